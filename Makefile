@@ -1,0 +1,61 @@
+# Two commands do all the set-up: `make demo` and `make test`. Everything else is for developers.
+
+CARGO ?= cargo
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+PYTHON ?= python3
+VENV := .venv
+ELENCHUS := $(TARGET)/release/elenchus
+DAY := examples/media/day1.mp4
+
+.PHONY: help demo test fmt lint doc unit ffmpeg minilm bench starter fuzz clean-venv
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+demo: ffmpeg ## build, then answer questions about a sample day with the starter cast
+	$(CARGO) build --release --locked
+	@for question in "Where did I last see the keys?" "$(DEMO_QUESTION_2)" "$(DEMO_QUESTION_3)" "What colour was the spaceship?"; do \
+		printf '\n> elenchus ask $(DAY) "%s"\n' "$$question"; \
+		$(ELENCHUS) ask $(DAY) "$$question" || exit $$?; \
+	done
+DEMO_QUESTION_2 := Where was I at the start?
+DEMO_QUESTION_3 := What did I hear?
+
+test: ffmpeg minilm fmt lint doc unit ## everything that CI checks
+
+fmt: ## formatting
+	$(CARGO) fmt --check
+
+lint: ## clippy, warnings denied
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+doc: ## documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+unit: ## all tests
+	$(CARGO) test --locked
+
+# ffmpeg and ffprobe read every video; they are the only system packages needed.
+ffmpeg:
+	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || { \
+		echo "ffmpeg is missing; installing it"; \
+		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		if command -v apt-get >/dev/null; then $$sudo apt-get update -qq && $$sudo apt-get install -y -qq ffmpeg; \
+		elif command -v dnf >/dev/null; then $$sudo dnf install -y ffmpeg-free; \
+		elif command -v pacman >/dev/null; then $$sudo pacman -S --noconfirm ffmpeg; \
+		elif command -v brew >/dev/null; then brew install ffmpeg; \
+		else echo "error: install ffmpeg by hand: https://ffmpeg.org/download.html" >&2; exit 1; fi; }
+
+# The real all-MiniLM-L6-v2 embedder, for one parity test; the test skips itself with a notice where this fails.
+minilm:
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash tests/parity/fetch_minilm.sh || echo "notice: all-MiniLM-L6-v2 is not available; its test will be skipped"
+
+bench: ffmpeg ## benchmarks as ratios in one run, written to benches/RESULTS.md (needs the training environment for PyTorch)
+	bash benches/run.sh
+
+starter: ## train the starter cast again (hours on 2 cores; see training/README.md)
+	$(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q -r training/requirements.txt
+	PYTHON=$(VENV)/bin/python bash training/starter.sh
+
+fuzz: ## ten minutes of fuzzing for each target (needs cargo-fuzz and a nightly toolchain)
+	for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=600 || exit 1; done

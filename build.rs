@@ -1,0 +1,53 @@
+//! Lists what the binary carries: the repository's own agents, prompts, label lists, casts, dialogues and starter weights.
+
+use std::{env, fmt::Write as _, fs, io, path::Path};
+
+/// Folders whose files (with this ending) are carried as text, by name.
+const TEXTS: [(&str, &str); 5] =
+    [("agents", "yaml"), ("prompts", "md"), ("vocab", "txt"), ("casts", "yaml"), ("examples", "yaml")];
+
+/// The starter cast's checkpoints, with all their files.
+const WEIGHTS: &str = "agents/starter";
+
+fn main() -> io::Result<()> {
+    let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let out = env::var("OUT_DIR").expect("cargo sets it");
+    let mut code = String::from("&[\n");
+    for (folder, ending) in TEXTS {
+        // Named also while it does not exist: cargo then runs us each time, and notices when it appears.
+        println!("cargo::rerun-if-changed={folder}");
+        let mut files = listed(Path::new(&root), folder, false)?;
+        files.retain(|file| Path::new(file).extension().is_some_and(|found| found == ending));
+        for file in files {
+            writeln!(code, "    (\"{file}\", text!(\"{file}\")),").expect("a String takes all");
+        }
+    }
+    for file in listed(Path::new(&root), WEIGHTS, true)? {
+        writeln!(code, "    (\"{file}\", weights!(\"{file}\")),").expect("a String takes all");
+    }
+    code.push_str("]\n");
+    println!("cargo::rerun-if-changed=build.rs");
+    fs::write(Path::new(&out).join("embedded.rs"), code)
+}
+
+/// Files of a folder (and, `deep`, of those below it) relative to `root`, sorted; none when it does not exist.
+fn listed(root: &Path, folder: &str, deep: bool) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    let Ok(entries) = fs::read_dir(root.join(folder)) else { return Ok(found) };
+    for entry in entries {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        // Hidden files, and files still being written, are nobody's agents.
+        if name.starts_with('.') || name.ends_with(".tmp") || name.ends_with(".part") {
+            continue;
+        }
+        let path = format!("{folder}/{name}");
+        match entry.file_type()?.is_dir() {
+            true if deep => found.extend(listed(root, &path, true)?),
+            true => {}
+            false => found.push(path),
+        }
+    }
+    found.sort();
+    Ok(found)
+}

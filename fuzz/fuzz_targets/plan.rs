@@ -1,0 +1,37 @@
+//! The whole check of a dialogue: problems can be shown, and what passes can be drawn and compiled again.
+#![no_main]
+
+use elenchus::{
+    dialogue::{Resource, Shelf},
+    exchange::Kind,
+    plan::{self, CompileOptions},
+};
+use libfuzzer_sys::fuzz_target;
+
+fn shelf() -> Shelf {
+    let agents = ["starter-clip", "starter-lm", "starter-whisper"];
+    let shelf = agents.iter().fold(Shelf::default(), |shelf, name| shelf.with(Resource::Agent, name, "model: { path: x }"));
+    shelf
+        .with_kinds("starter-clip", &[Kind::Rank, Kind::Embed])
+        .with_kinds("starter-lm", &[Kind::Say])
+        .with(Resource::Prompt, "video-qa", include_str!("../../prompts/video-qa.md"))
+        .with(Resource::Prompt, "activities", include_str!("../../prompts/activities.md"))
+        .with(Resource::Labels, "places", "kitchen\nstreet")
+        .with(Resource::Labels, "objects", "keys\nmug")
+        .with(Resource::Dialogue, "caption", include_str!("../../examples/caption.yaml"))
+}
+
+fuzz_target!(|source: &str| {
+    match plan::compile_text(source, "fuzz.yaml", &shelf(), &CompileOptions::default()) {
+        Ok(plan) => {
+            let _ = (plan::draw::mermaid(&plan), plan::draw::dot(&plan), plan::draw::svg(&plan));
+            plan::recompile(&plan.sources).expect("what compiled once compiles again");
+        }
+        Err(problems) => {
+            assert!(!problems.is_empty());
+            for problem in problems.iter().take(5) {
+                let _ = plan::render(problem, source, false);
+            }
+        }
+    }
+});

@@ -1,0 +1,186 @@
+//! One memory budget for all agents of a run: what will not fit is refused, with the numbers, before anything loads.
+
+use crate::hub::Checkpoint;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
+
+/// What activations, caches and buffers take beside the weights, as a share of them.
+const BESIDE_WEIGHTS: f64 = 0.2;
+
+/// Memory that one agent will take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// The agent.
+    pub agent: String,
+    /// `cpu`, `cuda:0`, `metal`.
+    pub device: String,
+    /// Bytes of weights as loaded.
+    pub weights: u64,
+}
+
+/// A problem for each device whose agents do not fit. Devices whose memory nobody knows are left to try.
+pub fn check(needs: &[Need], available: &BTreeMap<String, u64>) -> Vec<String> {
+    let mut by_device: BTreeMap<&str, Vec<&Need>> = BTreeMap::new();
+    for need in needs {
+        by_device.entry(&need.device).or_default().push(need);
+    }
+    let mut problems = Vec::new();
+    for (device, needs) in by_device {
+        let total: u64 = needs.iter().map(|need| with_rest(need.weights)).sum();
+        match available.get(device) {
+            Some(&free) if total > free => {
+                let parts: Vec<String> =
+                    needs.iter().map(|need| format!("{} {}", need.agent, size(with_rest(need.weights)))).collect();
+                problems.push(format!(
+                    "{device} has {} free, and the agents need about {} ({}); take smaller models, a smaller dtype, or \
+                     give one another `device`",
+                    size(free),
+                    size(total),
+                    parts.join(", ")
+                ));
+            }
+            _ => {}
+        }
+    }
+    problems
+}
+
+fn with_rest(weights: u64) -> u64 {
+    (weights as f64 * (1.0 + BESIDE_WEIGHTS)) as u64
+}
+
+/// `1.2 GB`, in powers of 1000.
+pub fn size(bytes: u64) -> String {
+    let (unit, name) = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")]
+        .into_iter()
+        .find(|(unit, _)| bytes as f64 >= *unit)
+        .unwrap_or((1.0, "bytes"));
+    let number = bytes as f64 / unit;
+    if number < 10.0 && unit > 1.0 { format!("{number:.1} {name}") } else { format!("{number:.0} {name}") }
+}
+
+/// Bytes of a checkpoint's weights when each element takes `bytes_each` (`None`: as in the file).
+pub fn weights(checkpoint: &Checkpoint, bytes_each: Option<u64>) -> io::Result<u64> {
+    match checkpoint {
+        // Quantised weights stay as they are.
+        Checkpoint::Gguf(path) => Ok(path.metadata()?.len()),
+        Checkpoint::Folder(folder) => {
+            let mut total = 0;
+            for file in weight_files(folder)? {
+                total += tensors(&file, bytes_each)?;
+            }
+            Ok(total)
+        }
+    }
+}
+
+/// `model.safetensors`, or the shards that the index names.
+fn weight_files(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
+    let single = folder.join("model.safetensors");
+    if single.is_file() {
+        return Ok(vec![single]);
+    }
+    let index = std::fs::read_to_string(folder.join("model.safetensors.index.json"))?;
+    let shards = crate::hub::cache::shards(&index).map_err(|error| io::Error::other(error.message))?;
+    Ok(shards.into_iter().map(|shard| folder.join(shard)).collect())
+}
+
+/// Bytes of the tensors that a safetensors file's header lists; reads the header alone.
+fn tensors(path: &Path, bytes_each: Option<u64>) -> io::Result<u64> {
+    const LONGEST_HEADER: u64 = 100_000_000; // the format's own limit
+    let odd = |why: &str| io::Error::other(format!("{} {why}", path.display()));
+    let mut file = File::open(path)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(|_| odd("is not a safetensors file"))?;
+    let length = u64::from_le_bytes(length);
+    if length > LONGEST_HEADER.min(file.metadata()?.len()) {
+        return Err(odd("is not a safetensors file, or was cut short"));
+    }
+    let mut header = Vec::new();
+    file.take(length).read_to_end(&mut header)?;
+    let header: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&header).map_err(|_| odd("is not a safetensors file"))?;
+    let one = |tensor: &serde_json::Value| match bytes_each {
+        Some(each) => {
+            let shape = tensor["shape"].as_array()?;
+            shape.iter().map(serde_json::Value::as_u64).product::<Option<u64>>().map(|count| count.saturating_mul(each))
+        }
+        None => tensor["data_offsets"][1].as_u64()?.checked_sub(tensor["data_offsets"][0].as_u64()?),
+    };
+    let tensors = header.iter().filter(|(name, _)| *name != "__metadata__");
+    tensors.map(|(_, tensor)| one(tensor)).sum::<Option<u64>>().ok_or_else(|| odd("has an odd header"))
+}
+
+/// Memory that this process may still take, in bytes: what Linux calls available, within the control group's limit.
+pub fn free_memory() -> Option<u64> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let group = |file: &str| {
+        let text = std::fs::read_to_string(Path::new("/sys/fs/cgroup").join(file)).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    let left_in_group = group("memory.max").zip(group("memory.current")).map(|(max, now)| max.saturating_sub(now));
+    let available = available(&meminfo)?;
+    Some(left_in_group.map_or(available, |left| left.min(available)))
+}
+
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kb| kb * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_fits(needs: &[(&str, &str, u64)], free: u64, expected: &[&str]) {
+        let needs: Vec<Need> = needs
+            .iter()
+            .map(|(agent, device, weights)| Need {
+                agent: (*agent).into(),
+                device: (*device).into(),
+                weights: *weights,
+            })
+            .collect();
+        assert_eq!(check(&needs, &[("cpu".to_owned(), free)].into()), expected);
+    }
+
+    #[test]
+    fn agents_that_do_not_fit_together_are_refused_with_the_numbers() {
+        check_fits(&[("eye", "cpu", 600_000_000), ("mind", "cpu", 1_000_000_000)], 2_000_000_000, &[]);
+        check_fits(
+            &[("eye", "cpu", 600_000_000), ("mind", "cpu", 1_200_000_000)],
+            2_000_000_000,
+            &[
+                "cpu has 2.0 GB free, and the agents need about 2.2 GB (eye 720 MB, mind 1.4 GB); take smaller models, a \
+               smaller dtype, or give one another `device`",
+            ],
+        );
+        check_fits(&[("eye", "cuda:0", u64::MAX / 4)], 1, &[]);
+    }
+
+    #[test]
+    fn weights_are_counted_from_the_header() {
+        let folder = tempfile::tempdir().expect("temp");
+        let header = br#"{"__metadata__":{"format":"pt"},"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"b":{"dtype":"F16","shape":[],"data_offsets":[12,14]}}"#;
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend_from_slice(header);
+        bytes.extend([0; 14]);
+        std::fs::write(folder.path().join("model.safetensors"), &bytes).expect("written");
+        let checkpoint = Checkpoint::Folder(folder.path().to_owned());
+        assert_eq!(weights(&checkpoint, None).expect("counted"), 14);
+        assert_eq!(weights(&checkpoint, Some(4)).expect("counted"), 28);
+        std::fs::write(folder.path().join("model.safetensors"), &bytes[..20]).expect("written");
+        let error = weights(&checkpoint, None).expect_err("cut short").to_string();
+        assert!(error.ends_with("is not a safetensors file, or was cut short"), "{error}");
+    }
+
+    #[test]
+    fn linux_says_how_much_is_available() {
+        assert_eq!(available("MemTotal: 9 kB\nMemAvailable:    1024 kB\n"), Some(1_048_576));
+        assert_eq!(available("MemTotal: 9 kB\n"), None);
+    }
+}

@@ -1,0 +1,115 @@
+//! `elenchus models`: which families there are, which agents were found, and where their checkpoints lie.
+
+use super::{
+    budget,
+    spec::{self, Spec, Wish},
+};
+use crate::{
+    dialogue::Resource,
+    hub::{Checkpoint, Hub, HubError, Source, checkpoint::Origin, embedded},
+    models,
+};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// A model family.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FamilyRow {
+    /// As `family:` of an agent file names it.
+    pub name: &'static str,
+    /// One line.
+    pub about: &'static str,
+    /// What its models answer.
+    pub kinds: Vec<&'static str>,
+}
+
+/// An agent that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgentRow {
+    /// `agents/NAME.yaml`
+    pub name: String,
+    /// What its file says it is.
+    pub about: Option<String>,
+    /// `model`, `endpoint`, `script` or `person`; `broken` for a file that cannot be read.
+    pub sort: &'static str,
+    /// What it answers, as far as can be told without loading it.
+    pub kinds: Vec<&'static str>,
+    /// Where its weights are, or its address.
+    pub place: String,
+    /// Bytes of its weights, if they are here.
+    pub bytes: Option<u64>,
+    /// True if nothing need be fetched to use it.
+    pub present: bool,
+    /// Why it is not there, and what to do.
+    pub note: Option<String>,
+}
+
+/// Every family.
+pub fn families() -> Vec<FamilyRow> {
+    let row = |family: &models::Family| FamilyRow {
+        name: family.name,
+        about: family.about,
+        kinds: family.kinds.iter().map(|kind| kind.word()).collect(),
+    };
+    models::FAMILIES.iter().map(row).collect()
+}
+
+/// Every agent that the hub finds, by name. Nothing is fetched, unpacked or loaded.
+pub fn agents(hub: &Hub) -> Vec<AgentRow> {
+    hub.names(Resource::Agent).iter().map(|name| agent(name, hub)).collect()
+}
+
+fn agent(name: &str, hub: &Hub) -> AgentRow {
+    let (about, spec) = match spec::file(name, hub) {
+        Ok((file, origin)) => (file.about.clone(), Spec::new(name, &file, &origin)),
+        Err(error) => (None, Err(error)),
+    };
+    let kinds = spec::kinds(name, hub).unwrap_or_default();
+    let row = |sort, place: String, weights: Result<Option<u64>, HubError>| AgentRow {
+        name: name.to_owned(),
+        about,
+        sort,
+        kinds: kinds.iter().map(|kind| kind.word()).collect(),
+        place,
+        present: weights.is_ok(),
+        note: weights.as_ref().err().map(HubError::line),
+        bytes: weights.ok().flatten(),
+    };
+    match spec {
+        Ok(Spec::Local(wish)) => {
+            let (place, weights) = local(&wish, hub);
+            row("model", place, weights.map(Some))
+        }
+        Ok(Spec::Remote(remote)) => row("endpoint", format!("{} at {}", remote.model, remote.url), Ok(None)),
+        Ok(Spec::Script(_)) => row("script", String::new(), Ok(None)),
+        Ok(Spec::Person { .. }) => row("person", String::new(), Ok(None)),
+        Err(error) => row("broken", String::new(), Err(error)),
+    }
+}
+
+/// Where a local agent's weights are and how many bytes they have.
+fn local(wish: &Wish, hub: &Hub) -> (String, Result<u64, HubError>) {
+    if let (Source::Path(path), Origin::Embedded(folder)) = (&wish.source, &wish.origin) {
+        let name = format!("{folder}/{}", path.display());
+        if let Some(bytes) = embedded::size(&format!("{name}/model.safetensors")) {
+            return (format!("{} (in the program)", path.display()), Ok(bytes));
+        }
+    }
+    match hub.resolver().local(&wish.source, &wish.origin) {
+        Err(error) => (wish.source.to_string(), Err(error)),
+        Ok(checkpoint) => {
+            let bytes = budget::weights(&checkpoint, None).map_err(|error| HubError::plain(error.to_string()));
+            (checkpoint.path().display().to_string(), bytes)
+        }
+    }
+}
+
+/// The folder (or GGUF file) of a local agent's checkpoint; the starter cast is unpacked for it.
+pub fn path(name: &str, hub: &Hub) -> Result<PathBuf, HubError> {
+    match spec::of(name, hub)? {
+        Spec::Local(wish) => match hub.resolver().local(&wish.source, &wish.origin)? {
+            Checkpoint::Folder(path) | Checkpoint::Gguf(path) => Ok(path),
+        },
+        _ => Err(HubError::plain(format!("{name} has no checkpoint: its file names no `model`"))),
+    }
+}

@@ -1,0 +1,54 @@
+//! The media agent: every run has it; it samples videos into moments.
+
+use super::{Agent, AgentError, Asking, Card};
+use crate::{
+    exchange::{Kind, Reply, Request},
+    media::{MediaError, Store},
+};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+/// Answers [`Kind::Frames`] through the run's [`Store`].
+#[derive(Debug)]
+pub struct MediaAgent {
+    card: Card,
+    store: Arc<Store>,
+}
+
+impl MediaAgent {
+    /// The role and name by which steps ask for it.
+    pub const NAME: &str = "media";
+
+    /// An agent that samples through `store`, which then expects the frames to be asked for.
+    pub fn new(store: Arc<Store>) -> MediaAgent {
+        // ffmpeg's version is no part of the identity: times come from the container, and a scene score that moved in its sixth digit
+        // between versions is no reason to look at every video again. The number counts our own changes to sampling.
+        let identity = "media sampling 1".to_owned();
+        MediaAgent {
+            card: Card { name: Self::NAME.to_owned(), kinds: vec![Kind::Frames], identity, memo: true },
+            store,
+        }
+    }
+}
+
+#[async_trait]
+impl Agent for MediaAgent {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    async fn ask(&self, request: Request, _asking: Asking) -> Result<Reply, AgentError> {
+        match request {
+            Request::Frames { video, sampling } => Ok(Reply::Frames(self.store.sample(&video, &sampling).await?)),
+            other => {
+                Err(AgentError::Final(format!("the media agent samples videos; it cannot answer `{:?}`", other.kind())))
+            }
+        }
+    }
+}
+
+impl From<MediaError> for AgentError {
+    fn from(error: MediaError) -> AgentError {
+        AgentError::Media(error.message)
+    }
+}

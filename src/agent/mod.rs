@@ -1,0 +1,82 @@
+//! Agents: who takes part. One trait; local models, remote endpoints, scripts, persons and the media agent implement it.
+
+pub mod budget;
+pub mod list;
+pub mod local;
+pub mod media;
+pub mod person;
+pub mod remote;
+pub mod roster;
+pub mod script;
+pub mod spec;
+
+use crate::exchange::{Kind, Reply, Request};
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// What is known of an agent before it is asked anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// The agent's name (`agents/NAME.yaml`).
+    pub name: String,
+    /// The kinds of request it answers.
+    pub kinds: Vec<Kind>,
+    /// Stands for all that decides its replies besides the request: weights' digests, dtype, device class,
+    /// decode defaults, endpoint and model name; never a key. Part of the memo key.
+    pub identity: String,
+    /// False for agents whose replies must not be kept (a person).
+    pub memo: bool,
+}
+
+/// What comes with a request and does not decide the reply's meaning (besides the seed).
+#[derive(Debug, Clone, Default)]
+pub struct Asking {
+    /// Seeds sampling; honoured or refused, never ignored.
+    pub seed: u64,
+    /// Where pieces of text go as they are generated, if anyone wants them.
+    pub stream: Option<tokio::sync::mpsc::UnboundedSender<String>>,
+}
+
+/// Why an agent did not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AgentError {
+    /// Trying again may help (rate limit, connection, worker restarted).
+    #[error("{message}")]
+    Passing {
+        /// What happened.
+        message: String,
+        /// The server's own wish.
+        retry_after: Option<Duration>,
+    },
+    /// Trying again will not help.
+    #[error("{0}")]
+    Final(String),
+    /// The medium cannot be read (exit code 3).
+    #[error("{0}")]
+    Media(String),
+    /// Weights are missing or cannot be loaded (exit code 4).
+    #[error("{0}")]
+    Model(String),
+    /// Nobody waits for the reply any more.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// Someone who answers requests.
+///
+/// Contract: `ask` answers with the [`Reply`] variant of the request's kind, or an error; it never panics and never
+/// blocks the async runtime. A kind that is not on the card is refused with [`AgentError::Final`]. Dropping the returned
+/// future cancels the request: work not begun is skipped, generation stops between tokens. The same request and seed to
+/// the same identity gives the same reply, also when it was batched with others.
+#[async_trait]
+pub trait Agent: Send + Sync {
+    /// Who this is.
+    fn card(&self) -> &Card;
+    /// How often a passing failure should be tried again, at the least. The driver does it (a step's own `retries` may
+    /// ask for more); an agent never tries again by itself, so that tries do not multiply.
+    fn retries(&self) -> u32 {
+        0
+    }
+    /// One request in, one reply out.
+    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, AgentError>;
+}

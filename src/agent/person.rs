@@ -1,0 +1,201 @@
+//! A person as an agent: the question goes to the terminal, a line comes back.
+
+use super::{Agent, AgentError, Asking, Card};
+use crate::{
+    exchange::{Finish, Item, Kind, Message, Reply, Request},
+    value::Scored,
+};
+use async_trait::async_trait;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// Most answers that fit no choice before we give up: someone may be leaning on the keyboard.
+const MOST_TRIES: usize = 3;
+
+/// How a person is asked. The command line has the terminal's; tests bring their own.
+pub trait Prompt: Send + Sync {
+    /// Shows `question` and waits for one line. `Err` says why nobody can answer (no terminal, end of input).
+    fn line(&self, question: &str) -> Result<String, String>;
+}
+
+/// An agent whose replies a person types.
+pub struct PersonAgent {
+    card: Card,
+    prompt: Arc<dyn Prompt>,
+    /// Shown before each question.
+    greeting: Option<String>,
+    /// One question at a time, however many steps ask.
+    turn: Mutex<()>,
+}
+
+impl PersonAgent {
+    /// An agent that asks through `prompt`, each question after the greeting.
+    pub fn new(name: &str, greeting: Option<String>, prompt: Arc<dyn Prompt>) -> PersonAgent {
+        let kinds = vec![Kind::Say, Kind::Rank];
+        let card = Card { name: name.to_owned(), kinds, identity: "person".to_owned(), memo: false };
+        PersonAgent { card, prompt, greeting, turn: Mutex::new(()) }
+    }
+
+    /// Asks until one of the choices is made; any line will do when there are none.
+    async fn answer(&self, question: String, choices: &[String]) -> Result<String, AgentError> {
+        let _turn = self.turn.lock().await;
+        let greeting = self.greeting.as_ref().map(|greeting| format!("{}\n", greeting.trim_end()));
+        let mut question = greeting.unwrap_or_default() + &question + &numbered(choices);
+        for _ in 0..MOST_TRIES {
+            let line = self.line(question).await?;
+            let line = line.trim();
+            if choices.is_empty() {
+                return Ok(line.to_owned());
+            }
+            if let Some(choice) = chosen(line, choices) {
+                return Ok(choice.to_owned());
+            }
+            question = format!("`{line}` is none of the choices; type one of them, or its number.\n");
+        }
+        Err(AgentError::Final(format!("{} made no choice in {MOST_TRIES} tries", self.card.name)))
+    }
+
+    /// Waits for a line on a thread of its own: a thread of the runtime would keep the process from ending on Ctrl-C.
+    async fn line(&self, question: String) -> Result<String, AgentError> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let prompt = self.prompt.clone();
+        let thread = std::thread::Builder::new().name("person".to_owned());
+        thread
+            .spawn(move || drop(answer.send(prompt.line(&question))))
+            .map_err(|error| AgentError::Final(format!("nobody can be asked: {error}")))?;
+        match answered.await {
+            Ok(line) => line.map_err(|why| AgentError::Final(format!("{} cannot be asked: {why}", self.card.name))),
+            Err(_) => Err(AgentError::Cancelled),
+        }
+    }
+}
+
+#[async_trait]
+impl Agent for PersonAgent {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    async fn ask(&self, request: Request, _: Asking) -> Result<Reply, AgentError> {
+        match request {
+            Request::Say { messages, choices, .. } => {
+                let text = self.answer(shown(&messages), &choices).await?;
+                Ok(said(&text))
+            }
+            Request::Rank { what, among, .. } => {
+                let winner = self.answer(format!("Which of these is it?\n{}", look_at(&what)), &among).await?;
+                let one = |text: &String| {
+                    let score = if *text == winner { 1.0 } else { 0.0 };
+                    Scored { text: text.clone(), score, probability: score }
+                };
+                Ok(Reply::Rank(among.iter().map(one).collect()))
+            }
+            _ => Err(AgentError::Final(format!("{} is a person, and answers `say` and `rank` only", self.card.name))),
+        }
+    }
+}
+
+fn said(text: &str) -> Reply {
+    Reply::Say { text: text.to_owned(), tokens: Vec::new(), finish: Finish::Stop }
+}
+
+/// The chat as a person reads it.
+fn shown(messages: &[Message]) -> String {
+    let mut text = String::new();
+    for message in messages {
+        message.images.iter().for_each(|image| text.push_str(&look_at(image)));
+        text.push_str(message.content.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// What is asked about, by name: a terminal shows no pictures.
+fn look_at(item: &Item) -> String {
+    match item {
+        Item::Text(text) => format!("{}\n", text.trim_end()),
+        Item::Image(image) => format!("(look at {})\n", image.path),
+        Item::Frame(moment) => format!("(look at {} at {})\n", moment.media.path, moment.start),
+        Item::Sound(moment) => format!("(listen to {} from {} to {})\n", moment.media.path, moment.start, moment.end),
+    }
+}
+
+fn numbered(choices: &[String]) -> String {
+    choices.iter().enumerate().map(|(index, choice)| format!("  {}) {choice}\n", index + 1)).collect()
+}
+
+/// A choice by its text or its number.
+fn chosen<'a>(line: &str, choices: &'a [String]) -> Option<&'a str> {
+    let by_number = || line.parse::<usize>().ok().and_then(|number| choices.get(number.checked_sub(1)?));
+    let by_text = choices.iter().find(|choice| choice.to_lowercase() == line.to_lowercase());
+    by_text.or_else(by_number).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Decoding;
+
+    /// Answers with these lines, and remembers what was asked.
+    struct Typed(std::sync::Mutex<(Vec<&'static str>, String)>);
+
+    impl Prompt for Typed {
+        fn line(&self, question: &str) -> Result<String, String> {
+            let mut typed = self.0.lock().expect("lock");
+            typed.1.push_str(question);
+            if typed.0.is_empty() { Err("there is no terminal".into()) } else { Ok(typed.0.remove(0).into()) }
+        }
+    }
+
+    async fn check(choices: &[&str], typed: &[&'static str], expected: Result<&str, &str>) -> String {
+        let prompt = Arc::new(Typed(std::sync::Mutex::new((typed.to_vec(), String::new()))));
+        let agent = PersonAgent::new("judge", Some("A question for you:".to_owned()), prompt.clone());
+        let choices = choices.iter().map(|choice| (*choice).to_owned()).collect();
+        let messages = vec![Message::new("user", "Was it good?")];
+        let request = Request::Say { messages, raw: false, decoding: Decoding::default(), choices };
+        let reply = agent.ask(request, Asking::default()).await.map_err(|error| error.to_string());
+        assert_eq!(reply, expected.map(said).map_err(str::to_owned));
+        prompt.0.lock().expect("lock").1.clone()
+    }
+
+    #[tokio::test]
+    async fn a_person_answers_in_a_line_or_by_number() {
+        check(&[], &[" Yes, quite. \n"], Ok("Yes, quite.")).await;
+        let asked = check(&["yes", "no"], &["maybe", "2"], Ok("no")).await;
+        insta::assert_snapshot!(asked, @r"
+        A question for you:
+        Was it good?
+          1) yes
+          2) no
+        `maybe` is none of the choices; type one of them, or its number.
+        ");
+        check(&["yes", "no"], &["YES"], Ok("yes")).await;
+        check(&["yes", "no"], &["a", "0", "3"], Err("judge made no choice in 3 tries")).await;
+        check(&[], &[], Err("judge cannot be asked: there is no terminal")).await;
+    }
+
+    #[tokio::test]
+    async fn a_person_ranks_by_choosing() {
+        let prompt = Arc::new(Typed(std::sync::Mutex::new((vec!["2"], String::new()))));
+        let agent = PersonAgent::new("judge", None, prompt);
+        let among = vec!["cat".to_owned(), "dog".to_owned()];
+        let request = Request::Rank { what: Item::Text("It barks.".into()), among: among.clone(), texts: among };
+        let reply = agent.ask(request, Asking::default()).await.expect("a reply");
+        insta::assert_json_snapshot!(reply, @r#"
+        {
+          "rank": [
+            {
+              "text": "cat",
+              "score": 0.0,
+              "probability": 0.0
+            },
+            {
+              "text": "dog",
+              "score": 1.0,
+              "probability": 1.0
+            }
+          ]
+        }
+        "#);
+    }
+}

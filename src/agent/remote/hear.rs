@@ -1,0 +1,84 @@
+//! `/v1/audio/transcriptions`: sound to timed text.
+
+use super::{AgentError, RemoteAgent};
+use crate::{
+    exchange::{Decoding, Heard, Reply},
+    value::{Media, Time},
+};
+use reqwest::multipart::{Form, Part};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Longest stretch in one request, in seconds: 10 minutes of 16 kHz WAV are 19 MB, and servers take 25.
+const WINDOW_SECONDS: f64 = 600.0;
+
+/// A request to hear.
+pub(super) struct Hearing {
+    pub audio: Arc<Media>,
+    pub start: Option<Time>,
+    pub end: Option<Time>,
+    pub language: Option<String>,
+    pub timestamps: bool,
+    pub decoding: Decoding,
+}
+
+impl RemoteAgent {
+    pub(super) async fn hear(&self, hearing: Hearing) -> Result<Reply, AgentError> {
+        if !hearing.audio.has_audio {
+            return Ok(Reply::Hear(Vec::new()));
+        }
+        let start = hearing.start.unwrap_or(hearing.audio.start).seconds();
+        let end = hearing.end.unwrap_or(hearing.audio.end).seconds();
+        let mut heard = Vec::new();
+        let mut from = start;
+        while from < end {
+            let to = (from + WINDOW_SECONDS).min(end);
+            let wav = self.media.wav(&hearing.audio, Time::from_seconds(from), Time::from_seconds(to)).await?;
+            let answer =
+                self.wire.json(self.wire.post("audio/transcriptions").multipart(self.form(&hearing, wav)?)).await?;
+            heard.extend(self.segments(&answer, hearing.timestamps, from, to)?);
+            from = to;
+        }
+        Ok(Reply::Hear(heard))
+    }
+
+    fn form(&self, hearing: &Hearing, wav: Vec<u8>) -> Result<Form, AgentError> {
+        let file = Part::bytes(wav).file_name("audio.wav").mime_str("audio/wav");
+        let file = file.map_err(|error| AgentError::Final(format!("no audio part: {error}")))?;
+        let mut form = Form::new()
+            .part("file", file)
+            .text("model", self.spec.model.clone())
+            .text("response_format", "verbose_json")
+            .text("timestamp_granularities[]", "segment");
+        if let Some(language) = &hearing.language {
+            form = form.text("language", language.clone());
+        }
+        if let Some(temperature) = hearing.decoding.temperature.or(self.spec.decoding.temperature) {
+            form = form.text("temperature", temperature.to_string());
+        }
+        Ok(form)
+    }
+
+    /// The answer's segments in the medium's own time; one for the whole stretch where the server names none.
+    fn segments(&self, answer: &Value, timestamps: bool, from: f64, to: f64) -> Result<Vec<Heard>, AgentError> {
+        let at = |seconds: f64| Time::from_seconds((from + seconds.max(0.0)).min(to));
+        let one = |start: f64, end: f64, text: &str| Heard {
+            start: at(start),
+            end: at(end.max(start)),
+            text: text.trim().to_owned(),
+        };
+        let found: Vec<Heard> = match answer["segments"].as_array().filter(|_| timestamps) {
+            Some(segments) => segments
+                .iter()
+                .map(|s| Some(one(s["start"].as_f64()?, s["end"].as_f64()?, s["text"].as_str()?)))
+                .collect::<Option<_>>()
+                .ok_or_else(|| self.wire.malformed("holds an odd segment", &answer.to_string()))?,
+            None => {
+                let text = answer["text"].as_str();
+                let text = text.ok_or_else(|| self.wire.malformed("holds no text", &answer.to_string()))?;
+                vec![one(0.0, to - from, text)]
+            }
+        };
+        Ok(found.into_iter().filter(|heard| !heard.text.is_empty()).collect())
+    }
+}

@@ -1,0 +1,139 @@
+//! Agents behind an OpenAI-compatible endpoint: chat completions, embeddings, transcriptions.
+//!
+//! One attempt per `ask`: what may pass comes back as [`AgentError::Passing`] with the server's own wish, and the
+//! driver tries again. The key is read once from the environment and goes into one header; it is in no error, log,
+//! identity or transcript.
+
+mod bytes;
+mod embed;
+mod hear;
+mod say;
+mod sse;
+mod wire;
+
+pub use bytes::wav;
+
+use super::{Agent, AgentError, Asking, Card};
+use crate::{
+    exchange::{Decoding, Item, Kind, Reply, Request},
+    hub::folders::{Secret, Vars},
+    value::{Media, Time},
+};
+use async_trait::async_trait;
+use std::{sync::Arc, time::Duration};
+use wire::Wire;
+
+/// How to reach a remote agent; from `agents/NAME.yaml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RemoteSpec {
+    /// The agent's name.
+    pub name: String,
+    /// The endpoint's base, with or without `/v1`.
+    pub url: String,
+    /// The model's name at that endpoint.
+    pub model: String,
+    /// The environment variable that holds the key; none for endpoints without keys.
+    pub key_env: Option<String>,
+    /// What it may be asked.
+    pub answers: Vec<Kind>,
+    /// Longest wait for an answer (for a streamed one: between two pieces of it).
+    pub timeout: Duration,
+    /// How often the driver tries a passing failure again, at the least.
+    pub retries: u32,
+    /// Used where a request leaves the choice to the agent.
+    pub decoding: Decoding,
+}
+
+/// Pictures and sound as bytes to be sent. The media store is one; tests have their own.
+#[async_trait]
+pub trait MediaBytes: Send + Sync {
+    /// An image file or a frame, and its media type (`image/png`).
+    async fn picture(&self, item: &Item) -> Result<(Vec<u8>, &'static str), AgentError>;
+    /// Sound as a WAV file, 16 kHz, one channel.
+    async fn wav(&self, media: &Arc<Media>, start: Time, end: Time) -> Result<Vec<u8>, AgentError>;
+}
+
+/// An agent that answers over HTTP.
+pub struct RemoteAgent {
+    card: Card,
+    spec: RemoteSpec,
+    wire: Wire,
+    media: Arc<dyn MediaBytes>,
+}
+
+impl std::fmt::Debug for RemoteAgent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RemoteAgent").field("card", &self.card).finish_non_exhaustive()
+    }
+}
+
+impl RemoteAgent {
+    /// Checks all that can be checked without sending anything: address, key, kinds, decoding.
+    pub fn new(spec: RemoteSpec, vars: Vars<'_>, media: Arc<dyn MediaBytes>) -> Result<RemoteAgent, AgentError> {
+        if let Some(kind) = spec.answers.iter().find(|kind| !matches!(kind, Kind::Say | Kind::Embed | Kind::Hear)) {
+            return Err(AgentError::Model(format!(
+                "an endpoint cannot answer {}: the protocol has say, embed and hear",
+                kind.word()
+            )));
+        }
+        if spec.decoding.top_k.is_some() {
+            return Err(AgentError::Model(say::NO_TOP_K.to_owned()));
+        }
+        let key = match &spec.key_env {
+            None => None,
+            Some(name) => Some(read_key(name, vars)?),
+        };
+        let wire = Wire::new(&spec, key)?;
+        let decoding = serde_json::to_string(&spec.decoding).expect("plain data serialises: this is a bug");
+        let card = Card {
+            name: spec.name.clone(),
+            kinds: spec.answers.clone(),
+            identity: format!("remote {} {} {decoding}", wire.base(), spec.model),
+            memo: true,
+        };
+        Ok(RemoteAgent { card, spec, wire, media })
+    }
+}
+
+fn read_key(name: &str, vars: Vars<'_>) -> Result<Secret, AgentError> {
+    let key = vars(name).and_then(|key| key.into_string().ok()).map(|key| Secret::new(&key));
+    key.filter(|key| !key.reveal().is_empty()).ok_or_else(|| {
+        AgentError::Model(format!("the environment variable {name} (`key_env`) is not set; it must hold the key"))
+    })
+}
+
+#[async_trait]
+impl Agent for RemoteAgent {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn retries(&self) -> u32 {
+        self.spec.retries
+    }
+
+    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, AgentError> {
+        if !self.card.kinds.contains(&request.kind()) {
+            return Err(AgentError::Final(format!(
+                "the agent {} does not answer {} (`answers` in its file)",
+                self.card.name,
+                request.kind().word()
+            )));
+        }
+        match request {
+            Request::Say { messages, raw, decoding, choices } => {
+                self.say(say::Saying { messages, raw, decoding, choices }, asking).await
+            }
+            Request::Embed { what } => self.embed(what).await,
+            Request::Hear { audio, start, end, language, timestamps, decoding } => {
+                self.hear(hear::Hearing { audio, start, end, language, timestamps, decoding }).await
+            }
+            Request::Rank { .. } | Request::Frames { .. } => {
+                Err(AgentError::Final("an endpoint cannot rank or sample".to_owned()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

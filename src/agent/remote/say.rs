@@ -1,0 +1,198 @@
+//! `/v1/chat/completions`: whole or streamed, with pictures, with a closed set of answers.
+
+use super::{AgentError, Asking, RemoteAgent, sse::Events, wire};
+use crate::exchange::{Decoding, Finish, Message, Reply};
+use base64::Engine as _;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Why `top_k` is refused rather than sent: a server that does not know it ignores it.
+pub(super) const NO_TOP_K: &str = "`top_k` is not part of the endpoint's protocol; use `top_p`";
+
+/// A request to say something.
+pub(super) struct Saying {
+    pub messages: Vec<Message>,
+    pub raw: bool,
+    pub decoding: Decoding,
+    pub choices: Vec<String>,
+}
+
+/// What the model has said so far.
+#[derive(Default)]
+struct Said {
+    text: String,
+    finish: Option<String>,
+}
+
+impl RemoteAgent {
+    pub(super) async fn say(&self, saying: Saying, asking: Asking) -> Result<Reply, AgentError> {
+        // A choice comes as JSON, which nobody wants to watch being written.
+        let stream = asking.stream.filter(|_| saying.choices.is_empty());
+        let body = self.say_body(&saying, asking.seed, stream.is_some()).await?;
+        let response = self.wire.send(self.wire.post("chat/completions").json(&body)).await?;
+        let is_events = response
+            .headers()
+            .get(reqwest::header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.to_str().unwrap_or_default().starts_with("text/event-stream"));
+        let said = match stream {
+            Some(stream) if is_events => self.streamed(response, &stream).await?,
+            // Some servers answer in one piece although a stream was asked for.
+            stream => {
+                let said = self.whole(self.wire.read_json(response).await?)?;
+                stream.map(|stream| stream.send(said.text.clone()));
+                said
+            }
+        };
+        let finish = match said.finish.as_deref() {
+            Some("stop") | None => Finish::Stop,
+            Some("length") => Finish::Length,
+            Some(other) => return Err(AgentError::Final(format!("the model stopped: {other}"))),
+        };
+        let text = match saying.choices.is_empty() {
+            true => said.text,
+            false => self.chosen(&said.text, &saying.choices)?,
+        };
+        Ok(Reply::Say { text, tokens: Vec::new(), finish })
+    }
+
+    async fn say_body(&self, saying: &Saying, seed: u64, stream: bool) -> Result<Value, AgentError> {
+        if saying.raw {
+            let why = "a raw prompt needs a local model: an endpoint applies its own chat template";
+            return Err(AgentError::Final(why.to_owned()));
+        }
+        if saying.decoding.top_k.is_some() {
+            return Err(AgentError::Final(NO_TOP_K.to_owned()));
+        }
+        let mut messages = Vec::new();
+        for message in &saying.messages {
+            messages.push(self.message(message).await?);
+        }
+        let (asked, own) = (&saying.decoding, &self.spec.decoding);
+        let stop = if asked.stop.is_empty() { &own.stop } else { &asked.stop };
+        let mut body = json!({
+            "model": self.spec.model,
+            "messages": messages,
+            // Servers hold seeds in types of 31 to 64 bits; this many all of them take.
+            "seed": (seed ^ (seed >> 32)) & 0x7fff_ffff,
+            "stream": stream,
+        });
+        let optional = [
+            ("temperature", asked.temperature.or(own.temperature).map(decimal)),
+            ("top_p", asked.top_p.or(own.top_p).map(decimal)),
+            ("max_tokens", asked.max_tokens.or(own.max_tokens).map(Value::from)),
+            ("stop", (!stop.is_empty()).then(|| json!(stop))),
+            ("response_format", (!saying.choices.is_empty()).then(|| choice_format(&saying.choices))),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                body[name] = value;
+            }
+        }
+        Ok(body)
+    }
+
+    async fn message(&self, message: &Message) -> Result<Value, AgentError> {
+        if message.images.is_empty() {
+            return Ok(json!({"role": message.role, "content": message.content}));
+        }
+        let mut parts = Vec::new();
+        for image in &message.images {
+            let (bytes, kind) = self.media.picture(image).await?;
+            let url = format!("data:{kind};base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes));
+            parts.push(json!({"type": "image_url", "image_url": {"url": url}}));
+        }
+        parts.push(json!({"type": "text", "text": message.content}));
+        Ok(json!({"role": message.role, "content": parts}))
+    }
+
+    fn whole(&self, answer: Value) -> Result<Said, AgentError> {
+        let choice = &answer["choices"][0];
+        match choice["message"]["content"].as_str() {
+            Some(text) => Ok(Said { text: text.to_owned(), finish: finish(choice) }),
+            None => match (choice["message"]["refusal"].as_str(), finish(choice)) {
+                (Some(refusal), _) => Err(self.wire.malformed("is a refusal", refusal)),
+                // A model that ended at once said nothing, and says so with a null.
+                (None, Some(reason)) if choice["message"].is_object() => {
+                    Ok(Said { text: String::new(), finish: Some(reason) })
+                }
+                _ => Err(self.wire.malformed("holds no message", &answer.to_string())),
+            },
+        }
+    }
+
+    async fn streamed(
+        &self,
+        mut response: reqwest::Response,
+        stream: &UnboundedSender<String>,
+    ) -> Result<Said, AgentError> {
+        let (mut events, mut said, mut is_done) = (Events::default(), Said::default(), false);
+        while let Some(bytes) = self.wire.in_time(response.chunk()).await? {
+            for data in events.push(&bytes) {
+                is_done |= self.event(&data, &mut said, stream)?;
+            }
+        }
+        for data in events.finish() {
+            is_done |= self.event(&data, &mut said, stream)?;
+        }
+        match is_done || said.finish.is_some() {
+            true => Ok(said),
+            false => Err(AgentError::Passing {
+                message: format!("{} broke off in the middle of an answer", self.wire.base()),
+                retry_after: None,
+            }),
+        }
+    }
+
+    /// Takes one event in; true for the last.
+    fn event(&self, data: &str, said: &mut Said, stream: &UnboundedSender<String>) -> Result<bool, AgentError> {
+        if data.trim() == "[DONE]" {
+            return Ok(true);
+        }
+        let event: Value = serde_json::from_str(data).map_err(|_| self.wire.malformed("holds an odd event", data))?;
+        if event.get("error").is_some() {
+            let said = wire::error_message(data).unwrap_or_default();
+            return Err(self.wire.malformed("is an error", &said));
+        }
+        let choice = &event["choices"][0];
+        if let Some(piece) = choice["delta"]["content"].as_str().filter(|piece| !piece.is_empty()) {
+            said.text.push_str(piece);
+            // Nobody watching any more is no reason to stop answering.
+            let _ = stream.send(piece.to_owned());
+        }
+        said.finish = finish(choice).or(said.finish.take());
+        Ok(false)
+    }
+
+    /// Which of the choices the model made. Servers without `response_format` answer in plain text.
+    fn chosen(&self, text: &str, choices: &[String]) -> Result<String, AgentError> {
+        let said = serde_json::from_str::<Value>(text)
+            .ok()
+            .and_then(|json| json["choice"].as_str().or(json.as_str()).map(str::to_owned))
+            .unwrap_or_else(|| text.to_owned());
+        let plain = |text: &str| text.trim().trim_end_matches('.').to_lowercase();
+        let found = choices.iter().find(|choice| **choice == said);
+        found
+            .or_else(|| choices.iter().find(|choice| plain(choice) == plain(&said)))
+            .cloned()
+            .ok_or_else(|| self.wire.malformed("is none of the choices", text))
+    }
+}
+
+fn finish(choice: &Value) -> Option<String> {
+    choice["finish_reason"].as_str().map(str::to_owned)
+}
+
+/// An f32 as the author wrote it: 0.7, not 0.699999988079071.
+fn decimal(number: f32) -> Value {
+    number.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+/// Makes a server that can constrain its model allow these answers only.
+fn choice_format(choices: &[String]) -> Value {
+    json!({"type": "json_schema", "json_schema": {"name": "choice", "strict": true, "schema": {
+        "type": "object",
+        "properties": {"choice": {"type": "string", "enum": choices}},
+        "required": ["choice"],
+        "additionalProperties": false,
+    }}})
+}

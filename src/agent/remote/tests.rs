@@ -1,0 +1,244 @@
+//! An endpoint on loopback: what is sent, what comes back, what is refused, and that the key shows nowhere.
+
+use super::*;
+use crate::{
+    exchange::{Finish, Message},
+    value::{ImageFile, TimeBase},
+};
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{method, path},
+};
+
+const KEY: &str = "sk-very-secret";
+
+/// Pictures and sound that are easy to find again in a request.
+struct Fake;
+
+#[async_trait]
+impl MediaBytes for Fake {
+    async fn picture(&self, _: &Item) -> Result<(Vec<u8>, &'static str), AgentError> {
+        Ok((b"pixels".to_vec(), "image/png"))
+    }
+    async fn wav(&self, _: &Arc<Media>, start: Time, end: Time) -> Result<Vec<u8>, AgentError> {
+        Ok(format!("WAV {}..{}", start.seconds(), end.seconds()).into_bytes())
+    }
+}
+
+fn spec(url: &str) -> RemoteSpec {
+    RemoteSpec {
+        name: "far".into(),
+        url: url.into(),
+        model: "big-model".into(),
+        key_env: Some("FAR_KEY".into()),
+        answers: vec![Kind::Say, Kind::Embed, Kind::Hear],
+        timeout: Duration::from_secs(10),
+        retries: 2,
+        decoding: Decoding { max_tokens: Some(64), temperature: Some(0.7), ..Decoding::default() },
+    }
+}
+
+fn vars(name: &str) -> Option<OsString> {
+    (name == "FAR_KEY").then(|| OsString::from(KEY))
+}
+
+fn agent(server: &MockServer) -> RemoteAgent {
+    RemoteAgent::new(spec(&server.uri()), &vars, Arc::new(Fake)).expect("an agent")
+}
+
+async fn server(at: &str, answer: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).and(path(at)).respond_with(answer).mount(&server).await;
+    server
+}
+
+fn say(text: &str) -> Request {
+    let messages = vec![Message::new("user", text)];
+    Request::Say { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() }
+}
+
+fn message(content: &str, finish: &str) -> ResponseTemplate {
+    let choice = json!({"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": finish});
+    ResponseTemplate::new(200).set_body_json(json!({"choices": [choice]}))
+}
+
+async fn sent(server: &MockServer) -> Value {
+    let requests = server.received_requests().await.expect("recorded");
+    serde_json::from_slice(&requests.last().expect("a request").body).expect("JSON")
+}
+
+fn asking(seed: u64) -> Asking {
+    Asking { seed, stream: None }
+}
+
+#[tokio::test]
+async fn a_chat_is_sent_with_its_decoding_and_seed() {
+    let server = server("/v1/chat/completions", message("In the kitchen.", "length")).await;
+    let agent = agent(&server);
+    let decoding = Decoding { temperature: Some(0.0), stop: vec!["\n".into()], ..Decoding::default() };
+    let request =
+        Request::Say { messages: vec![Message::new("user", "Where?")], raw: false, decoding, choices: Vec::new() };
+    let reply = agent.ask(request, asking(7)).await.expect("a reply");
+    assert_eq!(reply, Reply::Say { text: "In the kitchen.".into(), tokens: Vec::new(), finish: Finish::Length });
+    insta::assert_snapshot!(sent(&server).await, @r#"{"model":"big-model","messages":[{"role":"user","content":"Where?"}],"seed":7,"stream":false,"temperature":0.0,"max_tokens":64,"stop":["\n"]}"#);
+    let requests = server.received_requests().await.expect("recorded");
+    assert_eq!(requests[0].headers["authorization"], format!("Bearer {KEY}").as_str());
+}
+
+#[tokio::test]
+async fn pictures_go_as_data_urls_before_the_text() {
+    let server = server("/v1/chat/completions", message("A cat.", "stop")).await;
+    let image = Item::Image(ImageFile { path: "a.png".into(), digest: "0".into() });
+    let messages = vec![Message { images: vec![image], ..Message::new("user", "What is it?") }];
+    let request = Request::Say { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() };
+    agent(&server).ask(request, asking(0)).await.expect("a reply");
+    insta::assert_snapshot!(sent(&server).await["messages"], @r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,cGl4ZWxz"}},{"type":"text","text":"What is it?"}]}]"#);
+}
+
+#[tokio::test]
+async fn a_stream_is_passed_on_as_it_comes() {
+    let piece = |text: &str| format!("data: {}\n\n", json!({"choices": [{"delta": {"content": text}}]}));
+    let end = json!({"choices": [{"delta": {}, "finish_reason": "stop"}]});
+    let body = format!(": hello\n\n{}{}data: {end}\n\ndata: [DONE]\n\n", piece("In the "), piece("kitchen."));
+    let answer = ResponseTemplate::new(200).set_body_raw(body, "text/event-stream; charset=utf-8");
+    let server = server("/v1/chat/completions", answer).await;
+    let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
+    let reply = agent(&server).ask(say("Where?"), Asking { seed: 1, stream: Some(stream) }).await.expect("a reply");
+    assert_eq!(reply, Reply::Say { text: "In the kitchen.".into(), tokens: Vec::new(), finish: Finish::Stop });
+    let mut heard = Vec::new();
+    while let Ok(piece) = pieces.try_recv() {
+        heard.push(piece);
+    }
+    assert_eq!(heard, ["In the ", "kitchen."]);
+}
+
+#[tokio::test]
+async fn a_choice_is_one_of_the_choices() {
+    async fn check(content: &str, expected: Option<&str>) {
+        let server = server("/v1/chat/completions", message(content, "stop")).await;
+        let choices = vec!["yes".to_owned(), "no".to_owned()];
+        let messages = vec![Message::new("user", "Well?")];
+        let request = Request::Say { messages, raw: false, decoding: Decoding::default(), choices };
+        let reply = agent(&server).ask(request, asking(0)).await.ok();
+        let text = reply.map(|reply| match reply {
+            Reply::Say { text, .. } => text,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(text.as_deref(), expected, "{content}");
+        let format = &sent(&server).await["response_format"];
+        assert_eq!(format["json_schema"]["schema"]["properties"]["choice"]["enum"], json!(["yes", "no"]));
+    }
+    check(r#"{"choice": "no"}"#, Some("no")).await;
+    check(" Yes.", Some("yes")).await;
+    check("perhaps", None).await;
+}
+
+#[tokio::test]
+async fn an_embedding_has_unit_length() {
+    let body = json!({"data": [{"embedding": [3.0, 4.0]}]});
+    let server = server("/v1/embeddings", ResponseTemplate::new(200).set_body_json(body)).await;
+    let reply = agent(&server).ask(Request::Embed { what: Item::Text("hello".into()) }, asking(0)).await;
+    assert_eq!(reply.expect("a reply"), Reply::Embed(vec![0.6, 0.8]));
+}
+
+/// A recording of this many seconds whose presentation starts at two seconds.
+fn recording(seconds: f64) -> Arc<Media> {
+    let time = |ticks: f64| Time { ticks: ticks as i64, base: TimeBase { num: 1, den: 1000 } };
+    Arc::new(Media {
+        path: "a.wav".into(),
+        digest: "0".into(),
+        start: time(2000.0),
+        end: time(2000.0 + seconds * 1000.0),
+        has_video: false,
+        has_audio: true,
+    })
+}
+
+#[tokio::test]
+async fn segments_are_in_the_recordings_own_time() {
+    let segments = json!([{"start": 0.5, "end": 1.25, "text": " we need milk"}, {"start": 1.5, "end": 99, "text": "yes"},
+        {"start": 2, "end": 2, "text": " "}]);
+    let body = json!({"text": "we need milk yes", "segments": segments});
+    let server = server("/v1/audio/transcriptions", ResponseTemplate::new(200).set_body_json(body)).await;
+    let hear = |timestamps| Request::Hear {
+        audio: recording(4.0),
+        start: None,
+        end: None,
+        language: Some("en".into()),
+        timestamps,
+        decoding: Decoding::default(),
+    };
+    let show = |reply: Reply| match reply {
+        Reply::Hear(heard) => {
+            heard.iter().map(|h| format!("{}-{} {}", h.start, h.end, h.text)).collect::<Vec<_>>().join("; ")
+        }
+        other => panic!("{other:?}"),
+    };
+    let timed = show(agent(&server).ask(hear(true), asking(0)).await.expect("a reply"));
+    assert_eq!(timed, "00:00:02.500-00:00:03.250 we need milk; 00:00:03.500-00:00:06.000 yes");
+    let whole = show(agent(&server).ask(hear(false), asking(0)).await.expect("a reply"));
+    assert_eq!(whole, "00:00:02.000-00:00:06.000 we need milk yes");
+    let requests = server.received_requests().await.expect("recorded");
+    let form = String::from_utf8_lossy(&requests[0].body).into_owned();
+    for part in ["WAV 2..6", "filename=\"audio.wav\"", "verbose_json", "name=\"language\"\r\n\r\nen", "big-model"] {
+        assert!(form.contains(part), "{part} in {form}");
+    }
+}
+
+/// What the agent says of this answer; `passing` if the driver should try again.
+async fn failure(answer: ResponseTemplate) -> String {
+    let server = server("/v1/chat/completions", answer).await;
+    let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
+    let error = agent(&server).ask(say("Where?"), Asking { seed: 0, stream: Some(stream) }).await.expect_err("failed");
+    let text = format!("{error:?}");
+    assert!(!text.contains(KEY), "{text}");
+    let text = match error {
+        AgentError::Passing { message, retry_after } => format!("passing, {retry_after:?}: {message}"),
+        other => format!("final: {other}"),
+    };
+    text.replace(&server.uri(), "URL")
+}
+
+#[tokio::test]
+async fn failures_are_passing_or_final_and_never_show_the_key() {
+    let body = |status: u16, text: &str| ResponseTemplate::new(status).set_body_string(text);
+    let error = |message: &str| json!({"error": {"message": message}}).to_string();
+    let busy = body(429, &error("slow down")).insert_header("retry-after", "3");
+    insta::assert_snapshot!(failure(busy).await, @"passing, Some(3s): URL/v1 answers 429: slow down");
+    insta::assert_snapshot!(failure(body(503, "busy")).await, @"passing, None: URL/v1 answers 503: busy");
+    let quota = body(429, r#"{"error": {"message": "no credit", "code": "insufficient_quota"}}"#);
+    insta::assert_snapshot!(failure(quota).await, @"final: URL/v1 answers 429: no credit");
+    let echo = body(401, &error(&format!("Incorrect API key provided: {KEY}")));
+    insta::assert_snapshot!(failure(echo).await, @"final: URL/v1 refuses the key in FAR_KEY (401): Incorrect API key provided: [key]");
+    insta::assert_snapshot!(failure(body(404, "")).await, @"final: URL/v1 has no such address or model (404)");
+    insta::assert_snapshot!(failure(body(200, "<html>hello")).await, @"final: the answer of URL/v1 is not JSON: <html>hello");
+    insta::assert_snapshot!(failure(body(200, "{}")).await, @"final: the answer of URL/v1 holds no message: {}");
+    let broken = format!("data: {}\n\n", json!({"choices": [{"delta": {"content": "In"}}]}));
+    let broken = ResponseTemplate::new(200).set_body_raw(broken, "text/event-stream");
+    insta::assert_snapshot!(failure(broken).await, @"passing, None: URL/v1 broke off in the middle of an answer");
+}
+
+#[tokio::test]
+async fn nobody_there_is_passing() {
+    let agent = RemoteAgent::new(spec("http://127.0.0.1:9"), &vars, Arc::new(Fake)).expect("an agent");
+    let error = agent.ask(say("Where?"), asking(0)).await.expect_err("nobody");
+    assert!(matches!(&error, AgentError::Passing { message, .. } if message.contains("refused")), "{error}");
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_anything_is_sent() {
+    fn check(change: impl Fn(&mut RemoteSpec), expected: &str) {
+        let mut spec = spec("http://localhost:1");
+        change(&mut spec);
+        let error = RemoteAgent::new(spec, &vars, Arc::new(Fake)).expect_err("refused").to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    check(|s| s.key_env = Some("OTHER".into()), "the environment variable OTHER (`key_env`) is not set");
+    check(|s| s.answers.push(Kind::Rank), "an endpoint cannot answer rank");
+    check(|s| s.decoding.top_k = Some(5), "top_k");
+    check(|s| s.url = "localhost".into(), "not a web address");
+    let agent = RemoteAgent::new(spec("http://localhost:1"), &vars, Arc::new(Fake)).expect("an agent");
+    assert!(!format!("{agent:?} {}", agent.card().identity).contains(KEY));
+}

@@ -1,0 +1,170 @@
+//! Sending one request, and what an answer that is not one means.
+
+use super::{AgentError, RemoteSpec};
+use crate::hub::{folders::Secret, http};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
+use std::time::{Duration, SystemTime};
+
+/// Longest excerpt of a server's words in an error, in characters.
+const EXCERPT: usize = 200;
+
+/// The endpoint: where requests go and with which key.
+pub(super) struct Wire {
+    client: reqwest::Client,
+    base: Url,
+    key: Option<Secret>,
+    key_env: Option<String>,
+    timeout: Duration,
+}
+
+impl Wire {
+    pub fn new(spec: &RemoteSpec, key: Option<Secret>) -> Result<Wire, AgentError> {
+        let base = base(&spec.url).map_err(AgentError::Model)?;
+        let connect = spec.timeout.min(Duration::from_secs(20));
+        let client = http::client(base.as_str(), connect)
+            .map_err(|error| AgentError::Model(format!("no HTTP client: {error}")))?;
+        Ok(Wire { client, base, key, key_env: spec.key_env.clone(), timeout: spec.timeout })
+    }
+
+    /// The endpoint's address, as identities and errors show it.
+    pub fn base(&self) -> &str {
+        self.base.as_str()
+    }
+
+    /// A POST to `path` below the base.
+    pub fn post(&self, path: &str) -> RequestBuilder {
+        let request = self.client.post(format!("{}/{path}", self.base));
+        match &self.key {
+            Some(key) => request.bearer_auth(key.reveal()),
+            None => request,
+        }
+    }
+
+    /// Sends and gives an answer with a good status.
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response, AgentError> {
+        let sent = self.in_time(request.send()).await?;
+        let status = sent.status();
+        if status.is_success() {
+            return Ok(sent);
+        }
+        let retry_after = http::retry_after(sent.headers(), SystemTime::now());
+        let body = self.in_time(sent.text()).await.unwrap_or_default();
+        let said = self.excerpt(&error_message(&body).unwrap_or(body.clone()));
+        let message = self.refusal(status, &said);
+        // A spent quota is a 429 too, and no waiting mends it.
+        match http::is_passing(status) && !body.contains("insufficient_quota") {
+            true => Err(AgentError::Passing { message, retry_after }),
+            false => Err(AgentError::Final(message)),
+        }
+    }
+
+    /// Sends and reads the whole answer as JSON.
+    pub async fn json(&self, request: RequestBuilder) -> Result<serde_json::Value, AgentError> {
+        let response = self.send(request).await?;
+        self.read_json(response).await
+    }
+
+    /// The whole answer as JSON.
+    pub async fn read_json(&self, response: Response) -> Result<serde_json::Value, AgentError> {
+        let body = self.in_time(response.text()).await?;
+        serde_json::from_str(&body).map_err(|_| self.malformed("is not JSON", &body))
+    }
+
+    /// Awaits something of the network, within the timeout.
+    pub async fn in_time<T>(&self, what: impl Future<Output = reqwest::Result<T>>) -> Result<T, AgentError> {
+        let passing = |message: String| AgentError::Passing { message, retry_after: None };
+        match tokio::time::timeout(self.timeout, what).await {
+            Err(_) => Err(passing(format!("{} gave no answer within {:?}", self.base, self.timeout))),
+            Ok(Err(error)) => Err(passing(format!("{}: {}", self.base, self.hidden(&http::chain(&error))))),
+            Ok(Ok(value)) => Ok(value),
+        }
+    }
+
+    /// An answer that is not what the protocol promises.
+    pub fn malformed(&self, what: &str, body: &str) -> AgentError {
+        AgentError::Final(format!("the answer of {} {what}: {}", self.base, self.excerpt(body)))
+    }
+
+    fn refusal(&self, status: StatusCode, said: &str) -> String {
+        let number = status.as_u16();
+        let base = &self.base;
+        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        match (status, &self.key_env) {
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(name)) => {
+                format!("{base} refuses the key in {name} ({number}){said}")
+            }
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, None) => {
+                format!("{base} wants a key ({number}); name its environment variable as `key_env`{said}")
+            }
+            (StatusCode::NOT_FOUND, _) => format!("{base} has no such address or model ({number}){said}"),
+            _ if status.is_redirection() => {
+                format!("{base} points elsewhere ({number}); put the final address in `url`")
+            }
+            _ => format!("{base} answers {number}{said}"),
+        }
+    }
+
+    /// The first words of a server's answer, on one line, without the key.
+    fn excerpt(&self, text: &str) -> String {
+        let line = self.hidden(text).split_whitespace().collect::<Vec<_>>().join(" ");
+        match line.char_indices().nth(EXCERPT) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
+
+    fn hidden(&self, text: &str) -> String {
+        self.key.as_ref().map_or_else(|| text.to_owned(), |key| key.hide_in(text))
+    }
+}
+
+/// `error.message` of the protocol, or what other servers write.
+pub(super) fn error_message(body: &str) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_str(body).ok()?;
+    let error = json.get("error").or_else(|| json.get("detail")).or_else(|| json.get("message"))?;
+    let text = error.get("message").unwrap_or(error);
+    Some(text.as_str().map_or_else(|| text.to_string(), str::to_owned))
+}
+
+/// The endpoint's base: `https://host/v1` whether or not `/v1` was written; nothing secret in it.
+fn base(url: &str) -> Result<Url, String> {
+    let mut base = Url::parse(url.trim()).map_err(|_| format!("`{url}` is not a web address"))?;
+    if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
+        return Err(format!("`{url}` is not a web address: it must start with http:// or https://"));
+    }
+    if !base.username().is_empty() || base.password().is_some() || base.query().is_some() {
+        return Err("an endpoint's `url` holds no key and no query; name the key's environment variable as `key_env`"
+            .to_owned());
+    }
+    base.set_fragment(None);
+    let path = base.path().trim_end_matches('/');
+    let path = path.strip_suffix("/chat/completions").unwrap_or(path);
+    let path = if path.is_empty() { "/v1" } else { path }.to_owned();
+    base.set_path(&path);
+    Ok(base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_base(url: &str, expected: Result<&str, &str>) {
+        let found = base(url);
+        let found = found.as_ref().map(Url::as_str).map_err(String::as_str);
+        match expected {
+            Err(part) => assert!(found.is_err_and(|error| error.contains(part)), "{url}"),
+            Ok(_) => assert_eq!(found, expected, "{url}"),
+        }
+    }
+
+    #[test]
+    fn the_base_may_be_written_in_several_ways() {
+        check_base("http://localhost:8080", Ok("http://localhost:8080/v1"));
+        check_base("https://api.example.org/v1/", Ok("https://api.example.org/v1"));
+        check_base("https://example.org/openai/v1/chat/completions", Ok("https://example.org/openai/v1"));
+        check_base("ftp://example.org", Err("http://"));
+        check_base("example.org", Err("not a web address"));
+        check_base("https://me:pw@example.org/v1", Err("key_env"));
+        check_base("https://example.org/v1?key=1", Err("key_env"));
+    }
+}

@@ -1,0 +1,325 @@
+//! Who answers in a run: every agent of a plan, loaded and ready before the first exchange.
+
+use super::{
+    Agent, AgentError,
+    budget::{self, Need},
+    local::{LocalAgent, LocalSpec},
+    media::MediaAgent,
+    person::{PersonAgent, Prompt},
+    remote::RemoteAgent,
+    script::ScriptAgent,
+    spec::{self, Spec, Wish},
+};
+use crate::{
+    exchange::Kind,
+    hub::{Checkpoint, Hub, download::Progress, folders::process_vars},
+    infer::worker::Limits,
+    media::Store,
+    plan::Plan,
+};
+use futures_util::future::join_all;
+use indexmap::IndexMap;
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// What loading needs besides the plan.
+#[derive(Clone)]
+pub struct Options {
+    /// Where agent files and checkpoints are found.
+    pub hub: Hub,
+    /// The device for every local agent, over what their files say.
+    pub device: Option<String>,
+    /// Where pictures and sound come from.
+    pub store: Arc<Store>,
+    /// How a person is asked.
+    pub prompt: Arc<dyn Prompt>,
+    /// Told how downloads go.
+    pub on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
+}
+
+/// An agent that is not ready, and why.
+#[derive(Debug, Clone)]
+pub struct Unready {
+    /// The agent's name; empty when the problem is of all of them together.
+    pub agent: String,
+    /// What is wrong.
+    pub error: AgentError,
+}
+
+impl Unready {
+    fn new(agent: &str, error: AgentError) -> Unready {
+        // A model's own errors name it already; once is enough.
+        let error = match error {
+            AgentError::Model(message) => {
+                let own = message.strip_prefix(agent).and_then(|rest| rest.strip_prefix(": "));
+                AgentError::Model(own.map_or_else(|| message.clone(), str::to_owned))
+            }
+            other => other,
+        };
+        Unready { agent: agent.to_owned(), error }
+    }
+}
+
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.agent.as_str() {
+            "" => write!(f, "{}", self.error),
+            agent => write!(f, "agent {agent}: {}", self.error),
+        }
+    }
+}
+
+/// The agents of a run, by role. The built-in `media` agent is always among them.
+#[derive(Clone, Default)]
+pub struct Roster {
+    /// Role to who plays it, in the order of the plan: what a run takes.
+    pub agents: IndexMap<String, Arc<dyn Agent>>,
+}
+
+impl fmt::Debug for Roster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.agents.iter().map(|(role, agent)| (role, agent.card()))).finish()
+    }
+}
+
+impl Roster {
+    /// Loads every agent of the plan, each once. Either all are ready, or every one that is not is named with its reason.
+    /// What can be told without loading (missing files, keys, memory) is told before anything is loaded.
+    pub async fn load(plan: &Plan, options: &Options) -> Result<Roster, Vec<Unready>> {
+        let mut wanted: IndexMap<&str, Vec<Kind>> = IndexMap::new();
+        for role in plan.roles.values() {
+            wanted.entry(&role.agent).or_default().extend(&role.kinds);
+        }
+        let names: Vec<&str> = wanted.keys().copied().collect();
+        let agents = load_all(&names, options).await?;
+        let mut unready = Vec::new();
+        for (agent, kinds) in agents.iter().zip(wanted.values()) {
+            unready.extend(unable(agent.as_ref(), kinds));
+        }
+        if !unready.is_empty() {
+            return Err(unready);
+        }
+        let by_name: IndexMap<&str, Arc<dyn Agent>> = names.iter().copied().zip(agents).collect();
+        let mut roles: IndexMap<String, Arc<dyn Agent>> =
+            plan.roles.iter().map(|(role, played)| (role.clone(), by_name[played.agent.as_str()].clone())).collect();
+        roles.insert(MediaAgent::NAME.to_owned(), Arc::new(MediaAgent::new(options.store.clone())));
+        Ok(Roster { agents: roles })
+    }
+}
+
+/// Loads one agent alone, by its name.
+pub async fn load_one(name: &str, options: &Options) -> Result<Arc<dyn Agent>, Unready> {
+    match load_all(&[name], options).await {
+        Ok(mut agents) => Ok(agents.remove(0)),
+        Err(mut unready) => Err(unready.remove(0)),
+    }
+}
+
+/// Says which of the kinds an agent does not answer.
+fn unable(agent: &dyn Agent, kinds: &[Kind]) -> Option<Unready> {
+    let card = agent.card();
+    let missing: Vec<&str> = kinds.iter().filter(|kind| !card.kinds.contains(kind)).map(|kind| kind.word()).collect();
+    let answers: Vec<&str> = card.kinds.iter().map(|kind| kind.word()).collect();
+    (!missing.is_empty()).then(|| Unready {
+        agent: card.name.clone(),
+        error: AgentError::Model(format!(
+            "it is asked to {}, but answers only {}",
+            missing.join(", "),
+            answers.join(", ")
+        )),
+    })
+}
+
+/// One agent on its way.
+enum Stage {
+    Ready(Arc<dyn Agent>),
+    Wished(Wish),
+    Found(Wish, Checkpoint),
+}
+
+async fn load_all(names: &[&str], options: &Options) -> Result<Vec<Arc<dyn Agent>>, Vec<Unready>> {
+    let read = names.iter().map(|name| read(name, options));
+    let stages = all_or_errors(names, read.collect())?;
+    let found = join_all(stages.into_iter().map(|stage| find(stage, options))).await;
+    let stages = all_or_errors(names, found)?;
+    fits(names, &stages, options)?;
+    let ready = join_all(names.iter().zip(stages).map(|(name, stage)| ready(name, stage, options))).await;
+    all_or_errors(names, ready)
+}
+
+/// All values, or every error with its agent's name.
+fn all_or_errors<T>(names: &[&str], results: Vec<Result<T, AgentError>>) -> Result<Vec<T>, Vec<Unready>> {
+    let (mut values, mut unready) = (Vec::new(), Vec::new());
+    for (name, result) in names.iter().zip(results) {
+        match result {
+            Ok(value) => values.push(value),
+            Err(error) => unready.push(Unready::new(name, error)),
+        }
+    }
+    if unready.is_empty() { Ok(values) } else { Err(unready) }
+}
+
+/// Reads the agent file; agents without weights are ready then.
+fn read(name: &str, options: &Options) -> Result<Stage, AgentError> {
+    Ok(match spec::of(name, &options.hub)? {
+        Spec::Local(wish) => Stage::Wished(wish),
+        Spec::Remote(spec) => Stage::Ready(Arc::new(RemoteAgent::new(spec, &process_vars, options.store.clone())?)),
+        Spec::Script(script) => Stage::Ready(Arc::new(ScriptAgent::new(name, script))),
+        Spec::Person { greeting } => Stage::Ready(Arc::new(PersonAgent::new(name, greeting, options.prompt.clone()))),
+    })
+}
+
+/// Finds the checkpoint, downloading it if it must be.
+async fn find(stage: Stage, options: &Options) -> Result<Stage, AgentError> {
+    let Stage::Wished(wish) = stage else { return Ok(stage) };
+    let resolver = options.hub.resolver();
+    let found = resolver.resolve(&wish.source, &wish.origin, &*options.on_progress).await?;
+    Ok(Stage::Found(wish, found))
+}
+
+/// Refuses agents whose weights will not fit together.
+fn fits(names: &[&str], stages: &[Stage], options: &Options) -> Result<(), Vec<Unready>> {
+    let mut needs = Vec::new();
+    for (name, stage) in names.iter().zip(stages) {
+        let Stage::Found(wish, checkpoint) = stage else { continue };
+        let device = device(wish, options);
+        let device = if device == "auto" { crate::infer::device::automatic() } else { &device }.to_owned();
+        // Models compute in f32 on the CPU unless told otherwise, whatever the file holds.
+        let bytes_each = match wish.dtype.as_deref() {
+            Some("f32") => Some(4),
+            Some(_) => Some(2),
+            None if device == "cpu" => Some(4),
+            None => None,
+        };
+        // A file that cannot be counted is reported, in its own words, by whoever loads it.
+        if let Ok(weights) = budget::weights(checkpoint, bytes_each) {
+            needs.push(Need { agent: (*name).to_owned(), device, weights });
+        }
+    }
+    let available: BTreeMap<String, u64> =
+        budget::free_memory().map(|free| ("cpu".to_owned(), free)).into_iter().collect();
+    let problems = budget::check(&needs, &available);
+    let unready = |problem| Unready { agent: String::new(), error: AgentError::Model(problem) };
+    if problems.is_empty() { Ok(()) } else { Err(problems.into_iter().map(unready).collect()) }
+}
+
+/// The device that an agent is loaded on.
+fn device(wish: &Wish, options: &Options) -> String {
+    let asked = options.device.clone().or_else(|| wish.device.clone()).filter(|device| device != "auto");
+    asked.unwrap_or_else(|| "auto".to_owned())
+}
+
+/// Loads weights.
+async fn ready(name: &str, stage: Stage, options: &Options) -> Result<Arc<dyn Agent>, AgentError> {
+    match stage {
+        Stage::Ready(agent) => Ok(agent),
+        Stage::Found(wish, checkpoint) => {
+            let spec = LocalSpec {
+                name: name.to_owned(),
+                path: checkpoint.path().to_owned(),
+                device: Some(device(&wish, options)),
+                family: wish.family,
+                dtype: wish.dtype,
+                decode: wish.decoding,
+                limits: limits(wish.batch, wish.queue),
+                context_tokens: wish.context_tokens,
+            };
+            Ok(Arc::new(LocalAgent::load(spec, options.store.clone()).await?))
+        }
+        Stage::Wished(_) => Err(AgentError::Model(format!("{name} was not looked for: this is a bug"))),
+    }
+}
+
+fn limits(batch: Option<usize>, queue: Option<usize>) -> Limits {
+    let own = Limits::default();
+    Limits { batch: batch.unwrap_or(own.batch).max(1), queue: queue.unwrap_or(own.queue).max(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        hub::{Folders, HubSettings, Project},
+        plan::Role,
+        prompt::Template,
+    };
+
+    /// Nobody to ask.
+    struct Nobody;
+
+    impl Prompt for Nobody {
+        fn line(&self, _: &str) -> Result<String, String> {
+            Err("there is no terminal".into())
+        }
+    }
+
+    /// Loads a plan with these roles (role, agent, kinds) in a project with these agent files; shows what comes of it.
+    async fn check(files: &[(&str, &str)], roles: &[(&str, &str, &[Kind])], expected: &str) {
+        let folder = tempfile::tempdir().expect("temp");
+        std::fs::create_dir(folder.path().join("agents")).expect("made");
+        for (name, text) in files {
+            std::fs::write(folder.path().join(format!("agents/{name}.yaml")), text).expect("written");
+        }
+        let cache = folder.path().join("cache");
+        let settings = HubSettings { cache: cache.clone(), endpoint: "http://x".into(), token: None, offline: true };
+        let options = Options {
+            hub: Hub {
+                project: Some(Project { folder: folder.path().to_owned() }),
+                folders: Folders { config: folder.path().join("config"), cache },
+                settings,
+            },
+            device: Some("cpu".into()),
+            store: Arc::new(Store::new(crate::media::Limits::default())),
+            prompt: Arc::new(Nobody),
+            on_progress: Arc::new(|_| {}),
+        };
+        let role = |(role, agent, kinds): &(&str, &str, &[Kind])| {
+            ((*role).to_owned(), Role { agent: (*agent).to_owned(), kinds: kinds.to_vec() })
+        };
+        let plan = Plan {
+            name: "test".into(),
+            sources: IndexMap::new(),
+            inputs: IndexMap::new(),
+            roles: roles.iter().map(role).collect(),
+            block: Arc::default(),
+            answer: Template::parse("done").expect("a template"),
+        };
+        let found = match Roster::load(&plan, &options).await {
+            Ok(roster) => roster.agents.iter().map(|(role, agent)| format!("{role}: {}", agent.card().name)).collect(),
+            Err(unready) => unready.iter().map(Unready::to_string).collect::<Vec<_>>(),
+        };
+        let shown = found.join("\n").replace(&folder.path().display().to_string(), "DIR");
+        assert_eq!(shown, expected);
+    }
+
+    #[tokio::test]
+    async fn each_agent_is_loaded_and_media_is_always_there() {
+        let files = [("judge", "person: {}"), ("parrot", "script: [hello]")];
+        let roles: [(&str, &str, &[Kind]); 3] =
+            [("a", "parrot", &[Kind::Say]), ("b", "judge", &[Kind::Say, Kind::Rank]), ("c", "parrot", &[Kind::Hear])];
+        check(&files, &roles, "a: parrot\nb: judge\nc: parrot\nmedia: media").await;
+    }
+
+    #[tokio::test]
+    async fn every_agent_that_is_not_ready_is_named() {
+        let files = [
+            ("far", "endpoint: { url: 'http://localhost:1', model: m, key_env: ELENCHUS_TEST_NO_SUCH_KEY }"),
+            ("odd", "modle: {}"),
+            ("ok", "script: [hello]"),
+        ];
+        let say: &[Kind] = &[Kind::Say];
+        let expected = "agent far: the environment variable ELENCHUS_TEST_NO_SUCH_KEY (`key_env`) is not set; it must hold the key";
+        check(&files, &[("a", "far", say), ("c", "ok", say)], expected).await;
+        let files = [("gone", "model: { path: nowhere }"), ("hub", "model: { hub: org/name }")];
+        let expected = "agent gone: the checkpoint folder DIR/agents/nowhere does not exist (hint: a relative `path` is relative to the agent file)\n\
+            agent hub: org/name is not in the hub's cache (DIR/cache/models--org--name) (hint: unset HF_HUB_OFFLINE to fetch it; or copy that \
+            folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)";
+        check(&files, &[("a", "gone", say), ("b", "hub", say)], expected).await;
+    }
+
+    #[tokio::test]
+    async fn what_an_agent_cannot_answer_is_told_before_anything_runs() {
+        let files = [("judge", "person: {}")];
+        let kinds: &[Kind] = &[Kind::Hear, Kind::Say];
+        check(&files, &[("ear", "judge", kinds)], "agent judge: it is asked to hear, but answers only say, rank").await;
+    }
+}

@@ -1,0 +1,194 @@
+//! What an agent file says, ready to be loaded. Nothing is opened here.
+
+use super::remote::RemoteSpec;
+use crate::{
+    dialogue::{
+        self, AgentFile, At, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, Resource, ScriptWritten,
+        WhoWritten,
+    },
+    exchange::{Decoding, Kind},
+    hub::{Hub, HubError, Source, checkpoint::Origin},
+    infer::checkpoint::Config,
+    models,
+};
+use std::{path::PathBuf, time::Duration};
+
+/// Longest wait for an endpoint that names none: large models think long.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// Tries after the first for an endpoint that names none.
+const RETRIES: u32 = 2;
+
+/// Who an agent is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Spec {
+    /// A model that runs here.
+    Local(Wish),
+    /// An endpoint.
+    Remote(RemoteSpec),
+    /// A script.
+    Script(ScriptWritten),
+    /// A person at the terminal.
+    Person {
+        /// Shown before each question.
+        greeting: Option<String>,
+    },
+}
+
+/// What an agent file wishes for a local model, before its checkpoint is found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wish {
+    /// Where the weights are.
+    pub source: Source,
+    /// What relative paths are relative to.
+    pub origin: Origin,
+    /// The family's name; none to recognise it by `config.json`.
+    pub family: Option<String>,
+    /// `f32`, `f16`, `bf16`; none to choose for the device.
+    pub dtype: Option<String>,
+    /// `cpu`, `cuda:N`, `metal`; none to choose.
+    pub device: Option<String>,
+    /// Used where a request leaves the choice to the agent.
+    pub decoding: Decoding,
+    /// Most requests in one forward pass.
+    pub batch: Option<usize>,
+    /// Most requests that may wait.
+    pub queue: Option<usize>,
+    /// Longest prompt with its reply.
+    pub context_tokens: Option<usize>,
+}
+
+impl Spec {
+    /// What the file of the agent `name`, found at `origin`, says.
+    pub fn new(name: &str, file: &AgentFile, origin: &Origin) -> Result<Spec, HubError> {
+        match file.who() {
+            Some(WhoWritten::Model(model)) => Ok(Spec::Local(wish(model, file, origin)?)),
+            Some(WhoWritten::Endpoint(endpoint)) => Ok(Spec::Remote(remote(name, endpoint, file))),
+            Some(WhoWritten::Script(script)) => Ok(Spec::Script(script.clone())),
+            Some(WhoWritten::Person(person)) => Ok(Spec::Person { greeting: person.greeting.clone() }),
+            None => Err(HubError::plain(format!("agents/{name}.yaml names no model, endpoint, script or person"))),
+        }
+    }
+}
+
+/// Finds and reads an agent's file.
+pub fn of(name: &str, hub: &Hub) -> Result<Spec, HubError> {
+    let (file, origin) = file(name, hub)?;
+    Spec::new(name, &file, &origin)
+}
+
+/// An agent's file as written, and where it was found.
+pub fn file(name: &str, hub: &Hub) -> Result<(AgentFile, Origin), HubError> {
+    let found = hub.find(Resource::Agent, name).map_err(|error| HubError::plain(error.to_string()))?;
+    let Some(found) = found else {
+        let names = hub.names(Resource::Agent);
+        let hint = crate::plan::closest(name, names.iter().map(String::as_str));
+        return Err(HubError { message: format!("there is no agents/{name}.yaml"), hint });
+    };
+    let file = dialogue::agent_file(&found.text, &found.file).map_err(|problems| match problems.first() {
+        Some(first) => HubError::plain(format!("{}:{}:{}: {}", first.file, first.line, first.column, first.message)),
+        None => HubError::plain(format!("{} cannot be read", found.file)),
+    })?;
+    Ok((file, found.origin))
+}
+
+/// What an agent answers, if that can be told without loading, fetching or unpacking anything.
+pub fn kinds(name: &str, hub: &Hub) -> Option<Vec<Kind>> {
+    let (file, origin) = file(name, hub).ok()?;
+    match Spec::new(name, &file, &origin).ok()? {
+        Spec::Local(wish) => {
+            let config = hub.resolver().peek_config(&wish.source, &wish.origin)?;
+            let config = Config::new("config.json", serde_json::from_str(&config).ok()?);
+            models::family(wish.family.as_deref(), &config).ok().map(|family| family.kinds.to_vec())
+        }
+        _ => file.kinds(),
+    }
+}
+
+fn wish(model: &ModelWritten, file: &AgentFile, origin: &Origin) -> Result<Wish, HubError> {
+    let unless_auto = |text: &Option<At<String>>| {
+        text.as_ref().map(|text| text.value.clone()).filter(|text| !text.is_empty() && text != "auto")
+    };
+    let source = match (&model.path, &model.hub, &model.gguf) {
+        (Some(path), ..) => Source::Path(PathBuf::from(&path.value)),
+        (None, Some(hub), _) => Source::hub(&hub.value)?,
+        (None, None, Some(gguf)) => Source::Gguf(PathBuf::from(&gguf.value)),
+        (None, None, None) => return Err(HubError::plain("`model` names no path, hub or gguf")),
+    };
+    let limit = |pick: fn(&LimitsWritten) -> &Option<At<usize>>| {
+        file.limits.as_ref().and_then(|limits| pick(limits).as_ref()).map(|at| at.value)
+    };
+    Ok(Wish {
+        source,
+        origin: origin.clone(),
+        family: unless_auto(&model.family),
+        dtype: unless_auto(&model.dtype),
+        device: unless_auto(&model.device),
+        decoding: file.decode.as_ref().map(decoding).unwrap_or_default(),
+        batch: limit(|limits| &limits.batch),
+        queue: limit(|limits| &limits.queue),
+        context_tokens: limit(|limits| &limits.context_tokens),
+    })
+}
+
+fn remote(name: &str, endpoint: &EndpointWritten, file: &AgentFile) -> RemoteSpec {
+    RemoteSpec {
+        name: name.to_owned(),
+        url: endpoint.url.value.clone(),
+        model: endpoint.model.value.clone(),
+        key_env: endpoint.key_env.as_ref().map(|name| name.value.clone()),
+        answers: match &endpoint.answers {
+            Some(kinds) => kinds.iter().map(|kind| kind.value).collect(),
+            None => vec![Kind::Say],
+        },
+        timeout: endpoint.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.value.0),
+        retries: endpoint.retries.as_ref().map_or(RETRIES, |retries| retries.value.min(100) as u32),
+        decoding: file.decode.as_ref().map(decoding).unwrap_or_default(),
+    }
+}
+
+fn decoding(written: &DecodeWritten) -> Decoding {
+    Decoding {
+        temperature: written.temperature.as_ref().map(|at| at.value as f32),
+        top_p: written.top_p.as_ref().map(|at| at.value as f32),
+        top_k: written.top_k.as_ref().map(|at| at.value),
+        max_tokens: written.max_tokens.as_ref().map(|at| at.value),
+        stop: written.stop.clone().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(yaml: &str) -> Spec {
+        let file = dialogue::agent_file(yaml, "agents/a.yaml").expect("an agent file");
+        Spec::new("a", &file, &Origin::Folder("agents".into())).expect("a spec")
+    }
+
+    #[test]
+    fn each_sort_of_agent_is_read() {
+        let Spec::Local(wish) = spec(
+            "model: { path: starter/lm, dtype: auto, device: 'cuda:1' }\ndecode: { temperature: 0.2 }\nlimits: { batch: 4 }",
+        ) else {
+            panic!("a local agent")
+        };
+        assert_eq!(
+            (wish.source, wish.dtype, wish.device.as_deref()),
+            (Source::Path("starter/lm".into()), None, Some("cuda:1"))
+        );
+        assert_eq!((wish.decoding.temperature, wish.batch, wish.queue), (Some(0.2), Some(4), None));
+        let Spec::Remote(remote) =
+            spec("endpoint: { url: 'http://localhost:1/v1', model: m, answers: [hear], timeout: 3s }")
+        else {
+            panic!("a remote agent")
+        };
+        assert_eq!(
+            (remote.answers, remote.timeout, remote.retries),
+            (vec![Kind::Hear], Duration::from_secs(3), RETRIES)
+        );
+        assert_eq!(spec("person: { greeting: Hello. }"), Spec::Person { greeting: Some("Hello.".into()) });
+        assert!(
+            matches!(spec("script: [one, two]"), Spec::Script(ScriptWritten::InOrder(replies)) if replies.len() == 2)
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! `elenchus ask VIDEO QUESTION`
+
+use super::{
+    Exit, Failure,
+    common::RunArgs,
+    out::Out,
+    session::{Session, block_on},
+};
+use crate::{
+    media,
+    run::Outcome,
+    value::{Type, Value},
+};
+use indexmap::IndexMap;
+use serde_json::json;
+
+/// What `ask` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  elenchus ask day.mp4 \"Where did I last see the keys?\"
+  elenchus ask day.mp4 \"What was I doing at 00:26?\" --json
+  elenchus ask day.mp4 \"Did I water the plants?\" --record run.jsonl --fail-on-abstain
+
+A second question about the same video pays only for what is new.")]
+pub(crate) struct Args {
+    /// The video
+    video: String,
+    /// The question, in your own words
+    question: String,
+    /// The dialogue that answers it; it takes a `video` and a `question`
+    #[arg(long, value_name = "DIALOGUE", default_value = "video_qa")]
+    dialogue: String,
+    /// End with exit code 6 if the answer is that it is not known
+    #[arg(long)]
+    fail_on_abstain: bool,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl Args {
+    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+        if self.question.trim().is_empty() {
+            return Err(Failure::refused("the question is empty"));
+        }
+        block_on(async {
+            let mut session = Session::open(&self.dialogue, &self.run, out)?;
+            for (name, ty) in [("video", Type::Video), ("question", Type::Text)] {
+                if !session.plan.inputs.get(name).is_some_and(|input| input.ty.accepts(&ty)) {
+                    let message = format!("{} does not take a {name}", session.plan.name);
+                    return Err(Failure::refused(message).hint("`elenchus run` runs dialogues with other inputs"));
+                }
+            }
+            let video = media::open(&self.video, &session.access).await?;
+            let question = Value::Text(self.question.clone());
+            let inputs = IndexMap::from([("video".into(), Value::Video(video)), ("question".into(), question)]);
+            super::inputs::complete(&session.plan, &inputs)?;
+            let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
+            show(&outcome, out, false)?;
+            Ok(ended(&outcome, self.fail_on_abstain))
+        })
+    }
+}
+
+/// The answer, and the moments that it rests on.
+pub(crate) fn show(outcome: &Outcome, out: &Out, with_value: bool) -> Result<(), Failure> {
+    if out.json {
+        let mut result = json!({
+            "answer": outcome.answer,
+            "abstained": outcome.abstained,
+            "evidence": outcome.evidence,
+            "exchanges": outcome.exchanges,
+            "memo_hits": outcome.memo_hits,
+            "elapsed_ms": outcome.elapsed_ms,
+        });
+        if with_value {
+            result["value"] = crate::value_json::to_json(&outcome.value);
+        }
+        return out.value(&result);
+    }
+    out.text(&outcome.answer)?;
+    for evidence in &outcome.evidence {
+        out.text(format_args!("  {evidence}"))?;
+    }
+    let seconds = outcome.elapsed_ms as f64 / 1000.0;
+    let from_memo = format!("{} from the memo", outcome.memo_hits);
+    out.note(format_args!("({} exchanges, {from_memo}, {seconds:.1} s)", outcome.exchanges));
+    Ok(())
+}
+
+/// Answered, or abstained where that counts as an ending of its own.
+pub(crate) fn ended(outcome: &Outcome, fail_on_abstain: bool) -> Exit {
+    if outcome.abstained && fail_on_abstain { Exit::Abstained } else { Exit::Answered }
+}

@@ -1,0 +1,47 @@
+//! `elenchus check FILE…`
+
+use super::{Exit, Failure, out::Out, source::Source};
+use crate::plan::{self, CompileOptions};
+
+/// What `check` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  elenchus check examples/*.yaml
+  elenchus check mine.yaml --json        # [{code, file, line, column, message, hint}, …]
+
+Nothing is loaded, opened or run. Exit code 2 if there is any problem.")]
+pub(crate) struct Args {
+    /// Dialogues: files, `-` for standard input, or names
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// Check with the agents of casts/NAME.yaml
+    #[arg(long, value_name = "NAME")]
+    cast: Option<String>,
+}
+
+impl Args {
+    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+        let options = CompileOptions { cast: self.cast.clone(), ..CompileOptions::default() };
+        let mut all = Vec::new();
+        for file in &self.files {
+            let source = Source::find(file)?;
+            match plan::compile_text(&source.text, &source.file, &source.hub, &options) {
+                Ok(_) if !out.json => out.note(format!("{file}: ok")),
+                Ok(_) => {}
+                Err(problems) => {
+                    source.show(&problems, out);
+                    all.extend(problems);
+                }
+            }
+        }
+        if out.json {
+            out.value(&all)?;
+        }
+        if all.is_empty() {
+            return Ok(Exit::Answered);
+        }
+        out.note(format!("{} problem{} found", all.len(), if all.len() == 1 { "" } else { "s" }));
+        Ok(Exit::Refused)
+    }
+}

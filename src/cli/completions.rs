@@ -1,0 +1,20 @@
+//! `elenchus completions SHELL`
+
+use super::{Exit, Failure, out::Out};
+
+/// What `completions` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  elenchus completions bash > ~/.local/share/bash-completion/completions/elenchus")]
+pub(crate) struct Args {
+    /// For which shell
+    shell: clap_complete::Shell,
+}
+
+impl Args {
+    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut super::command(), "elenchus", &mut script);
+        out.text(String::from_utf8_lossy(&script))?;
+        Ok(Exit::Answered)
+    }
+}

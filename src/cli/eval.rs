@@ -1,0 +1,139 @@
+//! `elenchus eval DIALOGUE --data cases.jsonl`
+
+use super::{
+    Exit, Failure,
+    common::RunArgs,
+    inputs,
+    out::Out,
+    session::{Session, block_on},
+};
+use crate::run::eval::{Case, Metric, Scored, summary};
+use std::path::{Path, PathBuf};
+
+/// What `eval` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  elenchus eval examples/video_qa.yaml --data day/cases.jsonl --json
+  elenchus eval log_qa --data day/cases.jsonl --metric contains --details answers.jsonl
+
+A case is a line of JSON with an `answer`, perhaps a `kind` (`unanswerable` means that abstaining is right), and one field
+for each input of the dialogue. Paths are relative to the file of cases.")]
+pub(crate) struct Args {
+    /// A dialogue: a file or a name
+    dialogue: String,
+    /// The cases, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// How answers are compared
+    #[arg(long, value_name = "METRIC", default_value = "exact_match", value_parser = metric)]
+    metric: Metric,
+    /// Only the first N cases
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Write every case with its answer and score to this file (JSONL)
+    #[arg(long, value_name = "FILE")]
+    details: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+fn metric(text: &str) -> Result<Metric, String> {
+    let names = || Metric::ALL.map(Metric::name).join(", ");
+    Metric::ALL.into_iter().find(|m| m.name() == text).ok_or_else(|| format!("expected one of {}", names()))
+}
+
+impl Args {
+    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+        if self.run.record.is_some() {
+            return Err(
+                Failure::refused("--record keeps one run, an evaluation has many").hint("--details keeps every answer")
+            );
+        }
+        let cases = read(&self.data, self.limit)?;
+        let scored = block_on(self.cases(&cases, out))?;
+        if let Some(file) = &self.details {
+            let lines: String = scored
+                .iter()
+                .map(|s| serde_json::to_string(s).expect("scores serialise: this is a bug") + "\n")
+                .collect();
+            std::fs::write(file, lines).map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", file.display())))?;
+        }
+        let figures = summary(&scored, self.metric);
+        if out.json {
+            out.value(&figures)?
+        } else {
+            out.text(table(&figures, self.metric))?
+        }
+        let failed = scored.iter().filter(|s| s.error.is_some()).count();
+        if failed > 0 {
+            out.note(format_args!("{failed} of {} cases failed to run", scored.len()));
+        }
+        Ok(if failed == scored.len() { Exit::Failed } else { Exit::Answered })
+    }
+
+    async fn cases(&self, cases: &[(usize, Case)], out: &Out) -> Result<Vec<Scored>, Failure> {
+        // bars of single runs would only flicker
+        let mut session = Session::open(&self.dialogue, &self.run, &Out { quiet: true, ..out.clone() })?;
+        let folder = self.data.parent().map(Path::to_owned).unwrap_or_default();
+        let bar = indicatif::ProgressBar::new(cases.len() as u64);
+        if !out.bars() {
+            bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        }
+        let mut scored = Vec::new();
+        for (n, (line, case)) in cases.iter().enumerate() {
+            let bound = inputs::from_case(&session.plan, &case.fields, &folder, &session.access).await;
+            let outcome = match bound {
+                Ok(bound) => session.run(bound, &self.run, None).await,
+                Err(failure) => Err(failure),
+            };
+            let outcome = match outcome {
+                // what stops one case for these reasons stops them all
+                Err(failure) if matches!(failure.exit, Exit::Interrupted | Exit::Model) => return Err(failure),
+                Err(failure) => Err(failure.message),
+                Ok(outcome) => Ok((outcome.answer, outcome.abstained)),
+            };
+            scored.push(Scored::new(*line, case, self.metric, outcome));
+            bar.inc(1);
+            if !out.bars() && (n + 1) % 10 == 0 {
+                out.note(format_args!("{} of {} cases", n + 1, cases.len()));
+            }
+        }
+        bar.finish_and_clear();
+        Ok(scored)
+    }
+}
+
+/// The cases with their line numbers. A line that is no case is refused before anything runs.
+fn read(file: &Path, limit: Option<usize>) -> Result<Vec<(usize, Case)>, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| Failure::refused(format!("{} cannot be read: {e}", file.display())))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let parse = |(n, line): (usize, &str)| {
+        serde_json::from_str(line)
+            .map(|case| (n + 1, case))
+            .map_err(|e| Failure::refused(format!("{}:{}: this is no case: {e}", file.display(), n + 1)))
+    };
+    let cases: Vec<_> = lines.take(limit.unwrap_or(usize::MAX)).map(parse).collect::<Result<_, _>>()?;
+    if cases.is_empty() {
+        return Err(Failure::refused(format!("{} holds no cases", file.display())));
+    }
+    Ok(cases)
+}
+
+/// The figures as people read them.
+fn table(figures: &serde_json::Value, metric: Metric) -> String {
+    let name = metric.name();
+    let figure = |value: &serde_json::Value| value.as_f64().map_or("–".to_owned(), |f| format!("{:.1} %", f * 100.0));
+    let mut text = format!("{:24} {:>5}  {:>11}\n", "kind", "cases", name);
+    for (kind, row) in figures["kinds"].as_object().into_iter().flatten() {
+        text += &format!("{kind:24} {:>5}  {:>11}\n", row["n"], figure(&row[name]));
+    }
+    text += &format!("{:24} {:>5}  {:>11}\n", "all", figures["n"], figure(&figures[name]));
+    text += &format!("{:24} {:>5}  {:>11}\n", "unanswerable, refused", "", figure(&figures["refused_unanswerable"]));
+    text += &format!("{:24} {:>5}  {:>11}\n", "answerable, answered", "", figure(&figures["answered_answerable"]));
+    for error in figures["errors"].as_array().into_iter().flatten() {
+        text += &format!("line {}: {}\n", error["line"], error["message"].as_str().unwrap_or_default());
+    }
+    text
+}

@@ -1,0 +1,139 @@
+//! A dialogue's inputs from the command line, or from the fields of a case.
+
+use super::{Exit, Failure};
+use crate::{
+    media::{self, Access, MediaError},
+    plan::{self, Plan},
+    value::{Type, Value},
+    value_json,
+};
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+use std::path::Path;
+
+impl From<MediaError> for Failure {
+    fn from(error: MediaError) -> Self {
+        Failure::new(Exit::Media, error)
+    }
+}
+
+/// `name=value` pairs, each read as its input's type wants. Unknown, doubled and missing names are refused.
+pub(crate) async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<IndexMap<String, Value>, Failure> {
+    let mut bound = IndexMap::new();
+    for pair in pairs {
+        let (name, text) = pair.split_once('=').ok_or_else(|| {
+            Failure::refused(format!("`-i {pair}` is not an input"))
+                .hint("write -i name=value, such as -i video=day.mp4")
+        })?;
+        let input = plan.inputs.get(name).ok_or_else(|| unknown(plan, name))?;
+        let value = from_text(name, text, &input.ty, access).await?;
+        if bound.insert(name.to_owned(), value).is_some() {
+            return Err(Failure::refused(format!("the input `{name}` is given twice")));
+        }
+    }
+    complete(plan, &bound)?;
+    Ok(bound)
+}
+
+/// Fails if an input that has no default is not bound.
+pub(crate) fn complete(plan: &Plan, bound: &IndexMap<String, Value>) -> Result<(), Failure> {
+    let missing: Vec<&str> = plan.required_inputs().filter(|name| !bound.contains_key(*name)).collect();
+    let example = |name: &str| format!("-i {name}=…");
+    match missing.as_slice() {
+        [] => Ok(()),
+        [name] => Err(Failure::refused(format!("the input `{name}` has no value")).hint(example(name))),
+        names => Err(Failure::refused(format!("the inputs {} have no value", names.join(", ")))
+            .hint(names.iter().map(|n| example(n)).collect::<Vec<_>>().join(" "))),
+    }
+}
+
+fn unknown(plan: &Plan, name: &str) -> Failure {
+    let known: Vec<&str> = plan.inputs.keys().map(String::as_str).collect();
+    let hint = plan::closest(name, known.iter().copied())
+        .unwrap_or_else(|| format!("the inputs of {}: {}", plan.name, known.join(", ")));
+    Failure::refused(format!("{} has no input `{name}`", plan.name)).hint(hint)
+}
+
+async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result<Value, Failure> {
+    let wrong = |expected: &str| Failure::refused(format!("the input `{name}` wants {expected}, found `{text}`"));
+    Ok(match ty {
+        Type::Video => Value::Video(media::open(text, access).await?),
+        Type::Audio => Value::Audio(media::open(text, access).await?),
+        Type::Image => Value::Image(media::image_file(text).await?),
+        Type::Number => Value::Number(text.parse().map_err(|_| wrong("a number"))?),
+        Type::Truth => match text {
+            "true" | "yes" => Value::Truth(true),
+            "false" | "no" => Value::Truth(false),
+            _ => return Err(wrong("true or false")),
+        },
+        Type::Text | Type::Any => match text.strip_prefix('@') {
+            Some(file) => Value::Text(read(name, Path::new(file))?),
+            None => Value::Text(text.to_owned()),
+        },
+        Type::List(item) if matches!(**item, Type::Video | Type::Audio | Type::Image) => {
+            let mut items = Vec::new();
+            for path in text.split(',') {
+                items.push(Box::pin(from_text(name, path.trim(), item, access)).await?);
+            }
+            Value::List(items)
+        }
+        _ if text.starts_with(['[', '{']) => {
+            let json = serde_json::from_str(text).map_err(|e| wrong(&format!("JSON ({e})")))?;
+            value_json::from_json_as(&json, ty).map_err(|e| wrong(&e))?
+        }
+        _ => from_file(name, Path::new(text.strip_prefix('@').unwrap_or(text)), ty)?,
+    })
+}
+
+fn read(name: &str, file: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file);
+    text.map_err(|e| Failure::refused(format!("the input `{name}`: {} cannot be read: {e}", file.display())))
+}
+
+/// A list or record from a `.json` file, or a list from the lines of a `.jsonl` file.
+fn from_file(name: &str, file: &Path, ty: &Type) -> Result<Value, Failure> {
+    let text = read(name, file)?;
+    let wrong = |what: String| Failure::refused(format!("the input `{name}`: {}: {what}", file.display()));
+    let json = if file.extension().is_some_and(|e| e == "jsonl") {
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let parse =
+            |(n, line): (usize, &str)| serde_json::from_str(line).map_err(|e| wrong(format!("line {}: {e}", n + 1)));
+        Json::Array(lines.map(parse).collect::<Result<_, _>>()?)
+    } else {
+        serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?
+    };
+    value_json::from_json_as(&json, ty).map_err(wrong)
+}
+
+/// The inputs of one case: fields of the same name, paths relative to the cases file. Fields that the dialogue does not
+/// take are left alone.
+pub(crate) async fn from_case(
+    plan: &Plan,
+    fields: &IndexMap<String, Json>,
+    folder: &Path,
+    access: &Access,
+) -> Result<IndexMap<String, Value>, Failure> {
+    let mut bound = IndexMap::new();
+    for (name, input) in &plan.inputs {
+        let Some(field) = fields.get(name) else { continue };
+        let path = |text: &str| match text.contains("://") {
+            true => text.to_owned(),
+            false => folder.join(text).display().to_string(),
+        };
+        let value = match (&input.ty, field) {
+            (Type::Text | Type::Any, Json::String(text)) => Value::Text(text.clone()),
+            (Type::Video | Type::Audio | Type::Image, Json::String(text)) => {
+                from_text(name, &path(text), &input.ty, access).await?
+            }
+            (Type::List(_) | Type::Record(_), Json::String(text)) => {
+                from_file(name, Path::new(&path(text)), &input.ty)?
+            }
+            (ty, json) => {
+                value_json::from_json_as(json, ty).map_err(|e| Failure::refused(format!("the field `{name}`: {e}")))?
+            }
+        };
+        bound.insert(name.clone(), value);
+    }
+    complete(plan, &bound)?;
+    Ok(bound)
+}

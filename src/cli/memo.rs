@@ -1,0 +1,124 @@
+//! `elenchus memo stat|explain|purge|path`
+
+use super::{Exit, Failure, out::Out, session::block_on};
+use crate::{
+    media::{self, Access},
+    run::{
+        Memo, Transcript,
+        memo::{Purge, explain},
+    },
+};
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// What `memo` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  elenchus memo stat
+  elenchus memo explain run.jsonl answer      # why is each of this step's exchanges there, or not?
+  elenchus memo purge --video day.mp4         # forget all that came from this video
+  elenchus memo purge --all")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Count what is kept
+    Stat,
+    /// Say of each exchange of a step whether it is kept, and if not, what changed
+    Explain {
+        /// A transcript (`--record`)
+        run: PathBuf,
+        /// A step of it
+        step: String,
+    },
+    /// Remove what came from a video, or everything
+    #[command(group(clap::ArgGroup::new("which").required(true)))]
+    Purge {
+        /// Remove what came from this video, sound or image (the file itself stays)
+        #[arg(long, value_name = "FILE", group = "which")]
+        video: Option<String>,
+        /// Remove everything
+        #[arg(long, group = "which")]
+        all: bool,
+    },
+    /// Print where the memo is
+    Path,
+}
+
+impl Args {
+    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+        let folder = Memo::default_folder();
+        match self.what {
+            What::Path if out.json => out.value(&serde_json::json!({ "path": folder }))?,
+            What::Path => out.text(folder.display())?,
+            What::Stat => {
+                let stat = Memo::open(&folder)?.stat()?;
+                if out.json {
+                    out.value(&stat)?;
+                } else {
+                    out.text(format!(
+                        "{}\n{} exchanges of {} runs about {} media, {:.1} MB on disk; asking it all again would take {:.1} s",
+                        stat.folder.display(),
+                        stat.exchanges,
+                        stat.runs,
+                        stat.media,
+                        stat.disk_bytes as f64 / 1e6,
+                        stat.asked_ms as f64 / 1e3,
+                    ))?;
+                    for (kind, count) in &stat.kinds {
+                        out.text(format!("{kind:>8} {count}"))?;
+                    }
+                }
+            }
+            What::Explain { run, step } => {
+                let transcript = Transcript::read(&run).map_err(Failure::refused)?;
+                let explained = explain(&Memo::open(&folder)?, &transcript, &step)?;
+                if explained.is_empty() {
+                    return Err(Failure::refused(format!("{} has no exchange of a step `{step}`", run.display())));
+                }
+                if out.json {
+                    out.value(&explained)?;
+                } else {
+                    for one in &explained {
+                        let word = if one.kept { "kept" } else { "not kept" };
+                        out.text(format_args!("{}: {word}\n    {}", one.path, one.why.join("\n    ")))?;
+                    }
+                }
+            }
+            What::Purge { video, .. } => {
+                let what = match &video {
+                    Some(video) => Purge::Media(block_on(digest(video))?),
+                    None => Purge::All,
+                };
+                let removed = match Memo::open(&folder) {
+                    Ok(memo) => memo.purge(&what)?,
+                    // everything is to go, so what cannot be opened goes too
+                    Err(_) if what == Purge::All => {
+                        Memo::erase(&folder)?;
+                        0
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                if out.json {
+                    out.value(&serde_json::json!({ "removed": removed }))?;
+                } else {
+                    out.text(format_args!("{removed} exchanges removed"))?;
+                }
+            }
+        }
+        Ok(Exit::Answered)
+    }
+}
+
+/// What stands for the file's bytes in the memo.
+async fn digest(file: &str) -> Result<String, Failure> {
+    let access = Access { allow_network: false };
+    match media::image_file(file).await {
+        Ok(image) => Ok(image.digest),
+        Err(_) => Ok(media::open(file, &access).await?.digest.clone()),
+    }
+}

@@ -1,0 +1,147 @@
+//! The command line: one file for each verb. The only place that prints: results go to stdout, everything else to
+//! stderr.
+
+mod ask;
+mod check;
+mod common;
+mod completions;
+mod doctor;
+mod eval;
+mod exit;
+mod graph;
+mod inputs;
+mod memo;
+mod models;
+mod out;
+mod progress;
+mod replay;
+mod run;
+mod schema;
+mod session;
+mod source;
+mod terminal;
+mod test;
+mod try_one;
+
+pub use exit::{Exit, Failure};
+
+use clap::{CommandFactory, Parser, Subcommand};
+use out::Out;
+
+/// Ask questions of first-person video: dialogues among local models that see, hear and reason.
+#[derive(Debug, Parser)]
+#[command(name = "elenchus", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Args {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elenchus ask day.mp4 \"Where did I last see the keys?\"
+  elenchus check examples/video_qa.yaml
+  elenchus try --model DIR --image a.png --among labels.txt --template \"a photo of a {}\" --json
+
+Exit codes: 0 answered, 1 ran but failed, 2 dialogue or arguments refused, 3 bad input media,
+4 model missing or unloadable, 5 deadline spent, 6 abstained (--fail-on-abstain), 130 interrupted.";
+
+/// What every verb takes.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Global {
+    /// Print the result as JSON on stdout (errors too)
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing but the result and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more; twice: even more (RUST_LOG overrides)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Colours: auto (a terminal, and NO_COLOR is not set), always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: out::When,
+}
+
+/// The verbs, in the order of `--help`.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Ask a question of a video
+    Ask(ask::Args),
+    /// Run a dialogue
+    Run(run::Args),
+    /// Report every problem of dialogues, with file, line and column
+    Check(check::Args),
+    /// Draw a dialogue's graph
+    Graph(graph::Args),
+    /// Run the tests that dialogues carry, with scripted replies
+    Test(test::Args),
+    /// Answer again from a transcript, with no model and no video
+    Replay(replay::Args),
+    /// Talk to one agent or checkpoint alone
+    Try(try_one::Args),
+    /// Score a dialogue on cases with known answers
+    Eval(eval::Args),
+    /// Show, explain or empty the memo of finished exchanges
+    Memo(memo::Args),
+    /// Show agents and model families
+    Models(models::Args),
+    /// Print the JSON Schema of dialogues, for editors
+    Schema(schema::Args),
+    /// Check that everything needed is here and works
+    Doctor(doctor::Args),
+    /// Print shell completions
+    Completions(completions::Args),
+}
+
+/// Runs the program with this process's arguments and says how it ended.
+pub fn main() -> std::process::ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    let out = Out::new(&args.global);
+    out::log(&args.global, out.colored());
+    let result = match args.verb {
+        Verb::Ask(verb) => verb.run(&out),
+        Verb::Run(verb) => verb.run(&out),
+        Verb::Check(verb) => verb.run(&out),
+        Verb::Graph(verb) => verb.run(&out),
+        Verb::Test(verb) => verb.run(&out),
+        Verb::Replay(verb) => verb.run(&out),
+        Verb::Try(verb) => verb.run(&out),
+        Verb::Eval(verb) => verb.run(&out),
+        Verb::Memo(verb) => verb.run(&out),
+        Verb::Models(verb) => verb.run(&out),
+        Verb::Doctor(verb) => verb.run(&out),
+        Verb::Schema(verb) => verb.run(&out),
+        Verb::Completions(verb) => verb.run(&out),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            out.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+/// Help and version go to stdout with code 0; mistakes to stderr (or, with `--json`, to stdout as JSON) with code 2.
+fn usage(error: &clap::Error) -> std::process::ExitCode {
+    let json = std::env::args_os().any(|a| a == "--json");
+    if error.use_stderr() && json {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        println!("{}", out::failure_json(&Failure::refused(message)));
+    } else {
+        // A closed pipe while printing help is nobody's error.
+        let _ = error.print();
+    }
+    if error.use_stderr() { Exit::Refused.into() } else { Exit::Answered.into() }
+}
+
+/// The whole command, for completions and for the tests that walk it.
+pub fn command() -> clap::Command {
+    Args::command()
+}

@@ -1,0 +1,76 @@
+//! `elenchus models list|path`
+
+use super::{Exit, Failure, out::Out};
+use crate::{
+    agent::{budget, list},
+    hub::Hub,
+};
+use clap::Subcommand;
+use std::path::Path;
+
+/// What `models` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  elenchus models list\n  elenchus models path starter-lm")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Agents that are found here and model families that can be loaded
+    List,
+    /// Print where an agent's weights are
+    Path {
+        /// agents/NAME.yaml
+        agent: String,
+    },
+}
+
+impl Args {
+    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+        let hub = Hub::at(Path::new("."));
+        match self.what {
+            What::List => {
+                let (agents, families) = (list::agents(&hub), list::families());
+                if out.json {
+                    out.value(&serde_json::json!({ "agents": agents, "families": families }))?;
+                    return Ok(Exit::Answered);
+                }
+                for agent in &agents {
+                    let size = agent.bytes.map(budget::size).unwrap_or_default();
+                    let here = if agent.present { "" } else { " (not here)" };
+                    out.text(format!(
+                        "{:20} {:9} {:18} {size:>9} {}{here}",
+                        agent.name,
+                        agent.sort,
+                        agent.kinds.join(", "),
+                        agent.place
+                    ))?;
+                    for line in [&agent.about, &agent.note].into_iter().flatten() {
+                        out.text(format!("{:20} {line}", ""))?;
+                    }
+                }
+                out.text("\nfamilies:")?;
+                for family in &families {
+                    out.text(format!("{:20} {:28} {}", family.name, family.kinds.join(", "), family.about))?;
+                }
+            }
+            What::Path { agent } => {
+                let path = list::path(&agent, &hub).map_err(|error| {
+                    let failure = Failure::new(Exit::Model, &error.message);
+                    match error.hint {
+                        Some(hint) => failure.hint(hint),
+                        None => failure,
+                    }
+                })?;
+                if out.json {
+                    out.value(&serde_json::json!({ "path": path }))?;
+                } else {
+                    out.text(path.display())?;
+                }
+            }
+        }
+        Ok(Exit::Answered)
+    }
+}

@@ -1,0 +1,119 @@
+//! How verbs print: JSON or text on stdout, notes and errors on stderr, colour only where it is wanted.
+
+use super::{Failure, Global};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Where a verb's words go.
+#[derive(Debug, Clone)]
+pub(crate) struct Out {
+    /// Results and errors as JSON.
+    pub json: bool,
+    /// Results and errors only.
+    pub quiet: bool,
+    pub(crate) color: When,
+}
+
+impl Out {
+    /// As the global options say.
+    pub fn new(global: &Global) -> Out {
+        Out { json: global.json, quiet: global.quiet, color: global.color }
+    }
+
+    /// True if what goes to stderr may be coloured.
+    pub fn colored(&self) -> bool {
+        match self.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        }
+    }
+
+    /// True if a progress bar can be drawn.
+    pub fn bars(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// A result as text, with a line break at the end.
+    pub fn text(&self, text: impl std::fmt::Display) -> Result<(), Failure> {
+        let text = text.to_string();
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        ignore_closed_pipe(write!(std::io::stdout(), "{text}{end}"))
+    }
+
+    /// A result as one line of JSON.
+    pub fn value(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string(value).expect("results serialise: this is a bug");
+        self.text(text)
+    }
+
+    /// A piece of a result that is still growing; shown at once.
+    pub fn piece(&self, text: &str) -> Result<(), Failure> {
+        ignore_closed_pipe(write!(std::io::stdout(), "{text}").and_then(|()| std::io::stdout().flush()))
+    }
+
+    /// A word to the user on stderr, not part of the result.
+    pub fn note(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// A failure: one `error:` line and a `hint:` line on stderr, or JSON on stdout.
+    pub fn failure(&self, failure: &Failure) {
+        if self.json {
+            // Nothing is left to say if stdout is gone.
+            let _ = writeln!(std::io::stdout(), "{}", failure_json(failure));
+        } else if !failure.message.is_empty() {
+            let (red, cyan, plain) =
+                if self.colored() { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m") } else { ("", "", "") };
+            eprintln!("{red}error:{plain} {}", failure.message);
+            if let Some(hint) = &failure.hint {
+                eprintln!("{cyan}hint:{plain} {hint}");
+            }
+        }
+    }
+}
+
+/// `{"error": {"code", "kind", "message", "hint"?}}`
+pub(crate) fn failure_json(failure: &Failure) -> String {
+    let mut error = serde_json::json!({ "code": failure.exit as u8 });
+    let fields = serde_json::to_value(failure).expect("failures serialise: this is a bug");
+    if let (Some(error), serde_json::Value::Object(fields)) = (error.as_object_mut(), fields) {
+        error.extend(fields);
+    }
+    serde_json::json!({ "error": error }).to_string()
+}
+
+/// `head` closing its end early is not a failure of ours.
+fn ignore_closed_pipe(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Sends `tracing` events to stderr: warnings by default, more with `-v`; `RUST_LOG` overrides both.
+pub(crate) fn log(global: &Global, colored: bool) {
+    let default = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn",
+        (_, 1) => "elenchus=info,warn",
+        (_, _) => "elenchus=debug,info",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colored);
+    // A second call, in tests within one process, changes nothing.
+    let _ = subscriber.without_time().with_target(false).try_init();
+}

@@ -1,0 +1,135 @@
+//! What a person sees of a run under way: a bar for each step on a terminal, plain lines elsewhere.
+
+use super::out::Out;
+use crate::{
+    hub::download,
+    run::{Event, Progress},
+};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Draws bars, or prints lines, or (with `-q`) nothing.
+pub(crate) struct Bars {
+    quiet: bool,
+    drawn: bool,
+    all: MultiProgress,
+    steps: Mutex<HashMap<String, Step>>,
+}
+
+/// One of the dialogue's own steps.
+struct Step {
+    verb: &'static str,
+    bar: ProgressBar,
+    done: u64,
+    hits: u64,
+}
+
+impl Bars {
+    /// As the global options and the terminal have it.
+    pub fn new(out: &Out) -> Bars {
+        let drawn = out.bars();
+        let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Bars { quiet: out.quiet, drawn, all: MultiProgress::with_draw_target(target), steps: Mutex::default() }
+    }
+
+    /// Removes the bars, so that the answer stands alone.
+    pub fn clear(&self) {
+        // A terminal that went away has nothing to clear.
+        let _ = self.all.clear();
+    }
+
+    fn line(&self, text: impl std::fmt::Display) {
+        if self.drawn {
+            let _ = self.all.println(text.to_string());
+        } else if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    fn started(&self, path: &str, verb: &'static str, items: Option<usize>) {
+        let template = "{prefix:>14} {bar:24} {pos:>5}/{len:<5} {per_sec:>10} {eta:>4} left  {msg}";
+        let style = ProgressStyle::with_template(template).expect("the bar's template is right: this is a bug");
+        let bar = ProgressBar::new(items.map_or(1, |n| n as u64)).with_style(style).with_prefix(path.to_owned());
+        let bar = self.all.add(bar);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        self.lock().insert(path.to_owned(), Step { verb, bar, done: 0, hits: 0 });
+    }
+
+    fn finished(&self, path: &str, skipped: bool, error: Option<&str>) {
+        let Some(step) = self.lock().remove(path) else { return };
+        let seconds = step.bar.elapsed().as_secs_f64();
+        step.bar.finish_and_clear();
+        self.all.remove(&step.bar);
+        if skipped {
+            self.line(format_args!("{path:>14}  skipped"));
+        } else if let Some(error) = error {
+            self.line(format_args!("{path:>14}  failed: {error}"));
+        } else if step.done > 0 {
+            let verb = step.verb;
+            let from_memo = if step.hits > 0 { format!(", {} from the memo", step.hits) } else { String::new() };
+            self.line(format_args!("{path:>14}  {verb}: {} exchanges in {seconds:.1} s{from_memo}", step.done));
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Step>> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How a download goes.
+    pub fn download(&self, progress: &download::Progress) {
+        if self.quiet {
+            return;
+        }
+        let name = format!("{} {}", progress.repo, progress.file);
+        let mut steps = self.lock();
+        let total = progress.total.unwrap_or(progress.done);
+        let step = steps.entry(name.clone()).or_insert_with(|| {
+            let template =
+                "{prefix:>14} {bar:24} {bytes:>10}/{total_bytes:<10} {binary_bytes_per_sec:>12} {eta:>4} left";
+            let style = ProgressStyle::with_template(template).expect("the bar's template is right: this is a bug");
+            let bar = self.all.add(ProgressBar::new(total).with_style(style).with_prefix(name.clone()));
+            if !self.drawn {
+                eprintln!("downloading {name}");
+            }
+            Step { verb: "download", bar, done: 0, hits: 0 }
+        });
+        step.bar.set_position(progress.done);
+        if progress.total.is_some_and(|total| progress.done >= total) {
+            step.bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Bars {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::StepStarted { path, verb, items, depth: 0 } => self.started(path, verb, items),
+            Event::StepDone { path, depth: 0, skipped, error } => self.finished(path, skipped, error),
+            Event::ExchangeDone { step, hit, .. } => {
+                if let Some(step) = self.lock().get_mut(step) {
+                    step.done += 1;
+                    step.hits += u64::from(hit);
+                    if step.bar.length().is_some_and(|length| step.done > length) {
+                        step.bar.set_length(step.done);
+                    }
+                    step.bar.set_position(step.done);
+                    if step.hits > 0 {
+                        step.bar.set_message(format!("{} from the memo", step.hits));
+                    }
+                }
+            }
+            Event::Retrying { path, attempt, wait, why } => {
+                self.line(format_args!(
+                    "{path:>14}  try {attempt} failed ({why}); again in {:.1} s",
+                    wait.as_secs_f64()
+                ));
+            }
+            Event::MemoFailed { why } => self.line(format_args!("warning: {why}; going on without the memo")),
+            Event::StepStarted { .. } | Event::StepDone { .. } | Event::Stopped { .. } => {}
+        }
+    }
+}

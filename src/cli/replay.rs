@@ -1,0 +1,32 @@
+//! `elenchus replay FILE`
+
+use super::{Exit, Failure, ask, out::Out};
+use crate::run;
+use std::path::PathBuf;
+
+/// What `replay` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  elenchus ask day.mp4 \"Where are my keys?\" --record run.jsonl
+  elenchus replay run.jsonl
+
+No model and no video are needed: every reply comes from the transcript.")]
+pub(crate) struct Args {
+    /// A transcript (`--record`)
+    file: PathBuf,
+    /// End with exit code 6 if the answer is that it is not known
+    #[arg(long)]
+    fail_on_abstain: bool,
+}
+
+impl Args {
+    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+        if !self.file.is_file() {
+            return Err(Failure::refused(format!("there is no transcript {}", self.file.display())));
+        }
+        let outcome = run::replay(&self.file).map_err(|e| Failure::new(Exit::Failed, e))?;
+        ask::show(&outcome, out, false)?;
+        Ok(ask::ended(&outcome, self.fail_on_abstain))
+    }
+}

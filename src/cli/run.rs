@@ -1,0 +1,41 @@
+//! `elenchus run DIALOGUE`
+
+use super::{
+    Exit, Failure, ask,
+    common::RunArgs,
+    out::Out,
+    session::{Session, block_on},
+};
+
+/// What `run` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  elenchus run examples/video_qa.yaml -i video=day.mp4 -i question=\"What do you see?\" --record run.jsonl
+  elenchus run log_qa -i log=day/log.jsonl -i question=@question.txt --json
+
+Videos, sounds and images are paths; texts may come from @FILE; lists and records from .json and .jsonl files or as JSON.")]
+pub(crate) struct Args {
+    /// A dialogue: a file, `-` for standard input, or a name
+    dialogue: String,
+    /// An input of the dialogue
+    #[arg(short, long = "input", value_name = "NAME=VALUE")]
+    inputs: Vec<String>,
+    /// End with exit code 6 if the answer is that it is not known
+    #[arg(long)]
+    fail_on_abstain: bool,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl Args {
+    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+        block_on(async {
+            let mut session = Session::open(&self.dialogue, &self.run, out)?;
+            let inputs = session.bind(&self.inputs).await?;
+            let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
+            ask::show(&outcome, out, true)?;
+            Ok(ask::ended(&outcome, self.fail_on_abstain))
+        })
+    }
+}

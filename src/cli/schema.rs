@@ -1,0 +1,42 @@
+//! `elenchus schema`
+
+use super::{Exit, Failure, out::Out};
+use crate::plan;
+
+/// Which files the schema is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Which {
+    /// examples/*.yaml
+    Dialogue,
+    /// agents/*.yaml
+    Agent,
+    /// casts/*.yaml
+    Cast,
+}
+
+/// What `schema` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  elenchus schema > dialogue.schema.json
+  elenchus schema agent > agent.schema.json
+
+Then, as the first line of a dialogue:
+  # yaml-language-server: $schema=dialogue.schema.json")]
+pub(crate) struct Args {
+    /// Which files the schema is for
+    #[arg(default_value = "dialogue")]
+    which: Which,
+}
+
+impl Args {
+    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+        let schema = match self.which {
+            Which::Dialogue => plan::schema(),
+            Which::Agent => plan::agent_schema(),
+            Which::Cast => plan::cast_schema(),
+        };
+        out.text(serde_json::to_string_pretty(&schema).expect("schemas serialise: this is a bug"))?;
+        Ok(Exit::Answered)
+    }
+}

@@ -1,0 +1,86 @@
+//! Finding and compiling the dialogue that a verb names.
+
+use super::{Exit, Failure, out::Out};
+use crate::{
+    dialogue::Resource,
+    hub::Hub,
+    plan::{self, CompileOptions, Plan, Problem},
+};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+/// A dialogue's text, where its names are looked up, and what its relative paths are relative to.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// As messages call it.
+    pub file: String,
+    /// The whole YAML.
+    pub text: String,
+    /// Finds prompts, agents, label lists and casts.
+    pub hub: Hub,
+}
+
+impl Source {
+    /// A path to a file, `-` for standard input, or a name such as `video_qa`.
+    pub fn find(name: &str) -> Result<Source, Failure> {
+        let here = PathBuf::from(".");
+        if name == "-" {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text)?;
+            return Ok(Source { file: "<stdin>".into(), text, hub: Hub::at(&here) });
+        }
+        let path = Path::new(name);
+        match std::fs::read_to_string(path) {
+            Ok(text) => return Ok(Source { file: name.to_owned(), text, hub: Hub::at(path) }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::refused(format!("{name} cannot be read: {error}"))),
+        }
+        let hub = Hub::at(&here);
+        let found = hub.find(Resource::Dialogue, name).map_err(Failure::refused)?;
+        match found {
+            Some(found) => Ok(Source { file: found.file, text: found.text, hub }),
+            None => {
+                let names = hub.names(Resource::Dialogue);
+                let hint = plan::closest(name, names.iter().map(String::as_str))
+                    .unwrap_or_else(|| format!("the dialogues that have a name: {}", names.join(", ")));
+                Err(Failure::refused(format!("there is no dialogue `{name}`")).hint(hint))
+            }
+        }
+    }
+
+    /// Checks it; problems are printed (or become the JSON result) and end the verb.
+    pub fn compile(&self, options: &CompileOptions, out: &Out) -> Result<Plan, Failure> {
+        plan::compile_text(&self.text, &self.file, &self.hub, options).map_err(|problems| {
+            self.show(&problems, out);
+            let count = problems.len();
+            let first = &problems[0];
+            let place = format!("{}:{}:{}: {}", first.file, first.line, first.column, first.message);
+            let message = match count {
+                1 if out.json => place,
+                1 => format!("{} has a problem", self.file),
+                _ if out.json => format!("{place} (and {} more problems)", count - 1),
+                _ => format!("{} has {count} problems", self.file),
+            };
+            Failure::new(Exit::Refused, message)
+        })
+    }
+
+    /// Problems as a compiler shows them, on stderr.
+    pub fn show(&self, problems: &[Problem], out: &Out) {
+        if !out.json {
+            for problem in problems {
+                eprintln!("{}\n", plan::render(problem, &self.text_of(&problem.file), out.colored()));
+            }
+        }
+    }
+
+    /// The text of a file that a problem points at: this dialogue's, or that of a prompt or agent beside it.
+    fn text_of(&self, file: &str) -> String {
+        if file == self.file {
+            return self.text.clone();
+        }
+        std::fs::read_to_string(file).unwrap_or_default()
+    }
+}

@@ -1,0 +1,25 @@
+//! A person at the terminal: questions on stderr, answers from stdin.
+
+use crate::agent::person::Prompt;
+use std::io::{BufRead, IsTerminal, Write};
+
+/// The terminal that the program was started from.
+pub(crate) struct Terminal;
+
+impl Prompt for Terminal {
+    fn line(&self, question: &str) -> Result<String, String> {
+        let input = std::io::stdin();
+        if !input.is_terminal() {
+            return Err("a person is asked, but there is no terminal to ask at".into());
+        }
+        eprint!("{question}\n> ");
+        // If the prompt cannot be shown, the read below still says what happened.
+        let _ = std::io::stderr().flush();
+        let mut line = String::new();
+        match input.lock().read_line(&mut line) {
+            Ok(0) => Err("the input ended".into()),
+            Ok(_) => Ok(line.trim_end_matches(['\r', '\n']).to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! `elenchus try`: one agent or checkpoint, alone.
+
+use super::{
+    Exit, Failure,
+    out::Out,
+    progress::Bars,
+    session::{block_on, interrupted, on_interrupt, options, unready},
+    source::Source,
+};
+use crate::{
+    agent::{
+        Agent, Asking,
+        local::{LocalAgent, LocalSpec},
+        roster,
+    },
+    dialogue,
+    exchange::{Decoding, Finish, Item, Message, Reply, Request},
+    hub::Hub,
+    media::{self, Access},
+    value::Scored,
+};
+use serde_json::{Value as Json, json};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// What `try` takes.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "\
+Examples:
+  elenchus try --model DIR --image a.png --among labels.txt --template \"a photo of a {}\" --json
+  elenchus try --model DIR --prompt \"Once upon a time\" --raw --max-tokens 16 --temperature 0 --json
+  elenchus try starter-whisper --audio a.wav --language en
+  elenchus try --model DIR --text \"a red mug\" --embed --json",
+    group(clap::ArgGroup::new("who").required(true).args(["agent", "model"])),
+    group(clap::ArgGroup::new("input").required(true).args(["image", "prompt", "audio", "text"]))
+)]
+pub(crate) struct Args {
+    /// An agent: agents/NAME.yaml
+    agent: Option<String>,
+    /// A checkpoint folder of a known family, or a .gguf file
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+
+    /// Look at this image (with --among or --embed)
+    #[arg(long, value_name = "FILE")]
+    image: Option<String>,
+    /// Complete this prompt
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// Hear this sound or the sound of this video
+    #[arg(long, value_name = "FILE")]
+    audio: Option<String>,
+    /// Read this text (with --among or --embed)
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+
+    /// Score these labels: a file with one a line, or a list separated by commas
+    #[arg(long, value_name = "LABELS", conflicts_with_all = ["prompt", "audio", "embed"])]
+    among: Option<String>,
+    /// What the model reads for each label
+    #[arg(long, value_name = "TEXT", default_value = "{}", requires = "among")]
+    template: String,
+    /// Print the embedding (unit length)
+    #[arg(long, conflicts_with_all = ["prompt", "audio"])]
+    embed: bool,
+
+    /// No chat template: the prompt as it is, with the tokenizer's own special tokens only
+    #[arg(long, requires = "prompt")]
+    raw: bool,
+    /// A system message before the prompt
+    #[arg(long, value_name = "TEXT", requires = "prompt", conflicts_with = "raw")]
+    system: Option<String>,
+    /// Most tokens to generate
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<usize>,
+    /// 0 is greedy
+    #[arg(long, value_name = "T")]
+    temperature: Option<f32>,
+    /// Nucleus mass, 0 to 1
+    #[arg(long, value_name = "P", requires = "prompt")]
+    top_p: Option<f32>,
+    /// Keep the k likeliest
+    #[arg(long, value_name = "K", requires = "prompt")]
+    top_k: Option<usize>,
+    /// Stop before this text (may be repeated)
+    #[arg(long, value_name = "TEXT", requires = "prompt")]
+    stop: Vec<String>,
+    /// Seeds sampling
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+
+    /// The language that is spoken (en, de, …); detected otherwise
+    #[arg(long, value_name = "CODE", requires = "audio")]
+    language: Option<String>,
+    /// One segment for each window
+    #[arg(long, requires = "audio")]
+    no_timestamps: bool,
+
+    /// Where the model runs: auto, cpu, cuda:N or metal
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+    /// What the model computes in: auto, f32, f16 or bf16
+    #[arg(long, value_name = "DTYPE", default_value = "auto", requires = "model")]
+    dtype: String,
+    /// Let sounds be URLs
+    #[arg(long)]
+    allow_network: bool,
+}
+
+impl Args {
+    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+        self.check()?;
+        block_on(async {
+            let request = self.request().await?;
+            let cancel = on_interrupt();
+            tokio::select! {
+                done = self.ask(request, out) => done,
+                () = cancel.cancelled() => Err(interrupted()),
+            }
+        })
+    }
+
+    /// What clap cannot see.
+    fn check(&self) -> Result<(), Failure> {
+        if (self.image.is_some() || self.text.is_some()) && self.among.is_none() && !self.embed {
+            return Err(Failure::refused("nothing is asked of it").hint("add --among LABELS or --embed"));
+        }
+        if self.among.is_some() && !self.template.contains("{}") {
+            return Err(Failure::refused(format!("the template `{}` has no {{}} for the label", self.template)));
+        }
+        let between = |name: &str, value: Option<f32>, most: f32| match value {
+            Some(v) if !(0.0..=most).contains(&v) => {
+                Err(Failure::refused(format!("--{name} {v} is out of range; expected 0 to {most}")))
+            }
+            _ => Ok(()),
+        };
+        between("temperature", self.temperature, 100.0)?;
+        between("top-p", self.top_p, 1.0)
+    }
+
+    async fn request(&self) -> Result<Request, Failure> {
+        let decoding = Decoding {
+            temperature: self.temperature,
+            top_p: self.top_p,
+            top_k: self.top_k,
+            max_tokens: self.max_tokens,
+            stop: self.stop.clone(),
+        };
+        if let Some(prompt) = &self.prompt {
+            let system = self.system.iter().map(|text| Message::new("system", text));
+            let messages = system.chain([Message::new("user", prompt)]).collect();
+            return Ok(Request::Say { messages, raw: self.raw, decoding, choices: Vec::new() });
+        }
+        if let Some(audio) = &self.audio {
+            let audio = media::open(audio, &Access { allow_network: self.allow_network }).await?;
+            let (language, timestamps) = (self.language.clone(), !self.no_timestamps);
+            return Ok(Request::Hear { audio, start: None, end: None, language, timestamps, decoding });
+        }
+        let what = match (&self.image, &self.text) {
+            (Some(image), _) => Item::Image(media::image_file(image).await?),
+            (None, text) => Item::Text(text.clone().unwrap_or_default()),
+        };
+        match &self.among {
+            None => Ok(Request::Embed { what }),
+            Some(labels) => {
+                let among = read_labels(labels)?;
+                let texts = among.iter().map(|label| self.template.replace("{}", label)).collect();
+                Ok(Request::Rank { what, among, texts })
+            }
+        }
+    }
+
+    async fn load(&self, out: &Out) -> Result<Arc<dyn Agent>, Failure> {
+        let source = Source { file: String::new(), text: String::new(), hub: Hub::at(Path::new(".")) };
+        let options = options(&source, self.device.clone(), &Arc::new(Bars::new(out)));
+        match (&self.agent, &self.model) {
+            (Some(name), _) => roster::load_one(name, &options).await.map_err(|e| unready(&[e])),
+            (None, folder) => {
+                let path = folder.clone().unwrap_or_default();
+                let spec = LocalSpec {
+                    name: path.display().to_string(),
+                    path,
+                    dtype: Some(self.dtype.clone()),
+                    device: Some(self.device.clone()),
+                    ..LocalSpec::default()
+                };
+                Ok(Arc::new(LocalAgent::load(spec, options.store.clone()).await?))
+            }
+        }
+    }
+
+    async fn ask(&self, request: Request, out: &Out) -> Result<Exit, Failure> {
+        let agent = self.load(out).await?;
+        let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
+        let streams = self.prompt.is_some() && !out.json;
+        let asking = Asking { seed: self.seed, stream: streams.then_some(stream) };
+        let answer = agent.ask(request, asking);
+        tokio::pin!(answer);
+        let mut shown = false;
+        let reply = loop {
+            tokio::select! {
+                biased;
+                Some(piece) = pieces.recv() => { shown = true; out.piece(&piece)?; }
+                reply = &mut answer => break reply?,
+            }
+        };
+        while let Ok(piece) = pieces.try_recv() {
+            shown = true;
+            out.piece(&piece)?;
+        }
+        if shown {
+            out.piece("\n")?;
+        } else if out.json {
+            out.value(&as_json(&reply))?;
+        } else {
+            out.text(as_text(&reply))?;
+        }
+        Ok(Exit::Answered)
+    }
+}
+
+/// A file with one label a line, or labels separated by commas.
+fn read_labels(text: &str) -> Result<Vec<String>, Failure> {
+    let labels = match std::fs::read_to_string(text) {
+        Ok(file) => dialogue::labels(&file),
+        Err(_) if text.contains(',') => {
+            text.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect()
+        }
+        Err(error) => return Err(Failure::refused(format!("the labels {text} cannot be read: {error}"))),
+    };
+    if labels.is_empty() { Err(Failure::refused(format!("{text} holds no labels"))) } else { Ok(labels) }
+}
+
+/// Best first.
+fn sorted(scores: &[Scored]) -> Vec<&Scored> {
+    let mut sorted: Vec<&Scored> = scores.iter().collect();
+    sorted.sort_by(|a, b| b.score.total_cmp(&a.score));
+    sorted
+}
+
+fn finish(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Stop => "stop",
+        Finish::Length => "length",
+    }
+}
+
+fn as_json(reply: &Reply) -> Json {
+    match reply {
+        Reply::Rank(scores) => json!({ "scores": sorted(scores) }),
+        Reply::Say { text, tokens, finish: why } => {
+            json!({ "text": text, "tokens": tokens, "finish_reason": finish(*why) })
+        }
+        Reply::Hear(segments) => {
+            let text = segments.iter().map(|s| s.text.trim()).filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" ");
+            let segment = |s: &crate::exchange::Heard| json!({ "start": s.start.seconds(), "end": s.end.seconds(), "text": s.text });
+            json!({ "text": text, "segments": segments.iter().map(segment).collect::<Vec<_>>() })
+        }
+        Reply::Embed(vector) => json!({ "embedding": vector }),
+        Reply::Frames(_) => Json::Null,
+    }
+}
+
+fn as_text(reply: &Reply) -> String {
+    match reply {
+        Reply::Rank(scores) => {
+            let line = |s: &Scored| format!("{:6.3} {:5.1} %  {}", s.score, s.probability * 100.0, s.text);
+            sorted(scores).into_iter().map(line).collect::<Vec<_>>().join("\n")
+        }
+        Reply::Say { text, .. } => text.clone(),
+        Reply::Hear(segments) => {
+            segments.iter().map(|s| format!("{}-{} {}", s.start, s.end, s.text)).collect::<Vec<_>>().join("\n")
+        }
+        Reply::Embed(vector) => vector.iter().map(f32::to_string).collect::<Vec<_>>().join(" "),
+        Reply::Frames(_) => String::new(),
+    }
+}

@@ -1,0 +1,344 @@
+//! Agent files (`agents/NAME.yaml`) and casts (`casts/NAME.yaml`) as written.
+
+use super::{At, Data, Node, Reading, Span, Written, written};
+use crate::{exchange::Kind, plan::Problem};
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::borrow::Cow;
+
+written! { "an agent file",
+    /// Who an agent is: exactly one of `model`, `endpoint`, `script` and `person`.
+    pub struct AgentFile {
+        /// What this agent is, for people.
+        pub about: Option<String>,
+        /// A model that runs here.
+        pub model: Option<At<ModelWritten>>,
+        /// An OpenAI-compatible endpoint.
+        pub endpoint: Option<At<EndpointWritten>>,
+        /// Replies written down beforehand: by a piece of the prompt, or in order.
+        pub script: Option<At<ScriptWritten>>,
+        /// A person at the terminal.
+        pub person: Option<At<PersonWritten>>,
+        /// How it decodes unless a step says otherwise.
+        pub decode: Option<DecodeWritten>,
+        /// How much it takes on.
+        pub limits: Option<LimitsWritten>,
+    }
+}
+
+written! { "`model`",
+    /// A model that runs here: exactly one of `path`, `hub` and `gguf`.
+    pub struct ModelWritten {
+        /// A checkpoint folder in Hugging Face format, or the name of one that comes with the program (`starter/clip`).
+        pub path: Option<At<String>>,
+        /// A repository of the Hugging Face hub, `owner/name` or `owner/name@revision`.
+        pub hub: Option<At<String>>,
+        /// A GGUF file.
+        pub gguf: Option<At<String>>,
+        /// The model family; `auto` (the default) recognises it by the checkpoint's config.json.
+        pub family: Option<At<String>>,
+        /// `auto`, `f32`, `f16` or `bf16`.
+        pub dtype: Option<At<String>>,
+        /// `auto`, `cpu`, `cuda:0` or `metal`.
+        pub device: Option<At<String>>,
+    }
+}
+
+written! { "`endpoint`",
+    /// An OpenAI-compatible endpoint.
+    pub struct EndpointWritten {
+        /// The base address, up to and including `/v1`.
+        pub url: At<String>,
+        /// The model's name there.
+        pub model: At<String>,
+        /// The environment variable that holds the key.
+        pub key_env: Option<At<String>>,
+        /// What it answers; `[say]` if absent.
+        pub answers: Option<Vec<At<Kind>>>,
+        /// Longest wait for one reply.
+        pub timeout: Option<At<Span>>,
+        /// How often a passing failure is tried again.
+        pub retries: Option<At<usize>>,
+    }
+}
+
+written! { "`person`",
+    /// A person at the terminal.
+    pub struct PersonWritten {
+        /// Shown before each question.
+        pub greeting: Option<String>,
+    }
+}
+
+written! { "`decode`",
+    /// How a language model decodes.
+    pub struct DecodeWritten {
+        /// 0 is greedy.
+        pub temperature: Option<At<f64>>,
+        /// Nucleus mass, 0 to 1.
+        pub top_p: Option<At<f64>>,
+        /// Keep the k likeliest tokens.
+        pub top_k: Option<At<usize>>,
+        /// Most tokens generated.
+        pub max_tokens: Option<At<usize>>,
+        /// Generation stops before any of these.
+        pub stop: Option<Vec<String>>,
+    }
+}
+
+written! { "`limits`",
+    /// How much an agent takes on.
+    pub struct LimitsWritten {
+        /// Most requests in one forward pass.
+        pub batch: Option<At<usize>>,
+        /// Most requests that may wait.
+        pub queue: Option<At<usize>>,
+        /// Longest prompt with its reply.
+        pub context_tokens: Option<At<usize>>,
+    }
+}
+
+written! { "a cast file",
+    /// Which agent plays which role.
+    pub struct CastFile {
+        /// What this cast is for.
+        pub about: Option<String>,
+        /// Role to agent (`agents/NAME.yaml`).
+        pub cast: IndexMap<At<String>, At<String>>,
+    }
+}
+
+/// Scripted replies: a list is used up in order; a mapping answers by a piece of the prompt (or, for `rank`, of a label).
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScriptWritten {
+    /// One after the other, in plan order.
+    InOrder(Vec<ScriptReply>),
+    /// The first whose key occurs in the request; `""` matches everything.
+    ByPiece(Vec<(String, ScriptReply)>),
+}
+
+/// One scripted reply.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScriptReply {
+    /// For `say`: the text. For `rank`: the winning label. For `hear`: all that was said.
+    Text(String),
+    /// For `rank`: label to score.
+    Scores(IndexMap<String, f64>),
+    /// For `hear`: what was said when, in seconds. For `frames`: the moments (text unused).
+    Segments(Vec<ScriptSegment>),
+    /// For `frames`: so many moments, equally long.
+    Count(usize),
+    /// For `frames`: the start of each moment in seconds. For `embed`: the vector.
+    Numbers(Vec<f64>),
+}
+
+/// A piece of scripted time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScriptSegment {
+    /// Seconds.
+    pub start: f64,
+    /// Seconds.
+    pub end: f64,
+    /// What was said.
+    pub text: String,
+}
+
+/// Which of the four an agent is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WhoWritten<'a> {
+    /// A model that runs here.
+    Model(&'a ModelWritten),
+    /// An endpoint.
+    Endpoint(&'a EndpointWritten),
+    /// A script.
+    Script(&'a ScriptWritten),
+    /// A person.
+    Person(&'a PersonWritten),
+}
+
+impl AgentFile {
+    /// Who this is; a checked file has exactly one.
+    pub fn who(&self) -> Option<WhoWritten<'_>> {
+        let model = self.model.as_ref().map(|at| WhoWritten::Model(at));
+        let endpoint = || self.endpoint.as_ref().map(|at| WhoWritten::Endpoint(at));
+        let script = || self.script.as_ref().map(|at| WhoWritten::Script(at));
+        let person = || self.person.as_ref().map(|at| WhoWritten::Person(at));
+        model.or_else(endpoint).or_else(script).or_else(person)
+    }
+
+    /// What it can be asked, as far as the file says (a local model's kinds depend on its checkpoint).
+    pub fn kinds(&self) -> Option<Vec<Kind>> {
+        match self.who()? {
+            WhoWritten::Model(_) | WhoWritten::Script(_) => None,
+            WhoWritten::Endpoint(endpoint) => {
+                let answers = endpoint.answers.as_ref();
+                Some(answers.map_or(vec![Kind::Say], |kinds| kinds.iter().map(|kind| kind.value).collect()))
+            }
+            WhoWritten::Person(_) => Some(vec![Kind::Say, Kind::Rank]),
+        }
+    }
+
+    /// What cannot be said key by key.
+    pub(super) fn check(&self, file: &str) -> Result<(), Vec<Problem>> {
+        let mut reading = Reading::new(file);
+        let start = super::Pos { line: 1, column: 1 };
+        let who = [
+            ("model", self.model.as_ref().map(|at| at.pos)),
+            ("endpoint", self.endpoint.as_ref().map(|at| at.pos)),
+            ("script", self.script.as_ref().map(|at| at.pos)),
+            ("person", self.person.as_ref().map(|at| at.pos)),
+        ];
+        exactly_one(&who, "an agent file", start, &mut reading);
+        if let Some(model) = &self.model {
+            let place = |at: &Option<At<String>>| at.as_ref().map(|at| at.pos);
+            let from = [("path", place(&model.path)), ("hub", place(&model.hub)), ("gguf", place(&model.gguf))];
+            exactly_one(&from, "`model`", model.pos, &mut reading);
+            let dtypes = ["auto", "f32", "f16", "bf16"];
+            if let Some(dtype) = model.dtype.as_ref().filter(|dtype| !dtypes.contains(&dtype.as_str())) {
+                let message = format!("found dtype `{}`, expected one of {}", dtype.value, dtypes.join(", "));
+                reading.problem("wrong-value", dtype.pos, message, None);
+            }
+        }
+        let web = |url: &&At<String>| url.starts_with("http://") || url.starts_with("https://");
+        if let Some(url) = self.endpoint.as_ref().map(|endpoint| &endpoint.url).filter(|url| !web(url)) {
+            let message = format!("found `{}`, expected an address that starts with http:// or https://", url.value);
+            reading.problem("wrong-value", url.pos, message, None);
+        }
+        if reading.problems.is_empty() { Ok(()) } else { Err(super::in_order(reading.problems)) }
+    }
+}
+
+fn exactly_one(given: &[(&str, Option<super::Pos>)], what: &str, pos: super::Pos, reading: &mut Reading) {
+    let names = given.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let mut there = given.iter().filter_map(|(name, pos)| pos.map(|pos| (name, pos)));
+    if there.next().is_none() {
+        reading.problem("missing-key", pos, format!("found none of {names} in {what}, expected exactly one"), None);
+    }
+    for (name, pos) in there {
+        reading.problem(
+            "too-many",
+            pos,
+            format!("found also `{name}` in {what}, expected exactly one of {names}"),
+            None,
+        );
+    }
+}
+
+impl Written for Kind {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        let kinds = [("say", Kind::Say), ("rank", Kind::Rank), ("hear", Kind::Hear), ("embed", Kind::Embed)];
+        let name = String::read(node, reading)?;
+        let found = kinds.iter().find(|(word, _)| *word == name);
+        if found.is_none() {
+            let hint = crate::plan::closest(&name, kinds.iter().map(|(word, _)| *word));
+            let message = format!("found `{name}`, expected say, rank, hear or embed");
+            reading.problem("wrong-value", node.pos, message, hint);
+        }
+        found.map(|(_, kind)| *kind)
+    }
+}
+
+impl JsonSchema for Kind {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Kind".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": ["say", "rank", "hear", "embed"] })
+    }
+}
+
+impl Written for ScriptWritten {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match &node.data {
+            Data::List(_) => Vec::read(node, reading).map(ScriptWritten::InOrder),
+            Data::Map(entries) => {
+                reading.duplicates(entries);
+                let read =
+                    |(key, value): &(super::Key, Node)| Some((key.name.clone(), ScriptReply::read(value, reading)?));
+                Some(ScriptWritten::ByPiece(entries.iter().filter_map(read).collect()))
+            }
+            // one reply on its own answers everything
+            Data::Text(..) | Data::Number(_) | Data::Bool(_) => {
+                Some(ScriptWritten::ByPiece(vec![(String::new(), ScriptReply::read(node, reading)?)]))
+            }
+            Data::Null => reading.wrong(node, "a list of replies, or a mapping from a piece of the prompt to a reply"),
+        }
+    }
+}
+
+impl JsonSchema for ScriptWritten {
+    fn schema_name() -> Cow<'static, str> {
+        "Script".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let reply = generator.subschema_for::<ScriptReply>();
+        json_schema!({
+            "description": "Scripted replies: a list is used up in order; a mapping answers by a piece of the prompt.",
+            "anyOf": [
+                { "type": ["string", "number", "boolean"] },
+                { "type": "array", "items": reply },
+                { "type": "object", "additionalProperties": reply },
+            ]
+        })
+    }
+}
+
+impl Written for ScriptReply {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match &node.data {
+            Data::Text(text, _) => Some(ScriptReply::Text(text.clone())),
+            Data::Bool(truth) => Some(ScriptReply::Text(truth.to_string())),
+            Data::Number(_) => usize::read(node, reading).map(ScriptReply::Count),
+            Data::List(items) if !items.is_empty() && items.iter().all(|item| matches!(item.data, Data::Number(_))) => {
+                Vec::read(node, reading).map(ScriptReply::Numbers)
+            }
+            Data::List(_) => Vec::read(node, reading).map(ScriptReply::Segments),
+            Data::Map(_) => {
+                let scores: IndexMap<At<String>, f64> = IndexMap::read(node, reading)?;
+                Some(ScriptReply::Scores(scores.into_iter().map(|(key, score)| (key.value, score)).collect()))
+            }
+            Data::Null => reading.wrong(node, "a reply"),
+        }
+    }
+}
+
+impl JsonSchema for ScriptReply {
+    fn schema_name() -> Cow<'static, str> {
+        "ScriptReply".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let segment = generator.subschema_for::<SegmentWritten>();
+        json_schema!({
+            "description": "A text (say; rank: the winner), label: score (rank), segments (hear), a count or times (frames).",
+            "anyOf": [
+                { "type": ["string", "boolean"] },
+                { "type": "integer", "minimum": 0 },
+                { "type": "array", "items": { "type": "number" } },
+                { "type": "array", "items": segment },
+                { "type": "object", "additionalProperties": { "type": "number" } },
+            ]
+        })
+    }
+}
+
+written! { "a segment",
+    /// What was said when.
+    pub struct SegmentWritten {
+        /// Seconds.
+        pub start: f64,
+        /// Seconds.
+        pub end: f64,
+        /// What was said.
+        pub text: Option<String>,
+    }
+}
+
+impl Written for ScriptSegment {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        let SegmentWritten { start, end, text } = SegmentWritten::read(node, reading)?;
+        Some(ScriptSegment { start, end, text: text.unwrap_or_default() })
+    }
+}

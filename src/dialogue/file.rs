@@ -1,0 +1,255 @@
+//! A dialogue as written, and its tests.
+
+use super::{At, Data, Expr, Key, Node, Pos, Reading, ScriptWritten, TextExpr, Written, written};
+use crate::{
+    steps::{LATER, VERBS, VerbWritten},
+    value::Type,
+};
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::borrow::Cow;
+
+written! { "a dialogue",
+    /// A dialogue: inputs, a cast, steps, an answer, and its own tests.
+    pub struct DialogueFile {
+        /// The version of this language: 1.
+        #[schemars(required)]
+        pub version: Option<Version>,
+        /// The dialogue's name.
+        #[schemars(required)]
+        pub dialogue: Option<At<String>>,
+        /// What it is for.
+        pub about: Option<String>,
+        /// What a run must be given: name to type (or `{ type, default, about }`).
+        pub inputs: Option<IndexMap<At<String>, InputWritten>>,
+        /// Role to agent (`agents/NAME.yaml`).
+        pub cast: Option<IndexMap<At<String>, At<String>>>,
+        /// Name to step. A step depends on the steps that its templates name.
+        pub steps: IndexMap<At<String>, StepWritten>,
+        /// What the dialogue answers, as a template.
+        #[schemars(required)]
+        pub answer: Option<TextExpr>,
+        /// Tests with scripted replies; they run without any model.
+        pub tests: Option<Vec<TestWritten>>,
+    }
+}
+
+/// The language's version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version;
+
+impl Written for Version {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        if node.data != Data::Number(1.0) {
+            let message = format!("found {} for the version, expected 1", node.describe());
+            let hint = Some("this program speaks version 1 of the language".to_owned());
+            reading.problem("unsupported-version", node.pos, message, hint);
+        }
+        Some(Version)
+    }
+}
+
+impl JsonSchema for Version {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Version".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "const": 1 })
+    }
+}
+
+/// One input: `text`, or `{ type: number, default: 2, about: … }`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputWritten {
+    /// What it takes.
+    pub ty: At<Type>,
+    /// Used when a run gives none.
+    pub default: Option<Expr>,
+    /// What it is, for people.
+    pub about: Option<String>,
+}
+
+written! { "an input",
+    /// An input with a default or a description.
+    pub struct InputFields {
+        /// `video`, `text`, `number`, `list of text`, …
+        pub r#type: At<Type>,
+        /// Used when a run gives none.
+        pub default: Option<Expr>,
+        /// What it is, for people.
+        pub about: Option<String>,
+    }
+}
+
+impl Written for Type {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        let text = String::read(node, reading)?;
+        let ty = text.parse::<Type>();
+        if let Err(message) = &ty {
+            let hint = crate::plan::closest(&text, crate::value_type::TYPE_NAMES.iter().copied());
+            reading.problem("unknown-type", node.pos, message.clone(), hint);
+        }
+        ty.ok()
+    }
+}
+
+impl JsonSchema for Type {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Type".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = crate::value_type::TYPE_NAMES;
+        json_schema!({ "type": "string", "examples": names, "pattern": format!("^(list of )*({}|scored|list)$", names.join("|")) })
+    }
+}
+
+impl Written for InputWritten {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        if let Data::Map(_) = node.data {
+            let fields = InputFields::read(node, reading);
+            let unknown = InputFields { r#type: At { value: Type::Any, pos: node.pos }, default: None, about: None };
+            let InputFields { r#type, default, about } = fields.unwrap_or(unknown);
+            return Some(InputWritten { ty: r#type, default, about });
+        }
+        // a slip in the type is noted; the input is still there for the steps that name it
+        let ty = At::read(node, reading).unwrap_or(At { value: Type::Any, pos: node.pos });
+        Some(InputWritten { ty, default: None, about: None })
+    }
+}
+
+impl JsonSchema for InputWritten {
+    fn schema_name() -> Cow<'static, str> {
+        "Input".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (short, long) = (generator.subschema_for::<Type>(), generator.subschema_for::<InputFields>());
+        json_schema!({ "anyOf": [short, long] })
+    }
+}
+
+/// One step: what any step may carry, and its one verb.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepWritten {
+    /// What any step may carry.
+    pub common: Common,
+    /// Where the verb stands.
+    pub verb_pos: Pos,
+    /// The verb; `None` if what was written is no verb (noted).
+    pub verb: Option<VerbWritten>,
+}
+
+written! { "a step",
+    /// What any step may carry besides its verb.
+    #[derive(Default)]
+    pub struct Common {
+        /// What this step is for.
+        pub about: Option<String>,
+        /// The step is done only if this is true: a name or a template.
+        pub when: Option<TextExpr>,
+        /// The step is done once for each item of this list (a name or a template); `item` and `index` are bound.
+        pub each: Option<TextExpr>,
+        /// Most items under way together.
+        pub at_once: Option<At<usize>>,
+        /// Longest wait for one exchange.
+        pub timeout: Option<At<super::Span>>,
+        /// How often a passing failure is tried again.
+        pub retries: Option<At<usize>>,
+        /// The value if the step (or this item of it) fails or is skipped.
+        pub or: Option<Expr>,
+    }
+}
+
+/// The keys of [`Common`].
+pub const COMMON_KEYS: &[&str] = &["about", "when", "each", "at_once", "timeout", "retries", "or"];
+
+impl Written for StepWritten {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        let Data::Map(entries) = &node.data else { return reading.wrong(node, "a step: a mapping with one verb") };
+        reading.duplicates(entries);
+        let (common, rest): (Vec<_>, Vec<_>) =
+            entries.iter().cloned().partition(|(key, _)| COMMON_KEYS.contains(&key.name.as_str()));
+        let common = Common::read(&Node { pos: node.pos, data: Data::Map(common) }, reading).unwrap_or_default();
+        let is = |list: &[&str]| rest.iter().find(|(key, _)| list.contains(&key.name.as_str()));
+        let Some((key, value)) = is(VERBS).or_else(|| is(LATER)).or_else(|| rest.first()) else {
+            let hint = Some(format!("the verbs are {}", VERBS.join(", ")));
+            reading.problem("missing-verb", node.pos, "found a step without a verb, expected one".into(), hint);
+            return Some(StepWritten { common, verb_pos: node.pos, verb: None });
+        };
+        for (extra, _) in rest.iter().filter(|(extra, _)| extra.name != key.name) {
+            if VERBS.contains(&extra.name.as_str()) || LATER.contains(&extra.name.as_str()) {
+                let message =
+                    format!("found a second verb `{}` beside `{}`, expected one in a step", extra.name, key.name);
+                reading.problem("too-many", extra.pos, message, None);
+            } else {
+                unknown_verb(extra, reading);
+            }
+        }
+        let verb = VerbWritten::read(&key.name, value, reading);
+        if verb.is_none() && !VERBS.contains(&key.name.as_str()) {
+            unknown_verb(key, reading);
+        }
+        Some(StepWritten { common, verb_pos: key.pos, verb })
+    }
+}
+
+fn unknown_verb(key: &Key, reading: &mut Reading) {
+    if LATER.contains(&key.name.as_str()) {
+        let message = format!("verb `{}` is not available in this version", key.name);
+        let hint = Some(format!("the verbs of this version are {}", VERBS.join(", ")));
+        return reading.problem("verb-not-available", key.pos, message, hint);
+    }
+    let known = VERBS.iter().chain(COMMON_KEYS).copied();
+    let hint = crate::plan::closest(&key.name, known).unwrap_or_else(|| format!("the verbs are {}", VERBS.join(", ")));
+    reading.problem("unknown-verb", key.pos, format!("found unknown verb or key `{}` in a step", key.name), Some(hint));
+}
+
+impl JsonSchema for StepWritten {
+    fn schema_name() -> Cow<'static, str> {
+        "Step".into()
+    }
+    /// The common keys and all verbs as properties, exactly one verb required: what editors complete best.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Common::json_schema(generator);
+        if let Some(properties) = schema.get_mut("properties").and_then(|p| p.as_object_mut()) {
+            for (name, verb) in VerbWritten::schemas(generator) {
+                properties.insert(name.to_owned(), verb.into());
+            }
+        }
+        let one_verb: Vec<_> = VERBS.iter().map(|verb| serde_json::json!({ "required": [verb] })).collect();
+        schema.insert("oneOf".into(), one_verb.into());
+        schema.insert("description".into(), "One thing that the dialogue does: exactly one verb.".into());
+        schema
+    }
+}
+
+written! { "a test",
+    /// A run with scripted replies, and what must come of it.
+    pub struct TestWritten {
+        /// What it shows.
+        pub name: At<String>,
+        /// The inputs. Media need not exist: their moments are scripted (`script: { media: … }`).
+        pub given: Option<IndexMap<At<String>, Expr>>,
+        /// Role (or `media`) to its replies.
+        pub script: Option<IndexMap<At<String>, ScriptWritten>>,
+        /// What must come of it.
+        pub expect: ExpectWritten,
+    }
+}
+
+written! { "`expect`",
+    /// What must come of a test; what is absent is not looked at.
+    pub struct ExpectWritten {
+        /// The answer (of a citing answer: its text).
+        pub answer: Option<Expr>,
+        /// Whether the answer is an honest "I don't know".
+        pub abstained: Option<At<bool>>,
+        /// The entries that the answer rests on, in order: each a text, or some of `{ start, end, text }`.
+        pub evidence: Option<Vec<Expr>>,
+    }
+}

@@ -1,0 +1,142 @@
+//! Dialogues, agent files and casts as written: YAML read into types 1:1, every value with its place. The only module
+//! that knows YAML; it reads texts, never files (whoever has files hands them in through [`Library`]).
+
+mod agent_file;
+mod file;
+mod library;
+mod script;
+mod written;
+mod yaml;
+
+pub use agent_file::{
+    AgentFile, CastFile, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, ScriptReply,
+    ScriptSegment, ScriptWritten, WhoWritten,
+};
+pub use file::{COMMON_KEYS, Common, DialogueFile, ExpectWritten, InputWritten, StepWritten, TestWritten, Version};
+pub use library::{Library, Resource, Shelf, Text, plain_name};
+pub use script::{ScriptedReplies, plain};
+pub(crate) use written::written;
+pub use written::{At, Expr, NumberExpr, Span, TextExpr, Written, text_node};
+pub use yaml::{Data, Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Pos, Style};
+
+use crate::plan::Problem;
+use std::sync::Arc;
+
+/// Problems beyond these are not noted: nobody reads them, and hostile input would make millions.
+pub const MAX_PROBLEMS: usize = 1000;
+
+/// What is being read, and what was found to be wrong with it.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The file as the user named it.
+    pub file: Arc<str>,
+    /// In the order they were found.
+    pub problems: Vec<Problem>,
+}
+
+impl Reading {
+    /// Starts reading `file`.
+    pub fn new(file: &str) -> Reading {
+        Reading { file: file.into(), problems: Vec::new() }
+    }
+
+    /// Notes a problem at `pos`.
+    pub fn problem(&mut self, code: &str, pos: Pos, message: String, hint: Option<String>) {
+        if self.problems.len() >= MAX_PROBLEMS {
+            return;
+        }
+        let (line, column) = (pos.line.max(1), pos.column.max(1));
+        let file = self.file.to_string();
+        self.problems.push(Problem { code: code.into(), file, line, column, message, hint });
+    }
+}
+
+/// Reads a whole text as `T`, or every problem with it, in order of place.
+fn whole<T: Written>(source: &str, file: &str) -> Result<T, Vec<Problem>> {
+    let mut reading = Reading::new(file);
+    let read = yaml::read(source, &mut reading).and_then(|root| T::read(&root, &mut reading));
+    match read {
+        Some(read) if reading.problems.is_empty() => Ok(read),
+        _ => Err(in_order(reading.problems)),
+    }
+}
+
+/// A text as plain JSON, for validation against a schema.
+pub fn to_json(source: &str, file: &str) -> Result<serde_json::Value, Vec<Problem>> {
+    let mut reading = Reading::new(file);
+    match yaml::read(source, &mut reading) {
+        Some(root) => Ok(crate::value_json::to_json(&plain(&Expr(root)))),
+        None => Err(reading.problems),
+    }
+}
+
+/// Problems by file, line and column; the same one only once.
+pub fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    let place = |p: &Problem| (p.file.clone(), p.line, p.column);
+    problems.sort_by_key(place);
+    problems.dedup();
+    problems
+}
+
+/// A dialogue as written, with the text it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dialogue {
+    /// The file as the user named it.
+    pub file: String,
+    /// The whole text.
+    pub source: String,
+    /// What it says.
+    pub written: DialogueFile,
+}
+
+/// Reads a dialogue.
+pub fn load(source: &str, file: &str) -> Result<Dialogue, Vec<Problem>> {
+    match load_partly(source, file) {
+        (Some(dialogue), problems) if problems.is_empty() => Ok(dialogue),
+        (_, problems) => Err(in_order(problems)),
+    }
+}
+
+/// Reads a dialogue as far as it can be read: what could be understood, and every problem so far. Checking goes on with
+/// what is there, so that a slip in one step hides nothing about the others.
+pub fn load_partly(source: &str, file: &str) -> (Option<Dialogue>, Vec<Problem>) {
+    let mut reading = Reading::new(file);
+    let read = yaml::read(source, &mut reading).and_then(|root| DialogueFile::read(&root, &mut reading));
+    if let Some(written) = &read {
+        let has = [
+            ("version", written.version.is_some(), Some("start the file with `version: 1`")),
+            ("dialogue", written.dialogue.is_some(), Some("give the dialogue a name: `dialogue: my-dialogue`")),
+            ("answer", written.answer.is_some(), Some("say what the dialogue yields: `answer: \"{{ step }}\"`")),
+        ];
+        for (key, _, hint) in has.iter().filter(|(_, has, _)| !has) {
+            // a value that was there and could not be read has its own problem
+            if !source.lines().any(|line| line.starts_with(&format!("{key}:"))) {
+                let message = format!("found no key `{key}` in a dialogue");
+                reading.problem("missing-key", Pos { line: 1, column: 1 }, message, hint.map(str::to_owned));
+            }
+        }
+    }
+    let dialogue = read.map(|written| Dialogue { file: file.to_owned(), source: source.to_owned(), written });
+    (dialogue, reading.problems)
+}
+
+/// Reads an agent file (`agents/NAME.yaml`).
+pub fn agent_file(source: &str, file: &str) -> Result<AgentFile, Vec<Problem>> {
+    let agent: AgentFile = whole(source, file)?;
+    agent.check(file)?;
+    Ok(agent)
+}
+
+/// Reads a cast file (`casts/NAME.yaml`): which agent plays which role.
+pub fn cast(source: &str, file: &str) -> Result<CastFile, Vec<Problem>> {
+    whole(source, file)
+}
+
+/// Reads a label list (`vocab/NAME.txt`): one label on each line; empty lines and lines that start with `#` are skipped.
+pub fn labels(source: &str) -> Vec<String> {
+    let lines = source.lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests;

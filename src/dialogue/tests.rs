@@ -1,0 +1,123 @@
+//! Reading: what comes out, and every refusal.
+
+use super::*;
+use std::time::{Duration, Instant};
+
+fn problems(found: Result<impl std::fmt::Debug, Vec<Problem>>) -> String {
+    let line = |p: &Problem| format!("{}:{} {}: {}{}", p.line, p.column, p.code, p.message, hint(p));
+    let hint_less = found.expect_err("problems");
+    hint_less.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn hint(problem: &Problem) -> String {
+    problem.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default()
+}
+
+#[test]
+fn agent_files_are_read() {
+    let agent =
+        agent_file("about: x\nmodel: { path: starter/lm }\ndecode: { temperature: 0, stop: [a] }", "f").expect("fine");
+    assert_eq!(agent.model.as_ref().and_then(|m| m.path.as_ref()).map(|p| p.as_str()), Some("starter/lm"));
+    assert!(matches!(agent.who(), Some(WhoWritten::Model(_))));
+    let agent = agent_file("endpoint: { url: 'http://x/v1', model: m, answers: [say, embed], timeout: 2s }", "f")
+        .expect("fine");
+    assert_eq!(agent.kinds(), Some(vec![crate::exchange::Kind::Say, crate::exchange::Kind::Embed]));
+    let agent = agent_file("script: [yes, {a: 0.5}, [{start: 0, end: 1, text: hi}], 3]", "f").expect("fine");
+    assert!(matches!(agent.who(), Some(WhoWritten::Script(ScriptWritten::InOrder(replies))) if replies.len() == 4));
+}
+
+#[test]
+fn every_problem_of_an_agent_file_is_reported() {
+    let source = "abut: x\nmodel: { path: a, hub: b, dtype: f31 }\nendpoint: { url: ftp, answers: [sey], timeout: 2 }\nmodel: {}";
+    insta::assert_snapshot!(problems(agent_file(source, "a.yaml")), @r"
+    1:1 unknown-key: found unknown key `abut` in an agent file (did you mean `about`?)
+    3:11 missing-key: found no key `model` in `endpoint`
+    3:33 wrong-value: found `sey`, expected say, rank, hear or embed (did you mean `say`?)
+    3:48 bad-duration: found number 2, expected a duration (write a number and a unit: `500ms`, `2s`, `1.5m`, `1h`)
+    4:1 duplicate-key: found key `model` a second time; the first is at 2:1
+    ");
+    let source = "model: { path: a, hub: b, dtype: f31 }\nendpoint: { url: ftp, model: m }";
+    insta::assert_snapshot!(problems(agent_file(source, "a.yaml")), @r"
+    1:24 too-many: found also `hub` in `model`, expected exactly one of path, hub, gguf
+    1:34 wrong-value: found dtype `f31`, expected one of auto, f32, f16, bf16
+    2:11 too-many: found also `endpoint` in an agent file, expected exactly one of model, endpoint, script, person
+    2:18 wrong-value: found `ftp`, expected an address that starts with http:// or https://
+    ");
+    insta::assert_snapshot!(problems(agent_file("about: x", "a.yaml")), @"1:1 missing-key: found none of model, endpoint, script, person in an agent file, expected exactly one");
+}
+
+#[test]
+fn casts_are_read() {
+    let cast = cast("about: big\ncast: { eye: clip, mind: lm }", "c").expect("fine");
+    assert_eq!(cast.cast.get("mind").map(|agent| agent.as_str()), Some("lm"));
+}
+
+#[test]
+fn labels_skip_comments() {
+    assert_eq!(labels("# places\nkitchen\n\n living room \n"), ["kitchen", "living room"]);
+}
+
+fn tree(source: &str) -> Result<Node, String> {
+    let mut reading = Reading::new("f");
+    let node = yaml::read(source, &mut reading);
+    match (node, reading.problems.first()) {
+        (Some(node), None) => Ok(node),
+        (_, problem) => {
+            Err(problem.map(|p| format!("{}:{} {}: {}", p.line, p.column, p.code, p.message)).unwrap_or_default())
+        }
+    }
+}
+
+#[test]
+fn scalars_follow_the_core_schema() {
+    let check = |source: &str, expected: Data| assert_eq!(tree(source).map(|node| node.data), Ok(expected), "{source}");
+    check("1e3", Data::Number(1000.0));
+    check("-2.5", Data::Number(-2.5));
+    check("yes", Data::Text("yes".into(), Style::Plain));
+    check("inf", Data::Text("inf".into(), Style::Plain));
+    check("'1'", Data::Text("1".into(), Style::Quoted));
+    check("2s", Data::Text("2s".into(), Style::Plain));
+    check("true", Data::Bool(true));
+    check("~", Data::Null);
+}
+
+#[test]
+fn places_inside_texts_are_places_in_the_file() {
+    let check = |source: &str, word: &str| {
+        let Data::Map(entries) = tree(source).expect("fine").data else { panic!("a mapping") };
+        let Data::Text(text, _) = &entries[0].1.data else { panic!("a text") };
+        let pos = entries[0].1.inside(text.find(word).expect("the word"));
+        let line = source.lines().nth(pos.line - 1).expect("the line");
+        assert!(line[pos.column - 1..].starts_with(word), "{source:?} {pos:?}");
+    };
+    check("a: plain here", "here");
+    check("a: \"quoted here\"", "here");
+    check("a: |\n   one\n   two here\n", "here");
+}
+
+/// Refused, and quickly: milliseconds when built for release; the limit here is for a debug build on a loaded machine, and far
+/// below what the attack would take.
+fn refused(source: &str, expected: &str) {
+    let start = Instant::now();
+    let error = tree(source).expect_err("refused");
+    assert!(error.contains(expected), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(10), "took {:?}", start.elapsed());
+}
+
+#[test]
+fn hostile_yaml_is_refused_quickly() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for i in 1..30 {
+        let last = i - 1;
+        bomb += &format!("a{i}: &a{i} [{}]\n", vec![format!("*a{last}"); 10].join(", "));
+    }
+    refused(&bomb, "too-large");
+    refused(&"[".repeat(10_000), "");
+    refused(&"{a: ".repeat(10_000), "");
+    refused(&(0..10_000).map(|i| format!("{}a:\n", " ".repeat(i.min(90)))).collect::<String>(), "");
+    refused(&"- ".repeat(10_000), "");
+    refused(&"x".repeat(20 << 20), "too-large");
+    refused(&format!("a: [{}]", "x,".repeat(200_000)), "too-large");
+    refused(&"a: |\n x\n".repeat(90_000), "");
+    refused("a: &a [*a]", "");
+}

@@ -1,0 +1,359 @@
+//! How types as written are read from a positioned tree: every problem is noted and reading goes on.
+
+use super::{
+    Pos, Reading,
+    yaml::{Data, Node, Style},
+};
+use crate::plan::closest;
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::{borrow::Cow, time::Duration};
+
+/// Something that a YAML value can be read as.
+pub trait Written: Sized {
+    /// Reads `node`; what is wrong with it is noted, and `None` returned if nothing can be made of it.
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self>;
+    /// What stands for a key that is not there; `None` if the key is required.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// A value and where it was written. Equal if the same was written, wherever that was: two keys of one name are one key.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct At<T> {
+    /// What was written.
+    pub value: T,
+    /// Where.
+    pub pos: Pos,
+}
+
+impl<T: PartialEq> PartialEq for At<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for At<T> {}
+
+impl<T> std::ops::Deref for At<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: Written> Written for At<T> {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        T::read(node, reading).map(|value| At { value, pos: node.pos })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// Any YAML value with templates inside its texts: `"{{ item }}"`, `[a, "{{ b }}"]`, `3`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr(pub Node);
+
+impl Written for Expr {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        no_duplicates(node, reading);
+        Some(Expr(node.clone()))
+    }
+}
+
+impl JsonSchema for Expr {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Expr".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({})
+    }
+}
+
+/// A number, or a template that yields one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NumberExpr(pub Expr);
+
+impl Written for NumberExpr {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match &node.data {
+            Data::Number(_) => Some(NumberExpr(Expr(node.clone()))),
+            Data::Text(text, _) if text.contains("{{") => Some(NumberExpr(Expr(node.clone()))),
+            _ => reading.wrong(node, "a number"),
+        }
+    }
+}
+
+impl JsonSchema for NumberExpr {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "NumberExpr".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "number" }, { "type": "string", "pattern": "\\{\\{" }] })
+    }
+}
+
+/// Text with templates inside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextExpr(pub Expr);
+
+impl Written for TextExpr {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match &node.data {
+            Data::Text(..) => Some(TextExpr(Expr(node.clone()))),
+            _ => reading.wrong(node, "text"),
+        }
+    }
+}
+
+impl JsonSchema for TextExpr {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "TextExpr".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string" })
+    }
+}
+
+/// Reports keys that appear twice, at any depth.
+fn no_duplicates(node: &Node, reading: &mut Reading) {
+    match &node.data {
+        Data::List(items) => items.iter().for_each(|item| no_duplicates(item, reading)),
+        Data::Map(entries) => {
+            reading.duplicates(entries);
+            entries.iter().for_each(|(_, value)| no_duplicates(value, reading));
+        }
+        _ => {}
+    }
+}
+
+impl Written for String {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match &node.data {
+            Data::Text(text, _) => Some(text.clone()),
+            _ => {
+                let hint = match node.data {
+                    Data::Bool(_) | Data::Number(_) => Some("put it in quotes if it is meant as text".to_owned()),
+                    _ => None,
+                };
+                reading.problem("wrong-type", node.pos, format!("found {}, expected text", node.describe()), hint);
+                None
+            }
+        }
+    }
+}
+
+impl Written for bool {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match node.data {
+            Data::Bool(truth) => Some(truth),
+            _ => reading.wrong(node, "`true` or `false`"),
+        }
+    }
+}
+
+impl Written for f64 {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match node.data {
+            Data::Number(number) if number.is_finite() => Some(number),
+            _ => reading.wrong(node, "a number"),
+        }
+    }
+}
+
+impl Written for usize {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match node.data {
+            // whole numbers that a file can mean: counts and sizes
+            Data::Number(number) if number.fract() == 0.0 && (0.0..=1e12).contains(&number) => Some(number as usize),
+            _ => reading.wrong(node, "a whole number, 0 or more"),
+        }
+    }
+}
+
+/// A length of time as written: `500ms`, `1.5s`, `2m`, `1h`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span(pub Duration);
+
+impl Span {
+    /// Reads a duration: a number directly followed by `ms`, `s`, `m` or `h`.
+    pub fn parse(text: &str) -> Option<Span> {
+        let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+        let (number, unit) = units.iter().find_map(|(unit, s)| text.strip_suffix(unit).map(|rest| (rest, s)))?;
+        let plain = number.chars().all(|c| c.is_ascii_digit() || c == '.');
+        let seconds = number.parse::<f64>().ok().filter(|_| plain)? * unit;
+        // a year: more is a slip, and would overflow somewhere
+        (seconds <= 31_536_000.0).then(|| Span(Duration::from_secs_f64(seconds)))
+    }
+}
+
+impl Written for Span {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        let span = match &node.data {
+            Data::Text(text, _) => Span::parse(text),
+            _ => None,
+        };
+        if span.is_none() {
+            let message = format!("found {}, expected a duration", node.describe());
+            let hint = "write a number and a unit: `500ms`, `2s`, `1.5m`, `1h`".to_owned();
+            reading.problem("bad-duration", node.pos, message, Some(hint));
+        }
+        span
+    }
+}
+
+impl JsonSchema for Span {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9.]+(ms|s|m|h)$", "examples": ["2s", "500ms"] })
+    }
+}
+
+impl<T: Written> Written for Vec<T> {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match &node.data {
+            Data::List(items) => Some(items.iter().filter_map(|item| T::read(item, reading)).collect()),
+            _ => reading.wrong(node, "a list"),
+        }
+    }
+}
+
+impl<T: Written> Written for IndexMap<At<String>, T> {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        let Data::Map(entries) = &node.data else { return reading.wrong(node, "a mapping") };
+        reading.duplicates(entries);
+        let mut map = IndexMap::new();
+        for (key, value) in entries {
+            if let Some(value) = T::read(value, reading) {
+                map.entry(At { value: key.name.clone(), pos: key.pos }).or_insert(value);
+            }
+        }
+        Some(map)
+    }
+}
+
+// hashed as plain text, so that a map can be asked with one
+impl std::hash::Hash for At<String> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.value.as_str().hash(state);
+    }
+}
+impl indexmap::Equivalent<At<String>> for str {
+    fn equivalent(&self, key: &At<String>) -> bool {
+        self == key.value
+    }
+}
+
+impl<T: Written> Written for Option<T> {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        // what could not be read is noted; the rest of the mapping is still worth reading
+        Some(T::read(node, reading))
+    }
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl Reading {
+    /// Notes that `node` is not what was expected.
+    pub fn wrong<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
+        let message = format!("found {}, expected {expected}", node.describe());
+        self.problem("wrong-type", node.pos, message, None);
+        None
+    }
+
+    /// Notes every key that appears again.
+    pub fn duplicates(&mut self, entries: &[(super::yaml::Key, Node)]) {
+        let mut first: std::collections::HashMap<&str, Pos> = std::collections::HashMap::new();
+        for (key, _) in entries {
+            match first.get(key.name.as_str()) {
+                Some(pos) => {
+                    let message =
+                        format!("found key `{}` a second time; the first is at {}:{}", key.name, pos.line, pos.column);
+                    self.problem("duplicate-key", key.pos, message, None);
+                }
+                None => drop(first.insert(&key.name, key.pos)),
+            }
+        }
+    }
+
+    /// Notes every key that is not one of `known`; `what` names the mapping.
+    pub fn unknown_keys(&mut self, entries: &[(super::yaml::Key, Node)], known: &[&str], what: &str) {
+        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+            let near = closest(&key.name, known.iter().copied());
+            let hint = near.unwrap_or_else(|| format!("{what} has the keys {}", known.join(", ")));
+            self.problem("unknown-key", key.pos, format!("found unknown key `{}` in {what}", key.name), Some(hint));
+        }
+    }
+
+    /// Reads the key `name` of a mapping, or notes that it is missing.
+    pub fn field<T: Written>(&mut self, node: &Node, name: &str, what: &str) -> Option<T> {
+        let Data::Map(entries) = &node.data else { return None };
+        match entries.iter().find(|(key, _)| key.name == name) {
+            Some((_, value)) => T::read(value, self),
+            None => {
+                let absent = T::absent();
+                if absent.is_none() {
+                    self.problem("missing-key", node.pos, format!("found no key `{name}` in {what}"), None);
+                }
+                absent
+            }
+        }
+    }
+}
+
+/// A text that was written plainly, for tests and for values made by the program.
+pub fn text_node(text: &str) -> Node {
+    Node { pos: Pos::default(), data: Data::Text(text.to_owned(), Style::Plain) }
+}
+
+/// Declares a type as written: its serde-free reader and its JSON Schema come from the same list of keys.
+macro_rules! written {
+    ($what:literal, $(#[$meta:meta])* pub struct $Name:ident { $($(#[$field_meta:meta])* pub $field:ident: $ty:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, schemars::JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub struct $Name { $($(#[$field_meta])* pub $field: $ty,)* }
+
+        impl $crate::dialogue::Written for $Name {
+            fn read(node: &$crate::dialogue::Node, reading: &mut $crate::dialogue::Reading) -> Option<Self> {
+                let $crate::dialogue::Data::Map(entries) = &node.data else {
+                    return reading.wrong(node, concat!("a mapping (", $what, ")"));
+                };
+                // keywords of Rust are written r#as here and `as` in YAML
+                let known = [$(stringify!($field).trim_start_matches("r#")),*];
+                reading.duplicates(entries);
+                reading.unknown_keys(entries, &known, $what);
+                // every field is read before any is given up, so that all problems are noted
+                $(let $field: Option<$ty> = reading.field(node, stringify!($field).trim_start_matches("r#"), $what);)*
+                Some($Name { $($field: $field?,)* })
+            }
+        }
+    };
+}
+pub(crate) use written;

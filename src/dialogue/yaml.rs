@@ -1,0 +1,309 @@
+//! YAML as a tree in which every key and value knows its place. Hostile input (alias bombs, depth, megabytes) is
+//! refused within limits; duplicate keys are kept here and reported by whoever reads the mapping.
+
+use super::Reading;
+use granit_parser::{Event, Parser, ScalarStyle, Span};
+use std::collections::HashMap;
+
+/// Largest file, in bytes.
+pub const MAX_BYTES: usize = 1 << 20;
+/// Deepest nesting of lists and mappings.
+pub const MAX_DEPTH: usize = 48;
+/// Most values in one file, aliases expanded.
+pub const MAX_NODES: usize = 100_000;
+
+/// A place in a file, both from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
+pub struct Pos {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+}
+
+/// How a text was written, which decides where in the file a place inside it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// Without quotes.
+    #[default]
+    Plain,
+    /// In quotes.
+    Quoted,
+    /// `|`, with this many columns of indentation.
+    Literal(usize),
+    /// `>`: lines were joined.
+    Folded,
+}
+
+/// A value with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where it starts.
+    pub pos: Pos,
+    /// What it is.
+    pub data: Data,
+}
+
+/// What a YAML value is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    /// `null`, `~` or nothing.
+    Null,
+    /// `true`, `false`.
+    Bool(bool),
+    /// A number.
+    Number(f64),
+    /// Text and how it was written.
+    Text(String, Style),
+    /// A list.
+    List(Vec<Node>),
+    /// A mapping, in order; keys may repeat.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key {
+    /// Where it starts.
+    pub pos: Pos,
+    /// The key.
+    pub name: String,
+}
+
+impl Node {
+    /// What it is, for messages.
+    pub fn describe(&self) -> String {
+        let brief = |text: &str| {
+            let short: String = text.chars().take(40).collect();
+            if short.len() < text.len() { format!("`{short}…`") } else { format!("`{short}`") }
+        };
+        match &self.data {
+            Data::Null => "nothing".into(),
+            Data::Bool(truth) => format!("`{truth}`"),
+            Data::Number(number) => format!("number {number}"),
+            Data::Text(text, _) => format!("text {}", brief(text)),
+            Data::List(_) => "a list".into(),
+            Data::Map(_) => "a mapping".into(),
+        }
+    }
+
+    /// The place of a byte offset inside this text, as well as it can be told.
+    pub fn inside(&self, offset: usize) -> Pos {
+        let Data::Text(text, style) = &self.data else { return self.pos };
+        let before = &text[..text.floor_char_boundary(offset)];
+        let line = before.matches('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        match style {
+            Style::Plain if line == 0 => Pos { column: self.pos.column + column, ..self.pos },
+            Style::Quoted if line == 0 => Pos { column: self.pos.column + 1 + column, ..self.pos },
+            Style::Literal(indent) => Pos { line: self.pos.line + 1 + line, column: indent + column + 1 },
+            _ => self.pos,
+        }
+    }
+}
+
+/// Reads one document; `None` when it cannot be read at all (the problem is noted).
+pub fn read(source: &str, reading: &mut Reading) -> Option<Node> {
+    if source.len() > MAX_BYTES {
+        let message = format!("found {} bytes, expected at most {MAX_BYTES}", source.len());
+        reading.problem("too-large", Pos { line: 1, column: 1 }, message, None);
+        return None;
+    }
+    let ends = source.match_indices('\n').map(|(end, _)| end + 1);
+    let line_starts = std::iter::once(0).chain(ends).collect();
+    let mut builder = Builder { source, line_starts, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
+    for next in Parser::new_from_str(source) {
+        let stop = match next {
+            Ok((event, span)) => builder.event(event, span),
+            Err(error) => {
+                let pos = Pos { line: error.marker().line().max(1), column: error.marker().col() + 1 };
+                Err(Refusal { code: "yaml-syntax", pos, message: format!("YAML: {}", error.info()) })
+            }
+        };
+        if let Err(refusal) = stop {
+            reading.problem(refusal.code, refusal.pos, refusal.message, None);
+            return None;
+        }
+    }
+    if builder.root.is_none() {
+        reading.problem(
+            "yaml-syntax",
+            Pos { line: 1, column: 1 },
+            "found an empty file, expected a mapping".into(),
+            None,
+        );
+    }
+    builder.root
+}
+
+struct Refusal {
+    code: &'static str,
+    pos: Pos,
+    message: String,
+}
+
+/// A list or mapping whose end has not been seen.
+struct Open {
+    pos: Pos,
+    anchor: usize,
+    data: Data,
+    key: Option<Key>,
+}
+
+struct Builder<'s> {
+    source: &'s str,
+    /// Byte offset of each line.
+    line_starts: Vec<usize>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, (Node, usize)>,
+    nodes: usize,
+    root: Option<Node>,
+}
+
+impl Builder<'_> {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Refusal> {
+        let mut pos = Pos { line: span.start.line().max(1), column: span.start.col() + 1 };
+        if let Event::Scalar(_, ScalarStyle::Literal, ..) = &event {
+            // the parser may point at the text below the `|`; places inside are counted from the line of the `|`
+            let start = self.line_starts.get(pos.line - 1).copied().unwrap_or(0);
+            let line = self.source[start..].lines().next().unwrap_or_default();
+            if !line.chars().skip(pos.column - 1).any(|c| c == '|') && pos.line > 1 {
+                pos.line -= 1;
+            }
+        }
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let forced_text = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
+                let data = self.scalar(&text, style, forced_text, pos);
+                self.finish(Node { pos, data }, anchor, 1)
+            }
+            Event::SequenceStart(_, anchor, _) => self.start(Data::List(Vec::new()), pos, anchor),
+            Event::MappingStart(_, anchor, _) => self.start(Data::Map(Vec::new()), pos, anchor),
+            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
+                Some(open) => self.finish(Node { pos: open.pos, data: open.data }, open.anchor, 1),
+                None => Ok(()),
+            },
+            Event::Alias(id) => match self.anchors.get(&id) {
+                // the size is checked before the copy is made
+                Some((_, size)) if self.nodes + size > MAX_NODES => Err(too_many(pos)),
+                Some((node, _)) if depth(node) + self.open.len() > MAX_DEPTH => Err(too_deep(pos)),
+                Some((node, size)) => {
+                    let (node, size) = (Node { pos, data: node.data.clone() }, *size);
+                    self.finish(node, 0, size)
+                }
+                None => {
+                    Err(Refusal { code: "yaml-syntax", pos, message: "an alias to a value that contains it".into() })
+                }
+            },
+            Event::DocumentStart(..) if self.root.is_some() => {
+                let message = "found a second document, expected one in a file".into();
+                Err(Refusal { code: "yaml-syntax", pos, message })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn start(&mut self, data: Data, pos: Pos, anchor: usize) -> Result<(), Refusal> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(too_deep(pos));
+        }
+        self.open.push(Open { pos, anchor, data, key: None });
+        Ok(())
+    }
+
+    /// Puts a finished value where it belongs; `size` counts the values in it that are new.
+    fn finish(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Refusal> {
+        self.nodes += size;
+        if self.nodes > MAX_NODES {
+            return Err(too_many(node.pos));
+        }
+        if anchor > 0 {
+            let whole = count(&node);
+            self.nodes += whole; // the anchor's own copy
+            self.anchors.insert(anchor, (node.clone(), whole));
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match (&mut open.data, open.key.take()) {
+            (Data::Map(entries), Some(key)) => entries.push((key, node)),
+            (Data::Map(_), None) => {
+                let name = match node.data {
+                    Data::Text(name, _) => name,
+                    Data::Bool(truth) => truth.to_string(),
+                    Data::Number(number) => number.to_string(),
+                    Data::Null => "null".into(),
+                    Data::List(_) | Data::Map(_) => {
+                        let message = format!("found {} as a key, expected text", node.describe());
+                        return Err(Refusal { code: "wrong-type", pos: node.pos, message });
+                    }
+                };
+                open.key = Some(Key { pos: node.pos, name });
+            }
+            (Data::List(items), _) => items.push(node),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn scalar(&self, text: &str, style: ScalarStyle, forced_text: bool, pos: Pos) -> Data {
+        let style = match style {
+            ScalarStyle::Plain if forced_text => Style::Plain,
+            ScalarStyle::Plain => return plain(text),
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+            ScalarStyle::Literal => Style::Literal(self.indent_below(pos.line)),
+            ScalarStyle::Folded => Style::Folded,
+        };
+        Data::Text(text.to_owned(), style)
+    }
+
+    /// The indentation of the first line with text below `line`.
+    fn indent_below(&self, line: usize) -> usize {
+        let start = self.line_starts.get(line).copied().unwrap_or(self.source.len());
+        let below = self.source[start..].lines().find(|line| !line.trim().is_empty());
+        below.map_or(0, |line| line.len() - line.trim_start_matches(' ').len())
+    }
+}
+
+fn too_many(pos: Pos) -> Refusal {
+    let message = format!("found more than {MAX_NODES} values (aliases count each time they are used)");
+    Refusal { code: "too-large", pos, message }
+}
+
+fn too_deep(pos: Pos) -> Refusal {
+    let message = format!("found more than {MAX_DEPTH} nested lists and mappings");
+    Refusal { code: "too-large", pos, message }
+}
+
+fn count(node: &Node) -> usize {
+    1 + match &node.data {
+        Data::List(items) => items.iter().map(count).sum(),
+        Data::Map(entries) => entries.iter().map(|(_, value)| count(value)).sum(),
+        _ => 0,
+    }
+}
+
+fn depth(node: &Node) -> usize {
+    match &node.data {
+        Data::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Data::Map(entries) => 1 + entries.iter().map(|(_, value)| depth(value)).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// A text without quotes, by the YAML 1.2 core schema.
+fn plain(text: &str) -> Data {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Data::Null,
+        "true" | "True" | "TRUE" => return Data::Bool(true),
+        "false" | "False" | "FALSE" => return Data::Bool(false),
+        _ => {}
+    }
+    let numeric = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+        && text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
+    match text.parse::<f64>() {
+        Ok(number) if numeric => Data::Number(number),
+        _ => Data::Text(text.to_owned(), Style::Plain),
+    }
+}

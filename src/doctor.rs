@@ -1,0 +1,272 @@
+//! Is everything here that elenchus needs? Checks as data; the command line renders them.
+
+use crate::{
+    agent::{
+        Agent, AgentError, Asking, budget, remote,
+        roster::{self, Options},
+    },
+    exchange::{Decoding, Item, Message, Reply, Request},
+    hub::Folders,
+    infer::device,
+    media::{self, Access},
+    value::ImageFile,
+};
+use serde::Serialize;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// Works, but not as well as it could.
+    Warn,
+    /// Something will not work.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// A short name.
+    pub name: String,
+    /// How it came out.
+    pub status: Status,
+    /// What was found.
+    pub detail: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Check {
+    fn ok(name: &str, detail: impl Into<String>) -> Check {
+        Check { name: name.to_owned(), status: Status::Ok, detail: detail.into(), hint: None }
+    }
+    fn bad(name: &str, status: Status, detail: impl Into<String>, hint: &str) -> Check {
+        Check { name: name.to_owned(), status, detail: detail.into(), hint: Some(hint.to_owned()) }
+    }
+}
+
+/// The starter cast's agents, in the order in which a dialogue needs them.
+const STARTER: [&str; 3] = ["starter-clip", "starter-whisper", "starter-lm"];
+
+/// Looks at everything: tools, machine, devices, folders, project, and the starter cast, which is loaded and asked.
+pub async fn examine(options: &Options) -> Vec<Check> {
+    let folders = &options.hub.folders;
+    let mut checks = vec![tools().await, cores(), memory(), devices(), cache(folders), memo(), project(options)];
+    let scratch = Scratch::new(&folders.cache);
+    for name in STARTER {
+        checks.push(starter(name, options, &scratch).await);
+    }
+    checks
+}
+
+async fn tools() -> Check {
+    match media::tools().await {
+        Ok(tools) => Check::ok("ffmpeg", format!("ffmpeg and ffprobe {}", tools.version)),
+        Err(error) => {
+            Check::bad("ffmpeg", Status::Fail, error.message, "install ffmpeg (on Debian: apt install ffmpeg)")
+        }
+    }
+}
+
+fn cores() -> Check {
+    match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() == 1 => Check::bad(
+            "cores",
+            Status::Warn,
+            "1 core",
+            "models and ffmpeg will take turns; give the process two or more",
+        ),
+        Ok(cores) => Check::ok("cores", format!("{cores} cores")),
+        Err(error) => Check::bad("cores", Status::Warn, error.to_string(), "one thread is used"),
+    }
+}
+
+fn memory() -> Check {
+    const LITTLE: u64 = 1_000_000_000;
+    match budget::free_memory() {
+        Some(free) if free < LITTLE => {
+            Check::bad("memory", Status::Warn, format!("{} free", budget::size(free)), "larger models will not fit")
+        }
+        Some(free) => Check::ok("memory", format!("{} free", budget::size(free))),
+        None => {
+            Check::bad("memory", Status::Warn, "unknown on this system", "what does not fit is not refused beforehand")
+        }
+    }
+}
+
+fn devices() -> Check {
+    let built = device::built_with();
+    match (built.as_slice(), device::automatic()) {
+        ([], _) => Check::ok("devices", "cpu (built without cuda and metal)"),
+        (_, "cpu") => Check::bad(
+            "devices",
+            Status::Warn,
+            format!("cpu; built with {}, but no such device can be opened", built.join(", ")),
+            "check the driver, and that the process may see the device",
+        ),
+        (_, found) => Check::ok("devices", format!("{found}, cpu")),
+    }
+}
+
+fn cache(folders: &Folders) -> Check {
+    let probe = folders.cache.join(format!(".doctor-{}", std::process::id()));
+    let written = fs::create_dir_all(&folders.cache).and_then(|()| fs::write(&probe, b"x"));
+    let shown = folders.cache.display();
+    let hint = "set ELENCHUS_CACHE to a folder that can be written";
+    match written.and_then(|()| fs::remove_file(&probe)) {
+        Ok(()) => Check::ok("cache", format!("{shown} can be written")),
+        Err(error) => Check::bad("cache", Status::Fail, format!("{shown}: {error}"), hint),
+    }
+}
+
+fn memo() -> Check {
+    let folder = crate::run::Memo::default_folder();
+    match crate::run::Memo::open(&folder).and_then(|memo| memo.stat()) {
+        Ok(_) => Check::ok("memo", format!("{} opens", folder.display())),
+        Err(error) => Check::bad(
+            "memo",
+            Status::Fail,
+            error.to_string(),
+            "runs work with --no-memo; move the memo's folder away to start a new one",
+        ),
+    }
+}
+
+fn project(options: &Options) -> Check {
+    match &options.hub.project {
+        Some(project) => Check::ok("project", project.folder.display().to_string()),
+        None => Check::ok("project", "none here: agents and prompts come from your folder and from the program"),
+    }
+}
+
+/// A picture and a sound to try models on, gone when this is dropped.
+struct Scratch {
+    picture: PathBuf,
+    sound: PathBuf,
+}
+
+impl Scratch {
+    fn new(folder: &Path) -> Scratch {
+        let file = |ending: &str| folder.join(format!("doctor-{}.{ending}", std::process::id()));
+        Scratch { picture: file("png"), sound: file("wav") }
+    }
+
+    /// A picture whose colours run from corner to corner.
+    fn picture(&self) -> Result<Item, String> {
+        let pixels = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([(4 * x) as u8, (4 * y) as u8, 128]));
+        pixels.save(&self.picture).map_err(|error| format!("{}: {error}", self.picture.display()))?;
+        let path = self.picture.display().to_string();
+        let bytes = fs::read(&self.picture).map_err(|error| format!("{path}: {error}"))?;
+        Ok(Item::Image(ImageFile { path, digest: blake3::hash(&bytes).to_hex().to_string() }))
+    }
+
+    /// One second of a low tone.
+    async fn sound(&self) -> Result<Request, String> {
+        let samples: Vec<f32> = (0..16_000).map(|n| 0.1 * (n as f32 * 0.09).sin()).collect();
+        let path = self.sound.display().to_string();
+        fs::write(&self.sound, remote::wav(&samples)).map_err(|error| format!("{path}: {error}"))?;
+        let audio = media::open(&path, &Access::default()).await.map_err(|error| error.message)?;
+        let decoding = Decoding { temperature: Some(0.0), max_tokens: Some(16), ..Decoding::default() };
+        Ok(Request::Hear { audio, start: None, end: None, language: Some("en".into()), timestamps: true, decoding })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.picture);
+        let _ = fs::remove_file(&self.sound);
+    }
+}
+
+/// Loads one agent of the starter cast and asks it something.
+async fn starter(name: &str, options: &Options, scratch: &Scratch) -> Check {
+    let hint = "the program carries the starter cast: reinstall it, or see whether the cache can be written";
+    let agent = match roster::load_one(name, options).await {
+        Ok(agent) => agent,
+        Err(unready) => return Check::bad(name, Status::Fail, unready.error.to_string(), hint),
+    };
+    match try_out(&agent, scratch).await {
+        Ok(said) => Check::ok(name, said),
+        Err(why) => {
+            Check::bad(name, Status::Fail, why, "its weights may be damaged; empty the cache folder's starter/")
+        }
+    }
+}
+
+/// Asks what the agent is there for and looks at the numbers.
+async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, String> {
+    let kinds = &agent.card().kinds;
+    let request = if kinds.contains(&crate::exchange::Kind::Rank) {
+        let among = vec!["kitchen".to_owned(), "garden".to_owned()];
+        let texts = among.iter().map(|label| format!("a photo of a {label}")).collect();
+        Request::Rank { what: scratch.picture()?, among, texts }
+    } else if kinds.contains(&crate::exchange::Kind::Hear) {
+        scratch.sound().await?
+    } else {
+        let decoding = Decoding { temperature: Some(0.0), max_tokens: Some(8), ..Decoding::default() };
+        let messages = vec![Message::new("user", "I wear a camera. What might I be doing in a kitchen?")];
+        Request::Say { messages, raw: false, decoding, choices: Vec::new() }
+    };
+    let started = std::time::Instant::now();
+    let reply = agent.ask(request, Asking::default()).await.map_err(|error: AgentError| error.to_string())?;
+    sound_reply(&reply).map(|what| format!("{what} in {} ms", started.elapsed().as_millis()))
+}
+
+/// Says what the reply is, or what is odd about it.
+fn sound_reply(reply: &Reply) -> Result<&'static str, String> {
+    match reply {
+        Reply::Rank(scored) => {
+            let is_finite = scored.iter().all(|one| one.score.is_finite() && one.probability.is_finite());
+            let total: f32 = scored.iter().map(|one| one.probability).sum();
+            match is_finite && (total - 1.0).abs() < 1e-3 {
+                true => Ok("loads and ranks"),
+                false => Err("its scores are no numbers, or its probabilities do not add up to one".to_owned()),
+            }
+        }
+        Reply::Say { text, .. } if text.trim().is_empty() => Err("it says nothing".to_owned()),
+        Reply::Say { .. } => Ok("loads and speaks"),
+        Reply::Hear(_) => Ok("loads and hears"),
+        Reply::Embed(_) | Reply::Frames(_) => Err("it answers another question".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{exchange::Finish, value::Scored};
+
+    fn check(reply: Reply, is_sound: bool) {
+        assert_eq!(sound_reply(&reply).is_ok(), is_sound, "{reply:?}");
+    }
+
+    #[test]
+    fn broken_numbers_are_noticed() {
+        let ranked = |probability: f32| {
+            Reply::Rank(vec![
+                Scored { text: "a".into(), score: 0.1, probability },
+                Scored { text: "b".into(), score: 0.2, probability: 0.25 },
+            ])
+        };
+        check(ranked(0.75), true);
+        check(ranked(f32::NAN), false);
+        check(ranked(0.1), false);
+        check(Reply::Say { text: " ".into(), tokens: Vec::new(), finish: Finish::Stop }, false);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_fails() {
+        let folder = tempfile::tempdir().expect("temp");
+        let file = folder.path().join("file");
+        fs::write(&file, "").expect("written");
+        let folders = |cache: &Path| Folders { config: folder.path().into(), cache: cache.into() };
+        assert_eq!(cache(&folders(&folder.path().join("new"))).status, Status::Ok);
+        assert_eq!(cache(&folders(&file)).status, Status::Fail);
+    }
+}

@@ -1,0 +1,154 @@
+//! The model hub's cache on disk, as its own tools lay it out:
+//! `models--ORG--NAME/{refs/REVISION, blobs/ETAG, snapshots/COMMIT/FILE -> ../../blobs/ETAG}`.
+
+use super::HubError;
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// One repository in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachedRepo {
+    folder: PathBuf,
+}
+
+impl CachedRepo {
+    /// `repo` is `org/name`; nothing needs to exist.
+    pub fn new(cache: &Path, repo: &str) -> CachedRepo {
+        CachedRepo { folder: cache.join(format!("models--{}", repo.replace('/', "--"))) }
+    }
+
+    /// Its folder, for messages.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The commit that a revision stood for when it was last fetched; a commit stands for itself.
+    pub fn commit(&self, revision: &str) -> Option<String> {
+        match fs::read_to_string(self.folder.join("refs").join(revision)) {
+            Ok(commit) => Some(commit.trim().to_owned()).filter(|commit| is_file_name(commit)),
+            Err(_) => self.folder.join("snapshots").join(revision).is_dir().then(|| revision.to_owned()),
+        }
+    }
+
+    /// The folder of a commit's files.
+    pub fn snapshot(&self, commit: &str) -> PathBuf {
+        self.folder.join("snapshots").join(commit)
+    }
+
+    /// Where the bytes with this etag lie.
+    pub fn blob(&self, etag: &str) -> PathBuf {
+        self.folder.join("blobs").join(etag)
+    }
+
+    /// The snapshot of a revision, if all that a model needs is in it.
+    pub fn complete(&self, revision: &str) -> Option<PathBuf> {
+        let snapshot = self.snapshot(&self.commit(revision)?);
+        missing_files(&snapshot).is_empty().then_some(snapshot)
+    }
+
+    /// Remembers which commit a revision stands for.
+    pub fn write_ref(&self, revision: &str, commit: &str) -> io::Result<()> {
+        if revision == commit {
+            return Ok(());
+        }
+        let path = self.folder.join("refs").join(revision);
+        fs::create_dir_all(path.parent().unwrap_or(&self.folder))?;
+        let temporary = path.with_file_name(format!(".{}-{:08x}.tmp", std::process::id(), rand::random::<u32>()));
+        fs::write(&temporary, commit)?;
+        fs::rename(&temporary, &path)
+    }
+
+    /// Makes a blob appear as a file of a commit: a relative link where links exist, a copy elsewhere.
+    pub fn link(&self, commit: &str, file: &str, etag: &str) -> io::Result<()> {
+        let path = self.snapshot(commit).join(file);
+        if path.exists() {
+            return Ok(());
+        }
+        let folder = path.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder)?;
+        let temporary = folder.join(format!(".{}-{:08x}.tmp", std::process::id(), rand::random::<u32>()));
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(
+            format!("../../{}blobs/{etag}", "../".repeat(file.matches('/').count())),
+            &temporary,
+        )?;
+        #[cfg(not(unix))]
+        fs::copy(self.blob(etag), &temporary)?;
+        fs::rename(&temporary, &path)
+    }
+}
+
+/// True for a plain name that stays inside its folder.
+pub fn is_file_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !text.is_empty() && text.len() < 250 && !text.starts_with('.') && text.chars().all(plain)
+}
+
+/// What a checkpoint folder lacks to be loaded: `config.json`, and weights with every shard their index names.
+pub fn missing_files(folder: &Path) -> Vec<String> {
+    let lacks = |file: &str| !folder.join(file).is_file();
+    let mut missing: Vec<String> = Vec::new();
+    if lacks("config.json") {
+        missing.push("config.json".to_owned());
+    }
+    if !lacks("model.safetensors") {
+        return missing;
+    }
+    match fs::read_to_string(folder.join("model.safetensors.index.json")) {
+        Err(_) => missing.push("model.safetensors".to_owned()),
+        Ok(index) => match shards(&index) {
+            Ok(shards) => missing.extend(shards.into_iter().filter(|shard| lacks(shard))),
+            Err(_) => missing.push("model.safetensors.index.json (it cannot be read)".to_owned()),
+        },
+    }
+    missing
+}
+
+/// The files that a `model.safetensors.index.json` names, sorted.
+pub fn shards(index: &str) -> Result<BTreeSet<String>, HubError> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: std::collections::BTreeMap<String, String>,
+    }
+    let index: Index = serde_json::from_str(index)
+        .map_err(|error| HubError::plain(format!("model.safetensors.index.json cannot be read: {error}")))?;
+    let shards: BTreeSet<String> = index.weight_map.into_values().collect();
+    match shards.iter().find(|shard| !is_file_name(shard)) {
+        Some(bad) => Err(HubError::plain(format!("model.safetensors.index.json names the file {bad:?}"))),
+        None => Ok(shards),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sharded_snapshot_is_complete_when_every_shard_is_there() {
+        let cache = tempfile::tempdir().expect("temp");
+        let repo = CachedRepo::new(cache.path(), "org/name");
+        let commit = "0123456789012345678901234567890123456789";
+        let snapshot = repo.snapshot(commit);
+        fs::create_dir_all(&snapshot).expect("made");
+        assert_eq!(missing_files(&snapshot), ["config.json", "model.safetensors"]);
+        fs::write(snapshot.join("config.json"), "{}").expect("written");
+        let index = r#"{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}"#;
+        fs::write(snapshot.join("model.safetensors.index.json"), index).expect("written");
+        fs::write(snapshot.join("model-1-of-2.safetensors"), "").expect("written");
+        assert_eq!(missing_files(&snapshot), ["model-2-of-2.safetensors"]);
+        fs::write(snapshot.join("model-2-of-2.safetensors"), "").expect("written");
+        repo.write_ref("main", commit).expect("written");
+        assert_eq!(repo.complete("main"), Some(snapshot.clone()));
+        assert_eq!(repo.complete(commit), Some(snapshot));
+        assert_eq!(repo.complete("v2"), None);
+    }
+
+    #[test]
+    fn an_index_cannot_name_files_elsewhere() {
+        let check = |file: &str| shards(&format!(r#"{{"weight_map": {{"a": "{file}"}}}}"#)).is_err();
+        assert!(check("../../etc/passwd") && check("/etc/passwd") && check(".hidden") && !check("a-1.safetensors"));
+    }
+}

@@ -1,0 +1,284 @@
+//! From what an agent file says (`model: {path | hub | gguf}`) to a folder or file on this machine.
+
+use super::{
+    HubError, HubSettings,
+    cache::{CachedRepo, is_file_name, missing_files},
+    download::{Downloader, OnProgress},
+    embedded,
+};
+use std::{
+    fmt,
+    path::{Component, Path, PathBuf},
+};
+
+/// Where an agent file says its weights are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A checkpoint folder; relative to the agent file.
+    Path(PathBuf),
+    /// A GGUF file; relative to the agent file.
+    Gguf(PathBuf),
+    /// A repository of the model hub.
+    Hub {
+        /// `org/name`
+        repo: String,
+        /// A branch, tag or commit; `main` by default.
+        revision: String,
+    },
+}
+
+/// Weights on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// A Hugging Face checkpoint folder.
+    Folder(PathBuf),
+    /// A GGUF file.
+    Gguf(PathBuf),
+}
+
+impl Checkpoint {
+    /// The folder or file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Checkpoint::Folder(path) | Checkpoint::Gguf(path) => path,
+        }
+    }
+}
+
+/// Where an agent file was found: what its relative paths are relative to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// In this folder.
+    Folder(PathBuf),
+    /// In the binary, in this folder of the repository (`agents`).
+    Embedded(&'static str),
+}
+
+impl Source {
+    /// `org/name` or `org/name@revision`.
+    pub fn hub(text: &str) -> Result<Source, HubError> {
+        let (repo, revision) = text.trim().split_once('@').unwrap_or((text.trim(), "main"));
+        let parts: Vec<&str> = repo.split('/').collect();
+        let revision_is_plain = revision.split('/').all(is_file_name);
+        if parts.len() > 2 || !parts.iter().all(|part| is_file_name(part)) || !revision_is_plain {
+            return Err(HubError::new(
+                format!("`{text}` is not a model of a hub"),
+                "write org/name or org/name@revision; a folder on this machine goes under `path`",
+            ));
+        }
+        Ok(Source::Hub { repo: repo.to_owned(), revision: revision.to_owned() })
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Path(path) | Source::Gguf(path) => write!(f, "{}", path.display()),
+            Source::Hub { repo, revision } if revision == "main" => f.write_str(repo),
+            Source::Hub { repo, revision } => write!(f, "{repo}@{revision}"),
+        }
+    }
+}
+
+/// Finds checkpoints, and fetches those of the hub.
+#[derive(Debug, Clone)]
+pub struct Resolver {
+    /// elenchus' own cache folder, for the starter cast.
+    pub cache: PathBuf,
+    /// The hub.
+    pub hub: HubSettings,
+}
+
+impl Resolver {
+    /// The checkpoint if it is on this machine already (or in the binary); fetches nothing.
+    pub fn local(&self, source: &Source, origin: &Origin) -> Result<Checkpoint, HubError> {
+        match (source, origin) {
+            (Source::Hub { repo, revision }, _) => {
+                let cached = CachedRepo::new(&self.hub.cache, repo);
+                cached.complete(revision).map(Checkpoint::Folder).ok_or_else(|| not_here(source, &cached))
+            }
+            (Source::Path(path), Origin::Embedded(folder)) if path.is_relative() => {
+                embedded::folder(&carried(folder, path)?, &self.cache).map(Checkpoint::Folder)
+            }
+            (Source::Path(path), _) => {
+                let folder = against(path, origin);
+                // `starter/clip` also names the one that the binary carries, for agent files of the user's own.
+                match carried("agents", path).ok().filter(|name| !folder.exists() && embedded::has_folder(name)) {
+                    Some(name) => embedded::folder(&name, &self.cache).map(Checkpoint::Folder),
+                    None => whole_folder(&folder).map(Checkpoint::Folder),
+                }
+            }
+            (Source::Gguf(path), _) => {
+                let path = against(path, origin);
+                match path.is_file() {
+                    true => Ok(Checkpoint::Gguf(path)),
+                    false => Err(HubError::plain(format!("there is no GGUF file {}", path.display()))),
+                }
+            }
+        }
+    }
+
+    /// The checkpoint, downloaded if it must be.
+    pub async fn resolve(
+        &self,
+        source: &Source,
+        origin: &Origin,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Checkpoint, HubError> {
+        let found = self.local(source, origin);
+        match source {
+            Source::Hub { repo, revision } if found.is_err() && !self.hub.offline => {
+                let downloader = Downloader::new(self.hub.clone())?;
+                downloader.fetch(repo, revision, on_progress).await.map(Checkpoint::Folder)
+            }
+            _ => found,
+        }
+    }
+
+    /// The text of `config.json`, if it can be had without fetching or unpacking anything.
+    pub fn peek_config(&self, source: &Source, origin: &Origin) -> Option<String> {
+        match (source, origin) {
+            (Source::Path(path), Origin::Embedded(folder)) if path.is_relative() => {
+                let bytes = embedded::bytes(&format!("{}/config.json", carried(folder, path).ok()?))?.ok()?;
+                String::from_utf8(bytes.into_owned()).ok()
+            }
+            (Source::Gguf(_), _) => None,
+            _ => std::fs::read_to_string(self.local(source, origin).ok()?.path().join("config.json")).ok(),
+        }
+    }
+}
+
+/// A path of an embedded agent file as a path of the repository (`agents` + `starter/clip`).
+fn carried(folder: &str, path: &Path) -> Result<String, HubError> {
+    let mut parts = vec![folder];
+    for component in path.components() {
+        match component {
+            Component::Normal(part) => parts.push(part.to_str().unwrap_or_default()),
+            Component::CurDir => {}
+            _ => return Err(HubError::plain(format!("this build carries no {}", path.display()))),
+        }
+    }
+    Ok(parts.join("/"))
+}
+
+/// `path` from where the agent file is; `~/` is the user's home.
+fn against(path: &Path, origin: &Origin) -> PathBuf {
+    if let (Ok(rest), Some(home)) = (path.strip_prefix("~"), std::env::home_dir()) {
+        return home.join(rest);
+    }
+    match origin {
+        Origin::Folder(folder) => folder.join(path),
+        Origin::Embedded(_) => path.to_owned(),
+    }
+}
+
+/// The folder, if it is a checkpoint with nothing missing.
+pub fn whole_folder(folder: &Path) -> Result<PathBuf, HubError> {
+    let shown = folder.display();
+    if !folder.is_dir() {
+        return Err(HubError::new(
+            format!("the checkpoint folder {shown} does not exist"),
+            "a relative `path` is relative to the agent file",
+        ));
+    }
+    let missing = missing_files(folder);
+    let has = |ending: &str| {
+        std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|entry| entry.path().extension().is_some_and(|found| found == ending))
+    };
+    match missing.as_slice() {
+        [] => Ok(folder.to_owned()),
+        [only] if only == "model.safetensors" && (has("bin") || has("pt") || has("pth")) => Err(HubError::new(
+            format!("{shown} holds weights in a pickle format, which can run code when it is opened"),
+            "convert them to model.safetensors (in Python: save_pretrained(folder, safe_serialization=True))",
+        )),
+        missing => Err(HubError::new(
+            format!("{shown} is not a whole checkpoint: it lacks {}", missing.join(", ")),
+            "a checkpoint folder holds config.json, tokenizer.json and model.safetensors (or its shards and their index)",
+        )),
+    }
+}
+
+fn not_here(source: &Source, cached: &CachedRepo) -> HubError {
+    let lacks = match &cached.folder().is_dir() {
+        true => "is not whole in the hub's cache",
+        false => "is not in the hub's cache",
+    };
+    HubError::new(
+        format!("{source} {lacks} ({})", cached.folder().display()),
+        "unset HF_HUB_OFFLINE to fetch it; or copy that folder from a machine that has it; \
+         or put the checkpoint anywhere and name its folder as `path`",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_hub(text: &str, expected: Option<(&str, &str)>) {
+        let found = Source::hub(text).ok();
+        let expected = expected.map(|(repo, revision)| Source::Hub { repo: repo.into(), revision: revision.into() });
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn a_hub_model_is_org_name_and_perhaps_a_revision() {
+        check_hub("org/name", Some(("org/name", "main")));
+        check_hub("org/name@v1.0", Some(("org/name", "v1.0")));
+        check_hub("gpt2@refs/pr/1", Some(("gpt2", "refs/pr/1")));
+        for bad in ["", "a/b/c", "../x", "org/name@", "org/na me", "org/name@../../x"] {
+            check_hub(bad, None);
+        }
+    }
+
+    fn check_missing(files: &[(&str, &str)], expected: &str) {
+        let folder = tempfile::tempdir().expect("temp");
+        for (file, text) in files {
+            std::fs::write(folder.path().join(file), text).expect("written");
+        }
+        let error = whole_folder(folder.path()).expect_err("incomplete").line();
+        assert_eq!(error.replace(&folder.path().display().to_string(), "DIR"), expected);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        check_missing(
+            &[],
+            "DIR is not a whole checkpoint: it lacks config.json, model.safetensors (hint: a checkpoint folder holds \
+             config.json, tokenizer.json and model.safetensors (or its shards and their index))",
+        );
+        check_missing(
+            &[("config.json", "{}"), ("pytorch_model.bin", "")],
+            "DIR holds weights in a pickle format, which can run code when it is opened (hint: convert them to \
+             model.safetensors (in Python: save_pretrained(folder, safe_serialization=True)))",
+        );
+    }
+
+    #[tokio::test]
+    async fn offline_says_how_to_get_a_model() {
+        let cache = tempfile::tempdir().expect("temp");
+        let hub = HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: true };
+        let resolver = Resolver { cache: cache.path().into(), hub };
+        let source = Source::hub("org/name@v2").expect("parsed");
+        let found = resolver.resolve(&source, &Origin::Folder(".".into()), &|_| {}).await;
+        insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: unset HF_HUB_OFFLINE to fetch it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
+    }
+
+    #[test]
+    fn the_starter_cast_is_found_from_any_agent_file() {
+        let cache = tempfile::tempdir().expect("temp");
+        let hub = HubSettings { cache: "/nowhere".into(), endpoint: "http://x".into(), token: None, offline: true };
+        let resolver = Resolver { cache: cache.path().into(), hub };
+        let source = Source::Path("starter/lm".into());
+        for origin in [Origin::Embedded("agents"), Origin::Folder("/nowhere/agents".into())] {
+            let found = resolver.local(&source, &origin).expect("carried");
+            assert!(found.path().starts_with(cache.path().join("starter")), "{found:?}");
+            assert_eq!(missing_files(found.path()), [""; 0]);
+        }
+        let config = resolver.peek_config(&source, &Origin::Embedded("agents")).expect("carried");
+        assert!(config.contains("LlamaForCausalLM"), "{config}");
+    }
+}

@@ -1,0 +1,361 @@
+//! Downloads a model's files into the hub's cache: only the files that loading needs, resumed where they stopped,
+//! checked against the digest that the hub states, and visible to others only when whole.
+
+use super::{
+    HubError, HubSettings,
+    cache::{CachedRepo, is_file_name, shards},
+    http,
+};
+use listing::{Job, Listed, Listing, is_needed};
+use reqwest::{Response, StatusCode, Url, header};
+use std::{
+    io::Seek as _,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+use tokio::io::AsyncWriteExt as _;
+
+/// How far one file has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// `org/name`
+    pub repo: String,
+    /// The file within it.
+    pub file: String,
+    /// Bytes here already.
+    pub done: u64,
+    /// Bytes in all, if the hub says so.
+    pub total: Option<u64>,
+}
+
+/// Who is told about progress.
+pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// Progress is told each time this many bytes have come.
+const TELL_EVERY: u64 = 1 << 20;
+/// A transfer that gives nothing for this long is broken off and resumed.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Fetches repositories into the cache.
+#[derive(Debug)]
+pub struct Downloader {
+    settings: HubSettings,
+    client: reqwest::Client,
+    /// How often one request is tried.
+    attempts: u32,
+    /// The wait before the second try; doubled each time.
+    first_wait: Duration,
+}
+
+/// Why one try failed.
+enum Failure {
+    /// Another try may succeed, after this wait if the server named one.
+    Passing(String, Option<Duration>),
+    /// It will not.
+    Final(HubError),
+}
+
+impl From<HubError> for Failure {
+    fn from(error: HubError) -> Self {
+        Failure::Final(error)
+    }
+}
+
+impl Downloader {
+    /// A downloader for these settings.
+    pub fn new(settings: HubSettings) -> Result<Downloader, HubError> {
+        let client = http::client(&settings.endpoint, Duration::from_secs(20))
+            .map_err(|error| HubError::plain(format!("no HTTP client: {error}")))?;
+        Ok(Downloader { settings, client, attempts: 5, first_wait: Duration::from_millis(500) })
+    }
+
+    /// Fetches what is missing of a revision and returns the folder of its snapshot.
+    pub async fn fetch(
+        &self,
+        repo: &str,
+        revision: &str,
+        on_progress: OnProgress<'_>,
+    ) -> Result<std::path::PathBuf, HubError> {
+        let listing = self.listing(repo, revision).await?;
+        let cached = CachedRepo::new(&self.settings.cache, repo);
+        let find = |name: &str| listing.siblings.iter().find(|listed| listed.name == name);
+        let mut wanted: Vec<&Listed> = listing.siblings.iter().filter(|listed| is_needed(&listed.name)).collect();
+        match (find("model.safetensors"), find("model.safetensors.index.json")) {
+            (Some(single), _) => wanted.push(single),
+            (None, Some(index)) => {
+                let job = Job { repo, commit: &listing.sha, cached: &cached, listed: index };
+                self.file(&job, on_progress).await?;
+                let path = cached.snapshot(&listing.sha).join(&index.name);
+                let text = std::fs::read_to_string(&path).map_err(|error| disk(&path, &error))?;
+                for shard in shards(&text)? {
+                    let listed = find(&shard)
+                        .ok_or_else(|| HubError::plain(format!("{repo} lists no {shard}, which its index names")))?;
+                    wanted.push(listed);
+                }
+            }
+            (None, None) => {
+                return Err(HubError::new(
+                    format!("{repo} has no model.safetensors"),
+                    "only safetensors weights are loaded; look for a converted copy or convert it with transformers",
+                ));
+            }
+        }
+        for listed in wanted {
+            self.file(&Job { repo, commit: &listing.sha, cached: &cached, listed }, on_progress).await?;
+        }
+        cached.write_ref(revision, &listing.sha).map_err(|error| disk(cached.folder(), &error))?;
+        match cached.complete(revision) {
+            Some(folder) => Ok(folder),
+            None => Err(HubError::plain(format!("{repo} is not a whole checkpoint: it has no config.json"))),
+        }
+    }
+
+    async fn listing(&self, repo: &str, revision: &str) -> Result<Listing, HubError> {
+        let mut url = self.url(&["api", "models"], repo, &["revision", revision])?;
+        url.set_query(Some("blobs=true"));
+        let text = self
+            .retried(|| async {
+                let response = self.get(&url, None, repo).await?;
+                response.text().await.map_err(|error| Failure::Passing(http::chain(&error), None))
+            })
+            .await
+            .map_err(|error| self.unreachable(repo, error))?;
+        let listing: Listing = serde_json::from_str(&text).map_err(|error| {
+            HubError::plain(format!("{} does not answer like a model hub: {error}", self.settings.endpoint))
+        })?;
+        match is_file_name(&listing.sha) {
+            true => Ok(listing),
+            false => Err(HubError::plain(format!("{} names the commit {:?}", self.settings.endpoint, listing.sha))),
+        }
+    }
+
+    /// Brings one file into the snapshot.
+    async fn file(&self, job: &Job<'_>, on_progress: OnProgress<'_>) -> Result<(), HubError> {
+        let etag = job.etag()?;
+        let blob = job.cached.blob(&etag);
+        if !blob.is_file() {
+            let blobs = blob.parent().unwrap_or(job.cached.folder());
+            std::fs::create_dir_all(blobs).map_err(|error| disk(blobs, &error))?;
+            let part = blobs.join(format!("{etag}.part"));
+            let lock = lock(&part).await?;
+            // Another process may have finished it while we waited for the lock.
+            if !blob.is_file() {
+                let path: Vec<&str> = ["resolve", job.commit].into_iter().chain(job.listed.name.split('/')).collect();
+                let url = self.url(&[], job.repo, &path)?;
+                self.retried(|| self.transfer(job, &url, &lock, on_progress))
+                    .await
+                    .map_err(|error| self.unreachable(job.repo, error))?;
+                std::fs::rename(&part, &blob).map_err(|error| disk(&blob, &error))?;
+            }
+            drop(lock);
+        }
+        job.cached.link(job.commit, &job.listed.name, &etag).map_err(|error| disk(&blob, &error))
+    }
+
+    /// One try at the rest of a file: continues after what `part` holds, then checks the whole.
+    async fn transfer(
+        &self,
+        job: &Job<'_>,
+        url: &Url,
+        part: &std::fs::File,
+        on_progress: OnProgress<'_>,
+    ) -> Result<(), Failure> {
+        let io = |error: std::io::Error| Failure::Final(disk(&job.cached.blob("…"), &error));
+        let total = job.size();
+        let mut done = part.metadata().map_err(io)?.len();
+        if total.is_none_or(|total| done < total) {
+            let response = self.get(url, (done > 0).then_some(done), job.repo).await?;
+            let mut writer = part.try_clone().map_err(io)?;
+            // A server that ignores the range sends all of it again.
+            if response.status() != StatusCode::PARTIAL_CONTENT || range_start(&response) != Some(done) {
+                if response.status() == StatusCode::PARTIAL_CONTENT && done == 0 {
+                    return Err(Failure::Passing("the server sent another part than was asked for".into(), None));
+                }
+                done = 0;
+                part.set_len(0).map_err(io)?;
+            }
+            writer.seek(std::io::SeekFrom::Start(done)).map_err(io)?;
+            done = receive(job, response, tokio::fs::File::from_std(writer), done, on_progress).await?;
+        }
+        if let Some(total) = total.filter(|total| *total != done) {
+            // More than announced can never become right; less is resumed.
+            if done > total {
+                part.set_len(0).map_err(io)?;
+            }
+            return Err(Failure::Passing(format!("{done} of {total} bytes came"), None));
+        }
+        let found = job.digest(part).map_err(io)?;
+        if let Some((expected, found)) = found.filter(|(expected, found)| !expected.eq_ignore_ascii_case(found)) {
+            part.set_len(0).map_err(io)?;
+            let what = format!("{} is damaged: its digest is {found}, the hub states {expected}", job.listed.name);
+            return Err(Failure::Passing(what, None));
+        }
+        on_progress(job.progress(done));
+        Ok(())
+    }
+
+    /// GET, following redirects by hand: the token goes to the hub alone, never to the store it points to.
+    async fn get(&self, url: &Url, from: Option<u64>, repo: &str) -> Result<Response, Failure> {
+        let mut url = url.clone();
+        for _ in 0..6 {
+            let mut request = self.client.get(url.clone());
+            if let Some(token) = self.settings.token.as_ref().filter(|_| self.is_hub(&url)) {
+                request = request.bearer_auth(token.reveal());
+            }
+            if let Some(from) = from {
+                request = request.header(header::RANGE, format!("bytes={from}-"));
+            }
+            let response = tokio::time::timeout(SILENCE, request.send())
+                .await
+                .map_err(|_| Failure::Passing("no answer within a minute".into(), None))?
+                .map_err(|error| Failure::Passing(http::chain(&error), None))?;
+            if !response.status().is_redirection() {
+                return self.accepted(response, repo);
+            }
+            let to = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
+            url = to
+                .and_then(|to| url.join(to).ok())
+                .ok_or_else(|| HubError::plain(format!("the hub redirects {repo} to nowhere")))?;
+        }
+        Err(HubError::plain(format!("the hub redirects {repo} in a circle")).into())
+    }
+
+    fn accepted(&self, response: Response, repo: &str) -> Result<Response, Failure> {
+        let status = response.status();
+        let endpoint = &self.settings.endpoint;
+        if status.is_success() {
+            return Ok(response);
+        }
+        if http::is_passing(status) {
+            let wait = http::retry_after(response.headers(), SystemTime::now());
+            return Err(Failure::Passing(format!("the hub answers {status}"), wait));
+        }
+        let code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok()).unwrap_or_default();
+        let error = match (status, code) {
+            (StatusCode::RANGE_NOT_SATISFIABLE, _) => return Err(Failure::Passing(format!("{status}"), None)),
+            (StatusCode::NOT_FOUND, _) | (_, "RepoNotFound") => HubError::new(
+                format!("{endpoint} has no such model or revision: {repo} ({})", status.as_u16()),
+                "check the spelling and the revision; a private model needs HF_TOKEN",
+            ),
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => HubError::new(
+                format!("{endpoint} does not give {repo} to you ({}): it is gated or private", status.as_u16()),
+                match self.settings.token {
+                    None => {
+                        format!("accept its terms at {endpoint}/{repo}, then set HF_TOKEN to a token of your account")
+                    }
+                    Some(_) => {
+                        format!("accept its terms at {endpoint}/{repo} with the account that HF_TOKEN belongs to")
+                    }
+                },
+            ),
+            _ => HubError::plain(format!("{endpoint} answers {status} for {repo}")),
+        };
+        Err(error.into())
+    }
+
+    /// Tries again after passing failures, with growing waits or the ones that the server asks for.
+    async fn retried<T, F: Future<Output = Result<T, Failure>>>(&self, again: impl Fn() -> F) -> Result<T, Failure> {
+        let mut wait = self.first_wait;
+        for _ in 1..self.attempts {
+            match again().await {
+                Err(Failure::Passing(why, asked)) => {
+                    tracing::debug!(%why, "download: trying again");
+                    tokio::time::sleep(asked.unwrap_or(wait)).await;
+                    wait *= 2;
+                }
+                settled => return settled,
+            }
+        }
+        again().await
+    }
+
+    fn unreachable(&self, repo: &str, failure: Failure) -> HubError {
+        match failure {
+            Failure::Final(error) => error,
+            Failure::Passing(why, _) => HubError::new(
+                format!("{repo} could not be fetched from {}: {why}", self.settings.endpoint),
+                format!(
+                    "run it again to go on where it stopped; without a network, copy the checkpoint here and name its \
+                     folder as `path`, or copy it into {}",
+                    self.settings.cache.display()
+                ),
+            ),
+        }
+    }
+
+    fn url(&self, before: &[&str], repo: &str, after: &[&str]) -> Result<Url, HubError> {
+        let bad = || HubError::plain(format!("HF_ENDPOINT is not a web address: {}", self.settings.endpoint));
+        let mut url = Url::parse(&self.settings.endpoint).map_err(|_| bad())?;
+        url.path_segments_mut()
+            .map_err(|()| bad())?
+            .pop_if_empty()
+            .extend(before.iter().copied().chain(repo.split('/')).chain(after.iter().copied()));
+        Ok(url)
+    }
+
+    fn is_hub(&self, url: &Url) -> bool {
+        Url::parse(&self.settings.endpoint).is_ok_and(|hub| hub.origin() == url.origin())
+    }
+}
+
+/// Writes what comes after byte `done` and returns how many bytes the file then has.
+async fn receive(
+    job: &Job<'_>,
+    mut response: Response,
+    mut file: tokio::fs::File,
+    mut done: u64,
+    on_progress: OnProgress<'_>,
+) -> Result<u64, Failure> {
+    let mut told = done;
+    on_progress(job.progress(done));
+    loop {
+        let chunk = match tokio::time::timeout(SILENCE, response.chunk()).await {
+            Err(_) => Err("nothing came for a minute".to_owned()),
+            Ok(Err(error)) => Err(http::chain(&error)),
+            Ok(Ok(chunk)) => Ok(chunk),
+        };
+        let written = match &chunk {
+            Ok(Some(bytes)) => file.write_all(bytes).await,
+            // What came so far must be on disk before the next try asks for the rest.
+            _ => file.flush().await,
+        };
+        written.map_err(|error| disk(&job.cached.blob("…"), &error))?;
+        match chunk {
+            Ok(Some(bytes)) => done += bytes.len() as u64,
+            Ok(None) => return Ok(done),
+            Err(why) => return Err(Failure::Passing(why, None)),
+        }
+        if done - told >= TELL_EVERY {
+            told = done;
+            on_progress(job.progress(done));
+        }
+    }
+}
+
+/// Where a partial answer starts (`Content-Range: bytes 100-199/200`).
+fn range_start(response: &Response) -> Option<u64> {
+    let range = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
+    range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+}
+
+/// Opens the partial file for this process alone; waits while another process fetches the same.
+async fn lock(part: &Path) -> Result<std::fs::File, HubError> {
+    let path = part.to_owned();
+    let locked = tokio::task::spawn_blocking(move || {
+        let file = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        file.lock().map(|()| file)
+    });
+    let locked = locked.await.map_err(std::io::Error::other);
+    locked.and_then(|locked| locked).map_err(|error| disk(part, &error))
+}
+
+fn disk(path: &Path, error: &std::io::Error) -> HubError {
+    HubError::new(
+        format!("the hub's cache cannot be written: {}: {error}", path.display()),
+        "set HF_HUB_CACHE to a folder with room",
+    )
+}
+
+mod listing;
+#[cfg(test)]
+mod tests;

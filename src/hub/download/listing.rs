@@ -1,0 +1,112 @@
+//! What the hub lists of a revision: which files loading needs, and the digests they must have.
+
+use super::Progress;
+use crate::hub::{
+    HubError,
+    cache::{CachedRepo, is_file_name},
+};
+use serde::Deserialize;
+use std::io::{Read as _, Seek as _};
+
+/// A file to fetch, as the hub lists it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Listed {
+    #[serde(rename = "rfilename")]
+    pub(super) name: String,
+    pub(super) size: Option<u64>,
+    /// SHA-1 of the git blob; the etag of small files.
+    #[serde(rename = "blobId")]
+    pub(super) git: Option<String>,
+    /// Large files are stored apart, under their SHA-256.
+    pub(super) lfs: Option<Large>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Large {
+    pub(super) sha256: String,
+    pub(super) size: Option<u64>,
+}
+
+/// What the hub says of a revision.
+#[derive(Debug, Deserialize)]
+pub(super) struct Listing {
+    pub(super) sha: String,
+    pub(super) siblings: Vec<Listed>,
+}
+
+/// One file of one commit.
+pub(super) struct Job<'a> {
+    pub(super) repo: &'a str,
+    pub(super) commit: &'a str,
+    pub(super) cached: &'a CachedRepo,
+    pub(super) listed: &'a Listed,
+}
+
+impl Job<'_> {
+    /// The name of its blob: the digest that the hub states, or one made of its names when the hub states none.
+    pub(super) fn etag(&self) -> Result<String, HubError> {
+        let stated = self.listed.lfs.as_ref().map(|large| &large.sha256).or(self.listed.git.as_ref());
+        match stated {
+            Some(etag) if !is_file_name(etag) => Err(HubError::plain(format!("the hub states the digest {etag:?}"))),
+            Some(etag) => Ok(etag.clone()),
+            None => {
+                let names = format!("{}\n{}\n{}", self.repo, self.commit, self.listed.name);
+                Ok(format!("named-{}", &blake3::hash(names.as_bytes()).to_hex()[..32]))
+            }
+        }
+    }
+
+    pub(super) fn size(&self) -> Option<u64> {
+        self.listed.lfs.as_ref().and_then(|large| large.size).or(self.listed.size)
+    }
+
+    pub(super) fn progress(&self, done: u64) -> Progress {
+        Progress { repo: self.repo.to_owned(), file: self.listed.name.clone(), done, total: self.size() }
+    }
+
+    /// The digest that the hub states and the one that the file has.
+    pub(super) fn digest(&self, file: &std::fs::File) -> std::io::Result<Option<(String, String)>> {
+        let (expected, algorithm) = match (&self.listed.lfs, &self.listed.git) {
+            (Some(large), _) => (&large.sha256, &ring::digest::SHA256),
+            (None, Some(git)) if git.len() == 40 => (git, &ring::digest::SHA1_FOR_LEGACY_USE_ONLY),
+            _ => return Ok(None),
+        };
+        let mut file = file.try_clone()?;
+        file.seek(std::io::SeekFrom::Start(0))?;
+        let mut context = ring::digest::Context::new(algorithm);
+        if self.listed.lfs.is_none() {
+            context.update(format!("blob {}\0", file.metadata()?.len()).as_bytes()); // git's header of a blob
+        }
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => break,
+                n => context.update(&buffer[..n]),
+            }
+        }
+        let found = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Some((expected.clone(), found)))
+    }
+}
+
+/// Files besides the weights that loading reads.
+pub(super) fn is_needed(name: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        "config.json",
+        "generation_config.json",
+        "preprocessor_config.json",
+        "processor_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "vocab.json",
+        "vocab.txt",
+        "merges.txt",
+        "modules.json",
+    ];
+    // How a sentence embedder pools stands in a folder of its own.
+    name == "1_Pooling/config.json"
+        || is_file_name(name)
+            && (NAMES.contains(&name)
+                || (name.starts_with("tokenizer") && !name.ends_with(".safetensors"))
+                || name.ends_with(".jinja"))
+}

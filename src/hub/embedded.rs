@@ -1,0 +1,198 @@
+//! What the binary carries: agents, prompts, label lists, casts, dialogues and the starter cast's weights.
+//!
+//! A release build holds the bytes of the weights. A debug build only names the files in the source tree, so that it
+//! compiles and links as fast as without them. Either way they reach the models through the user's cache folder.
+
+use super::HubError;
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Where an embedded file's bytes are.
+enum Bytes {
+    /// In the binary.
+    Here(&'static [u8]),
+    /// In the source tree that this debug build was made from.
+    #[allow(dead_code)] // release builds have none, nor has a source tree without a starter cast
+    At(&'static str),
+}
+
+macro_rules! text {
+    ($path:literal) => {
+        Bytes::Here(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)))
+    };
+}
+#[cfg(debug_assertions)]
+#[allow(unused_macros)] // a source tree without a starter cast names none
+macro_rules! weights {
+    ($path:literal) => {
+        Bytes::At(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path))
+    };
+}
+#[cfg(not(debug_assertions))]
+#[allow(unused_macros)]
+macro_rules! weights {
+    ($path:literal) => {
+        text!($path)
+    };
+}
+
+/// Every carried file with its path in the repository (`prompts/video-qa.md`).
+static FILES: &[(&str, Bytes)] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// A carried text file by its path in the repository.
+pub fn text(path: &str) -> Option<&'static str> {
+    FILES.iter().find(|(name, _)| *name == path).and_then(|(_, bytes)| match bytes {
+        Bytes::Here(bytes) => std::str::from_utf8(bytes).ok(),
+        Bytes::At(_) => None,
+    })
+}
+
+/// Names of the carried files `FOLDER/NAME.ENDING`, sorted.
+pub fn names(folder: &str, ending: &str) -> Vec<String> {
+    let name = |path: &str| {
+        let rest = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(ending)?.strip_suffix('.')?;
+        (!rest.contains('/')).then(|| rest.to_owned())
+    };
+    FILES.iter().filter_map(|(path, _)| name(path)).collect()
+}
+
+/// Paths of the carried files below a folder of the repository.
+fn below(folder: &str) -> impl Iterator<Item = (&'static str, &'static Bytes)> {
+    FILES.iter().filter_map(move |(path, bytes)| Some((path.strip_prefix(folder)?.strip_prefix('/')?, bytes)))
+}
+
+/// The bytes of one carried file.
+pub fn bytes(path: &str) -> Option<Result<Cow<'static, [u8]>, HubError>> {
+    FILES.iter().find(|(name, _)| *name == path).map(|(_, bytes)| load(bytes))
+}
+
+fn load(bytes: &Bytes) -> Result<Cow<'static, [u8]>, HubError> {
+    match bytes {
+        Bytes::Here(bytes) => Ok(Cow::Borrowed(*bytes)),
+        Bytes::At(path) => fs::read(path).map(Cow::Owned).map_err(|error| {
+            HubError::new(
+                format!("the starter cast's file {path} cannot be read: {error}"),
+                "a debug build takes the starter cast from its source tree; build with --release to carry it along",
+            )
+        }),
+    }
+}
+
+/// How many bytes a carried file has.
+pub fn size(path: &str) -> Option<u64> {
+    FILES.iter().find(|(name, _)| *name == path).and_then(|(_, bytes)| match bytes {
+        Bytes::Here(bytes) => Some(bytes.len() as u64),
+        Bytes::At(path) => fs::metadata(path).ok().map(|found| found.len()),
+    })
+}
+
+/// True if the binary carries files below this folder of the repository (`agents/starter/clip`).
+pub fn has_folder(folder: &str) -> bool {
+    below(folder).next().is_some()
+}
+
+/// Puts a carried checkpoint folder into the user's cache, once, and returns where it is.
+pub fn folder(folder: &str, cache: &Path) -> Result<PathBuf, HubError> {
+    let files: BTreeMap<&str, Cow<'static, [u8]>> =
+        below(folder).map(|(path, bytes)| Ok((path, load(bytes)?))).collect::<Result<_, HubError>>()?;
+    if files.is_empty() {
+        return Err(HubError::plain(format!("this build carries no {folder}")));
+    }
+    let name = folder.rsplit('/').next().unwrap_or(folder);
+    materialise(&files, name, &cache.join("starter"))
+}
+
+/// Writes `files` to `parent/NAME-DIGEST` unless exactly these are there. Whoever is second finds the first one's work:
+/// the folder appears whole, by a rename.
+fn materialise(files: &BTreeMap<&str, Cow<'_, [u8]>>, name: &str, parent: &Path) -> Result<PathBuf, HubError> {
+    let target = parent.join(format!("{name}-{}", digest(files)));
+    if is_same(files, &target) {
+        return Ok(target);
+    }
+    let failed = |what: &Path, error: std::io::Error| {
+        HubError::new(
+            format!("the starter cast cannot be put into the cache: {}: {error}", what.display()),
+            "set ELENCHUS_CACHE to a folder that can be written, with 100 MB free",
+        )
+    };
+    fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
+    let temporary = parent.join(format!(".{name}-{}-{:08x}.tmp", std::process::id(), rand::random::<u32>()));
+    let written = write_all(files, &temporary).map_err(|error| failed(&temporary, error)).and_then(|()| {
+        if target.exists() {
+            // Damaged: it was not the same above. Moved aside first, since a rename does not replace a folder.
+            let aside = parent.join(format!(".{name}-{:08x}.damaged", rand::random::<u32>()));
+            let _ = fs::rename(&target, &aside);
+            let _ = fs::remove_dir_all(&aside);
+        }
+        match fs::rename(&temporary, &target) {
+            Err(error) if !is_same(files, &target) => Err(failed(&target, error)),
+            _ => Ok(()),
+        }
+    });
+    if temporary.exists() {
+        let _ = fs::remove_dir_all(&temporary);
+    }
+    written.map(|()| target)
+}
+
+fn write_all(files: &BTreeMap<&str, Cow<'_, [u8]>>, folder: &Path) -> std::io::Result<()> {
+    for (path, bytes) in files {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        fs::write(path, bytes)?;
+    }
+    Ok(())
+}
+
+/// True if each file is there with exactly these bytes.
+fn is_same(files: &BTreeMap<&str, Cow<'_, [u8]>>, folder: &Path) -> bool {
+    files.iter().all(|(path, bytes)| fs::read(folder.join(path)).is_ok_and(|found| found == **bytes))
+}
+
+/// Stands for names and contents; 16 hex digits name a folder.
+fn digest(files: &BTreeMap<&str, Cow<'_, [u8]>>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (path, bytes) in files {
+        hasher.update(&(path.len() as u64).to_le_bytes());
+        hasher.update(path.as_bytes());
+        hasher.update(blake3::hash(bytes).as_bytes());
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_binary_carries_the_prompts_and_label_lists() {
+        assert!(names("prompts", "md").contains(&"video-qa".to_owned()));
+        assert!(names("vocab", "txt").contains(&"places".to_owned()));
+        assert!(text("prompts/video-qa.md").is_some_and(|text| text.contains("{{ question }}")));
+        assert_eq!(text("prompts/none.md"), None);
+    }
+
+    #[test]
+    fn a_checkpoint_is_written_once_and_mended_when_damaged() {
+        let cache = tempfile::tempdir().expect("temp");
+        let files: BTreeMap<&str, Cow<'_, [u8]>> =
+            [("config.json", Cow::Borrowed(&b"{}"[..])), ("model.safetensors", Cow::Borrowed(&b"weights"[..]))].into();
+        let first = materialise(&files, "clip", cache.path()).expect("written");
+        assert_eq!(fs::read(first.join("model.safetensors")).expect("there"), b"weights");
+        let written = fs::metadata(first.join("config.json")).and_then(|m| m.modified()).expect("time");
+        assert_eq!(materialise(&files, "clip", cache.path()), Ok(first.clone()));
+        assert_eq!(fs::metadata(first.join("config.json")).and_then(|m| m.modified()).expect("time"), written);
+
+        fs::write(first.join("model.safetensors"), "weighs").expect("damaged");
+        assert_eq!(materialise(&files, "clip", cache.path()), Ok(first.clone()));
+        assert_eq!(fs::read(first.join("model.safetensors")).expect("there"), b"weights");
+        assert_eq!(fs::read_dir(cache.path()).expect("listed").count(), 1, "nothing is left beside it");
+
+        let other: BTreeMap<&str, Cow<'_, [u8]>> = [("config.json", Cow::Borrowed(&b"{ }"[..]))].into();
+        assert_ne!(materialise(&other, "clip", cache.path()), Ok(first));
+    }
+}

@@ -1,0 +1,163 @@
+//! The user's folders and the model hub's settings, as the environment names them.
+
+use std::{
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// How an environment variable is read; tests give their own.
+pub type Vars<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// Reads the process's environment; an empty variable counts as unset.
+pub fn process_vars(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Where the user keeps agents of their own, and where elenchus keeps what it can make again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folders {
+    /// `ELENCHUS_HOME`, else `XDG_CONFIG_HOME/elenchus`, else `~/.config/elenchus`.
+    pub config: PathBuf,
+    /// `ELENCHUS_CACHE`, else `XDG_CACHE_HOME/elenchus`, else `~/.cache/elenchus`.
+    pub cache: PathBuf,
+}
+
+impl Folders {
+    /// From this process's environment.
+    pub fn from_env() -> Folders {
+        Folders::from_vars(&process_vars)
+    }
+
+    /// From the given variables.
+    pub fn from_vars(vars: Vars<'_>) -> Folders {
+        let pick = |own: &str, xdg: &str, below_home: &str| {
+            vars(own)
+                .map(PathBuf::from)
+                .or_else(|| vars(xdg).map(|folder| Path::new(&folder).join("elenchus")))
+                .unwrap_or_else(|| home(vars).join(below_home).join("elenchus"))
+        };
+        Folders {
+            config: pick("ELENCHUS_HOME", "XDG_CONFIG_HOME", ".config"),
+            cache: pick("ELENCHUS_CACHE", "XDG_CACHE_HOME", ".cache"),
+        }
+    }
+}
+
+/// The home folder, or the temporary folder for a process that has none (some services and containers).
+fn home(vars: Vars<'_>) -> PathBuf {
+    vars("HOME").or_else(|| vars("USERPROFILE")).map(PathBuf::from).unwrap_or_else(std::env::temp_dir)
+}
+
+/// A secret that never shows itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps the text; white space around it (a newline from a file) is not part of it.
+    pub fn new(text: &str) -> Secret {
+        Secret(text.trim().to_owned())
+    }
+    /// The text, for the one header that carries it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+    /// `text` without the secret in it: a server may send back what it was sent.
+    pub fn hide_in(&self, text: &str) -> String {
+        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "[key]") }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// How the model hub is reached and where its cache lies: the variables that the hub's own tools read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubSettings {
+    /// `HF_HUB_CACHE`, else `HUGGINGFACE_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub`.
+    pub cache: PathBuf,
+    /// `HF_ENDPOINT`, without a slash at its end.
+    pub endpoint: String,
+    /// `HF_TOKEN`.
+    pub token: Option<Secret>,
+    /// `HF_HUB_OFFLINE` (or `TRANSFORMERS_OFFLINE`) is true.
+    pub offline: bool,
+}
+
+impl HubSettings {
+    /// From this process's environment.
+    pub fn from_env() -> HubSettings {
+        HubSettings::from_vars(&process_vars)
+    }
+
+    /// From the given variables.
+    pub fn from_vars(vars: Vars<'_>) -> HubSettings {
+        let text = |name: &str| vars(name).and_then(|value| value.into_string().ok());
+        let is_true = |name: &str| {
+            text(name).is_some_and(|value| ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str()))
+        };
+        let hub_home = || {
+            vars("HF_HOME").map(PathBuf::from).unwrap_or_else(|| {
+                let cache = vars("XDG_CACHE_HOME").map(PathBuf::from).unwrap_or_else(|| home(vars).join(".cache"));
+                cache.join("huggingface")
+            })
+        };
+        HubSettings {
+            cache: vars("HF_HUB_CACHE")
+                .or_else(|| vars("HUGGINGFACE_HUB_CACHE"))
+                .map(PathBuf::from)
+                .unwrap_or_else(|| hub_home().join("hub")),
+            endpoint: text("HF_ENDPOINT")
+                .map(|url| url.trim_end_matches('/').to_owned())
+                .unwrap_or_else(|| "https://huggingface.co".to_owned()),
+            token: text("HF_TOKEN").map(|token| Secret::new(&token)),
+            offline: is_true("HF_HUB_OFFLINE") || is_true("TRANSFORMERS_OFFLINE"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vars<'a>(set: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<OsString> + 'a {
+        move |name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v))
+    }
+
+    fn check_folders(set: &[(&str, &str)], config: &str, cache: &str) {
+        let folders = Folders::from_vars(&vars(set));
+        assert_eq!((folders.config.to_str(), folders.cache.to_str()), (Some(config), Some(cache)));
+    }
+
+    #[test]
+    fn own_variables_win_over_xdg_and_home() {
+        check_folders(&[("HOME", "/h")], "/h/.config/elenchus", "/h/.cache/elenchus");
+        check_folders(
+            &[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c"), ("XDG_CACHE_HOME", "/k")],
+            "/c/elenchus",
+            "/k/elenchus",
+        );
+        check_folders(&[("ELENCHUS_HOME", "/e"), ("ELENCHUS_CACHE", "/f"), ("XDG_CONFIG_HOME", "/c")], "/e", "/f");
+    }
+
+    #[test]
+    fn the_hub_is_set_by_the_variables_of_its_own_tools() {
+        let cache = |set: &[(&str, &str)]| HubSettings::from_vars(&vars(set)).cache.display().to_string();
+        assert_eq!(cache(&[("HOME", "/h")]), "/h/.cache/huggingface/hub");
+        assert_eq!(cache(&[("HF_HOME", "/hf")]), "/hf/hub");
+        assert_eq!(cache(&[("HF_HOME", "/hf"), ("HUGGINGFACE_HUB_CACHE", "/old")]), "/old");
+        assert_eq!(cache(&[("HF_HUB_CACHE", "/new"), ("HUGGINGFACE_HUB_CACHE", "/old")]), "/new");
+        let all = HubSettings::from_vars(&vars(&[
+            ("HF_ENDPOINT", "http://mirror/"),
+            ("HF_TOKEN", "hf_abc\n"),
+            ("HF_HUB_OFFLINE", "true"),
+        ]));
+        assert_eq!(all.endpoint, "http://mirror");
+        assert_eq!(all.token.as_ref().map(Secret::reveal), Some("hf_abc"));
+        assert!(all.offline);
+        assert!(!format!("{all:?}").contains("hf_abc"));
+    }
+}

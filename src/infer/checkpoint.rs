@@ -1,0 +1,247 @@
+//! A checkpoint folder in Hugging Face layout: its configuration files, its weights, and the digest that stands for them.
+
+use super::failed;
+use crate::agent::AgentError;
+use candle_core::{DType, Device, safetensors::MmapedSafetensors};
+use candle_nn::VarBuilder;
+use serde_json::Value as Json;
+use std::{
+    fs::File,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+/// A checkpoint folder whose `config.json` was read; weights are not touched before [`Checkpoint::weights`].
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// `config.json`
+    pub config: Config,
+    files: Vec<PathBuf>,
+}
+
+impl Checkpoint {
+    /// Opens `folder`: reads `config.json` and finds the weight files (`model.safetensors`, or those that
+    /// `model.safetensors.index.json` names).
+    pub fn open(folder: &Path) -> Result<Checkpoint, AgentError> {
+        let shown = folder.display();
+        if folder.extension().is_some_and(|e| e == "gguf") {
+            return Err(AgentError::Model(format!(
+                "{shown}: GGUF files are not supported yet; name a checkpoint folder"
+            )));
+        }
+        if !folder.is_dir() {
+            return Err(AgentError::Model(format!("there is no folder {shown}")));
+        }
+        let config = read_json(&folder.join("config.json"))?.ok_or_else(|| {
+            AgentError::Model(format!(
+                "{shown} has no config.json; a checkpoint folder has config.json, tokenizer.json and model.safetensors"
+            ))
+        })?;
+        let files = weight_files(folder)?;
+        Ok(Checkpoint { folder: folder.to_owned(), config: Config::new("config.json", config), files })
+    }
+
+    /// Another JSON file of the folder, if it is there.
+    pub fn json(&self, name: &str) -> Result<Option<Config>, AgentError> {
+        Ok(read_json(&self.folder.join(name))?.map(|json| Config::new(name, json)))
+    }
+
+    /// A text file of the folder, if it is there.
+    pub fn text(&self, name: &str) -> Result<Option<String>, AgentError> {
+        match std::fs::read_to_string(self.folder.join(name)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(AgentError::Model(format!("{}: {error}", self.folder.join(name).display()))),
+        }
+    }
+
+    /// The weights by name, converted to `dtype` on `device` as they are read.
+    pub fn weights(&self, dtype: DType, device: &Device) -> Result<VarBuilder<'static>, AgentError> {
+        Ok(VarBuilder::from_backend(Box::new(map(&self.files)?), dtype, device.clone()))
+    }
+
+    /// The number format that most of the stored values have.
+    pub fn stored_dtype(&self) -> Result<Option<DType>, AgentError> {
+        let mut sizes: Vec<(DType, usize)> = Vec::new();
+        for (_, view) in map(&self.files)?.tensors() {
+            let Ok(dtype) = DType::try_from(view.dtype()) else { continue };
+            match sizes.iter_mut().find(|(d, _)| *d == dtype) {
+                Some((_, size)) => *size += view.data().len(),
+                None => sizes.push((dtype, view.data().len())),
+            }
+        }
+        Ok(sizes.into_iter().max_by_key(|(_, size)| *size).map(|(dtype, _)| dtype))
+    }
+
+    /// A digest of every file that can decide a reply: weights, configuration, tokenizer, chat template. Hex blake3 over
+    /// names and contents, in order of name.
+    pub fn digest(&self) -> Result<String, AgentError> {
+        let mut files: Vec<PathBuf> = self.files.clone();
+        for folder in [self.folder.clone(), self.folder.join("1_Pooling")] {
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            let ends =
+                |p: &PathBuf| p.extension().is_some_and(|e| ["json", "jinja", "txt", "model"].iter().any(|x| e == *x));
+            files.extend(entries.filter_map(|e| e.ok().map(|e| e.path())).filter(ends));
+        }
+        files.sort();
+        files.dedup();
+        let mut all = blake3::Hasher::new();
+        for file in files {
+            let named = |e: std::io::Error| AgentError::Model(format!("{}: {e}", file.display()));
+            let mut one = blake3::Hasher::new();
+            one.update_reader(File::open(&file).map_err(named)?).map_err(named)?;
+            all.update(file.strip_prefix(&self.folder).unwrap_or(&file).to_string_lossy().as_bytes());
+            all.update(one.finalize().as_bytes());
+        }
+        Ok(all.finalize().to_hex().to_string())
+    }
+}
+
+/// Maps weight files into memory.
+#[allow(unsafe_code)]
+fn map(files: &[PathBuf]) -> Result<MmapedSafetensors, AgentError> {
+    // SAFETY: the mapped files must not change while they are mapped. They are read right after, and tensors own copies
+    // of what they hold; a checkpoint that is rewritten during those moments is a user's mistake that any loader shares.
+    unsafe { MmapedSafetensors::multi(files) }
+        .map_err(|e| AgentError::Model(format!("the weights cannot be read: {e}")))
+}
+
+fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, AgentError> {
+    let single = folder.join("model.safetensors");
+    if single.is_file() {
+        return Ok(vec![single]);
+    }
+    let Some(index) = read_json(&folder.join("model.safetensors.index.json"))? else {
+        let hint = if folder.join("pytorch_model.bin").exists() {
+            "; pytorch_model.bin is not read, save it as safetensors"
+        } else {
+            ""
+        };
+        return Err(AgentError::Model(format!("{} has no model.safetensors{hint}", folder.display())));
+    };
+    let map = index.get("weight_map").and_then(Json::as_object);
+    let map = map.ok_or_else(|| AgentError::Model("model.safetensors.index.json has no weight_map".to_owned()))?;
+    let mut files: Vec<PathBuf> = map.values().filter_map(Json::as_str).map(|name| folder.join(name)).collect();
+    files.sort();
+    files.dedup();
+    match files.iter().find(|f| !f.is_file()) {
+        Some(missing) => Err(AgentError::Model(format!("{} is named by the index and is missing", missing.display()))),
+        None => Ok(files),
+    }
+}
+
+fn read_json(path: &Path) -> Result<Option<Json>, AgentError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(AgentError::Model(format!("{}: {error}", path.display()))),
+    };
+    serde_json::from_str(&text).map(Some).map_err(|e| AgentError::Model(format!("{}: {e}", path.display())))
+}
+
+/// A JSON object of a checkpoint, read key by key: files written by many versions of many tools differ in what they leave
+/// out, so every reader states its default. A `null` counts as absent.
+#[derive(Debug, Clone)]
+pub struct Config {
+    name: String,
+    json: Json,
+}
+
+impl Config {
+    /// `name` is shown in errors.
+    pub fn new(name: &str, json: Json) -> Config {
+        Config { name: name.to_owned(), json }
+    }
+    /// The value at `key`, if it is there and not null.
+    pub fn get(&self, key: &str) -> Option<&Json> {
+        self.json.get(key).filter(|v| !v.is_null())
+    }
+    /// The object at `key`, or an empty one.
+    pub fn part(&self, key: &str) -> Config {
+        Config {
+            name: format!("{}: {key}", self.name),
+            json: self.get(key).cloned().unwrap_or_else(|| Json::Object(Default::default())),
+        }
+    }
+    /// A whole number that must be there.
+    pub fn size(&self, key: &str) -> Result<usize, AgentError> {
+        self.count(key).ok_or_else(|| AgentError::Model(format!("{} has no number `{key}`", self.name)))
+    }
+    /// A whole number.
+    pub fn count(&self, key: &str) -> Option<usize> {
+        self.get(key).and_then(Json::as_u64).map(|n| n as usize)
+    }
+    /// A number.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        self.get(key).and_then(Json::as_f64)
+    }
+    /// Text.
+    pub fn string(&self, key: &str) -> Option<&str> {
+        self.get(key).and_then(Json::as_str)
+    }
+    /// True or false.
+    pub fn truth(&self, key: &str) -> Option<bool> {
+        self.get(key).and_then(Json::as_bool)
+    }
+    /// A token id.
+    pub fn token(&self, key: &str) -> Option<u32> {
+        self.get(key).and_then(Json::as_u64).and_then(|n| u32::try_from(n).ok())
+    }
+    /// Token ids: one, a list, or none.
+    pub fn tokens(&self, key: &str) -> Vec<u32> {
+        let id = |v: &Json| v.as_u64().and_then(|n| u32::try_from(n).ok());
+        match self.get(key) {
+            Some(Json::Array(ids)) => ids.iter().filter_map(id).collect(),
+            Some(one) => id(one).into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+    /// Names to token ids.
+    pub fn token_map(&self, key: &str) -> Vec<(String, u32)> {
+        let pairs = self.get(key).and_then(Json::as_object).into_iter().flatten();
+        pairs.filter_map(|(k, v)| v.as_u64().map(|n| (k.clone(), n as u32))).collect()
+    }
+    /// Three numbers.
+    pub fn triple(&self, key: &str) -> Option<[f32; 3]> {
+        let list: Vec<f32> = self.get(key)?.as_array()?.iter().filter_map(|v| v.as_f64().map(|v| v as f32)).collect();
+        list.try_into().ok()
+    }
+    /// A special token's text: a string, or an object with `content`.
+    pub fn special(&self, key: &str) -> Option<String> {
+        let value = self.get(key)?;
+        value.as_str().or_else(|| value.get("content").and_then(Json::as_str)).map(str::to_owned)
+    }
+    /// The activation at `key`.
+    pub fn activation(&self, key: &str, default: &str) -> Result<super::ops::Activation, AgentError> {
+        super::ops::Activation::named(self.string(key).unwrap_or(default)).map_err(failed)
+    }
+    /// True if `model_type` is one of `types`, or a name in `architectures` starts with one of `prefixes`.
+    pub fn is_type(&self, types: &[&str], prefixes: &[&str]) -> bool {
+        let by_type = self.string("model_type").is_some_and(|t| types.contains(&t));
+        let names = self.get("architectures").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
+        by_type || names.into_iter().any(|n| prefixes.iter().any(|p| n.starts_with(p)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_in_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let check =
+            || Checkpoint::open(folder.path()).unwrap_err().to_string().replace(folder.path().to_str().unwrap(), "DIR");
+        insta::assert_snapshot!(check(), @"DIR has no config.json; a checkpoint folder has config.json, tokenizer.json and model.safetensors");
+        std::fs::write(folder.path().join("config.json"), "{").unwrap();
+        insta::assert_snapshot!(check(), @"DIR/config.json: EOF while parsing an object at line 1 column 1");
+        std::fs::write(folder.path().join("config.json"), "{}").unwrap();
+        std::fs::write(folder.path().join("pytorch_model.bin"), "").unwrap();
+        insta::assert_snapshot!(check(), @"DIR has no model.safetensors; pytorch_model.bin is not read, save it as safetensors");
+        std::fs::write(folder.path().join("model.safetensors.index.json"), r#"{"weight_map":{"a":"x.safetensors"}}"#)
+            .unwrap();
+        insta::assert_snapshot!(check(), @"DIR/x.safetensors is named by the index and is missing");
+    }
+}

@@ -1,0 +1,107 @@
+//! Where a model computes and in which number format.
+
+use crate::agent::AgentError;
+use candle_core::{DType, Device};
+
+/// Opens the device that the user named: `auto`, `cpu`, `cuda:N` (or `cuda`), `metal`.
+///
+/// `auto` is the first CUDA or Metal device if this build has one and the machine offers it, else the CPU.
+pub fn open(name: &str) -> Result<Device, AgentError> {
+    match name {
+        "cpu" => Ok(Device::Cpu),
+        "auto" | "" => Ok(accelerator().unwrap_or(Device::Cpu)),
+        "metal" if !cfg!(feature = "metal") => Err(not_built("metal")),
+        "metal" => {
+            Device::new_metal(0).map_err(|e| AgentError::Model(format!("the Metal device cannot be opened: {e}")))
+        }
+        _ => cuda(name),
+    }
+}
+
+/// The device that `auto` opens: `cuda:0`, `metal` or `cpu`.
+pub fn automatic() -> &'static str {
+    match accelerator() {
+        Some(Device::Cuda(_)) => "cuda:0",
+        Some(Device::Metal(_)) => "metal",
+        _ => "cpu",
+    }
+}
+
+/// The accelerators that this build can use, if the machine has them.
+pub fn built_with() -> Vec<&'static str> {
+    let features = [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal"))];
+    features.into_iter().filter(|(_, is_built)| *is_built).map(|(name, _)| name).collect()
+}
+
+fn accelerator() -> Option<Device> {
+    if cfg!(feature = "cuda") {
+        return Device::new_cuda(0).ok();
+    }
+    if cfg!(feature = "metal") { Device::new_metal(0).ok() } else { None }
+}
+
+fn cuda(name: &str) -> Result<Device, AgentError> {
+    let number = match name.strip_prefix("cuda") {
+        Some("") => Some(0),
+        Some(rest) => rest.strip_prefix(':').and_then(|n| n.parse().ok()),
+        None => None,
+    };
+    let Some(number) = number else {
+        return Err(AgentError::Model(format!("there is no device `{name}`; use auto, cpu, cuda:N or metal")));
+    };
+    if !cfg!(feature = "cuda") {
+        return Err(not_built("cuda"));
+    }
+    Device::new_cuda(number).map_err(|e| AgentError::Model(format!("CUDA device {number} cannot be opened: {e}")))
+}
+
+fn not_built(feature: &str) -> AgentError {
+    AgentError::Model(format!(
+        "this elenchus was built without the `{feature}` feature; build it with `cargo build --release --features {feature}`, or use `--device cpu`"
+    ))
+}
+
+/// The number format to compute in: what was asked; else f32 on the CPU (its bf16 and f16 are slow) and the stored
+/// format, if it is a floating one, elsewhere.
+pub fn dtype(asked: Option<&str>, stored: Option<DType>, device: &Device) -> Result<DType, AgentError> {
+    match asked.unwrap_or("auto") {
+        "f32" | "float32" => Ok(DType::F32),
+        "f16" | "float16" => Ok(DType::F16),
+        "bf16" | "bfloat16" => Ok(DType::BF16),
+        "auto" | "" if device.is_cpu() => Ok(DType::F32),
+        "auto" | "" => Ok(stored.filter(|d| matches!(d, DType::F16 | DType::BF16)).unwrap_or(DType::F32)),
+        other => Err(AgentError::Model(format!("there is no dtype `{other}`; use auto, f32, f16 or bf16"))),
+    }
+}
+
+/// The class of a device, for an agent's identity: replies on the same class are taken to be the same.
+pub fn class(device: &Device) -> &'static str {
+    match device {
+        Device::Cpu => "cpu",
+        Device::Cuda(_) => "cuda",
+        Device::Metal(_) => "metal",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_opened_or_refused_in_words() {
+        let check = |name: &str| open(name).map(|d| class(&d).to_owned()).unwrap_or_else(|e| e.to_string());
+        assert_eq!(check("cpu"), "cpu");
+        insta::assert_snapshot!(check("gpu"), @"there is no device `gpu`; use auto, cpu, cuda:N or metal");
+        if !cfg!(feature = "cuda") {
+            insta::assert_snapshot!(check("cuda:1"), @"this elenchus was built without the `cuda` feature; build it with `cargo build --release --features cuda`, or use `--device cpu`");
+        }
+    }
+
+    #[test]
+    fn the_cpu_computes_in_f32_unless_asked() {
+        let check = |asked, stored| dtype(asked, stored, &Device::Cpu).map_err(|e| e.to_string());
+        assert_eq!(check(None, Some(DType::BF16)), Ok(DType::F32));
+        assert_eq!(check(Some("f16"), Some(DType::F32)), Ok(DType::F16));
+        assert_eq!(check(Some("q4"), None), Err("there is no dtype `q4`; use auto, f32, f16 or bf16".to_owned()));
+    }
+}

@@ -1,0 +1,172 @@
+//! What reaches a model's thread: requests whose media are resolved, and the way back to whoever asked.
+
+use crate::{
+    agent::AgentError,
+    exchange::{Decoding, Message, Reply},
+    value::Time,
+};
+use ::image::RgbImage;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Something to look at or read, with its pixels.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Text as it is.
+    Text(String),
+    /// A decoded picture.
+    Image(Arc<RgbImage>),
+}
+
+/// A request as a model sees it.
+#[derive(Debug)]
+pub enum Work {
+    /// Score each of `texts` against `what`.
+    Rank {
+        /// What is looked at or read.
+        what: Input,
+        /// The labels that the reply carries.
+        among: Vec<String>,
+        /// What the model reads for each label.
+        texts: Vec<String>,
+    },
+    /// Turn into a vector of unit length.
+    Embed {
+        /// What to embed.
+        what: Input,
+    },
+    /// Complete a chat or a bare prompt.
+    Say {
+        /// The chat so far.
+        messages: Vec<Message>,
+        /// No chat template.
+        raw: bool,
+        /// How to decode; what is absent comes from the checkpoint.
+        decoding: Decoding,
+        /// The only replies allowed, if not empty.
+        choices: Vec<String>,
+    },
+    /// Speech to timed text.
+    Hear {
+        /// Where samples come from.
+        sound: Sound,
+        /// ISO 639-1 code; detected when absent.
+        language: Option<String>,
+        /// Ask the model for timestamps.
+        timestamps: bool,
+        /// How to decode; what is absent comes from the checkpoint.
+        decoding: Decoding,
+    },
+}
+
+impl Work {
+    /// Work of one group may share a forward pass.
+    pub fn group(&self) -> &'static str {
+        match self {
+            Work::Rank { what: Input::Image(_), .. } | Work::Embed { what: Input::Image(_) } => "image",
+            Work::Rank { .. } | Work::Embed { .. } => "text",
+            Work::Say { choices, .. } if choices.is_empty() => "say",
+            Work::Say { .. } => "choose",
+            Work::Hear { .. } => "hear",
+        }
+    }
+}
+
+/// One request on its way through a model's thread.
+#[derive(Debug)]
+pub struct Job {
+    /// What is to be done.
+    pub work: Work,
+    /// Seeds sampling.
+    pub seed: u64,
+    stream: Option<mpsc::UnboundedSender<String>>,
+    back: oneshot::Sender<Result<Reply, AgentError>>,
+    span: tracing::Span,
+}
+
+impl Job {
+    /// A job and the place where its answer will arrive. Dropping the receiver cancels the job.
+    pub fn new(
+        work: Work,
+        seed: u64,
+        stream: Option<mpsc::UnboundedSender<String>>,
+    ) -> (Job, oneshot::Receiver<Result<Reply, AgentError>>) {
+        let (back, answer) = oneshot::channel();
+        (Job { work, seed, stream, back, span: tracing::Span::current() }, answer)
+    }
+
+    /// True once nobody waits for the answer.
+    pub fn gone(&self) -> bool {
+        self.back.is_closed()
+    }
+
+    /// True if someone listens to the pieces of text.
+    pub fn streams(&self) -> bool {
+        self.stream.as_ref().is_some_and(|s| !s.is_closed())
+    }
+
+    /// Hands a piece of text to whoever listens; nobody listening is fine.
+    pub fn piece(&self, text: &str) {
+        if let Some(stream) = &self.stream
+            && !text.is_empty()
+        {
+            stream.send(text.to_owned()).ok();
+        }
+    }
+
+    /// Answers; nobody waiting any more is fine.
+    pub fn answer(self, reply: Result<Reply, AgentError>) {
+        let _inside = self.span.enter();
+        if let Err(error) = &reply {
+            tracing::debug!(%error, "not answered");
+        }
+        self.back.send(reply).ok();
+    }
+}
+
+/// A blocking model: owned by one thread, asked in groups.
+///
+/// Contract: answers every job (through [`Job::answer`]); all jobs of one call are of one [`Work::group`]. A job's reply does
+/// not depend on the others in the call. May panic: the worker turns that into an error of the jobs it held.
+pub trait Model {
+    /// Answers all of `jobs`.
+    fn answer(&mut self, jobs: Vec<Job>);
+}
+
+/// A wish for samples, sent from a model's thread to the asker's task, which decodes them.
+#[derive(Debug)]
+pub struct Pull {
+    /// First sample, counted at `rate_hz` from the start of the sound.
+    pub from: usize,
+    /// One after the last sample.
+    pub to: usize,
+    /// Samples in a second.
+    pub rate_hz: u32,
+    /// Where the samples go; fewer than asked for means that the sound ended.
+    pub back: oneshot::Sender<Result<Vec<f32>, AgentError>>,
+}
+
+/// A stretch of sound whose samples are pulled piece by piece, so that no more than a window is in memory.
+#[derive(Debug)]
+pub struct Sound {
+    /// When it starts, in the medium's presentation time.
+    pub start: Time,
+    /// When it ends.
+    pub end: Time,
+    pulls: mpsc::Sender<Pull>,
+}
+
+impl Sound {
+    /// A sound and the wishes that its owner must fulfil. The channel holds one wish: the thread waits for each.
+    pub fn new(start: Time, end: Time) -> (Sound, mpsc::Receiver<Pull>) {
+        let (pulls, wishes) = mpsc::channel(1);
+        (Sound { start, end, pulls }, wishes)
+    }
+
+    /// Samples `from..to` at `rate_hz`, mono, fewer at the end. Blocks; fails as cancelled when the asker has gone.
+    pub fn samples(&self, from: usize, to: usize, rate_hz: u32) -> Result<Vec<f32>, AgentError> {
+        let (back, answer) = oneshot::channel();
+        self.pulls.blocking_send(Pull { from, to, rate_hz, back }).map_err(|_| AgentError::Cancelled)?;
+        answer.blocking_recv().map_err(|_| AgentError::Cancelled)?
+    }
+}

@@ -1,0 +1,114 @@
+//! Small tensor operations that several families share, and the weights they read by name.
+
+use candle_core::{D, DType, Device, Result, Tensor};
+use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
+
+/// The activation between the two halves of a feed-forward block, by its name in `config.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// x·Φ(x), with the error function.
+    Gelu,
+    /// The tanh approximation of GELU.
+    GeluTanh,
+    /// x·σ(1.702x), as OpenAI's CLIP.
+    QuickGelu,
+    /// max(x, 0)
+    Relu,
+    /// x·σ(x)
+    Silu,
+}
+
+impl Activation {
+    /// By transformers' name.
+    pub fn named(name: &str) -> std::result::Result<Activation, String> {
+        Ok(match name {
+            "gelu" => Activation::Gelu,
+            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Activation::GeluTanh,
+            "quick_gelu" => Activation::QuickGelu,
+            "relu" => Activation::Relu,
+            "silu" | "swish" => Activation::Silu,
+            other => return Err(format!("the activation `{other}` is not supported")),
+        })
+    }
+}
+
+impl Module for Activation {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Activation::Gelu => x.gelu_erf(),
+            Activation::GeluTanh => x.gelu(),
+            Activation::QuickGelu => x * candle_nn::ops::sigmoid(&(x * 1.702f64)?)?,
+            Activation::Relu => x.relu(),
+            Activation::Silu => x.silu(),
+        }
+    }
+}
+
+/// A linear map `(…, input) -> (…, output)`; its bias is read if the checkpoint has one.
+pub fn linear(input: usize, output: usize, vb: VarBuilder<'_>) -> Result<Linear> {
+    let weight = vb.get((output, input), "weight")?;
+    let bias = if vb.contains_tensor("bias") { Some(vb.get(output, "bias")?) } else { None };
+    Ok(Linear::new(weight, bias))
+}
+
+/// A layer normalisation over the last dimension; older checkpoints call its parts gamma and beta.
+pub fn layer_norm(size: usize, eps: f64, vb: VarBuilder<'_>) -> Result<LayerNorm> {
+    let (weight, bias) = if vb.contains_tensor("gamma") { ("gamma", "beta") } else { ("weight", "bias") };
+    Ok(LayerNorm::new(vb.get(size, weight)?, vb.get(size, bias)?, eps))
+}
+
+/// Multi-head attention of already projected queries, keys and values.
+///
+/// `q` is (batch, t, heads·d), `k` and `v` are (batch, s, heads·d); `mask` is added to the scores and is broadcast from
+/// (t, s). Gives (batch, t, heads·d).
+pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Option<&Tensor>) -> Result<Tensor> {
+    let (batch, t, width) = q.dims3()?;
+    let d = width / heads;
+    // (batch, heads, t, d)
+    let split = |x: &Tensor| x.reshape((batch, x.dim(1)?, heads, d))?.transpose(1, 2)?.contiguous();
+    let q = (split(q)? * (d as f64).powf(-0.5))?;
+    attend_heads(&q, &split(k)?, &split(v)?, mask)?.transpose(1, 2)?.reshape((batch, t, width))
+}
+
+/// softmax(q·kᵀ + mask)·v for (batch, heads, t, d) with scaled queries.
+pub fn attend_heads(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+    let scores = q.matmul(&k.t()?)?; // (batch, heads, t, s)
+    let scores = match mask {
+        Some(mask) => scores.broadcast_add(mask)?,
+        None => scores,
+    };
+    candle_nn::ops::softmax_last_dim(&scores)?.matmul(v)
+}
+
+/// 0 where position `offset + row` may look at `column`, −∞ after it: (rows, offset + rows).
+pub fn causal_mask(rows: usize, offset: usize, dtype: DType, device: &Device) -> Result<Tensor> {
+    let columns = offset + rows;
+    let cell = |n: usize| if n % columns > offset + n / columns { f32::NEG_INFINITY } else { 0.0 };
+    let mask: Vec<f32> = (0..rows * columns).map(cell).collect();
+    Tensor::from_vec(mask, (rows, columns), device)?.to_dtype(dtype)
+}
+
+/// A vector brought to the host in f32 and scaled to unit length.
+pub fn unit(x: &Tensor) -> Result<Vec<f32>> {
+    let x: Vec<f32> = x.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
+    let norm = x.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
+    Ok(x.into_iter().map(|v| (f64::from(v) / norm.max(1e-12)) as f32).collect())
+}
+
+/// The cosine of two vectors of unit length.
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>() as f32
+}
+
+/// softmax(scale · scores)
+pub fn softmax(scores: &[f32], scale: f64) -> Vec<f32> {
+    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = scores.iter().map(|s| (scale * f64::from(s - most)).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|p| (p / sum) as f32).collect()
+}
+
+/// The mean over all but the last dimension of (t, width): (width).
+pub fn mean_rows(x: &Tensor) -> Result<Tensor> {
+    x.mean(D::Minus2)
+}

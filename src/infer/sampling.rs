@@ -1,0 +1,172 @@
+//! Choosing the next token from logits: greedy, or drawn with temperature, top-k and nucleus, from a seed.
+
+use super::checkpoint::Config;
+use crate::exchange::Decoding;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// How tokens are chosen, all defaults applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// 0 is greedy.
+    pub temperature: f32,
+    /// Nucleus mass; 1 keeps all.
+    pub top_p: f32,
+    /// Keep the k likeliest; 0 keeps all.
+    pub top_k: usize,
+    /// Divides the logits of tokens that occurred (multiplies negative ones), as the checkpoint asks; 1 does nothing.
+    pub repetition_penalty: f32,
+    /// Most tokens generated, if anyone said so.
+    pub max_tokens: Option<usize>,
+    /// Generation stops before any of these.
+    pub stop: Vec<String>,
+}
+
+impl Settings {
+    /// What the request says, else the agent, else the checkpoint's `generation_config.json`, else greedy.
+    pub fn new(request: &Decoding, agent: &Decoding, checkpoint: Option<&Config>) -> Settings {
+        let drawn = checkpoint.and_then(|c| c.truth("do_sample")).unwrap_or(false);
+        let number = |key: &str| checkpoint.filter(|_| drawn).and_then(|c| c.number(key)).map(|n| n as f32);
+        let temperature = request.temperature.or(agent.temperature).or_else(|| number("temperature"));
+        let top_k =
+            request.top_k.or(agent.top_k).or_else(|| checkpoint.filter(|_| drawn).and_then(|c| c.count("top_k")));
+        Settings {
+            temperature: temperature.unwrap_or(if drawn { 1.0 } else { 0.0 }),
+            top_p: request.top_p.or(agent.top_p).or_else(|| number("top_p")).unwrap_or(1.0),
+            top_k: top_k.unwrap_or(0),
+            repetition_penalty: checkpoint.and_then(|c| c.number("repetition_penalty")).unwrap_or(1.0) as f32,
+            max_tokens: request
+                .max_tokens
+                .or(agent.max_tokens)
+                .or_else(|| checkpoint.and_then(|c| c.count("max_new_tokens"))),
+            stop: if request.stop.is_empty() { agent.stop.clone() } else { request.stop.clone() },
+        }
+    }
+}
+
+/// Chooses tokens for one reply.
+#[derive(Debug)]
+pub struct Sampler {
+    settings: Settings,
+    random: ChaCha8Rng,
+}
+
+impl Sampler {
+    /// The same settings, seed and logits give the same tokens.
+    pub fn new(settings: Settings, seed: u64) -> Sampler {
+        Sampler { settings, random: ChaCha8Rng::seed_from_u64(seed) }
+    }
+
+    /// The next token after `seen`. `logits` is changed on the way; −∞ marks what must not be chosen.
+    pub fn choose(&mut self, logits: &mut [f32], seen: &[u32]) -> u32 {
+        let penalty = self.settings.repetition_penalty;
+        if penalty != 1.0 {
+            let mut seen = seen.to_vec();
+            seen.sort_unstable();
+            seen.dedup();
+            for id in seen {
+                if let Some(logit) = logits.get_mut(id as usize) {
+                    *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
+                }
+            }
+        }
+        if self.settings.temperature <= 0.0 { likeliest(logits) } else { self.draw(logits) }
+    }
+
+    fn draw(&mut self, logits: &[f32]) -> u32 {
+        let mut order: Vec<u32> =
+            (0..logits.len() as u32).filter(|id| logits[*id as usize] > f32::NEG_INFINITY).collect();
+        // Likeliest first; equal ones in order of id, so that the order is the same everywhere.
+        order.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b)));
+        if self.settings.top_k > 0 {
+            order.truncate(self.settings.top_k);
+        }
+        let Some(first) = order.first().copied() else { return likeliest(logits) };
+        let most = f64::from(logits[first as usize]);
+        let heat = f64::from(self.settings.temperature);
+        let mut powers: Vec<f64> =
+            order.iter().map(|id| ((f64::from(logits[*id as usize]) - most) / heat).exp()).collect();
+        let mut sum: f64 = powers.iter().sum();
+        if self.settings.top_p < 1.0 {
+            let mut before = 0.0;
+            let mass = f64::from(self.settings.top_p) * sum;
+            // A token stays while those before it have not reached the mass; the likeliest always stays.
+            let keep = powers
+                .iter()
+                .take_while(|p| {
+                    let stays = before < mass;
+                    before += **p;
+                    stays
+                })
+                .count()
+                .max(1);
+            powers.truncate(keep);
+            sum = powers.iter().sum();
+        }
+        let mut at = self.random.random::<f64>() * sum;
+        for (id, power) in order.iter().zip(&powers) {
+            at -= power;
+            if at < 0.0 {
+                return *id;
+            }
+        }
+        order[powers.len() - 1]
+    }
+}
+
+/// The token with the largest logit; of equal ones the first.
+pub fn likeliest(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    for (id, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = id;
+        }
+    }
+    best as u32
+}
+
+/// `log softmax(logits)[id]`
+pub fn log_probability(logits: &[f32], id: u32) -> f64 {
+    let most = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = logits.iter().map(|l| (f64::from(*l) - most).exp()).sum();
+    f64::from(logits[id as usize]) - most - sum.ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(decoding: Decoding, seed: u64) -> Vec<u32> {
+        let mut sampler = Sampler::new(Settings::new(&decoding, &Decoding::default(), None), seed);
+        (0..200).map(|_| sampler.choose(&mut [1.0, 3.0, 2.0, f32::NEG_INFINITY, 0.0], &[])).collect()
+    }
+
+    #[test]
+    fn a_seed_decides_and_limits_hold() {
+        let hot = Decoding { temperature: Some(1.0), ..Decoding::default() };
+        assert_eq!(drawn(hot.clone(), 7), drawn(hot.clone(), 7));
+        assert_ne!(drawn(hot.clone(), 7), drawn(hot.clone(), 8));
+        let kinds = |decoding: Decoding| {
+            let mut kinds = drawn(decoding, 1);
+            kinds.sort_unstable();
+            kinds.dedup();
+            kinds
+        };
+        assert_eq!(kinds(hot.clone()), [0, 1, 2, 4]);
+        assert_eq!(kinds(Decoding { top_k: Some(2), ..hot.clone() }), [1, 2]);
+        assert_eq!(kinds(Decoding { top_p: Some(0.5), ..hot }), [1]);
+        assert_eq!(kinds(Decoding::default()), [1]);
+    }
+
+    #[test]
+    fn the_request_comes_before_the_agent_and_the_checkpoint() {
+        let checkpoint = Config::new(
+            "generation_config.json",
+            serde_json::json!({"do_sample": true, "temperature": 0.6, "top_p": 0.9}),
+        );
+        let agent = Decoding { temperature: Some(0.3), ..Decoding::default() };
+        let request = Decoding { max_tokens: Some(5), ..Decoding::default() };
+        let settings = Settings::new(&request, &agent, Some(&checkpoint));
+        assert_eq!((settings.temperature, settings.top_p, settings.max_tokens), (0.3, 0.9, Some(5)));
+    }
+}

@@ -1,0 +1,166 @@
+//! Tokenizers: read from `tokenizer.json`, or put together from the older vocabulary files.
+
+use super::checkpoint::{Checkpoint, Config};
+use crate::agent::AgentError;
+use serde_json::{Value as Json, json};
+use tokenizers::Tokenizer;
+
+/// A checkpoint's tokenizer. Truncation and padding that its file may ask for are off: each family does its own.
+#[derive(Debug)]
+pub struct Text {
+    tokenizer: Tokenizer,
+}
+
+impl Text {
+    /// Reads the tokenizer of a checkpoint; `style` says how to build one if only vocabulary files are there.
+    pub fn open(checkpoint: &Checkpoint, style: Style) -> Result<Text, AgentError> {
+        let bytes = match checkpoint.text("tokenizer.json")? {
+            Some(text) => text.into_bytes(),
+            None => built(checkpoint, style)?.to_string().into_bytes(),
+        };
+        let broken =
+            |e| AgentError::Model(format!("{}: the tokenizer cannot be read: {e}", checkpoint.folder.display()));
+        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(broken)?;
+        tokenizer.with_truncation(None).map_err(broken)?;
+        tokenizer.with_padding(None);
+        Ok(Text { tokenizer })
+    }
+
+    /// Token ids of `text`; with `special`, those that the tokenizer's own post-processor adds too.
+    pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, AgentError> {
+        let encoding = self.tokenizer.encode_fast(text, special);
+        Ok(encoding.map_err(|e| AgentError::Final(format!("the text cannot be tokenized: {e}")))?.get_ids().to_vec())
+    }
+
+    /// Token ids of `text` with special tokens, cut from the end of the text (not of the special tokens) to `most`.
+    pub fn encode_within(&self, text: &str, most: usize) -> Result<Vec<u32>, AgentError> {
+        let ids = self.encode(text, true)?;
+        if ids.len() <= most {
+            return Ok(ids);
+        }
+        let added = self.encode("", true)?.len();
+        let bare = self.encode(text, false)?;
+        // Special tokens stand before and after the text; how many stand before is seen where the bare text begins.
+        let before = (0..=added).find(|n| ids[*n..].starts_with(&bare)).unwrap_or(0);
+        let after = added - before;
+        let mut cut = ids[..most.saturating_sub(after)].to_vec();
+        cut.extend_from_slice(&ids[ids.len() - after..]);
+        Ok(cut)
+    }
+
+    /// The text of `ids`, without special tokens.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, AgentError> {
+        self.tokenizer.decode(ids, true).map_err(|e| AgentError::Model(format!("the tokens cannot be decoded: {e}")))
+    }
+
+    /// The id of a token by its text.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
+    }
+}
+
+/// How vocabulary files without a `tokenizer.json` are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// `vocab.json` and `merges.txt`, lower-cased words that end in `</w>`.
+    Clip,
+    /// `vocab.json` and `merges.txt`, byte-level as GPT-2.
+    Bytes,
+    /// `vocab.txt`, WordPiece.
+    WordPiece,
+}
+
+fn built(checkpoint: &Checkpoint, style: Style) -> Result<Json, AgentError> {
+    let missing = |what: &str| {
+        let folder = checkpoint.folder.display();
+        let spm = if checkpoint.folder.join("tokenizer.model").exists() {
+            "; tokenizer.model (sentencepiece) is not read, save the tokenizer as tokenizer.json"
+        } else {
+            ""
+        };
+        AgentError::Model(format!("{folder} has no tokenizer.json and no {what}{spm}"))
+    };
+    let settings =
+        checkpoint.json("tokenizer_config.json")?.unwrap_or_else(|| Config::new("tokenizer_config.json", json!({})));
+    if style == Style::WordPiece {
+        let vocab = checkpoint.text("vocab.txt")?.ok_or_else(|| missing("vocab.txt"))?;
+        return Ok(word_piece(&vocab, &settings));
+    }
+    let vocab = checkpoint.text("vocab.json")?.ok_or_else(|| missing("vocab.json"))?;
+    let merges = checkpoint.text("merges.txt")?.ok_or_else(|| missing("merges.txt"))?;
+    let vocab: Json = serde_json::from_str(&vocab).map_err(|e| AgentError::Model(format!("vocab.json: {e}")))?;
+    let merges: Vec<&str> = merges.lines().filter(|l| !l.starts_with("#version") && !l.trim().is_empty()).collect();
+    let mut added = added_tokens(checkpoint, &settings)?;
+    let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+    if style == Style::Bytes {
+        return Ok(json!({"version": "1.0", "added_tokens": added, "pre_tokenizer": bytes, "decoder": bytes,
+            "model": {"type": "BPE", "vocab": vocab, "merges": merges}}));
+    }
+    let (start, end) = ("<|startoftext|>", "<|endoftext|>");
+    for token in [start, end] {
+        if let Some(id) =
+            vocab.get(token).and_then(Json::as_u64).filter(|_| !added.iter().any(|a| a["content"] == token))
+        {
+            added.push(added_token(token, id, true));
+        }
+    }
+    let words = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+    Ok(json!({"version": "1.0", "added_tokens": added,
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"},
+            {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "}, {"type": "Lowercase"}]},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": words}, "behavior": "Removed", "invert": true}, bytes]},
+        "post_processor": {"type": "RobertaProcessing", "sep": [end, vocab[end]], "cls": [start, vocab[start]],
+            "trim_offsets": false, "add_prefix_space": false},
+        "decoder": bytes,
+        "model": {"type": "BPE", "unk_token": end, "continuing_subword_prefix": "", "end_of_word_suffix": "</w>",
+            "vocab": vocab, "merges": merges}}))
+}
+
+fn word_piece(vocab: &str, settings: &Config) -> Json {
+    let words: serde_json::Map<String, Json> =
+        vocab.lines().enumerate().map(|(id, word)| (word.trim_end().to_owned(), json!(id))).collect();
+    let id = |token: &str| words.get(token).and_then(Json::as_u64).unwrap_or(0);
+    let specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].into_iter().filter(|t| words.contains_key(*t));
+    let added: Vec<Json> = specials.map(|t| added_token(t, id(t), true)).collect();
+    let lower = settings.truth("do_lower_case").unwrap_or(true);
+    json!({"version": "1.0", "added_tokens": added,
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": settings.truth("strip_accents"), "lowercase": lower},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", id("[SEP]")], "cls": ["[CLS]", id("[CLS]")]},
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": words}})
+}
+
+fn added_token(content: &str, id: u64, special: bool) -> Json {
+    json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": special})
+}
+
+/// Tokens beside the vocabulary: `added_tokens_decoder` of the tokenizer's settings, else `added_tokens.json`.
+fn added_tokens(checkpoint: &Checkpoint, settings: &Config) -> Result<Vec<Json>, AgentError> {
+    let mut tokens: Vec<(u64, Json)> = Vec::new();
+    if let Some(decoder) = settings.get("added_tokens_decoder").and_then(Json::as_object) {
+        for (id, token) in decoder {
+            if let (Ok(id), Some(content)) = (id.parse(), token["content"].as_str()) {
+                tokens.push((id, added_token(content, id, token["special"].as_bool().unwrap_or(false))));
+            }
+        }
+    } else if let Some(Json::Object(added)) =
+        checkpoint.text("added_tokens.json")?.and_then(|t| serde_json::from_str(&t).ok())
+    {
+        for (content, id) in &added {
+            if let Some(id) = id.as_u64() {
+                // Whisper's timestamps are the added tokens that are not special.
+                tokens.push((id, added_token(content, id, !content.ends_with(char::is_numeric) && !is_time(content))));
+            }
+        }
+    }
+    tokens.sort_by_key(|(id, _)| *id);
+    Ok(tokens.into_iter().map(|(_, token)| token).collect())
+}
+
+fn is_time(token: &str) -> bool {
+    token.strip_prefix("<|").and_then(|t| t.strip_suffix("|>")).is_some_and(|t| t.parse::<f32>().is_ok())
+}

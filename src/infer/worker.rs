@@ -1,0 +1,205 @@
+//! One OS thread for each loaded model. Async code holds a cheap handle; what waits in the channel, up to a limit and of
+//! one group, becomes one call of the model.
+
+use super::job::{Job, Model};
+use crate::agent::AgentError;
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// How a worker takes work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most jobs in one call of the model.
+    pub batch: usize,
+    /// Jobs that may wait. Two batches by default: one forms while one computes; more would only hold pixels in memory,
+    /// since askers beyond it wait before they send.
+    pub queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { batch: 16, queue: 32 }
+    }
+}
+
+/// The sending side of a model's thread.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    jobs: mpsc::Sender<Job>,
+    name: String,
+    panic: Arc<Mutex<Option<String>>>,
+}
+
+impl Worker {
+    /// Starts the thread, loads the model on it, and says what `load` said of it once that is done.
+    pub async fn start<T: Send + 'static>(
+        name: &str,
+        limits: Limits,
+        load: impl FnOnce() -> Result<(Box<dyn Model>, T), AgentError> + Send + 'static,
+    ) -> Result<(Worker, T), AgentError> {
+        let (jobs, waiting) = mpsc::channel(limits.queue.max(1));
+        let (ready, loaded) = oneshot::channel();
+        let panic = Arc::new(Mutex::new(None));
+        let worker = Worker { jobs, name: name.to_owned(), panic: panic.clone() };
+        let run = move || {
+            match catch_unwind(AssertUnwindSafe(load)) {
+                Ok(Ok((model, about))) => {
+                    if ready.send(Ok(about)).is_ok() {
+                        serve(model, waiting, limits, &panic);
+                    }
+                }
+                Ok(Err(error)) => drop(ready.send(Err(error))),
+                Err(why) => drop(ready.send(Err(AgentError::Model(format!("loading panicked: {}", words(&*why)))))),
+            };
+        };
+        std::thread::Builder::new()
+            .name(format!("model {name}"))
+            .stack_size(8 << 20)
+            .spawn(run)
+            .map_err(|e| AgentError::Model(format!("{name}: no thread could be started: {e}")))?;
+        let about = loaded.await.map_err(|_| AgentError::Model(format!("{name}: the loading thread ended")))??;
+        Ok((worker, about))
+    }
+
+    /// Waits for a place in the channel and puts the job there.
+    pub async fn send(&self, job: Job) -> Result<(), AgentError> {
+        self.jobs.send(job).await.map_err(|_| AgentError::Model(format!("{}: the model's thread has ended", self.name)))
+    }
+
+    /// What to tell an asker whose job was dropped without an answer.
+    pub fn dropped(&self) -> AgentError {
+        let why = self.panic.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let why = why.unwrap_or_else(|| "the request was dropped".to_owned());
+        AgentError::Model(format!("{} could not answer: {why}", self.name))
+    }
+}
+
+fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: Limits, panic: &Mutex<Option<String>>) {
+    let mut waiting = VecDeque::new();
+    loop {
+        if waiting.is_empty() {
+            match channel.blocking_recv() {
+                Some(job) => waiting.push_back(job),
+                None => return,
+            }
+        }
+        while let Ok(job) = channel.try_recv() {
+            waiting.push_back(job);
+        }
+        let jobs = gather(&mut waiting, limits.batch.max(1));
+        if jobs.is_empty() {
+            continue;
+        }
+        tracing::debug!(jobs = jobs.len(), group = jobs[0].work.group(), waiting = waiting.len(), "one call");
+        if let Err(why) = catch_unwind(AssertUnwindSafe(|| model.answer(jobs))) {
+            // The jobs were dropped while unwinding; their askers read the reason from here.
+            *panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("it panicked: {}", words(&*why)));
+        }
+    }
+}
+
+/// The oldest job that someone still waits for, and those of its group, in order of arrival, up to `most`.
+fn gather(waiting: &mut VecDeque<Job>, most: usize) -> Vec<Job> {
+    waiting.retain(|job| !job.gone());
+    let Some(first) = waiting.pop_front() else { return Vec::new() };
+    let group = first.work.group();
+    let mut jobs = vec![first];
+    let mut rest = VecDeque::new();
+    while let Some(job) = waiting.pop_front() {
+        if jobs.len() < most && job.work.group() == group { jobs.push(job) } else { rest.push_back(job) }
+    }
+    *waiting = rest;
+    jobs
+}
+
+fn words(why: &(dyn std::any::Any + Send)) -> String {
+    let text = why.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| why.downcast_ref::<String>().cloned()).unwrap_or_else(|| "for an unknown reason".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        exchange::Reply,
+        infer::job::{Input, Work},
+    };
+    use std::sync::mpsc as blocking;
+
+    /// Answers with the number of jobs in the call; waits for a permit before each call; panics on the text "panic".
+    struct Counting(blocking::Receiver<()>);
+    impl Model for Counting {
+        fn answer(&mut self, jobs: Vec<Job>) {
+            self.0.recv().ok();
+            let count = jobs.len() as f32;
+            for job in jobs {
+                assert!(!matches!(&job.work, Work::Embed { what: Input::Text(t) } if t == "panic"), "told to panic");
+                job.answer(Ok(Reply::Embed(vec![count])));
+            }
+        }
+    }
+
+    fn text(what: &str) -> Work {
+        Work::Embed { what: Input::Text(what.to_owned()) }
+    }
+
+    async fn counting(batch: usize) -> (Worker, blocking::Sender<()>) {
+        let (permits, waits) = blocking::channel();
+        let load = move || Ok((Box::new(Counting(waits)) as Box<dyn Model>, ()));
+        let (worker, ()) = Worker::start("counting", Limits { batch, queue: 8 }, load).await.unwrap();
+        (worker, permits)
+    }
+
+    #[tokio::test]
+    async fn what_waits_becomes_one_call_and_the_gone_are_skipped() {
+        let (worker, permits) = counting(3).await;
+        let mut answers = Vec::new();
+        for n in 0..7 {
+            let (job, answer) = Job::new(text("x"), 0, None);
+            worker.send(job).await.unwrap();
+            if n != 5 {
+                answers.push(answer); // the sixth asker leaves at once
+            }
+            if n == 0 {
+                permits.send(()).unwrap();
+                let first = answers.remove(0).await.unwrap().unwrap();
+                assert_eq!(first, Reply::Embed(vec![1.0]));
+                // hold the thread in a call of its own, so that the others wait together
+                let (job, answer) = Job::new(text("x"), 0, None);
+                worker.send(job).await.unwrap();
+                while worker.jobs.capacity() < 8 {
+                    tokio::task::yield_now().await;
+                }
+                answers.push(answer);
+            }
+        }
+        for _ in 0..3 {
+            permits.send(()).unwrap();
+        }
+        let mut counts = Vec::new();
+        for answer in answers {
+            counts.push(answer.await.unwrap().unwrap());
+        }
+        assert_eq!(counts, [1.0, 3.0, 3.0, 3.0, 2.0, 2.0].map(|n| Reply::Embed(vec![n])));
+    }
+
+    #[tokio::test]
+    async fn a_panic_fails_its_request_only() {
+        let (worker, permits) = counting(1).await;
+        let ask = async |what: &str| {
+            let (job, answer) = Job::new(text(what), 0, None);
+            worker.send(job).await.unwrap();
+            permits.send(()).unwrap();
+            match answer.await {
+                Ok(reply) => format!("{:?}", reply.unwrap()),
+                Err(_) => worker.dropped().to_string(),
+            }
+        };
+        assert_eq!(ask("panic").await, "counting could not answer: it panicked: told to panic");
+        assert_eq!(ask("fine").await, "Embed([1.0])");
+    }
+}

@@ -1,0 +1,62 @@
+//! The pictures used last.
+
+use image::RgbImage;
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// In a key, where a frame has its presentation time: a still image.
+pub(crate) const STILL: i64 = i64::MIN;
+
+/// Pictures by medium (digest) and time, up to a number of bytes.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    most: usize,
+    bytes: usize,
+    /// Least recently used first.
+    images: IndexMap<(String, i64), Arc<RgbImage>>,
+}
+
+impl Cache {
+    /// Empty.
+    pub fn new(most: usize) -> Cache {
+        Cache { most, bytes: 0, images: IndexMap::new() }
+    }
+
+    /// What is kept under `key`, which counts as a use.
+    pub fn get(&mut self, key: &(String, i64)) -> Option<Arc<RgbImage>> {
+        let at = self.images.get_index_of(key)?;
+        self.images.move_index(at, self.images.len() - 1);
+        self.images.get(key).cloned()
+    }
+
+    /// Keeps `image`, and lets go of the least recently used ones that are too much.
+    pub fn put(&mut self, key: (String, i64), image: Arc<RgbImage>) {
+        self.bytes += image.as_raw().len();
+        if let Some(old) = self.images.shift_remove(&key) {
+            self.bytes -= old.as_raw().len();
+        }
+        self.images.insert(key, image);
+        while self.bytes > self.most {
+            let Some((_, old)) = self.images.shift_remove_index(0) else { break };
+            self.bytes -= old.as_raw().len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let mut cache = Cache::new(25);
+        let key = |n: i64| ("a".to_owned(), n);
+        let ten = || Arc::new(RgbImage::from_raw(1, 1, vec![7; 3]).unwrap());
+        (0..8).for_each(|n| cache.put(key(n), ten()));
+        assert!(cache.get(&key(0)).is_some());
+        cache.put(key(8), ten());
+        assert!(cache.get(&key(0)).is_some() && cache.get(&key(1)).is_none());
+        cache.put(key(8), ten());
+        assert_eq!(cache.bytes, 24);
+    }
+}

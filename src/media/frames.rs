@@ -1,0 +1,245 @@
+//! One ffmpeg that decodes forward: frames with their exact presentation times.
+//!
+//! Pixels come on stdout, and ffmpeg's `showinfo` filter says on stderr which time each frame has; both are read together,
+//! so that neither pipe fills while the other is waited on.
+
+use super::{
+    Fault, MediaError,
+    ffmpeg::{self, STALL_LIMIT, Trouble},
+    probe::Picture,
+};
+use image::RgbImage;
+use std::{collections::VecDeque, ffi::OsString, path::Path};
+use tokio::{
+    io::AsyncReadExt,
+    process::{Child, ChildStderr, ChildStdout},
+    time::timeout,
+};
+
+/// Frames named in one ffmpeg's filter: keeps its command line and the cost of looking for each frame small.
+const MOST_NAMED: usize = 256;
+
+/// Which frames come out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Wanted {
+    /// Just these, ascending; nothing else is converted or copied.
+    These(VecDeque<i64>),
+    /// All from this one on.
+    From(i64),
+}
+
+impl Wanted {
+    /// The first of `times` (ascending, not empty) and those after it that are best reached by decoding on: no further than
+    /// `reach` ticks from one to the next.
+    pub fn run(times: impl IntoIterator<Item = i64>, reach: i64) -> Wanted {
+        let mut run: VecDeque<i64> = VecDeque::new();
+        for pts in times.into_iter().take(MOST_NAMED) {
+            if run.back().is_some_and(|last| pts - last > reach) {
+                break;
+            }
+            run.push_back(pts);
+        }
+        Wanted::These(run)
+    }
+
+    /// As ffmpeg's `select` expression.
+    fn expression(&self) -> String {
+        match self {
+            Wanted::From(pts) => format!("gte(pts,{pts})"),
+            Wanted::These(all) => search(&all.iter().copied().collect::<Vec<_>>()),
+        }
+    }
+
+    /// The first time that comes out.
+    fn first(&self) -> Option<i64> {
+        match self {
+            Wanted::From(pts) => Some(*pts),
+            Wanted::These(all) => all.front().copied(),
+        }
+    }
+}
+
+/// A search by halves: ffmpeg looks at eight comparisons for each frame instead of all, and its parser refuses deep sums.
+fn search(times: &[i64]) -> String {
+    match times {
+        [] => "0".to_owned(),
+        [pts] => format!("eq(pts,{pts})"),
+        _ => {
+            let (low, high) = times.split_at(times.len() / 2);
+            format!("if(lt(pts,{}),{},{})", high[0], search(low), search(high))
+        }
+    }
+}
+
+/// A running ffmpeg. Dropping it kills the child.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    /// Held so that dropping it kills.
+    _child: Child,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    size: (u32, u32),
+    /// What of the next frame has arrived.
+    pixels: Vec<u8>,
+    /// What of the next line of stderr has arrived.
+    line: Vec<u8>,
+    /// Times of frames whose pixels are still to come.
+    times: VecDeque<i64>,
+    /// What is still to come.
+    wanted: Wanted,
+    shown: String,
+    said: String,
+}
+
+impl Decoder {
+    /// Starts decoding from the keyframe `margin_s` before the first frame wanted, or (`None`) from the start.
+    pub async fn start(
+        path: &Path,
+        shown: &str,
+        picture: &Picture,
+        wanted: Wanted,
+        margin_s: Option<f64>,
+    ) -> Result<Decoder, MediaError> {
+        let tools = ffmpeg::tools().await?;
+        let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let mut arguments = words("-hide_banner -nostdin -nostats -v info -copyts -threads");
+        arguments.push(ffmpeg::threads().to_string().into());
+        let seconds = |pts: i64| crate::value::Time { ticks: pts, base: picture.base }.seconds();
+        if let (Some(margin), Some(first)) = (margin_s, wanted.first()) {
+            arguments.extend(words("-seek_timestamp 1 -noaccurate_seek -ss"));
+            arguments.push(format!("{:.6}", seconds(first) - margin).into());
+        }
+        arguments.extend(ffmpeg::input(path));
+        let (width, height) = (picture.width, picture.height);
+        let chain = format!("select='{}',scale={width}:{height},format=rgb24,showinfo", wanted.expression());
+        arguments.extend(["-map".into(), format!("0:{}", picture.index).into(), "-vf".into(), chain.into()]);
+        arguments.extend(tools.passthrough().map(OsString::from));
+        arguments.extend(words("-filter_threads 1 -f rawvideo -pix_fmt rgb24 pipe:1"));
+        let mut child =
+            ffmpeg::command("ffmpeg", arguments).spawn().map_err(|e| Trouble::Start("ffmpeg", e).about(shown))?;
+        Ok(Decoder {
+            stdout: child.stdout.take(),
+            stderr: child.stderr.take(),
+            _child: child,
+            size: (width, height),
+            pixels: Vec::new(),
+            line: Vec::new(),
+            times: VecDeque::new(),
+            wanted,
+            shown: shown.to_owned(),
+            said: String::new(),
+        })
+    }
+
+    /// True if decoding on gives the frame at `pts`, no more than `reach` ticks ahead.
+    pub fn will_give(&self, pts: i64, reach: i64) -> bool {
+        match &self.wanted {
+            Wanted::These(times) => times.binary_search(&pts).is_ok(),
+            Wanted::From(next) => pts >= *next && pts - next <= reach,
+        }
+    }
+
+    /// The next frame; `None` when there is none left. Safe to cancel: a frame half read is finished by the next call.
+    pub async fn next(&mut self) -> Result<Option<(i64, RgbImage)>, MediaError> {
+        if matches!(&self.wanted, Wanted::These(times) if times.is_empty()) {
+            return Ok(None);
+        }
+        let bytes = self.size.0 as usize * self.size.1 as usize * 3;
+        while self.pixels.len() < bytes || self.times.is_empty() {
+            match timeout(STALL_LIMIT, self.read_more(bytes)).await {
+                Err(_) => return Err(Trouble::Stuck(STALL_LIMIT).about(&self.shown)),
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::debug!(medium = self.shown, said = self.said, "ffmpeg ended");
+                    return Ok(None);
+                }
+            }
+        }
+        let pts = self.times.pop_front().expect("a time came with the pixels: this is a bug");
+        match &mut self.wanted {
+            Wanted::From(next) => *next = pts + 1,
+            Wanted::These(times) => {
+                while times.front().is_some_and(|first| *first <= pts) {
+                    times.pop_front();
+                }
+            }
+        }
+        let image = RgbImage::from_raw(self.size.0, self.size.1, std::mem::take(&mut self.pixels));
+        let image =
+            image.ok_or_else(|| MediaError::new(Fault::Damaged, &self.shown, "gave a frame of the wrong size"))?;
+        Ok(Some((pts, image)))
+    }
+
+    /// Reads what is there of pixels and times; false when both have ended.
+    async fn read_more(&mut self, bytes: usize) -> bool {
+        self.pixels.reserve_exact(bytes - self.pixels.len().min(bytes));
+        let room = bytes - self.pixels.len();
+        let mut said = [0; 4096];
+        tokio::select! {
+            read = async { self.stdout.as_mut().expect("guarded").take(room as u64).read_buf(&mut self.pixels).await },
+                if self.stdout.is_some() && room > 0 => {
+                if !matches!(read, Ok(1..)) {
+                    self.stdout = None;
+                }
+            }
+            read = async { self.stderr.as_mut().expect("guarded").read(&mut said).await }, if self.stderr.is_some() => match read {
+                Ok(n @ 1..) => self.hear(&said[..n]),
+                _ => self.stderr = None,
+            },
+            else => return false,
+        }
+        self.stdout.is_some() || self.stderr.is_some() || (room == 0 && !self.times.is_empty())
+    }
+
+    /// Takes in a piece of stderr: times of frames, and otherwise the last thing said.
+    fn hear(&mut self, piece: &[u8]) {
+        for byte in piece {
+            if !matches!(byte, b'\n' | b'\r') {
+                self.line.push(*byte);
+                continue;
+            }
+            let line = String::from_utf8_lossy(&self.line).into_owned();
+            self.line.clear();
+            match frame_time(&line) {
+                Some(pts) => self.times.push_back(pts),
+                None if !line.trim().is_empty() => self.said = line.chars().take(200).collect(),
+                None => {}
+            }
+        }
+        self.line.truncate(64 << 10);
+    }
+}
+
+/// `[Parsed_showinfo_3 @ 0x…] n:   0 pts: 153600 pts_time:10 …`
+fn frame_time(line: &str) -> Option<i64> {
+    let (before, after) = line.split_once(" pts:")?;
+    before.contains("n:").then_some(())?;
+    after.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_from_showinfo() {
+        let check = |line: &str, expected| assert_eq!(frame_time(line), expected, "{line}");
+        check(
+            "[Parsed_showinfo_3 @ 0x55d01d2434c0] n:   0 pts: 153600 pts_time:10      pos:   216727 fmt:rgb24",
+            Some(153600),
+        );
+        check("[Parsed_showinfo_3 @ 0x55d01d2434c0] n:  12 pts:     -7 pts_time:-0.1", Some(-7));
+        check("[Parsed_showinfo_3 @ 0x55d01d2434c0] config in time_base: 1/15360, frame_rate: 30/1", None);
+        check("  Stream #0:0 -> #0:0 (h264 (native) -> rawvideo (native))", None);
+    }
+
+    #[test]
+    fn a_run_ends_at_a_gap() {
+        let check = |times: &[i64], reach, expected: &[i64]| {
+            assert_eq!(Wanted::run(times.iter().copied(), reach), Wanted::These(expected.iter().copied().collect()));
+        };
+        check(&[0, 10, 20, 90, 100], 20, &[0, 10, 20]);
+        check(&[5], 0, &[5]);
+        assert_eq!(Wanted::run([1, 2, 3], 9).expression(), "if(lt(pts,2),eq(pts,1),if(lt(pts,3),eq(pts,2),eq(pts,3)))");
+    }
+}

@@ -1,0 +1,324 @@
+//! One medium: what is known of it, who waits for which frame, and its decoders.
+//!
+//! Whoever waits takes the decoder in turn and decodes for all: frames asked for together come from one pass, in order of
+//! time, and the decoder stays where it is for those who come next.
+
+use super::{
+    Fault, MediaError,
+    cache::Cache,
+    frames::{Decoder, Wanted},
+    pick::{Chooser, Packet, packets},
+    probe::{Picture, Probe, probe},
+    remote,
+    sound::SoundDecoder,
+};
+use crate::value::{Media, Time};
+use image::RgbImage;
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::sync::OnceCell;
+
+/// Larger frames are refused rather than filling the memory.
+const MOST_PIXELS: u64 = 16384 * 8192;
+/// Keyframes are assumed to be this far apart until the packets were seen: x264's default at 30 frames a second.
+const UNKNOWN_GAP_S: f64 = 8.0;
+/// Starting an ffmpeg costs 0.12 s of one core; in that time H.264 of 5·10⁷ pixels is decoded.
+const START_PIXELS: f64 = 5e7;
+/// Frames in a second, when comparing the two.
+const USUAL_FPS: f64 = 30.0;
+/// Seeking aims this much before the frame: containers seek by decoding time, and some land a little late.
+const MARGINS_S: [Option<f64>; 3] = [Some(0.5), Some(10.0), None];
+
+/// Where the bytes of `media` are.
+pub(crate) fn locate(media: &Media) -> PathBuf {
+    remote::kept_at(media).unwrap_or_else(|| PathBuf::from(&media.path))
+}
+
+/// Locks, also after a panic elsewhere: what is guarded here is whole between any two statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The frames that are going to be asked for.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Ascending.
+    times: Vec<i64>,
+    /// Distance of keyframes in seconds.
+    key_gap_s: f64,
+}
+
+impl Plan {
+    /// `times` ascending; keyframes `key_gap` seconds apart, if that is known.
+    pub fn new(times: Vec<i64>, key_gap: Option<f64>) -> Plan {
+        Plan { times, key_gap_s: key_gap.unwrap_or(UNKNOWN_GAP_S) }
+    }
+
+    /// True if `pts` is one of them.
+    fn has(&self, pts: i64) -> bool {
+        self.times.binary_search(&pts).is_ok()
+    }
+}
+
+/// One medium in use.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    media: Arc<Media>,
+    probe: OnceCell<Probe>,
+    plan: Mutex<Option<Arc<Plan>>>,
+    waiting: Mutex<BTreeMap<i64, Waiting>>,
+    decoder: tokio::sync::Mutex<Option<Decoder>>,
+    sound: tokio::sync::Mutex<Option<SoundDecoder>>,
+    /// Decoders started so far, for the log and the tests.
+    started: AtomicUsize,
+}
+
+/// A frame somebody waits for.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// How many wait.
+    askers: usize,
+    /// Set by whoever decodes.
+    found: Option<Result<Arc<RgbImage>, MediaError>>,
+}
+
+/// Takes one asker away when its future ends or is dropped.
+struct Ticket<'a> {
+    lane: &'a Lane,
+    pts: i64,
+}
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.lane.waiting);
+        if let Some(entry) = waiting.get_mut(&self.pts) {
+            entry.askers -= 1;
+            if entry.askers == 0 {
+                waiting.remove(&self.pts);
+            }
+        }
+    }
+}
+
+impl Lane {
+    /// Nothing is started or read yet.
+    pub fn new(media: Arc<Media>) -> Lane {
+        Lane {
+            media,
+            probe: OnceCell::new(),
+            plan: Mutex::default(),
+            waiting: Mutex::default(),
+            decoder: tokio::sync::Mutex::default(),
+            sound: tokio::sync::Mutex::default(),
+            started: AtomicUsize::new(0),
+        }
+    }
+
+    /// The medium.
+    pub fn media(&self) -> &Arc<Media> {
+        &self.media
+    }
+
+    /// What ffprobe says, asked once.
+    pub async fn probe(&self) -> Result<&Probe, MediaError> {
+        self.probe.get_or_try_init(|| async { probe(&locate(&self.media), &self.media.path).await }).await
+    }
+
+    /// The video stream.
+    pub async fn picture(&self) -> Result<&Picture, MediaError> {
+        let none = || MediaError::new(Fault::NotInIt, &self.media.path, "has no video stream to take frames from");
+        let picture = self.probe().await?.picture.as_ref().ok_or_else(none)?;
+        if u64::from(picture.width) * u64::from(picture.height) > MOST_PIXELS {
+            let what =
+                format!("has frames of {}×{} pixels; at most {MOST_PIXELS} are decoded", picture.width, picture.height);
+            return Err(MediaError::new(Fault::NotInIt, &self.media.path, what));
+        }
+        Ok(picture)
+    }
+
+    /// Frames that are going to be asked for, besides those it knows of; only speed depends on it.
+    pub fn expect(&self, mut plan: Plan) {
+        let mut known = lock(&self.plan);
+        if let Some(known) = known.as_ref() {
+            plan.times.extend(&known.times);
+            plan.times.sort_unstable();
+            plan.times.dedup();
+            plan.key_gap_s = plan.key_gap_s.max(known.key_gap_s);
+        }
+        *known = Some(Arc::new(plan));
+    }
+
+    /// True if it knows which frames are going to be asked for.
+    pub fn expects(&self) -> bool {
+        lock(&self.plan).is_some()
+    }
+
+    /// Decoders of frames started so far.
+    #[cfg(test)]
+    pub fn started(&self) -> usize {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    /// The presentation time of the frame shown at `time`.
+    pub async fn shown_at(&self, time: Time) -> Result<i64, MediaError> {
+        let picture = self.picture().await?;
+        let seconds = time.seconds();
+        // Seeking lands on a keyframe at or before; one that lands late is followed by a look from the start.
+        for from in [seconds - UNKNOWN_GAP_S, f64::MIN] {
+            let stretch = (from > self.media.start.seconds()).then_some((from, seconds + 2.0));
+            let (mut chooser, mut found, mut first) = (Chooser::times(&[seconds]), None, None::<i64>);
+            let mut times = Vec::new(); // a few seconds of them, or as many as come before `time`
+            let see = |packet: Packet| {
+                if let Some(pts) = packet.pts.filter(|_| packet.shown) {
+                    first = Some(first.map_or(pts, |first| first.min(pts)));
+                    times.push(pts);
+                }
+                let past = |dts: i64| Time { ticks: dts, base: picture.base }.seconds() > seconds + 1.0;
+                if packet.dts.is_some_and(past) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            packets(&locate(&self.media), &self.media.path, picture.index, stretch, see).await?;
+            let early = first.is_some_and(|pts| Time { ticks: pts, base: picture.base } <= time);
+            if stretch.is_some() && !early {
+                continue;
+            }
+            times.sort_unstable();
+            for pts in times {
+                if chooser.see(pts, false, picture.base, |pts| found = Some(pts)).is_break() {
+                    break;
+                }
+            }
+            chooser.finish(self.media.end, |pts| found = Some(pts)).ok();
+            if let Some(pts) = found {
+                return Ok(pts);
+            }
+        }
+        Err(self.no_frame(time))
+    }
+
+    fn no_frame(&self, time: Time) -> MediaError {
+        MediaError::new(Fault::NotInIt, &self.media.path, format!("has no frame at {time}"))
+    }
+
+    /// The frame with presentation time `pts`.
+    pub async fn frame(&self, pts: i64, cache: &Mutex<Cache>) -> Result<Arc<RgbImage>, MediaError> {
+        let key = (self.media.digest.clone(), pts);
+        if let Some(image) = lock(cache).get(&key) {
+            return Ok(image);
+        }
+        lock(&self.waiting).entry(pts).or_default().askers += 1;
+        let _ticket = Ticket { lane: self, pts };
+        let mut slot = self.decoder.lock().await;
+        loop {
+            if let Some(found) = lock(&self.waiting).get(&pts).and_then(|entry| entry.found.clone()) {
+                return found;
+            }
+            if let Some(image) = lock(cache).get(&key) {
+                return Ok(image);
+            }
+            self.step(&mut slot, pts, cache).await?;
+        }
+    }
+
+    /// Decodes to one more frame that is waited for: one the running decoder will come to if there is one, otherwise the
+    /// earliest, by a new decoder. Safe to cancel.
+    async fn step(&self, slot: &mut Option<Decoder>, mine: i64, cache: &Mutex<Cache>) -> Result<(), MediaError> {
+        let picture = self.picture().await?;
+        let plan = lock(&self.plan).clone();
+        // Decoding on costs less than jumping up to here: half a group of pictures is decoded after a jump too, on average.
+        let start_s = START_PIXELS / (f64::from(picture.width) * f64::from(picture.height) * USUAL_FPS);
+        let reach_s = plan.as_ref().map_or(UNKNOWN_GAP_S, |plan| plan.key_gap_s) / 2.0 + start_s;
+        let reach = (reach_s * f64::from(picture.base.den) / f64::from(picture.base.num)) as i64;
+        let open: Vec<i64> =
+            lock(&self.waiting).iter().filter(|(_, entry)| entry.found.is_none()).map(|(pts, _)| *pts).collect();
+        let ahead = slot.as_ref().and_then(|decoder| open.iter().copied().find(|pts| decoder.will_give(*pts, reach)));
+        if let Some(goal) = ahead {
+            if self.decode_to(slot, goal, cache).await? {
+                return Ok(());
+            }
+            *slot = None; // it ended or went past: look again, from a safer distance
+        }
+        let goal = ahead.or(open.first().copied()).unwrap_or(mine);
+        let planned = plan.as_ref().filter(|plan| plan.has(goal));
+        for margin in MARGINS_S {
+            let from = |m: &f64| Time { ticks: goal, base: picture.base }.seconds() - m > self.media.start.seconds();
+            let wanted = match planned {
+                Some(plan) => {
+                    let first = plan.times.partition_point(|pts| *pts < goal);
+                    Wanted::run(plan.times[first..].iter().copied(), reach)
+                }
+                None => Wanted::From(goal),
+            };
+            let margin = margin.filter(from);
+            let path = locate(&self.media);
+            let started = self.started.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::debug!(
+                medium = self.media.path,
+                started,
+                planned = planned.is_some(),
+                ?margin,
+                "starting a decoder"
+            );
+            *slot = Some(Decoder::start(&path, &self.media.path, picture, wanted, margin).await?);
+            if self.decode_to(slot, goal, cache).await? {
+                return Ok(());
+            }
+            *slot = None;
+            if margin.is_none() {
+                break;
+            }
+        }
+        let missing = self.no_frame(Time { ticks: goal, base: picture.base });
+        if let Some(entry) = lock(&self.waiting).get_mut(&goal) {
+            entry.found = Some(Err(missing));
+        }
+        Ok(())
+    }
+
+    /// Reads on until `goal` came by, handing out every frame somebody waits for; false if it does not come.
+    async fn decode_to(&self, slot: &mut Option<Decoder>, goal: i64, cache: &Mutex<Cache>) -> Result<bool, MediaError> {
+        let Some(decoder) = slot else { return Ok(false) };
+        loop {
+            let next = match decoder.next().await {
+                Ok(next) => next,
+                Err(error) => {
+                    *slot = None;
+                    return Err(error);
+                }
+            };
+            let Some((pts, image)) = next else { return Ok(false) };
+            let waited_for = lock(&self.waiting).contains_key(&pts);
+            let planned = lock(&self.plan).as_ref().is_some_and(|plan| plan.has(pts));
+            if waited_for || planned {
+                let image = Arc::new(image);
+                lock(cache).put((self.media.digest.clone(), pts), image.clone());
+                if let Some(entry) = lock(&self.waiting).get_mut(&pts) {
+                    entry.found = Some(Ok(image));
+                }
+            }
+            if pts >= goal {
+                return Ok(pts == goal);
+            }
+        }
+    }
+
+    /// Mono samples, see `Store::samples`.
+    pub async fn samples(&self, start: Time, end: Time, rate_hz: u32) -> Result<Vec<f32>, MediaError> {
+        let none = || MediaError::new(Fault::NotInIt, &self.media.path, "has no sound");
+        let sound = self.probe().await?.sound.as_ref().ok_or_else(none)?;
+        let grid = |time: Time| (time.seconds() * f64::from(rate_hz)).round() as i64;
+        let (from, to) = (grid(start), grid(end).max(grid(start)));
+        let mut slot = self.sound.lock().await;
+        let running = slot.take_if(|decoder| decoder.rate_hz == rate_hz && decoder.will_give(from));
+        let decoder = match running {
+            Some(decoder) => slot.insert(decoder),
+            None => slot.insert(SoundDecoder::start(&locate(&self.media), &self.media.path, sound, rate_hz)?),
+        };
+        decoder.read(from, to, &self.media.path).await
+    }
+}

@@ -1,0 +1,32 @@
+//! Video and sound in: what is in a file, which frames become moments, their pixels and samples, with exact times.
+//!
+//! [`open()`] turns a path into a checked [`Media`]; [`sample()`] picks moments; a [`Store`] hands out the pixels and
+//! samples of moments. ffprobe and ffmpeg do the reading, as child processes: a crash in a codec is an error here, and
+//! every codec they know works. Nothing here holds a whole video: packets are streamed, frames decoded as they are asked.
+
+mod cache;
+mod error;
+mod ffmpeg;
+mod frames;
+mod lane;
+mod open;
+mod pick;
+mod probe;
+mod remote;
+mod sample;
+mod sniff;
+mod sound;
+mod still;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Fault, MediaError};
+pub use ffmpeg::{Tools, tools};
+pub use open::{Access, open};
+pub use sample::sample;
+pub use still::image_file;
+pub use store::{Limits, Store};
+
+#[allow(unused_imports)] // the docs above link to it
+use crate::value::Media;

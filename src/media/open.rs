@@ -1,0 +1,137 @@
+//! A path becomes a checked [`Media`], or one clear line that says why not.
+
+use super::{
+    Fault, MediaError,
+    probe::{decodes, measured_end, probe},
+    remote, sniff,
+};
+use crate::value::Media;
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+};
+
+/// What a run may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Access {
+    /// True: `http:` and `https:` addresses are fetched. Otherwise only local files are read.
+    pub allow_network: bool,
+}
+
+/// Opens the medium at `path` (relative to the working folder): looks at it, checks that a frame decodes, and digests its bytes.
+///
+/// Never waits on a FIFO or device, follows no playlist, and ends within ffprobe's time limit plus the time to read the file once.
+pub async fn open(path: &str, access: &Access) -> Result<Arc<Media>, MediaError> {
+    if path.is_empty() {
+        return Err(MediaError { kind: Fault::Missing, message: "no file is named".to_owned() });
+    }
+    let local = Path::new(path).to_owned();
+    if fs::symlink_metadata(&local).is_err() && remote::scheme(path).is_some() {
+        return remote::open(path, access).await;
+    }
+    open_local(&local, path).await.map(Arc::new)
+}
+
+/// Opens the file `local`; the medium is called `shown`.
+pub(crate) async fn open_local(local: &Path, shown: &str) -> Result<Media, MediaError> {
+    let look = {
+        let (local, shown) = (local.to_owned(), shown.to_owned());
+        move || look(&local, &shown)
+    };
+    let truncated = blocking(look).await?;
+    let probe = probe(local, shown).await.map_err(|error| match truncated {
+        true if error.kind != Fault::NoTool => {
+            MediaError::new(Fault::Damaged, shown, "is truncated, and nothing of it can be read")
+        }
+        _ => error,
+    })?;
+    if probe.locked {
+        return Err(MediaError::new(Fault::Locked, shown, "is encrypted; decrypt it first"));
+    }
+    if let Some(picture) = &probe.picture
+        && !probe.decodes
+        && !decodes(local, picture.index).await?
+    {
+        let what = if truncated {
+            "is truncated: not one frame can be decoded"
+        } else {
+            "is damaged: not one frame can be decoded"
+        };
+        return Err(MediaError::new(Fault::Damaged, shown, what));
+    }
+    if truncated {
+        tracing::warn!(medium = shown, "the file is truncated; what there is of it is used");
+    }
+    let stated = probe.end.filter(|end| !truncated && *end > probe.start);
+    let end = match stated {
+        Some(end) => end,
+        None => measured_end(local, shown, &probe, probe.tail_s.filter(|_| !truncated)).await?.ok_or_else(|| {
+            MediaError::new(Fault::Damaged, shown, "holds no picture or sound with a presentation time")
+        })?,
+    };
+    let digest = {
+        let (local, shown) = (local.to_owned(), shown.to_owned());
+        move || digest(&local, &shown)
+    };
+    Ok(Media {
+        path: shown.to_owned(),
+        digest: blocking(digest).await?,
+        start: probe.start,
+        end,
+        has_video: probe.picture.is_some(),
+        has_audio: probe.sound.is_some(),
+    })
+}
+
+/// Stats `path`, then reads its first bytes: `Ok(truncated)` if it may be given to ffmpeg.
+fn look(path: &Path, shown: &str) -> Result<bool, MediaError> {
+    let mut file = regular(path, shown)?;
+    let mut head = Vec::new();
+    let read = file.by_ref().take(sniff::HEAD as u64).read_to_end(&mut head);
+    read.map_err(|e| unreadable(shown, &e))?;
+    match sniff::refuse(&head) {
+        Some((fault, what)) => Err(MediaError::new(fault, shown, what)),
+        None => sniff::truncated(&mut file).map_err(|e| unreadable(shown, &e)),
+    }
+}
+
+/// Opens `path` if it is a regular file with something in it. Looks before it opens: opening a FIFO would wait.
+pub(crate) fn regular(path: &Path, shown: &str) -> Result<File, MediaError> {
+    let error = |kind, what: &str| Err(MediaError::new(kind, shown, what));
+    match fs::metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => error(Fault::Missing, "no such file"),
+        Err(e) => Err(unreadable(shown, &e)),
+        Ok(meta) if meta.is_dir() => error(Fault::NotAFile, "is a folder, not a file"),
+        Ok(meta) if !meta.is_file() => error(Fault::NotAFile, "is a pipe, socket or device, not a file"),
+        Ok(meta) if meta.len() == 0 => error(Fault::Empty, "is empty"),
+        Ok(_) => File::open(path).map_err(|e| unreadable(shown, &e)),
+    }
+}
+
+/// The system's own reason, without its error number.
+fn unreadable(shown: &str, error: &io::Error) -> MediaError {
+    let what = match error.kind() {
+        io::ErrorKind::PermissionDenied => "may not be read (permission denied)".to_owned(),
+        io::ErrorKind::NotADirectory => "no such file".to_owned(),
+        kind => format!("cannot be read: {kind}"),
+    };
+    MediaError::new(Fault::Unreadable, shown, what)
+}
+
+/// blake3 of the file's bytes, hex.
+pub(crate) fn digest(path: &Path, shown: &str) -> Result<String, MediaError> {
+    let mut hasher = blake3::Hasher::new();
+    let hashed = regular(path, shown).map(|file| hasher.update_reader(file).map(|_| ()))?;
+    hashed.map_err(|e| unreadable(shown, &e))?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Runs file work off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(e) => std::panic::resume_unwind(e.into_panic()),
+    }
+}

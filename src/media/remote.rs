@@ -1,0 +1,204 @@
+//! Media behind an address: refused, or (with `--allow-network`) fetched once and then read like any file.
+
+use super::{Access, Fault, MediaError, open::open_local};
+use crate::{
+    hub::{folders::Folders, http},
+    value::Media,
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{io::AsyncWriteExt, time::timeout};
+
+/// What ffmpeg would open besides files.
+const SCHEMES: &[&str] = &[
+    "http",
+    "https",
+    "ftp",
+    "sftp",
+    "rtmp",
+    "rtmps",
+    "rtmpe",
+    "rtmpt",
+    "rtsp",
+    "rtsps",
+    "rtp",
+    "srtp",
+    "udp",
+    "udplite",
+    "tcp",
+    "tls",
+    "srt",
+    "rist",
+    "sctp",
+    "hls",
+    "httpproxy",
+    "mmsh",
+    "mmst",
+    "gopher",
+    "gophers",
+    "data",
+    "pipe",
+    "fd",
+    "file",
+    "concat",
+    "concatf",
+    "subfile",
+    "cache",
+    "crypto",
+    "async",
+    "md5",
+    "tee",
+    "unix",
+    "icecast",
+    "bluray",
+    "smb",
+    "ipfs",
+    "ipns",
+    "zmq",
+    "amqp",
+    "amqps",
+    "lavfi",
+    "ffrtmphttp",
+    "ffrtmpcrypt",
+    "prompeg",
+];
+
+/// The scheme of something that ffmpeg would take for an address (`http:`, `concat:`, `subfile,,start,0,:`, …).
+pub(crate) fn scheme(path: &str) -> Option<&str> {
+    let (before, after) = path.split_once(':')?;
+    let scheme = before.split([',', '+']).next()?;
+    let known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let like_one = scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+    (known || (like_one && after.starts_with("//"))).then_some(scheme)
+}
+
+/// Opens an address.
+pub(crate) async fn open(address: &str, access: &Access) -> Result<Arc<Media>, MediaError> {
+    let refuse = |what: &str| Err(MediaError::new(Fault::Elsewhere, address, what));
+    match scheme(address).map(str::to_ascii_lowercase).as_deref() {
+        Some("http" | "https") if access.allow_network => fetch(address).await,
+        Some("http" | "https") => refuse("is an address; only local files are read (allow it with --allow-network)"),
+        Some("file") => refuse("give the plain path of the file, without `file:`"),
+        _ => refuse("is not a local file; only those are read"),
+    }
+}
+
+/// Redirects followed.
+const MOST_REDIRECTS: usize = 10;
+/// How long a server may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Where fetched media are kept, by digest.
+fn folder() -> PathBuf {
+    Folders::from_env().cache.join("media")
+}
+
+/// Where the bytes of a fetched medium are.
+pub(crate) fn kept_at(media: &Media) -> Option<PathBuf> {
+    let fetched = matches!(scheme(&media.path)?.to_ascii_lowercase().as_str(), "http" | "https")
+        && !Path::new(&media.path).exists();
+    fetched.then(|| folder().join(&media.digest))
+}
+
+/// Fetches `address` into the cache folder; the medium keeps the address as its path.
+async fn fetch(address: &str) -> Result<Arc<Media>, MediaError> {
+    let folder = folder();
+    let failed = |what: String| MediaError::new(Fault::Unreadable, address, what);
+    tokio::fs::create_dir_all(&folder)
+        .await
+        .map_err(|e| failed(format!("cannot be kept in {}: {e}", folder.display())))?;
+    let part =
+        folder.join(format!("{}.part", blake3::hash(format!("{address} {}", std::process::id()).as_bytes()).to_hex()));
+    let fetched = async {
+        download(address, &part).await.map_err(|e| failed(format!("cannot be fetched: {e}")))?;
+        open_local(&part, address).await
+    };
+    let media = match fetched.await {
+        Ok(media) => media,
+        Err(error) => {
+            let _ = tokio::fs::remove_file(&part).await;
+            return Err(error);
+        }
+    };
+    let kept = folder.join(&media.digest);
+    tokio::fs::rename(&part, &kept).await.map_err(|e| failed(format!("cannot be kept at {}: {e}", kept.display())))?;
+    Ok(Arc::new(media))
+}
+
+/// Streams the body of `address` into `file`; follows redirects.
+async fn download(address: &str, file: &Path) -> Result<(), String> {
+    let mut address = address.to_owned();
+    for _ in 0..MOST_REDIRECTS {
+        let client = http::client(&address, Duration::from_secs(15))?;
+        let answer = timeout(SILENCE, client.get(&address).send()).await.map_err(|_| silent())?;
+        let mut answer = answer.map_err(|e| http::chain(&e))?;
+        let status = answer.status();
+        if status.is_redirection() {
+            let to = answer.headers().get("location").and_then(|to| to.to_str().ok());
+            let to = to.and_then(|to| answer.url().join(to).ok()).filter(|to| matches!(to.scheme(), "http" | "https"));
+            address = to.ok_or("it redirects to nowhere")?.to_string();
+            continue;
+        }
+        if !status.is_success() {
+            return Err(format!("the server says {status}"));
+        }
+        let mut file = tokio::fs::File::create(file).await.map_err(|e| e.to_string())?;
+        while let Some(piece) =
+            timeout(SILENCE, answer.chunk()).await.map_err(|_| silent())?.map_err(|e| http::chain(&e))?
+        {
+            file.write_all(&piece).await.map_err(|e| e.to_string())?;
+        }
+        return file.flush().await.map_err(|e| e.to_string());
+    }
+    Err("it redirects in circles".to_owned())
+}
+
+/// The error for a server that says nothing any more.
+fn silent() -> String {
+    format!("the server was silent for {} s", SILENCE.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_from_names() {
+        let check = |path: &str, expected: Option<&str>| assert_eq!(scheme(path), expected, "{path}");
+        check("http://a/b.mp4", Some("http"));
+        check("concat:a.mp4|b.mp4", Some("concat"));
+        check("subfile,,start,0,end,9,,:a.mp4", Some("subfile"));
+        check("crypto+file:a.mp4", Some("crypto"));
+        check("FILE:a.mp4", Some("FILE"));
+        check("data:video/mp4;base64,AAAA", Some("data"));
+        check("pipe:0", Some("pipe"));
+        check("anything://x", Some("anything"));
+        check("Lecture 1: Plato.mp4", None);
+        check("day.mp4", None);
+        check("c:\\day.mp4", None);
+    }
+
+    #[tokio::test]
+    async fn a_body_is_fetched_through_redirects() {
+        use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+        let server = MockServer::start().await;
+        let moved = ResponseTemplate::new(302).insert_header("location", "/there");
+        Mock::given(path("/here")).respond_with(moved).mount(&server).await;
+        Mock::given(path("/there"))
+            .respond_with(ResponseTemplate::new(200).set_body_bytes(vec![7; 100_000]))
+            .mount(&server)
+            .await;
+        let inside = ResponseTemplate::new(302).insert_header("location", "file:///etc/passwd");
+        Mock::given(path("/inside")).respond_with(inside).mount(&server).await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        let fetch = async |from: &str| download(&format!("{}{from}", server.uri()), &file).await;
+        assert_eq!(fetch("/here").await, Ok(()));
+        assert_eq!(std::fs::read(&file).unwrap(), vec![7; 100_000]);
+        assert_eq!(fetch("/inside").await.unwrap_err(), "it redirects to nowhere");
+        assert_eq!(fetch("/nowhere").await.unwrap_err(), "the server says 404 Not Found");
+    }
+}

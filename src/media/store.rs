@@ -1,0 +1,137 @@
+//! Pixels and samples of media, on demand: which lane serves a request, and a small cache.
+//!
+//! Memory is bounded by the cache's bytes, the frames being waited for and one decoder's buffers for each of a few media,
+//! whatever the length of the video.
+
+use super::{
+    Fault, MediaError,
+    cache::{Cache, STILL},
+    lane::{Lane, Plan, lock},
+    open::blocking,
+    sample::survey,
+    still,
+};
+use crate::{
+    exchange::Sampling,
+    value::{ImageFile, Media, Moment, Time},
+};
+use image::RgbImage;
+use indexmap::IndexMap;
+use std::sync::{Arc, Mutex};
+
+/// What a [`Store`] may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Decoded pictures kept, in bytes.
+    pub cache_bytes: usize,
+    /// Media with a decoder standing by; the one idle longest is stopped first.
+    pub decoders: usize,
+}
+
+impl Default for Limits {
+    /// 64 MiB: a hundred frames of 640×360; three media.
+    fn default() -> Limits {
+        Limits { cache_bytes: 64 << 20, decoders: 3 }
+    }
+}
+
+/// Hands out the pixels and samples of media.
+///
+/// Frames of one medium that are asked for together are decoded in one pass, in order of time, however they were asked; the
+/// decoder stays where it is and goes on from there. Dropping the store stops its decoders.
+#[derive(Debug)]
+pub struct Store {
+    limits: Limits,
+    cache: Mutex<Cache>,
+    lanes: Mutex<IndexMap<String, Arc<Lane>>>,
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new(limits: Limits) -> Store {
+        Store { limits, cache: Mutex::new(Cache::new(limits.cache_bytes)), lanes: Mutex::default() }
+    }
+
+    /// The frame shown at `moment.start`: for a sampled moment the very frame with that presentation time.
+    pub async fn frame(&self, moment: &Moment) -> Result<Arc<RgbImage>, MediaError> {
+        let lane = self.lane(&moment.media);
+        let base = lane.picture().await?.base;
+        let pts = if moment.start.base == base { moment.start.ticks } else { lane.shown_at(moment.start).await? };
+        match lane.frame(pts, &self.cache).await {
+            Err(error) if error.kind == Fault::NotInIt => {
+                let before = lane.shown_at(moment.start).await?;
+                if before == pts { Err(error) } else { lane.frame(before, &self.cache).await }
+            }
+            other => other,
+        }
+    }
+
+    /// The pixels of a still image, as `Image.open(…).convert("RGB")` of Pillow gives them.
+    pub async fn image(&self, file: &ImageFile) -> Result<Arc<RgbImage>, MediaError> {
+        let key = (file.digest.clone(), STILL);
+        if let Some(image) = lock(&self.cache).get(&key) {
+            return Ok(image);
+        }
+        let path = file.path.clone();
+        let image = Arc::new(blocking(move || still::pixels(&path)).await?);
+        lock(&self.cache).put(key, image.clone());
+        Ok(image)
+    }
+
+    /// Mono samples of `start..end` (presentation time) at `rate_hz`, -1..1; silence where there is no sound. The first one is the
+    /// sample whose place on the grid `i / rate_hz` is nearest to `start`.
+    ///
+    /// The whole stretch is returned, so callers with long media ask for one window after the other.
+    pub async fn samples(
+        &self,
+        media: &Arc<Media>,
+        start: Time,
+        end: Time,
+        rate_hz: u32,
+    ) -> Result<Vec<f32>, MediaError> {
+        self.lane(media).samples(start, end, rate_hz).await
+    }
+
+    /// As [`super::sample()`], and the frames found are expected to be asked for: a decoder then skips all others.
+    pub async fn sample(&self, media: &Arc<Media>, sampling: &Sampling) -> Result<Vec<Moment>, MediaError> {
+        let lane = self.lane(media);
+        let (moments, found) = survey(&lane, sampling).await?;
+        lane.expect(Plan::new(found.chosen, found.key_gap));
+        Ok(moments)
+    }
+
+    /// Tells which frames are going to be asked for, when they were sampled earlier (by a run that is resumed, say). Only
+    /// speed depends on it.
+    pub fn expect(&self, moments: &[Moment]) {
+        let Some(first) = moments.first() else { return };
+        let same = |m: &&Moment| m.media.digest == first.media.digest && m.start.base == first.start.base;
+        let mut times: Vec<i64> = moments.iter().filter(same).map(|m| m.start.ticks).collect();
+        times.sort_unstable();
+        times.dedup();
+        let lane = self.lane(&first.media);
+        if !lane.expects() {
+            lane.expect(Plan::new(times, None));
+        }
+    }
+
+    /// Decoders of frames started for `media` so far.
+    #[cfg(test)]
+    pub(crate) fn started(&self, media: &Arc<Media>) -> usize {
+        self.lane(media).started()
+    }
+
+    /// The lane of `media`; stops the decoder of another if there are too many.
+    fn lane(&self, media: &Arc<Media>) -> Arc<Lane> {
+        let mut lanes = lock(&self.lanes);
+        let lane = match lanes.shift_remove(&media.digest) {
+            Some(lane) => lane,
+            None => Arc::new(Lane::new(media.clone())),
+        };
+        lanes.insert(media.digest.clone(), lane.clone());
+        while lanes.len() > self.limits.decoders.max(1) {
+            let Some(idle) = lanes.values().position(|lane| Arc::strong_count(lane) == 1) else { break };
+            lanes.shift_remove_index(idle);
+        }
+        lane
+    }
+}

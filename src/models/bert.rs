@@ -1,0 +1,233 @@
+//! BERT as a sentence embedder: the mean of the last hidden states, at unit length (Reimers & Gurevych 2019, arXiv 1908.10084).
+
+use super::{
+    Family, Loading,
+    clip::{refuse, scored, subject},
+};
+use crate::{
+    agent::AgentError,
+    exchange::{Kind, Reply},
+    infer::{
+        checkpoint::{Checkpoint, Config},
+        failed,
+        job::{Input, Job, Model, Work},
+        ops::{self, Activation},
+        text::{Style, Text},
+    },
+};
+use candle_core::{Device, IndexOp, Result, Tensor};
+use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
+use std::collections::HashMap;
+
+/// The row of [`super::FAMILIES`].
+pub const FAMILY: Family = Family {
+    name: "bert",
+    about: "embeds sentences; scores words against text",
+    kinds: &[Kind::Embed, Kind::Rank],
+    recognises: |config| config.is_type(&["bert"], &["BertModel", "BertFor"]),
+    load: |checkpoint, loading| Ok(Box::new(Bert::load(checkpoint, loading)?)),
+};
+
+/// Cosines of sentence embedders are trained with this scale (the default of sentence-transformers' ranking loss), so
+/// probabilities over labels use it too.
+const SCALE: f64 = 20.0;
+
+/// One post-norm transformer block.
+struct Block {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    out: Linear,
+    norm1: LayerNorm,
+    up: Linear,
+    down: Linear,
+    norm2: LayerNorm,
+    activation: Activation,
+    heads: usize,
+}
+
+impl Block {
+    fn load(config: &Config, vb: VarBuilder<'_>) -> std::result::Result<Block, AgentError> {
+        let (w, heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
+        let inner = config.size("intermediate_size")?;
+        let eps = config.number("layer_norm_eps").unwrap_or(1e-12);
+        let activation = config.activation("hidden_act", "gelu")?;
+        let load = || -> Result<Block> {
+            let (attn, out) = (vb.pp("attention.self"), vb.pp("attention.output"));
+            Ok(Block {
+                query: ops::linear(w, w, attn.pp("query"))?,
+                key: ops::linear(w, w, attn.pp("key"))?,
+                value: ops::linear(w, w, attn.pp("value"))?,
+                out: ops::linear(w, w, out.pp("dense"))?,
+                norm1: ops::layer_norm(w, eps, out.pp("LayerNorm"))?,
+                up: ops::linear(w, inner, vb.pp("intermediate.dense"))?,
+                down: ops::linear(inner, w, vb.pp("output.dense"))?,
+                norm2: ops::layer_norm(w, eps, vb.pp("output.LayerNorm"))?,
+                activation,
+                heads,
+            })
+        };
+        load().map_err(failed)
+    }
+
+    /// (batch, t, width) -> (batch, t, width)
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (q, k, v) = (self.query.forward(x)?, self.key.forward(x)?, self.value.forward(x)?);
+        let y = self.out.forward(&ops::attend(&q, &k, &v, self.heads, None)?)?;
+        let x = self.norm1.forward(&(y + x)?)?;
+        let y = self.down.forward(&self.activation.forward(&self.up.forward(&x)?)?)?;
+        self.norm2.forward(&(y + x)?)
+    }
+}
+
+/// How the states of a text become one vector; `1_Pooling/config.json` of sentence-transformers says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pooling {
+    Mean,
+    First,
+    Max,
+}
+
+impl Pooling {
+    fn read(config: Option<Config>) -> std::result::Result<Pooling, AgentError> {
+        let Some(config) = config else { return Ok(Pooling::Mean) };
+        let on: Vec<&str> =
+            ["mean_tokens", "cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken"]
+                .into_iter()
+                .filter(|mode| config.truth(&format!("pooling_mode_{mode}")).unwrap_or(false))
+                .collect();
+        match (on.as_slice(), config.string("pooling_mode")) {
+            // At unit length the mean and the sum over √n are the same.
+            (["mean_tokens" | "mean_sqrt_len_tokens"], _) | ([], Some("mean") | None) => Ok(Pooling::Mean),
+            (["cls_token"], _) | ([], Some("cls")) => Ok(Pooling::First),
+            (["max_tokens"], _) | ([], Some("max")) => Ok(Pooling::Max),
+            (modes, other) => {
+                let asked = other.map_or_else(|| modes.join(" + "), str::to_owned);
+                Err(AgentError::Model(format!("1_Pooling/config.json: the pooling `{asked}` is not supported")))
+            }
+        }
+    }
+}
+
+/// A loaded sentence embedder.
+pub struct Bert {
+    tokens: Tensor,
+    /// Position embeddings plus the embedding of token type 0: (positions, width).
+    positions: Tensor,
+    norm: LayerNorm,
+    blocks: Vec<Block>,
+    pooling: Pooling,
+    text: Text,
+    most_tokens: usize,
+    device: Device,
+}
+
+impl Bert {
+    /// Loads the encoder.
+    pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Bert, AgentError> {
+        let (config, vb) = (&checkpoint.config, checkpoint.weights(loading.dtype, &loading.device)?);
+        let vb = if vb.contains_tensor("bert.embeddings.word_embeddings.weight") { vb.pp("bert") } else { vb };
+        let (w, most) = (config.size("hidden_size")?, config.count("max_position_embeddings").unwrap_or(512));
+        let (vocab, eps) = (config.size("vocab_size")?, config.number("layer_norm_eps").unwrap_or(1e-12));
+        let types = config.count("type_vocab_size").unwrap_or(2);
+        let e = vb.pp("embeddings");
+        let embeddings = || -> Result<(Tensor, Tensor, LayerNorm)> {
+            let kinds = e.get((types, w), "token_type_embeddings.weight")?;
+            let positions = e.get((most, w), "position_embeddings.weight")?.broadcast_add(&kinds.i(0)?)?;
+            Ok((e.get((vocab, w), "word_embeddings.weight")?, positions, ops::layer_norm(w, eps, e.pp("LayerNorm"))?))
+        };
+        let (tokens, positions, norm) = embeddings().map_err(failed)?;
+        let layers = config.size("num_hidden_layers")?;
+        let sentence = checkpoint.json("sentence_bert_config.json")?;
+        let asked = sentence.and_then(|c| c.count("max_seq_length")).unwrap_or(most);
+        Ok(Bert {
+            tokens,
+            positions,
+            norm,
+            blocks: (0..layers)
+                .map(|n| Block::load(config, vb.pp("encoder.layer").pp(n)))
+                .collect::<std::result::Result<_, _>>()?,
+            pooling: Pooling::read(checkpoint.json("1_Pooling/config.json")?)?,
+            text: Text::open(checkpoint, Style::WordPiece)?,
+            most_tokens: asked.min(most),
+            device: loading.device.clone(),
+        })
+    }
+
+    /// Texts of one length -> one unit vector for each.
+    fn forward(&self, ids: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let (batch, t) = (ids.len(), ids[0].len());
+        let flat = Tensor::from_vec(ids.concat(), batch * t, &self.device)?;
+        let x = self.tokens.index_select(&flat, 0)?.reshape((batch, t, ()))?;
+        let mut x = self.norm.forward(&x.broadcast_add(&self.positions.narrow(0, 0, t)?)?)?;
+        for block in &self.blocks {
+            x = block.forward(&x)?;
+        }
+        let pooled = |states: Tensor| match self.pooling {
+            Pooling::Mean => ops::mean_rows(&states),
+            Pooling::First => states.i(0),
+            Pooling::Max => states.max(0),
+        };
+        (0..batch).map(|row| ops::unit(&pooled(x.i(row)?)?)).collect()
+    }
+
+    /// Unit vectors of texts; those of one length share a forward pass.
+    fn embed(&self, texts: &[&str]) -> std::result::Result<HashMap<String, Vec<f32>>, AgentError> {
+        let mut all: Vec<(Vec<u32>, &str)> = Vec::new();
+        for text in texts {
+            if !all.iter().any(|(_, known)| known == text) {
+                all.push((self.text.encode_within(text, self.most_tokens)?, text));
+            }
+        }
+        all.sort_by_key(|(ids, _)| ids.len());
+        let mut vectors = HashMap::new();
+        for group in all.chunk_by(|a, b| a.0.len() == b.0.len()) {
+            for part in group.chunks(64) {
+                let ids: Vec<&[u32]> = part.iter().map(|(ids, _)| ids.as_slice()).collect();
+                let found = self.forward(&ids).map_err(failed)?;
+                vectors.extend(part.iter().zip(found).map(|((_, text), v)| ((*text).to_owned(), v)));
+            }
+        }
+        Ok(vectors)
+    }
+}
+
+/// Every text that a request needs a vector of.
+fn texts(work: &Work) -> Vec<&str> {
+    let mut texts: Vec<&str> = match subject(work) {
+        Some(Input::Text(text)) => vec![text],
+        _ => Vec::new(),
+    };
+    if let Work::Rank { texts: labels, .. } = work {
+        texts.extend(labels.iter().map(String::as_str));
+    }
+    texts
+}
+
+impl Model for Bert {
+    fn answer(&mut self, jobs: Vec<Job>) {
+        let reads = |job: &Job| matches!(subject(&job.work), Some(Input::Text(_)));
+        let (jobs, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(reads);
+        for job in others {
+            match subject(&job.work) {
+                Some(_) => job.answer(Err(AgentError::Final("a sentence embedder reads text, not images".to_owned()))),
+                None => refuse(job),
+            }
+        }
+        let all: Vec<&str> = jobs.iter().flat_map(|job| texts(&job.work)).collect();
+        let vectors = self.embed(&all);
+        for job in jobs {
+            let reply = vectors.as_ref().map_err(Clone::clone).map(|vectors| {
+                let found: Vec<&Vec<f32>> = texts(&job.work).into_iter().map(|t| &vectors[t]).collect();
+                match &job.work {
+                    Work::Rank { among, .. } => {
+                        let scores: Vec<f32> = found[1..].iter().map(|label| ops::cosine(found[0], label)).collect();
+                        Reply::Rank(scored(among, &scores, SCALE))
+                    }
+                    _ => Reply::Embed(found[0].clone()),
+                }
+            });
+            job.answer(reply);
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! CLIP: an image tower and a text tower whose vectors are compared (Radford et al. 2021, arXiv 2103.00020).
+
+use super::{Family, Loading};
+use crate::{
+    agent::AgentError,
+    exchange::{Kind, Reply},
+    infer::{
+        checkpoint::{Checkpoint, Config},
+        failed,
+        image::Preparation,
+        job::{Input, Job, Model, Work},
+        ops::{self, Activation},
+        text::{Style, Text},
+    },
+    value::Scored,
+};
+use candle_core::{DType, Device, IndexOp, Result, Tensor};
+use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
+use std::{collections::HashMap, sync::Arc};
+
+/// The row of [`super::FAMILIES`].
+pub const FAMILY: Family = Family {
+    name: "clip",
+    about: "scores words against images; embeds images and text",
+    kinds: &[Kind::Rank, Kind::Embed],
+    recognises: |config| config.is_type(&["clip"], &["CLIPModel"]),
+    load: |checkpoint, loading| Ok(Box::new(Clip::load(checkpoint, loading)?)),
+};
+
+/// One pre-norm transformer block.
+struct Block {
+    norm1: LayerNorm,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    out: Linear,
+    norm2: LayerNorm,
+    up: Linear,
+    down: Linear,
+    activation: Activation,
+    heads: usize,
+}
+
+impl Block {
+    fn load(shape: &Shape, vb: VarBuilder<'_>) -> Result<Block> {
+        let (w, attn, mlp) = (shape.width, vb.pp("self_attn"), vb.pp("mlp"));
+        Ok(Block {
+            norm1: ops::layer_norm(w, shape.eps, vb.pp("layer_norm1"))?,
+            query: ops::linear(w, w, attn.pp("q_proj"))?,
+            key: ops::linear(w, w, attn.pp("k_proj"))?,
+            value: ops::linear(w, w, attn.pp("v_proj"))?,
+            out: ops::linear(w, w, attn.pp("out_proj"))?,
+            norm2: ops::layer_norm(w, shape.eps, vb.pp("layer_norm2"))?,
+            up: ops::linear(w, shape.inner, mlp.pp("fc1"))?,
+            down: ops::linear(shape.inner, w, mlp.pp("fc2"))?,
+            activation: shape.activation,
+            heads: shape.heads,
+        })
+    }
+
+    /// (batch, t, width) -> (batch, t, width)
+    fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+        let y = self.norm1.forward(x)?;
+        let (q, k, v) = (self.query.forward(&y)?, self.key.forward(&y)?, self.value.forward(&y)?);
+        let x = (x + self.out.forward(&ops::attend(&q, &k, &v, self.heads, mask)?)?)?;
+        let y = self.activation.forward(&self.up.forward(&self.norm2.forward(&x)?)?)?;
+        x + self.down.forward(&y)?
+    }
+}
+
+/// What both towers' configurations state.
+struct Shape {
+    width: usize,
+    inner: usize,
+    layers: usize,
+    heads: usize,
+    eps: f64,
+    activation: Activation,
+}
+
+impl Shape {
+    /// Absent keys have the values of transformers' `CLIPTextConfig` and `CLIPVisionConfig`.
+    fn read(config: &Config, width: usize, heads: usize) -> std::result::Result<Shape, AgentError> {
+        let width = config.count("hidden_size").unwrap_or(width);
+        Ok(Shape {
+            width,
+            inner: config.count("intermediate_size").unwrap_or(4 * width),
+            layers: config.count("num_hidden_layers").unwrap_or(12),
+            heads: config.count("num_attention_heads").unwrap_or(heads),
+            eps: config.number("layer_norm_eps").unwrap_or(1e-5),
+            activation: config.activation("hidden_act", "quick_gelu")?,
+        })
+    }
+
+    fn blocks(&self, vb: &VarBuilder<'_>) -> Result<Vec<Block>> {
+        (0..self.layers).map(|n| Block::load(self, vb.pp("encoder.layers").pp(n))).collect()
+    }
+}
+
+struct Vision {
+    class: Tensor,
+    patches: Tensor,
+    positions: Tensor,
+    norm_before: LayerNorm,
+    blocks: Vec<Block>,
+    norm_after: LayerNorm,
+    projection: Linear,
+    patch: usize,
+    side: usize,
+}
+
+impl Vision {
+    fn load(config: &Config, projection: usize, vb: &VarBuilder<'_>) -> std::result::Result<Vision, AgentError> {
+        let shape = Shape::read(config, 768, 12)?;
+        let (patch, side) = (config.count("patch_size").unwrap_or(32), config.count("image_size").unwrap_or(224));
+        let count = (side / patch) * (side / patch) + 1;
+        let load = || -> Result<Vision> {
+            let (w, v) = (shape.width, vb.pp("vision_model"));
+            let e = v.pp("embeddings");
+            Ok(Vision {
+                class: e.get(w, "class_embedding")?.reshape((1, 1, w))?,
+                // A convolution whose stride is its width is a linear map of each patch.
+                patches: e.get((w, 3, patch, patch), "patch_embedding.weight")?.reshape((w, 3 * patch * patch))?,
+                positions: e.get((count, w), "position_embedding.weight")?,
+                norm_before: ops::layer_norm(w, shape.eps, v.pp("pre_layrnorm"))?,
+                blocks: shape.blocks(&v)?,
+                norm_after: ops::layer_norm(w, shape.eps, v.pp("post_layernorm"))?,
+                projection: ops::linear(w, projection, vb.pp("visual_projection"))?,
+                patch,
+                side,
+            })
+        };
+        load().map_err(failed)
+    }
+
+    /// (batch, 3, side, side) -> one vector of unit length for each picture.
+    fn forward(&self, pixels: &Tensor) -> Result<Vec<Vec<f32>>> {
+        let (batch, _, height, width) = pixels.dims4()?;
+        let (rows, columns, p) = (height / self.patch, width / self.patch, self.patch);
+        let patches = pixels
+            .reshape(&[batch, 3, rows, p, columns, p][..])?
+            .permute([0, 2, 4, 1, 3, 5])? // (batch, rows, columns, 3, p, p)
+            .reshape((batch * rows * columns, 3 * p * p))?
+            .matmul(&self.patches.t()?)?
+            .reshape((batch, rows * columns, self.class.dim(2)?))?;
+        let class = self.class.broadcast_as((batch, 1, self.class.dim(2)?))?;
+        let mut x = Tensor::cat(&[&class, &patches], 1)?.broadcast_add(&self.positions)?;
+        x = self.norm_before.forward(&x)?;
+        for block in &self.blocks {
+            x = block.forward(&x, None)?;
+        }
+        project(&self.norm_after.forward(&x.i((.., 0))?.contiguous()?)?, &self.projection)
+    }
+}
+
+/// The last map of a tower, (batch, width) -> unit vectors. Row by row: a matrix product of one row takes another path
+/// through the kernels than one of many, and a vector must not depend on what shared its batch.
+fn project(pooled: &Tensor, projection: &Linear) -> Result<Vec<Vec<f32>>> {
+    (0..pooled.dim(0)?).map(|n| ops::unit(&projection.forward(&pooled.narrow(0, n, 1)?)?)).collect()
+}
+
+struct Words {
+    tokens: Tensor,
+    positions: Tensor,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    projection: Linear,
+    /// The end token whose state is the text's vector; `None` for checkpoints before transformers 4.31, which state an
+    /// `eos_token_id` of 2: there the largest id of the text marks its end.
+    end: Option<u32>,
+}
+
+impl Words {
+    fn load(config: &Config, projection: usize, vb: &VarBuilder<'_>) -> std::result::Result<Words, AgentError> {
+        let shape = Shape::read(config, 512, 8)?;
+        let vocab = config.count("vocab_size").unwrap_or(49408);
+        let most = config.count("max_position_embeddings").unwrap_or(77);
+        let load = || -> Result<Words> {
+            let (w, v) = (shape.width, vb.pp("text_model"));
+            Ok(Words {
+                tokens: v.get((vocab, w), "embeddings.token_embedding.weight")?,
+                positions: v.get((most, w), "embeddings.position_embedding.weight")?,
+                blocks: shape.blocks(&v)?,
+                norm: ops::layer_norm(w, shape.eps, v.pp("final_layer_norm"))?,
+                projection: ops::linear(w, projection, vb.pp("text_projection"))?,
+                end: Some(config.token("eos_token_id").unwrap_or(49407)).filter(|id| *id != 2),
+            })
+        };
+        load().map_err(failed)
+    }
+
+    /// Texts of one length -> one vector of unit length for each.
+    fn forward(&self, ids: &[&[u32]], device: &Device) -> Result<Vec<Vec<f32>>> {
+        let (batch, t) = (ids.len(), ids[0].len());
+        let flat = Tensor::from_vec(ids.concat(), batch * t, device)?;
+        let x = self.tokens.index_select(&flat, 0)?.reshape((batch, t, ()))?;
+        let mut x = x.broadcast_add(&self.positions.narrow(0, 0, t)?)?;
+        let mask = ops::causal_mask(t, 0, x.dtype(), device)?;
+        for block in &self.blocks {
+            x = block.forward(&x, Some(&mask))?;
+        }
+        let x = self.norm.forward(&x)?;
+        let ends = ids.iter().enumerate().map(|(row, ids)| x.i((row, self.end_of(ids))));
+        project(&Tensor::stack(&ends.collect::<Result<Vec<_>>>()?, 0)?, &self.projection)
+    }
+
+    fn end_of(&self, ids: &[u32]) -> usize {
+        let end = match self.end {
+            Some(end) => ids.iter().position(|id| *id == end),
+            None => ids.iter().max().and_then(|most| ids.iter().position(|id| id == most)),
+        };
+        end.unwrap_or(0)
+    }
+}
+
+/// Vectors of texts already embedded. A label list is asked once for each moment of a video, so its vectors are kept;
+/// when more than `MOST` are held all are dropped, which is rare and costs one list.
+#[derive(Default)]
+struct Known(HashMap<String, Arc<Vec<f32>>>);
+
+impl Known {
+    /// 4096 vectors of 512 numbers are 8 MB.
+    const MOST: usize = 4096;
+}
+
+/// A loaded CLIP.
+pub struct Clip {
+    vision: Vision,
+    words: Words,
+    scale: f64,
+    text: Text,
+    preparation: Preparation,
+    most_tokens: usize,
+    known: Known,
+    device: Device,
+    dtype: DType,
+}
+
+impl Clip {
+    /// Loads both towers.
+    pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Clip, AgentError> {
+        let (config, vb) = (&checkpoint.config, checkpoint.weights(loading.dtype, &loading.device)?);
+        let projection = config.count("projection_dim").unwrap_or(512);
+        let words = config.part("text_config");
+        let vision = Vision::load(&config.part("vision_config"), projection, &vb)?;
+        let settings = checkpoint.json("preprocessor_config.json")?;
+        let settings = settings.unwrap_or_else(|| Config::new("preprocessor_config.json", serde_json::json!({})));
+        let scale =
+            vb.get((), "logit_scale").and_then(|s| s.to_dtype(DType::F32)?.to_scalar::<f32>()).map_err(failed)?;
+        Ok(Clip {
+            preparation: Preparation::new(&settings, vision.side)?,
+            words: Words::load(&words, projection, &vb)?,
+            text: Text::open(checkpoint, Style::Clip)?,
+            most_tokens: words.count("max_position_embeddings").unwrap_or(77),
+            scale: f64::from(scale).exp(),
+            known: Known::default(),
+            device: loading.device.clone(),
+            dtype: loading.dtype,
+            vision,
+        })
+    }
+
+    /// Unit vectors of pictures, in one forward pass.
+    fn see(&self, pictures: &[&Input]) -> std::result::Result<Vec<Vec<f32>>, AgentError> {
+        let side = self.vision.side;
+        let mut values = Vec::with_capacity(pictures.len() * 3 * side * side);
+        for picture in pictures {
+            let Input::Image(picture) = picture else { continue };
+            let (one, height, width) = self.preparation.apply(picture)?;
+            if (height, width) != (side, side) {
+                return Err(AgentError::Model(format!(
+                    "preprocessor_config.json makes pictures of {width}×{height}, but the model sees {side}×{side}"
+                )));
+            }
+            values.extend(one);
+        }
+        let shape = (pictures.len(), 3, side, side);
+        let pixels = Tensor::from_vec(values, shape, &self.device).and_then(|x| x.to_dtype(self.dtype));
+        pixels.and_then(|pixels| self.vision.forward(&pixels)).map_err(failed)
+    }
+
+    /// Unit vectors of texts; those of one length share a forward pass.
+    fn read(&mut self, texts: &[&str]) -> std::result::Result<Vec<Arc<Vec<f32>>>, AgentError> {
+        let mut unknown: Vec<(Vec<u32>, &str)> = Vec::new();
+        for text in texts {
+            if !self.known.0.contains_key(*text) && !unknown.iter().any(|(_, t)| t == text) {
+                unknown.push((self.text.encode_within(text, self.most_tokens)?, text));
+            }
+        }
+        unknown.sort_by_key(|(ids, _)| ids.len());
+        if self.known.0.len() + unknown.len() > Known::MOST {
+            let asked: Vec<_> = texts.iter().filter_map(|t| self.known.0.remove_entry(*t)).collect();
+            self.known.0 = asked.into_iter().collect();
+        }
+        for group in unknown.chunk_by(|a, b| a.0.len() == b.0.len()) {
+            for part in group.chunks(64) {
+                let ids: Vec<&[u32]> = part.iter().map(|(ids, _)| ids.as_slice()).collect();
+                let vectors = self.words.forward(&ids, &self.device).map_err(failed)?;
+                self.known.0.extend(part.iter().zip(vectors).map(|((_, text), v)| ((*text).to_owned(), Arc::new(v))));
+            }
+        }
+        Ok(texts.iter().map(|t| self.known.0[*t].clone()).collect())
+    }
+
+    fn embed(&mut self, inputs: &[&Input]) -> std::result::Result<Vec<Arc<Vec<f32>>>, AgentError> {
+        let texts: Vec<&str> =
+            inputs.iter().filter_map(|i| if let Input::Text(t) = i { Some(t.as_str()) } else { None }).collect();
+        match texts.is_empty() {
+            true => Ok(self.see(inputs)?.into_iter().map(Arc::new).collect()),
+            false => self.read(&texts),
+        }
+    }
+
+    fn finish(&mut self, work: &Work, what: &[f32]) -> std::result::Result<Reply, AgentError> {
+        let Work::Rank { among, texts, .. } = work else { return Ok(Reply::Embed(what.to_vec())) };
+        let labels = self.read(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let scores: Vec<f32> = labels.iter().map(|label| ops::cosine(what, label)).collect();
+        Ok(Reply::Rank(scored(among, &scores, self.scale)))
+    }
+}
+
+/// Labels with their cosines and the softmax of their scaled cosines.
+pub(super) fn scored(among: &[String], scores: &[f32], scale: f64) -> Vec<Scored> {
+    let probabilities = ops::softmax(scores, scale);
+    let all = among.iter().zip(scores).zip(probabilities);
+    all.map(|((text, score), probability)| Scored { text: text.clone(), score: *score, probability }).collect()
+}
+
+/// What a rank or embed request looks at.
+pub(super) fn subject(work: &Work) -> Option<&Input> {
+    match work {
+        Work::Rank { what, .. } | Work::Embed { what } => Some(what),
+        Work::Say { .. } | Work::Hear { .. } => None,
+    }
+}
+
+/// Refuses what a family does not answer; the card keeps such requests away.
+pub(super) fn refuse(job: Job) {
+    job.answer(Err(AgentError::Final("this model does not answer such requests".to_owned())));
+}
+
+impl Model for Clip {
+    fn answer(&mut self, jobs: Vec<Job>) {
+        let (jobs, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| subject(&job.work).is_some());
+        others.into_iter().for_each(refuse);
+        let inputs: Vec<&Input> = jobs.iter().filter_map(|job| subject(&job.work)).collect();
+        let vectors = match self.embed(&inputs) {
+            Ok(vectors) => vectors.into_iter().map(Ok).collect(),
+            // One bad picture must not fail its neighbours.
+            Err(_) if inputs.len() > 1 => inputs.iter().map(|i| self.embed(&[i]).map(|mut v| v.remove(0))).collect(),
+            Err(error) => vec![Err(error)],
+        };
+        let vectors: Vec<std::result::Result<_, AgentError>> = vectors;
+        for (job, vector) in jobs.into_iter().zip(vectors) {
+            let reply = vector.and_then(|v| self.finish(&job.work, &v));
+            job.answer(reply);
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The Llama shape: RMS norms, rotary positions, grouped queries, gated feed-forward (Touvron et al. 2023, arXiv 2302.13971).
+//! Llama, SmolLM2, Mistral, Qwen2 and Qwen3 checkpoints have it.
+
+use super::{Family, Loading};
+use crate::{
+    agent::AgentError,
+    exchange::Kind,
+    infer::{
+        chat::{Chat, end_tokens},
+        checkpoint::{Checkpoint, Config},
+        decode::{Decoder, Parts, Prefix, Speaker},
+        failed,
+        ops::{self, Activation},
+        text::{Style, Text},
+    },
+};
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::{Linear, Module, VarBuilder};
+
+/// The row of [`super::FAMILIES`].
+pub const FAMILY: Family = Family {
+    name: "llama",
+    about: "completes prompts and chats",
+    kinds: &[Kind::Say],
+    recognises: |config| {
+        config.is_type(
+            &["llama", "mistral", "qwen2", "qwen3"],
+            &["LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM"],
+        )
+    },
+    load: |checkpoint, loading| Ok(Box::new(speaker(checkpoint, loading)?)),
+};
+
+/// Loads a checkpoint folder as a language model that answers `say`.
+pub fn speaker(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Speaker<Llama>, AgentError> {
+    let (config, generation) = (&checkpoint.config, checkpoint.json("generation_config.json")?);
+    let positions = config.count("max_position_embeddings").unwrap_or(2048);
+    let parts = Parts {
+        text: Text::open(checkpoint, Style::Bytes)?,
+        chat: Chat::open(checkpoint)?,
+        ends: end_tokens(generation.as_ref(), config),
+        generation,
+        decode: loading.decode.clone(),
+        context_tokens: loading.context_tokens.unwrap_or(positions).min(positions),
+    };
+    let shape = Shape::read(config)?;
+    let vb = checkpoint.weights(loading.dtype, &loading.device)?;
+    Ok(Speaker::new(Llama::load(shape, vb).map_err(failed)?, parts))
+}
+
+/// What `config.json` states, with the defaults of transformers.
+struct Shape {
+    vocab: usize,
+    width: usize,
+    inner: usize,
+    layers: usize,
+    heads: usize,
+    kv_heads: usize,
+    head: usize,
+    eps: f32,
+    tied: bool,
+    activation: Activation,
+    frequencies: Vec<f32>,
+}
+
+impl Shape {
+    fn read(config: &Config) -> std::result::Result<Shape, AgentError> {
+        let (width, heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
+        let head = config.count("head_dim").unwrap_or(width / heads);
+        let positions = config.count("max_position_embeddings").unwrap_or(2048);
+        if config.truth("use_sliding_window") != Some(false)
+            && let Some(window) = config.count("sliding_window").filter(|window| *window < positions)
+        {
+            return Err(AgentError::Model(format!(
+                "attention in a sliding window of {window} tokens is not supported"
+            )));
+        }
+        Ok(Shape {
+            vocab: config.size("vocab_size")?,
+            width,
+            inner: config.size("intermediate_size")?,
+            layers: config.size("num_hidden_layers")?,
+            heads,
+            kv_heads: config.count("num_key_value_heads").unwrap_or(heads),
+            head,
+            eps: config.number("rms_norm_eps").unwrap_or(1e-6) as f32,
+            tied: config.truth("tie_word_embeddings").unwrap_or(false),
+            activation: config.activation("hidden_act", "silu")?,
+            frequencies: frequencies(config, head)?,
+        })
+    }
+}
+
+/// The angle of each pair of dimensions at position 1. Reads `rope_parameters` (transformers 5), else `rope_theta` and
+/// `rope_scaling` (before); `llama3` is the wavelength-dependent stretching of Llama 3.1.
+fn frequencies(config: &Config, head: usize) -> std::result::Result<Vec<f32>, AgentError> {
+    let rope = config.part(if config.get("rope_parameters").is_some() { "rope_parameters" } else { "rope_scaling" });
+    let theta = rope.number("rope_theta").or_else(|| config.number("rope_theta")).unwrap_or(10_000.0) as f32;
+    let plain = (0..head / 2).map(|i| 1.0 / theta.powf(2.0 * i as f32 / head as f32));
+    let factor = rope.number("factor").unwrap_or(1.0) as f32;
+    match rope.string("rope_type").or_else(|| rope.string("type")).unwrap_or("default") {
+        "default" => Ok(plain.collect()),
+        "linear" => Ok(plain.map(|f| f / factor).collect()),
+        "llama3" => {
+            let low = rope.number("low_freq_factor").unwrap_or(1.0) as f32;
+            let high = rope.number("high_freq_factor").unwrap_or(4.0) as f32;
+            let old = rope.number("original_max_position_embeddings").unwrap_or(8192.0) as f32;
+            let stretch = |f: f32| {
+                let wavelength = std::f32::consts::TAU / f;
+                let smooth = ((old / wavelength - low) / (high - low)).clamp(0.0, 1.0);
+                (1.0 - smooth) * f / factor + smooth * f
+            };
+            Ok(plain.map(stretch).collect())
+        }
+        other => Err(AgentError::Model(format!("rope type `{other}` is not supported"))),
+    }
+}
+
+struct Norm {
+    weight: Tensor,
+    eps: f32,
+}
+
+impl Norm {
+    fn load(size: usize, eps: f32, vb: VarBuilder<'_>) -> Result<Norm> {
+        Ok(Norm { weight: vb.get(size, "weight")?, eps })
+    }
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps)
+    }
+}
+
+struct Layer {
+    norm1: Norm,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    out: Linear,
+    /// Qwen3 normalises each head of queries and keys.
+    head_norms: Option<(Norm, Norm)>,
+    norm2: Norm,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+    activation: Activation,
+}
+
+impl Layer {
+    fn load(shape: &Shape, vb: VarBuilder<'_>) -> Result<Layer> {
+        let (w, attn, mlp) = (shape.width, vb.pp("self_attn"), vb.pp("mlp"));
+        let (queries, keys) = (shape.heads * shape.head, shape.kv_heads * shape.head);
+        let head_norms = attn.contains_tensor("q_norm.weight").then(|| -> Result<_> {
+            let norm = |name| Norm::load(shape.head, shape.eps, attn.pp(name));
+            Ok((norm("q_norm")?, norm("k_norm")?))
+        });
+        Ok(Layer {
+            norm1: Norm::load(w, shape.eps, vb.pp("input_layernorm"))?,
+            query: ops::linear(w, queries, attn.pp("q_proj"))?,
+            key: ops::linear(w, keys, attn.pp("k_proj"))?,
+            value: ops::linear(w, keys, attn.pp("v_proj"))?,
+            out: ops::linear(queries, w, attn.pp("o_proj"))?,
+            head_norms: head_norms.transpose()?,
+            norm2: Norm::load(w, shape.eps, vb.pp("post_attention_layernorm"))?,
+            gate: ops::linear(w, shape.inner, mlp.pp("gate_proj"))?,
+            up: ops::linear(w, shape.inner, mlp.pp("up_proj"))?,
+            down: ops::linear(shape.inner, w, mlp.pp("down_proj"))?,
+            activation: shape.activation,
+        })
+    }
+
+    /// (tokens of all rows, width) -> the same
+    fn forward(&self, x: &Tensor, step: &Step, rows: &mut [(&mut Cache, &[u32])], layer: usize) -> Result<Tensor> {
+        let y = self.norm1.forward(x)?;
+        let x = (x + self.out.forward(&self.attend(&y, step, rows, layer)?)?)?;
+        let y = self.norm2.forward(&x)?;
+        let y = (self.activation.forward(&self.gate.forward(&y)?)? * self.up.forward(&y)?)?;
+        x + self.down.forward(&y)?
+    }
+
+    fn attend(&self, x: &Tensor, step: &Step, rows: &mut [(&mut Cache, &[u32])], layer: usize) -> Result<Tensor> {
+        let n = x.dim(0)?;
+        let split = |x: Tensor| x.reshape((n, (), step.head)); // (tokens, heads, head)
+        let (mut q, mut k) = (split(self.query.forward(x)?)?, split(self.key.forward(x)?)?);
+        if let Some((q_norm, k_norm)) = &self.head_norms {
+            (q, k) = (q_norm.forward(&q)?, k_norm.forward(&k)?);
+        }
+        let v = split(self.value.forward(x)?)?.transpose(0, 1)?.contiguous()?;
+        let (q, k) = (step.rotate(&q)?, step.rotate(&k)?); // (heads, tokens, head)
+        let q = (q * (step.head as f64).powf(-0.5))?;
+        let mut mixed = Vec::with_capacity(rows.len());
+        let mut at = 0;
+        for (row, (cache, ids)) in rows.iter_mut().enumerate() {
+            let t = ids.len();
+            let of_row = |x: &Tensor| x.narrow(1, at, t);
+            let (keys, values) = cache.layers[layer].append(&of_row(&k)?, &of_row(&v)?, cache.length)?;
+            mixed.push(attend_row(&of_row(&q)?, &keys, &values, step.masks[row].as_ref())?);
+            at += t;
+        }
+        Tensor::cat(&mixed, 0)
+    }
+}
+
+/// One row's attention. `q` is (heads, t, head), `k` and `v` are (kv heads, s, head). The queries of a group are laid over each
+/// other, so that keys and values need no copies. Gives (t, heads·head).
+fn attend_row(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+    let ((heads, t, head), kv_heads) = (q.dims3()?, k.dim(0)?);
+    let group = heads / kv_heads;
+    let q = q.contiguous()?.reshape((kv_heads, group * t, head))?;
+    let scores = q.matmul(&k.t()?)?; // (kv heads, group·t, s)
+    let scores = match mask {
+        Some(mask) => scores.reshape((kv_heads * group, t, ()))?.broadcast_add(mask)?.reshape(scores.shape())?,
+        None => scores,
+    };
+    let mixed = candle_nn::ops::softmax_last_dim(&scores)?.matmul(v)?;
+    mixed.reshape((heads, t, head))?.transpose(0, 1)?.reshape((t, heads * head))
+}
+
+/// What all layers of one call share.
+struct Step {
+    head: usize,
+    cos: Tensor,
+    sin: Tensor,
+    masks: Vec<Option<Tensor>>,
+}
+
+impl Step {
+    /// (tokens, heads, head) -> rotated by position, (heads, tokens, head)
+    fn rotate(&self, x: &Tensor) -> Result<Tensor> {
+        let x = x.transpose(0, 1)?.contiguous()?.unsqueeze(0)?;
+        candle_nn::rotary_emb::rope(&x, &self.cos, &self.sin)?.squeeze(0)
+    }
+}
+
+/// Keys and values of one layer of one row, in a buffer with room to grow: (kv heads, room, head).
+#[derive(Default)]
+struct Store(Option<(Tensor, Tensor)>);
+
+impl Store {
+    /// Room grows by half, at least by this many tokens.
+    const ROOM: usize = 64;
+
+    /// Writes at `length`; gives all keys and values up to there.
+    fn append(&mut self, k: &Tensor, v: &Tensor, length: usize) -> Result<(Tensor, Tensor)> {
+        let (heads, t, head) = k.dims3()?;
+        let room = self.0.as_ref().map_or(Ok(0), |(k, _)| k.dim(1))?;
+        if length + t > room {
+            let more = (length + t + (length / 2).max(Store::ROOM), head);
+            let grow = |old: Option<&Tensor>| -> Result<Tensor> {
+                let new = Tensor::zeros((heads, more.0, more.1), v.dtype(), v.device())?;
+                if let (Some(old), true) = (old, length > 0) {
+                    new.slice_set(&old.narrow(1, 0, length)?.contiguous()?, 1, 0)?;
+                }
+                Ok(new)
+            };
+            self.0 = Some((grow(self.0.as_ref().map(|s| &s.0))?, grow(self.0.as_ref().map(|s| &s.1))?));
+        }
+        let Some((keys, values)) = &self.0 else { candle_core::bail!("a cache without a buffer") };
+        keys.slice_set(&k.contiguous()?, 1, length)?;
+        values.slice_set(&v.contiguous()?, 1, length)?;
+        Ok((keys.narrow(1, 0, length + t)?, values.narrow(1, 0, length + t)?))
+    }
+}
+
+/// Keys and values of one row.
+pub struct Cache {
+    layers: Vec<Store>,
+    length: usize,
+}
+
+impl Prefix for Cache {
+    fn truncate(&mut self, tokens: usize) {
+        self.length = self.length.min(tokens);
+    }
+
+    fn copy(&self, tokens: usize) -> Result<Cache> {
+        let part = |x: &Tensor| x.narrow(1, 0, tokens)?.copy();
+        let copy = |store: &Store| {
+            Ok(Store(match &store.0 {
+                Some((k, v)) => Some((part(k)?, part(v)?)),
+                None => None,
+            }))
+        };
+        Ok(Cache { layers: self.layers.iter().map(copy).collect::<Result<_>>()?, length: tokens.min(self.length) })
+    }
+}
+
+/// A decoder-only network of the Llama shape.
+pub struct Llama {
+    tokens: Tensor,
+    layers: Vec<Layer>,
+    norm: Norm,
+    head: Linear,
+    shape: Shape,
+    device: Device,
+    dtype: DType,
+}
+
+impl Llama {
+    fn load(shape: Shape, vb: VarBuilder<'_>) -> Result<Llama> {
+        let model = vb.pp("model");
+        let tokens = model.get((shape.vocab, shape.width), "embed_tokens.weight")?;
+        let tied = shape.tied || !vb.contains_tensor("lm_head.weight");
+        let head = if tied { tokens.clone() } else { vb.get((shape.vocab, shape.width), "lm_head.weight")? };
+        Ok(Llama {
+            layers: (0..shape.layers).map(|n| Layer::load(&shape, model.pp("layers").pp(n))).collect::<Result<_>>()?,
+            norm: Norm::load(shape.width, shape.eps, model.pp("norm"))?,
+            head: Linear::new(head, None),
+            tokens,
+            shape,
+            device: vb.device().clone(),
+            dtype: vb.dtype(),
+        })
+    }
+
+    fn step(&self, rows: &[(&mut Cache, &[u32])]) -> Result<Step> {
+        let positions = rows.iter().flat_map(|(cache, ids)| cache.length..cache.length + ids.len());
+        let angles: Vec<f32> =
+            positions.flat_map(|p| self.shape.frequencies.iter().map(move |f| p as f32 * f)).collect();
+        let angles = Tensor::from_vec(angles, ((), self.shape.frequencies.len()), &self.device)?;
+        let mask = |(cache, ids): &(&mut Cache, &[u32])| -> Result<Option<Tensor>> {
+            if ids.len() == 1 {
+                Ok(None)
+            } else {
+                ops::causal_mask(ids.len(), cache.length, self.dtype, &self.device).map(Some)
+            }
+        };
+        Ok(Step {
+            head: self.shape.head,
+            cos: angles.cos()?.to_dtype(self.dtype)?,
+            sin: angles.sin()?.to_dtype(self.dtype)?,
+            masks: rows.iter().map(mask).collect::<Result<_>>()?,
+        })
+    }
+}
+
+impl Decoder for Llama {
+    type Cache = Cache;
+
+    fn cache(&self) -> Cache {
+        Cache { layers: (0..self.shape.layers).map(|_| Store::default()).collect(), length: 0 }
+    }
+
+    fn forward(&self, rows: &mut [(&mut Cache, &[u32])], all: bool) -> Result<Tensor> {
+        let ids: Vec<u32> = rows.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        let step = self.step(rows)?;
+        let mut x = self.tokens.index_select(&Tensor::new(ids, &self.device)?, 0)?; // (tokens of all rows, width)
+        for (n, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(&x, &step, rows, n)?;
+        }
+        let mut last = Vec::with_capacity(rows.len());
+        for (cache, ids) in rows {
+            cache.length += ids.len();
+            last.push(last.last().map_or(0, |at| at + 1) + ids.len() as u32 - 1);
+        }
+        let x = if all || last.len() == x.dim(0)? { x } else { x.index_select(&Tensor::new(last, &self.device)?, 0)? };
+        self.head.forward(&self.norm.forward(&x)?)?.to_dtype(DType::F32)
+    }
+}

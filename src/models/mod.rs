@@ -1,0 +1,67 @@
+//! Model families, one file (or folder) for each, and the list of them.
+
+pub mod bert;
+pub mod clip;
+pub mod llama;
+pub mod whisper;
+
+use crate::{
+    agent::AgentError,
+    exchange::{Decoding, Kind},
+    infer::{
+        checkpoint::{Checkpoint, Config},
+        job::Model,
+    },
+};
+use candle_core::{DType, Device};
+
+/// What a family needs besides the checkpoint to load a model.
+#[derive(Debug, Clone)]
+pub struct Loading {
+    /// Where to compute.
+    pub device: Device,
+    /// In which number format.
+    pub dtype: DType,
+    /// The agent's own decoding defaults; they come before the checkpoint's.
+    pub decode: Decoding,
+    /// Most tokens of prompt and reply together, if fewer than the model allows.
+    pub context_tokens: Option<usize>,
+}
+
+/// Loads a model of a family from its checkpoint.
+pub type Load = fn(&Checkpoint, &Loading) -> Result<Box<dyn Model>, AgentError>;
+
+/// A family of models: how to know one and how to load one.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    /// As in `family:` of an agent file.
+    pub name: &'static str,
+    /// One line for `elenchus models`.
+    pub about: &'static str,
+    /// The kinds of request it answers.
+    pub kinds: &'static [Kind],
+    /// True for a `config.json` of this family.
+    pub recognises: fn(&Config) -> bool,
+    /// Loads the weights.
+    pub load: Load,
+}
+
+/// Every family. Add a row here and a file beside this one.
+pub const FAMILIES: &[Family] = &[clip::FAMILY, llama::FAMILY, whisper::FAMILY, bert::FAMILY];
+
+/// The family named by `name`, or (`auto`) the one that recognises the checkpoint's `config.json`.
+pub fn family(name: Option<&str>, config: &Config) -> Result<&'static Family, AgentError> {
+    let names = || FAMILIES.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
+    match name.filter(|n| *n != "auto") {
+        Some(name) => FAMILIES.iter().find(|f| f.name == name).ok_or_else(|| {
+            AgentError::Model(format!("there is no model family `{name}`; the families are {}", names()))
+        }),
+        None => FAMILIES.iter().find(|f| (f.recognises)(config)).ok_or_else(|| {
+            let kind = config.string("model_type").unwrap_or("absent");
+            AgentError::Model(format!(
+                "no model family knows this checkpoint (model_type is {kind}); the families are {}",
+                names()
+            ))
+        }),
+    }
+}

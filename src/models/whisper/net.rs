@@ -1,0 +1,210 @@
+//! Whisper's network: an encoder over log-mel frames and a decoder that attends to it (Radford et al. 2022, arXiv 2212.04356).
+
+use crate::{
+    agent::AgentError,
+    infer::{
+        checkpoint::Config,
+        failed,
+        ops::{self, Activation},
+    },
+};
+use candle_core::{D, DType, Result, Tensor};
+use candle_nn::{Conv1d, Conv1dConfig, LayerNorm, Linear, Module, VarBuilder};
+
+/// The linear maps of one attention; Whisper's keys have no bias, which `ops::linear` sees in the checkpoint.
+struct Attention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    out: Linear,
+    heads: usize,
+}
+
+impl Attention {
+    fn load(width: usize, heads: usize, vb: VarBuilder<'_>) -> Result<Attention> {
+        let map = |name| ops::linear(width, width, vb.pp(name));
+        Ok(Attention {
+            query: map("q_proj")?,
+            key: map("k_proj")?,
+            value: map("v_proj")?,
+            out: map("out_proj")?,
+            heads,
+        })
+    }
+
+    /// Keys and values of `x`, both (1, s, width).
+    fn keys(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        Ok((self.key.forward(x)?, self.value.forward(x)?))
+    }
+
+    fn forward(&self, x: &Tensor, (k, v): &(Tensor, Tensor), mask: Option<&Tensor>) -> Result<Tensor> {
+        self.out.forward(&ops::attend(&self.query.forward(x)?, k, v, self.heads, mask)?)
+    }
+}
+
+struct Block {
+    attention: Attention,
+    norm: LayerNorm,
+    /// The decoder's attention to the encoder, with its norm.
+    cross: Option<(Attention, LayerNorm)>,
+    up: Linear,
+    down: Linear,
+    norm_last: LayerNorm,
+    activation: Activation,
+}
+
+impl Block {
+    fn load(side: &Side, vb: VarBuilder<'_>) -> Result<Block> {
+        let (w, eps) = (side.width, 1e-5);
+        let cross = side.cross.then(|| -> Result<_> {
+            let norm = ops::layer_norm(w, eps, vb.pp("encoder_attn_layer_norm"))?;
+            Ok((Attention::load(w, side.heads, vb.pp("encoder_attn"))?, norm))
+        });
+        Ok(Block {
+            attention: Attention::load(w, side.heads, vb.pp("self_attn"))?,
+            norm: ops::layer_norm(w, eps, vb.pp("self_attn_layer_norm"))?,
+            cross: cross.transpose()?,
+            up: ops::linear(w, side.inner, vb.pp("fc1"))?,
+            down: ops::linear(side.inner, w, vb.pp("fc2"))?,
+            norm_last: ops::layer_norm(w, eps, vb.pp("final_layer_norm"))?,
+            activation: side.activation,
+        })
+    }
+
+    fn feed(&self, x: &Tensor) -> Result<Tensor> {
+        let y = self.activation.forward(&self.up.forward(&self.norm_last.forward(x)?)?)?;
+        x + self.down.forward(&y)?
+    }
+}
+
+/// Encoder or decoder, as `config.json` states it.
+struct Side {
+    width: usize,
+    inner: usize,
+    layers: usize,
+    heads: usize,
+    activation: Activation,
+    cross: bool,
+}
+
+impl Side {
+    fn read(config: &Config, name: &str, activation: Activation) -> std::result::Result<Side, AgentError> {
+        Ok(Side {
+            width: config.size("d_model")?,
+            inner: config.size(&format!("{name}_ffn_dim"))?,
+            layers: config.size(&format!("{name}_layers"))?,
+            heads: config.size(&format!("{name}_attention_heads"))?,
+            activation,
+            cross: name == "decoder",
+        })
+    }
+
+    fn blocks(&self, vb: &VarBuilder<'_>) -> Result<Vec<Block>> {
+        (0..self.layers).map(|n| Block::load(self, vb.pp("layers").pp(n))).collect()
+    }
+}
+
+/// Keys and values of the decoder for one window: of the tokens so far, and of the encoder.
+#[derive(Clone)]
+pub struct Memory {
+    own: Vec<Option<(Tensor, Tensor)>>,
+    heard: Vec<(Tensor, Tensor)>,
+    length: usize,
+}
+
+/// Whisper's network.
+pub struct Net {
+    conv1: Conv1d,
+    conv2: Conv1d,
+    positions_in: Tensor,
+    encoder: Vec<Block>,
+    norm_in: LayerNorm,
+    tokens: Tensor,
+    head: Linear,
+    positions_out: Tensor,
+    decoder: Vec<Block>,
+    norm_out: LayerNorm,
+    activation: Activation,
+    /// Frames of a window after the encoder's convolutions.
+    pub source_positions: usize,
+    /// Most tokens of the decoder.
+    pub target_positions: usize,
+}
+
+impl Net {
+    /// Reads the shapes and the weights.
+    pub fn load(config: &Config, vb: &VarBuilder<'_>) -> std::result::Result<Net, AgentError> {
+        let activation = config.activation("activation_function", "gelu")?;
+        let (into, out) = (Side::read(config, "encoder", activation)?, Side::read(config, "decoder", activation)?);
+        let (w, mels, vocab) = (into.width, config.count("num_mel_bins").unwrap_or(80), config.size("vocab_size")?);
+        let sources = config.count("max_source_positions").unwrap_or(1500);
+        let targets = config.count("max_target_positions").unwrap_or(448);
+        let load = || -> Result<Net> {
+            let vb = if vb.contains_tensor("model.encoder.conv1.weight") { vb.pp("model") } else { vb.clone() };
+            let (e, d) = (vb.pp("encoder"), vb.pp("decoder"));
+            let conv = |name: &str, from: usize, stride: usize| -> Result<Conv1d> {
+                let settings = Conv1dConfig { padding: 1, stride, ..Conv1dConfig::default() };
+                Ok(Conv1d::new(e.pp(name).get((w, from, 3), "weight")?, Some(e.pp(name).get(w, "bias")?), settings))
+            };
+            let tokens = d.get((vocab, w), "embed_tokens.weight")?;
+            Ok(Net {
+                conv1: conv("conv1", mels, 1)?,
+                conv2: conv("conv2", w, 2)?,
+                positions_in: e.get((sources, w), "embed_positions.weight")?,
+                encoder: into.blocks(&e)?,
+                norm_in: ops::layer_norm(w, 1e-5, e.pp("layer_norm"))?,
+                head: Linear::new(tokens.clone(), None),
+                tokens,
+                positions_out: d.get((targets, w), "embed_positions.weight")?,
+                decoder: out.blocks(&d)?,
+                norm_out: ops::layer_norm(w, 1e-5, d.pp("layer_norm"))?,
+                activation: Activation::Gelu,
+                source_positions: sources,
+                target_positions: targets,
+            })
+        };
+        load().map_err(failed)
+    }
+
+    /// A window of features, (1, bins, frames), heard: what the decoder remembers of it.
+    pub fn hear(&self, features: &Tensor) -> Result<Memory> {
+        let x = self.activation.forward(&self.conv1.forward(features)?)?;
+        let x = self.activation.forward(&self.conv2.forward(&x)?)?;
+        let mut x = x.transpose(1, 2)?.contiguous()?.broadcast_add(&self.positions_in)?; // (1, positions, width)
+        for block in &self.encoder {
+            let y = block.norm.forward(&x)?;
+            x = (&x + block.attention.forward(&y, &block.attention.keys(&y)?, None)?)?;
+            x = block.feed(&x)?;
+        }
+        let x = self.norm_in.forward(&x)?;
+        let heard = self.decoder.iter().filter_map(|block| block.cross.as_ref().map(|(cross, _)| cross.keys(&x)));
+        Ok(Memory { own: vec![None; self.decoder.len()], heard: heard.collect::<Result<_>>()?, length: 0 })
+    }
+
+    /// Logits (f32) after the last of `ids`, which are appended to what was said.
+    pub fn say(&self, memory: &mut Memory, ids: &[u32]) -> Result<Vec<f32>> {
+        let t = ids.len();
+        let x = self.tokens.index_select(&Tensor::new(ids, self.tokens.device())?, 0)?;
+        // `scale_embedding` of the configuration is not applied: transformers reads it and does not either.
+        let x = (x + self.positions_out.narrow(0, memory.length, t)?)?;
+        let mut x = x.unsqueeze(0)?; // (1, t, width)
+        let mask = if t == 1 { None } else { Some(ops::causal_mask(t, memory.length, x.dtype(), x.device())?) };
+        for (n, block) in self.decoder.iter().enumerate() {
+            let y = block.norm.forward(&x)?;
+            let (k, v) = block.attention.keys(&y)?;
+            let own = match memory.own[n].take() {
+                Some((before_k, before_v)) => (Tensor::cat(&[&before_k, &k], 1)?, Tensor::cat(&[&before_v, &v], 1)?),
+                None => (k, v),
+            };
+            x = (&x + block.attention.forward(&y, &own, mask.as_ref())?)?;
+            memory.own[n] = Some(own);
+            if let Some((cross, norm)) = &block.cross {
+                x = (&x + cross.forward(&norm.forward(&x)?, &memory.heard[n], None)?)?;
+            }
+            x = block.feed(&x)?;
+        }
+        memory.length += t;
+        let last = self.norm_out.forward(&x.narrow(1, t - 1, 1)?)?;
+        self.head.forward(&last.flatten_to(D::Minus2)?)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+    }
+}

@@ -1,0 +1,283 @@
+//! Steps that see each other: their order, cycles, what nobody uses, and their types.
+
+use super::{Block, Formula, PlannedStep, Planning, Typing, compile::Shared, planning::Mention};
+use crate::{
+    dialogue::{At, Expr, Pos, StepWritten},
+    steps::Planned,
+    value::{Type, Value},
+};
+use indexmap::IndexMap;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+/// Most items of an `each` under way together, unless the step says otherwise: enough to fill a batch.
+const AT_ONCE: usize = 32;
+/// Most steps in one block. Far above what a person writes; it bounds the work of checking hostile files.
+const MAX_STEPS: usize = 1000;
+/// How often a passing failure is tried again, unless the step says otherwise.
+const RETRIES: u32 = 2;
+
+/// Steps whose names are known and whose types are not.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Draft {
+    steps: Vec<DraftStep>,
+}
+
+#[derive(Debug, Clone)]
+struct DraftStep {
+    name: String,
+    verb: &'static str,
+    planned: Option<Arc<dyn Planned>>,
+    when: Option<Formula>,
+    each: Option<Formula>,
+    at_once: usize,
+    timeout: Option<Duration>,
+    retries: u32,
+    or: Option<Value>,
+    needs: Vec<usize>,
+    uses: Vec<String>,
+}
+
+/// Reads all steps, puts them in order, and returns them with the mentions that no step of the block answers.
+pub(super) fn plan(steps: &IndexMap<At<String>, StepWritten>, planning: &mut Planning<'_>) -> (Draft, Vec<Mention>) {
+    let mut drafts = Vec::new();
+    let mut open = Vec::new();
+    if let Some((name, _)) = steps.get_index(MAX_STEPS) {
+        let message = format!("found {} steps, expected at most {MAX_STEPS}", steps.len());
+        planning.problem("too-large", name.pos, message, None);
+        return (Draft::default(), open);
+    }
+    for (i, (name, written)) in steps.iter().enumerate() {
+        check_name(name, planning);
+        let until = steps.get_index(i + 1).map(|(next, _)| next.pos);
+        let doubtful = planning.shared.has_problem(&planning.file, name.pos, until);
+        let outer = std::mem::replace(&mut planning.doubtful, doubtful);
+        let (mut draft, mentions) = read(name, written, planning);
+        planning.doubtful = outer;
+        for mention in mentions {
+            match steps.get_index_of(mention.name.as_str()) {
+                Some(needed) if !draft.needs.contains(&needed) => draft.needs.push(needed),
+                Some(_) => {}
+                None => {
+                    if draft.uses.len() < MAX_STEPS && !draft.uses.contains(&mention.name) {
+                        draft.uses.push(mention.name.clone());
+                    }
+                    open.push(mention);
+                }
+            }
+        }
+        drafts.push(draft);
+    }
+    report_cycles(&drafts, steps, planning);
+    (Draft { steps: in_order(drafts) }, open)
+}
+
+/// Names that templates could not reach, or that mean something else there.
+fn check_name(name: &At<String>, planning: &mut Planning<'_>) {
+    let mut letters = name.chars();
+    let starts = letters.next().is_some_and(|c| c.is_alphabetic() || c == '_');
+    if !starts || !letters.all(|c| c.is_alphanumeric() || c == '_') {
+        let message = format!("found step name `{}`, expected letters, digits and `_`", name.value);
+        planning.problem("wrong-value", name.pos, message, Some("templates name steps: `{{ my_step }}`".into()));
+    }
+    if ["item", "index", "round", "previous", "loop", "true", "false", "none"].contains(&name.as_str()) {
+        let message = format!("found step name `{}`, which means something else in templates", name.value);
+        planning.problem("wrong-value", name.pos, message, None);
+    }
+}
+
+fn read(name: &At<String>, written: &StepWritten, planning: &mut Planning<'_>) -> (DraftStep, Vec<Mention>) {
+    let common = &written.common;
+    let each = common.each.as_ref().and_then(|each| planning.name_or_template(&each.0));
+    // what `each` itself names is named outside of its items
+    let outside = std::mem::take(&mut planning.mentions);
+    let when = common.when.as_ref().and_then(|when| planning.name_or_template(&when.0));
+    let planned = written.verb.as_ref().and_then(|verb| verb.verb().plan(planning));
+    let inside = std::mem::take(&mut planning.mentions);
+    let bound = |mention: &Mention| common.each.is_some() && ["item", "index"].contains(&mention.name.as_str());
+    let mentions = outside.into_iter().chain(inside.into_iter().filter(|mention| !bound(mention))).collect();
+    for (key, value) in [("at_once", &common.at_once)] {
+        if let Some(zero) = value.as_ref().filter(|value| value.value == 0) {
+            planning.problem("wrong-value", zero.pos, format!("found 0 for `{key}`, expected 1 or more"), None);
+        }
+    }
+    let draft = DraftStep {
+        name: name.value.clone(),
+        verb: written.verb.as_ref().map_or("", |verb| verb.name()),
+        planned,
+        when,
+        each,
+        at_once: common.at_once.as_ref().map_or(AT_ONCE, |n| n.value),
+        timeout: common.timeout.as_ref().map(|span| span.value.0),
+        retries: common.retries.as_ref().map_or(RETRIES, |n| n.value.min(1000) as u32),
+        or: common.or.as_ref().and_then(|or| fallback(or, planning)),
+        needs: Vec::new(),
+        uses: Vec::new(),
+    };
+    planning.mentions.clear();
+    (draft, mentions)
+}
+
+/// `or` is a value, not a template: it must be there when everything else failed.
+fn fallback(or: &Expr, planning: &mut Planning<'_>) -> Option<Value> {
+    let value = planning.expr(or)?.literal();
+    if value.is_none() {
+        let message = "found a template for `or`, expected a plain value".to_owned();
+        planning.problem("wrong-type", or.0.pos, message, None);
+    }
+    value
+}
+
+/// Each cycle once, with its path; searched from every step.
+fn report_cycles(drafts: &[DraftStep], steps: &IndexMap<At<String>, StepWritten>, planning: &mut Planning<'_>) {
+    let mut reported: BTreeSet<BTreeSet<usize>> = BTreeSet::new();
+    let mut done = vec![false; drafts.len()];
+    for start in 0..drafts.len() {
+        // (step, how many of its needs were followed)
+        let mut path: Vec<(usize, usize)> = vec![(start, 0)];
+        while let Some((step, followed)) = path.last().copied() {
+            let Some(&need) = drafts[step].needs.get(followed) else {
+                done[step] = true;
+                path.pop();
+                continue;
+            };
+            if let Some((_, followed)) = path.last_mut() {
+                *followed += 1;
+            }
+            if let Some(from) = path.iter().position(|(on_path, _)| *on_path == need) {
+                let members: Vec<usize> = path[from..].iter().map(|(step, _)| *step).collect();
+                // a handful of cycles is enough to see the knot
+                if reported.len() < 20 && reported.insert(members.iter().copied().collect()) {
+                    let names = members.iter().chain([&need]).map(|i| drafts[*i].name.as_str());
+                    let message =
+                        format!("found steps that wait for each other: {}", names.collect::<Vec<_>>().join(" → "));
+                    let hint = Some("repetition lives inside a `loop` step".to_owned());
+                    planning.problem("cycle", place(steps, need), message, hint);
+                }
+            } else if !done[need] {
+                path.push((need, 0));
+            }
+        }
+    }
+}
+
+fn place(steps: &IndexMap<At<String>, StepWritten>, index: usize) -> Pos {
+    steps.get_index(index).map(|(name, _)| name.pos).unwrap_or_default()
+}
+
+/// As written, moved only as far as dependencies demand. `needs` are renumbered.
+fn in_order(drafts: Vec<DraftStep>) -> Vec<DraftStep> {
+    let mut order: Vec<usize> = Vec::new();
+    let mut seen = vec![false; drafts.len()];
+    for start in 0..drafts.len() {
+        if std::mem::replace(&mut seen[start], true) {
+            continue;
+        }
+        let mut path = vec![(start, 0)];
+        while let Some((step, followed)) = path.last_mut() {
+            match drafts[*step].needs.get(*followed) {
+                Some(&need) => {
+                    *followed += 1;
+                    if !std::mem::replace(&mut seen[need], true) {
+                        path.push((need, 0));
+                    }
+                }
+                None => {
+                    order.push(*step);
+                    path.pop();
+                }
+            }
+        }
+    }
+    let mut place_of = vec![0; drafts.len()];
+    order.iter().enumerate().for_each(|(place, step)| place_of[*step] = place);
+    let mut ordered: Vec<(usize, DraftStep)> = drafts.into_iter().enumerate().collect();
+    ordered.sort_by_key(|(step, _)| place_of[*step]);
+    let renumbered = ordered.into_iter().map(|(_, mut draft)| {
+        draft.needs.iter_mut().for_each(|need| *need = place_of[*need]);
+        draft.needs.sort_unstable();
+        draft
+    });
+    renumbered.collect()
+}
+
+/// Steps whose value nobody names.
+pub(super) fn unused(
+    draft: &Draft,
+    steps: &IndexMap<At<String>, StepWritten>,
+    answer: &[Mention],
+    readable: bool,
+    file: &Arc<str>,
+    shared: &mut Shared,
+) {
+    // what could not be read may have named anything
+    if !readable || draft.steps.iter().any(|step| step.planned.is_none()) {
+        return;
+    }
+    let mut used: BTreeSet<&str> = answer.iter().map(|mention| mention.name.as_str()).collect();
+    for (i, step) in draft.steps.iter().enumerate() {
+        used.extend(step.needs.iter().filter(|need| **need != i).map(|need| draft.steps[*need].name.as_str()));
+    }
+    for step in draft.steps.iter().filter(|step| !used.contains(step.name.as_str())) {
+        let pos = steps.get_key_value(step.name.as_str()).map(|(name, _)| name.pos).unwrap_or_default();
+        let message = format!("found step `{}`, which neither the answer nor any step uses", step.name);
+        shared.problem("unused-step", file, pos, message, Some("use it, or remove it".into()));
+    }
+}
+
+/// The block with types; each step's type is added to `names`.
+pub(crate) fn typed(draft: &Draft, names: &mut IndexMap<String, Type>, shared: &mut Shared) -> Block {
+    let mut block = Block::default();
+    for step in &draft.steps {
+        let ty = step_type(step, names, shared);
+        names.insert(step.name.clone(), ty.clone());
+        let Some(planned) = &step.planned else { continue };
+        block.steps.push(PlannedStep {
+            name: step.name.clone(),
+            verb: step.verb,
+            step: planned.clone(),
+            needs: step.needs.clone(),
+            uses: step.uses.clone(),
+            when: step.when.as_ref().and_then(|when| when.template().cloned()),
+            each: step.each.as_ref().and_then(|each| each.template().cloned()),
+            at_once: step.at_once,
+            timeout: step.timeout,
+            retries: step.retries,
+            or: step.or.clone(),
+            ty,
+        });
+    }
+    block
+}
+
+fn step_type(step: &DraftStep, names: &IndexMap<String, Type>, shared: &mut Shared) -> Type {
+    let mut typing = Typing { shared, names };
+    let Some(each) = &step.each else {
+        step.when.iter().for_each(|when| drop(when.ty(&mut typing)));
+        return step.planned.as_ref().map_or(Type::Any, |planned| planned.ty(&mut typing));
+    };
+    let item = match typing.expect(each, &[Type::Any.list()], "`each`") {
+        Type::List(item) => *item,
+        _ => Type::Any,
+    };
+    let mut inner = names.clone();
+    inner.insert("item".into(), item);
+    inner.insert("index".into(), Type::Number);
+    typing.with(&inner, |typing| {
+        step.when.iter().for_each(|when| drop(when.ty(typing)));
+        step.planned.as_ref().map_or(Type::Any, |planned| planned.ty(typing)).list()
+    })
+}
+
+impl Typing<'_> {
+    /// Types the inner steps of a loop; what they yield is added to `names`.
+    pub(crate) fn inner(&mut self, draft: &Draft, names: &mut IndexMap<String, Type>) -> Block {
+        typed(draft, names, self.shared)
+    }
+}
+
+impl Draft {
+    /// The steps' names, in plan order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().map(|step| step.name.as_str())
+    }
+}

@@ -1,0 +1,127 @@
+//! A value as written with its templates parsed: what a step evaluates when it runs, and what is typed before.
+
+use super::{Planning, Typing};
+use crate::{
+    dialogue::{Data, Expr, Node, Style},
+    prompt::{Scope, Template},
+    steps::StepError,
+    value::{Type, Value},
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// A value with templates inside.
+#[derive(Debug, Clone)]
+pub struct Formula {
+    /// Where it was written, for problems.
+    pub node: Node,
+    /// In which file.
+    pub file: Arc<str>,
+    shape: Shape,
+}
+
+#[derive(Debug, Clone)]
+enum Shape {
+    Literal(Value),
+    Template(Template),
+    List(Vec<Formula>),
+    Record(Vec<(String, Formula)>),
+}
+
+impl Formula {
+    /// Parses every template in `expr`; names and problems are noted in `planning`.
+    pub(super) fn of(node: &Node, planning: &mut Planning<'_>) -> Option<Formula> {
+        let shape = match &node.data {
+            Data::Null => Shape::Literal(Value::Nothing),
+            Data::Bool(truth) => Shape::Literal(Value::Truth(*truth)),
+            Data::Number(number) => Shape::Literal(Value::Number(*number)),
+            Data::Text(text, _) => Shape::Template(planning.template(text, node)?),
+            Data::List(items) => {
+                // all items are read before any is given up, so that all problems are noted
+                let items: Vec<Option<Formula>> = items.iter().map(|item| Formula::of(item, planning)).collect();
+                Shape::List(items.into_iter().collect::<Option<_>>()?)
+            }
+            Data::Map(entries) => {
+                let field = |(key, value): &(crate::dialogue::Key, Node)| {
+                    Some((key.name.clone(), Formula::of(value, planning)?))
+                };
+                let fields: Vec<Option<_>> = entries.iter().map(field).collect();
+                Shape::Record(fields.into_iter().collect::<Option<_>>()?)
+            }
+        };
+        Some(Formula { node: node.clone(), file: planning.file.clone(), shape })
+    }
+
+    /// The value, if it holds no template.
+    pub fn literal(&self) -> Option<Value> {
+        match &self.shape {
+            Shape::Literal(value) => Some(value.clone()),
+            Shape::Template(template) => template.is_plain().then(|| Value::Text(template.source.clone())),
+            Shape::List(items) => items.iter().map(Formula::literal).collect::<Option<_>>().map(Value::List),
+            Shape::Record(fields) => {
+                let field = |(name, value): &(String, Formula)| Some((name.clone(), value.literal()?));
+                fields.iter().map(field).collect::<Option<_>>().map(Value::Record)
+            }
+        }
+    }
+
+    /// The one template that this is, if it is one.
+    pub fn template(&self) -> Option<&Template> {
+        match &self.shape {
+            Shape::Template(template) => Some(template),
+            _ => None,
+        }
+    }
+
+    /// The value in this scope.
+    pub fn eval(&self, scope: &Scope) -> Result<Value, StepError> {
+        Ok(match &self.shape {
+            Shape::Literal(value) => value.clone(),
+            Shape::Template(template) => template.eval(scope)?,
+            Shape::List(items) => Value::List(items.iter().map(|item| item.eval(scope)).collect::<Result<_, _>>()?),
+            Shape::Record(fields) => {
+                let field = |(name, value): &(String, Formula)| Ok::<_, StepError>((name.clone(), value.eval(scope)?));
+                Value::Record(fields.iter().map(field).collect::<Result<IndexMap<_, _>, _>>()?)
+            }
+        })
+    }
+
+    /// The value as text.
+    pub fn text(&self, scope: &Scope) -> Result<String, StepError> {
+        Ok(crate::prompt::show(&self.eval(scope)?))
+    }
+
+    /// Its type; attributes that cannot exist are noted.
+    pub fn ty(&self, typing: &mut Typing<'_>) -> Type {
+        match &self.shape {
+            Shape::Literal(value) => value.ty(),
+            Shape::Template(template) => typing.template(template, &self.node, &self.file),
+            Shape::List(items) => {
+                let types: Vec<Type> = items.iter().map(|item| item.ty(typing)).collect();
+                types.into_iter().reduce(|a, b| if a == b { a } else { Type::Any }).unwrap_or(Type::Any).list()
+            }
+            Shape::Record(fields) => {
+                Type::Record(fields.iter().map(|(name, value)| (name.clone(), value.ty(typing))).collect())
+            }
+        }
+    }
+}
+
+impl Planning<'_> {
+    /// Parses a value with templates inside.
+    pub fn expr(&mut self, expr: &Expr) -> Option<Formula> {
+        Formula::of(&expr.0, self)
+    }
+
+    /// Parses a name or a template: `moments` means `{{ moments }}`.
+    pub fn name_or_template(&mut self, expr: &Expr) -> Option<Formula> {
+        let Data::Text(text, _) = &expr.0.data else { return self.expr(expr) };
+        let bare = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_.".contains(c));
+        if !bare {
+            return self.expr(expr);
+        }
+        // folded: places inside point to the start of the name
+        let node = Node { pos: expr.0.pos, data: Data::Text(format!("{{{{{text}}}}}"), Style::Folded) };
+        Formula::of(&node, self)
+    }
+}

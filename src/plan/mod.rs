@@ -1,0 +1,98 @@
+//! Checked dialogues. A [`Plan`] that exists can run; making one reports every problem at once and loads nothing.
+
+mod block;
+mod compile;
+pub mod draw;
+mod formula;
+mod planning;
+mod problem;
+mod schema;
+
+pub(crate) use block::Draft;
+pub(crate) use compile::Compiled;
+pub use compile::{CompileOptions, compile, compile_text, recompile};
+pub use formula::Formula;
+pub use planning::{Planning, Typing};
+pub use problem::{Problem, closest, render};
+pub use schema::{agent_schema, cast_schema, schema};
+
+use crate::{
+    exchange::Kind,
+    prompt::Template,
+    steps::Step,
+    value::{Type, Value},
+};
+use indexmap::IndexMap;
+use std::{sync::Arc, time::Duration};
+
+/// A dialogue that passed its check.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The dialogue's name.
+    pub name: String,
+    /// Every text that this plan was compiled from (dialogues, prompts, label lists, agent files), by name: enough
+    /// to compile it again with no files at hand (a transcript carries them).
+    pub sources: IndexMap<String, String>,
+    /// Inputs with their types and defaults, as declared.
+    pub inputs: IndexMap<String, Input>,
+    /// Roles with the agent that plays each and the kinds of request the steps make of it.
+    pub roles: IndexMap<String, Role>,
+    /// The steps.
+    pub block: Arc<Block>,
+    /// What the dialogue answers: text, or the record that a citing `say` yields.
+    pub answer: Template,
+}
+
+/// One declared input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// What it takes.
+    pub ty: Type,
+    /// Used when the run binds none.
+    pub default: Option<Value>,
+}
+
+/// One role of the cast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// `agents/NAME.yaml`
+    pub agent: String,
+    /// What the steps ask of it.
+    pub kinds: Vec<Kind>,
+}
+
+/// Steps that see each other, in plan order (as written, moved only as far as their dependencies demand).
+#[derive(Debug, Clone, Default)]
+pub struct Block {
+    /// In plan order; `needs` point backwards only.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// One step, ready to run.
+#[derive(Debug, Clone)]
+pub struct PlannedStep {
+    /// The user's name for it.
+    pub name: String,
+    /// The verb (`rank`), for transcripts and progress.
+    pub verb: &'static str,
+    /// What it does.
+    pub step: Arc<dyn Step>,
+    /// Indices, in this block, of the steps that must be done before.
+    pub needs: Vec<usize>,
+    /// The names that it takes from outside of this block (inputs; in a loop, outer steps too).
+    pub uses: Vec<String>,
+    /// Skipped (value `nothing`, or `or`) when this is false.
+    pub when: Option<Template>,
+    /// Done once for each item of this list; the value is then the list of results.
+    pub each: Option<Template>,
+    /// Most items under way together.
+    pub at_once: usize,
+    /// Limit for one exchange, or for one item of an `each` step with several turns.
+    pub timeout: Option<Duration>,
+    /// How often a passing failure is tried again.
+    pub retries: u32,
+    /// The value when the step (or this item of it) fails.
+    pub or: Option<Value>,
+    /// What it yields (the list type, with `each`).
+    pub ty: Type,
+}

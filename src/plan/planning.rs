@@ -1,0 +1,250 @@
+//! What verbs use while they are checked: first [`Planning`] (names, prompts, roles), then [`Typing`] (types).
+
+use super::{Formula, closest, compile::Shared};
+use crate::{
+    dialogue::{self, At, Data, Library, Node, Pos, Resource, Style},
+    exchange::Kind,
+    prompt::{Known, Template},
+    value::Type,
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// One mention of a name in a step.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Mention {
+    pub name: String,
+    pub file: Arc<str>,
+    pub pos: Pos,
+    /// The prompt whose hole this is.
+    pub hole_of: Option<String>,
+}
+
+/// Who plays a role, and where that was written.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Player {
+    pub agent: String,
+    pub file: Arc<str>,
+    pub pos: Pos,
+}
+
+/// The first half of checking a step: reads its templates, prompts, label lists and roles, and collects what it names.
+pub struct Planning<'a> {
+    pub(super) shared: &'a mut Shared,
+    /// Where prompts, labels, agents and other dialogues are found.
+    pub(super) library: &'a dyn Library,
+    /// The file being checked.
+    pub(super) file: Arc<str>,
+    /// Who plays which role in this dialogue.
+    pub(super) cast: &'a IndexMap<String, Player>,
+    /// What this step names.
+    pub(super) mentions: Vec<Mention>,
+    /// True while a step is read whose YAML had problems: what seems to be missing was written wrongly.
+    pub(super) doubtful: bool,
+}
+
+impl Planning<'_> {
+    /// Notes a problem in the file being checked.
+    pub fn problem(&mut self, code: &str, pos: Pos, message: String, hint: Option<String>) {
+        if self.doubtful && code == "missing-key" {
+            return;
+        }
+        self.shared.problem(code, &self.file.clone(), pos, message, hint);
+    }
+
+    /// Parses a template; its names become mentions.
+    pub(super) fn template(&mut self, text: &str, node: &Node) -> Option<Template> {
+        let template = self.parsed(text, node, &self.file.clone())?;
+        let mention = |used: &crate::prompt::Use| Mention {
+            name: used.name.clone(),
+            file: self.file.clone(),
+            pos: node.inside(used.offset),
+            hole_of: None,
+        };
+        self.mentions.extend(template.uses().iter().map(mention).collect::<Vec<_>>());
+        Some(template)
+    }
+
+    fn parsed(&mut self, text: &str, node: &Node, file: &Arc<str>) -> Option<Template> {
+        match Template::parse(text) {
+            Ok(template) => Some(template),
+            Err(errors) => {
+                for error in errors {
+                    self.shared.problem(error.code, file, node.inside(error.offset), error.message, error.hint);
+                }
+                None
+            }
+        }
+    }
+
+    /// Notes that the step needs the value of `name`.
+    pub fn mention(&mut self, name: &str, pos: Pos, hole_of: Option<&str>) {
+        let (file, hole_of) = (self.file.clone(), hole_of.map(str::to_owned));
+        self.mentions.push(Mention { name: name.to_owned(), file, pos, hole_of });
+    }
+
+    /// Reads something in which these names are bound: they become no mentions.
+    pub fn bound_to<T>(&mut self, names: &[&str], read: impl FnOnce(&mut Self) -> T) -> T {
+        let own = std::mem::take(&mut self.mentions);
+        let read = read(self);
+        let inside = std::mem::replace(&mut self.mentions, own);
+        self.mentions.extend(inside.into_iter().filter(|mention| !names.contains(&mention.name.as_str())));
+        read
+    }
+
+    /// Reads a named resource, or notes that there is none.
+    pub(super) fn resource(&mut self, kind: Resource, name: &At<String>) -> Option<dialogue::Text> {
+        let found = self.library.read(kind, name);
+        match &found {
+            Some(text) => self.shared.keep(kind, name, text),
+            None => {
+                let names = self.library.names(kind);
+                let word = if kind == Resource::Labels { "label list" } else { kind.word() };
+                let code = format!("unknown-{}", kind.word());
+                let hint = closest(&dialogue::plain_name(kind, name), names.iter().map(String::as_str));
+                self.problem(&code, name.pos, format!("found no {word} `{}`", name.value), hint);
+            }
+        }
+        found
+    }
+
+    /// A prompt file as a template; its holes are not mentions yet.
+    pub fn prompt(&mut self, name: &At<String>) -> Option<(Template, Node, Arc<str>)> {
+        let text = self.resource(Resource::Prompt, name)?;
+        // a file's last line break is no part of the prompt
+        let source = text.source.trim_end().to_owned();
+        // a literal block without indentation whose first line is line 1 of the file
+        let node = Node { pos: Pos { line: 0, column: 1 }, data: Data::Text(source.clone(), Style::Literal(0)) };
+        let file: Arc<str> = text.file.into();
+        let template = self.parsed(&source, &node, &file)?;
+        Some((template, node, file))
+    }
+
+    /// A label list by name.
+    pub fn labels(&mut self, name: &At<String>) -> Option<Vec<String>> {
+        let labels = dialogue::labels(&self.resource(Resource::Labels, name)?.source);
+        if labels.is_empty() {
+            self.problem("wrong-value", name.pos, format!("found no labels in label list `{}`", name.value), None);
+        }
+        Some(labels)
+    }
+
+    /// The role `name` of the cast, asked for `kind`; returns the plan's name for it, and what its agent answers if known.
+    pub fn role(&mut self, name: &At<String>, kind: Kind) -> Option<(String, Option<Vec<Kind>>)> {
+        let Some(player) = self.cast.get(&name.value).cloned() else {
+            let roles: Vec<&str> = self.cast.keys().map(String::as_str).collect();
+            let listed = if roles.is_empty() {
+                "the dialogue has no cast".into()
+            } else {
+                format!("the cast has {}", roles.join(", "))
+            };
+            let hint = closest(name, roles.iter().copied()).unwrap_or(listed);
+            self.problem(
+                "unknown-role",
+                name.pos,
+                format!("found role `{}`, which no agent fills", name.value),
+                Some(hint),
+            );
+            return None;
+        };
+        let kinds = self.shared.agents.get(&player.agent).cloned().flatten();
+        if let Some(kinds) = kinds.as_ref().filter(|kinds| !kinds.contains(&kind)) {
+            let can = kinds.iter().map(|kind| word(*kind)).collect::<Vec<_>>().join(", ");
+            let message = format!(
+                "found `{}` for role `{}`, which answers {can} and not {}",
+                player.agent,
+                name.value,
+                word(kind)
+            );
+            let hint = Some(format!("give the role an agent that answers {}", word(kind)));
+            self.problem("agent-cannot", name.pos, message, hint);
+        }
+        Some((self.shared.cast_role(&name.value, &player.agent, kind), kinds))
+    }
+}
+
+/// The word for a kind of request: its verb.
+pub(super) fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Rank => "rank",
+        Kind::Say => "say",
+        Kind::Hear => "hear",
+        Kind::Embed => "embed",
+        Kind::Frames => "frames",
+    }
+}
+
+/// The second half: the types of what a step names are known.
+pub struct Typing<'a> {
+    pub(super) shared: &'a mut Shared,
+    pub(super) names: &'a IndexMap<String, Type>,
+}
+
+impl Known for IndexMap<String, Type> {
+    fn ty(&self, name: &str) -> Option<Type> {
+        self.get(name).cloned()
+    }
+}
+
+impl Typing<'_> {
+    /// Notes a problem.
+    pub fn problem(&mut self, code: &str, file: &Arc<str>, pos: Pos, message: String, hint: Option<String>) {
+        self.shared.problem(code, file, pos, message, hint);
+    }
+
+    /// The type of a template at `node`; attributes that cannot exist are noted.
+    pub(super) fn template(&mut self, template: &Template, node: &Node, file: &Arc<str>) -> Type {
+        let mut findings = Vec::new();
+        let ty = template.ty(self.names, &mut findings);
+        for finding in findings {
+            self.shared.problem(finding.code, file, node.inside(finding.offset), finding.message, finding.hint);
+        }
+        ty
+    }
+
+    /// Types a prompt.
+    pub fn prompt(&mut self, template: &Template, node: &Node, file: &Arc<str>) -> Type {
+        self.template(template, node, file)
+    }
+
+    /// The types of names that may be used here.
+    pub fn names(&self) -> &IndexMap<String, Type> {
+        self.names
+    }
+
+    /// The same with other names.
+    pub fn with<T>(&mut self, names: &IndexMap<String, Type>, then: impl FnOnce(&mut Typing<'_>) -> T) -> T {
+        then(&mut Typing { shared: self.shared, names })
+    }
+
+    /// Types `formula` and notes if it is none of `wanted` (the first is the one named in the message).
+    pub fn expect(&mut self, formula: &Formula, wanted: &[Type], what: &str) -> Type {
+        let found = formula.ty(self);
+        if wanted.iter().any(|wanted| wanted.accepts(&found)) {
+            return found;
+        }
+        let expected = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        let message = format!("found {found} for {what}, expected {expected}");
+        let hint = match &found {
+            Type::List(item) if wanted.iter().any(|wanted| wanted.accepts(item)) => {
+                Some("do the step once for each item: add `each: …` and use `{{ item }}` here".to_owned())
+            }
+            Type::Scored => Some("use its `.text`, `.score` or `.probability`".to_owned()),
+            Type::Record(fields) if !fields.is_empty() => {
+                let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+                Some(format!("use one of its fields: {}", names.join(", ")))
+            }
+            _ if wanted.iter().any(|wanted| matches!(wanted, Type::List(item) if item.accepts(&found))) => {
+                Some("put it in a list: `[ … ]`".to_owned())
+            }
+            _ => None,
+        };
+        let (code, file) = if matches!(found, Type::List(_)) {
+            ("list-for-one", &formula.file)
+        } else {
+            ("wrong-type", &formula.file)
+        };
+        self.shared.problem(code, file, formula.node.pos, message, hint);
+        found
+    }
+}

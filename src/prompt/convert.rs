@@ -1,0 +1,193 @@
+//! Values as templates see them, and back. Media, moments and candidates keep their identity on the way through.
+
+use crate::value::{ImageFile, Media, Moment, Scored, Value};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value as Shown, ValueKind};
+use std::{fmt, sync::Arc};
+
+/// What a template sees of `value`.
+pub(super) fn shown(value: &Value) -> Shown {
+    match value {
+        Value::Nothing => Shown::from(()),
+        Value::Truth(truth) => Shown::from(*truth),
+        Value::Number(number) => number_shown(*number),
+        Value::Text(text) => Shown::from(text.as_str()),
+        Value::Video(media) => Shown::from_object(MediaShown { media: media.clone(), sound: false }),
+        Value::Audio(media) => Shown::from_object(MediaShown { media: media.clone(), sound: true }),
+        Value::Image(image) => Shown::from_object(ImageShown(image.clone())),
+        Value::Moment(moment) => Shown::from_object(MomentShown(moment.clone())),
+        Value::Scored(scored) => Shown::from_object(ScoredShown(scored.clone())),
+        Value::Vector(vector) => Shown::from_object(VectorShown(vector.clone())),
+        Value::List(items) => items.iter().map(shown).collect::<Vec<_>>().into(),
+        Value::Record(fields) => Shown::from_pairs(fields.iter().map(|(name, value)| (name.clone(), shown(value)))),
+    }
+}
+
+/// Whole numbers without a decimal point.
+fn number_shown(number: f64) -> Shown {
+    if number.fract() == 0.0 && number.abs() < 9e15 { Shown::from(number as i64) } else { Shown::from(number) }
+}
+
+/// The value that a template computed.
+pub(super) fn from_shown(shown: &Shown) -> Result<Value, String> {
+    if let Some(value) = identity(shown) {
+        return Ok(value);
+    }
+    Ok(match shown.kind() {
+        ValueKind::Undefined => return Err("the value is undefined".into()),
+        ValueKind::None => Value::Nothing,
+        ValueKind::Bool => Value::Truth(shown.is_true()),
+        ValueKind::Number => Value::Number(f64::try_from(shown.clone()).map_err(|e| e.to_string())?),
+        ValueKind::String => Value::Text(shown.as_str().unwrap_or_default().to_owned()),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let items = shown.try_iter().map_err(|e| e.to_string())?;
+            Value::List(items.map(|item| from_shown(&item)).collect::<Result<_, _>>()?)
+        }
+        ValueKind::Map => {
+            let mut fields = indexmap::IndexMap::new();
+            for key in shown.try_iter().map_err(|e| e.to_string())? {
+                let field = shown.get_item(&key).map_err(|e| e.to_string())?;
+                fields.insert(key.to_string(), from_shown(&field)?);
+            }
+            Value::Record(fields)
+        }
+        ValueKind::Plain => Value::Text(shown.to_string()),
+        kind => return Err(format!("a template yields {kind}, which is no value of a dialogue: {shown}")),
+    })
+}
+
+/// Values that pass through templates unchanged.
+fn identity(shown: &Shown) -> Option<Value> {
+    shown.as_object()?;
+    if let Some(media) = shown.downcast_object_ref::<MediaShown>() {
+        let value = if media.sound { Value::Audio } else { Value::Video };
+        return Some(value(media.media.clone()));
+    }
+    if let Some(moment) = shown.downcast_object_ref::<MomentShown>() {
+        return Some(Value::Moment(moment.0.clone()));
+    }
+    if let Some(scored) = shown.downcast_object_ref::<ScoredShown>() {
+        return Some(Value::Scored(scored.0.clone()));
+    }
+    if let Some(image) = shown.downcast_object_ref::<ImageShown>() {
+        return Some(Value::Image(image.0.clone()));
+    }
+    shown.downcast_object_ref::<VectorShown>().map(|vector| Value::Vector(vector.0.clone()))
+}
+
+#[derive(Debug)]
+struct MediaShown {
+    media: Arc<Media>,
+    sound: bool,
+}
+
+/// What templates may ask of a video or audio; `audio` is nothing for a silent video.
+pub(super) const MEDIA_ATTRIBUTES: &[&str] = &["path", "start", "end", "duration", "audio", "has_audio", "has_video"];
+
+impl Object for MediaShown {
+    fn get_value(self: &Arc<Self>, key: &Shown) -> Option<Shown> {
+        let media = &self.media;
+        Some(match key.as_str()? {
+            "path" => Shown::from(media.path.as_str()),
+            "start" => number_shown(media.start.seconds()),
+            "end" => number_shown(media.end.seconds()),
+            "duration" => number_shown(media.end.seconds() - media.start.seconds()),
+            "audio" if media.has_audio => Shown::from_object(MediaShown { media: media.clone(), sound: true }),
+            "audio" => Shown::from(()),
+            "has_audio" => Shown::from(media.has_audio),
+            "has_video" => Shown::from(media.has_video),
+            _ => return None,
+        })
+    }
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(MEDIA_ATTRIBUTES)
+    }
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.media.path)
+    }
+}
+
+#[derive(Debug)]
+struct ImageShown(ImageFile);
+
+/// What templates may ask of an image.
+pub(super) const IMAGE_ATTRIBUTES: &[&str] = &["path"];
+
+impl Object for ImageShown {
+    fn get_value(self: &Arc<Self>, key: &Shown) -> Option<Shown> {
+        (key.as_str()? == "path").then(|| Shown::from(self.0.path.as_str()))
+    }
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(IMAGE_ATTRIBUTES)
+    }
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.path)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct MomentShown(pub Moment);
+
+/// What templates may ask of a moment; times are in seconds.
+pub(super) const MOMENT_ATTRIBUTES: &[&str] = &["start", "end", "middle", "duration", "text", "video"];
+
+impl Object for MomentShown {
+    fn get_value(self: &Arc<Self>, key: &Shown) -> Option<Shown> {
+        let (start, end) = (self.0.start.seconds(), self.0.end.seconds());
+        Some(match key.as_str()? {
+            "start" => number_shown(start),
+            "end" => number_shown(end),
+            "middle" => number_shown((start + end) / 2.0),
+            "duration" => number_shown(end - start),
+            "text" => Shown::from(self.0.text.as_deref().unwrap_or_default()),
+            "video" => Shown::from_object(MediaShown { media: self.0.media.clone(), sound: false }),
+            _ => return None,
+        })
+    }
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(MOMENT_ATTRIBUTES)
+    }
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.text {
+            Some(text) => f.write_str(text),
+            None => write!(f, "{}-{}", self.0.start, self.0.end),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ScoredShown(Scored);
+
+/// What templates may ask of a scored candidate.
+pub(super) const SCORED_ATTRIBUTES: &[&str] = &["text", "score", "probability"];
+
+impl Object for ScoredShown {
+    fn get_value(self: &Arc<Self>, key: &Shown) -> Option<Shown> {
+        Some(match key.as_str()? {
+            "text" => Shown::from(self.0.text.as_str()),
+            "score" => Shown::from(f64::from(self.0.score)),
+            "probability" => Shown::from(f64::from(self.0.probability)),
+            _ => return None,
+        })
+    }
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(SCORED_ATTRIBUTES)
+    }
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text)
+    }
+}
+
+#[derive(Debug)]
+struct VectorShown(Vec<f32>);
+
+impl Object for VectorShown {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+    fn get_value(self: &Arc<Self>, key: &Shown) -> Option<Shown> {
+        self.0.get(key.as_usize()?).map(|x| Shown::from(f64::from(*x)))
+    }
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.0.len())
+    }
+}

@@ -1,0 +1,340 @@
+//! The filters that dialogues have beside minijinja's own, and the list of all of them.
+
+use super::convert::{self, MomentShown};
+use crate::value::{Moment, Value};
+use minijinja::{
+    Environment, Error, ErrorKind,
+    value::{Rest, Value as Shown, ValueKind},
+};
+
+/// A filter of ours: its name and how it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilterDoc {
+    /// The name after the bar.
+    pub name: &'static str,
+    /// An example of its use.
+    pub usage: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+const fn doc(name: &'static str, usage: &'static str, about: &'static str) -> FilterDoc {
+    FilterDoc { name, usage, about }
+}
+
+/// The filters that dialogues add to minijinja's.
+pub const FILTERS: &[FilterDoc] = &[
+    doc("lines", "reply | lines", "the lines of a text as a list; numbering, bullets and empty lines are dropped"),
+    doc(
+        "runs",
+        "rows | runs('place')",
+        "a list of lists: neighbours that are equal (in the named fields, if any) together",
+    ),
+    doc(
+        "absorb",
+        "rows | runs('place') | absorb(2)",
+        "lists shorter than this join the list before them (the first: after)",
+    ),
+    doc(
+        "smooth",
+        "labels | smooth(3)",
+        "each text replaced by the commonest among the n around it; its own wins a tie",
+    ),
+    doc("flatten", "lists | flatten", "a list of lists as one list"),
+    doc("tally", "labels | tally", "records {text, count}, commonest first; ties in order of appearance"),
+    doc("clock", "moment.start | clock", "seconds (or a moment's start) as MM:SS, from one hour on HH:MM:SS"),
+    doc(
+        "span",
+        "moments | span('text')",
+        "one moment from the first's start to the last's end, carrying the text if given",
+    ),
+    doc("numbered", "log | numbered", "lines `[1] 00:00-00:08 text` of records or moments with start, end and text"),
+    doc("overlapping", "speech | overlapping(a, b)", "the moments or records that share time with a..b (seconds)"),
+    doc("within", "speech | within(a, b)", "the moments or records whose middle lies in a..b (seconds)"),
+];
+
+/// The filters of minijinja that templates may use (`lines` is ours).
+pub const BUILTIN: &[&str] = &[
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "zip",
+];
+
+/// The tests (`x is …`) that templates may use.
+pub const TESTS: &[&str] = &[
+    "!=",
+    "<",
+    "<=",
+    "==",
+    ">",
+    ">=",
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "escaped",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "safe",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "upper",
+];
+
+/// The names of all filters.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FILTERS.iter().map(|filter| filter.name).chain(BUILTIN.iter().copied())
+}
+
+pub(super) fn add_to(engine: &mut Environment<'static>) {
+    engine.add_filter("lines", |text: &Shown| Shown::from(lines(&text.to_string())));
+    engine.add_filter("runs", runs);
+    engine.add_filter("absorb", absorb);
+    engine.add_filter("smooth", smooth);
+    engine.add_filter("flatten", flatten);
+    engine.add_filter("tally", tally);
+    engine.add_filter("clock", clock_filter);
+    engine.add_filter("span", span);
+    engine.add_filter("numbered", numbered_filter);
+    engine.add_filter("overlapping", |list: &Shown, start: f64, end: f64| {
+        // an item without duration counts if it lies inside
+        timed(list, |a, b| (a < end && b > start) || (a == b && a >= start && a < end))
+    });
+    engine.add_filter("within", |list: &Shown, start: f64, end: f64| {
+        timed(list, |a, b| (start..end).contains(&((a + b) / 2.0)))
+    });
+}
+
+fn wrong(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message.into())
+}
+
+fn items(list: &Shown) -> Result<Vec<Shown>, Error> {
+    match list.kind() {
+        ValueKind::Seq | ValueKind::Iterable => Ok(list.try_iter()?.collect()),
+        kind => Err(wrong(format!("found {kind}, expected a list"))),
+    }
+}
+
+/// The lines of a text without numbering, bullets and empty lines.
+pub fn lines(text: &str) -> Vec<String> {
+    text.lines().map(|line| unmarked(line).to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+/// A line without its bullet or its number (`1.`, `2)`, `(3)`).
+fn unmarked(line: &str) -> &str {
+    let line = line.trim();
+    if let Some(rest) = ["- ", "* ", "• ", "– "].iter().find_map(|bullet| line.strip_prefix(bullet)) {
+        return rest.trim();
+    }
+    let open = line.strip_prefix('(').unwrap_or(line);
+    let digits = open.len() - open.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    if digits == 0 || digits > 3 {
+        return line;
+    }
+    let rest = &open[digits..];
+    match rest.strip_prefix(['.', ')', ':']) {
+        // "2.5 litres" is no numbering
+        Some(after) if after.is_empty() || after.starts_with(char::is_whitespace) => after.trim(),
+        _ => line,
+    }
+}
+
+fn runs(list: &Shown, fields: Rest<Shown>) -> Result<Shown, Error> {
+    let mut names = Vec::new();
+    for field in fields.iter() {
+        match field.as_str() {
+            Some(name) => names.push(name.to_owned()),
+            None => names.extend(items(field)?.iter().map(ToString::to_string)),
+        }
+    }
+    let key = |item: &Shown| -> Result<Vec<Shown>, Error> {
+        if names.is_empty() {
+            return Ok(vec![item.clone()]);
+        }
+        names.iter().map(|name| item.get_attr(name)).collect()
+    };
+    let mut groups: Vec<(Vec<Shown>, Vec<Shown>)> = Vec::new();
+    for item in items(list)? {
+        let key = key(&item)?;
+        match groups.last_mut() {
+            Some((last, group)) if *last == key => group.push(item),
+            _ => groups.push((key, vec![item])),
+        }
+    }
+    Ok(groups.into_iter().map(|(_, group)| Shown::from(group)).collect::<Vec<_>>().into())
+}
+
+fn absorb(list: &Shown, least: usize) -> Result<Shown, Error> {
+    let mut groups: Vec<Vec<Shown>> = Vec::new();
+    for group in items(list)? {
+        let group = items(&group)?;
+        match groups.last_mut() {
+            // a short first group takes what follows
+            Some(last) if group.len() < least || (last.len() < least) => last.extend(group),
+            _ => groups.push(group),
+        }
+    }
+    Ok(groups.into_iter().map(Shown::from).collect::<Vec<_>>().into())
+}
+
+fn smooth(list: &Shown, width: usize) -> Result<Shown, Error> {
+    let texts = items(list)?;
+    let reach = width / 2;
+    let smoothed = (0..texts.len()).map(|i| {
+        let around = &texts[i.saturating_sub(reach)..(i + reach + 1).min(texts.len())];
+        let votes = |text: &Shown| around.iter().filter(|other| *other == text).count();
+        let most = around.iter().map(votes).max().unwrap_or(0);
+        let winner = if votes(&texts[i]) == most { Some(&texts[i]) } else { around.iter().find(|t| votes(t) == most) };
+        winner.unwrap_or(&texts[i]).clone()
+    });
+    Ok(smoothed.collect::<Vec<_>>().into())
+}
+
+fn flatten(list: &Shown) -> Result<Shown, Error> {
+    let mut flat = Vec::new();
+    for group in items(list)? {
+        flat.extend(items(&group)?);
+    }
+    Ok(flat.into())
+}
+
+fn tally(list: &Shown) -> Result<Shown, Error> {
+    let mut counts: indexmap::IndexMap<String, usize> = indexmap::IndexMap::new();
+    for item in items(list)? {
+        *counts.entry(item.to_string()).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let record = |(text, count): (String, usize)| {
+        Shown::from_pairs([("text".to_owned(), Shown::from(text)), ("count".to_owned(), Shown::from(count))])
+    };
+    Ok(counts.into_iter().map(record).collect::<Vec<_>>().into())
+}
+
+/// `MM:SS`, from one hour on `HH:MM:SS`; parts of a second are cut off.
+pub fn clock(seconds: f64) -> String {
+    // a hair is added so that 8 s in ticks of 1/30 000 do not show as 7
+    let whole = (seconds + 1e-6).floor();
+    let (sign, whole) = if whole < 0.0 { ("-", -whole as u64) } else { ("", whole as u64) };
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours > 0 {
+        format!("{sign}{hours:02}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{sign}{minutes:02}:{seconds:02}")
+    }
+}
+
+fn seconds(item: &Shown, name: &str) -> Result<f64, Error> {
+    let value = item.get_attr(name)?;
+    f64::try_from(value).map_err(|_| wrong(format!("found no number `{name}` in {item}, expected a time in seconds")))
+}
+
+fn clock_filter(time: &Shown) -> Result<String, Error> {
+    if time.is_number() { Ok(clock(f64::try_from(time.clone())?)) } else { Ok(clock(seconds(time, "start")?)) }
+}
+
+fn span(list: &Shown, text: Option<&Shown>) -> Result<Shown, Error> {
+    let moments = items(list)?;
+    let moment = |item: Option<&Shown>| {
+        let item = item.ok_or_else(|| wrong("found an empty list, expected moments"))?;
+        let moment = item.downcast_object_ref::<MomentShown>().map(|shown| shown.0.clone());
+        moment.ok_or_else(|| wrong(format!("found {item}, expected a moment")))
+    };
+    let (first, last) = (moment(moments.first())?, moment(moments.last())?);
+    let spanned = Moment { end: last.end, text: text.map(ToString::to_string), ..first };
+    Ok(convert::shown(&Value::Moment(spanned)))
+}
+
+fn timed(list: &Shown, keep: impl Fn(f64, f64) -> bool) -> Result<Shown, Error> {
+    let mut kept = Vec::new();
+    for item in items(list)? {
+        if keep(seconds(&item, "start")?, seconds(&item, "end")?) {
+            kept.push(item);
+        }
+    }
+    Ok(kept.into())
+}
+
+/// One line of a log as a prompt shows it; `number` counts from 1.
+pub fn numbered_line(number: usize, start: f64, end: f64, text: &str) -> String {
+    format!("[{number}] {}-{} {text}", clock(start), clock(end))
+}
+
+fn numbered_filter(log: &Shown) -> Result<String, Error> {
+    let mut lines = Vec::new();
+    for (i, entry) in items(log)?.iter().enumerate() {
+        let text = entry.get_attr("text")?.to_string();
+        lines.push(numbered_line(i + 1, seconds(entry, "start")?, seconds(entry, "end")?, &text));
+    }
+    Ok(lines.join("\n"))
+}

@@ -1,0 +1,285 @@
+//! The type that a template will evaluate to, as far as it can be told before the run, and the attributes that
+//! cannot exist.
+
+use super::convert::{IMAGE_ATTRIBUTES, MEDIA_ATTRIBUTES, MOMENT_ATTRIBUTES, SCORED_ATTRIBUTES};
+use crate::{plan::closest, value::Type};
+use minijinja::{
+    machinery::{Span, ast, ast::Expr, ast::Stmt, parse},
+    value::ValueKind,
+};
+
+/// The types of the names that a template may use.
+pub trait Known {
+    /// The type of `name`; `None` if there is no such name (reported elsewhere).
+    fn ty(&self, name: &str) -> Option<Type>;
+}
+
+/// Something that cannot work, found while typing a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// A stable word.
+    pub code: &'static str,
+    /// What was found and expected.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Where, in bytes from the start of the template.
+    pub offset: usize,
+}
+
+/// The type of a template; `whole` if it is one expression.
+pub(super) fn template(source: &str, whole: bool, known: &dyn Known, findings: &mut Vec<Finding>) -> Type {
+    let Ok(Stmt::Template(tree)) = parse(source, "template", Default::default()) else { return Type::Text };
+    let mut typing = Typing { known, local: Vec::new(), findings };
+    let mut last = Type::Text;
+    for stmt in &tree.children {
+        match (whole, stmt) {
+            (true, Stmt::EmitExpr(emit)) => last = typing.expr(&emit.expr),
+            _ => typing.stmt(stmt),
+        }
+    }
+    last
+}
+
+struct Typing<'a> {
+    known: &'a dyn Known,
+    /// Names bound inside the template.
+    local: Vec<(String, Type)>,
+    findings: &'a mut Vec<Finding>,
+}
+
+/// What iterating over a value of this type yields.
+fn element(list: &Type) -> Type {
+    match list {
+        Type::List(item) => (**item).clone(),
+        Type::Vector => Type::Number,
+        _ => Type::Any,
+    }
+}
+
+fn list_of(item: Type) -> Type {
+    Type::List(Box::new(item))
+}
+
+/// The type that fits both.
+fn join(a: Type, b: Type) -> Type {
+    if a == b { a } else { Type::Any }
+}
+
+impl Typing<'_> {
+    fn stmt(&mut self, stmt: &Stmt<'_>) {
+        match stmt {
+            Stmt::EmitExpr(emit) => {
+                self.expr(&emit.expr);
+            }
+            Stmt::ForLoop(each) => {
+                let item = element(&self.expr(&each.iter));
+                let depth = self.local.len();
+                self.bind(&each.target, item);
+                self.local.push(("loop".into(), Type::Any));
+                each.filter_expr.iter().for_each(|filter| drop(self.expr(filter)));
+                each.body.iter().for_each(|stmt| self.stmt(stmt));
+                self.local.truncate(depth);
+                each.else_body.iter().for_each(|stmt| self.stmt(stmt));
+            }
+            Stmt::IfCond(branch) => {
+                self.expr(&branch.expr);
+                branch.true_body.iter().chain(&branch.false_body).for_each(|stmt| self.stmt(stmt));
+            }
+            Stmt::Set(set) => {
+                let ty = self.expr(&set.expr);
+                self.bind(&set.target, ty);
+            }
+            // what other statements bind is of unknown type: nothing can be said about it
+            _ => {}
+        }
+    }
+
+    fn bind(&mut self, target: &Expr<'_>, ty: Type) {
+        match target {
+            Expr::Var(var) => self.local.push((var.id.to_owned(), ty)),
+            Expr::List(list) => list.items.iter().for_each(|item| self.bind(item, Type::Any)),
+            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item, Type::Any)),
+            _ => {}
+        }
+    }
+
+    fn name(&self, name: &str) -> Type {
+        let local = self.local.iter().rev().find(|(local, _)| local == name).map(|(_, ty)| ty.clone());
+        local.or_else(|| self.known.ty(name)).unwrap_or(Type::Any)
+    }
+
+    fn expr(&mut self, expr: &Expr<'_>) -> Type {
+        match expr {
+            Expr::Var(var) => self.name(var.id),
+            Expr::Const(constant) => match constant.value.kind() {
+                ValueKind::Bool => Type::Truth,
+                ValueKind::Number => Type::Number,
+                ValueKind::String => Type::Text,
+                ValueKind::Seq => list_of(Type::Any),
+                _ => Type::Any,
+            },
+            Expr::Slice(slice) => self.expr(&slice.expr),
+            Expr::UnaryOp(op) => {
+                self.expr(&op.expr);
+                if matches!(op.op, ast::UnaryOpKind::Not) { Type::Truth } else { Type::Number }
+            }
+            Expr::BinOp(op) => self.operation(op),
+            Expr::Compare(compare) => {
+                self.expr(&compare.expr);
+                compare.ops.iter().for_each(|op| drop(self.expr(&op.expr)));
+                Type::Truth
+            }
+            Expr::IfExpr(branch) => {
+                self.expr(&branch.test_expr);
+                let yes = self.expr(&branch.true_expr);
+                let no = branch.false_expr.as_ref().map_or(Type::Any, |other| self.expr(other));
+                join(yes, no)
+            }
+            Expr::Filter(filter) => self.filter(filter, filter.span()),
+            Expr::Test(test) => {
+                // `x.y is defined` asks about an attribute: nothing to report inside
+                let _ = test;
+                Type::Truth
+            }
+            Expr::GetAttr(get) => {
+                let of = self.expr(&get.expr);
+                self.attribute(&of, get.name, get.span())
+            }
+            Expr::GetItem(get) => {
+                let of = self.expr(&get.expr);
+                self.expr(&get.subscript_expr);
+                match &get.subscript_expr {
+                    Expr::Const(key) if key.value.as_str().is_some() => {
+                        self.attribute(&of, key.value.as_str().unwrap_or_default(), get.span())
+                    }
+                    _ => element(&of),
+                }
+            }
+            Expr::Call(call) => match &call.expr {
+                Expr::Var(var) if var.id == "range" => list_of(Type::Number),
+                _ => Type::Any,
+            },
+            Expr::List(list) => self.list(&list.items),
+            Expr::Tuple(tuple) => self.list(&tuple.items),
+            Expr::Map(map) => {
+                let key = |key: &Expr| match key {
+                    Expr::Const(key) => key.value.as_str().map(str::to_owned),
+                    _ => None,
+                };
+                let keys: Option<Vec<String>> = map.keys.iter().map(key).collect();
+                let types: Vec<Type> = map.values.iter().map(|value| self.expr(value)).collect();
+                Type::Record(keys.map(|keys| keys.into_iter().zip(types).collect()).unwrap_or_default())
+            }
+        }
+    }
+
+    fn list(&mut self, items: &[Expr<'_>]) -> Type {
+        let types: Vec<Type> = items.iter().map(|item| self.expr(item)).collect();
+        list_of(types.into_iter().reduce(join).unwrap_or(Type::Any))
+    }
+
+    fn operation(&mut self, op: &ast::BinOp<'_>) -> Type {
+        use ast::BinOpKind::*;
+        let (left, right) = (self.expr(&op.left), self.expr(&op.right));
+        match op.op {
+            Eq | Ne | Lt | Lte | Gt | Gte | In => Type::Truth,
+            Sub | Div | FloorDiv | Rem | Pow => Type::Number,
+            Concat => Type::Text,
+            ScAnd | ScOr | Add => join(left, right),
+            Mul => left,
+        }
+    }
+
+    /// The fields that a value of this type has, if they are known.
+    fn fields(of: &Type) -> Option<Vec<(String, Type)>> {
+        let media = |name: &str| match name {
+            "path" => Type::Text,
+            "audio" => Type::Audio,
+            "has_audio" | "has_video" => Type::Truth,
+            _ => Type::Number,
+        };
+        let moment = |name: &str| match name {
+            "text" => Type::Text,
+            "video" => Type::Video,
+            _ => Type::Number,
+        };
+        let scored = |name: &str| if name == "text" { Type::Text } else { Type::Number };
+        let table = |names: &[&str], ty: &dyn Fn(&str) -> Type| {
+            Some(names.iter().map(|name| ((*name).to_owned(), ty(name))).collect())
+        };
+        match of {
+            Type::Video | Type::Audio => table(MEDIA_ATTRIBUTES, &media),
+            Type::Image => table(IMAGE_ATTRIBUTES, &|_| Type::Text),
+            Type::Moment => table(MOMENT_ATTRIBUTES, &moment),
+            Type::Scored => table(SCORED_ATTRIBUTES, &scored),
+            Type::Record(fields) if !fields.is_empty() => Some(fields.clone()),
+            Type::Text | Type::Number | Type::Truth | Type::List(_) | Type::Vector => Some(Vec::new()),
+            Type::Any | Type::Record(_) => None,
+        }
+    }
+
+    fn attribute(&mut self, of: &Type, name: &str, span: Span) -> Type {
+        let Some(fields) = Self::fields(of) else { return Type::Any };
+        if let Some((_, ty)) = fields.iter().find(|(field, _)| field == name) {
+            return ty.clone();
+        }
+        let hint = match of {
+            Type::List(_) => Some("take one of its items, or `| map(attribute='…')`".to_owned()),
+            _ => closest(name, fields.iter().map(|(field, _)| field.as_str())),
+        };
+        let message = format!("found `.{name}` of a value of type {of}, which has no such field");
+        self.findings.push(Finding { code: "unknown-field", message, hint, offset: span.start_offset as usize });
+        Type::Any
+    }
+
+    fn filter(&mut self, filter: &ast::Filter<'_>, span: Span) -> Type {
+        let of = filter.expr.as_ref().map_or(Type::Any, |expr| self.expr(expr));
+        for arg in &filter.args {
+            if let ast::CallArg::Pos(expr) | ast::CallArg::Kwarg(_, expr) = arg {
+                self.expr(expr);
+            }
+        }
+        match filter.name {
+            "lines" | "split" => list_of(Type::Text),
+            "numbered" | "clock" | "capitalize" | "escape" | "e" | "format" | "indent" | "join" | "lower"
+            | "pprint" | "replace" | "safe" | "string" | "title" | "tojson" | "trim" | "upper" => Type::Text,
+            "abs" | "count" | "float" | "int" | "length" | "round" | "sum" => Type::Number,
+            "bool" => Type::Truth,
+            "first" | "last" | "min" | "max" => element(&of),
+            "flatten" => element(&of),
+            "list" | "reverse" | "sort" | "unique" | "select" | "reject" | "selectattr" | "rejectattr" | "smooth"
+            | "overlapping" | "within" | "absorb" => of,
+            "runs" | "batch" | "slice" => list_of(of),
+            "tally" => list_of(Type::Record(vec![("text".into(), Type::Text), ("count".into(), Type::Number)])),
+            "span" => Type::Moment,
+            "map" => self.mapped(&of, filter, span),
+            _ => Type::Any,
+        }
+    }
+
+    /// `map(attribute='x')` and `map('filter')`.
+    fn mapped(&mut self, of: &Type, filter: &ast::Filter<'_>, span: Span) -> Type {
+        let text = |expr: &Expr| match expr {
+            Expr::Const(value) => value.value.as_str().map(str::to_owned),
+            _ => None,
+        };
+        match filter.args.first() {
+            Some(ast::CallArg::Kwarg("attribute", expr)) => match text(expr) {
+                Some(path) if !path.contains('.') => {
+                    let item = element(of);
+                    list_of(self.attribute(&item, &path, span))
+                }
+                _ => list_of(Type::Any),
+            },
+            Some(ast::CallArg::Pos(expr)) => match text(expr).as_deref() {
+                Some("first" | "last" | "min" | "max") => list_of(element(&element(of))),
+                Some("trim" | "lower" | "upper" | "string" | "join" | "clock") => list_of(Type::Text),
+                Some("lines") => list_of(list_of(Type::Text)),
+                Some("length" | "count" | "int" | "float" | "round" | "abs" | "sum") => list_of(Type::Number),
+                _ => list_of(Type::Any),
+            },
+            _ => list_of(Type::Any),
+        }
+    }
+}

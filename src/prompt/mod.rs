@@ -1,0 +1,200 @@
+//! Templates: `{{ }}` in dialogues and prompt files. One expression language (minijinja, strict undefined) for both.
+//!
+//! A template is parsed once, at check time; what it names is read from its own syntax tree ([`Template::uses`]), so
+//! that nobody lists dependencies. Templates reach no file, clock or randomness, and are limited in work and output.
+
+mod convert;
+pub mod filters;
+mod infer;
+mod scope;
+mod survey;
+
+pub use infer::{Finding, Known};
+pub use scope::Scope;
+pub use survey::Use;
+
+use crate::value::Value;
+use minijinja::{Environment, UndefinedBehavior};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
+
+/// Longest template source, in bytes.
+pub const MAX_SOURCE: usize = 256 * 1024;
+/// Work that one evaluation may do: instructions, items visited and bytes written, as minijinja counts them.
+const FUEL: u64 = 20_000_000;
+/// Longest text that a template may render to, in bytes.
+const MAX_OUTPUT: usize = 8 * 1024 * 1024;
+
+static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    engine.set_fuel(Some(FUEL));
+    engine.set_recursion_limit(64);
+    engine.remove_filter("urlencode");
+    engine.remove_global("debug");
+    filters::add_to(&mut engine);
+    engine
+});
+
+/// A template that was compiled at check time and cannot fail to parse any more.
+///
+/// A template that is one `{{ expression }}` and nothing else evaluates to the expression's own value and keeps
+/// its type (a moment stays a moment); any other text renders to [`Value::Text`].
+#[derive(Clone)]
+pub struct Template {
+    /// As written.
+    pub source: String,
+    body: Arc<Body>,
+    uses: Arc<Vec<Use>>,
+}
+
+enum Body {
+    /// No hole at all: the source is the text.
+    Plain,
+    /// One `{{ expression }}`.
+    Whole(Box<minijinja::Expression<'static, 'static>>),
+    /// Text with holes or statements.
+    Mixed(Box<Environment<'static>>),
+}
+
+/// Why a text is not a template; `offset` is in bytes from the start of the source.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ParseError {
+    /// What is wrong.
+    pub message: String,
+    /// A stable word: `template-syntax`, `unknown-filter`, …
+    pub code: &'static str,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Where, in bytes.
+    pub offset: usize,
+}
+
+/// Why a template could not be evaluated in this scope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TemplateError {
+    /// In the user's words.
+    pub message: String,
+}
+
+impl Template {
+    /// Parses `source`, or says every place where it cannot be understood.
+    pub fn parse(source: &str) -> Result<Template, Vec<ParseError>> {
+        let done = |body, uses| Template { source: source.to_owned(), body: Arc::new(body), uses: Arc::new(uses) };
+        if source.len() > MAX_SOURCE {
+            let message = format!("a template of {} bytes, expected at most {MAX_SOURCE}", source.len());
+            return Err(vec![ParseError { message, code: "too-large", hint: None, offset: 0 }]);
+        }
+        if !["{{", "{%", "{#"].iter().any(|open| source.contains(open)) {
+            return Ok(done(Body::Plain, Vec::new()));
+        }
+        let tree = survey::tree(source)?;
+        let uses = survey::survey(&tree, &ENGINE)?;
+        let syntax = |error: minijinja::Error| vec![survey::syntax_error(&error, source)];
+        let body = match survey::whole_expression(&tree, source) {
+            Some(inner) => Body::Whole(Box::new(ENGINE.compile_expression_owned(inner.to_owned()).map_err(syntax)?)),
+            None => {
+                let mut engine = ENGINE.clone();
+                engine.add_template_owned("template", source.to_owned()).map_err(syntax)?;
+                Body::Mixed(Box::new(engine))
+            }
+        };
+        Ok(done(body, uses))
+    }
+
+    /// The names that this template takes from its scope, in the order of their first appearance.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for used in self.uses.iter() {
+            if !names.contains(&used.name.as_str()) {
+                names.push(&used.name);
+            }
+        }
+        names
+    }
+
+    /// Every place where a name is taken from the scope, with its path (`item.start`) and offset.
+    pub fn uses(&self) -> &[Use] {
+        &self.uses
+    }
+
+    /// True if the text has no holes.
+    pub fn is_plain(&self) -> bool {
+        matches!(*self.body, Body::Plain)
+    }
+
+    /// The type that it evaluates to where names have these types; every attribute that cannot exist is reported.
+    pub fn ty(&self, known: &dyn Known, findings: &mut Vec<Finding>) -> crate::value::Type {
+        infer::template(&self.source, matches!(*self.body, Body::Whole(_)), known, findings)
+    }
+
+    /// The value in this scope.
+    pub fn eval(&self, scope: &Scope) -> Result<Value, TemplateError> {
+        if let Some(used) = self.uses.iter().find(|used| scope.get(&used.name).is_none()) {
+            return Err(TemplateError { message: format!("`{}` has no value here", used.name) });
+        }
+        let shown = scope.shown();
+        match &*self.body {
+            Body::Plain => Ok(Value::Text(self.source.clone())),
+            Body::Whole(expression) => {
+                let value = expression.eval(shown).map_err(|error| self.failed(&error))?;
+                if value.is_undefined() {
+                    let message = format!("`{}` is undefined", self.source.trim());
+                    return Err(TemplateError { message });
+                }
+                convert::from_shown(&value).map_err(|message| TemplateError { message })
+            }
+            Body::Mixed(engine) => {
+                let template =
+                    engine.get_template("template").expect("the template was added when parsed: this is a bug");
+                let text = template.render(shown).map_err(|error| self.failed(&error))?;
+                if text.len() > MAX_OUTPUT {
+                    let message = format!("the template renders to {} bytes, more than {MAX_OUTPUT}", text.len());
+                    return Err(TemplateError { message });
+                }
+                Ok(Value::Text(text))
+            }
+        }
+    }
+
+    /// The value as text: what a prompt or a label would show of it.
+    pub fn text(&self, scope: &Scope) -> Result<String, TemplateError> {
+        Ok(show(&self.eval(scope)?))
+    }
+
+    fn failed(&self, error: &minijinja::Error) -> TemplateError {
+        use minijinja::ErrorKind;
+        let brief: String = self.source.trim().chars().take(80).collect();
+        let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+        let message = match error.kind() {
+            ErrorKind::OutOfFuel => format!("`{brief}` does more work than a template may"),
+            ErrorKind::UndefinedError => format!("something in `{brief}` is undefined{detail}"),
+            kind => format!("`{brief}`: {kind}{detail}"),
+        };
+        TemplateError { message }
+    }
+}
+
+/// What a template shows of a value inside text: a moment's text or times, a candidate's label, a number without
+/// needless decimals, a list or record as JSON.
+pub fn show(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Nothing => String::new(),
+        other => convert::shown(other).to_string(),
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Template").field(&self.source).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! Reads a template's syntax tree: which names it takes from its scope, and whether every filter, test and function
+//! exists. Statements that would reach other templates are refused.
+
+use super::{ParseError, filters};
+use crate::plan::closest;
+use minijinja::{
+    Environment,
+    machinery::{Span, ast, ast::Expr, ast::Stmt, parse},
+};
+
+/// One place where a template takes a name from its scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// The name.
+    pub name: String,
+    /// Where, in bytes from the start of the source.
+    pub offset: usize,
+}
+
+/// The syntax tree of `source`.
+pub(super) fn tree(source: &str) -> Result<Stmt<'_>, Vec<ParseError>> {
+    parse(source, "template", Default::default()).map_err(|error| vec![syntax_error(&error, source)])
+}
+
+/// A minijinja error as ours.
+pub(super) fn syntax_error(error: &minijinja::Error, source: &str) -> ParseError {
+    let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let line_start = |line: usize| source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let offset = error.range().map(|range| range.start).or_else(|| error.line().map(line_start)).unwrap_or(0);
+    ParseError { message: format!("template: {message}"), code: "template-syntax", hint: None, offset }
+}
+
+/// The text between the braces, if the template is one `{{ expression }}` and nothing else.
+pub(super) fn whole_expression<'s>(tree: &Stmt<'_>, source: &'s str) -> Option<&'s str> {
+    let Stmt::Template(template) = tree else { return None };
+    let blank = |stmt: &&Stmt| !matches!(stmt, Stmt::EmitRaw(raw) if raw.raw.trim().is_empty());
+    let mut parts = template.children.iter().filter(blank);
+    let (Some(Stmt::EmitExpr(_)), None) = (parts.next(), parts.next()) else { return None };
+    let inner = source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+    Some(inner.strip_suffix('-').unwrap_or(inner))
+}
+
+/// Every use of a name from outside, or every filter, test, function and statement that cannot be.
+pub(super) fn survey(tree: &Stmt<'_>, engine: &Environment<'_>) -> Result<Vec<Use>, Vec<ParseError>> {
+    let globals = engine.globals().map(|(name, _)| name.to_owned()).collect();
+    let mut walk = Walk { globals, bound: Vec::new(), uses: Vec::new(), errors: Vec::new() };
+    walk.stmt(tree);
+    if walk.errors.is_empty() { Ok(walk.uses) } else { Err(walk.errors) }
+}
+
+struct Walk {
+    globals: Vec<String>,
+    /// Names bound inside the template at this point (loops, `set`, `with`, macros).
+    bound: Vec<String>,
+    uses: Vec<Use>,
+    errors: Vec<ParseError>,
+}
+
+impl Walk {
+    fn error(&mut self, span: Span, code: &'static str, message: String, hint: Option<String>) {
+        self.errors.push(ParseError { message, code, hint, offset: span.start_offset as usize });
+    }
+
+    fn refuse(&mut self, what: &str, span: Span) {
+        let hint = "write the text here, or bind it with `with:`".to_owned();
+        self.error(span, "template-syntax", format!("`{what}` is not available in templates"), Some(hint));
+    }
+
+    /// Walks `body` with more names bound, and forgets them afterwards.
+    fn inside(&mut self, body: &[Stmt<'_>], names: impl FnOnce(&mut Walk)) {
+        let depth = self.bound.len();
+        names(self);
+        body.iter().for_each(|stmt| self.stmt(stmt));
+        self.bound.truncate(depth);
+    }
+
+    fn bind(&mut self, target: &Expr<'_>) {
+        match target {
+            Expr::Var(var) => self.bound.push(var.id.to_owned()),
+            Expr::List(list) => list.items.iter().for_each(|item| self.bind(item)),
+            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item)),
+            other => self.expr(other),
+        }
+    }
+
+    fn stmt(&mut self, stmt: &Stmt<'_>) {
+        match stmt {
+            Stmt::Template(template) => template.children.iter().for_each(|child| self.stmt(child)),
+            Stmt::EmitExpr(emit) => self.expr(&emit.expr),
+            Stmt::EmitRaw(_) | Stmt::Continue(_) | Stmt::Break(_) => {}
+            Stmt::ForLoop(each) => {
+                self.expr(&each.iter);
+                self.inside(&each.body, |walk| {
+                    walk.bind(&each.target);
+                    walk.bound.push("loop".into());
+                    each.filter_expr.iter().for_each(|filter| walk.expr(filter));
+                });
+                self.inside(&each.else_body, |_| {});
+            }
+            Stmt::IfCond(branch) => {
+                self.expr(&branch.expr);
+                branch.true_body.iter().chain(&branch.false_body).for_each(|stmt| self.stmt(stmt));
+            }
+            Stmt::WithBlock(with) => self.inside(&with.body, |walk| {
+                for (target, value) in &with.assignments {
+                    walk.expr(value);
+                    walk.bind(target);
+                }
+            }),
+            Stmt::Set(set) => {
+                self.expr(&set.expr);
+                self.bind(&set.target);
+            }
+            Stmt::SetBlock(set) => {
+                set.filter.iter().for_each(|filter| self.expr(filter));
+                self.inside(&set.body, |_| {});
+                self.bind(&set.target);
+            }
+            Stmt::AutoEscape(escape) => self.inside(&escape.body, |_| {}),
+            Stmt::FilterBlock(block) => {
+                self.expr(&block.filter);
+                self.inside(&block.body, |_| {});
+            }
+            Stmt::Macro(declared) => self.macro_body(declared),
+            Stmt::CallBlock(block) => {
+                self.call(&block.call);
+                self.macro_body(&block.macro_decl);
+            }
+            Stmt::Do(statement) => self.call(&statement.call),
+            Stmt::Block(block) => self.refuse("block", block.span()),
+            Stmt::Import(import) => self.refuse("import", import.span()),
+            Stmt::FromImport(import) => self.refuse("from", import.span()),
+            Stmt::Extends(extends) => self.refuse("extends", extends.span()),
+            Stmt::Include(include) => self.refuse("include", include.span()),
+        }
+    }
+
+    fn macro_body(&mut self, declared: &ast::Macro<'_>) {
+        declared.defaults.iter().for_each(|default| self.expr(default));
+        self.inside(&declared.body, |walk| {
+            declared.args.iter().for_each(|arg| walk.bind(arg));
+            walk.bound.push("caller".into());
+        });
+        self.bound.push(declared.name.to_owned());
+    }
+
+    fn call(&mut self, call: &ast::Call<'_>) {
+        match &call.expr {
+            Expr::Var(var) if self.globals.iter().any(|name| name == var.id) => {}
+            callee => self.expr(callee),
+        }
+        self.args(&call.args);
+    }
+
+    fn args(&mut self, args: &[ast::CallArg<'_>]) {
+        for arg in args {
+            match arg {
+                ast::CallArg::Pos(expr)
+                | ast::CallArg::Kwarg(_, expr)
+                | ast::CallArg::PosSplat(expr)
+                | ast::CallArg::KwargSplat(expr) => self.expr(expr),
+            }
+        }
+    }
+
+    fn expr(&mut self, expr: &Expr<'_>) {
+        match expr {
+            Expr::Var(var) => {
+                let known = |names: &[String]| names.iter().any(|name| name == var.id);
+                if !known(&self.bound) && !known(&self.globals) {
+                    self.uses.push(Use { name: var.id.to_owned(), offset: var.span().start_offset as usize });
+                }
+            }
+            Expr::Const(_) => {}
+            Expr::Slice(slice) => {
+                self.expr(&slice.expr);
+                [&slice.start, &slice.stop, &slice.step].into_iter().flatten().for_each(|part| self.expr(part));
+            }
+            Expr::UnaryOp(op) => self.expr(&op.expr),
+            Expr::BinOp(op) => [&op.left, &op.right].into_iter().for_each(|side| self.expr(side)),
+            Expr::Compare(compare) => {
+                self.expr(&compare.expr);
+                compare.ops.iter().for_each(|op| self.expr(&op.expr));
+            }
+            Expr::IfExpr(branch) => {
+                [&branch.test_expr, &branch.true_expr].into_iter().for_each(|part| self.expr(part));
+                branch.false_expr.iter().for_each(|part| self.expr(part));
+            }
+            Expr::Filter(filter) => {
+                filter.expr.iter().for_each(|expr| self.expr(expr));
+                if !filters::names().any(|name| name == filter.name) {
+                    let hint = closest(filter.name, filters::names());
+                    self.error(filter.span(), "unknown-filter", format!("unknown filter `{}`", filter.name), hint);
+                }
+                self.args(&filter.args);
+            }
+            Expr::Test(test) => {
+                self.expr(&test.expr);
+                if !filters::TESTS.contains(&test.name) {
+                    let hint = closest(test.name, filters::TESTS.iter().copied());
+                    self.error(test.span(), "unknown-filter", format!("unknown test `is {}`", test.name), hint);
+                }
+                self.args(&test.args);
+            }
+            Expr::GetAttr(get) => self.expr(&get.expr),
+            Expr::GetItem(get) => [&get.expr, &get.subscript_expr].into_iter().for_each(|part| self.expr(part)),
+            Expr::Call(call) => self.call(call),
+            Expr::List(list) => list.items.iter().for_each(|item| self.expr(item)),
+            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.expr(item)),
+            Expr::Map(map) => map.keys.iter().chain(&map.values).for_each(|part| self.expr(part)),
+        }
+    }
+}

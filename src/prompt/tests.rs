@@ -1,0 +1,160 @@
+//! Templates: what they yield, what they name, what they refuse.
+
+use super::*;
+use crate::value::{Media, Moment, Scored, Time};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+fn media(has_audio: bool) -> Arc<Media> {
+    let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(90.0));
+    Arc::new(Media { path: "day.mp4".into(), digest: "d".into(), start, end, has_video: true, has_audio })
+}
+
+fn moment(start: f64, end: f64, text: Option<&str>) -> Value {
+    let (start, end) = (Time::from_seconds(start), Time::from_seconds(end));
+    Value::Moment(Moment { media: media(true), start, end, text: text.map(str::to_owned) })
+}
+
+fn texts(texts: &[&str]) -> Value {
+    Value::List(texts.iter().map(|text| Value::Text((*text).into())).collect())
+}
+
+fn record(fields: &[(&str, Value)]) -> Value {
+    Value::Record(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<IndexMap<_, _>>())
+}
+
+fn scope() -> Scope {
+    Scope::from_iter([
+        ("video", Value::Video(media(true))),
+        ("silent", Value::Video(media(false))),
+        ("item", moment(2.0, 4.0, None)),
+        ("best", Value::Scored(Scored { text: "kitchen".into(), score: 0.25, probability: 0.9 })),
+        ("labels", texts(&["a", "b", "a", "a"])),
+        ("n", Value::Number(2.0)),
+        ("speech", Value::List(vec![moment(1.0, 3.0, Some("hello")), moment(8.0, 9.0, Some("bye"))])),
+        (
+            "rows",
+            Value::List(vec![
+                record(&[("place", Value::Text("x".into())), ("k", Value::Number(1.0))]),
+                record(&[("place", Value::Text("x".into())), ("k", Value::Number(2.0))]),
+                record(&[("place", Value::Text("y".into())), ("k", Value::Number(3.0))]),
+            ]),
+        ),
+    ])
+}
+
+fn eval(source: &str) -> Result<Value, String> {
+    let parse = |errors: Vec<ParseError>| errors.into_iter().map(|e| e.message).collect::<Vec<_>>().join("; ");
+    Template::parse(source).map_err(parse)?.eval(&scope()).map_err(|error| error.message)
+}
+
+#[track_caller]
+fn check(source: &str, expected: &str) {
+    let found =
+        eval(source).map(|value| crate::value_json::to_json(&value).to_string()).unwrap_or_else(|e| format!("! {e}"));
+    assert_eq!(found, expected, "{source}");
+}
+
+#[test]
+fn whole_expressions_keep_their_type() {
+    assert_eq!(eval("{{ item }}"), Ok(moment(2.0, 4.0, None)));
+    assert_eq!(eval(" {{- video.audio -}} "), Ok(Value::Audio(media(true))));
+    assert_eq!(eval("{{ silent.audio }}"), Ok(Value::Nothing));
+    assert_eq!(eval("{{ item.video }}"), Ok(Value::Video(media(true))));
+    check("{{ n + 1 }}", "3");
+    check("{{ n / 4 }}", "0.5");
+    check("{{ [best, n] }}", r#"[{"text":"kitchen","score":0.25,"probability":0.8999999761581421},2]"#);
+    check("{{ {'a': labels[:2], 'b': none} }}", r#"{"a":["a","b"],"b":null}"#);
+    check("{{ n > 1 }}", "true");
+}
+
+#[test]
+fn mixed_text_renders() {
+    check("from {{ item.start }} to {{ item.end }}: {{ best }}", r#""from 2 to 4: kitchen""#);
+    check("plain", r#""plain""#);
+    check("{% for l in labels %}{{ loop.index }}{{ l }} {% endfor %}", r#""1a 2b 3a 4a ""#);
+    check("{{ best.text }}, {{ video.path }}", r#""kitchen, day.mp4""#);
+}
+
+#[test]
+fn filters_of_dialogues() {
+    check("{{ '1. eat\n2) sleep\n\n- run\n2.5 litres' | lines }}", r#"["eat","sleep","run","2.5 litres"]"#);
+    check("{{ labels | smooth(3) }}", r#"["a","a","a","a"]"#);
+    check("{{ labels | tally }}", r#"[{"text":"a","count":3},{"text":"b","count":1}]"#);
+    check("{{ labels | runs }}", r#"[["a"],["b"],["a","a"]]"#);
+    check("{{ rows | runs('place') | map('length') | list }}", "[2,1]");
+    check("{{ rows | runs('place') | absorb(2) | map('length') | list }}", "[3]");
+    check("{{ rows | runs('place') | flatten | length }}", "3");
+    check("{{ item | clock }} {{ 3725.9 | clock }}", r#""00:02 01:02:05""#);
+    check("{{ speech | numbered }}", r#""[1] 00:01-00:03 hello\n[2] 00:08-00:09 bye""#);
+    check("{{ speech | overlapping(2, 8) | map(attribute='text') | list }}", r#"["hello"]"#);
+    check("{{ speech | within(8, 10) | map(attribute='text') | join(' ') }}", r#""bye""#);
+    check("{{ speech | span('all') }}", r#"{"video":"day.mp4","start":1,"end":9,"text":"all"}"#);
+    check("{{ labels | zip([1, 2]) | list }}", r#"[["a",1],["b",2]]"#);
+}
+
+#[test]
+fn every_listed_filter_and_test_exists() {
+    for name in filters::BUILTIN.iter().chain(filters::FILTERS.iter().map(|doc| &doc.name)) {
+        let error = eval(&format!("{{{{ 1 | {name} }}}}")).err().unwrap_or_default();
+        assert!(!error.contains("unknown filter"), "{error}");
+    }
+    for name in filters::TESTS.iter().filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic())) {
+        let error = eval(&format!("{{{{ 1 is {name} }}}}")).err().unwrap_or_default();
+        assert!(!error.contains("unknown test"), "{error}");
+    }
+}
+
+#[test]
+fn names_are_those_taken_from_outside() {
+    let check = |source: &str, expected: &[&str]| {
+        assert_eq!(Template::parse(source).expect("parses").names(), expected, "{source}");
+    };
+    check("{{ item.start + index }}", &["item", "index"]);
+    check(
+        "{% for x in xs if x > least %}{{ x }}{{ loop.index }}{{ y }}{% endfor %}{{ x }}",
+        &["xs", "least", "y", "x"],
+    );
+    check("{% set a = b %}{{ a }}", &["b"]);
+    check("{{ range(n) | list }}", &["n"]);
+    check("{{ rows | selectattr('k', 'ge', least) | list }}", &["rows", "least"]);
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    check("{{ nobody }}", "! `nobody` has no value here");
+    check("{{ item.colour }}", "! `{{ item.colour }}` is undefined");
+    check("a {{ item.colour }}", "! something in `a {{ item.colour }}` is undefined: `item.colour` is undefined");
+    check("{{ labels | linse }}", "! unknown filter `linse`");
+    check("{{ 1 +", "! template: unexpected end of input, expected expression");
+    check("{% include 'x' %}", "! `include` is not available in templates");
+    check("{{ 'x' * 999999999 }}", "! `{{ 'x' * 999999999 }}`: invalid operation: repeated string is too large");
+    check(
+        "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}",
+        "! `{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}` does more work than a template may",
+    );
+}
+
+struct Types;
+impl Known for Types {
+    fn ty(&self, name: &str) -> Option<crate::value::Type> {
+        name.split("__").last().and_then(|ty| ty.replace('_', " ").parse().ok())
+    }
+}
+
+#[test]
+fn types_are_inferred() {
+    let check = |source: &str, expected: &str| {
+        let mut findings = Vec::new();
+        let ty = Template::parse(source).expect("parses").ty(&Types, &mut findings);
+        let found = findings.iter().map(|f| format!(" ! {} at {}", f.message, f.offset)).collect::<String>();
+        assert_eq!(format!("{ty}{found}"), expected, "{source}");
+    };
+    check("{{ a__list_of_moment[0].start }}", "number");
+    check("{{ a__list_of_list_of_scored_text | map('first') | map(attribute='text') | smooth(3) }}", "list of text");
+    check("{{ text | lines }}", "list of text");
+    check("say {{ text }}", "text");
+    check("{{ video.audio }}", "audio");
+    check("{{ a__list_of_moment | runs }}", "list of list of moment");
+    check("{{ moment.strat }}", "any ! found `.strat` of a value of type moment, which has no such field at 3");
+}

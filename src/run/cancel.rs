@@ -1,0 +1,30 @@
+//! Stopping a run from outside.
+
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Stops the runs that hold a clone of it.
+#[derive(Debug, Clone)]
+pub struct Cancel(Arc<watch::Sender<bool>>);
+
+impl Default for Cancel {
+    fn default() -> Cancel {
+        Cancel(Arc::new(watch::Sender::new(false)))
+    }
+}
+
+impl Cancel {
+    /// Stops them. What is finished stays in the memo and in the transcript.
+    pub fn cancel(&self) {
+        self.0.send_replace(true);
+    }
+    /// True once stopped.
+    pub fn is_cancelled(&self) -> bool {
+        *self.0.borrow()
+    }
+    /// Waits until stopped.
+    pub async fn cancelled(&self) {
+        // the sender lives in self, so that waiting cannot fail
+        let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
+    }
+}

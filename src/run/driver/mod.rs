@@ -1,0 +1,345 @@
+//! The driver: carries the machine's exchanges to agents and back, with the memo, limits, retries and cancellation. It
+//! decides nothing about the dialogue.
+//!
+//! All exchanges under way are futures of the run's own task, so that dropping the run cancels every one of them. An
+//! exchange is first looked up in the memo, then joined to the same question already under way, then asked, then
+//! committed to the memo, and only then handed to the machine.
+
+mod asking;
+mod stages;
+
+#[cfg(test)]
+mod tests;
+
+use super::{
+    cancel::Cancel,
+    machine::{Machine, Note, StepFailure},
+    memo::{ENGINE, Memo},
+    outcome::{Outcome, RunError},
+    progress::{Event, Progress, Silent},
+    transcript::{End, FORMAT, Header, Player, Recorder, Spent, Started},
+};
+use crate::{
+    agent::Agent,
+    plan::Plan,
+    value::{Moment, Value},
+};
+use indexmap::IndexMap;
+use stages::Stages;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::{sync::mpsc::UnboundedSender, time::Instant};
+
+/// Who answers, by role; `media` among them if the dialogue samples videos.
+pub type Agents = IndexMap<String, Arc<dyn Agent>>;
+
+/// How a run is conducted.
+pub struct Conduct {
+    /// Who plays which role.
+    pub agents: Agents,
+    /// Seeds whatever samples.
+    pub seed: u64,
+    /// Most exchanges under way together, over all steps.
+    pub at_once: usize,
+    /// The run's own limit.
+    pub deadline: Option<Duration>,
+    /// Where exchanges are kept and found.
+    pub memo: Option<Memo>,
+    /// Ask again what the memo has from earlier runs (and keep the new replies).
+    pub fresh: bool,
+    /// Where the transcript goes.
+    pub record: Recorder,
+    /// Who is told.
+    pub progress: Arc<dyn Progress>,
+    /// Stops the run.
+    pub cancel: Cancel,
+    /// Text of this step goes here as it is generated. A try that failed may have sent some already.
+    pub stream: Option<(String, UnboundedSender<String>)>,
+}
+
+impl Conduct {
+    /// With these agents, no memo, no transcript and no limits but [`Conduct::AT_ONCE`].
+    pub fn new(agents: Agents) -> Conduct {
+        Conduct {
+            agents,
+            seed: 0,
+            at_once: Conduct::AT_ONCE,
+            deadline: None,
+            memo: None,
+            fresh: false,
+            record: Recorder::none(),
+            progress: Arc::new(Silent),
+            cancel: Cancel::default(),
+            stream: None,
+        }
+    }
+    /// Enough to fill the largest batch of every local agent several times; few enough that a stopped run drops little.
+    pub const AT_ONCE: usize = 256;
+}
+
+/// Runs a plan. The transcript's lines come back if they were recorded in memory.
+pub async fn run(
+    plan: &Plan,
+    inputs: IndexMap<String, Value>,
+    conduct: Conduct,
+) -> (Result<Outcome, RunError>, Vec<u8>) {
+    let started = Instant::now();
+    let inputs = match complete(plan, inputs, &conduct.agents) {
+        Ok(inputs) => inputs,
+        Err(why) => return (Err(RunError::Inputs(why)), Vec::new()),
+    };
+    let mut driver = match Driver::new(plan, &inputs, conduct) {
+        Ok(driver) => driver,
+        Err(why) => return (Err(why), Vec::new()),
+    };
+    let result = driver.conduct(started).await;
+    driver.finish(result, started).await
+}
+
+/// All declared inputs, defaults filled in; whoever is needed must be there.
+fn complete(
+    plan: &Plan,
+    mut given: IndexMap<String, Value>,
+    agents: &Agents,
+) -> Result<IndexMap<String, Value>, String> {
+    let mut inputs = IndexMap::new();
+    for (name, input) in &plan.inputs {
+        let value = given.shift_remove(name).or_else(|| input.default.clone());
+        inputs.insert(name.clone(), value.ok_or_else(|| format!("the input `{name}` has no value"))?);
+    }
+    if let Some(name) = given.keys().next() {
+        return Err(format!("the dialogue has no input `{name}`"));
+    }
+    match plan.roles.keys().find(|role| !agents.contains_key(*role)) {
+        Some(role) => Err(format!("nobody plays the role `{role}`")),
+        None => Ok(inputs),
+    }
+}
+
+struct Driver {
+    machine: Machine,
+    record: Recorder,
+    progress: Arc<dyn Progress>,
+    cancel: Cancel,
+    deadline: Option<Duration>,
+    stages: Stages,
+    spent: Spent,
+}
+
+impl Driver {
+    fn new(plan: &Plan, inputs: &IndexMap<String, Value>, conduct: Conduct) -> Result<Driver, RunError> {
+        let mut record = conduct.record;
+        let run = run_name(&plan.name);
+        let mut machine = Machine::new(plan, inputs, conduct.seed);
+        if record.wanted() {
+            machine = machine.with_digests();
+            record.header(&header(plan, inputs, &conduct.agents, conduct.seed, &run)).map_err(cannot_record)?;
+        }
+        let mut media = Vec::new();
+        inputs.values().for_each(|value| named_media(value, &mut media));
+        let stages = Stages::new(stages::Means {
+            agents: conduct.agents,
+            at_once: conduct.at_once.max(1),
+            memo: conduct.memo,
+            fresh: conduct.fresh,
+            stream: conduct.stream,
+            progress: conduct.progress.clone(),
+            run: run.into(),
+            media: media.into(),
+        });
+        Ok(Driver {
+            machine,
+            record,
+            progress: conduct.progress,
+            cancel: conduct.cancel,
+            deadline: conduct.deadline,
+            stages,
+            spent: Spent::default(),
+        })
+    }
+
+    /// Until the machine is finished, or somebody or something stops it.
+    async fn conduct(&mut self, started: Instant) -> Result<Value, RunError> {
+        let (cancel, limit) = (self.cancel.clone(), self.deadline);
+        let stopped = async {
+            match limit {
+                Some(limit) => tokio::time::sleep_until(started + limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(stopped);
+        let cancelled = cancel.cancelled();
+        tokio::pin!(cancelled);
+        loop {
+            // how many were answered is known when the run has stopped
+            let exchanges = 0;
+            let step = async {
+                self.pump().await?;
+                Ok::<_, RunError>(match self.machine.finished() {
+                    Some(_) => true,
+                    None if self.stages.wait().await => false,
+                    None => return Err(stuck()),
+                })
+            };
+            tokio::select! {
+                biased;
+                () = &mut cancelled => return Err(RunError::Cancelled { exchanges }),
+                () = &mut stopped => {
+                    return Err(RunError::Deadline { limit: limit.unwrap_or_default(), exchanges });
+                }
+                done = step => if done? { break },
+            }
+        }
+        match self.machine.finished() {
+            Some(Ok(value)) => Ok(value.clone()),
+            Some(Err(failures)) => Err(RunError::Failed(failures.clone())),
+            None => Err(stuck()),
+        }
+    }
+
+    /// Moves what is due and what is answered until nothing moves without waiting.
+    async fn pump(&mut self) -> Result<(), RunError> {
+        loop {
+            let due = self.machine.due();
+            self.stages.add(due).await;
+            self.hand_over()?;
+            self.tell()?;
+            if !self.machine.has_due() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Gives the machine what was answered.
+    fn hand_over(&mut self) -> Result<(), RunError> {
+        for answered in self.stages.answered() {
+            let timing = answered.timing;
+            let error = answered.result.as_ref().err();
+            self.spent.exchanges += u64::from(error.is_none());
+            self.spent.memo_hits += u64::from(timing.memo_hit);
+            self.progress.event(Event::ExchangeDone {
+                step: &answered.exchange.step,
+                path: &answered.exchange.path,
+                hit: timing.memo_hit,
+                error: error.map(|failure| failure.message.as_str()),
+            });
+            let id = answered.exchange.id;
+            if self.record.wanted() {
+                let order = answered.exchange.order.clone();
+                let (line, result) = answered.into_line();
+                self.record.exchange(order, &line).map_err(cannot_record)?;
+                self.machine.take(id, result);
+            } else {
+                self.machine.take(id, answered.result);
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes on what the machine says of its steps.
+    fn tell(&mut self) -> Result<(), RunError> {
+        for note in self.machine.notes() {
+            match note {
+                Note::Started { path, verb, items, depth } => {
+                    self.progress.event(Event::StepStarted { path: &path, verb, items, depth });
+                }
+                Note::Settled(line) => {
+                    let error = line.failures.first().map(|note| note.why.as_str());
+                    let (path, depth, skipped) = (line.path.as_str(), line.depth, line.skipped);
+                    self.progress.event(Event::StepDone { path, depth, skipped, error });
+                    self.record.step(&line).map_err(cannot_record)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets what is half committed end, then closes the transcript.
+    async fn finish(
+        mut self,
+        result: Result<Value, RunError>,
+        started: Instant,
+    ) -> (Result<Outcome, RunError>, Vec<u8>) {
+        self.stages.stop().await;
+        let mut result = result;
+        // replies that were already being committed are finished exchanges, too
+        if let Err(why) = self.hand_over().and_then(|()| self.tell()) {
+            result = result.and(Err(why));
+        }
+        if let Err(RunError::Cancelled { exchanges } | RunError::Deadline { exchanges, .. }) = &mut result {
+            *exchanges = self.spent.exchanges;
+        }
+        self.spent.elapsed_ms = started.elapsed().as_millis() as u64;
+        let (outcome, error) = match &result {
+            Ok(_) => ("answered", None),
+            Err(why) => (why.word(), Some(why.to_string())),
+        };
+        let end = End { outcome: outcome.into(), answer: result.as_ref().ok().cloned(), error, timing: self.spent };
+        let lines = self.record.finish(&end).map_err(cannot_record);
+        self.progress.event(Event::Stopped { exchanges: self.spent.exchanges, memo_hits: self.spent.memo_hits });
+        let Spent { exchanges, memo_hits, elapsed_ms } = self.spent;
+        let outcome = result.map(|value| Outcome { exchanges, memo_hits, elapsed_ms, ..Outcome::of(value) });
+        match lines {
+            Ok(lines) => (outcome, lines),
+            Err(why) => (outcome.and(Err(why)), Vec::new()),
+        }
+    }
+}
+
+fn stuck() -> RunError {
+    let failure = super::machine::Failure::failed("the run came to a stop before its end; this is a bug");
+    RunError::Failed(vec![StepFailure { path: "run".into(), order: Default::default(), failure }])
+}
+
+fn cannot_record(error: std::io::Error) -> RunError {
+    RunError::Record(format!("the transcript cannot be written: {error}"))
+}
+
+fn header(plan: &Plan, inputs: &IndexMap<String, Value>, agents: &Agents, seed: u64, run: &str) -> Header {
+    let player = |(role, agent): (&String, &Arc<dyn Agent>)| {
+        let card = agent.card();
+        let player = Player { agent: card.name.clone(), identity: card.identity.clone(), kinds: card.kinds.clone() };
+        (role.clone(), player)
+    };
+    Header {
+        format: FORMAT,
+        engine: ENGINE.to_owned(),
+        dialogue: plan.name.clone(),
+        seed,
+        inputs: inputs.clone(),
+        cast: agents.iter().map(player).collect(),
+        sources: plan.sources.clone(),
+        timing: Started { started_ms: now_ms(), run: run.to_owned() },
+    }
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}
+
+/// Tells runs apart: the dialogue, the time, the process, and a count within it.
+fn run_name(dialogue: &str) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{dialogue}-{}-{}-{count}", now_ms(), std::process::id())
+}
+
+/// The digests of all media in a value.
+fn named_media(value: &Value, digests: &mut Vec<String>) {
+    let mut note = |digest: &String| {
+        if !digests.contains(digest) {
+            digests.push(digest.clone());
+        }
+    };
+    match value {
+        Value::Video(media) | Value::Audio(media) => note(&media.digest),
+        Value::Image(image) => note(&image.digest),
+        Value::Moment(Moment { media, .. }) => note(&media.digest),
+        Value::List(items) => items.iter().for_each(|item| named_media(item, digests)),
+        Value::Record(fields) => fields.values().for_each(|field| named_media(field, digests)),
+        _ => {}
+    }
+}

@@ -1,0 +1,243 @@
+//! The driver with agents of many manners: memo, tries, limits, stopping, transcripts and their replay.
+
+use super::*;
+use crate::{
+    agent::{AgentError, Asking, Card},
+    dialogue::{Resource, Shelf},
+    exchange::{Finish, Kind, Reply, Request},
+    plan::compile_text,
+    run::{RunErrorKind, replay::replay_transcript, transcript::Transcript},
+};
+use async_trait::async_trait;
+use std::sync::Mutex;
+
+/// What an agent of these tests does with a prompt, on which try.
+type Manner = fn(&str, u64) -> Option<Result<String, AgentError>>;
+
+/// Answers as its manner says; none means that it never answers. Remembers what it was asked.
+struct Fake {
+    card: Card,
+    manner: Manner,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Fake {
+    fn new(manner: Manner) -> Arc<Fake> {
+        let card = Card { name: "fake".into(), kinds: vec![Kind::Say], identity: "fake 1".into(), memo: true };
+        Arc::new(Fake { card, manner, asked: Mutex::default() })
+    }
+    fn count(&self) -> usize {
+        self.asked.lock().expect("lock").len()
+    }
+}
+
+#[async_trait]
+impl Agent for Fake {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, AgentError> {
+        let Request::Say { messages, .. } = request else { return Err(AgentError::Final("only say".into())) };
+        let prompt = messages.last().expect("a message").content.trim().to_owned();
+        let said = {
+            let mut asked = self.asked.lock().expect("lock");
+            asked.push(prompt.clone());
+            (self.manner)(&prompt, asking.seed)
+        };
+        let text = match said {
+            Some(said) => said?,
+            None => std::future::pending().await,
+        };
+        Ok(Reply::Say { text, tokens: Vec::new(), finish: Finish::Stop })
+    }
+}
+
+/// A dialogue that says each of `words`, with `more` on the step, at this temperature.
+fn plan(more: &str, temperature: &str) -> Plan {
+    let source = format!(
+        "version: 1\ndialogue: t\ninputs: {{ words: list of text }}\ncast: {{ mind: m }}\nsteps:\n  said:\n    each: words\n    \
+         {more}\n    say: {{ agent: mind, prompt: p, with: {{ word: \"{{{{ item }}}}\" }}, {temperature} }}\n\
+         answer: \"{{{{ said | join(' ') }}}}\"\n"
+    );
+    let shelf = Shelf::default()
+        .with(Resource::Prompt, "p", "{{ word }}")
+        .with(Resource::Agent, "m", "script: [\"x\"]")
+        .with_kinds("m", &[Kind::Say]);
+    compile_text(&source, "t.yaml", &shelf, &Default::default()).unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+const GREEDY: &str = "temperature: 0";
+
+fn words(words: &str) -> IndexMap<String, Value> {
+    let list = words.split(' ').map(|word| Value::Text(word.into())).collect();
+    IndexMap::from([("words".to_owned(), Value::List(list))])
+}
+
+fn conduct(agent: &Arc<Fake>) -> Conduct {
+    Conduct::new(Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]))
+}
+
+fn echo(prompt: &str, seed: u64) -> Option<Result<String, AgentError>> {
+    Some(Ok(if prompt == "seed" { seed.to_string() } else { prompt.to_uppercase() }))
+}
+
+#[tokio::test]
+async fn what_is_kept_is_not_asked_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let memo = Memo::open(folder.path()).expect("a memo");
+    let plan = plan("at_once: 8", GREEDY);
+    let check = async |fresh: bool, given: &str, asked: usize, hits: u64| {
+        let agent = Fake::new(echo);
+        let conduct = Conduct { memo: Some(memo.clone()), fresh, ..conduct(&agent) };
+        let outcome = run(&plan, words(given), conduct).await.0.expect("an answer");
+        assert_eq!(outcome.answer, given.to_uppercase());
+        assert_eq!((agent.count(), outcome.memo_hits), (asked, hits), "{given} {fresh}");
+        assert_eq!(outcome.exchanges, given.split(' ').count() as u64);
+    };
+    // the same question under way twice is asked once
+    check(false, "a b b b", 2, 2).await;
+    check(false, "a b c", 1, 2).await;
+    check(false, "a b c", 0, 3).await;
+    check(true, "a b c", 3, 0).await;
+    check(false, "a b c", 0, 3).await;
+}
+
+#[tokio::test]
+async fn a_passing_failure_is_tried_again() {
+    fn once(prompt: &str, _: u64) -> Option<Result<String, AgentError>> {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static TRIES: AtomicUsize = AtomicUsize::new(0);
+        let passing = || AgentError::Passing { message: "busy".into(), retry_after: None };
+        Some(if TRIES.fetch_add(1, Ordering::SeqCst) == 0 { Err(passing()) } else { Ok(prompt.to_owned()) })
+    }
+    let agent = Fake::new(once);
+    let outcome = run(&plan("retries: 1", GREEDY), words("a"), conduct(&agent)).await.0.expect("an answer");
+    assert_eq!((outcome.answer.as_str(), agent.count()), ("a", 2));
+}
+
+#[tokio::test]
+async fn failures_say_what_and_where() {
+    fn odd(prompt: &str, _: u64) -> Option<Result<String, AgentError>> {
+        match prompt {
+            "silent" => None,
+            "panics" => panic!("as it should, in this test"),
+            "model" => Some(Err(AgentError::Model("no weights".into()))),
+            "media" => Some(Err(AgentError::Media("no such video".into()))),
+            "busy" => Some(Err(AgentError::Passing { message: "busy".into(), retry_after: None })),
+            other => echo(other, 0),
+        }
+    }
+    let check = async |more: &str, given: &str, expected: Result<&str, (&str, RunErrorKind)>| {
+        let result = run(&plan(more, GREEDY), words(given), conduct(&Fake::new(odd))).await.0;
+        let found = result.map(|outcome| outcome.answer).map_err(|error| (error.to_string(), error.kind()));
+        assert_eq!(found, expected.map(str::to_owned).map_err(|(text, kind)| (text.to_owned(), kind)));
+    };
+    let failed = |text: &'static str| Err((text, RunErrorKind::Failed));
+    check("timeout: 20ms", "a silent", failed("said[1]: not answered within 20ms (for `silent`)")).await;
+    check(
+        "timeout: 20ms
+    or: none",
+        "a silent b",
+        Ok("A none B"),
+    )
+    .await;
+    check("at_once: 4", "a panics", failed("said[1]: fake panicked; this is a bug (for `panics`)")).await;
+    check("retries: 0", "busy a busy", failed("said[0]: busy (for `busy`) (and 1 more item failed)")).await;
+    check("at_once: 4", "model", Err(("said[0]: no weights (for `model`)", RunErrorKind::Model))).await;
+    check("at_once: 4", "media", Err(("said[0]: no such video (for `media`)", RunErrorKind::Media))).await;
+}
+
+#[tokio::test]
+async fn a_stopped_run_keeps_what_is_finished() {
+    fn stuck(prompt: &str, _: u64) -> Option<Result<String, AgentError>> {
+        (prompt != "stuck").then(|| Ok(prompt.to_owned()))
+    }
+    /// Cancels when two exchanges are done.
+    struct Second(Cancel, std::sync::atomic::AtomicUsize);
+    impl Progress for Second {
+        fn event(&self, event: Event<'_>) {
+            if matches!(event, Event::ExchangeDone { .. })
+                && self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1
+            {
+                self.0.cancel();
+            }
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let memo = Memo::open(folder.path()).expect("a memo");
+    let plan = plan("at_once: 1", GREEDY);
+    let record = folder.path().join("run.jsonl");
+
+    let cancel = Cancel::default();
+    let progress = Arc::new(Second(cancel.clone(), Default::default()));
+    let mut conducted = Conduct { memo: Some(memo.clone()), cancel, progress, ..conduct(&Fake::new(stuck)) };
+    conducted.record = Recorder::file(&record).expect("a file");
+    let error = run(&plan, words("a b stuck"), conducted).await.0.expect_err("it was stopped");
+    assert_eq!(error, RunError::Cancelled { exchanges: 2 });
+    let transcript = Transcript::read(&record).expect("a transcript");
+    assert_eq!(transcript.exchanges.len(), 2);
+    assert_eq!(
+        replay_transcript(&transcript).expect_err("it is not whole").to_string(),
+        "the transcript has no exchange `said[2]`: the run was stopped before it"
+    );
+
+    let limit = Duration::from_millis(30);
+    let agent = Fake::new(stuck);
+    let conducted = Conduct { memo: Some(memo), deadline: Some(limit), ..conduct(&agent) };
+    let error = run(&plan, words("a b stuck"), conducted).await.0.expect_err("it never ends");
+    assert_eq!(error, RunError::Deadline { limit, exchanges: 2 });
+    assert_eq!(agent.count(), 1);
+}
+
+/// A transcript's lines without what may differ.
+fn timeless(lines: &[u8]) -> String {
+    let lines = std::str::from_utf8(lines).expect("text").lines();
+    let plain = lines.map(|line| {
+        let mut json: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        json.as_object_mut().expect("an object").shift_remove("timing");
+        json.to_string()
+    });
+    plain.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn the_same_seed_gives_the_same_transcript_and_it_replays() {
+    let plan = plan("at_once: 8", "temperature: 0.9");
+    let folder = tempfile::tempdir().expect("a folder");
+    let record = async |seed: u64, at_once: usize, record: Recorder| {
+        let conduct = Conduct { seed, at_once, record, ..conduct(&Fake::new(echo)) };
+        let (outcome, lines) = run(&plan, words("seed a seed b"), conduct).await;
+        (outcome.expect("an answer").answer, lines)
+    };
+    let (answer, lines) = record(1, 8, Recorder::memory()).await;
+    let path = folder.path().join("run.jsonl");
+    record(1, 2, Recorder::file(&path).expect("a file")).await;
+    let file = std::fs::read(&path).expect("a transcript");
+    assert_eq!(timeless(&lines), timeless(&file));
+    let other = record(2, 8, Recorder::memory()).await;
+    assert_ne!(answer, other.0);
+    assert_ne!(timeless(&lines), timeless(&other.1));
+
+    let mut transcript = Transcript::read(&path).expect("a transcript");
+    assert_eq!(replay_transcript(&transcript).expect("a replay").answer, answer);
+    transcript.exchanges[0].seed += 1;
+    assert_eq!(
+        replay_transcript(&transcript).expect_err("it was changed").to_string(),
+        "`said[0]` asks something else than was recorded; the transcript was changed, or made by another version"
+    );
+    // a run that was killed while it wrote a line
+    std::fs::write(&path, &file[..file.len() - 3]).expect("written");
+    assert_eq!(Transcript::read(&path).expect("a transcript").end, None);
+}
+
+#[tokio::test]
+async fn inputs_must_fit() {
+    let check = async |inputs: IndexMap<String, Value>, expected: &str| {
+        let error = run(&plan("at_once: 1", GREEDY), inputs, conduct(&Fake::new(echo))).await.0.expect_err("refused");
+        assert_eq!((error.to_string().as_str(), error.kind()), (expected, RunErrorKind::Refused));
+    };
+    check(IndexMap::new(), "the input `words` has no value").await;
+    let mut more = words("a");
+    more.insert("wrods".into(), Value::Nothing);
+    check(more, "the dialogue has no input `wrods`").await;
+}

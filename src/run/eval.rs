@@ -1,0 +1,250 @@
+//! Scoring a dialogue on cases with known answers.
+//!
+//! Answers are compared as SQuAD's evaluation does (Rajpurkar et al. 2016): lower case, no punctuation, no articles,
+//! single spaces; word error rate is the word-level edit distance over the number of reference words.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// How an answer is compared with the right one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Equal after normalisation: 1 or 0.
+    #[default]
+    ExactMatch,
+    /// The normalised right answer stands in the normalised answer, at word borders: 1 or 0.
+    Contains,
+    /// Word error rate: 0 is right, can exceed 1; the total is weighted by reference words.
+    Wer,
+    /// Equal as written but for white space at the ends: 1 or 0.
+    Accuracy,
+}
+
+impl Metric {
+    /// All, for lists and help.
+    pub const ALL: [Metric; 4] = [Metric::ExactMatch, Metric::Contains, Metric::Wer, Metric::Accuracy];
+
+    /// As written on the command line and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::ExactMatch => "exact_match",
+            Metric::Contains => "contains",
+            Metric::Wer => "wer",
+            Metric::Accuracy => "accuracy",
+        }
+    }
+
+    /// The figure of one answer, and its weight in the total.
+    pub fn score(self, answer: &str, right: &str) -> (f64, f64) {
+        let truth = |b: bool| (f64::from(u8::from(b)), 1.0);
+        match self {
+            Metric::ExactMatch => truth(normalise(answer) == normalise(right)),
+            Metric::Contains => truth(format!(" {} ", normalise(answer)).contains(&format!(" {} ", normalise(right)))),
+            Metric::Accuracy => truth(answer.trim() == right.trim()),
+            Metric::Wer => {
+                let (answer, right) = (normalise(answer), normalise(right));
+                let right: Vec<&str> = right.split_whitespace().collect();
+                let answer: Vec<&str> = answer.split_whitespace().collect();
+                let words = right.len().max(1) as f64;
+                (edits(&answer, &right) as f64 / words, words)
+            }
+        }
+    }
+}
+
+/// Lower case, no punctuation, no articles, single spaces.
+pub fn normalise(text: &str) -> String {
+    let kept: String = text.to_lowercase().chars().filter(|c| !is_punctuation(*c)).collect();
+    kept.split_whitespace().filter(|w| !["a", "an", "the"].contains(w)).collect::<Vec<_>>().join(" ")
+}
+
+/// ASCII punctuation, as SQuAD's script, and the typographic quotes and dashes that models like.
+fn is_punctuation(c: char) -> bool {
+    c.is_ascii_punctuation() || ('\u{2010}'..='\u{2027}').contains(&c) || "«»¿¡".contains(c)
+}
+
+/// Levenshtein distance over words.
+fn edits(a: &[&str], b: &[&str]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// One line of `cases.jsonl`. Every field that is not named here is kept: the dialogue's inputs are bound from fields of
+/// the same name.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Case {
+    /// The right answer.
+    pub answer: String,
+    /// A class of questions; `unanswerable` means that the right answer is to abstain.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// Everything else: `video`, `question`, `log`, …
+    #[serde(flatten)]
+    pub fields: IndexMap<String, Json>,
+}
+
+/// The kind whose right answer is to abstain.
+pub const UNANSWERABLE: &str = "unanswerable";
+
+/// What came of one case.
+#[derive(Debug, Clone, Serialize)]
+pub struct Scored {
+    /// Line of the cases file, from 1.
+    pub line: usize,
+    /// Its kind, if any.
+    pub kind: Option<String>,
+    /// The question, or whatever tells the case to people.
+    pub question: String,
+    /// The right answer.
+    pub expected: String,
+    /// The answer, or nothing if the run failed.
+    pub answer: Option<String>,
+    /// Whether the dialogue abstained.
+    pub abstained: bool,
+    /// The metric's figure for this case.
+    pub score: f64,
+    /// Why the run failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    #[serde(skip)]
+    weight: f64,
+}
+
+impl Scored {
+    /// Scores the outcome of one case: an answer and whether it abstained, or the error of a failed run.
+    pub fn new(line: usize, case: &Case, metric: Metric, outcome: Result<(String, bool), String>) -> Scored {
+        let question = case.fields.get("question").and_then(Json::as_str).unwrap_or_default().to_owned();
+        let (answer, abstained, error) = match outcome {
+            Ok((answer, abstained)) => (Some(answer), abstained, None),
+            Err(error) => (None, false, Some(error)),
+        };
+        let unanswerable = case.kind.as_deref() == Some(UNANSWERABLE);
+        let (mut score, weight) = metric.score(answer.as_deref().unwrap_or_default(), &case.answer);
+        if unanswerable && abstained && metric != Metric::Wer {
+            // Any honest refusal is right, whatever its words.
+            score = 1.0;
+        }
+        let (kind, expected) = (case.kind.clone(), case.answer.clone());
+        Scored { line, kind, question, expected, answer, abstained, score, error, weight }
+    }
+}
+
+/// The figures of an evaluation: `{"n", METRIC, "refused_unanswerable", "answered_answerable", "kinds": {…}, …}`.
+pub fn summary(scored: &[Scored], metric: Metric) -> Json {
+    let name = metric.name();
+    let mean = |cases: &[&Scored]| {
+        let weight: f64 = cases.iter().map(|c| c.weight).sum();
+        if weight == 0.0 { Json::Null } else { round(cases.iter().map(|c| c.score * c.weight).sum::<f64>() / weight) }
+    };
+    let share = |cases: &[&Scored], test: &dyn Fn(&Scored) -> bool| {
+        let hits = cases.iter().filter(|c| test(c)).count();
+        if cases.is_empty() { Json::Null } else { round(hits as f64 / cases.len() as f64) }
+    };
+    let all: Vec<&Scored> = scored.iter().collect();
+    let is_unanswerable = |c: &&Scored| c.kind.as_deref() == Some(UNANSWERABLE);
+    let (unanswerable, answerable): (Vec<_>, Vec<_>) = all.iter().copied().partition(is_unanswerable);
+    let mut kinds: IndexMap<&str, Vec<&Scored>> = IndexMap::new();
+    for case in scored {
+        if let Some(kind) = &case.kind {
+            kinds.entry(kind).or_default().push(case);
+        }
+    }
+    kinds.sort_unstable_keys();
+    let kinds: serde_json::Map<String, Json> = kinds
+        .into_iter()
+        .map(|(kind, cases)| (kind.to_owned(), serde_json::json!({ "n": cases.len(), name: mean(&cases) })))
+        .collect();
+    let errors: Vec<Json> = scored
+        .iter()
+        .filter_map(|c| c.error.as_ref().map(|e| serde_json::json!({ "line": c.line, "message": e })))
+        .collect();
+    serde_json::json!({
+        "n": scored.len(),
+        name: mean(&all),
+        "refused_unanswerable": share(&unanswerable, &|c| c.abstained),
+        "answered_answerable": share(&answerable, &|c| !c.abstained && c.error.is_none()),
+        "kinds": kinds,
+        "errors": errors,
+    })
+}
+
+/// Four decimals are what a few hundred cases can tell.
+fn round(figure: f64) -> Json {
+    serde_json::json!((figure * 1e4).round() / 1e4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_compare_as_their_sources_do() {
+        let check = |metric: Metric, answer: &str, right: &str, expected: f64| {
+            let (score, _) = metric.score(answer, right);
+            assert!((score - expected).abs() < 1e-9, "{metric:?} {answer:?} {right:?}: {score}");
+        };
+        check(Metric::ExactMatch, "in kitchen", "In the kitchen.", 1.0);
+        check(Metric::ExactMatch, "In the garden.", "In the kitchen.", 0.0);
+        check(Metric::ExactMatch, "", "In the kitchen.", 0.0);
+        check(Metric::Contains, "You left them in the kitchen, I think.", "In the kitchen", 1.0);
+        check(Metric::Contains, "kitchenette", "kitchen", 0.0);
+        check(Metric::Accuracy, " Yes. ", "Yes.", 1.0);
+        check(Metric::Accuracy, "yes", "Yes.", 0.0);
+        check(Metric::Wer, "we need milk", "We need milk.", 0.0);
+        check(Metric::Wer, "we knead some milk", "we need milk", 2.0 / 3.0);
+        check(Metric::Wer, "", "we need milk", 1.0);
+        check(Metric::Wer, "hello there", "", 2.0);
+        check(Metric::ExactMatch, "I don’t know", "I don't know.", 1.0);
+    }
+
+    #[test]
+    fn figures_add_up_by_kind() {
+        let case = |kind: &str, answer: &str| Case {
+            answer: answer.into(),
+            kind: Some(kind.into()),
+            fields: IndexMap::from([("question".to_owned(), Json::from("q?"))]),
+        };
+        let one = |line, kind, right, outcome| Scored::new(line, &case(kind, right), Metric::ExactMatch, outcome);
+        let scored = [
+            one(1, "where", "in the kitchen", Ok(("In the kitchen.".to_owned(), false))),
+            one(2, "where", "in the garden", Ok(("I don't know.".to_owned(), true))),
+            one(3, "unanswerable", "I don't know.", Ok(("The log does not say.".to_owned(), true))),
+            one(4, "where", "in the hall", Err("no such video".to_owned())),
+        ];
+        insta::assert_json_snapshot!(summary(&scored, Metric::ExactMatch), @r#"
+        {
+          "n": 4,
+          "exact_match": 0.5,
+          "refused_unanswerable": 1.0,
+          "answered_answerable": 0.3333,
+          "kinds": {
+            "unanswerable": {
+              "n": 1,
+              "exact_match": 1.0
+            },
+            "where": {
+              "n": 3,
+              "exact_match": 0.3333
+            }
+          },
+          "errors": [
+            {
+              "line": 4,
+              "message": "no such video"
+            }
+          ]
+        }
+        "#);
+    }
+}

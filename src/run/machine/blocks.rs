@@ -1,0 +1,352 @@
+//! Blocks of steps: when a step may start, how its items begin and end, and what a settled step lets start.
+
+use super::{
+    Failure, ItemNote, Job, Limits, Machine, Note, Order, StepFailure, StepLine, digest, tasks::TaskId, truthy,
+};
+use crate::{
+    plan::{Block, PlannedStep},
+    prompt::Scope,
+    value::Value,
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// Names a running block.
+pub(super) type BlockId = u64;
+
+/// Where a block stands: what its steps' paths and orders begin with, and the limits around it.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// `refine round 2 / `; empty for the outermost block.
+    pub prefix: Arc<str>,
+    pub order: Order,
+    pub depth: usize,
+    /// The outermost step around it.
+    pub step: Option<Arc<str>>,
+    pub limits: Limits,
+}
+
+impl Default for Place {
+    fn default() -> Place {
+        Place { prefix: "".into(), order: Order::default(), depth: 0, step: None, limits: Arc::new([]) }
+    }
+}
+
+/// A block under way.
+#[derive(Debug)]
+pub(super) struct BlockRun {
+    pub block: Arc<Block>,
+    pub scope: Scope,
+    /// The task that opened it; none for the outermost.
+    parent: Option<TaskId>,
+    pub place: Place,
+    pub steps: Vec<StepRun>,
+    /// Steps not settled yet.
+    left: usize,
+    failures: Vec<StepFailure>,
+}
+
+/// A step under way.
+#[derive(Debug, Default)]
+pub(super) struct StepRun {
+    /// How many of its needs are not settled yet.
+    missing: usize,
+    /// The steps that need it.
+    dependents: Vec<usize>,
+    state: State,
+    /// The items of `each`, taken out as they begin; one nothing for a step without `each`.
+    items: Vec<Option<Value>>,
+    results: Vec<Option<Value>>,
+    next: usize,
+    under_way: usize,
+    unfinished: usize,
+    skipped: usize,
+    notes: Vec<ItemNote>,
+    fallbacks: Vec<ItemNote>,
+    failures: Vec<(usize, StepFailure)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    #[default]
+    Waiting,
+    Done,
+    /// Failed, or never begun because a step that it needs did.
+    Lost,
+}
+
+/// What came of one item.
+pub(super) struct ItemEnd {
+    pub value: Result<Value, StepFailure>,
+    pub note: Option<String>,
+    pub skipped: bool,
+}
+
+impl Machine {
+    /// Begins a block; its steps that need nothing become ready.
+    pub(super) fn open_block(&mut self, block: Arc<Block>, scope: Scope, parent: Option<TaskId>, place: Place) {
+        let id = self.id();
+        let mut steps: Vec<StepRun> = block.steps.iter().map(|_| StepRun::default()).collect();
+        for (index, planned) in block.steps.iter().enumerate() {
+            steps[index].missing = planned.needs.len();
+            planned.needs.iter().for_each(|need| steps[*need].dependents.push(index));
+        }
+        let ready = (0..steps.len()).filter(|index| steps[*index].missing == 0);
+        self.jobs.extend(ready.map(|index| Job::Start(id, index)));
+        let left = steps.len();
+        if left == 0 {
+            self.jobs.push_back(Job::Close(id));
+        }
+        self.blocks.insert(id, BlockRun { block, scope, parent, place, steps, left, failures: Vec::new() });
+    }
+
+    /// All steps are settled: the values go to whoever opened the block.
+    pub(super) fn close(&mut self, id: BlockId) {
+        let Some(run) = self.blocks.remove(&id) else { return };
+        let Some(parent) = run.parent else { return self.end(&run.scope, run.failures) };
+        let first = run.failures.into_iter().min_by(|a, b| a.order.cmp(&b.order));
+        let values = || -> IndexMap<String, Value> {
+            let value =
+                |step: &PlannedStep| (step.name.clone(), run.scope.get(&step.name).cloned().unwrap_or_default());
+            run.block.steps.iter().map(value).collect()
+        };
+        let result = match first {
+            None => Ok(values()),
+            Some(failure) => Err(failure),
+        };
+        self.hear_inner(parent, result);
+    }
+
+    /// Begins a step whose needs are all settled.
+    pub(super) fn start(&mut self, id: BlockId, index: usize) {
+        let Some((run, planned)) = self.step(id, index) else { return };
+        if planned.needs.iter().any(|need| run.steps[*need].state == State::Lost) {
+            return self.settled(id, index, None);
+        }
+        // a `when` that speaks of the item is asked item by item
+        let by_step = planned.when.as_ref().filter(|when| planned.each.is_none() || !speaks_of_item(when));
+        let guard = by_step.map_or(Ok(true), |when| when.eval(&run.scope).map(|value| truthy(&value)));
+        let items = guard.map_err(|error| error.message).and_then(|go| match &planned.each {
+            _ if !go => Ok(None),
+            None => Ok(Some(vec![Some(Value::Nothing)])),
+            Some(each) => list(each.eval(&run.scope).map_err(|error| error.message)?).map(Some),
+        });
+        let (path, verb, depth) = (path(run, &planned, None), planned.verb, run.place.depth);
+        let count = items.iter().flatten().next().map(Vec::len).filter(|_| planned.each.is_some());
+        self.notes.push(Note::Started { path, verb, items: count, depth });
+        match items {
+            Ok(Some(items)) => self.begin(id, index, items),
+            Ok(None) => self.whole(id, index, &planned, Ok(planned.or.clone().unwrap_or_default()), true),
+            Err(message) => {
+                let failure = self.failure(id, index, None, Failure::failed(message));
+                self.whole(id, index, &planned, Err(failure), false);
+            }
+        }
+    }
+
+    fn begin(&mut self, id: BlockId, index: usize, items: Vec<Option<Value>>) {
+        let Some(step) = self.blocks.get_mut(&id).and_then(|run| run.steps.get_mut(index)) else { return };
+        step.results = vec![None; items.len()];
+        step.unfinished = items.len();
+        step.items = items;
+        if step.unfinished == 0 { self.conclude(id, index) } else { self.jobs.push_back(Job::Fill(id, index)) }
+    }
+
+    /// Begins as many items as `at_once` lets.
+    pub(super) fn fill(&mut self, id: BlockId, index: usize) {
+        loop {
+            let Some((run, planned)) = self.step(id, index) else { return };
+            let step = &mut run.steps[index];
+            if step.under_way >= planned.at_once.max(1) || step.next >= step.items.len() {
+                return;
+            }
+            let number = step.next;
+            step.next += 1;
+            step.under_way += 1;
+            let item = step.items[number].take().unwrap_or_default();
+            self.open_task(id, index, &planned, number, item);
+        }
+    }
+
+    /// An item is done.
+    pub(super) fn item_done(&mut self, id: BlockId, index: usize, number: usize, end: ItemEnd) {
+        let Some((run, planned)) = self.step(id, index) else { return };
+        let step = &mut run.steps[index];
+        let item = planned.each.is_some().then_some(number);
+        step.under_way -= 1;
+        step.unfinished -= 1;
+        step.skipped += usize::from(end.skipped);
+        step.notes.extend(end.note.map(|why| ItemNote { item, why }));
+        match (end.value, &planned.or) {
+            (Ok(value), _) => step.results[number] = Some(value),
+            (Err(failure), Some(or)) => {
+                step.fallbacks.push(ItemNote { item, why: said(&failure, run.place.depth) });
+                step.results[number] = Some(or.clone());
+            }
+            (Err(failure), None) => step.failures.push((number, failure)),
+        }
+        if step.unfinished == 0 {
+            self.conclude(id, index);
+        } else if step.next < step.items.len() {
+            self.jobs.push_back(Job::Fill(id, index));
+        }
+    }
+
+    /// All items are done.
+    fn conclude(&mut self, id: BlockId, index: usize) {
+        let Some((run, planned)) = self.step(id, index) else { return };
+        let step = &mut run.steps[index];
+        let results = std::mem::take(&mut step.results);
+        step.items = Vec::new();
+        // items end in any order; notes stand in the order of items
+        step.notes.sort_by_key(|note| note.item);
+        step.fallbacks.sort_by_key(|note| note.item);
+        step.failures.sort_by_key(|(number, _)| *number);
+        let value = step.failures.is_empty().then(|| {
+            let mut values = results.into_iter().flatten();
+            if planned.each.is_some() { Value::List(values.collect()) } else { values.next().unwrap_or_default() }
+        });
+        self.settled(id, index, value);
+    }
+
+    /// A step is done (or failed) before any item of it began.
+    fn whole(
+        &mut self,
+        id: BlockId,
+        index: usize,
+        planned: &PlannedStep,
+        value: Result<Value, StepFailure>,
+        skipped: bool,
+    ) {
+        let Some(run) = self.blocks.get_mut(&id) else { return };
+        let (depth, step) = (run.place.depth, &mut run.steps[index]);
+        step.skipped = usize::from(skipped);
+        let value = match (value, &planned.or) {
+            (Ok(value), _) => Some(value),
+            (Err(failure), Some(or)) => {
+                step.fallbacks.push(ItemNote { item: None, why: said(&failure, depth) });
+                Some(or.clone())
+            }
+            (Err(failure), None) => {
+                step.failures.push((0, failure));
+                None
+            }
+        };
+        self.settled(id, index, value);
+    }
+
+    /// Notes how a step ended and lets its dependents go on.
+    fn settled(&mut self, id: BlockId, index: usize, value: Option<Value>) {
+        let digests = self.digests;
+        let Some((run, planned)) = self.step(id, index) else { return };
+        let step = &mut run.steps[index];
+        let failures = std::mem::take(&mut step.failures);
+        let lost = value.is_none();
+        let item = |number: usize| planned.each.is_some().then_some(number);
+        let line = StepLine {
+            order: run.place.order.then(&[index as u32, u32::MAX]),
+            depth: run.place.depth,
+            verb: planned.verb.to_owned(),
+            value: value.as_ref().filter(|_| digests).map(digest),
+            skipped: step.skipped > 0 && step.skipped >= step.next,
+            not_started: lost && failures.is_empty(),
+            notes: std::mem::take(&mut step.notes),
+            fallbacks: std::mem::take(&mut step.fallbacks),
+            failures: failures
+                .iter()
+                .map(|(number, failure)| ItemNote { item: item(*number), why: said(failure, run.place.depth) })
+                .collect(),
+            path: String::new(),
+        };
+        run.failures.extend(summary(failures));
+        let step = &mut run.steps[index];
+        step.state = if lost { State::Lost } else { State::Done };
+        run.left -= 1;
+        let mut freed = Vec::new();
+        for dependent in std::mem::take(&mut run.steps[index].dependents) {
+            let waiting = &mut run.steps[dependent];
+            waiting.missing -= 1;
+            if waiting.missing == 0 {
+                freed.push(Job::Start(id, dependent));
+            }
+        }
+        if run.left == 0 {
+            freed.push(Job::Close(id));
+        }
+        let line = StepLine { path: path(run, &planned, None), ..line };
+        if let Some(value) = value {
+            run.scope.bind(&planned.name, value);
+        }
+        self.jobs.extend(freed);
+        self.notes.push(Note::Settled(line));
+    }
+
+    /// A running block and one of its steps as planned.
+    pub(super) fn step(&mut self, id: BlockId, index: usize) -> Option<(&mut BlockRun, PlannedRef)> {
+        let run = self.blocks.get_mut(&id)?;
+        let planned = PlannedRef(run.block.clone(), index);
+        Some((run, planned))
+    }
+
+    /// A failure with its path and place.
+    pub(super) fn failure(&self, id: BlockId, index: usize, item: Option<usize>, failure: Failure) -> StepFailure {
+        let Some(run) = self.blocks.get(&id) else {
+            return StepFailure { path: String::new(), order: Order::default(), failure };
+        };
+        let path = path(run, &run.block.steps[index], item);
+        let order = run.place.order.then(&[index as u32, item.unwrap_or(0) as u32]);
+        StepFailure { path, order, failure }
+    }
+}
+
+/// A step of a block that keeps the block alive.
+pub(super) struct PlannedRef(Arc<Block>, usize);
+
+impl std::ops::Deref for PlannedRef {
+    type Target = PlannedStep;
+    fn deref(&self) -> &PlannedStep {
+        &self.0.steps[self.1]
+    }
+}
+
+/// `refine round 2 / draft[1]`
+pub(super) fn path(run: &BlockRun, planned: &PlannedStep, item: Option<usize>) -> String {
+    let (prefix, name) = (&run.place.prefix, &planned.name);
+    match item.filter(|_| planned.each.is_some()) {
+        Some(item) => format!("{prefix}{name}[{item}]"),
+        None => format!("{prefix}{name}"),
+    }
+}
+
+/// True if the template reads `item` or `index`.
+pub(super) fn speaks_of_item(template: &crate::prompt::Template) -> bool {
+    template.names().iter().any(|name| *name == "item" || *name == "index")
+}
+
+/// The items of a list; nothing has none (the speech of a silent video).
+fn list(value: Value) -> Result<Vec<Option<Value>>, String> {
+    match value {
+        Value::List(items) => Ok(items.into_iter().map(Some).collect()),
+        Value::Vector(numbers) => Ok(numbers.into_iter().map(|n| Some(Value::Number(f64::from(n)))).collect()),
+        Value::Nothing => Ok(Vec::new()),
+        other => Err(format!("`each` wants a list, found {}", other.ty())),
+    }
+}
+
+/// A failure as its own step tells it: one that came from an inner block keeps its path.
+fn said(failure: &StepFailure, depth: usize) -> String {
+    let inner = failure.order.0.len() > depth * 3 + 2;
+    let message = &failure.failure.message;
+    if inner { format!("{}: {message}", failure.path) } else { message.clone() }
+}
+
+/// What a step with failed items says of them all: the first, and how many more.
+fn summary(failures: Vec<(usize, StepFailure)>) -> Option<StepFailure> {
+    let more = failures.len().saturating_sub(1);
+    let mut first = failures.into_iter().next()?.1;
+    if more > 0 {
+        let items = if more == 1 { "item" } else { "items" };
+        first.failure.message = format!("{} (and {more} more {items} failed)", first.failure.message);
+    }
+    Some(first)
+}

@@ -1,0 +1,50 @@
+//! An exchange as the machine hands it out, and its place in the plan.
+
+use crate::exchange::Request;
+use std::{sync::Arc, time::Duration};
+
+/// A place in plan order: step, item, turn and place in the turn, for each level of nesting. Compares as it reads.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+pub struct Order(pub Vec<u32>);
+
+impl Order {
+    /// One level deeper.
+    pub(super) fn then(&self, parts: &[u32]) -> Order {
+        let mut order = Vec::with_capacity(self.0.len() + parts.len() + 2);
+        order.extend_from_slice(&self.0);
+        order.extend_from_slice(parts);
+        Order(order)
+    }
+}
+
+/// A limit on the time of one task: all exchanges of the task together, counted from the first one's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Which task; the same for all its exchanges.
+    pub task: u64,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// One request that is due.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// What [`Machine::take`](super::Machine::take) wants back. Depends on the order of replies: never recorded.
+    pub id: u64,
+    /// Its place in plan order.
+    pub order: Order,
+    /// Where it stands, in the user's names: `place[3]`, `refine round 2 / draft[1]`. Unique in a run.
+    pub path: String,
+    /// The step of the outermost block that it belongs to.
+    pub step: Arc<str>,
+    /// Who is asked.
+    pub role: String,
+    /// What is asked.
+    pub request: Request,
+    /// Seeds sampling: from the run's seed, the path and the sample.
+    pub seed: u64,
+    /// The limits of its step and of the steps around it.
+    pub limits: Arc<[Limit]>,
+    /// How often a passing failure is tried again.
+    pub retries: u32,
+}

@@ -1,0 +1,196 @@
+//! The machine: which exchanges are due, what a reply leads to, when the run is finished. Pure: no await, no clock, no
+//! channel, no chance; the same plan, inputs and seed give the same exchanges and notes, whatever the order of replies.
+//!
+//! A block of steps runs in a scope. A step that is ready becomes one task (or, with `each`, one for each item), a task
+//! is a chain of turns, and a turn asks agents or opens an inner block, which runs with this same code.
+
+mod blocks;
+mod exchange;
+mod note;
+mod tasks;
+
+#[cfg(test)]
+mod tests;
+
+pub use exchange::{Exchange, Limit, Order};
+pub use note::{Failure, FailureKind, ItemNote, Note, StepFailure, StepLine};
+
+use crate::{
+    exchange::Reply,
+    plan::Plan,
+    prompt::{Scope, Template},
+    value::Value,
+};
+use blocks::{BlockId, BlockRun};
+use indexmap::IndexMap;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+use tasks::{Task, TaskId};
+
+/// How a run ended: the answer's value, or what failed, in plan order.
+pub type Ended = Result<Value, Vec<StepFailure>>;
+
+/// One run of a plan, as a state that replies move forward.
+#[derive(Debug)]
+pub struct Machine {
+    seed: u64,
+    digests: bool,
+    answer: Template,
+    blocks: HashMap<BlockId, BlockRun>,
+    tasks: HashMap<TaskId, Task>,
+    /// Which task, and which place in its turn, an exchange under way belongs to.
+    asked: HashMap<u64, (TaskId, usize)>,
+    jobs: VecDeque<Job>,
+    due: Vec<Exchange>,
+    notes: Vec<Note>,
+    next_id: u64,
+    ended: Option<Ended>,
+}
+
+/// Work that is left to do before the machine can rest.
+#[derive(Debug, Clone, Copy)]
+enum Job {
+    /// All that this step needs is settled.
+    Start(BlockId, usize),
+    /// Items of this step may begin.
+    Fill(BlockId, usize),
+    /// This task may take its next turn.
+    Advance(TaskId),
+    /// All steps of this block are settled.
+    Close(BlockId),
+}
+
+impl Machine {
+    /// A run of `plan` with these inputs (the plan's defaults stand in for absent ones).
+    pub fn new(plan: &Plan, inputs: &IndexMap<String, Value>, seed: u64) -> Machine {
+        let mut scope = Scope::default();
+        for (name, input) in &plan.inputs {
+            let value = inputs.get(name).or(input.default.as_ref()).cloned().unwrap_or_default();
+            scope = scope.with(name, value);
+        }
+        let mut machine = Machine {
+            seed,
+            digests: false,
+            answer: plan.answer.clone(),
+            blocks: HashMap::new(),
+            tasks: HashMap::new(),
+            asked: HashMap::new(),
+            jobs: VecDeque::new(),
+            due: Vec::new(),
+            notes: Vec::new(),
+            next_id: 0,
+            ended: None,
+        };
+        machine.open_block(plan.block.clone(), scope, None, blocks::Place::default());
+        machine
+    }
+
+    /// The same machine, which also puts a digest of each step's value into its notes (a transcript wants them).
+    pub fn with_digests(mut self) -> Machine {
+        self.digests = true;
+        self
+    }
+
+    /// The exchanges that became due since the last call, in plan order among themselves.
+    pub fn due(&mut self) -> Vec<Exchange> {
+        self.settle();
+        let mut due = std::mem::take(&mut self.due);
+        due.sort_by(|a, b| a.order.cmp(&b.order));
+        due
+    }
+
+    /// True if [`Machine::due`] has something to hand out, or something to do first.
+    pub fn has_due(&mut self) -> bool {
+        self.settle();
+        !self.due.is_empty()
+    }
+
+    /// Takes what came of an exchange. An exchange that is not under way is ignored.
+    pub fn take(&mut self, id: u64, outcome: Result<Reply, Failure>) {
+        if let Some((task, place)) = self.asked.remove(&id) {
+            self.hear(task, place, outcome);
+        }
+    }
+
+    /// What happened to steps since the last call.
+    pub fn notes(&mut self) -> Vec<Note> {
+        self.settle();
+        std::mem::take(&mut self.notes)
+    }
+
+    /// How the run ended, once it has.
+    pub fn finished(&mut self) -> Option<&Ended> {
+        self.settle();
+        self.ended.as_ref()
+    }
+
+    /// The answer or the failures, once the run has ended.
+    pub fn into_ended(mut self) -> Option<Ended> {
+        self.settle();
+        self.ended
+    }
+
+    /// Does all that can be done without another reply.
+    fn settle(&mut self) {
+        while let Some(job) = self.jobs.pop_front() {
+            match job {
+                Job::Start(block, step) => self.start(block, step),
+                Job::Fill(block, step) => self.fill(block, step),
+                Job::Advance(task) => self.advance(task),
+                Job::Close(block) => self.close(block),
+            }
+        }
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// The outermost block is done.
+    fn end(&mut self, scope: &Scope, mut failures: Vec<StepFailure>) {
+        self.ended = Some(if failures.is_empty() {
+            self.answer.eval(scope).map_err(|error| {
+                let failure = Failure::failed(error.message);
+                vec![StepFailure { path: "answer".to_owned(), order: Order::default(), failure }]
+            })
+        } else {
+            failures.sort_by(|a, b| a.order.cmp(&b.order));
+            Err(failures)
+        });
+    }
+}
+
+/// blake3 of a value's JSON, hex: equal values have equal digests, on every machine.
+pub fn digest(value: &Value) -> String {
+    let json = serde_json::to_vec(value).expect("values serialise: this is a bug");
+    blake3::hash(&json).to_hex().to_string()
+}
+
+/// The seed of one exchange. 53 bits, so that every JSON reader keeps it exact.
+fn seed_of(run: u64, path: &str, sample: u32) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&run.to_le_bytes());
+    hasher.update(path.as_bytes());
+    hasher.update(&sample.to_le_bytes());
+    let bytes = *hasher.finalize().as_bytes();
+    u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes: this is a bug")) >> 11
+}
+
+/// What `when` makes of a value: nothing, false, zero and what is empty are false.
+fn truthy(value: &Value) -> bool {
+    match value {
+        Value::Nothing => false,
+        Value::Truth(truth) => *truth,
+        Value::Number(number) => *number != 0.0,
+        Value::Text(text) => !text.is_empty(),
+        Value::List(items) => !items.is_empty(),
+        Value::Record(fields) => !fields.is_empty(),
+        _ => true,
+    }
+}
+
+/// Shared limits of a task: its own and those of the steps around it.
+type Limits = Arc<[Limit]>;

@@ -1,0 +1,105 @@
+//! What the machine says about steps: for progress, for the transcript, and for people when a run fails.
+
+use super::Order;
+use serde::{Deserialize, Serialize};
+
+/// What kind of failure it was; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// It ran and failed.
+    Failed,
+    /// A medium cannot be read.
+    Media,
+    /// A model is missing or cannot be loaded.
+    Model,
+}
+
+/// Why an exchange, an item or a step failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// For the exit code.
+    pub kind: FailureKind,
+    /// In the user's words.
+    pub message: String,
+}
+
+impl Failure {
+    /// An ordinary failure.
+    pub fn failed(message: impl Into<String>) -> Failure {
+        Failure { kind: FailureKind::Failed, message: message.into() }
+    }
+}
+
+/// A step that failed, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepFailure {
+    /// `place[3]`, `refine round 2 / draft`.
+    pub path: String,
+    /// For putting failures into plan order.
+    pub order: Order,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// Something to know about a step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// A step began.
+    Started {
+        /// Its path.
+        path: String,
+        /// Its verb.
+        verb: &'static str,
+        /// How many items it has, with `each`.
+        items: Option<usize>,
+        /// How many blocks it stands inside of; 0 for the dialogue's own steps.
+        depth: usize,
+    },
+    /// A step is settled.
+    Settled(StepLine),
+}
+
+/// A settled step, as the transcript keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepLine {
+    /// Its place in plan order, after its own exchanges.
+    #[serde(skip)]
+    pub order: Order,
+    /// How many blocks it stands inside of.
+    #[serde(skip)]
+    pub depth: usize,
+    /// Its path.
+    #[serde(rename = "step")]
+    pub path: String,
+    /// Its verb.
+    pub verb: String,
+    /// blake3 of its value, if digests are wanted and it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// True if `when` was false (for every item, if it is asked item by item).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
+    /// True if it was not begun because a step that it needs failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_started: bool,
+    /// What its items left behind: why a loop stopped, a dropped citation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<ItemNote>,
+    /// Where `or` stood in, and for which failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<ItemNote>,
+    /// What failed without an `or`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<ItemNote>,
+}
+
+/// Something about one item of a step, or about a step without items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemNote {
+    /// Which item, with `each`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<usize>,
+    /// In the user's words.
+    pub why: String,
+}

@@ -1,0 +1,217 @@
+//! Tasks: one chain of turns, for a step or for one item of an `each` step.
+
+use super::{
+    Exchange, Failure, Job, Limit, Limits, Machine, Order, StepFailure,
+    blocks::{BlockId, ItemEnd, Place, path, speaks_of_item},
+    seed_of, truthy,
+};
+use crate::{
+    exchange::Reply,
+    plan::PlannedStep,
+    prompt::Scope,
+    steps::{Ask, Heard, StepError, Turn},
+    value::Value,
+};
+use indexmap::IndexMap;
+
+/// Names a task.
+pub(super) type TaskId = u64;
+
+/// A chain of turns under way.
+#[derive(Debug)]
+pub(super) struct Task {
+    block: BlockId,
+    step: usize,
+    item: usize,
+    scope: Scope,
+    heard: Vec<Heard>,
+    path: String,
+    /// The item in a few words, for failures.
+    told: Option<String>,
+    order: Order,
+    limits: Limits,
+    /// The replies of this turn so far.
+    got: Vec<Option<Result<Reply, Failure>>>,
+    awaited: usize,
+}
+
+impl Machine {
+    /// Begins a task; one whose `when` is false ends at once.
+    pub(super) fn open_task(&mut self, block: BlockId, step: usize, planned: &PlannedStep, item: usize, value: Value) {
+        let id = self.id();
+        let Some(run) = self.blocks.get(&block) else { return };
+        let mut scope = run.scope.clone();
+        let mut guard = None;
+        let path = path(run, planned, Some(item));
+        let mut told = None;
+        if planned.each.is_some() {
+            told = tell(&value);
+            scope.bind("item", value);
+            scope.bind("index", Value::Number(item as f64));
+            guard = planned.when.as_ref().filter(|when| speaks_of_item(when)).map(|when| when.eval(&scope));
+        }
+        let order = run.place.order.then(&[step as u32, item as u32]);
+        let own = planned.timeout.map(|limit| Limit { task: id, limit });
+        let limits = match own {
+            Some(own) => run.place.limits.iter().copied().chain([own]).collect(),
+            None => run.place.limits.clone(),
+        };
+        let task = Task {
+            block,
+            step,
+            item,
+            scope,
+            heard: Vec::new(),
+            path,
+            told,
+            order,
+            limits,
+            got: Vec::new(),
+            awaited: 0,
+        };
+        self.tasks.insert(id, task);
+        match guard {
+            None => self.jobs.push_back(Job::Advance(id)),
+            Some(Ok(value)) if truthy(&value) => self.jobs.push_back(Job::Advance(id)),
+            Some(Ok(_)) => {
+                let value = planned.or.clone().unwrap_or_default();
+                self.close_task(id, Ok(value), None, true);
+            }
+            Some(Err(error)) => self.fail(id, Failure::failed(error.message)),
+        }
+    }
+
+    /// Lets a task take its next turn.
+    pub(super) fn advance(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get(&id) else { return };
+        let Some(run) = self.blocks.get(&task.block) else { return };
+        let turn = run.block.steps[task.step].step.turn(&task.scope, &task.heard);
+        match turn {
+            Ok(Turn::Ask(asks)) => self.ask(id, asks),
+            Ok(Turn::Inner { block, scope }) => {
+                let place = self.inner_place(id);
+                self.open_block(block, scope, Some(id), place);
+            }
+            Ok(Turn::Done(value)) => self.close_task(id, Ok(value), None, false),
+            Ok(Turn::Noted { value, note }) => self.close_task(id, Ok(value), Some(note), false),
+            Err(StepError(message)) => self.fail(id, Failure::failed(message)),
+        }
+    }
+
+    /// Where the block of a task's next turn stands.
+    fn inner_place(&self, id: TaskId) -> Place {
+        let (Some(task), Some(run)) =
+            (self.tasks.get(&id), self.tasks.get(&id).and_then(|t| self.blocks.get(&t.block)))
+        else {
+            return Place::default();
+        };
+        let planned = &run.block.steps[task.step];
+        let turn = task.heard.len();
+        let prefix = match (planned.verb, turn) {
+            ("loop", _) => format!("{} round {} / ", task.path, turn + 1),
+            (_, 0) => format!("{} / ", task.path),
+            _ => format!("{} turn {} / ", task.path, turn + 1),
+        };
+        Place {
+            prefix: prefix.into(),
+            order: task.order.then(&[turn as u32]),
+            depth: run.place.depth + 1,
+            step: Some(run.place.step.clone().unwrap_or_else(|| planned.name.as_str().into())),
+            limits: task.limits.clone(),
+        }
+    }
+
+    /// Makes the asks of a turn due.
+    fn ask(&mut self, id: TaskId, asks: Vec<Ask>) {
+        let first = self.next_id + 1;
+        self.next_id += asks.len() as u64;
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        let Some(run) = self.blocks.get(&task.block) else { return };
+        if asks.is_empty() {
+            task.heard.push(Heard::Replies(Vec::new()));
+            return self.jobs.push_back(Job::Advance(id));
+        }
+        let planned = &run.block.steps[task.step];
+        let step = run.place.step.clone().unwrap_or_else(|| planned.name.as_str().into());
+        let (turn, several) = (task.heard.len(), asks.len() > 1);
+        task.got = asks.iter().map(|_| None).collect();
+        task.awaited = asks.len();
+        for (place, ask) in asks.into_iter().enumerate() {
+            let mut path = task.path.clone();
+            if turn > 0 {
+                path.push_str(&format!(" turn {}", turn + 1));
+            }
+            if several {
+                path.push_str(&format!(" #{}", place + 1));
+            }
+            let exchange_id = first + place as u64;
+            self.asked.insert(exchange_id, (id, place));
+            self.due.push(Exchange {
+                id: exchange_id,
+                order: task.order.then(&[turn as u32, place as u32]),
+                seed: seed_of(self.seed, &path, ask.sample),
+                path,
+                step: step.clone(),
+                role: ask.role,
+                request: ask.request,
+                limits: task.limits.clone(),
+                retries: planned.retries,
+            });
+        }
+    }
+
+    /// One reply of a turn is in. A turn ends when all are: which failure counts must not depend on their order.
+    pub(super) fn hear(&mut self, id: TaskId, place: usize, outcome: Result<Reply, Failure>) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        task.got[place] = Some(outcome);
+        task.awaited -= 1;
+        if task.awaited > 0 {
+            return;
+        }
+        let replies: Result<Vec<Reply>, Failure> = std::mem::take(&mut task.got).into_iter().flatten().collect();
+        match replies {
+            Ok(replies) => {
+                task.heard.push(Heard::Replies(replies));
+                self.jobs.push_back(Job::Advance(id));
+            }
+            Err(failure) => self.fail(id, failure),
+        }
+    }
+
+    /// The inner block of a turn is done.
+    pub(super) fn hear_inner(&mut self, id: TaskId, result: Result<IndexMap<String, Value>, StepFailure>) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        match result {
+            Ok(values) => {
+                task.heard.push(Heard::Inner(values));
+                self.jobs.push_back(Job::Advance(id));
+            }
+            Err(failure) => self.close_task(id, Err(failure), None, false),
+        }
+    }
+
+    fn fail(&mut self, id: TaskId, mut failure: Failure) {
+        let Some(task) = self.tasks.get(&id) else { return };
+        if let Some(told) = &task.told {
+            failure.message = format!("{} ({told})", failure.message);
+        }
+        let (path, order) = (task.path.clone(), task.order.clone());
+        self.close_task(id, Err(StepFailure { path, order, failure }), None, false);
+    }
+
+    fn close_task(&mut self, id: TaskId, value: Result<Value, StepFailure>, note: Option<String>, skipped: bool) {
+        let Some(task) = self.tasks.remove(&id) else { return };
+        self.item_done(task.block, task.step, task.item, ItemEnd { value, note, skipped });
+    }
+}
+
+/// An item in a few words: the user knows `place[3]` better as a time.
+fn tell(item: &Value) -> Option<String> {
+    match item {
+        Value::Moment(moment) => Some(format!("at {}", moment.start)),
+        Value::Text(text) if text.chars().count() <= 40 => Some(format!("for `{text}`")),
+        Value::Text(text) => Some(format!("for `{}…`", text.chars().take(40).collect::<String>())),
+        Value::Scored(scored) => Some(format!("for `{}`", scored.text)),
+        _ => None,
+    }
+}

@@ -1,0 +1,90 @@
+//! Why an exchange of a run was, or will be, found in the memo or not.
+
+use super::{ENGINE, Key, Memo, MemoError, request_digest, samples};
+use crate::run::transcript::{ExchangeLine, Transcript};
+use rusqlite::{OptionalExtension, params};
+use serde::Serialize;
+
+/// One exchange explained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explained {
+    /// Its path in the run.
+    pub path: String,
+    /// Its memo key, hex.
+    pub key: String,
+    /// True if it was answered without asking, in that run.
+    pub hit: bool,
+    /// True if the memo has it now.
+    pub kept: bool,
+    /// What the key is made of, and why the memo has it or not.
+    pub why: Vec<String>,
+}
+
+/// Explains the exchanges of one step (and of what is inside it) of a recorded run.
+pub fn explain(memo: &Memo, transcript: &Transcript, step: &str) -> Result<Vec<Explained>, MemoError> {
+    let lines = transcript.exchanges.iter().filter(|line| belongs(&line.path, step));
+    lines.map(|line| one(memo, transcript, line)).collect()
+}
+
+/// `place[3]` belongs to `place` and to `place[3]`.
+fn belongs(path: &str, step: &str) -> bool {
+    path.strip_prefix(step).is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', ' ']))
+}
+
+fn one(memo: &Memo, transcript: &Transcript, line: &ExchangeLine) -> Result<Explained, MemoError> {
+    let player = transcript.header.cast.get(&line.role);
+    let identity = player.map(|player| player.identity.clone()).unwrap_or_default();
+    let key = Key::from_hex(&line.key);
+    let kept = match key {
+        Some(key) => memo.get(key)?.is_some(),
+        None => false,
+    };
+    let seed = if samples(&line.request) {
+        format!("seed {} (it samples)", line.seed)
+    } else {
+        "no seed (nothing is left to chance)".to_owned()
+    };
+    let request = blake3::Hash::from(request_digest(&line.request)).to_hex();
+    let mut why = vec![
+        format!("engine {}", transcript.header.engine),
+        format!("agent {}: {identity}", player.map_or(line.role.as_str(), |player| player.agent.as_str())),
+        format!("request {}", &request[..16]),
+        seed,
+    ];
+    match (kept, line.timing.memo_hit) {
+        (true, true) => why.push("it was in the memo then, and still is".to_owned()),
+        (true, false) => why.push("it was asked in this run, and is kept since".to_owned()),
+        (false, _) if line.error.is_some() => why.push("it failed: failures are not kept".to_owned()),
+        (false, _) => why.push(missing(memo, transcript, line, &identity)?),
+    }
+    Ok(Explained { path: line.path.clone(), key: line.key.clone(), hit: line.timing.memo_hit, kept, why })
+}
+
+/// The nearest exchange that the memo does have, and how it differs.
+fn missing(memo: &Memo, transcript: &Transcript, line: &ExchangeLine, identity: &str) -> Result<String, MemoError> {
+    if transcript.header.engine != ENGINE {
+        return Ok(format!("the run was made by engine {}, this is {ENGINE}", transcript.header.engine));
+    }
+    let store = memo.reader();
+    let wrong = |error: rusqlite::Error| MemoError { message: format!("the memo: {error}"), hint: None };
+    let same = "SELECT identity, seed FROM exchanges WHERE request = ?1 LIMIT 1";
+    let same_request: Option<(String, Option<i64>)> = store
+        .base
+        .query_row(same, params![request_digest(&line.request)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .map_err(wrong)?;
+    let same_path: Option<String> = store
+        .base
+        .query_row("SELECT identity FROM exchanges WHERE path = ?1 LIMIT 1", params![line.path], |row| row.get(0))
+        .optional()
+        .map_err(wrong)?;
+    Ok(match (same_request, same_path) {
+        (Some((other, _)), _) if other != identity => {
+            format!("the memo has this request, but of another agent or other weights or settings: {other}")
+        }
+        (Some((_, Some(seed))), _) => format!("the memo has this request with another seed ({seed})"),
+        (Some(_), _) => "the memo has this request under another key".to_owned(),
+        (None, Some(_)) => "the memo has an exchange at this place, but its request was another".to_owned(),
+        (None, None) => "the memo has nothing like it: it was never kept, or was purged".to_owned(),
+    })
+}

@@ -1,0 +1,160 @@
+//! The memo: every exchange already had, so that nothing finished is asked twice. SQLite in WAL mode, with replies
+//! above [`BIG`] bytes in content-addressed files beside it; several processes may share one.
+//!
+//! A reply is committed before the run counts it as finished. A commit hands the data to the operating system
+//! (`synchronous = NORMAL`): a killed process loses nothing, a power cut may lose the last moments but never the rest.
+//! One thread writes, and commits together what waits together, so that a commit is shared by all who wait for it.
+
+mod explain;
+mod key;
+mod store;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use explain::{Explained, explain};
+pub use key::{ENGINE, Key, media, request_digest, samples};
+
+use crate::exchange::Reply;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+use store::Store;
+
+/// Replies whose JSON is longer than this lie in files of their own.
+pub const BIG: usize = 64 * 1024;
+
+/// What can go wrong with a memo.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct MemoError {
+    /// In the user's words, with the folder.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// An exchange as it is kept.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its key.
+    pub key: Key,
+    /// The agent's identity.
+    pub identity: String,
+    /// [`request_digest`].
+    pub request: [u8; 32],
+    /// The word for its kind (`rank`).
+    pub kind: String,
+    /// The seed, if it counted.
+    pub seed: Option<u64>,
+    /// The reply.
+    pub reply: Reply,
+    /// Digests of the media that it came from: those it names, or else those that its run was given.
+    pub media: Arc<[String]>,
+    /// How long the agent took.
+    pub elapsed_ms: u64,
+    /// Which run made it.
+    pub run: Arc<str>,
+    /// Its path in that run.
+    pub path: String,
+}
+
+/// What is in a memo.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Stat {
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// How many exchanges.
+    pub exchanges: u64,
+    /// Bytes of all replies.
+    pub reply_bytes: u64,
+    /// Bytes on disk.
+    pub disk_bytes: u64,
+    /// Exchanges for each kind of request, most first.
+    pub kinds: indexmap::IndexMap<String, u64>,
+    /// How many media its exchanges came from.
+    pub media: u64,
+    /// How many runs made them.
+    pub runs: u64,
+    /// What asking it all again would take.
+    pub asked_ms: u64,
+}
+
+/// What to remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purge {
+    /// Everything.
+    All,
+    /// What came from the medium with this digest.
+    Media(String),
+}
+
+/// A memo that is open. Clones share it; the last one to go waits for what is still being written.
+#[derive(Clone)]
+pub struct Memo {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    reader: Arc<Mutex<Store>>,
+    writer: writer::Writer,
+}
+
+impl Memo {
+    /// Opens the memo in `folder`, making both if needed.
+    pub fn open(folder: &Path) -> Result<Memo, MemoError> {
+        let reader = Store::open(folder)?;
+        let writer = writer::Writer::start(Store::open(folder)?)?;
+        Ok(Memo { inner: Arc::new(Inner { reader: Arc::new(Mutex::new(reader)), writer }) })
+    }
+
+    /// The user's own memo folder: `memo` in the cache folder (`ELENCHUS_CACHE`, `XDG_CACHE_HOME`, `~/.cache`).
+    pub fn default_folder() -> PathBuf {
+        crate::hub::Folders::from_env().cache.join("memo")
+    }
+
+    /// The replies that are there, in the order of `keys`, read together off the async threads.
+    pub async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Option<Reply>>, MemoError> {
+        let reader = self.inner.reader.clone();
+        let read = move || lock(&reader).get_all(&keys);
+        tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| {
+            Err(MemoError { message: format!("reading the memo stopped: {error}"), hint: None })
+        })
+    }
+
+    /// The reply, if it is there.
+    pub fn get(&self, key: Key) -> Result<Option<Reply>, MemoError> {
+        Ok(lock(&self.inner.reader).get_all(&[key])?.pop().flatten())
+    }
+
+    /// Keeps an exchange; the receiver hears when it is safe (or that it could not be kept).
+    pub fn put(&self, entry: Entry) -> tokio::sync::oneshot::Receiver<Result<(), MemoError>> {
+        self.inner.writer.put(entry)
+    }
+
+    /// What is in it. Checks the whole database, too: a damaged one is an error.
+    pub fn stat(&self) -> Result<Stat, MemoError> {
+        lock(&self.inner.reader).stat()
+    }
+
+    /// Removes exchanges and says how many.
+    pub fn purge(&self, what: &Purge) -> Result<u64, MemoError> {
+        lock(&self.inner.reader).purge(what)
+    }
+
+    /// Removes a memo that may be too damaged to open.
+    pub fn erase(folder: &Path) -> Result<(), MemoError> {
+        store::erase(folder)
+    }
+
+    pub(super) fn reader(&self) -> std::sync::MutexGuard<'_, Store> {
+        lock(&self.inner.reader)
+    }
+}
+
+/// A reader that panicked left nothing half done: transactions roll back.
+fn lock(store: &Mutex<Store>) -> std::sync::MutexGuard<'_, Store> {
+    store.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

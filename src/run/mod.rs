@@ -1,0 +1,22 @@
+//! Running a plan: a pure machine decides which exchanges are due, a driver carries them to agents, a memo keeps every
+//! exchange, and a transcript records the run so that it can be replayed.
+
+pub mod cancel;
+pub mod driver;
+pub mod eval;
+pub mod machine;
+pub mod memo;
+pub mod outcome;
+pub mod progress;
+pub mod replay;
+pub mod scripted;
+pub mod transcript;
+
+pub use cancel::Cancel;
+pub use driver::{Agents, Conduct, run};
+pub use memo::{Memo, MemoError};
+pub use outcome::{Evidence, Outcome, RunError, RunErrorKind};
+pub use progress::{Event, Progress, Silent};
+pub use replay::{ReplayError, replay};
+pub use scripted::{TestResult, run_tests};
+pub use transcript::{Recorder, Transcript};

@@ -1,0 +1,214 @@
+//! What a run comes to: an answer with its evidence, or why there is none.
+
+use super::machine::{FailureKind, StepFailure};
+use crate::{
+    prompt::show,
+    value::{Time, Value},
+    value_json::to_json,
+};
+use indexmap::IndexMap;
+use serde::{Serialize, Serializer};
+use std::{fmt, time::Duration};
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    /// The answer as text.
+    pub answer: String,
+    /// True if the answer is that it is not known.
+    pub abstained: bool,
+    /// The moments that support it.
+    pub evidence: Vec<Evidence>,
+    /// The answer's value, as plain JSON when serialised.
+    #[serde(serialize_with = "plain")]
+    pub value: Value,
+    /// How many exchanges were answered.
+    pub exchanges: u64,
+    /// How many of them nobody was asked for.
+    pub memo_hits: u64,
+    /// The whole run.
+    pub elapsed_ms: u64,
+}
+
+/// A moment that supports an answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evidence {
+    /// The video's path.
+    pub video: String,
+    /// Seconds of presentation time.
+    pub start: f64,
+    /// Seconds of presentation time.
+    pub end: f64,
+    /// What the log says of it.
+    pub text: String,
+}
+
+/// `HH:MM:SS.mmm-HH:MM:SS.mmm text`
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{} {}", Time::from_seconds(self.start), Time::from_seconds(self.end), self.text)
+    }
+}
+
+fn plain<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {
+    to_json(value).serialize(serializer)
+}
+
+impl Outcome {
+    /// The outcome that an answer's value stands for: text, or the record of a citing `say` (`text`, `abstained`,
+    /// `evidence`), or a list of either; anything else is shown as well as it can be.
+    pub fn of(value: Value) -> Outcome {
+        let mut evidence = Vec::new();
+        gather(&value, &mut evidence);
+        let (answer, abstained) = (text(&value), abstains(&value));
+        Outcome { answer, abstained, evidence, value, exchanges: 0, memo_hits: 0, elapsed_ms: 0 }
+    }
+}
+
+/// The record that a citing `say` yields.
+fn citing(value: &Value) -> Option<&IndexMap<String, Value>> {
+    match value {
+        Value::Record(fields) if fields.contains_key("text") && fields.contains_key("evidence") => Some(fields),
+        _ => None,
+    }
+}
+
+fn abstains(value: &Value) -> bool {
+    match value {
+        Value::List(items) => !items.is_empty() && items.iter().all(abstains),
+        _ => citing(value).is_some_and(|fields| fields.get("abstained") == Some(&Value::Truth(true))),
+    }
+}
+
+fn gather(value: &Value, evidence: &mut Vec<Evidence>) {
+    match (value, citing(value).and_then(|fields| fields.get("evidence"))) {
+        (_, Some(Value::List(lines))) => {
+            for found in lines.iter().filter_map(one) {
+                if !evidence.contains(&found) {
+                    evidence.push(found);
+                }
+            }
+        }
+        (Value::List(items), _) => items.iter().for_each(|item| gather(item, evidence)),
+        _ => {}
+    }
+}
+
+fn one(line: &Value) -> Option<Evidence> {
+    match line {
+        Value::Moment(moment) => Some(Evidence {
+            video: moment.media.path.clone(),
+            start: moment.start.seconds(),
+            end: moment.end.seconds(),
+            text: moment.text.clone().unwrap_or_default(),
+        }),
+        Value::Record(fields) => {
+            let seconds = |name: &str| match fields.get(name) {
+                Some(Value::Number(seconds)) => Some(*seconds),
+                _ => None,
+            };
+            let words = |name: &str| fields.get(name).map(show).unwrap_or_default();
+            let (start, end) = (seconds("start")?, seconds("end").or(seconds("start"))?);
+            Some(Evidence { video: words("video"), start, end, text: words("text") })
+        }
+        _ => None,
+    }
+}
+
+/// A value as people read it: lists and records line by line.
+fn text(value: &Value) -> String {
+    match value {
+        Value::List(items) => items.iter().map(text).collect::<Vec<_>>().join("\n"),
+        Value::Record(fields) => match citing(value).and_then(|fields| fields.get("text")) {
+            Some(said) => show(said),
+            None => {
+                fields.iter().map(|(name, value)| format!("{name}: {}", text(value))).collect::<Vec<_>>().join("\n")
+            }
+        },
+        Value::Truth(truth) => if *truth { "yes" } else { "no" }.to_owned(),
+        other => show(other).trim().to_owned(),
+    }
+}
+
+/// Why a run has no answer.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RunError {
+    /// The inputs do not fit the dialogue (exit code 2).
+    #[error("{0}")]
+    Inputs(String),
+    /// Steps failed, in plan order (exit code 1, or 3 or 4 if the first was for a medium or a model).
+    #[error("{}", failed(.0))]
+    Failed(Vec<StepFailure>),
+    /// The run's deadline passed (exit code 5).
+    #[error("the deadline of {} passed after {exchanges} exchanges", seconds(*.limit))]
+    Deadline {
+        /// As it was set.
+        limit: Duration,
+        /// How many were answered; they are in the memo.
+        exchanges: u64,
+    },
+    /// Somebody stopped it (exit code 130).
+    #[error("interrupted after {exchanges} exchanges")]
+    Cancelled {
+        /// How many were answered; they are in the memo.
+        exchanges: u64,
+    },
+    /// The transcript cannot be written (exit code 1).
+    #[error("{0}")]
+    Record(String),
+}
+
+/// What kind of ending it was; the command line makes an exit code of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunErrorKind {
+    /// Exit code 2.
+    Refused,
+    /// Exit code 1.
+    Failed,
+    /// Exit code 3.
+    Media,
+    /// Exit code 4.
+    Model,
+    /// Exit code 5.
+    Deadline,
+    /// Exit code 130.
+    Cancelled,
+}
+
+impl RunError {
+    /// For the exit code.
+    pub fn kind(&self) -> RunErrorKind {
+        match self {
+            RunError::Inputs(_) => RunErrorKind::Refused,
+            RunError::Failed(failures) => match failures.first().map(|first| first.failure.kind) {
+                Some(FailureKind::Media) => RunErrorKind::Media,
+                Some(FailureKind::Model) => RunErrorKind::Model,
+                _ => RunErrorKind::Failed,
+            },
+            RunError::Deadline { .. } => RunErrorKind::Deadline,
+            RunError::Cancelled { .. } => RunErrorKind::Cancelled,
+            RunError::Record(_) => RunErrorKind::Failed,
+        }
+    }
+    /// The word for a transcript's last line.
+    pub fn word(&self) -> &'static str {
+        match self.kind() {
+            RunErrorKind::Refused => "refused",
+            RunErrorKind::Failed => "failed",
+            RunErrorKind::Media => "media",
+            RunErrorKind::Model => "model",
+            RunErrorKind::Deadline => "deadline",
+            RunErrorKind::Cancelled => "cancelled",
+        }
+    }
+}
+
+fn failed(failures: &[StepFailure]) -> String {
+    let each = failures.iter().map(|failure| format!("{}: {}", failure.path, failure.failure.message));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// A duration as people write it: `90s`, `1.5s`, `250ms`.
+pub(super) fn seconds(span: Duration) -> String {
+    if span.as_millis() < 1000 { format!("{}ms", span.as_millis()) } else { format!("{}s", span.as_secs_f64()) }
+}

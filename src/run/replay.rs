@@ -1,0 +1,103 @@
+//! Replaying a transcript: the machine runs again and every exchange is answered from the file. No model, no medium.
+
+use super::{
+    machine::{Ended, Exchange, Failure, Machine},
+    outcome::{Outcome, RunError},
+    transcript::{ExchangeLine, Transcript, TranscriptError},
+};
+use crate::{
+    plan::{Problem, recompile},
+    value::Value,
+};
+use std::{collections::HashMap, path::Path};
+
+/// Why a transcript did not replay.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ReplayError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Transcript(#[from] TranscriptError),
+    /// The texts in it are no dialogue that this version understands.
+    #[error("the transcript's dialogue does not pass the check: {}", first(.0))]
+    Problems(Vec<Problem>),
+    /// What this version asks or answers is not what was recorded.
+    #[error("{0}")]
+    Mismatch(String),
+    /// The recorded run failed, and so did the replay.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+fn first(problems: &[Problem]) -> &str {
+    problems.first().map_or("", |problem| problem.message.as_str())
+}
+
+/// Replays the transcript in `path`.
+pub fn replay(path: &Path) -> Result<Outcome, ReplayError> {
+    replay_transcript(&Transcript::read(path)?)
+}
+
+/// Replays a transcript that was read.
+pub fn replay_transcript(transcript: &Transcript) -> Result<Outcome, ReplayError> {
+    let header = &transcript.header;
+    let plan = recompile(&header.sources).map_err(ReplayError::Problems)?;
+    let lines: HashMap<&str, &ExchangeLine> =
+        transcript.exchanges.iter().map(|line| (line.path.as_str(), line)).collect();
+    let mut machine = Machine::new(&plan, &header.inputs, header.seed);
+    let cut_off = transcript.end.as_ref().is_none_or(|end| end.answer.is_none());
+    let mut exchanges = 0;
+    while machine.finished().is_none() {
+        let due = machine.due();
+        if due.is_empty() && machine.finished().is_none() {
+            return Err(ReplayError::Mismatch("the replay came to a stop before its end; this is a bug".to_owned()));
+        }
+        for exchange in due {
+            let (id, reply) = (exchange.id, recorded(&lines, &exchange, cut_off)?);
+            exchanges += u64::from(reply.is_ok());
+            machine.take(id, reply);
+        }
+    }
+    let ended = machine.into_ended().ok_or_else(|| ReplayError::Mismatch("the replay did not end".to_owned()))?;
+    same_end(transcript, &ended)?;
+    let value = ended.map_err(RunError::Failed)?;
+    Ok(Outcome { exchanges, memo_hits: exchanges, ..Outcome::of(value) })
+}
+
+/// What was recorded for this exchange.
+fn recorded(
+    lines: &HashMap<&str, &ExchangeLine>,
+    exchange: &Exchange,
+    cut_off: bool,
+) -> Result<Result<crate::exchange::Reply, Failure>, ReplayError> {
+    let path = &exchange.path;
+    let Some(line) = lines.get(path.as_str()) else {
+        let why = if cut_off { "the run was stopped before it" } else { "this dialogue asks what that run did not" };
+        return Err(ReplayError::Mismatch(format!("the transcript has no exchange `{path}`: {why}")));
+    };
+    if line.request != exchange.request || line.role != exchange.role || line.seed != exchange.seed {
+        return Err(ReplayError::Mismatch(format!(
+            "`{path}` asks something else than was recorded; the transcript was changed, or made by another version"
+        )));
+    }
+    match (&line.reply, &line.error) {
+        (Some(reply), _) => Ok(Ok(reply.clone())),
+        (None, Some(failure)) => Ok(Err(failure.clone())),
+        (None, None) => Err(ReplayError::Mismatch(format!("`{path}` was recorded without a reply"))),
+    }
+}
+
+/// The replay must come to the recorded end.
+fn same_end(transcript: &Transcript, ended: &Ended) -> Result<(), ReplayError> {
+    let Some(end) = &transcript.end else { return Ok(()) };
+    let differs = |recorded: &Value, now: &Value| {
+        // numbers may lose their last digit in JSON: what people see of the values must be equal
+        super::outcome::Outcome::of(recorded.clone()).answer != super::outcome::Outcome::of(now.clone()).answer
+    };
+    match (&end.answer, ended) {
+        (Some(recorded), Ok(now)) if differs(recorded, now) => {
+            Err(ReplayError::Mismatch("the replay comes to another answer than was recorded".to_owned()))
+        }
+        (Some(_), Err(_)) => Err(ReplayError::Mismatch("the replay fails where the recorded run answered".to_owned())),
+        _ => Ok(()),
+    }
+}

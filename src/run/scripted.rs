@@ -1,0 +1,112 @@
+//! A dialogue's own tests: the machine runs with scripted replies and scripted media. No model, no video, no ffmpeg.
+
+use super::machine::{Failure, Machine};
+use crate::{
+    dialogue::{ScriptedReplies, TestWritten, plain},
+    plan::Plan,
+    value::{ImageFile, Media, Time, Type, Value},
+    value_json::{from_json_as, to_json},
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// How long a medium is that exists only in a test, in seconds.
+const LENGTH_S: f64 = 60.0;
+
+/// What came of one test.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TestResult {
+    /// The test's name.
+    pub name: String,
+    /// True if all is as expected.
+    pub passed: bool,
+    /// One line for each thing that is not.
+    pub differences: Vec<String>,
+    /// How many scripted replies were heard.
+    pub exchanges: usize,
+}
+
+/// Runs the tests of a dialogue. Replies in a list are used up in plan order.
+pub fn run_tests(plan: &Plan, tests: &[TestWritten]) -> Vec<TestResult> {
+    let one = |test: &TestWritten| {
+        let mut exchanges = 0;
+        let answer = given(plan, test).and_then(|inputs| answer(plan, &inputs, test, &mut exchanges));
+        let differences = match answer {
+            Ok(value) => test.differences(&value),
+            Err(why) => vec![why],
+        };
+        TestResult { name: test.name.value.clone(), passed: differences.is_empty(), differences, exchanges }
+    };
+    tests.iter().map(one).collect()
+}
+
+/// The test's inputs; media are made up.
+fn given(plan: &Plan, test: &TestWritten) -> Result<IndexMap<String, Value>, String> {
+    let mut inputs = IndexMap::new();
+    for (name, input) in &plan.inputs {
+        let written = test.given.as_ref().and_then(|given| given.get(name.as_str())).map(plain);
+        let value = match written {
+            Some(value) => made(&value, &input.ty).map_err(|why| format!("input `{name}`: {why}"))?,
+            None => input.default.clone().ok_or_else(|| format!("the test gives no `{name}`"))?,
+        };
+        inputs.insert(name.clone(), value);
+    }
+    Ok(inputs)
+}
+
+/// A written value as the type that the dialogue wants; a path becomes a medium that nobody opens.
+fn made(value: &Value, ty: &Type) -> Result<Value, String> {
+    match (ty, value) {
+        (Type::Video, Value::Text(path)) => Ok(Value::Video(medium(path, true))),
+        (Type::Audio, Value::Text(path)) => Ok(Value::Audio(medium(path, false))),
+        (Type::Image, Value::Text(path)) => {
+            Ok(Value::Image(ImageFile { path: path.clone(), digest: name_digest(path) }))
+        }
+        (Type::List(item), Value::List(items)) => {
+            items.iter().map(|value| made(value, item)).collect::<Result<_, _>>().map(Value::List)
+        }
+        _ => from_json_as(&to_json(value), ty),
+    }
+}
+
+fn medium(path: &str, has_video: bool) -> Arc<Media> {
+    let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(LENGTH_S));
+    Arc::new(Media { path: path.to_owned(), digest: name_digest(path), start, end, has_video, has_audio: true })
+}
+
+/// Stands for the bytes of a medium that has none.
+fn name_digest(path: &str) -> String {
+    blake3::hash(path.as_bytes()).to_hex().to_string()
+}
+
+fn answer(
+    plan: &Plan,
+    inputs: &IndexMap<String, Value>,
+    test: &TestWritten,
+    exchanges: &mut usize,
+) -> Result<Value, String> {
+    let script = ScriptedReplies::of(test);
+    let mut asked: IndexMap<String, usize> = IndexMap::new();
+    let mut machine = Machine::new(plan, inputs, 0);
+    let mut waiting = Vec::new();
+    while machine.finished().is_none() {
+        waiting.extend(machine.due());
+        // the first in plan order, though later ones may be due already: a list's replies are used up in plan order
+        let first = waiting.iter().enumerate().min_by(|a, b| a.1.order.cmp(&b.1.order)).map(|(place, _)| place);
+        let Some(first) = first else { return Err("the run came to a stop before its end; this is a bug".to_owned()) };
+        let exchange = waiting.swap_remove(first);
+        let ordinal = asked.entry(exchange.role.clone()).or_default();
+        let reply = script.reply(&exchange.role, &exchange.request, *ordinal).map_err(Failure::failed);
+        *ordinal += 1;
+        *exchanges += 1;
+        machine.take(exchange.id, reply);
+    }
+    match machine.into_ended() {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(failures)) => {
+            let each = failures.iter().map(|failure| format!("{}: {}", failure.path, failure.failure.message));
+            Err(each.collect::<Vec<_>>().join("; "))
+        }
+        None => Err("the run did not end; this is a bug".to_owned()),
+    }
+}

@@ -1,0 +1,95 @@
+//! `call`: another dialogue, with inputs of its own and its answer as the value.
+
+use super::{Heard, Planned, Step, StepError, Turn, Verb, found};
+use crate::{
+    dialogue::{At, Expr, written},
+    plan::{Compiled, Formula, Planning, Typing, closest},
+    prompt::Scope,
+    value::Type,
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+written! { "`call`",
+    /// Another dialogue; yields its answer.
+    pub struct Call {
+        /// The dialogue's name or path: `examples/caption`.
+        pub dialogue: At<String>,
+        /// Its inputs.
+        pub with: Option<IndexMap<At<String>, Expr>>,
+    }
+}
+
+impl Verb for Call {
+    fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
+        let mut with = IndexMap::new();
+        for (name, expr) in self.with.iter().flatten() {
+            let formula = planning.expr(expr);
+            with.insert(name.clone(), formula);
+        }
+        let called = planning.called(&self.dialogue)?;
+        for (name, _) in &with {
+            if !called.inputs.contains_key(&name.value) {
+                let hint = closest(name, called.inputs.keys().map(String::as_str));
+                let message = format!("found `{}`, which is no input of dialogue `{}`", name.value, called.name);
+                planning.problem("unknown-key", name.pos, message, hint);
+            }
+        }
+        for (name, input) in called.inputs.iter().filter(|(_, input)| input.default.is_none()) {
+            if !with.contains_key(name.as_str()) {
+                let message = format!("found no `{name}` for dialogue `{}`, expected {}", called.name, input.ty);
+                let hint = Some(format!("bind it: `with: {{ {name}: … }}`"));
+                planning.problem("missing-key", self.dialogue.pos, message, hint);
+            }
+        }
+        let with = with.into_iter().map(|(name, formula)| Some((name.value, formula?))).collect::<Option<_>>()?;
+        Some(Arc::new(Calling { called, with }))
+    }
+}
+
+#[derive(Debug)]
+struct Calling {
+    called: Compiled,
+    with: IndexMap<String, Formula>,
+}
+
+impl Planned for Calling {
+    fn ty(&self, typing: &mut Typing<'_>) -> Type {
+        for (name, formula) in &self.with {
+            if let Some(input) = self.called.inputs.get(name) {
+                typing.expect(formula, std::slice::from_ref(&input.ty), &format!("`{name}`"));
+            }
+        }
+        self.called.answer_ty.clone()
+    }
+}
+
+impl Calling {
+    /// The inputs of the called dialogue: it sees nothing else.
+    fn inputs(&self, scope: &Scope) -> Result<Scope, StepError> {
+        let mut inputs = Scope::default();
+        for (name, input) in &self.called.inputs {
+            let value = match (self.with.get(name), &input.default) {
+                (Some(formula), _) => formula.eval(scope)?,
+                (None, Some(default)) => default.clone(),
+                (None, None) => return Err(StepError(format!("dialogue `{}` needs `{name}`", self.called.name))),
+            };
+            if !input.ty.accepts(&value.ty()) {
+                return Err(StepError(format!("found {} for `{name}`, expected {}", found(&value), input.ty)));
+            }
+            inputs.bind(name, value);
+        }
+        Ok(inputs)
+    }
+}
+
+impl Step for Calling {
+    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+        let mut inputs = self.inputs(scope)?;
+        let Some(Heard::Inner(values)) = heard.first() else {
+            return Ok(Turn::Inner { block: self.called.block.clone(), scope: inputs });
+        };
+        values.iter().for_each(|(name, value)| inputs.bind(name, value.clone()));
+        Ok(Turn::Done(self.called.answer.eval(&inputs)?))
+    }
+}

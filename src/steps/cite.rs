@@ -1,0 +1,231 @@
+//! Citations: a log as numbered lines, and the lines that a reply rests on.
+
+use super::{StepError, found};
+use crate::{prompt::filters::numbered_line, value::Value};
+use indexmap::IndexMap;
+
+/// One entry of a log that can be cited.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The video's path, if the entry knows it.
+    pub video: Option<String>,
+    /// Seconds.
+    pub start: f64,
+    /// Seconds.
+    pub end: f64,
+    /// What happened.
+    pub text: String,
+}
+
+/// The entries of a log: moments with text, or records with `start`, `end` and `text`.
+pub fn entries(log: &Value) -> Result<Vec<Entry>, StepError> {
+    let Value::List(items) = log else {
+        return Err(StepError(format!("found {} for `cite`, expected a list of entries", found(log))));
+    };
+    items.iter().map(entry).collect()
+}
+
+fn entry(item: &Value) -> Result<Entry, StepError> {
+    match item {
+        Value::Moment(moment) => Ok(Entry {
+            video: Some(moment.media.path.clone()),
+            start: moment.start.seconds(),
+            end: moment.end.seconds(),
+            text: moment.text.clone().unwrap_or_default(),
+        }),
+        Value::Record(fields) => {
+            let missing = |name: &str| StepError(format!("found an entry without `{name}` for `cite`"));
+            let number = |name: &str| match fields.get(name) {
+                Some(Value::Number(number)) => Ok(*number),
+                _ => Err(missing(name)),
+            };
+            let video = match fields.get("video").or_else(|| fields.get("media")) {
+                Some(Value::Video(media) | Value::Audio(media)) => Some(media.path.clone()),
+                Some(Value::Text(path)) => Some(path.clone()),
+                _ => None,
+            };
+            let text = fields.get("text").map(crate::prompt::show).ok_or_else(|| missing("text"))?;
+            Ok(Entry { video, start: number("start")?, end: number("end")?, text })
+        }
+        other => Err(StepError(format!("found {} in the list for `cite`, expected moments or records", found(other)))),
+    }
+}
+
+/// The log as a prompt shows it: `[1] 00:00-00:08 text`, one line for each entry.
+pub fn numbered(entries: &[Entry]) -> String {
+    // a line break inside an entry would look like another entry
+    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = |(i, e): (usize, &Entry)| numbered_line(i + 1, e.start, e.end, &flat(&e.text));
+    entries.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A reply with its citations read out of it: `{text, abstained, evidence: [{video, start, end, text}]}`, and a note on
+/// citations of lines that do not exist, which are dropped.
+pub fn answer(reply: &str, entries: &[Entry]) -> (Value, Option<String>) {
+    let (text, cited) = split(reply);
+    let strange: Vec<String> = cited
+        .iter()
+        .filter(|number| !(1..=entries.len()).contains(*number))
+        .map(|number| format!("[{number}]"))
+        .collect();
+    let note =
+        (!strange.is_empty()).then(|| format!("dropped {}: the log has {} lines", strange.join(" "), entries.len()));
+    let abstained = abstains(&text);
+    let evidence = |number: &usize| number.checked_sub(1).and_then(|i| entries.get(i)).map(record);
+    let evidence = if abstained { Vec::new() } else { cited.iter().filter_map(evidence).collect() };
+    let record = Value::Record(IndexMap::from([
+        ("text".to_owned(), Value::Text(text)),
+        ("abstained".to_owned(), Value::Truth(abstained)),
+        ("evidence".to_owned(), Value::List(evidence)),
+    ]));
+    (record, note)
+}
+
+fn record(entry: &Entry) -> Value {
+    Value::Record(IndexMap::from([
+        ("video".to_owned(), entry.video.clone().map_or(Value::Nothing, Value::Text)),
+        ("start".to_owned(), Value::Number(entry.start)),
+        ("end".to_owned(), Value::Number(entry.end)),
+        ("text".to_owned(), Value::Text(entry.text.clone())),
+    ]))
+}
+
+/// The reply without its brackets, and the numbers in them, each once, in order. `[1][2]`, `[1, 2]` and `[1-3]` are read.
+fn split(reply: &str) -> (String, Vec<usize>) {
+    let mut text = String::new();
+    let mut cited = Vec::new();
+    let mut rest = reply;
+    while let Some(open) = rest.find('[') {
+        let (before, inside) = rest.split_at(open);
+        text.push_str(before);
+        let numbers = inside.find(']').and_then(|close| Some((numbers(&inside[1..close])?, close)));
+        match numbers {
+            Some((numbers, close)) => {
+                cited.extend(numbers);
+                rest = &inside[close + 1..];
+            }
+            None => {
+                text.push('[');
+                rest = &inside[1..];
+            }
+        }
+    }
+    text.push_str(rest);
+    let mut seen = std::collections::HashSet::new();
+    cited.retain(|number| seen.insert(*number));
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words.trim_start_matches([',', ';', ':', '.', '-', '–']).trim();
+    // what stood before a bracket at the end: "in the kitchen ."
+    let words = ["  .", " .", " ,", " ;"].iter().fold(words.to_owned(), |w, gap| w.replace(gap, gap.trim_start()));
+    (words, cited)
+}
+
+/// `1`, `1, 2`, `1-3`; `None` if this is no citation.
+fn numbers(inside: &str) -> Option<Vec<usize>> {
+    let mut all = Vec::new();
+    for part in inside.split([',', ';', ' ']).filter(|part| !part.is_empty()) {
+        let number = |text: &str| text.trim().parse::<usize>().ok().filter(|number| *number < 1_000_000);
+        match part.split_once(['-', '–']) {
+            // a range longer than a log page is no citation
+            Some((from, to)) => match (number(from)?, number(to)?) {
+                (from, to) if from <= to && to - from < 100 => all.extend(from..=to),
+                _ => return None,
+            },
+            None => all.push(number(part)?),
+        }
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+/// What an honest "I don't know" begins with, without case and punctuation.
+const ABSTENTIONS: &[&str] = &[
+    "i dont know",
+    "i do not know",
+    "i cannot tell",
+    "i cant tell",
+    "i cannot answer",
+    "i am not sure",
+    "im not sure",
+    "not in the log",
+    "not mentioned",
+    "not stated",
+    "unknown",
+    "the log does not",
+    "the log doesnt",
+    "it is not known",
+    "there is no information",
+    "no information",
+    "cannot be determined",
+    "dont know",
+    "no idea",
+];
+
+/// True if a reply says that the answer is not known.
+pub fn abstains(text: &str) -> bool {
+    let letters = text.to_lowercase().replace(['\'', '’'], "");
+    let words: Vec<&str> = letters.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let begins = |phrase: &&str| {
+        let phrase: Vec<&str> = phrase.split(' ').collect();
+        words.starts_with(&phrase)
+    };
+    words.is_empty() || ABSTENTIONS.iter().any(begins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log() -> Vec<Entry> {
+        let entry = |i: usize| {
+            let start = i as f64 * 8.0;
+            Entry { video: Some("day.mp4".into()), start, end: start + 8.0, text: format!("kitchen,\nstep {i}.") }
+        };
+        (0..3).map(entry).collect()
+    }
+
+    #[test]
+    fn a_log_is_numbered() {
+        insta::assert_snapshot!(numbered(&log()), @r"
+        [1] 00:00-00:08 kitchen, step 0.
+        [2] 00:08-00:16 kitchen, step 1.
+        [3] 00:16-00:24 kitchen, step 2.
+        ");
+    }
+
+    #[test]
+    fn citations_of_nothing_are_noted() {
+        assert_eq!(answer("[2] [9] x", &log()).1.as_deref(), Some("dropped [9]: the log has 3 lines"));
+        assert_eq!(answer("[2] x", &log()).1, None);
+    }
+
+    #[test]
+    fn replies_are_read() {
+        let check = |reply: &str, expected: &str, cited: &[f64]| {
+            let (Value::Record(fields), _) = answer(reply, &log()) else { panic!("a record") };
+            let Value::List(evidence) = &fields["evidence"] else { panic!("a list") };
+            let start = |entry: &Value| match entry {
+                Value::Record(fields) => match fields["start"] {
+                    Value::Number(start) => start,
+                    _ => panic!("a number"),
+                },
+                _ => panic!("a record"),
+            };
+            let text = crate::prompt::show(&fields["text"]);
+            let abstained = if fields["abstained"] == Value::Truth(true) { "! " } else { "" };
+            assert_eq!(format!("{abstained}{text}"), expected, "{reply}");
+            assert_eq!(evidence.iter().map(start).collect::<Vec<_>>(), cited, "{reply}");
+        };
+        check("[2] in the kitchen", "in the kitchen", &[8.0]);
+        check("[3] [1] [3] twice", "twice", &[16.0, 0.0]);
+        check("In the kitchen [1, 2].", "In the kitchen.", &[0.0, 8.0]);
+        check("[1-3]: all day", "all day", &[0.0, 8.0, 16.0]);
+        check("[9] nowhere [0]", "nowhere", &[]);
+        check("see [note] [2]", "see [note]", &[8.0]);
+        check("I don't know.", "! I don't know.", &[]);
+        check("[1] I do not know", "! I do not know", &[]);
+        check("", "! ", &[]);
+        check("Unknown", "! Unknown", &[]);
+        check("an unknown man", "an unknown man", &[]);
+        check("[", "! [", &[]);
+    }
+}

@@ -1,0 +1,53 @@
+//! `compute`: a value from other values; a template, or a list or record of templates.
+
+use super::{Heard, Planned, Step, StepError, Turn, Verb};
+use crate::{
+    dialogue::{Expr, Node, Reading, Written},
+    plan::{Formula, Planning, Typing},
+    prompt::Scope,
+    value::Type,
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::{borrow::Cow, sync::Arc};
+
+/// A template, or a list or record of templates.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compute(Expr);
+
+impl Written for Compute {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        Expr::read(node, reading).map(Compute)
+    }
+}
+
+impl JsonSchema for Compute {
+    fn schema_name() -> Cow<'static, str> {
+        "Compute".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A value from other values: a template, or a list or record of templates." })
+    }
+}
+
+impl Verb for Compute {
+    fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
+        Some(Arc::new(Computing { value: planning.expr(&self.0)? }))
+    }
+}
+
+#[derive(Debug)]
+struct Computing {
+    value: Formula,
+}
+
+impl Planned for Computing {
+    fn ty(&self, typing: &mut Typing<'_>) -> Type {
+        self.value.ty(typing)
+    }
+}
+
+impl Step for Computing {
+    fn turn(&self, scope: &Scope, _heard: &[Heard]) -> Result<Turn, StepError> {
+        Ok(Turn::Done(self.value.eval(scope)?))
+    }
+}

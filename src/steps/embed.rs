@@ -1,0 +1,89 @@
+//! `embed`: a text, image or sound as a vector of unit length.
+
+use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, misfit, rank::item, replies};
+use crate::{
+    dialogue::{At, Expr, written},
+    exchange::{Kind, Reply, Request},
+    plan::{Formula, Planning, Typing},
+    prompt::Scope,
+    value::{Type, Value},
+};
+use std::sync::Arc;
+
+written! { "`embed`",
+    /// A text, image, moment or sound as a vector; a list gives a list of vectors.
+    pub struct Embed {
+        /// The role that embeds.
+        pub agent: At<String>,
+        /// What to embed.
+        pub what: Expr,
+    }
+}
+
+impl Verb for Embed {
+    fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
+        let role = planning.role(&self.agent, Kind::Embed);
+        let what = planning.expr(&self.what);
+        let (role, kinds) = role?;
+        // whoever embeds and cannot rank knows one kind of thing only, and that is text
+        let text_only = kinds.is_some_and(|kinds| !kinds.contains(&Kind::Rank)).then(|| self.agent.value.clone());
+        Some(Arc::new(Embedding { role, text_only, what: what? }))
+    }
+}
+
+#[derive(Debug)]
+struct Embedding {
+    role: String,
+    /// The role's name, if its agent reads text only.
+    text_only: Option<String>,
+    what: Formula,
+}
+
+impl Planned for Embedding {
+    fn ty(&self, typing: &mut Typing<'_>) -> Type {
+        let one = [Type::Image, Type::Audio, Type::Text];
+        let wanted: Vec<Type> = one.iter().cloned().chain(one.iter().cloned().map(Type::list)).collect();
+        let found = typing.expect(&self.what, &wanted, "`what`");
+        let (item, many) = match found {
+            Type::List(item) => (*item, true),
+            item => (item, false),
+        };
+        if let (Some(role), Type::Image | Type::Moment | Type::Audio | Type::Video) = (&self.text_only, &item) {
+            let message = format!("found {item} for `{role}`, whose agent reads text only");
+            let hint = Some("give the role an agent that sees, such as a CLIP model".to_owned());
+            typing.problem("agent-cannot", &self.what.file, self.what.node.pos, message, hint);
+        }
+        match item {
+            _ if many => Type::Vector.list(),
+            Type::Any => Type::Any,
+            _ => Type::Vector,
+        }
+    }
+}
+
+impl Step for Embedding {
+    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+        let what = self.what.eval(scope)?;
+        let many = matches!(what, Value::List(_));
+        if let Some(replies) = replies(heard) {
+            let vector = |reply: &Reply| match reply {
+                Reply::Embed(vector) => Ok(Value::Vector(vector.clone())),
+                _ => Err(misfit("embed")),
+            };
+            let vectors: Vec<Value> = replies.iter().map(vector).collect::<Result<_, _>>()?;
+            let one = |vectors: Vec<Value>| vectors.into_iter().next().ok_or_else(|| misfit("embed"));
+            return Ok(Turn::Done(if many { Value::List(vectors) } else { one(vectors)? }));
+        }
+        let items = match what {
+            Value::List(items) => items,
+            one => vec![one],
+        };
+        if items.is_empty() {
+            return Ok(Turn::Done(Value::List(Vec::new())));
+        }
+        let ask = |value| {
+            Ok(Ask { role: self.role.clone(), request: Request::Embed { what: item(value, "what")? }, sample: 0 })
+        };
+        Ok(Turn::Ask(items.into_iter().map(ask).collect::<Result<_, StepError>>()?))
+    }
+}

@@ -1,0 +1,151 @@
+//! `frames`: moments of a video, sampled by the media agent that every run has.
+
+use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, found, misfit, replies};
+use crate::{
+    dialogue::{Data, Expr, Span, TextExpr, written},
+    exchange::{Reply, Request, Sampling},
+    plan::{Formula, Planning, Typing},
+    prompt::Scope,
+    value::{Type, Value},
+};
+use std::sync::Arc;
+
+/// The role that samples videos; no cast names it.
+const MEDIA: &str = "media";
+/// ffmpeg's scene score above which a new scene starts, unless the step says otherwise.
+const SCENE: f64 = 0.3;
+
+written! { "`frames`",
+    /// Moments of a video: one of `every` and `at`.
+    pub struct Frames {
+        /// The video, as a template.
+        pub video: TextExpr,
+        /// A duration (`2s`), or a template that yields seconds.
+        pub every: Option<Expr>,
+        /// `keyframes`, `scenes`, or a list of times in seconds.
+        pub at: Option<Expr>,
+        /// For `scenes`: the score (0 to 1) above which a new scene starts; 0.3 if absent.
+        pub threshold: Option<crate::dialogue::NumberExpr>,
+    }
+}
+
+impl Verb for Frames {
+    fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
+        let video = planning.expr(&self.video.0);
+        let which = match (&self.every, &self.at) {
+            (Some(every), None) => self.every(every, planning),
+            (None, Some(at)) => self.at(at, planning),
+            (None, None) => {
+                let message = "found neither `every` nor `at` in `frames`, expected one".to_owned();
+                planning.problem("missing-key", self.video.0.0.pos, message, Some("for example `every: 2s`".into()));
+                None
+            }
+            (Some(_), Some(at)) => {
+                let message = "found `at` beside `every`, expected one of them".to_owned();
+                planning.problem("too-many", at.0.pos, message, None);
+                None
+            }
+        };
+        Some(Arc::new(Sampled { video: video?, which: which? }))
+    }
+}
+
+impl Frames {
+    fn every(&self, every: &Expr, planning: &mut Planning<'_>) -> Option<Which> {
+        if let Data::Text(text, _) = &every.0.data {
+            if text.contains("{{") {
+                return planning.expr(every).map(Which::Every);
+            }
+            if let Some(span) = Span::parse(text).filter(|span| !span.0.is_zero()) {
+                return Some(Which::Fixed(Sampling::Every(span.0.as_secs_f64())));
+            }
+        }
+        let message = format!("found {} for `every`, expected a duration", every.0.describe());
+        let hint = Some("write a number and a unit: `500ms`, `2s`, `1m`".to_owned());
+        planning.problem("bad-duration", every.0.pos, message, hint);
+        None
+    }
+
+    fn at(&self, at: &Expr, planning: &mut Planning<'_>) -> Option<Which> {
+        match &at.0.data {
+            Data::Text(text, _) if text == "keyframes" => Some(Which::Fixed(Sampling::Keyframes)),
+            Data::Text(text, _) if text == "scenes" => Some(match &self.threshold {
+                Some(threshold) => Which::Scenes(planning.expr(&threshold.0)?),
+                None => Which::Fixed(Sampling::Scenes(SCENE)),
+            }),
+            Data::List(_) => planning.expr(at).map(Which::Times),
+            Data::Text(text, _) if text.contains("{{") => planning.expr(at).map(Which::Times),
+            _ => {
+                let message =
+                    format!("found {} for `at`, expected keyframes, scenes or a list of times", at.0.describe());
+                planning.problem("wrong-value", at.0.pos, message, None);
+                None
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Sampled {
+    video: Formula,
+    which: Which,
+}
+
+#[derive(Debug)]
+enum Which {
+    Fixed(Sampling),
+    Every(Formula),
+    Scenes(Formula),
+    Times(Formula),
+}
+
+impl Planned for Sampled {
+    fn ty(&self, typing: &mut Typing<'_>) -> Type {
+        typing.expect(&self.video, &[Type::Video], "`video`");
+        match &self.which {
+            Which::Fixed(_) => Type::Any,
+            Which::Every(formula) => typing.expect(formula, &[Type::Number], "`every`"),
+            Which::Scenes(formula) => typing.expect(formula, &[Type::Number], "`threshold`"),
+            Which::Times(formula) => typing.expect(formula, &[Type::Number.list()], "`at`"),
+        };
+        Type::Moment.list()
+    }
+}
+
+impl Sampled {
+    fn sampling(&self, scope: &Scope) -> Result<Sampling, StepError> {
+        let number = |value: &Value, what: &str| match value {
+            Value::Number(number) if number.is_finite() && *number >= 0.0 => Ok(*number),
+            other => Err(StepError(format!("found {} for `{what}`, expected seconds", crate::prompt::show(other)))),
+        };
+        Ok(match &self.which {
+            Which::Fixed(sampling) => sampling.clone(),
+            Which::Every(formula) => match number(&formula.eval(scope)?, "every")? {
+                0.0 => return Err(StepError("found 0 for `every`, expected more".into())),
+                seconds => Sampling::Every(seconds),
+            },
+            Which::Scenes(formula) => Sampling::Scenes(number(&formula.eval(scope)?, "threshold")?),
+            Which::Times(formula) => match formula.eval(scope)? {
+                Value::List(times) => {
+                    Sampling::Times(times.iter().map(|time| number(time, "at")).collect::<Result<_, _>>()?)
+                }
+                other => return Err(StepError(format!("found {} for `at`, expected a list of times", found(&other)))),
+            },
+        })
+    }
+}
+
+impl Step for Sampled {
+    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+        if let Some(replies) = replies(heard) {
+            let [Reply::Frames(moments)] = replies else { return Err(misfit("frames")) };
+            return Ok(Turn::Done(Value::List(moments.iter().cloned().map(Value::Moment).collect())));
+        }
+        let video = match self.video.eval(scope)? {
+            Value::Video(video) => video,
+            other => return Err(StepError(format!("found {} for `video`, expected a video", found(&other)))),
+        };
+        let request = Request::Frames { video, sampling: self.sampling(scope)? };
+        Ok(Turn::Ask(vec![Ask { role: MEDIA.into(), request, sample: 0 }]))
+    }
+}

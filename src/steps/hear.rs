@@ -1,0 +1,89 @@
+//! `hear`: speech to timed text.
+
+use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, found, misfit, replies};
+use crate::{
+    dialogue::{At, TextExpr, written},
+    exchange::{Decoding, Kind, Reply, Request},
+    plan::{Formula, Planning, Typing},
+    prompt::Scope,
+    value::{Media, Moment, Time, Type, Value},
+};
+use std::sync::Arc;
+
+written! { "`hear`",
+    /// Speech to timed text: moments that carry what was said.
+    pub struct Hear {
+        /// The role that listens.
+        pub agent: At<String>,
+        /// A sound, a video (its sound) or a moment (its stretch of sound); nothing yields an empty list.
+        pub audio: TextExpr,
+        /// ISO 639-1 code (`en`); detected if absent.
+        pub language: Option<TextExpr>,
+        /// False: one piece for each window of the model, without times inside.
+        pub timestamps: Option<bool>,
+    }
+}
+
+impl Verb for Hear {
+    fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
+        let role = planning.role(&self.agent, Kind::Hear);
+        let audio = planning.expr(&self.audio.0);
+        let language = match &self.language {
+            Some(language) => Some(planning.expr(&language.0)?),
+            None => None,
+        };
+        let timestamps = self.timestamps.unwrap_or(true);
+        Some(Arc::new(Hearing { role: role?.0, audio: audio?, language, timestamps }))
+    }
+}
+
+#[derive(Debug)]
+struct Hearing {
+    role: String,
+    audio: Formula,
+    language: Option<Formula>,
+    timestamps: bool,
+}
+
+impl Planned for Hearing {
+    fn ty(&self, typing: &mut Typing<'_>) -> Type {
+        typing.expect(&self.audio, &[Type::Audio], "`audio`");
+        self.language.iter().for_each(|language| drop(typing.expect(language, &[Type::Text], "`language`")));
+        Type::Moment.list()
+    }
+}
+
+/// The medium to listen to and the stretch of it; `None` if there is no sound.
+type Stretch = Option<(Arc<Media>, Option<Time>, Option<Time>)>;
+
+impl Hearing {
+    fn stretch(&self, scope: &Scope) -> Result<Stretch, StepError> {
+        Ok(match self.audio.eval(scope)? {
+            Value::Nothing => None,
+            Value::Audio(media) | Value::Video(media) => Some((media, None, None)),
+            Value::Moment(moment) => Some((moment.media, Some(moment.start), Some(moment.end))),
+            other => return Err(StepError(format!("found {} for `audio`, expected a sound", found(&other)))),
+        }
+        .filter(|(media, ..)| media.has_audio))
+    }
+}
+
+impl Step for Hearing {
+    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+        let Some((audio, start, end)) = self.stretch(scope)? else { return Ok(Turn::Done(Value::List(Vec::new()))) };
+        if let Some(replies) = replies(heard) {
+            let [Reply::Hear(pieces)] = replies else { return Err(misfit("hear")) };
+            let moment = |piece: &crate::exchange::Heard| {
+                let text = Some(piece.text.clone());
+                Value::Moment(Moment { media: audio.clone(), start: piece.start, end: piece.end, text })
+            };
+            return Ok(Turn::Done(Value::List(pieces.iter().map(moment).collect())));
+        }
+        let language = self.language.as_ref().map(|language| language.text(scope)).transpose()?;
+        // a template may yield nothing for "detect it"
+        let language = language.filter(|language| !language.is_empty());
+        let (timestamps, decoding) = (self.timestamps, Decoding::default());
+        let request = Request::Hear { audio, start, end, language, timestamps, decoding };
+        Ok(Turn::Ask(vec![Ask { role: self.role.clone(), request, sample: 0 }]))
+    }
+}

@@ -1,0 +1,205 @@
+//! `loop`: inner steps again and again until something holds still, a condition is true, or `max_rounds` is reached.
+
+use super::{Heard, Planned, Step, StepError, Turn, Verb};
+use crate::{
+    dialogue::{At, Data, Expr, Node, Reading, StepWritten, TextExpr, Written, written},
+    plan::{Block, Draft, Formula, Planning, Typing},
+    prompt::Scope,
+    value::{Type, Value},
+};
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
+
+written! { "`loop`",
+    /// Inner steps until `until` holds or `max_rounds` is reached. Yields the last round's values by name, and `rounds` and
+    /// `stopped` (`stable`, `until` or `max_rounds`). Inside, `round` counts from 1 and `previous` holds the last round's
+    /// values (nothing in the first).
+    pub struct Loop {
+        /// The steps of one round.
+        pub steps: IndexMap<At<String>, StepWritten>,
+        /// A condition over a round's values (a name or a template), or `{ stable: STEP }`.
+        pub until: Option<UntilWritten>,
+        /// Most rounds.
+        pub max_rounds: At<usize>,
+    }
+}
+
+/// When a loop ends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UntilWritten {
+    /// When this is true.
+    Condition(TextExpr),
+    /// When this step's value equals that of the round before.
+    Stable(At<String>),
+}
+
+written! { "`until`",
+    /// When a loop ends: when this step's value equals that of the round before.
+    pub struct StableWritten {
+        /// An inner step.
+        pub stable: At<String>,
+    }
+}
+
+impl Written for UntilWritten {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match node.data {
+            Data::Map(_) => StableWritten::read(node, reading).map(|until| UntilWritten::Stable(until.stable)),
+            _ => TextExpr::read(node, reading).map(UntilWritten::Condition),
+        }
+    }
+}
+
+impl JsonSchema for UntilWritten {
+    fn schema_name() -> Cow<'static, str> {
+        "Until".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let stable = generator.subschema_for::<StableWritten>();
+        json_schema!({ "anyOf": [{ "type": "string", "description": "A condition." }, stable] })
+    }
+}
+
+impl Verb for Loop {
+    fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
+        let bound = ["round", "previous"];
+        let draft = planning.inner(&self.steps, &bound);
+        if self.max_rounds.value == 0 {
+            let message = "found 0 for `max_rounds`, expected 1 or more".to_owned();
+            planning.problem("wrong-value", self.max_rounds.pos, message, None);
+        }
+        for taken in ["rounds", "stopped"] {
+            if let Some((name, _)) = self.steps.get_key_value(taken) {
+                let message = format!("found step `{taken}` in a loop, whose record has a field of that name");
+                planning.problem("wrong-value", name.pos, message, None);
+            }
+        }
+        let until = match &self.until {
+            Some(UntilWritten::Condition(condition)) => Until::Condition(self.condition(&condition.0, planning)?),
+            Some(UntilWritten::Stable(name)) => {
+                if !self.steps.contains_key(name.as_str()) {
+                    let hint = crate::plan::closest(name, self.steps.keys().map(|name| name.as_str()));
+                    let message = format!("found `{}`, which is no step of this loop", name.value);
+                    planning.problem("unknown-name", name.pos, message, hint);
+                }
+                Until::Stable(name.value.clone())
+            }
+            None => Until::Never,
+        };
+        Some(Arc::new(Looping { draft, until, max_rounds: self.max_rounds.value, block: OnceLock::new() }))
+    }
+}
+
+impl Loop {
+    /// The condition names inner steps, which are no mentions of the loop.
+    fn condition(&self, condition: &Expr, planning: &mut Planning<'_>) -> Option<Formula> {
+        let inner: Vec<&str> = self.steps.keys().map(|name| name.as_str()).chain(["round", "previous"]).collect();
+        planning.bound_to(&inner, |planning| planning.name_or_template(condition))
+    }
+}
+
+#[derive(Debug)]
+struct Looping {
+    draft: Draft,
+    until: Until,
+    max_rounds: usize,
+    /// Set when the types are known.
+    block: OnceLock<Arc<Block>>,
+}
+
+#[derive(Debug)]
+enum Until {
+    Condition(Formula),
+    Stable(String),
+    Never,
+}
+
+impl Planned for Looping {
+    fn ty(&self, typing: &mut Typing<'_>) -> Type {
+        let mut names = typing.names().clone();
+        names.insert("round".into(), Type::Number);
+        // a round's own types are not known before its steps are
+        names.insert("previous".into(), Type::Any);
+        let block = typing.inner(&self.draft, &mut names);
+        if let Until::Condition(condition) = &self.until {
+            typing.with(&names, |typing| drop(condition.ty(typing)));
+        }
+        // typed once: a dialogue is compiled afresh each time
+        let _ = self.block.set(Arc::new(block));
+        let mut fields: Vec<(String, Type)> =
+            self.draft.names().map(|name| (name.to_owned(), names.get(name).cloned().unwrap_or(Type::Any))).collect();
+        fields.extend([("rounds".to_owned(), Type::Number), ("stopped".to_owned(), Type::Text)]);
+        Type::Record(fields)
+    }
+}
+
+impl Looping {
+    /// Why the loop ends after these rounds, if it does.
+    fn stopped(&self, scope: &Scope, rounds: &[&IndexMap<String, Value>]) -> Result<Option<&'static str>, StepError> {
+        let Some(last) = rounds.last() else { return Ok(None) };
+        let before = rounds.len().checked_sub(2).map(|i| rounds[i]);
+        match &self.until {
+            Until::Stable(name) => {
+                if before.is_some_and(|before| before.get(name) == last.get(name)) {
+                    return Ok(Some("stable"));
+                }
+            }
+            Until::Condition(condition) => {
+                let mut scope = self.round(scope, rounds.len(), before);
+                last.iter().for_each(|(name, value)| scope.bind(name, value.clone()));
+                if truthy(&condition.eval(&scope)?) {
+                    return Ok(Some("until"));
+                }
+            }
+            Until::Never => {}
+        }
+        Ok((rounds.len() >= self.max_rounds).then_some("max_rounds"))
+    }
+
+    /// What a round sees besides its own steps.
+    fn round(&self, scope: &Scope, round: usize, before: Option<&IndexMap<String, Value>>) -> Scope {
+        let none = || self.draft.names().map(|name| (name.to_owned(), Value::Nothing)).collect();
+        let previous = before.cloned().unwrap_or_else(none);
+        scope.with("round", Value::Number(round as f64)).with("previous", Value::Record(previous))
+    }
+}
+
+/// As templates understand it: nothing, false, 0, and empty texts and lists are false.
+fn truthy(value: &Value) -> bool {
+    match value {
+        Value::Nothing => false,
+        Value::Truth(truth) => *truth,
+        Value::Number(number) => *number != 0.0,
+        Value::Text(text) => !text.is_empty(),
+        Value::List(items) => !items.is_empty(),
+        _ => true,
+    }
+}
+
+impl Step for Looping {
+    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+        let round = |heard: &'_ Heard| match heard {
+            Heard::Inner(values) => Ok(values.clone()),
+            Heard::Replies(_) => Err(StepError("a loop asks nothing itself: this is a bug".into())),
+        };
+        let rounds: Vec<IndexMap<String, Value>> = heard.iter().map(round).collect::<Result<_, _>>()?;
+        let rounds: Vec<&IndexMap<String, Value>> = rounds.iter().collect();
+        match (self.stopped(scope, &rounds)?, rounds.last()) {
+            (Some(stopped), Some(last)) => {
+                let mut record: IndexMap<String, Value> = (*last).clone();
+                record.insert("rounds".into(), Value::Number(rounds.len() as f64));
+                record.insert("stopped".into(), Value::Text(stopped.into()));
+                let note = format!("stopped after {} rounds: {stopped}", rounds.len());
+                Ok(Turn::Noted { value: Value::Record(record), note })
+            }
+            (_, last) => {
+                let block = self.block.get().expect("a plan that exists was typed: this is a bug").clone();
+                Ok(Turn::Inner { block, scope: self.round(scope, rounds.len() + 1, last.copied()) })
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! `rank`: a contrastive agent scores candidate words against an image, a sound or a text.
+
+use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, found, misfit, replies, whole};
+use crate::{
+    dialogue::{At, Data, Expr, NumberExpr, TextExpr, written},
+    exchange::{Item, Kind, Reply, Request},
+    plan::{Formula, Planning, Typing},
+    prompt::Scope,
+    value::{Moment, Scored, Type, Value},
+};
+use std::sync::Arc;
+
+written! { "`rank`",
+    /// Scores candidate words against an image, a sound or a text; yields the candidates, likeliest first.
+    pub struct Rank {
+        /// The role that scores.
+        pub agent: At<String>,
+        /// An image, a moment (its frame), a sound or a text.
+        pub what: TextExpr,
+        /// The candidates: a label list (`vocab/places`), a list, or a template that yields one.
+        pub among: Expr,
+        /// How a candidate is put to the model: `a photo of a {}`.
+        pub r#as: Option<TextExpr>,
+        /// Keep this many.
+        pub top: Option<NumberExpr>,
+        /// Keep those with at least this probability.
+        pub min: Option<NumberExpr>,
+    }
+}
+
+impl Verb for Rank {
+    fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
+        let role = planning.role(&self.agent, Kind::Rank);
+        let what = planning.expr(&self.what.0);
+        let among = among(&self.among, planning);
+        let mut optional = |expr: Option<&Expr>| expr.map(|expr| planning.expr(expr));
+        let wording = optional(self.r#as.as_ref().map(|wording| &wording.0));
+        let top = optional(self.top.as_ref().map(|top| &top.0));
+        let min = optional(self.min.as_ref().map(|min| &min.0));
+        if let Some(wording) = &self.r#as {
+            check_wording(&wording.0, planning);
+        }
+        let (what, among, role) = (what?, among?, role?.0);
+        // the outer option: was it written; the inner: could it be read
+        let read = |formula: Option<Option<Formula>>| formula.map_or(Some(None), |formula| formula.map(Some));
+        Some(Arc::new(Ranking { role, what, among, wording: read(wording)?, top: read(top)?, min: read(min)? }))
+    }
+}
+
+/// A wording without a place for the candidate would put the same question for each.
+fn check_wording(wording: &Expr, planning: &mut Planning<'_>) {
+    let Data::Text(text, _) = &wording.0.data else { return };
+    if !text.contains("{}") && !text.contains("{{") {
+        let message = format!("found `{text}` for `as`, expected `{{}}` where the candidate goes");
+        planning.problem("wrong-value", wording.0.pos, message, Some("for example `a photo of a {}`".into()));
+    }
+}
+
+/// Candidates: the name of a label list, or anything that yields a list of texts.
+pub(super) fn among(expr: &Expr, planning: &mut Planning<'_>) -> Option<Among> {
+    match &expr.0.data {
+        Data::Text(name, _) if !name.contains("{{") => {
+            planning.labels(&At { value: name.clone(), pos: expr.0.pos }).map(Among::Labels)
+        }
+        _ => planning.expr(expr).map(Among::Formula),
+    }
+}
+
+/// Where candidates come from.
+#[derive(Debug)]
+pub(super) enum Among {
+    Labels(Vec<String>),
+    Formula(Formula),
+}
+
+impl Among {
+    pub fn ty(&self, what: &str, typing: &mut Typing<'_>) {
+        if let Among::Formula(formula) = self {
+            typing.expect(formula, &[Type::Text.list()], what);
+        }
+    }
+
+    pub fn labels(&self, scope: &Scope, what: &str) -> Result<Vec<String>, StepError> {
+        let value = match self {
+            Among::Labels(labels) => return Ok(labels.clone()),
+            Among::Formula(formula) => formula.eval(scope)?,
+        };
+        let Value::List(items) = value else {
+            return Err(StepError(format!("found {} for `{what}`, expected a list of texts", found(&value))));
+        };
+        let mut labels: Vec<String> = Vec::new();
+        for item in items {
+            let label = crate::prompt::show(&item);
+            // the same candidate twice would share its probability with itself
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+        }
+        Ok(labels)
+    }
+}
+
+#[derive(Debug)]
+struct Ranking {
+    role: String,
+    what: Formula,
+    among: Among,
+    wording: Option<Formula>,
+    top: Option<Formula>,
+    min: Option<Formula>,
+}
+
+impl Planned for Ranking {
+    fn ty(&self, typing: &mut Typing<'_>) -> Type {
+        typing.expect(&self.what, &[Type::Image, Type::Audio, Type::Text], "`what`");
+        self.among.ty("`among`", typing);
+        self.wording.iter().for_each(|wording| drop(typing.expect(wording, &[Type::Text], "`as`")));
+        self.top.iter().for_each(|top| drop(typing.expect(top, &[Type::Number], "`top`")));
+        self.min.iter().for_each(|min| drop(typing.expect(min, &[Type::Number], "`min`")));
+        Type::Scored.list()
+    }
+}
+
+/// What an agent is to look at, listen to or read.
+pub(super) fn item(value: Value, what: &str) -> Result<Item, StepError> {
+    Ok(match value {
+        Value::Text(text) => Item::Text(text),
+        Value::Number(_) | Value::Truth(_) | Value::Scored(_) => Item::Text(crate::prompt::show(&value)),
+        Value::Image(image) => Item::Image(image),
+        Value::Moment(moment) if moment.media.has_video => Item::Frame(moment),
+        Value::Moment(moment) => Item::Sound(moment),
+        Value::Audio(media) => {
+            let (start, end) = (media.start, media.end);
+            Item::Sound(Moment { media, start, end, text: None })
+        }
+        other => {
+            let expected = "an image, a moment, a sound or a text";
+            return Err(StepError(format!("found {} for `{what}`, expected {expected}", found(&other))));
+        }
+    })
+}
+
+impl Step for Ranking {
+    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+        if let Some(replies) = replies(heard) {
+            let [Reply::Rank(scored)] = replies else { return Err(misfit("rank")) };
+            return Ok(Turn::Done(self.kept(scored.clone(), scope)?));
+        }
+        let among = self.among.labels(scope, "among")?;
+        if among.is_empty() {
+            return Ok(Turn::Done(Value::List(Vec::new())));
+        }
+        let texts = match &self.wording {
+            Some(wording) => {
+                let wording = wording.text(scope)?;
+                among.iter().map(|label| wording.replace("{}", label)).collect()
+            }
+            None => among.clone(),
+        };
+        let what = item(self.what.eval(scope)?, "what")?;
+        let request = Request::Rank { what, among, texts };
+        Ok(Turn::Ask(vec![Ask { role: self.role.clone(), request, sample: 0 }]))
+    }
+}
+
+impl Ranking {
+    /// Likeliest first (ties in the candidates' order), cut by `min` and `top`.
+    fn kept(&self, mut scored: Vec<Scored>, scope: &Scope) -> Result<Value, StepError> {
+        scored.sort_by(|a, b| b.score.total_cmp(&a.score));
+        if let Some(min) = &self.min {
+            match min.eval(scope)? {
+                Value::Number(min) => scored.retain(|candidate| f64::from(candidate.probability) >= min),
+                other => return Err(StepError(format!("found {} for `min`, expected a number", found(&other)))),
+            }
+        }
+        if let Some(top) = &self.top {
+            scored.truncate(whole(&top.eval(scope)?, "top")?);
+        }
+        Ok(Value::List(scored.into_iter().map(Value::Scored).collect()))
+    }
+}

@@ -1,0 +1,129 @@
+//! Types of ports: how they are written, and what fits where.
+
+use crate::value::{Type, Value};
+use std::{fmt, str::FromStr};
+
+/// The names of the types that a dialogue may write, besides `list of …`.
+pub const TYPE_NAMES: &[&str] =
+    &["any", "video", "audio", "image", "moment", "text", "number", "truth", "scored text", "vector", "record"];
+
+impl Type {
+    /// `list of` this.
+    pub fn list(self) -> Type {
+        Type::List(Box::new(self))
+    }
+
+    /// True if a value of type `found` may stand where this one is wanted: what is unknown before the run fits, a
+    /// moment shows its frame, a video gives its sound, numbers and candidates read as text.
+    pub fn accepts(&self, found: &Type) -> bool {
+        match (self, found) {
+            (Type::Any, _) | (_, Type::Any) => true,
+            (Type::List(wanted), Type::List(found)) => wanted.accepts(found),
+            (Type::List(wanted), Type::Vector) => wanted.accepts(&Type::Number),
+            (Type::Record(wanted), Type::Record(found)) => {
+                let has = |(name, ty): &(String, Type)| found.iter().any(|(n, f)| n == name && ty.accepts(f));
+                found.is_empty() || wanted.iter().all(has)
+            }
+            (Type::Text, Type::Number | Type::Scored | Type::Truth) => true,
+            (Type::Image, Type::Moment) | (Type::Audio, Type::Video | Type::Moment) => true,
+            (wanted, found) => wanted == found,
+        }
+    }
+}
+
+impl Value {
+    /// The value's type, as narrow as it can be told.
+    pub fn ty(&self) -> Type {
+        match self {
+            Value::Nothing => Type::Any,
+            Value::Truth(_) => Type::Truth,
+            Value::Number(_) => Type::Number,
+            Value::Text(_) => Type::Text,
+            Value::Video(_) => Type::Video,
+            Value::Audio(_) => Type::Audio,
+            Value::Image(_) => Type::Image,
+            Value::Moment(_) => Type::Moment,
+            Value::Scored(_) => Type::Scored,
+            Value::Vector(_) => Type::Vector,
+            Value::List(items) => {
+                let item = items.iter().map(Value::ty).reduce(|a, b| if a == b { a } else { Type::Any });
+                item.unwrap_or(Type::Any).list()
+            }
+            Value::Record(fields) => Type::Record(fields.iter().map(|(name, v)| (name.clone(), v.ty())).collect()),
+        }
+    }
+}
+
+/// As a dialogue writes it: `list of moment`.
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Type::Any => "any",
+            Type::Video => "video",
+            Type::Audio => "audio",
+            Type::Image => "image",
+            Type::Moment => "moment",
+            Type::Text => "text",
+            Type::Number => "number",
+            Type::Truth => "truth",
+            Type::Scored => "scored text",
+            Type::Vector => "vector",
+            Type::Record(_) => "record",
+            Type::List(item) => return write!(f, "list of {item}"),
+        })
+    }
+}
+
+impl FromStr for Type {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Type, String> {
+        if let Some(item) = text.trim().strip_prefix("list of ") {
+            // bounded: a hostile name would recurse once for each of its prefixes
+            if item.matches("list of").count() > 8 {
+                return Err("found more than eight nested lists".into());
+            }
+            return Ok(item.parse::<Type>()?.list());
+        }
+        Ok(match text.trim() {
+            "any" => Type::Any,
+            "video" => Type::Video,
+            "audio" => Type::Audio,
+            "image" => Type::Image,
+            "moment" => Type::Moment,
+            "text" => Type::Text,
+            "number" => Type::Number,
+            "truth" => Type::Truth,
+            "scored text" | "scored" => Type::Scored,
+            "vector" => Type::Vector,
+            "record" => Type::Record(Vec::new()),
+            "list" => Type::Any.list(),
+            other => return Err(format!("found type `{other}`, expected {} or `list of …`", TYPE_NAMES.join(", "))),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_read_as_they_are_written() {
+        for text in TYPE_NAMES.iter().map(|name| (*name).to_owned()).chain(["list of list of text".to_owned()]) {
+            assert_eq!(text.parse::<Type>().map(|ty| ty.to_string()), Ok(text));
+        }
+        assert!("txt".parse::<Type>().is_err());
+    }
+
+    #[test]
+    fn what_fits_where() {
+        let check = |wanted: &str, found: &str| {
+            wanted.parse::<Type>().expect("a type").accepts(&found.parse::<Type>().expect("a type"))
+        };
+        assert!(check("image", "moment"));
+        assert!(check("audio", "video"));
+        assert!(check("text", "scored text"));
+        assert!(check("list of text", "list of any"));
+        assert!(!check("list of text", "text"));
+        assert!(!check("moment", "image"));
+    }
+}

@@ -1,0 +1,179 @@
+//! The program from outside: exit codes, JSON shapes, and the main job on the starter cast with a sample day.
+
+use assert_cmd::Command;
+use serde_json::Value as Json;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command as Process, Stdio},
+    time::{Duration, Instant},
+};
+
+const DAY: &str = "examples/media/day1.mp4";
+const KEYS: &str = "Where did I last see the keys?";
+
+/// The repository, in which every command below is given.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The program with a cache of its own.
+fn elenchus(cache: &Path) -> Command {
+    let mut command = Command::cargo_bin("elenchus").expect("the program is built");
+    command.current_dir(root()).env("ELENCHUS_CACHE", cache).env("NO_COLOR", "1").timeout(Duration::from_secs(300));
+    command
+}
+
+/// Runs it and compares the exit code; gives stdout and stderr.
+#[track_caller]
+fn check(cache: &Path, args: &[&str], code: i32) -> (String, String) {
+    let output = elenchus(cache).args(args).output().expect("it ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{args:?}\n{out}\n{err}");
+    (out, err)
+}
+
+#[track_caller]
+fn json(cache: &Path, args: &[&str], code: i32) -> Json {
+    let (out, _) = check(cache, args, code);
+    serde_json::from_str(&out).unwrap_or_else(|e| panic!("{args:?}: {e}: {out}"))
+}
+
+#[test]
+fn a_day_is_asked_remembered_and_replayed() {
+    let cache = tempfile::tempdir().expect("temp");
+    let record = cache.path().join("run.jsonl");
+    let record = record.to_str().expect("UTF-8");
+    let first = json(cache.path(), &["ask", DAY, KEYS, "--json", "--record", record], 0);
+    assert_eq!(first["abstained"], false, "{first}");
+    assert!(!first["answer"].as_str().expect("text").is_empty());
+    let evidence = &first["evidence"][0];
+    assert_eq!(evidence["video"], DAY);
+    assert!(evidence["start"].as_f64() < evidence["end"].as_f64(), "{evidence}");
+    assert!(evidence["text"].as_str().expect("text").contains("keys"), "{evidence}");
+
+    let again = json(cache.path(), &["ask", DAY, KEYS, "--json"], 0);
+    assert_eq!(again["memo_hits"], again["exchanges"]);
+    assert_eq!(again["answer"], first["answer"]);
+
+    let nothing = json(cache.path(), &["ask", DAY, "What colour was the spaceship?", "--json"], 0);
+    assert_eq!(nothing["abstained"], true, "{nothing}");
+    check(cache.path(), &["ask", DAY, "What colour was the spaceship?", "--fail-on-abstain"], 6);
+
+    // elsewhere, with no weights, no video and no memo
+    let empty = tempfile::tempdir().expect("temp");
+    let replayed = elenchus(empty.path())
+        .current_dir(empty.path())
+        .env("HOME", empty.path())
+        .env("PATH", "")
+        .args(["replay", record, "--json"])
+        .output()
+        .expect("it ends");
+    let replayed: Json = serde_json::from_slice(&replayed.stdout).expect("JSON");
+    assert_eq!(replayed["answer"], first["answer"]);
+    assert_eq!(replayed["evidence"], first["evidence"]);
+
+    let explained = json(cache.path(), &["memo", "explain", record, "answer", "--json"], 0);
+    assert_eq!(explained[0]["kept"], true);
+    let removed = json(cache.path(), &["memo", "purge", "--video", DAY, "--json"], 0);
+    assert!(removed["removed"].as_u64() > Some(100), "{removed}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_repeats_nothing() {
+    let cache = tempfile::tempdir().expect("temp");
+    let mut run = Process::new(env!("CARGO_BIN_EXE_elenchus"))
+        .current_dir(root())
+        .env("ELENCHUS_CACHE", cache.path())
+        .args(["ask", DAY, KEYS, "-q"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let kept = || json(cache.path(), &["memo", "stat", "--json"], 0)["exchanges"].as_u64().unwrap_or(0);
+    let (begun, mut before) = (Instant::now(), 0);
+    while before < 20 && begun.elapsed() < Duration::from_secs(120) && run.try_wait().expect("alive").is_none() {
+        before = kept();
+    }
+    run.kill().expect("SIGKILL");
+    run.wait().expect("gone");
+    let before = kept();
+    assert!(before >= 20, "it was killed in the middle: {before}");
+    let again = json(cache.path(), &["ask", DAY, KEYS, "--json", "-q"], 0);
+    assert!(again["memo_hits"].as_u64() >= Some(before), "{again} after {before}");
+}
+
+#[test]
+fn endings_have_their_codes() {
+    let cache = tempfile::tempdir().expect("temp");
+    let ends = |args: &[&str], code: i32, expected: &str| {
+        let (out, err) = check(cache.path(), args, code);
+        assert!(out.contains(expected) || err.contains(expected), "{args:?}\n{out}\n{err}");
+    };
+    ends(&["ask", "none.mp4", "x"], 3, "no such file");
+    ends(&["ask", DAY, " "], 2, "the question is empty");
+    ends(&["run", "video_qq", "-i", "video=x"], 2, "did you mean `video_qa`?");
+    ends(&["run", "log_qa", "-i", "questoin=x"], 2, "did you mean `question`?");
+    ends(&["run", "log_qa", "-i", "question=x"], 2, "the input `log` has no value");
+    ends(&["run", "log_qa", "-i", "question=x", "-i", "question=y"], 2, "given twice");
+    ends(&["ask", DAY, "x", "--cast", "nobody"], 2, "nobody");
+    ends(&["ask", DAY, "x", "--device", "cuda:0"], 4, "cuda");
+    ends(&["ask", DAY, "x", "--deadline", "1ms"], 5, "deadline");
+    ends(&["try", "--model", "none", "--prompt", "x"], 4, "none");
+    ends(&["try", "--prompt", "x"], 2, "required");
+    ends(&["replay", "none.jsonl"], 2, "there is no transcript");
+    ends(&["frobnicate"], 2, "unrecognized");
+    ends(&["models", "path", "starter-lm"], 0, "lm");
+    ends(&["completions", "bash"], 0, "elenchus");
+    let error = json(cache.path(), &["ask", "none.mp4", "x", "--json"], 3);
+    assert_eq!(error["error"]["code"], 3);
+    assert_eq!(error["error"]["kind"], "media");
+}
+
+#[test]
+fn problems_are_all_shown_at_once() {
+    let cache = tempfile::tempdir().expect("temp");
+    let folder = std::fs::read_dir(root().join("tests/problems")).expect("listed");
+    let mut files: Vec<PathBuf> = folder.map(|e| e.expect("entry").path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == "yaml"));
+    files.sort();
+    let names: Vec<&str> = files.iter().map(|f| f.to_str().expect("UTF-8")).collect();
+    let args: Vec<&str> = ["check", "--json"].into_iter().chain(names.iter().copied()).collect();
+    let problems = json(cache.path(), &args, 2);
+    for file in names {
+        let of_file = problems.as_array().expect("an array").iter().filter(|p| p["file"] == file);
+        assert!(of_file.clone().count() > 0, "{file} has no problem");
+        assert!(of_file.into_iter().all(|p| p["line"].as_u64() > Some(0) && p["column"].as_u64() > Some(0)));
+    }
+}
+
+#[test]
+fn examples_check_test_and_draw() {
+    let cache = tempfile::tempdir().expect("temp");
+    let folder = std::fs::read_dir(root().join("examples")).expect("listed");
+    let files: Vec<String> = folder
+        .map(|e| e.expect("entry").path())
+        .filter(|f| f.extension().is_some_and(|e| e == "yaml"))
+        .map(|f| f.to_str().expect("UTF-8").to_owned())
+        .collect();
+    assert!(files.len() >= 4);
+    for verb in ["check", "test"] {
+        let args: Vec<&str> = [verb].into_iter().chain(files.iter().map(String::as_str)).collect();
+        check(cache.path(), &args, 0);
+    }
+    for (format, expected) in [("mermaid", "flowchart"), ("dot", "digraph"), ("svg", "<svg")] {
+        let (out, _) = check(cache.path(), &["graph", "examples/video_qa.yaml", "--format", format], 0);
+        assert!(out.contains(expected), "{out}");
+    }
+}
+
+#[test]
+fn a_log_is_asked_with_the_same_prompt() {
+    let cache = tempfile::tempdir().expect("temp");
+    let args = ["eval", "examples/log_qa.yaml", "--data", "examples/media/day1.cases.jsonl", "--json"];
+    let figures = json(cache.path(), &args, 0);
+    assert!(figures["n"].as_u64() >= Some(20), "{figures}");
+    // the floor that the starter cast is held to
+    assert!(figures["exact_match"].as_f64() >= Some(0.7), "{figures}");
+    assert!(figures["refused_unanswerable"].as_f64() >= Some(0.8), "{figures}");
+}

@@ -1,0 +1,206 @@
+//! The language as its users meet it: every example compiles and fits the schema, every rule has a file that breaks it.
+
+#[path = "common/runner.rs"]
+mod runner;
+
+use elenchus::{
+    dialogue::{self, Library, Resource, ScriptedReplies, Text, plain_name},
+    exchange::Kind,
+    plan::{self, CompileOptions, Problem},
+    value::{Media, Time, Type, Value},
+};
+use indexmap::IndexMap;
+use runner::Runner;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The repository's own resources; what local models can do is said here, since no weights are looked at.
+struct Repository;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn folder(kind: Resource) -> (&'static str, &'static str) {
+    match kind {
+        Resource::Dialogue => ("examples", "yaml"),
+        Resource::Prompt => ("prompts", "md"),
+        Resource::Labels => ("vocab", "txt"),
+        Resource::Agent => ("agents", "yaml"),
+        Resource::Cast => ("casts", "yaml"),
+    }
+}
+
+impl Library for Repository {
+    fn read(&self, kind: Resource, name: &str) -> Option<Text> {
+        if (kind, name) == (Resource::Agent, "test-embedder") {
+            return Some(Text { file: "agents/test-embedder.yaml".into(), source: "model: { path: x }".into() });
+        }
+        let (folder, extension) = folder(kind);
+        let plain = plain_name(kind, name);
+        let file =
+            if plain.contains('/') { format!("{plain}.{extension}") } else { format!("{folder}/{plain}.{extension}") };
+        let source = fs::read_to_string(root().join(&file)).ok()?;
+        Some(Text { file, source })
+    }
+    fn names(&self, kind: Resource) -> Vec<String> {
+        let (folder, extension) = folder(kind);
+        files(folder, extension).iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
+    }
+    fn kinds_of(&self, agent: &str) -> Option<Vec<Kind>> {
+        Some(match agent {
+            "starter-clip" => vec![Kind::Rank, Kind::Embed],
+            "starter-lm" => vec![Kind::Say],
+            "starter-whisper" => vec![Kind::Hear],
+            "test-embedder" => vec![Kind::Embed],
+            _ => return None,
+        })
+    }
+}
+
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).expect("the folder exists");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|found| found == extension));
+    files.sort();
+    assert!(!files.is_empty(), "{folder} holds .{extension} files");
+    files
+}
+
+/// A file below the root with its name as a user would write it.
+fn text(path: &Path) -> (String, String) {
+    let name = path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
+    (name, fs::read_to_string(path).expect("text"))
+}
+
+fn compile(path: &Path) -> Result<plan::Plan, Vec<Problem>> {
+    let (name, source) = text(path);
+    plan::compile_text(&source, &name, &Repository, &CompileOptions::default())
+}
+
+#[test]
+fn every_rule_has_a_file_that_breaks_it() {
+    for path in files("tests/problems", "yaml") {
+        let (name, source) = text(&path);
+        let problems = compile(&path).map(|plan| plan.name).expect_err(&name);
+        let rendered: Vec<String> = problems.iter().map(|problem| plan::render(problem, &source, false)).collect();
+        let stem = path.file_stem().expect("a stem").to_string_lossy().into_owned();
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(format!("problem-{stem}"), rendered.join("\n\n"));
+        });
+        // the file is named after what is wrong with it
+        let code = problems.iter().map(|problem| problem.code.as_str()).find(|code| stem.starts_with(code));
+        let known =
+            ["many-at-once", "missing-version", "one-for-list", "test-names", "agent-text-only", "unbound-hole"];
+        assert!(code.is_some() || known.contains(&stem.as_str()), "{stem}: {problems:?}");
+    }
+}
+
+#[test]
+fn every_example_compiles_and_again_from_its_sources() {
+    for path in files("examples", "yaml") {
+        let plan = compile(&path).unwrap_or_else(|problems| panic!("{}: {problems:#?}", path.display()));
+        let again =
+            plan::recompile(&plan.sources).unwrap_or_else(|problems| panic!("{}: {problems:#?}", path.display()));
+        let names = |plan: &plan::Plan| plan.block.steps.iter().map(|step| step.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&plan), names(&again));
+        assert_eq!(plan.roles, again.roles);
+    }
+}
+
+fn validator(schema: &serde_json::Value) -> jsonschema::Validator {
+    jsonschema::validator_for(schema).expect("the schema is a schema")
+}
+
+/// YAML as JSON, through the reader that dialogues are read with.
+fn json(source: &str) -> serde_json::Value {
+    elenchus::dialogue::to_json(source, "file").expect("readable YAML")
+}
+
+#[test]
+fn examples_and_agents_fit_the_schemas() {
+    let pairs = [("examples", plan::schema()), ("agents", plan::agent_schema()), ("casts", plan::cast_schema())];
+    for (folder, schema) in pairs {
+        let validator = validator(&schema);
+        for path in files(folder, "yaml") {
+            let errors: Vec<String> =
+                validator.iter_errors(&json(&text(&path).1)).map(|e| format!("{}: {e}", e.instance_path)).collect();
+            assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_schema_refuses_unknown_keys_and_verbs() {
+    let validator = validator(&plan::schema());
+    for name in [
+        "unknown-key",
+        "unknown-verb",
+        "unknown-type",
+        "missing-version",
+        "unsupported-version",
+        "missing-key",
+        "too-many",
+    ] {
+        let (_, source) = text(&root().join(format!("tests/problems/{name}.yaml")));
+        assert!(!validator.is_valid(&json(&source)), "{name}");
+    }
+}
+
+#[test]
+fn the_schema_describes_every_verb() {
+    let schema = plan::schema().to_string();
+    for verb in elenchus::steps::VERBS {
+        assert!(schema.contains(&format!("\"{verb}\":")), "{verb}");
+    }
+    assert!(schema.contains("Candidates") || schema.contains("candidates"), "docs become descriptions");
+}
+
+/// An input of a test: media are made up, for their moments are scripted.
+fn given(ty: &Type, written: Value) -> Value {
+    let Value::Text(path) = &written else { return written };
+    let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(60.0));
+    let media = Media { path: path.clone(), digest: path.clone(), start, end, has_video: true, has_audio: true };
+    match ty {
+        Type::Video => Value::Video(Arc::new(media)),
+        Type::Audio => Value::Audio(Arc::new(media)),
+        _ => written,
+    }
+}
+
+#[test]
+fn the_tests_of_every_example_hold() {
+    for path in files("examples", "yaml") {
+        let (name, source) = text(&path);
+        let dialogue = dialogue::load(&source, &name).expect("reads");
+        let plan = compile(&path).expect("compiles");
+        let tests = dialogue.written.tests.unwrap_or_default();
+        assert!(!tests.is_empty(), "{name} has tests");
+        for test in tests {
+            let inputs = test.given.iter().flatten().map(|(input, expr)| {
+                (input.value.clone(), given(&plan.inputs[&input.value].ty, dialogue::plain(expr)))
+            });
+            let scope = plan.scope(&inputs.collect()).expect("the inputs fit");
+            let mut runner = Runner { replies: ScriptedReplies::of(&test), asked: IndexMap::new() };
+            let values = runner
+                .block(&plan.block, &scope)
+                .unwrap_or_else(|error| panic!("{name}: {}: {error}", test.name.value));
+            let scope = scope.over(&values.into_iter().collect());
+            let answer = plan.answer.eval(&scope).expect("an answer");
+            assert_eq!(test.differences(&answer), Vec::<String>::new(), "{name}: {}: {answer:?}", test.name.value);
+        }
+    }
+}
+
+#[test]
+fn a_plan_is_drawn() {
+    let plan = compile(&root().join("examples/caption.yaml")).expect("compiles");
+    insta::assert_snapshot!(plan::draw::mermaid(&plan));
+    insta::assert_snapshot!(plan::draw::dot(&plan));
+    let svg = plan::draw::svg(&plan);
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    assert_eq!(svg.matches("<rect ").count(), plan.inputs.len() + plan.block.steps.len() + 2);
+}

@@ -1,0 +1,101 @@
+//! A run that is killed with SIGKILL and started again repeats no finished exchange.
+
+use async_trait::async_trait;
+use elenchus::{
+    agent::{Agent, AgentError, Asking, Card},
+    dialogue::{Resource, Shelf},
+    exchange::{Finish, Kind, Reply, Request},
+    plan::{Plan, compile_text},
+    run::{Agents, Conduct, Memo, Outcome, Recorder, Transcript, run},
+    value::Value,
+};
+use indexmap::IndexMap;
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+const FOLDER: &str = "ELENCHUS_TEST_KILLED_RUN";
+const ITEMS: usize = 40;
+const FINISHED: usize = 25;
+
+/// Answers so many times; says that it did on stdout, then never answers again.
+struct Patient {
+    card: Card,
+    asked: AtomicUsize,
+    most: usize,
+}
+
+#[async_trait]
+impl Agent for Patient {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+    async fn ask(&self, _: Request, _: Asking) -> Result<Reply, AgentError> {
+        if self.asked.fetch_add(1, Ordering::SeqCst) >= self.most {
+            let mut out = std::io::stdout();
+            writeln!(out, "\nstuck").and_then(|()| out.flush()).expect("stdout");
+            std::future::pending::<()>().await;
+        }
+        Ok(Reply::Say { text: "yes".into(), tokens: Vec::new(), finish: Finish::Stop })
+    }
+}
+
+fn plan() -> Plan {
+    let source = "version: 1\ndialogue: killed\ninputs: { items: list of number }\ncast: { mind: m }\nsteps:\n  said:\n    \
+                  each: items\n    say: { agent: mind, prompt: p, with: { n: \"{{ item }}\" }, temperature: 0 }\n\
+                  answer: \"{{ said | length }}\"\n";
+    let shelf = Shelf::default()
+        .with(Resource::Prompt, "p", "What is {{ n }}?")
+        .with(Resource::Agent, "m", "script: [x]")
+        .with_kinds("m", &[Kind::Say]);
+    compile_text(source, "killed.yaml", &shelf, &Default::default()).expect("the dialogue is sound")
+}
+
+/// Runs with a memo in `folder`, one exchange after the other; how often the agent was asked.
+async fn conduct(folder: &Path, most: usize) -> (Outcome, usize) {
+    let card = Card { name: "m".into(), kinds: vec![Kind::Say], identity: "m".into(), memo: true };
+    let agent = Arc::new(Patient { card, asked: AtomicUsize::new(0), most });
+    let agents = Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]);
+    let items = Value::List((0..ITEMS).map(|n| Value::Number(n as f64)).collect());
+    let memo = Some(Memo::open(folder).expect("a memo"));
+    let record = Recorder::file(&folder.join("run.jsonl")).expect("a file");
+    let conduct = Conduct { memo, record, at_once: 1, ..Conduct::new(agents) };
+    let outcome = run(&plan(), IndexMap::from([("items".to_owned(), items)]), conduct).await.0.expect("an answer");
+    (outcome, agent.asked.load(Ordering::SeqCst))
+}
+
+/// The process that is killed; does nothing when run as a test.
+#[tokio::test]
+async fn child() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        conduct(Path::new(&folder), FINISHED).await;
+    }
+}
+
+#[tokio::test]
+async fn a_killed_run_repeats_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut child = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "child", "--nocapture"])
+        .env(FOLDER, folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    assert!(lines.any(|line| line.expect("text") == "stuck"), "the child came to its last exchange");
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+
+    let partial = Transcript::read(&folder.path().join("run.jsonl")).expect("what was written is whole lines");
+    assert_eq!((partial.exchanges.len(), partial.end), (FINISHED, None));
+    let (outcome, asked) = conduct(folder.path(), usize::MAX).await;
+    assert_eq!((outcome.memo_hits as usize, asked), (FINISHED, ITEMS - FINISHED));
+    let (outcome, asked) = conduct(folder.path(), usize::MAX).await;
+    assert_eq!((outcome.memo_hits as usize, asked), (ITEMS, 0));
+}

@@ -1,0 +1,405 @@
+//! Our models against Python `transformers` on the same weights: the fixtures and their expected answers were made by
+//! `tests/parity/make_fixtures.py`. Largest difference 1e-4 in f32, tokens identical, and batching changes nothing.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use candle_core::{DType, Device};
+use elenchus::{
+    agent::{
+        Agent, AgentError, Asking,
+        local::{LocalAgent, LocalSpec},
+    },
+    exchange::{Decoding, Heard, Item, Kind, Message, Reply, Request},
+    infer::{
+        chat::Chat,
+        checkpoint::Checkpoint,
+        job::{Input, Job, Model, Sound, Work},
+        text::{Style, Text},
+    },
+    media::Store,
+    models::{self, Loading, llama, whisper::Whisper},
+    value::{ImageFile, Time},
+};
+use serde_json::Value as Json;
+use std::{path::PathBuf, sync::Arc};
+
+const TOLERANCE: f32 = 1e-4;
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures").join(name)
+}
+
+fn expected(name: &str) -> Json {
+    serde_json::from_str(&std::fs::read_to_string(folder(name).join("expected.json")).unwrap()).unwrap()
+}
+
+fn loading() -> Loading {
+    Loading { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None }
+}
+
+fn model(path: PathBuf) -> Box<dyn Model> {
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    (models::family(None, &checkpoint.config).unwrap().load)(&checkpoint, &loading()).unwrap()
+}
+
+/// Asks all of `work` in one call.
+fn together(model: &mut dyn Model, work: Vec<Work>) -> Vec<Result<Reply, AgentError>> {
+    let (jobs, answers): (Vec<_>, Vec<_>) = work.into_iter().map(|work| Job::new(work, 7, None)).unzip();
+    model.answer(jobs);
+    answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect()
+}
+
+fn one(model: &mut dyn Model, work: Work) -> Reply {
+    together(model, vec![work]).remove(0).unwrap()
+}
+
+fn numbers(json: &Json) -> Vec<f32> {
+    json.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
+}
+
+fn ids(json: &Json) -> Vec<u32> {
+    json.as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect()
+}
+
+#[track_caller]
+fn close(ours: &[f32], theirs: &[f32], what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}: lengths differ");
+    let worst = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst <= TOLERANCE, "{what}: largest difference {worst}");
+}
+
+fn text(what: &str) -> Input {
+    Input::Text(what.to_owned())
+}
+
+fn picture(name: &str) -> Input {
+    let path = folder("images").join(format!("{name}.png"));
+    Input::Image(Arc::new(image::open(path).unwrap().to_rgb8()))
+}
+
+fn vector(reply: Reply) -> Vec<f32> {
+    match reply {
+        Reply::Embed(vector) => vector,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn clip_equals_transformers() {
+    for name in ["clip-legacy", "clip-gelu"] {
+        let (mut model, expected) = (model(folder(name)), expected(name));
+        let mut pictures = Vec::new();
+        for (image, theirs) in expected["images"].as_object().unwrap() {
+            let ours = vector(one(&mut *model, Work::Embed { what: picture(image) }));
+            close(&ours, &numbers(theirs), &format!("{name}, image {image}"));
+            pictures.push((image, ours));
+        }
+        let batch = pictures.iter().map(|(image, _)| Work::Embed { what: picture(image) }).collect();
+        for (reply, (image, alone)) in together(&mut *model, batch).into_iter().zip(&pictures) {
+            assert_eq!(&vector(reply.unwrap()), alone, "{name}, {image}: batched and alone");
+        }
+        let mut labels = Vec::new();
+        for case in expected["texts"].as_array().unwrap() {
+            let label = case["text"].as_str().unwrap();
+            let ours = vector(one(&mut *model, Work::Embed { what: text(label) }));
+            close(&ours, &numbers(&case["vector"]), &format!("{name}, text {label:?}"));
+            labels.push(label.to_owned());
+        }
+        labels.truncate(3);
+        let ranked = one(&mut *model, Work::Rank { what: picture("wide"), among: labels.clone(), texts: labels });
+        let Reply::Rank(scores) = ranked else { panic!("{ranked:?}") };
+        let ours: Vec<f32> = scores.iter().map(|s| s.probability).collect();
+        close(&ours, &numbers(&expected["probabilities"]), &format!("{name}, probabilities"));
+    }
+}
+
+#[test]
+fn pictures_are_prepared_as_pillow_does() {
+    for (name, side) in [("clip-legacy", 32), ("clip-gelu", 24)] {
+        let settings = Checkpoint::open(&folder(name)).unwrap().json("preprocessor_config.json").unwrap().unwrap();
+        let preparation = elenchus::infer::image::Preparation::new(&settings, side).unwrap();
+        for (image, theirs) in expected(name)["pixels"].as_object().unwrap() {
+            let Input::Image(pixels) = picture(image) else { panic!("a picture") };
+            let (values, height, width) = preparation.apply(&pixels).unwrap();
+            assert_eq!((height, width), (side, side));
+            let theirs = numbers(theirs);
+            let step = values.len().div_ceil(theirs.len());
+            let step = (1..=step).rev().find(|s| values.len().div_ceil(*s) == theirs.len()).unwrap();
+            let ours: Vec<f32> = values.into_iter().step_by(step).collect();
+            close(&ours, &theirs, &format!("{name}, pixels of {image}"));
+        }
+    }
+}
+
+fn say(prompt: &str, raw: bool, most: usize, choices: &[&str]) -> Work {
+    let messages = vec![Message { role: "user".to_owned(), content: prompt.to_owned(), images: vec![] }];
+    let decoding = Decoding { max_tokens: Some(most), temperature: Some(0.0), ..Decoding::default() };
+    Work::Say { messages, raw, decoding, choices: choices.iter().map(|c| (*c).to_owned()).collect() }
+}
+
+#[test]
+fn language_models_equal_transformers() {
+    for name in ["lm-tied", "lm-untied"] {
+        let (mut model, expected) = (model(folder(name)), expected(name));
+        let checkpoint = Checkpoint::open(&folder(name)).unwrap();
+        let speaker = llama::speaker(&checkpoint, &loading()).unwrap();
+        let words = Text::open(&checkpoint, Style::Bytes).unwrap();
+        let cases = expected["cases"].as_array().unwrap();
+        for case in cases {
+            let prompt = case["prompt"].as_str().unwrap();
+            assert_eq!(words.encode(prompt, true).unwrap(), ids(&case["ids"]), "{name}: ids of {prompt:?}");
+            let logits = speaker.logits(&ids(&case["ids"])).unwrap();
+            close(logits.last().unwrap(), &numbers(&case["logits"]), &format!("{name}: logits of {prompt:?}"));
+            let Reply::Say { text, tokens, .. } = one(&mut *model, say(prompt, true, 24, &[])) else {
+                panic!("a reply")
+            };
+            assert_eq!(tokens, ids(&case["tokens"]), "{name}: greedy tokens of {prompt:?}");
+            assert_eq!(text, case["text"].as_str().unwrap());
+        }
+        let batch = cases.iter().map(|case| say(case["prompt"].as_str().unwrap(), true, 24, &[])).collect();
+        for (reply, case) in together(&mut *model, batch).into_iter().zip(cases) {
+            let Reply::Say { tokens, .. } = reply.unwrap() else { panic!("a reply") };
+            assert_eq!(tokens, ids(&case["tokens"]), "{name}: greedy tokens in a batch");
+        }
+        let chat = Chat::open(&checkpoint).unwrap();
+        for case in expected["chats"].as_array().unwrap() {
+            let messages: Vec<Message> = serde_json::from_value(case["messages"].clone()).unwrap();
+            let prompt = chat.prompt(&messages, false).unwrap();
+            assert_eq!(prompt.text, case["text"].as_str().unwrap(), "{name}: chat template");
+            assert_eq!(words.encode(&prompt.text, prompt.special).unwrap(), ids(&case["ids"]), "{name}: chat ids");
+        }
+    }
+}
+
+#[test]
+fn choices_are_weighed_by_their_probability() {
+    let checkpoint = Checkpoint::open(&folder("lm-untied")).unwrap();
+    let speaker = llama::speaker(&checkpoint, &loading()).unwrap();
+    let words = Text::open(&checkpoint, Style::Bytes).unwrap();
+    let (prompt, choices) = ("where did i last see the keys?", ["on the table", " keys", "the train leaves"]);
+    let before = words.encode(prompt, true).unwrap();
+    let weigh = |choice: &str| -> f64 {
+        let option = words.encode(choice, false).unwrap();
+        let all = speaker.logits(&[before.clone(), option.clone()].concat()).unwrap();
+        let of = |(n, id): (usize, &u32)| {
+            let row = &all[before.len() - 1 + n];
+            f64::from(row[*id as usize]) - row.iter().map(|l| f64::from(*l).exp()).sum::<f64>().ln()
+        };
+        option.iter().enumerate().map(of).sum()
+    };
+    let best = choices.into_iter().max_by(|a, b| weigh(a).total_cmp(&weigh(b))).unwrap();
+    let mut model = model(folder("lm-untied"));
+    for _ in 0..2 {
+        let Reply::Say { text, .. } = one(&mut *model, say(prompt, true, 5, &choices)) else { panic!("a reply") };
+        assert_eq!(text, best);
+    }
+}
+
+#[test]
+fn a_shared_prefix_changes_nothing() {
+    let log = "where did i last see the keys? the keys were on the kitchen table. i was in the kitchen at noon. ";
+    let questions = ["hello there", "where are you", "what"].map(|q| format!("{log}{q}"));
+    for name in ["lm-tied", "lm-untied"] {
+        let mut warm = model(folder(name));
+        for question in &questions {
+            let mut fresh = model(folder(name));
+            let work = || say(question, true, 12, &[]);
+            assert_eq!(one(&mut *warm, work()), one(&mut *fresh, work()), "{name}: {question:?}");
+        }
+    }
+}
+
+/// The samples of a fixture's sound, and a sound that hands them out.
+fn sound(name: &str) -> Sound {
+    let bytes = std::fs::read(folder("").join("sounds.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let raw = tensors.tensor(name).unwrap();
+    let samples: Vec<f32> =
+        raw.data().chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32768.0).collect();
+    let end = Time::from_seconds(samples.len() as f64 / 16_000.0);
+    let (sound, mut pulls) = Sound::new(Time::from_seconds(0.0), end);
+    std::thread::spawn(move || {
+        while let Some(pull) = pulls.blocking_recv() {
+            assert_eq!(pull.rate_hz, 16_000);
+            assert!(pull.to - pull.from <= 31 * 16_000, "more than a window is asked for");
+            pull.back.send(Ok(samples[pull.from..pull.to.min(samples.len())].to_vec())).ok();
+        }
+    });
+    sound
+}
+
+#[test]
+fn whisper_equals_transformers() {
+    for name in ["whisper-multi", "whisper-en"] {
+        let expected = expected(name);
+        let whisper = Whisper::load(&Checkpoint::open(&folder(name)).unwrap(), &loading()).unwrap();
+        let mel = &expected["mel"]["short"];
+        let ours: Vec<f32> = whisper.features(&sound("short")).unwrap().into_iter().step_by(97).collect();
+        close(&ours, &numbers(&mel["values"]), &format!("{name}: log-mel"));
+        let mut model = model(folder(name));
+        for case in expected["cases"].as_array().unwrap() {
+            let (which, timestamps) = (case["sound"].as_str().unwrap(), case["timestamps"].as_bool().unwrap());
+            let language = case["language"].as_str().map(str::to_owned);
+            let what = format!("{name}: {which}, timestamps {timestamps}, language {language:?}");
+            let decoding = Decoding { temperature: Some(0.0), ..Decoding::default() };
+            let work = Work::Hear { sound: sound(which), language, timestamps, decoding };
+            let Reply::Hear(ours) = one(&mut *model, work) else { panic!("{what}") };
+            let theirs = case["segments"].as_array().unwrap().iter().filter(|s| s["text"] != "");
+            let shown = |h: &Heard| format!("{:.2}-{:.2} {}", h.start.seconds(), h.end.seconds(), h.text);
+            let ours: Vec<String> = ours.iter().map(shown).collect();
+            let theirs: Vec<String> = theirs
+                .map(|s| {
+                    format!(
+                        "{:.2}-{:.2} {}",
+                        s["start"].as_f64().unwrap(),
+                        s["end"].as_f64().unwrap(),
+                        s["text"].as_str().unwrap()
+                    )
+                })
+                .collect();
+            assert_eq!(ours, theirs, "{what}");
+        }
+    }
+}
+
+fn check_embedder(path: PathBuf, expected: &Json, name: &str) {
+    let mut model = model(path);
+    let mut all = Vec::new();
+    for case in expected["texts"].as_array().unwrap() {
+        let what = case["text"].as_str().unwrap();
+        let ours = vector(one(&mut *model, Work::Embed { what: text(what) }));
+        close(&ours, &numbers(&case["vector"]), &format!("{name}: {what:?}"));
+        all.push((what, ours));
+    }
+    let batch = all.iter().map(|(what, _)| Work::Embed { what: text(what) }).collect();
+    for (reply, (what, alone)) in together(&mut *model, batch).into_iter().zip(&all) {
+        assert_eq!(&vector(reply.unwrap()), alone, "{name}, {what:?}: batched and alone");
+    }
+}
+
+#[test]
+fn sentence_embedders_equal_transformers() {
+    for name in ["bert-mean", "bert-plain"] {
+        check_embedder(folder(name), &expected(name), name);
+    }
+}
+
+/// The real all-MiniLM-L6-v2, fetched by `tests/parity/fetch_minilm.sh`.
+#[test]
+fn the_real_minilm_equals_transformers() {
+    let Some(path) = minilm() else {
+        eprintln!("notice: all-MiniLM-L6-v2 is not here (run tests/parity/fetch_minilm.sh); this test is skipped");
+        return;
+    };
+    let expected = std::fs::read_to_string(folder("").join("../minilm_expected.json")).unwrap();
+    check_embedder(path, &serde_json::from_str(&expected).unwrap(), "all-MiniLM-L6-v2");
+}
+
+/// `ELENCHUS_MINILM`, or the folder that the fetch script fills.
+fn minilm() -> Option<PathBuf> {
+    let fetched = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".venv/minilm");
+    let named = std::env::var_os("ELENCHUS_MINILM").map(PathBuf::from);
+    named.into_iter().chain([fetched]).find(|path| path.join("config.json").is_file())
+}
+
+async fn agent(name: &str) -> Result<LocalAgent, AgentError> {
+    let spec =
+        LocalSpec { name: name.to_owned(), path: folder(name), device: Some("cpu".to_owned()), ..LocalSpec::default() };
+    LocalAgent::load(spec, Arc::new(Store::new(Default::default()))).await
+}
+
+fn shown(name: &str) -> Item {
+    let path = folder("images").join(format!("{name}.png"));
+    Item::Image(ImageFile { path: path.to_str().unwrap().to_owned(), digest: name.to_owned() })
+}
+
+#[tokio::test]
+async fn a_local_agent_answers_many_at_once_as_it_answers_one() {
+    let eye = agent("clip-gelu").await.unwrap();
+    assert_eq!(eye.card().kinds, [Kind::Rank, Kind::Embed]);
+    assert!(eye.card().identity.starts_with("local clip "), "{}", eye.card().identity);
+    let names = ["wide", "tall", "tiny", "odd"];
+    let ask = |name: &str| eye.ask(Request::Embed { what: shown(name) }, Asking::default());
+    let together = futures_util::future::join_all(names.iter().cycle().take(24).map(|name| ask(name))).await;
+    for (reply, name) in together.into_iter().zip(names.iter().cycle()) {
+        assert_eq!(reply.unwrap(), ask(name).await.unwrap());
+    }
+    let refused = eye.ask(
+        Request::Say { messages: vec![], raw: true, decoding: Decoding::default(), choices: vec![] },
+        Asking::default(),
+    );
+    assert_eq!(refused.await.unwrap_err().to_string(), "clip-gelu does not answer `say`");
+    let missing = Item::Image(ImageFile { path: "no/such.png".to_owned(), digest: "x".to_owned() });
+    let missing = eye.ask(Request::Embed { what: missing }, Asking::default()).await;
+    assert!(matches!(missing, Err(AgentError::Media(_))), "{missing:?}");
+}
+
+#[tokio::test]
+async fn a_local_agent_streams_what_it_says() {
+    let mind = agent("lm-tied").await.unwrap();
+    let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
+    let request = || Request::Say {
+        messages: vec![Message::new("user", "Hello")],
+        raw: true,
+        decoding: Decoding { max_tokens: Some(20), temperature: Some(0.8), ..Decoding::default() },
+        choices: vec![],
+    };
+    let asking = || Asking { seed: 3, ..Asking::default() };
+    let reply = mind.ask(request(), Asking { stream: Some(stream), ..asking() }).await.unwrap();
+    let Reply::Say { text, .. } = &reply else { panic!("{reply:?}") };
+    let mut streamed = String::new();
+    while let Ok(piece) = pieces.try_recv() {
+        streamed += &piece;
+    }
+    assert_eq!(&streamed, text);
+    assert_eq!(mind.ask(request(), asking()).await.unwrap(), reply, "the seed decides");
+    assert_ne!(mind.ask(request(), Asking { seed: 4, ..asking() }).await.unwrap(), reply);
+}
+
+#[tokio::test]
+async fn what_cannot_be_loaded_is_said_in_words() {
+    let spec = LocalSpec { name: "eye".to_owned(), path: folder("images"), ..LocalSpec::default() };
+    let error = LocalAgent::load(spec, Arc::new(Store::new(Default::default()))).await.err().unwrap();
+    assert!(error.to_string().contains("has no config.json"), "{error}");
+    let spec = LocalSpec { name: "mind".to_owned(), path: "some/model.gguf".into(), ..LocalSpec::default() };
+    let error = LocalAgent::load(spec, Arc::new(Store::new(Default::default()))).await.err().unwrap();
+    assert_eq!(error.to_string(), "mind: some/model.gguf: GGUF files are not supported yet; name a checkpoint folder");
+}
+
+/// A checkpoint whose `tokenizer.json` was taken apart into the older vocabulary files reads text as before.
+#[test]
+fn vocabulary_files_stand_in_for_a_tokenizer() {
+    for (name, style) in [("clip-gelu", Style::Clip), ("lm-tied", Style::Bytes), ("bert-mean", Style::WordPiece)] {
+        let whole = Checkpoint::open(&folder(name)).unwrap();
+        let tokenizer: Json = serde_json::from_str(&whole.text("tokenizer.json").unwrap().unwrap()).unwrap();
+        let parts = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: String| std::fs::write(parts.path().join(file), text).unwrap();
+        write("config.json", "{}".to_owned());
+        write("model.safetensors", String::new());
+        let vocab = tokenizer["model"]["vocab"].as_object().unwrap();
+        if style == Style::WordPiece {
+            let mut words: Vec<(&String, u64)> = vocab.iter().map(|(k, v)| (k, v.as_u64().unwrap())).collect();
+            words.sort_by_key(|(_, id)| *id);
+            write("vocab.txt", words.into_iter().map(|(word, _)| format!("{word}\n")).collect());
+        } else {
+            let mut vocab = vocab.clone();
+            for token in tokenizer["added_tokens"].as_array().unwrap() {
+                vocab.insert(token["content"].as_str().unwrap().to_owned(), token["id"].clone());
+            }
+            let added: serde_json::Map<String, Json> =
+                vocab.iter().filter(|(k, _)| k.starts_with("<|")).map(|(k, v)| (k.clone(), v.clone())).collect();
+            let merges = tokenizer["model"]["merges"].as_array().unwrap();
+            let line = |m: &Json| format!("{} {}\n", m[0].as_str().unwrap(), m[1].as_str().unwrap());
+            write("vocab.json", Json::Object(vocab).to_string());
+            write("merges.txt", format!("#version: 0.2\n{}", merges.iter().map(line).collect::<String>()));
+            write("added_tokens.json", Json::Object(added).to_string());
+        }
+        let built = Text::open(&Checkpoint::open(parts.path()).unwrap(), style).unwrap();
+        let given = Text::open(&whole, style).unwrap();
+        for text in ["Where did I last see the keys?", "naïve café, 12345!", "<|im_start|>user", ""] {
+            let ids = given.encode(text, true).unwrap();
+            assert_eq!(built.encode(text, true).unwrap(), ids, "{name}: {text:?}");
+            assert_eq!(built.decode(&ids).unwrap(), given.decode(&ids).unwrap(), "{name}: {text:?}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The invariants of ARCHITECTURE.md that can be seen in the source. Each failure names the file and the rule.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Every Rust file below `src`, with its text.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("src can be listed").map(|e| e.expect("entry").path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&entry).expect("source is text");
+                files.push((entry.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("inside").to_owned(), text));
+            }
+        }
+    }
+    assert!(files.len() > 20, "the walk finds the sources");
+    files.sort();
+    files
+}
+
+/// The lines of a file that are code, outside its test module, with their numbers.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
+    text[..end].lines().enumerate().map(|(n, line)| (n + 1, line)).filter(|(_, l)| !l.trim_start().starts_with("//"))
+}
+
+/// True for `tests.rs`, the tests of a folder in a file of their own.
+fn is_tests(path: &Path) -> bool {
+    path.ends_with("tests.rs")
+}
+
+/// Fails for each line that contains one of `words` outside the `allowed` path prefixes.
+fn only_in(words: &[&str], allowed: &[&str], rule: &str) {
+    let mut broken = Vec::new();
+    for (path, text) in sources() {
+        if is_tests(&path) || allowed.iter().any(|a| path.starts_with(a)) {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            if words.iter().any(|w| line.contains(w)) {
+                broken.push(format!("{}:{number}: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{rule}:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn candle_stays_in_its_layer() {
+    only_in(&["candle_"], &["src/infer", "src/models"], "candle is named only in infer/ and models/");
+}
+
+#[test]
+fn yaml_stays_in_its_layer() {
+    only_in(&["granit_parser", "serde_saphyr"], &["src/dialogue"], "YAML is read only in dialogue/");
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    let macros = ["println!(", "print!(", "eprintln!(", "eprint!(", "dbg!("];
+    only_in(&macros, &["src/cli", "src/main.rs"], "nothing prints except cli/");
+}
+
+#[test]
+fn only_media_starts_programs() {
+    only_in(&["Command::new"], &["src/media"], "only media/ starts ffmpeg or ffprobe");
+}
+
+#[test]
+fn checking_is_pure() {
+    let effects = ["std::fs", "tokio::", "std::thread", "std::net", "Instant::now", "SystemTime", "std::process"];
+    let others = ["src/value", "src/agent", "src/infer", "src/models", "src/media", "src/hub", "src/cli", "src/run"];
+    let mut allowed = others.to_vec();
+    allowed.extend(["src/dialogue", "src/exchange.rs", "src/doctor.rs", "src/main.rs", "src/lib.rs"]);
+    only_in(&effects, &allowed, "plan/, steps/ and prompt touch no file, device, clock, thread or network");
+    let inside: Vec<_> = sources().into_iter().filter(|(p, _)| p.starts_with("src/run/machine")).collect();
+    assert!(!inside.is_empty(), "the machine exists");
+    for (path, text) in inside {
+        for (number, line) in code(&text) {
+            let bad = [
+                ".await;",
+                ".await?",
+                ".await\n",
+                ").await",
+                "Instant::now",
+                "SystemTime",
+                "mpsc",
+                "oneshot",
+                "tokio::",
+            ];
+            let found = bad.iter().find(|w| line.contains(**w));
+            assert!(found.is_none(), "{}:{number}: the machine is pure: {}", path.display(), line.trim());
+        }
+    }
+}
+
+#[test]
+fn files_have_a_header_and_a_bounded_length() {
+    let mut broken = Vec::new();
+    for (path, text) in sources() {
+        if !text.starts_with("//!") {
+            broken.push(format!("{} does not start with //!", path.display()));
+        }
+        let end = if is_tests(&path) { 0 } else { text.find("#[cfg(test)]\nmod ").unwrap_or(text.len()) };
+        let outside_tests = text[..end].lines().count();
+        if outside_tests > 400 || text.lines().count() > 600 {
+            broken.push(format!("{} has {outside_tests} lines outside tests", path.display()));
+        }
+        for word in ["todo!(", "unimplemented!(", "TODO", "FIXME", "XXX"] {
+            if text.contains(word) {
+                broken.push(format!("{} contains {word}", path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn unsafe_stands_in_one_place() {
+    let places: Vec<_> = sources()
+        .into_iter()
+        .flat_map(|(path, text)| {
+            code(&text)
+                .filter(|(_, l)| l.contains("unsafe {"))
+                .map(|(n, _)| format!("{}:{n}", path.display()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(places.len() <= 1, "unsafe stands in more than one place: {places:?}");
+}
+
+#[test]
+fn every_member_of_a_catalogue_is_listed() {
+    for folder in ["models", "steps", "cli"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+        let list = fs::read_to_string(root.join("mod.rs")).expect("each catalogue has a list");
+        for entry in fs::read_dir(&root).expect("listed").map(|e| e.expect("entry").path()) {
+            let stem = entry.file_stem().and_then(|s| s.to_str()).expect("UTF-8 name").to_owned();
+            if stem != "mod" {
+                // a verb may be a keyword of Rust
+                let listed = list.contains(&format!("mod {stem};")) || list.contains(&format!("mod r#{stem};"));
+                assert!(listed, "{} is not listed in {folder}/mod.rs", entry.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_readme_names_what_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
+    for word in readme.split(|c: char| c.is_whitespace() || "`()[]\"'<>,;:=".contains(c)) {
+        let word = word.trim_end_matches('.');
+        if ["examples/", "agents/", "prompts/", "vocab/", "casts/", "training/", "benches/"]
+            .iter()
+            .any(|p| word.starts_with(p))
+            && !word.contains(['*', '…', '$'])
+            && word.chars().all(|c| !c.is_uppercase() || word.ends_with(".md"))
+        {
+            assert!(root.join(word).exists(), "README.md names {word}, which does not exist");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What each verb asks and yields, dialogue by dialogue, through the contract of `Step`.
+
+#[path = "common/runner.rs"]
+mod runner;
+
+use elenchus::{
+    dialogue::{self, Resource, ScriptedReplies, Shelf},
+    plan::{self, CompileOptions},
+    value::{Media, Time, Value},
+    value_json,
+};
+use indexmap::IndexMap;
+use runner::Runner;
+use std::sync::Arc;
+
+fn media(has_audio: bool) -> Value {
+    let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(10.0));
+    let path = if has_audio { "day.mp4" } else { "silent.mp4" };
+    Value::Video(Arc::new(Media { path: path.into(), digest: "d".into(), start, end, has_video: true, has_audio }))
+}
+
+fn shelf() -> Shelf {
+    let agents =
+        ["a", "b"].iter().fold(Shelf::default(), |shelf, name| shelf.with(Resource::Agent, name, "script: []"));
+    agents
+        .with(Resource::Labels, "colours", "red\ngreen\nblue")
+        .with(Resource::Prompt, "asks", "Log:\n{{ log }}\nQ: {{ question }}")
+        .with(Resource::Dialogue, "doubler", "version: 1\ndialogue: doubler\ninputs: { x: number, by: { type: number, default: 2 } }\nsteps: { y: { compute: '{{ x * by }}' } }\nanswer: '{{ y }}'\n")
+}
+
+/// Runs steps with scripted replies and compares the answer as JSON; an error starts with `!`.
+#[track_caller]
+fn check(steps: &str, script: &str, expected: &str) {
+    let source = format!(
+        "version: 1\ndialogue: test\ninputs: {{ video: video, silent: video, question: text }}\ncast: {{ eye: a, mind: b }}\n\
+         steps:\n{steps}\nanswer: \"{{{{ out }}}}\"\n\
+         tests: [{{ name: t, given: {{ video: v, silent: s, question: q }}, script: {{ {script} }}, expect: {{}} }}]\n"
+    );
+    let plan = plan::compile_text(&source, "test.yaml", &shelf(), &CompileOptions::default())
+        .unwrap_or_else(|problems| panic!("{problems:#?}\n{source}"));
+    let dialogue = dialogue::load(&source, "test.yaml").expect("reads");
+    let test = dialogue.written.tests.expect("a test").remove(0);
+    let inputs = [("video", media(true)), ("silent", media(false)), ("question", Value::Text("where?".into()))];
+    let scope =
+        plan.scope(&inputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()).expect("inputs");
+    let mut runner = Runner { replies: ScriptedReplies::of(&test), asked: IndexMap::new() };
+    let found = runner.block(&plan.block, &scope).map(|values| value_json::to_json(&values["out"]).to_string());
+    assert_eq!(found.unwrap_or_else(|error| format!("! {error}")), expected);
+}
+
+#[test]
+fn rank_sorts_and_cuts() {
+    let rank = |rest: &str| format!("  out: {{ rank: {{ agent: eye, what: x, among: vocab/colours{rest} }} }}");
+    let labels = |rest: &str, script: &str, expected: &str| {
+        let steps = rank(rest).replace("out:", "ranked:")
+            + "\n  out: { compute: \"{{ ranked | map(attribute='text') | list }}\" }";
+        check(&steps, script, expected);
+    };
+    labels("", "eye: [{ green: 0.9, blue: 0.1 }]", r#"["green","blue","red"]"#);
+    labels(", top: 1", "eye: [blue]", r#"["blue"]"#);
+    labels(", min: 0.05", "eye: [{ green: 0.9, blue: 0.1 }]", r#"["green","blue"]"#);
+    labels(", top: 2", "eye: [{ red: 0.5, green: 0.5 }]", r#"["red","green"]"#);
+    check("  out: { rank: { agent: eye, what: x, among: [] } }", "eye: []", "[]");
+    check(
+        "  out: { rank: { agent: eye, what: x, among: [a, b], as: \"one {} here\" } }",
+        r#"eye: { "one b here": a }"#,
+        r#"[{"text":"a","score":1.0,"probability":1.0},{"text":"b","score":0.0,"probability":0.0}]"#,
+    );
+}
+
+#[test]
+fn say_samples_binds_and_chooses() {
+    check("  out: { say: { agent: mind, text: hello } }", "mind: [\" hi \"]", r#""hi""#);
+    check("  out: { say: { agent: mind, text: hello, n: 2 } }", "mind: [a, b]", r#"["a","b"]"#);
+    check(
+        "  out: { say: { agent: mind, text: \"{{ a }}{{ question }}\", with: { a: x } } }",
+        "mind: { xwhere?: yes }",
+        r#""yes""#,
+    );
+    check(
+        "  out: { say: { agent: mind, text: x, choices: [yes it is, no] } }",
+        "mind: [maybe]",
+        "! out: the script says `maybe`, which is none of the choices yes it is, no",
+    );
+}
+
+#[test]
+fn say_cites() {
+    let log = "  log: { compute: [{ start: 0, end: 8, text: kitchen. }, { start: 8, end: 3725, text: street. }] }\n";
+    let step = |log: &str| format!("{log}  out: {{ say: {{ agent: mind, prompt: asks, cite: log }} }}");
+    check(
+        &step(log),
+        "mind: { \"[2] 00:08-01:02:05 street.\\nQ: where?\": \"[2] [7] in the street\" }",
+        r#"{"text":"in the street","abstained":false,"evidence":[{"video":null,"start":8,"end":3725,"text":"street."}]}"#,
+    );
+    check(&step(log), "mind: [\"I don't know.\"]", r#"{"text":"I don't know.","abstained":true,"evidence":[]}"#);
+    let speech = "  log: { hear: { agent: eye, audio: \"{{ video }}\" } }\n";
+    check(
+        &step(speech),
+        "eye: [[{ start: 1, end: 2, text: hello }]], mind: [\"[1] hello\"]",
+        r#"{"text":"hello","abstained":false,"evidence":[{"video":"day.mp4","start":1,"end":2,"text":"hello"}]}"#,
+    );
+}
+
+#[test]
+fn hear_and_frames() {
+    let hear = |audio: &str| format!("  out: {{ hear: {{ agent: eye, audio: \"{{{{ {audio} }}}}\" }} }}");
+    check(
+        &hear("video.audio"),
+        "eye: [[{ start: 1, end: 2, text: hello }]]",
+        r#"[{"video":"day.mp4","start":1,"end":2,"text":"hello"}]"#,
+    );
+    check(&hear("silent.audio"), "eye: []", "[]");
+    check(&hear("silent"), "eye: []", "[]");
+    check(
+        "  out: { frames: { video: \"{{ video }}\", every: 5s } }",
+        "media: 2",
+        r#"[{"video":"day.mp4","start":0,"end":5},{"video":"day.mp4","start":5,"end":10}]"#,
+    );
+}
+
+#[test]
+fn embed_one_and_many() {
+    check("  out: { embed: { agent: eye, what: x } }", "eye: [[1, 0]]", "[1.0,0.0]");
+    check("  out: { embed: { agent: eye, what: [x, y] } }", "eye: [[1, 0], [0, 1]]", "[[1.0,0.0],[0.0,1.0]]");
+    check("  out: { embed: { agent: eye, what: [] } }", "eye: []", "[]");
+}
+
+#[test]
+fn compute_keeps_types() {
+    check(
+        "  n: { compute: 3 }\n  out: { compute: { a: \"{{ n + 1 }}\", b: [\"{{ n }}\", x], c: \"n={{ n }}\" } }",
+        "",
+        r#"{"a":4,"b":[3,"x"],"c":"n=3"}"#,
+    );
+    check("  l: { compute: [a, b] }\n  out: { each: l, compute: \"{{ index }}{{ item }}\" }", "", r#"["0a","1b"]"#);
+}
+
+#[test]
+fn loops_say_why_they_stopped() {
+    let body = "steps: { x: { say: { agent: mind, text: \"round {{ round }} after {{ previous.x }}\" } } }";
+    let step = |until: &str| format!("  out: {{ loop: {{ {body}, {until} max_rounds: 3 }} }}");
+    check(&step("until: { stable: x },"), "mind: [a, b, b]", r#"{"x":"b","rounds":3,"stopped":"stable"}"#);
+    check(&step("until: \"{{ x == 'b' }}\","), "mind: [a, b]", r#"{"x":"b","rounds":2,"stopped":"until"}"#);
+    check(
+        &step(""),
+        "mind: { round 3 after b: c, round 2 after a: b, round 1 after: a }",
+        r#"{"x":"c","rounds":3,"stopped":"max_rounds"}"#,
+    );
+}
+
+#[test]
+fn calls_see_their_inputs_only() {
+    check("  out: { call: { dialogue: examples/doubler, with: { x: 4 } } }", "", "8");
+    check("  n: { compute: 5 }\n  out: { call: { dialogue: doubler, with: { x: \"{{ n }}\", by: 3 } } }", "", "15");
+}

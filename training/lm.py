@@ -1,0 +1,256 @@
+"""Trains and examines starter-lm, the language model of the starter cast.
+
+    python training/lm.py train --minutes 100     # resumable; writes agents/starter/lm at every checkpoint
+    python training/lm.py exam --days 10          # greedy replies of the written checkpoint, figures by kind
+    python training/lm.py verify                  # the training forward pass against transformers
+
+One CPU thread. How it is done and why: training/LM.md.
+"""
+
+import argparse
+import collections
+import ctypes
+import json
+import os
+import random
+import re
+import signal
+import time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+
+import days
+import lm_data
+from lm_model import Muon, Packed, Shape, StarterLm
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+WORK = os.path.join(HERE, "work", "lm")
+OUT = os.path.join(HERE, "..", "agents", "starter", "lm")
+EXAM_SEED = 9_000_000        # days of the exam; training draws from days.plot with other generators
+
+
+# Keep freed memory: otherwise every large tensor is mapped, zeroed and unmapped by the kernel again.
+for option, value in ((-3, 1 << 30), (-1, 1 << 30)):
+    ctypes.CDLL("libc.so.6").mallopt(option, value)
+
+
+def writer():
+    os.makedirs(WORK, exist_ok=True)
+    path = os.path.join(WORK, "tokenizer.json")
+    if not os.path.exists(path):
+        lm_data.train_tokenizer(path)
+    return lm_data.Writer(Tokenizer.from_file(path))
+
+
+def learn(model, probe, packed, coach):
+    """One lesson: the loss, and how often the first token of the reply was right."""
+    logits, early, looking = model(packed)
+    each = F.cross_entropy(logits, packed.target, reduction="none")
+    answer = (each * (1 + packed.decide)).sum() / (1 + packed.decide).sum()
+    loss = answer
+    if coach > 0 and len(packed.look_rows):
+        mass = (looking[:2, packed.look_rows].float() * packed.look_mask).sum(-1)      # two heads: room for a word
+        missed = -(mass + 1e-5).log().mean(0)
+        look = missed[packed.look_cites].mean() + 0.5 * missed[~packed.look_cites].sum() / max(1, len(missed))
+        inside = packed.line_of > 0
+        number = F.cross_entropy(probe(early[:packed.prefix][inside]), packed.line_of[inside].clamp(max=63))
+        loss = loss + coach * (0.5 * look + 0.3 * number)
+    else:
+        look = number = torch.zeros(())
+    best = logits.argmax(-1) == packed.target
+    return loss, {"answer": answer.item(), "look": look.item(), "number": number.item(),
+                  "first": best[packed.decide].float().mean().item()}
+
+
+@torch.no_grad()
+def quick_exam(model, write, count):
+    """Share of replies right in every token when the right ones before are given: a lower bound, by kind."""
+    right = collections.defaultdict(list)
+    for seed in range(EXAM_SEED, EXAM_SEED + count):
+        day = days.make_day(seed)
+        packed = Packed(write.lesson(day.segments, day.cases))
+        hit = model(packed)[0].argmax(-1) == packed.target
+        for i, case in enumerate(day.cases):
+            right[case.kind].append(hit[packed.question_of == i].all().item())
+    every = [x for kind in right.values() for x in kind]
+    return {"all": sum(every) / len(every), **{k: sum(v) / len(v) for k, v in sorted(right.items())}}
+
+
+def train(args):
+    torch.manual_seed(args.seed)
+    write = writer()
+    model = StarterLm(Shape(vocab=write.tokenizer.get_vocab_size(), hidden=args.hidden, layers=args.layers, inner=args.inner,
+                            heads=args.heads), torch.bfloat16 if args.bf16 else torch.float32)
+    for form in ("{:02d}", "{:02d}:"):
+        model.smooth_times([write.tokenizer.token_to_id(form.format(n)) for n in range(60)], 0.1)
+    probe = torch.nn.Linear(args.hidden, 64)
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n] + list(probe.parameters())
+    optimizers = [Muon(matrices, lr=args.muon_lr), torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)]
+    peaks = [args.muon_lr, args.adam_lr]
+    checkpoint = os.path.join(WORK, f"{args.name}.pt")
+    step, spent, tokens, lines, mean = 0, 0.0, 0, 5.0, collections.defaultdict(float)
+    if os.path.exists(checkpoint):
+        saved = torch.load(checkpoint, weights_only=False)
+        model.load_state_dict(saved["model"])
+        probe.load_state_dict(saved["probe"])
+        for o, state in zip(optimizers, saved["optimizers"]):
+            o.load_state_dict(state)
+        step, spent, tokens, lines = saved["step"], saved["spent"], saved["tokens"], saved["lines"]
+    rng = random.Random(args.seed * 1_000_003 + step)
+    print(json.dumps({"shape": model.card(), "from_step": step}), flush=True)
+    began, saved_at, stop = time.time() - spent, time.time(), []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    while True:
+        spent = time.time() - began
+        done = spent / (60 * args.minutes)
+        if done >= 1 or stop:
+            break
+        rate = min(1.0, (step + 1) / 100) * min(1.0, max(0.0, (1 - done) / args.decay)) + 1e-4
+        for o, peak in zip(optimizers, peaks):
+            for group in o.param_groups:
+                group["lr"] = peak * rate
+        coach = max(0.0, 1 - done / args.coach_until) if args.coach_until else 0.0
+        reach = max(int(lines), int(16 * min(1.0, (done - 0.1) / 0.5)))
+        for i in range(args.batch):
+            if i == 0 and step % 8 == 0 and step > 2000:
+                lesson = write.activities_lesson(rng, 10)
+            else:
+                segments, words = lm_data.random_log(rng, reach if rng.random() > 0.04 or reach < 14 else 28)
+                lesson = write.lesson(segments, lm_data.random_cases(rng, segments, words, args.questions))
+            packed = Packed(lesson)
+            loss, figures = learn(model, probe, packed, coach if lesson.looks[0] else 0.0)
+            (loss / args.batch).backward()
+            tokens += len(packed.ids)
+            if lesson.looks[0]:
+                for key, value in figures.items():
+                    mean[key] = 0.98 * mean[key] + 0.02 * value
+        torch.nn.utils.clip_grad_norm_(others, 1.0)
+        for o in optimizers:
+            o.step()
+            o.zero_grad(set_to_none=True)
+        step += 1
+        if mean["first"] > 0.8 and step % 20 == 0:
+            lines = min(16.0, lines + 1)
+        if step % 50 == 0:
+            print(f"step {step} min {spent / 60:.1f} Mtok {tokens / 1e6:.2f} tok/s {tokens / max(spent, 1):.0f} lines {reach} "
+                  + " ".join(f"{k} {v:.3f}" for k, v in mean.items()), flush=True)
+        if step % args.exam_every == 0:
+            print("exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(model, write, 6).items()), flush=True)
+        if time.time() - saved_at > 180 or step == args.stop_at:
+            saved_at = time.time()
+            save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines)
+        if step == args.stop_at:
+            return
+    save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines)
+    print("exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(model, write, 20).items()), flush=True)
+
+
+def save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines):
+    torch.save({"model": model.state_dict(), "probe": probe.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
+                "step": step, "spent": spent, "tokens": tokens, "lines": lines, "shape": model.shape}, checkpoint + ".new")
+    os.replace(checkpoint + ".new", checkpoint)
+    if args.export:
+        model.export(args.export, os.path.join(WORK, "tokenizer.json"), lm_data.CHAT_TEMPLATE)
+
+
+def plain(text):
+    """As evaluation compares answers: no citations, case, punctuation or articles."""
+    text = re.sub(r"\[\d+\]", " ", text).lower()
+    return " ".join(w for w in re.sub(r"[^\w\s]", "", text).split() if w not in ("a", "an", "the"))
+
+
+@torch.no_grad()
+def exam(args):
+    """Greedy replies by transformers from the written folder."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    tokenizer = AutoTokenizer.from_pretrained(args.model, padding_side="left")
+    model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval()
+    right, cited, refused = collections.defaultdict(list), [], []
+    for seed in range(args.seed, args.seed + args.days):
+        day = days.make_day(seed, args.seconds)
+        if args.noisy:
+            rng = random.Random(seed)
+            day.segments = lm_data.perceived(rng, day.segments, days.VOCABULARY)
+            day.cases = days.examine(rng, day.segments)[0]
+        log = days.log_text(day.segments)
+        texts = [tokenizer.apply_chat_template([{"role": "user", "content": lm_data.prompt("video-qa", log=log, question=c.question)}],
+                                               tokenize=False, add_generation_prompt=True) for c in day.cases]
+        batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+        out = model.generate(**batch, max_new_tokens=48, do_sample=False)[:, batch.input_ids.shape[1]:]
+        for case, reply in zip(day.cases, tokenizer.batch_decode(out, skip_special_tokens=True)):
+            good = plain(reply) == plain(case.answer)
+            right[case.kind].append(good)
+            if case.kind != "unanswerable":
+                refused.append(plain(reply) == plain(days.REFUSAL))
+                if good:
+                    cited.append([int(n) for n in re.findall(r"\[(\d+)\]", reply)] == case.lines)
+            if not good and args.show:
+                print(f"seed {seed} {case.kind:12} {case.question} -> {reply!r}, not {case.reply()!r}")
+    every = [x for kind in right.values() for x in kind]
+    print(json.dumps({"days": args.days, "seconds": args.seconds, "n": len(every), "exact_match": round(sum(every) / len(every), 4),
+                      "by_kind": {k: round(sum(v) / len(v), 3) for k, v in sorted(right.items())},
+                      "answerable_refused": round(sum(refused) / len(refused), 4),
+                      "right_answers_with_right_citations": round(sum(cited) / max(1, len(cited)), 4)}))
+    for place in ("kitchen", "bus stop", "library"):
+        text = tokenizer.apply_chat_template([{"role": "user", "content": lm_data.prompt("activities", place=place, count=8)}],
+                                             tokenize=False, add_generation_prompt=True)
+        batch = tokenizer(text, return_tensors="pt", add_special_tokens=False)
+        out = model.generate(**batch, max_new_tokens=60, do_sample=False)[0, batch.input_ids.shape[1]:]
+        print(place, "->", tokenizer.decode(out, skip_special_tokens=True).split("\n"))
+
+
+@torch.no_grad()
+def verify(args):
+    """The largest difference between the training forward pass and transformers, over every reply token of a day."""
+    from transformers import AutoModelForCausalLM
+    write = writer()
+    model = StarterLm(Shape(vocab=write.tokenizer.get_vocab_size()))
+    folder = os.path.join(WORK, "verify")
+    for p in model.parameters():
+        p.copy_(p.half().float() * (1 if p.ndim == 1 else 1.5))
+        p.copy_(p.half().float())
+    model.export(folder, os.path.join(WORK, "tokenizer.json"), lm_data.CHAT_TEMPLATE)
+    other = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    day = days.make_day(3)
+    lesson = write.lesson(day.segments, day.cases)
+    packed = Packed(lesson)
+    mine, worst = model(packed)[0], 0.0
+    for i, (ids, first) in enumerate(lesson.asks):
+        theirs = other(torch.tensor([lesson.prefix + ids])).logits[0, len(lesson.prefix) + first - 1:-1]
+        worst = max(worst, (mine[packed.question_of == i] - theirs).abs().max().item())
+    print(f"largest difference of logits: {worst:.2e} (their spread: {mine.std():.2f})")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True)
+    t = verbs.add_parser("train")
+    t.set_defaults(run=train)
+    for name, value in {"minutes": 100.0, "batch": 2, "questions": 24, "hidden": 128, "layers": 4, "heads": 4, "inner": 384, "seed": 1,
+                        "muon-lr": 0.01, "adam-lr": 0.002, "coach-until": 0.9, "decay": 0.4, "exam-every": 250, "stop-at": -1}.items():
+        t.add_argument("--" + name, type=type(value), default=value)
+    t.add_argument("--name", default="starter-lm")
+    t.add_argument("--bf16", action="store_true", help="matrix products in bfloat16")
+    t.add_argument("--export", default=OUT, help="folder for the checkpoint; '' for none")
+    e = verbs.add_parser("exam")
+    e.set_defaults(run=exam)
+    e.add_argument("--model", default=OUT)
+    e.add_argument("--days", type=int, default=10)
+    e.add_argument("--seconds", type=int, default=90)
+    e.add_argument("--seed", type=int, default=EXAM_SEED + 500)
+    e.add_argument("--show", action="store_true", help="print the wrong replies")
+    e.add_argument("--noisy", action="store_true", help="logs as imperfect eyes and ears write them; answers as those logs say")
+    verbs.add_parser("verify").set_defaults(run=verify)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,415 @@
+"""What starter-lm reads while it learns: random, noisy and plotted logs with many questions each, as token ids.
+
+A *lesson* is one log (the prefix) and the questions about it. Each question sees the prefix and itself only, so that
+it is exactly what the model gets at inference: prompts/video-qa.md filled in and put through the chat template.
+"""
+
+import os
+import random
+
+import jinja2
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+import days
+import vocab
+from days import Segment, Words
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+SPECIAL = ["<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
+CHAT_TEMPLATE = ("{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+                 "{% if add_generation_prompt %}<|assistant|>{% endif %}")
+VOCABULARY_SIZE = 2400
+
+# ----------------------------------------------------------------------------------- words outside the starter world
+
+MORE_PLACES = {name: {"in": f"{prep} the {name}"} for prep, names in {
+    "in": "library,museum,hallway,attic,cellar,garage,restaurant,bakery,pharmacy,hospital,church,forest,school,classroom,"
+          "theatre,cinema,hotel,lift,barn,dining room,laundry room,car,playground,stable,bar,bookshop",
+    "on": "balcony,terrace,bridge,train,bus,roof,boat,platform,stairs,square",
+    "at": "airport,station,market,lake,harbour,counter,bank,post office,swimming pool,petrol station"}.items()
+    for name in names.split(",")}
+
+MORE_OBJECTS = ("mug,plate,fork,knife,spoon,pot,pan,lamp,chair,table,sofa,blanket,pillow,towel,soap,comb,mirror,clock,phone,"
+                "tablet,charger,cable,pen,pencil,notebook,envelope,stamp,map,ticket,wallet,coin,umbrella,jacket,coat,shirt,"
+                "sweater,boots,slippers,tie,belt,tent,rope,ladder,hammer,nails,saw,paint,brush,broom,mop,vase,apple,orange,"
+                "lemon,pear,peach,onion,carrot,tomato,potato,pizza,sausage,cookies,chocolate,honey,kettle,toaster,camera,"
+                "television,remote control,tin opener,water bottle,first aid kit,shopping bag,violin,flute,kite,puzzle,"
+                "chessboard,football,racket,skates,helmet,whistle,leash,birdcage,fish tank,stroller").split(",")
+MORE_PLURAL = {"nails", "boots", "slippers", "cookies", "skates"}
+
+MORE_ACTIVITIES = {g: {"gerund": g, "base": b, "past": p} for g, b, p in (line.split("/") for line in """
+making the bed/make the bed/made the bed
+ironing a shirt/iron a shirt/ironed a shirt
+peeling potatoes/peel potatoes/peeled potatoes
+baking bread/bake bread/baked bread
+frying an egg/fry an egg/fried an egg
+making tea/make tea/made tea
+drinking water/drink water/drank water
+eating a pizza/eat a pizza/ate a pizza
+eating breakfast/eat breakfast/ate breakfast
+setting the table/set the table/set the table
+opening a parcel/open a parcel/opened a parcel
+watching a film/watch a film/watched a film
+listening to music/listen to music/listened to music
+combing my hair/comb my hair/combed my hair
+drying my hair/dry my hair/dried my hair
+taking a shower/take a shower/took a shower
+putting on my shoes/put on my shoes/put on my shoes
+packing a suitcase/pack a suitcase/packed a suitcase
+knitting a scarf/knit a scarf/knitted a scarf
+sewing a button/sew a button/sewed a button
+playing chess/play chess/played chess
+playing the piano/play the piano/played the piano
+playing football/play football/played football
+throwing a ball/throw a ball/threw a ball
+swimming/swim/swam
+running/run/ran
+dancing/dance/danced
+driving the car/drive the car/drove the car
+washing the car/wash the car/washed the car
+washing the windows/wash the windows/washed the windows
+mowing the lawn/mow the lawn/mowed the lawn
+raking leaves/rake leaves/raked leaves
+feeding the birds/feed the birds/fed the birds
+feeding the dog/feed the dog/fed the dog
+buying a ticket/buy a ticket/bought a ticket
+buying vegetables/buy vegetables/bought vegetables
+waiting for the bus/wait for the bus/waited for the bus
+carrying a box/carry a box/carried a box
+climbing the stairs/climb the stairs/climbed the stairs
+locking the door/lock the door/locked the door
+painting the wall/paint the wall/painted the wall
+painting a fence/paint a fence/painted a fence
+fixing the bike/fix the bike/fixed the bike
+drilling a hole/drill a hole/drilled a hole
+reading a map/read a map/read a map
+reading a letter/read a letter/read a letter
+writing a list/write a list/wrote a list
+drawing a house/draw a house/drew a house
+cleaning the mirror/clean the mirror/cleaned the mirror
+cleaning my glasses/clean my glasses/cleaned my glasses
+holding a cup/hold a cup/held a cup
+stretching/stretch/stretched
+looking at the phone/look at the phone/looked at the phone
+talking to a friend/talk to a friend/talked to a friend
+pushing a pram/push a pram/pushed a pram
+blowing up a balloon/blow up a balloon/blew up a balloon
+""".strip().splitlines())}
+
+LOOSE_WORDS = ("the a to of and you i it is was we they he she not all can will one two time day new old good right big little "
+               "here there where when what who how come go see look take give make know think want need tell ask find put "
+               "leave call keep let help turn show hear play move live bring write sit stand lose pay meet run open walk "
+               "house car door window water food money paper road town night morning week year friend mother father sister "
+               "brother doctor teacher music story game light name word hand eye head side end way red blue green white "
+               "black cold hot late early soon again never always maybe please sorry thanks hello").split()
+
+SYLLABLES = "ba be bi bo da de di do fa fe ga go ha ka ke ko la le li lo lu ma me mi mo na ne ni no pa pe po ra re ri ro sa se " \
+            "si so ta te ti to va ve vi wa za zu".split()
+
+
+def made_up(rng):
+    """A word nobody has seen, so that copying is learnt and not a list."""
+    return "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(2, 4))) + rng.choice(("", "n", "r", "s", "t", "x"))
+
+
+def open_words(rng):
+    """A vocabulary for one log that mixes the starter world's words with others."""
+    share = rng.choice((0.3, 0.6, 1.0))
+    mix = lambda known, more: rng.sample(known, int(len(known) * (1 - share))) + rng.sample(more, max(1, int(len(more) * share)))
+    places = {p: (vocab.PLACES.get(p) or MORE_PLACES[p]) for p in mix(vocab.PLACE_NAMES, list(MORE_PLACES))}
+    objects = mix(vocab.OBJECT_NAMES, MORE_OBJECTS)
+    activities = {a: (vocab.ACTIVITY.get(a) or MORE_ACTIVITIES[a]) for a in mix(vocab.ACTIVITY_NAMES, list(MORE_ACTIVITIES))}
+    if rng.random() < 0.3:
+        objects += [made_up(rng) for _ in range(15)]
+        places.update({w: {"in": f"{rng.choice(('in', 'at', 'on'))} the {w}"} for w in (made_up(rng) for _ in range(3))})
+        for noun in [made_up(rng) for _ in range(8)] + rng.sample(MORE_OBJECTS, 8):
+            verb = rng.choice(("moving", "pulling", "cleaning", "carrying", "holding", "painting"))
+            stem = {"moving": "move"}.get(verb, verb[:-3])
+            activities[f"{verb} the {noun}"] = {"gerund": f"{verb} the {noun}", "base": f"{stem} the {noun}",
+                                                "past": f"{stem.rstrip('e')}ed the {noun}".replace("helded", "held")}
+    return Words(places, objects, activities, vocab.PLURAL | MORE_PLURAL)
+
+
+# ------------------------------------------------------------------------------------------------------------- logs
+
+def spoken(rng, words):
+    if rng.random() < 0.85:
+        return vocab.sample_sentence(rng)
+    text = [rng.choice(LOOSE_WORDS) for _ in range(rng.randint(2, 8))]
+    if rng.random() < 0.3:
+        text[rng.randrange(len(text))] = rng.choice(words.objects + words.place_names)
+    return " ".join(text) + rng.choice("...?!")
+
+
+def shuffled(rng, count, words):
+    """Places, activities and objects put together freely: nothing to guess, everything to look up."""
+    pick = lambda pool, few, many: rng.sample(pool, min(len(pool), rng.randint(few, max(few, many))))
+    places = pick(words.place_names, 2, max(3, count))
+    activities = pick(words.activity_names, 2 + count // 2, count + 2)
+    objects = pick(words.objects, 3, 4 + count)
+    loud = rng.choice((0.2, 0.45, 0.8))
+    now = rng.choice((0, 0, 0, rng.randint(0, 600), rng.randint(0, 3000)))
+    long, gap, segments = rng.choice((3, 6, 10, 10, 20)), rng.random() < 0.15, []
+    for _ in range(count):
+        start = now + (rng.randint(0, 6) if gap else 0)
+        now = start + rng.randint(1 if long < 6 else 2, long)
+        seen = rng.sample(objects, min(len(objects), rng.choice((0, 1, 1, 2, 2, 3))))
+        segments.append(Segment(start, now, rng.choice(places), rng.choice(activities), seen,
+                                spoken(rng, words) if rng.random() < loud else ""))
+    return segments
+
+
+def misheard(rng, text, words):
+    out = []
+    for word in text.split():
+        dice = rng.random()
+        if dice < 0.08:
+            out.append(rng.choice(LOOSE_WORDS))
+        elif dice < 0.12 and len(word) > 3:
+            at = rng.randrange(len(word) - 1)
+            out.append(word[:at] + rng.choice(("", word[at + 1], rng.choice("aeioust"))) + word[at + 1:])
+        elif dice > 0.03 or dice < 0.12:
+            out.append(word)
+    return " ".join(out)
+
+
+def perceived(rng, segments, words):
+    """The log of imperfect eyes and ears: wrong words, things missed, boundaries off, spurious short lines."""
+    out, wrong = [], rng.choice((0.03, 0.1, 0.2))
+    moved = [segments[0].start] + [s.start + rng.choice((-2, -1, 0, 0, 1, 2)) for s in segments[1:]] + [segments[-1].end]
+    for i, s in enumerate(segments):
+        place = rng.choice(words.place_names) if rng.random() < wrong / 2 else s.place
+        activity = rng.choice(words.activity_names) if rng.random() < wrong else s.activity
+        seen = [rng.choice(words.objects) if rng.random() < wrong else o for o in s.seen if rng.random() > wrong]
+        if rng.random() < wrong:
+            seen.append(rng.choice(words.objects))
+        heard = misheard(rng, s.heard, words) if s.heard and rng.random() < 0.7 else s.heard
+        start, end = moved[i], max(moved[i + 1], moved[i] + 1)
+        fresh = Segment(start, end, place, activity, list(dict.fromkeys(seen)), heard)
+        if rng.random() < wrong and end - start > 3:     # a blink of something else in the middle
+            cut = rng.randint(start + 1, end - 2)
+            blink = cut + rng.choice((1, 2)) if cut + 2 < end else cut + 1
+            out += [Segment(start, cut, place, activity, fresh.seen, heard),
+                    Segment(cut, blink, place, rng.choice(words.activity_names), [], "")]
+            fresh = Segment(blink, end, place, activity, fresh.seen, "")
+        out.append(fresh)
+    return out
+
+
+def random_log(rng, most_lines):
+    """Segments and the words that questions about them may use."""
+    count = rng.randint(3, most_lines)
+    dice = rng.random()
+    if dice < 0.30:
+        return shuffled(rng, count, days.VOCABULARY), days.VOCABULARY
+    if dice < 0.44:
+        words = open_words(rng)
+        segments = shuffled(rng, count, words)
+        return (perceived(rng, segments, words) if rng.random() < 0.2 else segments), words
+    segments = days.plot(rng, int(count * rng.uniform(6.5, 8.5)))[:most_lines]
+    if dice < 0.70:
+        segments = perceived(rng, segments, days.VOCABULARY)
+    return segments, days.VOCABULARY
+
+
+KIND_WEIGHTS = {"where_when": 10, "doing_at": 18, "when_last": 9, "did_i": 11, "how_many": 10, "after": 12, "last_seen": 18,
+                "why": 8, "said": 20, "unanswerable": 22}
+
+
+def random_cases(rng, segments, words, count):
+    """Questions about a log; ambiguous ones are answered from the last line that fits."""
+    cases, asked = [], set()
+    kinds = rng.choices(list(KIND_WEIGHTS), list(KIND_WEIGHTS.values()), k=3 * count)
+    for kind in kinds:
+        if len(cases) == count:
+            break
+        case = (rng.choice(days.REFUSALS)(rng, segments, words) if kind == "unanswerable"
+                else days.KINDS[kind](rng, segments, words, strict=False))
+        if case and case.question not in asked:
+            asked.add(case.question)
+            cases.append(case)
+    return cases
+
+
+# -------------------------------------------------------------------------------------------------------- tokenizer
+
+# One token for a line number (with its space, the same in the log and in a citation), for a minute, for two digits,
+# and for what opens a part of a line; words take their leading space.
+PIECES = r"\[\d{1,3}\] |\. (?:Seen|Heard):|\d\d:|\d{1,2}| ?[\p{L}']+| ?[^\s\p{L}\d]|\s"
+
+
+def prompt(name, **holes):
+    with open(os.path.join(ROOT, "prompts", name + ".md"), encoding="utf-8") as file:
+        return jinja2.Template(file.read(), keep_trailing_newline=False).render(**holes)
+
+
+def corpus(seed=0, lessons=3000):
+    """Text for the tokenizer: enough days, plus what must be one token whatever its frequency."""
+    rng = random.Random(seed)
+    yield prompt("video-qa", log="", question="")
+    for _ in range(400):
+        yield "".join(f"[{n}] " for n in range(1, 61)) + " ".join(f"{n:02d}:{n:02d}" for n in range(60))
+    for _ in range(lessons):
+        segments, words = random_log(rng, 16)
+        yield days.log_text(segments)
+        for case in random_cases(rng, segments, words, 16):
+            yield "Question: " + case.question
+            yield case.reply()
+    for place in ACTIVITIES_IN:
+        for _ in range(10):
+            yield prompt("activities", place=place, count=8)
+            yield activities_reply(place, 8)
+
+
+def train_tokenizer(path):
+    tok = Tokenizer(models.BPE())
+    tok.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tok.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY_SIZE, special_tokens=[AddedToken(t, special=True) for t in SPECIAL],
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    tok.train_from_iterator(corpus(), trainer)
+    tok.save(path)
+
+
+# -------------------------------------------------------------------------------------------- the activities prompt
+
+MORE_ACTIVITIES_IN = {
+    "library": ["reading a book", "reading the newspaper", "typing on the laptop", "writing a letter"],
+    "restaurant": ["eating a sandwich", "drinking juice", "paying the bill", "drinking coffee"],
+    "garage": ["fixing the bike", "washing the car", "hammering a nail", "sawing wood", "sweeping the floor"],
+    "balcony": ["watering the plants", "reading a book", "drinking coffee", "planting flowers"],
+    "hallway": ["sweeping the floor", "calling a friend", "putting on my shoes", "locking the door"],
+    "school": ["writing a letter", "reading a book", "painting a picture", "typing on the laptop"],
+    "forest": ["walking the dog", "riding a bike", "taking a photo", "running"],
+    "dining room": ["eating a sandwich", "setting the table", "drinking coffee", "eating breakfast"],
+    "train": ["reading a book", "reading the newspaper", "typing on the laptop", "calling a friend"],
+    "museum": ["taking a photo", "calling a friend", "buying a ticket"],
+    "station": ["waiting for the bus", "drinking coffee", "buying a ticket", "reading the newspaper"],
+    "market": ["buying vegetables", "picking apples", "paying the bill", "checking the list"],
+    "lake": ["swimming", "flying a kite", "taking a photo", "walking the dog"],
+    "laundry room": ["folding the laundry", "ironing a shirt", "washing my hands"],
+    "classroom": ["writing a letter", "reading a book", "drawing a house"],
+    "playground": ["throwing a ball", "playing football", "riding a bike", "eating ice cream"],
+}
+ACTIVITIES_IN = {**{p: vocab.activities_of(p) for p in vocab.PLACE_NAMES}, **MORE_ACTIVITIES_IN}
+
+
+def activities_reply(place, count):
+    return "\n".join(ACTIVITIES_IN[place][:count])
+
+
+# ---------------------------------------------------------------------------------------------------------- lessons
+
+class Lesson:
+    """Token ids of a prefix and of the questions after it, and where the model should look.
+
+    `prefix`: ids. `line_of`: for each prefix token its line number or 0. `asks`: per question (ids, first), where ids
+    hold question and reply and `first` is the index of the reply's first token. `looks`: per question a list of
+    (index into ids, prefix positions): the token from which the next one is found by looking at those positions.
+    """
+
+    def __init__(self, prefix, line_of):
+        self.prefix, self.line_of, self.asks, self.looks = prefix, line_of, [], []
+
+
+class Writer:
+    """Turns logs and cases into lessons; pieces of text are encoded once."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer, self.known = tokenizer, {}
+        self.end = tokenizer.token_to_id("<|end|>")
+        self.assistant = tokenizer.token_to_id("<|assistant|>")
+        head, tail = prompt("video-qa", log="LOG", question="QUESTION").split("LOG")
+        tail = tail.split("QUESTION")[0]
+        assert tail.endswith(": "), "the question follows a colon and a space"
+        self.head, self.tail = self.ids("<|user|>" + head), self.ids(tail[:-1])
+        head, self.activities_tail = prompt("activities", place="PLACE", count="COUNT").split(" PLACE")
+        self.activities_head = self.ids("<|user|>" + head)
+
+    def ids(self, text):
+        found = self.known.get(text)
+        if found is None:
+            if len(self.known) > 200_000:
+                self.known.clear()
+            found = self.known[text] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return found
+
+    def pieces(self, number, s):
+        """(field, text) of a log line; joined they are days.log_line."""
+        out = [("number", f"[{number}] "), ("time", f"{s.start // 60:02d}:"), ("time", f"{s.start % 60:02d}"), ("", "-"),
+               ("time", f"{s.end // 60:02d}:"), ("time", f"{s.end % 60:02d}"), ("place", " " + s.place), ("", ","),
+               ("activity", " " + s.activity)]
+        for i, thing in enumerate(s.seen):
+            out += [("", ",") if i else ("", ". Seen:"), ("seen " + thing, " " + thing)]
+        if s.heard:
+            heard = days.closed(s.heard)
+            out += [("", ". Heard:"), ("heard", " " + heard[:-1]), ("", heard[-1])]
+        else:
+            out.append(("", "."))
+        return out
+
+    def lesson(self, segments, cases):
+        prefix, line_of, where = list(self.head), [0] * len(self.head), []
+        for number, s in enumerate(segments, 1):
+            if number > 1:
+                prefix += self.ids("\n")
+                line_of.append(0)
+            spots = {}
+            for name, text in self.pieces(number, s):
+                ids = self.ids(text)
+                if name:
+                    spots.setdefault(name, []).extend(range(len(prefix), len(prefix) + len(ids)))
+                prefix += ids
+                line_of += [number] * len(ids)
+            where.append(spots)
+        prefix += self.tail
+        line_of += [0] * len(self.tail)
+        lesson = Lesson(prefix, line_of)
+        for case in cases:
+            self.ask(lesson, case, segments, where)
+        return lesson
+
+    def ask(self, lesson, case, segments, where):
+        question = self.ids(" " + case.question) + [self.end, self.assistant]
+        reply = self.ids(case.reply()) + [self.end]
+        first = len(question)
+        looks = []
+        named = self.named_field(case, segments)
+        if not case.lines:                                   # nothing matches: look at the very first token
+            looks.append((first - 1, [0]))
+        for i, n in enumerate(case.lines):
+            looked = case.looked_up[i] if len(case.looked_up) == len(case.lines) else case.looked_up[-1 if case.kind in ("when_last", "last_seen") else 0]
+            looks.append((first - 1 + i, where[looked - 1].get(named) or where[looked - 1]["place"]))
+        copied = {"where_when": "place", "last_seen": "place", "doing_at": "activity", "after": "activity", "when_last": "time",
+                  "why": "activity", "said": "heard"}.get(case.kind)
+        if copied:
+            source = where[case.lines[0] - 1][copied][:2 if copied == "time" else None]
+            answer = range(len(case.lines), len(reply) - 2)   # reply indices of the words before the full stop
+            spots = answer[-len(source):] if len(answer) >= len(source) else []
+            looks += [(first + at - 1, [spot]) for at, spot in zip(spots, source)]
+        lesson.asks.append((question + reply, first))
+        lesson.looks.append(looks)
+
+    @staticmethod
+    def named_field(case, segments):
+        """Which part of the line the question's words are to be found in."""
+        if case.kind in ("where_when", "when_last", "did_i", "how_many", "after"):
+            return "activity"
+        if case.kind == "last_seen":
+            things = [t for s in segments for t in s.seen if t in case.question]
+            return "seen " + max(things, key=len)
+        if case.kind == "doing_at" or (case.kind == "said" and any(c.isdigit() for c in case.question)):
+            return "time"
+        return "place"
+
+    def activities_lesson(self, rng, count):
+        """The activities prompt for several places; the prefix is what comes before the place's name."""
+        lesson = Lesson(list(self.activities_head), [0] * len(self.activities_head))
+        for place in rng.sample(list(ACTIVITIES_IN), count):
+            number = rng.choice((8, 8, 8, 3, 4, 5, 6, 10))
+            question = self.ids(" " + place + self.activities_tail.replace("COUNT", str(number))) + [self.end, self.assistant]
+            lesson.asks.append((question + self.ids(activities_reply(place, number)) + [self.end], len(question)))
+            lesson.looks.append([])
+        return lesson

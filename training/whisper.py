@@ -1,0 +1,918 @@
+"""Train starter-whisper: a small Whisper (multilingual layout, timestamps) for the speech of the starter world.
+
+    python training/whisper.py                       train (resumes), exporting to agents/starter/whisper
+    python training/whisper.py --export              write the newest checkpoint to agents/starter/whisper
+    python training/whisper.py --test                word error rates on unseen sentences
+    python training/whisper.py --evaluate DAY_DIR    word error rate on DAY_DIR/day.mp4 against DAY_DIR/speech.jsonl
+
+Needs espeak-ng (its library and its data) and ffmpeg. One thread, no GPU. See training/WHISPER.md.
+"""
+
+import argparse
+import ctypes
+import hashlib
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import vocab  # noqa: E402
+
+WORK = os.path.join(HERE, "work", "whisper")
+TARGET = os.path.join(HERE, "..", "agents", "starter", "whisper")
+
+RATE = 16000
+CHUNK = 6  # seconds in a window
+SAMPLES = CHUNK * RATE
+FRAMES = CHUNK * 50  # encoder positions
+MAX_TOKENS = 96
+MERGED = 1000  # byte-level BPE entries before the special tokens
+LANGUAGES = ["en", "de", "es", "fr", "it"]
+LANGUAGE_NAMES = ["english", "german", "spanish", "french", "italian"]
+UTTERANCES = 6000
+SHORT = 160  # encoder positions in the short windows that training begins with
+
+# ---------------------------------------------------------------------------------------------------- words
+
+
+def held_out(sentence):
+    """An eighth of all sentences is never trained on."""
+    return hashlib.md5(sentence.encode()).digest()[0] % 8 == 0
+
+
+def scrambled(rng, words):
+    """Words in no order, so that the decoder has to listen rather than to guess from the patterns."""
+    return " ".join(rng.choice(words) for _ in range(rng.randint(2, 7))) + rng.choice([".", ".", "?"])
+
+
+def all_words(rng):
+    words = set()
+    for _ in range(20000):
+        words.update(vocab.sample_sentence(rng).rstrip(".?").replace(",", "").split())
+    return sorted(words)
+
+
+def build_tokenizer():
+    """Byte-level BPE with Whisper's special tokens in Whisper's order."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    rng = random.Random(1)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=MERGED, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False
+    )
+    tokenizer.train_from_iterator((" " + vocab.sample_sentence(rng) for _ in range(20000)), trainer)
+    special = ["<|endoftext|>", "<|startoftranscript|>"]
+    special += [f"<|{language}|>" for language in LANGUAGES]
+    special += ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
+    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
+    stamps = [f"<|{i * 0.02:.2f}|>" for i in range(CHUNK * 50 + 1)]
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in stamps])
+    return tokenizer
+
+
+class Ids:
+    def __init__(self, tokenizer):
+        one = tokenizer.token_to_id
+        self.eot, self.sot = one("<|endoftext|>"), one("<|startoftranscript|>")
+        self.en, self.translate, self.transcribe = one("<|en|>"), one("<|translate|>"), one("<|transcribe|>")
+        self.lm, self.prev = one("<|startoflm|>"), one("<|startofprev|>")
+        self.nospeech, self.notimestamps = one("<|nospeech|>"), one("<|notimestamps|>")
+        self.zero = one("<|0.00|>")
+        self.space = one("Ġ")
+        self.languages = {f"<|{language}|>": one(f"<|{language}|>") for language in LANGUAGES}
+        self.size = tokenizer.get_vocab_size()
+
+    def stamp(self, seconds):
+        return self.zero + min(max(round(seconds * 50), 0), CHUNK * 50)
+
+
+# --------------------------------------------------------------------------------------------------- speech
+
+
+class _EventId(ctypes.Union):
+    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
+
+
+class _Event(ctypes.Structure):
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user", ctypes.c_void_p),
+        ("id", _EventId),
+    ]
+
+
+class Espeak:
+    """The espeak-ng library: the same sound as the program's, plus the time of every word and phoneme."""
+
+    WORD, PHONEME = 1, 7
+
+    def __init__(self):
+        self.lib = ctypes.CDLL("libespeak-ng.so.1")
+        self.rate = self.lib.espeak_Initialize(2, 0, None, 1)  # synchronous, phoneme events on
+        if self.rate <= 0:
+            raise RuntimeError("espeak-ng cannot start: is espeak-ng-data installed?")
+        callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+        self._heard = callback(self._hear)
+        self.lib.espeak_SetSynthCallback(self._heard)
+
+    def _hear(self, wave, count, events):
+        if wave and count > 0:
+            self.wave.append(np.ctypeslib.as_array(wave, shape=(count,)).copy())
+        i = 0
+        while events[i].type != 0:
+            event = events[i]
+            if event.type == self.WORD:
+                self.words.append((event.audio_position / 1000, event.text_position - 1))
+            elif event.type == self.PHONEME:
+                self.phonemes.append((event.audio_position / 1000, event.id.string.decode("utf-8", "replace")))
+            i += 1
+        return 0
+
+    def say(self, text, voice, pitch, speed):
+        """-> (samples at self.rate, [(seconds, character)], [(seconds, phoneme)])"""
+        self.wave, self.words, self.phonemes = [], [], []
+        if self.lib.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise RuntimeError(f"espeak-ng has no voice {voice}")
+        self.lib.espeak_SetParameter(1, int(speed), 0)
+        self.lib.espeak_SetParameter(3, int(pitch), 0)
+        raw = text.encode()
+        self.lib.espeak_Synth(raw, len(raw) + 1, 0, 1, 0, 1, None, None)
+        self.lib.espeak_Synchronize()
+        return np.concatenate(self.wave), self.words, self.phonemes
+
+
+def word_starts(text, events, end):
+    """The time at which each word of `text` begins; espeak joins some words, whose starts are interpolated."""
+    places, at = [], 0
+    for word in text.split():
+        at = text.index(word, at)
+        places.append(at)
+        at += len(word)
+    starts = [None] * len(places)
+    for seconds, position in events:
+        for i, place in enumerate(places):
+            if place <= position < place + len(text.split()[i]) and starts[i] is None:
+                starts[i] = seconds
+    known = [(i, s) for i, s in enumerate(starts) if s is not None] + [(len(starts), end)]
+    if known[0][0] != 0:
+        known.insert(0, (0, 0.0))
+    return [float(np.interp(i, [k for k, _ in known], [s for _, s in known])) for i in range(len(places))]
+
+
+def ffmpeg(arguments, data=None):
+    done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin" if data is None else "-y", *arguments], input=data, capture_output=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.decode())
+    return done.stdout
+
+
+def to_16k(wave, rate, codec=None):
+    """Resample int16 mono; `codec` = (sample rate, bit rate) sends it through AAC on the way."""
+    raw = ["-f", "s16le", "-ac", "1", "-ar", str(rate), "-i", "pipe:0"]
+    out = ["-f", "s16le", "-ac", "1", "-ar", str(RATE), "pipe:1"]
+    if codec is None:
+        return np.frombuffer(ffmpeg(raw + out, wave.tobytes()), np.int16)
+    path = os.path.join(WORK, f"codec{os.getpid()}.m4a")
+    ffmpeg(raw + ["-ar", str(codec[0]), "-c:a", "aac", "-b:a", codec[1], path], wave.tobytes())
+    try:
+        return np.frombuffer(ffmpeg(["-i", path] + out), np.int16)
+    finally:
+        os.remove(path)
+
+
+def speak_all(sentences, rng, codecs, jitter=True):
+    """Speak every (text); -> (int16 samples at 16 kHz, [{text, voice, at, length, start, end, words, phonemes}])."""
+    espeak, gap = Espeak(), 0.3
+    waves, notes = [], []
+    for part, codec in enumerate(codecs):
+        mine = sentences[part :: len(codecs)]
+        pieces, at, first = [], 0, len(notes)
+        for text in mine:
+            voice = rng.choice(vocab.VOICES)
+            pitch, speed = voice["pitch"], voice["speed"]
+            if jitter:
+                pitch, speed = pitch + rng.uniform(-10, 10), speed * rng.uniform(0.88, 1.15)
+            wave, events, phonemes = espeak.say(text, voice["voice"], pitch, speed)
+            loud = np.flatnonzero(np.abs(wave.astype(np.int32)) > 0.015 * np.abs(wave.astype(np.int32)).max())
+            start, end = float(loud[0]) / espeak.rate, float(loud[-1]) / espeak.rate
+            silence = np.zeros(int(gap * espeak.rate), np.int16)
+            pieces += [wave, silence]
+            notes.append({
+                "text": text, "voice": voice["name"], "at": at / espeak.rate, "length": len(wave) / espeak.rate,
+                "start": start, "end": end, "words": word_starts(text, events, end), "phonemes": phonemes,
+            })
+            at += len(wave) + len(silence)
+        offset = sum(map(len, waves))
+        waves.append(to_16k(np.concatenate(pieces), espeak.rate, codec))
+        for note in notes[first:]:
+            note["at"] = offset + round(note["at"] * RATE)
+            note["length"] = round(note["length"] * RATE)
+    return np.concatenate(waves), notes
+
+
+CODECS = [None, None, (22050, "32k"), (44100, "64k")]
+
+
+def build_pool():
+    """Speak the training sentences once and keep them under training/work/whisper."""
+    os.makedirs(WORK, exist_ok=True)
+    rng = random.Random(7)
+    words = all_words(random.Random(2))
+    sentences = []
+    while len(sentences) < UTTERANCES:
+        sentence = scrambled(rng, words) if rng.random() < 0.2 else vocab.sample_sentence(rng)
+        if not held_out(sentence):
+            sentences.append(sentence)
+    wave, notes = speak_all(sentences, rng, CODECS)
+    wave.tofile(os.path.join(WORK, "pool.s16"))
+    with open(os.path.join(WORK, "pool.json"), "w") as out:
+        json.dump(notes, out)
+
+
+def load_pool():
+    if not os.path.exists(os.path.join(WORK, "pool.json")):
+        build_pool()
+    wave = np.fromfile(os.path.join(WORK, "pool.s16"), np.int16)
+    return wave, json.load(open(os.path.join(WORK, "pool.json")))
+
+
+def noises(seed, count=48, seconds=20):
+    """Room tones with RMS 1: white, pink, brown, band-limited and hum."""
+    rng = np.random.default_rng(seed)
+    n = seconds * RATE
+    frequency = np.fft.rfftfreq(n, 1 / RATE)
+    out = np.empty((count, n), np.float32)
+    for i in range(count):
+        spectrum = np.fft.rfft(rng.standard_normal(n))
+        shape = 1 / np.maximum(frequency, 20) ** rng.choice([0, 0.5, 0.5, 1, 1])
+        if rng.random() < 0.3:
+            shape = shape * np.exp(-(((frequency - rng.uniform(100, 4000)) / rng.uniform(200, 2000)) ** 2))
+        if rng.random() < 0.3:
+            shape = shape * (frequency < rng.uniform(2000, 7000))
+        wave = np.fft.irfft(spectrum * shape, n)
+        wave /= wave.std() + 1e-9
+        if rng.random() < 0.3:
+            t = np.arange(n) / RATE
+            hum = sum(rng.uniform(0, 1) / k * np.sin(2 * np.pi * k * rng.choice([50, 60, 100, 120]) * t) for k in range(1, 5))
+            wave += hum * rng.uniform(0.3, 2)
+        if rng.random() < 0.3:  # slow swell: wind, sea, traffic
+            wave *= 1 + 0.8 * np.sin(2 * np.pi * rng.uniform(0.1, 0.7) * np.arange(n) / RATE + rng.uniform(0, 6))
+        out[i] = wave / wave.std()
+    return out
+
+
+class Mel:
+    """Exactly WhisperFeatureExtractor's numbers, for a batch, in torch."""
+
+    def __init__(self):
+        self.filters = torch.from_numpy(np.asarray(extractor().mel_filters, np.float32))
+        self.window = torch.hann_window(400)
+
+    def __call__(self, wave):
+        power = torch.stft(wave, 400, 160, window=self.window, center=True, return_complex=True)[..., :-1].abs() ** 2
+        log = torch.clamp(self.filters.T @ power, min=1e-10).log10()
+        log = torch.maximum(log, log.amax(dim=(1, 2), keepdim=True) - 8.0)
+        return (log + 4.0) / 4.0
+
+
+def extractor():
+    from transformers import WhisperFeatureExtractor
+
+    return WhisperFeatureExtractor(feature_size=80, sampling_rate=RATE, hop_length=160, n_fft=400, chunk_length=CHUNK)
+
+
+# -------------------------------------------------------------------------------------------------- windows
+
+
+class Windows:
+    """Endless windows of CHUNK seconds: what is heard, and what Whisper should write."""
+
+    def __init__(self, seed, wave, notes, tokenizer):
+        self.rng = random.Random(seed)
+        self.wave, self.notes, self.tokenizer, self.ids = wave, notes, tokenizer, Ids(tokenizer)
+        self.noise = noises(3)
+        self.mel = Mel()
+        sounds = sorted({name for note in notes for _, name in note["phonemes"]})
+        self.sounds = {name: i + 1 for i, name in enumerate(sounds)}
+        self.words = {word: i + 1 for i, word in enumerate(sorted({w.strip(".,?") for n in notes for w in n["text"].split()}))}
+
+    def encode(self, text):
+        return self.tokenizer.encode(" " + text, add_special_tokens=False).ids
+
+    def place(self, short):
+        """[(note, time at which its sound begins)] for one window."""
+        rng = self.rng
+        if short:
+            while True:
+                note = rng.choice(self.notes)
+                if note["length"] < (SHORT / 50 - 0.1) * RATE:
+                    return [(note, rng.uniform(-0.1, CHUNK - note["length"] / RATE + 0.1))]
+        if rng.random() < 0.12:
+            return []
+        first = rng.choice(self.notes)
+        long = first["length"] / RATE
+        kind = rng.random()
+        if kind < 0.2:
+            out = [(first, -rng.uniform(0.05, long))]
+        elif kind < 0.6:
+            out = [(first, rng.uniform(0, CHUNK - 0.3))]
+        else:
+            out = [(first, rng.uniform(0, 1.5))]
+        if rng.random() < 0.65:
+            after = out[0][1] + long + rng.uniform(0.1, 2.0)
+            if after < CHUNK - 0.2:
+                out.append((rng.choice(self.notes), after))
+        return out
+
+    def sample(self, stamped, short=False):
+        rng, ids = self.rng, self.ids
+        sound = np.zeros(SAMPLES, np.float32)
+        phones, spoken = np.zeros(FRAMES, np.int64), np.zeros(FRAMES, np.int64)
+        centres = (np.arange(FRAMES) + 0.5) / 50
+        tokens, spans, said = [], [], []
+        level = 10 ** (rng.uniform(-26, -1) / 20)
+        places = self.place(short)
+        for note, begin in places:
+            piece = self.wave[note["at"] : note["at"] + note["length"]].astype(np.float32)
+            peak = np.abs(piece).max() + 1.0
+            piece *= level * 10 ** (rng.uniform(-3, 0) / 20) / peak
+            at = round(begin * RATE)
+            low, high = max(at, 0), min(at + len(piece), SAMPLES)
+            sound[low:high] += piece[low - at : high - at]
+            start, end = begin + note["start"], begin + note["end"]
+            words = note["text"].split()
+            starts = [begin + s for s in note["words"]]
+            ends = starts[1:] + [end]
+            inside = (centres >= start) & (centres < end)
+            times = np.array([begin + s for s, _ in note["phonemes"]])
+            names = np.array([self.sounds[name] for _, name in note["phonemes"]])
+            phones[inside] = names[np.clip(np.searchsorted(times, centres[inside], "right") - 1, 0, None)]
+            numbers = np.array([self.words[w.strip(".,?")] for w in words])
+            spoken[inside] = numbers[np.clip(np.searchsorted(starts, centres[inside], "right") - 1, 0, None)]
+            kept = [w for w, s, e in zip(words, starts, ends) if s >= -0.03 and e <= CHUNK + 0.03]
+            if not kept:
+                continue
+            cut = end > CHUNK + 0.03
+            said.append(" ".join(kept))
+            text, where = [], []
+            for word, s, e in zip(words, starts, ends):
+                if s >= -0.03 and e <= CHUNK + 0.03:
+                    pieces = self.tokenizer.encode(" " + word, add_special_tokens=False).ids
+                    text += pieces
+                    frames = (max(int(s * 50), 0), min(max(math.ceil(e * 50), int(s * 50) + 2), FRAMES))
+                    where += [frames] * len(pieces)
+            edge = [(min(max(round(t * 50) - 2, 0), FRAMES - 3), min(max(round(t * 50) + 3, 3), FRAMES)) for t in (start, end)]
+            if stamped:
+                tokens += [ids.stamp(start)] + text + ([] if cut else [ids.stamp(end)])
+                spans += edge[:1] + where + ([] if cut else edge[1:])
+            else:
+                tokens += text
+                spans += where
+        if stamped and not tokens:
+            tokens, spans = [ids.zero], [(-1, -1)]
+        prompt = [ids.sot, ids.en, ids.transcribe] + ([] if stamped else [ids.notimestamps])
+        inputs = prompt + tokens
+        labels = [ids.en if said else ids.nospeech] + [-100] * (len(prompt) - 2) + tokens + [ids.eot]
+        spans = [(-1, -1)] * (len(prompt) - 1) + spans + [(-1, -1)]
+        # the room
+        kind = rng.random()
+        if kind < 0.9:
+            bed = self.noise[rng.randrange(len(self.noise))]
+            shift = rng.randrange(len(bed) - SAMPLES)
+            loud = level * 0.25 * 10 ** (-rng.uniform(3, 40) / 20) if rng.random() < 0.9 else 10 ** (-rng.uniform(50, 80) / 20)
+            sound += loud * bed[shift : shift + SAMPLES]
+        sound = np.clip(sound, -1, 1)
+        if kind < 0.97:
+            sound = np.round(sound * 32767) / 32768
+        return sound, inputs, labels, phones, spoken, spans, self.crop(places) if short else 0
+
+    def crop(self, places):
+        """A first position such that SHORT positions from there hold all that is said."""
+        note, begin = places[0]
+        low = max(0, math.ceil((begin + note["length"] / RATE) * 50) - SHORT)
+        return self.rng.randint(min(low, FRAMES - SHORT), max(0, min(int(begin * 50), FRAMES - SHORT)))
+
+    def batch(self, size, augment=True, short=False):
+        """(mel, decoder inputs, labels, phonemes, words, spans of the written tokens, first positions).
+
+        With `short`, the mels are cut to SHORT positions around one sentence: half the work, for the beginning.
+        """
+        rows = [self.sample(i % 2 == 0, short) for i in range(size)]
+        mel = self.mel(torch.from_numpy(np.stack([r[0] for r in rows]).astype(np.float32)))
+        if augment:
+            for i in range(size):
+                if self.rng.random() < 0.5:
+                    low, high = self.rng.randrange(80), self.rng.randint(1, 10)
+                    mel[i, low : low + high] = mel[i].mean()
+                if self.rng.random() < 0.3:
+                    low, high = self.rng.randrange(CHUNK * 100), self.rng.randint(1, 12)
+                    mel[i, :, low : low + high] = mel[i].mean()
+        longest = max(len(r[1]) for r in rows)
+        inputs = torch.full((size, longest), self.ids.eot)
+        labels = torch.full((size, longest), -100)
+        spans = torch.full((size, longest, 2), -1)
+        for i, row in enumerate(rows):
+            inputs[i, : len(row[1])] = torch.tensor(row[1])
+            labels[i, : len(row[2])] = torch.tensor(row[2])
+            spans[i, : len(row[5])] = torch.tensor(row[5])
+        phones, spoken = (torch.from_numpy(np.stack([r[k] for r in rows])) for k in (3, 4))
+        firsts = torch.tensor([r[6] for r in rows])
+        if short:
+            mel = torch.stack([m[:, 2 * f : 2 * f + 2 * SHORT] for m, f in zip(mel, firsts.tolist())])
+            near = firsts[:, None] + torch.arange(SHORT)
+            phones, spoken = phones.gather(1, near), spoken.gather(1, near)
+            spans = spans - firsts[:, None, None]
+        return mel, inputs, labels, phones, spoken, spans, firsts
+
+
+# ---------------------------------------------------------------------------------------------------- model
+
+
+def build_model(ids):
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    config = WhisperConfig(
+        vocab_size=ids.size, num_mel_bins=80, d_model=128,
+        encoder_layers=3, encoder_attention_heads=4, encoder_ffn_dim=512,
+        decoder_layers=2, decoder_attention_heads=4, decoder_ffn_dim=512,
+        max_source_positions=FRAMES, max_target_positions=MAX_TOKENS,
+        dropout=0.0, attention_dropout=0.0, activation_dropout=0.0, use_cache=True,
+        pad_token_id=ids.eot, bos_token_id=ids.eot, eos_token_id=ids.eot, decoder_start_token_id=ids.sot,
+        suppress_tokens=None, begin_suppress_tokens=None,
+    )
+    torch.manual_seed(0)
+    model = WhisperForConditionalGeneration(config)
+    encoder = model.model.encoder
+    with torch.no_grad():  # the usual 0.02 is for wide models: here it would drown the sound in the positions
+        encoder.conv1.weight.normal_(0, 0.11)
+        encoder.conv2.weight.normal_(0, 0.08)
+        for name, p in model.named_parameters():
+            if p.ndim == 2 and "embed" not in name and "q_proj" not in name and "k_proj" not in name:
+                p.normal_(0, 0.06)
+    for layer, shifts in zip(encoder.layers, SHIFTS):
+        listen_nearby(layer.self_attn, shifts)
+    return model
+
+
+SHIFTS = [(-4, -1, 1, 4), (-9, -3, 3, 9), (-15, -5, 5, 15)]
+
+
+def listen_nearby(attention, shifts, scale=1.7, pairs=range(3, 19)):
+    """Begin with heads that look at the frame `shift` positions away, as the sinusoids of the positions allow.
+
+    Learning to look nearby takes a Transformer thousands of steps; as a starting point it costs nothing, and
+    training is free to move away from it.
+    """
+    half = attention.q_proj.in_features // 2
+    width = attention.q_proj.out_features // len(shifts)
+    with torch.no_grad():
+        for head, shift in enumerate(shifts):
+            for row, k in enumerate(pairs):
+                angle = math.exp(-math.log(10000) * k / (half - 1)) * shift
+                sin, cos = head * width + row, head * width + row + len(pairs)
+                attention.q_proj.weight[sin, k] += scale * math.cos(angle)
+                attention.q_proj.weight[sin, half + k] += scale * math.sin(angle)
+                attention.q_proj.weight[cos, half + k] += scale * math.cos(angle)
+                attention.q_proj.weight[cos, k] -= scale * math.sin(angle)
+                attention.k_proj.weight[sin, k] += scale
+                attention.k_proj.weight[cos, half + k] += scale
+
+
+class Pointing:
+    """Teaches half of the decoder's cross-attention heads where to look: espeak-ng says when each word was spoken.
+
+    The first layer looks at the word just written, the last one at the word to be written.
+    """
+
+    def __init__(self, model):
+        self.layers = [model.model.decoder.layers[0].encoder_attn, model.model.decoder.layers[-1].encoder_attn]
+        self.asked = [None, None]
+        for i, attention in enumerate(self.layers):
+            attention.register_forward_pre_hook(lambda _, args, kwargs, i=i: self.remember(i, args, kwargs), with_kwargs=True)
+
+    def remember(self, i, args, kwargs):
+        self.asked[i] = args[0] if args else kwargs["hidden_states"]
+
+    def loss(self, heard, spans):
+        """spans: (batch, tokens, 2) frames of each token that is written, first and one past the last; -1 where none."""
+        total = 0.0
+        before = torch.full_like(spans, -1)
+        before[:, 1:] = spans[:, :-1]
+        frames = torch.arange(heard.shape[1])
+        for attention, asked, where in zip(self.layers, self.asked, (before, spans)):
+            batch, length, width = asked.shape
+            heads, each = attention.num_heads, attention.head_dim
+            q = attention.q_proj(asked).view(batch, length, heads, each)[:, :, : heads // 2]
+            k = attention.k_proj(heard).view(batch, -1, heads, each)[:, :, : heads // 2]
+            scores = torch.einsum("bthe,bfhe->bthf", q, k).float() * attention.scaling
+            there = (frames >= where[..., :1]) & (frames < where[..., 1:])
+            known = there.any(-1)
+            inside = scores.masked_fill(~there[:, :, None], -1e4).logsumexp(-1) - scores.logsumexp(-1)
+            total = total - inside[known].mean()
+        return total
+
+
+def generation_settings(ids):
+    """Everything that generate() needs, here or in Rust."""
+    return {
+        "_from_model_config": False,
+        "bos_token_id": ids.eot,
+        "eos_token_id": ids.eot,
+        "pad_token_id": ids.eot,
+        "decoder_start_token_id": ids.sot,
+        "prev_sot_token_id": ids.prev,
+        "is_multilingual": True,
+        "lang_to_id": ids.languages,
+        "task_to_id": {"transcribe": ids.transcribe, "translate": ids.translate},
+        "no_timestamps_token_id": ids.notimestamps,
+        # speech may begin anywhere in these short windows, not only in the first second
+        "max_initial_timestamp_index": CHUNK * 50,
+        # <|endoftext|> is not suppressed at the beginning: it says that a window is silent
+        "begin_suppress_tokens": [ids.space],
+        "suppress_tokens": sorted([ids.sot, ids.translate, ids.transcribe, ids.lm, ids.prev, ids.nospeech, *ids.languages.values()]),
+        "return_timestamps": False,
+        "max_length": MAX_TOKENS,
+    }
+
+
+def export(model, tokenizer, folder):
+    from transformers import WhisperForConditionalGeneration
+
+    ids = Ids(tokenizer)
+    os.makedirs(folder, exist_ok=True)
+    half = WhisperForConditionalGeneration(model.config)
+    half.load_state_dict(model.state_dict())
+    half = half.half()
+    half.config.dtype = torch.float16
+    half.save_pretrained(folder)
+    os.chmod(os.path.join(folder, "model.safetensors"), 0o644)
+    settings = generation_settings(ids)
+    with open(os.path.join(folder, "generation_config.json"), "w") as out:
+        json.dump(settings, out, indent=2)
+        out.write("\n")
+    path = os.path.join(folder, "config.json")
+    config = json.load(open(path))
+    for name in ("suppress_tokens", "begin_suppress_tokens"):  # null breaks readers that expect lists
+        config[name] = settings[name]
+    with open(path, "w") as out:
+        json.dump(config, out, indent=2)
+        out.write("\n")
+    extractor().save_pretrained(folder)
+    tokenizer.save(os.path.join(folder, "tokenizer.json"))
+    special = [f"<|{language}|>" for language in LANGUAGES]
+    settings = {
+        "tokenizer_class": "WhisperTokenizer", "bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>", "add_prefix_space": False, "clean_up_tokenization_spaces": False,
+        "model_max_length": MAX_TOKENS, "language": None, "task": None,
+        "additional_special_tokens": ["<|endoftext|>", "<|startoftranscript|>", *special, "<|translate|>", "<|transcribe|>", "<|startoflm|>",
+                                      "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"],
+    }
+    with open(os.path.join(folder, "tokenizer_config.json"), "w") as out:
+        json.dump(settings, out, indent=2)
+        out.write("\n")
+
+
+def encode(encoder, mel, firsts):
+    """The encoder, from given positions on; -> (after the first layer, at the end)."""
+    x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)
+    x = x + encoder.embed_positions.weight[firsts[:, None] + torch.arange(x.shape[1])]
+    outs = []
+    for layer in encoder.layers:
+        x = layer(x, None)
+        x = x[0] if isinstance(x, tuple) else x
+        outs.append(x)
+    return outs[0], encoder.layer_norm(x)
+
+
+def groups(model, heads):
+    """Matrices for Muon; everything else for AdamW."""
+    matrices, rest = [], []
+    for name, p in model.named_parameters():
+        if not p.requires_grad:
+            continue
+        (matrices if p.ndim == 2 and "embed" not in name else rest).append(p)
+    return matrices, rest + list(heads.parameters())
+
+
+def rate_at(progress, step, warm=150, decay_from=0.45):
+    """Warm up, hold, then fall in a straight line to a fiftieth."""
+    scale = min(1.0, (step + 1) / warm)
+    if progress > decay_from:
+        scale *= max(0.02, 1 - (progress - decay_from) / (1 - decay_from))
+    return scale
+
+
+def train(minutes, size, muon_rate, adam_rate, save_every=240):
+    os.makedirs(WORK, exist_ok=True)
+    tokenizer = load_tokenizer()
+    ids = Ids(tokenizer)
+    wave, notes = load_pool()
+    windows = Windows(time.time_ns() % 2**32, wave, notes, tokenizer)
+    fixed = Windows(99, wave, notes, tokenizer).batch(48, augment=False)
+    model = build_model(ids)
+    heads = torch.nn.ModuleList([torch.nn.Linear(128, len(windows.sounds) + 1), torch.nn.Linear(128, len(windows.words) + 1)])
+    pointing = Pointing(model)
+    matrices, rest = groups(model, heads)
+    optimisers = [
+        torch.optim.Muon(matrices, lr=muon_rate, weight_decay=0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=adam_rate, betas=(0.9, 0.98), weight_decay=0.01),
+    ]
+    average = {k: v.clone() for k, v in model.state_dict().items()}
+    step, spent, seconds = 0, 0.0, 0.0
+    path = os.path.join(WORK, "checkpoint.pt")
+    if os.path.exists(path):
+        state = torch.load(path, weights_only=True)
+        model.load_state_dict(state["model"])
+        heads.load_state_dict(state["heads"])
+        for optimiser, saved in zip(optimisers, state["optimisers"]):
+            optimiser.load_state_dict(saved)
+        average, step, spent = state["average"], state["step"], state["spent"]
+        print(f"resumed at step {step}, {spent / 60:.1f} min", flush=True)
+    shadow = build_model(ids)
+    print(f"{sum(p.numel() for p in model.parameters())} parameters, {len(notes)} utterances, {ids.size} tokens, {len(windows.words)} words", flush=True)
+
+    def save():
+        torch.save({"model": model.state_dict(), "heads": heads.state_dict(), "optimisers": [o.state_dict() for o in optimisers],
+                    "average": average, "step": step, "spent": spent}, path + ".new")
+        os.replace(path + ".new", path)
+        shadow.load_state_dict(average)
+        shadow.eval()
+        export(shadow, tokenizer, os.path.join(WORK, "export"))
+        with torch.no_grad():
+            out = shadow(fixed[0], decoder_input_ids=fixed[1]).logits
+            mask = fixed[2] != -100
+            loss = F.cross_entropy(out[mask], fixed[2][mask]).item()
+            words = mask & (fixed[2] < ids.eot)
+            right = (out.argmax(-1) == fixed[2])[words].float().mean().item()
+        print(f"== saved at step {step}: averaged weights, fixed loss {loss:.3f}, words right (forced) {right:.3f}", flush=True)
+
+    saved = time.time()
+    sums, count = np.zeros(6), 0
+    while spent < minutes * 60:
+        began = time.time()
+        progress = spent / (minutes * 60)
+        scale = rate_at(progress, step)
+        for optimiser, base in zip(optimisers, (muon_rate, adam_rate)):
+            for group in optimiser.param_groups:
+                group["lr"] = base * scale
+        help_weight = max(0.1, 1 - progress * 1.8)
+        short = progress < 0.4 and windows.rng.random() < 0.8
+        mel, inputs, labels, phones, spoken, spans, firsts = windows.batch(size, short=short)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            first, heard = encode(model.model.encoder, mel, firsts)
+            out = model.model.decoder(input_ids=inputs, encoder_hidden_states=heard).last_hidden_state
+            mask = labels != -100
+            logits = model.proj_out(out[mask])
+            pointed = pointing.loss(heard, spans)
+        heard = heard.float()
+        loss = F.cross_entropy(logits.float(), labels[mask])
+        phone = F.cross_entropy(heads[0](first.float()).flatten(0, 1), phones.flatten())
+        word = F.cross_entropy(heads[1](heard).flatten(0, 1), spoken.flatten())
+        for optimiser in optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        (loss + help_weight * (0.5 * phone + word + 0.3 * pointed)).backward()
+        torch.nn.utils.clip_grad_norm_(rest, 1.0)
+        for optimiser in optimisers:
+            optimiser.step()
+        step += 1
+        decay = min(0.998, (step + 1) / (step + 20))
+        with torch.no_grad():
+            for key, value in model.state_dict().items():
+                average[key].lerp_(value, 1 - decay)
+            target = labels[mask]
+            text = target < ids.eot
+            right = (logits.argmax(-1) == target)[text].float().mean().item()
+        sums += [loss.item(), phone.item(), word.item(), right, pointed.item(), time.time() - began]
+        count += 1
+        spent += time.time() - began
+        if step % 25 == 0:
+            a = sums / count
+            print(f"step {step} {spent / 60:.1f} min loss {a[0]:.3f} phone {a[1]:.3f} word {a[2]:.3f} right {a[3]:.3f} point {a[4]:.3f} rate {scale:.2f} {a[5]:.2f} s/step", flush=True)
+            sums, count = np.zeros(6), 0
+        if time.time() - saved > save_every:
+            save()
+            saved = time.time()
+    save()
+
+
+def load_tokenizer():
+    from tokenizers import Tokenizer
+
+    path = os.path.join(WORK, "tokenizer.json")
+    if not os.path.exists(path):
+        os.makedirs(WORK, exist_ok=True)
+        build_tokenizer().save(path)
+    return Tokenizer.from_file(path)
+
+
+# ---------------------------------------------------------------------------------------------------- tests
+
+
+def plain(text):
+    return "".join(c if c.isalnum() or c == " " else " " for c in text.lower()).split()
+
+
+def errors(truth, heard):
+    """Word edits between two lists of words."""
+    row = list(range(len(heard) + 1))
+    for i, t in enumerate(truth, 1):
+        last, row[0] = row[0], i
+        for j, h in enumerate(heard, 1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (t != h))
+    return row[-1]
+
+
+class Ear:
+    """A checkpoint through Hugging Face generate."""
+
+    def __init__(self, folder):
+        from transformers import WhisperForConditionalGeneration, WhisperProcessor
+
+        self.model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+        self.processor = WhisperProcessor.from_pretrained(folder)
+
+    def window(self, sound, stamped=True):
+        """Tokens for one window."""
+        features = self.processor.feature_extractor(sound, sampling_rate=RATE, return_tensors="pt").input_features
+        with torch.no_grad():
+            out = self.model.generate(features, language="en", task="transcribe", return_timestamps=stamped)
+        return out[0].tolist()
+
+    def text(self, tokens):
+        return self.processor.tokenizer.decode(tokens, skip_special_tokens=True)
+
+    def long(self, sound):
+        """[(start, end, text)] of any length, by Whisper's sequential windows."""
+        features = self.processor.feature_extractor(sound, sampling_rate=RATE, return_tensors="pt", truncation=False, padding="longest", return_attention_mask=True)
+        with torch.no_grad():
+            out = self.model.generate(features.input_features, attention_mask=features.attention_mask, language="en", task="transcribe",
+                                      return_timestamps=True, return_segments=True, condition_on_prev_tokens=False)
+        if isinstance(out, torch.Tensor):
+            return [(0.0, len(sound) / RATE, self.text(out[0].tolist()))]
+        return [(float(s["start"]), float(s["end"]), self.text(s["tokens"].tolist()).strip()) for s in out["segments"][0]]
+
+    def seeking(self, sound):
+        """[(start, end, text)]: as `long`, but a sentence that the window cuts is heard again from its start.
+
+        A segment without a closing timestamp was cut by the end of the window: when it does not begin the window,
+        the next window begins where it does. This is what the model is trained for. Otherwise the next window
+        overlaps by 0.6 s, for a sentence of which not one whole word was heard yet, but not with a closed segment.
+        """
+        zero = self.processor.tokenizer.convert_tokens_to_ids("<|0.00|>")
+        eot = self.processor.tokenizer.eos_token_id
+        out, at = [], 0.0
+        total = len(sound) / RATE
+        while at < total - 0.1:
+            window = sound[int(at * RATE) : int(at * RATE) + SAMPLES]
+            tokens, start, words, step = self.window(window), None, [], CHUNK - 0.6
+            for token in tokens:
+                if token >= zero:
+                    time_ = (token - zero) * 0.02
+                    if start is None:
+                        start = time_
+                    elif words and time_ > start:  # a sentence that ends before it begins was cut as well
+                        out.append((at + start, at + time_, self.text(words).strip()))
+                        step = max(step, min(time_, CHUNK))
+                        start, words = None, []
+                elif token < eot:
+                    words.append(token)
+            if start is not None and words:
+                if start > 0.5 and at + CHUNK < total:
+                    step = max(0.2, start - 0.2)
+                else:
+                    out.append((at + start, min(at + CHUNK, total), self.text(words).strip()))
+                    step = CHUNK
+            at += step
+        return out
+
+
+def report(name, pairs):
+    """pairs of (truth, heard) texts."""
+    wrong = sum(errors(plain(t), plain(h)) for t, h in pairs)
+    words = sum(len(plain(t)) for t, _ in pairs)
+    print(f"{name}: WER {100 * wrong / max(words, 1):.1f} % ({wrong} of {words} words)", flush=True)
+    return wrong / max(words, 1)
+
+
+def unseen(rng, count):
+    sentences = []
+    while len(sentences) < count:
+        sentence = vocab.sample_sentence(rng)
+        if held_out(sentence):
+            sentences.append(sentence)
+    return sentences
+
+
+def test(folder, count=60, show=6):
+    ear = Ear(folder)
+    rng = random.Random(12345)
+    os.makedirs(WORK, exist_ok=True)
+    wave, notes = speak_all(unseen(rng, count), rng, [None], jitter=False)
+    bed = noises(77, 4)
+    mel, got = Mel(), None
+    for noisy in (False, True):
+        for stamped in (True, False):
+            pairs, offs, began = [], [], time.time()
+            for i, note in enumerate(notes):
+                sound = np.zeros(SAMPLES, np.float32)
+                at = rng.randrange(SAMPLES - note["length"])
+                sound[at : at + note["length"]] = wave[note["at"] : note["at"] + note["length"]] / 32768 * 0.7
+                if noisy:
+                    sound += 0.25 * 10 ** (-15 / 20) * 0.25 * bed[i % 4][:SAMPLES]
+                if got is None:
+                    theirs = extractor()(sound, sampling_rate=RATE, return_tensors="pt").input_features
+                    got = (theirs - mel(torch.from_numpy(sound)[None])).abs().max().item()
+                    print(f"log-mel differs from WhisperFeatureExtractor by at most {got:.1e}")
+                tokens = ear.window(sound, stamped)
+                pairs.append((note["text"], ear.text(tokens)))
+                if stamped:
+                    zero = ear.processor.tokenizer.convert_tokens_to_ids("<|0.00|>")
+                    stamps = [(t - zero) * 0.02 for t in tokens if t >= zero]
+                    if len(stamps) == 2:
+                        offs.append(max(abs(stamps[0] - at / RATE - note["start"]), abs(stamps[1] - at / RATE - note["end"])))
+            name = f"unseen sentences, {'noise' if noisy else 'clean'}, {'timestamps' if stamped else 'no timestamps'}"
+            report(name, pairs)
+            if stamped:
+                print(f"   one closed segment in {len(offs)} of {count}; its times are off by {np.median(offs) if offs else float('nan'):.2f} s (median), {(time.time() - began) / count:.2f} s a window")
+                for truth, heard in pairs[:show]:
+                    print(f"   {truth!r} -> {heard!r}")
+    silent = sum(bool(plain(ear.text(ear.window(0.01 * bed[i % 4][i * 1000 : i * 1000 + SAMPLES])))) for i in range(20))
+    print(f"windows of noise in which words were heard: {silent} of 20")
+    # a long recording: a sentence every 5 to 9 seconds, in noise, through AAC
+    wave, notes = speak_all(unseen(rng, 24), rng, [None], jitter=False)
+    at, pieces = 0.0, []
+    for note in notes:
+        pieces.append((at + rng.uniform(0, 2), note))
+        at += rng.uniform(5, 9)
+    sound = np.zeros(int((at + 2) * RATE), np.float32)
+    for begin, note in pieces:
+        a = int(begin * RATE)
+        sound[a : a + note["length"]] += wave[note["at"] : note["at"] + note["length"]] / 32768 * 0.6
+    sound += 0.004 * np.resize(bed[1], len(sound))
+    sound = to_16k((np.clip(sound, -1, 1) * 32767).astype(np.int16), RATE, (44100, "64k")).astype(np.float32) / 32768
+    truth = " ".join(n["text"] for n in notes)
+    for name, way in (("generate's windows", ear.long), ("seeking windows", ear.seeking)):
+        report(f"{len(sound) / RATE:.0f} s through AAC with noise, {name}", [(truth, " ".join(t for _, _, t in way(sound)))])
+
+
+def evaluate(folder, day):
+    ear = Ear(folder)
+    raw = ffmpeg(["-i", os.path.join(day, "day.mp4"), "-vn", "-f", "s16le", "-ac", "1", "-ar", str(RATE), "pipe:1"])
+    sound = np.frombuffer(raw, np.int16).astype(np.float32) / 32768
+    truth = [json.loads(line) for line in open(os.path.join(day, "speech.jsonl")) if line.strip()]
+    for name, way in (("generate's windows", ear.long), ("seeking windows", ear.seeking)):
+        heard = way(sound)
+        report(f"{len(sound) / RATE:.0f} s, {len(truth)} sentences, {name}", [(" ".join(t["text"] for t in truth), " ".join(t for _, _, t in heard))])
+    for t in truth:
+        print(f"   {t['start']:6.2f} {t['end']:6.2f} said  {t['text']}")
+    for start, end, text in heard:
+        print(f"   {start:6.2f} {end:6.2f} heard {text}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=70, help="training time in all")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--muon", type=float, default=3e-3)
+    parser.add_argument("--adam", type=float, default=2e-3)
+    parser.add_argument("--model", default=TARGET, help="checkpoint folder for --test and --evaluate")
+    parser.add_argument("--export", action="store_true")
+    parser.add_argument("--test", action="store_true")
+    parser.add_argument("--evaluate", metavar="DAY_DIR")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    if args.test:
+        test(args.model)
+    elif args.evaluate:
+        evaluate(args.model, args.evaluate)
+    else:
+        if not args.export:
+            train(args.minutes, args.batch, args.muon, args.adam)
+        tokenizer = load_tokenizer()
+        model = build_model(Ids(tokenizer))
+        model.load_state_dict(torch.load(os.path.join(WORK, "checkpoint.pt"), weights_only=True)["average"])
+        export(model, tokenizer, TARGET)
+
+
+if __name__ == "__main__":
+    main()
