@@ -6,7 +6,7 @@ use crate::{
     value::Time,
 };
 use ::image::RgbImage;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Something to look at or read, with its pixels.
@@ -80,7 +80,7 @@ pub struct Job {
     /// Seeds sampling.
     pub seed: u64,
     stream: Option<mpsc::UnboundedSender<String>>,
-    back: oneshot::Sender<Result<Reply, AgentError>>,
+    back: Back,
     span: tracing::Span,
 }
 
@@ -92,12 +92,12 @@ impl Job {
         stream: Option<mpsc::UnboundedSender<String>>,
     ) -> (Job, oneshot::Receiver<Result<Reply, AgentError>>) {
         let (back, answer) = oneshot::channel();
-        (Job { work, seed, stream, back, span: tracing::Span::current() }, answer)
+        (Job { work, seed, stream, back: Back::new(back), span: tracing::Span::current() }, answer)
     }
 
     /// True once nobody waits for the answer.
     pub fn gone(&self) -> bool {
-        self.back.is_closed()
+        self.back.gone()
     }
 
     /// True if someone listens to the pieces of text.
@@ -120,7 +120,34 @@ impl Job {
         if let Err(error) = &reply {
             tracing::debug!(%error, "not answered");
         }
-        self.back.send(reply).ok();
+        self.back.send(reply);
+    }
+
+    /// The way back alone, for whoever must answer if the model cannot.
+    pub fn back(&self) -> Back {
+        self.back.clone()
+    }
+}
+
+/// The way back to an asker. The first answer counts.
+#[derive(Debug, Clone)]
+pub struct Back(Arc<Mutex<Option<oneshot::Sender<Result<Reply, AgentError>>>>>);
+
+impl Back {
+    fn new(way: oneshot::Sender<Result<Reply, AgentError>>) -> Back {
+        Back(Arc::new(Mutex::new(Some(way))))
+    }
+
+    /// Answers, unless someone did; nobody waiting any more is fine.
+    pub fn send(&self, reply: Result<Reply, AgentError>) {
+        let way = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(way) = way {
+            way.send(reply).ok();
+        }
+    }
+
+    fn gone(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 }
 

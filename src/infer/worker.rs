@@ -6,7 +6,6 @@ use crate::agent::AgentError;
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -31,7 +30,6 @@ impl Default for Limits {
 pub struct Worker {
     jobs: mpsc::Sender<Job>,
     name: String,
-    panic: Arc<Mutex<Option<String>>>,
 }
 
 impl Worker {
@@ -43,13 +41,13 @@ impl Worker {
     ) -> Result<(Worker, T), AgentError> {
         let (jobs, waiting) = mpsc::channel(limits.queue.max(1));
         let (ready, loaded) = oneshot::channel();
-        let panic = Arc::new(Mutex::new(None));
-        let worker = Worker { jobs, name: name.to_owned(), panic: panic.clone() };
+        let worker = Worker { jobs, name: name.to_owned() };
+        let name_there = name.to_owned();
         let run = move || {
             match catch_unwind(AssertUnwindSafe(load)) {
                 Ok(Ok((model, about))) => {
                     if ready.send(Ok(about)).is_ok() {
-                        serve(model, waiting, limits, &panic);
+                        serve(model, waiting, limits, &name_there);
                     }
                 }
                 Ok(Err(error)) => drop(ready.send(Err(error))),
@@ -72,13 +70,11 @@ impl Worker {
 
     /// What to tell an asker whose job was dropped without an answer.
     pub fn dropped(&self) -> AgentError {
-        let why = self.panic.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let why = why.unwrap_or_else(|| "the request was dropped".to_owned());
-        AgentError::Model(format!("{} could not answer: {why}", self.name))
+        AgentError::Model(format!("{} could not answer: the request was dropped", self.name))
     }
 }
 
-fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: Limits, panic: &Mutex<Option<String>>) {
+fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: Limits, name: &str) {
     let mut waiting = VecDeque::new();
     loop {
         if waiting.is_empty() {
@@ -95,9 +91,12 @@ fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: Li
             continue;
         }
         tracing::debug!(jobs = jobs.len(), group = jobs[0].work.group(), waiting = waiting.len(), "one call");
+        let backs: Vec<_> = jobs.iter().map(Job::back).collect();
         if let Err(why) = catch_unwind(AssertUnwindSafe(|| model.answer(jobs))) {
-            // The jobs were dropped while unwinding; their askers read the reason from here.
-            *panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("it panicked: {}", words(&*why)));
+            let why = words(&*why);
+            for back in backs {
+                back.send(Err(AgentError::Model(format!("{name} could not answer: it panicked: {why}"))));
+            }
         }
     }
 }
@@ -194,12 +193,9 @@ mod tests {
             let (job, answer) = Job::new(text(what), 0, None);
             worker.send(job).await.unwrap();
             permits.send(()).unwrap();
-            match answer.await {
-                Ok(reply) => format!("{:?}", reply.unwrap()),
-                Err(_) => worker.dropped().to_string(),
-            }
+            answer.await.unwrap().map_err(|e| e.to_string())
         };
-        assert_eq!(ask("panic").await, "counting could not answer: it panicked: told to panic");
-        assert_eq!(ask("fine").await, "Embed([1.0])");
+        assert_eq!(ask("panic").await, Err("counting could not answer: it panicked: told to panic".to_owned()));
+        assert_eq!(ask("fine").await, Ok(Reply::Embed(vec![1.0])));
     }
 }
