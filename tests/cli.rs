@@ -177,3 +177,39 @@ fn a_log_is_asked_with_the_same_prompt() {
     assert!(figures["exact_match"].as_f64() >= Some(0.7), "{figures}");
     assert!(figures["refused_unanswerable"].as_f64() >= Some(0.8), "{figures}");
 }
+
+/// What the README shows is what happens: its dialogue passes its tests, its agent files are read, its questions are answered so.
+#[test]
+fn the_readme_is_true() {
+    let folder = tempfile::tempdir().expect("temp");
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README");
+    let blocks: Vec<&str> = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let dialogue = blocks.iter().find(|b| b.contains("dialogue:")).expect("a dialogue");
+    let where_ = folder.path().join("where.yaml");
+    std::fs::write(&where_, dialogue).expect("written");
+    let (out, _) = check(folder.path(), &["test", where_.to_str().expect("UTF-8")], 0);
+    assert!(readme.contains(out.lines().last().expect("a count")), "{out}");
+
+    std::fs::create_dir(folder.path().join("agents")).expect("made");
+    let agents: Vec<&&str> = blocks.iter().filter(|b| b.starts_with("about:")).collect();
+    assert_eq!(agents.len(), 2);
+    for (number, agent) in agents.into_iter().enumerate() {
+        std::fs::write(folder.path().join(format!("agents/a{number}.yaml")), agent).expect("written");
+        let role = format!("  a{number}: a{number}");
+        let text = "version: 1\ndialogue: d\nabout: d\ncast:\nROLE\nsteps:\n  s: { say: { agent: a0, text: hello } }\nanswer: \"{{ s }}\"\n";
+        let text = text.replace("ROLE", &role).replace("agent: a0", &format!("agent: a{number}"));
+        std::fs::write(folder.path().join("d.yaml"), text).expect("written");
+        let output =
+            elenchus(folder.path()).current_dir(folder.path()).args(["check", "d.yaml"]).output().expect("it ends");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    let (first, rest) = readme.split_once("$ elenchus ask ").expect("a question");
+    assert!(first.ends_with("```\n"));
+    for shown in rest.split("```").next().expect("a block").split("$ elenchus ask ") {
+        let (command, answer) = shown.split_once('\n').expect("an answer");
+        let (video, question) = command.split_once(' ').expect("a question");
+        let (out, _) = check(folder.path(), &["ask", video, question.trim_matches('"'), "-q"], 0);
+        assert_eq!(out.trim(), answer.trim(), "{question}");
+    }
+}
