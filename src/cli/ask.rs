@@ -4,6 +4,7 @@ use super::{
     Exit, Failure,
     common::RunArgs,
     out::Out,
+    progress::count,
     session::{Session, block_on},
 };
 use crate::{
@@ -84,7 +85,7 @@ pub(crate) fn show(outcome: &Outcome, out: &Out, with_value: bool) -> Result<(),
     }
     let seconds = outcome.elapsed_ms as f64 / 1000.0;
     let from_memo = format!("{} from the memo", outcome.memo_hits);
-    out.note(format_args!("({} exchanges, {from_memo}, {seconds:.1} s)", outcome.exchanges));
+    out.note(format_args!("({}, {from_memo}, {seconds:.1} s)", count(outcome.exchanges)));
     Ok(())
 }
 

@@ -5,9 +5,10 @@ use crate::{
     hub::download,
     run::{Event, Progress},
 };
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::{
     collections::HashMap,
+    fmt::Write,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -18,6 +19,25 @@ pub(crate) struct Bars {
     drawn: bool,
     all: MultiProgress,
     steps: Mutex<HashMap<String, Step>>,
+}
+
+/// `1 exchange`, `2 exchanges`.
+pub(crate) fn count(exchanges: u64) -> String {
+    format!("{exchanges} exchange{}", if exchanges == 1 { "" } else { "s" })
+}
+
+/// Exchanges in a second, once there is one.
+fn rate(state: &ProgressState, to: &mut dyn Write) {
+    if state.pos() > 0 {
+        let _ = write!(to, "{:.1}/s", state.per_sec());
+    }
+}
+
+/// The time left, once it can be told.
+fn left(state: &ProgressState, to: &mut dyn Write) {
+    if state.pos() > 0 {
+        let _ = write!(to, "{:#} left", HumanDuration(state.eta()));
+    }
 }
 
 /// One of the dialogue's own steps.
@@ -51,8 +71,9 @@ impl Bars {
     }
 
     fn started(&self, path: &str, verb: &'static str, items: Option<usize>) {
-        let template = "{prefix:>14} {bar:24} {pos:>5}/{len:<5} {per_sec:>10} {eta:>4} left  {msg}";
+        let template = "{prefix:>14} {bar:24} {pos:>5}/{len:<5} {rate:>8} {left:>9}  {msg}";
         let style = ProgressStyle::with_template(template).expect("the bar's template is right: this is a bug");
+        let style = style.with_key("rate", rate).with_key("left", left);
         let bar = ProgressBar::new(items.map_or(1, |n| n as u64)).with_style(style).with_prefix(path.to_owned());
         let bar = self.all.add(bar);
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -71,7 +92,8 @@ impl Bars {
         } else if step.done > 0 {
             let verb = step.verb;
             let from_memo = if step.hits > 0 { format!(", {} from the memo", step.hits) } else { String::new() };
-            self.line(format_args!("{path:>14}  {verb}: {} exchanges in {seconds:.1} s{from_memo}", step.done));
+            let count = count(step.done);
+            self.line(format_args!("{path:>14}  {verb}: {count} in {seconds:.1} s{from_memo}"));
         }
     }
 

@@ -129,12 +129,14 @@ impl Job {
     }
 }
 
+type Way = oneshot::Sender<Result<Reply, AgentError>>;
+
 /// The way back to an asker. The first answer counts.
 #[derive(Debug, Clone)]
-pub struct Back(Arc<Mutex<Option<oneshot::Sender<Result<Reply, AgentError>>>>>);
+pub struct Back(Arc<Mutex<Option<Way>>>);
 
 impl Back {
-    fn new(way: oneshot::Sender<Result<Reply, AgentError>>) -> Back {
+    fn new(way: Way) -> Back {
         Back(Arc::new(Mutex::new(Some(way))))
     }
 

@@ -203,6 +203,8 @@ impl Driver {
     async fn pump(&mut self) -> Result<(), RunError> {
         loop {
             let due = self.machine.due();
+            // a step starts before its first reply, which the memo may give at once
+            self.tell()?;
             self.stages.add(due).await;
             self.hand_over()?;
             self.tell()?;
