@@ -104,6 +104,77 @@ fn a_killed_run_repeats_nothing() {
 }
 
 #[test]
+fn weights_are_loaded_only_when_the_memo_does_not_suffice() {
+    let cache = tempfile::tempdir().expect("temp");
+    let ask = |question: &str, more: &[&str]| {
+        let question = format!("question={question}");
+        let log = "log=examples/media/day1.log.jsonl";
+        let args = [&["run", "log_qa", "-i", log, "-i", &question, "-v"], more].concat();
+        let (_, err) = check(cache.path(), &args, 0);
+        err.lines().filter(|line| line.contains("loaded")).count()
+    };
+    assert_eq!(ask(KEYS, &[]), 1);
+    assert_eq!(ask(KEYS, &[]), 0);
+    assert_eq!(ask(KEYS, &["--fresh"]), 1);
+    assert_eq!(ask("What was I doing at 00:26?", &[]), 1);
+    let args = ["run", "log_qa", "-i", "log=examples/media/day1.log.jsonl", "-i", "question=x", "--memory", "1MB"];
+    let (_, err) = check(cache.path(), &args, 4);
+    assert!(err.contains("cpu is given 1.0 MB, and the agents need about"), "{err}");
+}
+
+#[test]
+fn a_transcript_takes_the_place_of_a_transcript_only() {
+    let folder = tempfile::tempdir().expect("temp");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let record = |to: &str, code: i32| {
+        let (log, question) = ("log=examples/media/day1.log.jsonl", format!("question={KEYS}"));
+        check(folder.path(), &["run", "log_qa", "-i", log, "-i", &question, "--record", to], code).1
+    };
+    std::fs::write(path("day.mp4"), "precious").expect("written");
+    for (to, expected) in [
+        (path("day.mp4"), "it exists and is not a transcript"),
+        (path("none/run.jsonl"), "cannot be written"),
+        (path("."), "it is a folder"),
+        ("/dev/null".to_owned(), "it is not a plain file"),
+    ] {
+        let err = record(&to, 2);
+        assert!(err.contains(expected), "{to}: {err}");
+        assert!(!err.contains("exchange"), "it is told before the run: {err}");
+    }
+    assert_eq!(std::fs::read_to_string(path("day.mp4")).expect("still there"), "precious");
+    for _ in 0..2 {
+        record(&path("run.jsonl"), 0);
+        check(folder.path(), &["replay", &path("run.jsonl")], 0);
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(path("run.jsonl"), path("link.jsonl")).expect("linked");
+        record(&path("link.jsonl"), 0);
+        assert!(std::fs::symlink_metadata(path("link.jsonl")).expect("there").is_symlink());
+    }
+}
+
+#[test]
+fn a_memo_that_cannot_be_used_is_told_with_a_way_out() {
+    let cache = tempfile::tempdir().expect("temp");
+    let args = ["run", "log_qa", "-i", "log=examples/media/day1.log.jsonl", "-i", "question=x"];
+    let base = cache.path().join("memo/memo.sqlite");
+    std::fs::create_dir(cache.path().join("memo")).expect("made");
+    std::fs::write(&base, [0x5a; 9000]).expect("written");
+    let (_, err) = check(cache.path(), &args, 1);
+    assert!(err.contains("is damaged") && err.contains("`elenchus memo purge --all`"), "{err}");
+    check(cache.path(), &[&args[..], &["--no-memo"]].concat(), 0);
+    check(cache.path(), &["memo", "purge", "--all"], 0);
+    check(cache.path(), &args, 0);
+    // one that breaks under a run is done without
+    let mut bytes = std::fs::read(&base).expect("read");
+    bytes.iter_mut().skip(4096).for_each(|byte| *byte = 0x5a);
+    std::fs::write(&base, bytes).expect("written");
+    let (_, err) = check(cache.path(), &args, 0);
+    assert_eq!(err.matches("going on without the memo").count(), 1, "{err}");
+}
+
+#[test]
 fn endings_have_their_codes() {
     let cache = tempfile::tempdir().expect("temp");
     let ends = |args: &[&str], code: i32, expected: &str| {

@@ -22,8 +22,9 @@ pub struct Need {
     pub weights: u64,
 }
 
-/// A problem for each device whose agents do not fit. Devices whose memory nobody knows are left to try.
-pub fn check(needs: &[Need], available: &BTreeMap<String, u64>) -> Vec<String> {
+/// A problem for each device whose agents do not fit in what is free there (`free`: bytes by device), or in `most` bytes if
+/// the user set a limit. Devices whose memory nobody knows are left to try.
+pub fn check(needs: &[Need], free: impl Fn(&str) -> Option<u64>, most: Option<u64>) -> Vec<String> {
     let mut by_device: BTreeMap<&str, Vec<&Need>> = BTreeMap::new();
     for need in needs {
         by_device.entry(&need.device).or_default().push(need);
@@ -31,19 +32,22 @@ pub fn check(needs: &[Need], available: &BTreeMap<String, u64>) -> Vec<String> {
     let mut problems = Vec::new();
     for (device, needs) in by_device {
         let total: u64 = needs.iter().map(|need| with_rest(need.weights)).sum();
-        match available.get(device) {
-            Some(&free) if total > free => {
-                let parts: Vec<String> =
-                    needs.iter().map(|need| format!("{} {}", need.agent, size(with_rest(need.weights)))).collect();
-                problems.push(format!(
-                    "{device} has {} free, and the agents need about {} ({}); take smaller models, a smaller dtype, or \
-                     give one another `device`",
-                    size(free),
-                    size(total),
-                    parts.join(", ")
-                ));
-            }
-            _ => {}
+        let (room, has, free) = match (free(device), most) {
+            (Some(free), Some(most)) if most < free => (most, "is given", ""),
+            (None, Some(most)) => (most, "is given", ""),
+            (Some(free), _) => (free, "has", " free"),
+            (None, None) => continue,
+        };
+        if total > room {
+            let parts: Vec<String> =
+                needs.iter().map(|need| format!("{} {}", need.agent, size(with_rest(need.weights)))).collect();
+            problems.push(format!(
+                "{device} {has} {}{free}, and the agents need about {} ({}); take smaller models, a smaller dtype, or give one \
+                 another `device`",
+                size(room),
+                size(total),
+                parts.join(", ")
+            ));
         }
     }
     problems
@@ -51,6 +55,11 @@ pub fn check(needs: &[Need], available: &BTreeMap<String, u64>) -> Vec<String> {
 
 fn with_rest(weights: u64) -> u64 {
     (weights as f64 * (1.0 + BESIDE_WEIGHTS)) as u64
+}
+
+/// Bytes free on a device, if it can be told: `cpu`, `cuda:0`, `metal`.
+pub fn free_on(device: &str) -> Option<u64> {
+    if device == "cpu" { free_memory() } else { crate::infer::device::free_memory(device) }
 }
 
 /// `1.2 GB`, in powers of 1000.
@@ -136,7 +145,7 @@ fn available(meminfo: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn check_fits(needs: &[(&str, &str, u64)], free: u64, expected: &[&str]) {
+    fn check_fits(needs: &[(&str, &str, u64)], free: Option<u64>, most: Option<u64>, expected: &[&str]) {
         let needs: Vec<Need> = needs
             .iter()
             .map(|(agent, device, weights)| Need {
@@ -145,21 +154,31 @@ mod tests {
                 weights: *weights,
             })
             .collect();
-        assert_eq!(check(&needs, &[("cpu".to_owned(), free)].into()), expected);
+        assert_eq!(check(&needs, |device| free.filter(|_| device != "metal"), most), expected);
     }
 
     #[test]
     fn agents_that_do_not_fit_together_are_refused_with_the_numbers() {
-        check_fits(&[("eye", "cpu", 600_000_000), ("mind", "cpu", 1_000_000_000)], 2_000_000_000, &[]);
-        check_fits(
-            &[("eye", "cpu", 600_000_000), ("mind", "cpu", 1_200_000_000)],
-            2_000_000_000,
-            &[
-                "cpu has 2.0 GB free, and the agents need about 2.2 GB (eye 720 MB, mind 1.4 GB); take smaller models, a \
-               smaller dtype, or give one another `device`",
-            ],
-        );
-        check_fits(&[("eye", "cuda:0", u64::MAX / 4)], 1, &[]);
+        let (two, pair) = (Some(2_000_000_000), [("eye", "cpu", 600_000_000), ("mind", "cpu", 1_200_000_000)]);
+        check_fits(&[("eye", "cpu", 600_000_000), ("mind", "cpu", 1_000_000_000)], two, None, &[]);
+        let expected = "cpu has 2.0 GB free, and the agents need about 2.2 GB (eye 720 MB, mind 1.4 GB); take smaller models, a \
+                        smaller dtype, or give one another `device`";
+        check_fits(&pair, two, None, &[expected]);
+        check_fits(&pair, two, Some(3_000_000_000), &[expected]);
+        let expected = &[expected.replace("has 2.0 GB free", "is given 1.0 GB")];
+        check_fits(&pair, two, Some(1_000_000_000), &expected.each_ref().map(String::as_str));
+        check_fits(&pair, None, Some(1_000_000_000), &expected.each_ref().map(String::as_str));
+    }
+
+    #[test]
+    fn each_device_has_its_own_budget() {
+        let apart = [("eye", "cuda:0", 600_000_000), ("mind", "cuda:1", 1_200_000_000)];
+        check_fits(&apart, Some(1_500_000_000), None, &[]);
+        let expected = "cuda:1 has 1.0 GB free, and the agents need about 1.4 GB (mind 1.4 GB); take smaller models, a smaller \
+                        dtype, or give one another `device`";
+        check_fits(&apart, Some(1_000_000_000), None, &[expected]);
+        // Nobody knows how much there is.
+        check_fits(&[("eye", "metal", u64::MAX / 4)], Some(1), None, &[]);
     }
 
     #[test]

@@ -3,19 +3,20 @@
 use super::{Agent, AgentError, Asking, Card};
 use crate::{
     exchange::{Decoding, Item, Reply, Request},
+    hub::digest::Stamp,
     infer::{
         checkpoint::Checkpoint,
         device,
-        job::{Input, Job, Pull, Sound, Work},
+        job::{Input, Job, Model, Pull, Sound, Work},
         worker::{Limits, Worker},
     },
     media::Store,
-    models::{self, Loading},
+    models::{self, Family, Loading},
     value::{Media, Time},
 };
 use async_trait::async_trait;
-use std::{path::PathBuf, sync::Arc};
-use tokio::sync::mpsc;
+use std::{path::PathBuf, sync::Arc, time::Instant};
+use tokio::sync::{OnceCell, mpsc};
 
 /// Everything that decides how a local model is loaded; `agents/NAME.yaml` as checked.
 #[derive(Debug, Clone, Default)]
@@ -39,19 +40,50 @@ pub struct LocalSpec {
 }
 
 /// An agent whose model runs in this process.
+///
+/// Everything that decides its replies is known once it is prepared; the weights are loaded when it is first needed, so that
+/// a run whose every exchange is in the memo loads nothing.
 pub struct LocalAgent {
     card: Card,
-    worker: Worker,
+    prepared: Arc<Prepared>,
+    worker: OnceCell<Worker>,
     store: Arc<Store>,
 }
 
+/// All that loading takes.
+struct Prepared {
+    spec: LocalSpec,
+    checkpoint: Checkpoint,
+    stamps: Vec<Option<Stamp>>,
+    family: &'static Family,
+    loading: Loading,
+}
+
 impl LocalAgent {
-    /// Loads the model on a thread of its own and waits until it is ready.
+    /// Reads and checks what can be without loading: the folder, its configuration, the headers of its weights, the family,
+    /// the device and the number format.
+    pub async fn prepare(spec: LocalSpec, store: Arc<Store>) -> Result<LocalAgent, AgentError> {
+        let preparing = tokio::task::spawn_blocking(move || Prepared::new(spec));
+        let (prepared, card) =
+            preparing.await.map_err(|e| AgentError::Model(format!("preparing a model stopped: {e}")))??;
+        Ok(LocalAgent { card, prepared: Arc::new(prepared), worker: OnceCell::new(), store })
+    }
+
+    /// Prepares the model and loads it.
     pub async fn load(spec: LocalSpec, store: Arc<Store>) -> Result<LocalAgent, AgentError> {
-        let name = spec.name.clone();
-        let limits = spec.limits;
-        let (worker, card) = Worker::start(&name, limits, move || load(&spec)).await?;
-        Ok(LocalAgent { card, worker, store })
+        let agent = LocalAgent::prepare(spec, store).await?;
+        agent.worker().await?;
+        Ok(agent)
+    }
+
+    /// The model's thread; loads the model on it if nobody did yet, and waits until it is ready.
+    async fn worker(&self) -> Result<&Worker, AgentError> {
+        let start = || async {
+            let prepared = self.prepared.clone();
+            let (name, limits) = (prepared.spec.name.clone(), prepared.spec.limits);
+            Worker::start(&name, limits, move || Ok((prepared.load()?, ()))).await.map(|(worker, ())| worker)
+        };
+        self.worker.get_or_try_init(start).await
     }
 
     /// The work that a request is, with its media at hand or within reach.
@@ -116,28 +148,51 @@ impl Listening {
     }
 }
 
-fn load(spec: &LocalSpec) -> Result<(Box<dyn crate::infer::job::Model>, Card), AgentError> {
-    let named = |error: AgentError| AgentError::Model(format!("{}: {error}", spec.name));
-    let checkpoint = Checkpoint::open(&spec.path).map_err(named)?;
-    let family = models::family(spec.family.as_deref(), &checkpoint.config).map_err(named)?;
-    let device = device::open(spec.device.as_deref().unwrap_or("auto")).map_err(named)?;
-    let dtype =
-        device::dtype(spec.dtype.as_deref(), checkpoint.stored_dtype().map_err(named)?, &device).map_err(named)?;
-    let class = device::class(&device);
-    let loading = Loading { device, dtype, decode: spec.decode.clone(), context_tokens: spec.context_tokens };
-    let decode = serde_json::to_string(&spec.decode).map_err(|e| AgentError::Model(e.to_string()))?;
-    let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
-    let digest = checkpoint.digest().map_err(named)?;
-    let identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
-    let model = (family.load)(&checkpoint, &loading).map_err(named)?;
-    tracing::info!(agent = spec.name, family = family.name, dtype = dtype.as_str(), device = class, "loaded");
-    Ok((model, Card { name: spec.name.clone(), kinds: family.kinds.to_vec(), identity, memo: true }))
+impl Prepared {
+    fn new(spec: LocalSpec) -> Result<(Prepared, Card), AgentError> {
+        let named = |error: AgentError| AgentError::Model(format!("{}: {error}", spec.name));
+        let checkpoint = Checkpoint::open(&spec.path).map_err(named)?;
+        let family = models::family(spec.family.as_deref(), &checkpoint.config).map_err(named)?;
+        let device = device::open(spec.device.as_deref().unwrap_or("auto")).map_err(named)?;
+        let stored = checkpoint.stored_dtype().map_err(named)?;
+        let dtype = device::dtype(spec.dtype.as_deref(), stored, &device).map_err(named)?;
+        let class = device::class(&device);
+        let (decode, context_tokens) = (spec.decode.clone(), spec.context_tokens);
+        let loading = Loading { device, dtype, decode, context_tokens };
+        let decode = serde_json::to_string(&spec.decode).map_err(|e| AgentError::Model(e.to_string()))?;
+        let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
+        let stamps = checkpoint.stamps();
+        let digest = checkpoint.digest().map_err(named)?;
+        let identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
+        let card = Card { name: spec.name.clone(), kinds: family.kinds.to_vec(), identity, memo: true };
+        Ok((Prepared { spec, checkpoint, stamps, family, loading }, card))
+    }
+
+    /// Loads the weights; blocks.
+    fn load(&self) -> Result<Box<dyn Model>, AgentError> {
+        let Prepared { spec, family, loading, .. } = self;
+        let begun = Instant::now();
+        let named = |error: AgentError| AgentError::Model(format!("{}: {error}", spec.name));
+        let model = (family.load)(&self.checkpoint, loading).map_err(named)?;
+        // The identity speaks of the files as they were: replies of others must not be kept under it.
+        if self.checkpoint.stamps() != self.stamps {
+            let changed = format!("{} was changed while the run was under way", self.checkpoint.folder.display());
+            return Err(named(AgentError::Model(changed)));
+        }
+        let (device, dtype) = (device::class(&loading.device), loading.dtype.as_str());
+        tracing::info!(agent = spec.name, family = family.name, dtype, device, took = ?begun.elapsed(), "loaded");
+        Ok(model)
+    }
 }
 
 #[async_trait]
 impl Agent for LocalAgent {
     fn card(&self) -> &Card {
         &self.card
+    }
+
+    async fn ready(&self) -> Result<(), AgentError> {
+        self.worker().await.map(|_| ())
     }
 
     async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, AgentError> {
@@ -147,8 +202,9 @@ impl Agent for LocalAgent {
         }
         let (work, listening) = self.resolve(request).await?;
         let (job, answer) = Job::new(work, asking.seed, asking.stream);
-        self.worker.send(job).await?;
-        let lost = |_| Err(self.worker.dropped());
+        let worker = self.worker().await?;
+        worker.send(job).await?;
+        let lost = |_| Err(worker.dropped());
         let Some(listening) = listening else { return answer.await.unwrap_or_else(lost) };
         let serving = listening.serve(&self.store);
         tokio::pin!(serving);

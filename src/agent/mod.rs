@@ -77,6 +77,12 @@ pub trait Agent: Send + Sync {
     fn retries(&self) -> u32 {
         0
     }
+    /// Does what must be done once before the first request, such as loading weights. The driver calls it when the first
+    /// exchange is due that the memo does not have, and counts the time on no exchange; a failure ends the run. An agent that
+    /// is asked without it gets ready by itself.
+    async fn ready(&self) -> Result<(), AgentError> {
+        Ok(())
+    }
     /// One request in, one reply out.
     async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, AgentError>;
 }

@@ -1,4 +1,4 @@
-//! Who answers in a run: every agent of a plan, loaded and ready before the first exchange.
+//! Who answers in a run: every agent of a plan, found and checked before the first exchange.
 
 use super::{
     Agent, AgentError,
@@ -19,7 +19,7 @@ use crate::{
 };
 use futures_util::future::join_all;
 use indexmap::IndexMap;
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 /// What loading needs besides the plan.
 #[derive(Clone)]
@@ -28,6 +28,8 @@ pub struct Options {
     pub hub: Hub,
     /// The device for every local agent, over what their files say.
     pub device: Option<String>,
+    /// Most bytes that the agents may take together on any one device; what is free, if less or not given.
+    pub memory: Option<u64>,
     /// Where pictures and sound come from.
     pub store: Arc<Store>,
     /// How a person is asked.
@@ -46,7 +48,8 @@ pub struct Unready {
 }
 
 impl Unready {
-    fn new(agent: &str, error: AgentError) -> Unready {
+    /// An agent's error, with the agent's name said once.
+    pub fn new(agent: &str, error: AgentError) -> Unready {
         // A model's own errors name it already; once is enough.
         let error = match error {
             AgentError::Model(message) => {
@@ -73,6 +76,8 @@ impl fmt::Display for Unready {
 pub struct Roster {
     /// Role to who plays it, in the order of the plan: what a run takes.
     pub agents: IndexMap<String, Arc<dyn Agent>>,
+    /// Where they all get pictures and sound from.
+    pub store: Option<Arc<Store>>,
 }
 
 impl fmt::Debug for Roster {
@@ -82,8 +87,9 @@ impl fmt::Debug for Roster {
 }
 
 impl Roster {
-    /// Loads every agent of the plan, each once. Either all are ready, or every one that is not is named with its reason.
-    /// What can be told without loading (missing files, keys, memory) is told before anything is loaded.
+    /// Prepares every agent of the plan, each once: either all can be asked, or every one that cannot is named with its
+    /// reason (missing or damaged files, keys, memory). Weights are loaded when the first exchange is due that the memo
+    /// does not have ([`Agent::ready`]).
     pub async fn load(plan: &Plan, options: &Options) -> Result<Roster, Vec<Unready>> {
         let mut wanted: IndexMap<&str, Vec<Kind>> = IndexMap::new();
         for role in plan.roles.values() {
@@ -102,7 +108,7 @@ impl Roster {
         let mut roles: IndexMap<String, Arc<dyn Agent>> =
             plan.roles.iter().map(|(role, played)| (role.clone(), by_name[played.agent.as_str()].clone())).collect();
         roles.insert(MediaAgent::NAME.to_owned(), Arc::new(MediaAgent::new(options.store.clone())));
-        Ok(Roster { agents: roles })
+        Ok(Roster { agents: roles, store: Some(options.store.clone()) })
     }
 }
 
@@ -195,9 +201,7 @@ fn fits(names: &[&str], stages: &[Stage], options: &Options) -> Result<(), Vec<U
             needs.push(Need { agent: (*name).to_owned(), device, weights });
         }
     }
-    let available: BTreeMap<String, u64> =
-        budget::free_memory().map(|free| ("cpu".to_owned(), free)).into_iter().collect();
-    let problems = budget::check(&needs, &available);
+    let problems = budget::check(&needs, budget::free_on, options.memory);
     let unready = |problem| Unready { agent: String::new(), error: AgentError::Model(problem) };
     if problems.is_empty() { Ok(()) } else { Err(problems.into_iter().map(unready).collect()) }
 }
@@ -223,7 +227,7 @@ async fn ready(name: &str, stage: Stage, options: &Options) -> Result<Arc<dyn Ag
                 limits: limits(wish.batch, wish.queue),
                 context_tokens: wish.context_tokens,
             };
-            Ok(Arc::new(LocalAgent::load(spec, options.store.clone()).await?))
+            Ok(Arc::new(LocalAgent::prepare(spec, options.store.clone()).await?))
         }
         Stage::Wished(_) => Err(AgentError::Model(format!("{name} was not looked for: this is a bug"))),
     }
@@ -268,6 +272,7 @@ mod tests {
                 settings,
             },
             device: Some("cpu".into()),
+            memory: None,
             store: Arc::new(Store::new(crate::media::Limits::default())),
             prompt: Arc::new(Nobody),
             on_progress: Arc::new(|_| {}),

@@ -11,6 +11,9 @@ pub(crate) struct RunArgs {
     /// Where local models run: auto, cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
+    /// Most memory that the models may take together on a device (4GB); what is free there, if not given
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub memory: Option<u64>,
     /// Seeds all sampling; same seed, same device: same transcript
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -56,9 +59,42 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| expected())
 }
 
+/// `4GB`, `500 MB`, `1.5GiB`; a bare number is bytes.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let unit = match text[split..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => f64::NAN,
+    };
+    match text[..split].parse::<f64>().map(|number| number * unit) {
+        Ok(bytes) if bytes.is_finite() => Ok(bytes as u64),
+        _ => Err(format!("`{text}` is not a size; expected for example 4GB or 500MB")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read() {
+        let check = |text: &str, expected: Option<u64>| assert_eq!(bytes(text).ok(), expected, "{text}");
+        check("4GB", Some(4_000_000_000));
+        check("1.5 GiB", Some(1_610_612_736));
+        check("500m", Some(500_000_000));
+        check("1000", Some(1000));
+        for bad in ["", "GB", "4 cows", "-1GB", "1.2.3GB", "∞"] {
+            check(bad, None);
+        }
+    }
 
     #[test]
     fn time_spans_are_read() {

@@ -59,9 +59,18 @@ impl From<RunError> for Failure {
             RunErrorKind::Deadline => Exit::Spent,
             RunErrorKind::Cancelled => Exit::Interrupted,
         };
-        let kept = matches!(exit, Exit::Spent | Exit::Interrupted);
+        let hint = match &error {
+            RunError::Unready(_) => Some(WHAT_IS_HERE),
+            _ if matches!(exit, Exit::Spent | Exit::Interrupted) => {
+                Some("what was finished is in the memo; run it again to go on")
+            }
+            _ => None,
+        };
         let failure = Failure::new(exit, error);
-        if kept { failure.hint("what was finished is in the memo; run it again to go on") } else { failure }
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 
@@ -85,12 +94,10 @@ impl From<AgentError> for Failure {
 pub(crate) fn unready(all: &[Unready]) -> Failure {
     let message = all.iter().map(Unready::to_string).collect::<Vec<_>>().join("; ");
     let failure = Failure::new(Exit::Model, message);
-    if all.len() == 1 {
-        failure.hint("`elenchus models list` shows what is here, `elenchus doctor` what is missing")
-    } else {
-        failure
-    }
+    if all.len() == 1 { failure.hint(WHAT_IS_HERE) } else { failure }
 }
+
+const WHAT_IS_HERE: &str = "`elenchus models list` shows what is here, `elenchus doctor` what is missing";
 
 /// A dialogue that is ready to run, any number of times.
 pub(crate) struct Session {
@@ -134,7 +141,7 @@ impl Session {
         if let Some(roster) = &self.roster {
             return Ok(roster.clone());
         }
-        let options = options(&self.source, args.device.clone(), &self.bars);
+        let options = roster::Options { memory: args.memory, ..options(&self.source, args.device.clone(), &self.bars) };
         let roster = tokio::select! {
             loaded = Roster::load(&self.plan, &options) => loaded.map_err(|all| unready(&all))?,
             () = self.cancel.cancelled() => return Err(interrupted()),
@@ -150,12 +157,12 @@ impl Session {
         args: &RunArgs,
         record: Option<&Path>,
     ) -> Result<Outcome, Failure> {
-        let roster = self.roster(args).await?;
         let record = match record {
             Some(file) => Recorder::file(file)
                 .map_err(|e| Failure::refused(format!("{} cannot be written: {e}", file.display())))?,
             None => Recorder::none(),
         };
+        let roster = self.roster(args).await?;
         let conduct = Conduct {
             seed: args.seed,
             deadline: args.deadline,
@@ -164,6 +171,7 @@ impl Session {
             record,
             progress: self.bars.clone(),
             cancel: self.cancel.clone(),
+            media: roster.store,
             ..Conduct::new(roster.agents)
         };
         let (result, _) = crate::run::run(&self.plan, inputs, conduct).await;
@@ -178,6 +186,7 @@ pub(crate) fn options(source: &Source, device: String, bars: &Arc<Bars>) -> rost
     roster::Options {
         hub: source.hub.clone(),
         device: Some(device).filter(|d| d != "auto"),
+        memory: None,
         store: Arc::new(Store::new(Limits::default())),
         prompt: Arc::new(Terminal),
         on_progress: Arc::new(move |progress| bars.download(&progress)),

@@ -6,6 +6,7 @@
 
 pub mod cache;
 pub mod checkpoint;
+pub mod digest;
 pub mod download;
 pub mod embedded;
 pub mod folders;

@@ -1,12 +1,14 @@
 //! A checkpoint folder in Hugging Face layout: its configuration files, its weights, and the digest that stands for them.
 
 use super::failed;
-use crate::agent::AgentError;
+use crate::{
+    agent::AgentError,
+    hub::digest::{self, Digests, Stamp},
+};
 use candle_core::{DType, Device, safetensors::MmapedSafetensors};
 use candle_nn::VarBuilder;
 use serde_json::Value as Json;
 use std::{
-    fs::File,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
@@ -76,8 +78,25 @@ impl Checkpoint {
     }
 
     /// A digest of every file that can decide a reply: weights, configuration, tokenizer, chat template. Hex blake3 over
-    /// names and contents, in order of name.
+    /// names and contents, in order of name. Large files that did not change are not read again ([`Digests`]).
     pub fn digest(&self) -> Result<String, AgentError> {
+        let (digests, mut all) = (Digests::of_user(), blake3::Hasher::new());
+        for file in self.deciding() {
+            let digest = digests.file(&file);
+            let digest = digest.map_err(|e| AgentError::Model(format!("{}: {e}", file.display())))?;
+            all.update(file.strip_prefix(&self.folder).unwrap_or(&file).to_string_lossy().as_bytes());
+            all.update(digest.as_bytes());
+        }
+        Ok(all.finalize().to_hex().to_string())
+    }
+
+    /// The stamps of the same files: while they are equal, so is the digest.
+    pub fn stamps(&self) -> Vec<Option<Stamp>> {
+        self.deciding().iter().map(|file| digest::stamp(file).ok()).collect()
+    }
+
+    /// Every file that can decide a reply, by name.
+    fn deciding(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = self.files.clone();
         for folder in [self.folder.clone(), self.folder.join("1_Pooling")] {
             let Ok(entries) = std::fs::read_dir(&folder) else { continue };
@@ -87,15 +106,7 @@ impl Checkpoint {
         }
         files.sort();
         files.dedup();
-        let mut all = blake3::Hasher::new();
-        for file in files {
-            let named = |e: std::io::Error| AgentError::Model(format!("{}: {e}", file.display()));
-            let mut one = blake3::Hasher::new();
-            one.update_reader(File::open(&file).map_err(named)?).map_err(named)?;
-            all.update(file.strip_prefix(&self.folder).unwrap_or(&file).to_string_lossy().as_bytes());
-            all.update(one.finalize().as_bytes());
-        }
-        Ok(all.finalize().to_hex().to_string())
+        files
     }
 }
 

@@ -27,6 +27,22 @@ pub fn automatic() -> &'static str {
     }
 }
 
+/// Memory that is free on an accelerator, in bytes; none for the CPU, and where the device does not say.
+///
+/// Metal shares the machine's memory and recommends how much of it to use at most.
+pub fn free_memory(name: &str) -> Option<u64> {
+    match open(name).ok()? {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(cuda) => cuda.cuda_stream().context().mem_get_info().ok().map(|(free, _)| free as u64),
+        #[cfg(feature = "metal")]
+        Device::Metal(metal) => {
+            let device = metal.metal_device();
+            Some(device.recommended_max_working_set_size().saturating_sub(device.current_allocated_size()) as u64)
+        }
+        _ => None,
+    }
+}
+
 /// The accelerators that this build can use, if the machine has them.
 pub fn built_with() -> Vec<&'static str> {
     let features = [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal"))];

@@ -5,7 +5,7 @@ use super::{
     probe::{decodes, measured_end, probe},
     remote, sniff,
 };
-use crate::value::Media;
+use crate::{hub::digest::Digests, value::Media};
 use std::{
     fs::{self, File},
     io::{self, Read},
@@ -120,12 +120,11 @@ fn unreadable(shown: &str, error: &io::Error) -> MediaError {
     MediaError::new(Fault::Unreadable, shown, what)
 }
 
-/// blake3 of the file's bytes, hex.
+/// blake3 of the file's bytes, hex; a large file that did not change is not read again.
 pub(crate) fn digest(path: &Path, shown: &str) -> Result<String, MediaError> {
-    let mut hasher = blake3::Hasher::new();
-    let hashed = regular(path, shown).map(|file| hasher.update_reader(file).map(|_| ()))?;
-    hashed.map_err(|e| unreadable(shown, &e))?;
-    Ok(hasher.finalize().to_hex().to_string())
+    regular(path, shown)?;
+    let digest = Digests::of_user().file(path).map_err(|e| unreadable(shown, &e))?;
+    Ok(digest.to_hex().to_string())
 }
 
 /// Runs file work off the async threads.

@@ -120,6 +120,12 @@ impl Store {
         self.lane(media).started()
     }
 
+    /// True if it was told which frames of `media` will be asked for.
+    #[cfg(test)]
+    pub(crate) fn expects(&self, media: &Arc<Media>) -> bool {
+        self.lane(media).expects()
+    }
+
     /// The lane of `media`; stops the decoder of another if there are too many.
     fn lane(&self, media: &Arc<Media>) -> Arc<Lane> {
         let mut lanes = lock(&self.lanes);

@@ -139,6 +139,9 @@ pub enum RunError {
     /// Steps failed, in plan order (exit code 1, or 3 or 4 if the first was for a medium or a model).
     #[error("{}", failed(.0))]
     Failed(Vec<StepFailure>),
+    /// An agent that is needed could not get ready (exit code 4).
+    #[error("{0}")]
+    Unready(String),
     /// The run's deadline passed (exit code 5).
     #[error("the deadline of {} passed after {exchanges} exchanges", seconds(*.limit))]
     Deadline {
@@ -185,6 +188,7 @@ impl RunError {
                 Some(FailureKind::Model) => RunErrorKind::Model,
                 _ => RunErrorKind::Failed,
             },
+            RunError::Unready(_) => RunErrorKind::Model,
             RunError::Deadline { .. } => RunErrorKind::Deadline,
             RunError::Cancelled { .. } => RunErrorKind::Cancelled,
             RunError::Record(_) => RunErrorKind::Failed,

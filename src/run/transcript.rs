@@ -213,10 +213,24 @@ impl Recorder {
     pub fn memory() -> Recorder {
         Recorder { to: To::Memory(Vec::new()), ..Recorder::default() }
     }
-    /// Writes to a file, which is made anew.
+    /// Writes to a file, which is emptied when the header is written. Only an earlier transcript is written over: `--record day.mp4` is a slip. What is
+    /// no plain file is refused, as the finished transcript takes the place of the file that was there.
     pub fn file(path: &Path) -> io::Result<Recorder> {
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
-        Ok(Recorder { to: To::File(path.to_owned(), file), ..Recorder::default() })
+        match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => return Err(io::Error::other("it is a folder")),
+            Ok(meta) if !meta.is_file() => return Err(io::Error::other("it is not a plain file")),
+            Ok(meta) if meta.len() > 0 && !is_transcript(path)? => {
+                return Err(io::Error::other("it exists and is not a transcript"));
+            }
+            _ => {}
+        }
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        // through a link, so that the file it names is replaced and not the link
+        let path = fs::canonicalize(path)?;
+        // where the finished transcript will be written: told now, not after the run
+        let part = sibling(&path);
+        File::create(&part).and_then(|_| fs::remove_file(&part))?;
+        Ok(Recorder { to: To::File(path, file), ..Recorder::default() })
     }
     /// True if lines are kept at all.
     pub fn wanted(&self) -> bool {
@@ -225,6 +239,9 @@ impl Recorder {
 
     /// Writes the first line.
     pub fn header(&mut self, header: &Header) -> io::Result<()> {
+        if let To::File(_, file) = &self.to {
+            file.set_len(0)?;
+        }
         self.append(header).map(drop)
     }
     /// Writes an exchange.
@@ -295,6 +312,13 @@ impl Recorder {
             }
         }
     }
+}
+
+/// True for a file that begins as transcripts do.
+fn is_transcript(path: &Path) -> io::Result<bool> {
+    let mut head = Vec::new();
+    File::open(path)?.take(10).read_to_end(&mut head)?;
+    Ok(head == br#"{"format":"#)
 }
 
 /// A name beside the file, for writing it whole.

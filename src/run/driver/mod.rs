@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     agent::Agent,
+    media::Store,
     plan::Plan,
     value::{Moment, Value},
 };
@@ -55,6 +56,8 @@ pub struct Conduct {
     pub progress: Arc<dyn Progress>,
     /// Stops the run.
     pub cancel: Cancel,
+    /// Told which frames will be asked for when the memo answers which there are.
+    pub media: Option<Arc<Store>>,
     /// Text of this step goes here as it is generated. A try that failed may have sent some already.
     pub stream: Option<(String, UnboundedSender<String>)>,
 }
@@ -72,6 +75,7 @@ impl Conduct {
             record: Recorder::none(),
             progress: Arc::new(Silent),
             cancel: Cancel::default(),
+            media: None,
             stream: None,
         }
     }
@@ -145,6 +149,7 @@ impl Driver {
             memo: conduct.memo,
             fresh: conduct.fresh,
             stream: conduct.stream,
+            store: conduct.media,
             progress: conduct.progress.clone(),
             run: run.into(),
             media: media.into(),
@@ -179,7 +184,7 @@ impl Driver {
                 self.pump().await?;
                 Ok::<_, RunError>(match self.machine.finished() {
                     Some(_) => true,
-                    None if self.stages.wait().await => false,
+                    None if self.stages.wait().await? => false,
                     None => return Err(stuck()),
                 })
             };

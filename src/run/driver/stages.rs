@@ -5,11 +5,13 @@ use super::{
     asking::{Came, Question, ask},
 };
 use crate::{
-    agent::{Agent, Asking},
+    agent::{Agent, AgentError, Asking, roster::Unready},
     exchange::{Reply, Request},
+    media::Store,
     run::{
         machine::{Exchange, Failure},
         memo::{self, Entry, Key, Memo, MemoError},
+        outcome::RunError,
         progress::{Event, Progress},
         transcript::{ExchangeLine, Timing},
     },
@@ -18,6 +20,7 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnord
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, HashSet},
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
 };
@@ -33,6 +36,7 @@ pub(super) struct Means {
     pub memo: Option<Memo>,
     pub fresh: bool,
     pub stream: Option<(String, UnboundedSender<String>)>,
+    pub store: Option<Arc<Store>>,
     pub progress: Arc<dyn Progress>,
     pub run: Arc<str>,
     /// Digests of the media that the run was given.
@@ -99,6 +103,12 @@ pub(super) struct Stages {
     queue: BinaryHeap<Reverse<Job>>,
     asking: FuturesUnordered<BoxFuture<'static, (Job, Came)>>,
     committing: FuturesUnordered<BoxFuture<'static, (Job, Came, Commit)>>,
+    /// Agents that have been asked something, by role, and what waits until they are ready.
+    asleep: HashMap<String, Vec<Job>>,
+    awake: HashSet<String>,
+    waking: FuturesUnordered<BoxFuture<'static, (String, Result<(), AgentError>)>>,
+    /// Why an agent will never be ready.
+    unready: Option<RunError>,
     /// Questions under way, with those who asked the same after.
     shared: HashMap<Key, Vec<Job>>,
     /// When the first exchange of a task with a limit began.
@@ -116,6 +126,10 @@ impl Stages {
             queue: BinaryHeap::new(),
             asking: FuturesUnordered::new(),
             committing: FuturesUnordered::new(),
+            asleep: HashMap::new(),
+            awake: HashSet::new(),
+            waking: FuturesUnordered::new(),
+            unready: None,
             shared: HashMap::new(),
             begun: HashMap::new(),
             own: HashSet::new(),
@@ -168,15 +182,19 @@ impl Stages {
     /// A memo that fails is no reason for the run to fail; it is told once.
     fn memo_failed(&mut self, error: &MemoError) {
         if !std::mem::replace(&mut self.memo_failed, true) {
-            let hint = error.hint.as_deref().unwrap_or_default();
-            tracing::warn!(hint, "{error}; going on without it");
-            self.means.progress.event(Event::MemoFailed { why: &error.message });
+            let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            let why = format!("{error}{hint}");
+            tracing::info!("{why}; going on without the memo");
+            self.means.progress.event(Event::MemoFailed { why: &why });
         }
     }
 
     fn hit(&mut self, job: Job, reply: Reply) {
         if let (Some(stream), Reply::Say { text, .. }) = (self.stream(&job.exchange), &reply) {
             let _ = stream.send(text.clone());
+        }
+        if let (Some(store), Reply::Frames(moments)) = (&self.means.store, &reply) {
+            store.expect(moments);
         }
         let timing = Timing { memo_hit: true, elapsed_ms: 0, attempts: 0 };
         self.done.push(Answered { exchange: job.exchange, key: job.key, result: Ok(reply), timing });
@@ -189,7 +207,38 @@ impl Stages {
             }
             self.shared.insert(job.key, Vec::new());
         }
-        self.queue.push(Reverse(job));
+        if self.awake.contains(&job.exchange.role) { self.queue.push(Reverse(job)) } else { self.wake(job) }
+    }
+
+    /// Lets a job wait until its agent is ready. Its time limit begins after that: loading weights is not its fault.
+    fn wake(&mut self, job: Job) {
+        let role = &job.exchange.role;
+        if let Some(others) = self.asleep.get_mut(role) {
+            return others.push(job);
+        }
+        let (agent, role) = (job.agent.clone(), role.clone());
+        self.waking.push(
+            async move {
+                let ready = AssertUnwindSafe(agent.ready()).catch_unwind().await;
+                (role, ready.unwrap_or_else(|_| Err(AgentError::Final("it panicked; this is a bug".to_owned()))))
+            }
+            .boxed(),
+        );
+        self.asleep.insert(job.exchange.role.clone(), vec![job]);
+    }
+
+    fn woken(&mut self, role: String, ready: Result<(), AgentError>) {
+        let jobs = self.asleep.remove(&role).unwrap_or_default();
+        match ready {
+            Ok(()) => {
+                self.queue.extend(jobs.into_iter().map(Reverse));
+                self.awake.insert(role);
+            }
+            Err(error) => {
+                let agent = jobs.first().map_or(role.as_str(), |job| &job.agent.card().name);
+                self.unready.get_or_insert(RunError::Unready(Unready::new(agent, error).to_string()));
+            }
+        }
     }
 
     /// Begins what is queued, as far as there is room.
@@ -225,13 +274,15 @@ impl Stages {
         wanted.then(|| stream.clone())
     }
 
-    /// Waits until something is answered or asked again. False if nothing is under way at all.
-    pub async fn wait(&mut self) -> bool {
+    /// Waits until something is answered or asked again. False if nothing is under way at all; an error if an agent
+    /// that is needed cannot get ready.
+    pub async fn wait(&mut self) -> Result<bool, RunError> {
         tokio::select! {
             biased;
             Some((job, came, commit)) = self.committing.next() => self.committed(job, came, commit),
             Some((job, came)) = self.asking.next() => self.came(job, came),
-            else => return false,
+            Some((role, ready)) = self.waking.next() => self.woken(role, ready),
+            else => return Ok(false),
         }
         // whatever else is ready comes along: one turn of the machine for all of it
         while let Some(Some((job, came, commit))) = self.committing.next().now_or_never() {
@@ -240,8 +291,11 @@ impl Stages {
         while let Some(Some((job, came))) = self.asking.next().now_or_never() {
             self.came(job, came);
         }
+        if let Some(unready) = self.unready.take() {
+            return Err(unready);
+        }
         self.begin();
-        true
+        Ok(true)
     }
 
     /// What was answered since the last call.
@@ -252,6 +306,8 @@ impl Stages {
     /// Asks no more; waits for commits under way.
     pub async fn stop(&mut self) {
         self.queue.clear();
+        self.asleep.clear();
+        self.waking.clear();
         self.asking.clear();
         let last = async {
             while let Some((job, came, commit)) = self.committing.next().await {

@@ -241,3 +241,86 @@ async fn inputs_must_fit() {
     more.insert("wrods".into(), Value::Nothing);
     check(more, "the dialogue has no input `wrods`").await;
 }
+
+/// Gets ready slowly, or never; then answers as [`echo`] does.
+struct Sleepy {
+    card: Card,
+    woken: std::sync::atomic::AtomicUsize,
+    able: bool,
+}
+
+#[async_trait]
+impl Agent for Sleepy {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+    async fn ready(&self) -> Result<(), AgentError> {
+        self.woken.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        if self.able { Ok(()) } else { Err(AgentError::Model("fake: the weights cannot be read".into())) }
+    }
+    async fn ask(&self, _: Request, _: Asking) -> Result<Reply, AgentError> {
+        Ok(Reply::Say { text: "yes".into(), tokens: Vec::new(), finish: Finish::Stop })
+    }
+}
+
+#[tokio::test]
+async fn an_agent_gets_ready_once_when_the_memo_does_not_suffice() {
+    let sleepy = |able| {
+        let card = Card { name: "fake".into(), kinds: vec![Kind::Say], identity: "sleepy".into(), memo: true };
+        Arc::new(Sleepy { card, woken: Default::default(), able })
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let memo = Memo::open(folder.path()).expect("a memo");
+    // getting ready takes longer than the step may: its limit is for the exchanges
+    let plan = plan("timeout: 200ms\n    or: none", GREEDY);
+    let conduct_with = async |agent: Arc<Sleepy>, text: &str| {
+        let agents = Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]);
+        let conduct = Conduct { memo: Some(memo.clone()), ..Conduct::new(agents) };
+        let answer = run(&plan, words(text), conduct).await.0.map(|outcome| outcome.answer);
+        (answer, agent.woken.load(std::sync::atomic::Ordering::SeqCst))
+    };
+    assert_eq!(conduct_with(sleepy(true), "a b c").await, (Ok("yes yes yes".into()), 1));
+    assert_eq!(conduct_with(sleepy(false), "a b c").await, (Ok("yes yes yes".into()), 0));
+    // no fallback stands in for a model that cannot be loaded
+    let error = RunError::Unready("agent fake: the weights cannot be read".into());
+    assert_eq!(error.kind(), RunErrorKind::Model);
+    assert_eq!(conduct_with(sleepy(false), "a b c d").await, (Err(error), 1));
+}
+
+/// Samples any video into one moment.
+struct Sampler(Card);
+
+#[async_trait]
+impl Agent for Sampler {
+    fn card(&self) -> &Card {
+        &self.0
+    }
+    async fn ask(&self, request: Request, _: Asking) -> Result<Reply, AgentError> {
+        let Request::Frames { video, .. } = request else { return Err(AgentError::Final("only frames".into())) };
+        let (start, end) = (video.start, video.end);
+        Ok(Reply::Frames(vec![Moment { media: video, start, end, text: None }]))
+    }
+}
+
+#[tokio::test]
+async fn frames_that_the_memo_knows_are_expected_by_the_store() {
+    let source = "version: 1\ndialogue: t\ninputs: { video: video }\nsteps:\n  moments: { frames: { video: \"{{ video }}\", every: 1s } }\n\
+                  answer: \"{{ moments | length }}\"\n";
+    let plan = compile_text(source, "t.yaml", &Shelf::default(), &Default::default()).expect("sound");
+    let (start, end) = (crate::value::Time::from_seconds(0.0), crate::value::Time::from_seconds(1.0));
+    let (path, digest) = ("day.mp4".to_owned(), "d".to_owned());
+    let media = Arc::new(crate::value::Media { path, digest, start, end, has_video: true, has_audio: false });
+    let folder = tempfile::tempdir().expect("a folder");
+    let memo = Memo::open(folder.path()).expect("a memo");
+    for hits in 0..2 {
+        let store = Arc::new(Store::new(Default::default()));
+        let card = Card { name: "media".into(), kinds: vec![Kind::Frames], identity: "sampler".into(), memo: true };
+        let agents = Agents::from([("media".to_owned(), Arc::new(Sampler(card)) as Arc<dyn Agent>)]);
+        let conduct = Conduct { memo: Some(memo.clone()), media: Some(store.clone()), ..Conduct::new(agents) };
+        let inputs = IndexMap::from([("video".to_owned(), Value::Video(media.clone()))]);
+        let outcome = run(&plan, inputs, conduct).await.0.expect("an answer");
+        // (this sampler, unlike the media agent, tells no store what it found)
+        assert_eq!((outcome.memo_hits, store.expects(&media)), (hits, hits == 1));
+    }
+}

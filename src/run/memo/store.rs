@@ -56,7 +56,7 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Store, MemoError> {
         let io = |error: std::io::Error| MemoError {
             message: format!("the memo's folder {} cannot be made: {error}", folder.display()),
-            hint: Some("set ELENCHUS_CACHE to a folder that can be written".to_owned()),
+            hint: Some("set ELENCHUS_CACHE to a folder that can be written, or run with --no-memo".to_owned()),
         };
         fs::create_dir_all(folder.join("replies")).map_err(io)?;
         let wrong = |error: rusqlite::Error| damaged(folder, &error);
@@ -89,7 +89,7 @@ impl Store {
             SCHEMA => Ok(()),
             other => Err(MemoError {
                 message: format!("the memo in {} has version {other}, expected {SCHEMA}", folder.display()),
-                hint: Some("another version of elenchus made it; empty it with `elenchus memo purge`".to_owned()),
+                hint: Some("another version of elenchus made it; empty it with `elenchus memo purge --all`".to_owned()),
             }),
         }
     }
@@ -297,6 +297,6 @@ fn damaged(folder: &Path, error: &rusqlite::Error) -> MemoError {
 fn damage(folder: &Path, what: &str) -> MemoError {
     MemoError {
         message: format!("the memo in {} is damaged: {what}", folder.display()),
-        hint: Some("empty it with `elenchus memo purge`; it holds only what can be asked again".to_owned()),
+        hint: Some("empty it with `elenchus memo purge --all`; it holds only what can be asked again".to_owned()),
     }
 }

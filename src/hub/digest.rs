@@ -1,0 +1,183 @@
+//! Digests of files, remembered: a checkpoint or video of gigabytes is read for its digest once, not at every start.
+//!
+//! What is remembered of a file is its stamp (device, inode, size, times of change); any difference and it is read again.
+//! On Unix the stamp has `ctime`, which every write moves and no program can set back. A file that changed in the last
+//! seconds is not remembered: it may change again within one tick of the file system's clock and look the same.
+
+use std::{
+    fs::{self, File, Metadata},
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Smaller files are read faster than they are looked up.
+const WORTH_IT: u64 = 1 << 20;
+/// Coarser than the clock of any file system in use (FAT has 2 s).
+const STILL_MOVING: Duration = Duration::from_secs(3);
+
+/// Digests of files, some of them remembered in a folder.
+#[derive(Debug, Clone)]
+pub struct Digests {
+    folder: PathBuf,
+}
+
+impl Digests {
+    /// Remembered in the user's cache folder (`ELENCHUS_CACHE`, `XDG_CACHE_HOME`, `~/.cache`), under `digests`.
+    pub fn of_user() -> Digests {
+        Digests::at(super::Folders::from_env().cache.join("digests"))
+    }
+
+    /// Remembered in `folder`, which is made when there is something to remember. A folder that cannot be written only
+    /// costs time.
+    pub fn at(folder: PathBuf) -> Digests {
+        Digests { folder }
+    }
+
+    /// blake3 of the file's bytes. Blocks: for threads that may.
+    pub fn file(&self, path: &Path) -> io::Result<blake3::Hash> {
+        let before = stamp(path)?;
+        let note = self.note(path).filter(|_| before.bytes >= WORTH_IT);
+        if let Some(known) = note.as_deref().and_then(|note| recall(note, &before)) {
+            return Ok(known);
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(File::open(path)?)?;
+        let digest = hasher.finalize();
+        if let Some(note) = note
+            && before.is_settled()
+            && stamp(path)? == before
+        {
+            self.remember(&note, &before, &digest);
+        }
+        Ok(digest)
+    }
+
+    /// Where the file's digest is remembered. None for a path that cannot be resolved.
+    fn note(&self, path: &Path) -> Option<PathBuf> {
+        let path = fs::canonicalize(path).ok()?;
+        Some(self.folder.join(blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex().as_str()))
+    }
+
+    fn remember(&self, note: &Path, stamp: &Stamp, digest: &blake3::Hash) {
+        let part = note.with_extension(format!("{}.part", std::process::id()));
+        let written = fs::create_dir_all(&self.folder)
+            .and_then(|()| fs::write(&part, format!("{}\n{}\n", stamp.line(), digest.to_hex())))
+            .and_then(|()| fs::rename(&part, note));
+        if let Err(error) = written {
+            tracing::debug!(%error, "a digest is not remembered");
+        }
+    }
+}
+
+/// What changes when a file does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its length.
+    bytes: u64,
+    /// The later of the times of change and of modification.
+    changed: Option<SystemTime>,
+    modified: Option<SystemTime>,
+    /// Device and inode; 0 where the system has none.
+    place: (u64, u64),
+}
+
+/// The stamp of a file (through links).
+pub fn stamp(path: &Path) -> io::Result<Stamp> {
+    let meta = fs::metadata(path)?;
+    let modified = meta.modified().ok();
+    let (place, changed) = inode(&meta);
+    Ok(Stamp { bytes: meta.len(), changed: changed.max(modified), modified, place })
+}
+
+#[cfg(unix)]
+fn inode(meta: &Metadata) -> ((u64, u64), Option<SystemTime>) {
+    use std::os::unix::fs::MetadataExt;
+    let since = Duration::new(meta.ctime().max(0).unsigned_abs(), meta.ctime_nsec().clamp(0, 999_999_999) as u32);
+    ((meta.dev(), meta.ino()), Some(UNIX_EPOCH + since))
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Metadata) -> ((u64, u64), Option<SystemTime>) {
+    ((0, 0), None)
+}
+
+impl Stamp {
+    /// True if its last change is so long ago that a further one would show.
+    fn is_settled(&self) -> bool {
+        self.changed.is_some_and(|time| time.elapsed().is_ok_and(|age| age > STILL_MOVING))
+    }
+
+    fn line(&self) -> String {
+        let ns = |time: Option<SystemTime>| {
+            time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |since| since.as_nanos())
+        };
+        let Stamp { bytes, place, .. } = self;
+        format!("1 {bytes} {} {} {} {}", ns(self.changed), ns(self.modified), place.0, place.1)
+    }
+}
+
+/// The digest in a note, if it was made of a file with this stamp.
+fn recall(note: &Path, stamp: &Stamp) -> Option<blake3::Hash> {
+    let text = fs::read_to_string(note).ok()?;
+    let (line, rest) = text.split_once('\n')?;
+    (line == stamp.line()).then(|| blake3::Hash::from_hex(rest.trim()).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_file_is_read_once_until_it_changes() {
+        let folder = tempfile::tempdir().expect("temp");
+        let (path, digests) = (folder.path().join("weights"), Digests::at(folder.path().join("digests")));
+        let notes = || fs::read_dir(folder.path().join("digests")).map_or(0, |entries| entries.count());
+        let bytes = vec![7; 2 << 20];
+        fs::write(&path, &bytes).expect("written");
+
+        // Written just now: it may still change unseen.
+        assert_eq!(digests.file(&path).expect("read"), blake3::hash(&bytes));
+        assert_eq!(notes(), 0);
+
+        // A note with this very stamp is believed; that the file is not read shows in the digest being another.
+        let note = digests.note(&path).expect("a path");
+        let other = blake3::hash(b"other");
+        digests.remember(&note, &stamp(&path).expect("a stamp"), &other);
+        assert_eq!(digests.file(&path).expect("recalled"), other);
+
+        // Same length, other bytes, and a time of modification put back.
+        let before = fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time");
+        let changed = vec![8; 2 << 20];
+        fs::write(&path, &changed).expect("written");
+        File::options().write(true).open(&path).and_then(|file| file.set_modified(before)).expect("set back");
+        if cfg!(unix) {
+            assert_eq!(digests.file(&path).expect("read again"), blake3::hash(&changed));
+        }
+    }
+
+    #[test]
+    fn a_settled_file_is_remembered_and_a_damaged_note_is_not_believed() {
+        let folder = tempfile::tempdir().expect("temp");
+        let digests = Digests::at(folder.path().join("digests"));
+        // This test's own program: large, and not written in the last seconds by anyone who runs it twice.
+        let path = std::env::current_exe().expect("a program");
+        let digest = digests.file(&path).expect("read");
+        let note = digests.note(&path).expect("a path");
+        assert_eq!(note.exists(), stamp(&path).expect("a stamp").is_settled());
+        fs::create_dir_all(folder.path().join("digests")).expect("made");
+        for damage in ["", "1 2 3", "\n\n", "\u{0}"] {
+            fs::write(&note, damage).expect("written");
+            assert_eq!(digests.file(&path).expect("read again"), digest, "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_only_costs_time() {
+        let folder = tempfile::tempdir().expect("temp");
+        fs::write(folder.path().join("digests"), "in the way").expect("written");
+        let path = std::env::current_exe().expect("a program");
+        let digests = Digests::at(folder.path().join("digests"));
+        assert_eq!(digests.file(&path).expect("read"), digests.file(&path).expect("read"));
+    }
+}
