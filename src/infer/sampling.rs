@@ -14,8 +14,6 @@ pub struct Settings {
     pub top_p: f32,
     /// Keep the k likeliest; 0 keeps all.
     pub top_k: usize,
-    /// Divides the logits of tokens that occurred (multiplies negative ones), as the checkpoint asks; 1 does nothing.
-    pub repetition_penalty: f32,
     /// Most tokens generated, if anyone said so.
     pub max_tokens: Option<usize>,
     /// Generation stops before any of these.
@@ -34,7 +32,6 @@ impl Settings {
             temperature: temperature.unwrap_or(if drawn { 1.0 } else { 0.0 }),
             top_p: request.top_p.or(agent.top_p).or_else(|| number("top_p")).unwrap_or(1.0),
             top_k: top_k.unwrap_or(0),
-            repetition_penalty: checkpoint.and_then(|c| c.number("repetition_penalty")).unwrap_or(1.0) as f32,
             max_tokens: request
                 .max_tokens
                 .or(agent.max_tokens)
@@ -57,19 +54,8 @@ impl Sampler {
         Sampler { settings, random: ChaCha8Rng::seed_from_u64(seed) }
     }
 
-    /// The next token after `seen`. `logits` is changed on the way; −∞ marks what must not be chosen.
-    pub fn choose(&mut self, logits: &mut [f32], seen: &[u32]) -> u32 {
-        let penalty = self.settings.repetition_penalty;
-        if penalty != 1.0 {
-            let mut seen = seen.to_vec();
-            seen.sort_unstable();
-            seen.dedup();
-            for id in seen {
-                if let Some(logit) = logits.get_mut(id as usize) {
-                    *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
-                }
-            }
-        }
+    /// The next token; −∞ marks what must not be chosen.
+    pub fn choose(&mut self, logits: &[f32]) -> u32 {
         if self.settings.temperature <= 0.0 { likeliest(logits) } else { self.draw(logits) }
     }
 
@@ -138,7 +124,7 @@ mod tests {
 
     fn drawn(decoding: Decoding, seed: u64) -> Vec<u32> {
         let mut sampler = Sampler::new(Settings::new(&decoding, &Decoding::default(), None), seed);
-        (0..200).map(|_| sampler.choose(&mut [1.0, 3.0, 2.0, f32::NEG_INFINITY, 0.0], &[])).collect()
+        (0..200).map(|_| sampler.choose(&[1.0, 3.0, 2.0, f32::NEG_INFINITY, 0.0])).collect()
     }
 
     #[test]

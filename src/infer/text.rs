@@ -9,6 +9,8 @@ use tokenizers::Tokenizer;
 #[derive(Debug)]
 pub struct Text {
     tokenizer: Tokenizer,
+    /// `model_max_length` of `tokenizer_config.json`; a number beyond all lengths (transformers' way to say none) is none.
+    longest: Option<usize>,
 }
 
 impl Text {
@@ -23,7 +25,13 @@ impl Text {
         let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(broken)?;
         tokenizer.with_truncation(None).map_err(broken)?;
         tokenizer.with_padding(None);
-        Ok(Text { tokenizer })
+        let settings = checkpoint.json("tokenizer_config.json")?;
+        Ok(Text { tokenizer, longest: settings.and_then(|s| s.count("model_max_length")) })
+    }
+
+    /// Where a text is to be cut if the model has `positions`: there, or earlier if the tokenizer says so.
+    pub fn most_tokens(&self, positions: usize) -> usize {
+        self.longest.unwrap_or(positions).min(positions)
     }
 
     /// Token ids of `text`; with `special`, those that the tokenizer's own post-processor adds too.

@@ -6,7 +6,7 @@ use super::{
     sniff,
 };
 use crate::value::ImageFile;
-use image::{ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageBuffer, ImageFormat, ImageReader, Limits, Pixel, Rgb, RgbImage};
 use std::{
     io::{BufReader, Read},
     path::Path,
@@ -50,13 +50,46 @@ pub(crate) fn pixels(path: &str) -> Result<RgbImage, MediaError> {
     reader.limits(limits);
     let image =
         reader.decode().map_err(|e| MediaError::new(Fault::Damaged, path, format!("cannot be decoded: {e}")))?;
-    Ok(image.into_rgb8())
+    Ok(rgb(image, format == ImageFormat::Png && keyed(path)?))
+}
+
+/// True for a PNG of a colour type without an alpha channel: if it decodes with one, some colour was declared transparent.
+fn keyed(path: &str) -> Result<bool, MediaError> {
+    let mut head = Vec::new();
+    let read = regular(Path::new(path), path)?.take(26).read_to_end(&mut head);
+    read.map_err(|e| MediaError::new(Fault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
+    Ok(head.get(25).is_some_and(|colour_type| colour_type & 4 == 0))
+}
+
+/// As Pillow and the reference processor together bring a picture to 8 bits and three channels: of 16 bits the upper eight
+/// are taken, except that grey values are cut off at 255; where one colour is declared transparent it becomes white.
+fn rgb(image: DynamicImage, keyed: bool) -> RgbImage {
+    let upper = |value: u16| (value >> 8) as u8;
+    match image {
+        DynamicImage::ImageLuma16(grey) => map(&grey, |p| [p.0[0].min(255) as u8; 3]),
+        DynamicImage::ImageLumaA16(grey) => map(&grey, |p| [upper(p.0[0]); 3]),
+        DynamicImage::ImageRgb16(image) => map(&image, |p| p.0.map(upper)),
+        DynamicImage::ImageRgba16(image) => map(&image, |p| [upper(p.0[0]), upper(p.0[1]), upper(p.0[2])]),
+        image if keyed && image.color().has_alpha() => {
+            let image = image.into_rgba8();
+            let wholly = image.pixels().all(|p| matches!(p.0[3], 0 | 255));
+            map(&image, |p| match p.0 {
+                [_, _, _, 0] if wholly => [255; 3],
+                [r, g, b, _] => [r, g, b],
+            })
+        }
+        other => other.into_rgb8(),
+    }
+}
+
+fn map<P: Pixel>(image: &ImageBuffer<P, Vec<P::Subpixel>>, colour: impl Fn(&P) -> [u8; 3]) -> RgbImage {
+    RgbImage::from_fn(image.width(), image.height(), |x, y| Rgb(colour(image.get_pixel(x, y))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{DynamicImage, Rgba, RgbaImage};
+    use image::{Luma, Rgba, RgbaImage};
 
     async fn kind(path: &Path) -> Option<Fault> {
         image_file(path.to_str().unwrap()).await.err().map(|e| e.kind)
@@ -87,6 +120,11 @@ mod tests {
         assert_eq!(pixels(shown).unwrap().as_raw(), &[10, 20, 30, 10, 20, 30]);
         DynamicImage::new_luma8(1, 1).save(&path).unwrap();
         assert_eq!(pixels(shown).unwrap().as_raw(), &[0, 0, 0]);
+        ImageBuffer::from_vec(3, 1, vec![7u16, 255, 40_000]).map(|i: ImageBuffer<Luma<u16>, _>| i.save(&path).unwrap());
+        assert_eq!(pixels(shown).unwrap().as_raw(), &[7, 7, 7, 255, 255, 255, 255, 255, 255]);
+        ImageBuffer::from_vec(1, 1, vec![0x0102u16, 0x03ff, 0xffff])
+            .map(|i: ImageBuffer<Rgb<u16>, _>| i.save(&path).unwrap());
+        assert_eq!(pixels(shown).unwrap().as_raw(), &[1, 3, 255]);
         assert_eq!(image_file(shown).await.unwrap().digest, digest(&path, shown).unwrap());
     }
 }

@@ -139,7 +139,8 @@ impl Bert {
         let (tokens, positions, norm) = embeddings().map_err(failed)?;
         let layers = config.size("num_hidden_layers")?;
         let sentence = checkpoint.json("sentence_bert_config.json")?;
-        let asked = sentence.and_then(|c| c.count("max_seq_length")).unwrap_or(most);
+        let asked = sentence.and_then(|c| c.count("max_seq_length"));
+        let text = Text::open(checkpoint, Style::WordPiece)?;
         Ok(Bert {
             tokens,
             positions,
@@ -148,8 +149,8 @@ impl Bert {
                 .map(|n| Block::load(config, vb.pp("encoder.layer").pp(n)))
                 .collect::<std::result::Result<_, _>>()?,
             pooling: Pooling::read(checkpoint.json("1_Pooling/config.json")?)?,
-            text: Text::open(checkpoint, Style::WordPiece)?,
-            most_tokens: asked.min(most),
+            most_tokens: asked.unwrap_or_else(|| text.most_tokens(most)).min(most),
+            text,
             device: loading.device.clone(),
         })
     }

@@ -137,7 +137,10 @@ impl Vision {
     fn forward(&self, pixels: &Tensor) -> Result<Vec<Vec<f32>>> {
         let (batch, _, height, width) = pixels.dims4()?;
         let (rows, columns, p) = (height / self.patch, width / self.patch, self.patch);
+        // What is left of a side that is no multiple of a patch is not seen.
         let patches = pixels
+            .narrow(2, 0, rows * p)?
+            .narrow(3, 0, columns * p)?
             .reshape(&[batch, 3, rows, p, columns, p][..])?
             .permute([0, 2, 4, 1, 3, 5])? // (batch, rows, columns, 3, p, p)
             .reshape((batch * rows * columns, 3 * p * p))?
@@ -243,15 +246,15 @@ impl Clip {
         let projection = config.count("projection_dim").unwrap_or(512);
         let words = config.part("text_config");
         let vision = Vision::load(&config.part("vision_config"), projection, &vb)?;
-        let settings = checkpoint.json("preprocessor_config.json")?;
-        let settings = settings.unwrap_or_else(|| Config::new("preprocessor_config.json", serde_json::json!({})));
+        let settings = checkpoint.processor("image_processor")?;
+        let text = Text::open(checkpoint, Style::Clip)?;
         let scale =
             vb.get((), "logit_scale").and_then(|s| s.to_dtype(DType::F32)?.to_scalar::<f32>()).map_err(failed)?;
         Ok(Clip {
             preparation: Preparation::new(&settings, vision.side)?,
             words: Words::load(&words, projection, &vb)?,
-            text: Text::open(checkpoint, Style::Clip)?,
-            most_tokens: words.count("max_position_embeddings").unwrap_or(77),
+            most_tokens: text.most_tokens(words.count("max_position_embeddings").unwrap_or(77)),
+            text,
             scale: f64::from(scale).exp(),
             known: Known::default(),
             device: loading.device.clone(),
@@ -269,7 +272,8 @@ impl Clip {
             let (one, height, width) = self.preparation.apply(picture)?;
             if (height, width) != (side, side) {
                 return Err(AgentError::Model(format!(
-                    "preprocessor_config.json makes pictures of {width}×{height}, but the model sees {side}×{side}"
+                    "{} makes pictures of {width}×{height}, but the model sees {side}×{side}",
+                    self.preparation.name
                 )));
             }
             values.extend(one);

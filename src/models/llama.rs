@@ -11,6 +11,7 @@ use crate::{
         decode::{Decoder, Parts, Prefix, Speaker},
         failed,
         ops::{self, Activation},
+        rope::Rope,
         text::{Style, Text},
     },
 };
@@ -60,7 +61,7 @@ struct Shape {
     eps: f32,
     tied: bool,
     activation: Activation,
-    frequencies: Vec<f32>,
+    rope: Rope,
 }
 
 impl Shape {
@@ -86,33 +87,8 @@ impl Shape {
             eps: config.number("rms_norm_eps").unwrap_or(1e-6) as f32,
             tied: config.truth("tie_word_embeddings").unwrap_or(false),
             activation: config.activation("hidden_act", "silu")?,
-            frequencies: frequencies(config, head)?,
+            rope: Rope::read(config, head, positions)?,
         })
-    }
-}
-
-/// The angle of each pair of dimensions at position 1. Reads `rope_parameters` (transformers 5), else `rope_theta` and
-/// `rope_scaling` (before); `llama3` is the wavelength-dependent stretching of Llama 3.1.
-fn frequencies(config: &Config, head: usize) -> std::result::Result<Vec<f32>, AgentError> {
-    let rope = config.part(if config.get("rope_parameters").is_some() { "rope_parameters" } else { "rope_scaling" });
-    let theta = rope.number("rope_theta").or_else(|| config.number("rope_theta")).unwrap_or(10_000.0) as f32;
-    let plain = (0..head / 2).map(|i| 1.0 / theta.powf(2.0 * i as f32 / head as f32));
-    let factor = rope.number("factor").unwrap_or(1.0) as f32;
-    match rope.string("rope_type").or_else(|| rope.string("type")).unwrap_or("default") {
-        "default" => Ok(plain.collect()),
-        "linear" => Ok(plain.map(|f| f / factor).collect()),
-        "llama3" => {
-            let low = rope.number("low_freq_factor").unwrap_or(1.0) as f32;
-            let high = rope.number("high_freq_factor").unwrap_or(4.0) as f32;
-            let old = rope.number("original_max_position_embeddings").unwrap_or(8192.0) as f32;
-            let stretch = |f: f32| {
-                let wavelength = std::f32::consts::TAU / f;
-                let smooth = ((old / wavelength - low) / (high - low)).clamp(0.0, 1.0);
-                (1.0 - smooth) * f / factor + smooth * f
-            };
-            Ok(plain.map(stretch).collect())
-        }
-        other => Err(AgentError::Model(format!("rope type `{other}` is not supported"))),
     }
 }
 
@@ -315,8 +291,8 @@ impl Llama {
     fn step(&self, rows: &[(&mut Cache, &[u32])]) -> Result<Step> {
         let positions = rows.iter().flat_map(|(cache, ids)| cache.length..cache.length + ids.len());
         let angles: Vec<f32> =
-            positions.flat_map(|p| self.shape.frequencies.iter().map(move |f| p as f32 * f)).collect();
-        let angles = Tensor::from_vec(angles, ((), self.shape.frequencies.len()), &self.device)?;
+            positions.flat_map(|p| self.shape.rope.frequencies.iter().map(move |f| p as f32 * f)).collect();
+        let angles = Tensor::from_vec(angles, ((), self.shape.rope.frequencies.len()), &self.device)?;
         let mask = |(cache, ids): &(&mut Cache, &[u32])| -> Result<Option<Tensor>> {
             if ids.len() == 1 {
                 Ok(None)
@@ -326,8 +302,8 @@ impl Llama {
         };
         Ok(Step {
             head: self.shape.head,
-            cos: angles.cos()?.to_dtype(self.dtype)?,
-            sin: angles.sin()?.to_dtype(self.dtype)?,
+            cos: (angles.cos()? * self.shape.rope.scale)?.to_dtype(self.dtype)?,
+            sin: (angles.sin()? * self.shape.rope.scale)?.to_dtype(self.dtype)?,
             masks: rows.iter().map(mask).collect::<Result<_>>()?,
         })
     }

@@ -74,8 +74,7 @@ impl Whisper {
     /// Loads the network, the tokenizer and the rules of decoding.
     pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> Result<Whisper, AgentError> {
         let generation = checkpoint.json("generation_config.json")?;
-        let settings = checkpoint.json("preprocessor_config.json")?;
-        let settings = settings.unwrap_or_else(|| Config::new("preprocessor_config.json", serde_json::json!({})));
+        let settings = checkpoint.processor("feature_extractor")?;
         let text = Text::open(checkpoint, Style::Bytes)?;
         let bins = checkpoint.config.count("num_mel_bins").unwrap_or(80);
         Ok(Whisper {
@@ -186,7 +185,7 @@ impl Whisper {
             }
             let mut logits = self.net.say(&mut memory, &input).map_err(failed)?;
             self.rules.apply(&mut logits, &tokens, task.timestamps);
-            let next = sampler.choose(&mut logits, &[]);
+            let next = sampler.choose(&logits);
             sum += log_probability(&logits, next);
             count += 1;
             if next == self.rules.end {

@@ -1,0 +1,174 @@
+//! What a checkpoint's `generation_config.json` asks of every reply, as the logits processors of transformers apply it.
+
+use super::checkpoint::Config;
+use serde_json::Value as Json;
+
+/// Changes to the logits that do not depend on how the next token is then chosen. The default changes nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Manners {
+    /// Tokens that end a reply.
+    ends: Vec<u32>,
+    /// Added to the last token of a sequence when the rest of it has just been written.
+    biases: Vec<(Vec<u32>, f32)>,
+    /// Divides the logits of tokens that occurred (multiplies negative ones).
+    repetition_penalty: Option<f32>,
+    /// No sequence of this many tokens twice.
+    no_repeat_ngram: usize,
+    /// Never to be written, and never first.
+    banned: Vec<Vec<u32>>,
+    suppressed: Vec<u32>,
+    suppressed_first: Vec<u32>,
+    /// No end before this many tokens, prompt included, and before this many of the reply.
+    least: usize,
+    least_new: usize,
+    forced_first: Option<u32>,
+    forced_last: Option<u32>,
+    /// After this many tokens of the reply the end becomes likelier by this factor with each.
+    decay: Option<(usize, f32)>,
+}
+
+impl Manners {
+    /// Reads `generation_config.json`; `ends` are the tokens that end a reply.
+    pub fn read(generation: Option<&Config>, ends: &[u32]) -> Manners {
+        let Some(config) = generation else { return Manners { ends: ends.to_vec(), ..Manners::default() } };
+        let list = |key: &str| config.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
+        let banned: Vec<Vec<u32>> = list("bad_words_ids").iter().map(ids).collect();
+        let biases = list("sequence_bias");
+        let decay = list("exponential_decay_length_penalty");
+        Manners {
+            biases: biases.iter().filter_map(|pair| Some((ids(&pair[0]), pair[1].as_f64()? as f32))).collect(),
+            repetition_penalty: config.number("repetition_penalty").map(|p| p as f32).filter(|p| *p != 1.0),
+            no_repeat_ngram: config.count("no_repeat_ngram_size").unwrap_or(0),
+            banned: banned.into_iter().filter(|b| !ends.iter().any(|end| b.as_slice() == [*end])).collect(),
+            suppressed: config.tokens("suppress_tokens"),
+            suppressed_first: config.tokens("begin_suppress_tokens"),
+            least: config.count("min_length").unwrap_or(0),
+            least_new: config.count("min_new_tokens").unwrap_or(0),
+            forced_first: config.token("forced_bos_token_id"),
+            forced_last: config.tokens("forced_eos_token_id").first().copied(),
+            decay: decay.first().and_then(Json::as_u64).zip(decay.get(1).and_then(Json::as_f64)).map(to_decay),
+            ends: ends.to_vec(),
+        }
+    }
+
+    /// Changes `logits` after `seen`, whose first `prompt` tokens are the prompt; the reply gets at most `most` tokens.
+    pub fn apply(&self, logits: &mut [f32], seen: &[u32], prompt: usize, most: usize) {
+        for (sequence, bias) in &self.biases {
+            add(logits, seen, sequence, *bias);
+        }
+        if let Some(penalty) = self.repetition_penalty {
+            let mut once = seen.to_vec();
+            once.sort_unstable();
+            once.dedup();
+            change(logits, &once, |logit| if logit < 0.0 { logit * penalty } else { logit / penalty });
+        }
+        if (1..=seen.len() + 1).contains(&self.no_repeat_ngram) {
+            let tail = &seen[seen.len() + 1 - self.no_repeat_ngram..];
+            let again = seen.windows(self.no_repeat_ngram).filter(|window| window.starts_with(tail));
+            let next: Vec<u32> = again.map(|window| window[self.no_repeat_ngram - 1]).collect();
+            forbid(logits, &next);
+        }
+        for sequence in &self.banned {
+            add(logits, seen, sequence, f32::NEG_INFINITY);
+        }
+        let written = seen.len() - prompt;
+        if seen.len() < self.least || written < self.least_new {
+            forbid(logits, &self.ends);
+        }
+        if let (Some(first), 1) = (self.forced_first, seen.len()) {
+            force(logits, first);
+        }
+        if let (Some(last), true) = (self.forced_last, written + 1 == most) {
+            force(logits, last);
+        }
+        if let Some((start, factor)) = self.decay
+            && written > start
+        {
+            let more = f64::from(factor).powi((written - start) as i32) as f32 - 1.0;
+            change(logits, &self.ends, |logit| logit + logit.abs() * more);
+        }
+        forbid(logits, &self.suppressed);
+        // A forced first token is no part of the reply's beginning.
+        if written == usize::from(self.forced_first.is_some() && prompt == 1) {
+            forbid(logits, &self.suppressed_first);
+        }
+    }
+}
+
+fn to_decay((start, factor): (u64, f64)) -> (usize, f32) {
+    (start as usize, factor as f32)
+}
+
+fn ids(list: &Json) -> Vec<u32> {
+    list.as_array().into_iter().flatten().filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect()
+}
+
+fn change(logits: &mut [f32], ids: &[u32], to: impl Fn(f32) -> f32) {
+    for id in ids {
+        if let Some(logit) = logits.get_mut(*id as usize) {
+            *logit = to(*logit);
+        }
+    }
+}
+
+fn forbid(logits: &mut [f32], ids: &[u32]) {
+    change(logits, ids, |_| f32::NEG_INFINITY);
+}
+
+fn force(logits: &mut [f32], id: u32) {
+    logits.fill(f32::NEG_INFINITY);
+    change(logits, &[id], |_| 0.0);
+}
+
+/// Adds `bias` to the last token of `sequence` if `seen` ends with the rest of it. As in transformers, a sequence of several
+/// tokens must not be longer than what was seen.
+fn add(logits: &mut [f32], seen: &[u32], sequence: &[u32], bias: f32) {
+    let Some((last, before)) = sequence.split_last() else { return };
+    if before.is_empty() || (sequence.len() <= seen.len() && seen.ends_with(before)) {
+        change(logits, &[*last], |logit| logit + bias);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Which of eight tokens may follow `seen` (two of them the prompt, five new ones at most; 7 is the end).
+    fn check(config: Json, seen: &[u32], expected: &[u32]) {
+        let manners = Manners::read(Some(&Config::new("generation_config.json", config.clone())), &[7]);
+        let mut logits = [1.0; 8];
+        manners.apply(&mut logits, seen, 2, 5);
+        let open: Vec<u32> = (0..8).filter(|id| logits[*id as usize] > f32::NEG_INFINITY).collect();
+        assert_eq!(open, expected, "{config} after {seen:?}");
+    }
+
+    #[test]
+    fn what_must_not_follow_does_not() {
+        let all = [0, 1, 2, 3, 4, 5, 6, 7];
+        check(json!({}), &[1, 2], &all);
+        check(json!({"no_repeat_ngram_size": 2}), &[1, 2, 3, 1], &[0, 1, 3, 4, 5, 6, 7]);
+        check(json!({"no_repeat_ngram_size": 1}), &[1, 2, 3], &[0, 4, 5, 6, 7]);
+        check(json!({"bad_words_ids": [[7], [3], [2, 4]]}), &[1, 2], &[0, 1, 2, 5, 6, 7]);
+        check(json!({"bad_words_ids": [[2, 4]]}), &[1, 2], &[0, 1, 2, 3, 5, 6, 7]);
+        check(json!({"min_new_tokens": 2}), &[1, 2, 3], &all[..7]);
+        check(json!({"min_new_tokens": 2}), &[1, 2, 3, 4], &all);
+        check(json!({"min_length": 4}), &[1, 2, 3], &all[..7]);
+        check(json!({"suppress_tokens": [0, 99], "begin_suppress_tokens": [1]}), &[1, 2], &all[2..]);
+        check(json!({"suppress_tokens": [0], "begin_suppress_tokens": [1]}), &[1, 2, 3], &all[1..]);
+        check(json!({"forced_eos_token_id": 7}), &[1, 2, 3, 4, 5, 6], &[7]);
+    }
+
+    #[test]
+    fn what_is_favoured_gains() {
+        let after = |config: Json, seen: &[u32]| {
+            let manners = Manners::read(Some(&Config::new("generation_config.json", config)), &[7]);
+            let mut logits = [2.0, -2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0];
+            manners.apply(&mut logits, seen, 2, 5);
+            logits
+        };
+        assert_eq!(after(json!({"repetition_penalty": 2.0}), &[0, 1, 0])[..3], [1.0, -4.0, 2.0]);
+        assert_eq!(after(json!({"sequence_bias": [[[3], 1.5], [[1, 4], -1.0]]}), &[0, 1])[3..6], [3.5, 1.0, 2.0]);
+        assert_eq!(after(json!({"exponential_decay_length_penalty": [1, 2.0]}), &[0, 1, 2, 3])[7], 4.0);
+    }
+}

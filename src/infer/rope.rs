@@ -1,0 +1,121 @@
+//! Rotary positions: the angles by which queries and keys are turned, and how contexts longer than the trained ones stretch them.
+
+use super::checkpoint::Config;
+use crate::agent::AgentError;
+use std::f64::consts::TAU;
+
+/// The angle of each pair of dimensions at position 1, and a factor of all sines and cosines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rope {
+    /// Half as many as a head has dimensions.
+    pub frequencies: Vec<f32>,
+    /// 1 but for `yarn`.
+    pub scale: f64,
+}
+
+impl Rope {
+    /// Reads `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling` (before), for heads of `head` dimensions
+    /// and a context of `positions`. `llama3` is the wavelength-dependent stretching of Llama 3.1; `dynamic` only changes
+    /// anything beyond the context, where nothing is read.
+    pub fn read(config: &Config, head: usize, positions: usize) -> Result<Rope, AgentError> {
+        let key = if config.get("rope_parameters").is_some() { "rope_parameters" } else { "rope_scaling" };
+        let rope = config.part(key);
+        let theta = rope.number("rope_theta").or_else(|| config.number("rope_theta")).unwrap_or(10_000.0) as f32;
+        let plain = || (0..head / 2).map(|i| 1.0 / theta.powf(2.0 * i as f32 / head as f32));
+        let factor = rope.number("factor").unwrap_or(1.0) as f32;
+        let trained = config.number("original_max_position_embeddings");
+        let trained = trained.or_else(|| rope.number("original_max_position_embeddings")).unwrap_or(positions as f64);
+        let (frequencies, scale) = match rope.string("rope_type").or_else(|| rope.string("type")).unwrap_or("default") {
+            "default" | "dynamic" => (plain().collect(), 1.0),
+            "linear" => (plain().map(|f| f / factor).collect(), 1.0),
+            "llama3" => {
+                let low = rope.number("low_freq_factor").unwrap_or(1.0) as f32;
+                let high = rope.number("high_freq_factor").unwrap_or(4.0) as f32;
+                let stretch = |f: f32| {
+                    let wavelength = std::f32::consts::TAU / f;
+                    let smooth = ((trained as f32 / wavelength - low) / (high - low)).clamp(0.0, 1.0);
+                    (1.0 - smooth) * f / factor + smooth * f
+                };
+                (plain().map(stretch).collect(), 1.0)
+            }
+            "yarn" => {
+                let factor = rope.number("factor").unwrap_or(positions as f64 / trained);
+                (yarn(&rope, f64::from(theta), head, factor, trained), yarn_scale(&rope, factor))
+            }
+            other => return Err(AgentError::Model(format!("{key}: the rope type `{other}` is not supported"))),
+        };
+        Ok(Rope { frequencies, scale })
+    }
+}
+
+/// YaRN (Peng et al. 2023, arXiv 2309.00071): fast turning dimensions stay, slow ones are stretched by `factor`, with a ramp between.
+fn yarn(rope: &Config, theta: f64, head: usize, factor: f64, trained: f64) -> Vec<f32> {
+    let size = head as f64;
+    // The dimension that makes so many turns over the trained context.
+    let turning = |turns: f64| size * (trained / (turns * TAU)).ln() / (2.0 * theta.ln());
+    let turns = |key: &str, default: f64| rope.number(key).filter(|n| *n != 0.0).unwrap_or(default);
+    let (mut low, mut high) = (turning(turns("beta_fast", 32.0)), turning(turns("beta_slow", 1.0)));
+    if rope.truth("truncate").unwrap_or(true) {
+        (low, high) = (low.floor(), high.ceil());
+    }
+    (low, high) = (low.max(0.0), high.min(size - 1.0));
+    if low == high {
+        high += 0.001;
+    }
+    let one = |i: usize| {
+        let plain = theta.powf(-2.0 * i as f64 / size);
+        let stretched = ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
+        (plain / factor * stretched + plain * (1.0 - stretched)) as f32
+    };
+    (0..head / 2).map(one).collect()
+}
+
+/// What YaRN multiplies sines and cosines by, which sharpens the attention over long contexts.
+fn yarn_scale(rope: &Config, factor: f64) -> f64 {
+    let sharper = |by: f64| if factor <= 1.0 { 1.0 } else { 0.1 * by * factor.ln() + 1.0 };
+    let given = |key: &str| rope.number(key).filter(|n| *n != 0.0);
+    match (rope.number("attention_factor"), given("mscale"), given("mscale_all_dim")) {
+        (Some(scale), _, _) => scale,
+        (None, Some(mscale), Some(all)) => sharper(mscale) / sharper(all),
+        _ => sharper(1.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn angles_are_those_of_transformers() {
+        let check = |rope: serde_json::Value, frequencies: [f32; 4], scale: f64| {
+            let config = Config::new("config.json", json!({"rope_parameters": rope}));
+            let found = Rope::read(&config, 8, 256).unwrap();
+            let close = found.frequencies.iter().zip(frequencies).all(|(a, b)| (a / b - 1.0).abs() < 1e-5);
+            assert!(close && (found.scale - scale).abs() < 1e-6, "{rope}: {found:?}");
+        };
+        // transformers.modeling_rope_utils.ROPE_INIT_FUNCTIONS[…](LlamaConfig(…, head_dim=8, max_position_embeddings=256))
+        check(
+            json!({"rope_type": "linear", "factor": 2.0, "rope_theta": 500.0}),
+            [5.0000000e-01, 1.0573712e-01, 2.2360681e-02, 4.7287080e-03],
+            1.0,
+        );
+        check(
+            json!({"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}),
+            [1.0000000e+00, 1.3042256e-02, 1.2500000e-03, 1.2500001e-04],
+            1.0,
+        );
+        check(
+            json!({"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64}),
+            [1.0000000e+00, 6.2500000e-02, 2.4999999e-03, 2.5000001e-04],
+            1.1386294,
+        );
+        check(
+            json!({"rope_type": "yarn", "rope_theta": 10000.0, "factor": 2.0, "mscale": 0.7, "mscale_all_dim": 1.0, "original_max_position_embeddings": 128, "truncate": false, "beta_fast": 16.0, "beta_slow": 2.0}),
+            [1.0000000e+00, 5.0442934e-02, 4.9999999e-03, 5.0000002e-04],
+            0.9805535,
+        );
+        let longrope = Config::new("config.json", json!({"rope_scaling": {"type": "longrope"}}));
+        assert!(Rope::read(&longrope, 8, 256).is_err());
+    }
+}
