@@ -363,7 +363,7 @@ async fn what_cannot_be_loaded_is_said_in_words() {
     assert!(error.to_string().contains("has no config.json"), "{error}");
     let spec = LocalSpec { name: "mind".to_owned(), path: "some/model.gguf".into(), ..LocalSpec::default() };
     let error = LocalAgent::load(spec, Arc::new(Store::new(Default::default()))).await.err().unwrap();
-    assert_eq!(error.to_string(), "mind: some/model.gguf: GGUF files are not supported yet; name a checkpoint folder");
+    assert_eq!(error.to_string(), "mind: some/model.gguf cannot be opened: No such file or directory (os error 2)");
 }
 
 /// A checkpoint whose `tokenizer.json` was taken apart into the older vocabulary files reads text as before.

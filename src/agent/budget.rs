@@ -1,6 +1,6 @@
 //! One memory budget for all agents of a run: what will not fit is refused, with the numbers, before anything loads.
 
-use crate::hub::Checkpoint;
+use crate::{hub::Checkpoint, infer::gguf::Gguf};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -76,7 +76,9 @@ pub fn size(bytes: u64) -> String {
 pub fn weights(checkpoint: &Checkpoint, bytes_each: Option<u64>) -> io::Result<u64> {
     match checkpoint {
         // Quantised weights stay as they are.
-        Checkpoint::Gguf(path) => Ok(path.metadata()?.len()),
+        Checkpoint::Gguf(path) => {
+            Gguf::open(path).map(|gguf| gguf.bytes(bytes_each)).map_err(|error| io::Error::other(error.to_string()))
+        }
         Checkpoint::Folder(folder) => {
             let mut total = 0;
             for file in weight_files(folder)? {
@@ -84,6 +86,14 @@ pub fn weights(checkpoint: &Checkpoint, bytes_each: Option<u64>) -> io::Result<u
             }
             Ok(total)
         }
+    }
+}
+
+/// Bytes beside the weights that a model on the CPU keeps for speed.
+pub fn copied_on_cpu(checkpoint: &Checkpoint) -> u64 {
+    match checkpoint {
+        Checkpoint::Gguf(path) => Gguf::open(path).map_or(0, |gguf| gguf.copied_on_cpu()),
+        Checkpoint::Folder(_) => 0,
     }
 }
 

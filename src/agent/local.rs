@@ -148,9 +148,18 @@ impl Listening {
     }
 }
 
+/// An error with its agent's name. `try --model PATH` names the agent by its path, which most errors begin with already.
+fn named(spec: &LocalSpec, error: AgentError) -> AgentError {
+    let by_path = spec.path.to_str() == Some(&spec.name);
+    match error.to_string() {
+        said if by_path && said.starts_with(&spec.name) => AgentError::Model(said),
+        said => AgentError::Model(format!("{}: {said}", spec.name)),
+    }
+}
+
 impl Prepared {
     fn new(spec: LocalSpec) -> Result<(Prepared, Card), AgentError> {
-        let named = |error: AgentError| AgentError::Model(format!("{}: {error}", spec.name));
+        let named = |error: AgentError| named(&spec, error);
         let checkpoint = Checkpoint::open(&spec.path).map_err(named)?;
         let family = models::family(spec.family.as_deref(), &checkpoint.config).map_err(named)?;
         let device = device::open(spec.device.as_deref().unwrap_or("auto")).map_err(named)?;
@@ -172,7 +181,7 @@ impl Prepared {
     fn load(&self) -> Result<Box<dyn Model>, AgentError> {
         let Prepared { spec, family, loading, .. } = self;
         let begun = Instant::now();
-        let named = |error: AgentError| AgentError::Model(format!("{}: {error}", spec.name));
+        let named = |error: AgentError| named(spec, error);
         let model = (family.load)(&self.checkpoint, loading).map_err(named)?;
         // The identity speaks of the files as they were: replies of others must not be kept under it.
         if self.checkpoint.stamps() != self.stamps {

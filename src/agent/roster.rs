@@ -197,7 +197,10 @@ fn fits(names: &[&str], stages: &[Stage], options: &Options) -> Result<(), Vec<U
             None => None,
         };
         // A file that cannot be counted is reported, in its own words, by whoever loads it.
-        if let Ok(weights) = budget::weights(checkpoint, bytes_each) {
+        if let Ok(mut weights) = budget::weights(checkpoint, bytes_each) {
+            if device == "cpu" {
+                weights += budget::copied_on_cpu(checkpoint);
+            }
             needs.push(Need { agent: (*name).to_owned(), device, weights });
         }
     }

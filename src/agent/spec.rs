@@ -7,8 +7,8 @@ use crate::{
         WhoWritten,
     },
     exchange::{Decoding, Kind},
-    hub::{Hub, HubError, Source, checkpoint::Origin},
-    infer::checkpoint::Config,
+    hub::{Checkpoint, Hub, HubError, Source, checkpoint::Origin},
+    infer::{checkpoint::Config, gguf::Gguf},
     models,
 };
 use std::{path::PathBuf, time::Duration};
@@ -96,8 +96,15 @@ pub fn kinds(name: &str, hub: &Hub) -> Option<Vec<Kind>> {
     let (file, origin) = file(name, hub).ok()?;
     match Spec::new(name, &file, &origin).ok()? {
         Spec::Local(wish) => {
-            let config = hub.resolver().peek_config(&wish.source, &wish.origin)?;
-            let config = Config::new("config.json", serde_json::from_str(&config).ok()?);
+            let resolver = hub.resolver();
+            let config = match resolver.peek_config(&wish.source, &wish.origin) {
+                Some(text) => serde_json::from_str(&text).ok()?,
+                None => match resolver.local(&wish.source, &wish.origin).ok()? {
+                    Checkpoint::Gguf(file) => Gguf::open(&file).and_then(|gguf| gguf.config()).ok()?,
+                    Checkpoint::Folder(_) => return None,
+                },
+            };
+            let config = Config::new("config.json", config);
             models::family(wish.family.as_deref(), &config).ok().map(|family| family.kinds.to_vec())
         }
         _ => file.kinds(),

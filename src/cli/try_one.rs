@@ -32,6 +32,7 @@ use std::{
 Examples:
   elenchus try --model DIR --image a.png --among labels.txt --template \"a photo of a {}\" --json
   elenchus try --model DIR --prompt \"Once upon a time\" --raw --max-tokens 16 --temperature 0 --json
+  elenchus try --model smollm2-Q8_0.gguf --prompt \"Hello\"
   elenchus try starter-whisper --audio a.wav --language en
   elenchus try --model DIR --text \"a red mug\" --embed --json",
     group(clap::ArgGroup::new("who").required(true).args(["agent", "model"])),
@@ -40,7 +41,7 @@ Examples:
 pub(crate) struct Args {
     /// An agent: agents/NAME.yaml
     agent: Option<String>,
-    /// A checkpoint folder of a known family, or a .gguf file
+    /// A checkpoint folder of a known family, or a .gguf file of a Llama-type language model
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 

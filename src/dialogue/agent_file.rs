@@ -33,7 +33,7 @@ written! { "`model`",
         pub path: Option<At<String>>,
         /// A repository of the Hugging Face hub, `owner/name` or `owner/name@revision`.
         pub hub: Option<At<String>>,
-        /// A GGUF file.
+        /// A GGUF file of a Llama-type language model.
         pub gguf: Option<At<String>>,
         /// The model family; `auto` (the default) recognises it by the checkpoint's config.json.
         pub family: Option<At<String>>,

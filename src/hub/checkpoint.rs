@@ -14,7 +14,7 @@ use std::{
 /// Where an agent file says its weights are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A checkpoint folder; relative to the agent file.
+    /// A checkpoint folder (or a GGUF file, or a folder that holds one); relative to the agent file.
     Path(PathBuf),
     /// A GGUF file; relative to the agent file.
     Gguf(PathBuf),
@@ -102,6 +102,12 @@ impl Resolver {
             }
             (Source::Path(path), _) => {
                 let folder = against(path, origin);
+                if folder.is_file() && folder.extension().is_some_and(|ending| ending == "gguf") {
+                    return Ok(Checkpoint::Gguf(folder));
+                }
+                if let Some(file) = only_gguf(&folder)? {
+                    return Ok(Checkpoint::Gguf(file));
+                }
                 // `starter/clip` also names the one that the binary carries, for agent files of the user's own.
                 match carried("agents", path).ok().filter(|name| !folder.exists() && embedded::has_folder(name)) {
                     Some(name) => embedded::folder(&name, &self.cache).map(Checkpoint::Folder),
@@ -169,6 +175,27 @@ fn against(path: &Path, origin: &Origin) -> PathBuf {
     match origin {
         Origin::Folder(folder) => folder.join(path),
         Origin::Embedded(_) => path.to_owned(),
+    }
+}
+
+/// The GGUF file of a folder that holds exactly one and no `config.json`; an error if it holds several.
+pub fn only_gguf(folder: &Path) -> Result<Option<PathBuf>, HubError> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(None) };
+    if folder.join("config.json").exists() {
+        return Ok(None);
+    }
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "gguf") && file.is_file());
+    files.sort();
+    match files.len() {
+        0 | 1 => Ok(files.pop()),
+        _ => {
+            let names: Vec<_> = files.iter().filter_map(|f| f.file_name()).map(|n| n.to_string_lossy()).collect();
+            Err(HubError::new(
+                format!("{} holds several GGUF files ({})", folder.display(), names.join(", ")),
+                "name the file itself",
+            ))
+        }
     }
 }
 

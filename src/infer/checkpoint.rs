@@ -1,9 +1,13 @@
-//! A checkpoint folder in Hugging Face layout: its configuration files, its weights, and the digest that stands for them.
+//! A checkpoint, which is a folder in Hugging Face layout or a GGUF file: its configuration, its weights, and the digest
+//! that stands for them.
 
-use super::failed;
+use super::{failed, gguf::Gguf};
 use crate::{
     agent::AgentError,
-    hub::digest::{self, Digests, Stamp},
+    hub::{
+        checkpoint::only_gguf,
+        digest::{self, Digests, Stamp},
+    },
 };
 use candle_core::{DType, Device, safetensors::MmapedSafetensors};
 use candle_nn::VarBuilder;
@@ -13,41 +17,67 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A checkpoint folder whose `config.json` was read; weights are not touched before [`Checkpoint::weights`].
+/// A checkpoint whose `config.json` (or GGUF header) was read; weights are not touched before [`Checkpoint::weights`].
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// Where it lies.
     pub folder: PathBuf,
     /// `config.json`
     pub config: Config,
-    files: Vec<PathBuf>,
+    stored: Stored,
+}
+
+/// How weights are stored.
+#[derive(Debug, Clone)]
+enum Stored {
+    /// In these files.
+    Safetensors(Vec<PathBuf>),
+    /// In one file, together with the configuration and the tokenizer.
+    Gguf(Gguf),
 }
 
 impl Checkpoint {
-    /// Opens `folder`: reads `config.json` and finds the weight files (`model.safetensors`, or those that
-    /// `model.safetensors.index.json` names).
-    pub fn open(folder: &Path) -> Result<Checkpoint, AgentError> {
-        let shown = folder.display();
-        if folder.extension().is_some_and(|e| e == "gguf") {
-            return Err(AgentError::Model(format!(
-                "{shown}: GGUF files are not supported yet; name a checkpoint folder"
-            )));
+    /// Opens a folder: reads `config.json` and finds the weight files (`model.safetensors`, or those that
+    /// `model.safetensors.index.json` names). Or opens a GGUF file, or the only one of a folder without `config.json`.
+    pub fn open(path: &Path) -> Result<Checkpoint, AgentError> {
+        let shown = path.display();
+        if path.is_file() || path.extension().is_some_and(|e| e == "gguf") {
+            return Checkpoint::gguf_file(path);
         }
-        if !folder.is_dir() {
+        if !path.is_dir() {
             return Err(AgentError::Model(format!("there is no folder {shown}")));
         }
-        let config = read_json(&folder.join("config.json"))?.ok_or_else(|| {
-            AgentError::Model(format!(
-                "{shown} has no config.json; a checkpoint folder has config.json, tokenizer.json and model.safetensors"
-            ))
-        })?;
-        let files = weight_files(folder)?;
-        Ok(Checkpoint { folder: folder.to_owned(), config: Config::new("config.json", config), files })
+        let Some(config) = read_json(&path.join("config.json"))? else {
+            return match only_gguf(path).map_err(|error| AgentError::Model(error.line()))? {
+                Some(file) => Checkpoint::gguf_file(&file),
+                None => Err(AgentError::Model(format!(
+                    "{shown} has no config.json; a checkpoint folder has config.json, tokenizer.json and model.safetensors, or one GGUF file"
+                ))),
+            };
+        };
+        let stored = Stored::Safetensors(weight_files(path)?);
+        Ok(Checkpoint { folder: path.to_owned(), config: Config::new("config.json", config), stored })
+    }
+
+    fn gguf_file(path: &Path) -> Result<Checkpoint, AgentError> {
+        let gguf = Gguf::open(path)?;
+        let config = Config::new(&path.display().to_string(), gguf.config()?);
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Checkpoint { folder, config, stored: Stored::Gguf(gguf) })
+    }
+
+    /// The GGUF file, if it is one.
+    pub fn gguf(&self) -> Option<&Gguf> {
+        match &self.stored {
+            Stored::Gguf(gguf) => Some(gguf),
+            Stored::Safetensors(_) => None,
+        }
     }
 
     /// Another JSON file of the folder, if it is there.
     pub fn json(&self, name: &str) -> Result<Option<Config>, AgentError> {
-        Ok(read_json(&self.folder.join(name))?.map(|json| Config::new(name, json)))
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        Ok(Some(Config::new(name, parse(&text, &self.folder.join(name))?)))
     }
 
     /// The settings of one part of a processor: `part` of `processor_config.json`, as transformers 5 writes a whole
@@ -62,24 +92,36 @@ impl Checkpoint {
         Ok(own.unwrap_or_else(|| Config::new("preprocessor_config.json", Json::Object(Default::default()))))
     }
 
-    /// A text file of the folder, if it is there.
+    /// A text file of the folder, or what stands for it in the GGUF file, if it is there.
     pub fn text(&self, name: &str) -> Result<Option<String>, AgentError> {
-        match std::fs::read_to_string(self.folder.join(name)) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(AgentError::Model(format!("{}: {error}", self.folder.join(name).display()))),
+        match &self.stored {
+            Stored::Gguf(gguf) => gguf.text(name),
+            Stored::Safetensors(_) => read(&self.folder.join(name)),
         }
     }
 
     /// The weights by name, converted to `dtype` on `device` as they are read.
     pub fn weights(&self, dtype: DType, device: &Device) -> Result<VarBuilder<'static>, AgentError> {
-        Ok(VarBuilder::from_backend(Box::new(map(&self.files)?), dtype, device.clone()))
+        Ok(VarBuilder::from_backend(Box::new(map(self.files()?)?), dtype, device.clone()))
     }
 
-    /// The number format that most of the stored values have.
+    fn files(&self) -> Result<&[PathBuf], AgentError> {
+        match &self.stored {
+            Stored::Safetensors(files) => Ok(files),
+            Stored::Gguf(gguf) => Err(AgentError::Model(format!(
+                "{}: only language models are read from GGUF files",
+                gguf.path.display()
+            ))),
+        }
+    }
+
+    /// The number format that most of the stored values have; none if they are quantised.
     pub fn stored_dtype(&self) -> Result<Option<DType>, AgentError> {
+        if let Stored::Gguf(gguf) = &self.stored {
+            return Ok(gguf.stored_dtype());
+        }
         let mut sizes: Vec<(DType, usize)> = Vec::new();
-        for (_, view) in map(&self.files)?.tensors() {
+        for (_, view) in map(self.files()?)?.tensors() {
             let Ok(dtype) = DType::try_from(view.dtype()) else { continue };
             match sizes.iter_mut().find(|(d, _)| *d == dtype) {
                 Some((_, size)) => *size += view.data().len(),
@@ -109,8 +151,11 @@ impl Checkpoint {
 
     /// Every file that can decide a reply, by name.
     fn deciding(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = self.files.clone();
-        for folder in [self.folder.clone(), self.folder.join("1_Pooling")] {
+        let (mut files, folders) = match &self.stored {
+            Stored::Safetensors(files) => (files.clone(), vec![self.folder.clone(), self.folder.join("1_Pooling")]),
+            Stored::Gguf(gguf) => (gguf.files(), Vec::new()),
+        };
+        for folder in folders {
             let Ok(entries) = std::fs::read_dir(&folder) else { continue };
             let ends =
                 |p: &PathBuf| p.extension().is_some_and(|e| ["json", "jinja", "txt", "model"].iter().any(|x| e == *x));
@@ -156,12 +201,19 @@ fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, AgentError> {
 }
 
 fn read_json(path: &Path) -> Result<Option<Json>, AgentError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(AgentError::Model(format!("{}: {error}", path.display()))),
-    };
-    serde_json::from_str(&text).map(Some).map_err(|e| AgentError::Model(format!("{}: {e}", path.display())))
+    read(path)?.map(|text| parse(&text, path)).transpose()
+}
+
+fn read(path: &Path) -> Result<Option<String>, AgentError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(AgentError::Model(format!("{}: {error}", path.display()))),
+    }
+}
+
+fn parse(text: &str, path: &Path) -> Result<Json, AgentError> {
+    serde_json::from_str(text).map_err(|e| AgentError::Model(format!("{}: {e}", path.display())))
 }
 
 /// A JSON object of a checkpoint, read key by key: files written by many versions of many tools differ in what they leave
@@ -264,7 +316,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let check =
             || Checkpoint::open(folder.path()).unwrap_err().to_string().replace(folder.path().to_str().unwrap(), "DIR");
-        insta::assert_snapshot!(check(), @"DIR has no config.json; a checkpoint folder has config.json, tokenizer.json and model.safetensors");
+        insta::assert_snapshot!(check(), @"DIR has no config.json; a checkpoint folder has config.json, tokenizer.json and model.safetensors, or one GGUF file");
         std::fs::write(folder.path().join("config.json"), "{").unwrap();
         insta::assert_snapshot!(check(), @"DIR/config.json: EOF while parsing an object at line 1 column 1");
         std::fs::write(folder.path().join("config.json"), "{}").unwrap();

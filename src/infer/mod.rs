@@ -6,6 +6,7 @@ pub mod chat;
 pub mod checkpoint;
 pub mod decode;
 pub mod device;
+pub mod gguf;
 pub mod image;
 pub mod job;
 pub mod manners;

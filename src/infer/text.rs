@@ -142,7 +142,8 @@ fn word_piece(vocab: &str, settings: &Config) -> Json {
             "max_input_chars_per_word": 100, "vocab": words}})
 }
 
-fn added_token(content: &str, id: u64, special: bool) -> Json {
+/// An entry of `added_tokens` in `tokenizer.json`.
+pub(super) fn added_token(content: &str, id: u64, special: bool) -> Json {
     json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": special})
 }
 

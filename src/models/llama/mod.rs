@@ -1,5 +1,7 @@
 //! The Llama shape: RMS norms, rotary positions, grouped queries, gated feed-forward (Touvron et al. 2023, arXiv 2302.13971).
-//! Llama, SmolLM2, Mistral, Qwen2 and Qwen3 checkpoints have it.
+//! Llama, SmolLM2, Mistral, Qwen2 and Qwen3 checkpoints have it, and GGUF files of the architecture `llama`.
+
+mod weights;
 
 use super::{Family, Loading};
 use crate::{
@@ -16,12 +18,13 @@ use crate::{
     },
 };
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::Module;
+use weights::{Map, Table, Weights};
 
 /// The row of [`super::FAMILIES`].
 pub const FAMILY: Family = Family {
     name: "llama",
-    about: "completes prompts and chats",
+    about: "completes prompts and chats; also from GGUF files",
     kinds: &[Kind::Say],
     recognises: |config| {
         config.is_type(
@@ -32,7 +35,7 @@ pub const FAMILY: Family = Family {
     load: |checkpoint, loading| Ok(Box::new(speaker(checkpoint, loading)?)),
 };
 
-/// Loads a checkpoint folder as a language model that answers `say`.
+/// Loads a checkpoint folder or a GGUF file as a language model that answers `say`.
 pub fn speaker(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Speaker<Llama>, AgentError> {
     let (config, generation) = (&checkpoint.config, checkpoint.json("generation_config.json")?);
     let positions = config.count("max_position_embeddings").unwrap_or(2048);
@@ -45,8 +48,17 @@ pub fn speaker(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Resul
         context_tokens: loading.context_tokens.unwrap_or(positions).min(positions),
     };
     let shape = Shape::read(config)?;
-    let vb = checkpoint.weights(loading.dtype, &loading.device)?;
-    Ok(Speaker::new(Llama::load(shape, vb).map_err(failed)?, parts))
+    let net = match checkpoint.gguf() {
+        Some(gguf) => {
+            let weights = Weights::gguf(gguf.weights(&loading.device)?, loading.dtype);
+            Llama::load(shape, Turns::Neighbours, weights).map_err(|error| gguf.unfit(&error))?
+        }
+        None => {
+            let weights = Weights::folder(checkpoint.weights(loading.dtype, &loading.device)?);
+            Llama::load(shape, Turns::Halves, weights).map_err(failed)?
+        }
+    };
+    Ok(Speaker::new(net, parts))
 }
 
 /// What `config.json` states, with the defaults of transformers.
@@ -67,7 +79,7 @@ struct Shape {
 impl Shape {
     fn read(config: &Config) -> std::result::Result<Shape, AgentError> {
         let (width, heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
-        let head = config.count("head_dim").unwrap_or(width / heads);
+        let head = config.count("head_dim").unwrap_or_else(|| width.checked_div(heads).unwrap_or(0));
         let positions = config.count("max_position_embeddings").unwrap_or(2048);
         if config.truth("use_sliding_window") != Some(false)
             && let Some(window) = config.count("sliding_window").filter(|window| *window < positions)
@@ -76,13 +88,17 @@ impl Shape {
                 "attention in a sliding window of {window} tokens is not supported"
             )));
         }
+        let kv_heads = config.count("num_key_value_heads").unwrap_or(heads);
+        if kv_heads == 0 || head == 0 || !heads.is_multiple_of(kv_heads) || !head.is_multiple_of(2) {
+            return Err(AgentError::Model(format!("{heads} heads of {head} with {kv_heads} of keys cannot be")));
+        }
         Ok(Shape {
             vocab: config.size("vocab_size")?,
             width,
             inner: config.size("intermediate_size")?,
             layers: config.size("num_hidden_layers")?,
             heads,
-            kv_heads: config.count("num_key_value_heads").unwrap_or(heads),
+            kv_heads,
             head,
             eps: config.number("rms_norm_eps").unwrap_or(1e-6) as f32,
             tied: config.truth("tie_word_embeddings").unwrap_or(false),
@@ -92,14 +108,23 @@ impl Shape {
     }
 }
 
+/// Which dimensions of a head a position turns together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turns {
+    /// i and i + head/2, as checkpoint folders have it.
+    Halves,
+    /// 2i and 2i + 1: GGUF files of the architecture `llama` have the rows of queries and keys in that order.
+    Neighbours,
+}
+
 struct Norm {
     weight: Tensor,
     eps: f32,
 }
 
 impl Norm {
-    fn load(size: usize, eps: f32, vb: VarBuilder<'_>) -> Result<Norm> {
-        Ok(Norm { weight: vb.get(size, "weight")?, eps })
+    fn load(size: usize, eps: f32, weights: Weights) -> Result<Norm> {
+        Ok(Norm { weight: weights.vector(size, "weight")?, eps })
     }
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps)
@@ -108,38 +133,38 @@ impl Norm {
 
 struct Layer {
     norm1: Norm,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    out: Linear,
+    query: Map,
+    key: Map,
+    value: Map,
+    out: Map,
     /// Qwen3 normalises each head of queries and keys.
     head_norms: Option<(Norm, Norm)>,
     norm2: Norm,
-    gate: Linear,
-    up: Linear,
-    down: Linear,
+    gate: Map,
+    up: Map,
+    down: Map,
     activation: Activation,
 }
 
 impl Layer {
-    fn load(shape: &Shape, vb: VarBuilder<'_>) -> Result<Layer> {
-        let (w, attn, mlp) = (shape.width, vb.pp("self_attn"), vb.pp("mlp"));
+    fn load(shape: &Shape, weights: &Weights) -> Result<Layer> {
+        let (w, attn, mlp) = (shape.width, weights.pp("self_attn"), weights.pp("mlp"));
         let (queries, keys) = (shape.heads * shape.head, shape.kv_heads * shape.head);
-        let head_norms = attn.contains_tensor("q_norm.weight").then(|| -> Result<_> {
+        let head_norms = attn.has("q_norm.weight").then(|| -> Result<_> {
             let norm = |name| Norm::load(shape.head, shape.eps, attn.pp(name));
             Ok((norm("q_norm")?, norm("k_norm")?))
         });
         Ok(Layer {
-            norm1: Norm::load(w, shape.eps, vb.pp("input_layernorm"))?,
-            query: ops::linear(w, queries, attn.pp("q_proj"))?,
-            key: ops::linear(w, keys, attn.pp("k_proj"))?,
-            value: ops::linear(w, keys, attn.pp("v_proj"))?,
-            out: ops::linear(queries, w, attn.pp("o_proj"))?,
+            norm1: Norm::load(w, shape.eps, weights.pp("input_layernorm"))?,
+            query: attn.pp("q_proj").map(w, queries)?,
+            key: attn.pp("k_proj").map(w, keys)?,
+            value: attn.pp("v_proj").map(w, keys)?,
+            out: attn.pp("o_proj").map(queries, w)?,
             head_norms: head_norms.transpose()?,
-            norm2: Norm::load(w, shape.eps, vb.pp("post_attention_layernorm"))?,
-            gate: ops::linear(w, shape.inner, mlp.pp("gate_proj"))?,
-            up: ops::linear(w, shape.inner, mlp.pp("up_proj"))?,
-            down: ops::linear(shape.inner, w, mlp.pp("down_proj"))?,
+            norm2: Norm::load(w, shape.eps, weights.pp("post_attention_layernorm"))?,
+            gate: mlp.pp("gate_proj").map(w, shape.inner)?,
+            up: mlp.pp("up_proj").map(w, shape.inner)?,
+            down: mlp.pp("down_proj").map(shape.inner, w)?,
             activation: shape.activation,
         })
     }
@@ -194,6 +219,7 @@ fn attend_row(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Resu
 /// What all layers of one call share.
 struct Step {
     head: usize,
+    turns: Turns,
     cos: Tensor,
     sin: Tensor,
     masks: Vec<Option<Tensor>>,
@@ -203,7 +229,10 @@ impl Step {
     /// (tokens, heads, head) -> rotated by position, (heads, tokens, head)
     fn rotate(&self, x: &Tensor) -> Result<Tensor> {
         let x = x.transpose(0, 1)?.contiguous()?.unsqueeze(0)?;
-        candle_nn::rotary_emb::rope(&x, &self.cos, &self.sin)?.squeeze(0)
+        match self.turns {
+            Turns::Halves => candle_nn::rotary_emb::rope(&x, &self.cos, &self.sin)?.squeeze(0),
+            Turns::Neighbours => candle_nn::rotary_emb::rope_i(&x, &self.cos, &self.sin)?.squeeze(0),
+        }
     }
 }
 
@@ -262,29 +291,35 @@ impl Prefix for Cache {
 
 /// A decoder-only network of the Llama shape.
 pub struct Llama {
-    tokens: Tensor,
+    tokens: Table,
     layers: Vec<Layer>,
     norm: Norm,
-    head: Linear,
+    head: Map,
     shape: Shape,
+    turns: Turns,
     device: Device,
     dtype: DType,
 }
 
 impl Llama {
-    fn load(shape: Shape, vb: VarBuilder<'_>) -> Result<Llama> {
-        let model = vb.pp("model");
-        let tokens = model.get((shape.vocab, shape.width), "embed_tokens.weight")?;
-        let tied = shape.tied || !vb.contains_tensor("lm_head.weight");
-        let head = if tied { tokens.clone() } else { vb.get((shape.vocab, shape.width), "lm_head.weight")? };
+    fn load(mut shape: Shape, turns: Turns, weights: Weights) -> Result<Llama> {
+        let model = weights.pp("model");
+        // Llama 3's stretching of wavelengths stands in GGUF files as a divisor for each pair.
+        if weights.has("rope_freqs.weight") {
+            let divisors = weights.numbers(shape.head / 2, "rope_freqs.weight")?;
+            shape.rope.frequencies.iter_mut().zip(divisors).for_each(|(f, divisor)| *f /= divisor);
+        }
+        let tokens = model.pp("embed_tokens").table(shape.vocab, shape.width)?;
+        let layer = |n| Layer::load(&shape, &model.pp("layers").pp(n));
         Ok(Llama {
-            layers: (0..shape.layers).map(|n| Layer::load(&shape, model.pp("layers").pp(n))).collect::<Result<_>>()?,
+            layers: (0..shape.layers).map(layer).collect::<Result<_>>()?,
             norm: Norm::load(shape.width, shape.eps, model.pp("norm"))?,
-            head: Linear::new(head, None),
+            head: weights.head(shape.vocab, shape.width, shape.tied, &tokens)?,
             tokens,
             shape,
-            device: vb.device().clone(),
-            dtype: vb.dtype(),
+            turns,
+            device: weights.device().clone(),
+            dtype: weights.dtype(),
         })
     }
 
@@ -302,6 +337,7 @@ impl Llama {
         };
         Ok(Step {
             head: self.shape.head,
+            turns: self.turns,
             cos: (angles.cos()? * self.shape.rope.scale)?.to_dtype(self.dtype)?,
             sin: (angles.sin()? * self.shape.rope.scale)?.to_dtype(self.dtype)?,
             masks: rows.iter().map(mask).collect::<Result<_>>()?,
@@ -319,7 +355,7 @@ impl Decoder for Llama {
     fn forward(&self, rows: &mut [(&mut Cache, &[u32])], all: bool) -> Result<Tensor> {
         let ids: Vec<u32> = rows.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
         let step = self.step(rows)?;
-        let mut x = self.tokens.index_select(&Tensor::new(ids, &self.device)?, 0)?; // (tokens of all rows, width)
+        let mut x = self.tokens.rows(&Tensor::new(ids, &self.device)?)?; // (tokens of all rows, width)
         for (n, layer) in self.layers.iter().enumerate() {
             x = layer.forward(&x, &step, rows, n)?;
         }

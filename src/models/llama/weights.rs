@@ -1,0 +1,220 @@
+//! Where the decoder's weights come from: a checkpoint folder, or a GGUF file, whose quantised matrices stay as they are.
+//! Both are read under the names of a checkpoint folder.
+
+use crate::infer::ops;
+use candle_core::{
+    DType, Device, Result, Tensor,
+    quantized::{GgmlDType, QTensor},
+};
+use candle_nn::{Linear, Module, VarBuilder};
+use candle_transformers::{quantized_nn, quantized_var_builder};
+use std::sync::Arc;
+
+/// A linear map whose matrix is a plain tensor or quantised.
+#[derive(Debug)]
+pub enum Map {
+    /// In the format of the activations.
+    Plain(Linear),
+    /// Quantised. On a CPU candle rounds the activations to 8 bits block by block before it multiplies.
+    Quantised(quantized_nn::Linear),
+}
+
+impl Module for Map {
+    /// (…, input) -> (…, output)
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Map::Plain(linear) => linear.forward(x),
+            // Not every device multiplies quantised weights with half-precision activations.
+            Map::Quantised(linear) => linear.forward(&x.to_dtype(DType::F32)?.contiguous()?)?.to_dtype(x.dtype()),
+        }
+    }
+}
+
+/// The vectors of the tokens, which may be the output's weights too: (vocabulary, width).
+#[derive(Debug)]
+pub enum Table {
+    /// In the format of the activations.
+    Plain(Tensor),
+    /// Quantised; rows are made floating as they are looked up.
+    Quantised(Arc<QTensor>, DType),
+}
+
+impl Table {
+    /// The rows of `ids`: (ids, width).
+    pub fn rows(&self, ids: &Tensor) -> Result<Tensor> {
+        match self {
+            Table::Plain(table) => table.index_select(ids, 0),
+            Table::Quantised(table, dtype) => table.embedding(ids)?.to_dtype(*dtype),
+        }
+    }
+}
+
+/// Weights by name.
+#[derive(Clone)]
+pub struct Weights {
+    stored: Stored,
+    dtype: DType,
+    device: Device,
+    path: String,
+}
+
+#[derive(Clone)]
+enum Stored {
+    Folder(VarBuilder<'static>),
+    Gguf(quantized_var_builder::VarBuilder),
+}
+
+impl Weights {
+    /// Those of a checkpoint folder.
+    pub fn folder(vb: VarBuilder<'static>) -> Weights {
+        let (dtype, device) = (vb.dtype(), vb.device().clone());
+        Weights { stored: Stored::Folder(vb), dtype, device, path: String::new() }
+    }
+
+    /// Those of a GGUF file; what is not quantised there becomes `dtype`.
+    pub fn gguf(vb: quantized_var_builder::VarBuilder, dtype: DType) -> Weights {
+        let device = vb.device().clone();
+        Weights { stored: Stored::Gguf(vb), dtype, device, path: String::new() }
+    }
+
+    /// The weights whose names begin with this one's and `name`.
+    pub fn pp(&self, name: impl std::fmt::Display) -> Weights {
+        Weights { path: self.full(&name.to_string()), ..self.clone() }
+    }
+
+    fn full(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// The format of the activations.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Where the weights are.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// True if there is such a tensor.
+    pub fn has(&self, name: &str) -> bool {
+        let name = self.full(name);
+        match &self.stored {
+            Stored::Folder(vb) => vb.contains_tensor(&name),
+            Stored::Gguf(vb) => vb.contains_key(&in_gguf(&name)),
+        }
+    }
+
+    /// A vector of `size` numbers, in the format of the activations.
+    pub fn vector(&self, size: usize, name: &str) -> Result<Tensor> {
+        let name = self.full(name);
+        match &self.stored {
+            Stored::Folder(vb) => vb.get(size, &name),
+            Stored::Gguf(vb) => self.floating(&*vb.get(size, &in_gguf(&name))?),
+        }
+    }
+
+    /// A vector of `size` numbers, unrounded.
+    pub fn numbers(&self, size: usize, name: &str) -> Result<Vec<f32>> {
+        let exact = Weights { dtype: DType::F32, ..self.clone() };
+        exact.vector(size, name)?.to_dtype(DType::F32)?.to_vec1()
+    }
+
+    /// A linear map `(…, input) -> (…, output)`; its bias is read if there is one.
+    pub fn map(&self, input: usize, output: usize) -> Result<Map> {
+        let vb = match &self.stored {
+            Stored::Folder(vb) => return Ok(Map::Plain(ops::linear(input, output, vb.pp(&self.path))?)),
+            Stored::Gguf(vb) => vb,
+        };
+        let weight = vb.get((output, input), &in_gguf(&self.full("weight")))?;
+        let bias = if self.has("bias") { Some(vb.get(output, &in_gguf(&self.full("bias")))?) } else { None };
+        if is_floating(&weight) {
+            let bias = bias.map(|bias| self.floating(&bias)).transpose()?;
+            return Ok(Map::Plain(Linear::new(self.floating(&weight)?, bias)));
+        }
+        // Quantised maps compute in f32, and so does their bias.
+        let bias = bias.map(|bias| bias.dequantize(&self.device)).transpose()?;
+        Ok(Map::Quantised(quantized_nn::Linear::from_arc(weight, bias)?))
+    }
+
+    /// The table of token vectors.
+    pub fn table(&self, vocab: usize, width: usize) -> Result<Table> {
+        let name = self.full("weight");
+        let weight = match &self.stored {
+            Stored::Folder(vb) => return vb.get((vocab, width), &name).map(Table::Plain),
+            Stored::Gguf(vb) => vb.get((vocab, width), &in_gguf(&name))?,
+        };
+        // Looking rows up in a quantised table is sure to work on a CPU only.
+        if is_floating(&weight) || !self.device.is_cpu() {
+            return self.floating(&weight).map(Table::Plain);
+        }
+        Ok(Table::Quantised(weight, self.dtype))
+    }
+
+    /// The map from the last hidden state to the vocabulary: `lm_head`, or the table itself where there is none.
+    pub fn head(&self, vocab: usize, width: usize, tied: bool, table: &Table) -> Result<Map> {
+        if !tied && self.has("lm_head.weight") {
+            return self.pp("lm_head").map(width, vocab);
+        }
+        match (&self.stored, table) {
+            (_, Table::Quantised(weight, _)) => {
+                quantized_nn::Linear::from_arc(weight.clone(), None).map(Map::Quantised)
+            }
+            // The table was made floating to look rows up; as a matrix the file's own is smaller.
+            (Stored::Gguf(_), Table::Plain(_)) => self.pp("model.embed_tokens").map(width, vocab),
+            (Stored::Folder(_), Table::Plain(weight)) => Ok(Map::Plain(Linear::new(weight.clone(), None))),
+        }
+    }
+
+    fn floating(&self, tensor: &QTensor) -> Result<Tensor> {
+        match (tensor.dtype(), self.dtype) {
+            (GgmlDType::F16, DType::F16) => tensor.dequantize_f16(&self.device),
+            _ => tensor.dequantize(&self.device)?.to_dtype(self.dtype),
+        }
+    }
+}
+
+fn is_floating(tensor: &QTensor) -> bool {
+    matches!(tensor.dtype(), GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
+}
+
+/// A checkpoint folder's name of a tensor as GGUF has it: `model.layers.3.mlp.up_proj.weight` is `blk.3.ffn_up.weight`.
+fn in_gguf(name: &str) -> String {
+    const NAMES: [(&str, &str); 14] = [
+        ("embed_tokens", "token_embd"),
+        ("norm", "output_norm"),
+        ("lm_head", "output"),
+        ("input_layernorm", "attn_norm"),
+        ("post_attention_layernorm", "ffn_norm"),
+        ("q_proj", "attn_q"),
+        ("k_proj", "attn_k"),
+        ("v_proj", "attn_v"),
+        ("o_proj", "attn_output"),
+        ("q_norm", "attn_q_norm"),
+        ("k_norm", "attn_k_norm"),
+        ("gate_proj", "ffn_gate"),
+        ("up_proj", "ffn_up"),
+        ("down_proj", "ffn_down"),
+    ];
+    let part = |part: &str| match part {
+        "model" | "self_attn" | "mlp" => None,
+        "layers" => Some("blk".to_owned()),
+        other => Some(NAMES.iter().find(|(ours, _)| *ours == other).map_or(other, |(_, theirs)| *theirs).to_owned()),
+    };
+    name.split('.').filter_map(part).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_gguf;
+
+    #[test]
+    fn tensors_are_found_under_their_other_names() {
+        assert_eq!(in_gguf("model.embed_tokens.weight"), "token_embd.weight");
+        assert_eq!(in_gguf("model.norm.weight"), "output_norm.weight");
+        assert_eq!(in_gguf("lm_head.weight"), "output.weight");
+        assert_eq!(in_gguf("model.layers.11.self_attn.q_proj.bias"), "blk.11.attn_q.bias");
+        assert_eq!(in_gguf("model.layers.0.mlp.down_proj.weight"), "blk.0.ffn_down.weight");
+        assert_eq!(in_gguf("rope_freqs.weight"), "rope_freqs.weight");
+    }
+}
