@@ -316,3 +316,49 @@ fn what_cannot_be_loaded_is_said_in_words() {
     let said = Checkpoint::open(temp.path()).unwrap_err().to_string().replace(temp.path().to_str().unwrap(), "DIR");
     insta::assert_snapshot!(said, @"DIR holds several GGUF files (a.gguf, b.gguf) (hint: name the file itself)");
 }
+
+/// The program, alone with one file and with an agent file that names it.
+#[test]
+fn the_program_takes_gguf_files() {
+    let temp = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut program = assert_cmd::Command::cargo_bin("elenchus").unwrap();
+        program.current_dir(temp.path()).env("XDG_CACHE_HOME", temp.path()).args(arguments);
+        let output = program.output().unwrap();
+        (output.status.code(), serde_json::from_slice::<Json>(&output.stdout).unwrap_or_default())
+    };
+    let (case, file) = (&expected("gguf-spm")["cases"][1], folder("gguf-spm").join("model.gguf"));
+    let mut tokens = ids(&case["tokens"]);
+    tokens.truncate(16);
+    for path in [&file, &folder("gguf-spm")] {
+        let path = path.to_str().unwrap();
+        let prompt = case["prompt"].as_str().unwrap();
+        let (code, said) = run(&[
+            "try",
+            "--model",
+            path,
+            "--prompt",
+            prompt,
+            "--raw",
+            "--max-tokens",
+            "16",
+            "--temperature",
+            "0",
+            "--json",
+        ]);
+        assert_eq!((code, ids(&said["tokens"])), (Some(0), tokens.clone()), "{said}");
+    }
+    fs::create_dir(temp.path().join("agents")).unwrap();
+    let agent =
+        format!("model: {{ gguf: {:?} }}\ndecode: {{ temperature: 0, max_tokens: 16 }}\n", file.to_str().unwrap());
+    fs::write(temp.path().join("agents/mind.yaml"), agent).unwrap();
+    let dialogue = "version: 1\ndialogue: one\ninputs: { question: text }\ncast: { mind: mind }\nsteps:\n  said:\n    \
+                    say: { agent: mind, text: \"{{ question }}\", raw: true }\nanswer: \"{{ said }}\"\n";
+    fs::write(temp.path().join("one.yaml"), dialogue).unwrap();
+    let (code, answer) = run(&["run", "one.yaml", "-i", "question=Hello", "--json"]);
+    let words = Text::open(&Checkpoint::open(&file).unwrap(), Style::Bytes).unwrap();
+    assert_eq!((code, answer["answer"].as_str()), (Some(0), Some(words.decode(&tokens).unwrap().as_str())), "{answer}");
+    fs::write(temp.path().join("no.gguf"), "no").unwrap();
+    let (code, error) = run(&["try", "--model", "no.gguf", "--prompt", "x", "--json"]);
+    assert_eq!((code, error["error"]["message"].as_str()), (Some(4), Some("no.gguf is not a GGUF file")), "{error}");
+}

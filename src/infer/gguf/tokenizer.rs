@@ -108,7 +108,7 @@ enum Split {
     Gpt2,
     /// The same with every digit alone.
     Digits,
-    /// Llama 3: numbers of up to three digits. The `-v3` kinds take a word that is a token whole, without merging.
+    /// Llama 3: numbers of up to three digits; with `whole`, a word that is a token is taken without merging.
     Llama3 { whole: bool },
     /// Qwen 2: as Llama 3 with every digit alone, on composed characters (NFC).
     Qwen2,
@@ -241,7 +241,7 @@ mod tests {
         Value::Array(list.iter().map(|t| Value::String((*t).to_owned())).collect())
     }
 
-    /// The pieces of `text` in a vocabulary of bytes without merges beyond `ab` and `12`.
+    /// How `text` is cut before anything is merged.
     fn check_split(pre: &str, text: &str, expected: &[&str]) {
         let split = Split::named(pre).unwrap();
         let json = json!({"version": "1.0", "added_tokens": []});
