@@ -328,7 +328,7 @@ async fn a_local_agent_answers_many_at_once_as_it_answers_one() {
         Request::Say { messages: vec![], raw: true, decoding: Decoding::default(), choices: vec![] },
         Asking::default(),
     );
-    assert_eq!(refused.await.unwrap_err().to_string(), "clip-gelu does not answer `say`");
+    assert_eq!(refused.await.unwrap_err().to_string(), "clip-gelu is asked to say, but answers only rank, embed");
     let missing = Item::Image(ImageFile { path: "no/such.png".to_owned(), digest: "x".to_owned() });
     let missing = eye.ask(Request::Embed { what: missing }, Asking::default()).await;
     assert!(matches!(missing, Err(AgentError::Media(_))), "{missing:?}");

@@ -207,7 +207,13 @@ impl Agent for LocalAgent {
     async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, AgentError> {
         let kind = request.kind();
         if !self.card.kinds.contains(&kind) {
-            return Err(AgentError::Final(format!("{} does not answer `{}`", self.card.name, kind.word())));
+            let answers: Vec<&str> = self.card.kinds.iter().map(|kind| kind.word()).collect();
+            return Err(AgentError::Final(format!(
+                "{} is asked to {}, but answers only {}",
+                self.card.name,
+                kind.word(),
+                answers.join(", ")
+            )));
         }
         let (work, listening) = self.resolve(request).await?;
         let (job, answer) = Job::new(work, asking.seed, asking.stream);

@@ -9,15 +9,15 @@ use super::{
 };
 use crate::{
     agent::{
-        Agent, Asking,
+        Agent, AgentError, Asking,
         local::{LocalAgent, LocalSpec},
         roster,
     },
     dialogue,
-    exchange::{Decoding, Finish, Item, Message, Reply, Request},
+    exchange::{Decoding, Finish, Heard, Item, Message, Reply, Request},
     hub::Hub,
     media::{self, Access},
-    value::Scored,
+    value::{Scored, Time},
 };
 use serde_json::{Value as Json, json};
 use std::{
@@ -193,8 +193,21 @@ impl Args {
         }
     }
 
+    /// What a checkpoint on this machine will never answer was asked wrongly.
+    fn failure(&self, error: AgentError) -> Failure {
+        match error {
+            AgentError::Final(why) if self.model.is_some() => Failure::refused(why),
+            other => other.into(),
+        }
+    }
+
     async fn ask(&self, request: Request, out: &Out) -> Result<Exit, Failure> {
         let agent = self.load(out).await?;
+        // A file of sound alone begins at 0, whatever its encoder wrote; beside pictures the medium's own times hold.
+        let origin_s = match &request {
+            Request::Hear { audio, .. } if !audio.has_video => audio.start.seconds(),
+            _ => 0.0,
+        };
         let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
         let streams = self.prompt.is_some() && !out.json;
         let asking = Asking { seed: self.seed, stream: streams.then_some(stream) };
@@ -205,7 +218,7 @@ impl Args {
             tokio::select! {
                 biased;
                 Some(piece) = pieces.recv() => { shown = true; out.piece(&piece)?; }
-                reply = &mut answer => break reply?,
+                reply = &mut answer => break reply.map_err(|error| self.failure(error))?,
             }
         };
         while let Ok(piece) = pieces.try_recv() {
@@ -215,12 +228,19 @@ impl Args {
         if shown {
             out.piece("\n")?;
         } else if out.json {
-            out.value(&as_json(&reply))?;
+            out.value(&as_json(&moved(reply, origin_s)))?;
         } else {
-            out.text(as_text(&reply))?;
+            out.text(as_text(&moved(reply, origin_s)))?;
         }
         Ok(Exit::Answered)
     }
+}
+
+/// The reply with its times counted from `origin_s`.
+fn moved(reply: Reply, origin_s: f64) -> Reply {
+    let Reply::Hear(segments) = reply else { return reply };
+    let to = |time: Time| if origin_s == 0.0 { time } else { Time::from_seconds(time.seconds() - origin_s) };
+    Reply::Hear(segments.into_iter().map(|s| Heard { start: to(s.start), end: to(s.end), ..s }).collect())
 }
 
 /// A file with one label a line, or labels separated by commas.
@@ -257,7 +277,7 @@ fn as_json(reply: &Reply) -> Json {
         }
         Reply::Hear(segments) => {
             let text = segments.iter().map(|s| s.text.trim()).filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" ");
-            let segment = |s: &crate::exchange::Heard| json!({ "start": s.start.seconds(), "end": s.end.seconds(), "text": s.text });
+            let segment = |s: &Heard| json!({ "start": s.start.seconds(), "end": s.end.seconds(), "text": s.text });
             json!({ "text": text, "segments": segments.iter().map(segment).collect::<Vec<_>>() })
         }
         Reply::Embed(vector) => json!({ "embedding": vector }),

@@ -134,7 +134,8 @@ pub fn cast(source: &str, file: &str) -> Result<CastFile, Vec<Problem>> {
 
 /// Reads a label list (`vocab/NAME.txt`): one label on each line; empty lines and lines that start with `#` are skipped.
 pub fn labels(source: &str) -> Vec<String> {
-    let lines = source.lines().map(str::trim);
+    // Some editors begin a file with a byte order mark.
+    let lines = source.trim_start_matches('\u{feff}').lines().map(str::trim);
     lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
 }
 

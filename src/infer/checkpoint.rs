@@ -240,13 +240,30 @@ impl Config {
             json: self.get(key).cloned().unwrap_or_else(|| Json::Object(Default::default())),
         }
     }
-    /// A whole number that must be there.
+    /// A whole number above zero that must be there.
     pub fn size(&self, key: &str) -> Result<usize, AgentError> {
-        self.count(key).ok_or_else(|| AgentError::Model(format!("{} has no number `{key}`", self.name)))
+        match self.count(key) {
+            Some(0) => Err(AgentError::Model(format!("{}: `{key}` is 0", self.name))),
+            Some(size) => Ok(size),
+            None => Err(AgentError::Model(format!("{} has no number `{key}`", self.name))),
+        }
+    }
+    /// A whole number above zero.
+    pub fn size_or(&self, key: &str, default: usize) -> Result<usize, AgentError> {
+        if self.get(key).is_some() { self.size(key) } else { Ok(default) }
     }
     /// A whole number.
     pub fn count(&self, key: &str) -> Option<usize> {
         self.get(key).and_then(Json::as_u64).map(|n| n as usize)
+    }
+    /// A number of heads that share `width` evenly.
+    pub fn heads(&self, key: &str, default: usize, width: usize) -> Result<usize, AgentError> {
+        let heads = self.size_or(key, default)?;
+        if width.is_multiple_of(heads) {
+            Ok(heads)
+        } else {
+            Err(AgentError::Model(format!("{}: {heads} heads cannot share a width of {width}", self.name)))
+        }
     }
     /// A number.
     pub fn number(&self, key: &str) -> Option<f64> {

@@ -51,6 +51,12 @@ impl Manners {
         }
     }
 
+    /// The same for a family that suppresses tokens by rules of its own.
+    #[must_use]
+    pub fn without_suppressed(self) -> Manners {
+        Manners { suppressed: Vec::new(), suppressed_first: Vec::new(), ..self }
+    }
+
     /// Changes `logits` after `seen`, whose first `prompt` tokens are the prompt; the reply gets at most `most` tokens.
     pub fn apply(&self, logits: &mut [f32], seen: &[u32], prompt: usize, most: usize) {
         for (sequence, bias) in &self.biases {

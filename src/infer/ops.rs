@@ -53,6 +53,11 @@ pub fn linear(input: usize, output: usize, vb: VarBuilder<'_>) -> Result<Linear>
     Ok(Linear::new(weight, bias))
 }
 
+/// A linear map whose bias must be there.
+pub fn linear_with_bias(input: usize, output: usize, vb: VarBuilder<'_>) -> Result<Linear> {
+    Ok(Linear::new(vb.get((output, input), "weight")?, Some(vb.get(output, "bias")?)))
+}
+
 /// A layer normalisation over the last dimension; older checkpoints call its parts gamma and beta.
 pub fn layer_norm(size: usize, eps: f64, vb: VarBuilder<'_>) -> Result<LayerNorm> {
     let (weight, bias) = if vb.contains_tensor("gamma") { ("gamma", "beta") } else { ("weight", "bias") };

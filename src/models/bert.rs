@@ -48,20 +48,21 @@ struct Block {
 
 impl Block {
     fn load(config: &Config, vb: VarBuilder<'_>) -> std::result::Result<Block, AgentError> {
-        let (w, heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
+        let w = config.size("hidden_size")?;
+        let heads = config.heads("num_attention_heads", 12, w)?;
         let inner = config.size("intermediate_size")?;
         let eps = config.number("layer_norm_eps").unwrap_or(1e-12);
         let activation = config.activation("hidden_act", "gelu")?;
         let load = || -> Result<Block> {
             let (attn, out) = (vb.pp("attention.self"), vb.pp("attention.output"));
             Ok(Block {
-                query: ops::linear(w, w, attn.pp("query"))?,
-                key: ops::linear(w, w, attn.pp("key"))?,
-                value: ops::linear(w, w, attn.pp("value"))?,
-                out: ops::linear(w, w, out.pp("dense"))?,
+                query: ops::linear_with_bias(w, w, attn.pp("query"))?,
+                key: ops::linear_with_bias(w, w, attn.pp("key"))?,
+                value: ops::linear_with_bias(w, w, attn.pp("value"))?,
+                out: ops::linear_with_bias(w, w, out.pp("dense"))?,
                 norm1: ops::layer_norm(w, eps, out.pp("LayerNorm"))?,
-                up: ops::linear(w, inner, vb.pp("intermediate.dense"))?,
-                down: ops::linear(inner, w, vb.pp("output.dense"))?,
+                up: ops::linear_with_bias(w, inner, vb.pp("intermediate.dense"))?,
+                down: ops::linear_with_bias(inner, w, vb.pp("output.dense"))?,
                 norm2: ops::layer_norm(w, eps, vb.pp("output.LayerNorm"))?,
                 activation,
                 heads,
@@ -80,32 +81,77 @@ impl Block {
     }
 }
 
-/// How the states of a text become one vector; `1_Pooling/config.json` of sentence-transformers says so.
+/// How the states of a text become one vector; `1_Pooling/config.json` of sentence-transformers says so, and may ask for several
+/// ways, whose vectors are then laid end to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pooling {
-    Mean,
     First,
     Max,
+    Mean,
+    /// The sum over the root of the number of tokens.
+    MeanRoot,
+    /// Later tokens count more.
+    WeightedMean,
+    Last,
 }
 
 impl Pooling {
-    fn read(config: Option<Config>) -> std::result::Result<Pooling, AgentError> {
-        let Some(config) = config else { return Ok(Pooling::Mean) };
-        let on: Vec<&str> =
-            ["mean_tokens", "cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken"]
-                .into_iter()
-                .filter(|mode| config.truth(&format!("pooling_mode_{mode}")).unwrap_or(false))
-                .collect();
-        match (on.as_slice(), config.string("pooling_mode")) {
-            // At unit length the mean and the sum over √n are the same.
-            (["mean_tokens" | "mean_sqrt_len_tokens"], _) | ([], Some("mean") | None) => Ok(Pooling::Mean),
-            (["cls_token"], _) | ([], Some("cls")) => Ok(Pooling::First),
-            (["max_tokens"], _) | ([], Some("max")) => Ok(Pooling::Max),
-            (modes, other) => {
-                let asked = other.map_or_else(|| modes.join(" + "), str::to_owned);
-                Err(AgentError::Model(format!("1_Pooling/config.json: the pooling `{asked}` is not supported")))
+    /// In the order in which sentence-transformers lays vectors end to end.
+    const ALL: [(&str, Pooling); 6] = [
+        ("cls_token", Pooling::First),
+        ("max_tokens", Pooling::Max),
+        ("mean_tokens", Pooling::Mean),
+        ("mean_sqrt_len_tokens", Pooling::MeanRoot),
+        ("weightedmean_tokens", Pooling::WeightedMean),
+        ("lasttoken", Pooling::Last),
+    ];
+
+    fn read(config: Option<Config>) -> std::result::Result<Vec<Pooling>, AgentError> {
+        let Some(config) = config else { return Ok(vec![Pooling::Mean]) };
+        let on = |mode: &str| config.truth(&format!("pooling_mode_{mode}")).unwrap_or(false);
+        let asked: Vec<Pooling> =
+            Pooling::ALL.iter().filter(|(mode, _)| on(mode)).map(|(_, pooling)| *pooling).collect();
+        let named = config.string("pooling_mode");
+        if !asked.is_empty() {
+            return Ok(asked);
+        }
+        let short = |mode: &str| named.is_some_and(|name| mode == name || mode.trim_end_matches("_tokens") == name);
+        match (Pooling::ALL.iter().find(|(mode, _)| short(mode)), named) {
+            (Some((_, pooling)), _) => Ok(vec![*pooling]),
+            (None, Some("cls")) => Ok(vec![Pooling::First]),
+            (None, None) => Ok(vec![Pooling::Mean]),
+            (None, Some(other)) => {
+                Err(AgentError::Model(format!("1_Pooling/config.json: the pooling `{other}` is not supported")))
             }
         }
+    }
+
+    /// (t, width) -> (width)
+    fn apply(self, states: &Tensor) -> Result<Tensor> {
+        let t = states.dim(0)?;
+        match self {
+            Pooling::First => states.i(0),
+            Pooling::Max => states.max(0),
+            Pooling::Mean => ops::mean_rows(states),
+            Pooling::MeanRoot => ops::mean_rows(states)? * (t as f64).sqrt(),
+            Pooling::WeightedMean => {
+                let weights = Tensor::arange(1f32, t as f32 + 1.0, states.device())?.to_dtype(states.dtype())?;
+                states.broadcast_mul(&weights.unsqueeze(1)?)?.sum(0)? / ((t * (t + 1)) as f64 / 2.0)
+            }
+            Pooling::Last => states.i(t - 1),
+        }
+    }
+}
+
+/// Refuses modules of sentence-transformers that would change the vectors and are not computed here.
+fn check_modules(checkpoint: &Checkpoint) -> std::result::Result<(), AgentError> {
+    let Some(text) = checkpoint.text("modules.json")? else { return Ok(()) };
+    let modules: Vec<serde_json::Value> =
+        serde_json::from_str(&text).map_err(|e| AgentError::Model(format!("modules.json: {e}")))?;
+    let kinds = modules.iter().filter_map(|module| module["type"].as_str()?.rsplit('.').next());
+    match kinds.into_iter().find(|kind| !["Transformer", "Pooling", "Normalize"].contains(kind)) {
+        Some(other) => Err(AgentError::Model(format!("modules.json: the module `{other}` is not supported"))),
+        None => Ok(()),
     }
 }
 
@@ -116,7 +162,9 @@ pub struct Bert {
     positions: Tensor,
     norm: LayerNorm,
     blocks: Vec<Block>,
-    pooling: Pooling,
+    pooling: Vec<Pooling>,
+    /// Texts are brought to lower case before the tokenizer sees them, special tokens in them too.
+    lower: bool,
     text: Text,
     most_tokens: usize,
     device: Device,
@@ -139,6 +187,8 @@ impl Bert {
         let (tokens, positions, norm) = embeddings().map_err(failed)?;
         let layers = config.size("num_hidden_layers")?;
         let sentence = checkpoint.json("sentence_bert_config.json")?;
+        let lower = sentence.as_ref().and_then(|c| c.truth("do_lower_case")).unwrap_or(false);
+        check_modules(checkpoint)?;
         let asked = sentence.and_then(|c| c.count("max_seq_length"));
         let text = Text::open(checkpoint, Style::WordPiece)?;
         Ok(Bert {
@@ -149,6 +199,7 @@ impl Bert {
                 .map(|n| Block::load(config, vb.pp("encoder.layer").pp(n)))
                 .collect::<std::result::Result<_, _>>()?,
             pooling: Pooling::read(checkpoint.json("1_Pooling/config.json")?)?,
+            lower,
             most_tokens: asked.unwrap_or_else(|| text.most_tokens(most)).min(most),
             text,
             device: loading.device.clone(),
@@ -164,10 +215,9 @@ impl Bert {
         for block in &self.blocks {
             x = block.forward(&x)?;
         }
-        let pooled = |states: Tensor| match self.pooling {
-            Pooling::Mean => ops::mean_rows(&states),
-            Pooling::First => states.i(0),
-            Pooling::Max => states.max(0),
+        let pooled = |states: Tensor| {
+            let parts = self.pooling.iter().map(|pooling| pooling.apply(&states));
+            Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 0)
         };
         (0..batch).map(|row| ops::unit(&pooled(x.i(row)?)?)).collect()
     }
@@ -177,7 +227,8 @@ impl Bert {
         let mut all: Vec<(Vec<u32>, &str)> = Vec::new();
         for text in texts {
             if !all.iter().any(|(_, known)| known == text) {
-                all.push((self.text.encode_within(text, self.most_tokens)?, text));
+                let lower = self.lower.then(|| text.to_lowercase());
+                all.push((self.text.encode_within(lower.as_deref().unwrap_or(text), self.most_tokens)?, text));
             }
         }
         all.sort_by_key(|(ids, _)| ids.len());

@@ -46,13 +46,13 @@ impl Block {
         let (w, attn, mlp) = (shape.width, vb.pp("self_attn"), vb.pp("mlp"));
         Ok(Block {
             norm1: ops::layer_norm(w, shape.eps, vb.pp("layer_norm1"))?,
-            query: ops::linear(w, w, attn.pp("q_proj"))?,
-            key: ops::linear(w, w, attn.pp("k_proj"))?,
-            value: ops::linear(w, w, attn.pp("v_proj"))?,
-            out: ops::linear(w, w, attn.pp("out_proj"))?,
+            query: ops::linear_with_bias(w, w, attn.pp("q_proj"))?,
+            key: ops::linear_with_bias(w, w, attn.pp("k_proj"))?,
+            value: ops::linear_with_bias(w, w, attn.pp("v_proj"))?,
+            out: ops::linear_with_bias(w, w, attn.pp("out_proj"))?,
             norm2: ops::layer_norm(w, shape.eps, vb.pp("layer_norm2"))?,
-            up: ops::linear(w, shape.inner, mlp.pp("fc1"))?,
-            down: ops::linear(shape.inner, w, mlp.pp("fc2"))?,
+            up: ops::linear_with_bias(w, shape.inner, mlp.pp("fc1"))?,
+            down: ops::linear_with_bias(shape.inner, w, mlp.pp("fc2"))?,
             activation: shape.activation,
             heads: shape.heads,
         })
@@ -81,12 +81,12 @@ struct Shape {
 impl Shape {
     /// Absent keys have the values of transformers' `CLIPTextConfig` and `CLIPVisionConfig`.
     fn read(config: &Config, width: usize, heads: usize) -> std::result::Result<Shape, AgentError> {
-        let width = config.count("hidden_size").unwrap_or(width);
+        let width = config.size_or("hidden_size", width)?;
         Ok(Shape {
             width,
-            inner: config.count("intermediate_size").unwrap_or(4 * width),
+            inner: config.size_or("intermediate_size", 4 * width)?,
             layers: config.count("num_hidden_layers").unwrap_or(12),
-            heads: config.count("num_attention_heads").unwrap_or(heads),
+            heads: config.heads("num_attention_heads", heads, width)?,
             eps: config.number("layer_norm_eps").unwrap_or(1e-5),
             activation: config.activation("hidden_act", "quick_gelu")?,
         })
@@ -112,7 +112,7 @@ struct Vision {
 impl Vision {
     fn load(config: &Config, projection: usize, vb: &VarBuilder<'_>) -> std::result::Result<Vision, AgentError> {
         let shape = Shape::read(config, 768, 12)?;
-        let (patch, side) = (config.count("patch_size").unwrap_or(32), config.count("image_size").unwrap_or(224));
+        let (patch, side) = (config.size_or("patch_size", 32)?, config.size_or("image_size", 224)?);
         let count = (side / patch) * (side / patch) + 1;
         let load = || -> Result<Vision> {
             let (w, v) = (shape.width, vb.pp("vision_model"));

@@ -18,6 +18,7 @@ use crate::{
         checkpoint::{Checkpoint, Config},
         failed,
         job::{Job, Model, Sound, Work},
+        manners::Manners,
         sampling::{Sampler, Settings, log_probability},
         text::{Style, Text},
     },
@@ -41,6 +42,7 @@ pub struct Whisper {
     net: Net,
     mel: LogMel,
     rules: Rules,
+    manners: Manners,
     text: Text,
     generation: Option<Config>,
     decode: Decoding,
@@ -76,11 +78,13 @@ impl Whisper {
         let generation = checkpoint.json("generation_config.json")?;
         let settings = checkpoint.processor("feature_extractor")?;
         let text = Text::open(checkpoint, Style::Bytes)?;
+        let rules = Rules::read(checkpoint, generation.as_ref(), &text)?;
         let bins = checkpoint.config.count("num_mel_bins").unwrap_or(80);
         Ok(Whisper {
             net: Net::load(&checkpoint.config, &checkpoint.weights(loading.dtype, &loading.device)?)?,
             mel: LogMel::new(&settings, bins),
-            rules: Rules::read(checkpoint, generation.as_ref(), &text)?,
+            manners: Manners::read(generation.as_ref(), &[rules.end]).without_suppressed(),
+            rules,
             text,
             generation,
             decode: loading.decode.clone(),
@@ -102,6 +106,7 @@ impl Whisper {
             return Err(AgentError::Final("this model was not taught timestamps; ask without them".to_owned()));
         }
         let source = Source::new(sound, &self.mel, self.window())?;
+        let language = language.as_ref().or(self.rules.language.as_ref().filter(|_| !self.rules.languages.is_empty()));
         let mut task = Task {
             timestamps: *timestamps,
             language: None,
@@ -131,7 +136,7 @@ impl Whisper {
             let features =
                 Tensor::from_vec(source.features(seek, frames)?, (1, self.mel.bins, self.window()), &self.device);
             let memory = features.and_then(|f| self.net.hear(&f.to_dtype(self.dtype)?)).map_err(failed)?;
-            if task.detected && task.language.is_none() && !self.rules.languages.is_empty() {
+            if task.detected && task.language.is_none() && self.rules.detects() {
                 task.language = Some(self.detect(&memory)?);
             }
             let prompt = self.rules.prompt(task.language, task.detected, task.timestamps);
@@ -143,9 +148,10 @@ impl Whisper {
                 seek += frames;
                 continue;
             }
-            let (found, offset) = self.cut(&decoded.tokens, seek, frames);
+            let begin = self.begin(task.timestamps);
+            let (found, offset) = self.cut(&decoded.tokens, seek, frames, begin);
             for segment in found {
-                let text = self.words(&segment.tokens)?;
+                let text = self.words(&segment.tokens, begin)?;
                 if !text.is_empty() {
                     job.piece(&format!("{text} "));
                     segments.push((segment, text));
@@ -184,6 +190,8 @@ impl Whisper {
                 return Err(AgentError::Cancelled);
             }
             let mut logits = self.net.say(&mut memory, &input).map_err(failed)?;
+            let seen: Vec<u32> = prompt.iter().chain(&tokens).copied().collect();
+            self.manners.apply(&mut logits, &seen, prompt.len(), total - prompt.len());
             self.rules.apply(&mut logits, &tokens, task.timestamps);
             let next = sampler.choose(&logits);
             sum += log_probability(&logits, next);
@@ -211,11 +219,16 @@ impl Whisper {
         Ok(log_probability(&logits, none - 1).exp() > no_speech)
     }
 
+    /// The first timestamp, beyond all tokens where none is looked for.
+    fn begin(&self, timestamps: bool) -> u32 {
+        let none = self.rules.no_timestamps.filter(|_| timestamps || self.rules.states_timestamps);
+        none.map_or(u32::MAX, |none| none + 1)
+    }
+
     /// Cuts the tokens of a window that began at frame `seek` into segments; gives how many frames to move on.
-    fn cut(&self, tokens: &[u32], seek: usize, frames: usize) -> (Vec<Segment>, usize) {
+    fn cut(&self, tokens: &[u32], seek: usize, frames: usize, begin: u32) -> (Vec<Segment>, usize) {
         let frame_s = self.mel.hop as f64 / f64::from(self.mel.rate_hz);
         let (offset_s, tick_s) = (seek as f64 * frame_s, 2.0 * frame_s);
-        let begin = self.rules.no_timestamps.map_or(u32::MAX, |none| none + 1);
         let is_time = |id: u32| id >= begin;
         let at = |id: u32| offset_s + (f64::from(id) - f64::from(begin)) * tick_s;
         let mut cuts: Vec<usize> =
@@ -243,8 +256,7 @@ impl Whisper {
         (segments, moved)
     }
 
-    fn words(&self, tokens: &[u32]) -> Result<String, AgentError> {
-        let begin = self.rules.no_timestamps.unwrap_or(u32::MAX);
+    fn words(&self, tokens: &[u32], begin: u32) -> Result<String, AgentError> {
         let text: Vec<u32> = tokens.iter().copied().filter(|id| *id < begin).collect();
         Ok(self.text.decode(&text)?.trim().to_owned())
     }

@@ -11,7 +11,7 @@ use crate::{
 use candle_core::{D, DType, Result, Tensor};
 use candle_nn::{Conv1d, Conv1dConfig, LayerNorm, Linear, Module, VarBuilder};
 
-/// The linear maps of one attention; Whisper's keys have no bias, which `ops::linear` sees in the checkpoint.
+/// The linear maps of one attention; Whisper's keys have no bias.
 struct Attention {
     query: Linear,
     key: Linear,
@@ -22,10 +22,10 @@ struct Attention {
 
 impl Attention {
     fn load(width: usize, heads: usize, vb: VarBuilder<'_>) -> Result<Attention> {
-        let map = |name| ops::linear(width, width, vb.pp(name));
+        let map = |name| ops::linear_with_bias(width, width, vb.pp(name));
         Ok(Attention {
             query: map("q_proj")?,
-            key: map("k_proj")?,
+            key: ops::linear(width, width, vb.pp("k_proj"))?,
             value: map("v_proj")?,
             out: map("out_proj")?,
             heads,
@@ -64,8 +64,8 @@ impl Block {
             attention: Attention::load(w, side.heads, vb.pp("self_attn"))?,
             norm: ops::layer_norm(w, eps, vb.pp("self_attn_layer_norm"))?,
             cross: cross.transpose()?,
-            up: ops::linear(w, side.inner, vb.pp("fc1"))?,
-            down: ops::linear(side.inner, w, vb.pp("fc2"))?,
+            up: ops::linear_with_bias(w, side.inner, vb.pp("fc1"))?,
+            down: ops::linear_with_bias(side.inner, w, vb.pp("fc2"))?,
             norm_last: ops::layer_norm(w, eps, vb.pp("final_layer_norm"))?,
             activation: side.activation,
         })
@@ -89,11 +89,12 @@ struct Side {
 
 impl Side {
     fn read(config: &Config, name: &str, activation: Activation) -> std::result::Result<Side, AgentError> {
+        let width = config.size("d_model")?;
         Ok(Side {
-            width: config.size("d_model")?,
+            width,
             inner: config.size(&format!("{name}_ffn_dim"))?,
             layers: config.size(&format!("{name}_layers"))?,
-            heads: config.size(&format!("{name}_attention_heads"))?,
+            heads: config.heads(&format!("{name}_attention_heads"), 4, width)?,
             activation,
             cross: name == "decoder",
         })

@@ -15,9 +15,17 @@ pub struct Rules {
     pub end: u32,
     /// `<|notimestamps|>`, if the model was taught timestamps; the first timestamp follows it.
     pub no_timestamps: Option<u32>,
+    /// The checkpoint's `generation_config.json` names that token. If only the vocabulary has it, transformers does not ask for
+    /// text without timestamps, nor looks for any in it.
+    pub states_timestamps: bool,
+    /// The language to hear when nobody names one, if the checkpoint says so.
+    pub language: Option<String>,
     /// Languages by their tokens (`<|en|>`); empty for English-only models.
     pub languages: Vec<(String, u32)>,
+    /// `<|transcribe|>`
     transcribe: Option<u32>,
+    /// The token of the task that the checkpoint asks for.
+    task: Option<u32>,
     forced: Vec<Option<u32>>,
     suppressed: Vec<u32>,
     suppressed_first: Vec<u32>,
@@ -56,8 +64,11 @@ impl Rules {
         }
         let forced = generation.and_then(|g| g.get("forced_decoder_ids")).or_else(|| config.get("forced_decoder_ids"));
         let forced = forced.and_then(|f| f.as_array()).into_iter().flatten();
-        let transcribe = generation
-            .and_then(|g| g.token_map("task_to_id").into_iter().find(|(k, _)| k == "transcribe").map(|(_, id)| id));
+        let task_of = |name: &str| {
+            let tasks = generation.map(|g| g.token_map("task_to_id")).unwrap_or_default();
+            tasks.into_iter().find(|(k, _)| k == name).map(|(_, id)| id)
+        };
+        let asked = generation.and_then(|g| g.string("task")).filter(|_| !languages.is_empty());
         Ok(Rules {
             start: need(
                 token("decoder_start_token_id").or_else(|| text.id("<|startoftranscript|>")),
@@ -67,13 +78,16 @@ impl Rules {
             no_timestamps: generation
                 .and_then(|g| g.token("no_timestamps_token_id"))
                 .or_else(|| text.id("<|notimestamps|>")),
-            transcribe: transcribe.or_else(|| text.id("<|transcribe|>")).filter(|_| !languages.is_empty()),
+            states_timestamps: generation.is_some_and(|g| g.token("no_timestamps_token_id").is_some()),
+            language: generation.and_then(|g| g.string("language")).map(str::to_owned),
+            task: asked.and_then(task_of),
+            transcribe: task_of("transcribe").or_else(|| text.id("<|transcribe|>")).filter(|_| !languages.is_empty()),
             languages,
             forced: forced.map(|pair| pair[1].as_u64().map(|id| id as u32)).collect(),
             suppressed: tokens("suppress_tokens"),
             suppressed_first: tokens("begin_suppress_tokens"),
             last_first_timestamp: generation.and_then(|g| g.count("max_initial_timestamp_index")),
-            max_length: generation.and_then(|g| g.count("max_length")),
+            max_length: generation.unwrap_or(config).count("max_length"),
             no_speech: generation.and_then(|g| g.number("no_speech_threshold")),
             least_log_probability: generation.and_then(|g| g.number("logprob_threshold")),
         })
@@ -91,14 +105,23 @@ impl Rules {
         })
     }
 
-    /// The tokens that a window's text is to follow. `language` is none for English-only models. A language that was
+    /// True if the language is to be found out when nobody names it: the model knows several and the checkpoint forces none.
+    pub fn detects(&self) -> bool {
+        !self.languages.is_empty() && (self.task.is_some() || self.forced.first().is_none_or(Option::is_none))
+    }
+
+    /// The tokens that a window's text is to follow. `language` is none for English-only models and where the checkpoint forces one. A language that was
     /// `detected` comes without a task token, as in transformers, unless the checkpoint forces one.
     pub fn prompt(&self, language: Option<u32>, detected: bool, timestamps: bool) -> Vec<u32> {
         let mut prompt = vec![self.start];
         match (language, detected) {
             (Some(language), false) => {
                 prompt.push(language);
-                prompt.extend(self.transcribe);
+                prompt.extend(self.task.or(self.transcribe));
+            }
+            (Some(language), true) if self.task.is_some() => {
+                prompt.push(language);
+                prompt.extend(self.task);
             }
             (Some(language), true) => {
                 prompt.push(language);
@@ -108,7 +131,7 @@ impl Rules {
         }
         let last = prompt.last().copied();
         match self.no_timestamps {
-            Some(none) if !timestamps && last != Some(none) => prompt.push(none),
+            Some(none) if !timestamps && self.states_timestamps && last != Some(none) => prompt.push(none),
             Some(none) if timestamps && last == Some(none) => drop(prompt.pop()),
             _ => {}
         }
