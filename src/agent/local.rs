@@ -55,6 +55,7 @@ struct Prepared {
     spec: LocalSpec,
     checkpoint: Checkpoint,
     stamps: Vec<Option<Stamp>>,
+    digest: String,
     family: &'static Family,
     loading: Loading,
 }
@@ -174,7 +175,7 @@ impl Prepared {
         let digest = checkpoint.digest().map_err(named)?;
         let identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
         let card = Card { name: spec.name.clone(), kinds: family.kinds.to_vec(), identity, memo: true };
-        Ok((Prepared { spec, checkpoint, stamps, family, loading }, card))
+        Ok((Prepared { spec, checkpoint, stamps, digest, family, loading }, card))
     }
 
     /// Loads the weights; blocks.
@@ -184,7 +185,8 @@ impl Prepared {
         let named = |error: AgentError| named(spec, error);
         let model = (family.load)(&self.checkpoint, loading).map_err(named)?;
         // The identity speaks of the files as they were: replies of others must not be kept under it.
-        if self.checkpoint.stamps() != self.stamps {
+        let unchanged = self.checkpoint.stamps() == self.stamps;
+        if !unchanged && self.checkpoint.digest().map_err(named)? != self.digest {
             let changed = format!("{} was changed while the run was under way", self.checkpoint.folder.display());
             return Err(named(AgentError::Model(changed)));
         }

@@ -122,8 +122,8 @@ fn materialise(files: &BTreeMap<&str, Cow<'_, [u8]>>, name: &str, parent: &Path)
     fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
     let temporary = parent.join(format!(".{name}-{}-{:08x}.tmp", std::process::id(), rand::random::<u32>()));
     let written = write_all(files, &temporary).map_err(|error| failed(&temporary, error)).and_then(|()| {
-        if target.exists() {
-            // Damaged: it was not the same above. Moved aside first, since a rename does not replace a folder.
+        if target.exists() && !is_same(files, &target) {
+            // Damaged, and not just put there by another process, which may be reading it. Moved aside first, since a rename does not replace a folder.
             let aside = parent.join(format!(".{name}-{:08x}.damaged", rand::random::<u32>()));
             let _ = fs::rename(&target, &aside);
             let _ = fs::remove_dir_all(&aside);
