@@ -62,6 +62,9 @@ pub enum AgentError {
     Cancelled,
 }
 
+/// Tries after the first, where neither step nor agent file says.
+pub const RETRIES: u32 = 2;
+
 /// Someone who answers requests.
 ///
 /// Contract: `ask` answers with the [`Reply`] variant of the request's kind, or an error; it never panics and never
@@ -72,10 +75,10 @@ pub enum AgentError {
 pub trait Agent: Send + Sync {
     /// Who this is.
     fn card(&self) -> &Card;
-    /// How often a passing failure should be tried again, at the least. The driver does it (a step's own `retries` may
-    /// ask for more); an agent never tries again by itself, so that tries do not multiply.
+    /// How often a passing failure is tried again where the step does not say. The driver does it; an agent never tries
+    /// again by itself, so that tries do not multiply.
     fn retries(&self) -> u32 {
-        0
+        RETRIES
     }
     /// Does what must be done once before the first request, such as loading weights. The driver calls it when the first
     /// exchange is due that the memo does not have, and counts the time on no exchange; a failure ends the run. An agent that

@@ -1,6 +1,6 @@
 //! What an agent file says, ready to be loaded. Nothing is opened here.
 
-use super::remote::RemoteSpec;
+use super::{RETRIES, remote::RemoteSpec};
 use crate::{
     dialogue::{
         self, AgentFile, At, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, Resource, ScriptWritten,
@@ -15,8 +15,6 @@ use std::{path::PathBuf, time::Duration};
 
 /// Longest wait for an endpoint that names none: large models think long.
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// Tries after the first for an endpoint that names none.
-const RETRIES: u32 = 2;
 
 /// Who an agent is.
 #[derive(Debug, Clone, PartialEq)]

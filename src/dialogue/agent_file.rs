@@ -57,7 +57,7 @@ written! { "`endpoint`",
         pub answers: Option<Vec<At<Kind>>>,
         /// Longest wait for one reply.
         pub timeout: Option<At<Span>>,
-        /// How often a passing failure is tried again.
+        /// How often a passing failure is tried again, where a step does not say; 2 if absent.
         pub retries: Option<At<usize>>,
     }
 }

@@ -158,7 +158,7 @@ written! { "a step",
         pub at_once: Option<At<usize>>,
         /// Longest wait for one exchange.
         pub timeout: Option<At<super::Span>>,
-        /// How often a passing failure is tried again.
+        /// How often a passing failure is tried again; the agent's own number, or 2, if absent.
         pub retries: Option<At<usize>>,
         /// The value if the step (or this item of it) fails or is skipped.
         pub or: Option<Expr>,

@@ -13,8 +13,6 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 const AT_ONCE: usize = 32;
 /// Most steps in one block. Far above what a person writes; it bounds the work of checking hostile files.
 const MAX_STEPS: usize = 1000;
-/// How often a passing failure is tried again, unless the step says otherwise.
-const RETRIES: u32 = 2;
 
 /// Steps whose names are known and whose types are not.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +29,7 @@ struct DraftStep {
     each: Option<Formula>,
     at_once: usize,
     timeout: Option<Duration>,
-    retries: u32,
+    retries: Option<u32>,
     or: Option<Value>,
     needs: Vec<usize>,
     uses: Vec<String>,
@@ -108,7 +106,7 @@ fn read(name: &At<String>, written: &StepWritten, planning: &mut Planning<'_>) -
         each,
         at_once: common.at_once.as_ref().map_or(AT_ONCE, |n| n.value),
         timeout: common.timeout.as_ref().map(|span| span.value.0),
-        retries: common.retries.as_ref().map_or(RETRIES, |n| n.value.min(1000) as u32),
+        retries: common.retries.as_ref().map(|n| n.value.min(1000) as u32),
         or: common.or.as_ref().and_then(|or| fallback(or, planning)),
         needs: Vec::new(),
         uses: Vec::new(),

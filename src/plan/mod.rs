@@ -89,8 +89,8 @@ pub struct PlannedStep {
     pub at_once: usize,
     /// Limit for one exchange, or for one item of an `each` step with several turns.
     pub timeout: Option<Duration>,
-    /// How often a passing failure is tried again.
-    pub retries: u32,
+    /// How often a passing failure is tried again, if the dialogue says; else its agent does.
+    pub retries: Option<u32>,
     /// The value when the step (or this item of it) fails.
     pub or: Option<Value>,
     /// What it yields (the list type, with `each`).

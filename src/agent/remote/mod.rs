@@ -38,7 +38,7 @@ pub struct RemoteSpec {
     pub answers: Vec<Kind>,
     /// Longest wait for an answer (for a streamed one: between two pieces of it).
     pub timeout: Duration,
-    /// How often the driver tries a passing failure again, at the least.
+    /// How often the driver tries a passing failure again where the step does not say.
     pub retries: u32,
     /// Used where a request leaves the choice to the agent.
     pub decoding: Decoding,

@@ -25,7 +25,7 @@ pub(super) struct Question {
     pub path: String,
     pub request: Request,
     pub asking: Asking,
-    pub retries: u32,
+    pub retries: Option<u32>,
     /// The moment after which nobody waits any more, and the limit that set it.
     pub until: Option<(Instant, Duration)>,
     pub progress: Arc<dyn Progress>,
@@ -62,7 +62,7 @@ pub(super) async fn ask(question: Question) -> Came {
 
 async fn tries(question: Question, attempts: &mut u32) -> Result<Reply, Failure> {
     let Question { agent, path, request, asking, retries, progress, .. } = question;
-    let most = retries.max(agent.retries());
+    let most = retries.unwrap_or_else(|| agent.retries());
     loop {
         *attempts += 1;
         // an agent must not panic; if one does, it is one exchange that fails, not the run

@@ -45,6 +45,6 @@ pub struct Exchange {
     pub seed: u64,
     /// The limits of its step and of the steps around it.
     pub limits: Arc<[Limit]>,
-    /// How often a passing failure is tried again.
-    pub retries: u32,
+    /// How often a passing failure is tried again, if the step says; else the agent does.
+    pub retries: Option<u32>,
 }

@@ -70,7 +70,7 @@ fn step(name: &str, verb: &'static str, step: impl Step + 'static, needs: &[usiz
         each: None,
         at_once: 2,
         timeout: None,
-        retries: 0,
+        retries: None,
         or: None,
         ty: Type::Any,
     }
