@@ -52,32 +52,30 @@ impl Args {
                     return Err(Failure::refused(message).hint("`elenchus run` runs dialogues with other inputs"));
                 }
             }
-            let video = media::open(&self.video, &session.access).await?;
+            let opening = async { Ok(media::open(&self.video, &session.access).await?) };
+            let video = session.unless_interrupted(opening).await?;
             let question = Value::Text(self.question.clone());
             let inputs = IndexMap::from([("video".into(), Value::Video(video)), ("question".into(), question)]);
             super::inputs::complete(&session.plan, &inputs)?;
             let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
-            show(&outcome, out, false)?;
+            show(&outcome, out)?;
             Ok(ended(&outcome, self.fail_on_abstain))
         })
     }
 }
 
 /// The answer, and the moments that it rests on.
-pub(crate) fn show(outcome: &Outcome, out: &Out, with_value: bool) -> Result<(), Failure> {
+pub(crate) fn show(outcome: &Outcome, out: &Out) -> Result<(), Failure> {
     if out.json {
-        let mut result = json!({
+        return out.value(&json!({
             "answer": outcome.answer,
             "abstained": outcome.abstained,
             "evidence": outcome.evidence,
             "exchanges": outcome.exchanges,
             "memo_hits": outcome.memo_hits,
             "elapsed_ms": outcome.elapsed_ms,
-        });
-        if with_value {
-            result["value"] = crate::value_json::to_json(&outcome.value);
-        }
-        return out.value(&result);
+            "value": crate::value_json::to_json(&outcome.value),
+        }));
     }
     out.text(&outcome.answer)?;
     for evidence in &outcome.evidence {

@@ -46,6 +46,7 @@ struct Step {
     bar: ProgressBar,
     done: u64,
     hits: u64,
+    failed: u64,
 }
 
 impl Bars {
@@ -77,7 +78,7 @@ impl Bars {
         let bar = ProgressBar::new(items.map_or(1, |n| n as u64)).with_style(style).with_prefix(path.to_owned());
         let bar = self.all.add(bar);
         bar.enable_steady_tick(Duration::from_millis(200));
-        self.lock().insert(path.to_owned(), Step { verb, bar, done: 0, hits: 0 });
+        self.lock().insert(path.to_owned(), Step { verb, bar, done: 0, hits: 0, failed: 0 });
     }
 
     fn finished(&self, path: &str, skipped: bool, error: Option<&str>) {
@@ -92,8 +93,9 @@ impl Bars {
         } else if step.done > 0 {
             let verb = step.verb;
             let from_memo = if step.hits > 0 { format!(", {} from the memo", step.hits) } else { String::new() };
+            let failed = if step.failed > 0 { format!(", {} failed", step.failed) } else { String::new() };
             let count = count(step.done);
-            self.line(format_args!("{path:>14}  {verb}: {count} in {seconds:.1} s{from_memo}"));
+            self.line(format_args!("{path:>14}  {verb}: {count} in {seconds:.1} s{from_memo}{failed}"));
         }
     }
 
@@ -117,7 +119,7 @@ impl Bars {
             if !self.drawn {
                 eprintln!("downloading {name}");
             }
-            Step { verb: "download", bar, done: 0, hits: 0 }
+            Step { verb: "download", bar, done: 0, hits: 0, failed: 0 }
         });
         step.bar.set_position(progress.done);
         if progress.total.is_some_and(|total| progress.done >= total) {
@@ -131,10 +133,11 @@ impl Progress for Bars {
         match event {
             Event::StepStarted { path, verb, items, depth: 0 } => self.started(path, verb, items),
             Event::StepDone { path, depth: 0, skipped, error } => self.finished(path, skipped, error),
-            Event::ExchangeDone { step, hit, .. } => {
+            Event::ExchangeDone { step, hit, error, .. } => {
                 if let Some(step) = self.lock().get_mut(step) {
                     step.done += 1;
                     step.hits += u64::from(hit);
+                    step.failed += u64::from(error.is_some());
                     if step.bar.length().is_some_and(|length| step.done > length) {
                         step.bar.set_length(step.done);
                     }

@@ -26,7 +26,7 @@ impl Args {
             return Err(Failure::refused(format!("there is no transcript {}", self.file.display())));
         }
         let outcome = run::replay(&self.file).map_err(|e| Failure::new(Exit::Failed, e))?;
-        ask::show(&outcome, out, false)?;
+        ask::show(&outcome, out)?;
         Ok(ask::ended(&outcome, self.fail_on_abstain))
     }
 }

@@ -34,7 +34,7 @@ impl Args {
             let mut session = Session::open(&self.dialogue, &self.run, out)?;
             let inputs = session.bind(&self.inputs).await?;
             let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
-            ask::show(&outcome, out, true)?;
+            ask::show(&outcome, out)?;
             Ok(ask::ended(&outcome, self.fail_on_abstain))
         })
     }

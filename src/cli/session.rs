@@ -133,7 +133,15 @@ impl Session {
 
     /// Inputs from `name=value` pairs.
     pub async fn bind(&self, pairs: &[String]) -> Result<IndexMap<String, Value>, Failure> {
-        inputs::bind(&self.plan, pairs, &self.access).await
+        self.unless_interrupted(inputs::bind(&self.plan, pairs, &self.access)).await
+    }
+
+    /// The work's own end, or a failure as soon as somebody stops it.
+    pub async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::select! {
+            done = work => done,
+            () = self.cancel.cancelled() => Err(interrupted()),
+        }
     }
 
     /// Loads the cast, unless it is loaded already.
@@ -142,10 +150,8 @@ impl Session {
             return Ok(roster.clone());
         }
         let options = roster::Options { memory: args.memory, ..options(&self.source, args.device.clone(), &self.bars) };
-        let roster = tokio::select! {
-            loaded = Roster::load(&self.plan, &options) => loaded.map_err(|all| unready(&all))?,
-            () = self.cancel.cancelled() => return Err(interrupted()),
-        };
+        let loading = async { Roster::load(&self.plan, &options).await.map_err(|all| unready(&all)) };
+        let roster = self.unless_interrupted(loading).await?;
         self.roster = Some(roster.clone());
         Ok(roster)
     }
