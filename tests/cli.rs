@@ -180,6 +180,25 @@ fn a_memo_that_cannot_be_used_is_told_with_a_way_out() {
 }
 
 #[test]
+fn purging_leaves_nothing_of_a_medium() {
+    let cache = tempfile::tempdir().expect("temp");
+    // what cannot be opened as a video any more; its copy stands where fetched media are kept
+    let file = cache.path().join("once-a-day.mp4");
+    std::fs::write(&file, vec![7; 2 << 20]).expect("written");
+    let copy = cache.path().join("media").join(blake3::hash(&vec![7; 2 << 20]).to_hex().as_str());
+    let other = cache.path().join("media/other");
+    std::fs::create_dir(cache.path().join("media")).expect("made");
+    for kept in [&copy, &other] {
+        std::fs::write(kept, "kept").expect("written");
+    }
+    let removed = json(cache.path(), &["memo", "purge", "--video", file.to_str().expect("UTF-8"), "--json"], 0);
+    assert_eq!((removed["removed"].as_u64(), copy.exists(), other.exists()), (Some(0), false, true));
+    check(cache.path(), &["memo", "purge", "--all"], 0);
+    assert!(!other.exists());
+    check(cache.path(), &["memo", "purge", "--video", "none.mp4"], 3);
+}
+
+#[test]
 fn endings_have_their_codes() {
     let cache = tempfile::tempdir().expect("temp");
     let ends = |args: &[&str], code: i32, expected: &str| {

@@ -11,8 +11,8 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
-    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -124,6 +124,8 @@ struct Endpoint {
     address: String,
     asked: Arc<AtomicUsize>,
     headers: Arc<Mutex<String>>,
+    /// Hears of each request.
+    seen: mpsc::Receiver<()>,
 }
 
 impl Endpoint {
@@ -131,11 +133,12 @@ impl Endpoint {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let (asked, headers) = (Arc::<AtomicUsize>::default(), Arc::<Mutex<String>>::default());
-        let endpoint = Endpoint { address, asked: asked.clone(), headers: headers.clone() };
+        let (see, seen) = mpsc::channel();
+        let endpoint = Endpoint { address, asked: asked.clone(), headers: headers.clone(), seen };
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (asked, headers) = (asked.clone(), headers.clone());
-                std::thread::spawn(move || serve(stream, &asked, &headers));
+                let (asked, headers, see) = (asked.clone(), headers.clone(), see.clone());
+                std::thread::spawn(move || serve(stream, &asked, &headers, &see));
             }
         });
         endpoint
@@ -152,7 +155,7 @@ impl Endpoint {
     }
 }
 
-fn serve(mut stream: TcpStream, asked: &AtomicUsize, headers: &Mutex<String>) {
+fn serve(mut stream: TcpStream, asked: &AtomicUsize, headers: &Mutex<String>, see: &mpsc::Sender<()>) {
     let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
     let (mut head, mut line) = (String::new(), String::new());
     while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
@@ -162,6 +165,7 @@ fn serve(mut stream: TcpStream, asked: &AtomicUsize, headers: &Mutex<String>) {
     reader.read_exact(&mut vec![0; length.unwrap_or(0)]).expect("a body");
     headers.lock().expect("lock").push_str(&head);
     let count = asked.fetch_add(1, Ordering::SeqCst);
+    see.send(()).ok();
     let manner = head.split('/').nth(1).unwrap_or_default().to_owned();
     let good = r#"{"choices":[{"message":{"role":"assistant","content":"good"},"finish_reason":"stop"}]}"#.to_owned();
     // a server that sends back what it was sent
@@ -172,7 +176,8 @@ fn serve(mut stream: TcpStream, asked: &AtomicUsize, headers: &Mutex<String>) {
         "refuses" => ("401 Unauthorized", "", format!(r#"{{"error":{{"message":"not you: {echo}"}}}}"#)),
         "broken" => ("500 Oops", "", format!(r#"{{"error":{{"message":"oops: {echo}"}}}}"#)),
         "garbles" => ("200 OK", "", r#"{"choices": ["#.to_owned()),
-        _ => return sleep(Duration::from_secs(30)),
+        // never answers; goes when the other side does
+        _ => return drop(stream.read(&mut [0])),
     };
     let length = body.len();
     let answer = format!(
@@ -259,9 +264,8 @@ fn an_interrupted_run_keeps_what_is_finished() {
     process.current_dir(project.0.path()).env("ELENCHUS_CACHE", project.cache()).env("ENGINE_TEST_KEY", KEY);
     process.args(["run", "d.yaml", "--record", "run.jsonl"]).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut run = process.spawn().expect("it starts");
-    let begun = Instant::now();
-    while endpoint.asked() < 2 && begun.elapsed() < Duration::from_secs(60) {
-        sleep(Duration::from_millis(20));
+    for _ in 0..2 {
+        endpoint.seen.recv_timeout(Duration::from_secs(60)).expect("it is asked");
     }
     let sent = Process::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill runs");
     assert!(sent.success());

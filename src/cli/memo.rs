@@ -2,7 +2,7 @@
 
 use super::{Exit, Failure, out::Out, session::block_on};
 use crate::{
-    media::{self, Access},
+    media,
     run::{
         Memo, Transcript,
         memo::{Purge, explain},
@@ -91,7 +91,8 @@ impl Args {
             }
             What::Purge { video, .. } => {
                 let what = match &video {
-                    Some(video) => Purge::Media(block_on(digest(video))?),
+                    // its bytes alone count: a file that is no video any more can be forgotten, too
+                    Some(video) => Purge::Media(block_on(async { Ok(media::digest_of(video).await?) })?),
                     None => Purge::All,
                 };
                 let removed = match Memo::open(&folder) {
@@ -103,6 +104,10 @@ impl Args {
                     }
                     Err(error) => return Err(error.into()),
                 };
+                match (&video, &what) {
+                    (Some(video), Purge::Media(digest)) => media::forget(video, digest)?,
+                    _ => media::forget_all()?,
+                }
                 if out.json {
                     out.value(&serde_json::json!({ "removed": removed }))?;
                 } else {
@@ -111,14 +116,5 @@ impl Args {
             }
         }
         Ok(Exit::Answered)
-    }
-}
-
-/// What stands for the file's bytes in the memo.
-async fn digest(file: &str) -> Result<String, Failure> {
-    let access = Access { allow_network: false };
-    match media::image_file(file).await {
-        Ok(image) => Ok(image.digest),
-        Err(_) => Ok(media::open(file, &access).await?.digest.clone()),
     }
 }

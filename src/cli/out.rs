@@ -1,6 +1,6 @@
 //! How verbs print: JSON or text on stdout, notes and errors on stderr, colour only where it is wanted.
 
-use super::{Failure, Global};
+use super::{Exit, Failure, Global};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -100,7 +100,8 @@ pub(crate) fn failure_json(failure: &Failure) -> String {
 fn ignore_closed_pipe(result: std::io::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+        Err(error) => Err(Failure::new(Exit::Failed, format_args!("the result cannot be written: {error}"))),
+        Ok(()) => Ok(()),
     }
 }
 

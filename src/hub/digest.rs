@@ -53,6 +53,14 @@ impl Digests {
         Ok(digest)
     }
 
+    /// Remembers nothing of this file any more.
+    pub fn forget(&self, path: &Path) -> io::Result<()> {
+        match self.note(path).map(fs::remove_file) {
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Where the file's digest is remembered. None for a path that cannot be resolved.
     fn note(&self, path: &Path) -> Option<PathBuf> {
         let path = fs::canonicalize(path).ok()?;

@@ -23,7 +23,8 @@ mod tests;
 
 pub use error::{Fault, MediaError};
 pub use ffmpeg::{Tools, tools};
-pub use open::{Access, open};
+pub use open::{Access, digest_of, open};
+pub use remote::{forget, forget_all};
 pub use sample::sample;
 pub use still::image_file;
 pub use store::{Limits, Store};

@@ -127,6 +127,12 @@ pub(crate) fn digest(path: &Path, shown: &str) -> Result<String, MediaError> {
     Ok(digest.to_hex().to_string())
 }
 
+/// What stands for the bytes of the file at `path`, whatever they are: blake3, hex.
+pub async fn digest_of(path: &str) -> Result<String, MediaError> {
+    let path = path.to_owned();
+    blocking(move || digest(Path::new(&path), &path)).await
+}
+
 /// Runs file work off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {

@@ -2,10 +2,11 @@
 
 use super::{Access, Fault, MediaError, open::open_local};
 use crate::{
-    hub::{folders::Folders, http},
+    hub::{digest::Digests, folders::Folders, http},
     value::Media,
 };
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -101,6 +102,22 @@ pub(crate) fn kept_at(media: &Media) -> Option<PathBuf> {
     let fetched = matches!(scheme(&media.path)?.to_ascii_lowercase().as_str(), "http" | "https")
         && !Path::new(&media.path).exists();
     fetched.then(|| folder().join(&media.digest))
+}
+
+/// Forgets what is kept of a medium beside the memo: the copy that was fetched, and its remembered digest.
+pub fn forget(path: &str, digest: &str) -> io::Result<()> {
+    Digests::of_user().forget(Path::new(path))?;
+    gone(fs::remove_file(folder().join(digest)))
+}
+
+/// Forgets every copy that was fetched.
+pub fn forget_all() -> io::Result<()> {
+    gone(fs::remove_dir_all(folder()))
+}
+
+/// Not being there is as good as being removed.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Fetches `address` into the cache folder; the medium keeps the address as its path.

@@ -283,12 +283,18 @@ fn count(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
 }
 
 fn damaged(folder: &Path, error: &rusqlite::Error) -> MemoError {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, NotADatabase};
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, ReadOnly, SystemIoFailure,
+    };
     match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => damage(folder, &error.to_string()),
         Some(DatabaseBusy) => MemoError {
             message: format!("the memo in {} is busy: {error}", folder.display()),
             hint: Some("another process is writing to it for very long; try again".to_owned()),
+        },
+        Some(CannotOpen | DiskFull | ReadOnly | SystemIoFailure) => MemoError {
+            message: format!("the memo in {} cannot be used: {error}", folder.display()),
+            hint: Some("is the disk full, or may the folder not be written? --no-memo runs without it".to_owned()),
         },
         _ => MemoError { message: format!("the memo in {}: {error}", folder.display()), hint: None },
     }
