@@ -97,22 +97,22 @@ mod tests {
         // transformers.modeling_rope_utils.ROPE_INIT_FUNCTIONS[…](LlamaConfig(…, head_dim=8, max_position_embeddings=256))
         check(
             json!({"rope_type": "linear", "factor": 2.0, "rope_theta": 500.0}),
-            [5.0000000e-01, 1.0573712e-01, 2.2360681e-02, 4.7287080e-03],
+            [0.5, 0.105737, 0.0223607, 0.00472871],
             1.0,
         );
         check(
             json!({"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}),
-            [1.0000000e+00, 1.3042256e-02, 1.2500000e-03, 1.2500001e-04],
+            [1.0, 0.0130423, 0.00125, 0.000125],
             1.0,
         );
         check(
             json!({"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64}),
-            [1.0000000e+00, 6.2500000e-02, 2.4999999e-03, 2.5000001e-04],
+            [1.0, 0.0625, 0.0025, 0.00025],
             1.1386294,
         );
         check(
             json!({"rope_type": "yarn", "rope_theta": 10000.0, "factor": 2.0, "mscale": 0.7, "mscale_all_dim": 1.0, "original_max_position_embeddings": 128, "truncate": false, "beta_fast": 16.0, "beta_slow": 2.0}),
-            [1.0000000e+00, 5.0442934e-02, 4.9999999e-03, 5.0000002e-04],
+            [1.0, 0.0504429, 0.005, 0.0005],
             0.9805535,
         );
         let longrope = Config::new("config.json", json!({"rope_scaling": {"type": "longrope"}}));

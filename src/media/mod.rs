@@ -8,6 +8,7 @@ mod cache;
 mod error;
 mod ffmpeg;
 mod frames;
+mod jpeg;
 mod lane;
 mod open;
 mod pick;

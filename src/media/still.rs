@@ -1,7 +1,7 @@
 //! Still images: PNG and JPEG files.
 
 use super::{
-    Fault, MediaError,
+    Fault, MediaError, jpeg,
     open::{blocking, digest, regular},
     sniff,
 };
@@ -44,6 +44,14 @@ fn check(path: &str) -> Result<ImageFormat, MediaError> {
 /// camera's orientation tag is not applied.
 pub(crate) fn pixels(path: &str) -> Result<RgbImage, MediaError> {
     let format = check(path)?;
+    if format == ImageFormat::Jpeg {
+        let mut bytes = Vec::new();
+        let read = regular(Path::new(path), path)?.take(MOST_BYTES).read_to_end(&mut bytes);
+        read.map_err(|e| MediaError::new(Fault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
+        if let Some(pixels) = jpeg::decode(&bytes) {
+            return Ok(pixels);
+        }
+    }
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_BYTES);
     let mut reader = ImageReader::with_format(BufReader::new(regular(Path::new(path), path)?), format);
@@ -111,6 +119,29 @@ mod tests {
         assert_eq!(pixels(cut.to_str().unwrap()).unwrap_err().kind, Fault::Damaged);
     }
 
+    #[test]
+    fn jpeg_pixels_are_pillows() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/jpeg");
+        let mut count = 0;
+        for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if file.extension().is_some_and(|e| e == "jpg") {
+                let ours = jpeg::decode(&std::fs::read(&file).unwrap()).expect("decoded here");
+                let theirs = pixels(file.with_extension("png").to_str().unwrap()).unwrap();
+                assert_eq!(ours, theirs, "{}", file.display());
+                // Whatever is cut or flipped, it ends, and nothing panics.
+                let bytes = std::fs::read(&file).unwrap();
+                for at in (0..bytes.len()).step_by(7) {
+                    jpeg::decode(&bytes[..at]);
+                    let mut flipped = bytes.clone();
+                    flipped[at] ^= 1 << (at % 8);
+                    jpeg::decode(&flipped);
+                }
+                count += 1;
+            }
+        }
+        assert_eq!(count, 6);
+    }
+
     #[tokio::test]
     async fn alpha_is_dropped_and_grey_repeated() {
         let folder = tempfile::tempdir().unwrap();
@@ -120,10 +151,11 @@ mod tests {
         assert_eq!(pixels(shown).unwrap().as_raw(), &[10, 20, 30, 10, 20, 30]);
         DynamicImage::new_luma8(1, 1).save(&path).unwrap();
         assert_eq!(pixels(shown).unwrap().as_raw(), &[0, 0, 0]);
-        ImageBuffer::from_vec(3, 1, vec![7u16, 255, 40_000]).map(|i: ImageBuffer<Luma<u16>, _>| i.save(&path).unwrap());
+        let grey: ImageBuffer<Luma<u16>, _> = ImageBuffer::from_vec(3, 1, vec![7, 255, 40_000]).unwrap();
+        grey.save(&path).unwrap();
         assert_eq!(pixels(shown).unwrap().as_raw(), &[7, 7, 7, 255, 255, 255, 255, 255, 255]);
-        ImageBuffer::from_vec(1, 1, vec![0x0102u16, 0x03ff, 0xffff])
-            .map(|i: ImageBuffer<Rgb<u16>, _>| i.save(&path).unwrap());
+        let deep: ImageBuffer<Rgb<u16>, _> = ImageBuffer::from_vec(1, 1, vec![0x0102, 0x03ff, 0xffff]).unwrap();
+        deep.save(&path).unwrap();
         assert_eq!(pixels(shown).unwrap().as_raw(), &[1, 3, 255]);
         assert_eq!(image_file(shown).await.unwrap().digest, digest(&path, shown).unwrap());
     }

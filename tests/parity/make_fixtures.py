@@ -104,6 +104,20 @@ def pictures():
     return {p.stem: Image.open(p).convert("RGB") for p in sorted(folder.glob("*.png"))}
 
 
+def jpegs():
+    """The ways in which colour is halved and coefficients are ordered, with the pixels that Pillow decodes."""
+    folder = ROOT / "jpeg"
+    folder.mkdir(parents=True, exist_ok=True)
+    y, x = np.mgrid[0:19, 0:37]
+    pixels = np.stack([x * 6 + y, 255 - y * 12, (x * y) % 256], -1).clip(0, 255).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    ways = {"444": dict(subsampling=0), "422": dict(subsampling=1), "420": dict(subsampling=2, quality=60, restart_marker_blocks=2),
+            "progressive": dict(progressive=True, subsampling=2), "grey": dict(quality=40), "rgb": dict(keep_rgb=True)}
+    for name, how in ways.items():
+        (image.convert("L") if name == "grey" else image).save(folder / f"{name}.jpg", optimize=True, **how)
+        Image.open(folder / f"{name}.jpg").convert("RGB").save(folder / f"{name}.png", optimize=True)
+
+
 def clip_tokenizer(folder, legacy):
     tokenizer = Tokenizer(models.BPE(continuing_subword_prefix="", end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(__import__("tokenizers").Regex(r"\s+"), " "),
@@ -317,6 +331,8 @@ def main():
     torch.manual_seed(0)
     ROOT.mkdir(parents=True, exist_ok=True)
     small = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_hidden_layers": 2}
+    if not ONLY or "jpeg" in ONLY:
+        jpegs()
     jobs = {
         "clip-legacy": lambda n: clip(n, 1, torch.float32, 1, {**small, "image_size": 32, "patch_size": 8, "hidden_act": "quick_gelu"},
             {**small, "hidden_size": 24, "num_attention_heads": 2, "hidden_act": "quick_gelu"}, 16,
