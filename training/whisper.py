@@ -544,6 +544,8 @@ def generation_settings(ids):
         "is_multilingual": True,
         "lang_to_id": ids.languages,
         "task_to_id": {"transcribe": ids.transcribe, "translate": ids.translate},
+        # the task's token always follows the language's, also where the language is detected: never trained without
+        "forced_decoder_ids": [[1, None], [2, ids.transcribe]],
         "no_timestamps_token_id": ids.notimestamps,
         # speech may begin anywhere in these short windows, not only in the first second
         "max_initial_timestamp_index": CHUNK * 50,
