@@ -308,3 +308,29 @@ fn the_readme_is_true() {
         assert_eq!(out.trim(), answer.trim(), "{question}");
     }
 }
+
+#[test]
+fn eye_and_ear_are_measured_alone() {
+    let cache = tempfile::tempdir().expect("temp");
+    // files of several days are one evaluation; a few cases of each are enough here
+    for (name, data) in [("place", "places"), ("activity", "activities")] {
+        let (dialogue, days) = (format!("examples/{name}.yaml"), ["day1", "day2"]);
+        let [one, two] = days.map(|day| format!("examples/media/{day}.{data}.jsonl"));
+        let details = cache.path().join("details.jsonl");
+        let details = details.to_str().expect("UTF-8");
+        let rest = ["--limit", "3", "--metric", "accuracy", "--json", "--details", details];
+        let args = [["eval", &dialogue, "--data", &one, &two].as_slice(), &rest].concat();
+        let figures = json(cache.path(), &args, 0);
+        assert_eq!(figures["n"], 6, "{figures}");
+        assert!(figures["accuracy"].as_f64() >= Some(0.8), "{figures}");
+        let lines = std::fs::read_to_string(details).expect("written");
+        let lines: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let places: Vec<_> = lines.iter().map(|l| (l["file"].as_str(), l["line"].as_u64())).collect();
+        assert_eq!((places[0], places[5]), ((Some(one.as_str()), Some(1)), (Some(two.as_str()), Some(3))));
+    }
+    let data = ["examples/media/day1.transcript.jsonl", "examples/media/day2.transcript.jsonl"];
+    let args = ["eval", "transcript", "--data", data[0], data[1], "--metric", "wer", "--json"];
+    let figures = json(cache.path(), &args, 0);
+    assert_eq!(figures["n"], 2, "{figures}");
+    assert!(figures["wer"].as_f64() <= Some(0.3), "{figures}");
+}

@@ -3,10 +3,13 @@
   python training/world.py --seed 777 --out day [--minutes 1.5] [--name day]
 
 writes DIR/day.mp4 (320x240, 12 frames a second, H.264 and AAC) and beside it
-  log.jsonl       a line for each segment: start, end (seconds), place, activity, seen, heard
-  cases.jsonl     a line for each question: video, log, question, answer, kind, moments
-  captions.jsonl  a sentence for each segment: start, end, text
-  speech.jsonl    what is spoken exactly when: start, end, text, voice
+  log.jsonl         a line for each segment: start, end (seconds), place, activity, seen, heard
+  cases.jsonl       a line for each question: video, log, question, answer, kind, moments
+  places.jsonl      a case for each second: video, at, answer (the place)
+  activities.jsonl  a case for each second: video, at, answer (the activity)
+  transcript.jsonl  one case: video, answer (all that is said)
+  captions.jsonl    a sentence for each segment: start, end, text
+  speech.jsonl      what is spoken exactly when: start, end, text, voice
 With --name NAME they are NAME.mp4, NAME.log.jsonl and so on. The same seed and length give the same day.
 days.py makes the plot and the questions, scene.py draws the pictures. Needs ffmpeg, espeak-ng, Noto Color Emoji.
 """
@@ -115,6 +118,12 @@ def caption(segment):
     return f"I am {vocab.in_place(segment.place)}, {segment.activity}.{sight}"
 
 
+def moment_cases(day, field, video):
+    """A case for every second, as `frames: {every: 1s}` samples them; its kind is the right answer, for figures by label."""
+    return [{"video": video, "at": second, "answer": getattr(s, field), "kind": getattr(s, field)}
+            for s in day.segments for second in range(s.start, s.end)]
+
+
 def write_lines(path, records):
     with open(path, "w", encoding="utf-8") as out:
         for record in records:
@@ -157,6 +166,9 @@ def write_day(seed, folder, seconds=90, name="day", crf=26):
     speech = write_video(day, os.path.join(folder, video), crf)
     write_lines(os.path.join(folder, log), [s.record() for s in day.segments])
     write_lines(os.path.join(folder, f"{prefix}cases.jsonl"), [c.record(day.segments, video, log) for c in day.cases])
+    for kind, field in (("places", "place"), ("activities", "activity")):
+        write_lines(os.path.join(folder, f"{prefix}{kind}.jsonl"), moment_cases(day, field, video))
+    write_lines(os.path.join(folder, f"{prefix}transcript.jsonl"), [{"video": video, "answer": " ".join(line["text"] for line in speech)}])
     write_lines(os.path.join(folder, f"{prefix}captions.jsonl"),
                 [{"start": s.start, "end": s.end, "text": caption(s)} for s in day.segments])
     write_lines(os.path.join(folder, f"{prefix}speech.jsonl"), speech)

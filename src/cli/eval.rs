@@ -16,19 +16,22 @@ use std::path::{Path, PathBuf};
 Examples:
   elenchus eval examples/video_qa.yaml --data day/cases.jsonl --json
   elenchus eval log_qa --data day/cases.jsonl --metric contains --details answers.jsonl
+  elenchus eval place --data monday/places.jsonl tuesday/places.jsonl --metric accuracy
+  elenchus eval transcript --data day/transcript.jsonl --metric wer
 
 A case is a line of JSON with an `answer`, perhaps a `kind` (`unanswerable` means that abstaining is right), and one field
-for each input of the dialogue. Paths are relative to the file of cases.")]
+for each input of the dialogue. Paths are relative to the file of cases. The figure of `wer` is the errors of all cases over
+the words of all.")]
 pub(crate) struct Args {
     /// A dialogue: a file or a name
     dialogue: String,
-    /// The cases, one JSON object a line
-    #[arg(long, value_name = "FILE")]
-    data: PathBuf,
+    /// The cases, one JSON object a line; several files are one evaluation
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
     /// How answers are compared
     #[arg(long, value_name = "METRIC", default_value = "exact_match", value_parser = metric)]
     metric: Metric,
-    /// Only the first N cases
+    /// Only the first N cases of each file
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Write every case with its answer and score to this file (JSONL)
@@ -50,7 +53,10 @@ impl Args {
                 Failure::refused("--record keeps one run, an evaluation has many").hint("--details keeps every answer")
             );
         }
-        let cases = read(&self.data, self.limit)?;
+        let mut cases = Vec::new();
+        for file in &self.data {
+            cases.extend(read(file, self.limit)?.into_iter().map(|(line, case)| (file.as_path(), line, case)));
+        }
         let scored = block_on(self.cases(&cases, out))?;
         if let Some(file) = &self.details {
             let lines: String = scored
@@ -72,17 +78,17 @@ impl Args {
         Ok(if failed == scored.len() { Exit::Failed } else { Exit::Answered })
     }
 
-    async fn cases(&self, cases: &[(usize, Case)], out: &Out) -> Result<Vec<Scored>, Failure> {
+    async fn cases(&self, cases: &[(&Path, usize, Case)], out: &Out) -> Result<Vec<Scored>, Failure> {
         // bars of single runs would only flicker
         let mut session = Session::open(&self.dialogue, &self.run, &Out { quiet: true, ..out.clone() })?;
-        let folder = self.data.parent().map(Path::to_owned).unwrap_or_default();
         let bar = indicatif::ProgressBar::new(cases.len() as u64);
         if !out.bars() {
             bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         }
         let mut scored = Vec::new();
-        for (n, (line, case)) in cases.iter().enumerate() {
-            let bound = inputs::from_case(&session.plan, &case.fields, &folder, &session.access).await;
+        for (n, (file, line, case)) in cases.iter().enumerate() {
+            let folder = file.parent().unwrap_or(Path::new(""));
+            let bound = inputs::from_case(&session.plan, &case.fields, folder, &session.access).await;
             let outcome = match bound {
                 Ok(bound) => session.run(bound, &self.run, None).await,
                 Err(failure) => Err(failure),
@@ -93,7 +99,7 @@ impl Args {
                 Err(failure) => Err(failure.message),
                 Ok(outcome) => Ok((outcome.answer, outcome.abstained)),
             };
-            scored.push(Scored::new(*line, case, self.metric, outcome));
+            scored.push(Scored::new((&file.display().to_string(), *line), case, self.metric, outcome));
             bar.inc(1);
             if !out.bars() && (n + 1) % 10 == 0 {
                 out.note(format_args!("{} of {} cases", n + 1, cases.len()));
@@ -133,7 +139,8 @@ fn table(figures: &serde_json::Value, metric: Metric) -> String {
     text += &format!("{:24} {:>5}  {:>11}\n", "unanswerable, refused", "", figure(&figures["refused_unanswerable"]));
     text += &format!("{:24} {:>5}  {:>11}\n", "answerable, answered", "", figure(&figures["answered_answerable"]));
     for error in figures["errors"].as_array().into_iter().flatten() {
-        text += &format!("line {}: {}\n", error["line"], error["message"].as_str().unwrap_or_default());
+        let shown = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+        text += &format!("{}:{}: {}\n", shown("file"), error["line"], shown("message"));
     }
     text
 }

@@ -1,7 +1,9 @@
 //! Scoring a dialogue on cases with known answers.
 //!
 //! Answers are compared as SQuAD's evaluation does (Rajpurkar et al. 2016): lower case, no punctuation, no articles,
-//! single spaces; word error rate is the word-level edit distance over the number of reference words.
+//! single spaces. Word error rate is the word-level edit distance over the number of reference words, as in jiwer: over
+//! many cases the sum of the errors over the sum of the words. Its words are those of Whisper's basic normaliser
+//! (Radford et al. 2022): lower case, whatever is no letter or digit separates; articles count, since they were said.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -16,7 +18,7 @@ pub enum Metric {
     ExactMatch,
     /// The normalised right answer stands in the normalised answer, at word borders: 1 or 0.
     Contains,
-    /// Word error rate: 0 is right, can exceed 1; the total is weighted by reference words.
+    /// Word error rate: 0 is right, can exceed 1. Of many cases: all errors over all reference words.
     Wer,
     /// Equal as written but for white space at the ends: 1 or 0.
     Accuracy,
@@ -36,22 +38,41 @@ impl Metric {
         }
     }
 
-    /// The figure of one answer, and its weight in the total.
-    pub fn score(self, answer: &str, right: &str) -> (f64, f64) {
-        let truth = |b: bool| (f64::from(u8::from(b)), 1.0);
+    /// What one answer adds to the total.
+    pub fn tally(self, answer: &str, right: &str) -> Tally {
+        let truth = |b: bool| Tally { counted: usize::from(b), of: 1 };
         match self {
             Metric::ExactMatch => truth(normalise(answer) == normalise(right)),
             Metric::Contains => truth(format!(" {} ", normalise(answer)).contains(&format!(" {} ", normalise(right)))),
             Metric::Accuracy => truth(answer.trim() == right.trim()),
             Metric::Wer => {
-                let (answer, right) = (normalise(answer), normalise(right));
-                let right: Vec<&str> = right.split_whitespace().collect();
-                let answer: Vec<&str> = answer.split_whitespace().collect();
-                let words = right.len().max(1) as f64;
-                (edits(&answer, &right) as f64 / words, words)
+                let (answer, right) = (answer.to_lowercase(), right.to_lowercase());
+                let right = words(&right);
+                Tally { counted: edits(&words(&answer), &right), of: right.len() }
             }
         }
     }
+}
+
+/// What is summed over cases: right answers of one case, or word errors of so many reference words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Right answers, or word errors.
+    pub counted: usize,
+    /// Cases, or reference words (0 where nothing is said).
+    pub of: usize,
+}
+
+impl Tally {
+    /// The figure of this case alone. Where nothing was said, every word heard is one error of one.
+    fn score(self) -> f64 {
+        self.counted as f64 / self.of.max(1) as f64
+    }
+}
+
+/// What was said, word by word.
+fn words(text: &str) -> Vec<&str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect()
 }
 
 /// Lower case, no punctuation, no articles, single spaces.
@@ -100,7 +121,9 @@ pub const UNANSWERABLE: &str = "unanswerable";
 /// What came of one case.
 #[derive(Debug, Clone, Serialize)]
 pub struct Scored {
-    /// Line of the cases file, from 1.
+    /// The cases file.
+    pub file: String,
+    /// Its line, from 1.
     pub line: usize,
     /// Its kind, if any.
     pub kind: Option<String>,
@@ -118,25 +141,26 @@ pub struct Scored {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     #[serde(skip)]
-    weight: f64,
+    tally: Tally,
 }
 
 impl Scored {
     /// Scores the outcome of one case: an answer and whether it abstained, or the error of a failed run.
-    pub fn new(line: usize, case: &Case, metric: Metric, outcome: Result<(String, bool), String>) -> Scored {
+    pub fn new(place: (&str, usize), case: &Case, metric: Metric, outcome: Result<(String, bool), String>) -> Scored {
         let question = case.fields.get("question").and_then(Json::as_str).unwrap_or_default().to_owned();
         let (answer, abstained, error) = match outcome {
             Ok((answer, abstained)) => (Some(answer), abstained, None),
             Err(error) => (None, false, Some(error)),
         };
         let unanswerable = case.kind.as_deref() == Some(UNANSWERABLE);
-        let (mut score, weight) = metric.score(answer.as_deref().unwrap_or_default(), &case.answer);
+        let mut tally = metric.tally(answer.as_deref().unwrap_or_default(), &case.answer);
         if unanswerable && abstained && metric != Metric::Wer {
             // Any honest refusal is right, whatever its words.
-            score = 1.0;
+            tally.counted = 1;
         }
         let (kind, expected) = (case.kind.clone(), case.answer.clone());
-        Scored { line, kind, question, expected, answer, abstained, score, error, weight }
+        let ((file, line), score) = ((place.0.to_owned(), place.1), tally.score());
+        Scored { file, line, kind, question, expected, answer, abstained, score, error, tally }
     }
 }
 
@@ -144,8 +168,9 @@ impl Scored {
 pub fn summary(scored: &[Scored], metric: Metric) -> Json {
     let name = metric.name();
     let mean = |cases: &[&Scored]| {
-        let weight: f64 = cases.iter().map(|c| c.weight).sum();
-        if weight == 0.0 { Json::Null } else { round(cases.iter().map(|c| c.score * c.weight).sum::<f64>() / weight) }
+        let sum = |part: fn(Tally) -> usize| cases.iter().map(|c| part(c.tally)).sum::<usize>() as f64;
+        let of = sum(|tally| tally.of);
+        if of == 0.0 { Json::Null } else { round(sum(|tally| tally.counted) / of) }
     };
     let share = |cases: &[&Scored], test: &dyn Fn(&Scored) -> bool| {
         let hits = cases.iter().filter(|c| test(c)).count();
@@ -167,7 +192,7 @@ pub fn summary(scored: &[Scored], metric: Metric) -> Json {
         .collect();
     let errors: Vec<Json> = scored
         .iter()
-        .filter_map(|c| c.error.as_ref().map(|e| serde_json::json!({ "line": c.line, "message": e })))
+        .filter_map(|c| c.error.as_ref().map(|e| serde_json::json!({ "file": c.file, "line": c.line, "message": e })))
         .collect();
     serde_json::json!({
         "n": scored.len(),
@@ -191,7 +216,7 @@ mod tests {
     #[test]
     fn metrics_compare_as_their_sources_do() {
         let check = |metric: Metric, answer: &str, right: &str, expected: f64| {
-            let (score, _) = metric.score(answer, right);
+            let score = metric.tally(answer, right).score();
             assert!((score - expected).abs() < 1e-9, "{metric:?} {answer:?} {right:?}: {score}");
         };
         check(Metric::ExactMatch, "in kitchen", "In the kitchen.", 1.0);
@@ -205,6 +230,8 @@ mod tests {
         check(Metric::Wer, "we knead some milk", "we need milk", 2.0 / 3.0);
         check(Metric::Wer, "", "we need milk", 1.0);
         check(Metric::Wer, "hello there", "", 2.0);
+        check(Metric::Wer, "we need milk", "We need -- the milk!", 0.25);
+        check(Metric::Wer, "tea for two", "tea-for-two", 0.0);
         check(Metric::ExactMatch, "I don’t know", "I don't know.", 1.0);
     }
 
@@ -215,7 +242,9 @@ mod tests {
             kind: Some(kind.into()),
             fields: IndexMap::from([("question".to_owned(), Json::from("q?"))]),
         };
-        let one = |line, kind, right, outcome| Scored::new(line, &case(kind, right), Metric::ExactMatch, outcome);
+        let one = |line, kind, right, outcome| {
+            Scored::new(("day/cases.jsonl", line), &case(kind, right), Metric::ExactMatch, outcome)
+        };
         let scored = [
             one(1, "where", "in the kitchen", Ok(("In the kitchen.".to_owned(), false))),
             one(2, "where", "in the garden", Ok(("I don't know.".to_owned(), true))),
@@ -240,11 +269,30 @@ mod tests {
           },
           "errors": [
             {
+              "file": "day/cases.jsonl",
               "line": 4,
               "message": "no such video"
             }
           ]
         }
         "#);
+    }
+
+    #[test]
+    fn word_errors_are_summed_before_they_are_divided() {
+        let said = |right: &str, heard: &str| {
+            let case = Case { answer: right.into(), kind: None, fields: IndexMap::new() };
+            Scored::new(("day/transcript.jsonl", 1), &case, Metric::Wer, Ok((heard.into(), false)))
+        };
+        let wer = |cases: &[Scored]| summary(cases, Metric::Wer)["wer"].clone();
+        // one error in two words and none in eight is one in ten, not the mean of a half and nothing
+        let (short, long) = (
+            said("good night", "night"),
+            said("one two three four five six seven eight", "One, two, three, four, five, six, seven, eight."),
+        );
+        assert_eq!(wer(&[short.clone(), long.clone()]), 0.1);
+        // what is heard in silence is an error too, of no word
+        assert_eq!(wer(&[short, long, said("", "hello there")]), 0.3);
+        assert_eq!(wer(&[said("", "")]), Json::Null);
     }
 }
