@@ -7,9 +7,10 @@ use std::sync::Arc;
 /// In a key, where a frame has its presentation time: a still image.
 pub(crate) const STILL: i64 = i64::MIN;
 
-/// Pictures by medium (digest) and time, up to a number of bytes.
+/// Pictures by medium (digest) and time, up to a number of bytes and of pictures.
 #[derive(Debug)]
 pub(crate) struct Cache {
+    most_bytes: usize,
     most: usize,
     bytes: usize,
     /// Least recently used first.
@@ -18,8 +19,8 @@ pub(crate) struct Cache {
 
 impl Cache {
     /// Empty.
-    pub fn new(most: usize) -> Cache {
-        Cache { most, bytes: 0, images: IndexMap::new() }
+    pub fn new(most_bytes: usize, most: usize) -> Cache {
+        Cache { most_bytes, most, bytes: 0, images: IndexMap::new() }
     }
 
     /// What is kept under `key`, which counts as a use.
@@ -36,7 +37,7 @@ impl Cache {
             self.bytes -= old.as_raw().len();
         }
         self.images.insert(key, image);
-        while self.bytes > self.most {
+        while self.bytes > self.most_bytes || self.images.len() > self.most {
             let Some((_, old)) = self.images.shift_remove_index(0) else { break };
             self.bytes -= old.as_raw().len();
         }
@@ -49,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_first() {
-        let mut cache = Cache::new(25);
+        let mut cache = Cache::new(25, 100);
         let key = |n: i64| ("a".to_owned(), n);
         let ten = || Arc::new(RgbImage::from_raw(1, 1, vec![7; 3]).unwrap());
         (0..8).for_each(|n| cache.put(key(n), ten()));
@@ -58,5 +59,9 @@ mod tests {
         assert!(cache.get(&key(0)).is_some() && cache.get(&key(1)).is_none());
         cache.put(key(8), ten());
         assert_eq!(cache.bytes, 24);
+
+        let mut cache = Cache::new(25, 3);
+        (0..5).for_each(|n| cache.put(key(n), ten()));
+        assert_eq!((cache.bytes, cache.get(&key(1)).is_some(), cache.get(&key(2)).is_some()), (9, false, true));
     }
 }

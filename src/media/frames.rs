@@ -42,11 +42,12 @@ impl Wanted {
         Wanted::These(run)
     }
 
-    /// As ffmpeg's `select` expression.
+    /// As ffmpeg's `select` expression. ffmpeg holds a frame back until it has the next one, so the last one wanted is
+    /// followed by whatever comes after it; else it would come when the rest of the video is decoded.
     fn expression(&self) -> String {
         match self {
             Wanted::From(pts) => format!("gte(pts,{pts})"),
-            Wanted::These(all) => search(&all.iter().copied().collect::<Vec<_>>()),
+            Wanted::These(all) => search(&all.iter().copied().collect::<Vec<_>>(), "gte"),
         }
     }
 
@@ -60,13 +61,13 @@ impl Wanted {
 }
 
 /// A search by halves: ffmpeg looks at eight comparisons for each frame instead of all, and its parser refuses deep sums.
-fn search(times: &[i64]) -> String {
+fn search(times: &[i64], leaf: &str) -> String {
     match times {
         [] => "0".to_owned(),
-        [pts] => format!("eq(pts,{pts})"),
+        [pts] => format!("{leaf}(pts,{pts})"),
         _ => {
             let (low, high) = times.split_at(times.len() / 2);
-            format!("if(lt(pts,{}),{},{})", high[0], search(low), search(high))
+            format!("if(lt(pts,{}),{},{})", high[0], search(low, "eq"), search(high, leaf))
         }
     }
 }
@@ -74,8 +75,8 @@ fn search(times: &[i64]) -> String {
 /// A running ffmpeg. Dropping it kills the child.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    /// Held so that dropping it kills.
-    _child: Child,
+    /// Dropping it kills.
+    child: Child,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     size: (u32, u32),
@@ -120,7 +121,7 @@ impl Decoder {
         Ok(Decoder {
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
-            _child: child,
+            child,
             size: (width, height),
             pixels: Vec::new(),
             line: Vec::new(),
@@ -161,6 +162,9 @@ impl Decoder {
             Wanted::These(times) => {
                 while times.front().is_some_and(|first| *first <= pts) {
                     times.pop_front();
+                }
+                if times.is_empty() {
+                    let _ = self.child.start_kill(); // or it would go on with the rest of the video
                 }
             }
         }
@@ -240,6 +244,9 @@ mod tests {
         };
         check(&[0, 10, 20, 90, 100], 20, &[0, 10, 20]);
         check(&[5], 0, &[5]);
-        assert_eq!(Wanted::run([1, 2, 3], 9).expression(), "if(lt(pts,2),eq(pts,1),if(lt(pts,3),eq(pts,2),eq(pts,3)))");
+        assert_eq!(
+            Wanted::run([1, 2, 3], 9).expression(),
+            "if(lt(pts,2),eq(pts,1),if(lt(pts,3),eq(pts,2),gte(pts,3)))"
+        );
     }
 }

@@ -24,14 +24,17 @@ use std::sync::{Arc, Mutex};
 pub struct Limits {
     /// Decoded pictures kept, in bytes.
     pub cache_bytes: usize,
+    /// Decoded pictures kept.
+    pub cache_pictures: usize,
     /// Media with a decoder standing by; the one idle longest is stopped first.
     pub decoders: usize,
 }
 
 impl Default for Limits {
-    /// 64 MiB: a hundred frames of 640×360; three media.
+    /// 64 MiB: ten frames of 1920×1080, and no more than 96 of any size: as far as steps that look at the same frames drift apart
+    /// while each has 32 under way. Three media.
     fn default() -> Limits {
-        Limits { cache_bytes: 64 << 20, decoders: 3 }
+        Limits { cache_bytes: 64 << 20, cache_pictures: 96, decoders: 3 }
     }
 }
 
@@ -49,7 +52,11 @@ pub struct Store {
 impl Store {
     /// An empty store.
     pub fn new(limits: Limits) -> Store {
-        Store { limits, cache: Mutex::new(Cache::new(limits.cache_bytes)), lanes: Mutex::default() }
+        Store {
+            limits,
+            cache: Mutex::new(Cache::new(limits.cache_bytes, limits.cache_pictures)),
+            lanes: Mutex::default(),
+        }
     }
 
     /// The frame shown at `moment.start`: for a sampled moment the very frame with that presentation time.

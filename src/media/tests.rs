@@ -501,3 +501,39 @@ async fn real_clips_have_their_own_times() {
     jfk.flac 00:00:00.000 00:00:11.000 false true
     ");
 }
+
+/// The last frame of a run comes as soon as it is decoded: the file here goes on without an end, so whoever waited for
+/// ffmpeg's end would wait for ever.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_last_frame_wanted_does_not_wait_for_the_rest() {
+    use super::{
+        frames::{Decoder, Wanted},
+        probe::probe,
+    };
+    use std::{fs::File, io::Write};
+    let folder = TempDir::new().unwrap();
+    let clip = make(&folder, "a.ts", &format!("{} {X264} -muxdelay 0 OUT", numbered("25", 8)));
+    let picture = probe(&clip, "a.ts").await.unwrap().picture.unwrap();
+    let media = open_path(&clip).await.unwrap();
+    let moments = sample(&media, &Sampling::Every(1.0)).await.unwrap();
+    let endless = folder.path().join("endless.ts");
+    assert!(Command::new("mkfifo").arg(&endless).status().unwrap().success());
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let (bytes, there) = (std::fs::read(&clip).unwrap(), endless.clone());
+    let writer = std::thread::spawn(move || {
+        let mut pipe = File::options().write(true).open(there).unwrap();
+        pipe.write_all(&bytes).ok(); // a reader that has seen enough is gone
+        held.recv().ok();
+    });
+    let wanted = Wanted::These(moments[..3].iter().map(|moment| moment.start.ticks).collect());
+    let mut decoder = Decoder::start(&endless, "endless.ts", &picture, wanted, None).await.unwrap();
+    for expected in [0, 25, 50] {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(40), decoder.next()).await;
+        let (_, image) = next.expect("a frame is not held back").unwrap().unwrap();
+        assert_eq!(number(&image), expected);
+    }
+    assert_eq!(decoder.next().await.unwrap().map(|(pts, _)| pts), None);
+    drop((decoder, hold));
+    writer.join().unwrap();
+}
