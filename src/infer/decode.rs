@@ -112,7 +112,7 @@ impl<D: Decoder> Speaker<D> {
         }
         if ids.len() >= self.context_tokens {
             return Err(AgentError::Final(format!(
-                "the prompt has {} tokens; the model reads at most {} together with its reply",
+                "the prompt has {} tokens; the model reads at most {} together with its reply: shorten the prompt or use a model that reads more",
                 ids.len(),
                 self.context_tokens
             )));

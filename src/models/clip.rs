@@ -16,6 +16,8 @@ use crate::{
 };
 use candle_core::{DType, Device, IndexOp, Result, Tensor};
 use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
+use image::RgbImage;
+use indexmap::IndexMap;
 use std::{collections::HashMap, sync::Arc};
 
 /// The row of [`super::FAMILIES`].
@@ -216,14 +218,22 @@ impl Words {
     }
 }
 
-/// Vectors of texts already embedded. A label list is asked once for each moment of a video, so its vectors are kept;
-/// when more than `MOST` are held all are dropped, which is rare and costs one list.
-#[derive(Default)]
-struct Known(HashMap<String, Arc<Vec<f32>>>);
+/// Vectors of what was embedded already. A label list is asked once for each moment of a video, and a moment once for each
+/// list, so both are kept; when more than [`MOST`] are held all are dropped, which is rare and costs one list, or each
+/// picture once more.
+type Known<K> = HashMap<K, Arc<Vec<f32>>>;
 
-impl Known {
-    /// 4096 vectors of 512 numbers are 8 MB.
-    const MOST: usize = 4096;
+/// 4096 vectors of 512 numbers are 8 MB; 4096 pictures are more than an hour of one a second.
+const MOST: usize = 4096;
+
+/// Tells pictures apart: blake3 of size and pixels, which costs a thousandth of embedding them.
+type Fingerprint = [u8; 32];
+
+fn fingerprint(picture: &RgbImage) -> Fingerprint {
+    let (width, height) = picture.dimensions();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&width.to_le_bytes()).update(&height.to_le_bytes()).update(picture.as_raw());
+    *hasher.finalize().as_bytes()
 }
 
 /// A loaded CLIP.
@@ -234,7 +244,8 @@ pub struct Clip {
     text: Text,
     preparation: Preparation,
     most_tokens: usize,
-    known: Known,
+    known: Known<String>,
+    seen: Known<Fingerprint>,
     device: Device,
     dtype: DType,
 }
@@ -257,18 +268,39 @@ impl Clip {
             text,
             scale: f64::from(scale).exp(),
             known: Known::default(),
+            seen: Known::default(),
             device: loading.device.clone(),
             dtype: loading.dtype,
             vision,
         })
     }
 
+    /// Unit vectors of pictures; those that are new share a forward pass.
+    fn see(&mut self, pictures: &[&RgbImage]) -> std::result::Result<Vec<Arc<Vec<f32>>>, AgentError> {
+        let prints: Vec<Fingerprint> = pictures.iter().map(|picture| fingerprint(picture)).collect();
+        let mut vectors: Known<Fingerprint> =
+            prints.iter().filter_map(|print| self.seen.get_key_value(print)).map(|(p, v)| (*p, v.clone())).collect();
+        let mut unseen: IndexMap<Fingerprint, &RgbImage> = IndexMap::new();
+        unseen.extend(prints.iter().zip(pictures).filter(|(p, _)| !vectors.contains_key(*p)).map(|(p, i)| (*p, *i)));
+        if !unseen.is_empty() {
+            let new = self.look(&unseen.values().copied().collect::<Vec<_>>())?;
+            if self.seen.len() + new.len() > MOST {
+                self.seen.clear();
+            }
+            let new = unseen.into_keys().zip(new.into_iter().map(Arc::new));
+            new.for_each(|(print, vector)| {
+                self.seen.insert(print, vector.clone());
+                vectors.insert(print, vector);
+            });
+        }
+        Ok(prints.iter().map(|print| vectors[print].clone()).collect())
+    }
+
     /// Unit vectors of pictures, in one forward pass.
-    fn see(&self, pictures: &[&Input]) -> std::result::Result<Vec<Vec<f32>>, AgentError> {
+    fn look(&self, pictures: &[&RgbImage]) -> std::result::Result<Vec<Vec<f32>>, AgentError> {
         let side = self.vision.side;
         let mut values = Vec::with_capacity(pictures.len() * 3 * side * side);
         for picture in pictures {
-            let Input::Image(picture) = picture else { continue };
             let (one, height, width) = self.preparation.apply(picture)?;
             if (height, width) != (side, side) {
                 return Err(AgentError::Model(format!(
@@ -287,32 +319,33 @@ impl Clip {
     fn read(&mut self, texts: &[&str]) -> std::result::Result<Vec<Arc<Vec<f32>>>, AgentError> {
         let mut unknown: Vec<(Vec<u32>, &str)> = Vec::new();
         for text in texts {
-            if !self.known.0.contains_key(*text) && !unknown.iter().any(|(_, t)| t == text) {
+            if !self.known.contains_key(*text) && !unknown.iter().any(|(_, t)| t == text) {
                 unknown.push((self.text.encode_within(text, self.most_tokens)?, text));
             }
         }
         unknown.sort_by_key(|(ids, _)| ids.len());
-        if self.known.0.len() + unknown.len() > Known::MOST {
-            let asked: Vec<_> = texts.iter().filter_map(|t| self.known.0.remove_entry(*t)).collect();
-            self.known.0 = asked.into_iter().collect();
+        if self.known.len() + unknown.len() > MOST {
+            let asked: Vec<_> = texts.iter().filter_map(|t| self.known.remove_entry(*t)).collect();
+            self.known = asked.into_iter().collect();
         }
         for group in unknown.chunk_by(|a, b| a.0.len() == b.0.len()) {
             for part in group.chunks(64) {
                 let ids: Vec<&[u32]> = part.iter().map(|(ids, _)| ids.as_slice()).collect();
                 let vectors = self.words.forward(&ids, &self.device).map_err(failed)?;
-                self.known.0.extend(part.iter().zip(vectors).map(|((_, text), v)| ((*text).to_owned(), Arc::new(v))));
+                self.known.extend(part.iter().zip(vectors).map(|((_, text), v)| ((*text).to_owned(), Arc::new(v))));
             }
         }
-        Ok(texts.iter().map(|t| self.known.0[*t].clone()).collect())
+        Ok(texts.iter().map(|t| self.known[*t].clone()).collect())
     }
 
     fn embed(&mut self, inputs: &[&Input]) -> std::result::Result<Vec<Arc<Vec<f32>>>, AgentError> {
         let texts: Vec<&str> =
             inputs.iter().filter_map(|i| if let Input::Text(t) = i { Some(t.as_str()) } else { None }).collect();
-        match texts.is_empty() {
-            true => Ok(self.see(inputs)?.into_iter().map(Arc::new).collect()),
-            false => self.read(&texts),
+        if !texts.is_empty() {
+            return self.read(&texts);
         }
+        let pictures = inputs.iter().filter_map(|i| if let Input::Image(p) = i { Some(&**p) } else { None });
+        self.see(&pictures.collect::<Vec<_>>())
     }
 
     fn finish(&mut self, work: &Work, what: &[f32]) -> std::result::Result<Reply, AgentError> {
