@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# All benchmarks in one run; writes benches/RESULTS.md. What cannot run is skipped with a notice, there too.
+#
+#   PYTHON=…     a Python that has PyTorch; else an environment is made in .venv from training/requirements.txt
+#   SHORT_MIN, LONG_MIN   lengths of the two videos whose peak memory is compared (2 and 60)
+#   CARGO, CARGO_TARGET_DIR as for cargo
+#
+# Times that pass depend on what else the machine does: run it on a calm one. Ratios are of one run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo=${CARGO:-cargo}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}
+export ELENCHUS=$CARGO_TARGET_DIR/release/elenchus
+day=examples/media/day1.mp4
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+results=$work/results.md
+
+note() { echo "notice: $*" >&2; }
+# Runs a command and puts what it prints into the results; if it fails, says so there.
+part() {
+    echo "… $1" >&2
+    shift
+    if ! "$@" >"$work/part" 2>"$work/errors"; then
+        note "$(tail -n 1 "$work/errors")"
+        { cat "$work/part" && echo && echo "Did not finish: $(tail -n 1 "$work/errors")"; } >>"$results"
+        failed=1
+        return
+    fi
+    cat "$work/part" >>"$results"
+}
+failed=0
+
+# A Python with PyTorch, or nothing.
+python_with_torch() {
+    local python=${PYTHON:-}
+    if [ -z "$python" ]; then
+        python=.venv/bin/python
+        if ! "$python" -c 'import torch, transformers' 2>/dev/null; then
+            note "setting up PyTorch in .venv"
+            python3 -m venv .venv >&2 && .venv/bin/pip install -q -r training/requirements.txt >&2 || true
+        fi
+    fi
+    "$python" -c 'import torch, transformers' 2>/dev/null && echo "$python" || true
+}
+
+# The benches' own executables: they are run one at a time, without cargo beside them.
+bench() {
+    "$cargo" bench --locked --bench "$1" --no-run --message-format json 2>/dev/null |
+        sed -n 's/.*"kind":\["bench"\].*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+}
+
+"$cargo" build --release --locked >&2
+engine=$(bench engine)
+clip=$(bench clip)
+python=$(python_with_torch)
+
+# One `ask` of the sample day, as a row.
+asked() {
+    local start end
+    start=$(date +%s%N)
+    ELENCHUS_CACHE=$work/cache "$ELENCHUS" ask "$day" "$2" --json >"$work/answer" 2>>"$work/errors" || return
+    end=$(date +%s%N)
+    printf '| %s | %s | %s | %s | %s s |\n' "$1" "$2" "$(field exchanges)" "$(field memo_hits)" "$(seconds $((end - start)))"
+}
+field() { sed -n 's/.*"'"$1"'":\([0-9]*\).*/\1/p' "$work/answer"; }
+seconds() { awk -v ns="$1" 'BEGIN { printf "%.2f", ns / 1e9 }'; }
+questions() {
+    echo "| | question | exchanges | from the memo | whole process |"
+    echo "| --- | --- | --- | --- | --- |"
+    asked first "Where did I last see the keys?"
+    asked second "Where was I at the start?"
+    asked "the first again" "Where did I last see the keys?"
+}
+
+length() { ffprobe -v error -show_entries format=duration -of csv=p=0 "$1"; }
+version() { "$@" 2>/dev/null | head -n 1 || echo "none"; }
+model() { sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | head -n 1 || true; }
+commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+git diff --quiet HEAD -- src benches Cargo.toml 2>/dev/null || commit="$commit with changes"
+libraries='import torch, transformers; print("PyTorch " + torch.__version__ + ", transformers " + transformers.__version__)'
+
+cat >"$results" <<END
+# Benchmarks
+
+Written by \`make bench\`; do not edit. Ratios of one run on one machine; read them, not the times.
+
+- Machine: $(model), $(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || echo unknown) when it began (other work lengthens all times that pass)
+- $(date -u +%Y-%m-%d), commit $commit, $(version rustc --version)
+- $(if [ -n "$python" ]; then "$python" -c "$libraries"; else echo "no PyTorch"; fi); $(version ffmpeg -version | cut -d' ' -f1-3)
+
+## The engine
+
+An agent that answers at once; 64 exchanges under way together. Aim: at most 20 µs for each.
+
+END
+part "engine" "$engine"
+cat >>"$results" <<'END'
+
+The limit is what an exchange cannot do without: some 300 bytes of request written as JSON and hashed twice (the key, the seed), its template rendered, a
+future polled, and with a memo one row of about 700 bytes put into SQLite by a second thread. No single part leads the profile: about a quarter is
+allocation, a tenth copying, a twentieth hashing. With a memo the writing thread computes beside the engine, and each batch waits for its commit.
+
+## CLIP
+
+END
+if [ -n "$python" ]; then
+    part "CLIP against PyTorch" "$python" benches/clip.py "$clip"
+else
+    note "no PyTorch: CLIP is not compared"
+    echo "Skipped: no Python with torch and transformers." >>"$results"
+fi
+cat >>"$results" <<'END'
+
+The limit is arithmetic: the matrix products of the tower, at the rate of one large product on the same threads. What is missing goes into
+products that are too small to fill the kernels (batch 1, and all of starter-clip, whose width is 160), passes over activations that candle makes one at a
+time (bias, activation, softmax, residual: about an eighth of the time), the pages of a fresh buffer for each of them (a tenth) and preparing pixels.
+
+## A day of video, end to end
+
+END
+echo "$day: $(length "$day") s, starter cast, the memo empty at first." >>"$results"
+echo >>"$results"
+part "first and second question" questions
+cat >>"$results" <<'END'
+
+The limit of the first question is the forward passes: one of the image tower for each second of video (a picture that several steps look at is embedded once),
+Whisper over all of the sound, one reply of the language model for each place. The second pays for its own answer and for starting: opening the video, loading
+the language model and reading the memo.
+
+## Memory
+
+Everything looked at and listened to (`benches/memory.yaml`), elenchus and its ffmpegs together, resident. Aim: the long video needs at most 15 % more.
+
+END
+if [ -d /proc/self/task ]; then
+    part "peak memory" bash benches/memory.sh "$day" benches/memory.yaml "${SHORT_MIN:-2}" "${LONG_MIN:-60}"
+else
+    note "no /proc: peak memory is not measured"
+    echo "Skipped: needs /proc (Linux)." >>"$results"
+fi
+cat >>"$results" <<'END'
+
+The limit is the weights, up to 96 decoded frames (64 MiB at most), one window of sound and one decoder; what grows is a few hundred bytes for each exchange.
+END
+mv "$results" benches/RESULTS.md
+note "written to benches/RESULTS.md"
+exit "$failed"
