@@ -46,7 +46,7 @@ python_with_torch() {
 
 # The benches' own executables: they are run one at a time, without cargo beside them.
 bench() {
-    "$cargo" bench --locked --bench "$1" --no-run --message-format json 2>/dev/null |
+    "$cargo" bench --locked --bench "$1" --no-run --message-format json |
         sed -n 's/.*"kind":\["bench"\].*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
 }
 
