@@ -131,14 +131,20 @@ pub fn main() -> std::process::ExitCode {
 fn usage(error: &clap::Error) -> std::process::ExitCode {
     let json = std::env::args_os().any(|a| a == "--json");
     if error.use_stderr() && json {
-        let text = error.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        println!("{}", out::failure_json(&Failure::refused(message)));
+        println!("{}", out::failure_json(&Failure::refused(mistake(&error.to_string()))));
     } else {
         // A closed pipe while printing help is nobody's error.
         let _ = error.print();
     }
     if error.use_stderr() { Exit::Refused.into() } else { Exit::Answered.into() }
+}
+
+/// What clap found wrong, in one line: all it says before the usage; where it shows help instead, what is missing.
+fn mistake(text: &str) -> String {
+    let Some(said) = text.strip_prefix("error: ") else { return "a command is missing; see --help".to_owned() };
+    let lines =
+        said.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")).map(str::trim);
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The whole command, for completions and for the tests that walk it.

@@ -63,6 +63,8 @@ pub fn numbered(entries: &[Entry]) -> String {
 /// citations of lines that do not exist, which are dropped.
 pub fn answer(reply: &str, entries: &[Entry]) -> (Value, Option<String>) {
     let (text, cited) = split(reply);
+    // a reply without a word says nothing; whoever asked reads so rather than an empty line
+    let text = if text.is_empty() { NOTHING_SAID.to_owned() } else { text };
     let strange: Vec<String> = cited
         .iter()
         .filter(|number| !(1..=entries.len()).contains(*number))
@@ -136,6 +138,9 @@ fn numbers(inside: &str) -> Option<Vec<usize>> {
     }
     (!all.is_empty()).then_some(all)
 }
+
+/// What stands for a reply without a word.
+const NOTHING_SAID: &str = "I don't know.";
 
 /// What an honest "I don't know" begins with, without case and punctuation.
 const ABSTENTIONS: &[&str] = &[
@@ -223,7 +228,7 @@ mod tests {
         check("see [note] [2]", "see [note]", &[8.0]);
         check("I don't know.", "! I don't know.", &[]);
         check("[1] I do not know", "! I do not know", &[]);
-        check("", "! ", &[]);
+        check("", "! I don't know.", &[]);
         check("Unknown", "! Unknown", &[]);
         check("an unknown man", "an unknown man", &[]);
         check("[", "! [", &[]);
