@@ -45,9 +45,7 @@ impl Reading {
         if self.problems.len() >= MAX_PROBLEMS {
             return;
         }
-        let (line, column) = (pos.line.max(1), pos.column.max(1));
-        let file = self.file.to_string();
-        self.problems.push(Problem { code: code.into(), file, line, column, message, hint });
+        self.problems.push(Problem::new(code, &self.file, pos, message, hint));
     }
 }
 
@@ -110,7 +108,8 @@ pub fn load_partly(source: &str, file: &str) -> (Option<Dialogue>, Vec<Problem>)
         ];
         for (key, _, hint) in has.iter().filter(|(_, has, _)| !has) {
             // a value that was there and could not be read has its own problem
-            if !source.lines().any(|line| line.starts_with(&format!("{key}:"))) {
+            let written = |line: &str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+            if !source.lines().any(written) {
                 let message = format!("found no key `{key}` in a dialogue");
                 reading.problem("missing-key", Pos { line: 1, column: 1 }, message, hint.map(str::to_owned));
             }

@@ -86,7 +86,7 @@ fn places_inside_texts_are_places_in_the_file() {
     let check = |source: &str, word: &str| {
         let Data::Map(entries) = tree(source).expect("fine").data else { panic!("a mapping") };
         let Data::Text(text, _) = &entries[0].1.data else { panic!("a text") };
-        let pos = entries[0].1.inside(text.find(word).expect("the word"));
+        let pos = entries[0].1.places().at(text.find(word).expect("the word"));
         let line = source.lines().nth(pos.line - 1).expect("the line");
         assert!(line[pos.column - 1..].starts_with(word), "{source:?} {pos:?}");
     };

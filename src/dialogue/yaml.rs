@@ -11,6 +11,8 @@ pub const MAX_BYTES: usize = 1 << 20;
 pub const MAX_DEPTH: usize = 48;
 /// Most values in one file, aliases expanded.
 pub const MAX_NODES: usize = 100_000;
+/// Most text in one file, in bytes, aliases expanded; a file without aliases stays below it.
+pub const MAX_TEXT: usize = 2 * MAX_BYTES;
 
 /// A place in a file, both from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
@@ -87,17 +89,43 @@ impl Node {
         }
     }
 
-    /// The place of a byte offset inside this text, as well as it can be told.
-    pub fn inside(&self, offset: usize) -> Pos {
-        let Data::Text(text, style) = &self.data else { return self.pos };
-        let before = &text[..text.floor_char_boundary(offset)];
-        let line = before.matches('\n').count();
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+    /// The places of byte offsets inside this text.
+    pub fn places(&self) -> Places<'_> {
+        Places { node: self, read: 0, line: 0, column: 0 }
+    }
+}
+
+/// Finds places inside a text, as well as they can be told. Each goes on from the one before: offsets that grow cost one
+/// pass over the text together.
+#[derive(Debug)]
+pub struct Places<'n> {
+    node: &'n Node,
+    /// Bytes that were read.
+    read: usize,
+    /// Line breaks in them, and characters after the last.
+    line: usize,
+    column: usize,
+}
+
+impl Places<'_> {
+    /// The place of a byte offset.
+    pub fn at(&mut self, offset: usize) -> Pos {
+        let node = self.node;
+        let Data::Text(text, style) = &node.data else { return node.pos };
+        let end = text.floor_char_boundary(offset);
+        if end < self.read {
+            (self.read, self.line, self.column) = (0, 0, 0);
+        }
+        for c in text[self.read..end].chars() {
+            (self.line, self.column) = if c == '\n' { (self.line + 1, 0) } else { (self.line, self.column + 1) };
+        }
+        self.read = end;
+        let (line, column) = (self.line, self.column);
         match style {
-            Style::Plain if line == 0 => Pos { column: self.pos.column + column, ..self.pos },
-            Style::Quoted if line == 0 => Pos { column: self.pos.column + 1 + column, ..self.pos },
-            Style::Literal(indent) => Pos { line: self.pos.line + 1 + line, column: indent + column + 1 },
-            _ => self.pos,
+            Style::Plain if line == 0 => Pos { column: node.pos.column + column, ..node.pos },
+            Style::Quoted if line == 0 => Pos { column: node.pos.column + 1 + column, ..node.pos },
+            Style::Literal(indent) => Pos { line: node.pos.line + 1 + line, column: indent + column + 1 },
+            _ => node.pos,
         }
     }
 }
@@ -111,7 +139,8 @@ pub fn read(source: &str, reading: &mut Reading) -> Option<Node> {
     }
     let ends = source.match_indices('\n').map(|(end, _)| end + 1);
     let line_starts = std::iter::once(0).chain(ends).collect();
-    let mut builder = Builder { source, line_starts, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
+    let mut builder =
+        Builder { source, line_starts, open: Vec::new(), anchors: HashMap::new(), size: Size::default(), root: None };
     for next in Parser::new_from_str(source) {
         let stop = match next {
             Ok((event, span)) => builder.event(event, span),
@@ -155,9 +184,47 @@ struct Builder<'s> {
     /// Byte offset of each line.
     line_starts: Vec<usize>,
     open: Vec<Open>,
-    anchors: HashMap<usize, (Node, usize)>,
-    nodes: usize,
+    anchors: HashMap<usize, (Node, Size)>,
+    /// All that was kept so far.
+    size: Size,
     root: Option<Node>,
+}
+
+/// How much a value is, with all that is in it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    values: usize,
+    /// Bytes of text, keys too.
+    text: usize,
+}
+
+impl Size {
+    fn of(node: &Node) -> Size {
+        let one = |text: usize| Size { values: 1, text };
+        match &node.data {
+            Data::Text(text, _) => one(text.len()),
+            Data::List(items) => items.iter().map(Size::of).fold(one(0), Size::and),
+            Data::Map(entries) => entries.iter().fold(one(0), |size, (key, value)| {
+                size.and(Size { values: 0, text: key.name.len() }).and(Size::of(value))
+            }),
+            _ => one(0),
+        }
+    }
+
+    fn and(self, more: Size) -> Size {
+        Size { values: self.values + more.values, text: self.text + more.text }
+    }
+
+    fn refused(self, pos: Pos) -> Result<(), Refusal> {
+        let message = if self.values > MAX_NODES {
+            format!("found more than {MAX_NODES} values (aliases count each time they are used)")
+        } else if self.text > MAX_TEXT {
+            format!("found more than {MAX_TEXT} bytes of text (aliases count each time they are used)")
+        } else {
+            return Ok(());
+        };
+        Err(Refusal { code: "too-large", pos, message })
+    }
 }
 
 impl Builder<'_> {
@@ -175,19 +242,24 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let forced_text = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 let data = self.scalar(&text, style, forced_text, pos);
-                self.finish(Node { pos, data }, anchor, 1)
+                let node = Node { pos, data };
+                let size = Size::of(&node);
+                self.finish(node, anchor, size)
             }
             Event::SequenceStart(_, anchor, _) => self.start(Data::List(Vec::new()), pos, anchor),
             Event::MappingStart(_, anchor, _) => self.start(Data::Map(Vec::new()), pos, anchor),
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(open) => self.finish(Node { pos: open.pos, data: open.data }, open.anchor, 1),
+                // what is in it was counted when it was read
+                Some(open) => {
+                    self.finish(Node { pos: open.pos, data: open.data }, open.anchor, Size { values: 1, text: 0 })
+                }
                 None => Ok(()),
             },
             Event::Alias(id) => match self.anchors.get(&id) {
-                // the size is checked before the copy is made
-                Some((_, size)) if self.nodes + size > MAX_NODES => Err(too_many(pos)),
                 Some((node, _)) if depth(node) + self.open.len() > MAX_DEPTH => Err(too_deep(pos)),
                 Some((node, size)) => {
+                    // before the copy is made
+                    self.size.and(*size).refused(pos)?;
                     let (node, size) = (Node { pos, data: node.data.clone() }, *size);
                     self.finish(node, 0, size)
                 }
@@ -211,15 +283,15 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Puts a finished value where it belongs; `size` counts the values in it that are new.
-    fn finish(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Refusal> {
-        self.nodes += size;
-        if self.nodes > MAX_NODES {
-            return Err(too_many(node.pos));
-        }
+    /// Puts a finished value where it belongs; `size` is what of it is new.
+    fn finish(&mut self, node: Node, anchor: usize, size: Size) -> Result<(), Refusal> {
+        self.size = self.size.and(size);
+        self.size.refused(node.pos)?;
         if anchor > 0 {
-            let whole = count(&node);
-            self.nodes += whole; // the anchor's own copy
+            let whole = Size::of(&node);
+            // the anchor's own copy
+            self.size = self.size.and(whole);
+            self.size.refused(node.pos)?;
             self.anchors.insert(anchor, (node.clone(), whole));
         }
         let Some(open) = self.open.last_mut() else {
@@ -266,22 +338,9 @@ impl Builder<'_> {
     }
 }
 
-fn too_many(pos: Pos) -> Refusal {
-    let message = format!("found more than {MAX_NODES} values (aliases count each time they are used)");
-    Refusal { code: "too-large", pos, message }
-}
-
 fn too_deep(pos: Pos) -> Refusal {
     let message = format!("found more than {MAX_DEPTH} nested lists and mappings");
     Refusal { code: "too-large", pos, message }
-}
-
-fn count(node: &Node) -> usize {
-    1 + match &node.data {
-        Data::List(items) => items.iter().map(count).sum(),
-        Data::Map(entries) => entries.iter().map(|(_, value)| count(value)).sum(),
-        _ => 0,
-    }
 }
 
 fn depth(node: &Node) -> usize {
@@ -303,7 +362,8 @@ fn plain(text: &str) -> Data {
     let numeric = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         && text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
     match text.parse::<f64>() {
-        Ok(number) if numeric => Data::Number(number),
+        // a number that no computer holds would be shown as `inf`: better as it was written
+        Ok(number) if numeric && number.is_finite() => Data::Number(number),
         _ => Data::Text(text.to_owned(), Style::Plain),
     }
 }
