@@ -23,4 +23,5 @@ pub mod run;
 pub mod steps;
 pub mod value;
 pub mod value_json;
+pub mod value_size;
 pub mod value_type;

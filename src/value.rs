@@ -166,7 +166,7 @@ pub enum Type {
     /// `vector`
     Vector,
     /// `record`; the fields that are known, in order (empty: any fields).
-    Record(Vec<(String, Type)>),
+    Record(Arc<[(String, Type)]>),
     /// `list of …`
     List(Box<Type>),
 }

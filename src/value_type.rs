@@ -3,6 +3,12 @@
 use crate::value::{Type, Value};
 use std::{fmt, str::FromStr};
 
+/// Largest type that is told apart from `any`, in parts. Types of steps that build on each other grow exponentially
+/// (`{ a: "{{ x }}", b: "{{ x }}" }`, again and again).
+const MAX_PARTS: usize = 512;
+/// Deepest type that is told apart from `any`.
+const MAX_DEPTH: usize = 24;
+
 /// The names of the types that a dialogue may write, besides `list of …`.
 pub const TYPE_NAMES: &[&str] =
     &["any", "video", "audio", "image", "moment", "text", "number", "truth", "scored text", "vector", "record"];
@@ -11,6 +17,30 @@ impl Type {
     /// `list of` this.
     pub fn list(self) -> Type {
         Type::List(Box::new(self))
+    }
+
+    /// This type, or `any` where it is too large to be told apart.
+    pub fn bounded(self) -> Type {
+        let mut room = MAX_PARTS;
+        if self.fits(&mut room, MAX_DEPTH) { self } else { Type::Any }
+    }
+
+    /// Takes this type's parts from `room`; false if they do not fit.
+    fn fits(&self, room: &mut usize, depth: usize) -> bool {
+        if *room == 0 || depth == 0 {
+            return false;
+        }
+        *room -= 1;
+        match self {
+            Type::List(item) => item.fits(room, depth - 1),
+            Type::Record(fields) => fields.iter().all(|(_, ty)| ty.fits(room, depth - 1)),
+            _ => true,
+        }
+    }
+
+    /// A record of these fields.
+    pub fn record(fields: impl IntoIterator<Item = (String, Type)>) -> Type {
+        Type::Record(fields.into_iter().collect())
     }
 
     /// True if a value of type `found` may stand where this one is wanted: what is unknown before the run fits, a
@@ -95,7 +125,7 @@ impl FromStr for Type {
             "truth" => Type::Truth,
             "scored text" | "scored" => Type::Scored,
             "vector" => Type::Vector,
-            "record" => Type::Record(Vec::new()),
+            "record" => Type::Record(Default::default()),
             "list" => Type::Any.list(),
             other => return Err(format!("found type `{other}`, expected {} or `list of …`", TYPE_NAMES.join(", "))),
         })

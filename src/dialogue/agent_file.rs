@@ -117,6 +117,9 @@ pub enum ScriptWritten {
     ByPiece(Vec<(String, ScriptReply)>),
 }
 
+/// Most moments that a scripted reply can count.
+const MAX_MOMENTS: f64 = 100_000.0;
+
 /// One scripted reply.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ScriptReply {
@@ -291,6 +294,9 @@ impl Written for ScriptReply {
         match &node.data {
             Data::Text(text, _) => Some(ScriptReply::Text(text.clone())),
             Data::Bool(truth) => Some(ScriptReply::Text(truth.to_string())),
+            Data::Number(number) if *number > MAX_MOMENTS => {
+                reading.wrong(node, &format!("at most {MAX_MOMENTS} moments"))
+            }
             Data::Number(_) => usize::read(node, reading).map(ScriptReply::Count),
             Data::List(items) if !items.is_empty() && items.iter().all(|item| matches!(item.data, Data::Number(_))) => {
                 Vec::read(node, reading).map(ScriptReply::Numbers)

@@ -165,10 +165,19 @@ impl TestWritten {
 
 fn compare(what: &str, expected: &Value, found: Option<&Value>, differences: &mut Vec<String>) {
     let text = |value: &Value| crate::value_json::to_json(value).to_string();
-    match found {
-        Some(found) if text(found) == text(expected) => {}
-        Some(found) => differences.push(format!("{what}: found {}, expected {}", text(found), text(expected))),
-        None => differences.push(format!("{what}: found nothing, expected {}", text(expected))),
+    let expected = text(expected);
+    match found.map(text) {
+        Some(found) if found == expected => {}
+        Some(found) => differences.push(format!("{what}: found {}, expected {}", brief(&found), brief(&expected))),
+        None => differences.push(format!("{what}: found nothing, expected {}", brief(&expected))),
+    }
+}
+
+/// What a person would still read of a long text.
+fn brief(text: &str) -> String {
+    match text.char_indices().nth(2000) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Steps that see each other: their order, cycles, what nobody uses, and their types.
 
-use super::{Block, Formula, PlannedStep, Planning, Typing, compile::Shared, planning::Mention};
+use super::{Block, Formula, PlannedStep, Planning, Typing, planning::Mention, shared::Shared};
 use crate::{
     dialogue::{At, Expr, Pos, StepWritten},
     steps::Planned,
@@ -226,7 +226,7 @@ pub(super) fn unused(
 pub(crate) fn typed(draft: &Draft, names: &mut IndexMap<String, Type>, shared: &mut Shared) -> Block {
     let mut block = Block::default();
     for step in &draft.steps {
-        let ty = step_type(step, names, shared);
+        let ty = step_type(step, names, shared).bounded();
         names.insert(step.name.clone(), ty.clone());
         let Some(planned) = &step.planned else { continue };
         block.steps.push(PlannedStep {

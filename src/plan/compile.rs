@@ -1,14 +1,14 @@
 //! From a dialogue as written to a plan, or every problem with it.
 
 use super::{
-    Block, Input, Plan, Planning, Problem, Role, Typing,
+    Block, Input, Plan, Planning, Problem, Typing,
     block::{self, Draft},
     closest,
     planning::{Mention, Player},
+    shared::Shared,
 };
 use crate::{
-    dialogue::{self, At, Dialogue, DialogueFile, Library, Pos, Resource, Shelf, Text},
-    exchange::Kind,
+    dialogue::{self, At, Dialogue, DialogueFile, Library, Pos, Resource, Shelf},
     prompt::Template,
     value::{Type, Value},
 };
@@ -16,7 +16,9 @@ use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// How deep dialogues may call dialogues.
-const MAX_CALLS: usize = 16;
+const MAX_DEPTH: usize = 16;
+/// How many calls one run may hold, those of called dialogues too: each is compiled where it stands.
+const MAX_CALLS: usize = 1000;
 
 /// What a run changes of a dialogue before it is checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,54 +27,6 @@ pub struct CompileOptions {
     pub cast: Option<String>,
     /// Role to agent, over everything else.
     pub roles: IndexMap<String, String>,
-}
-
-/// What checking one dialogue, and all that it calls, collects.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    pub problems: Vec<Problem>,
-    pub roles: IndexMap<String, Role>,
-    pub sources: IndexMap<String, String>,
-    /// Agents by name, with the kinds that they answer, if known.
-    pub agents: IndexMap<String, Option<Vec<Kind>>>,
-    /// Dialogues being compiled, outermost first.
-    pub stack: Vec<String>,
-    /// Agents put in place of what dialogues say.
-    pub swapped: IndexMap<String, Player>,
-}
-
-impl Shared {
-    pub fn problem(&mut self, code: &str, file: &Arc<str>, pos: Pos, message: String, hint: Option<String>) {
-        if self.problems.len() >= dialogue::MAX_PROBLEMS {
-            return;
-        }
-        let (line, column) = (pos.line.max(1), pos.column.max(1));
-        self.problems.push(Problem { code: code.into(), file: file.to_string(), line, column, message, hint });
-    }
-
-    /// True if a problem was noted between these places.
-    pub fn has_problem(&self, file: &str, from: Pos, until: Option<Pos>) -> bool {
-        let inside = |pos: Pos| pos >= from && until.is_none_or(|until| pos < until);
-        self.problems.iter().any(|p| p.file == file && inside(Pos { line: p.line, column: p.column }))
-    }
-
-    /// Keeps a text that the plan is made of.
-    pub fn keep(&mut self, kind: Resource, name: &str, text: &Text) {
-        let key = format!("{}/{}", kind.word(), dialogue::plain_name(kind, name));
-        self.sources.insert(key, text.source.clone());
-    }
-
-    /// The plan's name for a role: its own, or a longer one if another dialogue of this run means another agent by it.
-    pub fn cast_role(&mut self, role: &str, agent: &str, kind: Kind) -> String {
-        let taken = self.roles.get(role).is_some_and(|known| known.agent != agent);
-        let name = if taken { format!("{role} ({agent})") } else { role.to_owned() };
-        let known =
-            self.roles.entry(name.clone()).or_insert_with(|| Role { agent: agent.to_owned(), kinds: Vec::new() });
-        if !known.kinds.contains(&kind) {
-            known.kinds.push(kind);
-        }
-        name
-    }
 }
 
 /// Checks a dialogue. Pure but for what `library` reads.
@@ -344,9 +298,15 @@ impl Planning<'_> {
     /// Compiles the dialogue that a `call` names, or notes why that cannot be.
     pub(crate) fn called(&mut self, name: &At<String>) -> Option<Compiled> {
         let plain = dialogue::plain_name(Resource::Dialogue, name);
-        if self.shared.stack.contains(&plain) || self.shared.stack.len() >= MAX_CALLS {
+        if self.shared.stack.contains(&plain) || self.shared.stack.len() >= MAX_DEPTH {
             let path = self.shared.stack.iter().chain([&plain]).cloned().collect::<Vec<_>>().join(" → ");
             self.problem("cycle", name.pos, format!("found a dialogue that calls itself: {path}"), None);
+            return None;
+        }
+        self.shared.calls += 1;
+        if self.shared.calls > MAX_CALLS {
+            let message = format!("found more than {MAX_CALLS} calls, those of called dialogues included");
+            self.problem("too-large", name.pos, message, None);
             return None;
         }
         let text = self.resource(Resource::Dialogue, name)?;

@@ -6,8 +6,8 @@ use crate::{
     prompt::{Scope, Template},
     steps::StepError,
     value::{Type, Value},
+    value_size::Room,
 };
-use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// A value with templates inside.
@@ -75,15 +75,31 @@ impl Formula {
 
     /// The value in this scope.
     pub fn eval(&self, scope: &Scope) -> Result<Value, StepError> {
-        Ok(match &self.shape {
+        self.eval_in(scope, &mut Room::new())
+    }
+
+    /// The same as a part of a value: steps that name each other in lists and records grow exponentially.
+    fn eval_in(&self, scope: &Scope, room: &mut Room) -> Result<Value, StepError> {
+        let value = match &self.shape {
             Shape::Literal(value) => value.clone(),
-            Shape::Template(template) => template.eval(scope)?,
-            Shape::List(items) => Value::List(items.iter().map(|item| item.eval(scope)).collect::<Result<_, _>>()?),
-            Shape::Record(fields) => {
-                let field = |(name, value): &(String, Formula)| Ok::<_, StepError>((name.clone(), value.eval(scope)?));
-                Value::Record(fields.iter().map(field).collect::<Result<IndexMap<_, _>, _>>()?)
+            Shape::Template(template) => {
+                let value = template.eval(scope)?;
+                room.take_whole(&value).map_err(StepError)?;
+                return Ok(value);
             }
-        })
+            Shape::List(items) => {
+                let items = room.inside(|room| items.iter().map(|item| item.eval_in(scope, room)).collect())?;
+                Value::List(items)
+            }
+            Shape::Record(fields) => {
+                let field = |(name, value): &(String, Formula), room: &mut Room| {
+                    Ok::<_, StepError>((name.clone(), value.eval_in(scope, room)?))
+                };
+                Value::Record(room.inside(|room| fields.iter().map(|named| field(named, room)).collect())?)
+            }
+        };
+        room.take(&value).map_err(StepError)?;
+        Ok(value)
     }
 
     /// The value as text.
@@ -101,7 +117,7 @@ impl Formula {
                 types.into_iter().reduce(|a, b| if a == b { a } else { Type::Any }).unwrap_or(Type::Any).list()
             }
             Shape::Record(fields) => {
-                Type::Record(fields.iter().map(|(name, value)| (name.clone(), value.ty(typing))).collect())
+                Type::record(fields.iter().map(|(name, value)| (name.clone(), value.ty(typing)))).bounded()
             }
         }
     }

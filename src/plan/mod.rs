@@ -7,6 +7,7 @@ mod formula;
 mod planning;
 mod problem;
 mod schema;
+mod shared;
 
 pub(crate) use block::Draft;
 pub(crate) use compile::Compiled;

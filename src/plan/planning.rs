@@ -1,6 +1,6 @@
 //! What verbs use while they are checked: first [`Planning`] (names, prompts, roles), then [`Typing`] (types).
 
-use super::{Formula, closest, compile::Shared};
+use super::{Formula, closest, shared::Shared};
 use crate::{
     dialogue::{self, At, Data, Library, Node, Pos, Resource, Style},
     exchange::Kind,
@@ -55,13 +55,13 @@ impl Planning<'_> {
     /// Parses a template; its names become mentions.
     pub(super) fn template(&mut self, text: &str, node: &Node) -> Option<Template> {
         let template = self.parsed(text, node, &self.file.clone())?;
-        let mention = |used: &crate::prompt::Use| Mention {
+        let mut places = node.places();
+        self.mentions.extend(template.uses().iter().map(|used| Mention {
             name: used.name.clone(),
             file: self.file.clone(),
-            pos: node.inside(used.offset),
+            pos: places.at(used.offset),
             hole_of: None,
-        };
-        self.mentions.extend(template.uses().iter().map(mention).collect::<Vec<_>>());
+        }));
         Some(template)
     }
 
@@ -69,8 +69,9 @@ impl Planning<'_> {
         match Template::parse(text) {
             Ok(template) => Some(template),
             Err(errors) => {
+                let mut places = node.places();
                 for error in errors {
-                    self.shared.problem(error.code, file, node.inside(error.offset), error.message, error.hint);
+                    self.shared.problem(error.code, file, places.at(error.offset), error.message, error.hint);
                 }
                 None
             }
@@ -196,8 +197,9 @@ impl Typing<'_> {
     pub(super) fn template(&mut self, template: &Template, node: &Node, file: &Arc<str>) -> Type {
         let mut findings = Vec::new();
         let ty = template.ty(self.names, &mut findings);
+        let mut places = node.places();
         for finding in findings {
-            self.shared.problem(finding.code, file, node.inside(finding.offset), finding.message, finding.hint);
+            self.shared.problem(finding.code, file, places.at(finding.offset), finding.message, finding.hint);
         }
         ty
     }

@@ -1,6 +1,12 @@
 //! One thing wrong with a dialogue, agent file or prompt: as data, and how people see it.
 
+use crate::dialogue::Pos;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// Longest message and hint, in characters: a file may name things with a megabyte.
+const MAX_MESSAGE: usize = 2000;
+/// Longest word that is compared with others, in bytes.
+const MAX_WORD: usize = 100;
 
 /// One thing wrong with a dialogue, an agent file or a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
@@ -19,10 +25,31 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+impl Problem {
+    /// A problem at `pos`; what is too long to be read is cut.
+    pub fn new(code: &str, file: &str, pos: Pos, message: String, hint: Option<String>) -> Problem {
+        let cut = |text: String| match text.char_indices().nth(MAX_MESSAGE) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        };
+        Problem {
+            code: code.into(),
+            file: file.into(),
+            line: pos.line.max(1),
+            column: pos.column.max(1),
+            message: cut(message),
+            hint: hint.map(cut),
+        }
+    }
+}
+
 /// The likeliest meant name, as a hint: ``did you mean `x`?``.
 pub fn closest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
+    if word.len() > MAX_WORD {
+        return None;
+    }
     let word_lower = word.to_lowercase();
-    let scored = names.filter(|name| *name != word).map(|name| {
+    let scored = names.filter(|name| *name != word && name.len() <= MAX_WORD).map(|name| {
         let likeness = strsim::jaro_winkler(&word_lower, &name.to_lowercase());
         (likeness, name)
     });
@@ -37,9 +64,14 @@ pub fn closest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<S
 /// The problem as a compiler would show it, with the line of `source` it points at. Colours if `colour`.
 pub fn render(problem: &Problem, source: &str, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let (start, end) = word_at(source, problem.line, problem.column);
-    let snippet =
-        Snippet::source(source).path(problem.file.as_str()).annotation(AnnotationKind::Primary.span(start..end));
+    // only the line itself is handed over: the renderer would read the whole file again for each problem
+    let line = source.split('\n').nth(problem.line - 1).unwrap_or_default();
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let span = word_at(line, problem.column);
+    let snippet = Snippet::source(line)
+        .line_start(problem.line)
+        .path(problem.file.as_str())
+        .annotation(AnnotationKind::Primary.span(span));
     let mut group = Level::ERROR.primary_title(problem.message.as_str()).id(problem.code.as_str()).element(snippet);
     if let Some(hint) = &problem.hint {
         group = group.element(Level::HELP.message(hint.as_str()));
@@ -47,14 +79,12 @@ pub fn render(problem: &Problem, source: &str, colour: bool) -> String {
     renderer.render(&[group])
 }
 
-/// Byte range of the word that starts at this place (an empty range at the end of a line or file).
-fn word_at(source: &str, line: usize, column: usize) -> (usize, usize) {
-    let line_start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let rest = source[line_start..].lines().next().unwrap_or_default();
-    let skip: usize = rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
+/// Byte range of the word that starts at this column (an empty range at the end of the line).
+fn word_at(line: &str, column: usize) -> std::ops::Range<usize> {
+    let skip: usize = line.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
     let ends = |c: char| c.is_whitespace() || ":,{}[]|()\"'".contains(c);
-    let word: usize = rest[skip..].chars().take_while(|c| !ends(*c)).map(char::len_utf8).sum();
+    let word: usize = line[skip..].chars().take_while(|c| !ends(*c)).map(char::len_utf8).sum();
     // a place that starts with a quote or brace: that one character
-    let length = if word > 0 { word } else { rest[skip..].chars().next().map_or(0, char::len_utf8) };
-    (line_start + skip, line_start + skip + length)
+    let length = if word > 0 { word } else { line[skip..].chars().next().map_or(0, char::len_utf8) };
+    skip..skip + length
 }

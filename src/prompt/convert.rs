@@ -1,6 +1,9 @@
 //! Values as templates see them, and back. Media, moments and candidates keep their identity on the way through.
 
-use crate::value::{ImageFile, Media, Moment, Scored, Value};
+use crate::{
+    value::{ImageFile, Media, Moment, Scored, Value},
+    value_size::Room,
+};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value as Shown, ValueKind};
 use std::{fmt, sync::Arc};
 
@@ -27,28 +30,38 @@ fn number_shown(number: f64) -> Shown {
     if number.fract() == 0.0 && number.abs() < 9e15 { Shown::from(number as i64) } else { Shown::from(number) }
 }
 
-/// The value that a template computed.
-pub(super) fn from_shown(shown: &Shown) -> Result<Value, String> {
-    if let Some(value) = identity(shown) {
-        return Ok(value);
-    }
+/// The value that a template computed. Its parts may be shared many times over, so that its size is counted on the way.
+pub(super) fn from_shown(shown: &Shown, room: &mut Room) -> Result<Value, String> {
+    let value = match identity(shown) {
+        Some(value) => value,
+        None => computed(shown, room)?,
+    };
+    room.take(&value)?;
+    Ok(value)
+}
+
+fn computed(shown: &Shown, room: &mut Room) -> Result<Value, String> {
     Ok(match shown.kind() {
         ValueKind::Undefined => return Err("the value is undefined".into()),
         ValueKind::None => Value::Nothing,
         ValueKind::Bool => Value::Truth(shown.is_true()),
-        ValueKind::Number => Value::Number(f64::try_from(shown.clone()).map_err(|e| e.to_string())?),
+        ValueKind::Number => match f64::try_from(shown.clone()).map_err(|e| e.to_string())? {
+            number if number.is_finite() => Value::Number(number),
+            // JSON has no such numbers: a transcript could not be read again
+            number => return Err(format!("the value is {number}, which is no number of a dialogue")),
+        },
         ValueKind::String => Value::Text(shown.as_str().unwrap_or_default().to_owned()),
         ValueKind::Seq | ValueKind::Iterable => {
             let items = shown.try_iter().map_err(|e| e.to_string())?;
-            Value::List(items.map(|item| from_shown(&item)).collect::<Result<_, _>>()?)
+            room.inside(|room| items.map(|item| from_shown(&item, room)).collect::<Result<_, _>>().map(Value::List))?
         }
         ValueKind::Map => {
-            let mut fields = indexmap::IndexMap::new();
-            for key in shown.try_iter().map_err(|e| e.to_string())? {
+            let field = |key: Shown, room: &mut Room| {
                 let field = shown.get_item(&key).map_err(|e| e.to_string())?;
-                fields.insert(key.to_string(), from_shown(&field)?);
-            }
-            Value::Record(fields)
+                Ok::<_, String>((key.to_string(), from_shown(&field, room)?))
+            };
+            let keys = shown.try_iter().map_err(|e| e.to_string())?;
+            room.inside(|room| keys.map(|key| field(key, room)).collect::<Result<_, _>>().map(Value::Record))?
         }
         ValueKind::Plain => Value::Text(shown.to_string()),
         kind => return Err(format!("a template yields {kind}, which is no value of a dialogue: {shown}")),

@@ -1,10 +1,13 @@
 //! The filters that dialogues have beside minijinja's own, and the list of all of them.
 
-use super::convert::{self, MomentShown};
+use super::{
+    convert::{self, MomentShown},
+    work::{items, show, spend, text_of, wrong},
+};
 use crate::value::{Moment, Value};
 use minijinja::{
-    Environment, Error, ErrorKind,
-    value::{Rest, Value as Shown, ValueKind},
+    Environment, Error, State,
+    value::{Rest, Value as Shown},
 };
 
 /// A filter of ours: its name and how it is used.
@@ -156,7 +159,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 pub(super) fn add_to(engine: &mut Environment<'static>) {
-    engine.add_filter("lines", |text: &Shown| Shown::from(lines(&text.to_string())));
+    engine.add_filter("lines", |state: &mut State, text: &Shown| {
+        Ok::<_, Error>(Shown::from(lines(&text_of(state, text)?)))
+    });
+    engine.set_formatter(show);
     engine.add_filter("runs", runs);
     engine.add_filter("absorb", absorb);
     engine.add_filter("smooth", smooth);
@@ -165,24 +171,13 @@ pub(super) fn add_to(engine: &mut Environment<'static>) {
     engine.add_filter("clock", clock_filter);
     engine.add_filter("span", span);
     engine.add_filter("numbered", numbered_filter);
-    engine.add_filter("overlapping", |list: &Shown, start: f64, end: f64| {
+    engine.add_filter("overlapping", |state: &mut State, list: &Shown, start: f64, end: f64| {
         // an item without duration counts if it lies inside
-        timed(list, |a, b| (a < end && b > start) || (a == b && a >= start && a < end))
+        timed(state, list, |a, b| (a < end && b > start) || (a == b && a >= start && a < end))
     });
-    engine.add_filter("within", |list: &Shown, start: f64, end: f64| {
-        timed(list, |a, b| (start..end).contains(&((a + b) / 2.0)))
+    engine.add_filter("within", |state: &mut State, list: &Shown, start: f64, end: f64| {
+        timed(state, list, |a, b| (start..end).contains(&((a + b) / 2.0)))
     });
-}
-
-fn wrong(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, message.into())
-}
-
-fn items(list: &Shown) -> Result<Vec<Shown>, Error> {
-    match list.kind() {
-        ValueKind::Seq | ValueKind::Iterable => Ok(list.try_iter()?.collect()),
-        kind => Err(wrong(format!("found {kind}, expected a list"))),
-    }
 }
 
 /// The lines of a text without numbering, bullets and empty lines.
@@ -209,12 +204,16 @@ fn unmarked(line: &str) -> &str {
     }
 }
 
-fn runs(list: &Shown, fields: Rest<Shown>) -> Result<Shown, Error> {
+fn runs(state: &mut State, list: &Shown, fields: Rest<Shown>) -> Result<Shown, Error> {
     let mut names = Vec::new();
     for field in fields.iter() {
         match field.as_str() {
             Some(name) => names.push(name.to_owned()),
-            None => names.extend(items(field)?.iter().map(ToString::to_string)),
+            None => {
+                for name in items(state, field)? {
+                    names.push(text_of(state, &name)?);
+                }
+            }
         }
     }
     let key = |item: &Shown| -> Result<Vec<Shown>, Error> {
@@ -224,7 +223,8 @@ fn runs(list: &Shown, fields: Rest<Shown>) -> Result<Shown, Error> {
         names.iter().map(|name| item.get_attr(name)).collect()
     };
     let mut groups: Vec<(Vec<Shown>, Vec<Shown>)> = Vec::new();
-    for item in items(list)? {
+    for item in items(state, list)? {
+        spend(state, names.len())?;
         let key = key(&item)?;
         match groups.last_mut() {
             Some((last, group)) if *last == key => group.push(item),
@@ -234,10 +234,10 @@ fn runs(list: &Shown, fields: Rest<Shown>) -> Result<Shown, Error> {
     Ok(groups.into_iter().map(|(_, group)| Shown::from(group)).collect::<Vec<_>>().into())
 }
 
-fn absorb(list: &Shown, least: usize) -> Result<Shown, Error> {
+fn absorb(state: &mut State, list: &Shown, least: usize) -> Result<Shown, Error> {
     let mut groups: Vec<Vec<Shown>> = Vec::new();
-    for group in items(list)? {
-        let group = items(&group)?;
+    for group in items(state, list)? {
+        let group = items(state, &group)?;
         match groups.last_mut() {
             // a short first group takes what follows
             Some(last) if group.len() < least || (last.len() < least) => last.extend(group),
@@ -247,9 +247,11 @@ fn absorb(list: &Shown, least: usize) -> Result<Shown, Error> {
     Ok(groups.into_iter().map(Shown::from).collect::<Vec<_>>().into())
 }
 
-fn smooth(list: &Shown, width: usize) -> Result<Shown, Error> {
-    let texts = items(list)?;
-    let reach = width / 2;
+fn smooth(state: &mut State, list: &Shown, width: usize) -> Result<Shown, Error> {
+    let texts = items(state, list)?;
+    let reach = (width / 2).min(texts.len());
+    // every text is compared with every other around it
+    spend(state, texts.len().saturating_mul(2 * reach + 1).saturating_mul(2 * reach + 1))?;
     let smoothed = (0..texts.len()).map(|i| {
         let around = &texts[i.saturating_sub(reach)..(i + reach + 1).min(texts.len())];
         let votes = |text: &Shown| around.iter().filter(|other| *other == text).count();
@@ -260,18 +262,18 @@ fn smooth(list: &Shown, width: usize) -> Result<Shown, Error> {
     Ok(smoothed.collect::<Vec<_>>().into())
 }
 
-fn flatten(list: &Shown) -> Result<Shown, Error> {
+fn flatten(state: &mut State, list: &Shown) -> Result<Shown, Error> {
     let mut flat = Vec::new();
-    for group in items(list)? {
-        flat.extend(items(&group)?);
+    for group in items(state, list)? {
+        flat.extend(items(state, &group)?);
     }
     Ok(flat.into())
 }
 
-fn tally(list: &Shown) -> Result<Shown, Error> {
+fn tally(state: &mut State, list: &Shown) -> Result<Shown, Error> {
     let mut counts: indexmap::IndexMap<String, usize> = indexmap::IndexMap::new();
-    for item in items(list)? {
-        *counts.entry(item.to_string()).or_default() += 1;
+    for item in items(state, list)? {
+        *counts.entry(text_of(state, &item)?).or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -303,21 +305,21 @@ fn clock_filter(time: &Shown) -> Result<String, Error> {
     if time.is_number() { Ok(clock(f64::try_from(time.clone())?)) } else { Ok(clock(seconds(time, "start")?)) }
 }
 
-fn span(list: &Shown, text: Option<&Shown>) -> Result<Shown, Error> {
-    let moments = items(list)?;
+fn span(state: &mut State, list: &Shown, text: Option<&Shown>) -> Result<Shown, Error> {
+    let moments = items(state, list)?;
     let moment = |item: Option<&Shown>| {
         let item = item.ok_or_else(|| wrong("found an empty list, expected moments"))?;
         let moment = item.downcast_object_ref::<MomentShown>().map(|shown| shown.0.clone());
         moment.ok_or_else(|| wrong(format!("found {item}, expected a moment")))
     };
     let (first, last) = (moment(moments.first())?, moment(moments.last())?);
-    let spanned = Moment { end: last.end, text: text.map(ToString::to_string), ..first };
+    let spanned = Moment { end: last.end, text: text.map(|text| text_of(state, text)).transpose()?, ..first };
     Ok(convert::shown(&Value::Moment(spanned)))
 }
 
-fn timed(list: &Shown, keep: impl Fn(f64, f64) -> bool) -> Result<Shown, Error> {
+fn timed(state: &mut State, list: &Shown, keep: impl Fn(f64, f64) -> bool) -> Result<Shown, Error> {
     let mut kept = Vec::new();
-    for item in items(list)? {
+    for item in items(state, list)? {
         if keep(seconds(&item, "start")?, seconds(&item, "end")?) {
             kept.push(item);
         }
@@ -330,10 +332,10 @@ pub fn numbered_line(number: usize, start: f64, end: f64, text: &str) -> String 
     format!("[{number}] {}-{} {text}", clock(start), clock(end))
 }
 
-fn numbered_filter(log: &Shown) -> Result<String, Error> {
+fn numbered_filter(state: &mut State, log: &Shown) -> Result<String, Error> {
     let mut lines = Vec::new();
-    for (i, entry) in items(log)?.iter().enumerate() {
-        let text = entry.get_attr("text")?.to_string();
+    for (i, entry) in items(state, log)?.iter().enumerate() {
+        let text = text_of(state, &entry.get_attr("text")?)?;
         lines.push(numbered_line(i + 1, seconds(entry, "start")?, seconds(entry, "end")?, &text));
     }
     Ok(lines.join("\n"))

@@ -1,12 +1,16 @@
 //! The type that a template will evaluate to, as far as it can be told before the run, and the attributes that
 //! cannot exist.
 
-use super::convert::{IMAGE_ATTRIBUTES, MEDIA_ATTRIBUTES, MOMENT_ATTRIBUTES, SCORED_ATTRIBUTES};
+use super::{
+    convert::{IMAGE_ATTRIBUTES, MEDIA_ATTRIBUTES, MOMENT_ATTRIBUTES, SCORED_ATTRIBUTES},
+    locals::Locals,
+};
 use crate::{plan::closest, value::Type};
 use minijinja::{
     machinery::{Span, ast, ast::Expr, ast::Stmt, parse},
     value::ValueKind,
 };
+use std::sync::Arc;
 
 /// The types of the names that a template may use.
 pub trait Known {
@@ -30,7 +34,7 @@ pub struct Finding {
 /// The type of a template; `whole` if it is one expression.
 pub(super) fn template(source: &str, whole: bool, known: &dyn Known, findings: &mut Vec<Finding>) -> Type {
     let Ok(Stmt::Template(tree)) = parse(source, "template", Default::default()) else { return Type::Text };
-    let mut typing = Typing { known, local: Vec::new(), findings };
+    let mut typing = Typing { known, local: Locals::new(), findings };
     let mut last = Type::Text;
     for stmt in &tree.children {
         match (whole, stmt) {
@@ -44,7 +48,7 @@ pub(super) fn template(source: &str, whole: bool, known: &dyn Known, findings: &
 struct Typing<'a> {
     known: &'a dyn Known,
     /// Names bound inside the template.
-    local: Vec<(String, Type)>,
+    local: Locals<Type>,
     findings: &'a mut Vec<Finding>,
 }
 
@@ -76,7 +80,7 @@ impl Typing<'_> {
                 let item = element(&self.expr(&each.iter));
                 let depth = self.local.len();
                 self.bind(&each.target, item);
-                self.local.push(("loop".into(), Type::Any));
+                self.local.push("loop", Type::Any);
                 each.filter_expr.iter().for_each(|filter| drop(self.expr(filter)));
                 each.body.iter().for_each(|stmt| self.stmt(stmt));
                 self.local.truncate(depth);
@@ -97,7 +101,8 @@ impl Typing<'_> {
 
     fn bind(&mut self, target: &Expr<'_>, ty: Type) {
         match target {
-            Expr::Var(var) => self.local.push((var.id.to_owned(), ty)),
+            // filters nest types too (`| runs`), and may do so again and again
+            Expr::Var(var) => self.local.push(var.id, ty.bounded()),
             Expr::List(list) => list.items.iter().for_each(|item| self.bind(item, Type::Any)),
             Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item, Type::Any)),
             _ => {}
@@ -105,8 +110,7 @@ impl Typing<'_> {
     }
 
     fn name(&self, name: &str) -> Type {
-        let local = self.local.iter().rev().find(|(local, _)| local == name).map(|(_, ty)| ty.clone());
-        local.or_else(|| self.known.ty(name)).unwrap_or(Type::Any)
+        self.local.get(name).cloned().or_else(|| self.known.ty(name)).unwrap_or(Type::Any)
     }
 
     fn expr(&mut self, expr: &Expr<'_>) -> Type {
@@ -169,14 +173,14 @@ impl Typing<'_> {
                 };
                 let keys: Option<Vec<String>> = map.keys.iter().map(key).collect();
                 let types: Vec<Type> = map.values.iter().map(|value| self.expr(value)).collect();
-                Type::Record(keys.map(|keys| keys.into_iter().zip(types).collect()).unwrap_or_default())
+                Type::record(keys.into_iter().flatten().zip(types)).bounded()
             }
         }
     }
 
     fn list(&mut self, items: &[Expr<'_>]) -> Type {
         let types: Vec<Type> = items.iter().map(|item| self.expr(item)).collect();
-        list_of(types.into_iter().reduce(join).unwrap_or(Type::Any))
+        list_of(types.into_iter().reduce(join).unwrap_or(Type::Any)).bounded()
     }
 
     fn operation(&mut self, op: &ast::BinOp<'_>) -> Type {
@@ -192,7 +196,7 @@ impl Typing<'_> {
     }
 
     /// The fields that a value of this type has, if they are known.
-    fn fields(of: &Type) -> Option<Vec<(String, Type)>> {
+    fn fields(of: &Type) -> Option<Arc<[(String, Type)]>> {
         let media = |name: &str| match name {
             "path" => Type::Text,
             "audio" => Type::Audio,
@@ -214,7 +218,7 @@ impl Typing<'_> {
             Type::Moment => table(MOMENT_ATTRIBUTES, &moment),
             Type::Scored => table(SCORED_ATTRIBUTES, &scored),
             Type::Record(fields) if !fields.is_empty() => Some(fields.clone()),
-            Type::Text | Type::Number | Type::Truth | Type::List(_) | Type::Vector => Some(Vec::new()),
+            Type::Text | Type::Number | Type::Truth | Type::List(_) | Type::Vector => Some(Arc::default()),
             Type::Any | Type::Record(_) => None,
         }
     }
@@ -229,6 +233,9 @@ impl Typing<'_> {
             _ => closest(name, fields.iter().map(|(field, _)| field.as_str())),
         };
         let message = format!("found `.{name}` of a value of type {of}, which has no such field");
+        if self.findings.len() >= crate::dialogue::MAX_PROBLEMS {
+            return Type::Any;
+        }
         self.findings.push(Finding { code: "unknown-field", message, hint, offset: span.start_offset as usize });
         Type::Any
     }
@@ -251,7 +258,7 @@ impl Typing<'_> {
             "list" | "reverse" | "sort" | "unique" | "select" | "reject" | "selectattr" | "rejectattr" | "smooth"
             | "overlapping" | "within" | "absorb" => of,
             "runs" | "batch" | "slice" => list_of(of),
-            "tally" => list_of(Type::Record(vec![("text".into(), Type::Text), ("count".into(), Type::Number)])),
+            "tally" => list_of(Type::record([("text".into(), Type::Text), ("count".into(), Type::Number)])),
             "span" => Type::Moment,
             "map" => self.mapped(&of, filter, span),
             _ => Type::Any,

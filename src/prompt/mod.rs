@@ -6,14 +6,17 @@
 mod convert;
 pub mod filters;
 mod infer;
+mod locals;
+mod nesting;
 mod scope;
 mod survey;
+mod work;
 
 pub use infer::{Finding, Known};
 pub use scope::Scope;
 pub use survey::Use;
 
-use crate::value::Value;
+use crate::{value::Value, value_size::Room};
 use minijinja::{Environment, UndefinedBehavior};
 use std::{
     fmt,
@@ -22,8 +25,9 @@ use std::{
 
 /// Longest template source, in bytes.
 pub const MAX_SOURCE: usize = 256 * 1024;
-/// Work that one evaluation may do: instructions, items visited and bytes written, as minijinja counts them.
-const FUEL: u64 = 20_000_000;
+/// Work that one evaluation may do: instructions, items visited and bytes made (64 for one unit of fuel, so that this is
+/// 128 MB), as minijinja counts them. The numbered log of a whole day takes a hundredth of it.
+const FUEL: u64 = 2_000_000;
 /// Longest text that a template may render to, in bytes.
 const MAX_OUTPUT: usize = 8 * 1024 * 1024;
 
@@ -35,6 +39,8 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_recursion_limit(64);
     engine.remove_filter("urlencode");
     engine.remove_global("debug");
+    // with a place to write to, a loop could nest a list deeper than the stack can take it apart again
+    engine.remove_global("namespace");
     filters::add_to(&mut engine);
     engine
 });
@@ -93,6 +99,7 @@ impl Template {
         if !["{{", "{%", "{#"].iter().any(|open| source.contains(open)) {
             return Ok(done(Body::Plain, Vec::new()));
         }
+        nesting::check(source).map_err(|error| vec![error])?;
         let tree = survey::tree(source)?;
         let uses = survey::survey(&tree, &ENGINE)?;
         let syntax = |error: minijinja::Error| vec![survey::syntax_error(&error, source)];
@@ -109,13 +116,8 @@ impl Template {
 
     /// The names that this template takes from its scope, in the order of their first appearance.
     pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for used in self.uses.iter() {
-            if !names.contains(&used.name.as_str()) {
-                names.push(&used.name);
-            }
-        }
-        names
+        let names: indexmap::IndexSet<&str> = self.uses.iter().map(|used| used.name.as_str()).collect();
+        names.into_iter().collect()
     }
 
     /// Every place where a name is taken from the scope, with its path (`item.start`) and offset.
@@ -142,17 +144,17 @@ impl Template {
         match &*self.body {
             Body::Plain => Ok(Value::Text(self.source.clone())),
             Body::Whole(expression) => {
-                let value = expression.eval(shown).map_err(|error| self.failed(&error))?;
+                let value = guarded(|| expression.eval(shown)).map_err(|error| self.failed(&error))?;
                 if value.is_undefined() {
                     let message = format!("`{}` is undefined", self.source.trim());
                     return Err(TemplateError { message });
                 }
-                convert::from_shown(&value).map_err(|message| TemplateError { message })
+                convert::from_shown(&value, &mut Room::new()).map_err(|message| TemplateError { message })
             }
             Body::Mixed(engine) => {
                 let template =
                     engine.get_template("template").expect("the template was added when parsed: this is a bug");
-                let text = template.render(shown).map_err(|error| self.failed(&error))?;
+                let text = guarded(|| template.render(shown)).map_err(|error| self.failed(&error))?;
                 if text.len() > MAX_OUTPUT {
                     let message = format!("the template renders to {} bytes, more than {MAX_OUTPUT}", text.len());
                     return Err(TemplateError { message });
@@ -178,6 +180,15 @@ impl Template {
         };
         TemplateError { message }
     }
+}
+
+/// Runs the template engine. Its own slips (`"abc"[::-9223372036854775808]` overflows in a build that checks for it) end
+/// the step, not the run.
+fn guarded<T>(eval: impl FnOnce() -> Result<T, minijinja::Error>) -> Result<T, minijinja::Error> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(eval)).unwrap_or_else(|_| {
+        let message = "the template engine failed: this is a bug";
+        Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message))
+    })
 }
 
 /// What a template shows of a value inside text: a moment's text or times, a candidate's label, a number without

@@ -1,8 +1,8 @@
 //! Reads a template's syntax tree: which names it takes from its scope, and whether every filter, test and function
 //! exists. Statements that would reach other templates are refused.
 
-use super::{ParseError, filters};
-use crate::plan::closest;
+use super::{ParseError, filters, locals::Locals};
+use crate::{dialogue::MAX_PROBLEMS, plan::closest};
 use minijinja::{
     Environment,
     machinery::{Span, ast, ast::Expr, ast::Stmt, parse},
@@ -44,7 +44,7 @@ pub(super) fn whole_expression<'s>(tree: &Stmt<'_>, source: &'s str) -> Option<&
 /// Every use of a name from outside, or every filter, test, function and statement that cannot be.
 pub(super) fn survey(tree: &Stmt<'_>, engine: &Environment<'_>) -> Result<Vec<Use>, Vec<ParseError>> {
     let globals = engine.globals().map(|(name, _)| name.to_owned()).collect();
-    let mut walk = Walk { globals, bound: Vec::new(), uses: Vec::new(), errors: Vec::new() };
+    let mut walk = Walk { globals, bound: Locals::new(), uses: Vec::new(), errors: Vec::new() };
     walk.stmt(tree);
     if walk.errors.is_empty() { Ok(walk.uses) } else { Err(walk.errors) }
 }
@@ -52,14 +52,16 @@ pub(super) fn survey(tree: &Stmt<'_>, engine: &Environment<'_>) -> Result<Vec<Us
 struct Walk {
     globals: Vec<String>,
     /// Names bound inside the template at this point (loops, `set`, `with`, macros).
-    bound: Vec<String>,
+    bound: Locals<()>,
     uses: Vec<Use>,
     errors: Vec<ParseError>,
 }
 
 impl Walk {
     fn error(&mut self, span: Span, code: &'static str, message: String, hint: Option<String>) {
-        self.errors.push(ParseError { message, code, hint, offset: span.start_offset as usize });
+        if self.errors.len() < MAX_PROBLEMS {
+            self.errors.push(ParseError { message, code, hint, offset: span.start_offset as usize });
+        }
     }
 
     fn refuse(&mut self, what: &str, span: Span) {
@@ -77,7 +79,7 @@ impl Walk {
 
     fn bind(&mut self, target: &Expr<'_>) {
         match target {
-            Expr::Var(var) => self.bound.push(var.id.to_owned()),
+            Expr::Var(var) => self.bound.push(var.id, ()),
             Expr::List(list) => list.items.iter().for_each(|item| self.bind(item)),
             Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item)),
             other => self.expr(other),
@@ -93,7 +95,7 @@ impl Walk {
                 self.expr(&each.iter);
                 self.inside(&each.body, |walk| {
                     walk.bind(&each.target);
-                    walk.bound.push("loop".into());
+                    walk.bound.push("loop", ());
                     each.filter_expr.iter().for_each(|filter| walk.expr(filter));
                 });
                 self.inside(&each.else_body, |_| {});
@@ -140,9 +142,9 @@ impl Walk {
         declared.defaults.iter().for_each(|default| self.expr(default));
         self.inside(&declared.body, |walk| {
             declared.args.iter().for_each(|arg| walk.bind(arg));
-            walk.bound.push("caller".into());
+            walk.bound.push("caller", ());
         });
-        self.bound.push(declared.name.to_owned());
+        self.bound.push(declared.name, ());
     }
 
     fn call(&mut self, call: &ast::Call<'_>) {
@@ -167,8 +169,7 @@ impl Walk {
     fn expr(&mut self, expr: &Expr<'_>) {
         match expr {
             Expr::Var(var) => {
-                let known = |names: &[String]| names.iter().any(|name| name == var.id);
-                if !known(&self.bound) && !known(&self.globals) {
+                if self.bound.get(var.id).is_none() && !self.globals.iter().any(|name| name == var.id) {
                     self.uses.push(Use { name: var.id.to_owned(), offset: var.span().start_offset as usize });
                 }
             }

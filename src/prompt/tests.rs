@@ -128,11 +128,29 @@ fn what_cannot_be_is_said() {
     check("{{ labels | linse }}", "! unknown filter `linse`");
     check("{{ 1 +", "! template: unexpected end of input, expected expression");
     check("{% include 'x' %}", "! `include` is not available in templates");
-    check("{{ 'x' * 999999999 }}", "! `{{ 'x' * 999999999 }}`: invalid operation: repeated string is too large");
+    check("{{ 'x' * 999999999 }}", "! `{{ 'x' * 999999999 }}` does more work than a template may");
     check(
         "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}",
         "! `{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}` does more work than a template may",
     );
+}
+
+#[test]
+fn lists_that_hold_themselves_many_times_end_the_step() {
+    let check = |source: &str| assert!(eval(source).is_err_and(|why| why.contains("more work")), "{source}");
+    let list = "[[[1] * 10000] * 10000] * 10000";
+    check(&format!("x {{{{ {list} }}}}"));
+    check(&format!("{{% set a = [1] %}}{}{{{{ a }}}}", "{% set a = [a, a] %}".repeat(40)));
+    check(&format!("{{{{ {list} | tally }}}}"));
+    check(&format!("{{{{ [{{'start': 1, 'end': 2, 'text': {list}}}] | numbered }}}}"));
+    check("{{ ([[1] * 100000] * 100000) | flatten | length }}");
+    check("{{ range(100000) | list | smooth(100000) }}");
+    check("{{ ([('x' * 100000)] * 100000) | tally }}");
+    assert!(eval(&format!("{{{{ {list} }}}}")).is_err_and(|why| why.contains("values")));
+    // the engine's own mistakes end the step, too: this overflows where overflow is looked for
+    let _ = eval("{{ 'abc'[::-9223372036854775808] }}");
+    assert!(eval("{{ 1e308 * 10 }}").is_err());
+    assert!(Template::parse("{% set ns = namespace(x=[]) %}").is_ok_and(|template| template.names() == ["namespace"]));
 }
 
 struct Types;

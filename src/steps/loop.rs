@@ -14,6 +14,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+/// Most rounds: every round's values are kept, and a slip of the finger must not run for a day.
+const MAX_ROUNDS: usize = 1000;
+
 written! { "`loop`",
     /// Inner steps until `until` holds or `max_rounds` is reached. Yields the last round's values by name, and `rounds` and
     /// `stopped` (`stable`, `until` or `max_rounds`). Inside, `round` counts from 1 and `previous` holds the last round's
@@ -68,8 +71,8 @@ impl Verb for Loop {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let bound = ["round", "previous"];
         let draft = planning.inner(&self.steps, &bound);
-        if self.max_rounds.value == 0 {
-            let message = "found 0 for `max_rounds`, expected 1 or more".to_owned();
+        if !(1..=MAX_ROUNDS).contains(&self.max_rounds.value) {
+            let message = format!("found {} for `max_rounds`, expected 1 to {MAX_ROUNDS}", self.max_rounds.value);
             planning.problem("wrong-value", self.max_rounds.pos, message, None);
         }
         for taken in ["rounds", "stopped"] {
@@ -130,10 +133,8 @@ impl Planned for Looping {
         }
         // typed once: a dialogue is compiled afresh each time
         let _ = self.block.set(Arc::new(block));
-        let mut fields: Vec<(String, Type)> =
-            self.draft.names().map(|name| (name.to_owned(), names.get(name).cloned().unwrap_or(Type::Any))).collect();
-        fields.extend([("rounds".to_owned(), Type::Number), ("stopped".to_owned(), Type::Text)]);
-        Type::Record(fields)
+        let own = self.draft.names().map(|name| (name.to_owned(), names.get(name).cloned().unwrap_or(Type::Any)));
+        Type::record(own.chain([("rounds".to_owned(), Type::Number), ("stopped".to_owned(), Type::Text)]))
     }
 }
 
@@ -182,12 +183,13 @@ fn truthy(value: &Value) -> bool {
 
 impl Step for Looping {
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
-        let round = |heard: &'_ Heard| match heard {
-            Heard::Inner(values) => Ok(values.clone()),
-            Heard::Replies(_) => Err(StepError("a loop asks nothing itself: this is a bug".into())),
-        };
-        let rounds: Vec<IndexMap<String, Value>> = heard.iter().map(round).collect::<Result<_, _>>()?;
-        let rounds: Vec<&IndexMap<String, Value>> = rounds.iter().collect();
+        let mut rounds: Vec<&IndexMap<String, Value>> = Vec::new();
+        for heard in heard {
+            match heard {
+                Heard::Inner(values) => rounds.push(values),
+                Heard::Replies(_) => return Err(StepError("a loop asks nothing itself: this is a bug".into())),
+            }
+        }
         match (self.stopped(scope, &rounds)?, rounds.last()) {
             (Some(stopped), Some(last)) => {
                 let mut record: IndexMap<String, Value> = (*last).clone();

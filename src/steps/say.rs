@@ -48,6 +48,8 @@ written! { "`say`",
 
 /// The hole that `cite` fills.
 const LOG: &str = "log";
+/// Most replies to one prompt.
+const MAX_SAMPLES: usize = 1000;
 
 impl Verb for Say {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
@@ -184,7 +186,7 @@ impl Planned for Saying {
             names.insert(name.clone(), ty);
         }
         if let Some(cited) = &self.cited {
-            typing.expect(cited, &[Type::Moment.list(), Type::Record(entry_fields()).list()], "`cite`");
+            typing.expect(cited, &[Type::Moment.list(), Type::record(entry_fields()).list()], "`cite`");
             names.insert(LOG.into(), Type::Text);
         }
         typing.with(&names, |typing| typing.prompt(&self.prompt.template, &self.prompt.node, &self.prompt.file));
@@ -213,10 +215,10 @@ fn entry_fields() -> Vec<(String, Type)> {
 fn cited_type() -> Type {
     let mut entry = vec![("video".to_owned(), Type::Text)];
     entry.extend(entry_fields());
-    Type::Record(vec![
+    Type::record([
         ("text".into(), Type::Text),
         ("abstained".into(), Type::Truth),
-        ("evidence".into(), Type::Record(entry).list()),
+        ("evidence".into(), Type::record(entry).list()),
     ])
 }
 
@@ -293,6 +295,9 @@ impl Step for Saying {
             Some(n) => whole(&n.eval(scope)?, "n")?,
             None => 1,
         };
+        if samples > MAX_SAMPLES {
+            return Err(StepError(format!("found {samples} for `n`, expected at most {MAX_SAMPLES}")));
+        }
         if samples == 0 {
             return Ok(Turn::Done(Value::List(Vec::new())));
         }

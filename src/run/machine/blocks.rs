@@ -132,6 +132,9 @@ impl Machine {
             Some(each) => list(each.eval(&run.scope).map_err(|error| error.message)?).map(Some),
         });
         let (path, verb, depth) = (path(run, &planned, None), planned.verb, run.place.depth);
+        let items = items.and_then(|items| {
+            items.iter().flatten().flatten().try_for_each(|item| self.budget.keep(item)).map(|()| items)
+        });
         let count = items.iter().flatten().next().map(Vec::len).filter(|_| planned.each.is_some());
         self.notes.push(Note::Started { path, verb, items: count, depth });
         match items {
@@ -169,7 +172,10 @@ impl Machine {
     }
 
     /// An item is done.
-    pub(super) fn item_done(&mut self, id: BlockId, index: usize, number: usize, end: ItemEnd) {
+    pub(super) fn item_done(&mut self, id: BlockId, index: usize, number: usize, mut end: ItemEnd) {
+        if let Err(message) = end.value.as_ref().map_or(Ok(()), |value| self.budget.keep(value)) {
+            end.value = Err(self.failure(id, index, Some(number), Failure::failed(message)));
+        }
         let Some((run, planned)) = self.step(id, index) else { return };
         let step = &mut run.steps[index];
         let item = planned.each.is_some().then_some(number);

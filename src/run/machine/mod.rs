@@ -5,6 +5,7 @@
 //! is a chain of turns, and a turn asks agents or opens an inner block, which runs with this same code.
 
 mod blocks;
+mod budget;
 mod exchange;
 mod note;
 mod tasks;
@@ -22,6 +23,7 @@ use crate::{
     value::Value,
 };
 use blocks::{BlockId, BlockRun};
+use budget::Budget;
 use indexmap::IndexMap;
 use std::{
     collections::{HashMap, VecDeque},
@@ -46,6 +48,7 @@ pub struct Machine {
     due: Vec<Exchange>,
     notes: Vec<Note>,
     next_id: u64,
+    budget: Budget,
     ended: Option<Ended>,
 }
 
@@ -81,6 +84,7 @@ impl Machine {
             due: Vec::new(),
             notes: Vec::new(),
             next_id: 0,
+            budget: Budget::default(),
             ended: None,
         };
         machine.open_block(plan.block.clone(), scope, None, blocks::Place::default());

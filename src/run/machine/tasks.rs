@@ -70,6 +70,9 @@ impl Machine {
             awaited: 0,
         };
         self.tasks.insert(id, task);
+        if let Err(message) = self.budget.task() {
+            return self.fail(id, Failure::failed(message));
+        }
         match guard {
             None => self.jobs.push_back(Job::Advance(id)),
             Some(Ok(value)) if truthy(&value) => self.jobs.push_back(Job::Advance(id)),

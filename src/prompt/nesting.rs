@@ -1,0 +1,94 @@
+//! What a template may look like at all: how deep its syntax tree may be (and how long its lines), counted on its tokens before there is a tree: the parser, the walks over
+//! the tree and its destruction all recurse, and a stack that overflows cannot be reported.
+
+use super::ParseError;
+use minijinja::machinery::{Token, tokenize};
+
+/// Deepest nesting of one expression: operators, attributes and filters that stand on each other, brackets, and the
+/// branches of one `if`. Far above what a person writes (minijinja itself bounds brackets and blocks only), and
+/// few enough for a stack of one MiB in a debug build.
+pub const MAX_NESTING: usize = 160;
+
+/// Longest line, in characters: the lexer counts columns in 16 bits.
+const MAX_LINE: usize = 60_000;
+
+/// What was counted inside one pair of brackets (or outside all).
+#[derive(Default)]
+struct Frame {
+    /// Operators since the last comma, which may all stand on each other.
+    operators: usize,
+    /// The deepest bracket among them.
+    deepest: usize,
+    /// The deepest expression before the last comma.
+    before: usize,
+}
+
+impl Frame {
+    /// How deep the expressions in it are at most.
+    fn depth(&self) -> usize {
+        self.before.max(self.operators + self.deepest)
+    }
+}
+
+/// The place where `source` becomes too deep. An upper estimate: `a + b + c` counts as 2, whatever binds tighter.
+pub(super) fn check(source: &str) -> Result<(), ParseError> {
+    let mut start = 0;
+    for line in source.split_inclusive('\n') {
+        if line.len() > MAX_LINE && line.chars().count() > MAX_LINE {
+            let message = format!("template: found a line of more than {MAX_LINE} characters");
+            return Err(ParseError { message, code: "too-large", hint: Some("break it".into()), offset: start });
+        }
+        start += line.len();
+    }
+    let mut frames = vec![Frame::default()];
+    // the `elif`s of each open `if`: every one is a tree inside the one before
+    let mut branches: Vec<usize> = Vec::new();
+    let mut opens = false;
+    // what cannot be read is the parser's to report
+    for (token, span) in tokenize(source, false, Default::default()).map_while(Result::ok) {
+        let first = std::mem::replace(&mut opens, matches!(token, Token::BlockStart));
+        match token {
+            Token::VariableStart | Token::BlockStart => frames = vec![Frame::default()],
+            Token::Ident("if") if first => branches.push(1),
+            Token::Ident("elif") if first => branches.last_mut().into_iter().for_each(|count| *count += 1),
+            Token::Ident("endif") if first => drop(branches.pop()),
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => {
+                top(&mut frames).operators += 1;
+                frames.push(Frame::default());
+            }
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => {
+                let depth = frames.pop().map_or(0, |frame| frame.depth());
+                let around = top(&mut frames);
+                around.deepest = around.deepest.max(depth);
+            }
+            Token::Comma => {
+                let frame = top(&mut frames);
+                *frame = Frame { before: frame.depth(), ..Frame::default() };
+            }
+            Token::Ident("not" | "and" | "or" | "if" | "else" | "is" | "in") => top(&mut frames).operators += 1,
+            Token::TemplateData(_) | Token::VariableEnd | Token::BlockEnd | Token::Assign | Token::Colon => {}
+            Token::Ident(_) | Token::Str(_) | Token::String(_) | Token::Int(_) | Token::Int128(_) | Token::Float(_) => {
+            }
+            _ => top(&mut frames).operators += 1,
+        }
+        // open brackets recurse into each other while they are read; closed ones count by their depth
+        let open: usize = frames.iter().map(|frame| frame.operators).sum();
+        let depth = open.max(top(&mut frames).depth()).max(branches.iter().sum());
+        if depth > MAX_NESTING {
+            let message =
+                format!("template: found more than {MAX_NESTING} operators, brackets or branches in each other");
+            let hint = Some("spread it over `{% set %}` or several steps".to_owned());
+            return Err(ParseError { message, code: "too-large", hint, offset: span.start_offset as usize });
+        }
+    }
+    Ok(())
+}
+
+/// The innermost frame; a bracket that closes nothing leaves the outermost.
+fn top(frames: &mut Vec<Frame>) -> &mut Frame {
+    if frames.is_empty() {
+        frames.push(Frame::default());
+    }
+    let last = frames.len() - 1;
+    &mut frames[last]
+}
