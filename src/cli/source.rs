@@ -2,14 +2,11 @@
 
 use super::{Exit, Failure, out::Out};
 use crate::{
-    dialogue::Resource,
-    hub::Hub,
+    dialogue::{self, Resource},
+    hub::{Hub, text},
     plan::{self, CompileOptions, Plan, Problem},
 };
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// A dialogue's text, where its names are looked up, and what its relative paths are relative to.
 #[derive(Debug)]
@@ -27,15 +24,15 @@ impl Source {
     pub fn find(name: &str) -> Result<Source, Failure> {
         let here = PathBuf::from(".");
         if name == "-" {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text)?;
+            let text = text::read_from(std::io::stdin(), dialogue::MAX_BYTES)
+                .map_err(|error| unreadable("<stdin>", &error))?;
             return Ok(Source { file: "<stdin>".into(), text, hub: Hub::at(&here) });
         }
         let path = Path::new(name);
-        match std::fs::read_to_string(path) {
+        match text::read(path, dialogue::MAX_BYTES) {
             Ok(text) => return Ok(Source { file: name.to_owned(), text, hub: Hub::at(path) }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::refused(format!("{name} cannot be read: {error}"))),
+            Err(error) => return Err(unreadable(name, &error)),
         }
         let hub = Hub::at(&here);
         let found = hub.find(Resource::Dialogue, name).map_err(Failure::refused)?;
@@ -81,6 +78,14 @@ impl Source {
         if file == self.file {
             return self.text.clone();
         }
-        std::fs::read_to_string(file).unwrap_or_default()
+        text::read(Path::new(file), text::MAX_BYTES).unwrap_or_default()
+    }
+}
+
+/// A dialogue that is no text, or too much of it, as `FILE:LINE:COLUMN: …`; anything else as the system says it.
+fn unreadable(name: &str, error: &std::io::Error) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => Failure::refused(format!("{name}:{error}")),
+        _ => Failure::refused(format!("{name} cannot be read: {error}")),
     }
 }

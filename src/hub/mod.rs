@@ -13,6 +13,7 @@ pub mod folders;
 pub mod http;
 pub mod project;
 pub mod shelf;
+pub mod text;
 
 pub use checkpoint::{Checkpoint, Source};
 pub use folders::{Folders, HubSettings};

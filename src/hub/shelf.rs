@@ -85,7 +85,7 @@ impl Hub {
         }
         for root in self.roots() {
             let path = root.join(&file);
-            match std::fs::read_to_string(&path) {
+            match super::text::read(&path, super::text::MAX_BYTES) {
                 Ok(text) => {
                     let folder = path.parent().map_or_else(|| root.to_owned(), Path::to_owned);
                     return Ok(Some(Found { file: shown(&path), text, origin: Origin::Folder(folder) }));
