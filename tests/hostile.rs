@@ -153,6 +153,8 @@ fn templates_that_nest_without_brackets_are_refused() {
     // brackets inside brackets, each with a chain after it
     let knot = (0..70).fold("1".to_owned(), |inner, _| format!("({inner}{})", "+1".repeat(100)));
     check_refused(&computing(&format!("{{{{ {knot} }}}}")), &["too-large"]);
+    let deeper = "{% set a = [[[[[a]]]]] %}\n      ".repeat(1000);
+    check_refused(&computing(&format!("{{% set a = 1 %}}{deeper}{{{{ a }}}}")), &["too-large"]);
     // what a person writes stays: many operators, but each on its own
     let list = vec!["1 + 2 * 3 - (4 // 5)"; 500].join(", ");
     check_refused(&computing(&format!("{{{{ [{list}] }}}}")), &[]);

@@ -2,7 +2,7 @@
 
 use super::{
     convert::{self, MomentShown},
-    work::{items, show, spend, text_of, wrong},
+    work::{brief, guard, items, show, spend, text_of, walk, wrong},
 };
 use crate::value::{Moment, Value};
 use minijinja::{
@@ -107,6 +107,37 @@ pub const BUILTIN: &[&str] = &[
     "zip",
 ];
 
+/// Those of them that walk a value to its end.
+const DEEP: &[&str] = &[
+    "abs",
+    "capitalize",
+    "dictsort",
+    "e",
+    "escape",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "join",
+    "lower",
+    "max",
+    "min",
+    "pprint",
+    "replace",
+    "round",
+    "safe",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+];
+
 /// The tests (`x is …`) that templates may use.
 pub const TESTS: &[&str] = &[
     "!=",
@@ -163,6 +194,7 @@ pub(super) fn add_to(engine: &mut Environment<'static>) {
         Ok::<_, Error>(Shown::from(lines(&text_of(state, text)?)))
     });
     engine.set_formatter(show);
+    DEEP.iter().for_each(|name| guard(engine, name));
     engine.add_filter("runs", runs);
     engine.add_filter("absorb", absorb);
     engine.add_filter("smooth", smooth);
@@ -224,8 +256,9 @@ fn runs(state: &mut State, list: &Shown, fields: Rest<Shown>) -> Result<Shown, E
     };
     let mut groups: Vec<(Vec<Shown>, Vec<Shown>)> = Vec::new();
     for item in items(state, list)? {
-        spend(state, names.len())?;
         let key = key(&item)?;
+        // keys are compared to their ends
+        key.iter().try_for_each(|part| walk(state, part))?;
         match groups.last_mut() {
             Some((last, group)) if *last == key => group.push(item),
             _ => groups.push((key, vec![item])),
@@ -298,7 +331,8 @@ pub fn clock(seconds: f64) -> String {
 
 fn seconds(item: &Shown, name: &str) -> Result<f64, Error> {
     let value = item.get_attr(name)?;
-    f64::try_from(value).map_err(|_| wrong(format!("found no number `{name}` in {item}, expected a time in seconds")))
+    f64::try_from(value)
+        .map_err(|_| wrong(format!("found no number `{name}` in {}, expected a time in seconds", brief(item))))
 }
 
 fn clock_filter(time: &Shown) -> Result<String, Error> {
@@ -310,7 +344,7 @@ fn span(state: &mut State, list: &Shown, text: Option<&Shown>) -> Result<Shown, 
     let moment = |item: Option<&Shown>| {
         let item = item.ok_or_else(|| wrong("found an empty list, expected moments"))?;
         let moment = item.downcast_object_ref::<MomentShown>().map(|shown| shown.0.clone());
-        moment.ok_or_else(|| wrong(format!("found {item}, expected a moment")))
+        moment.ok_or_else(|| wrong(format!("found {}, expected a moment", brief(item))))
     };
     let (first, last) = (moment(moments.first())?, moment(moments.last())?);
     let spanned = Moment { end: last.end, text: text.map(|text| text_of(state, text)).transpose()?, ..first };

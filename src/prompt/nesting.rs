@@ -9,6 +9,9 @@ use minijinja::machinery::{Token, tokenize};
 /// few enough for a stack of one MiB in a debug build.
 pub const MAX_NESTING: usize = 160;
 
+/// Deepest value that statements may build on each other (`{% set a = [a] %}`), in all.
+const MAX_BUILT: usize = 1000;
+
 /// Longest line, in characters: the lexer counts columns in 16 bits.
 const MAX_LINE: usize = 60_000;
 
@@ -44,11 +47,14 @@ pub(super) fn check(source: &str) -> Result<(), ParseError> {
     // the `elif`s of each open `if`: every one is a tree inside the one before
     let mut branches: Vec<usize> = Vec::new();
     let mut opens = false;
+    // how deep the values are at most that the names bound so far hold
+    let (mut binds, mut built) = (false, 0);
     // what cannot be read is the parser's to report
     for (token, span) in tokenize(source, false, Default::default()).map_while(Result::ok) {
         let first = std::mem::replace(&mut opens, matches!(token, Token::BlockStart));
         match token {
-            Token::VariableStart | Token::BlockStart => frames = vec![Frame::default()],
+            Token::VariableStart | Token::BlockStart => (frames, binds) = (vec![Frame::default()], false),
+            Token::BlockEnd if binds => built += top(&mut frames).depth(),
             Token::Ident("if") if first => branches.push(1),
             Token::Ident("elif") if first => branches.last_mut().into_iter().for_each(|count| *count += 1),
             Token::Ident("endif") if first => drop(branches.pop()),
@@ -65,6 +71,7 @@ pub(super) fn check(source: &str) -> Result<(), ParseError> {
                 let frame = top(&mut frames);
                 *frame = Frame { before: frame.depth(), ..Frame::default() };
             }
+            Token::Ident("set" | "with" | "for" | "macro" | "call") if first => binds = true,
             Token::Ident("not" | "and" | "or" | "if" | "else" | "is" | "in") => top(&mut frames).operators += 1,
             Token::TemplateData(_) | Token::VariableEnd | Token::BlockEnd | Token::Assign | Token::Colon => {}
             Token::Ident(_) | Token::Str(_) | Token::String(_) | Token::Int(_) | Token::Int128(_) | Token::Float(_) => {
@@ -74,6 +81,10 @@ pub(super) fn check(source: &str) -> Result<(), ParseError> {
         // open brackets recurse into each other while they are read; closed ones count by their depth
         let open: usize = frames.iter().map(|frame| frame.operators).sum();
         let depth = open.max(top(&mut frames).depth()).max(branches.iter().sum());
+        if built > MAX_BUILT {
+            let message = format!("template: found statements that build more than {MAX_BUILT} levels on each other");
+            return Err(ParseError { message, code: "too-large", hint: None, offset: span.start_offset as usize });
+        }
         if depth > MAX_NESTING {
             let message =
                 format!("template: found more than {MAX_NESTING} operators, brackets or branches in each other");

@@ -138,11 +138,14 @@ fn what_cannot_be_is_said() {
 #[test]
 fn lists_that_hold_themselves_many_times_end_the_step() {
     let check = |source: &str| assert!(eval(source).is_err_and(|why| why.contains("more work")), "{source}");
-    let list = "[[[1] * 10000] * 10000] * 10000";
+    let list = "([[[1] * 10000] * 10000] * 10000)";
     check(&format!("x {{{{ {list} }}}}"));
     check(&format!("{{% set a = [1] %}}{}{{{{ a }}}}", "{% set a = [a, a] %}".repeat(40)));
     check(&format!("{{{{ {list} | tally }}}}"));
     check(&format!("{{{{ [{{'start': 1, 'end': 2, 'text': {list}}}] | numbered }}}}"));
+    for filter in ["join", "tojson", "sort"] {
+        check(&format!("{{{{ {list} | {filter} | length }}}}"));
+    }
     check("{{ ([[1] * 100000] * 100000) | flatten | length }}");
     check("{{ range(100000) | list | smooth(100000) }}");
     check("{{ ([('x' * 100000)] * 100000) | tally }}");
@@ -150,6 +153,11 @@ fn lists_that_hold_themselves_many_times_end_the_step() {
     // the engine's own mistakes end the step, too: this overflows where overflow is looked for
     let _ = eval("{{ 'abc'[::-9223372036854775808] }}");
     assert!(eval("{{ 1e308 * 10 }}").is_err());
+    assert!(eval("{{ {'a': [1]} | tojson(indent=10**9) }}").is_err_and(|why| why.contains("indentation")));
+    assert!(eval("{{ {'a': [1]} | tojson(10**9) }}").is_err_and(|why| why.contains("indentation")));
+    assert_eq!(eval("{{ {'a': 1} | tojson(indent=1) }}"), Ok(Value::Text("{\n \"a\": 1\n}".into())));
+    assert_eq!(eval("{{ [3, 1] | sort(reverse=true) | join('-') }}"), Ok(Value::Text("3-1".into())));
+    assert_eq!(eval("{{ {'a': 1} | tojson }}"), Ok(Value::Text("{\"a\": 1}".into())));
     assert!(Template::parse("{% set ns = namespace(x=[]) %}").is_ok_and(|template| template.names() == ["namespace"]));
 }
 

@@ -2,10 +2,10 @@
 //! a filter, and not what happens in it.
 
 use minijinja::{
-    Error, ErrorKind, Output, State, escape_formatter,
-    value::{Value as Shown, ValueKind},
+    Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter,
+    value::{Kwargs, Rest, Value as Shown, ValueKind},
 };
-use std::fmt::Write;
+use std::{fmt::Write, sync::LazyLock};
 
 /// Most work that our own filters may do in one evaluation, in nanoseconds (estimated): a second, in which the speech of
 /// a day can be compared with every minute of it.
@@ -57,6 +57,66 @@ pub(super) fn text_of(state: &mut State, value: &Shown) -> Result<String, Error>
     work(state, bounded.0.len().saturating_mul(BYTE))?;
     written.map_err(|_| Error::from(ErrorKind::OutOfFuel))?;
     Ok(bounded.0)
+}
+
+/// A value in an error: its text if it is short, or what it is.
+pub(super) fn brief(value: &Shown) -> String {
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => format!("a {}", value.kind()),
+        _ => value.to_string().chars().take(80).collect(),
+    }
+}
+
+/// The engine's own filters.
+static BUILTIN: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    engine.set_fuel(Some(super::FUEL));
+    engine
+});
+
+/// Puts the engine's own filter behind a look at what it is given: it would walk a list that holds itself many times over
+/// to its end, and indent by whatever it is told.
+pub(super) fn guard(engine: &mut Environment<'static>, name: &'static str) {
+    engine.add_filter(name, move |state: &mut State, args: Rest<Shown>, named: Kwargs| {
+        let mut args = args.0;
+        for arg in &args {
+            walk(state, arg)?;
+        }
+        let mut names = named.args().map(str::to_owned).collect::<Vec<_>>();
+        names.sort();
+        for name in &names {
+            walk(state, &named.get::<Shown>(name)?)?;
+        }
+        if name == "tojson" {
+            let indent = named.get::<Option<Shown>>("indent")?.or(args.get(1).cloned());
+            if indent.filter(Shown::is_number).is_some_and(|n| f64::try_from(n).is_ok_and(|n| n > MAX_INDENT)) {
+                return Err(wrong(format!("found an indentation of more than {MAX_INDENT} columns")));
+            }
+        }
+        if !names.is_empty() {
+            args.push(named.into());
+        }
+        BUILTIN.empty_state().apply_filter(name, &args)
+    });
+}
+
+/// Deepest indentation of JSON, in columns.
+const MAX_INDENT: f64 = 64.0;
+
+/// Takes the work of visiting all that is in a value.
+pub(super) fn walk(state: &mut State, value: &Shown) -> Result<(), Error> {
+    // counted and, by the filter itself, walked again
+    spend(state, 4)?;
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.try_for_each(|item| walk(state, &item)),
+        ValueKind::Map => value.try_iter()?.try_for_each(|key| {
+            walk(state, &key)?;
+            walk(state, &value.get_item(&key)?)
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// What `{{ value }}` writes. The engine would write a list that holds itself many times over to its end before it
