@@ -23,6 +23,9 @@ fn shelf() -> Shelf {
     shelf
         .with(Resource::Prompt, "video-qa", include_str!("../prompts/video-qa.md"))
         .with(Resource::Prompt, "activities", include_str!("../prompts/activities.md"))
+        .with(Resource::Prompt, "caption", include_str!("../prompts/caption.md"))
+        .with(Resource::Prompt, "story", include_str!("../prompts/story.md"))
+        .with(Resource::Prompt, "entities", include_str!("../prompts/entities.md"))
         .with(Resource::Labels, "places", "kitchen")
         .with(Resource::Labels, "objects", "keys")
         .with(Resource::Dialogue, "caption", EXAMPLES[1])

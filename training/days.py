@@ -65,15 +65,13 @@ class Day:
 class Words:
     """The words that questions may use. Answers to "where" need the preposition, questions the verb's other forms."""
 
-    def __init__(self, places, objects, activities, plural):
+    def __init__(self, places, objects, activities, plural, phrasings=None):
         self.places, self.objects, self.activities, self.plural = places, objects, activities, plural
+        self.phrasings = phrasings or PHRASINGS
         self.place_names, self.activity_names = list(places), list(activities)
 
     def in_place(self, place):
         return self.places[place]["in"]
-
-
-VOCABULARY = Words(vocab.PLACES, vocab.OBJECT_NAMES, vocab.ACTIVITY, vocab.PLURAL)
 
 
 # ------------------------------------------------------------------------------------------------- the log as text
@@ -129,6 +127,8 @@ PHRASINGS = {
                 "Which words were spoken {in}?"],
 }
 
+VOCABULARY = Words(vocab.PLACES, vocab.OBJECT_NAMES, vocab.ACTIVITY, vocab.PLURAL)
+
 
 def phrase(rng, kind, words, activity=None, place=None, thing=None, time=None):
     slots = {}
@@ -140,7 +140,7 @@ def phrase(rng, kind, words, activity=None, place=None, thing=None, time=None):
         slots.update({"object": thing, "are": "are" if thing in words.plural else "is"})
     if time is not None:
         slots["time"] = time_text(time)
-    return rng.choice(PHRASINGS[kind]).format(**slots)
+    return rng.choice(words.phrasings[kind]).format(**slots)
 
 
 def lines_of(segments, **wanted):
@@ -283,8 +283,8 @@ def absent_activities(segments, words):
     return [a for a in words.activity_names if a not in done]
 
 
-def refused(question):
-    return Case("unanswerable", question, REFUSAL)
+def refused(question, looked_up=()):
+    return Case("unanswerable", question, REFUSAL, looked_up=list(looked_up))
 
 
 def strange_thing(rng, segments, words):
@@ -323,7 +323,7 @@ def silence(rng, segments, words):
     found = rng.choice(quiet)
     if found.place not in loud and rng.random() < 0.5:
         return refused(phrase(rng, "said_in", words, place=found.place))
-    return refused(phrase(rng, "said_at", words, time=rng.randrange(found.start, found.end)))
+    return refused(phrase(rng, "said_at", words, time=rng.randrange(found.start, found.end)), [segments.index(found) + 1])
 
 
 def too_late(rng, segments, words):

@@ -14,6 +14,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import time
 
@@ -22,15 +23,19 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 import days
 import lm_data
+import lm_prose
 from lm_model import Muon, Packed, Shape, StarterLm
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WORK = os.path.join(HERE, "work", "lm")
 OUT = os.path.join(HERE, "..", "agents", "starter", "lm")
+TASKS = {"video-qa": 60, "activities": 4, "caption": 9, "story": 11, "entities": 16}      # lessons in a hundred
+PROMPTS_IN_LESSON = {"caption": 16, "story": 5, "entities": 14}
 EXAM_SEED = 9_000_000        # days of the exam; training draws from days.plot with other generators
 
 
@@ -39,16 +44,19 @@ for option, value in ((-3, 1 << 30), (-1, 1 << 30)):
     ctypes.CDLL("libc.so.6").mallopt(option, value)
 
 
-def writer():
+def writer(folder=None):
+    """Of lessons, with the tokenizer in training/work or, where there is none yet, the given checkpoint's or a new one."""
     os.makedirs(WORK, exist_ok=True)
     path = os.path.join(WORK, "tokenizer.json")
-    if not os.path.exists(path):
+    if not os.path.exists(path) and folder:
+        shutil.copy(os.path.join(folder, "tokenizer.json"), path)
+    elif not os.path.exists(path):
         lm_data.train_tokenizer(path)
     return lm_data.Writer(Tokenizer.from_file(path))
 
 
-def learn(model, probe, packed, coach):
-    """One lesson: the loss, and how often the first token of the reply was right."""
+def learn(model, probe, packed, coach, count=0.3):
+    """One lesson: the loss, and how often the first token of the reply was right. `count`: weight of the line numbers."""
     logits, early, looking = model(packed)
     each = F.cross_entropy(logits, packed.target, reduction="none")
     answer = (each * (1 + packed.decide)).sum() / (1 + packed.decide).sum()
@@ -56,10 +64,12 @@ def learn(model, probe, packed, coach):
     if coach > 0 and len(packed.look_rows):
         mass = (looking[:2, packed.look_rows].float() * packed.look_mask).sum(-1)      # two heads: room for a word
         missed = -(mass + 1e-5).log().mean(0)
-        look = missed[packed.look_cites].mean() + 0.5 * missed[~packed.look_cites].sum() / max(1, len(missed))
-        inside = packed.line_of > 0
-        number = F.cross_entropy(probe(early[:packed.prefix][inside]), packed.line_of[inside].clamp(max=63))
-        loss = loss + coach * (0.5 * look + 0.3 * number)
+        cites = packed.look_cites
+        look = missed[cites].sum() / max(1, cites.sum()) + 0.5 * missed[~cites].sum() / max(1, len(missed))
+        inside, number = packed.line_of > 0, torch.zeros(())
+        if count > 0 and inside.any():
+            number = F.cross_entropy(probe(early[:packed.prefix][inside]), packed.line_of[inside].clamp(max=63))
+        loss = loss + coach * (0.5 * look + count * number)
     else:
         look = number = torch.zeros(())
     best = logits.argmax(-1) == packed.target
@@ -83,7 +93,7 @@ def quick_exam(model, write, count):
 
 def train(args):
     torch.manual_seed(args.seed)
-    write = writer()
+    write = writer(args.start)
     model = StarterLm(Shape(vocab=write.tokenizer.get_vocab_size(), hidden=args.hidden, layers=args.layers, inner=args.inner,
                             heads=args.heads), torch.bfloat16 if args.bf16 else torch.float32)
     for form in ("{:02d}", "{:02d}:"):
@@ -94,14 +104,19 @@ def train(args):
     optimizers = [Muon(matrices, lr=args.muon_lr), torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)]
     peaks = [args.muon_lr, args.adam_lr]
     checkpoint = os.path.join(WORK, f"{args.name}.pt")
-    step, spent, tokens, lines, mean = 0, 0.0, 0, 5.0, collections.defaultdict(float)
+    step, spent, tokens, lines, mean, read = 0, 0.0, 0, 5.0, {"first": 0.0}, collections.Counter()
     if os.path.exists(checkpoint):
         saved = torch.load(checkpoint, weights_only=False)
         model.load_state_dict(saved["model"])
         probe.load_state_dict(saved["probe"])
+        read.update(saved["read"])
         for o, state in zip(optimizers, saved["optimizers"]):
             o.load_state_dict(state)
         step, spent, tokens, lines = saved["step"], saved["spent"], saved["tokens"], saved["lines"]
+    elif args.start:
+        weights = load_file(os.path.join(args.start, "model.safetensors"))
+        model.load_state_dict({name: p.float() for name, p in weights.items()})
+        lines = 16.0
     rng = random.Random(args.seed * 1_000_003 + step)
     print(json.dumps({"shape": model.card(), "from_step": step}), flush=True)
     began, saved_at, stop = time.time() - spent, time.time(), []
@@ -118,18 +133,21 @@ def train(args):
         coach = max(0.0, 1 - done / args.coach_until) if args.coach_until else 0.0
         reach = max(int(lines), int(16 * min(1.0, (done - 0.1) / 0.5)))
         for i in range(args.batch):
-            if i == 0 and step % 8 == 0 and step > 2000:
+            task = rng.choices(list(TASKS), TASKS.values())[0] if step > 2000 or args.start else "video-qa"
+            if task == "activities":
                 lesson = write.activities_lesson(rng, 10)
-            else:
+            elif task == "video-qa":
                 segments, words = lm_data.random_log(rng, reach if rng.random() > 0.04 or reach < 14 else 28)
                 lesson = write.lesson(segments, lm_data.random_cases(rng, segments, words, args.questions))
+            else:
+                lesson = lm_prose.lesson(write, rng, task, PROMPTS_IN_LESSON[task])
             packed = Packed(lesson)
-            loss, figures = learn(model, probe, packed, coach if lesson.looks[0] else 0.0)
+            read[task] += len(packed.ids)
+            loss, figures = learn(model, probe, packed, coach, 0.0 if args.start else 0.3)
             (loss / args.batch).backward()
             tokens += len(packed.ids)
-            if lesson.looks[0]:
-                for key, value in figures.items():
-                    mean[key] = 0.98 * mean[key] + 0.02 * value
+            for key, value in figures.items() if task == "video-qa" else ((task, figures["answer"]), (task + "-look", figures["look"])):
+                mean[key] = 0.97 * mean.get(key, value) + 0.03 * value
         torch.nn.utils.clip_grad_norm_(others, 1.0)
         for o in optimizers:
             o.step()
@@ -139,21 +157,22 @@ def train(args):
             lines = min(16.0, lines + 1)
         if step % 50 == 0:
             print(f"step {step} min {spent / 60:.1f} Mtok {tokens / 1e6:.2f} tok/s {tokens / max(spent, 1):.0f} lines {reach} "
-                  + " ".join(f"{k} {v:.3f}" for k, v in mean.items()), flush=True)
+                  + " ".join(f"{k} {v:.3f}" for k, v in mean.items())
+                  + " read " + " ".join(f"{k} {v / tokens:.0%}" for k, v in read.items()), flush=True)
         if step % args.exam_every == 0:
             print("exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(model, write, 6).items()), flush=True)
         if time.time() - saved_at > 180 or step == args.stop_at:
             saved_at = time.time()
-            save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines)
+            save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines, read)
         if step == args.stop_at:
             return
-    save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines)
+    save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines, read)
     print("exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(model, write, 20).items()), flush=True)
 
 
-def save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines):
+def save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines, read):
     torch.save({"model": model.state_dict(), "probe": probe.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
-                "step": step, "spent": spent, "tokens": tokens, "lines": lines, "shape": model.shape}, checkpoint + ".new")
+                "step": step, "spent": spent, "tokens": tokens, "lines": lines, "read": read, "shape": model.shape}, checkpoint + ".new")
     os.replace(checkpoint + ".new", checkpoint)
     if args.export:
         model.export(args.export, os.path.join(WORK, "tokenizer.json"), lm_data.CHAT_TEMPLATE)
@@ -197,12 +216,20 @@ def exam(args):
                       "by_kind": {k: round(sum(v) / len(v), 3) for k, v in sorted(right.items())},
                       "answerable_refused": round(sum(refused) / len(refused), 4),
                       "right_answers_with_right_citations": round(sum(cited) / max(1, len(cited)), 4)}))
-    for place in ("kitchen", "bus stop", "library"):
-        text = tokenizer.apply_chat_template([{"role": "user", "content": lm_data.prompt("activities", place=place, count=8)}],
-                                             tokenize=False, add_generation_prompt=True)
-        batch = tokenizer(text, return_tensors="pt", add_special_tokens=False)
-        out = model.generate(**batch, max_new_tokens=60, do_sample=False)[0, batch.input_ids.shape[1]:]
-        print(place, "->", tokenizer.decode(out, skip_special_tokens=True).split("\n"))
+    prompts = {name: [lm_prose.EXAMPLES[name](random.Random(f"exam {name} {n}"))[:2] for n in range(args.prose)] for name in lm_prose.EXAMPLES}
+    prompts["activities"] = [(lm_data.prompt("activities", place=p, count=8), lm_data.activities_reply(p, 8)) for p in lm_data.ACTIVITIES_IN]
+    for name, examples in prompts.items():
+        good = []
+        for start in range(0, len(examples), 20):
+            texts = [tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
+                     for text, _ in examples[start:start + 20]]
+            batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+            out = model.generate(**batch, max_new_tokens=96, do_sample=name == "caption")[:, batch.input_ids.shape[1]:]
+            for (text, right), reply in zip(examples[start:], tokenizer.batch_decode(out, skip_special_tokens=True)):
+                good.append(lm_prose.fits(text, reply) if name == "caption" else reply == right)
+                if not good[-1] and args.show:
+                    print(f"{name}: {text.split(chr(10), 2)[-1]!r} -> {reply!r}, such as {right!r}")
+        print(json.dumps({"prompt": name, "n": len(good), "right": round(sum(good) / max(1, len(good)), 4)}))
 
 
 @torch.no_grad()
@@ -236,6 +263,7 @@ def main():
                         "muon-lr": 0.01, "adam-lr": 0.002, "coach-until": 0.9, "decay": 0.4, "exam-every": 250, "stop-at": -1}.items():
         t.add_argument("--" + name, type=type(value), default=value)
     t.add_argument("--name", default="starter-lm")
+    t.add_argument("--start", help="a folder as --export writes it, to go on from its weights where there is no training/work")
     t.add_argument("--bf16", action="store_true", help="matrix products in bfloat16")
     t.add_argument("--export", default=OUT, help="folder for the checkpoint; '' for none")
     e = verbs.add_parser("exam")
@@ -244,6 +272,7 @@ def main():
     e.add_argument("--days", type=int, default=10)
     e.add_argument("--seconds", type=int, default=90)
     e.add_argument("--seed", type=int, default=EXAM_SEED + 500)
+    e.add_argument("--prose", type=int, default=100, help="so many prompts each for captions, stories and entities")
     e.add_argument("--show", action="store_true", help="print the wrong replies")
     e.add_argument("--noisy", action="store_true", help="logs as imperfect eyes and ears write them; answers as those logs say")
     verbs.add_parser("verify").set_defaults(run=verify)

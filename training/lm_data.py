@@ -96,6 +96,20 @@ pushing a pram/push a pram/pushed a pram
 blowing up a balloon/blow up a balloon/blew up a balloon
 """.strip().splitlines())}
 
+# Further wordings of the same questions. Days are examined with days.PHRASINGS alone.
+PHRASINGS = {kind: known + more for (kind, known), more in zip(days.PHRASINGS.items(), (
+    ["In what place did I {base}?", "Where had I been {gerund}?", "Which place was I in when I {past}?"],
+    ["What was I up to at {time}?", "What did I do around {time}?", "Tell me what I was doing at {time}."],
+    ["When did I {base} for the last time?", "What time did I last {base}?"],
+    ["Have I been {gerund}?", "Did I {base} at all?", "Was there a time when I was {gerund}?"],
+    ["How many times have I been {gerund}?", "How often was I {gerund}?"],
+    ["What happened after I {past}?", "What did I do next after {gerund}?", "After {gerund}, what did I do?"],
+    ["Where did I see the {object}?", "Where were the {object} last?", "In which room {are} the {object}?", "Where have I put my {object}?"],
+    ["Why did I visit the {place}?", "What did I want in the {place}?", "What was I {in} for?"],
+    ["What did they say at {time}?", "What could be heard at {time}?", "What did someone say at {time}?"],
+    ["What did they say {in}?", "What could be heard {in}?", "What was talked about {in}?"]))}
+STARTER_WORDS = Words(vocab.PLACES, vocab.OBJECT_NAMES, vocab.ACTIVITY, vocab.PLURAL, PHRASINGS)
+
 LOOSE_WORDS = ("the a to of and you i it is was we they he she not all can will one two time day new old good right big little "
                "here there where when what who how come go see look take give make know think want need tell ask find put "
                "leave call keep let help turn show hear play move live bring write sit stand lose pay meet run open walk "
@@ -125,9 +139,9 @@ def open_words(rng):
         for noun in [made_up(rng) for _ in range(8)] + rng.sample(MORE_OBJECTS, 8):
             verb = rng.choice(("moving", "pulling", "cleaning", "carrying", "holding", "painting"))
             stem = {"moving": "move"}.get(verb, verb[:-3])
-            activities[f"{verb} the {noun}"] = {"gerund": f"{verb} the {noun}", "base": f"{stem} the {noun}",
-                                                "past": f"{stem.rstrip('e')}ed the {noun}".replace("helded", "held")}
-    return Words(places, objects, activities, vocab.PLURAL | MORE_PLURAL)
+            past = {"holding": "held", "carrying": "carried"}.get(verb, stem.rstrip("e") + "ed")
+            activities[f"{verb} the {noun}"] = {"gerund": f"{verb} the {noun}", "base": f"{stem} the {noun}", "past": f"{past} the {noun}"}
+    return Words(places, objects, activities, vocab.PLURAL | MORE_PLURAL, PHRASINGS)
 
 
 # ------------------------------------------------------------------------------------------------------------- logs
@@ -201,19 +215,20 @@ def random_log(rng, most_lines):
     count = rng.randint(3, most_lines)
     dice = rng.random()
     if dice < 0.30:
-        return shuffled(rng, count, days.VOCABULARY), days.VOCABULARY
+        return shuffled(rng, count, STARTER_WORDS), STARTER_WORDS
     if dice < 0.44:
         words = open_words(rng)
         segments = shuffled(rng, count, words)
         return (perceived(rng, segments, words) if rng.random() < 0.2 else segments), words
     segments = days.plot(rng, int(count * rng.uniform(6.5, 8.5)))[:most_lines]
     if dice < 0.70:
-        segments = perceived(rng, segments, days.VOCABULARY)
-    return segments, days.VOCABULARY
+        segments = perceived(rng, segments, STARTER_WORDS)
+    return segments, STARTER_WORDS
 
 
-KIND_WEIGHTS = {"where_when": 10, "doing_at": 18, "when_last": 9, "did_i": 11, "how_many": 10, "after": 12, "last_seen": 18,
-                "why": 8, "said": 20, "unanswerable": 22}
+KIND_WEIGHTS = {"where_when": 9, "doing_at": 28, "when_last": 13, "did_i": 14, "how_many": 9, "after": 10, "last_seen": 16,
+                "why": 7, "said": 44, "unanswerable": 28}
+REFUSAL_WEIGHTS = [2, 2, 1, 4, 2, 2]     # as days.REFUSALS: silence is the hardest to notice
 
 
 def random_cases(rng, segments, words, count):
@@ -223,7 +238,7 @@ def random_cases(rng, segments, words, count):
     for kind in kinds:
         if len(cases) == count:
             break
-        case = (rng.choice(days.REFUSALS)(rng, segments, words) if kind == "unanswerable"
+        case = (rng.choices(days.REFUSALS, REFUSAL_WEIGHTS)[0](rng, segments, words) if kind == "unanswerable"
                 else days.KINDS[kind](rng, segments, words, strict=False))
         if case and case.question not in asked:
             asked.add(case.question)
@@ -363,6 +378,9 @@ class Writer:
                     spots.setdefault(name, []).extend(range(len(prefix), len(prefix) + len(ids)))
                 prefix += ids
                 line_of += [number] * len(ids)
+            spots["close"] = [len(prefix) - 1]
+            if "heard" in spots:
+                spots["told"] = list(range(spots["heard"][0], len(prefix)))
             where.append(spots)
         prefix += self.tail
         line_of += [0] * len(self.tail)
@@ -377,7 +395,9 @@ class Writer:
         first = len(question)
         looks = []
         named = self.named_field(case, segments)
-        if not case.lines:                                   # nothing matches: look at the very first token
+        if not case.lines and case.looked_up:                # a line matches, and says nothing of this
+            looks.append((first - 1, where[case.looked_up[0] - 1]["close"]))
+        elif not case.lines:                                 # nothing matches: look at the very first token
             looks.append((first - 1, [0]))
         for i, n in enumerate(case.lines):
             looked = case.looked_up[i] if len(case.looked_up) == len(case.lines) else case.looked_up[-1 if case.kind in ("when_last", "last_seen") else 0]
@@ -400,7 +420,9 @@ class Writer:
         if case.kind == "last_seen":
             things = [t for s in segments for t in s.seen if t in case.question]
             return "seen " + max(things, key=len)
-        if case.kind == "doing_at" or (case.kind == "said" and any(c.isdigit() for c in case.question)):
+        if case.kind == "said":
+            return "told"       # only these tokens know that something was said in their line
+        if case.kind == "doing_at":
             return "time"
         return "place"
 

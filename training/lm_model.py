@@ -67,7 +67,7 @@ class Packed:
         self.read, self.target, self.decide = torch.tensor(read), torch.tensor(target), torch.tensor(decide)
         self.question_of = torch.tensor([row for row, (ids, first) in enumerate(lesson.asks) for _ in range(first, len(ids))])
         self.unpad_read = self.unpad[self.read - self.prefix]
-        rows, cells, cites = [], [], []
+        rows, cells, cites = [], [], []      # a spot at or after the prefix's end is one of the question's own tokens
         for row, looks in enumerate(lesson.looks):
             for at, spots in looks:
                 cells += [(len(rows), spot) for spot in spots]
@@ -75,7 +75,7 @@ class Packed:
                 cites.append(at == lesson.asks[row][1] - 1)
         self.look_rows = torch.tensor(rows, dtype=torch.long)
         self.look_cites = torch.tensor(cites, dtype=torch.bool)
-        self.look_mask = torch.zeros(len(rows), self.prefix)
+        self.look_mask = torch.zeros(len(rows), self.prefix + self.longest)
         if cells:
             self.look_mask[tuple(torch.tensor(cells).T)] = 1.0
 
@@ -123,7 +123,7 @@ class StarterLm(torch.nn.Module):
         return x * cos + torch.cat((-b, a), -1) * sin
 
     def attend(self, block, x, p, cos, sin, last):
-        """x: (tokens, hidden) -> the same, and the questions' attention (heads, question tokens, prefix).
+        """x: (tokens, hidden) -> the same, and the questions' attention (heads, question tokens, prefix + longest question).
 
         In the last block only the tokens that are read out ask, which saves a third of its work.
         """
@@ -153,7 +153,7 @@ class StarterLm(torch.nn.Module):
             head = ((qp * width ** -0.5) @ kp.transpose(1, 2) + p.ahead).softmax(-1).to(x.dtype) @ vp
             out = torch.cat((head, out), 1)
         out = out.transpose(0, 1).reshape(-1, s.hidden)
-        return F.linear(out, block.self_attn["o_proj"].weight.to(x.dtype)), far
+        return F.linear(out, block.self_attn["o_proj"].weight.to(x.dtype)), weight
 
     def forward(self, p):
         """Logits at the tokens before the reply's tokens, hidden states after the first block, looking weights."""
