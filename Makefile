@@ -58,4 +58,8 @@ starter: ## train the starter cast again (hours on 2 cores; see training/README.
 	PYTHON=$(VENV)/bin/python bash training/starter.sh
 
 fuzz: ## ten minutes of fuzzing for each target (needs cargo-fuzz and a nightly toolchain)
-	for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=600 || exit 1; done
+	bash fuzz/seed.sh
+	for target in yaml plan template; do \
+		words=yaml; [ $$target = template ] && words=template; \
+		cargo +nightly fuzz run --sanitizer none $$target -- -dict=fuzz/$$words.dict -max_total_time=600 -timeout=30 -rss_limit_mb=2048 || exit 1; \
+	done
