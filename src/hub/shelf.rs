@@ -182,6 +182,9 @@ mod tests {
         check(true, "../../etc/passwd", None);
         let found = hub(true).find(Resource::Prompt, "activities").expect("readable").expect("carried");
         assert_eq!((found.file.as_str(), found.origin), ("prompts/activities.md", Origin::Embedded("prompts")));
-        assert_eq!(hub(true).names(Resource::Prompt), ["activities", "mine", "video-qa"]);
+        assert_eq!(
+            hub(true).names(Resource::Prompt),
+            ["activities", "caption", "entities", "mine", "story", "video-qa"]
+        );
     }
 }
