@@ -18,18 +18,26 @@ TIMES_WORD = {1: "Once.", 2: "Twice.", 3: "Three times.", 4: "Four times."}
 
 @dataclass
 class Segment:
-    """Whole seconds [start, end) in one place with one activity; `heard` is one spoken sentence or ''."""
+    """Whole seconds [start, end) in one place with one activity; `heard` is one spoken sentence or ''.
+
+    `held` is what is carried, while `activity` is `vocab.carrying(held)`; `people` is how many persons are in sight (0 to 3);
+    `sound` is one of `vocab.SOUNDS` or ''.
+    """
     start: int
     end: int
     place: str
     activity: str
     seen: list = field(default_factory=list)
     heard: str = ""
+    held: str = ""
+    people: int = 0
+    sound: str = ""
 
     def record(self):
         """The line of log.jsonl."""
         return {"start": self.start, "end": self.end, "place": self.place, "activity": self.activity,
-                "seen": list(self.seen), "heard": self.heard}
+                "people": vocab.PEOPLE[self.people] if self.people else "", "seen": list(self.seen), "heard": self.heard,
+                "sound": self.sound}
 
 
 @dataclass
@@ -82,9 +90,10 @@ def time_text(seconds):
 
 def log_line(number, segment):
     seen = f" Seen: {', '.join(segment.seen)}." if segment.seen else ""
+    people = f" With: {vocab.PEOPLE[segment.people]}." if segment.people else ""
     heard = f" Heard: {closed(segment.heard)}" if segment.heard else ""
     return (f"[{number}] {time_text(segment.start)}-{time_text(segment.end)} {segment.place}, {segment.activity}."
-            f"{seen}{heard}")
+            f"{people}{seen}{heard}")
 
 
 def log_text(segments):
