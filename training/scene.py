@@ -2,12 +2,13 @@
 
 A `State` says everything that a segment's pictures depend on; `draw_frame(state, t)` gives the picture t seconds into
 it. The same state and time give the same picture, always. Sizes are in pixels of the 320x240 frame. Whatever tells
-labels apart (place, prop, objects) lies within the central 240x240, because CLIP crops the frame to a square.
+labels apart (place, prop, objects, persons) lies within the central 240x240, because CLIP crops the frame to a square.
 
-  place      a procedural room or landscape, jittered by the visit's seed, with typical furniture
-  objects    big emoji that lie on the place's surface
+  place      a procedural room or landscape, jittered by the visit's seed, with typical furniture and clutter
+  people     up to three drawn persons, who stand, wave or walk behind the place's surface
+  objects    big emoji that lie on the place's surface; now and then an arm or something passing hides them for a second
   activity   two hands with their props, moving; one function for each activity, found by its gerund
-  camera     head sway, drifting light, a little noise
+  camera     head sway and turns with motion blur, drifting light, a little noise, a clock in the corner if asked for
 """
 
 import functools
@@ -20,19 +21,23 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 import vocab
 
-W, H = 320, 240
+W, H, FPS = 320, 240, 15
 MX, MY = 40, 30  # the background is larger than the frame by this margin on every side: room for head sway
 SS = 2  # backgrounds are drawn at twice their size
 FONT_PATHS = ["/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", "/usr/share/fonts/noto/NotoColorEmoji.ttf",
               "/usr/share/fonts/google-noto-emoji/NotoColorEmoji.ttf", "NotoColorEmoji.ttf"]
 
 
-PEOPLE = 40  # how many different wearers there are: skins and sleeves
+WEARERS = 40  # how many different wearers there are: skins and sleeves
+PEOPLE = WEARERS
 
 
 @dataclass(frozen=True)
 class State:
-    """What is seen during one segment. `visit` fixes the place's look, `person` the wearer's, `seed` the rest."""
+    """What is seen during one segment. `visit` fixes the place's look, `person` the wearer's, `seed` the rest.
+
+    `held` is what is carried while the activity is a carrying one; `people` is how many persons are in sight (0 to 3).
+    """
 
     place: str
     activity: str
@@ -40,14 +45,29 @@ class State:
     seed: int
     visit: int
     person: int
+    held: str = ""
+    people: int = 0
+
+    @property
+    def act(self):
+        """The activity's name among vocab.SEEN_ACTIVITIES: "carrying the keys" is carrying something."""
+        return vocab.CARRYING if self.activity.startswith("carrying ") else self.activity
+
+    @property
+    def lying(self):
+        """The objects that lie about: what is carried does not."""
+        return tuple(name for name in self.objects if name != self.held)
 
 
-def random_state(rng):
+def random_state(rng, carrying=.25):
     """A segment that the vocabulary allows; `rng` is a random.Random. Mostly one or two objects, sometimes none or three."""
     place = rng.choice(vocab.PLACE_NAMES)
     count = rng.choices([0, 1, 2, 3], [6, 38, 46, 10])[0]
-    return State(place, rng.choice(vocab.activities_of(place)), tuple(rng.sample(vocab.OBJECT_NAMES, count)),
-                 rng.getrandbits(32), rng.getrandbits(32), rng.randrange(PEOPLE))
+    activity = vocab.CARRYING if rng.random() < carrying else rng.choice(vocab.activities_of(place)[:-1])
+    held = rng.choice(vocab.HELD_NAMES) if activity == vocab.CARRYING else ""
+    objects = rng.sample([name for name in vocab.OBJECT_NAMES if name != held], count)
+    return State(place, activity, tuple(objects), rng.getrandbits(32), rng.getrandbits(32), rng.randrange(WEARERS), held,
+                 rng.choices([0, 1, 2, 3], [40, 22, 20, 18])[0])
 
 
 # ---------------------------------------------------------------- emoji and small pictures
@@ -506,8 +526,11 @@ def gym(c, rng):
         c.poly([(x + 14, 88), (x + 44, 34), (x + 58, 34), (x + 28, 88)], (152, 174, 198))
     flip = rng.random() < .5
     m = (lambda x: 320 - x) if flip else (lambda x: x)
-    c.emoji("🏋️", m(62), 116, 76, flip)
-    c.emoji("🤸", m(264), 108, 58, flip)
+    c.line([(m(62), T), (m(62), 22)], (30, 30, 34), 2)
+    c.rect(m(62) - 15, 22, m(62) + 15, 88, (176, 44, 44), (110, 24, 28), 2, radius=9)
+    c.rect(m(62) - 15, 40, m(62) + 15, 46, (240, 236, 230))
+    c.ellipse(m(268), 92, 25, 24, _jitter((50, 170, 170), rng), (24, 110, 116), 2)
+    c.ellipse(m(260), 82, 7, 5, (170, 230, 230))
     c.rect(L, 104, R, 112, (96, 100, 112))
     for k in range(12):
         x = L + 14 + k * 36
@@ -730,6 +753,180 @@ def bus_stop(c, rng):
     return 128
 
 
+def hallway(c, rng):
+    wall = _jitter(rng.choice([(72, 128, 124), (96, 120, 92), (180, 130, 60)]), rng, 8)
+    c.rect(L, T, R, B, wall)
+    for x in range(L, R, 16):
+        c.line([(x, T), (x, 78)], _shade(wall, 1.1), 2)
+    panel = _jitter((236, 230, 216), rng, 5)
+    c.rect(L, 78, R, 124, panel)
+    c.rect(L, 76, R, 81, _shade(panel, .86))
+    for x in range(L, R, 40):
+        c.rect(x + 6, 88, x + 34, 118, panel, _shade(panel, .84), 1)
+    m = (lambda x: 320 - x) if rng.random() < .5 else (lambda x: x)
+    door = _jitter(rng.choice([(176, 52, 48), (46, 84, 140), (60, 110, 70)]), rng, 8)
+    a, b = sorted((m(112), m(190)))
+    c.rect(a - 7, -26, b + 7, 124, (246, 242, 232), _shade(panel, .8), 1)
+    c.rect(a, -20, b, 124, door, _shade(door, .7), 2)
+    half = (a + b) / 2
+    for x0, x1 in ((a + 8, half - 4), (half + 4, b - 8)):
+        c.rect(x0, -12, x1, 34, (206, 232, 244), _shade(door, .6), 2)
+        c.line([(x0 + 4, 30), (x1 - 4, -6)], (240, 248, 252), 2)
+        c.rect(x0, 62, x1, 112, _shade(door, 1.14), _shade(door, .7), 1)
+    c.rect(half - 14, 42, half + 14, 48, (214, 178, 84), (130, 100, 40), 1)
+    c.ellipse(m(180), 54, 4.5, 4.5, (232, 200, 100), (130, 100, 40), 1)
+    c.rect(min(m(204), m(300)), 2, max(m(204), m(300)), 9, (122, 84, 50))
+    for i, x in enumerate((216, 242, 268, 294)):
+        c.ellipse(m(x), 10, 3, 3, (220, 190, 110))
+        if rng.random() < .8:
+            coat = _jitter(rng.choice([(196, 150, 60), (60, 70, 110), (150, 60, 80), (110, 120, 100), (90, 66, 50)]), rng)
+            c.poly([(m(x) - 4, 12), (m(x) + 4, 12), (m(x) + 13, 26), (m(x) + 14, 72), (m(x) - 14, 72), (m(x) - 13, 26)], coat)
+            c.line([(m(x), 16), (m(x), 70)], _shade(coat, .7), 1.5)
+    c.rect(min(m(26), m(84)), 50, max(m(26), m(84)), 118, (132, 92, 56), (90, 60, 36), 2)
+    for y in (60, 80, 100):
+        c.rect(min(m(28), m(82)), y + 11, max(m(28), m(82)), y + 14, (90, 60, 36))
+        for x in (38, 55, 72):
+            c.rect(m(x) - 7, y + 3, m(x) + 7, y + 11, _jitter(rng.choice([(60, 60, 66), (150, 96, 60), (190, 190, 196)]), rng), radius=3)
+    _counter(c, 120, _jitter((150, 98, 58), rng, 8), rng)
+    rug = _jitter(rng.choice([(160, 60, 60), (60, 90, 130)]), rng)
+    c.poly([(76, 150), (244, 150), (284, B), (36, B)], rug)
+    for k in range(9):
+        y = 156 + k * k * 1.5 + k * 3
+        c.line([(70 - k * 3, y), (250 + k * 3, y)], _mix(rug, (250, 240, 220), .55), 1.5)
+    return 130
+
+
+def library(c, rng):
+    wood = _jitter(rng.choice([(106, 66, 38), (84, 52, 32), (128, 84, 50)]), rng, 7)
+    c.rect(L, T, R, B, _shade(wood, .5))
+    spines = [(150, 40, 44), (38, 70, 120), (50, 100, 70), (196, 156, 70), (110, 66, 110), (220, 208, 180), (60, 60, 66), (190, 100, 50)]
+    for base in (4, 42, 80, 116):
+        x = L
+        while x < R:
+            if rng.random() < .05:
+                x += rng.uniform(6, 14)
+                continue
+            w, h = rng.uniform(5, 10), rng.uniform(22, 32)
+            colour = _jitter(rng.choice(spines), rng, 10)
+            c.rect(x, base - h, x + w - .7, base, colour)
+            c.rect(x, base - h + 5, x + w - .7, base - h + 7, _mix(colour, (250, 230, 160), .6))
+            x += w
+        c.rect(L, base, R, base + 5, _shade(wood, 1.25))
+    for x in range(L + rng.randint(0, 40), R, 104):
+        c.rect(x, T, x + 8, 120, _shade(wood, 1.12), _shade(wood, .7), 1)
+    m = (lambda x: 320 - x) if rng.random() < .5 else (lambda x: x)
+    for k in (0, 1):
+        c.line([(m(270 + k * 24), 124), (m(254 + k * 20), T)], (196, 150, 90), 3)
+    for k in range(10):
+        y = 112 - k * 14
+        c.line([(m(268.5 - k * 1.6), y), (m(292 - k * 1.9), y)], (196, 150, 90), 2.5)
+    table = _jitter((140, 88, 50), rng, 8)
+    _counter(c, 120, table, rng)
+    c.poly([(88, 146), (232, 146), (262, B), (58, B)], _jitter((40, 96, 66), rng, 6))
+    for x in (m(58), m(282)):
+        c.rect(x - 2.5, 76, x + 2.5, 124, (206, 168, 80))
+        c.ellipse(x, 125, 15, 5, (206, 168, 80))
+        c.glow(x, 88, 48, (255, 236, 170), 150)
+        c.poly([(x - 19, 80), (x + 19, 80), (x + 12, 64), (x - 12, 64)], (30, 130, 84))
+        c.rect(x - 19, 79, x + 19, 82, (220, 240, 180))
+    return 130
+
+
+def train_station(c, rng):
+    c.gradient(T, 60, _jitter((176, 200, 220), rng, 8), (226, 232, 236))
+    steel = _jitter(rng.choice([(70, 84, 98), (94, 70, 66), (60, 92, 86)]), rng, 6)
+    c.poly([(L, T), (R, T), (R, -14), (160, -24), (L, -14)], steel)
+    for k in range(-3, 12):
+        c.line([(k * 34, -16), (k * 34 + 17, T)], _shade(steel, 1.3), 2)
+        c.line([(k * 34 + 34, -16), (k * 34 + 17, T)], _shade(steel, 1.3), 2)
+    for x in range(L, R, 30):
+        c.rect(x, rng.uniform(20, 44), x + 29, 80, _jitter((170, 178, 188), rng, 7))
+    m = (lambda x: 320 - x) if rng.random() < .5 else (lambda x: x)
+    c.gradient(88, 112, (112, 104, 98), (88, 82, 78))
+    for x in range(L, R, 11):
+        c.rect(x, 98, x + 6, 110, (74, 58, 46))
+    for y in (98, 106):
+        c.rect(L, y, R, y + 2, (196, 200, 206))
+    body = _jitter(rng.choice([(200, 44, 48), (40, 110, 180), (60, 140, 90), (240, 160, 40)]), rng, 8)
+    nose = 40
+    front, back = (m(nose), R + 10) if m(1) == 1 else (m(nose), L - 10)
+    s = 1 if back > front else -1
+    c.poly([(front, 98), (front - s * 12, 84), (front + s * 14, 22), (front + s * 24, 16), (back, 16), (back, 98)], (238, 240, 242))
+    c.poly([(front - s * 10, 78), (front - s * 4, 66), (back, 66), (back, 82), (front - s * 12, 82)], body)
+    c.poly([(front + s * 4, 58), (front + s * 16, 26), (front + s * 34, 26), (front + s * 34, 58)], (40, 52, 66))
+    for k in range(9):
+        x = front + s * (48 + k * 34)
+        c.rect(x, 28, x + s * 25, 56, (58, 78, 98), (200, 204, 210), 1, radius=4)
+        c.poly([(x + s * 4, 54), (x + s * 12, 30), (x + s * 18, 30), (x + s * 10, 54)], (96, 120, 140))
+    for k in range(3):
+        x = front + s * (116 + k * 102)
+        c.rect(x - 1, 24, x + 1, 96, (150, 154, 160))
+    c.ellipse(front - s * 2, 86, 4, 4, (255, 248, 190))
+    for x in (m(26), m(302)):
+        c.rect(x - 5, -20, x + 5, 124, steel, _shade(steel, .7), 1)
+    x = m(rng.choice([96, 214]))
+    c.rect(x - 1.5, T, x + 1.5, -8, (40, 44, 50))
+    c.ellipse(x, 6, 17, 17, (250, 250, 246), (36, 40, 46), 3)
+    for k in range(12):
+        q = k * math.pi / 6
+        c.line([(x + 12 * math.sin(q), 6 - 12 * math.cos(q)), (x + 14 * math.sin(q), 6 - 14 * math.cos(q))], (30, 30, 34), 1.2)
+    q, r = rng.uniform(0, 6.28), rng.uniform(0, 6.28)
+    c.line([(x, 6), (x + 8 * math.sin(q), 6 - 8 * math.cos(q))], (20, 20, 24), 2.2)
+    c.line([(x, 6), (x + 12 * math.sin(r), 6 - 12 * math.cos(r))], (200, 40, 40), 1.5)
+    x = m(160)
+    c.rect(x - 26, -14, x + 26, 2, (30, 60, 130), (240, 240, 240), 1)
+    for k in range(4):
+        c.rect(x - 20 + k * 10.5, -9, x - 13 + k * 10.5, -3, (240, 244, 250))
+    c.gradient(110, B, (152, 150, 150), (190, 188, 184))
+    c.rect(L, 109, R, 114, (236, 236, 232))
+    c.rect(L, 116, R, 123, (246, 204, 50))
+    for x in range(L, R, 7):
+        c.ellipse(x, 119.5, 1.6, 1.3, (206, 164, 30))
+    y, gap = 136.0, 9.0
+    while y < B:
+        c.line([(L, y), (R, y)], (134, 132, 130), 1)
+        y += gap
+        gap *= 1.3
+    for k in range(-9, 10):
+        c.line([(160 + k * 30, 124), (160 + k * 92, B)], (134, 132, 130), 1)
+    return 131
+
+
+# What stands about without a name in the vocabulary: so that not everything small is an object.
+CLUTTER = {
+    "kitchen": "🥫🫙🍅🧅🥥🥑", "living room": "🏺🪆🗿📚", "bedroom": "🪆🏺📚🧻", "bathroom": "🧴🧻🫙", "office": "📎📐🧮📚",
+    "supermarket": "🥫🥔🥦🌽", "cafe": "🥐🧁🥨🫙", "gym": "", "workshop": "🔩🧱📐", "hallway": "🏺🪆📚", "library": "📚🪶🏺",
+    "train station": "🐦", "garden": "🪨🍄🐌🌿", "street": "🚧🐦🧱", "park": "🍄🪨🐦", "beach": "🐚🪨", "bus stop": "🐦🧱",
+}
+
+
+def _clutter(c, rng, place, base):
+    for _ in range(rng.randint(2, 5)):
+        x, size = rng.uniform(46, 274), rng.randint(19, 27)
+        y = base + rng.uniform(-7, 3)
+        kind, colour = rng.random(), _jitter(rng.choice([(200, 90, 70), (90, 140, 170), (220, 200, 160), (110, 150, 100), (90, 90, 100)]), rng)
+        if CLUTTER[place] and kind < .5:
+            c.emoji(rng.choice(CLUTTER[place]), x, y, size, rng.random() < .5)
+        elif kind < .68:
+            w = rng.uniform(6, 9)
+            c.shadow(x, y, w * 1.2, 50)
+            c.rect(x - w, y - size, x + w, y, colour, _shade(colour, .7), 1, radius=3)
+            c.rect(x - w * .8, y - size - 4, x + w * .8, y - size + 1, _shade(colour, .6), radius=1)
+            c.rect(x - w * .7, y - size * .6, x + w * .7, y - size * .3, (246, 242, 230))
+        elif kind < .84:
+            w = rng.uniform(9, 13)
+            c.shadow(x, y, w * 1.2, 50)
+            for k in range(rng.randint(2, 4)):
+                shade = _jitter(colour, rng, 30)
+                c.rect(x - w + rng.uniform(-2, 2), y - 5 - k * 5, x + w + rng.uniform(-2, 2), y - k * 5, shade, _shade(shade, .7), 1)
+        else:
+            w, h = rng.uniform(9, 13), rng.uniform(10, 17)
+            c.shadow(x, y, w * 1.2, 50)
+            c.rect(x - w, y - h, x + w, y, colour, _shade(colour, .7), 1)
+            c.poly([(x - w, y - h), (x - w + 5, y - h - 5), (x + w + 5, y - h - 5), (x + w, y - h)], _shade(colour, 1.15))
+            c.poly([(x + w, y - h), (x + w + 5, y - h - 5), (x + w + 5, y - 5), (x + w, y)], _shade(colour, .8))
+
+
 PLACES = {name: globals()[name.replace(" ", "_")] for name in vocab.PLACE_NAMES}
 
 
@@ -737,32 +934,227 @@ def object_slots(state):
     """Where the objects lie: [(name, x, base, size)] in frame coordinates of a head that does not sway."""
     rng = random.Random(f"objects {state.seed} {state.place}")
     xs = {0: [], 1: [rng.choice([88, 124, 196, 232])], 2: [rng.uniform(84, 104), rng.uniform(216, 236)],
-          3: [84, 160, 236]}[len(state.objects)]
-    if state.activity in TALL and len(xs) == 1:
+          3: [84, 160, 236]}[len(state.lying)]
+    if state.act in TALL and len(xs) == 1:
         xs = [rng.choice([84, 236])]
     return [(name, x + rng.uniform(-5, 5), rng.uniform(-5, 2) - 16 * _slack(vocab.OBJECT[name]["emoji"]), rng.randint(60, 70))
-            for name, x in zip(state.objects, xs)]
+            for name, x in zip(state.lying, xs)]
 
 
 @functools.lru_cache(maxsize=8)
 def _place(place, visit):
     canvas = Canvas()
-    base = PLACES[place](canvas, random.Random(f"place {visit} {place}"))
+    rng = random.Random(f"place {visit} {place}")
+    base = PLACES[place](canvas, rng)
+    _clutter(canvas, rng, place, base)
     return canvas.finish(), base
 
 
-@functools.lru_cache(maxsize=8)
-def background(state):
-    """The place with its objects, larger than the frame by the margins, as it lies there for the whole segment."""
-    image, base = _place(state.place, state.visit)
-    image = image.copy()
+@functools.lru_cache(maxsize=4)
+def _things(state):
+    """(picture with alpha, left, top) of the objects as they lie on the larger background; None where nothing lies."""
+    if not state.lying:
+        return None
+    base = _place(state.place, state.visit)[1]
+    layer = Image.new("RGBA", (W + 2 * MX, H + 2 * MY))
     for name, x, dy, size in object_slots(state):
         char = vocab.OBJECT[name]["emoji"]
         middle = base + dy + MY - size * (.5 - _slack(char))
-        _shadow(image, x + MX, base + dy + MY - size * .04, size * .42)
-        _paste(image, _halo(char, size), x + MX, middle)
-        _paste(image, emoji(char, size), x + MX, middle)
-    return image, base
+        shade = Image.new("RGBA", layer.size)
+        _shadow(shade, x + MX, base + dy + MY - size * .04, size * .42)
+        for sprite in (_halo(char, size), emoji(char, size)):
+            part = Image.new("RGBA", layer.size)
+            part.paste(sprite, (int(round(x + MX - sprite.width / 2)), int(round(middle - sprite.height / 2))))
+            shade = Image.alpha_composite(shade, part)
+        layer = Image.alpha_composite(layer, shade)
+    box = layer.getbbox()
+    return layer.crop(box), box[0], box[1]
+
+
+def background(state, t):
+    """The place with the persons and the objects in it, larger than the frame by the margins."""
+    image = _place(state.place, state.visit)[0].copy()
+    for x, top, sprite, ground in persons(state, t):
+        sprite = sprite if top + sprite.height <= ground else sprite.crop((0, 0, sprite.width, max(1, ground - top)))
+        image.paste(sprite, (x + MX - sprite.width // 2, top + MY), sprite)
+    things = _things(state)
+    if things:
+        image.paste(things[0], things[1:], things[0])
+    return image
+
+
+# ---------------------------------------------------------------- the persons in sight
+
+HAIR = [(40, 30, 28), (92, 56, 32), (164, 92, 44), (232, 190, 96), (190, 190, 196), (150, 50, 40)]
+SHIRTS = [(222, 60, 60), (44, 110, 210), (250, 200, 50), (52, 160, 90), (150, 80, 190), (245, 130, 50), (240, 240, 244), (230, 110, 160),
+          (40, 170, 180)]
+TROUSERS = [(50, 60, 90), (60, 56, 56), (120, 92, 66), (150, 150, 156), (40, 90, 80)]
+# Where floor and ground are in sight, persons stand on them; elsewhere behind a counter, a table or a bed.
+STANDING = {"gym", "garden", "street", "park", "beach", "bus stop", "train station"}
+
+
+@functools.lru_cache(maxsize=256)
+def _person(look, r, pose, step):
+    """A person whose head has radius r; pose "stand", "wave" or "walk" to the right; `step` of 8 of its motion."""
+    rng = random.Random(f"person {look}")
+    skin, hair, shirt, legs = rng.choice(SKINS), rng.choice(HAIR), SHIRTS[look % len(SHIRTS)], rng.choice(TROUSERS)
+    style, stripes, k = rng.choice(["short", "long", "bun", "curly", "tail", "bald"]), rng.random() < .3, 3
+    swing = math.sin(step / 8 * 6.2832)
+    w, h, u = int(4.6 * r), int(7.5 * r), r * k
+    image = Image.new("RGBA", (w * k, h * k))
+    d = ImageDraw.Draw(image)
+    m, dark = w * k / 2, _shade(skin, .7)
+
+    def limb(x0, y0, x1, y1, width, fill, end=None):
+        for grow, colour in ((.12, _shade(fill, .66)), (0, fill)):
+            q = (width + grow) * u / 2
+            d.line([(m + x0 * u, y0 * u), (m + x1 * u, y1 * u)], colour + (255,), int(2 * q))
+            for x, y in ((x0, y0), (x1, y1)):
+                d.ellipse([m + x * u - q, y * u - q, m + x * u + q, y * u + q], fill=colour + (255,))
+        if end:
+            d.ellipse([m + x1 * u - .3 * u, y1 * u - .3 * u, m + x1 * u + .3 * u, y1 * u + .3 * u], fill=end + (255,))
+
+    def oval(x, y, rx, ry, fill, outline=None):
+        d.ellipse([m + (x - rx) * u, (y - ry) * u, m + (x + rx) * u, (y + ry) * u], fill=fill + (255,),
+                  outline=outline and outline + (255,), width=max(1, int(.07 * u)))
+
+    walk = swing if pose == "walk" else 0
+    for s in (-1, 1):
+        foot = s * .38 + s * walk * .55
+        limb(s * .36, 4.4, foot, 6.9, .62, legs)
+        oval(foot + .16 * (pose == "walk"), 7.14, .46, .26, (50, 40, 40))
+    if style in ("long", "tail"):
+        oval(0 if style == "long" else -.7, 1.5, 1.08 if style == "long" else .5, 1.5 if style == "long" else 1.2, hair, _shade(hair, .7))
+    limb(-1.0, 2.55, -1.25 - .5 * walk, 4.3, .52, _shade(shirt, .86), skin)
+    if pose == "wave":
+        limb(1.0, 2.55, 1.75 + .2 * swing, 1.1, .52, _shade(shirt, .86), skin)
+    else:
+        limb(1.0, 2.55, 1.25 - .5 * walk, 4.3, .52, _shade(shirt, .86), skin)
+    d.rounded_rectangle([m - 1.08 * u, 2.0 * u, m + 1.08 * u, 4.75 * u], .55 * u, _shade(shirt, .66) + (255,))
+    d.rounded_rectangle([m - u, 2.08 * u, m + u, 4.67 * u], .5 * u, shirt + (255,))
+    if stripes:
+        for y in (2.7, 3.3, 3.9):
+            d.rectangle([m - u, y * u, m + u, (y + .24) * u], fill=_mix(shirt, (255, 255, 255), .55) + (255,))
+    oval(0, 2.1, .42, .3, dark)
+    if style == "bun":
+        oval(0, .1 + .12, .42, .22, hair)
+    oval(0, 1.12, .95, 1.0, skin, dark)
+    if style != "bald":
+        if style == "curly":
+            for q in range(7):
+                oval(math.cos(math.pi * (1 + q / 6)) * .86, 1.0 + math.sin(math.pi * (1 + q / 6)) * .78, .36, .34, hair)
+        d.chord([m - 1.0 * u, .08 * u, m + 1.0 * u, 2.0 * u], 186, 354, fill=hair + (255,))
+    turn = .22 if pose == "walk" else 0
+    for s in (-1, 1):
+        oval(s * .34 + turn, 1.2, .12, .15, (36, 30, 34))
+        oval(s * .52 + turn, 1.52, .17, .11, _mix(skin, (240, 110, 100), .5))
+    d.arc([m + (-.3 + turn) * u, 1.2 * u, m + (.3 + turn) * u, 1.72 * u], 20, 160, fill=(150, 50, 50, 255), width=max(2, int(.09 * u)))
+    return image.reduce(k)
+
+
+@functools.lru_cache(maxsize=16)
+def _cast(state):
+    """[(x, head's radius, look, pose, phase)] of the persons, none hiding another."""
+    rng = random.Random(f"people {state.seed} {state.place}")
+    if state.act in TALL:
+        xs = {0: [], 1: [rng.choice([66, 254])], 2: [66, 254], 3: [60, 106, 256]}[state.people]
+    else:
+        xs = {0: [], 1: [rng.uniform(72, 248)], 2: [rng.uniform(66, 128), rng.uniform(192, 254)],
+              3: [rng.uniform(60, 84), rng.uniform(142, 178), rng.uniform(236, 260)]}[state.people]
+    shirts = rng.sample(range(len(SHIRTS)), len(xs))
+    r = rng.uniform(14, 15.5) if state.place in STANDING else rng.uniform(16.5, 18.5)
+    return [(x, round(r * rng.uniform(.94, 1.04), 1), shirt + len(SHIRTS) * rng.randrange(40),
+             rng.choice(["stand", "stand", "walk", "wave"]), rng.uniform(0, 6.28)) for x, shirt in zip(xs, shirts)]
+
+
+def persons(state, t):
+    """[(x, top, picture, the y below which a counter hides them)] in frame coordinates of a head that does not sway."""
+    out, base = [], _place(state.place, state.visit)[1]
+    for x, r, look, pose, phase in _cast(state):
+        q = 1.1 * t + phase
+        step = int(t * (9 if pose == "walk" else 7) + phase) % 8 if pose != "stand" else 0
+        sprite = _person(look, r, pose, step)
+        if pose == "walk" and math.cos(q) < 0:
+            sprite = sprite.transpose(Image.FLIP_LEFT_RIGHT)
+        shift = (7 if pose == "walk" else 1.5) * math.sin(q)
+        bob = abs(math.sin(6 * t + phase)) * 2 if pose == "walk" else math.sin(1.9 * t + phase) * .8
+        standing = state.place in STANDING
+        top = base - 13 - sprite.height if standing else base + 16 - sprite.height
+        out.append((int(round(x + shift)), int(round(top + bob)), sprite, H if standing else base - 11))
+    return out
+
+
+# ---------------------------------------------------------------- what hides objects for a second
+
+
+@functools.lru_cache(maxsize=64)
+def _occlusion(state):
+    """("arm" or "passing", middle in seconds, x, y) or None: in a quarter of the segments something gets in the way."""
+    rng = random.Random(f"occlusion {state.seed}")
+    slots = object_slots(state)
+    if not slots or rng.random() > .26:
+        return None
+    _, x, dy, size = rng.choice(slots)
+    kind = "passing" if 130 < x < 190 else rng.choice(["arm", "arm", "passing"])  # an arm in the middle would hide the hands' work
+    return kind, rng.uniform(1.0, 6.0), x, _place(state.place, state.visit)[1] + dy - size * .5, rng.randrange(6)
+
+
+def _hider(state, t):
+    """(x, y, radius) of what is in the way at that instant, or None."""
+    found = _occlusion(state)
+    if not found or abs(t - found[1]) > .8:
+        return None
+    kind, middle, x, y, _ = found
+    if kind == "passing":
+        return 160 + (t - middle) / .8 * 230 * (1 if state.seed % 2 else -1), y, 50
+    reach = min(1.0, (.8 - abs(t - middle)) / .3)
+    side = 40 if x > 160 else -40
+    return x + side * (1 - reach), y + 130 * (1 - reach), 34
+
+
+def _draw_hider(image, state, t, dx, dy):
+    at = _hider(state, t)
+    if not at:
+        return
+    kind, *_, shade = _occlusion(state)
+    x, y = at[0] - dx * 1.2, at[1] - dy * 1.2
+    if kind == "arm":
+        side = "right" if x > 160 else "left"
+        _paste(image, _near_arm(state.person, side), x, y + 12)
+    else:
+        _paste(image, _veil([(70, 56, 50), (60, 74, 60), (96, 84, 78), (60, 62, 74), (120, 96, 70), (44, 44, 48)][shade]), x, y + 10)
+
+
+@functools.lru_cache(maxsize=8)
+def _near_arm(person, side):
+    """The wearer's own arm close before the lens, a little out of focus; its hand is the picture's middle."""
+    arm = Image.new("RGBA", (290, 290))
+    for layer in _arm(person, side, "flat"):
+        arm.alpha_composite(layer)
+    return arm.resize((500, 500), Image.BILINEAR).filter(ImageFilter.GaussianBlur(1.6))
+
+
+@functools.lru_cache(maxsize=8)
+def _veil(colour):
+    mask = Image.new("L", (160, 150))
+    ImageDraw.Draw(mask).ellipse([22, 18, 138, 132], fill=255)
+    veil = Image.new("RGBA", mask.size, colour + (0,))
+    veil.putalpha(mask.filter(ImageFilter.GaussianBlur(8)))
+    return veil
+
+
+def visible_objects(state, t):
+    """The names that are in sight at that instant: what lies about and is not hidden, and what is held."""
+    dx, dy = sway(state, t)
+    hider = _hider(state, t)
+    base = _place(state.place, state.visit)[1]
+    out = [state.held] if state.held else []
+    for name, x, oy, size in object_slots(state):
+        y = base + oy - size * (.5 - _slack(vocab.OBJECT[name]["emoji"]))
+        covered = hider and math.hypot(x - hider[0], y - hider[1]) < hider[2] * .75
+        if not covered and 40 + size * .1 < x - dx < 280 - size * .1:
+            out.append(name)
+    return out
 
 
 # ---------------------------------------------------------------- hands
@@ -817,9 +1209,11 @@ def _arm(person, side, kind):
     return tuple(layers)
 
 
-@functools.lru_cache(maxsize=80)
+@functools.lru_cache(maxsize=160)
 def _turned_arm(person, side, kind, angle):
-    return tuple(layer.rotate(angle, Image.BICUBIC) for layer in _arm(person, side, kind))
+    behind, front = _arm(person, side, kind)
+    front = front.crop((85, 85, 205, 205))  # what is before the prop is near the hand's middle: less to turn
+    return behind.rotate(angle, Image.BILINEAR), front.rotate(angle, Image.BILINEAR)
 
 
 class Pen:
@@ -1377,64 +1771,151 @@ def _(p):
     p.front("right", 178, y + 40, "fist")
 
 
-assert set(ACTS) == set(vocab.ACTIVITY_NAMES), set(ACTS) ^ set(vocab.ACTIVITY_NAMES)
+BOTH_HANDS = {"cake", "parcel", "watermelon", "teddy bear", "present", "trophy", "pizza", "backpack", "dress", "mirror", "map", "pineapple",
+              "bread", "crown", "violin", "basketball", "ball", "trumpet", "microphone", "teapot", "bucket", "cactus"}
+
+
+@activity(vocab.CARRYING)
+def _(p):
+    """Carried with a swing, looked at closely now and then, put down for a second and taken up again."""
+    char, both = vocab.OBJECT[p.state.held]["emoji"], p.state.held in BOTH_HANDS or p.rng.random() < .25
+    side = p.rng.choice(["left", "right"])
+    s = 1 if side == "right" else -1
+    f = p.cycle(.14)
+    down = max(0.0, min(1.0, (f - .7) / .08, (1 - f) / .08))  # 1 while it stands there and no hand holds it
+    near = max(0.0, 1 - abs(f - .3) / .12)
+    swing = (1 - down) * (1 - .6 * near)
+    x = 160 + 15 * swing * p.wave(.55) + (0 if both else -6 * s)
+    y = 178 + swing * 4 * p.wave(1.1) + 6 * down - 8 * near
+    size = int(112 + 12 * near - 6 * down)
+    bottom = size * (.5 - _slack(char))
+    away, kind = 42 * down, "flat" if down > .5 else "hold"
+    if down:
+        _shadow(p.image, *p.at(x, y + bottom - 2), size * .42, int(90 * down))
+    reach = size * (.5 if both else .24)
+    hands = [("left", x - reach - away, y + 20 + away * .6), ("right", x + reach + away, y + 20 + away * .6)] if both else [
+        (side, x + s * (reach + away), y + min(bottom, 46) - 6 + away * .6)]
+    for which, hx, hy in hands:
+        p.behind(which, hx, hy, kind)
+    sized = max(8, int(size * p.scale))
+    angle = int(round((1 - down) * 5 * p.wave(.55, .6) / 2)) * 2
+    _paste(p.image, _halo(char, sized) if not angle else _rotated_halo(char, sized, angle), *p.at(x, y))
+    p.emoji(char, x, y, size, angle)
+    for which, hx, hy in hands:
+        p.front(which, hx, hy, "hold" if both and down < .5 else "fist" if down < .5 else "flat")
+
+
+@functools.lru_cache(maxsize=128)
+def _rotated_halo(char, size, angle):
+    return _halo(char, size).rotate(angle, Image.BICUBIC, expand=True)
+
+
+assert set(ACTS) == set(vocab.SEEN_ACTIVITIES), set(ACTS) ^ set(vocab.SEEN_ACTIVITIES)
 
 # ---------------------------------------------------------------- the camera
 
 
+WALKING = ("walking the dog", "riding a bike", "pushing a trolley", "sweeping the floor", vocab.CARRYING)
+
+
+@functools.lru_cache(maxsize=32)
+def _motion(state):
+    """The head's phases, and its turns: [(middle in seconds, pixels)], one in two segments."""
+    rng = random.Random(f"sway {state.seed}")
+    phases = tuple(rng.uniform(0, 6.28) for _ in range(4))
+    turns = tuple((rng.uniform(.8, 8), rng.choice([-1, 1]) * rng.uniform(14, 24)) for _ in range(rng.choice([0, 0, 1, 1, 2])))
+    return phases, turns
+
+
 def sway(state, t):
     """How far the head has turned from straight ahead, in pixels."""
-    rng = random.Random(f"sway {state.seed}")
-    a, b, c, d = (rng.uniform(0, 6.28) for _ in range(4))
-    walking = 1.6 if state.activity in ("walking the dog", "riding a bike", "pushing a trolley") else 1.0
-    return (5.5 * math.sin(.9 * t + a) + 2.5 * math.sin(2.3 * t + b),
-            3.0 * math.sin(1.1 * t + c) + 1.4 * walking * math.sin(5.5 * t * walking + d))
+    (a, b, c, d), turns = _motion(state)
+    walking = 1.6 if state.act in WALKING else 1.0
+    turned = sum(by * max(0.0, 1 - ((t - middle) / .55) ** 2) ** 2 for middle, by in turns)
+    shake = .7 * math.sin(13.1 * t + b) + .5 * math.sin(19.7 * t + d)
+    return (5.5 * math.sin(.9 * t + a) + 2.5 * math.sin(2.3 * t + b) + turned + shake * .6,
+            3.0 * math.sin(1.1 * t + c) + 1.4 * walking * math.sin(5.5 * t * walking + d) + shake)
 
 
 @functools.lru_cache(maxsize=1)
 def _noise():
-    return np.random.default_rng(7).normal(0, 1, (H * 2, W * 2, 1)).astype(np.float32)
+    return np.random.default_rng(7).normal(0, 3.2, (H * 2, W * 2, 1)).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=64)
 def _light(visit):
-    """A gain for each pixel and channel: brightness, tint, vignette, a brighter side."""
+    """A gain for each pixel and channel: dim or bright, warm or cold, vignette, a brighter side."""
     rng = random.Random(f"light {visit}")
     yy, xx = np.mgrid[0:H, 0:W].astype(np.float32)
     xx, yy = xx / W * 2 - 1, yy / H * 2 - 1
-    gain = 1.03 - .10 * (xx * xx + yy * yy) + .06 * rng.uniform(-1, 1) * xx
-    tint = np.array([1 + .05 * rng.uniform(-1, 1), 1.0, 1 + .05 * rng.uniform(-1, 1)], np.float32)
-    return (gain * rng.uniform(.84, 1.08))[:, :, None] * tint
+    gain = 1.03 - .10 * (xx * xx + yy * yy) + .09 * rng.uniform(-1, 1) * xx
+    warm = rng.uniform(-1, 1)
+    tint = np.array([1 + .08 * warm, 1 + .015 * rng.uniform(-1, 1), 1 - .10 * warm], np.float32)
+    return ((gain * rng.uniform(.80, 1.17))[:, :, None] * tint).astype(np.float32)
 
 
-def draw_frame(state, t, rng=None):
-    """The 320x240 RGB picture t seconds into the segment. `rng`, a random.Random, only chooses the sensor noise."""
-    base, _ = background(state)
+@functools.lru_cache(maxsize=1)
+def _clock_font():
+    return ImageFont.load_default(11)
+
+
+def _burn_in(image, clock):
+    """The time in the lower left corner, white on dark, as body cameras write it."""
+    d = ImageDraw.Draw(image)
+    width = int(d.textlength(clock, font=_clock_font()))
+    d.rectangle([3, H - 16, 9 + width, H - 3], fill=(16, 16, 18))
+    d.text((6, H - 15), clock, font=_clock_font(), fill=(240, 244, 240))
+
+
+def draw_frame(state, t, rng=None, clock=None):
+    """The 320x240 RGB picture t seconds into the segment.
+
+    `rng`, a random.Random, only chooses the sensor noise; `clock` is a short text such as "07:42", burnt in at the lower left.
+    """
+    base = background(state, t)
     dx, dy = sway(state, t)
-    x0, y0 = MX + dx, MY + dy
-    xi, yi = int(math.floor(x0)), int(math.floor(y0))
-    fx, fy = x0 - xi, y0 - yi
-    if fx < .12 and fy < .12:
-        image = base.crop((xi, yi, xi + W, yi + H))
-    else:
-        image = base.transform((W, H), Image.AFFINE, (1, 0, x0, 0, 1, y0), Image.BILINEAR)
+    image = base.transform((W, H), Image.AFFINE, (1, 0, MX + dx, 0, 1, MY + dy), Image.BILINEAR)
+    before = sway(state, t - 1 / FPS)
+    blur = int(abs(dx - before[0]) * .8)
+    if blur >= 2:  # the shutter stays open for most of a frame while the head turns
+        image = image.filter(ImageFilter.BoxBlur((blur / 2, 0)))
     pen = Pen(image, state, t)
     pen.ox += dx * -.3
     pen.oy += dy * -.3 + 1.5 * math.sin(1.7 * t)
-    ACTS[state.activity](pen)
+    ACTS[state.act](pen)
+    _draw_hider(image, state, t, dx, dy)
     rng = rng or random.Random(f"noise {state.seed} {t:.3f}")
     nx, ny = rng.randrange(W), rng.randrange(H)
     flicker = 1 + .018 * math.sin(1.3 * t + state.seed % 7) + .008 * math.sin(7.1 * t)
-    pixels = np.asarray(image, np.float32) * (_light(state.visit) * flicker) + 3.2 * _noise()[ny:ny + H, nx:nx + W]
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    pixels = np.asarray(image).astype(np.float32)
+    pixels *= _light(state.visit)
+    pixels *= flicker
+    pixels += _noise()[ny:ny + H, nx:nx + W]
+    image = Image.fromarray(np.clip(pixels, 0, 255, out=pixels).astype(np.uint8))
+    if clock:
+        _burn_in(image, clock)
+    return image
+
+
+def head_centres(state, t):
+    """[(x, y)] of the persons' heads in that frame."""
+    dx, dy = sway(state, t)
+    return [(x - dx, top + sprite.width * .25 - dy) for x, top, sprite, _ in persons(state, t)]
+
+
+def undisturbed(state, t):
+    """Whether nothing hides a part of the scene at that instant."""
+    return _hider(state, t) is None
 
 
 def object_centres(state, t):
-    """[(name, x, y, size)] of the objects in that frame; for the auxiliary loss of the CLIP training."""
-    _, base = background(state)
+    """[(name, x, y, size)] of the objects in sight in that frame; for the auxiliary loss of the CLIP training."""
+    base = _place(state.place, state.visit)[1]
     dx, dy = sway(state, t)
-    return [(name, x - dx, base + oy - size * (.5 - _slack(vocab.OBJECT[name]["emoji"])) - dy, size)
-            for name, x, oy, size in object_slots(state)]
+    seen = visible_objects(state, t)
+    held = [(state.held, 160 - dx * .3, 178 - dy * .3, 112)] if state.held else []
+    return held + [(name, x - dx, base + oy - size * (.5 - _slack(vocab.OBJECT[name]["emoji"])) - dy, size)
+                   for name, x, oy, size in object_slots(state) if name in seen]
 
 
 def sheet(states, t, columns=6):
