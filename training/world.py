@@ -1,17 +1,20 @@
 """Renders a day in the starter world to MP4 with sound, with its gold log, questions and answers.
 
-  python training/world.py --seed 777 --out day [--minutes 1.5] [--name day]
+  python training/world.py --seed 777 --out day [--minutes 2] [--name day] [--clock 06:30 --hours 15] [--scale 0.75] …
 
-writes DIR/day.mp4 (320x240, 12 frames a second, H.264 and AAC) and beside it
-  log.jsonl         a line for each segment: start, end (seconds), place, activity, seen, heard
+writes DIR/day.mp4 (320x240, 15 frames a second, H.264 and AAC) and beside it
+  log.jsonl         a line for each segment: start, end (seconds), place, activity, people, seen, heard, sound
   cases.jsonl       a line for each question: video, log, question, answer, kind, moments
   places.jsonl      a case for each second: video, at, answer (the place)
-  activities.jsonl  a case for each second: video, at, answer (the activity)
+  activities.jsonl  a case for each second: video, at, answer (the activity; "carrying something", whatever it is)
+  held.jsonl        a case for each second in which something is carried: video, at, answer (what)
+  people.jsonl      a case for each second: video, at, answer (how many are in sight, from vocab.PEOPLE)
   transcript.jsonl  one case: video, answer (all that is said)
-  captions.jsonl    a sentence for each segment: start, end, text
+  captions.jsonl    a sentence or a few for each segment: start, end, text
   speech.jsonl      what is spoken exactly when: start, end, text, voice
-With --name NAME they are NAME.mp4, NAME.log.jsonl and so on. The same seed and length give the same day.
-days.py makes the plot and the questions, scene.py draws the pictures. Needs ffmpeg, espeak-ng, Noto Color Emoji.
+With --name NAME they are NAME.mp4, NAME.log.jsonl and so on. The same seed, length and options give the same day; the options change
+how the day looks and sounds, not what happens. days.py makes the plot and the questions, scene.py draws the pictures, sounds.py makes
+what is heard besides speech. Needs ffmpeg, espeak-ng, Noto Color Emoji.
 """
 
 import argparse
@@ -23,33 +26,74 @@ import subprocess
 import sys
 import tempfile
 import wave
+from dataclasses import dataclass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
 
 import days  # noqa: E402
 import scene  # noqa: E402
+import sounds  # noqa: E402
 import vocab  # noqa: E402
 
-FPS, RATE = 12, 22050
+FPS, RATE = scene.FPS, 22050
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a day is shown and spoken, apart from what happens in it."""
+
+    crf: int = 26                # H.264 quality, lower is better and larger
+    scale: float = 1.0           # of the picture's width and height
+    brightness: float = 0.0      # added to the picture's values, as a part of their range
+    other_voices: bool = False   # spoken by vocab.OTHER_VOICES, which no training hears
+    clock: int | None = None     # minutes after midnight at which the day begins, burnt in and told in the metadata
+    hours: float = 1.0           # how many of them pass in the length of the video
+
+    def size(self):
+        """Width and height, even as H.264 wants them."""
+        return tuple(2 * round(side * self.scale / 2) for side in (scene.W, scene.H))
+
+    def time(self, second, seconds):
+        """'07:42' at that second of a video so long; None without a clock."""
+        if self.clock is None:
+            return None
+        minutes = self.clock + int(second * self.hours * 60 / seconds)
+        return f"{minutes // 60 % 24:02}:{minutes % 60:02}"
+
+    def metadata(self, seconds):
+        """ffmpeg's options that say when the day began and how fast it passes."""
+        if self.clock is None:
+            return []
+        start = self.time(0, seconds)
+        return ["-metadata", f"creation_time=2026-01-01T{start}:00Z",
+                "-metadata", f"comment=clock {start}, {self.hours * 3600 / seconds:g} seconds a second"]
+
+    def developed(self, image):
+        """The picture as this look shows it."""
+        if self.brightness:
+            image = image.point([min(255, max(0, round(v + 255 * self.brightness))) for v in range(256)] * 3)
+        return image if self.scale == 1 else image.resize(self.size(), Image.BOX if self.scale < 0.6 else Image.BICUBIC)
 
 # ---------------------------------------------------------------- pictures
 
 
 def states(day):
     """A scene.State for each segment. A place keeps its looks all day, the wearer their sleeves."""
-    person = random.Random(f"person {day.seed}").randrange(scene.PEOPLE)
+    person = random.Random(f"person {day.seed}").randrange(scene.WEARERS)
     return [scene.State(s.place, s.activity, tuple(s.seen), random.Random(f"segment {day.seed} {i}").getrandbits(32),
-                        random.Random(f"visit {day.seed} {s.place}").getrandbits(32), person) for i, s in enumerate(day.segments)]
+                        random.Random(f"visit {day.seed} {s.place}").getrandbits(32), person, held=s.held, people=s.people) for i, s in enumerate(day.segments)]
 
 
-def frames(day):
+def frames(day, look=Look()):
     """(segment number, seconds into it, picture), one after the other."""
     for number, (segment, state) in enumerate(zip(day.segments, states(day))):
         for k in range((segment.end - segment.start) * FPS):
-            yield number, k / FPS, scene.draw_frame(state, k / FPS)
+            clock = look.time(segment.start + k / FPS, day.seconds)
+            yield number, k / FPS, look.developed(scene.draw_frame(state, k / FPS, clock=clock))
 
 
 # ---------------------------------------------------------------- sound
@@ -76,52 +120,86 @@ def room_tone(place, seconds, seed):
     n = int(seconds * RATE)
     spectrum = np.fft.rfft(rng.normal(0, 1, n))
     f = np.fft.rfftfreq(n, 1 / RATE) + 1
-    cut = {"beach": 1600, "street": 260, "bus stop": 300, "park": 900, "garden": 1100, "cafe": 700, "gym": 500}.get(place, 400)
+    cut = {"beach": 1600, "street": 260, "bus stop": 300, "park": 900, "garden": 1100, "cafe": 700, "gym": 500, "library": 250,
+           "hallway": 320, "train station": 550}.get(place, 400)
     tone = np.fft.irfft(spectrum / (1 + (f / cut) ** 1.5), n).astype(np.float32)
     tone /= np.sqrt(np.mean(tone ** 2)) + 1e-9
     t = np.arange(n) / RATE
     if place == "beach":
         tone *= (.55 + .45 * np.sin(2 * np.pi * .16 * t + rng.uniform(0, 6))).astype(np.float32)
+    if place in ("train station", "gym", "hallway"):  # bare walls answer
+        late = int(.09 * RATE)
+        tone[late:] += .5 * tone[:-late]
     level = .0035 if not vocab.PLACES[place]["outdoor"] else .006
     if place in ("kitchen", "supermarket", "office"):
         tone += .5 * np.sin(2 * np.pi * 100 * t).astype(np.float32)
     return level * tone
 
 
-def segment_sound(day, number):
-    """(samples of the whole segment, its line of speech.jsonl or None)."""
+VOICE = .1  # how loud a voice usually is, as sounds.loudness measures it
+
+
+def segment_sound(day, number, look=Look()):
+    """(samples of the whole segment, its line of speech.jsonl or None): room tone, the segment's sound, and speech over both."""
     segment = day.segments[number]
     rng = random.Random(f"sound {day.seed} {number}")
     length = segment.end - segment.start
-    sound = room_tone(segment.place, length, rng.getrandbits(32))
-    if not segment.heard:
-        return sound, None
-    voice = rng.choice(vocab.VOICES)
-    words = speak(segment.heard, voice)
-    if len(words) / RATE > length - .7:
-        words = speak(segment.heard, voice, 1.2)
-    words = words[:int((length - .35) * RATE)]
-    spare = length - len(words) / RATE
-    at = rng.uniform(.4, max(.4, min(spare - .4, 2.5))) if spare > .8 else .32
-    a = int(at * RATE)
-    sound[a:a + len(words)] += words * (rng.uniform(.42, .6) / max(.05, np.abs(words).max()))
-    return sound, {"start": round(segment.start + at, 3), "end": round(segment.start + at + len(words) / RATE, 3),
-                   "text": segment.heard, "voice": voice["name"]}
+    out = room_tone(segment.place, length, rng.getrandbits(32))
+    line, loud = None, VOICE
+    if segment.heard:
+        voice = rng.choice(vocab.OTHER_VOICES if look.other_voices else vocab.VOICES)
+        for hurry in (1, 1.15, 1.3, 1.45):
+            words = speak(segment.heard, voice, hurry)
+            if len(words) / RATE <= length - .7:
+                break
+        words = words[:int((length - .35) * RATE)]
+        words = words * (rng.uniform(.42, .6) / max(.05, np.abs(words).max()))
+        spare = length - len(words) / RATE
+        at = rng.uniform(.4, max(.4, min(spare - .4, 2.5))) if spare > .8 else .32
+        a = int(at * RATE)
+        out[a:a + len(words)] += words
+        loud = sounds.loudness(words, RATE)
+        line = {"start": round(segment.start + at, 3), "end": round(segment.start + at + len(words) / RATE, 3), "text": segment.heard,
+                "voice": voice["name"]}
+    if segment.sound:
+        made = sounds.sound(segment.sound, length, RATE, rng.getrandbits(32))
+        made *= loud * 10 ** (-rng.uniform(7, 16) / 20) / sounds.loudness(made, RATE)
+        fade = np.minimum(1, np.minimum(np.arange(len(made)), np.arange(len(made))[::-1]) / (.15 * RATE))
+        out += (made * fade).astype(np.float32)
+    return out, line
 
 
 # ---------------------------------------------------------------- writing
 
 
 def caption(segment):
-    seen = [("the " + name) for name in segment.seen]
-    sight = f" I see {' and '.join(seen)}." if seen else ""
-    return f"I am {vocab.in_place(segment.place)}, {segment.activity}.{sight}"
+    """What the segment is, in sentences."""
+    parts = [f"I am {vocab.in_place(segment.place)}, {segment.activity}."]
+    if segment.people:
+        parts.append(f"{vocab.PEOPLE[segment.people].capitalize()} {'is' if segment.people == 1 else 'are'} there.")
+    if segment.seen:
+        parts.append(f"I see {' and '.join('the ' + name for name in segment.seen)}.")
+    if segment.sound:
+        parts.append(f"I hear {SOUND_PHRASES.get(segment.sound, segment.sound)}.")
+    return " ".join(parts)
 
 
-def moment_cases(day, field, video):
+SOUND_PHRASES = {"doorbell": "the doorbell", "dog barking": "a dog barking", "cat meowing": "a cat meowing", "kettle": "the kettle",
+                 "clock ticking": "a clock ticking", "train": "a train", "crowd": "a crowd"}
+
+# What is asked of each second: the file's name and the answer ("" where there is nothing to ask).
+EACH_SECOND = {
+    "places": lambda s: s.place,
+    "activities": lambda s: vocab.CARRYING if s.held else s.activity,
+    "held": lambda s: s.held,
+    "people": lambda s: vocab.PEOPLE[s.people],
+}
+
+
+def moment_cases(day, answer, video):
     """A case for every second, as `frames: {every: 1s}` samples them; its kind is the right answer, for figures by label."""
-    return [{"video": video, "at": second, "answer": getattr(s, field), "kind": getattr(s, field)}
-            for s in day.segments for second in range(s.start, s.end)]
+    return [{"video": video, "at": second, "answer": answer(s), "kind": answer(s)}
+            for s in day.segments if answer(s) for second in range(s.start, s.end)]
 
 
 def write_lines(path, records):
@@ -130,25 +208,25 @@ def write_lines(path, records):
             out.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def write_video(day, path, crf=26):
+def write_video(day, path, look=Look()):
     """Streams the frames through ffmpeg; returns the lines of speech.jsonl."""
     speech = []
     with tempfile.TemporaryDirectory() as folder:
         pcm = os.path.join(folder, "sound.s16")
         with open(pcm, "wb") as out:
             for number in range(len(day.segments)):
-                sound, line = segment_sound(day, number)
+                sound, line = segment_sound(day, number, look)
                 out.write((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
                 if line:
                     speech.append(line)
-        command = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{scene.W}x{scene.H}", "-r", str(FPS), "-i", "-",
+        command = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "{}x{}".format(*look.size()), "-r", str(FPS), "-i", "-",
                    "-f", "s16le", "-ar", str(RATE), "-ac", "1", "-i", pcm, "-map", "0:v", "-map", "1:a",
-                   "-c:v", "libx264", "-preset", "medium", "-crf", str(crf), "-g", str(2 * FPS), "-threads", "1", "-pix_fmt", "yuv420p",
+                   "-c:v", "libx264", "-preset", "medium", "-crf", str(look.crf), "-g", str(2 * FPS), "-threads", "1", "-pix_fmt", "yuv420p",
                    "-c:a", "aac", "-b:a", "48k", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact",
-                   "-movflags", "+faststart", path]
+                   *look.metadata(day.seconds), "-movflags", "+faststart", path]
         encoder = subprocess.Popen(command, stdin=subprocess.PIPE)
         try:
-            for _, _, image in frames(day):
+            for _, _, image in frames(day, look):
                 encoder.stdin.write(image.tobytes())
             encoder.stdin.close()
         except BrokenPipeError:
@@ -158,16 +236,16 @@ def write_video(day, path, crf=26):
     return speech
 
 
-def write_day(seed, folder, seconds=90, name="day", crf=26):
+def write_day(seed, folder, seconds=120, name="day", look=Look()):
     day = days.make_day(seed, seconds)
     os.makedirs(folder, exist_ok=True)
     prefix = "" if name == "day" else name + "."
     video, log = f"{name}.mp4", f"{prefix}log.jsonl"
-    speech = write_video(day, os.path.join(folder, video), crf)
+    speech = write_video(day, os.path.join(folder, video), look)
     write_lines(os.path.join(folder, log), [s.record() for s in day.segments])
     write_lines(os.path.join(folder, f"{prefix}cases.jsonl"), [c.record(day.segments, video, log) for c in day.cases])
-    for kind, field in (("places", "place"), ("activities", "activity")):
-        write_lines(os.path.join(folder, f"{prefix}{kind}.jsonl"), moment_cases(day, field, video))
+    for kind, answer in EACH_SECOND.items():
+        write_lines(os.path.join(folder, f"{prefix}{kind}.jsonl"), moment_cases(day, answer, video))
     write_lines(os.path.join(folder, f"{prefix}transcript.jsonl"), [{"video": video, "answer": " ".join(line["text"] for line in speech)}])
     write_lines(os.path.join(folder, f"{prefix}captions.jsonl"),
                 [{"start": s.start, "end": s.end, "text": caption(s)} for s in day.segments])
@@ -175,15 +253,29 @@ def write_day(seed, folder, seconds=90, name="day", crf=26):
     return day
 
 
+def minutes_of(clock):
+    """'07:30' -> 450"""
+    hours, minutes = clock.split(":")
+    if not (0 <= int(hours) < 24 and 0 <= int(minutes) < 60):
+        raise ValueError(clock)
+    return 60 * int(hours) + int(minutes)
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--seed", type=int, required=True)
     args.add_argument("--out", required=True, help="folder to write into, made if missing")
-    args.add_argument("--minutes", type=float, default=1.5)
+    args.add_argument("--minutes", type=float, default=2)
     args.add_argument("--name", default="day")
     args.add_argument("--crf", type=int, default=26, help="H.264 quality, lower is better and larger")
+    args.add_argument("--scale", type=float, default=1, help="of the picture's sides, such as 0.75")
+    args.add_argument("--brightness", type=float, default=0, help="added to the picture's values, such as -0.15")
+    args.add_argument("--other-voices", action="store_true", help="speech by voices that no training heard")
+    args.add_argument("--clock", type=minutes_of, metavar="HH:MM", help="when the day begins: burnt in, and in the file's metadata")
+    args.add_argument("--hours", type=float, default=1, help="how many hours of the clock pass in the video")
     args = args.parse_args()
-    day = write_day(args.seed, args.out, max(10, round(args.minutes * 60)), args.name, args.crf)
+    look = Look(args.crf, args.scale, args.brightness, args.other_voices, args.clock, args.hours)
+    day = write_day(args.seed, args.out, max(10, round(args.minutes * 60)), args.name, look)
     print(f"{os.path.join(args.out, args.name + '.mp4')}: {day.seconds} s, {len(day.segments)} segments, {len(day.cases)} questions", file=sys.stderr)
 
 
