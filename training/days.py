@@ -8,9 +8,11 @@ the same day. `python training/days.py --seed 7` prints one.
 import argparse
 import math
 import random
+import re
 from dataclasses import dataclass, field
 
 import vocab
+import wordings
 
 REFUSAL = "I don't know."
 TIMES_WORD = {1: "Once.", 2: "Twice.", 3: "Three times.", 4: "Four times."}
@@ -81,6 +83,16 @@ class Words:
     def in_place(self, place):
         return self.places[place]["in"]
 
+    def forms(self, activity):
+        """The activity's gerund, base and past; whatever can be held can be carried."""
+        if activity not in self.activities and activity.startswith(CARRYING):
+            what = activity[len(CARRYING):]
+            return {"gerund": activity, "base": "carry the " + what, "past": "carried the " + what}
+        return self.activities[activity]
+
+
+CARRYING = vocab.carrying("")
+
 
 # ------------------------------------------------------------------------------------------------- the log as text
 
@@ -89,6 +101,9 @@ def time_text(seconds):
 
 
 def log_line(number, segment):
+    """As examples/video_log.yaml writes it; a segment without a place is one of which only the sound is known."""
+    if not segment.place:
+        return f"[{number}] {time_text(segment.start)}-{time_text(segment.end)} Heard: {closed(segment.heard)}"
     seen = f" Seen: {', '.join(segment.seen)}." if segment.seen else ""
     people = f" With: {vocab.PEOPLE[segment.people]}." if segment.people else ""
     heard = f" Heard: {closed(segment.heard)}" if segment.heard else ""
@@ -125,6 +140,8 @@ PHRASINGS = {
     "how_many": ["How many times did I {base}?", "How often did I {base}?", "How many times was I {gerund}?"],
     "after": ["What did I do after {gerund}?", "What did I do right after {gerund}?", "What did I do after I {past}?",
               "What came after {gerund}?"],
+    "before": ["What did I do before {gerund}?", "What did I do right before {gerund}?", "What was I doing before I {past}?",
+               "What came before {gerund}?"],
     "last_seen": ["Where did I last see the {object}?", "Where did I leave the {object}?", "Where {are} the {object}?",
                   "Where {are} my {object}?", "Where did I leave my {object}?",
                   "In which place did I last see the {object}?"],
@@ -134,28 +151,38 @@ PHRASINGS = {
                 "At {time}, what was said?"],
     "said_in": ["What was said {in}?", "What did I hear {in}?", "What did someone say {in}?",
                 "Which words were spoken {in}?"],
+    "promised": ["What did I promise?", "What did I promise to do?", "Which promise did I make?", "What have I promised?"],
+    "met": ["Who did I meet {in}?", "Whom did I meet {in}?", "What was the name of the person that I met {in}?"],
+    "met_any": ["Who did I meet?", "Whom did I meet today?", "What was the name of the person that I met?"],
+    "people": ["How many people were {in}?", "How many people did I see {in}?", "How many persons were {in}?"],
 }
 
 VOCABULARY = Words(vocab.PLACES, vocab.OBJECT_NAMES, vocab.ACTIVITY, vocab.PLURAL)
 
 
-def phrase(rng, kind, words, activity=None, place=None, thing=None, time=None):
+def filled(pattern, words, activity=None, place=None, thing=None, time=None):
+    """The pattern of a question with its slots filled."""
     slots = {}
     if activity:
-        slots.update({k: words.activities[activity][k] for k in ("gerund", "base", "past")})
+        slots.update({k: words.forms(activity)[k] for k in ("gerund", "base", "past")})
     if place:
         slots.update({"place": place, "in": words.in_place(place)})
     if thing:
-        slots.update({"object": thing, "are": "are" if thing in words.plural else "is"})
+        many = thing in words.plural
+        slots.update({"object": thing, "are": "are" if many else "is", "were": "were" if many else "was", "them": "them" if many else "it"})
     if time is not None:
         slots["time"] = time_text(time)
-    return rng.choice(words.phrasings[kind]).format(**slots)
+    return pattern.format(**slots)
+
+
+def phrase(rng, kind, words, **known):
+    return filled(rng.choice(words.phrasings[kind]), words, **known)
 
 
 def lines_of(segments, **wanted):
-    """Numbers of the lines that hold the wanted activity, place or seen object."""
+    """Numbers of the lines that hold the wanted activity or place, or show the wanted thing, lying about or carried."""
     return [i for i, s in enumerate(segments, 1)
-            if all(value in s.seen if key == "seen" else getattr(s, key) == value for key, value in wanted.items())]
+            if all(value in s.seen or value == s.held if key == "thing" else getattr(s, key) == value for key, value in wanted.items())]
 
 
 def pick_line(rng, segments, strict, alone):
@@ -232,23 +259,100 @@ def after(rng, segments, words, strict=True):
                 [n])
 
 
+def before(rng, segments, words, strict=True):
+    found = pick_line(rng, segments[1:], strict, once(segments))
+    if found is None:
+        return None
+    n = lines_of(segments, activity=found.activity)[-1]
+    if n == 1:
+        return None
+    return Case("before", phrase(rng, "before", words, activity=found.activity), sentence(segments[n - 2].activity), [n - 1], [n])
+
+
 def last_seen(rng, segments, words, strict=True):
-    things = sorted({thing for s in segments for thing in s.seen})
+    things = sorted({thing for s in segments for thing in (*s.seen, s.held) if thing})
     if not things:
         return None
-    thing = rng.choice(things)
-    lines = lines_of(segments, seen=thing)
+    moved = [t for t in things if len({segments[n - 1].place for n in lines_of(segments, thing=t)}) > 1]
+    thing = rng.choice(moved if moved and rng.random() < 0.5 else things)
+    lines = lines_of(segments, thing=thing)
     return Case("last_seen", phrase(rng, "last_seen", words, thing=thing),
                 sentence(words.in_place(segments[lines[-1] - 1].place)), [lines[-1]], lines)
 
 
-def why(rng, segments, words, strict=True):
-    found = pick_line(rng, segments, strict, lambda s: len(lines_of(segments, place=s.place)) == 1)
+ERRAND = re.compile(r"\bgo to the (.+?) and (.+?)[.?!]?$")
+PROMISE = re.compile(r"^i promise to (.+?)[.?!]?$")
+GREETING = re.compile(r"^(?:hello,|nice to meet you,)? ?(?:i am|my name is) (\w+)[.?!]?$")
+
+
+def errands(segments):
+    """[(line, place, what to do there)]: what the wearer was sent to do."""
+    return [(i, *found.groups()) for i, s in enumerate(segments, 1) if (found := ERRAND.search(s.heard))]
+
+
+def promises(segments):
+    """[(line, what to do)]"""
+    return [(i, found.group(1)) for i, s in enumerate(segments, 1) if (found := PROMISE.search(s.heard))]
+
+
+def greetings(segments):
+    """[(line, who it was)]"""
+    return [(i, found.group(1)) for i, s in enumerate(segments, 1) if (found := GREETING.search(s.heard))]
+
+
+def why(rng, segments, words, strict=True, sent=None):
+    """Because somebody said so, or for what was done there."""
+    sent = rng.random() < 0.6 if sent is None else sent
+    asked = [e for e in errands(segments) if e[1] in words.places]
+    if sent and asked:
+        _, place, _ = rng.choice(asked)
+        fit = [e for e in asked if e[1] == place]
+        if strict and (len(fit) > 1 or min(lines_of(segments, place=place), default=0) <= fit[0][0]):
+            return None
+        line, _, what = fit[-1]
+        return Case("why", phrase(rng, "why", words, place=place), f"To {what}.", [line], [line])
+    told = " ".join(s.heard for s in segments)
+    found = pick_line(rng, [s for s in segments if not any(e[1] == s.place for e in asked)], strict,
+                      lambda s: len(lines_of(segments, place=s.place)) == 1 and s.place not in told and not s.held)
     if found is None:
         return None
     n = lines_of(segments, place=found.place)[-1]
-    base = words.activities[segments[n - 1].activity]["base"]
-    return Case("why", phrase(rng, "why", words, place=found.place), f"To {base}.", [n], [n])
+    return Case("why", phrase(rng, "why", words, place=found.place), f"To {words.forms(segments[n - 1].activity)['base']}.", [n], [n])
+
+
+def promised(rng, segments, words, strict=True):
+    made = promises(segments)
+    if not made or strict and len(made) > 1:
+        return None
+    line, what = made[-1]
+    return Case("promised", phrase(rng, "promised", words), f"To {what}.", [line], [line])
+
+
+def met(rng, segments, words, strict=True, how=None):
+    known = greetings(segments)
+    if not known:
+        return None
+    how = how or rng.choice(("in", "any"))
+    if how == "any":
+        if strict and len(known) > 1:
+            return None
+        line, name = known[-1]
+        return Case("met", phrase(rng, "met_any", words), sentence(name), [line], [line])
+    place = segments[rng.choice(known)[0] - 1].place
+    there = [(line, name) for line, name in known if segments[line - 1].place == place]
+    if strict and len(there) > 1:
+        return None
+    line, name = there[-1]
+    return Case("met", phrase(rng, "met", words, place=place), sentence(name), [line], [line])
+
+
+def people(rng, segments, words, strict=True):
+    crowded = rng.random() < 0.75
+    found = pick_line(rng, [s for s in segments if bool(s.people) == crowded], strict, lambda s: len(lines_of(segments, place=s.place)) == 1)
+    if found is None:
+        return None
+    n = lines_of(segments, place=found.place)[-1]
+    return Case("people", phrase(rng, "people", words, place=found.place), sentence(vocab.PEOPLE[segments[n - 1].people]), [n], [n])
 
 
 def said(rng, segments, words, strict=True, how=None):
@@ -266,30 +370,15 @@ def said(rng, segments, words, strict=True, how=None):
 
 # ------------------------------------------------------------------------------------------------- the unanswerable
 
-STRANGE = ["spaceship", "elephant", "violin", "telescope", "ladder", "piano", "wallet", "passport", "remote control",
+STRANGE = ["spaceship", "elephant", "telescope", "ladder", "piano", "wallet", "passport", "remote control",
            "toaster", "newspaper", "guitar", "camera", "pillow", "hammer", "bicycle", "tiger", "statue", "helmet", "kettle",
            "carpet", "painting", "necklace", "skateboard", "rocket", "sword", "tent", "bracelet", "calculator", "flute"]
 
-# (question, words that could make it answerable when they are heard)
-GENERAL = [
-    ("Who phoned me?", ["called", "call"]), ("Who called me?", ["called", "call"]), ("What is my name?", ["name"]),
-    ("How old am I?", ["old", "birthday"]), ("How much money did I spend?", ["pounds"]), ("What did I pay?", ["pounds"]),
-    ("What day was it?", ["day"]), ("What was the weather like?", ["rain"]), ("Was it raining?", ["rain"]),
-    ("Who was with me?", ["waiting", "meet"]), ("What did I dream about?", []), ("Which song was playing?", []),
-    ("What is the name of the dog?", ["dog"]), ("Where do I live?", []), ("When was I born?", ["birthday"]),
-    ("How tall am I?", []), ("What did I have for breakfast?", []), ("What is my phone number?", []),
-    ("How far did I walk?", []), ("Who won the game?", []), ("What is the capital of France?", []),
-    ("Which shirt was I wearing?", []), ("How was I feeling?", []), ("What will I do tomorrow?", ["tomorrow"]),
-    ("Who is the president?", []), ("How many people were there?", []), ("What was on the television?", []),
-    ("Where is my sister?", []), ("What time did I wake up?", []), ("What is the meaning of life?", []),
-]
-ABOUT_THING = ["What colour {was} the {object}?", "How much did the {object} cost?", "Who gave me the {object}?",
-               "How big {was} the {object}?", "Who owns the {object}?", "How old {was} the {object}?"]
-
-
 def absent_activities(segments, words):
+    """What was never done, carrying some things among it."""
     done = {s.activity for s in segments}
-    return [a for a in words.activity_names if a not in done]
+    carried = [vocab.carrying(thing) for thing in words.objects[::3]]
+    return [a for a in words.activity_names + carried[:8] if a not in done]
 
 
 def refused(question, looked_up=()):
@@ -298,7 +387,7 @@ def refused(question, looked_up=()):
 
 def strange_thing(rng, segments, words):
     """A thing that is neither seen nor spoken of, nor part of what was done."""
-    told = " ".join(f"{s.activity} {s.heard} {' '.join(s.seen)}" for s in segments)
+    told = " ".join(f"{s.activity} {s.heard} {s.held} {' '.join(s.seen)}" for s in segments)
     pool = STRANGE if rng.random() < 0.4 else words.objects
     fit = [thing for thing in pool if thing not in told]
     return rng.choice(fit) if fit else "spaceship"
@@ -313,14 +402,15 @@ def undone(rng, segments, words):
     absent = absent_activities(segments, words)
     if not absent:
         return None
-    kind = rng.choice(("where_when", "where_when", "when_last", "after"))
+    kind = rng.choice(("where_when", "where_when", "when_last", "after", "before"))
     return refused(phrase(rng, kind, words, activity=rng.choice(absent)))
 
 
 def unvisited(rng, segments, words):
     been = {s.place for s in segments}
     away = [p for p in words.place_names if p not in been]
-    return refused(phrase(rng, rng.choice(("why", "said_in")), words, place=rng.choice(away))) if away else None
+    away = [p for p in away if not any(p in s.heard for s in segments)]
+    return refused(phrase(rng, rng.choice(("why", "said_in", "met", "people")), words, place=rng.choice(away))) if away else None
 
 
 def silence(rng, segments, words):
@@ -338,56 +428,86 @@ def silence(rng, segments, words):
 def too_late(rng, segments, words):
     """A time after the end of the day, or what came after its last line."""
     last = segments[-1]
-    if rng.random() < 0.3 and len(lines_of(segments, activity=last.activity)) == 1:
+    if last.activity and rng.random() < 0.3 and len(lines_of(segments, activity=last.activity)) == 1:
         return refused(phrase(rng, "after", words, activity=last.activity))
     return refused(phrase(rng, rng.choice(("doing_at", "said_at")), words, time=last.end + rng.randint(20, 600)))
 
 
+def unpromised(rng, segments, words):
+    """A promise that nobody made, or somebody met where nobody said a name."""
+    known, choices = greetings(segments), []
+    if not promises(segments):
+        choices.append(("promised", {}))
+    if not known:
+        choices.append(("met_any", {}))
+    silent = [s.place for s in segments if s.place and s.place not in {segments[line - 1].place for line, _ in known}]
+    if silent:
+        choices.append(("met", {"place": rng.choice(silent)}))
+    if not choices:
+        return None
+    kind, slots = rng.choice(choices)
+    return refused(phrase(rng, kind, words, **slots))
+
+
 def unstated(rng, segments, words):
     """What a log like this never says."""
-    spoken = " ".join(s.heard for s in segments)
-    if rng.random() < 0.5:
+    spoken, dice = " ".join(s.heard for s in segments), rng.random()
+    if dice < 0.4:
         seen = [thing for s in segments for thing in s.seen if thing not in spoken]
         thing = rng.choice(seen) if seen and rng.random() < 0.5 else strange_thing(rng, segments, words)
-        was = "were" if thing in words.plural else "was"
-        return refused(rng.choice(ABOUT_THING).format(object=thing, was=was))
-    return refused(rng.choice([q for q, clues in GENERAL if not any(clue in spoken for clue in clues)]))
+        return refused(filled(rng.choice(wordings.ABOUT_THING), words, thing=thing))
+    if dice < 0.5:
+        return refused(filled(rng.choice(wordings.ABOUT_PLACE), words, place=rng.choice(segments).place))
+    if dice < 0.6:
+        return refused(filled(rng.choice(wordings.ABOUT_ACTIVITY), words, activity=rng.choice(segments).activity))
+    return unstated_general(rng, segments, words)
+
+
+def unstated_general(rng, segments, words):
+    spoken = " ".join(s.heard for s in segments)
+    return refused(rng.choice([q for q, clues in wordings.GENERAL if not any(clue in spoken for clue in clues)]))
 
 
 KINDS = {"where_when": where_when, "doing_at": doing_at, "when_last": when_last, "did_i": did_i, "how_many": how_many,
-         "after": after, "last_seen": last_seen, "why": why, "said": said}
-REFUSALS = [unseen_thing, undone, unvisited, silence, too_late, unstated]
+         "after": after, "before": before, "last_seen": last_seen, "why": why, "said": said, "promised": promised, "met": met,
+         "people": people}
+REFUSALS = [unseen_thing, undone, unvisited, silence, too_late, unpromised, unstated]
 
 
 # --------------------------------------------------------------------------------------------------------- the plot
 
 # Which place one can walk to from where.
-HOME = ["bedroom", "bathroom", "kitchen", "living room"]
+HOME = ["bedroom", "bathroom", "kitchen", "living room", "hallway"]
 WAYS = {place: [p for p in HOME if p != place] for place in HOME}
 WAYS.update({
     "garden": ["kitchen", "living room", "workshop", "street"],
     "workshop": ["garden", "street"],
-    "street": ["garden", "living room", "supermarket", "cafe", "gym", "park", "bus stop", "office"],
+    "street": ["garden", "hallway", "supermarket", "cafe", "gym", "park", "bus stop", "office", "library", "train station"],
     "supermarket": ["street", "cafe", "bus stop"],
-    "cafe": ["street", "park", "supermarket", "office"],
+    "cafe": ["street", "park", "supermarket", "office", "library"],
     "gym": ["street", "bus stop"],
     "park": ["street", "cafe", "beach"],
-    "bus stop": ["office", "beach", "gym", "street", "supermarket"],
+    "bus stop": ["office", "beach", "gym", "street", "supermarket", "train station"],
     "office": ["bus stop", "cafe", "street"],
-    "beach": ["bus stop", "park"],
+    "beach": ["bus stop", "park", "train station"],
+    "library": ["street", "cafe"],
+    "train station": ["street", "bus stop", "beach"],
 })
 for _room in ("kitchen", "living room"):
-    WAYS[_room] += ["garden", "street"]
+    WAYS[_room] += ["garden"]
+WAYS["hallway"] += ["street", "street", "street"]
+# How many people one sees: weights of nobody, one, two, three.
+CROWD = {"home": [85, 11, 3, 1], "else": [48, 24, 17, 11]}
 
-QUOTA = {"where_when": 2, "doing_at": 3, "when_last": 2, "did_i": 2, "how_many": 2, "after": 2, "last_seen": 3, "why": 1,
-         "said": 2}
-UNANSWERABLE = 5
+QUOTA = {"where_when": 3, "doing_at": 3, "when_last": 2, "did_i": 2, "how_many": 2, "after": 2, "before": 2, "last_seen": 4, "why": 2,
+         "said": 2, "promised": 1, "met": 1, "people": 2}
+UNANSWERABLE = 7
 
 
 def cut(rng, seconds):
-    """Whole-second segments of 5 to 10 s that fill the day."""
-    fewest, most = max(1, math.ceil(seconds / 9)), max(1, int(seconds / 6.4))
-    lengths = [5] * rng.randint(fewest, max(fewest, most))
+    """Whole-second segments of 6 to 10 s that fill the day."""
+    fewest, most = max(1, math.ceil(seconds / 9)), max(1, int(seconds / 7))
+    lengths = [6] * rng.randint(fewest, max(fewest, most))
     while sum(lengths) > seconds and len(lengths) > 1:
         lengths.pop()
     for _ in range(seconds - sum(lengths)):
@@ -396,24 +516,74 @@ def cut(rng, seconds):
     return lengths
 
 
+def walk(rng, count):
+    """Places, one for each segment, each a neighbour of the one before or the same."""
+    place = rng.choice(HOME[:4]) if rng.random() < 0.7 else rng.choice(list(WAYS))
+    out = []
+    while len(out) < count:
+        out += [place] * rng.choice((1, 1, 2, 2, 3))
+        place = rng.choice(WAYS[place])
+    return out[:count]
+
+
+def said_lines(rng, segments):
+    """Who says what: an errand before the place is reached, a promise, names of people met, and whatever else people say."""
+    free = [i for i, s in enumerate(segments)]
+    rng.shuffle(free)
+
+    def say(i, text):
+        if segments[i].heard or any(s.heard == text for s in segments):
+            return
+        segments[i].heard = text
+        if i in free:
+            free.remove(i)
+
+    reached = {}
+    for i, s in enumerate(segments):
+        reached.setdefault(s.place, i)
+    aims = [(place, i) for place, i in reached.items() if i >= 2]
+    rng.shuffle(aims)
+    for place, i in aims[:rng.choice((1, 1, 2)) if len(segments) > 8 else rng.choice((0, 1))]:
+        say(rng.randrange(max(0, i - 5), i), vocab.fill(rng, rng.choice(vocab.ERRANDS), place=place))
+    if rng.random() < 0.85 and free:
+        say(free[0], vocab.fill(rng, rng.choice(vocab.PROMISES)))
+    with_people = [i for i in free if segments[i].people]
+    for i in with_people[:rng.choice((0, 1, 1, 2, 2))]:
+        say(i, vocab.fill(rng, rng.choice(vocab.GREETINGS)))
+    ordinary = vocab.SPEECH[len(vocab.PROMISES + vocab.GREETINGS + vocab.ERRANDS):]
+    for i in list(free):
+        if rng.random() < 0.28:
+            say(i, vocab.fill(rng, rng.choice(ordinary)))
+
+
 def plot(rng, seconds):
-    """Segments along a walk between neighbouring places, a few objects lying about in several of them."""
-    place = rng.choice(HOME) if rng.random() < 0.7 else rng.choice(list(WAYS))
-    stay, now, segments, said_before = rng.choice((1, 1, 2, 2, 3)), 0, [], set()
+    """A day: a walk between neighbouring places, things done again, things carried off and found elsewhere, people, words, sounds."""
+    lengths = cut(rng, seconds)
+    now, segments = 0, []
     about = rng.sample(vocab.OBJECT_NAMES, min(len(vocab.OBJECT_NAMES), 8 + seconds // 45))
-    for length in cut(rng, seconds):
-        if stay == 0:
-            place, stay = rng.choice(WAYS[place]), rng.choice((1, 1, 2, 2, 3))
-        before = segments[-1].activity if segments else None
-        done = {s.activity for s in segments}
-        fit = [a for a in vocab.activities_of(place) if a != before]
+    for length, place in zip(lengths, walk(rng, len(lengths))):
+        before_, done = (segments[-1].activity if segments else None), {s.activity for s in segments}
+        fit = [a for a in vocab.activities_of(place) if a not in (before_, vocab.CARRYING)]
         again = [a for a in fit if a in done]
         activity = rng.choice(again if again and rng.random() < 0.5 else fit)
-        heard = vocab.sample_sentence(rng) if rng.random() < 0.45 else ""
-        heard = "" if heard in said_before else heard
-        said_before.add(heard)
-        segments.append(Segment(now, now + length, place, activity, rng.sample(about, rng.choice((1, 1, 2))), heard))
-        now, stay = now + length, stay - 1
+        crowd = rng.choices(range(4), CROWD["home" if place in HOME else "else"])[0]
+        segments.append(Segment(now, now + length, place, activity, rng.sample(about, rng.choice((1, 1, 2))), people=crowd))
+        now += length
+    portable = [thing for thing in about if thing in vocab.HELD_NAMES]
+    for thing in rng.sample(portable, min(len(portable), 1 + (len(segments) > 6) + (len(segments) > 12))):
+        i = rng.randrange(len(segments))
+        if segments[i].held or any(0 <= k < len(segments) and segments[k].held == thing for k in (i - 1, i + 1)):
+            continue
+        segments[i].held, segments[i].activity = thing, vocab.carrying(thing)
+        later = [k for k in range(i + 1, len(segments)) if segments[k].place != segments[i].place]
+        if later and rng.random() < 0.5:      # somebody took it somewhere else
+            found = segments[rng.choice(later)]
+            found.seen = list(dict.fromkeys([*found.seen[:1], thing]))
+    for s in segments:
+        s.seen = [thing for thing in s.seen if thing != s.held]
+    said_lines(rng, segments)
+    for s in segments:
+        s.sound = rng.choice(vocab.sounds_of(s.place, s.activity)) if rng.random() < 0.6 else ""
     return segments
 
 
@@ -441,6 +611,8 @@ def examine(rng, segments, words=VOCABULARY):
             gaps += fill(1, lambda: how_many(rng, segments, words, several=False))
         elif kind == "said":
             gaps += fill(1, lambda: said(rng, segments, words, how="at")) + fill(1, lambda: said(rng, segments, words, how="in"))
+        elif kind == "why":
+            gaps += fill(1, lambda: why(rng, segments, words, sent=True)) + fill(1, lambda: why(rng, segments, words, sent=False))
         else:
             gaps += fill(count, lambda: KINDS[kind](rng, segments, words))
     for make in rng.sample(REFUSALS, UNANSWERABLE):
@@ -449,7 +621,7 @@ def examine(rng, segments, words=VOCABULARY):
     return cases, gaps
 
 
-def make_day(seed, seconds=90):
+def make_day(seed, seconds=120):
     """A day with questions of every kind; of 300 tries the first with no gap (short days may keep one)."""
     rng = random.Random(f"elenchus day {seed} {seconds}")
     best = None
@@ -466,7 +638,7 @@ def make_day(seed, seconds=90):
 def main():
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("--seed", type=int, default=1)
-    args.add_argument("--seconds", type=int, default=90)
+    args.add_argument("--seconds", type=int, default=120)
     args = args.parse_args()
     day = make_day(args.seed, args.seconds)
     print(log_text(day.segments))

@@ -12,18 +12,19 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 
 import days
 import vocab
+import wordings
 from days import Segment, Words
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 SPECIAL = ["<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
 CHAT_TEMPLATE = ("{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
                  "{% if add_generation_prompt %}<|assistant|>{% endif %}")
-VOCABULARY_SIZE = 2400
+VOCABULARY_SIZE = 3200
 
 # ----------------------------------------------------------------------------------- words outside the starter world
 
 MORE_PLACES = {name: {"in": f"{prep} the {name}"} for prep, names in {
-    "in": "library,museum,hallway,attic,cellar,garage,restaurant,bakery,pharmacy,hospital,church,forest,school,classroom,"
+    "in": "museum,attic,cellar,garage,restaurant,bakery,pharmacy,hospital,church,forest,school,classroom,"
           "theatre,cinema,hotel,lift,barn,dining room,laundry room,car,playground,stable,bar,bookshop",
     "on": "balcony,terrace,bridge,train,bus,roof,boat,platform,stairs,square",
     "at": "airport,station,market,lake,harbour,counter,bank,post office,swimming pool,petrol station"}.items()
@@ -35,6 +36,7 @@ MORE_OBJECTS = ("mug,plate,fork,knife,spoon,pot,pan,lamp,chair,table,sofa,blanke
                 "lemon,pear,peach,onion,carrot,tomato,potato,pizza,sausage,cookies,chocolate,honey,kettle,toaster,camera,"
                 "television,remote control,tin opener,water bottle,first aid kit,shopping bag,violin,flute,kite,puzzle,"
                 "chessboard,football,racket,skates,helmet,whistle,leash,birdcage,fish tank,stroller").split(",")
+MORE_OBJECTS = [thing for thing in MORE_OBJECTS if thing not in vocab.OBJECT_NAMES]
 MORE_PLURAL = {"nails", "boots", "slippers", "cookies", "skates"}
 
 MORE_ACTIVITIES = {g: {"gerund": g, "base": b, "past": p} for g, b, p in (line.split("/") for line in """
@@ -96,18 +98,8 @@ pushing a pram/push a pram/pushed a pram
 blowing up a balloon/blow up a balloon/blew up a balloon
 """.strip().splitlines())}
 
-# Further wordings of the same questions. Days are examined with days.PHRASINGS alone.
-PHRASINGS = {kind: known + more for (kind, known), more in zip(days.PHRASINGS.items(), (
-    ["In what place did I {base}?", "Where had I been {gerund}?", "Which place was I in when I {past}?"],
-    ["What was I up to at {time}?", "What did I do around {time}?", "Tell me what I was doing at {time}."],
-    ["When did I {base} for the last time?", "What time did I last {base}?"],
-    ["Have I been {gerund}?", "Did I {base} at all?", "Was there a time when I was {gerund}?"],
-    ["How many times have I been {gerund}?", "How often was I {gerund}?"],
-    ["What happened after I {past}?", "What did I do next after {gerund}?", "After {gerund}, what did I do?"],
-    ["Where did I see the {object}?", "Where were the {object} last?", "In which room {are} the {object}?", "Where have I put my {object}?"],
-    ["Why did I visit the {place}?", "What did I want in the {place}?", "What was I {in} for?"],
-    ["What did they say at {time}?", "What could be heard at {time}?", "What did someone say at {time}?"],
-    ["What did they say {in}?", "What could be heard {in}?", "What was talked about {in}?"]))}
+# What is asked while learning: the days' own wordings, often, and many more; days are examined with days.PHRASINGS alone.
+PHRASINGS = {kind: known * 6 + wordings.WORDINGS.get(kind, []) for kind, known in days.PHRASINGS.items()}
 STARTER_WORDS = Words(vocab.PLACES, vocab.OBJECT_NAMES, vocab.ACTIVITY, vocab.PLURAL, PHRASINGS)
 
 LOOSE_WORDS = ("the a to of and you i it is was we they he she not all can will one two time day new old good right big little "
@@ -147,7 +139,14 @@ def open_words(rng):
 # ------------------------------------------------------------------------------------------------------------- logs
 
 def spoken(rng, words):
-    if rng.random() < 0.85:
+    dice = rng.random()
+    if dice < 0.14:
+        return vocab.fill(rng, rng.choice(vocab.ERRANDS), place=rng.choice(words.place_names), object=rng.choice(words.objects))
+    if dice < 0.23:
+        return vocab.fill(rng, rng.choice(vocab.PROMISES), base=words.forms(rng.choice(words.activity_names))["base"], object=rng.choice(words.objects))
+    if dice < 0.33:
+        return vocab.fill(rng, rng.choice(vocab.GREETINGS), name=made_up(rng) if rng.random() < 0.2 else rng.choice(vocab.NAMES))
+    if dice < 0.88:
         return vocab.sample_sentence(rng)
     text = [rng.choice(LOOSE_WORDS) for _ in range(rng.randint(2, 8))]
     if rng.random() < 0.3:
@@ -168,9 +167,17 @@ def shuffled(rng, count, words):
         start = now + (rng.randint(0, 6) if gap else 0)
         now = start + rng.randint(1 if long < 6 else 2, long)
         seen = rng.sample(objects, min(len(objects), rng.choice((0, 1, 1, 2, 2, 3))))
-        segments.append(Segment(start, now, rng.choice(places), rng.choice(activities), seen,
-                                spoken(rng, words) if rng.random() < loud else ""))
+        s = Segment(start, now, rng.choice(places), rng.choice(activities), seen, spoken(rng, words) if rng.random() < loud else "",
+                    people=rng.choices(range(4), (55, 20, 15, 10))[0])
+        if rng.random() < 0.14:
+            carry(s, rng.choice(objects))
+        segments.append(s)
     return segments
+
+
+def carry(segment, thing):
+    segment.held, segment.activity = thing, vocab.carrying(thing)
+    segment.seen = [other for other in segment.seen if other != thing]
 
 
 def misheard(rng, text, words):
@@ -193,21 +200,54 @@ def perceived(rng, segments, words):
     moved = [segments[0].start] + [s.start + rng.choice((-2, -1, 0, 0, 1, 2)) for s in segments[1:]] + [segments[-1].end]
     for i, s in enumerate(segments):
         place = rng.choice(words.place_names) if rng.random() < wrong / 2 else s.place
-        activity = rng.choice(words.activity_names) if rng.random() < wrong else s.activity
+        activity, held = s.activity, s.held
+        if rng.random() < wrong:
+            held = rng.choice(words.objects) if rng.random() < 0.3 else ""
+            activity = vocab.carrying(held) if held else rng.choice(words.activity_names)
+        people = s.people if rng.random() > wrong else rng.randrange(4)
         seen = [rng.choice(words.objects) if rng.random() < wrong else o for o in s.seen if rng.random() > wrong]
         if rng.random() < wrong:
             seen.append(rng.choice(words.objects))
         heard = misheard(rng, s.heard, words) if s.heard and rng.random() < 0.7 else s.heard
         start, end = moved[i], max(moved[i + 1], moved[i] + 1)
-        fresh = Segment(start, end, place, activity, list(dict.fromkeys(seen)), heard)
+        fresh = Segment(start, end, place, activity, [t for t in dict.fromkeys(seen) if t != held], heard, held, people)
         if rng.random() < wrong and end - start > 3:     # a blink of something else in the middle
             cut = rng.randint(start + 1, end - 2)
             blink = cut + rng.choice((1, 2)) if cut + 2 < end else cut + 1
-            out += [Segment(start, cut, place, activity, fresh.seen, heard),
+            out += [Segment(start, cut, place, activity, fresh.seen, heard, held, people),
                     Segment(cut, blink, place, rng.choice(words.activity_names), [], "")]
-            fresh = Segment(blink, end, place, activity, fresh.seen, "")
+            fresh = Segment(blink, end, place, activity, fresh.seen, "", held, people)
         out.append(fresh)
     return out
+
+
+def heard_alone(rng, count, words):
+    """What a log holds when nobody looked: sentences with their times."""
+    now, segments = rng.randint(0, 20), []
+    for _ in range(count):
+        long = rng.choice((1, 2, 2, 3))
+        heard = spoken(rng, words)
+        segments.append(Segment(now, now + long, "", "", [], misheard(rng, heard, words) if rng.random() < 0.2 else heard))
+        now += long + rng.choice((0, 1, 3, 6, 10, 15))
+    return segments
+
+
+HEARD_KINDS = {"said": 4, "promised": 2, "met": 2, "unanswerable": 3}
+
+
+def heard_cases(rng, segments, words, count):
+    """Questions that the sound alone answers, or does not."""
+    cases, asked = [], set()
+    for kind in rng.choices(list(HEARD_KINDS), list(HEARD_KINDS.values()), k=2 * count):
+        if kind == "unanswerable":
+            case = rng.choice((days.too_late, days.unstated_general, days.unpromised))(rng, segments, words)
+        else:
+            case = days.KINDS[kind](rng, segments, words, strict=False, **{"said": {"how": "at"}, "met": {"how": "any"}}.get(kind, {}))
+        if case and case.question not in asked and len(cases) < count:
+            asked.add(case.question)
+            case.question = casual(rng, case.question)
+            cases.append(case)
+    return cases
 
 
 def random_log(rng, most_lines):
@@ -220,15 +260,36 @@ def random_log(rng, most_lines):
         words = open_words(rng)
         segments = shuffled(rng, count, words)
         return (perceived(rng, segments, words) if rng.random() < 0.2 else segments), words
-    segments = days.plot(rng, int(count * rng.uniform(6.5, 8.5)))[:most_lines]
+    segments = days.plot(rng, max(20, int(count * rng.uniform(7, 8.5))))[:most_lines]
     if dice < 0.70:
         segments = perceived(rng, segments, STARTER_WORDS)
     return segments, STARTER_WORDS
 
 
-KIND_WEIGHTS = {"where_when": 9, "doing_at": 28, "when_last": 13, "did_i": 14, "how_many": 9, "after": 10, "last_seen": 16,
-                "why": 7, "said": 44, "unanswerable": 28}
-REFUSAL_WEIGHTS = [2, 2, 1, 4, 2, 2]     # as days.REFUSALS: silence is the hardest to notice
+KIND_WEIGHTS = {"where_when": 10, "doing_at": 22, "when_last": 12, "did_i": 12, "how_many": 10, "after": 11, "before": 14, "last_seen": 17,
+                "why": 18, "said": 28, "promised": 5, "met": 9, "people": 13, "unanswerable": 40}
+REFUSAL_WEIGHTS = [2, 2, 1.5, 3, 2, 2, 4]     # as days.REFUSALS
+
+
+OPENINGS = ("please tell me: ", "hey, ", "ok, ", "so ", "and ", "well, ", "quick question: ", "one more thing: ", "sorry, ", "just tell me: ", "now ",
+            "do you remember: ", "i forgot: ", "look it up: ", "i wonder, ", "can you tell me, ", "excuse me, ", "help me: ", "hm, ")
+ENDINGS = (" today", " in the video", " please", " again", ", do you know", ", can you say", " earlier", " by any chance", ", i forgot", " then",
+           " exactly", ", tell me", " this time")
+
+
+def casual(rng, question):
+    """As people type: now and then in small letters, without the mark, or with words around it that mean nothing."""
+    dice = rng.random()
+    if dice < 0.08:
+        question = question.lower()
+    elif dice < 0.12:
+        question = question[:1].lower() + question[1:]
+    elif dice < 0.19:
+        question = question.rstrip("?.!") + rng.choice(ENDINGS) + rng.choice(("?", "?", "."))
+    elif dice < 0.26:
+        opening = rng.choice(OPENINGS) if rng.random() < 0.7 else rng.choice(LOOSE_WORDS) + rng.choice((", ", " ", ": "))
+        question = (opening[:1].upper() + opening[1:]) + question[:1].lower() + question[1:]
+    return question.rstrip("?.!") if rng.random() < 0.08 else question
 
 
 def random_cases(rng, segments, words, count):
@@ -242,6 +303,7 @@ def random_cases(rng, segments, words, count):
                 else days.KINDS[kind](rng, segments, words, strict=False))
         if case and case.question not in asked:
             asked.add(case.question)
+            case.question = casual(rng, case.question)
             cases.append(case)
     return cases
 
@@ -250,7 +312,7 @@ def random_cases(rng, segments, words, count):
 
 # One token for a line number (with its space, the same in the log and in a citation), for a minute, for two digits,
 # and for what opens a part of a line; words take their leading space.
-PIECES = r"\[\d{1,3}\] |\. (?:Seen|Heard):|\d\d:|\d{1,2}| ?[\p{L}']+| ?[^\s\p{L}\d]|\s"
+PIECES = r"\[\d{1,3}\] |\. (?:With|Seen|Heard):|\d\d:|\d{1,2}| ?[\p{L}']+| ?[^\s\p{L}\d]|\s"
 
 
 def prompt(name, **holes):
@@ -258,7 +320,7 @@ def prompt(name, **holes):
         return jinja2.Template(file.read(), keep_trailing_newline=False).render(**holes)
 
 
-def corpus(seed=0, lessons=3000):
+def corpus(seed=0, lessons=4000):
     """Text for the tokenizer: enough days, plus what must be one token whatever its frequency."""
     rng = random.Random(seed)
     yield prompt("video-qa", log="", question="")
@@ -273,7 +335,13 @@ def corpus(seed=0, lessons=3000):
     for place in ACTIVITIES_IN:
         for _ in range(10):
             yield prompt("activities", place=place, count=8)
-            yield activities_reply(place, 8)
+            yield activities_reply(place, 10)
+    import lm_tasks      # which reads this file
+    for name, example in lm_tasks.EXAMPLES.items():
+        for _ in range(300):
+            text, reply, _ = example(rng)
+            yield text
+            yield reply
 
 
 def train_tokenizer(path):
@@ -308,7 +376,8 @@ MORE_ACTIVITIES_IN = {
     "classroom": ["writing a letter", "reading a book", "drawing a house"],
     "playground": ["throwing a ball", "playing football", "riding a bike", "eating ice cream"],
 }
-ACTIVITIES_IN = {**{p: vocab.activities_of(p) for p in vocab.PLACE_NAMES}, **MORE_ACTIVITIES_IN}
+ACTIVITIES_IN = {**{p: vocab.activities_of(p) for p in vocab.PLACE_NAMES},
+                 **{p: doing + [vocab.CARRYING] for p, doing in MORE_ACTIVITIES_IN.items() if p not in vocab.PLACES}}
 
 
 def activities_reply(place, count):
@@ -354,10 +423,15 @@ class Writer:
     def pieces(self, number, s):
         """(field, text) of a log line; joined they are days.log_line."""
         out = [("number", f"[{number}] "), ("time", f"{s.start // 60:02d}:"), ("time", f"{s.start % 60:02d}"), ("", "-"),
-               ("time", f"{s.end // 60:02d}:"), ("time", f"{s.end % 60:02d}"), ("place", " " + s.place), ("", ","),
-               ("activity", " " + s.activity)]
+               ("time", f"{s.end // 60:02d}:"), ("time", f"{s.end % 60:02d}")]
+        if not s.place:
+            heard = days.closed(s.heard)
+            return out + [("place", " Heard"), ("", ":"), ("heard", " " + heard[:-1]), ("", heard[-1])]
+        out += [("place", " " + s.place), ("", ","), ("activity", " " + s.activity)]
+        if s.people:
+            out += [("", ". With:"), ("people", " " + vocab.PEOPLE[s.people])]
         for i, thing in enumerate(s.seen):
-            out += [("", ",") if i else ("", ". Seen:"), ("seen " + thing, " " + thing)]
+            out += [("", ",") if i else ("", ". Seen:"), ("thing " + thing, " " + thing)]
         if s.heard:
             heard = days.closed(s.heard)
             out += [("", ". Heard:"), ("heard", " " + heard[:-1]), ("", heard[-1])]
@@ -374,6 +448,10 @@ class Writer:
             spots = {}
             for name, text in self.pieces(number, s):
                 ids = self.ids(text)
+                if name == "heard":
+                    self.parts(spots, text, len(prefix))
+                if name == "activity" and s.held:
+                    spots["thing " + s.held] = list(range(len(prefix), len(prefix) + len(ids)))[-len(self.ids(" " + s.held)):]
                 if name:
                     spots.setdefault(name, []).extend(range(len(prefix), len(prefix) + len(ids)))
                 prefix += ids
@@ -389,6 +467,16 @@ class Writer:
             self.ask(lesson, case, segments, where)
         return lesson
 
+    def parts(self, spots, heard, begin):
+        """Where in what is heard the errand's place and content, the promise and the name stand."""
+        for pattern, names in ((days.ERRAND, ("sent to", "errand")), (days.PROMISE, ("promise",)), (days.GREETING, ("name",))):
+            found = pattern.search(heard[1:])
+            if found:
+                offsets = self.tokenizer.encode(heard, add_special_tokens=False).offsets
+                for group, name in enumerate(names, 1):
+                    a, b = (x + 1 for x in found.span(group))
+                    spots[name] = [begin + i for i, (x, y) in enumerate(offsets) if x < b and y > a]
+
     def ask(self, lesson, case, segments, where):
         question = self.ids(" " + case.question) + [self.end, self.assistant]
         reply = self.ids(case.reply()) + [self.end]
@@ -402,8 +490,10 @@ class Writer:
         for i, n in enumerate(case.lines):
             looked = case.looked_up[i] if len(case.looked_up) == len(case.lines) else case.looked_up[-1 if case.kind in ("when_last", "last_seen") else 0]
             looks.append((first - 1 + i, where[looked - 1].get(named) or where[looked - 1]["place"]))
-        copied = {"where_when": "place", "last_seen": "place", "doing_at": "activity", "after": "activity", "when_last": "time",
-                  "why": "activity", "said": "heard"}.get(case.kind)
+        copied = {"where_when": "place", "last_seen": "place", "doing_at": "activity", "after": "activity", "before": "activity",
+                  "when_last": "time", "said": "heard", "promised": "promise", "met": "name", "people": "people",
+                  "why": "errand" if case.kind == "why" and named == "sent to" else "activity"}.get(case.kind)
+        copied = copied if case.lines and copied in where[case.lines[0] - 1] else None
         if copied:
             source = where[case.lines[0] - 1][copied][:2 if copied == "time" else None]
             answer = range(len(case.lines), len(reply) - 2)   # reply indices of the words before the full stop
@@ -415,11 +505,18 @@ class Writer:
     @staticmethod
     def named_field(case, segments):
         """Which part of the line the question's words are to be found in."""
-        if case.kind in ("where_when", "when_last", "did_i", "how_many", "after"):
+        if case.kind in ("where_when", "when_last", "did_i", "how_many", "after", "before"):
             return "activity"
         if case.kind == "last_seen":
-            things = [t for s in segments for t in s.seen if t in case.question]
-            return "seen " + max(things, key=len)
+            question = case.question.lower()
+            things = [t for s in segments for t in (*s.seen, s.held) if t and t in question]
+            return "thing " + max(things, key=len)
+        if case.kind == "why" and any(line in case.lines and place in case.question.lower() for line, place, _ in days.errands(segments)):
+            return "sent to"
+        if case.kind == "promised":
+            return "promise"
+        if case.kind == "met":
+            return "name"
         if case.kind == "said":
             return "told"       # only these tokens know that something was said in their line
         if case.kind == "doing_at":
@@ -430,7 +527,7 @@ class Writer:
         """The activities prompt for several places; the prefix is what comes before the place's name."""
         lesson = Lesson(list(self.activities_head), [0] * len(self.activities_head))
         for place in rng.sample(list(ACTIVITIES_IN), count):
-            number = rng.choice((8, 8, 8, 3, 4, 5, 6, 10))
+            number = rng.choice((10, 10, 10, 8, 3, 4, 5, 6))
             question = self.ids(" " + place + self.activities_tail.replace("COUNT", str(number))) + [self.end, self.assistant]
             lesson.asks.append((question + self.ids(activities_reply(place, number)) + [self.end], len(question)))
             lesson.looks.append([])

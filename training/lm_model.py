@@ -238,8 +238,41 @@ class Muon(torch.optim.Optimizer):
 
 def orthogonal(x, steps=5):
     """x: (members, rows, columns), rows <= columns -> nearly orthogonal rows."""
-    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
         a = x @ x.transpose(1, 2)
         x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
-    return x.float()
+    return x
+
+
+@torch.no_grad()
+def grow(model, weights, old_tokenizer, new_tokenizer):
+    """Writes a smaller model's weights into a wider one that computes the same: what is new writes nothing yet.
+
+    Heads keep their width; new heads, inner units and channels begin random where they read and at zero where they write
+    into the residual stream. RMSNorm divides by a mean over more channels, which its weights make up for. Tokens are
+    matched by their text; a new token begins as the mean of the old ones that spelled it.
+    """
+    small = weights["model.norm.weight"].shape[0]
+    ratio = (small / model.shape.hidden) ** 0.5
+    known = old_tokenizer.get_vocab()
+    for name, p in model.named_parameters():
+        old = weights[name].float()
+        if "embed_tokens" in name:
+            p.zero_()
+            for token, i in new_tokenizer.get_vocab().items():
+                if token in known:
+                    p[i, :small] = old[known[token]]
+                else:
+                    text = new_tokenizer.decode([i], skip_special_tokens=False)
+                    ids = old_tokenizer.encode(text, add_special_tokens=False).ids
+                    p[i, :small] = old[ids].mean(0) if ids else 0.0
+        elif p.ndim == 1:
+            p[:small] = old * ratio
+        else:
+            writes = "o_proj" in name or "down_proj" in name
+            rows, columns = old.shape
+            if writes:
+                p[rows:] = 0.0       # new channels stay silent
+                p[:, columns:] = 0.0    # and so do new heads and inner units
+            p[:rows, :columns] = old

@@ -77,9 +77,10 @@ def caption_example(rng):
 
 # ----------------------------------------------------------------------------------------------------------- stories
 
-def story(rng, told):
+def story(told):
     """At most three sentences from (segment, span of its activity, span of its place, place as told) each: of up to three moments
-    one each, of up to six two each, of more the first two, two in the middle and the last two. A moment that goes on is told once."""
+    one each, of up to six two each, of more the first two, two in the middle and the last two. A moment that goes on is told once, and
+    so is the place of two moments in one sentence."""
     same = lambda a, b: (a[0].place, a[0].activity) == (b[0].place, b[0].activity)
     new = [t for i, t in enumerate(told) if i == 0 or not same(t, told[i - 1])]
     n = len(new)
@@ -88,7 +89,7 @@ def story(rng, told):
     elif n <= 6:
         parts = [new[:2], new[2:4] if n > 4 else new[2:3], new[4:] if n > 4 else new[3:]]
     else:
-        middle = rng.randint(2, n - 4)
+        middle = (n - 2) // 2
         parts = [new[:2], new[middle:middle + 2], new[-2:]]
     openings = {1: ["I was"], 2: ["First I was", "Then I was"], 3: ["First I was", "Then I was", "Finally I was"]}[len(parts)]
     out, links = "", []
@@ -96,7 +97,8 @@ def story(rng, told):
         out += (" " if out else "") + opening
         for i, (s, activity, place, where) in enumerate(part):
             out += " and" if i else ""
-            for text, source in ((s.activity, activity), (where, place)):
+            goes_on = i + 1 < len(part) and part[i + 1][0].place == s.place
+            for text, source in ((s.activity, activity), (where, place))[:1 if goes_on else 2]:
                 links.append(((len(out) + 1, len(out) + 1 + len(text)), source))
                 out += " " + text
         out += "."
@@ -122,7 +124,7 @@ def story_example(rng):
         where = words.in_place(s.place)
         told.append((s, span(text, s.activity, at), span(text, where, at), where))
         at += len(note) + 1
-    return (text, *story(rng, told))
+    return (text, *story(told))
 
 
 # --------------------------------------------------------------------------------------------- persons and things
@@ -187,34 +189,6 @@ def entities_example(rng):
 
 
 EXAMPLES = {"caption": caption_example, "story": story_example, "entities": entities_example}
-
-
-def head(name):
-    """What every prompt of a kind begins with, up to the first hole, without the space before it."""
-    holes = {"caption": {"place": "PLACE", "activity": "", "things": []}, "story": {"notes": ["PLACE"]}, "entities": {"text": "PLACE"}}
-    return lm_data.prompt(name, **holes[name]).split("PLACE")[0].removesuffix("Text: ").rstrip(" ")
-
-
-USER = "<|user|>"
-
-
-def lesson(write, rng, name, count):
-    """A lm_data.Lesson of `count` different prompts of one kind; they share what they begin with."""
-    start = write.ids(USER + head(name))
-    made = lm_data.Lesson(list(start), [0] * len(start))
-    for _ in range(count):
-        text, reply, links = EXAMPLES[name](rng)
-        asked = write.tokenizer.encode(USER + text, add_special_tokens=False)
-        assert asked.ids[:len(start)] == start, "the head ends between two tokens"
-        said = write.tokenizer.encode(reply, add_special_tokens=False)
-        first = len(asked.ids) - len(start) + 2
-        looks = []
-        for (a, b), (c, d) in links:
-            spots = [i for i, (x, y) in enumerate(asked.offsets) if x < d + len(USER) and y > c + len(USER)]
-            looks += [(first + i - 1, spots) for i, (x, y) in enumerate(said.offsets) if x < b and y > a]
-        made.asks.append((asked.ids[len(start):] + [write.end, write.assistant] + said.ids + [write.end], first))
-        made.looks.append(looks)
-    return made
 
 
 if __name__ == "__main__":

@@ -207,7 +207,7 @@ COLOURS = ["red", "blue", "green", "yellow", "black", "white", "brown", "pink"]
 PROMISES = ["i promise to {base}.", "i promise to call {name}.", "i promise to bring the {object}.", "i promise to buy {food}."]
 GREETINGS = ["hello, i am {name}.", "hello, my name is {name}.", "nice to meet you, i am {name}."]
 ERRANDS = ["please go to the {place} and {errand}.", "can you go to the {place} and {errand}?", "you should go to the {place} and {errand}."]
-# What one can be sent for; the purchases end in something of FOODS, the rest in a name or a thing.
+# What one can be sent for: the first two to a supermarket, the rest anywhere.
 ERRAND = ["buy {food}", "buy {number} bags of {food}", "meet {name}", "fetch the {object}", "look for {name}", "return the {object}"]
 
 SPEECH = PROMISES + GREETINGS + ERRANDS + [
@@ -326,7 +326,8 @@ def fill(rng, pattern, **known):
         "number": rng.choice(NUMBERS), "day": rng.choice(DAYS), "food": food, "food2": food2,
         "colour": rng.choice(COLOURS), "base": rng.choice(ACTIVITIES)["base"], **known}
     if "{errand}" in pattern:
-        holes.setdefault("errand", rng.choice(ERRAND).format(**holes))
+        fit = ERRAND[:2] if holes["place"] == "supermarket" else ERRAND[2:]
+        holes.setdefault("errand", rng.choice(fit).format(**holes))
     if holes["object"] in PLURAL:
         pattern = pattern.replace("the {object} is", "the {object} are").replace("a new {object}", "new {object}")
     else:
