@@ -321,10 +321,11 @@ def fill(rng, pattern, **known):
     food, food2 = rng.sample(FOODS, 2)
     name, name2 = rng.sample(NAMES, 2)
     place = rng.choice(PLACE_NAMES)
+    base = rng.choice([a["base"] for a in ACTIVITIES if "{name}" not in pattern or " my " not in a["base"]])
     holes = {
         "name": name, "name2": name2, "object": rng.choice(OBJECT_NAMES), "place": place, "in": in_place(place), "time": rng.choice(TIMES),
         "number": rng.choice(NUMBERS), "day": rng.choice(DAYS), "food": food, "food2": food2,
-        "colour": rng.choice(COLOURS), "base": rng.choice(ACTIVITIES)["base"], **known}
+        "colour": rng.choice(COLOURS), "base": base, **known}
     if "{errand}" in pattern:
         fit = ERRAND[:2] if holes["place"] == "supermarket" else ERRAND[2:]
         holes.setdefault("errand", rng.choice(fit).format(**holes))
