@@ -174,7 +174,9 @@ def train(args):
                   + " ".join(f"{k} {v:.3f}" for k, v in mean.items())
                   + " read " + " ".join(f"{k} {v / tokens:.0%}" for k, v in read.items()), flush=True)
         if step % args.exam_every == 0:
-            print("exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(model, write, 6).items()), flush=True)
+            figures = quick_exam(model, write, 6)
+            print("exam " + " ".join(f"{k} {v:.2f}" for k, v in figures.items()), flush=True)
+            draw_curve(step, spent, tokens, mean, figures)
         if time.time() - saved_at > 180 or step == args.stop_at:
             saved_at = time.time()
             save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines, read)
@@ -182,6 +184,17 @@ def train(args):
             return
     save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines, read)
     print("exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(model, write, 20).items()), flush=True)
+
+
+def draw_curve(step, spent, tokens, mean, figures):
+    """Adds a line to training/curves/lm.csv: the last lessons' loss and the examination of six days."""
+    path = os.path.join(HERE, "curves", "lm.csv")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    new = not os.path.exists(path)
+    with open(path, "a", encoding="utf-8") as out:
+        if new:
+            out.write("step,minutes,million_tokens,answer_loss,first_token_right,exam,exam_held_out_wordings\n")
+        out.write(f"{step},{spent / 60:.1f},{tokens / 1e6:.2f},{mean['answer']:.3f},{mean['first']:.3f},{figures['all']:.3f},{figures['held-out all']:.3f}\n")
 
 
 def save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines, read):

@@ -277,6 +277,11 @@ ENDINGS = (" today", " in the video", " please", " again", ", do you know", ", c
            " exactly", ", tell me", " this time")
 
 
+def chatter(rng):
+    """Words that have nothing to do with the question."""
+    return " ".join(rng.choice(LOOSE_WORDS) for _ in range(rng.randint(1, 7)))
+
+
 def casual(rng, question):
     """As people type: now and then in small letters, without the mark, or with words around it that mean nothing."""
     dice = rng.random()
@@ -287,8 +292,11 @@ def casual(rng, question):
     elif dice < 0.19:
         question = question.rstrip("?.!") + rng.choice(ENDINGS) + rng.choice(("?", "?", "."))
     elif dice < 0.26:
-        opening = rng.choice(OPENINGS) if rng.random() < 0.7 else rng.choice(LOOSE_WORDS) + rng.choice((", ", " ", ": "))
-        question = (opening[:1].upper() + opening[1:]) + question[:1].lower() + question[1:]
+        opening = rng.choice(OPENINGS) if rng.random() < 0.4 else chatter(rng) + rng.choice((", ", ": ", ". ", "... ", "! ", " "))
+        question = (opening[:1].upper() + opening[1:]) + (question if rng.random() < 0.4 else question[:1].lower() + question[1:])
+    elif dice < 0.29:
+        after = chatter(rng)
+        return f"{question} {after[:1].upper() + after[1:]}{rng.choice(('.', '!', '?', ''))}"
     return question.rstrip("?.!") if rng.random() < 0.08 else question
 
 
