@@ -1,14 +1,16 @@
 """Train starter-whisper: a small Whisper (multilingual layout, timestamps) for the speech of the starter world.
 
-    python training/whisper.py                       train (resumes), exporting to agents/starter/whisper
+    python training/whisper.py                       train from nothing (resumes), exporting to agents/starter/whisper
+    python training/whisper.py --start FOLDER        ... from the weights of a checkpoint folder, with today's words
     python training/whisper.py --export              write the newest checkpoint to agents/starter/whisper
     python training/whisper.py --test                word error rates on unseen sentences
-    python training/whisper.py --evaluate DAY_DIR    word error rate on DAY_DIR/day.mp4 against DAY_DIR/speech.jsonl
+    python training/whisper.py --evaluate DAY_DIR …  word error rate on DAY_DIR/day.mp4 against DAY_DIR/speech.jsonl
 
 Needs espeak-ng (its library and its data) and ffmpeg. One thread, no GPU. See training/WHISPER.md.
 """
 
 import argparse
+import csv
 import ctypes
 import hashlib
 import json
@@ -28,21 +30,26 @@ import torch.nn.functional as F
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import sounds  # noqa: E402
 import vocab  # noqa: E402
 
 WORK = os.path.join(HERE, "work", "whisper")
 TARGET = os.path.join(HERE, "..", "agents", "starter", "whisper")
+CURVE = os.path.join(HERE, "curves", "whisper.csv")
 
 RATE = 16000
 CHUNK = 6  # seconds in a window
 SAMPLES = CHUNK * RATE
 FRAMES = CHUNK * 50  # encoder positions
 MAX_TOKENS = 96
-MERGED = 1000  # byte-level BPE entries before the special tokens
+MERGED = 1400  # at most so many byte-level BPE entries before the special tokens
 LANGUAGES = ["en", "de", "es", "fr", "it"]
 LANGUAGE_NAMES = ["english", "german", "spanish", "french", "italian"]
-UTTERANCES = 6000
+UTTERANCES = 8000
 SHORT = 160  # encoder positions in the short windows that training begins with
+LISTEN = 0.1  # seconds of quiet after a sentence without which it may go on beyond the window
+LEAD = 0.2  # a sentence that is to be heard again is sought this long before its start
+NEAR = 0.5  # a sentence that begins before this is not heard again: that might never end
 
 # ---------------------------------------------------------------------------------------------------- words
 
@@ -52,9 +59,23 @@ def held_out(sentence):
     return hashlib.md5(sentence.encode()).digest()[0] % 8 == 0
 
 
+CARRIERS = vocab.NAMES + vocab.OBJECT_NAMES + vocab.FOODS + vocab.PLACE_NAMES + vocab.COLOURS + vocab.DAYS + vocab.NUMBERS + vocab.TIMES
+
+
 def scrambled(rng, words):
-    """Words in no order, so that the decoder has to listen rather than to guess from the patterns."""
-    return " ".join(rng.choice(words) for _ in range(rng.randint(2, 7))) + rng.choice([".", ".", "?"])
+    """Words in no order, half of them such as answers consist of, so that the decoder has to listen rather than to guess."""
+    return " ".join(rng.choice(CARRIERS if rng.random() < 0.5 else words) for _ in range(rng.randint(2, 7))) + rng.choice([".", ".", "?"])
+
+
+def training_sentence(rng, words):
+    """A fifth scrambled, two fifths what plots hang on (errands above all, which hold the most words), the rest any pattern."""
+    kind = rng.random()
+    if kind < 0.2:
+        return scrambled(rng, words)
+    for share, patterns in ((0.40, vocab.ERRANDS), (0.52, vocab.PROMISES), (0.60, vocab.GREETINGS)):
+        if kind < share:
+            return vocab.fill(rng, rng.choice(patterns))
+    return vocab.sample_sentence(rng)
 
 
 def all_words(rng):
@@ -200,17 +221,34 @@ def to_16k(wave, rate, codec=None):
         os.remove(path)
 
 
-def speak_all(sentences, rng, codecs, jitter=True):
-    """Speak every (text); -> (int16 samples at 16 kHz, [{text, voice, at, length, start, end, words, phonemes}])."""
+ACCENTS = ["en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029"]
+VARIANTS = ["", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+m8", "+f1", "+f2", "+f3", "+f4", "+f5"]
+
+
+def training_voice(rng):
+    """Three in five are the days' own voices; the others any accent with any throat, but never one of OTHER_VOICES."""
+    if rng.random() < 0.6:
+        return rng.choice(vocab.VOICES)
+    while True:
+        voice = rng.choice(ACCENTS) + rng.choice(VARIANTS)
+        if voice not in {other["voice"] for other in vocab.OTHER_VOICES}:
+            return {"name": voice, "voice": voice, "pitch": 50 + rng.uniform(-10, 10), "speed": 145}
+
+
+def speak_all(sentences, rng, codecs, voices=None):
+    """Speak every (text); -> (int16 samples at 16 kHz, [{text, voice, at, length, start, end, words, phonemes}]).
+
+    With `voices`, by those as they are; otherwise by the training's, with jitter.
+    """
     espeak, gap = Espeak(), 0.3
     waves, notes = [], []
     for part, codec in enumerate(codecs):
         mine = sentences[part :: len(codecs)]
         pieces, at, first = [], 0, len(notes)
         for text in mine:
-            voice = rng.choice(vocab.VOICES)
+            voice = rng.choice(voices) if voices else training_voice(rng)
             pitch, speed = voice["pitch"], voice["speed"]
-            if jitter:
+            if not voices:
                 pitch, speed = pitch + rng.uniform(-10, 10), speed * rng.uniform(0.88, 1.15)
             wave, events, phonemes = espeak.say(text, voice["voice"], pitch, speed)
             loud = np.flatnonzero(np.abs(wave.astype(np.int32)) > 0.015 * np.abs(wave.astype(np.int32)).max())
@@ -230,7 +268,7 @@ def speak_all(sentences, rng, codecs, jitter=True):
     return np.concatenate(waves), notes
 
 
-CODECS = [None, None, (22050, "32k"), (44100, "64k")]
+CODECS = [None, (22050, "48k"), (22050, "32k"), (44100, "64k")]
 
 
 def build_pool():
@@ -240,7 +278,7 @@ def build_pool():
     words = all_words(random.Random(2))
     sentences = []
     while len(sentences) < UTTERANCES:
-        sentence = scrambled(rng, words) if rng.random() < 0.2 else vocab.sample_sentence(rng)
+        sentence = training_sentence(rng, words)
         if not held_out(sentence):
             sentences.append(sentence)
     wave, notes = speak_all(sentences, rng, CODECS)
@@ -281,6 +319,16 @@ def noises(seed, count=48, seconds=20):
     return out
 
 
+def beds(seed, each=5, seconds=12):
+    """The world's sounds at RATE, `each` of every kind, with RMS 1 while they sound."""
+    out = []
+    for name in vocab.SOUNDS:
+        for k in range(each):
+            made = sounds.sound(name, seconds, RATE, 1000 * seed + k)
+            out.append(made / sounds.loudness(made, RATE))
+    return out
+
+
 class Mel:
     """Exactly WhisperFeatureExtractor's numbers, for a batch, in torch."""
 
@@ -288,10 +336,12 @@ class Mel:
         self.filters = torch.from_numpy(np.asarray(extractor().mel_filters, np.float32))
         self.window = torch.hann_window(400)
 
-    def __call__(self, wave):
+    def __call__(self, wave, louder=0.0):
+        """`louder`: by how much (log10 of power) something outside of the window is louder than all within: in a long sound
+        the loudest frame of all sets the floor."""
         power = torch.stft(wave, 400, 160, window=self.window, center=True, return_complex=True)[..., :-1].abs() ** 2
         log = torch.clamp(self.filters.T @ power, min=1e-10).log10()
-        log = torch.maximum(log, log.amax(dim=(1, 2), keepdim=True) - 8.0)
+        log = torch.maximum(log, log.amax(dim=(1, 2), keepdim=True) + louder - 8.0)
         return (log + 4.0) / 4.0
 
 
@@ -310,7 +360,7 @@ class Windows:
     def __init__(self, seed, wave, notes, tokenizer):
         self.rng = random.Random(seed)
         self.wave, self.notes, self.tokenizer, self.ids = wave, notes, tokenizer, Ids(tokenizer)
-        self.noise = noises(3)
+        self.noise, self.beds = noises(3), beds(3)
         self.mel = Mel()
         sounds = sorted({name for note in notes for _, name in note["phonemes"]})
         self.sounds = {name: i + 1 for i, name in enumerate(sounds)}
@@ -332,9 +382,13 @@ class Windows:
         first = rng.choice(self.notes)
         long = first["length"] / RATE
         kind = rng.random()
-        if kind < 0.2:
+        if kind < 0.12:
             out = [(first, -rng.uniform(0.05, long))]
-        elif kind < 0.6:
+        elif kind < 0.24:  # the last one's end is heard once more after it was written
+            out = [(first, rng.uniform(-0.05, 0.15) - first["end"])]
+        elif kind < 0.36:  # sought again
+            out = [(first, rng.uniform(0, 2 * LEAD) - first["start"])]
+        elif kind < 0.7:
             out = [(first, rng.uniform(0, CHUNK - 0.3))]
         else:
             out = [(first, rng.uniform(0, 1.5))]
@@ -350,7 +404,7 @@ class Windows:
         phones, spoken = np.zeros(FRAMES, np.int64), np.zeros(FRAMES, np.int64)
         centres = (np.arange(FRAMES) + 0.5) / 50
         tokens, spans, said = [], [], []
-        level = 10 ** (rng.uniform(-26, -1) / 20)
+        level = 10 ** (rng.uniform(-20, -1) / 20)
         places = self.place(short)
         for note, begin in places:
             piece = self.wave[note["at"] : note["at"] + note["length"]].astype(np.float32)
@@ -358,6 +412,8 @@ class Windows:
             piece *= level * 10 ** (rng.uniform(-3, 0) / 20) / peak
             at = round(begin * RATE)
             low, high = max(at, 0), min(at + len(piece), SAMPLES)
+            if high <= low:
+                continue
             sound[low:high] += piece[low - at : high - at]
             start, end = begin + note["start"], begin + note["end"]
             words = note["text"].split()
@@ -369,22 +425,29 @@ class Windows:
             phones[inside] = names[np.clip(np.searchsorted(times, centres[inside], "right") - 1, 0, None)]
             numbers = np.array([self.words[w.strip(".,?")] for w in words])
             spoken[inside] = numbers[np.clip(np.searchsorted(starts, centres[inside], "right") - 1, 0, None)]
-            kept = [w for w, s, e in zip(words, starts, ends) if s >= -0.03 and e <= CHUNK + 0.03]
-            if not kept:
-                continue
-            cut = end > CHUNK + 0.03
-            said.append(" ".join(kept))
-            text, where = [], []
+            cut = end > CHUNK - LISTEN
+            again = stamped and cut and start > NEAR  # then the window ends in a pair of timestamps, from which to go on
+            if again and start > CHUNK - 0.05:
+                continue  # not yet to be heard
+            text, where, kept = [], [], []
             for word, s, e in zip(words, starts, ends):
-                if s >= -0.03 and e <= CHUNK + 0.03:
+                if s >= -0.07 and e <= CHUNK + 0.03:
+                    kept.append(word)
                     pieces = self.tokenizer.encode(" " + word, add_special_tokens=False).ids
                     text += pieces
                     frames = (max(int(s * 50), 0), min(max(math.ceil(e * 50), int(s * 50) + 2), FRAMES))
                     where += [frames] * len(pieces)
+            if not kept and not again:
+                continue
+            said += kept
             edge = [(min(max(round(t * 50) - 2, 0), FRAMES - 3), min(max(round(t * 50) + 3, 3), FRAMES)) for t in (start, end)]
+            if again and not tokens:
+                tokens += [ids.zero, ids.space, ids.stamp(start - LEAD)]
+                spans += [(-1, -1), (-1, -1), edge[0]]
             if stamped:
-                tokens += [ids.stamp(start)] + text + ([] if cut else [ids.stamp(end)])
-                spans += edge[:1] + where + ([] if cut else edge[1:])
+                closed = not again and end <= CHUNK + 0.03
+                tokens += [ids.stamp(start)] + text + ([ids.stamp(end)] if closed else [])
+                spans += edge[:1] + where + (edge[1:] if closed else [])
             else:
                 tokens += text
                 spans += where
@@ -394,13 +457,19 @@ class Windows:
         inputs = prompt + tokens
         labels = [ids.en if said else ids.nospeech] + [-100] * (len(prompt) - 2) + tokens + [ids.eot]
         spans = [(-1, -1)] * (len(prompt) - 1) + spans + [(-1, -1)]
-        # the room
-        kind = rng.random()
+        # the room and what sounds in it
+        kind, voice = rng.random(), 0.22 * level
         if kind < 0.9:
             bed = self.noise[rng.randrange(len(self.noise))]
             shift = rng.randrange(len(bed) - SAMPLES)
-            loud = level * 0.25 * 10 ** (-rng.uniform(3, 40) / 20) if rng.random() < 0.9 else 10 ** (-rng.uniform(50, 80) / 20)
+            loud = voice * 10 ** (-rng.uniform(6, 40) / 20) if rng.random() < 0.9 else 10 ** (-rng.uniform(50, 80) / 20)
             sound += loud * bed[shift : shift + SAMPLES]
+        turn = rng.randrange(SAMPLES) if rng.random() < 0.4 else 0  # somewhere else from here on
+        for low, high in ((0, turn), (turn, SAMPLES)):
+            if high > low and rng.random() < 0.6:
+                bed = rng.choice(self.beds)
+                shift = rng.randrange(len(bed) - SAMPLES)
+                sound[low:high] += voice * 10 ** (-rng.uniform(4, 28) / 20) * bed[shift : shift + high - low]
         sound = np.clip(sound, -1, 1)
         if kind < 0.97:
             sound = np.round(sound * 32767) / 32768
@@ -417,8 +486,9 @@ class Windows:
 
         With `short`, the mels are cut to SHORT positions around one sentence: half the work, for the beginning.
         """
-        rows = [self.sample(i % 2 == 0, short) for i in range(size)]
-        mel = self.mel(torch.from_numpy(np.stack([r[0] for r in rows]).astype(np.float32)))
+        rows = [self.sample(i % 4 != 0, short) for i in range(size)]
+        louder = [self.rng.uniform(0, 1.5) if augment and self.rng.random() < 0.4 else 0.0 for _ in rows]
+        mel = self.mel(torch.from_numpy(np.stack([r[0] for r in rows]).astype(np.float32)), torch.tensor(louder)[:, None, None])
         if augment:
             for i in range(size):
                 if self.rng.random() < 0.5:
@@ -427,6 +497,10 @@ class Windows:
                 if self.rng.random() < 0.3:
                     low, high = self.rng.randrange(CHUNK * 100), self.rng.randint(1, 12)
                     mel[i, :, low : low + high] = mel[i].mean()
+                if self.rng.random() < 0.08:  # the recording ends here; generate fills the window with zeros
+                    heard = np.flatnonzero(rows[i][3])
+                    low = self.rng.randint(min(heard[-1] + 6, FRAMES) if len(heard) else 20, FRAMES)
+                    mel[i, :, 2 * low :] = 0
         longest = max(len(r[1]) for r in rows)
         inputs = torch.full((size, longest), self.ids.eot)
         labels = torch.full((size, longest), -100)
@@ -472,6 +546,28 @@ def build_model(ids):
     for layer, shifts in zip(encoder.layers, SHIFTS):
         listen_nearby(layer.self_attn, shifts)
     return model
+
+
+def carry_over(model, tokenizer, folder):
+    """The weights of a trained checkpoint; tokens go by their text, a new one begins as the mean of the old pieces it was."""
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+
+    old = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
+    weights = {k: v.float() for k, v in load_file(os.path.join(folder, "model.safetensors")).items()}
+    name = "model.decoder.embed_tokens.weight"
+    known, rows = weights[name], []
+    bytes_of = tokenizer.decoder
+    for i in range(tokenizer.get_vocab_size()):
+        token = tokenizer.id_to_token(i)
+        same = old.token_to_id(token)
+        pieces = [same] if same is not None else old.encode(bytes_of.decode([token]), add_special_tokens=False).ids
+        rows.append(known[pieces].mean(0))
+    weights[name] = torch.stack(rows)
+    weights.pop("proj_out.weight", None)
+    missing, unknown = model.load_state_dict(weights, strict=False)
+    assert not unknown and set(missing) <= {"proj_out.weight"}, (missing, unknown)
+    model.tie_weights()
 
 
 SHIFTS = [(-4, -1, 1, 4), (-9, -3, 3, 9), (-15, -5, 5, 15)]
@@ -624,14 +720,17 @@ def rate_at(progress, step, warm=150, decay_from=0.45):
     return scale
 
 
-def train(minutes, size, muon_rate, adam_rate, save_every=240):
+def train(minutes, size, muon_rate, adam_rate, start=None, save_every=240):
     os.makedirs(WORK, exist_ok=True)
+    os.makedirs(os.path.dirname(CURVE), exist_ok=True)
     tokenizer = load_tokenizer()
     ids = Ids(tokenizer)
     wave, notes = load_pool()
     windows = Windows(time.time_ns() % 2**32, wave, notes, tokenizer)
     fixed = Windows(99, wave, notes, tokenizer).batch(48, augment=False)
     model = build_model(ids)
+    if start:
+        carry_over(model, tokenizer, start)
     heads = torch.nn.ModuleList([torch.nn.Linear(128, len(windows.sounds) + 1), torch.nn.Linear(128, len(windows.words) + 1)])
     pointing = Pointing(model)
     matrices, rest = groups(model, heads)
@@ -650,6 +749,9 @@ def train(minutes, size, muon_rate, adam_rate, save_every=240):
             optimiser.load_state_dict(saved)
         average, step, spent = state["average"], state["step"], state["spent"]
         print(f"resumed at step {step}, {spent / 60:.1f} min", flush=True)
+    else:
+        with open(CURVE, "w") as out:
+            out.write("step,minutes,loss,phone,word,right,point,rate\n")
     shadow = build_model(ids)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {len(notes)} utterances, {ids.size} tokens, {len(windows.words)} words", flush=True)
 
@@ -673,12 +775,12 @@ def train(minutes, size, muon_rate, adam_rate, save_every=240):
     while spent < minutes * 60:
         began = time.time()
         progress = spent / (minutes * 60)
-        scale = rate_at(progress, step)
+        scale = rate_at(progress, step, *((60, 0.25) if start else ()))
         for optimiser, base in zip(optimisers, (muon_rate, adam_rate)):
             for group in optimiser.param_groups:
                 group["lr"] = base * scale
-        help_weight = max(0.1, 1 - progress * 1.8)
-        short = progress < 0.4 and windows.rng.random() < 0.8
+        help_weight = max(0.1, (0.5 if start else 1) - progress * (0.8 if start else 1.8))
+        short = not start and progress < 0.4 and windows.rng.random() < 0.8
         mel, inputs, labels, phones, spoken, spans, firsts = windows.batch(size, short=short)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             first, heard = encode(model.model.encoder, mel, firsts)
@@ -686,9 +788,11 @@ def train(minutes, size, muon_rate, adam_rate, save_every=240):
             mask = labels != -100
             logits = model.proj_out(out[mask])
             pointed = pointing.loss(heard, spans)
-        heard = heard.float()
+        first, heard = first.float(), heard.float()
+        if start and step < 60:  # the heads are new: they learn first, before they teach
+            first, heard = first.detach(), heard.detach()
         loss = F.cross_entropy(logits.float(), labels[mask])
-        phone = F.cross_entropy(heads[0](first.float()).flatten(0, 1), phones.flatten())
+        phone = F.cross_entropy(heads[0](first).flatten(0, 1), phones.flatten())
         word = F.cross_entropy(heads[1](heard).flatten(0, 1), spoken.flatten())
         for optimiser in optimisers:
             optimiser.zero_grad(set_to_none=True)
@@ -710,6 +814,8 @@ def train(minutes, size, muon_rate, adam_rate, save_every=240):
         if step % 25 == 0:
             a = sums / count
             print(f"step {step} {spent / 60:.1f} min loss {a[0]:.3f} phone {a[1]:.3f} word {a[2]:.3f} right {a[3]:.3f} point {a[4]:.3f} rate {scale:.2f} {a[5]:.2f} s/step", flush=True)
+            with open(CURVE, "a") as out:
+                csv.writer(out, lineterminator="\n").writerow([step, round(spent / 60, 2), *(f"{v:.4f}" for v in a[:5]), f"{scale:.3f}"])
             sums, count = np.zeros(6), 0
         if time.time() - saved > save_every:
             save()
@@ -773,40 +879,6 @@ class Ear:
             return [(0.0, len(sound) / RATE, self.text(out[0].tolist()))]
         return [(float(s["start"]), float(s["end"]), self.text(s["tokens"].tolist()).strip()) for s in out["segments"][0]]
 
-    def seeking(self, sound):
-        """[(start, end, text)]: as `long`, but a sentence that the window cuts is heard again from its start.
-
-        A segment without a closing timestamp was cut by the end of the window: when it does not begin the window,
-        the next window begins where it does. This is what the model is trained for. Otherwise the next window
-        overlaps by 0.6 s, for a sentence of which not one whole word was heard yet, but not with a closed segment.
-        """
-        zero = self.processor.tokenizer.convert_tokens_to_ids("<|0.00|>")
-        eot = self.processor.tokenizer.eos_token_id
-        out, at = [], 0.0
-        total = len(sound) / RATE
-        while at < total - 0.1:
-            window = sound[int(at * RATE) : int(at * RATE) + SAMPLES]
-            tokens, start, words, step = self.window(window), None, [], CHUNK - 0.6
-            for token in tokens:
-                if token >= zero:
-                    time_ = (token - zero) * 0.02
-                    if start is None:
-                        start = time_
-                    elif words and time_ > start:  # a sentence that ends before it begins was cut as well
-                        out.append((at + start, at + time_, self.text(words).strip()))
-                        step = max(step, min(time_, CHUNK))
-                        start, words = None, []
-                elif token < eot:
-                    words.append(token)
-            if start is not None and words:
-                if start > 0.5 and at + CHUNK < total:
-                    step = max(0.2, start - 0.2)
-                else:
-                    out.append((at + start, min(at + CHUNK, total), self.text(words).strip()))
-                    step = CHUNK
-            at += step
-        return out
-
 
 def report(name, pairs):
     """pairs of (truth, heard) texts."""
@@ -825,82 +897,80 @@ def unseen(rng, count):
     return sentences
 
 
+def noisy_windows(notes, wave, bed, ratio, rng):
+    """(note, when it begins, a window of sound): each note alone in a window, a bed `ratio` dB below it (none: in silence)."""
+    for i, note in enumerate(notes):
+        sound = np.zeros(SAMPLES, np.float32)
+        at = rng.randrange(max(1, SAMPLES - note["length"] - int(LISTEN * RATE)))
+        piece = wave[note["at"] : note["at"] + note["length"]][: SAMPLES - at] / 32768 * 0.7
+        sound[at : at + len(piece)] += piece
+        if ratio is not None:
+            under = bed[i % len(bed)]
+            shift = rng.randrange(len(under) - SAMPLES)
+            sound += sounds.loudness(piece, RATE) * 10 ** (-ratio / 20) * under[shift : shift + SAMPLES]
+        yield note, at / RATE, sound
+
+
 def test(folder, count=60, show=6):
+    """Sentences, voices' jitter, noise and sounds that the training did not hear."""
     ear = Ear(folder)
     rng = random.Random(12345)
     os.makedirs(WORK, exist_ok=True)
-    wave, notes = speak_all(unseen(rng, count), rng, [None], jitter=False)
-    bed = noises(77, 4)
-    mel, got = Mel(), None
-    for noisy in (False, True):
-        for stamped in (True, False):
-            pairs, offs, began = [], [], time.time()
-            for i, note in enumerate(notes):
-                sound = np.zeros(SAMPLES, np.float32)
-                at = rng.randrange(SAMPLES - note["length"])
-                sound[at : at + note["length"]] = wave[note["at"] : note["at"] + note["length"]] / 32768 * 0.7
-                if noisy:
-                    sound += 0.25 * 10 ** (-15 / 20) * 0.25 * bed[i % 4][:SAMPLES]
-                if got is None:
-                    theirs = extractor()(sound, sampling_rate=RATE, return_tensors="pt").input_features
-                    got = (theirs - mel(torch.from_numpy(sound)[None])).abs().max().item()
-                    print(f"log-mel differs from WhisperFeatureExtractor by at most {got:.1e}")
-                tokens = ear.window(sound, stamped)
+    zero = ear.processor.tokenizer.convert_tokens_to_ids("<|0.00|>")
+    hum, things = noises(77, 4), beds(77, each=1)
+    sentences = unseen(rng, count)
+    spoken = {name: speak_all(sentences, rng, [None], voices) for name, voices in (("known voices", vocab.VOICES), ("other voices", vocab.OTHER_VOICES))}
+    first = next(noisy_windows(spoken["known voices"][1][:1], spoken["known voices"][0], hum, None, rng))[2]
+    theirs = extractor()(first, sampling_rate=RATE, return_tensors="pt").input_features
+    print(f"log-mel differs from WhisperFeatureExtractor by at most {(theirs - Mel()(torch.from_numpy(first)[None])).abs().max().item():.1e}")
+    for voices, (wave, notes) in spoken.items():
+        for what, bed, ratio in (("clean", hum, None), ("room tone 15 dB below", hum, 15), ("sounds 12 dB below", things, 12), ("sounds 5 dB below", things, 5)):
+            pairs, offs = [], []
+            for note, at, sound in noisy_windows(notes, wave, bed, ratio, rng):
+                tokens = ear.window(sound)
                 pairs.append((note["text"], ear.text(tokens)))
-                if stamped:
-                    zero = ear.processor.tokenizer.convert_tokens_to_ids("<|0.00|>")
-                    stamps = [(t - zero) * 0.02 for t in tokens if t >= zero]
-                    if len(stamps) == 2:
-                        offs.append(max(abs(stamps[0] - at / RATE - note["start"]), abs(stamps[1] - at / RATE - note["end"])))
-            name = f"unseen sentences, {'noise' if noisy else 'clean'}, {'timestamps' if stamped else 'no timestamps'}"
-            report(name, pairs)
-            if stamped:
-                print(f"   one closed segment in {len(offs)} of {count}; its times are off by {np.median(offs) if offs else float('nan'):.2f} s (median), {(time.time() - began) / count:.2f} s a window")
-                for truth, heard in pairs[:show]:
-                    print(f"   {truth!r} -> {heard!r}")
-    silent = sum(bool(plain(ear.text(ear.window(0.01 * bed[i % 4][i * 1000 : i * 1000 + SAMPLES])))) for i in range(20))
-    print(f"windows of noise in which words were heard: {silent} of 20")
-    # a long recording: a sentence every 5 to 9 seconds, in noise, through AAC
-    wave, notes = speak_all(unseen(rng, 24), rng, [None], jitter=False)
-    at, pieces = 0.0, []
-    for note in notes:
-        pieces.append((at + rng.uniform(0, 2), note))
-        at += rng.uniform(5, 9)
-    sound = np.zeros(int((at + 2) * RATE), np.float32)
-    for begin, note in pieces:
-        a = int(begin * RATE)
-        sound[a : a + note["length"]] += wave[note["at"] : note["at"] + note["length"]] / 32768 * 0.6
-    sound += 0.004 * np.resize(bed[1], len(sound))
-    sound = to_16k((np.clip(sound, -1, 1) * 32767).astype(np.int16), RATE, (44100, "64k")).astype(np.float32) / 32768
-    truth = " ".join(n["text"] for n in notes)
-    for name, way in (("generate's windows", ear.long), ("seeking windows", ear.seeking)):
-        report(f"{len(sound) / RATE:.0f} s through AAC with noise, {name}", [(truth, " ".join(t for _, _, t in way(sound)))])
+                stamps = [(t - zero) * 0.02 for t in tokens if t >= zero]
+                if len(stamps) == 2:
+                    offs.append(max(abs(stamps[0] - at - note["start"]), abs(stamps[1] - at - note["end"])))
+            report(f"unseen sentences, {voices}, {what}", pairs)
+            print(f"   one closed segment in {len(offs)} of {count}; its times are off by {np.median(offs) if offs else float('nan'):.2f} s (median)")
+            for truth, heard in [(t, h) for t, h in pairs if plain(t) != plain(h)][:show]:
+                print(f"   {truth!r} -> {heard!r}")
+    for name, bed in (("noise", hum), ("the world's sounds", things)):
+        silent = sum(bool(plain(ear.text(ear.window((0.04 * bed[i % len(bed)][i * 1000 : i * 1000 + SAMPLES]).astype(np.float32))))) for i in range(34))
+        print(f"windows of {name} alone in which words were heard: {silent} of 34")
 
 
-def evaluate(folder, day):
-    ear = Ear(folder)
-    raw = ffmpeg(["-i", os.path.join(day, "day.mp4"), "-vn", "-f", "s16le", "-ac", "1", "-ar", str(RATE), "pipe:1"])
-    sound = np.frombuffer(raw, np.int16).astype(np.float32) / 32768
-    truth = [json.loads(line) for line in open(os.path.join(day, "speech.jsonl")) if line.strip()]
-    for name, way in (("generate's windows", ear.long), ("seeking windows", ear.seeking)):
-        heard = way(sound)
-        report(f"{len(sound) / RATE:.0f} s, {len(truth)} sentences, {name}", [(" ".join(t["text"] for t in truth), " ".join(t for _, _, t in heard))])
-    for t in truth:
-        print(f"   {t['start']:6.2f} {t['end']:6.2f} said  {t['text']}")
-    for start, end, text in heard:
-        print(f"   {start:6.2f} {end:6.2f} heard {text}")
+def evaluate(folder, days):
+    """Whole days, through AAC, by generate's own windows."""
+    ear, all_pairs = Ear(folder), []
+    for day in days:
+        raw = ffmpeg(["-i", os.path.join(day, "day.mp4"), "-vn", "-f", "s16le", "-ac", "1", "-ar", str(RATE), "pipe:1"])
+        sound = np.frombuffer(raw, np.int16).astype(np.float32) / 32768
+        truth = [json.loads(line) for line in open(os.path.join(day, "speech.jsonl")) if line.strip()]
+        heard = ear.long(sound)
+        pair = (" ".join(t["text"] for t in truth), " ".join(t for _, _, t in heard))
+        all_pairs.append(pair)
+        if plain(pair[0]) != plain(pair[1]):
+            report(f"{day}, {len(truth)} sentences", [pair])
+            for t in truth:
+                near = " / ".join(f"[{a:.1f}-{b:.1f}] {text}" for a, b, text in heard if text and a < t["end"] + 0.3 and b > t["start"] - 0.3)
+                if plain(near.split("] ", 1)[-1]) != plain(t["text"]):
+                    print(f"   {t['start']:6.2f} {t['end']:6.2f} {t['voice']:7} {t['text']} -> {near}")
+    report(f"{len(days)} days", all_pairs)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=70, help="training time in all")
+    parser.add_argument("--minutes", type=float, default=None, help="training time in all; 90 from nothing, 45 with --start")
+    parser.add_argument("--start", metavar="FOLDER", help="begin with this checkpoint's weights")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--muon", type=float, default=3e-3)
-    parser.add_argument("--adam", type=float, default=2e-3)
+    parser.add_argument("--muon", type=float, default=None, help="3e-3 from nothing, 2e-3 with --start")
+    parser.add_argument("--adam", type=float, default=None, help="2e-3 from nothing, 1e-3 with --start")
     parser.add_argument("--model", default=TARGET, help="checkpoint folder for --test and --evaluate")
     parser.add_argument("--export", action="store_true")
     parser.add_argument("--test", action="store_true")
-    parser.add_argument("--evaluate", metavar="DAY_DIR")
+    parser.add_argument("--evaluate", metavar="DAY_DIR", nargs="+")
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.test:
@@ -909,7 +979,8 @@ def main():
         evaluate(args.model, args.evaluate)
     else:
         if not args.export:
-            train(args.minutes, args.batch, args.muon, args.adam)
+            minutes, muon, adam = (45, 2e-3, 1e-3) if args.start else (90, 3e-3, 2e-3)
+            train(args.minutes or minutes, args.batch, args.muon or muon, args.adam or adam, args.start)
         tokenizer = load_tokenizer()
         model = build_model(Ids(tokenizer))
         model.load_state_dict(torch.load(os.path.join(WORK, "checkpoint.pt"), weights_only=True)["average"])
