@@ -7,7 +7,7 @@ VENV := .venv
 ELENCHUS := $(TARGET)/release/elenchus
 DAY := examples/media/day1.mp4
 
-.PHONY: help demo test fmt lint doc unit ffmpeg minilm bench starter fuzz clean-venv
+.PHONY: help demo test fmt lint doc unit ffmpeg minilm bench starter figures fuzz
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -56,6 +56,10 @@ bench: ffmpeg ## benchmarks as ratios in one run, written to benches/RESULTS.md 
 starter: ## train the starter cast again (hours on 2 cores; see training/README.md)
 	$(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q -r training/requirements.txt
 	PYTHON=$(VENV)/bin/python bash training/starter.sh
+
+figures: ## measure the starter cast on ten unseen days, rendered into target/days (an hour on 2 cores; needs what rendering needs)
+	$(CARGO) build --release --locked
+	$(PYTHON) training/figures.py --out $(TARGET)/days --elenchus $(ELENCHUS)
 
 fuzz: ## ten minutes of fuzzing for each target (needs cargo-fuzz and a nightly toolchain)
 	bash fuzz/seed.sh

@@ -22,6 +22,7 @@ pub mod prompt;
 pub mod run;
 pub mod steps;
 pub mod value;
+pub mod value_clock;
 pub mod value_json;
 pub mod value_size;
 pub mod value_type;

@@ -1,5 +1,6 @@
 //! Values: what steps yield and templates read. Exact times live here too.
 
+use crate::value_clock::DayClock;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::{cmp::Ordering, fmt, sync::Arc};
@@ -74,6 +75,9 @@ pub struct Media {
     pub has_video: bool,
     /// True if there is an audio stream.
     pub has_audio: bool,
+    /// What time of day it shows, if it stands for a longer time than it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<DayClock>,
 }
 
 /// An interval of one video or audio with exact times. `start` is the presentation time of a frame if it was sampled.

@@ -3,7 +3,7 @@
 use crate::value::{Scored, Type, Value};
 use serde_json::{Value as Json, json};
 
-/// JSON without type tags: a moment is `{video, start, end, text?}` in seconds, media are their path.
+/// JSON without type tags: a moment is `{video, start, end, clock?, text?}` in seconds, media are their path.
 pub fn to_json(value: &Value) -> Json {
     match value {
         Value::Nothing => Json::Null,
@@ -15,6 +15,9 @@ pub fn to_json(value: &Value) -> Json {
         Value::Moment(moment) => {
             let (start, end) = (number_json(moment.start.seconds()), number_json(moment.end.seconds()));
             let mut json = json!({"video": moment.media.path, "start": start, "end": end});
+            if let Some(clock) = moment.clock() {
+                json["clock"] = json!(clock);
+            }
             if let Some(text) = &moment.text {
                 json["text"] = json!(text);
             }

@@ -213,6 +213,7 @@ fn endings_have_their_codes() {
     ends(&["run", "log_qa", "-i", "question=x", "-i", "question=y"], 2, "given twice");
     ends(&["ask", DAY, "x", "--cast", "nobody"], 2, "nobody");
     ends(&["ask", DAY, "x", "--device", "cuda:0"], 4, "cuda");
+    ends(&["ask", DAY, "x", "--device", "gpu"], 2, "expected auto, cpu, cuda:N or metal");
     ends(&["ask", DAY, "x", "--deadline", "1ms"], 5, "deadline");
     ends(&["try", "--model", "none", "--prompt", "x"], 4, "none");
     ends(&["try", "--prompt", "x"], 2, "required");
@@ -262,15 +263,50 @@ fn examples_check_test_and_draw() {
     }
 }
 
+/// Two minutes that say they stand for a day are told in that day's hours: to the model, to people and to programs.
 #[test]
-fn a_log_is_asked_with_the_same_prompt() {
-    let cache = tempfile::tempdir().expect("temp");
-    let args = ["eval", "examples/log_qa.yaml", "--data", "examples/media/day1.cases.jsonl", "--json"];
-    let figures = json(cache.path(), &args, 0);
-    assert!(figures["n"].as_u64() >= Some(20), "{figures}");
-    // the floor that the starter cast is held to
-    assert!(figures["exact_match"].as_f64() >= Some(0.7), "{figures}");
-    assert!(figures["refused_unanswerable"].as_f64() >= Some(0.8), "{figures}");
+fn a_video_may_have_a_clock_of_its_own() {
+    let folder = tempfile::tempdir().expect("temp");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let film = |name: &str, comment: &str| {
+        let comment = format!("comment={comment}");
+        let source = "testsrc=duration=20:size=64x48:rate=5";
+        let args = ["-v", "error", "-f", "lavfi", "-i", source, "-metadata", &comment, "-y", name];
+        assert!(Process::new("ffmpeg").current_dir(folder.path()).args(args).status().expect("it runs").success());
+    };
+    film("long.mp4", "clock 20:00, 1200 seconds a second");
+    film("long.mkv", "clock 20:00, 1200 seconds a second");
+    film("plain.mp4", "clock 20:00, and a remark");
+    std::fs::create_dir(path("agents")).expect("made");
+    let script = |shown: &str| {
+        let script =
+            format!("about: It answers if it is shown the right line.\nscript: {{ \"{shown}\": \"[2] dark\" }}\n");
+        std::fs::write(path("agents/m.yaml"), script).expect("written");
+    };
+    let dialogue = "version: 1\ndialogue: d\nabout: d\ninputs: { video: video }\ncast: { mind: m }\nsteps:\n  \
+        moments: { frames: { video: \"{{ video }}\", every: 5s } }\n  \
+        log: { each: moments, compute: \"{{ [item] | span('from ' ~ (item | clock)) }}\" }\n  \
+        answer: { say: { agent: mind, text: \"{{ log }}\", cite: log, temperature: 0 } }\nanswer: \"{{ answer }}\"\n";
+    std::fs::write(path("d.yaml"), dialogue).expect("written");
+    let run = |more: &[&str]| {
+        let mut command = elenchus(folder.path());
+        command.current_dir(folder.path()).args(["run", "d.yaml", "-q", "--no-memo", "-i"]).args(more);
+        let output = command.output().expect("it ends");
+        assert!(output.status.success(), "{more:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    script("[2] 21:40-23:20 from 21:40\\n[3] 23:20-01:00 from 23:20\\n[4] 01:00-02:40 from 01:00");
+    for name in ["video=long.mp4", "video=long.mkv"] {
+        assert_eq!(run(&[name]), "dark\n  00:00:05.000-00:00:10.000 (21:40-23:20) from 21:40\n", "{name}");
+    }
+    let told: Json = serde_json::from_str(&run(&["video=long.mp4", "--json", "--record", "run.jsonl"])).expect("JSON");
+    let evidence = &told["evidence"][0];
+    assert_eq!((evidence["start"].as_f64(), evidence["clock"].as_str()), (Some(5.0), Some("21:40-23:20")));
+    let (replayed, _) = check(folder.path(), &["replay", &path("run.jsonl"), "--json"], 0);
+    assert!(replayed.contains(r#""clock":"21:40-23:20""#), "{replayed}");
+
+    script("[2] 00:05-00:10 from 00:05");
+    assert_eq!(run(&["video=plain.mp4"]), "dark\n  00:00:05.000-00:00:10.000 from 00:05\n");
 }
 
 /// What the README shows is what happens: its dialogue passes its tests, its agent files are read, its questions are answered so.
@@ -310,10 +346,9 @@ fn the_readme_is_true() {
 }
 
 #[test]
-fn eye_and_ear_are_measured_alone() {
+fn several_files_are_one_evaluation() {
     let cache = tempfile::tempdir().expect("temp");
-    // files of several days are one evaluation; a few cases of each are enough here
-    for (name, data) in [("place", "places"), ("activity", "activities")] {
+    for (name, data) in [("place", "places"), ("held", "held")] {
         let (dialogue, days) = (format!("examples/{name}.yaml"), ["day1", "day2"]);
         let [one, two] = days.map(|day| format!("examples/media/{day}.{data}.jsonl"));
         let details = cache.path().join("details.jsonl");
@@ -322,15 +357,11 @@ fn eye_and_ear_are_measured_alone() {
         let args = [["eval", &dialogue, "--data", &one, &two].as_slice(), &rest].concat();
         let figures = json(cache.path(), &args, 0);
         assert_eq!(figures["n"], 6, "{figures}");
-        assert!(figures["accuracy"].as_f64() >= Some(0.8), "{figures}");
+        // whether the eye is good enough is a matter of tests/starter.rs
+        assert!(figures["accuracy"].as_f64().is_some(), "{figures}");
         let lines = std::fs::read_to_string(details).expect("written");
         let lines: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         let places: Vec<_> = lines.iter().map(|l| (l["file"].as_str(), l["line"].as_u64())).collect();
         assert_eq!((places[0], places[5]), ((Some(one.as_str()), Some(1)), (Some(two.as_str()), Some(3))));
     }
-    let data = ["examples/media/day1.transcript.jsonl", "examples/media/day2.transcript.jsonl"];
-    let args = ["eval", "transcript", "--data", data[0], data[1], "--metric", "wer", "--json"];
-    let figures = json(cache.path(), &args, 0);
-    assert_eq!(figures["n"], 2, "{figures}");
-    assert!(figures["wer"].as_f64() <= Some(0.3), "{figures}");
 }

@@ -163,7 +163,8 @@ fn the_schema_describes_every_verb() {
 fn given(ty: &Type, written: Value) -> Value {
     let Value::Text(path) = &written else { return written };
     let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(60.0));
-    let media = Media { path: path.clone(), digest: path.clone(), start, end, has_video: true, has_audio: true };
+    let media =
+        Media { path: path.clone(), digest: path.clone(), start, end, has_video: true, has_audio: true, clock: None };
     match ty {
         Type::Video => Value::Video(Arc::new(media)),
         Type::Audio => Value::Audio(Arc::new(media)),

@@ -228,7 +228,15 @@ mod tests {
     fn media() -> Arc<Media> {
         let time = |ticks| Time { ticks, base: TimeBase { num: 1, den: 10 } };
         let (start, end) = (time(10), time(50));
-        Arc::new(Media { path: "day.mp4".into(), digest: "0".into(), start, end, has_video: true, has_audio: true })
+        Arc::new(Media {
+            path: "day.mp4".into(),
+            digest: "0".into(),
+            start,
+            end,
+            has_video: true,
+            has_audio: true,
+            clock: None,
+        })
     }
 
     /// Asks in turn and shows each reply in a few words.

@@ -9,7 +9,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub cast: Option<String>,
     /// Where local models run: auto, cpu, cuda:N or metal
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: String,
     /// Most memory that the models may take together on a device (4GB); what is free there, if not given
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
@@ -32,6 +32,17 @@ pub(crate) struct RunArgs {
     /// Let videos and sounds be URLs
     #[arg(long)]
     pub allow_network: bool,
+}
+
+/// A name that some machine could have a device by; whether this one has it is seen when it is opened.
+pub(crate) fn device(text: &str) -> Result<String, String> {
+    let cuda =
+        text.strip_prefix("cuda").map(|rest| rest.strip_prefix(':').unwrap_or(if rest.is_empty() { "0" } else { "" }));
+    match text {
+        "auto" | "cpu" | "metal" => Ok(text.to_owned()),
+        _ if cuda.is_some_and(|number| number.parse::<usize>().is_ok()) => Ok(text.to_owned()),
+        _ => Err("expected auto, cpu, cuda:N or metal".to_owned()),
+    }
 }
 
 /// `90s`, `1.5m`, `250ms`, `1h30m`; a bare number is seconds.
@@ -93,6 +104,16 @@ mod tests {
         check("1000", Some(1000));
         for bad in ["", "GB", "4 cows", "-1GB", "1.2.3GB", "∞"] {
             check(bad, None);
+        }
+    }
+
+    #[test]
+    fn devices_are_named() {
+        for good in ["auto", "cpu", "metal", "cuda", "cuda:0", "cuda:12"] {
+            assert_eq!(device(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "gpu", "cuda:", "cuda0", "cuda:x", "CPU"] {
+            assert!(device(bad).is_err(), "{bad}");
         }
     }
 

@@ -19,8 +19,8 @@ Examples:
   elenchus eval place --data monday/places.jsonl tuesday/places.jsonl --metric accuracy
   elenchus eval transcript --data day/transcript.jsonl --metric wer
 
-A case is a line of JSON with an `answer`, perhaps a `kind` (`unanswerable` means that abstaining is right), and one field
-for each input of the dialogue. Paths are relative to the file of cases. The figure of `wer` is the errors of all cases over
+A case is a line of JSON with an `answer` (or several `answers`, of which the best counts), perhaps a `kind` (`unanswerable`
+means that abstaining is right), and one field for each input of the dialogue. Paths are relative to the file of cases. The figure of `wer` is the errors of all cases over
 the words of all.")]
 pub(crate) struct Args {
     /// A dialogue: a file or a name
@@ -85,10 +85,10 @@ impl Args {
         if !out.bars() {
             bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         }
-        let mut scored = Vec::new();
+        let (mut scored, mut opened) = (Vec::new(), inputs::Opened::default());
         for (n, (file, line, case)) in cases.iter().enumerate() {
             let folder = file.parent().unwrap_or(Path::new(""));
-            let bound = inputs::from_case(&session.plan, &case.fields, folder, &session.access).await;
+            let bound = inputs::from_case(&session.plan, &case.fields, folder, &session.access, &mut opened).await;
             let outcome = match bound {
                 Ok(bound) => session.run(bound, &self.run, None).await,
                 Err(failure) => Err(failure),

@@ -105,6 +105,10 @@ fn from_file(name: &str, file: &Path, ty: &Type) -> Result<Value, Failure> {
     value_json::from_json_as(&json, ty).map_err(wrong)
 }
 
+/// Media that earlier cases named, by path: many cases ask about one video, and looking into it takes longer than many an
+/// answer from the memo.
+pub(crate) type Opened = IndexMap<String, Value>;
+
 /// The inputs of one case: fields of the same name, paths relative to the cases file. Fields that the dialogue does not
 /// take are left alone.
 pub(crate) async fn from_case(
@@ -112,6 +116,7 @@ pub(crate) async fn from_case(
     fields: &IndexMap<String, Json>,
     folder: &Path,
     access: &Access,
+    opened: &mut Opened,
 ) -> Result<IndexMap<String, Value>, Failure> {
     let mut bound = IndexMap::new();
     for (name, input) in &plan.inputs {
@@ -123,7 +128,16 @@ pub(crate) async fn from_case(
         let value = match (&input.ty, field) {
             (Type::Text | Type::Any, Json::String(text)) => Value::Text(text.clone()),
             (Type::Video | Type::Audio | Type::Image, Json::String(text)) => {
-                from_text(name, &path(text), &input.ty, access).await?
+                let path = path(text);
+                let known = opened.get(&path).filter(|medium| medium.ty() == input.ty).cloned();
+                match known {
+                    Some(medium) => medium,
+                    None => {
+                        let medium = from_text(name, &path, &input.ty, access).await?;
+                        opened.insert(path, medium.clone());
+                        medium
+                    }
+                }
             }
             (Type::List(_) | Type::Record(_), Json::String(text)) => {
                 from_file(name, Path::new(&path(text)), &input.ty)?

@@ -101,7 +101,7 @@ pub(crate) struct Args {
     no_timestamps: bool,
 
     /// Where the model runs: auto, cpu, cuda:N or metal
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = super::common::device)]
     device: String,
     /// What the model computes in: auto, f32, f16 or bf16
     #[arg(long, value_name = "DTYPE", default_value = "auto", requires = "model")]

@@ -82,6 +82,7 @@ pub(crate) async fn open_local(local: &Path, shown: &str) -> Result<Media, Media
         end,
         has_video: probe.picture.is_some(),
         has_audio: probe.sound.is_some(),
+        clock: probe.clock,
     })
 }
 

@@ -5,7 +5,10 @@ use super::{
     ffmpeg::{self, PROBE_LIMIT},
     pick::{Packet, packets},
 };
-use crate::value::{Time, TimeBase};
+use crate::{
+    value::{Time, TimeBase},
+    value_clock::DayClock,
+};
 use serde::Deserialize;
 use std::{ffi::OsString, ops::ControlFlow, path::Path};
 
@@ -25,6 +28,8 @@ pub(crate) struct Probe {
     /// If it only states a length, and not whether that counts from `start` (Matroska's does not always): seconds from which to
     /// look for the end.
     pub tail_s: Option<f64>,
+    /// The day's clock that the container's comment states, if it does.
+    pub clock: Option<DayClock>,
     /// True if the first packets are encrypted.
     pub locked: bool,
     /// True if a frame of the picture came out of the first packets.
@@ -149,6 +154,8 @@ struct RawFormat {
     format_name: String,
     start_time: Option<String>,
     duration: Option<String>,
+    #[serde(default)]
+    tags: indexmap::IndexMap<String, serde_json::Value>,
 }
 #[derive(Deserialize)]
 struct RawStream {
@@ -178,6 +185,14 @@ struct RawPiece {
     stream_index: Option<u32>,
     #[serde(default)]
     side_data_list: Vec<RawSide>,
+}
+
+impl RawFormat {
+    /// Containers differ in the case of their tags' names.
+    fn clock(&self) -> Option<DayClock> {
+        let (_, comment) = self.tags.iter().find(|(name, _)| name.eq_ignore_ascii_case("comment"))?;
+        DayClock::parse(comment.as_str()?)
+    }
 }
 
 impl RawStream {
@@ -241,6 +256,7 @@ fn read(json: &[u8], shown: &str) -> Result<Probe, MediaError> {
     Ok(Probe {
         picture: video.and_then(RawStream::picture),
         sound: audio.map(|a| Sound { index: a.index, start: a.start().unwrap_or(start) }),
+        clock: raw.format.clock(),
         container: raw.format.format_name,
         start,
         tail_s: length.map(|length| length.seconds() - 15.0).filter(|_| ends.is_none()),
@@ -263,7 +279,7 @@ mod tests {
              "side_data_list": [{"side_data_type": "Display Matrix", "rotation": -90}]},
             {"index": 3, "codec_type": "audio", "codec_name": "aac", "time_base": "1/48000", "start_pts": 96000, "duration_ts": 48000},
             {"index": 4, "codec_type": "data", "time_base": "1/1000"}],
-            "format": {"format_name": "matroska,webm", "start_time": "-0.040000", "duration": "9.5"}}"#;
+            "format": {"format_name": "matroska,webm", "start_time": "-0.040000", "duration": "9.5", "tags": {"COMMENT": "clock 07:00, 420 seconds a second"}}}"#;
         let probe = read(json, "a.mkv").unwrap();
         let picture = probe.picture.unwrap();
         assert_eq!((picture.index, picture.codec.as_str(), picture.width, picture.height), (2, "hevc", 480, 640));
@@ -274,6 +290,7 @@ mod tests {
         assert_eq!((probe.start.ticks, probe.start.base.den), (-40, 1000));
         assert_eq!((probe.end.unwrap().seconds(), probe.tail_s), (3.0, None));
         assert!(!probe.locked && !probe.decodes);
+        assert_eq!(probe.clock.map(|clock| (clock.start_min, clock.pace)), Some((420, 420.0)));
     }
 
     #[test]

@@ -140,8 +140,8 @@ impl Object for ImageShown {
 #[derive(Debug)]
 pub(super) struct MomentShown(pub Moment);
 
-/// What templates may ask of a moment; times are in seconds.
-pub(super) const MOMENT_ATTRIBUTES: &[&str] = &["start", "end", "middle", "duration", "text", "video"];
+/// What templates may ask of a moment; times are in seconds, `clock` is `HH:MM-HH:MM` of the medium's own clock or empty.
+pub(super) const MOMENT_ATTRIBUTES: &[&str] = &["start", "end", "middle", "duration", "text", "video", "clock"];
 
 impl Object for MomentShown {
     fn get_value(self: &Arc<Self>, key: &Shown) -> Option<Shown> {
@@ -153,6 +153,7 @@ impl Object for MomentShown {
             "duration" => number_shown(end - start),
             "text" => Shown::from(self.0.text.as_deref().unwrap_or_default()),
             "video" => Shown::from_object(MediaShown { media: self.0.media.clone(), sound: false }),
+            "clock" => Shown::from(self.0.clock().unwrap_or_default()),
             _ => return None,
         })
     }

@@ -45,7 +45,11 @@ pub const FILTERS: &[FilterDoc] = &[
     ),
     doc("flatten", "lists | flatten", "a list of lists as one list"),
     doc("tally", "labels | tally", "records {text, count}, commonest first; ties in order of appearance"),
-    doc("clock", "moment.start | clock", "seconds (or a moment's start) as MM:SS, from one hour on HH:MM:SS"),
+    doc(
+        "clock",
+        "moment | clock",
+        "a moment's start (or seconds) as MM:SS, from one hour on HH:MM:SS, or as its video's own clock shows it",
+    ),
     doc(
         "span",
         "moments | span('text')",
@@ -336,7 +340,12 @@ fn seconds(item: &Shown, name: &str) -> Result<f64, Error> {
 }
 
 fn clock_filter(time: &Shown) -> Result<String, Error> {
-    if time.is_number() { Ok(clock(f64::try_from(time.clone())?)) } else { Ok(clock(seconds(time, "start")?)) }
+    if time.is_number() {
+        return Ok(clock(f64::try_from(time.clone())?));
+    }
+    let shown = time.downcast_object_ref::<MomentShown>();
+    let own = shown.and_then(|MomentShown(moment)| moment.media.clock_at(moment.start.seconds()));
+    own.map_or_else(|| Ok(clock(seconds(time, "start")?)), Ok)
 }
 
 fn span(state: &mut State, list: &Shown, text: Option<&Shown>) -> Result<Shown, Error> {
@@ -361,16 +370,22 @@ fn timed(state: &mut State, list: &Shown, keep: impl Fn(f64, f64) -> bool) -> Re
     Ok(kept.into())
 }
 
-/// One line of a log as a prompt shows it; `number` counts from 1.
-pub fn numbered_line(number: usize, start: f64, end: f64, text: &str) -> String {
-    format!("[{number}] {}-{} {text}", clock(start), clock(end))
+/// One line of a log as a prompt shows it; `number` counts from 1. What the video's own clock shows (`08:10-09:06`) takes
+/// the place of seconds.
+pub fn numbered_line(number: usize, start: f64, end: f64, own: Option<&str>, text: &str) -> String {
+    match own {
+        Some(own) => format!("[{number}] {own} {text}"),
+        None => format!("[{number}] {}-{} {text}", clock(start), clock(end)),
+    }
 }
 
 fn numbered_filter(state: &mut State, log: &Shown) -> Result<String, Error> {
     let mut lines = Vec::new();
     for (i, entry) in items(state, log)?.iter().enumerate() {
         let text = text_of(state, &entry.get_attr("text")?)?;
-        lines.push(numbered_line(i + 1, seconds(entry, "start")?, seconds(entry, "end")?, &text));
+        let own = entry.get_attr("clock")?;
+        let own = own.as_str().filter(|own| !own.is_empty());
+        lines.push(numbered_line(i + 1, seconds(entry, "start")?, seconds(entry, "end")?, own, &text));
     }
     Ok(lines.join("\n"))
 }

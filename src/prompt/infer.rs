@@ -204,7 +204,7 @@ impl Typing<'_> {
             _ => Type::Number,
         };
         let moment = |name: &str| match name {
-            "text" => Type::Text,
+            "text" | "clock" => Type::Text,
             "video" => Type::Video,
             _ => Type::Number,
         };

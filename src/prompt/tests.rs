@@ -7,12 +7,20 @@ use std::sync::Arc;
 
 fn media(has_audio: bool) -> Arc<Media> {
     let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(90.0));
-    Arc::new(Media { path: "day.mp4".into(), digest: "d".into(), start, end, has_video: true, has_audio })
+    Arc::new(Media { path: "day.mp4".into(), digest: "d".into(), start, end, has_video: true, has_audio, clock: None })
 }
 
 fn moment(start: f64, end: f64, text: Option<&str>) -> Value {
     let (start, end) = (Time::from_seconds(start), Time::from_seconds(end));
     Value::Moment(Moment { media: media(true), start, end, text: text.map(str::to_owned) })
+}
+
+/// A moment of two minutes that stand for a day.
+fn long(start: f64, end: f64) -> Value {
+    let clock = crate::value_clock::DayClock::parse("clock 07:00, 420 seconds a second");
+    let media = Arc::new(Media { clock, ..Media::clone(&media(true)) });
+    let (start, end) = (Time::from_seconds(start), Time::from_seconds(end));
+    Value::Moment(Moment { media, start, end, text: Some("cafe".into()) })
 }
 
 fn texts(texts: &[&str]) -> Value {
@@ -31,6 +39,7 @@ fn scope() -> Scope {
         ("best", Value::Scored(Scored { text: "kitchen".into(), score: 0.25, probability: 0.9 })),
         ("labels", texts(&["a", "b", "a", "a"])),
         ("n", Value::Number(2.0)),
+        ("long", Value::List(vec![long(10.0, 18.0)])),
         ("speech", Value::List(vec![moment(1.0, 3.0, Some("hello")), moment(8.0, 9.0, Some("bye"))])),
         (
             "rows",
@@ -87,6 +96,13 @@ fn filters_of_dialogues() {
     check("{{ rows | runs('place') | flatten | length }}", "3");
     check("{{ item | clock }} {{ 3725.9 | clock }}", r#""00:02 01:02:05""#);
     check("{{ speech | numbered }}", r#""[1] 00:01-00:03 hello\n[2] 00:08-00:09 bye""#);
+    check(
+        "{{ long | numbered }} {{ long[0] | clock }} {{ long[0].clock }}",
+        r#""[1] 08:10-09:06 cafe 08:10 08:10-09:06""#,
+    );
+    check("{{ [{'start': 0, 'end': 1, 'text': 'x', 'clock': 'dawn'}] | numbered }}", r#""[1] dawn x""#);
+    check("{{ long }}", r#"[{"video":"day.mp4","start":10,"end":18,"clock":"08:10-09:06","text":"cafe"}]"#);
+    check("{{ item.clock }}", r#""""#);
     check("{{ speech | overlapping(2, 8) | map(attribute='text') | list }}", r#"["hello"]"#);
     check("{{ speech | within(8, 10) | map(attribute='text') | join(' ') }}", r#""bye""#);
     check("{{ speech | span('all') }}", r#"{"video":"day.mp4","start":1,"end":9,"text":"all"}"#);

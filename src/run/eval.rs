@@ -38,6 +38,11 @@ impl Metric {
         }
     }
 
+    /// How far an answer is from right: the smaller, the better.
+    fn worse(self, tally: Tally) -> f64 {
+        if self == Metric::Wer { tally.score() } else { -tally.score() }
+    }
+
     /// What one answer adds to the total.
     pub fn tally(self, answer: &str, right: &str) -> Tally {
         let truth = |b: bool| Tally { counted: usize::from(b), of: 1 };
@@ -101,18 +106,41 @@ fn edits(a: &[&str], b: &[&str]) -> usize {
     row[b.len()]
 }
 
-/// One line of `cases.jsonl`. Every field that is not named here is kept: the dialogue's inputs are bound from fields of
-/// the same name.
+/// One line of `cases.jsonl`: an `answer`, or several `answers` of which the one that fits best counts (as SQuAD does with
+/// its several annotators). Every field that is not named here is kept: the dialogue's inputs are bound from fields of the
+/// same name.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "CaseWritten")]
 pub struct Case {
-    /// The right answer.
-    pub answer: String,
+    /// The right answers, at least one.
+    pub answers: Vec<String>,
     /// A class of questions; `unanswerable` means that the right answer is to abstain.
-    #[serde(default)]
     pub kind: Option<String>,
     /// Everything else: `video`, `question`, `log`, …
-    #[serde(flatten)]
     pub fields: IndexMap<String, Json>,
+}
+
+/// A case as its line has it.
+#[derive(Deserialize)]
+struct CaseWritten {
+    answer: Option<String>,
+    #[serde(default)]
+    answers: Vec<String>,
+    kind: Option<String>,
+    #[serde(flatten)]
+    fields: IndexMap<String, Json>,
+}
+
+impl TryFrom<CaseWritten> for Case {
+    type Error = &'static str;
+
+    fn try_from(written: CaseWritten) -> Result<Case, Self::Error> {
+        let answers: Vec<String> = written.answer.into_iter().chain(written.answers).collect();
+        if answers.is_empty() {
+            return Err("missing field `answer`");
+        }
+        Ok(Case { answers, kind: written.kind, fields: written.fields })
+    }
 }
 
 /// The kind whose right answer is to abstain.
@@ -129,7 +157,7 @@ pub struct Scored {
     pub kind: Option<String>,
     /// The question, or whatever tells the case to people.
     pub question: String,
-    /// The right answer.
+    /// The right answer; of several the one that fits best.
     pub expected: String,
     /// The answer, or nothing if the run failed.
     pub answer: Option<String>,
@@ -153,12 +181,16 @@ impl Scored {
             Err(error) => (None, false, Some(error)),
         };
         let unanswerable = case.kind.as_deref() == Some(UNANSWERABLE);
-        let mut tally = metric.tally(answer.as_deref().unwrap_or_default(), &case.answer);
+        let fit = |right: &String| (right.clone(), metric.tally(answer.as_deref().unwrap_or_default(), right));
+        let better = |a: &(String, Tally), b: &(String, Tally)| metric.worse(a.1).total_cmp(&metric.worse(b.1));
+        // the first of those that fit equally well
+        let best = case.answers.iter().map(fit).min_by(better);
+        let (expected, mut tally) = best.expect("a case has an answer: this is a bug");
         if unanswerable && abstained && metric != Metric::Wer {
             // Any honest refusal is right, whatever its words.
             tally.counted = 1;
         }
-        let (kind, expected) = (case.kind.clone(), case.answer.clone());
+        let kind = case.kind.clone();
         let ((file, line), score) = ((place.0.to_owned(), place.1), tally.score());
         Scored { file, line, kind, question, expected, answer, abstained, score, error, tally }
     }
@@ -238,7 +270,7 @@ mod tests {
     #[test]
     fn figures_add_up_by_kind() {
         let case = |kind: &str, answer: &str| Case {
-            answer: answer.into(),
+            answers: vec![answer.into()],
             kind: Some(kind.into()),
             fields: IndexMap::from([("question".to_owned(), Json::from("q?"))]),
         };
@@ -279,9 +311,26 @@ mod tests {
     }
 
     #[test]
+    fn of_several_right_answers_the_best_counts() {
+        let check = |line: &str, metric: Metric, answer: &str, expected: &str, score: f64| {
+            let case: Case = serde_json::from_str(line).expect("a case");
+            let scored = Scored::new(("cases.jsonl", 1), &case, metric, Ok((answer.into(), false)));
+            assert_eq!((scored.expected.as_str(), scored.score), (expected, score), "{line} {answer}");
+        };
+        let two = r#"{"answers": ["In the kitchen.", "Kitchen."]}"#;
+        check(two, Metric::ExactMatch, "kitchen", "Kitchen.", 1.0);
+        check(two, Metric::ExactMatch, "in the kitchen", "In the kitchen.", 1.0);
+        check(two, Metric::ExactMatch, "garden", "In the kitchen.", 0.0);
+        check(two, Metric::Wer, "kitchen", "Kitchen.", 0.0);
+        check(r#"{"answer": "Yes.", "answers": ["Yes, I did."]}"#, Metric::ExactMatch, "yes i did", "Yes, I did.", 1.0);
+        let missing = serde_json::from_str::<Case>(r#"{"question": "why?"}"#).expect_err("no answer");
+        assert!(missing.to_string().contains("missing field `answer`"), "{missing}");
+    }
+
+    #[test]
     fn word_errors_are_summed_before_they_are_divided() {
         let said = |right: &str, heard: &str| {
-            let case = Case { answer: right.into(), kind: None, fields: IndexMap::new() };
+            let case = Case { answers: vec![right.into()], kind: None, fields: IndexMap::new() };
             Scored::new(("day/transcript.jsonl", 1), &case, Metric::Wer, Ok((heard.into(), false)))
         };
         let wer = |cases: &[Scored]| summary(cases, Metric::Wer)["wer"].clone();

@@ -3,7 +3,7 @@
 use super::machine::{FailureKind, StepFailure};
 use crate::{
     prompt::show,
-    value::{Time, Value},
+    value::{Moment, Time, Value},
     value_json::to_json,
 };
 use indexmap::IndexMap;
@@ -39,14 +39,31 @@ pub struct Evidence {
     pub start: f64,
     /// Seconds of presentation time.
     pub end: f64,
+    /// The same as the video's own clock shows it, if it has one: `08:10-09:06`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
     /// What the log says of it.
     pub text: String,
 }
 
-/// `HH:MM:SS.mmm-HH:MM:SS.mmm text`
+/// `HH:MM:SS.mmm-HH:MM:SS.mmm text`, with the video's own clock in parentheses before the text.
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{} {}", Time::from_seconds(self.start), Time::from_seconds(self.end), self.text)
+        write!(f, "{}-{}", Time::from_seconds(self.start), Time::from_seconds(self.end))?;
+        self.clock.iter().try_for_each(|clock| write!(f, " ({clock})"))?;
+        write!(f, " {}", self.text)
+    }
+}
+
+impl From<&Moment> for Evidence {
+    fn from(moment: &Moment) -> Evidence {
+        Evidence {
+            video: moment.media.path.clone(),
+            start: moment.start.seconds(),
+            end: moment.end.seconds(),
+            clock: moment.clock(),
+            text: moment.text.clone().unwrap_or_default(),
+        }
     }
 }
 
@@ -96,12 +113,7 @@ fn gather(value: &Value, evidence: &mut Vec<Evidence>) {
 
 fn one(line: &Value) -> Option<Evidence> {
     match line {
-        Value::Moment(moment) => Some(Evidence {
-            video: moment.media.path.clone(),
-            start: moment.start.seconds(),
-            end: moment.end.seconds(),
-            text: moment.text.clone().unwrap_or_default(),
-        }),
+        Value::Moment(moment) => Some(moment.into()),
         Value::Record(fields) => {
             let seconds = |name: &str| match fields.get(name) {
                 Some(Value::Number(seconds)) => Some(*seconds),
@@ -109,7 +121,8 @@ fn one(line: &Value) -> Option<Evidence> {
             };
             let words = |name: &str| fields.get(name).map(show).unwrap_or_default();
             let (start, end) = (seconds("start")?, seconds("end").or(seconds("start"))?);
-            Some(Evidence { video: words("video"), start, end, text: words("text") })
+            let clock = Some(words("clock")).filter(|clock| !clock.is_empty());
+            Some(Evidence { video: words("video"), start, end, clock, text: words("text") })
         }
         _ => None,
     }
@@ -125,6 +138,7 @@ fn text(value: &Value) -> String {
                 fields.iter().map(|(name, value)| format!("{name}: {}", text(value))).collect::<Vec<_>>().join("\n")
             }
         },
+        Value::Moment(moment) => Evidence::from(moment).to_string().trim_end().to_owned(),
         Value::Truth(truth) => if *truth { "yes" } else { "no" }.to_owned(),
         other => show(other).trim().to_owned(),
     }

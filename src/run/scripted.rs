@@ -71,7 +71,15 @@ fn made(value: &Value, ty: &Type) -> Result<Value, String> {
 
 fn medium(path: &str, has_video: bool) -> Arc<Media> {
     let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(LENGTH_S));
-    Arc::new(Media { path: path.to_owned(), digest: name_digest(path), start, end, has_video, has_audio: true })
+    Arc::new(Media {
+        path: path.to_owned(),
+        digest: name_digest(path),
+        start,
+        end,
+        has_video,
+        has_audio: true,
+        clock: None,
+    })
 }
 
 /// Stands for the bytes of a medium that has none.

@@ -13,11 +13,13 @@ pub struct Entry {
     pub start: f64,
     /// Seconds.
     pub end: f64,
+    /// The same as the video's own clock shows it, if it has one: `08:10-09:06`.
+    pub clock: Option<String>,
     /// What happened.
     pub text: String,
 }
 
-/// The entries of a log: moments with text, or records with `start`, `end` and `text`.
+/// The entries of a log: moments with text, or records with `start`, `end`, `text` and perhaps `clock`.
 pub fn entries(log: &Value) -> Result<Vec<Entry>, StepError> {
     let Value::List(items) = log else {
         return Err(StepError(format!("found {} for `cite`, expected a list of entries", found(log))));
@@ -31,6 +33,7 @@ fn entry(item: &Value) -> Result<Entry, StepError> {
             video: Some(moment.media.path.clone()),
             start: moment.start.seconds(),
             end: moment.end.seconds(),
+            clock: moment.clock(),
             text: moment.text.clone().unwrap_or_default(),
         }),
         Value::Record(fields) => {
@@ -45,7 +48,8 @@ fn entry(item: &Value) -> Result<Entry, StepError> {
                 _ => None,
             };
             let text = fields.get("text").map(crate::prompt::show).ok_or_else(|| missing("text"))?;
-            Ok(Entry { video, start: number("start")?, end: number("end")?, text })
+            let clock = fields.get("clock").map(crate::prompt::show).filter(|clock| !clock.is_empty());
+            Ok(Entry { video, start: number("start")?, end: number("end")?, clock, text })
         }
         other => Err(StepError(format!("found {} in the list for `cite`, expected moments or records", found(other)))),
     }
@@ -55,11 +59,13 @@ fn entry(item: &Value) -> Result<Entry, StepError> {
 pub fn numbered(entries: &[Entry]) -> String {
     // a line break inside an entry would look like another entry
     let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = |(i, e): (usize, &Entry)| numbered_line(i + 1, e.start, e.end, &flat(&e.text));
+    let line = |(i, e): (usize, &Entry)| {
+        numbered_line(i + 1, e.start, e.end, e.clock.as_deref().map(flat).as_deref(), &flat(&e.text))
+    };
     entries.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A reply with its citations read out of it: `{text, abstained, evidence: [{video, start, end, text}]}`, and a note on
+/// A reply with its citations read out of it: `{text, abstained, evidence: [{video, start, end, clock, text}]}`, and a note on
 /// citations of lines that do not exist, which are dropped.
 pub fn answer(reply: &str, entries: &[Entry]) -> (Value, Option<String>) {
     let (text, cited) = split(reply);
@@ -88,6 +94,7 @@ fn record(entry: &Entry) -> Value {
         ("video".to_owned(), entry.video.clone().map_or(Value::Nothing, Value::Text)),
         ("start".to_owned(), Value::Number(entry.start)),
         ("end".to_owned(), Value::Number(entry.end)),
+        ("clock".to_owned(), entry.clock.clone().map_or(Value::Nothing, Value::Text)),
         ("text".to_owned(), Value::Text(entry.text.clone())),
     ]))
 }
@@ -183,7 +190,8 @@ mod tests {
     fn log() -> Vec<Entry> {
         let entry = |i: usize| {
             let start = i as f64 * 8.0;
-            Entry { video: Some("day.mp4".into()), start, end: start + 8.0, text: format!("kitchen,\nstep {i}.") }
+            let text = format!("kitchen,\nstep {i}.");
+            Entry { video: Some("day.mp4".into()), start, end: start + 8.0, clock: None, text }
         };
         (0..3).map(entry).collect()
     }
@@ -195,6 +203,13 @@ mod tests {
         [2] 00:08-00:16 kitchen, step 1.
         [3] 00:16-00:24 kitchen, step 2.
         ");
+        let clock = Some("08:10-09:06".to_owned());
+        let entry = Entry { clock, ..log().remove(0) };
+        assert_eq!(numbered(std::slice::from_ref(&entry)), "[1] 08:10-09:06 kitchen, step 0.");
+        let (Value::Record(fields), _) = answer("[1] x", std::slice::from_ref(&entry)) else { panic!("a record") };
+        // what was cited can be cited again
+        let again = entries(&fields["evidence"]).expect("entries");
+        assert_eq!(again[0].clock, entry.clock);
     }
 
     #[test]

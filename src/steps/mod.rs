@@ -12,7 +12,7 @@ mod rank;
 mod say;
 
 use crate::{
-    dialogue::{Node, Reading, Written},
+    dialogue::{Data, Expr, Node, NumberExpr, Reading, Written},
     exchange::{Reply, Request},
     plan::{Block, Planning, Typing},
     prompt::Scope,
@@ -172,6 +172,46 @@ fn found(value: &Value) -> String {
     match value {
         Value::Nothing => "nothing".into(),
         other => other.ty().to_string(),
+    }
+}
+
+/// What a number may be, for numbers that stand in the file; those that templates yield are looked at when the step runs.
+#[derive(Debug, Clone, Copy)]
+enum Range {
+    /// 0 or more.
+    NotNegative,
+    /// 0 to 1.
+    Share,
+    /// A whole number, this or more.
+    WholeFrom(u32),
+}
+
+impl Range {
+    fn holds(self, number: f64) -> bool {
+        match self {
+            Range::NotNegative => number >= 0.0,
+            Range::Share => (0.0..=1.0).contains(&number),
+            Range::WholeFrom(least) => number.fract() == 0.0 && (f64::from(least)..=1e9).contains(&number),
+        }
+    }
+
+    fn expected(self) -> String {
+        match self {
+            Range::NotNegative => "0 or more".into(),
+            Range::Share => "0 to 1".into(),
+            Range::WholeFrom(least) => format!("a whole number, {least} or more"),
+        }
+    }
+
+    /// Reports a number that cannot be meant.
+    fn check(self, written: &Option<NumberExpr>, what: &str, planning: &mut Planning<'_>) {
+        let Some(NumberExpr(Expr(node))) = written else { return };
+        if let Data::Number(number) = node.data
+            && !self.holds(number)
+        {
+            let message = format!("found {number} for `{what}`, expected {}", self.expected());
+            planning.problem("wrong-value", node.pos, message, None);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `rank`: a contrastive agent scores candidate words against an image, a sound or a text.
 
-use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, found, misfit, replies, whole};
+use super::{Ask, Heard, Planned, Range, Step, StepError, Turn, Verb, found, misfit, replies, whole};
 use crate::{
     dialogue::{At, Data, Expr, NumberExpr, TextExpr, written},
     exchange::{Item, Kind, Reply, Request},
@@ -40,6 +40,8 @@ impl Verb for Rank {
         if let Some(wording) = &self.r#as {
             check_wording(&wording.0, planning);
         }
+        Range::WholeFrom(1).check(&self.top, "top", planning);
+        Range::Share.check(&self.min, "min", planning);
         let (what, among, role) = (what?, among?, role?.0);
         // the outer option: was it written; the inner: could it be read
         let read = |formula: Option<Option<Formula>>| formula.map_or(Some(None), |formula| formula.map(Some));

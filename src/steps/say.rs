@@ -1,6 +1,6 @@
 //! `say`: a language agent completes a prompt, once or `n` times; with `cite` it says which entries of a log it used.
 
-use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, cite, misfit, rank, replies, whole};
+use super::{Ask, Heard, Planned, Range, Step, StepError, Turn, Verb, cite, misfit, rank, replies, whole};
 use crate::{
     dialogue::{At, Expr, Node, NumberExpr, TextExpr, written},
     exchange::{Decoding, Kind, Message, Reply, Request},
@@ -62,6 +62,15 @@ impl Verb for Say {
         let (n, temperature, top_p) = (number(&self.n), number(&self.temperature), number(&self.top_p));
         let (top_k, max_tokens) = (number(&self.top_k), number(&self.max_tokens));
         let choices = self.choices.as_ref().map(|choices| rank::among(choices, planning));
+        for (written, what, range) in [
+            (&self.n, "n", Range::WholeFrom(1)),
+            (&self.temperature, "temperature", Range::NotNegative),
+            (&self.top_p, "top_p", Range::Share),
+            (&self.top_k, "top_k", Range::WholeFrom(0)),
+            (&self.max_tokens, "max_tokens", Range::WholeFrom(1)),
+        ] {
+            range.check(written, what, planning);
+        }
         // the outer option: was it written; the inner: could it be read
         fn read<T>(part: Option<Option<T>>) -> Option<Option<T>> {
             part.map_or(Some(None), |part| part.map(Some))
@@ -213,7 +222,7 @@ fn entry_fields() -> Vec<(String, Type)> {
 }
 
 fn cited_type() -> Type {
-    let mut entry = vec![("video".to_owned(), Type::Text)];
+    let mut entry = vec![("video".to_owned(), Type::Text), ("clock".to_owned(), Type::Text)];
     entry.extend(entry_fields());
     Type::record([
         ("text".into(), Type::Text),

@@ -153,6 +153,7 @@ fn recording(seconds: f64) -> Arc<Media> {
         end: time(2000.0 + seconds * 1000.0),
         has_video: false,
         has_audio: true,
+        clock: None,
     })
 }
 

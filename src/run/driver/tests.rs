@@ -310,7 +310,8 @@ async fn frames_that_the_memo_knows_are_expected_by_the_store() {
     let plan = compile_text(source, "t.yaml", &Shelf::default(), &Default::default()).expect("sound");
     let (start, end) = (crate::value::Time::from_seconds(0.0), crate::value::Time::from_seconds(1.0));
     let (path, digest) = ("day.mp4".to_owned(), "d".to_owned());
-    let media = Arc::new(crate::value::Media { path, digest, start, end, has_video: true, has_audio: false });
+    let media =
+        Arc::new(crate::value::Media { path, digest, start, end, has_video: true, has_audio: false, clock: None });
     let folder = tempfile::tempdir().expect("a folder");
     let memo = Memo::open(folder.path()).expect("a memo");
     for hits in 0..2 {

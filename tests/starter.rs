@@ -1,0 +1,194 @@
+//! The starter cast on both sample days: no figure may be lower than its floor, nor fall more than 3 points under what is
+//! recorded in `tests/starter/figures.json`.
+//!
+//! `ELENCHUS_RECORD=1 cargo test --test starter` records what is measured (and still fails under a floor). The figures that the
+//! README shows are those of ten other days: `training/figures.py`.
+
+use assert_cmd::Command;
+use serde_json::Value as Json;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+/// How much worse than recorded a figure may be.
+const ALLOWED: f64 = 0.03;
+/// Of the seconds of a day, one in so many is looked at: neighbours show nearly the same picture.
+const EVERY: u64 = 4;
+
+/// One evaluation: a dialogue on both days' cases, with the figures that are held and their floors.
+struct Evaluation {
+    dialogue: &'static str,
+    cases: &'static str,
+    metric: &'static str,
+    /// For `wer` a ceiling.
+    floors: &'static [(&'static str, f64)],
+}
+
+/// Floors lie where no noise of 70 questions reaches: whoever breaks one has broken something.
+const ANSWERS: &[(&str, f64)] = &[("exact_match", 0.75), ("refused_unanswerable", 0.75), ("answered_answerable", 0.85)];
+
+/// In this order, so that what one asks of a picture is in the memo for the next.
+const EVALUATIONS: &[Evaluation] = &[
+    Evaluation { dialogue: "log_qa", cases: "cases", metric: "exact_match", floors: ANSWERS },
+    Evaluation { dialogue: "video_qa", cases: "cases", metric: "exact_match", floors: ANSWERS },
+    Evaluation { dialogue: "place", cases: "places", metric: "accuracy", floors: &[("accuracy", 0.9)] },
+    Evaluation { dialogue: "activity", cases: "activities", metric: "accuracy", floors: &[("accuracy", 0.85)] },
+    Evaluation { dialogue: "held", cases: "held", metric: "accuracy", floors: &[("accuracy", 0.8)] },
+    Evaluation { dialogue: "people", cases: "people", metric: "accuracy", floors: &[("accuracy", 0.8)] },
+    Evaluation { dialogue: "transcript", cases: "transcript", metric: "wer", floors: &[("wer", 0.2)] },
+];
+
+/// Of the questions in words that no template has.
+const FREE_WORDS_FLOOR: f64 = 0.7;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn lines(path: &Path) -> Vec<Json> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// What `elenchus eval` says. The memo is shared by all evaluations of this file.
+fn eval(dialogue: &str, files: &[PathBuf], metric: &str) -> Json {
+    static CACHE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let cache = CACHE.get_or_init(|| tempfile::tempdir().expect("temp"));
+    let mut command = Command::cargo_bin("elenchus").expect("the program is built");
+    command.current_dir(root()).env("ELENCHUS_CACHE", cache.path()).env("NO_COLOR", "1");
+    command
+        .args(["eval", &format!("examples/{dialogue}.yaml"), "--metric", metric, "--json", "-q", "--data"])
+        .args(files);
+    let output = command.output().expect("it ends");
+    assert!(output.status.success(), "{dialogue}: {}", String::from_utf8_lossy(&output.stderr));
+    let figures: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(figures["errors"], Json::Array(Vec::new()), "{dialogue}");
+    figures
+}
+
+/// Both days' cases of one name. Those of single seconds are thinned, into files in `folder`.
+fn cases(name: &str, folder: &Path) -> Vec<PathBuf> {
+    let media = root().join("examples/media");
+    let mut files = Vec::new();
+    for day in ["day1", "day2"] {
+        let file = media.join(format!("{day}.{name}.jsonl"));
+        let mut cases = lines(&file);
+        if cases.iter().all(|case| case["at"].is_u64()) {
+            cases.retain(|case| case["at"].as_u64().is_some_and(|at| at % EVERY == EVERY / 2));
+            cases.iter_mut().for_each(|case| {
+                let video = media.join(case["video"].as_str().expect("a video"));
+                case["video"] = Json::from(video.to_str().expect("UTF-8"));
+            });
+            let thinned = folder.join(format!("{day}.{name}.jsonl"));
+            std::fs::write(&thinned, cases.iter().map(|case| format!("{case}\n")).collect::<String>())
+                .expect("written");
+            // in a short day nothing may be carried
+            files.extend((!cases.is_empty()).then_some(thinned));
+        } else {
+            files.push(file);
+        }
+    }
+    files
+}
+
+/// True if `now` is worse than `before` by more than `allowed`.
+fn worse(name: &str, now: f64, before: f64, allowed: f64) -> bool {
+    let lost = if name.ends_with("wer") { now - before } else { before - now };
+    lost > allowed + 1e-9
+}
+
+#[test]
+fn no_figure_falls() {
+    let folder = tempfile::tempdir().expect("temp");
+    let mut found: BTreeMap<String, f64> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    let mut told = String::new();
+    for evaluation in EVALUATIONS {
+        let figures = eval(evaluation.dialogue, &cases(evaluation.cases, folder.path()), evaluation.metric);
+        told += &format!("{}: {figures}\n", evaluation.dialogue);
+        for (figure, floor) in evaluation.floors {
+            let name = format!("{} {figure}", evaluation.dialogue);
+            let now = figures[figure].as_f64().unwrap_or_else(|| panic!("{name} was not measured: {figures}"));
+            if worse(&name, now, *floor, 0.0) {
+                wrong.push(format!("{name} is {now}, the limit is {floor}"));
+            }
+            found.insert(name, now);
+        }
+    }
+    let file = root().join("tests/starter/figures.json");
+    if std::env::var_os("ELENCHUS_RECORD").is_some() {
+        let json = serde_json::to_string_pretty(&found).expect("JSON");
+        std::fs::write(&file, json + "\n").expect("written");
+    } else {
+        let text = std::fs::read_to_string(&file).expect("figures.json; ELENCHUS_RECORD=1 writes it");
+        let recorded: BTreeMap<String, f64> = serde_json::from_str(&text).expect("figures");
+        assert!(
+            recorded.keys().eq(found.keys()),
+            "figures.json has other figures than are measured: record them again"
+        );
+        for (name, before) in recorded {
+            if worse(&name, found[&name], before, ALLOWED) {
+                wrong.push(format!("{name} is {}, recorded is {before}", found[&name]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{told}", wrong.join("\n"));
+}
+
+#[test]
+fn a_figure_that_falls_is_noticed() {
+    assert!(worse("video_qa exact_match", 0.86, 0.9, ALLOWED) && !worse("video_qa exact_match", 0.87, 0.9, ALLOWED));
+    assert!(worse("transcript wer", 0.14, 0.1, ALLOWED) && !worse("transcript wer", 0.05, 0.1, ALLOWED));
+}
+
+#[test]
+fn questions_in_free_words_are_answered() {
+    let file = root().join("tests/starter/questions.jsonl");
+    assert!(lines(&file).len() >= 20);
+    let figures = eval("log_qa", &[file], "exact_match");
+    assert!(figures["exact_match"].as_f64() >= Some(FREE_WORDS_FLOOR), "{figures}");
+}
+
+/// The lines of `training/wordings.py` and the texts of `PHRASINGS` in `training/days.py`: what questions are made from.
+fn templates() -> Vec<String> {
+    let read = |name: &str| std::fs::read_to_string(root().join("training").join(name)).expect("a training file");
+    let (wordings, days) = (read("wordings.py"), read("days.py"));
+    let phrasings = days.split("PHRASINGS = {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("PHRASINGS");
+    let all = wordings.lines().map(str::trim).chain(phrasings.split('"').skip(1).step_by(2));
+    all.filter(|line| line.contains(' ')).map(str::to_owned).collect()
+}
+
+/// Lower case without punctuation; a slot (`{gerund}`) stays as it is.
+fn words(text: &str) -> Vec<String> {
+    let bare = |word: &str| match word.find('{').zip(word.find('}')) {
+        Some((open, close)) if open < close => word[open..=close].to_owned(),
+        _ => word.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase(),
+    };
+    text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
+}
+
+/// True if the question is the template with its slots filled: a thing, a place or an activity has at most five words.
+fn made_from(question: &[String], template: &[String]) -> bool {
+    match template.split_first() {
+        None => question.is_empty(),
+        Some((slot, rest)) if slot.starts_with('{') => {
+            (1..=question.len().min(5)).any(|filled| made_from(&question[filled..], rest))
+        }
+        Some((word, rest)) => question.first() == Some(word) && made_from(&question[1..], rest),
+    }
+}
+
+#[test]
+fn no_template_has_the_free_words() {
+    let templates: Vec<Vec<String>> = templates().iter().map(|template| words(template)).collect();
+    assert!(templates.len() > 300, "{} templates", templates.len());
+    let known = words("Where was I when I was walking the dog?");
+    assert!(templates.iter().any(|template| made_from(&known, template)), "a question of the world is recognised");
+    for case in lines(&root().join("tests/starter/questions.jsonl")) {
+        let question = case["question"].as_str().expect("a question");
+        let from = templates.iter().find(|template| made_from(&words(question), template));
+        assert!(from.is_none(), "{question}: {from:?}");
+    }
+}
