@@ -169,12 +169,21 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
 }
 
-/// True if the question is the template with its slots filled: a thing, a place or an activity has at most five words.
+/// Most words that fill a slot: `{in}` "in the living room", `{base}` "play a video game", `{object}` "alarm clock".
+fn longest(slot: &str) -> usize {
+    match slot {
+        "{in}" | "{base}" | "{gerund}" | "{past}" => 4,
+        "{place}" | "{object}" => 2,
+        _ => 1,
+    }
+}
+
+/// True if the question is the template with its slots filled.
 fn made_from(question: &[String], template: &[String]) -> bool {
     match template.split_first() {
         None => question.is_empty(),
         Some((slot, rest)) if slot.starts_with('{') => {
-            (1..=question.len().min(5)).any(|filled| made_from(&question[filled..], rest))
+            (1..=question.len().min(longest(slot))).any(|filled| made_from(&question[filled..], rest))
         }
         Some((word, rest)) => question.first() == Some(word) && made_from(&question[1..], rest),
     }
