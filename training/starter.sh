@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains the starter cast anew: agents/starter/{clip,lm,whisper}. Each training resumes where it stopped, writes a usable
 # checkpoint every few minutes and uses one thread; the three run side by side, their logs lie in training/work/.
-# Times are for one core of an AMD EPYC each (see README.md). PYTHON chooses the interpreter.
+# Times are for one core each (see README.md). PYTHON chooses the interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -13,7 +13,7 @@ mkdir -p training/work/clip
 "$python" training/vocab.py >/dev/null
 "$python" training/clip.py cache >training/work/clip/cache.log 2>&1 &
 "$python" training/clip.py train >training/work/clip/train.log 2>&1 &
-"$python" training/lm.py train --bf16 >training/work/lm.log 2>&1 &
+"$python" training/lm.py train >training/work/lm.log 2>&1 &
 "$python" training/whisper.py >training/work/whisper.log 2>&1 &
 echo "training; follow training/work/clip/train.log, training/work/lm.log, training/work/whisper.log"
 failed=0

@@ -22,6 +22,7 @@ import io
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,21 @@ class Look:
             return None
         minutes = self.clock + int(second * self.hours * 60 / seconds)
         return f"{minutes // 60 % 24:02}:{minutes % 60:02}"
+
+    def told(self, text, seconds):
+        """A text with its times of the video (MM:SS) as times of the clock. What is after the end stays after it, on the same day."""
+        if self.clock is None:
+            return text
+        end = self.clock + self.hours * 60
+
+        def clocked(found):
+            second = int(found.group(1)) * 60 + int(found.group(2))
+            if second <= seconds or end >= 24 * 60 - 1:
+                return self.time(second, seconds)
+            minutes = int(end + 1 + second % (24 * 60 - 1 - end))
+            return f"{minutes // 60:02}:{minutes % 60:02}"
+
+        return re.sub(r"\b(\d\d):(\d\d)\b", clocked, text)
 
     def metadata(self, seconds):
         """ffmpeg's options that say when the day began and how fast it passes."""
@@ -242,8 +258,14 @@ def write_day(seed, folder, seconds=120, name="day", look=Look()):
     prefix = "" if name == "day" else name + "."
     video, log = f"{name}.mp4", f"{prefix}log.jsonl"
     speech = write_video(day, os.path.join(folder, video), look)
-    write_lines(os.path.join(folder, log), [s.record() for s in day.segments])
-    write_lines(os.path.join(folder, f"{prefix}cases.jsonl"), [c.record(day.segments, video, log) for c in day.cases])
+    records, cases = [s.record() for s in day.segments], [c.record(day.segments, video, log) for c in day.cases]
+    if look.clock is not None:
+        for record in records:
+            record["clock"] = "-".join(look.time(record[end], seconds) for end in ("start", "end"))
+        for case in cases:
+            case.update({part: look.told(case[part], seconds) for part in ("question", "answer")})
+    write_lines(os.path.join(folder, log), records)
+    write_lines(os.path.join(folder, f"{prefix}cases.jsonl"), cases)
     for kind, answer in EACH_SECOND.items():
         write_lines(os.path.join(folder, f"{prefix}{kind}.jsonl"), moment_cases(day, answer, video))
     write_lines(os.path.join(folder, f"{prefix}transcript.jsonl"), [{"video": video, "answer": " ".join(line["text"] for line in speech)}])
