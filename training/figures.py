@@ -17,6 +17,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..")
@@ -62,18 +63,18 @@ def evaluate(args, name, files, metric, details):
 
 def measure(args, days, again):
     """{name of an evaluation: what elenchus eval says}; those of the re-encoded days end in " re-encoded"."""
-    def cases(folders):
-        return [os.path.join(folder, "cases.jsonl") for folder in folders]
-    found = {"log_qa": evaluate(args, "log_qa", cases(days), "exact_match", "log_qa")}
+    runs = {"log_qa": ("log_qa", [os.path.join(folder, "cases.jsonl") for folder in days], "exact_match")}
     for folders, suffix in ((days, ""), (again, " re-encoded")):
-        found["video_qa" + suffix] = evaluate(args, "video_qa", cases(folders), "exact_match", "video_qa" + suffix.replace(" ", "-"))
+        def of_days(data):
+            return [os.path.join(folder, data + ".jsonl") for folder in folders]
+        runs["video_qa" + suffix] = "video_qa", of_days("cases"), "exact_match"
+        runs["transcript" + suffix] = "transcript", of_days("transcript"), "wer"
         for name, data, metric, _ in PERCEPTION:
-            files = [path for path in (thinned(folder, data, args.every) for folder in folders) if path]
-            found[name + suffix] = evaluate(args, name, files, metric, name + suffix.replace(" ", "-"))
-        name, data, metric, _ = TRANSCRIPT
-        found[name + suffix] = evaluate(args, name, [os.path.join(folder, data + ".jsonl") for folder in folders], metric,
-                                        name + suffix.replace(" ", "-"))
-    return found
+            runs[name + suffix] = name, [path for path in (thinned(folder, data, args.every) for folder in folders) if path], metric
+    with ThreadPoolExecutor(args.jobs) as pool:
+        done = {name: pool.submit(evaluate, args, dialogue, files, metric, name.replace(" ", "-"))
+                for name, (dialogue, files, metric) in runs.items()}
+        return {name: figures.result() for name, figures in done.items()}
 
 
 def percent(figure):
@@ -125,14 +126,17 @@ def main():
     args.add_argument("--elenchus", default=os.path.join(ROOT, "target", "release", "elenchus"))
     args.add_argument("--seeds", type=int, nargs="+", default=list(range(1001, 1011)))
     args.add_argument("--every", type=int, default=3, help="seconds between the cases of single moments")
+    args.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many days and evaluations at once")
     args.add_argument("--record", help="write the figures to this file")
     args.add_argument("--check", help="fail if a figure is more than 3 points worse than in this file")
     args = args.parse_args()
     days = [os.path.join(os.path.abspath(args.out), str(seed)) for seed in args.seeds]
     again = [folder + "-again" for folder in days]
-    for number, seed in enumerate(args.seeds):
-        render(seed, days[number])
-        render(seed, again[number], looks(number))
+    with ThreadPoolExecutor(args.jobs) as pool:
+        rendered = [pool.submit(render, seed, days[number]) for number, seed in enumerate(args.seeds)]
+        rendered += [pool.submit(render, seed, again[number], looks(number)) for number, seed in enumerate(args.seeds)]
+        for done in rendered:
+            done.result()
     found = measure(args, days, again)
     print(table(found))
     figures = flat(found)
