@@ -414,7 +414,7 @@ def losses_of(model, spot, tokenizer, data, pick, images, rng, with_captions):
     return losses, logits, where
 
 
-WEIGHTS = {"place": 1.0, "activity": 1.0, "held": 2.0, "people": 1.0, "object": 1.5, "spot": 1.0, "caption": .5}
+WEIGHTS = {"place": .5, "activity": .7, "held": 1.5, "people": 1.0, "object": 3.0, "spot": 1.0, "caption": .5}
 
 
 def train(minutes, batch, start=None, out=EXPORT):

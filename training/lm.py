@@ -289,7 +289,7 @@ def main():
     t = verbs.add_parser("train")
     t.set_defaults(run=train)
     for name, value in {"minutes": 115.0, "batch": 2, "questions": 24, "hidden": 192, "layers": 4, "heads": 6, "inner": 512, "seed": 1,
-                        "muon-lr": 0.004, "adam-lr": 0.001, "coach-until": 0.9, "decay": 0.4, "exam-every": 500, "stop-at": -1}.items():
+                        "muon-lr": 0.004, "adam-lr": 0.001, "coach-until": 0.9, "decay": 0.65, "exam-every": 500, "stop-at": -1}.items():
         t.add_argument("--" + name, type=type(value), default=value)
     t.add_argument("--name", default="starter-lm")
     t.add_argument("--start", help="a folder as --export writes it, to go on from its weights where there is no training/work")

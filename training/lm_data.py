@@ -162,7 +162,7 @@ def shuffled(rng, count, words):
     objects = pick(words.objects, 3, 4 + count)
     loud = rng.choice((0.2, 0.45, 0.8))
     now = rng.choice((0, 0, 0, rng.randint(0, 600), rng.randint(0, 3000)))
-    long, gap, segments = rng.choice((3, 6, 10, 10, 20)), rng.random() < 0.15, []
+    long, gap, segments = rng.choice((3, 6, 10, 10, 10, 20, 60)), rng.random() < 0.15, []      # 60: a day in two minutes
     for _ in range(count):
         start = now + (rng.randint(0, 6) if gap else 0)
         now = start + rng.randint(1 if long < 6 else 2, long)
