@@ -128,7 +128,7 @@ def train(args):
         lines = 16.0
     rng = random.Random(args.seed * 1_000_003 + step)
     print(json.dumps({"shape": model.card(), "from_step": step}), flush=True)
-    began, saved_at, stop = time.time() - spent, time.time(), []
+    began, saved_at, stop, late = time.time() - spent, time.time(), [], False
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
     while True:
         spent = time.time() - began
@@ -140,6 +140,9 @@ def train(args):
             for group in o.param_groups:
                 group["lr"] = peak * rate
         coach = max(0.0, 1 - done / args.coach_until) if args.coach_until else 0.0
+        if done > args.late and not late:
+            late = True
+            lm_data.weigh_wordings(20)
         reach = max(int(lines), int(20 * min(1.0, (done - 0.1) / 0.4)))
         for i in range(args.batch):
             task = rng.choices(list(TASKS), TASKS.values())[0] if step > 1000 or args.start else "video-qa"
@@ -150,7 +153,7 @@ def train(args):
                     segments, words = lm_data.heard_alone(rng, rng.randint(2, 12), lm_data.STARTER_WORDS), lm_data.STARTER_WORDS
                     cases = lm_data.heard_cases(rng, segments, words, args.questions)
                 else:
-                    segments, words = lm_data.random_log(rng, reach if rng.random() > 0.04 or reach < 16 else 30)
+                    segments, words = lm_data.random_log(rng, reach if rng.random() > 0.04 or reach < 16 else 30, done > args.late)
                     cases = lm_data.random_cases(rng, segments, words, args.questions)
                 lesson = write.lesson(segments, cases)
             else:
@@ -288,8 +291,8 @@ def main():
     verbs = parser.add_subparsers(required=True)
     t = verbs.add_parser("train")
     t.set_defaults(run=train)
-    for name, value in {"minutes": 115.0, "batch": 2, "questions": 24, "hidden": 192, "layers": 4, "heads": 6, "inner": 512, "seed": 1,
-                        "muon-lr": 0.004, "adam-lr": 0.001, "coach-until": 0.9, "decay": 0.65, "exam-every": 500, "stop-at": -1}.items():
+    for name, value in {"minutes": 126.0, "batch": 2, "questions": 24, "hidden": 192, "layers": 4, "heads": 6, "inner": 512, "seed": 1,
+                        "muon-lr": 0.004, "adam-lr": 0.001, "coach-until": 0.9, "decay": 0.65, "late": 0.6, "exam-every": 500, "stop-at": -1}.items():
         t.add_argument("--" + name, type=type(value), default=value)
     t.add_argument("--name", default="starter-lm")
     t.add_argument("--start", help="a folder as --export writes it, to go on from its weights where there is no training/work")

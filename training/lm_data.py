@@ -99,7 +99,15 @@ blowing up a balloon/blow up a balloon/blew up a balloon
 """.strip().splitlines())}
 
 # What is asked while learning: the days' own wordings, often, and many more; days are examined with days.PHRASINGS alone.
-PHRASINGS = {kind: known * 6 + wordings.WORDINGS.get(kind, []) for kind, known in days.PHRASINGS.items()}
+PHRASINGS = {}
+
+
+def weigh_wordings(times):
+    """So many times as often as one of the many comes one of the days' own."""
+    PHRASINGS.update({kind: known * times + wordings.WORDINGS.get(kind, []) for kind, known in days.PHRASINGS.items()})
+
+
+weigh_wordings(6)
 STARTER_WORDS = Words(vocab.PLACES, vocab.OBJECT_NAMES, vocab.ACTIVITY, vocab.PLURAL, PHRASINGS)
 
 LOOSE_WORDS = ("the a to of and you i it is was we they he she not all can will one two time day new old good right big little "
@@ -250,10 +258,10 @@ def heard_cases(rng, segments, words, count):
     return cases
 
 
-def random_log(rng, most_lines):
-    """Segments and the words that questions about them may use."""
-    count = rng.randint(3, most_lines)
-    dice = rng.random()
+def random_log(rng, most_lines, late=False):
+    """Segments and the words that questions about them may use. Late in the training more of them are days and whole ones."""
+    count = rng.randint(10 if late and most_lines > 12 and rng.random() < 0.6 else 3, most_lines)
+    dice = rng.random() if not late else 0.14 + 0.86 * rng.random()
     if dice < 0.30:
         return shuffled(rng, count, STARTER_WORDS), STARTER_WORDS
     if dice < 0.44:
