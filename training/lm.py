@@ -9,6 +9,7 @@ One CPU thread. How it is done and why: training/LM.md.
 
 import argparse
 import collections
+import copy
 import ctypes
 import json
 import os
@@ -112,11 +113,13 @@ def train(args):
     others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n] + list(probe.parameters())
     optimizers = [Muon(matrices, lr=args.muon_lr), torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)]
     peaks = [args.muon_lr, args.adam_lr]
+    average = copy.deepcopy(model)      # of the last few hundred steps: what is examined and exported
     checkpoint = os.path.join(WORK, f"{args.name}.pt")
     step, spent, tokens, lines, mean, read = 0, 0.0, 0, 5.0, {"first": 0.0}, collections.Counter()
     if os.path.exists(checkpoint):
         saved = torch.load(checkpoint, weights_only=False)
         model.load_state_dict(saved["model"])
+        average.load_state_dict(saved.get("average", saved["model"]))
         probe.load_state_dict(saved["probe"])
         read.update(saved["read"])
         for o, state in zip(optimizers, saved["optimizers"]):
@@ -125,6 +128,7 @@ def train(args):
     elif args.start:
         grow(model, load_file(os.path.join(args.start, "model.safetensors")),
              Tokenizer.from_file(os.path.join(args.start, "tokenizer.json")), write.tokenizer)
+        average.load_state_dict(model.state_dict())
         lines = 16.0
     rng = random.Random(args.seed * 1_000_003 + step)
     print(json.dumps({"shape": model.card(), "from_step": step}), flush=True)
@@ -170,6 +174,9 @@ def train(args):
             o.step()
             o.zero_grad(set_to_none=True)
         step += 1
+        with torch.no_grad():
+            for slow, fast in zip(average.parameters(), model.parameters()):
+                slow.lerp_(fast, max(1 - args.average, 1 / (step + 1)))
         if mean["first"] > 0.8 and step % 20 == 0:
             lines = min(20.0, lines + 1)
         if step % 50 == 0:
@@ -177,16 +184,16 @@ def train(args):
                   + " ".join(f"{k} {v:.3f}" for k, v in mean.items())
                   + " read " + " ".join(f"{k} {v / tokens:.0%}" for k, v in read.items()), flush=True)
         if step % args.exam_every == 0:
-            figures = quick_exam(model, write, 6)
+            figures = quick_exam(average, write, 6)
             print("exam " + " ".join(f"{k} {v:.2f}" for k, v in figures.items()), flush=True)
             draw_curve(step, spent, tokens, mean, figures)
         if time.time() - saved_at > 180 or step == args.stop_at:
             saved_at = time.time()
-            save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines, read)
+            save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read)
         if step == args.stop_at:
             return
-    save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines, read)
-    print("exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(model, write, 20).items()), flush=True)
+    save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read)
+    print("exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(average, write, 20).items()), flush=True)
 
 
 def draw_curve(step, spent, tokens, mean, figures):
@@ -200,12 +207,12 @@ def draw_curve(step, spent, tokens, mean, figures):
         out.write(f"{step},{spent / 60:.1f},{tokens / 1e6:.2f},{mean['answer']:.3f},{mean['first']:.3f},{figures['all']:.3f},{figures['held-out all']:.3f}\n")
 
 
-def save(args, checkpoint, model, probe, optimizers, step, spent, tokens, lines, read):
-    torch.save({"model": model.state_dict(), "probe": probe.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
+def save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read):
+    torch.save({"model": model.state_dict(), "average": average.state_dict(), "probe": probe.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
                 "step": step, "spent": spent, "tokens": tokens, "lines": lines, "read": read, "shape": model.shape}, checkpoint + ".new")
     os.replace(checkpoint + ".new", checkpoint)
     if args.export:
-        model.export(args.export, os.path.join(WORK, "tokenizer.json"), lm_data.CHAT_TEMPLATE)
+        average.export(args.export, os.path.join(WORK, "tokenizer.json"), lm_data.CHAT_TEMPLATE)
 
 
 def plain(text):
@@ -292,7 +299,7 @@ def main():
     t = verbs.add_parser("train")
     t.set_defaults(run=train)
     for name, value in {"minutes": 126.0, "batch": 2, "questions": 24, "hidden": 192, "layers": 4, "heads": 6, "inner": 512, "seed": 1,
-                        "muon-lr": 0.004, "adam-lr": 0.001, "coach-until": 0.9, "decay": 0.65, "late": 0.6, "exam-every": 500, "stop-at": -1}.items():
+                        "muon-lr": 0.004, "adam-lr": 0.001, "coach-until": 0.9, "decay": 0.65, "average": 0.997, "late": 0.6, "exam-every": 500, "stop-at": -1}.items():
         t.add_argument("--" + name, type=type(value), default=value)
     t.add_argument("--name", default="starter-lm")
     t.add_argument("--start", help="a folder as --export writes it, to go on from its weights where there is no training/work")

@@ -274,9 +274,9 @@ def random_log(rng, most_lines, late=False):
     return segments, STARTER_WORDS
 
 
-KIND_WEIGHTS = {"where_when": 10, "doing_at": 22, "when_last": 12, "did_i": 12, "how_many": 10, "after": 11, "before": 14, "last_seen": 17,
-                "why": 18, "said": 28, "promised": 5, "met": 9, "people": 13, "unanswerable": 40}
-REFUSAL_WEIGHTS = [2, 2, 1.5, 3, 2, 2, 4]     # as days.REFUSALS
+KIND_WEIGHTS = {"where_when": 11, "doing_at": 22, "when_last": 14, "did_i": 8, "how_many": 14, "after": 8, "before": 9, "last_seen": 19,
+                "why": 12, "said": 42, "promised": 5, "met": 11, "people": 9, "unanswerable": 46}
+REFUSAL_WEIGHTS = [2, 2, 1.5, 4, 1.5, 2.5, 4]     # as days.REFUSALS
 
 
 OPENINGS = ("please tell me: ", "hey, ", "ok, ", "so ", "and ", "well, ", "quick question: ", "one more thing: ", "sorry, ", "just tell me: ", "now ",
