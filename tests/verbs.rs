@@ -99,14 +99,14 @@ fn say_cites() {
     check(
         &step(log),
         "mind: { \"[2] 00:08-01:02:05 street.\\nQ: where?\": \"[2] [7] in the street\" }",
-        r#"{"text":"in the street","abstained":false,"evidence":[{"video":null,"start":8,"end":3725,"text":"street."}]}"#,
+        r#"{"text":"in the street","abstained":false,"evidence":[{"video":null,"start":8,"end":3725,"clock":null,"text":"street."}]}"#,
     );
     check(&step(log), "mind: [\"I don't know.\"]", r#"{"text":"I don't know.","abstained":true,"evidence":[]}"#);
     let speech = "  log: { hear: { agent: eye, audio: \"{{ video }}\" } }\n";
     check(
         &step(speech),
         "eye: [[{ start: 1, end: 2, text: hello }]], mind: [\"[1] hello\"]",
-        r#"{"text":"hello","abstained":false,"evidence":[{"video":"day.mp4","start":1,"end":2,"text":"hello"}]}"#,
+        r#"{"text":"hello","abstained":false,"evidence":[{"video":"day.mp4","start":1,"end":2,"clock":null,"text":"hello"}]}"#,
     );
 }
 

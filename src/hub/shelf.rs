@@ -184,7 +184,19 @@ mod tests {
         assert_eq!((found.file.as_str(), found.origin), ("prompts/activities.md", Origin::Embedded("prompts")));
         assert_eq!(
             hub(true).names(Resource::Prompt),
-            ["activities", "caption", "entities", "mine", "story", "video-qa"]
+            [
+                "activities",
+                "caption",
+                "entities",
+                "forecast",
+                "mine",
+                "route",
+                "search",
+                "sounds",
+                "story",
+                "summary",
+                "video-qa"
+            ]
         );
     }
 }

@@ -28,6 +28,7 @@ impl Runner {
             let value = match &step.each {
                 None => self.step(step, &seen),
                 Some(each) => match each.eval(&seen).map_err(|e| e.to_string())? {
+                    Value::Nothing => Ok(Value::List(Vec::new())),
                     Value::List(items) => {
                         let item = |(i, item)| {
                             self.step(step, &seen.with("item", item).with("index", Value::Number(i as f64)))
@@ -43,6 +44,13 @@ impl Runner {
     }
 
     fn step(&mut self, step: &PlannedStep, scope: &Scope) -> Result<Value, String> {
+        if let Some(when) = &step.when {
+            match when.eval(scope).map_err(|error| error.to_string())? {
+                Value::Nothing | Value::Truth(false) => return Ok(Value::Nothing),
+                Value::List(items) if items.is_empty() => return Ok(Value::Nothing),
+                _ => {}
+            }
+        }
         let mut heard = Vec::new();
         loop {
             match step.step.turn(scope, &heard).map_err(|error| error.0)? {
