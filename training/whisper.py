@@ -32,6 +32,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import sounds  # noqa: E402
 import vocab  # noqa: E402
+import world  # noqa: E402
 
 WORK = os.path.join(HERE, "work", "whisper")
 TARGET = os.path.join(HERE, "..", "agents", "starter", "whisper")
@@ -49,6 +50,7 @@ UTTERANCES = 8000
 SHORT = 160  # encoder positions in the short windows that training begins with
 LISTEN = 0.1  # seconds of quiet after a sentence without which it may go on beyond the window
 LEAD = 0.2  # a sentence that is to be heard again is sought this long before its start
+LATE = 0.3  # what begins so shortly before the window's end is left to the next window, which begins here at the latest
 NEAR = 0.5  # a sentence that begins before this is not heard again: that might never end
 
 # ---------------------------------------------------------------------------------------------------- words
@@ -329,6 +331,16 @@ def beds(seed, each=5, seconds=12):
     return out
 
 
+def rooms(seed, seconds=20):
+    """The room tone of each place with RMS 1, after the codec of the days, which leaves holes in what is quiet."""
+    out = []
+    for k, place in enumerate(vocab.PLACE_NAMES):
+        tone = world.room_tone(place, seconds + 0.1, seed + k)
+        tone = to_16k((tone * 32767).astype(np.int16), world.RATE, (world.RATE, "48k"))[: seconds * RATE].astype(np.float32)
+        out.append(tone / tone.std())
+    return out
+
+
 class Mel:
     """Exactly WhisperFeatureExtractor's numbers, for a batch, in torch."""
 
@@ -360,10 +372,10 @@ class Windows:
     def __init__(self, seed, wave, notes, tokenizer):
         self.rng = random.Random(seed)
         self.wave, self.notes, self.tokenizer, self.ids = wave, notes, tokenizer, Ids(tokenizer)
-        self.noise, self.beds = noises(3), beds(3)
+        self.noise, self.rooms, self.beds = noises(3), rooms(3), beds(3)
         self.mel = Mel()
-        sounds = sorted({name for note in notes for _, name in note["phonemes"]})
-        self.sounds = {name: i + 1 for i, name in enumerate(sounds)}
+        phonemes = sorted({name for note in notes for _, name in note["phonemes"]})
+        self.phonemes = {name: i + 1 for i, name in enumerate(phonemes)}
         self.words = {word: i + 1 for i, word in enumerate(sorted({w.strip(".,?") for n in notes for w in n["text"].split()}))}
 
     def encode(self, text):
@@ -377,7 +389,7 @@ class Windows:
                 note = rng.choice(self.notes)
                 if note["length"] < (SHORT / 50 - 0.1) * RATE:
                     return [(note, rng.uniform(-0.1, CHUNK - note["length"] / RATE + 0.1))]
-        if rng.random() < 0.12:
+        if rng.random() < 0.16:
             return []
         first = rng.choice(self.notes)
         long = first["length"] / RATE
@@ -421,14 +433,14 @@ class Windows:
             ends = starts[1:] + [end]
             inside = (centres >= start) & (centres < end)
             times = np.array([begin + s for s, _ in note["phonemes"]])
-            names = np.array([self.sounds[name] for _, name in note["phonemes"]])
+            names = np.array([self.phonemes[name] for _, name in note["phonemes"]])
             phones[inside] = names[np.clip(np.searchsorted(times, centres[inside], "right") - 1, 0, None)]
             numbers = np.array([self.words[w.strip(".,?")] for w in words])
             spoken[inside] = numbers[np.clip(np.searchsorted(starts, centres[inside], "right") - 1, 0, None)]
             cut = end > CHUNK - LISTEN
             again = stamped and cut and start > NEAR  # then the window ends in a pair of timestamps, from which to go on
-            if again and start > CHUNK - 0.05:
-                continue  # not yet to be heard
+            if again and start > CHUNK - LATE:
+                continue  # left to the next window
             text, where, kept = [], [], []
             for word, s, e in zip(words, starts, ends):
                 if s >= -0.07 and e <= CHUNK + 0.03:
@@ -451,8 +463,12 @@ class Windows:
             else:
                 tokens += text
                 spans += where
-        if stamped and not tokens:
-            tokens, spans = [ids.zero], [(-1, -1)]
+        if stamped and not tokens:  # silence
+            tokens = [ids.zero, ids.space, *[ids.stamp(CHUNK - LATE)] * 2]
+            spans = [(-1, -1)] * 4
+        elif stamped and tokens[-1] >= ids.zero and (len(tokens) < 2 or tokens[-2] < ids.zero):
+            tokens.append(tokens[-1])  # always a pair, from which to go on
+            spans.append(spans[-1])
         prompt = [ids.sot, ids.en, ids.transcribe] + ([] if stamped else [ids.notimestamps])
         inputs = prompt + tokens
         labels = [ids.en if said else ids.nospeech] + [-100] * (len(prompt) - 2) + tokens + [ids.eot]
@@ -460,7 +476,7 @@ class Windows:
         # the room and what sounds in it
         kind, voice = rng.random(), 0.22 * level
         if kind < 0.9:
-            bed = self.noise[rng.randrange(len(self.noise))]
+            bed = rng.choice(self.noise if rng.random() < 0.6 else self.rooms)
             shift = rng.randrange(len(bed) - SAMPLES)
             loud = voice * 10 ** (-rng.uniform(6, 40) / 20) if rng.random() < 0.9 else 10 ** (-rng.uniform(50, 80) / 20)
             sound += loud * bed[shift : shift + SAMPLES]
@@ -487,7 +503,9 @@ class Windows:
         With `short`, the mels are cut to SHORT positions around one sentence: half the work, for the beginning.
         """
         rows = [self.sample(i % 4 != 0, short) for i in range(size)]
-        louder = [self.rng.uniform(0, 1.5) if augment and self.rng.random() < 0.4 else 0.0 for _ in rows]
+        # in a long sound, voices elsewhere are far louder than a window in which nobody speaks
+        reach = [1.5 if row[3].any() else 4.5 for row in rows]
+        louder = [self.rng.uniform(0, most) if augment and self.rng.random() < (0.4 if most < 2 else 0.8) else 0.0 for most in reach]
         mel = self.mel(torch.from_numpy(np.stack([r[0] for r in rows]).astype(np.float32)), torch.tensor(louder)[:, None, None])
         if augment:
             for i in range(size):
@@ -731,7 +749,7 @@ def train(minutes, size, muon_rate, adam_rate, start=None, save_every=240):
     model = build_model(ids)
     if start:
         carry_over(model, tokenizer, start)
-    heads = torch.nn.ModuleList([torch.nn.Linear(128, len(windows.sounds) + 1), torch.nn.Linear(128, len(windows.words) + 1)])
+    heads = torch.nn.ModuleList([torch.nn.Linear(128, len(windows.phonemes) + 1), torch.nn.Linear(128, len(windows.words) + 1)])
     pointing = Pointing(model)
     matrices, rest = groups(model, heads)
     optimisers = [
@@ -801,7 +819,7 @@ def train(minutes, size, muon_rate, adam_rate, start=None, save_every=240):
         for optimiser in optimisers:
             optimiser.step()
         step += 1
-        decay = min(0.998, (step + 1) / (step + 20))
+        decay = min(0.99, (step + 1) / (step + 20))
         with torch.no_grad():
             for key, value in model.state_dict().items():
                 average[key].lerp_(value, 1 - decay)
