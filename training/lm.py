@@ -36,7 +36,7 @@ from lm_model import Muon, Packed, Shape, StarterLm, grow
 HERE = os.path.dirname(os.path.abspath(__file__))
 WORK = os.path.join(HERE, "work", "lm")
 OUT = os.path.join(HERE, "..", "agents", "starter", "lm")
-TASKS = {"video-qa": 64, "activities": 3, "caption": 5, "story": 4, "entities": 8, "sounds": 2, "summary": 4, "forecast": 4, "search": 3,
+TASKS = {"video-qa": 74, "activities": 2, "caption": 3, "story": 2, "entities": 5, "sounds": 1, "summary": 3, "forecast": 4, "search": 3,
          "route": 3}      # lessons in a hundred
 PROMPTS_IN_LESSON = {"caption": 16, "story": 5, "entities": 14, "sounds": 16, "summary": 2, "forecast": 2, "search": 24, "route": 24}
 EXAM_SEED = 9_000_000        # days of the exam; training draws from days.plot with other generators
@@ -60,7 +60,8 @@ def learn(model, probe, packed, coach, count=0.3):
     """One lesson: the loss, and how often the first token of the reply was right. `count`: weight of the line numbers."""
     logits, early, looking = model(packed)
     each = F.cross_entropy(logits, packed.target, reduction="none")
-    answer = (each * (1 + packed.decide)).sum() / (1 + packed.decide).sum()
+    weight = 1 + 2 * packed.decide      # the first token says which line, the rest is copied
+    answer = (each * weight).sum() / weight.sum()
     loss = answer
     if coach > 0 and len(packed.look_rows):
         mass = (looking[:2, packed.look_rows].float() * packed.look_mask).sum(-1)      # two heads: room for a word
