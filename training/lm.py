@@ -36,8 +36,8 @@ from lm_model import Muon, Packed, Shape, StarterLm, grow
 HERE = os.path.dirname(os.path.abspath(__file__))
 WORK = os.path.join(HERE, "work", "lm")
 OUT = os.path.join(HERE, "..", "agents", "starter", "lm")
-TASKS = {"video-qa": 74, "activities": 2, "caption": 3, "story": 2, "entities": 5, "sounds": 1, "summary": 3, "forecast": 4, "search": 3,
-         "route": 3}      # lessons in a hundred
+TASKS = {"video-qa": 72, "activities": 2, "caption": 3, "story": 2, "entities": 5, "sounds": 1, "summary": 3, "forecast": 4, "search": 4,
+         "route": 4}      # lessons in a hundred
 PROMPTS_IN_LESSON = {"caption": 16, "story": 5, "entities": 14, "sounds": 16, "summary": 2, "forecast": 2, "search": 24, "route": 24}
 EXAM_SEED = 9_000_000        # days of the exam; training draws from days.plot with other generators
 

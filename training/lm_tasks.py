@@ -110,10 +110,10 @@ def question_about(rng, kind):
 def search_example(rng):
     kind = rng.choice([k for kinds in WITH.values() for k in kinds] + [""])
     question, named = question_about(rng, kind)
-    text, reply = lm_data.prompt("search", question=question), named.lower() or "none"
+    text, reply = lm_data.prompt("search", question=question), "- " + named.lower() if named else "none"
     at = text.lower().rindex("question:")
     there = text.lower().find(named.lower(), at) if named else -1
-    return text, reply, [((0, len(reply)), (there, there + len(named)))] if there >= 0 else []
+    return text, reply, [((2, len(reply)), (there, there + len(named)))] if there >= 0 else []
 
 
 def route_example(rng):
