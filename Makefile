@@ -18,8 +18,8 @@ demo: ffmpeg ## build, then answer questions about a sample day with the starter
 		printf '\n> elenchus ask $(DAY) "%s"\n' "$$question"; \
 		$(ELENCHUS) ask $(DAY) "$$question" || exit $$?; \
 	done
-DEMO_QUESTION_2 := What did I do after I watered the plants?
-DEMO_QUESTION_3 := How many times was I typing on the laptop?
+DEMO_QUESTION_2 := Why did I go to the hallway?
+DEMO_QUESTION_3 := How many times did I check the list?
 
 test: ffmpeg minilm fmt lint doc unit ## everything that CI checks
 
