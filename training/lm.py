@@ -147,7 +147,7 @@ def train(args):
         coach = max(0.0, 1 - done / args.coach_until) if args.coach_until else 0.0
         if done > args.late and not late:
             late = True
-            lm_data.weigh_wordings(20)
+            lm_data.weigh_wordings(8)
         reach = max(int(lines), int(20 * min(1.0, (done - 0.1) / 0.4)))
         for i in range(args.batch):
             task = rng.choices(list(TASKS), TASKS.values())[0] if step > 1000 or args.start else "video-qa"

@@ -1904,6 +1904,36 @@ def check():
         assert isinstance(clues, list) and all(clue == clue.lower() for clue in clues), question
 
 
+# People also say first what they know, and ask then: each statement of a group goes before each question of its kinds.
+STATEMENTS = {
+    "activity": ["I {past}.", "So I was {gerund}.", "I know that I {past}.", "I was {gerund}, right?", "{gerund}, fine.", "I remember {gerund}.",
+                 "Ok, {gerund}.", "{gerund}.", "I {past}!", "It is about {gerund}."],
+    "place": ["I was {in}.", "The {place}.", "I know that I was {in}.", "I went to the {place}.", "About the {place}:", "So I was {in}, right?",
+              "{place}.", "I am thinking of the {place}.", "I remember the {place}."],
+    "object": ["My {object}!", "The {object}.", "I am looking for my {object}.", "I cannot find the {object}.", "About the {object}:", "I need my {object}.",
+               "I had the {object}.", "I do not see my {object}."],
+    "time": ["It was {time}.", "{time}.", "Take {time}.", "Look at {time}.", "About {time}:"],
+}
+QUESTIONS = {
+    "where_when": ("activity", ["Where was that?", "Where did I do that?", "In which place was that?", "Where was I then?"]),
+    "when_last": ("activity", ["When was that last?", "When did I do that last?", "When was the last time?", "What time was that, the last time?"]),
+    "how_many": ("activity", ["How often was that?", "How many times did I do that?", "How many times was it?"]),
+    "did_i": ("activity", ["Is that right?", "Did I do that?", "Was that so, yes or no?"]),
+    "after": ("activity", ["What did I do after that?", "And then?", "What came next?", "What did I do next?", "What was I doing right after that?"]),
+    "before": ("activity", ["What did I do before that?", "And before?", "What came before that?", "What was I doing right before that?",
+                            "What was I busy with before?"]),
+    "last_seen": ("object", ["Where did I last see {them}?", "Where did I have {them} last?", "Where did you see {them} last?"]),
+    "why": ("place", ["Why did I go there?", "What did I go there for?", "What was the reason?", "What did I want there?"]),
+    "said_in": ("place", ["What was said there?", "What did I hear there?", "Someone spoke to me. What did they say?", "Which words did I hear there?"]),
+    "met": ("place", ["Who did I meet there?", "Whom did I meet there?", "Somebody said their name. Who was it?", "What was the name?"]),
+    "people": ("place", ["How many people were there?", "How many were there?", "How many persons did I see there?"]),
+    "doing_at": ("time", ["What was I doing then?", "What did I do?", "What was I doing?"]),
+    "said_at": ("time", ["What was said then?", "What did I hear?", "What did they say?"]),
+}
+for _kind, (_group, _questions) in QUESTIONS.items():
+    WORDINGS[_kind] = list(dict.fromkeys(WORDINGS[_kind] + [f"{statement} {question}" for statement in STATEMENTS[_group] for question in _questions]))
+
+
 if __name__ == "__main__":
     check()
     for _kind in WORDINGS:
