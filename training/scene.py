@@ -29,7 +29,6 @@ FONT_PATHS = ["/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", "/usr/share/f
 
 
 WEARERS = 40  # how many different wearers there are: skins and sleeves
-PEOPLE = WEARERS
 
 
 @dataclass(frozen=True)
