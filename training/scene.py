@@ -260,6 +260,17 @@ def _floor(c, horizon, colour, rng, kind="planks", step=26):
             c.line([(a, y), (b, y)], dark, .8)
 
 
+def _slabs(c, y, top, most, steps, colour):
+    """Joints between paving slabs: across from `y` on, ever wider apart, and lengthwise from `top` down, `steps` apart there and at the edge."""
+    gap = 9.0
+    while y < B:
+        c.line([(L, y), (R, y)], colour, 1)
+        y += gap
+        gap *= 1.3
+    for k in range(-most, most + 1):
+        c.line([(160 + k * steps[0], top), (160 + k * steps[1], B)], colour, 1)
+
+
 def _window(c, x0, y0, x1, y1, rng, frame=(245, 245, 240), view="sky", night=False):
     top, bottom = ((40, 50, 100), (90, 90, 150)) if night else (_jitter((120, 185, 240), rng), (215, 235, 250))
     for i in range(int(y1 - y0)):
@@ -737,13 +748,7 @@ def bus_stop(c, rng):
     for k in range(6):
         c.line([(a + 7, 13 + k * 7), (b - 7, 13 + k * 7)], (110, 110, 120), 1.4)
     c.gradient(118, B, (150, 148, 144), (184, 182, 176))
-    y, gap = 140.0, 9.0
-    while y < B:
-        c.line([(L, y), (R, y)], (132, 130, 126), 1)
-        y += gap
-        gap *= 1.3
-    for k in range(-8, 9):
-        c.line([(160 + k * 34, 136), (160 + k * 84, B)], (132, 130, 126), 1)
+    _slabs(c, 140.0, 136, 8, (34, 84), (132, 130, 126))
     wood = _jitter((186, 120, 66), rng, 9)
     for k in range(3):
         c.rect(44, 116 + k * 7, 276, 121.5 + k * 7, _shade(wood, 1.1 - .1 * k), radius=1)
@@ -881,13 +886,7 @@ def train_station(c, rng):
     c.rect(L, 116, R, 123, (246, 204, 50))
     for x in range(L, R, 7):
         c.ellipse(x, 119.5, 1.6, 1.3, (206, 164, 30))
-    y, gap = 136.0, 9.0
-    while y < B:
-        c.line([(L, y), (R, y)], (134, 132, 130), 1)
-        y += gap
-        gap *= 1.3
-    for k in range(-9, 10):
-        c.line([(160 + k * 30, 124), (160 + k * 92, B)], (134, 132, 130), 1)
+    _slabs(c, 136.0, 124, 9, (30, 92), (134, 132, 130))
     return 131
 
 
