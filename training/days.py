@@ -449,17 +449,25 @@ def unpromised(rng, segments, words):
     return refused(phrase(rng, kind, words, **slots))
 
 
+ABOUT = {"thing": wordings.ABOUT_THING, "place": wordings.ABOUT_PLACE, "activity": wordings.ABOUT_ACTIVITY}
+
+
+def about(rng, words, bank):
+    """A wording of what no log says of a thing, a place or an activity."""
+    return rng.choice(words.phrasings.get("about " + bank, ABOUT[bank]))
+
+
 def unstated(rng, segments, words):
     """What a log like this never says."""
     spoken, dice = " ".join(s.heard for s in segments), rng.random()
     if dice < 0.4:
         seen = [thing for s in segments for thing in s.seen if thing not in spoken]
         thing = rng.choice(seen) if seen and rng.random() < 0.5 else strange_thing(rng, segments, words)
-        return refused(filled(rng.choice(wordings.ABOUT_THING), words, thing=thing))
+        return refused(filled(about(rng, words, "thing"), words, thing=thing))
     if dice < 0.5:
-        return refused(filled(rng.choice(wordings.ABOUT_PLACE), words, place=rng.choice(segments).place))
+        return refused(filled(about(rng, words, "place"), words, place=rng.choice(segments).place))
     if dice < 0.6:
-        return refused(filled(rng.choice(wordings.ABOUT_ACTIVITY), words, activity=rng.choice(segments).activity))
+        return refused(filled(about(rng, words, "activity"), words, activity=rng.choice(segments).activity))
     return unstated_general(rng, segments, words)
 
 

@@ -8,7 +8,7 @@ or darker, spoken by voices that no training heard). Then it runs, from the repo
   elenchus eval examples/NAME.yaml --data DIR/*/FILE.jsonl --metric METRIC --json
 
 The cases of single seconds are thinned to one in three (--every 3): neighbours show nearly the same picture. Every answer stays in
-DIR/NAME.details.jsonl. --record writes the figures as JSON; --check compares them with such a file and fails if one is more than 3 points
+DIR/NAME.details.jsonl. --record writes the figures as JSON, and their tables into the README and the model cards; --check compares them with such a file and fails if one is more than 3 points
 worse. Beyond what world.py needs, only elenchus is needed.
 """
 
@@ -18,6 +18,8 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+
+import cards
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..")
@@ -81,7 +83,8 @@ def percent(figure):
     return "–" if figure is None else f"{100 * figure:.1f} %"
 
 
-def table(found):
+def tables(found):
+    """(questions by kind, perception), in Markdown."""
     asked = [found["log_qa"], found["video_qa"], found["video_qa re-encoded"]]
     lines = ["| questions | cases | from the gold log | from the video | from the video, re-encoded |", "| --- | --- | --- | --- | --- |"]
 
@@ -92,10 +95,18 @@ def table(found):
     row("all, exact match", asked[0]["n"], [figures["exact_match"] for figures in asked])
     row("unanswerable, refused", "", [figures["refused_unanswerable"] for figures in asked])
     row("answerable, answered", "", [figures["answered_answerable"] for figures in asked])
-    lines += ["", "| perception | cases | plain | re-encoded |", "| --- | --- | --- | --- |"]
+    kinds, lines = "\n".join(lines), ["| perception | cases | plain | re-encoded |", "| --- | --- | --- | --- |"]
     for name, _, metric, title in [*PERCEPTION, TRANSCRIPT]:
         row(title, found[name]["n"], [found[name][metric], found[name + " re-encoded"][metric]])
-    return "\n".join(lines)
+    return kinds, "\n".join(lines)
+
+
+def write_tables(kinds, perception):
+    """Into the README and the model cards."""
+    both = f"{kinds}\n\n{perception}"
+    for path, text in (("README.md", both), ("agents/starter/lm/README.md", kinds), ("agents/starter/clip/README.md", both),
+                       ("agents/starter/whisper/README.md", both)):
+        cards.write_figures(os.path.join(ROOT, path), text)
 
 
 def flat(found):
@@ -138,13 +149,15 @@ def main():
         for done in rendered:
             done.result()
     found = measure(args, days, again)
-    print(table(found))
+    kinds, perception = tables(found)
+    print(f"{kinds}\n\n{perception}")
     figures = flat(found)
     if args.record:
         with open(args.record, "w", encoding="utf-8") as out:
             json.dump({"seeds": args.seeds, "figures": figures, "kinds": {name: found[name]["kinds"] for name in found if name.split()[0] in ("log_qa", "video_qa")}},
                       out, indent=1)
             out.write("\n")
+        write_tables(kinds, perception)
     if args.check:
         with open(args.check, encoding="utf-8") as recorded:
             lines = fallen(figures, json.load(recorded)["figures"])

@@ -26,16 +26,18 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
+import cards
 import days
 import lm_data
 import lm_prose
 import lm_tasks
 import wordings
-from lm_model import Muon, Packed, Shape, StarterLm, grow
+from lm_model import Muon, Packed, Shape, StarterLm, Team, grow
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WORK = os.path.join(HERE, "work", "lm")
 OUT = os.path.join(HERE, "..", "agents", "starter", "lm")
+CURVE = os.path.join(HERE, "curves", "lm.csv")
 TASKS = {"video-qa": 72, "activities": 2, "caption": 3, "story": 2, "entities": 5, "sounds": 1, "summary": 3, "forecast": 4, "search": 4,
          "route": 4}      # lessons in a hundred
 PROMPTS_IN_LESSON = {"caption": 16, "story": 5, "entities": 14, "sounds": 16, "summary": 2, "forecast": 2, "search": 24, "route": 24}
@@ -126,19 +128,35 @@ def train(args):
         for o, state in zip(optimizers, saved["optimizers"]):
             o.load_state_dict(state)
         step, spent, tokens, lines = saved["step"], saved["spent"], saved["tokens"], saved["lines"]
-    elif args.start:
+        before = saved.get("before") or cards.earlier(args.start)
+    else:
+        before = cards.earlier(args.start)
+        if os.path.exists(CURVE):
+            os.remove(CURVE)
+    if args.start and not step:
         grow(model, load_file(os.path.join(args.start, "model.safetensors")),
              Tokenizer.from_file(os.path.join(args.start, "tokenizer.json")), write.tokenizer)
         average.load_state_dict(model.state_dict())
         lines = 16.0
-    rng = random.Random(args.seed * 1_000_003 + step)
     print(json.dumps({"shape": model.card(), "from_step": step}), flush=True)
-    began, saved_at, stop, late = time.time() - spent, time.time(), [], False
+    for p in [*model.parameters(), *probe.parameters()]:
+        p.data.share_memory_()
+    for p in matrices:
+        optimizers[0].state[p]["momentum"].share_memory_()
+    team, stop, late, read_before = Team(matrices + others, args.workers), [], False, tokens
+    team.fork()
+    first = team.part == 0
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    rng = random.Random(args.seed * 1_000_003 + step + 7_777_777 * team.part)
+    began, saved_at = time.time() - spent, time.time()
     while True:
-        spent = time.time() - began
+        if first:
+            spent = time.time() - began
+            team.plan[:3] = torch.tensor([spent, lines, bool(stop)], dtype=torch.float64)
+        team.wait()
+        spent, lines, stopped = team.plan[:3].tolist()
         done = spent / (60 * args.minutes)
-        if done >= 1 or stop:
+        if done >= 1 or stopped:
             break
         rate = min(1.0, (step + 1) / 100) * min(1.0, max(0.0, (1 - done) / args.decay)) + 1e-4
         for o, peak in zip(optimizers, peaks):
@@ -147,7 +165,7 @@ def train(args):
         coach = max(0.0, 1 - done / args.coach_until) if args.coach_until else 0.0
         if done > args.late and not late:
             late = True
-            lm_data.weigh_wordings(8)
+            lm_data.weigh_wordings(0.33)
         reach = max(int(lines), int(20 * min(1.0, (done - 0.1) / 0.4)))
         for i in range(args.batch):
             task = rng.choices(list(TASKS), TASKS.values())[0] if step > 1000 or args.start else "video-qa"
@@ -167,14 +185,21 @@ def train(args):
             read[task] += len(packed.ids)
             loss, figures = learn(model, probe, packed, coach, 0.0 if args.start else 0.3)
             (loss / args.batch).backward()
-            tokens += len(packed.ids)
+            team.tokens[team.part] += len(packed.ids)
             for key, value in figures.items() if task == "video-qa" else ((task, figures["answer"]), (task + "-look", figures["look"])):
                 mean[key] = 0.97 * mean.get(key, value) + 0.03 * value
-        torch.nn.utils.clip_grad_norm_(others, 1.0)
+        team.mean_gradients()
+        optimizers[0].step(team.part, team.parts)
+        if first:
+            torch.nn.utils.clip_grad_norm_(others, 1.0)
+            optimizers[1].step()
         for o in optimizers:
-            o.step()
             o.zero_grad(set_to_none=True)
         step += 1
+        team.wait()
+        if not first:
+            continue
+        tokens = read_before + team.tokens.sum().item()
         with torch.no_grad():
             for slow, fast in zip(average.parameters(), model.parameters()):
                 slow.lerp_(fast, max(1 - args.average, 1 / (step + 1)))
@@ -183,37 +208,43 @@ def train(args):
         if step % 50 == 0:
             print(f"step {step} min {spent / 60:.1f} Mtok {tokens / 1e6:.2f} tok/s {tokens / max(spent, 1):.0f} lines {reach} "
                   + " ".join(f"{k} {v:.3f}" for k, v in mean.items())
-                  + " read " + " ".join(f"{k} {v / tokens:.0%}" for k, v in read.items()), flush=True)
+                  + " read " + " ".join(f"{k} {v / read.total():.0%}" for k, v in read.items()), flush=True)
         if step % args.exam_every == 0:
             figures = quick_exam(average, write, 6)
             print("exam " + " ".join(f"{k} {v:.2f}" for k, v in figures.items()), flush=True)
             draw_curve(step, spent, tokens, mean, figures)
         if time.time() - saved_at > 180 or step == args.stop_at:
             saved_at = time.time()
-            save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read)
+            save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read, before, mean)
         if step == args.stop_at:
-            return
-    save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read)
+            stop.append(1)
+    if not first:
+        os._exit(0)
+    save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read, before, mean)
     print("exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(average, write, 20).items()), flush=True)
 
 
 def draw_curve(step, spent, tokens, mean, figures):
     """Adds a line to training/curves/lm.csv: the last lessons' loss and the examination of six days."""
-    path = os.path.join(HERE, "curves", "lm.csv")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    new = not os.path.exists(path)
-    with open(path, "a", encoding="utf-8") as out:
+    os.makedirs(os.path.dirname(CURVE), exist_ok=True)
+    new = not os.path.exists(CURVE)
+    with open(CURVE, "a", encoding="utf-8") as out:
         if new:
             out.write("step,minutes,million_tokens,answer_loss,first_token_right,exam,exam_held_out_wordings\n")
         out.write(f"{step},{spent / 60:.1f},{tokens / 1e6:.2f},{mean['answer']:.3f},{mean['first']:.3f},{figures['all']:.3f},{figures['held-out all']:.3f}\n")
 
 
-def save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read):
+def save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read, before, mean):
     torch.save({"model": model.state_dict(), "average": average.state_dict(), "probe": probe.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
-                "step": step, "spent": spent, "tokens": tokens, "lines": lines, "read": read, "shape": model.shape}, checkpoint + ".new")
+                "step": step, "spent": spent, "tokens": tokens, "lines": lines, "read": read, "before": before,
+                "shape": model.shape}, checkpoint + ".new")
     os.replace(checkpoint + ".new", checkpoint)
     if args.export:
         average.export(args.export, os.path.join(WORK, "tokenizer.json"), lm_data.CHAT_TEMPLATE)
+        what = f"{'from earlier weights' if args.start else 'from nothing'}, {args.layers} layers of {args.hidden} channels"
+        said = (f"Of the last lessons {mean['first']:.0%} of the answers began right; loss {mean['answer']:.2f} per answer token."
+                if "answer" in mean else "")
+        cards.write_training("lm", args.export, before, what, step, f"{tokens / 1e6:.1f} million tokens", args.workers * spent / 60, args.workers, said)
 
 
 def plain(text):
@@ -256,6 +287,8 @@ def exam(args):
                       "by_kind": {k: round(sum(v) / len(v), 3) for k, v in sorted(right.items())},
                       "answerable_refused": round(sum(refused) / len(refused), 4),
                       "right_answers_with_right_citations": round(sum(cited) / max(1, len(cited)), 4)}))
+    found = [(f"{args.days} days from seed {args.seed}" + ", logs as imperfect eyes and ears write them" * args.noisy
+              + ", in words that no training used" * args.held_out, f"{len(every)} questions", f"{sum(every) / len(every):.1%}")]
     prompts = {name: [lm_tasks.EXAMPLES[name](random.Random(f"exam {name} {n}"))[:2] for n in range(args.prose)] for name in lm_tasks.EXAMPLES}
     prompts["activities"] = [(lm_data.prompt("activities", place=p, count=10), lm_data.activities_reply(p, 10)) for p in lm_data.ACTIVITIES_IN]
     for name, examples in prompts.items():
@@ -270,6 +303,9 @@ def exam(args):
                 if not good[-1] and args.show:
                     print(f"{name}: {text.split(chr(10), 2)[-1]!r} -> {reply!r}, such as {right!r}")
         print(json.dumps({"prompt": name, "n": len(good), "right": round(sum(good) / max(1, len(good)), 4)}))
+        if good:
+            found.append((f"prompt {name}", len(good), f"{sum(good) / len(good):.1%}"))
+    cards.write_measured(args.model, ["right in every word (greedy, `lm.py exam`)", "asked", "right"], found)
 
 
 @torch.no_grad()
@@ -299,7 +335,7 @@ def main():
     verbs = parser.add_subparsers(required=True)
     t = verbs.add_parser("train")
     t.set_defaults(run=train)
-    for name, value in {"minutes": 126.0, "batch": 2, "questions": 24, "hidden": 192, "layers": 4, "heads": 6, "inner": 512, "seed": 1,
+    for name, value in {"minutes": 126.0, "batch": 2, "workers": 2, "questions": 24, "hidden": 192, "layers": 6, "heads": 6, "inner": 512, "seed": 1,
                         "muon-lr": 0.004, "adam-lr": 0.001, "coach-until": 0.9, "decay": 0.65, "average": 0.997, "late": 0.6, "exam-every": 500, "stop-at": -1}.items():
         t.add_argument("--" + name, type=type(value), default=value)
     t.add_argument("--name", default="starter-lm")

@@ -11,6 +11,7 @@ import jinja2
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 import days
+import phrases
 import vocab
 import wordings
 from days import Segment, Words
@@ -98,16 +99,22 @@ pushing a pram/push a pram/pushed a pram
 blowing up a balloon/blow up a balloon/blew up a balloon
 """.strip().splitlines())}
 
-# What is asked while learning: the days' own wordings, often, and many more; days are examined with days.PHRASINGS alone.
+# What is asked while learning: the days' own wordings, often, and thousands more; days are examined with days.PHRASINGS alone.
 PHRASINGS = {}
 
 
-def weigh_wordings(times):
-    """So many times as often as one of the many comes one of the days' own."""
-    PHRASINGS.update({kind: known * times + wordings.WORDINGS.get(kind, []) for kind, known in days.PHRASINGS.items()})
+def weigh_wordings(known_share):
+    """This share of the questions comes in the days' own wordings, of the others a half each in those of wordings.py and phrases.py."""
+    for kind, known in days.PHRASINGS.items():
+        made, written = phrases.made(kind), wordings.WORDINGS[kind]
+        times = round(2 * len(made) * known_share / (1 - known_share) / len(known))
+        PHRASINGS[kind] = known * times + written * round(len(made) / len(written)) + made
+    for bank, known in days.ABOUT.items():
+        made = phrases.made(bank)
+        PHRASINGS["about " + bank] = known * round(1.5 * len(made) / len(known)) + made
 
 
-weigh_wordings(6)
+weigh_wordings(0.25)
 STARTER_WORDS = Words(vocab.PLACES, vocab.OBJECT_NAMES, vocab.ACTIVITY, vocab.PLURAL, PHRASINGS)
 
 LOOSE_WORDS = ("the a to of and you i it is was we they he she not all can will one two time day new old good right big little "
@@ -258,8 +265,25 @@ def heard_cases(rng, segments, words, count):
     return cases
 
 
+def clocked(rng, segments):
+    """The same with the times of a clock (HH:MM) in place of the video's: lines of ten minutes to an hour and more, from the morning on."""
+    begin, first = rng.randint(5 * 60, 11 * 60), segments[0].start
+    pace = min(rng.uniform(1.5, 8), (23.9 * 60 - begin) / max(1, segments[-1].end - first))
+    for s in segments:
+        s.start, s.end = (begin + int((t - first) * pace) for t in (s.start, s.end))
+    return segments
+
+
 def random_log(rng, most_lines, late=False):
-    """Segments and the words that questions about them may use. Late in the training more of them are days and whole ones."""
+    """Segments and the words that questions about them may use."""
+    segments, words = timed_log(rng, most_lines, late)
+    if rng.random() < 0.1 and segments[-1].end - segments[0].start > 20 and all(s.end - s.start > 1 for s in segments):
+        segments = clocked(rng, segments)
+    return segments, words
+
+
+def timed_log(rng, most_lines, late):
+    """As random_log, by the time of the video. Late in the training more of them are days and whole ones."""
     count = rng.randint(10 if late and most_lines > 12 and rng.random() < 0.6 else 3, most_lines)
     dice = rng.random() if not late else 0.14 + 0.86 * rng.random()
     if dice < 0.30:
@@ -275,8 +299,8 @@ def random_log(rng, most_lines, late=False):
 
 
 KIND_WEIGHTS = {"where_when": 11, "doing_at": 22, "when_last": 14, "did_i": 8, "how_many": 14, "after": 8, "before": 9, "last_seen": 19,
-                "why": 12, "said": 42, "promised": 5, "met": 11, "people": 9, "unanswerable": 46}
-REFUSAL_WEIGHTS = [2, 2, 1.5, 4, 1.5, 2.5, 4]     # as days.REFUSALS
+                "why": 13, "said": 40, "promised": 5, "met": 18, "people": 12, "unanswerable": 52}
+REFUSAL_WEIGHTS = [2.5, 2, 1.5, 4.5, 1.5, 4, 4.5]     # as days.REFUSALS
 
 
 OPENINGS = ("please tell me: ", "hey, ", "ok, ", "so ", "and ", "well, ", "quick question: ", "one more thing: ", "sorry, ", "just tell me: ", "now ",
@@ -287,11 +311,18 @@ ENDINGS = (" today", " in the video", " please", " again", ", do you know", ", c
 
 def chatter(rng):
     """Words that have nothing to do with the question."""
-    return " ".join(rng.choice(LOOSE_WORDS) for _ in range(rng.randint(1, 7)))
+    dice = rng.random()
+    if dice < 0.35:
+        return rng.choice(phrases.TALK).rstrip(".!?")
+    if dice < 0.5:
+        return rng.choice(("hey ", "listen ", "please ", "sorry ", "ok ", "", "", "oh ")) + rng.choice(phrases.CALLED)
+    return " ".join(rng.choice(LOOSE_WORDS if rng.random() < 0.3 else phrases.MORE_WORDS) for _ in range(rng.randint(1, 7)))
 
 
 def casual(rng, question):
     """As people type: now and then in small letters, without the mark, or with words around it that mean nothing."""
+    if rng.random() < 0.04:
+        question = phrases.to_you(question)
     dice = rng.random()
     if dice < 0.08:
         question = question.lower()
@@ -299,10 +330,10 @@ def casual(rng, question):
         question = question[:1].lower() + question[1:]
     elif dice < 0.19:
         question = question.rstrip("?.!") + rng.choice(ENDINGS) + rng.choice(("?", "?", "."))
-    elif dice < 0.26:
+    elif dice < 0.28:
         opening = rng.choice(OPENINGS) if rng.random() < 0.4 else chatter(rng) + rng.choice((", ", ": ", ". ", "... ", "! ", " "))
-        question = (opening[:1].upper() + opening[1:]) + (question if rng.random() < 0.4 else question[:1].lower() + question[1:])
-    elif dice < 0.29:
+        question = (opening[:1].upper() + opening[1:] if rng.random() < 0.8 else opening) + (question if rng.random() < 0.4 else question[:1].lower() + question[1:])
+    elif dice < 0.32:
         after = chatter(rng)
         return f"{question} {after[:1].upper() + after[1:]}{rng.choice(('.', '!', '?', ''))}"
     return question.rstrip("?.!") if rng.random() < 0.08 else question

@@ -7,6 +7,7 @@ and to themselves, never to each other, and their positions go on from the prefi
 
 import json
 import math
+import multiprocessing
 import os
 from dataclasses import asdict, dataclass
 
@@ -86,11 +87,10 @@ def norm(x, layer):
 
 
 class StarterLm(torch.nn.Module):
-    LOOKING_BLOCK = 2       # the block whose first two heads are taught where to look
-
     def __init__(self, shape, compute=torch.float32):
         super().__init__()
         self.shape = s = shape
+        self.looking_block = s.layers // 2      # whose first two heads are taught where to look
         self.compute = compute
         self.model = torch.nn.ModuleDict({
             "embed_tokens": torch.nn.Embedding(s.vocab, s.hidden),
@@ -169,7 +169,7 @@ class StarterLm(torch.nn.Module):
             gate, up = F.linear(y, w).chunk(2, -1)
             x = x + F.linear(F.silu(gate) * up, mlp["down_proj"].weight.to(y.dtype))
             early = x if i == 0 else early
-            looking = weight if i == self.LOOKING_BLOCK else looking
+            looking = weight if i == self.looking_block else looking
         return norm(x, self.model["norm"]) @ self.model["embed_tokens"].weight.T, early, looking
 
     def export(self, folder, tokenizer_path, chat_template):
@@ -214,21 +214,22 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(self, params, lr=0.02, momentum=0.95):
         super().__init__(params, {"lr": lr, "momentum": momentum})
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.state[p]["momentum"] = torch.zeros_like(p)
 
     @torch.no_grad()
-    def step(self):
+    def step(self, part=0, parts=1):
+        """Steps the matrices of this part; the others belong to other processes."""
         for group in self.param_groups:
             by_shape = {}
-            for p in group["params"]:
+            for p in group["params"][part::parts]:
                 by_shape.setdefault(tuple(sorted(p.shape)), []).append(p)
             for members in by_shape.values():
                 pushes = []
                 for p in members:
-                    state = self.state[p]
-                    if "momentum" not in state:
-                        state["momentum"] = torch.zeros_like(p)
-                    state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-                    push = p.grad.lerp(state["momentum"], group["momentum"])
+                    momentum = self.state[p]["momentum"].lerp_(p.grad, 1 - group["momentum"])
+                    push = p.grad.lerp(momentum, group["momentum"])
                     pushes.append(push if p.shape[0] <= p.shape[1] else push.T)
                 turned = orthogonal(torch.stack(pushes))
                 for p, push in zip(members, turned):
@@ -245,19 +246,41 @@ def orthogonal(x, steps=5):
     return x
 
 
+def grown_from(layers, old_layers):
+    """For each block the old one it comes from, or None; of 4 made 6: [0, 1, None, 2, None, 3]."""
+    new = layers - old_layers
+    assert 0 <= new <= old_layers, f"{old_layers} layers cannot grow to {layers}"
+    out = list(range(old_layers - new))
+    for i in range(old_layers - new, old_layers):
+        out += [None, i]
+    return out
+
+
 @torch.no_grad()
 def grow(model, weights, old_tokenizer, new_tokenizer):
-    """Writes a smaller model's weights into a wider one that computes the same: what is new writes nothing yet.
+    """Writes a smaller model's weights into a wider or deeper one that computes the same: what is new writes nothing yet.
 
     Heads keep their width; new heads, inner units and channels begin random where they read and at zero where they write
-    into the residual stream. RMSNorm divides by a mean over more channels, which its weights make up for. Tokens are
-    matched by their text; a new token begins as the mean of the old ones that spelled it.
+    into the residual stream, as do new blocks, each of which lies before one of the last old ones. RMSNorm divides by a mean
+    over more channels, which its weights make up for. Tokens are matched by their text; a new token begins as the mean of the
+    old ones that spelled it.
     """
     small = weights["model.norm.weight"].shape[0]
     ratio = (small / model.shape.hidden) ** 0.5
     known = old_tokenizer.get_vocab()
+    origin = grown_from(model.shape.layers, 1 + max(int(name.split(".")[2]) for name in weights if ".layers." in name))
     for name, p in model.named_parameters():
-        old = weights[name].float()
+        writes = "o_proj" in name or "down_proj" in name
+        if ".layers." in name:
+            parts = name.split(".")
+            if origin[int(parts[2])] is None:
+                if writes:
+                    p.zero_()
+                continue
+            parts[2] = str(origin[int(parts[2])])
+            old = weights[".".join(parts)].float()
+        else:
+            old = weights[name].float()
         if "embed_tokens" in name:
             p.zero_()
             for token, i in new_tokenizer.get_vocab().items():
@@ -270,9 +293,44 @@ def grow(model, weights, old_tokenizer, new_tokenizer):
         elif p.ndim == 1:
             p[:small] = old * ratio
         else:
-            writes = "o_proj" in name or "down_proj" in name
             rows, columns = old.shape
             if writes:
                 p[rows:] = 0.0       # new channels stay silent
                 p[:, columns:] = 0.0    # and so do new heads and inner units
             p[:rows, :columns] = old
+
+
+class Team:
+    """Processes that read lessons of their own and step together; parameters, momenta and gradients lie in memory they share.
+
+    Made in the first process, which `fork` then copies; every process has its `part`, from 0. Between two `wait`s each writes
+    only what is its own.
+    """
+
+    def __init__(self, parameters, parts):
+        self.parameters, self.part, self.parts = parameters, 0, parts
+        self.gradients = torch.zeros(parts, sum(p.numel() for p in parameters)).share_memory_()
+        self.plan = torch.zeros(8, dtype=torch.float64).share_memory_()       # what the first process tells the others
+        self.tokens = torch.zeros(parts, dtype=torch.float64).share_memory_()
+        self.barrier = multiprocessing.get_context("fork").Barrier(parts)
+
+    def fork(self):
+        for part in range(1, self.parts):
+            if os.fork() == 0:
+                self.part = part
+                return
+
+    def wait(self):
+        if self.parts > 1:
+            self.barrier.wait(900)      # the first process may be examining
+
+    def mean_gradients(self):
+        """Replaces every parameter's gradient by the mean over the team."""
+        if self.parts == 1:
+            return
+        torch.cat([p.grad.flatten() if p.grad is not None else torch.zeros(p.numel()) for p in self.parameters], out=self.gradients[self.part])
+        self.wait()
+        at, whole = 0, self.gradients.mean(0)
+        for p in self.parameters:
+            p.grad = whole[at:at + p.numel()].view_as(p)
+            at += p.numel()

@@ -30,6 +30,7 @@ import torch.nn.functional as F
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import cards  # noqa: E402
 import sounds  # noqa: E402
 import vocab  # noqa: E402
 import world  # noqa: E402
@@ -766,7 +767,7 @@ def train(minutes, size, muon_rate, adam_rate, start=None, save_every=240):
         torch.optim.AdamW(rest, lr=adam_rate, betas=(0.9, 0.98), weight_decay=0.01),
     ]
     average = {k: v.clone() for k, v in model.state_dict().items()}
-    step, spent, seconds = 0, 0.0, 0.0
+    step, spent, before = 0, 0.0, cards.earlier(start)
     path = os.path.join(WORK, "checkpoint.pt")
     if os.path.exists(path):
         state = torch.load(path, weights_only=True)
@@ -774,7 +775,7 @@ def train(minutes, size, muon_rate, adam_rate, start=None, save_every=240):
         heads.load_state_dict(state["heads"])
         for optimiser, saved in zip(optimisers, state["optimisers"]):
             optimiser.load_state_dict(saved)
-        average, step, spent = state["average"], state["step"], state["spent"]
+        average, step, spent, before = state["average"], state["step"], state["spent"], state.get("before") or before
         print(f"resumed at step {step}, {spent / 60:.1f} min", flush=True)
     else:
         with open(CURVE, "w") as out:
@@ -784,7 +785,7 @@ def train(minutes, size, muon_rate, adam_rate, start=None, save_every=240):
 
     def save():
         torch.save({"model": model.state_dict(), "heads": heads.state_dict(), "optimisers": [o.state_dict() for o in optimisers],
-                    "average": average, "step": step, "spent": spent}, path + ".new")
+                    "average": average, "step": step, "spent": spent, "before": before}, path + ".new")
         os.replace(path + ".new", path)
         shadow.load_state_dict(average)
         shadow.eval()
@@ -795,6 +796,9 @@ def train(minutes, size, muon_rate, adam_rate, start=None, save_every=240):
             loss = F.cross_entropy(out[mask], fixed[2][mask]).item()
             words = mask & (fixed[2] < ids.eot)
             right = (out.argmax(-1) == fixed[2])[words].float().mean().item()
+        cards.write_training("whisper", os.path.join(WORK, "export"), before, "from earlier weights" if start else "from nothing", step,
+                             f"{step * size:,} windows of 6 s", spent / 60, 1,
+                             f"Of the words of 48 windows, the ones before given, {right:.1%} are right; loss {loss:.3f}.")
         print(f"== saved at step {step}: averaged weights, fixed loss {loss:.3f}, words right (forced) {right:.3f}", flush=True)
 
     saved = time.time()
@@ -911,8 +915,9 @@ def report(name, pairs):
     """pairs of (truth, heard) texts."""
     wrong = sum(errors(plain(t), plain(h)) for t, h in pairs)
     words = sum(len(plain(t)) for t, _ in pairs)
-    print(f"{name}: WER {100 * wrong / max(words, 1):.1f} % ({wrong} of {words} words)", flush=True)
-    return wrong / max(words, 1)
+    said = f"{100 * wrong / max(words, 1):.1f} % ({wrong} of {words} words)"
+    print(f"{name}: WER {said}", flush=True)
+    return said
 
 
 def unseen(rng, count):
@@ -951,6 +956,7 @@ def test(folder, count=60, show=6):
     first = next(noisy_windows(spoken["known voices"][1][:1], spoken["known voices"][0], hum, None, rng))[2]
     theirs = extractor()(first, sampling_rate=RATE, return_tensors="pt").input_features
     print(f"log-mel differs from WhisperFeatureExtractor by at most {(theirs - Mel()(torch.from_numpy(first)[None])).abs().max().item():.1e}")
+    rows = {}
     for voices, (wave, notes) in spoken.items():
         for what, bed, ratio in (("clean", hum, None), ("room tone 15 dB below", hum, 15), ("sounds 12 dB below", things, 12), ("sounds 5 dB below", things, 5)):
             pairs, offs = [], []
@@ -961,13 +967,15 @@ def test(folder, count=60, show=6):
                 if stamps[0] is not None and stamps[1:2] == [None] and tokens[1] != space:
                     end = next((stamp for stamp in stamps[1:] if stamp is not None), 0)
                     offs.append(max(abs(stamps[0] - at - note["start"]), abs(end - at - note["end"])))
-            report(f"unseen sentences, {voices}, {what}", pairs)
+            rows.setdefault(f"{count} unseen sentences, {what}", []).append(report(f"unseen sentences, {voices}, {what}", pairs))
             print(f"   begun at once in {len(offs)} of {count}; the times are off by {np.median(offs) if offs else float('nan'):.2f} s (median)")
             for truth, heard in [(t, h) for t, h in pairs if plain(t) != plain(h)][:show]:
                 print(f"   {truth!r} -> {heard!r}")
     for name, bed in (("noise", hum), ("the world's sounds", things)):
         silent = sum(bool(plain(ear.text(ear.window((0.04 * bed[i % len(bed)][i * 1000 : i * 1000 + SAMPLES]).astype(np.float32))))) for i in range(34))
         print(f"windows of {name} alone in which words were heard: {silent} of 34")
+        rows[f"windows of {name} alone: words heard in"] = [f"{silent} of 34", ""]
+    cards.write_measured(folder, ["word error rate", "voices of the training", "other voices"], [[what, *cells] for what, cells in rows.items()])
 
 
 def evaluate(folder, days):
@@ -1014,6 +1022,9 @@ def main():
         model = build_model(Ids(tokenizer))
         model.load_state_dict(torch.load(os.path.join(WORK, "checkpoint.pt"), weights_only=True)["average"])
         export(model, tokenizer, TARGET)
+        trained = cards.part(os.path.join(WORK, "export", "README.md"), "training")
+        if trained:
+            cards.put(os.path.join(TARGET, "README.md"), "training", trained)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""The parts of the model cards that trainings and measurements write: between two marks, the rest of a card is prose.
+
+  <!-- training: written by training/cards.py --> … <!-- end of training -->     a line for each training the weights went through
+  <!-- measured: … -->    what the model's own examination said (`clip.py measure`, `lm.py exam`, `whisper.py --test`)
+  <!-- figures: … -->     what training/figures.py measured, through elenchus
+
+Training takes away what was measured before. A card that lacks the marks gets the part at its end; a folder without a card gets the shipped one's prose.
+"""
+
+import os
+import re
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SHIPPED = os.path.join(HERE, "..", "agents", "starter")
+HEAD = ["| training | steps | read | computing | hardware |", "| --- | --- | --- | --- | --- |"]
+
+
+def marks(name):
+    return f"<!-- {name}: written by training/cards.py -->", f"<!-- end of {name} -->"
+
+
+def part(path, name):
+    """What stands between the marks, or ''."""
+    begin, end = marks(name)
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as file:
+        found = re.search(re.escape(begin) + r"\n(.*?)" + re.escape(end), file.read(), re.DOTALL)
+    return found.group(1).strip() if found else ""
+
+
+def put(path, name, text, prose=None):
+    """Writes the text between the marks of the file; `prose` is the file to copy if there is none."""
+    begin, end = marks(name)
+    source = path if os.path.exists(path) else prose
+    whole = ""
+    if source and os.path.exists(source):
+        with open(source, encoding="utf-8") as file:
+            whole = file.read()
+    block = f"{begin}\n\n{text.strip()}\n\n{end}"
+    if begin in whole:
+        whole = re.sub(re.escape(begin) + r".*?" + re.escape(end), lambda _: block, whole, flags=re.DOTALL)
+    else:
+        whole = (whole.rstrip() + "\n\n" if whole else "") + block + "\n"
+    with open(path + ".new", "w", encoding="utf-8") as out:
+        out.write(whole)
+    os.replace(path + ".new", path)
+
+
+def hardware(threads):
+    """'1 thread on 2 cores of an Intel(R) Xeon(R) …, no GPU'"""
+    cpu = "an unknown processor"
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            found = re.search(r"model name\s*: (.+)", file.read())
+            cpu = found.group(1) if found else cpu
+    return f"{threads} thread{'s' if threads > 1 else ''}, {os.cpu_count()} cores of {cpu}, no GPU"
+
+
+def earlier(start):
+    """The lines of the trainings that the weights in the folder `start` went through; none from nothing."""
+    if not start:
+        return []
+    lines = part(os.path.join(start, "README.md"), "training").splitlines()
+    return [line for line in lines if line.startswith("| ") and line not in HEAD]
+
+
+def write_training(model, folder, before, what, steps, read, minutes, threads, figures):
+    """Writes the training part of the card in `folder`. `before`: as `earlier` gave it; `figures`: one sentence."""
+    path = os.path.join(folder, "README.md")
+    row = f"| {what} | {steps:,} | {read} | {minutes:.0f} minutes | {hardware(threads)} |"
+    put(path, "training", "\n".join([*HEAD, *before, row]) + "\n\n" + figures, os.path.join(SHIPPED, model, "README.md"))
+    for name in ("measured", "figures"):
+        put(path, name, "Not measured since this training.")
+
+
+def write_measured(folder, columns, rows):
+    """Writes rows of cells into the measured part of the card in `folder`, if it has one; a row with the same first cell is replaced."""
+    path = os.path.join(folder, "README.md")
+    if not os.path.exists(path):
+        return
+    head = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    lines = {line.split("|")[1].strip(): line for line in part(path, "measured").splitlines() if line.startswith("| ") and line not in head}
+    lines.update({str(cells[0]): "| " + " | ".join(map(str, cells)) + " |" for cells in rows})
+    put(path, "measured", "\n".join([*head, *lines.values()]))
+
+
+def write_figures(path, text):
+    """Writes the figures part of a card or page."""
+    put(path, "figures", text)
