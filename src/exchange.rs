@@ -198,6 +198,19 @@ pub enum Reply {
     Frames(Vec<Moment>),
 }
 
+impl Reply {
+    /// The reply as `request` puts it: the same bytes may have been asked about under another path (a file that was moved, a copy),
+    /// and what comes back names the file of this request.
+    pub fn in_terms_of(self, request: &Request) -> Reply {
+        match (self, request) {
+            (Reply::Frames(moments), Request::Frames { video, .. }) => {
+                Reply::Frames(moments.into_iter().map(|moment| Moment { media: video.clone(), ..moment }).collect())
+            }
+            (reply, _) => reply,
+        }
+    }
+}
+
 impl Request {
     /// Which kind of request this is.
     pub fn kind(&self) -> Kind {

@@ -320,6 +320,10 @@ fn the_readme_is_true() {
     std::fs::write(&where_, dialogue).expect("written");
     let (out, _) = check(folder.path(), &["test", where_.to_str().expect("UTF-8")], 0);
     assert!(readme.contains(out.lines().last().expect("a count")), "{out}");
+    let (_, shown) = readme.split_once("$ elenchus run where.yaml -i ").expect("a run");
+    let (video, shown) = shown.split_once('\n').expect("what it prints");
+    let (out, _) = check(folder.path(), &["run", where_.to_str().expect("UTF-8"), "-q", "-i", video], 0);
+    assert_eq!(Some(out.trim()), shown.lines().next());
 
     std::fs::create_dir(folder.path().join("agents")).expect("made");
     let agents: Vec<&&str> = blocks.iter().filter(|b| b.starts_with("about:")).collect();
@@ -343,6 +347,40 @@ fn the_readme_is_true() {
         let (out, _) = check(folder.path(), &["ask", video, question.trim_matches('"'), "-q"], 0);
         assert_eq!(out.trim(), answer.trim(), "{question}");
     }
+}
+
+/// The memo knows a video by its bytes; what it gives back is about the file that was named now, wherever that lies.
+#[test]
+fn a_video_that_moved_is_read_where_it_is() {
+    let folder = tempfile::tempdir().expect("temp");
+    let day = |n: u8| root().join(format!("examples/media/day{n}.mp4"));
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let ask = |dialogue: &str, video: &str, more: &[&str]| {
+        let video = format!("video={}", path(video));
+        check(folder.path(), &[&["run", dialogue, "-q", "-i", "at=70", "-i", &video], more].concat(), 0).0
+    };
+    std::fs::copy(day(1), path("monday.mp4")).expect("copied");
+    ask("place", "monday.mp4", &[]);
+    std::fs::rename(path("monday.mp4"), path("mon.mp4")).expect("moved");
+    let moved = ask("held", "mon.mp4", &[]);
+    std::fs::copy(day(2), path("monday.mp4")).expect("copied");
+    assert_eq!(ask("held", "mon.mp4", &["--fresh"]), moved);
+    assert_ne!(ask("held", "monday.mp4", &[]), moved, "the two days differ at that time");
+    assert_eq!(ask("held", "mon.mp4", &["--no-memo"]), moved);
+}
+
+/// What was heard for one dialogue is in the memo for every other.
+#[test]
+fn another_dialogue_need_not_hear_again() {
+    let cache = tempfile::tempdir().expect("temp");
+    let first = json(cache.path(), &["run", "transcribe", "-i", &format!("video={DAY}"), "--json"], 0);
+    assert_eq!(first["memo_hits"], 0, "{first}");
+    let within = "version: 1\ndialogue: d\nabout: d\ninputs: { video: video }\nsteps:\n  words: { call: { dialogue: transcribe, with: { video: \"{{ video }}\" } } }\nanswer: \"{{ words }}\"\n";
+    let file = cache.path().join("d.yaml");
+    std::fs::write(&file, within).expect("written");
+    let second =
+        json(cache.path(), &["run", file.to_str().expect("UTF-8"), "-i", &format!("video={DAY}"), "--json"], 0);
+    assert_eq!((&second["memo_hits"], &second["exchanges"]), (&first["exchanges"], &first["exchanges"]), "{second}");
 }
 
 #[test]

@@ -68,10 +68,15 @@ def earlier(start):
 def write_training(model, folder, before, what, steps, read, minutes, threads, figures):
     """Writes the training part of the card in `folder`. `before`: as `earlier` gave it; `figures`: one sentence."""
     path = os.path.join(folder, "README.md")
-    row = f"| {what} | {steps:,} | {read} | {minutes:.0f} minutes | {hardware(threads)} |"
+    row = f"| {what} | {steps:,} | {read} | {minutes:.0f} min | {hardware(threads)} |"
     put(path, "training", "\n".join([*HEAD, *before, row]) + "\n\n" + figures, os.path.join(SHIPPED, model, "README.md"))
+    unmeasured(folder)
+
+
+def unmeasured(folder):
+    """Takes away what was measured of the weights that were here before."""
     for name in ("measured", "figures"):
-        put(path, name, "Not measured since this training.")
+        put(os.path.join(folder, "README.md"), name, "Not measured since this training.")
 
 
 def write_measured(folder, columns, rows):

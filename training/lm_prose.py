@@ -77,19 +77,24 @@ def caption_example(rng):
 
 # ----------------------------------------------------------------------------------------------------------- stories
 
-def story(told):
-    """At most three sentences from (segment, span of its activity, span of its place, place as told) each: of up to three moments
-    one each, of up to six two each, of more the first two, two in the middle and the last two. A moment that goes on is told once, and
-    so is the place of two moments in one sentence."""
+def moments(told):
+    """Without those that only go on."""
     same = lambda a, b: (a[0].place, a[0].activity) == (b[0].place, b[0].activity)
-    new = [t for i, t in enumerate(told) if i == 0 or not same(t, told[i - 1])]
+    return [t for i, t in enumerate(told) if i == 0 or not same(t, told[i - 1])]
+
+
+def story(rng, told):
+    """At most three sentences from (segment, span of its activity, span of its place, place as told) each: of up to three moments
+    one each, of up to six two each, of more the first two, any two that follow each other and the last two. A moment that goes on is told
+    once, and so is the place of two moments in one sentence."""
+    new = moments(told)
     n = len(new)
     if n <= 3:
         parts = [new[i:i + 1] for i in range(n)]
     elif n <= 6:
         parts = [new[:2], new[2:4] if n > 4 else new[2:3], new[4:] if n > 4 else new[3:]]
     else:
-        middle = (n - 2) // 2
+        middle = rng.randint(2, max(2, n - 4))
         parts = [new[:2], new[middle:middle + 2], new[-2:]]
     openings = {1: ["I was"], 2: ["First I was", "Then I was"], 3: ["First I was", "Then I was", "Finally I was"]}[len(parts)]
     out, links = "", []
@@ -105,7 +110,30 @@ def story(told):
     return out, links
 
 
-def story_example(rng):
+def true_story(told, reply):
+    """Whether the reply is at most three sentences that tell moments of the log or the notes, in their order, and the first and the last."""
+    new, known = moments(told), {}
+    for i, (s, _, _, where) in enumerate(new):
+        known.setdefault(f"{s.activity} {where}", []).append((i, i))
+        if i + 1 < len(new):
+            t, there = new[i + 1][0], new[i + 1][3]
+            shared = "" if there == where else f" {where}"
+            known.setdefault(f"{s.activity}{shared} and {t.activity} {there}", []).append((i, i + 1))
+    sentences, told_until, first = reply.split(". "), -1, True
+    if not 1 <= len(sentences) <= 3 or not reply.endswith("."):
+        return False
+    for number, sentence in enumerate(sentences):
+        found = re.fullmatch(r"(?:(First|Then|Finally) )?[Ii] was (.+?)\.?", sentence)
+        fit = [span for span in known.get(found.group(2), []) if span[0] > told_until] if found else []
+        fit = [span for span in fit if (number > 0 or span[0] == 0) and (number + 1 < len(sentences) or span[1] == len(new) - 1)]
+        if not fit:
+            return False
+        told_until = fit[0][1]
+    return True
+
+
+def story_moments(rng):
+    """(the prompt, what it tells)"""
     words = log_words(rng)
     count = rng.choice((1, 2, 3, 4, 5, 6, 6, 6, 7, 7, 8, 9))
     segments = (days.plot(rng, int(count * rng.uniform(7, 16))) if words is days.VOCABULARY and rng.random() < 0.5
@@ -124,7 +152,12 @@ def story_example(rng):
         where = words.in_place(s.place)
         told.append((s, span(text, s.activity, at), span(text, where, at), where))
         at += len(note) + 1
-    return (text, *story(told))
+    return text, told
+
+
+def story_example(rng):
+    text, told = story_moments(rng)
+    return (text, *story(rng, told))
 
 
 # --------------------------------------------------------------------------------------------- persons and things

@@ -40,14 +40,20 @@ def line_starts(text, segments):
     return [text.index("\n" + days.log_line(i, s)) + 1 for i, s in enumerate(segments, 1)]
 
 
-def summary_example(rng):
+def summary_moments(rng):
+    """(the prompt, what it tells)"""
     segments, words, log = log_for(rng, rng.choice((4, 8, 12, 16, 20)))
     text = lm_data.prompt("summary", log=log)
     told = []
     for s, at in zip(segments, line_starts(text, segments)):
         place = span(text, " " + s.place, at)
         told.append((s, span(text, s.activity, place[1]), (place[0] + 1, place[1]), words.in_place(s.place)))
-    return (text, *lm_prose.story(told))
+    return text, told
+
+
+def summary_example(rng):
+    text, told = summary_moments(rng)
+    return (text, *lm_prose.story(rng, told))
 
 
 def open_errand(segments):
@@ -124,6 +130,7 @@ def route_example(rng):
 
 EXAMPLES = {**lm_prose.EXAMPLES, "sounds": sounds_example, "summary": summary_example, "forecast": forecast_example,
             "search": search_example, "route": route_example}
+MOMENTS = {"story": lm_prose.story_moments, "summary": summary_moments}
 HOLES = {"caption": {"place": "HOLE", "activity": "", "things": []}, "story": {"notes": ["HOLE"]}, "entities": {"text": "HOLE"},
          "sounds": {"place": "HOLE"}, "summary": {"log": "HOLE"}, "forecast": {"log": "HOLE"}, "search": {"question": "HOLE"},
          "route": {"question": "HOLE"}}

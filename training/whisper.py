@@ -280,13 +280,13 @@ def speak_all(sentences, rng, codecs, voices=None):
 CODECS = [None, (22050, "48k"), (22050, "32k"), (44100, "64k")]
 
 
-def build_pool():
+def build_pool(count):
     """Speak the training sentences once and keep them under training/work/whisper."""
     os.makedirs(WORK, exist_ok=True)
     rng = random.Random(7)
     words = all_words(random.Random(2))
     sentences = []
-    while len(sentences) < UTTERANCES:
+    while len(sentences) < count:
         sentence = training_sentence(rng, words)
         if not held_out(sentence):
             sentences.append(sentence)
@@ -296,9 +296,9 @@ def build_pool():
         json.dump(notes, out)
 
 
-def load_pool():
+def load_pool(count):
     if not os.path.exists(os.path.join(WORK, "pool.json")):
-        build_pool()
+        build_pool(count)
     wave = np.fromfile(os.path.join(WORK, "pool.s16"), np.int16)
     return wave, json.load(open(os.path.join(WORK, "pool.json")))
 
@@ -748,12 +748,12 @@ def rate_at(progress, step, warm=150, decay_from=0.45):
     return scale
 
 
-def train(minutes, size, muon_rate, adam_rate, start=None, save_every=240):
+def train(minutes, size, muon_rate, adam_rate, start=None, utterances=UTTERANCES, save_every=240):
     os.makedirs(WORK, exist_ok=True)
     os.makedirs(os.path.dirname(CURVE), exist_ok=True)
     tokenizer = load_tokenizer()
     ids = Ids(tokenizer)
-    wave, notes = load_pool()
+    wave, notes = load_pool(utterances)
     windows = Windows(time.time_ns() % 2**32, wave, notes, tokenizer)
     fixed = Windows(99, wave, notes, tokenizer).batch(48, augment=False)
     model = build_model(ids)
@@ -1002,6 +1002,8 @@ def main():
     parser.add_argument("--minutes", type=float, default=None, help="training time in all; 90 from nothing, 45 with --start")
     parser.add_argument("--start", metavar="FOLDER", help="begin with this checkpoint's weights")
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--utterances", type=int, default=UTTERANCES, help="sentences to speak before the first training")
+    parser.add_argument("--count", type=int, default=60, help="sentences of --test")
     parser.add_argument("--muon", type=float, default=None, help="3e-3 from nothing, 2e-3 with --start")
     parser.add_argument("--adam", type=float, default=None, help="2e-3 from nothing, 1e-3 with --start")
     parser.add_argument("--model", default=TARGET, help="checkpoint folder for --test and --evaluate")
@@ -1011,20 +1013,21 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.test:
-        test(args.model)
+        test(args.model, args.count)
     elif args.evaluate:
         evaluate(args.model, args.evaluate)
     else:
         if not args.export:
             minutes, muon, adam = (45, 2e-3, 1e-3) if args.start else (90, 3e-3, 2e-3)
-            train(args.minutes or minutes, args.batch, args.muon or muon, args.adam or adam, args.start)
+            train(args.minutes or minutes, args.batch, args.muon or muon, args.adam or adam, args.start, args.utterances)
         tokenizer = load_tokenizer()
         model = build_model(Ids(tokenizer))
         model.load_state_dict(torch.load(os.path.join(WORK, "checkpoint.pt"), weights_only=True)["average"])
         export(model, tokenizer, TARGET)
         trained = cards.part(os.path.join(WORK, "export", "README.md"), "training")
-        if trained:
+        if trained and not args.export:
             cards.put(os.path.join(TARGET, "README.md"), "training", trained)
+            cards.unmeasured(TARGET)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ impl Args {
             }
             let opening = async { Ok(media::open(&self.video, &session.access).await?) };
             let video = session.unless_interrupted(opening).await?;
-            let question = Value::Text(self.question.clone());
+            let question = Value::Text(self.question.trim().to_owned());
             let inputs = IndexMap::from([("video".into(), Value::Video(video)), ("question".into(), question)]);
             super::inputs::complete(&session.plan, &inputs)?;
             let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;

@@ -28,7 +28,8 @@ pub(crate) struct Args {
     /// The cases, one JSON object a line; several files are one evaluation
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
-    /// How answers are compared
+    /// How answers are compared: exact_match (but for case, punctuation and articles), contains, accuracy (to the letter), or wer
+    /// (word error rate)
     #[arg(long, value_name = "METRIC", default_value = "exact_match", value_parser = metric)]
     metric: Metric,
     /// Only the first N cases of each file
@@ -75,7 +76,7 @@ impl Args {
         if failed > 0 {
             out.note(format_args!("{failed} of {} cases failed to run", scored.len()));
         }
-        Ok(if failed == scored.len() { Exit::Failed } else { Exit::Answered })
+        Ok(if failed > 0 { Exit::Failed } else { Exit::Answered })
     }
 
     async fn cases(&self, cases: &[(&Path, usize, Case)], out: &Out) -> Result<Vec<Scored>, Failure> {

@@ -38,14 +38,15 @@ enum What {
     /// Remove what came from a video, or everything
     #[command(group(clap::ArgGroup::new("which").required(true)))]
     Purge {
-        /// Remove what came from this video, sound or image (the file itself stays)
+        /// Remove what came from this video, sound or image (the file itself stays, and must still be there: its bytes are what
+        /// the memo knows it by)
         #[arg(long, value_name = "FILE", group = "which")]
         video: Option<String>,
         /// Remove everything
         #[arg(long, group = "which")]
         all: bool,
     },
-    /// Print where the memo is
+    /// Print where the memo is: in `ELENCHUS_CACHE`, else `XDG_CACHE_HOME/elenchus`, else `~/.cache/elenchus`
     Path,
 }
 

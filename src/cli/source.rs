@@ -38,6 +38,9 @@ impl Source {
         let found = hub.find(Resource::Dialogue, name).map_err(Failure::refused)?;
         match found {
             Some(found) => Ok(Source { file: found.file, text: found.text, hub }),
+            None if name.contains(['/', '\\']) || name.ends_with(".yaml") || name.ends_with(".yml") => {
+                Err(Failure::refused(format!("{name}: no such file")))
+            }
             None => {
                 let names = hub.names(Resource::Dialogue);
                 let hint = plan::closest(name, names.iter().map(String::as_str))

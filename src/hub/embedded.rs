@@ -172,7 +172,7 @@ mod tests {
     fn the_binary_carries_the_prompts_and_label_lists() {
         assert!(names("prompts", "md").contains(&"video-qa".to_owned()));
         assert!(names("vocab", "txt").contains(&"places".to_owned()));
-        assert!(text("prompts/video-qa.md").is_some_and(|text| text.contains("{{ question }}")));
+        assert!(text("prompts/video-qa.md").is_some_and(|text| text.contains("{{ question | trim }}")));
         assert_eq!(text("prompts/none.md"), None);
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The nearest folder, at or above a dialogue (or the working folder), that holds `agents/` or `prompts/`.
+/// The nearest folder, at or above a dialogue (or the working folder), that holds one of `agents/`, `prompts/`, `casts/` or `vocab/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     /// That folder.
@@ -15,7 +15,7 @@ impl Project {
         let absolute = std::path::absolute(start).ok()?;
         absolute
             .ancestors()
-            .find(|folder| folder.join("agents").is_dir() || folder.join("prompts").is_dir())
+            .find(|folder| ["agents", "prompts", "casts", "vocab"].iter().any(|part| folder.join(part).is_dir()))
             .map(|folder| Project { folder: folder.to_owned() })
     }
 }
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_folder_with_agents_or_prompts_is_the_project() {
+    fn the_nearest_folder_with_what_dialogues_name_is_the_project() {
         let root = tempfile::tempdir().expect("temp");
         let deep = root.path().join("a/b/c");
         std::fs::create_dir_all(&deep).expect("made");
@@ -35,5 +35,7 @@ mod tests {
         assert_eq!(found(&deep.join("d.yaml")), Some(root.path().join("a")));
         std::fs::create_dir(root.path().join("a/b/agents")).expect("made");
         assert_eq!(found(&deep), Some(root.path().join("a/b")));
+        std::fs::create_dir(deep.join("casts")).expect("made");
+        assert_eq!(found(&deep), Some(deep.clone()));
     }
 }

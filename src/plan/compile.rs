@@ -79,6 +79,9 @@ fn compile_partly(
         shared.stack.push(name);
         compiled(dialogue, library, &mut shared)
     });
+    if compiled.is_some() {
+        used(&mut shared);
+    }
     match compiled {
         Some(compiled) if shared.problems.is_empty() => {
             let Compiled { name, inputs, block, answer, .. } = compiled;
@@ -105,8 +108,11 @@ fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, fi
             },
             None => {
                 let names = library.names(Resource::Cast);
-                let hint = closest(name, names.iter().map(String::as_str));
-                shared.problem("unknown-cast", &file.into(), start, format!("found no cast `{name}`"), hint);
+                let listed =
+                    || format!("the casts are {}; one of your own is a file `casts/{name}.yaml`", names.join(", "));
+                let hint = closest(name, names.iter().map(String::as_str)).unwrap_or_else(listed);
+                let file = format!("casts/{name}.yaml").into();
+                shared.problem("unknown-cast", &file, start, format!("found no cast `{name}`"), Some(hint));
             }
         }
     }
@@ -118,6 +124,22 @@ fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, fi
             shared.swapped.iter().map(|(role, player)| (role.clone(), player.agent.clone().into())).collect();
         // JSON is YAML
         shared.sources.insert("cast".into(), serde_json::json!({ "cast": cast }).to_string());
+    }
+}
+
+/// A cast or `--role` of which the dialogue uses nothing was meant for other names.
+fn used(shared: &mut Shared) {
+    let known: Vec<String> = shared.roles.keys().cloned().collect();
+    let swapped: Vec<(String, Player)> =
+        shared.swapped.iter().map(|(role, player)| (role.clone(), player.clone())).collect();
+    if known.is_empty() || swapped.iter().any(|(role, _)| known.contains(role)) {
+        return;
+    }
+    if let Some((role, player)) = swapped.first() {
+        let listed = || format!("its roles are {}", known.join(", "));
+        let hint = closest(role, known.iter().map(String::as_str)).unwrap_or_else(listed);
+        let message = format!("found role `{role}`, which the dialogue does not use");
+        shared.problem("unknown-role", &player.file, player.pos, message, Some(hint));
     }
 }
 

@@ -65,6 +65,15 @@ fn check(source: &str, expected: &str) {
 }
 
 #[test]
+fn the_readme_lists_our_filters() {
+    let readme = include_str!("../../README.md");
+    for filter in filters::FILTERS {
+        let row = format!("| `{}` | {} |", filter.usage.replace('|', "\\|"), filter.about);
+        assert!(readme.contains(&row), "README.md lacks {row}");
+    }
+}
+
+#[test]
 fn whole_expressions_keep_their_type() {
     assert_eq!(eval("{{ item }}"), Ok(moment(2.0, 4.0, None)));
     assert_eq!(eval(" {{- video.audio -}} "), Ok(Value::Audio(media(true))));

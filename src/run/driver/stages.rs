@@ -190,6 +190,7 @@ impl Stages {
     }
 
     fn hit(&mut self, job: Job, reply: Reply) {
+        let reply = reply.in_terms_of(&job.exchange.request);
         if let (Some(stream), Reply::Say { text, .. }) = (self.stream(&job.exchange), &reply) {
             let _ = stream.send(text.clone());
         }

@@ -41,7 +41,7 @@ pub struct Exchange {
     pub role: String,
     /// What is asked.
     pub request: Request,
-    /// Seeds sampling: from the run's seed, the path and the sample.
+    /// Seeds sampling: from the run's seed, the path (not for hearing, which is the same wherever it is asked) and the sample.
     pub seed: u64,
     /// The limits of its step and of the steps around it.
     pub limits: Arc<[Limit]>,

@@ -6,7 +6,7 @@ use super::{
     seed_of, truthy,
 };
 use crate::{
-    exchange::Reply,
+    exchange::{Reply, Request},
     plan::PlannedStep,
     prompt::Scope,
     steps::{Ask, Heard, StepError, Turn},
@@ -148,11 +148,13 @@ impl Machine {
                 path.push_str(&format!(" #{}", place + 1));
             }
             let exchange_id = first + place as u64;
+            // what is said in a recording does not depend on which step listens, so another dialogue finds it in the memo
+            let hears = matches!(ask.request, Request::Hear { .. });
             self.asked.insert(exchange_id, (id, place));
             self.due.push(Exchange {
                 id: exchange_id,
                 order: task.order.then(&[turn as u32, place as u32]),
-                seed: seed_of(self.seed, &path, ask.sample),
+                seed: seed_of(self.seed, if hears { "hear" } else { &path }, ask.sample),
                 path,
                 step: step.clone(),
                 role: ask.role,
