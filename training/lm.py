@@ -181,9 +181,11 @@ def train(args):
                 lesson = write.lesson(segments, cases)
             else:
                 lesson = lm_tasks.lesson(write, rng, task, PROMPTS_IN_LESSON[task])
-            packed = Packed(lesson)
+            packed, help_ = Packed(lesson), coach
+            if task == "video-qa" and lm_data.by_clock(segments):
+                help_ = max(coach, 1.0)      # which hour lies in which line is learnt last
             read[task] += len(packed.ids)
-            loss, figures = learn(model, probe, packed, coach, 0.0 if args.start else 0.3)
+            loss, figures = learn(model, probe, packed, help_, 0.0 if args.start else 0.3)
             (loss / args.batch).backward()
             team.tokens[team.part] += len(packed.ids)
             for key, value in figures.items() if task == "video-qa" else ((task, figures["answer"]), (task + "-look", figures["look"])):

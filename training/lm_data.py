@@ -6,6 +6,7 @@ it is exactly what the model gets at inference: prompts/video-qa.md filled in an
 
 import os
 import random
+import re
 
 import jinja2
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -277,8 +278,8 @@ def clocked(rng, segments):
 def random_log(rng, most_lines, late=False):
     """Segments and the words that questions about them may use."""
     segments, words = timed_log(rng, most_lines, late)
-    if rng.random() < 0.1 and segments[-1].end - segments[0].start > 20 and all(s.end - s.start > 1 for s in segments):
-        segments = clocked(rng, segments)
+    if rng.random() < 0.22 and segments[-1].end - segments[0].start > 20 and all(s.end - s.start > 1 for s in segments):
+        segments = clocked(rng, segments[:rng.choice((2, 3, 4, 5, 6, 8, 12, 99))])      # short ones first taught which hour lies in which line
     return segments, words
 
 
@@ -298,11 +299,12 @@ def timed_log(rng, most_lines, late):
     return segments, STARTER_WORDS
 
 
-KIND_WEIGHTS = {"where_when": 11, "doing_at": 22, "when_last": 14, "did_i": 8, "how_many": 14, "after": 8, "before": 9, "last_seen": 19,
+KIND_WEIGHTS = {"where_when": 11, "doing_at": 28, "when_last": 14, "did_i": 8, "how_many": 14, "after": 8, "before": 9, "last_seen": 19,
                 "why": 13, "said": 40, "promised": 5, "met": 18, "people": 12, "unanswerable": 52}
 REFUSAL_WEIGHTS = [2.5, 2, 1.5, 4.5, 1.5, 4, 4.5]     # as days.REFUSALS
 
 
+SHORT_TIME = re.compile(r"\b0(\d:\d\d)\b")
 OPENINGS = ("please tell me: ", "hey, ", "ok, ", "so ", "and ", "well, ", "quick question: ", "one more thing: ", "sorry, ", "just tell me: ", "now ",
             "do you remember: ", "i forgot: ", "look it up: ", "i wonder, ", "can you tell me, ", "excuse me, ", "help me: ", "hm, ")
 ENDINGS = (" today", " in the video", " please", " again", ", do you know", ", can you say", " earlier", " by any chance", ", i forgot", " then",
@@ -339,10 +341,16 @@ def casual(rng, question):
     return question.rstrip("?.!") if rng.random() < 0.08 else question
 
 
+def by_clock(segments):
+    """Whether the times are those of a clock, the lines a quarter of an hour and more."""
+    return segments[0].start >= 300 and segments[-1].end - segments[0].start > 15 * len(segments)
+
+
 def random_cases(rng, segments, words, count):
     """Questions about a log; ambiguous ones are answered from the last line that fits."""
     cases, asked = [], set()
-    kinds = rng.choices(list(KIND_WEIGHTS), list(KIND_WEIGHTS.values()), k=3 * count)
+    weights = {**KIND_WEIGHTS, "doing_at": 250} if by_clock(segments) else KIND_WEIGHTS      # all else is as without a clock
+    kinds = rng.choices(list(weights), list(weights.values()), k=3 * count)
     for kind in kinds:
         if len(cases) == count:
             break
@@ -350,6 +358,8 @@ def random_cases(rng, segments, words, count):
                 else days.KINDS[kind](rng, segments, words, strict=False))
         if case and case.question not in asked:
             asked.add(case.question)
+            if rng.random() < 0.12:      # 0:07 for 00:07
+                case.question = SHORT_TIME.sub(r"\1", case.question)
             case.question = casual(rng, case.question)
             cases.append(case)
     return cases
