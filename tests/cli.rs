@@ -383,6 +383,39 @@ fn another_dialogue_need_not_hear_again() {
     assert_eq!((&second["memo_hits"], &second["exchanges"]), (&first["exchanges"], &first["exchanges"]), "{second}");
 }
 
+/// What a cast gets wrong is said where it is wrong, with the names that there are.
+#[test]
+fn casts_that_cannot_be_meant_are_refused() {
+    let folder = tempfile::tempdir().expect("temp");
+    std::fs::create_dir(folder.path().join("casts")).expect("made");
+    std::fs::write(folder.path().join("casts/slip.yaml"), "cast: { eey: starter-clip }\n").expect("written");
+    std::fs::write(folder.path().join("casts/more.yaml"), "cast: { eye: starter-clip, nose: starter-clip }\n")
+        .expect("written");
+    std::fs::copy(root().join("examples/place.yaml"), folder.path().join("d.yaml")).expect("copied");
+    let file = folder.path().join("d.yaml");
+    let told =
+        |cast: &str, code: i32| check(folder.path(), &["check", file.to_str().expect("UTF-8"), "--cast", cast], code).1;
+    assert!(told("slip", 2).contains("which the dialogue does not use"));
+    assert!(told("slip", 2).contains("did you mean `eye`?"));
+    assert!(told("none", 2).contains("the casts are more, slip, starter"), "{}", told("none", 2));
+    told("more", 0);
+    let (_, missing) = check(folder.path(), &["check", "none.yaml"], 2);
+    assert!(missing.contains("none.yaml: no such file"), "{missing}");
+}
+
+#[test]
+fn an_evaluation_with_a_case_that_fails_has_failed() {
+    let folder = tempfile::tempdir().expect("temp");
+    let data = folder.path().join("cases.jsonl");
+    let case = |video: &Path| {
+        format!("{{\"video\": {:?}, \"at\": 5, \"answer\": \"kitchen\"}}\n", video.to_str().expect("UTF-8"))
+    };
+    std::fs::write(&data, case(&root().join(DAY)) + &case(Path::new("none.mp4"))).expect("written");
+    let args = ["eval", "place", "--data", data.to_str().expect("UTF-8"), "--json"];
+    let figures = json(folder.path(), &args, 1);
+    assert_eq!((figures["n"].as_u64(), figures["errors"].as_array().map(Vec::len)), (Some(2), Some(1)), "{figures}");
+}
+
 #[test]
 fn several_files_are_one_evaluation() {
     let cache = tempfile::tempdir().expect("temp");

@@ -12,7 +12,7 @@ import re
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHIPPED = os.path.join(HERE, "..", "agents", "starter")
-HEAD = ["| training | steps | read | computing | hardware |", "| --- | --- | --- | --- | --- |"]
+HEAD = ["| training | steps | read | time | hardware |", "| --- | --- | --- | --- | --- |"]
 
 
 def marks(name):
@@ -48,7 +48,7 @@ def put(path, name, text, prose=None):
 
 
 def hardware(threads):
-    """'1 thread on 2 cores of an Intel(R) Xeon(R) …, no GPU'"""
+    """'2 threads, 2 cores of Intel(R) Xeon(R) Processor, no GPU'"""
     cpu = "an unknown processor"
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo", encoding="utf-8") as file:
@@ -61,16 +61,23 @@ def earlier(start):
     """The lines of the trainings that the weights in the folder `start` went through; none from nothing."""
     if not start:
         return []
-    lines = part(os.path.join(start, "README.md"), "training").splitlines()
-    return [line for line in lines if line.startswith("| ") and line not in HEAD]
+    return rows_of(part(os.path.join(start, "README.md"), "training"))[1]
 
 
-def write_training(model, folder, before, what, steps, read, minutes, threads, figures):
+def rows_of(text):
+    """(head, rows) of the table in a part: its first two lines, and the rest of them."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return lines[:2], lines[2:]
+
+
+def write_training(model, folder, before, what, steps, read, time, threads, figures):
     """Writes the training part of the card in `folder`. `before`: as `earlier` gave it; `figures`: one sentence."""
     path = os.path.join(folder, "README.md")
-    row = f"| {what} | {steps:,} | {read} | {minutes:.0f} min | {hardware(threads)} |"
+    known = part(path, "training")
+    row = f"| {what} | {steps:,} | {read} | {time} | {hardware(threads)} |"
     put(path, "training", "\n".join([*HEAD, *before, row]) + "\n\n" + figures, os.path.join(SHIPPED, model, "README.md"))
-    unmeasured(folder)
+    if part(path, "training") != known:
+        unmeasured(folder)
 
 
 def unmeasured(folder):
@@ -80,12 +87,14 @@ def unmeasured(folder):
 
 
 def write_measured(folder, columns, rows):
-    """Writes rows of cells into the measured part of the card in `folder`, if it has one; a row with the same first cell is replaced."""
+    """Writes rows of cells into the measured part of the card in `folder`, if it has one; a row with the same first cell is replaced,
+    and all are if the columns are others."""
     path = os.path.join(folder, "README.md")
     if not os.path.exists(path):
         return
     head = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    lines = {line.split("|")[1].strip(): line for line in part(path, "measured").splitlines() if line.startswith("| ") and line not in head}
+    known, old = rows_of(part(path, "measured"))
+    lines = {line.split("|")[1].strip(): line for line in old} if known == head else {}
     lines.update({str(cells[0]): "| " + " | ".join(map(str, cells)) + " |" for cells in rows})
     put(path, "measured", "\n".join([*head, *lines.values()]))
 

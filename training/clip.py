@@ -512,7 +512,8 @@ def train(minutes, batch, start=None, out=EXPORT):
             write_curve(step, spent / 60, rate, averages, figures)
             print("kept apart:", " ".join(f"{k} {v:.3f}" for k, v in figures.items()), flush=True)
             export(model, tokenizer, out, f"step {step}")
-            cards.write_training("clip", out, before, "from earlier weights" if start else "from nothing", step, f"{step * batch:,} pictures", spent / 60, 1,
+            cards.write_training("clip", out, before, "from earlier weights" if start else "from nothing", step, f"{step * batch:,} pictures",
+                                 f"{spent / 60:.0f} min of computing", 1,
                                  "Right on 512 pictures kept apart: " + ", ".join(f"{k} {v:.1%}" for k, v in figures.items()) + ".")
             model.load_state_dict(raw)
     print("done", flush=True)

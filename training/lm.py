@@ -1,10 +1,10 @@
 """Trains and examines starter-lm, the language model of the starter cast.
 
-    python training/lm.py train --minutes 100     # resumable; writes agents/starter/lm at every checkpoint
+    python training/lm.py train                   # resumable; writes agents/starter/lm at every checkpoint
     python training/lm.py exam --days 10          # greedy replies of the written checkpoint, figures by kind
     python training/lm.py verify                  # the training forward pass against transformers
 
-One CPU thread. How it is done and why: training/LM.md.
+A process for each of two cores. How it is done and why: training/LM.md.
 """
 
 import argparse
@@ -128,7 +128,7 @@ def train(args):
         for o, state in zip(optimizers, saved["optimizers"]):
             o.load_state_dict(state)
         step, spent, tokens, lines = saved["step"], saved["spent"], saved["tokens"], saved["lines"]
-        before = saved.get("before") or cards.earlier(args.start)
+        before, mean = saved.get("before") or cards.earlier(args.start), saved.get("mean") or mean
     else:
         before = cards.earlier(args.start)
         if os.path.exists(CURVE):
@@ -183,7 +183,7 @@ def train(args):
                 lesson = lm_tasks.lesson(write, rng, task, PROMPTS_IN_LESSON[task])
             packed, help_ = Packed(lesson), coach
             if task == "video-qa" and lm_data.by_clock(segments):
-                help_ = max(coach, 1.0)      # which hour lies in which line is learnt last
+                help_ = 1.0      # which hour lies in which line is learnt last
             read[task] += len(packed.ids)
             loss, figures = learn(model, probe, packed, help_, 0.0 if args.start else 0.3)
             (loss / args.batch).backward()
@@ -215,7 +215,7 @@ def train(args):
             figures = quick_exam(average, write, 6)
             print("exam " + " ".join(f"{k} {v:.2f}" for k, v in figures.items()), flush=True)
             draw_curve(step, spent, tokens, mean, figures)
-        if time.time() - saved_at > 180 or step == args.stop_at:
+        if time.time() - saved_at > 180:
             saved_at = time.time()
             save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read, before, mean)
         if step == args.stop_at:
@@ -238,7 +238,7 @@ def draw_curve(step, spent, tokens, mean, figures):
 
 def save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read, before, mean):
     torch.save({"model": model.state_dict(), "average": average.state_dict(), "probe": probe.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
-                "step": step, "spent": spent, "tokens": tokens, "lines": lines, "read": read, "before": before,
+                "step": step, "spent": spent, "tokens": tokens, "lines": lines, "read": read, "before": before, "mean": mean,
                 "shape": model.shape}, checkpoint + ".new")
     os.replace(checkpoint + ".new", checkpoint)
     if args.export:
@@ -246,7 +246,8 @@ def save(args, checkpoint, model, average, probe, optimizers, step, spent, token
         what = f"{'from earlier weights' if args.start else 'from nothing'}, {args.layers} layers of {args.hidden} channels"
         said = (f"Of the last lessons {mean['first']:.0%} of the answers began right; loss {mean['answer']:.2f} per answer token."
                 if "answer" in mean else "")
-        cards.write_training("lm", args.export, before, what, step, f"{tokens / 1e6:.1f} million tokens", args.workers * spent / 60, args.workers, said)
+        cards.write_training("lm", args.export, before, what, step, f"{tokens / 1e6:.1f} million tokens", f"{spent / 60:.0f} min",
+                             args.workers, said)
 
 
 def plain(text):
@@ -289,8 +290,8 @@ def exam(args):
                       "by_kind": {k: round(sum(v) / len(v), 3) for k, v in sorted(right.items())},
                       "answerable_refused": round(sum(refused) / len(refused), 4),
                       "right_answers_with_right_citations": round(sum(cited) / max(1, len(cited)), 4)}))
-    found = [(f"{args.days} days from seed {args.seed}" + ", logs as imperfect eyes and ears write them" * args.noisy
-              + ", in words that no training used" * args.held_out, f"{len(every)} questions", f"{sum(every) / len(every):.1%}")]
+    found = [(f"{args.days} days of {args.seconds} s from seed {args.seed}" + ", logs as imperfect eyes and ears write them" * args.noisy
+              + ", in wordings held out of the training" * args.held_out, f"{len(every)} questions", f"{sum(every) / len(every):.1%}")]
     prompts = {name: [lm_tasks.EXAMPLES[name](random.Random(f"exam {name} {n}"))[:2] for n in range(args.prose)] for name in lm_tasks.EXAMPLES}
     prompts["activities"] = [(lm_data.prompt("activities", place=p, count=10), lm_data.activities_reply(p, 10)) for p in lm_data.ACTIVITIES_IN]
     told = {name: [example(random.Random(f"exam {name} {n}"))[1] for n in range(args.prose)] for name, example in lm_tasks.MOMENTS.items()}
@@ -311,7 +312,7 @@ def exam(args):
         print(json.dumps({"prompt": name, "n": len(good), "right": round(sum(good) / max(1, len(good)), 4)}))
         if good:
             found.append((f"prompt {name}", len(good), f"{sum(good) / len(good):.1%}"))
-    cards.write_measured(args.model, ["right in every word (greedy, `lm.py exam`)", "asked", "right"], found)
+    cards.write_measured(args.model, ["`lm.py exam`", "asked", "right"], found)
 
 
 @torch.no_grad()
@@ -348,14 +349,14 @@ def main():
     t.add_argument("--start", help="a folder as --export writes it, to go on from its weights where there is no training/work")
     t.add_argument("--bf16", action="store_true", help="matrix products in bfloat16")
     t.add_argument("--export", default=OUT, help="folder for the checkpoint; '' for none")
-    e = verbs.add_parser("exam")
+    e = verbs.add_parser("exam", description="Asks the checkpoint in a folder, and writes what it finds into that folder's card, if it has one.")
     e.set_defaults(run=exam)
     e.add_argument("--model", default=OUT)
     e.add_argument("--days", type=int, default=10)
     e.add_argument("--seconds", type=int, default=120)
     e.add_argument("--seed", type=int, default=EXAM_SEED + 500)
-    e.add_argument("--prose", type=int, default=100, help="so many prompts each for captions, stories and entities")
-    e.add_argument("--held-out", action="store_true", help="questions in words that no training used")
+    e.add_argument("--prose", type=int, default=100, help="so many of each other prompt")
+    e.add_argument("--held-out", action="store_true", help="questions in wordings held out of the training")
     e.add_argument("--show", action="store_true", help="print the wrong replies")
     e.add_argument("--noisy", action="store_true", help="logs as imperfect eyes and ears write them; answers as those logs say")
     verbs.add_parser("verify").set_defaults(run=verify)

@@ -279,7 +279,7 @@ def random_log(rng, most_lines, late=False):
     """Segments and the words that questions about them may use."""
     segments, words = timed_log(rng, most_lines, late)
     if rng.random() < 0.22 and segments[-1].end - segments[0].start > 20 and all(s.end - s.start > 1 for s in segments):
-        segments = clocked(rng, segments[:rng.choice((2, 3, 4, 5, 6, 8, 12, 99))])      # short ones first taught which hour lies in which line
+        segments = clocked(rng, segments[:rng.choice((3, 4, 5, 6, 8, 10, 12, 99))])      # which hour lies in which line is learnt from short ones
     return segments, words
 
 
@@ -331,11 +331,15 @@ def casual(rng, question):
     elif dice < 0.12:
         question = question[:1].lower() + question[1:]
     elif dice < 0.19:
-        question = question.rstrip("?.!") + rng.choice(ENDINGS) + rng.choice(("?", "?", "."))
-    elif dice < 0.28:
+        ending = rng.choice(ENDINGS) if rng.random() < 0.5 else phrases.spun(rng, rng.choice(phrases.CLOSERS))
+        question = question.rstrip("?.!") + ending + rng.choice(("?", "?", "."))
+    elif dice < 0.31:
+        opening = phrases.spun(rng, rng.choice(phrases.OPENERS))
+        question = f"{opening} {question if rng.random() < 0.4 else question[:1].lower() + question[1:]}"
+    elif dice < 0.38:
         opening = rng.choice(OPENINGS) if rng.random() < 0.4 else chatter(rng) + rng.choice((", ", ": ", ". ", "... ", "! ", " "))
         question = (opening[:1].upper() + opening[1:] if rng.random() < 0.8 else opening) + (question if rng.random() < 0.4 else question[:1].lower() + question[1:])
-    elif dice < 0.32:
+    elif dice < 0.42:
         after = chatter(rng)
         return f"{question} {after[:1].upper() + after[1:]}{rng.choice(('.', '!', '?', ''))}"
     return question.rstrip("?.!") if rng.random() < 0.08 else question

@@ -9,6 +9,7 @@ import json
 import math
 import multiprocessing
 import os
+import sys
 from dataclasses import asdict, dataclass
 
 import torch
@@ -90,7 +91,7 @@ class StarterLm(torch.nn.Module):
     def __init__(self, shape, compute=torch.float32):
         super().__init__()
         self.shape = s = shape
-        self.looking_block = s.layers // 2      # whose first two heads are taught where to look
+        self.looking_block = s.layers // 2      # whose first two heads are taught where to look; `grown_from` keeps it there
         self.compute = compute
         self.model = torch.nn.ModuleDict({
             "embed_tokens": torch.nn.Embedding(s.vocab, s.hidden),
@@ -253,6 +254,7 @@ def grown_from(layers, old_layers):
     out = list(range(old_layers - new))
     for i in range(old_layers - new, old_layers):
         out += [None, i]
+    assert out[layers // 2] == old_layers // 2, "the block that is taught where to look stays in the middle"
     return out
 
 
@@ -315,10 +317,16 @@ class Team:
         self.barrier = multiprocessing.get_context("fork").Barrier(parts)
 
     def fork(self):
+        sys.excepthook = self.give_up
         for part in range(1, self.parts):
             if os.fork() == 0:
                 self.part = part
                 return
+
+    def give_up(self, *error):
+        """Whoever fails lets the others fail too, who would wait for it."""
+        self.barrier.abort()
+        sys.__excepthook__(*error)
 
     def wait(self):
         if self.parts > 1:

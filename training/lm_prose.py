@@ -77,6 +77,9 @@ def caption_example(rng):
 
 # ----------------------------------------------------------------------------------------------------------- stories
 
+OPENINGS = {1: ["I was"], 2: ["First I was", "Then I was"], 3: ["First I was", "Then I was", "Finally I was"]}
+
+
 def moments(told):
     """Without those that only go on."""
     same = lambda a, b: (a[0].place, a[0].activity) == (b[0].place, b[0].activity)
@@ -94,9 +97,9 @@ def story(rng, told):
     elif n <= 6:
         parts = [new[:2], new[2:4] if n > 4 else new[2:3], new[4:] if n > 4 else new[3:]]
     else:
-        middle = rng.randint(2, max(2, n - 4))
+        middle = rng.randint(2, n - 4)
         parts = [new[:2], new[middle:middle + 2], new[-2:]]
-    openings = {1: ["I was"], 2: ["First I was", "Then I was"], 3: ["First I was", "Then I was", "Finally I was"]}[len(parts)]
+    openings = OPENINGS[len(parts)]
     out, links = "", []
     for opening, part in zip(openings, parts):
         out += (" " if out else "") + opening
@@ -119,12 +122,12 @@ def true_story(told, reply):
             t, there = new[i + 1][0], new[i + 1][3]
             shared = "" if there == where else f" {where}"
             known.setdefault(f"{s.activity}{shared} and {t.activity} {there}", []).append((i, i + 1))
-    sentences, told_until, first = reply.split(". "), -1, True
+    sentences, told_until = reply.split(". "), -1
     if not 1 <= len(sentences) <= 3 or not reply.endswith("."):
         return False
-    for number, sentence in enumerate(sentences):
-        found = re.fullmatch(r"(?:(First|Then|Finally) )?[Ii] was (.+?)\.?", sentence)
-        fit = [span for span in known.get(found.group(2), []) if span[0] > told_until] if found else []
+    for number, (opening, sentence) in enumerate(zip(OPENINGS[len(sentences)], sentences)):
+        told_here = sentence.removeprefix(opening + " ").removesuffix(".") if sentence.startswith(opening) else ""
+        fit = [span for span in known.get(told_here, []) if span[0] > told_until]
         fit = [span for span in fit if (number > 0 or span[0] == 0) and (number + 1 < len(sentences) or span[1] == len(new) - 1)]
         if not fit:
             return False

@@ -1,8 +1,8 @@
 """Wordings put together from parts: clauses that say what is wanted, and the ways in which people ask for it.
 
-`wordings.py` holds whole questions; here "where I left my {object}" meets "Tell me {q}.", "My sister wants to know {q}." and seventy
+`wordings.py` holds whole questions; here "where I left my {object}" meets "Tell me {q}.", "My sister wants to know {q}." and eighty
 more, so that the model learns which words ask and which only surround them. Only data, and `made`, which puts it together.
-None of the results is one of wordings.HELD_OUT.
+None of the results is one of wordings.HELD_OUT, but many of the words in those are here, in other turns.
 """
 
 import re
@@ -258,6 +258,59 @@ Only if you know.
 If you do not know, say so.
 Do not guess.
 """.strip().splitlines()
+# Openings of many parts, "{a|b}" being a choice of one; {who} and {called} as WHO and CALLED have them. They end where the question begins.
+OPENERS = """
+{Just|Only|Purely} for {the record|the report|the files|my own notes|my peace of mind|my diary|the insurance|the logbook|the family|the police|my {who}}{:|,|, please:}
+I am {so|very|too|a bit} {tired|busy|old|confused|stressed|sleepy|distracted|forgetful} {today|right now|these days|to think|and I forget everything}{,|.|:|, so}
+I'm {so|very} {tired|busy|old|confused|stressed|sleepy} {that I forget things|I can hardly think|that nothing sticks|my head spins}{,|.|:}
+{To be|To be quite|To be perfectly|Let me be} {honest|frank|sure|clear|exact}{,|:}
+{Be|Now be|Please be} {honest|kind|quick|fair|patient|an angel|a dear} {with me|now|for once}{,|, {called},|:}
+{Tell me the truth|Give it to me straight|Don't laugh|Don't be angry|Help me out|Think hard|Have a look|Take your time|Correct me if I am wrong}{,|:|. |, {called}:}
+My {who} {swears|claims|says|thinks|insists|believes} {otherwise|that I am wrong|something else|I made it up|it is not so|I am mistaken}{, so|.|:|,}
+My {who} and I {have a bet|do not agree|are arguing about this|were just talking}{:|.|, so}
+{Before I go|Before I forget|While you are at it|If you don't mind|If I may ask|If you can|If you please|As far as you know|Out of interest|By the way|Come to think of it|Once more|First of all|To begin with|On another note|Between you and me|To settle a bet|Since you ask|While I remember}{,|:|, {called},}
+{Quick|Silly|Stupid|Simple|Odd|Strange|Last|Next|Easy|Another|Small|Tiny} {question|one|thing|request}{:|, {called}:|.|,}
+{Good morning|Good evening|Hello|Hi|Hey|Excuse me|Sorry|Pardon me|Listen|Look|Well|Right|Okay|Alright|Now then}{,|!|, {called},|, {called}!}
+{Dear|My dear|Hello my|Sweet|Good old} {called}{,|:}
+{Oh dear|Oh no|Oh well|Goodness|Gosh|Ugh|Argh|Hm|Ah|Damn|Blast|Dear me|Good heavens}{,|!|...|, {called},} {my memory|my poor head|I forgot again|here I go again|not again|where was my mind|it is gone|I can't recall}{!|.|...|:}
+{I want|I'd like|I hope|I need|I have} to {fill in my diary|write a report|tell my {who}|make sure|get this right|put my notes in order|finish my list}{,|:|, so|.}
+{You know|You see|Believe it or not|Funny enough|Strangely|Honestly|Seriously|Frankly}{,|, {called},}
+{Somebody|Someone|The {who}|My {who}} {asked me this|keeps asking|wants to know|is waiting for an answer|will ask}{:|.|, so}
+""".strip().splitlines()
+CLOSERS = """
+, {called}
+, if I may ask
+, if you know
+, be honest
+, any idea
+, just curious
+, please and thank you
+, I wonder
+, would you say
+, or am I wrong
+, as far as you can tell
+, I mean
+, {called}, please
+ that day
+ on that day
+ back then
+ this morning
+ all day
+ in the end
+ on camera
+ in that video
+ according to you
+""".strip("\n").splitlines()
+
+
+def spun(rng, text):
+    """One of what a pattern with choices can say."""
+    text = text.replace("{who}", rng.choice(WHO)).replace("{called}", rng.choice(CALLED))
+    while "{" in text:
+        text = re.sub(r"\{([^{}]*)\}", lambda found: rng.choice(found.group(1).split("|")), text)
+    return text
+
+
 CALLED = ("dear,buddy,mate,love,darling,honey,friend,sir,madam,doctor,mum,mummy,dad,grandpa,grandma,sweetheart,my friend,young lady,boy,pal,"
           "boss,captain,assistant,computer,robot,you").split(",")
 MORE_WORDS = """able about above across act add afraid age ago air all almost alone along already also although angry animal answer any apple arm around
@@ -282,24 +335,40 @@ upon usual very view village visit voice wait wake walk wall warm wash watch way
 why wide wild win wind wine winter wise wish without woman wonder wonderful wood work world worry worse worth wrong yesterday yet young yours zero""".split()
 
 
+# Said first, asked then: what only a question with yes or no has.
+SAID_FIRST = """
+My {who} says that I {past}. Is that right?
+My {who} thinks I was {gerund}. Is it true?
+My {who} claims I never {past}. Did I?
+Somebody told me that I {past}. Did I really?
+They say I {past}. Is that so?
+I believe I {past}. Am I right?
+I am sure that I {past}. Am I mistaken, or did I?
+I was {gerund}, or was I not?
+There was some {gerund}, I think. Was there?
+Did the camera catch me {gerund}, or did I not do it?
+""".strip().splitlines()
+
+
 def made(bank):
     """Patterns of a bank of clauses, each clause in each way of asking."""
     out = []
+    if bank == "did_i":
+        out = [text.replace("{who}", who) for text in SAID_FIRST for who in WHO[::2]]
     for i, clause in enumerate(CLAUSES[bank]):
         for k, asking in enumerate(ASKING):
             text = asking.replace("{who}", WHO[(i * 7 + k) % len(WHO)]).replace("{q}", clause)
-            out.append(text[:1].upper() + text[1:] if asking[0] != asking[0].lower() else text)
+            out.append(text)
     return out
 
 
-YOU = [(r"\bwas I\b", "were you"), (r"\bI was\b", "you were"), (r"\bam I\b", "are you"), (r"\bI am\b", "you are"), (r"\bI\b", "you"), (r"\bi\b", "you"),
-       (r"\bmy\b", "your"), (r"\bmyself\b", "yourself"), (r"\bme\b", "you")]
+YOU = [(r"\bwas i\b", "were you"), (r"\bi was\b", "you were"), (r"\bam i\b", "are you"), (r"\bi am\b", "you are"), (r"\bi\b", "you"), (r"\bmy\b", "your")]
 
 
 def to_you(question):
     """'Where was I reading a book?' -> 'Where were you reading a book?', as others ask the wearer; as it is where it speaks to somebody."""
-    if re.search(r"\byou|\bme\b|[Mm]y |remember|forg|wonder|not sure|no clue|know", question):
+    if re.search(r"\byou|\bme\b|my (?:"+ "|".join(WHO) + r")\b|remind|remember|forg|wonder|not sure|no clue|know", question, re.IGNORECASE):
         return question
     for pattern, you in YOU:
-        question = re.sub(pattern, you, question)
+        question = re.sub(pattern, you, question, flags=re.IGNORECASE)
     return question[:1].upper() + question[1:]

@@ -27,9 +27,9 @@ mkdir -p training/work/clip
 "$python" training/lm.py train "${lm[@]}" >training/work/lm.log 2>&1 &
 "$python" training/whisper.py "${whisper[@]}" >training/work/whisper.log 2>&1 &
 echo "training; follow training/work/clip/train.log, training/work/lm.log, training/work/whisper.log"
-failed=0
-for job in $(jobs -p); do wait "$job" || failed=1; done
-[ "$failed" = 0 ] || { echo "error: a training failed; see the logs in training/work" >&2; exit 1; }
+for _ in $(jobs -p); do
+  wait -n || { kill $(jobs -p) 2>/dev/null; wait; echo "error: a training failed; see the logs in $PWD/training/work" >&2; exit 1; }
+done
 "$python" training/clip.py measure "${measure[@]}"
 "$python" training/lm.py exam "${exam[@]}"
 "$python" training/whisper.py --test "${test[@]}"

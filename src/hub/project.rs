@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// The nearest folder, at or above a dialogue (or the working folder), that holds one of `agents/`, `prompts/`, `casts/` or `vocab/`.
+/// The nearest folder, at or above a dialogue (or the working folder), that holds `agents/` or `prompts/`; where there is none, the nearest
+/// with `casts/` or `vocab/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     /// That folder.
@@ -13,9 +14,10 @@ impl Project {
     /// Looks at `start` (a file counts as its folder) and upwards. `None` when no ancestor is a project.
     pub fn find(start: &Path) -> Option<Project> {
         let absolute = std::path::absolute(start).ok()?;
-        absolute
-            .ancestors()
-            .find(|folder| ["agents", "prompts", "casts", "vocab"].iter().any(|part| folder.join(part).is_dir()))
+        let nearest =
+            |parts: [&str; 2]| absolute.ancestors().find(|folder| parts.iter().any(|part| folder.join(part).is_dir()));
+        nearest(["agents", "prompts"])
+            .or_else(|| nearest(["casts", "vocab"]))
             .map(|folder| Project { folder: folder.to_owned() })
     }
 }
@@ -36,6 +38,9 @@ mod tests {
         std::fs::create_dir(root.path().join("a/b/agents")).expect("made");
         assert_eq!(found(&deep), Some(root.path().join("a/b")));
         std::fs::create_dir(deep.join("casts")).expect("made");
-        assert_eq!(found(&deep), Some(deep.clone()));
+        assert_eq!(found(&deep), Some(root.path().join("a/b")), "a part of the project");
+        let other = root.path().join("other");
+        std::fs::create_dir_all(other.join("vocab")).expect("made");
+        assert_eq!(found(&other.join("d.yaml")), Some(other));
     }
 }

@@ -79,8 +79,8 @@ fn compile_partly(
         shared.stack.push(name);
         compiled(dialogue, library, &mut shared)
     });
-    if compiled.is_some() {
-        used(&mut shared);
+    if compiled.is_some() && shared.problems.is_empty() {
+        check_swapped_roles(&mut shared);
     }
     match compiled {
         Some(compiled) if shared.problems.is_empty() => {
@@ -127,17 +127,16 @@ fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, fi
     }
 }
 
-/// A cast or `--role` of which the dialogue uses nothing was meant for other names.
-fn used(shared: &mut Shared) {
+/// A cast of which the dialogue uses no role at all was meant for other names. A cast made for many dialogues may fill more roles
+/// than one of them has.
+fn check_swapped_roles(shared: &mut Shared) {
     let known: Vec<String> = shared.roles.keys().cloned().collect();
-    let swapped: Vec<(String, Player)> =
-        shared.swapped.iter().map(|(role, player)| (role.clone(), player.clone())).collect();
-    if known.is_empty() || swapped.iter().any(|(role, _)| known.contains(role)) {
+    if known.is_empty() || shared.swapped.keys().any(|role| known.contains(role)) {
         return;
     }
-    if let Some((role, player)) = swapped.first() {
+    if let Some((role, player)) = shared.swapped.first().map(|(role, player)| (role.clone(), player.clone())) {
         let listed = || format!("its roles are {}", known.join(", "));
-        let hint = closest(role, known.iter().map(String::as_str)).unwrap_or_else(listed);
+        let hint = closest(&role, known.iter().map(String::as_str)).unwrap_or_else(listed);
         let message = format!("found role `{role}`, which the dialogue does not use");
         shared.problem("unknown-role", &player.file, player.pos, message, Some(hint));
     }

@@ -78,18 +78,18 @@ async fn tries(question: Question, attempts: &mut u32) -> Result<Reply, Failure>
             let times = if *attempts > 1 { format!(" (asked {attempts} times)") } else { String::new() };
             return Err(Failure::failed(format!("{message}{times}")));
         }
-        let wait = pause(asking.seed, *attempts).max(retry_after.unwrap_or_default());
+        let wait = pause(&path, *attempts).max(retry_after.unwrap_or_default());
         progress.event(Event::Retrying { path: &path, attempt: *attempts, wait, why: &message });
         tracing::debug!(%path, attempt = *attempts, ?wait, %message, "asking again");
         tokio::time::sleep(wait).await;
     }
 }
 
-/// The wait after a try: doubling, and between half and all of it by the exchange's own seed, so that many that failed
+/// The wait after a try: doubling, and between half and all of it by the exchange's own path, so that many that failed
 /// together do not come back together.
-fn pause(seed: u64, attempt: u32) -> Duration {
+fn pause(path: &str, attempt: u32) -> Duration {
     let full = FIRST_WAIT.saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_WAIT);
-    let hash = blake3::hash(&[seed.to_le_bytes(), u64::from(attempt).to_le_bytes()].concat());
+    let hash = blake3::hash(&[path.as_bytes(), &attempt.to_le_bytes()].concat());
     let chance = f64::from(hash.as_bytes()[0]) / 255.0;
     full.mul_f64(0.5 + chance / 2.0)
 }
