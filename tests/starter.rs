@@ -27,7 +27,7 @@ struct Evaluation {
 }
 
 /// Floors lie where no noise of 70 questions reaches: whoever breaks one has broken something.
-const ANSWERS: &[(&str, f64)] = &[("exact_match", 0.75), ("refused_unanswerable", 0.75), ("answered_answerable", 0.85)];
+const ANSWERS: &[(&str, f64)] = &[("exact_match", 0.85), ("refused_unanswerable", 0.8), ("answered_answerable", 0.9)];
 
 /// In this order, so that what one asks of a picture is in the memo for the next.
 const EVALUATIONS: &[Evaluation] = &[

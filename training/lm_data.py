@@ -279,7 +279,7 @@ def random_log(rng, most_lines, late=False):
     """Segments and the words that questions about them may use."""
     segments, words = timed_log(rng, most_lines, late)
     if rng.random() < 0.22 and segments[-1].end - segments[0].start > 20 and all(s.end - s.start > 1 for s in segments):
-        segments = clocked(rng, segments[:rng.choice((3, 4, 5, 6, 8, 10, 12, 99))])      # which hour lies in which line is learnt from short ones
+        segments = clocked(rng, segments[:rng.choice((3, 5, 8, 10, 12, 16, 99, 99))])      # which hour lies in which line is learnt from short ones
     return segments, words
 
 
@@ -300,7 +300,7 @@ def timed_log(rng, most_lines, late):
 
 
 KIND_WEIGHTS = {"where_when": 11, "doing_at": 28, "when_last": 14, "did_i": 8, "how_many": 14, "after": 8, "before": 9, "last_seen": 19,
-                "why": 13, "said": 40, "promised": 5, "met": 18, "people": 12, "unanswerable": 52}
+                "why": 13, "said": 40, "promised": 5, "met": 18, "people": 12, "unanswerable": 80}
 REFUSAL_WEIGHTS = [2.5, 2, 1.5, 4.5, 1.5, 4, 4.5]     # as days.REFUSALS
 
 

@@ -120,8 +120,9 @@ def true_story(told, reply):
         known.setdefault(f"{s.activity} {where}", []).append((i, i))
         if i + 1 < len(new):
             t, there = new[i + 1][0], new[i + 1][3]
-            shared = "" if there == where else f" {where}"
-            known.setdefault(f"{s.activity}{shared} and {t.activity} {there}", []).append((i, i + 1))
+            known.setdefault(f"{s.activity} {where} and {t.activity} {there}", []).append((i, i + 1))
+            if there == where:
+                known.setdefault(f"{s.activity} and {t.activity} {there}", []).append((i, i + 1))
     sentences, told_until = reply.split(". "), -1
     if not 1 <= len(sentences) <= 3 or not reply.endswith("."):
         return False
