@@ -1,6 +1,6 @@
 """The starter cast's figures: `elenchus eval` on days that nobody has seen, as tables in Markdown.
 
-  python training/figures.py --out DIR [--elenchus target/release/elenchus] [--seeds 3101 3102 …] [--record FILE | --check FILE]
+  python training/figures.py --out DIR [--elenchus target/release/elenchus] [--seeds 4101 4102 …] [--record FILE | --check FILE]
 
 renders the days that are not in DIR yet (world.py), each twice: as it is, and re-encoded (CRF 32, three quarters of the size, 15 % brighter
 or darker, spoken by voices that no training heard). Then it runs, from the repository's root, for each dialogue and both renderings
@@ -137,7 +137,7 @@ def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--out", required=True, help="folder of the days, two folders for each seed")
     args.add_argument("--elenchus", default=os.path.join(ROOT, "target", "release", "elenchus"))
-    args.add_argument("--seeds", type=int, nargs="+", default=list(range(3101, 3111)))
+    args.add_argument("--seeds", type=int, nargs="+", default=list(range(4101, 4111)))
     args.add_argument("--every", type=int, default=3, help="seconds between the cases of single moments")
     args.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many days and evaluations at once")
     args.add_argument("--record", help="write the figures to this file")
