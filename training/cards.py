@@ -70,20 +70,24 @@ def rows_of(text):
     return lines[:2], lines[2:]
 
 
+def origin(start):
+    """Where weights begin: the first words of a training's row."""
+    return "from earlier weights" if start else "from nothing"
+
+
 def write_training(model, folder, before, what, steps, read, time, threads, figures):
     """Writes the training part of the card in `folder`. `before`: as `earlier` gave it; `figures`: one sentence."""
-    path = os.path.join(folder, "README.md")
-    known = part(path, "training")
     row = f"| {what} | {steps:,} | {read} | {time} | {hardware(threads)} |"
-    put(path, "training", "\n".join([*HEAD, *before, row]) + "\n\n" + figures, os.path.join(SHIPPED, model, "README.md"))
-    if part(path, "training") != known:
-        unmeasured(folder)
+    put_training(model, folder, "\n".join([*HEAD, *before, row]) + "\n\n" + figures)
 
 
-def unmeasured(folder):
-    """Takes away what was measured of the weights that were here before."""
-    for name in ("measured", "figures"):
-        put(os.path.join(folder, "README.md"), name, "Not measured since this training.")
+def put_training(model, folder, text):
+    """Writes the training part as it is given; another training than before makes what was measured untrue."""
+    path = os.path.join(folder, "README.md")
+    if part(path, "training") != text.strip():
+        put(path, "training", text, os.path.join(SHIPPED, model, "README.md"))
+        for name in ("measured", "figures"):
+            put(path, name, "Not measured since this training.")
 
 
 def write_measured(folder, columns, rows):
@@ -97,8 +101,3 @@ def write_measured(folder, columns, rows):
     lines = {line.split("|")[1].strip(): line for line in old} if known == head else {}
     lines.update({str(cells[0]): "| " + " | ".join(map(str, cells)) + " |" for cells in rows})
     put(path, "measured", "\n".join([*head, *lines.values()]))
-
-
-def write_figures(path, text):
-    """Writes the figures part of a card or page."""
-    put(path, "figures", text)

@@ -512,7 +512,7 @@ def train(minutes, batch, start=None, out=EXPORT):
             write_curve(step, spent / 60, rate, averages, figures)
             print("kept apart:", " ".join(f"{k} {v:.3f}" for k, v in figures.items()), flush=True)
             export(model, tokenizer, out, f"step {step}")
-            cards.write_training("clip", out, before, "from earlier weights" if start else "from nothing", step, f"{step * batch:,} pictures",
+            cards.write_training("clip", out, before, cards.origin(start), step, f"{step * batch:,} pictures",
                                  f"{spent / 60:.0f} min of computing", 1,
                                  "Right on 512 pictures kept apart: " + ", ".join(f"{k} {v:.1%}" for k, v in figures.items()) + ".")
             model.load_state_dict(raw)
@@ -652,11 +652,9 @@ def measure(count, seed=1001, folder=EXPORT):
                 judge(tally, "segment", {g: c[rows].mean(0) for g, c in chances.items()}, segment, None)
         print(f"--- {count} days from seed {seed}, {shown}; logit scale {model.logit_scale.exp().item():.1f}")
         tally.show()
-    rows = []
-    for what, key in TITLES.items():
-        cells = [tally.cell(f"{unit} {key}") for unit, tally in (("frame", tallies["as rendered"]), ("segment", tallies["as rendered"]),
-                                                                 *(("frame", tallies[shown]) for shown in list(SHOWN)[1:]))]
-        rows.append([what, *cells])
+    rendered, *others = tallies.values()
+    columns = [("frame", rendered), ("segment", rendered), *(("frame", tally) for tally in others)]
+    rows = [[what, *(tally.cell(f"{unit} {key}") for unit, tally in columns)] for what, key in TITLES.items()]
     cards.write_measured(folder, [f"{count} days from seed {seed}", "each frame", "each segment", "smaller, coarser, darker", "… brighter"], rows)
 
 

@@ -108,7 +108,7 @@ def write_tables(kinds, perception):
     both = f"{kinds}\n\n{perception}"
     for path, text in (("README.md", both), ("agents/starter/lm/README.md", kinds), ("agents/starter/clip/README.md", both),
                        ("agents/starter/whisper/README.md", both)):
-        cards.write_figures(os.path.join(ROOT, path), text)
+        cards.put(os.path.join(ROOT, path), "figures", text)
 
 
 def flat(found):

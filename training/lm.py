@@ -152,9 +152,9 @@ def train(args):
     while True:
         if first:
             spent = time.time() - began
-            team.plan[:3] = torch.tensor([spent, lines, bool(stop)], dtype=torch.float64)
+            team.plan[:] = torch.tensor([spent, lines, bool(stop)], dtype=torch.float64)
         team.wait()
-        spent, lines, stopped = team.plan[:3].tolist()
+        spent, lines, stopped = team.plan.tolist()
         done = spent / (60 * args.minutes)
         if done >= 1 or stopped:
             break
@@ -243,7 +243,7 @@ def save(args, checkpoint, model, average, probe, optimizers, step, spent, token
     os.replace(checkpoint + ".new", checkpoint)
     if args.export:
         average.export(args.export, os.path.join(WORK, "tokenizer.json"), lm_data.CHAT_TEMPLATE)
-        what = f"{'from earlier weights' if args.start else 'from nothing'}, {args.layers} layers of {args.hidden} channels"
+        what = f"{cards.origin(args.start)}, {args.layers} layers of {args.hidden} channels"
         said = (f"Of the last lessons {mean['first']:.0%} of the answers began right; loss {mean['answer']:.2f} per answer token."
                 if "answer" in mean else "")
         cards.write_training("lm", args.export, before, what, step, f"{tokens / 1e6:.1f} million tokens", f"{spent / 60:.0f} min",

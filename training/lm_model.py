@@ -312,7 +312,7 @@ class Team:
     def __init__(self, parameters, parts):
         self.parameters, self.part, self.parts = parameters, 0, parts
         self.gradients = torch.zeros(parts, sum(p.numel() for p in parameters)).share_memory_()
-        self.plan = torch.zeros(8, dtype=torch.float64).share_memory_()       # what the first process tells the others
+        self.plan = torch.zeros(3, dtype=torch.float64).share_memory_()       # what the first process tells the others
         self.tokens = torch.zeros(parts, dtype=torch.float64).share_memory_()
         self.barrier = multiprocessing.get_context("fork").Barrier(parts)
 

@@ -796,7 +796,7 @@ def train(minutes, size, muon_rate, adam_rate, start=None, utterances=UTTERANCES
             loss = F.cross_entropy(out[mask], fixed[2][mask]).item()
             words = mask & (fixed[2] < ids.eot)
             right = (out.argmax(-1) == fixed[2])[words].float().mean().item()
-        cards.write_training("whisper", os.path.join(WORK, "export"), before, "from earlier weights" if start else "from nothing", step,
+        cards.write_training("whisper", os.path.join(WORK, "export"), before, cards.origin(start), step,
                              f"{step * size:,} windows of 6 s", f"{spent / 60:.0f} min", 1,
                              f"Of the words of 48 windows, the ones before given, {right:.1%} are right; loss {loss:.3f}.")
         print(f"== saved at step {step}: averaged weights, fixed loss {loss:.3f}, words right (forced) {right:.3f}", flush=True)
@@ -1026,8 +1026,7 @@ def main():
         export(model, tokenizer, TARGET)
         trained = cards.part(os.path.join(WORK, "export", "README.md"), "training")
         if trained:
-            cards.put(os.path.join(TARGET, "README.md"), "training", trained)
-            cards.unmeasured(TARGET)
+            cards.put_training("whisper", TARGET, trained)
 
 
 if __name__ == "__main__":
