@@ -26,6 +26,9 @@ impl Args {
         let mut all = Vec::new();
         for file in &self.files {
             let source = Source::find(file)?;
+            if !out.json {
+                source.check_cast(self.cast.as_deref())?;
+            }
             match plan::compile_text(&source.text, &source.file, &source.hub, &options) {
                 Ok(_) if !out.json => out.note(format!("{file}: ok")),
                 Ok(_) => {}

@@ -2,7 +2,7 @@
 
 use super::{Exit, Failure, out::Out};
 use crate::{
-    dialogue::{self, Resource},
+    dialogue::{self, Library as _, Resource},
     hub::{Hub, text},
     plan::{self, CompileOptions, Plan, Problem},
 };
@@ -52,6 +52,7 @@ impl Source {
 
     /// Checks it; problems are printed (or become the JSON result) and end the verb.
     pub fn compile(&self, options: &CompileOptions, out: &Out) -> Result<Plan, Failure> {
+        self.check_cast(options.cast.as_deref())?;
         plan::compile_text(&self.text, &self.file, &self.hub, options).map_err(|problems| {
             self.show(&problems, out);
             let count = problems.len();
@@ -59,12 +60,22 @@ impl Source {
             let place = format!("{}:{}:{}: {}", first.file, first.line, first.column, first.message);
             let message = match count {
                 1 if out.json => place,
-                1 => format!("{} has a problem", self.file),
+                1 => format!("{} has a problem", first.file),
                 _ if out.json => format!("{place} (and {} more problems)", count - 1),
                 _ => format!("{} has {count} problems", self.file),
             };
             Failure::new(Exit::Refused, message)
         })
+    }
+
+    /// Is there a cast of that name? Its file would be no place to point at.
+    pub fn check_cast(&self, cast: Option<&str>) -> Result<(), Failure> {
+        match cast {
+            Some(name) if self.hub.read(Resource::Cast, name).is_none() => {
+                Err(Failure::refused(format!("there is no cast `{name}`")).hint(plan::closest_cast(name, &self.hub)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Problems as a compiler shows them, on stderr.

@@ -107,11 +107,8 @@ fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, fi
                 Err(problems) => shared.problems.extend(problems),
             },
             None => {
-                let names = library.names(Resource::Cast);
-                let listed =
-                    || format!("the casts are {}; one of your own is a file `casts/{name}.yaml`", names.join(", "));
-                let hint = closest(name, names.iter().map(String::as_str)).unwrap_or_else(listed);
-                let file = format!("casts/{name}.yaml").into();
+                let hint = closest_cast(name, library);
+                let file = format!("casts/{}.yaml", dialogue::plain_name(Resource::Cast, name)).into();
                 shared.problem("unknown-cast", &file, start, format!("found no cast `{name}`"), Some(hint));
             }
         }
@@ -125,6 +122,13 @@ fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, fi
         // JSON is YAML
         shared.sources.insert("cast".into(), serde_json::json!({ "cast": cast }).to_string());
     }
+}
+
+/// What to say where there is no cast of that name.
+pub(crate) fn closest_cast(name: &str, library: &dyn Library) -> String {
+    let (name, names) = (dialogue::plain_name(Resource::Cast, name), library.names(Resource::Cast));
+    let listed = || format!("the casts are {}; one of your own is a file `casts/NAME.yaml`", names.join(", "));
+    closest(&name, names.iter().map(String::as_str)).unwrap_or_else(listed)
 }
 
 /// A cast of which the dialogue uses no role at all was meant for other names. A cast made for many dialogues may fill more roles

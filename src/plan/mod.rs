@@ -10,7 +10,7 @@ mod schema;
 mod shared;
 
 pub(crate) use block::Draft;
-pub(crate) use compile::Compiled;
+pub(crate) use compile::{Compiled, closest_cast};
 pub use compile::{CompileOptions, compile, compile_text, recompile};
 pub use formula::Formula;
 pub use planning::{Planning, Typing};
