@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains the starter cast anew: agents/starter/{clip,lm,whisper}. Each training resumes where it stopped, writes a usable
-# checkpoint and its card every few minutes; eye and ear use one thread each, the language model two processes. The three run side
-# by side, their logs lie in training/work/. Times: see README.md. PYTHON chooses the interpreter.
+# checkpoint and its card every few minutes. Eye and ear run side by side with a thread each, then the language model with two
+# processes; their logs lie in training/work/. Times: see README.md. PYTHON chooses the interpreter.
 # REHEARSAL=1 takes a copy of what is needed and a minute or two of everything: it ends in minutes, and shows that it ends.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,20 +16,25 @@ if [ -n "${REHEARSAL:-}" ]; then
   copy=$(mktemp -d)
   tar -c --exclude=training/work --exclude=__pycache__ training prompts vocab agents | tar -x -C "$copy"
   cd "$copy"
-  cache=(--chunks 1) clip=(--minutes 1) lm=(--minutes 1) whisper=(--minutes 1 --utterances 200)
+  cache=(--chunks 1) clip=(--minutes 1) lm=(--steps 100) whisper=(--minutes 1 --utterances 200)
   measure=(--days 1) exam=(--days 1 --prose 2) test=(--count 2)
   echo "rehearsing in $copy"
 fi
+finish() {
+  for _ in $(jobs -p); do
+    wait -n || { kill $(jobs -p) 2>/dev/null; wait; echo "error: a training failed; see the logs in $PWD/training/work" >&2; exit 1; }
+  done
+}
 mkdir -p training/work/clip
 "$python" training/vocab.py >/dev/null
 "$python" training/clip.py cache "${cache[@]}" >training/work/clip/cache.log 2>&1 &
 "$python" training/clip.py train "${clip[@]}" >training/work/clip/train.log 2>&1 &
-"$python" training/lm.py train "${lm[@]}" >training/work/lm.log 2>&1 &
 "$python" training/whisper.py "${whisper[@]}" >training/work/whisper.log 2>&1 &
-echo "training; follow training/work/clip/train.log, training/work/lm.log, training/work/whisper.log"
-for _ in $(jobs -p); do
-  wait -n || { kill $(jobs -p) 2>/dev/null; wait; echo "error: a training failed; see the logs in $PWD/training/work" >&2; exit 1; }
-done
+echo "eye and ear are being trained; follow training/work/clip/train.log and training/work/whisper.log"
+finish
+"$python" training/lm.py train "${lm[@]}" >training/work/lm.log 2>&1 &
+echo "the language model is being trained; follow training/work/lm.log"
+finish
 "$python" training/clip.py measure "${measure[@]}"
 "$python" training/lm.py exam "${exam[@]}"
 "$python" training/whisper.py --test "${test[@]}"
