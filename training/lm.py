@@ -58,9 +58,10 @@ def writer():
     return lm_data.Writer(Tokenizer.from_file(path))
 
 
-def learn(model, probe, packed, coach, count=0.3):
-    """One lesson: the loss, and how often the first token of the reply was right. `count`: weight of the line numbers."""
-    logits, early, looking = model(packed)
+def learn(model, probes, packed, coach, count=0.3):
+    """One lesson: the loss, and how often the first token of the reply was right. `count`: weight of what the probes ask of the log's
+    tokens, all which line they stand in, those of what is heard in which place."""
+    logits, early, middle, looking = model(packed)
     each = F.cross_entropy(logits, packed.target, reduction="none")
     weight = 1 + 2 * packed.decide      # the first token says which line, the rest is copied
     answer = (each * weight).sum() / weight.sum()
@@ -70,14 +71,16 @@ def learn(model, probe, packed, coach, count=0.3):
         missed = -(mass + 1e-5).log().mean(0)
         cites = packed.look_cites
         look = missed[cites].sum() / max(1, cites.sum()) + 0.5 * missed[~cites].sum() / max(1, len(missed))
-        inside, number = packed.line_of > 0, torch.zeros(())
+        inside, number, place = packed.line_of > 0, torch.zeros(()), torch.zeros(())
         if count > 0 and inside.any():
-            number = F.cross_entropy(probe(early[:packed.prefix][inside]), packed.line_of[inside].clamp(max=63))
-        loss = loss + coach * (0.5 * look + count * number)
+            number = F.cross_entropy(probes[0](early[:packed.prefix][inside]), packed.line_of[inside].clamp(max=63))
+        if count > 0 and len(packed.told):
+            place = F.cross_entropy(probes[1](middle[packed.told]) @ model.model["embed_tokens"].weight.detach().T, packed.told_in)
+        loss = loss + coach * (0.5 * look + count * (number + place))
     else:
-        look = number = torch.zeros(())
+        look = number = place = torch.zeros(())
     best = logits.argmax(-1) == packed.target
-    return loss, {"answer": answer.item(), "look": look.item(), "number": number.item(),
+    return loss, {"answer": answer.item(), "look": look.item(), "number": number.item(), "place": place.item(),
                   "first": best[packed.decide].float().mean().item()}
 
 
@@ -111,9 +114,9 @@ def train(args):
                             heads=args.heads), torch.bfloat16 if args.bf16 else torch.float32)
     for form in ("{:02d}", "{:02d}:"):
         model.smooth_times([write.tokenizer.token_to_id(form.format(n)) for n in range(60)], 0.1)
-    probe = torch.nn.Linear(args.hidden, 64)
+    probes = torch.nn.ModuleList([torch.nn.Linear(args.hidden, 64), torch.nn.Linear(args.hidden, args.hidden)])
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
-    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n] + list(probe.parameters())
+    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n] + list(probes.parameters())
     optimizers = [Muon(matrices, lr=args.muon_lr), torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)]
     peaks = [args.muon_lr, args.adam_lr]
     average = copy.deepcopy(model)      # of the last few hundred steps: what is examined and exported
@@ -123,7 +126,7 @@ def train(args):
         saved = torch.load(checkpoint, weights_only=False)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved.get("average", saved["model"]))
-        probe.load_state_dict(saved["probe"])
+        probes.load_state_dict(saved["probes"])
         read.update(saved["read"])
         for o, state in zip(optimizers, saved["optimizers"]):
             o.load_state_dict(state)
@@ -139,7 +142,7 @@ def train(args):
         average.load_state_dict(model.state_dict())
         lines = 16.0
     print(json.dumps({"shape": model.card(), "from_step": step}), flush=True)
-    for p in [*model.parameters(), *probe.parameters()]:
+    for p in [*model.parameters(), *probes.parameters()]:
         p.data.share_memory_()
     for p in matrices:
         optimizers[0].state[p]["momentum"].share_memory_()
@@ -186,7 +189,7 @@ def train(args):
             if task == "video-qa" and lm_data.by_clock(segments):
                 help_ = 1.0      # which hour lies in which line is learnt last
             read[task] += len(packed.ids)
-            loss, figures = learn(model, probe, packed, help_, 0.0 if args.start else 0.3)
+            loss, figures = learn(model, probes, packed, help_, 0.0 if args.start else 0.3)
             (loss / args.batch).backward()
             team.tokens[team.part] += len(packed.ids)
             for key, value in figures.items() if task == "video-qa" else ((task, figures["answer"]), (task + "-look", figures["look"])):
@@ -206,7 +209,7 @@ def train(args):
         with torch.no_grad():
             for slow, fast in zip(average.parameters(), model.parameters()):
                 slow.lerp_(fast, max(1 - args.average, 1 / (step + 1)))
-        if mean["first"] > 0.8 and step % 20 == 0:
+        if mean["first"] > 0.75 and step % 20 == 0:
             lines = min(20.0, lines + 1)
         if step % 50 == 0:
             print(f"step {step} min {spent / 60:.1f} Mtok {tokens / 1e6:.2f} tok/s {tokens / max(spent, 1):.0f} lines {reach} "
@@ -218,10 +221,10 @@ def train(args):
             draw_curve(step, spent, tokens, mean, figures)
         if time.time() - saved_at > 180:
             saved_at = time.time()
-            save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read, before, mean)
+            save(args, checkpoint, model, average, probes, optimizers, step, spent, tokens, lines, read, before, mean)
     if not first:
         os._exit(0)
-    save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read, before, mean)
+    save(args, checkpoint, model, average, probes, optimizers, step, spent, tokens, lines, read, before, mean)
     print("exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(average, write, 20).items()), flush=True)
 
 
@@ -235,8 +238,8 @@ def draw_curve(step, spent, tokens, mean, figures):
         out.write(f"{step},{spent / 60:.1f},{tokens / 1e6:.2f},{mean['answer']:.3f},{mean['first']:.3f},{figures['all']:.3f},{figures['held-out all']:.3f}\n")
 
 
-def save(args, checkpoint, model, average, probe, optimizers, step, spent, tokens, lines, read, before, mean):
-    torch.save({"model": model.state_dict(), "average": average.state_dict(), "probe": probe.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
+def save(args, checkpoint, model, average, probes, optimizers, step, spent, tokens, lines, read, before, mean):
+    torch.save({"model": model.state_dict(), "average": average.state_dict(), "probes": probes.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
                 "step": step, "spent": spent, "tokens": tokens, "lines": lines, "read": read, "before": before, "mean": mean,
                 "shape": model.shape}, checkpoint + ".new")
     os.replace(checkpoint + ".new", checkpoint)

@@ -451,12 +451,13 @@ class Lesson:
     """Token ids of a prefix and of the questions after it, and where the model should look.
 
     `prefix`: ids. `line_of`: for each prefix token its line number or 0. `asks`: per question (ids, first), where ids
-    hold question and reply and `first` is the index of the reply's first token. `looks`: per question a list of
+    hold question and reply and `first` is the index of the reply's first token. `told_in`: (prefix position, place), the
+    tokens of what is heard, each with the first token of its line's place. `looks`: per question a list of
     (index into ids, prefix positions): the token from which the next one is found by looking at those positions.
     """
 
     def __init__(self, prefix, line_of):
-        self.prefix, self.line_of, self.asks, self.looks = prefix, line_of, [], []
+        self.prefix, self.line_of, self.told_in, self.asks, self.looks = prefix, line_of, [], [], []
 
 
 class Writer:
@@ -524,6 +525,7 @@ class Writer:
         prefix += self.tail
         line_of += [0] * len(self.tail)
         lesson = Lesson(prefix, line_of)
+        lesson.told_in = [(at, prefix[spots["place"][0]]) for s, spots in zip(segments, where) if s.place for at in spots.get("told", ())]
         for case in cases:
             self.ask(lesson, case, segments, where)
         return lesson

@@ -60,6 +60,7 @@ class Packed:
         self.ahead = torch.full((self.prefix, self.prefix), -1e9).triu(1)
         self.pad, self.unpad = torch.tensor(pad), torch.tensor(unpad)    # question tokens <-> (count, longest)
         self.line_of = torch.tensor(lesson.line_of)
+        self.told, self.told_in = torch.tensor(lesson.told_in, dtype=torch.long).view(-1, 2).T
         read, target, weight, decide = [], [], [], []
         for row, (ids, first) in enumerate(lesson.asks):
             for i in range(first, len(ids)):
@@ -157,10 +158,10 @@ class StarterLm(torch.nn.Module):
         return F.linear(out, block.self_attn["o_proj"].weight.to(x.dtype)), weight
 
     def forward(self, p):
-        """Logits at the tokens before the reply's tokens, hidden states after the first block, looking weights."""
+        """Logits at the tokens before the reply's tokens, hidden states after the first block and before the looking one, looking weights."""
         x = self.model["embed_tokens"](p.ids)
         cos, sin = (t[p.position].to(self.compute) for t in (self.cos, self.sin))
-        early = looking = None
+        early = middle = looking = None
         for i, block in enumerate(self.model["layers"]):
             last = i == self.shape.layers - 1
             heard, weight = self.attend(block, norm(x, block.input_layernorm).to(self.compute), p, cos, sin, last)
@@ -170,8 +171,9 @@ class StarterLm(torch.nn.Module):
             gate, up = F.linear(y, w).chunk(2, -1)
             x = x + F.linear(F.silu(gate) * up, mlp["down_proj"].weight.to(y.dtype))
             early = x if i == 0 else early
+            middle = x if i == self.looking_block - 1 else middle
             looking = weight if i == self.looking_block else looking
-        return norm(x, self.model["norm"]) @ self.model["embed_tokens"].weight.T, early, looking
+        return norm(x, self.model["norm"]) @ self.model["embed_tokens"].weight.T, early, middle, looking
 
     def export(self, folder, tokenizer_path, chat_template):
         """An ordinary Hugging Face folder, f16."""

@@ -82,8 +82,8 @@ pub(crate) fn show(outcome: &Outcome, out: &Out) -> Result<(), Failure> {
         out.text(format_args!("  {evidence}"))?;
     }
     let seconds = outcome.elapsed_ms as f64 / 1000.0;
-    let from_memo = format!("{} from the memo", outcome.memo_hits);
-    out.note(format_args!("({}, {from_memo}, {seconds:.1} s)", count(outcome.exchanges)));
+    let before = format!("{} answered before", outcome.memo_hits);
+    out.note(format_args!("({}, {before}, {seconds:.1} s)", count(outcome.exchanges)));
     Ok(())
 }
 

@@ -92,10 +92,10 @@ impl Bars {
             self.line(format_args!("{path:>14}  failed: {error}"));
         } else if step.done > 0 {
             let verb = step.verb;
-            let from_memo = if step.hits > 0 { format!(", {} from the memo", step.hits) } else { String::new() };
+            let before = if step.hits > 0 { format!(", {} answered before", step.hits) } else { String::new() };
             let failed = if step.failed > 0 { format!(", {} failed", step.failed) } else { String::new() };
             let count = count(step.done);
-            self.line(format_args!("{path:>14}  {verb}: {count} in {seconds:.1} s{from_memo}{failed}"));
+            self.line(format_args!("{path:>14}  {verb}: {count} in {seconds:.1} s{before}{failed}"));
         }
     }
 
@@ -143,7 +143,7 @@ impl Progress for Bars {
                     }
                     step.bar.set_position(step.done);
                     if step.hits > 0 {
-                        step.bar.set_message(format!("{} from the memo", step.hits));
+                        step.bar.set_message(format!("{} answered before", step.hits));
                     }
                 }
             }
