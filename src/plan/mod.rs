@@ -10,8 +10,8 @@ mod schema;
 mod shared;
 
 pub(crate) use block::Draft;
-pub(crate) use compile::{Compiled, closest_cast};
 pub use compile::{CompileOptions, compile, compile_text, recompile};
+pub(crate) use compile::{Compiled, closest_cast};
 pub use formula::Formula;
 pub use planning::{Planning, Typing};
 pub use problem::{Problem, closest, render};
