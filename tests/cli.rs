@@ -211,6 +211,7 @@ fn endings_have_their_codes() {
     ends(&["run", "log_qa", "-i", "questoin=x"], 2, "did you mean `question`?");
     ends(&["run", "log_qa", "-i", "question=x"], 2, "the input `log` has no value");
     ends(&["run", "log_qa", "-i", "question=x", "-i", "question=y"], 2, "given twice");
+    ends(&["ask", DAY, "x", "--cast", "nobody"], 2, "nobody");
     ends(&["ask", DAY, "x", "--cast", "startr"], 2, "there is no cast `startr`\nhint: did you mean `starter`?");
     ends(&["ask", DAY, "x", "--cast", "casts/nobody.yaml"], 2, "the casts are starter");
     ends(&["ask", DAY, "x", "--device", "cuda:0"], 4, "cuda");

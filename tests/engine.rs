@@ -232,7 +232,7 @@ fn endpoints_fail_in_words_and_keys_stay_secret() {
     check("broken", "", 1, "answers 500: oops", 2);
     check("garbles", "", 1, "is not JSON", 1);
     check("hangs", "timeout: 1s,", 1, "not answered within 1s", 1);
-    check("hangs", "timeout: 1s, or: nothing,", 0, " s, 1 failed", 1);
+    check("hangs", "timeout: 1s, or: nothing,", 0, "1 exchange in 1.0 s, 1 failed", 1);
 }
 
 #[test]
