@@ -7,7 +7,7 @@ VENV := .venv
 ELENCHUS := $(TARGET)/release/elenchus
 DAY := examples/media/day1.mp4
 
-.PHONY: help demo test fmt lint doc unit ffmpeg minilm bench starter figures fuzz
+.PHONY: help demo test fmt lint doc unit ffmpeg minilm bench world starter figures fuzz
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -53,13 +53,17 @@ minilm:
 bench: ffmpeg ## benchmarks as ratios in one run, written to benches/RESULTS.md (needs the training environment for PyTorch)
 	bash benches/run.sh
 
-starter: ## train the starter cast again (hours on 2 cores; see training/README.md)
+# What rendering days and training need; packages of the system are installed as ffmpeg is.
+world: ffmpeg
+	@PYTHON="$(PYTHON)" bash training/tools.sh
 	$(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q -r training/requirements.txt
+
+starter: world ## train the starter cast again (hours on 2 cores; see training/README.md)
 	PYTHON=$(VENV)/bin/python bash training/starter.sh
 
-figures: ## measure the starter cast on ten unseen days, rendered into target/days (an hour on 2 cores; needs what rendering needs)
+figures: world ## measure the starter cast on ten unseen days, rendered into target/days
 	$(CARGO) build --release --locked
-	$(PYTHON) training/figures.py --out $(TARGET)/days --elenchus $(ELENCHUS)
+	$(VENV)/bin/python training/figures.py --out $(TARGET)/days --elenchus $(ELENCHUS)
 
 fuzz: ## ten minutes of fuzzing for each target (needs cargo-fuzz and a nightly toolchain)
 	bash fuzz/seed.sh
