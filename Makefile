@@ -53,8 +53,7 @@ minilm:
 bench: ffmpeg ## benchmarks as ratios in one run, written to benches/RESULTS.md (needs the training environment for PyTorch)
 	bash benches/run.sh
 
-# What rendering days and training need; packages of the system are installed as ffmpeg is.
-world: ffmpeg
+world: ffmpeg ## install what rendering days and training need (espeak-ng, an emoji font, Python packages)
 	@PYTHON="$(PYTHON)" bash training/tools.sh
 	$(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q -r training/requirements.txt
 

@@ -1,6 +1,6 @@
 """The starter cast's figures: `elenchus eval` on days that nobody has seen, as tables in Markdown.
 
-  python training/figures.py --out DIR [--elenchus target/release/elenchus] [--seeds 4101 4102 …] [--record FILE | --check FILE]
+  python training/figures.py --out DIR [--elenchus target/release/elenchus] [--seeds 5101 5102 …] [--record FILE | --check FILE]
 
 renders the days that are not in DIR yet (world.py), each twice: as it is, and re-encoded (CRF 32, three quarters of the size, 15 % brighter
 or darker, spoken by voices that no training heard). Then it runs, from the repository's root, for each dialogue and both renderings
@@ -8,13 +8,14 @@ or darker, spoken by voices that no training heard). Then it runs, from the repo
   elenchus eval examples/NAME.yaml --data DIR/*/FILE.jsonl --metric METRIC --json
 
 The cases of single seconds are thinned to one in three (--every 3): neighbours show nearly the same picture. Every answer stays in
-DIR/NAME.details.jsonl. --record writes the figures as JSON, and their tables into the README and the model cards; --check compares them with such a file and fails if one is more than 3 points
-worse. Beyond what world.py needs, only elenchus is needed.
+DIR/NAME.details.jsonl. --record writes the figures as JSON, and their tables into the README and the
+model cards; --check compares them with such a file and fails if one is more than 3 points worse. Beyond what world.py needs, only elenchus is needed.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -137,19 +138,32 @@ def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--out", required=True, help="folder of the days, two folders for each seed")
     args.add_argument("--elenchus", default=os.path.join(ROOT, "target", "release", "elenchus"))
-    args.add_argument("--seeds", type=int, nargs="+", default=list(range(4101, 4111)))
+    args.add_argument("--seeds", type=int, nargs="+", default=list(range(5101, 5111)))
     args.add_argument("--every", type=int, default=3, help="seconds between the cases of single moments")
     args.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many days and evaluations at once")
     args.add_argument("--record", help="write the figures to this file")
     args.add_argument("--check", help="fail if a figure is more than 3 points worse than in this file")
     args = args.parse_args()
+    program = shutil.which(args.elenchus)
+    if not program:
+        raise SystemExit(f"error: {args.elenchus} is no program; build it (cargo build --release) or name it with --elenchus")
+    args.elenchus = program
+    if args.jobs < 1 or args.every < 1:
+        raise SystemExit("error: --jobs and --every are at least 1")
+    try:
+        recorded = json.load(open(args.check, encoding="utf-8"))["figures"] if args.check else {}
+    except (OSError, ValueError, KeyError) as wrong:
+        raise SystemExit(f"error: {args.check} holds no figures that --record wrote: {wrong}")
     days = [os.path.join(os.path.abspath(args.out), str(seed)) for seed in args.seeds]
     again = [folder + "-again" for folder in days]
     with ThreadPoolExecutor(args.jobs) as pool:
         rendered = [pool.submit(render, seed, days[number]) for number, seed in enumerate(args.seeds)]
         rendered += [pool.submit(render, seed, again[number], looks(number)) for number, seed in enumerate(args.seeds)]
         for done in rendered:
-            done.result()
+            try:
+                done.result()
+            except subprocess.CalledProcessError:
+                raise SystemExit("error: a day could not be rendered")
     found = measure(args, days, again)
     kinds, perception = tables(found)
     print(f"{kinds}\n\n{perception}")
@@ -161,8 +175,7 @@ def main():
             out.write("\n")
         write_tables(kinds, perception)
     if args.check:
-        with open(args.check, encoding="utf-8") as recorded:
-            lines = fallen(figures, json.load(recorded)["figures"])
+        lines = fallen(figures, recorded)
         print("\n".join(lines) or "no figure has fallen", file=sys.stderr)
         if lines:
             raise SystemExit(1)

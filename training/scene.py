@@ -79,7 +79,7 @@ def _font():
             return ImageFont.truetype(path, 109)
         except OSError:
             continue
-    raise SystemExit("Noto Color Emoji is missing; install the package fonts-noto-color-emoji")
+    raise SystemExit("error: the Noto Color Emoji font is missing (Debian: apt-get install fonts-noto-color-emoji)")
 
 
 @functools.lru_cache(maxsize=None)

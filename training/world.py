@@ -20,9 +20,12 @@ what is heard besides speech. Needs ffmpeg, espeak-ng, Noto Color Emoji.
 import argparse
 import io
 import json
+import math
 import os
 import random
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,8 +35,11 @@ from dataclasses import dataclass
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
+try:
+    import numpy as np
+    from PIL import Image
+except ImportError as missing:
+    raise SystemExit(f"error: Python's {missing.name} is missing (pip install numpy pillow)")
 
 import days  # noqa: E402
 import scene  # noqa: E402
@@ -47,7 +53,7 @@ FPS, RATE = scene.FPS, 22050
 class Look:
     """How a day is shown and spoken, apart from what happens in it."""
 
-    crf: int = 26                # H.264 quality, lower is better and larger
+    crf: float = 26              # H.264 quality, lower is better and larger
     scale: float = 1.0           # of the picture's width and height
     brightness: float = 0.0      # added to the picture's values, as a part of their range
     other_voices: bool = False   # spoken by vocab.OTHER_VOICES, which no training hears
@@ -62,17 +68,22 @@ class Look:
         """'07:42' at that second of a video so long; None without a clock."""
         if self.clock is None:
             return None
-        minutes = self.clock + int(second * self.hours * 60 / seconds)
+        minutes = self.clock + int(second * self.hours * 60 / seconds + 1e-6)
         return f"{minutes // 60 % 24:02}:{minutes % 60:02}"
 
-    def told(self, text, seconds):
-        """A text with its times of the video (MM:SS) as times of the clock. What is after the end stays after it, on the same day."""
+    def told(self, text, seconds, segments=()):
+        """A text with its times of the video (MM:SS) as times of the clock: where one lies in a segment, a minute that lies whole in it, so
+        that it is no other's. What is after the end stays after it, on the same day."""
         if self.clock is None:
             return text
-        end = self.clock + self.hours * 60
+        passed, end = self.hours * 60 / seconds, self.clock + self.hours * 60
 
         def clocked(found):
             second = int(found.group(1)) * 60 + int(found.group(2))
+            for segment in segments:
+                if segment.start <= second < segment.end:
+                    first, last = math.ceil(segment.start * passed), math.floor(segment.end * passed) - 1
+                    return self.time(min(max(int(second * passed), first), last) / passed, seconds)
             if second <= seconds or end >= 24 * 60 - 1:
                 return self.time(second, seconds)
             minutes = int(end + 1 + second % (24 * 60 - 1 - end))
@@ -237,67 +248,126 @@ def write_video(day, path, look=Look()):
                     speech.append(line)
         command = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "{}x{}".format(*look.size()), "-r", str(FPS), "-i", "-",
                    "-f", "s16le", "-ar", str(RATE), "-ac", "1", "-i", pcm, "-map", "0:v", "-map", "1:a",
-                   "-c:v", "libx264", "-preset", "medium", "-crf", str(look.crf), "-g", str(2 * FPS), "-threads", "1", "-pix_fmt", "yuv420p",
+                   "-c:v", "libx264", "-preset", "medium", "-crf", f"{look.crf:g}", "-g", str(2 * FPS), "-threads", "1", "-pix_fmt", "yuv420p",
                    "-c:a", "aac", "-b:a", "48k", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact",
                    *look.metadata(day.seconds), "-movflags", "+faststart", path]
-        encoder = subprocess.Popen(command, stdin=subprocess.PIPE)
+        # in a group of its own: an interrupted terminal tells this process alone, which then ends it
+        encoder = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         try:
             for _, _, image in frames(day, look):
                 encoder.stdin.write(image.tobytes())
             encoder.stdin.close()
         except BrokenPipeError:
             pass
+        except BaseException:
+            encoder.kill()
+            encoder.wait()
+            raise
         if encoder.wait() != 0:
-            raise SystemExit("ffmpeg failed")
+            raise SystemExit("error: ffmpeg failed")
     return speech
 
 
 def write_day(seed, folder, seconds=120, name="day", look=Look()):
+    """Writes a day's video and its gold files; all of them or, where something fails, none. speech.jsonl comes last."""
     day = days.make_day(seed, seconds)
-    os.makedirs(folder, exist_ok=True)
     prefix = "" if name == "day" else name + "."
-    video, log = f"{name}.mp4", f"{prefix}log.jsonl"
-    speech = write_video(day, os.path.join(folder, video), look)
-    records, cases = [s.record() for s in day.segments], [c.record(day.segments, video, log) for c in day.cases]
-    if look.clock is not None:
-        for record in records:
-            record["clock"] = "-".join(look.time(record[end], seconds) for end in ("start", "end"))
-        for case in cases:
-            case.update({part: look.told(case[part], seconds) for part in ("question", "answer")})
-    write_lines(os.path.join(folder, log), records)
-    write_lines(os.path.join(folder, f"{prefix}cases.jsonl"), cases)
-    for kind, answer in EACH_SECOND.items():
-        write_lines(os.path.join(folder, f"{prefix}{kind}.jsonl"), moment_cases(day, answer, video))
-    write_lines(os.path.join(folder, f"{prefix}transcript.jsonl"), [{"video": video, "answer": " ".join(line["text"] for line in speech)}])
-    write_lines(os.path.join(folder, f"{prefix}captions.jsonl"),
-                [{"start": s.start, "end": s.end, "text": caption(s)} for s in day.segments])
-    write_lines(os.path.join(folder, f"{prefix}speech.jsonl"), speech)
+    video, log, speech = f"{name}.mp4", f"{prefix}log.jsonl", f"{prefix}speech.jsonl"
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
+        spoken = write_video(day, os.path.join(unfinished, video), look)
+        records, cases = [s.record() for s in day.segments], [c.record(day.segments, video, log) for c in day.cases]
+        if look.clock is not None:
+            for record in records:
+                record["clock"] = "-".join(look.time(record[end], seconds) for end in ("start", "end"))
+            for case in cases:
+                case["question"] = look.told(case["question"], seconds, day.segments)
+                case["answer"] = look.told(case["answer"], seconds)
+        files = {log: records, f"{prefix}cases.jsonl": cases}
+        files |= {f"{prefix}{kind}.jsonl": moment_cases(day, answer, video) for kind, answer in EACH_SECOND.items()}
+        files[f"{prefix}transcript.jsonl"] = [{"video": video, "answer": " ".join(line["text"] for line in spoken)}]
+        files[f"{prefix}captions.jsonl"] = [{"start": s.start, "end": s.end, "text": caption(s)} for s in day.segments]
+        files[speech] = spoken
+        for file, lines in files.items():
+            write_lines(os.path.join(unfinished, file), lines)
+        # no moment at which files of two days stand side by side as a whole one
+        if os.path.exists(os.path.join(folder, speech)):
+            os.remove(os.path.join(folder, speech))
+        for file in [video, *files]:
+            os.replace(os.path.join(unfinished, file), os.path.join(folder, file))
     return day
+
+
+# ---------------------------------------------------------------- the command line
+
+SHORTEST, LONGEST = 10, 24 * 3600  # seconds of video
+SLOWEST = 20                       # how many times as fast as the video a clock runs at least: then each segment has a minute of its own
 
 
 def minutes_of(clock):
     """'07:30' -> 450"""
-    hours, minutes = clock.split(":")
-    if not (0 <= int(hours) < 24 and 0 <= int(minutes) < 60):
-        raise ValueError(clock)
-    return 60 * int(hours) + int(minutes)
+    found = re.fullmatch(r"(\d\d?):(\d\d)", clock)
+    if not found or int(found[1]) > 23 or int(found[2]) > 59:
+        raise argparse.ArgumentTypeError(f"expected HH:MM from 00:00 to 23:59, found '{clock}'")
+    return 60 * int(found[1]) + int(found[2])
 
 
-def main():
+def number(least, most):
+    """A type of arguments: a number in a range."""
+    def parse(text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"expected a number from {least:g} to {most:g}, found '{text}'")
+        return value
+    return parse
+
+
+def file_name(text):
+    """A type of arguments: what may stand before `.mp4`."""
+    if not text or text.startswith((".", "-")) or re.search(r"[/\\\0]", text):
+        raise argparse.ArgumentTypeError(f"expected a file's name without folder and ending, found '{text}'")
+    return text
+
+
+def arguments():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--seed", type=int, required=True)
     args.add_argument("--out", required=True, help="folder to write into, made if missing")
-    args.add_argument("--minutes", type=float, default=2)
-    args.add_argument("--name", default="day")
-    args.add_argument("--crf", type=int, default=26, help="H.264 quality, lower is better and larger")
-    args.add_argument("--scale", type=float, default=1, help="of the picture's sides, such as 0.75")
-    args.add_argument("--brightness", type=float, default=0, help="added to the picture's values, such as -0.15")
+    args.add_argument("--minutes", type=number(SHORTEST / 60 - 0.005, LONGEST / 60), default=2, help="length of the video, from 0.17 (10 seconds) on")
+    args.add_argument("--name", type=file_name, default="day")
+    args.add_argument("--crf", type=number(0, 51), default=26, help="H.264 quality, 0 to 51, lower is better and larger")
+    args.add_argument("--scale", type=number(0.1, 4), default=1, help="of the picture's sides, 0.1 to 4")
+    args.add_argument("--brightness", type=number(-1, 1), default=0, help="added to the picture's values, -1 to 1")
     args.add_argument("--other-voices", action="store_true", help="speech by voices that no training heard")
     args.add_argument("--clock", type=minutes_of, metavar="HH:MM", help="when the day begins: burnt in, and in the file's metadata")
-    args.add_argument("--hours", type=float, default=1, help="how many hours of the clock pass in the video")
-    args = args.parse_args()
-    look = Look(args.crf, args.scale, args.brightness, args.other_voices, args.clock, args.hours)
-    day = write_day(args.seed, args.out, max(10, round(args.minutes * 60)), args.name, look)
+    args.add_argument("--hours", type=number(0.01, 23.9), help="how many hours of the clock pass in the video (1)")
+    found = args.parse_args()
+    if found.hours and found.clock is None:
+        args.error("--hours goes with --clock")
+    found.hours = found.hours or 1
+    if found.clock is not None and found.hours * 60 < SLOWEST * found.minutes:
+        args.error(f"--hours is at least {SLOWEST * found.minutes / 60:.3g} for {found.minutes:g} minutes of video, else some segments have no minute of their own")
+    if not found.out:
+        args.error("--out is empty")
+    return found
+
+
+def main():
+    args = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        for tool in ("ffmpeg", "espeak-ng"):
+            if not shutil.which(tool):
+                raise SystemExit(f"error: {tool} is missing (Debian: apt-get install ffmpeg espeak-ng fonts-noto-color-emoji)")
+        look = Look(args.crf, args.scale, args.brightness, args.other_voices, args.clock, args.hours)
+        day = write_day(args.seed, args.out, max(SHORTEST, round(args.minutes * 60)), args.name, look)
+    except OSError as failed:
+        raise SystemExit(f"error: {failed.filename or args.out}: {failed.strerror}")
+    except KeyboardInterrupt:
+        raise SystemExit(130)
     print(f"{os.path.join(args.out, args.name + '.mp4')}: {day.seconds} s, {len(day.segments)} segments, {len(day.cases)} questions", file=sys.stderr)
 
 

@@ -115,11 +115,16 @@ impl Args {
 fn read(file: &Path, limit: Option<usize>) -> Result<Vec<(usize, Case)>, Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| Failure::refused(format!("{} cannot be read: {e}", file.display())))?;
+    let text = text.trim_start_matches('\u{feff}');
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let parse = |(n, line): (usize, &str)| {
-        serde_json::from_str(line)
-            .map(|case| (n + 1, case))
-            .map_err(|e| Failure::refused(format!("{}:{}: this is no case: {e}", file.display(), n + 1)))
+        serde_json::from_str(line).map(|case| (n + 1, case)).map_err(|e| {
+            // of the line within the line there is nothing to tell
+            let said = e.to_string();
+            let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
+            let column = if e.column() > 0 { format!(" (column {})", e.column()) } else { String::new() };
+            Failure::refused(format!("{}:{}: this is no case: {said}{column}", file.display(), n + 1))
+        })
     };
     let cases: Vec<_> = lines.take(limit.unwrap_or(usize::MAX)).map(parse).collect::<Result<_, _>>()?;
     if cases.is_empty() {
@@ -144,4 +149,39 @@ fn table(figures: &serde_json::Value, metric: Metric) -> String {
         text += &format!("{}:{}: {}\n", shown("file"), error["line"], shown("message"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_no_case_is_told_with_its_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("cases.jsonl");
+        let check = |text: &str, expected: &str| {
+            std::fs::write(&file, text).expect("written");
+            match read(&file, None) {
+                Ok(cases) => assert_eq!(format!("{} cases", cases.len()), expected, "{text}"),
+                Err(failure) => {
+                    let place = file.display().to_string();
+                    assert_eq!(failure.message.replace(&place, "FILE"), expected, "{text}");
+                }
+            }
+        };
+        check("\u{feff}{\"answer\": \"a\"}\r\n\r\n{\"answer\": \"b\"}\r\n", "2 cases");
+        check("", "FILE holds no cases");
+        check(
+            "{\"answer\": \"a\"}\n{\"answer\": \"b\"",
+            "FILE:2: this is no case: EOF while parsing an object (column 14)",
+        );
+        let wanted = "expected a JSON object with an `answer` and the dialogue's inputs";
+        check("[1]", &format!("FILE:1: this is no case: invalid type: sequence, {wanted}"));
+        check(
+            "{\"answer\": [\"a\"]}",
+            "FILE:1: this is no case: `answer` is a list; several right answers stand in `answers`",
+        );
+        check("{\"answer\": 3}", "FILE:1: this is no case: `answer` is no text");
+        check("{\"question\": \"why?\"}", "FILE:1: this is no case: missing field `answer`");
+    }
 }

@@ -122,8 +122,9 @@ pub struct Case {
 
 /// A case as its line has it.
 #[derive(Deserialize)]
+#[serde(expecting = "a JSON object with an `answer` and the dialogue's inputs")]
 struct CaseWritten {
-    answer: Option<String>,
+    answer: Option<Json>,
     #[serde(default)]
     answers: Vec<String>,
     kind: Option<String>,
@@ -135,7 +136,13 @@ impl TryFrom<CaseWritten> for Case {
     type Error = &'static str;
 
     fn try_from(written: CaseWritten) -> Result<Case, Self::Error> {
-        let answers: Vec<String> = written.answer.into_iter().chain(written.answers).collect();
+        let answer = match written.answer {
+            None => None,
+            Some(Json::String(text)) => Some(text),
+            Some(Json::Array(_)) => return Err("`answer` is a list; several right answers stand in `answers`"),
+            Some(_) => return Err("`answer` is no text"),
+        };
+        let answers: Vec<String> = answer.into_iter().chain(written.answers).collect();
         if answers.is_empty() {
             return Err("missing field `answer`");
         }
