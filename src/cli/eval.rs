@@ -8,6 +8,7 @@ use super::{
     session::{Session, block_on},
 };
 use crate::run::eval::{Case, Metric, Scored, summary};
+use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 
 /// What `eval` takes.
@@ -144,9 +145,15 @@ fn table(figures: &serde_json::Value, metric: Metric) -> String {
     text += &format!("{:24} {:>5}  {:>11}\n", "all", figures["n"], figure(&figures[name]));
     text += &format!("{:24} {:>5}  {:>11}\n", "unanswerable, refused", "", figure(&figures["refused_unanswerable"]));
     text += &format!("{:24} {:>5}  {:>11}\n", "answerable, answered", "", figure(&figures["answered_answerable"]));
+    // one mistake in a dialogue fails every case with the same words
+    let mut errors: IndexMap<&str, Vec<String>> = IndexMap::new();
     for error in figures["errors"].as_array().into_iter().flatten() {
-        let shown = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
-        text += &format!("{}:{}: {}\n", shown("file"), error["line"], shown("message"));
+        let place = format!("{}:{}", error["file"].as_str().unwrap_or_default(), error["line"]);
+        errors.entry(error["message"].as_str().unwrap_or_default()).or_default().push(place);
+    }
+    for (message, places) in errors {
+        let more = if places.len() > 1 { format!(" (and {} more)", places.len() - 1) } else { String::new() };
+        text += &format!("{}: {message}{more}\n", places[0]);
     }
     text
 }
@@ -154,6 +161,16 @@ fn table(figures: &serde_json::Value, metric: Metric) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_fails_in_the_same_words_is_told_once() {
+        let error =
+            |line: usize, message: &str| serde_json::json!({ "file": "a.jsonl", "line": line, "message": message });
+        let figures = serde_json::json!({ "n": 3, "kinds": {}, "errors": [error(1, "no video"), error(2, "no log"), error(3, "no video")] });
+        let told = table(&figures, Metric::ExactMatch);
+        let errors: Vec<&str> = told.lines().filter(|line| line.starts_with("a.jsonl")).collect();
+        assert_eq!(errors, ["a.jsonl:1: no video (and 1 more)", "a.jsonl:2: no log"]);
+    }
 
     #[test]
     fn a_line_that_is_no_case_is_told_with_its_place() {
