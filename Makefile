@@ -53,11 +53,12 @@ minilm:
 bench: ffmpeg ## benchmarks as ratios in one run, written to benches/RESULTS.md (needs the training environment for PyTorch)
 	bash benches/run.sh
 
-world: ffmpeg ## install what rendering days and training need (espeak-ng, an emoji font, Python packages)
+world: ffmpeg ## install what rendering days needs (espeak-ng, an emoji font; numpy and pillow into .venv)
 	@PYTHON="$(PYTHON)" bash training/tools.sh
-	$(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q -r training/requirements.txt
+	$(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q $$(grep -E '^(numpy|pillow)==' training/requirements.txt)
 
 starter: world ## train the starter cast again (hours on 2 cores; see training/README.md)
+	$(VENV)/bin/pip install -q -r training/requirements.txt
 	PYTHON=$(VENV)/bin/python bash training/starter.sh
 
 figures: world ## measure the starter cast on ten unseen days, rendered into target/days
