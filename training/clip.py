@@ -1,7 +1,7 @@
 """Trains starter-clip on pictures of the starter world. Run from anywhere:
 
   python training/clip.py cache [--chunks 15]      renders training pictures into training/work/clip/cache
-  python training/clip.py train [--minutes 70]     trains on what the cache holds, resumes, exports again and again
+  python training/clip.py train [--minutes 70 95]  trains on what the cache holds, resumes, exports again and again
                                 [--start FOLDER]   begins with the weights of an earlier checkpoint, whose words may differ
   python training/clip.py measure [--days 6]       renders days nobody has seen to MP4 and measures on their frames
 
@@ -662,7 +662,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("do", choices=["cache", "train", "measure"])
     parser.add_argument("--chunks", type=int, default=15)
-    parser.add_argument("--minutes", type=float, default=70, help="computing time of the training")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[70, 95], help="computing time of the training; the rate falls by the first of several, "
+                        "rises again and falls by the next (warm restarts, Loshchilov and Hutter 2017)")
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--start", help="folder of an earlier checkpoint to begin with")
     parser.add_argument("--export", default=EXPORT, help="folder of the checkpoint that is written")
@@ -671,6 +672,7 @@ if __name__ == "__main__":
     if args.do == "cache":
         cache(args.chunks)
     elif args.do == "train":
-        train(args.minutes, args.batch, args.start, args.export)
+        for minutes in args.minutes:
+            train(minutes, args.batch, args.start, args.export)
     else:
         measure(args.days, folder=args.export)

@@ -73,7 +73,7 @@ class Look:
 
     def told(self, text, seconds, segments=()):
         """A text with its times of the video (MM:SS) as times of the clock: where one lies in a segment, a minute that lies whole in it, so
-        that it is no other's. What is after the end stays after it, on the same day."""
+        that it is no other's. What is after the end stays outside the day."""
         if self.clock is None:
             return text
         passed, end = self.hours * 60 / seconds, self.clock + self.hours * 60
@@ -84,10 +84,12 @@ class Look:
                 if segment.start <= second < segment.end:
                     first, last = math.ceil(segment.start * passed), math.floor(segment.end * passed) - 1
                     return self.time(min(max(int(second * passed), first), last) / passed, seconds)
-            if second <= seconds or end >= 24 * 60 - 1:
+            if second <= seconds:
                 return self.time(second, seconds)
-            minutes = int(end + 1 + second % (24 * 60 - 1 - end))
-            return f"{minutes // 60:02}:{minutes % 60:02}"
+            # between the end and midnight, or the beginning where midnight is past
+            last = 24 * 60 - 1 if end < 24 * 60 - 2 else self.clock + 24 * 60 - 1
+            minutes = int(end + 1 + second % (last - end - 1))
+            return f"{minutes // 60 % 24:02}:{minutes % 60:02}"
 
         return re.sub(r"\b(\d\d):(\d\d)\b", clocked, text)
 

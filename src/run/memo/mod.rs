@@ -78,7 +78,7 @@ pub struct Stat {
     pub media: u64,
     /// How many runs made them.
     pub runs: u64,
-    /// What asking it all again would take.
+    /// What asking it all again would take: how long agents were being waited for.
     pub asked_ms: u64,
 }
 

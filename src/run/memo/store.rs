@@ -173,11 +173,18 @@ impl Store {
         if check != "ok" {
             return Err(damage(&self.folder, &check));
         }
-        let totals = "SELECT count(*), coalesce(sum(bytes), 0), coalesce(sum(elapsed_ms), 0), count(DISTINCT run) FROM exchanges";
-        let (exchanges, reply_bytes, asked_ms, runs) = self
+        let totals = "SELECT count(*), coalesce(sum(bytes), 0), count(DISTINCT run) FROM exchanges";
+        let (exchanges, reply_bytes, runs) = self
             .base
-            .query_row(totals, [], |row| Ok((count(row, 0)?, count(row, 1)?, count(row, 2)?, count(row, 3)?)))
+            .query_row(totals, [], |row| Ok((count(row, 0)?, count(row, 1)?, count(row, 2)?)))
             .map_err(wrong)?;
+        let mut asked =
+            self.base.prepare("SELECT made_ms - elapsed_ms, made_ms FROM exchanges ORDER BY 1").map_err(wrong)?;
+        let asked = asked
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+            .map_err(wrong)?;
+        let asked_ms = covered(asked);
         let media =
             self.base.query_row("SELECT count(DISTINCT digest) FROM media", [], |row| count(row, 0)).map_err(wrong)?;
         let mut kinds = self
@@ -262,6 +269,16 @@ fn put_file(folder: &Path, json: &str) -> Result<String, MemoError> {
         .and_then(|()| fs::rename(&part, &path))
         .map_err(|error| MemoError { message: format!("{} cannot be written: {error}", path.display()), hint: None })?;
     Ok(name)
+}
+
+/// How long at least one of the spans of time lasts, which are sorted by their beginnings: exchanges of one batch wait side by side.
+pub(super) fn covered(spans: Vec<(i64, i64)>) -> u64 {
+    let (mut sum, mut reached) = (0, i64::MIN);
+    for (begin, end) in spans {
+        sum += (end - begin.max(reached)).max(0) as u64;
+        reached = reached.max(end);
+    }
+    sum
 }
 
 fn being_written(path: &Path) -> bool {
