@@ -95,7 +95,10 @@ impl Resolver {
         match (source, origin) {
             (Source::Hub { repo, revision }, _) => {
                 let cached = CachedRepo::new(&self.hub.cache, repo);
-                cached.complete(revision).map(Checkpoint::Folder).ok_or_else(|| not_here(source, &cached))
+                cached
+                    .complete(revision)
+                    .map(Checkpoint::Folder)
+                    .ok_or_else(|| not_here(source, &cached, self.hub.offline))
             }
             (Source::Path(path), Origin::Embedded(folder)) if path.is_relative() => {
                 embedded::folder(&carried(folder, path)?, &self.cache).map(Checkpoint::Folder)
@@ -229,15 +232,17 @@ pub fn whole_folder(folder: &Path) -> Result<PathBuf, HubError> {
     }
 }
 
-fn not_here(source: &Source, cached: &CachedRepo) -> HubError {
+fn not_here(source: &Source, cached: &CachedRepo, offline: bool) -> HubError {
     let lacks = match &cached.folder().is_dir() {
         true => "is not whole in the hub's cache",
         false => "is not in the hub's cache",
     };
     HubError::new(
         format!("{source} {lacks} ({})", cached.folder().display()),
-        "unset HF_HUB_OFFLINE to fetch it; or copy that folder from a machine that has it; \
-         or put the checkpoint anywhere and name its folder as `path`",
+        format!(
+            "{}; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`",
+            if offline { "unset HF_HUB_OFFLINE to fetch it" } else { "the first run that needs it fetches it" },
+        ),
     )
 }
 
@@ -282,6 +287,17 @@ mod tests {
             "DIR holds weights in a pickle format, which can run code when it is opened (hint: convert them to \
              model.safetensors (in Python: save_pretrained(folder, safe_serialization=True)))",
         );
+    }
+
+    #[test]
+    fn what_is_only_looked_at_is_not_said_to_be_forbidden() {
+        let cache = tempfile::tempdir().expect("temp");
+        let hub =
+            HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: false };
+        let resolver = Resolver { cache: cache.path().into(), hub };
+        let source = Source::hub("org/name").expect("parsed");
+        let found = resolver.local(&source, &Origin::Folder(".".into())).expect_err("not there").line();
+        assert!(found.contains("(hint: the first run that needs it fetches it; or copy"), "{found}");
     }
 
     #[tokio::test]
