@@ -419,6 +419,26 @@ fn an_evaluation_with_a_case_that_fails_has_failed() {
 }
 
 #[test]
+fn cases_that_ask_what_the_dialogue_does_not_take_are_told() {
+    let cache = tempfile::tempdir().expect("temp");
+    let eval = |dialogue: &str, data: &str| {
+        check(
+            cache.path(),
+            &["eval", dialogue, "--data", &format!("examples/media/day1.{data}.jsonl"), "--limit", "1"],
+            0,
+        )
+        .1
+    };
+    let told = eval("place", "cases");
+    assert!(
+        told.contains("warning: the cases ask a `question`, which place does not take; its inputs: video, at"),
+        "{told}"
+    );
+    assert!(!eval("place", "places").contains("warning"));
+    assert!(!eval("log_qa", "cases").contains("warning"));
+}
+
+#[test]
 fn several_files_are_one_evaluation() {
     let cache = tempfile::tempdir().expect("temp");
     for (name, data) in [("place", "places"), ("held", "held")] {

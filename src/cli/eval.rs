@@ -83,6 +83,14 @@ impl Args {
     async fn cases(&self, cases: &[(&Path, usize, Case)], out: &Out) -> Result<Vec<Scored>, Failure> {
         // bars of single runs would only flicker
         let mut session = Session::open(&self.dialogue, &self.run, &Out { quiet: true, ..out.clone() })?;
+        let inputs = &session.plan.inputs;
+        if !inputs.contains_key("question") && cases.iter().all(|(_, _, case)| case.fields.contains_key("question")) {
+            out.note(format_args!(
+                "warning: the cases ask a `question`, which {} does not take; its inputs: {}",
+                session.plan.name,
+                inputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+            ));
+        }
         let bar = indicatif::ProgressBar::new(cases.len() as u64);
         if !out.bars() {
             bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
