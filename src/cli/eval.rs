@@ -124,18 +124,12 @@ impl Args {
 fn read(file: &Path, limit: Option<usize>) -> Result<Vec<(usize, Case)>, Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| Failure::refused(format!("{} cannot be read: {e}", file.display())))?;
-    let text = text.trim_start_matches('\u{feff}');
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let parse = |(n, line): (usize, &str)| {
-        serde_json::from_str(line).map(|case| (n + 1, case)).map_err(|e| {
-            // of the line within the line there is nothing to tell
-            let said = e.to_string();
-            let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
-            let column = if e.column() > 0 { format!(" (column {})", e.column()) } else { String::new() };
-            Failure::refused(format!("{}:{}: this is no case: {said}{column}", file.display(), n + 1))
-        })
+    let parse = |(line, case): (usize, Result<Case, String>)| {
+        case.map(|case| (line, case))
+            .map_err(|e| Failure::refused(format!("{}:{line}: this is no case: {e}", file.display())))
     };
-    let cases: Vec<_> = lines.take(limit.unwrap_or(usize::MAX)).map(parse).collect::<Result<_, _>>()?;
+    let cases: Vec<_> =
+        inputs::json_lines(&text).take(limit.unwrap_or(usize::MAX)).map(parse).collect::<Result<_, _>>()?;
     if cases.is_empty() {
         return Err(Failure::refused(format!("{} holds no cases", file.display())));
     }

@@ -8,6 +8,7 @@ use crate::{
     value_json,
 };
 use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use std::path::Path;
 
@@ -95,14 +96,26 @@ fn from_file(name: &str, file: &Path, ty: &Type) -> Result<Value, Failure> {
     let text = read(name, file)?;
     let wrong = |what: String| Failure::refused(format!("the input `{name}`: {}: {what}", file.display()));
     let json = if file.extension().is_some_and(|e| e == "jsonl") {
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let parse =
-            |(n, line): (usize, &str)| serde_json::from_str(line).map_err(|e| wrong(format!("line {}: {e}", n + 1)));
-        Json::Array(lines.map(parse).collect::<Result<_, _>>()?)
+        let parse = |(line, json): (usize, Result<Json, String>)| json.map_err(|e| wrong(format!("line {line}: {e}")));
+        Json::Array(json_lines(&text).map(parse).collect::<Result<_, _>>()?)
     } else {
         serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?
     };
     value_json::from_json_as(&json, ty).map_err(wrong)
+}
+
+/// The lines of a JSONL file that are not blank, with their numbers from 1: what each holds, or what is wrong with it.
+pub(crate) fn json_lines<T: DeserializeOwned>(text: &str) -> impl Iterator<Item = (usize, Result<T, String>)> {
+    let lines = text.trim_start_matches('\u{feff}').lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(n, line)| {
+        let held = serde_json::from_str(line).map_err(|e| {
+            // of the line within the line there is nothing to tell
+            let said = e.to_string();
+            let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
+            if e.column() > 0 { format!("{said} (column {})", e.column()) } else { said.to_owned() }
+        });
+        (n + 1, held)
+    })
 }
 
 /// Media that earlier cases named, by path: many cases ask about one video, and looking into it takes longer than many an

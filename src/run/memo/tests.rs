@@ -128,6 +128,14 @@ fn a_damaged_memo_is_a_clear_error() {
     check("the memo in FOLDER has version 99, expected 1");
 }
 
+#[tokio::test]
+async fn the_time_of_an_exchange_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let memo = Memo::open(folder.path()).expect("a memo");
+    memo.put(entry(&say("x", Some(0.0)), "x", &["v"])).await.expect("the thread lives").expect("it is kept");
+    assert_eq!(memo.stat().expect("sound").asked_ms, 5);
+}
+
 #[test]
 fn time_that_exchanges_waited_side_by_side_counts_once() {
     let check = |spans: &[(i64, i64)], expected: u64| assert_eq!(store::covered(spans.to_vec()), expected, "{spans:?}");
