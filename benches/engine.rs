@@ -6,9 +6,10 @@ mod common;
 
 use async_trait::async_trait;
 use elenchus::{
-    agent::{Agent, AgentError, Asking, Card},
+    agent::{Agent, Asking, Card},
     dialogue::{Resource, Shelf},
-    exchange::{Finish, Kind, Reply, Request},
+    error::Fault,
+    exchange::{Finish, Kind, Reply, Request, SayReply},
     plan::{Plan, compile_text},
     run::{Agents, Conduct, Memo, Recorder, run},
     value::Value,
@@ -27,8 +28,8 @@ impl Agent for Noop {
     fn card(&self) -> &Card {
         &self.0
     }
-    async fn ask(&self, _: Request, _: Asking) -> Result<Reply, AgentError> {
-        Ok(Reply::Say { text: "done".into(), tokens: Vec::new(), finish: Finish::Stop })
+    async fn ask(&self, _: Request, _: Asking) -> Result<Reply, Fault> {
+        Ok(Reply::Say(SayReply { text: "done".into(), tokens: Vec::new(), finish: Finish::Stop }))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use crate::{
     agent::{
-        Agent, AgentError, Asking, budget, remote,
+        Agent, Asking, budget, remote,
         roster::{self, Options},
     },
-    exchange::{Decoding, Item, Message, Reply, Request},
+    error::Fault,
+    exchange::{Decoding, HearRequest, Item, Message, RankRequest, Reply, Request, SayReply, SayRequest},
     hub::Folders,
     infer::device,
     media::{self, Access},
@@ -174,7 +175,14 @@ impl Scratch {
         fs::write(&self.sound, remote::wav(&samples)).map_err(|error| format!("{path}: {error}"))?;
         let audio = media::open(&path, &Access::default()).await.map_err(|error| error.message)?;
         let decoding = Decoding { temperature: Some(0.0), max_tokens: Some(16), ..Decoding::default() };
-        Ok(Request::Hear { audio, start: None, end: None, language: Some("en".into()), timestamps: true, decoding })
+        Ok(Request::Hear(HearRequest {
+            audio,
+            start: None,
+            end: None,
+            language: Some("en".into()),
+            timestamps: true,
+            decoding,
+        }))
     }
 }
 
@@ -190,7 +198,7 @@ async fn starter(name: &str, options: &Options, scratch: &Scratch) -> Check {
     let hint = "the program carries the starter cast: reinstall it, or see whether the cache can be written";
     let agent = match roster::load_one(name, options).await {
         Ok(agent) => agent,
-        Err(unready) => return Check::bad(name, Status::Fail, unready.error.to_string(), hint),
+        Err(unready) => return Check::bad(name, Status::Fail, unready.message, hint),
     };
     match try_out(&agent, scratch).await {
         Ok(said) => Check::ok(name, said),
@@ -206,16 +214,16 @@ async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, St
     let request = if kinds.contains(&crate::exchange::Kind::Rank) {
         let among = vec!["kitchen".to_owned(), "garden".to_owned()];
         let texts = among.iter().map(|label| format!("a photo of a {label}")).collect();
-        Request::Rank { what: scratch.picture()?, among, texts }
+        Request::Rank(RankRequest { what: scratch.picture()?, among, texts })
     } else if kinds.contains(&crate::exchange::Kind::Hear) {
         scratch.sound().await?
     } else {
         let decoding = Decoding { temperature: Some(0.0), max_tokens: Some(8), ..Decoding::default() };
         let messages = vec![Message::new("user", "I wear a camera. What might I be doing in a kitchen?")];
-        Request::Say { messages, raw: false, decoding, choices: Vec::new() }
+        Request::Say(SayRequest { messages, raw: false, decoding, choices: Vec::new() })
     };
     let started = std::time::Instant::now();
-    let reply = agent.ask(request, Asking::default()).await.map_err(|error: AgentError| error.to_string())?;
+    let reply = agent.ask(request, Asking::default()).await.map_err(|error: Fault| error.to_string())?;
     sound_reply(&reply).map(|what| format!("{what} in {} ms", started.elapsed().as_millis()))
 }
 
@@ -230,8 +238,8 @@ fn sound_reply(reply: &Reply) -> Result<&'static str, String> {
                 false => Err("its scores are no numbers, or its probabilities do not add up to one".to_owned()),
             }
         }
-        Reply::Say { text, .. } if text.trim().is_empty() => Err("it says nothing".to_owned()),
-        Reply::Say { .. } => Ok("loads and speaks"),
+        Reply::Say(SayReply { text, .. }) if text.trim().is_empty() => Err("it says nothing".to_owned()),
+        Reply::Say(_) => Ok("loads and speaks"),
         Reply::Hear(_) => Ok("loads and hears"),
         Reply::Embed(_) | Reply::Frames(_) => Err("it answers another question".to_owned()),
     }
@@ -257,7 +265,7 @@ mod tests {
         check(ranked(0.75), true);
         check(ranked(f32::NAN), false);
         check(ranked(0.1), false);
-        check(Reply::Say { text: " ".into(), tokens: Vec::new(), finish: Finish::Stop }, false);
+        check(Reply::Say(SayReply { text: " ".into(), tokens: Vec::new(), finish: Finish::Stop }), false);
     }
 
     #[test]

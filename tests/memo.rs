@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use elenchus::{
-    agent::{Agent, AgentError, Asking, Card},
+    agent::{Agent, Asking, Card},
     dialogue::{Resource, Shelf},
-    exchange::{Finish, Kind, Reply, Request},
+    error::Fault,
+    exchange::{Finish, Kind, Reply, Request, SayReply},
     plan::{Plan, compile_text},
     run::{Agents, Conduct, Memo, Outcome, Recorder, Transcript, run},
     value::Value,
@@ -36,13 +37,13 @@ impl Agent for Patient {
     fn card(&self) -> &Card {
         &self.card
     }
-    async fn ask(&self, _: Request, _: Asking) -> Result<Reply, AgentError> {
+    async fn ask(&self, _: Request, _: Asking) -> Result<Reply, Fault> {
         if self.asked.fetch_add(1, Ordering::SeqCst) >= self.most {
             let mut out = std::io::stdout();
             writeln!(out, "\nstuck").and_then(|()| out.flush()).expect("stdout");
             std::future::pending::<()>().await;
         }
-        Ok(Reply::Say { text: "yes".into(), tokens: Vec::new(), finish: Finish::Stop })
+        Ok(Reply::Say(SayReply { text: "yes".into(), tokens: Vec::new(), finish: Finish::Stop }))
     }
 }
 

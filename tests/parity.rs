@@ -6,10 +6,11 @@
 use candle_core::{DType, Device};
 use elenchus::{
     agent::{
-        Agent, AgentError, Asking,
+        Agent, Asking,
         local::{LocalAgent, LocalSpec},
     },
-    exchange::{Decoding, Heard, Item, Kind, Message, Reply, Request},
+    error::{Fault, FaultKind},
+    exchange::{Decoding, EmbedRequest, Item, Kind, Message, Reply, Request, SayReply, SayRequest, Speech},
     infer::{
         chat::Chat,
         checkpoint::Checkpoint,
@@ -43,7 +44,7 @@ fn model(path: PathBuf) -> Box<dyn Model> {
 }
 
 /// Asks all of `work` in one call.
-fn together(model: &mut dyn Model, work: Vec<Work>) -> Vec<Result<Reply, AgentError>> {
+fn together(model: &mut dyn Model, work: Vec<Work>) -> Vec<Result<Reply, Fault>> {
     let (jobs, answers): (Vec<_>, Vec<_>) = work.into_iter().map(|work| Job::new(work, 7, None)).unzip();
     model.answer(jobs);
     answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect()
@@ -150,7 +151,7 @@ fn language_models_equal_transformers() {
             assert_eq!(words.encode(prompt, true).unwrap(), ids(&case["ids"]), "{name}: ids of {prompt:?}");
             let logits = speaker.logits(&ids(&case["ids"])).unwrap();
             close(logits.last().unwrap(), &numbers(&case["logits"]), &format!("{name}: logits of {prompt:?}"));
-            let Reply::Say { text, tokens, .. } = one(&mut *model, say(prompt, true, 24, &[])) else {
+            let Reply::Say(SayReply { text, tokens, .. }) = one(&mut *model, say(prompt, true, 24, &[])) else {
                 panic!("a reply")
             };
             assert_eq!(tokens, ids(&case["tokens"]), "{name}: greedy tokens of {prompt:?}");
@@ -158,7 +159,7 @@ fn language_models_equal_transformers() {
         }
         let batch = cases.iter().map(|case| say(case["prompt"].as_str().unwrap(), true, 24, &[])).collect();
         for (reply, case) in together(&mut *model, batch).into_iter().zip(cases) {
-            let Reply::Say { tokens, .. } = reply.unwrap() else { panic!("a reply") };
+            let Reply::Say(SayReply { tokens, .. }) = reply.unwrap() else { panic!("a reply") };
             assert_eq!(tokens, ids(&case["tokens"]), "{name}: greedy tokens in a batch");
         }
         let chat = Chat::open(&checkpoint).unwrap();
@@ -190,7 +191,9 @@ fn choices_are_weighed_by_their_probability() {
     let best = choices.into_iter().max_by(|a, b| weigh(a).total_cmp(&weigh(b))).unwrap();
     let mut model = model(folder("lm-untied"));
     for _ in 0..2 {
-        let Reply::Say { text, .. } = one(&mut *model, say(prompt, true, 5, &choices)) else { panic!("a reply") };
+        let Reply::Say(SayReply { text, .. }) = one(&mut *model, say(prompt, true, 5, &choices)) else {
+            panic!("a reply")
+        };
         assert_eq!(text, best);
     }
 }
@@ -245,7 +248,7 @@ fn whisper_equals_transformers() {
             let work = Work::Hear { sound: sound(which), language, timestamps, decoding };
             let Reply::Hear(ours) = one(&mut *model, work) else { panic!("{what}") };
             let theirs = case["segments"].as_array().unwrap().iter().filter(|s| s["text"] != "");
-            let shown = |h: &Heard| format!("{:.2}-{:.2} {}", h.start.seconds(), h.end.seconds(), h.text);
+            let shown = |h: &Speech| format!("{:.2}-{:.2} {}", h.start.seconds(), h.end.seconds(), h.text);
             let ours: Vec<String> = ours.iter().map(shown).collect();
             let theirs: Vec<String> = theirs
                 .map(|s| {
@@ -302,7 +305,7 @@ fn minilm() -> Option<PathBuf> {
     named.into_iter().chain([fetched]).find(|path| path.join("config.json").is_file())
 }
 
-async fn agent(name: &str) -> Result<LocalAgent, AgentError> {
+async fn agent(name: &str) -> Result<LocalAgent, Fault> {
     let spec =
         LocalSpec { name: name.to_owned(), path: folder(name), device: Some("cpu".to_owned()), ..LocalSpec::default() };
     LocalAgent::load(spec, Arc::new(Store::new(Default::default()))).await
@@ -319,34 +322,36 @@ async fn a_local_agent_answers_many_at_once_as_it_answers_one() {
     assert_eq!(eye.card().kinds, [Kind::Rank, Kind::Embed]);
     assert!(eye.card().identity.starts_with("local clip "), "{}", eye.card().identity);
     let names = ["wide", "tall", "tiny", "odd"];
-    let ask = |name: &str| eye.ask(Request::Embed { what: shown(name) }, Asking::default());
+    let ask = |name: &str| eye.ask(Request::Embed(EmbedRequest { what: shown(name) }), Asking::default());
     let together = futures_util::future::join_all(names.iter().cycle().take(24).map(|name| ask(name))).await;
     for (reply, name) in together.into_iter().zip(names.iter().cycle()) {
         assert_eq!(reply.unwrap(), ask(name).await.unwrap());
     }
     let refused = eye.ask(
-        Request::Say { messages: vec![], raw: true, decoding: Decoding::default(), choices: vec![] },
+        Request::Say(SayRequest { messages: vec![], raw: true, decoding: Decoding::default(), choices: vec![] }),
         Asking::default(),
     );
     assert_eq!(refused.await.unwrap_err().to_string(), "clip-gelu is asked to say, but answers only rank, embed");
     let missing = Item::Image(ImageFile { path: "no/such.png".to_owned(), digest: "x".to_owned() });
-    let missing = eye.ask(Request::Embed { what: missing }, Asking::default()).await;
-    assert!(matches!(missing, Err(AgentError::Media(_))), "{missing:?}");
+    let missing = eye.ask(Request::Embed(EmbedRequest { what: missing }), Asking::default()).await;
+    assert!(matches!(&missing, Err(fault) if fault.kind == FaultKind::Media), "{missing:?}");
 }
 
 #[tokio::test]
 async fn a_local_agent_streams_what_it_says() {
     let mind = agent("lm-tied").await.unwrap();
     let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
-    let request = || Request::Say {
-        messages: vec![Message::new("user", "Hello")],
-        raw: true,
-        decoding: Decoding { max_tokens: Some(20), temperature: Some(0.8), ..Decoding::default() },
-        choices: vec![],
+    let request = || {
+        Request::Say(SayRequest {
+            messages: vec![Message::new("user", "Hello")],
+            raw: true,
+            decoding: Decoding { max_tokens: Some(20), temperature: Some(0.8), ..Decoding::default() },
+            choices: vec![],
+        })
     };
     let asking = || Asking { seed: 3, ..Asking::default() };
     let reply = mind.ask(request(), Asking { stream: Some(stream), ..asking() }).await.unwrap();
-    let Reply::Say { text, .. } = &reply else { panic!("{reply:?}") };
+    let Reply::Say(SayReply { text, .. }) = &reply else { panic!("{reply:?}") };
     let mut streamed = String::new();
     while let Ok(piece) = pieces.try_recv() {
         streamed += &piece;

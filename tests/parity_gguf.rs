@@ -14,8 +14,8 @@ use candle_core::{
     },
 };
 use elenchus::{
-    agent::AgentError,
-    exchange::{Decoding, Message, Reply},
+    error::FaultKind,
+    exchange::{Decoding, Message, Reply, SayReply},
     infer::{
         chat::Chat,
         checkpoint::Checkpoint,
@@ -63,7 +63,7 @@ fn together(model: &mut dyn Model, prompts: &[&str]) -> Vec<(Vec<u32>, String)> 
     let (jobs, answers): (Vec<_>, Vec<_>) = prompts.iter().map(|prompt| Job::new(say(prompt), 7, None)).unzip();
     model.answer(jobs);
     let said = |reply| match reply {
-        Reply::Say { tokens, text, .. } => (tokens, text),
+        Reply::Say(SayReply { tokens, text, .. }) => (tokens, text),
         other => panic!("{other:?}"),
     };
     answers.into_iter().map(|answer| said(answer.blocking_recv().unwrap().unwrap())).collect()
@@ -270,7 +270,7 @@ fn refused(path: &Path) -> String {
         (family.load)(&checkpoint, &loading()).map(drop)
     });
     let error = tried.unwrap_err();
-    assert!(matches!(error, AgentError::Model(_)), "{error:?}");
+    assert!(error.kind == FaultKind::Model, "{error:?}");
     error.to_string().replace(path.parent().unwrap().to_str().unwrap(), "DIR")
 }
 

@@ -6,8 +6,8 @@ mod runner;
 use elenchus::{
     dialogue::{self, Resource, ScriptedReplies, Shelf},
     plan::{self, CompileOptions},
+    value::json as value_json,
     value::{Media, Time, Value},
-    value_json,
 };
 use indexmap::IndexMap;
 use runner::Runner;

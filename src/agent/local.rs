@@ -1,8 +1,9 @@
 //! A local model as an agent: a handle to the thread that owns it, and the media that its requests name.
 
-use super::{Agent, AgentError, Asking, Card};
+use super::{Agent, Asking, Card};
 use crate::{
-    exchange::{Decoding, Item, Reply, Request},
+    error::{Fault, FaultKind},
+    exchange::{Decoding, EmbedRequest, HearRequest, Item, RankRequest, Reply, Request, SayRequest},
     hub::digest::Stamp,
     infer::{
         checkpoint::Checkpoint,
@@ -63,22 +64,22 @@ struct Prepared {
 impl LocalAgent {
     /// Reads and checks what can be without loading: the folder, its configuration, the headers of its weights, the family,
     /// the device and the number format.
-    pub async fn prepare(spec: LocalSpec, store: Arc<Store>) -> Result<LocalAgent, AgentError> {
+    pub async fn prepare(spec: LocalSpec, store: Arc<Store>) -> Result<LocalAgent, Fault> {
         let preparing = tokio::task::spawn_blocking(move || Prepared::new(spec));
         let (prepared, card) =
-            preparing.await.map_err(|e| AgentError::Model(format!("preparing a model stopped: {e}")))??;
+            preparing.await.map_err(|e| Fault::model(format!("preparing a model stopped: {e}")))??;
         Ok(LocalAgent { card, prepared: Arc::new(prepared), worker: OnceCell::new(), store })
     }
 
     /// Prepares the model and loads it.
-    pub async fn load(spec: LocalSpec, store: Arc<Store>) -> Result<LocalAgent, AgentError> {
+    pub async fn load(spec: LocalSpec, store: Arc<Store>) -> Result<LocalAgent, Fault> {
         let agent = LocalAgent::prepare(spec, store).await?;
         agent.worker().await?;
         Ok(agent)
     }
 
     /// The model's thread; loads the model on it if nobody did yet, and waits until it is ready.
-    async fn worker(&self) -> Result<&Worker, AgentError> {
+    async fn worker(&self) -> Result<&Worker, Fault> {
         let start = || async {
             let prepared = self.prepared.clone();
             let (name, limits) = (prepared.spec.name.clone(), prepared.spec.limits);
@@ -88,22 +89,22 @@ impl LocalAgent {
     }
 
     /// The work that a request is, with its media at hand or within reach.
-    async fn resolve(&self, request: Request) -> Result<(Work, Option<Listening>), AgentError> {
+    async fn resolve(&self, request: Request) -> Result<(Work, Option<Listening>), Fault> {
         Ok(match request {
-            Request::Rank { what, among, texts } => {
+            Request::Rank(RankRequest { what, among, texts }) => {
                 if texts.is_empty() || texts.len() != among.len() {
-                    return Err(AgentError::Final(
-                        "there is nothing to rank: the list of candidates is empty".to_owned(),
-                    ));
+                    return Err(Fault::failed("there is nothing to rank: the list of candidates is empty".to_owned()));
                 }
                 (Work::Rank { what: self.input(what).await?, among, texts }, None)
             }
-            Request::Embed { what } => (Work::Embed { what: self.input(what).await? }, None),
-            Request::Say { messages, .. } if messages.iter().any(|message| !message.images.is_empty()) => {
-                return Err(AgentError::Final(format!("{} reads text only; it cannot look at images", self.card.name)));
+            Request::Embed(EmbedRequest { what }) => (Work::Embed { what: self.input(what).await? }, None),
+            Request::Say(SayRequest { messages, .. }) if messages.iter().any(|message| !message.images.is_empty()) => {
+                return Err(Fault::failed(format!("{} reads text only; it cannot look at images", self.card.name)));
             }
-            Request::Say { messages, raw, decoding, choices } => (Work::Say { messages, raw, decoding, choices }, None),
-            Request::Hear { audio, start, end, language, timestamps, decoding } => {
+            Request::Say(SayRequest { messages, raw, decoding, choices }) => {
+                (Work::Say { messages, raw, decoding, choices }, None)
+            }
+            Request::Hear(HearRequest { audio, start, end, language, timestamps, decoding }) => {
                 let (start, end) = (start.unwrap_or(audio.start), end.unwrap_or(audio.end));
                 let (sound, pulls) = Sound::new(start, end);
                 (
@@ -111,16 +112,16 @@ impl LocalAgent {
                     Some(Listening { media: audio, start, end, pulls }),
                 )
             }
-            Request::Frames { .. } => return Err(AgentError::Final("a model does not sample videos".to_owned())),
+            Request::Frames(_) => return Err(Fault::failed("a model does not sample videos".to_owned())),
         })
     }
 
-    async fn input(&self, item: Item) -> Result<Input, AgentError> {
+    async fn input(&self, item: Item) -> Result<Input, Fault> {
         Ok(match item {
             Item::Text(text) => Input::Text(text),
             Item::Image(file) => Input::Image(self.store.image(&file).await?),
             Item::Frame(moment) => Input::Image(self.store.frame(&moment).await?),
-            Item::Sound(_) => return Err(AgentError::Final("this model does not take sound".to_owned())),
+            Item::Sound(_) => return Err(Fault::failed("this model does not take sound".to_owned())),
         })
     }
 }
@@ -140,7 +141,7 @@ impl Listening {
             let at = |sample: usize| Time::from_seconds(self.start.seconds() + sample as f64 / f64::from(pull.rate_hz));
             let (from, to) = (at(pull.from), at(pull.to).min(self.end));
             let samples = if from < to {
-                store.samples(&self.media, from, to, pull.rate_hz).await.map_err(AgentError::from)
+                store.samples(&self.media, from, to, pull.rate_hz).await.map_err(Fault::from)
             } else {
                 Ok(Vec::new())
             };
@@ -149,18 +150,17 @@ impl Listening {
     }
 }
 
-/// An error with its agent's name. `try --model PATH` names the agent by its path, which most errors begin with already.
-fn named(spec: &LocalSpec, error: AgentError) -> AgentError {
-    let by_path = spec.path.to_str() == Some(&spec.name);
-    match error.to_string() {
-        said if by_path && said.starts_with(&spec.name) => AgentError::Model(said),
-        said => AgentError::Model(format!("{}: {said}", spec.name)),
-    }
+/// A model's fault, with its agent's name. `try --model PATH` names the agent by its path, which most messages begin with
+/// already.
+fn named(spec: &LocalSpec, fault: Fault) -> Fault {
+    let by_path = spec.path.to_str() == Some(&spec.name) && fault.message.starts_with(&spec.name);
+    let fault = Fault { kind: FaultKind::Model, ..fault };
+    if by_path { fault } else { fault.of(&spec.name) }
 }
 
 impl Prepared {
-    fn new(spec: LocalSpec) -> Result<(Prepared, Card), AgentError> {
-        let named = |error: AgentError| named(&spec, error);
+    fn new(spec: LocalSpec) -> Result<(Prepared, Card), Fault> {
+        let named = |error: Fault| named(&spec, error);
         let checkpoint = Checkpoint::open(&spec.path).map_err(named)?;
         let family = models::family(spec.family.as_deref(), &checkpoint.config).map_err(named)?;
         let device = device::open(spec.device.as_deref().unwrap_or("auto")).map_err(named)?;
@@ -169,7 +169,7 @@ impl Prepared {
         let class = device::class(&device);
         let (decode, context_tokens) = (spec.decode.clone(), spec.context_tokens);
         let loading = Loading { device, dtype, decode, context_tokens };
-        let decode = serde_json::to_string(&spec.decode).map_err(|e| AgentError::Model(e.to_string()))?;
+        let decode = serde_json::to_string(&spec.decode).map_err(|e| Fault::model(e.to_string()))?;
         let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
         let stamps = checkpoint.stamps();
         let digest = checkpoint.digest().map_err(named)?;
@@ -179,16 +179,16 @@ impl Prepared {
     }
 
     /// Loads the weights; blocks.
-    fn load(&self) -> Result<Box<dyn Model>, AgentError> {
+    fn load(&self) -> Result<Box<dyn Model>, Fault> {
         let Prepared { spec, family, loading, .. } = self;
         let begun = Instant::now();
-        let named = |error: AgentError| named(spec, error);
+        let named = |error: Fault| named(spec, error);
         let model = (family.load)(&self.checkpoint, loading).map_err(named)?;
         // The identity speaks of the files as they were: replies of others must not be kept under it.
         let unchanged = self.checkpoint.stamps() == self.stamps;
         if !unchanged && self.checkpoint.digest().map_err(named)? != self.digest {
             let changed = format!("{} was changed while the run was under way", self.checkpoint.folder.display());
-            return Err(named(AgentError::Model(changed)));
+            return Err(named(Fault::model(changed)));
         }
         let (device, dtype) = (device::class(&loading.device), loading.dtype.as_str());
         tracing::info!(agent = spec.name, family = family.name, dtype, device, took = ?begun.elapsed(), "loaded");
@@ -202,15 +202,15 @@ impl Agent for LocalAgent {
         &self.card
     }
 
-    async fn ready(&self) -> Result<(), AgentError> {
+    async fn ready(&self) -> Result<(), Fault> {
         self.worker().await.map(|_| ())
     }
 
-    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, AgentError> {
+    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
         let kind = request.kind();
         if !self.card.kinds.contains(&kind) {
             let answers: Vec<&str> = self.card.kinds.iter().map(|kind| kind.word()).collect();
-            return Err(AgentError::Final(format!(
+            return Err(Fault::failed(format!(
                 "{} is asked to {}, but answers only {}",
                 self.card.name,
                 kind.word(),

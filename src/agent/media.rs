@@ -1,9 +1,10 @@
 //! The media agent: every run has it; it samples videos into moments.
 
-use super::{Agent, AgentError, Asking, Card};
+use super::{Agent, Asking, Card};
 use crate::{
-    exchange::{Kind, Reply, Request},
-    media::{MediaError, Store},
+    error::Fault,
+    exchange::{FramesRequest, Kind, Reply, Request},
+    media::Store,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -37,18 +38,14 @@ impl Agent for MediaAgent {
         &self.card
     }
 
-    async fn ask(&self, request: Request, _asking: Asking) -> Result<Reply, AgentError> {
+    async fn ask(&self, request: Request, _asking: Asking) -> Result<Reply, Fault> {
         match request {
-            Request::Frames { video, sampling } => Ok(Reply::Frames(self.store.sample(&video, &sampling).await?)),
+            Request::Frames(FramesRequest { video, sampling }) => {
+                Ok(Reply::Frames(self.store.sample(&video, &sampling).await?))
+            }
             other => {
-                Err(AgentError::Final(format!("the media agent samples videos; it cannot answer `{:?}`", other.kind())))
+                Err(Fault::failed(format!("the media agent samples videos; it cannot answer `{:?}`", other.kind())))
             }
         }
-    }
-}
-
-impl From<MediaError> for AgentError {
-    fn from(error: MediaError) -> AgentError {
-        AgentError::Media(error.message)
     }
 }

@@ -10,9 +10,9 @@ pub mod roster;
 pub mod script;
 pub mod spec;
 
+use crate::error::Fault;
 use crate::exchange::{Kind, Reply, Request};
 use async_trait::async_trait;
-use std::time::Duration;
 
 /// What is known of an agent before it is asked anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,38 +37,13 @@ pub struct Asking {
     pub stream: Option<tokio::sync::mpsc::UnboundedSender<String>>,
 }
 
-/// Why an agent did not answer.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum AgentError {
-    /// Trying again may help (rate limit, connection, worker restarted).
-    #[error("{message}")]
-    Passing {
-        /// What happened.
-        message: String,
-        /// The server's own wish.
-        retry_after: Option<Duration>,
-    },
-    /// Trying again will not help.
-    #[error("{0}")]
-    Final(String),
-    /// The medium cannot be read (exit code 3).
-    #[error("{0}")]
-    Media(String),
-    /// Weights are missing or cannot be loaded (exit code 4).
-    #[error("{0}")]
-    Model(String),
-    /// Nobody waits for the reply any more.
-    #[error("cancelled")]
-    Cancelled,
-}
-
 /// Tries after the first, where neither step nor agent file says.
 pub const RETRIES: u32 = 2;
 
 /// Someone who answers requests.
 ///
 /// Contract: `ask` answers with the [`Reply`] variant of the request's kind, or an error; it never panics and never
-/// blocks the async runtime. A kind that is not on the card is refused with [`AgentError::Final`]. Dropping the returned
+/// blocks the async runtime. A kind that is not on the card is refused with a fault. Dropping the returned
 /// future cancels the request: work not begun is skipped, generation stops between tokens. The same request and seed to
 /// the same identity gives the same reply, also when it was batched with others.
 #[async_trait]
@@ -83,9 +58,9 @@ pub trait Agent: Send + Sync {
     /// Does what must be done once before the first request, such as loading weights. The driver calls it when the first
     /// exchange is due that the memo does not have, and counts the time on no exchange; a failure ends the run. An agent that
     /// is asked without it gets ready by itself.
-    async fn ready(&self) -> Result<(), AgentError> {
+    async fn ready(&self) -> Result<(), Fault> {
         Ok(())
     }
     /// One request in, one reply out.
-    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, AgentError>;
+    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault>;
 }

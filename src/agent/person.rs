@@ -1,8 +1,9 @@
 //! A person as an agent: the question goes to the terminal, a line comes back.
 
-use super::{Agent, AgentError, Asking, Card};
+use super::{Agent, Asking, Card};
 use crate::{
-    exchange::{Finish, Item, Kind, Message, Reply, Request},
+    error::Fault,
+    exchange::{Finish, Item, Kind, Message, RankRequest, Reply, Request, SayReply, SayRequest},
     value::Scored,
 };
 use async_trait::async_trait;
@@ -37,7 +38,7 @@ impl PersonAgent {
     }
 
     /// Asks until one of the choices is made; any line will do when there are none.
-    async fn answer(&self, question: String, choices: &[String]) -> Result<String, AgentError> {
+    async fn answer(&self, question: String, choices: &[String]) -> Result<String, Fault> {
         let _turn = self.turn.lock().await;
         let greeting = self.greeting.as_ref().map(|greeting| format!("{}\n", greeting.trim_end()));
         let mut question = greeting.unwrap_or_default() + &question + &numbered(choices);
@@ -52,20 +53,20 @@ impl PersonAgent {
             }
             question = format!("`{line}` is none of the choices; type one of them, or its number.\n");
         }
-        Err(AgentError::Final(format!("{} made no choice in {MOST_TRIES} tries", self.card.name)))
+        Err(Fault::failed(format!("{} made no choice in {MOST_TRIES} tries", self.card.name)))
     }
 
     /// Waits for a line on a thread of its own: a thread of the runtime would keep the process from ending on Ctrl-C.
-    async fn line(&self, question: String) -> Result<String, AgentError> {
+    async fn line(&self, question: String) -> Result<String, Fault> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let prompt = self.prompt.clone();
         let thread = std::thread::Builder::new().name("person".to_owned());
         thread
             .spawn(move || drop(answer.send(prompt.line(&question))))
-            .map_err(|error| AgentError::Final(format!("nobody can be asked: {error}")))?;
+            .map_err(|error| Fault::failed(format!("nobody can be asked: {error}")))?;
         match answered.await {
-            Ok(line) => line.map_err(|why| AgentError::Final(format!("{} cannot be asked: {why}", self.card.name))),
-            Err(_) => Err(AgentError::Cancelled),
+            Ok(line) => line.map_err(|why| Fault::failed(format!("{} cannot be asked: {why}", self.card.name))),
+            Err(_) => Err(Fault::cancelled()),
         }
     }
 }
@@ -76,13 +77,13 @@ impl Agent for PersonAgent {
         &self.card
     }
 
-    async fn ask(&self, request: Request, _: Asking) -> Result<Reply, AgentError> {
+    async fn ask(&self, request: Request, _: Asking) -> Result<Reply, Fault> {
         match request {
-            Request::Say { messages, choices, .. } => {
+            Request::Say(SayRequest { messages, choices, .. }) => {
                 let text = self.answer(shown(&messages), &choices).await?;
                 Ok(said(&text))
             }
-            Request::Rank { what, among, .. } => {
+            Request::Rank(RankRequest { what, among, .. }) => {
                 let winner = self.answer(format!("Which of these is it?\n{}", look_at(&what)), &among).await?;
                 let one = |text: &String| {
                     let score = if *text == winner { 1.0 } else { 0.0 };
@@ -90,13 +91,13 @@ impl Agent for PersonAgent {
                 };
                 Ok(Reply::Rank(among.iter().map(one).collect()))
             }
-            _ => Err(AgentError::Final(format!("{} is a person, and answers `say` and `rank` only", self.card.name))),
+            _ => Err(Fault::failed(format!("{} is a person, and answers `say` and `rank` only", self.card.name))),
         }
     }
 }
 
 fn said(text: &str) -> Reply {
-    Reply::Say { text: text.to_owned(), tokens: Vec::new(), finish: Finish::Stop }
+    Reply::Say(SayReply { text: text.to_owned(), tokens: Vec::new(), finish: Finish::Stop })
 }
 
 /// The chat as a person reads it.
@@ -152,7 +153,7 @@ mod tests {
         let agent = PersonAgent::new("judge", Some("A question for you:".to_owned()), prompt.clone());
         let choices = choices.iter().map(|choice| (*choice).to_owned()).collect();
         let messages = vec![Message::new("user", "Was it good?")];
-        let request = Request::Say { messages, raw: false, decoding: Decoding::default(), choices };
+        let request = Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices });
         let reply = agent.ask(request, Asking::default()).await.map_err(|error| error.to_string());
         assert_eq!(reply, expected.map(said).map_err(str::to_owned));
         prompt.0.lock().expect("lock").1.clone()
@@ -179,7 +180,8 @@ mod tests {
         let prompt = Arc::new(Typed(std::sync::Mutex::new((vec!["2"], String::new()))));
         let agent = PersonAgent::new("judge", None, prompt);
         let among = vec!["cat".to_owned(), "dog".to_owned()];
-        let request = Request::Rank { what: Item::Text("It barks.".into()), among: among.clone(), texts: among };
+        let request =
+            Request::Rank(RankRequest { what: Item::Text("It barks.".into()), among: among.clone(), texts: among });
         let reply = agent.ask(request, Asking::default()).await.expect("a reply");
         insta::assert_json_snapshot!(reply, @r#"
         {

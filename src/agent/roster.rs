@@ -1,7 +1,7 @@
 //! Who answers in a run: every agent of a plan, found and checked before the first exchange.
 
 use super::{
-    Agent, AgentError,
+    Agent,
     budget::{self, Need},
     local::{LocalAgent, LocalSpec},
     media::MediaAgent,
@@ -11,6 +11,7 @@ use super::{
     spec::{self, Spec, Wish},
 };
 use crate::{
+    error::Fault,
     exchange::Kind,
     hub::{Checkpoint, Hub, download::Progress, folders::process_vars},
     infer::worker::Limits,
@@ -38,37 +39,9 @@ pub struct Options {
     pub on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
-/// An agent that is not ready, and why.
-#[derive(Debug, Clone)]
-pub struct Unready {
-    /// The agent's name; empty when the problem is of all of them together.
-    pub agent: String,
-    /// What is wrong.
-    pub error: AgentError,
-}
-
-impl Unready {
-    /// An agent's error, with the agent's name said once.
-    pub fn new(agent: &str, error: AgentError) -> Unready {
-        // A model's own errors name it already; once is enough.
-        let error = match error {
-            AgentError::Model(message) => {
-                let own = message.strip_prefix(agent).and_then(|rest| rest.strip_prefix(": "));
-                AgentError::Model(own.map_or_else(|| message.clone(), str::to_owned))
-            }
-            other => other,
-        };
-        Unready { agent: agent.to_owned(), error }
-    }
-}
-
-impl fmt::Display for Unready {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.agent.as_str() {
-            "" => write!(f, "{}", self.error),
-            agent => write!(f, "agent {agent}: {}", self.error),
-        }
-    }
+/// The fault of an agent that cannot get ready, with the agent's name.
+pub fn unready(agent: &str, fault: Fault) -> Fault {
+    Fault { who: Some(format!("agent {agent}")), ..fault }
 }
 
 /// The agents of a run, by role. The built-in `media` agent is always among them.
@@ -90,7 +63,7 @@ impl Roster {
     /// Prepares every agent of the plan, each once: either all can be asked, or every one that cannot is named with its
     /// reason (missing or damaged files, keys, memory). Weights are loaded when the first exchange is due that the memo
     /// does not have ([`Agent::ready`]).
-    pub async fn load(plan: &Plan, options: &Options) -> Result<Roster, Vec<Unready>> {
+    pub async fn load(plan: &Plan, options: &Options) -> Result<Roster, Vec<Fault>> {
         let mut wanted: IndexMap<&str, Vec<Kind>> = IndexMap::new();
         for role in plan.roles.values() {
             wanted.entry(&role.agent).or_default().extend(&role.kinds);
@@ -113,7 +86,7 @@ impl Roster {
 }
 
 /// Loads one agent alone, by its name.
-pub async fn load_one(name: &str, options: &Options) -> Result<Arc<dyn Agent>, Unready> {
+pub async fn load_one(name: &str, options: &Options) -> Result<Arc<dyn Agent>, Fault> {
     match load_all(&[name], options).await {
         Ok(mut agents) => Ok(agents.remove(0)),
         Err(mut unready) => Err(unready.remove(0)),
@@ -121,17 +94,13 @@ pub async fn load_one(name: &str, options: &Options) -> Result<Arc<dyn Agent>, U
 }
 
 /// Says which of the kinds an agent does not answer.
-fn unable(agent: &dyn Agent, kinds: &[Kind]) -> Option<Unready> {
+fn unable(agent: &dyn Agent, kinds: &[Kind]) -> Option<Fault> {
     let card = agent.card();
     let missing: Vec<&str> = kinds.iter().filter(|kind| !card.kinds.contains(kind)).map(|kind| kind.word()).collect();
     let answers: Vec<&str> = card.kinds.iter().map(|kind| kind.word()).collect();
-    (!missing.is_empty()).then(|| Unready {
-        agent: card.name.clone(),
-        error: AgentError::Model(format!(
-            "it is asked to {}, but answers only {}",
-            missing.join(", "),
-            answers.join(", ")
-        )),
+    (!missing.is_empty()).then(|| {
+        let (missing, answers) = (missing.join(", "), answers.join(", "));
+        unready(&card.name, Fault::model(format!("it is asked to {missing}, but answers only {answers}")))
     })
 }
 
@@ -142,7 +111,7 @@ enum Stage {
     Found(Wish, Checkpoint),
 }
 
-async fn load_all(names: &[&str], options: &Options) -> Result<Vec<Arc<dyn Agent>>, Vec<Unready>> {
+async fn load_all(names: &[&str], options: &Options) -> Result<Vec<Arc<dyn Agent>>, Vec<Fault>> {
     let read = names.iter().map(|name| read(name, options));
     let stages = all_or_errors(names, read.collect())?;
     let found = join_all(stages.into_iter().map(|stage| find(stage, options))).await;
@@ -153,19 +122,19 @@ async fn load_all(names: &[&str], options: &Options) -> Result<Vec<Arc<dyn Agent
 }
 
 /// All values, or every error with its agent's name.
-fn all_or_errors<T>(names: &[&str], results: Vec<Result<T, AgentError>>) -> Result<Vec<T>, Vec<Unready>> {
-    let (mut values, mut unready) = (Vec::new(), Vec::new());
+fn all_or_errors<T>(names: &[&str], results: Vec<Result<T, Fault>>) -> Result<Vec<T>, Vec<Fault>> {
+    let (mut values, mut faults) = (Vec::new(), Vec::new());
     for (name, result) in names.iter().zip(results) {
         match result {
             Ok(value) => values.push(value),
-            Err(error) => unready.push(Unready::new(name, error)),
+            Err(error) => faults.push(unready(name, error)),
         }
     }
-    if unready.is_empty() { Ok(values) } else { Err(unready) }
+    if faults.is_empty() { Ok(values) } else { Err(faults) }
 }
 
 /// Reads the agent file; agents without weights are ready then.
-fn read(name: &str, options: &Options) -> Result<Stage, AgentError> {
+fn read(name: &str, options: &Options) -> Result<Stage, Fault> {
     Ok(match spec::of(name, &options.hub)? {
         Spec::Local(wish) => Stage::Wished(wish),
         Spec::Remote(spec) => Stage::Ready(Arc::new(RemoteAgent::new(spec, &process_vars, options.store.clone())?)),
@@ -175,7 +144,7 @@ fn read(name: &str, options: &Options) -> Result<Stage, AgentError> {
 }
 
 /// Finds the checkpoint, downloading it if it must be.
-async fn find(stage: Stage, options: &Options) -> Result<Stage, AgentError> {
+async fn find(stage: Stage, options: &Options) -> Result<Stage, Fault> {
     let Stage::Wished(wish) = stage else { return Ok(stage) };
     let resolver = options.hub.resolver();
     let found = resolver.resolve(&wish.source, &wish.origin, &*options.on_progress).await?;
@@ -183,7 +152,7 @@ async fn find(stage: Stage, options: &Options) -> Result<Stage, AgentError> {
 }
 
 /// Refuses agents whose weights will not fit together.
-fn fits(names: &[&str], stages: &[Stage], options: &Options) -> Result<(), Vec<Unready>> {
+fn fits(names: &[&str], stages: &[Stage], options: &Options) -> Result<(), Vec<Fault>> {
     let mut needs = Vec::new();
     for (name, stage) in names.iter().zip(stages) {
         let Stage::Found(wish, checkpoint) = stage else { continue };
@@ -205,8 +174,7 @@ fn fits(names: &[&str], stages: &[Stage], options: &Options) -> Result<(), Vec<U
         }
     }
     let problems = budget::check(&needs, budget::free_on, options.memory);
-    let unready = |problem| Unready { agent: String::new(), error: AgentError::Model(problem) };
-    if problems.is_empty() { Ok(()) } else { Err(problems.into_iter().map(unready).collect()) }
+    if problems.is_empty() { Ok(()) } else { Err(problems.into_iter().map(Fault::model).collect()) }
 }
 
 /// The device that an agent is loaded on.
@@ -216,7 +184,7 @@ fn device(wish: &Wish, options: &Options) -> String {
 }
 
 /// Loads weights.
-async fn ready(name: &str, stage: Stage, options: &Options) -> Result<Arc<dyn Agent>, AgentError> {
+async fn ready(name: &str, stage: Stage, options: &Options) -> Result<Arc<dyn Agent>, Fault> {
     match stage {
         Stage::Ready(agent) => Ok(agent),
         Stage::Found(wish, checkpoint) => {
@@ -232,7 +200,7 @@ async fn ready(name: &str, stage: Stage, options: &Options) -> Result<Arc<dyn Ag
             };
             Ok(Arc::new(LocalAgent::prepare(spec, options.store.clone()).await?))
         }
-        Stage::Wished(_) => Err(AgentError::Model(format!("{name} was not looked for: this is a bug"))),
+        Stage::Wished(_) => Err(Fault::model(format!("{name} was not looked for: this is a bug"))),
     }
 }
 
@@ -293,7 +261,11 @@ mod tests {
         };
         let found = match Roster::load(&plan, &options).await {
             Ok(roster) => roster.agents.iter().map(|(role, agent)| format!("{role}: {}", agent.card().name)).collect(),
-            Err(unready) => unready.iter().map(Unready::to_string).collect::<Vec<_>>(),
+            Err(faults) => {
+                let hint =
+                    |fault: &Fault| fault.hint.as_ref().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
+                faults.iter().map(|fault| format!("{fault}{}", hint(fault))).collect::<Vec<_>>()
+            }
         };
         let shown = found.join("\n").replace(&folder.path().display().to_string(), "DIR");
         assert_eq!(shown, expected);

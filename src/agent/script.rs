@@ -1,9 +1,13 @@
 //! Scripted agents: replies written down beforehand, for `elenchus test`, for demonstrations and for our own tests.
 
-use super::{Agent, AgentError, Asking, Card};
+use super::{Agent, Asking, Card};
 use crate::{
     dialogue::{ScriptReply, ScriptSegment, ScriptWritten},
-    exchange::{Finish, Heard, Item, Kind, Reply, Request},
+    error::Fault,
+    exchange::{
+        EmbedRequest, Finish, FramesRequest, HearRequest, Item, Kind, RankRequest, Reply, Request, SayReply,
+        SayRequest, Speech,
+    },
     value::{Media, Moment, Scored, Time},
 };
 use async_trait::async_trait;
@@ -42,7 +46,7 @@ impl ScriptAgent {
         }
     }
 
-    fn reply(&self, request: &Request) -> Result<&ScriptReply, AgentError> {
+    fn reply(&self, request: &Request) -> Result<&ScriptReply, Fault> {
         let read = what_is_read(request);
         let asked = || excerpt(&read);
         match &self.script {
@@ -50,7 +54,7 @@ impl ScriptAgent {
                 let index = self.given.fetch_add(1, Ordering::SeqCst);
                 replies.get(index).ok_or_else(|| {
                     let many = replies.len();
-                    AgentError::Final(format!(
+                    Fault::failed(format!(
                         "the script of {} has {many} replies; asked once more: {}",
                         self.card.name,
                         asked()
@@ -60,7 +64,7 @@ impl ScriptAgent {
             ScriptWritten::ByPiece(pieces) => {
                 let found = pieces.iter().find(|(piece, _)| read.contains(piece.as_str()));
                 found.map(|(_, reply)| reply).ok_or_else(|| {
-                    AgentError::Final(format!("the script of {} has no reply to: {}", self.card.name, asked()))
+                    Fault::failed(format!("the script of {} has no reply to: {}", self.card.name, asked()))
                 })
             }
         }
@@ -73,10 +77,10 @@ impl Agent for ScriptAgent {
         &self.card
     }
 
-    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, AgentError> {
+    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
         let reply = spoken(self.reply(&request)?, &request)
-            .map_err(|why| AgentError::Final(format!("the script of {} does not fit: {why}", self.card.name)))?;
-        if let (Reply::Say { text, .. }, Some(stream)) = (&reply, asking.stream) {
+            .map_err(|why| Fault::failed(format!("the script of {} does not fit: {why}", self.card.name)))?;
+        if let (Reply::Say(SayReply { text, .. }), Some(stream)) = (&reply, asking.stream) {
             // Nobody watching any more is no reason to stop answering.
             let _ = stream.send(text.clone());
         }
@@ -92,11 +96,13 @@ fn what_is_read(request: &Request) -> String {
         Item::Frame(moment) | Item::Sound(moment) => format!("{} {}", moment.media.path, moment.start),
     };
     match request {
-        Request::Say { messages, .. } => messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n"),
-        Request::Rank { what, texts, .. } => format!("{}\n{}", item(what), texts.join("\n")),
-        Request::Hear { audio, .. } => audio.path.clone(),
-        Request::Embed { what } => item(what),
-        Request::Frames { video, .. } => video.path.clone(),
+        Request::Say(SayRequest { messages, .. }) => {
+            messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n")
+        }
+        Request::Rank(RankRequest { what, texts, .. }) => format!("{}\n{}", item(what), texts.join("\n")),
+        Request::Hear(HearRequest { audio, .. }) => audio.path.clone(),
+        Request::Embed(EmbedRequest { what }) => item(what),
+        Request::Frames(FramesRequest { video, .. }) => video.path.clone(),
     }
 }
 
@@ -119,35 +125,35 @@ fn spoken(written: &ScriptReply, request: &Request) -> Result<Reply, String> {
         _ => None,
     };
     match (request, written) {
-        (Request::Say { choices, .. }, _) => {
+        (Request::Say(SayRequest { choices, .. }), _) => {
             let text = text.ok_or("`say` wants a text")?;
             match choices.is_empty() || choices.contains(&text) {
-                true => Ok(Reply::Say { text, tokens: Vec::new(), finish: Finish::Stop }),
+                true => Ok(Reply::Say(SayReply { text, tokens: Vec::new(), finish: Finish::Stop })),
                 false => Err(format!("`{text}` is none of the choices {}", choices.join(", "))),
             }
         }
-        (Request::Rank { among, .. }, ScriptReply::Scores(scores)) => {
+        (Request::Rank(RankRequest { among, .. }), ScriptReply::Scores(scores)) => {
             ranked(among, &|label| scores.get(label).copied(), scores.keys())
         }
-        (Request::Rank { among, .. }, _) => {
+        (Request::Rank(RankRequest { among, .. }), _) => {
             let winner = text.ok_or("`rank` wants a label, or labels with scores")?;
             ranked(among, &|label| (label == winner).then_some(1.0), [&winner].into_iter())
         }
-        (Request::Hear { audio, start, end, .. }, ScriptReply::Segments(segments)) => {
+        (Request::Hear(HearRequest { audio, start, end, .. }), ScriptReply::Segments(segments)) => {
             let (from, to) = (start.unwrap_or(audio.start), end.unwrap_or(audio.end));
             let inside = segments.iter().map(heard).filter(|heard| heard.start < to && heard.end > from);
             Ok(Reply::Hear(inside.collect()))
         }
-        (Request::Hear { audio, start, end, .. }, _) => {
+        (Request::Hear(HearRequest { audio, start, end, .. }), _) => {
             let text = text.ok_or("`hear` wants a text, or segments with start, end and text")?;
-            let whole = Heard { start: start.unwrap_or(audio.start), end: end.unwrap_or(audio.end), text };
+            let whole = Speech { start: start.unwrap_or(audio.start), end: end.unwrap_or(audio.end), text };
             Ok(Reply::Hear(if whole.text.is_empty() { Vec::new() } else { vec![whole] }))
         }
-        (Request::Embed { .. }, ScriptReply::Numbers(numbers)) => {
+        (Request::Embed(_), ScriptReply::Numbers(numbers)) => {
             Ok(Reply::Embed(numbers.iter().map(|number| *number as f32).collect()))
         }
-        (Request::Embed { .. }, _) => Err("`embed` wants a list of numbers".to_owned()),
-        (Request::Frames { video, .. }, _) => frames(written, video),
+        (Request::Embed(_), _) => Err("`embed` wants a list of numbers".to_owned()),
+        (Request::Frames(FramesRequest { video, .. }), _) => frames(written, video),
     }
 }
 
@@ -171,9 +177,9 @@ fn ranked<'a>(
     Ok(Reply::Rank(among.iter().zip(&scores).map(one).collect()))
 }
 
-fn heard(segment: &ScriptSegment) -> Heard {
+fn heard(segment: &ScriptSegment) -> Speech {
     let (start, end) = (Time::from_seconds(segment.start), Time::from_seconds(segment.end));
-    Heard { start, end, text: segment.text.clone() }
+    Speech { start, end, text: segment.text.clone() }
 }
 
 /// Moments of a video: so many equally long ones, at these starts, or with these starts and ends.
@@ -217,12 +223,12 @@ mod tests {
 
     fn say(prompt: &str) -> Request {
         let messages = vec![Message::new("user", prompt)];
-        Request::Say { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() }
+        Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() })
     }
 
     fn rank(labels: &[&str]) -> Request {
         let among: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
-        Request::Rank { what: Item::Text("it".into()), among: among.clone(), texts: among }
+        Request::Rank(RankRequest { what: Item::Text("it".into()), among: among.clone(), texts: among })
     }
 
     fn media() -> Arc<Media> {
@@ -246,13 +252,13 @@ mod tests {
         let mut found = Vec::new();
         for request in requests {
             found.push(match agent.ask(request, Asking::default()).await {
-                Ok(Reply::Say { text, .. }) => text,
+                Ok(Reply::Say(SayReply { text, .. })) => text,
                 Ok(Reply::Rank(scored)) => {
                     let one = |s: &Scored| format!("{} {:.2} {:.2}", s.text, s.score, s.probability);
                     scored.iter().map(one).collect::<Vec<_>>().join(", ")
                 }
                 Ok(Reply::Hear(heard)) => {
-                    let one = |h: &Heard| format!("{} {}", span(h.start, h.end), h.text);
+                    let one = |h: &Speech| format!("{} {}", span(h.start, h.end), h.text);
                     heard.iter().map(one).collect::<Vec<_>>().join(", ")
                 }
                 Ok(Reply::Embed(vector)) => format!("{vector:?}"),
@@ -285,15 +291,17 @@ mod tests {
 
     #[tokio::test]
     async fn replies_take_the_shape_of_the_request() {
-        let hear = || Request::Hear {
-            audio: media(),
-            start: None,
-            end: None,
-            language: None,
-            timestamps: true,
-            decoding: Decoding::default(),
+        let hear = || {
+            Request::Hear(HearRequest {
+                audio: media(),
+                start: None,
+                end: None,
+                language: None,
+                timestamps: true,
+                decoding: Decoding::default(),
+            })
         };
-        let frames = || Request::Frames { video: media(), sampling: Sampling::Every(1.0) };
+        let frames = || Request::Frames(FramesRequest { video: media(), sampling: Sampling::Every(1.0) });
         check(
             "[dog, { dog: 0.9, cat: 0.3 }, bird, 2]",
             vec![rank(&["cat", "dog"]), rank(&["cat", "dog", "cow"]), rank(&["cat"]), rank(&["1", "2"])],
@@ -307,7 +315,7 @@ mod tests {
         .await;
         check(
             "[hello there, [{ start: 1.5, end: 2, text: hi }, { start: 9, end: 10, text: late }], '', [0.6, 0.8]]",
-            vec![hear(), hear(), hear(), Request::Embed { what: Item::Text("x".into()) }],
+            vec![hear(), hear(), hear(), Request::Embed(EmbedRequest { what: Item::Text("x".into()) })],
             &["1.0-5.0 hello there", "1.5-2.0 hi", "", "[0.6, 0.8]"],
         )
         .await;

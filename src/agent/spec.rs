@@ -79,7 +79,7 @@ pub fn file(name: &str, hub: &Hub) -> Result<(AgentFile, Origin), HubError> {
     let found = hub.find(Resource::Agent, name).map_err(|error| HubError::plain(error.to_string()))?;
     let Some(found) = found else {
         let names = hub.names(Resource::Agent);
-        let hint = crate::plan::closest(name, names.iter().map(String::as_str));
+        let hint = crate::problem::closest(name, names.iter().map(String::as_str));
         return Err(HubError { message: format!("there is no agents/{name}.yaml"), hint });
     };
     let file = dialogue::agent_file(&found.text, &found.file).map_err(|problems| match problems.first() {

@@ -1,13 +1,14 @@
 //! `elenchus ask VIDEO QUESTION`
 
 use super::{
-    Exit, Failure,
+    Exit,
     common::RunArgs,
     out::Out,
     progress::count,
     session::{Session, block_on},
 };
 use crate::{
+    error::Fault,
     media,
     run::Outcome,
     value::{Type, Value},
@@ -40,16 +41,16 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         if self.question.trim().is_empty() {
-            return Err(Failure::refused("the question is empty"));
+            return Err(Fault::refused("the question is empty"));
         }
         block_on(async {
             let mut session = Session::open(&self.dialogue, &self.run, out)?;
             for (name, ty) in [("video", Type::Video), ("question", Type::Text)] {
                 if !session.plan.inputs.get(name).is_some_and(|input| input.ty.accepts(&ty)) {
                     let message = format!("{} does not take a {name}", session.plan.name);
-                    return Err(Failure::refused(message).hint("`elenchus run` runs dialogues with other inputs"));
+                    return Err(Fault::refused(message).hint("`elenchus run` runs dialogues with other inputs"));
                 }
             }
             let opening = async { Ok(media::open(&self.video, &session.access).await?) };
@@ -65,7 +66,7 @@ impl Args {
 }
 
 /// The answer, and the moments that it rests on.
-pub(crate) fn show(outcome: &Outcome, out: &Out) -> Result<(), Failure> {
+pub(crate) fn show(outcome: &Outcome, out: &Out) -> Result<(), Fault> {
     if out.json {
         return out.value(&json!({
             "answer": outcome.answer,
@@ -74,7 +75,7 @@ pub(crate) fn show(outcome: &Outcome, out: &Out) -> Result<(), Failure> {
             "exchanges": outcome.exchanges,
             "memo_hits": outcome.memo_hits,
             "elapsed_ms": outcome.elapsed_ms,
-            "value": crate::value_json::to_json(&outcome.value),
+            "value": crate::value::json::to_json(&outcome.value),
         }));
     }
     out.text(&outcome.answer)?;

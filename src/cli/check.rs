@@ -1,6 +1,7 @@
 //! `elenchus check FILE…`
 
-use super::{Exit, Failure, out::Out, source::Source};
+use super::{Exit, out::Out, source::Source};
+use crate::error::Fault;
 use crate::plan::{self, CompileOptions};
 
 /// What `check` takes.
@@ -21,7 +22,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         let options = CompileOptions { cast: self.cast.clone(), ..CompileOptions::default() };
         let mut all = Vec::new();
         for file in &self.files {

@@ -1,6 +1,7 @@
 //! `elenchus completions SHELL`
 
-use super::{Exit, Failure, out::Out};
+use super::{Exit, out::Out};
+use crate::error::Fault;
 
 /// What `completions` takes.
 #[derive(Debug, clap::Args)]
@@ -11,7 +12,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "elenchus", &mut script);
         out.text(String::from_utf8_lossy(&script))?;

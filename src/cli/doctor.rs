@@ -1,13 +1,14 @@
 //! `elenchus doctor`
 
 use super::{
-    Exit, Failure,
+    Exit,
     out::Out,
     progress::Bars,
     session::{self, block_on},
     source::Source,
 };
 use crate::doctor::{self, Status};
+use crate::error::Fault;
 use crate::hub::Hub;
 use std::{path::Path, sync::Arc};
 
@@ -21,7 +22,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         let source = Source { file: String::new(), text: String::new(), hub: Hub::at(Path::new(".")) };
         let bars = Arc::new(Bars::new(out));
         let options = session::options(&source, self.device, &bars);

@@ -1,12 +1,13 @@
 //! `elenchus eval DIALOGUE --data cases.jsonl`
 
 use super::{
-    Exit, Failure,
+    Exit,
     common::RunArgs,
     inputs,
     out::Out,
     session::{Session, block_on},
 };
+use crate::error::{Fault, FaultKind};
 use crate::run::eval::{Case, Metric, Scored, summary};
 use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
@@ -49,10 +50,10 @@ fn metric(text: &str) -> Result<Metric, String> {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         if self.run.record.is_some() {
             return Err(
-                Failure::refused("--record keeps one run, an evaluation has many").hint("--details keeps every answer")
+                Fault::refused("--record keeps one run, an evaluation has many").hint("--details keeps every answer")
             );
         }
         let mut cases = Vec::new();
@@ -65,7 +66,7 @@ impl Args {
                 .iter()
                 .map(|s| serde_json::to_string(s).expect("scores serialise: this is a bug") + "\n")
                 .collect();
-            std::fs::write(file, lines).map_err(|e| Failure::new(Exit::Failed, format!("{}: {e}", file.display())))?;
+            std::fs::write(file, lines).map_err(|e| Fault::failed(format!("{}: {e}", file.display())))?;
         }
         let figures = summary(&scored, self.metric);
         if out.json {
@@ -80,7 +81,7 @@ impl Args {
         Ok(if failed > 0 { Exit::Failed } else { Exit::Answered })
     }
 
-    async fn cases(&self, cases: &[(&Path, usize, Case)], out: &Out) -> Result<Vec<Scored>, Failure> {
+    async fn cases(&self, cases: &[(&Path, usize, Case)], out: &Out) -> Result<Vec<Scored>, Fault> {
         // bars of single runs would only flicker
         let mut session = Session::open(&self.dialogue, &self.run, &Out { quiet: true, ..out.clone() })?;
         let inputs = &session.plan.inputs;
@@ -105,8 +106,8 @@ impl Args {
             };
             let outcome = match outcome {
                 // what stops one case for these reasons stops them all
-                Err(failure) if matches!(failure.exit, Exit::Interrupted | Exit::Model) => return Err(failure),
-                Err(failure) => Err(failure.message),
+                Err(fault) if matches!(fault.kind, FaultKind::Cancelled | FaultKind::Model) => return Err(fault),
+                Err(fault) => Err(fault.to_string()),
                 Ok(outcome) => Ok((outcome.answer, outcome.abstained)),
             };
             scored.push(Scored::new((&file.display().to_string(), *line), case, self.metric, outcome));
@@ -121,17 +122,17 @@ impl Args {
 }
 
 /// The cases with their line numbers. A line that is no case is refused before anything runs.
-fn read(file: &Path, limit: Option<usize>) -> Result<Vec<(usize, Case)>, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|e| Failure::refused(format!("{} cannot be read: {e}", file.display())))?;
+fn read(file: &Path, limit: Option<usize>) -> Result<Vec<(usize, Case)>, Fault> {
+    let text =
+        std::fs::read_to_string(file).map_err(|e| Fault::refused(format!("{} cannot be read: {e}", file.display())))?;
     let parse = |(line, case): (usize, Result<Case, String>)| {
         case.map(|case| (line, case))
-            .map_err(|e| Failure::refused(format!("{}:{line}: this is no case: {e}", file.display())))
+            .map_err(|e| Fault::refused(format!("{}:{line}: this is no case: {e}", file.display())))
     };
     let cases: Vec<_> =
         inputs::json_lines(&text).take(limit.unwrap_or(usize::MAX)).map(parse).collect::<Result<_, _>>()?;
     if cases.is_empty() {
-        return Err(Failure::refused(format!("{} holds no cases", file.display())));
+        return Err(Fault::refused(format!("{} holds no cases", file.display())));
     }
     Ok(cases)
 }

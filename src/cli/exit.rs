@@ -1,5 +1,6 @@
-//! Exit codes, and failures on their way to one.
+//! Exit codes: what the process says when it ends, derived from the kind of fault in one place.
 
+use crate::error::FaultKind;
 use serde::Serialize;
 
 /// What the process's exit code says.
@@ -30,42 +31,15 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// A failure that ends a verb: printed as one `error:` line (and a `hint:`), or as JSON.
-#[derive(Debug, Clone, Serialize)]
-pub struct Failure {
-    /// Which exit code.
-    #[serde(rename = "kind")]
-    pub exit: Exit,
-    /// One line, in the user's words.
-    pub message: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-impl Failure {
-    /// A failure with no hint. Line breaks become spaces: an error is one line.
-    pub fn new(exit: Exit, message: impl std::fmt::Display) -> Failure {
-        let message =
-            message.to_string().split('\n').map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
-        Failure { exit, message, hint: None }
-    }
-
-    /// Arguments or files that the user must change.
-    pub fn refused(message: impl std::fmt::Display) -> Failure {
-        Failure::new(Exit::Refused, message)
-    }
-
-    /// The same failure with a hint.
-    pub fn hint(mut self, hint: impl Into<String>) -> Failure {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-/// A failure when reading or writing an ordinary file that the user named.
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Failure::new(Exit::Failed, error)
+impl From<&FaultKind> for Exit {
+    fn from(kind: &FaultKind) -> Self {
+        match kind {
+            FaultKind::Failed | FaultKind::Passing { .. } => Exit::Failed,
+            FaultKind::Refused => Exit::Refused,
+            FaultKind::Media => Exit::Media,
+            FaultKind::Model => Exit::Model,
+            FaultKind::Deadline => Exit::Spent,
+            FaultKind::Cancelled => Exit::Interrupted,
+        }
     }
 }

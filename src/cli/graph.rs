@@ -1,6 +1,7 @@
 //! `elenchus graph FILE`
 
-use super::{Exit, Failure, out::Out, source::Source};
+use super::{Exit, out::Out, source::Source};
+use crate::error::Fault;
 use crate::plan::{CompileOptions, draw};
 use std::path::PathBuf;
 
@@ -33,7 +34,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         let plan = Source::find(&self.file)?.compile(&CompileOptions::default(), out)?;
         let drawn = match self.format {
             Format::Mermaid => draw::mermaid(&plan),
@@ -42,7 +43,7 @@ impl Args {
         };
         match &self.output {
             Some(file) => std::fs::write(file, drawn)
-                .map_err(|e| Failure::new(Exit::Failed, format!("{} cannot be written: {e}", file.display())))?,
+                .map_err(|e| Fault::failed(format!("{} cannot be written: {e}", file.display())))?,
             None if out.json => out.value(&serde_json::json!({ "graph": drawn }))?,
             None => out.text(drawn)?,
         }

@@ -1,35 +1,28 @@
 //! A dialogue's inputs from the command line, or from the fields of a case.
 
-use super::{Exit, Failure};
 use crate::{
-    media::{self, Access, MediaError},
+    error::Fault,
+    media::{self, Access},
     plan::{self, Plan},
+    value::json as value_json,
     value::{Type, Value},
-    value_json,
 };
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use std::path::Path;
 
-impl From<MediaError> for Failure {
-    fn from(error: MediaError) -> Self {
-        Failure::new(Exit::Media, error)
-    }
-}
-
 /// `name=value` pairs, each read as its input's type wants. Unknown, doubled and missing names are refused.
-pub(crate) async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<IndexMap<String, Value>, Failure> {
+pub(crate) async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<IndexMap<String, Value>, Fault> {
     let mut bound = IndexMap::new();
     for pair in pairs {
         let (name, text) = pair.split_once('=').ok_or_else(|| {
-            Failure::refused(format!("`-i {pair}` is not an input"))
-                .hint("write -i name=value, such as -i video=day.mp4")
+            Fault::refused(format!("`-i {pair}` is not an input")).hint("write -i name=value, such as -i video=day.mp4")
         })?;
         let input = plan.inputs.get(name).ok_or_else(|| unknown(plan, name))?;
         let value = from_text(name, text, &input.ty, access).await?;
         if bound.insert(name.to_owned(), value).is_some() {
-            return Err(Failure::refused(format!("the input `{name}` is given twice")));
+            return Err(Fault::refused(format!("the input `{name}` is given twice")));
         }
     }
     complete(plan, &bound)?;
@@ -37,26 +30,26 @@ pub(crate) async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Resu
 }
 
 /// Fails if an input that has no default is not bound.
-pub(crate) fn complete(plan: &Plan, bound: &IndexMap<String, Value>) -> Result<(), Failure> {
+pub(crate) fn complete(plan: &Plan, bound: &IndexMap<String, Value>) -> Result<(), Fault> {
     let missing: Vec<&str> = plan.required_inputs().filter(|name| !bound.contains_key(*name)).collect();
     let example = |name: &str| format!("-i {name}=…");
     match missing.as_slice() {
         [] => Ok(()),
-        [name] => Err(Failure::refused(format!("the input `{name}` has no value")).hint(example(name))),
-        names => Err(Failure::refused(format!("the inputs {} have no value", names.join(", ")))
+        [name] => Err(Fault::refused(format!("the input `{name}` has no value")).hint(example(name))),
+        names => Err(Fault::refused(format!("the inputs {} have no value", names.join(", ")))
             .hint(names.iter().map(|n| example(n)).collect::<Vec<_>>().join(" "))),
     }
 }
 
-fn unknown(plan: &Plan, name: &str) -> Failure {
+fn unknown(plan: &Plan, name: &str) -> Fault {
     let known: Vec<&str> = plan.inputs.keys().map(String::as_str).collect();
     let hint = plan::closest(name, known.iter().copied())
         .unwrap_or_else(|| format!("the inputs of {}: {}", plan.name, known.join(", ")));
-    Failure::refused(format!("{} has no input `{name}`", plan.name)).hint(hint)
+    Fault::refused(format!("{} has no input `{name}`", plan.name)).hint(hint)
 }
 
-async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result<Value, Failure> {
-    let wrong = |expected: &str| Failure::refused(format!("the input `{name}` wants {expected}, found `{text}`"));
+async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result<Value, Fault> {
+    let wrong = |expected: &str| Fault::refused(format!("the input `{name}` wants {expected}, found `{text}`"));
     Ok(match ty {
         Type::Video => Value::Video(media::open(text, access).await?),
         Type::Audio => Value::Audio(media::open(text, access).await?),
@@ -86,15 +79,15 @@ async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result
     })
 }
 
-fn read(name: &str, file: &Path) -> Result<String, Failure> {
+fn read(name: &str, file: &Path) -> Result<String, Fault> {
     let text = std::fs::read_to_string(file);
-    text.map_err(|e| Failure::refused(format!("the input `{name}`: {} cannot be read: {e}", file.display())))
+    text.map_err(|e| Fault::refused(format!("the input `{name}`: {} cannot be read: {e}", file.display())))
 }
 
 /// A list or record from a `.json` file, or a list from the lines of a `.jsonl` file.
-fn from_file(name: &str, file: &Path, ty: &Type) -> Result<Value, Failure> {
+fn from_file(name: &str, file: &Path, ty: &Type) -> Result<Value, Fault> {
     let text = read(name, file)?;
-    let wrong = |what: String| Failure::refused(format!("the input `{name}`: {}: {what}", file.display()));
+    let wrong = |what: String| Fault::refused(format!("the input `{name}`: {}: {what}", file.display()));
     let json = if file.extension().is_some_and(|e| e == "jsonl") {
         let parse = |(line, json): (usize, Result<Json, String>)| json.map_err(|e| wrong(format!("line {line}: {e}")));
         Json::Array(json_lines(&text).map(parse).collect::<Result<_, _>>()?)
@@ -130,7 +123,7 @@ pub(crate) async fn from_case(
     folder: &Path,
     access: &Access,
     opened: &mut Opened,
-) -> Result<IndexMap<String, Value>, Failure> {
+) -> Result<IndexMap<String, Value>, Fault> {
     let mut bound = IndexMap::new();
     for (name, input) in &plan.inputs {
         let Some(field) = fields.get(name) else { continue };
@@ -156,7 +149,7 @@ pub(crate) async fn from_case(
                 from_file(name, Path::new(&path(text)), &input.ty)?
             }
             (ty, json) => {
-                value_json::from_json_as(json, ty).map_err(|e| Failure::refused(format!("the field `{name}`: {e}")))?
+                value_json::from_json_as(json, ty).map_err(|e| Fault::refused(format!("the field `{name}`: {e}")))?
             }
         };
         bound.insert(name.clone(), value);

@@ -1,7 +1,8 @@
 //! `elenchus memo stat|explain|purge|path`
 
-use super::{Exit, Failure, out::Out, session::block_on};
+use super::{Exit, out::Out, session::block_on};
 use crate::{
+    error::Fault,
     media,
     run::{
         Memo, Transcript,
@@ -51,7 +52,7 @@ enum What {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         let folder = Memo::default_folder();
         match self.what {
             What::Path if out.json => out.value(&serde_json::json!({ "path": folder }))?,
@@ -76,10 +77,10 @@ impl Args {
                 }
             }
             What::Explain { run, step } => {
-                let transcript = Transcript::read(&run).map_err(Failure::refused)?;
+                let transcript = Transcript::read(&run).map_err(Fault::refused)?;
                 let explained = explain(&Memo::open(&folder)?, &transcript, &step)?;
                 if explained.is_empty() {
-                    return Err(Failure::refused(format!("{} has no exchange of a step `{step}`", run.display())));
+                    return Err(Fault::refused(format!("{} has no exchange of a step `{step}`", run.display())));
                 }
                 if out.json {
                     out.value(&explained)?;

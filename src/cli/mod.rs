@@ -23,8 +23,9 @@ mod terminal;
 mod test;
 mod try_one;
 
-pub use exit::{Exit, Failure};
+pub use exit::Exit;
 
+use crate::error::Fault;
 use clap::{CommandFactory, Parser, Subcommand};
 use out::Out;
 
@@ -122,7 +123,7 @@ pub fn main() -> std::process::ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             out.failure(&failure);
-            failure.exit.into()
+            Exit::from(&failure.kind).into()
         }
     }
 }
@@ -131,7 +132,7 @@ pub fn main() -> std::process::ExitCode {
 fn usage(error: &clap::Error) -> std::process::ExitCode {
     let json = std::env::args_os().any(|a| a == "--json");
     if error.use_stderr() && json {
-        println!("{}", out::failure_json(&Failure::refused(mistake(&error.to_string()))));
+        println!("{}", out::failure_json(&Fault::refused(mistake(&error.to_string()))));
     } else {
         // A closed pipe while printing help is nobody's error.
         let _ = error.print();

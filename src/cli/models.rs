@@ -1,8 +1,9 @@
 //! `elenchus models list|path`
 
-use super::{Exit, Failure, out::Out};
+use super::{Exit, out::Out};
 use crate::{
     agent::{budget, list},
+    error::Fault,
     hub::Hub,
 };
 use clap::Subcommand;
@@ -28,7 +29,7 @@ enum What {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         let hub = Hub::at(Path::new("."));
         match self.what {
             What::List => {
@@ -57,13 +58,7 @@ impl Args {
                 }
             }
             What::Path { agent } => {
-                let path = list::path(&agent, &hub).map_err(|error| {
-                    let failure = Failure::new(Exit::Model, &error.message);
-                    match error.hint {
-                        Some(hint) => failure.hint(hint),
-                        None => failure,
-                    }
-                })?;
+                let path = list::path(&agent, &hub)?;
                 if out.json {
                     out.value(&serde_json::json!({ "path": path }))?;
                 } else {

@@ -1,6 +1,7 @@
 //! How verbs print: JSON or text on stdout, notes and errors on stderr, colour only where it is wanted.
 
-use super::{Exit, Failure, Global};
+use super::{Exit, Global};
+use crate::error::Fault;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -46,20 +47,20 @@ impl Out {
     }
 
     /// A result as text, with a line break at the end.
-    pub fn text(&self, text: impl std::fmt::Display) -> Result<(), Failure> {
+    pub fn text(&self, text: impl std::fmt::Display) -> Result<(), Fault> {
         let text = text.to_string();
         let end = if text.ends_with('\n') { "" } else { "\n" };
         ignore_closed_pipe(write!(std::io::stdout(), "{text}{end}"))
     }
 
     /// A result as one line of JSON.
-    pub fn value(&self, value: &impl Serialize) -> Result<(), Failure> {
+    pub fn value(&self, value: &impl Serialize) -> Result<(), Fault> {
         let text = serde_json::to_string(value).expect("results serialise: this is a bug");
         self.text(text)
     }
 
     /// A piece of a result that is still growing; shown at once.
-    pub fn piece(&self, text: &str) -> Result<(), Failure> {
+    pub fn piece(&self, text: &str) -> Result<(), Fault> {
         ignore_closed_pipe(write!(std::io::stdout(), "{text}").and_then(|()| std::io::stdout().flush()))
     }
 
@@ -71,14 +72,14 @@ impl Out {
     }
 
     /// A failure: one `error:` line and a `hint:` line on stderr, or JSON on stdout.
-    pub fn failure(&self, failure: &Failure) {
+    pub fn failure(&self, failure: &Fault) {
         if self.json {
             // Nothing is left to say if stdout is gone.
             let _ = writeln!(std::io::stdout(), "{}", failure_json(failure));
         } else if !failure.message.is_empty() {
             let (red, cyan, plain) =
                 if self.colored() { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m") } else { ("", "", "") };
-            eprintln!("{red}error:{plain} {}", failure.message);
+            eprintln!("{red}error:{plain} {failure}");
             if let Some(hint) = &failure.hint {
                 eprintln!("{cyan}hint:{plain} {hint}");
             }
@@ -87,20 +88,20 @@ impl Out {
 }
 
 /// `{"error": {"code", "kind", "message", "hint"?}}`
-pub(crate) fn failure_json(failure: &Failure) -> String {
-    let mut error = serde_json::json!({ "code": failure.exit as u8 });
-    let fields = serde_json::to_value(failure).expect("failures serialise: this is a bug");
-    if let (Some(error), serde_json::Value::Object(fields)) = (error.as_object_mut(), fields) {
-        error.extend(fields);
+pub(crate) fn failure_json(fault: &Fault) -> String {
+    let exit = Exit::from(&fault.kind);
+    let mut error = serde_json::json!({ "code": exit as u8, "kind": exit, "message": fault.to_string() });
+    if let Some(hint) = &fault.hint {
+        error["hint"] = hint.as_str().into();
     }
     serde_json::json!({ "error": error }).to_string()
 }
 
 /// `head` closing its end early is not a failure of ours.
-fn ignore_closed_pipe(result: std::io::Result<()>) -> Result<(), Failure> {
+fn ignore_closed_pipe(result: std::io::Result<()>) -> Result<(), Fault> {
     match result {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::new(Exit::Failed, format_args!("the result cannot be written: {error}"))),
+        Err(error) => Err(Fault::failed(format_args!("the result cannot be written: {error}"))),
         Ok(()) => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! `elenchus replay FILE`
 
-use super::{Exit, Failure, ask, out::Out};
+use super::{Exit, ask, out::Out};
+use crate::error::Fault;
 use crate::run;
 use std::path::PathBuf;
 
@@ -21,11 +22,11 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         if !self.file.is_file() {
-            return Err(Failure::refused(format!("there is no transcript {}", self.file.display())));
+            return Err(Fault::refused(format!("there is no transcript {}", self.file.display())));
         }
-        let outcome = run::replay(&self.file).map_err(|e| Failure::new(Exit::Failed, e))?;
+        let outcome = run::replay(&self.file).map_err(Fault::failed)?;
         ask::show(&outcome, out)?;
         Ok(ask::ended(&outcome, self.fail_on_abstain))
     }

@@ -1,11 +1,12 @@
 //! `elenchus run DIALOGUE`
 
 use super::{
-    Exit, Failure, ask,
+    Exit, ask,
     common::RunArgs,
     out::Out,
     session::{Session, block_on},
 };
+use crate::error::Fault;
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         block_on(async {
             let mut session = Session::open(&self.dialogue, &self.run, out)?;
             let inputs = session.bind(&self.inputs).await?;

@@ -1,6 +1,7 @@
 //! `elenchus schema`
 
-use super::{Exit, Failure, out::Out};
+use super::{Exit, out::Out};
+use crate::error::Fault;
 use crate::plan;
 
 /// Which files the schema is for.
@@ -30,7 +31,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         let schema = match self.which {
             Which::Dialogue => plan::schema(),
             Which::Agent => plan::agent_schema(),

@@ -1,19 +1,19 @@
 //! A dialogue on its way from a name to an outcome: compiled, cast loaded, memo open, run.
 
-use super::{Exit, Failure, common::RunArgs, inputs, out::Out, progress::Bars, source::Source, terminal::Terminal};
+use super::{Exit, common::RunArgs, inputs, out::Out, progress::Bars, source::Source, terminal::Terminal};
 use crate::{
-    agent::AgentError,
-    agent::roster::{self, Roster, Unready},
+    agent::roster::{self, Roster},
+    error::{Fault, FaultKind},
     media::{Access, Limits, Store},
     plan::{CompileOptions, Plan},
-    run::{Cancel, Conduct, Memo, MemoError, Outcome, Recorder, RunError, RunErrorKind},
+    run::{Cancel, Conduct, Memo, Outcome, Recorder},
     value::Value,
 };
 use indexmap::IndexMap;
 use std::{future::Future, path::Path, sync::Arc};
 
 /// Runs async work to its end on a runtime of its own.
-pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(work);
     // A model in the middle of a forward pass must not hold up the exit.
@@ -38,63 +38,21 @@ pub(crate) fn on_interrupt() -> Cancel {
 }
 
 /// What a Ctrl-C before the run leaves to say.
-pub(crate) fn interrupted() -> Failure {
-    Failure::new(Exit::Interrupted, "interrupted")
+pub(crate) fn interrupted() -> Fault {
+    Fault::new(FaultKind::Cancelled, "interrupted")
 }
 
-impl From<MemoError> for Failure {
-    fn from(error: MemoError) -> Self {
-        let hint = error.hint.clone().unwrap_or_else(|| "--no-memo runs without it".to_owned());
-        Failure::new(Exit::Failed, error).hint(hint)
+/// All agents that are not ready, in one fault.
+pub(crate) fn unready(mut all: Vec<Fault>) -> Fault {
+    if all.len() == 1 {
+        let only = all.remove(0);
+        return if only.hint.is_some() { only } else { only.hint(WHAT_IS_HERE) };
     }
-}
-
-impl From<RunError> for Failure {
-    fn from(error: RunError) -> Self {
-        let exit = match error.kind() {
-            RunErrorKind::Refused => Exit::Refused,
-            RunErrorKind::Failed => Exit::Failed,
-            RunErrorKind::Media => Exit::Media,
-            RunErrorKind::Model => Exit::Model,
-            RunErrorKind::Deadline => Exit::Spent,
-            RunErrorKind::Cancelled => Exit::Interrupted,
-        };
-        let hint = match &error {
-            RunError::Unready(_) => Some(WHAT_IS_HERE),
-            _ if matches!(exit, Exit::Spent | Exit::Interrupted) => {
-                Some("what was finished is in the memo; run it again to go on")
-            }
-            _ => None,
-        };
-        let failure = Failure::new(exit, error);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    }
-}
-
-/// The exit code for an agent's error.
-fn exit_of(error: &AgentError) -> Exit {
-    match error {
-        AgentError::Media(_) => Exit::Media,
-        AgentError::Model(_) => Exit::Model,
-        AgentError::Cancelled => Exit::Interrupted,
-        AgentError::Passing { .. } | AgentError::Final(_) => Exit::Failed,
-    }
-}
-
-impl From<AgentError> for Failure {
-    fn from(error: AgentError) -> Self {
-        Failure::new(exit_of(&error), error)
-    }
-}
-
-/// All agents that are not ready, in one failure.
-pub(crate) fn unready(all: &[Unready]) -> Failure {
-    let message = all.iter().map(Unready::to_string).collect::<Vec<_>>().join("; ");
-    let failure = Failure::new(Exit::Model, message);
-    if all.len() == 1 { failure.hint(WHAT_IS_HERE) } else { failure }
+    let each = all.iter().map(|fault| match &fault.hint {
+        Some(hint) => format!("{fault} (hint: {hint})"),
+        None => fault.to_string(),
+    });
+    Fault::model(each.collect::<Vec<_>>().join("; "))
 }
 
 const WHAT_IS_HERE: &str = "`elenchus models list` shows what is here, `elenchus doctor` what is missing";
@@ -114,7 +72,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Finds and checks the dialogue, and opens the memo. Loads nothing yet.
-    pub fn open(dialogue: &str, args: &RunArgs, out: &Out) -> Result<Session, Failure> {
+    pub fn open(dialogue: &str, args: &RunArgs, out: &Out) -> Result<Session, Fault> {
         let source = Source::find(dialogue)?;
         let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
         let plan = source.compile(&options, out)?;
@@ -132,12 +90,12 @@ impl Session {
     }
 
     /// Inputs from `name=value` pairs.
-    pub async fn bind(&self, pairs: &[String]) -> Result<IndexMap<String, Value>, Failure> {
+    pub async fn bind(&self, pairs: &[String]) -> Result<IndexMap<String, Value>, Fault> {
         self.unless_interrupted(inputs::bind(&self.plan, pairs, &self.access)).await
     }
 
     /// The work's own end, or a failure as soon as somebody stops it.
-    pub async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         tokio::select! {
             done = work => done,
             () = self.cancel.cancelled() => Err(interrupted()),
@@ -145,12 +103,12 @@ impl Session {
     }
 
     /// Loads the cast, unless it is loaded already.
-    async fn roster(&mut self, args: &RunArgs) -> Result<Roster, Failure> {
+    async fn roster(&mut self, args: &RunArgs) -> Result<Roster, Fault> {
         if let Some(roster) = &self.roster {
             return Ok(roster.clone());
         }
         let options = roster::Options { memory: args.memory, ..options(&self.source, args.device.clone(), &self.bars) };
-        let loading = async { Roster::load(&self.plan, &options).await.map_err(|all| unready(&all)) };
+        let loading = async { Roster::load(&self.plan, &options).await.map_err(unready) };
         let roster = self.unless_interrupted(loading).await?;
         self.roster = Some(roster.clone());
         Ok(roster)
@@ -162,10 +120,10 @@ impl Session {
         inputs: IndexMap<String, Value>,
         args: &RunArgs,
         record: Option<&Path>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Outcome, Fault> {
         let record = match record {
             Some(file) => Recorder::file(file)
-                .map_err(|e| Failure::refused(format!("{} cannot be written: {e}", file.display())))?,
+                .map_err(|e| Fault::refused(format!("{} cannot be written: {e}", file.display())))?,
             None => Recorder::none(),
         };
         let roster = self.roster(args).await?;

@@ -1,8 +1,9 @@
 //! Finding and compiling the dialogue that a verb names.
 
-use super::{Exit, Failure, out::Out};
+use super::out::Out;
 use crate::{
     dialogue::{self, Library as _, Resource},
+    error::Fault,
     hub::{Hub, text},
     plan::{self, CompileOptions, Plan, Problem},
 };
@@ -21,7 +22,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// A path to a file, `-` for standard input, or a name such as `video_qa`.
-    pub fn find(name: &str) -> Result<Source, Failure> {
+    pub fn find(name: &str) -> Result<Source, Fault> {
         let here = PathBuf::from(".");
         if name == "-" {
             let text = text::read_from(std::io::stdin(), dialogue::MAX_BYTES)
@@ -35,23 +36,23 @@ impl Source {
             Err(error) => return Err(unreadable(name, &error)),
         }
         let hub = Hub::at(&here);
-        let found = hub.find(Resource::Dialogue, name).map_err(Failure::refused)?;
+        let found = hub.find(Resource::Dialogue, name).map_err(Fault::refused)?;
         match found {
             Some(found) => Ok(Source { file: found.file, text: found.text, hub }),
             None if name.contains(['/', '\\']) || name.ends_with(".yaml") || name.ends_with(".yml") => {
-                Err(Failure::refused(format!("{name}: no such file")))
+                Err(Fault::refused(format!("{name}: no such file")))
             }
             None => {
                 let names = hub.names(Resource::Dialogue);
                 let hint = plan::closest(name, names.iter().map(String::as_str))
                     .unwrap_or_else(|| format!("the dialogues that have a name: {}", names.join(", ")));
-                Err(Failure::refused(format!("there is no dialogue `{name}`")).hint(hint))
+                Err(Fault::refused(format!("there is no dialogue `{name}`")).hint(hint))
             }
         }
     }
 
     /// Checks it; problems are printed (or become the JSON result) and end the verb.
-    pub fn compile(&self, options: &CompileOptions, out: &Out) -> Result<Plan, Failure> {
+    pub fn compile(&self, options: &CompileOptions, out: &Out) -> Result<Plan, Fault> {
         self.check_cast(options.cast.as_deref())?;
         plan::compile_text(&self.text, &self.file, &self.hub, options).map_err(|problems| {
             self.show(&problems, out);
@@ -64,15 +65,15 @@ impl Source {
                 _ if out.json => format!("{place} (and {} more problems)", count - 1),
                 _ => format!("{} has {count} problems", self.file),
             };
-            Failure::new(Exit::Refused, message)
+            Fault::refused(message)
         })
     }
 
     /// Is there a cast of that name? Its file would be no place to point at.
-    pub fn check_cast(&self, cast: Option<&str>) -> Result<(), Failure> {
+    pub fn check_cast(&self, cast: Option<&str>) -> Result<(), Fault> {
         match cast {
             Some(name) if self.hub.read(Resource::Cast, name).is_none() => {
-                Err(Failure::refused(format!("there is no cast `{name}`")).hint(plan::closest_cast(name, &self.hub)))
+                Err(Fault::refused(format!("there is no cast `{name}`")).hint(plan::closest_cast(name, &self.hub)))
             }
             _ => Ok(()),
         }
@@ -97,9 +98,9 @@ impl Source {
 }
 
 /// A dialogue that is no text, or too much of it, as `FILE:LINE:COLUMN: …`; anything else as the system says it.
-fn unreadable(name: &str, error: &std::io::Error) -> Failure {
+fn unreadable(name: &str, error: &std::io::Error) -> Fault {
     match error.kind() {
-        std::io::ErrorKind::InvalidData => Failure::refused(format!("{name}:{error}")),
-        _ => Failure::refused(format!("{name} cannot be read: {error}")),
+        std::io::ErrorKind::InvalidData => Fault::refused(format!("{name}:{error}")),
+        _ => Fault::refused(format!("{name} cannot be read: {error}")),
     }
 }

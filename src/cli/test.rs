@@ -1,7 +1,7 @@
 //! `elenchus test FILE…`
 
-use super::{Exit, Failure, out::Out, source::Source};
-use crate::{dialogue, plan::CompileOptions, run::run_tests};
+use super::{Exit, out::Out, source::Source};
+use crate::{dialogue, error::Fault, plan::CompileOptions, run::run_tests};
 use serde_json::json;
 
 /// What `test` takes.
@@ -18,14 +18,14 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         let (mut passed, mut failed, mut rows) = (0, 0, Vec::new());
         for file in &self.files {
             let source = Source::find(file)?;
             let plan = source.compile(&CompileOptions::default(), out)?;
             let written = dialogue::load(&source.text, &source.file).map_err(|problems| {
                 source.show(&problems, out);
-                Failure::refused(format!("{file} cannot be read"))
+                Fault::refused(format!("{file} cannot be read"))
             })?;
             let tests = written.written.tests.unwrap_or_default();
             if tests.is_empty() {

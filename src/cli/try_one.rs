@@ -1,7 +1,7 @@
 //! `elenchus try`: one agent or checkpoint, alone.
 
 use super::{
-    Exit, Failure,
+    Exit,
     out::Out,
     progress::Bars,
     session::{block_on, interrupted, on_interrupt, options, unready},
@@ -9,12 +9,16 @@ use super::{
 };
 use crate::{
     agent::{
-        Agent, AgentError, Asking,
+        Agent, Asking,
         local::{LocalAgent, LocalSpec},
         roster,
     },
     dialogue,
-    exchange::{Decoding, Finish, Heard, Item, Message, Reply, Request},
+    error::{Fault, FaultKind},
+    exchange::{
+        Decoding, EmbedRequest, Finish, HearRequest, Item, Message, RankRequest, Reply, Request, SayReply, SayRequest,
+        Speech,
+    },
     hub::Hub,
     media::{self, Access},
     value::{Scored, Time},
@@ -112,7 +116,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Failure> {
+    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         self.check()?;
         block_on(async {
             let request = self.request().await?;
@@ -125,16 +129,16 @@ impl Args {
     }
 
     /// What clap cannot see.
-    fn check(&self) -> Result<(), Failure> {
+    fn check(&self) -> Result<(), Fault> {
         if (self.image.is_some() || self.text.is_some()) && self.among.is_none() && !self.embed {
-            return Err(Failure::refused("nothing is asked of it").hint("add --among LABELS or --embed"));
+            return Err(Fault::refused("nothing is asked of it").hint("add --among LABELS or --embed"));
         }
         if self.among.is_some() && !self.template.contains("{}") {
-            return Err(Failure::refused(format!("the template `{}` has no {{}} for the label", self.template)));
+            return Err(Fault::refused(format!("the template `{}` has no {{}} for the label", self.template)));
         }
         let between = |name: &str, value: Option<f32>, most: f32| match value {
             Some(v) if !(0.0..=most).contains(&v) => {
-                Err(Failure::refused(format!("--{name} {v} is out of range; expected 0 to {most}")))
+                Err(Fault::refused(format!("--{name} {v} is out of range; expected 0 to {most}")))
             }
             _ => Ok(()),
         };
@@ -142,7 +146,7 @@ impl Args {
         between("top-p", self.top_p, 1.0)
     }
 
-    async fn request(&self) -> Result<Request, Failure> {
+    async fn request(&self) -> Result<Request, Fault> {
         let decoding = Decoding {
             temperature: self.temperature,
             top_p: self.top_p,
@@ -153,32 +157,32 @@ impl Args {
         if let Some(prompt) = &self.prompt {
             let system = self.system.iter().map(|text| Message::new("system", text));
             let messages = system.chain([Message::new("user", prompt)]).collect();
-            return Ok(Request::Say { messages, raw: self.raw, decoding, choices: Vec::new() });
+            return Ok(Request::Say(SayRequest { messages, raw: self.raw, decoding, choices: Vec::new() }));
         }
         if let Some(audio) = &self.audio {
             let audio = media::open(audio, &Access { allow_network: self.allow_network }).await?;
             let (language, timestamps) = (self.language.clone(), !self.no_timestamps);
-            return Ok(Request::Hear { audio, start: None, end: None, language, timestamps, decoding });
+            return Ok(Request::Hear(HearRequest { audio, start: None, end: None, language, timestamps, decoding }));
         }
         let what = match (&self.image, &self.text) {
             (Some(image), _) => Item::Image(media::image_file(image).await?),
             (None, text) => Item::Text(text.clone().unwrap_or_default()),
         };
         match &self.among {
-            None => Ok(Request::Embed { what }),
+            None => Ok(Request::Embed(EmbedRequest { what })),
             Some(labels) => {
                 let among = read_labels(labels)?;
                 let texts = among.iter().map(|label| self.template.replace("{}", label)).collect();
-                Ok(Request::Rank { what, among, texts })
+                Ok(Request::Rank(RankRequest { what, among, texts }))
             }
         }
     }
 
-    async fn load(&self, out: &Out) -> Result<Arc<dyn Agent>, Failure> {
+    async fn load(&self, out: &Out) -> Result<Arc<dyn Agent>, Fault> {
         let source = Source { file: String::new(), text: String::new(), hub: Hub::at(Path::new(".")) };
         let options = options(&source, self.device.clone(), &Arc::new(Bars::new(out)));
         match (&self.agent, &self.model) {
-            (Some(name), _) => roster::load_one(name, &options).await.map_err(|e| unready(&[e])),
+            (Some(name), _) => roster::load_one(name, &options).await.map_err(|fault| unready(vec![fault])),
             (None, folder) => {
                 let path = folder.clone().unwrap_or_default();
                 let spec = LocalSpec {
@@ -194,18 +198,18 @@ impl Args {
     }
 
     /// What a checkpoint on this machine will never answer was asked wrongly.
-    fn failure(&self, error: AgentError) -> Failure {
-        match error {
-            AgentError::Final(why) if self.model.is_some() => Failure::refused(why),
-            other => other.into(),
+    fn failure(&self, fault: Fault) -> Fault {
+        match fault.kind {
+            FaultKind::Failed if self.model.is_some() => Fault { kind: FaultKind::Refused, ..fault },
+            _ => fault,
         }
     }
 
-    async fn ask(&self, request: Request, out: &Out) -> Result<Exit, Failure> {
+    async fn ask(&self, request: Request, out: &Out) -> Result<Exit, Fault> {
         let agent = self.load(out).await?;
         // A file of sound alone begins at 0, whatever its encoder wrote; beside pictures the medium's own times hold.
         let origin_s = match &request {
-            Request::Hear { audio, .. } if !audio.has_video => audio.start.seconds(),
+            Request::Hear(HearRequest { audio, .. }) if !audio.has_video => audio.start.seconds(),
             _ => 0.0,
         };
         let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
@@ -240,19 +244,19 @@ impl Args {
 fn moved(reply: Reply, origin_s: f64) -> Reply {
     let Reply::Hear(segments) = reply else { return reply };
     let to = |time: Time| if origin_s == 0.0 { time } else { Time::from_seconds(time.seconds() - origin_s) };
-    Reply::Hear(segments.into_iter().map(|s| Heard { start: to(s.start), end: to(s.end), ..s }).collect())
+    Reply::Hear(segments.into_iter().map(|s| Speech { start: to(s.start), end: to(s.end), ..s }).collect())
 }
 
 /// A file with one label a line, or labels separated by commas.
-fn read_labels(text: &str) -> Result<Vec<String>, Failure> {
+fn read_labels(text: &str) -> Result<Vec<String>, Fault> {
     let labels = match std::fs::read_to_string(text) {
         Ok(file) => dialogue::labels(&file),
         Err(_) if text.contains(',') => {
             text.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect()
         }
-        Err(error) => return Err(Failure::refused(format!("the labels {text} cannot be read: {error}"))),
+        Err(error) => return Err(Fault::refused(format!("the labels {text} cannot be read: {error}"))),
     };
-    if labels.is_empty() { Err(Failure::refused(format!("{text} holds no labels"))) } else { Ok(labels) }
+    if labels.is_empty() { Err(Fault::refused(format!("{text} holds no labels"))) } else { Ok(labels) }
 }
 
 /// Best first.
@@ -272,12 +276,12 @@ fn finish(finish: Finish) -> &'static str {
 fn as_json(reply: &Reply) -> Json {
     match reply {
         Reply::Rank(scores) => json!({ "scores": sorted(scores) }),
-        Reply::Say { text, tokens, finish: why } => {
+        Reply::Say(SayReply { text, tokens, finish: why }) => {
             json!({ "text": text, "tokens": tokens, "finish_reason": finish(*why) })
         }
         Reply::Hear(segments) => {
             let text = segments.iter().map(|s| s.text.trim()).filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" ");
-            let segment = |s: &Heard| json!({ "start": s.start.seconds(), "end": s.end.seconds(), "text": s.text });
+            let segment = |s: &Speech| json!({ "start": s.start.seconds(), "end": s.end.seconds(), "text": s.text });
             json!({ "text": text, "segments": segments.iter().map(segment).collect::<Vec<_>>() })
         }
         Reply::Embed(vector) => json!({ "embedding": vector }),
@@ -291,7 +295,7 @@ fn as_text(reply: &Reply) -> String {
             let line = |s: &Scored| format!("{:6.3} {:5.1} %  {}", s.score, s.probability * 100.0, s.text);
             sorted(scores).into_iter().map(line).collect::<Vec<_>>().join("\n")
         }
-        Reply::Say { text, .. } => text.clone(),
+        Reply::Say(SayReply { text, .. }) => text.clone(),
         Reply::Hear(segments) => {
             segments.iter().map(|s| format!("{}-{} {}", s.start, s.end, s.text)).collect::<Vec<_>>().join("\n")
         }

@@ -1,7 +1,7 @@
 //! Agent files (`agents/NAME.yaml`) and casts (`casts/NAME.yaml`) as written.
 
 use super::{At, Data, Node, Reading, Span, Written, written};
-use crate::{exchange::Kind, plan::Problem};
+use crate::{exchange::Kind, problem::Problem};
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -233,7 +233,7 @@ impl Written for Kind {
         let name = String::read(node, reading)?;
         let found = kinds.iter().find(|(word, _)| *word == name);
         if found.is_none() {
-            let hint = crate::plan::closest(&name, kinds.iter().map(|(word, _)| *word));
+            let hint = crate::problem::closest(&name, kinds.iter().map(|(word, _)| *word));
             let message = format!("found `{name}`, expected say, rank, hear or embed");
             reading.problem("wrong-value", node.pos, message, hint);
         }

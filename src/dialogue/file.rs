@@ -89,7 +89,7 @@ impl Written for Type {
         let text = String::read(node, reading)?;
         let ty = text.parse::<Type>();
         if let Err(message) = &ty {
-            let hint = crate::plan::closest(&text, crate::value_type::TYPE_NAMES.iter().copied());
+            let hint = crate::problem::closest(&text, crate::value::TYPE_NAMES.iter().copied());
             reading.problem("unknown-type", node.pos, message.clone(), hint);
         }
         ty.ok()
@@ -104,7 +104,7 @@ impl JsonSchema for Type {
         "Type".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names = crate::value_type::TYPE_NAMES;
+        let names = crate::value::TYPE_NAMES;
         json_schema!({ "type": "string", "examples": names, "pattern": format!("^(list of )*({}|scored|list)$", names.join("|")) })
     }
 }
@@ -205,7 +205,8 @@ fn unknown_verb(key: &Key, reading: &mut Reading) {
         return reading.problem("verb-not-available", key.pos, message, hint);
     }
     let known = VERBS.iter().chain(COMMON_KEYS).copied();
-    let hint = crate::plan::closest(&key.name, known).unwrap_or_else(|| format!("the verbs are {}", VERBS.join(", ")));
+    let hint =
+        crate::problem::closest(&key.name, known).unwrap_or_else(|| format!("the verbs are {}", VERBS.join(", ")));
     reading.problem("unknown-verb", key.pos, format!("found unknown verb or key `{}` in a step", key.name), Some(hint));
 }
 

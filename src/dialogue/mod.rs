@@ -8,6 +8,7 @@ mod script;
 mod written;
 mod yaml;
 
+pub use crate::problem::Pos;
 pub use agent_file::{
     AgentFile, CastFile, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, ScriptReply,
     ScriptSegment, ScriptWritten, WhoWritten,
@@ -17,13 +18,10 @@ pub use library::{Library, Resource, Shelf, Text, plain_name};
 pub use script::{ScriptedReplies, plain};
 pub(crate) use written::written;
 pub use written::{At, Expr, NumberExpr, Span, TextExpr, Written, text_node};
-pub use yaml::{Data, Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Pos, Style};
+pub use yaml::{Data, Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Style};
 
-use crate::plan::Problem;
+use crate::problem::{MAX_PROBLEMS, Problem};
 use std::sync::Arc;
-
-/// Problems beyond these are not noted: nobody reads them, and hostile input would make millions.
-pub const MAX_PROBLEMS: usize = 1000;
 
 /// What is being read, and what was found to be wrong with it.
 #[derive(Debug, Clone)]
@@ -63,7 +61,7 @@ fn whole<T: Written>(source: &str, file: &str) -> Result<T, Vec<Problem>> {
 pub fn to_json(source: &str, file: &str) -> Result<serde_json::Value, Vec<Problem>> {
     let mut reading = Reading::new(file);
     match yaml::read(source, &mut reading) {
-        Some(root) => Ok(crate::value_json::to_json(&plain(&Expr(root)))),
+        Some(root) => Ok(crate::value::json::to_json(&plain(&Expr(root)))),
         None => Err(reading.problems),
     }
 }

@@ -2,7 +2,10 @@
 
 use super::{Expr, ScriptReply, ScriptWritten, TestWritten, yaml::Data};
 use crate::{
-    exchange::{Finish, Heard, Item, Reply, Request},
+    exchange::{
+        EmbedRequest, Finish, FramesRequest, HearRequest, Item, RankRequest, Reply, Request, SayReply, SayRequest,
+        Speech,
+    },
     value::{Media, Moment, Scored, Time, Value},
 };
 use indexmap::IndexMap;
@@ -59,43 +62,45 @@ fn shown(request: &Request) -> String {
         Item::Frame(moment) | Item::Sound(moment) => format!("{}@{}", moment.media.path, moment.start),
     };
     match request {
-        Request::Rank { what, texts, .. } => format!("{}\n{}", item(what), texts.join("\n")),
-        Request::Say { messages, .. } => messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n"),
-        Request::Hear { audio, .. } => audio.path.clone(),
-        Request::Embed { what } => item(what),
-        Request::Frames { video, .. } => video.path.clone(),
+        Request::Rank(RankRequest { what, texts, .. }) => format!("{}\n{}", item(what), texts.join("\n")),
+        Request::Say(SayRequest { messages, .. }) => {
+            messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n")
+        }
+        Request::Hear(HearRequest { audio, .. }) => audio.path.clone(),
+        Request::Embed(EmbedRequest { what }) => item(what),
+        Request::Frames(FramesRequest { video, .. }) => video.path.clone(),
     }
 }
 
 /// A scripted reply as the reply to this request.
 fn reply_to(request: &Request, scripted: &ScriptReply) -> Result<Reply, String> {
     match (request, scripted) {
-        (Request::Say { choices, .. }, ScriptReply::Text(text)) => {
+        (Request::Say(SayRequest { choices, .. }), ScriptReply::Text(text)) => {
             if !choices.is_empty() && !choices.contains(text) {
                 return Err(format!("the script says `{text}`, which is none of the choices {}", choices.join(", ")));
             }
-            Ok(Reply::Say { text: text.clone(), tokens: Vec::new(), finish: Finish::Stop })
+            Ok(Reply::Say(SayReply { text: text.clone(), tokens: Vec::new(), finish: Finish::Stop }))
         }
-        (Request::Rank { among, .. }, ScriptReply::Text(winner)) => {
+        (Request::Rank(RankRequest { among, .. }), ScriptReply::Text(winner)) => {
             ranked(among, &IndexMap::from([(winner.clone(), 1.0)]))
         }
-        (Request::Rank { among, .. }, ScriptReply::Scores(scores)) => ranked(among, scores),
-        (Request::Hear { audio, start, end, .. }, ScriptReply::Text(text)) => {
+        (Request::Rank(RankRequest { among, .. }), ScriptReply::Scores(scores)) => ranked(among, scores),
+        (Request::Hear(HearRequest { audio, start, end, .. }), ScriptReply::Text(text)) => {
             let (start, end) = (start.unwrap_or(audio.start), end.unwrap_or(audio.end));
-            Ok(Reply::Hear(vec![Heard { start, end, text: text.clone() }]))
+            Ok(Reply::Hear(vec![Speech { start, end, text: text.clone() }]))
         }
-        (Request::Hear { .. }, ScriptReply::Segments(segments)) => {
-            let heard = |s: &super::ScriptSegment| Heard {
+        (Request::Hear(_), ScriptReply::Segments(segments)) => {
+            let heard = |s: &super::ScriptSegment| Speech {
                 start: Time::from_seconds(s.start),
                 end: Time::from_seconds(s.end),
                 text: s.text.clone(),
             };
             Ok(Reply::Hear(segments.iter().map(heard).collect()))
         }
-        (Request::Embed { .. }, ScriptReply::Numbers(numbers)) => {
+        (Request::Embed(_), ScriptReply::Numbers(numbers)) => {
             Ok(Reply::Embed(numbers.iter().map(|x| *x as f32).collect()))
         }
-        (Request::Frames { video, .. }, scripted) => moments(video, scripted),
+        (Request::Frames(FramesRequest { video, .. }), scripted) => moments(video, scripted),
         (request, _) => Err(format!("the script's reply does not fit a `{:?}` request", request.kind()).to_lowercase()),
     }
 }
@@ -164,7 +169,7 @@ impl TestWritten {
 }
 
 fn compare(what: &str, expected: &Value, found: Option<&Value>, differences: &mut Vec<String>) {
-    let text = |value: &Value| crate::value_json::to_json(value).to_string();
+    let text = |value: &Value| crate::value::json::to_json(value).to_string();
     let expected = text(expected);
     match found.map(text) {
         Some(found) if found == expected => {}
@@ -184,7 +189,7 @@ fn brief(text: &str) -> String {
 fn compare_entry(number: usize, expected: &Value, found: &Value, differences: &mut Vec<String>) {
     // a moment has the fields that people see of it
     let found = &match found {
-        Value::Moment(_) => crate::value_json::from_json(&crate::value_json::to_json(found)),
+        Value::Moment(_) => crate::value::json::from_json(&crate::value::json::to_json(found)),
         other => other.clone(),
     };
     let field = |name: &str| match found {

@@ -4,7 +4,7 @@ use super::{
     Pos, Reading,
     yaml::{Data, Node, Style},
 };
-use crate::plan::closest;
+use crate::problem::closest;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::{borrow::Cow, time::Duration};

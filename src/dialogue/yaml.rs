@@ -2,6 +2,7 @@
 //! refused within limits; duplicate keys are kept here and reported by whoever reads the mapping.
 
 use super::Reading;
+use crate::problem::Pos;
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::HashMap;
 
@@ -13,15 +14,6 @@ pub const MAX_DEPTH: usize = 48;
 pub const MAX_NODES: usize = 100_000;
 /// Most text in one file, in bytes, aliases expanded; a file without aliases stays below it.
 pub const MAX_TEXT: usize = 2 * MAX_BYTES;
-
-/// A place in a file, both from 1, columns in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
-pub struct Pos {
-    /// Line.
-    pub line: usize,
-    /// Column.
-    pub column: usize,
-}
 
 /// How a text was written, which decides where in the file a place inside it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

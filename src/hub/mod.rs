@@ -20,6 +20,8 @@ pub use folders::{Folders, HubSettings};
 pub use project::Project;
 pub use shelf::{Found, Hub};
 
+use crate::error::Fault;
+
 /// Why something could not be found or fetched; always about a model's files, so it ends in exit code 4.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -48,8 +50,12 @@ impl HubError {
     }
 }
 
-impl From<HubError> for crate::agent::AgentError {
+impl From<HubError> for Fault {
     fn from(error: HubError) -> Self {
-        crate::agent::AgentError::Model(error.line())
+        let fault = Fault::model(error.message);
+        match error.hint {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Chat templates: a checkpoint's own Jinja text that turns messages into a prompt, rendered as transformers renders it.
 
 use super::checkpoint::{Checkpoint, Config};
-use crate::{agent::AgentError, exchange::Message};
+use crate::{error::Fault, exchange::Message};
 use minijinja::{
     Environment, Error, ErrorKind, Value,
     syntax::SyntaxConfig,
@@ -28,7 +28,7 @@ pub struct Prompt {
 
 impl Chat {
     /// Reads `chat_template.jinja`, or the template in `tokenizer_config.json`.
-    pub fn open(checkpoint: &Checkpoint) -> Result<Chat, AgentError> {
+    pub fn open(checkpoint: &Checkpoint) -> Result<Chat, Fault> {
         let settings = checkpoint.json("tokenizer_config.json")?;
         let map = checkpoint.json("special_tokens_map.json")?;
         let source = match checkpoint.text("chat_template.jinja")? {
@@ -46,7 +46,7 @@ impl Chat {
 
     /// The prompt for `messages`. Without a template (a model that was never taught to chat) the messages stand one after
     /// the other, parted by blank lines.
-    pub fn prompt(&self, messages: &[Message], raw: bool) -> Result<Prompt, AgentError> {
+    pub fn prompt(&self, messages: &[Message], raw: bool) -> Result<Prompt, Fault> {
         let Some(environment) = self.template.as_ref().filter(|_| !raw) else {
             let texts: Vec<&str> = messages.iter().map(|m| m.content.as_str()).collect();
             return Ok(Prompt { text: texts.join("\n\n"), special: true });
@@ -56,8 +56,8 @@ impl Chat {
         names.push(("add_generation_prompt", Value::from(true)));
         names.extend(["tools", "documents"].map(|name| (name, Value::from(()))));
         let rendered = environment.get_template("chat").and_then(|t| t.render(Value::from_pairs(names)));
-        let text = rendered
-            .map_err(|e| AgentError::Final(format!("the chat template refuses these messages: {}", said(&e))))?;
+        let text =
+            rendered.map_err(|e| Fault::failed(format!("the chat template refuses these messages: {}", said(&e))))?;
         Ok(Prompt { text, special: false })
     }
 }
@@ -78,9 +78,9 @@ fn said(error: &Error) -> String {
     error.detail().map_or_else(|| error.to_string(), str::to_owned)
 }
 
-fn environment(source: String) -> Result<Environment<'static>, AgentError> {
+fn environment(source: String) -> Result<Environment<'static>, Fault> {
     let mut environment = Environment::new();
-    let refused = |e: Error| AgentError::Model(format!("the chat template cannot be read: {}", said(&e)));
+    let refused = |e: Error| Fault::model(format!("the chat template cannot be read: {}", said(&e)));
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(refused)?);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_function("raise_exception", |text: String| -> Result<String, Error> {

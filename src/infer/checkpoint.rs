@@ -3,7 +3,7 @@
 
 use super::{failed, gguf::Gguf};
 use crate::{
-    agent::AgentError,
+    error::Fault,
     hub::{
         checkpoint::only_gguf,
         digest::{self, Digests, Stamp},
@@ -39,18 +39,18 @@ enum Stored {
 impl Checkpoint {
     /// Opens a folder: reads `config.json` and finds the weight files (`model.safetensors`, or those that
     /// `model.safetensors.index.json` names). Or opens a GGUF file, or the only one of a folder without `config.json`.
-    pub fn open(path: &Path) -> Result<Checkpoint, AgentError> {
+    pub fn open(path: &Path) -> Result<Checkpoint, Fault> {
         let shown = path.display();
         if path.is_file() || path.extension().is_some_and(|e| e == "gguf") {
             return Checkpoint::gguf_file(path);
         }
         if !path.is_dir() {
-            return Err(AgentError::Model(format!("there is no folder {shown}")));
+            return Err(Fault::model(format!("there is no folder {shown}")));
         }
         let Some(config) = read_json(&path.join("config.json"))? else {
-            return match only_gguf(path).map_err(|error| AgentError::Model(error.line()))? {
+            return match only_gguf(path).map_err(|error| Fault::model(error.line()))? {
                 Some(file) => Checkpoint::gguf_file(&file),
-                None => Err(AgentError::Model(format!(
+                None => Err(Fault::model(format!(
                     "{shown} has no config.json; a checkpoint folder has config.json, tokenizer.json and model.safetensors, or one GGUF file"
                 ))),
             };
@@ -59,7 +59,7 @@ impl Checkpoint {
         Ok(Checkpoint { folder: path.to_owned(), config: Config::new("config.json", config), stored })
     }
 
-    fn gguf_file(path: &Path) -> Result<Checkpoint, AgentError> {
+    fn gguf_file(path: &Path) -> Result<Checkpoint, Fault> {
         let gguf = Gguf::open(path)?;
         let config = Config::new(&path.display().to_string(), gguf.config()?);
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -75,14 +75,14 @@ impl Checkpoint {
     }
 
     /// Another JSON file of the folder, if it is there.
-    pub fn json(&self, name: &str) -> Result<Option<Config>, AgentError> {
+    pub fn json(&self, name: &str) -> Result<Option<Config>, Fault> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         Ok(Some(Config::new(name, parse(&text, &self.folder.join(name))?)))
     }
 
     /// The settings of one part of a processor: `part` of `processor_config.json`, as transformers 5 writes a whole
     /// processor, else `preprocessor_config.json`, else nothing but defaults.
-    pub fn processor(&self, part: &str) -> Result<Config, AgentError> {
+    pub fn processor(&self, part: &str) -> Result<Config, Fault> {
         if let Some(whole) = self.json("processor_config.json")?
             && whole.get(part).is_some_and(Json::is_object)
         {
@@ -93,7 +93,7 @@ impl Checkpoint {
     }
 
     /// A text file of the folder, or what stands for it in the GGUF file, if it is there.
-    pub fn text(&self, name: &str) -> Result<Option<String>, AgentError> {
+    pub fn text(&self, name: &str) -> Result<Option<String>, Fault> {
         match &self.stored {
             Stored::Gguf(gguf) => gguf.text(name),
             Stored::Safetensors(_) => read(&self.folder.join(name)),
@@ -101,22 +101,21 @@ impl Checkpoint {
     }
 
     /// The weights by name, converted to `dtype` on `device` as they are read.
-    pub fn weights(&self, dtype: DType, device: &Device) -> Result<VarBuilder<'static>, AgentError> {
+    pub fn weights(&self, dtype: DType, device: &Device) -> Result<VarBuilder<'static>, Fault> {
         Ok(VarBuilder::from_backend(Box::new(map(self.files()?)?), dtype, device.clone()))
     }
 
-    fn files(&self) -> Result<&[PathBuf], AgentError> {
+    fn files(&self) -> Result<&[PathBuf], Fault> {
         match &self.stored {
             Stored::Safetensors(files) => Ok(files),
-            Stored::Gguf(gguf) => Err(AgentError::Model(format!(
-                "{}: only language models are read from GGUF files",
-                gguf.path.display()
-            ))),
+            Stored::Gguf(gguf) => {
+                Err(Fault::model(format!("{}: only language models are read from GGUF files", gguf.path.display())))
+            }
         }
     }
 
     /// The number format that most of the stored values have; none if they are quantised.
-    pub fn stored_dtype(&self) -> Result<Option<DType>, AgentError> {
+    pub fn stored_dtype(&self) -> Result<Option<DType>, Fault> {
         if let Stored::Gguf(gguf) = &self.stored {
             return Ok(gguf.stored_dtype());
         }
@@ -133,11 +132,11 @@ impl Checkpoint {
 
     /// A digest of every file that can decide a reply: weights, configuration, tokenizer, chat template. Hex blake3 over
     /// names and contents, in order of name. Large files that did not change are not read again ([`Digests`]).
-    pub fn digest(&self) -> Result<String, AgentError> {
+    pub fn digest(&self) -> Result<String, Fault> {
         let (digests, mut all) = (Digests::of_user(), blake3::Hasher::new());
         for file in self.deciding() {
             let digest = digests.file(&file);
-            let digest = digest.map_err(|e| AgentError::Model(format!("{}: {e}", file.display())))?;
+            let digest = digest.map_err(|e| Fault::model(format!("{}: {e}", file.display())))?;
             all.update(file.strip_prefix(&self.folder).unwrap_or(&file).to_string_lossy().as_bytes());
             all.update(digest.as_bytes());
         }
@@ -169,14 +168,13 @@ impl Checkpoint {
 
 /// Maps weight files into memory.
 #[allow(unsafe_code)]
-fn map(files: &[PathBuf]) -> Result<MmapedSafetensors, AgentError> {
+fn map(files: &[PathBuf]) -> Result<MmapedSafetensors, Fault> {
     // SAFETY: the mapped files must not change while they are mapped. They are read right after, and tensors own copies
     // of what they hold; a checkpoint that is rewritten during those moments is a user's mistake that any loader shares.
-    unsafe { MmapedSafetensors::multi(files) }
-        .map_err(|e| AgentError::Model(format!("the weights cannot be read: {e}")))
+    unsafe { MmapedSafetensors::multi(files) }.map_err(|e| Fault::model(format!("the weights cannot be read: {e}")))
 }
 
-fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, AgentError> {
+fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     let single = folder.join("model.safetensors");
     if single.is_file() {
         return Ok(vec![single]);
@@ -187,33 +185,33 @@ fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, AgentError> {
         } else {
             ""
         };
-        return Err(AgentError::Model(format!("{} has no model.safetensors{hint}", folder.display())));
+        return Err(Fault::model(format!("{} has no model.safetensors{hint}", folder.display())));
     };
     let map = index.get("weight_map").and_then(Json::as_object);
-    let map = map.ok_or_else(|| AgentError::Model("model.safetensors.index.json has no weight_map".to_owned()))?;
+    let map = map.ok_or_else(|| Fault::model("model.safetensors.index.json has no weight_map".to_owned()))?;
     let mut files: Vec<PathBuf> = map.values().filter_map(Json::as_str).map(|name| folder.join(name)).collect();
     files.sort();
     files.dedup();
     match files.iter().find(|f| !f.is_file()) {
-        Some(missing) => Err(AgentError::Model(format!("{} is named by the index and is missing", missing.display()))),
+        Some(missing) => Err(Fault::model(format!("{} is named by the index and is missing", missing.display()))),
         None => Ok(files),
     }
 }
 
-fn read_json(path: &Path) -> Result<Option<Json>, AgentError> {
+fn read_json(path: &Path) -> Result<Option<Json>, Fault> {
     read(path)?.map(|text| parse(&text, path)).transpose()
 }
 
-fn read(path: &Path) -> Result<Option<String>, AgentError> {
+fn read(path: &Path) -> Result<Option<String>, Fault> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(AgentError::Model(format!("{}: {error}", path.display()))),
+        Err(error) => Err(Fault::model(format!("{}: {error}", path.display()))),
     }
 }
 
-fn parse(text: &str, path: &Path) -> Result<Json, AgentError> {
-    serde_json::from_str(text).map_err(|e| AgentError::Model(format!("{}: {e}", path.display())))
+fn parse(text: &str, path: &Path) -> Result<Json, Fault> {
+    serde_json::from_str(text).map_err(|e| Fault::model(format!("{}: {e}", path.display())))
 }
 
 /// A JSON object of a checkpoint, read key by key: files written by many versions of many tools differ in what they leave
@@ -241,15 +239,15 @@ impl Config {
         }
     }
     /// A whole number above zero that must be there.
-    pub fn size(&self, key: &str) -> Result<usize, AgentError> {
+    pub fn size(&self, key: &str) -> Result<usize, Fault> {
         match self.count(key) {
-            Some(0) => Err(AgentError::Model(format!("{}: `{key}` is 0", self.name))),
+            Some(0) => Err(Fault::model(format!("{}: `{key}` is 0", self.name))),
             Some(size) => Ok(size),
-            None => Err(AgentError::Model(format!("{} has no number `{key}`", self.name))),
+            None => Err(Fault::model(format!("{} has no number `{key}`", self.name))),
         }
     }
     /// A whole number above zero.
-    pub fn size_or(&self, key: &str, default: usize) -> Result<usize, AgentError> {
+    pub fn size_or(&self, key: &str, default: usize) -> Result<usize, Fault> {
         if self.get(key).is_some() { self.size(key) } else { Ok(default) }
     }
     /// A whole number.
@@ -257,12 +255,12 @@ impl Config {
         self.get(key).and_then(Json::as_u64).map(|n| n as usize)
     }
     /// A number of heads that share `width` evenly.
-    pub fn heads(&self, key: &str, default: usize, width: usize) -> Result<usize, AgentError> {
+    pub fn heads(&self, key: &str, default: usize, width: usize) -> Result<usize, Fault> {
         let heads = self.size_or(key, default)?;
         if width.is_multiple_of(heads) {
             Ok(heads)
         } else {
-            Err(AgentError::Model(format!("{}: {heads} heads cannot share a width of {width}", self.name)))
+            Err(Fault::model(format!("{}: {heads} heads cannot share a width of {width}", self.name)))
         }
     }
     /// A number.
@@ -313,7 +311,7 @@ impl Config {
         value.as_str().or_else(|| value.get("content").and_then(Json::as_str)).map(str::to_owned)
     }
     /// The activation at `key`.
-    pub fn activation(&self, key: &str, default: &str) -> Result<super::ops::Activation, AgentError> {
+    pub fn activation(&self, key: &str, default: &str) -> Result<super::ops::Activation, Fault> {
         super::ops::Activation::named(self.string(key).unwrap_or(default)).map_err(failed)
     }
     /// True if `model_type` is one of `types`, or a name in `architectures` starts with one of `prefixes`.

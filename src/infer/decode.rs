@@ -11,8 +11,8 @@ use super::{
     text::Text,
 };
 use crate::{
-    agent::AgentError,
-    exchange::{Decoding, Finish, Reply},
+    error::Fault,
+    exchange::{Decoding, Finish, Reply, SayReply},
 };
 use candle_core::Tensor;
 
@@ -98,20 +98,20 @@ impl<D: Decoder> Speaker<D> {
     }
 
     /// The ids of a job's prompt, refused if there is no room for a reply.
-    fn prompt(&self, job: &Job) -> Result<(Vec<u32>, Settings), AgentError> {
+    fn prompt(&self, job: &Job) -> Result<(Vec<u32>, Settings), Fault> {
         let Work::Say { messages, raw, decoding, .. } = &job.work else {
-            return Err(AgentError::Final("a language model only answers `say`".to_owned()));
+            return Err(Fault::failed("a language model only answers `say`".to_owned()));
         };
         if messages.iter().any(|m| !m.images.is_empty()) {
-            return Err(AgentError::Final("this language model does not see images".to_owned()));
+            return Err(Fault::failed("this language model does not see images".to_owned()));
         }
         let Prompt { text, special } = self.chat.prompt(messages, *raw)?;
         let ids = self.text.encode(&text, special)?;
         if ids.is_empty() {
-            return Err(AgentError::Final("the prompt is empty".to_owned()));
+            return Err(Fault::failed("the prompt is empty".to_owned()));
         }
         if ids.len() >= self.context_tokens {
-            return Err(AgentError::Final(format!(
+            return Err(Fault::failed(format!(
                 "the prompt has {} tokens; the model reads at most {} together with its reply: shorten the prompt or use a model that reads more",
                 ids.len(),
                 self.context_tokens
@@ -121,7 +121,7 @@ impl<D: Decoder> Speaker<D> {
     }
 
     /// A cache that holds as much of `ids` as the last prompt shares with it (never all: the last token gives logits).
-    fn begin(&mut self, ids: &[u32], alone: bool) -> Result<(D::Cache, usize), AgentError> {
+    fn begin(&mut self, ids: &[u32], alone: bool) -> Result<(D::Cache, usize), Fault> {
         let shared = |known: &[u32]| known.iter().zip(ids).take_while(|(a, b)| a == b).count().min(ids.len() - 1);
         match self.last.take() {
             Some((known, mut cache)) if shared(&known) >= PREFIX_TOKENS => {
@@ -142,12 +142,12 @@ impl<D: Decoder> Speaker<D> {
     }
 
     /// Feeds `ids[from..]` piece by piece; gives the logits after the last token.
-    fn prefill(&self, cache: &mut D::Cache, ids: &[u32], from: usize) -> Result<Tensor, AgentError> {
+    fn prefill(&self, cache: &mut D::Cache, ids: &[u32], from: usize) -> Result<Tensor, Fault> {
         let mut logits = None;
         for piece in ids[from..].chunks(PIECE_TOKENS) {
             logits = Some(self.decoder.forward(&mut [(&mut *cache, piece)], false).map_err(failed)?);
         }
-        logits.ok_or_else(|| AgentError::Final("the prompt is empty".to_owned()))
+        logits.ok_or_else(|| Fault::failed("the prompt is empty".to_owned()))
     }
 
     /// Answers jobs that are to be generated, together.
@@ -239,9 +239,9 @@ impl<D: Decoder> Speaker<D> {
     }
 
     /// One token further. The row's reply, if it ends here.
-    fn step(&self, row: &mut Row<D::Cache>, logits: &mut [f32]) -> Result<Option<Reply>, AgentError> {
+    fn step(&self, row: &mut Row<D::Cache>, logits: &mut [f32]) -> Result<Option<Reply>, Fault> {
         if row.most == 0 {
-            return Ok(Some(Reply::Say { text: String::new(), tokens: Vec::new(), finish: Finish::Length }));
+            return Ok(Some(Reply::Say(SayReply { text: String::new(), tokens: Vec::new(), finish: Finish::Length })));
         }
         self.manners.apply(logits, &row.tokens, row.prompt, row.most);
         let next = row.sampler.choose(logits);
@@ -262,7 +262,7 @@ impl<D: Decoder> Speaker<D> {
                 keep += 1;
             }
             let tokens = row.tokens[row.prompt..keep].to_vec();
-            return Ok(Some(Reply::Say { text: row.said.clone(), tokens, finish: Finish::Stop }));
+            return Ok(Some(Reply::Say(SayReply { text: row.said.clone(), tokens, finish: Finish::Stop })));
         }
         if full {
             return self.finished(row, Finish::Length).map(Some);
@@ -275,10 +275,10 @@ impl<D: Decoder> Speaker<D> {
         Ok(None)
     }
 
-    fn finished(&self, row: &mut Row<D::Cache>, finish: Finish) -> Result<Reply, AgentError> {
+    fn finished(&self, row: &mut Row<D::Cache>, finish: Finish) -> Result<Reply, Fault> {
         let tokens = row.tokens[row.prompt..].to_vec();
         row.said = self.text.decode(&tokens)?;
-        Ok(Reply::Say { text: row.said.clone(), tokens, finish })
+        Ok(Reply::Say(SayReply { text: row.said.clone(), tokens, finish }))
     }
 
     /// Remembers a prompt's cache for the next. The last token of a reply was never fed, hence `unfed`.
@@ -292,7 +292,7 @@ impl<D: Decoder> Speaker<D> {
 
     /// The likeliest of the given replies, by the sum of their tokens' log-probabilities after the prompt. Where one is the
     /// beginning of another, the end of the reply counts too, since else the shorter one would always win.
-    fn choose(&mut self, job: &Job, choices: &[String]) -> Result<Reply, AgentError> {
+    fn choose(&mut self, job: &Job, choices: &[String]) -> Result<Reply, Fault> {
         let (ids, _) = self.prompt(job)?;
         let options = choices.iter().map(|c| self.text.encode(c, false)).collect::<Result<Vec<_>, _>>()?;
         let nested = options
@@ -304,7 +304,7 @@ impl<D: Decoder> Speaker<D> {
         let mut best: Option<(f64, usize)> = None;
         for (n, option) in options.iter().enumerate() {
             if job.gone() {
-                return Err(AgentError::Cancelled);
+                return Err(Fault::cancelled());
             }
             let mut logits = vec![first.clone()];
             if !option.is_empty() {
@@ -322,8 +322,8 @@ impl<D: Decoder> Speaker<D> {
             }
         }
         self.keep(ids, cache, false);
-        let (_, n) = best.ok_or_else(|| AgentError::Final("there are no choices".to_owned()))?;
-        Ok(Reply::Say { text: choices[n].clone(), tokens: options[n].clone(), finish: Finish::Stop })
+        let (_, n) = best.ok_or_else(|| Fault::failed("there are no choices".to_owned()))?;
+        Ok(Reply::Say(SayReply { text: choices[n].clone(), tokens: options[n].clone(), finish: Finish::Stop }))
     }
 
     /// Logits after each token of a bare prompt, (tokens, vocabulary): for parity tests.

@@ -1,19 +1,17 @@
 //! Where a model computes and in which number format.
 
-use crate::agent::AgentError;
+use crate::error::Fault;
 use candle_core::{DType, Device};
 
 /// Opens the device that the user named: `auto`, `cpu`, `cuda:N` (or `cuda`), `metal`.
 ///
 /// `auto` is the first CUDA or Metal device if this build has one and the machine offers it, else the CPU.
-pub fn open(name: &str) -> Result<Device, AgentError> {
+pub fn open(name: &str) -> Result<Device, Fault> {
     match name {
         "cpu" => Ok(Device::Cpu),
         "auto" | "" => Ok(accelerator().unwrap_or(Device::Cpu)),
         "metal" if !cfg!(feature = "metal") => Err(not_built("metal")),
-        "metal" => {
-            Device::new_metal(0).map_err(|e| AgentError::Model(format!("the Metal device cannot be opened: {e}")))
-        }
+        "metal" => Device::new_metal(0).map_err(|e| Fault::model(format!("the Metal device cannot be opened: {e}"))),
         _ => cuda(name),
     }
 }
@@ -56,37 +54,37 @@ fn accelerator() -> Option<Device> {
     if cfg!(feature = "metal") { Device::new_metal(0).ok() } else { None }
 }
 
-fn cuda(name: &str) -> Result<Device, AgentError> {
+fn cuda(name: &str) -> Result<Device, Fault> {
     let number = match name.strip_prefix("cuda") {
         Some("") => Some(0),
         Some(rest) => rest.strip_prefix(':').and_then(|n| n.parse().ok()),
         None => None,
     };
     let Some(number) = number else {
-        return Err(AgentError::Model(format!("there is no device `{name}`; use auto, cpu, cuda:N or metal")));
+        return Err(Fault::model(format!("there is no device `{name}`; use auto, cpu, cuda:N or metal")));
     };
     if !cfg!(feature = "cuda") {
         return Err(not_built("cuda"));
     }
-    Device::new_cuda(number).map_err(|e| AgentError::Model(format!("CUDA device {number} cannot be opened: {e}")))
+    Device::new_cuda(number).map_err(|e| Fault::model(format!("CUDA device {number} cannot be opened: {e}")))
 }
 
-fn not_built(feature: &str) -> AgentError {
-    AgentError::Model(format!(
+fn not_built(feature: &str) -> Fault {
+    Fault::model(format!(
         "this elenchus was built without the `{feature}` feature; build it with `cargo build --release --features {feature}`, or use `--device cpu`"
     ))
 }
 
 /// The number format to compute in: what was asked; else f32 on the CPU (its bf16 and f16 are slow) and the stored
 /// format, if it is a floating one, elsewhere.
-pub fn dtype(asked: Option<&str>, stored: Option<DType>, device: &Device) -> Result<DType, AgentError> {
+pub fn dtype(asked: Option<&str>, stored: Option<DType>, device: &Device) -> Result<DType, Fault> {
     match asked.unwrap_or("auto") {
         "f32" | "float32" => Ok(DType::F32),
         "f16" | "float16" => Ok(DType::F16),
         "bf16" | "bfloat16" => Ok(DType::BF16),
         "auto" | "" if device.is_cpu() => Ok(DType::F32),
         "auto" | "" => Ok(stored.filter(|d| matches!(d, DType::F16 | DType::BF16)).unwrap_or(DType::F32)),
-        other => Err(AgentError::Model(format!("there is no dtype `{other}`; use auto, f32, f16 or bf16"))),
+        other => Err(Fault::model(format!("there is no dtype `{other}`; use auto, f32, f16 or bf16"))),
     }
 }
 

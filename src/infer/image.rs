@@ -4,7 +4,7 @@ use super::{
     checkpoint::Config,
     resample::{Filter, resample},
 };
-use crate::agent::AgentError;
+use crate::error::Fault;
 use ::image::RgbImage;
 use serde_json::Value as Json;
 
@@ -39,12 +39,12 @@ const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 impl Preparation {
     /// Reads the settings; what is absent is CLIP's default at the model's `side` in pixels.
-    pub fn new(config: &Config, side: usize) -> Result<Preparation, AgentError> {
+    pub fn new(config: &Config, side: usize) -> Result<Preparation, Fault> {
         let side = side as u32;
         let on = |key: &str| config.truth(key).unwrap_or(true);
-        let filter = Filter::numbered(config.count("resample").unwrap_or(3)).map_err(AgentError::Model)?;
+        let filter = Filter::numbered(config.count("resample").unwrap_or(3)).map_err(Fault::model)?;
         let square = config.truth("default_to_square").unwrap_or(false);
-        let odd = |key: &str| AgentError::Model(format!("{}: `{key}` is of no known form", config.name()));
+        let odd = |key: &str| Fault::model(format!("{}: `{key}` is of no known form", config.name()));
         let size = match config.get("size") {
             Some(value) => size(value, square).ok_or_else(|| odd("size"))?,
             None => Size::ShortestEdge(side),
@@ -65,11 +65,11 @@ impl Preparation {
     }
 
     /// The values of a picture, (3, height, width) in row-major order, with height and width.
-    pub fn apply(&self, picture: &RgbImage) -> Result<(Vec<f32>, usize, usize), AgentError> {
+    pub fn apply(&self, picture: &RgbImage) -> Result<(Vec<f32>, usize, usize), Fault> {
         let mut pixels = picture.as_raw().clone();
         let (mut width, mut height) = picture.dimensions();
         if width == 0 || height == 0 {
-            return Err(AgentError::Media("the picture has no pixels".to_owned()));
+            return Err(Fault::media("the picture has no pixels".to_owned()));
         }
         if let Some((size, filter)) = self.resize {
             let (w, h) = target(size, width, height);

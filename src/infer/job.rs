@@ -1,7 +1,7 @@
 //! What reaches a model's thread: requests whose media are resolved, and the way back to whoever asked.
 
 use crate::{
-    agent::AgentError,
+    error::Fault,
     exchange::{Decoding, Message, Reply},
     value::Time,
 };
@@ -90,7 +90,7 @@ impl Job {
         work: Work,
         seed: u64,
         stream: Option<mpsc::UnboundedSender<String>>,
-    ) -> (Job, oneshot::Receiver<Result<Reply, AgentError>>) {
+    ) -> (Job, oneshot::Receiver<Result<Reply, Fault>>) {
         let (back, answer) = oneshot::channel();
         (Job { work, seed, stream, back: Back::new(back), span: tracing::Span::current() }, answer)
     }
@@ -115,7 +115,7 @@ impl Job {
     }
 
     /// Answers; nobody waiting any more is fine.
-    pub fn answer(self, reply: Result<Reply, AgentError>) {
+    pub fn answer(self, reply: Result<Reply, Fault>) {
         let _inside = self.span.enter();
         if let Err(error) = &reply {
             tracing::debug!(%error, "not answered");
@@ -129,7 +129,7 @@ impl Job {
     }
 }
 
-type Way = oneshot::Sender<Result<Reply, AgentError>>;
+type Way = oneshot::Sender<Result<Reply, Fault>>;
 
 /// The way back to an asker. The first answer counts.
 #[derive(Debug, Clone)]
@@ -141,7 +141,7 @@ impl Back {
     }
 
     /// Answers, unless someone did; nobody waiting any more is fine.
-    pub fn send(&self, reply: Result<Reply, AgentError>) {
+    pub fn send(&self, reply: Result<Reply, Fault>) {
         let way = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(way) = way {
             way.send(reply).ok();
@@ -172,7 +172,7 @@ pub struct Pull {
     /// Samples in a second.
     pub rate_hz: u32,
     /// Where the samples go; fewer than asked for means that the sound ended.
-    pub back: oneshot::Sender<Result<Vec<f32>, AgentError>>,
+    pub back: oneshot::Sender<Result<Vec<f32>, Fault>>,
 }
 
 /// A stretch of sound whose samples are pulled piece by piece, so that no more than a window is in memory.
@@ -193,9 +193,9 @@ impl Sound {
     }
 
     /// Samples `from..to` at `rate_hz`, mono, fewer at the end. Blocks; fails as cancelled when the asker has gone.
-    pub fn samples(&self, from: usize, to: usize, rate_hz: u32) -> Result<Vec<f32>, AgentError> {
+    pub fn samples(&self, from: usize, to: usize, rate_hz: u32) -> Result<Vec<f32>, Fault> {
         let (back, answer) = oneshot::channel();
-        self.pulls.blocking_send(Pull { from, to, rate_hz, back }).map_err(|_| AgentError::Cancelled)?;
-        answer.blocking_recv().map_err(|_| AgentError::Cancelled)?
+        self.pulls.blocking_send(Pull { from, to, rate_hz, back }).map_err(|_| Fault::cancelled())?;
+        answer.blocking_recv().map_err(|_| Fault::cancelled())?
     }
 }

@@ -17,10 +17,10 @@ pub mod sampling;
 pub mod text;
 pub mod worker;
 
-use crate::agent::AgentError;
+use crate::error::Fault;
 
 /// Turns what went wrong inside a model into an error of its agent. Only the first line is kept: where backtraces are on,
 /// candle prints one below it.
-pub fn failed(error: impl std::fmt::Display) -> AgentError {
-    AgentError::Model(error.to_string().lines().next().unwrap_or_default().to_owned())
+pub fn failed(error: impl std::fmt::Display) -> Fault {
+    Fault::model(error.to_string().lines().next().unwrap_or_default().to_owned())
 }

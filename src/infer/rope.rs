@@ -1,7 +1,7 @@
 //! Rotary positions: the angles by which queries and keys are turned, and how contexts longer than the trained ones stretch them.
 
 use super::checkpoint::Config;
-use crate::agent::AgentError;
+use crate::error::Fault;
 use std::f64::consts::TAU;
 
 /// The angle of each pair of dimensions at position 1, and a factor of all sines and cosines.
@@ -17,7 +17,7 @@ impl Rope {
     /// Reads `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling` (before), for heads of `head` dimensions
     /// and a context of `positions`. `llama3` is the wavelength-dependent stretching of Llama 3.1; `dynamic` only changes
     /// anything beyond the context, where nothing is read.
-    pub fn read(config: &Config, head: usize, positions: usize) -> Result<Rope, AgentError> {
+    pub fn read(config: &Config, head: usize, positions: usize) -> Result<Rope, Fault> {
         let key = if config.get("rope_parameters").is_some() { "rope_parameters" } else { "rope_scaling" };
         let rope = config.part(key);
         let theta = rope.number("rope_theta").or_else(|| config.number("rope_theta")).unwrap_or(10_000.0) as f32;
@@ -42,7 +42,7 @@ impl Rope {
                 let factor = rope.number("factor").unwrap_or(positions as f64 / trained);
                 (yarn(&rope, f64::from(theta), head, factor, trained), yarn_scale(&rope, factor))
             }
-            other => return Err(AgentError::Model(format!("{key}: the rope type `{other}` is not supported"))),
+            other => return Err(Fault::model(format!("{key}: the rope type `{other}` is not supported"))),
         };
         Ok(Rope { frequencies, scale })
     }

@@ -1,7 +1,7 @@
 //! Tokenizers: read from `tokenizer.json`, or put together from the older vocabulary files.
 
 use super::checkpoint::{Checkpoint, Config};
-use crate::agent::AgentError;
+use crate::error::Fault;
 use serde_json::{Value as Json, json};
 use tokenizers::Tokenizer;
 
@@ -15,13 +15,12 @@ pub struct Text {
 
 impl Text {
     /// Reads the tokenizer of a checkpoint; `style` says how to build one if only vocabulary files are there.
-    pub fn open(checkpoint: &Checkpoint, style: Style) -> Result<Text, AgentError> {
+    pub fn open(checkpoint: &Checkpoint, style: Style) -> Result<Text, Fault> {
         let bytes = match checkpoint.text("tokenizer.json")? {
             Some(text) => text.into_bytes(),
             None => built(checkpoint, style)?.to_string().into_bytes(),
         };
-        let broken =
-            |e| AgentError::Model(format!("{}: the tokenizer cannot be read: {e}", checkpoint.folder.display()));
+        let broken = |e| Fault::model(format!("{}: the tokenizer cannot be read: {e}", checkpoint.folder.display()));
         let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(broken)?;
         tokenizer.with_truncation(None).map_err(broken)?;
         tokenizer.with_padding(None);
@@ -35,13 +34,13 @@ impl Text {
     }
 
     /// Token ids of `text`; with `special`, those that the tokenizer's own post-processor adds too.
-    pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, AgentError> {
+    pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, Fault> {
         let encoding = self.tokenizer.encode_fast(text, special);
-        Ok(encoding.map_err(|e| AgentError::Final(format!("the text cannot be tokenized: {e}")))?.get_ids().to_vec())
+        Ok(encoding.map_err(|e| Fault::failed(format!("the text cannot be tokenized: {e}")))?.get_ids().to_vec())
     }
 
     /// Token ids of `text` with special tokens, cut from the end of the text (not of the special tokens) to `most`.
-    pub fn encode_within(&self, text: &str, most: usize) -> Result<Vec<u32>, AgentError> {
+    pub fn encode_within(&self, text: &str, most: usize) -> Result<Vec<u32>, Fault> {
         let ids = self.encode(text, true)?;
         if ids.len() <= most {
             return Ok(ids);
@@ -57,8 +56,8 @@ impl Text {
     }
 
     /// The text of `ids`, without special tokens.
-    pub fn decode(&self, ids: &[u32]) -> Result<String, AgentError> {
-        self.tokenizer.decode(ids, true).map_err(|e| AgentError::Model(format!("the tokens cannot be decoded: {e}")))
+    pub fn decode(&self, ids: &[u32]) -> Result<String, Fault> {
+        self.tokenizer.decode(ids, true).map_err(|e| Fault::model(format!("the tokens cannot be decoded: {e}")))
     }
 
     /// The id of a token by its text.
@@ -78,7 +77,7 @@ pub enum Style {
     WordPiece,
 }
 
-fn built(checkpoint: &Checkpoint, style: Style) -> Result<Json, AgentError> {
+fn built(checkpoint: &Checkpoint, style: Style) -> Result<Json, Fault> {
     let missing = |what: &str| {
         let folder = checkpoint.folder.display();
         let spm = if checkpoint.folder.join("tokenizer.model").exists() {
@@ -86,7 +85,7 @@ fn built(checkpoint: &Checkpoint, style: Style) -> Result<Json, AgentError> {
         } else {
             ""
         };
-        AgentError::Model(format!("{folder} has no tokenizer.json and no {what}{spm}"))
+        Fault::model(format!("{folder} has no tokenizer.json and no {what}{spm}"))
     };
     let settings =
         checkpoint.json("tokenizer_config.json")?.unwrap_or_else(|| Config::new("tokenizer_config.json", json!({})));
@@ -96,7 +95,7 @@ fn built(checkpoint: &Checkpoint, style: Style) -> Result<Json, AgentError> {
     }
     let vocab = checkpoint.text("vocab.json")?.ok_or_else(|| missing("vocab.json"))?;
     let merges = checkpoint.text("merges.txt")?.ok_or_else(|| missing("merges.txt"))?;
-    let vocab: Json = serde_json::from_str(&vocab).map_err(|e| AgentError::Model(format!("vocab.json: {e}")))?;
+    let vocab: Json = serde_json::from_str(&vocab).map_err(|e| Fault::model(format!("vocab.json: {e}")))?;
     let merges: Vec<&str> = merges.lines().filter(|l| !l.starts_with("#version") && !l.trim().is_empty()).collect();
     let mut added = added_tokens(checkpoint, &settings)?;
     let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
@@ -148,7 +147,7 @@ pub(super) fn added_token(content: &str, id: u64, special: bool) -> Json {
 }
 
 /// Tokens beside the vocabulary: `added_tokens_decoder` of the tokenizer's settings, else `added_tokens.json`.
-fn added_tokens(checkpoint: &Checkpoint, settings: &Config) -> Result<Vec<Json>, AgentError> {
+fn added_tokens(checkpoint: &Checkpoint, settings: &Config) -> Result<Vec<Json>, Fault> {
     let mut tokens: Vec<(u64, Json)> = Vec::new();
     if let Some(decoder) = settings.get("added_tokens_decoder").and_then(Json::as_object) {
         for (id, token) in decoder {

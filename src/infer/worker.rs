@@ -2,7 +2,7 @@
 //! one group, becomes one call of the model.
 
 use super::job::{Job, Model};
-use crate::agent::AgentError;
+use crate::error::Fault;
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -37,8 +37,8 @@ impl Worker {
     pub async fn start<T: Send + 'static>(
         name: &str,
         limits: Limits,
-        load: impl FnOnce() -> Result<(Box<dyn Model>, T), AgentError> + Send + 'static,
-    ) -> Result<(Worker, T), AgentError> {
+        load: impl FnOnce() -> Result<(Box<dyn Model>, T), Fault> + Send + 'static,
+    ) -> Result<(Worker, T), Fault> {
         let (jobs, waiting) = mpsc::channel(limits.queue.max(1));
         let (ready, loaded) = oneshot::channel();
         let worker = Worker { jobs, name: name.to_owned() };
@@ -51,26 +51,26 @@ impl Worker {
                     }
                 }
                 Ok(Err(error)) => drop(ready.send(Err(error))),
-                Err(why) => drop(ready.send(Err(AgentError::Model(format!("loading panicked: {}", words(&*why)))))),
+                Err(why) => drop(ready.send(Err(Fault::model(format!("loading panicked: {}", words(&*why)))))),
             };
         };
         std::thread::Builder::new()
             .name(format!("model {name}"))
             .stack_size(8 << 20)
             .spawn(run)
-            .map_err(|e| AgentError::Model(format!("{name}: no thread could be started: {e}")))?;
-        let about = loaded.await.map_err(|_| AgentError::Model(format!("{name}: the loading thread ended")))??;
+            .map_err(|e| Fault::model(format!("{name}: no thread could be started: {e}")))?;
+        let about = loaded.await.map_err(|_| Fault::model(format!("{name}: the loading thread ended")))??;
         Ok((worker, about))
     }
 
     /// Waits for a place in the channel and puts the job there.
-    pub async fn send(&self, job: Job) -> Result<(), AgentError> {
-        self.jobs.send(job).await.map_err(|_| AgentError::Model(format!("{}: the model's thread has ended", self.name)))
+    pub async fn send(&self, job: Job) -> Result<(), Fault> {
+        self.jobs.send(job).await.map_err(|_| Fault::model(format!("{}: the model's thread has ended", self.name)))
     }
 
     /// What to tell an asker whose job was dropped without an answer.
-    pub fn dropped(&self) -> AgentError {
-        AgentError::Model(format!("{} could not answer: the request was dropped", self.name))
+    pub fn dropped(&self) -> Fault {
+        Fault::model(format!("{} could not answer: the request was dropped", self.name))
     }
 }
 
@@ -95,7 +95,7 @@ fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: Li
         if let Err(why) = catch_unwind(AssertUnwindSafe(|| model.answer(jobs))) {
             let why = words(&*why);
             for back in backs {
-                back.send(Err(AgentError::Model(format!("{name} could not answer: it panicked: {why}"))));
+                back.send(Err(Fault::model(format!("{name} could not answer: it panicked: {why}"))));
             }
         }
     }

@@ -1,8 +1,10 @@
 //! What can be wrong with a medium, in the user's words.
 
+use crate::error::Fault;
+
 /// The sort of thing that is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fault {
+pub enum MediaFault {
     /// No such file.
     Missing,
     /// A URL, or a playlist that names other files, where only local files are read.
@@ -32,15 +34,21 @@ pub enum Fault {
 #[error("{message}")]
 pub struct MediaError {
     /// The sort of thing that is wrong.
-    pub kind: Fault,
+    pub kind: MediaFault,
     /// One line, in the user's words.
     pub message: String,
 }
 
 impl MediaError {
     /// `path: what`, kept to one line.
-    pub(crate) fn new(kind: Fault, path: &str, what: impl AsRef<str>) -> MediaError {
+    pub(crate) fn new(kind: MediaFault, path: &str, what: impl AsRef<str>) -> MediaError {
         MediaError { kind, message: one_line(&format!("{path}: {}", what.as_ref())) }
+    }
+}
+
+impl From<MediaError> for Fault {
+    fn from(error: MediaError) -> Fault {
+        Fault::media(error.message)
     }
 }
 
@@ -55,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line() {
-        let error = MediaError::new(Fault::Missing, "a\nb\u{1b}[31m.mp4", "no such file");
+        let error = MediaError::new(MediaFault::Missing, "a\nb\u{1b}[31m.mp4", "no such file");
         insta::assert_snapshot!(error, @"a b [31m.mp4: no such file");
     }
 }

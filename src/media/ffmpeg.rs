@@ -3,7 +3,7 @@
 //! Children get no stdin, their own process group (Ctrl-C ends the run in order, it does not shoot decoders in mid-frame)
 //! and die with the future or decoder that owns them.
 
-use super::{Fault, MediaError};
+use super::{MediaError, MediaFault};
 use std::{ffi::OsString, io, path::Path, process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader},
@@ -117,17 +117,22 @@ impl Trouble {
     /// As an error about `path`.
     pub(crate) fn about(self, path: &str) -> MediaError {
         match self {
-            Trouble::Start(program, e) if e.kind() == io::ErrorKind::NotFound => {
-                MediaError { kind: Fault::NoTool, message: format!("{program} is not installed; {}", install_hint()) }
-            }
+            Trouble::Start(program, e) if e.kind() == io::ErrorKind::NotFound => MediaError {
+                kind: MediaFault::NoTool,
+                message: format!("{program} is not installed; {}", install_hint()),
+            },
             Trouble::Start(program, e) => {
-                MediaError { kind: Fault::NoTool, message: format!("{program} cannot be started: {e}") }
+                MediaError { kind: MediaFault::NoTool, message: format!("{program} cannot be started: {e}") }
             }
-            Trouble::Failed(said) => MediaError::new(Fault::Damaged, path, format!("ffmpeg cannot read it: {said}")),
+            Trouble::Failed(said) => {
+                MediaError::new(MediaFault::Damaged, path, format!("ffmpeg cannot read it: {said}"))
+            }
             Trouble::Stuck(limit) => {
-                MediaError::new(Fault::Stuck, path, format!("ffmpeg made no progress for {} s", limit.as_secs()))
+                MediaError::new(MediaFault::Stuck, path, format!("ffmpeg made no progress for {} s", limit.as_secs()))
             }
-            Trouble::TooMuch => MediaError::new(Fault::Damaged, path, "it describes more streams than any video has"),
+            Trouble::TooMuch => {
+                MediaError::new(MediaFault::Damaged, path, "it describes more streams than any video has")
+            }
         }
     }
 }
@@ -268,7 +273,7 @@ mod tests {
     #[test]
     fn a_missing_program_comes_with_a_hint() {
         let error = Trouble::Start("ffprobe", io::ErrorKind::NotFound.into()).about("a.mp4");
-        assert_eq!(error.kind, Fault::NoTool);
+        assert_eq!(error.kind, MediaFault::NoTool);
         assert!(error.message.starts_with("ffprobe is not installed; install it with"), "{error}");
     }
 }

@@ -4,7 +4,7 @@
 //! so that neither pipe fills while the other is waited on.
 
 use super::{
-    Fault, MediaError,
+    MediaError, MediaFault,
     ffmpeg::{self, STALL_LIMIT, Trouble},
     probe::Picture,
 };
@@ -170,7 +170,7 @@ impl Decoder {
         }
         let image = RgbImage::from_raw(self.size.0, self.size.1, std::mem::take(&mut self.pixels));
         let image =
-            image.ok_or_else(|| MediaError::new(Fault::Damaged, &self.shown, "gave a frame of the wrong size"))?;
+            image.ok_or_else(|| MediaError::new(MediaFault::Damaged, &self.shown, "gave a frame of the wrong size"))?;
         Ok(Some((pts, image)))
     }
 

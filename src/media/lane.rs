@@ -4,7 +4,7 @@
 //! time, and the decoder stays where it is for those who come next.
 
 use super::{
-    Fault, MediaError,
+    MediaError, MediaFault,
     cache::Cache,
     frames::{Decoder, Wanted},
     pick::{Chooser, Packet, packets},
@@ -132,12 +132,12 @@ impl Lane {
 
     /// The video stream.
     pub async fn picture(&self) -> Result<&Picture, MediaError> {
-        let none = || MediaError::new(Fault::NotInIt, &self.media.path, "has no video stream to take frames from");
+        let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no video stream to take frames from");
         let picture = self.probe().await?.picture.as_ref().ok_or_else(none)?;
         if u64::from(picture.width) * u64::from(picture.height) > MOST_PIXELS {
             let what =
                 format!("has frames of {}×{} pixels; at most {MOST_PIXELS} are decoded", picture.width, picture.height);
-            return Err(MediaError::new(Fault::NotInIt, &self.media.path, what));
+            return Err(MediaError::new(MediaFault::NotInIt, &self.media.path, what));
         }
         Ok(picture)
     }
@@ -202,7 +202,7 @@ impl Lane {
     }
 
     fn no_frame(&self, time: Time) -> MediaError {
-        MediaError::new(Fault::NotInIt, &self.media.path, format!("has no frame at {time}"))
+        MediaError::new(MediaFault::NotInIt, &self.media.path, format!("has no frame at {time}"))
     }
 
     /// The frame with presentation time `pts`.
@@ -309,7 +309,7 @@ impl Lane {
 
     /// Mono samples, see `Store::samples`.
     pub async fn samples(&self, start: Time, end: Time, rate_hz: u32) -> Result<Vec<f32>, MediaError> {
-        let none = || MediaError::new(Fault::NotInIt, &self.media.path, "has no sound");
+        let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no sound");
         let sound = self.probe().await?.sound.as_ref().ok_or_else(none)?;
         let grid = |time: Time| (time.seconds() * f64::from(rate_hz)).round() as i64;
         let (from, to) = (grid(start), grid(end).max(grid(start)));

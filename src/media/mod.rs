@@ -22,7 +22,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Fault, MediaError};
+pub use error::{MediaError, MediaFault};
 pub use ffmpeg::{Tools, tools};
 pub use open::{Access, digest_of, open};
 pub use remote::{forget, forget_all};

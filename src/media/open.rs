@@ -1,7 +1,7 @@
 //! A path becomes a checked [`Media`], or one clear line that says why not.
 
 use super::{
-    Fault, MediaError,
+    MediaError, MediaFault,
     probe::{decodes, measured_end, probe},
     remote, sniff,
 };
@@ -25,7 +25,7 @@ pub struct Access {
 /// Never waits on a FIFO or device, follows no playlist, and ends within ffprobe's time limit plus the time to read the file once.
 pub async fn open(path: &str, access: &Access) -> Result<Arc<Media>, MediaError> {
     if path.is_empty() {
-        return Err(MediaError { kind: Fault::Missing, message: "no file is named".to_owned() });
+        return Err(MediaError { kind: MediaFault::Missing, message: "no file is named".to_owned() });
     }
     let local = Path::new(path).to_owned();
     if fs::symlink_metadata(&local).is_err() && remote::scheme(path).is_some() {
@@ -42,13 +42,13 @@ pub(crate) async fn open_local(local: &Path, shown: &str) -> Result<Media, Media
     };
     let truncated = blocking(look).await?;
     let probe = probe(local, shown).await.map_err(|error| match truncated {
-        true if error.kind != Fault::NoTool => {
-            MediaError::new(Fault::Damaged, shown, "is truncated, and nothing of it can be read")
+        true if error.kind != MediaFault::NoTool => {
+            MediaError::new(MediaFault::Damaged, shown, "is truncated, and nothing of it can be read")
         }
         _ => error,
     })?;
     if probe.locked {
-        return Err(MediaError::new(Fault::Locked, shown, "is encrypted; decrypt it first"));
+        return Err(MediaError::new(MediaFault::Locked, shown, "is encrypted; decrypt it first"));
     }
     if let Some(picture) = &probe.picture
         && !probe.decodes
@@ -59,7 +59,7 @@ pub(crate) async fn open_local(local: &Path, shown: &str) -> Result<Media, Media
         } else {
             "is damaged: not one frame can be decoded"
         };
-        return Err(MediaError::new(Fault::Damaged, shown, what));
+        return Err(MediaError::new(MediaFault::Damaged, shown, what));
     }
     if truncated {
         tracing::warn!(medium = shown, "the file is truncated; what there is of it is used");
@@ -68,7 +68,7 @@ pub(crate) async fn open_local(local: &Path, shown: &str) -> Result<Media, Media
     let end = match stated {
         Some(end) => end,
         None => measured_end(local, shown, &probe, probe.tail_s.filter(|_| !truncated)).await?.ok_or_else(|| {
-            MediaError::new(Fault::Damaged, shown, "holds no picture or sound with a presentation time")
+            MediaError::new(MediaFault::Damaged, shown, "holds no picture or sound with a presentation time")
         })?,
     };
     let digest = {
@@ -102,11 +102,11 @@ fn look(path: &Path, shown: &str) -> Result<bool, MediaError> {
 pub(crate) fn regular(path: &Path, shown: &str) -> Result<File, MediaError> {
     let error = |kind, what: &str| Err(MediaError::new(kind, shown, what));
     match fs::metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => error(Fault::Missing, "no such file"),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => error(MediaFault::Missing, "no such file"),
         Err(e) => Err(unreadable(shown, &e)),
-        Ok(meta) if meta.is_dir() => error(Fault::NotAFile, "is a folder, not a file"),
-        Ok(meta) if !meta.is_file() => error(Fault::NotAFile, "is a pipe, socket or device, not a file"),
-        Ok(meta) if meta.len() == 0 => error(Fault::Empty, "is empty"),
+        Ok(meta) if meta.is_dir() => error(MediaFault::NotAFile, "is a folder, not a file"),
+        Ok(meta) if !meta.is_file() => error(MediaFault::NotAFile, "is a pipe, socket or device, not a file"),
+        Ok(meta) if meta.len() == 0 => error(MediaFault::Empty, "is empty"),
         Ok(_) => File::open(path).map_err(|e| unreadable(shown, &e)),
     }
 }
@@ -118,7 +118,7 @@ fn unreadable(shown: &str, error: &io::Error) -> MediaError {
         io::ErrorKind::NotADirectory => "no such file".to_owned(),
         kind => format!("cannot be read: {kind}"),
     };
-    MediaError::new(Fault::Unreadable, shown, what)
+    MediaError::new(MediaFault::Unreadable, shown, what)
 }
 
 /// blake3 of the file's bytes, hex; a large file that did not change is not read again.

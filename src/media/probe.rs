@@ -1,13 +1,13 @@
 //! What ffprobe says about a file: the streams that are used, their exact times and sizes.
 
 use super::{
-    Fault, MediaError,
+    MediaError, MediaFault,
     ffmpeg::{self, PROBE_LIMIT},
     pick::{Packet, packets},
 };
 use crate::{
+    value::clock::DayClock,
     value::{Time, TimeBase},
-    value_clock::DayClock,
 };
 use serde::Deserialize;
 use std::{ffi::OsString, ops::ControlFlow, path::Path};
@@ -80,14 +80,18 @@ pub(crate) async fn probe(path: &Path, shown: &str) -> Result<Probe, MediaError>
 fn refused(shown: &str, why: &str) -> MediaError {
     let (fault, what) = match why {
         _ if why.contains("moov atom not found") => {
-            (Fault::Damaged, "is truncated: the index that an MP4 keeps at its end is missing".to_owned())
+            (MediaFault::Damaged, "is truncated: the index that an MP4 keeps at its end is missing".to_owned())
         }
-        _ if why.contains("End of file") => (Fault::Damaged, "is truncated: it ends before the first frame".to_owned()),
-        _ if why.contains("whitelist") => (Fault::NotMedia, "is not a video or sound that is read here".to_owned()),
+        _ if why.contains("End of file") => {
+            (MediaFault::Damaged, "is truncated: it ends before the first frame".to_owned())
+        }
+        _ if why.contains("whitelist") => {
+            (MediaFault::NotMedia, "is not a video or sound that is read here".to_owned())
+        }
         _ if why.contains("Invalid data found") || why.contains("Invalid argument") => {
-            (Fault::NotMedia, "is not a video or sound (ffmpeg finds no known format in it)".to_owned())
+            (MediaFault::NotMedia, "is not a video or sound (ffmpeg finds no known format in it)".to_owned())
         }
-        _ => (Fault::NotMedia, format!("cannot be opened as a video or sound: {why}")),
+        _ => (MediaFault::NotMedia, format!("cannot be opened as a video or sound: {why}")),
     };
     MediaError::new(fault, shown, what)
 }
@@ -228,8 +232,9 @@ impl RawStream {
 
 /// Reads ffprobe's JSON.
 fn read(json: &[u8], shown: &str) -> Result<Probe, MediaError> {
-    let raw: Raw = serde_json::from_slice(json)
-        .map_err(|e| MediaError::new(Fault::NotMedia, shown, format!("ffprobe's description cannot be read: {e}")))?;
+    let raw: Raw = serde_json::from_slice(json).map_err(|e| {
+        MediaError::new(MediaFault::NotMedia, shown, format!("ffprobe's description cannot be read: {e}"))
+    })?;
     let default = |kind: &str| {
         let of_kind = || raw.streams.iter().filter(|stream| stream.is(kind) && stream.base().is_some());
         of_kind().find(|stream| stream.disposition.get("default") == Some(&1)).or_else(|| of_kind().next())
@@ -239,7 +244,7 @@ fn read(json: &[u8], shown: &str) -> Result<Probe, MediaError> {
     let Some(first) = used.first() else {
         let art = raw.streams.iter().any(|stream| stream.codec_type.as_deref() == Some("video"));
         let what = if art { "holds only a still image" } else { "holds neither video nor sound" };
-        return Err(MediaError::new(Fault::NotMedia, shown, what));
+        return Err(MediaError::new(MediaFault::NotMedia, shown, what));
     };
     let zero = Time { ticks: 0, base: first.base().expect("used streams have a time base: this is a bug") };
     let micros = |text: &Option<String>| text.as_deref()?.parse::<f64>().ok().map(Time::from_seconds);

@@ -1,6 +1,6 @@
 //! Media behind an address: refused, or (with `--allow-network`) fetched once and then read like any file.
 
-use super::{Access, Fault, MediaError, open::open_local};
+use super::{Access, MediaError, MediaFault, open::open_local};
 use crate::{
     hub::{digest::Digests, folders::Folders, http},
     value::Media,
@@ -78,7 +78,7 @@ pub(crate) fn scheme(path: &str) -> Option<&str> {
 
 /// Opens an address.
 pub(crate) async fn open(address: &str, access: &Access) -> Result<Arc<Media>, MediaError> {
-    let refuse = |what: &str| Err(MediaError::new(Fault::Elsewhere, address, what));
+    let refuse = |what: &str| Err(MediaError::new(MediaFault::Elsewhere, address, what));
     match scheme(address).map(str::to_ascii_lowercase).as_deref() {
         Some("http" | "https") if access.allow_network => fetch(address).await,
         Some("http" | "https") => refuse("is an address; only local files are read (allow it with --allow-network)"),
@@ -123,7 +123,7 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 /// Fetches `address` into the cache folder; the medium keeps the address as its path.
 async fn fetch(address: &str) -> Result<Arc<Media>, MediaError> {
     let folder = folder();
-    let failed = |what: String| MediaError::new(Fault::Unreadable, address, what);
+    let failed = |what: String| MediaError::new(MediaFault::Unreadable, address, what);
     tokio::fs::create_dir_all(&folder)
         .await
         .map_err(|e| failed(format!("cannot be kept in {}: {e}", folder.display())))?;

@@ -6,7 +6,7 @@
 //! apart than keyframes by jumping (0.15 s for each, wherever it is).
 
 use super::{
-    Fault, MediaError,
+    MediaError, MediaFault,
     lane::{Lane, locate},
     pick::{Chooser, Packet, Reorder, frames, packets, scene_scores},
     probe::{Picture, Probe},
@@ -36,7 +36,7 @@ pub async fn sample(media: &Arc<Media>, sampling: &Sampling) -> Result<Vec<Momen
 pub(crate) async fn survey(lane: &Lane, sampling: &Sampling) -> Result<(Vec<Moment>, Survey), MediaError> {
     let media = lane.media();
     if !media.has_video {
-        return Err(MediaError::new(Fault::NotInIt, &media.path, "has no video stream to take frames from"));
+        return Err(MediaError::new(MediaFault::NotInIt, &media.path, "has no video stream to take frames from"));
     }
     let chooser = check(sampling, &media.path)?;
     let probe = lane.probe().await?;
@@ -61,7 +61,7 @@ pub(crate) async fn survey(lane: &Lane, sampling: &Sampling) -> Result<(Vec<Mome
 
 /// Refuses samplings that make no sense.
 fn check(sampling: &Sampling, shown: &str) -> Result<Option<Chooser>, MediaError> {
-    let refuse = |what: String| Err(MediaError::new(Fault::NotInIt, shown, what));
+    let refuse = |what: String| Err(MediaError::new(MediaFault::NotInIt, shown, what));
     match sampling {
         Sampling::Every(s) if !s.is_finite() || *s < 1e-6 => refuse(format!("cannot be sampled every {s} s")),
         Sampling::Every(s) => {
@@ -165,13 +165,13 @@ impl Gather {
     /// The survey, and where the last frame's presentation ends.
     fn finish(mut self, media: &Media, picture: &Picture) -> Result<(Time, Survey), MediaError> {
         let Some((last, duration)) = self.last else {
-            return Err(MediaError::new(Fault::Damaged, &media.path, "no frame of it can be read"));
+            return Err(MediaError::new(MediaFault::Damaged, &media.path, "no frame of it can be read"));
         };
         let end = media.end.max(Time { ticks: last.saturating_add(duration.max(1)), base: picture.base });
         if let Some(chooser) = self.chooser.take() {
             chooser.finish(end, |pts| self.take(pts)).map_err(|late| {
                 let what = format!("has no frame at {}: it ends at {end}", Time::from_seconds(late));
-                MediaError::new(Fault::NotInIt, &media.path, what)
+                MediaError::new(MediaFault::NotInIt, &media.path, what)
             })?;
         }
         if let (count @ 2.., Some((first, last))) = self.keys {

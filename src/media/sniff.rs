@@ -1,7 +1,7 @@
 //! What a file's first bytes and outer structure say, before ffmpeg looks at it: better words for what is refused, and
 //! whether the end is missing.
 
-use super::Fault;
+use super::MediaFault;
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
@@ -11,13 +11,13 @@ use std::{
 pub(crate) const HEAD: usize = 4096;
 
 /// If the file that begins with `head` is something that is not opened as a medium: why not.
-pub(crate) fn refuse(head: &[u8]) -> Option<(Fault, String)> {
+pub(crate) fn refuse(head: &[u8]) -> Option<(MediaFault, String)> {
     let refers = |what: &str| {
         let message = format!("is {what}, which only refers to other files; give the video itself");
-        Some((Fault::Elsewhere, message))
+        Some((MediaFault::Elsewhere, message))
     };
-    let locked = |what: &str| Some((Fault::Locked, format!("is {what}; decrypt it first")));
-    let other = |what: &str| Some((Fault::NotMedia, format!("is {what}, not a video or sound")));
+    let locked = |what: &str| Some((MediaFault::Locked, format!("is {what}; decrypt it first")));
+    let other = |what: &str| Some((MediaFault::NotMedia, format!("is {what}, not a video or sound")));
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let starts = |magic: &[u8]| head.starts_with(magic);
@@ -41,7 +41,7 @@ pub(crate) fn refuse(head: &[u8]) -> Option<(Fault, String)> {
         () if head.get(4..12) == Some(b"ftypaax ") => locked("an encrypted audio book"),
         () if starts(b"%PDF") => other("a PDF document"),
         () => match still_image(head) {
-            Some(what) => Some((Fault::NotMedia, format!("is a still image ({what}), not a video"))),
+            Some(what) => Some((MediaFault::NotMedia, format!("is a still image ({what}), not a video"))),
             None if head.starts_with(b"YUV4MPEG2") => None,
             None if is_text(head) => other("a text file"),
             None => None,
@@ -150,20 +150,20 @@ mod tests {
 
     #[test]
     fn the_beginning_tells() {
-        let check = |head: &[u8], expected: Option<Fault>| {
+        let check = |head: &[u8], expected: Option<MediaFault>| {
             assert_eq!(refuse(head).map(|(fault, _)| fault), expected, "{head:?}")
         };
-        check(b"#EXTM3U\n#EXT-X-VERSION:3\n", Some(Fault::Elsewhere));
-        check(b"\xef\xbb\xbf#EXTM3U\n", Some(Fault::Elsewhere));
-        check(b"ffconcat version 1.0\nfile a.mp4\n", Some(Fault::Elsewhere));
-        check(b"<?xml version=\"1.0\"?>\n<MPD xmlns=\"urn:mpeg:dash\">", Some(Fault::Elsewhere));
-        check(b"v=0\no=- 0 0 IN IP4 127.0.0.1\n", Some(Fault::Elsewhere));
-        check(b"PK\x03\x04\x14\x00\x01\x00\x08\x00", Some(Fault::Locked));
-        check(b"PK\x03\x04\x14\x00\x00\x00\x08\x00", Some(Fault::NotMedia));
-        check(b"Salted__abcdefgh", Some(Fault::Locked));
-        check(b"\x89PNG\r\n\x1a\n", Some(Fault::NotMedia));
-        check(b"\xff\xd8\xff\xe0\0\x10JFIF", Some(Fault::NotMedia));
-        check("Grüße, Welt\n".as_bytes(), Some(Fault::NotMedia));
+        check(b"#EXTM3U\n#EXT-X-VERSION:3\n", Some(MediaFault::Elsewhere));
+        check(b"\xef\xbb\xbf#EXTM3U\n", Some(MediaFault::Elsewhere));
+        check(b"ffconcat version 1.0\nfile a.mp4\n", Some(MediaFault::Elsewhere));
+        check(b"<?xml version=\"1.0\"?>\n<MPD xmlns=\"urn:mpeg:dash\">", Some(MediaFault::Elsewhere));
+        check(b"v=0\no=- 0 0 IN IP4 127.0.0.1\n", Some(MediaFault::Elsewhere));
+        check(b"PK\x03\x04\x14\x00\x01\x00\x08\x00", Some(MediaFault::Locked));
+        check(b"PK\x03\x04\x14\x00\x00\x00\x08\x00", Some(MediaFault::NotMedia));
+        check(b"Salted__abcdefgh", Some(MediaFault::Locked));
+        check(b"\x89PNG\r\n\x1a\n", Some(MediaFault::NotMedia));
+        check(b"\xff\xd8\xff\xe0\0\x10JFIF", Some(MediaFault::NotMedia));
+        check("Grüße, Welt\n".as_bytes(), Some(MediaFault::NotMedia));
         check(b"\0\0\0\x20ftypisom\0\0\x02\0", None);
         check(b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81", None);
         check(b"RIFF\x24\0\0\0WAVEfmt ", None);

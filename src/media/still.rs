@@ -1,7 +1,7 @@
 //! Still images: PNG and JPEG files.
 
 use super::{
-    Fault, MediaError, jpeg,
+    MediaError, MediaFault, jpeg,
     open::{blocking, digest, regular},
     sniff,
 };
@@ -30,13 +30,13 @@ pub async fn image_file(path: &str) -> Result<ImageFile, MediaError> {
 fn check(path: &str) -> Result<ImageFormat, MediaError> {
     let mut head = Vec::new();
     let read = regular(Path::new(path), path)?.take(sniff::HEAD as u64).read_to_end(&mut head);
-    read.map_err(|e| MediaError::new(Fault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
+    read.map_err(|e| MediaError::new(MediaFault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
     match (image::guess_format(&head), sniff::still_image(&head)) {
         (Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)), _) => Ok(format),
         (_, Some(what)) => {
-            Err(MediaError::new(Fault::NotMedia, path, format!("is a {what} image; PNG and JPEG are read")))
+            Err(MediaError::new(MediaFault::NotMedia, path, format!("is a {what} image; PNG and JPEG are read")))
         }
-        _ => Err(MediaError::new(Fault::NotMedia, path, "is not an image (PNG and JPEG are read)")),
+        _ => Err(MediaError::new(MediaFault::NotMedia, path, "is not an image (PNG and JPEG are read)")),
     }
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn pixels(path: &str) -> Result<RgbImage, MediaError> {
     if format == ImageFormat::Jpeg {
         let mut bytes = Vec::new();
         let read = regular(Path::new(path), path)?.take(MOST_BYTES).read_to_end(&mut bytes);
-        read.map_err(|e| MediaError::new(Fault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
+        read.map_err(|e| MediaError::new(MediaFault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
         if let Some(pixels) = jpeg::decode(&bytes) {
             return Ok(pixels);
         }
@@ -57,7 +57,7 @@ pub(crate) fn pixels(path: &str) -> Result<RgbImage, MediaError> {
     let mut reader = ImageReader::with_format(BufReader::new(regular(Path::new(path), path)?), format);
     reader.limits(limits);
     let image =
-        reader.decode().map_err(|e| MediaError::new(Fault::Damaged, path, format!("cannot be decoded: {e}")))?;
+        reader.decode().map_err(|e| MediaError::new(MediaFault::Damaged, path, format!("cannot be decoded: {e}")))?;
     Ok(rgb(image, format == ImageFormat::Png && keyed(path)?))
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn pixels(path: &str) -> Result<RgbImage, MediaError> {
 fn keyed(path: &str) -> Result<bool, MediaError> {
     let mut head = Vec::new();
     let read = regular(Path::new(path), path)?.take(26).read_to_end(&mut head);
-    read.map_err(|e| MediaError::new(Fault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
+    read.map_err(|e| MediaError::new(MediaFault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
     Ok(head.get(25).is_some_and(|colour_type| colour_type & 4 == 0))
 }
 
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use image::{Luma, Rgba, RgbaImage};
 
-    async fn kind(path: &Path) -> Option<Fault> {
+    async fn kind(path: &Path) -> Option<MediaFault> {
         image_file(path.to_str().unwrap()).await.err().map(|e| e.kind)
     }
 
@@ -110,13 +110,13 @@ mod tests {
             std::fs::write(folder.path().join(name), bytes).unwrap();
             folder.path().join(name)
         };
-        assert_eq!(kind(&folder.path().join("none.png")).await, Some(Fault::Missing));
-        assert_eq!(kind(folder.path()).await, Some(Fault::NotAFile));
-        assert_eq!(kind(&file("empty.png", b"")).await, Some(Fault::Empty));
-        assert_eq!(kind(&file("text.png", b"hello")).await, Some(Fault::NotMedia));
-        assert_eq!(kind(&file("a.webp", b"RIFF\0\0\0\0WEBPVP8 ")).await, Some(Fault::NotMedia));
+        assert_eq!(kind(&folder.path().join("none.png")).await, Some(MediaFault::Missing));
+        assert_eq!(kind(folder.path()).await, Some(MediaFault::NotAFile));
+        assert_eq!(kind(&file("empty.png", b"")).await, Some(MediaFault::Empty));
+        assert_eq!(kind(&file("text.png", b"hello")).await, Some(MediaFault::NotMedia));
+        assert_eq!(kind(&file("a.webp", b"RIFF\0\0\0\0WEBPVP8 ")).await, Some(MediaFault::NotMedia));
         let cut = file("cut.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
-        assert_eq!(pixels(cut.to_str().unwrap()).unwrap_err().kind, Fault::Damaged);
+        assert_eq!(pixels(cut.to_str().unwrap()).unwrap_err().kind, MediaFault::Damaged);
     }
 
     #[test]

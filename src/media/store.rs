@@ -4,7 +4,7 @@
 //! whatever the length of the video.
 
 use super::{
-    Fault, MediaError,
+    MediaError, MediaFault,
     cache::{Cache, STILL},
     lane::{Lane, Plan, lock},
     open::blocking,
@@ -65,7 +65,7 @@ impl Store {
         let base = lane.picture().await?.base;
         let pts = if moment.start.base == base { moment.start.ticks } else { lane.shown_at(moment.start).await? };
         match lane.frame(pts, &self.cache).await {
-            Err(error) if error.kind == Fault::NotInIt => {
+            Err(error) if error.kind == MediaFault::NotInIt => {
                 let before = lane.shown_at(moment.start).await?;
                 if before == pts { Err(error) } else { lane.frame(before, &self.cache).await }
             }

@@ -89,7 +89,7 @@ async fn sampling_that_makes_no_sense_is_refused() {
     ] {
         let error = sample(&media, &sampling).await.unwrap_err();
         assert_eq!(error.message, format!("{}: {expected}", media.path));
-        assert_eq!(error.kind, Fault::NotInIt);
+        assert_eq!(error.kind, MediaFault::NotInIt);
     }
 }
 
@@ -255,7 +255,7 @@ async fn a_moment_of_speech_has_the_frame_shown_then() {
         assert_eq!(number(&store.frame(&moment).await.unwrap()), expected, "{seconds}");
     }
     let late = Moment { media: media.clone(), start: Time::from_seconds(99.0), end: media.end, text: None };
-    assert_eq!(store.frame(&late).await.unwrap_err().kind, Fault::NotInIt);
+    assert_eq!(store.frame(&late).await.unwrap_err().kind, MediaFault::NotInIt);
 }
 
 #[tokio::test]
@@ -422,10 +422,10 @@ async fn pipes_and_devices_are_not_waited_for() {
     let folder = TempDir::new().unwrap();
     let pipe = folder.path().join("pipe.mp4");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    assert_eq!(open_path(&pipe).await.unwrap_err().kind, Fault::NotAFile);
-    assert_eq!(open("/dev/zero", &Access::default()).await.unwrap_err().kind, Fault::NotAFile);
+    assert_eq!(open_path(&pipe).await.unwrap_err().kind, MediaFault::NotAFile);
+    assert_eq!(open("/dev/zero", &Access::default()).await.unwrap_err().kind, MediaFault::NotAFile);
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
-    assert_eq!(open_path(&folder.path().join("socket")).await.unwrap_err().kind, Fault::NotAFile);
+    assert_eq!(open_path(&folder.path().join("socket")).await.unwrap_err().kind, MediaFault::NotAFile);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use super::{
     clip::{refuse, scored, subject},
 };
 use crate::{
-    agent::AgentError,
+    error::Fault,
     exchange::{Kind, Reply},
     infer::{
         checkpoint::{Checkpoint, Config},
@@ -47,7 +47,7 @@ struct Block {
 }
 
 impl Block {
-    fn load(config: &Config, vb: VarBuilder<'_>) -> std::result::Result<Block, AgentError> {
+    fn load(config: &Config, vb: VarBuilder<'_>) -> std::result::Result<Block, Fault> {
         let w = config.size("hidden_size")?;
         let heads = config.heads("num_attention_heads", 12, w)?;
         let inner = config.size("intermediate_size")?;
@@ -106,7 +106,7 @@ impl Pooling {
         ("lasttoken", Pooling::Last),
     ];
 
-    fn read(config: Option<Config>) -> std::result::Result<Vec<Pooling>, AgentError> {
+    fn read(config: Option<Config>) -> std::result::Result<Vec<Pooling>, Fault> {
         let Some(config) = config else { return Ok(vec![Pooling::Mean]) };
         let on = |mode: &str| config.truth(&format!("pooling_mode_{mode}")).unwrap_or(false);
         let asked: Vec<Pooling> =
@@ -121,7 +121,7 @@ impl Pooling {
             (None, Some("cls")) => Ok(vec![Pooling::First]),
             (None, None) => Ok(vec![Pooling::Mean]),
             (None, Some(other)) => {
-                Err(AgentError::Model(format!("1_Pooling/config.json: the pooling `{other}` is not supported")))
+                Err(Fault::model(format!("1_Pooling/config.json: the pooling `{other}` is not supported")))
             }
         }
     }
@@ -144,13 +144,13 @@ impl Pooling {
 }
 
 /// Refuses modules of sentence-transformers that would change the vectors and are not computed here.
-fn check_modules(checkpoint: &Checkpoint) -> std::result::Result<(), AgentError> {
+fn check_modules(checkpoint: &Checkpoint) -> std::result::Result<(), Fault> {
     let Some(text) = checkpoint.text("modules.json")? else { return Ok(()) };
     let modules: Vec<serde_json::Value> =
-        serde_json::from_str(&text).map_err(|e| AgentError::Model(format!("modules.json: {e}")))?;
+        serde_json::from_str(&text).map_err(|e| Fault::model(format!("modules.json: {e}")))?;
     let kinds = modules.iter().filter_map(|module| module["type"].as_str()?.rsplit('.').next());
     match kinds.into_iter().find(|kind| !["Transformer", "Pooling", "Normalize"].contains(kind)) {
-        Some(other) => Err(AgentError::Model(format!("modules.json: the module `{other}` is not supported"))),
+        Some(other) => Err(Fault::model(format!("modules.json: the module `{other}` is not supported"))),
         None => Ok(()),
     }
 }
@@ -172,7 +172,7 @@ pub struct Bert {
 
 impl Bert {
     /// Loads the encoder.
-    pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Bert, AgentError> {
+    pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Bert, Fault> {
         let (config, vb) = (&checkpoint.config, checkpoint.weights(loading.dtype, &loading.device)?);
         let vb = if vb.contains_tensor("bert.embeddings.word_embeddings.weight") { vb.pp("bert") } else { vb };
         let (w, most) = (config.size("hidden_size")?, config.count("max_position_embeddings").unwrap_or(512));
@@ -223,7 +223,7 @@ impl Bert {
     }
 
     /// Unit vectors of texts; those of one length share a forward pass.
-    fn embed(&self, texts: &[&str]) -> std::result::Result<HashMap<String, Vec<f32>>, AgentError> {
+    fn embed(&self, texts: &[&str]) -> std::result::Result<HashMap<String, Vec<f32>>, Fault> {
         let mut all: Vec<(Vec<u32>, &str)> = Vec::new();
         for text in texts {
             if !all.iter().any(|(_, known)| known == text) {
@@ -262,7 +262,7 @@ impl Model for Bert {
         let (jobs, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(reads);
         for job in others {
             match subject(&job.work) {
-                Some(_) => job.answer(Err(AgentError::Final("a sentence embedder reads text, not images".to_owned()))),
+                Some(_) => job.answer(Err(Fault::failed("a sentence embedder reads text, not images".to_owned()))),
                 None => refuse(job),
             }
         }

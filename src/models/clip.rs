@@ -2,7 +2,7 @@
 
 use super::{Family, Loading};
 use crate::{
-    agent::AgentError,
+    error::Fault,
     exchange::{Kind, Reply},
     infer::{
         checkpoint::{Checkpoint, Config},
@@ -82,7 +82,7 @@ struct Shape {
 
 impl Shape {
     /// Absent keys have the values of transformers' `CLIPTextConfig` and `CLIPVisionConfig`.
-    fn read(config: &Config, width: usize, heads: usize) -> std::result::Result<Shape, AgentError> {
+    fn read(config: &Config, width: usize, heads: usize) -> std::result::Result<Shape, Fault> {
         let width = config.size_or("hidden_size", width)?;
         Ok(Shape {
             width,
@@ -112,7 +112,7 @@ struct Vision {
 }
 
 impl Vision {
-    fn load(config: &Config, projection: usize, vb: &VarBuilder<'_>) -> std::result::Result<Vision, AgentError> {
+    fn load(config: &Config, projection: usize, vb: &VarBuilder<'_>) -> std::result::Result<Vision, Fault> {
         let shape = Shape::read(config, 768, 12)?;
         let (patch, side) = (config.size_or("patch_size", 32)?, config.size_or("image_size", 224)?);
         let count = (side / patch) * (side / patch) + 1;
@@ -176,7 +176,7 @@ struct Words {
 }
 
 impl Words {
-    fn load(config: &Config, projection: usize, vb: &VarBuilder<'_>) -> std::result::Result<Words, AgentError> {
+    fn load(config: &Config, projection: usize, vb: &VarBuilder<'_>) -> std::result::Result<Words, Fault> {
         let shape = Shape::read(config, 512, 8)?;
         let vocab = config.count("vocab_size").unwrap_or(49408);
         let most = config.count("max_position_embeddings").unwrap_or(77);
@@ -252,7 +252,7 @@ pub struct Clip {
 
 impl Clip {
     /// Loads both towers.
-    pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Clip, AgentError> {
+    pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Clip, Fault> {
         let (config, vb) = (&checkpoint.config, checkpoint.weights(loading.dtype, &loading.device)?);
         let projection = config.count("projection_dim").unwrap_or(512);
         let words = config.part("text_config");
@@ -276,7 +276,7 @@ impl Clip {
     }
 
     /// Unit vectors of pictures; those that are new share a forward pass.
-    fn see(&mut self, pictures: &[&RgbImage]) -> std::result::Result<Vec<Arc<Vec<f32>>>, AgentError> {
+    fn see(&mut self, pictures: &[&RgbImage]) -> std::result::Result<Vec<Arc<Vec<f32>>>, Fault> {
         let prints: Vec<Fingerprint> = pictures.iter().map(|picture| fingerprint(picture)).collect();
         let mut vectors: Known<Fingerprint> =
             prints.iter().filter_map(|print| self.seen.get_key_value(print)).map(|(p, v)| (*p, v.clone())).collect();
@@ -297,13 +297,13 @@ impl Clip {
     }
 
     /// Unit vectors of pictures, in one forward pass.
-    fn look(&self, pictures: &[&RgbImage]) -> std::result::Result<Vec<Vec<f32>>, AgentError> {
+    fn look(&self, pictures: &[&RgbImage]) -> std::result::Result<Vec<Vec<f32>>, Fault> {
         let side = self.vision.side;
         let mut values = Vec::with_capacity(pictures.len() * 3 * side * side);
         for picture in pictures {
             let (one, height, width) = self.preparation.apply(picture)?;
             if (height, width) != (side, side) {
-                return Err(AgentError::Model(format!(
+                return Err(Fault::model(format!(
                     "{} makes pictures of {width}×{height}, but the model sees {side}×{side}",
                     self.preparation.name
                 )));
@@ -316,7 +316,7 @@ impl Clip {
     }
 
     /// Unit vectors of texts; those of one length share a forward pass.
-    fn read(&mut self, texts: &[&str]) -> std::result::Result<Vec<Arc<Vec<f32>>>, AgentError> {
+    fn read(&mut self, texts: &[&str]) -> std::result::Result<Vec<Arc<Vec<f32>>>, Fault> {
         let mut unknown: Vec<(Vec<u32>, &str)> = Vec::new();
         for text in texts {
             if !self.known.contains_key(*text) && !unknown.iter().any(|(_, t)| t == text) {
@@ -338,7 +338,7 @@ impl Clip {
         Ok(texts.iter().map(|t| self.known[*t].clone()).collect())
     }
 
-    fn embed(&mut self, inputs: &[&Input]) -> std::result::Result<Vec<Arc<Vec<f32>>>, AgentError> {
+    fn embed(&mut self, inputs: &[&Input]) -> std::result::Result<Vec<Arc<Vec<f32>>>, Fault> {
         let texts: Vec<&str> =
             inputs.iter().filter_map(|i| if let Input::Text(t) = i { Some(t.as_str()) } else { None }).collect();
         if !texts.is_empty() {
@@ -348,7 +348,7 @@ impl Clip {
         self.see(&pictures.collect::<Vec<_>>())
     }
 
-    fn finish(&mut self, work: &Work, what: &[f32]) -> std::result::Result<Reply, AgentError> {
+    fn finish(&mut self, work: &Work, what: &[f32]) -> std::result::Result<Reply, Fault> {
         let Work::Rank { among, texts, .. } = work else { return Ok(Reply::Embed(what.to_vec())) };
         let labels = self.read(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
         let scores: Vec<f32> = labels.iter().map(|label| ops::cosine(what, label)).collect();
@@ -373,7 +373,7 @@ pub(super) fn subject(work: &Work) -> Option<&Input> {
 
 /// Refuses what a family does not answer; the card keeps such requests away.
 pub(super) fn refuse(job: Job) {
-    job.answer(Err(AgentError::Final("this model does not answer such requests".to_owned())));
+    job.answer(Err(Fault::failed("this model does not answer such requests".to_owned())));
 }
 
 impl Model for Clip {
@@ -387,7 +387,7 @@ impl Model for Clip {
             Err(_) if inputs.len() > 1 => inputs.iter().map(|i| self.embed(&[i]).map(|mut v| v.remove(0))).collect(),
             Err(error) => vec![Err(error)],
         };
-        let vectors: Vec<std::result::Result<_, AgentError>> = vectors;
+        let vectors: Vec<std::result::Result<_, Fault>> = vectors;
         for (job, vector) in jobs.into_iter().zip(vectors) {
             let reply = vector.and_then(|v| self.finish(&job.work, &v));
             job.answer(reply);

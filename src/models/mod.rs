@@ -6,7 +6,7 @@ pub mod llama;
 pub mod whisper;
 
 use crate::{
-    agent::AgentError,
+    error::Fault,
     exchange::{Decoding, Kind},
     infer::{
         checkpoint::{Checkpoint, Config},
@@ -29,7 +29,7 @@ pub struct Loading {
 }
 
 /// Loads a model of a family from its checkpoint.
-pub type Load = fn(&Checkpoint, &Loading) -> Result<Box<dyn Model>, AgentError>;
+pub type Load = fn(&Checkpoint, &Loading) -> Result<Box<dyn Model>, Fault>;
 
 /// A family of models: how to know one and how to load one.
 #[derive(Debug, Clone, Copy)]
@@ -50,15 +50,16 @@ pub struct Family {
 pub const FAMILIES: &[Family] = &[clip::FAMILY, llama::FAMILY, whisper::FAMILY, bert::FAMILY];
 
 /// The family named by `name`, or (`auto`) the one that recognises the checkpoint's `config.json`.
-pub fn family(name: Option<&str>, config: &Config) -> Result<&'static Family, AgentError> {
+pub fn family(name: Option<&str>, config: &Config) -> Result<&'static Family, Fault> {
     let names = || FAMILIES.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
     match name.filter(|n| *n != "auto") {
-        Some(name) => FAMILIES.iter().find(|f| f.name == name).ok_or_else(|| {
-            AgentError::Model(format!("there is no model family `{name}`; the families are {}", names()))
-        }),
+        Some(name) => FAMILIES
+            .iter()
+            .find(|f| f.name == name)
+            .ok_or_else(|| Fault::model(format!("there is no model family `{name}`; the families are {}", names()))),
         None => FAMILIES.iter().find(|f| (f.recognises)(config)).ok_or_else(|| {
             let kind = config.string("model_type").unwrap_or("absent");
-            AgentError::Model(format!(
+            Fault::model(format!(
                 "no model family knows this checkpoint (model_type is {kind}); the families are {}",
                 names()
             ))

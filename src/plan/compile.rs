@@ -261,7 +261,7 @@ fn inputs_of(written: &DialogueFile, file: &Arc<str>, shared: &mut Shared) -> In
 /// Names that are neither step, nor input, nor bound where they stand.
 fn unknown_names(open: &[Mention], inputs: &IndexMap<String, Input>, written: &DialogueFile, shared: &mut Shared) {
     for mention in open.iter().filter(|mention| !inputs.contains_key(&mention.name)) {
-        if shared.problems.len() >= dialogue::MAX_PROBLEMS {
+        if shared.problems.len() >= crate::problem::MAX_PROBLEMS {
             return;
         }
         let names = written.steps.keys().map(|name| name.as_str()).chain(inputs.keys().map(String::as_str));

@@ -5,8 +5,8 @@ use crate::{
     dialogue::{Data, Expr, Node, Style},
     prompt::{Scope, Template},
     steps::StepError,
+    value::size::Room,
     value::{Type, Value},
-    value_size::Room,
 };
 use std::sync::Arc;
 

@@ -5,16 +5,15 @@ mod compile;
 pub mod draw;
 mod formula;
 mod planning;
-mod problem;
 mod schema;
 mod shared;
 
+pub use crate::problem::{Problem, closest, render};
 pub(crate) use block::Draft;
 pub use compile::{CompileOptions, compile, compile_text, recompile};
 pub(crate) use compile::{Compiled, closest_cast};
 pub use formula::Formula;
 pub use planning::{Planning, Typing};
-pub use problem::{Problem, closest, render};
 pub use schema::{agent_schema, cast_schema, schema};
 
 use crate::{

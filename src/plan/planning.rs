@@ -150,28 +150,17 @@ impl Planning<'_> {
         };
         let kinds = self.shared.agents.get(&player.agent).cloned().flatten();
         if let Some(kinds) = kinds.as_ref().filter(|kinds| !kinds.contains(&kind)) {
-            let can = kinds.iter().map(|kind| word(*kind)).collect::<Vec<_>>().join(", ");
+            let can = kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ");
             let message = format!(
                 "found `{}` for role `{}`, which answers {can} and not {}",
                 player.agent,
                 name.value,
-                word(kind)
+                kind.word()
             );
-            let hint = Some(format!("give the role an agent that answers {}", word(kind)));
+            let hint = Some(format!("give the role an agent that answers {}", kind.word()));
             self.problem("agent-cannot", name.pos, message, hint);
         }
         Some((self.shared.cast_role(&name.value, &player.agent, kind), kinds))
-    }
-}
-
-/// The word for a kind of request: its verb.
-pub(super) fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Rank => "rank",
-        Kind::Say => "say",
-        Kind::Hear => "hear",
-        Kind::Embed => "embed",
-        Kind::Frames => "frames",
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub fn problem(&mut self, code: &str, file: &Arc<str>, pos: Pos, message: String, hint: Option<String>) {
-        if self.problems.len() >= dialogue::MAX_PROBLEMS {
+        if self.problems.len() >= crate::problem::MAX_PROBLEMS {
             return;
         }
         self.problems.push(Problem::new(code, file, pos, message, hint));

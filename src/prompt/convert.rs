@@ -1,8 +1,8 @@
 //! Values as templates see them, and back. Media, moments and candidates keep their identity on the way through.
 
 use crate::{
+    value::size::Room,
     value::{ImageFile, Media, Moment, Scored, Value},
-    value_size::Room,
 };
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value as Shown, ValueKind};
 use std::{fmt, sync::Arc};

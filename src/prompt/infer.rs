@@ -5,7 +5,7 @@ use super::{
     convert::{IMAGE_ATTRIBUTES, MEDIA_ATTRIBUTES, MOMENT_ATTRIBUTES, SCORED_ATTRIBUTES},
     locals::Locals,
 };
-use crate::{plan::closest, value::Type};
+use crate::{problem::closest, value::Type};
 use minijinja::{
     machinery::{Span, ast, ast::Expr, ast::Stmt, parse},
     value::ValueKind,
@@ -233,7 +233,7 @@ impl Typing<'_> {
             _ => closest(name, fields.iter().map(|(field, _)| field.as_str())),
         };
         let message = format!("found `.{name}` of a value of type {of}, which has no such field");
-        if self.findings.len() >= crate::dialogue::MAX_PROBLEMS {
+        if self.findings.len() >= crate::problem::MAX_PROBLEMS {
             return Type::Any;
         }
         self.findings.push(Finding { code: "unknown-field", message, hint, offset: span.start_offset as usize });

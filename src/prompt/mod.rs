@@ -16,7 +16,7 @@ pub use infer::{Finding, Known};
 pub use scope::Scope;
 pub use survey::Use;
 
-use crate::{value::Value, value_size::Room};
+use crate::value::{Value, size::Room};
 use minijinja::{Environment, UndefinedBehavior};
 use std::{
     fmt,

@@ -2,7 +2,7 @@
 //! exists. Statements that would reach other templates are refused.
 
 use super::{ParseError, filters, locals::Locals};
-use crate::{dialogue::MAX_PROBLEMS, plan::closest};
+use crate::problem::{MAX_PROBLEMS, closest};
 use minijinja::{
     Environment,
     machinery::{Span, ast, ast::Expr, ast::Stmt, parse},

@@ -17,7 +17,7 @@ fn moment(start: f64, end: f64, text: Option<&str>) -> Value {
 
 /// A moment of two minutes that stand for a day.
 fn long(start: f64, end: f64) -> Value {
-    let clock = crate::value_clock::DayClock::parse("clock 07:00, 420 seconds a second");
+    let clock = crate::value::clock::DayClock::parse("clock 07:00, 420 seconds a second");
     let media = Arc::new(Media { clock, ..Media::clone(&media(true)) });
     let (start, end) = (Time::from_seconds(start), Time::from_seconds(end));
     Value::Moment(Moment { media, start, end, text: Some("cafe".into()) })
@@ -60,7 +60,7 @@ fn eval(source: &str) -> Result<Value, String> {
 #[track_caller]
 fn check(source: &str, expected: &str) {
     let found =
-        eval(source).map(|value| crate::value_json::to_json(&value).to_string()).unwrap_or_else(|e| format!("! {e}"));
+        eval(source).map(|value| crate::value::json::to_json(&value).to_string()).unwrap_or_else(|e| format!("! {e}"));
     assert_eq!(found, expected, "{source}");
 }
 

@@ -15,7 +15,7 @@ pub mod transcript;
 pub use cancel::Cancel;
 pub use driver::{Agents, Conduct, run};
 pub use memo::{Memo, MemoError};
-pub use outcome::{Evidence, Outcome, RunError, RunErrorKind};
+pub use outcome::{Evidence, Outcome, RunError};
 pub use progress::{Event, Progress, Silent};
 pub use replay::{ReplayError, replay};
 pub use scripted::{TestResult, run_tests};

@@ -1,13 +1,14 @@
 //! What a run comes to: an answer with its evidence, or why there is none.
 
-use super::machine::{FailureKind, StepFailure};
+use super::machine::StepFailure;
 use crate::{
+    error::{Fault, FaultKind},
     prompt::show,
+    value::json::to_json,
     value::{Moment, Time, Value},
-    value_json::to_json,
 };
 use indexmap::IndexMap;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::{fmt, time::Duration};
 
 /// An answer.
@@ -145,86 +146,68 @@ fn text(value: &Value) -> String {
 }
 
 /// Why a run has no answer.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum RunError {
-    /// The inputs do not fit the dialogue (exit code 2).
-    #[error("{0}")]
-    Inputs(String),
-    /// Steps failed, in plan order (exit code 1, or 3 or 4 if the first was for a medium or a model).
-    #[error("{}", failed(.0))]
-    Failed(Vec<StepFailure>),
-    /// An agent that is needed could not get ready (exit code 4).
-    #[error("{0}")]
-    Unready(String),
-    /// The run's deadline passed (exit code 5).
-    #[error("the deadline of {} passed after {exchanges} exchanges", seconds(*.limit))]
-    Deadline {
-        /// As it was set.
-        limit: Duration,
-        /// How many were answered; they are in the memo.
-        exchanges: u64,
-    },
-    /// Somebody stopped it (exit code 130).
-    #[error("interrupted after {exchanges} exchanges")]
-    Cancelled {
-        /// How many were answered; they are in the memo.
-        exchanges: u64,
-    },
-    /// The transcript cannot be written (exit code 1).
-    #[error("{0}")]
-    Record(String),
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunError {
+    /// What to show, and the sort of failure.
+    pub fault: Fault,
+    /// The steps that failed, in plan order; empty when the run ended for another reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<StepFailure>,
 }
 
-/// What kind of ending it was; the command line makes an exit code of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunErrorKind {
-    /// Exit code 2.
-    Refused,
-    /// Exit code 1.
-    Failed,
-    /// Exit code 3.
-    Media,
-    /// Exit code 4.
-    Model,
-    /// Exit code 5.
-    Deadline,
-    /// Exit code 130.
-    Cancelled,
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fault.fmt(f)
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<Fault> for RunError {
+    fn from(fault: Fault) -> RunError {
+        RunError { fault, failures: Vec::new() }
+    }
+}
+
+impl From<RunError> for Fault {
+    fn from(error: RunError) -> Fault {
+        error.fault
+    }
 }
 
 impl RunError {
-    /// For the exit code.
-    pub fn kind(&self) -> RunErrorKind {
-        match self {
-            RunError::Inputs(_) => RunErrorKind::Refused,
-            RunError::Failed(failures) => match failures.first().map(|first| first.failure.kind) {
-                Some(FailureKind::Media) => RunErrorKind::Media,
-                Some(FailureKind::Model) => RunErrorKind::Model,
-                _ => RunErrorKind::Failed,
-            },
-            RunError::Unready(_) => RunErrorKind::Model,
-            RunError::Deadline { .. } => RunErrorKind::Deadline,
-            RunError::Cancelled { .. } => RunErrorKind::Cancelled,
-            RunError::Record(_) => RunErrorKind::Failed,
-        }
+    /// Steps failed, in plan order. The first decides the kind: a medium or a model may be at fault.
+    pub fn failed(failures: Vec<StepFailure>) -> RunError {
+        let kind = match failures.first().map(|first| &first.fault.kind) {
+            Some(kind @ (FaultKind::Media | FaultKind::Model)) => kind.clone(),
+            _ => FaultKind::Failed,
+        };
+        let each = failures.iter().map(|failure| format!("{}: {}", failure.path, failure.fault));
+        let mut fault = Fault::new(kind, each.collect::<Vec<_>>().join("; "));
+        fault.hint = failures.iter().find_map(|failure| failure.fault.hint.clone());
+        RunError { fault, failures }
     }
-    /// The word for a transcript's last line.
-    pub fn word(&self) -> &'static str {
-        match self.kind() {
-            RunErrorKind::Refused => "refused",
-            RunErrorKind::Failed => "failed",
-            RunErrorKind::Media => "media",
-            RunErrorKind::Model => "model",
-            RunErrorKind::Deadline => "deadline",
-            RunErrorKind::Cancelled => "cancelled",
+
+    /// The run's time limit passed.
+    pub(super) fn deadline(limit: Duration) -> RunError {
+        Fault::new(FaultKind::Deadline, format!("the deadline of {} passed", seconds(limit))).hint(GO_ON).into()
+    }
+
+    /// Somebody stopped the run.
+    pub(super) fn cancelled() -> RunError {
+        Fault::new(FaultKind::Cancelled, "interrupted").hint(GO_ON).into()
+    }
+
+    /// The same error, which says how many exchanges were answered if the run was stopped.
+    pub(super) fn after(mut self, exchanges: u64) -> RunError {
+        if matches!(self.fault.kind, FaultKind::Deadline | FaultKind::Cancelled) {
+            self.fault.message = format!("{} after {exchanges} exchanges", self.fault.message);
         }
+        self
     }
 }
 
-fn failed(failures: &[StepFailure]) -> String {
-    let each = failures.iter().map(|failure| format!("{}: {}", failure.path, failure.failure.message));
-    each.collect::<Vec<_>>().join("; ")
-}
+const GO_ON: &str = "what was finished is in the memo; run it again to go on";
 
 /// A duration as people write it: `90s`, `1.5s`, `250ms`.
 pub(super) fn seconds(span: Duration) -> String {

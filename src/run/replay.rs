@@ -1,11 +1,12 @@
 //! Replaying a transcript: the machine runs again and every exchange is answered from the file. No model, no medium.
 
 use super::{
-    machine::{Ended, Exchange, Failure, Machine},
+    machine::{Ended, Exchange, Machine},
     outcome::{Outcome, RunError},
     transcript::{ExchangeLine, Transcript, TranscriptError},
 };
 use crate::{
+    error::Fault,
     plan::{Problem, recompile},
     value::Value,
 };
@@ -59,7 +60,7 @@ pub fn replay_transcript(transcript: &Transcript) -> Result<Outcome, ReplayError
     }
     let ended = machine.into_ended().ok_or_else(|| ReplayError::Mismatch("the replay did not end".to_owned()))?;
     same_end(transcript, &ended)?;
-    let value = ended.map_err(RunError::Failed)?;
+    let value = ended.map_err(RunError::failed)?;
     Ok(Outcome { exchanges, memo_hits: exchanges, ..Outcome::of(value) })
 }
 
@@ -68,7 +69,7 @@ fn recorded(
     lines: &HashMap<&str, &ExchangeLine>,
     exchange: &Exchange,
     cut_off: bool,
-) -> Result<Result<crate::exchange::Reply, Failure>, ReplayError> {
+) -> Result<Result<crate::exchange::Reply, Fault>, ReplayError> {
     let path = &exchange.path;
     let Some(line) = lines.get(path.as_str()) else {
         let why = if cut_off { "the run was stopped before it" } else { "this dialogue asks what that run did not" };

@@ -1,11 +1,12 @@
 //! A dialogue's own tests: the machine runs with scripted replies and scripted media. No model, no video, no ffmpeg.
 
-use super::machine::{Failure, Machine};
+use super::machine::Machine;
 use crate::{
     dialogue::{ScriptedReplies, TestWritten, plain},
+    error::Fault,
     plan::Plan,
+    value::json::{from_json_as, to_json},
     value::{ImageFile, Media, Time, Type, Value},
-    value_json::{from_json_as, to_json},
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -104,7 +105,7 @@ fn answer(
         let Some(first) = first else { return Err("the run came to a stop before its end; this is a bug".to_owned()) };
         let exchange = waiting.swap_remove(first);
         let ordinal = asked.entry(exchange.role.clone()).or_default();
-        let reply = script.reply(&exchange.role, &exchange.request, *ordinal).map_err(Failure::failed);
+        let reply = script.reply(&exchange.role, &exchange.request, *ordinal).map_err(Fault::failed);
         *ordinal += 1;
         *exchanges += 1;
         machine.take(exchange.id, reply);
@@ -112,7 +113,7 @@ fn answer(
     match machine.into_ended() {
         Some(Ok(value)) => Ok(value),
         Some(Err(failures)) => {
-            let each = failures.iter().map(|failure| format!("{}: {}", failure.path, failure.failure.message));
+            let each = failures.iter().map(|failure| format!("{}: {}", failure.path, failure.fault.message));
             Err(each.collect::<Vec<_>>().join("; "))
         }
         None => Err("the run did not end; this is a bug".to_owned()),

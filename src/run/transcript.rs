@@ -5,8 +5,9 @@
 //! appended as they come, so that a run that is killed leaves all that it had; at its end the file is replaced, whole,
 //! by the one in plan order.
 
-use super::machine::{Failure, Order, StepLine};
+use super::machine::{Order, StepLine};
 use crate::{
+    error::Fault,
     exchange::{Kind, Reply, Request},
     value::Value,
 };
@@ -77,7 +78,7 @@ pub struct ExchangeLine {
     pub reply: Option<Reply>,
     /// Why there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Failure>,
+    pub error: Option<Fault>,
     /// Seeds sampling.
     pub seed: u64,
     /// The memo key, hex.

@@ -3,7 +3,7 @@
 use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, misfit, rank::item, replies};
 use crate::{
     dialogue::{At, Expr, written},
-    exchange::{Kind, Reply, Request},
+    exchange::{EmbedRequest, Kind, Reply, Request},
     plan::{Formula, Planning, Typing},
     prompt::Scope,
     value::{Type, Value},
@@ -82,7 +82,11 @@ impl Step for Embedding {
             return Ok(Turn::Done(Value::List(Vec::new())));
         }
         let ask = |value| {
-            Ok(Ask { role: self.role.clone(), request: Request::Embed { what: item(value, "what")? }, sample: 0 })
+            Ok(Ask {
+                role: self.role.clone(),
+                request: Request::Embed(EmbedRequest { what: item(value, "what")? }),
+                sample: 0,
+            })
         };
         Ok(Turn::Ask(items.into_iter().map(ask).collect::<Result<_, StepError>>()?))
     }

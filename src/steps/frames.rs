@@ -3,7 +3,7 @@
 use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, found, misfit, replies};
 use crate::{
     dialogue::{Data, Expr, Span, TextExpr, written},
-    exchange::{Reply, Request, Sampling},
+    exchange::{FramesRequest, Reply, Request, Sampling},
     plan::{Formula, Planning, Typing},
     prompt::Scope,
     value::{Type, Value},
@@ -145,7 +145,7 @@ impl Step for Sampled {
             Value::Video(video) => video,
             other => return Err(StepError(format!("found {} for `video`, expected a video", found(&other)))),
         };
-        let request = Request::Frames { video, sampling: self.sampling(scope)? };
+        let request = Request::Frames(FramesRequest { video, sampling: self.sampling(scope)? });
         Ok(Turn::Ask(vec![Ask { role: MEDIA.into(), request, sample: 0 }]))
     }
 }

@@ -3,7 +3,7 @@
 use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, found, misfit, replies};
 use crate::{
     dialogue::{At, TextExpr, written},
-    exchange::{Decoding, Kind, Reply, Request},
+    exchange::{Decoding, HearRequest, Kind, Reply, Request},
     plan::{Formula, Planning, Typing},
     prompt::Scope,
     value::{Media, Moment, Time, Type, Value},
@@ -73,7 +73,7 @@ impl Step for Hearing {
         let Some((audio, start, end)) = self.stretch(scope)? else { return Ok(Turn::Done(Value::List(Vec::new()))) };
         if let Some(replies) = replies(heard) {
             let [Reply::Hear(pieces)] = replies else { return Err(misfit("hear")) };
-            let moment = |piece: &crate::exchange::Heard| {
+            let moment = |piece: &crate::exchange::Speech| {
                 let text = Some(piece.text.clone());
                 Value::Moment(Moment { media: audio.clone(), start: piece.start, end: piece.end, text })
             };
@@ -83,7 +83,7 @@ impl Step for Hearing {
         // a template may yield nothing for "detect it"
         let language = language.filter(|language| !language.is_empty());
         let (timestamps, decoding) = (self.timestamps, Decoding::default());
-        let request = Request::Hear { audio, start, end, language, timestamps, decoding };
+        let request = Request::Hear(HearRequest { audio, start, end, language, timestamps, decoding });
         Ok(Turn::Ask(vec![Ask { role: self.role.clone(), request, sample: 0 }]))
     }
 }

@@ -85,7 +85,7 @@ impl Verb for Loop {
             Some(UntilWritten::Condition(condition)) => Until::Condition(self.condition(&condition.0, planning)?),
             Some(UntilWritten::Stable(name)) => {
                 if !self.steps.contains_key(name.as_str()) {
-                    let hint = crate::plan::closest(name, self.steps.keys().map(|name| name.as_str()));
+                    let hint = crate::problem::closest(name, self.steps.keys().map(|name| name.as_str()));
                     let message = format!("found `{}`, which is no step of this loop", name.value);
                     planning.problem("unknown-name", name.pos, message, hint);
                 }

@@ -3,7 +3,7 @@
 use super::{Ask, Heard, Planned, Range, Step, StepError, Turn, Verb, found, misfit, replies, whole};
 use crate::{
     dialogue::{At, Data, Expr, NumberExpr, TextExpr, written},
-    exchange::{Item, Kind, Reply, Request},
+    exchange::{Item, Kind, RankRequest, Reply, Request},
     plan::{Formula, Planning, Typing},
     prompt::Scope,
     value::{Moment, Scored, Type, Value},
@@ -160,7 +160,7 @@ impl Step for Ranking {
             None => among.clone(),
         };
         let what = item(self.what.eval(scope)?, "what")?;
-        let request = Request::Rank { what, among, texts };
+        let request = Request::Rank(RankRequest { what, among, texts });
         Ok(Turn::Ask(vec![Ask { role: self.role.clone(), request, sample: 0 }]))
     }
 }

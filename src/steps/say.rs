@@ -3,7 +3,7 @@
 use super::{Ask, Heard, Planned, Range, Step, StepError, Turn, Verb, cite, misfit, rank, replies, whole};
 use crate::{
     dialogue::{At, Expr, Node, NumberExpr, TextExpr, written},
-    exchange::{Decoding, Kind, Message, Reply, Request},
+    exchange::{Decoding, Kind, Message, Reply, Request, SayReply, SayRequest},
     plan::{Formula, Planning, Typing},
     prompt::{Scope, Template},
     value::{Type, Value},
@@ -135,7 +135,7 @@ impl Say {
         };
         let holes = prompt.template.names();
         for (name, _) in self.with.iter().flatten().filter(|(name, _)| !holes.contains(&name.as_str())) {
-            let hint = crate::plan::closest(name, holes.iter().copied());
+            let hint = crate::problem::closest(name, holes.iter().copied());
             let message = format!("found `{}` in `with`, but the prompt has no such hole", name.value);
             planning.problem("unknown-hole", name.pos, message, hint);
         }
@@ -274,7 +274,7 @@ impl Saying {
         messages.push(message("user", self.prompt.template.text(&holes)?));
         let choices = self.choices.as_ref().map(|choices| choices.labels(scope, "choices")).transpose()?;
         let choices = choices.unwrap_or_default();
-        Ok(Request::Say { messages, raw: self.raw, decoding: self.decoding(scope)?, choices })
+        Ok(Request::Say(SayRequest { messages, raw: self.raw, decoding: self.decoding(scope)?, choices }))
     }
 }
 
@@ -286,8 +286,8 @@ impl Step for Saying {
         };
         if let Some(replies) = replies(heard) {
             let value = |reply: &Reply| match (reply, &log) {
-                (Reply::Say { text, .. }, Some(entries)) => Ok(cite::answer(text, entries)),
-                (Reply::Say { text, .. }, None) => Ok((Value::Text(text.trim().to_owned()), None)),
+                (Reply::Say(SayReply { text, .. }), Some(entries)) => Ok(cite::answer(text, entries)),
+                (Reply::Say(SayReply { text, .. }), None) => Ok((Value::Text(text.trim().to_owned()), None)),
                 _ => Err(misfit("say")),
             };
             let said: Vec<(Value, Option<String>)> = replies.iter().map(value).collect::<Result<_, _>>()?;

@@ -2,7 +2,7 @@
 
 use super::MediaBytes;
 use crate::{
-    agent::AgentError,
+    error::Fault,
     exchange::Item,
     media::Store,
     value::{Media, Time},
@@ -20,22 +20,22 @@ const QUALITY: u8 = 92;
 
 #[async_trait]
 impl MediaBytes for Store {
-    async fn picture(&self, item: &Item) -> Result<(Vec<u8>, &'static str), AgentError> {
+    async fn picture(&self, item: &Item) -> Result<(Vec<u8>, &'static str), Fault> {
         let pixels = match item {
             Item::Image(file) => self.image(file).await?,
             Item::Frame(moment) => self.frame(moment).await?,
             Item::Text(_) | Item::Sound(_) => {
-                return Err(AgentError::Final("only images and frames can be looked at".to_owned()));
+                return Err(Fault::failed("only images and frames can be looked at".to_owned()));
             }
         };
         let encoded = tokio::task::spawn_blocking(move || encode(&pixels)).await;
         encoded
             .map_err(|error| error.to_string())
             .and_then(|encoded| encoded.map_err(|error| error.to_string()))
-            .map_err(|error| AgentError::Final(format!("a picture cannot be encoded: {error}")))
+            .map_err(|error| Fault::failed(format!("a picture cannot be encoded: {error}")))
     }
 
-    async fn wav(&self, media: &Arc<Media>, start: Time, end: Time) -> Result<Vec<u8>, AgentError> {
+    async fn wav(&self, media: &Arc<Media>, start: Time, end: Time) -> Result<Vec<u8>, Fault> {
         Ok(wav(&self.samples(media, start, end, RATE_HZ).await?))
     }
 }

@@ -1,14 +1,15 @@
 //! `/v1/embeddings`: text to a vector of unit length.
 
-use super::{AgentError, RemoteAgent};
+use super::RemoteAgent;
+use crate::error::Fault;
 use crate::exchange::{Item, Reply};
 use serde_json::json;
 
 impl RemoteAgent {
-    pub(super) async fn embed(&self, what: Item) -> Result<Reply, AgentError> {
+    pub(super) async fn embed(&self, what: Item) -> Result<Reply, Fault> {
         let Item::Text(text) = what else {
             let why = "an endpoint embeds text only; pictures and sound need a local model";
-            return Err(AgentError::Final(why.to_owned()));
+            return Err(Fault::failed(why.to_owned()));
         };
         let body = json!({"model": self.spec.model, "input": text, "encoding_format": "float"});
         let answer = self.wire.json(self.wire.post("embeddings").json(&body)).await?;
@@ -19,7 +20,7 @@ impl RemoteAgent {
         let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
         match length.is_finite() && length > 0.0 {
             true => Ok(Reply::Embed(vector.into_iter().map(|x| (f64::from(x) / length) as f32).collect())),
-            false => Err(AgentError::Final("the endpoint's embedding has no length".to_owned())),
+            false => Err(Fault::failed("the endpoint's embedding has no length".to_owned())),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `/v1/audio/transcriptions`: sound to timed text.
 
-use super::{AgentError, RemoteAgent};
+use super::RemoteAgent;
 use crate::{
-    exchange::{Decoding, Heard, Reply},
+    error::Fault,
+    exchange::{Decoding, Reply, Speech},
     value::{Media, Time},
 };
 use reqwest::multipart::{Form, Part};
@@ -23,7 +24,7 @@ pub(super) struct Hearing {
 }
 
 impl RemoteAgent {
-    pub(super) async fn hear(&self, hearing: Hearing) -> Result<Reply, AgentError> {
+    pub(super) async fn hear(&self, hearing: Hearing) -> Result<Reply, Fault> {
         if !hearing.audio.has_audio {
             return Ok(Reply::Hear(Vec::new()));
         }
@@ -42,9 +43,9 @@ impl RemoteAgent {
         Ok(Reply::Hear(heard))
     }
 
-    fn form(&self, hearing: &Hearing, wav: Vec<u8>) -> Result<Form, AgentError> {
+    fn form(&self, hearing: &Hearing, wav: Vec<u8>) -> Result<Form, Fault> {
         let file = Part::bytes(wav).file_name("audio.wav").mime_str("audio/wav");
-        let file = file.map_err(|error| AgentError::Final(format!("no audio part: {error}")))?;
+        let file = file.map_err(|error| Fault::failed(format!("no audio part: {error}")))?;
         let mut form = Form::new()
             .part("file", file)
             .text("model", self.spec.model.clone())
@@ -60,14 +61,14 @@ impl RemoteAgent {
     }
 
     /// The answer's segments in the medium's own time; one for the whole stretch where the server names none.
-    fn segments(&self, answer: &Value, timestamps: bool, from: f64, to: f64) -> Result<Vec<Heard>, AgentError> {
+    fn segments(&self, answer: &Value, timestamps: bool, from: f64, to: f64) -> Result<Vec<Speech>, Fault> {
         let at = |seconds: f64| Time::from_seconds((from + seconds.max(0.0)).min(to));
-        let one = |start: f64, end: f64, text: &str| Heard {
+        let one = |start: f64, end: f64, text: &str| Speech {
             start: at(start),
             end: at(end.max(start)),
             text: text.trim().to_owned(),
         };
-        let found: Vec<Heard> = match answer["segments"].as_array().filter(|_| timestamps) {
+        let found: Vec<Speech> = match answer["segments"].as_array().filter(|_| timestamps) {
             Some(segments) => segments
                 .iter()
                 .map(|s| Some(one(s["start"].as_f64()?, s["end"].as_f64()?, s["text"].as_str()?)))

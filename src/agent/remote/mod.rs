@@ -1,6 +1,6 @@
 //! Agents behind an OpenAI-compatible endpoint: chat completions, embeddings, transcriptions.
 //!
-//! One attempt per `ask`: what may pass comes back as [`AgentError::Passing`] with the server's own wish, and the
+//! One attempt per `ask`: what may pass comes back as [`FaultKind::Passing`](crate::error::FaultKind::Passing) with the server's own wish, and the
 //! driver tries again. The key is read once from the environment and goes into one header; it is in no error, log,
 //! identity or transcript.
 
@@ -13,9 +13,10 @@ mod wire;
 
 pub use bytes::wav;
 
-use super::{Agent, AgentError, Asking, Card};
+use super::{Agent, Asking, Card};
 use crate::{
-    exchange::{Decoding, Item, Kind, Reply, Request},
+    error::Fault,
+    exchange::{Decoding, EmbedRequest, HearRequest, Item, Kind, Reply, Request, SayRequest},
     hub::folders::{Secret, Vars},
     value::{Media, Time},
 };
@@ -48,9 +49,9 @@ pub struct RemoteSpec {
 #[async_trait]
 pub trait MediaBytes: Send + Sync {
     /// An image file or a frame, and its media type (`image/png`).
-    async fn picture(&self, item: &Item) -> Result<(Vec<u8>, &'static str), AgentError>;
+    async fn picture(&self, item: &Item) -> Result<(Vec<u8>, &'static str), Fault>;
     /// Sound as a WAV file, 16 kHz, one channel.
-    async fn wav(&self, media: &Arc<Media>, start: Time, end: Time) -> Result<Vec<u8>, AgentError>;
+    async fn wav(&self, media: &Arc<Media>, start: Time, end: Time) -> Result<Vec<u8>, Fault>;
 }
 
 /// An agent that answers over HTTP.
@@ -69,15 +70,15 @@ impl std::fmt::Debug for RemoteAgent {
 
 impl RemoteAgent {
     /// Checks all that can be checked without sending anything: address, key, kinds, decoding.
-    pub fn new(spec: RemoteSpec, vars: Vars<'_>, media: Arc<dyn MediaBytes>) -> Result<RemoteAgent, AgentError> {
+    pub fn new(spec: RemoteSpec, vars: Vars<'_>, media: Arc<dyn MediaBytes>) -> Result<RemoteAgent, Fault> {
         if let Some(kind) = spec.answers.iter().find(|kind| !matches!(kind, Kind::Say | Kind::Embed | Kind::Hear)) {
-            return Err(AgentError::Model(format!(
+            return Err(Fault::model(format!(
                 "an endpoint cannot answer {}: the protocol has say, embed and hear",
                 kind.word()
             )));
         }
         if spec.decoding.top_k.is_some() {
-            return Err(AgentError::Model(say::NO_TOP_K.to_owned()));
+            return Err(Fault::model(say::NO_TOP_K.to_owned()));
         }
         let key = match &spec.key_env {
             None => None,
@@ -95,10 +96,10 @@ impl RemoteAgent {
     }
 }
 
-fn read_key(name: &str, vars: Vars<'_>) -> Result<Secret, AgentError> {
+fn read_key(name: &str, vars: Vars<'_>) -> Result<Secret, Fault> {
     let key = vars(name).and_then(|key| key.into_string().ok()).map(|key| Secret::new(&key));
     key.filter(|key| !key.reveal().is_empty()).ok_or_else(|| {
-        AgentError::Model(format!("the environment variable {name} (`key_env`) is not set; it must hold the key"))
+        Fault::model(format!("the environment variable {name} (`key_env`) is not set; it must hold the key"))
     })
 }
 
@@ -112,25 +113,23 @@ impl Agent for RemoteAgent {
         self.spec.retries
     }
 
-    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, AgentError> {
+    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
         if !self.card.kinds.contains(&request.kind()) {
-            return Err(AgentError::Final(format!(
+            return Err(Fault::failed(format!(
                 "the agent {} does not answer {} (`answers` in its file)",
                 self.card.name,
                 request.kind().word()
             )));
         }
         match request {
-            Request::Say { messages, raw, decoding, choices } => {
+            Request::Say(SayRequest { messages, raw, decoding, choices }) => {
                 self.say(say::Saying { messages, raw, decoding, choices }, asking).await
             }
-            Request::Embed { what } => self.embed(what).await,
-            Request::Hear { audio, start, end, language, timestamps, decoding } => {
+            Request::Embed(EmbedRequest { what }) => self.embed(what).await,
+            Request::Hear(HearRequest { audio, start, end, language, timestamps, decoding }) => {
                 self.hear(hear::Hearing { audio, start, end, language, timestamps, decoding }).await
             }
-            Request::Rank { .. } | Request::Frames { .. } => {
-                Err(AgentError::Final("an endpoint cannot rank or sample".to_owned()))
-            }
+            Request::Rank(_) | Request::Frames(_) => Err(Fault::failed("an endpoint cannot rank or sample".to_owned())),
         }
     }
 }

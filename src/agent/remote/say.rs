@@ -1,7 +1,8 @@
 //! `/v1/chat/completions`: whole or streamed, with pictures, with a closed set of answers.
 
-use super::{AgentError, Asking, RemoteAgent, sse::Events, wire};
-use crate::exchange::{Decoding, Finish, Message, Reply};
+use super::{Asking, RemoteAgent, sse::Events, wire};
+use crate::error::Fault;
+use crate::exchange::{Decoding, Finish, Message, Reply, SayReply};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
@@ -25,7 +26,7 @@ struct Said {
 }
 
 impl RemoteAgent {
-    pub(super) async fn say(&self, saying: Saying, asking: Asking) -> Result<Reply, AgentError> {
+    pub(super) async fn say(&self, saying: Saying, asking: Asking) -> Result<Reply, Fault> {
         // A choice comes as JSON, which nobody wants to watch being written.
         let stream = asking.stream.filter(|_| saying.choices.is_empty());
         let body = self.say_body(&saying, asking.seed, stream.is_some()).await?;
@@ -46,22 +47,22 @@ impl RemoteAgent {
         let finish = match said.finish.as_deref() {
             Some("stop") | None => Finish::Stop,
             Some("length") => Finish::Length,
-            Some(other) => return Err(AgentError::Final(format!("the model stopped: {other}"))),
+            Some(other) => return Err(Fault::failed(format!("the model stopped: {other}"))),
         };
         let text = match saying.choices.is_empty() {
             true => said.text,
             false => self.chosen(&said.text, &saying.choices)?,
         };
-        Ok(Reply::Say { text, tokens: Vec::new(), finish })
+        Ok(Reply::Say(SayReply { text, tokens: Vec::new(), finish }))
     }
 
-    async fn say_body(&self, saying: &Saying, seed: u64, stream: bool) -> Result<Value, AgentError> {
+    async fn say_body(&self, saying: &Saying, seed: u64, stream: bool) -> Result<Value, Fault> {
         if saying.raw {
             let why = "a raw prompt needs a local model: an endpoint applies its own chat template";
-            return Err(AgentError::Final(why.to_owned()));
+            return Err(Fault::failed(why.to_owned()));
         }
         if saying.decoding.top_k.is_some() {
-            return Err(AgentError::Final(NO_TOP_K.to_owned()));
+            return Err(Fault::failed(NO_TOP_K.to_owned()));
         }
         let mut messages = Vec::new();
         for message in &saying.messages {
@@ -91,7 +92,7 @@ impl RemoteAgent {
         Ok(body)
     }
 
-    async fn message(&self, message: &Message) -> Result<Value, AgentError> {
+    async fn message(&self, message: &Message) -> Result<Value, Fault> {
         if message.images.is_empty() {
             return Ok(json!({"role": message.role, "content": message.content}));
         }
@@ -105,7 +106,7 @@ impl RemoteAgent {
         Ok(json!({"role": message.role, "content": parts}))
     }
 
-    fn whole(&self, answer: Value) -> Result<Said, AgentError> {
+    fn whole(&self, answer: Value) -> Result<Said, Fault> {
         let choice = &answer["choices"][0];
         match choice["message"]["content"].as_str() {
             Some(text) => Ok(Said { text: text.to_owned(), finish: finish(choice) }),
@@ -120,11 +121,7 @@ impl RemoteAgent {
         }
     }
 
-    async fn streamed(
-        &self,
-        mut response: reqwest::Response,
-        stream: &UnboundedSender<String>,
-    ) -> Result<Said, AgentError> {
+    async fn streamed(&self, mut response: reqwest::Response, stream: &UnboundedSender<String>) -> Result<Said, Fault> {
         let (mut events, mut said, mut is_done) = (Events::default(), Said::default(), false);
         while let Some(bytes) = self.wire.in_time(response.chunk()).await? {
             for data in events.push(&bytes) {
@@ -136,15 +133,12 @@ impl RemoteAgent {
         }
         match is_done || said.finish.is_some() {
             true => Ok(said),
-            false => Err(AgentError::Passing {
-                message: format!("{} broke off in the middle of an answer", self.wire.base()),
-                retry_after: None,
-            }),
+            false => Err(Fault::passing(format!("{} broke off in the middle of an answer", self.wire.base()), None)),
         }
     }
 
     /// Takes one event in; true for the last.
-    fn event(&self, data: &str, said: &mut Said, stream: &UnboundedSender<String>) -> Result<bool, AgentError> {
+    fn event(&self, data: &str, said: &mut Said, stream: &UnboundedSender<String>) -> Result<bool, Fault> {
         if data.trim() == "[DONE]" {
             return Ok(true);
         }
@@ -164,7 +158,7 @@ impl RemoteAgent {
     }
 
     /// Which of the choices the model made. Servers without `response_format` answer in plain text.
-    fn chosen(&self, text: &str, choices: &[String]) -> Result<String, AgentError> {
+    fn chosen(&self, text: &str, choices: &[String]) -> Result<String, Fault> {
         let said = serde_json::from_str::<Value>(text)
             .ok()
             .and_then(|json| json["choice"].as_str().or(json.as_str()).map(str::to_owned))

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::{
-    exchange::{Finish, Message},
+    error::Fault,
+    error::FaultKind,
+    exchange::{EmbedRequest, Finish, HearRequest, Message, SayReply, SayRequest},
     value::{ImageFile, TimeBase},
 };
 use serde_json::{Value, json};
@@ -19,10 +21,10 @@ struct Fake;
 
 #[async_trait]
 impl MediaBytes for Fake {
-    async fn picture(&self, _: &Item) -> Result<(Vec<u8>, &'static str), AgentError> {
+    async fn picture(&self, _: &Item) -> Result<(Vec<u8>, &'static str), Fault> {
         Ok((b"pixels".to_vec(), "image/png"))
     }
-    async fn wav(&self, _: &Arc<Media>, start: Time, end: Time) -> Result<Vec<u8>, AgentError> {
+    async fn wav(&self, _: &Arc<Media>, start: Time, end: Time) -> Result<Vec<u8>, Fault> {
         Ok(format!("WAV {}..{}", start.seconds(), end.seconds()).into_bytes())
     }
 }
@@ -56,7 +58,7 @@ async fn server(at: &str, answer: ResponseTemplate) -> MockServer {
 
 fn say(text: &str) -> Request {
     let messages = vec![Message::new("user", text)];
-    Request::Say { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() }
+    Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() })
 }
 
 fn message(content: &str, finish: &str) -> ResponseTemplate {
@@ -78,10 +80,17 @@ async fn a_chat_is_sent_with_its_decoding_and_seed() {
     let server = server("/v1/chat/completions", message("In the kitchen.", "length")).await;
     let agent = agent(&server);
     let decoding = Decoding { temperature: Some(0.0), stop: vec!["\n".into()], ..Decoding::default() };
-    let request =
-        Request::Say { messages: vec![Message::new("user", "Where?")], raw: false, decoding, choices: Vec::new() };
+    let request = Request::Say(SayRequest {
+        messages: vec![Message::new("user", "Where?")],
+        raw: false,
+        decoding,
+        choices: Vec::new(),
+    });
     let reply = agent.ask(request, asking(7)).await.expect("a reply");
-    assert_eq!(reply, Reply::Say { text: "In the kitchen.".into(), tokens: Vec::new(), finish: Finish::Length });
+    assert_eq!(
+        reply,
+        Reply::Say(SayReply { text: "In the kitchen.".into(), tokens: Vec::new(), finish: Finish::Length })
+    );
     insta::assert_snapshot!(sent(&server).await, @r#"{"model":"big-model","messages":[{"role":"user","content":"Where?"}],"seed":7,"stream":false,"temperature":0.0,"max_tokens":64,"stop":["\n"]}"#);
     let requests = server.received_requests().await.expect("recorded");
     assert_eq!(requests[0].headers["authorization"], format!("Bearer {KEY}").as_str());
@@ -92,7 +101,7 @@ async fn pictures_go_as_data_urls_before_the_text() {
     let server = server("/v1/chat/completions", message("A cat.", "stop")).await;
     let image = Item::Image(ImageFile { path: "a.png".into(), digest: "0".into() });
     let messages = vec![Message { images: vec![image], ..Message::new("user", "What is it?") }];
-    let request = Request::Say { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() };
+    let request = Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() });
     agent(&server).ask(request, asking(0)).await.expect("a reply");
     insta::assert_snapshot!(sent(&server).await["messages"], @r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,cGl4ZWxz"}},{"type":"text","text":"What is it?"}]}]"#);
 }
@@ -106,7 +115,10 @@ async fn a_stream_is_passed_on_as_it_comes() {
     let server = server("/v1/chat/completions", answer).await;
     let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
     let reply = agent(&server).ask(say("Where?"), Asking { seed: 1, stream: Some(stream) }).await.expect("a reply");
-    assert_eq!(reply, Reply::Say { text: "In the kitchen.".into(), tokens: Vec::new(), finish: Finish::Stop });
+    assert_eq!(
+        reply,
+        Reply::Say(SayReply { text: "In the kitchen.".into(), tokens: Vec::new(), finish: Finish::Stop })
+    );
     let mut heard = Vec::new();
     while let Ok(piece) = pieces.try_recv() {
         heard.push(piece);
@@ -120,10 +132,10 @@ async fn a_choice_is_one_of_the_choices() {
         let server = server("/v1/chat/completions", message(content, "stop")).await;
         let choices = vec!["yes".to_owned(), "no".to_owned()];
         let messages = vec![Message::new("user", "Well?")];
-        let request = Request::Say { messages, raw: false, decoding: Decoding::default(), choices };
+        let request = Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices });
         let reply = agent(&server).ask(request, asking(0)).await.ok();
         let text = reply.map(|reply| match reply {
-            Reply::Say { text, .. } => text,
+            Reply::Say(SayReply { text, .. }) => text,
             other => panic!("{other:?}"),
         });
         assert_eq!(text.as_deref(), expected, "{content}");
@@ -139,7 +151,7 @@ async fn a_choice_is_one_of_the_choices() {
 async fn an_embedding_has_unit_length() {
     let body = json!({"data": [{"embedding": [3.0, 4.0]}]});
     let server = server("/v1/embeddings", ResponseTemplate::new(200).set_body_json(body)).await;
-    let reply = agent(&server).ask(Request::Embed { what: Item::Text("hello".into()) }, asking(0)).await;
+    let reply = agent(&server).ask(Request::Embed(EmbedRequest { what: Item::Text("hello".into()) }), asking(0)).await;
     assert_eq!(reply.expect("a reply"), Reply::Embed(vec![0.6, 0.8]));
 }
 
@@ -163,13 +175,15 @@ async fn segments_are_in_the_recordings_own_time() {
         {"start": 2, "end": 2, "text": " "}]);
     let body = json!({"text": "we need milk yes", "segments": segments});
     let server = server("/v1/audio/transcriptions", ResponseTemplate::new(200).set_body_json(body)).await;
-    let hear = |timestamps| Request::Hear {
-        audio: recording(4.0),
-        start: None,
-        end: None,
-        language: Some("en".into()),
-        timestamps,
-        decoding: Decoding::default(),
+    let hear = |timestamps| {
+        Request::Hear(HearRequest {
+            audio: recording(4.0),
+            start: None,
+            end: None,
+            language: Some("en".into()),
+            timestamps,
+            decoding: Decoding::default(),
+        })
     };
     let show = |reply: Reply| match reply {
         Reply::Hear(heard) => {
@@ -195,9 +209,9 @@ async fn failure(answer: ResponseTemplate) -> String {
     let error = agent(&server).ask(say("Where?"), Asking { seed: 0, stream: Some(stream) }).await.expect_err("failed");
     let text = format!("{error:?}");
     assert!(!text.contains(KEY), "{text}");
-    let text = match error {
-        AgentError::Passing { message, retry_after } => format!("passing, {retry_after:?}: {message}"),
-        other => format!("final: {other}"),
+    let text = match &error.kind {
+        FaultKind::Passing { retry_after } => format!("passing, {retry_after:?}: {error}"),
+        _ => format!("final: {error}"),
     };
     text.replace(&server.uri(), "URL")
 }
@@ -225,7 +239,7 @@ async fn failures_are_passing_or_final_and_never_show_the_key() {
 async fn nobody_there_is_passing() {
     let agent = RemoteAgent::new(spec("http://127.0.0.1:9"), &vars, Arc::new(Fake)).expect("an agent");
     let error = agent.ask(say("Where?"), asking(0)).await.expect_err("nobody");
-    assert!(matches!(&error, AgentError::Passing { message, .. } if message.contains("refused")), "{error}");
+    assert!(error.is_passing() && error.message.contains("refused"), "{error}");
 }
 
 #[test]

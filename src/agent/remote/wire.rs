@@ -1,6 +1,7 @@
 //! Sending one request, and what an answer that is not one means.
 
-use super::{AgentError, RemoteSpec};
+use super::RemoteSpec;
+use crate::error::Fault;
 use crate::hub::{folders::Secret, http};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use std::time::{Duration, SystemTime};
@@ -18,11 +19,11 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub fn new(spec: &RemoteSpec, key: Option<Secret>) -> Result<Wire, AgentError> {
-        let base = base(&spec.url).map_err(AgentError::Model)?;
+    pub fn new(spec: &RemoteSpec, key: Option<Secret>) -> Result<Wire, Fault> {
+        let base = base(&spec.url).map_err(Fault::model)?;
         let connect = spec.timeout.min(Duration::from_secs(20));
-        let client = http::client(base.as_str(), connect)
-            .map_err(|error| AgentError::Model(format!("no HTTP client: {error}")))?;
+        let client =
+            http::client(base.as_str(), connect).map_err(|error| Fault::model(format!("no HTTP client: {error}")))?;
         Ok(Wire { client, base, key, key_env: spec.key_env.clone(), timeout: spec.timeout })
     }
 
@@ -41,7 +42,7 @@ impl Wire {
     }
 
     /// Sends and gives an answer with a good status.
-    pub async fn send(&self, request: RequestBuilder) -> Result<Response, AgentError> {
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response, Fault> {
         let sent = self.in_time(request.send()).await?;
         let status = sent.status();
         if status.is_success() {
@@ -53,26 +54,26 @@ impl Wire {
         let message = self.refusal(status, &said);
         // A spent quota is a 429 too, and no waiting mends it.
         match http::is_passing(status) && !body.contains("insufficient_quota") {
-            true => Err(AgentError::Passing { message, retry_after }),
-            false => Err(AgentError::Final(message)),
+            true => Err(Fault::passing(message, retry_after)),
+            false => Err(Fault::failed(message)),
         }
     }
 
     /// Sends and reads the whole answer as JSON.
-    pub async fn json(&self, request: RequestBuilder) -> Result<serde_json::Value, AgentError> {
+    pub async fn json(&self, request: RequestBuilder) -> Result<serde_json::Value, Fault> {
         let response = self.send(request).await?;
         self.read_json(response).await
     }
 
     /// The whole answer as JSON.
-    pub async fn read_json(&self, response: Response) -> Result<serde_json::Value, AgentError> {
+    pub async fn read_json(&self, response: Response) -> Result<serde_json::Value, Fault> {
         let body = self.in_time(response.text()).await?;
         serde_json::from_str(&body).map_err(|_| self.malformed("is not JSON", &body))
     }
 
     /// Awaits something of the network, within the timeout.
-    pub async fn in_time<T>(&self, what: impl Future<Output = reqwest::Result<T>>) -> Result<T, AgentError> {
-        let passing = |message: String| AgentError::Passing { message, retry_after: None };
+    pub async fn in_time<T>(&self, what: impl Future<Output = reqwest::Result<T>>) -> Result<T, Fault> {
+        let passing = |message: String| Fault::passing(message, None);
         match tokio::time::timeout(self.timeout, what).await {
             Err(_) => Err(passing(format!("{} gave no answer within {:?}", self.base, self.timeout))),
             Ok(Err(error)) => Err(passing(format!("{}: {}", self.base, self.hidden(&http::chain(&error))))),
@@ -81,8 +82,8 @@ impl Wire {
     }
 
     /// An answer that is not what the protocol promises.
-    pub fn malformed(&self, what: &str, body: &str) -> AgentError {
-        AgentError::Final(format!("the answer of {} {what}: {}", self.base, self.excerpt(body)))
+    pub fn malformed(&self, what: &str, body: &str) -> Fault {
+        Fault::failed(format!("the answer of {} {what}: {}", self.base, self.excerpt(body)))
     }
 
     fn refusal(&self, status: StatusCode, said: &str) -> String {

@@ -4,7 +4,7 @@
 
 mod tokenizer;
 
-use crate::agent::AgentError;
+use crate::error::Fault;
 use candle_core::{
     DType, Device,
     quantized::{
@@ -36,8 +36,8 @@ pub struct Gguf {
 
 impl Gguf {
     /// Reads the header. Says so if the file is something else, of an unknown architecture, cut short, or one part of several.
-    pub fn open(path: &Path) -> Result<Gguf, AgentError> {
-        let named = |what: String| AgentError::Model(format!("{} {what}", path.display()));
+    pub fn open(path: &Path) -> Result<Gguf, Fault> {
+        let named = |what: String| Fault::model(format!("{} {what}", path.display()));
         let file = File::open(path).map_err(|e| named(format!("cannot be opened: {e}")))?;
         let length = file.metadata().map_err(|e| named(format!("cannot be read: {e}")))?.len();
         let mut reader = BufReader::with_capacity(1 << 20, file);
@@ -81,8 +81,8 @@ impl Gguf {
     }
 
     /// The hyper-parameters under the names that `config.json` has for them.
-    pub fn config(&self) -> Result<Json, AgentError> {
-        let named = |what: String| AgentError::Model(format!("{} {what}", self.path.display()));
+    pub fn config(&self) -> Result<Json, Fault> {
+        let named = |what: String| Fault::model(format!("{} {what}", self.path.display()));
         let meta = self.meta();
         let architecture =
             meta.text("general.architecture").ok_or_else(|| named("names no architecture".to_owned()))?;
@@ -134,17 +134,17 @@ impl Gguf {
 
     /// A file that a checkpoint folder would have: `tokenizer.json` (one that lies beside the GGUF file comes first) or
     /// `tokenizer_config.json` with its chat template.
-    pub fn text(&self, name: &str) -> Result<Option<String>, AgentError> {
+    pub fn text(&self, name: &str) -> Result<Option<String>, Fault> {
         match name {
             "tokenizer.json" => {
                 let beside = self.beside(name);
                 if beside.is_file() {
                     let read = std::fs::read_to_string(&beside);
-                    return read.map(Some).map_err(|e| AgentError::Model(format!("{}: {e}", beside.display())));
+                    return read.map(Some).map_err(|e| Fault::model(format!("{}: {e}", beside.display())));
                 }
                 let made = tokenizer::tokenizer(&self.meta());
                 made.map(|json| Some(json.to_string()))
-                    .map_err(|why| AgentError::Model(format!("{} {why}", self.path.display())))
+                    .map_err(|why| Fault::model(format!("{} {why}", self.path.display())))
             }
             "tokenizer_config.json" => Ok(Some(tokenizer::settings(&self.meta()).to_string())),
             _ => Ok(None),
@@ -203,24 +203,23 @@ impl Gguf {
     }
 
     /// Reads all tensors onto `device`, quantised ones as they are.
-    pub fn weights(&self, device: &Device) -> Result<VarBuilder, AgentError> {
+    pub fn weights(&self, device: &Device) -> Result<VarBuilder, Fault> {
         use GgmlDType::{Q4_0, Q4_1, Q5_0, Q5_1};
         if let (true, Some(slow @ (Q4_0 | Q4_1 | Q5_0 | Q5_1))) = (device.is_cpu(), self.most()) {
             tracing::warn!(file = %self.path.display(), "{slow:?} is slow on a CPU; Q8_0, Q6_K and Q4_K are several times faster");
         }
-        VarBuilder::from_gguf(&self.path, device).map_err(|e| {
-            AgentError::Model(format!("{}: the weights cannot be read: {}", self.path.display(), said(&e)))
-        })
+        VarBuilder::from_gguf(&self.path, device)
+            .map_err(|e| Fault::model(format!("{}: the weights cannot be read: {}", self.path.display(), said(&e))))
     }
 
     /// What went wrong when the weights became a model.
-    pub fn unfit(&self, error: &candle_core::Error) -> AgentError {
+    pub fn unfit(&self, error: &candle_core::Error) -> Fault {
         let said = said(error);
         let said = match said.strip_prefix("cannot find tensor ") {
             Some(tensor) => format!("lacks the tensor {tensor}"),
             None => format!("does not fit its own description: {said}"),
         };
-        AgentError::Model(format!("{} {said}", self.path.display()))
+        Fault::model(format!("{} {said}", self.path.display()))
     }
 }
 

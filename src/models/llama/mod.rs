@@ -5,7 +5,7 @@ mod weights;
 
 use super::{Family, Loading};
 use crate::{
-    agent::AgentError,
+    error::Fault,
     exchange::Kind,
     infer::{
         chat::{Chat, end_tokens},
@@ -36,7 +36,7 @@ pub const FAMILY: Family = Family {
 };
 
 /// Loads a checkpoint folder or a GGUF file as a language model that answers `say`.
-pub fn speaker(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Speaker<Llama>, AgentError> {
+pub fn speaker(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Speaker<Llama>, Fault> {
     let (config, generation) = (&checkpoint.config, checkpoint.json("generation_config.json")?);
     let positions = config.count("max_position_embeddings").unwrap_or(2048);
     let parts = Parts {
@@ -77,20 +77,18 @@ struct Shape {
 }
 
 impl Shape {
-    fn read(config: &Config) -> std::result::Result<Shape, AgentError> {
+    fn read(config: &Config) -> std::result::Result<Shape, Fault> {
         let (width, heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
         let head = config.count("head_dim").unwrap_or_else(|| width.checked_div(heads).unwrap_or(0));
         let positions = config.count("max_position_embeddings").unwrap_or(2048);
         if config.truth("use_sliding_window") != Some(false)
             && let Some(window) = config.count("sliding_window").filter(|window| *window < positions)
         {
-            return Err(AgentError::Model(format!(
-                "attention in a sliding window of {window} tokens is not supported"
-            )));
+            return Err(Fault::model(format!("attention in a sliding window of {window} tokens is not supported")));
         }
         let kv_heads = config.count("num_key_value_heads").unwrap_or(heads);
         if kv_heads == 0 || head == 0 || !heads.is_multiple_of(kv_heads) || !head.is_multiple_of(2) {
-            return Err(AgentError::Model(format!("{heads} heads of {head} with {kv_heads} of keys cannot be")));
+            return Err(Fault::model(format!("{heads} heads of {head} with {kv_heads} of keys cannot be")));
         }
         Ok(Shape {
             vocab: config.size("vocab_size")?,

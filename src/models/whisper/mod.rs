@@ -11,8 +11,8 @@ mod rules;
 
 use super::{Family, Loading, clip::refuse};
 use crate::{
-    agent::AgentError,
-    exchange::{Decoding, Heard, Kind, Reply},
+    error::Fault,
+    exchange::{Decoding, Kind, Reply, Speech},
     infer::{
         audio::{LogMel, mirrored},
         checkpoint::{Checkpoint, Config},
@@ -74,7 +74,7 @@ struct Decoded {
 
 impl Whisper {
     /// Loads the network, the tokenizer and the rules of decoding.
-    pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> Result<Whisper, AgentError> {
+    pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> Result<Whisper, Fault> {
         let generation = checkpoint.json("generation_config.json")?;
         let settings = checkpoint.processor("feature_extractor")?;
         let text = Text::open(checkpoint, Style::Bytes)?;
@@ -98,12 +98,12 @@ impl Whisper {
         2 * self.net.source_positions
     }
 
-    fn hear(&self, job: &Job) -> Result<Reply, AgentError> {
+    fn hear(&self, job: &Job) -> Result<Reply, Fault> {
         let Work::Hear { sound, language, timestamps, decoding } = &job.work else {
-            return Err(AgentError::Final("this model only answers `hear`".to_owned()));
+            return Err(Fault::failed("this model only answers `hear`".to_owned()));
         };
         if *timestamps && self.rules.no_timestamps.is_none() {
-            return Err(AgentError::Final("this model was not taught timestamps; ask without them".to_owned()));
+            return Err(Fault::failed("this model was not taught timestamps; ask without them".to_owned()));
         }
         let source = Source::new(sound, &self.mel, self.window())?;
         let language = language.as_ref().or(self.rules.language.as_ref().filter(|_| !self.rules.languages.is_empty()));
@@ -116,7 +116,7 @@ impl Whisper {
         match language {
             Some(asked) if !self.rules.languages.is_empty() => task.language = Some(self.rules.language(asked)?),
             Some(asked) if !matches!(asked.to_lowercase().as_str(), "en" | "english" | "<|en|>") => {
-                return Err(AgentError::Final(format!("this model only hears English, not `{asked}`")));
+                return Err(Fault::failed(format!("this model only hears English, not `{asked}`")));
             }
             _ => {}
         }
@@ -124,13 +124,13 @@ impl Whisper {
     }
 
     /// Goes through the sound window by window.
-    fn transcribe(&self, job: &Job, source: &Source<'_>, mut task: Task) -> Result<Vec<(Segment, String)>, AgentError> {
+    fn transcribe(&self, job: &Job, source: &Source<'_>, mut task: Task) -> Result<Vec<(Segment, String)>, Fault> {
         let mut sampler = Sampler::new(task.settings.clone(), job.seed);
         let mut max_length = self.rules.max_length;
         let (mut seek, mut segments) = (0, Vec::new());
         while seek < source.frames {
             if job.gone() {
-                return Err(AgentError::Cancelled);
+                return Err(Fault::cancelled());
             }
             let frames = (source.frames - seek).min(self.window());
             let features =
@@ -163,13 +163,13 @@ impl Whisper {
     }
 
     /// The likeliest language of a window.
-    fn detect(&self, memory: &Memory) -> Result<u32, AgentError> {
+    fn detect(&self, memory: &Memory) -> Result<u32, Fault> {
         let logits = self.net.say(&mut memory.clone(), &[self.rules.start]).map_err(failed)?;
         let best = self.rules.languages.iter().map(|(_, id)| *id).max_by(|a, b| {
             let logit = |id: &u32| logits.get(*id as usize).copied().unwrap_or(f32::NEG_INFINITY);
             logit(a).total_cmp(&logit(b)).then(b.cmp(a))
         });
-        best.ok_or_else(|| AgentError::Model("the checkpoint names no languages".to_owned()))
+        best.ok_or_else(|| Fault::model("the checkpoint names no languages".to_owned()))
     }
 
     /// Tokens of one window, without the prompt and the end.
@@ -181,13 +181,13 @@ impl Whisper {
         total: usize,
         task: &Task,
         sampler: &mut Sampler,
-    ) -> Result<Decoded, AgentError> {
+    ) -> Result<Decoded, Fault> {
         let total = total.min(self.net.target_positions);
         let (mut tokens, mut sum, mut count) = (Vec::new(), 0.0, 0);
         let mut input = prompt.to_vec();
         while prompt.len() + tokens.len() < total {
             if job.gone() {
-                return Err(AgentError::Cancelled);
+                return Err(Fault::cancelled());
             }
             let mut logits = self.net.say(&mut memory, &input).map_err(failed)?;
             let seen: Vec<u32> = prompt.iter().chain(&tokens).copied().collect();
@@ -206,7 +206,7 @@ impl Whisper {
     }
 
     /// True for a window without speech, by the checkpoint's own thresholds.
-    fn silent(&self, memory: &Memory, decoded: &Decoded) -> Result<bool, AgentError> {
+    fn silent(&self, memory: &Memory, decoded: &Decoded) -> Result<bool, Fault> {
         let (Some(no_speech), Some(least), Some(none)) =
             (self.rules.no_speech, self.rules.least_log_probability, self.rules.no_timestamps)
         else {
@@ -256,19 +256,19 @@ impl Whisper {
         (segments, moved)
     }
 
-    fn words(&self, tokens: &[u32], begin: u32) -> Result<String, AgentError> {
+    fn words(&self, tokens: &[u32], begin: u32) -> Result<String, Fault> {
         let text: Vec<u32> = tokens.iter().copied().filter(|id| *id < begin).collect();
         Ok(self.text.decode(&text)?.trim().to_owned())
     }
 
     /// Segments in the medium's own presentation time.
-    fn heard(&self, start: Time, segments: Vec<(Segment, String)>) -> Vec<Heard> {
+    fn heard(&self, start: Time, segments: Vec<(Segment, String)>) -> Vec<Speech> {
         let at = |seconds: f64| Time::from_seconds(start.seconds() + seconds);
-        segments.into_iter().map(|(s, text)| Heard { start: at(s.start_s), end: at(s.end_s), text }).collect()
+        segments.into_iter().map(|(s, text)| Speech { start: at(s.start_s), end: at(s.end_s), text }).collect()
     }
 
     /// The features of a sound that fits one window, (bins, frames): for parity tests.
-    pub fn features(&self, sound: &Sound) -> Result<Vec<f32>, AgentError> {
+    pub fn features(&self, sound: &Sound) -> Result<Vec<f32>, Fault> {
         Source::new(sound, &self.mel, self.window())?.features(0, self.window())
     }
 }
@@ -289,7 +289,7 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn new(sound: &'a Sound, mel: &'a LogMel, window: usize) -> Result<Source<'a>, AgentError> {
+    fn new(sound: &'a Sound, mel: &'a LogMel, window: usize) -> Result<Source<'a>, Fault> {
         let real = ((sound.end.seconds() - sound.start.seconds()) * f64::from(mel.rate_hz)).round().max(0.0) as usize;
         let samples = real.max(window * mel.hop);
         let frames = if real == 0 { 0 } else { samples / mel.hop };
@@ -302,7 +302,7 @@ impl<'a> Source<'a> {
     }
 
     /// log10 mel powers of `count` frames, (count, bins).
-    fn powers(&self, from: usize, count: usize) -> Result<Vec<f32>, AgentError> {
+    fn powers(&self, from: usize, count: usize) -> Result<Vec<f32>, Fault> {
         let (reach, hop) = (self.mel.reach(), self.mel.hop);
         let (first, last) = (from * hop, (from + count - 1) * hop);
         // The neighbourhood of the outer frames, and as much again, so that a mirrored end finds what it mirrors.
@@ -315,7 +315,7 @@ impl<'a> Source<'a> {
     }
 
     /// Features of `count` frames from `from`, filled up with zeros to a window: (bins, window).
-    fn features(&self, from: usize, count: usize) -> Result<Vec<f32>, AgentError> {
+    fn features(&self, from: usize, count: usize) -> Result<Vec<f32>, Fault> {
         let mut powers = self.powers(from, count)?;
         LogMel::scale(&mut powers, self.most);
         let mut features = vec![0f32; self.mel.bins * self.window];

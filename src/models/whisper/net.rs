@@ -1,7 +1,7 @@
 //! Whisper's network: an encoder over log-mel frames and a decoder that attends to it (Radford et al. 2022, arXiv 2212.04356).
 
 use crate::{
-    agent::AgentError,
+    error::Fault,
     infer::{
         checkpoint::Config,
         failed,
@@ -88,7 +88,7 @@ struct Side {
 }
 
 impl Side {
-    fn read(config: &Config, name: &str, activation: Activation) -> std::result::Result<Side, AgentError> {
+    fn read(config: &Config, name: &str, activation: Activation) -> std::result::Result<Side, Fault> {
         let width = config.size("d_model")?;
         Ok(Side {
             width,
@@ -134,7 +134,7 @@ pub struct Net {
 
 impl Net {
     /// Reads the shapes and the weights.
-    pub fn load(config: &Config, vb: &VarBuilder<'_>) -> std::result::Result<Net, AgentError> {
+    pub fn load(config: &Config, vb: &VarBuilder<'_>) -> std::result::Result<Net, Fault> {
         let activation = config.activation("activation_function", "gelu")?;
         let (into, out) = (Side::read(config, "encoder", activation)?, Side::read(config, "decoder", activation)?);
         let (w, mels, vocab) = (into.width, config.count("num_mel_bins").unwrap_or(80), config.size("vocab_size")?);

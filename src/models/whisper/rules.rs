@@ -1,7 +1,7 @@
 //! Which token may follow: suppressed tokens and the grammar of timestamps, as `generate` of transformers applies them.
 
 use crate::{
-    agent::AgentError,
+    error::Fault,
     infer::checkpoint::{Checkpoint, Config},
     infer::text::Text,
 };
@@ -41,16 +41,15 @@ pub struct Rules {
 
 impl Rules {
     /// Reads `generation_config.json`, else `config.json`, else the tokenizer's vocabulary.
-    pub fn read(checkpoint: &Checkpoint, generation: Option<&Config>, text: &Text) -> Result<Rules, AgentError> {
+    pub fn read(checkpoint: &Checkpoint, generation: Option<&Config>, text: &Text) -> Result<Rules, Fault> {
         let config = &checkpoint.config;
         let token = |key: &str| generation.and_then(|g| g.token(key)).or_else(|| config.token(key));
         let tokens = |key: &str| match generation.filter(|g| g.get(key).is_some()) {
             Some(generation) => generation.tokens(key),
             None => config.tokens(key),
         };
-        let need = |found: Option<u32>, what: &str| {
-            found.ok_or_else(|| AgentError::Model(format!("the tokenizer has no {what}")))
-        };
+        let need =
+            |found: Option<u32>, what: &str| found.ok_or_else(|| Fault::model(format!("the tokenizer has no {what}")));
         let multilingual = generation.and_then(|g| g.truth("is_multilingual"));
         let mut languages = generation.map(|g| g.token_map("lang_to_id")).unwrap_or_default();
         if languages.is_empty() && generation.is_none() && text.id("<|de|>").is_some() {
@@ -94,14 +93,14 @@ impl Rules {
     }
 
     /// The token of a language given as `de`, `<|de|>` or `german`.
-    pub fn language(&self, asked: &str) -> Result<u32, AgentError> {
+    pub fn language(&self, asked: &str) -> Result<u32, Fault> {
         let asked = asked.trim().to_lowercase();
         let code = NAMES.iter().find(|(name, _)| *name == asked).map_or(asked.as_str(), |(_, code)| *code);
         let bare = code.trim_start_matches("<|").trim_end_matches("|>");
         let found = self.languages.iter().find(|(token, _)| token[2..token.len() - 2] == *bare);
         found.map(|(_, id)| *id).ok_or_else(|| {
             let known: Vec<&str> = self.languages.iter().map(|(token, _)| &token[2..token.len() - 2]).collect();
-            AgentError::Final(format!("this model does not know the language `{asked}`; it knows {}", known.join(", ")))
+            Fault::failed(format!("this model does not know the language `{asked}`; it knows {}", known.join(", ")))
         })
     }
 

@@ -1,10 +1,10 @@
 //! One exchange with its agent: tries, waits between them, and the time limit around all of it.
 
 use crate::{
-    agent::{Agent, AgentError, Asking},
+    agent::{Agent, Asking},
+    error::{Fault, FaultKind},
     exchange::{Reply, Request},
     run::{
-        machine::{Failure, FailureKind},
         outcome::seconds,
         progress::{Event, Progress},
         transcript::Timing,
@@ -33,7 +33,7 @@ pub(super) struct Question {
 
 /// What came of it.
 pub(super) struct Came {
-    pub result: Result<Reply, Failure>,
+    pub result: Result<Reply, Fault>,
     pub timing: Timing,
     /// Its own limit ended it: who asks the same with time left may still be answered.
     pub timed_out: bool,
@@ -54,13 +54,13 @@ pub(super) async fn ask(question: Question) -> Came {
     match result {
         Ok(result) => Came { result, timing, timed_out: false },
         Err(limit) => {
-            let result = Err(Failure::failed(format!("not answered within {}", seconds(limit))));
+            let result = Err(Fault::failed(format!("not answered within {}", seconds(limit))));
             Came { result, timing, timed_out: true }
         }
     }
 }
 
-async fn tries(question: Question, attempts: &mut u32) -> Result<Reply, Failure> {
+async fn tries(question: Question, attempts: &mut u32) -> Result<Reply, Fault> {
     let Question { agent, path, request, asking, retries, progress, .. } = question;
     let most = retries.unwrap_or_else(|| agent.retries());
     loop {
@@ -68,15 +68,16 @@ async fn tries(question: Question, attempts: &mut u32) -> Result<Reply, Failure>
         // an agent must not panic; if one does, it is one exchange that fails, not the run
         let asked = AssertUnwindSafe(agent.ask(request.clone(), asking.clone())).catch_unwind().await;
         let name = &agent.card().name;
-        let (message, retry_after) = match asked {
+        let fault = match asked {
             Ok(Ok(reply)) => return fitting(&request, reply, name),
-            Ok(Err(AgentError::Passing { message, retry_after })) => (message, retry_after),
-            Ok(Err(error)) => return Err(lasting(error, name)),
-            Err(_) => return Err(Failure::failed(format!("{name} panicked; this is a bug"))),
+            Ok(Err(fault)) => fault,
+            Err(_) => return Err(Fault::failed(format!("{name} panicked; this is a bug"))),
         };
+        let FaultKind::Passing { retry_after } = fault.kind else { return Err(lasting(fault, name)) };
+        let message = fault.to_string();
         if *attempts > most {
             let times = if *attempts > 1 { format!(" (asked {attempts} times)") } else { String::new() };
-            return Err(Failure::failed(format!("{message}{times}")));
+            return Err(Fault { kind: FaultKind::Failed, message: format!("{}{times}", fault.message), ..fault });
         }
         let wait = pause(&path, *attempts).max(retry_after.unwrap_or_default());
         progress.event(Event::Retrying { path: &path, attempt: *attempts, wait, why: &message });
@@ -94,28 +95,19 @@ fn pause(path: &str, attempt: u32) -> Duration {
     full.mul_f64(0.5 + chance / 2.0)
 }
 
-fn lasting(error: AgentError, name: &str) -> Failure {
-    let kind = match &error {
-        AgentError::Media(_) => FailureKind::Media,
-        AgentError::Model(_) => FailureKind::Model,
-        _ => FailureKind::Failed,
-    };
-    let message = match error {
-        AgentError::Cancelled => format!("{name} gave up the exchange"),
-        other => other.to_string(),
-    };
-    Failure { kind, message }
+/// A failure that another try cannot mend, as one of this exchange: an agent that gives up has not cancelled the run.
+fn lasting(fault: Fault, name: &str) -> Fault {
+    match fault.kind {
+        FaultKind::Cancelled => Fault::failed(format!("{name} gave up the exchange")),
+        FaultKind::Media | FaultKind::Model => fault,
+        _ => Fault { kind: FaultKind::Failed, ..fault },
+    }
 }
 
-/// A reply of another kind, or with another number of candidates, is a fault of the agent, caught before a step sees it.
-fn fitting(request: &Request, reply: Reply, name: &str) -> Result<Reply, Failure> {
-    let fits = match (request, &reply) {
-        (Request::Rank { among, .. }, Reply::Rank(scores)) => among.len() == scores.len(),
-        (Request::Say { .. }, Reply::Say { .. })
-        | (Request::Hear { .. }, Reply::Hear(_))
-        | (Request::Embed { .. }, Reply::Embed(_))
-        | (Request::Frames { .. }, Reply::Frames(_)) => true,
-        _ => false,
-    };
-    if fits { Ok(reply) } else { Err(Failure::failed(format!("{name} answered something that was not asked"))) }
+/// A reply that does not fit its request is a fault of the agent, caught before a step sees it.
+fn fitting(request: &Request, reply: Reply, name: &str) -> Result<Reply, Fault> {
+    match request.fits(&reply) {
+        Ok(()) => Ok(reply),
+        Err(why) => Err(Fault::failed(format!("the reply does not fit the request: {why}")).of(name)),
+    }
 }

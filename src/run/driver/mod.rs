@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     agent::Agent,
+    error::Fault,
     media::Store,
     plan::Plan,
     value::{Moment, Value},
@@ -92,7 +93,7 @@ pub async fn run(
     let started = Instant::now();
     let inputs = match complete(plan, inputs, &conduct.agents) {
         Ok(inputs) => inputs,
-        Err(why) => return (Err(RunError::Inputs(why)), Vec::new()),
+        Err(why) => return (Err(Fault::refused(why).into()), Vec::new()),
     };
     let mut driver = match Driver::new(plan, &inputs, conduct) {
         Ok(driver) => driver,
@@ -178,8 +179,6 @@ impl Driver {
         let cancelled = cancel.cancelled();
         tokio::pin!(cancelled);
         loop {
-            // how many were answered is known when the run has stopped
-            let exchanges = 0;
             let step = async {
                 self.pump().await?;
                 Ok::<_, RunError>(match self.machine.finished() {
@@ -190,16 +189,16 @@ impl Driver {
             };
             tokio::select! {
                 biased;
-                () = &mut cancelled => return Err(RunError::Cancelled { exchanges }),
+                () = &mut cancelled => return Err(RunError::cancelled()),
                 () = &mut stopped => {
-                    return Err(RunError::Deadline { limit: limit.unwrap_or_default(), exchanges });
+                    return Err(RunError::deadline(limit.unwrap_or_default()));
                 }
                 done = step => if done? { break },
             }
         }
         match self.machine.finished() {
             Some(Ok(value)) => Ok(value.clone()),
-            Some(Err(failures)) => Err(RunError::Failed(failures.clone())),
+            Some(Err(failures)) => Err(RunError::failed(failures.clone())),
             None => Err(stuck()),
         }
     }
@@ -275,13 +274,11 @@ impl Driver {
         if let Err(why) = self.hand_over().and_then(|()| self.tell()) {
             result = result.and(Err(why));
         }
-        if let Err(RunError::Cancelled { exchanges } | RunError::Deadline { exchanges, .. }) = &mut result {
-            *exchanges = self.spent.exchanges;
-        }
+        result = result.map_err(|error| error.after(self.spent.exchanges));
         self.spent.elapsed_ms = started.elapsed().as_millis() as u64;
         let (outcome, error) = match &result {
             Ok(_) => ("answered", None),
-            Err(why) => (why.word(), Some(why.to_string())),
+            Err(why) => (why.fault.kind.word(), Some(why.to_string())),
         };
         let end = End { outcome: outcome.into(), answer: result.as_ref().ok().cloned(), error, timing: self.spent };
         let lines = self.record.finish(&end).map_err(cannot_record);
@@ -296,12 +293,12 @@ impl Driver {
 }
 
 fn stuck() -> RunError {
-    let failure = super::machine::Failure::failed("the run came to a stop before its end; this is a bug");
-    RunError::Failed(vec![StepFailure { path: "run".into(), order: Default::default(), failure }])
+    let fault = Fault::failed("the run came to a stop before its end; this is a bug");
+    RunError::failed(vec![StepFailure { path: "run".into(), order: Default::default(), fault }])
 }
 
 fn cannot_record(error: std::io::Error) -> RunError {
-    RunError::Record(format!("the transcript cannot be written: {error}"))
+    Fault::failed(format!("the transcript cannot be written: {error}")).caused_by(&error).into()
 }
 
 fn header(plan: &Plan, inputs: &IndexMap<String, Value>, agents: &Agents, seed: u64, run: &str) -> Header {

@@ -5,11 +5,12 @@ use super::{
     asking::{Came, Question, ask},
 };
 use crate::{
-    agent::{Agent, AgentError, Asking, roster::Unready},
-    exchange::{Reply, Request},
+    agent::{Agent, Asking, roster},
+    error::Fault,
+    exchange::Reply,
     media::Store,
     run::{
-        machine::{Exchange, Failure},
+        machine::Exchange,
         memo::{self, Entry, Key, Memo, MemoError},
         outcome::RunError,
         progress::{Event, Progress},
@@ -47,13 +48,13 @@ pub(super) struct Means {
 pub(super) struct Answered {
     pub exchange: Exchange,
     key: Key,
-    pub result: Result<Reply, Failure>,
+    pub result: Result<Reply, Fault>,
     pub timing: Timing,
 }
 
 impl Answered {
     /// Its line in the transcript, and what the machine wants.
-    pub fn into_line(self) -> (ExchangeLine, Result<Reply, Failure>) {
+    pub fn into_line(self) -> (ExchangeLine, Result<Reply, Fault>) {
         let Exchange { path, role, request, seed, .. } = self.exchange;
         let (reply, error) = match &self.result {
             Ok(reply) => (Some(reply.clone()), None),
@@ -106,7 +107,7 @@ pub(super) struct Stages {
     /// Agents that have been asked something, by role, and what waits until they are ready.
     asleep: HashMap<String, Vec<Job>>,
     awake: HashSet<String>,
-    waking: FuturesUnordered<BoxFuture<'static, (String, Result<(), AgentError>)>>,
+    waking: FuturesUnordered<BoxFuture<'static, (String, Result<(), Fault>)>>,
     /// Why an agent will never be ready.
     unready: Option<RunError>,
     /// Questions under way, with those who asked the same after.
@@ -148,7 +149,7 @@ impl Stages {
                     jobs.push(Job { exchange, key, agent });
                 }
                 None => {
-                    let result = Err(Failure::failed(format!("nobody plays the role `{}`", exchange.role)));
+                    let result = Err(Fault::failed(format!("nobody plays the role `{}`", exchange.role)));
                     self.done.push(Answered { exchange, key: Key([0; 32]), result, timing: Timing::default() });
                 }
             }
@@ -190,9 +191,9 @@ impl Stages {
     }
 
     fn hit(&mut self, job: Job, reply: Reply) {
-        let reply = reply.in_terms_of(&job.exchange.request);
-        if let (Some(stream), Reply::Say { text, .. }) = (self.stream(&job.exchange), &reply) {
-            let _ = stream.send(text.clone());
+        let reply = job.exchange.request.in_own_terms(reply);
+        if let (Some(stream), Some(text)) = (self.stream(&job.exchange), reply.text()) {
+            let _ = stream.send(text.to_owned());
         }
         if let (Some(store), Reply::Frames(moments)) = (&self.means.store, &reply) {
             store.expect(moments);
@@ -221,14 +222,14 @@ impl Stages {
         self.waking.push(
             async move {
                 let ready = AssertUnwindSafe(agent.ready()).catch_unwind().await;
-                (role, ready.unwrap_or_else(|_| Err(AgentError::Final("it panicked; this is a bug".to_owned()))))
+                (role, ready.unwrap_or_else(|_| Err(Fault::failed("it panicked; this is a bug".to_owned()))))
             }
             .boxed(),
         );
         self.asleep.insert(job.exchange.role.clone(), vec![job]);
     }
 
-    fn woken(&mut self, role: String, ready: Result<(), AgentError>) {
+    fn woken(&mut self, role: String, ready: Result<(), Fault>) {
         let jobs = self.asleep.remove(&role).unwrap_or_default();
         match ready {
             Ok(()) => {
@@ -237,7 +238,7 @@ impl Stages {
             }
             Err(error) => {
                 let agent = jobs.first().map_or(role.as_str(), |job| &job.agent.card().name);
-                self.unready.get_or_insert(RunError::Unready(Unready::new(agent, error).to_string()));
+                self.unready.get_or_insert(roster::unready(agent, error).into());
             }
         }
     }
@@ -271,7 +272,7 @@ impl Stages {
 
     fn stream(&self, exchange: &Exchange) -> Option<UnboundedSender<String>> {
         let (step, stream) = self.means.stream.as_ref()?;
-        let wanted = *step == *exchange.step && matches!(exchange.request, Request::Say { .. });
+        let wanted = *step == *exchange.step;
         wanted.then(|| stream.clone())
     }
 
@@ -337,13 +338,13 @@ impl Stages {
 
     fn entry(&self, job: &Job, reply: Reply, elapsed_ms: u64) -> Entry {
         let exchange = &job.exchange;
-        let own = memo::media(&exchange.request);
+        let own = exchange.request.digests();
         Entry {
             key: job.key,
             identity: job.agent.card().identity.clone(),
             request: memo::request_digest(&exchange.request),
-            kind: format!("{:?}", exchange.request.kind()).to_lowercase(),
-            seed: memo::samples(&exchange.request).then_some(exchange.seed),
+            kind: exchange.request.kind().word().to_owned(),
+            seed: exchange.request.samples().then_some(exchange.seed),
             reply,
             media: if own.is_empty() { self.means.media.clone() } else { own.into() },
             elapsed_ms,

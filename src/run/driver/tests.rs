@@ -2,17 +2,18 @@
 
 use super::*;
 use crate::{
-    agent::{AgentError, Asking, Card},
+    agent::{Asking, Card},
     dialogue::{Resource, Shelf},
-    exchange::{Finish, Kind, Reply, Request},
+    error::{Fault, FaultKind},
+    exchange::{Finish, FramesRequest, Kind, Reply, Request, SayReply, SayRequest},
     plan::compile_text,
-    run::{RunErrorKind, replay::replay_transcript, transcript::Transcript},
+    run::{replay::replay_transcript, transcript::Transcript},
 };
 use async_trait::async_trait;
 use std::sync::Mutex;
 
 /// What an agent of these tests does with a prompt, on which try.
-type Manner = fn(&str, u64) -> Option<Result<String, AgentError>>;
+type Manner = fn(&str, u64) -> Option<Result<String, Fault>>;
 
 /// Answers as its manner says; none means that it never answers. Remembers what it was asked.
 struct Fake {
@@ -36,8 +37,8 @@ impl Agent for Fake {
     fn card(&self) -> &Card {
         &self.card
     }
-    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, AgentError> {
-        let Request::Say { messages, .. } = request else { return Err(AgentError::Final("only say".into())) };
+    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
+        let Request::Say(SayRequest { messages, .. }) = request else { return Err(Fault::failed("only say")) };
         let prompt = messages.last().expect("a message").content.trim().to_owned();
         let said = {
             let mut asked = self.asked.lock().expect("lock");
@@ -48,7 +49,7 @@ impl Agent for Fake {
             Some(said) => said?,
             None => std::future::pending().await,
         };
-        Ok(Reply::Say { text, tokens: Vec::new(), finish: Finish::Stop })
+        Ok(Reply::Say(SayReply { text, tokens: Vec::new(), finish: Finish::Stop }))
     }
 }
 
@@ -77,7 +78,7 @@ fn conduct(agent: &Arc<Fake>) -> Conduct {
     Conduct::new(Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]))
 }
 
-fn echo(prompt: &str, seed: u64) -> Option<Result<String, AgentError>> {
+fn echo(prompt: &str, seed: u64) -> Option<Result<String, Fault>> {
     Some(Ok(if prompt == "seed" { seed.to_string() } else { prompt.to_uppercase() }))
 }
 
@@ -104,10 +105,10 @@ async fn what_is_kept_is_not_asked_again() {
 
 #[tokio::test]
 async fn a_passing_failure_is_tried_again() {
-    fn once(prompt: &str, _: u64) -> Option<Result<String, AgentError>> {
+    fn once(prompt: &str, _: u64) -> Option<Result<String, Fault>> {
         use std::sync::atomic::{AtomicUsize, Ordering};
         static TRIES: AtomicUsize = AtomicUsize::new(0);
-        let passing = || AgentError::Passing { message: "busy".into(), retry_after: None };
+        let passing = || Fault::passing("busy", None);
         Some(if TRIES.fetch_add(1, Ordering::SeqCst) == 0 { Err(passing()) } else { Ok(prompt.to_owned()) })
     }
     let agent = Fake::new(once);
@@ -117,22 +118,22 @@ async fn a_passing_failure_is_tried_again() {
 
 #[tokio::test]
 async fn failures_say_what_and_where() {
-    fn odd(prompt: &str, _: u64) -> Option<Result<String, AgentError>> {
+    fn odd(prompt: &str, _: u64) -> Option<Result<String, Fault>> {
         match prompt {
             "silent" => None,
             "panics" => panic!("as it should, in this test"),
-            "model" => Some(Err(AgentError::Model("no weights".into()))),
-            "media" => Some(Err(AgentError::Media("no such video".into()))),
-            "busy" => Some(Err(AgentError::Passing { message: "busy".into(), retry_after: None })),
+            "model" => Some(Err(Fault::model("no weights"))),
+            "media" => Some(Err(Fault::media("no such video"))),
+            "busy" => Some(Err(Fault::passing("busy", None))),
             other => echo(other, 0),
         }
     }
-    let check = async |more: &str, given: &str, expected: Result<&str, (&str, RunErrorKind)>| {
+    let check = async |more: &str, given: &str, expected: Result<&str, (&str, FaultKind)>| {
         let result = run(&plan(more, GREEDY), words(given), conduct(&Fake::new(odd))).await.0;
-        let found = result.map(|outcome| outcome.answer).map_err(|error| (error.to_string(), error.kind()));
+        let found = result.map(|outcome| outcome.answer).map_err(|error| (error.to_string(), error.fault.kind));
         assert_eq!(found, expected.map(str::to_owned).map_err(|(text, kind)| (text.to_owned(), kind)));
     };
-    let failed = |text: &'static str| Err((text, RunErrorKind::Failed));
+    let failed = |text: &'static str| Err((text, FaultKind::Failed));
     check("timeout: 20ms", "a silent", failed("said[1]: not answered within 20ms (for `silent`)")).await;
     check(
         "timeout: 20ms
@@ -143,13 +144,13 @@ async fn failures_say_what_and_where() {
     .await;
     check("at_once: 4", "a panics", failed("said[1]: fake panicked; this is a bug (for `panics`)")).await;
     check("retries: 0", "busy a busy", failed("said[0]: busy (for `busy`) (and 1 more item failed)")).await;
-    check("at_once: 4", "model", Err(("said[0]: no weights (for `model`)", RunErrorKind::Model))).await;
-    check("at_once: 4", "media", Err(("said[0]: no such video (for `media`)", RunErrorKind::Media))).await;
+    check("at_once: 4", "model", Err(("said[0]: no weights (for `model`)", FaultKind::Model))).await;
+    check("at_once: 4", "media", Err(("said[0]: no such video (for `media`)", FaultKind::Media))).await;
 }
 
 #[tokio::test]
 async fn a_stopped_run_keeps_what_is_finished() {
-    fn stuck(prompt: &str, _: u64) -> Option<Result<String, AgentError>> {
+    fn stuck(prompt: &str, _: u64) -> Option<Result<String, Fault>> {
         (prompt != "stuck").then(|| Ok(prompt.to_owned()))
     }
     /// Cancels when two exchanges are done.
@@ -173,7 +174,7 @@ async fn a_stopped_run_keeps_what_is_finished() {
     let mut conducted = Conduct { memo: Some(memo.clone()), cancel, progress, ..conduct(&Fake::new(stuck)) };
     conducted.record = Recorder::file(&record).expect("a file");
     let error = run(&plan, words("a b stuck"), conducted).await.0.expect_err("it was stopped");
-    assert_eq!(error, RunError::Cancelled { exchanges: 2 });
+    assert_eq!((error.to_string(), error.fault.kind), ("interrupted after 2 exchanges".into(), FaultKind::Cancelled));
     let transcript = Transcript::read(&record).expect("a transcript");
     assert_eq!(transcript.exchanges.len(), 2);
     assert_eq!(
@@ -185,7 +186,8 @@ async fn a_stopped_run_keeps_what_is_finished() {
     let agent = Fake::new(stuck);
     let conducted = Conduct { memo: Some(memo), deadline: Some(limit), ..conduct(&agent) };
     let error = run(&plan, words("a b stuck"), conducted).await.0.expect_err("it never ends");
-    assert_eq!(error, RunError::Deadline { limit, exchanges: 2 });
+    let expected = "the deadline of 30ms passed after 2 exchanges".to_owned();
+    assert_eq!((error.to_string(), error.fault.kind), (expected, FaultKind::Deadline));
     assert_eq!(agent.count(), 1);
 }
 
@@ -234,7 +236,7 @@ async fn the_same_seed_gives_the_same_transcript_and_it_replays() {
 async fn inputs_must_fit() {
     let check = async |inputs: IndexMap<String, Value>, expected: &str| {
         let error = run(&plan("at_once: 1", GREEDY), inputs, conduct(&Fake::new(echo))).await.0.expect_err("refused");
-        assert_eq!((error.to_string().as_str(), error.kind()), (expected, RunErrorKind::Refused));
+        assert_eq!((error.to_string().as_str(), error.fault.kind), (expected, FaultKind::Refused));
     };
     check(IndexMap::new(), "the input `words` has no value").await;
     let mut more = words("a");
@@ -254,13 +256,13 @@ impl Agent for Sleepy {
     fn card(&self) -> &Card {
         &self.card
     }
-    async fn ready(&self) -> Result<(), AgentError> {
+    async fn ready(&self) -> Result<(), Fault> {
         self.woken.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(300)).await;
-        if self.able { Ok(()) } else { Err(AgentError::Model("fake: the weights cannot be read".into())) }
+        if self.able { Ok(()) } else { Err(Fault::model("the weights cannot be read").of("fake")) }
     }
-    async fn ask(&self, _: Request, _: Asking) -> Result<Reply, AgentError> {
-        Ok(Reply::Say { text: "yes".into(), tokens: Vec::new(), finish: Finish::Stop })
+    async fn ask(&self, _: Request, _: Asking) -> Result<Reply, Fault> {
+        Ok(Reply::Say(SayReply { text: "yes".into(), tokens: Vec::new(), finish: Finish::Stop }))
     }
 }
 
@@ -283,8 +285,7 @@ async fn an_agent_gets_ready_once_when_the_memo_does_not_suffice() {
     assert_eq!(conduct_with(sleepy(true), "a b c").await, (Ok("yes yes yes".into()), 1));
     assert_eq!(conduct_with(sleepy(false), "a b c").await, (Ok("yes yes yes".into()), 0));
     // no fallback stands in for a model that cannot be loaded
-    let error = RunError::Unready("agent fake: the weights cannot be read".into());
-    assert_eq!(error.kind(), RunErrorKind::Model);
+    let error = RunError::from(Fault::model("the weights cannot be read").of("agent fake"));
     assert_eq!(conduct_with(sleepy(false), "a b c d").await, (Err(error), 1));
 }
 
@@ -296,8 +297,10 @@ impl Agent for Sampler {
     fn card(&self) -> &Card {
         &self.0
     }
-    async fn ask(&self, request: Request, _: Asking) -> Result<Reply, AgentError> {
-        let Request::Frames { video, .. } = request else { return Err(AgentError::Final("only frames".into())) };
+    async fn ask(&self, request: Request, _: Asking) -> Result<Reply, Fault> {
+        let Request::Frames(FramesRequest { video, .. }) = request else {
+            return Err(Fault::failed("only frames"));
+        };
         let (start, end) = (video.start, video.end);
         Ok(Reply::Frames(vec![Moment { media: video, start, end, text: None }]))
     }

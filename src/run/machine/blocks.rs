@@ -1,9 +1,8 @@
 //! Blocks of steps: when a step may start, how its items begin and end, and what a settled step lets start.
 
-use super::{
-    Failure, ItemNote, Job, Limits, Machine, Note, Order, StepFailure, StepLine, digest, tasks::TaskId, truthy,
-};
+use super::{ItemNote, Job, Limits, Machine, Note, Order, StepFailure, StepLine, digest, tasks::TaskId, truthy};
 use crate::{
+    error::Fault,
     plan::{Block, PlannedStep},
     prompt::Scope,
     value::Value,
@@ -141,7 +140,7 @@ impl Machine {
             Ok(Some(items)) => self.begin(id, index, items),
             Ok(None) => self.whole(id, index, &planned, Ok(planned.or.clone().unwrap_or_default()), true),
             Err(message) => {
-                let failure = self.failure(id, index, None, Failure::failed(message));
+                let failure = self.failure(id, index, None, Fault::failed(message));
                 self.whole(id, index, &planned, Err(failure), false);
             }
         }
@@ -174,7 +173,7 @@ impl Machine {
     /// An item is done.
     pub(super) fn item_done(&mut self, id: BlockId, index: usize, number: usize, mut end: ItemEnd) {
         if let Err(message) = end.value.as_ref().map_or(Ok(()), |value| self.budget.keep(value)) {
-            end.value = Err(self.failure(id, index, Some(number), Failure::failed(message)));
+            end.value = Err(self.failure(id, index, Some(number), Fault::failed(message)));
         }
         let Some((run, planned)) = self.step(id, index) else { return };
         let step = &mut run.steps[index];
@@ -295,13 +294,13 @@ impl Machine {
     }
 
     /// A failure with its path and place.
-    pub(super) fn failure(&self, id: BlockId, index: usize, item: Option<usize>, failure: Failure) -> StepFailure {
+    pub(super) fn failure(&self, id: BlockId, index: usize, item: Option<usize>, fault: Fault) -> StepFailure {
         let Some(run) = self.blocks.get(&id) else {
-            return StepFailure { path: String::new(), order: Order::default(), failure };
+            return StepFailure { path: String::new(), order: Order::default(), fault };
         };
         let path = path(run, &run.block.steps[index], item);
         let order = run.place.order.then(&[index as u32, item.unwrap_or(0) as u32]);
-        StepFailure { path, order, failure }
+        StepFailure { path, order, fault }
     }
 }
 
@@ -342,7 +341,7 @@ fn list(value: Value) -> Result<Vec<Option<Value>>, String> {
 /// A failure as its own step tells it: one that came from an inner block keeps its path.
 fn said(failure: &StepFailure, depth: usize) -> String {
     let inner = failure.order.0.len() > depth * 3 + 2;
-    let message = &failure.failure.message;
+    let message = &failure.fault.message;
     if inner { format!("{}: {message}", failure.path) } else { message.clone() }
 }
 
@@ -352,7 +351,7 @@ fn summary(failures: Vec<(usize, StepFailure)>) -> Option<StepFailure> {
     let mut first = failures.into_iter().next()?.1;
     if more > 0 {
         let items = if more == 1 { "item" } else { "items" };
-        first.failure.message = format!("{} (and {more} more {items} failed)", first.failure.message);
+        first.fault.message = format!("{} (and {more} more {items} failed)", first.fault.message);
     }
     Some(first)
 }

@@ -14,9 +14,10 @@ mod tasks;
 mod tests;
 
 pub use exchange::{Exchange, Limit, Order};
-pub use note::{Failure, FailureKind, ItemNote, Note, StepFailure, StepLine};
+pub use note::{ItemNote, Note, StepFailure, StepLine};
 
 use crate::{
+    error::Fault,
     exchange::Reply,
     plan::Plan,
     prompt::{Scope, Template},
@@ -112,7 +113,7 @@ impl Machine {
     }
 
     /// Takes what came of an exchange. An exchange that is not under way is ignored.
-    pub fn take(&mut self, id: u64, outcome: Result<Reply, Failure>) {
+    pub fn take(&mut self, id: u64, outcome: Result<Reply, Fault>) {
         if let Some((task, place)) = self.asked.remove(&id) {
             self.hear(task, place, outcome);
         }
@@ -157,8 +158,8 @@ impl Machine {
     fn end(&mut self, scope: &Scope, mut failures: Vec<StepFailure>) {
         self.ended = Some(if failures.is_empty() {
             self.answer.eval(scope).map_err(|error| {
-                let failure = Failure::failed(error.message);
-                vec![StepFailure { path: "answer".to_owned(), order: Order::default(), failure }]
+                let fault = Fault::failed(error.message);
+                vec![StepFailure { path: "answer".to_owned(), order: Order::default(), fault }]
             })
         } else {
             failures.sort_by(|a, b| a.order.cmp(&b.order));

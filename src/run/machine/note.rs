@@ -1,45 +1,19 @@
 //! What the machine says about steps: for progress, for the transcript, and for people when a run fails.
 
 use super::Order;
+use crate::error::Fault;
 use serde::{Deserialize, Serialize};
 
-/// What kind of failure it was; decides the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailureKind {
-    /// It ran and failed.
-    Failed,
-    /// A medium cannot be read.
-    Media,
-    /// A model is missing or cannot be loaded.
-    Model,
-}
-
-/// Why an exchange, an item or a step failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// For the exit code.
-    pub kind: FailureKind,
-    /// In the user's words.
-    pub message: String,
-}
-
-impl Failure {
-    /// An ordinary failure.
-    pub fn failed(message: impl Into<String>) -> Failure {
-        Failure { kind: FailureKind::Failed, message: message.into() }
-    }
-}
-
 /// A step that failed, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepFailure {
     /// `place[3]`, `refine round 2 / draft`.
     pub path: String,
     /// For putting failures into plan order.
+    #[serde(skip)]
     pub order: Order,
     /// Why.
-    pub failure: Failure,
+    pub fault: Fault,
 }
 
 /// Something to know about a step.

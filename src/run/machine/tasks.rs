@@ -1,12 +1,13 @@
 //! Tasks: one chain of turns, for a step or for one item of an `each` step.
 
 use super::{
-    Exchange, Failure, Job, Limit, Limits, Machine, Order, StepFailure,
+    Exchange, Job, Limit, Limits, Machine, Order, StepFailure,
     blocks::{BlockId, ItemEnd, Place, path, speaks_of_item},
     seed_of, truthy,
 };
 use crate::{
-    exchange::{Reply, Request},
+    error::Fault,
+    exchange::Reply,
     plan::PlannedStep,
     prompt::Scope,
     steps::{Ask, Heard, StepError, Turn},
@@ -31,7 +32,7 @@ pub(super) struct Task {
     order: Order,
     limits: Limits,
     /// The replies of this turn so far.
-    got: Vec<Option<Result<Reply, Failure>>>,
+    got: Vec<Option<Result<Reply, Fault>>>,
     awaited: usize,
 }
 
@@ -71,7 +72,7 @@ impl Machine {
         };
         self.tasks.insert(id, task);
         if let Err(message) = self.budget.task() {
-            return self.fail(id, Failure::failed(message));
+            return self.fail(id, Fault::failed(message));
         }
         match guard {
             None => self.jobs.push_back(Job::Advance(id)),
@@ -80,7 +81,7 @@ impl Machine {
                 let value = planned.or.clone().unwrap_or_default();
                 self.close_task(id, Ok(value), None, true);
             }
-            Some(Err(error)) => self.fail(id, Failure::failed(error.message)),
+            Some(Err(error)) => self.fail(id, Fault::failed(error.message)),
         }
     }
 
@@ -97,7 +98,7 @@ impl Machine {
             }
             Ok(Turn::Done(value)) => self.close_task(id, Ok(value), None, false),
             Ok(Turn::Noted { value, note }) => self.close_task(id, Ok(value), Some(note), false),
-            Err(StepError(message)) => self.fail(id, Failure::failed(message)),
+            Err(StepError(message)) => self.fail(id, Fault::failed(message)),
         }
     }
 
@@ -148,13 +149,13 @@ impl Machine {
                 path.push_str(&format!(" #{}", place + 1));
             }
             let exchange_id = first + place as u64;
-            // what is said in a recording does not depend on which step listens, so another dialogue finds it in the memo
-            let hears = matches!(ask.request, Request::Hear { .. });
+            let place_word = if ask.request.seed_by_place() { path.as_str() } else { ask.request.kind().word() };
+            let seed = seed_of(self.seed, place_word, ask.sample);
             self.asked.insert(exchange_id, (id, place));
             self.due.push(Exchange {
                 id: exchange_id,
                 order: task.order.then(&[turn as u32, place as u32]),
-                seed: seed_of(self.seed, if hears { "hear" } else { &path }, ask.sample),
+                seed,
                 path,
                 step: step.clone(),
                 role: ask.role,
@@ -166,14 +167,14 @@ impl Machine {
     }
 
     /// One reply of a turn is in. A turn ends when all are: which failure counts must not depend on their order.
-    pub(super) fn hear(&mut self, id: TaskId, place: usize, outcome: Result<Reply, Failure>) {
+    pub(super) fn hear(&mut self, id: TaskId, place: usize, outcome: Result<Reply, Fault>) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         task.got[place] = Some(outcome);
         task.awaited -= 1;
         if task.awaited > 0 {
             return;
         }
-        let replies: Result<Vec<Reply>, Failure> = std::mem::take(&mut task.got).into_iter().flatten().collect();
+        let replies: Result<Vec<Reply>, Fault> = std::mem::take(&mut task.got).into_iter().flatten().collect();
         match replies {
             Ok(replies) => {
                 task.heard.push(Heard::Replies(replies));
@@ -195,13 +196,13 @@ impl Machine {
         }
     }
 
-    fn fail(&mut self, id: TaskId, mut failure: Failure) {
+    fn fail(&mut self, id: TaskId, mut fault: Fault) {
         let Some(task) = self.tasks.get(&id) else { return };
         if let Some(told) = &task.told {
-            failure.message = format!("{} ({told})", failure.message);
+            fault.message = format!("{} ({told})", fault.message);
         }
         let (path, order) = (task.path.clone(), task.order.clone());
-        self.close_task(id, Err(StepFailure { path, order, failure }), None, false);
+        self.close_task(id, Err(StepFailure { path, order, fault }), None, false);
     }
 
     fn close_task(&mut self, id: TaskId, value: Result<Value, StepFailure>, note: Option<String>, skipped: bool) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    exchange::{Decoding, Finish, Message, Request},
+    exchange::{Decoding, Finish, Message, Request, SayReply, SayRequest},
     plan::{Block, PlannedStep},
     steps::{Ask, Heard, Step, StepError, Turn},
     value::Type,
@@ -16,7 +16,7 @@ struct Say(Template, u32);
 impl Step for Say {
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
         let text = |reply: &Reply| match reply {
-            Reply::Say { text, .. } => Value::Text(text.clone()),
+            Reply::Say(SayReply { text, .. }) => Value::Text(text.clone()),
             _ => Value::Nothing,
         };
         match heard {
@@ -52,7 +52,7 @@ impl Step for Loop {
 
 fn say(prompt: &str) -> Request {
     let decoding = Decoding { temperature: Some(0.0), ..Decoding::default() };
-    Request::Say { messages: vec![Message::new("user", prompt)], raw: false, decoding, choices: Vec::new() }
+    Request::Say(SayRequest { messages: vec![Message::new("user", prompt)], raw: false, decoding, choices: Vec::new() })
 }
 
 fn template(source: &str) -> Template {
@@ -117,14 +117,14 @@ fn rich() -> Plan {
 }
 
 /// Echoes a request, with its seed if it is a sample; fails on the prompts named.
-fn answer(exchange: &Exchange, failing: &[&str]) -> Result<Reply, Failure> {
-    let Request::Say { messages, .. } = &exchange.request else { panic!("only say is asked") };
+fn answer(exchange: &Exchange, failing: &[&str]) -> Result<Reply, Fault> {
+    let Request::Say(SayRequest { messages, .. }) = &exchange.request else { panic!("only say is asked") };
     let prompt = &messages[0].content;
     if failing.contains(&prompt.as_str()) {
-        return Err(Failure::failed("no"));
+        return Err(Fault::failed("no"));
     }
     let text = if prompt == "sample" { format!("{}", exchange.seed) } else { format!("<{prompt}>") };
-    Ok(Reply::Say { text, tokens: Vec::new(), finish: Finish::Stop })
+    Ok(Reply::Say(SayReply { text, tokens: Vec::new(), finish: Finish::Stop }))
 }
 
 /// Runs a plan, choosing the next reply by `choose`; the transcript's lines in plan order, and the end.
@@ -214,7 +214,7 @@ fn a_failed_item_is_named_and_the_others_go_on() {
     );
     assert!(lines.iter().any(|line| line.starts_with("apart ")), "unrelated steps finish: {lines:?}");
     let failures = ended.expect_err("a failure");
-    assert_eq!((failures[0].path.as_str(), failures[0].failure.message.as_str()), ("item[1]", "no (for `b`)"));
+    assert_eq!((failures[0].path.as_str(), failures[0].fault.message.as_str()), ("item[1]", "no (for `b`)"));
 
     let steps = vec![PlannedStep { or: Some(Value::Text("?".into())), ..items }];
     let (lines, ended) = conduct(&plan(steps, "{{ item | join }}"), &["b"], |_| 0);
@@ -231,7 +231,7 @@ fn when_skips_a_step_or_an_item() {
         let one =
             PlannedStep { when: Some(template(when)), each: each.map(template), or, ..saying("one", "hello", &[]) };
         let (lines, ended) = conduct(&plan(vec![one], "{{ one }}"), &[], |_| 0);
-        assert_eq!(ended.map(|value| crate::value_json::to_json(&value).to_string()), Ok(expected.into()), "{when}");
+        assert_eq!(ended.map(|value| crate::value::json::to_json(&value).to_string()), Ok(expected.into()), "{when}");
         assert_eq!(lines.last().is_some_and(|line| line.contains("\"skipped\":true")), skipped, "{when}");
     };
     check("{{ 1 == 1 }}", None, None, "\"<hello>\"", false);

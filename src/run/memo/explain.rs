@@ -1,6 +1,6 @@
 //! Why an exchange of a run was, or will be, found in the memo or not.
 
-use super::{ENGINE, Key, Memo, MemoError, request_digest, samples};
+use super::{ENGINE, Key, Memo, MemoError, request_digest};
 use crate::run::transcript::{ExchangeLine, Transcript};
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
@@ -39,7 +39,7 @@ fn one(memo: &Memo, transcript: &Transcript, line: &ExchangeLine) -> Result<Expl
         Some(key) => memo.get(key)?.is_some(),
         None => false,
     };
-    let seed = if samples(&line.request) {
+    let seed = if line.request.samples() {
         format!("seed {} (it samples)", line.seed)
     } else {
         "no seed (nothing is left to chance)".to_owned()

@@ -14,9 +14,9 @@ mod writer;
 mod tests;
 
 pub use explain::{Explained, explain};
-pub use key::{ENGINE, Key, media, request_digest, samples};
+pub use key::{ENGINE, Key, request_digest};
 
-use crate::exchange::Reply;
+use crate::{error::Fault, exchange::Reply};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -34,6 +34,13 @@ pub struct MemoError {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+impl From<MemoError> for Fault {
+    fn from(error: MemoError) -> Fault {
+        let hint = error.hint.clone().unwrap_or_else(|| "--no-memo runs without it".to_owned());
+        Fault::failed(error).hint(hint)
+    }
 }
 
 /// An exchange as it is kept.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     agent::Card,
-    exchange::{Decoding, Finish, Item, Kind, Message, Request},
+    exchange::{Decoding, Finish, Item, Kind, Message, RankRequest, Request, SayReply, SayRequest},
     value::{Media, Moment, Time},
 };
 
@@ -13,7 +13,7 @@ fn card(identity: &str) -> Card {
 
 fn say(prompt: &str, temperature: Option<f32>) -> Request {
     let decoding = Decoding { temperature, ..Decoding::default() };
-    Request::Say { messages: vec![Message::new("user", prompt)], raw: false, decoding, choices: Vec::new() }
+    Request::Say(SayRequest { messages: vec![Message::new("user", prompt)], raw: false, decoding, choices: Vec::new() })
 }
 
 fn rank(path: &str, digest: &str, start: f64, end: f64) -> Request {
@@ -29,7 +29,7 @@ fn rank(path: &str, digest: &str, start: f64, end: f64) -> Request {
         clock: None,
     };
     let what = Item::Frame(Moment { media: Arc::new(media), start: time(start), end: time(end), text: None });
-    Request::Rank { what, among: vec!["a".into()], texts: vec!["a".into()] }
+    Request::Rank(RankRequest { what, among: vec!["a".into()], texts: vec!["a".into()] })
 }
 
 fn entry(request: &Request, text: &str, media: &[&str]) -> Entry {
@@ -39,7 +39,7 @@ fn entry(request: &Request, text: &str, media: &[&str]) -> Entry {
         request: request_digest(request),
         kind: "say".into(),
         seed: None,
-        reply: Reply::Say { text: text.into(), tokens: Vec::new(), finish: Finish::Stop },
+        reply: Reply::Say(SayReply { text: text.into(), tokens: Vec::new(), finish: Finish::Stop }),
         media: media.iter().map(|digest| (*digest).to_owned()).collect(),
         elapsed_ms: 5,
         run: "r".into(),
@@ -83,7 +83,7 @@ async fn what_is_put_is_there_in_another_process_too() {
     let keys: Vec<Key> = requests.iter().map(|request| Key::of(&card("1"), request, 0)).collect();
     let found = one.get_all(keys).await.expect("read");
     for (n, reply) in found.into_iter().enumerate() {
-        assert_eq!(reply, Some(Reply::Say { text: text(n), tokens: Vec::new(), finish: Finish::Stop }));
+        assert_eq!(reply, Some(Reply::Say(SayReply { text: text(n), tokens: Vec::new(), finish: Finish::Stop })));
     }
     let stat = two.stat().expect("sound");
     assert_eq!((stat.exchanges, stat.media, stat.runs), (200, 1, 1));

@@ -1,12 +1,22 @@
 //! One thing wrong with a dialogue, agent file or prompt: as data, and how people see it.
 
-use crate::dialogue::Pos;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+/// Problems beyond these are not noted: nobody reads them, and hostile input would make millions.
+pub const MAX_PROBLEMS: usize = 1000;
 /// Longest message and hint, in characters: a file may name things with a megabyte.
 const MAX_MESSAGE: usize = 2000;
 /// Longest word that is compared with others, in bytes.
 const MAX_WORD: usize = 100;
+
+/// A place in a file, both from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
+pub struct Pos {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+}
 
 /// One thing wrong with a dialogue, an agent file or a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]

@@ -1,7 +1,7 @@
 //! Types of ports: how they are written, and what fits where.
 
-use crate::value::{Type, Value};
-use std::{fmt, str::FromStr};
+use super::Value;
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// Largest type that is told apart from `any`, in parts. Types of steps that build on each other grow exponentially
 /// (`{ a: "{{ x }}", b: "{{ x }}" }`, again and again).
@@ -12,6 +12,35 @@ const MAX_DEPTH: usize = 24;
 /// The names of the types that a dialogue may write, besides `list of …`.
 pub const TYPE_NAMES: &[&str] =
     &["any", "video", "audio", "image", "moment", "text", "number", "truth", "scored text", "vector", "record"];
+
+/// The type of a port. `Any` is what the checker cannot know before the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Type {
+    /// Not known before the run.
+    Any,
+    /// `video`
+    Video,
+    /// `audio`
+    Audio,
+    /// `image`; a moment is accepted where an image is wanted (its frame).
+    Image,
+    /// `moment`
+    Moment,
+    /// `text`
+    Text,
+    /// `number`
+    Number,
+    /// `truth`
+    Truth,
+    /// `scored text`
+    Scored,
+    /// `vector`
+    Vector,
+    /// `record`; the fields that are known, in order (empty: any fields).
+    Record(Arc<[(String, Type)]>),
+    /// `list of …`
+    List(Box<Type>),
+}
 
 impl Type {
     /// `list of` this.

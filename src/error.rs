@@ -1,0 +1,191 @@
+//! Faults: why something failed at run time, as data until it is printed. Every layer makes them, nobody formats them
+//! twice, and the command line derives the exit code from [`FaultKind`] alone.
+
+use serde::{Deserialize, Serialize};
+use std::{error::Error, fmt, time::Duration};
+
+/// The sort of failure. It decides what the engine does next (try again, give up) and the exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// It ran and failed; another try gives the same (exit code 1).
+    Failed,
+    /// Arguments, dialogue or files that the user must change; nothing ran (exit code 2).
+    Refused,
+    /// A medium is missing or cannot be read (exit code 3).
+    Media,
+    /// A model is missing, cannot be loaded, or yields no usable numbers (exit code 4).
+    Model,
+    /// Another try may help: rate limit, lost connection, restarted worker (exit code 1 when no try is left).
+    Passing {
+        /// The server's own wish.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<Duration>,
+    },
+    /// The time limit of the run passed (exit code 5).
+    Deadline,
+    /// Nobody waits for the result any more (exit code 130).
+    Cancelled,
+}
+
+impl FaultKind {
+    /// The word for it, in transcripts and JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            FaultKind::Failed | FaultKind::Passing { .. } => "failed",
+            FaultKind::Refused => "refused",
+            FaultKind::Media => "media",
+            FaultKind::Model => "model",
+            FaultKind::Deadline => "deadline",
+            FaultKind::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A failure: what kind, of whom, what happened, what to do, and what caused it. One line when displayed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// The sort of failure.
+    pub kind: FaultKind,
+    /// Whose it is: an agent's name, a file. Displayed before the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    /// One line, in the user's words, without `who`.
+    pub message: String,
+    /// What to do about it, if we know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// What caused it, if that was another error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<Cause>>,
+}
+
+/// An error that caused a [`Fault`], kept as text so that it can be sent and compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// As the error displays itself.
+    pub message: String,
+    /// What caused it in turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<Cause>>,
+}
+
+impl Cause {
+    /// The error with its chain of sources.
+    pub fn of(error: &(dyn Error + 'static)) -> Cause {
+        Cause { message: error.to_string(), source: error.source().map(|source| Box::new(Cause::of(source))) }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+impl Fault {
+    /// A fault of this kind. Line breaks become spaces: a message is one line.
+    pub fn new(kind: FaultKind, message: impl fmt::Display) -> Fault {
+        let message = message.to_string();
+        let lines = message.split('\n').map(str::trim).filter(|line| !line.is_empty());
+        Fault { kind, who: None, message: lines.collect::<Vec<_>>().join(" "), hint: None, source: None }
+    }
+
+    /// It ran and failed.
+    pub fn failed(message: impl fmt::Display) -> Fault {
+        Fault::new(FaultKind::Failed, message)
+    }
+
+    /// The user must change arguments or files.
+    pub fn refused(message: impl fmt::Display) -> Fault {
+        Fault::new(FaultKind::Refused, message)
+    }
+
+    /// A medium is missing or cannot be read.
+    pub fn media(message: impl fmt::Display) -> Fault {
+        Fault::new(FaultKind::Media, message)
+    }
+
+    /// A model is missing or unusable.
+    pub fn model(message: impl fmt::Display) -> Fault {
+        Fault::new(FaultKind::Model, message)
+    }
+
+    /// Another try may help, after `retry_after` if the server says so.
+    pub fn passing(message: impl fmt::Display, retry_after: Option<Duration>) -> Fault {
+        Fault::new(FaultKind::Passing { retry_after }, message)
+    }
+
+    /// Nobody waits for the result.
+    pub fn cancelled() -> Fault {
+        Fault::new(FaultKind::Cancelled, "cancelled")
+    }
+
+    /// The same fault with a hint.
+    pub fn hint(mut self, hint: impl Into<String>) -> Fault {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same fault as that of `who`, unless it is already somebody's.
+    pub fn of(mut self, who: &str) -> Fault {
+        self.who.get_or_insert_with(|| who.to_owned());
+        self
+    }
+
+    /// The same fault with the error that caused it.
+    pub fn caused_by(mut self, error: &(dyn Error + 'static)) -> Fault {
+        self.source = Some(Box::new(Cause::of(error)));
+        self
+    }
+
+    /// True if another try may help.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.kind, FaultKind::Passing { .. })
+    }
+}
+
+/// `who: message`
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.who {
+            Some(who) => write!(f, "{who}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+/// A failure when reading or writing an ordinary file.
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Fault {
+        Fault::failed(&error).caused_by(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_one_line_and_comes_back_equal() {
+        let cause = Fault::failed("the socket closed").caused_by(&std::fmt::Error);
+        let fault = Fault::passing("busy\n  now", Some(Duration::from_millis(1500))).of("far").of("near");
+        let fault = fault.hint("wait").caused_by(&cause);
+        assert_eq!(fault.to_string(), "far: busy now");
+        let json = serde_json::to_string(&fault).expect("faults serialise");
+        assert_eq!(serde_json::from_str::<Fault>(&json).expect("and come back"), fault);
+        assert!(fault.source().is_some_and(|cause| cause.source().is_some()), "the chain is kept");
+    }
+}

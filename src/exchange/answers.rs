@@ -1,0 +1,118 @@
+//! What an agent can be asked: kinds of request, and for each the kinds of content that it takes.
+
+use super::Kind;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A kind of content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Modality {
+    /// Words.
+    Text,
+    /// Pictures: image files and frames of videos.
+    Image,
+    /// Sound.
+    Sound,
+    /// Videos as files.
+    Video,
+}
+
+impl Modality {
+    /// Every kind of content.
+    pub const ALL: &[Modality] = &[Modality::Text, Modality::Image, Modality::Sound, Modality::Video];
+
+    /// The word for it, in agent files and messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Modality::Text => "text",
+            Modality::Image => "image",
+            Modality::Sound => "sound",
+            Modality::Video => "video",
+        }
+    }
+}
+
+/// A set of kinds of content. Written as a list: `[text, image]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(from = "Vec<Modality>", into = "Vec<Modality>")]
+pub struct Modalities(u8);
+
+impl Modalities {
+    /// The set of these.
+    pub const fn of(all: &[Modality]) -> Modalities {
+        let (mut bits, mut n) = (0, 0);
+        while n < all.len() {
+            bits |= 1 << all[n] as u8;
+            n += 1;
+        }
+        Modalities(bits)
+    }
+
+    /// True if this kind of content is in the set.
+    pub fn has(self, modality: Modality) -> bool {
+        self.0 & (1 << modality as u8) != 0
+    }
+
+    /// Both sets together.
+    pub fn and(self, other: Modalities) -> Modalities {
+        Modalities(self.0 | other.0)
+    }
+
+    /// The members of this set that `other` lacks.
+    pub fn without(self, other: Modalities) -> Modalities {
+        Modalities(self.0 & !other.0)
+    }
+
+    /// True if the set is empty.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The members, in the order of [`Modality::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Modality> {
+        Modality::ALL.iter().copied().filter(move |modality| self.has(*modality))
+    }
+}
+
+impl From<Vec<Modality>> for Modalities {
+    fn from(all: Vec<Modality>) -> Modalities {
+        Modalities::of(&all)
+    }
+}
+
+impl From<Modalities> for Vec<Modality> {
+    fn from(set: Modalities) -> Vec<Modality> {
+        set.iter().collect()
+    }
+}
+
+/// `text, image`
+impl fmt::Display for Modalities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iter().map(Modality::word).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// One kind of request that an agent answers, and the content that it takes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Answers {
+    /// The kind of request.
+    pub kind: Kind,
+    /// The content that may come with it.
+    pub takes: Modalities,
+}
+
+impl Answers {
+    /// A kind of request with the content that may come with it.
+    pub const fn new(kind: Kind, takes: &[Modality]) -> Answers {
+        Answers { kind, takes: Modalities::of(takes) }
+    }
+}
+
+/// `rank (text, image)`
+impl fmt::Display for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.kind.word(), self.takes)
+    }
+}

@@ -1,0 +1,30 @@
+//! `embed`: something turned into a vector.
+
+use super::{Exchange, Item, MediaRef, Modalities};
+use serde::{Deserialize, Serialize};
+
+/// Turn `what` into a vector of unit length.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmbedRequest {
+    /// What to embed.
+    pub what: Item,
+}
+
+impl Exchange for EmbedRequest {
+    type Reply = Vec<f32>;
+
+    fn media(&mut self) -> Vec<MediaRef<'_>> {
+        self.what.media().into_iter().collect()
+    }
+
+    fn takes(&self) -> Modalities {
+        self.what.takes()
+    }
+
+    fn fits(&self, reply: &Vec<f32>) -> Result<(), String> {
+        match reply.is_empty() || reply.iter().any(|number| !number.is_finite()) {
+            true => Err("found a vector that is empty or not finite".to_owned()),
+            false => Ok(()),
+        }
+    }
+}

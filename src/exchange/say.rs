@@ -1,0 +1,110 @@
+//! `say`: a prompt completed by a language model, with or without pictures.
+
+use super::{Exchange, Item, MediaRef, Modalities, Modality};
+use serde::{Deserialize, Serialize};
+
+/// Complete a chat (or, `raw`, a bare prompt: one message, no chat template).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SayRequest {
+    /// The chat so far.
+    pub messages: Vec<Message>,
+    /// No chat template; the tokenizer's own special tokens only.
+    pub raw: bool,
+    /// How to decode.
+    pub decoding: Decoding,
+    /// The only replies allowed, if not empty: the likeliest is chosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+}
+
+/// Text, generated token ids, and why generation stopped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SayReply {
+    /// The text.
+    pub text: String,
+    /// Token ids, without the end token; empty for remote agents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<u32>,
+    /// Why it stopped.
+    pub finish: Finish,
+}
+
+/// One message of a chat.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Message {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    /// The text.
+    pub content: String,
+    /// Pictures that come before the text ([`Item::Image`] or [`Item::Frame`]). An agent that cannot see refuses them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Item>,
+}
+
+impl Message {
+    /// A message of text alone.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Message {
+        Message { role: role.into(), content: content.into(), images: Vec::new() }
+    }
+}
+
+/// How a language model decodes. `None` means the agent's own default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Decoding {
+    /// 0 is greedy.
+    pub temperature: Option<f32>,
+    /// Nucleus mass, 0..=1.
+    pub top_p: Option<f32>,
+    /// Keep the k likeliest.
+    pub top_k: Option<usize>,
+    /// Most tokens generated.
+    pub max_tokens: Option<usize>,
+    /// Generation stops before any of these strings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+}
+
+impl Decoding {
+    /// True if chance decides: a temperature that the request leaves to the agent's own default may be anything.
+    pub fn samples(&self) -> bool {
+        self.temperature != Some(0.0)
+    }
+}
+
+/// Why a language model stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// End token, or a stop string.
+    Stop,
+    /// `max_tokens` or the context length was reached.
+    Length,
+}
+
+impl Exchange for SayRequest {
+    type Reply = SayReply;
+
+    fn media(&mut self) -> Vec<MediaRef<'_>> {
+        self.messages.iter_mut().flat_map(|message| &mut message.images).filter_map(Item::media).collect()
+    }
+
+    fn takes(&self) -> Modalities {
+        let images = self.messages.iter().flat_map(|message| &message.images);
+        images.fold(Modalities::of(&[Modality::Text]), |all, image| all.and(image.takes()))
+    }
+
+    fn samples(&self) -> bool {
+        self.choices.is_empty() && self.decoding.samples()
+    }
+
+    fn fits(&self, reply: &SayReply) -> Result<(), String> {
+        match self.choices.is_empty() || self.choices.contains(&reply.text) {
+            true => Ok(()),
+            false => Err(format!("found `{}`, which is none of the choices", reply.text)),
+        }
+    }
+
+    fn text(reply: &SayReply) -> Option<&str> {
+        Some(&reply.text)
+    }
+}

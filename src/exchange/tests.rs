@@ -1,0 +1,89 @@
+//! Requests and replies on the wire, and what of a request counts in a memo key.
+
+use super::*;
+use crate::value::{ImageFile, Media, Time, TimeBase};
+use std::sync::Arc;
+
+fn time(ticks: i64) -> Time {
+    Time { ticks, base: TimeBase { num: 1, den: 1000 } }
+}
+
+fn medium(path: &str) -> Arc<Media> {
+    let (start, end) = (time(0), time(60_000));
+    Arc::new(Media {
+        path: path.into(),
+        digest: "d1".into(),
+        start,
+        end,
+        has_video: true,
+        has_audio: true,
+        clock: None,
+    })
+}
+
+fn moment(path: &str) -> Moment {
+    Moment { media: medium(path), start: time(1000), end: time(2000), text: None }
+}
+
+/// One request of each kind with its reply, about the medium at `path`.
+fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
+    let what = Item::Frame(moment(path));
+    let (among, texts) = (vec!["cafe".to_owned()], vec!["a photo of a cafe".to_owned()]);
+    let image = Item::Image(ImageFile { path: format!("{path}.png"), digest: "d2".into() });
+    let messages = vec![Message { images: vec![image, Item::Sound(moment(path))], ..Message::new("user", "Where?") }];
+    let scored = vec![Scored { text: "cafe".into(), score: 0.5, probability: 1.0 }];
+    let said = SayReply { text: "In the cafe.".into(), tokens: vec![1, 2], finish: Finish::Stop };
+    let (start, end, language) = (Some(time(5)), None, Some("en".to_owned()));
+    let hear =
+        HearRequest { audio: medium(path), start, end, language, timestamps: true, decoding: Decoding::default() };
+    let heard = vec![Speech { start: time(5), end: time(9), text: "hello".into() }];
+    let say = SayRequest { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() };
+    let frames = FramesRequest { video: medium(path), sampling: Sampling::Every(0.1) };
+    vec![
+        (Request::Rank(RankRequest { what: what.clone(), among, texts }), Reply::Rank(scored)),
+        (Request::Say(say), Reply::Say(said)),
+        (Request::Hear(hear), Reply::Hear(heard)),
+        (Request::Embed(EmbedRequest { what }), Reply::Embed(vec![0.6, 0.8])),
+        (Request::Frames(frames), Reply::Frames(vec![moment(path)])),
+    ]
+}
+
+#[test]
+fn every_kind_comes_back_equal_from_the_wire() {
+    let all = one_of_each("day.mp4");
+    assert!(Kind::ALL.iter().all(|kind| all.iter().any(|(request, _)| request.kind() == *kind)), "one of each kind");
+    for (request, reply) in all {
+        let json = serde_json::to_string(&request).expect("requests serialise");
+        assert_eq!(serde_json::from_str::<Request>(&json).expect("and come back"), request);
+        let json = serde_json::to_string(&reply).expect("replies serialise");
+        assert_eq!(serde_json::from_str::<Reply>(&json).expect("and come back"), reply);
+        assert_eq!(request.fits(&reply), Ok(()));
+    }
+}
+
+#[test]
+fn a_request_counts_by_digest_and_can_be_answered_where_the_bytes_are() {
+    for ((here, reply), (there, _)) in one_of_each("day.mp4").into_iter().zip(one_of_each("/elsewhere/copy.mp4")) {
+        assert_eq!(here.canonical(), there.canonical());
+        assert_eq!(here.digests(), there.digests());
+        let paths = |digest: &str| (digest == "d1").then(|| "/elsewhere/copy.mp4".to_owned());
+        let moved = here.relocated(&|digest| paths(digest).or_else(|| Some("/elsewhere/copy.mp4.png".to_owned())));
+        assert_eq!(moved, there);
+        assert_eq!(here.in_own_terms(there.in_own_terms(reply.clone())), reply);
+    }
+}
+
+#[test]
+fn a_reply_that_was_not_asked_for_is_named() {
+    let all = one_of_each("day.mp4");
+    let (rank, say) = (&all[0], &all[1]);
+    assert_eq!(rank.0.fits(&say.1), Err("found a `say` reply to a `rank` request".to_owned()));
+    assert!(rank.0.fits(&Reply::Rank(Vec::new())).is_err());
+    assert!(all[3].0.fits(&Reply::Embed(vec![f32::NAN])).is_err());
+}
+
+#[test]
+fn what_a_request_takes_follows_from_its_items() {
+    let takes: Vec<String> = one_of_each("day.mp4").iter().map(|(request, _)| request.takes().to_string()).collect();
+    assert_eq!(takes, ["image", "text, image, sound", "sound", "image", "video"]);
+}

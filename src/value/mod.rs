@@ -1,0 +1,60 @@
+//! Values: what steps yield and templates read; their types, exact times, media, sizes and JSON.
+
+pub mod clock;
+pub mod json;
+mod media;
+pub mod size;
+mod time;
+mod types;
+
+pub use clock::DayClock;
+pub(crate) use media::shared;
+pub use media::{ImageFile, Media, Moment};
+pub use time::{Time, TimeBase};
+pub use types::{TYPE_NAMES, Type};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// One candidate with its score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The label as written in `among`.
+    pub text: String,
+    /// Cosine similarity of the normalised embeddings, -1..1.
+    pub score: f32,
+    /// Softmax of the model's scaled scores over all candidates.
+    pub probability: f32,
+}
+
+/// What steps yield. Serialised with external tags (`{"moment": {…}}`) so that transcripts keep types.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// No value: a step whose `when` was false, the audio of a silent video.
+    #[default]
+    Nothing,
+    /// True or false.
+    Truth(bool),
+    /// Any number; integers up to 2^53 are exact.
+    Number(f64),
+    /// UTF-8 text.
+    Text(String),
+    /// A video file.
+    Video(#[serde(with = "shared")] Arc<Media>),
+    /// An audio file, or the sound of a video.
+    Audio(#[serde(with = "shared")] Arc<Media>),
+    /// A still image.
+    Image(ImageFile),
+    /// An interval of a medium.
+    Moment(Moment),
+    /// A candidate with its score.
+    Scored(Scored),
+    /// An embedding (f32, unit length).
+    Vector(Vec<f32>),
+    /// Items of one type, in order.
+    List(Vec<Value>),
+    /// Named values, in order.
+    Record(IndexMap<String, Value>),
+}
