@@ -67,7 +67,8 @@ figures: world ## measure the starter cast on ten unseen days, rendered into tar
 
 fuzz: ## ten minutes of fuzzing for each target (needs cargo-fuzz and a nightly toolchain)
 	bash fuzz/seed.sh
-	for target in yaml plan template; do \
-		words=yaml; [ $$target = template ] && words=template; \
-		cargo +nightly fuzz run --sanitizer none $$target -- -dict=fuzz/$$words.dict -max_total_time=600 -timeout=30 -rss_limit_mb=2048 || exit 1; \
+	for target in yaml plan template agent safetensors gguf; do \
+		words=-dict=fuzz/yaml.dict; \
+		case $$target in template) words=-dict=fuzz/template.dict ;; safetensors|gguf) words= ;; esac; \
+		cargo +nightly fuzz run --sanitizer none $$target -- $$words -max_total_time=600 -timeout=30 -rss_limit_mb=2048 || exit 1; \
 	done

@@ -11,6 +11,7 @@ use elenchus::{
     exchange::Decoding,
     infer::{
         checkpoint::Checkpoint,
+        config::within,
         job::{Input, Job, Model, Work},
     },
     models::{self, Loading},
@@ -30,7 +31,8 @@ fn main() {
     let loading = Loading { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None };
     let mut model = (models::family(Some("clip"), &checkpoint.config).expect("a family").load)(&checkpoint, &loading)
         .expect("a model");
-    let side = checkpoint.config.part("vision_config").count("image_size").unwrap_or(224) as u32;
+    let vision = checkpoint.config.part("vision_config").expect("an object");
+    let side = vision.count("image_size", within::SIDE).expect("a side").unwrap_or(224) as u32;
     let mut album = Album { side, next: 0 };
     let mut line = |batch: usize| {
         let (passed, computed) = rate(&mut *model, &mut album, batch);

@@ -2,7 +2,7 @@
 # Fills fuzz/corpus with what the repository has: dialogues, agent files and casts; prompts, and every template in them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-mkdir -p fuzz/corpus/{yaml,plan,template}
+mkdir -p fuzz/corpus/{yaml,plan,template,safetensors,gguf,agent}
 for file in examples/*.yaml tests/problems/*.yaml agents/*.yaml casts/*.yaml; do
     cp "$file" "fuzz/corpus/yaml/${file//\//_}"
     cp "$file" "fuzz/corpus/plan/${file//\//_}"
@@ -13,3 +13,5 @@ grep -ohE '\{\{[^}]*\}\}' examples/*.yaml tests/problems/*.yaml src/prompt/tests
     count=$((count + 1))
     printf '%s' "$template" >"fuzz/corpus/template/written_$count"
 done
+cp agents/*.yaml fuzz/corpus/agent/
+python3 fuzz/seed.py

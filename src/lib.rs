@@ -14,6 +14,7 @@ pub mod dialogue;
 pub mod doctor;
 pub mod error;
 pub mod exchange;
+pub mod files;
 pub mod hub;
 pub mod infer;
 pub mod media;

@@ -292,7 +292,7 @@ fn what_cannot_be_loaded_is_said_in_words() {
     insta::assert_snapshot!(check(base().set("split.count", Value::U16(2))), @"DIR/a.gguf is one of 2 parts of a model; join them with `llama-gguf-split --merge`");
     insta::assert_snapshot!(check(base().set("tokenizer.ggml.tokens", None)), @"DIR/a.gguf has no `tokenizer.ggml.tokens`, so that it cannot read text; put the model's tokenizer.json beside it");
     insta::assert_snapshot!(check(base().set("tokenizer.ggml.pre", word("chameleon"))), @"DIR/a.gguf splits text by the pre-tokenizer `chameleon`, which is not supported; put the model's tokenizer.json beside it");
-    insta::assert_snapshot!(check(base().set("general.alignment", Value::U32(0))), @"DIR/a.gguf has a header that makes no sense");
+    insta::assert_snapshot!(check(base().set("general.alignment", Value::U32(0))), @"DIR/a.gguf states the `general.alignment` 0; it must be a power of two");
 
     base().write(&file);
     let whole = fs::read(&file).unwrap();

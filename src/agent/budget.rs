@@ -1,12 +1,11 @@
 //! One memory budget for all agents of a run: what will not fit is refused, with the numbers, before anything loads.
 
-use crate::{hub::Checkpoint, infer::gguf::Gguf};
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{self, Read as _},
-    path::Path,
+use crate::error::Fault;
+use crate::{
+    hub::{Checkpoint, weights as weight_files},
+    infer::{gguf::Gguf, weights::Safetensors},
 };
+use std::{collections::BTreeMap, path::Path};
 
 /// What activations, caches and buffers take beside the weights, as a share of them.
 const BESIDE_WEIGHTS: f64 = 0.2;
@@ -72,20 +71,12 @@ pub fn size(bytes: u64) -> String {
     if number < 10.0 && unit > 1.0 { format!("{number:.1} {name}") } else { format!("{number:.0} {name}") }
 }
 
-/// Bytes of a checkpoint's weights when each element takes `bytes_each` (`None`: as in the file).
-pub fn weights(checkpoint: &Checkpoint, bytes_each: Option<u64>) -> io::Result<u64> {
+/// Bytes of a checkpoint's weights when each element takes `bytes_each` (`None`: as in the file), by the headers alone.
+pub fn weights(checkpoint: &Checkpoint, bytes_each: Option<u64>) -> Result<u64, Fault> {
     match checkpoint {
         // Quantised weights stay as they are.
-        Checkpoint::Gguf(path) => {
-            Gguf::open(path).map(|gguf| gguf.bytes(bytes_each)).map_err(|error| io::Error::other(error.to_string()))
-        }
-        Checkpoint::Folder(folder) => {
-            let mut total = 0;
-            for file in weight_files(folder)? {
-                total += tensors(&file, bytes_each)?;
-            }
-            Ok(total)
-        }
+        Checkpoint::Gguf(path) => Gguf::open(path).map(|gguf| gguf.bytes(bytes_each)),
+        Checkpoint::Folder(folder) => Ok(Safetensors::open(&weight_files::files(folder)?)?.bytes(bytes_each)),
     }
 }
 
@@ -95,43 +86,6 @@ pub fn copied_on_cpu(checkpoint: &Checkpoint) -> u64 {
         Checkpoint::Gguf(path) => Gguf::open(path).map_or(0, |gguf| gguf.copied_on_cpu()),
         Checkpoint::Folder(_) => 0,
     }
-}
-
-/// `model.safetensors`, or the shards that the index names.
-fn weight_files(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
-    let single = folder.join("model.safetensors");
-    if single.is_file() {
-        return Ok(vec![single]);
-    }
-    let index = std::fs::read_to_string(folder.join("model.safetensors.index.json"))?;
-    let shards = crate::hub::cache::shards(&index).map_err(|error| io::Error::other(error.message))?;
-    Ok(shards.into_iter().map(|shard| folder.join(shard)).collect())
-}
-
-/// Bytes of the tensors that a safetensors file's header lists; reads the header alone.
-fn tensors(path: &Path, bytes_each: Option<u64>) -> io::Result<u64> {
-    const LONGEST_HEADER: u64 = 100_000_000; // the format's own limit
-    let odd = |why: &str| io::Error::other(format!("{} {why}", path.display()));
-    let mut file = File::open(path)?;
-    let mut length = [0; 8];
-    file.read_exact(&mut length).map_err(|_| odd("is not a safetensors file"))?;
-    let length = u64::from_le_bytes(length);
-    if length > LONGEST_HEADER.min(file.metadata()?.len()) {
-        return Err(odd("is not a safetensors file, or was cut short"));
-    }
-    let mut header = Vec::new();
-    file.take(length).read_to_end(&mut header)?;
-    let header: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&header).map_err(|_| odd("is not a safetensors file"))?;
-    let one = |tensor: &serde_json::Value| match bytes_each {
-        Some(each) => {
-            let shape = tensor["shape"].as_array()?;
-            shape.iter().map(serde_json::Value::as_u64).product::<Option<u64>>().map(|count| count.saturating_mul(each))
-        }
-        None => tensor["data_offsets"][1].as_u64()?.checked_sub(tensor["data_offsets"][0].as_u64()?),
-    };
-    let tensors = header.iter().filter(|(name, _)| *name != "__metadata__");
-    tensors.map(|(_, tensor)| one(tensor)).sum::<Option<u64>>().ok_or_else(|| odd("has an odd header"))
 }
 
 /// Memory that this process may still take, in bytes: what Linux calls available, within the control group's limit.

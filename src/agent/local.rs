@@ -1,6 +1,9 @@
 //! A local model as an agent: a handle to the thread that owns it, and the media that its requests name.
 
-use super::{Agent, Asking, Card};
+use super::{
+    Agent, Asking, Card,
+    budget::{self, Need},
+};
 use crate::{
     error::{Fault, FaultKind},
     exchange::{Decoding, EmbedRequest, HearRequest, Item, RankRequest, Reply, Request, SayRequest},
@@ -8,6 +11,7 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         device,
+        guard::guarded,
         job::{Input, Job, Model, Pull, Sound, Work},
         worker::{Limits, Worker},
     },
@@ -65,9 +69,10 @@ impl LocalAgent {
     /// Reads and checks what can be without loading: the folder, its configuration, the headers of its weights, the family,
     /// the device and the number format.
     pub async fn prepare(spec: LocalSpec, store: Arc<Store>) -> Result<LocalAgent, Fault> {
-        let preparing = tokio::task::spawn_blocking(move || Prepared::new(spec));
-        let (prepared, card) =
-            preparing.await.map_err(|e| Fault::model(format!("preparing a model stopped: {e}")))??;
+        let preparing = tokio::task::spawn_blocking(move || guarded(|| Prepared::new(spec)));
+        let stopped = |why: String| Fault::model(format!("preparing a model stopped: {why}"));
+        let prepared = preparing.await.map_err(|e| stopped(e.to_string()))?;
+        let (prepared, card) = prepared.map_err(stopped)??;
         Ok(LocalAgent { card, prepared: Arc::new(prepared), worker: OnceCell::new(), store })
     }
 
@@ -158,6 +163,16 @@ fn named(spec: &LocalSpec, fault: Fault) -> Fault {
     if by_path { fault } else { fault.of(&spec.name) }
 }
 
+/// Refuses weights that the machine has no room for, before their digest is made. The roster counts all agents together.
+fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &Loading) -> Result<(), Fault> {
+    if !loading.device.is_cpu() {
+        return Ok(());
+    }
+    let weights = checkpoint.bytes(Some(loading.dtype.size_in_bytes() as u64))?;
+    let need = Need { agent: spec.name.clone(), device: "cpu".to_owned(), weights };
+    budget::check(&[need], budget::free_on, None).pop().map_or(Ok(()), |problem| Err(Fault::model(problem)))
+}
+
 impl Prepared {
     fn new(spec: LocalSpec) -> Result<(Prepared, Card), Fault> {
         let named = |error: Fault| named(&spec, error);
@@ -169,6 +184,7 @@ impl Prepared {
         let class = device::class(&device);
         let (decode, context_tokens) = (spec.decode.clone(), spec.context_tokens);
         let loading = Loading { device, dtype, decode, context_tokens };
+        fits(&spec, &checkpoint, &loading).map_err(named)?;
         let decode = serde_json::to_string(&spec.decode).map_err(|e| Fault::model(e.to_string()))?;
         let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
         let stamps = checkpoint.stamps();

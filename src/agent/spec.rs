@@ -8,7 +8,7 @@ use crate::{
     },
     exchange::{Decoding, Kind},
     hub::{Checkpoint, Hub, HubError, Source, checkpoint::Origin},
-    infer::{checkpoint::Config, gguf::Gguf},
+    infer::{config::Config, gguf::Gguf},
     models,
 };
 use std::{path::PathBuf, time::Duration};

@@ -25,7 +25,7 @@ mod try_one;
 
 pub use exit::Exit;
 
-use crate::error::Fault;
+use crate::{error::Fault, infer::guard::is_guarded};
 use clap::{CommandFactory, Parser, Subcommand};
 use out::Out;
 
@@ -98,6 +98,7 @@ enum Verb {
 
 /// Runs the program with this process's arguments and says how it ended.
 pub fn main() -> std::process::ExitCode {
+    hide_guarded_panics();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return usage(&error),
@@ -126,6 +127,15 @@ pub fn main() -> std::process::ExitCode {
             Exit::from(&failure.kind).into()
         }
     }
+}
+
+/// A panic under a model is reported as its agent's error, in one line; the log has its place.
+fn hide_guarded_panics() {
+    let shown = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| match is_guarded() {
+        true => tracing::debug!("{info}"),
+        false => shown(info),
+    }));
 }
 
 /// Help and version go to stdout with code 0; mistakes to stderr (or, with `--json`, to stdout as JSON) with code 2.

@@ -6,6 +6,7 @@ use super::{
     download::{Downloader, OnProgress},
     embedded,
 };
+use crate::files;
 use std::{
     fmt,
     path::{Component, Path, PathBuf},
@@ -152,7 +153,10 @@ impl Resolver {
                 String::from_utf8(bytes.into_owned()).ok()
             }
             (Source::Gguf(_), _) => None,
-            _ => std::fs::read_to_string(self.local(source, origin).ok()?.path().join("config.json")).ok(),
+            _ => {
+                let config = self.local(source, origin).ok()?.path().join("config.json");
+                files::read_text(&config, files::MAX_BYTES).ok()
+            }
         }
     }
 }

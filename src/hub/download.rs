@@ -3,8 +3,8 @@
 
 use super::{
     HubError, HubSettings,
-    cache::{CachedRepo, is_file_name, shards},
-    http,
+    cache::{CachedRepo, is_file_name},
+    http, weights,
 };
 use listing::{Job, Listed, Listing, is_needed};
 use reqwest::{Response, StatusCode, Url, header};
@@ -86,8 +86,7 @@ impl Downloader {
                 let job = Job { repo, commit: &listing.sha, cached: &cached, listed: index };
                 self.file(&job, on_progress).await?;
                 let path = cached.snapshot(&listing.sha).join(&index.name);
-                let text = std::fs::read_to_string(&path).map_err(|error| disk(&path, &error))?;
-                for shard in shards(&text)? {
+                for shard in weights::indexed(&path)?.unwrap_or_default() {
                     let listed = find(&shard)
                         .ok_or_else(|| HubError::plain(format!("{repo} lists no {shard}, which its index names")))?;
                     wanted.push(listed);

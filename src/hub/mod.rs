@@ -14,6 +14,7 @@ pub mod http;
 pub mod project;
 pub mod shelf;
 pub mod text;
+pub mod weights;
 
 pub use checkpoint::{Checkpoint, Source};
 pub use folders::{Folders, HubSettings};

@@ -1,6 +1,7 @@
 //! Sound to log-mel spectrograms, as `WhisperFeatureExtractor` computes them.
 
-use super::checkpoint::Config;
+use super::config::Config;
+use crate::error::Fault;
 use realfft::{RealFftPlanner, RealToComplex};
 use std::{f64::consts::TAU, sync::Arc};
 
@@ -20,21 +21,24 @@ pub struct LogMel {
 }
 
 impl LogMel {
-    /// Reads `preprocessor_config.json`; what is absent is Whisper's default.
-    pub fn new(config: &Config, bins: usize) -> LogMel {
-        let bins = config.count("feature_size").unwrap_or(bins);
-        let rate_hz = config.count("sampling_rate").unwrap_or(16_000) as u32;
-        let width = config.count("n_fft").unwrap_or(400);
-        LogMel {
+    /// Reads `preprocessor_config.json`; an absent key has Whisper's default. The model takes `bins` mel bins.
+    pub fn new(config: &Config, bins: usize) -> Result<LogMel, Fault> {
+        if let Some(stated) = config.get("feature_size").filter(|stated| stated.as_u64() != Some(bins as u64)) {
+            return Err(config.wrong("feature_size", format!("{bins}, the model's `num_mel_bins`"), stated));
+        }
+        let rate_hz = config.count("sampling_rate", 1_000..=384_000)?.unwrap_or(16_000) as u32;
+        let width = config.count("n_fft", 16..=1 << 14)?.unwrap_or(400);
+        Ok(LogMel {
             bins,
             rate_hz,
-            hop: config.count("hop_length").unwrap_or(160),
+            // A longer hop would leave samples out.
+            hop: config.count("hop_length", 1..=width)?.unwrap_or(160),
             width,
             // Hann, periodic
             window: (0..width).map(|n| 0.5 - 0.5 * (TAU * n as f64 / width as f64).cos()).collect(),
             filters: mel_filters(1 + width / 2, bins, f64::from(rate_hz)),
             fft: RealFftPlanner::new().plan_fft_forward(width),
-        }
+        })
     }
 
     /// Samples before the centre of a frame that it needs, and after it.

@@ -1,6 +1,6 @@
 //! Chat templates: a checkpoint's own Jinja text that turns messages into a prompt, rendered as transformers renders it.
 
-use super::checkpoint::{Checkpoint, Config};
+use super::{checkpoint::Checkpoint, config::Config};
 use crate::{error::Fault, exchange::Message};
 use minijinja::{
     Environment, Error, ErrorKind, Value,
@@ -36,11 +36,12 @@ impl Chat {
             None => settings.as_ref().and_then(|c| template_of(c.get("chat_template")?)),
         };
         let special = |key: &'static str| {
-            let found =
-                settings.as_ref().and_then(|c| c.special(key)).or_else(|| map.as_ref().and_then(|m| m.special(key)));
-            found.map(|token| (key, token))
+            let read = |config: &Option<Config>| config.as_ref().map_or(Ok(None), |config| config.special(key));
+            Ok(read(&settings)?.or(read(&map)?).map(|token| (key, token)))
         };
-        let specials = ["bos_token", "eos_token", "unk_token", "pad_token"].into_iter().filter_map(special).collect();
+        let specials = ["bos_token", "eos_token", "unk_token", "pad_token"].map(special);
+        let specials: Vec<Option<_>> = specials.into_iter().collect::<Result<_, Fault>>()?;
+        let specials = specials.into_iter().flatten().collect();
         Ok(Chat { template: source.map(environment).transpose()?, specials })
     }
 
@@ -179,10 +180,10 @@ fn date(format: &str, seconds: u64) -> String {
     out
 }
 
-/// Every name that stands for the end of a reply in a checkpoint: `eos_token_id` of `generation_config.json`, else of `config.json`.
-pub fn end_tokens(generation: Option<&Config>, config: &Config) -> Vec<u32> {
-    let ends = generation.map(|g| g.tokens("eos_token_id")).unwrap_or_default();
-    if ends.is_empty() { config.tokens("eos_token_id") } else { ends }
+/// Every token that ends a reply: `eos_token_id` of `generation_config.json`, else of `config.json`.
+pub fn end_tokens(generation: Option<&Config>, config: &Config, vocabulary: usize) -> Result<Vec<u32>, Fault> {
+    let ends = generation.map_or(Ok(Vec::new()), |g| g.tokens("eos_token_id", vocabulary))?;
+    if ends.is_empty() { config.tokens("eos_token_id", vocabulary) } else { Ok(ends) }
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 
 use super::{
     chat::{Chat, Prompt},
-    checkpoint::Config,
     failed,
     job::{Job, Model, Work},
     manners::Manners,
-    sampling::{Sampler, Settings, log_probability},
+    prefix::{LastPrompt, Prefix, Read},
+    sampling::{Sampler, Settings, finite, log_probability},
     text::Text,
 };
 use crate::{
@@ -23,25 +23,16 @@ pub trait Decoder {
     type Cache: Prefix;
     /// An empty cache.
     fn cache(&self) -> Self::Cache;
-    /// Appends each row's tokens to its cache. Gives the logits (f32) after the last token of each row, (rows, vocabulary),
-    /// or, with `all`, after every token of every row, laid end to end.
-    fn forward(&self, rows: &mut [(&mut Self::Cache, &[u32])], all: bool) -> candle_core::Result<Tensor>;
+    /// Appends what each row reads to its cache. Gives the logits (f32) after the last position of each row, (rows, vocabulary),
+    /// or, with `all`, after every position of every row, laid end to end.
+    fn forward(&self, rows: &mut [Row<'_, Self::Cache>], all: bool) -> candle_core::Result<Tensor>;
 }
 
-/// A cache that can be cut back to a prefix and copied.
-pub trait Prefix {
-    /// Forgets everything after the first `tokens`.
-    fn truncate(&mut self, tokens: usize);
-    /// A copy of the first `tokens` with storage of its own.
-    fn copy(&self, tokens: usize) -> candle_core::Result<Self>
-    where
-        Self: Sized;
-}
+/// The cache of one row and what it reads next.
+pub type Row<'a, C> = (&'a mut C, &'a [Read]);
 
 /// Prompts are prefilled in pieces of this many tokens, which bounds the attention mask of a long prompt.
 const PIECE_TOKENS: usize = 512;
-/// A shared beginning shorter than this is not worth copying.
-const PREFIX_TOKENS: usize = 16;
 /// Most tokens of a reply when nobody said how many.
 const MAX_TOKENS: usize = 512;
 
@@ -52,11 +43,10 @@ pub struct Speaker<D: Decoder> {
     chat: Chat,
     ends: Vec<u32>,
     manners: Manners,
-    generation: Option<Config>,
+    defaults: Decoding,
     decode: Decoding,
     context_tokens: usize,
-    /// The tokens and cache of the prompt answered last: the next often begins alike (the same log, another question).
-    last: Option<(Vec<u32>, D::Cache)>,
+    last: LastPrompt<D::Cache>,
 }
 
 /// What a speaker is made of, besides its network.
@@ -67,8 +57,10 @@ pub struct Parts {
     pub chat: Chat,
     /// Tokens that end a reply.
     pub ends: Vec<u32>,
-    /// `generation_config.json`
-    pub generation: Option<Config>,
+    /// What `generation_config.json` asks of every reply.
+    pub manners: Manners,
+    /// What `generation_config.json` says of choosing tokens.
+    pub defaults: Decoding,
     /// The agent's own decoding defaults.
     pub decode: Decoding,
     /// Most tokens of prompt and reply together.
@@ -76,10 +68,12 @@ pub struct Parts {
 }
 
 /// One reply on its way.
-struct Row<C> {
+struct Writing<C> {
     job: Job,
     cache: C,
-    /// Prompt and reply.
+    /// Prompt and reply, as the network reads them.
+    read: Vec<Read>,
+    /// The same as token ids.
     tokens: Vec<u32>,
     prompt: usize,
     sampler: Sampler,
@@ -92,9 +86,8 @@ struct Row<C> {
 impl<D: Decoder> Speaker<D> {
     /// Puts a speaker together.
     pub fn new(decoder: D, parts: Parts) -> Speaker<D> {
-        let Parts { text, chat, ends, generation, decode, context_tokens } = parts;
-        let manners = Manners::read(generation.as_ref(), &ends);
-        Speaker { decoder, text, chat, ends, manners, generation, decode, context_tokens, last: None }
+        let Parts { text, chat, ends, manners, defaults, decode, context_tokens } = parts;
+        Speaker { decoder, text, chat, ends, manners, defaults, decode, context_tokens, last: LastPrompt::none() }
     }
 
     /// The ids of a job's prompt, refused if there is no room for a reply.
@@ -117,37 +110,29 @@ impl<D: Decoder> Speaker<D> {
                 self.context_tokens
             )));
         }
-        Ok((ids, Settings::new(decoding, &self.decode, self.generation.as_ref())))
+        Ok((ids, Settings::new(decoding, &self.decode, &self.defaults)))
     }
 
-    /// A cache that holds as much of `ids` as the last prompt shares with it (never all: the last token gives logits).
-    fn begin(&mut self, ids: &[u32], alone: bool) -> Result<(D::Cache, usize), Fault> {
-        let shared = |known: &[u32]| known.iter().zip(ids).take_while(|(a, b)| a == b).count().min(ids.len() - 1);
-        match self.last.take() {
-            Some((known, mut cache)) if shared(&known) >= PREFIX_TOKENS => {
-                let length = shared(&known);
-                if alone {
-                    cache.truncate(length);
-                    return Ok((cache, length));
-                }
-                let copy = cache.copy(length).map_err(failed)?;
-                self.last = Some((known, cache));
-                Ok((copy, length))
-            }
-            last => {
-                self.last = last;
-                Ok((self.decoder.cache(), 0))
-            }
-        }
+    /// A cache that holds as much of `read` as the last prompt shares with it.
+    fn begin(&mut self, read: &[Read], alone: bool) -> Result<(D::Cache, usize), Fault> {
+        let Speaker { decoder, last, .. } = self;
+        last.begin(read, alone, || decoder.cache()).map_err(failed)
     }
 
-    /// Feeds `ids[from..]` piece by piece; gives the logits after the last token.
-    fn prefill(&self, cache: &mut D::Cache, ids: &[u32], from: usize) -> Result<Tensor, Fault> {
-        let mut logits = None;
-        for piece in ids[from..].chunks(PIECE_TOKENS) {
-            logits = Some(self.decoder.forward(&mut [(&mut *cache, piece)], false).map_err(failed)?);
+    /// The logits of a call of the network, one row for each; they must be finite.
+    fn logits_of(&self, rows: &mut [Row<'_, D::Cache>], all: bool) -> Result<Vec<Vec<f32>>, Fault> {
+        let logits = self.decoder.forward(rows, all).and_then(|l| l.to_vec2::<f32>()).map_err(failed)?;
+        logits.iter().try_for_each(|row| finite(row))?;
+        Ok(logits)
+    }
+
+    /// Feeds `read[from..]` piece by piece; gives the logits after the last position.
+    fn prefill(&self, cache: &mut D::Cache, read: &[Read], from: usize) -> Result<Vec<f32>, Fault> {
+        let mut logits = Vec::new();
+        for piece in read[from..].chunks(PIECE_TOKENS) {
+            logits = self.logits_of(&mut [(&mut *cache, piece)], false)?;
         }
-        logits.ok_or_else(|| Fault::failed("the prompt is empty".to_owned()))
+        logits.pop().ok_or_else(|| Fault::failed("the prompt is empty".to_owned()))
     }
 
     /// Answers jobs that are to be generated, together.
@@ -155,16 +140,19 @@ impl<D: Decoder> Speaker<D> {
         let alone = jobs.len() == 1;
         let mut rows = Vec::new();
         for job in jobs {
-            match self.prompt(&job).and_then(|(ids, settings)| Ok((self.begin(&ids, alone)?, ids, settings))) {
-                Ok(((cache, from), tokens, settings)) => {
+            let begun = self.prompt(&job).and_then(|(tokens, settings)| {
+                let read = Read::tokens(&tokens);
+                Ok((self.begin(&read, alone)?, read, tokens, settings))
+            });
+            match begun {
+                Ok(((cache, from), read, tokens, settings)) => {
                     let room = self.context_tokens - tokens.len();
                     let most = settings.max_tokens.unwrap_or(MAX_TOKENS).min(room);
                     let sampler = Sampler::new(settings.clone(), job.seed);
                     let prompt = tokens.len();
-                    rows.push((
-                        Row { job, cache, tokens, prompt, sampler, settings, most, said: String::new(), streamed: 0 },
-                        from,
-                    ));
+                    let said = String::new();
+                    let row = Writing { job, cache, read, tokens, prompt, sampler, settings, most, said, streamed: 0 };
+                    rows.push((row, from));
                 }
                 Err(error) => job.answer(Err(error)),
             }
@@ -174,41 +162,40 @@ impl<D: Decoder> Speaker<D> {
             Err(()) => return,
         };
         while !rows.is_empty() {
-            let mut inputs: Vec<(&mut D::Cache, &[u32])> = Vec::new();
+            let mut inputs: Vec<Row<'_, D::Cache>> = Vec::new();
             for row in &mut rows {
-                inputs.push((&mut row.cache, &row.tokens[row.tokens.len() - 1..]));
+                inputs.push((&mut row.cache, &row.read[row.read.len() - 1..]));
             }
-            let logits = self.decoder.forward(&mut inputs, false).and_then(|l| l.to_vec2::<f32>());
-            match logits {
+            match self.logits_of(&mut inputs, false) {
                 Ok(logits) => rows = self.advance(rows, logits),
-                Err(error) => return rows.into_iter().for_each(|row| row.job.answer(Err(failed(&error)))),
+                Err(error) => return rows.into_iter().for_each(|row| row.job.answer(Err(error.clone()))),
             }
         }
     }
 
     /// Prefills every row, the pieces of all rows together, and chooses their first tokens.
-    fn begin_rows(&mut self, rows: Vec<(Row<D::Cache>, usize)>) -> Result<Vec<Row<D::Cache>>, ()> {
+    fn begin_rows(&mut self, rows: Vec<(Writing<D::Cache>, usize)>) -> Result<Vec<Writing<D::Cache>>, ()> {
         let (mut rows, mut at): (Vec<_>, Vec<usize>) = rows.into_iter().unzip();
         let mut logits: Vec<Vec<f32>> = vec![Vec::new(); rows.len()];
         loop {
-            let pending: Vec<usize> = (0..rows.len()).filter(|n| at[*n] < rows[*n].tokens.len()).collect();
+            let pending: Vec<usize> = (0..rows.len()).filter(|n| at[*n] < rows[*n].read.len()).collect();
             if pending.is_empty() {
                 break;
             }
             // All rows of a piece together stay within one piece's size, except that each brings at least one token.
             let share = (PIECE_TOKENS / pending.len()).max(1);
-            let mut inputs: Vec<(&mut D::Cache, &[u32])> = Vec::new();
+            let mut inputs: Vec<Row<'_, D::Cache>> = Vec::new();
             for (n, row) in rows.iter_mut().enumerate() {
-                if at[n] < row.tokens.len() {
-                    let to = (at[n] + share).min(row.tokens.len());
-                    inputs.push((&mut row.cache, &row.tokens[at[n]..to]));
+                if at[n] < row.read.len() {
+                    let to = (at[n] + share).min(row.read.len());
+                    inputs.push((&mut row.cache, &row.read[at[n]..to]));
                     at[n] = to;
                 }
             }
-            match self.decoder.forward(&mut inputs, false).and_then(|l| l.to_vec2::<f32>()) {
+            match self.logits_of(&mut inputs, false) {
                 Ok(found) => pending.into_iter().zip(found).for_each(|(n, l)| logits[n] = l),
                 Err(error) => {
-                    rows.into_iter().for_each(|row| row.job.answer(Err(failed(&error))));
+                    rows.into_iter().for_each(|row| row.job.answer(Err(error.clone())));
                     return Err(());
                 }
             }
@@ -217,20 +204,20 @@ impl<D: Decoder> Speaker<D> {
     }
 
     /// Chooses the next token of each row; answers the rows that end, drops those whose asker has gone.
-    fn advance(&mut self, rows: Vec<Row<D::Cache>>, logits: Vec<Vec<f32>>) -> Vec<Row<D::Cache>> {
+    fn advance(&mut self, rows: Vec<Writing<D::Cache>>, logits: Vec<Vec<f32>>) -> Vec<Writing<D::Cache>> {
         let mut going = Vec::new();
         for (mut row, mut logits) in rows.into_iter().zip(logits) {
             if row.job.gone() {
-                self.keep(row.tokens, row.cache, true);
+                self.keep(row.read, row.cache);
                 continue;
             }
             match self.step(&mut row, &mut logits) {
                 Ok(None) => going.push(row),
                 Ok(Some(reply)) => {
-                    let Row { job, tokens, cache, said, streamed, .. } = row;
+                    let Writing { job, read, cache, said, streamed, .. } = row;
                     job.piece(&said[streamed.min(said.len())..]);
                     job.answer(Ok(reply));
-                    self.keep(tokens, cache, true);
+                    self.keep(read, cache);
                 }
                 Err(error) => row.job.answer(Err(error)),
             }
@@ -239,7 +226,7 @@ impl<D: Decoder> Speaker<D> {
     }
 
     /// One token further. The row's reply, if it ends here.
-    fn step(&self, row: &mut Row<D::Cache>, logits: &mut [f32]) -> Result<Option<Reply>, Fault> {
+    fn step(&self, row: &mut Writing<D::Cache>, logits: &mut [f32]) -> Result<Option<Reply>, Fault> {
         if row.most == 0 {
             return Ok(Some(Reply::Say(SayReply { text: String::new(), tokens: Vec::new(), finish: Finish::Length })));
         }
@@ -249,6 +236,7 @@ impl<D: Decoder> Speaker<D> {
             return self.finished(row, Finish::Stop).map(Some);
         }
         row.tokens.push(next);
+        row.read.push(Read::Token(next));
         let full = row.tokens.len() - row.prompt >= row.most;
         if row.settings.stop.is_empty() && !row.job.streams() {
             return if full { self.finished(row, Finish::Length).map(Some) } else { Ok(None) };
@@ -275,19 +263,16 @@ impl<D: Decoder> Speaker<D> {
         Ok(None)
     }
 
-    fn finished(&self, row: &mut Row<D::Cache>, finish: Finish) -> Result<Reply, Fault> {
+    fn finished(&self, row: &mut Writing<D::Cache>, finish: Finish) -> Result<Reply, Fault> {
         let tokens = row.tokens[row.prompt..].to_vec();
         row.said = self.text.decode(&tokens)?;
         Ok(Reply::Say(SayReply { text: row.said.clone(), tokens, finish }))
     }
 
-    /// Remembers a prompt's cache for the next. The last token of a reply was never fed, hence `unfed`.
-    fn keep(&mut self, mut tokens: Vec<u32>, mut cache: D::Cache, unfed: bool) {
-        if unfed {
-            tokens.pop();
-        }
-        cache.truncate(tokens.len());
-        self.last = Some((tokens, cache));
+    /// Remembers a prompt's cache for the next. The last token of a reply was chosen but never fed.
+    fn keep(&mut self, mut read: Vec<Read>, cache: D::Cache) {
+        read.pop();
+        self.last.keep(read, cache);
     }
 
     /// The likeliest of the given replies, by the sum of their tokens' log-probabilities after the prompt. Where one is the
@@ -299,8 +284,9 @@ impl<D: Decoder> Speaker<D> {
             .iter()
             .enumerate()
             .any(|(n, a)| options.iter().skip(n + 1).any(|b| a.starts_with(b) || b.starts_with(a)));
-        let (mut cache, from) = self.begin(&ids, true)?;
-        let first = self.prefill(&mut cache, &ids, from)?.to_vec2::<f32>().map_err(failed)?.remove(0);
+        let read = Read::tokens(&ids);
+        let (mut cache, from) = self.begin(&read, true)?;
+        let first = self.prefill(&mut cache, &read, from)?;
         let mut best: Option<(f64, usize)> = None;
         for (n, option) in options.iter().enumerate() {
             if job.gone() {
@@ -308,9 +294,8 @@ impl<D: Decoder> Speaker<D> {
             }
             let mut logits = vec![first.clone()];
             if !option.is_empty() {
-                cache.truncate(ids.len());
-                let more = self.decoder.forward(&mut [(&mut cache, option.as_slice())], true);
-                logits.extend(more.and_then(|l| l.to_vec2::<f32>()).map_err(failed)?);
+                cache.truncate(read.len());
+                logits.extend(self.logits_of(&mut [(&mut cache, Read::tokens(option).as_slice())], true)?);
             }
             let mut sum: f64 = option.iter().zip(&logits).map(|(id, logits)| log_probability(logits, *id)).sum();
             if nested && let Some(last) = logits.last() {
@@ -321,14 +306,14 @@ impl<D: Decoder> Speaker<D> {
                 best = Some((sum, n));
             }
         }
-        self.keep(ids, cache, false);
+        self.last.keep(read, cache);
         let (_, n) = best.ok_or_else(|| Fault::failed("there are no choices".to_owned()))?;
         Ok(Reply::Say(SayReply { text: choices[n].clone(), tokens: options[n].clone(), finish: Finish::Stop }))
     }
 
     /// Logits after each token of a bare prompt, (tokens, vocabulary): for parity tests.
     pub fn logits(&self, ids: &[u32]) -> candle_core::Result<Vec<Vec<f32>>> {
-        self.decoder.forward(&mut [(&mut self.decoder.cache(), ids)], true)?.to_vec2()
+        self.decoder.forward(&mut [(&mut self.decoder.cache(), Read::tokens(ids).as_slice())], true)?.to_vec2()
     }
 }
 

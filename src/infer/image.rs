@@ -1,7 +1,7 @@
 //! Pictures to tensors, as the reference image processors do it with Pillow: resize, centre crop, rescale, normalise.
 
 use super::{
-    checkpoint::Config,
+    config::{Config, within},
     resample::{Filter, resample},
 };
 use crate::error::Fault;
@@ -30,9 +30,6 @@ pub struct Preparation {
     normalise: Option<([f32; 3], [f32; 3])>,
 }
 
-/// Settings that ask for longer sides are a mistake, and would fill the memory.
-const MOST_SIDE: u32 = 1 << 14;
-
 /// Mean and deviation of the pictures that CLIP saw.
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
@@ -41,26 +38,27 @@ impl Preparation {
     /// Reads the settings; what is absent is CLIP's default at the model's `side` in pixels.
     pub fn new(config: &Config, side: usize) -> Result<Preparation, Fault> {
         let side = side as u32;
-        let on = |key: &str| config.truth(key).unwrap_or(true);
-        let filter = Filter::numbered(config.count("resample").unwrap_or(3)).map_err(Fault::model)?;
-        let square = config.truth("default_to_square").unwrap_or(false);
-        let odd = |key: &str| Fault::model(format!("{}: `{key}` is of no known form", config.name()));
+        let on = |key: &str| config.truth(key).map(|on| on.unwrap_or(true));
+        let filter = Filter::numbered(config.count("resample", 0..=5)?.unwrap_or(3)).map_err(Fault::model)?;
+        let square = config.truth("default_to_square")?.unwrap_or(false);
+        let expected = format!("a side from 1 to {}, or an object of sides", within::SIDE.end());
         let size = match config.get("size") {
-            Some(value) => size(value, square).ok_or_else(|| odd("size"))?,
+            Some(value) => size(value, square).ok_or_else(|| config.wrong("size", &expected, value))?,
             None => Size::ShortestEdge(side),
         };
         let crop = match config.get("crop_size") {
-            Some(value) => size_of_crop(value).ok_or_else(|| odd("crop_size"))?,
+            Some(value) => size_of_crop(value).ok_or_else(|| config.wrong("crop_size", &expected, value))?,
             None => (side, side),
         };
+        let factor = config.number("rescale_factor", -1e3..=1e3)?.unwrap_or(1.0 / 255.0);
+        let mean = config.triple("image_mean", -1e3..=1e3)?.unwrap_or(CLIP_MEAN);
+        let std = config.triple("image_std", 1e-6..=1e3)?.unwrap_or(CLIP_STD);
         Ok(Preparation {
             name: config.name().to_owned(),
-            resize: on("do_resize").then_some((size, filter)),
-            crop: on("do_center_crop").then_some(crop),
-            rescale: on("do_rescale").then(|| config.number("rescale_factor").unwrap_or(1.0 / 255.0)),
-            normalise: on("do_normalize").then(|| {
-                (config.triple("image_mean").unwrap_or(CLIP_MEAN), config.triple("image_std").unwrap_or(CLIP_STD))
-            }),
+            resize: on("do_resize")?.then_some((size, filter)),
+            crop: on("do_center_crop")?.then_some(crop),
+            rescale: on("do_rescale")?.then_some(factor),
+            normalise: on("do_normalize")?.then_some((mean, std)),
         })
     }
 
@@ -101,7 +99,8 @@ impl Preparation {
 /// `size` as a number, `[height, width]`, `{shortest_edge}` (perhaps with `longest_edge`) or `{height, width}`; a bare number
 /// is a square or the shorter edge.
 fn size(value: &Json, square: bool) -> Option<Size> {
-    let number = |v: &Json| v.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=MOST_SIDE).contains(n));
+    let fits = |n: &u32| within::SIDE.contains(&(*n as usize));
+    let number = |v: &Json| v.as_u64().and_then(|n| u32::try_from(n).ok()).filter(fits);
     let at = |key: &str| value.get(key).and_then(number);
     match value {
         Json::Number(_) if square => number(value).map(|n| Size::Exact(n, n)),

@@ -60,6 +60,14 @@ pub enum Work {
 }
 
 impl Work {
+    /// What a rank or embed request looks at.
+    pub fn subject(&self) -> Option<&Input> {
+        match self {
+            Work::Rank { what, .. } | Work::Embed { what } => Some(what),
+            Work::Say { .. } | Work::Hear { .. } => None,
+        }
+    }
+
     /// Work of one group may share a forward pass.
     pub fn group(&self) -> &'static str {
         match self {
@@ -114,9 +122,15 @@ impl Job {
         }
     }
 
-    /// Answers; nobody waiting any more is fine.
+    /// Refuses what a family does not answer; the card keeps such requests away.
+    pub fn refuse(self) {
+        self.answer(Err(Fault::failed("this model does not answer such requests".to_owned())));
+    }
+
+    /// Answers; nobody waiting any more is fine. A number that is not finite is never an answer.
     pub fn answer(self, reply: Result<Reply, Fault>) {
         let _inside = self.span.enter();
+        let reply = reply.and_then(finite);
         if let Err(error) = &reply {
             tracing::debug!(%error, "not answered");
         }
@@ -126,6 +140,22 @@ impl Job {
     /// The way back alone, for whoever must answer if the model cannot.
     pub fn back(&self) -> Back {
         self.back.clone()
+    }
+}
+
+/// A reply whose numbers are all finite.
+fn finite(reply: Reply) -> Result<Reply, Fault> {
+    let odd = |n: &f32| !n.is_finite();
+    let found = match &reply {
+        Reply::Rank(scores) => {
+            scores.iter().flat_map(|s| [s.score, s.probability]).find(odd).map(|n| ("the scores", n))
+        }
+        Reply::Embed(vector) => vector.iter().copied().find(odd).map(|n| ("the numbers of the vector", n)),
+        _ => None,
+    };
+    match found {
+        Some((what, n)) => Err(super::not_finite(what, n)),
+        None => Ok(reply),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a checkpoint's `generation_config.json` asks of every reply, as the logits processors of transformers apply it.
 
-use super::checkpoint::Config;
+use super::config::{self, Config, within};
+use crate::error::Fault;
 use serde_json::Value as Json;
 
 /// Changes to the logits that do not depend on how the next token is then chosen. The default changes nothing.
@@ -29,26 +30,33 @@ pub struct Manners {
 
 impl Manners {
     /// Reads `generation_config.json`; `ends` are the tokens that end a reply.
-    pub fn read(generation: Option<&Config>, ends: &[u32]) -> Manners {
-        let Some(config) = generation else { return Manners { ends: ends.to_vec(), ..Manners::default() } };
-        let list = |key: &str| config.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
-        let banned: Vec<Vec<u32>> = list("bad_words_ids").iter().map(ids).collect();
-        let biases = list("sequence_bias");
-        let decay = list("exponential_decay_length_penalty");
-        Manners {
-            biases: biases.iter().filter_map(|pair| Some((ids(&pair[0]), pair[1].as_f64()? as f32))).collect(),
-            repetition_penalty: config.number("repetition_penalty").map(|p| p as f32).filter(|p| *p != 1.0),
-            no_repeat_ngram: config.count("no_repeat_ngram_size").unwrap_or(0),
-            banned: banned.into_iter().filter(|b| !ends.iter().any(|end| b.as_slice() == [*end])).collect(),
-            suppressed: config.tokens("suppress_tokens"),
-            suppressed_first: config.tokens("begin_suppress_tokens"),
-            least: config.count("min_length").unwrap_or(0),
-            least_new: config.count("min_new_tokens").unwrap_or(0),
-            forced_first: config.token("forced_bos_token_id"),
-            forced_last: config.tokens("forced_eos_token_id").first().copied(),
-            decay: decay.first().and_then(Json::as_u64).zip(decay.get(1).and_then(Json::as_f64)).map(to_decay),
+    pub fn read(generation: Option<&Config>, ends: &[u32]) -> Result<Manners, Fault> {
+        // Ids beyond the vocabulary change nothing, in transformers too.
+        const ANY: usize = 1 << 32;
+        let Some(config) = generation else { return Ok(Manners { ends: ends.to_vec(), ..Manners::default() }) };
+        let sequences = |key: &str, read: fn(&Json) -> Option<Biased>, expected: &str| {
+            let list = config.list(key)?.iter();
+            list.map(|item| read(item).ok_or_else(|| config.wrong(key, expected, item))).collect::<Result<Vec<_>, _>>()
+        };
+        let banned = sequences("bad_words_ids", |ids| Some((tokens(ids)?, 0.0)), "a list of lists of token ids")?;
+        let banned = banned.into_iter().map(|(ids, _)| ids);
+        Ok(Manners {
+            biases: sequences("sequence_bias", bias, "a list of pairs of token ids and a number")?,
+            repetition_penalty: config
+                .number("repetition_penalty", 1e-3..=1e3)?
+                .map(|p| p as f32)
+                .filter(|p| *p != 1.0),
+            no_repeat_ngram: config.count("no_repeat_ngram_size", within::TOKENS)?.unwrap_or(0),
+            banned: banned.filter(|b| !ends.iter().any(|end| b.as_slice() == [*end])).collect(),
+            suppressed: config.tokens("suppress_tokens", ANY)?,
+            suppressed_first: config.tokens("begin_suppress_tokens", ANY)?,
+            least: config.count("min_length", within::TOKENS)?.unwrap_or(0),
+            least_new: config.count("min_new_tokens", within::TOKENS)?.unwrap_or(0),
+            forced_first: config.token("forced_bos_token_id", ANY)?,
+            forced_last: config.tokens("forced_eos_token_id", ANY)?.first().copied(),
+            decay: decay(config)?,
             ends: ends.to_vec(),
-        }
+        })
     }
 
     /// The same for a family that suppresses tokens by rules of its own.
@@ -101,12 +109,26 @@ impl Manners {
     }
 }
 
-fn to_decay((start, factor): (u64, f64)) -> (usize, f32) {
-    (start as usize, factor as f32)
+/// A sequence of tokens and what is added to its last.
+type Biased = (Vec<u32>, f32);
+
+fn decay(config: &Config) -> Result<Option<(usize, f32)>, Fault> {
+    let key = "exponential_decay_length_penalty";
+    let Some(value) = config.get(key) else { return Ok(None) };
+    let pair =
+        || Some((value.get(0)?.as_u64()?, value.get(1)?.as_f64().filter(|factor| (1e-3..=1e3).contains(factor))?));
+    match pair().map(|(start, factor)| (usize::try_from(start).unwrap_or(usize::MAX), factor as f32)) {
+        Some(pair) => Ok(Some(pair)),
+        None => Err(config.wrong(key, "a number of tokens and a factor from 0.001 to 1000", value)),
+    }
 }
 
-fn ids(list: &Json) -> Vec<u32> {
-    list.as_array().into_iter().flatten().filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect()
+fn bias(pair: &Json) -> Option<Biased> {
+    Some((tokens(pair.get(0)?)?, pair.get(1)?.as_f64()? as f32)).filter(|(_, bias)| bias.is_finite())
+}
+
+fn tokens(list: &Json) -> Option<Vec<u32>> {
+    list.as_array()?.iter().map(|id| config::token(id, 1 << 32)).collect()
 }
 
 fn change(logits: &mut [f32], ids: &[u32], to: impl Fn(f32) -> f32) {
@@ -142,7 +164,7 @@ mod tests {
 
     /// Which of eight tokens may follow `seen` (two of them the prompt, five new ones at most; 7 is the end).
     fn check(config: Json, seen: &[u32], expected: &[u32]) {
-        let manners = Manners::read(Some(&Config::new("generation_config.json", config.clone())), &[7]);
+        let manners = Manners::read(Some(&Config::new("generation_config.json", config.clone())), &[7]).unwrap();
         let mut logits = [1.0; 8];
         manners.apply(&mut logits, seen, 2, 5);
         let open: Vec<u32> = (0..8).filter(|id| logits[*id as usize] > f32::NEG_INFINITY).collect();
@@ -168,7 +190,7 @@ mod tests {
     #[test]
     fn what_is_favoured_gains() {
         let after = |config: Json, seen: &[u32]| {
-            let manners = Manners::read(Some(&Config::new("generation_config.json", config)), &[7]);
+            let manners = Manners::read(Some(&Config::new("generation_config.json", config)), &[7]).unwrap();
             let mut logits = [2.0, -2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0];
             manners.apply(&mut logits, seen, 2, 5);
             logits

@@ -4,17 +4,22 @@
 pub mod audio;
 pub mod chat;
 pub mod checkpoint;
+pub mod config;
 pub mod decode;
 pub mod device;
 pub mod gguf;
+pub mod growth;
+pub mod guard;
 pub mod image;
 pub mod job;
 pub mod manners;
 pub mod ops;
+pub mod prefix;
 pub mod resample;
 pub mod rope;
 pub mod sampling;
 pub mod text;
+pub mod weights;
 pub mod worker;
 
 use crate::error::Fault;
@@ -23,4 +28,9 @@ use crate::error::Fault;
 /// candle prints one below it.
 pub fn failed(error: impl std::fmt::Display) -> Fault {
     Fault::model(error.to_string().lines().next().unwrap_or_default().to_owned())
+}
+
+/// The error for a value that a model computed and that is no number.
+pub fn not_finite(what: &str, value: f32) -> Fault {
+    Fault::model(format!("{what} that the model computed hold {value}; its weights or its configuration are damaged"))
 }

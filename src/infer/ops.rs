@@ -1,5 +1,6 @@
 //! Small tensor operations that several families share, and the weights they read by name.
 
+use crate::value::Scored;
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
 
@@ -113,6 +114,13 @@ pub fn softmax(scores: &[f32], scale: f64) -> Vec<f32> {
     let powers: Vec<f64> = scores.iter().map(|s| (scale * f64::from(s - most)).exp()).collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|p| (p / sum) as f32).collect()
+}
+
+/// Labels with their cosines and the softmax of their scaled cosines.
+pub fn scored(among: &[String], scores: &[f32], scale: f64) -> Vec<Scored> {
+    let probabilities = softmax(scores, scale);
+    let all = among.iter().zip(scores).zip(probabilities);
+    all.map(|((text, score), probability)| Scored { text: text.clone(), score: *score, probability }).collect()
 }
 
 /// The mean over all but the last dimension of (t, width): (width).

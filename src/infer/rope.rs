@@ -1,8 +1,8 @@
 //! Rotary positions: the angles by which queries and keys are turned, and how contexts longer than the trained ones stretch them.
 
-use super::checkpoint::Config;
+use super::config::{Config, within};
 use crate::error::Fault;
-use std::f64::consts::TAU;
+use std::{f64::consts::TAU, ops::RangeInclusive};
 
 /// The angle of each pair of dimensions at position 1, and a factor of all sines and cosines.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,18 +19,20 @@ impl Rope {
     /// anything beyond the context, where nothing is read.
     pub fn read(config: &Config, head: usize, positions: usize) -> Result<Rope, Fault> {
         let key = if config.get("rope_parameters").is_some() { "rope_parameters" } else { "rope_scaling" };
-        let rope = config.part(key);
-        let theta = rope.number("rope_theta").or_else(|| config.number("rope_theta")).unwrap_or(10_000.0) as f32;
+        let rope = config.part(key)?;
+        let theta = |config: &Config| config.number("rope_theta", 2.0..=1e15);
+        let theta = theta(&rope)?.or(theta(config)?).unwrap_or(10_000.0) as f32;
         let plain = || (0..head / 2).map(|i| 1.0 / theta.powf(2.0 * i as f32 / head as f32));
-        let factor = rope.number("factor").unwrap_or(1.0) as f32;
-        let trained = config.number("original_max_position_embeddings");
-        let trained = trained.or_else(|| rope.number("original_max_position_embeddings")).unwrap_or(positions as f64);
-        let (frequencies, scale) = match rope.string("rope_type").or_else(|| rope.string("type")).unwrap_or("default") {
+        let stated_factor = rope.number("factor", FACTOR)?;
+        let factor = stated_factor.unwrap_or(1.0) as f32;
+        let trained = |config: &Config| config.count("original_max_position_embeddings", within::POSITIONS);
+        let trained = trained(config)?.or(trained(&rope)?).unwrap_or(positions) as f64;
+        let (frequencies, scale) = match rope.string("rope_type")?.or(rope.string("type")?).unwrap_or("default") {
             "default" | "dynamic" => (plain().collect(), 1.0),
             "linear" => (plain().map(|f| f / factor).collect(), 1.0),
             "llama3" => {
-                let low = rope.number("low_freq_factor").unwrap_or(1.0) as f32;
-                let high = rope.number("high_freq_factor").unwrap_or(4.0) as f32;
+                let low = rope.number("low_freq_factor", FACTOR)?.unwrap_or(1.0) as f32;
+                let high = rope.number("high_freq_factor", FACTOR)?.unwrap_or(4.0) as f32;
                 let stretch = |f: f32| {
                     let wavelength = std::f32::consts::TAU / f;
                     let smooth = ((trained as f32 / wavelength - low) / (high - low)).clamp(0.0, 1.0);
@@ -39,23 +41,32 @@ impl Rope {
                 (plain().map(stretch).collect(), 1.0)
             }
             "yarn" => {
-                let factor = rope.number("factor").unwrap_or(positions as f64 / trained);
-                (yarn(&rope, f64::from(theta), head, factor, trained), yarn_scale(&rope, factor))
+                let factor = stated_factor.unwrap_or(positions as f64 / trained);
+                (yarn(&rope, f64::from(theta), head, factor, trained)?, yarn_scale(&rope, factor)?)
             }
             other => return Err(Fault::model(format!("{key}: the rope type `{other}` is not supported"))),
         };
-        Ok(Rope { frequencies, scale })
+        let rope = Rope { frequencies, scale };
+        if !rope.scale.is_finite() || rope.frequencies.iter().any(|f| !f.is_finite()) {
+            return Err(Fault::model(format!("{}: {key} gives angles that are not finite", config.name())));
+        }
+        Ok(rope)
     }
 }
 
+/// By how much positions and wavelengths are stretched.
+const FACTOR: RangeInclusive<f64> = 1e-3..=1e6;
+
 /// YaRN (Peng et al. 2023, arXiv 2309.00071): fast turning dimensions stay, slow ones are stretched by `factor`, with a ramp between.
-fn yarn(rope: &Config, theta: f64, head: usize, factor: f64, trained: f64) -> Vec<f32> {
+fn yarn(rope: &Config, theta: f64, head: usize, factor: f64, trained: f64) -> Result<Vec<f32>, Fault> {
     let size = head as f64;
     // The dimension that makes so many turns over the trained context.
     let turning = |turns: f64| size * (trained / (turns * TAU)).ln() / (2.0 * theta.ln());
-    let turns = |key: &str, default: f64| rope.number(key).filter(|n| *n != 0.0).unwrap_or(default);
-    let (mut low, mut high) = (turning(turns("beta_fast", 32.0)), turning(turns("beta_slow", 1.0)));
-    if rope.truth("truncate").unwrap_or(true) {
+    let turns = |key: &str, default: f64| -> Result<f64, Fault> {
+        Ok(rope.number(key, 0.0..=1e6)?.filter(|n| *n != 0.0).unwrap_or(default))
+    };
+    let (mut low, mut high) = (turning(turns("beta_fast", 32.0)?), turning(turns("beta_slow", 1.0)?));
+    if rope.truth("truncate")?.unwrap_or(true) {
         (low, high) = (low.floor(), high.ceil());
     }
     (low, high) = (low.max(0.0), high.min(size - 1.0));
@@ -67,18 +78,18 @@ fn yarn(rope: &Config, theta: f64, head: usize, factor: f64, trained: f64) -> Ve
         let stretched = ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
         (plain / factor * stretched + plain * (1.0 - stretched)) as f32
     };
-    (0..head / 2).map(one).collect()
+    Ok((0..head / 2).map(one).collect())
 }
 
 /// What YaRN multiplies sines and cosines by, which sharpens the attention over long contexts.
-fn yarn_scale(rope: &Config, factor: f64) -> f64 {
+fn yarn_scale(rope: &Config, factor: f64) -> Result<f64, Fault> {
     let sharper = |by: f64| if factor <= 1.0 { 1.0 } else { 0.1 * by * factor.ln() + 1.0 };
-    let given = |key: &str| rope.number(key).filter(|n| *n != 0.0);
-    match (rope.number("attention_factor"), given("mscale"), given("mscale_all_dim")) {
+    let given = |key: &str| rope.number(key, 0.0..=1e3).map(|n| n.filter(|n| *n != 0.0));
+    Ok(match (rope.number("attention_factor", 1e-3..=1e3)?, given("mscale")?, given("mscale_all_dim")?) {
         (Some(scale), _, _) => scale,
         (None, Some(mscale), Some(all)) => sharper(mscale) / sharper(all),
         _ => sharper(1.0),
-    }
+    })
 }
 
 #[cfg(test)]

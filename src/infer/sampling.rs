@@ -1,7 +1,7 @@
 //! Choosing the next token from logits: greedy, or drawn with temperature, top-k and nucleus, from a seed.
 
-use super::checkpoint::Config;
-use crate::exchange::Decoding;
+use super::config::{Config, within};
+use crate::{error::Fault, exchange::Decoding};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -20,22 +20,32 @@ pub struct Settings {
     pub stop: Vec<String>,
 }
 
+/// What a checkpoint's `generation_config.json` says of choosing tokens. Temperature, top-k and nucleus count only where it
+/// asks for sampling.
+pub fn defaults(generation: Option<&Config>) -> Result<Decoding, Fault> {
+    let Some(config) = generation else { return Ok(Decoding::default()) };
+    let drawn = config.truth("do_sample")?.unwrap_or(false);
+    let temperature = config.number("temperature", 0.0..=1e3)?.unwrap_or(1.0) as f32;
+    let top_p = config.number("top_p", 0.0..=1.0)?.map(|p| p as f32);
+    let top_k = config.count("top_k", within::TOKENS)?;
+    Ok(Decoding {
+        temperature: drawn.then_some(temperature),
+        top_p: top_p.filter(|_| drawn),
+        top_k: top_k.filter(|_| drawn),
+        max_tokens: config.count("max_new_tokens", within::TOKENS)?,
+        ..Decoding::default()
+    })
+}
+
 impl Settings {
-    /// What the request says, else the agent, else the checkpoint's `generation_config.json`, else greedy.
-    pub fn new(request: &Decoding, agent: &Decoding, checkpoint: Option<&Config>) -> Settings {
-        let drawn = checkpoint.and_then(|c| c.truth("do_sample")).unwrap_or(false);
-        let number = |key: &str| checkpoint.filter(|_| drawn).and_then(|c| c.number(key)).map(|n| n as f32);
-        let temperature = request.temperature.or(agent.temperature).or_else(|| number("temperature"));
-        let top_k =
-            request.top_k.or(agent.top_k).or_else(|| checkpoint.filter(|_| drawn).and_then(|c| c.count("top_k")));
+    /// What the request says, else the agent, else the checkpoint ([`defaults`]), else greedy.
+    pub fn new(request: &Decoding, agent: &Decoding, checkpoint: &Decoding) -> Settings {
+        let all = [request, agent, checkpoint];
         Settings {
-            temperature: temperature.unwrap_or(if drawn { 1.0 } else { 0.0 }),
-            top_p: request.top_p.or(agent.top_p).or_else(|| number("top_p")).unwrap_or(1.0),
-            top_k: top_k.unwrap_or(0),
-            max_tokens: request
-                .max_tokens
-                .or(agent.max_tokens)
-                .or_else(|| checkpoint.and_then(|c| c.count("max_new_tokens"))),
+            temperature: all.iter().find_map(|d| d.temperature).unwrap_or(0.0),
+            top_p: all.iter().find_map(|d| d.top_p).unwrap_or(1.0),
+            top_k: all.iter().find_map(|d| d.top_k).unwrap_or(0),
+            max_tokens: all.iter().find_map(|d| d.max_tokens),
             stop: if request.stop.is_empty() { agent.stop.clone() } else { request.stop.clone() },
         }
     }
@@ -111,6 +121,14 @@ pub fn likeliest(logits: &[f32]) -> u32 {
     best as u32
 }
 
+/// Fails if a logit is not finite: no token can be chosen from such logits.
+pub fn finite(logits: &[f32]) -> Result<(), Fault> {
+    match logits.iter().find(|logit| !logit.is_finite()) {
+        Some(odd) => Err(super::not_finite("the logits", *odd)),
+        None => Ok(()),
+    }
+}
+
 /// `log softmax(logits)[id]`
 pub fn log_probability(logits: &[f32], id: u32) -> f64 {
     let most = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
@@ -123,7 +141,7 @@ mod tests {
     use super::*;
 
     fn drawn(decoding: Decoding, seed: u64) -> Vec<u32> {
-        let mut sampler = Sampler::new(Settings::new(&decoding, &Decoding::default(), None), seed);
+        let mut sampler = Sampler::new(Settings::new(&decoding, &Decoding::default(), &Decoding::default()), seed);
         (0..200).map(|_| sampler.choose(&[1.0, 3.0, 2.0, f32::NEG_INFINITY, 0.0])).collect()
     }
 
@@ -152,7 +170,7 @@ mod tests {
         );
         let agent = Decoding { temperature: Some(0.3), ..Decoding::default() };
         let request = Decoding { max_tokens: Some(5), ..Decoding::default() };
-        let settings = Settings::new(&request, &agent, Some(&checkpoint));
+        let settings = Settings::new(&request, &agent, &defaults(Some(&checkpoint)).unwrap());
         assert_eq!((settings.temperature, settings.top_p, settings.max_tokens), (0.3, 0.9, Some(5)));
     }
 }

@@ -1,6 +1,11 @@
 //! Tokenizers: read from `tokenizer.json`, or put together from the older vocabulary files.
 
-use super::checkpoint::{Checkpoint, Config};
+use super::{
+    checkpoint::Checkpoint,
+    config::Config,
+    growth::{Growth, MAX_TEXT_BYTES, check_file},
+    guard::guarded,
+};
 use crate::error::Fault;
 use serde_json::{Value as Json, json};
 use tokenizers::Tokenizer;
@@ -9,6 +14,7 @@ use tokenizers::Tokenizer;
 #[derive(Debug)]
 pub struct Text {
     tokenizer: Tokenizer,
+    growth: Growth,
     /// `model_max_length` of `tokenizer_config.json`; a number beyond all lengths (transformers' way to say none) is none.
     longest: Option<usize>,
 }
@@ -16,16 +22,21 @@ pub struct Text {
 impl Text {
     /// Reads the tokenizer of a checkpoint; `style` says how to build one if only vocabulary files are there.
     pub fn open(checkpoint: &Checkpoint, style: Style) -> Result<Text, Fault> {
-        let bytes = match checkpoint.text("tokenizer.json")? {
-            Some(text) => text.into_bytes(),
-            None => built(checkpoint, style)?.to_string().into_bytes(),
+        let file = match checkpoint.text("tokenizer.json")? {
+            Some(text) => text,
+            None => built(checkpoint, style)?.to_string(),
         };
-        let broken = |e| Fault::model(format!("{}: the tokenizer cannot be read: {e}", checkpoint.folder.display()));
-        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(broken)?;
-        tokenizer.with_truncation(None).map_err(broken)?;
+        let broken =
+            |why: String| Fault::model(format!("{}: the tokenizer cannot be read: {why}", checkpoint.folder.display()));
+        check_file(&file).map_err(broken)?;
+        let read = guarded(|| Tokenizer::from_bytes(file)).map_err(broken)?;
+        let mut tokenizer = read.map_err(|e| broken(e.to_string()))?;
+        tokenizer.with_truncation(None).map_err(|e| broken(e.to_string()))?;
         tokenizer.with_padding(None);
+        let growth = Growth::of(&tokenizer).map_err(broken)?;
         let settings = checkpoint.json("tokenizer_config.json")?;
-        Ok(Text { tokenizer, longest: settings.and_then(|s| s.count("model_max_length")) })
+        let longest = settings.map(|s| s.number("model_max_length", 1.0..=1e300)).transpose()?.flatten();
+        Ok(Text { tokenizer, growth, longest: longest.map(|n| n as usize) })
     }
 
     /// Where a text is to be cut if the model has `positions`: there, or earlier if the tokenizer says so.
@@ -35,8 +46,16 @@ impl Text {
 
     /// Token ids of `text`; with `special`, those that the tokenizer's own post-processor adds too.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, Fault> {
-        let encoding = self.tokenizer.encode_fast(text, special);
-        Ok(encoding.map_err(|e| Fault::failed(format!("the text cannot be tokenized: {e}")))?.get_ids().to_vec())
+        if text.len() > MAX_TEXT_BYTES {
+            let length = text.len();
+            return Err(Fault::failed(format!("the text has {length} bytes; at most {MAX_TEXT_BYTES} are tokenized")));
+        }
+        let encode = || {
+            self.growth.check(&self.tokenizer, text)?;
+            self.tokenizer.encode_fast(text, special).map_err(|e| e.to_string())
+        };
+        let encoding = guarded(encode).flatten();
+        Ok(encoding.map_err(|e| Fault::model(format!("the text cannot be tokenized: {e}")))?.get_ids().to_vec())
     }
 
     /// Token ids of `text` with special tokens, cut from the end of the text (not of the special tokens) to `most`.
@@ -48,8 +67,9 @@ impl Text {
         let added = self.encode("", true)?.len();
         let bare = self.encode(text, false)?;
         // Special tokens stand before and after the text; how many stand before is seen where the bare text begins.
-        let before = (0..=added).find(|n| ids[*n..].starts_with(&bare)).unwrap_or(0);
-        let after = added - before;
+        let begins = |n: &usize| ids.get(*n..).is_some_and(|rest| rest.starts_with(&bare));
+        let before = (0..=added).find(begins).unwrap_or(0);
+        let after = (added - before).min(ids.len());
         let mut cut = ids[..most.saturating_sub(after)].to_vec();
         cut.extend_from_slice(&ids[ids.len() - after..]);
         Ok(cut)
@@ -57,7 +77,8 @@ impl Text {
 
     /// The text of `ids`, without special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String, Fault> {
-        self.tokenizer.decode(ids, true).map_err(|e| Fault::model(format!("the tokens cannot be decoded: {e}")))
+        let decoded = guarded(|| self.tokenizer.decode(ids, true).map_err(|e| e.to_string())).flatten();
+        decoded.map_err(|e| Fault::model(format!("the tokens cannot be decoded: {e}")))
     }
 
     /// The id of a token by its text.
@@ -87,11 +108,10 @@ fn built(checkpoint: &Checkpoint, style: Style) -> Result<Json, Fault> {
         };
         Fault::model(format!("{folder} has no tokenizer.json and no {what}{spm}"))
     };
-    let settings =
-        checkpoint.json("tokenizer_config.json")?.unwrap_or_else(|| Config::new("tokenizer_config.json", json!({})));
+    let settings = checkpoint.json("tokenizer_config.json")?.unwrap_or_else(|| Config::empty("tokenizer_config.json"));
     if style == Style::WordPiece {
         let vocab = checkpoint.text("vocab.txt")?.ok_or_else(|| missing("vocab.txt"))?;
-        return Ok(word_piece(&vocab, &settings));
+        return word_piece(&vocab, &settings);
     }
     let vocab = checkpoint.text("vocab.json")?.ok_or_else(|| missing("vocab.json"))?;
     let merges = checkpoint.text("merges.txt")?.ok_or_else(|| missing("merges.txt"))?;
@@ -124,21 +144,21 @@ fn built(checkpoint: &Checkpoint, style: Style) -> Result<Json, Fault> {
             "vocab": vocab, "merges": merges}}))
 }
 
-fn word_piece(vocab: &str, settings: &Config) -> Json {
+fn word_piece(vocab: &str, settings: &Config) -> Result<Json, Fault> {
     let words: serde_json::Map<String, Json> =
         vocab.lines().enumerate().map(|(id, word)| (word.trim_end().to_owned(), json!(id))).collect();
     let id = |token: &str| words.get(token).and_then(Json::as_u64).unwrap_or(0);
     let specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].into_iter().filter(|t| words.contains_key(*t));
     let added: Vec<Json> = specials.map(|t| added_token(t, id(t), true)).collect();
-    let lower = settings.truth("do_lower_case").unwrap_or(true);
-    json!({"version": "1.0", "added_tokens": added,
+    let lower = settings.truth("do_lower_case")?.unwrap_or(true);
+    Ok(json!({"version": "1.0", "added_tokens": added,
         "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
-            "strip_accents": settings.truth("strip_accents"), "lowercase": lower},
+            "strip_accents": settings.truth("strip_accents")?, "lowercase": lower},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", id("[SEP]")], "cls": ["[CLS]", id("[CLS]")]},
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
         "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": 100, "vocab": words}})
+            "max_input_chars_per_word": 100, "vocab": words}}))
 }
 
 /// An entry of `added_tokens` in `tokenizer.json`.

@@ -1,12 +1,12 @@
 //! One OS thread for each loaded model. Async code holds a cheap handle; what waits in the channel, up to a limit and of
 //! one group, becomes one call of the model.
 
-use super::job::{Job, Model};
-use crate::error::Fault;
-use std::{
-    collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
+use super::{
+    guard::guarded,
+    job::{Job, Model},
 };
+use crate::error::Fault;
+use std::collections::VecDeque;
 use tokio::sync::{mpsc, oneshot};
 
 /// How a worker takes work.
@@ -44,14 +44,14 @@ impl Worker {
         let worker = Worker { jobs, name: name.to_owned() };
         let name_there = name.to_owned();
         let run = move || {
-            match catch_unwind(AssertUnwindSafe(load)) {
+            match guarded(load) {
                 Ok(Ok((model, about))) => {
                     if ready.send(Ok(about)).is_ok() {
                         serve(model, waiting, limits, &name_there);
                     }
                 }
                 Ok(Err(error)) => drop(ready.send(Err(error))),
-                Err(why) => drop(ready.send(Err(Fault::model(format!("loading panicked: {}", words(&*why)))))),
+                Err(why) => drop(ready.send(Err(Fault::model(format!("loading panicked: {why}"))))),
             };
         };
         std::thread::Builder::new()
@@ -92,8 +92,7 @@ fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: Li
         }
         tracing::debug!(jobs = jobs.len(), group = jobs[0].work.group(), waiting = waiting.len(), "one call");
         let backs: Vec<_> = jobs.iter().map(Job::back).collect();
-        if let Err(why) = catch_unwind(AssertUnwindSafe(|| model.answer(jobs))) {
-            let why = words(&*why);
+        if let Err(why) = guarded(|| model.answer(jobs)) {
             for back in backs {
                 back.send(Err(Fault::model(format!("{name} could not answer: it panicked: {why}"))));
             }
@@ -113,11 +112,6 @@ fn gather(waiting: &mut VecDeque<Job>, most: usize) -> Vec<Job> {
     }
     *waiting = rest;
     jobs
-}
-
-fn words(why: &(dyn std::any::Any + Send)) -> String {
-    let text = why.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| why.downcast_ref::<String>().cloned()).unwrap_or_else(|| "for an unknown reason".to_owned())
 }
 
 #[cfg(test)]

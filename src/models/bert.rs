@@ -1,14 +1,12 @@
 //! BERT as a sentence embedder: the mean of the last hidden states, at unit length (Reimers & Gurevych 2019, arXiv 1908.10084).
 
-use super::{
-    Family, Loading,
-    clip::{refuse, scored, subject},
-};
+use super::{Family, Loading};
 use crate::{
     error::Fault,
     exchange::{Kind, Reply},
     infer::{
-        checkpoint::{Checkpoint, Config},
+        checkpoint::Checkpoint,
+        config::{Config, within},
         failed,
         job::{Input, Job, Model, Work},
         ops::{self, Activation},
@@ -32,6 +30,11 @@ pub const FAMILY: Family = Family {
 /// probabilities over labels use it too.
 const SCALE: f64 = 20.0;
 
+/// What the norms add to a variance.
+fn epsilon(config: &Config) -> std::result::Result<f64, Fault> {
+    Ok(config.number("layer_norm_eps", within::EPSILON)?.unwrap_or(1e-12))
+}
+
 /// One post-norm transformer block.
 struct Block {
     query: Linear,
@@ -48,10 +51,10 @@ struct Block {
 
 impl Block {
     fn load(config: &Config, vb: VarBuilder<'_>) -> std::result::Result<Block, Fault> {
-        let w = config.size("hidden_size")?;
+        let w = config.size("hidden_size", within::WIDTH)?;
         let heads = config.heads("num_attention_heads", 12, w)?;
-        let inner = config.size("intermediate_size")?;
-        let eps = config.number("layer_norm_eps").unwrap_or(1e-12);
+        let inner = config.size("intermediate_size", within::WIDTH)?;
+        let eps = epsilon(config)?;
         let activation = config.activation("hidden_act", "gelu")?;
         let load = || -> Result<Block> {
             let (attn, out) = (vb.pp("attention.self"), vb.pp("attention.output"));
@@ -108,10 +111,11 @@ impl Pooling {
 
     fn read(config: Option<Config>) -> std::result::Result<Vec<Pooling>, Fault> {
         let Some(config) = config else { return Ok(vec![Pooling::Mean]) };
-        let on = |mode: &str| config.truth(&format!("pooling_mode_{mode}")).unwrap_or(false);
-        let asked: Vec<Pooling> =
-            Pooling::ALL.iter().filter(|(mode, _)| on(mode)).map(|(_, pooling)| *pooling).collect();
-        let named = config.string("pooling_mode");
+        let mut asked = Vec::new();
+        for (mode, pooling) in Pooling::ALL {
+            asked.extend(config.truth(&format!("pooling_mode_{mode}"))?.filter(|on| *on).map(|_| pooling));
+        }
+        let named = config.string("pooling_mode")?;
         if !asked.is_empty() {
             return Ok(asked);
         }
@@ -175,9 +179,10 @@ impl Bert {
     pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Bert, Fault> {
         let (config, vb) = (&checkpoint.config, checkpoint.weights(loading.dtype, &loading.device)?);
         let vb = if vb.contains_tensor("bert.embeddings.word_embeddings.weight") { vb.pp("bert") } else { vb };
-        let (w, most) = (config.size("hidden_size")?, config.count("max_position_embeddings").unwrap_or(512));
-        let (vocab, eps) = (config.size("vocab_size")?, config.number("layer_norm_eps").unwrap_or(1e-12));
-        let types = config.count("type_vocab_size").unwrap_or(2);
+        let w = config.size("hidden_size", within::WIDTH)?;
+        let most = config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(512);
+        let (vocab, eps) = (config.size("vocab_size", within::VOCABULARY)?, epsilon(config)?);
+        let types = config.count("type_vocab_size", within::VOCABULARY)?.unwrap_or(2);
         let e = vb.pp("embeddings");
         let embeddings = || -> Result<(Tensor, Tensor, LayerNorm)> {
             let kinds = e.get((types, w), "token_type_embeddings.weight")?;
@@ -185,11 +190,12 @@ impl Bert {
             Ok((e.get((vocab, w), "word_embeddings.weight")?, positions, ops::layer_norm(w, eps, e.pp("LayerNorm"))?))
         };
         let (tokens, positions, norm) = embeddings().map_err(failed)?;
-        let layers = config.size("num_hidden_layers")?;
-        let sentence = checkpoint.json("sentence_bert_config.json")?;
-        let lower = sentence.as_ref().and_then(|c| c.truth("do_lower_case")).unwrap_or(false);
+        let layers = config.size("num_hidden_layers", within::LAYERS)?;
+        let sentence =
+            checkpoint.json("sentence_bert_config.json")?.unwrap_or_else(|| Config::empty("sentence_bert_config.json"));
+        let lower = sentence.truth("do_lower_case")?.unwrap_or(false);
         check_modules(checkpoint)?;
-        let asked = sentence.and_then(|c| c.count("max_seq_length"));
+        let asked = sentence.count("max_seq_length", within::POSITIONS)?;
         let text = Text::open(checkpoint, Style::WordPiece)?;
         Ok(Bert {
             tokens,
@@ -246,7 +252,7 @@ impl Bert {
 
 /// Every text that a request needs a vector of.
 fn texts(work: &Work) -> Vec<&str> {
-    let mut texts: Vec<&str> = match subject(work) {
+    let mut texts: Vec<&str> = match work.subject() {
         Some(Input::Text(text)) => vec![text],
         _ => Vec::new(),
     };
@@ -258,12 +264,12 @@ fn texts(work: &Work) -> Vec<&str> {
 
 impl Model for Bert {
     fn answer(&mut self, jobs: Vec<Job>) {
-        let reads = |job: &Job| matches!(subject(&job.work), Some(Input::Text(_)));
+        let reads = |job: &Job| matches!(job.work.subject(), Some(Input::Text(_)));
         let (jobs, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(reads);
         for job in others {
-            match subject(&job.work) {
+            match job.work.subject() {
                 Some(_) => job.answer(Err(Fault::failed("a sentence embedder reads text, not images".to_owned()))),
-                None => refuse(job),
+                None => job.refuse(),
             }
         }
         let all: Vec<&str> = jobs.iter().flat_map(|job| texts(&job.work)).collect();
@@ -274,7 +280,7 @@ impl Model for Bert {
                 match &job.work {
                     Work::Rank { among, .. } => {
                         let scores: Vec<f32> = found[1..].iter().map(|label| ops::cosine(found[0], label)).collect();
-                        Reply::Rank(scored(among, &scores, SCALE))
+                        Reply::Rank(ops::scored(among, &scores, SCALE))
                     }
                     _ => Reply::Embed(found[0].clone()),
                 }

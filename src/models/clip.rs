@@ -5,14 +5,14 @@ use crate::{
     error::Fault,
     exchange::{Kind, Reply},
     infer::{
-        checkpoint::{Checkpoint, Config},
+        checkpoint::Checkpoint,
+        config::{Config, within},
         failed,
         image::Preparation,
         job::{Input, Job, Model, Work},
         ops::{self, Activation},
         text::{Style, Text},
     },
-    value::Scored,
 };
 use candle_core::{DType, Device, IndexOp, Result, Tensor};
 use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
@@ -83,13 +83,13 @@ struct Shape {
 impl Shape {
     /// Absent keys have the values of transformers' `CLIPTextConfig` and `CLIPVisionConfig`.
     fn read(config: &Config, width: usize, heads: usize) -> std::result::Result<Shape, Fault> {
-        let width = config.size_or("hidden_size", width)?;
+        let width = config.count("hidden_size", within::WIDTH)?.unwrap_or(width);
         Ok(Shape {
             width,
-            inner: config.size_or("intermediate_size", 4 * width)?,
-            layers: config.count("num_hidden_layers").unwrap_or(12),
+            inner: config.count("intermediate_size", within::WIDTH)?.unwrap_or(4 * width),
+            layers: config.count("num_hidden_layers", within::LAYERS)?.unwrap_or(12),
             heads: config.heads("num_attention_heads", heads, width)?,
-            eps: config.number("layer_norm_eps").unwrap_or(1e-5),
+            eps: config.number("layer_norm_eps", within::EPSILON)?.unwrap_or(1e-5),
             activation: config.activation("hidden_act", "quick_gelu")?,
         })
     }
@@ -114,7 +114,8 @@ struct Vision {
 impl Vision {
     fn load(config: &Config, projection: usize, vb: &VarBuilder<'_>) -> std::result::Result<Vision, Fault> {
         let shape = Shape::read(config, 768, 12)?;
-        let (patch, side) = (config.size_or("patch_size", 32)?, config.size_or("image_size", 224)?);
+        let side = config.count("image_size", within::SIDE)?.unwrap_or(224);
+        let patch = config.count("patch_size", 1..=side)?.unwrap_or(32.min(side));
         let count = (side / patch) * (side / patch) + 1;
         let load = || -> Result<Vision> {
             let (w, v) = (shape.width, vb.pp("vision_model"));
@@ -139,7 +140,7 @@ impl Vision {
     fn forward(&self, pixels: &Tensor) -> Result<Vec<Vec<f32>>> {
         let (batch, _, height, width) = pixels.dims4()?;
         let (rows, columns, p) = (height / self.patch, width / self.patch, self.patch);
-        // What is left of a side that is no multiple of a patch is not seen.
+        // Trailing pixels that do not fill a patch are dropped.
         let patches = pixels
             .narrow(2, 0, rows * p)?
             .narrow(3, 0, columns * p)?
@@ -164,6 +165,9 @@ fn project(pooled: &Tensor, projection: &Linear) -> Result<Vec<Vec<f32>>> {
     (0..pooled.dim(0)?).map(|n| ops::unit(&projection.forward(&pooled.narrow(0, n, 1)?)?)).collect()
 }
 
+/// Most tokens of a text where a checkpoint does not say.
+const MAX_TOKENS: usize = 77;
+
 struct Words {
     tokens: Tensor,
     positions: Tensor,
@@ -178,8 +182,9 @@ struct Words {
 impl Words {
     fn load(config: &Config, projection: usize, vb: &VarBuilder<'_>) -> std::result::Result<Words, Fault> {
         let shape = Shape::read(config, 512, 8)?;
-        let vocab = config.count("vocab_size").unwrap_or(49408);
-        let most = config.count("max_position_embeddings").unwrap_or(77);
+        let vocab = config.count("vocab_size", within::VOCABULARY)?.unwrap_or(49408);
+        let most = config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(MAX_TOKENS);
+        let end = config.token("eos_token_id", vocab)?.unwrap_or(49407);
         let load = || -> Result<Words> {
             let (w, v) = (shape.width, vb.pp("text_model"));
             Ok(Words {
@@ -188,7 +193,7 @@ impl Words {
                 blocks: shape.blocks(&v)?,
                 norm: ops::layer_norm(w, shape.eps, v.pp("final_layer_norm"))?,
                 projection: ops::linear(w, projection, vb.pp("text_projection"))?,
-                end: Some(config.token("eos_token_id").unwrap_or(49407)).filter(|id| *id != 2),
+                end: Some(end).filter(|id| *id != 2),
             })
         };
         load().map_err(failed)
@@ -254,17 +259,18 @@ impl Clip {
     /// Loads both towers.
     pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Clip, Fault> {
         let (config, vb) = (&checkpoint.config, checkpoint.weights(loading.dtype, &loading.device)?);
-        let projection = config.count("projection_dim").unwrap_or(512);
-        let words = config.part("text_config");
-        let vision = Vision::load(&config.part("vision_config"), projection, &vb)?;
+        let projection = config.count("projection_dim", within::WIDTH)?.unwrap_or(512);
+        let words = config.part("text_config")?;
+        let vision = Vision::load(&config.part("vision_config")?, projection, &vb)?;
         let settings = checkpoint.processor("image_processor")?;
         let text = Text::open(checkpoint, Style::Clip)?;
         let scale =
             vb.get((), "logit_scale").and_then(|s| s.to_dtype(DType::F32)?.to_scalar::<f32>()).map_err(failed)?;
+        let positions = words.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(MAX_TOKENS);
         Ok(Clip {
             preparation: Preparation::new(&settings, vision.side)?,
             words: Words::load(&words, projection, &vb)?,
-            most_tokens: text.most_tokens(words.count("max_position_embeddings").unwrap_or(77)),
+            most_tokens: text.most_tokens(positions),
             text,
             scale: f64::from(scale).exp(),
             known: Known::default(),
@@ -352,35 +358,15 @@ impl Clip {
         let Work::Rank { among, texts, .. } = work else { return Ok(Reply::Embed(what.to_vec())) };
         let labels = self.read(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
         let scores: Vec<f32> = labels.iter().map(|label| ops::cosine(what, label)).collect();
-        Ok(Reply::Rank(scored(among, &scores, self.scale)))
+        Ok(Reply::Rank(ops::scored(among, &scores, self.scale)))
     }
-}
-
-/// Labels with their cosines and the softmax of their scaled cosines.
-pub(super) fn scored(among: &[String], scores: &[f32], scale: f64) -> Vec<Scored> {
-    let probabilities = ops::softmax(scores, scale);
-    let all = among.iter().zip(scores).zip(probabilities);
-    all.map(|((text, score), probability)| Scored { text: text.clone(), score: *score, probability }).collect()
-}
-
-/// What a rank or embed request looks at.
-pub(super) fn subject(work: &Work) -> Option<&Input> {
-    match work {
-        Work::Rank { what, .. } | Work::Embed { what } => Some(what),
-        Work::Say { .. } | Work::Hear { .. } => None,
-    }
-}
-
-/// Refuses what a family does not answer; the card keeps such requests away.
-pub(super) fn refuse(job: Job) {
-    job.answer(Err(Fault::failed("this model does not answer such requests".to_owned())));
 }
 
 impl Model for Clip {
     fn answer(&mut self, jobs: Vec<Job>) {
-        let (jobs, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| subject(&job.work).is_some());
-        others.into_iter().for_each(refuse);
-        let inputs: Vec<&Input> = jobs.iter().filter_map(|job| subject(&job.work)).collect();
+        let (jobs, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.subject().is_some());
+        others.into_iter().for_each(Job::refuse);
+        let inputs: Vec<&Input> = jobs.iter().filter_map(|job| job.work.subject()).collect();
         let vectors = match self.embed(&inputs) {
             Ok(vectors) => vectors.into_iter().map(Ok).collect(),
             // One bad picture must not fail its neighbours.

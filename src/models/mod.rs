@@ -8,10 +8,7 @@ pub mod whisper;
 use crate::{
     error::Fault,
     exchange::{Decoding, Kind},
-    infer::{
-        checkpoint::{Checkpoint, Config},
-        job::Model,
-    },
+    infer::{checkpoint::Checkpoint, config::Config, job::Model},
 };
 use candle_core::{DType, Device};
 
@@ -58,7 +55,7 @@ pub fn family(name: Option<&str>, config: &Config) -> Result<&'static Family, Fa
             .find(|f| f.name == name)
             .ok_or_else(|| Fault::model(format!("there is no model family `{name}`; the families are {}", names()))),
         None => FAMILIES.iter().find(|f| (f.recognises)(config)).ok_or_else(|| {
-            let kind = config.string("model_type").unwrap_or("absent");
+            let kind = config.get("model_type").map_or_else(|| "absent".to_owned(), ToString::to_string);
             Fault::model(format!(
                 "no model family knows this checkpoint (model_type is {kind}); the families are {}",
                 names()

@@ -2,9 +2,13 @@
 //! the words of a checkpoint folder (`config.json`, `tokenizer.json`, `tokenizer_config.json`), so that everything after
 //! this module reads both alike. Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
+pub mod header;
+mod tensors;
 mod tokenizer;
 
-use crate::error::Fault;
+pub use tensors::Tensors;
+
+use crate::{error::Fault, files};
 use candle_core::{
     DType, Device,
     quantized::{
@@ -12,13 +16,10 @@ use candle_core::{
         gguf_file::{Content, Value},
     },
 };
-use candle_transformers::quantized_var_builder::VarBuilder;
 use serde_json::{Value as Json, json};
 use std::{
     collections::HashMap,
-    fs::File,
-    io::{BufReader, Read as _, Seek as _},
-    panic::{AssertUnwindSafe, catch_unwind},
+    io::{BufReader, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -35,21 +36,19 @@ pub struct Gguf {
 }
 
 impl Gguf {
-    /// Reads the header. Says so if the file is something else, of an unknown architecture, cut short, or one part of several.
+    /// Opens a file and reads its header. Says so if the file is something else, of an unknown architecture, cut short, or
+    /// one part of several.
     pub fn open(path: &Path) -> Result<Gguf, Fault> {
         let named = |what: String| Fault::model(format!("{} {what}", path.display()));
-        let file = File::open(path).map_err(|e| named(format!("cannot be opened: {e}")))?;
+        let file = files::open(path).map_err(|e| named(format!("cannot be opened: {e}")))?;
         let length = file.metadata().map_err(|e| named(format!("cannot be read: {e}")))?.len();
-        let mut reader = BufReader::with_capacity(1 << 20, file);
-        let mut magic = [0; 4];
-        if reader.read_exact(&mut magic).is_err() || &magic != b"GGUF" {
-            return Err(named("is not a GGUF file".to_owned()));
-        }
-        reader.rewind().map_err(|e| named(format!("cannot be read: {e}")))?;
-        // candle divides by the alignment that the file states, which may be zero.
-        let content = catch_unwind(AssertUnwindSafe(|| Content::read(&mut reader)))
-            .map_err(|_| named("has a header that makes no sense".to_owned()))?
-            .map_err(|e| named(unreadable(&said(&e))))?;
+        Gguf::read(path, BufReader::with_capacity(1 << 20, file), length)
+    }
+
+    /// Reads the header of the file at `path`, which has `length` bytes, from its first byte on.
+    pub fn read(path: &Path, file: impl Read, length: u64) -> Result<Gguf, Fault> {
+        let named = |what: String| Fault::model(format!("{} {what}", path.display()));
+        let content = header::read(file, length).map_err(named)?;
         let gguf = Gguf { path: path.to_owned(), content: Arc::new(content) };
         gguf.is_whole(length).map_err(named)?;
         Ok(gguf)
@@ -57,7 +56,7 @@ impl Gguf {
 
     /// Fails if a tensor ends after the end of the file, or the file is one part of several.
     fn is_whole(&self, length: u64) -> Result<(), String> {
-        let parts = self.meta().count("split.count").unwrap_or(1);
+        let parts = self.meta().count("split.count")?.unwrap_or(1);
         if parts > 1 {
             return Err(format!("is one of {parts} parts of a model; join them with `llama-gguf-split --merge`"));
         }
@@ -82,53 +81,54 @@ impl Gguf {
 
     /// The hyper-parameters under the names that `config.json` has for them.
     pub fn config(&self) -> Result<Json, Fault> {
-        let named = |what: String| Fault::model(format!("{} {what}", self.path.display()));
+        self.hyper_parameters().map_err(|what| Fault::model(format!("{} {what}", self.path.display())))
+    }
+
+    fn hyper_parameters(&self) -> Result<Json, String> {
         let meta = self.meta();
-        let architecture =
-            meta.text("general.architecture").ok_or_else(|| named("names no architecture".to_owned()))?;
+        let architecture = meta.text("general.architecture")?.ok_or("names no architecture")?;
         if !ARCHITECTURES.contains(&architecture) {
-            return Err(named(format!(
+            return Err(format!(
                 "has the architecture `{architecture}`, which is not supported; in a GGUF file these are: {}",
                 ARCHITECTURES.join(", ")
-            )));
+            ));
         }
         let of = Meta { values: meta.values, prefix: format!("{architecture}.") };
-        let need = |key: &str| {
-            of.count(key).filter(|n| *n > 0).ok_or_else(|| named(format!("has no number `{architecture}.{key}`")))
+        let need = |key: &str| match of.count(key)? {
+            Some(0) => Err(format!("states `{architecture}.{key}` as 0; it must be above 0")),
+            Some(n) => Ok(n),
+            None => Err(format!("has no number `{architecture}.{key}`")),
         };
-        if of.count("expert_count").is_some_and(|n| n > 0) {
-            return Err(named("is a mixture of experts, which is not supported".to_owned()));
+        if of.count("expert_count")?.is_some_and(|n| n > 0) {
+            return Err("is a mixture of experts, which is not supported".to_owned());
         }
         let (width, heads) = (need("embedding_length")?, need("attention.head_count")?);
         let rows = |tensor: &str| self.shape(tensor).and_then(|shape| shape.first().copied());
-        let vocab = rows("token_embd.weight").ok_or_else(|| named("has no tensor token_embd.weight".to_owned()))?;
+        let vocab = rows("token_embd.weight").ok_or("has no tensor token_embd.weight")?;
         // The tensor is surer than the metadata, where older files leave the size of a head out.
         let head = rows("blk.0.attn_q.weight").map_or(width / heads, |rows| rows as u64 / heads);
-        if of.count("rope.dimension_count").is_some_and(|n| n != head) {
-            return Err(named(format!("turns only part of each head of {head} by position, which is not supported")));
+        if of.count("rope.dimension_count")?.is_some_and(|n| n != head) {
+            return Err(format!("turns only part of each head of {head} by position, which is not supported"));
         }
-        let eps = of.number("attention.layer_norm_rms_epsilon");
-        let ends: Vec<u64> = ["eos", "eot", "eom"]
-            .iter()
-            .filter_map(|end| meta.count(&format!("tokenizer.ggml.{end}_token_id")))
-            .collect();
+        let eps = of.number("attention.layer_norm_rms_epsilon")?;
+        let ends = ["eos", "eot", "eom"].map(|end| meta.count(&format!("tokenizer.ggml.{end}_token_id")));
         Ok(json!({
             "model_type": architecture,
             "hidden_size": width,
             "intermediate_size": need("feed_forward_length")?,
             "num_hidden_layers": need("block_count")?,
             "num_attention_heads": heads,
-            "num_key_value_heads": of.count("attention.head_count_kv").unwrap_or(heads),
+            "num_key_value_heads": of.count("attention.head_count_kv")?.unwrap_or(heads),
             "head_dim": head,
-            "rms_norm_eps": eps.ok_or_else(|| named("has no `attention.layer_norm_rms_epsilon`".to_owned()))?,
-            "max_position_embeddings": of.count("context_length").unwrap_or(2048),
-            "sliding_window": of.count("attention.sliding_window"),
+            "rms_norm_eps": eps.ok_or("has no `attention.layer_norm_rms_epsilon`")?,
+            "max_position_embeddings": of.count("context_length")?.unwrap_or(2048),
+            "sliding_window": of.count("attention.sliding_window")?,
             "vocab_size": vocab,
             "tie_word_embeddings": self.shape("output.weight").is_none(),
-            "rope_theta": of.number("rope.freq_base").unwrap_or(10_000.0),
-            "rope_scaling": scaling(&of),
-            "bos_token_id": meta.count("tokenizer.ggml.bos_token_id"),
-            "eos_token_id": ends,
+            "rope_theta": of.number("rope.freq_base")?.unwrap_or(10_000.0),
+            "rope_scaling": scaling(&of)?,
+            "bos_token_id": meta.count("tokenizer.ggml.bos_token_id")?,
+            "eos_token_id": ends.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?,
         }))
     }
 
@@ -138,15 +138,18 @@ impl Gguf {
         match name {
             "tokenizer.json" => {
                 let beside = self.beside(name);
-                if beside.is_file() {
-                    let read = std::fs::read_to_string(&beside);
-                    return read.map(Some).map_err(|e| Fault::model(format!("{}: {e}", beside.display())));
+                if beside.exists() {
+                    return super::checkpoint::read(&beside);
                 }
                 let made = tokenizer::tokenizer(&self.meta());
                 made.map(|json| Some(json.to_string()))
                     .map_err(|why| Fault::model(format!("{} {why}", self.path.display())))
             }
-            "tokenizer_config.json" => Ok(Some(tokenizer::settings(&self.meta()).to_string())),
+            "tokenizer_config.json" => {
+                let made = tokenizer::settings(&self.meta());
+                made.map(|json| Some(json.to_string()))
+                    .map_err(|why| Fault::model(format!("{} {why}", self.path.display())))
+            }
             _ => Ok(None),
         }
     }
@@ -154,7 +157,7 @@ impl Gguf {
     /// Everything on this machine that can decide a reply: the file, and a `tokenizer.json` beside it.
     pub fn files(&self) -> Vec<PathBuf> {
         let beside = self.beside("tokenizer.json");
-        [self.path.clone()].into_iter().chain(beside.is_file().then_some(beside)).collect()
+        [self.path.clone()].into_iter().chain(beside.exists().then_some(beside)).collect()
     }
 
     fn beside(&self, name: &str) -> PathBuf {
@@ -188,28 +191,29 @@ impl Gguf {
     pub fn bytes(&self, each: Option<u64>) -> u64 {
         let one = |(shape, dtype): (&[usize], GgmlDType)| match (dtype, each) {
             (GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16, Some(each)) => {
-                shape.iter().product::<usize>() as u64 * each
+                (shape.iter().product::<usize>() as u64).saturating_mul(each)
             }
             _ => stored(shape, dtype).unwrap_or(0),
         };
-        self.content.tensor_infos.values().map(|info| one((info.shape.dims(), info.ggml_dtype))).sum()
+        let infos = self.content.tensor_infos.values();
+        infos.map(|info| one((info.shape.dims(), info.ggml_dtype))).fold(0, u64::saturating_add)
     }
 
     /// Bytes of the second copy of quantised weights that candle keeps on a CPU, laid out for wide instructions.
     pub fn copied_on_cpu(&self) -> u64 {
         let tensors = self.content.tensor_infos.values();
         let copied = tensors.filter(|t| matches!(t.ggml_dtype, GgmlDType::Q4K | GgmlDType::Q6K | GgmlDType::Q8_0));
-        copied.filter_map(|info| stored(info.shape.dims(), info.ggml_dtype)).sum()
+        copied.filter_map(|info| stored(info.shape.dims(), info.ggml_dtype)).fold(0, u64::saturating_add)
     }
 
-    /// Reads all tensors onto `device`, quantised ones as they are.
-    pub fn weights(&self, device: &Device) -> Result<VarBuilder, Fault> {
+    /// The tensors by name, to be read onto `device`, quantised ones as they are.
+    pub fn weights(&self, device: &Device) -> Result<Tensors, Fault> {
         use GgmlDType::{Q4_0, Q4_1, Q5_0, Q5_1};
         if let (true, Some(slow @ (Q4_0 | Q4_1 | Q5_0 | Q5_1))) = (device.is_cpu(), self.most()) {
             tracing::warn!(file = %self.path.display(), "{slow:?} is slow on a CPU; Q8_0, Q6_K and Q4_K are several times faster");
         }
-        VarBuilder::from_gguf(&self.path, device)
-            .map_err(|e| Fault::model(format!("{}: the weights cannot be read: {}", self.path.display(), said(&e))))
+        Tensors::open(&self.path, self.content.clone(), device)
+            .map_err(|e| Fault::model(format!("{} cannot be opened: {e}", self.path.display())))
     }
 
     /// What went wrong when the weights became a model.
@@ -234,84 +238,86 @@ fn stored(shape: &[usize], dtype: GgmlDType) -> Option<u64> {
     count.div_ceil(dtype.block_size() as u64).checked_mul(dtype.type_size() as u64)
 }
 
-/// What candle said of a header that it could not read, in the words of whoever has the file.
-fn unreadable(error: &str) -> String {
-    if let Some(number) = error.split("unknown dtype for tensor ").nth(1) {
-        let number: String = number.chars().take_while(char::is_ascii_digit).collect();
-        return format!("holds tensors of type {}, which is not supported", type_name(&number));
-    }
-    if error.contains("remaining") || error.contains("fill whole buffer") {
-        return "is cut short: its header does not end".to_owned();
-    }
-    format!("has a header that cannot be read: {error}")
-}
-
-/// ggml's name for a tensor type that candle does not know (`enum ggml_type` of ggml.h).
-fn type_name(number: &str) -> String {
-    let known = match number {
-        "16" => "IQ2_XXS",
-        "17" => "IQ2_XS",
-        "18" => "IQ3_XXS",
-        "19" => "IQ1_S",
-        "20" => "IQ4_NL",
-        "21" => "IQ3_S",
-        "22" => "IQ2_S",
-        "23" => "IQ4_XS",
-        "24" => "I8",
-        "25" => "I16",
-        "26" => "I32",
-        "27" => "I64",
-        "28" => "F64",
-        "29" => "IQ1_M",
-        "34" => "TQ1_0",
-        "35" => "TQ2_0",
-        "39" => "MXFP4",
-        other => return format!("number {other}"),
-    };
-    known.to_owned()
-}
-
 /// `rope_scaling` as `config.json` has it.
-fn scaling(of: &Meta<'_>) -> Json {
-    match of.text("rope.scaling.type") {
+fn scaling(of: &Meta<'_>) -> Result<Json, String> {
+    Ok(match of.text("rope.scaling.type")? {
         // Files from before `rope.scaling.*` state a linear scale.
-        None => match of.number("rope.scale_linear").filter(|factor| *factor != 0.0 && *factor != 1.0) {
+        None => match of.number("rope.scale_linear")?.filter(|factor| *factor != 0.0 && *factor != 1.0) {
             Some(factor) => json!({"rope_type": "linear", "factor": factor}),
             None => Json::Null,
         },
         Some("none") => Json::Null,
         Some(kind) => json!({
             "rope_type": kind,
-            "factor": of.number("rope.scaling.factor").unwrap_or(1.0),
-            "original_max_position_embeddings": of.count("rope.scaling.original_context_length"),
+            "factor": of.number("rope.scaling.factor")?.unwrap_or(1.0),
+            "original_max_position_embeddings": of.count("rope.scaling.original_context_length")?,
         }),
-    }
+    })
 }
 
-/// The metadata of a file; keys are looked up under a prefix.
+/// What a GGUF file calls a key of `config.json`, for errors.
+pub fn alias(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "hidden_size" => "llama.embedding_length",
+        "intermediate_size" => "llama.feed_forward_length",
+        "num_hidden_layers" => "llama.block_count",
+        "num_attention_heads" => "llama.attention.head_count",
+        "num_key_value_heads" => "llama.attention.head_count_kv",
+        "rms_norm_eps" => "llama.attention.layer_norm_rms_epsilon",
+        "max_position_embeddings" => "llama.context_length",
+        "sliding_window" => "llama.attention.sliding_window",
+        "rope_theta" => "llama.rope.freq_base",
+        "factor" => "llama.rope.scaling.factor",
+        "original_max_position_embeddings" => "llama.rope.scaling.original_context_length",
+        "eos_token_id" => "tokenizer.ggml.eos_token_id",
+        _ => return None,
+    })
+}
+
+/// The metadata of a file; keys are looked up under a prefix. A value of another type than asked for is an error.
 struct Meta<'a> {
     values: &'a HashMap<String, Value>,
     prefix: String,
 }
 
 impl<'a> Meta<'a> {
-    fn get(&self, key: &str) -> Option<&'a Value> {
-        self.values.get(&format!("{}{key}", self.prefix))
+    fn typed<T>(
+        &self,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, String> {
+        let key = format!("{}{key}", self.prefix);
+        let Some(value) = self.values.get(&key) else { return Ok(None) };
+        read(value).map(Some).ok_or_else(|| format!("states `{key}` as {}; it must be {expected}", shown(value)))
     }
-    fn text(&self, key: &str) -> Option<&'a str> {
-        self.get(key)?.to_string().ok().map(String::as_str)
+    fn text(&self, key: &str) -> Result<Option<&'a str>, String> {
+        self.typed(key, "text", |v| v.to_string().ok().map(String::as_str))
     }
-    fn truth(&self, key: &str) -> Option<bool> {
-        self.get(key)?.to_bool().ok()
+    fn truth(&self, key: &str) -> Result<Option<bool>, String> {
+        self.typed(key, "true or false", |v| v.to_bool().ok())
     }
-    fn count(&self, key: &str) -> Option<u64> {
-        whole(self.get(key)?)
+    fn count(&self, key: &str) -> Result<Option<u64>, String> {
+        self.typed(key, "a whole number", whole)
     }
-    fn number(&self, key: &str) -> Option<f64> {
-        number(self.get(key)?)
+    fn number(&self, key: &str) -> Result<Option<f64>, String> {
+        self.typed(key, "a number", |v| number(v).filter(|n| n.is_finite()))
     }
-    fn list(&self, key: &str) -> Option<&'a [Value]> {
-        self.get(key)?.to_vec().ok().map(Vec::as_slice)
+    fn list<T>(&self, key: &str, of: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<Vec<T>>, String> {
+        self.typed(key, &format!("a list of {of}"), |v| v.to_vec().ok()?.iter().map(read).collect())
+    }
+    fn texts(&self, key: &str) -> Result<Option<Vec<&'a str>>, String> {
+        self.list(key, "texts", |v| v.to_string().ok().map(String::as_str))
+    }
+}
+
+/// A value as an error shows it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Array(list) => format!("a list of {}", list.len()),
+        Value::String(text) => format!("{:?}", text.chars().take(40).collect::<String>()),
+        Value::Bool(truth) => truth.to_string(),
+        other => number(other).map_or_else(|| format!("{other:?}"), |n| n.to_string()),
     }
 }
 
@@ -332,6 +338,10 @@ fn number(value: &Value) -> Option<f64> {
     match value {
         Value::F32(n) => Some(f64::from(*n)),
         Value::F64(n) => Some(*n),
+        Value::I8(n) => Some(f64::from(*n)),
+        Value::I16(n) => Some(f64::from(*n)),
+        Value::I32(n) => Some(f64::from(*n)),
+        Value::I64(n) => Some(*n as f64),
         other => whole(other).map(|n| n as f64),
     }
 }

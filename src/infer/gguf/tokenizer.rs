@@ -14,80 +14,84 @@ const ROLES: [(&str, &str); 4] =
 pub fn tokenizer(meta: &Meta<'_>) -> Result<Json, String> {
     let hint = "put the model's tokenizer.json beside it";
     let lacks = |key: &str| format!("has no `{key}`, so that it cannot read text; {hint}");
-    let model = meta.text("tokenizer.ggml.model").ok_or_else(|| lacks("tokenizer.ggml.model"))?;
-    let tokens = meta.list("tokenizer.ggml.tokens").ok_or_else(|| lacks("tokenizer.ggml.tokens"))?;
-    let tokens: Vec<&str> = tokens.iter().map(|t| t.to_string().map_or("", String::as_str)).collect();
+    let model = meta.text("tokenizer.ggml.model")?.ok_or_else(|| lacks("tokenizer.ggml.model"))?;
+    let tokens = meta.texts("tokenizer.ggml.tokens")?.ok_or_else(|| lacks("tokenizer.ggml.tokens"))?;
     let ids: HashMap<&str, u32> = tokens.iter().zip(0..).map(|(token, id)| (*token, id)).collect();
     let vocab: Map<String, Json> = tokens.iter().zip(0..).map(|(t, id)| ((*t).to_owned(), json!(id as u32))).collect();
     let (own, by_default) = match model {
         "gpt2" => {
-            let pairs = meta.list("tokenizer.ggml.merges").ok_or_else(|| lacks("tokenizer.ggml.merges"))?;
-            let pairs = pairs.iter().filter_map(|pair| pair.to_string().ok()?.split_once(' '));
+            let pairs = meta.texts("tokenizer.ggml.merges")?.ok_or_else(|| lacks("tokenizer.ggml.merges"))?;
+            let pairs = pairs.into_iter().filter_map(|pair| pair.split_once(' '));
             let merges: Vec<_> = pairs.filter(|(a, b)| ids.contains_key(format!("{a}{b}").as_str())).collect();
-            let name = meta.text("tokenizer.ggml.pre").unwrap_or("default");
+            let name = meta.text("tokenizer.ggml.pre")?.unwrap_or("default");
             let split = Split::named(name)
                 .ok_or_else(|| format!("splits text by the pre-tokenizer `{name}`, which is not supported; {hint}"))?;
             (bytes(vocab, merges, split), split.takes_whole_words())
         }
         "llama" => {
-            let scores = meta.list("tokenizer.ggml.scores").ok_or_else(|| lacks("tokenizer.ggml.scores"))?;
-            let scores: Vec<f64> = scores.iter().map(|score| number(score).unwrap_or(0.0)).collect();
-            let unknown = role(meta, "unknown").and_then(|id| tokens.get(id));
-            let space = meta.truth("tokenizer.ggml.add_space_prefix").unwrap_or(true);
-            (pieces(vocab, merges(&tokens, &ids, &scores), unknown, space), true)
+            let scores = meta.list("tokenizer.ggml.scores", "numbers", |v| number(v).filter(|n| !n.is_nan()))?;
+            let scores = scores.ok_or_else(|| lacks("tokenizer.ggml.scores"))?;
+            let unknown = role(meta, "unknown")?.and_then(|id| tokens.get(id));
+            let space = meta.truth("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
+            (pieces(vocab, merges(&tokens, &ids, &scores)?, unknown, space), true)
         }
         other => return Err(format!("has a tokenizer of type `{other}`, which is not supported; {hint}")),
     };
-    let mut json = json!({"version": "1.0", "added_tokens": added(meta, &tokens)});
+    let mut json = json!({"version": "1.0", "added_tokens": added(meta, &tokens)?});
     let Json::Object(all) = &mut json else { return Err("has no tokenizer: this is a bug".to_owned()) };
-    all.insert("post_processor".to_owned(), around(meta, &tokens, by_default));
+    all.insert("post_processor".to_owned(), around(meta, &tokens, by_default)?);
     all.extend(own);
     Ok(json)
 }
 
 /// `tokenizer_config.json`: the chat template and the tokens that it may name.
-pub fn settings(meta: &Meta<'_>) -> Json {
-    let tokens = meta.list("tokenizer.ggml.tokens").unwrap_or_default();
-    let token = |name| tokens.get(role(meta, name)?)?.to_string().ok();
-    let mut json: Map<String, Json> =
-        ROLES.iter().filter_map(|(key, name)| Some(((*key).to_owned(), json!(token(name)?)))).collect();
-    if let Some(template) = meta.text("tokenizer.chat_template") {
+pub fn settings(meta: &Meta<'_>) -> Result<Json, String> {
+    let tokens = meta.texts("tokenizer.ggml.tokens")?.unwrap_or_default();
+    let mut json = Map::new();
+    for (key, name) in ROLES {
+        if let Some(token) = role(meta, name)?.and_then(|id| tokens.get(id)) {
+            json.insert(key.to_owned(), json!(token));
+        }
+    }
+    if let Some(template) = meta.text("tokenizer.chat_template")? {
         json.insert("chat_template".to_owned(), json!(template));
     }
-    Json::Object(json)
+    Ok(Json::Object(json))
 }
 
 /// The id of the token that plays a part: `bos`, `eos`, `unknown`, …
-fn role(meta: &Meta<'_>, name: &str) -> Option<usize> {
-    meta.count(&format!("tokenizer.ggml.{name}_token_id")).and_then(|id| usize::try_from(id).ok())
+fn role(meta: &Meta<'_>, name: &str) -> Result<Option<usize>, String> {
+    Ok(meta.count(&format!("tokenizer.ggml.{name}_token_id"))?.and_then(|id| usize::try_from(id).ok()))
 }
 
 /// Tokens that are matched whole in the text: control tokens, which no reply shows, and the user's own (`<think>`).
-fn added(meta: &Meta<'_>, tokens: &[&str]) -> Vec<Json> {
+fn added(meta: &Meta<'_>, tokens: &[&str]) -> Result<Vec<Json>, String> {
     const CONTROL: u64 = 3;
     const USER_DEFINED: u64 = 4;
-    let types = meta.list("tokenizer.ggml.token_type").unwrap_or_default();
-    let named: Vec<usize> =
-        ["bos", "eos", "eot", "eom", "unknown", "padding"].iter().filter_map(|name| role(meta, name)).collect();
+    let types = meta.list("tokenizer.ggml.token_type", "whole numbers", whole)?.unwrap_or_default();
+    let mut named = Vec::new();
+    for name in ["bos", "eos", "eot", "eom", "unknown", "padding"] {
+        named.extend(role(meta, name)?);
+    }
     let one = |(id, token): (usize, &&str)| {
-        let kind = types.get(id).and_then(whole);
+        let kind = types.get(id).copied();
         let is_special = kind == Some(CONTROL) || named.contains(&id);
         let is_added = is_special || kind == Some(USER_DEFINED);
         (is_added && !token.is_empty()).then(|| added_token(token, id as u64, is_special))
     };
-    tokens.iter().enumerate().filter_map(one).collect()
+    Ok(tokens.iter().enumerate().filter_map(one).collect())
 }
 
 /// What stands before and after a text.
-fn around(meta: &Meta<'_>, tokens: &[&str], begins_by_default: bool) -> Json {
-    let token = |name: &str, adds: bool| {
-        let id = role(meta, name).filter(|_| adds)?;
-        tokens.get(id).map(|token| (*token, id))
+fn around(meta: &Meta<'_>, tokens: &[&str], begins_by_default: bool) -> Result<Json, String> {
+    let token = |name: &str, adds: bool| -> Result<Option<(&str, usize)>, String> {
+        let Some(id) = role(meta, name)?.filter(|_| adds) else { return Ok(None) };
+        Ok(tokens.get(id).map(|token| (*token, id)))
     };
-    let begin = token("bos", meta.truth("tokenizer.ggml.add_bos_token").unwrap_or(begins_by_default));
-    let end = token("eos", meta.truth("tokenizer.ggml.add_eos_token").unwrap_or(false));
+    let begin = token("bos", meta.truth("tokenizer.ggml.add_bos_token")?.unwrap_or(begins_by_default))?;
+    let end = token("eos", meta.truth("tokenizer.ggml.add_eos_token")?.unwrap_or(false))?;
     if begin.is_none() && end.is_none() {
-        return Json::Null;
+        return Ok(Json::Null);
     }
     let special = |(token, _): (&str, usize)| json!({"SpecialToken": {"id": token, "type_id": 0}});
     let text = |name: &str| json!({"Sequence": {"id": name, "type_id": 0}});
@@ -97,8 +101,8 @@ fn around(meta: &Meta<'_>, tokens: &[&str], begins_by_default: bool) -> Json {
         .into_iter()
         .chain(end)
         .map(|(token, id)| (token.to_owned(), json!({"id": token, "ids": [id], "tokens": [token]})));
-    json!({"type": "TemplateProcessing", "single": single, "pair": pair,
-        "special_tokens": known.collect::<Map<_, _>>()})
+    Ok(json!({"type": "TemplateProcessing", "single": single, "pair": pair,
+        "special_tokens": known.collect::<Map<_, _>>()}))
 }
 
 /// How a byte-level tokenizer cuts a text before it merges bytes.
@@ -208,7 +212,14 @@ fn object<const N: usize>(pairs: [(&str, Json); N]) -> Map<String, Json> {
 
 /// SentencePiece joins the two neighbours whose piece has the best score. As merges in order: every cut of every piece
 /// into two pieces, by the piece's score; ties as transformers breaks them (longer parts first, then smaller ids).
-fn merges<'a>(tokens: &[&'a str], ids: &HashMap<&str, u32>, scores: &[f64]) -> Vec<(&'a str, &'a str)> {
+///
+/// Every cut of a token is tried, and each compares its bytes: the work grows with the square of a token's length.
+fn merges<'a>(tokens: &[&'a str], ids: &HashMap<&str, u32>, scores: &[f64]) -> Result<Vec<(&'a str, &'a str)>, String> {
+    const MAX_WORK: usize = 1 << 28;
+    let work = tokens.iter().map(|token| token.len().saturating_mul(token.len())).fold(0, usize::saturating_add);
+    if work > MAX_WORK {
+        return Err("has a vocabulary whose tokens are too long".to_owned());
+    }
     struct Cut<'a> {
         parts: (&'a str, &'a str),
         score: f64,
@@ -228,7 +239,7 @@ fn merges<'a>(tokens: &[&'a str], ids: &HashMap<&str, u32>, scores: &[f64]) -> V
         }
     }
     cuts.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.lengths.cmp(&a.lengths)).then(a.order.cmp(&b.order)));
-    cuts.into_iter().map(|cut| cut.parts).collect()
+    Ok(cuts.into_iter().map(|cut| cut.parts).collect())
 }
 
 #[cfg(test)]
@@ -289,6 +300,8 @@ mod tests {
         let tokens = ["a", "b", "c", "ab", "bc", "abc"];
         let ids = tokens.iter().zip(0..).map(|(t, id)| (*t, id)).collect();
         let found = merges(&tokens, &ids, &[0.0, 0.0, 0.0, -2.0, -1.0, -3.0]);
-        assert_eq!(found, [("b", "c"), ("a", "b"), ("ab", "c"), ("a", "bc")]);
+        assert_eq!(found, Ok(vec![("b", "c"), ("a", "b"), ("ab", "c"), ("a", "bc")]));
+        let long = "a".repeat(1 << 15);
+        assert!(merges(&[&long], &HashMap::new(), &[0.0]).is_err());
     }
 }

@@ -9,11 +9,15 @@ use crate::{
     exchange::Kind,
     infer::{
         chat::{Chat, end_tokens},
-        checkpoint::{Checkpoint, Config},
-        decode::{Decoder, Parts, Prefix, Speaker},
+        checkpoint::Checkpoint,
+        config::{Config, within},
+        decode::{Decoder, Parts, Row, Speaker},
         failed,
+        manners::Manners,
         ops::{self, Activation},
+        prefix::{Prefix, tokens_only},
         rope::Rope,
+        sampling,
         text::{Style, Text},
     },
 };
@@ -38,16 +42,17 @@ pub const FAMILY: Family = Family {
 /// Loads a checkpoint folder or a GGUF file as a language model that answers `say`.
 pub fn speaker(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Speaker<Llama>, Fault> {
     let (config, generation) = (&checkpoint.config, checkpoint.json("generation_config.json")?);
-    let positions = config.count("max_position_embeddings").unwrap_or(2048);
+    let (shape, positions) = (Shape::read(config)?, positions(config)?);
+    let ends = end_tokens(generation.as_ref(), config, shape.vocab)?;
     let parts = Parts {
         text: Text::open(checkpoint, Style::Bytes)?,
         chat: Chat::open(checkpoint)?,
-        ends: end_tokens(generation.as_ref(), config),
-        generation,
+        manners: Manners::read(generation.as_ref(), &ends)?,
+        ends,
+        defaults: sampling::defaults(generation.as_ref())?,
         decode: loading.decode.clone(),
         context_tokens: loading.context_tokens.unwrap_or(positions).min(positions),
     };
-    let shape = Shape::read(config)?;
     let net = match checkpoint.gguf() {
         Some(gguf) => {
             let weights = Weights::gguf(gguf.weights(&loading.device)?, loading.dtype);
@@ -59,6 +64,11 @@ pub fn speaker(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Resul
         }
     };
     Ok(Speaker::new(net, parts))
+}
+
+/// Most positions of a prompt and its reply.
+fn positions(config: &Config) -> std::result::Result<usize, Fault> {
+    Ok(config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(2048))
 }
 
 /// What `config.json` states, with the defaults of transformers.
@@ -78,28 +88,32 @@ struct Shape {
 
 impl Shape {
     fn read(config: &Config) -> std::result::Result<Shape, Fault> {
-        let (width, heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
-        let head = config.count("head_dim").unwrap_or_else(|| width.checked_div(heads).unwrap_or(0));
-        let positions = config.count("max_position_embeddings").unwrap_or(2048);
-        if config.truth("use_sliding_window") != Some(false)
-            && let Some(window) = config.count("sliding_window").filter(|window| *window < positions)
-        {
+        let width = config.size("hidden_size", within::WIDTH)?;
+        let heads = config.size("num_attention_heads", within::HEADS)?;
+        let head = config.count("head_dim", within::HEADS)?.unwrap_or(width / heads);
+        let positions = positions(config)?;
+        let window = config.count("sliding_window", within::TOKENS)?.filter(|window| *window < positions);
+        if let (Some(window), true) = (window, config.truth("use_sliding_window")? != Some(false)) {
             return Err(Fault::model(format!("attention in a sliding window of {window} tokens is not supported")));
         }
-        let kv_heads = config.count("num_key_value_heads").unwrap_or(heads);
-        if kv_heads == 0 || head == 0 || !heads.is_multiple_of(kv_heads) || !head.is_multiple_of(2) {
-            return Err(Fault::model(format!("{heads} heads of {head} with {kv_heads} of keys cannot be")));
+        let kv_heads = config.count("num_key_value_heads", within::HEADS)?.unwrap_or(heads);
+        let odd = |what: String| Err(Fault::model(format!("{}: {what}", config.name())));
+        if !heads.is_multiple_of(kv_heads) {
+            return odd(format!("num_attention_heads {heads} is not divisible by num_key_value_heads {kv_heads}"));
+        }
+        if head == 0 || !head.is_multiple_of(2) {
+            return odd(format!("head_dim is {head}; it must be even and above 0, since positions turn pairs"));
         }
         Ok(Shape {
-            vocab: config.size("vocab_size")?,
+            vocab: config.size("vocab_size", within::VOCABULARY)?,
             width,
-            inner: config.size("intermediate_size")?,
-            layers: config.size("num_hidden_layers")?,
+            inner: config.size("intermediate_size", within::WIDTH)?,
+            layers: config.size("num_hidden_layers", within::LAYERS)?,
             heads,
             kv_heads,
             head,
-            eps: config.number("rms_norm_eps").unwrap_or(1e-6) as f32,
-            tied: config.truth("tie_word_embeddings").unwrap_or(false),
+            eps: config.number("rms_norm_eps", within::EPSILON)?.unwrap_or(1e-6) as f32,
+            tied: config.truth("tie_word_embeddings")?.unwrap_or(false),
             activation: config.activation("hidden_act", "silu")?,
             rope: Rope::read(config, head, positions)?,
         })
@@ -168,7 +182,7 @@ impl Layer {
     }
 
     /// (tokens of all rows, width) -> the same
-    fn forward(&self, x: &Tensor, step: &Step, rows: &mut [(&mut Cache, &[u32])], layer: usize) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, step: &Step, rows: &mut [Row<'_, Cache>], layer: usize) -> Result<Tensor> {
         let y = self.norm1.forward(x)?;
         let x = (x + self.out.forward(&self.attend(&y, step, rows, layer)?)?)?;
         let y = self.norm2.forward(&x)?;
@@ -176,7 +190,7 @@ impl Layer {
         x + self.down.forward(&y)?
     }
 
-    fn attend(&self, x: &Tensor, step: &Step, rows: &mut [(&mut Cache, &[u32])], layer: usize) -> Result<Tensor> {
+    fn attend(&self, x: &Tensor, step: &Step, rows: &mut [Row<'_, Cache>], layer: usize) -> Result<Tensor> {
         let n = x.dim(0)?;
         let split = |x: Tensor| x.reshape((n, (), step.head)); // (tokens, heads, head)
         let (mut q, mut k) = (split(self.query.forward(x)?)?, split(self.key.forward(x)?)?);
@@ -188,8 +202,8 @@ impl Layer {
         let q = (q * (step.head as f64).powf(-0.5))?;
         let mut mixed = Vec::with_capacity(rows.len());
         let mut at = 0;
-        for (row, (cache, ids)) in rows.iter_mut().enumerate() {
-            let t = ids.len();
+        for (row, (cache, read)) in rows.iter_mut().enumerate() {
+            let t = read.len();
             let of_row = |x: &Tensor| x.narrow(1, at, t);
             let (keys, values) = cache.layers[layer].append(&of_row(&k)?, &of_row(&v)?, cache.length)?;
             mixed.push(attend_row(&of_row(&q)?, &keys, &values, step.masks[row].as_ref())?);
@@ -271,19 +285,19 @@ pub struct Cache {
 }
 
 impl Prefix for Cache {
-    fn truncate(&mut self, tokens: usize) {
-        self.length = self.length.min(tokens);
+    fn truncate(&mut self, positions: usize) {
+        self.length = self.length.min(positions);
     }
 
-    fn copy(&self, tokens: usize) -> Result<Cache> {
-        let part = |x: &Tensor| x.narrow(1, 0, tokens)?.copy();
+    fn copy(&self, positions: usize) -> Result<Cache> {
+        let part = |x: &Tensor| x.narrow(1, 0, positions)?.copy();
         let copy = |store: &Store| {
             Ok(Store(match &store.0 {
                 Some((k, v)) => Some((part(k)?, part(v)?)),
                 None => None,
             }))
         };
-        Ok(Cache { layers: self.layers.iter().map(copy).collect::<Result<_>>()?, length: tokens.min(self.length) })
+        Ok(Cache { layers: self.layers.iter().map(copy).collect::<Result<_>>()?, length: positions.min(self.length) })
     }
 }
 
@@ -306,6 +320,9 @@ impl Llama {
         if weights.has("rope_freqs.weight") {
             let divisors = weights.numbers(shape.head / 2, "rope_freqs.weight")?;
             shape.rope.frequencies.iter_mut().zip(divisors).for_each(|(f, divisor)| *f /= divisor);
+            if shape.rope.frequencies.iter().any(|f| !f.is_finite()) {
+                candle_core::bail!("rope_freqs.weight gives angles that are not finite");
+            }
         }
         let tokens = model.pp("embed_tokens").table(shape.vocab, shape.width)?;
         let layer = |n| Layer::load(&shape, &model.pp("layers").pp(n));
@@ -321,16 +338,16 @@ impl Llama {
         })
     }
 
-    fn step(&self, rows: &[(&mut Cache, &[u32])]) -> Result<Step> {
-        let positions = rows.iter().flat_map(|(cache, ids)| cache.length..cache.length + ids.len());
+    fn step(&self, rows: &[Row<'_, Cache>]) -> Result<Step> {
+        let positions = rows.iter().flat_map(|(cache, read)| cache.length..cache.length + read.len());
         let angles: Vec<f32> =
             positions.flat_map(|p| self.shape.rope.frequencies.iter().map(move |f| p as f32 * f)).collect();
         let angles = Tensor::from_vec(angles, ((), self.shape.rope.frequencies.len()), &self.device)?;
-        let mask = |(cache, ids): &(&mut Cache, &[u32])| -> Result<Option<Tensor>> {
-            if ids.len() == 1 {
+        let mask = |(cache, read): &Row<'_, Cache>| -> Result<Option<Tensor>> {
+            if read.len() == 1 {
                 Ok(None)
             } else {
-                ops::causal_mask(ids.len(), cache.length, self.dtype, &self.device).map(Some)
+                ops::causal_mask(read.len(), cache.length, self.dtype, &self.device).map(Some)
             }
         };
         Ok(Step {
@@ -350,17 +367,20 @@ impl Decoder for Llama {
         Cache { layers: (0..self.shape.layers).map(|_| Store::default()).collect(), length: 0 }
     }
 
-    fn forward(&self, rows: &mut [(&mut Cache, &[u32])], all: bool) -> Result<Tensor> {
-        let ids: Vec<u32> = rows.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+    fn forward(&self, rows: &mut [Row<'_, Cache>], all: bool) -> Result<Tensor> {
+        let mut ids: Vec<u32> = Vec::new();
+        for (_, read) in rows.iter() {
+            ids.extend(tokens_only(read)?);
+        }
         let step = self.step(rows)?;
         let mut x = self.tokens.rows(&Tensor::new(ids, &self.device)?)?; // (tokens of all rows, width)
         for (n, layer) in self.layers.iter().enumerate() {
             x = layer.forward(&x, &step, rows, n)?;
         }
         let mut last = Vec::with_capacity(rows.len());
-        for (cache, ids) in rows {
-            cache.length += ids.len();
-            last.push(last.last().map_or(0, |at| at + 1) + ids.len() as u32 - 1);
+        for (cache, read) in rows {
+            cache.length += read.len();
+            last.push(last.last().map_or(0, |at| at + 1) + read.len() as u32 - 1);
         }
         let x = if all || last.len() == x.dim(0)? { x } else { x.index_select(&Tensor::new(last, &self.device)?, 0)? };
         self.head.forward(&self.norm.forward(&x)?)?.to_dtype(DType::F32)

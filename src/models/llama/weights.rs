@@ -1,13 +1,13 @@
 //! Where the decoder's weights come from: a checkpoint folder, or a GGUF file, whose quantised matrices stay as they are.
 //! Both are read under the names of a checkpoint folder.
 
-use crate::infer::ops;
+use crate::infer::{gguf, ops};
 use candle_core::{
     DType, Device, Result, Tensor,
     quantized::{GgmlDType, QTensor},
 };
 use candle_nn::{Linear, Module, VarBuilder};
-use candle_transformers::{quantized_nn, quantized_var_builder};
+use candle_transformers::quantized_nn;
 use std::sync::Arc;
 
 /// A linear map whose matrix is a plain tensor or quantised.
@@ -61,7 +61,7 @@ pub struct Weights {
 #[derive(Clone)]
 enum Stored {
     Folder(VarBuilder<'static>),
-    Gguf(quantized_var_builder::VarBuilder),
+    Gguf(gguf::Tensors),
 }
 
 impl Weights {
@@ -72,9 +72,9 @@ impl Weights {
     }
 
     /// Those of a GGUF file; what is not quantised there becomes `dtype`.
-    pub fn gguf(vb: quantized_var_builder::VarBuilder, dtype: DType) -> Weights {
-        let device = vb.device().clone();
-        Weights { stored: Stored::Gguf(vb), dtype, device, path: String::new() }
+    pub fn gguf(tensors: gguf::Tensors, dtype: DType) -> Weights {
+        let device = tensors.device().clone();
+        Weights { stored: Stored::Gguf(tensors), dtype, device, path: String::new() }
     }
 
     /// The weights whose names begin with this one's and `name`.
@@ -101,7 +101,7 @@ impl Weights {
         let name = self.full(name);
         match &self.stored {
             Stored::Folder(vb) => vb.contains_tensor(&name),
-            Stored::Gguf(vb) => vb.contains_key(&in_gguf(&name)),
+            Stored::Gguf(tensors) => tensors.has(&in_gguf(&name)),
         }
     }
 
@@ -110,7 +110,7 @@ impl Weights {
         let name = self.full(name);
         match &self.stored {
             Stored::Folder(vb) => vb.get(size, &name),
-            Stored::Gguf(vb) => self.floating(&*vb.get(size, &in_gguf(&name))?),
+            Stored::Gguf(tensors) => self.floating(&*tensors.get(size, &in_gguf(&name))?),
         }
     }
 
@@ -122,12 +122,12 @@ impl Weights {
 
     /// A linear map `(…, input) -> (…, output)`; its bias is read if there is one.
     pub fn map(&self, input: usize, output: usize) -> Result<Map> {
-        let vb = match &self.stored {
+        let tensors = match &self.stored {
             Stored::Folder(vb) => return Ok(Map::Plain(ops::linear(input, output, vb.pp(&self.path))?)),
-            Stored::Gguf(vb) => vb,
+            Stored::Gguf(tensors) => tensors,
         };
-        let weight = vb.get((output, input), &in_gguf(&self.full("weight")))?;
-        let bias = if self.has("bias") { Some(vb.get(output, &in_gguf(&self.full("bias")))?) } else { None };
+        let weight = tensors.get((output, input), &in_gguf(&self.full("weight")))?;
+        let bias = if self.has("bias") { Some(tensors.get(output, &in_gguf(&self.full("bias")))?) } else { None };
         if is_floating(&weight) {
             let bias = bias.map(|bias| self.floating(&bias)).transpose()?;
             return Ok(Map::Plain(Linear::new(self.floating(&weight)?, bias)));
@@ -142,7 +142,7 @@ impl Weights {
         let name = self.full("weight");
         let weight = match &self.stored {
             Stored::Folder(vb) => return vb.get((vocab, width), &name).map(Table::Plain),
-            Stored::Gguf(vb) => vb.get((vocab, width), &in_gguf(&name))?,
+            Stored::Gguf(tensors) => tensors.get((vocab, width), &in_gguf(&name))?,
         };
         // Looking rows up in a quantised table is sure to work on a CPU only.
         if is_floating(&weight) || !self.device.is_cpu() {

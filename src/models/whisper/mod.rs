@@ -9,23 +9,24 @@
 mod net;
 mod rules;
 
-use super::{Family, Loading, clip::refuse};
+use super::{Family, Loading};
 use crate::{
     error::Fault,
     exchange::{Decoding, Kind, Reply, Speech},
     infer::{
         audio::{LogMel, mirrored},
-        checkpoint::{Checkpoint, Config},
+        checkpoint::Checkpoint,
+        config::within,
         failed,
         job::{Job, Model, Sound, Work},
         manners::Manners,
-        sampling::{Sampler, Settings, log_probability},
+        sampling::{self, Sampler, Settings, finite, log_probability},
         text::{Style, Text},
     },
     value::Time,
 };
 use candle_core::{DType, Device, Tensor};
-use net::{Memory, Net};
+use net::{Memory, Net, mel_bins};
 use rules::Rules;
 
 /// The row of [`super::FAMILIES`].
@@ -44,7 +45,7 @@ pub struct Whisper {
     rules: Rules,
     manners: Manners,
     text: Text,
-    generation: Option<Config>,
+    defaults: Decoding,
     decode: Decoding,
     device: Device,
     dtype: DType,
@@ -78,15 +79,15 @@ impl Whisper {
         let generation = checkpoint.json("generation_config.json")?;
         let settings = checkpoint.processor("feature_extractor")?;
         let text = Text::open(checkpoint, Style::Bytes)?;
-        let rules = Rules::read(checkpoint, generation.as_ref(), &text)?;
-        let bins = checkpoint.config.count("num_mel_bins").unwrap_or(80);
+        let vocabulary = checkpoint.config.size("vocab_size", within::VOCABULARY)?;
+        let rules = Rules::read(checkpoint, generation.as_ref(), &text, vocabulary)?;
         Ok(Whisper {
+            mel: LogMel::new(&settings, mel_bins(&checkpoint.config)?)?,
+            manners: Manners::read(generation.as_ref(), &[rules.end])?.without_suppressed(),
+            defaults: sampling::defaults(generation.as_ref())?,
             net: Net::load(&checkpoint.config, &checkpoint.weights(loading.dtype, &loading.device)?)?,
-            mel: LogMel::new(&settings, bins),
-            manners: Manners::read(generation.as_ref(), &[rules.end]).without_suppressed(),
             rules,
             text,
-            generation,
             decode: loading.decode.clone(),
             device: loading.device.clone(),
             dtype: loading.dtype,
@@ -111,7 +112,7 @@ impl Whisper {
             timestamps: *timestamps,
             language: None,
             detected: language.is_none(),
-            settings: Settings::new(decoding, &self.decode, self.generation.as_ref()),
+            settings: Settings::new(decoding, &self.decode, &self.defaults),
         };
         match language {
             Some(asked) if !self.rules.languages.is_empty() => task.language = Some(self.rules.language(asked)?),
@@ -142,7 +143,8 @@ impl Whisper {
             let prompt = self.rules.prompt(task.language, task.detected, task.timestamps);
             // As transformers: each window may use the checkpoint's `max_length` beyond its prompt, and the sum is carried on.
             max_length = max_length.map(|length| (length + prompt.len()).min(self.net.target_positions));
-            let total = task.settings.max_tokens.map(|n| n + prompt.len()).or(max_length).unwrap_or(usize::MAX);
+            let total =
+                task.settings.max_tokens.map(|n| n.saturating_add(prompt.len())).or(max_length).unwrap_or(usize::MAX);
             let decoded = self.decode_window(job, memory.clone(), &prompt, total, &task, &mut sampler)?;
             if self.silent(&memory, &decoded)? {
                 seek += frames;
@@ -162,9 +164,16 @@ impl Whisper {
         Ok(segments)
     }
 
+    /// The logits after `ids`, which must be finite.
+    fn say(&self, memory: &mut Memory, ids: &[u32]) -> Result<Vec<f32>, Fault> {
+        let logits = self.net.say(memory, ids).map_err(failed)?;
+        finite(&logits)?;
+        Ok(logits)
+    }
+
     /// The likeliest language of a window.
     fn detect(&self, memory: &Memory) -> Result<u32, Fault> {
-        let logits = self.net.say(&mut memory.clone(), &[self.rules.start]).map_err(failed)?;
+        let logits = self.say(&mut memory.clone(), &[self.rules.start])?;
         let best = self.rules.languages.iter().map(|(_, id)| *id).max_by(|a, b| {
             let logit = |id: &u32| logits.get(*id as usize).copied().unwrap_or(f32::NEG_INFINITY);
             logit(a).total_cmp(&logit(b)).then(b.cmp(a))
@@ -189,7 +198,7 @@ impl Whisper {
             if job.gone() {
                 return Err(Fault::cancelled());
             }
-            let mut logits = self.net.say(&mut memory, &input).map_err(failed)?;
+            let mut logits = self.say(&mut memory, &input)?;
             let seen: Vec<u32> = prompt.iter().chain(&tokens).copied().collect();
             self.manners.apply(&mut logits, &seen, prompt.len(), total - prompt.len());
             self.rules.apply(&mut logits, &tokens, task.timestamps);
@@ -215,8 +224,8 @@ impl Whisper {
         if decoded.mean_log_probability >= least {
             return Ok(false);
         }
-        let logits = self.net.say(&mut memory.clone(), &[self.rules.start]).map_err(failed)?;
-        Ok(log_probability(&logits, none - 1).exp() > no_speech)
+        let logits = self.say(&mut memory.clone(), &[self.rules.start])?;
+        Ok(log_probability(&logits, none.saturating_sub(1)).exp() > no_speech)
     }
 
     /// The first timestamp, beyond all tokens where none is looked for.
@@ -335,7 +344,7 @@ impl Model for Whisper {
                 let reply = self.hear(&job);
                 job.answer(reply);
             } else {
-                refuse(job);
+                job.refuse();
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::{
     error::Fault,
     infer::{
-        checkpoint::Config,
+        config::{Config, within},
         failed,
         ops::{self, Activation},
     },
@@ -77,6 +77,11 @@ impl Block {
     }
 }
 
+/// Mel bins of a frame.
+pub fn mel_bins(config: &Config) -> std::result::Result<usize, Fault> {
+    Ok(config.count("num_mel_bins", 1..=1024)?.unwrap_or(80))
+}
+
 /// Encoder or decoder, as `config.json` states it.
 struct Side {
     width: usize,
@@ -89,11 +94,11 @@ struct Side {
 
 impl Side {
     fn read(config: &Config, name: &str, activation: Activation) -> std::result::Result<Side, Fault> {
-        let width = config.size("d_model")?;
+        let width = config.size("d_model", within::WIDTH)?;
         Ok(Side {
             width,
-            inner: config.size(&format!("{name}_ffn_dim"))?,
-            layers: config.size(&format!("{name}_layers"))?,
+            inner: config.size(&format!("{name}_ffn_dim"), within::WIDTH)?,
+            layers: config.size(&format!("{name}_layers"), within::LAYERS)?,
             heads: config.heads(&format!("{name}_attention_heads"), 4, width)?,
             activation,
             cross: name == "decoder",
@@ -137,9 +142,9 @@ impl Net {
     pub fn load(config: &Config, vb: &VarBuilder<'_>) -> std::result::Result<Net, Fault> {
         let activation = config.activation("activation_function", "gelu")?;
         let (into, out) = (Side::read(config, "encoder", activation)?, Side::read(config, "decoder", activation)?);
-        let (w, mels, vocab) = (into.width, config.count("num_mel_bins").unwrap_or(80), config.size("vocab_size")?);
-        let sources = config.count("max_source_positions").unwrap_or(1500);
-        let targets = config.count("max_target_positions").unwrap_or(448);
+        let (w, mels, vocab) = (into.width, mel_bins(config)?, config.size("vocab_size", within::VOCABULARY)?);
+        let sources = config.count("max_source_positions", within::POSITIONS)?.unwrap_or(1500);
+        let targets = config.count("max_target_positions", within::POSITIONS)?.unwrap_or(448);
         let load = || -> Result<Net> {
             let vb = if vb.contains_tensor("model.encoder.conv1.weight") { vb.pp("model") } else { vb.clone() };
             let (e, d) = (vb.pp("encoder"), vb.pp("decoder"));

@@ -2,8 +2,11 @@
 
 use crate::{
     error::Fault,
-    infer::checkpoint::{Checkpoint, Config},
-    infer::text::Text,
+    infer::{
+        checkpoint::Checkpoint,
+        config::{Config, within},
+        text::Text,
+    },
 };
 
 /// The special tokens of a Whisper checkpoint and the rules it decodes by.
@@ -40,55 +43,51 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Reads `generation_config.json`, else `config.json`, else the tokenizer's vocabulary.
-    pub fn read(checkpoint: &Checkpoint, generation: Option<&Config>, text: &Text) -> Result<Rules, Fault> {
+    /// Reads `generation_config.json`, else `config.json`, else the tokenizer's vocabulary. Every token must be one of the
+    /// model's `vocabulary`.
+    pub fn read(
+        checkpoint: &Checkpoint,
+        generation: Option<&Config>,
+        text: &Text,
+        vocabulary: usize,
+    ) -> Result<Rules, Fault> {
         let config = &checkpoint.config;
-        let token = |key: &str| generation.and_then(|g| g.token(key)).or_else(|| config.token(key));
-        let tokens = |key: &str| match generation.filter(|g| g.get(key).is_some()) {
-            Some(generation) => generation.tokens(key),
-            None => config.tokens(key),
+        let none = Config::empty("generation_config.json");
+        let own = generation.unwrap_or(&none);
+        let token = |key: &str| Ok::<_, Fault>(own.token(key, vocabulary)?.or(config.token(key, vocabulary)?));
+        let tokens = |key: &str| if own.get(key).is_some() { own } else { config }.tokens(key, vocabulary);
+        let known = |name: &str| match text.id(name) {
+            Some(id) if id as usize >= vocabulary => Err(Fault::model(format!(
+                "the tokenizer's {name} is token {id}; the model has a vocabulary of {vocabulary}"
+            ))),
+            found => Ok(found),
         };
-        let need =
-            |found: Option<u32>, what: &str| found.ok_or_else(|| Fault::model(format!("the tokenizer has no {what}")));
-        let multilingual = generation.and_then(|g| g.truth("is_multilingual"));
-        let mut languages = generation.map(|g| g.token_map("lang_to_id")).unwrap_or_default();
-        if languages.is_empty() && generation.is_none() && text.id("<|de|>").is_some() {
-            languages = LANGUAGES
-                .split(' ')
-                .filter_map(|code| Some((format!("<|{code}|>"), text.id(&format!("<|{code}|>"))?)))
-                .collect();
-        }
-        if multilingual == Some(false) {
-            languages.clear();
-        }
-        let forced = generation.and_then(|g| g.get("forced_decoder_ids")).or_else(|| config.get("forced_decoder_ids"));
-        let forced = forced.and_then(|f| f.as_array()).into_iter().flatten();
-        let task_of = |name: &str| {
-            let tasks = generation.map(|g| g.token_map("task_to_id")).unwrap_or_default();
-            tasks.into_iter().find(|(k, _)| k == name).map(|(_, id)| id)
+        let need = |found: Option<u32>, name: &str| match found {
+            Some(id) => Ok(id),
+            None => known(name)?.ok_or_else(|| Fault::model(format!("the tokenizer has no {name}"))),
         };
-        let asked = generation.and_then(|g| g.string("task")).filter(|_| !languages.is_empty());
+        let languages = languages(generation, &known, vocabulary)?;
+        let tasks = own.token_map("task_to_id", vocabulary)?;
+        let task_of = |name: &str| tasks.iter().find(|(k, _)| k == name).map(|(_, id)| *id);
+        let asked = own.string("task")?.filter(|_| !languages.is_empty());
+        let transcribe = task_of("transcribe").or(known("<|transcribe|>")?);
+        let no_timestamps = own.token("no_timestamps_token_id", vocabulary)?;
         Ok(Rules {
-            start: need(
-                token("decoder_start_token_id").or_else(|| text.id("<|startoftranscript|>")),
-                "<|startoftranscript|>",
-            )?,
-            end: need(tokens("eos_token_id").first().copied().or_else(|| text.id("<|endoftext|>")), "<|endoftext|>")?,
-            no_timestamps: generation
-                .and_then(|g| g.token("no_timestamps_token_id"))
-                .or_else(|| text.id("<|notimestamps|>")),
-            states_timestamps: generation.is_some_and(|g| g.token("no_timestamps_token_id").is_some()),
-            language: generation.and_then(|g| g.string("language")).map(str::to_owned),
+            start: need(token("decoder_start_token_id")?, "<|startoftranscript|>")?,
+            end: need(tokens("eos_token_id")?.first().copied(), "<|endoftext|>")?,
+            no_timestamps: no_timestamps.or(known("<|notimestamps|>")?),
+            states_timestamps: no_timestamps.is_some(),
+            language: own.string("language")?.map(str::to_owned),
             task: asked.and_then(task_of),
-            transcribe: task_of("transcribe").or_else(|| text.id("<|transcribe|>")).filter(|_| !languages.is_empty()),
+            transcribe: transcribe.filter(|_| !languages.is_empty()),
             languages,
-            forced: forced.map(|pair| pair[1].as_u64().map(|id| id as u32)).collect(),
-            suppressed: tokens("suppress_tokens"),
-            suppressed_first: tokens("begin_suppress_tokens"),
-            last_first_timestamp: generation.and_then(|g| g.count("max_initial_timestamp_index")),
-            max_length: generation.unwrap_or(config).count("max_length"),
-            no_speech: generation.and_then(|g| g.number("no_speech_threshold")),
-            least_log_probability: generation.and_then(|g| g.number("logprob_threshold")),
+            forced: forced(if own.get(FORCED).is_some() { own } else { config }, vocabulary)?,
+            suppressed: tokens("suppress_tokens")?,
+            suppressed_first: tokens("begin_suppress_tokens")?,
+            last_first_timestamp: own.count("max_initial_timestamp_index", within::TOKENS)?,
+            max_length: generation.unwrap_or(config).count("max_length", within::TOKENS)?,
+            no_speech: own.number("no_speech_threshold", 0.0..=1.0)?,
+            least_log_probability: own.number("logprob_threshold", -1e3..=0.0)?,
         })
     }
 
@@ -183,6 +182,47 @@ impl Rules {
             logits[..begin].fill(f32::NEG_INFINITY);
         }
     }
+}
+
+const FORCED: &str = "forced_decoder_ids";
+
+/// The tokens that must follow the start, by position: a list of pairs of a position and a token, or null where any may.
+fn forced(config: &Config, vocabulary: usize) -> Result<Vec<Option<u32>>, Fault> {
+    let read = |pair: &serde_json::Value| {
+        let (_, token) = pair.as_array().filter(|pair| pair.len() == 2).map(|pair| (&pair[0], &pair[1]))?;
+        let id = token.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| (*id as usize) < vocabulary);
+        if token.is_null() { Some(None) } else { id.map(Some) }
+    };
+    let expected = || format!("a list of pairs of a position and a token id below {vocabulary}");
+    config.list(FORCED)?.iter().map(|pair| read(pair).ok_or_else(|| config.wrong(FORCED, expected(), pair))).collect()
+}
+
+/// Languages by their tokens.
+fn languages(
+    generation: Option<&Config>,
+    known: &dyn Fn(&str) -> Result<Option<u32>, Fault>,
+    vocabulary: usize,
+) -> Result<Vec<(String, u32)>, Fault> {
+    let Some(generation) = generation else {
+        if known("<|de|>")?.is_none() {
+            return Ok(Vec::new());
+        }
+        let found = LANGUAGES.split(' ').map(|code| {
+            let token = format!("<|{code}|>");
+            known(&token).map(|id| id.map(|id| (token, id)))
+        });
+        return found.filter_map(Result::transpose).collect();
+    };
+    let languages = generation.token_map("lang_to_id", vocabulary)?;
+    let is_token = |name: &str| name.strip_prefix("<|").and_then(|name| name.strip_suffix("|>")).is_some();
+    if let Some((odd, id)) = languages.iter().find(|(name, _)| !is_token(name)) {
+        return Err(generation.wrong(
+            "lang_to_id",
+            "an object of tokens such as <|en|>",
+            &serde_json::json!({odd.as_str(): id}),
+        ));
+    }
+    Ok(if generation.truth("is_multilingual")? == Some(false) { Vec::new() } else { languages })
 }
 
 /// The language codes of Whisper's vocabulary, for checkpoints without a `lang_to_id`.

@@ -1,0 +1,132 @@
+//! The tensors of a GGUF file, read by name. Type and shape are compared with what the model asks for before a byte is
+//! read, and every value must be finite: of a quantised block, its scales.
+
+use crate::{files, infer::weights::is_odd_half};
+use candle_core::{
+    Device, Result, Shape, bail,
+    quantized::{GgmlDType, QTensor, ggml_file::qtensor_from_ggml, gguf_file::Content},
+};
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// An open GGUF file and its header.
+#[derive(Debug, Clone)]
+pub struct Tensors {
+    file: Arc<Mutex<File>>,
+    content: Arc<Content>,
+    device: Device,
+}
+
+impl Tensors {
+    /// Opens the file that the header was read from.
+    pub fn open(path: &Path, content: Arc<Content>, device: &Device) -> std::io::Result<Tensors> {
+        Ok(Tensors { file: Arc::new(Mutex::new(files::open(path)?)), content, device: device.clone() })
+    }
+
+    /// Where tensors are put.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// True if there is such a tensor.
+    pub fn has(&self, name: &str) -> bool {
+        self.content.tensor_infos.contains_key(name)
+    }
+
+    /// The tensor `name`, which must have this shape.
+    pub fn get(&self, shape: impl Into<Shape>, name: &str) -> Result<Arc<QTensor>> {
+        let Some(info) = self.content.tensor_infos.get(name) else { bail!("cannot find tensor {name}") };
+        let (asked, found) = (shape.into(), info.shape.dims());
+        if asked.dims() != found {
+            bail!("the tensor `{name}` has the shape {found:?}, its metadata asks for {:?}", asked.dims())
+        }
+        let Some(bytes) = super::stored(found, info.ggml_dtype) else { bail!("the tensor `{name}` is too large") };
+        let from = self.content.tensor_data_offset.saturating_add(info.offset);
+        let bytes = match self.bytes(from, bytes) {
+            Ok(bytes) => bytes,
+            Err(error) => bail!("the tensor `{name}` cannot be read: {error}"),
+        };
+        if let Some(block) = odd_block(&bytes, info.ggml_dtype) {
+            bail!("the tensor `{name}` holds a value that is not finite, in block {block}")
+        }
+        qtensor_from_ggml(info.ggml_dtype, &bytes, found.to_vec(), &self.device).map(Arc::new)
+    }
+
+    fn bytes(&self, from: u64, length: u64) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let room = usize::try_from(length).ok().and_then(|length| bytes.try_reserve_exact(length).ok());
+        room.ok_or_else(|| std::io::Error::other("there is not enough memory"))?;
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(from))?;
+        (&mut *file).take(length).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 == length {
+            true => Ok(bytes),
+            false => Err(std::io::Error::other("the file was cut short")),
+        }
+    }
+}
+
+/// The first block of a tensor that holds a number that is not finite.
+fn odd_block(bytes: &[u8], dtype: GgmlDType) -> Option<usize> {
+    use GgmlDType::{BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, Q8_1, Q8K};
+    // Where the scales of a block lie (candle-core, `quantized/k_quants.rs`); the rest of a block is whole numbers.
+    let halves: &[usize] = match dtype {
+        F16 | Q4_0 | Q5_0 | Q8_0 => &[0],
+        Q4_1 | Q5_1 | Q8_1 | Q4K | Q5K => &[0, 2],
+        Q2K => &[80, 82],
+        Q3K => &[108],
+        Q6K => &[208],
+        BF16 | F32 | Q8K => &[],
+    };
+    let is_odd = |block: &[u8]| match dtype {
+        F32 | Q8K => block.first_chunk().is_none_or(|b| !f32::from_le_bytes(*b).is_finite()),
+        BF16 => block.first_chunk().is_none_or(|b| u16::from_le_bytes(*b) & 0x7f80 == 0x7f80),
+        _ => halves.iter().any(|at| block[*at..].first_chunk().is_none_or(|b| is_odd_half(*b))),
+    };
+    bytes.chunks_exact(dtype.type_size()).position(is_odd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Tensor, quantized::QTensor};
+
+    #[test]
+    fn a_scale_that_is_not_finite_is_found_in_every_format() {
+        use GgmlDType::{BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0};
+        let values: Vec<f32> = (0..512).map(|n| (n as f32 * 0.37).sin()).collect();
+        let x = Tensor::from_vec(values, (2, 256), &Device::Cpu).unwrap();
+        for dtype in [BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0] {
+            let good = QTensor::quantize(&x, dtype).unwrap().data().unwrap().into_owned();
+            assert_eq!(odd_block(&good, dtype), None, "{dtype:?}");
+            // Wherever a NaN written over the bytes of a block shows in its values, it must be found.
+            let size = dtype.type_size();
+            let (mut shown, nan): (usize, &[u8]) = (
+                0,
+                if dtype == F32 {
+                    &[0, 0, 0xc0, 0x7f]
+                } else if dtype == BF16 {
+                    &[0xc0, 0x7f]
+                } else {
+                    &[0, 0x7e]
+                },
+            );
+            for at in 0..=size - nan.len() {
+                let mut bad = good.clone();
+                bad[size + at..size + at + nan.len()].copy_from_slice(nan);
+                let tensor = qtensor_from_ggml(dtype, &bad, vec![2, 256], &Device::Cpu).unwrap();
+                let values: Vec<f32> =
+                    tensor.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+                if values.iter().any(|v| !v.is_finite()) {
+                    shown += 1;
+                    assert_eq!(odd_block(&bad, dtype), Some(1), "{dtype:?} at {at}");
+                }
+            }
+            assert!(shown > 0, "{dtype:?}");
+        }
+    }
+}
