@@ -4,10 +4,11 @@ use crate::{
     agent::{
         Agent, Asking, budget, remote,
         roster::{self, Options},
+        spec::{self, Spec},
     },
     error::Fault,
     exchange::{Decoding, HearRequest, Item, Message, RankRequest, Reply, Request, SayReply, SayRequest},
-    hub::Folders,
+    hub::{Folders, Network},
     infer::device,
     media::{self, Access},
     value::ImageFile,
@@ -142,7 +143,10 @@ fn memo() -> Check {
 
 fn project(options: &Options) -> Check {
     match &options.hub.project {
-        Some(project) => Check::ok("project", project.folder.display().to_string()),
+        Some(project) => {
+            let trust = if project.trusted { "trusted" } else { "not trusted" };
+            Check::ok("project", format!("{} ({trust})", project.folder.display()))
+        }
         None => Check::ok("project", "none here: agents and prompts come from your folder and from the program"),
     }
 }
@@ -196,6 +200,12 @@ impl Drop for Scratch {
 /// Loads one agent of the starter cast and asks it something.
 async fn starter(name: &str, options: &Options, scratch: &Scratch) -> Check {
     let hint = "the program carries the starter cast: reinstall it, or see whether the cache can be written";
+    if options.hub.network == Network::Off
+        && let Ok(Spec::Remote(remote)) = spec::of(name, &options.hub)
+    {
+        let found = format!("an endpoint, {}, which was not asked", remote.url);
+        return Check::bad(name, Status::Warn, found, "`elenchus doctor --network` asks it, unless --offline is given");
+    }
     let agent = match roster::load_one(name, options).await {
         Ok(agent) => agent,
         Err(unready) => return Check::bad(name, Status::Fail, unready.message, hint),
@@ -273,7 +283,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("temp");
         let file = folder.path().join("file");
         fs::write(&file, "").expect("written");
-        let folders = |cache: &Path| Folders { config: folder.path().into(), cache: cache.into() };
+        let folders =
+            |cache: &Path| Folders { config: folder.path().into(), cache: cache.into(), home: None, uid: None };
         assert_eq!(cache(&folders(&folder.path().join("new"))).status, Status::Ok);
         assert_eq!(cache(&folders(&file)).status, Status::Fail);
     }

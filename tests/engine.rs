@@ -213,7 +213,7 @@ fn endpoints_fail_in_words_and_keys_stay_secret() {
         let dialogue = ASKS.replace("AGENT", "far").replace("MORE", more);
         let project = Project::new(&[("d.yaml", &dialogue), ("agents/far.yaml", &endpoint.agent(manner))]);
         let begun = Instant::now();
-        let (out, err) = project.check(&["run", "d.yaml", "-vv", "--record", "run.jsonl"], code);
+        let (out, err) = project.check(&["run", "d.yaml", "-vv", "--trust", "--record", "run.jsonl"], code);
         assert!(out.contains(expected) || err.contains(expected), "{manner}\n{out}\n{err}");
         assert_eq!(endpoint.asked(), times, "{manner}");
         assert!(endpoint.headers.lock().expect("lock").contains(KEY), "{manner}: the key was sent");
@@ -222,7 +222,7 @@ fn endpoints_fail_in_words_and_keys_stay_secret() {
         written(project.0.path(), &mut all);
         assert!(!all.windows(KEY.len()).any(|part| part == KEY.as_bytes()), "{manner}: the key is nowhere");
         if code == 0 && times > 0 && more.is_empty() {
-            let again = project.json(&["run", "d.yaml", "--json"], 0);
+            let again = project.json(&["run", "d.yaml", "--trust", "--json"], 0);
             assert_eq!((again["memo_hits"].as_u64(), endpoint.asked()), (Some(1), times));
         }
     };
@@ -244,7 +244,7 @@ fn who_cannot_be_asked_is_told_before_or_at_once() {
     let check = |agent: &str, code: i32, expected: &str| {
         let dialogue = ASKS.replace("AGENT", agent).replace("MORE ", "");
         let project = Project::new(&[&agents[..], &[("d.yaml", &dialogue)]].concat());
-        let (_, err) = project.check(&["run", "d.yaml"], code);
+        let (_, err) = project.check(&["run", "d.yaml", "--trust"], code);
         assert!(err.contains(expected), "{agent}: {err}");
     };
     check("far", 4, "agent far: the environment variable ENGINE_TEST_NO_KEY (`key_env`) is not set");
@@ -262,7 +262,7 @@ fn an_interrupted_run_keeps_what_is_finished() {
     let project = Project::new(&[("d.yaml", dialogue), ("agents/ok.yaml", &ok), ("agents/hangs.yaml", &hangs)]);
     let mut process = Process::new(env!("CARGO_BIN_EXE_elenchus"));
     process.current_dir(project.0.path()).env("ELENCHUS_CACHE", project.cache()).env("ENGINE_TEST_KEY", KEY);
-    process.args(["run", "d.yaml", "--record", "run.jsonl"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    process.args(["run", "d.yaml", "--trust", "--record", "run.jsonl"]).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut run = process.spawn().expect("it starts");
     for _ in 0..2 {
         endpoint.seen.recv_timeout(Duration::from_secs(60)).expect("it is asked");

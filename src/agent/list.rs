@@ -38,7 +38,7 @@ pub struct AgentRow {
     pub place: String,
     /// Bytes of its weights, if they are here.
     pub bytes: Option<u64>,
-    /// True if nothing need be fetched to use it.
+    /// True if nothing need be fetched to use it, and its project may have it.
     pub present: bool,
     /// Why it is not there, and what to do.
     pub note: Option<String>,
@@ -60,8 +60,13 @@ pub fn agents(hub: &Hub) -> Vec<AgentRow> {
 }
 
 fn agent(name: &str, hub: &Hub) -> AgentRow {
+    let mut refused = None;
     let (about, spec) = match spec::file(name, hub) {
-        Ok((file, origin)) => (file.about.clone(), Spec::new(name, &file, &origin)),
+        Ok((file, found)) => {
+            let spec = Spec::new(name, &file, &found.origin);
+            refused = spec.as_ref().ok().and_then(|spec| spec.admit(&found, hub).err());
+            (file.about.clone(), spec)
+        }
         Err(error) => (None, Err(error)),
     };
     let kinds = spec::kinds(name, hub).unwrap_or_default();
@@ -76,11 +81,17 @@ fn agent(name: &str, hub: &Hub) -> AgentRow {
         bytes: weights.ok().flatten(),
     };
     match spec {
-        Ok(Spec::Local(wish)) => {
-            let (place, weights) = local(&wish, hub);
-            row("model", place, weights.map(Some))
+        Ok(Spec::Local(wish)) => match refused {
+            Some(refused) => row("model", wish.source.to_string(), Err(refused)),
+            None => {
+                let (place, weights) = local(&wish, hub);
+                row("model", place, weights.map(Some))
+            }
+        },
+        Ok(Spec::Remote(remote)) => {
+            let place = format!("{} at {}", remote.model, remote.url);
+            row("endpoint", place, refused.map_or(Ok(None), Err))
         }
-        Ok(Spec::Remote(remote)) => row("endpoint", format!("{} at {}", remote.model, remote.url), Ok(None)),
         Ok(Spec::Script(_)) => row("script", String::new(), Ok(None)),
         Ok(Spec::Person { .. }) => row("person", String::new(), Ok(None)),
         Err(error) => row("broken", String::new(), Err(error)),

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod list;
 pub mod local;
 pub mod media;
+pub mod outward;
 pub mod person;
 pub mod remote;
 pub mod roster;

@@ -5,15 +5,16 @@ use super::{
     budget::{self, Need},
     local::{LocalAgent, LocalSpec},
     media::MediaAgent,
+    outward::{Announcer, OnNetwork, Outward},
     person::{PersonAgent, Prompt},
-    remote::RemoteAgent,
+    remote::{RemoteAgent, RemoteSpec},
     script::ScriptAgent,
     spec::{self, Spec, Wish},
 };
 use crate::{
     error::Fault,
     exchange::Kind,
-    hub::{Checkpoint, Hub, download::Progress, folders::process_vars},
+    hub::{Checkpoint, Hub, Network, Source, download::Progress, folders::process_vars, verdict::plain},
     infer::worker::Limits,
     media::Store,
     plan::Plan,
@@ -37,6 +38,8 @@ pub struct Options {
     pub prompt: Arc<dyn Prompt>,
     /// Told how downloads go.
     pub on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    /// Told what is about to leave the machine.
+    pub on_network: OnNetwork,
 }
 
 /// The fault of an agent that cannot get ready, with the agent's name.
@@ -114,7 +117,7 @@ enum Stage {
 async fn load_all(names: &[&str], options: &Options) -> Result<Vec<Arc<dyn Agent>>, Vec<Fault>> {
     let read = names.iter().map(|name| read(name, options));
     let stages = all_or_errors(names, read.collect())?;
-    let found = join_all(stages.into_iter().map(|stage| find(stage, options))).await;
+    let found = join_all(names.iter().zip(stages).map(|(name, stage)| find(name, stage, options))).await;
     let stages = all_or_errors(names, found)?;
     fits(names, &stages, options)?;
     let ready = join_all(names.iter().zip(stages).map(|(name, stage)| ready(name, stage, options))).await;
@@ -137,16 +140,32 @@ fn all_or_errors<T>(names: &[&str], results: Vec<Result<T, Fault>>) -> Result<Ve
 fn read(name: &str, options: &Options) -> Result<Stage, Fault> {
     Ok(match spec::of(name, &options.hub)? {
         Spec::Local(wish) => Stage::Wished(wish),
-        Spec::Remote(spec) => Stage::Ready(Arc::new(RemoteAgent::new(spec, &process_vars, options.store.clone())?)),
+        Spec::Remote(spec) => Stage::Ready(Arc::new(remote(spec, options)?)),
         Spec::Script(script) => Stage::Ready(Arc::new(ScriptAgent::new(name, script))),
         Spec::Person { greeting } => Stage::Ready(Arc::new(PersonAgent::new(name, greeting, options.prompt.clone()))),
     })
 }
 
+/// An agent behind an endpoint, unless the network is off.
+fn remote(spec: RemoteSpec, options: &Options) -> Result<RemoteAgent, Fault> {
+    if options.hub.network == Network::Off {
+        let why = format!("--offline refuses its endpoint {}", plain(&spec.url));
+        return Err(Fault::refused(why));
+    }
+    let announcer = Announcer::new(&spec, options.on_network.clone());
+    Ok(RemoteAgent::new(spec, &process_vars, options.store.clone())?.announced_by(announcer))
+}
+
 /// Finds the checkpoint, downloading it if it must be.
-async fn find(stage: Stage, options: &Options) -> Result<Stage, Fault> {
+async fn find(name: &str, stage: Stage, options: &Options) -> Result<Stage, Fault> {
     let Stage::Wished(wish) = stage else { return Ok(stage) };
     let resolver = options.hub.resolver();
+    if let Source::Hub { repo, .. } = &wish.source
+        && resolver.fetches()
+        && resolver.local(&wish.source, &wish.origin).is_err()
+    {
+        (options.on_network)(&Outward::download(name, repo, &options.hub.settings));
+    }
     let found = resolver.resolve(&wish.source, &wish.origin, &*options.on_progress).await?;
     Ok(Stage::Found(wish, found))
 }
@@ -213,7 +232,7 @@ fn limits(batch: Option<usize>, queue: Option<usize>) -> Limits {
 mod tests {
     use super::*;
     use crate::{
-        hub::{Folders, HubSettings, Project},
+        hub::{Folders, HubSettings, Project, Search},
         plan::Role,
         prompt::Template,
     };
@@ -229,24 +248,38 @@ mod tests {
 
     /// Loads a plan with these roles (role, agent, kinds) in a project with these agent files; shows what comes of it.
     async fn check(files: &[(&str, &str)], roles: &[(&str, &str, &[Kind])], expected: &str) {
+        check_as(true, Network::Agents, files, roles, expected).await;
+    }
+
+    /// The same in a project that is trusted or not.
+    async fn check_as(
+        trusted: bool,
+        network: Network,
+        files: &[(&str, &str)],
+        roles: &[(&str, &str, &[Kind])],
+        expected: &str,
+    ) {
         let folder = tempfile::tempdir().expect("temp");
+        let real = std::fs::canonicalize(folder.path()).expect("there");
         std::fs::create_dir(folder.path().join("agents")).expect("made");
         for (name, text) in files {
             std::fs::write(folder.path().join(format!("agents/{name}.yaml")), text).expect("written");
         }
-        let cache = folder.path().join("cache");
+        let cache = real.join("cache");
         let settings = HubSettings { cache: cache.clone(), endpoint: "http://x".into(), token: None, offline: true };
         let options = Options {
-            hub: Hub {
-                project: Some(Project { folder: folder.path().to_owned() }),
-                folders: Folders { config: folder.path().join("config"), cache },
+            hub: Hub::new(
+                Search { project: Some(Project { folder: real.clone(), trusted }), passed_over: None },
+                Folders { config: real.join("config"), cache, home: Some(real.clone()), uid: None },
                 settings,
-            },
+                network,
+            ),
             device: Some("cpu".into()),
             memory: None,
             store: Arc::new(Store::new(crate::media::Limits::default())),
             prompt: Arc::new(Nobody),
             on_progress: Arc::new(|_| {}),
+            on_network: Arc::new(|_| {}),
         };
         let role = |(role, agent, kinds): &(&str, &str, &[Kind])| {
             ((*role).to_owned(), Role { agent: (*agent).to_owned(), kinds: kinds.to_vec() })
@@ -267,7 +300,7 @@ mod tests {
                 faults.iter().map(|fault| format!("{fault}{}", hint(fault))).collect::<Vec<_>>()
             }
         };
-        let shown = found.join("\n").replace(&folder.path().display().to_string(), "DIR");
+        let shown = found.join("\n").replace(&real.display().to_string(), "DIR");
         assert_eq!(shown, expected);
     }
 
@@ -291,9 +324,34 @@ mod tests {
         check(&files, &[("a", "far", say), ("c", "ok", say)], expected).await;
         let files = [("gone", "model: { path: nowhere }"), ("hub", "model: { hub: org/name }")];
         let expected = "agent gone: the checkpoint folder DIR/agents/nowhere does not exist (hint: a relative `path` is relative to the agent file)\n\
-            agent hub: org/name is not in the hub's cache (DIR/cache/models--org--name) (hint: unset HF_HUB_OFFLINE to fetch it; or copy that \
+            agent hub: org/name is not in the hub's cache (DIR/cache/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to fetch it; or copy that \
             folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)";
         check(&files, &[("a", "gone", say), ("b", "hub", say)], expected).await;
+    }
+
+    #[tokio::test]
+    async fn a_project_that_is_not_trusted_sends_and_fetches_nothing() {
+        let files = [
+            ("far", "endpoint: { url: 'http://localhost:1', model: m, key_env: PATH }"),
+            ("hub", "model: { hub: org/name }"),
+            ("out", "model: { path: ../../elsewhere }"),
+            ("root", "model: { gguf: /elsewhere.gguf }"),
+            ("ok", "script: [hello]"),
+        ];
+        let say: &[Kind] = &[Kind::Say];
+        let roles = [("a", "far", say), ("b", "hub", say), ("c", "out", say), ("d", "root", say), ("e", "ok", say)];
+        let out = "`elenchus trust DIR` trusts the folder, --trust does so for one run";
+        let expected = format!(
+            "agent far: DIR/agents/far.yaml is refused: it names the endpoint http://localhost:1 and the key in PATH, which a project may do only \
+             if it is trusted; {out}\n\
+             agent hub: DIR/agents/hub.yaml is refused: it names org/name, which would be downloaded, and a project may do so only if it is trusted; {out}\n\
+             agent out: DIR/agents/out.yaml is refused: the weights at ../../elsewhere: it lies outside its project, which is not trusted; {out}\n\
+             agent root: DIR/agents/root.yaml is refused: the weights at /elsewhere.gguf: it lies outside its project, which is not trusted; {out}"
+        );
+        check_as(false, Network::All, &files, &roles, &expected).await;
+        let expected = "agent far: --offline refuses its endpoint http://localhost:1";
+        check_as(true, Network::Off, &files[..1], &roles[..1], expected).await;
+        check_as(false, Network::Off, &files[4..], &roles[4..], "e: ok\nmedia: media").await;
     }
 
     #[tokio::test]

@@ -7,7 +7,12 @@ use crate::{
         WhoWritten,
     },
     exchange::{Decoding, Kind},
-    hub::{Checkpoint, Hub, HubError, Source, checkpoint::Origin},
+    hub::{
+        Checkpoint, Found, Hub, HubError, Source,
+        checkpoint::{Origin, against},
+        inside,
+        verdict::{plain, ways_out},
+    },
     infer::{config::Config, gguf::Gguf},
     models,
 };
@@ -66,33 +71,66 @@ impl Spec {
             None => Err(HubError::plain(format!("agents/{name}.yaml names no model, endpoint, script or person"))),
         }
     }
+
+    /// Refuses what an agent file of a project that is not trusted must not name: an endpoint (which takes the data, and a key from the
+    /// environment), a download, and weights outside of the project.
+    pub fn admit(&self, found: &Found, hub: &Hub) -> Result<(), HubError> {
+        let Some(project) = &found.stranger else { return Ok(()) };
+        let refused = match self {
+            Spec::Remote(remote) => Some(format!(
+                "it names the endpoint {}{}, which a project may do only if it is trusted",
+                plain(&remote.url),
+                remote.key_env.as_ref().map_or(String::new(), |name| format!(" and the key in {}", plain(name)))
+            )),
+            Spec::Local(wish) => match &wish.source {
+                Source::Hub { .. } => hub.resolver().local(&wish.source, &wish.origin).err().map(|_| {
+                    format!(
+                        "it names {}, which would be downloaded, and a project may do so only if it is trusted",
+                        wish.source
+                    )
+                }),
+                Source::Path(path) | Source::Gguf(path) => inside::check_all(project, &against(path, &wish.origin))
+                    .err()
+                    .map(|why| format!("the weights at {}: {why}", plain(&path.display().to_string()))),
+            },
+            Spec::Script(_) | Spec::Person { .. } => None,
+        };
+        match refused {
+            None => Ok(()),
+            Some(why) => Err(HubError::refused(format!("{} is refused: {why}; {}", found.file, ways_out(project)))),
+        }
+    }
 }
 
-/// Finds and reads an agent's file.
+/// Finds and reads an agent's file; refuses one that its project must not have.
 pub fn of(name: &str, hub: &Hub) -> Result<Spec, HubError> {
-    let (file, origin) = file(name, hub)?;
-    Spec::new(name, &file, &origin)
+    let (file, found) = file(name, hub)?;
+    let spec = Spec::new(name, &file, &found.origin)?;
+    spec.admit(&found, hub)?;
+    Ok(spec)
 }
 
 /// An agent's file as written, and where it was found.
-pub fn file(name: &str, hub: &Hub) -> Result<(AgentFile, Origin), HubError> {
-    let found = hub.find(Resource::Agent, name).map_err(|error| HubError::plain(error.to_string()))?;
+pub fn file(name: &str, hub: &Hub) -> Result<(AgentFile, Found), HubError> {
+    let found = hub.find(Resource::Agent, name).map_err(|error| HubError::refused(error.to_string()))?;
     let Some(found) = found else {
         let names = hub.names(Resource::Agent);
         let hint = crate::problem::closest(name, names.iter().map(String::as_str));
-        return Err(HubError { message: format!("there is no agents/{name}.yaml"), hint });
+        return Err(HubError { hint, ..HubError::plain(format!("there is no agents/{name}.yaml")) });
     };
     let file = dialogue::agent_file(&found.text, &found.file).map_err(|problems| match problems.first() {
         Some(first) => HubError::plain(format!("{}:{}:{}: {}", first.file, first.line, first.column, first.message)),
         None => HubError::plain(format!("{} cannot be read", found.file)),
     })?;
-    Ok((file, found.origin))
+    Ok((file, found))
 }
 
 /// What an agent answers, if that can be told without loading, fetching or unpacking anything.
 pub fn kinds(name: &str, hub: &Hub) -> Option<Vec<Kind>> {
-    let (file, origin) = file(name, hub).ok()?;
-    match Spec::new(name, &file, &origin).ok()? {
+    let (file, found) = file(name, hub).ok()?;
+    let spec = Spec::new(name, &file, &found.origin).ok()?;
+    match spec {
+        Spec::Local(_) if spec.admit(&found, hub).is_err() => None,
         Spec::Local(wish) => {
             let resolver = hub.resolver();
             let config = match resolver.peek_config(&wish.source, &wish.origin) {

@@ -6,6 +6,7 @@ use super::{
     out::Out,
     progress::count,
     session::{Session, block_on},
+    settings::Settings,
 };
 use crate::{
     error::Fault,
@@ -41,12 +42,12 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         if self.question.trim().is_empty() {
             return Err(Fault::refused("the question is empty"));
         }
         block_on(async {
-            let mut session = Session::open(&self.dialogue, &self.run, out)?;
+            let mut session = Session::open(&self.dialogue, &self.run, out, settings)?;
             for (name, ty) in [("video", Type::Video), ("question", Type::Text)] {
                 if !session.plan.inputs.get(name).is_some_and(|input| input.ty.accepts(&ty)) {
                     let message = format!("{} does not take a {name}", session.plan.name);

@@ -1,6 +1,11 @@
 //! `elenchus check FILE…`
 
-use super::{Exit, out::Out, source::Source};
+use super::{
+    Exit,
+    out::Out,
+    settings::{Settings, tell},
+    source::Source,
+};
 use crate::error::Fault;
 use crate::plan::{self, CompileOptions};
 
@@ -22,15 +27,17 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let options = CompileOptions { cast: self.cast.clone(), ..CompileOptions::default() };
         let mut all = Vec::new();
         for file in &self.files {
-            let source = Source::find(file)?;
+            let source = Source::find(file, settings, settings.network(false))?;
             if !out.json {
                 source.check_cast(self.cast.as_deref())?;
             }
-            match plan::compile_text(&source.text, &source.file, &source.hub, &options) {
+            let compiled = plan::compile_text(&source.text, &source.file, &source.hub, &options);
+            tell(&source.hub.verdicts, out)?;
+            match compiled {
                 Ok(_) if !out.json => out.note(format!("{file}: ok")),
                 Ok(_) => {}
                 Err(problems) => {

@@ -29,7 +29,7 @@ pub(crate) struct RunArgs {
     /// Write the transcript (JSONL) to this file
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
-    /// Let videos and sounds be URLs
+    /// Let videos and sounds be URLs, and download weights that are not on this machine
     #[arg(long)]
     pub allow_network: bool,
 }

@@ -5,28 +5,36 @@ use super::{
     out::Out,
     progress::Bars,
     session::{self, block_on},
-    source::Source,
+    settings::{Settings, tell},
 };
 use crate::doctor::{self, Status};
 use crate::error::Fault;
-use crate::hub::Hub;
+use crate::hub::Network;
 use std::{path::Path, sync::Arc};
 
 /// What `doctor` takes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  elenchus doctor --json\n\nExit code 1 if something will not work.")]
+#[command(
+    after_help = "Examples:\n  elenchus doctor --json\n  elenchus doctor --network\n\nExit code 1 if something will not work."
+)]
 pub(crate) struct Args {
     /// Look at this device: auto, cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
+    /// Also ask agents behind endpoints; nothing is contacted otherwise
+    #[arg(long)]
+    network: bool,
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
-        let source = Source { file: String::new(), text: String::new(), hub: Hub::at(Path::new(".")) };
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+        let network = if self.network { settings.network(false) } else { Network::Off };
+        let hub = settings.hub(Path::new("."), network)?;
         let bars = Arc::new(Bars::new(out));
-        let options = session::options(&source, self.device, &bars);
+        let options = session::options(&hub, self.device, &bars);
         let checks = block_on(async { Ok(doctor::examine(&options).await) })?;
+        // a file that cannot be used fails its check
+        let _ = tell(&hub.verdicts, out);
         if out.json {
             out.value(&checks)?;
         } else {

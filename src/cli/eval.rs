@@ -6,6 +6,7 @@ use super::{
     inputs,
     out::Out,
     session::{Session, block_on},
+    settings::Settings,
 };
 use crate::error::{Fault, FaultKind};
 use crate::run::eval::{Case, Metric, Scored, summary};
@@ -50,7 +51,7 @@ fn metric(text: &str) -> Result<Metric, String> {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         if self.run.record.is_some() {
             return Err(
                 Fault::refused("--record keeps one run, an evaluation has many").hint("--details keeps every answer")
@@ -60,7 +61,7 @@ impl Args {
         for file in &self.data {
             cases.extend(read(file, self.limit)?.into_iter().map(|(line, case)| (file.as_path(), line, case)));
         }
-        let scored = block_on(self.cases(&cases, out))?;
+        let scored = block_on(self.cases(&cases, out, settings))?;
         if let Some(file) = &self.details {
             let lines: String = scored
                 .iter()
@@ -81,9 +82,14 @@ impl Args {
         Ok(if failed > 0 { Exit::Failed } else { Exit::Answered })
     }
 
-    async fn cases(&self, cases: &[(&Path, usize, Case)], out: &Out) -> Result<Vec<Scored>, Fault> {
+    async fn cases(
+        &self,
+        cases: &[(&Path, usize, Case)],
+        out: &Out,
+        settings: &Settings,
+    ) -> Result<Vec<Scored>, Fault> {
         // bars of single runs would only flicker
-        let mut session = Session::open(&self.dialogue, &self.run, &Out { quiet: true, ..out.clone() })?;
+        let mut session = Session::open(&self.dialogue, &self.run, out, settings)?.without_bars();
         let inputs = &session.plan.inputs;
         if !inputs.contains_key("question") && cases.iter().all(|(_, _, case)| case.fields.contains_key("question")) {
             out.note(format_args!(

@@ -1,6 +1,6 @@
 //! `elenchus graph FILE`
 
-use super::{Exit, out::Out, source::Source};
+use super::{Exit, out::Out, settings::Settings, source::Source};
 use crate::error::Fault;
 use crate::plan::{CompileOptions, draw};
 use std::path::PathBuf;
@@ -34,8 +34,9 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
-        let plan = Source::find(&self.file)?.compile(&CompileOptions::default(), out)?;
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+        let source = Source::find(&self.file, settings, settings.network(false))?;
+        let plan = source.compile(&CompileOptions::default(), out)?;
         let drawn = match self.format {
             Format::Mermaid => draw::mermaid(&plan),
             Format::Dot => draw::dot(&plan),

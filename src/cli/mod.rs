@@ -18,9 +18,11 @@ mod replay;
 mod run;
 mod schema;
 mod session;
+mod settings;
 mod source;
 mod terminal;
 mod test;
+mod trust;
 mod try_one;
 
 pub use exit::Exit;
@@ -28,6 +30,7 @@ pub use exit::Exit;
 use crate::{error::Fault, infer::guard::is_guarded};
 use clap::{CommandFactory, Parser, Subcommand};
 use out::Out;
+use settings::Settings;
 
 /// Ask questions of first-person video: dialogues among local models that see, hear and reason.
 #[derive(Debug, Parser)]
@@ -63,6 +66,12 @@ pub(crate) struct Global {
     /// Colours: auto (a terminal, and NO_COLOR is not set), always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: out::When,
+    /// Trust the project for this run: its endpoints, keys and links, and its files before the program's
+    #[arg(long, global = true)]
+    trust: bool,
+    /// Refuse all network: endpoints, downloads, media by URL (ELENCHUS_OFFLINE=1 does so, too)
+    #[arg(long, global = true)]
+    offline: bool,
 }
 
 /// The verbs, in the order of `--help`.
@@ -90,6 +99,8 @@ enum Verb {
     Models(models::Args),
     /// Print the JSON Schema of dialogues, for editors
     Schema(schema::Args),
+    /// Trust a project folder, or show or shorten the list of those that are trusted
+    Trust(trust::Args),
     /// Check that everything needed is here and works
     Doctor(doctor::Args),
     /// Print shell completions
@@ -105,18 +116,20 @@ pub fn main() -> std::process::ExitCode {
     };
     let out = Out::new(&args.global);
     out::log(&args.global, out.colored());
+    let settings = Settings::new(&args.global);
     let result = match args.verb {
-        Verb::Ask(verb) => verb.run(&out),
-        Verb::Run(verb) => verb.run(&out),
-        Verb::Check(verb) => verb.run(&out),
-        Verb::Graph(verb) => verb.run(&out),
-        Verb::Test(verb) => verb.run(&out),
+        Verb::Ask(verb) => verb.run(&out, &settings),
+        Verb::Run(verb) => verb.run(&out, &settings),
+        Verb::Check(verb) => verb.run(&out, &settings),
+        Verb::Graph(verb) => verb.run(&out, &settings),
+        Verb::Test(verb) => verb.run(&out, &settings),
         Verb::Replay(verb) => verb.run(&out),
-        Verb::Try(verb) => verb.run(&out),
-        Verb::Eval(verb) => verb.run(&out),
+        Verb::Try(verb) => verb.run(&out, &settings),
+        Verb::Eval(verb) => verb.run(&out, &settings),
         Verb::Memo(verb) => verb.run(&out),
-        Verb::Models(verb) => verb.run(&out),
-        Verb::Doctor(verb) => verb.run(&out),
+        Verb::Models(verb) => verb.run(&out, &settings),
+        Verb::Trust(verb) => verb.run(&out, &settings),
+        Verb::Doctor(verb) => verb.run(&out, &settings),
         Verb::Schema(verb) => verb.run(&out),
         Verb::Completions(verb) => verb.run(&out),
     };

@@ -1,10 +1,13 @@
 //! `elenchus models list|path`
 
-use super::{Exit, out::Out};
+use super::{
+    Exit,
+    out::Out,
+    settings::{Settings, tell},
+};
 use crate::{
     agent::{budget, list},
     error::Fault,
-    hub::Hub,
 };
 use clap::Subcommand;
 use std::path::Path;
@@ -29,11 +32,13 @@ enum What {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
-        let hub = Hub::at(Path::new("."));
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+        let hub = settings.hub(Path::new("."), settings.network(false))?;
         match self.what {
             What::List => {
                 let (agents, families) = (list::agents(&hub), list::families());
+                // a file that cannot be used is a row of the list
+                let _ = tell(&hub.verdicts, out);
                 if out.json {
                     out.value(&serde_json::json!({ "agents": agents, "families": families }))?;
                     return Ok(Exit::Answered);
@@ -58,7 +63,9 @@ impl Args {
                 }
             }
             What::Path { agent } => {
-                let path = list::path(&agent, &hub)?;
+                let path = list::path(&agent, &hub);
+                let _ = tell(&hub.verdicts, out);
+                let path = path?;
                 if out.json {
                     out.value(&serde_json::json!({ "path": path }))?;
                 } else {

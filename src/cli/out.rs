@@ -71,6 +71,11 @@ impl Out {
         }
     }
 
+    /// A word that the user must see, also with `-q`: what was not done as the files say, or what leaves the machine.
+    pub fn warn(&self, text: impl std::fmt::Display) {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+
     /// A failure: one `error:` line and a `hint:` line on stderr, or JSON on stdout.
     pub fn failure(&self, failure: &Fault) {
         if self.json {

@@ -63,6 +63,15 @@ impl Bars {
         let _ = self.all.clear();
     }
 
+    /// A line that must be seen, also with `-q`.
+    pub fn notice(&self, text: impl std::fmt::Display) {
+        if self.drawn {
+            let _ = self.all.println(text.to_string());
+        } else {
+            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n"));
+        }
+    }
+
     fn line(&self, text: impl std::fmt::Display) {
         if self.drawn {
             let _ = self.all.println(text.to_string());

@@ -5,6 +5,7 @@ use super::{
     common::RunArgs,
     out::Out,
     session::{Session, block_on},
+    settings::Settings,
 };
 use crate::error::Fault;
 
@@ -30,9 +31,9 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         block_on(async {
-            let mut session = Session::open(&self.dialogue, &self.run, out)?;
+            let mut session = Session::open(&self.dialogue, &self.run, out, settings)?;
             let inputs = session.bind(&self.inputs).await?;
             let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
             ask::show(&outcome, out)?;

@@ -1,9 +1,19 @@
 //! A dialogue on its way from a name to an outcome: compiled, cast loaded, memo open, run.
 
-use super::{Exit, common::RunArgs, inputs, out::Out, progress::Bars, source::Source, terminal::Terminal};
+use super::{
+    Exit,
+    common::RunArgs,
+    inputs,
+    out::Out,
+    progress::Bars,
+    settings::{Settings, tell},
+    source::Source,
+    terminal::Terminal,
+};
 use crate::{
     agent::roster::{self, Roster},
     error::{Fault, FaultKind},
+    hub::Hub,
     media::{Access, Limits, Store},
     plan::{CompileOptions, Plan},
     run::{Cancel, Conduct, Memo, Outcome, Recorder},
@@ -46,13 +56,17 @@ pub(crate) fn interrupted() -> Fault {
 pub(crate) fn unready(mut all: Vec<Fault>) -> Fault {
     if all.len() == 1 {
         let only = all.remove(0);
-        return if only.hint.is_some() { only } else { only.hint(WHAT_IS_HERE) };
+        return if only.hint.is_some() || only.kind == FaultKind::Refused { only } else { only.hint(WHAT_IS_HERE) };
     }
     let each = all.iter().map(|fault| match &fault.hint {
         Some(hint) => format!("{fault} (hint: {hint})"),
         None => fault.to_string(),
     });
-    Fault::model(each.collect::<Vec<_>>().join("; "))
+    let message = each.collect::<Vec<_>>().join("; ");
+    match all.iter().any(|fault| fault.kind == FaultKind::Refused) {
+        true => Fault::refused(message),
+        false => Fault::model(message),
+    }
 }
 
 const WHAT_IS_HERE: &str = "`elenchus models list` shows what is here, `elenchus doctor` what is missing";
@@ -64,6 +78,7 @@ pub(crate) struct Session {
     /// May URLs be opened.
     pub access: Access,
     source: Source,
+    out: Out,
     bars: Arc<Bars>,
     cancel: Cancel,
     memo: Option<Memo>,
@@ -72,21 +87,20 @@ pub(crate) struct Session {
 
 impl Session {
     /// Finds and checks the dialogue, and opens the memo. Loads nothing yet.
-    pub fn open(dialogue: &str, args: &RunArgs, out: &Out) -> Result<Session, Fault> {
-        let source = Source::find(dialogue)?;
+    pub fn open(dialogue: &str, args: &RunArgs, out: &Out, settings: &Settings) -> Result<Session, Fault> {
+        let network = settings.network(args.allow_network);
+        let source = Source::find(dialogue, settings, network)?;
         let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
         let plan = source.compile(&options, out)?;
         let memo = if args.no_memo { None } else { Some(Memo::open(&Memo::default_folder())?) };
         let (bars, cancel) = (Arc::new(Bars::new(out)), on_interrupt());
-        Ok(Session {
-            plan,
-            access: Access { allow_network: args.allow_network },
-            source,
-            bars,
-            cancel,
-            memo,
-            roster: None,
-        })
+        Ok(Session { plan, access: Access { network }, source, out: out.clone(), bars, cancel, memo, roster: None })
+    }
+
+    /// The same, which shows nothing of how its runs go.
+    pub fn without_bars(self) -> Session {
+        let bars = Arc::new(Bars::new(&Out { quiet: true, ..self.out.clone() }));
+        Session { bars, ..self }
     }
 
     /// Inputs from `name=value` pairs.
@@ -107,9 +121,12 @@ impl Session {
         if let Some(roster) = &self.roster {
             return Ok(roster.clone());
         }
-        let options = roster::Options { memory: args.memory, ..options(&self.source, args.device.clone(), &self.bars) };
+        let options =
+            roster::Options { memory: args.memory, ..options(&self.source.hub, args.device.clone(), &self.bars) };
         let loading = async { Roster::load(&self.plan, &options).await.map_err(unready) };
-        let roster = self.unless_interrupted(loading).await?;
+        let roster = self.unless_interrupted(loading).await;
+        tell(&self.source.hub.verdicts, &self.out)?;
+        let roster = roster?;
         self.roster = Some(roster.clone());
         Ok(roster)
     }
@@ -145,14 +162,15 @@ impl Session {
 }
 
 /// What loading agents takes.
-pub(crate) fn options(source: &Source, device: String, bars: &Arc<Bars>) -> roster::Options {
-    let bars = bars.clone();
+pub(crate) fn options(hub: &Hub, device: String, bars: &Arc<Bars>) -> roster::Options {
+    let (bars, notices) = (bars.clone(), bars.clone());
     roster::Options {
-        hub: source.hub.clone(),
+        hub: hub.clone(),
         device: Some(device).filter(|d| d != "auto"),
         memory: None,
         store: Arc::new(Store::new(Limits::default())),
         prompt: Arc::new(Terminal),
         on_progress: Arc::new(move |progress| bars.download(&progress)),
+        on_network: Arc::new(move |outward| notices.notice(outward)),
     }
 }

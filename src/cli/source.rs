@@ -1,10 +1,13 @@
 //! Finding and compiling the dialogue that a verb names.
 
-use super::out::Out;
+use super::{
+    out::Out,
+    settings::{Settings, tell},
+};
 use crate::{
-    dialogue::{self, Library as _, Resource},
+    dialogue::{self, Resource},
     error::Fault,
-    hub::{Hub, text},
+    hub::{Hub, Network, inside, text, verdict::ways_out},
     plan::{self, CompileOptions, Plan, Problem},
 };
 use std::path::{Path, PathBuf};
@@ -22,26 +25,26 @@ pub(crate) struct Source {
 
 impl Source {
     /// A path to a file, `-` for standard input, or a name such as `video_qa`.
-    pub fn find(name: &str) -> Result<Source, Fault> {
+    ///
+    /// A name without a folder and an ending is no file where a dialogue has that name: a file in the working folder does not
+    /// replace it.
+    pub fn find(name: &str, settings: &Settings, network: Network) -> Result<Source, Fault> {
         let here = PathBuf::from(".");
         if name == "-" {
             let text = text::read_from(std::io::stdin(), dialogue::MAX_BYTES)
                 .map_err(|error| unreadable("<stdin>", &error))?;
-            return Ok(Source { file: "<stdin>".into(), text, hub: Hub::at(&here) });
+            return Ok(Source { file: "<stdin>".into(), text, hub: settings.hub(&here, network)? });
         }
-        let path = Path::new(name);
-        match text::read(path, dialogue::MAX_BYTES) {
-            Ok(text) => return Ok(Source { file: name.to_owned(), text, hub: Hub::at(path) }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(unreadable(name, &error)),
+        let is_path = name.contains(['/', '\\']) || name.ends_with(".yaml") || name.ends_with(".yml");
+        if is_path && let Some(source) = Source::read(name, settings, network)? {
+            return Ok(source);
         }
-        let hub = Hub::at(&here);
+        let hub = settings.hub(&here, network)?;
         let found = hub.find(Resource::Dialogue, name).map_err(Fault::refused)?;
         match found {
             Some(found) => Ok(Source { file: found.file, text: found.text, hub }),
-            None if name.contains(['/', '\\']) || name.ends_with(".yaml") || name.ends_with(".yml") => {
-                Err(Fault::refused(format!("{name}: no such file")))
-            }
+            None if is_path => Err(Fault::refused(format!("{name}: no such file"))),
+            None if let Some(source) = Source::read(name, settings, network)? => Ok(source),
             None => {
                 let names = hub.names(Resource::Dialogue);
                 let hint = plan::closest(name, names.iter().map(String::as_str))
@@ -51,10 +54,29 @@ impl Source {
         }
     }
 
+    /// The file of this path, if there is one. Its project is the one that it lies in, not that of the working folder.
+    fn read(name: &str, settings: &Settings, network: Network) -> Result<Option<Source>, Fault> {
+        let path = Path::new(name);
+        let hub = settings.hub(path, network)?;
+        if let Some(project) = hub.project.as_ref().filter(|project| !project.trusted)
+            && let Some(own) = beside(path)
+            && let Err(why) = inside::check(&project.folder, &own)
+        {
+            return Err(Fault::refused(format!("{name} is refused: {why}; {}", ways_out(&project.folder))));
+        }
+        match text::read(path, dialogue::MAX_BYTES) {
+            Ok(text) => Ok(Some(Source { file: name.to_owned(), text, hub })),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(name, &error)),
+        }
+    }
+
     /// Checks it; problems are printed (or become the JSON result) and end the verb.
     pub fn compile(&self, options: &CompileOptions, out: &Out) -> Result<Plan, Fault> {
         self.check_cast(options.cast.as_deref())?;
-        plan::compile_text(&self.text, &self.file, &self.hub, options).map_err(|problems| {
+        let compiled = plan::compile_text(&self.text, &self.file, &self.hub, options);
+        tell(&self.hub.verdicts, out)?;
+        compiled.map_err(|problems| {
             self.show(&problems, out);
             let count = problems.len();
             let first = &problems[0];
@@ -71,11 +93,10 @@ impl Source {
 
     /// Is there a cast of that name? Its file would be no place to point at.
     pub fn check_cast(&self, cast: Option<&str>) -> Result<(), Fault> {
-        match cast {
-            Some(name) if self.hub.read(Resource::Cast, name).is_none() => {
-                Err(Fault::refused(format!("there is no cast `{name}`")).hint(plan::closest_cast(name, &self.hub)))
-            }
-            _ => Ok(()),
+        let Some(name) = cast else { return Ok(()) };
+        match self.hub.find(Resource::Cast, name).map_err(Fault::refused)? {
+            Some(_) => Ok(()),
+            None => Err(Fault::refused(format!("there is no cast `{name}`")).hint(plan::closest_cast(name, &self.hub))),
         }
     }
 
@@ -95,6 +116,12 @@ impl Source {
         }
         text::read(Path::new(file), text::MAX_BYTES).unwrap_or_default()
     }
+}
+
+/// The path with its folder's real path; the file itself may be a link.
+fn beside(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some(std::fs::canonicalize(folder).ok()?.join(path.file_name()?))
 }
 
 /// A dialogue that is no text, or too much of it, as `FILE:LINE:COLUMN: …`; anything else as the system says it.

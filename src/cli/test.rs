@@ -1,7 +1,8 @@
 //! `elenchus test FILE…`
 
-use super::{Exit, out::Out, source::Source};
-use crate::{dialogue, error::Fault, plan::CompileOptions, run::run_tests};
+use super::{Exit, out::Out, settings::Settings, source::Source};
+use crate::error::Fault;
+use crate::{dialogue, plan::CompileOptions, run::run_tests};
 use serde_json::json;
 
 /// What `test` takes.
@@ -18,10 +19,10 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let (mut passed, mut failed, mut rows) = (0, 0, Vec::new());
         for file in &self.files {
-            let source = Source::find(file)?;
+            let source = Source::find(file, settings, settings.network(false))?;
             let plan = source.compile(&CompileOptions::default(), out)?;
             let written = dialogue::load(&source.text, &source.file).map_err(|problems| {
                 source.show(&problems, out);

@@ -5,7 +5,7 @@ use super::{
     out::Out,
     progress::Bars,
     session::{block_on, interrupted, on_interrupt, options, unready},
-    source::Source,
+    settings::{Settings, tell},
 };
 use crate::{
     agent::{
@@ -19,7 +19,6 @@ use crate::{
         Decoding, EmbedRequest, Finish, HearRequest, Item, Message, RankRequest, Reply, Request, SayReply, SayRequest,
         Speech,
     },
-    hub::Hub,
     media::{self, Access},
     value::{Scored, Time},
 };
@@ -110,19 +109,19 @@ pub(crate) struct Args {
     /// What the model computes in: auto, f32, f16 or bf16
     #[arg(long, value_name = "DTYPE", default_value = "auto", requires = "model")]
     dtype: String,
-    /// Let sounds be URLs
+    /// Let sounds be URLs, and download weights that are not on this machine
     #[arg(long)]
     allow_network: bool,
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         self.check()?;
         block_on(async {
-            let request = self.request().await?;
+            let request = self.request(settings).await?;
             let cancel = on_interrupt();
             tokio::select! {
-                done = self.ask(request, out) => done,
+                done = self.ask(request, out, settings) => done,
                 () = cancel.cancelled() => Err(interrupted()),
             }
         })
@@ -146,7 +145,7 @@ impl Args {
         between("top-p", self.top_p, 1.0)
     }
 
-    async fn request(&self) -> Result<Request, Fault> {
+    async fn request(&self, settings: &Settings) -> Result<Request, Fault> {
         let decoding = Decoding {
             temperature: self.temperature,
             top_p: self.top_p,
@@ -160,7 +159,7 @@ impl Args {
             return Ok(Request::Say(SayRequest { messages, raw: self.raw, decoding, choices: Vec::new() }));
         }
         if let Some(audio) = &self.audio {
-            let audio = media::open(audio, &Access { allow_network: self.allow_network }).await?;
+            let audio = media::open(audio, &Access { network: settings.network(self.allow_network) }).await?;
             let (language, timestamps) = (self.language.clone(), !self.no_timestamps);
             return Ok(Request::Hear(HearRequest { audio, start: None, end: None, language, timestamps, decoding }));
         }
@@ -178,11 +177,15 @@ impl Args {
         }
     }
 
-    async fn load(&self, out: &Out) -> Result<Arc<dyn Agent>, Fault> {
-        let source = Source { file: String::new(), text: String::new(), hub: Hub::at(Path::new(".")) };
-        let options = options(&source, self.device.clone(), &Arc::new(Bars::new(out)));
+    async fn load(&self, out: &Out, settings: &Settings) -> Result<Arc<dyn Agent>, Fault> {
+        let hub = settings.hub(Path::new("."), settings.network(self.allow_network))?;
+        let options = options(&hub, self.device.clone(), &Arc::new(Bars::new(out)));
         match (&self.agent, &self.model) {
-            (Some(name), _) => roster::load_one(name, &options).await.map_err(|fault| unready(vec![fault])),
+            (Some(name), _) => {
+                let loaded = roster::load_one(name, &options).await;
+                tell(&hub.verdicts, out)?;
+                loaded.map_err(|e| unready(vec![e]))
+            }
             (None, folder) => {
                 let path = folder.clone().unwrap_or_default();
                 let spec = LocalSpec {
@@ -205,8 +208,8 @@ impl Args {
         }
     }
 
-    async fn ask(&self, request: Request, out: &Out) -> Result<Exit, Fault> {
-        let agent = self.load(out).await?;
+    async fn ask(&self, request: Request, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+        let agent = self.load(out, settings).await?;
         // A file of sound alone begins at 0, whatever its encoder wrote; beside pictures the medium's own times hold.
         let origin_s = match &request {
             Request::Hear(HearRequest { audio, .. }) if !audio.has_video => audio.start.seconds(),

@@ -1,7 +1,7 @@
 //! From what an agent file says (`model: {path | hub | gguf}`) to a folder or file on this machine.
 
 use super::{
-    HubError, HubSettings,
+    HubError, HubSettings, Network,
     cache::{CachedRepo, is_file_name, missing_files},
     download::{Downloader, OnProgress},
     embedded,
@@ -88,6 +88,8 @@ pub struct Resolver {
     pub cache: PathBuf,
     /// The hub.
     pub hub: HubSettings,
+    /// Whether anything may be fetched.
+    pub network: Network,
 }
 
 impl Resolver {
@@ -96,10 +98,7 @@ impl Resolver {
         match (source, origin) {
             (Source::Hub { repo, revision }, _) => {
                 let cached = CachedRepo::new(&self.hub.cache, repo);
-                cached
-                    .complete(revision)
-                    .map(Checkpoint::Folder)
-                    .ok_or_else(|| not_here(source, &cached, self.hub.offline))
+                cached.complete(revision).map(Checkpoint::Folder).ok_or_else(|| self.not_here(source, &cached))
             }
             (Source::Path(path), Origin::Embedded(folder)) if path.is_relative() => {
                 embedded::folder(&carried(folder, path)?, &self.cache).map(Checkpoint::Folder)
@@ -137,12 +136,36 @@ impl Resolver {
     ) -> Result<Checkpoint, HubError> {
         let found = self.local(source, origin);
         match source {
-            Source::Hub { repo, revision } if found.is_err() && !self.hub.offline => {
+            Source::Hub { repo, revision } if found.is_err() && self.fetches() => {
                 let downloader = Downloader::new(self.hub.clone())?;
                 downloader.fetch(repo, revision, on_progress).await.map(Checkpoint::Folder)
             }
             _ => found,
         }
+    }
+
+    /// True if what is not here is downloaded.
+    pub fn fetches(&self) -> bool {
+        self.network == Network::All && !self.hub.offline
+    }
+
+    fn not_here(&self, source: &Source, cached: &CachedRepo) -> HubError {
+        let lacks = match &cached.folder().is_dir() {
+            true => "is not whole in the hub's cache",
+            false => "is not in the hub's cache",
+        };
+        let fetch = match (self.network, self.hub.offline) {
+            (Network::Off, _) => "give --allow-network instead of --offline to fetch it",
+            (_, true) => "unset HF_HUB_OFFLINE and give --allow-network to fetch it",
+            (Network::Agents, false) => "give --allow-network to fetch it",
+            (Network::All, false) => "the first run that needs it fetches it",
+        };
+        HubError::new(
+            format!("{source} {lacks} ({})", cached.folder().display()),
+            format!(
+                "{fetch}; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`"
+            ),
+        )
     }
 
     /// The text of `config.json`, if it can be had without fetching or unpacking anything.
@@ -175,7 +198,7 @@ fn carried(folder: &str, path: &Path) -> Result<String, HubError> {
 }
 
 /// `path` from where the agent file is; `~/` is the user's home.
-fn against(path: &Path, origin: &Origin) -> PathBuf {
+pub fn against(path: &Path, origin: &Origin) -> PathBuf {
     if let (Ok(rest), Some(home)) = (path.strip_prefix("~"), std::env::home_dir()) {
         return home.join(rest);
     }
@@ -236,20 +259,6 @@ pub fn whole_folder(folder: &Path) -> Result<PathBuf, HubError> {
     }
 }
 
-fn not_here(source: &Source, cached: &CachedRepo, offline: bool) -> HubError {
-    let lacks = match &cached.folder().is_dir() {
-        true => "is not whole in the hub's cache",
-        false => "is not in the hub's cache",
-    };
-    HubError::new(
-        format!("{source} {lacks} ({})", cached.folder().display()),
-        format!(
-            "{}; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`",
-            if offline { "unset HF_HUB_OFFLINE to fetch it" } else { "the first run that needs it fetches it" },
-        ),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,27 +307,32 @@ mod tests {
         let cache = tempfile::tempdir().expect("temp");
         let hub =
             HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: false };
-        let resolver = Resolver { cache: cache.path().into(), hub };
         let source = Source::hub("org/name").expect("parsed");
-        let found = resolver.local(&source, &Origin::Folder(".".into())).expect_err("not there").line();
-        assert!(found.contains("(hint: the first run that needs it fetches it; or copy"), "{found}");
+        let check = |network: Network, expected: &str| {
+            let resolver = Resolver { cache: cache.path().into(), hub: hub.clone(), network };
+            let found = resolver.local(&source, &Origin::Folder(".".into())).expect_err("not there").line();
+            assert!(found.contains(&format!("(hint: {expected}; or copy")), "{found}");
+        };
+        check(Network::All, "the first run that needs it fetches it");
+        check(Network::Agents, "give --allow-network to fetch it");
+        check(Network::Off, "give --allow-network instead of --offline to fetch it");
     }
 
     #[tokio::test]
     async fn offline_says_how_to_get_a_model() {
         let cache = tempfile::tempdir().expect("temp");
         let hub = HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: true };
-        let resolver = Resolver { cache: cache.path().into(), hub };
+        let resolver = Resolver { cache: cache.path().into(), hub, network: Network::All };
         let source = Source::hub("org/name@v2").expect("parsed");
         let found = resolver.resolve(&source, &Origin::Folder(".".into()), &|_| {}).await;
-        insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: unset HF_HUB_OFFLINE to fetch it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
+        insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to fetch it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
     }
 
     #[test]
     fn the_starter_cast_is_found_from_any_agent_file() {
         let cache = tempfile::tempdir().expect("temp");
         let hub = HubSettings { cache: "/nowhere".into(), endpoint: "http://x".into(), token: None, offline: true };
-        let resolver = Resolver { cache: cache.path().into(), hub };
+        let resolver = Resolver { cache: cache.path().into(), hub, network: Network::All };
         let source = Source::Path("starter/lm".into());
         for origin in [Origin::Embedded("agents"), Origin::Folder("/nowhere/agents".into())] {
             let found = resolver.local(&source, &origin).expect("carried");

@@ -1,5 +1,6 @@
 //! The user's folders and the model hub's settings, as the environment names them.
 
+use super::trust;
 use std::{
     ffi::OsString,
     fmt,
@@ -21,15 +22,19 @@ pub struct Folders {
     pub config: PathBuf,
     /// `ELENCHUS_CACHE`, else `XDG_CACHE_HOME/elenchus`, else `~/.cache/elenchus`.
     pub cache: PathBuf,
+    /// The home folder, if there is one. The search for a project never leaves it.
+    pub home: Option<PathBuf>,
+    /// The user id of this process; none where the system has no such ids.
+    pub uid: Option<u32>,
 }
 
 impl Folders {
     /// From this process's environment.
     pub fn from_env() -> Folders {
-        Folders::from_vars(&process_vars)
+        Folders { uid: process_uid(), ..Folders::from_vars(&process_vars) }
     }
 
-    /// From the given variables.
+    /// From the given variables; the user id is not among them.
     pub fn from_vars(vars: Vars<'_>) -> Folders {
         let pick = |own: &str, xdg: &str, below_home: &str| {
             vars(own)
@@ -40,13 +45,68 @@ impl Folders {
         Folders {
             config: pick("ELENCHUS_HOME", "XDG_CONFIG_HOME", ".config"),
             cache: pick("ELENCHUS_CACHE", "XDG_CACHE_HOME", ".cache"),
+            home: own_home(vars),
+            uid: None,
         }
     }
+
+    /// The configuration folder, if it is the user's own. A process without a home folder looks for it in the temporary
+    /// folder, where another user may have made one.
+    pub fn own_config(&self) -> Option<&Path> {
+        let config = self.config.as_path();
+        let owner = trust::owner(config);
+        let is_own = self.home.is_some() || owner.is_none() || owner == self.uid || owner == Some(ROOT);
+        is_own.then_some(config)
+    }
+}
+
+/// The administrator's user id.
+const ROOT: u32 = 0;
+
+/// The user id of this process.
+#[cfg(unix)]
+fn process_uid() -> Option<u32> {
+    Some(uzers::get_effective_uid())
+}
+
+/// This system has no user ids.
+#[cfg(not(unix))]
+fn process_uid() -> Option<u32> {
+    None
+}
+
+fn own_home(vars: Vars<'_>) -> Option<PathBuf> {
+    vars("HOME").or_else(|| vars("USERPROFILE")).map(PathBuf::from)
 }
 
 /// The home folder, or the temporary folder for a process that has none (some services and containers).
 fn home(vars: Vars<'_>) -> PathBuf {
-    vars("HOME").or_else(|| vars("USERPROFILE")).map(PathBuf::from).unwrap_or_else(std::env::temp_dir)
+    own_home(vars).unwrap_or_else(std::env::temp_dir)
+}
+
+/// How much of the network a run may use. Whatever says "off" wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Network {
+    /// None at all (`--offline`, `ELENCHUS_OFFLINE`).
+    Off,
+    /// The endpoints of agents that the user may use.
+    #[default]
+    Agents,
+    /// Media by URL and downloads of the hub, too (`--allow-network`).
+    All,
+}
+
+impl Network {
+    /// From the flag `--offline`, the variables, and the flag `--allow-network`.
+    pub fn new(offline: bool, vars: Vars<'_>, allow: bool) -> Network {
+        let off =
+            |value: OsString| !["0", "OFF", "NO", "FALSE"].contains(&value.to_string_lossy().to_uppercase().as_str());
+        match offline || vars("ELENCHUS_OFFLINE").is_some_and(off) {
+            true => Network::Off,
+            false if allow => Network::All,
+            false => Network::Agents,
+        }
+    }
 }
 
 /// A secret that never shows itself.
@@ -125,6 +185,34 @@ mod tests {
 
     fn vars<'a>(set: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<OsString> + 'a {
         move |name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v))
+    }
+
+    #[test]
+    fn offline_wins() {
+        let check = |flag: bool, set: &[(&str, &str)], allow: bool, expected: Network| {
+            assert_eq!(Network::new(flag, &vars(set), allow), expected, "{flag} {set:?} {allow}");
+        };
+        check(false, &[], false, Network::Agents);
+        check(false, &[], true, Network::All);
+        check(true, &[], true, Network::Off);
+        check(false, &[("ELENCHUS_OFFLINE", "1")], true, Network::Off);
+        check(false, &[("ELENCHUS_OFFLINE", "0")], true, Network::All);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_of_another_user_is_no_configuration_for_who_has_no_home() {
+        let folder = tempfile::tempdir().expect("temp");
+        let uid = trust::owner(folder.path());
+        let folders = |home: Option<PathBuf>, uid: Option<u32>| Folders {
+            config: folder.path().into(),
+            cache: "k".into(),
+            home,
+            uid,
+        };
+        let other = uid.map(|uid| uid + 1);
+        assert!(folders(None, uid).own_config().is_some() && folders(Some("h".into()), other).own_config().is_some());
+        assert_eq!(folders(None, other).own_config().is_some(), uid == Some(ROOT), "the administrator's counts");
     }
 
     fn check_folders(set: &[(&str, &str)], config: &str, cache: &str) {

@@ -1,7 +1,8 @@
 //! Where things are found: agent files, prompts, label lists, casts and dialogues, and the weights of models.
 //!
 //! Names are looked for in three places, nearest first: the dialogue's project ([`Project`]), the user's
-//! configuration folder ([`Folders`]), and what the binary carries ([`embedded`]). Checkpoints are local folders,
+//! configuration folder ([`Folders`]), and what the binary carries ([`embedded`]). A project that its user does not trust
+//! ([`trust`]) comes last, and may reach nothing outside of its folder ([`inside`]). Checkpoints are local folders,
 //! GGUF files, or repositories of a model hub, found in its cache or downloaded ([`checkpoint`]).
 
 pub mod cache;
@@ -11,19 +12,23 @@ pub mod download;
 pub mod embedded;
 pub mod folders;
 pub mod http;
+pub mod inside;
 pub mod project;
 pub mod shelf;
 pub mod text;
+pub mod trust;
+pub mod verdict;
 pub mod weights;
 
 pub use checkpoint::{Checkpoint, Source};
-pub use folders::{Folders, HubSettings};
-pub use project::Project;
+pub use folders::{Folders, HubSettings, Network};
+pub use project::{PassedOver, Project, Search};
 pub use shelf::{Found, Hub};
+pub use trust::Trust;
 
 use crate::error::Fault;
 
-/// Why something could not be found or fetched; always about a model's files, so it ends in exit code 4.
+/// Why something could not be found or fetched; about a model's files, so it ends in exit code 4 unless it was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct HubError {
@@ -31,16 +36,22 @@ pub struct HubError {
     pub message: String,
     /// What can be done about it, also without a network.
     pub hint: Option<String>,
+    /// True: it was not tried, because the user has not trusted the project or has forbidden the network (exit code 2).
+    pub refused: bool,
 }
 
 impl HubError {
     /// An error with a hint.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> HubError {
-        HubError { message: message.into(), hint: Some(hint.into()) }
+        HubError { message: message.into(), hint: Some(hint.into()), refused: false }
     }
     /// An error that says it all.
     pub fn plain(message: impl Into<String>) -> HubError {
-        HubError { message: message.into(), hint: None }
+        HubError { message: message.into(), hint: None, refused: false }
+    }
+    /// What trust or `--offline` forbids.
+    pub fn refused(message: impl Into<String>) -> HubError {
+        HubError { message: message.into(), hint: None, refused: true }
     }
     /// Message and hint on one line.
     pub fn line(&self) -> String {
@@ -53,7 +64,10 @@ impl HubError {
 
 impl From<HubError> for Fault {
     fn from(error: HubError) -> Self {
-        let fault = Fault::model(error.message);
+        let fault = match error.refused {
+            true => Fault::refused(error.message),
+            false => Fault::model(error.message),
+        };
         match error.hint {
             Some(hint) => fault.hint(hint),
             None => fault,

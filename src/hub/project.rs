@@ -1,46 +1,227 @@
-//! A project: the folder whose `agents/`, `prompts/`, `vocab/`, `casts/` and `examples/` a dialogue uses first.
+//! A project: the folder whose `agents/`, `prompts/`, `vocab/`, `casts/` and `examples/` a dialogue uses, and whether
+//! its user trusts it.
+//!
+//! The search starts where the dialogue is (or in the working folder) and goes upwards. Whoever can put a folder above
+//! the user's own must not govern what the user runs, so:
+//!
+//! - inside the home folder it ends there, and the home folder itself is a project only if it is trusted;
+//! - a folder of another user, and every folder above one, is a project only if it is trusted;
+//! - a folder that every user may write to (a shared temporary folder) is a project only if it is trusted and the
+//!   user's own; folders above it only if they are trusted.
+//!
+//! `--trust` trusts the project that is found. For this run it also admits the folder in which the search starts, and
+//! those above it with the same owner; it never reaches a home folder or a shared folder above the start.
 
-use std::path::{Path, PathBuf};
+use super::{Folders, Trust, trust};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
 /// The nearest folder, at or above a dialogue (or the working folder), that holds `agents/` or `prompts/`; where there is none, the nearest
 /// with `casts/` or `vocab/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
-    /// That folder.
+    /// That folder, its real path.
     pub folder: PathBuf,
+    /// True: its user vouches for it. Otherwise it is a stranger's: it sends nothing, fetches nothing, leaves its folder by no link,
+    /// and replaces nothing that has a name already.
+    pub trusted: bool,
 }
 
-impl Project {
-    /// Looks at `start` (a file counts as its folder) and upwards. `None` when no ancestor is a project.
-    pub fn find(start: &Path) -> Option<Project> {
-        let absolute = std::path::absolute(start).ok()?;
-        let nearest =
-            |parts: [&str; 2]| absolute.ancestors().find(|folder| parts.iter().any(|part| folder.join(part).is_dir()));
-        nearest(["agents", "prompts"])
-            .or_else(|| nearest(["casts", "vocab"]))
-            .map(|folder| Project { folder: folder.to_owned() })
+/// A folder that looks like a project and is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Why it was passed over.
+    pub why: Why,
+}
+
+/// Why a folder is not taken for a project unless it is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It is the home folder.
+    Home,
+    /// Every user can write to it.
+    Shared,
+    /// It belongs to another user.
+    Owner(Option<u32>),
+    /// It lies above a folder of another user, or above a shared one.
+    Above,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Home => f.write_str("it is the home folder"),
+            Why::Shared => f.write_str("every user can write to it"),
+            Why::Owner(owner) => write!(f, "it belongs to {}", trust::user_shown(*owner)),
+            Why::Above => f.write_str("it lies above a folder of another user"),
+        }
     }
+}
+
+/// What a search for the project came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Search {
+    /// The project.
+    pub project: Option<Project>,
+    /// The nearest folder, below the project if there is one, that looks like one.
+    pub passed_over: Option<PassedOver>,
+}
+
+impl Search {
+    /// Looks at `start` (a file counts as its folder) and upwards.
+    pub fn from(start: &Path, folders: &Folders, trust: &Trust) -> Search {
+        let start = if start.is_dir() { start } else { start.parent().unwrap_or(start) };
+        let start = if start.as_os_str().is_empty() { Path::new(".") } else { start };
+        let Ok(start) = fs::canonicalize(start) else { return Search::default() };
+        let first = search(&start, ["agents", "prompts"], folders, trust);
+        match first.project {
+            Some(_) => first,
+            None => {
+                let second = search(&start, ["casts", "vocab"], folders, trust);
+                Search { project: second.project, passed_over: first.passed_over.or(second.passed_over) }
+            }
+        }
+    }
+}
+
+fn search(start: &Path, parts: [&str; 2], folders: &Folders, trust: &Trust) -> Search {
+    let home = folders.home.as_deref().and_then(|home| fs::canonicalize(home).ok());
+    let top = home.as_deref().filter(|home| start.starts_with(home));
+    let mut found = Search::default();
+    // what the flag of this run admits besides the user's own folders
+    let start_owner = trust::owner(start);
+    let is_own = |owner| owner == folders.uid || (trust.this_run && owner == start_owner);
+    let mut above = false;
+    for folder in start.ancestors() {
+        let (owner, shared) = (trust::owner(folder), trust::anyone_writes(folder));
+        let (named, is_start) = (trust.this_run, folder == start);
+        let why = match () {
+            () if shared && owner != folders.uid => Some(Why::Shared),
+            () if trust.holds(folder) => None,
+            () if above => Some(Why::Above),
+            () if !is_own(owner) => Some(Why::Owner(owner)),
+            () if shared && !(named && is_start) => Some(Why::Shared),
+            () if home.as_deref() == Some(folder) && !(named && is_start) => Some(Why::Home),
+            () => None,
+        };
+        if parts.iter().any(|part| folder.join(part).is_dir()) {
+            match why {
+                None => {
+                    let trusted = trust.this_run || trust.holds(folder);
+                    found.project = Some(Project { folder: folder.to_owned(), trusted });
+                    return found;
+                }
+                Some(why) if found.passed_over.is_none() => {
+                    found.passed_over = Some(PassedOver { folder: folder.to_owned(), why });
+                }
+                Some(_) => {}
+            }
+        }
+        above |= matches!(why, Some(Why::Owner(_) | Why::Shared));
+        if top == Some(folder) {
+            break;
+        }
+    }
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A folder of its own, with these folders in it.
+    fn tree(folders: &[&str]) -> (tempfile::TempDir, PathBuf) {
+        let root = tempfile::tempdir().expect("temp");
+        folders.iter().for_each(|folder| fs::create_dir_all(root.path().join(folder)).expect("made"));
+        let real = fs::canonicalize(root.path()).expect("there");
+        (root, real)
+    }
+
+    fn user(home: &Path, uid: Option<u32>) -> Folders {
+        Folders { config: home.join("c"), cache: home.join("k"), home: Some(home.to_owned()), uid }
+    }
+
+    fn trusting(folder: &Path) -> Trust {
+        let entry = trust::Trusted { folder: folder.to_owned(), owner: trust::owner(folder) };
+        Trust { folders: vec![entry], this_run: false }
+    }
+
+    const THIS_RUN: Trust = Trust { folders: Vec::new(), this_run: true };
+
+    fn shown(search: &Search, root: &Path) -> String {
+        let below = |folder: &Path| format!("/{}", folder.strip_prefix(root).unwrap_or(folder).display());
+        let project = search.project.as_ref().map(|p| format!("{} {}", below(&p.folder), p.trusted));
+        let passed = search.passed_over.as_ref().map(|p| format!("({}: {})", below(&p.folder), p.why));
+        [project, passed].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
     fn the_nearest_folder_with_what_dialogues_name_is_the_project() {
-        let root = tempfile::tempdir().expect("temp");
-        let deep = root.path().join("a/b/c");
-        std::fs::create_dir_all(&deep).expect("made");
-        std::fs::create_dir(root.path().join("a/prompts")).expect("made");
-        std::fs::write(deep.join("d.yaml"), "").expect("written");
-        let found = |at: &Path| Project::find(at).map(|project| project.folder);
-        assert_eq!(found(&deep.join("d.yaml")), Some(root.path().join("a")));
-        std::fs::create_dir(root.path().join("a/b/agents")).expect("made");
-        assert_eq!(found(&deep), Some(root.path().join("a/b")));
-        std::fs::create_dir(deep.join("casts")).expect("made");
-        assert_eq!(found(&deep), Some(root.path().join("a/b")), "a part of the project");
-        let other = root.path().join("other");
-        std::fs::create_dir_all(other.join("vocab")).expect("made");
-        assert_eq!(found(&other.join("d.yaml")), Some(other));
+        let (_keep, root) = tree(&["a/b/c", "a/prompts", "other/vocab"]);
+        let folders = user(&root.join("elsewhere"), trust::owner(&root));
+        let found = |at: &str| shown(&Search::from(&root.join(at), &folders, &Trust::default()), &root);
+        fs::write(root.join("a/b/c/d.yaml"), "").expect("written");
+        assert_eq!(found("a/b/c/d.yaml"), "/a false");
+        fs::create_dir(root.join("a/b/agents")).expect("made");
+        assert_eq!(found("a/b/c"), "/a/b false");
+        fs::create_dir(root.join("a/b/c/casts")).expect("made");
+        assert_eq!(found("a/b/c"), "/a/b false", "a part of the project");
+        assert_eq!(found("other/none.yaml"), "/other false");
+    }
+
+    #[test]
+    fn the_search_stays_in_the_home_folder() {
+        let (_keep, root) = tree(&["agents", "home/agents", "home/videos", "home/p/agents", "home/p/deep"]);
+        let home = root.join("home");
+        let check = |at: &str, trust: &Trust, expected: &str| {
+            let folders = user(&home, trust::owner(&root));
+            assert_eq!(shown(&Search::from(&root.join(at), &folders, trust), &root), expected, "{at}");
+        };
+        let passed = "(/home: it is the home folder)";
+        check("home/videos", &Trust::default(), passed);
+        check("home", &Trust::default(), passed);
+        check("home/p/deep", &Trust::default(), "/home/p false");
+        check("home/videos", &trusting(&home), "/home true");
+        check("home/videos", &trusting(&root), passed);
+        check("home/p/deep", &trusting(&home), "/home/p false");
+        check("home/p/deep", &trusting(&home.join("p")), "/home/p true");
+        check("home/p/deep", &THIS_RUN, "/home/p true");
+        check("home/videos", &THIS_RUN, passed);
+        check("home", &THIS_RUN, "/home true");
+        check(".", &Trust::default(), "/ false");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn another_owner_and_a_shared_folder_do_not_govern() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (_keep, root) = tree(&["agents", "a/agents", "a/b", "tmp/agents", "tmp/mine"]);
+        let own = trust::owner(&root);
+        let other = own.map(|uid| uid + 1);
+        let check = |at: &str, uid: Option<u32>, trust: &Trust, expected: &str| {
+            let folders = user(&root.join("elsewhere"), uid);
+            let found = shown(&Search::from(&root.join(at), &folders, trust), &root);
+            assert_eq!(found.replace(&own.unwrap_or(0).to_string(), "N"), expected, "{at}");
+        };
+        check("a/b", own, &Trust::default(), "/a false");
+        check("a/b", other, &Trust::default(), "(/a: it lies above a folder of another user)");
+        check("a", other, &Trust::default(), "(/a: it belongs to the user with id N)");
+        check("a/b", other, &trusting(&root.join("a")), "/a true");
+        check("a/b", other, &trusting(&root), "/ true (/a: it lies above a folder of another user)");
+        check("a/b", other, &THIS_RUN, "/a true");
+
+        fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).expect("set");
+        let passed = "(/tmp: every user can write to it)";
+        check("tmp/mine", own, &Trust::default(), passed);
+        check("tmp", own, &Trust::default(), passed);
+        check("tmp/mine", own, &THIS_RUN, passed);
+        check("tmp", own, &THIS_RUN, "/tmp true");
+        check("tmp/mine", own, &trusting(&root.join("tmp")), "/tmp true");
+        check("tmp/mine", other, &trusting(&root.join("tmp")), passed);
+        check("tmp/mine", own, &trusting(&root), &format!("/ true {passed}"));
     }
 }

@@ -1,10 +1,12 @@
-//! Named text files: found first in the project, then in the user's folder, then in the binary.
+//! Named text files: found first in the project, then in the user's folder, then in the binary. A project that is not trusted
+//! comes last.
 
 use super::{
-    Folders, HubSettings, Project,
+    Folders, HubSettings, Network, PassedOver, Project, Search,
     cache::is_file_name,
     checkpoint::{Origin, Resolver},
-    embedded,
+    embedded, inside,
+    verdict::{Keeper, Verdict, Verdicts, ways_out},
 };
 use crate::{
     dialogue::{Library, Resource, Text},
@@ -43,6 +45,8 @@ pub struct Found {
     pub text: String,
     /// What its relative paths are relative to.
     pub origin: Origin,
+    /// The folder of the project that it belongs to, if that is not trusted.
+    pub stranger: Option<PathBuf>,
 }
 
 /// Why a named file that exists cannot be used.
@@ -56,49 +60,102 @@ pub struct Unreadable {
 }
 
 /// Where everything that has a name is found, for one dialogue.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Hub {
     /// The dialogue's project, if it is in one.
     pub project: Option<Project>,
+    /// A nearer folder that looks like a project and is not taken for one.
+    pub passed_over: Option<PassedOver>,
     /// The user's folders.
     pub folders: Folders,
     /// The model hub.
     pub settings: HubSettings,
+    /// How much of the network may be used.
+    pub network: Network,
+    /// What was decided about files of the project. The caller tells the user.
+    pub verdicts: Verdicts,
 }
 
 impl Hub {
-    /// For a dialogue file, or for a folder; settings from the environment.
-    pub fn at(start: &Path) -> Hub {
-        Hub { project: Project::find(start), folders: Folders::from_env(), settings: HubSettings::from_env() }
+    /// For a project, or what a search for one came to.
+    pub fn new(search: Search, folders: Folders, settings: HubSettings, network: Network) -> Hub {
+        let Search { project, passed_over } = search;
+        Hub { project, passed_over, folders, settings, network, verdicts: Verdicts::default() }
     }
 
     /// Finds checkpoints with the same settings.
     pub fn resolver(&self) -> Resolver {
-        Resolver { cache: self.folders.cache.clone(), hub: self.settings.clone() }
+        Resolver { cache: self.folders.cache.clone(), hub: self.settings.clone(), network: self.network }
     }
 
-    /// The nearest file of this name.
+    /// The file of this name: the project's, if it is trusted; else the user's, the program's, and last the project's.
     pub fn find(&self, kind: Resource, name: &str) -> Result<Option<Found>, Unreadable> {
         let file = file_name(kind, name);
         if !file.split('/').all(is_file_name) {
             return Ok(None);
         }
-        for root in self.roots() {
-            let path = root.join(&file);
-            match super::text::read(&path, super::text::MAX_BYTES) {
-                Ok(text) => {
-                    let folder = path.parent().map_or_else(|| root.to_owned(), Path::to_owned);
-                    return Ok(Some(Found { file: shown(&path), text, origin: Origin::Folder(folder) }));
+        let found = self.decide(kind, &file);
+        if let Err(error) = &found {
+            self.verdicts.note(Verdict::Refused(error.to_string()));
+        }
+        found
+    }
+
+    fn decide(&self, kind: Resource, file: &str) -> Result<Option<Found>, Unreadable> {
+        let own = self.own(kind, file)?;
+        if let Some(passed) = &self.passed_over {
+            self.note_passed_over(passed, file, own.as_ref());
+        }
+        let Some(project) = &self.project else { return Ok(own.map(|(found, _)| found)) };
+        let theirs = match project.trusted {
+            true => read(&project.folder, file, None),
+            false => read(&project.folder, file, Some(&project.folder)),
+        };
+        match (theirs, own) {
+            (Ok(None), own) => Ok(own.map(|(found, _)| found)),
+            (theirs, None) => theirs,
+            // An agent file names weights relative to itself: those of a trusted project are its own.
+            (Ok(Some(theirs)), Some((own, _)))
+                if theirs.text == own.text && !(project.trusted && kind == Resource::Agent) =>
+            {
+                Ok(Some(own))
+            }
+            (theirs, Some((own, over))) if project.trusted => {
+                let theirs = theirs?;
+                if let Some(found) = theirs.as_ref().filter(|theirs| theirs.text != own.text) {
+                    self.verdicts.note(Verdict::Replaces { file: found.file.clone(), over });
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Unreadable { file: shown(&path), why: error.to_string() }),
+                Ok(theirs)
+            }
+            (_, Some((own, to))) => {
+                let (file, folder) = (file.to_owned(), project.folder.clone());
+                self.verdicts.note(Verdict::Yields { file, folder, to: Some(to), why: None });
+                Ok(Some(own))
             }
         }
-        Ok(embedded::text(&file).map(|text| Found {
-            text: text.to_owned(),
-            file,
-            origin: Origin::Embedded(place(kind).0),
+    }
+
+    /// The user's own file, or the program's.
+    fn own(&self, kind: Resource, file: &str) -> Result<Option<(Found, Keeper)>, Unreadable> {
+        if let Some(found) = self.folders.own_config().map(|config| read(config, file, None)).transpose()?.flatten() {
+            return Ok(Some((found, Keeper::User)));
+        }
+        Ok(embedded::text(file).map(|text| {
+            let origin = Origin::Embedded(place(kind).0);
+            (Found { text: text.to_owned(), file: file.to_owned(), origin, stranger: None }, Keeper::Program)
         }))
+    }
+
+    /// Says that a folder which is no project holds a file of this name, unless it is the same file.
+    fn note_passed_over(&self, passed: &PassedOver, file: &str, own: Option<&(Found, Keeper)>) {
+        let path = passed.folder.join(file);
+        if path.is_file() {
+            let text = super::text::read(&path, super::text::MAX_BYTES).ok();
+            if own.is_none() || own.map(|(own, _)| &own.text) != text.as_ref() {
+                let to = own.map(|(_, keeper)| *keeper);
+                self.verdicts.note(Verdict::passed_over(file, &passed.folder, passed.why, to));
+            }
+        }
     }
 
     /// Every name that [`Hub::find`] finds, sorted.
@@ -119,7 +176,26 @@ impl Hub {
 
     fn roots(&self) -> impl Iterator<Item = &Path> {
         let project = self.project.as_ref().map(|project| project.folder.as_path());
-        project.into_iter().chain([self.folders.config.as_path()])
+        project.into_iter().chain(self.folders.own_config())
+    }
+}
+
+/// The file `file` of the folder `root`, if there is one. With `within`, a link that leaves that folder is refused.
+fn read(root: &Path, file: &str, within: Option<&Path>) -> Result<Option<Found>, Unreadable> {
+    let path = root.join(file);
+    let unreadable = |why: String| Unreadable { file: shown(&path), why };
+    if let Some(project) = within
+        && let Err(why) = inside::check(project, &path)
+    {
+        return Err(unreadable(format!("{why}; {}", ways_out(project))));
+    }
+    match super::text::read(&path, super::text::MAX_BYTES) {
+        Ok(text) => {
+            let origin = Origin::Folder(path.parent().unwrap_or(root).to_owned());
+            Ok(Some(Found { file: shown(&path), text, origin, stranger: within.map(Path::to_owned) }))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(error.to_string())),
     }
 }
 
@@ -128,7 +204,8 @@ impl Library for Hub {
         match self.find(kind, name) {
             Ok(found) => found.map(|found| Text { file: found.file, source: found.text }),
             Err(error) => {
-                tracing::warn!(%error, "skipped");
+                // the verdicts hold it, too
+                tracing::debug!(%error, "skipped");
                 None
             }
         }
@@ -154,49 +231,141 @@ fn shown(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_nearest_file_wins_and_names_come_from_everywhere() {
+    /// Files below a temporary folder: `config/` is the user's, `project/` a project.
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().expect("temp");
-        let write = |path: &str, text: &str| {
+        for (path, text) in files {
             let path = root.path().join(path);
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             std::fs::write(path, text).expect("written");
+        }
+        root
+    }
+
+    fn hub(root: &Path, trusted: Option<bool>) -> Hub {
+        let root = std::fs::canonicalize(root).expect("there");
+        let project = trusted.map(|trusted| Project { folder: root.join("project"), trusted });
+        let folders =
+            Folders { config: root.join("config"), cache: root.join("cache"), home: Some(root.clone()), uid: None };
+        let search = Search { project, passed_over: None };
+        Hub::new(search, folders, HubSettings::from_vars(&|_| None), Network::Agents)
+    }
+
+    /// The text that is found (`PROGRAM` for the program's own), then each verdict.
+    fn check(root: &Path, trusted: Option<bool>, name: &str, expected: &[&str]) {
+        let hub = hub(root, trusted);
+        let own = embedded::text(&file_name(Resource::Prompt, name));
+        let mut found = match hub.find(Resource::Prompt, name) {
+            Ok(None) => vec![],
+            Ok(Some(found)) if Some(found.text.as_str()) == own => vec!["PROGRAM".to_owned()],
+            Ok(Some(found)) => vec![found.text],
+            Err(error) => vec![error.to_string()],
         };
-        write("config/prompts/video-qa.md", "the user's");
-        write("config/prompts/mine.md", "mine");
-        write("project/prompts/mine.md", "the project's");
-        write("project/prompts/notes.txt", "no prompt");
-        let hub = |project: bool| Hub {
-            project: project.then(|| Project { folder: root.path().join("project") }),
-            folders: Folders { config: root.path().join("config"), cache: root.path().join("cache") },
-            settings: HubSettings::from_vars(&|_| None),
+        found.extend(hub.verdicts.take().iter().map(Verdict::to_string));
+        let real = std::fs::canonicalize(root).expect("there").display().to_string();
+        let found: Vec<String> = found.iter().map(|line| line.replace(&real, "")).collect();
+        assert_eq!(found, expected, "{name} {trusted:?}");
+    }
+
+    #[test]
+    fn a_trusted_project_wins_and_a_stranger_yields() {
+        let own = embedded::text("prompts/caption.md").expect("carried");
+        let root = tree(&[
+            ("config/prompts/video-qa.md", "the user's"),
+            ("config/prompts/mine.md", "mine"),
+            ("project/prompts/mine.md", "the project's"),
+            ("project/prompts/story.md", "another story"),
+            ("project/prompts/caption.md", own),
+            ("project/prompts/new.md", "new"),
+            ("project/prompts/notes.txt", "no prompt"),
+        ]);
+        let check = |trusted: Option<bool>, name: &str, expected: &[&str]| check(root.path(), trusted, name, expected);
+        let out = "`elenchus trust /project` trusts the folder, --trust does so for one run";
+        let yields = |file: &str, to: Keeper| {
+            format!("/project/prompts/{file} is not used, because its folder is not trusted; {to} is used; {out}")
         };
-        let check = |project: bool, name: &str, expected: Option<&str>| {
-            let found = hub(project).find(Resource::Prompt, name).expect("readable");
-            assert_eq!(found.as_ref().map(|found| found.text.as_str()), expected, "{name}");
+        check(None, "mine", &["mine"]);
+        let over = "/project/prompts/mine.md is used instead of the one in your configuration folder";
+        check(Some(true), "mine", &["the project's", over]);
+        check(Some(false), "mine", &["mine", &yields("mine.md", Keeper::User)]);
+        let over = "/project/prompts/story.md is used instead of the one that comes with the program";
+        check(Some(true), "story", &["another story", over]);
+        check(Some(false), "story", &["PROGRAM", &yields("story.md", Keeper::Program)]);
+        for trusted in [true, false] {
+            check(Some(trusted), "caption", &["PROGRAM"]);
+            check(Some(trusted), "new", &["new"]);
+            check(Some(trusted), "prompts/video-qa.md", &["the user's"]);
+            check(Some(trusted), "route", &["PROGRAM"]);
+            check(Some(trusted), "notes", &[]);
+            check(Some(trusted), "../../etc/passwd", &[]);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_no_project_is_named_only_where_it_would_matter() {
+        let root = tree(&[("above/prompts/mine.md", "theirs"), ("above/prompts/story.md", "theirs")]);
+        let folder = root.path().join("above");
+        let hub = Hub {
+            passed_over: Some(PassedOver { folder: folder.clone(), why: super::super::project::Why::Home }),
+            ..hub(root.path(), None)
         };
-        check(true, "mine", Some("the project's"));
-        check(false, "mine", Some("mine"));
-        check(true, "prompts/video-qa.md", Some("the user's"));
-        check(true, "notes", None);
-        check(true, "../../etc/passwd", None);
-        let found = hub(true).find(Resource::Prompt, "activities").expect("readable").expect("carried");
-        assert_eq!((found.file.as_str(), found.origin), ("prompts/activities.md", Origin::Embedded("prompts")));
-        assert_eq!(
-            hub(true).names(Resource::Prompt),
-            [
-                "activities",
-                "caption",
-                "entities",
-                "forecast",
-                "mine",
-                "route",
-                "search",
-                "sounds",
-                "story",
-                "summary",
-                "video-qa"
-            ]
+        let found = |name: &str| hub.find(Resource::Prompt, name).expect("readable").is_some();
+        assert_eq!((found("mine"), found("story"), found("route"), found("none")), (false, true, true, false));
+        let told: Vec<String> = hub.verdicts.take().iter().map(Verdict::to_string).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0]
+                .contains("prompts/mine.md is not used, because it is the home folder, and it is not trusted; `elen")
         );
+        assert!(told[1].contains("story.md is not used") && told[1].contains("comes with the program is used"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_strangers_link_does_not_leave_its_project() {
+        let root = tree(&[("secret.md", "secret"), ("project/prompts/a.md", "a"), ("project/more/b.md", "b")]);
+        let link = |to: &str, name: &str| {
+            std::os::unix::fs::symlink(to, root.path().join("project").join(name)).expect("linked");
+        };
+        link("../../secret.md", "prompts/out.md");
+        link("../../secret.md", "prompts/story.md");
+        link("../more/b.md", "prompts/in.md");
+        link("nowhere.md", "prompts/gone.md");
+        let check = |trusted: bool, name: &str, expected: &[&str]| check(root.path(), Some(trusted), name, expected);
+        let why = "/project/prompts/out.md cannot be read: it is a link that leaves its project, which is not trusted; \
+                   `elenchus trust /project` trusts the folder, --trust does so for one run";
+        check(false, "out", &[why, why]);
+        check(true, "out", &["secret"]);
+        check(false, "in", &["b"]);
+        check(false, "gone", &[]);
+        let yields = "/project/prompts/story.md is not used, because its folder is not trusted; the one that comes with the \
+                      program is used; `elenchus trust /project` trusts the folder, --trust does so for one run";
+        check(false, "story", &["PROGRAM", yields]);
+        std::fs::rename(root.path().join("project/prompts"), root.path().join("prompts")).expect("moved");
+        link("../prompts", "prompts");
+        let why = why.replace("out.md", "a.md");
+        check(false, "a", &[&why, &why]);
+    }
+
+    #[test]
+    fn names_come_from_everywhere() {
+        let root = tree(&[("config/prompts/mine.md", "mine"), ("project/prompts/notes.txt", "no prompt")]);
+        let hub = hub(root.path(), Some(false));
+        let found = hub.find(Resource::Prompt, "activities").expect("readable").expect("carried");
+        assert_eq!((found.file.as_str(), found.origin), ("prompts/activities.md", Origin::Embedded("prompts")));
+        let names = [
+            "activities",
+            "caption",
+            "entities",
+            "forecast",
+            "mine",
+            "route",
+            "search",
+            "sounds",
+            "story",
+            "summary",
+            "video-qa",
+        ];
+        assert_eq!(hub.names(Resource::Prompt), names);
     }
 }

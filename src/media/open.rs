@@ -5,7 +5,10 @@ use super::{
     probe::{decodes, measured_end, probe},
     remote, sniff,
 };
-use crate::{hub::digest::Digests, value::Media};
+use crate::{
+    hub::{Network, digest::Digests},
+    value::Media,
+};
 use std::{
     fs::{self, File},
     io::{self, Read},
@@ -16,8 +19,8 @@ use std::{
 /// What a run may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Access {
-    /// True: `http:` and `https:` addresses are fetched. Otherwise only local files are read.
-    pub allow_network: bool,
+    /// With [`Network::All`], `http:` and `https:` addresses are fetched. Otherwise only local files are read.
+    pub network: Network,
 }
 
 /// Opens the medium at `path` (relative to the working folder): looks at it, checks that a frame decodes, and digests its bytes.

@@ -2,7 +2,7 @@
 
 use super::{Access, MediaError, MediaFault, open::open_local};
 use crate::{
-    hub::{digest::Digests, folders::Folders, http},
+    hub::{Network, digest::Digests, folders::Folders, http},
     value::Media,
 };
 use std::{
@@ -80,8 +80,11 @@ pub(crate) fn scheme(path: &str) -> Option<&str> {
 pub(crate) async fn open(address: &str, access: &Access) -> Result<Arc<Media>, MediaError> {
     let refuse = |what: &str| Err(MediaError::new(MediaFault::Elsewhere, address, what));
     match scheme(address).map(str::to_ascii_lowercase).as_deref() {
-        Some("http" | "https") if access.allow_network => fetch(address).await,
-        Some("http" | "https") => refuse("is an address; only local files are read (allow it with --allow-network)"),
+        Some("http" | "https") => match access.network {
+            Network::All => fetch(address).await,
+            Network::Agents => refuse("is an address; only local files are read (allow it with --allow-network)"),
+            Network::Off => refuse("is an address, and --offline refuses the network"),
+        },
         Some("file") => refuse("give the plain path of the file, without `file:`"),
         _ => refuse("is not a local file; only those are read"),
     }

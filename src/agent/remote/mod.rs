@@ -13,7 +13,7 @@ mod wire;
 
 pub use bytes::wav;
 
-use super::{Agent, Asking, Card};
+use super::{Agent, Asking, Card, outward::Announcer};
 use crate::{
     error::Fault,
     exchange::{Decoding, EmbedRequest, HearRequest, Item, Kind, Reply, Request, SayRequest},
@@ -60,6 +60,7 @@ pub struct RemoteAgent {
     spec: RemoteSpec,
     wire: Wire,
     media: Arc<dyn MediaBytes>,
+    announcer: Option<Announcer>,
 }
 
 impl std::fmt::Debug for RemoteAgent {
@@ -92,7 +93,12 @@ impl RemoteAgent {
             identity: format!("remote {} {} {decoding}", wire.base(), spec.model),
             memo: true,
         };
-        Ok(RemoteAgent { card, spec, wire, media })
+        Ok(RemoteAgent { card, spec, wire, media, announcer: None })
+    }
+
+    /// The same, which tells what it is about to send.
+    pub fn announced_by(self, announcer: Announcer) -> RemoteAgent {
+        RemoteAgent { announcer: Some(announcer), ..self }
     }
 }
 
@@ -120,6 +126,9 @@ impl Agent for RemoteAgent {
                 self.card.name,
                 request.kind().word()
             )));
+        }
+        if let Some(announcer) = &self.announcer {
+            announcer.announce(&request);
         }
         match request {
             Request::Say(SayRequest { messages, raw, decoding, choices }) => {

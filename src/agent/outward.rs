@@ -1,0 +1,169 @@
+//! What leaves the machine, told before the first byte does.
+
+use super::remote::RemoteSpec;
+use crate::{
+    exchange::{Modalities, Modality, Request},
+    hub::{HubSettings, verdict::plain},
+};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Something that is about to leave the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outward {
+    /// Requests to an endpoint.
+    Endpoint {
+        /// The agent.
+        agent: String,
+        /// Scheme, host and port.
+        host: String,
+        /// The model's name there.
+        model: String,
+        /// The environment variable whose key goes along.
+        key_env: Option<String>,
+        /// What the requests carry.
+        carried: Modalities,
+    },
+    /// A download from the model hub.
+    Download {
+        /// The agent.
+        agent: String,
+        /// `org/name`
+        repo: String,
+        /// The hub's address.
+        hub: String,
+        /// True if the token of `HF_TOKEN` goes along.
+        token: bool,
+    },
+}
+
+impl Outward {
+    /// A download of `repo` for an agent.
+    pub fn download(agent: &str, repo: &str, settings: &HubSettings) -> Outward {
+        let (agent, repo, hub) = (agent.to_owned(), repo.to_owned(), host(&settings.endpoint));
+        Outward::Download { agent, repo, hub, token: settings.token.is_some() }
+    }
+}
+
+impl fmt::Display for Outward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outward::Endpoint { agent, host, model, key_env, carried } => {
+                let words: Vec<&str> = carried.iter().map(plural).collect();
+                let words = match words.as_slice() {
+                    [] => "requests".to_owned(),
+                    [one] => (*one).to_owned(),
+                    [first @ .., last] => format!("{} and {last}", first.join(", ")),
+                };
+                let (host, model) = (plain(host), plain(model));
+                write!(f, "network: agent {agent} sends {words} to {host} (model {model}")?;
+                match key_env {
+                    Some(name) => write!(f, ", with the key in {})", plain(name)),
+                    None => f.write_str(")"),
+                }
+            }
+            Outward::Download { agent, repo, hub, token } => {
+                let token = if *token { ", with the token in HF_TOKEN" } else { "" };
+                write!(f, "network: agent {agent} downloads {repo} from {hub}{token}; it sends nothing else")
+            }
+        }
+    }
+}
+
+/// What a person calls it.
+fn plural(modality: Modality) -> &'static str {
+    match modality {
+        Modality::Text => "text",
+        Modality::Image => "pictures",
+        Modality::Sound => "sound",
+        Modality::Video => "videos",
+    }
+}
+
+/// Scheme, host and port of an address: no path, no user name, no password.
+fn host(url: &str) -> String {
+    reqwest::Url::parse(url).map_or("an unknown host".to_owned(), |url| url.origin().ascii_serialization())
+}
+
+/// Told what is about to leave.
+pub type OnNetwork = Arc<dyn Fn(&Outward) + Send + Sync>;
+
+/// Tells what an endpoint is sent: before its first request, and before the first with another sort of content.
+#[derive(Clone)]
+pub struct Announcer {
+    spec: RemoteSpec,
+    told: Arc<Mutex<Modalities>>,
+    to: OnNetwork,
+}
+
+impl Announcer {
+    /// For an endpoint.
+    pub fn new(spec: &RemoteSpec, to: OnNetwork) -> Announcer {
+        Announcer { spec: spec.clone(), told: Arc::default(), to }
+    }
+
+    /// Call before a request is sent.
+    pub fn announce(&self, request: &Request) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let carried = request.takes();
+        if !carried.without(*told).is_empty() {
+            (self.to)(&Outward::Endpoint {
+                agent: self.spec.name.clone(),
+                host: host(&self.spec.url),
+                model: self.spec.model.clone(),
+                key_env: self.spec.key_env.clone(),
+                carried,
+            });
+            *told = told.and(carried);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{Decoding, Item, Kind, Message, SayRequest};
+    use std::time::Duration;
+
+    fn say(images: Vec<Item>) -> Request {
+        let messages = vec![Message { images, ..Message::new("user", "hello") }];
+        Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() })
+    }
+
+    #[test]
+    fn an_endpoint_is_told_once_for_each_sort_of_data() {
+        let spec = RemoteSpec {
+            name: "far".into(),
+            url: "https://me:secret@example.org:8443/v1?token=secret".into(),
+            model: "m\u{1b}[1m".into(),
+            key_env: Some("KEY".into()),
+            answers: vec![Kind::Say],
+            timeout: Duration::from_secs(1),
+            retries: 0,
+            decoding: Decoding::default(),
+        };
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let log = lines.clone();
+        let note: OnNetwork = Arc::new(move |what: &Outward| log.lock().expect("lock").push(what.to_string()));
+        let announcer = Announcer::new(&spec, note);
+        announcer.announce(&say(Vec::new()));
+        announcer.announce(&say(Vec::new()));
+        let picture = crate::value::ImageFile { path: "a.png".into(), digest: "d".into() };
+        announcer.announce(&say(vec![Item::Image(picture)]));
+        announcer.announce(&say(Vec::new()));
+        let to = "to https://example.org:8443 (model m\u{fffd}[1m, with the key in KEY)";
+        let expected =
+            [format!("network: agent far sends text {to}"), format!("network: agent far sends text and pictures {to}")];
+        assert_eq!(*lines.lock().expect("lock"), expected);
+    }
+
+    #[test]
+    fn a_download_names_hub_and_token() {
+        let vars = |name: &str| (name == "HF_ENDPOINT").then(|| "http://mirror:80/x".into());
+        let settings = HubSettings::from_vars(&vars);
+        let line = Outward::download("big", "org/name", &settings).to_string();
+        assert_eq!(line, "network: agent big downloads org/name from http://mirror; it sends nothing else");
+    }
+}
