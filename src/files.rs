@@ -1,9 +1,12 @@
 //! Opening files that a stranger may have put there: only regular files, without waiting, and no more than a limit of bytes.
+//!
+//! Also their names as text: a byte that is not UTF-8 is written `\xff` ([`name`]), and [`path`] finds the file again.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs::{self, File, Metadata},
     io::{self, Error, ErrorKind, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Largest label list, prompt or other text beside a dialogue, in bytes.
@@ -30,6 +33,60 @@ pub fn open(path: &Path) -> io::Result<File> {
 pub fn open_given(path: &Path) -> io::Result<File> {
     let stream = path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd");
     if stream { File::open(path) } else { open(path) }
+}
+
+/// A path as text, such as messages and JSON hold it: itself, with each byte that is not UTF-8 as `\xff`.
+pub fn name(path: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in path.as_encoded_bytes().utf8_chunks() {
+        text += chunk.valid();
+        chunk.invalid().iter().for_each(|byte| text += &format!("\\x{byte:02x}"));
+    }
+    text
+}
+
+/// The path that [`name`] made a text of. A file that really has `\xff` in its name is found first.
+pub fn path(name: &str) -> PathBuf {
+    let written = PathBuf::from(name);
+    if !name.contains("\\x") || fs::symlink_metadata(&written).is_ok() {
+        return written;
+    }
+    let bytes = PathBuf::from(unescaped(name));
+    if fs::symlink_metadata(&bytes).is_ok() { bytes } else { written }
+}
+
+/// `\x80` to `\xff` as bytes.
+#[cfg(unix)]
+fn unescaped(name: &str) -> OsString {
+    let (mut bytes, mut rest) = (Vec::new(), name);
+    while let Some((before, after)) = rest.split_once("\\x") {
+        bytes.extend_from_slice(before.as_bytes());
+        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|byte| *byte >= 0x80);
+        match byte {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(b"\\x"),
+        }
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    std::os::unix::ffi::OsStringExt::from_vec(bytes)
+}
+
+/// Other systems have no such names.
+#[cfg(not(unix))]
+fn unescaped(name: &str) -> OsString {
+    name.into()
+}
+
+/// A path from the command line as text; refused if it would be taken for another file that is there.
+pub fn given(path: &OsStr) -> Result<String, String> {
+    let text = name(path);
+    if path.to_str().is_none() && fs::symlink_metadata(&text).is_ok() {
+        return Err(format!(
+            "`{text}` is the name of two files, one of them with bytes that are not UTF-8; rename one"
+        ));
+    }
+    Ok(text)
 }
 
 /// Fails for anything but a regular file.
@@ -94,6 +151,28 @@ mod tests {
         assert_eq!(check(b"a\n\xc3\xa9\xe9"), Err("2:2: found the byte 0xe9, which is not UTF-8 text".into()));
         assert_eq!(check(&[b'x'; 11]), Err("1:1: found more than 10 bytes".into()));
         assert_eq!(read_from(io::repeat(b'x'), 10).ok(), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_text_are_found_again() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let bytes: &[&[u8]] =
+            &[b"bad\xff.mp4", b"\xc3\x28 a\xe9", b"plain", "\u{e9}t\u{e9}".as_bytes(), b"half\\x.mp4"];
+        for bytes in bytes {
+            let file = folder.path().join(OsStr::from_bytes(bytes));
+            assert_eq!(path(&name(file.as_os_str())), PathBuf::from(name(file.as_os_str())), "nothing is there yet");
+            fs::write(&file, bytes).expect("written");
+            let text = given(file.as_os_str()).expect("one file");
+            assert_eq!(fs::read(path(&text)).expect("found"), *bytes, "{text}");
+        }
+        assert_eq!(name(OsStr::from_bytes(b"bad\xff.mp4")), "bad\\xff.mp4");
+        // both names there: the written one is found, and the other cannot be given
+        let bad = folder.path().join(OsStr::from_bytes(b"bad\xff.mp4"));
+        fs::write(folder.path().join("bad\\xff.mp4"), "written so").expect("written");
+        assert_eq!(fs::read(path(&name(bad.as_os_str()))).expect("found"), b"written so");
+        assert!(given(bad.as_os_str()).expect_err("two").contains("is the name of two files"));
     }
 
     #[cfg(unix)]

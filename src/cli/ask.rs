@@ -2,7 +2,7 @@
 
 use super::{
     Exit,
-    common::RunArgs,
+    common::{self, RunArgs},
     out::Out,
     progress::count,
     session::{Session, block_on},
@@ -28,6 +28,7 @@ Examples:
 A second question about the same video pays only for what is new.")]
 pub(crate) struct Args {
     /// The video
+    #[arg(value_parser = common::medium())]
     video: String,
     /// The question, in your own words
     question: String,

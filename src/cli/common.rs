@@ -1,6 +1,11 @@
 //! Arguments that several verbs share.
 
-use std::{path::PathBuf, time::Duration};
+use crate::files;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// How a dialogue is run.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,6 +37,32 @@ pub(crate) struct RunArgs {
     /// Let videos and sounds be URLs, and download weights that are not on this machine
     #[arg(long)]
     pub allow_network: bool,
+}
+
+/// A path of a medium: any name that the system has, also one that is not UTF-8.
+pub(crate) fn medium() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().try_map(|path| files::given(&path))
+}
+
+/// `name=value`. A value that is not UTF-8 must name files.
+pub(crate) fn input() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().try_map(|pair| pair.into_string().or_else(|pair| named(&files::name(&pair))))
+}
+
+/// An input with bytes that are written `\xff`.
+fn named(pair: &str) -> Result<String, String> {
+    let value = pair.split_once('=').map_or("", |(_, value)| value);
+    for one in value.trim_start_matches('@').split(',').filter(|one| one.contains("\\x")) {
+        let written = Path::new(one);
+        let found = files::path(one);
+        if !found.exists() {
+            return Err(format!("`{one}` is neither UTF-8 text nor the name of a file"));
+        }
+        if found == written {
+            return Err(format!("`{one}` is not UTF-8; rename the file"));
+        }
+    }
+    Ok(pair.to_owned())
 }
 
 /// A name that some machine could have a device by; whether this one has it is seen when it is opened.

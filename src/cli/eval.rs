@@ -8,8 +8,11 @@ use super::{
     session::{Session, block_on},
     settings::Settings,
 };
-use crate::error::{Fault, FaultKind};
-use crate::run::eval::{Case, Metric, Scored, summary};
+use crate::{
+    error::{Fault, FaultKind},
+    files,
+    run::eval::{Case, Metric, Scored, summary},
+};
 use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 
@@ -130,7 +133,7 @@ impl Args {
 /// The cases with their line numbers. A line that is no case is refused before anything runs.
 fn read(file: &Path, limit: Option<usize>) -> Result<Vec<(usize, Case)>, Fault> {
     let text =
-        std::fs::read_to_string(file).map_err(|e| Fault::refused(format!("{} cannot be read: {e}", file.display())))?;
+        files::read_given(file, files::MAX_INPUT_BYTES).map_err(|e| Fault::refused(format!("{} cannot be read: {e}", file.display())))?;
     let parse = |(line, case): (usize, Result<Case, String>)| {
         case.map(|case| (line, case))
             .map_err(|e| Fault::refused(format!("{}:{line}: this is no case: {e}", file.display())))

@@ -2,6 +2,7 @@
 
 use crate::{
     error::Fault,
+    files,
     media::{self, Access},
     plan::{self, Plan},
     value::json as value_json,
@@ -80,7 +81,7 @@ async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result
 }
 
 fn read(name: &str, file: &Path) -> Result<String, Fault> {
-    let text = std::fs::read_to_string(file);
+    let text = files::read_given(&files::path(&file.to_string_lossy()), files::MAX_INPUT_BYTES);
     text.map_err(|e| Fault::refused(format!("the input `{name}`: {} cannot be read: {e}", file.display())))
 }
 
@@ -129,7 +130,7 @@ pub(crate) async fn from_case(
         let Some(field) = fields.get(name) else { continue };
         let path = |text: &str| match text.contains("://") {
             true => text.to_owned(),
-            false => folder.join(text).display().to_string(),
+            false => files::name(folder.join(text).as_os_str()),
         };
         let value = match (&input.ty, field) {
             (Type::Text | Type::Any, Json::String(text)) => Value::Text(text.clone()),

@@ -41,7 +41,7 @@ enum What {
     Purge {
         /// Remove what came from this video, sound or image (the file itself stays, and must still be there: its bytes are what
         /// the memo knows it by)
-        #[arg(long, value_name = "FILE", group = "which")]
+        #[arg(long, value_name = "FILE", group = "which", value_parser = super::common::medium())]
         video: Option<String>,
         /// Remove everything
         #[arg(long, group = "which")]

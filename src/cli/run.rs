@@ -2,7 +2,7 @@
 
 use super::{
     Exit, ask,
-    common::RunArgs,
+    common::{self, RunArgs},
     out::Out,
     session::{Session, block_on},
     settings::Settings,
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// A dialogue: a file, `-` for standard input, or a name
     dialogue: String,
     /// An input of the dialogue
-    #[arg(short, long = "input", value_name = "NAME=VALUE")]
+    #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = common::input())]
     inputs: Vec<String>,
     /// End with exit code 6 if the answer is that it is not known
     #[arg(long)]

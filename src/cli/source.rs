@@ -7,7 +7,8 @@ use super::{
 use crate::{
     dialogue::{self, Resource},
     error::Fault,
-    hub::{Hub, Network, inside, text, verdict::ways_out},
+    files,
+    hub::{Hub, Network, inside, verdict::ways_out},
     plan::{self, CompileOptions, Plan, Problem},
 };
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ impl Source {
     pub fn find(name: &str, settings: &Settings, network: Network) -> Result<Source, Fault> {
         let here = PathBuf::from(".");
         if name == "-" {
-            let text = text::read_from(std::io::stdin(), dialogue::MAX_BYTES)
+            let text = files::read_from(std::io::stdin(), dialogue::MAX_BYTES)
                 .map_err(|error| unreadable("<stdin>", &error))?;
             return Ok(Source { file: "<stdin>".into(), text, hub: settings.hub(&here, network)? });
         }
@@ -64,7 +65,7 @@ impl Source {
         {
             return Err(Fault::refused(format!("{name} is refused: {why}; {}", ways_out(&project.folder))));
         }
-        match text::read(path, dialogue::MAX_BYTES) {
+        match files::read_given(path, dialogue::MAX_BYTES) {
             Ok(text) => Ok(Some(Source { file: name.to_owned(), text, hub })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unreadable(name, &error)),
@@ -114,7 +115,7 @@ impl Source {
         if file == self.file {
             return self.text.clone();
         }
-        text::read(Path::new(file), text::MAX_BYTES).unwrap_or_default()
+        files::read_text(Path::new(file), files::MAX_BYTES).unwrap_or_default()
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
         Decoding, EmbedRequest, Finish, HearRequest, Item, Message, RankRequest, Reply, Request, SayReply, SayRequest,
         Speech,
     },
+    files,
     media::{self, Access},
     value::{Scored, Time},
 };
@@ -49,13 +50,13 @@ pub(crate) struct Args {
     model: Option<PathBuf>,
 
     /// Look at this image (with --among or --embed)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::common::medium())]
     image: Option<String>,
     /// Complete this prompt
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
     /// Hear this sound or the sound of this video
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::common::medium())]
     audio: Option<String>,
     /// Read this text (with --among or --embed)
     #[arg(long, value_name = "TEXT")]
@@ -252,7 +253,7 @@ fn moved(reply: Reply, origin_s: f64) -> Reply {
 
 /// A file with one label a line, or labels separated by commas.
 fn read_labels(text: &str) -> Result<Vec<String>, Fault> {
-    let labels = match std::fs::read_to_string(text) {
+    let labels = match files::read_given(Path::new(text), files::MAX_BYTES) {
         Ok(file) => dialogue::labels(&file),
         Err(_) if text.contains(',') => {
             text.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect()

@@ -4,8 +4,9 @@
 //! On Unix the stamp has `ctime`, which every write moves and no program can set back. A file that changed in the last
 //! seconds is not remembered: it may change again within one tick of the file system's clock and look the same.
 
+use crate::files;
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, Metadata},
     io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -42,7 +43,7 @@ impl Digests {
             return Ok(known);
         }
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(File::open(path)?)?;
+        hasher.update_reader(files::open(path)?)?;
         let digest = hasher.finalize();
         if let Some(note) = note
             && before.is_settled()
@@ -127,7 +128,7 @@ impl Stamp {
 
 /// The digest in a note, if it was made of a file with this stamp.
 fn recall(note: &Path, stamp: &Stamp) -> Option<blake3::Hash> {
-    let text = fs::read_to_string(note).ok()?;
+    let text = files::read_text(note, 4096).ok()?;
     let (line, rest) = text.split_once('\n')?;
     (line == stamp.line()).then(|| blake3::Hash::from_hex(rest.trim()).ok())?
 }
@@ -158,7 +159,7 @@ mod tests {
         let before = fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time");
         let changed = vec![8; 2 << 20];
         fs::write(&path, &changed).expect("written");
-        File::options().write(true).open(&path).and_then(|file| file.set_modified(before)).expect("set back");
+        fs::File::options().write(true).open(&path).and_then(|file| file.set_modified(before)).expect("set back");
         if cfg!(unix) {
             assert_eq!(digests.file(&path).expect("read again"), blake3::hash(&changed));
         }

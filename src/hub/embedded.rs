@@ -150,7 +150,9 @@ fn write_all(files: &BTreeMap<&str, Cow<'_, [u8]>>, folder: &Path) -> std::io::R
 
 /// True if each file is there with exactly these bytes.
 fn is_same(files: &BTreeMap<&str, Cow<'_, [u8]>>, folder: &Path) -> bool {
-    files.iter().all(|(path, bytes)| fs::read(folder.join(path)).is_ok_and(|found| found == **bytes))
+    files
+        .iter()
+        .all(|(path, bytes)| crate::files::read(&folder.join(path), bytes.len()).is_ok_and(|found| found == **bytes))
 }
 
 /// Stands for names and contents; 16 hex digits name a folder.

@@ -15,7 +15,6 @@ pub mod http;
 pub mod inside;
 pub mod project;
 pub mod shelf;
-pub mod text;
 pub mod trust;
 pub mod verdict;
 pub mod weights;

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     dialogue::{Library, Resource, Text},
     exchange::Kind,
+    files,
 };
 use std::{
     collections::BTreeSet,
@@ -150,7 +151,7 @@ impl Hub {
     fn note_passed_over(&self, passed: &PassedOver, file: &str, own: Option<&(Found, Keeper)>) {
         let path = passed.folder.join(file);
         if path.is_file() {
-            let text = super::text::read(&path, super::text::MAX_BYTES).ok();
+            let text = files::read_text(&path, files::MAX_BYTES).ok();
             if own.is_none() || own.map(|(own, _)| &own.text) != text.as_ref() {
                 let to = own.map(|(_, keeper)| *keeper);
                 self.verdicts.note(Verdict::passed_over(file, &passed.folder, passed.why, to));
@@ -189,7 +190,7 @@ fn read(root: &Path, file: &str, within: Option<&Path>) -> Result<Option<Found>,
     {
         return Err(unreadable(format!("{why}; {}", ways_out(project))));
     }
-    match super::text::read(&path, super::text::MAX_BYTES) {
+    match files::read_text(&path, files::MAX_BYTES) {
         Ok(text) => {
             let origin = Origin::Folder(path.parent().unwrap_or(root).to_owned());
             Ok(Some(Found { file: shown(&path), text, origin, stranger: within.map(Path::to_owned) }))

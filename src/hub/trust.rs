@@ -4,8 +4,8 @@
 //! owner at that time: a folder that has since passed to another owner is trusted no longer. Trust covers the folder that
 //! was named and no project inside it. The rules of what trust permits are in `README.md`, section Privacy.
 
-use super::{Folders, text};
-use crate::error::Fault;
+use super::Folders;
+use crate::{error::Fault, files};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -66,7 +66,7 @@ impl Trust {
             Fault::refused(format!("the list of trusted folders, {}, cannot be read: {why}", file.display()))
                 .hint("move the file away; `elenchus trust DIR` then starts a new list")
         };
-        let text = match text::read(&file, MAX_BYTES) {
+        let text = match files::read_text(&file, MAX_BYTES) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Trust::default()),
             Err(error) => return Err(bad(error.to_string())),

@@ -6,6 +6,7 @@ use super::{
     remote, sniff,
 };
 use crate::{
+    files,
     hub::{Network, digest::Digests},
     value::Media,
 };
@@ -30,7 +31,7 @@ pub async fn open(path: &str, access: &Access) -> Result<Arc<Media>, MediaError>
     if path.is_empty() {
         return Err(MediaError { kind: MediaFault::Missing, message: "no file is named".to_owned() });
     }
-    let local = Path::new(path).to_owned();
+    let local = files::path(path);
     if fs::symlink_metadata(&local).is_err() && remote::scheme(path).is_some() {
         return remote::open(path, access).await;
     }
@@ -101,16 +102,22 @@ fn look(path: &Path, shown: &str) -> Result<bool, MediaError> {
     }
 }
 
-/// Opens `path` if it is a regular file with something in it. Looks before it opens: opening a FIFO would wait.
+/// Opens `path` if it is a regular file with something in it.
 pub(crate) fn regular(path: &Path, shown: &str) -> Result<File, MediaError> {
     let error = |kind, what: &str| Err(MediaError::new(kind, shown, what));
-    match fs::metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => error(MediaFault::Missing, "no such file"),
-        Err(e) => Err(unreadable(shown, &e)),
-        Ok(meta) if meta.is_dir() => error(MediaFault::NotAFile, "is a folder, not a file"),
-        Ok(meta) if !meta.is_file() => error(MediaFault::NotAFile, "is a pipe, socket or device, not a file"),
+    let file = match files::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return error(MediaFault::Missing, "no such file"),
+        Err(e) if e.kind() == io::ErrorKind::IsADirectory => {
+            return error(MediaFault::NotAFile, "is a folder, not a file");
+        }
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
+            return error(MediaFault::NotAFile, "is a pipe, socket or device, not a file");
+        }
+        opened => opened.map_err(|e| unreadable(shown, &e))?,
+    };
+    match file.metadata() {
         Ok(meta) if meta.len() == 0 => error(MediaFault::Empty, "is empty"),
-        Ok(_) => File::open(path).map_err(|e| unreadable(shown, &e)),
+        _ => Ok(file),
     }
 }
 
@@ -134,7 +141,7 @@ pub(crate) fn digest(path: &Path, shown: &str) -> Result<String, MediaError> {
 /// What stands for the bytes of the file at `path`, whatever they are: blake3, hex.
 pub async fn digest_of(path: &str) -> Result<String, MediaError> {
     let path = path.to_owned();
-    blocking(move || digest(Path::new(&path), &path)).await
+    blocking(move || digest(&files::path(&path), &path)).await
 }
 
 /// Runs file work off the async threads.

@@ -2,6 +2,7 @@
 
 use super::{Access, MediaError, MediaFault, open::open_local};
 use crate::{
+    files,
     hub::{Network, digest::Digests, folders::Folders, http},
     value::Media,
 };
@@ -103,13 +104,13 @@ fn folder() -> PathBuf {
 /// Where the bytes of a fetched medium are.
 pub(crate) fn kept_at(media: &Media) -> Option<PathBuf> {
     let fetched = matches!(scheme(&media.path)?.to_ascii_lowercase().as_str(), "http" | "https")
-        && !Path::new(&media.path).exists();
+        && !files::path(&media.path).exists();
     fetched.then(|| folder().join(&media.digest))
 }
 
 /// Forgets what is kept of a medium beside the memo: the copy that was fetched, and its remembered digest.
 pub fn forget(path: &str, digest: &str) -> io::Result<()> {
-    Digests::of_user().forget(Path::new(path))?;
+    Digests::of_user().forget(&files::path(path))?;
     gone(fs::remove_file(folder().join(digest)))
 }
 

@@ -5,12 +5,9 @@ use super::{
     open::{blocking, digest, regular},
     sniff,
 };
-use crate::value::ImageFile;
+use crate::{files, value::ImageFile};
 use image::{DynamicImage, ImageBuffer, ImageFormat, ImageReader, Limits, Pixel, Rgb, RgbImage};
-use std::{
-    io::{BufReader, Read},
-    path::Path,
-};
+use std::io::{BufReader, Read};
 
 /// Larger images are refused rather than filling the memory.
 const MOST_BYTES: u64 = 1 << 30;
@@ -20,7 +17,7 @@ pub async fn image_file(path: &str) -> Result<ImageFile, MediaError> {
     let shown = path.to_owned();
     blocking(move || {
         check(&shown)?;
-        let digest = digest(Path::new(&shown), &shown)?;
+        let digest = digest(&files::path(&shown), &shown)?;
         Ok(ImageFile { path: shown, digest })
     })
     .await
@@ -29,7 +26,7 @@ pub async fn image_file(path: &str) -> Result<ImageFile, MediaError> {
 /// The format of the image at `path`, if it is one that is read.
 fn check(path: &str) -> Result<ImageFormat, MediaError> {
     let mut head = Vec::new();
-    let read = regular(Path::new(path), path)?.take(sniff::HEAD as u64).read_to_end(&mut head);
+    let read = regular(&files::path(path), path)?.take(sniff::HEAD as u64).read_to_end(&mut head);
     read.map_err(|e| MediaError::new(MediaFault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
     match (image::guess_format(&head), sniff::still_image(&head)) {
         (Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)), _) => Ok(format),
@@ -46,7 +43,7 @@ pub(crate) fn pixels(path: &str) -> Result<RgbImage, MediaError> {
     let format = check(path)?;
     if format == ImageFormat::Jpeg {
         let mut bytes = Vec::new();
-        let read = regular(Path::new(path), path)?.take(MOST_BYTES).read_to_end(&mut bytes);
+        let read = regular(&files::path(path), path)?.take(MOST_BYTES).read_to_end(&mut bytes);
         read.map_err(|e| MediaError::new(MediaFault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
         if let Some(pixels) = jpeg::decode(&bytes) {
             return Ok(pixels);
@@ -54,7 +51,7 @@ pub(crate) fn pixels(path: &str) -> Result<RgbImage, MediaError> {
     }
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_BYTES);
-    let mut reader = ImageReader::with_format(BufReader::new(regular(Path::new(path), path)?), format);
+    let mut reader = ImageReader::with_format(BufReader::new(regular(&files::path(path), path)?), format);
     reader.limits(limits);
     let image =
         reader.decode().map_err(|e| MediaError::new(MediaFault::Damaged, path, format!("cannot be decoded: {e}")))?;
@@ -64,7 +61,7 @@ pub(crate) fn pixels(path: &str) -> Result<RgbImage, MediaError> {
 /// True for a PNG of a colour type without an alpha channel: if it decodes with one, some colour was declared transparent.
 fn keyed(path: &str) -> Result<bool, MediaError> {
     let mut head = Vec::new();
-    let read = regular(Path::new(path), path)?.take(26).read_to_end(&mut head);
+    let read = regular(&files::path(path), path)?.take(26).read_to_end(&mut head);
     read.map_err(|e| MediaError::new(MediaFault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
     Ok(head.get(25).is_some_and(|colour_type| colour_type & 4 == 0))
 }
@@ -98,6 +95,7 @@ fn map<P: Pixel>(image: &ImageBuffer<P, Vec<P::Subpixel>>, colour: impl Fn(&P) -
 mod tests {
     use super::*;
     use image::{Luma, Rgba, RgbaImage};
+    use std::path::Path;
 
     async fn kind(path: &Path) -> Option<MediaFault> {
         image_file(path.to_str().unwrap()).await.err().map(|e| e.kind)

@@ -9,6 +9,7 @@ use super::machine::{Order, StepLine};
 use crate::{
     error::Fault,
     exchange::{Kind, Reply, Request},
+    files,
     value::Value,
 };
 use indexmap::IndexMap;
@@ -146,7 +147,7 @@ impl Transcript {
     /// Reads a transcript. A last line that was cut off (the run was killed) is left out.
     pub fn read(path: &Path) -> Result<Transcript, TranscriptError> {
         let wrong = |what: String| TranscriptError(format!("{}: {what}", path.display()));
-        let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+        let file = files::open_given(path).map_err(|error| wrong(error.to_string()))?;
         let mut lines = BufReader::new(file).split(b'\n').enumerate().peekable();
         let (_, first) = lines.next().ok_or_else(|| wrong("found an empty file, expected a transcript".into()))?;
         let first = first.map_err(|error| wrong(error.to_string()))?;
@@ -318,7 +319,7 @@ impl Recorder {
 /// True for a file that begins as transcripts do.
 fn is_transcript(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
-    File::open(path)?.take(10).read_to_end(&mut head)?;
+    files::open(path)?.take(10).read_to_end(&mut head)?;
     Ok(head == br#"{"format":"#)
 }
 
