@@ -32,8 +32,9 @@ pub(crate) async fn packets(
     stretch: Option<(f64, f64)>,
     mut see: impl FnMut(Packet) -> ControlFlow<()>,
 ) -> Result<(), MediaError> {
+    // A packet that a truncated file cuts short gives no frame; ffprobe before 6.1 does not say which one that is.
     let mut arguments: Vec<OsString> =
-        "-v error -of compact=p=0 -show_entries packet=pts,dts,duration,flags -select_streams"
+        "-v error -fflags +discardcorrupt -of compact=p=0 -show_entries packet=pts,dts,duration,flags -select_streams"
             .split(' ')
             .map(OsString::from)
             .collect();

@@ -189,3 +189,6 @@ fn moments(media: &Arc<Media>, picture: &Picture, survey: &Survey, end: Time) ->
     let moment = |(start, end)| Moment { media: media.clone(), start, end, text: None };
     survey.chosen.iter().map(time).zip(ends).map(moment).collect()
 }
+
+#[cfg(test)]
+mod tests;
