@@ -7,6 +7,7 @@ use super::{
 use crate::error::Fault;
 use ::image::RgbImage;
 use serde_json::Value as Json;
+use std::ops::Range;
 
 /// To what size a picture is brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,9 @@ pub struct Preparation {
     rescale: Option<f64>,
     normalise: Option<([f32; 3], [f32; 3])>,
 }
+
+/// Most pixels of a prepared picture: 200 MB of numbers.
+const MOST_PIXELS: usize = 1 << 24;
 
 /// Mean and deviation of the pictures that CLIP saw.
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -64,21 +68,12 @@ impl Preparation {
 
     /// The values of a picture, (3, height, width) in row-major order, with height and width.
     pub fn apply(&self, picture: &RgbImage) -> Result<(Vec<f32>, usize, usize), Fault> {
-        let mut pixels = picture.as_raw().clone();
-        let (mut width, mut height) = picture.dimensions();
+        let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {
             return Err(Fault::media("the picture has no pixels".to_owned()));
         }
-        if let Some((size, filter)) = self.resize {
-            let (w, h) = target(size, width, height);
-            pixels = resample(pixels, (width as usize, height as usize), (w as usize, h as usize), filter);
-            (width, height) = (w, h);
-        }
-        if let Some((w, h)) = self.crop {
-            pixels = centre_crop(&pixels, (width, height), (w, h));
-            (width, height) = (w, h);
-        }
-        let area = (width * height) as usize;
+        let (pixels, width, height) = self.pixels(picture)?;
+        let area = width * height;
         let mut values = vec![0f32; 3 * area];
         for (at, pixel) in pixels.chunks_exact(3).enumerate() {
             for channel in 0..3 {
@@ -92,7 +87,35 @@ impl Preparation {
                 values[channel * area + at] = value;
             }
         }
-        Ok((values, height as usize, width as usize))
+        Ok((values, height, width))
+    }
+
+    /// Resizes and crops. Only what the crop keeps is computed: a picture of 1 × n pixels becomes 224 × 224 n on the way.
+    fn pixels(&self, picture: &RgbImage) -> Result<(Vec<u8>, usize, usize), Fault> {
+        let from = (picture.width() as usize, picture.height() as usize);
+        let (to, filter) = match self.resize {
+            Some((size, filter)) => (target(size, picture.width(), picture.height()), filter),
+            None => (from, Filter::Box),
+        };
+        let (width, height) = self.crop.map_or(to, |(width, height)| (width as usize, height as usize));
+        if width.saturating_mul(height) > MOST_PIXELS {
+            let said = format!(
+                "the picture of {}×{} pixels would become {width}×{height}; at most {MOST_PIXELS} pixels are prepared, so crop it first",
+                from.0, from.1
+            );
+            return Err(Fault::media(said));
+        }
+        let (columns, rows) = (Centre::of(to.0, width), Centre::of(to.1, height));
+        let part = resample(picture.as_raw(), from, to, (&columns.kept, &rows.kept), filter);
+        if (columns.kept.len(), rows.kept.len()) == (width, height) {
+            return Ok((part, width, height));
+        }
+        let mut pixels = vec![0u8; 3 * width * height];
+        for (row, line) in part.chunks_exact(3 * columns.kept.len()).enumerate() {
+            let at = 3 * ((rows.before + row) * width + columns.before);
+            pixels[at..at + line.len()].copy_from_slice(line);
+        }
+        Ok((pixels, width, height))
     }
 }
 
@@ -122,37 +145,76 @@ fn size_of_crop(value: &Json) -> Option<(u32, u32)> {
 }
 
 /// Width and height after resizing, never nothing.
-fn target(size: Size, width: u32, height: u32) -> (u32, u32) {
+fn target(size: Size, width: u32, height: u32) -> (usize, usize) {
     let (short, long) = (f64::from(width.min(height)), f64::from(width.max(height)));
     // As Python's int(): rounded down.
     let (shorter, longer) = match size {
-        Size::Exact(w, h) => return (w, h),
-        Size::ShortestEdge(edge) => (edge, (f64::from(edge) * long / short) as u32),
+        Size::Exact(w, h) => return (w as usize, h as usize),
+        Size::ShortestEdge(edge) => (edge as usize, (f64::from(edge) * long / short) as usize),
         Size::Edges(edge, most) if long / short * f64::from(edge) > f64::from(most) => {
             let raw = f64::from(most) * short / long;
-            (raw.round_ties_even() as u32, (raw * long / short) as u32)
+            (raw.round_ties_even() as usize, (raw * long / short) as usize)
         }
-        Size::Edges(edge, _) => (edge, (f64::from(edge) * long / short) as u32),
+        Size::Edges(edge, _) => (edge as usize, (f64::from(edge) * long / short) as usize),
     };
     let (shorter, longer) = (shorter.max(1), longer.max(1));
     if width <= height { (shorter, longer) } else { (longer, shorter) }
 }
 
-/// The middle of a picture; what lies outside it is black.
-fn centre_crop(pixels: &[u8], (width, height): (u32, u32), (to_width, to_height): (u32, u32)) -> Vec<u8> {
-    // Rounded down, also when negative: the reference pads a picture that is too small with the odd row on top.
-    let offset = |have: u32, want: u32| (i64::from(have) - i64::from(want)).div_euclid(2);
-    let (left, top) = (offset(width, to_width), offset(height, to_height));
-    let mut out = vec![0u8; (to_width * to_height * 3) as usize];
-    for y in 0..i64::from(to_height) {
-        for x in 0..i64::from(to_width) {
-            let (from_x, from_y) = (x + left, y + top);
-            if (0..i64::from(width)).contains(&from_x) && (0..i64::from(height)).contains(&from_y) {
-                let from = ((from_y * i64::from(width) + from_x) * 3) as usize;
-                let to = ((y * i64::from(to_width) + x) * 3) as usize;
-                out[to..to + 3].copy_from_slice(&pixels[from..from + 3]);
-            }
+/// The middle of a side; what lies outside the picture is black.
+struct Centre {
+    /// The places of the picture that are kept.
+    kept: Range<usize>,
+    /// How many black places come before them.
+    before: usize,
+}
+
+impl Centre {
+    /// The middle `want` of `have` places.
+    fn of(have: usize, want: usize) -> Centre {
+        // Rounded down, also when negative: the reference pads a picture that is too small with the odd row on top.
+        let offset = (have as i64 - want as i64).div_euclid(2);
+        let first = offset.max(0) as usize;
+        Centre { kept: first..have.min(first + want), before: offset.min(0).unsigned_abs() as usize }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn prepared(settings: Json, picture: &RgbImage) -> Result<(Vec<f32>, usize, usize), Fault> {
+        let config = Config::new("preprocessor_config.json", settings);
+        Preparation::new(&config, 8).expect("settings").apply(picture)
+    }
+
+    #[test]
+    fn thin_pictures_cost_what_is_kept_of_them() {
+        // grey, but for a white pixel in the middle: enlarged, it fills the crop
+        for (width, height) in [(1, 3_000_001), (3_000_001, 1), (1, 300_001), (2, 3_000_000)] {
+            let mut picture = RgbImage::from_pixel(width, height, image::Rgb([128; 3]));
+            picture.put_pixel(width / 2, height / 2, image::Rgb([255; 3]));
+            let (values, h, w) = prepared(json!({ "do_normalize": false, "resample": 0 }), &picture).expect("prepared");
+            assert_eq!((h, w), (8, 8), "{width}×{height}");
+            assert!(values.iter().filter(|value| **value == 1.0).count() >= 16, "{width}×{height}: {values:?}");
         }
     }
-    out
+
+    #[test]
+    fn a_thin_picture_that_is_not_cropped_is_refused() {
+        let picture = RgbImage::new(1, 3_000_000);
+        let error = prepared(json!({ "do_center_crop": false }), &picture).expect_err("too large").to_string();
+        assert!(error.contains("the picture of 1×3000000 pixels would become 8×24000000;"), "{error}");
+        assert!(prepared(json!({ "do_center_crop": false }), &RgbImage::new(10, 30)).is_ok());
+    }
+
+    #[test]
+    fn what_is_too_small_is_padded_with_the_odd_row_on_top() {
+        let picture = RgbImage::from_pixel(3, 9, image::Rgb([255; 3]));
+        let settings = json!({ "do_resize": false, "do_normalize": false, "crop_size": 4 });
+        let (values, h, w) = prepared(settings, &picture).expect("prepared");
+        assert_eq!((h, w), (4, 4));
+        assert_eq!(values[..8], [0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0]);
+    }
 }

@@ -3,7 +3,7 @@
 //! Libraries that are faster use coefficients of 16 bits or fewer and differ by one step here and there, which moves a
 //! model's vectors by more than everything else together. The formulas are those of Pillow's `Resample.c`.
 
-use std::f64::consts::PI;
+use std::{f64::consts::PI, ops::Range};
 
 /// A filter kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +64,8 @@ impl Filter {
 /// Bits after the point of a coefficient: 8 of the value and 2 of head room are left in 32.
 const BITS: u32 = 32 - 8 - 2;
 
-/// For each output place: the first input it reads, and the weights from there.
-fn weights(from: usize, to: usize, filter: Filter) -> Vec<(usize, Vec<i32>)> {
+/// For each of the output `places`: the first input it reads, and the weights from there.
+fn weights(from: usize, to: usize, places: &Range<usize>, filter: Filter) -> Vec<(usize, Vec<i32>)> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
     let support = filter.support() * stretch;
@@ -81,31 +81,118 @@ fn weights(from: usize, to: usize, filter: Filter) -> Vec<(usize, Vec<i32>)> {
         };
         (first, raw.into_iter().map(fixed).collect())
     };
-    (0..to).map(place).collect()
+    places.clone().map(place).collect()
 }
 
 fn rounded(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
 }
 
-/// Resizes RGB pixels from (width, height) to (width, height).
-pub fn resample(pixels: Vec<u8>, from: (usize, usize), to: (usize, usize), filter: Filter) -> Vec<u8> {
+/// Resizes RGB pixels from (width, height) to (width, height), and computes only a part of the result: these columns and rows.
+///
+/// The part is what it would be if all were computed, and costs no more than it is large: a picture of 1 × n pixels grows n times
+/// in its shortest edge's stead.
+pub fn resample(
+    pixels: &[u8],
+    from: (usize, usize),
+    to: (usize, usize),
+    part: (&Range<usize>, &Range<usize>),
+    filter: Filter,
+) -> Vec<u8> {
     if filter == Filter::Nearest {
-        return nearest(&pixels, from, to);
+        return nearest(pixels, from, to, part);
     }
-    let across = |pixels: Vec<u8>| if from.0 == to.0 { pixels } else { rows(&pixels, from.0, to.0, filter) };
-    let down = |pixels: Vec<u8>, width| {
-        if from.1 == to.1 { pixels } else { columns(&pixels, width, from.1, to.1, filter) }
-    };
+    let across = Pass::new(from.0, to.0, part.0, filter);
+    let down = Pass::new(from.1, to.1, part.1, filter);
     // Rounding between the passes makes their order visible. Pillow 13 takes columns first where the height shrinks more
     // than twice as much as the width (seen from outside, in 5,198 random sizes); before it, rows always came first.
     let (width, height) = (from.0 as i64 - to.0 as i64, from.1 as i64 - to.1 as i64);
-    if height > 0 && height > 2 * width { across(down(pixels, from.0)) } else { down(across(pixels), to.0) }
+    let needed = Plane { pixels, width: from.0 }.cut(&across.reads, &down.reads);
+    if height > 0 && height > 2 * width {
+        across.rows(down.columns(needed)).pixels
+    } else {
+        down.columns(across.rows(needed)).pixels
+    }
+}
+
+/// Rows of RGB pixels.
+struct Plane<P> {
+    pixels: P,
+    width: usize,
+}
+
+impl Plane<&[u8]> {
+    /// A part of it.
+    fn cut(&self, columns: &Range<usize>, rows: &Range<usize>) -> Plane<Vec<u8>> {
+        let mut pixels = Vec::with_capacity(3 * columns.len() * rows.len());
+        for row in rows.clone() {
+            let at = |column: usize| 3 * (row * self.width + column);
+            pixels.extend_from_slice(&self.pixels[at(columns.start)..at(columns.end)]);
+        }
+        Plane { pixels, width: columns.len() }
+    }
+}
+
+/// A pass over one direction.
+struct Pass {
+    /// The inputs that are read.
+    reads: Range<usize>,
+    /// For each output place the first input, counted from the first that is read, and the weights; nothing where the size stays.
+    weights: Option<Vec<(usize, Vec<i32>)>>,
+}
+
+impl Pass {
+    fn new(from: usize, to: usize, places: &Range<usize>, filter: Filter) -> Pass {
+        if from == to {
+            return Pass { reads: places.clone(), weights: None };
+        }
+        let mut weights = weights(from, to, places, filter);
+        let first = weights.iter().map(|(first, _)| *first).min().unwrap_or(0);
+        let end = weights.iter().map(|(first, weights)| first + weights.len()).max().unwrap_or(0);
+        weights.iter_mut().for_each(|(at, _)| *at -= first);
+        Pass { reads: first..end, weights: Some(weights) }
+    }
+
+    /// Changes the width.
+    fn rows(&self, plane: Plane<Vec<u8>>) -> Plane<Vec<u8>> {
+        let Some(weights) = &self.weights else { return plane };
+        let mut out = Vec::with_capacity(plane.pixels.len() / plane.width.max(1) * weights.len());
+        for row in plane.pixels.chunks_exact(3 * plane.width.max(1)) {
+            for (first, weights) in weights {
+                let mut sums = [1i32 << (BITS - 1); 3];
+                for (pixel, weight) in row[3 * first..].chunks_exact(3).zip(weights) {
+                    for (sum, value) in sums.iter_mut().zip(pixel) {
+                        *sum += i32::from(*value) * weight;
+                    }
+                }
+                out.extend(sums.map(rounded));
+            }
+        }
+        Plane { pixels: out, width: weights.len() }
+    }
+
+    /// Changes the height.
+    fn columns(&self, plane: Plane<Vec<u8>>) -> Plane<Vec<u8>> {
+        let Some(weights) = &self.weights else { return plane };
+        let row_bytes = 3 * plane.width;
+        let mut out = Vec::with_capacity(row_bytes * weights.len());
+        let mut sums = vec![0i32; row_bytes];
+        for (first, weights) in weights {
+            sums.fill(1 << (BITS - 1));
+            for (row, weight) in plane.pixels[row_bytes * first..].chunks_exact(row_bytes.max(1)).zip(weights) {
+                for (sum, value) in sums.iter_mut().zip(row) {
+                    *sum += i32::from(*value) * weight;
+                }
+            }
+            out.extend(sums.iter().map(|sum| rounded(*sum)));
+        }
+        Plane { pixels: out, width: plane.width }
+    }
 }
 
 /// Picks pixels; places are summed up step by step as Pillow does it, since rounding decides which pixel is picked.
-fn nearest(pixels: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
-    let places = |from: usize, to: usize| -> Vec<usize> {
+fn nearest(pixels: &[u8], from: (usize, usize), to: (usize, usize), part: (&Range<usize>, &Range<usize>)) -> Vec<u8> {
+    let places = |from: usize, to: usize, part: &Range<usize>| -> Vec<usize> {
         let step = from as f64 / to as f64;
         let mut at = step * 0.5;
         let mut next = || {
@@ -113,47 +200,15 @@ fn nearest(pixels: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
             at += step;
             place
         };
-        (0..to).map(|_| next()).collect()
+        (0..part.end).map(|_| next()).skip(part.start).collect()
     };
-    let (columns, rows) = (places(from.0, to.0), places(from.1, to.1));
-    let mut out = Vec::with_capacity(3 * to.0 * to.1);
+    let (columns, rows) = (places(from.0, to.0, part.0), places(from.1, to.1, part.1));
+    let mut out = Vec::with_capacity(3 * columns.len() * rows.len());
     for row in rows {
         for column in &columns {
             let at = 3 * (row * from.0 + column);
             out.extend_from_slice(&pixels[at..at + 3]);
         }
-    }
-    out
-}
-
-fn rows(pixels: &[u8], width: usize, to: usize, filter: Filter) -> Vec<u8> {
-    let weights = weights(width, to, filter);
-    let mut out = Vec::with_capacity(pixels.len() / width * to);
-    for row in pixels.chunks_exact(3 * width) {
-        for (first, weights) in &weights {
-            let mut sums = [1i32 << (BITS - 1); 3];
-            for (pixel, weight) in row[3 * first..].chunks_exact(3).zip(weights) {
-                for (sum, value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(*value) * weight;
-                }
-            }
-            out.extend(sums.map(rounded));
-        }
-    }
-    out
-}
-
-fn columns(pixels: &[u8], width: usize, height: usize, to: usize, filter: Filter) -> Vec<u8> {
-    let mut out = Vec::with_capacity(3 * width * to);
-    let mut sums = vec![0i32; 3 * width];
-    for (first, weights) in weights(height, to, filter) {
-        sums.fill(1 << (BITS - 1));
-        for (row, weight) in pixels[3 * width * first..].chunks_exact(3 * width).zip(&weights) {
-            for (sum, value) in sums.iter_mut().zip(row) {
-                *sum += i32::from(*value) * weight;
-            }
-        }
-        out.extend(sums.iter().map(|sum| rounded(*sum)));
     }
     out
 }
@@ -166,18 +221,35 @@ mod tests {
     fn the_order_of_the_passes_is_pillows() {
         // Image.fromarray((np.arange(n * 3).reshape(h, w, 3) ** 2 % 251).astype("uint8")).resize((3, 2), 3), Pillow 13
         let check = |from: (usize, usize)| -> Vec<u8> {
-            let pixels = (0..from.0 * from.1 * 3).map(|n| (n * n % 251) as u8).collect();
-            resample(pixels, from, (3, 2), Filter::Bicubic).into_iter().step_by(3).collect()
+            let pixels: Vec<u8> = (0..from.0 * from.1 * 3).map(|n| (n * n % 251) as u8).collect();
+            resample(&pixels, from, (3, 2), (&(0..3), &(0..2)), Filter::Bicubic).into_iter().step_by(3).collect()
         };
         assert_eq!(check((7, 5)), [72, 119, 108, 89, 134, 89]);
         assert_eq!(check((4, 11)), [87, 106, 113, 95, 80, 135]);
     }
 
     #[test]
+    fn a_part_is_the_same_part_of_the_whole() {
+        let filters =
+            [Filter::Lanczos, Filter::Bilinear, Filter::Bicubic, Filter::Box, Filter::Hamming, Filter::Nearest];
+        for (from, to) in
+            [((7, 5), (30, 21)), ((31, 40), (9, 11)), ((1, 90), (8, 720)), ((50, 3), (50, 9)), ((4, 60), (3, 2))]
+        {
+            let pixels: Vec<u8> = (0..from.0 * from.1 * 3).map(|n| (n * n % 251) as u8).collect();
+            let part = (to.0 / 3..to.0 - to.0 / 4, to.1 / 2..to.1);
+            for filter in filters {
+                let whole = resample(&pixels, from, to, (&(0..to.0), &(0..to.1)), filter);
+                let cut = Plane { pixels: whole.as_slice(), width: to.0 }.cut(&part.0, &part.1).pixels;
+                assert_eq!(resample(&pixels, from, to, (&part.0, &part.1), filter), cut, "{from:?} {to:?} {filter:?}");
+            }
+        }
+    }
+
+    #[test]
     fn flat_pictures_stay_flat_and_edges_are_pillows() {
         let check = |values: &[u8], to: usize, filter: Filter| -> Vec<u8> {
             let pixels: Vec<u8> = values.iter().flat_map(|v| [*v; 3]).collect();
-            resample(pixels, (values.len(), 1), (to, 1), filter).into_iter().step_by(3).collect()
+            resample(&pixels, (values.len(), 1), (to, 1), (&(0..to), &(0..1)), filter).into_iter().step_by(3).collect()
         };
         for filter in [Filter::Lanczos, Filter::Bilinear, Filter::Bicubic, Filter::Box, Filter::Hamming] {
             assert_eq!(check(&[77; 9], 4, filter), [77; 4]);
