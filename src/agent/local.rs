@@ -143,10 +143,11 @@ impl Listening {
     /// Decodes what the model's thread wishes for, until it wishes no more.
     async fn serve(mut self, store: &Store) {
         while let Some(pull) = self.pulls.recv().await {
-            let at = |sample: usize| Time::from_seconds(self.start.seconds() + sample as f64 / f64::from(pull.rate_hz));
-            let (from, to) = (at(pull.from), at(pull.to).min(self.end));
+            let all = usize::try_from(self.end.on_grid(pull.rate_hz).saturating_sub(self.start.on_grid(pull.rate_hz)))
+                .unwrap_or(0);
+            let (from, to) = (pull.from, pull.to.min(all));
             let samples = if from < to {
-                store.samples(&self.media, from, to, pull.rate_hz).await.map_err(Fault::from)
+                store.window(&self.media, self.start, from..to, pull.rate_hz).await.map_err(Fault::from)
             } else {
                 Ok(Vec::new())
             };

@@ -12,7 +12,10 @@ use super::{
     remote,
     sound::SoundDecoder,
 };
-use crate::value::{Media, Time};
+use crate::{
+    files,
+    value::{Media, Time},
+};
 use image::RgbImage;
 use std::{
     collections::BTreeMap,
@@ -38,7 +41,7 @@ const MARGINS_S: [Option<f64>; 3] = [Some(0.5), Some(10.0), None];
 
 /// Where the bytes of `media` are.
 pub(crate) fn locate(media: &Media) -> PathBuf {
-    remote::kept_at(media).unwrap_or_else(|| PathBuf::from(&media.path))
+    remote::kept_at(media).unwrap_or_else(|| files::path(&media.path))
 }
 
 /// Locks, also after a panic elsewhere: what is guarded here is whole between any two statements.
@@ -307,12 +310,10 @@ impl Lane {
         }
     }
 
-    /// Mono samples, see `Store::samples`.
-    pub async fn samples(&self, start: Time, end: Time, rate_hz: u32) -> Result<Vec<f32>, MediaError> {
+    /// Mono samples `from..to` of the grid, see `Store::samples`.
+    pub async fn samples(&self, from: i64, to: i64, rate_hz: u32) -> Result<Vec<f32>, MediaError> {
         let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no sound");
         let sound = self.probe().await?.sound.as_ref().ok_or_else(none)?;
-        let grid = |time: Time| (time.seconds() * f64::from(rate_hz)).round() as i64;
-        let (from, to) = (grid(start), grid(end).max(grid(start)));
         let mut slot = self.sound.lock().await;
         let running = slot.take_if(|decoder| decoder.rate_hz == rate_hz && decoder.will_give(from));
         let decoder = match running {

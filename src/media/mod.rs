@@ -12,6 +12,7 @@ mod jpeg;
 mod lane;
 mod open;
 mod pick;
+mod places;
 mod probe;
 mod remote;
 mod sample;

@@ -1,25 +1,32 @@
 //! One ffmpeg that decodes sound forward: mono samples on a grid of absolute presentation time.
 //!
-//! Sample `i` at rate `r` is the sound at `i / r` seconds of presentation time. Where the stream starts late, has a gap or has
-//! ended there is silence. Decoding always begins at the start of the stream, so that the same stretch is the same samples
-//! whatever was asked before: sound decodes some hundred times faster than it plays.
+//! Sample `i` at rate `r` is the sound at `i / r` seconds of presentation time. Where the stream starts late, has a hole or has
+//! ended there is silence. Every sample is put where the time stamps of its own frame say ([`Places`]), so the same sound gives
+//! the same samples wherever its stream starts. Decoding always begins at the start of the stream, so that the same stretch is
+//! the same samples whatever was asked before: sound decodes some hundred times faster than it plays.
 //!
 //! Mixing and resampling are those of whisper's reference loader (ffmpeg's own, to 16 bits).
 
 use super::{
-    MediaError,
+    MediaError, MediaFault,
     ffmpeg::{self, STALL_LIMIT, Trouble},
+    places::{Places, filter},
     probe::Sound,
 };
 use std::{collections::VecDeque, ffi::OsString, path::Path};
 use tokio::{
     io::AsyncReadExt,
-    process::{Child, ChildStdout},
+    process::{Child, ChildStderr, ChildStdout},
     time::timeout,
 };
 
 /// How much of what was decoded is kept for those who come back: five minutes, 10 MB at 16 kHz.
 const KEPT_S: usize = 300;
+/// Frames that begin this close to the end of the one before follow it: the rounding of their times.
+const ROUNDING: i64 = 2;
+
+/// Most bytes of samples that wait for their places.
+const MOST_WAITING: usize = 256 << 10;
 
 /// A running ffmpeg. Dropping it kills the child.
 #[derive(Debug)]
@@ -27,96 +34,169 @@ pub(crate) struct SoundDecoder {
     /// Held so that dropping it kills.
     _child: Child,
     stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
     /// Samples per second.
     pub rate_hz: u32,
-    /// The grid position where decoding began: before it is silence.
-    first: i64,
+    /// Where the samples to come belong.
+    places: Places,
+    /// Bytes of samples whose places are still to come.
+    bytes: Vec<u8>,
+    /// What of the next line of stderr has arrived.
+    line: Vec<u8>,
+    /// The last thing said that is not a place.
+    said: String,
+    /// What is known.
+    track: Track,
+}
+
+/// The samples that were decoded last.
+#[derive(Debug)]
+struct Track {
+    /// All from here to the first of `kept` is silence; what was before is forgotten.
+    since: i64,
     /// The grid position of the first of `kept`.
     from: i64,
     kept: VecDeque<i16>,
-    /// The first half of a sample whose other half has not arrived.
-    half: Option<u8>,
+    /// Most samples kept.
+    most: usize,
+}
+
+impl Track {
+    fn end(&self) -> i64 {
+        self.from.saturating_add(self.kept.len() as i64)
+    }
+
+    /// Adds samples that begin at position `at`: silence goes into a hole, and what was there already stays.
+    fn put(&mut self, at: i64, samples: impl ExactSizeIterator<Item = i16>) {
+        if self.kept.is_empty() {
+            self.from = at;
+        }
+        let gap = at.saturating_sub(self.end());
+        if gap > self.most as i64 {
+            (self.since, self.from) = (self.end(), at);
+            self.kept.clear();
+        } else if gap > ROUNDING {
+            self.kept.extend(std::iter::repeat_n(0, gap as usize));
+        }
+        let known = if gap < -ROUNDING { gap.unsigned_abs() as usize } else { 0 };
+        self.kept.extend(samples.skip(known));
+    }
+
+    /// Copies what is known from position `after` on into `samples`, which begin at `from`.
+    fn copy(&self, after: i64, samples: &mut [f32], from: i64) {
+        let first = after.max(from).max(self.from);
+        let skipped = usize::try_from(first.saturating_sub(self.from)).unwrap_or(0);
+        let slots = usize::try_from(first.saturating_sub(from)).ok().and_then(|at| samples.get_mut(at..));
+        for (slot, sample) in slots.into_iter().flatten().zip(self.kept.iter().skip(skipped)) {
+            *slot = f32::from(*sample) / 32768.0;
+        }
+    }
+
+    /// Forgets what is too much.
+    fn trim(&mut self) {
+        let over = self.kept.len().saturating_sub(self.most);
+        if over > 0 {
+            self.kept.drain(..over);
+            self.from += over as i64;
+            self.since = self.from;
+        }
+    }
 }
 
 impl SoundDecoder {
     /// Starts decoding `sound` from its beginning.
     pub fn start(path: &Path, shown: &str, sound: &Sound, rate_hz: u32) -> Result<SoundDecoder, MediaError> {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
-        let first = (sound.start.seconds() * f64::from(rate_hz)).round() as i64;
-        let mut arguments = words("-hide_banner -nostdin -nostats -v quiet -copyts -threads 1");
+        let mut arguments = words("-hide_banner -nostdin -nostats -v info -copyts -threads 1");
         arguments.extend(ffmpeg::input(path));
-        // async=1: silence into gaps (from 20 ms, so that the millisecond times of Matroska are no gaps), overlaps cut.
-        let chain = format!(
-            "aresample={rate_hz}:async=1:min_hard_comp=0.02:first_pts={first},aformat=sample_fmts=s16:channel_layouts=mono"
-        );
-        arguments.extend([
-            "-map".into(),
-            format!("0:{}", sound.index).into(),
-            "-vn".into(),
-            "-af".into(),
-            chain.into(),
-        ]);
+        arguments.extend(["-map".into(), format!("0:{}", sound.index).into()]);
+        arguments.extend(["-vn".into(), "-af".into(), filter(rate_hz).into()]);
         arguments.extend(words("-f s16le pipe:1"));
-        let mut command = ffmpeg::command("ffmpeg", arguments);
-        command.stderr(std::process::Stdio::null());
-        let mut child = command.spawn().map_err(|e| Trouble::Start("ffmpeg", e).about(shown))?;
+        let mut child =
+            ffmpeg::command("ffmpeg", arguments).spawn().map_err(|e| Trouble::Start("ffmpeg", e).about(shown))?;
         Ok(SoundDecoder {
             stdout: child.stdout.take(),
+            stderr: child.stderr.take(),
             _child: child,
             rate_hz,
-            first,
-            from: first,
-            kept: VecDeque::new(),
-            half: None,
+            places: Places::new(rate_hz),
+            bytes: Vec::new(),
+            line: Vec::new(),
+            said: String::new(),
+            track: Track { since: i64::MIN, from: 0, kept: VecDeque::new(), most: KEPT_S * rate_hz as usize },
         })
     }
 
     /// True if the samples from grid position `from` on can still be given.
     pub fn will_give(&self, from: i64) -> bool {
-        from.max(self.first) >= self.from
+        from >= self.track.since
     }
 
     /// The samples `from..to` of the grid, -1..1. Safe to cancel.
     pub async fn read(&mut self, from: i64, to: i64, shown: &str) -> Result<Vec<f32>, MediaError> {
-        let mut samples = vec![0.0; usize::try_from(to - from).unwrap_or(0)];
-        let put = |samples: &mut Vec<f32>, at: i64, sample: i16| {
-            if let Some(slot) = usize::try_from(at - from).ok().and_then(|index| samples.get_mut(index)) {
-                *slot = f32::from(sample) / 32768.0;
-            }
-        };
-        let skipped = usize::try_from(from - self.from).unwrap_or(0);
-        for (index, sample) in self.kept.iter().enumerate().skip(skipped) {
-            let at = self.from + index as i64;
-            if at >= to {
-                return Ok(samples);
-            }
-            put(&mut samples, at, *sample);
-        }
-        let mut piece = vec![0; 64 << 10];
-        while let Some(stdout) = &mut self.stdout
-            && self.from + (self.kept.len() as i64) < to
-        {
-            match timeout(STALL_LIMIT, stdout.read(&mut piece)).await {
+        let mut samples = vec![0.0; usize::try_from(to.saturating_sub(from)).unwrap_or(0)];
+        self.track.copy(i64::MIN, &mut samples, from);
+        while self.track.kept.is_empty() || self.track.end() < to {
+            match timeout(STALL_LIMIT, self.read_more()).await {
                 Err(_) => return Err(Trouble::Stuck(STALL_LIMIT).about(shown)),
-                Ok(Ok(n @ 1..)) => {
-                    for byte in &piece[..n] {
-                        match self.half.take() {
-                            None => self.half = Some(*byte),
-                            Some(low) => {
-                                let sample = i16::from_le_bytes([low, *byte]);
-                                put(&mut samples, self.from + self.kept.len() as i64, sample);
-                                self.kept.push_back(sample);
-                            }
-                        }
+                Ok(false) => {
+                    tracing::debug!(medium = shown, said = self.said, "ffmpeg ended");
+                    if self.track.kept.is_empty() && !self.bytes.is_empty() {
+                        return Err(MediaError::new(MediaFault::Damaged, shown, "ffmpeg gave sound without times"));
                     }
+                    break;
                 }
-                Ok(_) => self.stdout = None,
+                Ok(true) => {}
             }
-            let most = KEPT_S * self.rate_hz as usize;
-            let over = self.kept.len().saturating_sub(most);
-            self.kept.drain(..over);
-            self.from += over as i64;
+            let mut known = if self.track.kept.is_empty() { i64::MIN } else { self.track.end() };
+            while let Some((at, count)) = self.places.next(self.bytes.len() / 2) {
+                let bytes = self.bytes.drain(..count * 2).collect::<Vec<_>>();
+                self.track.put(at, bytes.chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]])));
+                self.track.copy(known, &mut samples, from);
+                known = self.track.end();
+                self.track.trim();
+            }
         }
         Ok(samples)
     }
+
+    /// Reads what is there of samples and places; false when both have ended.
+    async fn read_more(&mut self) -> bool {
+        let room = MOST_WAITING.saturating_sub(self.bytes.len());
+        self.bytes.reserve_exact(room);
+        let mut said = [0; 4096];
+        tokio::select! {
+            read = async { self.stdout.as_mut().expect("guarded").take(room as u64).read_buf(&mut self.bytes).await },
+                if self.stdout.is_some() && room > 0 => {
+                if !matches!(read, Ok(1..)) {
+                    self.stdout = None;
+                }
+            }
+            read = async { self.stderr.as_mut().expect("guarded").read(&mut said).await }, if self.stderr.is_some() => match read {
+                Ok(n @ 1..) => self.hear(&said[..n]),
+                _ => self.stderr = None,
+            },
+            else => return false,
+        }
+        true
+    }
+
+    /// Takes in a piece of stderr.
+    fn hear(&mut self, piece: &[u8]) {
+        for byte in piece {
+            if !matches!(byte, b'\n' | b'\r') {
+                self.line.push(*byte);
+                continue;
+            }
+            let line = String::from_utf8_lossy(&self.line).into_owned();
+            self.line.clear();
+            if !self.places.hear(&line) && !line.trim().is_empty() {
+                self.said = line.chars().take(200).collect();
+            }
+        }
+        self.line.truncate(64 << 10);
+    }
 }
+
+#[cfg(test)]
+mod tests;

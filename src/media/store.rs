@@ -17,7 +17,10 @@ use crate::{
 };
 use image::RgbImage;
 use indexmap::IndexMap;
-use std::sync::{Arc, Mutex};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex},
+};
 
 /// What a [`Store`] may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +99,21 @@ impl Store {
         end: Time,
         rate_hz: u32,
     ) -> Result<Vec<f32>, MediaError> {
-        self.lane(media).samples(start, end, rate_hz).await
+        let from = start.on_grid(rate_hz);
+        self.lane(media).samples(from, end.on_grid(rate_hz).max(from), rate_hz).await
+    }
+
+    /// As [`Store::samples`], counted in samples from the one nearest to `start`: windows that touch neither overlap nor leave a
+    /// sample out, wherever the medium starts.
+    pub async fn window(
+        &self,
+        media: &Arc<Media>,
+        start: Time,
+        samples: Range<usize>,
+        rate_hz: u32,
+    ) -> Result<Vec<f32>, MediaError> {
+        let at = |sample: usize| start.on_grid(rate_hz).saturating_add(i64::try_from(sample).unwrap_or(i64::MAX));
+        self.lane(media).samples(at(samples.start), at(samples.end), rate_hz).await
     }
 
     /// As [`super::sample()`], and the frames found are expected to be asked for: a decoder then skips all others.

@@ -25,8 +25,8 @@ fn number(image: &RgbImage) -> u32 {
     (0..12).filter(|bit| image.get_pixel(bit * 8 + 4, 8)[0] > 128).map(|bit| 1 << bit).sum()
 }
 
-/// Runs ffmpeg; words of `arguments` are split at spaces, `OUT` is the file.
-fn make(folder: &TempDir, name: &str, arguments: &str) -> PathBuf {
+/// Runs ffmpeg in `folder`; words of `arguments` are split at spaces, `OUT` is the file.
+pub(super) fn make(folder: &TempDir, name: &str, arguments: &str) -> PathBuf {
     let out = folder.path().join(name);
     let words = arguments.split_whitespace().map(|word| if word == "OUT" { out.to_str().unwrap() } else { word });
     let made =
@@ -36,7 +36,7 @@ fn make(folder: &TempDir, name: &str, arguments: &str) -> PathBuf {
     out
 }
 
-async fn open_path(path: &Path) -> Result<Arc<Media>, MediaError> {
+pub(super) async fn open_path(path: &Path) -> Result<Arc<Media>, MediaError> {
     open(path.to_str().unwrap(), &Access::default()).await
 }
 
@@ -462,20 +462,13 @@ async fn a_recording_without_a_duration_is_measured() {
     assert!((media.end.seconds() - 4.0).abs() < 0.05, "{}", media.end);
 }
 
-/// The clips beside the repository, if they are there.
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
-    if !path.exists() {
-        eprintln!("skipped: {} is not here", path.display());
-    }
-    path.exists().then_some(path)
-}
-
+/// `cargo test --lib real_clips -- --ignored` runs it.
 #[tokio::test]
+#[ignore = "needs the clips in ../shared/media"]
 async fn real_clips_have_their_own_times() {
     let mut lines = String::new();
     for name in ["bottles.mp4", "people.mp4", "sign-book.mkv", "jfk.flac"] {
-        let Some(path) = shared(name) else { return };
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
         let media = open_path(&path).await.unwrap();
         lines += &format!("{name} {} {} {} {}\n", media.start, media.end, media.has_video, media.has_audio);
         if !media.has_video {
