@@ -132,8 +132,8 @@ impl Args {
 
 /// The cases with their line numbers. A line that is no case is refused before anything runs.
 fn read(file: &Path, limit: Option<usize>) -> Result<Vec<(usize, Case)>, Fault> {
-    let text =
-        files::read_given(file, files::MAX_INPUT_BYTES).map_err(|e| Fault::refused(format!("{} cannot be read: {e}", file.display())))?;
+    let text = files::read_given(file, files::MAX_INPUT_BYTES)
+        .map_err(|e| Fault::refused(format!("{} cannot be read: {e}", file.display())))?;
     let parse = |(line, case): (usize, Result<Case, String>)| {
         case.map(|case| (line, case))
             .map_err(|e| Fault::refused(format!("{}:{line}: this is no case: {e}", file.display())))
