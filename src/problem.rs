@@ -18,11 +18,24 @@ pub struct Pos {
     pub column: usize,
 }
 
+/// Whether a problem keeps a dialogue from running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It does.
+    #[default]
+    Error,
+    /// It is odd, and the dialogue runs.
+    Warning,
+}
+
 /// One thing wrong with a dialogue, an agent file or a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Problem {
     /// A stable word, such as `unknown-key`.
     pub code: String,
+    /// Whether it keeps the dialogue from running.
+    pub severity: Severity,
     /// The file as the user named it.
     pub file: String,
     /// From 1.
@@ -44,6 +57,7 @@ impl Problem {
         };
         Problem {
             code: code.into(),
+            severity: Severity::Error,
             file: file.into(),
             line: pos.line.max(1),
             column: pos.column.max(1),
@@ -82,7 +96,11 @@ pub fn render(problem: &Problem, source: &str, colour: bool) -> String {
         .line_start(problem.line)
         .path(problem.file.as_str())
         .annotation(AnnotationKind::Primary.span(span));
-    let mut group = Level::ERROR.primary_title(problem.message.as_str()).id(problem.code.as_str()).element(snippet);
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group = level.primary_title(problem.message.as_str()).id(problem.code.as_str()).element(snippet);
     if let Some(hint) = &problem.hint {
         group = group.element(Level::HELP.message(hint.as_str()));
     }

@@ -86,7 +86,11 @@ fn every_rule_has_a_file_that_breaks_it() {
     for path in files("tests/problems", "yaml") {
         let (name, source) = text(&path);
         let problems = compile(&path).map(|plan| plan.name).expect_err(&name);
-        let rendered: Vec<String> = problems.iter().map(|problem| plan::render(problem, &source, false)).collect();
+        let source_of = |file: &str| {
+            if file == name { source.clone() } else { fs::read_to_string(root().join(file)).unwrap_or_default() }
+        };
+        let rendered: Vec<String> =
+            problems.iter().map(|problem| plan::render(problem, &source_of(&problem.file), false)).collect();
         let stem = path.file_stem().expect("a stem").to_string_lossy().into_owned();
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(format!("problem-{stem}"), rendered.join("\n\n"));
@@ -199,9 +203,107 @@ fn the_tests_of_every_example_hold() {
 #[test]
 fn a_plan_is_drawn() {
     let plan = compile(&root().join("examples/caption.yaml")).expect("compiles");
-    insta::assert_snapshot!(plan::draw::mermaid(&plan));
-    insta::assert_snapshot!(plan::draw::dot(&plan));
-    let svg = plan::draw::svg(&plan);
+    insta::assert_snapshot!(plan::draw::mermaid(&plan, Default::default()));
+    insta::assert_snapshot!(plan::draw::dot(&plan, Default::default()));
+    let svg = plan::draw::svg(&plan, Default::default()).expect("small");
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
-    assert_eq!(svg.matches("<rect ").count(), plan.inputs.len() + plan.block.steps.len() + 2);
+    assert_eq!(
+        svg.matches("marker-end").count(),
+        plan::draw::mermaid(&plan, Default::default()).matches("-->").count() + 1,
+        "each edge has an arrowhead, and the legend shows one"
+    );
+}
+
+/// What `check` and the schema for editors must both refuse, or both accept.
+#[test]
+fn the_schema_and_the_check_agree_on_values() {
+    let validator = validator(&plan::schema());
+    let check = |step: &str, expected: bool| {
+        let source = format!(
+            "version: 1\ndialogue: d\ninputs: {{ v: video, x: {{ type: number, default: 1 }} }}\ncast: {{ mind: starter-lm, eye: starter-clip }}\n\
+             steps:\n  {step}\n  y: {{ compute: \"{{{{ v.duration + x }}}}\" }}\nanswer: \"{{{{ s }}}} {{{{ y }}}}\"\n"
+        );
+        let problems = plan::compile_text(&source, "d.yaml", &Repository, &CompileOptions::default()).err();
+        // a step of another name is not used, which is not what is asked here
+        let problems: Vec<_> = problems
+            .into_iter()
+            .flatten()
+            .filter(|p| !["unused-step", "unknown-name"].contains(&p.code.as_str()))
+            .collect();
+        assert_eq!(problems.is_empty(), expected, "check: {step}: {problems:?}");
+        assert_eq!(validator.is_valid(&json(&source)), expected, "schema: {step}");
+    };
+    let frames = |more: &str| format!("s: {{ frames: {{ video: \"{{{{ v }}}}\", {more} }} }}");
+    let spans = [
+        ("2s", true),
+        ("1h30m", true),
+        ("0.5s", true),
+        ("5min", true),
+        ("2", false),
+        ("2 sec", false),
+        ("0s", false),
+        ("-1s", false),
+        ("0.0ms", false),
+        ("1.s", false),
+    ];
+    for (span, good) in spans {
+        check(&frames(&format!("every: {span}")), good);
+        check(&format!("s: {{ timeout: {span}, compute: 1 }}"), good);
+    }
+    check(&frames("every: \"{{ x }}\""), true);
+    for (at, good) in [
+        ("keyframes", true),
+        ("scenes", true),
+        ("[1, 2]", true),
+        ("\"{{ [x] }}\"", true),
+        ("frames", false),
+        ("3", false),
+    ] {
+        check(&frames(&format!("at: {at}")), good);
+    }
+    check(&frames("at: scenes, threshold: 0.4"), true);
+    check(&frames("at: scenes, threshold: 2"), false);
+    let say = |more: &str| format!("s: {{ say: {{ agent: mind, text: hi, {more} }} }}");
+    let numbers = [
+        ("n: 1", true),
+        ("n: 0", false),
+        ("n: 1.5", false),
+        ("n: \"{{ x }}\"", true),
+        ("n: many", false),
+        ("temperature: 0", true),
+        ("temperature: -1", false),
+        ("top_p: 1", true),
+        ("top_p: 3", false),
+        ("top_k: 0", true),
+        ("top_k: -1", false),
+        ("max_tokens: 1", true),
+        ("max_tokens: 0", false),
+        ("max_tokens: ten", false),
+    ];
+    for (number, good) in numbers {
+        check(&say(number), good);
+    }
+    let rank = |more: &str| format!("s: {{ rank: {{ agent: eye, what: hi, among: [a, b], {more} }} }}");
+    for (number, good) in [("top: 1", true), ("top: 0", false), ("min: 0.5", true), ("min: 2", false)] {
+        check(&rank(number), good);
+    }
+    for (rounds, good) in [("3", true), ("0", false), ("1001", false), ("1.5", false)] {
+        check(&format!("s: {{ loop: {{ max_rounds: {rounds}, steps: {{ a: {{ compute: 1 }} }} }} }}"), good);
+    }
+    for (name, good) in [
+        ("s_2", true),
+        ("größe", true),
+        ("_s", true),
+        ("my-step", false),
+        ("2s", false),
+        ("item", false),
+        ("none", false),
+    ] {
+        check(&format!("{name}: {{ compute: 1 }}"), good);
+        check(&format!("s: {{ loop: {{ max_rounds: 3, steps: {{ {name}: {{ compute: 1 }} }} }} }}"), good);
+    }
+    for (at_once, good) in [("1", true), ("0", false), ("1.5", false)] {
+        check(&format!("s: {{ at_once: {at_once}, compute: 1 }}"), good);
+    }
+    check("s: { or: \"{{ x }}\", compute: 1 }", true);
 }

@@ -27,7 +27,10 @@ fn shelf() -> Shelf {
 fuzz_target!(|source: &str| {
     match plan::compile_text(source, "fuzz.yaml", &shelf(), &CompileOptions::default()) {
         Ok(plan) => {
-            let _ = (plan::draw::mermaid(&plan), plan::draw::dot(&plan), plan::draw::svg(&plan));
+            let _ = {
+                let options = plan::draw::Options { expand: true };
+                (plan::draw::mermaid(&plan, options), plan::draw::dot(&plan, options), plan::draw::svg(&plan, options))
+            };
             plan::recompile(&plan.sources).expect("what compiled once compiles again");
         }
         Err(problems) => {

@@ -285,6 +285,8 @@ mod tests {
             ((*role).to_owned(), Role { agent: (*agent).to_owned(), kinds: kinds.to_vec() })
         };
         let plan = Plan {
+            about: None,
+            warnings: Vec::new(),
             name: "test".into(),
             sources: IndexMap::new(),
             inputs: IndexMap::new(),

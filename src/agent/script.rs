@@ -78,7 +78,11 @@ impl Agent for ScriptAgent {
     }
 
     async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
-        let reply = spoken(self.reply(&request)?, &request)
+        let reply = self.reply(&request)?;
+        if let ScriptReply::Fail(why) = reply {
+            return Err(Fault::passing(why, None));
+        }
+        let reply = spoken(reply, &request)
             .map_err(|why| Fault::failed(format!("the script of {} does not fit: {why}", self.card.name)))?;
         if let (Reply::Say(SayReply { text, .. }), Some(stream)) = (&reply, asking.stream) {
             // Nobody watching any more is no reason to stop answering.

@@ -1,20 +1,20 @@
 //! `elenchus check FILE…`
 
 use super::{
-    Exit,
+    Exit, describe,
     out::Out,
     settings::{Settings, tell},
     source::Source,
 };
 use crate::error::Fault;
-use crate::plan::{self, CompileOptions};
+use crate::plan::{CompileOptions, Severity};
 
 /// What `check` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   elenchus check examples/*.yaml
-  elenchus check mine.yaml --json        # [{code, file, line, column, message, hint}, …]
+  elenchus check mine.yaml --json        # [{code, severity, file, line, column, message, hint}, …]
 
 Nothing is loaded, opened or run. Exit code 2 if there is any problem.")]
 pub(crate) struct Args {
@@ -35,11 +35,15 @@ impl Args {
             if !out.json {
                 source.check_cast(self.cast.as_deref())?;
             }
-            let compiled = plan::compile_text(&source.text, &source.file, &source.hub, &options);
+            let compiled = source.plan(&options);
             tell(&source.hub.verdicts, out)?;
             match compiled {
-                Ok(_) if !out.json => out.note(format!("{file}: ok")),
-                Ok(_) => {}
+                Ok(plan) if !out.json => {
+                    source.show(&plan.warnings, out);
+                    let takes = Some(describe::inputs_brief(&plan)).filter(|takes| !takes.is_empty());
+                    out.note(format!("{file}: ok{}", takes.map(|takes| format!(" ({takes})")).unwrap_or_default()));
+                }
+                Ok(plan) => all.extend(plan.warnings),
                 Err(problems) => {
                     source.show(&problems, out);
                     all.extend(problems);
@@ -49,10 +53,11 @@ impl Args {
         if out.json {
             out.value(&all)?;
         }
-        if all.is_empty() {
+        let errors = all.iter().filter(|problem| problem.severity == Severity::Error).count();
+        if errors == 0 {
             return Ok(Exit::Answered);
         }
-        out.note(format!("{} problem{} found", all.len(), if all.len() == 1 { "" } else { "s" }));
+        out.note(format!("{errors} problem{} found", if errors == 1 { "" } else { "s" }));
         Ok(Exit::Refused)
     }
 }

@@ -21,13 +21,19 @@ enum Format {
 #[command(after_help = "\
 Examples:
   elenchus graph examples/video_qa.yaml
-  elenchus graph video_qa --format svg --output graph.svg")]
+  elenchus graph video_qa --format svg --expand --output graph.svg
+
+A loop is a box around its steps, with the edge back to the next round; a call names the dialogue. With --json the drawing is the
+field `graph`; --output writes the drawing alone.")]
 pub(crate) struct Args {
     /// A dialogue: a file, `-` for standard input, or a name
     file: String,
     /// How to draw it
     #[arg(long, value_name = "FORMAT", default_value = "mermaid")]
     format: Format,
+    /// Draw the steps of called dialogues too
+    #[arg(long)]
+    expand: bool,
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -37,10 +43,11 @@ impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let source = Source::find(&self.file, settings, settings.network(false))?;
         let plan = source.compile(&CompileOptions::default(), out)?;
+        let options = draw::Options { expand: self.expand };
         let drawn = match self.format {
-            Format::Mermaid => draw::mermaid(&plan),
-            Format::Dot => draw::dot(&plan),
-            Format::Svg => draw::svg(&plan),
+            Format::Mermaid => draw::mermaid(&plan, options),
+            Format::Dot => draw::dot(&plan, options),
+            Format::Svg => draw::svg(&plan, options).map_err(|why| Fault::refused(why).hint("use --format dot"))?,
         };
         match &self.output {
             Some(file) => std::fs::write(file, drawn)

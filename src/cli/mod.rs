@@ -5,11 +5,14 @@ mod ask;
 mod check;
 mod common;
 mod completions;
+mod describe;
 mod doctor;
 mod eval;
 mod exit;
 mod graph;
+mod init;
 mod inputs;
+mod list;
 mod memo;
 mod models;
 mod out;
@@ -19,6 +22,7 @@ mod run;
 mod schema;
 mod session;
 mod settings;
+mod show;
 mod source;
 mod terminal;
 mod test;
@@ -74,6 +78,15 @@ pub(crate) struct Global {
     offline: bool,
 }
 
+impl Global {
+    /// What of it counts where clap shows help instead of reading the arguments.
+    fn of(args: &[String]) -> Global {
+        let has = |flag: &str| args.iter().any(|arg| arg == flag);
+        let (json, trust, offline) = (has("--json"), has("--trust"), has("--offline"));
+        Global { json, quiet: false, verbose: 0, color: out::When::Auto, trust, offline }
+    }
+}
+
 /// The verbs, in the order of `--help`.
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -95,6 +108,12 @@ enum Verb {
     Eval(eval::Args),
     /// Show, explain or empty the memo of finished exchanges
     Memo(memo::Args),
+    /// List the dialogues, prompts, labels, casts and agents that can be named
+    List(list::Args),
+    /// Print a dialogue, prompt, label list, cast or agent
+    Show(show::Args),
+    /// Write a small project to start from
+    Init(init::Args),
     /// Show agents and model families
     Models(models::Args),
     /// Print the JSON Schema of dialogues, for editors
@@ -127,6 +146,9 @@ pub fn main() -> std::process::ExitCode {
         Verb::Try(verb) => verb.run(&out, &settings),
         Verb::Eval(verb) => verb.run(&out, &settings),
         Verb::Memo(verb) => verb.run(&out),
+        Verb::List(verb) => verb.run(&out, &settings),
+        Verb::Show(verb) => verb.run(&out, &settings),
+        Verb::Init(verb) => verb.run(&out, &settings),
         Verb::Models(verb) => verb.run(&out, &settings),
         Verb::Trust(verb) => verb.run(&out, &settings),
         Verb::Doctor(verb) => verb.run(&out, &settings),
@@ -153,7 +175,16 @@ fn hide_guarded_panics() {
 
 /// Help and version go to stdout with code 0; mistakes to stderr (or, with `--json`, to stdout as JSON) with code 2.
 fn usage(error: &clap::Error) -> std::process::ExitCode {
-    let json = std::env::args_os().any(|a| a == "--json");
+    let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let json = args.iter().any(|arg| arg == "--json");
+    if error.kind() == clap::error::ErrorKind::DisplayHelp
+        && let Some(text) = describe::help(&args, json, &Settings::new(&Global::of(&args)))
+    {
+        out::help(&text);
+        if json {
+            return Exit::Answered.into();
+        }
+    }
     if error.use_stderr() && json {
         println!("{}", out::failure_json(&Fault::refused(mistake(&error.to_string()))));
     } else {

@@ -102,6 +102,11 @@ pub(crate) fn failure_json(fault: &Fault) -> String {
     serde_json::json!({ "error": error }).to_string()
 }
 
+/// A dialogue's own help, before that of the command. A closed pipe is nobody's error.
+pub(crate) fn help(text: &str) {
+    let _ = write!(std::io::stdout(), "{text}");
+}
+
 /// `head` closing its end early is not a failure of ours.
 fn ignore_closed_pipe(result: std::io::Result<()>) -> Result<(), Fault> {
     match result {

@@ -22,6 +22,8 @@ pub(crate) struct Source {
     pub text: String,
     /// Finds prompts, agents, label lists and casts.
     pub hub: Hub,
+    /// The file, if it is one: dialogues that it calls may lie beside it.
+    pub path: Option<PathBuf>,
 }
 
 impl Source {
@@ -34,7 +36,8 @@ impl Source {
         if name == "-" {
             let text = files::read_from(std::io::stdin(), dialogue::MAX_BYTES)
                 .map_err(|error| unreadable("<stdin>", &error))?;
-            return Ok(Source { file: "<stdin>".into(), text, hub: settings.hub(&here, network)? });
+            let path = std::env::current_dir().ok().map(|here| here.join("stdin"));
+            return Ok(Source { file: "<stdin>".into(), text, hub: settings.hub(&here, network)?, path });
         }
         let is_path = name.contains(['/', '\\']) || name.ends_with(".yaml") || name.ends_with(".yml");
         if is_path && let Some(source) = Source::read(name, settings, network)? {
@@ -43,7 +46,10 @@ impl Source {
         let hub = settings.hub(&here, network)?;
         let found = hub.find(Resource::Dialogue, name).map_err(Fault::refused)?;
         match found {
-            Some(found) => Ok(Source { file: found.file, text: found.text, hub }),
+            Some(found) => {
+                let path = found.path();
+                Ok(Source { file: found.file, text: found.text, hub, path })
+            }
             None if is_path => Err(Fault::refused(format!("{name}: no such file"))),
             None if let Some(source) = Source::read(name, settings, network)? => Ok(source),
             None => {
@@ -66,7 +72,13 @@ impl Source {
             return Err(Fault::refused(format!("{name} is refused: {why}; {}", ways_out(&project.folder))));
         }
         match files::read_given(path, dialogue::MAX_BYTES) {
-            Ok(text) => Ok(Some(Source { file: name.to_owned(), text, hub })),
+            Ok(text) => {
+                // the folder's real path; a link to the dialogue itself stays where it is
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                let path =
+                    std::fs::canonicalize(folder).ok().zip(path.file_name()).map(|(folder, file)| folder.join(file));
+                Ok(Some(Source { file: name.to_owned(), text, hub, path }))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unreadable(name, &error)),
         }
@@ -75,7 +87,7 @@ impl Source {
     /// Checks it; problems are printed (or become the JSON result) and end the verb.
     pub fn compile(&self, options: &CompileOptions, out: &Out) -> Result<Plan, Fault> {
         self.check_cast(options.cast.as_deref())?;
-        let compiled = plan::compile_text(&self.text, &self.file, &self.hub, options);
+        let compiled = self.plan(options);
         tell(&self.hub.verdicts, out)?;
         compiled.map_err(|problems| {
             self.show(&problems, out);
@@ -90,6 +102,12 @@ impl Source {
             };
             Fault::refused(message)
         })
+    }
+
+    /// The plan, or every problem.
+    pub fn plan(&self, options: &CompileOptions) -> Result<Plan, Vec<Problem>> {
+        let options = CompileOptions { path: self.path.clone(), ..options.clone() };
+        plan::compile_text(&self.text, &self.file, &self.hub, &options)
     }
 
     /// Is there a cast of that name? Its file would be no place to point at.

@@ -74,12 +74,15 @@ written! { "`decode`",
     /// How a language model decodes.
     pub struct DecodeWritten {
         /// 0 is greedy.
+        #[schemars(range(min = 0))]
         pub temperature: Option<At<f64>>,
         /// Nucleus mass, 0 to 1.
+        #[schemars(range(min = 0, max = 1))]
         pub top_p: Option<At<f64>>,
         /// Keep the k likeliest tokens.
         pub top_k: Option<At<usize>>,
         /// Most tokens generated.
+        #[schemars(range(min = 1))]
         pub max_tokens: Option<At<usize>>,
         /// Generation stops before any of these.
         pub stop: Option<Vec<String>>,
@@ -90,10 +93,13 @@ written! { "`limits`",
     /// How much an agent takes on.
     pub struct LimitsWritten {
         /// Most requests in one forward pass.
+        #[schemars(range(min = 1))]
         pub batch: Option<At<usize>>,
         /// Most requests that may wait.
+        #[schemars(range(min = 1))]
         pub queue: Option<At<usize>>,
         /// Longest prompt with its reply.
+        #[schemars(range(min = 1))]
         pub context_tokens: Option<At<usize>>,
     }
 }
@@ -133,6 +139,8 @@ pub enum ScriptReply {
     Count(usize),
     /// For `frames`: the start of each moment in seconds. For `embed`: the vector.
     Numbers(Vec<f64>),
+    /// `{ fail: why }`: the request fails on purpose.
+    Fail(String),
 }
 
 /// A piece of scripted time.
@@ -202,12 +210,37 @@ impl AgentFile {
                 reading.problem("wrong-value", dtype.pos, message, None);
             }
         }
+        self.check_numbers(&mut reading);
         let web = |url: &&At<String>| url.starts_with("http://") || url.starts_with("https://");
         if let Some(url) = self.endpoint.as_ref().map(|endpoint| &endpoint.url).filter(|url| !web(url)) {
             let message = format!("found `{}`, expected an address that starts with http:// or https://", url.value);
             reading.problem("wrong-value", url.pos, message, None);
         }
         if reading.problems.is_empty() { Ok(()) } else { Err(super::in_order(reading.problems)) }
+    }
+}
+
+impl AgentFile {
+    fn check_numbers(&self, reading: &mut Reading) {
+        let decode = self.decode.as_ref();
+        let ratio = |at: Option<&At<f64>>, key: &str, most: f64, expected: &str, reading: &mut Reading| {
+            if let Some(at) = at.filter(|at| !(0.0..=most).contains(&at.value)) {
+                let message = format!("found {} for `{key}`, expected {expected}", at.value);
+                reading.problem("wrong-value", at.pos, message, None);
+            }
+        };
+        ratio(decode.and_then(|d| d.temperature.as_ref()), "temperature", f64::MAX, "0 or more", reading);
+        ratio(decode.and_then(|d| d.top_p.as_ref()), "top_p", 1.0, "0 to 1", reading);
+        let limits = self.limits.as_ref();
+        let counts = [
+            ("max_tokens", decode.and_then(|d| d.max_tokens.as_ref())),
+            ("batch", limits.and_then(|l| l.batch.as_ref())),
+            ("queue", limits.and_then(|l| l.queue.as_ref())),
+            ("context_tokens", limits.and_then(|l| l.context_tokens.as_ref())),
+        ];
+        for (key, at) in counts.into_iter().filter_map(|(key, at)| at.filter(|at| at.value == 0).map(|at| (key, at))) {
+            reading.problem("wrong-value", at.pos, format!("found 0 for `{key}`, expected 1 or more"), None);
+        }
     }
 }
 
@@ -302,6 +335,9 @@ impl Written for ScriptReply {
                 Vec::read(node, reading).map(ScriptReply::Numbers)
             }
             Data::List(_) => Vec::read(node, reading).map(ScriptReply::Segments),
+            Data::Map(entries) if entries.iter().any(|(key, _)| key.name == "fail") => {
+                FailWritten::read(node, reading).map(|written| ScriptReply::Fail(written.fail))
+            }
             Data::Map(_) => {
                 let scores: IndexMap<At<String>, f64> = IndexMap::read(node, reading)?;
                 Some(ScriptReply::Scores(scores.into_iter().map(|(key, score)| (key.value, score)).collect()))
@@ -317,16 +353,26 @@ impl JsonSchema for ScriptReply {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let segment = generator.subschema_for::<SegmentWritten>();
+        let fail = generator.subschema_for::<FailWritten>();
         json_schema!({
-            "description": "A text (say; rank: the winner), label: score (rank), segments (hear), a count or times (frames).",
+            "description": "A text (say; rank: the winner), label: score (rank), segments (hear), a count or times (frames), or { fail: why }.",
             "anyOf": [
                 { "type": ["string", "boolean"] },
                 { "type": "integer", "minimum": 0 },
                 { "type": "array", "items": { "type": "number" } },
                 { "type": "array", "items": segment },
-                { "type": "object", "additionalProperties": { "type": "number" } },
+                { "type": "object", "additionalProperties": { "type": "number" }, "not": { "required": ["fail"] } },
+                fail,
             ]
         })
+    }
+}
+
+written! { "a scripted failure",
+    /// A reply that fails on purpose: `or` and `retries` can be tested with it.
+    pub struct FailWritten {
+        /// Why it fails.
+        pub fail: String,
     }
 }
 

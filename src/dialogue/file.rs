@@ -1,6 +1,6 @@
 //! A dialogue as written, and its tests.
 
-use super::{At, Data, Expr, Key, Node, Pos, Reading, ScriptWritten, TextExpr, Written, written};
+use super::{At, Data, Expr, Key, Node, Pos, Reading, ScriptWritten, Span, TextExpr, Written, written};
 use crate::{
     steps::{LATER, VERBS, VerbWritten},
     value::Type,
@@ -25,6 +25,7 @@ written! { "a dialogue",
         /// Role to agent (`agents/NAME.yaml`).
         pub cast: Option<IndexMap<At<String>, At<String>>>,
         /// Name to step. A step depends on the steps that its templates name.
+        #[schemars(transform = name_steps)]
         pub steps: IndexMap<At<String>, StepWritten>,
         /// What the dialogue answers, as a template.
         #[schemars(required)]
@@ -32,6 +33,16 @@ written! { "a dialogue",
         /// Tests with scripted replies; they run without any model.
         pub tests: Option<Vec<TestWritten>>,
     }
+}
+
+/// Names that mean something else in templates: no step may have one.
+pub const RESERVED: &[&str] = &["item", "index", "round", "previous", "loop", "true", "false", "none"];
+
+/// Puts the rule for the names of steps into a schema.
+pub fn name_steps(schema: &mut Schema) {
+    let reserved = RESERVED;
+    let names = serde_json::json!({ "pattern": r"^[\p{L}_][\p{L}\p{N}_]*$", "not": { "enum": reserved } });
+    schema.insert("propertyNames".into(), names);
 }
 
 /// The language's version.
@@ -155,12 +166,13 @@ written! { "a step",
         /// The step is done once for each item of this list (a name or a template); `item` and `index` are bound.
         pub each: Option<TextExpr>,
         /// Most items under way together.
+        #[schemars(range(min = 1))]
         pub at_once: Option<At<usize>>,
         /// Longest wait for one exchange.
-        pub timeout: Option<At<super::Span>>,
+        pub timeout: Option<At<Span>>,
         /// How often a passing failure is tried again; the agent's own number, or 2, if absent.
         pub retries: Option<At<usize>>,
-        /// The value if the step (or this item of it) fails or is skipped.
+        /// The value if the step (or this item of it) fails or is skipped; templates may name other steps, `item` and `index`.
         pub or: Option<Expr>,
     }
 }
@@ -198,6 +210,22 @@ impl Written for StepWritten {
     }
 }
 
+/// The verb that does what others call so.
+fn other_word(word: &str) -> Option<&'static str> {
+    const WORDS: &[(&str, &[&str])] = &[
+        ("say", &["speak", "tell", "ask", "answer", "prompt", "generate", "complete", "chat", "llm", "write"]),
+        ("rank", &["classify", "score", "choose", "match", "compare", "label", "clip"]),
+        ("hear", &["listen", "transcribe", "speech", "whisper"]),
+        ("frames", &["sample", "extract", "video", "moments", "images"]),
+        ("embed", &["embedding", "vector", "encode"]),
+        ("compute", &["set", "let", "eval", "expression", "template", "value", "return"]),
+        ("loop", &["repeat", "while", "until", "for", "iterate"]),
+        ("call", &["include", "run", "use", "import", "dialogue"]),
+    ];
+    let word = word.to_lowercase();
+    WORDS.iter().find(|(_, words)| words.contains(&word.as_str())).map(|(verb, _)| *verb)
+}
+
 fn unknown_verb(key: &Key, reading: &mut Reading) {
     if LATER.contains(&key.name.as_str()) {
         let message = format!("verb `{}` is not available in this version", key.name);
@@ -205,8 +233,10 @@ fn unknown_verb(key: &Key, reading: &mut Reading) {
         return reading.problem("verb-not-available", key.pos, message, hint);
     }
     let known = VERBS.iter().chain(COMMON_KEYS).copied();
-    let hint =
-        crate::problem::closest(&key.name, known).unwrap_or_else(|| format!("the verbs are {}", VERBS.join(", ")));
+    let near = super::written::merge_key(&key.name)
+        .or_else(|| crate::problem::closest(&key.name, known))
+        .or_else(|| other_word(&key.name).map(|verb| format!("did you mean `{verb}`?")));
+    let hint = near.unwrap_or_else(|| format!("the verbs are {}", VERBS.join(", ")));
     reading.problem("unknown-verb", key.pos, format!("found unknown verb or key `{}` in a step", key.name), Some(hint));
 }
 

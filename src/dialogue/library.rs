@@ -2,6 +2,7 @@
 
 use crate::exchange::Kind;
 use indexmap::IndexMap;
+use std::path::PathBuf;
 
 /// Kinds of things that dialogues name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +41,44 @@ pub struct Text {
     pub source: String,
 }
 
+/// A dialogue that calls others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// Its name among the texts that the plan keeps; empty for the outermost.
+    pub key: String,
+    /// Its file, if it has one: the dialogues that it calls are looked for in the same folder first.
+    pub path: Option<PathBuf>,
+}
+
+/// A dialogue that is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// Its text.
+    pub text: Text,
+    /// Its file, if it has one.
+    pub path: Option<PathBuf>,
+}
+
+/// Why a path in a `call` is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What was found and what was expected.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// The key under which a plan keeps a dialogue that `caller` calls `name`, where another dialogue has the plain name.
+pub fn call_key(caller: &str, name: &str) -> String {
+    format!("{caller} > {}", call_name(name))
+}
+
+/// `./a.yaml` names the same dialogue as `a`.
+fn call_name(name: &str) -> &str {
+    let name = name.strip_prefix("./").unwrap_or(name);
+    name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")).unwrap_or(name)
+}
+
 /// Finds resources by name.
 pub trait Library {
     /// The text of the resource, if there is one. Names are as the user wrote them (`video-qa`, `vocab/places`,
@@ -47,6 +86,18 @@ pub trait Library {
     fn read(&self, kind: Resource, name: &str) -> Option<Text>;
     /// The names that there are, for hints.
     fn names(&self, kind: Resource) -> Vec<String>;
+    /// The places where such names are looked for, nearest first, for hints.
+    fn places(&self, _kind: Resource) -> Vec<String> {
+        Vec::new()
+    }
+    /// The dialogue that `caller` calls by this name or path, if there is one; an error if the path may not be read.
+    fn called(&self, name: &str, _caller: &Caller) -> Result<Option<Called>, Refused> {
+        Ok(self.read(Resource::Dialogue, name).map(|text| Called { text, path: None }))
+    }
+    /// The names that `caller` may call, for hints.
+    fn callable(&self, _caller: &Caller) -> Vec<String> {
+        self.names(Resource::Dialogue)
+    }
     /// What a local agent can be asked, if that can be told without loading it (from a checkpoint's `config.json`).
     fn kinds_of(&self, _agent: &str) -> Option<Vec<Kind>> {
         None
@@ -83,6 +134,10 @@ pub fn plain_name(kind: Resource, name: &str) -> String {
         Resource::Agent => ("agents/", ".yaml"),
         Resource::Cast => ("casts/", ".yaml"),
     };
+    if kind == Resource::Dialogue {
+        let name = call_name(name);
+        return name.strip_prefix(folder).unwrap_or(name).to_owned();
+    }
     let name = name.strip_prefix(folder).unwrap_or(name);
     name.strip_suffix(extension).unwrap_or(name).to_owned()
 }
@@ -93,6 +148,10 @@ impl Library for Shelf {
     }
     fn names(&self, kind: Resource) -> Vec<String> {
         self.texts.keys().filter(|(k, _)| *k == kind).map(|(_, name)| name.clone()).collect()
+    }
+    fn called(&self, name: &str, caller: &Caller) -> Result<Option<Called>, Refused> {
+        let own = self.texts.get(&(Resource::Dialogue, call_key(&caller.key, name))).cloned();
+        Ok(own.or_else(|| self.read(Resource::Dialogue, name)).map(|text| Called { text, path: None }))
     }
     fn kinds_of(&self, agent: &str) -> Option<Vec<Kind>> {
         self.kinds.get(agent).cloned()

@@ -5,6 +5,8 @@ mod agent_file;
 mod file;
 mod library;
 mod script;
+mod slips;
+mod span;
 mod written;
 mod yaml;
 
@@ -13,11 +15,15 @@ pub use agent_file::{
     AgentFile, CastFile, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, ScriptReply,
     ScriptSegment, ScriptWritten, WhoWritten,
 };
-pub use file::{COMMON_KEYS, Common, DialogueFile, ExpectWritten, InputWritten, StepWritten, TestWritten, Version};
-pub use library::{Library, Resource, Shelf, Text, plain_name};
-pub use script::{ScriptedReplies, plain};
+pub(crate) use file::name_steps;
+pub use file::{
+    COMMON_KEYS, Common, DialogueFile, ExpectWritten, InputWritten, RESERVED, StepWritten, TestWritten, Version,
+};
+pub use library::{Called, Caller, Library, Refused, Resource, Shelf, Text, call_key, plain_name};
+pub use script::{Asked, NoReply, ScriptedReplies, plain};
+pub use span::{NoSpan, PATTERN as SPAN_PATTERN, Span, USAGE as SPAN_USAGE};
 pub(crate) use written::written;
-pub use written::{At, Expr, NumberExpr, Span, TextExpr, Written, text_node};
+pub use written::{At, Expr, NumberExpr, TextExpr, Wanted, Written, text_node};
 pub use yaml::{Data, Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Style};
 
 use crate::problem::{MAX_PROBLEMS, Problem};

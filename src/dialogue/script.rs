@@ -3,18 +3,37 @@
 use super::{Expr, ScriptReply, ScriptWritten, TestWritten, yaml::Data};
 use crate::{
     exchange::{
-        EmbedRequest, Finish, FramesRequest, HearRequest, Item, RankRequest, Reply, Request, SayReply, SayRequest,
-        Speech,
+        EmbedRequest, Finish, FramesRequest, HearRequest, Item, Kind, RankRequest, Reply, Request, SayReply,
+        SayRequest, Speech,
     },
     value::{Media, Moment, Scored, Time, Value},
 };
 use indexmap::IndexMap;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The scripted replies of one test, by role.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScriptedReplies {
     roles: IndexMap<String, ScriptWritten>,
+}
+
+/// What was asked of one role so far.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    requests: usize,
+    /// The pieces of its script that occurred, by place.
+    pieces: BTreeSet<usize>,
+}
+
+/// Why a script gives no reply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoReply {
+    /// The script says so: `{ fail: why }`.
+    #[error("{0}")]
+    OnPurpose(String),
+    /// The script and the request do not fit together: the test is wrong.
+    #[error("{0}")]
+    Unfit(String),
 }
 
 impl ScriptedReplies {
@@ -25,31 +44,121 @@ impl ScriptedReplies {
     }
 
     /// The reply to the `ordinal`-th request (from 0, in plan order) made of `role`.
-    pub fn reply(&self, role: &str, request: &Request, ordinal: usize) -> Result<Reply, String> {
+    pub fn reply(&self, role: &str, request: &Request, ordinal: usize) -> Result<Reply, NoReply> {
         match self.roles.get(role) {
             Some(script) => script.reply(request, ordinal),
             // a test that says nothing of its video has one moment in it
-            None if role == "media" => reply_to(request, &ScriptReply::Count(1)),
-            None => Err(format!("the test scripts no replies for `{role}`")),
+            None if role == "media" => reply_to(request, &ScriptReply::Count(1)).map_err(NoReply::Unfit),
+            None => Err(NoReply::Unfit(format!("the test scripts no replies for `{role}`"))),
         }
+    }
+
+    /// The reply to the next request of `role`; what was asked is counted in `asked`.
+    pub fn next(&self, role: &str, request: &Request, asked: &mut Asked) -> Result<Reply, NoReply> {
+        let ordinal = asked.requests;
+        asked.requests += 1;
+        if let Some(ScriptWritten::ByPiece(replies)) = self.roles.get(role) {
+            asked.pieces.extend(matching(replies, request));
+        }
+        self.reply(role, request, ordinal)
+    }
+
+    /// Each reply that no request asked for, in words.
+    pub fn unused(&self, asked: &IndexMap<String, Asked>) -> Vec<String> {
+        let none = Asked::default();
+        let of = |(role, script): (&String, &ScriptWritten)| {
+            let unused = script.unused(asked.get(role).unwrap_or(&none));
+            unused.into_iter().map(|what| format!("script of `{role}`: {what}")).collect::<Vec<_>>()
+        };
+        self.roles.iter().flat_map(of).collect()
     }
 }
 
 impl ScriptWritten {
-    /// The reply to the `ordinal`-th request (from 0).
-    pub fn reply(&self, request: &Request, ordinal: usize) -> Result<Reply, String> {
+    /// The replies, in the order in which they are written.
+    pub fn replies(&self) -> Box<dyn Iterator<Item = &ScriptReply> + '_> {
         match self {
-            ScriptWritten::InOrder(replies) => match replies.get(ordinal) {
-                Some(reply) => reply_to(request, reply),
-                None => Err(format!("request {} came, but the script holds {} replies", ordinal + 1, replies.len())),
-            },
+            ScriptWritten::InOrder(replies) => Box::new(replies.iter()),
+            ScriptWritten::ByPiece(replies) => Box::new(replies.iter().map(|(_, reply)| reply)),
+        }
+    }
+
+    /// The reply to the `ordinal`-th request (from 0).
+    pub fn reply(&self, request: &Request, ordinal: usize) -> Result<Reply, NoReply> {
+        let reply = match self {
+            ScriptWritten::InOrder(replies) => replies.get(ordinal).ok_or_else(|| {
+                let many = if replies.len() == 1 { "reply" } else { "replies" };
+                format!(
+                    "request {} came, but the script holds {} {many}: {}",
+                    ordinal + 1,
+                    replies.len(),
+                    shown(request)
+                )
+            }),
             ScriptWritten::ByPiece(replies) => {
-                let shown = shown(request);
-                match replies.iter().find(|(piece, _)| shown.contains(piece.as_str())) {
-                    Some((_, reply)) => reply_to(request, reply),
-                    None => Err(format!("no piece of the script occurs in: {shown}")),
-                }
+                let found = matching(replies, request).map(|place| &replies[place].1);
+                found.ok_or_else(|| {
+                    let pieces: Vec<String> = replies.iter().map(|(piece, _)| format!("`{piece}`")).collect();
+                    format!("no piece of the script ({}) occurs in: {}", pieces.join(", "), shown(request))
+                })
             }
+        };
+        match reply.map_err(NoReply::Unfit)? {
+            ScriptReply::Fail(why) => Err(NoReply::OnPurpose(why.clone())),
+            reply => reply_to(request, reply).map_err(NoReply::Unfit),
+        }
+    }
+
+    /// What was not asked for, in words. A piece `""` beside others is for all the rest and may stay unused.
+    fn unused(&self, asked: &Asked) -> Vec<String> {
+        match self {
+            ScriptWritten::InOrder(replies) => {
+                let left = replies.iter().enumerate().skip(asked.requests);
+                left.map(|(i, reply)| format!("reply {} was not asked for: {}", i + 1, reply.brief())).collect()
+            }
+            ScriptWritten::ByPiece(replies) => {
+                let wanted = |(piece, _): &(String, ScriptReply)| !piece.is_empty() || replies.len() == 1;
+                let left = replies.iter().enumerate().filter(|(i, one)| !asked.pieces.contains(i) && wanted(one));
+                let line = |(_, (piece, reply)): (usize, &(String, ScriptReply))| match piece.as_str() {
+                    "" => format!("nothing was asked of it, so its reply is unused: {}", reply.brief()),
+                    piece => format!("no request contains the piece `{piece}`"),
+                };
+                left.map(line).collect()
+            }
+        }
+    }
+}
+
+/// Which of the pieces answers this request.
+fn matching(replies: &[(String, ScriptReply)], request: &Request) -> Option<usize> {
+    let shown = shown(request);
+    replies.iter().position(|(piece, _)| shown.contains(piece.as_str()))
+}
+
+impl ScriptReply {
+    /// The reply in a few words.
+    pub fn brief(&self) -> String {
+        match self {
+            ScriptReply::Text(text) => format!("`{}`", brief(text)),
+            ScriptReply::Scores(scores) => {
+                format!("scores for {}", scores.keys().cloned().collect::<Vec<_>>().join(", "))
+            }
+            ScriptReply::Segments(segments) => format!("{} segments", segments.len()),
+            ScriptReply::Count(count) => count.to_string(),
+            ScriptReply::Numbers(numbers) => format!("{} numbers", numbers.len()),
+            ScriptReply::Fail(why) => format!("the failure `{}`", brief(why)),
+        }
+    }
+
+    /// True if it can answer a request of this kind.
+    pub fn fits(&self, kind: Kind) -> bool {
+        match self {
+            ScriptReply::Text(_) => matches!(kind, Kind::Say | Kind::Rank | Kind::Hear),
+            ScriptReply::Scores(_) => kind == Kind::Rank,
+            ScriptReply::Segments(_) => matches!(kind, Kind::Hear | Kind::Frames),
+            ScriptReply::Count(_) => kind != Kind::Embed,
+            ScriptReply::Numbers(_) => matches!(kind, Kind::Embed | Kind::Frames),
+            ScriptReply::Fail(_) => true,
         }
     }
 }
@@ -74,7 +183,13 @@ fn shown(request: &Request) -> String {
 
 /// A scripted reply as the reply to this request.
 fn reply_to(request: &Request, scripted: &ScriptReply) -> Result<Reply, String> {
-    match (request, scripted) {
+    // a bare number is a count for `frames` and its digits for all others
+    let digits = match (request, scripted) {
+        (Request::Frames(_), _) => None,
+        (_, ScriptReply::Count(count)) => Some(ScriptReply::Text(count.to_string())),
+        _ => None,
+    };
+    match (request, digits.as_ref().unwrap_or(scripted)) {
         (Request::Say(SayRequest { choices, .. }), ScriptReply::Text(text)) => {
             if !choices.is_empty() && !choices.contains(text) {
                 return Err(format!("the script says `{text}`, which is none of the choices {}", choices.join(", ")));

@@ -33,7 +33,7 @@ fn every_problem_of_an_agent_file_is_reported() {
     1:1 unknown-key: found unknown key `abut` in an agent file (did you mean `about`?)
     3:11 missing-key: found no key `model` in `endpoint`
     3:33 wrong-value: found `sey`, expected say, rank, hear or embed (did you mean `say`?)
-    3:48 bad-duration: found number 2, expected a duration (write a number and a unit: `500ms`, `2s`, `1.5m`, `1h`)
+    3:48 bad-duration: found number 2 for `timeout`, expected a duration with a unit (write a number and a unit: `500ms`, `2s`, `1.5m`, `1h30m`)
     4:1 duplicate-key: found key `model` a second time; the first is at 2:1
     ");
     let source = "model: { path: a, hub: b, dtype: f31 }\nendpoint: { url: ftp, model: m }";

@@ -7,7 +7,7 @@ use super::{
 use crate::problem::closest;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
 /// Something that a YAML value can be read as.
 pub trait Written: Sized {
@@ -16,6 +16,34 @@ pub trait Written: Sized {
     /// What stands for a key that is not there; `None` if the key is required.
     fn absent() -> Option<Self> {
         None
+    }
+    /// True if a missing key is noted though [`Written::absent`] stands for it.
+    const WANTED: bool = false;
+}
+
+/// A value that must be there; reading goes on without it, so that other problems of the same mapping are noted too.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted<T>(pub Option<T>);
+
+impl<T: Written> Written for Wanted<T> {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        Some(Wanted(T::read(node, reading)))
+    }
+    fn absent() -> Option<Self> {
+        Some(Wanted(None))
+    }
+    const WANTED: bool = true;
+}
+
+impl<T: JsonSchema> JsonSchema for Wanted<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
     }
 }
 
@@ -191,49 +219,6 @@ impl Written for usize {
     }
 }
 
-/// A length of time as written: `500ms`, `1.5s`, `2m`, `1h`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Span(pub Duration);
-
-impl Span {
-    /// Reads a duration: a number directly followed by `ms`, `s`, `m` or `h`.
-    pub fn parse(text: &str) -> Option<Span> {
-        let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-        let (number, unit) = units.iter().find_map(|(unit, s)| text.strip_suffix(unit).map(|rest| (rest, s)))?;
-        let plain = number.chars().all(|c| c.is_ascii_digit() || c == '.');
-        let seconds = number.parse::<f64>().ok().filter(|_| plain)? * unit;
-        // a year: more is a slip, and would overflow somewhere
-        (seconds <= 31_536_000.0).then(|| Span(Duration::from_secs_f64(seconds)))
-    }
-}
-
-impl Written for Span {
-    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
-        let span = match &node.data {
-            Data::Text(text, _) => Span::parse(text),
-            _ => None,
-        };
-        if span.is_none() {
-            let message = format!("found {}, expected a duration", node.describe());
-            let hint = "write a number and a unit: `500ms`, `2s`, `1.5m`, `1h`".to_owned();
-            reading.problem("bad-duration", node.pos, message, Some(hint));
-        }
-        span
-    }
-}
-
-impl JsonSchema for Span {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Span".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9.]+(ms|s|m|h)$", "examples": ["2s", "500ms"] })
-    }
-}
-
 impl<T: Written> Written for Vec<T> {
     fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
         match &node.data {
@@ -249,7 +234,7 @@ impl<T: Written> Written for IndexMap<At<String>, T> {
         reading.duplicates(entries);
         let mut map = IndexMap::new();
         for (key, value) in entries {
-            if let Some(value) = T::read(value, reading) {
+            if let Some(value) = reading.named(&key.name, value) {
                 map.entry(At { value: key.name.clone(), pos: key.pos }).or_insert(value);
             }
         }
@@ -306,25 +291,50 @@ impl Reading {
     pub fn unknown_keys(&mut self, entries: &[(super::yaml::Key, Node)], known: &[&str], what: &str) {
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
             let near = closest(&key.name, known.iter().copied());
-            let hint = near.unwrap_or_else(|| format!("{what} has the keys {}", known.join(", ")));
+            let hint =
+                merge_key(&key.name).or(near).unwrap_or_else(|| format!("{what} has the keys {}", known.join(", ")));
             self.problem("unknown-key", key.pos, format!("found unknown key `{}` in {what}", key.name), Some(hint));
         }
+    }
+
+    /// Reads the value of a key; a problem with the value itself names the key.
+    fn named<T: Written>(&mut self, name: &str, value: &Node) -> Option<T> {
+        let noted = self.problems.len();
+        let read = T::read(value, self);
+        let at_value = |problem: &&mut crate::problem::Problem| {
+            (problem.line, problem.column) == (value.pos.line, value.pos.column)
+        };
+        for problem in self.problems[noted..].iter_mut().filter(at_value) {
+            if matches!(problem.code.as_str(), "wrong-type" | "bad-duration")
+                && let Some((found, expected)) = problem.message.split_once(", expected")
+                && !found.contains(" for `")
+            {
+                problem.message = format!("{found} for `{name}`, expected{expected}");
+            }
+        }
+        read
     }
 
     /// Reads the key `name` of a mapping, or notes that it is missing.
     pub fn field<T: Written>(&mut self, node: &Node, name: &str, what: &str) -> Option<T> {
         let Data::Map(entries) = &node.data else { return None };
         match entries.iter().find(|(key, _)| key.name == name) {
-            Some((_, value)) => T::read(value, self),
+            Some((_, value)) => self.named(name, value),
             None => {
                 let absent = T::absent();
-                if absent.is_none() {
+                if absent.is_none() || T::WANTED {
                     self.problem("missing-key", node.pos, format!("found no key `{name}` in {what}"), None);
                 }
                 absent
             }
         }
     }
+}
+
+/// What to say of YAML's merge key.
+pub(super) fn merge_key(name: &str) -> Option<String> {
+    (name == "<<")
+        .then(|| "merge keys are not supported: repeat the keys, or use an anchor for a whole value".to_owned())
 }
 
 /// A text that was written plainly, for tests and for values made by the program.

@@ -1,7 +1,7 @@
 //! YAML as a tree in which every key and value knows its place. Hostile input (alias bombs, depth, megabytes) is
 //! refused within limits; duplicate keys are kept here and reported by whoever reads the mapping.
 
-use super::Reading;
+use super::{Reading, slips};
 use crate::problem::Pos;
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::HashMap;
@@ -138,11 +138,13 @@ pub fn read(source: &str, reading: &mut Reading) -> Option<Node> {
             Ok((event, span)) => builder.event(event, span),
             Err(error) => {
                 let pos = Pos { line: error.marker().line().max(1), column: error.marker().col() + 1 };
-                Err(Refusal { code: "yaml-syntax", pos, message: format!("YAML: {}", error.info()) })
+                let (message, hint) = slips::syntax(&error.info(), builder.line(pos.line));
+                Err(Refusal { hint, ..Refusal::new("yaml-syntax", pos, message) })
             }
         };
         if let Err(refusal) = stop {
-            reading.problem(refusal.code, refusal.pos, refusal.message, None);
+            let hint = refusal.hint.or_else(|| slips::unquoted(builder.line(refusal.pos.line)));
+            reading.problem(refusal.code, refusal.pos, refusal.message, hint);
             return None;
         }
     }
@@ -161,6 +163,13 @@ struct Refusal {
     code: &'static str,
     pos: Pos,
     message: String,
+    hint: Option<String>,
+}
+
+impl Refusal {
+    fn new(code: &'static str, pos: Pos, message: String) -> Refusal {
+        Refusal { code, pos, message, hint: None }
+    }
 }
 
 /// A list or mapping whose end has not been seen.
@@ -215,11 +224,17 @@ impl Size {
         } else {
             return Ok(());
         };
-        Err(Refusal { code: "too-large", pos, message })
+        Err(Refusal::new("too-large", pos, message))
     }
 }
 
 impl Builder<'_> {
+    /// A line of the file.
+    fn line(&self, line: usize) -> &str {
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.source.len());
+        self.source[start..].lines().next().unwrap_or_default()
+    }
+
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Refusal> {
         let mut pos = Pos { line: span.start.line().max(1), column: span.start.col() + 1 };
         if let Event::Scalar(_, ScalarStyle::Literal, ..) = &event {
@@ -255,13 +270,11 @@ impl Builder<'_> {
                     let (node, size) = (Node { pos, data: node.data.clone() }, *size);
                     self.finish(node, 0, size)
                 }
-                None => {
-                    Err(Refusal { code: "yaml-syntax", pos, message: "an alias to a value that contains it".into() })
-                }
+                None => Err(Refusal::new("yaml-syntax", pos, "found an alias to a value that contains it".into())),
             },
             Event::DocumentStart(..) if self.root.is_some() => {
                 let message = "found a second document, expected one in a file".into();
-                Err(Refusal { code: "yaml-syntax", pos, message })
+                Err(Refusal::new("yaml-syntax", pos, message))
             }
             _ => Ok(()),
         }
@@ -300,7 +313,7 @@ impl Builder<'_> {
                     Data::Null => "null".into(),
                     Data::List(_) | Data::Map(_) => {
                         let message = format!("found {} as a key, expected text", node.describe());
-                        return Err(Refusal { code: "wrong-type", pos: node.pos, message });
+                        return Err(Refusal::new("wrong-type", node.pos, message));
                     }
                 };
                 open.key = Some(Key { pos: node.pos, name });
@@ -332,7 +345,7 @@ impl Builder<'_> {
 
 fn too_deep(pos: Pos) -> Refusal {
     let message = format!("found more than {MAX_DEPTH} nested lists and mappings");
-    Refusal { code: "too-large", pos, message }
+    Refusal::new("too-large", pos, message)
 }
 
 fn depth(node: &Node) -> usize {

@@ -6,6 +6,7 @@
 //! GGUF files, or repositories of a model hub, found in its cache or downloaded ([`checkpoint`]).
 
 pub mod cache;
+mod calls;
 pub mod checkpoint;
 pub mod digest;
 pub mod download;
@@ -13,6 +14,7 @@ pub mod embedded;
 pub mod folders;
 pub mod http;
 pub mod inside;
+pub mod listing;
 pub mod project;
 pub mod shelf;
 pub mod trust;

@@ -9,7 +9,7 @@ use super::{
     verdict::{Keeper, Verdict, Verdicts, ways_out},
 };
 use crate::{
-    dialogue::{Library, Resource, Text},
+    dialogue::{Called, Caller, Library, Refused, Resource, Text},
     exchange::Kind,
     files,
 };
@@ -48,6 +48,16 @@ pub struct Found {
     pub origin: Origin,
     /// The folder of the project that it belongs to, if that is not trusted.
     pub stranger: Option<PathBuf>,
+}
+
+impl Found {
+    /// The file's path, if it is not one from the binary.
+    pub fn path(&self) -> Option<PathBuf> {
+        match &self.origin {
+            Origin::Folder(folder) => Path::new(&self.file).file_name().map(|name| folder.join(name)),
+            Origin::Embedded(_) => None,
+        }
+    }
 }
 
 /// Why a named file that exists cannot be used.
@@ -216,13 +226,40 @@ impl Library for Hub {
         Hub::names(self, kind)
     }
 
+    fn places(&self, kind: Resource) -> Vec<String> {
+        let roots = self.roots().map(|root| shown(&root.join(place(kind).0)));
+        roots.chain(["the program".to_owned()]).collect()
+    }
+
+    fn called(&self, name: &str, caller: &Caller) -> Result<Option<Called>, Refused> {
+        let beside = super::calls::beside(name, caller, self)?;
+        if beside.is_some() || name.starts_with("./") {
+            return Ok(beside);
+        }
+        match self.find(Resource::Dialogue, name) {
+            Ok(found) => Ok(found.map(|found| {
+                let path = found.path();
+                Called { text: Text { file: found.file, source: found.text }, path }
+            })),
+            Err(error) => Err(Refused { message: error.to_string(), hint: "make the file readable".into() }),
+        }
+    }
+
+    fn callable(&self, caller: &Caller) -> Vec<String> {
+        let mut names = super::calls::names_beside(caller);
+        names.extend(Hub::names(self, Resource::Dialogue));
+        names.sort();
+        names.dedup();
+        names
+    }
+
     fn kinds_of(&self, agent: &str) -> Option<Vec<Kind>> {
         crate::agent::spec::kinds(agent, self)
     }
 }
 
 /// A path from the working folder if it is below it, for messages.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     let here: Option<PathBuf> = std::env::current_dir().ok();
     let short = here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
     short.display().to_string()

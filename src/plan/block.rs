@@ -2,9 +2,9 @@
 
 use super::{Block, Formula, PlannedStep, Planning, Typing, planning::Mention, shared::Shared};
 use crate::{
-    dialogue::{At, Expr, Pos, StepWritten},
+    dialogue::{At, Pos, RESERVED, StepWritten},
     steps::Planned,
-    value::{Type, Value},
+    value::Type,
 };
 use indexmap::IndexMap;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -30,7 +30,7 @@ struct DraftStep {
     at_once: usize,
     timeout: Option<Duration>,
     retries: Option<u32>,
-    or: Option<Value>,
+    or: Option<Formula>,
     needs: Vec<usize>,
     uses: Vec<String>,
 }
@@ -77,9 +77,10 @@ fn check_name(name: &At<String>, planning: &mut Planning<'_>) {
         let message = format!("found step name `{}`, expected letters, digits and `_`", name.value);
         planning.problem("wrong-value", name.pos, message, Some("templates name steps: `{{ my_step }}`".into()));
     }
-    if ["item", "index", "round", "previous", "loop", "true", "false", "none"].contains(&name.as_str()) {
-        let message = format!("found step name `{}`, which means something else in templates", name.value);
-        planning.problem("wrong-value", name.pos, message, None);
+    if RESERVED.contains(&name.as_str()) {
+        let message = format!("found step name `{}`, which is a reserved name", name.value);
+        let hint = format!("name the step otherwise; the reserved names are {}", RESERVED.join(", "));
+        planning.problem("wrong-value", name.pos, message, Some(hint));
     }
 }
 
@@ -89,7 +90,11 @@ fn read(name: &At<String>, written: &StepWritten, planning: &mut Planning<'_>) -
     // what `each` itself names is named outside of its items
     let outside = std::mem::take(&mut planning.mentions);
     let when = common.when.as_ref().and_then(|when| planning.name_or_template(&when.0));
+    let outer = planning.conditional;
+    planning.conditional = outer || common.when.is_some() || common.or.is_some();
     let planned = written.verb.as_ref().and_then(|verb| verb.verb().plan(planning));
+    planning.conditional = outer;
+    let or = common.or.as_ref().and_then(|or| planning.expr(or));
     let inside = std::mem::take(&mut planning.mentions);
     let bound = |mention: &Mention| common.each.is_some() && ["item", "index"].contains(&mention.name.as_str());
     let mentions = outside.into_iter().chain(inside.into_iter().filter(|mention| !bound(mention))).collect();
@@ -107,22 +112,12 @@ fn read(name: &At<String>, written: &StepWritten, planning: &mut Planning<'_>) -
         at_once: common.at_once.as_ref().map_or(AT_ONCE, |n| n.value),
         timeout: common.timeout.as_ref().map(|span| span.value.0),
         retries: common.retries.as_ref().map(|n| n.value.min(1000) as u32),
-        or: common.or.as_ref().and_then(|or| fallback(or, planning)),
+        or,
         needs: Vec::new(),
         uses: Vec::new(),
     };
     planning.mentions.clear();
     (draft, mentions)
-}
-
-/// `or` is a value, not a template: it must be there when everything else failed.
-fn fallback(or: &Expr, planning: &mut Planning<'_>) -> Option<Value> {
-    let value = planning.expr(or)?.literal();
-    if value.is_none() {
-        let message = "found a template for `or`, expected a plain value".to_owned();
-        planning.problem("wrong-type", or.0.pos, message, None);
-    }
-    value
 }
 
 /// Each cycle once, with its path; searched from every step.
@@ -250,8 +245,7 @@ pub(crate) fn typed(draft: &Draft, names: &mut IndexMap<String, Type>, shared: &
 fn step_type(step: &DraftStep, names: &IndexMap<String, Type>, shared: &mut Shared) -> Type {
     let mut typing = Typing { shared, names };
     let Some(each) = &step.each else {
-        step.when.iter().for_each(|when| drop(when.ty(&mut typing)));
-        return step.planned.as_ref().map_or(Type::Any, |planned| planned.ty(&mut typing));
+        return one_type(step, &mut typing);
     };
     let item = match typing.expect(each, &[Type::Any.list()], "`each`") {
         Type::List(item) => *item,
@@ -260,10 +254,17 @@ fn step_type(step: &DraftStep, names: &IndexMap<String, Type>, shared: &mut Shar
     let mut inner = names.clone();
     inner.insert("item".into(), item);
     inner.insert("index".into(), Type::Number);
-    typing.with(&inner, |typing| {
-        step.when.iter().for_each(|when| drop(when.ty(typing)));
-        step.planned.as_ref().map_or(Type::Any, |planned| planned.ty(typing)).list()
-    })
+    typing.with(&inner, |typing| one_type(step, typing).list())
+}
+
+/// What the step yields once: its verb's type, or any if `or` yields another.
+fn one_type(step: &DraftStep, typing: &mut Typing<'_>) -> Type {
+    step.when.iter().for_each(|when| drop(when.ty(typing)));
+    let ty = step.planned.as_ref().map_or(Type::Any, |planned| planned.ty(typing));
+    match step.or.as_ref().map(|or| or.ty(typing)) {
+        Some(or) if !ty.accepts(&or) || or == Type::Any => Type::Any,
+        _ => ty,
+    }
 }
 
 impl Typing<'_> {

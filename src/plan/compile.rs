@@ -1,24 +1,20 @@
 //! From a dialogue as written to a plan, or every problem with it.
 
 use super::{
-    Block, Input, Plan, Planning, Problem, Typing,
-    block::{self, Draft},
+    Block, Input, Plan, Planning, Problem, Rule, Severity, Typing, block,
+    calls::identity,
     closest,
-    planning::{Mention, Player},
+    planning::{Hole, Mention, Player, not_found},
     shared::Shared,
+    tests_written::check_tests,
 };
 use crate::{
-    dialogue::{self, At, Dialogue, DialogueFile, Library, Pos, Resource, Shelf},
+    dialogue::{self, At, Caller, Dialogue, DialogueFile, Library, Pos, Resource, Shelf},
     prompt::Template,
     value::{Type, Value},
 };
 use indexmap::IndexMap;
-use std::sync::Arc;
-
-/// How deep dialogues may call dialogues.
-const MAX_DEPTH: usize = 16;
-/// How many calls one run may hold, those of called dialogues too: each is compiled where it stands.
-const MAX_CALLS: usize = 1000;
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// What a run changes of a dialogue before it is checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +23,8 @@ pub struct CompileOptions {
     pub cast: Option<String>,
     /// Role to agent, over everything else.
     pub roles: IndexMap<String, String>,
+    /// The dialogue's file: the dialogues that it calls are looked for in the same folder first.
+    pub path: Option<PathBuf>,
 }
 
 /// Checks a dialogue. Pure but for what `library` reads.
@@ -59,7 +57,7 @@ pub fn recompile(sources: &IndexMap<String, String>) -> Result<Plan, Vec<Problem
     }
     let cast = sources.get("cast").map(|source| dialogue::cast(source, "cast")).transpose()?;
     let roles = cast.iter().flat_map(|cast| &cast.cast).map(|(role, agent)| (role.value.clone(), agent.value.clone()));
-    let options = CompileOptions { cast: None, roles: roles.collect() };
+    let options = CompileOptions { roles: roles.collect(), ..CompileOptions::default() };
     compile_text(sources.get("dialogue").map_or("", String::as_str), "dialogue", &shelf, &options)
 }
 
@@ -76,8 +74,9 @@ fn compile_partly(
     swap(&mut shared, library, options, file);
     let compiled = dialogue.and_then(|dialogue| {
         let name = dialogue::plain_name(Resource::Dialogue, file);
-        shared.stack.push(name);
-        compiled(dialogue, library, &mut shared)
+        let caller = Caller { key: String::new(), path: options.path.clone() };
+        shared.stack.push((identity(caller.path.as_deref(), &name), name));
+        compiled(dialogue, caller, library, &mut shared)
     });
     if compiled.is_some() && shared.problems.is_empty() {
         check_swapped_roles(&mut shared);
@@ -85,7 +84,9 @@ fn compile_partly(
     match compiled {
         Some(compiled) if shared.problems.is_empty() => {
             let Compiled { name, inputs, block, answer, .. } = compiled;
-            Ok(Plan { name, sources: shared.sources, inputs, roles: shared.roles, block, answer })
+            let about = dialogue.and_then(|dialogue| dialogue.written.about.clone());
+            let warnings = dialogue::in_order(shared.warnings);
+            Ok(Plan { name, about, sources: shared.sources, inputs, roles: shared.roles, block, warnings, answer })
         }
         _ => Err(dialogue::in_order(shared.problems)),
     }
@@ -157,20 +158,42 @@ pub(crate) struct Compiled {
 }
 
 /// Compiles one dialogue; problems are noted in `shared`.
-pub(super) fn compiled(dialogue: &Dialogue, library: &dyn Library, shared: &mut Shared) -> Option<Compiled> {
+pub(super) fn compiled(
+    dialogue: &Dialogue,
+    caller: Caller,
+    library: &dyn Library,
+    shared: &mut Shared,
+) -> Option<Compiled> {
     let file: Arc<str> = dialogue.file.as_str().into();
     let written = &dialogue.written;
     let cast = cast_of(written, &file, library, shared);
-    let inputs = inputs_of(written, &file, shared);
-    let mut planning =
-        Planning { shared, library, file: file.clone(), cast: &cast, mentions: Vec::new(), doubtful: false };
+    let mut inputs = inputs_of(written, &file, shared);
+    let mut planning = Planning {
+        shared,
+        library,
+        file: file.clone(),
+        caller,
+        cast: &cast,
+        mentions: Vec::new(),
+        asked: BTreeSet::new(),
+        rules: Vec::new(),
+        conditional: false,
+        doubtful: false,
+    };
     let (draft, mut open) = block::plan(&written.steps, &mut planning);
     let answer = written.answer.as_ref().and_then(|answer| planning.expr(&answer.0));
     let answer_names = std::mem::take(&mut planning.mentions);
-    block::unused(&draft, &written.steps, &answer_names, answer.is_some(), &file, shared);
-    open.extend(answer_names.into_iter().filter(|mention| !written.steps.contains_key(mention.name.as_str())));
+    let (asked, rules) = (planning.asked, planning.rules);
+    open.extend(answer_names.iter().filter(|mention| !written.steps.contains_key(mention.name.as_str())).cloned());
     unknown_names(&open, &inputs, written, shared);
+    // a step that nobody uses may be what a misspelt name meant
+    let readable = answer.is_some() && open.iter().all(|mention| inputs.contains_key(&mention.name));
+    block::unused(&draft, &written.steps, &answer_names, readable, &file, shared);
     check_tests(written, &inputs, &cast, &file, shared);
+    keep_rules(rules, &mut inputs, written, &file, shared);
+    if shared.stack.len() == 1 {
+        unused_names(written, &open, &asked, &file, shared);
+    }
 
     let mut names: IndexMap<String, Type> =
         inputs.iter().map(|(name, input)| (name.clone(), input.ty.clone())).collect();
@@ -224,7 +247,7 @@ fn know_agent(player: &Player, library: &dyn Library, shared: &mut Shared) {
         }
         None => {
             let names = library.names(Resource::Agent);
-            let hint = closest(&player.agent, names.iter().map(String::as_str));
+            let hint = not_found(&player.agent, "agents", &names, &library.places(Resource::Agent));
             shared.problem(
                 "unknown-agent",
                 &player.file,
@@ -253,9 +276,56 @@ fn inputs_of(written: &DialogueFile, file: &Arc<str>, shared: &mut Shared) -> In
             }
             value
         });
-        inputs.insert(name.value.clone(), Input { ty: input.ty.value.clone(), default });
+        inputs.insert(
+            name.value.clone(),
+            Input { ty: input.ty.value.clone(), default, about: input.about.clone(), rules: Vec::new() },
+        );
     }
     inputs
+}
+
+/// Keeps with each input what its value may be; a default must be that too.
+fn keep_rules(
+    rules: Vec<Rule>,
+    inputs: &mut IndexMap<String, Input>,
+    written: &DialogueFile,
+    file: &Arc<str>,
+    shared: &mut Shared,
+) {
+    for rule in rules {
+        // a step of that name would hide the input, and is reported elsewhere
+        let Some(input) = inputs.get_mut(&rule.input) else { continue };
+        if let Some(broken) = input.default.as_ref().and_then(|default| rule.broken(default)) {
+            let declared = written.inputs.as_ref().and_then(|inputs| inputs.get(rule.input.as_str()));
+            let pos =
+                declared.and_then(|input| input.default.as_ref()).map(|default| default.0.pos).unwrap_or_default();
+            let message = format!("found a default of `{}` that cannot be: {broken}", rule.input);
+            shared.problem("wrong-value", file, pos, message, None);
+        }
+        input.rules.push(rule);
+    }
+}
+
+/// Warns of inputs and roles that nothing uses.
+fn unused_names(
+    written: &DialogueFile,
+    open: &[Mention],
+    asked: &BTreeSet<String>,
+    file: &Arc<str>,
+    shared: &mut Shared,
+) {
+    let used: BTreeSet<&str> = open.iter().map(|mention| mention.name.as_str()).collect();
+    let mut warn = |code: &str, what: &str, name: &At<String>, user: &str| {
+        let message = format!("found {what} `{}`, which {user} uses", name.value);
+        let problem = Problem::new(code, file, name.pos, message, Some("use it, or remove it".into()));
+        shared.warnings.push(Problem { severity: Severity::Warning, ..problem });
+    };
+    for (name, _) in written.inputs.iter().flatten().filter(|(name, _)| !used.contains(name.as_str())) {
+        warn("unused-input", "input", name, "neither the answer nor any step");
+    }
+    for (role, _) in written.cast.iter().flatten().filter(|(role, _)| !asked.contains(role.as_str())) {
+        warn("unused-role", "role", role, "no step");
+    }
 }
 
 /// Names that are neither step, nor input, nor bound where they stand.
@@ -268,9 +338,10 @@ fn unknown_names(open: &[Mention], inputs: &IndexMap<String, Input>, written: &D
         let near = closest(&mention.name, names);
         let Mention { name, file, pos, hole_of } = mention;
         match hole_of {
-            Some(prompt) => {
+            Some(Hole { prompt, used_at }) => {
                 let message = format!("found hole `{name}` in prompt `{prompt}`, which nothing binds");
-                let hint = near.unwrap_or_else(|| format!("bind it: `with: {{ {name}: … }}`"));
+                let bind = format!("bind it where {used_at} names the prompt: `with: {{ {name}: … }}`");
+                let hint = near.map_or(bind.clone(), |near| format!("{near} or {bind}"));
                 shared.problem("unbound-hole", file, *pos, message, Some(hint));
             }
             None => {
@@ -283,78 +354,6 @@ fn unknown_names(open: &[Mention], inputs: &IndexMap<String, Input>, written: &D
                 shared.problem("unknown-name", file, *pos, message, hint);
             }
         }
-    }
-}
-
-/// What a dialogue's tests name must exist.
-fn check_tests(
-    written: &DialogueFile,
-    inputs: &IndexMap<String, Input>,
-    cast: &IndexMap<String, Player>,
-    file: &Arc<str>,
-    shared: &mut Shared,
-) {
-    let unknown = |key: &At<String>, what: &str, names: Vec<&str>, shared: &mut Shared| {
-        if !names.contains(&key.as_str()) {
-            let hint = closest(key, names.iter().copied());
-            shared.problem("unknown-name", file, key.pos, format!("found no {what} `{}`", key.value), hint);
-        }
-    };
-    for test in written.tests.iter().flatten() {
-        for (name, _) in test.given.iter().flatten() {
-            unknown(name, "input", inputs.keys().map(String::as_str).collect(), shared);
-        }
-        // a called dialogue's roles may be scripted too
-        let roles: Vec<String> = shared.roles.keys().cloned().collect();
-        for (role, _) in test.script.iter().flatten() {
-            let names = cast.keys().chain(&roles).map(String::as_str).chain(["media"]).collect();
-            unknown(role, "role", names, shared);
-        }
-        for (name, _) in inputs.iter().filter(|(_, input)| input.default.is_none()) {
-            if !test.given.as_ref().is_some_and(|given| given.contains_key(name.as_str())) {
-                let message = format!("found no `{name}` in `given` of test `{}`", test.name.value);
-                shared.problem("missing-key", file, test.name.pos, message, None);
-            }
-        }
-    }
-}
-
-impl Planning<'_> {
-    /// Compiles the dialogue that a `call` names, or notes why that cannot be.
-    pub(crate) fn called(&mut self, name: &At<String>) -> Option<Compiled> {
-        let plain = dialogue::plain_name(Resource::Dialogue, name);
-        if self.shared.stack.contains(&plain) || self.shared.stack.len() >= MAX_DEPTH {
-            let path = self.shared.stack.iter().chain([&plain]).cloned().collect::<Vec<_>>().join(" → ");
-            self.problem("cycle", name.pos, format!("found a dialogue that calls itself: {path}"), None);
-            return None;
-        }
-        self.shared.calls += 1;
-        if self.shared.calls > MAX_CALLS {
-            let message = format!("found more than {MAX_CALLS} calls, those of called dialogues included");
-            self.problem("too-large", name.pos, message, None);
-            return None;
-        }
-        let text = self.resource(Resource::Dialogue, name)?;
-        let dialogue = match dialogue::load(&text.source, &text.file) {
-            Ok(dialogue) => dialogue,
-            Err(problems) => {
-                self.shared.problems.extend(problems);
-                return None;
-            }
-        };
-        self.shared.stack.push(plain);
-        let compiled = compiled(&dialogue, self.library, self.shared);
-        self.shared.stack.pop();
-        compiled
-    }
-
-    /// Reads inner steps; names that they do not bind themselves become mentions of this step.
-    pub(crate) fn inner(&mut self, steps: &IndexMap<At<String>, dialogue::StepWritten>, bound: &[&str]) -> Draft {
-        let own = std::mem::take(&mut self.mentions);
-        let (draft, open) = block::plan(steps, self);
-        self.mentions = own;
-        self.mentions.extend(open.into_iter().filter(|mention| !bound.contains(&mention.name.as_str())));
-        draft
     }
 }
 

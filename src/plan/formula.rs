@@ -52,6 +52,12 @@ impl Formula {
         Some(Formula { node: node.clone(), file: planning.file.clone(), shape })
     }
 
+    /// A value that holds no template.
+    pub fn fixed(value: Value) -> Formula {
+        let node = Node { pos: Default::default(), data: Data::Null };
+        Formula { node, file: "".into(), shape: Shape::Literal(value) }
+    }
+
     /// The value, if it holds no template.
     pub fn literal(&self) -> Option<Value> {
         match &self.shape {
@@ -100,6 +106,16 @@ impl Formula {
         };
         room.take(&value).map_err(StepError)?;
         Ok(value)
+    }
+
+    /// The names that it takes from its scope.
+    pub fn names(&self) -> Vec<&str> {
+        match &self.shape {
+            Shape::Literal(_) => Vec::new(),
+            Shape::Template(template) => template.names(),
+            Shape::List(items) => items.iter().flat_map(Formula::names).collect(),
+            Shape::Record(fields) => fields.iter().flat_map(|(_, value)| value.names()).collect(),
+        }
     }
 
     /// The value as text.

@@ -1,19 +1,23 @@
 //! Checked dialogues. A [`Plan`] that exists can run; making one reports every problem at once and loads nothing.
 
 mod block;
+mod calls;
 mod compile;
 pub mod draw;
 mod formula;
 mod planning;
+pub mod range;
 mod schema;
 mod shared;
+mod tests_written;
 
-pub use crate::problem::{Problem, closest, render};
+pub use crate::problem::{Problem, Severity, closest, render};
 pub(crate) use block::Draft;
 pub use compile::{CompileOptions, compile, compile_text, recompile};
 pub(crate) use compile::{Compiled, closest_cast};
 pub use formula::Formula;
 pub use planning::{Planning, Typing};
+pub use range::{Range, Rule};
 pub use schema::{agent_schema, cast_schema, schema};
 
 use crate::{
@@ -30,6 +34,8 @@ use std::{sync::Arc, time::Duration};
 pub struct Plan {
     /// The dialogue's name.
     pub name: String,
+    /// What it is for.
+    pub about: Option<String>,
     /// Every text that this plan was compiled from (dialogues, prompts, label lists, agent files), by name: enough
     /// to compile it again with no files at hand (a transcript carries them).
     pub sources: IndexMap<String, String>,
@@ -39,6 +45,8 @@ pub struct Plan {
     pub roles: IndexMap<String, Role>,
     /// The steps.
     pub block: Arc<Block>,
+    /// What is odd and does not keep it from running.
+    pub warnings: Vec<Problem>,
     /// What the dialogue answers: text, or the record that a citing `say` yields.
     pub answer: Template,
 }
@@ -50,6 +58,10 @@ pub struct Input {
     pub ty: Type,
     /// Used when the run binds none.
     pub default: Option<Value>,
+    /// What it is, for people.
+    pub about: Option<String>,
+    /// What its value may be, where steps use it as the number of a key.
+    pub rules: Vec<Rule>,
 }
 
 /// One role of the cast.
@@ -91,8 +103,8 @@ pub struct PlannedStep {
     pub timeout: Option<Duration>,
     /// How often a passing failure is tried again, if the dialogue says; else its agent does.
     pub retries: Option<u32>,
-    /// The value when the step (or this item of it) fails.
-    pub or: Option<Value>,
+    /// The value when the step (or this item of it) fails or is skipped; may name what the step names.
+    pub or: Option<Formula>,
     /// What it yields (the list type, with `each`).
     pub ty: Type,
 }

@@ -1,14 +1,14 @@
 //! What verbs use while they are checked: first [`Planning`] (names, prompts, roles), then [`Typing`] (types).
 
-use super::{Formula, closest, shared::Shared};
+use super::{Formula, Rule, closest, shared::Shared};
 use crate::{
-    dialogue::{self, At, Data, Library, Node, Pos, Resource, Style},
+    dialogue::{self, At, Caller, Data, Library, Node, Pos, Resource, Style},
     exchange::Kind,
-    prompt::{Known, Template},
+    prompt::{Known, Template, Use},
     value::Type,
 };
 use indexmap::IndexMap;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// One mention of a name in a step.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +17,16 @@ pub(super) struct Mention {
     pub file: Arc<str>,
     pub pos: Pos,
     /// The prompt whose hole this is.
-    pub hole_of: Option<String>,
+    pub hole_of: Option<Hole>,
+}
+
+/// A prompt file as a dialogue uses it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Hole {
+    /// Its name.
+    pub prompt: String,
+    /// File and line of the step that names it.
+    pub used_at: String,
 }
 
 /// Who plays a role, and where that was written.
@@ -35,10 +44,18 @@ pub struct Planning<'a> {
     pub(super) library: &'a dyn Library,
     /// The file being checked.
     pub(super) file: Arc<str>,
+    /// The dialogue being checked, as one that calls others.
+    pub(super) caller: Caller,
     /// Who plays which role in this dialogue.
     pub(super) cast: &'a IndexMap<String, Player>,
     /// What this step names.
     pub(super) mentions: Vec<Mention>,
+    /// The roles that its steps ask.
+    pub(super) asked: BTreeSet<String>,
+    /// What inputs may be that stand for numbers.
+    pub(super) rules: Vec<Rule>,
+    /// True while a step is read that may not be done at all, or does without its value.
+    pub(super) conditional: bool,
     /// True while a step is read whose YAML had problems: what seems to be missing was written wrongly.
     pub(super) doubtful: bool,
 }
@@ -54,34 +71,69 @@ impl Planning<'_> {
 
     /// Parses a template; its names become mentions.
     pub(super) fn template(&mut self, text: &str, node: &Node) -> Option<Template> {
-        let template = self.parsed(text, node, &self.file.clone())?;
+        let (template, uses) = self.parsed(text, node, &self.file.clone());
         let mut places = node.places();
-        self.mentions.extend(template.uses().iter().map(|used| Mention {
+        self.mentions.extend(uses.iter().map(|used| Mention {
             name: used.name.clone(),
             file: self.file.clone(),
             pos: places.at(used.offset),
             hole_of: None,
         }));
-        Some(template)
+        template
     }
 
-    fn parsed(&mut self, text: &str, node: &Node, file: &Arc<str>) -> Option<Template> {
-        match Template::parse(text) {
-            Ok(template) => Some(template),
-            Err(errors) => {
+    /// The template, if it can be read, and the names that it uses as far as they can be.
+    fn parsed(&mut self, text: &str, node: &Node, file: &Arc<str>) -> (Option<Template>, Vec<Use>) {
+        match Template::parse_partly(text) {
+            Ok(template) => {
+                let uses = template.uses().to_vec();
+                (Some(template), uses)
+            }
+            Err((errors, uses)) => {
                 let mut places = node.places();
                 for error in errors {
                     self.shared.problem(error.code, file, places.at(error.offset), error.message, error.hint);
                 }
-                None
+                (None, uses)
             }
         }
     }
 
+    /// Notes what an input may be, unless the step may do without it.
+    pub(super) fn rule(&mut self, rule: Rule) {
+        if !self.conditional {
+            self.rules.push(rule);
+        }
+    }
+
     /// Notes that the step needs the value of `name`.
-    pub fn mention(&mut self, name: &str, pos: Pos, hole_of: Option<&str>) {
-        let (file, hole_of) = (self.file.clone(), hole_of.map(str::to_owned));
-        self.mentions.push(Mention { name: name.to_owned(), file, pos, hole_of });
+    pub fn mention(&mut self, name: &str, pos: Pos) {
+        self.mentions.push(Mention { name: name.to_owned(), file: self.file.clone(), pos, hole_of: None });
+    }
+
+    /// Notes the holes of a prompt file that nothing binds there: they are filled by steps or inputs of that name.
+    pub fn holes(
+        &mut self,
+        prompt: &At<String>,
+        template: &Template,
+        node: &Node,
+        file: &Arc<str>,
+        is_bound: &dyn Fn(&str) -> bool,
+    ) {
+        let used_at = format!("{}:{}", self.file, prompt.pos.line);
+        let mut places = node.places();
+        let mut seen: Vec<&str> = Vec::new();
+        for used in template.uses() {
+            if !is_bound(&used.name) && !seen.contains(&used.name.as_str()) {
+                seen.push(&used.name);
+                self.mentions.push(Mention {
+                    name: used.name.clone(),
+                    file: file.clone(),
+                    pos: places.at(used.offset),
+                    hole_of: Some(Hole { prompt: prompt.value.clone(), used_at: used_at.clone() }),
+                });
+            }
+        }
     }
 
     /// Reads something in which these names are bound: they become no mentions.
@@ -102,7 +154,8 @@ impl Planning<'_> {
                 let names = self.library.names(kind);
                 let word = if kind == Resource::Labels { "label list" } else { kind.word() };
                 let code = format!("unknown-{}", kind.word());
-                let hint = closest(&dialogue::plain_name(kind, name), names.iter().map(String::as_str));
+                let places = self.library.places(kind);
+                let hint = not_found(&dialogue::plain_name(kind, name), &format!("{word}s"), &names, &places);
                 self.problem(&code, name.pos, format!("found no {word} `{}`", name.value), hint);
             }
         }
@@ -117,7 +170,7 @@ impl Planning<'_> {
         // a literal block without indentation whose first line is line 1 of the file
         let node = Node { pos: Pos { line: 0, column: 1 }, data: Data::Text(source.clone(), Style::Literal(0)) };
         let file: Arc<str> = text.file.into();
-        let template = self.parsed(&source, &node, &file)?;
+        let template = self.parsed(&source, &node, &file).0?;
         Some((template, node, file))
     }
 
@@ -128,6 +181,16 @@ impl Planning<'_> {
             self.problem("wrong-value", name.pos, format!("found no labels in label list `{}`", name.value), None);
         }
         Some(labels)
+    }
+
+    /// The first agent that answers requests of this kind.
+    fn agent_for(&self, kind: Kind) -> Option<String> {
+        let answers = |name: &String| {
+            let text = self.library.read(Resource::Agent, name)?;
+            let agent = dialogue::agent_file(&text.source, &text.file).ok()?;
+            agent.kinds().or_else(|| self.library.kinds_of(name)).filter(|kinds| kinds.contains(&kind))
+        };
+        self.library.names(Resource::Agent).into_iter().take(MAX_AGENTS).find(|name| answers(name).is_some())
     }
 
     /// The role `name` of the cast, asked for `kind`; returns the plan's name for it, and what its agent answers if known.
@@ -148,6 +211,7 @@ impl Planning<'_> {
             );
             return None;
         };
+        self.asked.insert(name.value.clone());
         let kinds = self.shared.agents.get(&player.agent).cloned().flatten();
         if let Some(kinds) = kinds.as_ref().filter(|kinds| !kinds.contains(&kind)) {
             let can = kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ");
@@ -157,11 +221,30 @@ impl Planning<'_> {
                 name.value,
                 kind.word()
             );
-            let hint = Some(format!("give the role an agent that answers {}", kind.word()));
+            let can = self.agent_for(kind).map(|agent| format!(", such as `{agent}`")).unwrap_or_default();
+            let hint = Some(format!("give the role an agent that answers {}{can}", kind.word()));
             self.problem("agent-cannot", name.pos, message, hint);
         }
         Some((self.shared.cast_role(&name.value, &player.agent, kind), kinds))
     }
+}
+
+/// Most agents that are read to find one for a hint.
+const MAX_AGENTS: usize = 100;
+/// Most names that a hint lists.
+const MAX_LISTED: usize = 20;
+
+/// The hint for a name that was not found: the nearest name, or all of them, and the places that were looked in.
+pub(super) fn not_found(name: &str, plural: &str, names: &[String], places: &[String]) -> Option<String> {
+    let listed = || {
+        let more = if names.len() > MAX_LISTED { ", …" } else { "" };
+        let first: Vec<&str> = names.iter().take(MAX_LISTED).map(String::as_str).collect();
+        (!first.is_empty()).then(|| format!("the {plural} are {}{more}", first.join(", ")))
+    };
+    let near = closest(name, names.iter().map(String::as_str)).or_else(listed);
+    let looked = (!places.is_empty()).then(|| format!("looked in {}", places.join(", ")));
+    let parts: Vec<String> = near.into_iter().chain(looked).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// The second half: the types of what a step names are known.
@@ -191,6 +274,13 @@ impl Typing<'_> {
             self.shared.problem(finding.code, file, places.at(finding.offset), finding.message, finding.hint);
         }
         ty
+    }
+
+    /// Types something for its types only: what is wrong with it is noted when it is typed again.
+    pub fn quietly(&mut self, then: impl FnOnce(&mut Typing<'_>)) {
+        let noted = self.shared.problems.len();
+        then(self);
+        self.shared.problems.truncate(noted);
     }
 
     /// Types a prompt.

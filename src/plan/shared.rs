@@ -12,12 +12,14 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub problems: Vec<Problem>,
+    /// What is odd in the outermost dialogue.
+    pub warnings: Vec<Problem>,
     pub roles: IndexMap<String, Role>,
     pub sources: IndexMap<String, String>,
     /// Agents by name, with the kinds that they answer, if known.
     pub agents: IndexMap<String, Option<Vec<Kind>>>,
-    /// Dialogues being compiled, outermost first.
-    pub stack: Vec<String>,
+    /// Dialogues being compiled, outermost first: what stands for each, and its name.
+    pub stack: Vec<(String, String)>,
     /// Dialogues that were compiled because they are called.
     pub calls: usize,
     /// Agents put in place of what dialogues say.
@@ -42,6 +44,15 @@ impl Shared {
     pub fn keep(&mut self, kind: Resource, name: &str, text: &Text) {
         let key = format!("{}/{}", kind.word(), dialogue::plain_name(kind, name));
         self.sources.insert(key, text.source.clone());
+    }
+
+    /// Keeps the text of a dialogue that is called, and returns its key. Two folders may hold dialogues of one name.
+    pub fn keep_called(&mut self, caller: &str, name: &str, text: &Text) -> String {
+        let plain = dialogue::plain_name(Resource::Dialogue, name);
+        let free = self.sources.get(&format!("dialogue/{plain}")).is_none_or(|kept| *kept == text.source);
+        let key = if free { plain } else { dialogue::call_key(caller, name) };
+        self.sources.insert(format!("dialogue/{key}"), text.source.clone());
+        key
     }
 
     /// The plan's name for a role: its own, or a longer one if another dialogue of this run means another agent by it.

@@ -5,12 +5,15 @@ use crate::{
     value::{ImageFile, Media, Moment, Scored, Value},
 };
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value as Shown, ValueKind};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 /// What a template sees of `value`.
 pub(super) fn shown(value: &Value) -> Shown {
     match value {
-        Value::Nothing => Shown::from(()),
+        Value::Nothing => NOTHING.clone(),
         Value::Truth(truth) => Shown::from(*truth),
         Value::Number(number) => number_shown(*number),
         Value::Text(text) => Shown::from(text.as_str()),
@@ -84,7 +87,54 @@ fn identity(shown: &Shown) -> Option<Value> {
     if let Some(image) = shown.downcast_object_ref::<ImageShown>() {
         return Some(Value::Image(image.0.clone()));
     }
+    if is_nothing(shown) {
+        return Some(Value::Nothing);
+    }
     shown.downcast_object_ref::<VectorShown>().map(|vector| Value::Vector(vector.0.clone()))
+}
+
+/// Nothing, as templates see it: false, written as `none`, and with fields that are nothing too. So `{{ previous.draft or text }}`
+/// works in the first round of a loop, and for a step that was skipped.
+#[derive(Debug)]
+struct NothingShown;
+
+static NOTHING: LazyLock<Shown> = LazyLock::new(|| Shown::from_object(NothingShown));
+
+impl Object for NothingShown {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+    fn get_value(self: &Arc<Self>, _: &Shown) -> Option<Shown> {
+        Some(NOTHING.clone())
+    }
+    fn is_true(self: &Arc<Self>) -> bool {
+        false
+    }
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("none")
+    }
+}
+
+/// True for the nothing of a dialogue and for `none` as a template writes it.
+pub(super) fn is_nothing(shown: &Shown) -> bool {
+    shown.is_none() || shown.downcast_object_ref::<NothingShown>().is_some()
+}
+
+/// The value with `none` for each nothing in it, as JSON wants it. The caller has bounded what is in it.
+pub(super) fn with_none(shown: &Shown) -> Result<Shown, minijinja::Error> {
+    if is_nothing(shown) {
+        return Ok(Shown::from(()));
+    }
+    Ok(match shown.kind() {
+        ValueKind::Seq | ValueKind::Iterable if shown.downcast_object_ref::<VectorShown>().is_none() => {
+            shown.try_iter()?.map(|item| with_none(&item)).collect::<Result<Vec<_>, _>>()?.into()
+        }
+        ValueKind::Map => {
+            let field = |key: Shown| Ok::<_, minijinja::Error>((key.clone(), with_none(&shown.get_item(&key)?)?));
+            Shown::from_pairs(shown.try_iter()?.map(field).collect::<Result<Vec<_>, _>>()?)
+        }
+        _ => shown.clone(),
+    })
 }
 
 #[derive(Debug)]
@@ -105,7 +155,7 @@ impl Object for MediaShown {
             "end" => number_shown(media.end.seconds()),
             "duration" => number_shown(media.end.seconds() - media.start.seconds()),
             "audio" if media.has_audio => Shown::from_object(MediaShown { media: media.clone(), sound: true }),
-            "audio" => Shown::from(()),
+            "audio" => NOTHING.clone(),
             "has_audio" => Shown::from(media.has_audio),
             "has_video" => Shown::from(media.has_video),
             _ => return None,

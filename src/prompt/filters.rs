@@ -189,7 +189,7 @@ pub const TESTS: &[&str] = &[
 ];
 
 /// The names of all filters.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> + Clone {
     FILTERS.iter().map(|filter| filter.name).chain(BUILTIN.iter().copied())
 }
 
@@ -199,6 +199,7 @@ pub(super) fn add_to(engine: &mut Environment<'static>) {
     });
     engine.set_formatter(show);
     DEEP.iter().for_each(|name| guard(engine, name));
+    engine.add_test("none", convert::is_nothing);
     engine.add_filter("runs", runs);
     engine.add_filter("absorb", absorb);
     engine.add_filter("smooth", smooth);

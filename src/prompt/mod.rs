@@ -91,18 +91,27 @@ pub struct TemplateError {
 impl Template {
     /// Parses `source`, or says every place where it cannot be understood.
     pub fn parse(source: &str) -> Result<Template, Vec<ParseError>> {
+        Template::parse_partly(source).map_err(|(errors, _)| errors)
+    }
+
+    /// The same; beside the errors, the names that the template takes from its scope as far as they could be read.
+    pub fn parse_partly(source: &str) -> Result<Template, (Vec<ParseError>, Vec<Use>)> {
+        let alone = |errors| (errors, Vec::new());
         let done = |body, uses| Template { source: source.to_owned(), body: Arc::new(body), uses: Arc::new(uses) };
         if source.len() > MAX_SOURCE {
             let message = format!("a template of {} bytes, expected at most {MAX_SOURCE}", source.len());
-            return Err(vec![ParseError { message, code: "too-large", hint: None, offset: 0 }]);
+            return Err(alone(vec![ParseError { message, code: "too-large", hint: None, offset: 0 }]));
         }
         if !["{{", "{%", "{#"].iter().any(|open| source.contains(open)) {
             return Ok(done(Body::Plain, Vec::new()));
         }
-        nesting::check(source).map_err(|error| vec![error])?;
-        let tree = survey::tree(source)?;
-        let uses = survey::survey(&tree, &ENGINE)?;
-        let syntax = |error: minijinja::Error| vec![survey::syntax_error(&error, source)];
+        nesting::check(source).map_err(|error| alone(vec![error]))?;
+        let tree = survey::tree(source).map_err(alone)?;
+        let (uses, errors) = survey::survey(&tree, &ENGINE);
+        if !errors.is_empty() {
+            return Err((errors, uses));
+        }
+        let syntax = |error: minijinja::Error| alone(vec![survey::syntax_error(&error, source)]);
         let body = match survey::whole_expression(&tree, source) {
             Some(inner) => Body::Whole(Box::new(ENGINE.compile_expression_owned(inner.to_owned()).map_err(syntax)?)),
             None => {

@@ -41,12 +41,22 @@ pub(super) fn whole_expression<'s>(tree: &Stmt<'_>, source: &'s str) -> Option<&
     Some(inner.strip_suffix('-').unwrap_or(inner))
 }
 
-/// Every use of a name from outside, or every filter, test, function and statement that cannot be.
-pub(super) fn survey(tree: &Stmt<'_>, engine: &Environment<'_>) -> Result<Vec<Use>, Vec<ParseError>> {
+/// Every use of a name from outside, and every filter, test, function and statement that cannot be.
+pub(super) fn survey(tree: &Stmt<'_>, engine: &Environment<'_>) -> (Vec<Use>, Vec<ParseError>) {
     let globals = engine.globals().map(|(name, _)| name.to_owned()).collect();
     let mut walk = Walk { globals, bound: Locals::new(), uses: Vec::new(), errors: Vec::new() };
     walk.stmt(tree);
-    if walk.errors.is_empty() { Ok(walk.uses) } else { Err(walk.errors) }
+    (walk.uses, walk.errors)
+}
+
+/// The nearest name, or all that there are.
+fn near_or_all<'n>(name: &str, plural: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<String> {
+    let all = || format!("the {plural} are {}", names.clone().collect::<Vec<_>>().join(", "));
+    Some(closest(name, names.clone()).unwrap_or_else(all))
+}
+
+fn is_none(expr: &Expr<'_>) -> bool {
+    matches!(expr, Expr::Const(constant) if constant.value.is_none())
 }
 
 struct Walk {
@@ -166,6 +176,12 @@ impl Walk {
         }
     }
 
+    /// `x == none` would be false for a step that yields nothing: only `is none` knows both.
+    fn compared_with_none(&mut self, span: Span) {
+        let hint = Some("write `x is none` or `x is not none`".to_owned());
+        self.error(span, "template-syntax", "found a comparison with `none`, expected `is none`".into(), hint);
+    }
+
     fn expr(&mut self, expr: &Expr<'_>) {
         match expr {
             Expr::Var(var) => {
@@ -179,7 +195,13 @@ impl Walk {
                 [&slice.start, &slice.stop, &slice.step].into_iter().flatten().for_each(|part| self.expr(part));
             }
             Expr::UnaryOp(op) => self.expr(&op.expr),
-            Expr::BinOp(op) => [&op.left, &op.right].into_iter().for_each(|side| self.expr(side)),
+            Expr::BinOp(op) => {
+                let is_equality = matches!(op.op, ast::BinOpKind::Eq | ast::BinOpKind::Ne);
+                if is_equality && (is_none(&op.left) || is_none(&op.right)) {
+                    self.compared_with_none(op.span());
+                }
+                [&op.left, &op.right].into_iter().for_each(|side| self.expr(side));
+            }
             Expr::Compare(compare) => {
                 self.expr(&compare.expr);
                 compare.ops.iter().for_each(|op| self.expr(&op.expr));
@@ -191,7 +213,7 @@ impl Walk {
             Expr::Filter(filter) => {
                 filter.expr.iter().for_each(|expr| self.expr(expr));
                 if !filters::names().any(|name| name == filter.name) {
-                    let hint = closest(filter.name, filters::names());
+                    let hint = near_or_all(filter.name, "filters", filters::names());
                     self.error(filter.span(), "unknown-filter", format!("unknown filter `{}`", filter.name), hint);
                 }
                 self.args(&filter.args);
@@ -199,7 +221,8 @@ impl Walk {
             Expr::Test(test) => {
                 self.expr(&test.expr);
                 if !filters::TESTS.contains(&test.name) {
-                    let hint = closest(test.name, filters::TESTS.iter().copied());
+                    let words = filters::TESTS.iter().copied().filter(|name| name.chars().all(char::is_alphabetic));
+                    let hint = near_or_all(test.name, "tests", words);
                     self.error(test.span(), "unknown-filter", format!("unknown test `is {}`", test.name), hint);
                 }
                 self.args(&test.args);

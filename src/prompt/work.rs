@@ -1,6 +1,7 @@
 //! What our own filters and `{{ }}` may do in one evaluation, beside the engine's fuel: the engine counts what comes out of
 //! a filter, and not what happens in it.
 
+use super::convert;
 use minijinja::{
     Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter,
     value::{Kwargs, Rest, Value as Shown, ValueKind},
@@ -94,6 +95,11 @@ pub(super) fn guard(engine: &mut Environment<'static>, name: &'static str) {
             if indent.filter(Shown::is_number).is_some_and(|n| f64::try_from(n).is_ok_and(|n| n > MAX_INDENT)) {
                 return Err(wrong(format!("found an indentation of more than {MAX_INDENT} columns")));
             }
+        }
+        if matches!(name, "tojson" | "pprint")
+            && let Some(first) = args.first_mut()
+        {
+            *first = convert::with_none(first)?;
         }
         if !names.is_empty() {
             args.push(named.into());

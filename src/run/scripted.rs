@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use crate::{
-    dialogue::{ScriptedReplies, TestWritten, plain},
+    dialogue::{Asked, NoReply, ScriptedReplies, TestWritten, plain},
     error::Fault,
     plan::Plan,
     value::json::{from_json_as, to_json},
@@ -31,11 +31,13 @@ pub struct TestResult {
 pub fn run_tests(plan: &Plan, tests: &[TestWritten]) -> Vec<TestResult> {
     let one = |test: &TestWritten| {
         let mut exchanges = 0;
-        let answer = given(plan, test).and_then(|inputs| answer(plan, &inputs, test, &mut exchanges));
-        let differences = match answer {
-            Ok(value) => test.differences(&value),
-            Err(why) => vec![why],
-        };
+        let inputs = given(plan, test).map_err(|why| vec![why]);
+        let answer = inputs.and_then(|inputs| answer(plan, &inputs, test, &mut exchanges));
+        let differences = answer.and_then(|(value, unused)| {
+            let found = [test.differences(&value), unused].concat();
+            if found.is_empty() { Ok(()) } else { Err(found) }
+        });
+        let differences = differences.err().unwrap_or_default();
         TestResult { name: test.name.value.clone(), passed: differences.is_empty(), differences, exchanges }
     };
     tests.iter().map(one).collect()
@@ -93,29 +95,44 @@ fn answer(
     inputs: &IndexMap<String, Value>,
     test: &TestWritten,
     exchanges: &mut usize,
-) -> Result<Value, String> {
+) -> Result<(Value, Vec<String>), Vec<String>> {
     let script = ScriptedReplies::of(test);
-    let mut asked: IndexMap<String, usize> = IndexMap::new();
+    let mut asked: IndexMap<String, Asked> = IndexMap::new();
     let mut machine = Machine::new(plan, inputs, 0);
     let mut waiting = Vec::new();
     while machine.finished().is_none() {
         waiting.extend(machine.due());
         // the first in plan order, though later ones may be due already: a list's replies are used up in plan order
         let first = waiting.iter().enumerate().min_by(|a, b| a.1.order.cmp(&b.1.order)).map(|(place, _)| place);
-        let Some(first) = first else { return Err("the run came to a stop before its end; this is a bug".to_owned()) };
+        let Some(first) = first else {
+            return Err(vec!["the run came to a stop before its end: this is a bug".to_owned()]);
+        };
         let exchange = waiting.swap_remove(first);
-        let ordinal = asked.entry(exchange.role.clone()).or_default();
-        let reply = script.reply(&exchange.role, &exchange.request, *ordinal).map_err(Fault::failed);
-        *ordinal += 1;
-        *exchanges += 1;
-        machine.take(exchange.id, reply);
+        let asked = asked.entry(exchange.role.clone()).or_default();
+        let mut reply = None;
+        // a failure on purpose is asked again as often as the step says
+        for _ in 0..=exchange.retries.unwrap_or(0) {
+            *exchanges += 1;
+            reply = Some(script.next(&exchange.role, &exchange.request, asked));
+            if !matches!(reply, Some(Err(NoReply::OnPurpose(_)))) {
+                break;
+            }
+        }
+        match reply {
+            Some(Ok(reply)) => machine.take(exchange.id, Ok(reply)),
+            Some(Err(NoReply::OnPurpose(why))) => machine.take(exchange.id, Err(Fault::failed(why))),
+            // no `or` stands in for a script that does not fit: the test would pass for the wrong reason
+            Some(Err(NoReply::Unfit(why))) => return Err(vec![format!("{}: {why}", exchange.path)]),
+            None => {}
+        }
     }
+    let unused = script.unused(&asked);
     match machine.into_ended() {
-        Some(Ok(value)) => Ok(value),
+        Some(Ok(value)) => Ok((value, unused)),
         Some(Err(failures)) => {
             let each = failures.iter().map(|failure| format!("{}: {}", failure.path, failure.fault.message));
-            Err(each.collect::<Vec<_>>().join("; "))
+            Err(each.chain(unused).collect())
         }
-        None => Err("the run did not end; this is a bug".to_owned()),
+        None => Err(vec!["the run did not end: this is a bug".to_owned()]),
     }
 }

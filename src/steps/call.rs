@@ -1,6 +1,6 @@
 //! `call`: another dialogue, with inputs of its own and its answer as the value.
 
-use super::{Heard, Planned, Step, StepError, Turn, Verb, found};
+use super::{Heard, Inside, Planned, Step, StepError, Turn, Verb, found};
 use crate::{
     dialogue::{At, Expr, written},
     plan::{Compiled, Formula, Planning, Typing, closest},
@@ -13,7 +13,8 @@ use std::sync::Arc;
 written! { "`call`",
     /// Another dialogue; yields its answer.
     pub struct Call {
-        /// The dialogue's name or path: `examples/caption`.
+        /// The dialogue's name or path: `caption`, `./mine.yaml`. It is looked for in the folder of this file first, then among the
+        /// dialogues of the project, the user and the program.
         pub dialogue: At<String>,
         /// Its inputs.
         pub with: Option<IndexMap<At<String>, Expr>>,
@@ -84,6 +85,18 @@ impl Calling {
 }
 
 impl Step for Calling {
+    fn inside(&self) -> Inside {
+        let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let with = self.with.iter().map(|(name, formula)| (name.clone(), names(formula.names())));
+        Inside::Calls {
+            name: self.called.name.clone(),
+            block: self.called.block.clone(),
+            inputs: self.called.inputs.clone(),
+            with: with.collect(),
+            answer: names(self.called.answer.names()),
+        }
+    }
+
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
         let mut inputs = self.inputs(scope)?;
         let Some(Heard::Inner(values)) = heard.first() else {

@@ -1,6 +1,6 @@
 //! `embed`: a text, image or sound as a vector of unit length.
 
-use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, misfit, rank::item, replies};
+use super::{Ask, Heard, Inside, Planned, Step, StepError, Turn, Verb, misfit, rank::item, replies};
 use crate::{
     dialogue::{At, Expr, written},
     exchange::{EmbedRequest, Kind, Reply, Request},
@@ -62,6 +62,10 @@ impl Planned for Embedding {
 }
 
 impl Step for Embedding {
+    fn inside(&self) -> Inside {
+        Inside::Asks(self.role.clone())
+    }
+
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
         let what = self.what.eval(scope)?;
         let many = matches!(what, Value::List(_));

@@ -1,8 +1,8 @@
 //! `frames`: moments of a video, sampled by the media agent that every run has.
 
-use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, found, misfit, replies};
+use super::{Ask, Heard, Planned, Range, Step, StepError, Turn, Verb, found, misfit, replies};
 use crate::{
-    dialogue::{Data, Expr, Span, TextExpr, written},
+    dialogue::{Data, Expr, SPAN_USAGE, Span, TextExpr, written},
     exchange::{FramesRequest, Reply, Request, Sampling},
     plan::{Formula, Planning, Typing},
     prompt::Scope,
@@ -21,10 +21,13 @@ written! { "`frames`",
         /// The video, as a template.
         pub video: TextExpr,
         /// A duration (`2s`), or a template that yields seconds.
+        #[schemars(with = "Option<crate::plan::range::Every>")]
         pub every: Option<Expr>,
         /// `keyframes`, `scenes`, or a list of times in seconds.
+        #[schemars(with = "Option<crate::plan::range::When>")]
         pub at: Option<Expr>,
         /// For `scenes`: the score (0 to 1) above which a new scene starts; 0.3 if absent.
+        #[schemars(with = "Option<crate::plan::range::Share>")]
         pub threshold: Option<crate::dialogue::NumberExpr>,
     }
 }
@@ -32,6 +35,7 @@ written! { "`frames`",
 impl Verb for Frames {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let video = planning.expr(&self.video.0);
+        Range::Share.check(&self.threshold, "threshold", planning);
         let which = match (&self.every, &self.at) {
             (Some(every), None) => self.every(every, planning),
             (None, Some(at)) => self.at(at, planning),
@@ -52,18 +56,17 @@ impl Verb for Frames {
 
 impl Frames {
     fn every(&self, every: &Expr, planning: &mut Planning<'_>) -> Option<Which> {
-        if let Data::Text(text, _) = &every.0.data {
-            if text.contains("{{") {
-                return planning.expr(every).map(Which::Every);
-            }
-            if let Some(span) = Span::parse(text).filter(|span| !span.0.is_zero()) {
-                return Some(Which::Fixed(Sampling::Every(span.0.as_secs_f64())));
+        if matches!(&every.0.data, Data::Text(text, _) if text.contains("{{")) {
+            return planning.expr(every).map(Which::Every);
+        }
+        match Span::of(&every.0) {
+            Ok(span) => Some(Which::Fixed(Sampling::Every(span.0.as_secs_f64()))),
+            Err(why) => {
+                let message = format!("found {} for `every`, expected {}", every.0.describe(), why.expected());
+                planning.problem("bad-duration", every.0.pos, message, Some(SPAN_USAGE.to_owned()));
+                None
             }
         }
-        let message = format!("found {} for `every`, expected a duration", every.0.describe());
-        let hint = Some("write a number and a unit: `500ms`, `2s`, `1m`".to_owned());
-        planning.problem("bad-duration", every.0.pos, message, hint);
-        None
     }
 
     fn at(&self, at: &Expr, planning: &mut Planning<'_>) -> Option<Which> {

@@ -1,6 +1,6 @@
 //! `hear`: speech to timed text.
 
-use super::{Ask, Heard, Planned, Step, StepError, Turn, Verb, found, misfit, replies};
+use super::{Ask, Heard, Inside, Planned, Step, StepError, Turn, Verb, found, misfit, replies};
 use crate::{
     dialogue::{At, TextExpr, written},
     exchange::{Decoding, HearRequest, Kind, Reply, Request},
@@ -69,6 +69,10 @@ impl Hearing {
 }
 
 impl Step for Hearing {
+    fn inside(&self) -> Inside {
+        Inside::Asks(self.role.clone())
+    }
+
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
         let Some((audio, start, end)) = self.stretch(scope)? else { return Ok(Turn::Done(Value::List(Vec::new()))) };
         if let Some(replies) = replies(heard) {

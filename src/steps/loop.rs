@@ -1,8 +1,8 @@
 //! `loop`: inner steps again and again until something holds still, a condition is true, or `max_rounds` is reached.
 
-use super::{Heard, Planned, Step, StepError, Turn, Verb};
+use super::{Heard, Inside, Planned, Step, StepError, Turn, Verb};
 use crate::{
-    dialogue::{At, Data, Expr, Node, Reading, StepWritten, TextExpr, Written, written},
+    dialogue::{At, Data, Expr, Node, Reading, StepWritten, TextExpr, Wanted, Written, written},
     plan::{Block, Draft, Formula, Planning, Typing},
     prompt::Scope,
     value::{Type, Value},
@@ -20,14 +20,16 @@ const MAX_ROUNDS: usize = 1000;
 written! { "`loop`",
     /// Inner steps until `until` holds or `max_rounds` is reached. Yields the last round's values by name, and `rounds` and
     /// `stopped` (`stable`, `until` or `max_rounds`). Inside, `round` counts from 1 and `previous` holds the last round's
-    /// values (nothing in the first).
+    /// values by name. In the first round `previous` is nothing, and so is each of its fields: `{{ previous.draft or text }}`.
     pub struct Loop {
         /// The steps of one round.
+        #[schemars(transform = crate::dialogue::name_steps)]
         pub steps: IndexMap<At<String>, StepWritten>,
         /// A condition over a round's values (a name or a template), or `{ stable: STEP }`.
         pub until: Option<UntilWritten>,
         /// Most rounds.
-        pub max_rounds: At<usize>,
+        #[schemars(range(min = 1, max = 1000))]
+        pub max_rounds: Wanted<At<usize>>,
     }
 }
 
@@ -71,9 +73,9 @@ impl Verb for Loop {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let bound = ["round", "previous"];
         let draft = planning.inner(&self.steps, &bound);
-        if !(1..=MAX_ROUNDS).contains(&self.max_rounds.value) {
-            let message = format!("found {} for `max_rounds`, expected 1 to {MAX_ROUNDS}", self.max_rounds.value);
-            planning.problem("wrong-value", self.max_rounds.pos, message, None);
+        if let Some(rounds) = self.max_rounds.0.filter(|rounds| !(1..=MAX_ROUNDS).contains(&rounds.value)) {
+            let message = format!("found {} for `max_rounds`, expected 1 to {MAX_ROUNDS}", rounds.value);
+            planning.problem("wrong-value", rounds.pos, message, None);
         }
         for taken in ["rounds", "stopped"] {
             if let Some((name, _)) = self.steps.get_key_value(taken) {
@@ -86,14 +88,14 @@ impl Verb for Loop {
             Some(UntilWritten::Stable(name)) => {
                 if !self.steps.contains_key(name.as_str()) {
                     let hint = crate::problem::closest(name, self.steps.keys().map(|name| name.as_str()));
-                    let message = format!("found `{}`, which is no step of this loop", name.value);
+                    let message = format!("found `{}`, expected a step of this loop", name.value);
                     planning.problem("unknown-name", name.pos, message, hint);
                 }
                 Until::Stable(name.value.clone())
             }
             None => Until::Never,
         };
-        Some(Arc::new(Looping { draft, until, max_rounds: self.max_rounds.value, block: OnceLock::new() }))
+        Some(Arc::new(Looping { draft, until, max_rounds: self.max_rounds.0?.value, block: OnceLock::new() }))
     }
 }
 
@@ -125,8 +127,8 @@ impl Planned for Looping {
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         let mut names = typing.names().clone();
         names.insert("round".into(), Type::Number);
-        // a round's own types are not known before its steps are
-        names.insert("previous".into(), Type::Any);
+        let previous = self.previous(typing, &names);
+        names.insert("previous".into(), previous);
         let block = typing.inner(&self.draft, &mut names);
         if let Until::Condition(condition) = &self.until {
             typing.with(&names, |typing| drop(condition.ty(typing)));
@@ -139,6 +141,19 @@ impl Planned for Looping {
 }
 
 impl Looping {
+    /// The type of `previous`: a record of what a round yields. The types of a round are not known before its steps are, so the steps
+    /// are typed once without it. A loop inside a loop leaves it open: the work would double with each level.
+    fn previous(&self, typing: &mut Typing<'_>, names: &IndexMap<String, Type>) -> Type {
+        if names.contains_key("previous") {
+            return Type::Any;
+        }
+        let mut names = names.clone();
+        names.insert("previous".into(), Type::Any);
+        typing.quietly(|typing| drop(typing.inner(&self.draft, &mut names)));
+        Type::record(self.draft.names().map(|name| (name.to_owned(), names.get(name).cloned().unwrap_or(Type::Any))))
+            .bounded()
+    }
+
     /// Why the loop ends after these rounds, if it does.
     fn stopped(&self, scope: &Scope, rounds: &[&IndexMap<String, Value>]) -> Result<Option<&'static str>, StepError> {
         let Some(last) = rounds.last() else { return Ok(None) };
@@ -163,9 +178,8 @@ impl Looping {
 
     /// What a round sees besides its own steps.
     fn round(&self, scope: &Scope, round: usize, before: Option<&IndexMap<String, Value>>) -> Scope {
-        let none = || self.draft.names().map(|name| (name.to_owned(), Value::Nothing)).collect();
-        let previous = before.cloned().unwrap_or_else(none);
-        scope.with("round", Value::Number(round as f64)).with("previous", Value::Record(previous))
+        let previous = before.cloned().map_or(Value::Nothing, Value::Record);
+        scope.with("round", Value::Number(round as f64)).with("previous", previous)
     }
 }
 
@@ -182,6 +196,20 @@ fn truthy(value: &Value) -> bool {
 }
 
 impl Step for Looping {
+    fn inside(&self) -> Inside {
+        let block = self.block.get().cloned().unwrap_or_default();
+        let rounds = format!("at most {} rounds", self.max_rounds);
+        let until = match &self.until {
+            Until::Never => rounds,
+            Until::Stable(name) => format!("{name} is stable, {rounds}"),
+            Until::Condition(condition) => match condition.template() {
+                Some(template) => format!("{}, {rounds}", crate::plan::draw::bare(&template.source)),
+                None => rounds,
+            },
+        };
+        Inside::Repeats { block, until }
+    }
+
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
         let mut rounds: Vec<&IndexMap<String, Value>> = Vec::new();
         for heard in heard {

@@ -12,9 +12,9 @@ mod rank;
 mod say;
 
 use crate::{
-    dialogue::{Data, Expr, Node, NumberExpr, Reading, Written},
+    dialogue::{Node, Reading, Written},
     exchange::{Reply, Request},
-    plan::{Block, Planning, Typing},
+    plan::{Block, Input, Planning, Range, Typing},
     prompt::Scope,
     value::{Type, Value},
 };
@@ -92,6 +92,39 @@ pub trait Planned: Step {
 pub trait Step: std::fmt::Debug + Send + Sync {
     /// What to do next.
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError>;
+    /// What is in it, for drawings.
+    fn inside(&self) -> Inside {
+        Inside::Nothing
+    }
+}
+
+/// What is inside of a step.
+#[derive(Debug, Clone)]
+pub enum Inside {
+    /// Nothing that a drawing shows.
+    Nothing,
+    /// Requests to this role.
+    Asks(String),
+    /// A loop.
+    Repeats {
+        /// The steps of one round.
+        block: Arc<Block>,
+        /// When it ends.
+        until: String,
+    },
+    /// Another dialogue.
+    Calls {
+        /// Its name.
+        name: String,
+        /// Its steps.
+        block: Arc<Block>,
+        /// Its inputs.
+        inputs: IndexMap<String, Input>,
+        /// For each input that is given: the names that its value is made of.
+        with: Vec<(String, Vec<String>)>,
+        /// The names that its answer is made of.
+        answer: Vec<String>,
+    },
 }
 
 /// What a step wants next.
@@ -172,46 +205,6 @@ fn found(value: &Value) -> String {
     match value {
         Value::Nothing => "nothing".into(),
         other => other.ty().to_string(),
-    }
-}
-
-/// What a number may be, for numbers that stand in the file; those that templates yield are looked at when the step runs.
-#[derive(Debug, Clone, Copy)]
-enum Range {
-    /// 0 or more.
-    NotNegative,
-    /// 0 to 1.
-    Share,
-    /// A whole number, this or more.
-    WholeFrom(u32),
-}
-
-impl Range {
-    fn holds(self, number: f64) -> bool {
-        match self {
-            Range::NotNegative => number >= 0.0,
-            Range::Share => (0.0..=1.0).contains(&number),
-            Range::WholeFrom(least) => number.fract() == 0.0 && (f64::from(least)..=1e9).contains(&number),
-        }
-    }
-
-    fn expected(self) -> String {
-        match self {
-            Range::NotNegative => "0 or more".into(),
-            Range::Share => "0 to 1".into(),
-            Range::WholeFrom(least) => format!("a whole number, {least} or more"),
-        }
-    }
-
-    /// Reports a number that cannot be meant.
-    fn check(self, written: &Option<NumberExpr>, what: &str, planning: &mut Planning<'_>) {
-        let Some(NumberExpr(Expr(node))) = written else { return };
-        if let Data::Number(number) = node.data
-            && !self.holds(number)
-        {
-            let message = format!("found {number} for `{what}`, expected {}", self.expected());
-            planning.problem("wrong-value", node.pos, message, None);
-        }
     }
 }
 

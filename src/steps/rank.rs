@@ -1,6 +1,6 @@
 //! `rank`: a contrastive agent scores candidate words against an image, a sound or a text.
 
-use super::{Ask, Heard, Planned, Range, Step, StepError, Turn, Verb, found, misfit, replies, whole};
+use super::{Ask, Heard, Inside, Planned, Range, Step, StepError, Turn, Verb, found, misfit, replies, whole};
 use crate::{
     dialogue::{At, Data, Expr, NumberExpr, TextExpr, written},
     exchange::{Item, Kind, RankRequest, Reply, Request},
@@ -22,8 +22,10 @@ written! { "`rank`",
         /// How a candidate is put to the model: `a photo of a {}`.
         pub r#as: Option<TextExpr>,
         /// Keep this many.
+        #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
         pub top: Option<NumberExpr>,
         /// Keep those with at least this probability.
+        #[schemars(with = "Option<crate::plan::range::Share>")]
         pub min: Option<NumberExpr>,
     }
 }
@@ -143,6 +145,10 @@ pub(super) fn item(value: Value, what: &str) -> Result<Item, StepError> {
 }
 
 impl Step for Ranking {
+    fn inside(&self) -> Inside {
+        Inside::Asks(self.role.clone())
+    }
+
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
         if let Some(replies) = replies(heard) {
             let [Reply::Rank(scored)] = replies else { return Err(misfit("rank")) };

@@ -1,6 +1,6 @@
 //! `say`: a language agent completes a prompt, once or `n` times; with `cite` it says which entries of a log it used.
 
-use super::{Ask, Heard, Planned, Range, Step, StepError, Turn, Verb, cite, misfit, rank, replies, whole};
+use super::{Ask, Heard, Inside, Planned, Range, Step, StepError, Turn, Verb, cite, misfit, rank, replies, whole};
 use crate::{
     dialogue::{At, Expr, Node, NumberExpr, TextExpr, written},
     exchange::{Decoding, Kind, Message, Reply, Request, SayReply, SayRequest},
@@ -25,14 +25,19 @@ written! { "`say`",
         /// A system message.
         pub system: Option<TextExpr>,
         /// So many samples; more than one gives a list.
+        #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
         pub n: Option<NumberExpr>,
         /// 0 is greedy.
+        #[schemars(with = "Option<crate::plan::range::NotNegative>")]
         pub temperature: Option<NumberExpr>,
         /// Nucleus mass, 0 to 1.
+        #[schemars(with = "Option<crate::plan::range::Share>")]
         pub top_p: Option<NumberExpr>,
         /// Keep the k likeliest tokens.
+        #[schemars(with = "Option<crate::plan::range::WholeFrom0>")]
         pub top_k: Option<NumberExpr>,
         /// Most tokens generated.
+        #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
         pub max_tokens: Option<NumberExpr>,
         /// Generation stops before any of these.
         pub stop: Option<Vec<String>>,
@@ -112,9 +117,7 @@ impl Say {
         let prompt = match (&self.prompt, &self.text) {
             (Some(name), None) => {
                 let (template, node, file) = planning.prompt(name)?;
-                for hole in template.names().into_iter().filter(|hole| !bound(hole)) {
-                    planning.mention(hole, name.pos, Some(&name.value));
-                }
+                planning.holes(name, &template, &node, &file, &bound);
                 Prompt { template, node, file }
             }
             (None, Some(text)) => {
@@ -279,6 +282,10 @@ impl Saying {
 }
 
 impl Step for Saying {
+    fn inside(&self) -> Inside {
+        Inside::Asks(self.role.clone())
+    }
+
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
         let log = match &self.cited {
             Some(cited) => Some(cite::entries(&cited.eval(scope)?)?),

@@ -66,6 +66,6 @@ impl Runner {
     fn ask(&mut self, ask: &Ask) -> Result<Reply, String> {
         let ordinal = self.asked.entry(ask.role.clone()).or_default();
         *ordinal += 1;
-        self.replies.reply(&ask.role, &ask.request, *ordinal - 1)
+        self.replies.reply(&ask.role, &ask.request, *ordinal - 1).map_err(|none| none.to_string())
     }
 }

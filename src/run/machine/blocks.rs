@@ -79,6 +79,8 @@ pub(super) struct ItemEnd {
     pub value: Result<Value, StepFailure>,
     pub note: Option<String>,
     pub skipped: bool,
+    /// What the item saw: `or` may name it.
+    pub scope: Scope,
 }
 
 impl Machine {
@@ -138,7 +140,7 @@ impl Machine {
         self.notes.push(Note::Started { path, verb, items: count, depth });
         match items {
             Ok(Some(items)) => self.begin(id, index, items),
-            Ok(None) => self.whole(id, index, &planned, Ok(planned.or.clone().unwrap_or_default()), true),
+            Ok(None) => self.skip(id, index, &planned),
             Err(message) => {
                 let failure = self.failure(id, index, None, Fault::failed(message));
                 self.whole(id, index, &planned, Err(failure), false);
@@ -182,13 +184,12 @@ impl Machine {
         step.unfinished -= 1;
         step.skipped += usize::from(end.skipped);
         step.notes.extend(end.note.map(|why| ItemNote { item, why }));
-        match (end.value, &planned.or) {
-            (Ok(value), _) => step.results[number] = Some(value),
-            (Err(failure), Some(or)) => {
-                step.fallbacks.push(ItemNote { item, why: said(&failure, run.place.depth) });
-                step.results[number] = Some(or.clone());
+        match or_else(end.value, &planned, &end.scope, run.place.depth) {
+            Ok((value, why)) => {
+                step.fallbacks.extend(why.map(|why| ItemNote { item, why }));
+                step.results[number] = Some(value);
             }
-            (Err(failure), None) => step.failures.push((number, failure)),
+            Err(failure) => step.failures.push((number, *failure)),
         }
         if step.unfinished == 0 {
             self.conclude(id, index);
@@ -224,20 +225,35 @@ impl Machine {
         skipped: bool,
     ) {
         let Some(run) = self.blocks.get_mut(&id) else { return };
-        let (depth, step) = (run.place.depth, &mut run.steps[index]);
+        let value = or_else(value, planned, &run.scope, run.place.depth);
+        let step = &mut run.steps[index];
         step.skipped = usize::from(skipped);
-        let value = match (value, &planned.or) {
-            (Ok(value), _) => Some(value),
-            (Err(failure), Some(or)) => {
-                step.fallbacks.push(ItemNote { item: None, why: said(&failure, depth) });
-                Some(or.clone())
+        let value = match value {
+            Ok((value, why)) => {
+                step.fallbacks.extend(why.map(|why| ItemNote { item: None, why }));
+                Some(value)
             }
-            (Err(failure), None) => {
-                step.failures.push((0, failure));
+            Err(failure) => {
+                step.failures.push((0, *failure));
                 None
             }
         };
         self.settled(id, index, value);
+    }
+
+    /// A step whose `when` is false: it yields its `or`, or nothing.
+    fn skip(&mut self, id: BlockId, index: usize, planned: &PlannedStep) {
+        let Some(run) = self.blocks.get(&id) else { return };
+        let value = skipped(planned, &run.scope).map_err(|why| self.failure(id, index, None, Fault::failed(why)));
+        match value {
+            Ok(value) => self.whole(id, index, planned, Ok(value), true),
+            Err(failure) => {
+                if let Some(run) = self.blocks.get_mut(&id) {
+                    run.steps[index].failures.push((0, failure));
+                }
+                self.settled(id, index, None);
+            }
+        }
     }
 
     /// Notes how a step ended and lets its dependents go on.
@@ -320,6 +336,31 @@ pub(super) fn path(run: &BlockRun, planned: &PlannedStep, item: Option<usize>) -
     match item.filter(|_| planned.each.is_some()) {
         Some(item) => format!("{prefix}{name}[{item}]"),
         None => format!("{prefix}{name}"),
+    }
+}
+
+/// What a step yields that is skipped: its `or`, or nothing.
+pub(super) fn skipped(planned: &PlannedStep, scope: &Scope) -> Result<Value, String> {
+    planned.or.as_ref().map_or(Ok(Value::Nothing), |or| or.eval(scope).map_err(|error| format!("`or`: {error}")))
+}
+
+/// The value, or that of `or` with the reason why it was needed.
+fn or_else(
+    value: Result<Value, StepFailure>,
+    planned: &PlannedStep,
+    scope: &Scope,
+    depth: usize,
+) -> Result<(Value, Option<String>), Box<StepFailure>> {
+    match (value, &planned.or) {
+        (Ok(value), _) => Ok((value, None)),
+        (Err(failure), None) => Err(Box::new(failure)),
+        (Err(mut failure), Some(or)) => match or.eval(scope) {
+            Ok(value) => Ok((value, Some(said(&failure, depth)))),
+            Err(error) => {
+                failure.fault.message = format!("{}; `or` failed too: {error}", failure.fault.message);
+                Err(Box::new(failure))
+            }
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Exchange, Job, Limit, Limits, Machine, Order, StepFailure,
-    blocks::{BlockId, ItemEnd, Place, path, speaks_of_item},
+    blocks::{BlockId, ItemEnd, Place, path, skipped, speaks_of_item},
     seed_of, truthy,
 };
 use crate::{
@@ -57,6 +57,7 @@ impl Machine {
             Some(own) => run.place.limits.iter().copied().chain([own]).collect(),
             None => run.place.limits.clone(),
         };
+        let instead = matches!(&guard, Some(Ok(value)) if !truthy(value)).then(|| skipped(planned, &scope));
         let task = Task {
             block,
             step,
@@ -74,14 +75,11 @@ impl Machine {
         if let Err(message) = self.budget.task() {
             return self.fail(id, Fault::failed(message));
         }
-        match guard {
-            None => self.jobs.push_back(Job::Advance(id)),
-            Some(Ok(value)) if truthy(&value) => self.jobs.push_back(Job::Advance(id)),
-            Some(Ok(_)) => {
-                let value = planned.or.clone().unwrap_or_default();
-                self.close_task(id, Ok(value), None, true);
-            }
-            Some(Err(error)) => self.fail(id, Fault::failed(error.message)),
+        match (guard, instead) {
+            (Some(Err(error)), _) => self.fail(id, Fault::failed(error.message)),
+            (_, Some(Ok(value))) => self.close_task(id, Ok(value), None, true),
+            (_, Some(Err(message))) => self.fail(id, Fault::failed(message)),
+            (_, None) => self.jobs.push_back(Job::Advance(id)),
         }
     }
 
@@ -207,7 +205,7 @@ impl Machine {
 
     fn close_task(&mut self, id: TaskId, value: Result<Value, StepFailure>, note: Option<String>, skipped: bool) {
         let Some(task) = self.tasks.remove(&id) else { return };
-        self.item_done(task.block, task.step, task.item, ItemEnd { value, note, skipped });
+        self.item_done(task.block, task.step, task.item, ItemEnd { value, note, skipped, scope: task.scope });
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     exchange::{Decoding, Finish, Message, Request, SayReply, SayRequest},
-    plan::{Block, PlannedStep},
+    plan::{Block, Formula, PlannedStep},
     steps::{Ask, Heard, Step, StepError, Turn},
     value::Type,
 };
@@ -83,6 +83,8 @@ fn saying(name: &str, prompt: &str, needs: &[usize]) -> PlannedStep {
 fn plan(steps: Vec<PlannedStep>, answer: &str) -> Plan {
     Plan {
         name: "test".into(),
+        about: None,
+        warnings: Vec::new(),
         sources: IndexMap::new(),
         inputs: IndexMap::new(),
         roles: IndexMap::new(),
@@ -216,7 +218,7 @@ fn a_failed_item_is_named_and_the_others_go_on() {
     let failures = ended.expect_err("a failure");
     assert_eq!((failures[0].path.as_str(), failures[0].fault.message.as_str()), ("item[1]", "no (for `b`)"));
 
-    let steps = vec![PlannedStep { or: Some(Value::Text("?".into())), ..items }];
+    let steps = vec![PlannedStep { or: Some(Formula::fixed(Value::Text("?".into()))), ..items }];
     let (lines, ended) = conduct(&plan(steps, "{{ item | join }}"), &["b"], |_| 0);
     assert_eq!(ended, Ok(Value::Text("<a>?<c>".into())));
     assert!(
@@ -228,8 +230,12 @@ fn a_failed_item_is_named_and_the_others_go_on() {
 #[test]
 fn when_skips_a_step_or_an_item() {
     let check = |when: &str, each: Option<&str>, or: Option<Value>, expected: &str, skipped: bool| {
-        let one =
-            PlannedStep { when: Some(template(when)), each: each.map(template), or, ..saying("one", "hello", &[]) };
+        let one = PlannedStep {
+            when: Some(template(when)),
+            each: each.map(template),
+            or: or.map(Formula::fixed),
+            ..saying("one", "hello", &[])
+        };
         let (lines, ended) = conduct(&plan(vec![one], "{{ one }}"), &[], |_| 0);
         assert_eq!(ended.map(|value| crate::value::json::to_json(&value).to_string()), Ok(expected.into()), "{when}");
         assert_eq!(lines.last().is_some_and(|line| line.contains("\"skipped\":true")), skipped, "{when}");

@@ -1,0 +1,66 @@
+//! A dialogue's inputs for people and programs: `run NAME --help`, `check`, `show --json`.
+
+use super::{settings::Settings, source::Source};
+use crate::{
+    plan::{CompileOptions, Input, Plan},
+    value::json::to_json,
+};
+use serde_json::{Value as Json, json};
+
+/// The inputs as JSON.
+pub(crate) fn inputs_json(plan: &Plan) -> Json {
+    let one = |(name, input): (&String, &Input)| {
+        json!({
+            "name": name,
+            "type": input.ty.to_string(),
+            "required": input.default.is_none(),
+            "default": input.default.as_ref().map(to_json),
+            "about": input.about,
+        })
+    };
+    plan.inputs.iter().map(one).collect()
+}
+
+/// The inputs, one on a line.
+fn inputs_text(plan: &Plan) -> String {
+    let line = |(name, input): (&String, &Input)| {
+        let default = input.default.as_ref().map(|value| format!(" (default: {})", to_json(value)));
+        let about = input.about.as_ref().map(|about| format!("  {about}"));
+        let text = format!("  -i {name}=…  {}{}{}", input.ty, default.unwrap_or_default(), about.unwrap_or_default());
+        text.trim_end().to_owned() + "\n"
+    };
+    plan.inputs.iter().map(line).collect()
+}
+
+/// The inputs in one line, for `check`.
+pub(crate) fn inputs_brief(plan: &Plan) -> String {
+    let one = |(name, input): (&String, &Input)| match &input.default {
+        Some(default) => format!("{name}: {} = {}", input.ty, to_json(default)),
+        None => format!("{name}: {}", input.ty),
+    };
+    plan.inputs.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Options of `run` that are followed by a value.
+const WITH_VALUE: &[&str] =
+    &["-i", "--input", "--cast", "--device", "--memory", "--seed", "--deadline", "--record", "--color"];
+
+/// The help of the dialogue in `run DIALOGUE --help`, if these arguments ask for it: as text, or as JSON.
+pub(crate) fn help(args: &[String], json: bool, settings: &Settings) -> Option<String> {
+    let verb = args.iter().position(|arg| !arg.starts_with('-'))?;
+    if args[verb] != "run" {
+        return None;
+    }
+    let rest = &args[verb + 1..];
+    let is_value = |i: usize| i > 0 && WITH_VALUE.contains(&rest[i - 1].as_str());
+    let name = rest.iter().enumerate().find(|(i, arg)| !arg.starts_with('-') && !is_value(*i)).map(|(_, arg)| arg)?;
+    let source = Source::find(name, settings, settings.network(false)).ok()?;
+    let plan = source.plan(&CompileOptions::default()).ok()?;
+    if json {
+        return Some(json!({ "dialogue": name, "about": plan.about, "inputs": inputs_json(&plan) }).to_string() + "\n");
+    }
+    let about = plan.about.as_ref().map(|about| format!("{about}\n\n")).unwrap_or_default();
+    let inputs = inputs_text(&plan);
+    let inputs = if inputs.is_empty() { "It takes no inputs.\n".to_owned() } else { format!("Inputs:\n{inputs}") };
+    Some(format!("{name}: {about}{inputs}\n"))
+}

@@ -1,0 +1,92 @@
+//! `elenchus show NAME`
+
+use super::{
+    Exit, describe,
+    out::Out,
+    settings::{Settings, tell},
+    source::Source,
+};
+use crate::{
+    dialogue::Resource,
+    error::Fault,
+    hub::{
+        Hub,
+        listing::KINDS,
+        shelf::{Found, file_name},
+    },
+    plan::{self, CompileOptions},
+};
+use std::path::Path;
+
+/// What `show` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  elenchus show video_qa                       # a dialogue that comes with the program
+  elenchus show prompts/video-qa               # the folder says what is meant where several things have one name
+  elenchus show vocab/places > vocab/mine.txt  # to start one of your own
+
+`elenchus list` shows the names.")]
+pub(crate) struct Args {
+    /// The name of a dialogue, prompt, label list, cast or agent
+    name: String,
+}
+
+/// The folder of a kind, as names write it.
+fn folder(kind: Resource) -> String {
+    file_name(kind, "").split('/').next().unwrap_or_default().to_owned()
+}
+
+impl Args {
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+        let hub = settings.hub(Path::new("."), settings.network(false))?;
+        let found = self.find(&hub);
+        tell(&hub.verdicts, out)?;
+        let (kind, found) = found?;
+        if !out.json {
+            out.text(&found.text)?;
+            return Ok(Exit::Answered);
+        }
+        let mut shown = serde_json::json!({
+            "kind": kind.word(), "name": self.plain(kind), "from": hub.from(&found), "file": found.file, "text": found.text,
+        });
+        if kind == Resource::Dialogue
+            && let Ok(plan) =
+                Source::find(&self.plain(kind), settings, settings.network(false))?.plan(&CompileOptions::default())
+        {
+            shown["inputs"] = describe::inputs_json(&plan);
+        }
+        out.value(&shown)?;
+        Ok(Exit::Answered)
+    }
+
+    /// The name without folder and ending.
+    fn plain(&self, kind: Resource) -> String {
+        crate::dialogue::plain_name(kind, &self.name)
+    }
+
+    /// The one thing of this name.
+    fn find(&self, hub: &Hub) -> Result<(Resource, Found), Fault> {
+        let in_folder = KINDS.into_iter().find(|kind| self.name.starts_with(&format!("{}/", folder(*kind))));
+        let kinds = in_folder.map_or(KINDS.to_vec(), |kind| vec![kind]);
+        let mut found = Vec::new();
+        for kind in &kinds {
+            if let Some(one) = hub.find(*kind, &self.name).map_err(Fault::refused)? {
+                found.push((*kind, one));
+            }
+        }
+        if found.len() > 1 {
+            let names: Vec<String> =
+                found.iter().map(|(kind, _)| format!("{}/{}", folder(*kind), self.plain(*kind))).collect();
+            return Err(Fault::refused(format!("`{}` names {} things", self.name, found.len()))
+                .hint(format!("write {}", names.join(" or "))));
+        }
+        found.pop().ok_or_else(|| {
+            let names: Vec<String> = kinds.iter().flat_map(|kind| hub.names(*kind)).collect();
+            let plain = self.plain(kinds[0]);
+            let hint = plan::closest(&plain, names.iter().map(String::as_str));
+            Fault::refused(format!("there is nothing named `{}`", self.name))
+                .hint(hint.unwrap_or_else(|| "`elenchus list` shows the names".to_owned()))
+        })
+    }
+}

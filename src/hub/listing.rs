@@ -1,0 +1,97 @@
+//! Everything that has a name here: what it is, where it was found, and one line about it.
+
+use super::{Hub, checkpoint::Origin, shelf::Found};
+use crate::dialogue::{self, Resource};
+use serde::Serialize;
+
+/// All kinds, in the order in which they are listed.
+pub const KINDS: [Resource; 5] =
+    [Resource::Dialogue, Resource::Prompt, Resource::Labels, Resource::Cast, Resource::Agent];
+
+/// Where a named file was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum From {
+    /// It comes with the program.
+    Program,
+    /// In the user's configuration folder.
+    User,
+    /// In the project.
+    Project,
+}
+
+/// One named thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// `dialogue`, `prompt`, `labels`, `cast` or `agent`.
+    pub kind: &'static str,
+    /// Its name, as dialogues and commands write it.
+    pub name: String,
+    /// Where it was found.
+    pub from: From,
+    /// The file.
+    pub file: String,
+    /// One line about it, or why it cannot be read.
+    pub about: Option<String>,
+}
+
+/// Longest line about something, in characters.
+const MAX_ABOUT: usize = 100;
+
+impl Hub {
+    /// Every named thing of a kind, by name.
+    pub fn listed(&self, kind: Resource) -> Vec<Listed> {
+        self.names(kind).into_iter().filter_map(|name| self.listed_one(kind, name)).collect()
+    }
+
+    fn listed_one(&self, kind: Resource, name: String) -> Option<Listed> {
+        let found = match self.find(kind, &name) {
+            Ok(found) => found?,
+            Err(error) => {
+                let (from, about) = (From::Project, Some(format!("cannot be read: {}", error.why)));
+                return Some(Listed { kind: kind.word(), name, from, file: error.file, about });
+            }
+        };
+        let (from, about) = (self.from(&found), about(kind, &found));
+        Some(Listed { kind: kind.word(), name, from, file: found.file, about })
+    }
+
+    /// Where a named file was found.
+    pub fn from(&self, found: &Found) -> From {
+        match &found.origin {
+            Origin::Embedded(_) => From::Program,
+            Origin::Folder(folder) if self.folders.own_config().is_some_and(|own| folder.starts_with(own)) => {
+                From::User
+            }
+            Origin::Folder(_) => From::Project,
+        }
+    }
+}
+
+/// One line about a named file, from its own text.
+fn about(kind: Resource, found: &Found) -> Option<String> {
+    let text = match kind {
+        Resource::Dialogue => dialogue::load_partly(&found.text, &found.file).0.and_then(|read| read.written.about),
+        Resource::Agent => dialogue::agent_file(&found.text, &found.file).ok().and_then(|agent| agent.about),
+        Resource::Cast => dialogue::cast(&found.text, &found.file).ok().map(|cast| {
+            let roles: Vec<String> =
+                cast.cast.iter().map(|(role, agent)| format!("{}: {}", role.value, agent.value)).collect();
+            cast.about.unwrap_or_else(|| roles.join(", "))
+        }),
+        Resource::Prompt => found.text.lines().find(|line| !line.trim().is_empty()).map(str::to_owned),
+        Resource::Labels => {
+            let labels = dialogue::labels(&found.text);
+            Some(format!("{} labels: {}", labels.len(), labels.join(", ")))
+        }
+    };
+    text.map(|text| one_line(&text))
+}
+
+/// The text on one line, cut where it is long.
+fn one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MAX_ABOUT) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line,
+    }
+}

@@ -1,0 +1,130 @@
+//! The numbers that a key may hold: for those that stand in the file, for inputs that stand for them, and for the editor's schema.
+
+use super::Planning;
+use crate::{
+    dialogue::{Data, Expr, NumberExpr, SPAN_PATTERN},
+    value::Value,
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::borrow::Cow;
+
+/// What a number may be. Numbers that templates compute are looked at when the step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// 0 or more.
+    NotNegative,
+    /// 0 to 1.
+    Share,
+    /// A whole number, this or more.
+    WholeFrom(u32),
+}
+
+/// An input that stands for a number of a key: `n: "{{ n }}"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// The input.
+    pub input: String,
+    /// The key.
+    pub key: String,
+    /// What it may be.
+    pub range: Range,
+}
+
+impl Rule {
+    /// What is wrong with a value of the input, if anything.
+    pub fn broken(&self, value: &Value) -> Option<String> {
+        let Value::Number(number) = value else { return None };
+        let expected =
+            || format!("found {number}, expected {} (it is the `{}` of a step)", self.range.expected(), self.key);
+        (!self.range.holds(*number)).then(expected)
+    }
+}
+
+impl Range {
+    fn holds(self, number: f64) -> bool {
+        match self {
+            Range::NotNegative => number >= 0.0,
+            Range::Share => (0.0..=1.0).contains(&number),
+            Range::WholeFrom(least) => number.fract() == 0.0 && (f64::from(least)..=1e9).contains(&number),
+        }
+    }
+
+    fn expected(self) -> String {
+        match self {
+            Range::NotNegative => "0 or more".into(),
+            Range::Share => "0 to 1".into(),
+            Range::WholeFrom(least) => format!("a whole number, {least} or more"),
+        }
+    }
+
+    /// Reports a number that cannot be meant; an input in its place is looked at when a run gives it.
+    pub fn check(self, written: &Option<NumberExpr>, key: &str, planning: &mut Planning<'_>) {
+        let Some(NumberExpr(Expr(node))) = written else { return };
+        match &node.data {
+            Data::Number(number) if !self.holds(*number) => {
+                let message = format!("found {number} for `{key}`, expected {}", self.expected());
+                planning.problem("wrong-value", node.pos, message, None);
+            }
+            Data::Text(text, _) => {
+                let inner = text.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}")).map(str::trim);
+                if let Some(input) = inner.filter(|inner| inner.chars().all(|c| c.is_alphanumeric() || c == '_')) {
+                    planning.rule(Rule { input: input.to_owned(), key: key.to_owned(), range: self });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Declares types that exist only for their schemas, as fields of types as written name them.
+macro_rules! schemas {
+    ($($(#[$doc:meta])* $Name:ident => $schema:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub struct $Name;
+
+            impl JsonSchema for $Name {
+                fn inline_schema() -> bool {
+                    true
+                }
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($Name).into()
+                }
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    $schema
+                }
+            }
+        )*
+    };
+}
+
+/// A number within bounds, or a template.
+fn number(bounds: serde_json::Value) -> Schema {
+    json_schema!({ "anyOf": [bounds, { "type": "string", "pattern": "\\{\\{" }] })
+}
+
+schemas! {
+    /// [`Range::NotNegative`]
+    NotNegative => number(serde_json::json!({ "type": "number", "minimum": 0 }));
+    /// [`Range::Share`]
+    Share => number(serde_json::json!({ "type": "number", "minimum": 0, "maximum": 1 }));
+    /// [`Range::WholeFrom`] 0
+    WholeFrom0 => number(serde_json::json!({ "type": "integer", "minimum": 0, "maximum": 1e9 }));
+    /// [`Range::WholeFrom`] 1
+    WholeFrom1 => number(serde_json::json!({ "type": "integer", "minimum": 1, "maximum": 1e9 }));
+    /// `every` of `frames`: a duration, or a template that yields seconds.
+    Every => json_schema!({
+        "type": "string",
+        "anyOf": [{ "pattern": SPAN_PATTERN }, { "pattern": "\\{\\{" }],
+        "examples": ["2s", "500ms"],
+    });
+    /// `at` of `frames`.
+    When => json_schema!({
+        "anyOf": [
+            { "enum": ["keyframes", "scenes"] },
+            { "type": "array" },
+            { "type": "string", "pattern": "\\{\\{" },
+        ]
+    });
+}

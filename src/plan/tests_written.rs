@@ -1,0 +1,58 @@
+//! The check of the tests that a dialogue carries: what they name must exist, and each scripted reply must fit a request.
+
+use super::{Input, closest, planning::Player, shared::Shared};
+use crate::{
+    dialogue::{At, DialogueFile, ScriptWritten},
+    exchange::Kind,
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// What a dialogue's tests name must exist.
+pub(super) fn check_tests(
+    written: &DialogueFile,
+    inputs: &IndexMap<String, Input>,
+    cast: &IndexMap<String, Player>,
+    file: &Arc<str>,
+    shared: &mut Shared,
+) {
+    let unknown = |key: &At<String>, what: &str, names: Vec<&str>, shared: &mut Shared| {
+        if !names.contains(&key.as_str()) {
+            let hint = closest(key, names.iter().copied());
+            shared.problem("unknown-name", file, key.pos, format!("found no {what} `{}`", key.value), hint);
+        }
+    };
+    for test in written.tests.iter().flatten() {
+        for (name, _) in test.given.iter().flatten() {
+            unknown(name, "input", inputs.keys().map(String::as_str).collect(), shared);
+        }
+        // a called dialogue's roles may be scripted too
+        let roles: Vec<String> = shared.roles.keys().cloned().collect();
+        for (role, script) in test.script.iter().flatten() {
+            let names = cast.keys().chain(&roles).map(String::as_str).chain(["media"]).collect();
+            unknown(role, "role", names, shared);
+            check_replies(role, script, file, shared);
+        }
+        for (name, _) in inputs.iter().filter(|(_, input)| input.default.is_none()) {
+            if !test.given.as_ref().is_some_and(|given| given.contains_key(name.as_str())) {
+                let message = format!("found no `{name}` in `given` of test `{}`", test.name.value);
+                shared.problem("missing-key", file, test.name.pos, message, None);
+            }
+        }
+    }
+}
+
+/// A scripted reply must fit one of the requests that the steps make of the role.
+fn check_replies(role: &At<String>, script: &ScriptWritten, file: &Arc<str>, shared: &mut Shared) {
+    let kinds = match role.as_str() {
+        "media" => vec![Kind::Frames],
+        role => shared.roles.get(role).map(|role| role.kinds.clone()).unwrap_or_default(),
+    };
+    let unfit = script.replies().find(|reply| !kinds.is_empty() && !kinds.iter().any(|kind| reply.fits(*kind)));
+    if let Some(reply) = unfit {
+        let words = kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(" or ");
+        let message = format!("found a reply ({}) that no `{words}` request takes", reply.brief());
+        let hint = "a text answers say, rank and hear; scores answer rank; segments answer hear; a count or times answer `media`";
+        shared.problem("wrong-value", file, role.pos, message, Some(hint.into()));
+    }
+}

@@ -1,0 +1,290 @@
+//! The language from outside, in folders of its own: loops, fallbacks, calls by path, and tests that fail for the right reason.
+
+use assert_cmd::Command;
+use std::{fs, path::Path};
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("temp");
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, text).expect("written");
+    }
+    folder
+}
+
+/// Runs the program in `folder`; gives what it printed and its exit code.
+fn elenchus(folder: &Path, args: &[&str]) -> (String, i32) {
+    let mut command = Command::cargo_bin("elenchus").expect("the program is built");
+    for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE"] {
+        command.env(name, folder.join(format!(".{}", name.to_lowercase())));
+    }
+    command.current_dir(folder).env("NO_COLOR", "1").env("HOME", folder);
+    let output = command.args(args).output().expect("it ends");
+    let text = [output.stdout, output.stderr].concat();
+    (String::from_utf8(text).expect("UTF-8"), output.status.code().expect("an exit code"))
+}
+
+/// A dialogue of these parts, with a role `mind`.
+fn dialogue(steps: &str, answer: &str, tests: &str) -> String {
+    format!(
+        "version: 1\ndialogue: d\ninputs: {{ q: {{ type: text, default: hello }} }}\ncast: {{ mind: starter-lm }}\nsteps:\n{steps}\n\
+         answer: \"{answer}\"\n{tests}"
+    )
+}
+
+/// Checks and tests one dialogue; the output must hold all of `expected`, and the exit code must be `code`.
+fn check(verb: &str, yaml: &str, code: i32, expected: &[&str]) {
+    let folder = folder(&[("d.yaml", yaml)]);
+    let (said, found) = elenchus(folder.path(), &[verb, "d.yaml"]);
+    assert_eq!(found, code, "{yaml}\n{said}");
+    for part in expected {
+        assert!(said.contains(part), "no `{part}` in:\n{said}");
+    }
+}
+
+fn passes(steps: &str, answer: &str, test: &str) {
+    let tests = format!("tests:\n  - name: t\n    {test}\n");
+    check("test", &dialogue(steps, answer, &tests), 0, &["t … ok"]);
+}
+
+fn fails(steps: &str, answer: &str, test: &str, expected: &[&str]) {
+    let tests = format!("tests:\n  - name: t\n    {test}\n");
+    check("test", &dialogue(steps, answer, &tests), 1, expected);
+}
+
+#[test]
+fn previous_is_nothing_in_the_first_round() {
+    let rounds = |inner: &str| {
+        format!("  l:\n    loop:\n      max_rounds: 3\n      steps:\n        x: {{ compute: \"{inner}\" }}")
+    };
+    let check = |inner: &str, expected: &str| {
+        passes(&rounds(inner), "{{ l.x }}", &format!("expect: {{ answer: \"{expected}\" }}"));
+    };
+    check("{{ previous.x ~ 'a' if previous else 'a' }}", "aaa");
+    check("{{ (previous.x or 'b') ~ 'a' }}", "baaa");
+    check("{{ 'first' if previous is none else previous.x ~ '+' }}", "first++");
+    check("{{ previous.x ~ 'a' if previous is not none else 'c' }}", "caa");
+    check("{{ 'n' if previous.x.y is none else 'some' }}", "some");
+    check("{{ (previous | tojson) if round == 1 else previous.x }}", "null");
+    check("{{ ([previous, round] | tojson) if round == 1 else previous.x }}", "[null, 1]");
+}
+
+#[test]
+fn previous_has_the_types_of_a_round() {
+    let inner =
+        "  l:\n    loop:\n      max_rounds: 3\n      steps:\n        draft: { compute: \"{{ previous.drft or q }}\" }";
+    check("check", &dialogue(inner, "{{ l.draft }}", ""), 2, &["unknown-field", "did you mean `draft`?"]);
+    let compared = "  l:\n    loop:\n      max_rounds: 3\n      steps:\n        draft: { compute: \"{{ q if previous == none else previous.draft }}\" }";
+    check(
+        "check",
+        &dialogue(compared, "{{ l.draft }}", ""),
+        2,
+        &["found a comparison with `none`", "write `x is none`"],
+    );
+}
+
+#[test]
+fn a_skipped_step_has_fields_that_are_nothing() {
+    let steps = "  a: { when: \"{{ q == 'x' }}\", say: { agent: mind, text: \"{{ q }}\" } }\n  b: { compute: \"{{ a.text or 'none said' }}\" }";
+    // a text has no fields: only a record may be nothing
+    check("check", &dialogue(steps, "{{ b }}", ""), 2, &["unknown-field"]);
+    let steps = "  a: { when: \"{{ q == 'x' }}\", compute: \"{{ {'t': q} }}\" }\n  b: { compute: \"{{ a.t or 'none said' }}\" }";
+    passes(steps, "{{ b }}", "expect: { answer: none said }");
+}
+
+#[test]
+fn or_takes_templates() {
+    let said = "  a: { say: { agent: mind, text: \"{{ q }}\" }, or: \"nothing about {{ q }}\" }";
+    passes(said, "{{ a }}", "script: { mind: [{ fail: busy }] }\n    expect: { answer: nothing about hello }");
+    let each = "  a: { each: \"{{ ['x', 'y'] }}\", say: { agent: mind, text: \"{{ item }}\" }, or: \"{{ item }}{{ index }}\" }";
+    passes(
+        each,
+        "{{ a | join(' ') }}",
+        "script: { mind: { x: said, y: { fail: busy } } }\n    expect: { answer: said y1 }",
+    );
+    let skipped = "  a: { each: \"{{ ['x', 'y'] }}\", when: \"{{ item == 'x' }}\", say: { agent: mind, text: \"{{ item }}\" }, or: \"no {{ item }}\" }";
+    passes(skipped, "{{ a | join(' ') }}", "script: { mind: said }\n    expect: { answer: said no y }");
+    // it waits for the steps that it names
+    let later =
+        "  a: { say: { agent: mind, text: \"{{ q }}\" }, or: \"{{ b }}\" }\n  b: { compute: \"{{ q | upper }}\" }";
+    passes(later, "{{ a }}", "script: { mind: [{ fail: busy }] }\n    expect: { answer: HELLO }");
+    // a fallback that fails is said beside the reason for it
+    let broken = "  a: { say: { agent: mind, text: \"{{ q }}\" }, or: \"{{ q | int }}\" }";
+    fails(
+        broken,
+        "{{ a }}",
+        "script: { mind: [{ fail: busy }] }\n    expect: { answer: x }",
+        &["a: busy; `or` failed too: "],
+    );
+}
+
+#[test]
+fn or_is_checked() {
+    let refused = |or: &str, expected: &[&str]| {
+        let steps = format!("  a: {{ say: {{ agent: mind, text: \"{{{{ q }}}}\" }}, or: \"{or}\" }}");
+        check("check", &dialogue(&steps, "{{ a }}", ""), 2, expected);
+    };
+    refused("{{ qq }}", &["unknown-name", "did you mean `q`?"]);
+    refused("{{ item }}", &["`item` and `index` are bound in a step with `each`"]);
+    refused("{{ q.text }}", &["unknown-field"]);
+    refused("{{ a }}", &["found steps that wait for each other: a → a"]);
+}
+
+#[test]
+fn a_script_fails_on_purpose() {
+    let step = "  a: { say: { agent: mind, text: \"{{ q }}\" }, retries: 2 }";
+    passes(step, "{{ a }}", "script: { mind: [{ fail: busy }, { fail: busy }, hi] }\n    expect: { answer: hi }");
+    fails(step, "{{ a }}", "script: { mind: { hello: { fail: busy } } }\n    expect: { answer: hi }", &["a: busy"]);
+    let once = "  a: { say: { agent: mind, text: \"{{ q }}\" } }";
+    fails(
+        once,
+        "{{ a }}",
+        "script: { mind: [{ fail: busy }, hi] }\n    expect: { answer: hi }",
+        &["a: busy", "reply 2 was not asked for: `hi`"],
+    );
+}
+
+#[test]
+fn a_script_that_does_not_fit_fails_the_test() {
+    let step = "  a: { say: { agent: mind, text: \"Shorten: {{ q }}\" }, or: fallback }";
+    let check = |script: &str, expected: &[&str]| {
+        fails(step, "{{ a }}", &format!("script: {{ mind: {script} }}\n    expect: {{ answer: fallback }}"), expected);
+    };
+    check("{ \"Shrten: hello\": hi }", &["a: no piece of the script (`Shrten: hello`) occurs in: Shorten: hello"]);
+    check("[]", &["a: request 1 came, but the script holds 0 replies"]);
+    let check = |script: &str, expected: &[&str]| {
+        fails(step, "{{ a }}", &format!("script: {{ mind: {script} }}\n    expect: {{ answer: hi }}"), expected);
+    };
+    check(
+        "[hi, never used, nor this]",
+        &["reply 2 was not asked for: `never used`", "reply 3 was not asked for: `nor this`"],
+    );
+    check("{ Shorten: hi, Lengthen: ho }", &["script of `mind`: no request contains the piece `Lengthen`"]);
+    // a piece for all the rest may stay unused
+    passes(step, "{{ a }}", "script: { mind: { Shorten: hi, \"\": ho } }\n    expect: { answer: hi }");
+    let never = "  a: { when: \"{{ q == 'x' }}\", say: { agent: mind, text: x }, or: no }";
+    fails(
+        never,
+        "{{ a }}",
+        "script: { mind: hi }\n    expect: { answer: no }",
+        &["script of `mind`: nothing was asked of it"],
+    );
+}
+
+#[test]
+fn a_reply_that_no_request_takes_is_refused() {
+    let tests = |script: &str| format!("tests: [{{ name: t, script: {{ {script} }}, expect: {{ answer: hi }} }}]\n");
+    let refused = |script: &str, expected: &[&str]| {
+        check(
+            "check",
+            &dialogue("  a: { say: { agent: mind, text: \"{{ q }}\" } }", "{{ a }}", &tests(script)),
+            2,
+            expected,
+        );
+    };
+    refused("mind: [{ fail: 1 }]", &["found number 1", "expected text"]);
+    refused("mind: [{ fail: x, more: 1 }]", &["unknown key `more`"]);
+    refused("mind: [{ dog: 0.5 }]", &["found a reply (scores for dog) that no `say` request takes"]);
+    refused("media: hi", &["found a reply (`hi`) that no `frames` request takes"]);
+}
+
+/// A dialogue that answers `text`, or what it calls.
+fn callee(text: &str) -> String {
+    format!("version: 1\ndialogue: c\nsteps:\n  s: {{ compute: \"{text}\" }}\nanswer: \"{{{{ s }}}}\"\n")
+}
+
+fn caller(name: &str) -> String {
+    format!("version: 1\ndialogue: z\nsteps:\n  s: {{ call: {{ dialogue: \"{name}\" }} }}\nanswer: \"{{{{ s }}}}\"\n")
+}
+
+#[test]
+fn a_call_finds_dialogues_beside_its_own_file() {
+    let check = |name: &str, expected: &str| {
+        let folder = folder(&[
+            ("deep/z.yaml", &caller(name)),
+            ("deep/a.yaml", &callee("beside")),
+            ("deep/more/b.yaml", &caller("a")),
+            ("deep/more/a.yaml", &callee("below")),
+            ("deep/caption.yaml", &callee("own caption")),
+            ("up.yaml", &callee("above")),
+            ("examples/a.yaml", &callee("the project's")),
+            ("examples/named.yaml", &callee("named")),
+            ("prompts/p.md", "x"),
+        ]);
+        let record = folder.path().join("run.jsonl");
+        let record = record.to_str().expect("UTF-8");
+        let run = ["run", "deep/z.yaml", "-q", "--no-memo", "--record", record];
+        assert_eq!(elenchus(folder.path(), &run), (format!("{expected}\n"), 0), "{name}");
+        // a transcript holds the texts of what was called
+        fs::remove_dir_all(folder.path().join("deep")).expect("removed");
+        fs::remove_dir_all(folder.path().join("examples")).expect("removed");
+        assert_eq!(elenchus(folder.path(), &["replay", record, "-q"]), (format!("{expected}\n"), 0), "{name}");
+    };
+    check("a", "beside");
+    check("a.yaml", "beside");
+    check("./a.yaml", "beside");
+    check("./a", "beside");
+    check("more/a", "below");
+    check("more/b.yaml", "below");
+    check("../up", "above");
+    check("named", "named");
+    check("examples/a", "the project's");
+    check("caption", "own caption");
+}
+
+#[test]
+fn two_dialogues_of_one_name_are_kept_apart() {
+    let both = "version: 1\ndialogue: z\nsteps:\n  s: { call: { dialogue: a } }\n  t: { call: { dialogue: more/b } }\nanswer: \"{{ s }} {{ t }}\"\n";
+    let folder = folder(&[
+        ("z.yaml", both),
+        ("a.yaml", &callee("one")),
+        ("more/b.yaml", &caller("a")),
+        ("more/a.yaml", &callee("two")),
+    ]);
+    let run = ["run", "z.yaml", "-q", "--no-memo", "--record", "run.jsonl"];
+    assert_eq!(elenchus(folder.path(), &run), ("one two\n".into(), 0));
+    for gone in ["a.yaml", "more/b.yaml", "more/a.yaml"] {
+        fs::remove_file(folder.path().join(gone)).expect("removed");
+    }
+    assert_eq!(elenchus(folder.path(), &["replay", "run.jsonl", "-q"]), ("one two\n".into(), 0));
+}
+
+#[test]
+fn a_call_stays_in_the_project_and_says_where_it_looked() {
+    let root = folder(&[("home/z.yaml", ""), ("home/near.yaml", &callee("x")), ("secret.yaml", &callee("secret"))]);
+    let home = root.path().join("home");
+    std::os::unix::fs::symlink(root.path().join("secret.yaml"), home.join("link.yaml")).expect("linked");
+    let check = |name: &str, expected: &[&str]| {
+        fs::write(home.join("z.yaml"), caller(name)).expect("written");
+        let (said, code) = elenchus(&home, &["check", "z.yaml"]);
+        assert_eq!(code, 2, "{name}: {said}");
+        for part in expected {
+            assert!(said.contains(part), "{name}: no `{part}` in:\n{said}");
+        }
+    };
+    let absolute = root.path().join("secret.yaml").display().to_string();
+    check(&absolute, &["an absolute path, which a call cannot read", "copy the file into the project"]);
+    check("../secret", &["lies outside of"]);
+    check("more/../../secret.yaml", &["lies outside of"]);
+    check("link", &["a link that leaves"]);
+    check("nera", &["found no dialogue `nera`", "did you mean `near`?", "looked in", "the program"]);
+    check("./caption", &["found no dialogue `./caption`"]);
+    check("z", &["found a dialogue that calls itself"]);
+}
+
+#[test]
+fn the_examples_have_no_warnings() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let cache = tempfile::tempdir().expect("temp");
+    let entries = fs::read_dir(root.join("examples")).expect("examples").map(|entry| entry.expect("entry").path());
+    let files = entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml"));
+    for file in files.chain([root.join("examples/project/day.yaml")]) {
+        let mut command = Command::cargo_bin("elenchus").expect("the program is built");
+        let command =
+            command.current_dir(root).env("ELENCHUS_CACHE", cache.path()).arg("check").arg(&file).arg("--json");
+        let output = command.output().expect("it ends");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "[]\n", "{}", file.display());
+    }
+}
