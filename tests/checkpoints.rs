@@ -10,7 +10,7 @@ use candle_core::{
 };
 use elenchus::{
     exchange::Decoding,
-    infer::checkpoint::Checkpoint,
+    infer::{checkpoint::Checkpoint, gguf::Gguf, weights::header},
     models::{self, Loading},
 };
 use serde_json::{Value as Json, json};
@@ -412,4 +412,39 @@ fn a_shard_must_lie_beside_its_index() {
     let copied = Copied::of("lm-untied");
     copied.put("model.safetensors.index.json", "weight_map", &json!({"lm_head.weight": "../../secret.safetensors"}));
     insta::assert_snapshot!(copied.load().unwrap_err(), @r#"model.safetensors.index.json names the file "../../secret.safetensors"; a shard must lie beside its index"#);
+}
+
+/// A generator that gives the same numbers everywhere (Numerical Recipes' linear congruence).
+fn random(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) as usize
+}
+
+/// What fuzz/ does for ten minutes, for a second: no damaged header may panic.
+#[test]
+fn damaged_headers_are_refused_or_read() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
+    let gguf = fs::read(fixtures.join("gguf-bpe/model.gguf")).unwrap();
+    let tensors = fs::read(fixtures.join("bert-plain/model.safetensors")).unwrap();
+    let (mut state, mut refused) = (1, 0);
+    for _ in 0..300 {
+        let (mut one, mut other) = (gguf.clone(), tensors.clone());
+        for _ in 0..1 + random(&mut state) % 4 {
+            let values = [0, 1, 0x7f, 0x80, 0xff, random(&mut state) as u8];
+            let value = values[random(&mut state) % values.len()];
+            one[random(&mut state) % 20_000] = value;
+            other[random(&mut state) % 3_000] = value;
+        }
+        match Gguf::read(Path::new("m.gguf"), one.as_slice(), one.len() as u64) {
+            Ok(gguf) => {
+                drop((gguf.config(), gguf.text("tokenizer.json"), gguf.text("tokenizer_config.json"), gguf.bytes(None)))
+            }
+            Err(_) => refused += 1,
+        }
+        match header(other.as_slice(), other.len() as u64) {
+            Ok((found, begin)) => assert!(begin + found.data_len() as u64 == other.len() as u64),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }
