@@ -26,9 +26,25 @@ STARTER = Path(__file__).parent.parent / "agents/starter/clip"
 
 def make(folder):
     """Random weights in the shape of ViT-B/32; a text tower just large enough to load."""
-    vision = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "num_hidden_layers": 12, "image_size": 224, "patch_size": 32}
-    text = {"hidden_size": 32, "intermediate_size": 32, "num_attention_heads": 1, "num_hidden_layers": 1, "vocab_size": 8,
-            "max_position_embeddings": 8, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    vision = {
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_attention_heads": 12,
+        "num_hidden_layers": 12,
+        "image_size": 224,
+        "patch_size": 32,
+    }
+    text = {
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_attention_heads": 1,
+        "num_hidden_layers": 1,
+        "vocab_size": 8,
+        "max_position_embeddings": 8,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "pad_token_id": 1,
+    }
     torch.manual_seed(0)
     model = CLIPModel(CLIPConfig(vision_config=vision, text_config=text, projection_dim=512)).eval()
     model.save_pretrained(folder)
@@ -57,11 +73,18 @@ def theirs(model):
     side = model.config.vision_config.image_size
     with torch.inference_mode():
         batches = {batch: torch.rand(batch, 3, side, side) for batch in BATCHES}
-        return {str(b): rates(lambda: model.get_image_features(pixel_values=pixels), b) for b, pixels in batches.items()}
+        return {
+            str(b): rates(lambda: model.get_image_features(pixel_values=pixels), b)
+            for b, pixels in batches.items()
+        }
 
 
 def ours(folder, threads, command):
-    environment = {**os.environ, "ELENCHUS_CLIP_BENCH": str(folder), "RAYON_NUM_THREADS": str(threads)}
+    environment = {
+        **os.environ,
+        "ELENCHUS_CLIP_BENCH": str(folder),
+        "RAYON_NUM_THREADS": str(threads),
+    }
     out = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(out.stdout.strip().splitlines()[-1])
 
@@ -74,20 +97,35 @@ def limit():
 
 def table(name, folder, model, command):
     flops = operations(model.config.vision_config)
-    for threads, measure, how in [(1, 1, "one thread, images for each second computed"), (2, 0, "two threads, images a second")]:
+    for threads, measure, how in [
+        (1, 1, "one thread, images for each second computed"),
+        (2, 0, "two threads, images a second"),
+    ]:
         torch.set_num_threads(threads)
         rounds = [(ours(folder, threads, command), theirs(model), limit()) for _ in range(2)]
         most = max(r[2][measure] for r in rounds)
-        print(f"\n{name}, f32, {how} ({flops / 1e9:.2f} Gflop each; a large product runs at {most / 1e9:.0f} Gflop/s)\n")
-        print("| batch | elenchus | PyTorch | ratio | elenchus, of the limit |\n| --- | --- | --- | --- | --- |")
+        print(
+            f"\n{name}, f32, {how} ({flops / 1e9:.2f} Gflop each; a large product runs at {most / 1e9:.0f} Gflop/s)\n"
+        )
+        print(
+            "| batch | elenchus | PyTorch | ratio | elenchus, of the limit |\n| --- | --- | --- | --- | --- |"
+        )
         for batch in map(str, BATCHES):
             a, b = (max(r[side][batch][measure] for r in rounds) for side in (0, 1))
-            print(f"| {batch} | {a:.1f} | {b:.1f} | {a / b:.2f} | {100 * a * flops / most:.0f} % |", flush=True)
+            print(
+                f"| {batch} | {a:.1f} | {b:.1f} | {a / b:.2f} | {100 * a * flops / most:.0f} % |",
+                flush=True,
+            )
 
 
 def main():
     command = sys.argv[1:] or ["cargo", "bench", "--locked", "--bench", "clip"]
-    table("starter-clip", STARTER, CLIPModel.from_pretrained(STARTER, dtype=torch.float32).eval(), command)
+    table(
+        "starter-clip",
+        STARTER,
+        CLIPModel.from_pretrained(STARTER, dtype=torch.float32).eval(),
+        command,
+    )
     with tempfile.TemporaryDirectory() as folder:
         table("ViT-B/32, random weights", folder, make(folder), command)
 

@@ -1,10 +1,16 @@
-"""The parts of the model cards that trainings and measurements write: between two marks, the rest of a card is prose.
+"""The parts of the model cards that trainings and measurements write: between two marks, the rest
+of a card is prose.
 
-  <!-- training: written by training/cards.py --> … <!-- end of training -->     a line for each training the weights went through
-  <!-- measured: … -->    what the model's own examination said (`clip.py measure`, `lm.py exam`, `whisper.py --test`)
+  <!-- training: written by training/cards.py --> … <!-- end of training -->     a line for each
+                                                                                 training the
+                                                                                 weights went
+                                                                                 through
+  <!-- measured: … -->    what the model's own examination said (`clip.py measure`, `lm.py exam`,
+                          `whisper.py --test`)
   <!-- figures: … -->     what training/figures.py measured, through elenchus
 
-Training takes away what was measured before. A card that lacks the marks gets the part at its end; a folder without a card gets the shipped one's prose.
+Training takes away what was measured before. A card that lacks the marks gets the part at its end;
+a folder without a card gets the shipped one's prose.
 """
 
 import os
@@ -30,7 +36,8 @@ def part(path, name):
 
 
 def put(path, name, text, prose=None):
-    """Writes the text between the marks of the file; `prose` is the file to copy if there is none."""
+    """Writes the text between the marks of the file; `prose` is the file to copy if there is
+    none."""
     begin, end = marks(name)
     source = path if os.path.exists(path) else prose
     whole = ""
@@ -39,7 +46,9 @@ def put(path, name, text, prose=None):
             whole = file.read()
     block = f"{begin}\n\n{text.strip()}\n\n{end}"
     if begin in whole:
-        whole = re.sub(re.escape(begin) + r".*?" + re.escape(end), lambda _: block, whole, flags=re.DOTALL)
+        whole = re.sub(
+            re.escape(begin) + r".*?" + re.escape(end), lambda _: block, whole, flags=re.DOTALL
+        )
     else:
         whole = (whole.rstrip() + "\n\n" if whole else "") + block + "\n"
     with open(path + ".new", "w", encoding="utf-8") as out:
@@ -58,7 +67,8 @@ def hardware(threads):
 
 
 def earlier(start):
-    """The lines of the trainings that the weights in the folder `start` went through; none from nothing."""
+    """The lines of the trainings that the weights in the folder `start` went through; none from
+    nothing."""
     if not start:
         return []
     return rows_of(part(os.path.join(start, "README.md"), "training"))[1]
@@ -76,13 +86,15 @@ def origin(start):
 
 
 def write_training(model, folder, before, what, steps, read, time, threads, figures):
-    """Writes the training part of the card in `folder`. `before`: as `earlier` gave it; `figures`: one sentence."""
+    """Writes the training part of the card in `folder`. `before`: as `earlier` gave it; `figures`:
+    one sentence."""
     row = f"| {what} | {steps:,} | {read} | {time} | {hardware(threads)} |"
     put_training(model, folder, "\n".join([*HEAD, *before, row]) + "\n\n" + figures)
 
 
 def put_training(model, folder, text):
-    """Writes the training part as it is given; another training than before makes what was measured untrue."""
+    """Writes the training part as it is given; another training than before makes what was measured
+    untrue."""
     path = os.path.join(folder, "README.md")
     if part(path, "training") != text.strip():
         put(path, "training", text, os.path.join(SHIPPED, model, "README.md"))
@@ -91,8 +103,8 @@ def put_training(model, folder, text):
 
 
 def write_measured(folder, columns, rows):
-    """Writes rows of cells into the measured part of the card in `folder`, if it has one; a row with the same first cell is replaced,
-    and all are if the columns are others."""
+    """Writes rows of cells into the measured part of the card in `folder`, if it has one; a row
+    with the same first cell is replaced, and all are if the columns are others."""
     path = os.path.join(folder, "README.md")
     if not os.path.exists(path):
         return

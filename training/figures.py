@@ -1,15 +1,21 @@
 """The starter cast's figures: `elenchus eval` on days that nobody has seen, as tables in Markdown.
 
-  python training/figures.py --out DIR [--elenchus target/release/elenchus] [--seeds 5101 5102 …] [--record FILE | --check FILE]
+  python training/figures.py --out DIR [--elenchus target/release/elenchus] [--seeds 5101 5102 …]
+  [--record FILE | --check FILE]
 
-renders the days that are not in DIR yet (world.py), each twice: as it is, and re-encoded (CRF 32, three quarters of the size, 15 % brighter
-or darker, spoken by voices that no training heard). Then it runs, from the repository's root, for each dialogue and both renderings
+renders the days that are not in DIR yet (world.py), each twice: as it is, and re-encoded (CRF 32,
+three quarters of the size, 15 % brighter
+or darker, spoken by voices that no training heard). Then it runs, from the repository's root, for
+each dialogue and both renderings
 
   elenchus eval examples/NAME.yaml --data DIR/*/FILE.jsonl --metric METRIC --json
 
-The cases of single seconds are thinned to one in three (--every 3): neighbours show nearly the same picture. Every answer stays in
-DIR/NAME.details.jsonl. --record writes the figures as JSON, and their tables into the README and the
-model cards; --check compares them with such a file and fails if one is more than 3 points worse. Beyond what world.py needs, only elenchus is needed.
+The cases of single seconds are thinned to one in three (--every 3): neighbours show nearly the same
+picture. Every answer stays in
+DIR/NAME.details.jsonl. --record writes the figures as JSON, and their tables into the README and
+the
+model cards; --check compares them with such a file and fails if one is more than 3 points worse.
+Beyond what world.py needs, only elenchus is needed.
 """
 
 import argparse
@@ -27,24 +33,47 @@ ROOT = os.path.join(HERE, "..")
 ALLOWED = 0.03  # how much worse than recorded a figure may be
 
 # dialogue, cases, metric, and what the table calls it
-PERCEPTION = [("place", "places", "accuracy", "place"), ("activity", "activities", "accuracy", "activity"),
-              ("held", "held", "accuracy", "what is carried"), ("people", "people", "accuracy", "how many people")]
+PERCEPTION = [
+    ("place", "places", "accuracy", "place"),
+    ("activity", "activities", "accuracy", "activity"),
+    ("held", "held", "accuracy", "what is carried"),
+    ("people", "people", "accuracy", "how many people"),
+]
 TRANSCRIPT = ("transcript", "transcript", "wer", "words, error rate")
 
 
 def looks(number):
     """The options of world.py for the re-encoded rendering of the day with this number (from 0)."""
-    return ["--crf", "32", "--scale", "0.75", f"--brightness={'-' if number % 2 else ''}0.15", "--other-voices"]
+    return [
+        "--crf",
+        "32",
+        "--scale",
+        "0.75",
+        f"--brightness={'-' if number % 2 else ''}0.15",
+        "--other-voices",
+    ]
 
 
 def render(seed, folder, options=()):
     # world.py writes speech.jsonl last
     if not os.path.exists(os.path.join(folder, "speech.jsonl")):
-        subprocess.run([sys.executable, os.path.join(HERE, "world.py"), "--seed", str(seed), "--out", folder, *options], check=True)
+        subprocess.run(
+            [
+                sys.executable,
+                os.path.join(HERE, "world.py"),
+                "--seed",
+                str(seed),
+                "--out",
+                folder,
+                *options,
+            ],
+            check=True,
+        )
 
 
 def thinned(folder, name, every):
-    """The file of cases with one second in `every`; nothing if there is no such case (a day in which nothing is carried)."""
+    """The file of cases with one second in `every`; nothing if there is no such case (a day in
+    which nothing is carried)."""
     if every > 1:
         with open(os.path.join(folder, name + ".jsonl"), encoding="utf-8") as lines:
             kept = [line for line in lines if json.loads(line)["at"] % every == every // 2]
@@ -56,10 +85,22 @@ def thinned(folder, name, every):
 
 
 def evaluate(args, name, files, metric, details):
-    command = [os.path.abspath(args.elenchus), "eval", f"examples/{name}.yaml", "--data", *files, "--metric", metric,
-               "--details", os.path.join(os.path.abspath(args.out), f"{details}.details.jsonl"), "--json", "--quiet"]
+    command = [
+        os.path.abspath(args.elenchus),
+        "eval",
+        f"examples/{name}.yaml",
+        "--data",
+        *files,
+        "--metric",
+        metric,
+        "--details",
+        os.path.join(os.path.abspath(args.out), f"{details}.details.jsonl"),
+        "--json",
+        "--quiet",
+    ]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE)
-    if done.returncode not in (0, 1):      # 1: a case failed to run, which counts as wrong and is listed under "errors"
+    # 1: a case failed to run, which counts as wrong and is listed under "errors"
+    if done.returncode not in (0, 1):
         raise SystemExit(f"{' '.join(command)}: exit code {done.returncode}")
     figures = json.loads(done.stdout)
     print(f"{details}: {json.dumps(figures)}", file=sys.stderr)
@@ -67,18 +108,37 @@ def evaluate(args, name, files, metric, details):
 
 
 def measure(args, days, again):
-    """{name of an evaluation: what elenchus eval says}; those of the re-encoded days end in " re-encoded"."""
-    runs = {"log_qa": ("log_qa", [os.path.join(folder, "cases.jsonl") for folder in days], "exact_match")}
+    """{name of an evaluation: what elenchus eval says}; those of the re-encoded days end in "
+    re-encoded"."""
+    runs = {
+        "log_qa": (
+            "log_qa",
+            [os.path.join(folder, "cases.jsonl") for folder in days],
+            "exact_match",
+        )
+    }
     for folders, suffix in ((days, ""), (again, " re-encoded")):
+
         def of_days(data):
             return [os.path.join(folder, data + ".jsonl") for folder in folders]
+
         runs["video_qa" + suffix] = "video_qa", of_days("cases"), "exact_match"
         runs["transcript" + suffix] = "transcript", of_days("transcript"), "wer"
         for name, data, metric, _ in PERCEPTION:
-            runs[name + suffix] = name, [path for path in (thinned(folder, data, args.every) for folder in folders) if path], metric
+            runs[name + suffix] = (
+                name,
+                [
+                    path
+                    for path in (thinned(folder, data, args.every) for folder in folders)
+                    if path
+                ],
+                metric,
+            )
     with ThreadPoolExecutor(args.jobs) as pool:
-        done = {name: pool.submit(evaluate, args, dialogue, files, metric, name.replace(" ", "-"))
-                for name, (dialogue, files, metric) in runs.items()}
+        done = {
+            name: pool.submit(evaluate, args, dialogue, files, metric, name.replace(" ", "-"))
+            for name, (dialogue, files, metric) in runs.items()
+        }
         return {name: figures.result() for name, figures in done.items()}
 
 
@@ -89,16 +149,29 @@ def percent(figure):
 def tables(found):
     """(questions by kind, perception), in Markdown."""
     asked = [found["log_qa"], found["video_qa"], found["video_qa re-encoded"]]
-    lines = ["| questions | cases | from the gold log | from the video | from the video, re-encoded |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        "| questions | cases | from the gold log | from the video | from the video, re-encoded |",
+        "| --- | --- | --- | --- | --- |",
+    ]
 
     def row(name, cases, figures):
-        lines.append(f"| {name} | {cases} | " + " | ".join(percent(figure) for figure in figures) + " |")
+        lines.append(
+            f"| {name} | {cases} | " + " | ".join(percent(figure) for figure in figures) + " |"
+        )
+
     for kind in asked[0]["kinds"]:
-        row(kind, asked[0]["kinds"][kind]["n"], [figures["kinds"][kind]["exact_match"] for figures in asked])
+        row(
+            kind,
+            asked[0]["kinds"][kind]["n"],
+            [figures["kinds"][kind]["exact_match"] for figures in asked],
+        )
     row("all, exact match", asked[0]["n"], [figures["exact_match"] for figures in asked])
     row("unanswerable, refused", "", [figures["refused_unanswerable"] for figures in asked])
     row("answerable, answered", "", [figures["answered_answerable"] for figures in asked])
-    kinds, lines = "\n".join(lines), ["| perception | cases | plain | re-encoded |", "| --- | --- | --- | --- |"]
+    kinds, lines = (
+        "\n".join(lines),
+        ["| perception | cases | plain | re-encoded |", "| --- | --- | --- | --- |"],
+    )
     for name, _, metric, title in [*PERCEPTION, TRANSCRIPT]:
         row(title, found[name]["n"], [found[name][metric], found[name + " re-encoded"][metric]])
     return kinds, "\n".join(lines)
@@ -107,17 +180,31 @@ def tables(found):
 def write_tables(kinds, perception):
     """Into the README and the model cards."""
     both = f"{kinds}\n\n{perception}"
-    for path, text in (("README.md", both), ("agents/starter/lm/README.md", kinds), ("agents/starter/clip/README.md", both),
-                       ("agents/starter/whisper/README.md", both)):
+    for path, text in (
+        ("README.md", both),
+        ("agents/starter/lm/README.md", kinds),
+        ("agents/starter/clip/README.md", both),
+        ("agents/starter/whisper/README.md", both),
+    ):
         cards.put(os.path.join(ROOT, path), "figures", text)
 
 
 def flat(found):
-    """{figure: number}: what is recorded and compared. Single kinds have too few cases to be compared."""
+    """{figure: number}: what is recorded and compared. Single kinds have too few cases to be
+    compared."""
     figures = {}
     for name, said in found.items():
-        for metric in ("exact_match", "accuracy", "wer", "refused_unanswerable", "answered_answerable"):
-            kept = metric in ("exact_match", "accuracy", "wer") or name.split()[0] in ("log_qa", "video_qa")
+        for metric in (
+            "exact_match",
+            "accuracy",
+            "wer",
+            "refused_unanswerable",
+            "answered_answerable",
+        ):
+            kept = metric in ("exact_match", "accuracy", "wer") or name.split()[0] in (
+                "log_qa",
+                "video_qa",
+            )
             if said.get(metric) is not None and kept:
                 figures[f"{name} {metric}"] = said[metric]
     return figures
@@ -135,18 +222,29 @@ def fallen(figures, recorded):
 
 
 def main():
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     args.add_argument("--out", required=True, help="folder of the days, two folders for each seed")
     args.add_argument("--elenchus", default=os.path.join(ROOT, "target", "release", "elenchus"))
     args.add_argument("--seeds", type=int, nargs="+", default=list(range(5101, 5111)))
-    args.add_argument("--every", type=int, default=3, help="seconds between the cases of single moments")
-    args.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many days and evaluations at once")
+    args.add_argument(
+        "--every", type=int, default=3, help="seconds between the cases of single moments"
+    )
+    args.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="how many days and evaluations at once"
+    )
     args.add_argument("--record", help="write the figures to this file")
-    args.add_argument("--check", help="fail if a figure is more than 3 points worse than in this file")
+    args.add_argument(
+        "--check", help="fail if a figure is more than 3 points worse than in this file"
+    )
     args = args.parse_args()
     program = shutil.which(args.elenchus)
     if not program:
-        raise SystemExit(f"error: {args.elenchus} is no program; build it (cargo build --release) or name it with --elenchus")
+        raise SystemExit(
+            f"error: {args.elenchus} is no program; build it (cargo build --release) or name it "
+            f"with --elenchus"
+        )
     args.elenchus = program
     if args.jobs < 1 or args.every < 1:
         raise SystemExit("error: --jobs and --every are at least 1")
@@ -157,8 +255,13 @@ def main():
     days = [os.path.join(os.path.abspath(args.out), str(seed)) for seed in args.seeds]
     again = [folder + "-again" for folder in days]
     with ThreadPoolExecutor(args.jobs) as pool:
-        rendered = [pool.submit(render, seed, days[number]) for number, seed in enumerate(args.seeds)]
-        rendered += [pool.submit(render, seed, again[number], looks(number)) for number, seed in enumerate(args.seeds)]
+        rendered = [
+            pool.submit(render, seed, days[number]) for number, seed in enumerate(args.seeds)
+        ]
+        rendered += [
+            pool.submit(render, seed, again[number], looks(number))
+            for number, seed in enumerate(args.seeds)
+        ]
         for done in rendered:
             try:
                 done.result()
@@ -170,8 +273,19 @@ def main():
     figures = flat(found)
     if args.record:
         with open(args.record, "w", encoding="utf-8") as out:
-            json.dump({"seeds": args.seeds, "figures": figures, "kinds": {name: found[name]["kinds"] for name in found if name.split()[0] in ("log_qa", "video_qa")}},
-                      out, indent=1)
+            json.dump(
+                {
+                    "seeds": args.seeds,
+                    "figures": figures,
+                    "kinds": {
+                        name: found[name]["kinds"]
+                        for name in found
+                        if name.split()[0] in ("log_qa", "video_qa")
+                    },
+                },
+                out,
+                indent=1,
+            )
             out.write("\n")
         write_tables(kinds, perception)
     if args.check:

@@ -1,7 +1,9 @@
 """Trains and examines starter-lm, the language model of the starter cast.
 
-    python training/lm.py train                   # resumable; writes agents/starter/lm at every checkpoint
-    python training/lm.py exam --days 10          # greedy replies of the written checkpoint, figures by kind
+    python training/lm.py train                   # resumable; writes agents/starter/lm at every
+                                                  checkpoint
+    python training/lm.py exam --days 10          # greedy replies of the written checkpoint,
+                                                  figures by kind
     python training/lm.py verify                  # the training forward pass against transformers
 
 A process for each of two cores. How it is done and why: training/LM.md.
@@ -21,30 +23,50 @@ import time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import lm_data
+import lm_prose
+import lm_tasks
 import torch
 import torch.nn.functional as F
+import wordings
+from lm_model import Muon, Packed, Shape, StarterLm, Team, grow
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 import cards
 import days
-import lm_data
-import lm_prose
-import lm_tasks
-import wordings
-from lm_model import Muon, Packed, Shape, StarterLm, Team, grow
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WORK = os.path.join(HERE, "work", "lm")
 OUT = os.path.join(HERE, "..", "agents", "starter", "lm")
 CURVE = os.path.join(HERE, "curves", "lm.csv")
-TASKS = {"video-qa": 60, "activities": 1, "caption": 6, "story": 6, "entities": 6, "sounds": 1, "summary": 8, "forecast": 6, "search": 3,
-         "route": 3}      # lessons in a hundred
-PROMPTS_IN_LESSON = {"caption": 16, "story": 5, "entities": 14, "sounds": 16, "summary": 2, "forecast": 2, "search": 24, "route": 24}
-EXAM_SEED = 9_000_000        # days of the exam; training draws from days.plot with other generators
+TASKS = {
+    "video-qa": 60,
+    "activities": 1,
+    "caption": 6,
+    "story": 6,
+    "entities": 6,
+    "sounds": 1,
+    "summary": 8,
+    "forecast": 6,
+    "search": 3,
+    "route": 3,
+}  # lessons in a hundred
+PROMPTS_IN_LESSON = {
+    "caption": 16,
+    "story": 5,
+    "entities": 14,
+    "sounds": 16,
+    "summary": 2,
+    "forecast": 2,
+    "search": 24,
+    "route": 24,
+}
+EXAM_SEED = 9_000_000  # days of the exam; training draws from days.plot with other generators
 
 
-# Keep freed memory: otherwise every large tensor is mapped, zeroed and unmapped by the kernel again.
+# Keep freed memory: otherwise every large tensor is mapped, zeroed and unmapped by the kernel
+# again.
 for option, value in ((-3, 1 << 30), (-1, 1 << 30)):
     ctypes.CDLL("libc.so.6").mallopt(option, value)
 
@@ -59,44 +81,66 @@ def writer():
 
 
 def learn(model, probes, packed, coach, count=0.3):
-    """One lesson: the loss, and how often the first token of the reply was right. `count`: weight of what the probes ask of the log's
-    tokens, all which line they stand in, those of what is heard in which place."""
+    """One lesson: the loss, and how often the first token of the reply was right. `count`: weight
+    of what the probes ask of the log's tokens, all which line they stand in, those of what is heard
+    in which place."""
     logits, early, middle, looking = model(packed)
     each = F.cross_entropy(logits, packed.target, reduction="none")
-    weight = 1 + 2 * packed.decide      # the first token says which line, the rest is copied
+    weight = 1 + 2 * packed.decide  # the first token says which line, the rest is copied
     answer = (each * weight).sum() / weight.sum()
     loss = answer
     if coach > 0 and len(packed.look_rows):
-        mass = (looking[:2, packed.look_rows].float() * packed.look_mask).sum(-1)      # two heads: room for a word
+        # two heads: room for a word
+        mass = (looking[:2, packed.look_rows].float() * packed.look_mask).sum(-1)
         missed = -(mass + 1e-5).log().mean(0)
         cites = packed.look_cites
-        look = missed[cites].sum() / max(1, cites.sum()) + 0.5 * missed[~cites].sum() / max(1, len(missed))
+        look = missed[cites].sum() / max(1, cites.sum()) + 0.5 * missed[~cites].sum() / max(
+            1, len(missed)
+        )
         inside, number, place = packed.line_of > 0, torch.zeros(()), torch.zeros(())
         if count > 0 and inside.any():
-            number = F.cross_entropy(probes[0](early[:packed.prefix][inside]), packed.line_of[inside].clamp(max=63))
+            number = F.cross_entropy(
+                probes[0](early[: packed.prefix][inside]), packed.line_of[inside].clamp(max=63)
+            )
         if count > 0 and len(packed.told):
-            place = F.cross_entropy(probes[1](middle[packed.told]) @ model.model["embed_tokens"].weight.detach().T, packed.told_in)
+            place = F.cross_entropy(
+                probes[1](middle[packed.told]) @ model.model["embed_tokens"].weight.detach().T,
+                packed.told_in,
+            )
         loss = loss + coach * (0.5 * look + count * (number + place))
     else:
         look = number = place = torch.zeros(())
     best = logits.argmax(-1) == packed.target
-    return loss, {"answer": answer.item(), "look": look.item(), "number": number.item(), "place": place.item(),
-                  "first": best[packed.decide].float().mean().item()}
+    return loss, {
+        "answer": answer.item(),
+        "look": look.item(),
+        "number": number.item(),
+        "place": place.item(),
+        "first": best[packed.decide].float().mean().item(),
+    }
 
 
-HELD_OUT = days.Words(days.VOCABULARY.places, days.VOCABULARY.objects, days.VOCABULARY.activities, days.VOCABULARY.plural, wordings.HELD_OUT)
+HELD_OUT = days.Words(
+    days.VOCABULARY.places,
+    days.VOCABULARY.objects,
+    days.VOCABULARY.activities,
+    days.VOCABULARY.plural,
+    wordings.HELD_OUT,
+)
 
 
 @torch.no_grad()
 def quick_exam(model, write, count):
-    """Share of replies right in every token when the right ones before are given: a lower bound, by kind; then in words
-    that no training used."""
+    """Share of replies right in every token when the right ones before are given: a lower bound, by
+    kind; then in words that no training used."""
     out = {}
     for name, words in (("", days.VOCABULARY), ("held-out ", HELD_OUT)):
         right = collections.defaultdict(list)
         for seed in range(EXAM_SEED, EXAM_SEED + count):
             day = days.make_day(seed)
-            cases = day.cases if not name else days.examine(random.Random(seed), day.segments, words)[0]
+            cases = (
+                day.cases if not name else days.examine(random.Random(seed), day.segments, words)[0]
+            )
             packed = Packed(write.lesson(day.segments, cases))
             hit = model(packed)[0].argmax(-1) == packed.target
             for i, case in enumerate(cases):
@@ -110,16 +154,32 @@ def quick_exam(model, write, count):
 def train(args):
     torch.manual_seed(args.seed)
     write = writer()
-    model = StarterLm(Shape(vocab=write.tokenizer.get_vocab_size(), hidden=args.hidden, layers=args.layers, inner=args.inner,
-                            heads=args.heads), torch.bfloat16 if args.bf16 else torch.float32)
+    model = StarterLm(
+        Shape(
+            vocab=write.tokenizer.get_vocab_size(),
+            hidden=args.hidden,
+            layers=args.layers,
+            inner=args.inner,
+            heads=args.heads,
+        ),
+        torch.bfloat16 if args.bf16 else torch.float32,
+    )
     for form in ("{:02d}", "{:02d}:"):
         model.smooth_times([write.tokenizer.token_to_id(form.format(n)) for n in range(60)], 0.1)
-    probes = torch.nn.ModuleList([torch.nn.Linear(args.hidden, 64), torch.nn.Linear(args.hidden, args.hidden)])
+    probes = torch.nn.ModuleList(
+        [torch.nn.Linear(args.hidden, 64), torch.nn.Linear(args.hidden, args.hidden)]
+    )
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
-    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n] + list(probes.parameters())
-    optimizers = [Muon(matrices, lr=args.muon_lr), torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0)]
+    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n] + list(
+        probes.parameters()
+    )
+    optimizers = [
+        Muon(matrices, lr=args.muon_lr),
+        torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
     peaks = [args.muon_lr, args.adam_lr]
-    average = copy.deepcopy(model)      # of the last few hundred steps: what is examined and exported
+    # of the last few hundred steps: what is examined and exported
+    average = copy.deepcopy(model)
     checkpoint = os.path.join(WORK, f"{args.name}.pt")
     step, spent, tokens, lines, mean, read = 0, 0.0, 0, 5.0, {"first": 0.0}, collections.Counter()
     if os.path.exists(checkpoint):
@@ -137,8 +197,12 @@ def train(args):
         if os.path.exists(CURVE):
             os.remove(CURVE)
     if args.start and not step:
-        grow(model, load_file(os.path.join(args.start, "model.safetensors")),
-             Tokenizer.from_file(os.path.join(args.start, "tokenizer.json")), write.tokenizer)
+        grow(
+            model,
+            load_file(os.path.join(args.start, "model.safetensors")),
+            Tokenizer.from_file(os.path.join(args.start, "tokenizer.json")),
+            write.tokenizer,
+        )
         average.load_state_dict(model.state_dict())
         lines = 16.0
     print(json.dumps({"shape": model.card(), "from_step": step}), flush=True)
@@ -158,7 +222,8 @@ def train(args):
             team.plan[:] = torch.tensor([spent, lines, bool(stop)], dtype=torch.float64)
         team.wait()
         spent, lines, stopped = team.plan.tolist()
-        done = step / args.steps      # not by the clock, so that a busy machine trains the same model
+        # not by the clock, so that a busy machine trains the same model
+        done = step / args.steps
         if done >= 1 or stopped:
             break
         rate = min(1.0, (step + 1) / 100) * min(1.0, max(0.0, (1 - done) / args.decay)) + 1e-4
@@ -172,27 +237,40 @@ def train(args):
             lm_data.weigh_wordings(known)
         reach = max(int(lines), int(20 * min(1.0, (done - 0.1) / 0.4)))
         for i in range(args.batch):
-            task = rng.choices(list(TASKS), TASKS.values())[0] if done >= args.simple or args.start else "video-qa"
+            task = (
+                rng.choices(list(TASKS), TASKS.values())[0]
+                if done >= args.simple or args.start
+                else "video-qa"
+            )
             if task == "activities":
                 lesson = write.activities_lesson(rng, 10)
             elif task == "video-qa":
                 if rng.random() < 0.03:
-                    segments, words = lm_data.heard_alone(rng, rng.randint(2, 12), lm_data.STARTER_WORDS), lm_data.STARTER_WORDS
+                    segments, words = (
+                        lm_data.heard_alone(rng, rng.randint(2, 12), lm_data.STARTER_WORDS),
+                        lm_data.STARTER_WORDS,
+                    )
                     cases = lm_data.heard_cases(rng, segments, words, args.questions)
                 else:
-                    segments, words = lm_data.random_log(rng, reach if rng.random() > 0.04 or reach < 16 else 30, done > args.late)
+                    segments, words = lm_data.random_log(
+                        rng, reach if rng.random() > 0.04 or reach < 16 else 30, done > args.late
+                    )
                     cases = lm_data.random_cases(rng, segments, words, args.questions)
                 lesson = write.lesson(segments, cases)
             else:
                 lesson = lm_tasks.lesson(write, rng, task, PROMPTS_IN_LESSON[task])
             packed, help_ = Packed(lesson), coach
             if task == "video-qa" and lm_data.by_clock(segments):
-                help_ = 1.0      # which hour lies in which line is learnt last
+                help_ = 1.0  # which hour lies in which line is learnt last
             read[task] += len(packed.ids)
             loss, figures = learn(model, probes, packed, help_, 0.0 if args.start else 0.3)
             (loss / args.batch).backward()
             team.tokens[team.part] += len(packed.ids)
-            for key, value in figures.items() if task == "video-qa" else ((task, figures["answer"]), (task + "-look", figures["look"])):
+            for key, value in (
+                figures.items()
+                if task == "video-qa"
+                else ((task, figures["answer"]), (task + "-look", figures["look"]))
+            ):
                 mean[key] = 0.97 * mean.get(key, value) + 0.03 * value
         team.mean_gradients()
         optimizers[0].step(team.part, team.parts)
@@ -212,44 +290,126 @@ def train(args):
         if mean["first"] > 0.75 and step % 20 == 0:
             lines = min(20.0, lines + 1)
         if step % 50 == 0:
-            print(f"step {step} min {spent / 60:.1f} Mtok {tokens / 1e6:.2f} tok/s {tokens / max(spent, 1):.0f} lines {reach} "
-                  + " ".join(f"{k} {v:.3f}" for k, v in mean.items())
-                  + " read " + " ".join(f"{k} {v / read.total():.0%}" for k, v in read.items()), flush=True)
+            print(
+                f"step {step} min {spent / 60:.1f} Mtok {tokens / 1e6:.2f} tok/s "
+                f"{tokens / max(spent, 1):.0f} lines {reach} "
+                + " ".join(f"{k} {v:.3f}" for k, v in mean.items())
+                + " read "
+                + " ".join(f"{k} {v / read.total():.0%}" for k, v in read.items()),
+                flush=True,
+            )
         if step % args.exam_every == 0:
             figures = quick_exam(average, write, 6)
             print("exam " + " ".join(f"{k} {v:.2f}" for k, v in figures.items()), flush=True)
             draw_curve(step, spent, tokens, mean, figures)
         if time.time() - saved_at > 180:
             saved_at = time.time()
-            save(args, checkpoint, model, average, probes, optimizers, step, spent, tokens, lines, read, before, mean)
+            save(
+                args,
+                checkpoint,
+                model,
+                average,
+                probes,
+                optimizers,
+                step,
+                spent,
+                tokens,
+                lines,
+                read,
+                before,
+                mean,
+            )
     if not first:
         os._exit(0)
-    save(args, checkpoint, model, average, probes, optimizers, step, spent, tokens, lines, read, before, mean)
-    print("exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(average, write, 20).items()), flush=True)
+    save(
+        args,
+        checkpoint,
+        model,
+        average,
+        probes,
+        optimizers,
+        step,
+        spent,
+        tokens,
+        lines,
+        read,
+        before,
+        mean,
+    )
+    print(
+        "exam " + " ".join(f"{k} {v:.2f}" for k, v in quick_exam(average, write, 20).items()),
+        flush=True,
+    )
 
 
 def draw_curve(step, spent, tokens, mean, figures):
-    """Adds a line to training/curves/lm.csv: the last lessons' loss and the examination of six days."""
+    """Adds a line to training/curves/lm.csv: the last lessons' loss and the examination of six
+    days."""
     os.makedirs(os.path.dirname(CURVE), exist_ok=True)
     new = not os.path.exists(CURVE)
     with open(CURVE, "a", encoding="utf-8") as out:
         if new:
-            out.write("step,minutes,million_tokens,answer_loss,first_token_right,exam,exam_held_out_wordings\n")
-        out.write(f"{step},{spent / 60:.1f},{tokens / 1e6:.2f},{mean['answer']:.3f},{mean['first']:.3f},{figures['all']:.3f},{figures['held-out all']:.3f}\n")
+            out.write(
+                "step,minutes,million_tokens,answer_loss,first_token_right,exam,exam_held_out_wordings\n"
+            )
+        out.write(
+            f"{step},{spent / 60:.1f},{tokens / 1e6:.2f},{mean['answer']:.3f},{mean['first']:.3f},{figures['all']:.3f},{figures['held-out all']:.3f}\n"
+        )
 
 
-def save(args, checkpoint, model, average, probes, optimizers, step, spent, tokens, lines, read, before, mean):
-    torch.save({"model": model.state_dict(), "average": average.state_dict(), "probes": probes.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
-                "step": step, "spent": spent, "tokens": tokens, "lines": lines, "read": read, "before": before, "mean": mean,
-                "shape": model.shape}, checkpoint + ".new")
+def save(
+    args,
+    checkpoint,
+    model,
+    average,
+    probes,
+    optimizers,
+    step,
+    spent,
+    tokens,
+    lines,
+    read,
+    before,
+    mean,
+):
+    torch.save(
+        {
+            "model": model.state_dict(),
+            "average": average.state_dict(),
+            "probes": probes.state_dict(),
+            "optimizers": [o.state_dict() for o in optimizers],
+            "step": step,
+            "spent": spent,
+            "tokens": tokens,
+            "lines": lines,
+            "read": read,
+            "before": before,
+            "mean": mean,
+            "shape": model.shape,
+        },
+        checkpoint + ".new",
+    )
     os.replace(checkpoint + ".new", checkpoint)
     if args.export:
         average.export(args.export, os.path.join(WORK, "tokenizer.json"), lm_data.CHAT_TEMPLATE)
         what = f"{cards.origin(args.start)}, {args.layers} layers of {args.hidden} channels"
-        said = (f"Of the last lessons {mean['first']:.0%} of the answers began right; loss {mean['answer']:.2f} per answer token."
-                if "answer" in mean else "")
-        cards.write_training("lm", args.export, before, what, step, f"{tokens / 1e6:.1f} million tokens", f"{spent / 60:.0f} min",
-                             args.workers, said)
+        said = (
+            f"Of the last lessons {mean['first']:.0%} of the answers began right; loss "
+            f"{mean['answer']:.2f} per answer token."
+            if "answer" in mean
+            else ""
+        )
+        cards.write_training(
+            "lm",
+            args.export,
+            before,
+            what,
+            step,
+            f"{tokens / 1e6:.1f} million tokens",
+            f"{spent / 60:.0f} min",
+            args.workers,
+            said,
+        )
 
 
 def plain(text):
@@ -262,6 +422,7 @@ def plain(text):
 def exam(args):
     """Greedy replies by transformers from the written folder."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(args.model, padding_side="left")
     model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval()
     right, cited, refused = collections.defaultdict(list), [], []
@@ -274,10 +435,23 @@ def exam(args):
         if args.held_out:
             day.cases = days.examine(random.Random(seed), day.segments, HELD_OUT)[0]
         log = days.log_text(day.segments)
-        texts = [tokenizer.apply_chat_template([{"role": "user", "content": lm_data.prompt("video-qa", log=log, question=c.question)}],
-                                               tokenize=False, add_generation_prompt=True) for c in day.cases]
+        texts = [
+            tokenizer.apply_chat_template(
+                [
+                    {
+                        "role": "user",
+                        "content": lm_data.prompt("video-qa", log=log, question=c.question),
+                    }
+                ],
+                tokenize=False,
+                add_generation_prompt=True,
+            )
+            for c in day.cases
+        ]
         batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
-        out = model.generate(**batch, max_new_tokens=48, do_sample=False)[:, batch.input_ids.shape[1]:]
+        out = model.generate(**batch, max_new_tokens=48, do_sample=False)[
+            :, batch.input_ids.shape[1] :
+        ]
         for case, reply in zip(day.cases, tokenizer.batch_decode(out, skip_special_tokens=True)):
             good = plain(reply) == plain(case.answer)
             right[case.kind].append(good)
@@ -286,32 +460,74 @@ def exam(args):
                 if good:
                     cited.append([int(n) for n in re.findall(r"\[(\d+)\]", reply)] == case.lines)
             if not good and args.show:
-                print(f"seed {seed} {case.kind:12} {case.question} -> {reply!r}, not {case.reply()!r}")
+                print(
+                    f"seed {seed} {case.kind:12} {case.question} -> {reply!r}, not {case.reply()!r}"
+                )
     every = [x for kind in right.values() for x in kind]
-    print(json.dumps({"days": args.days, "seconds": args.seconds, "n": len(every), "exact_match": round(sum(every) / len(every), 4),
-                      "by_kind": {k: round(sum(v) / len(v), 3) for k, v in sorted(right.items())},
-                      "answerable_refused": round(sum(refused) / len(refused), 4),
-                      "right_answers_with_right_citations": round(sum(cited) / max(1, len(cited)), 4)}))
-    found = [(f"{args.days} days of {args.seconds} s from seed {args.seed}" + ", logs as imperfect eyes and ears write them" * args.noisy
-              + ", in wordings held out of the training" * args.held_out, f"{len(every)} questions", f"{sum(every) / len(every):.1%}")]
-    prompts = {name: [lm_tasks.EXAMPLES[name](random.Random(f"exam {name} {n}"))[:2] for n in range(args.prose)] for name in lm_tasks.EXAMPLES}
-    prompts["activities"] = [(lm_data.prompt("activities", place=p, count=10), lm_data.activities_reply(p, 10)) for p in lm_data.ACTIVITIES_IN]
-    told = {name: [example(random.Random(f"exam {name} {n}"))[1] for n in range(args.prose)] for name, example in lm_tasks.MOMENTS.items()}
+    print(
+        json.dumps(
+            {
+                "days": args.days,
+                "seconds": args.seconds,
+                "n": len(every),
+                "exact_match": round(sum(every) / len(every), 4),
+                "by_kind": {k: round(sum(v) / len(v), 3) for k, v in sorted(right.items())},
+                "answerable_refused": round(sum(refused) / len(refused), 4),
+                "right_answers_with_right_citations": round(sum(cited) / max(1, len(cited)), 4),
+            }
+        )
+    )
+    found = [
+        (
+            f"{args.days} days of {args.seconds} s from seed {args.seed}"
+            + ", logs as imperfect eyes and ears write them" * args.noisy
+            + ", in wordings held out of the training" * args.held_out,
+            f"{len(every)} questions",
+            f"{sum(every) / len(every):.1%}",
+        )
+    ]
+    prompts = {
+        name: [
+            lm_tasks.EXAMPLES[name](random.Random(f"exam {name} {n}"))[:2]
+            for n in range(args.prose)
+        ]
+        for name in lm_tasks.EXAMPLES
+    }
+    prompts["activities"] = [
+        (lm_data.prompt("activities", place=p, count=10), lm_data.activities_reply(p, 10))
+        for p in lm_data.ACTIVITIES_IN
+    ]
+    told = {
+        name: [example(random.Random(f"exam {name} {n}"))[1] for n in range(args.prose)]
+        for name, example in lm_tasks.MOMENTS.items()
+    }
     for name, examples in prompts.items():
         good = []
         for start in range(0, len(examples), 20):
-            texts = [tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
-                     for text, _ in examples[start:start + 20]]
+            texts = [
+                tokenizer.apply_chat_template(
+                    [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+                )
+                for text, _ in examples[start : start + 20]
+            ]
             batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
-            out = model.generate(**batch, max_new_tokens=96, do_sample=name == "caption")[:, batch.input_ids.shape[1]:]
-            for (text, right), reply in zip(examples[start:], tokenizer.batch_decode(out, skip_special_tokens=True)):
+            out = model.generate(**batch, max_new_tokens=96, do_sample=name == "caption")[
+                :, batch.input_ids.shape[1] :
+            ]
+            for (text, right), reply in zip(
+                examples[start:], tokenizer.batch_decode(out, skip_special_tokens=True)
+            ):
                 if name in told:
                     good.append(lm_prose.true_story(told[name][len(good)], reply))
                 else:
                     good.append(lm_prose.fits(text, reply) if name == "caption" else reply == right)
                 if not good[-1] and args.show:
                     print(f"{name}: {text.split(chr(10), 2)[-1]!r} -> {reply!r}, such as {right!r}")
-        print(json.dumps({"prompt": name, "n": len(good), "right": round(sum(good) / max(1, len(good)), 4)}))
+        print(
+            json.dumps(
+                {"prompt": name, "n": len(good), "right": round(sum(good) / max(1, len(good)), 4)}
+            )
+        )
         if good:
             found.append((f"prompt {name}", len(good), f"{sum(good) / len(good):.1%}"))
     cards.write_measured(args.model, ["`lm.py exam`", "asked", "right"], found)
@@ -319,8 +535,10 @@ def exam(args):
 
 @torch.no_grad()
 def verify(args):
-    """The largest difference between the training forward pass and transformers, over every reply token of a day."""
+    """The largest difference between the training forward pass and transformers, over every reply
+    token of a day."""
     from transformers import AutoModelForCausalLM
+
     write = writer()
     model = StarterLm(Shape(vocab=write.tokenizer.get_vocab_size()))
     folder = os.path.join(WORK, "verify")
@@ -334,33 +552,68 @@ def verify(args):
     packed = Packed(lesson)
     mine, worst = model(packed)[0], 0.0
     for i, (ids, first) in enumerate(lesson.asks):
-        theirs = other(torch.tensor([lesson.prefix + ids])).logits[0, len(lesson.prefix) + first - 1:-1]
+        theirs = other(torch.tensor([lesson.prefix + ids])).logits[
+            0, len(lesson.prefix) + first - 1 : -1
+        ]
         worst = max(worst, (mine[packed.question_of == i] - theirs).abs().max().item())
     print(f"largest difference of logits: {worst:.2e} (their spread: {mine.std():.2f})")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     verbs = parser.add_subparsers(required=True)
     t = verbs.add_parser("train")
     t.set_defaults(run=train)
-    for name, value in {"steps": 12_000, "batch": 2, "workers": 2, "questions": 24, "hidden": 192, "layers": 6, "heads": 6, "inner": 512, "seed": 1,
-                        "muon-lr": 0.004, "adam-lr": 0.001, "coach-until": 0.9, "decay": 0.65, "average": 0.997, "late": 0.6, "simple": 0.1, "exam-every": 500}.items():
+    for name, value in {
+        "steps": 12_000,
+        "batch": 2,
+        "workers": 2,
+        "questions": 24,
+        "hidden": 192,
+        "layers": 6,
+        "heads": 6,
+        "inner": 512,
+        "seed": 1,
+        "muon-lr": 0.004,
+        "adam-lr": 0.001,
+        "coach-until": 0.9,
+        "decay": 0.65,
+        "average": 0.997,
+        "late": 0.6,
+        "simple": 0.1,
+        "exam-every": 500,
+    }.items():
         t.add_argument("--" + name, type=type(value), default=value)
     t.add_argument("--name", default="starter-lm")
-    t.add_argument("--start", help="a folder as --export writes it, to go on from its weights where there is no training/work")
+    t.add_argument(
+        "--start",
+        help="a folder as --export writes it, to go on from its weights where there is no "
+        "training/work",
+    )
     t.add_argument("--bf16", action="store_true", help="matrix products in bfloat16")
     t.add_argument("--export", default=OUT, help="folder for the checkpoint; '' for none")
-    e = verbs.add_parser("exam", description="Asks the checkpoint in a folder, and writes what it finds into that folder's card, if it has one.")
+    e = verbs.add_parser(
+        "exam",
+        description="Asks the checkpoint in a folder, and writes what it finds into that folder's "
+        "card, if it has one.",
+    )
     e.set_defaults(run=exam)
     e.add_argument("--model", default=OUT)
     e.add_argument("--days", type=int, default=10)
     e.add_argument("--seconds", type=int, default=120)
     e.add_argument("--seed", type=int, default=EXAM_SEED + 500)
     e.add_argument("--prose", type=int, default=100, help="so many of each other prompt")
-    e.add_argument("--held-out", action="store_true", help="questions in wordings held out of the training")
+    e.add_argument(
+        "--held-out", action="store_true", help="questions in wordings held out of the training"
+    )
     e.add_argument("--show", action="store_true", help="print the wrong replies")
-    e.add_argument("--noisy", action="store_true", help="logs as imperfect eyes and ears write them; answers as those logs say")
+    e.add_argument(
+        "--noisy",
+        action="store_true",
+        help="logs as imperfect eyes and ears write them; answers as those logs say",
+    )
     verbs.add_parser("verify").set_defaults(run=verify)
     args = parser.parse_args()
     torch.set_num_threads(1)

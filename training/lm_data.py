@@ -1,7 +1,10 @@
-"""What starter-lm reads while it learns: random, noisy and plotted logs with many questions each, as token ids.
+"""What starter-lm reads while it learns: random, noisy and plotted logs with many questions each,
+as token ids.
 
-A *lesson* is one log (the prefix) and the questions about it. Each question sees the prefix and itself only, so that
-it is exactly what the model gets at inference: prompts/video-qa.md filled in and put through the chat template.
+A *lesson* is one log (the prefix) and the questions about it. Each question sees the prefix and
+itself only, so that
+it is exactly what the model gets at inference: prompts/video-qa.md filled in and put through the
+chat template.
 """
 
 import os
@@ -9,39 +12,55 @@ import random
 import re
 
 import jinja2
+import phrases
+import wordings
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 import days
-import phrases
 import vocab
-import wordings
 from days import Segment, Words
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 SPECIAL = ["<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
-CHAT_TEMPLATE = ("{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
-                 "{% if add_generation_prompt %}<|assistant|>{% endif %}")
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
 VOCABULARY_SIZE = 3200
 
-# ----------------------------------------------------------------------------------- words outside the starter world
+# ----------------------------------------------------------------------------------- words outside
+# the starter world
 
-MORE_PLACES = {name: {"in": f"{prep} the {name}"} for prep, names in {
-    "in": "museum,attic,cellar,garage,restaurant,bakery,pharmacy,hospital,church,forest,school,classroom,"
-          "theatre,cinema,hotel,lift,barn,dining room,laundry room,car,playground,stable,bar,bookshop",
-    "on": "balcony,terrace,bridge,train,bus,roof,boat,platform,stairs,square",
-    "at": "airport,station,market,lake,harbour,counter,bank,post office,swimming pool,petrol station"}.items()
-    for name in names.split(",")}
+MORE_PLACES = {
+    name: {"in": f"{prep} the {name}"}
+    for prep, names in {
+        "in": "museum,attic,cellar,garage,restaurant,bakery,pharmacy,hospital,church,forest,school,classroom,"
+        "theatre,cinema,hotel,lift,barn,dining room,laundry "
+        "room,car,playground,stable,bar,bookshop",
+        "on": "balcony,terrace,bridge,train,bus,roof,boat,platform,stairs,square",
+        "at": "airport,station,market,lake,harbour,counter,bank,post office,swimming pool,petrol "
+        "station",
+    }.items()
+    for name in names.split(",")
+}
 
-MORE_OBJECTS = ("mug,plate,fork,knife,spoon,pot,pan,lamp,chair,table,sofa,blanket,pillow,towel,soap,comb,mirror,clock,phone,"
-                "tablet,charger,cable,pen,pencil,notebook,envelope,stamp,map,ticket,wallet,coin,umbrella,jacket,coat,shirt,"
-                "sweater,boots,slippers,tie,belt,tent,rope,ladder,hammer,nails,saw,paint,brush,broom,mop,vase,apple,orange,"
-                "lemon,pear,peach,onion,carrot,tomato,potato,pizza,sausage,cookies,chocolate,honey,kettle,toaster,camera,"
-                "television,remote control,tin opener,water bottle,first aid kit,shopping bag,violin,flute,kite,puzzle,"
-                "chessboard,football,racket,skates,helmet,whistle,leash,birdcage,fish tank,stroller").split(",")
+MORE_OBJECTS = (
+    "mug,plate,fork,knife,spoon,pot,pan,lamp,chair,table,sofa,blanket,pillow,towel,soap,comb,mirror,clock,phone,"
+    "tablet,charger,cable,pen,pencil,notebook,envelope,stamp,map,ticket,wallet,coin,umbrella,jacket,coat,shirt,"
+    "sweater,boots,slippers,tie,belt,tent,rope,ladder,hammer,nails,saw,paint,brush,broom,mop,vase,apple,orange,"
+    "lemon,pear,peach,onion,carrot,tomato,potato,pizza,sausage,cookies,chocolate,honey,kettle,toaster,camera,"
+    "television,remote control,tin opener,water bottle,first aid kit,shopping "
+    "bag,violin,flute,kite,puzzle,"
+    "chessboard,football,racket,skates,helmet,whistle,leash,birdcage,fish tank,stroller"
+).split(",")
 MORE_OBJECTS = [thing for thing in MORE_OBJECTS if thing not in vocab.OBJECT_NAMES]
 MORE_PLURAL = {"nails", "boots", "slippers", "cookies", "skates"}
 
-MORE_ACTIVITIES = {g: {"gerund": g, "base": b, "past": p} for g, b, p in (line.split("/") for line in """
+MORE_ACTIVITIES = {
+    g: {"gerund": g, "base": b, "past": p}
+    for g, b, p in (
+        line.split("/")
+        for line in """
 making the bed/make the bed/made the bed
 ironing a shirt/iron a shirt/ironed a shirt
 peeling potatoes/peel potatoes/peeled potatoes
@@ -98,14 +117,18 @@ looking at the phone/look at the phone/looked at the phone
 talking to a friend/talk to a friend/talked to a friend
 pushing a pram/push a pram/pushed a pram
 blowing up a balloon/blow up a balloon/blew up a balloon
-""".strip().splitlines())}
+""".strip().splitlines()
+    )
+}
 
-# What is asked while learning: the days' own wordings, often, and thousands more; days are examined with days.PHRASINGS alone.
+# What is asked while learning: the days' own wordings, often, and thousands more; days are examined
+# with days.PHRASINGS alone.
 PHRASINGS = {}
 
 
 def weigh_wordings(known_share):
-    """This share of the questions comes in the days' own wordings, of the others a half each in those of wordings.py and phrases.py."""
+    """This share of the questions comes in the days' own wordings, of the others a half each in
+    those of wordings.py and phrases.py."""
     for kind, known in days.PHRASINGS.items():
         made, written = phrases.made(kind), wordings.WORDINGS[kind]
         times = round(2 * len(made) * known_share / (1 - known_share) / len(known))
@@ -118,50 +141,96 @@ def weigh_wordings(known_share):
 weigh_wordings(0.25)
 STARTER_WORDS = Words(vocab.PLACES, vocab.OBJECT_NAMES, vocab.ACTIVITY, vocab.PLURAL, PHRASINGS)
 
-LOOSE_WORDS = ("the a to of and you i it is was we they he she not all can will one two time day new old good right big little "
-               "here there where when what who how come go see look take give make know think want need tell ask find put "
-               "leave call keep let help turn show hear play move live bring write sit stand lose pay meet run open walk "
-               "house car door window water food money paper road town night morning week year friend mother father sister "
-               "brother doctor teacher music story game light name word hand eye head side end way red blue green white "
-               "black cold hot late early soon again never always maybe please sorry thanks hello").split()
+LOOSE_WORDS = (
+    "the a to of and you i it is was we they he she not all can will one two time day new old "
+    "good right big little "
+    "here there where when what who how come go see look take give make know think want need tell "
+    "ask find put "
+    "leave call keep let help turn show hear play move live bring write sit stand lose pay meet "
+    "run open walk "
+    "house car door window water food money paper road town night morning week year friend mother "
+    "father sister "
+    "brother doctor teacher music story game light name word hand eye head side end way red blue "
+    "green white "
+    "black cold hot late early soon again never always maybe please sorry thanks hello"
+).split()
 
-SYLLABLES = "ba be bi bo da de di do fa fe ga go ha ka ke ko la le li lo lu ma me mi mo na ne ni no pa pe po ra re ri ro sa se " \
-            "si so ta te ti to va ve vi wa za zu".split()
+SYLLABLES = (
+    "ba be bi bo da de di do fa fe ga go ha ka ke ko la le li lo lu ma me mi mo na ne ni no pa pe "
+    "po ra re ri ro sa se "
+    "si so ta te ti to va ve vi wa za zu".split()
+)
 
 
 def made_up(rng):
     """A word nobody has seen, so that copying is learnt and not a list."""
-    return "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(2, 4))) + rng.choice(("", "n", "r", "s", "t", "x"))
+    return "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(2, 4))) + rng.choice(
+        ("", "n", "r", "s", "t", "x")
+    )
 
 
 def open_words(rng):
     """A vocabulary for one log that mixes the starter world's words with others."""
     share = rng.choice((0.3, 0.6, 1.0))
-    mix = lambda known, more: rng.sample(known, int(len(known) * (1 - share))) + rng.sample(more, max(1, int(len(more) * share)))
-    places = {p: (vocab.PLACES.get(p) or MORE_PLACES[p]) for p in mix(vocab.PLACE_NAMES, list(MORE_PLACES))}
+    mix = lambda known, more: (
+        rng.sample(known, int(len(known) * (1 - share)))
+        + rng.sample(more, max(1, int(len(more) * share)))
+    )
+    places = {
+        p: (vocab.PLACES.get(p) or MORE_PLACES[p])
+        for p in mix(vocab.PLACE_NAMES, list(MORE_PLACES))
+    }
     objects = mix(vocab.OBJECT_NAMES, MORE_OBJECTS)
-    activities = {a: (vocab.ACTIVITY.get(a) or MORE_ACTIVITIES[a]) for a in mix(vocab.ACTIVITY_NAMES, list(MORE_ACTIVITIES))}
+    activities = {
+        a: (vocab.ACTIVITY.get(a) or MORE_ACTIVITIES[a])
+        for a in mix(vocab.ACTIVITY_NAMES, list(MORE_ACTIVITIES))
+    }
     if rng.random() < 0.3:
         objects += [made_up(rng) for _ in range(15)]
-        places.update({w: {"in": f"{rng.choice(('in', 'at', 'on'))} the {w}"} for w in (made_up(rng) for _ in range(3))})
+        places.update(
+            {
+                w: {"in": f"{rng.choice(('in', 'at', 'on'))} the {w}"}
+                for w in (made_up(rng) for _ in range(3))
+            }
+        )
         for noun in [made_up(rng) for _ in range(8)] + rng.sample(MORE_OBJECTS, 8):
             verb = rng.choice(("moving", "pulling", "cleaning", "carrying", "holding", "painting"))
             stem = {"moving": "move"}.get(verb, verb[:-3])
             past = {"holding": "held", "carrying": "carried"}.get(verb, stem.rstrip("e") + "ed")
-            activities[f"{verb} the {noun}"] = {"gerund": f"{verb} the {noun}", "base": f"{stem} the {noun}", "past": f"{past} the {noun}"}
+            activities[f"{verb} the {noun}"] = {
+                "gerund": f"{verb} the {noun}",
+                "base": f"{stem} the {noun}",
+                "past": f"{past} the {noun}",
+            }
     return Words(places, objects, activities, vocab.PLURAL | MORE_PLURAL, PHRASINGS)
 
 
-# ------------------------------------------------------------------------------------------------------------- logs
+# -------------------------------------------------------------------------------------------------------------
+# logs
+
 
 def spoken(rng, words):
     dice = rng.random()
     if dice < 0.14:
-        return vocab.fill(rng, rng.choice(vocab.ERRANDS), place=rng.choice(words.place_names), object=rng.choice(words.objects))
+        return vocab.fill(
+            rng,
+            rng.choice(vocab.ERRANDS),
+            place=rng.choice(words.place_names),
+            object=rng.choice(words.objects),
+        )
     if dice < 0.23:
-        return vocab.fill(rng, rng.choice(vocab.PROMISES), base=words.forms(rng.choice(words.activity_names))["base"], object=rng.choice(words.objects))
+        return vocab.fill(
+            rng,
+            rng.choice(vocab.PROMISES),
+            base=words.forms(rng.choice(words.activity_names))["base"],
+            object=rng.choice(words.objects),
+        )
     if dice < 0.33:
-        return vocab.fill(rng, rng.choice(vocab.GREETINGS), name=made_up(rng) if rng.random() < 0.2 else rng.choice(vocab.NAMES))
+        return vocab.fill(
+            rng,
+            rng.choice(vocab.GREETINGS),
+            name=made_up(rng) if rng.random() < 0.2 else rng.choice(vocab.NAMES),
+        )
     if dice < 0.88:
         return vocab.sample_sentence(rng)
     text = [rng.choice(LOOSE_WORDS) for _ in range(rng.randint(2, 8))]
@@ -171,20 +240,31 @@ def spoken(rng, words):
 
 
 def shuffled(rng, count, words):
-    """Places, activities and objects put together freely: nothing to guess, everything to look up."""
-    pick = lambda pool, few, many: rng.sample(pool, min(len(pool), rng.randint(few, max(few, many))))
+    """Places, activities and objects put together freely: nothing to guess, everything to look
+    up."""
+    pick = lambda pool, few, many: rng.sample(
+        pool, min(len(pool), rng.randint(few, max(few, many)))
+    )
     places = pick(words.place_names, 2, max(3, count))
     activities = pick(words.activity_names, 2 + count // 2, count + 2)
     objects = pick(words.objects, 3, 4 + count)
     loud = rng.choice((0.2, 0.45, 0.8))
     now = rng.choice((0, 0, 0, rng.randint(0, 600), rng.randint(0, 3000)))
-    long, gap, segments = rng.choice((3, 6, 10, 10, 10, 20, 60)), rng.random() < 0.15, []      # 60: a day in two minutes
+    # 60: a day in two minutes
+    long, gap, segments = rng.choice((3, 6, 10, 10, 10, 20, 60)), rng.random() < 0.15, []
     for _ in range(count):
         start = now + (rng.randint(0, 6) if gap else 0)
         now = start + rng.randint(1 if long < 6 else 2, long)
         seen = rng.sample(objects, min(len(objects), rng.choice((0, 1, 1, 2, 2, 3))))
-        s = Segment(start, now, rng.choice(places), rng.choice(activities), seen, spoken(rng, words) if rng.random() < loud else "",
-                    people=rng.choices(range(4), (55, 20, 15, 10))[0])
+        s = Segment(
+            start,
+            now,
+            rng.choice(places),
+            rng.choice(activities),
+            seen,
+            spoken(rng, words) if rng.random() < loud else "",
+            people=rng.choices(range(4), (55, 20, 15, 10))[0],
+        )
         if rng.random() < 0.14:
             carry(s, rng.choice(objects))
         segments.append(s)
@@ -204,16 +284,23 @@ def misheard(rng, text, words):
             out.append(rng.choice(LOOSE_WORDS))
         elif dice < 0.12 and len(word) > 3:
             at = rng.randrange(len(word) - 1)
-            out.append(word[:at] + rng.choice(("", word[at + 1], rng.choice("aeioust"))) + word[at + 1:])
+            out.append(
+                word[:at] + rng.choice(("", word[at + 1], rng.choice("aeioust"))) + word[at + 1 :]
+            )
         elif dice > 0.03 or dice < 0.12:
             out.append(word)
     return " ".join(out)
 
 
 def perceived(rng, segments, words):
-    """The log of imperfect eyes and ears: wrong words, things missed, boundaries off, spurious short lines."""
+    """The log of imperfect eyes and ears: wrong words, things missed, boundaries off, spurious
+    short lines."""
     out, wrong = [], rng.choice((0.03, 0.1, 0.2))
-    moved = [segments[0].start] + [s.start + rng.choice((-2, -1, 0, 0, 1, 2)) for s in segments[1:]] + [segments[-1].end]
+    moved = (
+        [segments[0].start]
+        + [s.start + rng.choice((-2, -1, 0, 0, 1, 2)) for s in segments[1:]]
+        + [segments[-1].end]
+    )
     for i, s in enumerate(segments):
         place = rng.choice(words.place_names) if rng.random() < wrong / 2 else s.place
         activity, held = s.activity, s.held
@@ -221,17 +308,32 @@ def perceived(rng, segments, words):
             held = rng.choice(words.objects) if rng.random() < 0.3 else ""
             activity = vocab.carrying(held) if held else rng.choice(words.activity_names)
         people = s.people if rng.random() > wrong else rng.randrange(4)
-        seen = [rng.choice(words.objects) if rng.random() < wrong else o for o in s.seen if rng.random() > wrong]
+        seen = [
+            rng.choice(words.objects) if rng.random() < wrong else o
+            for o in s.seen
+            if rng.random() > wrong
+        ]
         if rng.random() < wrong:
             seen.append(rng.choice(words.objects))
         heard = misheard(rng, s.heard, words) if s.heard and rng.random() < 0.7 else s.heard
         start, end = moved[i], max(moved[i + 1], moved[i] + 1)
-        fresh = Segment(start, end, place, activity, [t for t in dict.fromkeys(seen) if t != held], heard, held, people)
-        if rng.random() < wrong and end - start > 3:     # a blink of something else in the middle
+        fresh = Segment(
+            start,
+            end,
+            place,
+            activity,
+            [t for t in dict.fromkeys(seen) if t != held],
+            heard,
+            held,
+            people,
+        )
+        if rng.random() < wrong and end - start > 3:  # a blink of something else in the middle
             cut = rng.randint(start + 1, end - 2)
             blink = cut + rng.choice((1, 2)) if cut + 2 < end else cut + 1
-            out += [Segment(start, cut, place, activity, fresh.seen, heard, held, people),
-                    Segment(cut, blink, place, rng.choice(words.activity_names), [], "")]
+            out += [
+                Segment(start, cut, place, activity, fresh.seen, heard, held, people),
+                Segment(cut, blink, place, rng.choice(words.activity_names), [], ""),
+            ]
             fresh = Segment(blink, end, place, activity, fresh.seen, "", held, people)
         out.append(fresh)
     return out
@@ -243,7 +345,16 @@ def heard_alone(rng, count, words):
     for _ in range(count):
         long = rng.choice((1, 2, 2, 3))
         heard = spoken(rng, words)
-        segments.append(Segment(now, now + long, "", "", [], misheard(rng, heard, words) if rng.random() < 0.2 else heard))
+        segments.append(
+            Segment(
+                now,
+                now + long,
+                "",
+                "",
+                [],
+                misheard(rng, heard, words) if rng.random() < 0.2 else heard,
+            )
+        )
         now += long + rng.choice((0, 1, 3, 6, 10, 15))
     return segments
 
@@ -256,9 +367,17 @@ def heard_cases(rng, segments, words, count):
     cases, asked = [], set()
     for kind in rng.choices(list(HEARD_KINDS), list(HEARD_KINDS.values()), k=2 * count):
         if kind == "unanswerable":
-            case = rng.choice((days.too_late, days.unstated_general, days.unpromised))(rng, segments, words)
+            case = rng.choice((days.too_late, days.unstated_general, days.unpromised))(
+                rng, segments, words
+            )
         else:
-            case = days.KINDS[kind](rng, segments, words, strict=False, **{"said": {"how": "at"}, "met": {"how": "any"}}.get(kind, {}))
+            case = days.KINDS[kind](
+                rng,
+                segments,
+                words,
+                strict=False,
+                **{"said": {"how": "at"}, "met": {"how": "any"}}.get(kind, {}),
+            )
         if case and case.question not in asked and len(cases) < count:
             asked.add(case.question)
             case.question = casual(rng, case.question)
@@ -267,7 +386,8 @@ def heard_cases(rng, segments, words, count):
 
 
 def clocked(rng, segments):
-    """The same with the times of a clock (HH:MM) in place of the video's: lines of ten minutes to an hour and more, from the morning on."""
+    """The same with the times of a clock (HH:MM) in place of the video's: lines of ten minutes to
+    an hour and more, from the morning on."""
     begin, first = rng.randint(5 * 60, 11 * 60), segments[0].start
     pace = min(rng.uniform(1.5, 8), (23.9 * 60 - begin) / max(1, segments[-1].end - first))
     for s in segments:
@@ -278,13 +398,19 @@ def clocked(rng, segments):
 def random_log(rng, most_lines, late=False):
     """Segments and the words that questions about them may use."""
     segments, words = timed_log(rng, most_lines, late)
-    if rng.random() < 0.22 and segments[-1].end - segments[0].start > 20 and all(s.end - s.start > 1 for s in segments):
-        segments = clocked(rng, segments[:rng.choice((3, 5, 8, 10, 12, 16, 99, 99))])      # which hour lies in which line is learnt from short ones
+    if (
+        rng.random() < 0.22
+        and segments[-1].end - segments[0].start > 20
+        and all(s.end - s.start > 1 for s in segments)
+    ):
+        # which hour lies in which line is learnt from short ones
+        segments = clocked(rng, segments[: rng.choice((3, 5, 8, 10, 12, 16, 99, 99))])
     return segments, words
 
 
 def timed_log(rng, most_lines, late):
-    """As random_log, by the time of the video. Late in the training more of them are days and whole ones."""
+    """As random_log, by the time of the video. Late in the training more of them are days and whole
+    ones."""
     count = rng.randint(10 if late and most_lines > 12 and rng.random() < 0.6 else 3, most_lines)
     dice = rng.random() if not late else 0.14 + 0.86 * rng.random()
     if dice < 0.30:
@@ -299,16 +425,62 @@ def timed_log(rng, most_lines, late):
     return segments, STARTER_WORDS
 
 
-KIND_WEIGHTS = {"where_when": 11, "doing_at": 28, "when_last": 14, "did_i": 8, "how_many": 14, "after": 8, "before": 9, "last_seen": 19,
-                "why": 13, "said": 40, "promised": 5, "met": 18, "people": 12, "unanswerable": 80}
-REFUSAL_WEIGHTS = [2.5, 2, 1.5, 4.5, 1.5, 4, 4.5]     # as days.REFUSALS
+KIND_WEIGHTS = {
+    "where_when": 11,
+    "doing_at": 28,
+    "when_last": 14,
+    "did_i": 8,
+    "how_many": 14,
+    "after": 8,
+    "before": 9,
+    "last_seen": 19,
+    "why": 13,
+    "said": 40,
+    "promised": 5,
+    "met": 18,
+    "people": 12,
+    "unanswerable": 80,
+}
+REFUSAL_WEIGHTS = [2.5, 2, 1.5, 4.5, 1.5, 4, 4.5]  # as days.REFUSALS
 
 
 SHORT_TIME = re.compile(r"\b0(\d:\d\d)\b")
-OPENINGS = ("please tell me: ", "hey, ", "ok, ", "so ", "and ", "well, ", "quick question: ", "one more thing: ", "sorry, ", "just tell me: ", "now ",
-            "do you remember: ", "i forgot: ", "look it up: ", "i wonder, ", "can you tell me, ", "excuse me, ", "help me: ", "hm, ")
-ENDINGS = (" today", " in the video", " please", " again", ", do you know", ", can you say", " earlier", " by any chance", ", i forgot", " then",
-           " exactly", ", tell me", " this time")
+OPENINGS = (
+    "please tell me: ",
+    "hey, ",
+    "ok, ",
+    "so ",
+    "and ",
+    "well, ",
+    "quick question: ",
+    "one more thing: ",
+    "sorry, ",
+    "just tell me: ",
+    "now ",
+    "do you remember: ",
+    "i forgot: ",
+    "look it up: ",
+    "i wonder, ",
+    "can you tell me, ",
+    "excuse me, ",
+    "help me: ",
+    "hm, ",
+)
+ENDINGS = (
+    " today",
+    " in the video",
+    " please",
+    " again",
+    ", do you know",
+    ", can you say",
+    " earlier",
+    " by any chance",
+    ", i forgot",
+    " then",
+    " exactly",
+    ", tell me",
+    " this time",
+)
 
 
 def chatter(rng):
@@ -317,12 +489,18 @@ def chatter(rng):
     if dice < 0.35:
         return rng.choice(phrases.TALK).rstrip(".!?")
     if dice < 0.5:
-        return rng.choice(("hey ", "listen ", "please ", "sorry ", "ok ", "", "", "oh ")) + rng.choice(phrases.CALLED)
-    return " ".join(rng.choice(LOOSE_WORDS if rng.random() < 0.3 else phrases.MORE_WORDS) for _ in range(rng.randint(1, 7)))
+        return rng.choice(
+            ("hey ", "listen ", "please ", "sorry ", "ok ", "", "", "oh ")
+        ) + rng.choice(phrases.CALLED)
+    return " ".join(
+        rng.choice(LOOSE_WORDS if rng.random() < 0.3 else phrases.MORE_WORDS)
+        for _ in range(rng.randint(1, 7))
+    )
 
 
 def casual(rng, question):
-    """As people type: now and then in small letters, without the mark, or with words around it that mean nothing."""
+    """As people type: now and then in small letters, without the mark, or with words around it that
+    mean nothing."""
     if rng.random() < 0.04:
         question = phrases.to_you(question)
     dice = rng.random()
@@ -331,14 +509,26 @@ def casual(rng, question):
     elif dice < 0.12:
         question = question[:1].lower() + question[1:]
     elif dice < 0.19:
-        ending = rng.choice(ENDINGS) if rng.random() < 0.5 else phrases.spun(rng, rng.choice(phrases.CLOSERS))
+        ending = (
+            rng.choice(ENDINGS)
+            if rng.random() < 0.5
+            else phrases.spun(rng, rng.choice(phrases.CLOSERS))
+        )
         question = question.rstrip("?.!") + ending + rng.choice(("?", "?", "."))
     elif dice < 0.31:
         opening = phrases.spun(rng, rng.choice(phrases.OPENERS))
-        question = f"{opening} {question if rng.random() < 0.4 else question[:1].lower() + question[1:]}"
+        question = (
+            f"{opening} {question if rng.random() < 0.4 else question[:1].lower() + question[1:]}"
+        )
     elif dice < 0.38:
-        opening = rng.choice(OPENINGS) if rng.random() < 0.4 else chatter(rng) + rng.choice((", ", ": ", ". ", "... ", "! ", " "))
-        question = (opening[:1].upper() + opening[1:] if rng.random() < 0.8 else opening) + (question if rng.random() < 0.4 else question[:1].lower() + question[1:])
+        opening = (
+            rng.choice(OPENINGS)
+            if rng.random() < 0.4
+            else chatter(rng) + rng.choice((", ", ": ", ". ", "... ", "! ", " "))
+        )
+        question = (opening[:1].upper() + opening[1:] if rng.random() < 0.8 else opening) + (
+            question if rng.random() < 0.4 else question[:1].lower() + question[1:]
+        )
     elif dice < 0.42:
         after = chatter(rng)
         return f"{question} {after[:1].upper() + after[1:]}{rng.choice(('.', '!', '?', ''))}"
@@ -353,25 +543,31 @@ def by_clock(segments):
 def random_cases(rng, segments, words, count):
     """Questions about a log; ambiguous ones are answered from the last line that fits."""
     cases, asked = [], set()
-    weights = {**KIND_WEIGHTS, "doing_at": 250} if by_clock(segments) else KIND_WEIGHTS      # all else is as without a clock
+    # all else is as without a clock
+    weights = {**KIND_WEIGHTS, "doing_at": 250} if by_clock(segments) else KIND_WEIGHTS
     kinds = rng.choices(list(weights), list(weights.values()), k=3 * count)
     for kind in kinds:
         if len(cases) == count:
             break
-        case = (rng.choices(days.REFUSALS, REFUSAL_WEIGHTS)[0](rng, segments, words) if kind == "unanswerable"
-                else days.KINDS[kind](rng, segments, words, strict=False))
+        case = (
+            rng.choices(days.REFUSALS, REFUSAL_WEIGHTS)[0](rng, segments, words)
+            if kind == "unanswerable"
+            else days.KINDS[kind](rng, segments, words, strict=False)
+        )
         if case and case.question not in asked:
             asked.add(case.question)
-            if rng.random() < 0.12:      # 0:07 for 00:07
+            if rng.random() < 0.12:  # 0:07 for 00:07
                 case.question = SHORT_TIME.sub(r"\1", case.question)
             case.question = casual(rng, case.question)
             cases.append(case)
     return cases
 
 
-# -------------------------------------------------------------------------------------------------------- tokenizer
+# --------------------------------------------------------------------------------------------------------
+# tokenizer
 
-# One token for a line number (with its space, the same in the log and in a citation), for a minute, for two digits,
+# One token for a line number (with its space, the same in the log and in a citation), for a minute,
+# for two digits,
 # and for what opens a part of a line; words take their leading space.
 PIECES = r"\[\d{1,3}\] |\. (?:With|Seen|Heard):|\d\d:|\d{1,2}| ?[\p{L}']+| ?[^\s\p{L}\d]|\s"
 
@@ -386,7 +582,9 @@ def corpus(seed=0, lessons=4000):
     rng = random.Random(seed)
     yield prompt("video-qa", log="", question="")
     for _ in range(400):
-        yield "".join(f"[{n}] " for n in range(1, 61)) + " ".join(f"{n:02d}:{n:02d}" for n in range(60))
+        yield "".join(f"[{n}] " for n in range(1, 61)) + " ".join(
+            f"{n:02d}:{n:02d}" for n in range(60)
+        )
     for _ in range(lessons):
         segments, words = random_log(rng, 16)
         yield days.log_text(segments)
@@ -397,7 +595,8 @@ def corpus(seed=0, lessons=4000):
         for _ in range(10):
             yield prompt("activities", place=place, count=8)
             yield activities_reply(place, 10)
-    import lm_tasks      # which reads this file
+    import lm_tasks  # which reads this file
+
     for name, example in lm_tasks.EXAMPLES.items():
         for _ in range(300):
             text, reply, _ = example(rng)
@@ -407,53 +606,101 @@ def corpus(seed=0, lessons=4000):
 
 def train_tokenizer(path):
     tok = Tokenizer(models.BPE())
-    tok.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tok.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tok.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY_SIZE, special_tokens=[AddedToken(t, special=True) for t in SPECIAL],
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY_SIZE,
+        special_tokens=[AddedToken(t, special=True) for t in SPECIAL],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
     tok.train_from_iterator(corpus(), trainer)
     tok.save(path)
 
 
-# -------------------------------------------------------------------------------------------- the activities prompt
+# -------------------------------------------------------------------------------------------- the
+# activities prompt
 
 MORE_ACTIVITIES_IN = {
-    "library": ["reading a book", "reading the newspaper", "typing on the laptop", "writing a letter"],
+    "library": [
+        "reading a book",
+        "reading the newspaper",
+        "typing on the laptop",
+        "writing a letter",
+    ],
     "restaurant": ["eating a sandwich", "drinking juice", "paying the bill", "drinking coffee"],
-    "garage": ["fixing the bike", "washing the car", "hammering a nail", "sawing wood", "sweeping the floor"],
+    "garage": [
+        "fixing the bike",
+        "washing the car",
+        "hammering a nail",
+        "sawing wood",
+        "sweeping the floor",
+    ],
     "balcony": ["watering the plants", "reading a book", "drinking coffee", "planting flowers"],
-    "hallway": ["sweeping the floor", "calling a friend", "putting on my shoes", "locking the door"],
+    "hallway": [
+        "sweeping the floor",
+        "calling a friend",
+        "putting on my shoes",
+        "locking the door",
+    ],
     "school": ["writing a letter", "reading a book", "painting a picture", "typing on the laptop"],
     "forest": ["walking the dog", "riding a bike", "taking a photo", "running"],
-    "dining room": ["eating a sandwich", "setting the table", "drinking coffee", "eating breakfast"],
-    "train": ["reading a book", "reading the newspaper", "typing on the laptop", "calling a friend"],
+    "dining room": [
+        "eating a sandwich",
+        "setting the table",
+        "drinking coffee",
+        "eating breakfast",
+    ],
+    "train": [
+        "reading a book",
+        "reading the newspaper",
+        "typing on the laptop",
+        "calling a friend",
+    ],
     "museum": ["taking a photo", "calling a friend", "buying a ticket"],
-    "station": ["waiting for the bus", "drinking coffee", "buying a ticket", "reading the newspaper"],
+    "station": [
+        "waiting for the bus",
+        "drinking coffee",
+        "buying a ticket",
+        "reading the newspaper",
+    ],
     "market": ["buying vegetables", "picking apples", "paying the bill", "checking the list"],
     "lake": ["swimming", "flying a kite", "taking a photo", "walking the dog"],
     "laundry room": ["folding the laundry", "ironing a shirt", "washing my hands"],
     "classroom": ["writing a letter", "reading a book", "drawing a house"],
     "playground": ["throwing a ball", "playing football", "riding a bike", "eating ice cream"],
 }
-ACTIVITIES_IN = {**{p: vocab.activities_of(p) for p in vocab.PLACE_NAMES},
-                 **{p: doing + [vocab.CARRYING] for p, doing in MORE_ACTIVITIES_IN.items() if p not in vocab.PLACES}}
+ACTIVITIES_IN = {
+    **{p: vocab.activities_of(p) for p in vocab.PLACE_NAMES},
+    **{
+        p: doing + [vocab.CARRYING]
+        for p, doing in MORE_ACTIVITIES_IN.items()
+        if p not in vocab.PLACES
+    },
+}
 
 
 def activities_reply(place, count):
     return "\n".join(ACTIVITIES_IN[place][:count])
 
 
-# ---------------------------------------------------------------------------------------------------------- lessons
+# ----------------------------------------------------------------------------------------------------------
+# lessons
+
 
 class Lesson:
     """Token ids of a prefix and of the questions after it, and where the model should look.
 
-    `prefix`: ids. `line_of`: for each prefix token its line number or 0. `asks`: per question (ids, first), where ids
-    hold question and reply and `first` is the index of the reply's first token. `told_in`: (prefix position, place), the
-    tokens of what is heard, each with the first token of its line's place. `looks`: per question a list of
-    (index into ids, prefix positions): the token from which the next one is found by looking at those positions.
+    `prefix`: ids. `line_of`: for each prefix token its line number or 0. `asks`: per question (ids,
+    first), where ids hold question and reply and `first` is the index of the reply's first token.
+    `told_in`: (prefix position, place), the tokens of what is heard, each with the first token of
+    its line's place. `looks`: per question a list of (index into ids, prefix positions): the token
+    from which the next one is found by looking at those positions.
     """
 
     def __init__(self, prefix, line_of):
@@ -471,7 +718,9 @@ class Writer:
         tail = tail.split("QUESTION")[0]
         assert tail.endswith(": "), "the question follows a colon and a space"
         self.head, self.tail = self.ids("<|user|>" + head), self.ids(tail[:-1])
-        head, self.activities_tail = prompt("activities", place="PLACE", count="COUNT").split(" PLACE")
+        head, self.activities_tail = prompt("activities", place="PLACE", count="COUNT").split(
+            " PLACE"
+        )
         self.activities_head = self.ids("<|user|>" + head)
 
     def ids(self, text):
@@ -484,11 +733,22 @@ class Writer:
 
     def pieces(self, number, s):
         """(field, text) of a log line; joined they are days.log_line."""
-        out = [("number", f"[{number}] "), ("time", f"{s.start // 60:02d}:"), ("time", f"{s.start % 60:02d}"), ("", "-"),
-               ("time", f"{s.end // 60:02d}:"), ("time", f"{s.end % 60:02d}")]
+        out = [
+            ("number", f"[{number}] "),
+            ("time", f"{s.start // 60:02d}:"),
+            ("time", f"{s.start % 60:02d}"),
+            ("", "-"),
+            ("time", f"{s.end // 60:02d}:"),
+            ("time", f"{s.end % 60:02d}"),
+        ]
         if not s.place:
             heard = days.closed(s.heard)
-            return out + [("place", " Heard"), ("", ":"), ("heard", " " + heard[:-1]), ("", heard[-1])]
+            return out + [
+                ("place", " Heard"),
+                ("", ":"),
+                ("heard", " " + heard[:-1]),
+                ("", heard[-1]),
+            ]
         out += [("place", " " + s.place), ("", ","), ("activity", " " + s.activity)]
         if s.people:
             out += [("", ". With:"), ("people", " " + vocab.PEOPLE[s.people])]
@@ -513,7 +773,9 @@ class Writer:
                 if name == "heard":
                     self.parts(spots, text, len(prefix))
                 if name == "activity" and s.held:
-                    spots["thing " + s.held] = list(range(len(prefix), len(prefix) + len(ids)))[-len(self.ids(" " + s.held)):]
+                    spots["thing " + s.held] = list(range(len(prefix), len(prefix) + len(ids)))[
+                        -len(self.ids(" " + s.held)) :
+                    ]
                 if name:
                     spots.setdefault(name, []).extend(range(len(prefix), len(prefix) + len(ids)))
                 prefix += ids
@@ -525,14 +787,23 @@ class Writer:
         prefix += self.tail
         line_of += [0] * len(self.tail)
         lesson = Lesson(prefix, line_of)
-        lesson.told_in = [(at, prefix[spots["place"][0]]) for s, spots in zip(segments, where) if s.place for at in spots.get("told", ())]
+        lesson.told_in = [
+            (at, prefix[spots["place"][0]])
+            for s, spots in zip(segments, where)
+            if s.place
+            for at in spots.get("told", ())
+        ]
         for case in cases:
             self.ask(lesson, case, segments, where)
         return lesson
 
     def parts(self, spots, heard, begin):
         """Where in what is heard the errand's place and content, the promise and the name stand."""
-        for pattern, names in ((days.ERRAND, ("sent to", "errand")), (days.PROMISE, ("promise",)), (days.GREETING, ("name",))):
+        for pattern, names in (
+            (days.ERRAND, ("sent to", "errand")),
+            (days.PROMISE, ("promise",)),
+            (days.GREETING, ("name",)),
+        ):
             found = pattern.search(heard[1:])
             if found:
                 offsets = self.tokenizer.encode(heard, add_special_tokens=False).offsets
@@ -546,21 +817,40 @@ class Writer:
         first = len(question)
         looks = []
         named = self.named_field(case, segments)
-        if not case.lines and case.looked_up:                # a line matches, and says nothing of this
+        # a line matches, and says nothing of this
+        if not case.lines and case.looked_up:
             looks.append((first - 1, where[case.looked_up[0] - 1]["close"]))
-        elif not case.lines:                                 # nothing matches: look at the very first token
+        # nothing matches: look at the very first token
+        elif not case.lines:
             looks.append((first - 1, [0]))
         for i, n in enumerate(case.lines):
-            looked = case.looked_up[i] if len(case.looked_up) == len(case.lines) else case.looked_up[-1 if case.kind in ("when_last", "last_seen") else 0]
-            looks.append((first - 1 + i, where[looked - 1].get(named) or where[looked - 1]["place"]))
-        copied = {"where_when": "place", "last_seen": "place", "doing_at": "activity", "after": "activity", "before": "activity",
-                  "when_last": "time", "said": "heard", "promised": "promise", "met": "name", "people": "people",
-                  "why": "errand" if case.kind == "why" and named == "sent to" else "activity"}.get(case.kind)
+            looked = (
+                case.looked_up[i]
+                if len(case.looked_up) == len(case.lines)
+                else case.looked_up[-1 if case.kind in ("when_last", "last_seen") else 0]
+            )
+            looks.append(
+                (first - 1 + i, where[looked - 1].get(named) or where[looked - 1]["place"])
+            )
+        copied = {
+            "where_when": "place",
+            "last_seen": "place",
+            "doing_at": "activity",
+            "after": "activity",
+            "before": "activity",
+            "when_last": "time",
+            "said": "heard",
+            "promised": "promise",
+            "met": "name",
+            "people": "people",
+            "why": "errand" if case.kind == "why" and named == "sent to" else "activity",
+        }.get(case.kind)
         copied = copied if case.lines and copied in where[case.lines[0] - 1] else None
         if copied:
-            source = where[case.lines[0] - 1][copied][:2 if copied == "time" else None]
-            answer = range(len(case.lines), len(reply) - 2)   # reply indices of the words before the full stop
-            spots = answer[-len(source):] if len(answer) >= len(source) else []
+            source = where[case.lines[0] - 1][copied][: 2 if copied == "time" else None]
+            # reply indices of the words before the full stop
+            answer = range(len(case.lines), len(reply) - 2)
+            spots = answer[-len(source) :] if len(answer) >= len(source) else []
             looks += [(first + at - 1, [spot]) for at, spot in zip(spots, source)]
         lesson.asks.append((question + reply, first))
         lesson.looks.append(looks)
@@ -574,24 +864,32 @@ class Writer:
             question = case.question.lower()
             things = [t for s in segments for t in (*s.seen, s.held) if t and t in question]
             return "thing " + max(things, key=len)
-        if case.kind == "why" and any(line in case.lines and place in case.question.lower() for line, place, _ in days.errands(segments)):
+        if case.kind == "why" and any(
+            line in case.lines and place in case.question.lower()
+            for line, place, _ in days.errands(segments)
+        ):
             return "sent to"
         if case.kind == "promised":
             return "promise"
         if case.kind == "met":
             return "name"
         if case.kind == "said":
-            return "told"       # only these tokens know that something was said in their line
+            return "told"  # only these tokens know that something was said in their line
         if case.kind == "doing_at":
             return "time"
         return "place"
 
     def activities_lesson(self, rng, count):
-        """The activities prompt for several places; the prefix is what comes before the place's name."""
+        """The activities prompt for several places; the prefix is what comes before the place's
+        name."""
         lesson = Lesson(list(self.activities_head), [0] * len(self.activities_head))
         for place in rng.sample(list(ACTIVITIES_IN), count):
             number = rng.choice((10, 10, 10, 8, 3, 4, 5, 6))
-            question = self.ids(" " + place + self.activities_tail.replace("COUNT", str(number))) + [self.end, self.assistant]
-            lesson.asks.append((question + self.ids(activities_reply(place, number)) + [self.end], len(question)))
+            question = self.ids(
+                " " + place + self.activities_tail.replace("COUNT", str(number))
+            ) + [self.end, self.assistant]
+            lesson.asks.append(
+                (question + self.ids(activities_reply(place, number)) + [self.end], len(question))
+            )
             lesson.looks.append([])
         return lesson

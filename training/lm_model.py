@@ -1,7 +1,9 @@
 """starter-lm: a Llama whose training step reads a log once and all its questions after it.
 
-The parameters carry the names and shapes of transformers' LlamaForCausalLM; `python training/lm.py verify` shows that
-the logits are the same. The forward pass is written for one lesson (see lm_data.py): questions attend to the prefix
+The parameters carry the names and shapes of transformers' LlamaForCausalLM; `python training/lm.py
+verify` shows that
+the logits are the same. The forward pass is written for one lesson (see lm_data.py): questions
+attend to the prefix
 and to themselves, never to each other, and their positions go on from the prefix's end.
 """
 
@@ -35,9 +37,16 @@ class Block(torch.nn.Module):
         linear = lambda i, o: torch.nn.Linear(i, o, bias=False)
         self.input_layernorm = torch.nn.RMSNorm(s.hidden, eps=s.eps)
         self.post_attention_layernorm = torch.nn.RMSNorm(s.hidden, eps=s.eps)
-        self.self_attn = torch.nn.ModuleDict({n: linear(s.hidden, s.hidden) for n in ("q_proj", "k_proj", "v_proj", "o_proj")})
-        self.mlp = torch.nn.ModuleDict({"gate_proj": linear(s.hidden, s.inner), "up_proj": linear(s.hidden, s.inner),
-                                        "down_proj": linear(s.inner, s.hidden)})
+        self.self_attn = torch.nn.ModuleDict(
+            {n: linear(s.hidden, s.hidden) for n in ("q_proj", "k_proj", "v_proj", "o_proj")}
+        )
+        self.mlp = torch.nn.ModuleDict(
+            {
+                "gate_proj": linear(s.hidden, s.inner),
+                "up_proj": linear(s.hidden, s.inner),
+                "down_proj": linear(s.inner, s.hidden),
+            }
+        )
 
 
 class Packed:
@@ -48,7 +57,9 @@ class Packed:
         lengths = [len(ids) for ids, _ in lesson.asks]
         self.count, self.longest = len(lengths), max(lengths)
         self.ids = torch.tensor(lesson.prefix + [t for ids, _ in lesson.asks for t in ids])
-        self.position = torch.tensor(list(range(self.prefix)) + [self.prefix + i for n in lengths for i in range(n)])
+        self.position = torch.tensor(
+            list(range(self.prefix)) + [self.prefix + i for n in lengths for i in range(n)]
+        )
         pad, unpad, start = [], [], 0
         starts = []
         for row, n in enumerate(lengths):
@@ -58,7 +69,8 @@ class Packed:
             start += n
         self.later = torch.ones(self.longest, self.longest, dtype=torch.bool).triu(1)
         self.ahead = torch.full((self.prefix, self.prefix), -1e9).triu(1)
-        self.pad, self.unpad = torch.tensor(pad), torch.tensor(unpad)    # question tokens <-> (count, longest)
+        # question tokens <-> (count, longest)
+        self.pad, self.unpad = torch.tensor(pad), torch.tensor(unpad)
         self.line_of = torch.tensor(lesson.line_of)
         self.told, self.told_in = torch.tensor(lesson.told_in, dtype=torch.long).view(-1, 2).T
         read, target, weight, decide = [], [], [], []
@@ -67,10 +79,17 @@ class Packed:
                 read.append(self.prefix + starts[row] + i - 1)
                 target.append(ids[i])
                 decide.append(i == first)
-        self.read, self.target, self.decide = torch.tensor(read), torch.tensor(target), torch.tensor(decide)
-        self.question_of = torch.tensor([row for row, (ids, first) in enumerate(lesson.asks) for _ in range(first, len(ids))])
+        self.read, self.target, self.decide = (
+            torch.tensor(read),
+            torch.tensor(target),
+            torch.tensor(decide),
+        )
+        self.question_of = torch.tensor(
+            [row for row, (ids, first) in enumerate(lesson.asks) for _ in range(first, len(ids))]
+        )
         self.unpad_read = self.unpad[self.read - self.prefix]
-        rows, cells, cites = [], [], []      # a spot at or after the prefix's end is one of the question's own tokens
+        # a spot at or after the prefix's end is one of the question's own tokens
+        rows, cells, cites = [], [], []
         for row, looks in enumerate(lesson.looks):
             for at, spots in looks:
                 cells += [(len(rows), spot) for spot in spots]
@@ -92,29 +111,43 @@ class StarterLm(torch.nn.Module):
     def __init__(self, shape, compute=torch.float32):
         super().__init__()
         self.shape = s = shape
-        self.looking_block = s.layers // 2      # whose first two heads are taught where to look; `grown_from` keeps it there
+        # whose first two heads are taught where to look; `grown_from` keeps it there
+        self.looking_block = s.layers // 2
         self.compute = compute
-        self.model = torch.nn.ModuleDict({
-            "embed_tokens": torch.nn.Embedding(s.vocab, s.hidden),
-            "layers": torch.nn.ModuleList(Block(s) for _ in range(s.layers)),
-            "norm": torch.nn.RMSNorm(s.hidden, eps=s.eps)})
+        self.model = torch.nn.ModuleDict(
+            {
+                "embed_tokens": torch.nn.Embedding(s.vocab, s.hidden),
+                "layers": torch.nn.ModuleList(Block(s) for _ in range(s.layers)),
+                "norm": torch.nn.RMSNorm(s.hidden, eps=s.eps),
+            }
+        )
         for name, p in self.named_parameters():
             if p.ndim == 2:
                 torch.nn.init.normal_(p, std=0.02 if "embed" in name else 1 / math.sqrt(p.shape[1]))
                 if "o_proj" in name or "down_proj" in name:
                     p.data.mul_(1 / math.sqrt(2 * s.layers))
         width = s.hidden // s.heads
-        angle = torch.outer(torch.arange(s.positions).float(), s.theta ** (-torch.arange(0, width, 2).float() / width))
-        self.cos, self.sin = torch.cat((angle, angle), -1).cos(), torch.cat((angle, angle), -1).sin()
+        angle = torch.outer(
+            torch.arange(s.positions).float(),
+            s.theta ** (-torch.arange(0, width, 2).float() / width),
+        )
+        self.cos, self.sin = (
+            torch.cat((angle, angle), -1).cos(),
+            torch.cat((angle, angle), -1).sin(),
+        )
 
     @torch.no_grad()
     def smooth_times(self, ids, size):
-        """Adds waves over 0..59 to the embeddings of a row of number tokens, so that near numbers look alike at once.
+        """Adds waves over 0..59 to the embeddings of a row of number tokens, so that near numbers
+        look alike at once.
 
-        Which line holds 00:26 is a question of order; from sixty unrelated vectors that order forms very late.
+        Which line holds 00:26 is a question of order; from sixty unrelated vectors that order forms
+        very late.
         """
-        wave = torch.outer(torch.arange(60).float(), torch.tensor([0.5, 1, 2, 4, 8]) * 2 * math.pi / 60)
-        waves = torch.cat((wave.sin(), wave.cos()), 1)                            # (60, 10)
+        wave = torch.outer(
+            torch.arange(60).float(), torch.tensor([0.5, 1, 2, 4, 8]) * 2 * math.pi / 60
+        )
+        waves = torch.cat((wave.sin(), wave.cos()), 1)  # (60, 10)
         ways = torch.linalg.qr(torch.randn(self.shape.hidden, waves.shape[1]))[0].T
         added = waves @ ways
         self.model["embed_tokens"].weight[ids] += added * size / added.square().mean().sqrt()
@@ -125,46 +158,60 @@ class StarterLm(torch.nn.Module):
         return x * cos + torch.cat((-b, a), -1) * sin
 
     def attend(self, block, x, p, cos, sin, last):
-        """x: (tokens, hidden) -> the same, and the questions' attention (heads, question tokens, prefix + longest question).
+        """x: (tokens, hidden) -> the same, and the questions' attention (heads, question tokens,
+        prefix + longest question).
 
         In the last block only the tokens that are read out ask, which saves a third of its work.
         """
         s, width, n = self.shape, self.shape.hidden // self.shape.heads, p.prefix
-        w = torch.cat([block.self_attn[m].weight for m in ("q_proj", "k_proj", "v_proj")]).to(x.dtype)
-        qkv = F.linear(x, w).view(-1, 3, s.heads, width).permute(1, 2, 0, 3)      # (3, heads, tokens, width)
+        w = torch.cat([block.self_attn[m].weight for m in ("q_proj", "k_proj", "v_proj")]).to(
+            x.dtype
+        )
+        # (3, heads, tokens, width)
+        qkv = F.linear(x, w).view(-1, 3, s.heads, width).permute(1, 2, 0, 3)
         qk, v = qkv.split([2, 1])
         parts = [n, len(x) - n]
         (q, k), v = self.turn(qk, cos, sin).unbind(0), v[0]
         (qp, qq), (kp, kq), (vp, vq) = q.split(parts, 1), k.split(parts, 1), v.split(parts, 1)
         pad = lambda t: t.index_select(1, p.pad).view(s.heads * p.count, p.longest, -1)
-        qq = qq * width ** -0.5
-        near = pad(qq) @ pad(kq).transpose(1, 2)                                  # (heads * count, longest, longest)
+        qq = qq * width**-0.5
+        # (heads * count, longest, longest)
+        near = pad(qq) @ pad(kq).transpose(1, 2)
         near = near.masked_fill(p.later, -1e9).view(s.heads, -1, p.longest)
         near = near.index_select(1, p.unpad_read if last else p.unpad)
         far = (qq.index_select(1, p.read - n) if last else qq) @ kp.transpose(1, 2)
         weight = torch.cat((far, near), -1).softmax(-1)
         far, near = weight.split([n, p.longest], -1)
         if last:
-            near = torch.zeros(s.heads, len(p.pad), p.longest, dtype=x.dtype).index_copy(1, p.unpad_read, near)
+            near = torch.zeros(s.heads, len(p.pad), p.longest, dtype=x.dtype).index_copy(
+                1, p.unpad_read, near
+            )
             near = near.view(s.heads * p.count, p.longest, p.longest)
         else:
             near = pad(near)
-        own = (near @ pad(vq)).view(s.heads, -1, width).index_select(1, p.unpad_read if last else p.unpad)
+        own = (
+            (near @ pad(vq))
+            .view(s.heads, -1, width)
+            .index_select(1, p.unpad_read if last else p.unpad)
+        )
         out = far @ vp + own
         if not last:
-            head = ((qp * width ** -0.5) @ kp.transpose(1, 2) + p.ahead).softmax(-1).to(x.dtype) @ vp
+            head = ((qp * width**-0.5) @ kp.transpose(1, 2) + p.ahead).softmax(-1).to(x.dtype) @ vp
             out = torch.cat((head, out), 1)
         out = out.transpose(0, 1).reshape(-1, s.hidden)
         return F.linear(out, block.self_attn["o_proj"].weight.to(x.dtype)), weight
 
     def forward(self, p):
-        """Logits at the tokens before the reply's tokens, hidden states after the first block and before the looking one, looking weights."""
+        """Logits at the tokens before the reply's tokens, hidden states after the first block and
+        before the looking one, looking weights."""
         x = self.model["embed_tokens"](p.ids)
         cos, sin = (t[p.position].to(self.compute) for t in (self.cos, self.sin))
         early = middle = looking = None
         for i, block in enumerate(self.model["layers"]):
             last = i == self.shape.layers - 1
-            heard, weight = self.attend(block, norm(x, block.input_layernorm).to(self.compute), p, cos, sin, last)
+            heard, weight = self.attend(
+                block, norm(x, block.input_layernorm).to(self.compute), p, cos, sin, last
+            )
             x = (x.index_select(0, p.read) if last else x) + heard
             y, mlp = norm(x, block.post_attention_layernorm).to(self.compute), block.mlp
             w = torch.cat((mlp["gate_proj"].weight, mlp["up_proj"].weight)).to(y.dtype)
@@ -173,7 +220,12 @@ class StarterLm(torch.nn.Module):
             early = x if i == 0 else early
             middle = x if i == self.looking_block - 1 else middle
             looking = weight if i == self.looking_block else looking
-        return norm(x, self.model["norm"]) @ self.model["embed_tokens"].weight.T, early, middle, looking
+        return (
+            norm(x, self.model["norm"]) @ self.model["embed_tokens"].weight.T,
+            early,
+            middle,
+            looking,
+        )
 
     def export(self, folder, tokenizer_path, chat_template):
         """An ordinary Hugging Face folder, f16."""
@@ -185,17 +237,46 @@ class StarterLm(torch.nn.Module):
         end, pad = ids["<|end|>"], ids["<|pad|>"]
         files = {
             "config.json": {
-                "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": s.vocab, "hidden_size": s.hidden,
-                "intermediate_size": s.inner, "num_hidden_layers": s.layers, "num_attention_heads": s.heads,
-                "num_key_value_heads": s.heads, "head_dim": s.hidden // s.heads, "max_position_embeddings": s.positions,
-                "rms_norm_eps": s.eps, "rope_theta": s.theta, "hidden_act": "silu", "attention_bias": False, "mlp_bias": False,
-                "attention_dropout": 0.0, "tie_word_embeddings": True, "initializer_range": 0.02, "bos_token_id": None,
-                "eos_token_id": end, "pad_token_id": pad, "torch_dtype": "float16", "use_cache": True},
-            "generation_config.json": {"eos_token_id": end, "pad_token_id": pad, "do_sample": False, "max_new_tokens": 96},
+                "architectures": ["LlamaForCausalLM"],
+                "model_type": "llama",
+                "vocab_size": s.vocab,
+                "hidden_size": s.hidden,
+                "intermediate_size": s.inner,
+                "num_hidden_layers": s.layers,
+                "num_attention_heads": s.heads,
+                "num_key_value_heads": s.heads,
+                "head_dim": s.hidden // s.heads,
+                "max_position_embeddings": s.positions,
+                "rms_norm_eps": s.eps,
+                "rope_theta": s.theta,
+                "hidden_act": "silu",
+                "attention_bias": False,
+                "mlp_bias": False,
+                "attention_dropout": 0.0,
+                "tie_word_embeddings": True,
+                "initializer_range": 0.02,
+                "bos_token_id": None,
+                "eos_token_id": end,
+                "pad_token_id": pad,
+                "torch_dtype": "float16",
+                "use_cache": True,
+            },
+            "generation_config.json": {
+                "eos_token_id": end,
+                "pad_token_id": pad,
+                "do_sample": False,
+                "max_new_tokens": 96,
+            },
             "tokenizer_config.json": {
-                "tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|end|>", "pad_token": "<|pad|>", "bos_token": None,
-                "additional_special_tokens": ["<|system|>", "<|user|>", "<|assistant|>"], "chat_template": chat_template,
-                "clean_up_tokenization_spaces": False, "model_max_length": s.positions},
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "eos_token": "<|end|>",
+                "pad_token": "<|pad|>",
+                "bos_token": None,
+                "additional_special_tokens": ["<|system|>", "<|user|>", "<|assistant|>"],
+                "chat_template": chat_template,
+                "clean_up_tokenization_spaces": False,
+                "model_max_length": s.positions,
+            },
         }
         for name, value in files.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8") as out:
@@ -206,14 +287,17 @@ class StarterLm(torch.nn.Module):
         weights = {name: p.detach().half().contiguous() for name, p in self.named_parameters()}
         save_file(weights, os.path.join(folder, "model.safetensors.new"), metadata={"format": "pt"})
         os.chmod(os.path.join(folder, "model.safetensors.new"), 0o644)
-        os.replace(os.path.join(folder, "model.safetensors.new"), os.path.join(folder, "model.safetensors"))
+        os.replace(
+            os.path.join(folder, "model.safetensors.new"), os.path.join(folder, "model.safetensors")
+        )
 
     def card(self):
         return {**asdict(self.shape), "parameters": sum(p.numel() for p in self.parameters())}
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum made orthogonal by Newton-Schulz steps (Jordan et al. 2024), for the blocks' matrices."""
+    """Momentum made orthogonal by Newton-Schulz steps (Jordan et al. 2024), for the blocks'
+    matrices."""
 
     def __init__(self, params, lr=0.02, momentum=0.95):
         super().__init__(params, {"lr": lr, "momentum": momentum})
@@ -256,23 +340,30 @@ def grown_from(layers, old_layers):
     out = list(range(old_layers - new))
     for i in range(old_layers - new, old_layers):
         out += [None, i]
-    assert out[layers // 2] == old_layers // 2, "the block that is taught where to look stays in the middle"
+    assert out[layers // 2] == old_layers // 2, (
+        "the block that is taught where to look stays in the middle"
+    )
     return out
 
 
 @torch.no_grad()
 def grow(model, weights, old_tokenizer, new_tokenizer):
-    """Writes a smaller model's weights into a wider or deeper one that computes the same: what is new writes nothing yet.
+    """Writes a smaller model's weights into a wider or deeper one that computes the same: what is
+    new writes nothing yet.
 
-    Heads keep their width; new heads, inner units and channels begin random where they read and at zero where they write
-    into the residual stream, as do new blocks, each of which lies before one of the last old ones. RMSNorm divides by a mean
-    over more channels, which its weights make up for. Tokens are matched by their text; a new token begins as the mean of the
-    old ones that spelled it.
+    Heads keep their width; new heads, inner units and channels begin random where they read and at
+    zero where they write into the residual stream, as do new blocks, each of which lies before one
+    of the last old ones. RMSNorm divides by a mean over more channels, which its weights make up
+    for. Tokens are matched by their text; a new token begins as the mean of the old ones that
+    spelled it.
     """
     small = weights["model.norm.weight"].shape[0]
     ratio = (small / model.shape.hidden) ** 0.5
     known = old_tokenizer.get_vocab()
-    origin = grown_from(model.shape.layers, 1 + max(int(name.split(".")[2]) for name in weights if ".layers." in name))
+    origin = grown_from(
+        model.shape.layers,
+        1 + max(int(name.split(".")[2]) for name in weights if ".layers." in name),
+    )
     for name, p in model.named_parameters():
         writes = "o_proj" in name or "down_proj" in name
         if ".layers." in name:
@@ -299,22 +390,24 @@ def grow(model, weights, old_tokenizer, new_tokenizer):
         else:
             rows, columns = old.shape
             if writes:
-                p[rows:] = 0.0       # new channels stay silent
-                p[:, columns:] = 0.0    # and so do new heads and inner units
+                p[rows:] = 0.0  # new channels stay silent
+                p[:, columns:] = 0.0  # and so do new heads and inner units
             p[:rows, :columns] = old
 
 
 class Team:
-    """Processes that read lessons of their own and step together; parameters, momenta and gradients lie in memory they share.
+    """Processes that read lessons of their own and step together; parameters, momenta and gradients
+    lie in memory they share.
 
-    Made in the first process, which `fork` then copies; every process has its `part`, from 0. Between two `wait`s each writes
-    only what is its own.
+    Made in the first process, which `fork` then copies; every process has its `part`, from 0.
+    Between two `wait`s each writes only what is its own.
     """
 
     def __init__(self, parameters, parts):
         self.parameters, self.part, self.parts = parameters, 0, parts
         self.gradients = torch.zeros(parts, sum(p.numel() for p in parameters)).share_memory_()
-        self.plan = torch.zeros(3, dtype=torch.float64).share_memory_()       # what the first process tells the others
+        # what the first process tells the others
+        self.plan = torch.zeros(3, dtype=torch.float64).share_memory_()
         self.tokens = torch.zeros(parts, dtype=torch.float64).share_memory_()
         self.barrier = multiprocessing.get_context("fork").Barrier(parts)
 
@@ -332,15 +425,21 @@ class Team:
 
     def wait(self):
         if self.parts > 1:
-            self.barrier.wait(900)      # the first process may be examining
+            self.barrier.wait(900)  # the first process may be examining
 
     def mean_gradients(self):
         """Replaces every parameter's gradient by the mean over the team."""
         if self.parts == 1:
             return
-        torch.cat([p.grad.flatten() if p.grad is not None else torch.zeros(p.numel()) for p in self.parameters], out=self.gradients[self.part])
+        torch.cat(
+            [
+                p.grad.flatten() if p.grad is not None else torch.zeros(p.numel())
+                for p in self.parameters
+            ],
+            out=self.gradients[self.part],
+        )
         self.wait()
         at, whole = 0, self.gradients.mean(0)
         for p in self.parameters:
-            p.grad = whole[at:at + p.numel()].view_as(p)
+            p.grad = whole[at : at + p.numel()].view_as(p)
             at += p.numel()

@@ -1,19 +1,25 @@
-"""What starter-lm writes besides answers: captions, stories and lists of what is named, with the prompts that ask for them.
+"""What starter-lm writes besides answers: captions, stories and lists of what is named, with the
+prompts that ask for them.
 
-Each `*_example(rng)` gives (the prompt as rendered, the reply, links). Whatever a prompt is filled with is made as perception
-makes it: things missed or added, words misheard. A link says where a part of the reply comes from, so that lm.py can teach where to
-look: (start and end in the reply, start and end in the prompt). `python training/lm_prose.py` prints some of each.
+Each `*_example(rng)` gives (the prompt as rendered, the reply, links). Whatever a prompt is filled
+with is made as perception
+makes it: things missed or added, words misheard. A link says where a part of the reply comes from,
+so that lm.py can teach where to
+look: (start and end in the reply, start and end in the prompt). `python training/lm_prose.py`
+prints some of each.
 """
 
 import random
 import re
 
-import days
 import lm_data
+
+import days
 import vocab
 from days import Segment
 
-# ---------------------------------------------------------------------------------------------------------- captions
+# ----------------------------------------------------------------------------------------------------------
+# captions
 
 MASS = {"bread", "cheese", "milk", "soap", "honey", "chocolate", "paint", "rope", "pizza"}
 
@@ -25,7 +31,6 @@ def article(thing, words):
     return ("an " if thing[0] in "aeiou" else "a ") + thing
 
 
-
 def span(text, part, start=0):
     """(start, end) of a part of a text that is there."""
     at = text.index(part, start)
@@ -33,8 +38,12 @@ def span(text, part, start=0):
 
 
 CAPTIONS = ["I am {doing} {in}."]
-CAPTIONS_WITH = ["I am {doing} {in}, with {thing} beside me.", "I am {in}, {doing} next to {thing}.",
-                 "I see {thing} while I am {doing} {in}.", "I am {doing} {in} and see {thing}."]
+CAPTIONS_WITH = [
+    "I am {doing} {in}, with {thing} beside me.",
+    "I am {in}, {doing} next to {thing}.",
+    "I see {thing} while I am {doing} {in}.",
+    "I am {doing} {in} and see {thing}.",
+]
 
 
 def caption(rng, segment, words):
@@ -43,19 +52,34 @@ def caption(rng, segment, words):
     if not segment.seen or rng.random() < 0.2:
         return rng.choice(CAPTIONS).format(**slots)
     named = rng.sample(segment.seen, 2 if len(segment.seen) > 1 and rng.random() < 0.3 else 1)
-    return rng.choice(CAPTIONS_WITH).format(thing=" and ".join(article(t, words) for t in named), **slots)
+    return rng.choice(CAPTIONS_WITH).format(
+        thing=" and ".join(article(t, words) for t in named), **slots
+    )
 
 
 def fits(prompt, reply):
-    """Whether a caption is one of those that could be written for its prompt, whichever things it names."""
+    """Whether a caption is one of those that could be written for its prompt, whichever things it
+    names."""
     place, activity, things = (line.split(": ", 1)[1] for line in prompt.splitlines()[-3:])
-    words = days.Words({place: vocab.PLACES.get(place) or lm_data.MORE_PLACES.get(place)}, [], {}, vocab.PLURAL | lm_data.MORE_PLURAL)
-    if words.places[place] is None:      # a made-up place may have any preposition
-        words.places[place] = {"in": next((w + " the " + place for w in ("in", "on", "at") if w + " the " + place in reply), "")}
+    words = days.Words(
+        {place: vocab.PLACES.get(place) or lm_data.MORE_PLACES.get(place)},
+        [],
+        {},
+        vocab.PLURAL | lm_data.MORE_PLURAL,
+    )
+    if words.places[place] is None:  # a made-up place may have any preposition
+        words.places[place] = {
+            "in": next(
+                (w + " the " + place for w in ("in", "on", "at") if w + " the " + place in reply),
+                "",
+            )
+        }
     slots = {"doing": activity, "in": words.in_place(place)}
     named = [article(thing, words) for thing in things.split(", ")]
     named += [f"{a} and {b}" for a in named for b in named if a != b]
-    return reply in [CAPTIONS[0].format(**slots)] + [c.format(thing=t, **slots) for c in CAPTIONS_WITH for t in named if things != "none"]
+    return reply in [CAPTIONS[0].format(**slots)] + [
+        c.format(thing=t, **slots) for c in CAPTIONS_WITH for t in named if things != "none"
+    ]
 
 
 def log_words(rng):
@@ -66,18 +90,36 @@ def log_words(rng):
 def caption_example(rng):
     words = log_words(rng)
     place = rng.choice(words.place_names)
-    fit = vocab.activities_of(place) if place in vocab.PLACES and rng.random() < 0.5 else words.activity_names
-    segment = Segment(0, 1, place, rng.choice(fit), rng.sample(words.objects, rng.choice((0, 1, 1, 1, 2, 2, 3))))
+    fit = (
+        vocab.activities_of(place)
+        if place in vocab.PLACES and rng.random() < 0.5
+        else words.activity_names
+    )
+    segment = Segment(
+        0, 1, place, rng.choice(fit), rng.sample(words.objects, rng.choice((0, 1, 1, 1, 2, 2, 3)))
+    )
     text = lm_data.prompt("caption", place=place, activity=segment.activity, things=segment.seen)
     reply, fields = caption(rng, segment, words), text.index("Place: ")
-    links = [(span(reply, part), span(text, part, text.index(field, fields) + len(field)))
-             for field, part in [("Place: ", place), ("Activity: ", segment.activity), *(("Things: ", t) for t in segment.seen)] if part in reply]
+    links = [
+        (span(reply, part), span(text, part, text.index(field, fields) + len(field)))
+        for field, part in [
+            ("Place: ", place),
+            ("Activity: ", segment.activity),
+            *(("Things: ", t) for t in segment.seen),
+        ]
+        if part in reply
+    ]
     return text, reply, links
 
 
-# ----------------------------------------------------------------------------------------------------------- stories
+# -----------------------------------------------------------------------------------------------------------
+# stories
 
-OPENINGS = {1: ["I was"], 2: ["First I was", "Then I was"], 3: ["First I was", "Then I was", "Finally I was"]}
+OPENINGS = {
+    1: ["I was"],
+    2: ["First I was", "Then I was"],
+    3: ["First I was", "Then I was", "Finally I was"],
+}
 
 
 def moments(told):
@@ -87,18 +129,19 @@ def moments(told):
 
 
 def story(rng, told):
-    """At most three sentences from (segment, span of its activity, span of its place, place as told) each: of up to three moments
-    one each, of up to six two each, of more the first two, any two that follow each other and the last two. A moment that goes on is told
-    once, and so is the place of two moments in one sentence."""
+    """At most three sentences from (segment, span of its activity, span of its place, place as
+    told) each: of up to three moments one each, of up to six two each, of more the first two, any
+    two that follow each other and the last two. A moment that goes on is told once, and so is the
+    place of two moments in one sentence."""
     new = moments(told)
     n = len(new)
     if n <= 3:
-        parts = [new[i:i + 1] for i in range(n)]
+        parts = [new[i : i + 1] for i in range(n)]
     elif n <= 6:
         parts = [new[:2], new[2:4] if n > 4 else new[2:3], new[4:] if n > 4 else new[3:]]
     else:
         middle = rng.randint(2, n - 4)
-        parts = [new[:2], new[middle:middle + 2], new[-2:]]
+        parts = [new[:2], new[middle : middle + 2], new[-2:]]
     openings = OPENINGS[len(parts)]
     out, links = "", []
     for opening, part in zip(openings, parts):
@@ -106,7 +149,7 @@ def story(rng, told):
         for i, (s, activity, place, where) in enumerate(part):
             out += " and" if i else ""
             goes_on = i + 1 < len(part) and part[i + 1][0].place == s.place
-            for text, source in ((s.activity, activity), (where, place))[:1 if goes_on else 2]:
+            for text, source in ((s.activity, activity), (where, place))[: 1 if goes_on else 2]:
                 links.append(((len(out) + 1, len(out) + 1 + len(text)), source))
                 out += " " + text
         out += "."
@@ -114,22 +157,34 @@ def story(rng, told):
 
 
 def true_story(told, reply):
-    """Whether the reply is at most three sentences that tell moments of the log or the notes, in their order, and the first and the last."""
+    """Whether the reply is at most three sentences that tell moments of the log or the notes, in
+    their order, and the first and the last."""
     new, known = moments(told), {}
     for i, (s, _, _, where) in enumerate(new):
         known.setdefault(f"{s.activity} {where}", []).append((i, i))
         if i + 1 < len(new):
             t, there = new[i + 1][0], new[i + 1][3]
-            known.setdefault(f"{s.activity} {where} and {t.activity} {there}", []).append((i, i + 1))
+            known.setdefault(f"{s.activity} {where} and {t.activity} {there}", []).append(
+                (i, i + 1)
+            )
             if there == where:
                 known.setdefault(f"{s.activity} and {t.activity} {there}", []).append((i, i + 1))
     sentences, told_until = reply.split(". "), -1
     if not 1 <= len(sentences) <= 3 or not reply.endswith("."):
         return False
     for number, (opening, sentence) in enumerate(zip(OPENINGS[len(sentences)], sentences)):
-        told_here = sentence.removeprefix(opening + " ").removesuffix(".") if sentence.startswith(opening) else ""
+        told_here = (
+            sentence.removeprefix(opening + " ").removesuffix(".")
+            if sentence.startswith(opening)
+            else ""
+        )
         fit = [span for span in known.get(told_here, []) if span[0] > told_until]
-        fit = [span for span in fit if (number > 0 or span[0] == 0) and (number + 1 < len(sentences) or span[1] == len(new) - 1)]
+        fit = [
+            span
+            for span in fit
+            if (number > 0 or span[0] == 0)
+            and (number + 1 < len(sentences) or span[1] == len(new) - 1)
+        ]
         if not fit:
             return False
         told_until = fit[0][1]
@@ -140,14 +195,22 @@ def story_moments(rng):
     """(the prompt, what it tells)"""
     words = log_words(rng)
     count = rng.choice((1, 2, 3, 4, 5, 6, 6, 6, 7, 7, 8, 9))
-    segments = (days.plot(rng, int(count * rng.uniform(7, 16))) if words is days.VOCABULARY and rng.random() < 0.5
-                else lm_data.shuffled(rng, count, words))
+    segments = (
+        days.plot(rng, int(count * rng.uniform(7, 16)))
+        if words is days.VOCABULARY and rng.random() < 0.5
+        else lm_data.shuffled(rng, count, words)
+    )
     segments = lm_data.perceived(rng, segments, words) if rng.random() < 0.3 else segments
     every = rng.choice((5, 10, 15, 15, 15, 20, 30))
     notes, seen = [], []
     for i in range(count):
-        s = segments[i % len(segments)] if words is not days.VOCABULARY else next(
-            (s for s in segments if s.start <= i * every < s.end), segments[i % len(segments)])
+        s = (
+            segments[i % len(segments)]
+            if words is not days.VOCABULARY
+            else next(
+                (s for s in segments if s.start <= i * every < s.end), segments[i % len(segments)]
+            )
+        )
         notes.append(f"{days.time_text(i * every)} {caption(rng, s, words)}")
         seen.append(s)
     text = lm_data.prompt("story", notes=notes)
@@ -164,23 +227,54 @@ def story_example(rng):
     return (text, *story(rng, told))
 
 
-# --------------------------------------------------------------------------------------------- persons and things
+# ---------------------------------------------------------------------------------------------
+# persons and things
 
-ACTIVITY_THINGS = ("dishes,vegetables,soup,coffee,sandwich,book,newspaper,laptop,letter,guitar,video game,laundry,plants,flowers,"
-                   "apples,cat,dog,bike,umbrella,trolley,bill,list,weights,juice,nail,wood,picture,kite,photo,ice cream").split(",")
+ACTIVITY_THINGS = (
+    "dishes,vegetables,soup,coffee,sandwich,book,newspaper,laptop,letter,guitar,video "
+    "game,laundry,plants,flowers,"
+    "apples,cat,dog,bike,umbrella,trolley,bill,list,weights,juice,nail,wood,picture,kite,photo,ice cream"
+).split(",")
 HEARD_THINGS = "train,door,car,window,water,food,money,paper,book,phone".split(",")
 PERSONS = "friend,mother,father,sister,brother,doctor,teacher".split(",")
-MORE_NAMES = ("alice,paul,mary,john,lucy,max,sophie,george,helen,jack,laura,oscar,rose,simon,victor,zoe,maria,daniel,ruth,leo,"
-              "eva,hugo,nina,otto,iris,karl,linda,oliver,rita,sam").split(",")
-NAMED = sorted({*vocab.NAMES, *vocab.OBJECT_NAMES, *vocab.FOODS, *ACTIVITY_THINGS, *HEARD_THINGS, *PERSONS, *lm_data.MORE_OBJECTS,
-                *MORE_NAMES}, key=len, reverse=True)
+MORE_NAMES = (
+    "alice,paul,mary,john,lucy,max,sophie,george,helen,jack,laura,oscar,rose,simon,victor,zoe,maria,daniel,ruth,leo,"
+    "eva,hugo,nina,otto,iris,karl,linda,oliver,rita,sam"
+).split(",")
+NAMED = sorted(
+    {
+        *vocab.NAMES,
+        *vocab.OBJECT_NAMES,
+        *vocab.FOODS,
+        *ACTIVITY_THINGS,
+        *HEARD_THINGS,
+        *PERSONS,
+        *lm_data.MORE_OBJECTS,
+        *MORE_NAMES,
+    },
+    key=len,
+    reverse=True,
+)
 # "can you water the plants" names no water.
-NAMED_PATTERN = re.compile(r"\b(?!(?<=to )(?:water|saw|paint|hammer)\b)(?!(?<=you )(?:water|saw|paint|hammer)\b)(?:"
-                           + "|".join(map(re.escape, NAMED)) + r")\b", re.IGNORECASE)
+NAMED_PATTERN = re.compile(
+    r"\b(?!(?<=to )(?:water|saw|paint|hammer)\b)(?!(?<=you )(?:water|saw|paint|hammer)\b)(?:"
+    + "|".join(map(re.escape, NAMED))
+    + r")\b",
+    re.IGNORECASE,
+)
 
-MORE_SAID = ["{name} gave {other} the {thing}.", "i lost my {thing}.", "{name} and {other} have the {thing} and the {more}.",
-             "is that your {thing}, {name}?", "put the {thing} next to the {more}.", "{name} took the {thing}.",
-             "where is {name}?", "tell {name} about the {thing}.", "the {thing} is broken.", "my {person} needs a {thing}."]
+MORE_SAID = [
+    "{name} gave {other} the {thing}.",
+    "i lost my {thing}.",
+    "{name} and {other} have the {thing} and the {more}.",
+    "is that your {thing}, {name}?",
+    "put the {thing} next to the {more}.",
+    "{name} took the {thing}.",
+    "where is {name}?",
+    "tell {name} about the {thing}.",
+    "the {thing} is broken.",
+    "my {person} needs a {thing}.",
+]
 
 
 def named(text):
@@ -196,31 +290,50 @@ def sentence_said(rng):
         return vocab.sample_sentence(rng)
     name, other = rng.sample(vocab.NAMES + MORE_NAMES, 2)
     thing, more = rng.sample(vocab.OBJECT_NAMES + lm_data.MORE_OBJECTS, 2)
-    return rng.choice(MORE_SAID).format(name=name, other=other, thing=thing, more=more, person=rng.choice(PERSONS))
+    return rng.choice(MORE_SAID).format(
+        name=name, other=other, thing=thing, more=more, person=rng.choice(PERSONS)
+    )
 
 
 def entities_example(rng):
     said = [sentence_said(rng) for _ in range(rng.choice((1, 1, 1, 1, 1, 1, 1, 2, 2, 3)))]
     noisy = rng.random() < 0.5
-    said = [lm_data.misheard(rng, s, days.VOCABULARY) if noisy and rng.random() < 0.6 else s for s in said]
-    if noisy and rng.random() < 0.3:      # the ear's segments begin and end where it breathes
-        said = [" ".join(s.split()[rng.choice((0, 0, 0, 1, 2)):][:rng.choice((9, 9, 2, 3, 4))]) for s in said]
+    said = [
+        lm_data.misheard(rng, s, days.VOCABULARY) if noisy and rng.random() < 0.6 else s
+        for s in said
+    ]
+    if noisy and rng.random() < 0.3:  # the ear's segments begin and end where it breathes
+        said = [
+            " ".join(s.split()[rng.choice((0, 0, 0, 1, 2)) :][: rng.choice((9, 9, 2, 3, 4))])
+            for s in said
+        ]
     if noisy and rng.random() < 0.3:
         said = [s.rstrip(".?") if rng.random() < 0.3 else s for s in said]
-    if rng.random() < 0.25:      # as written, not as heard
-        said = [re.sub(r"\b(" + "|".join(vocab.NAMES + MORE_NAMES) + r"|i)\b", lambda m: m.group().capitalize(), s) for s in said]
+    if rng.random() < 0.25:  # as written, not as heard
+        said = [
+            re.sub(
+                r"\b(" + "|".join(vocab.NAMES + MORE_NAMES) + r"|i)\b",
+                lambda m: m.group().capitalize(),
+                s,
+            )
+            for s in said
+        ]
         said = [s[:1].upper() + s[1:] for s in said]
     text = " ".join(said)
     right, known = named(text), []
-    if rng.random() < 0.5:      # what this and other sentences were found to name
-        known = [t for t in right if rng.random() < 0.8] + rng.sample(NAMED, rng.choice((0, 1, 2, 3, 5, 8)))
+    if rng.random() < 0.5:  # what this and other sentences were found to name
+        known = [t for t in right if rng.random() < 0.8] + rng.sample(
+            NAMED, rng.choice((0, 1, 2, 3, 5, 8))
+        )
         known = sorted({t.lower() for t in known})
     prompt, reply, links = lm_data.prompt("entities", text=text, known=known), "", []
     begins = prompt.index("Text: ") + 6
     for thing in right:
         reply += "\n- " if reply else "- "
         found = re.search(rf"\b{re.escape(thing)}\b", text)
-        links.append(((len(reply), len(reply) + len(thing)), (begins + found.start(), begins + found.end())))
+        links.append(
+            ((len(reply), len(reply) + len(thing)), (begins + found.start(), begins + found.end()))
+        )
         reply += thing
     return prompt, reply or "none", links
 

@@ -1,27 +1,33 @@
-"""Every prompt that starter-lm learns besides video-qa and activities, as lessons: those of lm_prose.py and five short ones.
+"""Every prompt that starter-lm learns besides video-qa and activities, as lessons: those of
+lm_prose.py and five short ones.
 
   sounds     what may be heard in a place while something is done
   summary    at most three sentences about a log
-  forecast   what comes next: an errand that is not run yet, a promise that is not kept yet, or more of the same
+  forecast   what comes next: an errand that is not run yet, a promise that is not kept yet, or more
+             of the same
   search     a question as a phrase to search pictures with
   route      which senses a question takes
 
-Each `*_example(rng)` gives what those of lm_prose.py give. `python training/lm_tasks.py` prints some of each.
+Each `*_example(rng)` gives what those of lm_prose.py give. `python training/lm_tasks.py` prints
+some of each.
 """
 
 import random
 
-import days
 import lm_data
 import lm_prose
-import vocab
 import wordings
 from lm_prose import span
+
+import days
+import vocab
 
 
 def sounds_example(rng):
     place = rng.choice(vocab.PLACE_NAMES)
-    activity = rng.choice(vocab.activities_of(place) if rng.random() < 0.8 else vocab.SEEN_ACTIVITIES)
+    activity = rng.choice(
+        vocab.activities_of(place) if rng.random() < 0.8 else vocab.SEEN_ACTIVITIES
+    )
     if activity == vocab.CARRYING and rng.random() < 0.5:
         activity = vocab.carrying(rng.choice(vocab.HELD_NAMES))
     count = rng.choice((1, 2, 3, 3, 4, 5))
@@ -47,7 +53,9 @@ def summary_moments(rng):
     told = []
     for s, at in zip(segments, line_starts(text, segments)):
         place = span(text, " " + s.place, at)
-        told.append((s, span(text, s.activity, place[1]), (place[0] + 1, place[1]), words.in_place(s.place)))
+        told.append(
+            (s, span(text, s.activity, place[1]), (place[0] + 1, place[1]), words.in_place(s.place))
+        )
     return text, told
 
 
@@ -58,7 +66,7 @@ def summary_example(rng):
 
 def open_errand(segments):
     """The last errand whose place was not reached after it was asked for."""
-    left = [e for e in days.errands(segments) if all(s.place != e[1] for s in segments[e[0]:])]
+    left = [e for e in days.errands(segments) if all(s.place != e[1] for s in segments[e[0] :])]
     return left[-1] if left else None
 
 
@@ -73,7 +81,11 @@ def forecast(segments, words):
     """(line, what comes, the part of it that stands in the line)"""
     errand, promise = open_errand(segments), open_promise(segments, words)
     if errand:
-        return errand[0], f"I will go to the {errand[1]} and {errand[2]}.", f"{errand[1]} and {errand[2]}"
+        return (
+            errand[0],
+            f"I will go to the {errand[1]} and {errand[2]}.",
+            f"{errand[1]} and {errand[2]}",
+        )
     if promise:
         return promise[0], f"I will {promise[1]}.", promise[1]
     return len(segments), f"I will go on {segments[-1].activity}.", segments[-1].activity
@@ -89,26 +101,61 @@ def forecast_example(rng):
     return text, reply, [((0, len(f"[{line}] ")), source), (span(reply, copied), source)]
 
 
-WITH = {"activity": ("where_when", "when_last", "did_i", "how_many", "after", "before"), "thing": ("last_seen",),
-        "place": ("why", "said_in", "met", "people"), "time": ("doing_at", "said_at"), "": ("promised", "met_any")}
-SENSES = {"sight": ("where_when", "doing_at", "when_last", "did_i", "how_many", "after", "before", "last_seen", "people"),
-          "hearing": ("said_at", "promised", "met_any"), "both": ("why", "said_in", "met")}
+WITH = {
+    "activity": ("where_when", "when_last", "did_i", "how_many", "after", "before"),
+    "thing": ("last_seen",),
+    "place": ("why", "said_in", "met", "people"),
+    "time": ("doing_at", "said_at"),
+    "": ("promised", "met_any"),
+}
+SENSES = {
+    "sight": (
+        "where_when",
+        "doing_at",
+        "when_last",
+        "did_i",
+        "how_many",
+        "after",
+        "before",
+        "last_seen",
+        "people",
+    ),
+    "hearing": ("said_at", "promised", "met_any"),
+    "both": ("why", "said_in", "met"),
+}
 
 
 def question_about(rng, kind):
     """(question, what it names): of a kind in WITH, or of what no log says if there is none."""
     words = lm_prose.log_words(rng)
-    words = days.Words(words.places, words.objects, words.activities, words.plural, lm_data.PHRASINGS)
-    thing, place, activity = rng.choice(words.objects), rng.choice(words.place_names), rng.choice(words.activity_names)
+    words = days.Words(
+        words.places, words.objects, words.activities, words.plural, lm_data.PHRASINGS
+    )
+    thing, place, activity = (
+        rng.choice(words.objects),
+        rng.choice(words.place_names),
+        rng.choice(words.activity_names),
+    )
     activity = vocab.carrying(thing) if rng.random() < 0.1 else activity
     if not kind:
-        pattern, known, named = rng.choice((
-            (rng.choice(wordings.ABOUT_THING), {"thing": thing}, thing), (rng.choice(wordings.ABOUT_PLACE), {"place": place}, place),
-            (rng.choice(wordings.ABOUT_ACTIVITY), {"activity": activity}, activity), (rng.choice(wordings.GENERAL)[0], {}, ""),
-            (rng.choice(wordings.GENERAL)[0], {}, "")))
+        pattern, known, named = rng.choice(
+            (
+                (rng.choice(wordings.ABOUT_THING), {"thing": thing}, thing),
+                (rng.choice(wordings.ABOUT_PLACE), {"place": place}, place),
+                (rng.choice(wordings.ABOUT_ACTIVITY), {"activity": activity}, activity),
+                (rng.choice(wordings.GENERAL)[0], {}, ""),
+                (rng.choice(wordings.GENERAL)[0], {}, ""),
+            )
+        )
         return lm_data.casual(rng, days.filled(pattern, words, **known)), named
     slot = next(slot for slot, kinds in WITH.items() if kind in kinds)
-    known = {"activity": {"activity": activity}, "thing": {"thing": thing}, "place": {"place": place}, "time": {"time": rng.randrange(3600)}, "": {}}
+    known = {
+        "activity": {"activity": activity},
+        "thing": {"thing": thing},
+        "place": {"place": place},
+        "time": {"time": rng.randrange(3600)},
+        "": {},
+    }
     named = {"activity": activity, "thing": thing, "place": place}.get(slot, "")
     return lm_data.casual(rng, days.phrase(rng, kind, words, **known[slot])), named
 
@@ -116,7 +163,10 @@ def question_about(rng, kind):
 def search_example(rng):
     kind = rng.choice([k for kinds in WITH.values() for k in kinds] + [""])
     question, named = question_about(rng, kind)
-    text, reply = lm_data.prompt("search", question=question), "- " + named.lower() if named else "none"
+    text, reply = (
+        lm_data.prompt("search", question=question),
+        "- " + named.lower() if named else "none",
+    )
     at = text.lower().rindex("question:")
     there = text.lower().find(named.lower(), at) if named else -1
     return text, reply, [((2, len(reply)), (there, there + len(named)))] if there >= 0 else []
@@ -128,35 +178,58 @@ def route_example(rng):
     return lm_data.prompt("route", question=question_about(rng, kind)[0]), senses, []
 
 
-EXAMPLES = {**lm_prose.EXAMPLES, "sounds": sounds_example, "summary": summary_example, "forecast": forecast_example,
-            "search": search_example, "route": route_example}
+EXAMPLES = {
+    **lm_prose.EXAMPLES,
+    "sounds": sounds_example,
+    "summary": summary_example,
+    "forecast": forecast_example,
+    "search": search_example,
+    "route": route_example,
+}
 MOMENTS = {"story": lm_prose.story_moments, "summary": summary_moments}
-HOLES = {"caption": {"place": "HOLE", "activity": "", "things": []}, "story": {"notes": ["HOLE"]}, "entities": {"text": "HOLE"},
-         "sounds": {"place": "HOLE"}, "summary": {"log": "HOLE"}, "forecast": {"log": "HOLE"}, "search": {"question": "HOLE"},
-         "route": {"question": "HOLE"}}
+HOLES = {
+    "caption": {"place": "HOLE", "activity": "", "things": []},
+    "story": {"notes": ["HOLE"]},
+    "entities": {"text": "HOLE"},
+    "sounds": {"place": "HOLE"},
+    "summary": {"log": "HOLE"},
+    "forecast": {"log": "HOLE"},
+    "search": {"question": "HOLE"},
+    "route": {"question": "HOLE"},
+}
 USER = "<|user|>"
 
 
 def head(name):
-    """What every prompt of a kind begins with, up to the first hole, without the space before it."""
+    """What every prompt of a kind begins with, up to the first hole, without the space before
+    it."""
     return lm_data.prompt(name, **HOLES[name]).split("HOLE")[0].removesuffix("Text: ").rstrip(" ")
 
 
 def lesson(write, rng, name, count):
-    """A lm_data.Lesson of `count` different prompts of one kind; they share what they begin with."""
+    """A lm_data.Lesson of `count` different prompts of one kind; they share what they begin
+    with."""
     start = write.ids(USER + head(name))
     made = lm_data.Lesson(list(start), [0] * len(start))
     for _ in range(count):
         text, reply, links = EXAMPLES[name](rng)
         asked = write.tokenizer.encode(USER + text, add_special_tokens=False)
-        assert asked.ids[:len(start)] == start, "the head ends between two tokens"
+        assert asked.ids[: len(start)] == start, "the head ends between two tokens"
         said = write.tokenizer.encode(reply, add_special_tokens=False)
         first = len(asked.ids) - len(start) + 2
         looks = []
         for (a, b), (c, d) in links:
-            spots = [i for i, (x, y) in enumerate(asked.offsets) if x < d + len(USER) and y > c + len(USER)]
-            looks += [(first + i - 1, spots) for i, (x, y) in enumerate(said.offsets) if x < b and y > a]
-        made.asks.append((asked.ids[len(start):] + [write.end, write.assistant] + said.ids + [write.end], first))
+            spots = [
+                i
+                for i, (x, y) in enumerate(asked.offsets)
+                if x < d + len(USER) and y > c + len(USER)
+            ]
+            looks += [
+                (first + i - 1, spots) for i, (x, y) in enumerate(said.offsets) if x < b and y > a
+            ]
+        made.asks.append(
+            (asked.ids[len(start) :] + [write.end, write.assistant] + said.ids + [write.end], first)
+        )
         made.looks.append(looks)
     return made
 

@@ -1,17 +1,23 @@
-"""The words of the starter world: what the generator draws and says, and what the labels are called.
+"""The words of the starter world: what the generator draws and says, and what the labels are
+called.
 
-Everything that the starter models are taught, and every label list that a dialogue shows them, comes from here.
+Everything that the starter models are taught, and every label list that a dialogue shows them,
+comes from here.
 `python training/vocab.py` writes the label lists to vocab/*.txt and checks the promises made below.
 
   PLACES      name -> {"in": the phrase with its preposition, "outdoor": bool}
   OBJECTS     things that lie about: {"name", "emoji", "hold": can be held in a hand}
-  ACTIVITIES  {"gerund", "base", "past", "places": 2..4 place names, "prop": emoji or "" when drawn by hand in scene.py}
-  CARRYING    the one activity that can happen anywhere: something that can be held is carried, taken or put down
+  ACTIVITIES  {"gerund", "base", "past", "places": 2..4 place names, "prop": emoji or "" when drawn
+              by hand in scene.py}
+  CARRYING    the one activity that can happen anywhere: something that can be held is carried,
+              taken or put down
   PEOPLE      what is said of the persons in sight, from nobody on
   SOUNDS      what is heard besides speech: {name: {"activities", "places"} in which it is heard}
-  SPEECH      sentence patterns; sample_sentence(rng) fills one in. Sentences are lower case, with their final mark.
+  SPEECH      sentence patterns; sample_sentence(rng) fills one in. Sentences are lower case, with
+              their final mark.
   PROMISES, GREETINGS, ERRANDS   the patterns among them on which a day's plot hangs
-  VOICES      espeak-ng voices of the days: {"name", "voice", "pitch", "speed"}; OTHER_VOICES speak only in days made to
+  VOICES      espeak-ng voices of the days: {"name", "voice", "pitch", "speed"}; OTHER_VOICES speak
+              only in days made to
               measure what strange voices cost (world.py --other-voices): no training hears them
 """
 
@@ -113,43 +119,177 @@ def _activity(gerund, base, past, places, prop):
 
 
 ACTIVITIES = [
-    _activity("washing the dishes", "wash the dishes", "washed the dishes", ["kitchen", "cafe"], "🍽️"),
-    _activity("chopping vegetables", "chop vegetables", "chopped vegetables", ["kitchen", "garden"], "🔪🥕"),
+    _activity(
+        "washing the dishes", "wash the dishes", "washed the dishes", ["kitchen", "cafe"], "🍽️"
+    ),
+    _activity(
+        "chopping vegetables",
+        "chop vegetables",
+        "chopped vegetables",
+        ["kitchen", "garden"],
+        "🔪🥕",
+    ),
     _activity("cooking soup", "cook soup", "cooked soup", ["kitchen", "cafe"], "🍲🥄"),
-    _activity("drinking coffee", "drink coffee", "drank coffee", ["kitchen", "office", "cafe", "bus stop"], "☕"),
-    _activity("eating a sandwich", "eat a sandwich", "ate a sandwich", ["office", "park", "bus stop", "train station"], "🥪"),
-    _activity("reading a book", "read a book", "read a book", ["living room", "bedroom", "garden", "library"], "📖"),
-    _activity("reading the newspaper", "read the newspaper", "read the newspaper", ["living room", "cafe", "bus stop", "train station"], "📰"),
-    _activity("typing on the laptop", "type on the laptop", "typed on the laptop", ["living room", "office", "cafe", "library"], "💻"),
-    _activity("writing a letter", "write a letter", "wrote a letter", ["bedroom", "office", "library"], "✉️✏️"),
-    _activity("calling a friend", "call a friend", "called a friend", ["bedroom", "office", "street", "bus stop"], "📱"),
-    _activity("playing the guitar", "play the guitar", "played the guitar", ["living room", "bedroom", "beach"], "🎸"),
-    _activity("playing a video game", "play a video game", "played a video game", ["living room", "bedroom"], "🎮"),
+    _activity(
+        "drinking coffee",
+        "drink coffee",
+        "drank coffee",
+        ["kitchen", "office", "cafe", "bus stop"],
+        "☕",
+    ),
+    _activity(
+        "eating a sandwich",
+        "eat a sandwich",
+        "ate a sandwich",
+        ["office", "park", "bus stop", "train station"],
+        "🥪",
+    ),
+    _activity(
+        "reading a book",
+        "read a book",
+        "read a book",
+        ["living room", "bedroom", "garden", "library"],
+        "📖",
+    ),
+    _activity(
+        "reading the newspaper",
+        "read the newspaper",
+        "read the newspaper",
+        ["living room", "cafe", "bus stop", "train station"],
+        "📰",
+    ),
+    _activity(
+        "typing on the laptop",
+        "type on the laptop",
+        "typed on the laptop",
+        ["living room", "office", "cafe", "library"],
+        "💻",
+    ),
+    _activity(
+        "writing a letter",
+        "write a letter",
+        "wrote a letter",
+        ["bedroom", "office", "library"],
+        "✉️✏️",
+    ),
+    _activity(
+        "calling a friend",
+        "call a friend",
+        "called a friend",
+        ["bedroom", "office", "street", "bus stop"],
+        "📱",
+    ),
+    _activity(
+        "playing the guitar",
+        "play the guitar",
+        "played the guitar",
+        ["living room", "bedroom", "beach"],
+        "🎸",
+    ),
+    _activity(
+        "playing a video game",
+        "play a video game",
+        "played a video game",
+        ["living room", "bedroom"],
+        "🎮",
+    ),
     _activity("brushing my teeth", "brush my teeth", "brushed my teeth", ["bathroom", "gym"], "🪥"),
-    _activity("washing my hands", "wash my hands", "washed my hands", ["kitchen", "bathroom", "workshop"], "🧼"),
+    _activity(
+        "washing my hands",
+        "wash my hands",
+        "washed my hands",
+        ["kitchen", "bathroom", "workshop"],
+        "🧼",
+    ),
     _activity("shaving", "shave", "shaved", ["bathroom", "gym"], "🪒"),
-    _activity("folding the laundry", "fold the laundry", "folded the laundry", ["bedroom", "bathroom", "hallway"], "👕"),
-    _activity("watering the plants", "water the plants", "watered the plants", ["living room", "office", "garden", "hallway"], ""),
+    _activity(
+        "folding the laundry",
+        "fold the laundry",
+        "folded the laundry",
+        ["bedroom", "bathroom", "hallway"],
+        "👕",
+    ),
+    _activity(
+        "watering the plants",
+        "water the plants",
+        "watered the plants",
+        ["living room", "office", "garden", "hallway"],
+        "",
+    ),
     _activity("planting flowers", "plant flowers", "planted flowers", ["garden", "park"], "🌷"),
     _activity("picking apples", "pick apples", "picked apples", ["supermarket", "garden"], "🍎"),
-    _activity("feeding the cat", "feed the cat", "fed the cat", ["kitchen", "living room", "street", "hallway"], "🐈"),
-    _activity("walking the dog", "walk the dog", "walked the dog", ["street", "park", "beach"], "🐕"),
+    _activity(
+        "feeding the cat",
+        "feed the cat",
+        "fed the cat",
+        ["kitchen", "living room", "street", "hallway"],
+        "🐈",
+    ),
+    _activity(
+        "walking the dog", "walk the dog", "walked the dog", ["street", "park", "beach"], "🐕"
+    ),
     _activity("riding a bike", "ride a bike", "rode a bike", ["street", "park"], ""),
-    _activity("holding an umbrella", "hold an umbrella", "held an umbrella", ["street", "beach", "bus stop"], "☂️"),
-    _activity("pushing a trolley", "push a trolley", "pushed a trolley", ["supermarket", "street"], "🛒"),
+    _activity(
+        "holding an umbrella",
+        "hold an umbrella",
+        "held an umbrella",
+        ["street", "beach", "bus stop"],
+        "☂️",
+    ),
+    _activity(
+        "pushing a trolley", "push a trolley", "pushed a trolley", ["supermarket", "street"], "🛒"
+    ),
     _activity("paying the bill", "pay the bill", "paid the bill", ["supermarket", "cafe"], "💳"),
-    _activity("checking the list", "check the list", "checked the list", ["supermarket", "office", "workshop", "hallway"], "📋"),
-    _activity("sweeping the floor", "sweep the floor", "swept the floor", ["supermarket", "workshop", "hallway"], "🧹"),
+    _activity(
+        "checking the list",
+        "check the list",
+        "checked the list",
+        ["supermarket", "office", "workshop", "hallway"],
+        "📋",
+    ),
+    _activity(
+        "sweeping the floor",
+        "sweep the floor",
+        "swept the floor",
+        ["supermarket", "workshop", "hallway"],
+        "🧹",
+    ),
     _activity("lifting weights", "lift weights", "lifted weights", ["gym", "bedroom"], ""),
     _activity("boxing", "box", "boxed", ["gym", "workshop"], "🥊"),
-    _activity("playing table tennis", "play table tennis", "played table tennis", ["gym", "park"], "🏓"),
-    _activity("drinking juice", "drink juice", "drank juice", ["gym", "park", "beach", "train station"], "🧃"),
+    _activity(
+        "playing table tennis", "play table tennis", "played table tennis", ["gym", "park"], "🏓"
+    ),
+    _activity(
+        "drinking juice",
+        "drink juice",
+        "drank juice",
+        ["gym", "park", "beach", "train station"],
+        "🧃",
+    ),
     _activity("hammering a nail", "hammer a nail", "hammered a nail", ["workshop", "garden"], "🔨"),
     _activity("sawing wood", "saw wood", "sawed wood", ["workshop", "garden"], "🪚🪵"),
-    _activity("painting a picture", "paint a picture", "painted a picture", ["workshop", "beach", "park"], "🎨🖌️"),
+    _activity(
+        "painting a picture",
+        "paint a picture",
+        "painted a picture",
+        ["workshop", "beach", "park"],
+        "🎨🖌️",
+    ),
     _activity("flying a kite", "fly a kite", "flew a kite", ["park", "beach"], "🪁"),
-    _activity("taking a photo", "take a photo", "took a photo", ["street", "beach", "bathroom", "train station"], "📷"),
-    _activity("eating ice cream", "eat ice cream", "ate ice cream", ["supermarket", "beach", "street"], "🍦"),
+    _activity(
+        "taking a photo",
+        "take a photo",
+        "took a photo",
+        ["street", "beach", "bathroom", "train station"],
+        "📷",
+    ),
+    _activity(
+        "eating ice cream",
+        "eat ice cream",
+        "ate ice cream",
+        ["supermarket", "beach", "street"],
+        "🍦",
+    ),
 ]
 
 CARRYING = "carrying something"
@@ -168,7 +308,9 @@ def _sound(activities=(), places=()):
 
 
 SOUNDS = {
-    "running water": _sound(["washing the dishes", "washing my hands", "brushing my teeth", "watering the plants"]),
+    "running water": _sound(
+        ["washing the dishes", "washing my hands", "brushing my teeth", "watering the plants"]
+    ),
     "doorbell": _sound(places=["hallway", "living room", "bedroom"]),
     "dog barking": _sound(["walking the dog"], ["park"]),
     "cat meowing": _sound(["feeding the cat"]),
@@ -192,90 +334,155 @@ def sounds_of(place, activity):
     """What may be heard there: the activity's own sounds first, then the place's; at least one."""
     activity = CARRYING if activity.startswith("carrying") else activity
     own = [name for name, s in SOUNDS.items() if activity in s["activities"]]
-    return own + [name for name, s in SOUNDS.items() if place in s["places"] and name not in own] or ["footsteps"]
+    return own + [
+        name for name, s in SOUNDS.items() if place in s["places"] and name not in own
+    ] or ["footsteps"]
 
 
-NAMES = ["anna", "ben", "clara", "david", "emma", "frank", "grace", "henry", "julia", "martin", "nora", "peter", "sarah", "tom", "alice",
-         "lucy", "oscar", "victor"]
-TIMES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+NAMES = [
+    "anna",
+    "ben",
+    "clara",
+    "david",
+    "emma",
+    "frank",
+    "grace",
+    "henry",
+    "julia",
+    "martin",
+    "nora",
+    "peter",
+    "sarah",
+    "tom",
+    "alice",
+    "lucy",
+    "oscar",
+    "victor",
+]
+TIMES = [
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
 NUMBERS = ["two", "three", "four", "five", "six", "ten", "twelve", "twenty"]
 DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-FOODS = ["milk", "butter", "rice", "sugar", "tea", "honey", "onions", "tomatoes", "potatoes", "fish"]
+FOODS = [
+    "milk",
+    "butter",
+    "rice",
+    "sugar",
+    "tea",
+    "honey",
+    "onions",
+    "tomatoes",
+    "potatoes",
+    "fish",
+]
 COLOURS = ["red", "blue", "green", "yellow", "black", "white", "brown", "pink"]
 
 # What a plot hangs on: what was promised, who was met, who was sent where and why.
-PROMISES = ["i promise to {base}.", "i promise to call {name}.", "i promise to bring the {object}.", "i promise to buy {food}."]
-GREETINGS = ["hello, i am {name}.", "hello, my name is {name}.", "nice to meet you, i am {name}."]
-ERRANDS = ["please go to the {place} and {errand}.", "can you go to the {place} and {errand}?", "you should go to the {place} and {errand}."]
-# What one can be sent for: the first two to a supermarket, the rest anywhere.
-ERRAND = ["buy {food}", "buy {number} bags of {food}", "meet {name}", "fetch the {object}", "look for {name}", "return the {object}"]
-
-SPEECH = PROMISES + GREETINGS + ERRANDS + [
-    "we need {food}.",
-    "we need {food} and {food2}.",
-    "please buy {number} bags of {food}.",
-    "have you seen the {object}?",
-    "where did you put the {object}?",
-    "the {object} belong to {name}.",
-    "do not forget the {object}.",
-    "bring the {object} tomorrow.",
-    "{name} called this morning.",
-    "{name} comes at {time}.",
-    "{name} is waiting {in}.",
-    "meet me {in} at {time}.",
-    "see you {in} on {day}.",
-    "let us go to the {place}.",
-    "i want to {base}.",
-    "can you {base} today?",
-    "{name} likes to {base}.",
-    "it is {time} already.",
-    "dinner is at {time}.",
-    "the train leaves at {time}.",
-    "my birthday is on {day}.",
-    "call {name} on {day}.",
-    "{name} lost the {colour} {object}.",
-    "i found a {colour} umbrella.",
-    "the door is {colour}.",
-    "it costs {number} pounds.",
-    "only {number} minutes left.",
-    "good morning {name}.",
-    "thank you {name}, see you on {day}.",
-    "it will rain on {day}.",
-    "turn left after the {place}.",
-    "give the {object} to {name}.",
-    "who took the {object}?",
-    "i cannot find the {object}.",
-    "the {object} is very old.",
-    "{name} sold the {object}.",
-    "{name} wants a new {object}.",
-    "do you like my {object}?",
-    "put the {object} in the {place}.",
-    "{name} left the {object} {in}.",
-    "there is no {food} left.",
-    "would you like some {food}?",
-    "the {food} is too expensive.",
-    "do not eat the {food}.",
-    "{name} cooks {food} on {day}.",
-    "open the window please.",
-    "close the door please.",
-    "what a beautiful day.",
-    "i am very tired.",
-    "you are late again.",
-    "the bus leaves in {number} minutes.",
-    "we meet again on {day}.",
-    "{name} and {name2} are here.",
-    "{name} forgot to {base}.",
-    "tell {name} to wait {in}.",
-    "is {name} still {in}?",
-    "the {place} closes at {time}.",
-    "we have lunch at {time}.",
-    "wake me up at {time}.",
-    "my phone number ends with {number}.",
-    "that makes {number} pounds please.",
-    "the {colour} one is mine.",
-    "i like the {colour} {object}.",
-    "have a nice {day}.",
+PROMISES = [
+    "i promise to {base}.",
+    "i promise to call {name}.",
+    "i promise to bring the {object}.",
+    "i promise to buy {food}.",
 ]
+GREETINGS = ["hello, i am {name}.", "hello, my name is {name}.", "nice to meet you, i am {name}."]
+ERRANDS = [
+    "please go to the {place} and {errand}.",
+    "can you go to the {place} and {errand}?",
+    "you should go to the {place} and {errand}.",
+]
+# What one can be sent for: the first two to a supermarket, the rest anywhere.
+ERRAND = [
+    "buy {food}",
+    "buy {number} bags of {food}",
+    "meet {name}",
+    "fetch the {object}",
+    "look for {name}",
+    "return the {object}",
+]
+
+SPEECH = (
+    PROMISES
+    + GREETINGS
+    + ERRANDS
+    + [
+        "we need {food}.",
+        "we need {food} and {food2}.",
+        "please buy {number} bags of {food}.",
+        "have you seen the {object}?",
+        "where did you put the {object}?",
+        "the {object} belong to {name}.",
+        "do not forget the {object}.",
+        "bring the {object} tomorrow.",
+        "{name} called this morning.",
+        "{name} comes at {time}.",
+        "{name} is waiting {in}.",
+        "meet me {in} at {time}.",
+        "see you {in} on {day}.",
+        "let us go to the {place}.",
+        "i want to {base}.",
+        "can you {base} today?",
+        "{name} likes to {base}.",
+        "it is {time} already.",
+        "dinner is at {time}.",
+        "the train leaves at {time}.",
+        "my birthday is on {day}.",
+        "call {name} on {day}.",
+        "{name} lost the {colour} {object}.",
+        "i found a {colour} umbrella.",
+        "the door is {colour}.",
+        "it costs {number} pounds.",
+        "only {number} minutes left.",
+        "good morning {name}.",
+        "thank you {name}, see you on {day}.",
+        "it will rain on {day}.",
+        "turn left after the {place}.",
+        "give the {object} to {name}.",
+        "who took the {object}?",
+        "i cannot find the {object}.",
+        "the {object} is very old.",
+        "{name} sold the {object}.",
+        "{name} wants a new {object}.",
+        "do you like my {object}?",
+        "put the {object} in the {place}.",
+        "{name} left the {object} {in}.",
+        "there is no {food} left.",
+        "would you like some {food}?",
+        "the {food} is too expensive.",
+        "do not eat the {food}.",
+        "{name} cooks {food} on {day}.",
+        "open the window please.",
+        "close the door please.",
+        "what a beautiful day.",
+        "i am very tired.",
+        "you are late again.",
+        "the bus leaves in {number} minutes.",
+        "we meet again on {day}.",
+        "{name} and {name2} are here.",
+        "{name} forgot to {base}.",
+        "tell {name} to wait {in}.",
+        "is {name} still {in}?",
+        "the {place} closes at {time}.",
+        "we have lunch at {time}.",
+        "wake me up at {time}.",
+        "my phone number ends with {number}.",
+        "that makes {number} pounds please.",
+        "the {colour} one is mine.",
+        "i like the {colour} {object}.",
+        "have a nice {day}.",
+    ]
+)
 
 VOICES = [
     {"name": "alice", "voice": "en+f2", "pitch": 55, "speed": 145},
@@ -309,11 +516,23 @@ def in_place(place):
 
 
 def activities_of(place):
-    """What can happen in a place: its own gerunds in vocabulary order, and that something is carried."""
+    """What can happen in a place: its own gerunds in vocabulary order, and that something is
+    carried."""
     return [a["gerund"] for a in ACTIVITIES if place in a["places"]] + [CARRYING]
 
 
-PLURAL = {"keys", "boots", "glasses", "gloves", "socks", "shoes", "scissors", "grapes", "headphones", "dice"}
+PLURAL = {
+    "keys",
+    "boots",
+    "glasses",
+    "gloves",
+    "socks",
+    "shoes",
+    "scissors",
+    "grapes",
+    "headphones",
+    "dice",
+}
 
 
 def fill(rng, pattern, **known):
@@ -321,16 +540,31 @@ def fill(rng, pattern, **known):
     food, food2 = rng.sample(FOODS, 2)
     name, name2 = rng.sample(NAMES, 2)
     place = rng.choice(PLACE_NAMES)
-    base = rng.choice([a["base"] for a in ACTIVITIES if "{name}" not in pattern or " my " not in a["base"]])
+    base = rng.choice(
+        [a["base"] for a in ACTIVITIES if "{name}" not in pattern or " my " not in a["base"]]
+    )
     holes = {
-        "name": name, "name2": name2, "object": rng.choice(OBJECT_NAMES), "place": place, "in": in_place(place), "time": rng.choice(TIMES),
-        "number": rng.choice(NUMBERS), "day": rng.choice(DAYS), "food": food, "food2": food2,
-        "colour": rng.choice(COLOURS), "base": base, **known}
+        "name": name,
+        "name2": name2,
+        "object": rng.choice(OBJECT_NAMES),
+        "place": place,
+        "in": in_place(place),
+        "time": rng.choice(TIMES),
+        "number": rng.choice(NUMBERS),
+        "day": rng.choice(DAYS),
+        "food": food,
+        "food2": food2,
+        "colour": rng.choice(COLOURS),
+        "base": base,
+        **known,
+    }
     if "{errand}" in pattern:
         fit = ERRAND[:2] if holes["place"] == "supermarket" else ERRAND[2:]
         holes.setdefault("errand", rng.choice(fit).format(**holes))
     if holes["object"] in PLURAL:
-        pattern = pattern.replace("the {object} is", "the {object} are").replace("a new {object}", "new {object}")
+        pattern = pattern.replace("the {object} is", "the {object} are").replace(
+            "a new {object}", "new {object}"
+        )
     else:
         pattern = pattern.replace("{object} belong ", "{object} belongs ")
     return pattern.format(**holes)
@@ -342,23 +576,45 @@ def sample_sentence(rng):
 
 
 def check():
-    assert len(PLACES) >= 16 and len(OBJECTS) >= 60 and len(ACTIVITIES) >= 30 and len(SOUNDS) >= 12 and len(SPEECH) >= 60 and len(VOICES) >= 6
+    assert (
+        len(PLACES) >= 16
+        and len(OBJECTS) >= 60
+        and len(ACTIVITIES) >= 30
+        and len(SOUNDS) >= 12
+        and len(SPEECH) >= 60
+        and len(VOICES) >= 6
+    )
     assert sum(o["hold"] for o in OBJECTS) >= 30
-    for names in (PLACE_NAMES, OBJECT_NAMES, ACTIVITY_NAMES, [a["base"] for a in ACTIVITIES], [o["emoji"] for o in OBJECTS], SPEECH):
+    for names in (
+        PLACE_NAMES,
+        OBJECT_NAMES,
+        ACTIVITY_NAMES,
+        [a["base"] for a in ACTIVITIES],
+        [o["emoji"] for o in OBJECTS],
+        SPEECH,
+    ):
         assert len(set(names)) == len(names)
     for a in ACTIVITIES:
         assert 2 <= len(a["places"]) <= 6 and set(a["places"]) <= set(PLACES), a
     for place in PLACES:
         assert 4 <= len(activities_of(place)) <= 9, (place, activities_of(place))
     for sound in SOUNDS.values():
-        assert set(sound["activities"]) <= set(SEEN_ACTIVITIES) and set(sound["places"]) <= set(PLACES), sound
+        assert set(sound["activities"]) <= set(SEEN_ACTIVITIES) and set(sound["places"]) <= set(
+            PLACES
+        ), sound
     assert not {v["voice"] for v in VOICES} & {v["voice"] for v in OTHER_VOICES}
 
 
 def write_lists(folder):
     os.makedirs(folder, exist_ok=True)
-    for name, labels in (("places", PLACE_NAMES), ("objects", OBJECT_NAMES), ("held", HELD_NAMES), ("activities", SEEN_ACTIVITIES),
-                         ("people", PEOPLE), ("sounds", list(SOUNDS))):
+    for name, labels in (
+        ("places", PLACE_NAMES),
+        ("objects", OBJECT_NAMES),
+        ("held", HELD_NAMES),
+        ("activities", SEEN_ACTIVITIES),
+        ("people", PEOPLE),
+        ("sounds", list(SOUNDS)),
+    ):
         with open(os.path.join(folder, name + ".txt"), "w", encoding="utf-8") as out:
             out.write("".join(label + "\n" for label in labels))
 

@@ -1,13 +1,19 @@
-"""English wordings of what the wearer of a camera asks about the log of a day; only data, and a check of it.
+"""English wordings of what the wearer of a camera asks about the log of a day; only data, and a
+check of it.
 
-The language model is trained from scratch and knows no English but what it is shown: a question in words that no pattern
-has is noise to it. So every kind of question is here in the words of many people: careful, hasty, polite, long-winded.
+The language model is trained from scratch and knows no English but what it is shown: a question in
+words that no pattern
+has is noise to it. So every kind of question is here in the words of many people: careful, hasty,
+polite, long-winded.
 A pattern may change everything but the meaning; the answer to be given stays that of its kind.
 
   WORDINGS        {kind: patterns} to train with
-  HELD_OUT        {kind: patterns} which no training sees; they examine whether the understanding goes beyond the patterns
-  ABOUT_THING, ABOUT_PLACE, ABOUT_ACTIVITY   patterns which a log of places, activities, things and words never answers
-  GENERAL         (question, clues): the same without slots; a clue that is spoken in the log may make it answerable after all
+  HELD_OUT        {kind: patterns} which no training sees; they examine whether the understanding
+                  goes beyond the patterns
+  ABOUT_THING, ABOUT_PLACE, ABOUT_ACTIVITY   patterns which a log of places, activities, things and
+                                             words never answers
+  GENERAL         (question, clues): the same without slots; a clue that is spoken in the log may
+                  make it answerable after all
   SLOTS           what str.format fills into the patterns of each kind
 
 `python training/wordings.py` checks the promises above.
@@ -15,11 +21,27 @@ A pattern may change everything but the meaning; the answer to be given stays th
 
 import string
 
-_ACTIVITY, _PLACE, _THING = ("base", "gerund", "past"), ("place", "in"), ("object", "are", "were", "them")
+_ACTIVITY, _PLACE, _THING = (
+    ("base", "gerund", "past"),
+    ("place", "in"),
+    ("object", "are", "were", "them"),
+)
 SLOTS = {
-    "where_when": _ACTIVITY, "doing_at": ("time",), "when_last": _ACTIVITY, "did_i": _ACTIVITY, "how_many": _ACTIVITY,
-    "after": _ACTIVITY, "before": _ACTIVITY, "last_seen": _THING, "why": _PLACE, "said_at": ("time",), "said_in": _PLACE,
-    "promised": (), "met": _PLACE, "met_any": (), "people": _PLACE,
+    "where_when": _ACTIVITY,
+    "doing_at": ("time",),
+    "when_last": _ACTIVITY,
+    "did_i": _ACTIVITY,
+    "how_many": _ACTIVITY,
+    "after": _ACTIVITY,
+    "before": _ACTIVITY,
+    "last_seen": _THING,
+    "why": _PLACE,
+    "said_at": ("time",),
+    "said_in": _PLACE,
+    "promised": (),
+    "met": _PLACE,
+    "met_any": (),
+    "people": _PLACE,
 }
 
 
@@ -1814,55 +1836,135 @@ I would like to know which song was on while I was {gerund}.
 
 # Clues are parts of words.
 GENERAL = [
-    ("Who phoned me?", ["call", "phone"]), ("Who called me?", ["call", "phone"]), ("What is my name?", ["name", "i am"]),
-    ("What is my last name?", ["name"]), ("How old am I?", ["old", "birthday"]), ("When is my birthday?", ["birthday"]),
-    ("When was I born?", ["birthday", "born"]), ("In which city was I born?", ["born"]),
-    ("How much money did I spend?", ["pounds", "cost"]), ("What did I pay?", ["pounds", "cost"]),
-    ("How much money do I have?", ["pounds", "money"]), ("How much do I earn?", ["pounds", "money"]),
-    ("What day was it?", ["day"]), ("What day of the week is it?", ["day"]), ("What is the date today?", ["day"]),
-    ("Which month is it?", ["month"]), ("Which year is it?", ["year"]), ("Which season is it?", ["summer", "winter"]),
-    ("What was the weather like?", ["rain", "beautiful"]), ("Was it raining?", ["rain"]), ("Will it snow?", ["snow", "rain"]),
-    ("Was it windy?", ["wind"]), ("Was the sun shining?", ["sun", "beautiful"]), ("How cold was it today?", ["cold"]),
-    ("what is the temperature", ["cold", "warm"]), ("What did I dream about?", ["dream"]), ("How long did I sleep?", ["sleep", "wake"]),
-    ("How well did I sleep?", ["sleep", "tired"]), ("What time did I wake up?", ["wake"]), ("When did I go to bed yesterday?", ["bed"]),
-    ("Which song was playing?", ["song", "music"]), ("What is my favourite song?", ["song", "music"]),
-    ("What is my favourite colour?", ["like"]), ("What is my favourite food?", ["like"]), ("Which film did I like best?", ["film"]),
-    ("What is the name of the dog?", ["dog", "name"]), ("How old is my cat?", ["cat", "old"]), ("Where do I live?", ["live"]),
-    ("What is my address?", ["address", "live"]), ("How tall am I?", ["tall"]), ("How much do I weigh?", ["weigh"]),
-    ("What colour are my eyes?", ["eyes"]), ("What colour is my hair?", ["hair"]), ("Which shoe size do I have?", ["size"]),
-    ("Which shirt was I wearing?", ["shirt"]), ("What was I wearing today?", ["wear"]), ("Which socks did I put on?", ["socks"]),
-    ("What did I have for breakfast?", ["breakfast"]), ("what was for breakfast", ["breakfast"]),
-    ("What will I have for supper?", ["supper", "dinner", "cook"]), ("What is my phone number?", ["phone", "number"]),
-    ("What is my password?", ["password"]), ("What is the code of the door?", ["code"]), ("What is my email address?", ["mail"]),
-    ("How many mails did I get?", ["mail"]), ("How far did I walk?", ["far", "mile"]), ("How many steps did I take?", ["steps"]),
-    ("How many miles did I ride?", ["mile"]), ("What is my blood pressure?", ["blood"]), ("What was my pulse?", ["pulse"]),
-    ("How many calories did I burn?", ["calories"]), ("Am I ill?", ["ill", "sick"]), ("What did the doctor find?", ["doctor"]),
-    ("Which medicine do I need?", ["medicine"]), ("How was I feeling?", ["feel", "tired", "happy"]),
-    ("Was I happy today?", ["happy"]), ("Why was I sad?", ["sad"]), ("Was I bored?", ["bored"]), ("Am I in love?", ["love"]),
-    ("Who loves me?", ["love"]), ("What was I thinking about?", ["think"]), ("Was I nervous?", ["nervous"]),
-    ("Who won the game?", ["game", "won"]), ("What was the score?", ["score", "game"]), ("Which team is the best?", ["team"]),
-    ("Who won the election?", ["election", "won"]), ("Who is the president?", ["president"]), ("Who is the queen?", ["queen"]),
-    ("What is the capital of France?", ["france"]), ("How many people live in Spain?", ["spain"]),
-    ("How high is the highest mountain?", ["mountain"]), ("How far away is the moon?", ["moon"]),
-    ("How many planets are there?", ["planet"]), ("What is seven times eight?", ["times"]), ("Who wrote Hamlet?", ["hamlet"]),
-    ("Who invented the telephone?", ["phone"]), ("What is the meaning of life?", ["life"]), ("Tell me a joke.", ["joke"]),
-    ("What is in the news?", ["news"]), ("What was on the television?", ["television"]), ("What was the film about?", ["film"]),
-    ("What is the book about?", ["book"]), ("Who wrote the book?", ["book"]), ("What was in the letter?", ["letter"]),
-    ("Where is my sister?", ["sister"]), ("What is my brother doing?", ["brother"]), ("How is my mother?", ["mother"]),
-    ("What is the name of my father?", ["father", "name"]), ("Do I have children?", ["child"]),
+    ("Who phoned me?", ["call", "phone"]),
+    ("Who called me?", ["call", "phone"]),
+    ("What is my name?", ["name", "i am"]),
+    ("What is my last name?", ["name"]),
+    ("How old am I?", ["old", "birthday"]),
+    ("When is my birthday?", ["birthday"]),
+    ("When was I born?", ["birthday", "born"]),
+    ("In which city was I born?", ["born"]),
+    ("How much money did I spend?", ["pounds", "cost"]),
+    ("What did I pay?", ["pounds", "cost"]),
+    ("How much money do I have?", ["pounds", "money"]),
+    ("How much do I earn?", ["pounds", "money"]),
+    ("What day was it?", ["day"]),
+    ("What day of the week is it?", ["day"]),
+    ("What is the date today?", ["day"]),
+    ("Which month is it?", ["month"]),
+    ("Which year is it?", ["year"]),
+    ("Which season is it?", ["summer", "winter"]),
+    ("What was the weather like?", ["rain", "beautiful"]),
+    ("Was it raining?", ["rain"]),
+    ("Will it snow?", ["snow", "rain"]),
+    ("Was it windy?", ["wind"]),
+    ("Was the sun shining?", ["sun", "beautiful"]),
+    ("How cold was it today?", ["cold"]),
+    ("what is the temperature", ["cold", "warm"]),
+    ("What did I dream about?", ["dream"]),
+    ("How long did I sleep?", ["sleep", "wake"]),
+    ("How well did I sleep?", ["sleep", "tired"]),
+    ("What time did I wake up?", ["wake"]),
+    ("When did I go to bed yesterday?", ["bed"]),
+    ("Which song was playing?", ["song", "music"]),
+    ("What is my favourite song?", ["song", "music"]),
+    ("What is my favourite colour?", ["like"]),
+    ("What is my favourite food?", ["like"]),
+    ("Which film did I like best?", ["film"]),
+    ("What is the name of the dog?", ["dog", "name"]),
+    ("How old is my cat?", ["cat", "old"]),
+    ("Where do I live?", ["live"]),
+    ("What is my address?", ["address", "live"]),
+    ("How tall am I?", ["tall"]),
+    ("How much do I weigh?", ["weigh"]),
+    ("What colour are my eyes?", ["eyes"]),
+    ("What colour is my hair?", ["hair"]),
+    ("Which shoe size do I have?", ["size"]),
+    ("Which shirt was I wearing?", ["shirt"]),
+    ("What was I wearing today?", ["wear"]),
+    ("Which socks did I put on?", ["socks"]),
+    ("What did I have for breakfast?", ["breakfast"]),
+    ("what was for breakfast", ["breakfast"]),
+    ("What will I have for supper?", ["supper", "dinner", "cook"]),
+    ("What is my phone number?", ["phone", "number"]),
+    ("What is my password?", ["password"]),
+    ("What is the code of the door?", ["code"]),
+    ("What is my email address?", ["mail"]),
+    ("How many mails did I get?", ["mail"]),
+    ("How far did I walk?", ["far", "mile"]),
+    ("How many steps did I take?", ["steps"]),
+    ("How many miles did I ride?", ["mile"]),
+    ("What is my blood pressure?", ["blood"]),
+    ("What was my pulse?", ["pulse"]),
+    ("How many calories did I burn?", ["calories"]),
+    ("Am I ill?", ["ill", "sick"]),
+    ("What did the doctor find?", ["doctor"]),
+    ("Which medicine do I need?", ["medicine"]),
+    ("How was I feeling?", ["feel", "tired", "happy"]),
+    ("Was I happy today?", ["happy"]),
+    ("Why was I sad?", ["sad"]),
+    ("Was I bored?", ["bored"]),
+    ("Am I in love?", ["love"]),
+    ("Who loves me?", ["love"]),
+    ("What was I thinking about?", ["think"]),
+    ("Was I nervous?", ["nervous"]),
+    ("Who won the game?", ["game", "won"]),
+    ("What was the score?", ["score", "game"]),
+    ("Which team is the best?", ["team"]),
+    ("Who won the election?", ["election", "won"]),
+    ("Who is the president?", ["president"]),
+    ("Who is the queen?", ["queen"]),
+    ("What is the capital of France?", ["france"]),
+    ("How many people live in Spain?", ["spain"]),
+    ("How high is the highest mountain?", ["mountain"]),
+    ("How far away is the moon?", ["moon"]),
+    ("How many planets are there?", ["planet"]),
+    ("What is seven times eight?", ["times"]),
+    ("Who wrote Hamlet?", ["hamlet"]),
+    ("Who invented the telephone?", ["phone"]),
+    ("What is the meaning of life?", ["life"]),
+    ("Tell me a joke.", ["joke"]),
+    ("What is in the news?", ["news"]),
+    ("What was on the television?", ["television"]),
+    ("What was the film about?", ["film"]),
+    ("What is the book about?", ["book"]),
+    ("Who wrote the book?", ["book"]),
+    ("What was in the letter?", ["letter"]),
+    ("Where is my sister?", ["sister"]),
+    ("What is my brother doing?", ["brother"]),
+    ("How is my mother?", ["mother"]),
+    ("What is the name of my father?", ["father", "name"]),
+    ("Do I have children?", ["child"]),
     ("Am I married?", ["marr", "wife", "husband"]),
-    ("Who is my best friend?", ["friend"]), ("Who is my boss?", ["boss"]), ("What is my job?", ["job", "work"]),
-    ("Which school did I go to?", ["school"]), ("Which languages do I speak?", ["language"]),
-    ("What will I do tomorrow?", ["tomorrow"]), ("What did I do yesterday?", ["yesterday"]), ("What did I do last week?", ["week"]),
-    ("Where was I yesterday?", ["yesterday"]), ("Where will I go on holiday?", ["holiday"]), ("What are my plans for next year?", ["year"]),
-    ("What is on the calendar for next week?", ["week"]), ("Where is my car?", ["car"]), ("Which car do I drive?", ["car"]),
-    ("How full is the battery?", ["battery"]), ("Who made this camera?", ["camera"]), ("How much is a ticket?", ["ticket", "pounds"]),
-    ("Is the shop open on Sunday?", ["open", "close", "sunday"]), ("How many stars did the hotel have?", ["hotel"]),
-    ("what is my bank account number", ["bank", "number"]), ("tell me my star sign", ["birthday"]),
-    ("Could you tell me what the neighbours are called?", ["neighbour"]), ("Do you know what I got for Christmas?", ["christmas"]),
-    ("Hey, how do I look today?", ["look"]), ("Hey, will the sun shine tomorrow?", ["sun", "rain", "tomorrow"]),
-    ("I would like to know how rich I am.", ["rich", "money"]), ("my passport number?", ["passport", "number"]),
-    ("I forgot my pin, what is it?", ["pin"]), ("Remind me when I have to see the dentist.", ["dentist"]),
+    ("Who is my best friend?", ["friend"]),
+    ("Who is my boss?", ["boss"]),
+    ("What is my job?", ["job", "work"]),
+    ("Which school did I go to?", ["school"]),
+    ("Which languages do I speak?", ["language"]),
+    ("What will I do tomorrow?", ["tomorrow"]),
+    ("What did I do yesterday?", ["yesterday"]),
+    ("What did I do last week?", ["week"]),
+    ("Where was I yesterday?", ["yesterday"]),
+    ("Where will I go on holiday?", ["holiday"]),
+    ("What are my plans for next year?", ["year"]),
+    ("What is on the calendar for next week?", ["week"]),
+    ("Where is my car?", ["car"]),
+    ("Which car do I drive?", ["car"]),
+    ("How full is the battery?", ["battery"]),
+    ("Who made this camera?", ["camera"]),
+    ("How much is a ticket?", ["ticket", "pounds"]),
+    ("Is the shop open on Sunday?", ["open", "close", "sunday"]),
+    ("How many stars did the hotel have?", ["hotel"]),
+    ("what is my bank account number", ["bank", "number"]),
+    ("tell me my star sign", ["birthday"]),
+    ("Could you tell me what the neighbours are called?", ["neighbour"]),
+    ("Do you know what I got for Christmas?", ["christmas"]),
+    ("Hey, how do I look today?", ["look"]),
+    ("Hey, will the sun shine tomorrow?", ["sun", "rain", "tomorrow"]),
+    ("I would like to know how rich I am.", ["rich", "money"]),
+    ("my passport number?", ["passport", "number"]),
+    ("I forgot my pin, what is it?", ["pin"]),
+    ("Remind me when I have to see the dentist.", ["dentist"]),
 ]
 
 
@@ -1874,14 +1976,26 @@ def slots(pattern):
 def check():
     """Every promise of this file; each failure names its pattern."""
     examples = {
-        "base": "drink coffee", "gerund": "drinking coffee", "past": "drank coffee", "time": "09:40", "object": "keys",
-        "are": "are", "were": "were", "them": "them", "place": "cafe", "in": "in the cafe",
+        "base": "drink coffee",
+        "gerund": "drinking coffee",
+        "past": "drank coffee",
+        "time": "09:40",
+        "object": "keys",
+        "are": "are",
+        "were": "were",
+        "them": "them",
+        "place": "cafe",
+        "in": "in the cafe",
     }
     assert set(WORDINGS) == set(HELD_OUT) == set(SLOTS)
     banks = [(kind, bank, SLOTS[kind]) for bank in (WORDINGS, HELD_OUT) for kind in bank]
     patterns = [(kind, pattern, allowed) for kind, bank, allowed in banks for pattern in bank[kind]]
-    for name, bank, allowed in (("thing", ABOUT_THING, _THING), ("place", ABOUT_PLACE, _PLACE), ("activity", ABOUT_ACTIVITY, _ACTIVITY),
-                                ("general", [question for question, _ in GENERAL], ())):
+    for name, bank, allowed in (
+        ("thing", ABOUT_THING, _THING),
+        ("place", ABOUT_PLACE, _PLACE),
+        ("activity", ABOUT_ACTIVITY, _ACTIVITY),
+        ("general", [question for question, _ in GENERAL], ()),
+    ):
         patterns += [(name, pattern, allowed) for pattern in bank]
     met = {}
     for kind, pattern, allowed in patterns:
@@ -1892,50 +2006,181 @@ def check():
         assert pattern not in met, (pattern, kind, met[pattern])
         met[pattern] = kind
     # The same words without capitals and marks would be the same question to the examined model.
-    plain = {kind: {"".join(c for c in p.lower() if c not in ".,:?!") for p in WORDINGS[kind]} for kind in WORDINGS}
+    plain = {
+        kind: {"".join(c for c in p.lower() if c not in ".,:?!") for p in WORDINGS[kind]}
+        for kind in WORDINGS
+    }
     for kind, held in HELD_OUT.items():
-        assert len(WORDINGS[kind]) >= 60 and 6 <= len(held) <= 8, (kind, len(WORDINGS[kind]), len(held))
-        assert not plain[kind] & {"".join(c for c in p.lower() if c not in ".,:?!") for p in held}, kind
+        assert len(WORDINGS[kind]) >= 60 and 6 <= len(held) <= 8, (
+            kind,
+            len(WORDINGS[kind]),
+            len(held),
+        )
+        assert not plain[kind] & {
+            "".join(c for c in p.lower() if c not in ".,:?!") for p in held
+        }, kind
     # What examines must not be among the short list that days.py asks with either.
     from days import PHRASINGS
-    assert not {p for bank in PHRASINGS.values() for p in bank} & {p for bank in HELD_OUT.values() for p in bank}
-    assert len(ABOUT_THING) >= 40 and len(ABOUT_PLACE) >= 30 and len(ABOUT_ACTIVITY) >= 30 and len(GENERAL) >= 80
+
+    assert not {p for bank in PHRASINGS.values() for p in bank} & {
+        p for bank in HELD_OUT.values() for p in bank
+    }
+    assert (
+        len(ABOUT_THING) >= 40
+        and len(ABOUT_PLACE) >= 30
+        and len(ABOUT_ACTIVITY) >= 30
+        and len(GENERAL) >= 80
+    )
     for question, clues in GENERAL:
         assert isinstance(clues, list) and all(clue == clue.lower() for clue in clues), question
 
 
-# People also say first what they know, and ask then: each statement of a group goes before each question of its kinds.
+# People also say first what they know, and ask then: each statement of a group goes before each
+# question of its kinds.
 STATEMENTS = {
-    "activity": ["I {past}.", "So I was {gerund}.", "I know that I {past}.", "I was {gerund}, right?", "{gerund}, fine.", "I remember {gerund}.",
-                 "Ok, {gerund}.", "{gerund}.", "I {past}!", "It is about {gerund}."],
-    "place": ["I was {in}.", "The {place}.", "I know that I was {in}.", "I went to the {place}.", "About the {place}:", "So I was {in}, right?",
-              "{place}.", "I am thinking of the {place}.", "I remember the {place}."],
-    "object": ["My {object}!", "The {object}.", "I am looking for my {object}.", "I cannot find the {object}.", "About the {object}:", "I need my {object}.",
-               "I had the {object}.", "I do not see my {object}."],
+    "activity": [
+        "I {past}.",
+        "So I was {gerund}.",
+        "I know that I {past}.",
+        "I was {gerund}, right?",
+        "{gerund}, fine.",
+        "I remember {gerund}.",
+        "Ok, {gerund}.",
+        "{gerund}.",
+        "I {past}!",
+        "It is about {gerund}.",
+    ],
+    "place": [
+        "I was {in}.",
+        "The {place}.",
+        "I know that I was {in}.",
+        "I went to the {place}.",
+        "About the {place}:",
+        "So I was {in}, right?",
+        "{place}.",
+        "I am thinking of the {place}.",
+        "I remember the {place}.",
+    ],
+    "object": [
+        "My {object}!",
+        "The {object}.",
+        "I am looking for my {object}.",
+        "I cannot find the {object}.",
+        "About the {object}:",
+        "I need my {object}.",
+        "I had the {object}.",
+        "I do not see my {object}.",
+    ],
     "time": ["It was {time}.", "{time}.", "Take {time}.", "Look at {time}.", "About {time}:"],
 }
 QUESTIONS = {
-    "where_when": ("activity", ["Where was that?", "Where did I do that?", "In which place was that?", "Where was I then?"]),
-    "when_last": ("activity", ["When was that last?", "When did I do that last?", "When was the last time?", "What time was that, the last time?"]),
-    "how_many": ("activity", ["How often was that?", "How many times did I do that?", "How many times was it?"]),
+    "where_when": (
+        "activity",
+        [
+            "Where was that?",
+            "Where did I do that?",
+            "In which place was that?",
+            "Where was I then?",
+        ],
+    ),
+    "when_last": (
+        "activity",
+        [
+            "When was that last?",
+            "When did I do that last?",
+            "When was the last time?",
+            "What time was that, the last time?",
+        ],
+    ),
+    "how_many": (
+        "activity",
+        ["How often was that?", "How many times did I do that?", "How many times was it?"],
+    ),
     "did_i": ("activity", ["Is that right?", "Did I do that?", "Was that so, yes or no?"]),
-    "after": ("activity", ["What did I do after that?", "And then?", "What came next?", "What did I do next?", "What was I doing right after that?"]),
-    "before": ("activity", ["What did I do before that?", "And before?", "What came before that?", "What was I doing right before that?",
-                            "What was I busy with before?"]),
-    "last_seen": ("object", ["Where did I last see {them}?", "Where did I have {them} last?", "Where did you see {them} last?"]),
-    "why": ("place", ["Why did I go there?", "What did I go there for?", "What was the reason?", "What did I want there?"]),
-    "said_in": ("place", ["What was said there?", "What did I hear there?", "Someone spoke to me. What did they say?", "Which words did I hear there?"]),
-    "met": ("place", ["Who did I meet there?", "Whom did I meet there?", "Somebody said their name. Who was it?", "What was the name?"]),
-    "people": ("place", ["How many people were there?", "How many were there?", "How many persons did I see there?"]),
+    "after": (
+        "activity",
+        [
+            "What did I do after that?",
+            "And then?",
+            "What came next?",
+            "What did I do next?",
+            "What was I doing right after that?",
+        ],
+    ),
+    "before": (
+        "activity",
+        [
+            "What did I do before that?",
+            "And before?",
+            "What came before that?",
+            "What was I doing right before that?",
+            "What was I busy with before?",
+        ],
+    ),
+    "last_seen": (
+        "object",
+        [
+            "Where did I last see {them}?",
+            "Where did I have {them} last?",
+            "Where did you see {them} last?",
+        ],
+    ),
+    "why": (
+        "place",
+        [
+            "Why did I go there?",
+            "What did I go there for?",
+            "What was the reason?",
+            "What did I want there?",
+        ],
+    ),
+    "said_in": (
+        "place",
+        [
+            "What was said there?",
+            "What did I hear there?",
+            "Someone spoke to me. What did they say?",
+            "Which words did I hear there?",
+        ],
+    ),
+    "met": (
+        "place",
+        [
+            "Who did I meet there?",
+            "Whom did I meet there?",
+            "Somebody said their name. Who was it?",
+            "What was the name?",
+        ],
+    ),
+    "people": (
+        "place",
+        [
+            "How many people were there?",
+            "How many were there?",
+            "How many persons did I see there?",
+        ],
+    ),
     "doing_at": ("time", ["What was I doing then?", "What did I do?", "What was I doing?"]),
     "said_at": ("time", ["What was said then?", "What did I hear?", "What did they say?"]),
 }
 for _kind, (_group, _questions) in QUESTIONS.items():
-    WORDINGS[_kind] = list(dict.fromkeys(WORDINGS[_kind] + [f"{statement} {question}" for statement in STATEMENTS[_group] for question in _questions]))
+    WORDINGS[_kind] = list(
+        dict.fromkeys(
+            WORDINGS[_kind]
+            + [
+                f"{statement} {question}"
+                for statement in STATEMENTS[_group]
+                for question in _questions
+            ]
+        )
+    )
 
 
 if __name__ == "__main__":
     check()
     for _kind in WORDINGS:
         print(f"{_kind:12} {len(WORDINGS[_kind]):3} patterns, {len(HELD_OUT[_kind])} held out")
-    print(f"thing {len(ABOUT_THING)}, place {len(ABOUT_PLACE)}, activity {len(ABOUT_ACTIVITY)}, general {len(GENERAL)}")
+    print(
+        f"thing {len(ABOUT_THING)}, place {len(ABOUT_PLACE)}, activity {len(ABOUT_ACTIVITY)}, "
+        f"general {len(GENERAL)}"
+    )

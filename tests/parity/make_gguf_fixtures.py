@@ -1,47 +1,75 @@
-"""Makes the GGUF fixtures: small random models of the architecture `llama`, and what Python `transformers` answers.
+"""Makes the GGUF fixtures: small random models of the architecture `llama`, and what Python
+`transformers` answers.
 
     OMP_NUM_THREADS=1 python tests/parity/make_gguf_fixtures.py tests/parity/fixtures [NAME…]
 
-Needs what make_fixtures.py needs, and the packages `gguf` 0.19.0 and `accelerate`. Each file is written
-with the package `gguf` in the layout of llama.cpp's converter (rows of queries and keys interleaved), read back by transformers,
-which makes every weight floating, and asked in float32. Two answers are not transformers' own reading of the file:
+Needs what make_fixtures.py needs, and the packages `gguf` 0.19.0 and `accelerate`. Each file is
+written
+with the package `gguf` in the layout of llama.cpp's converter (rows of queries and keys
+interleaved), read back by transformers,
+which makes every weight floating, and asked in float32. Two answers are not transformers' own
+reading of the file:
 
-- transformers ignores `rope_freqs.weight`; the model that has one is told its Llama 3 rope parameters.
-- Expected ids of other pre-tokenizers (`splits`) come from the pre-tokenizers that the published tokenizer.json files have.
+- transformers ignores `rope_freqs.weight`; the model that has one is told its Llama 3 rope
+parameters.
+- Expected ids of other pre-tokenizers (`splits`) come from the pre-tokenizers that the published
+tokenizer.json files have.
 """
 
 import json
 import shutil
-import sys
-from pathlib import Path
 
 import gguf
 import numpy as np
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from make_fixtures import CHATML, ONLY, ROOT, TEXT, bytelevel, expect, randomise
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from make_fixtures import CHATML, ONLY, ROOT, TEXT, bytelevel, expect, randomise
-
-NAMES = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output", "input_layernorm": "attn_norm",
-         "post_attention_layernorm": "ffn_norm", "q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output",
-         "gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down"}
+NAMES = {
+    "embed_tokens": "token_embd",
+    "norm": "output_norm",
+    "lm_head": "output",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "q_proj": "attn_q",
+    "k_proj": "attn_k",
+    "v_proj": "attn_v",
+    "o_proj": "attn_output",
+    "gate_proj": "ffn_gate",
+    "up_proj": "ffn_up",
+    "down_proj": "ffn_down",
+}
 TYPES = gguf.GGMLQuantizationType
-PROMPTS = ["where did i last see the keys?", "Hello", "the train leaves at nine. somebody said good morning, café 12345 ☃"]
+PROMPTS = [
+    "where did i last see the keys?",
+    "Hello",
+    "the train leaves at nine. somebody said good morning, café 12345 ☃",
+]
 
 
 def gguf_name(name):
-    parts = ["blk" if p == "layers" else NAMES.get(p, p) for p in name.split(".") if p not in ("model", "self_attn", "mlp")]
+    parts = [
+        "blk" if p == "layers" else NAMES.get(p, p)
+        for p in name.split(".")
+        if p not in ("model", "self_attn", "mlp")
+    ]
     return ".".join(parts)
 
 
 def interleave(weight, heads):
-    """Rows i and i + head/2 of each head side by side, as llama.cpp's converter lays queries and keys."""
-    return weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
+    """Rows i and i + head/2 of each head side by side, as llama.cpp's converter lays queries and
+    keys."""
+    return (
+        weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
+        .swapaxes(1, 2)
+        .reshape(weight.shape)
+    )
 
 
 def random_q4_k(rng, shape):
-    """Random blocks of 256: two f16 scales, 12 bytes of 6-bit scales and minima, 128 bytes of 4-bit values. Mean near 0."""
+    """Random blocks of 256: two f16 scales, 12 bytes of 6-bit scales and minima, 128 bytes of 4-bit
+    values. Mean near 0."""
     blocks = np.empty((int(np.prod(shape)) // 256, 144), np.uint8)
     blocks[:, 4:] = rng.integers(0, 256, (len(blocks), 140))
     step = np.full((len(blocks), 1), 3.5e-4, np.float16)
@@ -61,7 +89,14 @@ def byte_vocabulary(writer, pre, add_bos):
     backend = bytelevel(300, specials + ["<unused>"])
     state = json.loads(backend.to_str())["model"]
     tokens = [t for t, _ in sorted(backend.get_vocab().items(), key=lambda x: x[1])]
-    kinds = [gguf.TokenType.CONTROL if t in specials else gguf.TokenType.UNUSED if t == "<unused>" else gguf.TokenType.NORMAL for t in tokens]
+    kinds = [
+        gguf.TokenType.CONTROL
+        if t in specials
+        else gguf.TokenType.UNUSED
+        if t == "<unused>"
+        else gguf.TokenType.NORMAL
+        for t in tokens
+    ]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
@@ -75,40 +110,73 @@ def byte_vocabulary(writer, pre, add_bos):
 
 
 def splits(state, first):
-    """The ids of a text under the pre-tokenizers of the published tokenizers that each name stands for."""
+    """The ids of a text under the pre-tokenizers of the published tokenizers that each name stands
+    for."""
     llama3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     bytes_ = lambda regex: pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=regex)
-    cut = lambda regex: pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(regex), behavior="isolated"), bytes_(False)])
-    known = {"gpt-2": bytes_(True), "smollm": pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), bytes_(True)]),
-             "llama-bpe": cut(llama3), "qwen2": cut(llama3.replace("{1,3}", ""))}
+    cut = lambda regex: pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(regex), behavior="isolated"), bytes_(False)]
+    )
+    known = {
+        "gpt-2": bytes_(True),
+        "smollm": pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), bytes_(True)]
+        ),
+        "llama-bpe": cut(llama3),
+        "qwen2": cut(llama3.replace("{1,3}", "")),
+    }
     text, rows = "I've seen 12345 keys\n\n  on the TABLE, naïve café!!\n", {}
     # Merges across what some of them part, so that the ids tell them apart.
-    more = [("1", "2"), ("12", "3"), ("123", "4"), ("1234", "5"), ("Ġ", "1"), ("!", "!"), ("!!", "Ċ"), ("Ċ", "Ċ"), ("ĊĊ", "Ġ")]
+    more = [
+        ("1", "2"),
+        ("12", "3"),
+        ("123", "4"),
+        ("1234", "5"),
+        ("Ġ", "1"),
+        ("!", "!"),
+        ("!!", "Ċ"),
+        ("Ċ", "Ċ"),
+        ("ĊĊ", "Ġ"),
+    ]
     vocab, merges = dict(state["vocab"]), [tuple(m) for m in state["merges"]] + more
     more_tokens = ["".join(pair) for pair in more]
     for token in more_tokens:
         vocab[token] = first + more_tokens.index(token)
     for name, pre in known.items():
-        tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=name == "llama-bpe"))
+        tokenizer = Tokenizer(
+            models.BPE(vocab=vocab, merges=merges, ignore_merges=name == "llama-bpe")
+        )
         tokenizer.pre_tokenizer = pre
         rows[name] = tokenizer.encode(text).ids
     return {"text": text, "ids": rows, "tokens": more_tokens, "merges": [" ".join(m) for m in more]}
 
 
 def piece_vocabulary(writer):
-    """SentencePiece's BPE: pieces with ▁, scores that fall with the order of merging, bytes to fall back to."""
+    """SentencePiece's BPE: pieces with ▁, scores that fall with the order of merging, bytes to fall
+    back to."""
     backend = Tokenizer(models.BPE(byte_fallback=True))
     backend.pre_tokenizer = pre_tokenizers.Metaspace(split=False)
-    backend.train_from_iterator([t[n:n + 40] for t in TEXT for n in range(0, len(t), 23)],
-                                trainers.BpeTrainer(vocab_size=140, show_progress=False, max_token_length=8))
+    backend.train_from_iterator(
+        [t[n : n + 40] for t in TEXT for n in range(0, len(t), 23)],
+        trainers.BpeTrainer(vocab_size=140, show_progress=False, max_token_length=8),
+    )
     learnt = [t for t, _ in sorted(backend.get_vocab().items(), key=lambda x: x[1])]
     merged, single = [t for t in learnt if len(t) > 1], [t for t in learnt if len(t) == 1]
     head, own = ["<unk>", "<s>", "</s>"], ["<think>"]
     bytes_ = [f"<0x{n:02X}>" for n in range(256)]
     tokens = head + bytes_ + merged + single + own
-    scores = [0.0] * (len(head) + len(bytes_)) + [-float(n) for n in range(len(merged) + len(single))] + [-1000.0]
+    scores = (
+        [0.0] * (len(head) + len(bytes_))
+        + [-float(n) for n in range(len(merged) + len(single))]
+        + [-1000.0]
+    )
     T = gguf.TokenType
-    kinds = [T.UNKNOWN, T.CONTROL, T.CONTROL] + [T.BYTE] * 256 + [T.NORMAL] * len(learnt) + [T.USER_DEFINED]
+    kinds = (
+        [T.UNKNOWN, T.CONTROL, T.CONTROL]
+        + [T.BYTE] * 256
+        + [T.NORMAL] * len(learnt)
+        + [T.USER_DEFINED]
+    )
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
     writer.add_token_list(tokens)
@@ -128,8 +196,17 @@ def make(name, seed, vocabulary, kind, rope=None, prompts=PROMPTS, deviation=0.1
     folder.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(folder / "model.gguf", "llama")
     tokens, state = vocabulary(writer)
-    config = LlamaConfig(**{"vocab_size": len(tokens), "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "tie_word_embeddings": True,
-                            "pad_token_id": None, **size, **({"rope_parameters": rope} if rope else {})})
+    config = LlamaConfig(
+        **{
+            "vocab_size": len(tokens),
+            "max_position_embeddings": 256,
+            "rms_norm_eps": 1e-5,
+            "tie_word_embeddings": True,
+            "pad_token_id": None,
+            **size,
+            **({"rope_parameters": rope} if rope else {}),
+        }
+    )
     model = randomise(LlamaForCausalLM(config), seed, deviation)
     head = config.head_dim
     writer.add_context_length(256)
@@ -149,7 +226,10 @@ def make(name, seed, vocabulary, kind, rope=None, prompts=PROMPTS, deviation=0.1
         if full == "lm_head.weight" and config.tie_word_embeddings:
             continue
         weight, to = weight.numpy(), gguf_name(full)
-        for part, heads in [("attn_q.", config.num_attention_heads), ("attn_k.", config.num_key_value_heads)]:
+        for part, heads in [
+            ("attn_q.", config.num_attention_heads),
+            ("attn_k.", config.num_key_value_heads),
+        ]:
             if part in to:
                 weight = interleave(weight, heads)
         if weight.ndim == 1:
@@ -157,7 +237,9 @@ def make(name, seed, vocabulary, kind, rope=None, prompts=PROMPTS, deviation=0.1
         elif kind == "k":  # as Q4_K_M has it: most matrices Q4_K, values and the table Q6_K
             six = "attn_v" in to or "token_embd" in to
             blocks = (random_q6_k if six else random_q4_k)(rng, weight.shape)
-            writer.add_tensor(to, blocks, raw_shape=blocks.shape, raw_dtype=TYPES.Q6_K if six else TYPES.Q4_K)
+            writer.add_tensor(
+                to, blocks, raw_shape=blocks.shape, raw_dtype=TYPES.Q6_K if six else TYPES.Q4_K
+            )
         elif kind == TYPES.Q8_0:
             blocks = gguf.quantize(weight, kind)
             writer.add_tensor(to, blocks, raw_shape=blocks.shape, raw_dtype=kind)
@@ -165,13 +247,18 @@ def make(name, seed, vocabulary, kind, rope=None, prompts=PROMPTS, deviation=0.1
             writer.add_tensor(to, weight.astype(np.float16 if kind == TYPES.F16 else np.float32))
     if rope:
         plain = 1.0 / rope["rope_theta"] ** (np.arange(0, head, 2) / head)
-        writer.add_tensor("rope_freqs.weight", (plain / model.model.rotary_emb.inv_freq.numpy()).astype(np.float32))
+        writer.add_tensor(
+            "rope_freqs.weight",
+            (plain / model.model.rotary_emb.inv_freq.numpy()).astype(np.float32),
+        )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
 
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file="model.gguf", dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, gguf_file="model.gguf", dtype=torch.float32
+    ).eval()
     if rope:
         told = LlamaForCausalLM(config).eval()
         told.load_state_dict(model.state_dict())
@@ -183,36 +270,100 @@ def make(name, seed, vocabulary, kind, rope=None, prompts=PROMPTS, deviation=0.1
         with torch.no_grad():
             logits = model(input_ids=ids).logits[0, -1]
             end = tokenizer.eos_token_id
-            new = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=24,
-                                 eos_token_id=end, pad_token_id=end)
-        new = new[0, ids.shape[1]:].tolist()
+            new = model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                do_sample=False,
+                max_new_tokens=24,
+                eos_token_id=end,
+                pad_token_id=end,
+            )
+        new = new[0, ids.shape[1] :].tolist()
         new = new[:-1] if new and new[-1] == end else new
-        cases.append({"prompt": prompt, "ids": ids[0].tolist(), "logits": logits.numpy().astype(float).round(6).tolist(), "tokens": new,
-                      "text": tokenizer.decode(new, skip_special_tokens=True)})
+        cases.append(
+            {
+                "prompt": prompt,
+                "ids": ids[0].tolist(),
+                "logits": logits.numpy().astype(float).round(6).tolist(),
+                "tokens": new,
+                "text": tokenizer.decode(new, skip_special_tokens=True),
+            }
+        )
     chat = [{"role": "user", "content": "Hello there"}]
     text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-    chat = {"messages": chat, "text": text, "ids": tokenizer(text, add_special_tokens=False)["input_ids"]}
-    expect(folder, cases=cases, chats=[chat], **({"splits": splits(state, len(tokens))} if state and name == "gguf-bpe" else {}))
+    chat = {
+        "messages": chat,
+        "text": text,
+        "ids": tokenizer(text, add_special_tokens=False)["input_ids"],
+    }
+    expect(
+        folder,
+        cases=cases,
+        chats=[chat],
+        **({"splits": splits(state, len(tokens))} if state and name == "gguf-bpe" else {}),
+    )
 
 
 def main():
-    small = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2, "num_hidden_layers": 2}
-    llama3 = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-              "original_max_position_embeddings": 32}
+    small = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "num_hidden_layers": 2,
+    }
+    llama3 = {
+        "rope_type": "llama3",
+        "rope_theta": 10000.0,
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 32,
+    }
     jobs = {
-        "gguf-bpe": lambda n: make(n, 21, lambda w: byte_vocabulary(w, "gpt-2", False), TYPES.F32, **small),
-        "gguf-spm": lambda n: make(n, 22, piece_vocabulary, TYPES.F16, **{**small, "num_key_value_heads": 1, "head_dim": 12},
-                                   tie_word_embeddings=False, prompts=PROMPTS + ["a <think> b", "  two  spaces"]),
-        "gguf-q8": lambda n: make(n, 23, lambda w: byte_vocabulary(w, "llama-bpe", True), TYPES.Q8_0, llama3,
-                                  **{**small, "hidden_size": 64, "intermediate_size": 96}),
-        "gguf-q4k": lambda n: make(n, 24, lambda w: byte_vocabulary(w, "gpt-2", True), "k",
-                                   **{**small, "hidden_size": 256, "intermediate_size": 256, "num_key_value_heads": 1, "num_hidden_layers": 1}),
+        "gguf-bpe": lambda n: make(
+            n, 21, lambda w: byte_vocabulary(w, "gpt-2", False), TYPES.F32, **small
+        ),
+        "gguf-spm": lambda n: make(
+            n,
+            22,
+            piece_vocabulary,
+            TYPES.F16,
+            **{**small, "num_key_value_heads": 1, "head_dim": 12},
+            tie_word_embeddings=False,
+            prompts=PROMPTS + ["a <think> b", "  two  spaces"],
+        ),
+        "gguf-q8": lambda n: make(
+            n,
+            23,
+            lambda w: byte_vocabulary(w, "llama-bpe", True),
+            TYPES.Q8_0,
+            llama3,
+            **{**small, "hidden_size": 64, "intermediate_size": 96},
+        ),
+        "gguf-q4k": lambda n: make(
+            n,
+            24,
+            lambda w: byte_vocabulary(w, "gpt-2", True),
+            "k",
+            **{
+                **small,
+                "hidden_size": 256,
+                "intermediate_size": 256,
+                "num_key_value_heads": 1,
+                "num_hidden_layers": 1,
+            },
+        ),
     }
     for name, job in jobs.items():
         if not ONLY or name in ONLY:
             shutil.rmtree(ROOT / name, ignore_errors=True)
             job(name)
-            print(name, sum(f.stat().st_size for f in (ROOT / name).rglob("*") if f.is_file()) // 1024, "kB")
+            print(
+                name,
+                sum(f.stat().st_size for f in (ROOT / name).rglob("*") if f.is_file()) // 1024,
+                "kB",
+            )
 
 
 if __name__ == "__main__":
