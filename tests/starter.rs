@@ -151,21 +151,22 @@ fn questions_in_free_words_are_answered() {
     assert!(figures["exact_match"].as_f64() >= Some(FREE_WORDS_FLOOR), "{figures}");
 }
 
-/// The lines of `training/wordings.py`, the texts of `PHRASINGS` in `training/days.py`, and each clause of `training/phrases.py` in each
-/// of its ways of asking: what questions are made from.
+/// The wordings in `training/texts`, and each clause in each of its ways of asking: what questions are made from.
 fn templates() -> Vec<String> {
-    let read = |name: &str| std::fs::read_to_string(root().join("training").join(name)).expect("a training file");
-    let (wordings, days, phrases) = (read("wordings.py"), read("days.py"), read("phrases.py"));
-    fn block<'t>(text: &'t str, begin: &str, end: &str) -> &'t str {
-        text.split(begin).nth(1).and_then(|rest| rest.split(end).next()).unwrap_or_else(|| panic!("no {begin}"))
-    }
-    let quoted = |text: &str| text.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
-    let mut all: Vec<String> = wordings.lines().map(|line| line.trim().to_owned()).collect();
-    all.extend(quoted(block(&days, "PHRASINGS = {", "\n}")));
-    let clauses = quoted(block(&phrases, "CLAUSES = {", "\n}"));
-    let asking = block(&phrases, "ASKING = \"\"\"", "\"\"\"");
-    all.extend(clauses.iter().flat_map(|clause| asking.lines().map(|line| line.replace("{q}", clause))));
-    all.extend(block(&phrases, "SAID_FIRST = \"\"\"", "\"\"\"").lines().map(str::to_owned));
+    let folder = root().join("training/texts");
+    let read = |file: &Path| -> Vec<String> {
+        let text = std::fs::read_to_string(file).expect("a list of wordings");
+        text.lines().filter(|line| !line.starts_with(['#', '['])).map(str::to_owned).collect()
+    };
+    let list = |name: &str| read(&folder.join(name).with_extension("txt"));
+    let kinds = std::fs::read_dir(folder.join("wordings")).expect("the wordings of each kind");
+    let mut all: Vec<String> = kinds.flat_map(|file| read(&file.expect("a readable folder").path())).collect();
+    all.extend(["held_out", "about", "phrasings", "said_first"].into_iter().flat_map(list));
+    all.extend(list("general").iter().map(|line| line.split(" | ").next().unwrap_or(line).to_owned()));
+    let asking = list("asking");
+    all.extend(list("clauses").iter().flat_map(|clause| asking.iter().map(|line| line.replace("{q}", clause))));
+    let questions = list("follow_up");
+    all.extend(list("statements").iter().flat_map(|said| questions.iter().map(move |asked| format!("{said} {asked}"))));
     all.retain(|line| line.contains(' '));
     all
 }

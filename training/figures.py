@@ -221,6 +221,15 @@ def fallen(figures, recorded):
     return lines
 
 
+def figures_of(path):
+    """The figures that --record wrote to a file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)["figures"]
+    except (OSError, ValueError, KeyError) as wrong:
+        raise SystemExit(f"error: {path} has no figures of --record: {wrong}") from None
+
+
 def main():
     args = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -248,10 +257,7 @@ def main():
     args.elenchus = program
     if args.jobs < 1 or args.every < 1:
         raise SystemExit("error: --jobs and --every are at least 1")
-    try:
-        recorded = json.load(open(args.check, encoding="utf-8"))["figures"] if args.check else {}
-    except (OSError, ValueError, KeyError) as wrong:
-        raise SystemExit(f"error: {args.check} holds no figures that --record wrote: {wrong}")
+    recorded = figures_of(args.check) if args.check else {}
     days = [os.path.join(os.path.abspath(args.out), str(seed)) for seed in args.seeds]
     again = [folder + "-again" for folder in days]
     with ThreadPoolExecutor(args.jobs) as pool:
@@ -266,7 +272,7 @@ def main():
             try:
                 done.result()
             except subprocess.CalledProcessError:
-                raise SystemExit("error: a day could not be rendered")
+                raise SystemExit("error: a day could not be rendered") from None
     found = measure(args, days, again)
     kinds, perception = tables(found)
     print(f"{kinds}\n\n{perception}")

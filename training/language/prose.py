@@ -2,25 +2,20 @@
 prompts that ask for them.
 
 Each `*_example(rng)` gives (the prompt as rendered, the reply, links). Whatever a prompt is filled
-with is made as perception
-makes it: things missed or added, words misheard. A link says where a part of the reply comes from,
-so that lm.py can teach where to
-look: (start and end in the reply, start and end in the prompt). `python training/lm_prose.py`
-prints some of each.
+with is made as perception makes it: things missed or added, words misheard. A link says where a
+part of the reply comes from, so that the training can teach where to look: (start and end in the
+reply, start and end in the prompt). `python training/lm.py examples` prints some of each.
 """
 
-import random
 import re
 
-import lm_data
-
-import days
+import sayings
 import vocab
-from days import Segment
+from day import asking, daylog, plot
+from day.daylog import Segment
+from language import lexicon, logs, templates
 
-# ----------------------------------------------------------------------------------------------------------
 # captions
-
 MASS = {"bread", "cheese", "milk", "soap", "honey", "chocolate", "paint", "rope", "pizza"}
 
 
@@ -61,11 +56,11 @@ def fits(prompt, reply):
     """Whether a caption is one of those that could be written for its prompt, whichever things it
     names."""
     place, activity, things = (line.split(": ", 1)[1] for line in prompt.splitlines()[-3:])
-    words = days.Words(
-        {place: vocab.PLACES.get(place) or lm_data.MORE_PLACES.get(place)},
+    words = asking.Words(
+        {place: vocab.PLACES.get(place) or lexicon.MORE_PLACES.get(place)},
         [],
         {},
-        vocab.PLURAL | lm_data.MORE_PLURAL,
+        vocab.PLURAL | lexicon.MORE_PLURAL,
     )
     if words.places[place] is None:  # a made-up place may have any preposition
         words.places[place] = {
@@ -84,7 +79,7 @@ def fits(prompt, reply):
 
 def log_words(rng):
     """Words for one log: the starter world's or, in a tenth, others too."""
-    return lm_data.open_words(rng) if rng.random() < 0.1 else days.VOCABULARY
+    return lexicon.open_words(rng) if rng.random() < 0.1 else asking.VOCABULARY
 
 
 def caption_example(rng):
@@ -98,7 +93,7 @@ def caption_example(rng):
     segment = Segment(
         0, 1, place, rng.choice(fit), rng.sample(words.objects, rng.choice((0, 1, 1, 1, 2, 2, 3)))
     )
-    text = lm_data.prompt("caption", place=place, activity=segment.activity, things=segment.seen)
+    text = templates.prompt("caption", place=place, activity=segment.activity, things=segment.seen)
     reply, fields = caption(rng, segment, words), text.index("Place: ")
     links = [
         (span(reply, part), span(text, part, text.index(field, fields) + len(field)))
@@ -112,9 +107,7 @@ def caption_example(rng):
     return text, reply, links
 
 
-# -----------------------------------------------------------------------------------------------------------
 # stories
-
 OPENINGS = {
     1: ["I was"],
     2: ["First I was", "Then I was"],
@@ -124,7 +117,10 @@ OPENINGS = {
 
 def moments(told):
     """Without those that only go on."""
-    same = lambda a, b: (a[0].place, a[0].activity) == (b[0].place, b[0].activity)
+
+    def same(a, b):
+        return (a[0].place, a[0].activity) == (b[0].place, b[0].activity)
+
     return [t for i, t in enumerate(told) if i == 0 or not same(t, told[i - 1])]
 
 
@@ -196,24 +192,24 @@ def story_moments(rng):
     words = log_words(rng)
     count = rng.choice((1, 2, 3, 4, 5, 6, 6, 6, 7, 7, 8, 9))
     segments = (
-        days.plot(rng, int(count * rng.uniform(7, 16)))
-        if words is days.VOCABULARY and rng.random() < 0.5
-        else lm_data.shuffled(rng, count, words)
+        plot.plot(rng, int(count * rng.uniform(7, 16)))
+        if words is asking.VOCABULARY and rng.random() < 0.5
+        else logs.shuffled(rng, count, words)
     )
-    segments = lm_data.perceived(rng, segments, words) if rng.random() < 0.3 else segments
+    segments = logs.perceived(rng, segments, words) if rng.random() < 0.3 else segments
     every = rng.choice((5, 10, 15, 15, 15, 20, 30))
     notes, seen = [], []
     for i in range(count):
         s = (
             segments[i % len(segments)]
-            if words is not days.VOCABULARY
+            if words is not asking.VOCABULARY
             else next(
                 (s for s in segments if s.start <= i * every < s.end), segments[i % len(segments)]
             )
         )
-        notes.append(f"{days.time_text(i * every)} {caption(rng, s, words)}")
+        notes.append(f"{daylog.time_text(i * every)} {caption(rng, s, words)}")
         seen.append(s)
-    text = lm_data.prompt("story", notes=notes)
+    text = templates.prompt("story", notes=notes)
     told, at = [], text.index(notes[0])
     for note, s in zip(notes, seen):
         where = words.in_place(s.place)
@@ -227,13 +223,12 @@ def story_example(rng):
     return (text, *story(rng, told))
 
 
-# ---------------------------------------------------------------------------------------------
 # persons and things
-
 ACTIVITY_THINGS = (
     "dishes,vegetables,soup,coffee,sandwich,book,newspaper,laptop,letter,guitar,video "
     "game,laundry,plants,flowers,"
-    "apples,cat,dog,bike,umbrella,trolley,bill,list,weights,juice,nail,wood,picture,kite,photo,ice cream"
+    "apples,cat,dog,bike,umbrella,trolley,bill,list,weights,juice,nail,wood,picture,kite,photo,"
+    "ice cream"
 ).split(",")
 HEARD_THINGS = "train,door,car,window,water,food,money,paper,book,phone".split(",")
 PERSONS = "friend,mother,father,sister,brother,doctor,teacher".split(",")
@@ -243,13 +238,13 @@ MORE_NAMES = (
 ).split(",")
 NAMED = sorted(
     {
-        *vocab.NAMES,
+        *sayings.NAMES,
         *vocab.OBJECT_NAMES,
-        *vocab.FOODS,
+        *sayings.FOODS,
         *ACTIVITY_THINGS,
         *HEARD_THINGS,
         *PERSONS,
-        *lm_data.MORE_OBJECTS,
+        *lexicon.MORE_OBJECTS,
         *MORE_NAMES,
     },
     key=len,
@@ -262,7 +257,6 @@ NAMED_PATTERN = re.compile(
     + r")\b",
     re.IGNORECASE,
 )
-
 MORE_SAID = [
     "{name} gave {other} the {thing}.",
     "i lost my {thing}.",
@@ -287,9 +281,9 @@ def named(text):
 
 def sentence_said(rng):
     if rng.random() < 0.75:
-        return vocab.sample_sentence(rng)
-    name, other = rng.sample(vocab.NAMES + MORE_NAMES, 2)
-    thing, more = rng.sample(vocab.OBJECT_NAMES + lm_data.MORE_OBJECTS, 2)
+        return sayings.sample_sentence(rng)
+    name, other = rng.sample(sayings.NAMES + MORE_NAMES, 2)
+    thing, more = rng.sample(vocab.OBJECT_NAMES + lexicon.MORE_OBJECTS, 2)
     return rng.choice(MORE_SAID).format(
         name=name, other=other, thing=thing, more=more, person=rng.choice(PERSONS)
     )
@@ -299,7 +293,7 @@ def entities_example(rng):
     said = [sentence_said(rng) for _ in range(rng.choice((1, 1, 1, 1, 1, 1, 1, 2, 2, 3)))]
     noisy = rng.random() < 0.5
     said = [
-        lm_data.misheard(rng, s, days.VOCABULARY) if noisy and rng.random() < 0.6 else s
+        logs.misheard(rng, s, asking.VOCABULARY) if noisy and rng.random() < 0.6 else s
         for s in said
     ]
     if noisy and rng.random() < 0.3:  # the ear's segments begin and end where it breathes
@@ -312,7 +306,7 @@ def entities_example(rng):
     if rng.random() < 0.25:  # as written, not as heard
         said = [
             re.sub(
-                r"\b(" + "|".join(vocab.NAMES + MORE_NAMES) + r"|i)\b",
+                r"\b(" + "|".join(sayings.NAMES + MORE_NAMES) + r"|i)\b",
                 lambda m: m.group().capitalize(),
                 s,
             )
@@ -326,7 +320,7 @@ def entities_example(rng):
             NAMED, rng.choice((0, 1, 2, 3, 5, 8))
         )
         known = sorted({t.lower() for t in known})
-    prompt, reply, links = lm_data.prompt("entities", text=text, known=known), "", []
+    prompt, reply, links = templates.prompt("entities", text=text, known=known), "", []
     begins = prompt.index("Text: ") + 6
     for thing in right:
         reply += "\n- " if reply else "- "
@@ -339,9 +333,3 @@ def entities_example(rng):
 
 
 EXAMPLES = {"caption": caption_example, "story": story_example, "entities": entities_example}
-
-
-if __name__ == "__main__":
-    for name in EXAMPLES:
-        for seed in range(4):
-            print(*EXAMPLES[name](random.Random(seed)), "", sep="\n--> ")

@@ -1,17 +1,14 @@
 """starter-lm: a Llama whose training step reads a log once and all its questions after it.
 
 The parameters carry the names and shapes of transformers' LlamaForCausalLM; `python training/lm.py
-verify` shows that
-the logits are the same. The forward pass is written for one lesson (see lm_data.py): questions
-attend to the prefix
-and to themselves, never to each other, and their positions go on from the prefix's end.
+verify` shows that the logits are the same. The forward pass is written for one lesson (see
+lessons.py): questions attend to the prefix and to themselves, never to each other, and their
+positions go on from the prefix's end.
 """
 
 import json
 import math
-import multiprocessing
 import os
-import sys
 from dataclasses import asdict, dataclass
 
 import torch
@@ -21,6 +18,8 @@ from safetensors.torch import save_file
 
 @dataclass
 class Shape:
+    """The sizes of a model."""
+
     vocab: int
     hidden: int = 128
     layers: int = 4
@@ -32,9 +31,14 @@ class Shape:
 
 
 class Block(torch.nn.Module):
+    """One layer's weights; `StarterLm` computes with them."""
+
     def __init__(self, s):
         super().__init__()
-        linear = lambda i, o: torch.nn.Linear(i, o, bias=False)
+
+        def linear(i, o):
+            return torch.nn.Linear(i, o, bias=False)
+
         self.input_layernorm = torch.nn.RMSNorm(s.hidden, eps=s.eps)
         self.post_attention_layernorm = torch.nn.RMSNorm(s.hidden, eps=s.eps)
         self.self_attn = torch.nn.ModuleDict(
@@ -73,7 +77,7 @@ class Packed:
         self.pad, self.unpad = torch.tensor(pad), torch.tensor(unpad)
         self.line_of = torch.tensor(lesson.line_of)
         self.told, self.told_in = torch.tensor(lesson.told_in, dtype=torch.long).view(-1, 2).T
-        read, target, weight, decide = [], [], [], []
+        read, target, decide = [], [], []
         for row, (ids, first) in enumerate(lesson.asks):
             for i in range(first, len(ids)):
                 read.append(self.prefix + starts[row] + i - 1)
@@ -108,6 +112,8 @@ def norm(x, layer):
 
 
 class StarterLm(torch.nn.Module):
+    """The model: weights, the training's forward pass, and the exported folder."""
+
     def __init__(self, shape, compute=torch.float32):
         super().__init__()
         self.shape = s = shape
@@ -173,7 +179,10 @@ class StarterLm(torch.nn.Module):
         parts = [n, len(x) - n]
         (q, k), v = self.turn(qk, cos, sin).unbind(0), v[0]
         (qp, qq), (kp, kq), (vp, vq) = q.split(parts, 1), k.split(parts, 1), v.split(parts, 1)
-        pad = lambda t: t.index_select(1, p.pad).view(s.heads * p.count, p.longest, -1)
+
+        def pad(t):
+            return t.index_select(1, p.pad).view(s.heads * p.count, p.longest, -1)
+
         qq = qq * width**-0.5
         # (heads * count, longest, longest)
         near = pad(qq) @ pad(kq).transpose(1, 2)
@@ -293,153 +302,3 @@ class StarterLm(torch.nn.Module):
 
     def card(self):
         return {**asdict(self.shape), "parameters": sum(p.numel() for p in self.parameters())}
-
-
-class Muon(torch.optim.Optimizer):
-    """Momentum made orthogonal by Newton-Schulz steps (Jordan et al. 2024), for the blocks'
-    matrices."""
-
-    def __init__(self, params, lr=0.02, momentum=0.95):
-        super().__init__(params, {"lr": lr, "momentum": momentum})
-        for group in self.param_groups:
-            for p in group["params"]:
-                self.state[p]["momentum"] = torch.zeros_like(p)
-
-    @torch.no_grad()
-    def step(self, part=0, parts=1):
-        """Steps the matrices of this part; the others belong to other processes."""
-        for group in self.param_groups:
-            by_shape = {}
-            for p in group["params"][part::parts]:
-                by_shape.setdefault(tuple(sorted(p.shape)), []).append(p)
-            for members in by_shape.values():
-                pushes = []
-                for p in members:
-                    momentum = self.state[p]["momentum"].lerp_(p.grad, 1 - group["momentum"])
-                    push = p.grad.lerp(momentum, group["momentum"])
-                    pushes.append(push if p.shape[0] <= p.shape[1] else push.T)
-                turned = orthogonal(torch.stack(pushes))
-                for p, push in zip(members, turned):
-                    push = push if p.shape[0] <= p.shape[1] else push.T
-                    p.add_(push, alpha=-group["lr"] * max(1, p.shape[0] / p.shape[1]) ** 0.5)
-
-
-def orthogonal(x, steps=5):
-    """x: (members, rows, columns), rows <= columns -> nearly orthogonal rows."""
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(steps):
-        a = x @ x.transpose(1, 2)
-        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
-    return x
-
-
-def grown_from(layers, old_layers):
-    """For each block the old one it comes from, or None; of 4 made 6: [0, 1, None, 2, None, 3]."""
-    new = layers - old_layers
-    assert 0 <= new <= old_layers, f"{old_layers} layers cannot grow to {layers}"
-    out = list(range(old_layers - new))
-    for i in range(old_layers - new, old_layers):
-        out += [None, i]
-    assert out[layers // 2] == old_layers // 2, (
-        "the block that is taught where to look stays in the middle"
-    )
-    return out
-
-
-@torch.no_grad()
-def grow(model, weights, old_tokenizer, new_tokenizer):
-    """Writes a smaller model's weights into a wider or deeper one that computes the same: what is
-    new writes nothing yet.
-
-    Heads keep their width; new heads, inner units and channels begin random where they read and at
-    zero where they write into the residual stream, as do new blocks, each of which lies before one
-    of the last old ones. RMSNorm divides by a mean over more channels, which its weights make up
-    for. Tokens are matched by their text; a new token begins as the mean of the old ones that
-    spelled it.
-    """
-    small = weights["model.norm.weight"].shape[0]
-    ratio = (small / model.shape.hidden) ** 0.5
-    known = old_tokenizer.get_vocab()
-    origin = grown_from(
-        model.shape.layers,
-        1 + max(int(name.split(".")[2]) for name in weights if ".layers." in name),
-    )
-    for name, p in model.named_parameters():
-        writes = "o_proj" in name or "down_proj" in name
-        if ".layers." in name:
-            parts = name.split(".")
-            if origin[int(parts[2])] is None:
-                if writes:
-                    p.zero_()
-                continue
-            parts[2] = str(origin[int(parts[2])])
-            old = weights[".".join(parts)].float()
-        else:
-            old = weights[name].float()
-        if "embed_tokens" in name:
-            p.zero_()
-            for token, i in new_tokenizer.get_vocab().items():
-                if token in known:
-                    p[i, :small] = old[known[token]]
-                else:
-                    text = new_tokenizer.decode([i], skip_special_tokens=False)
-                    ids = old_tokenizer.encode(text, add_special_tokens=False).ids
-                    p[i, :small] = old[ids].mean(0) if ids else 0.0
-        elif p.ndim == 1:
-            p[:small] = old * ratio
-        else:
-            rows, columns = old.shape
-            if writes:
-                p[rows:] = 0.0  # new channels stay silent
-                p[:, columns:] = 0.0  # and so do new heads and inner units
-            p[:rows, :columns] = old
-
-
-class Team:
-    """Processes that read lessons of their own and step together; parameters, momenta and gradients
-    lie in memory they share.
-
-    Made in the first process, which `fork` then copies; every process has its `part`, from 0.
-    Between two `wait`s each writes only what is its own.
-    """
-
-    def __init__(self, parameters, parts):
-        self.parameters, self.part, self.parts = parameters, 0, parts
-        self.gradients = torch.zeros(parts, sum(p.numel() for p in parameters)).share_memory_()
-        # what the first process tells the others
-        self.plan = torch.zeros(3, dtype=torch.float64).share_memory_()
-        self.tokens = torch.zeros(parts, dtype=torch.float64).share_memory_()
-        self.barrier = multiprocessing.get_context("fork").Barrier(parts)
-
-    def fork(self):
-        sys.excepthook = self.give_up
-        for part in range(1, self.parts):
-            if os.fork() == 0:
-                self.part = part
-                return
-
-    def give_up(self, *error):
-        """Whoever fails lets the others fail too, who would wait for it."""
-        self.barrier.abort()
-        sys.__excepthook__(*error)
-
-    def wait(self):
-        if self.parts > 1:
-            self.barrier.wait(900)  # the first process may be examining
-
-    def mean_gradients(self):
-        """Replaces every parameter's gradient by the mean over the team."""
-        if self.parts == 1:
-            return
-        torch.cat(
-            [
-                p.grad.flatten() if p.grad is not None else torch.zeros(p.numel())
-                for p in self.parameters
-            ],
-            out=self.gradients[self.part],
-        )
-        self.wait()
-        at, whole = 0, self.gradients.mean(0)
-        for p in self.parameters:
-            p.grad = whole[at : at + p.numel()].view_as(p)
-            at += p.numel()

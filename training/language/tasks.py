@@ -1,5 +1,5 @@
 """Every prompt that starter-lm learns besides video-qa and activities, as lessons: those of
-lm_prose.py and five short ones.
+prose.py and five short ones.
 
   sounds     what may be heard in a place while something is done
   summary    at most three sentences about a log
@@ -8,19 +8,15 @@ lm_prose.py and five short ones.
   search     a question as a phrase to search pictures with
   route      which senses a question takes
 
-Each `*_example(rng)` gives what those of lm_prose.py give. `python training/lm_tasks.py` prints
+Each `*_example(rng)` gives what those of prose.py give. `python training/lm.py examples` prints
 some of each.
 """
 
-import random
-
-import lm_data
-import lm_prose
-import wordings
-from lm_prose import span
-
-import days
 import vocab
+import wordings
+from day import asking, daylog
+from language import lessons, lexicon, logs, prose, queries, templates
+from language.prose import span
 
 
 def sounds_example(rng):
@@ -31,25 +27,25 @@ def sounds_example(rng):
     if activity == vocab.CARRYING and rng.random() < 0.5:
         activity = vocab.carrying(rng.choice(vocab.HELD_NAMES))
     count = rng.choice((1, 2, 3, 3, 4, 5))
-    text = lm_data.prompt("sounds", place=place, activity=activity, count=count)
+    text = templates.prompt("sounds", place=place, activity=activity, count=count)
     return text, "\n".join(vocab.sounds_of(place, activity)[:count]), []
 
 
 def log_for(rng, most):
     """Segments, words and the log's text as a prompt shows it."""
-    segments, words = lm_data.random_log(rng, most)
-    return segments, words, days.log_text(segments)
+    segments, words = logs.random_log(rng, most)
+    return segments, words, daylog.log_text(segments)
 
 
 def line_starts(text, segments):
     """Where each line of the log begins in the prompt."""
-    return [text.index("\n" + days.log_line(i, s)) + 1 for i, s in enumerate(segments, 1)]
+    return [text.index("\n" + daylog.log_line(i, s)) + 1 for i, s in enumerate(segments, 1)]
 
 
 def summary_moments(rng):
     """(the prompt, what it tells)"""
     segments, words, log = log_for(rng, rng.choice((4, 8, 12, 16, 20)))
-    text = lm_data.prompt("summary", log=log)
+    text = templates.prompt("summary", log=log)
     told = []
     for s, at in zip(segments, line_starts(text, segments)):
         place = span(text, " " + s.place, at)
@@ -61,19 +57,22 @@ def summary_moments(rng):
 
 def summary_example(rng):
     text, told = summary_moments(rng)
-    return (text, *lm_prose.story(rng, told))
+    return (text, *prose.story(rng, told))
 
 
 def open_errand(segments):
     """The last errand whose place was not reached after it was asked for."""
-    left = [e for e in days.errands(segments) if all(s.place != e[1] for s in segments[e[0] :])]
+    left = [e for e in daylog.errands(segments) if all(s.place != e[1] for s in segments[e[0] :])]
     return left[-1] if left else None
 
 
 def open_promise(segments, words):
     """The last promise that was not kept later."""
-    done = lambda what, line: any(words.forms(s.activity)["base"] == what for s in segments[line:])
-    left = [p for p in days.promises(segments) if not done(p[1], p[0])]
+
+    def done(what, line):
+        return any(words.forms(s.activity)["base"] == what for s in segments[line:])
+
+    left = [p for p in daylog.promises(segments) if not done(p[1], p[0])]
     return left[-1] if left else None
 
 
@@ -93,7 +92,7 @@ def forecast(segments, words):
 
 def forecast_example(rng):
     segments, words, log = log_for(rng, rng.choice((4, 8, 12, 16, 20)))
-    text = lm_data.prompt("forecast", log=log)
+    text = templates.prompt("forecast", log=log)
     line, comes, copied = forecast(segments, words)
     reply = f"[{line}] {comes}"
     at = line_starts(text, segments)[line - 1]
@@ -127,9 +126,9 @@ SENSES = {
 
 def question_about(rng, kind):
     """(question, what it names): of a kind in WITH, or of what no log says if there is none."""
-    words = lm_prose.log_words(rng)
-    words = days.Words(
-        words.places, words.objects, words.activities, words.plural, lm_data.PHRASINGS
+    words = prose.log_words(rng)
+    words = asking.Words(
+        words.places, words.objects, words.activities, words.plural, lexicon.PHRASINGS
     )
     thing, place, activity = (
         rng.choice(words.objects),
@@ -140,14 +139,14 @@ def question_about(rng, kind):
     if not kind:
         pattern, known, named = rng.choice(
             (
-                (rng.choice(wordings.ABOUT_THING), {"thing": thing}, thing),
-                (rng.choice(wordings.ABOUT_PLACE), {"place": place}, place),
-                (rng.choice(wordings.ABOUT_ACTIVITY), {"activity": activity}, activity),
+                (rng.choice(wordings.ABOUT["thing"]), {"thing": thing}, thing),
+                (rng.choice(wordings.ABOUT["place"]), {"place": place}, place),
+                (rng.choice(wordings.ABOUT["activity"]), {"activity": activity}, activity),
                 (rng.choice(wordings.GENERAL)[0], {}, ""),
                 (rng.choice(wordings.GENERAL)[0], {}, ""),
             )
         )
-        return lm_data.casual(rng, days.filled(pattern, words, **known)), named
+        return queries.casual(rng, asking.filled(pattern, words, **known)), named
     slot = next(slot for slot, kinds in WITH.items() if kind in kinds)
     known = {
         "activity": {"activity": activity},
@@ -157,14 +156,14 @@ def question_about(rng, kind):
         "": {},
     }
     named = {"activity": activity, "thing": thing, "place": place}.get(slot, "")
-    return lm_data.casual(rng, days.phrase(rng, kind, words, **known[slot])), named
+    return queries.casual(rng, asking.phrase(rng, kind, words, **known[slot])), named
 
 
 def search_example(rng):
     kind = rng.choice([k for kinds in WITH.values() for k in kinds] + [""])
     question, named = question_about(rng, kind)
     text, reply = (
-        lm_data.prompt("search", question=question),
+        templates.prompt("search", question=question),
         "- " + named.lower() if named else "none",
     )
     at = text.lower().rindex("question:")
@@ -175,18 +174,18 @@ def search_example(rng):
 def route_example(rng):
     senses = rng.choice([*SENSES, "neither"])
     kind = "" if senses == "neither" else rng.choice(SENSES[senses])
-    return lm_data.prompt("route", question=question_about(rng, kind)[0]), senses, []
+    return templates.prompt("route", question=question_about(rng, kind)[0]), senses, []
 
 
 EXAMPLES = {
-    **lm_prose.EXAMPLES,
+    **prose.EXAMPLES,
     "sounds": sounds_example,
     "summary": summary_example,
     "forecast": forecast_example,
     "search": search_example,
     "route": route_example,
 }
-MOMENTS = {"story": lm_prose.story_moments, "summary": summary_moments}
+MOMENTS = {"story": prose.story_moments, "summary": summary_moments}
 HOLES = {
     "caption": {"place": "HOLE", "activity": "", "things": []},
     "story": {"notes": ["HOLE"]},
@@ -203,14 +202,14 @@ USER = "<|user|>"
 def head(name):
     """What every prompt of a kind begins with, up to the first hole, without the space before
     it."""
-    return lm_data.prompt(name, **HOLES[name]).split("HOLE")[0].removesuffix("Text: ").rstrip(" ")
+    return templates.prompt(name, **HOLES[name]).split("HOLE")[0].removesuffix("Text: ").rstrip(" ")
 
 
 def lesson(write, rng, name, count):
     """A lm_data.Lesson of `count` different prompts of one kind; they share what they begin
     with."""
     start = write.ids(USER + head(name))
-    made = lm_data.Lesson(list(start), [0] * len(start))
+    made = lessons.Lesson(list(start), [0] * len(start))
     for _ in range(count):
         text, reply, links = EXAMPLES[name](rng)
         asked = write.tokenizer.encode(USER + text, add_special_tokens=False)
@@ -232,9 +231,3 @@ def lesson(write, rng, name, count):
         )
         made.looks.append(looks)
     return made
-
-
-if __name__ == "__main__":
-    for name in EXAMPLES:
-        for seed in range(4):
-            print(*EXAMPLES[name](random.Random(seed)), "", sep="\n--> ")

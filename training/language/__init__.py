@@ -1,0 +1,1 @@
+"""The parts of starter-lm's training; `lm.py` is their command line."""

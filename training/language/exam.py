@@ -1,0 +1,194 @@
+"""Examines starter-lm: greedy replies of the exported folder, and the training's forward pass."""
+
+import collections
+import json
+import os
+import random
+import re
+
+import torch
+
+import cards
+import days
+import wordings
+from day import asking, daylog
+from language import lexicon, logs, prose, tasks, templates, tokenizing
+from language.model import Packed, Shape, StarterLm
+from language.tokenizing import WORK, writer
+
+EXAM_SEED = 9_000_000  # days of the exam; training draws other days
+HELD_OUT = asking.Words(
+    asking.VOCABULARY.places,
+    asking.VOCABULARY.objects,
+    asking.VOCABULARY.activities,
+    asking.VOCABULARY.plural,
+    wordings.HELD_OUT,
+)
+
+
+@torch.no_grad()
+def quick_exam(model, write, count):
+    """Share of replies right in every token when the right ones before are given: a lower bound, by
+    kind; then in words that no training used."""
+    out = {}
+    for name, words in (("", asking.VOCABULARY), ("held-out ", HELD_OUT)):
+        right = collections.defaultdict(list)
+        for seed in range(EXAM_SEED, EXAM_SEED + count):
+            day = days.make_day(seed)
+            cases = (
+                day.cases if not name else days.examine(random.Random(seed), day.segments, words)[0]
+            )
+            packed = Packed(write.lesson(day.segments, cases))
+            hit = model(packed)[0].argmax(-1) == packed.target
+            for i, case in enumerate(cases):
+                right[case.kind].append(hit[packed.question_of == i].all().item())
+        every = [x for kind in right.values() for x in kind]
+        out[name + "all"] = sum(every) / len(every)
+        out.update({name + k: sum(v) / len(v) for k, v in sorted(right.items())})
+    return out
+
+
+def plain(text):
+    """As evaluation compares answers: no citations, case, punctuation or articles."""
+    text = re.sub(r"\[\d+\]", " ", text).lower()
+    return " ".join(w for w in re.sub(r"[^\w\s]", "", text).split() if w not in ("a", "an", "the"))
+
+
+@torch.no_grad()
+def exam(args):
+    """Greedy replies by transformers from the written folder."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(args.model, padding_side="left")
+    model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval()
+    right, cited, refused = collections.defaultdict(list), [], []
+    for seed in range(args.seed, args.seed + args.days):
+        day = days.make_day(seed, args.seconds)
+        if args.noisy:
+            rng = random.Random(seed)
+            day.segments = logs.perceived(rng, day.segments, asking.VOCABULARY)
+            day.cases = days.examine(rng, day.segments)[0]
+        if args.held_out:
+            day.cases = days.examine(random.Random(seed), day.segments, HELD_OUT)[0]
+        log = daylog.log_text(day.segments)
+        texts = [
+            tokenizer.apply_chat_template(
+                [
+                    {
+                        "role": "user",
+                        "content": templates.prompt("video-qa", log=log, question=c.question),
+                    }
+                ],
+                tokenize=False,
+                add_generation_prompt=True,
+            )
+            for c in day.cases
+        ]
+        batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+        out = model.generate(**batch, max_new_tokens=48, do_sample=False)[
+            :, batch.input_ids.shape[1] :
+        ]
+        for case, reply in zip(day.cases, tokenizer.batch_decode(out, skip_special_tokens=True)):
+            good = plain(reply) == plain(case.answer)
+            right[case.kind].append(good)
+            if case.kind != "unanswerable":
+                refused.append(plain(reply) == plain(asking.REFUSAL))
+                if good:
+                    cited.append([int(n) for n in re.findall(r"\[(\d+)\]", reply)] == case.lines)
+            if not good and args.show:
+                print(
+                    f"seed {seed} {case.kind:12} {case.question} -> {reply!r}, not {case.reply()!r}"
+                )
+    every = [x for kind in right.values() for x in kind]
+    print(
+        json.dumps(
+            {
+                "days": args.days,
+                "seconds": args.seconds,
+                "n": len(every),
+                "exact_match": round(sum(every) / len(every), 4),
+                "by_kind": {k: round(sum(v) / len(v), 3) for k, v in sorted(right.items())},
+                "answerable_refused": round(sum(refused) / len(refused), 4),
+                "right_answers_with_right_citations": round(sum(cited) / max(1, len(cited)), 4),
+            }
+        )
+    )
+    found = [
+        (
+            f"{args.days} days of {args.seconds} s from seed {args.seed}"
+            + ", logs as imperfect eyes and ears write them" * args.noisy
+            + ", in wordings held out of the training" * args.held_out,
+            f"{len(every)} questions",
+            f"{sum(every) / len(every):.1%}",
+        )
+    ]
+    prompts = {
+        name: [
+            tasks.EXAMPLES[name](random.Random(f"exam {name} {n}"))[:2] for n in range(args.prose)
+        ]
+        for name in tasks.EXAMPLES
+    }
+    prompts["activities"] = [
+        (templates.prompt("activities", place=p, count=10), lexicon.activities_reply(p, 10))
+        for p in lexicon.ACTIVITIES_IN
+    ]
+    told = {
+        name: [example(random.Random(f"exam {name} {n}"))[1] for n in range(args.prose)]
+        for name, example in tasks.MOMENTS.items()
+    }
+    for name, examples in prompts.items():
+        good = []
+        for start in range(0, len(examples), 20):
+            texts = [
+                tokenizer.apply_chat_template(
+                    [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+                )
+                for text, _ in examples[start : start + 20]
+            ]
+            batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+            out = model.generate(**batch, max_new_tokens=96, do_sample=name == "caption")[
+                :, batch.input_ids.shape[1] :
+            ]
+            for (text, right), reply in zip(
+                examples[start:], tokenizer.batch_decode(out, skip_special_tokens=True)
+            ):
+                if name in told:
+                    good.append(prose.true_story(told[name][len(good)], reply))
+                else:
+                    good.append(prose.fits(text, reply) if name == "caption" else reply == right)
+                if not good[-1] and args.show:
+                    print(f"{name}: {text.split(chr(10), 2)[-1]!r} -> {reply!r}, such as {right!r}")
+        print(
+            json.dumps(
+                {"prompt": name, "n": len(good), "right": round(sum(good) / max(1, len(good)), 4)}
+            )
+        )
+        if good:
+            found.append((f"prompt {name}", len(good), f"{sum(good) / len(good):.1%}"))
+    cards.write_measured(args.model, ["`lm.py exam`", "asked", "right"], found)
+
+
+@torch.no_grad()
+def verify(args):
+    """The largest difference between the training forward pass and transformers, over every reply
+    token of a day."""
+    from transformers import AutoModelForCausalLM
+
+    write = writer()
+    model = StarterLm(Shape(vocab=write.tokenizer.get_vocab_size()))
+    folder = os.path.join(WORK, "verify")
+    for p in model.parameters():
+        p.copy_(p.half().float() * (1 if p.ndim == 1 else 1.5))
+        p.copy_(p.half().float())
+    model.export(folder, os.path.join(WORK, "tokenizer.json"), tokenizing.CHAT_TEMPLATE)
+    other = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    day = days.make_day(3)
+    lesson = write.lesson(day.segments, day.cases)
+    packed = Packed(lesson)
+    mine, worst = model(packed)[0], 0.0
+    for i, (ids, first) in enumerate(lesson.asks):
+        theirs = other(torch.tensor([lesson.prefix + ids])).logits[
+            0, len(lesson.prefix) + first - 1 : -1
+        ]
+        worst = max(worst, (mine[packed.question_of == i] - theirs).abs().max().item())
+    print(f"largest difference of logits: {worst:.2e} (their spread: {mine.std():.2f})")
