@@ -7,7 +7,7 @@ VENV := .venv
 ELENCHUS := $(TARGET)/release/elenchus
 DAY := examples/media/day1.mp4
 
-.PHONY: help demo test fmt lint doc unit ffmpeg minilm bench world starter figures fuzz
+.PHONY: help demo test fmt lint ruff doc unit pytest ffmpeg minilm bench world starter figures fuzz
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -21,19 +21,31 @@ demo: ffmpeg ## build, then answer questions about a sample day with the starter
 DEMO_QUESTION_2 := Why did I go to the hallway?
 DEMO_QUESTION_3 := How many times did I check the list?
 
-test: ffmpeg minilm fmt lint doc unit ## everything that CI checks
+test: ffmpeg minilm fmt lint doc pytest unit ## everything that CI checks
 
 fmt: ## formatting
 	$(CARGO) fmt --check
 
-lint: ## clippy, warnings denied
+lint: ruff ## clippy and ruff, warnings denied
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+# Format and rules of the Python, as ruff.toml has them.
+ruff:
+	@if PYTHON="$(PYTHON)" VENV="$(VENV)" bash training/develop.sh; then \
+		$(VENV)/bin/ruff format --check --quiet --diff && $(VENV)/bin/ruff check --quiet; \
+	else echo "notice: ruff cannot be installed; the Python is not checked"; fi
 
 doc: ## documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
 unit: ## all tests
 	$(CARGO) test --locked
+
+pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the cards)
+	@PYTHON="$(PYTHON)" bash training/tools.sh || echo "notice: no day can be rendered; its test will be skipped"
+	@if PYTHON="$(PYTHON)" VENV="$(VENV)" bash training/develop.sh numpy pillow; then \
+		$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider training/tests; \
+	else echo "notice: pytest cannot be installed; the tests of the Python are skipped"; fi
 
 # ffmpeg and ffprobe read every video; they are the only system packages needed.
 ffmpeg:

@@ -1,20 +1,22 @@
 """The parts of the model cards that trainings and measurements write: between two marks, the rest
 of a card is prose.
 
-  <!-- training: written by training/cards.py --> … <!-- end of training -->     a line for each
-                                                                                 training the
-                                                                                 weights went
-                                                                                 through
-  <!-- measured: … -->    what the model's own examination said (`clip.py measure`, `lm.py exam`,
-                          `whisper.py --test`)
-  <!-- figures: … -->     what training/figures.py measured, through elenchus
+  <!-- training: written by training/cards.py --> … <!-- end of training -->
+                      a line for each training the weights went through
+  <!-- weights: … -->   the weights' digest and size
+  <!-- measured: … -->  what the model's own examination said (`clip.py measure`, `lm.py exam`,
+                      `whisper.py --test`)
+  <!-- figures: … -->   what training/figures.py measured, through elenchus
 
 Training takes away what was measured before. A card that lacks the marks gets the part at its end;
 a folder without a card gets the shipped one's prose.
 """
 
+import hashlib
+import json
 import os
 import re
+import struct
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHIPPED = os.path.join(HERE, "..", "agents", "starter")
@@ -100,6 +102,20 @@ def put_training(model, folder, text):
         put(path, "training", text, os.path.join(SHIPPED, model, "README.md"))
         for name in ("measured", "figures"):
             put(path, name, "Not measured since this training.")
+    put(path, "weights", weights_of(folder))
+
+
+def weights_of(folder):
+    """'`model.safetensors`: 12 parameters, SHA-256 `…`.'"""
+    with open(os.path.join(folder, "model.safetensors"), "rb") as file:
+        weights = file.read()
+    # eight bytes say how long the JSON after them is, which gives each tensor's place in the file
+    header = json.loads(weights[8 : 8 + struct.unpack("<Q", weights[:8])[0]])
+    tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+    half = 2  # bytes a parameter
+    count = sum(end - start for start, end in (t["data_offsets"] for t in tensors)) // half
+    digest = hashlib.sha256(weights).hexdigest()
+    return f"`model.safetensors`: {count:,} parameters, SHA-256 `{digest}`."
 
 
 def write_measured(folder, columns, rows):

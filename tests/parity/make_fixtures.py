@@ -229,8 +229,13 @@ def clip(name, seed, dtype, shards, vision, text, projection, processor, legacy)
         "Café,  HELLO  world!",
     ]
     with torch.no_grad():
-        unit = lambda x: (x / x.norm(dim=-1, keepdim=True))[0]
-        feature = lambda out: out if isinstance(out, torch.Tensor) else out.pooler_output
+
+        def unit(x):
+            return (x / x.norm(dim=-1, keepdim=True))[0]
+
+        def feature(out):
+            return out if isinstance(out, torch.Tensor) else out.pooler_output
+
         image_vectors = {
             k: unit(feature(model.get_image_features(pixel_values=v))) for k, v in pixels.items()
         }
@@ -367,7 +372,10 @@ LANGUAGES = ["en", "de", "fr"]
 
 def sounds():
     """Chirps and noise at 16 kHz; float32 kept exactly, as safetensors."""
-    t = lambda seconds: np.arange(int(seconds * 16000)) / 16000
+
+    def t(seconds):
+        return np.arange(int(seconds * 16000)) / 16000
+
     rng = np.random.default_rng(3)
     short, long = t(3.21), t(19.4)
     made = {
@@ -522,10 +530,7 @@ def bert(name, seed, dtype, pooling, **config):
         batch = tokenizer(text, return_tensors="pt", truncation=True, max_length=48)
         with torch.no_grad():
             hidden = model(**batch).last_hidden_state[0]
-        if pooling and pooling.get("pooling_mode_cls_token"):
-            vector = hidden[0]
-        else:
-            vector = hidden.mean(0)
+        vector = hidden[0] if pooling and pooling.get("pooling_mode_cls_token") else hidden.mean(0)
         rows.append(
             {
                 "text": text,

@@ -22,9 +22,10 @@ import shutil
 import gguf
 import numpy as np
 import torch
-from make_fixtures import CHATML, ONLY, ROOT, TEXT, bytelevel, expect, randomise
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+from make_fixtures import CHATML, ONLY, ROOT, TEXT, bytelevel, expect, randomise
 
 NAMES = {
     "embed_tokens": "token_embd",
@@ -113,10 +114,15 @@ def splits(state, first):
     """The ids of a text under the pre-tokenizers of the published tokenizers that each name stands
     for."""
     llama3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-    bytes_ = lambda regex: pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=regex)
-    cut = lambda regex: pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(regex), behavior="isolated"), bytes_(False)]
-    )
+
+    def bytes_(regex):
+        return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=regex)
+
+    def cut(regex):
+        return pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(Regex(regex), behavior="isolated"), bytes_(False)]
+        )
+
     known = {
         "gpt-2": bytes_(True),
         "smollm": pre_tokenizers.Sequence(

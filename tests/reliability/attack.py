@@ -51,20 +51,50 @@ class Section:
 
     def environment(self, **more):
         """A user of their own: home, configuration and cache lie in the scratch folder."""
-        keep = {key: value for key, value in os.environ.items() if key in ("PATH", "LANG", "LD_LIBRARY_PATH")}
-        home = {"HOME": str(self.home), "XDG_CONFIG_HOME": f"{self.home}/.config", "XDG_CACHE_HOME": f"{self.home}/.cache"}
+        keep = {
+            key: value
+            for key, value in os.environ.items()
+            if key in ("PATH", "LANG", "LD_LIBRARY_PATH")
+        }
+        home = {
+            "HOME": str(self.home),
+            "XDG_CONFIG_HOME": f"{self.home}/.config",
+            "XDG_CACHE_HOME": f"{self.home}/.cache",
+        }
         return {**keep, **home, "NO_COLOR": "1", **{key: str(value) for key, value in more.items()}}
 
-    def run(self, *args, cwd=None, env=None, stdin=b"", seconds=30, stdout=None, stderr=None, program=None):
+    def run(
+        self,
+        *args,
+        cwd=None,
+        env=None,
+        stdin=b"",
+        seconds=30,
+        stdout=None,
+        stderr=None,
+        program=None,
+    ):
         """Runs the program to its end, or for `seconds`. `stdout` and `stderr` may be open files."""
-        command = [program or os.environ["ELENCHUS"], *map(os.fsencode, map(os.fspath, map(_text, args)))]
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as inn:
+        command = [
+            program or os.environ["ELENCHUS"],
+            *map(os.fsencode, map(os.fspath, map(_text, args))),
+        ]
+        with (
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+            tempfile.TemporaryFile() as inn,
+        ):
             inn.write(stdin)
             inn.seek(0)
             begun = time.monotonic()
             child = subprocess.Popen(
-                command, cwd=cwd or self.scratch, env=env or self.environment(), stdin=inn,
-                stdout=stdout or out, stderr=stderr or err, start_new_session=True,
+                command,
+                cwd=cwd or self.scratch,
+                env=env or self.environment(),
+                stdin=inn,
+                stdout=stdout or out,
+                stderr=stderr or err,
+                start_new_session=True,
             )
             code, peak = _wait(child, begun + seconds)
             out.seek(0)
@@ -72,7 +102,18 @@ class Section:
             texts = [file.read(1 << 24).decode(errors="replace") for file in (out, err)]
             return Result(code, *texts, time.monotonic() - begun, peak)
 
-    def attack(self, what, *args, codes=(0,), out=None, err=None, never=(), memory=2 * GIB, seconds=30, **options):
+    def attack(
+        self,
+        what,
+        *args,
+        codes=(0,),
+        out=None,
+        err=None,
+        never=(),
+        memory=2 * GIB,
+        seconds=30,
+        **options,
+    ):
         """One attack. `codes` are the exit codes that are right, `out` and `err` patterns that must be found, `never`
         patterns that neither output may hold. Returns the result for further checks with `hold`."""
         result = self.run(*args, seconds=seconds, **options)
@@ -89,7 +130,9 @@ class Section:
             wrong.append("more than one error line")
         wrong += [f"no `{out}` on stdout"] if out and not re.search(out, result.out) else []
         wrong += [f"no `{err}` on stderr"] if err and not re.search(err, result.err) else []
-        wrong += [f"`{bad}` was printed" for bad in never if re.search(bad, result.out + result.err)]
+        wrong += [
+            f"`{bad}` was printed" for bad in never if re.search(bad, result.out + result.err)
+        ]
         self._count(what, wrong, result)
         return result
 
@@ -100,7 +143,11 @@ class Section:
     def _count(self, what, wrong, result):
         self.tried += 1
         if wrong:
-            said = "" if result is None else f"\n      stdout: {result.out[:300]!r}\n      stderr: {result.err[:600]!r}"
+            said = (
+                ""
+                if result is None
+                else f"\n      stdout: {result.out[:300]!r}\n      stderr: {result.err[:600]!r}"
+            )
             self.failures.append(f"{self.name} {what}: {'; '.join(wrong)}{said}")
 
 
