@@ -156,7 +156,7 @@ fn templates() -> Vec<String> {
     let folder = root().join("training/texts");
     let read = |file: &Path| -> Vec<String> {
         let text = std::fs::read_to_string(file).expect("a list of wordings");
-        text.lines().filter(|line| !line.starts_with(['#', '['])).map(str::to_owned).collect()
+        text.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', '['])).map(str::to_owned).collect()
     };
     let list = |name: &str| read(&folder.join(name).with_extension("txt"));
     let kinds = std::fs::read_dir(folder.join("wordings")).expect("the wordings of each kind");
