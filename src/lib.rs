@@ -20,6 +20,7 @@ pub mod infer;
 pub mod media;
 pub mod models;
 pub mod plan;
+pub mod private;
 pub mod problem;
 pub mod prompt;
 pub mod run;

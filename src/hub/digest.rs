@@ -4,7 +4,7 @@
 //! On Unix the stamp has `ctime`, which every write moves and no program can set back. A file that changed in the last
 //! seconds is not remembered: it may change again within one tick of the file system's clock and look the same.
 
-use crate::files;
+use crate::{files, private};
 use std::{
     fs::{self, Metadata},
     io,
@@ -16,6 +16,8 @@ use std::{
 const WORTH_IT: u64 = 1 << 20;
 /// Coarser than the clock of any file system in use (FAT has 2 s).
 const STILL_MOVING: Duration = Duration::from_secs(3);
+/// Nobody takes this long to write a note.
+const ABANDONED: Duration = Duration::from_secs(60);
 
 /// Digests of files, some of them remembered in a folder.
 #[derive(Debug, Clone)]
@@ -68,10 +70,16 @@ impl Digests {
         Some(self.folder.join(blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex().as_str()))
     }
 
+    /// Removes notes that a killed process left half written.
+    pub fn sweep(&self) {
+        private::sweep_parts(&self.folder, ABANDONED);
+    }
+
     fn remember(&self, note: &Path, stamp: &Stamp, digest: &blake3::Hash) {
         let part = note.with_extension(format!("{}.part", std::process::id()));
-        let written = fs::create_dir_all(&self.folder)
-            .and_then(|()| fs::write(&part, format!("{}\n{}\n", stamp.line(), digest.to_hex())))
+        self.sweep();
+        let written = private::private_folder(&self.folder)
+            .and_then(|()| private::write_private(&part, format!("{}\n{}\n", stamp.line(), digest.to_hex()).as_bytes()))
             .and_then(|()| fs::rename(&part, note));
         if let Err(error) = written {
             tracing::debug!(%error, "a digest is not remembered");

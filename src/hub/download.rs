@@ -33,6 +33,12 @@ pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
 /// Progress is told each time this many bytes have come.
 const TELL_EVERY: u64 = 1 << 20;
+/// Most bytes of one file of weights.
+const WEIGHTS_BYTES: u64 = 64 << 30;
+/// Most bytes of any other file: the largest tokenizers have some 30 MB.
+const OTHER_BYTES: u64 = 256 << 20;
+/// Most bytes of the list of a repository's files.
+const LISTING_BYTES: usize = 16 << 20;
 /// A transfer that gives nothing for this long is broken off and resumed.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -115,7 +121,12 @@ impl Downloader {
         let text = self
             .retried(|| async {
                 let response = self.get(&url, None, repo).await?;
-                response.text().await.map_err(|error| Failure::Passing(http::chain(&error), None))
+                let body = tokio::time::timeout(SILENCE, http::body(response, LISTING_BYTES)).await;
+                let body = body.map_err(|_| Failure::Passing("the list of files took over a minute".into(), None))?;
+                let body = body.map_err(|error| Failure::Passing(http::chain(&error), None))?;
+                let large =
+                    || HubError::plain(format!("the list of files of {repo} is larger than {LISTING_BYTES} bytes"));
+                Ok(String::from_utf8_lossy(&body.ok_or_else(large)?).into_owned())
             })
             .await
             .map_err(|error| self.unreachable(repo, error))?;
@@ -161,6 +172,9 @@ impl Downloader {
     ) -> Result<(), Failure> {
         let io = |error: std::io::Error| Failure::Final(disk(&job.cached.blob("…"), &error));
         let total = job.size();
+        if total.is_some_and(|total| total > most(job)) {
+            return Err(too_large(job).into());
+        }
         let mut done = part.metadata().map_err(io)?.len();
         if total.is_none_or(|total| done < total) {
             let response = self.get(url, (done > 0).then_some(done), job.repo).await?;
@@ -324,11 +338,26 @@ async fn receive(
             Ok(None) => return Ok(done),
             Err(why) => return Err(Failure::Passing(why, None)),
         }
+        if done > job.size().unwrap_or(most(job)) {
+            return if job.size().is_some() { Ok(done) } else { Err(too_large(job).into()) };
+        }
         if done - told >= TELL_EVERY {
             told = done;
             on_progress(job.progress(done));
         }
     }
+}
+
+/// Most bytes that a file may have.
+fn most(job: &Job<'_>) -> u64 {
+    if job.listed.name.ends_with(".safetensors") { WEIGHTS_BYTES } else { OTHER_BYTES }
+}
+
+fn too_large(job: &Job<'_>) -> HubError {
+    HubError::new(
+        format!("{} of {} is larger than {} bytes, the most that is fetched", job.listed.name, job.repo, most(job)),
+        "fetch it with the hub's own tools, and name its folder as `path`",
+    )
 }
 
 /// Where a partial answer starts (`Content-Range: bytes 100-199/200`).

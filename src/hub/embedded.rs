@@ -4,6 +4,7 @@
 //! compiles and links as fast as without them. Either way they reach the models through the user's cache folder.
 
 use super::HubError;
+use crate::private;
 use std::{
     borrow::Cow,
     collections::BTreeMap,
@@ -111,6 +112,7 @@ pub fn folder(folder: &str, cache: &Path) -> Result<PathBuf, HubError> {
 fn materialise(files: &BTreeMap<&str, Cow<'_, [u8]>>, name: &str, parent: &Path) -> Result<PathBuf, HubError> {
     let target = parent.join(format!("{name}-{}", digest(files)));
     if is_same(files, &target) {
+        sweep(parent);
         return Ok(target);
     }
     let failed = |what: &Path, error: std::io::Error| {
@@ -119,7 +121,15 @@ fn materialise(files: &BTreeMap<&str, Cow<'_, [u8]>>, name: &str, parent: &Path)
             "set ELENCHUS_CACHE to a folder that can be written, with 100 MB free",
         )
     };
-    fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
+    private::private_folder(parent).map_err(|error| failed(parent, error))?;
+    // A file system without locks has none to wait for: the rename below still lets only whole folders be seen.
+    let lock = lock(parent).and_then(|file| file.lock().map(|()| file));
+    if lock.is_ok() {
+        remove_leftovers(parent);
+    }
+    if is_same(files, &target) {
+        return Ok(target); // another process unpacked it while we waited
+    }
     let temporary = parent.join(format!(".{name}-{}-{:08x}.tmp", std::process::id(), rand::random::<u32>()));
     let written = write_all(files, &temporary).map_err(|error| failed(&temporary, error)).and_then(|()| {
         if target.exists() && !is_same(files, &target) {
@@ -137,6 +147,32 @@ fn materialise(files: &BTreeMap<&str, Cow<'_, [u8]>>, name: &str, parent: &Path)
         let _ = fs::remove_dir_all(&temporary);
     }
     written.map(|()| target)
+}
+
+/// Held while a folder is being unpacked, so that an unpacked half without it has no owner any more.
+fn lock(parent: &Path) -> std::io::Result<fs::File> {
+    private::private_file(&parent.join(".lock"))
+}
+
+/// Removes what killed processes left half unpacked, unless a process is unpacking now.
+pub fn sweep(parent: &Path) {
+    if leftovers(parent).next().is_some()
+        && let Ok(file) = lock(parent)
+        && file.try_lock().is_ok()
+    {
+        remove_leftovers(parent);
+    }
+}
+
+fn remove_leftovers(parent: &Path) {
+    leftovers(parent).for_each(|path| drop(fs::remove_dir_all(path)));
+}
+
+fn leftovers(parent: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| {
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        is_hidden && path.extension().is_some_and(|ending| ending == "tmp" || ending == "damaged")
+    })
 }
 
 fn write_all(files: &BTreeMap<&str, Cow<'_, [u8]>>, folder: &Path) -> std::io::Result<()> {
@@ -192,7 +228,19 @@ mod tests {
         fs::write(first.join("model.safetensors"), "weighs").expect("damaged");
         assert_eq!(materialise(&files, "clip", cache.path()), Ok(first.clone()));
         assert_eq!(fs::read(first.join("model.safetensors")).expect("there"), b"weights");
-        assert_eq!(fs::read_dir(cache.path()).expect("listed").count(), 1, "nothing is left beside it");
+        assert_eq!(fs::read_dir(cache.path()).expect("listed").count(), 2, "nothing is left beside it but the lock");
+
+        // a process that was killed while it unpacked, and one that still unpacks
+        let left = cache.path().join(".clip-1-0badcafe.tmp");
+        fs::create_dir(&left).expect("made");
+        fs::write(left.join("model.safetensors"), "half").expect("written");
+        let held = lock(cache.path()).expect("a lock");
+        held.lock().expect("held");
+        assert_eq!(materialise(&files, "clip", cache.path()), Ok(first.clone()));
+        assert!(left.exists(), "somebody is unpacking");
+        drop(held);
+        assert_eq!(materialise(&files, "clip", cache.path()), Ok(first.clone()));
+        assert!(!left.exists());
 
         let other: BTreeMap<&str, Cow<'_, [u8]>> = [("config.json", Cow::Borrowed(&b"{ }"[..]))].into();
         assert_ne!(materialise(&other, "clip", cache.path()), Ok(first));

@@ -1,6 +1,6 @@
 //! The HTTP client that downloads and remote agents share, and how they read a server's wishes.
 
-use reqwest::{StatusCode, header::HeaderMap};
+use reqwest::{Response, StatusCode, header::HeaderMap};
 use std::{
     sync::Once,
     time::{Duration, SystemTime},
@@ -46,6 +46,21 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
     };
     Some(wait.min(LONGEST_WAIT))
+}
+
+/// The whole body; none if it has more than `most` bytes, of which no more is read.
+pub async fn body(mut response: Response, most: usize) -> reqwest::Result<Option<Vec<u8>>> {
+    if response.content_length().is_some_and(|length| length > most as u64) {
+        return Ok(None);
+    }
+    let mut body = Vec::new();
+    while let Some(bytes) = response.chunk().await? {
+        if body.len() + bytes.len() > most {
+            return Ok(None);
+        }
+        body.extend_from_slice(&bytes);
+    }
+    Ok(Some(body))
 }
 
 /// An error with its causes on one line ("error sending request: connection refused"), without the URL, which may

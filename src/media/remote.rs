@@ -4,6 +4,7 @@ use super::{Access, MediaError, MediaFault, open::open_local};
 use crate::{
     files,
     hub::{Network, digest::Digests, folders::Folders, http},
+    private,
     value::Media,
 };
 use std::{
@@ -95,6 +96,10 @@ pub(crate) async fn open(address: &str, access: &Access) -> Result<Arc<Media>, M
 const MOST_REDIRECTS: usize = 10;
 /// How long a server may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
+/// Most bytes of one medium.
+const MOST_BYTES: u64 = 16 << 30;
+/// A medium that nobody has written to for this long is not being fetched any more.
+const ABANDONED: Duration = Duration::from_secs(600);
 
 /// Where fetched media are kept, by digest.
 fn folder() -> PathBuf {
@@ -114,8 +119,9 @@ pub fn forget(path: &str, digest: &str) -> io::Result<()> {
     gone(fs::remove_file(folder().join(digest)))
 }
 
-/// Forgets every copy that was fetched.
+/// Forgets every copy that was fetched, and what a killed process left of digests.
 pub fn forget_all() -> io::Result<()> {
+    Digests::of_user().sweep();
     gone(fs::remove_dir_all(folder()))
 }
 
@@ -128,13 +134,12 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 async fn fetch(address: &str) -> Result<Arc<Media>, MediaError> {
     let folder = folder();
     let failed = |what: String| MediaError::new(MediaFault::Unreadable, address, what);
-    tokio::fs::create_dir_all(&folder)
-        .await
-        .map_err(|e| failed(format!("cannot be kept in {}: {e}", folder.display())))?;
+    private::private_folder(&folder).map_err(|e| failed(format!("cannot be kept in {}: {e}", folder.display())))?;
+    private::sweep_parts(&folder, ABANDONED);
     let part =
         folder.join(format!("{}.part", blake3::hash(format!("{address} {}", std::process::id()).as_bytes()).to_hex()));
     let fetched = async {
-        download(address, &part).await.map_err(|e| failed(format!("cannot be fetched: {e}")))?;
+        download(address, &part, MOST_BYTES).await.map_err(|e| failed(format!("cannot be fetched: {e}")))?;
         open_local(&part, address).await
     };
     let media = match fetched.await {
@@ -149,8 +154,9 @@ async fn fetch(address: &str) -> Result<Arc<Media>, MediaError> {
     Ok(Arc::new(media))
 }
 
-/// Streams the body of `address` into `file`; follows redirects.
-async fn download(address: &str, file: &Path) -> Result<(), String> {
+/// Streams the body of `address` into `file`, at most so many bytes; follows redirects.
+async fn download(address: &str, file: &Path, most: u64) -> Result<(), String> {
+    let too_large = || format!("it is larger than {most} bytes, the most that is fetched");
     let mut address = address.to_owned();
     for _ in 0..MOST_REDIRECTS {
         let client = http::client(&address, Duration::from_secs(15))?;
@@ -166,10 +172,19 @@ async fn download(address: &str, file: &Path) -> Result<(), String> {
         if !status.is_success() {
             return Err(format!("the server says {status}"));
         }
-        let mut file = tokio::fs::File::create(file).await.map_err(|e| e.to_string())?;
+        if answer.content_length().is_some_and(|length| length > most) {
+            return Err(too_large());
+        }
+        let file = private::private_file(file).and_then(|file| file.set_len(0).map(|()| file));
+        let mut file = tokio::fs::File::from_std(file.map_err(|e| e.to_string())?);
+        let mut came = 0;
         while let Some(piece) =
             timeout(SILENCE, answer.chunk()).await.map_err(|_| silent())?.map_err(|e| http::chain(&e))?
         {
+            came += piece.len() as u64;
+            if came > most {
+                return Err(too_large());
+            }
             file.write_all(&piece).await.map_err(|e| e.to_string())?;
         }
         return file.flush().await.map_err(|e| e.to_string());
@@ -216,9 +231,11 @@ mod tests {
         Mock::given(path("/inside")).respond_with(inside).mount(&server).await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a");
-        let fetch = async |from: &str| download(&format!("{}{from}", server.uri()), &file).await;
+        let fetch = async |from: &str| download(&format!("{}{from}", server.uri()), &file, 100_000).await;
         assert_eq!(fetch("/here").await, Ok(()));
         assert_eq!(std::fs::read(&file).unwrap(), vec![7; 100_000]);
+        let short = download(&format!("{}/there", server.uri()), &file, 99_999).await;
+        assert_eq!(short.unwrap_err(), "it is larger than 99999 bytes, the most that is fetched");
         assert_eq!(fetch("/inside").await.unwrap_err(), "it redirects to nowhere");
         assert_eq!(fetch("/nowhere").await.unwrap_err(), "the server says 404 Not Found");
     }
