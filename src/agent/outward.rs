@@ -141,6 +141,8 @@ mod tests {
             key_env: Some("KEY".into()),
             answers: vec![Kind::Say],
             timeout: Duration::from_secs(1),
+            reply_time: Duration::from_secs(1),
+            reply_bytes: 1,
             retries: 0,
             decoding: Decoding::default(),
         };

@@ -20,6 +20,10 @@ use std::{path::PathBuf, time::Duration};
 
 /// Longest wait for an endpoint that names none: large models think long.
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// Longest time for a streamed reply of an endpoint that names none.
+const REPLY_TIME: Duration = Duration::from_secs(600);
+/// Most bytes of a reply of an endpoint that names no limit: an hour of speech with its times has less than one MiB.
+const REPLY_BYTES: usize = 8 << 20;
 
 /// Who an agent is.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,6 +178,7 @@ fn wish(model: &ModelWritten, file: &AgentFile, origin: &Origin) -> Result<Wish,
 }
 
 fn remote(name: &str, endpoint: &EndpointWritten, file: &AgentFile) -> RemoteSpec {
+    let limits = file.limits.as_ref();
     RemoteSpec {
         name: name.to_owned(),
         url: endpoint.url.value.clone(),
@@ -184,6 +189,8 @@ fn remote(name: &str, endpoint: &EndpointWritten, file: &AgentFile) -> RemoteSpe
             None => vec![Kind::Say],
         },
         timeout: endpoint.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.value.0),
+        reply_time: limits.and_then(|limits| limits.reply_time.as_ref()).map_or(REPLY_TIME, |time| time.value.0),
+        reply_bytes: limits.and_then(|limits| limits.reply_bytes.as_ref()).map_or(REPLY_BYTES, |bytes| bytes.value),
         retries: endpoint.retries.as_ref().map_or(RETRIES, |retries| retries.value.min(100) as u32),
         decoding: file.decode.as_ref().map(decoding).unwrap_or_default(),
     }
@@ -229,6 +236,11 @@ mod tests {
             (remote.answers, remote.timeout, remote.retries),
             (vec![Kind::Hear], Duration::from_secs(3), RETRIES)
         );
+        assert_eq!((remote.reply_bytes, remote.reply_time), (8 << 20, Duration::from_secs(600)));
+        let limited =
+            "endpoint: { url: 'http://localhost:1/v1', model: m }\nlimits: { reply_bytes: 1000, reply_time: 2m }";
+        let Spec::Remote(remote) = spec(limited) else { panic!("a remote agent") };
+        assert_eq!((remote.reply_bytes, remote.reply_time), (1000, Duration::from_secs(120)));
         assert_eq!(spec("person: { greeting: Hello. }"), Spec::Person { greeting: Some("Hello.".into()) });
         assert!(
             matches!(spec("script: [one, two]"), Spec::Script(ScriptWritten::InOrder(replies)) if replies.len() == 2)

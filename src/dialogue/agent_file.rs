@@ -55,7 +55,7 @@ written! { "`endpoint`",
         pub key_env: Option<At<String>>,
         /// What it answers; `[say]` if absent.
         pub answers: Option<Vec<At<Kind>>>,
-        /// Longest wait for one reply.
+        /// Longest wait for one reply, or between two pieces of a streamed one.
         pub timeout: Option<At<Span>>,
         /// How often a passing failure is tried again, where a step does not say; 2 if absent.
         pub retries: Option<At<usize>>,
@@ -101,6 +101,10 @@ written! { "`limits`",
         /// Longest prompt with its reply.
         #[schemars(range(min = 1))]
         pub context_tokens: Option<At<usize>>,
+        /// Most bytes of one reply of an endpoint; 8388608 (8 MiB) if absent.
+        pub reply_bytes: Option<At<usize>>,
+        /// Longest time for the whole of a streamed reply of an endpoint; 10m if absent.
+        pub reply_time: Option<At<Span>>,
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! One attempt per `ask`: what may pass comes back as [`FaultKind::Passing`](crate::error::FaultKind::Passing) with the server's own wish, and the
 //! driver tries again. The key is read once from the environment and goes into one header; it is in no error, log,
-//! identity or transcript.
+//! identity or transcript, and
+//! is taken out of what a server sends back.
 
 mod bytes;
 mod embed;
 mod hear;
+mod redact;
 mod say;
 mod sse;
 mod wire;
@@ -39,6 +41,10 @@ pub struct RemoteSpec {
     pub answers: Vec<Kind>,
     /// Longest wait for an answer (for a streamed one: between two pieces of it).
     pub timeout: Duration,
+    /// Longest time for the whole of a streamed answer.
+    pub reply_time: Duration,
+    /// Most bytes of an answer. What is larger is an error, of which nothing is kept.
+    pub reply_bytes: usize,
     /// How often the driver tries a passing failure again where the step does not say.
     pub retries: u32,
     /// Used where a request leaves the choice to the agent.

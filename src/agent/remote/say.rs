@@ -1,6 +1,10 @@
 //! `/v1/chat/completions`: whole or streamed, with pictures, with a closed set of answers.
 
-use super::{Asking, RemoteAgent, sse::Events, wire};
+use super::{
+    Asking, RemoteAgent,
+    sse::{Events, TooLarge},
+    wire,
+};
 use crate::error::Fault;
 use crate::exchange::{Decoding, Finish, Message, Reply, SayReply};
 use base64::Engine as _;
@@ -30,7 +34,8 @@ impl RemoteAgent {
         // A choice comes as JSON, which nobody wants to watch being written.
         let stream = asking.stream.filter(|_| saying.choices.is_empty());
         let body = self.say_body(&saying, asking.seed, stream.is_some()).await?;
-        let response = self.wire.send(self.wire.post("chat/completions").json(&body)).await?;
+        let until = self.wire.until();
+        let response = self.wire.send(self.wire.post("chat/completions").json(&body), until).await?;
         let is_events = response
             .headers()
             .get(reqwest::header::CONTENT_TYPE)
@@ -39,7 +44,7 @@ impl RemoteAgent {
             Some(stream) if is_events => self.streamed(response, &stream).await?,
             // Some servers answer in one piece although a stream was asked for.
             stream => {
-                let said = self.whole(self.wire.read_json(response).await?)?;
+                let said = self.whole(self.wire.read_json(response, until).await?)?;
                 stream.map(|stream| stream.send(said.text.clone()));
                 said
             }
@@ -47,7 +52,9 @@ impl RemoteAgent {
         let finish = match said.finish.as_deref() {
             Some("stop") | None => Finish::Stop,
             Some("length") => Finish::Length,
-            Some(other) => return Err(Fault::failed(format!("the model stopped: {other}"))),
+            Some(other) => {
+                return Err(Fault::failed(format!("the model stopped: {}", self.wire.excerpt(other))));
+            }
         };
         let text = match saying.choices.is_empty() {
             true => said.text,
@@ -121,24 +128,39 @@ impl RemoteAgent {
         }
     }
 
-    async fn streamed(&self, mut response: reqwest::Response, stream: &UnboundedSender<String>) -> Result<Said, Fault> {
-        let (mut events, mut said, mut is_done) = (Events::default(), Said::default(), false);
-        while let Some(bytes) = self.wire.in_time(response.chunk()).await? {
-            for data in events.push(&bytes) {
-                is_done |= self.event(&data, &mut said, stream)?;
+    async fn streamed(&self, response: reqwest::Response, stream: &UnboundedSender<String>) -> Result<Said, Fault> {
+        let mut events = Events::new(self.wire.reply_bytes);
+        let (mut said, mut shown, mut is_done) = (Said::default(), self.wire.redaction.stream(), false);
+        let show = |piece: &str| {
+            if !piece.is_empty() {
+                // Nobody watching any more is no reason to stop answering.
+                let _ = stream.send(piece.to_owned());
             }
-        }
-        for data in events.finish() {
-            is_done |= self.event(&data, &mut said, stream)?;
-        }
+        };
+        let mut hear = |data: Vec<String>| {
+            for data in data {
+                is_done |= self.event(&data, &mut said, |piece| {
+                    let piece = shown.push(piece);
+                    show(&piece);
+                    piece
+                })?;
+            }
+            Ok::<bool, Fault>(is_done)
+        };
+        let too_large = |TooLarge| self.wire.too_large();
+        self.wire.stream(response, |bytes| hear(events.push(bytes).map_err(too_large)?)).await?;
+        hear(events.finish().map_err(too_large)?)?;
+        let rest = shown.finish();
+        show(&rest);
+        said.text.push_str(&rest);
         match is_done || said.finish.is_some() {
             true => Ok(said),
             false => Err(Fault::passing(format!("{} broke off in the middle of an answer", self.wire.base()), None)),
         }
     }
 
-    /// Takes one event in; true for the last.
-    fn event(&self, data: &str, said: &mut Said, stream: &UnboundedSender<String>) -> Result<bool, Fault> {
+    /// Takes one event in, with its piece of the text as `shown` gives it back; true for the last.
+    fn event(&self, data: &str, said: &mut Said, shown: impl FnOnce(&str) -> String) -> Result<bool, Fault> {
         if data.trim() == "[DONE]" {
             return Ok(true);
         }
@@ -149,11 +171,12 @@ impl RemoteAgent {
         }
         let choice = &event["choices"][0];
         if let Some(piece) = choice["delta"]["content"].as_str().filter(|piece| !piece.is_empty()) {
-            said.text.push_str(piece);
-            // Nobody watching any more is no reason to stop answering.
-            let _ = stream.send(piece.to_owned());
+            said.text.push_str(&shown(piece));
+            if said.text.len() > self.wire.reply_bytes {
+                return Err(self.wire.too_large());
+            }
         }
-        said.finish = finish(choice).or(said.finish.take());
+        said.finish = finish(choice).map(|why| self.wire.redaction.hide(why)).or(said.finish.take());
         Ok(false)
     }
 

@@ -1,41 +1,65 @@
 //! Server-sent events: the `data:` of each event, however the bytes were cut on their way.
 
-/// Collects bytes and gives out whole events.
-#[derive(Debug, Default)]
+/// A line or an event grew past the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooLarge;
+
+/// Collects bytes and gives out whole events. Each byte is looked at once, and no line or event may be longer than
+/// `limit` bytes.
+#[derive(Debug)]
 pub(super) struct Events {
+    limit: usize,
     buffer: Vec<u8>,
     data: Option<String>,
 }
 
 impl Events {
+    pub fn new(limit: usize) -> Events {
+        Events { limit, buffer: Vec::new(), data: None }
+    }
+
     /// The data of each event that these bytes complete.
-    pub fn push(&mut self, bytes: &[u8]) -> Vec<String> {
-        self.buffer.extend_from_slice(bytes);
-        let mut events = Vec::new();
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<String>, TooLarge> {
+        let (mut events, mut rest) = (Vec::new(), bytes);
         // A line is decoded only when whole, so a character cut in two is never seen.
-        while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.buffer.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line);
-            self.line(line.trim_end_matches(['\n', '\r']), &mut events);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            self.keep(&rest[..end])?;
+            let line = std::mem::take(&mut self.buffer);
+            self.line(String::from_utf8_lossy(&line).trim_end_matches('\r'), &mut events)?;
+            rest = &rest[end + 1..];
         }
-        events
+        self.keep(rest)?;
+        Ok(events)
     }
 
     /// What a server that forgets the last empty line left behind.
-    pub fn finish(mut self) -> Vec<String> {
+    pub fn finish(mut self) -> Result<Vec<String>, TooLarge> {
         self.push(b"\n\n")
     }
 
-    fn line(&mut self, line: &str, events: &mut Vec<String>) {
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
+        if self.buffer.len() + bytes.len() > self.limit {
+            return Err(TooLarge);
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str, events: &mut Vec<String>) -> Result<(), TooLarge> {
         if line.is_empty() {
             events.extend(self.data.take());
         } else if let Some(data) = line.strip_prefix("data:") {
             let data = data.strip_prefix(' ').unwrap_or(data);
             match &mut self.data {
-                Some(before) => *before = format!("{before}\n{data}"),
+                Some(before) if before.len() + data.len() >= self.limit => return Err(TooLarge),
+                Some(before) => {
+                    before.push('\n');
+                    before.push_str(data);
+                }
                 None => self.data = Some(data.to_owned()),
             }
         } // comments, `event:`, `id:` and `retry:` say nothing to us
+        Ok(())
     }
 }
 
@@ -43,21 +67,39 @@ impl Events {
 mod tests {
     use super::*;
 
-    /// The same events must come out wherever the stream is cut.
-    fn check(stream: &str, expected: &[&str]) {
+    /// The same must come out wherever the stream is cut.
+    fn check(limit: usize, stream: &str, expected: Result<&[&str], TooLarge>) {
         for size in [1, 2, 3, 7, 1000] {
-            let mut events = Events::default();
-            let mut found: Vec<String> = stream.as_bytes().chunks(size).flat_map(|bytes| events.push(bytes)).collect();
-            found.extend(events.finish());
+            let mut events = Events::new(limit);
+            let found = stream.as_bytes().chunks(size).map(|bytes| events.push(bytes)).collect::<Result<Vec<_>, _>>();
+            let found = found.and_then(|found| Ok([found.concat(), events.finish()?].concat()));
+            let expected =
+                expected.map(|events| events.iter().map(|event| (*event).to_owned()).collect::<Vec<String>>());
             assert_eq!(found, expected, "in pieces of {size}");
         }
     }
 
     #[test]
     fn events_are_found_in_any_pieces() {
-        check("data: {\"a\":\"é\"}\n\ndata: [DONE]\n\n", &["{\"a\":\"é\"}", "[DONE]"]);
-        check(": ping\r\n\r\nevent: x\r\ndata:one\r\ndata: two\r\n\r\n", &["one\ntwo"]);
-        check("data: last", &["last"]);
-        check("", &[]);
+        check(100, "data: {\"a\":\"é\"}\n\ndata: [DONE]\n\n", Ok(&["{\"a\":\"é\"}", "[DONE]"]));
+        check(100, ": ping\r\n\r\nevent: x\r\ndata:one\r\ndata: two\r\n\r\n", Ok(&["one\ntwo"]));
+        check(100, "data: last", Ok(&["last"]));
+        check(100, "", Ok(&[]));
+    }
+
+    #[test]
+    fn a_line_and_an_event_have_a_longest_length() {
+        check(10, "data: 1234\n\n", Ok(&["1234"]));
+        check(10, "data: 12345\n\n", Err(TooLarge));
+        check(10, "no line end at all", Err(TooLarge));
+        check(10, "data:123\ndata:456\ndata:789\n\n", Err(TooLarge));
+    }
+
+    #[test]
+    fn a_stream_of_short_lines_is_read_in_one_pass() {
+        let lines = "data:\n".repeat(1 << 20);
+        let mut events = Events::new(8 << 20);
+        assert_eq!(events.push(lines.as_bytes()), Ok(Vec::new()));
+        assert_eq!(events.finish().map(|events| events[0].len()), Ok((1 << 20) - 1));
     }
 }

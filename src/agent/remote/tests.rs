@@ -37,6 +37,8 @@ fn spec(url: &str) -> RemoteSpec {
         key_env: Some("FAR_KEY".into()),
         answers: vec![Kind::Say, Kind::Embed, Kind::Hear],
         timeout: Duration::from_secs(10),
+        reply_time: Duration::from_secs(10),
+        reply_bytes: 4096,
         retries: 2,
         decoding: Decoding { max_tokens: Some(64), temperature: Some(0.7), ..Decoding::default() },
     }
@@ -256,4 +258,137 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
     check(|s| s.url = "localhost".into(), "not a web address");
     let agent = RemoteAgent::new(spec("http://localhost:1"), &vars, Arc::new(Fake)).expect("an agent");
     assert!(!format!("{agent:?} {}", agent.card().identity).contains(KEY));
+}
+
+/// Serves one request with whatever `answer` writes, until it returns or the agent hangs up. The address.
+fn raw(answer: impl Fn(&mut dyn FnMut(&str) -> bool) + Send + 'static) -> String {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a request");
+        let mut reader = BufReader::new(stream.try_clone().expect("cloned"));
+        let (mut length, mut line) = (0, String::new());
+        while reader.read_line(&mut line).expect("a head") > 2 {
+            if let Some(bytes) = line.to_lowercase().strip_prefix("content-length:") {
+                length = bytes.trim().parse().expect("a number");
+            }
+            line.clear();
+        }
+        reader.take(length).read_to_end(&mut Vec::new()).expect("a body");
+        let mut stream = stream;
+        answer(&mut |text| stream.write_all(text.as_bytes()).is_ok());
+    });
+    url
+}
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-type: ";
+
+fn chunk(text: &str) -> String {
+    format!("{:x}\r\n{text}\r\n", text.len())
+}
+
+fn piece(text: &str) -> String {
+    format!("data: {}\n\n", json!({"choices": [{"delta": {"content": text}}]}))
+}
+
+/// Asks whole or streamed; the error's text, with `URL` for the address.
+async fn endless(streamed: bool, head: &str, again: String) -> String {
+    let head = head.to_owned();
+    let url = raw(move |send| {
+        if send(&head) {
+            while send(&again) {}
+        }
+    });
+    let mut spec = spec(&url);
+    spec.reply_time = Duration::from_millis(200);
+    let agent = RemoteAgent::new(spec, &vars, Arc::new(Fake)).expect("an agent");
+    let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
+    let asked = agent.ask(say("Where?"), Asking { seed: 0, stream: streamed.then_some(stream) }).await;
+    let fault = asked.expect_err("too much");
+    assert_eq!(fault.kind, FaultKind::Failed);
+    fault.to_string().replace(&url, "URL")
+}
+
+#[tokio::test]
+async fn a_reply_has_a_size_and_an_end() {
+    let (json, events) = (format!("{CHUNKED}application/json\r\n\r\n"), format!("{CHUNKED}text/event-stream\r\n\r\n"));
+    let large = "the reply of URL/v1 is larger than 4096 bytes (`limits: reply_bytes`)";
+    let spaces = " ".repeat(1000);
+    assert_eq!(endless(false, &json, chunk(&spaces)).await, large);
+    let declared = "HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n";
+    assert_eq!(endless(false, declared, String::new()).await, large);
+    // a line without an end, an event of many lines, and a text that grows
+    assert_eq!(endless(true, &events, chunk(&spaces)).await, large);
+    assert_eq!(endless(true, &events, chunk("data: x\n")).await, large);
+    assert_eq!(endless(true, &events, chunk(&piece(&spaces))).await, large);
+    // comments are no text: what they may be is bytes, or time
+    assert_eq!(endless(true, &events, chunk(&format!(":{spaces}\n").repeat(100))).await, large);
+    let late = endless(true, &events, chunk(&piece(""))).await;
+    assert!(late == large || late == "the reply of URL/v1 did not end within 200ms (`limits: reply_time`)", "{late}");
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_end_runs_out_of_time() {
+    let url = raw(|send| {
+        send(&format!("{CHUNKED}text/event-stream\r\n\r\n{}", chunk(&piece("word "))));
+        // the agent hangs up, whenever that is
+        while send(&chunk(": still here\n\n")) {
+            std::thread::yield_now();
+        }
+    });
+    let mut spec = spec(&url);
+    spec.reply_bytes = usize::MAX;
+    spec.reply_time = Duration::from_millis(200);
+    let agent = RemoteAgent::new(spec, &vars, Arc::new(Fake)).expect("an agent");
+    let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
+    let error = agent.ask(say("Where?"), Asking { seed: 0, stream: Some(stream) }).await.expect_err("late");
+    assert!(error.to_string().contains("did not end within 200ms"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_last_event() {
+    let end = format!("{}data: [DONE]\n\n", piece("fine"));
+    let url = raw(move |send| {
+        if send(&format!("{CHUNKED}text/event-stream\r\n\r\n{}", chunk(&end))) {
+            while send(&chunk(": still here\n\n")) {
+                std::thread::yield_now();
+            }
+        }
+    });
+    let agent = RemoteAgent::new(spec(&url), &vars, Arc::new(Fake)).expect("an agent");
+    let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
+    let reply = agent.ask(say("Where?"), Asking { seed: 0, stream: Some(stream) }).await.expect("a reply");
+    assert_eq!(reply, Reply::Say(SayReply { text: "fine".into(), tokens: Vec::new(), finish: Finish::Stop }));
+}
+
+#[tokio::test]
+async fn a_key_that_comes_back_is_taken_out() {
+    let check = |reply: Reply| {
+        let text = format!("{reply:?}");
+        assert!(text.contains("[key]") && !text.contains(KEY), "{text}");
+    };
+    let whole = server("/v1/chat/completions", message(&format!("The key is {KEY}."), "stop")).await;
+    check(agent(&whole).ask(say("Where?"), asking(0)).await.expect("a reply"));
+
+    let events: String = ["The key is sk-ve", "ry-sec", "ret."].map(piece).concat() + "data: [DONE]\n\n";
+    let streamed =
+        server("/v1/chat/completions", ResponseTemplate::new(200).set_body_raw(events, "text/event-stream")).await;
+    let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
+    check(agent(&streamed).ask(say("Where?"), Asking { seed: 0, stream: Some(stream) }).await.expect("a reply"));
+    let mut shown = String::new();
+    while let Ok(piece) = pieces.try_recv() {
+        shown += &piece;
+    }
+    assert_eq!(shown, "The key is [key].");
+
+    let body = json!({"text": KEY, "segments": [{"start": 0, "end": 1, "text": KEY}]});
+    let heard = server("/v1/audio/transcriptions", ResponseTemplate::new(200).set_body_json(body)).await;
+    let (audio, decoding) = (recording(4.0), Decoding::default());
+    let hear = HearRequest { audio, start: None, end: None, language: None, timestamps: true, decoding };
+    check(agent(&heard).ask(Request::Hear(hear), asking(0)).await.expect("a reply"));
+
+    let finish = server("/v1/chat/completions", message("x", KEY)).await;
+    let error = agent(&finish).ask(say("Where?"), asking(0)).await.expect_err("an unknown end").to_string();
+    assert!(error.contains("[key]") && !error.contains(KEY), "{error}");
 }

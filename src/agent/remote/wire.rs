@@ -1,13 +1,18 @@
 //! Sending one request, and what an answer that is not one means.
 
-use super::RemoteSpec;
+use super::{RemoteSpec, redact::Redaction};
 use crate::error::Fault;
 use crate::hub::{folders::Secret, http};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
 
 /// Longest excerpt of a server's words in an error, in characters.
 const EXCERPT: usize = 200;
+/// Most of an error's body that is read: servers write a line or a page.
+const ERROR_BYTES: usize = 64 * 1024;
+/// A stream repeats a frame of JSON around each word: it may have this many bytes for each byte of the reply's limit.
+const STREAM_FACTOR: usize = 64;
 
 /// The endpoint: where requests go and with which key.
 pub(super) struct Wire {
@@ -16,6 +21,12 @@ pub(super) struct Wire {
     key: Option<Secret>,
     key_env: Option<String>,
     timeout: Duration,
+    /// Takes the key out of answers.
+    pub redaction: Redaction,
+    /// Most bytes of one reply.
+    pub reply_bytes: usize,
+    /// Longest time for one streamed reply.
+    reply_time: Duration,
 }
 
 impl Wire {
@@ -24,7 +35,16 @@ impl Wire {
         let connect = spec.timeout.min(Duration::from_secs(20));
         let client =
             http::client(base.as_str(), connect).map_err(|error| Fault::model(format!("no HTTP client: {error}")))?;
-        Ok(Wire { client, base, key, key_env: spec.key_env.clone(), timeout: spec.timeout })
+        Ok(Wire {
+            client,
+            base,
+            redaction: Redaction::new(key.as_ref()),
+            key,
+            key_env: spec.key_env.clone(),
+            timeout: spec.timeout,
+            reply_bytes: spec.reply_bytes,
+            reply_time: spec.reply_time,
+        })
     }
 
     /// The endpoint's address, as identities and errors show it.
@@ -41,15 +61,26 @@ impl Wire {
         }
     }
 
+    /// When a reply that is asked for now must be here.
+    pub fn until(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
     /// Sends and gives an answer with a good status.
-    pub async fn send(&self, request: RequestBuilder) -> Result<Response, Fault> {
-        let sent = self.in_time(request.send()).await?;
+    pub async fn send(&self, request: RequestBuilder, until: Instant) -> Result<Response, Fault> {
+        let mut sent = self.in_time(request.send(), until).await?;
         let status = sent.status();
         if status.is_success() {
             return Ok(sent);
         }
         let retry_after = http::retry_after(sent.headers(), SystemTime::now());
-        let body = self.in_time(sent.text()).await.unwrap_or_default();
+        let mut body = Vec::new();
+        while body.len() < ERROR_BYTES {
+            // the status says enough if the rest does not come
+            let Ok(Some(bytes)) = self.in_time(sent.chunk(), until).await else { break };
+            body.extend_from_slice(&bytes[..bytes.len().min(ERROR_BYTES - body.len())]);
+        }
+        let body = String::from_utf8_lossy(&body).into_owned();
         let said = self.excerpt(&error_message(&body).unwrap_or(body.clone()));
         let message = self.refusal(status, &said);
         // A spent quota is a 429 too, and no waiting mends it.
@@ -59,22 +90,63 @@ impl Wire {
         }
     }
 
-    /// Sends and reads the whole answer as JSON.
+    /// Sends and reads the whole answer as JSON, without the key.
     pub async fn json(&self, request: RequestBuilder) -> Result<serde_json::Value, Fault> {
-        let response = self.send(request).await?;
-        self.read_json(response).await
+        let until = self.until();
+        let response = self.send(request, until).await?;
+        self.read_json(response, until).await
     }
 
-    /// The whole answer as JSON.
-    pub async fn read_json(&self, response: Response) -> Result<serde_json::Value, Fault> {
-        let body = self.in_time(response.text()).await?;
-        serde_json::from_str(&body).map_err(|_| self.malformed("is not JSON", &body))
+    /// The whole answer as JSON, without the key.
+    pub async fn read_json(&self, response: Response, until: Instant) -> Result<serde_json::Value, Fault> {
+        let body = self.in_time(http::body(response, self.reply_bytes), until).await?;
+        let body = body.ok_or_else(|| self.too_large())?;
+        match serde_json::from_slice(&body) {
+            Ok(mut answer) => {
+                self.redaction.hide_in(&mut answer);
+                Ok(answer)
+            }
+            Err(_) => Err(self.malformed("is not JSON", &String::from_utf8_lossy(&body))),
+        }
     }
 
-    /// Awaits something of the network, within the timeout.
-    pub async fn in_time<T>(&self, what: impl Future<Output = reqwest::Result<T>>) -> Result<T, Fault> {
+    /// Gives the pieces of a streamed answer to `take`, until that says it was the last one, or the server ends.
+    pub async fn stream(
+        &self,
+        mut response: Response,
+        mut take: impl FnMut(&[u8]) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        let (last, mut read) = (Instant::now() + self.reply_time, 0);
+        while Instant::now() < last {
+            let bytes = match self.in_time(response.chunk(), self.until().min(last)).await {
+                Err(_) if Instant::now() >= last => break,
+                bytes => bytes?,
+            };
+            let Some(bytes) = bytes else { return Ok(()) };
+            read += bytes.len();
+            if read > self.reply_bytes.saturating_mul(STREAM_FACTOR) {
+                return Err(self.too_large());
+            }
+            if take(&bytes)? {
+                return Ok(());
+            }
+        }
+        let limit = self.reply_time;
+        Err(Fault::failed(format!("the reply of {} did not end within {limit:?} (`limits: reply_time`)", self.base)))
+    }
+
+    /// The error for a reply past its limit: nothing of it is kept.
+    pub fn too_large(&self) -> Fault {
+        Fault::failed(format!(
+            "the reply of {} is larger than {} bytes (`limits: reply_bytes`)",
+            self.base, self.reply_bytes
+        ))
+    }
+
+    /// Awaits something of the network, no longer than `until`.
+    async fn in_time<T>(&self, what: impl Future<Output = reqwest::Result<T>>, until: Instant) -> Result<T, Fault> {
         let passing = |message: String| Fault::passing(message, None);
-        match tokio::time::timeout(self.timeout, what).await {
+        match tokio::time::timeout_at(until, what).await {
             Err(_) => Err(passing(format!("{} gave no answer within {:?}", self.base, self.timeout))),
             Ok(Err(error)) => Err(passing(format!("{}: {}", self.base, self.hidden(&http::chain(&error))))),
             Ok(Ok(value)) => Ok(value),
@@ -106,7 +178,7 @@ impl Wire {
     }
 
     /// The first words of a server's answer, on one line, without the key.
-    fn excerpt(&self, text: &str) -> String {
+    pub fn excerpt(&self, text: &str) -> String {
         let line = self.hidden(text).split_whitespace().collect::<Vec<_>>().join(" ");
         match line.char_indices().nth(EXCERPT) {
             Some((end, _)) => format!("{}…", &line[..end]),
@@ -115,7 +187,11 @@ impl Wire {
     }
 
     fn hidden(&self, text: &str) -> String {
-        self.key.as_ref().map_or_else(|| text.to_owned(), |key| key.hide_in(text))
+        let text = self.redaction.hide(text.to_owned());
+        match &self.key {
+            Some(key) => key.hide_in(&text),
+            None => text,
+        }
     }
 }
 
