@@ -7,6 +7,7 @@
 //! [`models`] (one file for each family) and [`infer`] (what all candle models share); [`media`] turns
 //! videos into moments, frames and samples with exact times; [`hub`] finds model files.
 //! ARCHITECTURE.md has the invariants.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))] // these macros panic where nothing can be written; see cli/print
 
 pub mod agent;
 pub mod cli;

@@ -253,27 +253,37 @@ fn who_cannot_be_asked_is_told_before_or_at_once() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_run_keeps_what_is_finished() {
+fn a_signal_ends_a_run_in_order() {
     let endpoint = Endpoint::new();
     let dialogue = "version: 1\ndialogue: d\ninputs: { q: { type: text, default: hello } }\ncast: { near: ok, far: hangs }\n\
                     steps:\n  first: { say: { agent: near, text: \"{{ q }}\", temperature: 0 } }\n  \
                     second: { say: { agent: far, text: \"{{ first }}\", temperature: 0 } }\nanswer: \"{{ second }}\"\n";
     let (ok, hangs) = (endpoint.agent("ok"), endpoint.agent("hangs"));
-    let project = Project::new(&[("d.yaml", dialogue), ("agents/ok.yaml", &ok), ("agents/hangs.yaml", &hangs)]);
-    let mut process = Process::new(env!("CARGO_BIN_EXE_elenchus"));
-    process.current_dir(project.0.path()).env("ELENCHUS_CACHE", project.cache()).env("ENGINE_TEST_KEY", KEY);
-    process.args(["run", "d.yaml", "--trust", "--record", "run.jsonl"]).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut run = process.spawn().expect("it starts");
-    for _ in 0..2 {
-        endpoint.seen.recv_timeout(Duration::from_secs(60)).expect("it is asked");
+    let check = |signal: &str, code: i32| {
+        let project = Project::new(&[("d.yaml", dialogue), ("agents/ok.yaml", &ok), ("agents/hangs.yaml", &hangs)]);
+        let mut process = Process::new(env!("CARGO_BIN_EXE_elenchus"));
+        process.current_dir(project.0.path()).env("ELENCHUS_CACHE", project.cache()).env("ENGINE_TEST_KEY", KEY);
+        process
+            .args(["run", "d.yaml", "--trust", "--record", "run.jsonl"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut run = process.spawn().expect("it starts");
+        for _ in 0..2 {
+            endpoint.seen.recv_timeout(Duration::from_secs(60)).expect("it is asked");
+        }
+        let sent = Process::new("kill").args([signal, &run.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        let mut err = String::new();
+        run.stderr.take().expect("piped").read_to_string(&mut err).expect("text");
+        assert_eq!(run.wait().expect("gone").code(), Some(code), "{signal}: {err}");
+        assert!(err.contains("interrupted after 1 exchange"), "{signal}: {err}");
+        let lines = project.timeless("run.jsonl");
+        assert_eq!(lines.last().expect("an end")["outcome"], "cancelled", "{signal}");
+        assert_eq!(project.json(&["memo", "stat", "--json"], 0)["exchanges"], 1, "{signal}");
+    };
+    check("-INT", 130);
+    check("-TERM", 143);
+    if cfg!(target_os = "linux") {
+        check("-HUP", 129);
     }
-    let sent = Process::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill runs");
-    assert!(sent.success());
-    let mut err = String::new();
-    run.stderr.take().expect("piped").read_to_string(&mut err).expect("text");
-    assert_eq!(run.wait().expect("gone").code(), Some(130), "{err}");
-    assert!(err.contains("interrupted after 1 exchange"), "{err}");
-    let lines = project.timeless("run.jsonl");
-    assert_eq!(lines.last().expect("an end")["outcome"], "cancelled");
-    assert_eq!(project.json(&["memo", "stat", "--json"], 0)["exchanges"], 1);
 }

@@ -47,8 +47,8 @@ impl Args {
         if self.question.trim().is_empty() {
             return Err(Fault::refused("the question is empty"));
         }
-        block_on(async {
-            let mut session = Session::open(&self.dialogue, &self.run, out, settings)?;
+        block_on(|cancel| async {
+            let mut session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?;
             for (name, ty) in [("video", Type::Video), ("question", Type::Text)] {
                 if !session.plan.inputs.get(name).is_some_and(|input| input.ty.accepts(&ty)) {
                     let message = format!("{} does not take a {name}", session.plan.name);

@@ -32,7 +32,8 @@ impl Args {
         let hub = settings.hub(Path::new("."), network)?;
         let bars = Arc::new(Bars::new(out));
         let options = session::options(&hub, self.device, &bars);
-        let checks = block_on(async { Ok(doctor::examine(&options).await) })?;
+        let examine = async { Ok(doctor::examine(&options).await) };
+        let checks = block_on(|cancel| async move { session::unless(&cancel, examine).await })?;
         // a file that cannot be used fails its check
         let _ = tell(&hub.verdicts, out);
         if out.json {

@@ -11,7 +11,10 @@ use super::{
 use crate::{
     error::{Fault, FaultKind},
     files,
-    run::eval::{Case, Metric, Scored, summary},
+    run::{
+        Cancel,
+        eval::{Case, Metric, Scored, summary},
+    },
 };
 use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
@@ -64,7 +67,7 @@ impl Args {
         for file in &self.data {
             cases.extend(read(file, self.limit)?.into_iter().map(|(line, case)| (file.as_path(), line, case)));
         }
-        let scored = block_on(self.cases(&cases, out, settings))?;
+        let scored = block_on(|cancel| self.cases(&cases, out, settings, cancel))?;
         if let Some(file) = &self.details {
             let lines: String = scored
                 .iter()
@@ -90,9 +93,10 @@ impl Args {
         cases: &[(&Path, usize, Case)],
         out: &Out,
         settings: &Settings,
+        cancel: Cancel,
     ) -> Result<Vec<Scored>, Fault> {
         // bars of single runs would only flicker
-        let mut session = Session::open(&self.dialogue, &self.run, out, settings)?.without_bars();
+        let mut session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?.without_bars();
         let inputs = &session.plan.inputs;
         if !inputs.contains_key("question") && cases.iter().all(|(_, _, case)| case.fields.contains_key("question")) {
             out.note(format_args!(

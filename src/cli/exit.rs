@@ -21,8 +21,12 @@ pub enum Exit {
     Spent = 5,
     /// The dialogue abstained and `--fail-on-abstain` was given.
     Abstained = 6,
-    /// Ctrl-C.
+    /// SIGHUP: the terminal went away.
+    HungUp = 129,
+    /// SIGINT (Ctrl-C).
     Interrupted = 130,
+    /// SIGTERM.
+    Terminated = 143,
 }
 
 impl From<Exit> for std::process::ExitCode {
@@ -39,7 +43,7 @@ impl From<&FaultKind> for Exit {
             FaultKind::Media => Exit::Media,
             FaultKind::Model => Exit::Model,
             FaultKind::Deadline => Exit::Spent,
-            FaultKind::Cancelled => Exit::Interrupted,
+            FaultKind::Cancelled => super::signals::exit(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `elenchus memo stat|explain|purge|path`
 
-use super::{Exit, out::Out, session::block_on};
+use super::{Exit, out::Out, session::{block_on, unless}};
 use crate::{
     error::Fault,
     media,
@@ -94,7 +94,9 @@ impl Args {
             What::Purge { video, .. } => {
                 let what = match &video {
                     // its bytes alone count: a file that is no video any more can be forgotten, too
-                    Some(video) => Purge::Media(block_on(async { Ok(media::digest_of(video).await?) })?),
+                    Some(video) => Purge::Media(block_on(|cancel| async move {
+                        unless(&cancel, async { Ok(media::digest_of(video).await?) }).await
+                    })?),
                     None => Purge::All,
                 };
                 let removed = match Memo::open(&folder) {

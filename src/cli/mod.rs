@@ -16,6 +16,7 @@ mod list;
 mod memo;
 mod models;
 mod out;
+mod print;
 mod progress;
 mod replay;
 mod run;
@@ -23,6 +24,7 @@ mod schema;
 mod session;
 mod settings;
 mod show;
+mod signals;
 mod source;
 mod terminal;
 mod test;
@@ -53,7 +55,7 @@ Examples:
   elenchus try --model DIR --image a.png --among labels.txt --template \"a photo of a {}\" --json
 
 Exit codes: 0 answered, 1 ran but failed, 2 dialogue or arguments refused, 3 bad input media,
-4 model missing or unloadable, 5 deadline spent, 6 abstained (--fail-on-abstain), 130 interrupted.";
+4 model missing or unloadable, 5 deadline spent, 6 abstained (--fail-on-abstain), 129, 130, 143 stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM.";
 
 /// What every verb takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -186,7 +188,12 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
         }
     }
     if error.use_stderr() && json {
-        println!("{}", out::failure_json(&Fault::refused(mistake(&error.to_string()))));
+        let _ = print::to_stdout(&format!("{}\n", out::failure_json(&Fault::refused(mistake(&error.to_string())))));
+    } else if error.use_stderr() {
+        // The message names the arguments, which may hold anything.
+        let said = error.render();
+        let plain = !out::When::Auto.colored();
+        print::to_stderr_styled((if plain { said.to_string() } else { said.ansi().to_string() }).trim_end());
     } else {
         // A closed pipe while printing help is nobody's error.
         let _ = error.print();

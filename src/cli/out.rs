@@ -1,9 +1,9 @@
 //! How verbs print: JSON or text on stdout, notes and errors on stderr, colour only where it is wanted.
 
-use super::{Exit, Global};
+use super::{Exit, Global, print};
 use crate::error::Fault;
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -14,6 +14,17 @@ pub(crate) enum When {
     Always,
     /// Never.
     Never,
+}
+
+impl When {
+    /// True if what goes to stderr may be coloured.
+    pub fn colored(self) -> bool {
+        match self {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        }
+    }
 }
 
 /// Where a verb's words go.
@@ -34,11 +45,7 @@ impl Out {
 
     /// True if what goes to stderr may be coloured.
     pub fn colored(&self) -> bool {
-        match self.color {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
-        }
+        self.color.colored()
     }
 
     /// True if a progress bar can be drawn.
@@ -50,7 +57,7 @@ impl Out {
     pub fn text(&self, text: impl std::fmt::Display) -> Result<(), Fault> {
         let text = text.to_string();
         let end = if text.ends_with('\n') { "" } else { "\n" };
-        ignore_closed_pipe(write!(std::io::stdout(), "{text}{end}"))
+        ignore_closed_pipe(print::to_stdout(&format!("{text}{end}")))
     }
 
     /// A result as one line of JSON.
@@ -61,32 +68,34 @@ impl Out {
 
     /// A piece of a result that is still growing; shown at once.
     pub fn piece(&self, text: &str) -> Result<(), Fault> {
-        ignore_closed_pipe(write!(std::io::stdout(), "{text}").and_then(|()| std::io::stdout().flush()))
+        ignore_closed_pipe(print::piece_to_stdout(text))
     }
 
     /// A word to the user on stderr, not part of the result.
     pub fn note(&self, text: impl std::fmt::Display) {
         if !self.quiet {
-            eprintln!("{text}");
+            print::to_stderr(&text.to_string());
         }
     }
 
     /// A word that the user must see, also with `-q`: what was not done as the files say, or what leaves the machine.
     pub fn warn(&self, text: impl std::fmt::Display) {
-        let _ = writeln!(std::io::stderr(), "{text}");
+        print::to_stderr(&text.to_string());
     }
 
     /// A failure: one `error:` line and a `hint:` line on stderr, or JSON on stdout.
     pub fn failure(&self, failure: &Fault) {
         if self.json {
             // Nothing is left to say if stdout is gone.
-            let _ = writeln!(std::io::stdout(), "{}", failure_json(failure));
+            let _ = print::to_stdout(&format!("{}\n", failure_json(failure)));
         } else if !failure.message.is_empty() {
             let (red, cyan, plain) =
                 if self.colored() { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m") } else { ("", "", "") };
-            eprintln!("{red}error:{plain} {failure}");
-            if let Some(hint) = &failure.hint {
-                eprintln!("{cyan}hint:{plain} {hint}");
+            let message = failure.to_string();
+            let (message, hint) = (print::foreign(&message), failure.hint.as_deref().map(print::foreign));
+            print::to_stderr_styled(&format!("{red}error:{plain} {message}"));
+            if let Some(hint) = hint {
+                print::to_stderr_styled(&format!("{cyan}hint:{plain} {hint}"));
             }
         }
     }
@@ -125,7 +134,7 @@ pub(crate) fn log(global: &Global, colored: bool) {
         (_, _) => "elenchus=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colored);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| print::Log).with_ansi(colored);
     // A second call, in tests within one process, changes nothing.
     let _ = subscriber.without_time().with_target(false).try_init();
 }

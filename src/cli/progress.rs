@@ -1,6 +1,6 @@
 //! What a person sees of a run under way: a bar for each step on a terminal, plain lines elsewhere.
 
-use super::out::Out;
+use super::{out::Out, print};
 use crate::{
     hub::download,
     run::{Event, Progress},
@@ -66,17 +66,17 @@ impl Bars {
     /// A line that must be seen, also with `-q`.
     pub fn notice(&self, text: impl std::fmt::Display) {
         if self.drawn {
-            let _ = self.all.println(text.to_string());
+            let _ = self.all.println(print::foreign(&text.to_string()));
         } else {
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n"));
+            print::to_stderr(&text.to_string());
         }
     }
 
     fn line(&self, text: impl std::fmt::Display) {
         if self.drawn {
-            let _ = self.all.println(text.to_string());
+            let _ = self.all.println(print::foreign(&text.to_string()));
         } else if !self.quiet {
-            eprintln!("{text}");
+            print::to_stderr(&text.to_string());
         }
     }
 
@@ -84,7 +84,9 @@ impl Bars {
         let template = "{prefix:>14} {bar:24} {pos:>5}/{len:<5} {rate:>8} {left:>9}  {msg}";
         let style = ProgressStyle::with_template(template).expect("the bar's template is right: this is a bug");
         let style = style.with_key("rate", rate).with_key("left", left);
-        let bar = ProgressBar::new(items.map_or(1, |n| n as u64)).with_style(style).with_prefix(path.to_owned());
+        let bar = ProgressBar::new(items.map_or(1, |n| n as u64))
+            .with_style(style)
+            .with_prefix(print::escape(path).into_owned());
         let bar = self.all.add(bar);
         bar.enable_steady_tick(Duration::from_millis(200));
         self.lock().insert(path.to_owned(), Step { verb, bar, done: 0, hits: 0, failed: 0 });
@@ -124,9 +126,10 @@ impl Bars {
             let template =
                 "{prefix:>14} {bar:24} {bytes:>10}/{total_bytes:<10} {binary_bytes_per_sec:>12} {eta:>4} left";
             let style = ProgressStyle::with_template(template).expect("the bar's template is right: this is a bug");
-            let bar = self.all.add(ProgressBar::new(total).with_style(style).with_prefix(name.clone()));
+            let bar =
+                self.all.add(ProgressBar::new(total).with_style(style).with_prefix(print::escape(&name).into_owned()));
             if !self.drawn {
-                eprintln!("downloading {name}");
+                print::to_stderr(&format!("downloading {name}"));
             }
             Step { verb: "download", bar, done: 0, hits: 0, failed: 0 }
         });

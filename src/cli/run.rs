@@ -32,8 +32,8 @@ pub(crate) struct Args {
 
 impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
-        block_on(async {
-            let mut session = Session::open(&self.dialogue, &self.run, out, settings)?;
+        block_on(|cancel| async {
+            let mut session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?;
             let inputs = session.bind(&self.inputs).await?;
             let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
             ask::show(&outcome, out)?;

@@ -1,12 +1,12 @@
 //! A dialogue on its way from a name to an outcome: compiled, cast loaded, memo open, run.
 
 use super::{
-    Exit,
     common::RunArgs,
     inputs,
     out::Out,
     progress::Bars,
     settings::{Settings, tell},
+    signals,
     source::Source,
     terminal::Terminal,
 };
@@ -22,34 +22,26 @@ use crate::{
 use indexmap::IndexMap;
 use std::{future::Future, path::Path, sync::Arc};
 
-/// Runs async work to its end on a runtime of its own.
-pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+/// Runs async work to its end on a runtime of its own. The work gets what a signal sets off.
+pub(crate) fn block_on<T, F>(work: impl FnOnce(Cancel) -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(work);
+    let inside = runtime.enter();
+    let result = runtime.block_on(work(signals::install()));
+    drop(inside);
     // A model in the middle of a forward pass must not hold up the exit.
     runtime.shutdown_background();
     result
 }
 
-/// A cancellation that the first Ctrl-C sets off; the second ends the process at once.
-pub(crate) fn on_interrupt() -> Cancel {
-    let cancel = Cancel::default();
-    let first = cancel.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            first.cancel();
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            #[allow(clippy::disallowed_methods, reason = "whoever presses Ctrl-C twice wants no ordered end")]
-            std::process::exit(Exit::Interrupted as i32);
-        }
-    });
-    cancel
-}
-
-/// What a Ctrl-C before the run leaves to say.
-pub(crate) fn interrupted() -> Fault {
-    Fault::new(FaultKind::Cancelled, "interrupted")
+/// The work's own end, or a failure as soon as somebody stops it.
+pub(crate) async fn unless<T>(cancel: &Cancel, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    tokio::select! {
+        done = work => done,
+        () = cancel.cancelled() => Err(Fault::new(FaultKind::Cancelled, "interrupted")),
+    }
 }
 
 /// All agents that are not ready, in one fault.
@@ -87,13 +79,19 @@ pub(crate) struct Session {
 
 impl Session {
     /// Finds and checks the dialogue, and opens the memo. Loads nothing yet.
-    pub fn open(dialogue: &str, args: &RunArgs, out: &Out, settings: &Settings) -> Result<Session, Fault> {
+    pub fn open(
+        dialogue: &str,
+        args: &RunArgs,
+        out: &Out,
+        settings: &Settings,
+        cancel: Cancel,
+    ) -> Result<Session, Fault> {
         let network = settings.network(args.allow_network);
         let source = Source::find(dialogue, settings, network)?;
         let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
         let plan = source.compile(&options, out)?;
         let memo = if args.no_memo { None } else { Some(Memo::open(&Memo::default_folder())?) };
-        let (bars, cancel) = (Arc::new(Bars::new(out)), on_interrupt());
+        let bars = Arc::new(Bars::new(out));
         Ok(Session { plan, access: Access { network }, source, out: out.clone(), bars, cancel, memo, roster: None })
     }
 
@@ -110,10 +108,7 @@ impl Session {
 
     /// The work's own end, or a failure as soon as somebody stops it.
     pub async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        tokio::select! {
-            done = work => done,
-            () = self.cancel.cancelled() => Err(interrupted()),
-        }
+        unless(&self.cancel, work).await
     }
 
     /// Loads the cast, unless it is loaded already.

@@ -2,6 +2,7 @@
 
 use super::{
     out::Out,
+    print,
     settings::{Settings, tell},
 };
 use crate::{
@@ -123,7 +124,8 @@ impl Source {
     pub fn show(&self, problems: &[Problem], out: &Out) {
         if !out.json {
             for problem in problems {
-                eprintln!("{}\n", plan::render(problem, &self.text_of(&problem.file), out.colored()));
+                let shown = plan::render(problem, &self.text_of(&problem.file), out.colored());
+                print::to_stderr_styled(&format!("{shown}\n"));
             }
         }
     }

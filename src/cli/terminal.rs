@@ -1,7 +1,8 @@
 //! A person at the terminal: questions on stderr, answers from stdin.
 
+use super::print;
 use crate::agent::person::Prompt;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 /// The terminal that the program was started from.
 pub(crate) struct Terminal;
@@ -12,9 +13,7 @@ impl Prompt for Terminal {
         if !input.is_terminal() {
             return Err("a person is asked, but there is no terminal to ask at".into());
         }
-        eprint!("{question}\n> ");
-        // If the prompt cannot be shown, the read below still says what happened.
-        let _ = std::io::stderr().flush();
+        print::prompt(&format!("{question}\n> "));
         let mut line = String::new();
         match input.lock().read_line(&mut line) {
             Ok(0) => Err("the input ended".into()),

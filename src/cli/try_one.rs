@@ -4,7 +4,7 @@ use super::{
     Exit,
     out::Out,
     progress::Bars,
-    session::{block_on, interrupted, on_interrupt, options, unready},
+    session::{block_on, options, unless, unready},
     settings::{Settings, tell},
 };
 use crate::{
@@ -118,13 +118,12 @@ pub(crate) struct Args {
 impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         self.check()?;
-        block_on(async {
-            let request = self.request(settings).await?;
-            let cancel = on_interrupt();
-            tokio::select! {
-                done = self.ask(request, out, settings) => done,
-                () = cancel.cancelled() => Err(interrupted()),
-            }
+        block_on(|cancel| async move {
+            unless(&cancel, async {
+                let request = self.request(settings).await?;
+                self.ask(request, out, settings).await
+            })
+            .await
         })
     }
 

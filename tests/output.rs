@@ -1,0 +1,89 @@
+//! Output that cannot be written: a full or closed stderr costs no answer and changes no exit code.
+
+#![cfg(unix)]
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+const DIALOGUE: &str = "version: 1\ndialogue: d\ncast: { mind: m }\nsteps:\n  \
+                        said: { say: { agent: mind, text: Well? } }\nanswer: \"{{ said }}\"\n";
+
+fn project() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("temp");
+    fs::create_dir(folder.path().join("agents")).expect("made");
+    for (name, text) in [
+        ("agents/m.yaml", "script: fine"),
+        ("good.yaml", DIALOGUE),
+        ("bad.yaml", &DIALOGUE.replace("agent: mind", "agent: mnid")),
+    ] {
+        fs::write(folder.path().join(name), text).expect("written");
+    }
+    folder
+}
+
+/// Exit code and stdout.
+fn run(folder: &Path, args: &[&str], stderr: Stdio) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_elenchus"));
+    command.current_dir(folder).env("ELENCHUS_CACHE", folder.join("cache")).env("RUST_LOG", "trace");
+    let mut child = command.args(args).stdout(Stdio::piped()).stderr(stderr).spawn().expect("it starts");
+    let mut out = String::new();
+    child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
+    (child.wait().expect("it ends").code(), out)
+}
+
+/// A pipe that nobody reads any more.
+fn closed() -> Stdio {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    drop(reader);
+    writer.into()
+}
+
+fn full() -> Stdio {
+    File::options().write(true).open("/dev/full").expect("a full device").into()
+}
+
+#[test]
+fn a_stderr_that_takes_nothing_changes_nothing() {
+    let folder = project();
+    let check = |args: &[&str], code: i32, out: &str| {
+        for stderr in [Stdio::null(), closed()].into_iter().chain(cfg!(target_os = "linux").then(full)) {
+            let (found, said) = run(folder.path(), args, stderr);
+            assert_eq!(found, Some(code), "{args:?}");
+            assert!(said.contains(out), "{args:?}: {said}");
+        }
+    };
+    check(&["run", "good.yaml"], 0, "fine");
+    check(&["run", "good.yaml", "-vv"], 0, "fine");
+    check(&["run", "good.yaml", "--json"], 0, "fine");
+    check(&["check", "bad.yaml"], 2, "");
+    check(&["ask", "none.mp4", "x"], 3, "");
+    check(&["ask", "none.mp4", "x", "--json"], 3, "no such file");
+    check(&["ask"], 2, "");
+    check(&["ask", "--json"], 2, "error");
+}
+
+#[test]
+fn a_stdout_that_takes_nothing_is_no_panic() {
+    let folder = project();
+    let check = |args: &[&str], stdout: Stdio, code: i32| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_elenchus"));
+        command.current_dir(folder.path()).env("ELENCHUS_CACHE", folder.path().join("cache"));
+        let ended = command.args(args).stdout(stdout).output().expect("it ends");
+        let err = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(code), "{args:?}: {err}");
+        assert!(!err.contains("panicked"), "{args:?}: {err}");
+    };
+    for args in [&["run", "good.yaml"][..], &["--help"], &["completions", "bash"]] {
+        check(args, closed(), 0);
+    }
+    check(&["ask", "--json"], closed(), 2);
+    if cfg!(target_os = "linux") {
+        // nobody got the answer
+        check(&["run", "good.yaml"], full(), 1);
+        check(&["ask", "--json"], full(), 2);
+    }
+}
