@@ -176,7 +176,7 @@ fn a_memo_that_cannot_be_used_is_told_with_a_way_out() {
     bytes.iter_mut().skip(4096).for_each(|byte| *byte = 0x5a);
     std::fs::write(&base, bytes).expect("written");
     let (_, err) = check(cache.path(), &args, 0);
-    assert_eq!(err.matches("going on without the memo").count(), 1, "{err}");
+    assert_eq!(err.matches("new replies are not kept").count(), 1, "{err}");
 }
 
 #[test]

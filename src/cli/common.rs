@@ -85,6 +85,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Span::parse(text.trim()).map(|span| span.0).map_err(wrong)
 }
 
+/// A length of time, in days (`30d`) too.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    let days = text.trim().strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
+    days.map_or_else(|| duration(text), |days| Ok(Duration::from_secs(u64::from(days) * 86_400)))
+}
+
 /// `4GB`, `500 MB`, `1.5GiB`: a number and a unit.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
@@ -120,6 +126,18 @@ mod tests {
         for bad in ["", "4", "1000", "GB", "4 cows", "-1GB", "1.2.3GB", "∞"] {
             check(bad, None);
         }
+    }
+
+    #[test]
+    fn ages_are_read() {
+        let check = |text: &str, hours: Option<u64>| {
+            assert_eq!(age(text).ok().map(|age| age.as_secs()), hours.map(|hours| hours * 3600), "{text}");
+        };
+        check("30d", Some(720));
+        check("12h", Some(12));
+        check("30", None);
+        check("1.5d", None);
+        check("soon", None);
     }
 
     #[test]

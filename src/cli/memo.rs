@@ -1,16 +1,27 @@
 //! `elenchus memo stat|explain|purge|path`
 
-use super::{Exit, out::Out, session::{block_on, unless}};
+use super::{
+    Exit,
+    out::Out,
+    session::{block_on, unless},
+};
 use crate::{
     error::Fault,
+    hub::{Folders, embedded},
     media,
     run::{
         Memo, Transcript,
-        memo::{Purge, explain},
+        memo::{self, Purge, Stat, explain},
     },
 };
 use clap::Subcommand;
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Most media that are listed as text.
+const MOST_SHOWN: usize = 20;
 
 /// What `memo` takes.
 #[derive(Debug, clap::Args)]
@@ -19,6 +30,7 @@ Examples:
   elenchus memo stat
   elenchus memo explain run.jsonl answer      # why is each of this step's exchanges there, or not?
   elenchus memo purge --video day.mp4         # forget all that came from this video
+  elenchus memo purge --older 30d             # forget what was kept a month ago and before
   elenchus memo purge --all")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -36,13 +48,16 @@ enum What {
         /// A step of it
         step: String,
     },
-    /// Remove what came from a video, or everything
+    /// Remove what came from a video, what is old, or everything
     #[command(group(clap::ArgGroup::new("which").required(true)))]
     Purge {
-        /// Remove what came from this video, sound or image (the file itself stays, and must still be there: its bytes are what
-        /// the memo knows it by)
-        #[arg(long, value_name = "FILE", group = "which", value_parser = super::common::medium())]
+        /// Remove what came from this video, sound or image: a path that it had (the file may be gone), or its digest, as
+        /// `memo stat` shows it. The file itself stays
+        #[arg(long, value_name = "FILE|DIGEST", group = "which", value_parser = super::common::medium())]
         video: Option<String>,
+        /// Remove what was kept longer ago than this (12h, 30d)
+        #[arg(long, value_name = "TIME", group = "which", value_parser = super::common::age)]
+        older: Option<Duration>,
         /// Remove everything
         #[arg(long, group = "which")]
         all: bool,
@@ -59,22 +74,7 @@ impl Args {
             What::Path => out.text(folder.display())?,
             What::Stat => {
                 let stat = Memo::open(&folder)?.stat()?;
-                if out.json {
-                    out.value(&stat)?;
-                } else {
-                    out.text(format!(
-                        "{}\n{} exchanges of {} runs about {} media, {:.1} MB on disk; asking it all again would take {:.1} s",
-                        stat.folder.display(),
-                        stat.exchanges,
-                        stat.runs,
-                        stat.media,
-                        stat.disk_bytes as f64 / 1e6,
-                        stat.asked_ms as f64 / 1e3,
-                    ))?;
-                    for (kind, count) in &stat.kinds {
-                        out.text(format!("{kind:>8} {count}"))?;
-                    }
-                }
+                if out.json { out.value(&stat)? } else { show(&stat, out)? }
             }
             What::Explain { run, step } => {
                 let transcript = Transcript::read(&run).map_err(Fault::refused)?;
@@ -91,34 +91,68 @@ impl Args {
                     }
                 }
             }
-            What::Purge { video, .. } => {
-                let what = match &video {
-                    // its bytes alone count: a file that is no video any more can be forgotten, too
-                    Some(video) => Purge::Media(block_on(|cancel| async move {
-                        unless(&cancel, async { Ok(media::digest_of(video).await?) }).await
-                    })?),
-                    None => Purge::All,
-                };
-                let removed = match Memo::open(&folder) {
-                    Ok(memo) => memo.purge(&what)?,
-                    // everything is to go, so what cannot be opened goes too
-                    Err(_) if what == Purge::All => {
-                        Memo::erase(&folder)?;
-                        0
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                match (&video, &what) {
-                    (Some(video), Purge::Media(digest)) => media::forget(video, digest)?,
-                    _ => media::forget_all()?,
+            What::Purge { video, older, .. } => match (&video, older) {
+                (Some(video), _) => forget(video, &folder, out)?,
+                (None, Some(age)) => told(memo::purge(&folder, &Purge::Older(age))?, out)?,
+                (None, None) => {
+                    let removed = memo::purge(&folder, &Purge::All)?;
+                    media::forget_all()?;
+                    embedded::sweep(&Folders::from_env().cache.join("starter"));
+                    told(removed, out)?;
                 }
-                if out.json {
-                    out.value(&serde_json::json!({ "removed": removed }))?;
-                } else {
-                    out.text(format_args!("{removed} exchanges removed"))?;
-                }
-            }
+            },
         }
         Ok(Exit::Answered)
+    }
+}
+
+/// Removes what came from a medium: by the bytes that are at its path, by the path that it had in a run, or by its digest.
+fn forget(video: &str, folder: &Path, out: &Out) -> Result<(), Fault> {
+    let mut digests = Memo::open(folder)?.digests_of(video)?;
+    // its bytes alone count: a file that is no video any more can be forgotten, too
+    let bytes = block_on(|cancel| async move { unless(&cancel, async { Ok(media::digest_of(video).await) }).await })?;
+    match bytes {
+        Ok(digest) if !digests.contains(&digest) => digests.push(digest),
+        Ok(_) => {}
+        Err(error) if digests.is_empty() => {
+            let failure = Fault::media(format!("{error}; no run had a medium of this name"));
+            return Err(failure.hint("`elenchus memo stat` lists the media, with the digests that --video takes too"));
+        }
+        Err(_) => {}
+    }
+    let removed = memo::purge(folder, &Purge::Media(digests.clone()))?;
+    digests.iter().try_for_each(|digest| media::forget(video, digest))?;
+    told(removed, out)
+}
+
+fn told(removed: Option<u64>, out: &Out) -> Result<(), Fault> {
+    match removed {
+        removed if out.json => out.value(&serde_json::json!({ "removed": removed })),
+        Some(1) => out.text("1 exchange removed"),
+        Some(count) => out.text(format_args!("{count} exchanges removed")),
+        None => out.text("the whole memo was removed; its exchanges could not be counted"),
+    }
+}
+
+fn show(stat: &Stat, out: &Out) -> Result<(), Fault> {
+    out.text(format!(
+        "{}\n{} exchanges of {} runs about {} media, {:.1} MB on disk; asking it all again would take {:.1} s",
+        stat.folder.display(),
+        stat.exchanges,
+        stat.runs,
+        stat.media,
+        stat.disk_bytes as f64 / 1e6,
+        stat.asked_ms as f64 / 1e3,
+    ))?;
+    for (kind, count) in &stat.kinds {
+        out.text(format!("{kind:>8} {count}"))?;
+    }
+    for source in stat.sources.iter().take(MOST_SHOWN) {
+        let digest = source.digest.get(..16).unwrap_or(&source.digest);
+        out.text(format!("{digest} {:>6}  {}", source.exchanges, source.paths.join(", ")))?;
+    }
+    match stat.sources.len().saturating_sub(MOST_SHOWN) {
+        0 => Ok(()),
+        more => out.text(format!("and {more} more media; --json lists them all")),
     }
 }

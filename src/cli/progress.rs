@@ -165,7 +165,7 @@ impl Progress for Bars {
                     wait.as_secs_f64()
                 ));
             }
-            Event::MemoFailed { why } => self.line(format_args!("warning: {why}; going on without the memo")),
+            Event::MemoFailed { why } => self.line(format_args!("warning: {why}; new replies are not kept")),
             Event::StepStarted { .. } | Event::StepDone { .. } | Event::Stopped { .. } => {}
         }
     }

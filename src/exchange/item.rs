@@ -73,6 +73,15 @@ impl MediaRef<'_> {
         }
     }
 
+    /// Where the bytes are.
+    pub fn path(&self) -> &str {
+        match self {
+            MediaRef::Whole(media) => &media.path,
+            MediaRef::Image(image) => &image.path,
+            MediaRef::Frame(moment) | MediaRef::Sound(moment) => &moment.media.path,
+        }
+    }
+
     /// Says where the bytes are.
     pub fn set_path(&mut self, path: String) {
         match self {

@@ -14,7 +14,7 @@ mod tests;
 use super::{
     cancel::Cancel,
     machine::{Machine, Note, StepFailure},
-    memo::{ENGINE, Memo},
+    memo::{ENGINE, Medium, Memo},
     outcome::{Outcome, RunError},
     progress::{Event, Progress, Silent},
     transcript::{End, FORMAT, Header, Player, Recorder, Spent, Started},
@@ -331,19 +331,20 @@ fn run_name(dialogue: &str) -> String {
     format!("{dialogue}-{}-{}-{count}", now_ms(), std::process::id())
 }
 
-/// The digests of all media in a value.
-fn named_media(value: &Value, digests: &mut Vec<String>) {
-    let mut note = |digest: &String| {
-        if !digests.contains(digest) {
-            digests.push(digest.clone());
+/// All media in a value.
+fn named_media(value: &Value, found: &mut Vec<Medium>) {
+    let mut note = |digest: &str, path: &str| {
+        let medium = Medium::new(digest, path);
+        if !found.contains(&medium) {
+            found.push(medium);
         }
     };
     match value {
-        Value::Video(media) | Value::Audio(media) => note(&media.digest),
-        Value::Image(image) => note(&image.digest),
-        Value::Moment(Moment { media, .. }) => note(&media.digest),
-        Value::List(items) => items.iter().for_each(|item| named_media(item, digests)),
-        Value::Record(fields) => fields.values().for_each(|field| named_media(field, digests)),
+        Value::Video(media) | Value::Audio(media) => note(&media.digest, &media.path),
+        Value::Image(image) => note(&image.digest, &image.path),
+        Value::Moment(Moment { media, .. }) => note(&media.digest, &media.path),
+        Value::List(items) => items.iter().for_each(|item| named_media(item, found)),
+        Value::Record(fields) => fields.values().for_each(|field| named_media(field, found)),
         _ => {}
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     media::Store,
     run::{
         machine::Exchange,
-        memo::{self, Entry, Key, Memo, MemoError},
+        memo::{self, Entry, Key, Medium, Memo, MemoError},
         outcome::RunError,
         progress::{Event, Progress},
         transcript::{ExchangeLine, Timing},
@@ -40,8 +40,8 @@ pub(super) struct Means {
     pub store: Option<Arc<Store>>,
     pub progress: Arc<dyn Progress>,
     pub run: Arc<str>,
-    /// Digests of the media that the run was given.
-    pub media: Arc<[String]>,
+    /// The media that the run was given.
+    pub media: Arc<[Medium]>,
 }
 
 /// An exchange that is over.
@@ -157,8 +157,9 @@ impl Stages {
         let found = self.look_up(&jobs).await;
         for job in jobs {
             match found.get(&job.key).filter(|_| job.kept()) {
-                Some(reply) => self.hit(job, reply.clone()),
-                None => self.join_or_queue(job),
+                // what does not answer the question was not kept for it
+                Some(reply) if job.exchange.request.fits(reply).is_ok() => self.hit(job, reply.clone()),
+                _ => self.join_or_queue(job),
             }
         }
         self.begin();
@@ -180,12 +181,12 @@ impl Stages {
         }
     }
 
-    /// A memo that fails is no reason for the run to fail; it is told once.
+    /// A memo that fails is no reason for the run to fail. The user reads of it once; what can be read is still read.
     fn memo_failed(&mut self, error: &MemoError) {
         if !std::mem::replace(&mut self.memo_failed, true) {
             let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
             let why = format!("{error}{hint}");
-            tracing::info!("{why}; going on without the memo");
+            tracing::info!("{why}");
             self.means.progress.event(Event::MemoFailed { why: &why });
         }
     }
@@ -325,9 +326,8 @@ impl Stages {
             (Some(memo), Ok(reply)) if job.kept() && !self.memo_failed => {
                 let commit = memo.put(self.entry(&job, reply.clone(), came.timing.elapsed_ms));
                 let commit = async move {
-                    let commit = commit.await.unwrap_or_else(|_| {
-                        Err(MemoError { message: "the memo's thread is gone".to_owned(), hint: None })
-                    });
+                    let commit =
+                        commit.await.unwrap_or_else(|_| Err(MemoError::other("the memo's thread is gone".to_owned())));
                     (job, came, commit)
                 };
                 self.committing.push(commit.boxed());
@@ -338,7 +338,7 @@ impl Stages {
 
     fn entry(&self, job: &Job, reply: Reply, elapsed_ms: u64) -> Entry {
         let exchange = &job.exchange;
-        let own = exchange.request.digests();
+        let own = memo::media(&exchange.request);
         Entry {
             key: job.key,
             identity: job.agent.card().identity.clone(),

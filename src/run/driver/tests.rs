@@ -104,6 +104,28 @@ async fn what_is_kept_is_not_asked_again() {
 }
 
 #[tokio::test]
+async fn a_kept_reply_of_another_kind_is_asked_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let memo = Memo::open(folder.path()).expect("a memo");
+    let plan = plan("at_once: 8", GREEDY);
+    let check = async |asked: usize, hits: u64| {
+        let agent = Fake::new(echo);
+        let conduct = Conduct { memo: Some(memo.clone()), ..conduct(&agent) };
+        let outcome = run(&plan, words("a"), conduct).await.0.expect("an answer");
+        assert_eq!((outcome.answer.as_str(), agent.count(), outcome.memo_hits), ("A", asked, hits));
+    };
+    check(1, 0).await;
+    check(0, 1).await;
+    let base = rusqlite::Connection::open(folder.path().join("memo.sqlite")).expect("a database");
+    let key: [u8; 32] = base.query_row("SELECT key FROM exchanges", [], |row| row.get(0)).expect("a key");
+    let (rank, change) = (r#"{"rank":[]}"#, "UPDATE exchanges SET kind = 'rank', reply = ?1, digest = ?2");
+    let digest = *blake3::keyed_hash(&key, rank.as_bytes()).as_bytes();
+    base.execute(change, rusqlite::params![rank, digest]).expect("changed");
+    check(1, 0).await;
+    check(0, 1).await;
+}
+
+#[tokio::test]
 async fn a_passing_failure_is_tried_again() {
     fn once(prompt: &str, _: u64) -> Option<Result<String, Fault>> {
         use std::sync::atomic::{AtomicUsize, Ordering};

@@ -66,7 +66,7 @@ fn missing(memo: &Memo, transcript: &Transcript, line: &ExchangeLine, identity: 
         return Ok(format!("the run was made by engine {}, this is {ENGINE}", transcript.header.engine));
     }
     let store = memo.reader();
-    let wrong = |error: rusqlite::Error| MemoError { message: format!("the memo: {error}"), hint: None };
+    let wrong = |error: rusqlite::Error| MemoError::of(&store.folder, &error);
     let same = "SELECT identity, seed FROM exchanges WHERE request = ?1 LIMIT 1";
     let same_request: Option<(String, Option<i64>)> = store
         .base

@@ -46,3 +46,29 @@ struct Keyed<'a> {
     request: Request,
     seed: Option<u64>,
 }
+
+/// A medium that exchanges came from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Medium {
+    /// Of its bytes.
+    pub digest: String,
+    /// Where it is.
+    pub path: String,
+}
+
+impl Medium {
+    /// The medium with this digest, at this path.
+    pub fn new(digest: &str, path: &str) -> Medium {
+        Medium { digest: digest.to_owned(), path: path.to_owned() }
+    }
+}
+
+/// The media that a request names, each once.
+pub fn media(request: &Request) -> Vec<Medium> {
+    let mut request = request.clone();
+    let mut media: Vec<Medium> =
+        request.media().iter().map(|medium| Medium::new(medium.digest(), medium.path())).collect();
+    media.sort();
+    media.dedup();
+    media
+}

@@ -4,9 +4,16 @@
 //! A reply is committed before the run counts it as finished. A commit hands the data to the operating system
 //! (`synchronous = NORMAL`): a killed process loses nothing, a power cut may lose the last moments but never the rest.
 //! One thread writes, and commits together what waits together, so that a commit is shared by all who wait for it.
+//!
+//! Only the user may read the folder. Each reply has a digest, and one that does not fit it counts as not kept. A memo
+//! that cannot be written (a read-only or full disk) is still read.
 
 mod explain;
+mod fault;
 mod key;
+mod open;
+mod purge;
+mod stat;
 mod store;
 mod writer;
 
@@ -14,9 +21,12 @@ mod writer;
 mod tests;
 
 pub use explain::{Explained, explain};
-pub use key::{ENGINE, Key, request_digest};
+pub use fault::{MemoError, Sort};
+pub use key::{ENGINE, Key, Medium, media, request_digest};
+pub use purge::{Purge, purge};
+pub use stat::{Source, Stat};
 
-use crate::{error::Fault, exchange::Reply};
+use crate::exchange::Reply;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -25,23 +35,6 @@ use store::Store;
 
 /// Replies whose JSON is longer than this lie in files of their own.
 pub const BIG: usize = 64 * 1024;
-
-/// What can go wrong with a memo.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct MemoError {
-    /// In the user's words, with the folder.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-impl From<MemoError> for Fault {
-    fn from(error: MemoError) -> Fault {
-        let hint = error.hint.clone().unwrap_or_else(|| "--no-memo runs without it".to_owned());
-        Fault::failed(error).hint(hint)
-    }
-}
 
 /// An exchange as it is kept.
 #[derive(Debug, Clone)]
@@ -58,44 +51,14 @@ pub struct Entry {
     pub seed: Option<u64>,
     /// The reply.
     pub reply: Reply,
-    /// Digests of the media that it came from: those it names, or else those that its run was given.
-    pub media: Arc<[String]>,
+    /// The media that it came from: those it names, or else those that its run was given.
+    pub media: Arc<[Medium]>,
     /// How long the agent took.
     pub elapsed_ms: u64,
     /// Which run made it.
     pub run: Arc<str>,
     /// Its path in that run.
     pub path: String,
-}
-
-/// What is in a memo.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Stat {
-    /// Where it lies.
-    pub folder: PathBuf,
-    /// How many exchanges.
-    pub exchanges: u64,
-    /// Bytes of all replies.
-    pub reply_bytes: u64,
-    /// Bytes on disk.
-    pub disk_bytes: u64,
-    /// Exchanges for each kind of request, most first.
-    pub kinds: indexmap::IndexMap<String, u64>,
-    /// How many media its exchanges came from.
-    pub media: u64,
-    /// How many runs made them.
-    pub runs: u64,
-    /// What asking it all again would take: how long agents were being waited for.
-    pub asked_ms: u64,
-}
-
-/// What to remove.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Purge {
-    /// Everything.
-    All,
-    /// What came from the medium with this digest.
-    Media(String),
 }
 
 /// A memo that is open. Clones share it; the last one to go waits for what is still being written.
@@ -110,7 +73,7 @@ struct Inner {
 }
 
 impl Memo {
-    /// Opens the memo in `folder`, making both if needed.
+    /// Opens the memo in `folder`, making both if needed. One that cannot be written answers, but keeps nothing new.
     pub fn open(folder: &Path) -> Result<Memo, MemoError> {
         let reader = Store::open(folder)?;
         let writer = writer::Writer::start(Store::open(folder)?)?;
@@ -126,9 +89,9 @@ impl Memo {
     pub async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Option<Reply>>, MemoError> {
         let reader = self.inner.reader.clone();
         let read = move || lock(&reader).get_all(&keys);
-        tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| {
-            Err(MemoError { message: format!("reading the memo stopped: {error}"), hint: None })
-        })
+        tokio::task::spawn_blocking(read)
+            .await
+            .unwrap_or_else(|error| Err(MemoError::other(format!("reading the memo stopped: {error}"))))
     }
 
     /// The reply, if it is there.
@@ -146,14 +109,15 @@ impl Memo {
         lock(&self.inner.reader).stat()
     }
 
-    /// Removes exchanges and says how many.
-    pub fn purge(&self, what: &Purge) -> Result<u64, MemoError> {
-        lock(&self.inner.reader).purge(what)
+    /// The digests of the media that `name` stands for: a path that a medium had in some run, or a digest or the
+    /// beginning of one.
+    pub fn digests_of(&self, name: &str) -> Result<Vec<String>, MemoError> {
+        lock(&self.inner.reader).digests_of(name)
     }
 
-    /// Removes a memo that may be too damaged to open.
-    pub fn erase(folder: &Path) -> Result<(), MemoError> {
-        store::erase(folder)
+    /// Removes exchanges and says how many. [`purge`] does so for a memo in any state.
+    pub fn purge(&self, what: &Purge) -> Result<u64, MemoError> {
+        lock(&self.inner.reader).purge(what)
     }
 
     pub(super) fn reader(&self) -> std::sync::MutexGuard<'_, Store> {

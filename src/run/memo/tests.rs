@@ -40,7 +40,7 @@ fn entry(request: &Request, text: &str, media: &[&str]) -> Entry {
         kind: "say".into(),
         seed: None,
         reply: Reply::Say(SayReply { text: text.into(), tokens: Vec::new(), finish: Finish::Stop }),
-        media: media.iter().map(|digest| (*digest).to_owned()).collect(),
+        media: media.iter().map(|digest| Medium::new(digest, &format!("/videos/{digest}.mp4"))).collect(),
         elapsed_ms: 5,
         run: "r".into(),
         path: "x".into(),
@@ -102,7 +102,7 @@ async fn purging_a_medium_removes_what_came_from_it() {
     put("a", "one", &["v"]).await;
     put("b", &secret, &["v", "w"]).await;
     put("c", "three", &["w"]).await;
-    assert_eq!(memo.purge(&Purge::Media("v".into())), Ok(2));
+    assert_eq!(memo.purge(&Purge::Media(vec!["v".into()])), Ok(2));
     assert_eq!(memo.stat().expect("sound").exchanges, 1);
     assert_eq!(std::fs::read_dir(folder.path().join("replies")).expect("listed").count(), 0);
     assert_eq!(memo.purge(&Purge::All), Ok(1));
@@ -121,11 +121,19 @@ fn a_damaged_memo_is_a_clear_error() {
     };
     std::fs::write(&file, "this is not a database, but long enough to be taken for one ".repeat(100)).expect("written");
     check("the memo in FOLDER is damaged: file is not a database");
-    Memo::erase(folder.path()).expect("erased");
+    assert_eq!(purge(folder.path(), &Purge::All), Ok(None), "what is no database has no count");
     drop(Memo::open(folder.path()).expect("a new memo"));
     let base = rusqlite::Connection::open(&file).expect("opened");
     base.pragma_update(None, "user_version", 99).expect("set");
-    check("the memo in FOLDER has version 99, expected 1");
+    base.execute(
+        "INSERT INTO exchanges (key, identity, request, kind, engine, bytes, made_ms, elapsed_ms, run, path)
+                  VALUES ('k', 'i', 'r', 'say', '9.9.9', 1, 1, 1, 'r', 'p')",
+        [],
+    )
+    .expect("put");
+    check(&format!(
+        "the memo in FOLDER was written by elenchus 9.9.9 in format 99; elenchus {ENGINE} reads formats 1 and 2"
+    ));
 }
 
 #[tokio::test]
@@ -138,10 +146,190 @@ async fn the_time_of_an_exchange_is_told() {
 
 #[test]
 fn time_that_exchanges_waited_side_by_side_counts_once() {
-    let check = |spans: &[(i64, i64)], expected: u64| assert_eq!(store::covered(spans.to_vec()), expected, "{spans:?}");
+    let check = |spans: &[(i64, i64)], expected: u64| assert_eq!(stat::covered(spans.to_vec()), expected, "{spans:?}");
     check(&[], 0);
     check(&[(0, 5)], 5);
     check(&[(0, 5), (0, 5), (1, 4)], 5);
     check(&[(0, 5), (3, 8), (20, 30)], 18);
     check(&[(0, 30), (3, 8), (20, 25)], 30);
+}
+
+/// A memo with one exchange, and how to look at its file.
+async fn one(prompt: &str, text: &str) -> (tempfile::TempDir, Key, Reply) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = entry(&say(prompt, Some(0.0)), text, &["v"]);
+    let (key, reply) = (kept.key, kept.reply.clone());
+    Memo::open(folder.path()).expect("a memo").put(kept).await.expect("alive").expect("kept");
+    (folder, key, reply)
+}
+
+fn base(folder: &Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(folder.join("memo.sqlite")).expect("a database")
+}
+
+#[tokio::test]
+async fn a_damaged_reply_counts_as_not_kept() {
+    let check = async |damage: &str| {
+        let (folder, key, reply) = one("x", "In the cafe.").await;
+        let memo = Memo::open(folder.path()).expect("a memo");
+        assert_eq!(memo.get(key), Ok(Some(reply)));
+        base(folder.path()).execute_batch(damage).expect("damaged");
+        assert_eq!(memo.get(key), Ok(None), "{damage}");
+        assert!(memo.stat().is_ok(), "{damage}");
+    };
+    check("UPDATE exchanges SET reply = replace(reply, 'cafe', 'cave')").await;
+    check("UPDATE exchanges SET digest = NULL").await;
+    check("UPDATE exchanges SET digest = zeroblob(32)").await;
+    check("UPDATE exchanges SET digest = 'text'").await;
+    check("UPDATE exchanges SET reply = x'ff00'").await;
+    check("UPDATE exchanges SET reply = NULL").await;
+    check("UPDATE exchanges SET kind = 'rank'").await;
+    // the reply of another exchange under this one's key
+    check("UPDATE exchanges SET reply = '{\"rank\":[]}'").await;
+}
+
+#[tokio::test]
+async fn a_reply_belongs_to_its_key() {
+    let (folder, key, _) = one("x", "In the cafe.").await;
+    let memo = Memo::open(folder.path()).expect("a memo");
+    let other = entry(&say("y", Some(0.0)), "In the park.", &[]);
+    let other_key = other.key;
+    memo.put(other).await.expect("alive").expect("kept");
+    let move_over =
+        "UPDATE exchanges SET (reply, digest) = (SELECT reply, digest FROM exchanges WHERE id = 2) WHERE id = 1";
+    base(folder.path()).execute_batch(move_over).expect("moved");
+    assert!(memo.get(other_key).is_ok_and(|reply| reply.is_some()));
+    assert_eq!(memo.get(key), Ok(None));
+}
+
+#[tokio::test]
+async fn a_memo_that_cannot_be_written_is_read() {
+    let (folder, key, reply) = one("x", "In the cafe.").await;
+    let mut store = store::Store::readable(folder.path()).expect("it is read");
+    assert_eq!(store.get_all(&[key]), Ok(vec![Some(reply)]));
+    assert_eq!(store.stat().expect("sound").exchanges, 1);
+    let error = store.put_all(&[entry(&say("y", Some(0.0)), "y", &[])]).expect_err("not written");
+    assert!(error.message.starts_with("the memo cannot be written: ") && error.sort == Sort::Unwritable, "{error}");
+    assert!(store::Store::readable(&folder.path().join("replies")).is_none(), "there is no memo");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_memo_is_closed_to_others() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let (folder, ..) = one("x", &"long ".repeat(BIG / 4)).await;
+    let modes = || -> Vec<u32> {
+        let replies = std::fs::read_dir(folder.path().join("replies")).expect("listed").flatten().map(|e| e.path());
+        let own =
+            ["", "replies", "memo.sqlite", "memo.sqlite-wal", "memo.sqlite-shm"].map(|name| folder.path().join(name));
+        own.into_iter().chain(replies).filter_map(|path| Some(std::fs::metadata(path).ok()?.mode() & 0o077)).collect()
+    };
+    let memo = Memo::open(folder.path()).expect("a memo");
+    assert!(modes().len() >= 4 && modes().iter().all(|others| *others == 0), "{:?}", modes());
+    drop(memo);
+    for name in ["", "replies", "memo.sqlite"] {
+        std::fs::set_permissions(folder.path().join(name), std::fs::Permissions::from_mode(0o777)).expect("opened");
+    }
+    let _memo = Memo::open(folder.path()).expect("a memo");
+    assert!(modes().iter().all(|others| *others == 0), "{:?}", modes());
+}
+
+#[tokio::test]
+async fn a_medium_is_known_by_its_paths_and_digest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let memo = Memo::open(folder.path()).expect("a memo");
+    let digest = "0123456789abcdef".repeat(4);
+    memo.put(entry(&say("x", Some(0.0)), "x", &[&digest])).await.expect("alive").expect("kept");
+    let known = |name: &str| memo.digests_of(name).expect("read").len();
+    assert_eq!(known(&format!("/videos/{digest}.mp4")), 1);
+    assert_eq!(known(&format!("/videos/../videos/./{digest}.mp4")), 0, "the folder is gone, so `..` means nothing");
+    assert_eq!(known(&format!("{digest}.mp4")), 0, "another folder");
+    assert_eq!((known(&digest), known("0123456789ABCDEF"), known("01234567"), known("0123456")), (1, 1, 1, 0));
+    let stat = memo.stat().expect("sound");
+    assert_eq!((stat.sources[0].exchanges, &stat.sources[0].digest), (1, &digest));
+    assert_eq!(memo.purge(&Purge::Media(memo.digests_of(&digest).expect("read"))), Ok(1));
+    assert_eq!(known(&digest), 0, "its name is gone too");
+}
+
+#[tokio::test]
+async fn what_is_old_is_purged() {
+    let (folder, ..) = one("old", "x").await;
+    base(folder.path()).execute_batch("UPDATE exchanges SET made_ms = made_ms - 7200000").expect("two hours ago");
+    let memo = Memo::open(folder.path()).expect("a memo");
+    memo.put(entry(&say("new", Some(0.0)), "x", &["v"])).await.expect("alive").expect("kept");
+    let older = |hours: u64| memo.purge(&Purge::Older(std::time::Duration::from_secs(hours * 3600)));
+    assert_eq!((older(3), older(1), older(1)), (Ok(0), Ok(1), Ok(0)));
+    assert_eq!(memo.stat().expect("sound").exchanges, 1);
+}
+
+#[tokio::test]
+async fn half_written_replies_are_removed() {
+    let (folder, key, reply) = one("x", "y").await;
+    let part = folder.path().join("replies/0123.4.part");
+    std::fs::write(&part, "half").expect("written");
+    let memo = Memo::open(folder.path()).expect("a memo");
+    assert_eq!(memo.get(key), Ok(Some(reply)));
+    drop(memo); // waits for the thread that writes and sweeps
+    assert!(!part.exists());
+    std::fs::write(&part, "half").expect("written");
+    assert_eq!(purge(folder.path(), &Purge::All), Ok(Some(1)));
+    assert!(!part.exists());
+}
+
+#[tokio::test]
+async fn a_memo_in_any_state_can_be_purged() {
+    let check = async |damage: fn(&Path), expected: Option<u64>| {
+        let (folder, ..) = one("x", &"long ".repeat(BIG / 4)).await;
+        damage(folder.path());
+        assert_eq!(purge(folder.path(), &Purge::All), Ok(expected));
+        assert_eq!(std::fs::read_dir(folder.path().join("replies")).expect("listed").count(), 0);
+        assert_eq!(Memo::open(folder.path()).expect("a memo").stat().expect("sound").exchanges, 0);
+    };
+    check(|_| {}, Some(1)).await;
+    check(
+        |folder| base(folder).execute_batch("PRAGMA foreign_keys = 0; DROP TABLE exchanges").expect("dropped"),
+        Some(0),
+    )
+    .await;
+    check(|folder| base(folder).pragma_update(None, "user_version", 77).expect("set"), None).await;
+    check(|folder| std::fs::write(folder.join("memo.sqlite"), [0x5a; 9000]).expect("written"), None).await;
+}
+
+#[test]
+fn a_folder_in_the_place_of_the_file_is_said_to_be_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("memo.sqlite")).expect("made");
+    for error in [Memo::open(folder.path()).err(), purge(folder.path(), &Purge::All).err()] {
+        let error = error.expect("refused");
+        assert!(error.message.ends_with("memo.sqlite is a folder; the memo's file belongs there"), "{error}");
+        assert!(error.hint.expect("a hint").contains("move it away"));
+    }
+    assert!(folder.path().join("memo.sqlite").exists(), "a folder of the user's is left alone");
+}
+
+/// `tests/memo-0.1.0` was written by elenchus 0.1.0: an answer, a piece of speech, and the frames of a video in a file.
+#[test]
+fn a_memo_of_version_0_1_0_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/memo-0.1.0");
+    std::fs::create_dir(folder.path().join("replies")).expect("made");
+    std::fs::copy(fixture.join("memo.sqlite"), folder.path().join("memo.sqlite")).expect("copied");
+    for reply in std::fs::read_dir(fixture.join("replies")).expect("listed").flatten() {
+        std::fs::copy(reply.path(), folder.path().join("replies").join(reply.file_name())).expect("copied");
+    }
+    assert!(store::Store::readable(folder.path()).is_none(), "its replies have no digests yet");
+    let memo = Memo::open(folder.path()).expect("a memo");
+    let stat = memo.stat().expect("sound");
+    assert_eq!((stat.exchanges, stat.media), (3, 2));
+    let keys: Vec<Key> = {
+        let base = base(folder.path());
+        let mut all = base.prepare("SELECT key FROM exchanges ORDER BY kind").expect("a table");
+        all.query_map([], |row| row.get(0).map(Key)).and_then(Iterator::collect).expect("keys")
+    };
+    let mut replies = keys.iter().map(|key| memo.get(*key).expect("read").expect("it is kept"));
+    assert!(matches!(replies.next(), Some(Reply::Frames(moments)) if moments.len() == 240));
+    assert!(matches!(replies.next(), Some(Reply::Hear(heard)) if heard[0].text.ends_with("look for ben.")));
+    assert!(matches!(replies.next(), Some(Reply::Say(SayReply { text, .. })) if text.contains("cafe")));
+    let sources: Vec<String> = stat.sources.into_iter().map(|source| source.digest).collect();
+    assert_eq!(memo.purge(&Purge::Media(sources)), Ok(2));
 }

@@ -25,7 +25,7 @@ impl Writer {
         let thread = std::thread::Builder::new().name("memo".to_owned());
         let thread = thread
             .spawn(move || write(store, &waiting))
-            .map_err(|error| MemoError { message: format!("the memo's thread cannot start: {error}"), hint: None })?;
+            .map_err(|error| MemoError::other(format!("the memo's thread cannot start: {error}")))?;
         Ok(Writer { entries: Some(entries), thread: Some(thread) })
     }
 
@@ -49,6 +49,9 @@ impl Drop for Writer {
 }
 
 fn write(mut store: Store, waiting: &Receiver<(Entry, Ack)>) {
+    if let Err(error) = store.sweep() {
+        tracing::debug!(%error, "half-written replies are left");
+    }
     while let Ok(first) = waiting.recv() {
         let mut entries = vec![first];
         entries.extend(waiting.try_iter().take(MOST - 1));

@@ -1,0 +1,98 @@
+//! What can go wrong with a memo, in the user's words.
+
+use crate::error::Fault;
+use std::path::Path;
+
+/// What sort of fault it is: which of them others can help with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// The folder or the disk takes no more: what is there may still be read.
+    Unwritable,
+    /// The file is no memo of this version.
+    Damaged,
+    /// Anything else, such as another process that writes.
+    Other,
+}
+
+/// What can go wrong with a memo.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct MemoError {
+    /// What sort of fault it is.
+    pub sort: Sort,
+    /// In the user's words, with the folder.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl From<MemoError> for Fault {
+    fn from(error: MemoError) -> Fault {
+        let hint = error.hint.clone().unwrap_or_else(|| "--no-memo runs without it".to_owned());
+        Fault::failed(error).hint(hint)
+    }
+}
+
+const EMPTY_IT: &str = "empty it with `elenchus memo purge --all`; it holds only what can be asked again";
+
+impl MemoError {
+    /// A fault with no hint.
+    pub fn other(message: String) -> MemoError {
+        MemoError { sort: Sort::Other, message, hint: None }
+    }
+
+    pub(super) fn damage(folder: &Path, what: &str) -> MemoError {
+        let message = format!("the memo in {} is damaged: {what}", folder.display());
+        MemoError { sort: Sort::Damaged, message, hint: Some(EMPTY_IT.to_owned()) }
+    }
+
+    /// A memo of a format that this version does not know.
+    pub(super) fn format(folder: &Path, found: i64, engine: Option<String>) -> MemoError {
+        let engine = engine.map_or_else(|| "another version of elenchus".to_owned(), |v| format!("elenchus {v}"));
+        let message = format!(
+            "the memo in {} was written by {engine} in format {found}; elenchus {} reads formats 1 and 2",
+            folder.display(),
+            super::ENGINE
+        );
+        let hint = format!("use that version, set ELENCHUS_CACHE to another folder, or {EMPTY_IT}");
+        MemoError { sort: Sort::Damaged, message, hint: Some(hint) }
+    }
+
+    /// A folder or file that cannot be made or written.
+    pub(super) fn unwritable(what: &Path, error: &std::io::Error) -> MemoError {
+        MemoError {
+            sort: Sort::Unwritable,
+            message: format!("the memo cannot be written: {}: {error}", what.display()),
+            hint: Some("set ELENCHUS_CACHE to a folder that can be written, or run with --no-memo".to_owned()),
+        }
+    }
+
+    pub(super) fn of(folder: &Path, error: &rusqlite::Error) -> MemoError {
+        use rusqlite::ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly,
+            SystemIoFailure,
+        };
+        let place = folder.display();
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => MemoError::damage(folder, &error.to_string()),
+            Some(DatabaseBusy) => MemoError {
+                sort: Sort::Other,
+                message: format!("the memo in {place} is busy: {error}"),
+                hint: Some("another process is writing to it for very long; try again".to_owned()),
+            },
+            Some(DiskFull) => MemoError {
+                sort: Sort::Unwritable,
+                message: format!("the memo in {place} cannot be written: the disk is full"),
+                hint: Some("free some space; `elenchus memo purge --all` empties the memo".to_owned()),
+            },
+            Some(CannotOpen | ReadOnly | SystemIoFailure | PermissionDenied) => MemoError {
+                sort: Sort::Unwritable,
+                message: format!("the memo in {place} cannot be written: {error}"),
+                hint: Some("may the folder be written, and has its disk room? --no-memo runs without it".to_owned()),
+            },
+            // a table or a column is missing
+            Some(rusqlite::ErrorCode::Unknown) => MemoError::damage(folder, &error.to_string()),
+            _ => MemoError::other(format!("the memo in {place}: {error}")),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Opens a memo: makes it, closes it to other users, brings an older one up to date, or opens for reading alone what
+//! cannot be written.
+
+use super::{
+    Key,
+    fault::{MemoError, Sort},
+    store::{Store, digest_of},
+};
+use crate::private;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use std::{fs, path::Path, time::Duration};
+
+/// The format of the tables, kept in SQLite's `user_version`. 1 had no digests and no names; elenchus 0.1.0 wrote it.
+const FORMAT: i64 = 2;
+/// How long one process waits for another's commit.
+const BUSY: Duration = Duration::from_secs(20);
+
+/// Pages in the log before they are copied into the database, which waits for the disk: 16 MiB.
+const LOG_PAGES: i64 = 4096;
+
+/// Only keys and media are indexed: each further index would write a page for nearly every exchange, and explaining one
+/// can afford to read the table.
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS exchanges (
+        id INTEGER PRIMARY KEY,
+        key BLOB NOT NULL UNIQUE,
+        identity TEXT NOT NULL,
+        request BLOB NOT NULL,
+        kind TEXT NOT NULL,
+        seed INTEGER,
+        engine TEXT NOT NULL,
+        reply TEXT,
+        file TEXT,
+        bytes INTEGER NOT NULL,
+        made_ms INTEGER NOT NULL,
+        elapsed_ms INTEGER NOT NULL,
+        run TEXT NOT NULL,
+        path TEXT NOT NULL,
+        digest BLOB
+    );
+    CREATE TABLE IF NOT EXISTS media (
+        digest TEXT NOT NULL,
+        exchange INTEGER NOT NULL REFERENCES exchanges (id) ON DELETE CASCADE,
+        PRIMARY KEY (digest, exchange)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS names (
+        digest TEXT NOT NULL,
+        path TEXT NOT NULL,
+        PRIMARY KEY (digest, path)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS by_exchange ON media (exchange);";
+
+impl Store {
+    /// Opens or makes the database in `folder`. One that cannot be written is opened for reading alone.
+    pub fn open(folder: &Path) -> Result<Store, MemoError> {
+        match Store::writable(folder) {
+            Err(error) if error.sort == Sort::Unwritable => match Store::readable(folder) {
+                Some(store) => {
+                    tracing::debug!(%error, "the memo is opened for reading alone");
+                    Ok(store)
+                }
+                None => Err(error),
+            },
+            opened => opened,
+        }
+    }
+
+    /// Opens or makes the database in `folder`, to be read and written.
+    pub fn writable(folder: &Path) -> Result<Store, MemoError> {
+        let file = folder.join("memo.sqlite");
+        if file.is_dir() {
+            return Err(MemoError {
+                sort: Sort::Other,
+                message: format!("{} is a folder; the memo's file belongs there", file.display()),
+                hint: Some("move it away, set ELENCHUS_CACHE to another folder, or run with --no-memo".to_owned()),
+            });
+        }
+        for folder in [folder, &folder.join("replies")] {
+            private::private_folder(folder).map_err(|error| MemoError::unwritable(folder, &error))?;
+        }
+        // SQLite gives the files beside it the mode of the database
+        private::private_file(&file).map_err(|error| MemoError::unwritable(&file, &error))?;
+        ["memo.sqlite-wal", "memo.sqlite-shm"].iter().for_each(|name| private::close_to_others(&folder.join(name)));
+        let wrong = |error: rusqlite::Error| MemoError::of(folder, &error);
+        let base = Connection::open(&file).map_err(wrong)?;
+        base.busy_timeout(BUSY).map_err(wrong)?;
+        base.pragma_update(None, "journal_mode", "WAL").map_err(wrong)?;
+        base.pragma_update(None, "synchronous", "NORMAL").map_err(wrong)?;
+        base.pragma_update(None, "wal_autocheckpoint", LOG_PAGES).map_err(wrong)?;
+        base.pragma_update(None, "foreign_keys", true).map_err(wrong)?;
+        let mut store = Store::new(base, folder, true);
+        store.prepare_tables()?;
+        Ok(store)
+    }
+
+    /// Opens what is there for reading alone; none if it cannot be read either, or is of another format.
+    pub fn readable(folder: &Path) -> Option<Store> {
+        let path = fs::canonicalize(folder.join("memo.sqlite")).ok().filter(|path| path.is_file())?;
+        let path = path.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        // Where the log's index cannot be made either, the database alone is read, as it was last written back.
+        ["mode=ro", "immutable=1"].iter().find_map(|way| {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let base = Connection::open_with_flags(format!("file:{path}?{way}"), flags).ok()?;
+            base.busy_timeout(BUSY).ok()?;
+            let known = base.query_row("SELECT count(digest) FROM exchanges", [], |row| row.get::<_, i64>(0));
+            (format_of(&base).ok()? == FORMAT && known.is_ok()).then(|| Store::new(base, folder, false))
+        })
+    }
+
+    fn prepare_tables(&mut self) -> Result<(), MemoError> {
+        let folder = self.folder.clone();
+        let wrong = |error: rusqlite::Error| MemoError::of(&folder, &error);
+        let tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('exchanges', 'media', 'names')";
+        let count: i64 = self.base.query_row(tables, [], |row| row.get(0)).map_err(wrong)?;
+        if format_of(&self.base).map_err(wrong)? == FORMAT && count == 3 {
+            return Ok(());
+        }
+        // two processes may come here together: the second one finds the work done
+        let change = self.base.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
+        let found = format_of(&change).map_err(wrong)?;
+        if ![0, 1, FORMAT].contains(&found) {
+            let last = "SELECT engine FROM exchanges ORDER BY made_ms DESC LIMIT 1";
+            let engine = change.query_row(last, [], |row| row.get(0)).ok();
+            return Err(MemoError::format(&folder, found, engine));
+        }
+        change.execute_batch(TABLES).map_err(wrong)?;
+        add_digests(&change, &folder).map_err(wrong)?;
+        change.pragma_update(None, "user_version", FORMAT).map_err(wrong)?;
+        change.commit().map_err(wrong)
+    }
+}
+
+fn format_of(base: &Connection) -> rusqlite::Result<i64> {
+    base.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Gives each reply of a memo of format 1 the digest that this version asks for.
+fn add_digests(base: &Connection, folder: &Path) -> rusqlite::Result<()> {
+    let column = "SELECT 1 FROM pragma_table_info('exchanges') WHERE name = 'digest'";
+    if base.query_row(column, [], |_| Ok(())).optional()?.is_some() {
+        return Ok(());
+    }
+    base.execute_batch("ALTER TABLE exchanges ADD COLUMN digest BLOB")?;
+    let mut set = base.prepare("UPDATE exchanges SET digest = ?2 WHERE id = ?1")?;
+    let mut all = base.prepare("SELECT id, key, reply, file FROM exchanges")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, key, reply, file): (i64, Vec<u8>, Option<String>, Option<String>) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        // a reply in a file of its own already had a digest: its name
+        let json = reply.or_else(|| fs::read_to_string(folder.join("replies").join(file?)).ok());
+        if let (Ok(key), Some(json)) = (<[u8; 32]>::try_from(key), json) {
+            set.execute(params![id, digest_of(Key(key), &json)])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! What is in a memo, in figures.
+
+use super::{
+    fault::MemoError,
+    store::{Store, absolute, files_of},
+};
+use rusqlite::{Row, params};
+use std::path::PathBuf;
+
+/// What is in a memo.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Stat {
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// How many exchanges.
+    pub exchanges: u64,
+    /// Bytes of all replies.
+    pub reply_bytes: u64,
+    /// Bytes on disk.
+    pub disk_bytes: u64,
+    /// Exchanges for each kind of request, most first.
+    pub kinds: indexmap::IndexMap<String, u64>,
+    /// How many media its exchanges came from.
+    pub media: u64,
+    /// How many runs made them.
+    pub runs: u64,
+    /// What asking it all again would take: how long agents were being waited for.
+    pub asked_ms: u64,
+    /// The media, those with most exchanges first.
+    pub sources: Vec<Source>,
+}
+
+/// A medium that exchanges came from.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Source {
+    /// Of its bytes: what the memo knows it by.
+    pub digest: String,
+    /// Where it was.
+    pub paths: Vec<String>,
+    /// How many exchanges came from it.
+    pub exchanges: u64,
+}
+
+/// Shortest beginning of a digest that names a medium.
+const SHORTEST: usize = 8;
+
+impl Store {
+    /// Counts, and checks the whole database.
+    pub fn stat(&self) -> Result<Stat, MemoError> {
+        let wrong = |error: rusqlite::Error| MemoError::of(&self.folder, &error);
+        let check: String = self.base.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(wrong)?;
+        if check != "ok" {
+            return Err(MemoError::damage(&self.folder, &check));
+        }
+        self.figures().map_err(wrong)
+    }
+
+    fn figures(&self) -> rusqlite::Result<Stat> {
+        let totals = "SELECT count(*), coalesce(sum(bytes), 0), count(DISTINCT run) FROM exchanges";
+        let (exchanges, reply_bytes, runs) =
+            self.base.query_row(totals, [], |row| Ok((count(row, 0)?, count(row, 1)?, count(row, 2)?)))?;
+        let mut asked = self.base.prepare("SELECT made_ms - elapsed_ms, made_ms FROM exchanges ORDER BY 1")?;
+        let asked = asked
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)?;
+        let mut kinds =
+            self.base.prepare("SELECT kind, count(*) AS n FROM exchanges GROUP BY kind ORDER BY n DESC, kind")?;
+        let kinds = kinds.query_map([], |row| Ok((row.get(0)?, count(row, 1)?))).and_then(Iterator::collect)?;
+        let sources = self.sources()?;
+        let disk_bytes = files_of(&self.folder).chain(files_of(&self.folder.join("replies"))).map(|(_, n)| n).sum();
+        Ok(Stat {
+            folder: self.folder.clone(),
+            exchanges,
+            reply_bytes,
+            disk_bytes,
+            kinds,
+            media: sources.len() as u64,
+            runs,
+            asked_ms: covered(asked),
+            sources,
+        })
+    }
+
+    fn sources(&self) -> rusqlite::Result<Vec<Source>> {
+        let mut media =
+            self.base.prepare("SELECT digest, count(*) AS n FROM media GROUP BY digest ORDER BY n DESC, digest")?;
+        let mut paths = self.base.prepare("SELECT path FROM names WHERE digest = ?1 ORDER BY path")?;
+        let mut sources = Vec::new();
+        let mut rows = media.query([])?;
+        while let Some(row) = rows.next()? {
+            let (digest, exchanges): (String, u64) = (row.get(0)?, count(row, 1)?);
+            let paths = paths.query_map(params![digest], |row| row.get(0)).and_then(Iterator::collect)?;
+            sources.push(Source { digest, paths, exchanges });
+        }
+        Ok(sources)
+    }
+
+    /// The digests of the media that `name` stands for: a path that a medium had, or a digest or the beginning of one.
+    pub fn digests_of(&self, name: &str) -> Result<Vec<String>, MemoError> {
+        let is_digest = name.len() >= SHORTEST && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let path = absolute(name);
+        let named = |source: &Source| {
+            source.paths.contains(&path) || (is_digest && source.digest.starts_with(&name.to_ascii_lowercase()))
+        };
+        let sources = self.sources().map_err(|error| MemoError::of(&self.folder, &error))?;
+        Ok(sources.into_iter().filter(named).map(|source| source.digest).collect())
+    }
+}
+
+/// How long at least one of the spans of time lasts, which are sorted by their beginnings: exchanges of one batch wait
+/// side by side.
+pub(super) fn covered(spans: Vec<(i64, i64)>) -> u64 {
+    let (mut sum, mut reached) = (0, i64::MIN);
+    for (begin, end) in spans {
+        sum += (end - begin.max(reached)).max(0) as u64;
+        reached = reached.max(end);
+    }
+    sum
+}
+
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(|count| count.max(0) as u64)
+}
