@@ -7,7 +7,7 @@ VENV := .venv
 ELENCHUS := $(TARGET)/release/elenchus
 DAY := examples/media/day1.mp4
 
-.PHONY: help demo test fmt lint ruff doc unit pytest ffmpeg minilm bench world starter figures fuzz
+.PHONY: help demo quick test fmt lint ruff doc unit pytest deny ffmpeg minilm soak bench world starter figures fuzz
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -21,7 +21,10 @@ demo: ffmpeg ## build, then answer questions about a sample day with the starter
 DEMO_QUESTION_2 := Why did I go to the hallway?
 DEMO_QUESTION_3 := How many times did I check the list?
 
-test: ffmpeg minilm fmt lint doc pytest unit ## everything that CI checks
+quick: fmt lint ## what a commit must pass: at most 5 minutes with a warm cache
+	$(CARGO) test --locked --lib --bins --test tidy --test language --test verbs --test engine --test examples --test output --test memo --test bad_media
+
+test: ffmpeg minilm fmt lint deny doc pytest unit ## everything that CI checks
 
 fmt: ## formatting
 	$(CARGO) fmt --check
@@ -46,6 +49,13 @@ pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the
 	@if PYTHON="$(PYTHON)" VENV="$(VENV)" bash training/develop.sh numpy pillow; then \
 		$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider training/tests; \
 	else echo "notice: pytest cannot be installed; the tests of the Python are skipped"; fi
+
+deny: ## licences, sources, bans and known advisories of all dependencies (cargo-deny)
+	@PYTHON="$(PYTHON)" bash tests/deny/run.sh
+
+soak: ffmpeg ## kill runs at any moment and look at the memo each time, for MINUTES (10)
+	$(CARGO) build --release --locked
+	ELENCHUS=$(ELENCHUS) bash tests/soak.sh $(MINUTES)
 
 # ffmpeg and ffprobe read every video; they are the only system packages needed.
 ffmpeg:

@@ -113,7 +113,7 @@ pub(crate) fn failure_json(fault: &Fault) -> String {
 
 /// A dialogue's own help, before that of the command. A closed pipe is nobody's error.
 pub(crate) fn help(text: &str) {
-    let _ = write!(std::io::stdout(), "{text}");
+    let _ = print::to_stdout(text);
 }
 
 /// `head` closing its end early is not a failure of ours.
