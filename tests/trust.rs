@@ -419,6 +419,34 @@ fn names_of_the_program_are_its_own() {
 }
 
 #[test]
+fn a_dialogue_beside_its_caller_does_not_replace_the_programs() {
+    let call = |name: &str| {
+        format!(
+            "version: 1\ndialogue: d\nsteps:\n  said: {{ call: {{ dialogue: {name} }} }}\nanswer: '{{{{ said }}}}'\n"
+        )
+    };
+    let theirs = "version: 1\ndialogue: theirs\nsteps: { a: { compute: \"{{ 'theirs' }}\" } }\nanswer: '{{ a }}'\n";
+    let machine = Machine::new(&[
+        ("home/p/agents/script.yaml", "script: [hello]"),
+        ("home/p/transcript.yaml", theirs),
+        ("home/p/named.yaml", &call("transcript")),
+        ("home/p/beside.yaml", &call("./transcript")),
+        ("home/q/transcript.yaml", theirs),
+        ("home/q/named.yaml", &call("transcript")),
+    ]);
+    // the program's dialogue wants a video, so this call of it is a mistake
+    let (_, err) = machine.check("home/p", &["run", "named.yaml"], 2);
+    assert!(err.contains("p/transcript.yaml is not used, because its folder is not trusted"), "{err}");
+    let used = "transcript.yaml is used instead of the one that comes with the program";
+    for (at, args) in [("home/p", ["run", "named.yaml", "--trust"]), ("home/q", ["run", "named.yaml", "--json"])] {
+        let (out, err) = machine.check(at, &args, 0);
+        assert!(out.contains("theirs") && err.contains(used), "{out}{err}");
+    }
+    let (out, err) = machine.check("home/p", &["run", "beside.yaml", "-q"], 0);
+    assert_eq!((out.trim(), err.as_str()), ("theirs", ""));
+}
+
+#[test]
 fn the_same_files_replace_nothing() {
     let machine = Machine::new(&[]);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

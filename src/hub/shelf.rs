@@ -157,6 +157,31 @@ impl Hub {
         }))
     }
 
+    /// A dialogue that lies beside its caller, or the user's or the program's of the same name: a project that is not trusted
+    /// replaces neither. `./NAME` always means the one beside.
+    fn beside_or_own(&self, name: &str, beside: Called) -> Called {
+        let file = file_name(Resource::Dialogue, name);
+        if !file.split('/').all(is_file_name) {
+            return beside;
+        }
+        match self.own(Resource::Dialogue, &file) {
+            Ok(Some((own, over))) if own.text != beside.text.source => match &self.project {
+                Some(project) if !project.trusted => {
+                    let (folder, path) = (project.folder.clone(), beside.path.unwrap_or_default());
+                    let file = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
+                    self.verdicts.note(Verdict::Yields { file, folder, to: Some(over), why: None });
+                    let path = own.path();
+                    Called { text: Text { file: own.file, source: own.text }, path }
+                }
+                _ => {
+                    self.verdicts.note(Verdict::Replaces { file: beside.text.file.clone(), over });
+                    beside
+                }
+            },
+            _ => beside,
+        }
+    }
+
     /// Says that a folder which is no project holds a file of this name, unless it is the same file.
     fn note_passed_over(&self, passed: &PassedOver, file: &str, own: Option<&(Found, Keeper)>) {
         let path = passed.folder.join(file);
@@ -234,7 +259,7 @@ impl Library for Hub {
     fn called(&self, name: &str, caller: &Caller) -> Result<Option<Called>, Refused> {
         let beside = super::calls::beside(name, caller, self)?;
         if beside.is_some() || name.starts_with("./") {
-            return Ok(beside);
+            return Ok(beside.map(|beside| self.beside_or_own(name, beside)));
         }
         match self.find(Resource::Dialogue, name) {
             Ok(found) => Ok(found.map(|found| {
