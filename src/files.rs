@@ -35,11 +35,15 @@ pub fn open_given(path: &Path) -> io::Result<File> {
     if stream { File::open(path) } else { open(path) }
 }
 
-/// A path as text, such as messages and JSON hold it: itself, with each byte that is not UTF-8 as `\xff`.
+/// A path as text, such as messages and JSON hold it: itself, or with each byte that is not UTF-8 as `\xff` and its backslashes
+/// as `\x5c`.
 pub fn name(path: &OsStr) -> String {
+    if let Some(text) = path.to_str() {
+        return text.to_owned();
+    }
     let mut text = String::new();
     for chunk in path.as_encoded_bytes().utf8_chunks() {
-        text += chunk.valid();
+        text += &chunk.valid().replace('\\', "\\x5c");
         chunk.invalid().iter().for_each(|byte| text += &format!("\\x{byte:02x}"));
     }
     text
@@ -55,13 +59,16 @@ pub fn path(name: &str) -> PathBuf {
     if fs::symlink_metadata(&bytes).is_ok() { bytes } else { written }
 }
 
-/// `\x80` to `\xff` as bytes.
+/// `\x80` to `\xff`, and `\x5c`, as bytes.
 #[cfg(unix)]
 fn unescaped(name: &str) -> OsString {
     let (mut bytes, mut rest) = (Vec::new(), name);
     while let Some((before, after)) = rest.split_once("\\x") {
         bytes.extend_from_slice(before.as_bytes());
-        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|byte| *byte >= 0x80);
+        let byte = after
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            .filter(|byte| *byte >= 0x80 || *byte == b'\\');
         match byte {
             Some(byte) => bytes.push(byte),
             None => bytes.extend_from_slice(b"\\x"),
@@ -159,7 +166,7 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
         let folder = tempfile::tempdir().expect("a folder");
         let bytes: &[&[u8]] =
-            &[b"bad\xff.mp4", b"\xc3\x28 a\xe9", b"plain", "\u{e9}t\u{e9}".as_bytes(), b"half\\x.mp4"];
+            &[b"bad\xff.mp4", b"\xc3\x28 a\xe9", b"plain", "\u{e9}t\u{e9}".as_bytes(), b"half\\x.mp4", b"tr\xe8s\\xff"];
         for bytes in bytes {
             let file = folder.path().join(OsStr::from_bytes(bytes));
             assert_eq!(path(&name(file.as_os_str())), PathBuf::from(name(file.as_os_str())), "nothing is there yet");

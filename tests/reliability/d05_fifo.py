@@ -53,8 +53,9 @@ def attacks(section):
         refused("ask", path, "Where are my keys?", named=path)
         refused("run", plain, "-i", "x=y", "--record", path, named=path)
     # what is no stranger's file goes on working
-    section.attack("a dialogue from standard input", "check", "-", cwd=folder, stdin=(folder / plain).read_bytes())
-    section.attack("a dialogue from /dev/stdin", "check", "/dev/stdin", cwd=folder, stdin=(folder / plain).read_bytes())
+    simple = b'version: 1\ndialogue: d\nsteps: { a: { compute: "{{ 1 + 1 }}" } }\nanswer: "{{ a }}"\n'
+    for path in ("-", "/dev/stdin"):
+        section.attack(f"a dialogue from {path}", "run", path, out="^2$", cwd=folder, stdin=simple)
     section.attack("a text from a large file is refused", "check", large(folder), codes=(2,), err="more than", cwd=folder)
 
 

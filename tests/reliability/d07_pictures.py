@@ -47,8 +47,8 @@ def attacks(section):
         png(folder / "grey.png", 3_000_000, 1, colour=0),
         png(folder / "dot.png", 1, 1),
     ]
-    for name, size in (("tall.jpg", "1x65000"), ("wide.jpg", "65000x1")):
-        command = f"ffmpeg -v error -nostdin -f lavfi -i color=red:s={size}:d=1 -frames:v 1 {name}"
+    for name, size, crop in (("tall.jpg", "2x65000", "1:65000"), ("wide.jpg", "65000x2", "65000:1")):
+        command = f"ffmpeg -v error -nostdin -f lavfi -i color=red:s={size}:d=1,format=gray,crop={crop} -frames:v 1 {name}"
         subprocess.run(command.split(), cwd=folder, check=True)
         pictures.append(name)
     for name in pictures:
