@@ -54,41 +54,50 @@ def plain(text):
     return " ".join(w for w in re.sub(r"[^\w\s]", "", text).split() if w not in ("a", "an", "the"))
 
 
-@torch.no_grad()
-def exam(args):
-    """Greedy replies by transformers from the written folder."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+class Pupil:
+    """A checkpoint through transformers."""
 
-    tokenizer = AutoTokenizer.from_pretrained(args.model, padding_side="left")
-    model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval()
+    def __init__(self, folder):
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+    @torch.no_grad()
+    def replies(self, prompts, **how):
+        """A reply to each prompt, all in one batch."""
+        texts = [
+            self.tokenizer.apply_chat_template(
+                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+            )
+            for prompt in prompts
+        ]
+        batch = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+        out = self.model.generate(**batch, **how)[:, batch.input_ids.shape[1] :]
+        return self.tokenizer.batch_decode(out, skip_special_tokens=True)
+
+
+def exam_day(args, seed):
+    """A day to be asked about, as the options want it."""
+    day = days.make_day(seed, args.seconds)
+    if args.noisy:
+        rng = random.Random(seed)
+        day.segments = logs.perceived(rng, day.segments, asking.VOCABULARY)
+        day.cases = days.examine(rng, day.segments)[0]
+    if args.held_out:
+        day.cases = days.examine(random.Random(seed), day.segments, HELD_OUT)[0]
+    return day
+
+
+def exam_questions(args, pupil):
+    """Asks the questions of days; prints figures by kind and returns the card's row."""
     right, cited, refused = collections.defaultdict(list), [], []
     for seed in range(args.seed, args.seed + args.days):
-        day = days.make_day(seed, args.seconds)
-        if args.noisy:
-            rng = random.Random(seed)
-            day.segments = logs.perceived(rng, day.segments, asking.VOCABULARY)
-            day.cases = days.examine(rng, day.segments)[0]
-        if args.held_out:
-            day.cases = days.examine(random.Random(seed), day.segments, HELD_OUT)[0]
+        day = exam_day(args, seed)
         log = daylog.log_text(day.segments)
-        texts = [
-            tokenizer.apply_chat_template(
-                [
-                    {
-                        "role": "user",
-                        "content": templates.prompt("video-qa", log=log, question=c.question),
-                    }
-                ],
-                tokenize=False,
-                add_generation_prompt=True,
-            )
-            for c in day.cases
-        ]
-        batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
-        out = model.generate(**batch, max_new_tokens=48, do_sample=False)[
-            :, batch.input_ids.shape[1] :
-        ]
-        for case, reply in zip(day.cases, tokenizer.batch_decode(out, skip_special_tokens=True)):
+        prompts = [templates.prompt("video-qa", log=log, question=c.question) for c in day.cases]
+        replies = pupil.replies(prompts, max_new_tokens=48, do_sample=False)
+        for case, reply in zip(day.cases, replies):
             good = plain(reply) == plain(case.answer)
             right[case.kind].append(good)
             if case.kind != "unanswerable":
@@ -100,69 +109,64 @@ def exam(args):
                     f"seed {seed} {case.kind:12} {case.question} -> {reply!r}, not {case.reply()!r}"
                 )
     every = [x for kind in right.values() for x in kind]
-    print(
-        json.dumps(
-            {
-                "days": args.days,
-                "seconds": args.seconds,
-                "n": len(every),
-                "exact_match": round(sum(every) / len(every), 4),
-                "by_kind": {k: round(sum(v) / len(v), 3) for k, v in sorted(right.items())},
-                "answerable_refused": round(sum(refused) / len(refused), 4),
-                "right_answers_with_right_citations": round(sum(cited) / max(1, len(cited)), 4),
-            }
-        )
+    figures = {
+        "days": args.days,
+        "seconds": args.seconds,
+        "n": len(every),
+        "exact_match": round(sum(every) / len(every), 4),
+        "by_kind": {k: round(sum(v) / len(v), 3) for k, v in sorted(right.items())},
+        "answerable_refused": round(sum(refused) / len(refused), 4),
+        "right_answers_with_right_citations": round(sum(cited) / max(1, len(cited)), 4),
+    }
+    print(json.dumps(figures))
+    asked = (
+        f"{args.days} days of {args.seconds} s from seed {args.seed}"
+        + ", logs as imperfect eyes and ears write them" * args.noisy
+        + ", in wordings held out of the training" * args.held_out
     )
-    found = [
-        (
-            f"{args.days} days of {args.seconds} s from seed {args.seed}"
-            + ", logs as imperfect eyes and ears write them" * args.noisy
-            + ", in wordings held out of the training" * args.held_out,
-            f"{len(every)} questions",
-            f"{sum(every) / len(every):.1%}",
-        )
-    ]
+    return asked, f"{len(every)} questions", f"{sum(every) / len(every):.1%}"
+
+
+def exam_prompts(count):
+    """{prompt's name: [(text, right reply)]}, so many of each"""
     prompts = {
-        name: [
-            tasks.EXAMPLES[name](random.Random(f"exam {name} {n}"))[:2] for n in range(args.prose)
-        ]
-        for name in tasks.EXAMPLES
+        name: [example(random.Random(f"exam {name} {n}"))[:2] for n in range(count)]
+        for name, example in tasks.EXAMPLES.items()
     }
     prompts["activities"] = [
         (templates.prompt("activities", place=p, count=10), lexicon.activities_reply(p, 10))
         for p in lexicon.ACTIVITIES_IN
     ]
-    told = {
-        name: [example(random.Random(f"exam {name} {n}"))[1] for n in range(args.prose)]
-        for name, example in tasks.MOMENTS.items()
-    }
-    for name, examples in prompts.items():
-        good = []
-        for start in range(0, len(examples), 20):
-            texts = [
-                tokenizer.apply_chat_template(
-                    [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
-                )
-                for text, _ in examples[start : start + 20]
-            ]
-            batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
-            out = model.generate(**batch, max_new_tokens=96, do_sample=name == "caption")[
-                :, batch.input_ids.shape[1] :
-            ]
-            for (text, right), reply in zip(
-                examples[start:], tokenizer.batch_decode(out, skip_special_tokens=True)
-            ):
-                if name in told:
-                    good.append(prose.true_story(told[name][len(good)], reply))
-                else:
-                    good.append(prose.fits(text, reply) if name == "caption" else reply == right)
-                if not good[-1] and args.show:
-                    print(f"{name}: {text.split(chr(10), 2)[-1]!r} -> {reply!r}, such as {right!r}")
-        print(
-            json.dumps(
-                {"prompt": name, "n": len(good), "right": round(sum(good) / max(1, len(good)), 4)}
-            )
+    return prompts
+
+
+def exam_prompt(args, pupil, name, examples):
+    """Asks the examples of a prompt; returns whether each reply was right."""
+    moments, good = tasks.MOMENTS.get(name), []
+    for start in range(0, len(examples), 20):
+        part = examples[start : start + 20]
+        replies = pupil.replies(
+            [text for text, _ in part], max_new_tokens=96, do_sample=name == "caption"
         )
+        for (text, right), reply in zip(part, replies):
+            if moments:
+                told = moments(random.Random(f"exam {name} {len(good)}"))[1]
+                good.append(prose.true_story(told, reply))
+            else:
+                good.append(prose.fits(text, reply) if name == "caption" else reply == right)
+            if not good[-1] and args.show:
+                print(f"{name}: {text.split(chr(10), 2)[-1]!r} -> {reply!r}, such as {right!r}")
+    share = round(sum(good) / max(1, len(good)), 4)
+    print(json.dumps({"prompt": name, "n": len(good), "right": share}))
+    return good
+
+
+def exam(args):
+    """Greedy replies by transformers from the written folder, which go into its card."""
+    pupil = Pupil(args.model)
+    found = [exam_questions(args, pupil)]
+    for name, examples in exam_prompts(args.prose).items():
+        good = exam_prompt(args, pupil, name, examples)
         if good:
             found.append((f"prompt {name}", len(good), f"{sum(good) / len(good):.1%}"))
     cards.write_measured(args.model, ["`lm.py exam`", "asked", "right"], found)
