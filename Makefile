@@ -35,7 +35,7 @@ lint: ruff ## clippy and ruff, warnings denied
 # Format and rules of the Python, as ruff.toml has them.
 ruff:
 	@if PYTHON="$(PYTHON)" VENV="$(VENV)" bash training/develop.sh; then \
-		$(VENV)/bin/ruff format --check --quiet --diff && $(VENV)/bin/ruff check --quiet; \
+		$(VENV)/bin/ruff format --check --quiet && $(VENV)/bin/ruff check --quiet; \
 	else echo "notice: ruff cannot be installed; the Python is not checked"; fi
 
 doc: ## documentation, warnings denied

@@ -35,12 +35,31 @@ def attacks(section):
     ]
     for name, args, code, out in commands:
         with open("/dev/full", "wb") as full:
-            section.attack(f"{name}: stderr is full", *args, cwd=home, codes=(code,), out=out, stderr=full)
-        section.attack(f"{name}: stderr is a closed pipe", *args, cwd=home, codes=(code,), out=out, stderr=_closed())
+            section.attack(
+                f"{name}: stderr is full", *args, cwd=home, codes=(code,), out=out, stderr=full
+            )
+        section.attack(
+            f"{name}: stderr is a closed pipe",
+            *args,
+            cwd=home,
+            codes=(code,),
+            out=out,
+            stderr=_closed(),
+        )
         trace = section.environment(RUST_LOG="trace")
         with open("/dev/full", "wb") as full:
-            section.attack(f"{name}: logs to a full stderr", *args, cwd=home, codes=(code,), out=out, stderr=full, env=trace)
-        section.attack(f"{name}: stdout is a closed pipe", *args, cwd=home, codes=(code,), stdout=_closed())
+            section.attack(
+                f"{name}: logs to a full stderr",
+                *args,
+                cwd=home,
+                codes=(code,),
+                out=out,
+                stderr=full,
+                env=trace,
+            )
+        section.attack(
+            f"{name}: stdout is a closed pipe", *args, cwd=home, codes=(code,), stdout=_closed()
+        )
     for name, args, code, out in commands:
         # a result that cannot be written was not given: 1 where it would have been 0
         with open("/dev/full", "wb") as full:
@@ -48,14 +67,32 @@ def attacks(section):
     for name, more in [("text", []), ("json", ["--json"]), ("logs", ["-vv"])]:
         code, shown = _on_terminal(section, home, ["run", "foreign_run.yaml", *more], home)
         section.hold(f"foreign {name} on a terminal: ends well", code == 0, f"{code}: {shown!r}")
-        controls = [c for c in shown if (c < " " and c not in "\r\n\t\x1b") or "\x7f" <= c <= "\x9f" or c in "\u202e\u2066"]
-        section.hold(f"foreign {name} on a terminal: no controls", not controls, f"{controls} in {shown!r}")
-        section.hold(f"foreign {name} on a terminal: no foreign colour", "\x1b[31mred" not in shown, repr(shown))
+        controls = [
+            c
+            for c in shown
+            if (c < " " and c not in "\r\n\t\x1b") or "\x7f" <= c <= "\x9f" or c in "\u202e\u2066"
+        ]
+        section.hold(
+            f"foreign {name} on a terminal: no controls", not controls, f"{controls} in {shown!r}"
+        )
+        section.hold(
+            f"foreign {name} on a terminal: no foreign colour",
+            "\x1b[31mred" not in shown,
+            repr(shown),
+        )
     result = section.attack("foreign text in a pipe", "run", "foreign_run.yaml", cwd=home)
-    section.hold("foreign text in a pipe: as it is", "\x1b[31mred\x07 \u202eback" in result.out, repr(result.out))
+    section.hold(
+        "foreign text in a pipe: as it is",
+        "\x1b[31mred\x07 \u202eback" in result.out,
+        repr(result.out),
+    )
     name = "no\x1b[31mfile\u202e.mp4"
     code, shown = _on_terminal(section, home, ["ask", name, "x"], home)
-    section.hold("a file name on a terminal", code == 3 and "\x1b[31mfile" not in shown and "\u202e" not in shown, repr(shown))
+    section.hold(
+        "a file name on a terminal",
+        code == 3 and "\x1b[31mfile" not in shown and "\u202e" not in shown,
+        repr(shown),
+    )
 
 
 def _closed():
@@ -67,7 +104,9 @@ def _closed():
 
 def _on_terminal(section, home, args, cwd):
     """Exit code and all that a terminal gets, on stdout and stderr."""
-    (home / "foreign_run.yaml").write_text(GOOD.replace("cast: { mind: m }", "cast: { mind: foreign }"))
+    (home / "foreign_run.yaml").write_text(
+        GOOD.replace("cast: { mind: m }", "cast: { mind: foreign }")
+    )
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "wb", closefd=True) as terminal:
         result = section.run(*args, cwd=cwd, stdout=terminal, stderr=terminal)

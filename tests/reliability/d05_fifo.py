@@ -40,7 +40,9 @@ def attacks(section):
         refused("check", plain, "--cast", bad, named=f"casts/{bad}.yaml")
         refused("check", bad, named=f"examples/{bad}.yaml")
         refused("run", bad, "-i", "x=y", named=f"examples/{bad}.yaml")
-    section.attack("elenchus models list", "models", "list", codes=(0, 1, 2, 4), cwd=folder, seconds=10)
+    section.attack(
+        "elenchus models list", "models", "list", codes=(0, 1, 2, 4), cwd=folder, seconds=10
+    )
     for path in ("pipe-d.yaml", "/dev/zero"):
         refused("check", path, named=path)
         refused("run", plain, "-i", f"x=@{path}", named=path)
@@ -53,10 +55,19 @@ def attacks(section):
         refused("ask", path, "Where are my keys?", named=path)
         refused("run", plain, "-i", "x=y", "--record", path, named=path)
     # what is no stranger's file goes on working
-    simple = b'version: 1\ndialogue: d\nsteps: { a: { compute: "{{ 1 + 1 }}" } }\nanswer: "{{ a }}"\n'
+    simple = (
+        b'version: 1\ndialogue: d\nsteps: { a: { compute: "{{ 1 + 1 }}" } }\nanswer: "{{ a }}"\n'
+    )
     for path in ("-", "/dev/stdin"):
         section.attack(f"a dialogue from {path}", "run", path, out="^2$", cwd=folder, stdin=simple)
-    section.attack("a text from a large file is refused", "check", large(folder), codes=(2,), err="more than", cwd=folder)
+    section.attack(
+        "a text from a large file is refused",
+        "check",
+        large(folder),
+        codes=(2,),
+        err="more than",
+        cwd=folder,
+    )
 
 
 def large(folder):

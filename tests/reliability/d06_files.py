@@ -9,10 +9,29 @@ from attack import ROOT
 STARTER = ROOT / "agents/starter"
 GGUF = ROOT / "tests/parity/fixtures/gguf-bpe"
 FILES = {
-    "lm": ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja",
-           "special_tokens_map.json", "model.safetensors"],
-    "clip": ["config.json", "tokenizer.json", "preprocessor_config.json", "processor_config.json", "model.safetensors"],
-    "whisper": ["config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json", "notes.txt"],
+    "lm": [
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "generation_config.json",
+        "chat_template.jinja",
+        "special_tokens_map.json",
+        "model.safetensors",
+    ],
+    "clip": [
+        "config.json",
+        "tokenizer.json",
+        "preprocessor_config.json",
+        "processor_config.json",
+        "model.safetensors",
+    ],
+    "whisper": [
+        "config.json",
+        "generation_config.json",
+        "preprocessor_config.json",
+        "tokenizer.json",
+        "notes.txt",
+    ],
 }
 ASK = {
     "lm": ["--prompt", "a"],
@@ -32,9 +51,16 @@ def attacks(section):
     for kind in ("device", "fifo", "folder", "sparse"):
         folder = copy(section, GGUF)
         put(folder / "tokenizer.json", kind)
-        refused(section, f"tokenizer.json beside a GGUF file is a {kind}", folder / "model.gguf", ["--prompt", "a", "--raw"])
+        refused(
+            section,
+            f"tokenizer.json beside a GGUF file is a {kind}",
+            folder / "model.gguf",
+            ["--prompt", "a", "--raw"],
+        )
         put(folder / "model.gguf", kind)
-        refused(section, f"model.gguf is a {kind}", folder / "model.gguf", ["--prompt", "a", "--raw"])
+        refused(
+            section, f"model.gguf is a {kind}", folder / "model.gguf", ["--prompt", "a", "--raw"]
+        )
     index(section)
     tokenizers(section)
     project(section)
@@ -42,7 +68,9 @@ def attacks(section):
 
 def refused(section, what, model, ask, **more):
     more.setdefault("err", r"^error: ")
-    section.attack(what, "try", "--model", model, *ask, codes=(4,), memory=1 << 30, seconds=20, **more)
+    section.attack(
+        what, "try", "--model", model, *ask, codes=(4,), memory=1 << 30, seconds=20, **more
+    )
 
 
 def copy(section, source):
@@ -87,11 +115,25 @@ def silence(file):
 
 def index(section):
     """Shards that leave the folder, are not there, or are not files."""
-    for shard in ("../m.safetensors", "/etc/passwd", "/dev/zero", "a/b", "", ".", "..", "missing.safetensors", "fifo", 7, None):
+    for shard in (
+        "../m.safetensors",
+        "/etc/passwd",
+        "/dev/zero",
+        "a/b",
+        "",
+        ".",
+        "..",
+        "missing.safetensors",
+        "fifo",
+        7,
+        None,
+    ):
         folder = copy(section, STARTER / "lm")
         (folder / "model.safetensors").rename(section.scratch / "m.safetensors")
         os.mkfifo(folder / "fifo")
-        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": shard}}))
+        (folder / "model.safetensors.index.json").write_text(
+            json.dumps({"weight_map": {"a": shard}})
+        )
         refused(section, f"a shard {shard!r}", folder, ASK["lm"])
     for text in ("", "[]", "{}", '{"weight_map": 1}', '{"weight_map": {}}', "[" * 100000):
         (folder / "model.safetensors.index.json").write_text(text)
@@ -103,25 +145,46 @@ def tokenizers(section):
     double = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 100}
     empty = {"type": "Replace", "pattern": {"Regex": "x*"}, "content": "a" * 1000000}
     byte = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": False}
-    text, special = {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "s", "type_id": 0}}
+    text, special = (
+        {"Sequence": {"id": "A", "type_id": 0}},
+        {"SpecialToken": {"id": "s", "type_id": 0}},
+    )
     pair = [text, {"Sequence": {"id": "B", "type_id": 1}}]
+
     def template(single, ids):
         known = {"s": {"id": "s", "ids": [0] * ids, "tokens": ["a"] * ids}}
-        return {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": known}
+        return {
+            "type": "TemplateProcessing",
+            "single": single,
+            "pair": pair,
+            "special_tokens": known,
+        }
+
     def sequence(key, parts):
         return {"type": "Sequence", key: parts}
+
     cases = {
         "eight times a hundred": {"normalizer": sequence("normalizers", [double] * 8)},
-        "nested sequences": {"normalizer": sequence("normalizers", [sequence("normalizers", [double] * 4)] * 2)},
+        "nested sequences": {
+            "normalizer": sequence("normalizers", [sequence("normalizers", [double] * 4)] * 2)
+        },
         "before every byte": {"normalizer": sequence("normalizers", [empty] * 3)},
-        "a long prefix": {"normalizer": sequence("normalizers", [{"type": "Prepend", "prepend": "a" * 30000000}])},
-        "byte-level normalizers": {"normalizer": sequence("normalizers", [{"type": "ByteLevel"}] * 40 )},
-        "a trie of 4 GB": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////wAAAAA="}},
+        "a long prefix": {
+            "normalizer": sequence("normalizers", [{"type": "Prepend", "prepend": "a" * 30000000}])
+        },
+        "byte-level normalizers": {
+            "normalizer": sequence("normalizers", [{"type": "ByteLevel"}] * 40)
+        },
+        "a trie of 4 GB": {
+            "normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////wAAAAA="}
+        },
         "byte-level pre-tokenizers": {"pre_tokenizer": sequence("pretokenizers", [byte] * 30)},
         "pieces of length 0": {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
         "a text many times": {"post_processor": template([text] * 100000, 1)},
         "many special tokens": {"post_processor": template([special] * 1000 + [text], 10000)},
-        "templates in a row": {"post_processor": sequence("processors", [template([text] * 4, 1)] * 10)},
+        "templates in a row": {
+            "post_processor": sequence("processors", [template([text] * 4, 1)] * 10)
+        },
         "decoders": {"decoder": sequence("decoders", [double] * 8)},
         "a decoder before every byte": {"decoder": sequence("decoders", [empty] * 2)},
     }
@@ -149,6 +212,17 @@ def project(section):
     agents = section.folder("p/agents")
     (agents / "odd.yaml").write_text(f"model: {{ path: {folder} }}\n")
     dialogue = section.scratch / "p/d.yaml"
-    dialogue.write_text("version: 1\ndialogue: d\ncast: { m: odd }\nsteps:\n  a:\n    say: { agent: m, prompt: hi }\nanswer: '{{ a }}'\n")
-    section.attack("check with a config.json that never ends", "check", dialogue, codes=(0, 2, 4), memory=1 << 30, cwd=dialogue.parent)
-    section.attack("models list with it", "models", "list", codes=(0, 4), memory=1 << 30, cwd=dialogue.parent)
+    dialogue.write_text(
+        "version: 1\ndialogue: d\ncast: { m: odd }\nsteps:\n  a:\n    say: { agent: m, prompt: hi }\nanswer: '{{ a }}'\n"
+    )
+    section.attack(
+        "check with a config.json that never ends",
+        "check",
+        dialogue,
+        codes=(0, 2, 4),
+        memory=1 << 30,
+        cwd=dialogue.parent,
+    )
+    section.attack(
+        "models list with it", "models", "list", codes=(0, 4), memory=1 << 30, cwd=dialogue.parent
+    )

@@ -18,8 +18,11 @@ answer: "{{ place }}"
 
 def png(path, width, height, depth=8, colour=2, stated=None):
     """A PNG with a ramp in it; `stated` is the size that its header claims."""
+
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     channels = {0: 1, 2: 3, 6: 4}[colour]
     row = b"\0" + bytes(i % 251 for i in range(channels * depth // 8)) * width
@@ -28,7 +31,12 @@ def png(path, width, height, depth=8, colour=2, stated=None):
         packed.append(packer.compress(row))
     packed.append(packer.flush())
     header = struct.pack(">IIBBBBB", *(stated or (width, height)), depth, colour, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"".join(packed)) + chunk(b"IEND", b"")
+    data = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", b"".join(packed))
+        + chunk(b"IEND", b"")
+    )
     path.write_bytes(data)
     return path.name
 
@@ -47,14 +55,38 @@ def attacks(section):
         png(folder / "grey.png", 3_000_000, 1, colour=0),
         png(folder / "dot.png", 1, 1),
     ]
-    for name, size, crop in (("tall.jpg", "2x65000", "1:65000"), ("wide.jpg", "65000x2", "65000:1")):
+    for name, size, crop in (
+        ("tall.jpg", "2x65000", "1:65000"),
+        ("wide.jpg", "65000x2", "65000:1"),
+    ):
         command = f"ffmpeg -v error -nostdin -f lavfi -i color=red:s={size}:d=1,format=gray,crop={crop} -frames:v 1 {name}"
         subprocess.run(command.split(), cwd=folder, check=True)
         pictures.append(name)
     for name in pictures:
-        section.attack(f"{name} ranked", "try", "starter-clip", "--image", name, "--among", "kitchen,cafe", out="kitchen", **limits)
-        section.attack(f"{name} embedded", "try", "starter-clip", "--image", name, "--embed", **limits)
-    section.attack("in a dialogue", "run", "rank.yaml", "-i", "picture=tall3m.png", "--no-memo", out="kitchen|cafe", **limits)
+        section.attack(
+            f"{name} ranked",
+            "try",
+            "starter-clip",
+            "--image",
+            name,
+            "--among",
+            "kitchen,cafe",
+            out="kitchen",
+            **limits,
+        )
+        section.attack(
+            f"{name} embedded", "try", "starter-clip", "--image", name, "--embed", **limits
+        )
+    section.attack(
+        "in a dialogue",
+        "run",
+        "rank.yaml",
+        "-i",
+        "picture=tall3m.png",
+        "--no-memo",
+        out="kitchen|cafe",
+        **limits,
+    )
 
     # more pixels than are decoded, or than are there
     refused = [
@@ -65,5 +97,13 @@ def attacks(section):
     ]
     for name in refused:
         section.attack(
-            f"{name} refused", "try", "starter-clip", "--image", name, "--embed", codes=(1, 3), err="^error: .*" + name, **limits
+            f"{name} refused",
+            "try",
+            "starter-clip",
+            "--image",
+            name,
+            "--embed",
+            codes=(1, 3),
+            err="^error: .*" + name,
+            **limits,
         )

@@ -30,10 +30,17 @@ ASK = {
 }
 # The same families in folders of a few hundred kilobytes.
 SMALL = {
-    "lm-tied": ASK["lm"] + ["--raw"], "clip-legacy": ASK["clip"], "whisper-multi": ASK["whisper"] + ["--language", "en"],
+    "lm-tied": ASK["lm"] + ["--raw"],
+    "clip-legacy": ASK["clip"],
+    "whisper-multi": ASK["whisper"] + ["--language", "en"],
     "bert-mean": ASK["clip"],
 }
-FILES = ["config.json", "generation_config.json", "preprocessor_config.json", "tokenizer_config.json"]
+FILES = [
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "tokenizer_config.json",
+]
 
 
 def numbers(section):
@@ -57,7 +64,9 @@ def numbers(section):
         put(config, place, odd)
         (folder / name).write_text(json.dumps(config))
         what = f"{family}/{name} {'/'.join(map(str, place))} = {odd!r}"
-        result = section.attack(what, "try", "--model", folder, *ask, codes=(0, 2, 4), memory=1 << 30, seconds=20)
+        result = section.attack(
+            what, "try", "--model", folder, *ask, codes=(0, 2, 4), memory=1 << 30, seconds=20
+        )
         numbers_only(section, what, result)
 
 
@@ -85,7 +94,11 @@ def put(value, place, new):
 def weights(section):
     """Values that are not finite, other types, and headers that do not fit the bytes."""
     tensors = {
-        "lm": ["model.embed_tokens.weight", "model.norm.weight", "model.layers.0.self_attn.q_proj.weight"],
+        "lm": [
+            "model.embed_tokens.weight",
+            "model.norm.weight",
+            "model.layers.0.self_attn.q_proj.weight",
+        ],
         "clip": ["logit_scale", "text_model.final_layer_norm.weight"],
         "whisper": ["model.encoder.conv1.weight", "model.decoder.layer_norm.bias"],
     }
@@ -94,17 +107,29 @@ def weights(section):
         for tensor in [name for name in names if name in header]:
             start, end = header[tensor]["data_offsets"]
             for what, value in (("NaN", 0x7E00), ("inf", 0x7C00), ("-inf", 0xFC00)):
-                changed = data[:end - 2] + struct.pack("<H", value) + data[end:]
+                changed = data[: end - 2] + struct.pack("<H", value) + data[end:]
                 folder = copy(section, STARTER / family)
                 write(folder / "model.safetensors", header, changed)
-                refused(section, f"{family} {tensor} holds {what}", folder, ASK[family], err="which f32 cannot hold")
+                refused(
+                    section,
+                    f"{family} {tensor} holds {what}",
+                    folder,
+                    ASK[family],
+                    err="which f32 cannot hold",
+                )
             for dtype in ("I16", "U16", "I8", "U8", "BOOL", "F8_E4M3"):
                 odd = dict(header[tensor], dtype=dtype)
                 if dtype not in ("I16", "U16"):
-                    odd["shape"] = odd["shape"][:-1] + [2 * odd["shape"][-1]] if odd["shape"] else [2]
+                    odd["shape"] = (
+                        odd["shape"][:-1] + [2 * odd["shape"][-1]] if odd["shape"] else [2]
+                    )
                 write(folder / "model.safetensors", {**header, tensor: odd}, data)
                 refused(section, f"{family} {tensor} is {dtype}", folder, ASK[family])
-            write(folder / "model.safetensors", {k: v for k, v in header.items() if k != tensor} | {"x": header[tensor]}, data)
+            write(
+                folder / "model.safetensors",
+                {k: v for k, v in header.items() if k != tensor} | {"x": header[tensor]},
+                data,
+            )
             refused(section, f"{family} {tensor} is missing", folder, ASK[family], err="no tensor")
 
 
@@ -115,14 +140,22 @@ def headers(section):
     whole = source.read_bytes()
     size = struct.unpack("<Q", whole[:8])[0]
     folder = copy(section, STARTER / "clip")
-    cases = {f"cut at {at}": whole[:at] for at in (0, 4, 8, 100, size, size + 8, size + 9, len(whole) - 1)}
+    cases = {
+        f"cut at {at}": whole[:at]
+        for at in (0, 4, 8, 100, size, size + 8, size + 9, len(whole) - 1)
+    }
     cases["longer"] = whole + b"x"
     for length in (1, size - 1, size + 1, len(whole), 1 << 40, (1 << 64) - 1):
         cases[f"header of {length}"] = struct.pack("<Q", length) + whole[8:]
     tensor = "text_model.final_layer_norm.weight"
     for what, change in {
-        "shape": {"shape": [1 << 62, 4]}, "shape 0": {"shape": [0]}, "offsets": {"data_offsets": [0, 1 << 62]},
-        "backwards": {"data_offsets": [100, 10]}, "type": {"dtype": "F99"}, "text": {"shape": "x"}, "negative": {"shape": [-1]},
+        "shape": {"shape": [1 << 62, 4]},
+        "shape 0": {"shape": [0]},
+        "offsets": {"data_offsets": [0, 1 << 62]},
+        "backwards": {"data_offsets": [100, 10]},
+        "type": {"dtype": "F99"},
+        "text": {"shape": "x"},
+        "negative": {"shape": [-1]},
     }.items():
         cases[what] = joined({**header, tensor: {**header[tensor], **change}}, data)
     cases["nested"] = joined(None, data, b'{"a":' * 50000)
@@ -135,13 +168,23 @@ def headers(section):
     for what, content in cases.items():
         (folder / "model.safetensors").write_bytes(content)
         codes = (0, 4) if what.startswith("bit") else (4,)
-        section.attack(f"safetensors: {what}", "try", "--model", folder, *ASK["clip"], codes=codes, memory=1 << 30, seconds=20, never=("NaN",))
+        section.attack(
+            f"safetensors: {what}",
+            "try",
+            "--model",
+            folder,
+            *ASK["clip"],
+            codes=codes,
+            memory=1 << 30,
+            seconds=20,
+            never=("NaN",),
+        )
 
 
 def read(file):
     content = file.read_bytes()
     size = struct.unpack("<Q", content[:8])[0]
-    return json.loads(content[8:8 + size]), content[8 + size:]
+    return json.loads(content[8 : 8 + size]), content[8 + size :]
 
 
 def write(file, header, data):
@@ -162,31 +205,52 @@ def gguf(section):
     def attack(what, content, codes=(0, 2, 4)):  # 2: the prompt does not fit a context of 1 token
         file = folder / "model.gguf"
         file.write_bytes(content)
-        result = section.attack(f"gguf: {what}", "try", "--model", file, *ask, codes=codes, memory=1 << 30, seconds=20)
+        result = section.attack(
+            f"gguf: {what}", "try", "--model", file, *ask, codes=codes, memory=1 << 30, seconds=20
+        )
         numbers_only(section, what, result)
 
     for version in (0, 4, 1 << 31):
         attack(f"version {version}", whole[:4] + struct.pack("<I", version) + whole[8:], (4,))
     for field in (8, 16):
         for count in (0, 1, 1 << 32, 1 << 63, (1 << 64) - 1):
-            attack(f"count {count} at {field}", whole[:field] + struct.pack("<Q", count) + whole[field + 8:], (4,))
+            attack(
+                f"count {count} at {field}",
+                whole[:field] + struct.pack("<Q", count) + whole[field + 8 :],
+                (4,),
+            )
     for at in (0, 3, 7, 20, 100, 1000, 20000, len(whole) - 1):
         attack(f"cut at {at}", whole[:at], (4,))
     alignment = struct.pack("<Q", 17) + b"general.alignment" + struct.pack("<II", 4, 0)
     count = struct.unpack("<Q", whole[16:24])[0]
     attack("alignment 0", whole[:16] + struct.pack("<Q", count + 1) + alignment + whole[24:], (4,))
-    keys = [b"llama.embedding_length", b"llama.attention.head_count", b"llama.feed_forward_length", b"llama.block_count",
-            b"llama.context_length", b"llama.rope.freq_base", b"llama.attention.layer_norm_rms_epsilon",
-            b"tokenizer.ggml.eos_token_id", b"tokenizer.ggml.tokens", b"tokenizer.ggml.merges"]
+    keys = [
+        b"llama.embedding_length",
+        b"llama.attention.head_count",
+        b"llama.feed_forward_length",
+        b"llama.block_count",
+        b"llama.context_length",
+        b"llama.rope.freq_base",
+        b"llama.attention.layer_norm_rms_epsilon",
+        b"tokenizer.ggml.eos_token_id",
+        b"tokenizer.ggml.tokens",
+        b"tokenizer.ggml.merges",
+    ]
     for key in keys:
         named = struct.pack("<Q", len(key)) + key
         at = whole.find(named) + len(named)
         if at < len(named):
             continue
         for kind in (0, 6, 7, 8, 9, 12, 13, 1 << 30):
-            attack(f"{key.decode()} of type {kind}", whole[:at] + struct.pack("<I", kind) + whole[at + 4:])
+            attack(
+                f"{key.decode()} of type {kind}",
+                whole[:at] + struct.pack("<I", kind) + whole[at + 4 :],
+            )
         for value in (0, 1, 0x7FC00000, (1 << 32) - 1):
-            attack(f"{key.decode()} is {value:x}", whole[:at + 4] + struct.pack("<I", value) + whole[at + 8:])
+            attack(
+                f"{key.decode()} is {value:x}",
+                whole[: at + 4] + struct.pack("<I", value) + whole[at + 8 :],
+            )
     chance = random.Random(7)
     for n in range(100):
         bits = bytearray(whole)
@@ -203,7 +267,16 @@ def scales(section):
         shutil.copy(FIXTURES / name / "model.gguf", folder / "model.gguf")
         whole = (folder / "model.gguf").read_bytes()
         for at in range(len(whole) - 6000, len(whole) - 2, 500):
-            changed = whole[:at] + struct.pack("<H", 0x7FC0) * 200 + whole[at + 400:]
+            changed = whole[:at] + struct.pack("<H", 0x7FC0) * 200 + whole[at + 400 :]
             (folder / "model.gguf").write_bytes(changed)
             ask = ["--prompt", "a", "--raw", "--max-tokens", "2"]
-            section.attack(f"{name}: NaN at {at}", "try", "--model", folder / "model.gguf", *ask, codes=(4,), memory=1 << 30, err="not finite|logits")
+            section.attack(
+                f"{name}: NaN at {at}",
+                "try",
+                "--model",
+                folder / "model.gguf",
+                *ask,
+                codes=(4,),
+                memory=1 << 30,
+                err="not finite|logits",
+            )

@@ -15,7 +15,11 @@ def attacks(section):
     (home / "good.yaml").write_text(GOOD)
     trusted = ["--trust"] if "--trust" in section.run("run", "--help").out else []
     env = section.environment(FAR_KEY=KEY, RUST_LOG="trace")
-    shows = {"echokey": (0, r"the key is \[key\] and fine"), "echobad": (1, None), "echofinish": (1, None)}
+    shows = {
+        "echokey": (0, r"the key is \[key\] and fine"),
+        "echobad": (1, None),
+        "echofinish": (1, None),
+    }
     for behaviour, (code, out) in shows.items():
         endpoint = f"endpoint: {{ url: '{server.url(behaviour)}', model: m, key_env: FAR_KEY, retries: 0 }}\n"
         (home / "agents" / "far.yaml").write_text(endpoint)
@@ -25,9 +29,22 @@ def attacks(section):
             ("recorded", ["run", "good.yaml", "--record", f"{behaviour}.jsonl"]),
         ]
         for way, args in ways:
-            section.attack(f"{behaviour}, {way}", *args, *trusted, cwd=home, env=env, codes=(code,), out=out, never=[KEY])
+            section.attack(
+                f"{behaviour}, {way}",
+                *args,
+                *trusted,
+                cwd=home,
+                env=env,
+                codes=(code,),
+                out=out,
+                never=[KEY],
+            )
     section.hold("the key was sent", any(KEY in head for head, _ in server.requests))
-    kept = [path for path in section.scratch.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+    kept = [
+        path
+        for path in section.scratch.rglob("*")
+        if path.is_file() and KEY.encode() in path.read_bytes()
+    ]
     section.hold("the key is in no file", not kept, kept)
 
     cache = section.home / ".cache" / "elenchus" / "memo"

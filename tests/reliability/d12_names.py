@@ -15,9 +15,24 @@ answer: "{{ video.path }} {{ moments | length }}"
 
 # each names the same little video
 NAMES = [
-    b"bad\xff.mkv", b"\xff", b"\xc3\x28.mkv", b"a\xed\xa0\x80b.mkv", b"caf\xe9 au lait.mkv", b"tr\xe8s\\xff.mkv",
-    "é☃.mkv".encode(), b"-x.mkv", b"a b.mkv", b"a\nb.mkv", b"%05d.mkv", b"back\\xffslash.mkv", b"back\\xzz.mkv", b"a=b.mkv",
-    b"x" * 250 + b".mkv", b"http.mkv", b"a:b.mkv", b"concat:a.mkv",
+    b"bad\xff.mkv",
+    b"\xff",
+    b"\xc3\x28.mkv",
+    b"a\xed\xa0\x80b.mkv",
+    b"caf\xe9 au lait.mkv",
+    b"tr\xe8s\\xff.mkv",
+    "é☃.mkv".encode(),
+    b"-x.mkv",
+    b"a b.mkv",
+    b"a\nb.mkv",
+    b"%05d.mkv",
+    b"back\\xffslash.mkv",
+    b"back\\xzz.mkv",
+    b"a=b.mkv",
+    b"x" * 250 + b".mkv",
+    b"http.mkv",
+    b"a:b.mkv",
+    b"concat:a.mkv",
 ]
 
 
@@ -38,9 +53,36 @@ def attacks(section):
         os.remove(place + b"/" + name)
     for name in (b"bad\xff.png", b"\xe9\xe9.png"):
         shutil.copy(folder / "p.png", place + b"/" + name)
-        section.attack(f"try --image {name}", "try", "starter-clip", "--image", name, "--embed", cwd=folder)
-    section.attack("no such name", "ask", b"none\xff.mkv", "Where?", codes=(3,), err=r"none\\xff.mkv: no such file", cwd=folder)
-    section.attack("not text", "run", "d.yaml", "-i", b"video=none\xff.mkv", codes=(2, 3), err=r"none\\xff", cwd=folder)
+        section.attack(
+            f"try --image {name}", "try", "starter-clip", "--image", name, "--embed", cwd=folder
+        )
+    section.attack(
+        "no such name",
+        "ask",
+        b"none\xff.mkv",
+        "Where?",
+        codes=(3,),
+        err=r"none\\xff.mkv: no such file",
+        cwd=folder,
+    )
+    section.attack(
+        "not text",
+        "run",
+        "d.yaml",
+        "-i",
+        b"video=none\xff.mkv",
+        codes=(2, 3),
+        err=r"none\\xff",
+        cwd=folder,
+    )
     shutil.copy(folder / "v.mkv", place + b"/two\xff.mkv")
     shutil.copy(folder / "v.mkv", folder / "two\\xff.mkv")
-    section.attack("two files of one name", "ask", b"two\xff.mkv", "Where?", codes=(2,), err="two files", cwd=folder)
+    section.attack(
+        "two files of one name",
+        "ask",
+        b"two\xff.mkv",
+        "Where?",
+        codes=(2,),
+        err="two files",
+        cwd=folder,
+    )

@@ -5,7 +5,6 @@ import random
 import shutil
 import sqlite3
 import subprocess
-import time
 
 from attack import ROOT
 
@@ -34,7 +33,11 @@ def attacks(section):
         result = section.run(*ASK, "-q", cwd=project)
         wrong = result.code == 0 and result.out != right
         refused = result.code == 1 and "purge --all" in result.err
-        section.hold(f"20 flipped bits, try {n}", not wrong and (result.code == 0 or refused), (result.code, result.out, result.err))
+        section.hold(
+            f"20 flipped bits, try {n}",
+            not wrong and (result.code == 0 or refused),
+            (result.code, result.out, result.err),
+        )
     (memo / "memo.sqlite").write_bytes(base)
 
     rows = {
@@ -50,8 +53,19 @@ def attacks(section):
         result = section.attack(f"a row with {name}", *ASK, "-q", cwd=project)
         section.hold(f"a row with {name}: asked again", result.out == right, result.out)
 
-    section.attack("purging what is old", "memo", "purge", "--older", "1h", cwd=project, out="^0 exchanges")
-    section.attack("an age without a unit", "memo", "purge", "--older", "30", cwd=project, codes=(2,), err="unit")
+    section.attack(
+        "purging what is old", "memo", "purge", "--older", "1h", cwd=project, out="^0 exchanges"
+    )
+    section.attack(
+        "an age without a unit",
+        "memo",
+        "purge",
+        "--older",
+        "30",
+        cwd=project,
+        codes=(2,),
+        err="unit",
+    )
     _names(section, project)
     if os.geteuid() == 0 and shutil.which("mount"):
         section.attack("an answer again", *ASK, "-q", cwd=project)
@@ -69,24 +83,53 @@ def _names(section, project):
     transcribe = ["run", "transcribe", "-i", "video=s.mp4", "-q"]
     for name in ["./s.mp4", str(video), None]:
         section.attack("hearing a video", *transcribe, cwd=project)
-        digest = section.run("memo", "stat", "--json", cwd=project).out.split('"sources":[{"digest":"')[1][:16]
+        digest = section.run("memo", "stat", "--json", cwd=project).out.split(
+            '"sources":[{"digest":"'
+        )[1][:16]
         video.rename(project / "away.mp4")
-        removed = section.attack(f"purging {name or 'a digest'}", "memo", "purge", "--video", name or digest, cwd=project)
-        section.hold(f"purging {name or 'a digest'}: it was found", not removed.out.startswith("0 "), removed.out)
+        removed = section.attack(
+            f"purging {name or 'a digest'}", "memo", "purge", "--video", name or digest, cwd=project
+        )
+        section.hold(
+            f"purging {name or 'a digest'}: it was found",
+            not removed.out.startswith("0 "),
+            removed.out,
+        )
         (project / "away.mp4").rename(video)
-    section.attack("purging what nobody knows", "memo", "purge", "--video", "none.mp4", cwd=project, codes=(3,), err="memo stat")
+    section.attack(
+        "purging what nobody knows",
+        "memo",
+        "purge",
+        "--video",
+        "none.mp4",
+        cwd=project,
+        codes=(3,),
+        err="memo stat",
+    )
 
 
 def _read_only(section, project, cache, right):
     subprocess.run(["mount", "--bind", cache, cache], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", cache], check=True)
-        result = section.attack("a read-only memo answers", *ASK, "--json", "-q", cwd=project, out='"memo_hits":1')
+        section.attack(
+            "a read-only memo answers", *ASK, "--json", "-q", cwd=project, out='"memo_hits":1'
+        )
         section.attack("a read-only memo is counted", "memo", "stat", cwd=project, out="exchanges")
-        new = section.attack("a read-only memo and a new question", *ASK[:-1], "question=Where was I?", cwd=project)
+        new = section.attack(
+            "a read-only memo and a new question", *ASK[:-1], "question=Where was I?", cwd=project
+        )
         said = new.err.count("new replies are not kept")
         section.hold("a read-only memo: said once", said == 1, new.err)
-        section.attack("a read-only memo is not purged", "memo", "purge", "--all", cwd=project, codes=(1,), err="Read-only")
+        section.attack(
+            "a read-only memo is not purged",
+            "memo",
+            "purge",
+            "--all",
+            cwd=project,
+            codes=(1,),
+            err="Read-only",
+        )
     finally:
         subprocess.run(["umount", cache], check=True)
 
@@ -99,15 +142,41 @@ def _full(section, project, right):
         # the starter cast does not fit: its unpacked weights come from the other cache
         os.symlink(section.home / ".cache" / "elenchus" / "starter", disk / "starter")
         section.attack("an answer on a small disk", *ASK, "-q", cwd=project, env=env, out="cafe")
-        for what in [["memo", "purge", "--older", "100d"], ["memo", "purge", "--video", "0123456789abcdef"], ["memo", "purge", "--all"]]:
+        for what in [
+            ["memo", "purge", "--older", "100d"],
+            ["memo", "purge", "--video", "0123456789abcdef"],
+            ["memo", "purge", "--all"],
+        ]:
             _fill(disk)
-            result = section.attack("a full disk: the warm memo answers", *ASK, "-q", cwd=project, env=env)
+            result = section.attack(
+                "a full disk: the warm memo answers", *ASK, "-q", cwd=project, env=env
+            )
             section.hold("a full disk: the right answer", result.out == right, result.out)
-            section.attack("a full disk: counted", "memo", "stat", "--json", cwd=project, env=env, out='"exchanges":1')
-            new = section.attack("a full disk: a new question", *ASK[:-1], f"question=Where was I at {len(what)}?", cwd=project, env=env)
+            section.attack(
+                "a full disk: counted",
+                "memo",
+                "stat",
+                "--json",
+                cwd=project,
+                env=env,
+                out='"exchanges":1',
+            )
+            section.attack(
+                "a full disk: a new question",
+                *ASK[:-1],
+                f"question=Where was I at {len(what)}?",
+                cwd=project,
+                env=env,
+            )
             codes = (0, 3) if "--video" in what else (0,)
-            purged = section.attack(f"a full disk: {' '.join(what)}", *what, cwd=project, env=env, codes=codes)
-        section.hold("a full disk: all is removed, and counted", purged.out.startswith("1 exchange"), purged.out)
+            purged = section.attack(
+                f"a full disk: {' '.join(what)}", *what, cwd=project, env=env, codes=codes
+            )
+        section.hold(
+            "a full disk: all is removed, and counted",
+            purged.out.startswith("1 exchange"),
+            purged.out,
+        )
         (disk / "filler").unlink()
         section.attack("a disk with room again", *ASK, "-q", cwd=project, env=env, out="cafe")
     finally:

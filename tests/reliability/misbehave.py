@@ -12,7 +12,17 @@ BOMB = gzip.compress(b" " * (32 << 20), 1)
 
 
 def chat(text):
-    return json.dumps({"choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]})
+    return json.dumps(
+        {
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": text},
+                    "finish_reason": "stop",
+                }
+            ]
+        }
+    )
 
 
 def event(text):
@@ -43,12 +53,26 @@ class Server:
                 while b"\r\n\r\n" not in request:
                     request += connection.recv(65536)
                 head, _, body = request.partition(b"\r\n\r\n")
-                length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
+                length = next(
+                    (
+                        int(line.split(b":")[1])
+                        for line in head.split(b"\r\n")
+                        if line.lower().startswith(b"content-length")
+                    ),
+                    0,
+                )
                 while len(body) < length:
                     body += connection.recv(65536)
                 self.requests.append((head.decode(), body))
                 behaviour = head.split(b"/")[1].decode()
-                key = next((line.split()[-1] for line in head.decode().split("\r\n") if line.lower().startswith("authorization")), "")
+                key = next(
+                    (
+                        line.split()[-1]
+                        for line in head.decode().split("\r\n")
+                        if line.lower().startswith("authorization")
+                    ),
+                    "",
+                )
                 self._answer(connection.sendall, behaviour, key, b'"stream":true' in body)
         except OSError:
             pass  # the program hung up
@@ -77,7 +101,12 @@ class Server:
         elif behaviour == "huge":
             head, tail = chat("HERE").encode().split(b"HERE")
             words = b"word " * (1 << 16)
-            send(HEAD.format(JSON, f"content-length: {len(head) + 320 * len(words) + len(tail)}\r\n").encode() + head)
+            send(
+                HEAD.format(
+                    JSON, f"content-length: {len(head) + 320 * len(words) + len(tail)}\r\n"
+                ).encode()
+                + head
+            )
             for _ in range(320):  # 100 MB
                 send(words)
             send(tail)
