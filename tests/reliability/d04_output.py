@@ -60,7 +60,7 @@ def attacks(section):
         section.attack(
             f"{name}: stdout is a closed pipe", *args, cwd=home, codes=(code,), stdout=_closed()
         )
-    for name, args, code, out in commands:
+    for name, args, code, _out in commands:
         # a result that cannot be written was not given: 1 where it would have been 0
         with open("/dev/full", "wb") as full:
             section.attack(f"{name}: stdout is full", *args, cwd=home, codes=(code, 1), stdout=full)
