@@ -89,8 +89,8 @@ figures: world ## measure the starter cast on ten unseen days, rendered into tar
 
 fuzz: ## ten minutes of fuzzing for each target (needs cargo-fuzz and a nightly toolchain)
 	bash fuzz/seed.sh
-	for target in yaml plan template agent safetensors gguf; do \
+	for target in yaml plan template chat agent safetensors gguf; do \
 		words=-dict=fuzz/yaml.dict; \
-		case $$target in template) words=-dict=fuzz/template.dict ;; safetensors|gguf) words= ;; esac; \
+		case $$target in template|chat) words=-dict=fuzz/template.dict ;; safetensors|gguf) words= ;; esac; \
 		cargo +nightly fuzz run --sanitizer none $$target -- $$words -max_total_time=600 -timeout=30 -rss_limit_mb=2048 || exit 1; \
 	done

@@ -27,6 +27,7 @@ use serde_json::{Value as Json, json};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// What `try` takes.
@@ -110,6 +111,9 @@ pub(crate) struct Args {
     /// What the model computes in: auto, f32, f16 or bf16
     #[arg(long, value_name = "DTYPE", default_value = "auto", requires = "model")]
     dtype: String,
+    /// Give up after this long (90s, 5m, 1h30m): exit code 5
+    #[arg(long, value_name = "TIME", value_parser = super::common::duration)]
+    deadline: Option<Duration>,
     /// Let sounds be URLs, and download weights that are not on this machine
     #[arg(long)]
     allow_network: bool,
@@ -119,9 +123,16 @@ impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         self.check()?;
         block_on(|cancel| async move {
-            unless(&cancel, async {
+            let answered = async {
                 let request = self.request(settings).await?;
                 self.ask(request, out, settings).await
+            };
+            let late = |limit| Fault::new(FaultKind::Deadline, format!("no answer within {limit:?}"));
+            unless(&cancel, async {
+                match self.deadline {
+                    Some(limit) => tokio::time::timeout(limit, answered).await.unwrap_or_else(|_| Err(late(limit))),
+                    None => answered.await,
+                }
             })
             .await
         })

@@ -120,6 +120,11 @@ pub(super) fn is_nothing(shown: &Shown) -> bool {
     shown.is_none() || shown.downcast_object_ref::<NothingShown>().is_some()
 }
 
+/// True for a medium or a moment: its fields are few and known.
+pub(super) fn is_whole(shown: &Shown) -> bool {
+    shown.downcast_object_ref::<MediaShown>().is_some() || shown.downcast_object_ref::<MomentShown>().is_some()
+}
+
 /// The value with `none` for each nothing in it, as JSON wants it. The caller has bounded what is in it.
 pub(super) fn with_none(shown: &Shown) -> Result<Shown, minijinja::Error> {
     if is_nothing(shown) {
@@ -146,6 +151,9 @@ struct MediaShown {
 /// What templates may ask of a video or audio; `audio` is nothing for a silent video.
 pub(super) const MEDIA_ATTRIBUTES: &[&str] = &["path", "start", "end", "duration", "audio", "has_audio", "has_video"];
 
+/// The fields that are walked of an audio.
+const AUDIO_FIELDS: &[&str] = &["path", "start", "end", "duration", "has_audio", "has_video"];
+
 impl Object for MediaShown {
     fn get_value(self: &Arc<Self>, key: &Shown) -> Option<Shown> {
         let media = &self.media;
@@ -162,7 +170,8 @@ impl Object for MediaShown {
         })
     }
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(MEDIA_ATTRIBUTES)
+        // the audio of an audio is itself: whatever walks the fields would not end
+        Enumerator::Str(if self.sound { AUDIO_FIELDS } else { MEDIA_ATTRIBUTES })
     }
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.media.path)

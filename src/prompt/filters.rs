@@ -2,7 +2,7 @@
 
 use super::{
     convert::{self, MomentShown},
-    work::{brief, guard, items, show, spend, text_of, walk, wrong},
+    work::{brief, items, spend, text_of, walk, wrong},
 };
 use crate::value::{Moment, Value};
 use minijinja::{
@@ -111,37 +111,6 @@ pub const BUILTIN: &[&str] = &[
     "zip",
 ];
 
-/// Those of them that walk a value to its end.
-const DEEP: &[&str] = &[
-    "abs",
-    "capitalize",
-    "dictsort",
-    "e",
-    "escape",
-    "float",
-    "format",
-    "groupby",
-    "indent",
-    "int",
-    "join",
-    "lower",
-    "max",
-    "min",
-    "pprint",
-    "replace",
-    "round",
-    "safe",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "tojson",
-    "trim",
-    "unique",
-    "upper",
-];
-
 /// The tests (`x is …`) that templates may use.
 pub const TESTS: &[&str] = &[
     "!=",
@@ -197,8 +166,6 @@ pub(super) fn add_to(engine: &mut Environment<'static>) {
     engine.add_filter("lines", |state: &mut State, text: &Shown| {
         Ok::<_, Error>(Shown::from(lines(&text_of(state, text)?)))
     });
-    engine.set_formatter(show);
-    DEEP.iter().for_each(|name| guard(engine, name));
     engine.add_test("none", convert::is_nothing);
     engine.add_filter("runs", runs);
     engine.add_filter("absorb", absorb);

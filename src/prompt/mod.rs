@@ -3,21 +3,30 @@
 //! A template is parsed once, at check time; what it names is read from its own syntax tree ([`Template::uses`]), so
 //! that nobody lists dependencies. Templates reach no file, clock or randomness, and are limited in work and output.
 
+mod chat;
 mod convert;
+mod engine;
 pub mod filters;
+mod guards;
 mod infer;
+mod json;
 mod locals;
+mod names;
 mod nesting;
+mod program;
 mod scope;
 mod survey;
 mod work;
 
+pub use chat::{ChatTemplate, ChatValue};
 pub use infer::{Finding, Known};
 pub use scope::Scope;
 pub use survey::Use;
 
 use crate::value::{Value, size::Room};
+use engine::MAX_OUTPUT;
 use minijinja::{Environment, UndefinedBehavior};
+use program::Program;
 use std::{
     fmt,
     sync::{Arc, LazyLock},
@@ -25,21 +34,9 @@ use std::{
 
 /// Longest template source, in bytes.
 pub const MAX_SOURCE: usize = 256 * 1024;
-/// Work that one evaluation may do: instructions, items visited and bytes made (64 for one unit of fuel, so that this is
-/// 128 MB), as minijinja counts them. The numbered log of a whole day takes a hundredth of it.
-const FUEL: u64 = 2_000_000;
-/// Longest text that a template may render to, in bytes.
-const MAX_OUTPUT: usize = 8 * 1024 * 1024;
-
 static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut engine = Environment::new();
-    engine.set_undefined_behavior(UndefinedBehavior::Strict);
-    engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    engine.set_fuel(Some(FUEL));
-    engine.set_recursion_limit(64);
-    engine.remove_filter("urlencode");
-    engine.remove_global("debug");
-    // with a place to write to, a loop could nest a list deeper than the stack can take it apart again
+    let mut engine = engine::bounded(UndefinedBehavior::Strict);
+    // the types of what a loop writes there cannot be known
     engine.remove_global("namespace");
     filters::add_to(&mut engine);
     engine
@@ -61,9 +58,9 @@ enum Body {
     /// No hole at all: the source is the text.
     Plain,
     /// One `{{ expression }}`.
-    Whole(Box<minijinja::Expression<'static, 'static>>),
+    Whole(Program),
     /// Text with holes or statements.
-    Mixed(Box<Environment<'static>>),
+    Mixed(Program),
 }
 
 /// Why a text is not a template; `offset` is in bytes from the start of the source.
@@ -111,15 +108,11 @@ impl Template {
         if !errors.is_empty() {
             return Err((errors, uses));
         }
-        let syntax = |error: minijinja::Error| alone(vec![survey::syntax_error(&error, source)]);
         let body = match survey::whole_expression(&tree, source) {
-            Some(inner) => Body::Whole(Box::new(ENGINE.compile_expression_owned(inner.to_owned()).map_err(syntax)?)),
-            None => {
-                let mut engine = ENGINE.clone();
-                engine.add_template_owned("template", source.to_owned()).map_err(syntax)?;
-                Body::Mixed(Box::new(engine))
-            }
+            Some(_) => Program::expression(source, &ENGINE).map(Body::Whole),
+            None => Program::text(source, Default::default(), &ENGINE).map(Body::Mixed),
         };
+        let body = body.map_err(|error| alone(vec![error]))?;
         Ok(done(body, uses))
     }
 
@@ -153,17 +146,15 @@ impl Template {
         match &*self.body {
             Body::Plain => Ok(Value::Text(self.source.clone())),
             Body::Whole(expression) => {
-                let value = guarded(|| expression.eval(shown)).map_err(|error| self.failed(&error))?;
+                let value = expression.value(shown).map_err(|error| self.failed(&error))?;
                 if value.is_undefined() {
                     let message = format!("`{}` is undefined", self.source.trim());
                     return Err(TemplateError { message });
                 }
                 convert::from_shown(&value, &mut Room::new()).map_err(|message| TemplateError { message })
             }
-            Body::Mixed(engine) => {
-                let template =
-                    engine.get_template("template").expect("the template was added when parsed: this is a bug");
-                let text = guarded(|| template.render(shown)).map_err(|error| self.failed(&error))?;
+            Body::Mixed(program) => {
+                let text = program.render(shown).map_err(|error| self.failed(&error))?;
                 if text.len() > MAX_OUTPUT {
                     let message = format!("the template renders to {} bytes, more than {MAX_OUTPUT}", text.len());
                     return Err(TemplateError { message });
@@ -189,15 +180,6 @@ impl Template {
         };
         TemplateError { message }
     }
-}
-
-/// Runs the template engine. Its own slips (`"abc"[::-9223372036854775808]` overflows in a build that checks for it) end
-/// the step, not the run.
-fn guarded<T>(eval: impl FnOnce() -> Result<T, minijinja::Error>) -> Result<T, minijinja::Error> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(eval)).unwrap_or_else(|_| {
-        let message = "the template engine failed: this is a bug";
-        Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message))
-    })
 }
 
 /// What a template shows of a value inside text: a moment's text or times, a candidate's label, a number without

@@ -30,6 +30,11 @@ pub(super) fn syntax_error(error: &minijinja::Error, source: &str) -> ParseError
     ParseError { message: format!("template: {message}"), code: "template-syntax", hint: None, offset }
 }
 
+/// The line of a place, counted from 1.
+pub(super) fn line(source: &str, offset: usize) -> usize {
+    source.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
 /// The text between the braces, if the template is one `{{ expression }}` and nothing else.
 pub(super) fn whole_expression<'s>(tree: &Stmt<'_>, source: &'s str) -> Option<&'s str> {
     let Stmt::Template(template) = tree else { return None };

@@ -2,11 +2,12 @@
 //! a filter, and not what happens in it.
 
 use super::convert;
+use crate::value::size::MAX_DEPTH;
 use minijinja::{
-    Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter,
-    value::{Kwargs, Rest, Value as Shown, ValueKind},
+    Error, ErrorKind, Output, State, escape_formatter,
+    value::{Value as Shown, ValueKind},
 };
-use std::{fmt::Write, sync::LazyLock};
+use std::fmt::Write;
 
 /// Most work that our own filters may do in one evaluation, in nanoseconds (estimated): a second, in which the speech of
 /// a day can be compared with every minute of it.
@@ -14,7 +15,7 @@ const MAX_WORK: usize = 1_000_000_000;
 /// Work to visit one item of a list.
 const ITEM: usize = 50;
 /// Work to write one byte of text.
-const BYTE: usize = 8;
+pub(super) const BYTE: usize = 8;
 /// Longest text of one value, in bytes.
 const MAX_TEXT: usize = 16 << 20;
 
@@ -31,7 +32,7 @@ pub(super) fn spend(state: &mut State, items: usize) -> Result<(), Error> {
     work(state, items.saturating_mul(ITEM))
 }
 
-fn work(state: &mut State, more: usize) -> Result<(), Error> {
+pub(super) fn work(state: &mut State, more: usize) -> Result<(), Error> {
     let work = state.get_or_insert_extension(Work(0));
     work.0 = work.0.saturating_add(more);
     if work.0 > MAX_WORK { Err(Error::from(ErrorKind::OutOfFuel)) } else { Ok(()) }
@@ -53,11 +54,19 @@ pub(super) fn items(state: &mut State, list: &Shown) -> Result<Vec<Shown>, Error
 
 /// The value as text, or an error once that is too long: a list may hold itself many times over.
 pub(super) fn text_of(state: &mut State, value: &Shown) -> Result<String, Error> {
-    let mut bounded = Bounded(String::new());
-    let written = write!(bounded, "{value}");
-    work(state, bounded.0.len().saturating_mul(BYTE))?;
-    written.map_err(|_| Error::from(ErrorKind::OutOfFuel))?;
-    Ok(bounded.0)
+    made(state, value)?;
+    bounded(state, |out| write!(out, "{value}").map_err(|_| Error::from(ErrorKind::OutOfFuel)))
+}
+
+/// The text that `write` writes, or an error once that is too long.
+pub(super) fn bounded(
+    state: &mut State,
+    write: impl FnOnce(&mut Bounded) -> Result<(), Error>,
+) -> Result<String, Error> {
+    let mut out = Bounded(String::new());
+    let written = write(&mut out);
+    work(state, out.0.len().saturating_mul(BYTE))?;
+    written.map(|()| out.0)
 }
 
 /// A value in an error: its text if it is short, or what it is.
@@ -68,61 +77,47 @@ pub(super) fn brief(value: &Shown) -> String {
     }
 }
 
-/// The engine's own filters.
-static BUILTIN: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut engine = Environment::new();
-    engine.set_undefined_behavior(UndefinedBehavior::Strict);
-    engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    engine.set_fuel(Some(super::FUEL));
-    engine
-});
-
-/// Puts the engine's own filter behind a look at what it is given: it would walk a list that holds itself many times over
-/// to its end, and indent by whatever it is told.
-pub(super) fn guard(engine: &mut Environment<'static>, name: &'static str) {
-    engine.add_filter(name, move |state: &mut State, args: Rest<Shown>, named: Kwargs| {
-        let mut args = args.0;
-        for arg in &args {
-            walk(state, arg)?;
-        }
-        let mut names = named.args().map(str::to_owned).collect::<Vec<_>>();
-        names.sort();
-        for name in &names {
-            walk(state, &named.get::<Shown>(name)?)?;
-        }
-        if name == "tojson" {
-            let indent = named.get::<Option<Shown>>("indent")?.or(args.get(1).cloned());
-            if indent.filter(Shown::is_number).is_some_and(|n| f64::try_from(n).is_ok_and(|n| n > MAX_INDENT)) {
-                return Err(wrong(format!("found an indentation of more than {MAX_INDENT} columns")));
-            }
-        }
-        if matches!(name, "tojson" | "pprint")
-            && let Some(first) = args.first_mut()
-        {
-            *first = convert::with_none(first)?;
-        }
-        if !names.is_empty() {
-            args.push(named.into());
-        }
-        BUILTIN.empty_state().apply_filter(name, &args)
-    });
+/// Takes the work of visiting all that is in a value, and of reading the texts in it.
+pub(super) fn walk(state: &mut State, value: &Shown) -> Result<(), Error> {
+    match value.as_str() {
+        // the engine counts the text that a filter is given
+        Some(_) => spend(state, 1),
+        // counted and, by the filter itself, walked again
+        None => visit(state, value, MAX_DEPTH, 4 * ITEM, BYTE),
+    }
 }
 
-/// Deepest indentation of JSON, in columns.
-const MAX_INDENT: f64 = 64.0;
+/// Bounds how deep a value is.
+pub(super) fn made(state: &mut State, value: &Shown) -> Result<(), Error> {
+    visit(state, value, MAX_DEPTH, 2 * ITEM, 0)
+}
 
-/// Takes the work of visiting all that is in a value.
-pub(super) fn walk(state: &mut State, value: &Shown) -> Result<(), Error> {
-    // counted and, by the filter itself, walked again
-    spend(state, 4)?;
+/// Visits all that is in a value, at this cost for each item and each byte of text.
+fn visit(state: &mut State, value: &Shown, depth: usize, item: usize, byte: usize) -> Result<(), Error> {
+    work(state, item + value.as_str().map_or(0, |text| text.len().saturating_mul(byte)))?;
+    if convert::is_whole(value) {
+        // with the fields of its medium
+        return work(state, 20 * item);
+    }
+    let deeper = || depth.checked_sub(1).ok_or_else(too_deep);
     match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.try_for_each(|item| walk(state, &item)),
-        ValueKind::Map => value.try_iter()?.try_for_each(|key| {
-            walk(state, &key)?;
-            walk(state, &value.get_item(&key)?)
-        }),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let depth = deeper()?;
+            value.try_iter()?.try_for_each(|inner| visit(state, &inner, depth, item, byte))
+        }
+        ValueKind::Map => {
+            let depth = deeper()?;
+            value.try_iter()?.try_for_each(|key| {
+                visit(state, &key, depth, item, byte)?;
+                visit(state, &value.get_item(&key)?, depth, item, byte)
+            })
+        }
         _ => Ok(()),
     }
+}
+
+fn too_deep() -> Error {
+    wrong(format!("found more than {MAX_DEPTH} lists and records in each other"))
 }
 
 /// What `{{ value }}` writes. The engine would write a list that holds itself many times over to its end before it
@@ -138,7 +133,7 @@ pub(super) fn show(out: &mut Output, state: &mut State, value: &Shown) -> Result
 }
 
 /// A text that refuses to become longer than [`MAX_TEXT`].
-struct Bounded(String);
+pub(super) struct Bounded(String);
 
 impl Write for Bounded {
     fn write_str(&mut self, more: &str) -> std::fmt::Result {

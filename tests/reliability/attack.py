@@ -73,8 +73,10 @@ class Section:
         stdout=None,
         stderr=None,
         program=None,
+        signals=(),
     ):
-        """Runs the program to its end, or for `seconds`. `stdout` and `stderr` may be open files."""
+        """Runs the program to its end, or for `seconds`. `stdout` and `stderr` may be open files.
+        `signals` are pairs of seconds after the start and a signal, in order."""
         command = [
             program or os.environ["ELENCHUS"],
             *map(os.fsencode, map(os.fspath, map(_text, args))),
@@ -96,7 +98,7 @@ class Section:
                 stderr=stderr or err,
                 start_new_session=True,
             )
-            code, peak = _wait(child, begun + seconds)
+            code, peak = _wait(child, begun + seconds, [(begun + at, number) for at, number in signals])
             out.seek(0)
             err.seek(0)
             texts = [file.read(1 << 24).decode(errors="replace") for file in (out, err)]
@@ -155,9 +157,11 @@ def _text(argument):
     return argument if isinstance(argument, (str, bytes, os.PathLike)) else str(argument)
 
 
-def _wait(child, until):
+def _wait(child, until, signals):
     """The exit code (negative: a signal) and the peak of resident memory; kills the whole group at the limit."""
     while True:
+        while signals and time.monotonic() > signals[0][0]:
+            os.kill(child.pid, signals.pop(0)[1])
         pid, status, usage = os.wait4(child.pid, os.WNOHANG)
         if pid:
             child.returncode = os.waitstatus_to_exitcode(status)

@@ -13,7 +13,7 @@ mod tests;
 
 use super::{
     cancel::Cancel,
-    machine::{Machine, Note, StepFailure},
+    machine::{Ended, Exchange, Machine, Note, StepFailure},
     memo::{ENGINE, Medium, Memo},
     outcome::{Outcome, RunError},
     progress::{Event, Progress, Silent},
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     agent::Agent,
     error::Fault,
+    exchange::Reply,
     media::Store,
     plan::Plan,
     value::{Moment, Value},
@@ -29,7 +30,10 @@ use crate::{
 use indexmap::IndexMap;
 use stages::Stages;
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
@@ -123,8 +127,34 @@ fn complete(
     }
 }
 
+/// What came of an exchange.
+type Answer = (u64, Result<Reply, Fault>);
+
+/// What the machine came to in one turn.
+struct Thought {
+    due: Vec<Exchange>,
+    notes: Vec<Note>,
+    ended: Option<Ended>,
+}
+
+/// True as long as somebody waits for the machine: false from the moment that this is dropped.
+struct Wanted(Arc<AtomicBool>);
+
+impl Default for Wanted {
+    fn default() -> Wanted {
+        Wanted(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 struct Driver {
-    machine: Machine,
+    /// Absent while it works.
+    machine: Option<Machine>,
     record: Recorder,
     progress: Arc<dyn Progress>,
     cancel: Cancel,
@@ -156,7 +186,7 @@ impl Driver {
             media: media.into(),
         });
         Ok(Driver {
-            machine,
+            machine: Some(machine),
             record,
             progress: conduct.progress,
             cancel: conduct.cancel,
@@ -175,51 +205,65 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        tokio::pin!(stopped);
-        let cancelled = cancel.cancelled();
-        tokio::pin!(cancelled);
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(RunError::cancelled()),
+            () = stopped => Err(RunError::deadline(limit.unwrap_or_default())),
+            done = self.turns() => done,
+        }
+    }
+
+    /// Moves what is due and what is answered until the machine is finished.
+    async fn turns(&mut self) -> Result<Value, RunError> {
+        let mut answers = Vec::new();
         loop {
-            let step = async {
-                self.pump().await?;
-                Ok::<_, RunError>(match self.machine.finished() {
-                    Some(_) => true,
-                    None if self.stages.wait().await? => false,
-                    None => return Err(stuck()),
-                })
-            };
+            let thought = self.think(answers).await?;
+            // a step starts before its first reply, which the memo may give at once
+            self.tell(thought.notes)?;
+            if let Some(ended) = thought.ended {
+                return ended.map_err(RunError::failed);
+            }
+            self.stages.add(thought.due).await;
+            answers = self.answers()?;
+            while answers.is_empty() {
+                if !self.stages.wait().await? {
+                    return Err(stuck());
+                }
+                answers = self.answers()?;
+            }
+        }
+    }
+
+    /// Gives the machine what was answered and lets it work. It evaluates templates, which a stranger may have written,
+    /// so it works on a thread of its own: limits and cancellation hold meanwhile, and so do those of exchanges under way.
+    async fn think(&mut self, answers: Vec<Answer>) -> Result<Thought, RunError> {
+        let Some(mut machine) = self.machine.take() else { return Err(stuck()) };
+        let wanted = Wanted::default();
+        let still = wanted.0.clone();
+        let mut thinking = tokio::task::spawn_blocking(move || {
+            answers.into_iter().for_each(|(id, outcome)| machine.take(id, outcome));
+            // what nobody waits for any more is left undone
+            machine.settle_while(|| still.load(Ordering::Relaxed)).then(|| {
+                let (due, notes) = (machine.due(), machine.notes());
+                let ended = machine.finished().cloned();
+                (machine, Thought { due, notes, ended })
+            })
+        });
+        let mut under_way = true;
+        let (machine, thought) = loop {
             tokio::select! {
                 biased;
-                () = &mut cancelled => return Err(RunError::cancelled()),
-                () = &mut stopped => {
-                    return Err(RunError::deadline(limit.unwrap_or_default()));
-                }
-                done = step => if done? { break },
+                done = &mut thinking => break done.ok().flatten().ok_or_else(stuck)?,
+                more = self.stages.wait(), if under_way => under_way = more?,
             }
-        }
-        match self.machine.finished() {
-            Some(Ok(value)) => Ok(value.clone()),
-            Some(Err(failures)) => Err(RunError::failed(failures.clone())),
-            None => Err(stuck()),
-        }
+        };
+        self.machine = Some(machine);
+        Ok(thought)
     }
 
-    /// Moves what is due and what is answered until nothing moves without waiting.
-    async fn pump(&mut self) -> Result<(), RunError> {
-        loop {
-            let due = self.machine.due();
-            // a step starts before its first reply, which the memo may give at once
-            self.tell()?;
-            self.stages.add(due).await;
-            self.hand_over()?;
-            self.tell()?;
-            if !self.machine.has_due() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Gives the machine what was answered.
-    fn hand_over(&mut self) -> Result<(), RunError> {
+    /// What was answered, noted and recorded, as the machine wants it.
+    fn answers(&mut self) -> Result<Vec<Answer>, RunError> {
+        let mut answers = Vec::new();
         for answered in self.stages.answered() {
             let timing = answered.timing;
             let error = answered.result.as_ref().err();
@@ -236,17 +280,17 @@ impl Driver {
                 let order = answered.exchange.order.clone();
                 let (line, result) = answered.into_line();
                 self.record.exchange(order, &line).map_err(cannot_record)?;
-                self.machine.take(id, result);
+                answers.push((id, result));
             } else {
-                self.machine.take(id, answered.result);
+                answers.push((id, answered.result));
             }
         }
-        Ok(())
+        Ok(answers)
     }
 
     /// Passes on what the machine says of its steps.
-    fn tell(&mut self) -> Result<(), RunError> {
-        for note in self.machine.notes() {
+    fn tell(&mut self, notes: Vec<Note>) -> Result<(), RunError> {
+        for note in notes {
             match note {
                 Note::Started { path, verb, items, depth } => {
                     self.progress.event(Event::StepStarted { path: &path, verb, items, depth });
@@ -262,6 +306,13 @@ impl Driver {
         Ok(())
     }
 
+    /// Replies that came while the run was stopping. A machine that was at work then is gone, and so are its notes.
+    fn last_answers(&mut self) -> Result<(), RunError> {
+        self.answers()?;
+        let notes = self.machine.as_mut().map(Machine::notes).unwrap_or_default();
+        self.tell(notes)
+    }
+
     /// Lets what is half committed end, then closes the transcript.
     async fn finish(
         mut self,
@@ -271,7 +322,7 @@ impl Driver {
         self.stages.stop().await;
         let mut result = result;
         // replies that were already being committed are finished exchanges, too
-        if let Err(why) = self.hand_over().and_then(|()| self.tell()) {
+        if let Err(why) = self.last_answers() {
             result = result.and(Err(why));
         }
         result = result.map_err(|error| error.after(self.spent.exchanges));

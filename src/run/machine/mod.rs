@@ -137,9 +137,14 @@ impl Machine {
         self.ended
     }
 
-    /// Does all that can be done without another reply.
-    fn settle(&mut self) {
+    /// Does all that can be done without another reply, as long as somebody wants it. False if it was left undone; every
+    /// other method does the rest first.
+    pub fn settle_while(&mut self, wanted: impl Fn() -> bool) -> bool {
         while let Some(job) = self.jobs.pop_front() {
+            if !wanted() {
+                self.jobs.push_front(job);
+                return false;
+            }
             match job {
                 Job::Start(block, step) => self.start(block, step),
                 Job::Fill(block, step) => self.fill(block, step),
@@ -147,6 +152,11 @@ impl Machine {
                 Job::Close(block) => self.close(block),
             }
         }
+        true
+    }
+
+    fn settle(&mut self) {
+        self.settle_while(|| true);
     }
 
     fn id(&mut self) -> u64 {

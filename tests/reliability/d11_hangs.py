@@ -1,0 +1,37 @@
+"""D11: `--deadline`, Ctrl-C and `try --deadline` hold while a template of a dialogue or of a checkpoint is evaluated."""
+
+import signal
+
+SHARED = "{% set a = [1] %}" + "{% set a = [a, a] %}" * 40
+# each takes what one evaluation may take; a thousand of them take minutes
+SLOW = "{% for i in range(99999) %}{% for j in range(99999) %}{{ [i, j] | sort | join }}{% endfor %}{% endfor %}"
+
+DIALOGUE = """version: 1
+dialogue: slow
+steps:
+  many: {{ compute: "{{{{ range(1000) | list }}}}" }}
+  a:
+    each: many
+    compute: "{{{{ item }}}}{template}"
+    or: none
+answer: "{{{{ a | length }}}}"
+"""
+
+
+def attacks(section):
+    folder = section.folder("project")
+    for name, work in {"join": "{{ a ~ '' }}", "key": "{{ {a: 1} | length }}", "==": "{{ a == [a] }}"}.items():
+        one = DIALOGUE.replace("each: many\n    ", "").replace("{{{{ item }}}}", "")
+        (folder / "one.yaml").write_text(one.format(template=SHARED + work))
+        section.attack(f"{name}, one", "run", "one.yaml", "--no-memo", cwd=folder, seconds=15, codes=(0, 1, 6))
+    (folder / "slow.yaml").write_text(DIALOGUE.format(template=SLOW))
+    run = ("run", "slow.yaml", "--no-memo")
+    # a deadline ends it (5), and so does the first Ctrl-C (130), with one line
+    section.attack("run --deadline", *run, "--deadline", "2s", cwd=folder, codes=(5,), err="deadline", seconds=8)
+    section.attack("Ctrl-C", *run, cwd=folder, codes=(130,), err="^error", seconds=10, signals=[(2, signal.SIGINT)])
+    section.attack("test ends by Ctrl-C", *run, "--deadline", "1m", cwd=folder, codes=(130,), err="^error", seconds=10,
+                   signals=[(3, signal.SIGINT)])
+    section.attack("try --deadline", "try", "starter-lm", "--prompt", "hi", "--deadline", "1ms", codes=(5,),
+                   err="no answer within", seconds=15)
+    section.attack("try --deadline grammar", "try", "starter-lm", "--prompt", "hi", "--deadline", "soon", codes=(2,),
+                   err="time span", seconds=15)
