@@ -221,14 +221,16 @@ const FILES: &[(&str, &str)] = &[
     ("gguf-bpe", "model.gguf tokenizer.json"),
 ];
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn no_file_of_a_checkpoint_is_read_without_bound() {
     for (fixture, names) in FILES {
         for name in names.split(' ') {
             let copied = Copied::of(fixture);
             let file = copied.file(name);
-            let put: [(&str, &dyn Fn()); 4] = [
+            let put: [(&str, &dyn Fn()); 5] = [
+                // A regular file that says that it is empty and never ends.
+                ("endless", &|| std::os::unix::fs::symlink("/proc/self/pagemap", &file).unwrap()),
                 ("device", &|| std::os::unix::fs::symlink("/dev/zero", &file).unwrap()),
                 ("fifo", &|| assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success())),
                 ("folder", &|| fs::create_dir(&file).unwrap()),

@@ -44,7 +44,7 @@ def attacks(section):
     silence(section.scratch / "silence.wav")
     for family, names in FILES.items():
         for name in names:
-            for kind in ("device", "fifo", "folder", "sparse", "secret"):
+            for kind in ("device", "fifo", "folder", "sparse", "endless"):
                 folder = copy(section, STARTER / family)
                 put(folder / name, kind)
                 refused(section, f"{family}/{name} is a {kind}", folder, ASK[family])
@@ -91,8 +91,8 @@ def put(file, kind):
         os.mkfifo(file)
     elif kind == "folder":
         file.mkdir()
-    elif kind == "secret":
-        file.symlink_to("/proc/kmsg" if os.access("/proc/kmsg", os.R_OK) else "/dev/random")
+    elif kind == "endless":
+        file.symlink_to("/proc/self/pagemap")  # a regular file that is never empty, whatever its size says
     else:
         with open(file, "wb") as sparse:
             for power in (60, 50, 42, 40):  # what the file system can
@@ -192,7 +192,7 @@ def tokenizers(section):
         folder = copy(section, STARTER / "lm")
         file = json.loads((folder / "tokenizer.json").read_text())
         (folder / "tokenizer.json").write_text(json.dumps({**file, **parts}))
-        refused(section, f"tokenizer: {what}", folder, ["--prompt", "a" * 2000])
+        refused(section, f"tokenizer: {what}", folder, ["--prompt", "aé" * 1000])
     folder = copy(section, STARTER / "lm")
     file = json.loads((folder / "tokenizer.json").read_text())
     file["model"]["vocab"]["b" * 1000000] = 3200
