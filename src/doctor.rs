@@ -2,13 +2,16 @@
 
 use crate::{
     agent::{
-        Agent, Asking, budget, remote,
+        Agent, Asking, budget,
+        list::{self, AgentRow},
+        remote,
         roster::{self, Options},
         spec::{self, Spec},
     },
+    dialogue::Resource,
     error::Fault,
     exchange::{Decoding, HearRequest, Item, Message, RankRequest, Reply, Request, SayReply, SayRequest},
-    hub::{Folders, Network},
+    hub::{Folders, Network, listing},
     infer::device,
     media::{self, Access},
     value::ImageFile,
@@ -64,6 +67,11 @@ pub async fn examine(options: &Options) -> Vec<Check> {
     let scratch = Scratch::new(&folders.cache);
     for name in STARTER {
         checks.push(starter(name, options, &scratch).await);
+    }
+    let own = options.hub.listed(Resource::Agent).into_iter().filter(|agent| agent.from != listing::From::Program);
+    let own: Vec<String> = own.map(|agent| agent.name).collect();
+    for row in list::agents(&options.hub).iter().filter(|row| own.contains(&row.name)) {
+        checks.push(own_agent(row, options).await);
     }
     checks
 }
@@ -148,6 +156,37 @@ fn project(options: &Options) -> Check {
             Check::ok("project", format!("{} ({trust})", project.folder.display()))
         }
         None => Check::ok("project", "none here: agents and prompts come from your folder and from the program"),
+    }
+}
+
+/// An agent of the project or the user: is it here, can it be loaded, does its server answer? Its weights are not loaded.
+async fn own_agent(row: &AgentRow, options: &Options) -> Check {
+    const HINT: &str = "see its file, and `elenchus models list`";
+    let name = format!("agents/{}", row.name);
+    let fail = |detail: String, hint: Option<String>| Check {
+        name: name.clone(),
+        status: Status::Fail,
+        detail,
+        hint: Some(hint.unwrap_or_else(|| HINT.to_owned())),
+    };
+    if let Some(note) = &row.note {
+        return fail(note.clone(), None);
+    }
+    if matches!(row.sort, "script" | "person") {
+        return Check::ok(&name, row.sort);
+    }
+    if row.sort == "endpoint" && options.hub.network == Network::Off {
+        return Check::ok(&name, format!("{} (not contacted; `doctor --network` asks)", row.place));
+    }
+    let found = match roster::load_one(&row.name, options).await {
+        Ok(agent) if row.sort == "endpoint" => agent.ready().await,
+        Ok(_) => Ok(()),
+        Err(fault) => Err(fault),
+    };
+    match found {
+        Ok(()) if row.sort == "endpoint" => Check::ok(&name, format!("{} answers", row.place)),
+        Ok(()) => Check::ok(&name, format!("{}, answers {}", row.place, row.kinds.join(", "))),
+        Err(fault) => fail(fault.to_string(), fault.hint),
     }
 }
 

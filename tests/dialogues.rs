@@ -20,7 +20,7 @@ fn elenchus(folder: &Path, args: &[&str]) -> (String, i32) {
     for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE"] {
         command.env(name, folder.join(format!(".{}", name.to_lowercase())));
     }
-    command.current_dir(folder).env("NO_COLOR", "1").env("HOME", folder);
+    command.current_dir(folder).env("NO_COLOR", "1").env("HOME", folder.join(".home"));
     let output = command.args(args).output().expect("it ends");
     let text = [output.stdout, output.stderr].concat();
     (String::from_utf8(text).expect("UTF-8"), output.status.code().expect("an exit code"))
@@ -287,4 +287,103 @@ fn the_examples_have_no_warnings() {
         let output = command.output().expect("it ends");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "[]\n", "{}", file.display());
     }
+}
+
+#[test]
+fn a_new_project_passes_its_own_tests() {
+    let root = folder(&[]);
+    let (said, code) = elenchus(root.path(), &["init", "demo"]);
+    assert_eq!(code, 0, "{said}");
+    let demo = root.path().join("demo");
+    let home = |args: &[&str]| {
+        let mut command = Command::cargo_bin("elenchus").expect("the program is built");
+        for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE"] {
+            command.env(name, root.path().join(format!(".{}", name.to_lowercase())));
+        }
+        let output = command.current_dir(&demo).env("NO_COLOR", "1").args(args).output().expect("it ends");
+        (String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(), output.status.code())
+    };
+    let yaml: Vec<String> = fs::read_dir(&demo)
+        .expect("made")
+        .map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".yaml"))
+        .collect();
+    assert_eq!(yaml, ["day.yaml"]);
+    let (said, code) = home(&["check", "day.yaml"]);
+    assert!(code == Some(0) && said.contains("day.yaml: ok") && !said.contains("warning"), "{said}");
+    let (said, code) = home(&["test", "day.yaml"]);
+    assert!(code == Some(0) && said.contains("2 passed, 0 failed"), "{said}");
+    let (said, _) = home(&["list"]);
+    assert!(said.contains("day-sentence       project"), "{said}");
+    let (trusted, _) = elenchus(root.path(), &["trust", "--list"]);
+    assert!(trusted.contains("demo"), "{trusted}");
+    let (said, code) = elenchus(root.path(), &["init", "demo"]);
+    assert!(code == 2 && said.contains("demo is not empty") && said.contains("name a new folder"), "{said}");
+}
+
+#[test]
+fn what_can_be_named_is_shown() {
+    let root = folder(&[("prompts/places.md", "x"), ("prompts/p.md", "Say {{ q }}.")]);
+    let check = |args: &[&str], code: i32, expected: &str| {
+        let (said, found) = elenchus(root.path(), args);
+        assert!(found == code && said.contains(expected), "{args:?} {found}: {said}");
+    };
+    check(&["show", "p"], 0, "Say {{ q }}.");
+    check(&["show", "video_qa"], 0, "dialogue: video_qa");
+    check(&["show", "prompts/video-qa"], 0, "{{ question");
+    check(&["show", "places"], 2, "write prompts/places or vocab/places");
+    check(&["show", "vocab/places"], 0, "kitchen");
+    check(&["show", "vido_qa"], 2, "did you mean `video_qa`?");
+    check(&["show", "zzzz"], 2, "`elenchus list` shows the names");
+    check(&["list", "labels"], 0, "17 labels: kitchen");
+}
+
+#[test]
+fn lists_are_given_in_many_ways() {
+    let dialogue = "version: 1\ndialogue: d\ninputs: { xs: list of text, n: { type: number, default: 2 } }\ncast: { mind: teller }\n\
+                    steps:\n  s: { say: { agent: mind, text: hi, n: \"{{ n }}\" } }\nanswer: \"{{ xs | join('|') }} {{ s }}\"\n";
+    let root = folder(&[
+        ("d.yaml", dialogue),
+        ("agents/teller.yaml", "script: { '': yes }"),
+        ("xs.json", "[\"a\", \"b\"]"),
+        ("xs.jsonl", "\"a\"\n\"b\"\n"),
+    ]);
+    let check = |inputs: &[&str], code: i32, expected: &str| {
+        let mut args = vec!["run", "d.yaml", "-q", "--no-memo"];
+        inputs.iter().for_each(|input| args.extend(["-i", input]));
+        let (said, found) = elenchus(root.path(), &args);
+        assert!(found == code && said.contains(expected), "{inputs:?} {found}: {said}");
+    };
+    check(&["xs=[\"a\", \"b\"]"], 0, "a|b");
+    check(&["xs=xs.json"], 0, "a|b");
+    check(&["xs=xs.jsonl"], 0, "a|b");
+    check(&["xs=a", "xs=b"], 0, "a|b");
+    check(&["xs=a,b"], 0, "a,b");
+    check(&["xs=none.json"], 2, "repeat -i xs=ITEM");
+    check(&["xs=a", "n=1", "n=2"], 2, "the input `n` is given twice, and takes one number");
+    check(&["xs=a", "n=1.5"], 2, "found 1.5, expected a whole number, 1 or more (it is the `n` of a step)");
+}
+
+#[test]
+fn a_changed_transcript_says_so() {
+    let dialogue = dialogue(
+        "  a: { say: { agent: mind, text: one } }\n  b: { say: { agent: mind, text: two } }",
+        "{{ a }} {{ b }}",
+        "",
+    );
+    let root =
+        folder(&[("d.yaml", &dialogue.replace("starter-lm", "teller")), ("agents/teller.yaml", "script: { '': yes }")]);
+    let (said, code) = elenchus(root.path(), &["run", "d.yaml", "-q", "--no-memo", "--record", "run.jsonl"]);
+    assert_eq!(code, 0, "{said}");
+    let text = fs::read_to_string(root.path().join("run.jsonl")).expect("a transcript");
+    let check = |keep: &dyn Fn(&str) -> bool, code: i32, expected: &str| {
+        let kept: String = text.lines().filter(|line| keep(line)).map(|line| format!("{line}\n")).collect();
+        fs::write(root.path().join("cut.jsonl"), kept).expect("written");
+        let (said, found) = elenchus(root.path(), &["replay", "cut.jsonl"]);
+        assert!(found == code && said.contains(expected), "{found}: {said}");
+    };
+    check(&|_| true, 0, "yes yes");
+    let counted = "the transcript has no exchange `a`: the file was changed: its last line counts 2 answered exchanges, and it holds 1";
+    check(&|line| !line.starts_with("{\"exchange\":\"a\""), 1, counted);
+    check(&|line| !line.starts_with("{\"outcome\""), 0, "note: the transcript has no last line");
 }

@@ -7,7 +7,8 @@ use super::{
     source::Source,
 };
 use crate::error::Fault;
-use crate::plan::{CompileOptions, Severity};
+use crate::plan::{CompileOptions, Problem, Severity};
+use crate::problem::Pos;
 
 /// What `check` takes.
 #[derive(Debug, clap::Args)]
@@ -31,22 +32,15 @@ impl Args {
         let options = CompileOptions { cast: self.cast.clone(), ..CompileOptions::default() };
         let mut all = Vec::new();
         for file in &self.files {
-            let source = Source::find(file, settings, settings.network(false))?;
-            if !out.json {
-                source.check_cast(self.cast.as_deref())?;
-            }
-            let compiled = source.plan(&options);
-            tell(&source.hub.verdicts, out)?;
-            match compiled {
-                Ok(plan) if !out.json => {
-                    source.show(&plan.warnings, out);
-                    let takes = Some(describe::inputs_brief(&plan)).filter(|takes| !takes.is_empty());
-                    out.note(format!("{file}: ok{}", takes.map(|takes| format!(" ({takes})")).unwrap_or_default()));
-                }
-                Ok(plan) => all.extend(plan.warnings),
-                Err(problems) => {
-                    source.show(&problems, out);
-                    all.extend(problems);
+            match self.one(file, &options, out, settings) {
+                Ok(problems) => all.extend(problems),
+                // a file that cannot be read keeps no other from being checked
+                Err(fault) => {
+                    if !out.json {
+                        out.failure(&fault);
+                    }
+                    let start = Pos { line: 1, column: 1 };
+                    all.push(Problem::new("unreadable", file, start, fault.to_string(), fault.hint));
                 }
             }
         }
@@ -59,5 +53,29 @@ impl Args {
         }
         out.note(format!("{errors} problem{} found", if errors == 1 { "" } else { "s" }));
         Ok(Exit::Refused)
+    }
+
+    /// The problems of one file, shown unless they become JSON.
+    fn one(&self, file: &str, options: &CompileOptions, out: &Out, settings: &Settings) -> Result<Vec<Problem>, Fault> {
+        let source = Source::find(file, settings, settings.network(false))?;
+        if !out.json {
+            source.check_cast(self.cast.as_deref())?;
+        }
+        let compiled = source.plan(options);
+        tell(&source.hub.verdicts, out)?;
+        match compiled {
+            Ok(plan) => {
+                source.show(&plan.warnings, out);
+                if !out.json {
+                    let takes = Some(describe::inputs_brief(&plan)).filter(|takes| !takes.is_empty());
+                    out.note(format!("{file}: ok{}", takes.map(|takes| format!(" ({takes})")).unwrap_or_default()));
+                }
+                Ok(plan.warnings)
+            }
+            Err(problems) => {
+                source.show(&problems, out);
+                Ok(problems)
+            }
+        }
     }
 }

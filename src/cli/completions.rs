@@ -15,7 +15,12 @@ impl Args {
     pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "elenchus", &mut script);
-        out.text(String::from_utf8_lossy(&script))?;
+        let script = String::from_utf8_lossy(&script);
+        if out.json {
+            out.value(&serde_json::json!({ "shell": self.shell.to_string(), "script": script }))?;
+        } else {
+            out.text(script)?;
+        }
         Ok(Exit::Answered)
     }
 }

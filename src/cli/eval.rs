@@ -30,7 +30,7 @@ Examples:
 
 A case is a line of JSON with an `answer` (or several `answers`, of which the best counts), perhaps a `kind` (`unanswerable`
 means that abstaining is right), and one field for each input of the dialogue. Paths are relative to the file of cases. The figure of `wer` is the errors of all cases over
-the words of all.")]
+the words of all. A case whose run fails is named and not scored.")]
 pub(crate) struct Args {
     /// A dialogue: a file or a name
     dialogue: String,
@@ -83,7 +83,7 @@ impl Args {
         }
         let failed = scored.iter().filter(|s| s.error.is_some()).count();
         if failed > 0 {
-            out.note(format_args!("{failed} of {} cases failed to run", scored.len()));
+            out.note(format_args!("{failed} of {} cases failed to run; they are not scored", scored.len()));
         }
         Ok(if failed > 0 { Exit::Failed } else { Exit::Answered })
     }
@@ -158,7 +158,7 @@ fn table(figures: &serde_json::Value, metric: Metric) -> String {
     for (kind, row) in figures["kinds"].as_object().into_iter().flatten() {
         text += &format!("{kind:24} {:>5}  {:>11}\n", row["n"], figure(&row[name]));
     }
-    text += &format!("{:24} {:>5}  {:>11}\n", "all", figures["n"], figure(&figures[name]));
+    text += &format!("{:24} {:>5}  {:>11}\n", "all", figures["scored"], figure(&figures[name]));
     text += &format!("{:24} {:>5}  {:>11}\n", "unanswerable, refused", "", figure(&figures["refused_unanswerable"]));
     text += &format!("{:24} {:>5}  {:>11}\n", "answerable, answered", "", figure(&figures["answered_answerable"]));
     // one mistake in a dialogue fails every case with the same words
@@ -182,7 +182,7 @@ mod tests {
     fn what_fails_in_the_same_words_is_told_once() {
         let error =
             |line: usize, message: &str| serde_json::json!({ "file": "a.jsonl", "line": line, "message": message });
-        let figures = serde_json::json!({ "n": 3, "kinds": {}, "errors": [error(1, "no video"), error(2, "no log"), error(3, "no video")] });
+        let figures = serde_json::json!({ "n": 3, "scored": 0, "kinds": {}, "errors": [error(1, "no video"), error(2, "no log"), error(3, "no video")] });
         let told = table(&figures, Metric::ExactMatch);
         let errors: Vec<&str> = told.lines().filter(|line| line.starts_with("a.jsonl")).collect();
         assert_eq!(errors, ["a.jsonl:1: no video (and 1 more)", "a.jsonl:2: no log"]);

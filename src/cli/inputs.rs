@@ -1,5 +1,6 @@
 //! A dialogue's inputs from the command line, or from the fields of a case.
 
+use super::lists;
 use crate::{
     error::Fault,
     files,
@@ -15,19 +16,63 @@ use std::path::Path;
 
 /// `name=value` pairs, each read as its input's type wants. Unknown, doubled and missing names are refused.
 pub(crate) async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<IndexMap<String, Value>, Fault> {
-    let mut bound = IndexMap::new();
+    let mut given: IndexMap<&str, Vec<String>> = IndexMap::new();
     for pair in pairs {
         let (name, text) = pair.split_once('=').ok_or_else(|| {
             Fault::refused(format!("`-i {pair}` is not an input")).hint("write -i name=value, such as -i video=day.mp4")
         })?;
-        let input = plan.inputs.get(name).ok_or_else(|| unknown(plan, name))?;
-        let value = from_text(name, text, &input.ty, access).await?;
-        if bound.insert(name.to_owned(), value).is_some() {
-            return Err(Fault::refused(format!("the input `{name}` is given twice")));
+        plan.inputs.get(name).ok_or_else(|| unknown(plan, name))?;
+        given.entry(name).or_default().push(text.to_owned());
+    }
+    let mut bound = IndexMap::new();
+    for (name, input) in &plan.inputs {
+        let value = match (given.get(name.as_str()).map(Vec::as_slice), &input.ty) {
+            (None, _) => continue,
+            (Some(texts), Type::List(item)) => list_from(name, texts, &input.ty, item, access).await?,
+            (Some([text]), ty) => from_text(name, text, ty, access).await?,
+            (Some(_), ty) => {
+                let fault = Fault::refused(format!("the input `{name}` is given twice, and takes one {ty}"));
+                return Err(fault.hint(format!("give one -i {name}=…")));
+            }
+        };
+        if let Some(broken) = input.rules.iter().find_map(|rule| rule.broken(&value)) {
+            return Err(Fault::refused(format!("the input `{name}`: {broken}")));
         }
+        bound.insert(name.clone(), value);
     }
     complete(plan, &bound)?;
     Ok(bound)
+}
+
+/// A list: of files in one of the forms of [`lists`], or of other items by repetition, as JSON, or from a file.
+async fn list_from(name: &str, texts: &[String], ty: &Type, item: &Type, access: &Access) -> Result<Value, Fault> {
+    let kind = match item {
+        Type::Video => lists::Files::Videos,
+        Type::Audio => lists::Files::Sounds,
+        Type::Image => lists::Files::Images,
+        _ => return plain_list(name, texts, ty, item, access).await,
+    };
+    let mut items = Vec::new();
+    for path in lists::paths(name, texts, kind)? {
+        items.push(from_text(name, &path, item, access).await?);
+    }
+    Ok(Value::List(items))
+}
+
+async fn plain_list(name: &str, texts: &[String], ty: &Type, item: &Type, access: &Access) -> Result<Value, Fault> {
+    let hint = |fault: Fault| if fault.hint.is_some() { fault } else { fault.hint(lists::forms(name, None)) };
+    if let [text] = texts {
+        let is_file = [".json", ".jsonl"].iter().any(|ending| text.ends_with(ending)) || text.starts_with('@');
+        let is_simple = matches!(item, Type::Text | Type::Any | Type::Number | Type::Truth);
+        if text.starts_with(['[', '{']) || is_file || !is_simple || files::path(text).is_file() {
+            return from_text(name, text, ty, access).await.map_err(hint);
+        }
+    }
+    let mut items = Vec::new();
+    for text in texts {
+        items.push(from_text(name, text, item, access).await.map_err(hint)?);
+    }
+    Ok(Value::List(items))
 }
 
 /// Fails if an input that has no default is not bound.
@@ -65,13 +110,6 @@ async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result
             Some(file) => Value::Text(read(name, Path::new(file))?),
             None => Value::Text(text.to_owned()),
         },
-        Type::List(item) if matches!(**item, Type::Video | Type::Audio | Type::Image) => {
-            let mut items = Vec::new();
-            for path in text.split(',') {
-                items.push(Box::pin(from_text(name, path.trim(), item, access)).await?);
-            }
-            Value::List(items)
-        }
         _ if text.starts_with(['[', '{']) => {
             let json = serde_json::from_str(text).map_err(|e| wrong(&format!("JSON ({e})")))?;
             value_json::from_json_as(&json, ty).map_err(|e| wrong(&e))?
@@ -145,6 +183,14 @@ pub(crate) async fn from_case(
                         medium
                     }
                 }
+            }
+            (Type::List(item), field) if matches!(**item, Type::Video | Type::Audio | Type::Image) => {
+                let texts: Vec<String> = match field {
+                    Json::String(text) => vec![path(text)],
+                    Json::Array(items) => items.iter().filter_map(Json::as_str).map(path).collect(),
+                    _ => return Err(Fault::refused(format!("the field `{name}`: expected paths"))),
+                };
+                list_from(name, &texts, &input.ty, item, access).await?
             }
             (Type::List(_) | Type::Record(_), Json::String(text)) => {
                 from_file(name, Path::new(&path(text)), &input.ty)?

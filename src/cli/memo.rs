@@ -80,7 +80,8 @@ impl Args {
                 let transcript = Transcript::read(&run).map_err(Fault::refused)?;
                 let explained = explain(&Memo::open(&folder)?, &transcript, &step)?;
                 if explained.is_empty() {
-                    return Err(Fault::refused(format!("{} has no exchange of a step `{step}`", run.display())));
+                    let fault = Fault::refused(format!("{} has no exchange of a step `{step}`", run.display()));
+                    return Err(fault.hint(format!("its steps are {}", memo::steps(&transcript).join(", "))));
                 }
                 if out.json {
                     out.value(&explained)?;

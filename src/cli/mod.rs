@@ -13,6 +13,7 @@ mod graph;
 mod init;
 mod inputs;
 mod list;
+mod lists;
 mod memo;
 mod models;
 mod out;
@@ -187,18 +188,40 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
             return Exit::Answered.into();
         }
     }
+    if error.kind() == clap::error::ErrorKind::DisplayVersion && json {
+        let version = env!("CARGO_PKG_VERSION");
+        out::help(&(serde_json::json!({ "name": "elenchus", "version": version }).to_string() + "\n"));
+        return Exit::Answered.into();
+    }
+    let hint = unquoted(error.kind(), &args);
     if error.use_stderr() && json {
-        let _ = print::to_stdout(&format!("{}\n", out::failure_json(&Fault::refused(mistake(&error.to_string())))));
+        let fault = Fault::refused(mistake(&error.to_string()));
+        let _ = print::to_stdout(&format!("{}\n", out::failure_json(&Fault { hint, ..fault })));
     } else if error.use_stderr() {
         // The message names the arguments, which may hold anything.
         let said = error.render();
         let plain = !out::When::Auto.colored();
         print::to_stderr_styled((if plain { said.to_string() } else { said.ansi().to_string() }).trim_end());
+        if let Some(hint) = hint {
+            print::to_stderr(&format!("\nhint: {hint}"));
+        }
     } else {
         // A closed pipe while printing help is nobody's error.
         let _ = error.print();
     }
     if error.use_stderr() { Exit::Refused.into() } else { Exit::Answered.into() }
+}
+
+/// The hint for a question whose words came as arguments of their own, or for a second video.
+fn unquoted(kind: clap::error::ErrorKind, args: &[String]) -> Option<String> {
+    let plain: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with('-')).collect();
+    let (["ask", video, words @ ..], clap::error::ErrorKind::UnknownArgument) = (plain.as_slice(), kind) else {
+        return None;
+    };
+    match words.iter().any(|word| word.contains(' ')) {
+        true => Some("`ask` takes one video; ask about each of several on its own".to_owned()),
+        false => Some(format!("put the question in quotes: elenchus ask {video} \"{}\"", words.join(" "))),
+    }
 }
 
 /// What clap found wrong, in one line: all it says before the usage; where it shows help instead, what is missing.

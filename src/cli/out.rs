@@ -101,17 +101,15 @@ impl Out {
     }
 }
 
-/// `{"error": {"code", "kind", "message", "hint"?}}`
+/// `{"error": {"code", "kind", "message", "hint"}}`; the hint is null if there is none.
 pub(crate) fn failure_json(fault: &Fault) -> String {
     let exit = Exit::from(&fault.kind);
-    let mut error = serde_json::json!({ "code": exit as u8, "kind": exit, "message": fault.to_string() });
-    if let Some(hint) = &fault.hint {
-        error["hint"] = hint.as_str().into();
-    }
+    let error =
+        serde_json::json!({ "code": exit as u8, "kind": exit, "message": fault.to_string(), "hint": fault.hint });
     serde_json::json!({ "error": error }).to_string()
 }
 
-/// A dialogue's own help, before that of the command. A closed pipe is nobody's error.
+/// Text on stdout that no command prints: help, the version. A closed pipe is nobody's error.
 pub(crate) fn help(text: &str) {
     let _ = print::to_stdout(text);
 }

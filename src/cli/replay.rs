@@ -26,7 +26,10 @@ impl Args {
         if !self.file.is_file() {
             return Err(Fault::refused(format!("there is no transcript {}", self.file.display())));
         }
-        let outcome = run::replay(&self.file).map_err(Fault::failed)?;
+        let (outcome, odd) = run::replay(&self.file).map_err(Fault::failed)?;
+        if let Some(odd) = odd {
+            out.note(format_args!("note: {odd}"));
+        }
         ask::show(&outcome, out)?;
         Ok(ask::ended(&outcome, self.fail_on_abstain))
     }

@@ -16,7 +16,9 @@ Examples:
   elenchus run examples/video_qa.yaml -i video=day.mp4 -i question=\"What do you see?\" --record run.jsonl
   elenchus run log_qa -i log=day/log.jsonl -i question=@question.txt --json
 
-Videos, sounds and images are paths; texts may come from @FILE; lists and records from .json and .jsonl files or as JSON.")]
+Videos, sounds and images are paths; texts may come from @FILE; lists and records from .json and .jsonl files or as JSON. A list of
+videos, sounds or images may also be a folder, a pattern (`'days/*.mp4'`), @FILE with one path a line, or -i repeated.
+`elenchus run DIALOGUE --help` shows a dialogue's inputs.")]
 pub(crate) struct Args {
     /// A dialogue: a file, `-` for standard input, or a name
     dialogue: String,

@@ -13,13 +13,14 @@ use crate::{
         local::{LocalAgent, LocalSpec},
         roster,
     },
-    dialogue,
+    dialogue::{self, Resource},
     error::{Fault, FaultKind},
     exchange::{
         Decoding, EmbedRequest, Finish, HearRequest, Item, Message, RankRequest, Reply, Request, SayReply, SayRequest,
         Speech,
     },
     files,
+    hub::Hub,
     media::{self, Access},
     value::{Scored, Time},
 };
@@ -39,7 +40,10 @@ Examples:
   elenchus try --model DIR --prompt \"Once upon a time\" --raw --max-tokens 16 --temperature 0 --json
   elenchus try --model smollm2-Q8_0.gguf --prompt \"Hello\"
   elenchus try starter-whisper --audio a.wav --language en
-  elenchus try --model DIR --text \"a red mug\" --embed --json",
+  elenchus try --model DIR --text \"a red mug\" --embed --json
+
+The models of the starter cast know only their small sample world. starter-lm completes the prompts that `elenchus list prompts` shows,
+and says nothing sensible to any other: `elenchus run` and `ask` put it to use. Take a larger model for prompts of your own.",
     group(clap::ArgGroup::new("who").required(true).args(["agent", "model"])),
     group(clap::ArgGroup::new("input").required(true).args(["image", "prompt", "audio", "text"]))
 )]
@@ -181,7 +185,8 @@ impl Args {
         match &self.among {
             None => Ok(Request::Embed(EmbedRequest { what })),
             Some(labels) => {
-                let among = read_labels(labels)?;
+                let hub = settings.hub(Path::new("."), settings.network(self.allow_network))?;
+                let among = read_labels(labels, &hub)?;
                 let texts = among.iter().map(|label| self.template.replace("{}", label)).collect();
                 Ok(Request::Rank(RankRequest { what, among, texts }))
             }
@@ -261,14 +266,21 @@ fn moved(reply: Reply, origin_s: f64) -> Reply {
     Reply::Hear(segments.into_iter().map(|s| Speech { start: to(s.start), end: to(s.end), ..s }).collect())
 }
 
-/// A file with one label a line, or labels separated by commas.
-fn read_labels(text: &str) -> Result<Vec<String>, Fault> {
+/// A file with one label a line, labels separated by commas, or the name of a list (`vocab/places`).
+fn read_labels(text: &str, hub: &Hub) -> Result<Vec<String>, Fault> {
     let labels = match files::read_given(Path::new(text), files::MAX_BYTES) {
         Ok(file) => dialogue::labels(&file),
         Err(_) if text.contains(',') => {
             text.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect()
         }
-        Err(error) => return Err(Fault::refused(format!("the labels {text} cannot be read: {error}"))),
+        Err(error) => match hub.find(Resource::Labels, text).map_err(Fault::refused)? {
+            Some(found) => dialogue::labels(&found.text),
+            None => {
+                let fault = Fault::refused(format!("the labels {text} cannot be read: {error}"));
+                let names = hub.names(Resource::Labels).join(", ");
+                return Err(fault.hint(format!("name a file, labels with commas between, or one of the lists {names}")));
+            }
+        },
     };
     if labels.is_empty() { Err(Fault::refused(format!("{text} holds no labels"))) } else { Ok(labels) }
 }

@@ -13,7 +13,7 @@ use crate::{
     prompt::Template,
     value::{Type, Value},
 };
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// What a run changes of a dialogue before it is checked.
@@ -78,8 +78,8 @@ fn compile_partly(
         shared.stack.push((identity(caller.path.as_deref(), &name), name));
         compiled(dialogue, caller, library, &mut shared)
     });
-    if compiled.is_some() && shared.problems.is_empty() {
-        check_swapped_roles(&mut shared);
+    if let Some(dialogue) = dialogue {
+        check_swapped_roles(&dialogue.written, &mut shared);
     }
     match compiled {
         Some(compiled) if shared.problems.is_empty() => {
@@ -134,13 +134,16 @@ pub(crate) fn closest_cast(name: &str, library: &dyn Library) -> String {
 
 /// A cast of which the dialogue uses no role at all was meant for other names. A cast made for many dialogues may fill more roles
 /// than one of them has.
-fn check_swapped_roles(shared: &mut Shared) {
-    let known: Vec<String> = shared.roles.keys().cloned().collect();
-    if known.is_empty() || shared.swapped.keys().any(|role| known.contains(role)) {
+fn check_swapped_roles(written: &DialogueFile, shared: &mut Shared) {
+    let own = written.cast.iter().flatten().map(|(role, _)| role.value.clone());
+    let known: IndexSet<String> = own.chain(shared.roles.keys().cloned()).collect();
+    // with a mistake elsewhere, a called dialogue may not have told its roles
+    let all_told = shared.problems.iter().all(|problem| problem.code == "unknown-agent");
+    if !all_told || known.is_empty() || shared.swapped.keys().any(|role| known.contains(role)) {
         return;
     }
     if let Some((role, player)) = shared.swapped.first().map(|(role, player)| (role.clone(), player.clone())) {
-        let listed = || format!("its roles are {}", known.join(", "));
+        let listed = || format!("its roles are {}", known.iter().cloned().collect::<Vec<_>>().join(", "));
         let hint = closest(&role, known.iter().map(String::as_str)).unwrap_or_else(listed);
         let message = format!("found role `{role}`, which the dialogue does not use");
         shared.problem("unknown-role", &player.file, player.pos, message, Some(hint));

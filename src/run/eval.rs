@@ -215,13 +215,14 @@ pub fn summary(scored: &[Scored], metric: Metric) -> Json {
         let hits = cases.iter().filter(|c| test(c)).count();
         if cases.is_empty() { Json::Null } else { round(hits as f64 / cases.len() as f64) }
     };
-    let all: Vec<&Scored> = scored.iter().collect();
+    // a case whose run failed has no answer that could be scored
+    let all: Vec<&Scored> = scored.iter().filter(|case| case.error.is_none()).collect();
     let is_unanswerable = |c: &&Scored| c.kind.as_deref() == Some(UNANSWERABLE);
     let (unanswerable, answerable): (Vec<_>, Vec<_>) = all.iter().copied().partition(is_unanswerable);
     let mut kinds: IndexMap<&str, Vec<&Scored>> = IndexMap::new();
-    for case in scored {
+    for case in &all {
         if let Some(kind) = &case.kind {
-            kinds.entry(kind).or_default().push(case);
+            kinds.entry(kind).or_default().push(*case);
         }
     }
     kinds.sort_unstable_keys();
@@ -235,9 +236,10 @@ pub fn summary(scored: &[Scored], metric: Metric) -> Json {
         .collect();
     serde_json::json!({
         "n": scored.len(),
+        "scored": all.len(),
         name: mean(&all),
         "refused_unanswerable": share(&unanswerable, &|c| c.abstained),
-        "answered_answerable": share(&answerable, &|c| !c.abstained && c.error.is_none()),
+        "answered_answerable": share(&answerable, &|c| !c.abstained),
         "kinds": kinds,
         "errors": errors,
     })
@@ -293,17 +295,18 @@ mod tests {
         insta::assert_json_snapshot!(summary(&scored, Metric::ExactMatch), @r#"
         {
           "n": 4,
-          "exact_match": 0.5,
+          "scored": 3,
+          "exact_match": 0.6667,
           "refused_unanswerable": 1.0,
-          "answered_answerable": 0.3333,
+          "answered_answerable": 0.5,
           "kinds": {
             "unanswerable": {
               "n": 1,
               "exact_match": 1.0
             },
             "where": {
-              "n": 3,
-              "exact_match": 0.3333
+              "n": 2,
+              "exact_match": 0.5
             }
           },
           "errors": [

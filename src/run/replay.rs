@@ -33,9 +33,14 @@ fn first(problems: &[Problem]) -> &str {
     problems.first().map_or("", |problem| problem.message.as_str())
 }
 
-/// Replays the transcript in `path`.
-pub fn replay(path: &Path) -> Result<Outcome, ReplayError> {
-    replay_transcript(&Transcript::read(path)?)
+/// Replays the transcript in `path`; the second value is what is odd about the file.
+pub fn replay(path: &Path) -> Result<(Outcome, Option<String>), ReplayError> {
+    let transcript = Transcript::read(path)?;
+    let odd = transcript.end.is_none().then(|| {
+        "the transcript has no last line: the run was cut off, or the file was; its answer cannot be compared"
+            .to_owned()
+    });
+    Ok((replay_transcript(&transcript)?, odd))
 }
 
 /// Replays a transcript that was read.
@@ -45,7 +50,7 @@ pub fn replay_transcript(transcript: &Transcript) -> Result<Outcome, ReplayError
     let lines: HashMap<&str, &ExchangeLine> =
         transcript.exchanges.iter().map(|line| (line.path.as_str(), line)).collect();
     let mut machine = Machine::new(&plan, &header.inputs, header.seed);
-    let cut_off = transcript.end.as_ref().is_none_or(|end| end.answer.is_none());
+    let missing = missing(transcript);
     let mut exchanges = 0;
     while machine.finished().is_none() {
         let due = machine.due();
@@ -53,7 +58,7 @@ pub fn replay_transcript(transcript: &Transcript) -> Result<Outcome, ReplayError
             return Err(ReplayError::Mismatch("the replay came to a stop before its end; this is a bug".to_owned()));
         }
         for exchange in due {
-            let (id, reply) = (exchange.id, recorded(&lines, &exchange, cut_off)?);
+            let (id, reply) = (exchange.id, recorded(&lines, &exchange, &missing)?);
             exchanges += u64::from(reply.is_ok());
             machine.take(id, reply);
         }
@@ -64,16 +69,29 @@ pub fn replay_transcript(transcript: &Transcript) -> Result<Outcome, ReplayError
     Ok(Outcome { exchanges, memo_hits: exchanges, ..Outcome::of(value) })
 }
 
+/// Why an exchange may be missing: the run ended early, or lines were removed from its transcript.
+fn missing(transcript: &Transcript) -> String {
+    let held = transcript.exchanges.iter().filter(|line| line.reply.is_some()).count() as u64;
+    match &transcript.end {
+        None => "its last line is missing too, so the run was cut off before it, or the file was".to_owned(),
+        Some(end) if end.answer.is_none() => "the run was stopped before it".to_owned(),
+        Some(end) if held < end.timing.exchanges => format!(
+            "the file was changed: its last line counts {} answered exchanges, and it holds {held}",
+            end.timing.exchanges
+        ),
+        Some(_) => "this dialogue asks what that run did not".to_owned(),
+    }
+}
+
 /// What was recorded for this exchange.
 fn recorded(
     lines: &HashMap<&str, &ExchangeLine>,
     exchange: &Exchange,
-    cut_off: bool,
+    missing: &str,
 ) -> Result<Result<crate::exchange::Reply, Fault>, ReplayError> {
     let path = &exchange.path;
     let Some(line) = lines.get(path.as_str()) else {
-        let why = if cut_off { "the run was stopped before it" } else { "this dialogue asks what that run did not" };
-        return Err(ReplayError::Mismatch(format!("the transcript has no exchange `{path}`: {why}")));
+        return Err(ReplayError::Mismatch(format!("the transcript has no exchange `{path}`: {missing}")));
     };
     if line.request != exchange.request || line.role != exchange.role || line.seed != exchange.seed {
         return Err(ReplayError::Mismatch(format!(

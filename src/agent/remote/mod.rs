@@ -125,6 +125,10 @@ impl Agent for RemoteAgent {
         self.spec.retries
     }
 
+    async fn ready(&self) -> Result<(), Fault> {
+        self.wire.reachable().await
+    }
+
     async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
         if !self.card.kinds.contains(&request.kind()) {
             return Err(Fault::failed(format!(

@@ -66,6 +66,26 @@ impl Wire {
         Instant::now() + self.timeout
     }
 
+    /// Fails if nobody answers at the address, after a second and a third look. Nothing of the user's is sent.
+    pub async fn reachable(&self) -> Result<(), Fault> {
+        let mut wait = Duration::from_millis(200);
+        for attempt in 1.. {
+            let sent = tokio::time::timeout(self.timeout, self.client.head(self.base()).send()).await;
+            match sent {
+                Ok(Err(error)) if error.is_connect() && attempt < 3 => tokio::time::sleep(wait).await,
+                Ok(Err(error)) if error.is_connect() => {
+                    let message = format!("{} cannot be reached: {}", self.base, self.hidden(&http::chain(&error)));
+                    let hint = "start the server, or correct `url` in the agent's file";
+                    return Err(Fault::model(message).hint(hint));
+                }
+                // any answer will do, and a slow server is met by the time limit of each request
+                _ => break,
+            }
+            wait *= 2;
+        }
+        Ok(())
+    }
+
     /// Sends and gives an answer with a good status.
     pub async fn send(&self, request: RequestBuilder, until: Instant) -> Result<Response, Fault> {
         let mut sent = self.in_time(request.send(), until).await?;

@@ -22,8 +22,22 @@ pub struct Explained {
 
 /// Explains the exchanges of one step (and of what is inside it) of a recorded run.
 pub fn explain(memo: &Memo, transcript: &Transcript, step: &str) -> Result<Vec<Explained>, MemoError> {
-    let lines = transcript.exchanges.iter().filter(|line| belongs(&line.path, step));
+    let step = spaced(step);
+    let lines = transcript.exchanges.iter().filter(|line| belongs(&line.path, &step));
     lines.map(|line| one(memo, transcript, line)).collect()
+}
+
+/// `log/place` names the step `log / place`.
+fn spaced(step: &str) -> String {
+    step.split('/').map(str::trim).collect::<Vec<_>>().join(" / ")
+}
+
+/// The steps whose exchanges a transcript holds, in order: paths without items, rounds and samples.
+pub fn steps(transcript: &Transcript) -> Vec<String> {
+    let bare = |part: &str| part.split(['[', ' ', '#']).next().unwrap_or_default().to_owned();
+    let name = |path: &str| path.split(" / ").map(bare).collect::<Vec<_>>().join(" / ");
+    let names: indexmap::IndexSet<String> = transcript.exchanges.iter().map(|line| name(&line.path)).collect();
+    names.into_iter().collect()
 }
 
 /// `place[3]` belongs to `place` and to `place[3]`.

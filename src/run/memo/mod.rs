@@ -20,7 +20,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Explained, explain};
+pub use explain::{Explained, explain, steps};
 pub use fault::{MemoError, Sort};
 pub use key::{ENGINE, Key, Medium, media, request_digest};
 pub use purge::{Purge, purge};

@@ -1,0 +1,123 @@
+//! docs/json.md holds the schema of every command's JSON; here the commands run and their output is compared with it.
+
+use assert_cmd::Command;
+use serde_json::Value as Json;
+use std::{cell::RefCell, collections::BTreeMap, fs, path::Path};
+
+/// The schemas of docs/json.md by the headings' commands.
+fn schemas() -> BTreeMap<String, Json> {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/json.md")).expect("docs/json.md");
+    let mut schemas = BTreeMap::new();
+    for section in page.split("\n## ").skip(1) {
+        let heading = section.lines().next().expect("a heading");
+        let block = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a schema");
+        let schema: Json = serde_json::from_str(block).unwrap_or_else(|error| panic!("{heading}: {error}"));
+        let names: Vec<&str> = heading.split('`').skip(1).step_by(2).collect();
+        let names = if names.is_empty() { vec!["error"] } else { names };
+        names.into_iter().for_each(|name| drop(schemas.insert(name.to_owned(), schema.clone())));
+    }
+    schemas
+}
+
+struct Bench {
+    schemas: BTreeMap<String, Json>,
+    folder: tempfile::TempDir,
+    seen: RefCell<Vec<String>>,
+}
+
+impl Bench {
+    /// Runs the program and compares its one line of JSON with the schema under `heading`.
+    fn check(&self, heading: &str, args: &[&str], code: i32) -> Json {
+        let mut command = Command::cargo_bin("elenchus").expect("the program is built");
+        for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE", "HOME"] {
+            command.env(name, self.folder.path().join(format!(".{}", name.to_lowercase())));
+        }
+        let output = command.current_dir(self.folder.path()).args(args).arg("--json").output().expect("it ends");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{args:?}\n{out}\n{err}");
+        assert_eq!(out.lines().count(), 1, "{args:?}: {out}");
+        let json: Json = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{args:?}: {error}: {out}"));
+        let validator = jsonschema::validator_for(&self.schemas[heading]).expect("a schema");
+        let wrong: Vec<String> = validator.iter_errors(&json).map(|e| format!("{}: {e}", e.instance_path)).collect();
+        assert!(wrong.is_empty(), "{args:?} does not fit {heading}: {wrong:#?}\n{out}");
+        self.seen.borrow_mut().push(heading.to_owned());
+        json
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        let path = self.folder.path().join(file);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, text).expect("written");
+    }
+}
+
+#[test]
+fn every_command_prints_what_the_page_says() {
+    let bench = Bench { schemas: schemas(), folder: tempfile::tempdir().expect("temp"), seen: RefCell::default() };
+    let media = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/media");
+    let day = media.join("day1.mp4").display().to_string();
+    bench.check("init", &["init", "demo"], 0);
+    bench.write("agents/teller.yaml", "about: Tells.\nscript: { '': '[1] In the cafe.' }\n");
+    let tests = "tests: [{ name: t, script: { mind: hi }, expect: { answer: hi } }]\n";
+    let steps = "steps:\n  s: { say: { agent: mind, text: \"{{ q }}\" } }\nanswer: \"{{ s }}\"\n";
+    let inputs = "inputs: { q: { type: text, default: hello, about: What is said. } }\n";
+    bench.write(
+        "d.yaml",
+        &format!(
+            "version: 1\ndialogue: d\nabout: Says.\n{inputs}cast: {{ mind: teller, spare: teller }}\n{steps}{tests}"
+        ),
+    );
+    bench.write("bad.yaml", "version: 1\ndialogue: d\nsteps: {}\nanswer: \"{{ x }}\"\n");
+    let cited = "version: 1\ndialogue: c\ninputs: { log: list of record }\ncast: { mind: teller }\nsteps:\n  a: { say: { agent: mind, text: \"{{ log }}\", cite: log } }\nanswer: \"{{ a }}\"\n";
+    bench.write("cited.yaml", cited);
+    bench.write("log.json", r#"[{ "start": 1, "end": 2.5, "text": "cafe" }]"#);
+    bench.write(
+        "cases.jsonl",
+        "{\"answer\": \"In the cafe.\", \"kind\": \"where\", \"q\": \"x\"}\n{\"answer\": \"x\", \"q\": {\"a\": 1}}\n",
+    );
+
+    bench.check("run", &["run", "d.yaml", "--record", "run.jsonl"], 0);
+    bench.check("run", &["run", "cited.yaml", "-i", "log=log.json"], 0);
+    bench.check("replay", &["replay", "run.jsonl"], 0);
+    let inputs = bench.check("run DIALOGUE --help", &["run", "d.yaml", "--help"], 0);
+    assert_eq!(inputs["inputs"][0]["default"], "hello");
+    let problems = bench.check("check", &["check", "d.yaml", "bad.yaml", "none.yaml"], 2);
+    let codes: Vec<&str> = problems.as_array().expect("a list").iter().filter_map(|p| p["code"].as_str()).collect();
+    assert_eq!(codes, ["unused-role", "unknown-name", "unreadable"], "a file that is not there hides no problem");
+    bench.check("graph", &["graph", "d.yaml"], 0);
+    bench.check("test", &["test", "d.yaml"], 0);
+    bench.check("eval", &["eval", "d.yaml", "--data", "cases.jsonl"], 1);
+    bench.check("memo stat", &["memo", "stat"], 0);
+    bench.check("memo explain", &["memo", "explain", "run.jsonl", "s"], 0);
+    let hint = bench.check("error", &["memo", "explain", "run.jsonl", "none"], 2)["error"]["hint"].to_string();
+    assert!(hint.contains("its steps are s"), "{hint}");
+    bench.check("memo purge", &["memo", "purge", "--all"], 0);
+    bench.check("memo path", &["memo", "path"], 0);
+    bench.check("models path", &["models", "path", "starter-lm"], 0);
+    bench.check("models list", &["models", "list"], 0);
+    bench.check("list", &["list"], 0);
+    let dialogue = bench.check("show", &["show", "video_qa"], 0);
+    assert_eq!((dialogue["from"].as_str(), dialogue["inputs"][0]["type"].as_str()), (Some("program"), Some("video")));
+    bench.check("show", &["show", "agents/teller"], 0);
+    bench.check("trust DIR", &["trust", "."], 0);
+    bench.check("trust --list", &["trust", "--list"], 0);
+    bench.check("trust --remove DIR", &["trust", "--remove", "."], 0);
+    let checks = bench.check("doctor", &["doctor"], 0);
+    let own = checks.as_array().expect("a list").iter().find(|check| check["name"] == "agents/teller");
+    assert_eq!(own.map(|check| &check["status"]), Some(&Json::from("ok")), "the project's agent: {checks}");
+    bench.check("completions", &["completions", "bash"], 0);
+    bench.check("--version", &["--version"], 0);
+    bench.check("try --prompt", &["try", "starter-lm", "--prompt", "hello", "--max-tokens", "2"], 0);
+    bench.check("try --embed", &["try", "starter-clip", "--text", "a dog", "--embed"], 0);
+    bench.check("try --among", &["try", "starter-clip", "--text", "a kitchen", "--among", "vocab/places"], 0);
+    bench.check("try --audio", &["try", "starter-whisper", "--audio", &day], 0);
+    bench.check("ask", &["ask", &day, "Where did I last see the keys?"], 0);
+    bench.check("error", &["ask", "none.mp4", "x"], 3);
+    let unquoted =
+        bench.check("error", &["ask", "day.mp4", "Where", "did", "I", "go?"], 2)["error"]["hint"].to_string();
+    assert!(unquoted.contains("put the question in quotes"), "{unquoted}");
+
+    let seen = bench.seen.borrow();
+    let unseen: Vec<&String> = bench.schemas.keys().filter(|heading| !seen.contains(heading)).collect();
+    assert!(unseen.is_empty(), "no command here prints {unseen:?}");
+}
