@@ -9,7 +9,7 @@ use elenchus::{
     agent::{Agent, Asking, Card},
     dialogue::{Resource, Shelf},
     error::Fault,
-    exchange::{Finish, Kind, Reply, Request, SayReply},
+    exchange::{Answers, Finish, Kind, Reply, Request, SayReply},
     plan::{Plan, compile_text},
     run::{Agents, Conduct, Memo, Recorder, run},
     value::Value,
@@ -40,13 +40,14 @@ fn plan() -> Plan {
     let shelf = Shelf::default()
         .with(Resource::Prompt, "p", "What is {{ n }}?")
         .with(Resource::Agent, "noop", "script: [done]")
-        .with_kinds("noop", &[Kind::Say]);
+        .with_answers("noop", &[Answers::usual(Kind::Say)]);
     compile_text(source, "bench.yaml", &shelf, &Default::default()).expect("the dialogue is sound")
 }
 
 /// One run; how long it took in seconds.
 async fn once(plan: &Plan, memo: Option<Memo>, record: Recorder, hits: u64) -> f64 {
-    let card = Card { name: "noop".into(), kinds: vec![Kind::Say], identity: "noop".into(), memo: true };
+    let card =
+        Card { name: "noop".into(), answers: vec![Answers::usual(Kind::Say)], identity: "noop".into(), memo: true };
     let agents = Agents::from([("mind".to_owned(), Arc::new(Noop(card)) as Arc<dyn Agent>)]);
     let items = Value::List((0..EXCHANGES).map(|n| Value::Number(n as f64)).collect());
     let conduct = Conduct { memo, record, ..Conduct::new(agents) };

@@ -259,12 +259,11 @@ async fn starter(name: &str, options: &Options, scratch: &Scratch) -> Check {
 
 /// Asks what the agent is there for and looks at the numbers.
 async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, String> {
-    let kinds = &agent.card().kinds;
-    let request = if kinds.contains(&crate::exchange::Kind::Rank) {
+    let request = if agent.card().can(crate::exchange::Kind::Rank) {
         let among = vec!["kitchen".to_owned(), "garden".to_owned()];
         let texts = among.iter().map(|label| format!("a photo of a {label}")).collect();
         Request::Rank(RankRequest { what: scratch.picture()?, among, texts })
-    } else if kinds.contains(&crate::exchange::Kind::Hear) {
+    } else if agent.card().can(crate::exchange::Kind::Hear) {
         scratch.sound().await?
     } else {
         let decoding = Decoding { temperature: Some(0.0), max_tokens: Some(8), ..Decoding::default() };

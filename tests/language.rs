@@ -5,7 +5,7 @@ mod runner;
 
 use elenchus::{
     dialogue::{self, Library, Resource, ScriptedReplies, Text, plain_name},
-    exchange::Kind,
+    exchange::{Answers, Kind, Modality},
     plan::{self, CompileOptions, Problem},
     value::{Media, Time, Type, Value},
 };
@@ -50,12 +50,15 @@ impl Library for Repository {
         let (folder, extension) = folder(kind);
         files(folder, extension).iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
     }
-    fn kinds_of(&self, agent: &str) -> Option<Vec<Kind>> {
+    fn answers_of(&self, agent: &str) -> Option<Vec<Answers>> {
         Some(match agent {
-            "starter-clip" => vec![Kind::Rank, Kind::Embed],
-            "starter-lm" => vec![Kind::Say],
-            "starter-whisper" => vec![Kind::Hear],
-            "test-embedder" => vec![Kind::Embed],
+            "starter-clip" => {
+                let content = &[Modality::Text, Modality::Image];
+                vec![Answers::new(Kind::Rank, content), Answers::new(Kind::Embed, content)]
+            }
+            "starter-lm" => vec![Answers::new(Kind::Say, &[Modality::Text])],
+            "starter-whisper" => vec![Answers::usual(Kind::Hear)],
+            "test-embedder" => vec![Answers::usual(Kind::Embed)],
             _ => return None,
         })
     }

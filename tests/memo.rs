@@ -5,7 +5,7 @@ use elenchus::{
     agent::{Agent, Asking, Card},
     dialogue::{Resource, Shelf},
     error::Fault,
-    exchange::{Finish, Kind, Reply, Request, SayReply},
+    exchange::{Answers, Finish, Kind, Reply, Request, SayReply},
     plan::{Plan, compile_text},
     run::{Agents, Conduct, Memo, Outcome, Recorder, Transcript, run},
     value::Value,
@@ -54,13 +54,13 @@ fn plan() -> Plan {
     let shelf = Shelf::default()
         .with(Resource::Prompt, "p", "What is {{ n }}?")
         .with(Resource::Agent, "m", "script: [x]")
-        .with_kinds("m", &[Kind::Say]);
+        .with_answers("m", &[Answers::usual(Kind::Say)]);
     compile_text(source, "killed.yaml", &shelf, &Default::default()).expect("the dialogue is sound")
 }
 
 /// Runs with a memo in `folder`, one exchange after the other; how often the agent was asked.
 async fn conduct(folder: &Path, most: usize) -> (Outcome, usize) {
-    let card = Card { name: "m".into(), kinds: vec![Kind::Say], identity: "m".into(), memo: true };
+    let card = Card { name: "m".into(), answers: vec![Answers::usual(Kind::Say)], identity: "m".into(), memo: true };
     let agent = Arc::new(Patient { card, asked: AtomicUsize::new(0), most });
     let agents = Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]);
     let items = Value::List((0..ITEMS).map(|n| Value::Number(n as f64)).collect());

@@ -319,7 +319,7 @@ fn shown(name: &str) -> Item {
 #[tokio::test]
 async fn a_local_agent_answers_many_at_once_as_it_answers_one() {
     let eye = agent("clip-gelu").await.unwrap();
-    assert_eq!(eye.card().kinds, [Kind::Rank, Kind::Embed]);
+    assert!(eye.card().can(Kind::Rank) && eye.card().can(Kind::Embed));
     assert!(eye.card().identity.starts_with("local clip "), "{}", eye.card().identity);
     let names = ["wide", "tall", "tiny", "odd"];
     let ask = |name: &str| eye.ask(Request::Embed(EmbedRequest { what: shown(name) }), Asking::default());

@@ -3,7 +3,7 @@
 
 use elenchus::{
     dialogue::{Resource, Shelf},
-    exchange::Kind,
+    exchange::{Answers, Kind},
     plan::{self, CompileOptions},
 };
 use libfuzzer_sys::fuzz_target;
@@ -12,8 +12,8 @@ fn shelf() -> Shelf {
     let agents = ["starter-clip", "starter-lm", "starter-whisper"];
     let shelf = agents.iter().fold(Shelf::default(), |shelf, name| shelf.with(Resource::Agent, name, "model: { path: x }"));
     shelf
-        .with_kinds("starter-clip", &[Kind::Rank, Kind::Embed])
-        .with_kinds("starter-lm", &[Kind::Say])
+        .with_answers("starter-clip", &[Kind::Rank, Kind::Embed].map(Answers::usual))
+        .with_answers("starter-lm", &[Answers::usual(Kind::Say)])
         .with(Resource::Prompt, "video-qa", include_str!("../../prompts/video-qa.md"))
         .with(Resource::Prompt, "activities", include_str!("../../prompts/activities.md"))
         .with(Resource::Prompt, "caption", include_str!("../../prompts/caption.md"))

@@ -49,7 +49,7 @@ pub fn families() -> Vec<FamilyRow> {
     let row = |family: &models::Family| FamilyRow {
         name: family.name,
         about: family.about,
-        kinds: family.kinds.iter().map(|kind| kind.word()).collect(),
+        kinds: family.answers.iter().map(|answers| answers.kind.word()).collect(),
     };
     models::FAMILIES.iter().map(row).collect()
 }
@@ -69,12 +69,12 @@ fn agent(name: &str, hub: &Hub) -> AgentRow {
         }
         Err(error) => (None, Err(error)),
     };
-    let kinds = spec::kinds(name, hub).unwrap_or_default();
+    let answers = spec::answers(name, hub).unwrap_or_default();
     let row = |sort, place: String, weights: Result<Option<u64>, HubError>| AgentRow {
         name: name.to_owned(),
         about,
         sort,
-        kinds: kinds.iter().map(|kind| kind.word()).collect(),
+        kinds: answers.iter().map(|answers| answers.kind.word()).collect(),
         place,
         present: weights.is_ok(),
         note: weights.as_ref().err().map(HubError::line),

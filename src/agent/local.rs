@@ -191,7 +191,7 @@ impl Prepared {
         let stamps = checkpoint.stamps();
         let digest = checkpoint.digest().map_err(named)?;
         let identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
-        let card = Card { name: spec.name.clone(), kinds: family.kinds.to_vec(), identity, memo: true };
+        let card = Card { name: spec.name.clone(), answers: family.answers.to_vec(), identity, memo: true };
         Ok((Prepared { spec, checkpoint, stamps, digest, family, loading }, card))
     }
 
@@ -224,16 +224,7 @@ impl Agent for LocalAgent {
     }
 
     async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
-        let kind = request.kind();
-        if !self.card.kinds.contains(&kind) {
-            let answers: Vec<&str> = self.card.kinds.iter().map(|kind| kind.word()).collect();
-            return Err(Fault::failed(format!(
-                "{} is asked to {}, but answers only {}",
-                self.card.name,
-                kind.word(),
-                answers.join(", ")
-            )));
-        }
+        self.card.check(&request)?;
         let (work, listening) = self.resolve(request).await?;
         let (job, answer) = Job::new(work, asking.seed, asking.stream);
         let worker = self.worker().await?;

@@ -3,7 +3,7 @@
 use super::{Agent, Asking, Card};
 use crate::{
     error::Fault,
-    exchange::{FramesRequest, Kind, Reply, Request},
+    exchange::{Answers, FramesRequest, Kind, Reply, Request},
     media::Store,
 };
 use async_trait::async_trait;
@@ -26,7 +26,12 @@ impl MediaAgent {
         // between versions is no reason to look at every video again. The number counts our own changes to sampling.
         let identity = "media sampling 1".to_owned();
         MediaAgent {
-            card: Card { name: Self::NAME.to_owned(), kinds: vec![Kind::Frames], identity, memo: true },
+            card: Card {
+                name: Self::NAME.to_owned(),
+                answers: vec![Answers::usual(Kind::Frames)],
+                identity,
+                memo: true,
+            },
             store,
         }
     }

@@ -124,7 +124,7 @@ impl Announcer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{Decoding, Item, Kind, Message, SayRequest};
+    use crate::exchange::{Answers, Decoding, Item, Kind, Message, SayRequest};
     use std::time::Duration;
 
     fn say(images: Vec<Item>) -> Request {
@@ -139,7 +139,7 @@ mod tests {
             url: "https://me:secret@example.org:8443/v1?token=secret".into(),
             model: "m\u{1b}[1m".into(),
             key_env: Some("KEY".into()),
-            answers: vec![Kind::Say],
+            answers: vec![Answers::usual(Kind::Say)],
             timeout: Duration::from_secs(1),
             reply_time: Duration::from_secs(1),
             reply_bytes: 1,

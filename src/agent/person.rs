@@ -3,7 +3,7 @@
 use super::{Agent, Asking, Card};
 use crate::{
     error::Fault,
-    exchange::{Finish, Item, Kind, Message, RankRequest, Reply, Request, SayReply, SayRequest},
+    exchange::{Answers, Finish, Item, Kind, Message, Modality, RankRequest, Reply, Request, SayReply, SayRequest},
     value::Scored,
 };
 use async_trait::async_trait;
@@ -32,8 +32,9 @@ pub struct PersonAgent {
 impl PersonAgent {
     /// An agent that asks through `prompt`, each question after the greeting.
     pub fn new(name: &str, greeting: Option<String>, prompt: Arc<dyn Prompt>) -> PersonAgent {
-        let kinds = vec![Kind::Say, Kind::Rank];
-        let card = Card { name: name.to_owned(), kinds, identity: "person".to_owned(), memo: false };
+        let content = &[Modality::Text, Modality::Image, Modality::Sound];
+        let answers = vec![Answers::new(Kind::Say, content), Answers::new(Kind::Rank, content)];
+        let card = Card { name: name.to_owned(), answers, identity: "person".to_owned(), memo: false };
         PersonAgent { card, prompt, greeting, turn: Mutex::new(()) }
     }
 

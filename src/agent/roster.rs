@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::Fault,
-    exchange::Kind,
+    exchange::{Kind, Modalities, lacks},
     hub::{Checkpoint, Hub, Network, Source, download::Progress, folders::process_vars, verdict::plain},
     infer::worker::Limits,
     media::Store,
@@ -99,12 +99,8 @@ pub async fn load_one(name: &str, options: &Options) -> Result<Arc<dyn Agent>, F
 /// Says which of the kinds an agent does not answer.
 fn unable(agent: &dyn Agent, kinds: &[Kind]) -> Option<Fault> {
     let card = agent.card();
-    let missing: Vec<&str> = kinds.iter().filter(|kind| !card.kinds.contains(kind)).map(|kind| kind.word()).collect();
-    let answers: Vec<&str> = card.kinds.iter().map(|kind| kind.word()).collect();
-    (!missing.is_empty()).then(|| {
-        let (missing, answers) = (missing.join(", "), answers.join(", "));
-        unready(&card.name, Fault::model(format!("it is asked to {missing}, but answers only {answers}")))
-    })
+    let lacking = kinds.iter().find_map(|kind| lacks(&card.answers, *kind, Modalities::default()));
+    lacking.map(|why| unready(&card.name, Fault::model(why)))
 }
 
 /// One agent on its way.
@@ -360,6 +356,11 @@ mod tests {
     async fn what_an_agent_cannot_answer_is_told_before_anything_runs() {
         let files = [("judge", "person: {}")];
         let kinds: &[Kind] = &[Kind::Hear, Kind::Say];
-        check(&files, &[("ear", "judge", kinds)], "agent judge: it is asked to hear, but answers only say, rank").await;
+        check(
+            &files,
+            &[("ear", "judge", kinds)],
+            "agent judge: it is asked to hear, but answers only say (text, image, sound), rank (text, image, sound)",
+        )
+        .await;
     }
 }

@@ -5,8 +5,8 @@ use crate::{
     dialogue::{ScriptReply, ScriptSegment, ScriptWritten},
     error::Fault,
     exchange::{
-        EmbedRequest, Finish, FramesRequest, HearRequest, Item, Kind, RankRequest, Reply, Request, SayReply,
-        SayRequest, Speech,
+        Answers, EmbedRequest, Finish, FramesRequest, HearRequest, Item, Kind, Modality, RankRequest, Reply, Request,
+        SayReply, SayRequest, Speech,
     },
     value::{Media, Moment, Scored, Time},
 };
@@ -30,7 +30,7 @@ impl ScriptAgent {
     pub fn new(name: &str, script: ScriptWritten) -> ScriptAgent {
         let card = Card {
             name: name.to_owned(),
-            kinds: vec![Kind::Rank, Kind::Say, Kind::Hear, Kind::Embed, Kind::Frames],
+            answers: Kind::ALL.iter().map(|kind| Answers::new(*kind, Modality::ALL)).collect(),
             identity: format!("script {}", blake3::hash(format!("{script:?}").as_bytes()).to_hex()),
             // A list's replies depend on how often it was asked, not only on the request.
             memo: false,

@@ -6,7 +6,7 @@ use crate::{
         self, AgentFile, At, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, Resource, ScriptWritten,
         WhoWritten,
     },
-    exchange::{Decoding, Kind},
+    exchange::{Answers, Decoding},
     hub::{
         Checkpoint, Found, Hub, HubError, Source,
         checkpoint::{Origin, against},
@@ -130,7 +130,7 @@ pub fn file(name: &str, hub: &Hub) -> Result<(AgentFile, Found), HubError> {
 }
 
 /// What an agent answers, if that can be told without loading, fetching or unpacking anything.
-pub fn kinds(name: &str, hub: &Hub) -> Option<Vec<Kind>> {
+pub fn answers(name: &str, hub: &Hub) -> Option<Vec<Answers>> {
     let (file, found) = file(name, hub).ok()?;
     let spec = Spec::new(name, &file, &found.origin).ok()?;
     match spec {
@@ -145,9 +145,9 @@ pub fn kinds(name: &str, hub: &Hub) -> Option<Vec<Kind>> {
                 },
             };
             let config = Config::new("config.json", config);
-            models::family(wish.family.as_deref(), &config).ok().map(|family| family.kinds.to_vec())
+            models::family(wish.family.as_deref(), &config).ok().map(|family| family.answers.to_vec())
         }
-        _ => file.kinds(),
+        _ => file.answers(),
     }
 }
 
@@ -184,10 +184,7 @@ fn remote(name: &str, endpoint: &EndpointWritten, file: &AgentFile) -> RemoteSpe
         url: endpoint.url.value.clone(),
         model: endpoint.model.value.clone(),
         key_env: endpoint.key_env.as_ref().map(|name| name.value.clone()),
-        answers: match &endpoint.answers {
-            Some(kinds) => kinds.iter().map(|kind| kind.value).collect(),
-            None => vec![Kind::Say],
-        },
+        answers: endpoint.answers(),
         timeout: endpoint.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.value.0),
         reply_time: limits.and_then(|limits| limits.reply_time.as_ref()).map_or(REPLY_TIME, |time| time.value.0),
         reply_bytes: limits.and_then(|limits| limits.reply_bytes.as_ref()).map_or(REPLY_BYTES, |bytes| bytes.value),
@@ -209,6 +206,7 @@ fn decoding(written: &DecodeWritten) -> Decoding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::Kind;
 
     fn spec(yaml: &str) -> Spec {
         let file = dialogue::agent_file(yaml, "agents/a.yaml").expect("an agent file");
@@ -234,7 +232,7 @@ mod tests {
         };
         assert_eq!(
             (remote.answers, remote.timeout, remote.retries),
-            (vec![Kind::Hear], Duration::from_secs(3), RETRIES)
+            (vec![Answers::usual(Kind::Hear)], Duration::from_secs(3), RETRIES)
         );
         assert_eq!((remote.reply_bytes, remote.reply_time), (8 << 20, Duration::from_secs(600)));
         let limited =

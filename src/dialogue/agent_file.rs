@@ -1,7 +1,10 @@
 //! Agent files (`agents/NAME.yaml`) and casts (`casts/NAME.yaml`) as written.
 
 use super::{At, Data, Node, Reading, Span, Written, written};
-use crate::{exchange::Kind, problem::Problem};
+use crate::{
+    exchange::{Answers, Kind, Modalities, Modality},
+    problem::Problem,
+};
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -54,7 +57,7 @@ written! { "`endpoint`",
         /// The environment variable that holds the key.
         pub key_env: Option<At<String>>,
         /// What it answers; `[say]` if absent.
-        pub answers: Option<Vec<At<Kind>>>,
+        pub answers: Option<Vec<At<Answers>>>,
         /// Longest wait for one reply, or between two pieces of a streamed one.
         pub timeout: Option<At<Span>>,
         /// How often a passing failure is tried again, where a step does not say; 2 if absent.
@@ -181,15 +184,14 @@ impl AgentFile {
         model.or_else(endpoint).or_else(script).or_else(person)
     }
 
-    /// What it can be asked, as far as the file says (a local model's kinds depend on its checkpoint).
-    pub fn kinds(&self) -> Option<Vec<Kind>> {
+    /// What it can be asked, as far as the file says (for a local model the checkpoint decides).
+    pub fn answers(&self) -> Option<Vec<Answers>> {
         match self.who()? {
             WhoWritten::Model(_) | WhoWritten::Script(_) => None,
-            WhoWritten::Endpoint(endpoint) => {
-                let answers = endpoint.answers.as_ref();
-                Some(answers.map_or(vec![Kind::Say], |kinds| kinds.iter().map(|kind| kind.value).collect()))
+            WhoWritten::Endpoint(endpoint) => Some(endpoint.answers()),
+            WhoWritten::Person(_) => {
+                Some([Kind::Say, Kind::Rank].map(|kind| Answers::new(kind, Modality::ALL)).to_vec())
             }
-            WhoWritten::Person(_) => Some(vec![Kind::Say, Kind::Rank]),
         }
     }
 
@@ -264,29 +266,66 @@ fn exactly_one(given: &[(&str, Option<super::Pos>)], what: &str, pos: super::Pos
     }
 }
 
-impl Written for Kind {
-    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
-        let kinds = [("say", Kind::Say), ("rank", Kind::Rank), ("hear", Kind::Hear), ("embed", Kind::Embed)];
-        let name = String::read(node, reading)?;
-        let found = kinds.iter().find(|(word, _)| *word == name);
-        if found.is_none() {
-            let hint = crate::problem::closest(&name, kinds.iter().map(|(word, _)| *word));
-            let message = format!("found `{name}`, expected say, rank, hear or embed");
-            reading.problem("wrong-value", node.pos, message, hint);
-        }
-        found.map(|(_, kind)| *kind)
+impl EndpointWritten {
+    /// What it can be asked: a chat, if the file does not say.
+    pub fn answers(&self) -> Vec<Answers> {
+        let written = self.answers.as_ref().map(|all| all.iter().map(|at| at.value).collect());
+        written.unwrap_or_else(|| vec![Answers::usual(Kind::Say)])
     }
 }
 
-impl JsonSchema for Kind {
-    fn inline_schema() -> bool {
-        true
+/// Reads one of the words of a list.
+fn word<T: Copy>(node: &Node, known: &[T], word_of: fn(T) -> &'static str, reading: &mut Reading) -> Option<T> {
+    let name = String::read(node, reading)?;
+    let found = known.iter().copied().find(|one| word_of(*one) == name);
+    if found.is_none() {
+        let words: Vec<&str> = known.iter().map(|one| word_of(*one)).collect();
+        let hint = crate::problem::closest(&name, words.iter().copied());
+        reading.problem("wrong-value", node.pos, format!("found `{name}`, expected one of {}", words.join(", ")), hint);
     }
+    found
+}
+
+/// `say`, or with the content that it takes: `{ say: [text, image] }`.
+impl Written for Answers {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        let Data::Map(entries) = &node.data else {
+            return word(node, Kind::ALL, Kind::word, reading).map(Answers::usual);
+        };
+        let [(key, content)] = entries.as_slice() else {
+            return reading.wrong(node, "a kind of request, or one kind with its content: `{ say: [text, image] }`");
+        };
+        let name = Node { pos: key.pos, data: Data::Text(key.name.clone(), super::Style::Folded) };
+        let kind = word(&name, Kind::ALL, Kind::word, reading);
+        let Data::List(items) = &content.data else {
+            return reading.wrong(content, "a list of content: `[text, image]`");
+        };
+        let takes: Option<Vec<Modality>> =
+            items.iter().map(|item| word(item, Modality::ALL, Modality::word, reading)).collect();
+        Some(Answers { kind: kind?, takes: Modalities::of(&takes?) })
+    }
+}
+
+impl JsonSchema for Answers {
     fn schema_name() -> Cow<'static, str> {
-        "Kind".into()
+        "Answers".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": ["say", "rank", "hear", "embed"] })
+        let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
+        let content: Vec<&str> = Modality::ALL.iter().map(|modality| modality.word()).collect();
+        json_schema!({
+            "description": "A kind of request, or one kind with the content that may come with it.",
+            "anyOf": [
+                { "enum": kinds },
+                {
+                    "type": "object",
+                    "propertyNames": { "enum": kinds },
+                    "additionalProperties": { "type": "array", "items": { "enum": content } },
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                },
+            ]
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where named resources come from. Checking reads them through this trait only, so that it stays pure.
 
-use crate::exchange::Kind;
+use crate::exchange::Answers;
 use indexmap::IndexMap;
 use std::path::PathBuf;
 
@@ -99,7 +99,7 @@ pub trait Library {
         self.names(Resource::Dialogue)
     }
     /// What a local agent can be asked, if that can be told without loading it (from a checkpoint's `config.json`).
-    fn kinds_of(&self, _agent: &str) -> Option<Vec<Kind>> {
+    fn answers_of(&self, _agent: &str) -> Option<Vec<Answers>> {
         None
     }
 }
@@ -108,7 +108,7 @@ pub trait Library {
 #[derive(Debug, Clone, Default)]
 pub struct Shelf {
     texts: IndexMap<(Resource, String), Text>,
-    kinds: IndexMap<String, Vec<Kind>>,
+    answers: IndexMap<String, Vec<Answers>>,
 }
 
 impl Shelf {
@@ -118,9 +118,9 @@ impl Shelf {
         self.texts.insert((kind, plain_name(kind, name)), Text { file, source: source.to_owned() });
         self
     }
-    /// With the kinds of request that a local agent answers.
-    pub fn with_kinds(mut self, agent: &str, kinds: &[Kind]) -> Shelf {
-        self.kinds.insert(agent.to_owned(), kinds.to_vec());
+    /// With what a local agent can be asked.
+    pub fn with_answers(mut self, agent: &str, answers: &[Answers]) -> Shelf {
+        self.answers.insert(agent.to_owned(), answers.to_vec());
         self
     }
 }
@@ -153,7 +153,7 @@ impl Library for Shelf {
         let own = self.texts.get(&(Resource::Dialogue, call_key(&caller.key, name))).cloned();
         Ok(own.or_else(|| self.read(Resource::Dialogue, name)).map(|text| Called { text, path: None }))
     }
-    fn kinds_of(&self, agent: &str) -> Option<Vec<Kind>> {
-        self.kinds.get(agent).cloned()
+    fn answers_of(&self, agent: &str) -> Option<Vec<Answers>> {
+        self.answers.get(agent).cloned()
     }
 }

@@ -1,6 +1,7 @@
 //! Reading: what comes out, and every refusal.
 
 use super::*;
+use crate::exchange::Kind;
 use std::time::{Duration, Instant};
 
 fn problems(found: Result<impl std::fmt::Debug, Vec<Problem>>) -> String {
@@ -21,7 +22,8 @@ fn agent_files_are_read() {
     assert!(matches!(agent.who(), Some(WhoWritten::Model(_))));
     let agent = agent_file("endpoint: { url: 'http://x/v1', model: m, answers: [say, embed], timeout: 2s }", "f")
         .expect("fine");
-    assert_eq!(agent.kinds(), Some(vec![crate::exchange::Kind::Say, crate::exchange::Kind::Embed]));
+    let kinds: Vec<Kind> = agent.answers().expect("an endpoint").iter().map(|answers| answers.kind).collect();
+    assert_eq!(kinds, [Kind::Say, Kind::Embed]);
     let agent = agent_file("script: [yes, {a: 0.5}, [{start: 0, end: 1, text: hi}], 3]", "f").expect("fine");
     assert!(matches!(agent.who(), Some(WhoWritten::Script(ScriptWritten::InOrder(replies))) if replies.len() == 4));
 }
@@ -32,7 +34,7 @@ fn every_problem_of_an_agent_file_is_reported() {
     insta::assert_snapshot!(problems(agent_file(source, "a.yaml")), @r"
     1:1 unknown-key: found unknown key `abut` in an agent file (did you mean `about`?)
     3:11 missing-key: found no key `model` in `endpoint`
-    3:33 wrong-value: found `sey`, expected say, rank, hear or embed (did you mean `say`?)
+    3:33 wrong-value: found `sey`, expected one of rank, say, hear, embed, frames (did you mean `say`?)
     3:48 bad-duration: found number 2 for `timeout`, expected a duration with a unit (write a number and a unit: `500ms`, `2s`, `1.5m`, `1h30m`)
     4:1 duplicate-key: found key `model` a second time; the first is at 2:1
     ");

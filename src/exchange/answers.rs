@@ -116,3 +116,25 @@ impl fmt::Display for Answers {
         write!(f, "{} ({})", self.kind.word(), self.takes)
     }
 }
+
+impl Answers {
+    /// A kind of request with the content that usually comes with it ([`Kind::usual_content`]).
+    pub const fn usual(kind: Kind) -> Answers {
+        Answers { kind, takes: kind.usual_content() }
+    }
+}
+
+/// What of a request an agent cannot answer, if there is something: the kind, or content that comes with it.
+pub fn lacks(answers: &[Answers], kind: Kind, content: Modalities) -> Option<String> {
+    let able = || match answers {
+        [] => "nothing".to_owned(),
+        _ => answers.iter().map(Answers::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let found: Vec<&Answers> = answers.iter().filter(|answer| answer.kind == kind).collect();
+    if found.is_empty() {
+        return Some(format!("it is asked to {}, but answers only {}", kind.word(), able()));
+    }
+    let takes = found.iter().fold(Modalities::default(), |all, answer| all.and(answer.takes));
+    let lacking = content.without(takes);
+    (!lacking.is_empty()).then(|| format!("it is asked to {} with {lacking}, but answers only {}", kind.word(), able()))
+}

@@ -1,6 +1,6 @@
 //! `embed`: something turned into a vector.
 
-use super::{Exchange, Item, MediaRef, Modalities};
+use super::{Exchange, Item, MediaRef, Modalities, Modality};
 use serde::{Deserialize, Serialize};
 
 /// Turn `what` into a vector of unit length.
@@ -12,6 +12,7 @@ pub struct EmbedRequest {
 
 impl Exchange for EmbedRequest {
     type Reply = Vec<f32>;
+    const USUAL: Modalities = Modalities::of(&[Modality::Text]);
 
     fn media(&mut self) -> Vec<MediaRef<'_>> {
         self.what.media().into_iter().collect()

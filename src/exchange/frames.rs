@@ -31,6 +31,7 @@ pub enum Sampling {
 
 impl Exchange for FramesRequest {
     type Reply = Vec<Moment>;
+    const USUAL: Modalities = Modalities::of(&[Modality::Video]);
 
     fn media(&mut self) -> Vec<MediaRef<'_>> {
         vec![MediaRef::Whole(&mut self.video)]

@@ -36,6 +36,7 @@ pub struct Speech {
 
 impl Exchange for HearRequest {
     type Reply = Vec<Speech>;
+    const USUAL: Modalities = Modalities::of(&[Modality::Sound]);
 
     fn media(&mut self) -> Vec<MediaRef<'_>> {
         vec![MediaRef::Whole(&mut self.audio)]

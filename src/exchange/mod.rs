@@ -10,7 +10,7 @@ mod item;
 mod rank;
 mod say;
 
-pub use answers::{Answers, Modalities, Modality};
+pub use answers::{Answers, Modalities, Modality, lacks};
 pub use embed::EmbedRequest;
 pub use frames::{FramesRequest, Sampling};
 pub use hear::{HearRequest, Speech};
@@ -29,6 +29,8 @@ use std::collections::BTreeSet;
 pub trait Exchange: Clone + PartialEq + std::fmt::Debug + Serialize {
     /// What comes back.
     type Reply;
+    /// The content that comes with such requests unless an agent's file says otherwise.
+    const USUAL: Modalities;
 
     /// Every medium that the request names, open to be renamed: the memo key leaves paths out, and another process may have
     /// the same bytes under another path.
@@ -79,8 +81,13 @@ macro_rules! exchanges {
             pub const ALL: &[Kind] = &[$(Kind::$Kind),*];
 
             /// The word for it, in dialogues, agent files and messages.
-            pub fn word(self) -> &'static str {
+            pub const fn word(self) -> &'static str {
                 match self { $(Kind::$Kind => $word,)* }
+            }
+
+            /// [`Exchange::USUAL`]
+            pub const fn usual_content(self) -> Modalities {
+                match self { $(Kind::$Kind => <$Request as Exchange>::USUAL,)* }
             }
         }
 

@@ -1,6 +1,6 @@
 //! `rank`: candidate words scored against an image, a sound or a text.
 
-use super::{Exchange, Item, MediaRef, Modalities};
+use super::{Exchange, Item, MediaRef, Modalities, Modality};
 use crate::value::Scored;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,7 @@ pub struct RankRequest {
 
 impl Exchange for RankRequest {
     type Reply = Vec<Scored>;
+    const USUAL: Modalities = Modalities::of(&[Modality::Text, Modality::Image]);
 
     fn media(&mut self) -> Vec<MediaRef<'_>> {
         self.what.media().into_iter().collect()

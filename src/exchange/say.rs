@@ -83,6 +83,7 @@ pub enum Finish {
 
 impl Exchange for SayRequest {
     type Reply = SayReply;
+    const USUAL: Modalities = Modalities::of(&[Modality::Text, Modality::Image]);
 
     fn media(&mut self) -> Vec<MediaRef<'_>> {
         self.messages.iter_mut().flat_map(|message| &mut message.images).filter_map(Item::media).collect()

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dialogue::{Called, Caller, Library, Refused, Resource, Text},
-    exchange::Kind,
+    exchange::Answers,
     files,
 };
 use std::{
@@ -278,8 +278,8 @@ impl Library for Hub {
         names
     }
 
-    fn kinds_of(&self, agent: &str) -> Option<Vec<Kind>> {
-        crate::agent::spec::kinds(agent, self)
+    fn answers_of(&self, agent: &str) -> Option<Vec<Answers>> {
+        crate::agent::spec::answers(agent, self)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Family, Loading};
 use crate::{
     error::Fault,
-    exchange::{Kind, Reply},
+    exchange::{Answers, Kind, Modality, Reply},
     infer::{
         checkpoint::Checkpoint,
         config::{Config, within},
@@ -21,7 +21,7 @@ use std::collections::HashMap;
 pub const FAMILY: Family = Family {
     name: "bert",
     about: "embeds sentences; scores words against text",
-    kinds: &[Kind::Embed, Kind::Rank],
+    answers: &[Answers::new(Kind::Embed, &[Modality::Text]), Answers::new(Kind::Rank, &[Modality::Text])],
     recognises: |config| config.is_type(&["bert"], &["BertModel", "BertFor"]),
     load: |checkpoint, loading| Ok(Box::new(Bert::load(checkpoint, loading)?)),
 };

@@ -3,7 +3,7 @@
 use super::{Family, Loading};
 use crate::{
     error::Fault,
-    exchange::{Kind, Reply},
+    exchange::{Answers, Kind, Modality, Reply},
     infer::{
         checkpoint::Checkpoint,
         config::{Config, within},
@@ -24,7 +24,10 @@ use std::{collections::HashMap, sync::Arc};
 pub const FAMILY: Family = Family {
     name: "clip",
     about: "scores words against images; embeds images and text",
-    kinds: &[Kind::Rank, Kind::Embed],
+    answers: &[
+        Answers::new(Kind::Rank, &[Modality::Text, Modality::Image]),
+        Answers::new(Kind::Embed, &[Modality::Text, Modality::Image]),
+    ],
     recognises: |config| config.is_type(&["clip"], &["CLIPModel"]),
     load: |checkpoint, loading| Ok(Box::new(Clip::load(checkpoint, loading)?)),
 };

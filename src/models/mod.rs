@@ -7,7 +7,7 @@ pub mod whisper;
 
 use crate::{
     error::Fault,
-    exchange::{Decoding, Kind},
+    exchange::{Answers, Decoding},
     infer::{checkpoint::Checkpoint, config::Config, job::Model},
 };
 use candle_core::{DType, Device};
@@ -35,8 +35,8 @@ pub struct Family {
     pub name: &'static str,
     /// One line for `elenchus models`.
     pub about: &'static str,
-    /// The kinds of request it answers.
-    pub kinds: &'static [Kind],
+    /// What it can be asked, and with which content.
+    pub answers: &'static [Answers],
     /// True for a `config.json` of this family.
     pub recognises: fn(&Config) -> bool,
     /// Loads the weights.

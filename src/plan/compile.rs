@@ -239,12 +239,12 @@ fn know_agent(player: &Player, library: &dyn Library, shared: &mut Shared) {
     if shared.agents.contains_key(&player.agent) {
         return;
     }
-    let mut kinds = None;
+    let mut answers = None;
     match library.read(Resource::Agent, &player.agent) {
         Some(text) => {
             shared.keep(Resource::Agent, &player.agent, &text);
             match dialogue::agent_file(&text.source, &text.file) {
-                Ok(agent) => kinds = agent.kinds().or_else(|| library.kinds_of(&player.agent)),
+                Ok(agent) => answers = agent.answers().or_else(|| library.answers_of(&player.agent)),
                 Err(problems) => shared.problems.extend(problems),
             }
         }
@@ -260,7 +260,7 @@ fn know_agent(player: &Player, library: &dyn Library, shared: &mut Shared) {
             );
         }
     }
-    shared.agents.insert(player.agent.clone(), kinds);
+    shared.agents.insert(player.agent.clone(), answers);
 }
 
 fn inputs_of(written: &DialogueFile, file: &Arc<str>, shared: &mut Shared) -> IndexMap<String, Input> {

@@ -16,7 +16,7 @@ pub(crate) use block::Draft;
 pub use compile::{CompileOptions, compile, compile_text, recompile};
 pub(crate) use compile::{Compiled, closest_cast};
 pub use formula::Formula;
-pub use planning::{Planning, Typing};
+pub use planning::{Planning, Played, Typing};
 pub use range::{Range, Rule};
 pub use schema::{agent_schema, cast_schema, schema};
 

@@ -3,7 +3,7 @@
 use super::{Formula, Rule, closest, shared::Shared};
 use crate::{
     dialogue::{self, At, Caller, Data, Library, Node, Pos, Resource, Style},
-    exchange::Kind,
+    exchange::{Answers, Kind, Modalities, Modality},
     prompt::{Known, Template, Use},
     value::Type,
 };
@@ -35,6 +35,24 @@ pub(super) struct Player {
     pub agent: String,
     pub file: Arc<str>,
     pub pos: Pos,
+}
+
+/// A role that a step asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Played {
+    /// The plan's name for it.
+    pub role: String,
+    /// As the step names it.
+    pub name: String,
+    /// The content that its agent takes with this kind of request, if that is known before the run.
+    pub content: Option<Modalities>,
+}
+
+impl Played {
+    /// True if its agent takes sound and no pictures: a moment is its sound to such an agent.
+    pub fn only_listens(&self) -> bool {
+        self.content.is_some_and(|content| content.has(Modality::Sound) && !content.has(Modality::Image))
+    }
 }
 
 /// The first half of checking a step: reads its templates, prompts, label lists and roles, and collects what it names.
@@ -188,13 +206,14 @@ impl Planning<'_> {
         let answers = |name: &String| {
             let text = self.library.read(Resource::Agent, name)?;
             let agent = dialogue::agent_file(&text.source, &text.file).ok()?;
-            agent.kinds().or_else(|| self.library.kinds_of(name)).filter(|kinds| kinds.contains(&kind))
+            let answers = agent.answers().or_else(|| self.library.answers_of(name))?;
+            answers.iter().any(|answers| answers.kind == kind).then_some(())
         };
         self.library.names(Resource::Agent).into_iter().take(MAX_AGENTS).find(|name| answers(name).is_some())
     }
 
-    /// The role `name` of the cast, asked for `kind`; returns the plan's name for it, and what its agent answers if known.
-    pub fn role(&mut self, name: &At<String>, kind: Kind) -> Option<(String, Option<Vec<Kind>>)> {
+    /// The role `name` of the cast, asked for `kind`.
+    pub fn role(&mut self, name: &At<String>, kind: Kind) -> Option<Played> {
         let Some(player) = self.cast.get(&name.value).cloned() else {
             let roles: Vec<&str> = self.cast.keys().map(String::as_str).collect();
             let listed = if roles.is_empty() {
@@ -212,9 +231,10 @@ impl Planning<'_> {
             return None;
         };
         self.asked.insert(name.value.clone());
-        let kinds = self.shared.agents.get(&player.agent).cloned().flatten();
-        if let Some(kinds) = kinds.as_ref().filter(|kinds| !kinds.contains(&kind)) {
-            let can = kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ");
+        let answers = self.shared.agents.get(&player.agent).cloned().flatten();
+        let able = |kind: Kind| move |answers: &&Answers| answers.kind == kind;
+        if let Some(answers) = answers.as_ref().filter(|answers| answers.iter().find(able(kind)).is_none()) {
+            let can = answers.iter().map(|answers| answers.kind.word()).collect::<Vec<_>>().join(", ");
             let message = format!(
                 "found `{}` for role `{}`, which answers {can} and not {}",
                 player.agent,
@@ -225,7 +245,14 @@ impl Planning<'_> {
             let hint = Some(format!("give the role an agent that answers {}{can}", kind.word()));
             self.problem("agent-cannot", name.pos, message, hint);
         }
-        Some((self.shared.cast_role(&name.value, &player.agent, kind), kinds))
+        let content = answers.map(|answers| {
+            answers.iter().filter(able(kind)).fold(Modalities::default(), |all, answers| all.and(answers.takes))
+        });
+        Some(Played {
+            role: self.shared.cast_role(&name.value, &player.agent, kind),
+            name: name.value.clone(),
+            content,
+        })
     }
 }
 
@@ -327,5 +354,28 @@ impl Typing<'_> {
         };
         self.shared.problem(code, file, formula.node.pos, message, hint);
         found
+    }
+
+    /// Notes if the role's agent does not take content of the type `found` at `formula`; lists count by their items.
+    pub fn content(&mut self, role: &Played, formula: &Formula, found: &Type) {
+        let Some(takes) = role.content else { return };
+        let item = match found {
+            Type::List(item) => item.as_ref(),
+            item => item,
+        };
+        let any_of = match item {
+            Type::Text | Type::Number | Type::Truth | Type::Scored => Modalities::of(&[Modality::Text]),
+            Type::Image => Modalities::of(&[Modality::Image]),
+            Type::Audio => Modalities::of(&[Modality::Sound]),
+            // a moment is a frame to an agent that sees, and a stretch of sound to one that only hears
+            Type::Moment => Modalities::of(&[Modality::Image, Modality::Sound]),
+            Type::Video => Modalities::of(&[Modality::Video]),
+            _ => return,
+        };
+        if !takes.is_empty() && any_of.without(takes) == any_of {
+            let message = format!("found {item} for `{}`, whose agent takes only {takes}", role.name);
+            let hint = format!("give the role an agent that takes {any_of}");
+            self.problem("agent-cannot", &formula.file, formula.node.pos, message, Some(hint));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Problem, Role, planning::Player};
 use crate::{
     dialogue::{self, Pos, Resource, Text},
-    exchange::Kind,
+    exchange::{Answers, Kind},
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ pub(super) struct Shared {
     pub warnings: Vec<Problem>,
     pub roles: IndexMap<String, Role>,
     pub sources: IndexMap<String, String>,
-    /// Agents by name, with the kinds that they answer, if known.
-    pub agents: IndexMap<String, Option<Vec<Kind>>>,
+    /// Agents by name, with what they can be asked, if known.
+    pub agents: IndexMap<String, Option<Vec<Answers>>>,
     /// Dialogues being compiled, outermost first: what stands for each, and its name.
     pub stack: Vec<(String, String)>,
     /// Dialogues that were compiled because they are called.

@@ -8,7 +8,7 @@
 use super::machine::{Order, StepLine};
 use crate::{
     error::Fault,
-    exchange::{Kind, Reply, Request},
+    exchange::{Answers, Reply, Request},
     files,
     value::Value,
 };
@@ -51,8 +51,9 @@ pub struct Player {
     pub agent: String,
     /// Part of the memo keys.
     pub identity: String,
-    /// What it answers.
-    pub kinds: Vec<Kind>,
+    /// What it can be asked.
+    #[serde(default)]
+    pub answers: Vec<Answers>,
 }
 
 /// When a run began.

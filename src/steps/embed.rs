@@ -4,7 +4,7 @@ use super::{Ask, Heard, Inside, Planned, Step, StepError, Turn, Verb, misfit, ra
 use crate::{
     dialogue::{At, Expr, written},
     exchange::{EmbedRequest, Kind, Reply, Request},
-    plan::{Formula, Planning, Typing},
+    plan::{Formula, Planning, Played, Typing},
     prompt::Scope,
     value::{Type, Value},
 };
@@ -24,18 +24,13 @@ impl Verb for Embed {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let role = planning.role(&self.agent, Kind::Embed);
         let what = planning.expr(&self.what);
-        let (role, kinds) = role?;
-        // whoever embeds and cannot rank knows one kind of thing only, and that is text
-        let text_only = kinds.is_some_and(|kinds| !kinds.contains(&Kind::Rank)).then(|| self.agent.value.clone());
-        Some(Arc::new(Embedding { role, text_only, what: what? }))
+        Some(Arc::new(Embedding { role: role?, what: what? }))
     }
 }
 
 #[derive(Debug)]
 struct Embedding {
-    role: String,
-    /// The role's name, if its agent reads text only.
-    text_only: Option<String>,
+    role: Played,
     what: Formula,
 }
 
@@ -48,11 +43,7 @@ impl Planned for Embedding {
             Type::List(item) => (*item, true),
             item => (item, false),
         };
-        if let (Some(role), Type::Image | Type::Moment | Type::Audio | Type::Video) = (&self.text_only, &item) {
-            let message = format!("found {item} for `{role}`, whose agent reads text only");
-            let hint = Some("give the role an agent that sees, such as a CLIP model".to_owned());
-            typing.problem("agent-cannot", &self.what.file, self.what.node.pos, message, hint);
-        }
+        typing.content(&self.role, &self.what, &item);
         match item {
             _ if many => Type::Vector.list(),
             Type::Any => Type::Any,
@@ -63,7 +54,7 @@ impl Planned for Embedding {
 
 impl Step for Embedding {
     fn inside(&self) -> Inside {
-        Inside::Asks(self.role.clone())
+        Inside::Asks(self.role.role.clone())
     }
 
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
@@ -87,8 +78,8 @@ impl Step for Embedding {
         }
         let ask = |value| {
             Ok(Ask {
-                role: self.role.clone(),
-                request: Request::Embed(EmbedRequest { what: item(value, "what")? }),
+                role: self.role.role.clone(),
+                request: Request::Embed(EmbedRequest { what: item(value, "what", &self.role)? }),
                 sample: 0,
             })
         };

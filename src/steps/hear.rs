@@ -33,7 +33,7 @@ impl Verb for Hear {
             None => None,
         };
         let timestamps = self.timestamps.unwrap_or(true);
-        Some(Arc::new(Hearing { role: role?.0, audio: audio?, language, timestamps }))
+        Some(Arc::new(Hearing { role: role?.role, audio: audio?, language, timestamps }))
     }
 }
 

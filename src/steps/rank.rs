@@ -4,7 +4,7 @@ use super::{Ask, Heard, Inside, Planned, Range, Step, StepError, Turn, Verb, fou
 use crate::{
     dialogue::{At, Data, Expr, NumberExpr, TextExpr, written},
     exchange::{Item, Kind, RankRequest, Reply, Request},
-    plan::{Formula, Planning, Typing},
+    plan::{Formula, Planning, Played, Typing},
     prompt::Scope,
     value::{Moment, Scored, Type, Value},
 };
@@ -44,7 +44,7 @@ impl Verb for Rank {
         }
         Range::WholeFrom(1).check(&self.top, "top", planning);
         Range::Share.check(&self.min, "min", planning);
-        let (what, among, role) = (what?, among?, role?.0);
+        let (what, among, role) = (what?, among?, role?);
         // the outer option: was it written; the inner: could it be read
         let read = |formula: Option<Option<Formula>>| formula.map_or(Some(None), |formula| formula.map(Some));
         Some(Arc::new(Ranking { role, what, among, wording: read(wording)?, top: read(top)?, min: read(min)? }))
@@ -106,7 +106,7 @@ impl Among {
 
 #[derive(Debug)]
 struct Ranking {
-    role: String,
+    role: Played,
     what: Formula,
     among: Among,
     wording: Option<Formula>,
@@ -116,7 +116,8 @@ struct Ranking {
 
 impl Planned for Ranking {
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
-        typing.expect(&self.what, &[Type::Image, Type::Audio, Type::Text], "`what`");
+        let found = typing.expect(&self.what, &[Type::Image, Type::Audio, Type::Text], "`what`");
+        typing.content(&self.role, &self.what, &found);
         self.among.ty("`among`", typing);
         self.wording.iter().for_each(|wording| drop(typing.expect(wording, &[Type::Text], "`as`")));
         self.top.iter().for_each(|top| drop(typing.expect(top, &[Type::Number], "`top`")));
@@ -126,12 +127,12 @@ impl Planned for Ranking {
 }
 
 /// What an agent is to look at, listen to or read.
-pub(super) fn item(value: Value, what: &str) -> Result<Item, StepError> {
+pub(super) fn item(value: Value, what: &str, role: &Played) -> Result<Item, StepError> {
     Ok(match value {
         Value::Text(text) => Item::Text(text),
         Value::Number(_) | Value::Truth(_) | Value::Scored(_) => Item::Text(crate::prompt::show(&value)),
         Value::Image(image) => Item::Image(image),
-        Value::Moment(moment) if moment.media.has_video => Item::Frame(moment),
+        Value::Moment(moment) if moment.media.has_video && !role.only_listens() => Item::Frame(moment),
         Value::Moment(moment) => Item::Sound(moment),
         Value::Audio(media) => {
             let (start, end) = (media.start, media.end);
@@ -146,7 +147,7 @@ pub(super) fn item(value: Value, what: &str) -> Result<Item, StepError> {
 
 impl Step for Ranking {
     fn inside(&self) -> Inside {
-        Inside::Asks(self.role.clone())
+        Inside::Asks(self.role.role.clone())
     }
 
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
@@ -165,9 +166,9 @@ impl Step for Ranking {
             }
             None => among.clone(),
         };
-        let what = item(self.what.eval(scope)?, "what")?;
+        let what = item(self.what.eval(scope)?, "what", &self.role)?;
         let request = Request::Rank(RankRequest { what, among, texts });
-        Ok(Turn::Ask(vec![Ask { role: self.role.clone(), request, sample: 0 }]))
+        Ok(Turn::Ask(vec![Ask { role: self.role.role.clone(), request, sample: 0 }]))
     }
 }
 

@@ -82,7 +82,7 @@ impl Verb for Say {
         }
         let with = with.into_iter().map(|(name, formula)| Some((name, formula?))).collect::<Option<_>>()?;
         Some(Arc::new(Saying {
-            role: role?.0,
+            role: role?.role,
             role_name: self.agent.value.clone(),
             prompt: prompt?,
             with,

@@ -18,13 +18,16 @@ pub use bytes::wav;
 use super::{Agent, Asking, Card, outward::Announcer};
 use crate::{
     error::Fault,
-    exchange::{Decoding, EmbedRequest, HearRequest, Item, Kind, Reply, Request, SayRequest},
+    exchange::{Answers, Decoding, EmbedRequest, HearRequest, Item, Kind, Reply, Request, SayRequest},
     hub::folders::{Secret, Vars},
     value::{Media, Time},
 };
 use async_trait::async_trait;
 use std::{sync::Arc, time::Duration};
 use wire::Wire;
+
+/// The kinds of request that the protocol has.
+const KINDS: &[Kind] = &[Kind::Say, Kind::Embed, Kind::Hear];
 
 /// How to reach a remote agent; from `agents/NAME.yaml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +41,7 @@ pub struct RemoteSpec {
     /// The environment variable that holds the key; none for endpoints without keys.
     pub key_env: Option<String>,
     /// What it may be asked.
-    pub answers: Vec<Kind>,
+    pub answers: Vec<Answers>,
     /// Longest wait for an answer (for a streamed one: between two pieces of it).
     pub timeout: Duration,
     /// Longest time for the whole of a streamed answer.
@@ -78,11 +81,9 @@ impl std::fmt::Debug for RemoteAgent {
 impl RemoteAgent {
     /// Checks all that can be checked without sending anything: address, key, kinds, decoding.
     pub fn new(spec: RemoteSpec, vars: Vars<'_>, media: Arc<dyn MediaBytes>) -> Result<RemoteAgent, Fault> {
-        if let Some(kind) = spec.answers.iter().find(|kind| !matches!(kind, Kind::Say | Kind::Embed | Kind::Hear)) {
-            return Err(Fault::model(format!(
-                "an endpoint cannot answer {}: the protocol has say, embed and hear",
-                kind.word()
-            )));
+        if let Some(other) = spec.answers.iter().find(|answers| !KINDS.contains(&answers.kind)) {
+            let (word, able) = (other.kind.word(), KINDS.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", "));
+            return Err(Fault::model(format!("an endpoint cannot answer {word}: the protocol has {able}")));
         }
         if spec.decoding.top_k.is_some() {
             return Err(Fault::model(say::NO_TOP_K.to_owned()));
@@ -95,7 +96,7 @@ impl RemoteAgent {
         let decoding = serde_json::to_string(&spec.decoding).expect("plain data serialises: this is a bug");
         let card = Card {
             name: spec.name.clone(),
-            kinds: spec.answers.clone(),
+            answers: spec.answers.clone(),
             identity: format!("remote {} {} {decoding}", wire.base(), spec.model),
             memo: true,
         };
@@ -130,13 +131,9 @@ impl Agent for RemoteAgent {
     }
 
     async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
-        if !self.card.kinds.contains(&request.kind()) {
-            return Err(Fault::failed(format!(
-                "the agent {} does not answer {} (`answers` in its file)",
-                self.card.name,
-                request.kind().word()
-            )));
-        }
+        self.card
+            .check(&request)
+            .map_err(|fault| fault.hint("`answers` in its agent file says what it can be asked"))?;
         if let Some(announcer) = &self.announcer {
             announcer.announce(&request);
         }

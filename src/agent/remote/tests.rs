@@ -35,7 +35,7 @@ fn spec(url: &str) -> RemoteSpec {
         url: url.into(),
         model: "big-model".into(),
         key_env: Some("FAR_KEY".into()),
-        answers: vec![Kind::Say, Kind::Embed, Kind::Hear],
+        answers: [Kind::Say, Kind::Embed, Kind::Hear].map(Answers::usual).to_vec(),
         timeout: Duration::from_secs(10),
         reply_time: Duration::from_secs(10),
         reply_bytes: 4096,
@@ -253,7 +253,7 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
         assert!(error.contains(expected), "{error}");
     }
     check(|s| s.key_env = Some("OTHER".into()), "the environment variable OTHER (`key_env`) is not set");
-    check(|s| s.answers.push(Kind::Rank), "an endpoint cannot answer rank");
+    check(|s| s.answers.push(Answers::usual(Kind::Rank)), "an endpoint cannot answer rank");
     check(|s| s.decoding.top_k = Some(5), "top_k");
     check(|s| s.url = "localhost".into(), "not a web address");
     let agent = RemoteAgent::new(spec("http://localhost:1"), &vars, Arc::new(Fake)).expect("an agent");

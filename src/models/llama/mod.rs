@@ -6,7 +6,7 @@ mod weights;
 use super::{Family, Loading};
 use crate::{
     error::Fault,
-    exchange::Kind,
+    exchange::{Answers, Kind, Modality},
     infer::{
         chat::{Chat, end_tokens},
         checkpoint::Checkpoint,
@@ -29,7 +29,7 @@ use weights::{Map, Table, Weights};
 pub const FAMILY: Family = Family {
     name: "llama",
     about: "completes prompts and chats; also from GGUF files",
-    kinds: &[Kind::Say],
+    answers: &[Answers::new(Kind::Say, &[Modality::Text])],
     recognises: |config| {
         config.is_type(
             &["llama", "mistral", "qwen2", "qwen3"],

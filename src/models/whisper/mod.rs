@@ -12,7 +12,7 @@ mod rules;
 use super::{Family, Loading};
 use crate::{
     error::Fault,
-    exchange::{Decoding, Kind, Reply, Speech},
+    exchange::{Answers, Decoding, Kind, Modality, Reply, Speech},
     infer::{
         audio::{LogMel, mirrored},
         checkpoint::Checkpoint,
@@ -33,7 +33,7 @@ use rules::Rules;
 pub const FAMILY: Family = Family {
     name: "whisper",
     about: "turns speech into timed text",
-    kinds: &[Kind::Hear],
+    answers: &[Answers::new(Kind::Hear, &[Modality::Sound])],
     recognises: |config| config.is_type(&["whisper"], &["WhisperForConditionalGeneration"]),
     load: |checkpoint, loading| Ok(Box::new(Whisper::load(checkpoint, loading)?)),
 };

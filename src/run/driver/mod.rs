@@ -355,7 +355,8 @@ fn cannot_record(error: std::io::Error) -> RunError {
 fn header(plan: &Plan, inputs: &IndexMap<String, Value>, agents: &Agents, seed: u64, run: &str) -> Header {
     let player = |(role, agent): (&String, &Arc<dyn Agent>)| {
         let card = agent.card();
-        let player = Player { agent: card.name.clone(), identity: card.identity.clone(), kinds: card.kinds.clone() };
+        let player =
+            Player { agent: card.name.clone(), identity: card.identity.clone(), answers: card.answers.clone() };
         (role.clone(), player)
     };
     Header {

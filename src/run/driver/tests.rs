@@ -5,7 +5,7 @@ use crate::{
     agent::{Asking, Card},
     dialogue::{Resource, Shelf},
     error::{Fault, FaultKind},
-    exchange::{Finish, FramesRequest, Kind, Reply, Request, SayReply, SayRequest},
+    exchange::{Answers, Finish, FramesRequest, Kind, Reply, Request, SayReply, SayRequest},
     plan::compile_text,
     run::{replay::replay_transcript, transcript::Transcript},
 };
@@ -24,7 +24,12 @@ struct Fake {
 
 impl Fake {
     fn new(manner: Manner) -> Arc<Fake> {
-        let card = Card { name: "fake".into(), kinds: vec![Kind::Say], identity: "fake 1".into(), memo: true };
+        let card = Card {
+            name: "fake".into(),
+            answers: vec![Answers::usual(Kind::Say)],
+            identity: "fake 1".into(),
+            memo: true,
+        };
         Arc::new(Fake { card, manner, asked: Mutex::default() })
     }
     fn count(&self) -> usize {
@@ -63,7 +68,7 @@ fn plan(more: &str, temperature: &str) -> Plan {
     let shelf = Shelf::default()
         .with(Resource::Prompt, "p", "{{ word }}")
         .with(Resource::Agent, "m", "script: [\"x\"]")
-        .with_kinds("m", &[Kind::Say]);
+        .with_answers("m", &[Answers::usual(Kind::Say)]);
     compile_text(&source, "t.yaml", &shelf, &Default::default()).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
@@ -291,7 +296,12 @@ impl Agent for Sleepy {
 #[tokio::test]
 async fn an_agent_gets_ready_once_when_the_memo_does_not_suffice() {
     let sleepy = |able| {
-        let card = Card { name: "fake".into(), kinds: vec![Kind::Say], identity: "sleepy".into(), memo: true };
+        let card = Card {
+            name: "fake".into(),
+            answers: vec![Answers::usual(Kind::Say)],
+            identity: "sleepy".into(),
+            memo: true,
+        };
         Arc::new(Sleepy { card, woken: Default::default(), able })
     };
     let folder = tempfile::tempdir().expect("a folder");
@@ -341,7 +351,12 @@ async fn frames_that_the_memo_knows_are_expected_by_the_store() {
     let memo = Memo::open(folder.path()).expect("a memo");
     for hits in 0..2 {
         let store = Arc::new(Store::new(Default::default()));
-        let card = Card { name: "media".into(), kinds: vec![Kind::Frames], identity: "sampler".into(), memo: true };
+        let card = Card {
+            name: "media".into(),
+            answers: vec![Answers::usual(Kind::Frames)],
+            identity: "sampler".into(),
+            memo: true,
+        };
         let agents = Agents::from([("media".to_owned(), Arc::new(Sampler(card)) as Arc<dyn Agent>)]);
         let conduct = Conduct { memo: Some(memo.clone()), media: Some(store.clone()), ..Conduct::new(agents) };
         let inputs = IndexMap::from([("video".to_owned(), Value::Video(media.clone()))]);

@@ -3,12 +3,12 @@
 use super::*;
 use crate::{
     agent::Card,
-    exchange::{Decoding, Finish, Item, Kind, Message, RankRequest, Request, SayReply, SayRequest},
+    exchange::{Answers, Decoding, Finish, Item, Kind, Message, RankRequest, Request, SayReply, SayRequest},
     value::{Media, Moment, Time},
 };
 
 fn card(identity: &str) -> Card {
-    Card { name: "a".into(), kinds: vec![Kind::Say], identity: identity.into(), memo: true }
+    Card { name: "a".into(), answers: vec![Answers::usual(Kind::Say)], identity: identity.into(), memo: true }
 }
 
 fn say(prompt: &str, temperature: Option<f32>) -> Request {
