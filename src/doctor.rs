@@ -178,10 +178,10 @@ async fn own_agent(row: &AgentRow, options: &Options) -> Check {
     if row.sort == "endpoint" && options.hub.network == Network::Off {
         return Check::ok(&name, format!("{} (not contacted; `doctor --network` asks)", row.place));
     }
-    let found = match roster::load_one(&row.name, options).await {
-        Ok(agent) if row.sort == "endpoint" => agent.ready().await,
-        Ok(_) => Ok(()),
-        Err(fault) => Err(fault),
+    let found = match (roster::load_one(&row.name, options).await, spec::of(&row.name, &options.hub)) {
+        (Err(fault), _) => Err(fault),
+        (Ok(_), Ok(Spec::Remote(remote))) => remote::reachable(&remote).await,
+        (Ok(_), _) => Ok(()),
     };
     match found {
         Ok(()) if row.sort == "endpoint" => Check::ok(&name, format!("{} answers", row.place)),

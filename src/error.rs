@@ -4,6 +4,9 @@
 use serde::{Deserialize, Serialize};
 use std::{error::Error, fmt, time::Duration};
 
+/// The hint of a fault for a server that cannot be reached: after the last try it counts as a missing model.
+pub const UNREACHABLE: &str = "start the server, or correct `url` in the agent's file";
+
 /// The sort of failure. It decides what the engine does next (try again, give up) and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

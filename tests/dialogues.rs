@@ -231,7 +231,7 @@ fn a_call_finds_dialogues_beside_its_own_file() {
     check("../up", "above");
     check("named", "named");
     check("examples/a", "the project's");
-    check("caption", "own caption");
+    check("./caption", "own caption");
 }
 
 #[test]
@@ -386,4 +386,28 @@ fn a_changed_transcript_says_so() {
     let counted = "the transcript has no exchange `a`: the file was changed: its last line counts 2 answered exchanges, and it holds 1";
     check(&|line| !line.starts_with("{\"exchange\":\"a\""), 1, counted);
     check(&|line| !line.starts_with("{\"outcome\""), 0, "note: the transcript has no last line");
+}
+
+#[test]
+fn a_server_that_is_down_is_said_once() {
+    let dialogue = "version: 1\ndialogue: d\ncast: { mind: srv }\nsteps:\n  s: { each: \"{{ range(10) }}\", say: { agent: mind, text: \"{{ item }}\" } }\nanswer: \"{{ s | length }}\"\n";
+    let root = folder(&[
+        ("d.yaml", dialogue),
+        ("agents/srv.yaml", "endpoint: { url: 'http://127.0.0.1:1/v1', model: m }"),
+        ("agents/big.yaml", "model: { path: ../none }"),
+    ]);
+    let (said, code) = elenchus(root.path(), &["run", "d.yaml", "--trust", "--no-memo"]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("hint: start the server") && said.matches("hint").count() == 1, "{said}");
+    assert_eq!(said.matches("again in").count(), 1, "{said}");
+    let check = |args: &[&str], expected: &[&str]| {
+        let (said, code) = elenchus(root.path(), &[&["doctor", "--trust"], args].concat());
+        assert_eq!(code, 1, "{said}");
+        for part in expected {
+            let is_there = said.lines().any(|line| part.split('|').all(|piece| line.contains(piece)));
+            assert!(is_there, "no `{part}` in:\n{said}");
+        }
+    };
+    check(&[], &["FAIL|agents/big", "ok|agents/srv|not contacted"]);
+    check(&["--network"], &["FAIL|agents/srv|cannot be reached"]);
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::Write,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -19,6 +19,8 @@ pub(crate) struct Bars {
     drawn: bool,
     all: MultiProgress,
     steps: Mutex<HashMap<String, Step>>,
+    /// Why exchanges were asked again, so far.
+    retried: Mutex<HashSet<String>>,
 }
 
 /// `1 exchange`, `2 exchanges`.
@@ -54,7 +56,18 @@ impl Bars {
     pub fn new(out: &Out) -> Bars {
         let drawn = out.bars();
         let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Bars { quiet: out.quiet, drawn, all: MultiProgress::with_draw_target(target), steps: Mutex::default() }
+        Bars {
+            quiet: out.quiet,
+            drawn,
+            all: MultiProgress::with_draw_target(target),
+            steps: Mutex::default(),
+            retried: Mutex::default(),
+        }
+    }
+
+    /// True the first time that exchanges are asked again for this reason.
+    fn is_new(&self, why: &str) -> bool {
+        self.retried.lock().unwrap_or_else(PoisonError::into_inner).insert(why.to_owned())
     }
 
     /// Removes the bars, so that the answer stands alone.
@@ -159,6 +172,8 @@ impl Progress for Bars {
                     }
                 }
             }
+            // a server that is down fails all exchanges alike
+            Event::Retrying { why, .. } if !self.is_new(why) => {}
             Event::Retrying { path, attempt, wait, why } => {
                 self.line(format_args!(
                     "{path:>14}  try {attempt} failed ({why}); again in {:.1} s",

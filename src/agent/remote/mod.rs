@@ -109,6 +109,11 @@ impl RemoteAgent {
     }
 }
 
+/// Fails if nobody answers at the address. Nothing of the user's is sent.
+pub async fn reachable(spec: &RemoteSpec) -> Result<(), Fault> {
+    Wire::new(spec, None)?.reachable().await
+}
+
 fn read_key(name: &str, vars: Vars<'_>) -> Result<Secret, Fault> {
     let key = vars(name).and_then(|key| key.into_string().ok()).map(|key| Secret::new(&key));
     key.filter(|key| !key.reveal().is_empty()).ok_or_else(|| {
@@ -124,10 +129,6 @@ impl Agent for RemoteAgent {
 
     fn retries(&self) -> u32 {
         self.spec.retries
-    }
-
-    async fn ready(&self) -> Result<(), Fault> {
-        self.wire.reachable().await
     }
 
     async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {

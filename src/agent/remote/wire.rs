@@ -1,7 +1,7 @@
 //! Sending one request, and what an answer that is not one means.
 
 use super::{RemoteSpec, redact::Redaction};
-use crate::error::Fault;
+use crate::error::{Fault, UNREACHABLE};
 use crate::hub::{folders::Secret, http};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use std::time::{Duration, SystemTime};
@@ -66,24 +66,16 @@ impl Wire {
         Instant::now() + self.timeout
     }
 
-    /// Fails if nobody answers at the address, after a second and a third look. Nothing of the user's is sent.
+    /// Fails if nobody answers at the address.
     pub async fn reachable(&self) -> Result<(), Fault> {
-        let mut wait = Duration::from_millis(200);
-        for attempt in 1.. {
-            let sent = tokio::time::timeout(self.timeout, self.client.head(self.base()).send()).await;
-            match sent {
-                Ok(Err(error)) if error.is_connect() && attempt < 3 => tokio::time::sleep(wait).await,
-                Ok(Err(error)) if error.is_connect() => {
-                    let message = format!("{} cannot be reached: {}", self.base, self.hidden(&http::chain(&error)));
-                    let hint = "start the server, or correct `url` in the agent's file";
-                    return Err(Fault::model(message).hint(hint));
-                }
-                // any answer will do, and a slow server is met by the time limit of each request
-                _ => break,
+        match tokio::time::timeout(self.timeout, self.client.head(self.base()).send()).await {
+            Ok(Err(error)) if error.is_connect() => {
+                let message = format!("{} cannot be reached: {}", self.base, self.hidden(&http::chain(&error)));
+                Err(Fault::model(message).hint(UNREACHABLE))
             }
-            wait *= 2;
+            // any answer will do
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Sends and gives an answer with a good status.
@@ -168,7 +160,10 @@ impl Wire {
         let passing = |message: String| Fault::passing(message, None);
         match tokio::time::timeout_at(until, what).await {
             Err(_) => Err(passing(format!("{} gave no answer within {:?}", self.base, self.timeout))),
-            Ok(Err(error)) => Err(passing(format!("{}: {}", self.base, self.hidden(&http::chain(&error))))),
+            Ok(Err(error)) => {
+                let fault = passing(format!("{}: {}", self.base, self.hidden(&http::chain(&error))));
+                Err(if error.is_connect() { fault.hint(UNREACHABLE) } else { fault })
+            }
             Ok(Ok(value)) => Ok(value),
         }
     }

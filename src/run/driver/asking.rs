@@ -2,7 +2,7 @@
 
 use crate::{
     agent::{Agent, Asking},
-    error::{Fault, FaultKind},
+    error::{Fault, FaultKind, UNREACHABLE},
     exchange::{Reply, Request},
     run::{
         outcome::seconds,
@@ -77,7 +77,8 @@ async fn tries(question: Question, attempts: &mut u32) -> Result<Reply, Fault> {
         let message = fault.to_string();
         if *attempts > most {
             let times = if *attempts > 1 { format!(" (asked {attempts} times)") } else { String::new() };
-            return Err(Fault { kind: FaultKind::Failed, message: format!("{}{times}", fault.message), ..fault });
+            let kind = if fault.hint.as_deref() == Some(UNREACHABLE) { FaultKind::Model } else { FaultKind::Failed };
+            return Err(Fault { kind, message: format!("{}{times}", fault.message), ..fault });
         }
         let wait = pause(&path, *attempts).max(retry_after.unwrap_or_default());
         progress.event(Event::Retrying { path: &path, attempt: *attempts, wait, why: &message });
