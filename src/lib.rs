@@ -26,4 +26,5 @@ pub mod problem;
 pub mod prompt;
 pub mod run;
 pub mod steps;
+pub mod store;
 pub mod value;

@@ -80,7 +80,17 @@ fn only_media_starts_programs() {
 #[test]
 fn checking_is_pure() {
     let effects = ["std::fs", "tokio::", "std::thread", "std::net", "Instant::now", "SystemTime", "std::process"];
-    let others = ["src/value", "src/agent", "src/infer", "src/models", "src/media", "src/hub", "src/cli", "src/run"];
+    let others = [
+        "src/value",
+        "src/agent",
+        "src/infer",
+        "src/models",
+        "src/media",
+        "src/hub",
+        "src/cli",
+        "src/run",
+        "src/store",
+    ];
     let mut allowed = others.to_vec();
     allowed.extend(["src/dialogue", "src/exchange.rs", "src/doctor.rs", "src/files.rs", "src/main.rs", "src/lib.rs"]);
     only_in(&effects, &allowed, "plan/, steps/ and prompt touch no file, device, clock, thread or network");
@@ -174,4 +184,81 @@ fn the_readme_names_what_exists() {
             assert!(there, "README.md names {word}, which does not exist");
         }
     }
+}
+
+/// The folders and files of `src/`, lowest first, as the code map of ARCHITECTURE.md lists them.
+fn layers() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let text = fs::read_to_string(path).expect("ARCHITECTURE.md");
+    let map = text.split("## Code map").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a code map");
+    let names = map.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    names.map(|name| name.trim_end_matches('/').to_owned()).collect()
+}
+
+/// The first part of every `crate::…` path in the code of a file, with its line number.
+fn imports(text: &str) -> Vec<(usize, String)> {
+    let lines: Vec<(usize, &str)> = code(text).collect();
+    let mut found = Vec::new();
+    for (place, (number, line)) in lines.iter().enumerate() {
+        for (at, _) in line.match_indices("crate::") {
+            let rest = &line[at + "crate::".len()..];
+            let word =
+                |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || "_#".contains(*c)).collect::<String>();
+            if !rest.starts_with('{') {
+                found.push((*number, word(rest)));
+                continue;
+            }
+            // a group: the words at its own depth, up to the brace that closes it
+            let (mut depth, mut expects_name) = (0, false);
+            'group: for (number, line) in std::iter::once((*number, rest)).chain(lines[place + 1..].iter().copied()) {
+                let mut chars = line.char_indices();
+                while let Some((at, c)) = chars.next() {
+                    match c {
+                        '{' => (depth, expects_name) = (depth + 1, depth == 0),
+                        '}' if depth == 1 => break 'group,
+                        '}' => depth -= 1,
+                        ',' => expects_name = depth == 1,
+                        c if depth == 1 && expects_name && (c.is_alphanumeric() || c == '_') => {
+                            let name = word(&line[at..]);
+                            for _ in name.chars().skip(1) {
+                                chars.next();
+                            }
+                            found.push((number, name));
+                            expects_name = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_never_go_up() {
+    let layers = layers();
+    let level = |name: &str| layers.iter().position(|layer| layer == name);
+    let (mut broken, mut seen) = (Vec::new(), 0);
+    for (path, text) in sources() {
+        let parts: Vec<&str> = path.iter().skip(1).filter_map(|part| part.to_str()).collect();
+        let own = parts[0].trim_end_matches(".rs");
+        if is_tests(&path) || ["lib", "main"].contains(&own) {
+            continue;
+        }
+        let Some(own_level) = level(own) else {
+            broken.push(format!("{} is in no layer of ARCHITECTURE.md", path.display()));
+            continue;
+        };
+        for (number, name) in imports(&text).into_iter().filter(|(_, name)| name != own) {
+            seen += 1;
+            // macros and types at the crate's root belong to no layer
+            let goes_up = level(&name).is_none_or(|level| level > own_level);
+            if goes_up {
+                broken.push(format!("{}:{number} imports crate::{name}, which is above {own}", path.display()));
+            }
+        }
+    }
+    assert!(seen > 300, "imports are found: {seen}");
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }

@@ -10,9 +10,10 @@ use crate::{
     hub::{Folders, embedded},
     media,
     run::{
-        Memo, Transcript,
-        memo::{self, Purge, Stat, explain},
+        Transcript,
+        explain::{explain, steps},
     },
+    store::memo::{self as store, Memo, Purge, Stat},
 };
 use clap::Subcommand;
 use std::{
@@ -81,7 +82,7 @@ impl Args {
                 let explained = explain(&Memo::open(&folder)?, &transcript, &step)?;
                 if explained.is_empty() {
                     let fault = Fault::refused(format!("{} has no exchange of a step `{step}`", run.display()));
-                    return Err(fault.hint(format!("its steps are {}", memo::steps(&transcript).join(", "))));
+                    return Err(fault.hint(format!("its steps are {}", steps(&transcript).join(", "))));
                 }
                 if out.json {
                     out.value(&explained)?;
@@ -94,9 +95,9 @@ impl Args {
             }
             What::Purge { video, older, .. } => match (&video, older) {
                 (Some(video), _) => forget(video, &folder, out)?,
-                (None, Some(age)) => told(memo::purge(&folder, &Purge::Older(age))?, out)?,
+                (None, Some(age)) => told(store::purge(&folder, &Purge::Older(age))?, out)?,
                 (None, None) => {
-                    let removed = memo::purge(&folder, &Purge::All)?;
+                    let removed = store::purge(&folder, &Purge::All)?;
                     media::forget_all()?;
                     embedded::sweep(&Folders::from_env().cache.join("starter"));
                     told(removed, out)?;
@@ -121,7 +122,7 @@ fn forget(video: &str, folder: &Path, out: &Out) -> Result<(), Fault> {
         }
         Err(_) => {}
     }
-    let removed = memo::purge(folder, &Purge::Media(digests.clone()))?;
+    let removed = store::purge(folder, &Purge::Media(digests.clone()))?;
     digests.iter().try_for_each(|digest| media::forget(video, digest))?;
     told(removed, out)
 }

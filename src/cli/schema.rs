@@ -33,7 +33,7 @@ pub(crate) struct Args {
 impl Args {
     pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         let schema = match self.which {
-            Which::Dialogue => plan::schema(),
+            Which::Dialogue => crate::plan::schema(crate::steps::VERBS),
             Which::Agent => plan::agent_schema(),
             Which::Cast => plan::cast_schema(),
         };

@@ -41,7 +41,7 @@ impl Settings {
     pub fn hub(&self, start: &Path, network: Network) -> Result<Hub, Fault> {
         let trust = Trust { this_run: self.trust, ..Trust::read(&self.folders)? };
         let search = Search::from(start, &self.folders, &trust);
-        Ok(Hub::new(search, self.folders.clone(), self.hub.clone(), network))
+        Ok(Hub::new(search, self.folders.clone(), self.hub.clone(), network).with_answers(crate::agent::spec::answers))
     }
 }
 

@@ -1,10 +1,7 @@
 //! A dialogue as written, and its tests.
 
 use super::{At, Data, Expr, Key, Node, Pos, Reading, ScriptWritten, Span, TextExpr, Written, written};
-use crate::{
-    steps::{LATER, VERBS, VerbWritten},
-    value::Type,
-};
+use crate::value::Type;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -149,10 +146,10 @@ impl JsonSchema for InputWritten {
 pub struct StepWritten {
     /// What any step may carry.
     pub common: Common,
-    /// Where the verb stands.
-    pub verb_pos: Pos,
-    /// The verb; `None` if what was written is no verb (noted).
-    pub verb: Option<VerbWritten>,
+    /// Where the step begins.
+    pub pos: Pos,
+    /// All other keys with their values: the verb is among them. The check knows which verbs there are.
+    pub rest: Vec<(Key, Node)>,
 }
 
 written! { "a step",
@@ -187,73 +184,17 @@ impl Written for StepWritten {
         let (common, rest): (Vec<_>, Vec<_>) =
             entries.iter().cloned().partition(|(key, _)| COMMON_KEYS.contains(&key.name.as_str()));
         let common = Common::read(&Node { pos: node.pos, data: Data::Map(common) }, reading).unwrap_or_default();
-        let is = |list: &[&str]| rest.iter().find(|(key, _)| list.contains(&key.name.as_str()));
-        let Some((key, value)) = is(VERBS).or_else(|| is(LATER)).or_else(|| rest.first()) else {
-            let hint = Some(format!("the verbs are {}", VERBS.join(", ")));
-            reading.problem("missing-verb", node.pos, "found a step without a verb, expected one".into(), hint);
-            return Some(StepWritten { common, verb_pos: node.pos, verb: None });
-        };
-        for (extra, _) in rest.iter().filter(|(extra, _)| extra.name != key.name) {
-            if VERBS.contains(&extra.name.as_str()) || LATER.contains(&extra.name.as_str()) {
-                let message =
-                    format!("found a second verb `{}` beside `{}`, expected one in a step", extra.name, key.name);
-                reading.problem("too-many", extra.pos, message, None);
-            } else {
-                unknown_verb(extra, reading);
-            }
-        }
-        let verb = VerbWritten::read(&key.name, value, reading);
-        if verb.is_none() && !VERBS.contains(&key.name.as_str()) {
-            unknown_verb(key, reading);
-        }
-        Some(StepWritten { common, verb_pos: key.pos, verb })
+        Some(StepWritten { common, pos: node.pos, rest })
     }
-}
-
-/// The verb that does what others call so.
-fn other_word(word: &str) -> Option<&'static str> {
-    const WORDS: &[(&str, &[&str])] = &[
-        ("say", &["speak", "tell", "ask", "answer", "prompt", "generate", "complete", "chat", "llm", "write"]),
-        ("rank", &["classify", "score", "choose", "match", "compare", "label", "clip"]),
-        ("hear", &["listen", "transcribe", "speech", "whisper"]),
-        ("frames", &["sample", "extract", "video", "moments", "images"]),
-        ("embed", &["embedding", "vector", "encode"]),
-        ("compute", &["set", "let", "eval", "expression", "template", "value", "return"]),
-        ("loop", &["repeat", "while", "until", "for", "iterate"]),
-        ("call", &["include", "run", "use", "import", "dialogue"]),
-    ];
-    let word = word.to_lowercase();
-    WORDS.iter().find(|(_, words)| words.contains(&word.as_str())).map(|(verb, _)| *verb)
-}
-
-fn unknown_verb(key: &Key, reading: &mut Reading) {
-    if LATER.contains(&key.name.as_str()) {
-        let message = format!("verb `{}` is not available in this version", key.name);
-        let hint = Some(format!("the verbs of this version are {}", VERBS.join(", ")));
-        return reading.problem("verb-not-available", key.pos, message, hint);
-    }
-    let known = VERBS.iter().chain(COMMON_KEYS).copied();
-    let near = super::written::merge_key(&key.name)
-        .or_else(|| crate::problem::closest(&key.name, known))
-        .or_else(|| other_word(&key.name).map(|verb| format!("did you mean `{verb}`?")));
-    let hint = near.unwrap_or_else(|| format!("the verbs are {}", VERBS.join(", ")));
-    reading.problem("unknown-verb", key.pos, format!("found unknown verb or key `{}` in a step", key.name), Some(hint));
 }
 
 impl JsonSchema for StepWritten {
     fn schema_name() -> Cow<'static, str> {
         "Step".into()
     }
-    /// The common keys and all verbs as properties, exactly one verb required: what editors complete best.
+    /// The common keys; the check adds the verbs that there are.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = Common::json_schema(generator);
-        if let Some(properties) = schema.get_mut("properties").and_then(|p| p.as_object_mut()) {
-            for (name, verb) in VerbWritten::schemas(generator) {
-                properties.insert(name.to_owned(), verb.into());
-            }
-        }
-        let one_verb: Vec<_> = VERBS.iter().map(|verb| serde_json::json!({ "required": [verb] })).collect();
-        schema.insert("oneOf".into(), one_verb.into());
         schema.insert("description".into(), "One thing that the dialogue does: exactly one verb.".into());
         schema
     }

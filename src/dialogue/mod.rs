@@ -2,6 +2,7 @@
 //! that knows YAML; it reads texts, never files (whoever has files hands them in through [`Library`]).
 
 mod agent_file;
+mod answers;
 mod file;
 mod library;
 mod script;
@@ -22,8 +23,8 @@ pub use file::{
 pub use library::{Called, Caller, Library, Refused, Resource, Shelf, Text, call_key, plain_name};
 pub use script::{Asked, NoReply, ScriptedReplies, plain};
 pub use span::{NoSpan, PATTERN as SPAN_PATTERN, Span, USAGE as SPAN_USAGE};
-pub(crate) use written::written;
 pub use written::{At, Expr, NumberExpr, TextExpr, Wanted, Written, text_node};
+pub(crate) use written::{merge_key, written};
 pub use yaml::{Data, Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Style};
 
 use crate::problem::{MAX_PROBLEMS, Problem};

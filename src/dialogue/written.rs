@@ -332,7 +332,7 @@ impl Reading {
 }
 
 /// What to say of YAML's merge key.
-pub(super) fn merge_key(name: &str) -> Option<String> {
+pub(crate) fn merge_key(name: &str) -> Option<String> {
     (name == "<<")
         .then(|| "merge keys are not supported: repeat the keys, or use an anchor for a whole value".to_owned())
 }

@@ -3,6 +3,7 @@
 //! must know of them.
 
 mod answers;
+mod card;
 mod embed;
 mod frames;
 mod hear;
@@ -11,6 +12,7 @@ mod rank;
 mod say;
 
 pub use answers::{Answers, Modalities, Modality, lacks};
+pub use card::Card;
 pub use embed::EmbedRequest;
 pub use frames::{FramesRequest, Sampling};
 pub use hear::{HearRequest, Speech};

@@ -85,13 +85,23 @@ pub struct Hub {
     pub network: Network,
     /// What was decided about files of the project. The caller tells the user.
     pub verdicts: Verdicts,
+    /// What an agent can be asked; the layer of the agents knows.
+    answers: AnswersOf,
 }
+
+/// Finds out what an agent can be asked, without loading it.
+pub type AnswersOf = fn(&str, &Hub) -> Option<Vec<Answers>>;
 
 impl Hub {
     /// For a project, or what a search for one came to.
     pub fn new(search: Search, folders: Folders, settings: HubSettings, network: Network) -> Hub {
         let Search { project, passed_over } = search;
-        Hub { project, passed_over, folders, settings, network, verdicts: Verdicts::default() }
+        Hub { project, passed_over, folders, settings, network, verdicts: Verdicts::default(), answers: |_, _| None }
+    }
+
+    /// The same hub, which tells what agents can be asked.
+    pub fn with_answers(self, answers: AnswersOf) -> Hub {
+        Hub { answers, ..self }
     }
 
     /// Finds checkpoints with the same settings.
@@ -279,7 +289,7 @@ impl Library for Hub {
     }
 
     fn answers_of(&self, agent: &str) -> Option<Vec<Answers>> {
-        crate::agent::spec::answers(agent, self)
+        (self.answers)(agent, self)
     }
 }
 

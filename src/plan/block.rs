@@ -1,9 +1,10 @@
 //! Steps that see each other: their order, cycles, what nobody uses, and their types.
 
-use super::{Block, Formula, PlannedStep, Planning, Typing, planning::Mention, shared::Shared};
+use super::{
+    Block, Formula, Planned, PlannedStep, Planning, Step, Typing, Verb, planning::Mention, shared::Shared, verbs,
+};
 use crate::{
     dialogue::{At, Pos, RESERVED, StepWritten},
-    steps::Planned,
     value::Type,
 };
 use indexmap::IndexMap;
@@ -46,10 +47,11 @@ pub(super) fn plan(steps: &IndexMap<At<String>, StepWritten>, planning: &mut Pla
     }
     for (i, (name, written)) in steps.iter().enumerate() {
         check_name(name, planning);
+        let verb = verbs::read(written, planning);
         let until = steps.get_index(i + 1).map(|(next, _)| next.pos);
         let doubtful = planning.shared.has_problem(&planning.file, name.pos, until);
         let outer = std::mem::replace(&mut planning.doubtful, doubtful);
-        let (mut draft, mentions) = read(name, written, planning);
+        let (mut draft, mentions) = read(name, written, verb, planning);
         planning.doubtful = outer;
         for mention in mentions {
             match steps.get_index_of(mention.name.as_str()) {
@@ -84,7 +86,12 @@ fn check_name(name: &At<String>, planning: &mut Planning<'_>) {
     }
 }
 
-fn read(name: &At<String>, written: &StepWritten, planning: &mut Planning<'_>) -> (DraftStep, Vec<Mention>) {
+fn read(
+    name: &At<String>,
+    written: &StepWritten,
+    (verb_name, verb): (&'static str, Option<Box<dyn Verb>>),
+    planning: &mut Planning<'_>,
+) -> (DraftStep, Vec<Mention>) {
     let common = &written.common;
     let each = common.each.as_ref().and_then(|each| planning.name_or_template(&each.0));
     // what `each` itself names is named outside of its items
@@ -92,7 +99,7 @@ fn read(name: &At<String>, written: &StepWritten, planning: &mut Planning<'_>) -
     let when = common.when.as_ref().and_then(|when| planning.name_or_template(&when.0));
     let outer = planning.conditional;
     planning.conditional = outer || common.when.is_some() || common.or.is_some();
-    let planned = written.verb.as_ref().and_then(|verb| verb.verb().plan(planning));
+    let planned = verb.and_then(|verb| verb.plan(planning));
     planning.conditional = outer;
     let or = common.or.as_ref().and_then(|or| planning.expr(or));
     let inside = std::mem::take(&mut planning.mentions);
@@ -105,7 +112,7 @@ fn read(name: &At<String>, written: &StepWritten, planning: &mut Planning<'_>) -
     }
     let draft = DraftStep {
         name: name.value.clone(),
-        verb: written.verb.as_ref().map_or("", |verb| verb.name()),
+        verb: verb_name,
         planned,
         when,
         each,
@@ -221,13 +228,14 @@ pub(super) fn unused(
 pub(crate) fn typed(draft: &Draft, names: &mut IndexMap<String, Type>, shared: &mut Shared) -> Block {
     let mut block = Block::default();
     for step in &draft.steps {
-        let ty = step_type(step, names, shared).bounded();
+        let (ty, behaviour) = step_type(step, names, shared);
+        let ty = ty.bounded();
         names.insert(step.name.clone(), ty.clone());
-        let Some(planned) = &step.planned else { continue };
+        let Some(behaviour) = behaviour else { continue };
         block.steps.push(PlannedStep {
             name: step.name.clone(),
             verb: step.verb,
-            step: planned.clone(),
+            step: behaviour,
             needs: step.needs.clone(),
             uses: step.uses.clone(),
             when: step.when.as_ref().and_then(|when| when.template().cloned()),
@@ -242,7 +250,10 @@ pub(crate) fn typed(draft: &Draft, names: &mut IndexMap<String, Type>, shared: &
     block
 }
 
-fn step_type(step: &DraftStep, names: &IndexMap<String, Type>, shared: &mut Shared) -> Type {
+/// A step whose type is known: what it yields, and its behaviour if its verb could be read.
+type Typed = (Type, Option<Arc<dyn Step>>);
+
+fn step_type(step: &DraftStep, names: &IndexMap<String, Type>, shared: &mut Shared) -> Typed {
     let mut typing = Typing { shared, names };
     let Some(each) = &step.each else {
         return one_type(step, &mut typing);
@@ -254,17 +265,22 @@ fn step_type(step: &DraftStep, names: &IndexMap<String, Type>, shared: &mut Shar
     let mut inner = names.clone();
     inner.insert("item".into(), item);
     inner.insert("index".into(), Type::Number);
-    typing.with(&inner, |typing| one_type(step, typing).list())
+    let (ty, behaviour) = typing.with(&inner, |typing| one_type(step, typing));
+    (ty.list(), behaviour)
 }
 
 /// What the step yields once: its verb's type, or any if `or` yields another.
-fn one_type(step: &DraftStep, typing: &mut Typing<'_>) -> Type {
+fn one_type(step: &DraftStep, typing: &mut Typing<'_>) -> Typed {
     step.when.iter().for_each(|when| drop(when.ty(typing)));
-    let ty = step.planned.as_ref().map_or(Type::Any, |planned| planned.ty(typing));
-    match step.or.as_ref().map(|or| or.ty(typing)) {
+    let (ty, behaviour) = match step.planned.clone().map(|planned| planned.typed(typing)) {
+        Some((ty, behaviour)) => (ty, Some(behaviour)),
+        None => (Type::Any, None),
+    };
+    let ty = match step.or.as_ref().map(|or| or.ty(typing)) {
         Some(or) if !ty.accepts(&or) || or == Type::Any => Type::Any,
         _ => ty,
-    }
+    };
+    (ty, behaviour)
 }
 
 impl Typing<'_> {

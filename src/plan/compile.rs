@@ -1,7 +1,7 @@
 //! From a dialogue as written to a plan, or every problem with it.
 
 use super::{
-    Block, Input, Plan, Planning, Problem, Rule, Severity, Typing, block,
+    Block, Input, Plan, Planning, Problem, Rule, Severity, Typing, VerbRow, block,
     calls::identity,
     closest,
     planning::{Hole, Mention, Player, not_found},
@@ -17,7 +17,7 @@ use indexmap::{IndexMap, IndexSet};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// What a run changes of a dialogue before it is checked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct CompileOptions {
     /// `--cast NAME`: a cast file that swaps roles.
     pub cast: Option<String>,
@@ -25,6 +25,10 @@ pub struct CompileOptions {
     pub roles: IndexMap<String, String>,
     /// The dialogue's file: the dialogues that it calls are looked for in the same folder first.
     pub path: Option<PathBuf>,
+    /// The verbs that there are. `default()` has those of this version.
+    pub verbs: &'static [VerbRow],
+    /// Verbs that are planned and not there yet, for messages.
+    pub later: &'static [&'static str],
 }
 
 /// Checks a dialogue. Pure but for what `library` reads.
@@ -69,7 +73,7 @@ fn compile_partly(
     library: &dyn Library,
     options: &CompileOptions,
 ) -> Result<Plan, Vec<Problem>> {
-    let mut shared = Shared { problems, ..Shared::default() };
+    let mut shared = Shared { problems, verbs: options.verbs, later: options.later, ..Shared::default() };
     shared.sources.insert("dialogue".into(), source.to_owned());
     swap(&mut shared, library, options, file);
     let compiled = dialogue.and_then(|dialogue| {

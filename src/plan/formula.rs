@@ -1,10 +1,9 @@
 //! A value as written with its templates parsed: what a step evaluates when it runs, and what is typed before.
 
-use super::{Planning, Typing};
+use super::{Planning, StepError, Typing};
 use crate::{
     dialogue::{Data, Expr, Node, Style},
     prompt::{Scope, Template},
-    steps::StepError,
     value::size::Room,
     value::{Type, Value},
 };

@@ -9,7 +9,9 @@ mod planning;
 pub mod range;
 mod schema;
 mod shared;
+mod step;
 mod tests_written;
+mod verbs;
 
 pub use crate::problem::{Problem, Severity, closest, render};
 pub(crate) use block::Draft;
@@ -19,11 +21,11 @@ pub use formula::Formula;
 pub use planning::{Planning, Played, Typing};
 pub use range::{Range, Rule};
 pub use schema::{agent_schema, cast_schema, schema};
+pub use step::{Ask, Heard, Inside, Planned, Step, StepError, Turn, Verb, VerbRow};
 
 use crate::{
     exchange::Kind,
     prompt::Template,
-    steps::Step,
     value::{Type, Value},
 };
 use indexmap::IndexMap;

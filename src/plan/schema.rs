@@ -1,12 +1,24 @@
 //! JSON Schemas for editors, from the very types that files are read into.
 
-use crate::dialogue::{AgentFile, CastFile, DialogueFile};
-use schemars::{JsonSchema, generate::SchemaSettings};
+use super::VerbRow;
+use crate::dialogue::{AgentFile, CastFile, DialogueFile, StepWritten};
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value;
 
-/// The schema of dialogue files.
-pub fn schema() -> Value {
-    schema_of::<DialogueFile>("elenchus dialogue, version 1")
+/// The schema of dialogue files, with these verbs: what any step may carry and all verbs as properties, exactly one verb
+/// required (what editors complete best).
+pub fn schema(verbs: &[VerbRow]) -> Value {
+    let mut generator = generator();
+    let rows: Vec<(&str, Value)> = verbs.iter().map(|row| (row.name, row.schema(&mut generator).into())).collect();
+    // the steps of a loop are steps too, so that the generator has the definition
+    let _ = generator.subschema_for::<StepWritten>();
+    if let Some(step) = generator.definitions_mut().get_mut("Step") {
+        if let Some(properties) = step.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.extend(rows.into_iter().map(|(name, schema)| (name.to_owned(), schema)));
+        }
+        step["oneOf"] = verbs.iter().map(|row| serde_json::json!({ "required": [row.name] })).collect();
+    }
+    finished(generator.into_root_schema_for::<DialogueFile>(), "elenchus dialogue, version 1")
 }
 
 /// The schema of agent files.
@@ -20,9 +32,16 @@ pub fn cast_schema() -> Value {
 }
 
 fn schema_of<T: JsonSchema>(title: &str) -> Value {
+    finished(generator().into_root_schema_for::<T>(), title)
+}
+
+fn generator() -> SchemaGenerator {
     // draft-07 is what editors' YAML plug-ins read best
-    let generator = SchemaSettings::draft07().into_generator();
-    let mut schema = generator.into_root_schema_for::<T>().to_value();
+    SchemaSettings::draft07().into_generator()
+}
+
+fn finished(schema: Schema, title: &str) -> Value {
+    let mut schema = schema.to_value();
     without_null(&mut schema);
     schema["title"] = title.into();
     schema

@@ -1,6 +1,6 @@
 //! What checking one dialogue, and all that it calls, collects.
 
-use super::{Problem, Role, planning::Player};
+use super::{Problem, Role, VerbRow, planning::Player};
 use crate::{
     dialogue::{self, Pos, Resource, Text},
     exchange::{Answers, Kind},
@@ -22,6 +22,10 @@ pub(super) struct Shared {
     pub stack: Vec<(String, String)>,
     /// Dialogues that were compiled because they are called.
     pub calls: usize,
+    /// The verbs that there are.
+    pub verbs: &'static [VerbRow],
+    /// Verbs that are planned and not there yet.
+    pub later: &'static [&'static str],
     /// Agents put in place of what dialogues say.
     pub swapped: IndexMap<String, Player>,
 }
@@ -32,6 +36,12 @@ impl Shared {
             return;
         }
         self.problems.push(Problem::new(code, file, pos, message, hint));
+    }
+
+    /// Takes over problems that were noted elsewhere.
+    pub fn take(&mut self, problems: Vec<Problem>) {
+        let room = crate::problem::MAX_PROBLEMS.saturating_sub(self.problems.len());
+        self.problems.extend(problems.into_iter().take(room));
     }
 
     /// True if a problem was noted between these places.

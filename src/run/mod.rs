@@ -4,17 +4,17 @@
 pub mod cancel;
 pub mod driver;
 pub mod eval;
+pub mod explain;
 pub mod machine;
-pub mod memo;
 pub mod outcome;
 pub mod progress;
 pub mod replay;
 pub mod scripted;
 pub mod transcript;
 
+pub use crate::store::{Memo, MemoError};
 pub use cancel::Cancel;
 pub use driver::{Agents, Conduct, run};
-pub use memo::{Memo, MemoError};
 pub use outcome::{Evidence, Outcome, RunError};
 pub use progress::{Event, Progress, Silent};
 pub use replay::{ReplayError, replay};

@@ -1,9 +1,9 @@
 //! `call`: another dialogue, with inputs of its own and its answer as the value.
 
-use super::{Heard, Inside, Planned, Step, StepError, Turn, Verb, found};
+use super::found;
 use crate::{
     dialogue::{At, Expr, written},
-    plan::{Compiled, Formula, Planning, Typing, closest},
+    plan::{Compiled, Formula, Heard, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb, closest},
     prompt::Scope,
     value::Type,
 };
@@ -55,6 +55,13 @@ struct Calling {
 }
 
 impl Planned for Calling {
+    fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
+        (self.ty(typing), self)
+    }
+}
+
+impl Calling {
+    /// What it yields.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         for (name, formula) in &self.with {
             if let Some(input) = self.called.inputs.get(name) {

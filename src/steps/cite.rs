@@ -1,7 +1,7 @@
 //! Citations: a log as numbered lines, and the lines that a reply rests on.
 
-use super::{StepError, found};
-use crate::{prompt::filters::numbered_line, value::Value};
+use super::found;
+use crate::{plan::StepError, prompt::filters::numbered_line, value::Value};
 use indexmap::IndexMap;
 
 /// One entry of a log that can be cited.

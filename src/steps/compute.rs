@@ -1,9 +1,8 @@
 //! `compute`: a value from other values; a template, or a list or record of templates.
 
-use super::{Heard, Planned, Step, StepError, Turn, Verb};
 use crate::{
     dialogue::{Expr, Node, Reading, Written},
-    plan::{Formula, Planning, Typing},
+    plan::{Formula, Heard, Planned, Planning, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::Type,
 };
@@ -41,6 +40,13 @@ struct Computing {
 }
 
 impl Planned for Computing {
+    fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
+        (self.ty(typing), self)
+    }
+}
+
+impl Computing {
+    /// What it yields.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         self.value.ty(typing)
     }

@@ -1,10 +1,10 @@
 //! `embed`: a text, image or sound as a vector of unit length.
 
-use super::{Ask, Heard, Inside, Planned, Step, StepError, Turn, Verb, misfit, rank::item, replies};
+use super::{misfit, rank::item, replies};
 use crate::{
     dialogue::{At, Expr, written},
     exchange::{EmbedRequest, Kind, Reply, Request},
-    plan::{Formula, Planning, Played, Typing},
+    plan::{Ask, Formula, Heard, Inside, Planned, Planning, Played, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Type, Value},
 };
@@ -35,6 +35,13 @@ struct Embedding {
 }
 
 impl Planned for Embedding {
+    fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
+        (self.ty(typing), self)
+    }
+}
+
+impl Embedding {
+    /// What it yields.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         let one = [Type::Image, Type::Audio, Type::Text];
         let wanted: Vec<Type> = one.iter().cloned().chain(one.iter().cloned().map(Type::list)).collect();

@@ -1,10 +1,10 @@
 //! `frames`: moments of a video, sampled by the media agent that every run has.
 
-use super::{Ask, Heard, Planned, Range, Step, StepError, Turn, Verb, found, misfit, replies};
+use super::{found, misfit, replies};
 use crate::{
     dialogue::{Data, Expr, SPAN_USAGE, Span, TextExpr, written},
     exchange::{FramesRequest, Reply, Request, Sampling},
-    plan::{Formula, Planning, Typing},
+    plan::{Ask, Formula, Heard, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Type, Value},
 };
@@ -103,6 +103,13 @@ enum Which {
 }
 
 impl Planned for Sampled {
+    fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
+        (self.ty(typing), self)
+    }
+}
+
+impl Sampled {
+    /// What it yields.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         typing.expect(&self.video, &[Type::Video], "`video`");
         match &self.which {

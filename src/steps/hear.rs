@@ -1,10 +1,10 @@
 //! `hear`: speech to timed text.
 
-use super::{Ask, Heard, Inside, Planned, Step, StepError, Turn, Verb, found, misfit, replies};
+use super::{found, misfit, replies};
 use crate::{
     dialogue::{At, TextExpr, written},
     exchange::{Decoding, HearRequest, Kind, Reply, Request},
-    plan::{Formula, Planning, Typing},
+    plan::{Ask, Formula, Heard, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Media, Moment, Time, Type, Value},
 };
@@ -46,6 +46,13 @@ struct Hearing {
 }
 
 impl Planned for Hearing {
+    fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
+        (self.ty(typing), self)
+    }
+}
+
+impl Hearing {
+    /// What it yields.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         typing.expect(&self.audio, &[Type::Audio], "`audio`");
         self.language.iter().for_each(|language| drop(typing.expect(language, &[Type::Text], "`language`")));

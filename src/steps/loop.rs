@@ -1,18 +1,14 @@
 //! `loop`: inner steps again and again until something holds still, a condition is true, or `max_rounds` is reached.
 
-use super::{Heard, Inside, Planned, Step, StepError, Turn, Verb};
 use crate::{
     dialogue::{At, Data, Expr, Node, Reading, StepWritten, TextExpr, Wanted, Written, written},
-    plan::{Block, Draft, Formula, Planning, Typing},
+    plan::{Block, Draft, Formula, Heard, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Type, Value},
 };
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use std::{
-    borrow::Cow,
-    sync::{Arc, OnceLock},
-};
+use std::{borrow::Cow, sync::Arc};
 
 /// Most rounds: every round's values are kept, and a slip of the finger must not run for a day.
 const MAX_ROUNDS: usize = 1000;
@@ -95,7 +91,7 @@ impl Verb for Loop {
             }
             None => Until::Never,
         };
-        Some(Arc::new(Looping { draft, until, max_rounds: self.max_rounds.0?.value, block: OnceLock::new() }))
+        Some(Arc::new(LoopDraft { draft, until, max_rounds: self.max_rounds.0?.value }))
     }
 }
 
@@ -107,24 +103,30 @@ impl Loop {
     }
 }
 
+/// A loop whose inner steps have names and no types yet.
 #[derive(Debug)]
-struct Looping {
+struct LoopDraft {
     draft: Draft,
     until: Until,
     max_rounds: usize,
-    /// Set when the types are known.
-    block: OnceLock<Arc<Block>>,
 }
 
 #[derive(Debug)]
+struct Looping {
+    block: Arc<Block>,
+    until: Until,
+    max_rounds: usize,
+}
+
+#[derive(Debug, Clone)]
 enum Until {
     Condition(Formula),
     Stable(String),
     Never,
 }
 
-impl Planned for Looping {
-    fn ty(&self, typing: &mut Typing<'_>) -> Type {
+impl Planned for LoopDraft {
+    fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
         let mut names = typing.names().clone();
         names.insert("round".into(), Type::Number);
         let previous = self.previous(typing, &names);
@@ -133,14 +135,14 @@ impl Planned for Looping {
         if let Until::Condition(condition) = &self.until {
             typing.with(&names, |typing| drop(condition.ty(typing)));
         }
-        // typed once: a dialogue is compiled afresh each time
-        let _ = self.block.set(Arc::new(block));
         let own = self.draft.names().map(|name| (name.to_owned(), names.get(name).cloned().unwrap_or(Type::Any)));
-        Type::record(own.chain([("rounds".to_owned(), Type::Number), ("stopped".to_owned(), Type::Text)]))
+        let ty = Type::record(own.chain([("rounds".to_owned(), Type::Number), ("stopped".to_owned(), Type::Text)]));
+        let looping = Looping { block: Arc::new(block), until: self.until.clone(), max_rounds: self.max_rounds };
+        (ty, Arc::new(looping))
     }
 }
 
-impl Looping {
+impl LoopDraft {
     /// The type of `previous`: a record of what a round yields. The types of a round are not known before its steps are, so the steps
     /// are typed once without it. A loop inside a loop leaves it open: the work would double with each level.
     fn previous(&self, typing: &mut Typing<'_>, names: &IndexMap<String, Type>) -> Type {
@@ -153,7 +155,9 @@ impl Looping {
         Type::record(self.draft.names().map(|name| (name.to_owned(), names.get(name).cloned().unwrap_or(Type::Any))))
             .bounded()
     }
+}
 
+impl Looping {
     /// Why the loop ends after these rounds, if it does.
     fn stopped(&self, scope: &Scope, rounds: &[&IndexMap<String, Value>]) -> Result<Option<&'static str>, StepError> {
         let Some(last) = rounds.last() else { return Ok(None) };
@@ -197,7 +201,6 @@ fn truthy(value: &Value) -> bool {
 
 impl Step for Looping {
     fn inside(&self) -> Inside {
-        let block = self.block.get().cloned().unwrap_or_default();
         let rounds = format!("at most {} rounds", self.max_rounds);
         let until = match &self.until {
             Until::Never => rounds,
@@ -207,7 +210,7 @@ impl Step for Looping {
                 None => rounds,
             },
         };
-        Inside::Repeats { block, until }
+        Inside::Repeats { block: self.block.clone(), until }
     }
 
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
@@ -227,8 +230,7 @@ impl Step for Looping {
                 Ok(Turn::Noted { value: Value::Record(record), note })
             }
             (_, last) => {
-                let block = self.block.get().expect("a plan that exists was typed: this is a bug").clone();
-                Ok(Turn::Inner { block, scope: self.round(scope, rounds.len() + 1, last.copied()) })
+                Ok(Turn::Inner { block: self.block.clone(), scope: self.round(scope, rounds.len() + 1, last.copied()) })
             }
         }
     }

@@ -1,10 +1,10 @@
 //! `rank`: a contrastive agent scores candidate words against an image, a sound or a text.
 
-use super::{Ask, Heard, Inside, Planned, Range, Step, StepError, Turn, Verb, found, misfit, replies, whole};
+use super::{found, misfit, replies, whole};
 use crate::{
     dialogue::{At, Data, Expr, NumberExpr, TextExpr, written},
     exchange::{Item, Kind, RankRequest, Reply, Request},
-    plan::{Formula, Planning, Played, Typing},
+    plan::{Ask, Formula, Heard, Inside, Planned, Planning, Played, Range, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Moment, Scored, Type, Value},
 };
@@ -115,6 +115,13 @@ struct Ranking {
 }
 
 impl Planned for Ranking {
+    fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
+        (self.ty(typing), self)
+    }
+}
+
+impl Ranking {
+    /// What it yields.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         let found = typing.expect(&self.what, &[Type::Image, Type::Audio, Type::Text], "`what`");
         typing.content(&self.role, &self.what, &found);

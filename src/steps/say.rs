@@ -1,10 +1,10 @@
 //! `say`: a language agent completes a prompt, once or `n` times; with `cite` it says which entries of a log it used.
 
-use super::{Ask, Heard, Inside, Planned, Range, Step, StepError, Turn, Verb, cite, misfit, rank, replies, whole};
+use super::{cite, misfit, rank, replies, whole};
 use crate::{
     dialogue::{At, Expr, Node, NumberExpr, TextExpr, written},
     exchange::{Decoding, Kind, Message, Reply, Request, SayReply, SayRequest},
-    plan::{Formula, Planning, Typing},
+    plan::{Ask, Formula, Heard, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
     prompt::{Scope, Template},
     value::{Type, Value},
 };
@@ -182,6 +182,13 @@ struct Saying {
 }
 
 impl Planned for Saying {
+    fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
+        (self.ty(typing), self)
+    }
+}
+
+impl Saying {
+    /// What it yields.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         let mut names = typing.names().clone();
         for (name, formula) in &self.with {

@@ -3,9 +3,8 @@
 use elenchus::{
     dialogue::ScriptedReplies,
     exchange::Reply,
-    plan::{Block, PlannedStep},
+    plan::{Ask, Block, Heard, PlannedStep, Turn},
     prompt::Scope,
-    steps::{Ask, Heard, Turn},
     value::Value,
 };
 use indexmap::IndexMap;

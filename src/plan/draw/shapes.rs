@@ -4,7 +4,7 @@ use super::{
     super::{Block, Input, Plan, PlannedStep},
     Options,
 };
-use crate::steps::Inside;
+use crate::plan::Inside;
 use indexmap::{IndexMap, IndexSet};
 
 /// Most boxes in a drawing; calls beyond it are not expanded.

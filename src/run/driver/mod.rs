@@ -14,7 +14,6 @@ mod tests;
 use super::{
     cancel::Cancel,
     machine::{Ended, Exchange, Machine, Note, StepFailure},
-    memo::{ENGINE, Medium, Memo},
     outcome::{Outcome, RunError},
     progress::{Event, Progress, Silent},
     transcript::{End, FORMAT, Header, Player, Recorder, Spent, Started},
@@ -25,6 +24,7 @@ use crate::{
     exchange::Reply,
     media::Store,
     plan::Plan,
+    store::memo::{ENGINE, Medium, Memo},
     value::{Moment, Value},
 };
 use indexmap::IndexMap;

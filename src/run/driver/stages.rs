@@ -11,11 +11,11 @@ use crate::{
     media::Store,
     run::{
         machine::Exchange,
-        memo::{self, Entry, Key, Medium, Memo, MemoError},
         outcome::RunError,
         progress::{Event, Progress},
         transcript::{ExchangeLine, Timing},
     },
+    store::memo::{self, Entry, Key, Medium, Memo, MemoError},
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{

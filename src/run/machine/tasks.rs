@@ -9,8 +9,8 @@ use crate::{
     error::Fault,
     exchange::Reply,
     plan::PlannedStep,
+    plan::{Ask, Heard, StepError, Turn},
     prompt::Scope,
-    steps::{Ask, Heard, StepError, Turn},
     value::Value,
 };
 use indexmap::IndexMap;

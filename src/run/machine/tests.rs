@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     exchange::{Decoding, Finish, Message, Request, SayReply, SayRequest},
+    plan::{Ask, Heard, Step, StepError, Turn},
     plan::{Block, Formula, PlannedStep},
-    steps::{Ask, Heard, Step, StepError, Turn},
     value::Type,
 };
 use proptest::prelude::*;

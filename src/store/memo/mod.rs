@@ -8,9 +8,9 @@
 //! Only the user may read the folder. Each reply has a digest, and one that does not fit it counts as not kept. A memo
 //! that cannot be written (a read-only or full disk) is still read.
 
-mod explain;
 mod fault;
 mod key;
+mod near;
 mod open;
 mod purge;
 mod stat;
@@ -20,9 +20,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Explained, explain, steps};
 pub use fault::{MemoError, Sort};
 pub use key::{ENGINE, Key, Medium, media, request_digest};
+pub use near::Near;
 pub use purge::{Purge, purge};
 pub use stat::{Source, Stat};
 

@@ -10,7 +10,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-pub(in crate::run) struct Store {
+pub(crate) struct Store {
     pub(super) base: Connection,
     pub(super) folder: PathBuf,
     is_writable: bool,

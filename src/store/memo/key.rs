@@ -1,6 +1,6 @@
 //! The key of an exchange: all that decides its reply, and nothing else.
 
-use crate::{agent::Card, exchange::Request};
+use crate::{exchange::Card, exchange::Request};
 use serde::Serialize;
 
 /// Part of every key, so that a new version of the program asks again. The number after `+` counts corrections within a version

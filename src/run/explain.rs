@@ -1,8 +1,7 @@
 //! Why an exchange of a run was, or will be, found in the memo or not.
 
-use super::{ENGINE, Key, Memo, MemoError, request_digest};
-use crate::run::transcript::{ExchangeLine, Transcript};
-use rusqlite::{OptionalExtension, params};
+use super::transcript::{ExchangeLine, Transcript};
+use crate::store::memo::{ENGINE, Key, Memo, MemoError, request_digest};
 use serde::Serialize;
 
 /// One exchange explained.
@@ -79,26 +78,14 @@ fn missing(memo: &Memo, transcript: &Transcript, line: &ExchangeLine, identity: 
     if transcript.header.engine != ENGINE {
         return Ok(format!("the run was made by engine {}, this is {ENGINE}", transcript.header.engine));
     }
-    let store = memo.reader();
-    let wrong = |error: rusqlite::Error| MemoError::of(&store.folder, &error);
-    let same = "SELECT identity, seed FROM exchanges WHERE request = ?1 LIMIT 1";
-    let same_request: Option<(String, Option<i64>)> = store
-        .base
-        .query_row(same, params![request_digest(&line.request)], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()
-        .map_err(wrong)?;
-    let same_path: Option<String> = store
-        .base
-        .query_row("SELECT identity FROM exchanges WHERE path = ?1 LIMIT 1", params![line.path], |row| row.get(0))
-        .optional()
-        .map_err(wrong)?;
-    Ok(match (same_request, same_path) {
+    let near = memo.near(request_digest(&line.request), &line.path)?;
+    Ok(match (near.same_request, near.same_path) {
         (Some((other, _)), _) if other != identity => {
             format!("the memo has this request, but of another agent or other weights or settings: {other}")
         }
         (Some((_, Some(seed))), _) => format!("the memo has this request with another seed ({seed})"),
         (Some(_), _) => "the memo has this request under another key".to_owned(),
-        (None, Some(_)) => "the memo has an exchange at this place, but its request was another".to_owned(),
-        (None, None) => "the memo has nothing like it: it was never kept, or was purged".to_owned(),
+        (None, true) => "the memo has an exchange at this place, but its request was another".to_owned(),
+        (None, false) => "the memo has nothing like it: it was never kept, or was purged".to_owned(),
     })
 }

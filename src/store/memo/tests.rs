@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    agent::Card,
+    exchange::Card,
     exchange::{Answers, Decoding, Finish, Item, Kind, Message, RankRequest, Request, SayReply, SayRequest},
     value::{Media, Moment, Time},
 };

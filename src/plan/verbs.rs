@@ -1,0 +1,63 @@
+//! Which verb a step has, and what is wrong where it has none, two, or an unknown one.
+
+use super::{Planning, Verb, VerbRow};
+use crate::{
+    dialogue::{COMMON_KEYS, Key, Reading, StepWritten, merge_key},
+    problem::closest,
+};
+
+/// The verb of a step, read; `None` if it has none that can be read (noted). The name is empty where there is no verb.
+pub(super) fn read(step: &StepWritten, planning: &mut Planning<'_>) -> (&'static str, Option<Box<dyn Verb>>) {
+    let (verbs, later) = (planning.shared.verbs, planning.shared.later);
+    let row = |name: &str| verbs.iter().find(|row| row.name == name);
+    let is_verb = |key: &Key| row(&key.name).is_some();
+    let is_later = |key: &Key| later.contains(&key.name.as_str());
+    let first = |is: &dyn Fn(&Key) -> bool| step.rest.iter().find(|(key, _)| is(key));
+    let Some((key, value)) = first(&is_verb).or_else(|| first(&is_later)).or_else(|| step.rest.first()) else {
+        let hint = Some(format!("the verbs are {}", names(verbs)));
+        planning.problem("missing-verb", step.pos, "found a step without a verb, expected one".into(), hint);
+        return ("", None);
+    };
+    for (extra, _) in step.rest.iter().filter(|(extra, _)| extra.name != key.name) {
+        if is_verb(extra) || is_later(extra) {
+            let message = format!("found a second verb `{}` beside `{}`, expected one in a step", extra.name, key.name);
+            planning.problem("too-many", extra.pos, message, None);
+        } else {
+            unknown(extra, planning);
+        }
+    }
+    let Some(row) = row(&key.name) else {
+        unknown(key, planning);
+        return ("", None);
+    };
+    let mut reading = Reading::new(&planning.file);
+    let verb = row.read(value, &mut reading);
+    planning.shared.take(reading.problems);
+    (row.name, verb)
+}
+
+fn names(verbs: &[VerbRow]) -> String {
+    verbs.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
+}
+
+fn unknown(key: &Key, planning: &mut Planning<'_>) {
+    let (verbs, later) = (planning.shared.verbs, planning.shared.later);
+    if later.contains(&key.name.as_str()) {
+        let message = format!("verb `{}` is not available in this version", key.name);
+        let hint = Some(format!("the verbs of this version are {}", names(verbs)));
+        return planning.problem("verb-not-available", key.pos, message, hint);
+    }
+    let known = verbs.iter().map(|row| row.name).chain(COMMON_KEYS.iter().copied());
+    let word = key.name.to_lowercase();
+    let other = || verbs.iter().find(|row| row.also.contains(&word.as_str()));
+    let near = merge_key(&key.name)
+        .or_else(|| closest(&key.name, known))
+        .or_else(|| other().map(|row| format!("did you mean `{}`?", row.name)));
+    let hint = near.unwrap_or_else(|| format!("the verbs are {}", names(verbs)));
+    planning.problem(
+        "unknown-verb",
+        key.pos,
+        format!("found unknown verb or key `{}` in a step", key.name),
+        Some(hint),
+    );
+}

@@ -1,0 +1,29 @@
+//! Exchanges that are nearly the one that is missing: the same request with other settings, or the same place in a dialogue.
+
+use super::{Memo, MemoError};
+use rusqlite::{OptionalExtension, params};
+
+/// What the memo has instead of an exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Near {
+    /// The identity and seed under which the same request is kept.
+    pub same_request: Option<(String, Option<i64>)>,
+    /// True if something is kept that was asked at the same place in a dialogue.
+    pub same_path: bool,
+}
+
+impl Memo {
+    /// Looks for exchanges with this request digest, and for exchanges at this path.
+    pub fn near(&self, request: [u8; 32], path: &str) -> Result<Near, MemoError> {
+        let store = self.reader();
+        let wrong = |error: rusqlite::Error| MemoError::of(&store.folder, &error);
+        let same = "SELECT identity, seed FROM exchanges WHERE request = ?1 LIMIT 1";
+        let same_request = store.base.query_row(same, params![request], |row| Ok((row.get(0)?, row.get(1)?)));
+        let at = "SELECT 1 FROM exchanges WHERE path = ?1 LIMIT 1";
+        let same_path = store.base.query_row(at, params![path], |_| Ok(()));
+        Ok(Near {
+            same_request: same_request.optional().map_err(wrong)?,
+            same_path: same_path.optional().map_err(wrong)?.is_some(),
+        })
+    }
+}
