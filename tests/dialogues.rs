@@ -336,6 +336,7 @@ fn what_can_be_named_is_shown() {
     check(&["show", "vido_qa"], 2, "did you mean `video_qa`?");
     check(&["show", "zzzz"], 2, "`elenchus list` shows the names");
     check(&["list", "labels"], 0, "17 labels: kitchen");
+    check(&["rn"], 2, "hint: did you mean `run`?");
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
         out::help(&(serde_json::json!({ "name": "elenchus", "version": version }).to_string() + "\n"));
         return Exit::Answered.into();
     }
-    let hint = unquoted(error.kind(), &args);
+    let hint = unquoted(error.kind(), &args).or_else(|| near_command(error, &args));
     if error.use_stderr() && json {
         let fault = Fault::refused(mistake(&error.to_string()));
         let _ = print::to_stdout(&format!("{}\n", out::failure_json(&Fault { hint, ..fault })));
@@ -210,6 +210,19 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
         let _ = error.print();
     }
     if error.use_stderr() { Exit::Refused.into() } else { Exit::Answered.into() }
+}
+
+/// The likeliest meant command, where clap has no tip of its own.
+fn near_command(error: &clap::Error, args: &[String]) -> Option<String> {
+    if error.kind() != clap::error::ErrorKind::InvalidSubcommand || error.to_string().contains("tip:") {
+        return None;
+    }
+    let names: Vec<String> = command().get_subcommands().map(|known| known.get_name().to_owned()).collect();
+    let given = args.iter().find(|arg| !arg.starts_with('-'))?;
+    // one slip away, or merely alike; commands are few, so that two letters are enough
+    let slip = names.iter().find(|name| strsim::osa_distance(given, name) == 1);
+    let hint = slip.map(|name| format!("did you mean `{name}`?"));
+    hint.or_else(|| crate::problem::closest(given, names.iter().map(String::as_str)))
 }
 
 /// The hint for a question whose words came as arguments of their own, or for a second video.
