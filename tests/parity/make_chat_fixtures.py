@@ -34,12 +34,20 @@ CONVERSATIONS = {
 
 def environment():
     def tojson(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+        return json.dumps(
+            value,
+            ensure_ascii=ensure_ascii,
+            indent=indent,
+            separators=separators,
+            sort_keys=sort_keys,
+        )
 
     def raise_exception(message):
         raise jinja2.exceptions.TemplateError(message)
 
-    made = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    made = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+    )
     made.filters["tojson"] = tojson
     made.globals["raise_exception"] = raise_exception
     made.globals["strftime_now"] = lambda form: f"<date {form}>"
@@ -49,16 +57,23 @@ def environment():
 def rendered(template, messages):
     """The prompt, or none where the template refuses the messages."""
     try:
-        return template.render(messages=messages, tools=None, documents=None, add_generation_prompt=True, **TOKENS)
+        return template.render(
+            messages=messages, tools=None, documents=None, add_generation_prompt=True, **TOKENS
+        )
     except (jinja2.exceptions.TemplateError, TypeError, IndexError):
         return None
 
 
 def main():
-    made, expected = environment(), {"conversations": CONVERSATIONS, "tokens": TOKENS, "prompts": {}}
+    made, expected = (
+        environment(),
+        {"conversations": CONVERSATIONS, "tokens": TOKENS, "prompts": {}},
+    )
     for file in sorted(FOLDER.glob("*.jinja")):
         template = made.from_string(file.read_text())
-        expected["prompts"][file.stem] = {name: rendered(template, said) for name, said in CONVERSATIONS.items()}
+        expected["prompts"][file.stem] = {
+            name: rendered(template, said) for name, said in CONVERSATIONS.items()
+        }
     text = json.dumps(expected, ensure_ascii=False, indent=1)
     (FOLDER / "expected.json").write_text(text + "\n")
 

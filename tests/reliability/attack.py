@@ -98,7 +98,9 @@ class Section:
                 stderr=stderr or err,
                 start_new_session=True,
             )
-            code, peak = _wait(child, begun + seconds, [(begun + at, number) for at, number in signals])
+            code, peak = _wait(
+                child, begun + seconds, [(begun + at, number) for at, number in signals]
+            )
             out.seek(0)
             err.seek(0)
             texts = [file.read(1 << 24).decode(errors="replace") for file in (out, err)]

@@ -92,7 +92,9 @@ def put(file, kind):
     elif kind == "folder":
         file.mkdir()
     elif kind == "endless":
-        file.symlink_to("/proc/self/pagemap")  # a regular file that is never empty, whatever its size says
+        file.symlink_to(
+            "/proc/self/pagemap"
+        )  # a regular file that is never empty, whatever its size says
     else:
         with open(file, "wb") as sparse:
             for power in (60, 50, 42, 40):  # what the file system can
