@@ -4,9 +4,6 @@
 use serde::{Deserialize, Serialize};
 use std::{error::Error, fmt, time::Duration};
 
-/// The hint of a fault for a server that cannot be reached: after the last try it counts as a missing model.
-pub const UNREACHABLE: &str = "start the server, or correct `url` in the agent's file";
-
 /// The sort of failure. It decides what the engine does next (try again, give up) and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,6 +21,9 @@ pub enum FaultKind {
         /// The server's own wish.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<Duration>,
+        /// True if nobody answers there at all: when no try is left, the model counts as missing (exit code 4).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_unreachable: bool,
     },
     /// The time limit of the run passed (exit code 5).
     Deadline,
@@ -122,7 +122,12 @@ impl Fault {
 
     /// Another try may help, after `retry_after` if the server says so.
     pub fn passing(message: impl fmt::Display, retry_after: Option<Duration>) -> Fault {
-        Fault::new(FaultKind::Passing { retry_after }, message)
+        Fault::new(FaultKind::Passing { retry_after, is_unreachable: false }, message)
+    }
+
+    /// Nobody answers there; another try may help.
+    pub fn unreachable(message: impl fmt::Display) -> Fault {
+        Fault::new(FaultKind::Passing { retry_after: None, is_unreachable: true }, message)
     }
 
     /// Nobody waits for the result.

@@ -149,7 +149,7 @@ fn text(value: &Value) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunError {
     /// What to show, and the sort of failure.
-    pub fault: Fault,
+    pub fault: Box<Fault>,
     /// The steps that failed, in plan order; empty when the run ended for another reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<StepFailure>,
@@ -165,13 +165,13 @@ impl std::error::Error for RunError {}
 
 impl From<Fault> for RunError {
     fn from(fault: Fault) -> RunError {
-        RunError { fault, failures: Vec::new() }
+        RunError { fault: Box::new(fault), failures: Vec::new() }
     }
 }
 
 impl From<RunError> for Fault {
     fn from(error: RunError) -> Fault {
-        error.fault
+        *error.fault
     }
 }
 
@@ -185,7 +185,7 @@ impl RunError {
         let each = failures.iter().map(|failure| format!("{}: {}", failure.path, failure.fault));
         let mut fault = Fault::new(kind, each.collect::<Vec<_>>().join("; "));
         fault.hint = failures.iter().find_map(|failure| failure.fault.hint.clone());
-        RunError { fault, failures }
+        RunError { fault: Box::new(fault), failures }
     }
 
     /// The run's time limit passed.

@@ -212,7 +212,7 @@ async fn failure(answer: ResponseTemplate) -> String {
     let text = format!("{error:?}");
     assert!(!text.contains(KEY), "{text}");
     let text = match &error.kind {
-        FaultKind::Passing { retry_after } => format!("passing, {retry_after:?}: {error}"),
+        FaultKind::Passing { retry_after, .. } => format!("passing, {retry_after:?}: {error}"),
         _ => format!("final: {error}"),
     };
     text.replace(&server.uri(), "URL")

@@ -1,11 +1,14 @@
 //! Sending one request, and what an answer that is not one means.
 
 use super::{RemoteSpec, redact::Redaction};
-use crate::error::{Fault, UNREACHABLE};
+use crate::error::Fault;
 use crate::hub::{folders::Secret, http};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
+
+/// What to do when nobody answers at an endpoint's address.
+const START_IT: &str = "start the server, or correct `url` in the agent's file";
 
 /// Longest excerpt of a server's words in an error, in characters.
 const EXCERPT: usize = 200;
@@ -71,7 +74,7 @@ impl Wire {
         match tokio::time::timeout(self.timeout, self.client.head(self.base()).send()).await {
             Ok(Err(error)) if error.is_connect() => {
                 let message = format!("{} cannot be reached: {}", self.base, self.hidden(&http::chain(&error)));
-                Err(Fault::model(message).hint(UNREACHABLE))
+                Err(Fault::model(message).hint(START_IT))
             }
             // any answer will do
             _ => Ok(()),
@@ -161,8 +164,8 @@ impl Wire {
         match tokio::time::timeout_at(until, what).await {
             Err(_) => Err(passing(format!("{} gave no answer within {:?}", self.base, self.timeout))),
             Ok(Err(error)) => {
-                let fault = passing(format!("{}: {}", self.base, self.hidden(&http::chain(&error))));
-                Err(if error.is_connect() { fault.hint(UNREACHABLE) } else { fault })
+                let message = format!("{}: {}", self.base, self.hidden(&http::chain(&error)));
+                Err(if error.is_connect() { Fault::unreachable(message).hint(START_IT) } else { passing(message) })
             }
             Ok(Ok(value)) => Ok(value),
         }

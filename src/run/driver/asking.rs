@@ -2,7 +2,7 @@
 
 use crate::{
     agent::{Agent, Asking},
-    error::{Fault, FaultKind, UNREACHABLE},
+    error::{Fault, FaultKind},
     exchange::{Reply, Request},
     run::{
         outcome::seconds,
@@ -73,11 +73,11 @@ async fn tries(question: Question, attempts: &mut u32) -> Result<Reply, Fault> {
             Ok(Err(fault)) => fault,
             Err(_) => return Err(Fault::failed(format!("{name} panicked; this is a bug"))),
         };
-        let FaultKind::Passing { retry_after } = fault.kind else { return Err(lasting(fault, name)) };
+        let FaultKind::Passing { retry_after, is_unreachable } = fault.kind else { return Err(lasting(fault, name)) };
         let message = fault.to_string();
         if *attempts > most {
             let times = if *attempts > 1 { format!(" (asked {attempts} times)") } else { String::new() };
-            let kind = if fault.hint.as_deref() == Some(UNREACHABLE) { FaultKind::Model } else { FaultKind::Failed };
+            let kind = if is_unreachable { FaultKind::Model } else { FaultKind::Failed };
             return Err(Fault { kind, message: format!("{}{times}", fault.message), ..fault });
         }
         let wait = pause(&path, *attempts).max(retry_after.unwrap_or_default());
