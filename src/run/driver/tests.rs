@@ -209,11 +209,11 @@ async fn a_stopped_run_keeps_what_is_finished() {
         "the transcript has no exchange `said[2]`: the run was stopped before it"
     );
 
-    let limit = Duration::from_millis(30);
+    let limit = Duration::from_millis(800);
     let agent = Fake::new(stuck);
     let conducted = Conduct { memo: Some(memo), deadline: Some(limit), ..conduct(&agent) };
     let error = run(&plan, words("a b stuck"), conducted).await.0.expect_err("it never ends");
-    let expected = "the deadline of 30ms passed after 2 exchanges".to_owned();
+    let expected = "the deadline of 800ms passed after 2 exchanges".to_owned();
     assert_eq!((error.to_string(), error.fault.kind), (expected, FaultKind::Deadline));
     assert_eq!(agent.count(), 1);
 }
