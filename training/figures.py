@@ -12,9 +12,9 @@ each dialogue and both renderings
 
 The cases of single seconds are thinned to one in three (--every 3): neighbours show nearly the same
 picture. Every answer stays in
-DIR/NAME.details.jsonl. --record writes the figures as JSON, and their tables into the README and
-the
-model cards; --check compares them with such a file and fails if one is more than 3 points worse.
+DIR/NAME.details.jsonl. --record writes the figures as JSON, and their tables into the README,
+docs/accuracy.md and the model cards; --check compares them with such a file and fails if one is
+more than 3 points worse.
 Beyond what world.py needs, only elenchus is needed.
 """
 
@@ -178,10 +178,13 @@ def tables(found):
 
 
 def write_tables(kinds, perception):
-    """Into the README and the model cards."""
+    """Into docs/accuracy.md and the model cards; the README has only the totals of the questions."""
     both = f"{kinds}\n\n{perception}"
+    lines = kinds.splitlines()
+    totals = "\n".join(lines[:2] + lines[-3:])
     for path, text in (
-        ("README.md", both),
+        ("README.md", f"{totals}\n\n{perception}"),
+        ("docs/accuracy.md", both),
         ("agents/starter/lm/README.md", kinds),
         ("agents/starter/clip/README.md", both),
         ("agents/starter/whisper/README.md", both),

@@ -31,33 +31,29 @@ pub const FILTERS: &[FilterDoc] = &[
     doc(
         "runs",
         "rows | runs('place')",
-        "a list of lists: neighbours that are equal (in the named fields, if any) together",
+        "a list of lists: groups neighbours that are equal (in the named fields, if any)",
     ),
     doc(
         "absorb",
         "rows | runs('place') | absorb(2)",
-        "lists shorter than this join the list before them (the first: after)",
+        "joins each list shorter than n to the list before it (the first one to the list after it)",
     ),
     doc(
         "smooth",
         "labels | smooth(3)",
-        "each text replaced by the commonest among the n around it; its own wins a tie",
+        "replaces each text by the most common of the n texts around it; in a tie the text stays",
     ),
     doc("flatten", "lists | flatten", "a list of lists as one list"),
-    doc("tally", "labels | tally", "records {text, count}, commonest first; ties in order of appearance"),
+    doc("tally", "labels | tally", "records {text, count}, most common first; ties in order of appearance"),
     doc(
         "clock",
         "moment | clock",
-        "a moment's start (or seconds) as MM:SS, from one hour on HH:MM:SS, or as its video's own clock shows it",
+        "the start of a moment (or seconds) as MM:SS, as HH:MM:SS from one hour on, or in the video's own clock time",
     ),
-    doc(
-        "span",
-        "moments | span('text')",
-        "one moment from the first's start to the last's end, carrying the text if given",
-    ),
+    doc("span", "moments | span('text')", "one moment from the first start to the last end, with the text if given"),
     doc("numbered", "log | numbered", "lines `[1] 00:00-00:08 text` of records or moments with start, end and text"),
-    doc("overlapping", "speech | overlapping(a, b)", "the moments or records that share time with a..b (seconds)"),
-    doc("within", "speech | within(a, b)", "the moments or records whose middle lies in a..b (seconds)"),
+    doc("overlapping", "speech | overlapping(a, b)", "the moments or records that overlap a..b (seconds)"),
+    doc("within", "speech | within(a, b)", "the moments or records whose midpoint lies in a..b (seconds)"),
 ];
 
 /// The filters of minijinja that templates may use (`lines` is ours).
