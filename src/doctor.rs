@@ -17,11 +17,7 @@ use crate::{
     value::ImageFile,
 };
 use serde::Serialize;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, path::PathBuf, sync::Arc};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -63,8 +59,8 @@ const STARTER: [&str; 3] = ["starter-clip", "starter-whisper", "starter-lm"];
 /// Looks at everything: tools, machine, devices, folders, project, and the starter cast, which is loaded and asked.
 pub async fn examine(options: &Options) -> Vec<Check> {
     let folders = &options.hub.folders;
-    let mut checks = vec![tools().await, cores(), memory(), devices(), cache(folders), memo(), project(options)];
-    let scratch = Scratch::new(&folders.cache);
+    let mut checks = vec![tools().await, cores(), memory(), devices(), cache(folders), memo(folders), project(options)];
+    let scratch = Scratch::new(folders);
     for name in STARTER {
         checks.push(starter(name, options, &scratch).await);
     }
@@ -136,8 +132,8 @@ fn cache(folders: &Folders) -> Check {
     }
 }
 
-fn memo() -> Check {
-    let folder = crate::run::Memo::default_folder();
+fn memo(folders: &Folders) -> Check {
+    let folder = folders.memo();
     match crate::run::Memo::open(&folder).and_then(|memo| memo.stat()) {
         Ok(_) => Check::ok("memo", format!("{} opens", folder.display())),
         Err(error) => Check::bad(
@@ -194,12 +190,13 @@ async fn own_agent(row: &AgentRow, options: &Options) -> Check {
 struct Scratch {
     picture: PathBuf,
     sound: PathBuf,
+    access: Access,
 }
 
 impl Scratch {
-    fn new(folder: &Path) -> Scratch {
-        let file = |ending: &str| folder.join(format!("doctor-{}.{ending}", std::process::id()));
-        Scratch { picture: file("png"), sound: file("wav") }
+    fn new(folders: &Folders) -> Scratch {
+        let file = |ending: &str| folders.cache.join(format!("doctor-{}.{ending}", std::process::id()));
+        Scratch { picture: file("png"), sound: file("wav"), access: Access::new(Network::Agents, folders) }
     }
 
     /// A picture whose colours run from corner to corner.
@@ -216,7 +213,7 @@ impl Scratch {
         let samples: Vec<f32> = (0..16_000).map(|n| 0.1 * (n as f32 * 0.09).sin()).collect();
         let path = self.sound.display().to_string();
         fs::write(&self.sound, remote::wav(&samples)).map_err(|error| format!("{path}: {error}"))?;
-        let audio = media::open(&path, &Access::default()).await.map_err(|error| error.message)?;
+        let audio = media::open(&path, &self.access).await.map_err(|error| error.message)?;
         let decoding = Decoding { temperature: Some(0.0), max_tokens: Some(16), ..Decoding::default() };
         Ok(Request::Hear(HearRequest {
             audio,
@@ -297,6 +294,7 @@ fn sound_reply(reply: &Reply) -> Result<&'static str, String> {
 mod tests {
     use super::*;
     use crate::{exchange::Finish, value::Scored};
+    use std::path::Path;
 
     fn check(reply: Reply, is_sound: bool) {
         assert_eq!(sound_reply(&reply).is_ok(), is_sound, "{reply:?}");
@@ -322,7 +320,7 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").expect("written");
         let folders =
-            |cache: &Path| Folders { config: folder.path().into(), cache: cache.into(), home: None, uid: None };
+            |cache: &Path| Folders { config: folder.path().into(), cache: cache.into(), ..Folders::default() };
         assert_eq!(cache(&folders(&folder.path().join("new"))).status, Status::Ok);
         assert_eq!(cache(&folders(&file)).status, Status::Fail);
     }

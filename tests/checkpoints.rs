@@ -10,6 +10,7 @@ use candle_core::{
 };
 use elenchus::{
     exchange::Decoding,
+    hub::digest::Digests,
     infer::{checkpoint::Checkpoint, gguf::Gguf, weights::header},
     models::{self, Loading},
 };
@@ -80,7 +81,7 @@ fn load(path: &Path) -> Result<(), String> {
     let checkpoint = Checkpoint::open(path).map_err(|e| e.to_string())?;
     let family = models::family(None, &checkpoint.config).map_err(|e| e.to_string())?;
     checkpoint.stored_dtype().map_err(|e| e.to_string())?;
-    checkpoint.digest().map_err(|e| e.to_string())?;
+    checkpoint.digest(&Digests::default()).map_err(|e| e.to_string())?;
     let loading = Loading { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None };
     (family.load)(&checkpoint, &loading).map(drop).map_err(|e| e.to_string())
 }

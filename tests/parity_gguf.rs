@@ -16,6 +16,7 @@ use candle_core::{
 use elenchus::{
     error::FaultKind,
     exchange::{Decoding, Message, Reply, SayReply},
+    hub::digest::Digests,
     infer::{
         chat::Chat,
         checkpoint::Checkpoint,
@@ -251,16 +252,16 @@ fn a_tokenizer_json_beside_the_file_comes_first() {
     let cut = Copied::of("gguf-bpe").set("tokenizer.ggml.model", None);
     cut.write(&file);
     let checkpoint = Checkpoint::open(temp.path()).unwrap();
-    let before = checkpoint.digest().unwrap();
+    let before = checkpoint.digest(&Digests::default()).unwrap();
     let error = Text::open(&checkpoint, Style::Bytes).unwrap_err().to_string();
     assert!(error.contains("has no `tokenizer.ggml.model`"), "{error}");
     fs::copy(folder("lm-tied").join("tokenizer.json"), temp.path().join("tokenizer.json")).unwrap();
     let checkpoint = Checkpoint::open(temp.path()).unwrap();
     assert!(Text::open(&checkpoint, Style::Bytes).unwrap().id("<|im_end|>").is_some());
-    assert_ne!(checkpoint.digest().unwrap(), before, "the tokenizer is part of the digest");
-    let before = checkpoint.digest().unwrap();
+    assert_ne!(checkpoint.digest(&Digests::default()).unwrap(), before, "the tokenizer is part of the digest");
+    let before = checkpoint.digest(&Digests::default()).unwrap();
     cut.set("llama.rope.freq_base", Value::F32(9000.0)).write(&file);
-    assert_ne!(Checkpoint::open(temp.path()).unwrap().digest().unwrap(), before, "and the file is");
+    assert_ne!(Checkpoint::open(temp.path()).unwrap().digest(&Digests::default()).unwrap(), before, "and the file is");
 }
 
 /// What is said of a file that cannot be loaded.

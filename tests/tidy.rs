@@ -73,6 +73,14 @@ fn only_the_command_line_prints() {
 }
 
 #[test]
+fn only_the_command_line_reads_the_environment() {
+    // at compile time there is an environment, too
+    let reads = ["std::env::", "use std::env", "    env::{"];
+    let rule = "only cli/ reads the environment; everything else is given Settings, Folders or HubSettings";
+    only_in(&reads, &["src/cli", "src/main.rs"], rule);
+}
+
+#[test]
 fn only_media_starts_programs() {
     only_in(&["Command::new"], &["src/media"], "only media/ starts ffmpeg or ffprobe");
 }

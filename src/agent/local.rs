@@ -7,7 +7,7 @@ use super::{
 use crate::{
     error::{Fault, FaultKind},
     exchange::{Decoding, EmbedRequest, HearRequest, Item, RankRequest, Reply, Request, SayRequest},
-    hub::digest::Stamp,
+    hub::digest::{Digests, Stamp},
     infer::{
         checkpoint::Checkpoint,
         device,
@@ -42,6 +42,8 @@ pub struct LocalSpec {
     pub limits: Limits,
     /// Most tokens of prompt and reply together.
     pub context_tokens: Option<usize>,
+    /// Remembers the digests of its weights.
+    pub digests: Digests,
 }
 
 /// An agent whose model runs in this process.
@@ -88,7 +90,7 @@ impl LocalAgent {
         let start = || async {
             let prepared = self.prepared.clone();
             let (name, limits) = (prepared.spec.name.clone(), prepared.spec.limits);
-            Worker::start(&name, limits, move || Ok((prepared.load()?, ()))).await.map(|(worker, ())| worker)
+            Worker::start(&name, limits, move || prepared.load()).await
         };
         self.worker.get_or_try_init(start).await
     }
@@ -189,7 +191,7 @@ impl Prepared {
         let decode = serde_json::to_string(&spec.decode).map_err(|e| Fault::model(e.to_string()))?;
         let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
         let stamps = checkpoint.stamps();
-        let digest = checkpoint.digest().map_err(named)?;
+        let digest = checkpoint.digest(&spec.digests).map_err(named)?;
         let identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
         let card = Card { name: spec.name.clone(), answers: family.answers.to_vec(), identity, memo: true };
         Ok((Prepared { spec, checkpoint, stamps, digest, family, loading }, card))
@@ -203,7 +205,7 @@ impl Prepared {
         let model = (family.load)(&self.checkpoint, loading).map_err(named)?;
         // The identity speaks of the files as they were: replies of others must not be kept under it.
         let unchanged = self.checkpoint.stamps() == self.stamps;
-        if !unchanged && self.checkpoint.digest().map_err(named)? != self.digest {
+        if !unchanged && self.checkpoint.digest(&spec.digests).map_err(named)? != self.digest {
             let changed = format!("{} was changed while the run was under way", self.checkpoint.folder.display());
             return Err(named(Fault::model(changed)));
         }

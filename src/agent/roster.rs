@@ -14,14 +14,14 @@ use super::{
 use crate::{
     error::Fault,
     exchange::{Kind, Modalities, lacks},
-    hub::{Checkpoint, Hub, Network, Source, download::Progress, folders::process_vars, verdict::plain},
+    hub::{Checkpoint, Hub, Network, Source, download::Progress, verdict::plain},
     infer::worker::Limits,
     media::Store,
     plan::Plan,
 };
 use futures_util::future::join_all;
 use indexmap::IndexMap;
-use std::{fmt, sync::Arc};
+use std::{ffi::OsString, fmt, sync::Arc};
 
 /// What loading needs besides the plan.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub struct Options {
     pub memory: Option<u64>,
     /// Where pictures and sound come from.
     pub store: Arc<Store>,
+    /// Finds the keys that agent files name by `key_env`.
+    pub keys: Keys,
     /// How a person is asked.
     pub prompt: Arc<dyn Prompt>,
     /// Told how downloads go.
@@ -41,6 +43,9 @@ pub struct Options {
     /// Told what is about to leave the machine.
     pub on_network: OnNetwork,
 }
+
+/// The value of the variable that a `key_env` names, if it is set.
+pub type Keys = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 /// The fault of an agent that cannot get ready, with the agent's name.
 pub fn unready(agent: &str, fault: Fault) -> Fault {
@@ -149,7 +154,7 @@ fn remote(spec: RemoteSpec, options: &Options) -> Result<RemoteAgent, Fault> {
         return Err(Fault::refused(why));
     }
     let announcer = Announcer::new(&spec, options.on_network.clone());
-    Ok(RemoteAgent::new(spec, &process_vars, options.store.clone())?.announced_by(announcer))
+    Ok(RemoteAgent::new(spec, &*options.keys, options.store.clone())?.announced_by(announcer))
 }
 
 /// Finds the checkpoint, downloading it if it must be.
@@ -212,6 +217,7 @@ async fn ready(name: &str, stage: Stage, options: &Options) -> Result<Arc<dyn Ag
                 decode: wish.decoding,
                 limits: limits(wish.batch, wish.queue),
                 context_tokens: wish.context_tokens,
+                digests: options.hub.folders.digests(),
             };
             Ok(Arc::new(LocalAgent::prepare(spec, options.store.clone()).await?))
         }
@@ -266,13 +272,14 @@ mod tests {
         let options = Options {
             hub: Hub::new(
                 Search { project: Some(Project { folder: real.clone(), trusted }), passed_over: None },
-                Folders { config: real.join("config"), cache, home: Some(real.clone()), uid: None },
+                Folders { config: real.join("config"), cache, home: Some(real.clone()), ..Folders::default() },
                 settings,
                 network,
             ),
             device: Some("cpu".into()),
             memory: None,
             store: Arc::new(Store::new(crate::media::Limits::default())),
+            keys: Arc::new(|_| None),
             prompt: Arc::new(Nobody),
             on_progress: Arc::new(|_| {}),
             on_network: Arc::new(|_| {}),

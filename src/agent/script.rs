@@ -38,14 +38,6 @@ impl ScriptAgent {
         ScriptAgent { card, script, given: AtomicUsize::new(0) }
     }
 
-    /// Replies of a list that nobody asked for.
-    pub fn unused(&self) -> usize {
-        match &self.script {
-            ScriptWritten::InOrder(replies) => replies.len().saturating_sub(self.given.load(Ordering::SeqCst)),
-            ScriptWritten::ByPiece(_) => 0,
-        }
-    }
-
     fn reply(&self, request: &Request) -> Result<&ScriptReply, Fault> {
         let read = what_is_read(request);
         let asked = || excerpt(&read);
@@ -290,7 +282,6 @@ mod tests {
         )
         .await;
         check("{ keys: x }", vec![say("Why?")], &["error: the script of a has no reply to: Why?"]).await;
-        assert_eq!(agent("[one, two]").unused(), 2);
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use crate::{
     exchange::{Answers, Decoding},
     hub::{
         Checkpoint, Found, Hub, HubError, Source,
-        checkpoint::{Origin, against},
+        checkpoint::Origin,
         inside,
         verdict::{plain, ways_out},
     },
@@ -93,9 +93,11 @@ impl Spec {
                         wish.source
                     )
                 }),
-                Source::Path(path) | Source::Gguf(path) => inside::check_all(project, &against(path, &wish.origin))
-                    .err()
-                    .map(|why| format!("the weights at {}: {why}", plain(&path.display().to_string()))),
+                Source::Path(path) | Source::Gguf(path) => {
+                    inside::check_all(project, &hub.resolver().against(path, &wish.origin))
+                        .err()
+                        .map(|why| format!("the weights at {}: {why}", plain(&path.display().to_string())))
+                }
             },
             Spec::Script(_) | Spec::Person { .. } => None,
         };

@@ -99,7 +99,7 @@ async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result
     Ok(match ty {
         Type::Video => Value::Video(media::open(text, access).await?),
         Type::Audio => Value::Audio(media::open(text, access).await?),
-        Type::Image => Value::Image(media::image_file(text).await?),
+        Type::Image => Value::Image(media::image_file(text, access).await?),
         Type::Number => Value::Number(text.parse().map_err(|_| wrong("a number"))?),
         Type::Truth => match text {
             "true" | "yes" => Value::Truth(true),

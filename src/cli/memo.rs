@@ -4,11 +4,12 @@ use super::{
     Exit,
     out::Out,
     session::{block_on, unless},
+    settings::Settings,
 };
 use crate::{
     error::Fault,
-    hub::{Folders, embedded},
-    media,
+    hub::embedded,
+    media::{self, Access},
     run::{
         Transcript,
         explain::{explain, steps},
@@ -68,8 +69,9 @@ enum What {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
-        let folder = Memo::default_folder();
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+        let folder = settings.folders.memo();
+        let access = settings.access(false);
         match self.what {
             What::Path if out.json => out.value(&serde_json::json!({ "path": folder }))?,
             What::Path => out.text(folder.display())?,
@@ -94,12 +96,12 @@ impl Args {
                 }
             }
             What::Purge { video, older, .. } => match (&video, older) {
-                (Some(video), _) => forget(video, &folder, out)?,
+                (Some(video), _) => forget(video, &folder, &access, out)?,
                 (None, Some(age)) => told(store::purge(&folder, &Purge::Older(age))?, out)?,
                 (None, None) => {
                     let removed = store::purge(&folder, &Purge::All)?;
-                    media::forget_all()?;
-                    embedded::sweep(&Folders::from_env().cache.join("starter"));
+                    media::forget_all(&access)?;
+                    embedded::sweep(&settings.folders.starter());
                     told(removed, out)?;
                 }
             },
@@ -109,10 +111,11 @@ impl Args {
 }
 
 /// Removes what came from a medium: by the bytes that are at its path, by the path that it had in a run, or by its digest.
-fn forget(video: &str, folder: &Path, out: &Out) -> Result<(), Fault> {
+fn forget(video: &str, folder: &Path, access: &Access, out: &Out) -> Result<(), Fault> {
     let mut digests = Memo::open(folder)?.digests_of(video)?;
     // its bytes alone count: a file that is no video any more can be forgotten, too
-    let bytes = block_on(|cancel| async move { unless(&cancel, async { Ok(media::digest_of(video).await) }).await })?;
+    let bytes =
+        block_on(|cancel| async move { unless(&cancel, async { Ok(media::digest_of(video, access).await) }).await })?;
     match bytes {
         Ok(digest) if !digests.contains(&digest) => digests.push(digest),
         Ok(_) => {}
@@ -123,7 +126,7 @@ fn forget(video: &str, folder: &Path, out: &Out) -> Result<(), Fault> {
         Err(_) => {}
     }
     let removed = store::purge(folder, &Purge::Media(digests.clone()))?;
-    digests.iter().try_for_each(|digest| media::forget(video, digest))?;
+    digests.iter().try_for_each(|digest| media::forget(video, digest, access))?;
     told(removed, out)
 }
 

@@ -148,7 +148,7 @@ pub fn main() -> std::process::ExitCode {
         Verb::Replay(verb) => verb.run(&out),
         Verb::Try(verb) => verb.run(&out, &settings),
         Verb::Eval(verb) => verb.run(&out, &settings),
-        Verb::Memo(verb) => verb.run(&out),
+        Verb::Memo(verb) => verb.run(&out, &settings),
         Verb::List(verb) => verb.run(&out, &settings),
         Verb::Show(verb) => verb.run(&out, &settings),
         Verb::Init(verb) => verb.run(&out, &settings),

@@ -5,7 +5,7 @@ use super::{
     inputs,
     out::Out,
     progress::Bars,
-    settings::{Settings, tell},
+    settings::{Settings, tell, variable},
     signals,
     source::Source,
     terminal::Terminal,
@@ -90,9 +90,10 @@ impl Session {
         let source = Source::find(dialogue, settings, network)?;
         let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
         let plan = source.compile(&options, out)?;
-        let memo = if args.no_memo { None } else { Some(Memo::open(&Memo::default_folder())?) };
+        let memo = if args.no_memo { None } else { Some(Memo::open(&settings.folders.memo())?) };
         let bars = Arc::new(Bars::new(out));
-        Ok(Session { plan, access: Access { network }, source, out: out.clone(), bars, cancel, memo, roster: None })
+        let access = settings.access(args.allow_network);
+        Ok(Session { plan, access, source, out: out.clone(), bars, cancel, memo, roster: None })
     }
 
     /// The same, which shows nothing of how its runs go.
@@ -163,7 +164,8 @@ pub(crate) fn options(hub: &Hub, device: String, bars: &Arc<Bars>) -> roster::Op
         hub: hub.clone(),
         device: Some(device).filter(|d| d != "auto"),
         memory: None,
-        store: Arc::new(Store::new(Limits::default())),
+        store: Arc::new(Store::new(Limits::default()).with_fetched(hub.folders.media())),
+        keys: Arc::new(variable),
         prompt: Arc::new(Terminal),
         on_progress: Arc::new(move |progress| bars.download(&progress)),
         on_network: Arc::new(move |outward| notices.notice(outward)),

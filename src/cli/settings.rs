@@ -5,11 +5,11 @@ use crate::{
     error::Fault,
     hub::{
         Folders, Hub, HubSettings, Network, Search, Trust,
-        folders::process_vars,
         verdict::{Verdict, Verdicts},
     },
+    media::Access,
 };
-use std::path::Path;
+use std::{ffi::OsString, path::Path};
 
 /// Read once, when the program starts.
 #[derive(Debug, Clone)]
@@ -25,16 +25,21 @@ impl Settings {
     /// From the environment and the global options.
     pub fn new(global: &Global) -> Settings {
         Settings {
-            folders: Folders::from_env(),
-            hub: HubSettings::from_env(),
+            folders: Folders { uid: uid(), here: std::env::current_dir().ok(), ..Folders::from_vars(&variable) },
+            hub: HubSettings::from_vars(&variable),
             trust: global.trust,
-            offline: global.offline,
+            offline: global.offline || Network::is_forbidden(&variable),
         }
     }
 
     /// How much of the network a verb may use that was given `--allow-network` or not.
     pub fn network(&self, allow: bool) -> Network {
-        Network::new(self.offline, &process_vars, allow)
+        Network::new(self.offline, allow)
+    }
+
+    /// What such a verb may open.
+    pub fn access(&self, allow: bool) -> Access {
+        Access::new(self.network(allow), &self.folders)
     }
 
     /// Where names are looked up for a dialogue file, or for a folder.
@@ -58,4 +63,21 @@ pub(crate) fn tell(verdicts: &Verdicts, out: &Out) -> Result<(), Fault> {
         }
     }
     refused.map_or(Ok(()), |line| Err(Fault::refused(line)))
+}
+
+/// A variable of the process's environment; an empty one counts as unset.
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The user id of this process.
+#[cfg(unix)]
+fn uid() -> Option<u32> {
+    Some(uzers::get_effective_uid())
+}
+
+/// This system has no user ids.
+#[cfg(not(unix))]
+fn uid() -> Option<u32> {
+    None
 }

@@ -37,7 +37,7 @@ impl Source {
         if name == "-" {
             let text = files::read_from(std::io::stdin(), dialogue::MAX_BYTES)
                 .map_err(|error| unreadable("<stdin>", &error))?;
-            let path = std::env::current_dir().ok().map(|here| here.join("stdin"));
+            let path = settings.folders.here.as_ref().map(|here| here.join("stdin"));
             return Ok(Source { file: "<stdin>".into(), text, hub: settings.hub(&here, network)?, path });
         }
         let is_path = name.contains(['/', '\\']) || name.ends_with(".yaml") || name.ends_with(".yml");

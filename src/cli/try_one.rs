@@ -21,7 +21,7 @@ use crate::{
     },
     files,
     hub::Hub,
-    media::{self, Access},
+    media,
     value::{Scored, Time},
 };
 use serde_json::{Value as Json, json};
@@ -173,13 +173,14 @@ impl Args {
             let messages = system.chain([Message::new("user", prompt)]).collect();
             return Ok(Request::Say(SayRequest { messages, raw: self.raw, decoding, choices: Vec::new() }));
         }
+        let access = settings.access(self.allow_network);
         if let Some(audio) = &self.audio {
-            let audio = media::open(audio, &Access { network: settings.network(self.allow_network) }).await?;
+            let audio = media::open(audio, &access).await?;
             let (language, timestamps) = (self.language.clone(), !self.no_timestamps);
             return Ok(Request::Hear(HearRequest { audio, start: None, end: None, language, timestamps, decoding }));
         }
         let what = match (&self.image, &self.text) {
-            (Some(image), _) => Item::Image(media::image_file(image).await?),
+            (Some(image), _) => Item::Image(media::image_file(image, &access).await?),
             (None, text) => Item::Text(text.clone().unwrap_or_default()),
         };
         match &self.among {
@@ -209,6 +210,7 @@ impl Args {
                     path,
                     dtype: Some(self.dtype.clone()),
                     device: Some(self.device.clone()),
+                    digests: settings.folders.digests(),
                     ..LocalSpec::default()
                 };
                 Ok(Arc::new(LocalAgent::load(spec, options.store.clone()).await?))

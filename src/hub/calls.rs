@@ -1,7 +1,7 @@
 //! Dialogues that lie beside the one that calls them. A path is read only if it stays in the project (or, without one, in the caller's
 //! own folder): a stranger's dialogue must not read elsewhere.
 
-use super::{Hub, shelf::shown};
+use super::Hub;
 use crate::{
     dialogue::{self, Called, Caller, Refused, Text},
     files,
@@ -33,23 +33,23 @@ pub(super) fn beside(name: &str, caller: &Caller, hub: &Hub) -> Result<Option<Ca
     for file in files {
         let path = normal(&folder.join(file));
         if !path.starts_with(&root) {
-            return Err(outside(format!("which lies outside of {}", shown(&root))));
+            return Err(outside(format!("which lies outside of {}", hub.folders.shown(&root))));
         }
         if fs::symlink_metadata(&path).is_err() || path.is_dir() {
             continue;
         }
         if leaves(&path, &root) {
-            return Err(outside(format!("a link that leaves {}", shown(&root))));
+            return Err(outside(format!("a link that leaves {}", hub.folders.shown(&root))));
         }
         let unreadable = |why: String| Refused {
-            message: format!("found dialogue `{name}`, but {} cannot be read: {why}", shown(&path)),
+            message: format!("found dialogue `{name}`, but {} cannot be read: {why}", hub.folders.shown(&path)),
             hint: "make it a readable YAML file".into(),
         };
         if !path.is_file() {
             return Err(unreadable("it is not a regular file".into()));
         }
         let source = files::read_text(&path, dialogue::MAX_BYTES).map_err(|error| unreadable(error.to_string()))?;
-        return Ok(Some(Called { text: Text { file: shown(&path), source }, path: Some(path) }));
+        return Ok(Some(Called { text: Text { file: hub.folders.shown(&path), source }, path: Some(path) }));
     }
     Ok(None)
 }

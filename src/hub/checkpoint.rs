@@ -86,6 +86,8 @@ impl fmt::Display for Source {
 pub struct Resolver {
     /// elenchus' own cache folder, for the starter cast.
     pub cache: PathBuf,
+    /// The user's home folder, which `~/` of a path stands for.
+    pub home: Option<PathBuf>,
     /// The hub.
     pub hub: HubSettings,
     /// Whether anything may be fetched.
@@ -104,7 +106,7 @@ impl Resolver {
                 embedded::folder(&carried(folder, path)?, &self.cache).map(Checkpoint::Folder)
             }
             (Source::Path(path), _) => {
-                let folder = against(path, origin);
+                let folder = self.against(path, origin);
                 if folder.is_file() && folder.extension().is_some_and(|ending| ending == "gguf") {
                     return Ok(Checkpoint::Gguf(folder));
                 }
@@ -118,12 +120,23 @@ impl Resolver {
                 }
             }
             (Source::Gguf(path), _) => {
-                let path = against(path, origin);
+                let path = self.against(path, origin);
                 match path.is_file() {
                     true => Ok(Checkpoint::Gguf(path)),
                     false => Err(HubError::plain(format!("there is no GGUF file {}", path.display()))),
                 }
             }
+        }
+    }
+
+    /// `path` from where the agent file is; `~/` is the user's home.
+    pub fn against(&self, path: &Path, origin: &Origin) -> PathBuf {
+        if let (Ok(rest), Some(home)) = (path.strip_prefix("~"), &self.home) {
+            return home.join(rest);
+        }
+        match origin {
+            Origin::Folder(folder) => folder.join(path),
+            Origin::Embedded(_) => path.to_owned(),
         }
     }
 
@@ -195,17 +208,6 @@ fn carried(folder: &str, path: &Path) -> Result<String, HubError> {
         }
     }
     Ok(parts.join("/"))
-}
-
-/// `path` from where the agent file is; `~/` is the user's home.
-pub fn against(path: &Path, origin: &Origin) -> PathBuf {
-    if let (Ok(rest), Some(home)) = (path.strip_prefix("~"), std::env::home_dir()) {
-        return home.join(rest);
-    }
-    match origin {
-        Origin::Folder(folder) => folder.join(path),
-        Origin::Embedded(_) => path.to_owned(),
-    }
 }
 
 /// The GGUF file of a folder that holds exactly one and no `config.json`; an error if it holds several.
@@ -309,7 +311,7 @@ mod tests {
             HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: false };
         let source = Source::hub("org/name").expect("parsed");
         let check = |network: Network, expected: &str| {
-            let resolver = Resolver { cache: cache.path().into(), hub: hub.clone(), network };
+            let resolver = Resolver { cache: cache.path().into(), home: None, hub: hub.clone(), network };
             let found = resolver.local(&source, &Origin::Folder(".".into())).expect_err("not there").line();
             assert!(found.contains(&format!("(hint: {expected}; or copy")), "{found}");
         };
@@ -322,7 +324,7 @@ mod tests {
     async fn offline_says_how_to_get_a_model() {
         let cache = tempfile::tempdir().expect("temp");
         let hub = HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: true };
-        let resolver = Resolver { cache: cache.path().into(), hub, network: Network::All };
+        let resolver = Resolver { cache: cache.path().into(), home: None, hub, network: Network::All };
         let source = Source::hub("org/name@v2").expect("parsed");
         let found = resolver.resolve(&source, &Origin::Folder(".".into()), &|_| {}).await;
         insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to fetch it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
@@ -332,7 +334,7 @@ mod tests {
     fn the_starter_cast_is_found_from_any_agent_file() {
         let cache = tempfile::tempdir().expect("temp");
         let hub = HubSettings { cache: "/nowhere".into(), endpoint: "http://x".into(), token: None, offline: true };
-        let resolver = Resolver { cache: cache.path().into(), hub, network: Network::All };
+        let resolver = Resolver { cache: cache.path().into(), home: None, hub, network: Network::All };
         let source = Source::Path("starter/lm".into());
         for origin in [Origin::Embedded("agents"), Origin::Folder("/nowhere/agents".into())] {
             let found = resolver.local(&source, &origin).expect("carried");

@@ -20,21 +20,18 @@ const STILL_MOVING: Duration = Duration::from_secs(3);
 const ABANDONED: Duration = Duration::from_secs(60);
 
 /// Digests of files, some of them remembered in a folder.
-#[derive(Debug, Clone)]
+///
+/// The default remembers nothing, and reads every file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digests {
-    folder: PathBuf,
+    folder: Option<PathBuf>,
 }
 
 impl Digests {
-    /// Remembered in the user's cache folder (`ELENCHUS_CACHE`, `XDG_CACHE_HOME`, `~/.cache`), under `digests`.
-    pub fn of_user() -> Digests {
-        Digests::at(super::Folders::from_env().cache.join("digests"))
-    }
-
     /// Remembered in `folder`, which is made when there is something to remember. A folder that cannot be written only
     /// costs time.
     pub fn at(folder: PathBuf) -> Digests {
-        Digests { folder }
+        Digests { folder: Some(folder) }
     }
 
     /// blake3 of the file's bytes. Blocks: for threads that may.
@@ -64,21 +61,24 @@ impl Digests {
         }
     }
 
-    /// Where the file's digest is remembered. None for a path that cannot be resolved.
+    /// Where the file's digest is remembered. None if nothing is, or for a path that cannot be resolved.
     fn note(&self, path: &Path) -> Option<PathBuf> {
-        let path = fs::canonicalize(path).ok()?;
-        Some(self.folder.join(blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex().as_str()))
+        let (folder, path) = (self.folder.as_ref()?, fs::canonicalize(path).ok()?);
+        Some(folder.join(blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex().as_str()))
     }
 
     /// Removes notes that a killed process left half written.
     pub fn sweep(&self) {
-        private::sweep_parts(&self.folder, ABANDONED);
+        if let Some(folder) = &self.folder {
+            private::sweep_parts(folder, ABANDONED);
+        }
     }
 
     fn remember(&self, note: &Path, stamp: &Stamp, digest: &blake3::Hash) {
+        let Some(folder) = &self.folder else { return };
         let part = note.with_extension(format!("{}.part", std::process::id()));
         self.sweep();
-        let written = private::private_folder(&self.folder)
+        let written = private::private_folder(folder)
             .and_then(|()| private::write_private(&part, format!("{}\n{}\n", stamp.line(), digest.to_hex()).as_bytes()))
             .and_then(|()| fs::rename(&part, note));
         if let Err(error) = written {

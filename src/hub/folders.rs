@@ -1,22 +1,17 @@
-//! The user's folders and the model hub's settings, as the environment names them.
+//! The user's folders and the model hub's settings, as environment variables name them. The caller reads the variables.
 
-use super::trust;
+use super::{digest::Digests, trust};
 use std::{
     ffi::OsString,
     fmt,
     path::{Path, PathBuf},
 };
 
-/// How an environment variable is read; tests give their own.
+/// How an environment variable is read. The command line gives the process's own; an empty variable counts as unset.
 pub type Vars<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// Reads the process's environment; an empty variable counts as unset.
-pub fn process_vars(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
-}
-
 /// Where the user keeps agents of their own, and where elenchus keeps what it can make again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Folders {
     /// `ELENCHUS_HOME`, else `XDG_CONFIG_HOME/elenchus`, else `~/.config/elenchus`.
     pub config: PathBuf,
@@ -26,15 +21,12 @@ pub struct Folders {
     pub home: Option<PathBuf>,
     /// The user id of this process; none where the system has no such ids.
     pub uid: Option<u32>,
+    /// The working folder: messages show paths below it without it.
+    pub here: Option<PathBuf>,
 }
 
 impl Folders {
-    /// From this process's environment.
-    pub fn from_env() -> Folders {
-        Folders { uid: process_uid(), ..Folders::from_vars(&process_vars) }
-    }
-
-    /// From the given variables; the user id is not among them.
+    /// From the given variables; the user id and the working folder are not among them.
     pub fn from_vars(vars: Vars<'_>) -> Folders {
         let pick = |own: &str, xdg: &str, below_home: &str| {
             vars(own)
@@ -47,7 +39,34 @@ impl Folders {
             cache: pick("ELENCHUS_CACHE", "XDG_CACHE_HOME", ".cache"),
             home: own_home(vars),
             uid: None,
+            here: None,
         }
+    }
+
+    /// Where finished exchanges are kept.
+    pub fn memo(&self) -> PathBuf {
+        self.cache.join("memo")
+    }
+
+    /// Where the starter cast is unpacked.
+    pub fn starter(&self) -> PathBuf {
+        self.cache.join("starter")
+    }
+
+    /// Where fetched media are kept, by digest.
+    pub fn media(&self) -> PathBuf {
+        self.cache.join("media")
+    }
+
+    /// Digests of files, remembered in the cache folder.
+    pub fn digests(&self) -> Digests {
+        Digests::at(self.cache.join("digests"))
+    }
+
+    /// A path from the working folder if it is below it, for messages.
+    pub fn shown(&self, path: &Path) -> String {
+        let short = self.here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
+        short.display().to_string()
     }
 
     /// The configuration folder, if it is the user's own. A process without a home folder looks for it in the temporary
@@ -63,25 +82,14 @@ impl Folders {
 /// The administrator's user id.
 const ROOT: u32 = 0;
 
-/// The user id of this process.
-#[cfg(unix)]
-fn process_uid() -> Option<u32> {
-    Some(uzers::get_effective_uid())
-}
-
-/// This system has no user ids.
-#[cfg(not(unix))]
-fn process_uid() -> Option<u32> {
-    None
-}
-
 fn own_home(vars: Vars<'_>) -> Option<PathBuf> {
     vars("HOME").or_else(|| vars("USERPROFILE")).map(PathBuf::from)
 }
 
 /// The home folder, or the temporary folder for a process that has none (some services and containers).
 fn home(vars: Vars<'_>) -> PathBuf {
-    own_home(vars).unwrap_or_else(std::env::temp_dir)
+    let temp = || vars(if cfg!(windows) { "TEMP" } else { "TMPDIR" }).map(PathBuf::from);
+    own_home(vars).or_else(temp).unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
 /// How much of the network a run may use. Whatever says "off" wins.
@@ -97,11 +105,16 @@ pub enum Network {
 }
 
 impl Network {
-    /// From the flag `--offline`, the variables, and the flag `--allow-network`.
-    pub fn new(offline: bool, vars: Vars<'_>, allow: bool) -> Network {
+    /// True if the variable `ELENCHUS_OFFLINE` forbids all network.
+    pub fn is_forbidden(vars: Vars<'_>) -> bool {
         let off =
             |value: OsString| !["0", "OFF", "NO", "FALSE"].contains(&value.to_string_lossy().to_uppercase().as_str());
-        match offline || vars("ELENCHUS_OFFLINE").is_some_and(off) {
+        vars("ELENCHUS_OFFLINE").is_some_and(off)
+    }
+
+    /// `offline` forbids all network (`--offline`, [`Network::is_forbidden`]), `allow` permits all of it (`--allow-network`).
+    pub fn new(offline: bool, allow: bool) -> Network {
+        match offline {
             true => Network::Off,
             false if allow => Network::All,
             false => Network::Agents,
@@ -148,11 +161,6 @@ pub struct HubSettings {
 }
 
 impl HubSettings {
-    /// From this process's environment.
-    pub fn from_env() -> HubSettings {
-        HubSettings::from_vars(&process_vars)
-    }
-
     /// From the given variables.
     pub fn from_vars(vars: Vars<'_>) -> HubSettings {
         let text = |name: &str| vars(name).and_then(|value| value.into_string().ok());
@@ -190,7 +198,8 @@ mod tests {
     #[test]
     fn offline_wins() {
         let check = |flag: bool, set: &[(&str, &str)], allow: bool, expected: Network| {
-            assert_eq!(Network::new(flag, &vars(set), allow), expected, "{flag} {set:?} {allow}");
+            let offline = flag || Network::is_forbidden(&vars(set));
+            assert_eq!(Network::new(offline, allow), expected, "{flag} {set:?} {allow}");
         };
         check(false, &[], false, Network::Agents);
         check(false, &[], true, Network::All);
@@ -209,6 +218,7 @@ mod tests {
             cache: "k".into(),
             home,
             uid,
+            here: None,
         };
         let other = uid.map(|uid| uid + 1);
         assert!(folders(None, uid).own_config().is_some() && folders(Some("h".into()), other).own_config().is_some());

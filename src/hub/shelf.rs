@@ -106,7 +106,8 @@ impl Hub {
 
     /// Finds checkpoints with the same settings.
     pub fn resolver(&self) -> Resolver {
-        Resolver { cache: self.folders.cache.clone(), hub: self.settings.clone(), network: self.network }
+        let Folders { cache, home, .. } = self.folders.clone();
+        Resolver { cache, home, hub: self.settings.clone(), network: self.network }
     }
 
     /// The file of this name: the project's, if it is trusted; else the user's, the program's, and last the project's.
@@ -129,8 +130,8 @@ impl Hub {
         }
         let Some(project) = &self.project else { return Ok(own.map(|(found, _)| found)) };
         let theirs = match project.trusted {
-            true => read(&project.folder, file, None),
-            false => read(&project.folder, file, Some(&project.folder)),
+            true => read(&self.folders, &project.folder, file, None),
+            false => read(&self.folders, &project.folder, file, Some(&project.folder)),
         };
         match (theirs, own) {
             (Ok(None), own) => Ok(own.map(|(found, _)| found)),
@@ -158,7 +159,9 @@ impl Hub {
 
     /// The user's own file, or the program's.
     fn own(&self, kind: Resource, file: &str) -> Result<Option<(Found, Keeper)>, Unreadable> {
-        if let Some(found) = self.folders.own_config().map(|config| read(config, file, None)).transpose()?.flatten() {
+        let folders = &self.folders;
+        if let Some(found) = folders.own_config().map(|config| read(folders, config, file, None)).transpose()?.flatten()
+        {
             return Ok(Some((found, Keeper::User)));
         }
         Ok(embedded::text(file).map(|text| {
@@ -227,9 +230,9 @@ impl Hub {
 }
 
 /// The file `file` of the folder `root`, if there is one. With `within`, a link that leaves that folder is refused.
-fn read(root: &Path, file: &str, within: Option<&Path>) -> Result<Option<Found>, Unreadable> {
+fn read(folders: &Folders, root: &Path, file: &str, within: Option<&Path>) -> Result<Option<Found>, Unreadable> {
     let path = root.join(file);
-    let unreadable = |why: String| Unreadable { file: shown(&path), why };
+    let unreadable = |why: String| Unreadable { file: folders.shown(&path), why };
     if let Some(project) = within
         && let Err(why) = inside::check(project, &path)
     {
@@ -238,7 +241,7 @@ fn read(root: &Path, file: &str, within: Option<&Path>) -> Result<Option<Found>,
     match files::read_text(&path, files::MAX_BYTES) {
         Ok(text) => {
             let origin = Origin::Folder(path.parent().unwrap_or(root).to_owned());
-            Ok(Some(Found { file: shown(&path), text, origin, stranger: within.map(Path::to_owned) }))
+            Ok(Some(Found { file: folders.shown(&path), text, origin, stranger: within.map(Path::to_owned) }))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(error.to_string())),
@@ -262,7 +265,7 @@ impl Library for Hub {
     }
 
     fn places(&self, kind: Resource) -> Vec<String> {
-        let roots = self.roots().map(|root| shown(&root.join(place(kind).0)));
+        let roots = self.roots().map(|root| self.folders.shown(&root.join(place(kind).0)));
         roots.chain(["the program".to_owned()]).collect()
     }
 
@@ -293,13 +296,6 @@ impl Library for Hub {
     }
 }
 
-/// A path from the working folder if it is below it, for messages.
-pub(super) fn shown(path: &Path) -> String {
-    let here: Option<PathBuf> = std::env::current_dir().ok();
-    let short = here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
-    short.display().to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,8 +314,12 @@ mod tests {
     fn hub(root: &Path, trusted: Option<bool>) -> Hub {
         let root = std::fs::canonicalize(root).expect("there");
         let project = trusted.map(|trusted| Project { folder: root.join("project"), trusted });
-        let folders =
-            Folders { config: root.join("config"), cache: root.join("cache"), home: Some(root.clone()), uid: None };
+        let folders = Folders {
+            config: root.join("config"),
+            cache: root.join("cache"),
+            home: Some(root.clone()),
+            ..Folders::default()
+        };
         let search = Search { project, passed_over: None };
         Hub::new(search, folders, HubSettings::from_vars(&|_| None), Network::Agents)
     }

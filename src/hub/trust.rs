@@ -199,7 +199,7 @@ mod tests {
 
     fn folders(root: &Path) -> Folders {
         let uid = owner(root);
-        Folders { config: root.join("config"), cache: root.join("cache"), home: Some(root.to_owned()), uid }
+        Folders { config: root.join("config"), cache: root.join("cache"), home: Some(root.to_owned()), uid, here: None }
     }
 
     #[test]

@@ -33,20 +33,20 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread, loads the model on it, and says what `load` said of it once that is done.
-    pub async fn start<T: Send + 'static>(
+    /// Starts the thread, loads the model on it, and returns once that is done.
+    pub async fn start(
         name: &str,
         limits: Limits,
-        load: impl FnOnce() -> Result<(Box<dyn Model>, T), Fault> + Send + 'static,
-    ) -> Result<(Worker, T), Fault> {
+        load: impl FnOnce() -> Result<Box<dyn Model>, Fault> + Send + 'static,
+    ) -> Result<Worker, Fault> {
         let (jobs, waiting) = mpsc::channel(limits.queue.max(1));
         let (ready, loaded) = oneshot::channel();
         let worker = Worker { jobs, name: name.to_owned() };
         let name_there = name.to_owned();
         let run = move || {
             match guarded(load) {
-                Ok(Ok((model, about))) => {
-                    if ready.send(Ok(about)).is_ok() {
+                Ok(Ok(model)) => {
+                    if ready.send(Ok(())).is_ok() {
                         serve(model, waiting, limits, &name_there);
                     }
                 }
@@ -59,8 +59,8 @@ impl Worker {
             .stack_size(8 << 20)
             .spawn(run)
             .map_err(|e| Fault::model(format!("{name}: no thread could be started: {e}")))?;
-        let about = loaded.await.map_err(|_| Fault::model(format!("{name}: the loading thread ended")))??;
-        Ok((worker, about))
+        loaded.await.map_err(|_| Fault::model(format!("{name}: the loading thread ended")))??;
+        Ok(worker)
     }
 
     /// Waits for a place in the channel and puts the job there.
@@ -142,8 +142,8 @@ mod tests {
 
     async fn counting(batch: usize) -> (Worker, blocking::Sender<()>) {
         let (permits, waits) = blocking::channel();
-        let load = move || Ok((Box::new(Counting(waits)) as Box<dyn Model>, ()));
-        let (worker, ()) = Worker::start("counting", Limits { batch, queue: 8 }, load).await.unwrap();
+        let load = move || Ok(Box::new(Counting(waits)) as Box<dyn Model>);
+        let worker = Worker::start("counting", Limits { batch, queue: 8 }, load).await.unwrap();
         (worker, permits)
     }
 

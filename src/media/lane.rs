@@ -20,7 +20,7 @@ use image::RgbImage;
 use std::{
     collections::BTreeMap,
     ops::ControlFlow,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -39,9 +39,9 @@ const USUAL_FPS: f64 = 30.0;
 /// Seeking aims this much before the frame: containers seek by decoding time, and some land a little late.
 const MARGINS_S: [Option<f64>; 3] = [Some(0.5), Some(10.0), None];
 
-/// Where the bytes of `media` are.
-pub(crate) fn locate(media: &Media) -> PathBuf {
-    remote::kept_at(media).unwrap_or_else(|| files::path(&media.path))
+/// Where the bytes of `media` are; those of fetched ones are in the folder `fetched`.
+fn locate(media: &Media, fetched: Option<&Path>) -> PathBuf {
+    fetched.and_then(|folder| remote::kept_at(media, folder)).unwrap_or_else(|| files::path(&media.path))
 }
 
 /// Locks, also after a panic elsewhere: what is guarded here is whole between any two statements.
@@ -74,6 +74,8 @@ impl Plan {
 #[derive(Debug)]
 pub(crate) struct Lane {
     media: Arc<Media>,
+    /// Where its bytes are.
+    pub path: PathBuf,
     probe: OnceCell<Probe>,
     plan: Mutex<Option<Arc<Plan>>>,
     waiting: Mutex<BTreeMap<i64, Waiting>>,
@@ -110,9 +112,10 @@ impl Drop for Ticket<'_> {
 }
 
 impl Lane {
-    /// Nothing is started or read yet.
-    pub fn new(media: Arc<Media>) -> Lane {
+    /// Nothing is started or read yet. `fetched` is the folder of fetched media.
+    pub fn new(media: Arc<Media>, fetched: Option<&Path>) -> Lane {
         Lane {
+            path: locate(&media, fetched),
             media,
             probe: OnceCell::new(),
             plan: Mutex::default(),
@@ -130,7 +133,7 @@ impl Lane {
 
     /// What ffprobe says, asked once.
     pub async fn probe(&self) -> Result<&Probe, MediaError> {
-        self.probe.get_or_try_init(|| async { probe(&locate(&self.media), &self.media.path).await }).await
+        self.probe.get_or_try_init(|| async { probe(&self.path, &self.media.path).await }).await
     }
 
     /// The video stream.
@@ -185,7 +188,7 @@ impl Lane {
                 let past = |dts: i64| Time { ticks: dts, base: picture.base }.seconds() > seconds + 1.0;
                 if packet.dts.is_some_and(past) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            packets(&locate(&self.media), &self.media.path, picture.index, stretch, see).await?;
+            packets(&self.path, &self.media.path, picture.index, stretch, see).await?;
             let early = first.is_some_and(|pts| Time { ticks: pts, base: picture.base } <= time);
             if stretch.is_some() && !early {
                 continue;
@@ -258,7 +261,7 @@ impl Lane {
                 None => Wanted::From(goal),
             };
             let margin = margin.filter(from);
-            let path = locate(&self.media);
+            let path = self.path.clone();
             let started = self.started.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::debug!(
                 medium = self.media.path,
@@ -318,7 +321,7 @@ impl Lane {
         let running = slot.take_if(|decoder| decoder.rate_hz == rate_hz && decoder.will_give(from));
         let decoder = match running {
             Some(decoder) => slot.insert(decoder),
-            None => slot.insert(SoundDecoder::start(&locate(&self.media), &self.media.path, sound, rate_hz)?),
+            None => slot.insert(SoundDecoder::start(&self.path, &self.media.path, sound, rate_hz)?),
         };
         decoder.read(from, to, &self.media.path).await
     }

@@ -7,21 +7,32 @@ use super::{
 };
 use crate::{
     files,
-    hub::{Network, digest::Digests},
+    hub::{Folders, Network, digest::Digests},
     value::Media,
 };
 use std::{
     fs::{self, File},
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
-/// What a run may reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What may be opened, and what of it is kept for the next time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
     /// With [`Network::All`], `http:` and `https:` addresses are fetched. Otherwise only local files are read.
     pub network: Network,
+    /// Remembers digests of large files.
+    pub digests: Digests,
+    /// Where fetched media are kept, by digest. None fetches nothing.
+    pub fetched: Option<PathBuf>,
+}
+
+impl Access {
+    /// With the user's folders.
+    pub fn new(network: Network, folders: &Folders) -> Access {
+        Access { network, digests: folders.digests(), fetched: Some(folders.media()) }
+    }
 }
 
 /// Opens the medium at `path` (relative to the working folder): looks at it, checks that a frame decodes, and digests its bytes.
@@ -35,11 +46,11 @@ pub async fn open(path: &str, access: &Access) -> Result<Arc<Media>, MediaError>
     if fs::symlink_metadata(&local).is_err() && remote::scheme(path).is_some() {
         return remote::open(path, access).await;
     }
-    open_local(&local, path).await.map(Arc::new)
+    open_local(&local, path, &access.digests).await.map(Arc::new)
 }
 
 /// Opens the file `local`; the medium is called `shown`.
-pub(crate) async fn open_local(local: &Path, shown: &str) -> Result<Media, MediaError> {
+pub(crate) async fn open_local(local: &Path, shown: &str, digests: &Digests) -> Result<Media, MediaError> {
     let look = {
         let (local, shown) = (local.to_owned(), shown.to_owned());
         move || look(&local, &shown)
@@ -76,8 +87,8 @@ pub(crate) async fn open_local(local: &Path, shown: &str) -> Result<Media, Media
         })?,
     };
     let digest = {
-        let (local, shown) = (local.to_owned(), shown.to_owned());
-        move || digest(&local, &shown)
+        let (local, shown, digests) = (local.to_owned(), shown.to_owned(), digests.clone());
+        move || digest(&local, &shown, &digests)
     };
     Ok(Media {
         path: shown.to_owned(),
@@ -132,16 +143,16 @@ fn unreadable(shown: &str, error: &io::Error) -> MediaError {
 }
 
 /// blake3 of the file's bytes, hex; a large file that did not change is not read again.
-pub(crate) fn digest(path: &Path, shown: &str) -> Result<String, MediaError> {
+pub(crate) fn digest(path: &Path, shown: &str, digests: &Digests) -> Result<String, MediaError> {
     regular(path, shown)?;
-    let digest = Digests::of_user().file(path).map_err(|e| unreadable(shown, &e))?;
+    let digest = digests.file(path).map_err(|e| unreadable(shown, &e))?;
     Ok(digest.to_hex().to_string())
 }
 
 /// What stands for the bytes of the file at `path`, whatever they are: blake3, hex.
-pub async fn digest_of(path: &str) -> Result<String, MediaError> {
-    let path = path.to_owned();
-    blocking(move || digest(&files::path(&path), &path)).await
+pub async fn digest_of(path: &str, access: &Access) -> Result<String, MediaError> {
+    let (path, digests) = (path.to_owned(), access.digests.clone());
+    blocking(move || digest(&files::path(&path), &path, &digests)).await
 }
 
 /// Runs file work off the async threads.

@@ -3,7 +3,7 @@
 use super::{Access, MediaError, MediaFault, open::open_local};
 use crate::{
     files,
-    hub::{Network, digest::Digests, folders::Folders, http},
+    hub::{Network, http},
     private,
     value::Media,
 };
@@ -83,7 +83,7 @@ pub(crate) async fn open(address: &str, access: &Access) -> Result<Arc<Media>, M
     let refuse = |what: &str| Err(MediaError::new(MediaFault::Elsewhere, address, what));
     match scheme(address).map(str::to_ascii_lowercase).as_deref() {
         Some("http" | "https") => match access.network {
-            Network::All => fetch(address).await,
+            Network::All => fetch(address, access).await,
             Network::Agents => refuse("is an address; only local files are read (allow it with --allow-network)"),
             Network::Off => refuse("is an address, and --offline refuses the network"),
         },
@@ -101,28 +101,23 @@ const MOST_BYTES: u64 = 16 << 30;
 /// A medium that nobody has written to for this long is not being fetched any more.
 const ABANDONED: Duration = Duration::from_secs(600);
 
-/// Where fetched media are kept, by digest.
-fn folder() -> PathBuf {
-    Folders::from_env().cache.join("media")
-}
-
-/// Where the bytes of a fetched medium are.
-pub(crate) fn kept_at(media: &Media) -> Option<PathBuf> {
+/// Where the bytes of a medium are, if it was fetched into this folder.
+pub(crate) fn kept_at(media: &Media, folder: &Path) -> Option<PathBuf> {
     let fetched = matches!(scheme(&media.path)?.to_ascii_lowercase().as_str(), "http" | "https")
         && !files::path(&media.path).exists();
-    fetched.then(|| folder().join(&media.digest))
+    fetched.then(|| folder.join(&media.digest))
 }
 
 /// Forgets what is kept of a medium beside the memo: the copy that was fetched, and its remembered digest.
-pub fn forget(path: &str, digest: &str) -> io::Result<()> {
-    Digests::of_user().forget(&files::path(path))?;
-    gone(fs::remove_file(folder().join(digest)))
+pub fn forget(path: &str, digest: &str, access: &Access) -> io::Result<()> {
+    access.digests.forget(&files::path(path))?;
+    access.fetched.as_ref().map_or(Ok(()), |folder| gone(fs::remove_file(folder.join(digest))))
 }
 
 /// Forgets every copy that was fetched, and what a killed process left of digests.
-pub fn forget_all() -> io::Result<()> {
-    Digests::of_user().sweep();
-    gone(fs::remove_dir_all(folder()))
+pub fn forget_all(access: &Access) -> io::Result<()> {
+    access.digests.sweep();
+    access.fetched.as_ref().map_or(Ok(()), |folder| gone(fs::remove_dir_all(folder)))
 }
 
 /// Not being there is as good as being removed.
@@ -131,16 +126,16 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 }
 
 /// Fetches `address` into the cache folder; the medium keeps the address as its path.
-async fn fetch(address: &str) -> Result<Arc<Media>, MediaError> {
-    let folder = folder();
+async fn fetch(address: &str, access: &Access) -> Result<Arc<Media>, MediaError> {
     let failed = |what: String| MediaError::new(MediaFault::Unreadable, address, what);
-    private::private_folder(&folder).map_err(|e| failed(format!("cannot be kept in {}: {e}", folder.display())))?;
-    private::sweep_parts(&folder, ABANDONED);
+    let Some(folder) = &access.fetched else { return Err(failed("has no folder to be fetched into".to_owned())) };
+    private::private_folder(folder).map_err(|e| failed(format!("cannot be kept in {}: {e}", folder.display())))?;
+    private::sweep_parts(folder, ABANDONED);
     let part =
         folder.join(format!("{}.part", blake3::hash(format!("{address} {}", std::process::id()).as_bytes()).to_hex()));
     let fetched = async {
         download(address, &part, MOST_BYTES).await.map_err(|e| failed(format!("cannot be fetched: {e}")))?;
-        open_local(&part, address).await
+        open_local(&part, address, &access.digests).await
     };
     let media = match fetched.await {
         Ok(media) => media,

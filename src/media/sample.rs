@@ -7,7 +7,7 @@
 
 use super::{
     MediaError, MediaFault,
-    lane::{Lane, locate},
+    lane::Lane,
     pick::{Chooser, Packet, Reorder, frames, packets, scene_scores},
     probe::{Picture, Probe},
 };
@@ -28,7 +28,7 @@ pub(crate) struct Survey {
 
 /// Moments of the frames that `sampling` chooses, in order of time. Each ends where the next begins, the last with the medium.
 pub async fn sample(media: &Arc<Media>, sampling: &Sampling) -> Result<Vec<Moment>, MediaError> {
-    let lane = Lane::new(media.clone());
+    let lane = Lane::new(media.clone(), None);
     survey(&lane, sampling).await.map(|(moments, _)| moments)
 }
 
@@ -41,19 +41,19 @@ pub(crate) async fn survey(lane: &Lane, sampling: &Sampling) -> Result<(Vec<Mome
     let chooser = check(sampling, &media.path)?;
     let probe = lane.probe().await?;
     let picture = lane.picture().await?;
-    let path = locate(media);
+    let path = &lane.path;
     let mut gather = Gather::new(chooser);
     if let Sampling::Scenes(threshold) = sampling {
-        scene_scores(&path, &media.path, picture.index, |pts, score| {
+        scene_scores(path, &media.path, picture.index, |pts, score| {
             gather.last = Some((pts, 0));
             if gather.survey.chosen.is_empty() || score > *threshold {
                 gather.take(pts);
             }
         })
         .await?;
-    } else if !packets_are_frames(probe, picture) || !gather.packets(&path, &media.path, picture).await? {
+    } else if !packets_are_frames(probe, picture) || !gather.packets(path, &media.path, picture).await? {
         gather = Gather::new(check(sampling, &media.path)?);
-        gather.frames(&path, &media.path, picture).await?;
+        gather.frames(path, &media.path, picture).await?;
     }
     let survey = gather.finish(media, picture)?;
     Ok((moments(media, picture, &survey.1, survey.0), survey.1))

@@ -1,7 +1,7 @@
 //! Still images: PNG and JPEG files.
 
 use super::{
-    MediaError, MediaFault, jpeg,
+    Access, MediaError, MediaFault, jpeg,
     open::{blocking, digest, regular},
     sniff,
 };
@@ -13,11 +13,11 @@ use std::io::{BufReader, Read};
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Opens the PNG or JPEG file at `path`: it exists, is one of the two, and this is its digest.
-pub async fn image_file(path: &str) -> Result<ImageFile, MediaError> {
-    let shown = path.to_owned();
+pub async fn image_file(path: &str, access: &Access) -> Result<ImageFile, MediaError> {
+    let (shown, digests) = (path.to_owned(), access.digests.clone());
     blocking(move || {
         check(&shown)?;
-        let digest = digest(&files::path(&shown), &shown)?;
+        let digest = digest(&files::path(&shown), &shown, &digests)?;
         Ok(ImageFile { path: shown, digest })
     })
     .await
@@ -98,7 +98,7 @@ mod tests {
     use std::path::Path;
 
     async fn kind(path: &Path) -> Option<MediaFault> {
-        image_file(path.to_str().unwrap()).await.err().map(|e| e.kind)
+        image_file(path.to_str().unwrap(), &Access::default()).await.err().map(|e| e.kind)
     }
 
     #[tokio::test]
@@ -155,6 +155,8 @@ mod tests {
         let deep: ImageBuffer<Rgb<u16>, _> = ImageBuffer::from_vec(1, 1, vec![0x0102, 0x03ff, 0xffff]).unwrap();
         deep.save(&path).unwrap();
         assert_eq!(pixels(shown).unwrap().as_raw(), &[1, 3, 255]);
-        assert_eq!(image_file(shown).await.unwrap().digest, digest(&path, shown).unwrap());
+        let access = Access::default();
+        let whole = digest(&path, shown, &access.digests).unwrap();
+        assert_eq!(image_file(shown, &access).await.unwrap().digest, whole);
     }
 }

@@ -19,6 +19,7 @@ use image::RgbImage;
 use indexmap::IndexMap;
 use std::{
     ops::Range,
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
@@ -48,6 +49,8 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Store {
     limits: Limits,
+    /// Where fetched media are.
+    fetched: Option<PathBuf>,
     cache: Mutex<Cache>,
     lanes: Mutex<IndexMap<String, Arc<Lane>>>,
 }
@@ -57,9 +60,15 @@ impl Store {
     pub fn new(limits: Limits) -> Store {
         Store {
             limits,
+            fetched: None,
             cache: Mutex::new(Cache::new(limits.cache_bytes, limits.cache_pictures)),
             lanes: Mutex::default(),
         }
+    }
+
+    /// The same, which reads fetched media from this folder ([`super::Access::fetched`]).
+    pub fn with_fetched(self, folder: PathBuf) -> Store {
+        Store { fetched: Some(folder), ..self }
     }
 
     /// The frame shown at `moment.start`: for a sampled moment the very frame with that presentation time.
@@ -155,7 +164,7 @@ impl Store {
         let mut lanes = lock(&self.lanes);
         let lane = match lanes.shift_remove(&media.digest) {
             Some(lane) => lane,
-            None => Arc::new(Lane::new(media.clone())),
+            None => Arc::new(Lane::new(media.clone(), self.fetched.as_deref())),
         };
         lanes.insert(media.digest.clone(), lane.clone());
         while lanes.len() > self.limits.decoders.max(1) {

@@ -18,10 +18,6 @@ impl Cancel {
     pub fn cancel(&self) {
         self.0.send_replace(true);
     }
-    /// True once stopped.
-    pub fn is_cancelled(&self) -> bool {
-        *self.0.borrow()
-    }
     /// Waits until stopped.
     pub async fn cancelled(&self) {
         // the sender lives in self, so that waiting cannot fail

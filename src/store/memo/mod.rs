@@ -28,7 +28,7 @@ pub use stat::{Source, Stat};
 
 use crate::exchange::Reply;
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex},
 };
 use store::Store;
@@ -78,11 +78,6 @@ impl Memo {
         let reader = Store::open(folder)?;
         let writer = writer::Writer::start(Store::open(folder)?)?;
         Ok(Memo { inner: Arc::new(Inner { reader: Arc::new(Mutex::new(reader)), writer }) })
-    }
-
-    /// The user's own memo folder: `memo` in the cache folder (`ELENCHUS_CACHE`, `XDG_CACHE_HOME`, `~/.cache`).
-    pub fn default_folder() -> PathBuf {
-        crate::hub::Folders::from_env().cache.join("memo")
     }
 
     /// The replies that are there, in the order of `keys`, read together off the async threads.
