@@ -4,10 +4,12 @@
 mod call;
 pub mod cite;
 mod compute;
+mod decoding;
 mod embed;
 mod frames;
 mod hear;
 mod r#loop;
+mod prompted;
 mod rank;
 mod say;
 

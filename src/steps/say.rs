@@ -1,11 +1,17 @@
 //! `say`: a language agent completes a prompt, once or `n` times; with `cite` it says which entries of a log it used.
 
-use super::{cite, misfit, rank, replies, whole};
+use super::{
+    cite,
+    decoding::{self, DecodingFormulas, DecodingWritten},
+    misfit,
+    prompted::{PromptWritten, Prompted},
+    rank, replies, whole,
+};
 use crate::{
-    dialogue::{At, Expr, Node, NumberExpr, TextExpr, written},
-    exchange::{Decoding, Kind, Message, Reply, Request, SayReply, SayRequest},
+    dialogue::{At, Expr, NumberExpr, TextExpr, written},
+    exchange::{Kind, Message, Reply, Request, SayReply, SayRequest},
     plan::{Ask, Formula, Heard, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
-    prompt::{Scope, Template},
+    prompt::Scope,
     value::{Type, Value},
 };
 use indexmap::IndexMap;
@@ -60,106 +66,43 @@ impl Verb for Say {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let role = planning.role(&self.agent, Kind::Say);
         let cited = self.cite.as_ref().map(|cite| planning.name_or_template(&cite.0));
-        let with = self.with(planning);
-        let prompt = self.prompt(planning, &with, cited.is_some());
-        let system = self.system.as_ref().map(|system| planning.expr(&system.0));
-        let mut number = |expr: &Option<NumberExpr>| expr.as_ref().map(|expr| planning.expr(&expr.0));
-        let (n, temperature, top_p) = (number(&self.n), number(&self.temperature), number(&self.top_p));
-        let (top_k, max_tokens) = (number(&self.top_k), number(&self.max_tokens));
-        let choices = self.choices.as_ref().map(|choices| rank::among(choices, planning));
-        for (written, what, range) in [
-            (&self.n, "n", Range::WholeFrom(1)),
-            (&self.temperature, "temperature", Range::NotNegative),
-            (&self.top_p, "top_p", Range::Share),
-            (&self.top_k, "top_k", Range::WholeFrom(0)),
-            (&self.max_tokens, "max_tokens", Range::WholeFrom(1)),
-        ] {
-            range.check(written, what, planning);
+        let prompt = PromptWritten {
+            verb: "say",
+            pos: self.agent.pos,
+            prompt: &self.prompt,
+            text: &self.text,
+            with: &self.with,
+            own: cited.is_some().then_some(LOG),
+        };
+        let prompt = prompt.plan(planning);
+        if let (Some(cite), Some(prompt)) = (&self.cite, &prompt)
+            && !prompt.has(LOG)
+        {
+            let message = format!("found `cite`, but the prompt has no hole `{LOG}` for the numbered lines");
+            let hint = format!("put `{{{{ {LOG} }}}}` into the prompt");
+            planning.problem("unknown-hole", cite.0.0.pos, message, Some(hint));
         }
+        let system = self.system.as_ref().map(|system| planning.expr(&system.0));
+        let n = decoding::number(&self.n, "n", Range::WholeFrom(1), planning);
+        let Say { temperature, top_p, top_k, max_tokens, stop, .. } = self;
+        let decoding = DecodingWritten { temperature, top_p, top_k, max_tokens, stop }.plan(planning);
+        let choices = self.choices.as_ref().map(|choices| rank::among(choices, planning));
         // the outer option: was it written; the inner: could it be read
         fn read<T>(part: Option<Option<T>>) -> Option<Option<T>> {
             part.map_or(Some(None), |part| part.map(Some))
         }
-        let with = with.into_iter().map(|(name, formula)| Some((name, formula?))).collect::<Option<_>>()?;
         Some(Arc::new(Saying {
             role: role?.role,
             role_name: self.agent.value.clone(),
             prompt: prompt?,
-            with,
             cited: read(cited)?,
             system: read(system)?,
-            n: read(n)?,
-            temperature: read(temperature)?,
-            top_p: read(top_p)?,
-            top_k: read(top_k)?,
-            max_tokens: read(max_tokens)?,
-            stop: self.stop.clone().unwrap_or_default(),
+            n: n?,
+            decoding: decoding?,
             choices: read(choices)?,
             raw: self.raw.unwrap_or(false),
         }))
     }
-}
-
-impl Say {
-    fn with(&self, planning: &mut Planning<'_>) -> IndexMap<String, Option<Formula>> {
-        let bindings = self.with.iter().flatten();
-        bindings.map(|(name, expr)| (name.value.clone(), planning.expr(expr))).collect()
-    }
-
-    /// The prompt; holes that nothing here binds become mentions.
-    fn prompt(
-        &self,
-        planning: &mut Planning<'_>,
-        with: &IndexMap<String, Option<Formula>>,
-        cites: bool,
-    ) -> Option<Prompt> {
-        let bound = |name: &str| with.contains_key(name) || (cites && name == LOG);
-        let prompt = match (&self.prompt, &self.text) {
-            (Some(name), None) => {
-                let (template, node, file) = planning.prompt(name)?;
-                planning.holes(name, &template, &node, &file, &bound);
-                Prompt { template, node, file }
-            }
-            (None, Some(text)) => {
-                let names: Vec<&str> = with.keys().map(String::as_str).chain(cites.then_some(LOG)).collect();
-                let formula = planning.bound_to(&names, |planning| planning.expr(&text.0))?;
-                Prompt { template: formula.template()?.clone(), node: formula.node.clone(), file: formula.file }
-            }
-            (None, None) => {
-                let message = "found neither `prompt` nor `text` in `say`, expected one".to_owned();
-                planning.problem("missing-key", self.agent.pos, message, None);
-                return None;
-            }
-            (Some(_), Some(text)) => {
-                let message = "found `text` beside `prompt`, expected one of them".to_owned();
-                planning.problem("too-many", text.0.0.pos, message, None);
-                return None;
-            }
-        };
-        let holes = prompt.template.names();
-        for (name, _) in self.with.iter().flatten().filter(|(name, _)| !holes.contains(&name.as_str())) {
-            let hint = crate::problem::closest(name, holes.iter().copied());
-            let message = format!("found `{}` in `with`, but the prompt has no such hole", name.value);
-            planning.problem("unknown-hole", name.pos, message, hint);
-        }
-        if let Some(cite) = self.cite.as_ref().filter(|_| !holes.contains(&LOG)) {
-            let message = format!("found `cite`, but the prompt has no hole `{LOG}` for the numbered lines");
-            planning.problem(
-                "unknown-hole",
-                cite.0.0.pos,
-                message,
-                Some(format!("put `{{{{ {LOG} }}}}` into the prompt")),
-            );
-        }
-        Some(prompt)
-    }
-}
-
-#[derive(Debug)]
-struct Prompt {
-    template: Template,
-    node: Node,
-    file: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -167,16 +110,11 @@ struct Saying {
     role: String,
     /// As the dialogue names it.
     role_name: String,
-    prompt: Prompt,
-    with: IndexMap<String, Formula>,
+    prompt: Prompted,
     cited: Option<Formula>,
     system: Option<Formula>,
     n: Option<Formula>,
-    temperature: Option<Formula>,
-    top_p: Option<Formula>,
-    top_k: Option<Formula>,
-    max_tokens: Option<Formula>,
-    stop: Vec<String>,
+    decoding: DecodingFormulas,
     choices: Option<rank::Among>,
     raw: bool,
 }
@@ -190,36 +128,18 @@ impl Planned for Saying {
 impl Saying {
     /// What it yields.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
-        let mut names = typing.names().clone();
-        for (name, formula) in &self.with {
-            let ty = formula.ty(typing);
-            let item = if let Type::List(item) = &ty { item } else { &ty };
-            if matches!(item, Type::Image | Type::Moment | Type::Video | Type::Audio) {
-                let message = format!("found {ty} for hole `{name}`, but `{}` reads text only", self.role_name);
-                let hint = match item {
-                    Type::Moment => "use its `.text`, or `| clock` for its time; `rank` looks at its frame",
-                    _ => "let an agent that sees or hears turn it into words first",
-                };
-                typing.problem("agent-cannot", &formula.file, formula.node.pos, message, Some(hint.into()));
-            }
-            names.insert(name.clone(), ty);
-        }
         if let Some(cited) = &self.cited {
             typing.expect(cited, &[Type::Moment.list(), Type::record(entry_fields()).list()], "`cite`");
-            names.insert(LOG.into(), Type::Text);
         }
-        typing.with(&names, |typing| typing.prompt(&self.prompt.template, &self.prompt.node, &self.prompt.file));
-        self.system.iter().for_each(|system| drop(typing.expect(system, &[Type::Text], "`system`")));
-        let numbers = [
-            ("`n`", &self.n),
-            ("`temperature`", &self.temperature),
-            ("`top_p`", &self.top_p),
-            ("`top_k`", &self.top_k),
-            ("`max_tokens`", &self.max_tokens),
-        ];
-        for (what, formula) in numbers {
-            formula.iter().for_each(|formula| drop(typing.expect(formula, &[Type::Number], what)));
+        let own = self.cited.is_some().then_some((LOG, Type::Text));
+        self.prompt.check(&self.role_name, own, typing);
+        if let Some(system) = &self.system {
+            typing.expect(system, &[Type::Text], "`system`");
         }
+        if let Some(n) = &self.n {
+            typing.expect(n, &[Type::Number], "`n`");
+        }
+        self.decoding.check(typing);
         self.choices.iter().for_each(|choices| choices.ty("`choices`", typing));
         let one = if self.cited.is_some() { cited_type() } else { Type::Text };
         if self.many() { one.list() } else { one }
@@ -247,44 +167,17 @@ impl Saying {
         self.n.as_ref().is_some_and(|n| n.literal() != Some(Value::Number(1.0)))
     }
 
-    fn decoding(&self, scope: &Scope) -> Result<Decoding, StepError> {
-        let number =
-            |formula: &Option<Formula>, what: &str| match formula.as_ref().map(|f| f.eval(scope)).transpose()? {
-                None | Some(Value::Nothing) => Ok(None),
-                Some(Value::Number(number)) if number >= 0.0 => Ok(Some(number as f32)),
-                Some(other) => {
-                    Err(StepError(format!("found {} for `{what}`, expected a number", crate::prompt::show(&other))))
-                }
-            };
-        let count = |formula: &Option<Formula>, what: &str| -> Result<Option<usize>, StepError> {
-            formula.as_ref().map(|formula| whole(&formula.eval(scope)?, what)).transpose()
-        };
-        Ok(Decoding {
-            temperature: number(&self.temperature, "temperature")?,
-            top_p: number(&self.top_p, "top_p")?,
-            top_k: count(&self.top_k, "top_k")?,
-            max_tokens: count(&self.max_tokens, "max_tokens")?,
-            stop: self.stop.clone(),
-        })
-    }
-
     fn request(&self, scope: &Scope, log: Option<&[cite::Entry]>) -> Result<Request, StepError> {
-        let mut holes = scope.clone();
-        for (name, formula) in &self.with {
-            holes.bind(name, formula.eval(scope)?);
-        }
-        if let Some(entries) = log {
-            holes.bind(LOG, Value::Text(cite::numbered(entries)));
-        }
+        let own = log.map(|entries| (LOG, Value::Text(cite::numbered(entries))));
         let message = |role: &str, content: String| Message::new(role, content);
         let mut messages = Vec::new();
         if let Some(system) = &self.system {
             messages.push(message("system", system.text(scope)?));
         }
-        messages.push(message("user", self.prompt.template.text(&holes)?));
+        messages.push(message("user", self.prompt.text(scope, own)?));
         let choices = self.choices.as_ref().map(|choices| choices.labels(scope, "choices")).transpose()?;
         let choices = choices.unwrap_or_default();
-        Ok(Request::Say(SayRequest { messages, raw: self.raw, decoding: self.decoding(scope)?, choices }))
+        Ok(Request::Say(SayRequest { messages, raw: self.raw, decoding: self.decoding.eval(scope)?, choices }))
     }
 }
 

@@ -1,0 +1,106 @@
+//! How a generative verb decodes: the settings as written, checked, and evaluated when the step runs.
+
+use super::whole;
+use crate::{
+    dialogue::NumberExpr,
+    exchange::Decoding,
+    plan::{Formula, Planning, Range, StepError, Typing},
+    prompt::Scope,
+    value::{Type, Value},
+};
+
+/// The settings as a verb writes them.
+pub(super) struct DecodingWritten<'a> {
+    /// `temperature`
+    pub temperature: &'a Option<NumberExpr>,
+    /// `top_p`
+    pub top_p: &'a Option<NumberExpr>,
+    /// `top_k`
+    pub top_k: &'a Option<NumberExpr>,
+    /// `max_tokens`
+    pub max_tokens: &'a Option<NumberExpr>,
+    /// `stop`
+    pub stop: &'a Option<Vec<String>>,
+}
+
+/// The settings with their templates parsed.
+#[derive(Debug)]
+pub(super) struct DecodingFormulas {
+    temperature: Option<Formula>,
+    top_p: Option<Formula>,
+    top_k: Option<Formula>,
+    max_tokens: Option<Formula>,
+    stop: Vec<String>,
+}
+
+impl DecodingWritten<'_> {
+    /// Reads all settings; `None` if one of them cannot be read (noted).
+    pub fn plan(&self, planning: &mut Planning<'_>) -> Option<DecodingFormulas> {
+        // all are read before any is given up, so that all problems are noted
+        let temperature = number(self.temperature, "temperature", Range::NotNegative, planning);
+        let top_p = number(self.top_p, "top_p", Range::Share, planning);
+        let top_k = number(self.top_k, "top_k", Range::WholeFrom(0), planning);
+        let max_tokens = number(self.max_tokens, "max_tokens", Range::WholeFrom(1), planning);
+        let stop = self.stop.clone().unwrap_or_default();
+        Some(DecodingFormulas {
+            temperature: temperature?,
+            top_p: top_p?,
+            top_k: top_k?,
+            max_tokens: max_tokens?,
+            stop,
+        })
+    }
+}
+
+/// A number that may be absent: `None` if it was written and cannot be read (noted).
+pub(super) fn number(
+    written: &Option<NumberExpr>,
+    what: &str,
+    range: Range,
+    planning: &mut Planning<'_>,
+) -> Option<Option<Formula>> {
+    range.check(written, what, planning);
+    match written {
+        Some(expr) => planning.expr(&expr.0).map(Some),
+        None => Some(None),
+    }
+}
+
+impl DecodingFormulas {
+    /// Checks that all are numbers.
+    pub fn check(&self, typing: &mut Typing<'_>) {
+        let numbers = [
+            ("`temperature`", &self.temperature),
+            ("`top_p`", &self.top_p),
+            ("`top_k`", &self.top_k),
+            ("`max_tokens`", &self.max_tokens),
+        ];
+        for (what, formula) in numbers {
+            if let Some(formula) = formula {
+                typing.expect(formula, &[Type::Number], what);
+            }
+        }
+    }
+
+    /// The settings in this scope.
+    pub fn eval(&self, scope: &Scope) -> Result<Decoding, StepError> {
+        let number =
+            |formula: &Option<Formula>, what: &str| match formula.as_ref().map(|f| f.eval(scope)).transpose()? {
+                None | Some(Value::Nothing) => Ok(None),
+                Some(Value::Number(number)) if number >= 0.0 => Ok(Some(number as f32)),
+                Some(other) => {
+                    Err(StepError(format!("found {} for `{what}`, expected a number", crate::prompt::show(&other))))
+                }
+            };
+        let count = |formula: &Option<Formula>, what: &str| -> Result<Option<usize>, StepError> {
+            formula.as_ref().map(|formula| whole(&formula.eval(scope)?, what)).transpose()
+        };
+        Ok(Decoding {
+            temperature: number(&self.temperature, "temperature")?,
+            top_p: number(&self.top_p, "top_p")?,
+            top_k: count(&self.top_k, "top_k")?,
+            max_tokens: count(&self.max_tokens, "max_tokens")?,
+            stop: self.stop.clone(),
+        })
+    }
+}

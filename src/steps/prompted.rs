@@ -1,0 +1,122 @@
+//! The prompt of a generative verb: a file or a text with holes, and the values of the holes.
+
+use crate::{
+    dialogue::{At, Expr, Node, Pos, TextExpr},
+    plan::{Formula, Planning, StepError, Typing},
+    prompt::{Scope, Template},
+    value::{Type, Value},
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// A prompt as a verb writes it.
+pub(super) struct PromptWritten<'a> {
+    /// The verb, for messages.
+    pub verb: &'static str,
+    /// Where a missing prompt is reported.
+    pub pos: Pos,
+    /// `prompt`: a prompt file.
+    pub prompt: &'a Option<At<String>>,
+    /// `text`: the prompt itself.
+    pub text: &'a Option<TextExpr>,
+    /// `with`: values for holes.
+    pub with: &'a Option<IndexMap<At<String>, Expr>>,
+    /// A hole that the verb itself fills.
+    pub own: Option<&'static str>,
+}
+
+/// A prompt whose names are known.
+#[derive(Debug)]
+pub(super) struct Prompted {
+    template: Template,
+    node: Node,
+    file: Arc<str>,
+    with: IndexMap<String, Formula>,
+}
+
+impl PromptWritten<'_> {
+    /// Reads the prompt; holes that nothing here binds become mentions.
+    pub fn plan(&self, planning: &mut Planning<'_>) -> Option<Prompted> {
+        let written = self.with.iter().flatten();
+        let with: IndexMap<String, Option<Formula>> =
+            written.map(|(name, expr)| (name.value.clone(), planning.expr(expr))).collect();
+        let (template, node, file) = self.template(&with, planning)?;
+        let holes = template.names();
+        for (name, _) in self.with.iter().flatten().filter(|(name, _)| !holes.contains(&name.as_str())) {
+            let hint = crate::problem::closest(name, holes.iter().copied());
+            let message = format!("found `{}` in `with`, but the prompt has no such hole", name.value);
+            planning.problem("unknown-hole", name.pos, message, hint);
+        }
+        let with = with.into_iter().map(|(name, formula)| Some((name, formula?))).collect::<Option<_>>()?;
+        Some(Prompted { template, node, file, with })
+    }
+
+    fn template(
+        &self,
+        with: &IndexMap<String, Option<Formula>>,
+        planning: &mut Planning<'_>,
+    ) -> Option<(Template, Node, Arc<str>)> {
+        match (self.prompt, self.text) {
+            (Some(name), None) => {
+                let (template, node, file) = planning.prompt(name)?;
+                let is_bound = |name: &str| with.contains_key(name) || self.own == Some(name);
+                planning.holes(name, &template, &node, &file, &is_bound);
+                Some((template, node, file))
+            }
+            (None, Some(text)) => {
+                let names: Vec<&str> = with.keys().map(String::as_str).chain(self.own).collect();
+                let formula = planning.bound_to(&names, |planning| planning.expr(&text.0))?;
+                Some((formula.template()?.clone(), formula.node.clone(), formula.file))
+            }
+            (None, None) => {
+                let message = format!("found neither `prompt` nor `text` in `{}`, expected one", self.verb);
+                planning.problem("missing-key", self.pos, message, None);
+                None
+            }
+            (Some(_), Some(text)) => {
+                let message = "found `text` beside `prompt`, expected one of them".to_owned();
+                planning.problem("too-many", text.0.0.pos, message, None);
+                None
+            }
+        }
+    }
+}
+
+impl Prompted {
+    /// True if the prompt has this hole.
+    pub fn has(&self, hole: &str) -> bool {
+        self.template.names().contains(&hole)
+    }
+
+    /// Types the holes and the prompt. Values that a text model cannot read are noted; `own` is the verb's own hole.
+    pub fn check(&self, role: &str, own: Option<(&str, Type)>, typing: &mut Typing<'_>) {
+        let mut names = typing.names().clone();
+        for (name, formula) in &self.with {
+            let ty = formula.ty(typing);
+            let item = if let Type::List(item) = &ty { item } else { &ty };
+            if matches!(item, Type::Image | Type::Moment | Type::Video | Type::Audio) {
+                let message = format!("found {ty} for hole `{name}`, but `{role}` reads text only");
+                let hint = match item {
+                    Type::Moment => "use its `.text`, or `| clock` for its time; `rank` looks at its frame",
+                    _ => "let an agent that sees or hears turn it into words first",
+                };
+                typing.problem("agent-cannot", &formula.file, formula.node.pos, message, Some(hint.into()));
+            }
+            names.insert(name.clone(), ty);
+        }
+        names.extend(own.map(|(name, ty)| (name.to_owned(), ty)));
+        typing.with(&names, |typing| typing.prompt(&self.template, &self.node, &self.file));
+    }
+
+    /// The prompt with its holes filled.
+    pub fn text(&self, scope: &Scope, own: Option<(&str, Value)>) -> Result<String, StepError> {
+        let mut holes = scope.clone();
+        for (name, formula) in &self.with {
+            holes.bind(name, formula.eval(scope)?);
+        }
+        if let Some((name, value)) = own {
+            holes.bind(name, value);
+        }
+        Ok(self.template.text(&holes)?)
+    }
+}
