@@ -61,6 +61,9 @@ impl Chat {
         names.extend(["tools", "documents"].map(|name| (name, ChatValue::from(()))));
         let refused = |why| Fault::model(format!("the chat template refuses these messages: {why}"));
         let text = template.render(names, now()).map_err(refused)?;
+        if text.is_empty() {
+            return Err(Fault::model("the chat template makes an empty prompt of these messages"));
+        }
         Ok(Prompt { text, special: false })
     }
 }

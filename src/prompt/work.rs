@@ -89,7 +89,7 @@ pub(super) fn walk(state: &mut State, value: &Shown) -> Result<(), Error> {
 
 /// Bounds how deep a value is.
 pub(super) fn made(state: &mut State, value: &Shown) -> Result<(), Error> {
-    visit(state, value, MAX_DEPTH, 2 * ITEM, 0)
+    visit(state, value, MAX_DEPTH, 4 * ITEM, 0)
 }
 
 /// Visits all that is in a value, at this cost for each item and each byte of text.

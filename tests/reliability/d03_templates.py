@@ -21,7 +21,7 @@ BAD = {
     "brackets": "{{ " + "[" * 50_000 + "1" + "]" * 50_000 + " }}",
     "nested": NEST.replace("NEXT", "[ns.l]") + "{{ ns.l }}",
     "nested json": NEST.replace("NEXT", "[ns.l]") + "{{ ns.l | tojson }}",
-    "nested batch": NEST.replace("NEXT", "ns.l | batch(1)"),
+    "nested batch": NEST.replace("l=[]", "l=[1]").replace("NEXT", "ns.l | batch(1)"),
     "nested dict": NEST.replace("NEXT", "dict(a=ns.l)"),
     "nested namespace": NEST.replace("NEXT", "namespace(l=ns.l)"),
     "indent": "{{ [[1]] | tojson(indent=10000000000) }}",
@@ -50,6 +50,7 @@ BAD = {
     "syntax": "{% if %}",
     "raises": "{{ raise_exception('roles must alternate\n\x1b[31m') }}",
     "output": "{{ 'x' * 9000000 }}",
+    "empty": "{% set x = 1 %}",
     "raises forever": SHARED + "{{ raise_exception(a) }}",
 }
 # answered, however odd
@@ -71,4 +72,4 @@ def attacks(section):
         (model / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": template}))
         code, err = (4, "^error: .*template") if name in BAD else (0, None)
         section.attack(name, "try", "--model", model, "--prompt", "hi", "--max-tokens", "1",
-                       codes=(code,), err=err, seconds=20, memory=1 << 30)
+                       codes=(code,), err=err, seconds=40, memory=1 << 30)
