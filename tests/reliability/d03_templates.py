@@ -56,7 +56,8 @@ BAD = {
 # answered, however odd
 ODD = {
     "lazy slices": NEST.replace("l=[]", "l=[1]").replace("NEXT", "ns.l[0:]") + "hi",
-    "namespace chain": "{% set first = namespace() %}{% set ns = namespace(last=first) %}" + ROUND
+    "namespace chain": "{% set first = namespace() %}{% set ns = namespace(last=first) %}"
+    + ROUND
     + "{% set new = namespace() %}{% set ns.last.next = new %}{% set ns.last = new %}{% endfor %}hi",
     "generation": "{% for m in messages %}{%- generation %}{{ m.content }}{% endgeneration %}{% endfor %}",
 }
@@ -69,7 +70,21 @@ def attacks(section):
             shutil.copy(file, model / file.name)
     settings = json.loads((model / "tokenizer_config.json").read_text())
     for name, template in {**BAD, **ODD}.items():
-        (model / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": template}))
+        (model / "tokenizer_config.json").write_text(
+            json.dumps({**settings, "chat_template": template})
+        )
         code, err = (4, "^error: .*template") if name in BAD else (0, None)
-        section.attack(name, "try", "--model", model, "--prompt", "hi", "--max-tokens", "1",
-                       codes=(code,), err=err, seconds=40, memory=1 << 30)
+        section.attack(
+            name,
+            "try",
+            "--model",
+            model,
+            "--prompt",
+            "hi",
+            "--max-tokens",
+            "1",
+            codes=(code,),
+            err=err,
+            seconds=40,
+            memory=1 << 30,
+        )
