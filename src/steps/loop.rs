@@ -171,7 +171,7 @@ impl Looping {
             Until::Condition(condition) => {
                 let mut scope = self.round(scope, rounds.len(), before);
                 last.iter().for_each(|(name, value)| scope.bind(name, value.clone()));
-                if truthy(&condition.eval(&scope)?) {
+                if condition.eval(&scope)?.is_truthy() {
                     return Ok(Some("until"));
                 }
             }
@@ -184,18 +184,6 @@ impl Looping {
     fn round(&self, scope: &Scope, round: usize, before: Option<&IndexMap<String, Value>>) -> Scope {
         let previous = before.cloned().map_or(Value::Nothing, Value::Record);
         scope.with("round", Value::Number(round as f64)).with("previous", previous)
-    }
-}
-
-/// As templates understand it: nothing, false, 0, and empty texts and lists are false.
-fn truthy(value: &Value) -> bool {
-    match value {
-        Value::Nothing => false,
-        Value::Truth(truth) => *truth,
-        Value::Number(number) => *number != 0.0,
-        Value::Text(text) => !text.is_empty(),
-        Value::List(items) => !items.is_empty(),
-        _ => true,
     }
 }
 

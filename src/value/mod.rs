@@ -58,3 +58,20 @@ pub enum Value {
     /// Named values, in order.
     Record(IndexMap<String, Value>),
 }
+
+impl Value {
+    /// How `when`, `until` and templates decide: nothing, false, 0, and empty texts, lists, vectors and records are false;
+    /// everything else is true.
+    pub fn is_truthy(&self) -> bool {
+        match self {
+            Value::Nothing => false,
+            Value::Truth(truth) => *truth,
+            Value::Number(number) => *number != 0.0,
+            Value::Text(text) => !text.is_empty(),
+            Value::Vector(numbers) => !numbers.is_empty(),
+            Value::List(items) => !items.is_empty(),
+            Value::Record(fields) => !fields.is_empty(),
+            Value::Video(_) | Value::Audio(_) | Value::Image(_) | Value::Moment(_) | Value::Scored(_) => true,
+        }
+    }
+}

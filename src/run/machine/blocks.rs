@@ -1,6 +1,6 @@
 //! Blocks of steps: when a step may start, how its items begin and end, and what a settled step lets start.
 
-use super::{ItemNote, Job, Limits, Machine, Note, Order, StepFailure, StepLine, digest, tasks::TaskId, truthy};
+use super::{ItemNote, Job, Limits, Machine, Note, Order, StepFailure, StepLine, digest, tasks::TaskId};
 use crate::{
     error::Fault,
     plan::{Block, PlannedStep},
@@ -126,7 +126,7 @@ impl Machine {
         }
         // a `when` that speaks of the item is asked item by item
         let by_step = planned.when.as_ref().filter(|when| planned.each.is_none() || !speaks_of_item(when));
-        let guard = by_step.map_or(Ok(true), |when| when.eval(&run.scope).map(|value| truthy(&value)));
+        let guard = by_step.map_or(Ok(true), |when| when.eval(&run.scope).map(|value| value.is_truthy()));
         let items = guard.map_err(|error| error.message).and_then(|go| match &planned.each {
             _ if !go => Ok(None),
             None => Ok(Some(vec![Some(Value::Nothing)])),

@@ -194,18 +194,5 @@ fn seed_of(run: u64, path: &str, sample: u32) -> u64 {
     u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes: this is a bug")) >> 11
 }
 
-/// What `when` makes of a value: nothing, false, zero and what is empty are false.
-fn truthy(value: &Value) -> bool {
-    match value {
-        Value::Nothing => false,
-        Value::Truth(truth) => *truth,
-        Value::Number(number) => *number != 0.0,
-        Value::Text(text) => !text.is_empty(),
-        Value::List(items) => !items.is_empty(),
-        Value::Record(fields) => !fields.is_empty(),
-        _ => true,
-    }
-}
-
 /// Shared limits of a task: its own and those of the steps around it.
 type Limits = Arc<[Limit]>;

@@ -3,7 +3,7 @@
 use super::{
     Exchange, Job, Limit, Limits, Machine, Order, StepFailure,
     blocks::{BlockId, ItemEnd, Place, path, skipped, speaks_of_item},
-    seed_of, truthy,
+    seed_of,
 };
 use crate::{
     error::Fault,
@@ -57,7 +57,7 @@ impl Machine {
             Some(own) => run.place.limits.iter().copied().chain([own]).collect(),
             None => run.place.limits.clone(),
         };
-        let instead = matches!(&guard, Some(Ok(value)) if !truthy(value)).then(|| skipped(planned, &scope));
+        let instead = matches!(&guard, Some(Ok(value)) if !value.is_truthy()).then(|| skipped(planned, &scope));
         let task = Task {
             block,
             step,
