@@ -2,9 +2,9 @@
 
 use std::{env, fmt::Write as _, fs, io, path::Path};
 
-/// Folders whose files (with this ending) are carried as text, by name.
-const TEXTS: [(&str, &str); 5] =
-    [("agents", "yaml"), ("prompts", "md"), ("vocab", "txt"), ("casts", "yaml"), ("examples", "yaml")];
+#[path = "src/dialogue/resource.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the library uses the rest of the table")]
+mod resource;
 
 /// The starter cast's checkpoints, with all their files.
 const WEIGHTS: &str = "agents/starter";
@@ -13,7 +13,8 @@ fn main() -> io::Result<()> {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let out = env::var("OUT_DIR").expect("cargo sets it");
     let mut code = String::from("&[\n");
-    for (folder, ending) in TEXTS {
+    // Files of these folders (with their ending) are carried as text, by name.
+    for (folder, ending) in resource::Resource::ALL.map(|kind| (kind.folder(), kind.ending())) {
         // Named also while it does not exist: cargo then runs us each time, and notices when it appears.
         println!("cargo::rerun-if-changed={folder}");
         let mut files = listed(Path::new(&root), folder, false)?;

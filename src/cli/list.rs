@@ -8,8 +8,9 @@ use super::{
 use crate::{
     dialogue::Resource,
     error::Fault,
-    hub::listing::{From, KINDS, Listed},
+    hub::listing::{From, Listed},
 };
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::Path;
 
 /// What `list` takes.
@@ -23,40 +24,19 @@ Lists the things that dialogues and commands can name: those of the project, of 
 `elenchus show NAME` prints one.")]
 pub(crate) struct Args {
     /// Only these
-    kind: Option<Kind>,
+    #[arg(value_parser = PossibleValuesParser::new(Resource::ALL.map(Resource::plural)).map(of_plural))]
+    kind: Option<Resource>,
 }
 
-/// What is listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Kind {
-    /// Dialogues.
-    Dialogues,
-    /// Prompts.
-    Prompts,
-    /// Lists of labels.
-    Labels,
-    /// Casts.
-    Casts,
-    /// Agents.
-    Agents,
-}
-
-impl Kind {
-    fn resource(self) -> Resource {
-        match self {
-            Kind::Dialogues => Resource::Dialogue,
-            Kind::Prompts => Resource::Prompt,
-            Kind::Labels => Resource::Labels,
-            Kind::Casts => Resource::Cast,
-            Kind::Agents => Resource::Agent,
-        }
-    }
+/// The kind of these things; the parser lets no other word pass.
+fn of_plural(word: String) -> Resource {
+    Resource::ALL.into_iter().find(|kind| kind.plural() == word).unwrap_or(Resource::Dialogue)
 }
 
 impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let hub = settings.hub(Path::new("."), settings.network(false))?;
-        let kinds = self.kind.map_or(KINDS.to_vec(), |kind| vec![kind.resource()]);
+        let kinds = self.kind.map_or(Resource::ALL.to_vec(), |kind| vec![kind]);
         let all: Vec<Listed> = kinds.into_iter().flat_map(|kind| hub.listed(kind)).collect();
         // a file that cannot be used is a row of the list
         let _ = tell(&hub.verdicts, out);
@@ -64,11 +44,13 @@ impl Args {
             out.value(&all)?;
             return Ok(Exit::Answered);
         }
-        let mut kind = "";
+        let mut kind = None;
         for one in &all {
-            if one.kind != kind {
-                out.text(format!("{}{}", if kind.is_empty() { "" } else { "\n" }, heading(one.kind)))?;
-                kind = one.kind;
+            if kind != Some(one.kind) {
+                let plural =
+                    Resource::ALL.into_iter().find(|kind| kind.word() == one.kind).map_or("", Resource::plural);
+                out.text(format!("{}{plural}:", if kind.is_none() { "" } else { "\n" }))?;
+                kind = Some(one.kind);
             }
             let from = match one.from {
                 From::Program => "program",
@@ -79,8 +61,4 @@ impl Args {
         }
         Ok(Exit::Answered)
     }
-}
-
-fn heading(kind: &str) -> String {
-    if kind == "labels" { "labels:".into() } else { format!("{kind}s:") }
 }

@@ -9,11 +9,7 @@ use super::{
 use crate::{
     dialogue::Resource,
     error::Fault,
-    hub::{
-        Hub,
-        listing::KINDS,
-        shelf::{Found, file_name},
-    },
+    hub::{Hub, shelf::Found},
     plan::{self, CompileOptions},
 };
 use std::path::Path;
@@ -30,11 +26,6 @@ Examples:
 pub(crate) struct Args {
     /// The name of a dialogue, prompt, label list, cast or agent
     name: String,
-}
-
-/// The folder of a kind, as names write it.
-fn folder(kind: Resource) -> String {
-    file_name(kind, "").split('/').next().unwrap_or_default().to_owned()
 }
 
 impl Args {
@@ -67,8 +58,9 @@ impl Args {
 
     /// The one thing of this name.
     fn find(&self, hub: &Hub) -> Result<(Resource, Found), Fault> {
-        let in_folder = KINDS.into_iter().find(|kind| self.name.starts_with(&format!("{}/", folder(*kind))));
-        let kinds = in_folder.map_or(KINDS.to_vec(), |kind| vec![kind]);
+        let folder = self.name.split_once('/').map(|(folder, _)| folder);
+        let in_folder = Resource::ALL.into_iter().find(|kind| folder == Some(kind.folder()));
+        let kinds = in_folder.map_or(Resource::ALL.to_vec(), |kind| vec![kind]);
         let mut found = Vec::new();
         for kind in &kinds {
             if let Some(one) = hub.find(*kind, &self.name).map_err(Fault::refused)? {
@@ -77,7 +69,7 @@ impl Args {
         }
         if found.len() > 1 {
             let names: Vec<String> =
-                found.iter().map(|(kind, _)| format!("{}/{}", folder(*kind), self.plain(*kind))).collect();
+                found.iter().map(|(kind, _)| format!("{}/{}", kind.folder(), self.plain(*kind))).collect();
             return Err(Fault::refused(format!("`{}` names {} things", self.name, found.len()))
                 .hint(format!("write {}", names.join(" or "))));
         }

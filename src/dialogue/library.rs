@@ -1,36 +1,9 @@
 //! Where named resources come from. Checking reads them through this trait only, so that it stays pure.
 
+use super::Resource;
 use crate::exchange::Answers;
 use indexmap::IndexMap;
 use std::path::PathBuf;
-
-/// Kinds of things that dialogues name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Resource {
-    /// Another dialogue, for `call`.
-    Dialogue,
-    /// `prompts/NAME.md`
-    Prompt,
-    /// `vocab/NAME.txt`
-    Labels,
-    /// `agents/NAME.yaml`
-    Agent,
-    /// `casts/NAME.yaml`
-    Cast,
-}
-
-impl Resource {
-    /// The word for it, in messages and as the first part of a name in [`Plan::sources`](crate::plan::Plan::sources).
-    pub fn word(self) -> &'static str {
-        match self {
-            Resource::Dialogue => "dialogue",
-            Resource::Prompt => "prompt",
-            Resource::Labels => "labels",
-            Resource::Agent => "agent",
-            Resource::Cast => "cast",
-        }
-    }
-}
 
 /// A text and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,19 +100,11 @@ impl Shelf {
 
 /// `vocab/places` and `vocab/places.txt` name the same list as `places`.
 pub fn plain_name(kind: Resource, name: &str) -> String {
-    let (folder, extension) = match kind {
-        Resource::Dialogue => ("examples/", ".yaml"),
-        Resource::Prompt => ("prompts/", ".md"),
-        Resource::Labels => ("vocab/", ".txt"),
-        Resource::Agent => ("agents/", ".yaml"),
-        Resource::Cast => ("casts/", ".yaml"),
+    let name = match kind {
+        Resource::Dialogue => call_name(name),
+        _ => name.strip_suffix(kind.ending()).and_then(|name| name.strip_suffix('.')).unwrap_or(name),
     };
-    if kind == Resource::Dialogue {
-        let name = call_name(name);
-        return name.strip_prefix(folder).unwrap_or(name).to_owned();
-    }
-    let name = name.strip_prefix(folder).unwrap_or(name);
-    name.strip_suffix(extension).unwrap_or(name).to_owned()
+    name.strip_prefix(kind.folder()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name).to_owned()
 }
 
 impl Library for Shelf {

@@ -5,6 +5,7 @@ mod agent_file;
 mod answers;
 mod file;
 mod library;
+mod resource;
 mod script;
 mod slips;
 mod span;
@@ -20,7 +21,8 @@ pub(crate) use file::name_steps;
 pub use file::{
     COMMON_KEYS, Common, DialogueFile, ExpectWritten, InputWritten, RESERVED, StepWritten, TestWritten, Version,
 };
-pub use library::{Called, Caller, Library, Refused, Resource, Shelf, Text, call_key, plain_name};
+pub use library::{Called, Caller, Library, Refused, Shelf, Text, call_key, plain_name};
+pub use resource::Resource;
 pub use script::{Asked, NoReply, ScriptedReplies, plain};
 pub use span::{NoSpan, PATTERN as SPAN_PATTERN, Span, USAGE as SPAN_USAGE};
 pub use written::{At, Expr, NumberExpr, TextExpr, Wanted, Written, text_node};

@@ -4,10 +4,6 @@ use super::{Hub, checkpoint::Origin, shelf::Found};
 use crate::dialogue::{self, Resource};
 use serde::Serialize;
 
-/// All kinds, in the order in which they are listed.
-pub const KINDS: [Resource; 5] =
-    [Resource::Dialogue, Resource::Prompt, Resource::Labels, Resource::Cast, Resource::Agent];
-
 /// Where a named file was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

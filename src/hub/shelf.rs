@@ -18,25 +18,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The folder of a project that holds such files, and how their names end.
-fn place(kind: Resource) -> (&'static str, &'static str) {
-    match kind {
-        Resource::Agent => ("agents", "yaml"),
-        Resource::Prompt => ("prompts", "md"),
-        Resource::Labels => ("vocab", "txt"),
-        Resource::Cast => ("casts", "yaml"),
-        Resource::Dialogue => ("examples", "yaml"),
-    }
-}
-
-/// `agents/NAME.yaml`; names may be written with the folder and the ending, and without.
-pub fn file_name(kind: Resource, name: &str) -> String {
-    let (folder, ending) = place(kind);
-    let name = name.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
-    let name = name.strip_suffix(ending).and_then(|rest| rest.strip_suffix('.')).unwrap_or(name);
-    format!("{folder}/{name}.{ending}")
-}
-
 /// A named file that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -112,7 +93,7 @@ impl Hub {
 
     /// The file of this name: the project's, if it is trusted; else the user's, the program's, and last the project's.
     pub fn find(&self, kind: Resource, name: &str) -> Result<Option<Found>, Unreadable> {
-        let file = file_name(kind, name);
+        let file = kind.file(name);
         if !file.split('/').all(is_file_name) {
             return Ok(None);
         }
@@ -165,7 +146,7 @@ impl Hub {
             return Ok(Some((found, Keeper::User)));
         }
         Ok(embedded::text(file).map(|text| {
-            let origin = Origin::Embedded(place(kind).0);
+            let origin = Origin::Embedded(kind.folder());
             (Found { text: text.to_owned(), file: file.to_owned(), origin, stranger: None }, Keeper::Program)
         }))
     }
@@ -173,7 +154,7 @@ impl Hub {
     /// A dialogue that lies beside its caller, or the user's or the program's of the same name: a project that is not trusted
     /// replaces neither. `./NAME` always means the one beside.
     fn beside_or_own(&self, name: &str, beside: Called) -> Called {
-        let file = file_name(Resource::Dialogue, name);
+        let file = Resource::Dialogue.file(name);
         if !file.split('/').all(is_file_name) {
             return beside;
         }
@@ -209,7 +190,7 @@ impl Hub {
 
     /// Every name that [`Hub::find`] finds, sorted.
     pub fn names(&self, kind: Resource) -> Vec<String> {
-        let (folder, ending) = place(kind);
+        let (folder, ending) = (kind.folder(), kind.ending());
         let mut names: BTreeSet<String> = embedded::names(folder, ending).into_iter().collect();
         for root in self.roots() {
             for entry in std::fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
@@ -265,7 +246,7 @@ impl Library for Hub {
     }
 
     fn places(&self, kind: Resource) -> Vec<String> {
-        let roots = self.roots().map(|root| self.folders.shown(&root.join(place(kind).0)));
+        let roots = self.roots().map(|root| self.folders.shown(&root.join(kind.folder())));
         roots.chain(["the program".to_owned()]).collect()
     }
 
@@ -327,7 +308,7 @@ mod tests {
     /// The text that is found (`PROGRAM` for the program's own), then each verdict.
     fn check(root: &Path, trusted: Option<bool>, name: &str, expected: &[&str]) {
         let hub = hub(root, trusted);
-        let own = embedded::text(&file_name(Resource::Prompt, name));
+        let own = embedded::text(&Resource::Prompt.file(name));
         let mut found = match hub.find(Resource::Prompt, name) {
             Ok(None) => vec![],
             Ok(Some(found)) if Some(found.text.as_str()) == own => vec!["PROGRAM".to_owned()],

@@ -49,14 +49,13 @@ pub fn compile_text(
 
 /// Compiles a plan again from the texts it was made of ([`Plan::sources`]).
 pub fn recompile(sources: &IndexMap<String, String>) -> Result<Plan, Vec<Problem>> {
-    let kinds = [Resource::Dialogue, Resource::Prompt, Resource::Labels, Resource::Agent, Resource::Cast];
     let mut shelf = Shelf::default();
     for (key, source) in sources {
         let resource = key.split_once('/');
         if let Some((kind, name)) =
-            resource.and_then(|(word, name)| Some((kinds.iter().find(|k| k.word() == word)?, name)))
+            resource.and_then(|(word, name)| Some((Resource::ALL.into_iter().find(|kind| kind.word() == word)?, name)))
         {
-            shelf = shelf.with(*kind, name, source);
+            shelf = shelf.with(kind, name, source);
         }
     }
     let cast = sources.get("cast").map(|source| dialogue::cast(source, "cast")).transpose()?;
@@ -113,7 +112,7 @@ fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, fi
             },
             None => {
                 let hint = closest_cast(name, library);
-                let file = format!("casts/{}.yaml", dialogue::plain_name(Resource::Cast, name)).into();
+                let file = Resource::Cast.file(name).into();
                 shared.problem("unknown-cast", &file, start, format!("found no cast `{name}`"), Some(hint));
             }
         }

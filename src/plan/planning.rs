@@ -170,7 +170,7 @@ impl Planning<'_> {
             Some(text) => self.shared.keep(kind, name, text),
             None => {
                 let names = self.library.names(kind);
-                let word = if kind == Resource::Labels { "label list" } else { kind.word() };
+                let word = kind.noun();
                 let code = format!("unknown-{}", kind.word());
                 let places = self.library.places(kind);
                 let hint = not_found(&dialogue::plain_name(kind, name), &format!("{word}s"), &names, &places);
