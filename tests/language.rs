@@ -1,20 +1,14 @@
 //! The language as its users meet it: every example compiles and fits the schema, every rule has a file that breaks it.
 
-#[path = "common/runner.rs"]
-mod runner;
-
 use elenchus::{
-    dialogue::{self, Library, Resource, ScriptedReplies, Text, plain_name},
+    dialogue::{self, Library, Resource, Text, plain_name},
     exchange::{Answers, Kind, Modality},
     plan::{self, CompileOptions, Problem},
-    value::{Media, Time, Type, Value},
+    run,
 };
-use indexmap::IndexMap;
-use runner::Runner;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 /// The repository's own resources; what local models can do is said here, since no weights are looked at.
@@ -24,31 +18,26 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn folder(kind: Resource) -> (&'static str, &'static str) {
-    match kind {
-        Resource::Dialogue => ("examples", "yaml"),
-        Resource::Prompt => ("prompts", "md"),
-        Resource::Labels => ("vocab", "txt"),
-        Resource::Agent => ("agents", "yaml"),
-        Resource::Cast => ("casts", "yaml"),
-    }
-}
-
 impl Library for Repository {
     fn read(&self, kind: Resource, name: &str) -> Option<Text> {
         if (kind, name) == (Resource::Agent, "test-embedder") {
             return Some(Text { file: "agents/test-embedder.yaml".into(), source: "model: { path: x }".into() });
         }
-        let (folder, extension) = folder(kind);
-        let plain = plain_name(kind, name);
-        let file =
-            if plain.contains('/') { format!("{plain}.{extension}") } else { format!("{folder}/{plain}.{extension}") };
+        // a path of another folder is one from the root
+        let inside = kind.file(name);
+        let file = if root().join(&inside).is_file() {
+            inside
+        } else {
+            format!("{}.{}", plain_name(kind, name), kind.ending())
+        };
         let source = fs::read_to_string(root().join(&file)).ok()?;
         Some(Text { file, source })
     }
     fn names(&self, kind: Resource) -> Vec<String> {
-        let (folder, extension) = folder(kind);
-        files(folder, extension).iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
+        files(kind.folder(), kind.ending())
+            .iter()
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect()
     }
     fn answers_of(&self, agent: &str) -> Option<Vec<Answers>> {
         Some(match agent {
@@ -170,19 +159,6 @@ fn the_schema_describes_every_verb() {
     assert!(schema.contains("Candidates") || schema.contains("candidates"), "docs become descriptions");
 }
 
-/// An input of a test: media are made up, for their moments are scripted.
-fn given(ty: &Type, written: Value) -> Value {
-    let Value::Text(path) = &written else { return written };
-    let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(60.0));
-    let media =
-        Media { path: path.clone(), digest: path.clone(), start, end, has_video: true, has_audio: true, clock: None };
-    match ty {
-        Type::Video => Value::Video(Arc::new(media)),
-        Type::Audio => Value::Audio(Arc::new(media)),
-        _ => written,
-    }
-}
-
 #[test]
 fn the_tests_of_every_example_hold() {
     for path in files("examples", "yaml") {
@@ -191,18 +167,8 @@ fn the_tests_of_every_example_hold() {
         let plan = compile(&path).expect("compiles");
         let tests = dialogue.written.tests.unwrap_or_default();
         assert!(!tests.is_empty(), "{name} has tests");
-        for test in tests {
-            let inputs = test.given.iter().flatten().map(|(input, expr)| {
-                (input.value.clone(), given(&plan.inputs[&input.value].ty, dialogue::plain(expr)))
-            });
-            let scope = plan.scope(&inputs.collect()).expect("the inputs fit");
-            let mut runner = Runner { replies: ScriptedReplies::of(&test), asked: IndexMap::new() };
-            let values = runner
-                .block(&plan.block, &scope)
-                .unwrap_or_else(|error| panic!("{name}: {}: {error}", test.name.value));
-            let scope = scope.over(&values.into_iter().collect());
-            let answer = plan.answer.eval(&scope).expect("an answer");
-            assert_eq!(test.differences(&answer), Vec::<String>::new(), "{name}: {}: {answer:?}", test.name.value);
+        for result in run::run_tests(&plan, &tests) {
+            assert_eq!(result.differences, Vec::<String>::new(), "{name}: {}", result.name);
         }
     }
 }

@@ -1,16 +1,12 @@
-//! What each verb asks and yields, dialogue by dialogue, through the contract of `Step`.
-
-#[path = "common/runner.rs"]
-mod runner;
+//! What each verb asks and yields, dialogue by dialogue, with scripted replies.
 
 use elenchus::{
     dialogue::{self, Resource, ScriptedReplies, Shelf},
     plan::{self, CompileOptions},
+    run::scripted,
     value::json as value_json,
     value::{Media, Time, Value},
 };
-use indexmap::IndexMap;
-use runner::Runner;
 use std::sync::Arc;
 
 fn media(has_audio: bool) -> Value {
@@ -49,11 +45,11 @@ fn check(steps: &str, script: &str, expected: &str) {
     let dialogue = dialogue::load(&source, "test.yaml").expect("reads");
     let test = dialogue.written.tests.expect("a test").remove(0);
     let inputs = [("video", media(true)), ("silent", media(false)), ("question", Value::Text("where?".into()))];
-    let scope =
-        plan.scope(&inputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()).expect("inputs");
-    let mut runner = Runner { replies: ScriptedReplies::of(&test), asked: IndexMap::new() };
-    let found = runner.block(&plan.block, &scope).map(|values| value_json::to_json(&values["out"]).to_string());
-    assert_eq!(found.unwrap_or_else(|error| format!("! {error}")), expected);
+    let inputs = inputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let run = scripted::run(&plan, &inputs, &ScriptedReplies::of(&test));
+    assert_eq!(run.unused, Vec::<String>::new(), "{source}");
+    let found = run.answer.map(|answer| value_json::to_json(&answer).to_string());
+    assert_eq!(found.unwrap_or_else(|failures| format!("! {}", failures.join("; "))), expected, "{source}");
 }
 
 #[test]
@@ -88,7 +84,7 @@ fn say_samples_binds_and_chooses() {
     check(
         "  out: { say: { agent: mind, text: x, choices: [yes it is, no] } }",
         "mind: [maybe]",
-        "! out: the script says `maybe`, which is none of the choices yes it is, no",
+        "! out: the script's reply does not fit: found `maybe`, expected one of the choices yes it is, no",
     );
 }
 
@@ -161,4 +157,43 @@ fn loops_say_why_they_stopped() {
 fn calls_see_their_inputs_only() {
     check("  out: { call: { dialogue: examples/doubler, with: { x: 4 } } }", "", "8");
     check("  n: { compute: 5 }\n  out: { call: { dialogue: doubler, with: { x: \"{{ n }}\", by: 3 } } }", "", "15");
+}
+
+#[test]
+fn when_until_and_templates_agree_on_truth() {
+    let scene = "  moments: { frames: { video: \"{{ video }}\", every: 5s } }\n  ranked: { rank: { agent: eye, what: x, among: [a] } }\n  \
+                 vector: { embed: { agent: eye, what: x } }\n  skipped: { when: \"{{ false }}\", compute: 1 }\n";
+    let values = [
+        ("skipped", false),
+        ("none", false),
+        ("false", false),
+        ("true", true),
+        ("0", false),
+        ("0.0", false),
+        ("-1", true),
+        ("''", false),
+        ("' '", true),
+        ("'0'", true),
+        ("[]", false),
+        ("[0]", true),
+        ("{}", false),
+        ("{'a': 0}", true),
+        ("video", true),
+        ("video.audio", true),
+        ("silent.audio", false),
+        ("moments[0]", true),
+        ("ranked[0]", true),
+        ("vector", true),
+    ];
+    for (value, truth) in values {
+        // the condition is the bare value: a `not` or an `if` in it would be the template's own judgement
+        let steps = format!(
+            "{scene}  whole: {{ compute: \"{{{{ video.path }}}}\" }}\n  a: {{ when: \"{{{{ {value} }}}}\", compute: ran }}\n  \
+             b: {{ loop: {{ max_rounds: 2, until: \"{{{{ {value} }}}}\", steps: {{ x: {{ compute: 1 }} }} }} }}\n  \
+             out: {{ compute: [\"{{{{ a == 'ran' }}}}\", \"{{{{ b.stopped == 'until' }}}}\", \"{{{{ true if {value} else false }}}}\", \
+             \"{{{{ [moments, ranked, vector, skipped, whole] | length }}}}\"] }}"
+        );
+        let expected = format!("[{truth},{truth},{truth},5]");
+        check(&steps, "media: 2, eye: [a, [1, 0]]", &expected);
+    }
 }

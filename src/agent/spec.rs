@@ -3,10 +3,9 @@
 use super::{RETRIES, remote::RemoteSpec};
 use crate::{
     dialogue::{
-        self, AgentFile, At, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, Resource, ScriptWritten,
-        WhoWritten,
+        self, AgentFile, At, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, Resource, WhoWritten,
     },
-    exchange::{Answers, Decoding},
+    exchange::{Answers, Decoding, Script},
     hub::{
         Checkpoint, Found, Hub, HubError, Source,
         checkpoint::Origin,
@@ -33,7 +32,7 @@ pub enum Spec {
     /// An endpoint.
     Remote(RemoteSpec),
     /// A script.
-    Script(ScriptWritten),
+    Script(Script),
     /// A person at the terminal.
     Person {
         /// Shown before each question.
@@ -242,8 +241,6 @@ mod tests {
         let Spec::Remote(remote) = spec(limited) else { panic!("a remote agent") };
         assert_eq!((remote.reply_bytes, remote.reply_time), (1000, Duration::from_secs(120)));
         assert_eq!(spec("person: { greeting: Hello. }"), Spec::Person { greeting: Some("Hello.".into()) });
-        assert!(
-            matches!(spec("script: [one, two]"), Spec::Script(ScriptWritten::InOrder(replies)) if replies.len() == 2)
-        );
+        assert!(matches!(spec("script: [one, two]"), Spec::Script(Script::InOrder(replies)) if replies.len() == 2));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{At, Data, Node, Reading, Span, Written, written};
 use crate::{
-    exchange::{Answers, Kind, Modality},
+    exchange::{Answers, Kind, Modality, Script, ScriptReply, ScriptSegment},
     problem::Problem,
 };
 use indexmap::IndexMap;
@@ -19,7 +19,7 @@ written! { "an agent file",
         /// An OpenAI-compatible endpoint.
         pub endpoint: Option<At<EndpointWritten>>,
         /// Replies written down beforehand: by a piece of the prompt, or in order.
-        pub script: Option<At<ScriptWritten>>,
+        pub script: Option<At<Script>>,
         /// A person at the terminal.
         pub person: Option<At<PersonWritten>>,
         /// How it decodes unless a step says otherwise.
@@ -121,45 +121,8 @@ written! { "a cast file",
     }
 }
 
-/// Scripted replies: a list is used up in order; a mapping answers by a piece of the prompt (or, for `rank`, of a label).
-#[derive(Debug, Clone, PartialEq)]
-pub enum ScriptWritten {
-    /// One after the other, in plan order.
-    InOrder(Vec<ScriptReply>),
-    /// The first whose key occurs in the request; `""` matches everything.
-    ByPiece(Vec<(String, ScriptReply)>),
-}
-
 /// Most moments that a scripted reply can count.
 const MAX_MOMENTS: f64 = 100_000.0;
-
-/// One scripted reply.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ScriptReply {
-    /// For `say`: the text. For `rank`: the winning label. For `hear`: all that was said.
-    Text(String),
-    /// For `rank`: label to score.
-    Scores(IndexMap<String, f64>),
-    /// For `hear`: what was said when, in seconds. For `frames`: the moments (text unused).
-    Segments(Vec<ScriptSegment>),
-    /// For `frames`: so many moments, equally long.
-    Count(usize),
-    /// For `frames`: the start of each moment in seconds. For `embed`: the vector.
-    Numbers(Vec<f64>),
-    /// `{ fail: why }`: the request fails on purpose.
-    Fail(String),
-}
-
-/// A piece of scripted time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScriptSegment {
-    /// Seconds.
-    pub start: f64,
-    /// Seconds.
-    pub end: f64,
-    /// What was said.
-    pub text: String,
-}
 
 /// Which of the four an agent is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -169,7 +132,7 @@ pub enum WhoWritten<'a> {
     /// An endpoint.
     Endpoint(&'a EndpointWritten),
     /// A script.
-    Script(&'a ScriptWritten),
+    Script(&'a Script),
     /// A person.
     Person(&'a PersonWritten),
 }
@@ -266,26 +229,26 @@ fn exactly_one(given: &[(&str, Option<super::Pos>)], what: &str, pos: super::Pos
     }
 }
 
-impl Written for ScriptWritten {
+impl Written for Script {
     fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
         match &node.data {
-            Data::List(_) => Vec::read(node, reading).map(ScriptWritten::InOrder),
+            Data::List(_) => Vec::read(node, reading).map(Script::InOrder),
             Data::Map(entries) => {
                 reading.duplicates(entries);
                 let read =
                     |(key, value): &(super::Key, Node)| Some((key.name.clone(), ScriptReply::read(value, reading)?));
-                Some(ScriptWritten::ByPiece(entries.iter().filter_map(read).collect()))
+                Some(Script::ByPiece(entries.iter().filter_map(read).collect()))
             }
             // one reply on its own answers everything
             Data::Text(..) | Data::Number(_) | Data::Bool(_) => {
-                Some(ScriptWritten::ByPiece(vec![(String::new(), ScriptReply::read(node, reading)?)]))
+                Some(Script::ByPiece(vec![(String::new(), ScriptReply::read(node, reading)?)]))
             }
             Data::Null => reading.wrong(node, "a list of replies, or a mapping from a piece of the prompt to a reply"),
         }
     }
 }
 
-impl JsonSchema for ScriptWritten {
+impl JsonSchema for Script {
     fn schema_name() -> Cow<'static, str> {
         "Script".into()
     }

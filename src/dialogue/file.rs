@@ -1,7 +1,7 @@
 //! A dialogue as written, and its tests.
 
-use super::{At, Data, Expr, Key, Node, Pos, Reading, ScriptWritten, Span, TextExpr, Written, written};
-use crate::value::Type;
+use super::{At, Data, Expr, Key, Node, Pos, Reading, Span, TextExpr, Written, written};
+use crate::{exchange::Script, value::Type};
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -208,7 +208,7 @@ written! { "a test",
         /// The inputs. Media need not exist: their moments are scripted (`script: { media: … }`).
         pub given: Option<IndexMap<At<String>, Expr>>,
         /// Role (or `media`) to its replies.
-        pub script: Option<IndexMap<At<String>, ScriptWritten>>,
+        pub script: Option<IndexMap<At<String>, Script>>,
         /// What must come of it.
         pub expect: ExpectWritten,
     }

@@ -14,8 +14,7 @@ mod yaml;
 
 pub use crate::problem::Pos;
 pub use agent_file::{
-    AgentFile, CastFile, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, ScriptReply,
-    ScriptSegment, ScriptWritten, WhoWritten,
+    AgentFile, CastFile, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, WhoWritten,
 };
 pub(crate) use file::name_steps;
 pub use file::{
@@ -23,7 +22,7 @@ pub use file::{
 };
 pub use library::{Called, Caller, Library, Refused, Shelf, Text, call_key, plain_name};
 pub use resource::Resource;
-pub use script::{Asked, NoReply, ScriptedReplies, plain};
+pub use script::{Asked, ScriptedReplies, plain};
 pub use span::{NoSpan, PATTERN as SPAN_PATTERN, Span, USAGE as SPAN_USAGE};
 pub use written::{At, Expr, NumberExpr, TextExpr, Wanted, Written, text_node};
 pub(crate) use written::{merge_key, written};

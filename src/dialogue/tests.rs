@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::exchange::Kind;
+use crate::exchange::Script;
 use std::time::{Duration, Instant};
 
 fn problems(found: Result<impl std::fmt::Debug, Vec<Problem>>) -> String {
@@ -25,7 +26,7 @@ fn agent_files_are_read() {
     let kinds: Vec<Kind> = agent.answers().expect("an endpoint").iter().map(|answers| answers.kind).collect();
     assert_eq!(kinds, [Kind::Say, Kind::Embed]);
     let agent = agent_file("script: [yes, {a: 0.5}, [{start: 0, end: 1, text: hi}], 3]", "f").expect("fine");
-    assert!(matches!(agent.who(), Some(WhoWritten::Script(ScriptWritten::InOrder(replies))) if replies.len() == 4));
+    assert!(matches!(agent.who(), Some(WhoWritten::Script(Script::InOrder(replies))) if replies.len() == 4));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `embed`: something turned into a vector.
 
-use super::{Exchange, Item, MediaRef, Modalities, Modality};
+use super::{Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
 use serde::{Deserialize, Serialize};
 
 /// Turn `what` into a vector of unit length.
@@ -26,6 +26,21 @@ impl Exchange for EmbedRequest {
         match reply.is_empty() || reply.iter().any(|number| !number.is_finite()) {
             true => Err("found a vector that is empty or not finite".to_owned()),
             false => Ok(()),
+        }
+    }
+
+    fn words(&self) -> String {
+        self.what.words()
+    }
+
+    fn reads_script(written: &ScriptReply) -> bool {
+        matches!(written, ScriptReply::Numbers(_))
+    }
+
+    fn scripted(&self, written: &ScriptReply) -> Result<Vec<f32>, String> {
+        match written {
+            ScriptReply::Numbers(numbers) => Ok(numbers.iter().map(|number| *number as f32).collect()),
+            other => Err(script::misfit(other, "a list of numbers")),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `frames`: a video sampled into moments, by the media agent that every run has.
 
-use super::{Exchange, MediaRef, Modalities, Modality};
-use crate::value::{Media, Moment};
+use super::{Exchange, MediaRef, Modalities, Modality, ScriptReply, script};
+use crate::value::{Media, Moment, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -39,6 +39,40 @@ impl Exchange for FramesRequest {
 
     fn takes(&self) -> Modalities {
         Modalities::of(&[Modality::Video])
+    }
+
+    fn words(&self) -> String {
+        self.video.path.clone()
+    }
+
+    fn reads_script(written: &ScriptReply) -> bool {
+        matches!(written, ScriptReply::Count(_) | ScriptReply::Numbers(_) | ScriptReply::Segments(_))
+    }
+
+    /// So many equally long moments, moments that start at these times, or moments with these starts and ends.
+    fn scripted(&self, written: &ScriptReply) -> Result<Vec<Moment>, String> {
+        let (first, last) = (self.video.start.seconds(), self.video.end.seconds());
+        let moment = |start: f64, end: Time| Moment {
+            media: self.video.clone(),
+            start: Time::from_seconds(start),
+            end,
+            text: None,
+        };
+        let from_starts = |starts: &[f64]| {
+            let ends = starts.iter().skip(1).map(|end| Time::from_seconds(*end)).chain([self.video.end]);
+            starts.iter().zip(ends).map(|(start, end)| moment(*start, end)).collect()
+        };
+        Ok(match written {
+            ScriptReply::Count(count) => {
+                let start = |index: usize| first + (last - first) * index as f64 / *count as f64;
+                from_starts(&(0..*count).map(start).collect::<Vec<_>>())
+            }
+            ScriptReply::Numbers(starts) => from_starts(starts),
+            ScriptReply::Segments(segments) => {
+                segments.iter().map(|segment| moment(segment.start, Time::from_seconds(segment.end))).collect()
+            }
+            other => return Err(script::misfit(other, "a count, a list of times, or segments")),
+        })
     }
 
     /// The moments come back as moments of this request's file.

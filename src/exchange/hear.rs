@@ -1,6 +1,6 @@
 //! `hear`: speech to timed text.
 
-use super::{Decoding, Exchange, MediaRef, Modalities, Modality};
+use super::{Decoding, Exchange, MediaRef, Modalities, Modality, ScriptReply, script};
 use crate::value::{Media, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -48,6 +48,34 @@ impl Exchange for HearRequest {
 
     fn samples(&self) -> bool {
         self.decoding.samples()
+    }
+
+    fn words(&self) -> String {
+        self.audio.path.clone()
+    }
+
+    fn reads_script(written: &ScriptReply) -> bool {
+        matches!(written, ScriptReply::Text(_) | ScriptReply::Count(_) | ScriptReply::Segments(_))
+    }
+
+    /// The segments that reach into the stretch that is asked for; a text is said from its start to its end, and an empty
+    /// text is silence.
+    fn scripted(&self, written: &ScriptReply) -> Result<Vec<Speech>, String> {
+        if let ScriptReply::Segments(segments) = written {
+            let speech = segments.iter().map(|segment| Speech {
+                start: Time::from_seconds(segment.start),
+                end: Time::from_seconds(segment.end),
+                text: segment.text.clone(),
+            });
+            let is_asked = |speech: &Speech| {
+                self.start.is_none_or(|from| speech.end > from) && self.end.is_none_or(|to| speech.start < to)
+            };
+            return Ok(speech.filter(is_asked).collect());
+        }
+        let text =
+            written.text().ok_or_else(|| script::misfit(written, "a text, or segments with start, end and text"))?;
+        let (start, end) = (self.start.unwrap_or(self.audio.start), self.end.unwrap_or(self.audio.end));
+        Ok(if text.is_empty() { Vec::new() } else { vec![Speech { start, end, text: text.into_owned() }] })
     }
 
     /// Every dialogue finds the words that another has heard.

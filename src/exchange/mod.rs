@@ -10,6 +10,7 @@ mod hear;
 mod item;
 mod rank;
 mod say;
+mod script;
 
 pub use answers::{Answers, Modalities, Modality, lacks};
 pub use card::Card;
@@ -19,6 +20,7 @@ pub use hear::{HearRequest, Speech};
 pub use item::{Item, MediaRef};
 pub use rank::RankRequest;
 pub use say::{Decoding, Finish, Message, SayReply, SayRequest};
+pub use script::{NoReply, Script, ScriptReply, ScriptSegment};
 
 use crate::value::{Moment, Scored};
 use serde::{Deserialize, Serialize};
@@ -61,6 +63,15 @@ pub trait Exchange: Clone + PartialEq + std::fmt::Debug + Serialize {
         reply
     }
 
+    /// What the pieces of a script are looked for in: the words of the request, and where and when the media are.
+    fn words(&self) -> String;
+
+    /// True if such requests take a scripted reply of this shape.
+    fn reads_script(written: &ScriptReply) -> bool;
+
+    /// The scripted reply as the reply to this request, or why it cannot be one. What it returns [`fits`](Exchange::fits).
+    fn scripted(&self, written: &ScriptReply) -> Result<Self::Reply, String>;
+
     /// The reply as text that can be shown while it grows, if it is text.
     fn text(_reply: &Self::Reply) -> Option<&str> {
         None
@@ -85,6 +96,11 @@ macro_rules! exchanges {
             /// The word for it, in dialogues, agent files and messages.
             pub const fn word(self) -> &'static str {
                 match self { $(Kind::$Kind => $word,)* }
+            }
+
+            /// [`Exchange::reads_script`]
+            pub fn reads_script(self, written: &ScriptReply) -> bool {
+                match self { $(Kind::$Kind => <$Request as Exchange>::reads_script(written),)* }
             }
 
             /// [`Exchange::USUAL`]
@@ -139,6 +155,16 @@ macro_rules! exchanges {
                     $((Request::$Kind(request), Reply::$Kind(reply)) => request.fits(reply),)*
                     _ => Err(format!("found a `{}` reply to a `{}` request", reply.kind().word(), self.kind().word())),
                 }
+            }
+
+            /// [`Exchange::words`]
+            pub fn words(&self) -> String {
+                match self { $(Request::$Kind(request) => request.words(),)* }
+            }
+
+            /// [`Exchange::scripted`]
+            pub fn scripted(&self, written: &ScriptReply) -> Result<Reply, String> {
+                Ok(match self { $(Request::$Kind(request) => Reply::$Kind(request.scripted(written)?),)* })
             }
 
             /// [`Exchange::in_own_terms`]; a reply of another kind stays as it is.

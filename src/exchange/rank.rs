@@ -1,7 +1,8 @@
 //! `rank`: candidate words scored against an image, a sound or a text.
 
-use super::{Exchange, Item, MediaRef, Modalities, Modality};
+use super::{Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
 use crate::value::Scored;
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 /// Score each of `texts` against `what`. The reply has one score for each candidate, in the order of `among`.
@@ -36,5 +37,36 @@ impl Exchange for RankRequest {
                 Err(format!("found {found} scores for {expected} candidates, or other labels than were asked for"))
             }
         }
+    }
+
+    fn words(&self) -> String {
+        format!("{}\n{}", self.what.words(), self.texts.join("\n"))
+    }
+
+    fn reads_script(written: &ScriptReply) -> bool {
+        matches!(written, ScriptReply::Text(_) | ScriptReply::Count(_) | ScriptReply::Scores(_))
+    }
+
+    /// Scores for all labels; one that the script leaves out scores 0. Probabilities are shares of the positive scores.
+    fn scripted(&self, written: &ScriptReply) -> Result<Vec<Scored>, String> {
+        let winner = || written.text().map(|winner| IndexMap::from([(winner.into_owned(), 1.0)]));
+        let scores = match written {
+            ScriptReply::Scores(scores) => scores.clone(),
+            other => winner().ok_or_else(|| script::misfit(other, "a label, or labels with scores"))?,
+        };
+        if let Some(unknown) = scores.keys().find(|label| !self.among.contains(label)) {
+            let labels = script::start_of(&self.among.join(", "));
+            return Err(format!(
+                "the script's reply does not fit: found the label `{}`, expected one of {labels}",
+                script::start_of(unknown)
+            ));
+        }
+        let total: f64 = scores.values().map(|score| score.max(0.0)).sum();
+        let scored = self.among.iter().map(|label| {
+            let score = scores.get(label).copied().unwrap_or(0.0);
+            let probability = if total > 0.0 { score.max(0.0) / total } else { 1.0 / self.among.len() as f64 };
+            Scored { text: label.clone(), score: score as f32, probability: probability as f32 }
+        });
+        Ok(scored.collect())
     }
 }

@@ -1,6 +1,6 @@
 //! `say`: a prompt completed by a language model, with or without pictures.
 
-use super::{Exchange, Item, MediaRef, Modalities, Modality};
+use super::{Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
 use serde::{Deserialize, Serialize};
 
 /// Complete a chat (or, `raw`, a bare prompt: one message, no chat template).
@@ -103,6 +103,23 @@ impl Exchange for SayRequest {
             true => Ok(()),
             false => Err(format!("found `{}`, which is none of the choices", reply.text)),
         }
+    }
+
+    fn words(&self) -> String {
+        self.messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
+    fn reads_script(written: &ScriptReply) -> bool {
+        matches!(written, ScriptReply::Text(_) | ScriptReply::Count(_))
+    }
+
+    fn scripted(&self, written: &ScriptReply) -> Result<SayReply, String> {
+        let text = written.text().ok_or_else(|| script::misfit(written, "a text"))?.into_owned();
+        if !self.choices.is_empty() && !self.choices.contains(&text) {
+            let choices = script::start_of(&self.choices.join(", "));
+            return Err(script::misfit(written, &format!("one of the choices {choices}")));
+        }
+        Ok(SayReply { text, tokens: Vec::new(), finish: Finish::Stop })
     }
 
     fn text(reply: &SayReply) -> Option<&str> {

@@ -2,8 +2,8 @@
 
 use super::{Input, closest, planning::Player, shared::Shared};
 use crate::{
-    dialogue::{At, DialogueFile, ScriptWritten},
-    exchange::Kind,
+    dialogue::{At, DialogueFile},
+    exchange::{Kind, Script},
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub(super) fn check_tests(
 }
 
 /// A scripted reply must fit one of the requests that the steps make of the role.
-fn check_replies(role: &At<String>, script: &ScriptWritten, file: &Arc<str>, shared: &mut Shared) {
+fn check_replies(role: &At<String>, script: &Script, file: &Arc<str>, shared: &mut Shared) {
     let kinds = match role.as_str() {
         "media" => vec![Kind::Frames],
         role => shared.roles.get(role).map(|role| role.kinds.clone()).unwrap_or_default(),

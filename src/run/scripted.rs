@@ -2,8 +2,9 @@
 
 use super::machine::Machine;
 use crate::{
-    dialogue::{Asked, NoReply, ScriptedReplies, TestWritten, plain},
+    dialogue::{Asked, ScriptedReplies, TestWritten, plain},
     error::Fault,
+    exchange::NoReply,
     plan::Plan,
     value::json::{from_json_as, to_json},
     value::{ImageFile, Media, Time, Type, Value},
@@ -30,14 +31,14 @@ pub struct TestResult {
 /// Runs the tests of a dialogue. Replies in a list are used up in plan order.
 pub fn run_tests(plan: &Plan, tests: &[TestWritten]) -> Vec<TestResult> {
     let one = |test: &TestWritten| {
-        let mut exchanges = 0;
-        let inputs = given(plan, test).map_err(|why| vec![why]);
-        let answer = inputs.and_then(|inputs| answer(plan, &inputs, test, &mut exchanges));
-        let differences = answer.and_then(|(value, unused)| {
-            let found = [test.differences(&value), unused].concat();
-            if found.is_empty() { Ok(()) } else { Err(found) }
-        });
-        let differences = differences.err().unwrap_or_default();
+        let run = given(plan, test).map(|inputs| run(plan, &inputs, &ScriptedReplies::of(test)));
+        let (exchanges, differences) = match run {
+            Err(why) => (0, vec![why]),
+            Ok(run) => {
+                let found = run.answer.map_or_else(|failed| failed, |answer| test.differences(&answer));
+                (run.exchanges, [found, run.unused].concat())
+            }
+        };
         TestResult { name: test.name.value.clone(), passed: differences.is_empty(), differences, exchanges }
     };
     tests.iter().map(one).collect()
@@ -90,49 +91,63 @@ fn name_digest(path: &str) -> String {
     blake3::hash(path.as_bytes()).to_hex().to_string()
 }
 
-fn answer(
-    plan: &Plan,
-    inputs: &IndexMap<String, Value>,
-    test: &TestWritten,
-    exchanges: &mut usize,
-) -> Result<(Value, Vec<String>), Vec<String>> {
-    let script = ScriptedReplies::of(test);
+/// What came of a run with scripted replies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScriptedRun {
+    /// The answer's value, or one line for each failure.
+    pub answer: Result<Value, Vec<String>>,
+    /// One line for each reply that no request asked for; empty if the script itself is at fault.
+    pub unused: Vec<String>,
+    /// How many scripted replies were heard.
+    pub exchanges: usize,
+}
+
+/// Runs a plan with scripted replies, one exchange at a time in plan order. `inputs` are values of the declared types; a
+/// reply that does not fit its request ends the run.
+pub fn run(plan: &Plan, inputs: &IndexMap<String, Value>, script: &ScriptedReplies) -> ScriptedRun {
     let mut asked: IndexMap<String, Asked> = IndexMap::new();
-    let mut machine = Machine::new(plan, inputs, 0);
+    let mut exchanges = 0;
+    let ended = answered(Machine::new(plan, inputs, 0), script, &mut asked, &mut exchanges);
+    match ended {
+        Ok(answer) => ScriptedRun { answer, unused: script.unused(&asked), exchanges },
+        Err(why) => ScriptedRun { answer: Err(vec![why]), unused: Vec::new(), exchanges },
+    }
+}
+
+/// The machine's end, or why the script cannot bring it there.
+fn answered(
+    mut machine: Machine,
+    script: &ScriptedReplies,
+    asked: &mut IndexMap<String, Asked>,
+    exchanges: &mut usize,
+) -> Result<Result<Value, Vec<String>>, String> {
     let mut waiting = Vec::new();
     while machine.finished().is_none() {
         waiting.extend(machine.due());
         // the first in plan order, though later ones may be due already: a list's replies are used up in plan order
         let first = waiting.iter().enumerate().min_by(|a, b| a.1.order.cmp(&b.1.order)).map(|(place, _)| place);
-        let Some(first) = first else {
-            return Err(vec!["the run came to a stop before its end: this is a bug".to_owned()]);
-        };
-        let exchange = waiting.swap_remove(first);
+        let exchange = waiting.swap_remove(first.ok_or("the run came to a stop before its end: this is a bug")?);
         let asked = asked.entry(exchange.role.clone()).or_default();
-        let mut reply = None;
-        // a failure on purpose is asked again as often as the step says
-        for _ in 0..=exchange.retries.unwrap_or(0) {
+        let mut next = || {
             *exchanges += 1;
-            reply = Some(script.next(&exchange.role, &exchange.request, asked));
-            if !matches!(reply, Some(Err(NoReply::OnPurpose(_)))) {
+            script.next(&exchange.role, &exchange.request, asked)
+        };
+        let mut reply = next();
+        // a failure on purpose is asked again as often as the step says
+        for _ in 0..exchange.retries.unwrap_or(0) {
+            if !matches!(reply, Err(NoReply::OnPurpose(_))) {
                 break;
             }
+            reply = next();
         }
         match reply {
-            Some(Ok(reply)) => machine.take(exchange.id, Ok(reply)),
-            Some(Err(NoReply::OnPurpose(why))) => machine.take(exchange.id, Err(Fault::failed(why))),
+            Ok(reply) => machine.take(exchange.id, Ok(reply)),
+            Err(NoReply::OnPurpose(why)) => machine.take(exchange.id, Err(Fault::failed(why))),
             // no `or` stands in for a script that does not fit: the test would pass for the wrong reason
-            Some(Err(NoReply::Unfit(why))) => return Err(vec![format!("{}: {why}", exchange.path)]),
-            None => {}
+            Err(NoReply::Unfit(why)) => return Err(format!("{}: {why}", exchange.path)),
         }
     }
-    let unused = script.unused(&asked);
-    match machine.into_ended() {
-        Some(Ok(value)) => Ok((value, unused)),
-        Some(Err(failures)) => {
-            let each = failures.iter().map(|failure| format!("{}: {}", failure.path, failure.fault.message));
-            Err(each.chain(unused).collect())
-        }
-        None => Err(vec!["the run did not end: this is a bug".to_owned()]),
-    }
+    let ended = machine.into_ended().ok_or("the run did not end: this is a bug")?;
+    let line = |failure: &super::machine::StepFailure| format!("{}: {}", failure.path, failure.fault.message);
+    Ok(ended.map_err(|failures| failures.iter().map(line).collect()))
 }

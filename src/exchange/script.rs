@@ -1,0 +1,315 @@
+//! Scripts: replies that were written down beforehand, for tests of dialogues and for scripted agents. Each kind of request
+//! turns a written reply into its own ([`Exchange::scripted`](super::Exchange::scripted)).
+
+use super::{Kind, Reply, Request};
+use indexmap::IndexMap;
+use std::borrow::Cow;
+
+/// Scripted replies: a list is used up in order; a mapping answers by a piece of the prompt (or, for `rank`, of a label).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Script {
+    /// One after the other, in plan order.
+    InOrder(Vec<ScriptReply>),
+    /// The first whose key occurs in the request; `""` matches everything.
+    ByPiece(Vec<(String, ScriptReply)>),
+}
+
+/// One scripted reply.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScriptReply {
+    /// For `say`: the text. For `rank`: the winning label. For `hear`: all that was said.
+    Text(String),
+    /// For `rank`: label to score.
+    Scores(IndexMap<String, f64>),
+    /// For `hear`: what was said when, in seconds. For `frames`: the moments (text unused).
+    Segments(Vec<ScriptSegment>),
+    /// For `frames`: so many moments, equally long. For `say`, `rank` and `hear`: its digits.
+    Count(usize),
+    /// For `frames`: the start of each moment in seconds. For `embed`: the vector.
+    Numbers(Vec<f64>),
+    /// `{ fail: why }`: the request fails on purpose.
+    Fail(String),
+}
+
+/// A piece of scripted time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScriptSegment {
+    /// Seconds.
+    pub start: f64,
+    /// Seconds.
+    pub end: f64,
+    /// What was said.
+    pub text: String,
+}
+
+/// Why a script gives no reply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoReply {
+    /// The script says so: `{ fail: why }`.
+    #[error("{0}")]
+    OnPurpose(String),
+    /// The script and the request do not fit together.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+impl Script {
+    /// The replies, in the order in which they are written.
+    pub fn replies(&self) -> Box<dyn Iterator<Item = &ScriptReply> + '_> {
+        match self {
+            Script::InOrder(replies) => Box::new(replies.iter()),
+            Script::ByPiece(replies) => Box::new(replies.iter().map(|(_, reply)| reply)),
+        }
+    }
+
+    /// The place of the reply to the `ordinal`-th request (from 0): by order, or by the first piece that the request contains.
+    pub fn place(&self, request: &Request, ordinal: usize) -> Option<usize> {
+        match self {
+            Script::InOrder(replies) => (ordinal < replies.len()).then_some(ordinal),
+            Script::ByPiece(replies) => {
+                let words = request.words();
+                replies.iter().position(|(piece, _)| words.contains(piece.as_str()))
+            }
+        }
+    }
+
+    /// The reply to the `ordinal`-th request (from 0).
+    pub fn reply(&self, request: &Request, ordinal: usize) -> Result<Reply, NoReply> {
+        let place = self.place(request, ordinal).ok_or_else(|| NoReply::Unfit(self.lacks(request, ordinal)))?;
+        let written = match self {
+            Script::InOrder(replies) => &replies[place],
+            Script::ByPiece(replies) => &replies[place].1,
+        };
+        match written {
+            ScriptReply::Fail(why) => Err(NoReply::OnPurpose(why.clone())),
+            written => request.scripted(written).map_err(NoReply::Unfit),
+        }
+    }
+
+    /// Why no reply fits this request.
+    fn lacks(&self, request: &Request, ordinal: usize) -> String {
+        let words = end_of(&request.words());
+        match self {
+            Script::InOrder(replies) => {
+                let many = if replies.len() == 1 { "reply" } else { "replies" };
+                format!("request {} came, but the script holds {} {many}: {words}", ordinal + 1, replies.len())
+            }
+            Script::ByPiece(replies) => {
+                let pieces: Vec<String> = replies.iter().map(|(piece, _)| format!("`{piece}`")).collect();
+                format!("no piece of the script ({}) occurs in: {words}", start_of(&pieces.join(", ")))
+            }
+        }
+    }
+}
+
+impl ScriptReply {
+    /// The reply as text: a number stands for its digits.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            ScriptReply::Text(text) => Some(text.into()),
+            ScriptReply::Count(count) => Some(count.to_string().into()),
+            _ => None,
+        }
+    }
+
+    /// The reply in a few words.
+    pub fn brief(&self) -> String {
+        match self {
+            ScriptReply::Text(text) => format!("`{}`", start_of(text)),
+            ScriptReply::Scores(scores) => {
+                format!("scores for {}", start_of(&scores.keys().cloned().collect::<Vec<_>>().join(", ")))
+            }
+            ScriptReply::Segments(segments) => format!("{} segments", segments.len()),
+            ScriptReply::Count(count) => count.to_string(),
+            ScriptReply::Numbers(numbers) => format!("{} numbers", numbers.len()),
+            ScriptReply::Fail(why) => format!("the failure `{}`", start_of(why)),
+        }
+    }
+
+    /// True if it can answer a request of this kind.
+    pub fn fits(&self, kind: Kind) -> bool {
+        matches!(self, ScriptReply::Fail(_)) || kind.reads_script(self)
+    }
+}
+
+/// Most characters of a text from a script or a request in a message.
+const LENGTH: usize = 300;
+
+/// The first words of a text.
+pub(super) fn start_of(text: &str) -> String {
+    match text.char_indices().nth(LENGTH) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
+    }
+}
+
+/// The last words of a text, on one line: a prompt ends with what is asked.
+fn end_of(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().rev().nth(LENGTH - 1) {
+        Some((start, _)) if start > 0 => format!("…{}", &line[start..]),
+        _ => line,
+    }
+}
+
+/// A reply of the wrong shape.
+pub(super) fn misfit(written: &ScriptReply, expected: &str) -> String {
+    format!("the script's reply does not fit: found {}, expected {expected}", written.brief())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        exchange::{
+            Decoding, EmbedRequest, FramesRequest, HearRequest, Item, Message, RankRequest, Sampling, SayRequest,
+            Speech,
+        },
+        value::{Media, Moment, Scored, Time, TimeBase},
+    };
+    use std::sync::Arc;
+
+    fn time(ticks: i64) -> Time {
+        Time { ticks, base: TimeBase { num: 1, den: 10 } }
+    }
+
+    fn media() -> Arc<Media> {
+        let (path, digest, start, end) = ("day.mp4".into(), "0".into(), time(10), time(50));
+        Arc::new(Media { path, digest, start, end, has_video: true, has_audio: true, clock: None })
+    }
+
+    fn say(prompt: &str, choices: &[&str]) -> Request {
+        let choices = choices.iter().map(|choice| (*choice).to_owned()).collect();
+        let messages = vec![Message::new("user", prompt)];
+        Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices })
+    }
+
+    fn rank(labels: &[&str]) -> Request {
+        let among: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
+        let moment = Moment { media: media(), start: time(20), end: time(30), text: None };
+        Request::Rank(RankRequest { what: Item::Frame(moment), among: among.clone(), texts: among })
+    }
+
+    fn hear(start: Option<i64>, end: Option<i64>) -> Request {
+        let (audio, decoding) = (media(), Decoding::default());
+        let (start, end) = (start.map(time), end.map(time));
+        Request::Hear(HearRequest { audio, start, end, language: None, timestamps: true, decoding })
+    }
+
+    fn frames() -> Request {
+        Request::Frames(FramesRequest { video: media(), sampling: Sampling::Every(1.0) })
+    }
+
+    fn embed() -> Request {
+        Request::Embed(EmbedRequest { what: Item::Text("x".into()) })
+    }
+
+    /// A reply in a few words.
+    fn shown(reply: Result<Reply, String>) -> String {
+        let span = |start: Time, end: Time| format!("{:.1}-{:.1}", start.seconds(), end.seconds());
+        let scored = |s: &Scored| format!("{} {:.2} {:.2}", s.text, s.score, s.probability);
+        let speech = |heard: &Speech| format!("{} {}", span(heard.start, heard.end), heard.text);
+        match reply {
+            Ok(Reply::Say(reply)) => reply.text,
+            Ok(Reply::Rank(all)) => all.iter().map(scored).collect::<Vec<_>>().join(", "),
+            Ok(Reply::Hear(all)) => all.iter().map(speech).collect::<Vec<_>>().join(", "),
+            Ok(Reply::Embed(vector)) => format!("{vector:?}"),
+            Ok(Reply::Frames(all)) => all.iter().map(|m| span(m.start, m.end)).collect::<Vec<_>>().join(", "),
+            Err(why) => format!("error: {why}"),
+        }
+    }
+
+    fn segments(spans: &[(f64, f64, &str)]) -> ScriptReply {
+        let one =
+            |(start, end, text): &(f64, f64, &str)| ScriptSegment { start: *start, end: *end, text: (*text).into() };
+        ScriptReply::Segments(spans.iter().map(one).collect())
+    }
+
+    #[test]
+    fn a_written_reply_takes_the_shape_of_its_request() {
+        let check = |request: Request, written: ScriptReply, expected: &str| {
+            let found = request.scripted(&written);
+            assert!(written.fits(request.kind()) || found.is_err(), "{written:?} is refused by `fits` alone");
+            if let Ok(reply) = &found {
+                assert_eq!(request.fits(reply), Ok(()), "what a script says passes as an agent's reply");
+            }
+            assert_eq!(shown(found), expected, "{written:?}");
+        };
+        let text = |text: &str| ScriptReply::Text(text.into());
+        let scores = |of: &[(&str, f64)]| ScriptReply::Scores(of.iter().map(|(l, s)| ((*l).to_owned(), *s)).collect());
+        check(say("a", &[]), text("one"), "one");
+        check(say("a", &[]), ScriptReply::Count(2), "2");
+        check(say("a", &["2", "3"]), ScriptReply::Count(2), "2");
+        check(
+            say("a", &["yes", "no"]),
+            text("maybe"),
+            "error: the script's reply does not fit: found `maybe`, expected one of the choices yes, no",
+        );
+        check(rank(&["cat", "dog"]), text("dog"), "cat 0.00 0.00, dog 1.00 1.00");
+        check(
+            rank(&["cat", "dog", "cow"]),
+            scores(&[("dog", 0.9), ("cat", 0.3)]),
+            "cat 0.30 0.25, dog 0.90 0.75, cow 0.00 0.00",
+        );
+        check(rank(&["1", "2"]), ScriptReply::Count(2), "1 0.00 0.00, 2 1.00 1.00");
+        check(
+            rank(&["cat"]),
+            text("bird"),
+            "error: the script's reply does not fit: found the label `bird`, expected one of cat",
+        );
+        check(hear(None, None), text("hello there"), "1.0-5.0 hello there");
+        check(hear(Some(20), Some(30)), ScriptReply::Count(7), "2.0-3.0 7");
+        check(hear(None, None), text(""), "");
+        let speech = || segments(&[(1.5, 2.0, "hi"), (2.5, 3.5, "there"), (9.0, 10.0, "late")]);
+        check(hear(None, None), speech(), "1.5-2.0 hi, 2.5-3.5 there, 9.0-10.0 late");
+        check(hear(Some(35), None), speech(), "9.0-10.0 late");
+        check(hear(Some(20), Some(30)), speech(), "2.5-3.5 there");
+        check(embed(), ScriptReply::Numbers(vec![0.6, 0.8]), "[0.6, 0.8]");
+        check(embed(), text("x"), "error: the script's reply does not fit: found `x`, expected a list of numbers");
+        check(frames(), ScriptReply::Count(2), "1.0-3.0, 3.0-5.0");
+        check(frames(), ScriptReply::Count(0), "");
+        check(frames(), ScriptReply::Numbers(vec![1.0, 2.5]), "1.0-2.5, 2.5-5.0");
+        check(frames(), segments(&[(1.0, 2.0, "")]), "1.0-2.0");
+        check(
+            frames(),
+            text("a"),
+            "error: the script's reply does not fit: found `a`, expected a count, a list of times, or segments",
+        );
+    }
+
+    #[test]
+    fn what_fits_a_kind_is_what_its_requests_take() {
+        let replies = [
+            ScriptReply::Text("cat".into()),
+            ScriptReply::Count(1),
+            ScriptReply::Scores(IndexMap::from([("cat".to_owned(), 1.0)])),
+            segments(&[(1.0, 2.0, "x")]),
+            ScriptReply::Numbers(vec![1.0]),
+        ];
+        for request in [say("a", &[]), rank(&["cat", "1"]), hear(None, None), embed(), frames()] {
+            for reply in &replies {
+                assert_eq!(reply.fits(request.kind()), request.scripted(reply).is_ok(), "{request:?} {reply:?}");
+            }
+            assert!(ScriptReply::Fail("busy".into()).fits(request.kind()));
+        }
+    }
+
+    #[test]
+    fn a_list_is_used_up_and_a_mapping_is_searched() {
+        let check = |script: &Script, request: Request, ordinal: usize, expected: &str| {
+            assert_eq!(shown(script.reply(&request, ordinal).map_err(|none| none.to_string())), expected);
+        };
+        let list = Script::InOrder(vec![ScriptReply::Text("one".into()), ScriptReply::Fail("busy".into())]);
+        check(&list, say("a", &[]), 0, "one");
+        check(&list, say("a", &[]), 1, "error: busy");
+        check(&list, say("the\nlast?", &[]), 2, "error: request 3 came, but the script holds 2 replies: the last?");
+        let pieces = |all: &[(&str, &str)]| {
+            Script::ByPiece(all.iter().map(|(p, r)| ((*p).to_owned(), ScriptReply::Text((*r).to_owned()))).collect())
+        };
+        let keys = pieces(&[("keys", "On the table."), ("", "I don't know.")]);
+        check(&keys, say("Where are my keys?", &[]), 0, "On the table.");
+        check(&keys, say("Why?", &[]), 1, "I don't know.");
+        check(&pieces(&[("keys", "x")]), say("Why?", &[]), 0, "error: no piece of the script (`keys`) occurs in: Why?");
+        check(&pieces(&[("day.mp4 00:00:02.000\ncat", "cat")]), rank(&["cat"]), 0, "cat 1.00 1.00");
+    }
+}
