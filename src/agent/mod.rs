@@ -55,3 +55,19 @@ pub trait Agent: Send + Sync {
     /// One request in, one reply out.
     async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{Answers, Kind, Modality};
+
+    #[test]
+    fn a_card_comes_back_equal_from_the_wire() {
+        let answers =
+            Kind::ALL.iter().map(|kind| Answers::usual(*kind)).chain([Answers::new(Kind::Say, Modality::ALL)]);
+        let (name, identity) = ("eye".to_owned(), "blake3 of weights".to_owned());
+        let card = Card { name, answers: answers.collect(), identity, memo: false };
+        let json = serde_json::to_string(&card).expect("cards serialise");
+        assert_eq!(serde_json::from_str::<Card>(&json).expect("and come back"), card);
+    }
+}

@@ -44,7 +44,7 @@ fn left(state: &ProgressState, to: &mut dyn Write) {
 
 /// One of the dialogue's own steps.
 struct Step {
-    verb: &'static str,
+    verb: String,
     bar: ProgressBar,
     done: u64,
     hits: u64,
@@ -93,7 +93,7 @@ impl Bars {
         }
     }
 
-    fn started(&self, path: &str, verb: &'static str, items: Option<usize>) {
+    fn started(&self, path: &str, verb: &str, items: Option<usize>) {
         let template = "{prefix:>14} {bar:24} {pos:>5}/{len:<5} {rate:>8} {left:>9}  {msg}";
         let style = ProgressStyle::with_template(template).expect("the bar's template is right: this is a bug");
         let style = style.with_key("rate", rate).with_key("left", left);
@@ -102,7 +102,7 @@ impl Bars {
             .with_prefix(print::escape(path).into_owned());
         let bar = self.all.add(bar);
         bar.enable_steady_tick(Duration::from_millis(200));
-        self.lock().insert(path.to_owned(), Step { verb, bar, done: 0, hits: 0, failed: 0 });
+        self.lock().insert(path.to_owned(), Step { verb: verb.to_owned(), bar, done: 0, hits: 0, failed: 0 });
     }
 
     fn finished(&self, path: &str, skipped: bool, error: Option<&str>) {
@@ -115,7 +115,7 @@ impl Bars {
         } else if let Some(error) = error {
             self.line(format_args!("{path:>14}  failed: {error}"));
         } else if step.done > 0 {
-            let verb = step.verb;
+            let verb = &step.verb;
             let before = if step.hits > 0 { format!(", {} answered before", step.hits) } else { String::new() };
             let failed = if step.failed > 0 { format!(", {} failed", step.failed) } else { String::new() };
             let count = count(step.done);
@@ -144,7 +144,7 @@ impl Bars {
             if !self.drawn {
                 print::to_stderr(&format!("downloading {name}"));
             }
-            Step { verb: "download", bar, done: 0, hits: 0, failed: 0 }
+            Step { verb: "download".to_owned(), bar, done: 0, hits: 0, failed: 0 }
         });
         step.bar.set_position(progress.done);
         if progress.total.is_some_and(|total| progress.done >= total) {
@@ -154,12 +154,12 @@ impl Bars {
 }
 
 impl Progress for Bars {
-    fn event(&self, event: Event<'_>) {
+    fn event(&self, event: Event) {
         match event {
-            Event::StepStarted { path, verb, items, depth: 0 } => self.started(path, verb, items),
-            Event::StepDone { path, depth: 0, skipped, error } => self.finished(path, skipped, error),
+            Event::StepStarted { path, verb, items, depth: 0 } => self.started(&path, &verb, items),
+            Event::StepDone { path, depth: 0, skipped, error } => self.finished(&path, skipped, error.as_deref()),
             Event::ExchangeDone { step, hit, error, .. } => {
-                if let Some(step) = self.lock().get_mut(step) {
+                if let Some(step) = self.lock().get_mut(&step) {
                     step.done += 1;
                     step.hits += u64::from(hit);
                     step.failed += u64::from(error.is_some());
@@ -173,7 +173,7 @@ impl Progress for Bars {
                 }
             }
             // a server that is down fails all exchanges alike
-            Event::Retrying { why, .. } if !self.is_new(why) => {}
+            Event::Retrying { why, .. } if !self.is_new(&why) => {}
             Event::Retrying { path, attempt, wait, why } => {
                 self.line(format_args!(
                     "{path:>14}  try {attempt} failed ({why}); again in {:.1} s",

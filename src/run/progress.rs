@@ -1,16 +1,18 @@
-//! What a run tells while it is under way. The command line draws bars from it; nothing here prints.
+//! What a run reports while it is under way. The command line draws bars from it, a server sends it on; nothing here prints.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event<'a> {
+/// Something that happened. Serialised as `{"step_started": {…}}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
     /// A step began. `depth` 0: one of the dialogue's own steps.
     StepStarted {
         /// Its path.
-        path: &'a str,
+        path: String,
         /// Its verb.
-        verb: &'static str,
+        verb: String,
         /// How many items it has, with `each`.
         items: Option<usize>,
         /// How many blocks it stands inside of.
@@ -19,40 +21,40 @@ pub enum Event<'a> {
     /// An exchange was answered, or failed for good.
     ExchangeDone {
         /// The outermost step that it belongs to.
-        step: &'a str,
+        step: String,
         /// Its path.
-        path: &'a str,
+        path: String,
         /// True if nobody had to be asked.
         hit: bool,
         /// Why it failed.
-        error: Option<&'a str>,
+        error: Option<String>,
     },
     /// An agent failed in passing and will be asked again.
     Retrying {
         /// The exchange's path.
-        path: &'a str,
+        path: String,
         /// Which try failed, from 1.
         attempt: u32,
         /// How long until the next.
         wait: Duration,
         /// Why.
-        why: &'a str,
+        why: String,
     },
     /// A step is settled.
     StepDone {
         /// Its path.
-        path: &'a str,
+        path: String,
         /// How many blocks it stands inside of.
         depth: usize,
         /// True if `when` was false.
         skipped: bool,
         /// Why it failed, if it did.
-        error: Option<&'a str>,
+        error: Option<String>,
     },
     /// The memo cannot be used; the run goes on without.
     MemoFailed {
         /// Why.
-        why: &'a str,
+        why: String,
     },
     /// The run is over.
     Stopped {
@@ -66,7 +68,7 @@ pub enum Event<'a> {
 /// Someone who wants to know.
 pub trait Progress: Send + Sync {
     /// Called from the run's own task: must not block.
-    fn event(&self, event: Event<'_>);
+    fn event(&self, event: Event);
 }
 
 /// Nobody wants to know.
@@ -74,5 +76,61 @@ pub trait Progress: Send + Sync {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn event(&self, _: Event<'_>) {}
+    fn event(&self, _: Event) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        error::{Fault, FaultKind},
+        run::{
+            RunError,
+            machine::{Order, StepFailure},
+        },
+    };
+    use serde::de::DeserializeOwned;
+
+    fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+        let json = serde_json::to_string(value).expect("it serialises");
+        assert_eq!(&serde_json::from_str::<T>(&json).expect("and comes back"), value, "{json}");
+    }
+
+    #[test]
+    fn every_event_comes_back_equal() {
+        let (path, why) = (|| "place[3]".to_owned(), || "busy".to_owned());
+        let all = [
+            Event::StepStarted { path: path(), verb: "rank".into(), items: Some(4), depth: 0 },
+            Event::StepStarted { path: path(), verb: "say".into(), items: None, depth: 2 },
+            Event::ExchangeDone { step: "place".into(), path: path(), hit: true, error: None },
+            Event::ExchangeDone { step: "place".into(), path: path(), hit: false, error: Some(why()) },
+            Event::Retrying { path: path(), attempt: 2, wait: Duration::from_micros(1_250_001), why: why() },
+            Event::StepDone { path: path(), depth: 1, skipped: true, error: None },
+            Event::StepDone { path: path(), depth: 0, skipped: false, error: Some(why()) },
+            Event::MemoFailed { why: why() },
+            Event::Stopped { exchanges: u64::MAX, memo_hits: 3 },
+        ];
+        for event in &all {
+            // a new variant does not compile here: add one to the list
+            match event {
+                Event::StepStarted { .. } | Event::ExchangeDone { .. } | Event::Retrying { .. } => {}
+                Event::StepDone { .. } | Event::MemoFailed { .. } | Event::Stopped { .. } => {}
+            }
+            check(event);
+        }
+    }
+
+    #[test]
+    fn a_failed_run_comes_back_equal() {
+        let failure = |kind: FaultKind, path: &str, order: &[u32]| StepFailure {
+            path: path.into(),
+            order: Order(order.to_vec()),
+            fault: Fault::new(kind, "why").of("eye").hint("wait"),
+        };
+        let passing = FaultKind::Passing { retry_after: Some(Duration::from_millis(1500)), is_unreachable: true };
+        let failures = vec![failure(FaultKind::Media, "a", &[0]), failure(passing, "b[1]", &[1, 1])];
+        check(&RunError::failed(failures));
+        check(&RunError::cancelled());
+        check(&RunError::deadline(Duration::from_secs(9)));
+    }
 }

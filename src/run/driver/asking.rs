@@ -81,7 +81,7 @@ async fn tries(question: Question, attempts: &mut u32) -> Result<Reply, Fault> {
             return Err(Fault { kind, message: format!("{}{times}", fault.message), ..fault });
         }
         let wait = pause(&path, *attempts).max(retry_after.unwrap_or_default());
-        progress.event(Event::Retrying { path: &path, attempt: *attempts, wait, why: &message });
+        progress.event(Event::Retrying { path: path.to_string(), attempt: *attempts, wait, why: message.clone() });
         tracing::debug!(%path, attempt = *attempts, ?wait, %message, "asking again");
         tokio::time::sleep(wait).await;
     }

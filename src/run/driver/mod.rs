@@ -270,10 +270,10 @@ impl Driver {
             self.spent.exchanges += u64::from(error.is_none());
             self.spent.memo_hits += u64::from(timing.memo_hit);
             self.progress.event(Event::ExchangeDone {
-                step: &answered.exchange.step,
-                path: &answered.exchange.path,
+                step: answered.exchange.step.to_string(),
+                path: answered.exchange.path.clone(),
                 hit: timing.memo_hit,
-                error: error.map(|failure| failure.message.as_str()),
+                error: error.map(|failure| failure.message.clone()),
             });
             let id = answered.exchange.id;
             if self.record.wanted() {
@@ -293,11 +293,11 @@ impl Driver {
         for note in notes {
             match note {
                 Note::Started { path, verb, items, depth } => {
-                    self.progress.event(Event::StepStarted { path: &path, verb, items, depth });
+                    self.progress.event(Event::StepStarted { path, verb: verb.to_owned(), items, depth });
                 }
                 Note::Settled(line) => {
-                    let error = line.failures.first().map(|note| note.why.as_str());
-                    let (path, depth, skipped) = (line.path.as_str(), line.depth, line.skipped);
+                    let error = line.failures.first().map(|note| note.why.clone());
+                    let (path, depth, skipped) = (line.path.clone(), line.depth, line.skipped);
                     self.progress.event(Event::StepDone { path, depth, skipped, error });
                     self.record.step(&line).map_err(cannot_record)?;
                 }

@@ -187,7 +187,7 @@ impl Stages {
             let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
             let why = format!("{error}{hint}");
             tracing::info!("{why}");
-            self.means.progress.event(Event::MemoFailed { why: &why });
+            self.means.progress.event(Event::MemoFailed { why });
         }
     }
 

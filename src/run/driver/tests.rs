@@ -183,7 +183,7 @@ async fn a_stopped_run_keeps_what_is_finished() {
     /// Cancels when two exchanges are done.
     struct Second(Cancel, std::sync::atomic::AtomicUsize);
     impl Progress for Second {
-        fn event(&self, event: Event<'_>) {
+        fn event(&self, event: Event) {
             if matches!(event, Event::ExchangeDone { .. })
                 && self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1
             {

@@ -1,10 +1,11 @@
 //! An exchange as the machine hands it out, and its place in the plan.
 
 use crate::exchange::Request;
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
 /// A place in plan order: step, item, turn and place in the turn, for each level of nesting. Compares as it reads.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize)]
 pub struct Order(pub Vec<u32>);
 
 impl Order {

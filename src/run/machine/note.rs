@@ -10,7 +10,7 @@ pub struct StepFailure {
     /// `place[3]`, `refine round 2 / draft`.
     pub path: String,
     /// For putting failures into plan order.
-    #[serde(skip)]
+    #[serde(default)]
     pub order: Order,
     /// Why.
     pub fault: Fault,
