@@ -29,8 +29,9 @@ test: ffmpeg minilm fmt lint deny doc pytest unit ## everything that CI checks
 fmt: ## formatting
 	$(CARGO) fmt --check
 
-lint: ruff ## clippy and ruff, warnings denied
+lint: ruff ## clippy (also of the library without the command line) and ruff, warnings denied
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
 
 # Format and rules of the Python, as ruff.toml has them.
 ruff:

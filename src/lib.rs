@@ -1,30 +1,121 @@
-//! elenchus: dialogues among models that see, hear and reason.
+//! elenchus runs dialogues among models that see, hear and reason.
 //!
-//! Data passes through the modules in this order. A YAML file is read by [`dialogue`] (as written),
-//! checked by [`plan`] (every problem at once, nothing loaded), and executed by [`run`]: a pure machine
-//! that decides which exchanges are due, and a tokio driver that carries them to [`agent`]s and keeps the
-//! memo and the transcript. What a step does is in [`steps`], one file for each verb. Local agents stand on
-//! [`models`] (one file for each family) and [`infer`] (what all candle models share); [`media`] turns
-//! videos into moments, frames and samples with exact times; [`hub`] finds model files.
-//! ARCHITECTURE.md has the invariants.
+//! A dialogue is a YAML file. It names its inputs, a cast of agents, steps, and an answer. Each step makes requests of one
+//! kind: `frames` samples a video into moments, `rank` scores labels against a picture, `hear` turns speech into text, `say`
+//! completes a prompt. Steps name each other's values in templates, and the models meet in language alone.
+//!
+//! A dialogue passes through three stages, each with a type of its own:
+//!
+//! 1. **As written.** [`dialogue`] reads YAML, with the line and column of each value.
+//! 2. **Checked.** [`compile_text`] checks names, types and cycles, and returns a [`Plan`] or every [`Problem`] at once. It opens
+//!    no file and loads no model; texts come from a [`Library`](dialogue::Library).
+//! 3. **Running.** [`run()`] takes the plan, the inputs and one [`Agent`] for each role. It returns an [`Outcome`], or a
+//!    [`RunError`] with the steps that failed.
+//!
+//! An agent is a local model, a remote endpoint, a person, a script, or your own type that implements [`Agent`]. A [`Memo`]
+//! keeps every finished exchange, so that a run that was stopped goes on where it was.
+//!
+//! # Example
+//!
+//! A dialogue of one step, answered by a script instead of a model:
+//!
+//! ```
+//! use elenchus::{Agents, CompileOptions, Conduct, Value, compile_text, run};
+//! use elenchus::agent::script::ScriptAgent;
+//! use elenchus::dialogue::{Resource, Shelf};
+//! use elenchus::exchange::{Script, ScriptReply};
+//! use elenchus::indexmap::IndexMap;
+//! use std::sync::Arc;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), elenchus::RunError> {
+//! let text = r#"
+//! version: 1
+//! dialogue: greeting
+//! inputs: { name: text }
+//! cast: { mind: writer }
+//! steps:
+//!   draft:
+//!     say: { agent: mind, text: "Greet {{ name }} in one line." }
+//! answer: "{{ draft }}"
+//! "#;
+//!
+//! // The plan needs the agent's file for what the agent can be asked.
+//! let library = Shelf::default().with(Resource::Agent, "writer", "script: []");
+//! let plan = compile_text(text, "greeting.yaml", &library, &CompileOptions::default())
+//!     .expect("the dialogue has no problems");
+//!
+//! // One agent for each role of the cast.
+//! let script = Script::ByPiece(vec![("Greet Ada".to_owned(), ScriptReply::Text("Good morning, Ada!".to_owned()))]);
+//! let mut agents = Agents::new();
+//! agents.insert("mind".to_owned(), Arc::new(ScriptAgent::new("writer", script)));
+//!
+//! let inputs = IndexMap::from([("name".to_owned(), Value::Text("Ada".to_owned()))]);
+//! let (outcome, _) = run(&plan, inputs, Conduct::new(agents)).await;
+//! assert_eq!(outcome?.answer, "Good morning, Ada!");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! `cli` (on by default) is the command line. `default-features = false` leaves it out, with clap and indicatif. `cuda`,
+//! `metal`, `accelerate` and `mkl` choose what candle computes with.
+//!
+//! The modules below are in layer order: data passes from the first to the last, and none imports a later one.
+//! ARCHITECTURE.md in the repository has the layers and the invariants.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))] // these macros panic where nothing can be written; see cli/print
 
-pub mod agent;
-pub mod cli;
-pub mod dialogue;
-pub mod doctor;
-pub mod error;
-pub mod exchange;
-pub mod files;
-pub mod hub;
-pub mod infer;
-pub mod media;
-pub mod models;
-pub mod plan;
-pub mod private;
-pub mod problem;
-pub mod prompt;
-pub mod run;
-pub mod steps;
-pub mod store;
 pub mod value;
+
+pub mod problem;
+
+pub mod error;
+
+pub mod files;
+
+pub mod private;
+
+pub mod exchange;
+
+pub mod prompt;
+
+pub mod dialogue;
+
+pub mod plan;
+
+pub mod steps;
+
+pub mod store;
+
+pub mod hub;
+
+pub mod media;
+
+pub mod infer;
+
+pub mod models;
+
+pub mod agent;
+
+pub mod run;
+
+pub mod doctor;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+
+/// In signatures: inputs, agents and records are maps that keep their order.
+pub use indexmap;
+/// In signatures: [`run()`] needs its runtime, with time enabled.
+pub use tokio;
+
+pub use agent::{Agent, Asking};
+pub use dialogue::Dialogue;
+pub use error::{Fault, FaultKind};
+pub use exchange::{Card, Kind, Reply, Request};
+pub use plan::{CompileOptions, Plan, compile, compile_text};
+pub use problem::Problem;
+pub use run::{Agents, Conduct, Outcome, RunError, run};
+pub use store::Memo;
+pub use value::{Type, Value};
