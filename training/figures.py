@@ -178,7 +178,7 @@ def tables(found):
 
 
 def write_tables(kinds, perception):
-    """Into docs/accuracy.md and the model cards; the README has only the totals of the questions."""
+    """Into docs/accuracy.md and the model cards; the README has only the totals of questions."""
     both = f"{kinds}\n\n{perception}"
     lines = kinds.splitlines()
     totals = "\n".join(lines[:2] + lines[-3:])
