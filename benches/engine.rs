@@ -52,7 +52,8 @@ async fn once(plan: &Plan, memo: Option<Memo>, record: Recorder, hits: u64) -> f
     let items = Value::List((0..EXCHANGES).map(|n| Value::Number(n as f64)).collect());
     let conduct = Conduct { memo, record, ..Conduct::new(agents) };
     let started = Instant::now();
-    let outcome = run(plan, IndexMap::from([("items".to_owned(), items)]), conduct).await.0.expect("an answer");
+    let inputs = plan.bind(IndexMap::from([("items".to_owned(), items)])).expect("the inputs fit");
+    let outcome = run(plan, inputs, conduct).await.outcome.expect("an answer");
     assert_eq!((outcome.exchanges, outcome.memo_hits), (EXCHANGES as u64, hits));
     started.elapsed().as_secs_f64()
 }

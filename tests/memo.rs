@@ -67,7 +67,9 @@ async fn conduct(folder: &Path, most: usize) -> (Outcome, usize) {
     let memo = Some(Memo::open(folder).expect("a memo"));
     let record = Recorder::file(&folder.join("run.jsonl")).expect("a file");
     let conduct = Conduct { memo, record, at_once: 1, ..Conduct::new(agents) };
-    let outcome = run(&plan(), IndexMap::from([("items".to_owned(), items)]), conduct).await.0.expect("an answer");
+    let plan = plan();
+    let inputs = plan.bind(IndexMap::from([("items".to_owned(), items)])).expect("the inputs fit");
+    let outcome = run(&plan, inputs, conduct).await.outcome.expect("an answer");
     (outcome, agent.asked.load(Ordering::SeqCst))
 }
 

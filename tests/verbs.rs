@@ -46,6 +46,7 @@ fn check(steps: &str, script: &str, expected: &str) {
     let test = dialogue.written.tests.expect("a test").remove(0);
     let inputs = [("video", media(true)), ("silent", media(false)), ("question", Value::Text("where?".into()))];
     let inputs = inputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let inputs = plan.bind(inputs).expect("the inputs fit");
     let run = scripted::run(&plan, &inputs, &ScriptedReplies::of(&test));
     assert_eq!(run.unused, Vec::<String>::new(), "{source}");
     let found = run.answer.map(|answer| value_json::to_json(&answer).to_string());

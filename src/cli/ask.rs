@@ -59,7 +59,7 @@ impl Args {
             let video = session.unless_interrupted(opening).await?;
             let question = Value::Text(self.question.trim().to_owned());
             let inputs = IndexMap::from([("video".into(), Value::Video(video)), ("question".into(), question)]);
-            super::inputs::complete(&session.plan, &inputs)?;
+            let inputs = session.plan.bind(inputs)?;
             let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
             show(&outcome, out)?;
             Ok(ended(&outcome, self.fail_on_abstain))

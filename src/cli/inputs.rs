@@ -5,7 +5,7 @@ use crate::{
     error::Fault,
     files,
     media::{self, Access},
-    plan::{self, Plan},
+    plan::{self, Inputs, Plan},
     value::json as value_json,
     value::{Type, Value},
 };
@@ -15,13 +15,15 @@ use serde_json::Value as Json;
 use std::path::Path;
 
 /// `name=value` pairs, each read as its input's type wants. Unknown, doubled and missing names are refused.
-pub(crate) async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<IndexMap<String, Value>, Fault> {
+pub(crate) async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<Inputs, Fault> {
     let mut given: IndexMap<&str, Vec<String>> = IndexMap::new();
     for pair in pairs {
         let (name, text) = pair.split_once('=').ok_or_else(|| {
             Fault::refused(format!("`-i {pair}` is not an input")).hint("write -i name=value, such as -i video=day.mp4")
         })?;
-        plan.inputs.get(name).ok_or_else(|| unknown(plan, name))?;
+        if !plan.inputs.contains_key(name) {
+            return Err(vec![plan::bind::unknown(&plan.name, &plan.inputs, name.to_owned())].into());
+        }
         given.entry(name).or_default().push(text.to_owned());
     }
     let mut bound = IndexMap::new();
@@ -35,13 +37,9 @@ pub(crate) async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Resu
                 return Err(fault.hint(format!("give one -i {name}=…")));
             }
         };
-        if let Some(broken) = input.rules.iter().find_map(|rule| rule.broken(&value)) {
-            return Err(Fault::refused(format!("the input `{name}`: {broken}")));
-        }
         bound.insert(name.clone(), value);
     }
-    complete(plan, &bound)?;
-    Ok(bound)
+    Ok(plan.bind(bound)?)
 }
 
 /// A list: of files in one of the forms of [`lists`], or of other items by repetition, as JSON, or from a file.
@@ -73,25 +71,6 @@ async fn plain_list(name: &str, texts: &[String], ty: &Type, item: &Type, access
         items.push(from_text(name, text, item, access).await.map_err(hint)?);
     }
     Ok(Value::List(items))
-}
-
-/// Fails if an input that has no default is not bound.
-pub(crate) fn complete(plan: &Plan, bound: &IndexMap<String, Value>) -> Result<(), Fault> {
-    let missing: Vec<&str> = plan.required_inputs().filter(|name| !bound.contains_key(*name)).collect();
-    let example = |name: &str| format!("-i {name}=…");
-    match missing.as_slice() {
-        [] => Ok(()),
-        [name] => Err(Fault::refused(format!("the input `{name}` has no value")).hint(example(name))),
-        names => Err(Fault::refused(format!("the inputs {} have no value", names.join(", ")))
-            .hint(names.iter().map(|n| example(n)).collect::<Vec<_>>().join(" "))),
-    }
-}
-
-fn unknown(plan: &Plan, name: &str) -> Fault {
-    let known: Vec<&str> = plan.inputs.keys().map(String::as_str).collect();
-    let hint = plan::closest(name, known.iter().copied())
-        .unwrap_or_else(|| format!("the inputs of {}: {}", plan.name, known.join(", ")));
-    Fault::refused(format!("{} has no input `{name}`", plan.name)).hint(hint)
 }
 
 async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result<Value, Fault> {
@@ -162,7 +141,7 @@ pub(crate) async fn from_case(
     folder: &Path,
     access: &Access,
     opened: &mut Opened,
-) -> Result<IndexMap<String, Value>, Fault> {
+) -> Result<Inputs, Fault> {
     let mut bound = IndexMap::new();
     for (name, input) in &plan.inputs {
         let Some(field) = fields.get(name) else { continue };
@@ -201,6 +180,5 @@ pub(crate) async fn from_case(
         };
         bound.insert(name.clone(), value);
     }
-    complete(plan, &bound)?;
-    Ok(bound)
+    Ok(plan.bind(bound)?)
 }

@@ -15,11 +15,9 @@ use crate::{
     error::{Fault, FaultKind},
     hub::Hub,
     media::{Access, Limits, Store},
-    plan::{CompileOptions, Plan},
+    plan::{CompileOptions, Inputs, Plan},
     run::{Cancel, Conduct, Memo, Outcome, Recorder},
-    value::Value,
 };
-use indexmap::IndexMap;
 use std::{future::Future, path::Path, sync::Arc};
 
 /// Runs async work to its end on a runtime of its own. The work gets what a signal sets off.
@@ -103,7 +101,7 @@ impl Session {
     }
 
     /// Inputs from `name=value` pairs.
-    pub async fn bind(&self, pairs: &[String]) -> Result<IndexMap<String, Value>, Fault> {
+    pub async fn bind(&self, pairs: &[String]) -> Result<Inputs, Fault> {
         self.unless_interrupted(inputs::bind(&self.plan, pairs, &self.access)).await
     }
 
@@ -128,12 +126,7 @@ impl Session {
     }
 
     /// One run. `record` is where its transcript goes.
-    pub async fn run(
-        &mut self,
-        inputs: IndexMap<String, Value>,
-        args: &RunArgs,
-        record: Option<&Path>,
-    ) -> Result<Outcome, Fault> {
+    pub async fn run(&mut self, inputs: Inputs, args: &RunArgs, record: Option<&Path>) -> Result<Outcome, Fault> {
         let record = match record {
             Some(file) => Recorder::file(file)
                 .map_err(|e| Fault::refused(format!("{} cannot be written: {e}", file.display())))?,
@@ -151,9 +144,9 @@ impl Session {
             media: roster.store,
             ..Conduct::new(roster.agents)
         };
-        let (result, _) = crate::run::run(&self.plan, inputs, conduct).await;
+        let run = crate::run::run(&self.plan, inputs, conduct).await;
         self.bars.clear();
-        Ok(result?)
+        Ok(run.outcome?)
     }
 }
 

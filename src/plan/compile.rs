@@ -11,7 +11,7 @@ use super::{
 use crate::{
     dialogue::{self, At, Caller, Dialogue, DialogueFile, Library, Pos, Resource, Shelf},
     prompt::Template,
-    value::{Type, Value},
+    value::Type,
 };
 use indexmap::{IndexMap, IndexSet};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
@@ -360,30 +360,5 @@ fn unknown_names(open: &[Mention], inputs: &IndexMap<String, Input>, written: &D
                 shared.problem("unknown-name", file, *pos, message, hint);
             }
         }
-    }
-}
-
-impl Plan {
-    /// The names of inputs that a run has to give.
-    pub fn required_inputs(&self) -> impl Iterator<Item = &str> {
-        self.inputs.iter().filter(|(_, input)| input.default.is_none()).map(|(name, _)| name.as_str())
-    }
-
-    /// The scope that a run starts with: what was given over the defaults, or what is wrong with it.
-    pub fn scope(&self, given: &IndexMap<String, Value>) -> Result<crate::prompt::Scope, Vec<String>> {
-        let mut wrong = Vec::new();
-        let mut scope = crate::prompt::Scope::default();
-        for (name, input) in &self.inputs {
-            match given.get(name).or(input.default.as_ref()) {
-                Some(value) if input.ty.accepts(&value.ty()) => scope.bind(name, value.clone()),
-                Some(value) => wrong.push(format!("input `{name}`: found {}, expected {}", value.ty(), input.ty)),
-                None => wrong.push(format!("input `{name}` ({}) is missing", input.ty)),
-            }
-        }
-        for name in given.keys().filter(|name| !self.inputs.contains_key(*name)) {
-            let hint = closest(name, self.inputs.keys().map(String::as_str)).map(|hint| format!(": {hint}"));
-            wrong.push(format!("the dialogue has no input `{name}`{}", hint.unwrap_or_default()));
-        }
-        if wrong.is_empty() { Ok(scope) } else { Err(wrong) }
     }
 }

@@ -1,5 +1,6 @@
 //! Checked dialogues. A [`Plan`] that exists can run; making one reports every problem at once and loads nothing.
 
+pub mod bind;
 mod block;
 mod calls;
 mod compile;
@@ -14,6 +15,7 @@ mod tests_written;
 mod verbs;
 
 pub use crate::problem::{Problem, Severity, closest, render};
+pub use bind::{Inputs, Misfit};
 pub(crate) use block::Draft;
 pub use compile::{CompileOptions, compile, compile_text, recompile};
 pub(crate) use compile::{Compiled, closest_cast};

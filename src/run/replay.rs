@@ -21,6 +21,9 @@ pub enum ReplayError {
     /// The texts in it are no dialogue that this version understands.
     #[error("the transcript's dialogue does not pass the check: {}", first(.0))]
     Problems(Vec<Problem>),
+    /// The inputs in it are not those of its dialogue.
+    #[error("the transcript's inputs do not fit its dialogue: {0}")]
+    Inputs(String),
     /// What this version asks or answers is not what was recorded.
     #[error("{0}")]
     Mismatch(String),
@@ -49,7 +52,9 @@ pub fn replay_transcript(transcript: &Transcript) -> Result<Outcome, ReplayError
     let plan = recompile(&header.sources).map_err(ReplayError::Problems)?;
     let lines: HashMap<&str, &ExchangeLine> =
         transcript.exchanges.iter().map(|line| (line.path.as_str(), line)).collect();
-    let mut machine = Machine::new(&plan, &header.inputs, header.seed);
+    let misfits = |all| ReplayError::Inputs(Fault::from(all).message);
+    let inputs = plan.bind(header.inputs.clone()).map_err(misfits)?;
+    let mut machine = Machine::new(&plan, &inputs, header.seed);
     let missing = missing(transcript);
     let mut exchanges = 0;
     while machine.finished().is_none() {

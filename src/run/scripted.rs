@@ -5,7 +5,7 @@ use crate::{
     dialogue::{Asked, ScriptedReplies, TestWritten, plain},
     error::Fault,
     exchange::NoReply,
-    plan::Plan,
+    plan::{Inputs, Misfit, Plan},
     value::json::{from_json_as, to_json},
     value::{ImageFile, Media, Time, Type, Value},
 };
@@ -31,9 +31,15 @@ pub struct TestResult {
 /// Runs the tests of a dialogue. Replies in a list are used up in plan order.
 pub fn run_tests(plan: &Plan, tests: &[TestWritten]) -> Vec<TestResult> {
     let one = |test: &TestWritten| {
-        let run = given(plan, test).map(|inputs| run(plan, &inputs, &ScriptedReplies::of(test)));
-        let (exchanges, differences) = match run {
-            Err(why) => (0, vec![why]),
+        let inputs = given(plan, test).map_err(|why| vec![why]).and_then(|given| {
+            let told = |misfit: &Misfit| match misfit {
+                Misfit::Missing { name, .. } => format!("the test gives no `{name}`"),
+                other => other.to_string(),
+            };
+            plan.bind(given).map_err(|misfits| misfits.iter().map(told).collect())
+        });
+        let (exchanges, differences) = match inputs.map(|inputs| run(plan, &inputs, &ScriptedReplies::of(test))) {
+            Err(why) => (0, why),
             Ok(run) => {
                 let found = run.answer.map_or_else(|failed| failed, |answer| test.differences(&answer));
                 (run.exchanges, [found, run.unused].concat())
@@ -44,16 +50,14 @@ pub fn run_tests(plan: &Plan, tests: &[TestWritten]) -> Vec<TestResult> {
     tests.iter().map(one).collect()
 }
 
-/// The test's inputs; media are made up.
+/// What the test gives; media are made up.
 fn given(plan: &Plan, test: &TestWritten) -> Result<IndexMap<String, Value>, String> {
     let mut inputs = IndexMap::new();
     for (name, input) in &plan.inputs {
-        let written = test.given.as_ref().and_then(|given| given.get(name.as_str())).map(plain);
-        let value = match written {
-            Some(value) => made(&value, &input.ty).map_err(|why| format!("input `{name}`: {why}"))?,
-            None => input.default.clone().ok_or_else(|| format!("the test gives no `{name}`"))?,
-        };
-        inputs.insert(name.clone(), value);
+        if let Some(written) = test.given.as_ref().and_then(|given| given.get(name.as_str())) {
+            let value = made(&plain(written), &input.ty).map_err(|why| format!("input `{name}`: {why}"))?;
+            inputs.insert(name.clone(), value);
+        }
     }
     Ok(inputs)
 }
@@ -102,9 +106,9 @@ pub struct ScriptedRun {
     pub exchanges: usize,
 }
 
-/// Runs a plan with scripted replies, one exchange at a time in plan order. `inputs` are values of the declared types; a
+/// Runs a plan with scripted replies, one exchange at a time in plan order. A
 /// reply that does not fit its request ends the run.
-pub fn run(plan: &Plan, inputs: &IndexMap<String, Value>, script: &ScriptedReplies) -> ScriptedRun {
+pub fn run(plan: &Plan, inputs: &Inputs, script: &ScriptedReplies) -> ScriptedRun {
     let mut asked: IndexMap<String, Asked> = IndexMap::new();
     let mut exchanges = 0;
     let ended = answered(Machine::new(plan, inputs, 0), script, &mut asked, &mut exchanges);

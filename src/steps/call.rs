@@ -1,9 +1,10 @@
 //! `call`: another dialogue, with inputs of its own and its answer as the value.
 
-use super::found;
 use crate::{
     dialogue::{At, Expr, written},
-    plan::{Compiled, Formula, Heard, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb, closest},
+    plan::{
+        Compiled, Formula, Heard, Inside, Misfit, Planned, Planning, Step, StepError, Turn, Typing, Verb, bind, closest,
+    },
     prompt::Scope,
     value::Type,
 };
@@ -75,19 +76,17 @@ impl Calling {
 impl Calling {
     /// The inputs of the called dialogue: it sees nothing else.
     fn inputs(&self, scope: &Scope) -> Result<Scope, StepError> {
-        let mut inputs = Scope::default();
-        for (name, input) in &self.called.inputs {
-            let value = match (self.with.get(name), &input.default) {
-                (Some(formula), _) => formula.eval(scope)?,
-                (None, Some(default)) => default.clone(),
-                (None, None) => return Err(StepError(format!("dialogue `{}` needs `{name}`", self.called.name))),
-            };
-            if !input.ty.accepts(&value.ty()) {
-                return Err(StepError(format!("found {} for `{name}`, expected {}", found(&value), input.ty)));
-            }
-            inputs.bind(name, value);
+        let given = self.with.iter().map(|(name, formula)| Ok((name.clone(), formula.eval(scope)?)));
+        let given = given.collect::<Result<IndexMap<_, _>, StepError>>()?;
+        let told = |misfit: Misfit| match misfit {
+            Misfit::Missing { name, .. } => format!("dialogue `{}` needs `{name}`", self.called.name),
+            Misfit::WrongType { name, found, expected } => format!("found {found} for `{name}`, expected {expected}"),
+            other => other.to_string(),
+        };
+        match bind::bind(&self.called.name, &self.called.inputs, given) {
+            Ok(inputs) => Ok(inputs.scope()),
+            Err(misfits) => Err(StepError(misfits.into_iter().map(told).collect::<Vec<_>>().join("; "))),
         }
-        Ok(inputs)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     error::Fault,
     exchange::Reply,
     media::Store,
-    plan::Plan,
+    plan::{Inputs, Plan},
     store::memo::{ENGINE, Medium, Memo},
     value::{Moment, Value},
 };
@@ -88,43 +88,33 @@ impl Conduct {
     pub const AT_ONCE: usize = 256;
 }
 
-/// Runs a plan. The transcript's lines come back if they were recorded in memory.
-pub async fn run(
-    plan: &Plan,
-    inputs: IndexMap<String, Value>,
-    conduct: Conduct,
-) -> (Result<Outcome, RunError>, Vec<u8>) {
+/// A run that is over.
+#[derive(Debug)]
+pub struct Run {
+    /// The answer, or why there is none.
+    pub outcome: Result<Outcome, RunError>,
+    /// The transcript's lines, if they were recorded in memory ([`Recorder::memory`]).
+    pub transcript: Vec<u8>,
+}
+
+impl From<RunError> for Run {
+    fn from(error: RunError) -> Run {
+        Run { outcome: Err(error), transcript: Vec::new() }
+    }
+}
+
+/// Runs a plan with inputs that [`Plan::bind`] made for it.
+pub async fn run(plan: &Plan, inputs: Inputs, conduct: Conduct) -> Run {
     let started = Instant::now();
-    let inputs = match complete(plan, inputs, &conduct.agents) {
-        Ok(inputs) => inputs,
-        Err(why) => return (Err(Fault::refused(why).into()), Vec::new()),
-    };
+    if let Some(role) = plan.roles.keys().find(|role| !conduct.agents.contains_key(*role)) {
+        return RunError::from(Fault::refused(format!("nobody plays the role `{role}`"))).into();
+    }
     let mut driver = match Driver::new(plan, &inputs, conduct) {
         Ok(driver) => driver,
-        Err(why) => return (Err(why), Vec::new()),
+        Err(why) => return why.into(),
     };
     let result = driver.conduct(started).await;
     driver.finish(result, started).await
-}
-
-/// All declared inputs, defaults filled in; whoever is needed must be there.
-fn complete(
-    plan: &Plan,
-    mut given: IndexMap<String, Value>,
-    agents: &Agents,
-) -> Result<IndexMap<String, Value>, String> {
-    let mut inputs = IndexMap::new();
-    for (name, input) in &plan.inputs {
-        let value = given.shift_remove(name).or_else(|| input.default.clone());
-        inputs.insert(name.clone(), value.ok_or_else(|| format!("the input `{name}` has no value"))?);
-    }
-    if let Some(name) = given.keys().next() {
-        return Err(format!("the dialogue has no input `{name}`"));
-    }
-    match plan.roles.keys().find(|role| !agents.contains_key(*role)) {
-        Some(role) => Err(format!("nobody plays the role `{role}`")),
-        None => Ok(inputs),
-    }
 }
 
 /// What came of an exchange.
@@ -164,7 +154,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(plan: &Plan, inputs: &IndexMap<String, Value>, conduct: Conduct) -> Result<Driver, RunError> {
+    fn new(plan: &Plan, inputs: &Inputs, conduct: Conduct) -> Result<Driver, RunError> {
         let mut record = conduct.record;
         let run = run_name(&plan.name);
         let mut machine = Machine::new(plan, inputs, conduct.seed);
@@ -173,7 +163,7 @@ impl Driver {
             record.header(&header(plan, inputs, &conduct.agents, conduct.seed, &run)).map_err(cannot_record)?;
         }
         let mut media = Vec::new();
-        inputs.values().for_each(|value| named_media(value, &mut media));
+        inputs.values().values().for_each(|value| named_media(value, &mut media));
         let stages = Stages::new(stages::Means {
             agents: conduct.agents,
             at_once: conduct.at_once.max(1),
@@ -314,11 +304,7 @@ impl Driver {
     }
 
     /// Lets what is half committed end, then closes the transcript.
-    async fn finish(
-        mut self,
-        result: Result<Value, RunError>,
-        started: Instant,
-    ) -> (Result<Outcome, RunError>, Vec<u8>) {
+    async fn finish(mut self, result: Result<Value, RunError>, started: Instant) -> Run {
         self.stages.stop().await;
         let mut result = result;
         // replies that were already being committed are finished exchanges, too
@@ -337,8 +323,8 @@ impl Driver {
         let Spent { exchanges, memo_hits, elapsed_ms } = self.spent;
         let outcome = result.map(|value| Outcome { exchanges, memo_hits, elapsed_ms, ..Outcome::of(value) });
         match lines {
-            Ok(lines) => (outcome, lines),
-            Err(why) => (outcome.and(Err(why)), Vec::new()),
+            Ok(transcript) => Run { outcome, transcript },
+            Err(why) => Run { outcome: outcome.and(Err(why)), transcript: Vec::new() },
         }
     }
 }
@@ -352,7 +338,7 @@ fn cannot_record(error: std::io::Error) -> RunError {
     Fault::failed(format!("the transcript cannot be written: {error}")).caused_by(&error).into()
 }
 
-fn header(plan: &Plan, inputs: &IndexMap<String, Value>, agents: &Agents, seed: u64, run: &str) -> Header {
+fn header(plan: &Plan, inputs: &Inputs, agents: &Agents, seed: u64, run: &str) -> Header {
     let player = |(role, agent): (&String, &Arc<dyn Agent>)| {
         let card = agent.card();
         let player =
@@ -364,7 +350,7 @@ fn header(plan: &Plan, inputs: &IndexMap<String, Value>, agents: &Agents, seed: 
         engine: ENGINE.to_owned(),
         dialogue: plan.name.clone(),
         seed,
-        inputs: inputs.clone(),
+        inputs: inputs.values().clone(),
         cast: agents.iter().map(player).collect(),
         sources: plan.sources.clone(),
         timing: Started { started_ms: now_ms(), run: run.to_owned() },

@@ -79,6 +79,10 @@ fn words(words: &str) -> IndexMap<String, Value> {
     IndexMap::from([("words".to_owned(), Value::List(list))])
 }
 
+fn bound(plan: &Plan, given: IndexMap<String, Value>) -> Inputs {
+    plan.bind(given).expect("the inputs fit")
+}
+
 fn conduct(agent: &Arc<Fake>) -> Conduct {
     Conduct::new(Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]))
 }
@@ -95,7 +99,7 @@ async fn what_is_kept_is_not_asked_again() {
     let check = async |fresh: bool, given: &str, asked: usize, hits: u64| {
         let agent = Fake::new(echo);
         let conduct = Conduct { memo: Some(memo.clone()), fresh, ..conduct(&agent) };
-        let outcome = run(&plan, words(given), conduct).await.0.expect("an answer");
+        let outcome = run(&plan, bound(&plan, words(given)), conduct).await.outcome.expect("an answer");
         assert_eq!(outcome.answer, given.to_uppercase());
         assert_eq!((agent.count(), outcome.memo_hits), (asked, hits), "{given} {fresh}");
         assert_eq!(outcome.exchanges, given.split(' ').count() as u64);
@@ -116,7 +120,7 @@ async fn a_kept_reply_of_another_kind_is_asked_again() {
     let check = async |asked: usize, hits: u64| {
         let agent = Fake::new(echo);
         let conduct = Conduct { memo: Some(memo.clone()), ..conduct(&agent) };
-        let outcome = run(&plan, words("a"), conduct).await.0.expect("an answer");
+        let outcome = run(&plan, bound(&plan, words("a")), conduct).await.outcome.expect("an answer");
         assert_eq!((outcome.answer.as_str(), agent.count(), outcome.memo_hits), ("A", asked, hits));
     };
     check(1, 0).await;
@@ -139,7 +143,8 @@ async fn a_passing_failure_is_tried_again() {
         Some(if TRIES.fetch_add(1, Ordering::SeqCst) == 0 { Err(passing()) } else { Ok(prompt.to_owned()) })
     }
     let agent = Fake::new(once);
-    let outcome = run(&plan("retries: 1", GREEDY), words("a"), conduct(&agent)).await.0.expect("an answer");
+    let plan = plan("retries: 1", GREEDY);
+    let outcome = run(&plan, bound(&plan, words("a")), conduct(&agent)).await.outcome.expect("an answer");
     assert_eq!((outcome.answer.as_str(), agent.count()), ("a", 2));
 }
 
@@ -156,7 +161,8 @@ async fn failures_say_what_and_where() {
         }
     }
     let check = async |more: &str, given: &str, expected: Result<&str, (&str, FaultKind)>| {
-        let result = run(&plan(more, GREEDY), words(given), conduct(&Fake::new(odd))).await.0;
+        let plan = plan(more, GREEDY);
+        let result = run(&plan, bound(&plan, words(given)), conduct(&Fake::new(odd))).await.outcome;
         let found = result.map(|outcome| outcome.answer).map_err(|error| (error.to_string(), error.fault.kind));
         assert_eq!(found, expected.map(str::to_owned).map_err(|(text, kind)| (text.to_owned(), kind)));
     };
@@ -200,7 +206,7 @@ async fn a_stopped_run_keeps_what_is_finished() {
     let progress = Arc::new(Second(cancel.clone(), Default::default()));
     let mut conducted = Conduct { memo: Some(memo.clone()), cancel, progress, ..conduct(&Fake::new(stuck)) };
     conducted.record = Recorder::file(&record).expect("a file");
-    let error = run(&plan, words("a b stuck"), conducted).await.0.expect_err("it was stopped");
+    let error = run(&plan, bound(&plan, words("a b stuck")), conducted).await.outcome.expect_err("it was stopped");
     assert_eq!((error.to_string(), error.fault.kind), ("interrupted after 2 exchanges".into(), FaultKind::Cancelled));
     let transcript = Transcript::read(&record).expect("a transcript");
     assert_eq!(transcript.exchanges.len(), 2);
@@ -212,7 +218,7 @@ async fn a_stopped_run_keeps_what_is_finished() {
     let limit = Duration::from_millis(800);
     let agent = Fake::new(stuck);
     let conducted = Conduct { memo: Some(memo), deadline: Some(limit), ..conduct(&agent) };
-    let error = run(&plan, words("a b stuck"), conducted).await.0.expect_err("it never ends");
+    let error = run(&plan, bound(&plan, words("a b stuck")), conducted).await.outcome.expect_err("it never ends");
     let expected = "the deadline of 800ms passed after 2 exchanges".to_owned();
     assert_eq!((error.to_string(), error.fault.kind), (expected, FaultKind::Deadline));
     assert_eq!(agent.count(), 1);
@@ -235,7 +241,8 @@ async fn the_same_seed_gives_the_same_transcript_and_it_replays() {
     let folder = tempfile::tempdir().expect("a folder");
     let record = async |seed: u64, at_once: usize, record: Recorder| {
         let conduct = Conduct { seed, at_once, record, ..conduct(&Fake::new(echo)) };
-        let (outcome, lines) = run(&plan, words("seed a seed b"), conduct).await;
+        let inputs = bound(&plan, words("seed a seed b"));
+        let Run { outcome, transcript: lines } = run(&plan, inputs, conduct).await;
         (outcome.expect("an answer").answer, lines)
     };
     let (answer, lines) = record(1, 8, Recorder::memory()).await;
@@ -260,15 +267,11 @@ async fn the_same_seed_gives_the_same_transcript_and_it_replays() {
 }
 
 #[tokio::test]
-async fn inputs_must_fit() {
-    let check = async |inputs: IndexMap<String, Value>, expected: &str| {
-        let error = run(&plan("at_once: 1", GREEDY), inputs, conduct(&Fake::new(echo))).await.0.expect_err("refused");
-        assert_eq!((error.to_string().as_str(), error.fault.kind), (expected, FaultKind::Refused));
-    };
-    check(IndexMap::new(), "the input `words` has no value").await;
-    let mut more = words("a");
-    more.insert("wrods".into(), Value::Nothing);
-    check(more, "the dialogue has no input `wrods`").await;
+async fn every_role_must_be_played() {
+    let plan = plan("at_once: 1", GREEDY);
+    let error = run(&plan, bound(&plan, words("a")), Conduct::new(Agents::new())).await.outcome.expect_err("refused");
+    let expected = ("nobody plays the role `mind`", FaultKind::Refused);
+    assert_eq!((error.to_string().as_str(), error.fault.kind), expected);
 }
 
 /// Gets ready slowly, or never; then answers as [`echo`] does.
@@ -311,7 +314,7 @@ async fn an_agent_gets_ready_once_when_the_memo_does_not_suffice() {
     let conduct_with = async |agent: Arc<Sleepy>, text: &str| {
         let agents = Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]);
         let conduct = Conduct { memo: Some(memo.clone()), ..Conduct::new(agents) };
-        let answer = run(&plan, words(text), conduct).await.0.map(|outcome| outcome.answer);
+        let answer = run(&plan, bound(&plan, words(text)), conduct).await.outcome.map(|outcome| outcome.answer);
         (answer, agent.woken.load(std::sync::atomic::Ordering::SeqCst))
     };
     assert_eq!(conduct_with(sleepy(true), "a b c").await, (Ok("yes yes yes".into()), 1));
@@ -360,7 +363,7 @@ async fn frames_that_the_memo_knows_are_expected_by_the_store() {
         let agents = Agents::from([("media".to_owned(), Arc::new(Sampler(card)) as Arc<dyn Agent>)]);
         let conduct = Conduct { memo: Some(memo.clone()), media: Some(store.clone()), ..Conduct::new(agents) };
         let inputs = IndexMap::from([("video".to_owned(), Value::Video(media.clone()))]);
-        let outcome = run(&plan, inputs, conduct).await.0.expect("an answer");
+        let outcome = run(&plan, bound(&plan, inputs), conduct).await.outcome.expect("an answer");
         // (this sampler, unlike the media agent, tells no store what it found)
         assert_eq!((outcome.memo_hits, store.expects(&media)), (hits, hits == 1));
     }

@@ -19,13 +19,12 @@ pub use note::{ItemNote, Note, StepFailure, StepLine};
 use crate::{
     error::Fault,
     exchange::Reply,
-    plan::Plan,
+    plan::{Inputs, Plan},
     prompt::{Scope, Template},
     value::Value,
 };
 use blocks::{BlockId, BlockRun};
 use budget::Budget;
-use indexmap::IndexMap;
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -67,13 +66,8 @@ enum Job {
 }
 
 impl Machine {
-    /// A run of `plan` with these inputs (the plan's defaults stand in for absent ones).
-    pub fn new(plan: &Plan, inputs: &IndexMap<String, Value>, seed: u64) -> Machine {
-        let mut scope = Scope::default();
-        for (name, input) in &plan.inputs {
-            let value = inputs.get(name).or(input.default.as_ref()).cloned().unwrap_or_default();
-            scope = scope.with(name, value);
-        }
+    /// A run of `plan` with these inputs.
+    pub fn new(plan: &Plan, inputs: &Inputs, seed: u64) -> Machine {
         let mut machine = Machine {
             seed,
             digests: false,
@@ -88,7 +82,7 @@ impl Machine {
             budget: Budget::default(),
             ended: None,
         };
-        machine.open_block(plan.block.clone(), scope, None, blocks::Place::default());
+        machine.open_block(plan.block.clone(), inputs.scope(), None, blocks::Place::default());
         machine
     }
 

@@ -7,6 +7,7 @@ use crate::{
     plan::{Block, Formula, PlannedStep},
     value::Type,
 };
+use indexmap::IndexMap;
 use proptest::prelude::*;
 
 /// Says `prompt` (a template) once for each sample; yields the text, or the texts.
@@ -129,9 +130,13 @@ fn answer(exchange: &Exchange, failing: &[&str]) -> Result<Reply, Fault> {
     Ok(Reply::Say(SayReply { text, tokens: Vec::new(), finish: Finish::Stop }))
 }
 
+fn no_inputs(plan: &Plan) -> Inputs {
+    plan.bind(IndexMap::new()).expect("the plan takes no inputs")
+}
+
 /// Runs a plan, choosing the next reply by `choose`; the transcript's lines in plan order, and the end.
 fn conduct(plan: &Plan, failing: &[&str], mut choose: impl FnMut(usize) -> usize) -> (Vec<String>, Ended) {
-    let mut machine = Machine::new(plan, &IndexMap::new(), 7).with_digests();
+    let mut machine = Machine::new(plan, &no_inputs(plan), 7).with_digests();
     let mut lines: Vec<(Order, String)> = Vec::new();
     let mut waiting: Vec<Exchange> = Vec::new();
     while machine.finished().is_none() {
@@ -191,7 +196,8 @@ proptest! {
 fn at_once_is_a_bound() {
     let steps =
         vec![PlannedStep { each: Some(template("{{ range(9) }}")), at_once: 4, ..saying("many", "{{ item }}", &[]) }];
-    let mut machine = Machine::new(&plan(steps, "{{ many }}"), &IndexMap::new(), 0);
+    let plan = plan(steps, "{{ many }}");
+    let mut machine = Machine::new(&plan, &no_inputs(&plan), 0);
     let first = machine.due();
     assert_eq!(first.len(), 4);
     assert!(machine.due().is_empty());

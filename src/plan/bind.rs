@@ -1,0 +1,222 @@
+//! The inputs of a run: what was given, checked against what the dialogue declares. All that runs a dialogue starts here.
+
+use super::{Input, Plan, closest};
+use crate::{
+    error::Fault,
+    prompt::Scope,
+    value::{Type, Value},
+};
+use indexmap::IndexMap;
+use std::fmt;
+
+/// A value for every input that a dialogue declares, each of its type. Only [`Plan::bind`] makes one, so that a run
+/// need not look at them again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inputs(IndexMap<String, Value>);
+
+impl Inputs {
+    /// The values by name, in the order of the declaration.
+    pub fn values(&self) -> &IndexMap<String, Value> {
+        &self.0
+    }
+
+    /// The scope that a run starts with.
+    pub fn scope(&self) -> Scope {
+        let mut scope = Scope::default();
+        self.0.iter().for_each(|(name, value)| scope.bind(name, value.clone()));
+        scope
+    }
+}
+
+/// One thing wrong with what was given.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Misfit {
+    /// An input without a default was given no value.
+    Missing {
+        /// The input.
+        name: String,
+        /// What it takes.
+        expected: Type,
+    },
+    /// The dialogue declares no such input.
+    Unknown {
+        /// The name that was given.
+        name: String,
+        /// The dialogue.
+        dialogue: String,
+        /// The likeliest meant name, or all of them.
+        hint: String,
+    },
+    /// The value is of another type.
+    WrongType {
+        /// The input.
+        name: String,
+        /// What was given.
+        found: Type,
+        /// What it takes.
+        expected: Type,
+    },
+    /// The value cannot be what a step uses it for.
+    Broken {
+        /// The input.
+        name: String,
+        /// What was found and expected.
+        why: String,
+    },
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Misfit::Missing { name, .. } => write!(f, "the input `{name}` has no value"),
+            Misfit::Unknown { name, dialogue, .. } => write!(f, "{dialogue} has no input `{name}`"),
+            Misfit::WrongType { name, found, expected } => {
+                write!(f, "the input `{name}`: found {found}, expected {expected}")
+            }
+            Misfit::Broken { name, why } => write!(f, "the input `{name}`: {why}"),
+        }
+    }
+}
+
+/// All mistakes in one line. What is missing is named together.
+impl From<Vec<Misfit>> for Fault {
+    fn from(all: Vec<Misfit>) -> Fault {
+        let missing = |misfit: &Misfit| match misfit {
+            Misfit::Missing { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        let names: Vec<String> = all.iter().filter_map(missing).collect();
+        let mut lines: Vec<String> =
+            all.iter().filter(|misfit| missing(misfit).is_none()).map(Misfit::to_string).collect();
+        match names.as_slice() {
+            [] => {}
+            [name] => lines.push(format!("the input `{name}` has no value")),
+            names => lines.push(format!("the inputs {} have no value", names.join(", "))),
+        }
+        let fault = Fault::refused(lines.join("; "));
+        let unknown = all.iter().find_map(|misfit| match misfit {
+            Misfit::Unknown { hint, .. } => Some(hint.clone()),
+            _ => None,
+        });
+        let give = || names.iter().map(|name| format!("-i {name}=…")).collect::<Vec<_>>().join(" ");
+        match unknown.or_else(|| (!names.is_empty()).then(give)) {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        }
+    }
+}
+
+impl Plan {
+    /// The inputs of a run, the defaults filled in; or every mistake in what was given.
+    pub fn bind(&self, given: IndexMap<String, Value>) -> Result<Inputs, Vec<Misfit>> {
+        bind(&self.name, &self.inputs, given)
+    }
+}
+
+/// As [`Plan::bind`], for a dialogue that is called.
+pub(crate) fn bind(
+    dialogue: &str,
+    declared: &IndexMap<String, Input>,
+    mut given: IndexMap<String, Value>,
+) -> Result<Inputs, Vec<Misfit>> {
+    let (mut values, mut misfits) = (IndexMap::new(), Vec::new());
+    for (name, input) in declared {
+        let (name, expected) = (name.clone(), input.ty.clone());
+        match given.shift_remove(&name).or_else(|| input.default.clone()) {
+            None => misfits.push(Misfit::Missing { name, expected }),
+            Some(value) if !expected.accepts(&value.ty()) => {
+                misfits.push(Misfit::WrongType { name, found: value.ty(), expected });
+            }
+            Some(value) => match input.rules.iter().find_map(|rule| rule.broken(&value)) {
+                Some(why) => misfits.push(Misfit::Broken { name, why }),
+                None => drop(values.insert(name, value)),
+            },
+        }
+    }
+    for name in given.into_keys() {
+        misfits.push(unknown(dialogue, declared, name));
+    }
+    if misfits.is_empty() { Ok(Inputs(values)) } else { Err(misfits) }
+}
+
+/// The mistake of a name that the dialogue does not declare.
+pub(crate) fn unknown(dialogue: &str, declared: &IndexMap<String, Input>, name: String) -> Misfit {
+    let hint = closest(&name, declared.keys().map(String::as_str)).unwrap_or_else(|| {
+        let names = declared.keys().cloned().collect::<Vec<_>>().join(", ");
+        format!("the inputs of {dialogue}: {names}")
+    });
+    Misfit::Unknown { name, dialogue: dialogue.to_owned(), hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        plan::{Range, Rule},
+        value::{Media, Time, TimeBase},
+    };
+    use std::sync::Arc;
+
+    fn declared() -> IndexMap<String, Input> {
+        let input = |ty: &str, default: Option<Value>, rules: Vec<Rule>| Input {
+            ty: ty.parse().expect("a type"),
+            default,
+            about: None,
+            rules,
+        };
+        let whole = Rule { input: "n".into(), key: "n".into(), range: Range::WholeFrom(1) };
+        IndexMap::from([
+            ("video".to_owned(), input("video", None, vec![])),
+            ("question".to_owned(), input("text", None, vec![])),
+            ("n".to_owned(), input("number", Some(Value::Number(2.0)), vec![whole])),
+        ])
+    }
+
+    fn check(given: &[(&str, Value)], expected: Result<&[&str], &str>) {
+        let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        match bind("demo", &declared(), given) {
+            Ok(inputs) => {
+                let names: Vec<&str> = inputs.values().keys().map(String::as_str).collect();
+                assert_eq!(Ok(names.as_slice()), expected);
+            }
+            Err(misfits) => {
+                let fault = Fault::from(misfits);
+                let line = format!("{fault} | {}", fault.hint.as_deref().unwrap_or_default());
+                assert_eq!(Err(line.as_str()), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let text = |text: &str| Value::Text(text.into());
+        check(&[], Err("the inputs video, question have no value | -i video=… -i question=…"));
+        check(
+            &[("video", text("day.mp4")), ("quesion", text("why?")), ("n", Value::Number(0.5))],
+            Err(
+                "the input `video`: found text, expected video; the input `n`: found 0.5, expected a whole number, 1 or more \
+                 (it is the `n` of a step); demo has no input `quesion`; the input `question` has no value | did you mean `question`?",
+            ),
+        );
+        check(&[("question", text("why?")), ("video", video())], Ok(&["video", "question", "n"]));
+        check(
+            &[("zzz", text("x"))],
+            Err(
+                "demo has no input `zzz`; the inputs video, question have no value | the inputs of demo: video, question, n",
+            ),
+        );
+    }
+
+    fn video() -> Value {
+        let time = |ticks| Time { ticks, base: TimeBase { num: 1, den: 10 } };
+        Value::Video(Arc::new(Media {
+            path: "day.mp4".into(),
+            digest: "0".into(),
+            start: time(0),
+            end: time(10),
+            has_video: true,
+            has_audio: false,
+            clock: None,
+        }))
+    }
+}
