@@ -9,8 +9,11 @@
 //! 1. **As written.** [`dialogue`] reads YAML, with the line and column of each value.
 //! 2. **Checked.** [`compile_text`] checks names, types and cycles, and returns a [`Plan`] or every [`Problem`] at once. It opens
 //!    no file and loads no model; texts come from a [`Library`](dialogue::Library).
-//! 3. **Running.** [`run()`] takes the plan, the inputs and one [`Agent`] for each role. It returns an [`Outcome`], or a
-//!    [`RunError`] with the steps that failed.
+//! 3. **Running.** [`Plan::bind`] checks the inputs. [`run()`] takes the plan, the [`Inputs`] and one [`Agent`] for each role. It
+//!    returns a [`Run`] with an [`Outcome`], or a [`RunError`] with the steps that failed.
+//!
+//! [`session`] does all three for dialogues and agents in files. Its [`Engine`](session::Engine) shares the memo and the loaded
+//! agents among the runs of a process.
 //!
 //! An agent is a local model, a remote endpoint, a person, a script, or your own type that implements [`Agent`]. A [`Memo`]
 //! keeps every finished exchange, so that a run that was stopped goes on where it was.
@@ -50,9 +53,10 @@
 //! let mut agents = Agents::new();
 //! agents.insert("mind".to_owned(), Arc::new(ScriptAgent::new("writer", script)));
 //!
-//! let inputs = IndexMap::from([("name".to_owned(), Value::Text("Ada".to_owned()))]);
-//! let (outcome, _) = run(&plan, inputs, Conduct::new(agents)).await;
-//! assert_eq!(outcome?.answer, "Good morning, Ada!");
+//! let given = IndexMap::from([("name".to_owned(), Value::Text("Ada".to_owned()))]);
+//! let inputs = plan.bind(given).expect("every input has a value of its type");
+//! let run = run(&plan, inputs, Conduct::new(agents)).await;
+//! assert_eq!(run.outcome?.answer, "Good morning, Ada!");
 //! # Ok(())
 //! # }
 //! ```
@@ -100,6 +104,8 @@ pub mod agent;
 
 pub mod run;
 
+pub mod session;
+
 pub mod doctor;
 
 #[cfg(feature = "cli")]
@@ -114,8 +120,8 @@ pub use agent::{Agent, Asking};
 pub use dialogue::Dialogue;
 pub use error::{Fault, FaultKind};
 pub use exchange::{Card, Kind, Reply, Request};
-pub use plan::{CompileOptions, Plan, compile, compile_text};
+pub use plan::{CompileOptions, Inputs, Plan, compile, compile_text};
 pub use problem::Problem;
-pub use run::{Agents, Conduct, Outcome, RunError, run};
+pub use run::{Agents, Conduct, Outcome, Run, RunError, run};
 pub use store::Memo;
 pub use value::{Type, Value};

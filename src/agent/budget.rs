@@ -52,7 +52,7 @@ pub fn check(needs: &[Need], free: impl Fn(&str) -> Option<u64>, most: Option<u6
     problems
 }
 
-fn with_rest(weights: u64) -> u64 {
+pub(super) fn with_rest(weights: u64) -> u64 {
     (weights as f64 * (1.0 + BESIDE_WEIGHTS)) as u64
 }
 

@@ -24,7 +24,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{OnceCell, mpsc};
 
 /// Everything that decides how a local model is loaded; `agents/NAME.yaml` as checked.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LocalSpec {
     /// The agent's name.
     pub name: String,
@@ -83,6 +83,21 @@ impl LocalAgent {
         let agent = LocalAgent::prepare(spec, store).await?;
         agent.worker().await?;
         Ok(agent)
+    }
+
+    /// What it was prepared from.
+    pub fn spec(&self) -> &LocalSpec {
+        &self.prepared.spec
+    }
+
+    /// True once its weights are loaded.
+    pub fn is_loaded(&self) -> bool {
+        self.worker.initialized()
+    }
+
+    /// True while its files are as they were when it was prepared. Blocks for as long as a look at each takes.
+    pub fn is_unchanged(&self) -> bool {
+        self.prepared.checkpoint.stamps() == self.prepared.stamps
     }
 
     /// The model's thread; loads the model on it if nobody did yet, and waits until it is ready.

@@ -9,6 +9,7 @@ pub mod person;
 pub mod remote;
 pub mod roster;
 pub mod script;
+pub mod shared;
 pub mod spec;
 
 pub use crate::exchange::Card;

@@ -9,6 +9,7 @@ use super::{
     person::{PersonAgent, Prompt},
     remote::{RemoteAgent, RemoteSpec},
     script::ScriptAgent,
+    shared::SharedAgents,
     spec::{self, Spec, Wish},
 };
 use crate::{
@@ -34,6 +35,8 @@ pub struct Options {
     pub memory: Option<u64>,
     /// Where pictures and sound come from.
     pub store: Arc<Store>,
+    /// The local agents of this process, for all runs.
+    pub shared: Arc<SharedAgents>,
     /// Finds the keys that agent files name by `key_env`.
     pub keys: Keys,
     /// How a person is asked.
@@ -120,6 +123,7 @@ async fn load_all(names: &[&str], options: &Options) -> Result<Vec<Arc<dyn Agent
     let stages = all_or_errors(names, read.collect())?;
     let found = join_all(names.iter().zip(stages).map(|(name, stage)| find(name, stage, options))).await;
     let stages = all_or_errors(names, found)?;
+    let _turn = options.shared.turn.lock().await;
     fits(names, &stages, options)?;
     let ready = join_all(names.iter().zip(stages).map(|(name, stage)| ready(name, stage, options))).await;
     all_or_errors(names, ready)
@@ -171,30 +175,35 @@ async fn find(name: &str, stage: Stage, options: &Options) -> Result<Stage, Faul
     Ok(Stage::Found(wish, found))
 }
 
-/// Refuses agents whose weights will not fit together.
+/// Refuses agents whose weights will not fit together, and with those that other runs use. Each is counted once.
 fn fits(names: &[&str], stages: &[Stage], options: &Options) -> Result<(), Vec<Fault>> {
-    let mut needs = Vec::new();
+    let mut own = Vec::new();
     for (name, stage) in names.iter().zip(stages) {
         let Stage::Found(wish, checkpoint) = stage else { continue };
-        let device = device(wish, options);
-        let device = if device == "auto" { crate::infer::device::automatic() } else { &device }.to_owned();
-        // Models compute in f32 on the CPU unless told otherwise, whatever the file holds.
-        let bytes_each = match wish.dtype.as_deref() {
-            Some("f32") => Some(4),
-            Some(_) => Some(2),
-            None if device == "cpu" => Some(4),
-            None => None,
-        };
-        // A file that cannot be counted is reported, in its own words, by whoever loads it.
-        if let Ok(mut weights) = budget::weights(checkpoint, bytes_each) {
-            if device == "cpu" {
-                weights += budget::copied_on_cpu(checkpoint);
-            }
-            needs.push(Need { agent: (*name).to_owned(), device, weights });
-        }
+        own.extend(need(name, wish, checkpoint, options).map(|need| (spec(name, wish, checkpoint, options), need)));
     }
-    let problems = budget::check(&needs, budget::free_on, options.memory);
+    let (mut needs, held) = options.shared.needs(|spec| own.iter().any(|(own, _)| own == spec));
+    needs.extend(own.into_iter().map(|(_, need)| need));
+    // what is loaded already is not free any more, and is counted among the needs
+    let free = |device: &str| Some(budget::free_on(device)? + held.get(device).copied().unwrap_or_default());
+    let problems = budget::check(&needs, free, options.memory);
     if problems.is_empty() { Ok(()) } else { Err(problems.into_iter().map(Fault::model).collect()) }
+}
+
+/// What an agent will take. A file that cannot be counted is reported, in its own words, by whoever loads it.
+fn need(name: &str, wish: &Wish, checkpoint: &Checkpoint, options: &Options) -> Option<Need> {
+    let device = device(wish, options);
+    let device = if device == "auto" { crate::infer::device::automatic() } else { &device }.to_owned();
+    // Models compute in f32 on the CPU unless told otherwise, whatever the file holds.
+    let bytes_each = match wish.dtype.as_deref() {
+        Some("f32") => Some(4),
+        Some(_) => Some(2),
+        None if device == "cpu" => Some(4),
+        None => None,
+    };
+    let beside = if device == "cpu" { budget::copied_on_cpu(checkpoint) } else { 0 };
+    let weights = budget::weights(checkpoint, bytes_each).ok()? + beside;
+    Some(Need { agent: name.to_owned(), device, weights })
 }
 
 /// The device that an agent is loaded on.
@@ -203,23 +212,35 @@ fn device(wish: &Wish, options: &Options) -> String {
     asked.unwrap_or_else(|| "auto".to_owned())
 }
 
-/// Loads weights.
+/// How a checkpoint is loaded.
+fn spec(name: &str, wish: &Wish, checkpoint: &Checkpoint, options: &Options) -> LocalSpec {
+    LocalSpec {
+        name: name.to_owned(),
+        path: checkpoint.path().to_owned(),
+        device: Some(device(wish, options)),
+        family: wish.family.clone(),
+        dtype: wish.dtype.clone(),
+        decode: wish.decoding.clone(),
+        limits: limits(wish.batch, wish.queue),
+        context_tokens: wish.context_tokens,
+        digests: options.hub.folders.digests(),
+    }
+}
+
+/// Prepares a local agent, unless another run has it already. Its weights are loaded later.
 async fn ready(name: &str, stage: Stage, options: &Options) -> Result<Arc<dyn Agent>, Fault> {
     match stage {
         Stage::Ready(agent) => Ok(agent),
         Stage::Found(wish, checkpoint) => {
-            let spec = LocalSpec {
-                name: name.to_owned(),
-                path: checkpoint.path().to_owned(),
-                device: Some(device(&wish, options)),
-                family: wish.family,
-                dtype: wish.dtype,
-                decode: wish.decoding,
-                limits: limits(wish.batch, wish.queue),
-                context_tokens: wish.context_tokens,
-                digests: options.hub.folders.digests(),
-            };
-            Ok(Arc::new(LocalAgent::prepare(spec, options.store.clone()).await?))
+            let spec = spec(name, &wish, &checkpoint, options);
+            if let Some(agent) = options.shared.find(&spec) {
+                return Ok(agent);
+            }
+            let agent = Arc::new(LocalAgent::prepare(spec, options.store.clone()).await?);
+            if let Some(need) = need(name, &wish, &checkpoint, options) {
+                options.shared.add(need, &agent);
+            }
+            Ok(agent)
         }
         Stage::Wished(_) => Err(Fault::model(format!("{name} was not looked for: this is a bug"))),
     }
@@ -279,6 +300,7 @@ mod tests {
             device: Some("cpu".into()),
             memory: None,
             store: Arc::new(Store::new(crate::media::Limits::default())),
+            shared: Arc::default(),
             keys: Arc::new(|_| None),
             prompt: Arc::new(Nobody),
             on_progress: Arc::new(|_| {}),

@@ -48,18 +48,18 @@ impl Args {
             return Err(Fault::refused("the question is empty"));
         }
         block_on(|cancel| async {
-            let mut session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?;
+            let session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?;
             for (name, ty) in [("video", Type::Video), ("question", Type::Text)] {
-                if !session.plan.inputs.get(name).is_some_and(|input| input.ty.accepts(&ty)) {
-                    let message = format!("{} does not take a {name}", session.plan.name);
+                if !session.plan().inputs.get(name).is_some_and(|input| input.ty.accepts(&ty)) {
+                    let message = format!("{} does not take a {name}", session.plan().name);
                     return Err(Fault::refused(message).hint("`elenchus run` runs dialogues with other inputs"));
                 }
             }
-            let opening = async { Ok(media::open(&self.video, &session.access).await?) };
+            let opening = async { Ok(media::open(&self.video, session.access()).await?) };
             let video = session.unless_interrupted(opening).await?;
             let question = Value::Text(self.question.trim().to_owned());
             let inputs = IndexMap::from([("video".into(), Value::Video(video)), ("question".into(), question)]);
-            let inputs = session.plan.bind(inputs)?;
+            let inputs = session.plan().bind(inputs)?;
             let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
             show(&outcome, out)?;
             Ok(ended(&outcome, self.fail_on_abstain))

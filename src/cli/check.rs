@@ -4,7 +4,7 @@ use super::{
     Exit, describe,
     out::Out,
     settings::{Settings, tell},
-    source::Source,
+    source,
 };
 use crate::error::Fault;
 use crate::plan::{CompileOptions, Problem, Severity};
@@ -57,7 +57,7 @@ impl Args {
 
     /// The problems of one file, shown unless they become JSON.
     fn one(&self, file: &str, options: &CompileOptions, out: &Out, settings: &Settings) -> Result<Vec<Problem>, Fault> {
-        let source = Source::find(file, settings, settings.network(false))?;
+        let source = source::find(file, settings, settings.network(false))?;
         if !out.json {
             source.check_cast(self.cast.as_deref())?;
         }
@@ -65,7 +65,7 @@ impl Args {
         tell(&source.hub.verdicts, out)?;
         match compiled {
             Ok(plan) => {
-                source.show(&plan.warnings, out);
+                source::show(&source, &plan.warnings, out);
                 if !out.json {
                     let takes = Some(describe::inputs_brief(&plan)).filter(|takes| !takes.is_empty());
                     out.note(format!("{file}: ok{}", takes.map(|takes| format!(" ({takes})")).unwrap_or_default()));
@@ -73,7 +73,7 @@ impl Args {
                 Ok(plan.warnings)
             }
             Err(problems) => {
-                source.show(&problems, out);
+                source::show(&source, &problems, out);
                 Ok(problems)
             }
         }

@@ -1,6 +1,6 @@
 //! A dialogue's inputs for people and programs: `run NAME --help`, `check`, `show --json`.
 
-use super::{settings::Settings, source::Source};
+use super::{settings::Settings, source};
 use crate::{
     plan::{CompileOptions, Input, Plan},
     value::json::to_json,
@@ -54,7 +54,7 @@ pub(crate) fn help(args: &[String], json: bool, settings: &Settings) -> Option<S
     let rest = &args[verb + 1..];
     let is_value = |i: usize| i > 0 && WITH_VALUE.contains(&rest[i - 1].as_str());
     let name = rest.iter().enumerate().find(|(i, arg)| !arg.starts_with('-') && !is_value(*i)).map(|(_, arg)| arg)?;
-    let source = Source::find(name, settings, settings.network(false)).ok()?;
+    let source = source::find(name, settings, settings.network(false)).ok()?;
     let plan = source.plan(&CompileOptions::default()).ok()?;
     if json {
         return Some(json!({ "dialogue": name, "about": plan.about, "inputs": inputs_json(&plan) }).to_string() + "\n");

@@ -10,6 +10,7 @@ use super::{
 use crate::doctor::{self, Status};
 use crate::error::Fault;
 use crate::hub::Network;
+use crate::session::Engine;
 use std::{path::Path, sync::Arc};
 
 /// What `doctor` takes.
@@ -31,7 +32,8 @@ impl Args {
         let network = if self.network { settings.network(false) } else { Network::Off };
         let hub = settings.hub(Path::new("."), network)?;
         let bars = Arc::new(Bars::new(out));
-        let options = session::options(&hub, self.device, &bars);
+        let engine = Engine::new(settings.clone());
+        let options = engine.options(&hub, &self.device, &session::listener(&bars));
         let examine = async { Ok(doctor::examine(&options).await) };
         let checks = block_on(|cancel| async move { session::unless(&cancel, examine).await })?;
         // a file that cannot be used fails its check

@@ -3,7 +3,6 @@
 use super::{
     Exit,
     common::RunArgs,
-    inputs,
     out::Out,
     session::{Session, block_on},
     settings::Settings,
@@ -15,6 +14,7 @@ use crate::{
         Cancel,
         eval::{Case, Metric, Scored, summary},
     },
+    session::inputs,
 };
 use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
@@ -96,12 +96,12 @@ impl Args {
         cancel: Cancel,
     ) -> Result<Vec<Scored>, Fault> {
         // bars of single runs would only flicker
-        let mut session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?.without_bars();
-        let inputs = &session.plan.inputs;
+        let session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?.without_bars();
+        let inputs = &session.plan().inputs;
         if !inputs.contains_key("question") && cases.iter().all(|(_, _, case)| case.fields.contains_key("question")) {
             out.note(format_args!(
                 "warning: the cases ask a `question`, which {} does not take; its inputs: {}",
-                session.plan.name,
+                session.plan().name,
                 inputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
             ));
         }
@@ -112,7 +112,7 @@ impl Args {
         let (mut scored, mut opened) = (Vec::new(), inputs::Opened::default());
         for (n, (file, line, case)) in cases.iter().enumerate() {
             let folder = file.parent().unwrap_or(Path::new(""));
-            let bound = inputs::from_case(&session.plan, &case.fields, folder, &session.access, &mut opened).await;
+            let bound = inputs::from_case(session.plan(), &case.fields, folder, session.access(), &mut opened).await;
             let outcome = match bound {
                 Ok(bound) => session.run(bound, &self.run, None).await,
                 Err(failure) => Err(failure),

@@ -1,6 +1,6 @@
 //! `elenchus graph FILE`
 
-use super::{Exit, out::Out, settings::Settings, source::Source};
+use super::{Exit, out::Out, settings::Settings, source};
 use crate::error::Fault;
 use crate::plan::{CompileOptions, draw};
 use std::path::PathBuf;
@@ -41,8 +41,8 @@ pub(crate) struct Args {
 
 impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
-        let source = Source::find(&self.file, settings, settings.network(false))?;
-        let plan = source.compile(&CompileOptions::default(), out)?;
+        let source = source::find(&self.file, settings, settings.network(false))?;
+        let plan = source::compile(&source, &CompileOptions::default(), out)?;
         let options = draw::Options { expand: self.expand };
         let drawn = match self.format {
             Format::Mermaid => draw::mermaid(&plan, options),

@@ -11,9 +11,7 @@ mod eval;
 mod exit;
 mod graph;
 mod init;
-mod inputs;
 mod list;
-mod lists;
 mod memo;
 mod models;
 mod out;
@@ -37,7 +35,6 @@ pub use exit::Exit;
 use crate::{error::Fault, infer::guard::is_guarded};
 use clap::{CommandFactory, Parser, Subcommand};
 use out::Out;
-use settings::Settings;
 
 /// Ask questions of first-person video: dialogues among local models that see, hear and reason.
 #[derive(Debug, Parser)]
@@ -138,7 +135,7 @@ pub fn main() -> std::process::ExitCode {
     };
     let out = Out::new(&args.global);
     out::log(&args.global, out.colored());
-    let settings = Settings::new(&args.global);
+    let settings = settings::read(&args.global);
     let result = match args.verb {
         Verb::Ask(verb) => verb.run(&out, &settings),
         Verb::Run(verb) => verb.run(&out, &settings),
@@ -181,7 +178,7 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
     let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let json = args.iter().any(|arg| arg == "--json");
     if error.kind() == clap::error::ErrorKind::DisplayHelp
-        && let Some(text) = describe::help(&args, json, &Settings::new(&Global::of(&args)))
+        && let Some(text) = describe::help(&args, json, &settings::read(&Global::of(&args)))
     {
         out::help(&text);
         if json {

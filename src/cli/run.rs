@@ -35,7 +35,7 @@ pub(crate) struct Args {
 impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         block_on(|cancel| async {
-            let mut session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?;
+            let session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?;
             let inputs = session.bind(&self.inputs).await?;
             let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
             ask::show(&outcome, out)?;

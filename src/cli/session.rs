@@ -1,22 +1,20 @@
-//! A dialogue on its way from a name to an outcome: compiled, cast loaded, memo open, run.
+//! A session as commands use it: signals stop it, bars show it, notes are printed.
 
 use super::{
     common::RunArgs,
-    inputs,
     out::Out,
     progress::Bars,
-    settings::{Settings, tell, variable},
-    signals,
-    source::Source,
+    settings::{Settings, tell},
+    signals, source,
     terminal::Terminal,
 };
 use crate::{
-    agent::roster::{self, Roster},
     error::{Fault, FaultKind},
-    hub::Hub,
-    media::{Access, Limits, Store},
+    media::Access,
     plan::{CompileOptions, Inputs, Plan},
-    run::{Cancel, Conduct, Memo, Outcome, Recorder},
+    run::{Agents, Cancel, Conduct, Outcome, Recorder},
+    session::{self, Engine, Listener, Loading},
+    store::memo::Memo,
 };
 use std::{future::Future, path::Path, sync::Arc};
 
@@ -42,37 +40,13 @@ pub(crate) async fn unless<T>(cancel: &Cancel, work: impl Future<Output = Result
     }
 }
 
-/// All agents that are not ready, in one fault.
-pub(crate) fn unready(mut all: Vec<Fault>) -> Fault {
-    if all.len() == 1 {
-        let only = all.remove(0);
-        return if only.hint.is_some() || only.kind == FaultKind::Refused { only } else { only.hint(WHAT_IS_HERE) };
-    }
-    let each = all.iter().map(|fault| match &fault.hint {
-        Some(hint) => format!("{fault} (hint: {hint})"),
-        None => fault.to_string(),
-    });
-    let message = each.collect::<Vec<_>>().join("; ");
-    match all.iter().any(|fault| fault.kind == FaultKind::Refused) {
-        true => Fault::refused(message),
-        false => Fault::model(message),
-    }
-}
-
-const WHAT_IS_HERE: &str = "`elenchus models list` shows what is here, `elenchus doctor` what is missing";
-
 /// A dialogue that is ready to run, any number of times.
 pub(crate) struct Session {
-    /// What runs.
-    pub plan: Plan,
-    /// May URLs be opened.
-    pub access: Access,
-    source: Source,
+    session: session::Session,
     out: Out,
     bars: Arc<Bars>,
     cancel: Cancel,
     memo: Option<Memo>,
-    roster: Option<Roster>,
 }
 
 impl Session {
@@ -84,14 +58,13 @@ impl Session {
         settings: &Settings,
         cancel: Cancel,
     ) -> Result<Session, Fault> {
-        let network = settings.network(args.allow_network);
-        let source = Source::find(dialogue, settings, network)?;
+        let source = source::find(dialogue, settings, settings.network(args.allow_network))?;
         let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
-        let plan = source.compile(&options, out)?;
-        let memo = if args.no_memo { None } else { Some(Memo::open(&settings.folders.memo())?) };
-        let bars = Arc::new(Bars::new(out));
-        let access = settings.access(args.allow_network);
-        Ok(Session { plan, access, source, out: out.clone(), bars, cancel, memo, roster: None })
+        let plan = source::compile(&source, &options, out)?;
+        let engine = Engine::new(settings.clone());
+        let memo = if args.no_memo { None } else { Some(engine.memo()?) };
+        let session = session::Session::new(Arc::new(engine), &source, plan);
+        Ok(Session { session, out: out.clone(), bars: Arc::new(Bars::new(out)), cancel, memo })
     }
 
     /// The same, which shows nothing of how its runs go.
@@ -100,9 +73,19 @@ impl Session {
         Session { bars, ..self }
     }
 
+    /// What runs.
+    pub fn plan(&self) -> &Plan {
+        &self.session.plan
+    }
+
+    /// What may be opened for its inputs.
+    pub fn access(&self) -> &Access {
+        &self.session.access
+    }
+
     /// Inputs from `name=value` pairs.
     pub async fn bind(&self, pairs: &[String]) -> Result<Inputs, Fault> {
-        self.unless_interrupted(inputs::bind(&self.plan, pairs, &self.access)).await
+        self.unless_interrupted(self.session.bind(pairs)).await
     }
 
     /// The work's own end, or a failure as soon as somebody stops it.
@@ -110,29 +93,18 @@ impl Session {
         unless(&self.cancel, work).await
     }
 
-    /// Loads the cast, unless it is loaded already.
-    async fn roster(&mut self, args: &RunArgs) -> Result<Roster, Fault> {
-        if let Some(roster) = &self.roster {
-            return Ok(roster.clone());
-        }
-        let options =
-            roster::Options { memory: args.memory, ..options(&self.source.hub, args.device.clone(), &self.bars) };
-        let loading = async { Roster::load(&self.plan, &options).await.map_err(unready) };
-        let roster = self.unless_interrupted(loading).await;
-        tell(&self.source.hub.verdicts, &self.out)?;
-        let roster = roster?;
-        self.roster = Some(roster.clone());
-        Ok(roster)
-    }
-
     /// One run. `record` is where its transcript goes.
-    pub async fn run(&mut self, inputs: Inputs, args: &RunArgs, record: Option<&Path>) -> Result<Outcome, Fault> {
+    pub async fn run(&self, inputs: Inputs, args: &RunArgs, record: Option<&Path>) -> Result<Outcome, Fault> {
         let record = match record {
             Some(file) => Recorder::file(file)
                 .map_err(|e| Fault::refused(format!("{} cannot be written: {e}", file.display())))?,
             None => Recorder::none(),
         };
-        let roster = self.roster(args).await?;
+        let listener = listener(&self.bars);
+        let loading = Loading { device: args.device.clone(), memory: args.memory, listener };
+        let loaded = self.unless_interrupted(self.session.load(&loading)).await;
+        tell(&self.session.hub.verdicts, &self.out)?;
+        loaded?;
         let conduct = Conduct {
             seed: args.seed,
             deadline: args.deadline,
@@ -141,26 +113,20 @@ impl Session {
             record,
             progress: self.bars.clone(),
             cancel: self.cancel.clone(),
-            media: roster.store,
-            ..Conduct::new(roster.agents)
+            ..Conduct::new(Agents::new())
         };
-        let run = crate::run::run(&self.plan, inputs, conduct).await;
+        let run = self.session.run(inputs, &loading, conduct).await?;
         self.bars.clear();
         Ok(run.outcome?)
     }
 }
 
-/// What loading agents takes.
-pub(crate) fn options(hub: &Hub, device: String, bars: &Arc<Bars>) -> roster::Options {
+/// Bars and notes for what happens while agents get ready; the terminal for persons.
+pub(crate) fn listener(bars: &Arc<Bars>) -> Listener {
     let (bars, notices) = (bars.clone(), bars.clone());
-    roster::Options {
-        hub: hub.clone(),
-        device: Some(device).filter(|d| d != "auto"),
-        memory: None,
-        store: Arc::new(Store::new(Limits::default()).with_fetched(hub.folders.media())),
-        keys: Arc::new(variable),
+    Listener {
         prompt: Arc::new(Terminal),
-        on_progress: Arc::new(move |progress| bars.download(&progress)),
+        on_download: Arc::new(move |progress| bars.download(&progress)),
         on_network: Arc::new(move |outward| notices.notice(outward)),
     }
 }

@@ -1,52 +1,25 @@
-//! What the environment and the global options say of the user: folders, the model hub, trust, the network.
+//! Reads the environment and the global options: folders, the model hub, trust, the network. Nothing else does.
 
 use super::{Global, out::Out};
 use crate::{
     error::Fault,
     hub::{
-        Folders, Hub, HubSettings, Network, Search, Trust,
+        Folders, HubSettings, Network,
         verdict::{Verdict, Verdicts},
     },
-    media::Access,
 };
-use std::{ffi::OsString, path::Path};
+use std::{ffi::OsString, sync::Arc};
 
-/// Read once, when the program starts.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    /// The user's folders.
-    pub folders: Folders,
-    hub: HubSettings,
-    trust: bool,
-    offline: bool,
-}
+pub(crate) use crate::session::Settings;
 
-impl Settings {
-    /// From the environment and the global options.
-    pub fn new(global: &Global) -> Settings {
-        Settings {
-            folders: Folders { uid: uid(), here: std::env::current_dir().ok(), ..Folders::from_vars(&variable) },
-            hub: HubSettings::from_vars(&variable),
-            trust: global.trust,
-            offline: global.offline || Network::is_forbidden(&variable),
-        }
-    }
-
-    /// How much of the network a verb may use that was given `--allow-network` or not.
-    pub fn network(&self, allow: bool) -> Network {
-        Network::new(self.offline, allow)
-    }
-
-    /// What such a verb may open.
-    pub fn access(&self, allow: bool) -> Access {
-        Access::new(self.network(allow), &self.folders)
-    }
-
-    /// Where names are looked up for a dialogue file, or for a folder.
-    pub fn hub(&self, start: &Path, network: Network) -> Result<Hub, Fault> {
-        let trust = Trust { this_run: self.trust, ..Trust::read(&self.folders)? };
-        let search = Search::from(start, &self.folders, &trust);
-        Ok(Hub::new(search, self.folders.clone(), self.hub.clone(), network).with_answers(crate::agent::spec::answers))
+/// From the environment and the global options.
+pub(crate) fn read(global: &Global) -> Settings {
+    Settings {
+        folders: Folders { uid: uid(), here: std::env::current_dir().ok(), ..Folders::from_vars(&variable) },
+        hub: HubSettings::from_vars(&variable),
+        keys: Arc::new(variable),
+        trust: global.trust,
+        offline: global.offline || Network::is_forbidden(&variable),
     }
 }
 
@@ -66,7 +39,7 @@ pub(crate) fn tell(verdicts: &Verdicts, out: &Out) -> Result<(), Fault> {
 }
 
 /// A variable of the process's environment; an empty one counts as unset.
-pub(crate) fn variable(name: &str) -> Option<OsString> {
+fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 

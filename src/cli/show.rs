@@ -4,7 +4,7 @@ use super::{
     Exit, describe,
     out::Out,
     settings::{Settings, tell},
-    source::Source,
+    source,
 };
 use crate::{
     dialogue::Resource,
@@ -43,7 +43,7 @@ impl Args {
         });
         if kind == Resource::Dialogue
             && let Ok(plan) =
-                Source::find(&self.plain(kind), settings, settings.network(false))?.plan(&CompileOptions::default())
+                source::find(&self.plain(kind), settings, settings.network(false))?.plan(&CompileOptions::default())
         {
             shown["inputs"] = describe::inputs_json(&plan);
         }

@@ -1,6 +1,6 @@
 //! `elenchus test FILE…`
 
-use super::{Exit, out::Out, settings::Settings, source::Source};
+use super::{Exit, out::Out, settings::Settings, source};
 use crate::error::Fault;
 use crate::{dialogue, plan::CompileOptions, run::run_tests};
 use serde_json::json;
@@ -22,10 +22,10 @@ impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let (mut passed, mut failed, mut rows) = (0, 0, Vec::new());
         for file in &self.files {
-            let source = Source::find(file, settings, settings.network(false))?;
-            let plan = source.compile(&CompileOptions::default(), out)?;
+            let source = source::find(file, settings, settings.network(false))?;
+            let plan = source::compile(&source, &CompileOptions::default(), out)?;
             let written = dialogue::load(&source.text, &source.file).map_err(|problems| {
-                source.show(&problems, out);
+                source::show(&source, &problems, out);
                 Fault::refused(format!("{file} cannot be read"))
             })?;
             let tests = written.written.tests.unwrap_or_default();

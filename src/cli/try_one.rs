@@ -4,7 +4,7 @@ use super::{
     Exit,
     out::Out,
     progress::Bars,
-    session::{block_on, options, unless, unready},
+    session::{block_on, listener, unless},
     settings::{Settings, tell},
 };
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     files,
     hub::Hub,
     media,
+    session::{Engine, unready},
     value::{Scored, Time},
 };
 use serde_json::{Value as Json, json};
@@ -196,7 +197,8 @@ impl Args {
 
     async fn load(&self, out: &Out, settings: &Settings) -> Result<Arc<dyn Agent>, Fault> {
         let hub = settings.hub(Path::new("."), settings.network(self.allow_network))?;
-        let options = options(&hub, self.device.clone(), &Arc::new(Bars::new(out)));
+        let engine = Engine::new(settings.clone());
+        let options = engine.options(&hub, &self.device, &listener(&Arc::new(Bars::new(out))));
         match (&self.agent, &self.model) {
             (Some(name), _) => {
                 let loaded = roster::load_one(name, &options).await;

@@ -106,8 +106,8 @@ pub struct ScriptedRun {
     pub exchanges: usize,
 }
 
-/// Runs a plan with scripted replies, one exchange at a time in plan order. A
-/// reply that does not fit its request ends the run.
+/// Runs a plan with scripted replies, one exchange at a time in plan order. A reply that does not fit its request
+/// ends the run.
 pub fn run(plan: &Plan, inputs: &Inputs, script: &ScriptedReplies) -> ScriptedRun {
     let mut asked: IndexMap<String, Asked> = IndexMap::new();
     let mut exchanges = 0;

@@ -1,4 +1,4 @@
-//! A dialogue's inputs from the command line, or from the fields of a case.
+//! A dialogue's inputs from texts (`name=value`), or from the fields of a case.
 
 use super::lists;
 use crate::{
@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use std::path::Path;
 
 /// `name=value` pairs, each read as its input's type wants. Unknown, doubled and missing names are refused.
-pub(crate) async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<Inputs, Fault> {
+pub async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<Inputs, Fault> {
     let mut given: IndexMap<&str, Vec<String>> = IndexMap::new();
     for pair in pairs {
         let (name, text) = pair.split_once('=').ok_or_else(|| {
@@ -116,7 +116,7 @@ fn from_file(name: &str, file: &Path, ty: &Type) -> Result<Value, Fault> {
 }
 
 /// The lines of a JSONL file that are not blank, with their numbers from 1: what each holds, or what is wrong with it.
-pub(crate) fn json_lines<T: DeserializeOwned>(text: &str) -> impl Iterator<Item = (usize, Result<T, String>)> {
+pub fn json_lines<T: DeserializeOwned>(text: &str) -> impl Iterator<Item = (usize, Result<T, String>)> {
     let lines = text.trim_start_matches('\u{feff}').lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(n, line)| {
         let held = serde_json::from_str(line).map_err(|e| {
@@ -131,11 +131,11 @@ pub(crate) fn json_lines<T: DeserializeOwned>(text: &str) -> impl Iterator<Item 
 
 /// Media that earlier cases named, by path: many cases ask about one video, and looking into it takes longer than many an
 /// answer from the memo.
-pub(crate) type Opened = IndexMap<String, Value>;
+pub type Opened = IndexMap<String, Value>;
 
 /// The inputs of one case: fields of the same name, paths relative to the cases file. Fields that the dialogue does not
 /// take are left alone.
-pub(crate) async fn from_case(
+pub async fn from_case(
     plan: &Plan,
     fields: &IndexMap<String, Json>,
     folder: &Path,

@@ -1,4 +1,4 @@
-//! Lists from the command line: many files by repetition, JSON, a file of names, a folder or a pattern.
+//! Lists from texts: many files by repetition, JSON, a file of names, a folder or a pattern.
 
 use crate::{error::Fault, files};
 use std::{
@@ -15,7 +15,7 @@ const IMAGES: &[&str] = &["png", "jpg", "jpeg"];
 
 /// What a list holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Files {
+pub(super) enum Files {
     /// Videos.
     Videos,
     /// Sounds; a video has one too.
@@ -45,7 +45,7 @@ impl Files {
 }
 
 /// How the lists of an input may be given, for hints.
-pub(crate) fn forms(name: &str, files: Option<Files>) -> String {
+pub(super) fn forms(name: &str, files: Option<Files>) -> String {
     match files {
         Some(_) => format!(
             "repeat -i {name}=FILE, or give JSON (`[\"a.mp4\", \"b.mp4\"]`), a .json or .jsonl file, @FILE with one path a line, a folder, \
@@ -56,7 +56,7 @@ pub(crate) fn forms(name: &str, files: Option<Files>) -> String {
 }
 
 /// The files that all these texts name, in order.
-pub(crate) fn paths(name: &str, texts: &[String], kind: Files) -> Result<Vec<String>, Fault> {
+pub(super) fn paths(name: &str, texts: &[String], kind: Files) -> Result<Vec<String>, Fault> {
     let mut found = Vec::new();
     for text in texts {
         found.extend(expand(name, text, kind)?);

@@ -1,0 +1,120 @@
+//! Finding a dialogue by name or path, and compiling it.
+
+use super::Settings;
+use crate::{
+    dialogue::{self, Resource},
+    error::Fault,
+    files,
+    hub::{Hub, Network, inside, verdict::ways_out},
+    plan::{self, CompileOptions, Plan, Problem},
+};
+use std::path::{Path, PathBuf};
+
+/// A dialogue's text, where its names are looked up, and what its relative paths are relative to.
+#[derive(Debug)]
+pub struct Source {
+    /// As messages call it.
+    pub file: String,
+    /// The whole YAML.
+    pub text: String,
+    /// Finds prompts, agents, label lists and casts.
+    pub hub: Hub,
+    /// The file, if it is one: dialogues that it calls may lie beside it.
+    pub path: Option<PathBuf>,
+}
+
+impl Source {
+    /// A dialogue that lies in no file: `text`, which messages call `name`. Its names are looked up from the working folder.
+    pub fn given(name: &str, text: String, settings: &Settings, network: Network) -> Result<Source, Fault> {
+        let path = settings.folders.here.as_ref().map(|here| here.join(name.trim_matches(['<', '>'])));
+        Ok(Source { file: name.to_owned(), text, hub: settings.hub(Path::new("."), network)?, path })
+    }
+
+    /// A path to a file, or a name such as `video_qa`.
+    ///
+    /// A name without a folder and an ending is no file where a dialogue has that name: a file in the working folder does not
+    /// replace it.
+    pub fn find(name: &str, settings: &Settings, network: Network) -> Result<Source, Fault> {
+        let here = PathBuf::from(".");
+        let is_path = name.contains(['/', '\\']) || name.ends_with(".yaml") || name.ends_with(".yml");
+        if is_path && let Some(source) = Source::read(name, settings, network)? {
+            return Ok(source);
+        }
+        let hub = settings.hub(&here, network)?;
+        let found = hub.find(Resource::Dialogue, name).map_err(Fault::refused)?;
+        match found {
+            Some(found) => {
+                let path = found.path();
+                Ok(Source { file: found.file, text: found.text, hub, path })
+            }
+            None if is_path => Err(Fault::refused(format!("{name}: no such file"))),
+            None if let Some(source) = Source::read(name, settings, network)? => Ok(source),
+            None => {
+                let names = hub.names(Resource::Dialogue);
+                let hint = plan::closest(name, names.iter().map(String::as_str))
+                    .unwrap_or_else(|| format!("the dialogues that have a name: {}", names.join(", ")));
+                Err(Fault::refused(format!("there is no dialogue `{name}`")).hint(hint))
+            }
+        }
+    }
+
+    /// The file of this path, if there is one. Its project is the one that it lies in, not that of the working folder.
+    fn read(name: &str, settings: &Settings, network: Network) -> Result<Option<Source>, Fault> {
+        let path = Path::new(name);
+        let hub = settings.hub(path, network)?;
+        if let Some(project) = hub.project.as_ref().filter(|project| !project.trusted)
+            && let Some(own) = beside(path)
+            && let Err(why) = inside::check(&project.folder, &own)
+        {
+            return Err(Fault::refused(format!("{name} is refused: {why}; {}", ways_out(&project.folder))));
+        }
+        match files::read_given(path, dialogue::MAX_BYTES) {
+            Ok(text) => {
+                // the folder's real path; a link to the dialogue itself stays where it is
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                let path =
+                    std::fs::canonicalize(folder).ok().zip(path.file_name()).map(|(folder, file)| folder.join(file));
+                Ok(Some(Source { file: name.to_owned(), text, hub, path }))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(name, &error)),
+        }
+    }
+
+    /// The plan, or every problem.
+    pub fn plan(&self, options: &CompileOptions) -> Result<Plan, Vec<Problem>> {
+        let options = CompileOptions { path: self.path.clone(), ..options.clone() };
+        plan::compile_text(&self.text, &self.file, &self.hub, &options)
+    }
+
+    /// Is there a cast of that name? Its file would be no place to point at.
+    pub fn check_cast(&self, cast: Option<&str>) -> Result<(), Fault> {
+        let Some(name) = cast else { return Ok(()) };
+        match self.hub.find(Resource::Cast, name).map_err(Fault::refused)? {
+            Some(_) => Ok(()),
+            None => Err(Fault::refused(format!("there is no cast `{name}`")).hint(plan::closest_cast(name, &self.hub))),
+        }
+    }
+
+    /// The text of a file that a problem points at: this dialogue's, or that of a prompt or agent beside it.
+    pub fn text_of(&self, file: &str) -> String {
+        if file == self.file {
+            return self.text.clone();
+        }
+        files::read_text(Path::new(file), files::MAX_BYTES).unwrap_or_default()
+    }
+}
+
+/// The path with its folder's real path; the file itself may be a link.
+fn beside(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some(std::fs::canonicalize(folder).ok()?.join(path.file_name()?))
+}
+
+/// A dialogue that is no text, or too much of it, as `FILE:LINE:COLUMN: …`; anything else as the system says it.
+pub fn unreadable(name: &str, error: &std::io::Error) -> Fault {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => Fault::refused(format!("{name}:{error}")),
+        _ => Fault::refused(format!("{name} cannot be read: {error}")),
+    }
+}
