@@ -129,7 +129,7 @@ fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, fi
 }
 
 /// What to say where there is no cast of that name.
-pub(crate) fn closest_cast(name: &str, library: &dyn Library) -> String {
+pub fn closest_cast(name: &str, library: &dyn Library) -> String {
     let (name, names) = (dialogue::plain_name(Resource::Cast, name), library.names(Resource::Cast));
     let listed = || format!("the casts are {}; one of your own is a file `casts/NAME.yaml`", names.join(", "));
     closest(&name, names.iter().map(String::as_str)).unwrap_or_else(listed)
