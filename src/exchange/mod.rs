@@ -1,5 +1,5 @@
 //! The vocabulary that the engine and the agents both speak: one request to one agent, and its reply. One file for each
-//! kind of request, and one list ([`exchanges!`] below); a file holds the request, its reply, and all that the engine
+//! kind of request, and one list (`exchanges!` below); a file holds the request, its reply, and all that the engine
 //! must know of them.
 
 mod answers;

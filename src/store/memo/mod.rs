@@ -110,7 +110,7 @@ impl Memo {
         lock(&self.inner.reader).digests_of(name)
     }
 
-    /// Removes exchanges and says how many. [`purge`] does so for a memo in any state.
+    /// Removes exchanges and says how many. [`purge()`] does so for a memo in any state.
     pub fn purge(&self, what: &Purge) -> Result<u64, MemoError> {
         lock(&self.inner.reader).purge(what)
     }
