@@ -38,7 +38,7 @@ fn listed(root: &Path, folder: &str, deep: bool) -> io::Result<Vec<String>> {
     for entry in entries {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
-        // Hidden files, and files still being written, are nobody's agents.
+        // Hidden files, and files still being written, are not agents.
         if name.starts_with('.') || name.ends_with(".tmp") || name.ends_with(".part") {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Is everything here that elenchus needs? Checks as data; the command line renders them.
+//! Checks of this machine and installation, as data; the command line renders them.
 
 use crate::{
     agent::{
@@ -19,7 +19,7 @@ use crate::{
 use serde::Serialize;
 use std::{fs, path::PathBuf, sync::Arc};
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -31,16 +31,16 @@ pub enum Status {
     Fail,
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// A short name.
     pub name: String,
-    /// How it came out.
+    /// The result.
     pub status: Status,
-    /// What was found.
+    /// The finding, in words.
     pub detail: String,
-    /// What to do about it.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
@@ -101,9 +101,12 @@ fn memory() -> Check {
             Check::bad("memory", Status::Warn, format!("{} free", budget::size(free)), "larger models will not fit")
         }
         Some(free) => Check::ok("memory", format!("{} free", budget::size(free))),
-        None => {
-            Check::bad("memory", Status::Warn, "unknown on this system", "what does not fit is not refused beforehand")
-        }
+        None => Check::bad(
+            "memory",
+            Status::Warn,
+            "unknown on this system",
+            "models that do not fit cannot be refused in advance",
+        ),
     }
 }
 
@@ -114,7 +117,7 @@ fn devices() -> Check {
         (_, "cpu") => Check::bad(
             "devices",
             Status::Warn,
-            format!("cpu; built with {}, but no such device can be opened", built.join(", ")),
+            format!("cpu; built with {}, but the device cannot be opened", built.join(", ")),
             "check the driver, and that the process may see the device",
         ),
         (_, found) => Check::ok("devices", format!("{found}, cpu")),
@@ -125,7 +128,7 @@ fn cache(folders: &Folders) -> Check {
     let probe = folders.cache.join(format!(".doctor-{}", std::process::id()));
     let written = fs::create_dir_all(&folders.cache).and_then(|()| fs::write(&probe, b"x"));
     let shown = folders.cache.display();
-    let hint = "set ELENCHUS_CACHE to a folder that can be written";
+    let hint = "set ELENCHUS_CACHE to a writable folder";
     match written.and_then(|()| fs::remove_file(&probe)) {
         Ok(()) => Check::ok("cache", format!("{shown} can be written")),
         Err(error) => Check::bad("cache", Status::Fail, format!("{shown}: {error}"), hint),
@@ -155,7 +158,7 @@ fn project(options: &Options) -> Check {
     }
 }
 
-/// An agent of the project or the user: is it here, can it be loaded, does its server answer? Its weights are not loaded.
+/// Checks an agent of the project or the user: its file, its checkpoint, its server. Its weights are not loaded.
 async fn own_agent(row: &AgentRow, options: &Options) -> Check {
     const HINT: &str = "see its file, and `elenchus models list`";
     let name = format!("agents/{}", row.name);
@@ -254,7 +257,7 @@ async fn starter(name: &str, options: &Options, scratch: &Scratch) -> Check {
     }
 }
 
-/// Asks what the agent is there for and looks at the numbers.
+/// Asks the agent one request of its kind and checks the numbers.
 async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, String> {
     let request = if agent.card().can(crate::exchange::Kind::Rank) {
         let among = vec!["kitchen".to_owned(), "garden".to_owned()];
@@ -272,7 +275,7 @@ async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, St
     sound_reply(&reply).map(|what| format!("{what} in {} ms", started.elapsed().as_millis()))
 }
 
-/// Says what the reply is, or what is odd about it.
+/// Names the kind of reply, or the defect in it.
 fn sound_reply(reply: &Reply) -> Result<&'static str, String> {
     match reply {
         Reply::Rank(scored) => {
@@ -280,7 +283,7 @@ fn sound_reply(reply: &Reply) -> Result<&'static str, String> {
             let total: f32 = scored.iter().map(|one| one.probability).sum();
             match is_finite && (total - 1.0).abs() < 1e-3 {
                 true => Ok("loads and ranks"),
-                false => Err("its scores are no numbers, or its probabilities do not add up to one".to_owned()),
+                false => Err("its scores are not finite, or its probabilities do not add up to one".to_owned()),
             }
         }
         Reply::Say(SayReply { text, .. }) if text.trim().is_empty() => Err("it says nothing".to_owned()),

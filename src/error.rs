@@ -1,4 +1,4 @@
-//! Faults: why something failed at run time, as data until it is printed. Every layer makes them, nobody formats them
+//! Faults: the reasons of failures at run time, as data until they are printed. Every layer makes them, no layer formats them
 //! twice, and the command line derives the exit code from [`FaultKind`] alone.
 
 use serde::{Deserialize, Serialize};
@@ -21,13 +21,13 @@ pub enum FaultKind {
         /// The server's own wish.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<Duration>,
-        /// True if nobody answers there at all: when no try is left, the model counts as missing (exit code 4).
+        /// True if no server answers there: after the last try, the model counts as missing (exit code 4).
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_unreachable: bool,
     },
     /// The time limit of the run passed (exit code 5).
     Deadline,
-    /// Nobody waits for the result any more (exit code 130).
+    /// The caller no longer waits for the result (exit code 130).
     Cancelled,
 }
 
@@ -45,7 +45,7 @@ impl FaultKind {
     }
 }
 
-/// A failure: what kind, of whom, what happened, what to do, and what caused it. One line when displayed.
+/// A failure: its kind, its agent, the event, the remedy and the cause. One line when displayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// The sort of failure.
@@ -55,10 +55,10 @@ pub struct Fault {
     pub who: Option<String>,
     /// One line, in the user's words, without `who`.
     pub message: String,
-    /// What to do about it, if we know.
+    /// The remedy, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// What caused it, if that was another error.
+    /// The cause, if that was another error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Box<Cause>>,
 }
@@ -68,7 +68,7 @@ pub struct Fault {
 pub struct Cause {
     /// As the error displays itself.
     pub message: String,
-    /// What caused it in turn.
+    /// The cause of this error in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Box<Cause>>,
 }
@@ -125,12 +125,12 @@ impl Fault {
         Fault::new(FaultKind::Passing { retry_after, is_unreachable: false }, message)
     }
 
-    /// Nobody answers there; another try may help.
+    /// No server answers there; another try may help.
     pub fn unreachable(message: impl fmt::Display) -> Fault {
         Fault::new(FaultKind::Passing { retry_after: None, is_unreachable: true }, message)
     }
 
-    /// Nobody waits for the result.
+    /// The caller no longer waits for the result.
     pub fn cancelled() -> Fault {
         Fault::new(FaultKind::Cancelled, "cancelled")
     }
@@ -141,7 +141,7 @@ impl Fault {
         self
     }
 
-    /// The same fault as that of `who`, unless it is already somebody's.
+    /// The same fault, attributed to `who` unless it already names an agent.
     pub fn of(mut self, who: &str) -> Fault {
         self.who.get_or_insert_with(|| who.to_owned());
         self

@@ -79,13 +79,13 @@ fn unescaped(name: &str) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(bytes)
 }
 
-/// Other systems have no such names.
+/// Other systems do not have such names.
 #[cfg(not(unix))]
 fn unescaped(name: &str) -> OsString {
     name.into()
 }
 
-/// A path from the command line as text; refused if it would be taken for another file that is there.
+/// A path from the command line as text; refused if it would be mistaken for another existing file.
 pub fn given(path: &OsStr) -> Result<String, String> {
     let text = name(path);
     if path.to_str().is_none() && fs::symlink_metadata(&text).is_ok() {
@@ -209,7 +209,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_file_that_turns_into_a_pipe_does_not_hold_up() {
-        // what `open` does after its first look: a FIFO without a writer opens at once, and is then refused
+        // `open` after its first look: a FIFO without a writer opens at once, and is then refused
         use std::os::unix::fs::OpenOptionsExt;
         let folder = tempfile::tempdir().expect("a folder");
         let fifo = folder.path().join("fifo");

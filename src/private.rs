@@ -1,4 +1,4 @@
-//! Folders and files that only the user may read: what was learnt of a video is nobody else's.
+//! Folders and files that only the user may read: facts about a video are private.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-/// Makes a folder, and those above it, for the user alone. One that is there already is closed to others.
+/// Makes a folder, and those above it, for the user alone. An existing folder is closed to others.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -18,7 +18,7 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file for reading and writing, and makes it if it is not there: for the user alone.
+/// Opens a file for reading and writing, and creates it if it is missing: for the user alone.
 pub fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -36,7 +36,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
-/// Takes all rights from the group and from others. Nothing is said if that fails: the file may belong to another user.
+/// Takes all rights from the group and from others. A failure is not reported: the file may belong to another user.
 #[cfg(unix)]
 pub fn close_to_others(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
@@ -51,7 +51,7 @@ pub fn close_to_others(path: &Path) {
 #[cfg(not(unix))]
 pub fn close_to_others(_: &Path) {}
 
-/// Removes half-written files (`*.part`) of a folder that nobody has written to for `still`: their process is gone.
+/// Removes half-written files (`*.part`) of a folder that were not written to for `still`: their process has ended.
 pub fn sweep_parts(folder: &Path, still: Duration) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_part = entry.path().extension().is_some_and(|ending| ending == "part");

@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-/// Problems beyond these are not noted: nobody reads them, and hostile input would make millions.
+/// Problems beyond these are not noted: they would not be read, and hostile input would make millions.
 pub const MAX_PROBLEMS: usize = 1000;
 /// Longest message and hint, in characters: a file may name things with a megabyte.
 const MAX_MESSAGE: usize = 2000;
@@ -18,14 +18,14 @@ pub struct Pos {
     pub column: usize,
 }
 
-/// Whether a problem keeps a dialogue from running.
+/// Tells if a problem keeps a dialogue from running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// It does.
     #[default]
     Error,
-    /// It is odd, and the dialogue runs.
+    /// A warning: the dialogue still runs.
     Warning,
 }
 
@@ -34,7 +34,7 @@ pub enum Severity {
 pub struct Problem {
     /// A stable word, such as `unknown-key`.
     pub code: String,
-    /// Whether it keeps the dialogue from running.
+    /// Tells if it keeps the dialogue from running.
     pub severity: Severity,
     /// The file as the user named it.
     pub file: String,
@@ -42,9 +42,9 @@ pub struct Problem {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// What was found and what was expected.
+    /// The finding and the expectation.
     pub message: String,
-    /// What to do about it, if we know.
+    /// The remedy, if it is known.
     pub hint: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl Problem {
     }
 }
 
-/// The likeliest meant name, as a hint: ``did you mean `x`?``.
+/// The most likely intended name, as a hint: ``did you mean `x`?``.
 pub fn closest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
     if word.len() > MAX_WORD {
         return None;
@@ -77,7 +77,7 @@ pub fn closest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<S
         let likeness = strsim::jaro_winkler(&word_lower, &name.to_lowercase());
         (likeness, name)
     });
-    // 0.8 accepts a slip or two in a word and refuses mere shared beginnings; in short words one slip is enough to miss it
+    // 0.8 accepts one or two typing errors in a word and refuses words that only share a beginning; in short words one error is enough to miss it
     let one_slip =
         |name: &str| word.chars().count() > 2 && strsim::osa_distance(&word_lower, &name.to_lowercase()) == 1;
     let best =

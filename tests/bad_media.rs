@@ -1,4 +1,4 @@
-//! What is not a video is refused by the program in one line, with exit code 3, and without waiting.
+//! The program refuses a file that is not a video in one line, with exit code 3, and without waiting.
 //! (`src/media/tests.rs` checks the words; here it is the way from there to the user.)
 
 use assert_cmd::Command;

@@ -35,7 +35,7 @@ fn names<'n>(messages: &Json, tokens: &'n Json) -> Vec<(&'n str, ChatValue)> {
     names
 }
 
-/// Dates stand as `<date FORMAT>` in what Python gave.
+/// Python's output contains dates as `<date FORMAT>`.
 fn dated(text: &str) -> String {
     let mut parts = text.split("<date ");
     let mut out = parts.next().expect("split yields one").to_owned();
@@ -98,7 +98,7 @@ fn check(source: &str, expected: Option<&str>) {
 }
 
 const WORK: Option<&str> = Some("more work than a template may");
-const DEEP: Option<&str> = Some("lists and records in each other");
+const DEEP: Option<&str> = Some("nested deeper than");
 
 #[test]
 fn trees_that_are_too_deep_are_refused() {

@@ -177,7 +177,7 @@ fn what_is_plausible_alone_must_fit_the_rest() {
     let lm = |at, value| changed("lm-tied", CONFIG, at, value);
     insta::assert_snapshot!(lm("head_dim", json!(1u64 << 32)), @"config.json: `head_dim` must be a whole number from 1 to 65536, found 4294967296");
     insta::assert_snapshot!(lm("head_dim", json!(6)), @"DIR/model.safetensors: the tensor `model.layers.0.self_attn.q_proj.weight` has the shape [48, 48], the configuration asks for [24, 48]");
-    insta::assert_snapshot!(lm("head_dim", json!(7)), @"config.json: head_dim is 7; it must be even and above 0, since positions turn pairs");
+    insta::assert_snapshot!(lm("head_dim", json!(7)), @"config.json: head_dim is 7; it must be even and above 0, because the rotary embedding rotates pairs");
     insta::assert_snapshot!(lm("num_key_value_heads", json!(3)), @"config.json: num_attention_heads 4 is not divisible by num_key_value_heads 3");
     insta::assert_snapshot!(lm("hidden_size", json!(1 << 20)), @"DIR/model.safetensors: the tensor `model.embed_tokens.weight` has the shape [303, 48], the configuration asks for [303, 1048576]");
     insta::assert_snapshot!(lm("num_hidden_layers", json!(4096)), @"the weights have no tensor `model.layers.3.input_layernorm.weight`");
@@ -191,7 +191,7 @@ fn what_is_plausible_alone_must_fit_the_rest() {
     insta::assert_snapshot!(whisper(CONFIG, "max_source_positions", json!(1 << 24)), @"DIR/model.safetensors: the tensor `model.encoder.embed_positions.weight` has the shape [400, 32], the configuration asks for [16777216, 32]");
     insta::assert_snapshot!(changed("clip-legacy", CONFIG, "vision_config/patch_size", json!(4096)), @"config.json: vision_config: `patch_size` must be a whole number from 1 to 32, found 4096");
     insta::assert_snapshot!(changed("clip-legacy", TOKENIZER, "model_max_length", json!("x")), @r#"tokenizer_config.json: `model_max_length` must be a number from 1 to 1e300, found "x""#);
-    // Written by transformers where there is no limit.
+    // Written by transformers for a missing limit.
     let copied = Copied::of("clip-legacy");
     copied.put(TOKENIZER, "model_max_length", &json!(1e30));
     assert_eq!(copied.load(), Ok(()));
@@ -423,7 +423,7 @@ fn random(state: &mut u64) -> usize {
     (*state >> 33) as usize
 }
 
-/// What fuzz/ does for ten minutes, for a second: no damaged header may panic.
+/// One second of the work that fuzz/ does for ten minutes: no damaged header may panic.
 #[test]
 fn damaged_headers_are_refused_or_read() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");

@@ -182,7 +182,7 @@ fn a_memo_that_cannot_be_used_is_told_with_a_way_out() {
 #[test]
 fn purging_leaves_nothing_of_a_medium() {
     let cache = tempfile::tempdir().expect("temp");
-    // what cannot be opened as a video any more; its copy stands where fetched media are kept
+    // a file that cannot be opened as a video any more; its copy lies with the fetched media
     let file = cache.path().join("once-a-day.mp4");
     std::fs::write(&file, vec![7; 2 << 20]).expect("written");
     let copy = cache.path().join("media").join(blake3::hash(&vec![7; 2 << 20]).to_hex().as_str());
@@ -212,7 +212,7 @@ fn endings_have_their_codes() {
     ends(&["run", "log_qa", "-i", "question=x"], 2, "the input `log` has no value");
     ends(&["run", "log_qa", "-i", "question=x", "-i", "question=y"], 2, "given twice");
     ends(&["ask", DAY, "x", "--cast", "nobody"], 2, "nobody");
-    ends(&["ask", DAY, "x", "--cast", "startr"], 2, "there is no cast `startr`\nhint: did you mean `starter`?");
+    ends(&["ask", DAY, "x", "--cast", "startr"], 2, "no cast is named `startr`\nhint: did you mean `starter`?");
     ends(&["ask", DAY, "x", "--cast", "casts/nobody.yaml"], 2, "the casts are starter");
     ends(&["ask", DAY, "x", "--device", "cuda:0"], 4, "cuda");
     ends(&["ask", DAY, "x", "--device", "gpu"], 2, "expected auto, cpu, cuda:N or metal");
@@ -265,7 +265,7 @@ fn examples_check_test_and_draw() {
     }
 }
 
-/// Two minutes that say they stand for a day are told in that day's hours: to the model, to people and to programs.
+/// A video whose two minutes represent a day shows that day's hours: to the model, to people and to programs.
 #[test]
 fn a_video_may_have_a_clock_of_its_own() {
     let folder = tempfile::tempdir().expect("temp");
@@ -311,7 +311,7 @@ fn a_video_may_have_a_clock_of_its_own() {
     assert_eq!(run(&["video=plain.mp4"]), "dark\n  00:00:05.000-00:00:10.000 from 00:05\n");
 }
 
-/// What the README shows is what happens: its dialogue passes its tests, its agent files are read, its questions are answered so.
+/// The README is true: its dialogue passes its tests, its agent files are read, its questions get the answers shown.
 #[test]
 fn the_readme_is_true() {
     let folder = tempfile::tempdir().expect("temp");
@@ -371,7 +371,7 @@ fn a_video_that_moved_is_read_where_it_is() {
     assert_eq!(ask("held", "mon.mp4", &["--no-memo"]), moved);
 }
 
-/// What was heard for one dialogue is in the memo for every other.
+/// Speech that one dialogue transcribed is in the memo for every other.
 #[test]
 fn another_dialogue_need_not_hear_again() {
     let cache = tempfile::tempdir().expect("temp");
@@ -385,7 +385,7 @@ fn another_dialogue_need_not_hear_again() {
     assert_eq!((&second["memo_hits"], &second["exchanges"]), (&first["exchanges"], &first["exchanges"]), "{second}");
 }
 
-/// What a cast gets wrong is said where it is wrong, with the names that there are.
+/// Mistakes in a cast are reported at their place, with the existing names.
 #[test]
 fn casts_that_cannot_be_meant_are_refused() {
     let folder = tempfile::tempdir().expect("temp");

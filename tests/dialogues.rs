@@ -110,7 +110,7 @@ fn or_takes_templates() {
     let later =
         "  a: { say: { agent: mind, text: \"{{ q }}\" }, or: \"{{ b }}\" }\n  b: { compute: \"{{ q | upper }}\" }";
     passes(later, "{{ a }}", "script: { mind: [{ fail: busy }] }\n    expect: { answer: HELLO }");
-    // a fallback that fails is said beside the reason for it
+    // a failing fallback is reported beside the reason for it
     let broken = "  a: { say: { agent: mind, text: \"{{ q }}\" }, or: \"{{ q | int }}\" }";
     fails(
         broken,

@@ -161,7 +161,7 @@ fn templates_that_nest_without_brackets_are_refused() {
     check_refused(&computing(&format!("{{{{ {knot} }}}}")), &["too-large"]);
     let deeper = "{% set a = [[[[[a]]]]] %}\n      ".repeat(1000);
     check_refused(&computing(&format!("{{% set a = 1 %}}{deeper}{{{{ a }}}}")), &["too-large"]);
-    // what a person writes stays: many operators, but each on its own
+    // ordinary templates stay: many operators, but each on its own
     let list = vec!["1 + 2 * 3 - (4 // 5)"; 500].join(", ");
     check_refused(&computing(&format!("{{{{ [{list}] }}}}")), &[]);
     check_refused(&computing(&"{% if 1 %}a{% elif 2 %}b{% else %}c{% endif %}".repeat(500)), &[]);
@@ -222,7 +222,7 @@ fn loops_and_numbers_are_bounded() {
     }
 }
 
-/// What the one test of a dialogue says, which runs it with scripted replies.
+/// The result of a dialogue's only test, which runs it with scripted replies.
 fn differences(steps: &str, answer: &str) -> Vec<String> {
     let source = format!(
         "version: 1\ndialogue: x\nsteps:\n{steps}answer: \"{{{{ {answer} }}}}\"\n\
@@ -254,9 +254,9 @@ fn values_that_grow_end_the_step() {
     check_fails(&from("{ a: '{{ sN }}', b: '{{ sN }}' }"), "s59", "MiB");
     check_fails(&from("'{{ sN ~ sN }}'"), "s59", "more work");
     check_fails(&from("'{{ sN }}{{ sN }}'"), "s59", "more than");
-    check_fails(&from("[[['{{ sN }}']]]"), "s59", "in each other");
+    check_fails(&from("[[['{{ sN }}']]]"), "s59", "nested deeper than");
     let previous = "  a: { loop: { steps: { b: { compute: ['{{ previous.b }}'] } }, max_rounds: 1000 } }\n";
-    check_fails(previous, "a.b", "in each other");
+    check_fails(previous, "a.b", "nested deeper than");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The repository's own resources; what local models can do is said here, since no weights are looked at.
+/// The repository's own resources; the abilities of local models are stated here, because no weights are read.
 struct Repository;
 
 fn root() -> PathBuf {

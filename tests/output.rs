@@ -35,7 +35,7 @@ fn run(folder: &Path, args: &[&str], stderr: Stdio) -> (Option<i32>, String) {
     (child.wait().expect("it ends").code(), out)
 }
 
-/// A pipe that nobody reads any more.
+/// A pipe whose reader has gone.
 fn closed() -> Stdio {
     let (reader, writer) = io::pipe().expect("a pipe");
     drop(reader);
@@ -82,7 +82,7 @@ fn a_stdout_that_takes_nothing_is_no_panic() {
     }
     check(&["ask", "--json"], closed(), 2);
     if cfg!(target_os = "linux") {
-        // nobody got the answer
+        // the answer was lost
         check(&["run", "good.yaml"], full(), 1);
         check(&["ask", "--json"], full(), 2);
     }

@@ -79,7 +79,7 @@ fn worst(ours: &[f32], theirs: &[f32]) -> f32 {
     ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// How far logits are from theirs: the largest difference where they should be equal, else the relative one.
+/// The distance of logits from theirs: the largest difference where they should be equal, else the relative one.
 fn off(ours: &[f32], theirs: &[f32], tolerance: f32) -> f32 {
     let length = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
     let difference = length(&mut ours.iter().zip(theirs).map(|(a, b)| a - b));
@@ -264,7 +264,7 @@ fn a_tokenizer_json_beside_the_file_comes_first() {
     assert_ne!(Checkpoint::open(temp.path()).unwrap().digest(&Digests::default()).unwrap(), before, "and the file is");
 }
 
-/// What is said of a file that cannot be loaded.
+/// The message for a file that cannot be loaded.
 fn refused(path: &Path) -> String {
     let tried = Checkpoint::open(path).and_then(|checkpoint| {
         let family = models::family(None, &checkpoint.config)?;

@@ -14,12 +14,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Nobody to ask.
+/// A prompt without a terminal.
 struct Nobody;
 
 impl Prompt for Nobody {
     fn line(&self, _: &str) -> Result<String, String> {
-        Err("there is no terminal".into())
+        Err("no terminal is attached".into())
     }
 }
 

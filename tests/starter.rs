@@ -12,7 +12,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// How much worse than recorded a figure may be.
+/// The largest fall of a figure below the recorded one.
 const ALLOWED: f64 = 0.03;
 /// Of the seconds of a day, one in so many is looked at: neighbours show nearly the same picture.
 const EVERY: u64 = 4;
@@ -26,7 +26,7 @@ struct Evaluation {
     floors: &'static [(&'static str, f64)],
 }
 
-/// Floors lie where no noise of 70 questions reaches: whoever breaks one has broken something.
+/// Floors lie below the noise of 70 questions: a figure below one shows a defect.
 const ANSWERS: &[(&str, f64)] = &[("exact_match", 0.85), ("refused_unanswerable", 0.8), ("answered_answerable", 0.9)];
 
 /// In this order, so that what one asks of a picture is in the memo for the next.

@@ -1,5 +1,5 @@
 //! Trust from outside: a stranger's folder sends nothing, reads nothing outside of itself and replaces nothing, and what
-//! leaves the machine is told before it does.
+//! leaves the machine is announced before it does.
 #![cfg(unix)]
 
 use assert_cmd::Command;
@@ -59,7 +59,7 @@ impl Listener {
 
 fn serve(mut stream: TcpStream, log: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
-    // a contact counts, whatever comes of it
+    // a contact counts, whatever its result
     let place = {
         let mut log = log.lock().expect("lock");
         log.push(String::new());
@@ -81,7 +81,7 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<String>>) {
     stream.write_all(answer.as_bytes()).ok();
 }
 
-/// A machine of its own: a home folder, and whatever lies beside it.
+/// A machine of its own: a home folder, and its neighbours.
 struct Machine {
     folder: tempfile::TempDir,
     root: PathBuf,
@@ -173,7 +173,7 @@ fn a_strangers_agent_does_not_replace_the_programs() {
         assert!(!out.contains("fine") && !out.contains("warning"), "{out}");
         assert_eq!(err.matches(&yields).count(), 1, "{more:?} {err}");
     }
-    // wherever it is called from, by whatever path
+    // from any working folder, by any path
     machine.check("home", &["run", "evil/d.yaml"], 0);
     machine.check(".", &["run", file.with_file_name("../d.yaml").to_str().expect("UTF-8")], 0);
     for args in [&["check", "d.yaml"][..], &["graph", "d.yaml"], &["models", "list"], &["schema"], &["test", "d.yaml"]]
@@ -194,7 +194,7 @@ fn a_strangers_agent_does_not_replace_the_programs() {
     assert!(err.contains(&sent), "{err}");
     let heard = listener.heard();
     assert!(heard.len() == 1 && heard[0].contains(KEY) && heard[0].contains("Where are the keys?"), "{heard:?}");
-    // nothing leaves where the memo has it, so nothing is told
+    // the memo has it, so nothing leaves and no line is printed
     let (_, err) = machine.check("home/evil", &["run", "d.yaml", "--trust"], 0);
     assert!(!err.contains("network:"), "{err}");
     let (out, err) = machine.check("home/evil", &["run", "d.yaml", "--trust", "-q", "--fresh", "--json"], 0);
@@ -231,7 +231,7 @@ fn a_stranger_may_use_local_models_only() {
         }
     };
     check("far", 2, "it names the endpoint http://127.0.0.1:");
-    check("hub", 2, "it names org/name, which would be downloaded");
+    check("hub", 2, "it names org/name, and only a trusted project may download");
     check("up", 2, "the weights at ../../weights: it lies outside its project");
     check("root", 2, "the weights at /etc/hostname: it lies outside its project");
     check("home", 2, "the weights at ~/weights: it lies outside its project");
@@ -338,7 +338,7 @@ fn trust_is_kept_listed_and_taken_back() {
     run(0);
     listener.heard();
 
-    assert!(machine.check("home", &["trust", "p", "--remove"], 0).0.contains("is not trusted any longer"));
+    assert!(machine.check("home", &["trust", "p", "--remove"], 0).0.contains("is no longer trusted"));
     assert!(run(2).contains("is refused"));
     machine.check("home", &["trust", "--remove", "p"], 2);
     machine.check("home", &["trust", "none"], 2);

@@ -1,4 +1,4 @@
-//! What the benches share: the time that this process has computed, which other work on the machine does not lengthen.
+//! The shared part of the benches: the CPU time of this process, which other work on the machine does not lengthen.
 
 /// Seconds that all threads of this process have computed, in hundredths (`/proc/self/stat`); `None` where there is no such file.
 pub fn cpu_s() -> Option<f64> {

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::Path};
 
-/// What activations, caches and buffers take beside the weights, as a share of them.
+/// The share that activations, caches and buffers take, relative to the weights.
 const BESIDE_WEIGHTS: f64 = 0.2;
 
 /// Memory that one agent will take.
@@ -22,7 +22,7 @@ pub struct Need {
 }
 
 /// A problem for each device whose agents do not fit in what is free there (`free`: bytes by device), or in `most` bytes if
-/// the user set a limit. Devices whose memory nobody knows are left to try.
+/// the user set a limit. Devices with unknown memory are tried anyway.
 pub fn check(needs: &[Need], free: impl Fn(&str) -> Option<u64>, most: Option<u64>) -> Vec<String> {
     let mut by_device: BTreeMap<&str, Vec<&Need>> = BTreeMap::new();
     for need in needs {
@@ -41,8 +41,8 @@ pub fn check(needs: &[Need], free: impl Fn(&str) -> Option<u64>, most: Option<u6
             let parts: Vec<String> =
                 needs.iter().map(|need| format!("{} {}", need.agent, size(with_rest(need.weights)))).collect();
             problems.push(format!(
-                "{device} {has} {}{free}, and the agents need about {} ({}); take smaller models, a smaller dtype, or give one \
-                 another `device`",
+                "{device} {has} {}{free}, and the agents need about {} ({}); take smaller models, a smaller dtype, or move one \
+                 agent to another device (`device:`)",
                 size(room),
                 size(total),
                 parts.join(", ")
@@ -126,7 +126,7 @@ mod tests {
         let (two, pair) = (Some(2_000_000_000), [("eye", "cpu", 600_000_000), ("mind", "cpu", 1_200_000_000)]);
         check_fits(&[("eye", "cpu", 600_000_000), ("mind", "cpu", 1_000_000_000)], two, None, &[]);
         let expected = "cpu has 2.0 GB free, and the agents need about 2.2 GB (eye 720 MB, mind 1.4 GB); take smaller models, a \
-                        smaller dtype, or give one another `device`";
+                        smaller dtype, or move one agent to another device (`device:`)";
         check_fits(&pair, two, None, &[expected]);
         check_fits(&pair, two, Some(3_000_000_000), &[expected]);
         let expected = &[expected.replace("has 2.0 GB free", "is given 1.0 GB")];
@@ -139,9 +139,9 @@ mod tests {
         let apart = [("eye", "cuda:0", 600_000_000), ("mind", "cuda:1", 1_200_000_000)];
         check_fits(&apart, Some(1_500_000_000), None, &[]);
         let expected = "cuda:1 has 1.0 GB free, and the agents need about 1.4 GB (mind 1.4 GB); take smaller models, a smaller \
-                        dtype, or give one another `device`";
+                        dtype, or move one agent to another device (`device:`)";
         check_fits(&apart, Some(1_000_000_000), None, &[expected]);
-        // Nobody knows how much there is.
+        // The amount is unknown.
         check_fits(&[("eye", "metal", u64::MAX / 4)], Some(1), None, &[]);
     }
 

@@ -19,7 +19,7 @@ pub struct FamilyRow {
     pub name: &'static str,
     /// One line.
     pub about: &'static str,
-    /// What its models answer.
+    /// The requests that its models answer.
     pub kinds: Vec<&'static str>,
 }
 
@@ -28,19 +28,19 @@ pub struct FamilyRow {
 pub struct AgentRow {
     /// `agents/NAME.yaml`
     pub name: String,
-    /// What its file says it is.
+    /// Its description in its file.
     pub about: Option<String>,
     /// `model`, `endpoint`, `script` or `person`; `broken` for a file that cannot be read.
     pub sort: &'static str,
-    /// What it answers, as far as can be told without loading it.
+    /// The requests that it takes, as far as known without loading it.
     pub kinds: Vec<&'static str>,
-    /// Where its weights are, or its address.
+    /// The place of its weights, or its address.
     pub place: String,
     /// Bytes of its weights, if they are here.
     pub bytes: Option<u64>,
     /// True if nothing need be fetched to use it, and its project may have it.
     pub present: bool,
-    /// Why it is not there, and what to do.
+    /// Why it is missing, and the remedy.
     pub note: Option<String>,
 }
 
@@ -98,7 +98,7 @@ fn agent(name: &str, hub: &Hub) -> AgentRow {
     }
 }
 
-/// Where a local agent's weights are and how many bytes they have.
+/// The place and the size in bytes of a local agent's weights.
 fn local(wish: &Wish, hub: &Hub) -> (String, Result<u64, HubError>) {
     if let (Source::Path(path), Origin::Embedded(folder)) = (&wish.source, &wish.origin) {
         let name = format!("{folder}/{}", path.display());

@@ -100,7 +100,7 @@ impl LocalAgent {
         self.prepared.checkpoint.stamps() == self.prepared.stamps
     }
 
-    /// The model's thread; loads the model on it if nobody did yet, and waits until it is ready.
+    /// The model's thread; loads the model on it if it is not loaded yet, and waits until it is ready.
     async fn worker(&self) -> Result<&Worker, Fault> {
         let start = || async {
             let prepared = self.prepared.clone();
@@ -110,7 +110,7 @@ impl LocalAgent {
         self.worker.get_or_try_init(start).await
     }
 
-    /// The work that a request is, with its media at hand or within reach.
+    /// The job of a request, with its media loaded or reachable.
     async fn resolve(&self, request: Request) -> Result<(Work, Option<Listening>), Fault> {
         Ok(match request {
             Request::Rank(RankRequest { what, among, texts }) => {
@@ -181,7 +181,7 @@ fn named(spec: &LocalSpec, fault: Fault) -> Fault {
     if by_path { fault } else { fault.of(&spec.name) }
 }
 
-/// Refuses weights that the machine has no room for, before their digest is made. The roster counts all agents together.
+/// Refuses weights that exceed the machine's memory, before their digest is made. The roster counts all agents together.
 fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &Loading) -> Result<(), Fault> {
     if !loading.device.is_cpu() {
         return Ok(());

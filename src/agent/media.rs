@@ -22,8 +22,8 @@ impl MediaAgent {
 
     /// An agent that samples through `store`, which then expects the frames to be asked for.
     pub fn new(store: Arc<Store>) -> MediaAgent {
-        // ffmpeg's version is no part of the identity: times come from the container, and a scene score that moved in its sixth digit
-        // between versions is no reason to look at every video again. The number counts our own changes to sampling.
+        // ffmpeg's version is not part of the identity: times come from the container, and a scene score that moved in its sixth digit
+        // between versions does not justify sampling every video again. The number counts our own changes to sampling.
         let identity = "media sampling 1".to_owned();
         MediaAgent {
             card: Card {

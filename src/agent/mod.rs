@@ -20,12 +20,12 @@ use crate::{
 };
 use async_trait::async_trait;
 
-/// What comes with a request and does not decide the reply's meaning (besides the seed).
+/// Data that comes with a request and does not decide the reply's meaning (besides the seed).
 #[derive(Debug, Clone, Default)]
 pub struct Asking {
-    /// Seeds sampling; honoured or refused, never ignored.
+    /// Seed of the sampling; honoured or refused, never ignored.
     pub seed: u64,
-    /// Where pieces of text go as they are generated, if anyone wants them.
+    /// The channel for pieces of text as they are generated, if a caller wants them.
     pub stream: Option<tokio::sync::mpsc::UnboundedSender<String>>,
 }
 
@@ -40,9 +40,9 @@ pub const RETRIES: u32 = 2;
 /// the same identity gives the same reply, also when it was batched with others.
 #[async_trait]
 pub trait Agent: Send + Sync {
-    /// Who this is.
+    /// The agent's description of itself.
     fn card(&self) -> &Card;
-    /// How often a passing failure is tried again where the step does not say. The driver does it; an agent never tries
+    /// The number of retries after a passing failure where the step does not set it. The driver retries; an agent never tries
     /// again by itself, so that tries do not multiply.
     fn retries(&self) -> u32 {
         RETRIES

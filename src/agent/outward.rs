@@ -1,4 +1,4 @@
-//! What leaves the machine, told before the first byte does.
+//! The data that leaves the machine, announced before the first byte is sent.
 
 use super::remote::RemoteSpec;
 use crate::{
@@ -23,7 +23,7 @@ pub enum Outward {
         model: String,
         /// The environment variable whose key goes along.
         key_env: Option<String>,
-        /// What the requests carry.
+        /// The content of the requests.
         carried: Modalities,
     },
     /// A download from the model hub.
@@ -72,7 +72,7 @@ impl fmt::Display for Outward {
     }
 }
 
-/// What a person calls it.
+/// The word for it in messages.
 fn plural(modality: Modality) -> &'static str {
     match modality {
         Modality::Text => "text",

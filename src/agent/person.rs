@@ -13,9 +13,9 @@ use tokio::sync::Mutex;
 /// Most answers that fit no choice before we give up: someone may be leaning on the keyboard.
 const MOST_TRIES: usize = 3;
 
-/// How a person is asked. The command line has the terminal's; tests bring their own.
+/// Asks a person. The command line uses the terminal; tests bring their own.
 pub trait Prompt: Send + Sync {
-    /// Shows `question` and waits for one line. `Err` says why nobody can answer (no terminal, end of input).
+    /// Shows `question` and waits for one line. `Err` says why a person cannot answer (no terminal, end of input).
     fn line(&self, question: &str) -> Result<String, String>;
 }
 
@@ -38,7 +38,7 @@ impl PersonAgent {
         PersonAgent { card, prompt, greeting, turn: Mutex::new(()) }
     }
 
-    /// Asks until one of the choices is made; any line will do when there are none.
+    /// Asks until one of the choices is made; accepts any line if the list of choices is empty.
     async fn answer(&self, question: String, choices: &[String]) -> Result<String, Fault> {
         let _turn = self.turn.lock().await;
         let greeting = self.greeting.as_ref().map(|greeting| format!("{}\n", greeting.trim_end()));
@@ -52,7 +52,7 @@ impl PersonAgent {
             if let Some(choice) = chosen(line, choices) {
                 return Ok(choice.to_owned());
             }
-            question = format!("`{line}` is none of the choices; type one of them, or its number.\n");
+            question = format!("`{line}` is not one of the choices; type one of them, or its number.\n");
         }
         Err(Fault::failed(format!("{} made no choice in {MOST_TRIES} tries", self.card.name)))
     }
@@ -64,7 +64,7 @@ impl PersonAgent {
         let thread = std::thread::Builder::new().name("person".to_owned());
         thread
             .spawn(move || drop(answer.send(prompt.line(&question))))
-            .map_err(|error| Fault::failed(format!("nobody can be asked: {error}")))?;
+            .map_err(|error| Fault::failed(format!("no person can be asked: {error}")))?;
         match answered.await {
             Ok(line) => line.map_err(|why| Fault::failed(format!("{} cannot be asked: {why}", self.card.name))),
             Err(_) => Err(Fault::cancelled()),
@@ -112,7 +112,7 @@ fn shown(messages: &[Message]) -> String {
     text
 }
 
-/// What is asked about, by name: a terminal shows no pictures.
+/// The names of the media in question: a terminal cannot show pictures.
 fn look_at(item: &Item) -> String {
     match item {
         Item::Text(text) => format!("{}\n", text.trim_end()),
@@ -145,7 +145,7 @@ mod tests {
         fn line(&self, question: &str) -> Result<String, String> {
             let mut typed = self.0.lock().expect("lock");
             typed.1.push_str(question);
-            if typed.0.is_empty() { Err("there is no terminal".into()) } else { Ok(typed.0.remove(0).into()) }
+            if typed.0.is_empty() { Err("no terminal is attached".into()) } else { Ok(typed.0.remove(0).into()) }
         }
     }
 
@@ -169,11 +169,11 @@ mod tests {
         Was it good?
           1) yes
           2) no
-        `maybe` is none of the choices; type one of them, or its number.
+        `maybe` is not one of the choices; type one of them, or its number.
         ");
         check(&["yes", "no"], &["YES"], Ok("yes")).await;
         check(&["yes", "no"], &["a", "0", "3"], Err("judge made no choice in 3 tries")).await;
-        check(&[], &[], Err("judge cannot be asked: there is no terminal")).await;
+        check(&[], &[], Err("judge cannot be asked: no terminal is attached")).await;
     }
 
     #[tokio::test]

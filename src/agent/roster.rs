@@ -1,4 +1,4 @@
-//! Who answers in a run: every agent of a plan, found and checked before the first exchange.
+//! The agents of a run: every agent of a plan, found and checked before the first exchange.
 
 use super::{
     Agent,
@@ -24,22 +24,22 @@ use futures_util::future::join_all;
 use indexmap::IndexMap;
 use std::{ffi::OsString, fmt, sync::Arc};
 
-/// What loading needs besides the plan.
+/// The inputs of loading besides the plan.
 #[derive(Clone)]
 pub struct Options {
-    /// Where agent files and checkpoints are found.
+    /// The search for agent files and checkpoints.
     pub hub: Hub,
     /// The device for every local agent, over what their files say.
     pub device: Option<String>,
     /// Most bytes that the agents may take together on any one device; what is free, if less or not given.
     pub memory: Option<u64>,
-    /// Where pictures and sound come from.
+    /// The source of pictures and sound.
     pub store: Arc<Store>,
     /// The local agents of this process, for all runs.
     pub shared: Arc<SharedAgents>,
     /// Finds the keys that agent files name by `key_env`.
     pub keys: Keys,
-    /// How a person is asked.
+    /// The way to ask a person.
     pub prompt: Arc<dyn Prompt>,
     /// Told how downloads go.
     pub on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
@@ -60,7 +60,7 @@ pub fn unready(agent: &str, fault: Fault) -> Fault {
 pub struct Roster {
     /// Role to who plays it, in the order of the plan: what a run takes.
     pub agents: IndexMap<String, Arc<dyn Agent>>,
-    /// Where they all get pictures and sound from.
+    /// The source of pictures and sound for all agents.
     pub store: Option<Arc<Store>>,
 }
 
@@ -194,7 +194,7 @@ fn fits(names: &[&str], stages: &[Stage], options: &Options) -> Result<(), Vec<F
 fn need(name: &str, wish: &Wish, checkpoint: &Checkpoint, options: &Options) -> Option<Need> {
     let device = device(wish, options);
     let device = if device == "auto" { crate::infer::device::automatic() } else { &device }.to_owned();
-    // Models compute in f32 on the CPU unless told otherwise, whatever the file holds.
+    // Models compute in f32 on the CPU by default, whatever the format of the file.
     let bytes_each = match wish.dtype.as_deref() {
         Some("f32") => Some(4),
         Some(_) => Some(2),
@@ -260,16 +260,16 @@ mod tests {
         prompt::Template,
     };
 
-    /// Nobody to ask.
+    /// A prompt without a terminal.
     struct Nobody;
 
     impl Prompt for Nobody {
         fn line(&self, _: &str) -> Result<String, String> {
-            Err("there is no terminal".into())
+            Err("no terminal is attached".into())
         }
     }
 
-    /// Loads a plan with these roles (role, agent, kinds) in a project with these agent files; shows what comes of it.
+    /// Loads a plan with these roles (role, agent, kinds) in a project with these agent files; shows the result.
     async fn check(files: &[(&str, &str)], roles: &[(&str, &str, &[Kind])], expected: &str) {
         check_as(true, Network::Agents, files, roles, expected).await;
     }
@@ -369,9 +369,9 @@ mod tests {
         let roles = [("a", "far", say), ("b", "hub", say), ("c", "out", say), ("d", "root", say), ("e", "ok", say)];
         let out = "`elenchus trust DIR` trusts the folder, --trust does so for one run";
         let expected = format!(
-            "agent far: DIR/agents/far.yaml is refused: it names the endpoint http://localhost:1 and the key in PATH, which a project may do only \
-             if it is trusted; {out}\n\
-             agent hub: DIR/agents/hub.yaml is refused: it names org/name, which would be downloaded, and a project may do so only if it is trusted; {out}\n\
+            "agent far: DIR/agents/far.yaml is refused: it names the endpoint http://localhost:1 and the key in PATH, and only a \
+             trusted project may use an endpoint; {out}\n\
+             agent hub: DIR/agents/hub.yaml is refused: it names org/name, and only a trusted project may download models; {out}\n\
              agent out: DIR/agents/out.yaml is refused: the weights at ../../elsewhere: it lies outside its project, which is not trusted; {out}\n\
              agent root: DIR/agents/root.yaml is refused: the weights at /elsewhere.gguf: it lies outside its project, which is not trusted; {out}"
         );

@@ -18,7 +18,7 @@ pub struct ScriptAgent {
 }
 
 impl ScriptAgent {
-    /// An agent that says what the script says.
+    /// An agent that replies from the script.
     pub fn new(name: &str, script: Script) -> ScriptAgent {
         let card = Card {
             name: name.to_owned(),
@@ -44,7 +44,7 @@ impl Agent for ScriptAgent {
             NoReply::Unfit(why) => Fault::failed(format!("script of {}: {why}", self.card.name)),
         })?;
         if let (Some(text), Some(stream)) = (reply.text(), asking.stream) {
-            // Nobody watching any more is no reason to stop answering.
+            // The reply continues even if its reader has left.
             let _ = stream.send(text.to_owned());
         }
         Ok(reply)

@@ -1,4 +1,4 @@
-//! What an agent file says, ready to be loaded. Nothing is opened here.
+//! The content of an agent file, ready to be loaded. This module opens no file.
 
 use super::{RETRIES, remote::RemoteSpec};
 use crate::{
@@ -24,7 +24,7 @@ const REPLY_TIME: Duration = Duration::from_secs(600);
 /// Most bytes of a reply of an endpoint that names no limit: an hour of speech with its times has less than one MiB.
 const REPLY_BYTES: usize = 8 << 20;
 
-/// Who an agent is.
+/// The sort of an agent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
     /// A model that runs here.
@@ -40,12 +40,12 @@ pub enum Spec {
     },
 }
 
-/// What an agent file wishes for a local model, before its checkpoint is found.
+/// The wishes of an agent file for a local model, before its checkpoint is found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wish {
-    /// Where the weights are.
+    /// The place of the weights.
     pub source: Source,
-    /// What relative paths are relative to.
+    /// The base of relative paths.
     pub origin: Origin,
     /// The family's name; none to recognise it by `config.json`.
     pub family: Option<String>,
@@ -64,7 +64,7 @@ pub struct Wish {
 }
 
 impl Spec {
-    /// What the file of the agent `name`, found at `origin`, says.
+    /// The content of the file of the agent `name`, found at `origin`.
     pub fn new(name: &str, file: &AgentFile, origin: &Origin) -> Result<Spec, HubError> {
         match file.who() {
             Some(WhoWritten::Model(model)) => Ok(Spec::Local(wish(model, file, origin)?)),
@@ -81,17 +81,16 @@ impl Spec {
         let Some(project) = &found.stranger else { return Ok(()) };
         let refused = match self {
             Spec::Remote(remote) => Some(format!(
-                "it names the endpoint {}{}, which a project may do only if it is trusted",
+                "it names the endpoint {}{}, and only a trusted project may use an endpoint",
                 plain(&remote.url),
                 remote.key_env.as_ref().map_or(String::new(), |name| format!(" and the key in {}", plain(name)))
             )),
             Spec::Local(wish) => match &wish.source {
-                Source::Hub { .. } => hub.resolver().local(&wish.source, &wish.origin).err().map(|_| {
-                    format!(
-                        "it names {}, which would be downloaded, and a project may do so only if it is trusted",
-                        wish.source
-                    )
-                }),
+                Source::Hub { .. } => hub
+                    .resolver()
+                    .local(&wish.source, &wish.origin)
+                    .err()
+                    .map(|_| format!("it names {}, and only a trusted project may download models", wish.source)),
                 Source::Path(path) | Source::Gguf(path) => {
                     inside::check_all(project, &hub.resolver().against(path, &wish.origin))
                         .err()
@@ -121,7 +120,7 @@ pub fn file(name: &str, hub: &Hub) -> Result<(AgentFile, Found), HubError> {
     let Some(found) = found else {
         let names = hub.names(Resource::Agent);
         let hint = crate::problem::closest(name, names.iter().map(String::as_str));
-        return Err(HubError { hint, ..HubError::plain(format!("there is no agents/{name}.yaml")) });
+        return Err(HubError { hint, ..HubError::plain(format!("agents/{name}.yaml does not exist")) });
     };
     let file = dialogue::agent_file(&found.text, &found.file).map_err(|problems| match problems.first() {
         Some(first) => HubError::plain(format!("{}:{}:{}: {}", first.file, first.line, first.column, first.message)),
@@ -130,7 +129,7 @@ pub fn file(name: &str, hub: &Hub) -> Result<(AgentFile, Found), HubError> {
     Ok((file, found))
 }
 
-/// What an agent answers, if that can be told without loading, fetching or unpacking anything.
+/// The requests that an agent takes, if known without loading, fetching or unpacking.
 pub fn answers(name: &str, hub: &Hub) -> Option<Vec<Answers>> {
     let (file, found) = file(name, hub).ok()?;
     let spec = Spec::new(name, &file, &found.origin).ok()?;

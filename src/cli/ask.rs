@@ -25,7 +25,7 @@ Examples:
   elenchus ask day.mp4 \"What was I doing at 00:26?\" --json
   elenchus ask day.mp4 \"Did I water the plants?\" --record run.jsonl --fail-on-abstain
 
-A second question about the same video pays only for what is new.")]
+A second question about the same video asks only the new requests.")]
 pub(crate) struct Args {
     /// The video
     #[arg(value_parser = common::medium())]
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// The dialogue that answers it; it takes a `video` and a `question`
     #[arg(long, value_name = "DIALOGUE", default_value = "video_qa")]
     dialogue: String,
-    /// End with exit code 6 if the answer is that it is not known
+    /// End with exit code 6 if the answer is "I don't know"
     #[arg(long)]
     fail_on_abstain: bool,
     #[command(flatten)]

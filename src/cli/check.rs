@@ -17,7 +17,7 @@ Examples:
   elenchus check examples/*.yaml
   elenchus check mine.yaml --json        # [{code, severity, file, line, column, message, hint}, …]
 
-Nothing is loaded, opened or run. Exit code 2 if there is any problem.")]
+Nothing is loaded, opened or run. Exit code 2 if a file has a problem.")]
 pub(crate) struct Args {
     /// Dialogues: files, `-` for standard input, or names
     #[arg(required = true, value_name = "FILE")]

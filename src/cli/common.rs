@@ -10,25 +10,25 @@ use std::{
     time::Duration,
 };
 
-/// How a dialogue is run.
+/// The options of a run.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RunArgs {
     /// Swap all agents at once for those of casts/NAME.yaml
     #[arg(long, value_name = "NAME")]
     pub cast: Option<String>,
-    /// Where local models run: auto, cpu, cuda:N or metal
+    /// Device of local models: auto, cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: String,
-    /// Most memory that the models may take together on a device (4GB); what is free there, if not given
+    /// Most memory that all models may take on a device (4GB) [default: the free memory]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub memory: Option<u64>,
-    /// Seeds all sampling; same seed, same device: same transcript
+    /// Seed of all sampling; the same seed and device give the same transcript
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Ask again what the memo already holds (and keep the new replies)
+    /// Ask again the requests that the memo has, and keep the new replies
     #[arg(long)]
     pub fresh: bool,
-    /// Keep no memo at all, neither read nor written
+    /// Do not use the memo, neither for reading nor for writing
     #[arg(long, conflicts_with = "fresh")]
     pub no_memo: bool,
     /// Give up after this long (90s, 5m, 1h30m): exit code 5
@@ -37,7 +37,7 @@ pub(crate) struct RunArgs {
     /// Write the transcript (JSONL) to this file
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
-    /// Let videos and sounds be URLs, and download weights that are not on this machine
+    /// Allow videos and sounds by URL, and downloads of missing weights
     #[arg(long)]
     pub allow_network: bool,
 }

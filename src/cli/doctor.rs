@@ -16,13 +16,13 @@ use std::{path::Path, sync::Arc};
 /// What `doctor` takes.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  elenchus doctor --json\n  elenchus doctor --network\n\nExit code 1 if something will not work."
+    after_help = "Examples:\n  elenchus doctor --json\n  elenchus doctor --network\n\nExit code 1 if a check fails."
 )]
 pub(crate) struct Args {
-    /// Look at this device: auto, cpu, cuda:N or metal
+    /// Check this device: auto, cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
-    /// Also ask agents behind endpoints; nothing is contacted otherwise
+    /// Also ask agents behind endpoints; otherwise no server is contacted
     #[arg(long)]
     network: bool,
 }

@@ -28,7 +28,7 @@ Examples:
   elenchus eval place --data monday/places.jsonl tuesday/places.jsonl --metric accuracy
   elenchus eval transcript --data day/transcript.jsonl --metric wer
 
-A case is a line of JSON with an `answer` (or several `answers`, of which the best counts), perhaps a `kind` (`unanswerable`
+A case is a line of JSON with an `answer` (or several `answers`, of which the best counts), an optional `kind` (`unanswerable`
 means that abstaining is right), and one field for each input of the dialogue. Paths are relative to the file of cases. The figure of `wer` is the errors of all cases over
 the words of all. A case whose run fails is named and not scored.")]
 pub(crate) struct Args {
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// The cases, one JSON object a line; several files are one evaluation
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
-    /// How answers are compared: exact_match (but for case, punctuation and articles), contains, accuracy (to the letter), or wer
+    /// Comparison of answers: exact_match (except for case, punctuation and articles), contains, accuracy (to the letter), or wer
     /// (word error rate)
     #[arg(long, value_name = "METRIC", default_value = "exact_match", value_parser = metric)]
     metric: Metric,
@@ -118,7 +118,7 @@ impl Args {
                 Err(failure) => Err(failure),
             };
             let outcome = match outcome {
-                // what stops one case for these reasons stops them all
+                // these reasons stop every case alike
                 Err(fault) if matches!(fault.kind, FaultKind::Cancelled | FaultKind::Model) => return Err(fault),
                 Err(fault) => Err(fault.to_string()),
                 Ok(outcome) => Ok((outcome.answer, outcome.abstained)),
@@ -134,18 +134,18 @@ impl Args {
     }
 }
 
-/// The cases with their line numbers. A line that is no case is refused before anything runs.
+/// The cases with their line numbers. A line that is not a case is refused before the first run.
 fn read(file: &Path, limit: Option<usize>) -> Result<Vec<(usize, Case)>, Fault> {
     let text = files::read_given(file, files::MAX_INPUT_BYTES)
         .map_err(|e| Fault::refused(format!("{} cannot be read: {e}", file.display())))?;
     let parse = |(line, case): (usize, Result<Case, String>)| {
         case.map(|case| (line, case))
-            .map_err(|e| Fault::refused(format!("{}:{line}: this is no case: {e}", file.display())))
+            .map_err(|e| Fault::refused(format!("{}:{line}: this is not a case: {e}", file.display())))
     };
     let cases: Vec<_> =
         inputs::json_lines(&text).take(limit.unwrap_or(usize::MAX)).map(parse).collect::<Result<_, _>>()?;
     if cases.is_empty() {
-        return Err(Fault::refused(format!("{} holds no cases", file.display())));
+        return Err(Fault::refused(format!("{} contains no cases", file.display())));
     }
     Ok(cases)
 }
@@ -203,18 +203,18 @@ mod tests {
             }
         };
         check("\u{feff}{\"answer\": \"a\"}\r\n\r\n{\"answer\": \"b\"}\r\n", "2 cases");
-        check("", "FILE holds no cases");
+        check("", "FILE contains no cases");
         check(
             "{\"answer\": \"a\"}\n{\"answer\": \"b\"",
-            "FILE:2: this is no case: EOF while parsing an object (column 14)",
+            "FILE:2: this is not a case: EOF while parsing an object (column 14)",
         );
         let wanted = "expected a JSON object with an `answer` and the dialogue's inputs";
-        check("[1]", &format!("FILE:1: this is no case: invalid type: sequence, {wanted}"));
+        check("[1]", &format!("FILE:1: this is not a case: invalid type: sequence, {wanted}"));
         check(
             "{\"answer\": [\"a\"]}",
-            "FILE:1: this is no case: `answer` is a list; several right answers stand in `answers`",
+            "FILE:1: this is not a case: `answer` is a list; several right answers go into `answers`",
         );
-        check("{\"answer\": 3}", "FILE:1: this is no case: `answer` is no text");
-        check("{\"question\": \"why?\"}", "FILE:1: this is no case: missing field `answer`");
+        check("{\"answer\": 3}", "FILE:1: this is not a case: `answer` is not a text");
+        check("{\"question\": \"why?\"}", "FILE:1: this is not a case: missing field `answer`");
     }
 }

@@ -1,13 +1,13 @@
-//! Exit codes: what the process says when it ends, derived from the kind of fault in one place.
+//! Exit codes, derived from the kind of fault in one place.
 
 use crate::error::FaultKind;
 use serde::Serialize;
 
-/// What the process's exit code says.
+/// The exit codes of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
-    /// The answer, or whatever was asked for, is on stdout.
+    /// The answer, or other requested output, is on stdout.
     Answered = 0,
     /// It ran, and failed.
     Failed = 1,

@@ -5,7 +5,7 @@ use crate::error::Fault;
 use crate::plan::{CompileOptions, draw};
 use std::path::PathBuf;
 
-/// How a graph is drawn.
+/// The options of a drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     /// For Markdown pages.
@@ -28,7 +28,7 @@ field `graph`; --output writes the drawing alone.")]
 pub(crate) struct Args {
     /// A dialogue: a file, `-` for standard input, or a name
     file: String,
-    /// How to draw it
+    /// Format of the drawing
     #[arg(long, value_name = "FORMAT", default_value = "mermaid")]
     format: Format,
     /// Draw the steps of called dialogues too

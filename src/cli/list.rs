@@ -23,7 +23,7 @@ Examples:
 Lists the things that dialogues and commands can name: those of the project, of your own folder, and those that come with the program.
 `elenchus show NAME` prints one.")]
 pub(crate) struct Args {
-    /// Only these
+    /// List only this kind
     #[arg(value_parser = PossibleValuesParser::new(Resource::ALL.map(Resource::plural)).map(of_plural))]
     kind: Option<Resource>,
 }

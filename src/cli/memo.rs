@@ -41,16 +41,16 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Count what is kept
+    /// Count the kept exchanges
     Stat,
-    /// Say of each exchange of a step whether it is kept, and if not, what changed
+    /// Tell if each exchange of a step is kept, or why not
     Explain {
         /// A transcript (`--record`)
         run: PathBuf,
         /// A step of it
         step: String,
     },
-    /// Remove what came from a video, what is old, or everything
+    /// Remove the entries of a video, old entries, or everything
     #[command(group(clap::ArgGroup::new("which").required(true)))]
     Purge {
         /// Remove what came from this video, sound or image: a path that it had (the file may be gone), or its digest, as
@@ -64,7 +64,7 @@ enum What {
         #[arg(long, group = "which")]
         all: bool,
     },
-    /// Print where the memo is: in `ELENCHUS_CACHE`, else `XDG_CACHE_HOME/elenchus`, else `~/.cache/elenchus`
+    /// Print the path of the memo: in `ELENCHUS_CACHE`, else `XDG_CACHE_HOME/elenchus`, else `~/.cache/elenchus`
     Path,
 }
 
@@ -113,14 +113,14 @@ impl Args {
 /// Removes what came from a medium: by the bytes that are at its path, by the path that it had in a run, or by its digest.
 fn forget(video: &str, folder: &Path, access: &Access, out: &Out) -> Result<(), Fault> {
     let mut digests = Memo::open(folder)?.digests_of(video)?;
-    // its bytes alone count: a file that is no video any more can be forgotten, too
+    // only its bytes count: a file that is not a video any more can be purged too
     let bytes =
         block_on(|cancel| async move { unless(&cancel, async { Ok(media::digest_of(video, access).await) }).await })?;
     match bytes {
         Ok(digest) if !digests.contains(&digest) => digests.push(digest),
         Ok(_) => {}
         Err(error) if digests.is_empty() => {
-            let failure = Fault::media(format!("{error}; no run had a medium of this name"));
+            let failure = Fault::media(format!("{error}; no run used a medium of this name"));
             return Err(failure.hint("`elenchus memo stat` lists the media, with the digests that --video takes too"));
         }
         Err(_) => {}

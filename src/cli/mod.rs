@@ -36,7 +36,7 @@ use crate::{error::Fault, infer::guard::is_guarded};
 use clap::{CommandFactory, Parser, Subcommand};
 use out::Out;
 
-/// Ask questions of first-person video: dialogues among local models that see, hear and reason.
+/// Answer questions about first-person video with local models that see, hear and reason.
 #[derive(Debug, Parser)]
 #[command(name = "elenchus", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Args {
@@ -55,31 +55,31 @@ Examples:
 Exit codes: 0 answered, 1 ran but failed, 2 dialogue or arguments refused, 3 bad input media,
 4 model missing or unloadable, 5 deadline spent, 6 abstained (--fail-on-abstain), 129, 130, 143 stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM.";
 
-/// What every verb takes.
+/// The options of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Global {
     /// Print the result as JSON on stdout (errors too)
     #[arg(long, global = true)]
     json: bool,
-    /// Say nothing but the result and errors
+    /// Print only the result and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say more; twice: even more (RUST_LOG overrides)
+    /// Print more; repeat for even more (RUST_LOG overrides)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     /// Colours: auto (a terminal, and NO_COLOR is not set), always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: out::When,
-    /// Trust the project for this run: its endpoints, keys and links, and its files before the program's
+    /// Trust the project for this run: its endpoints, keys and links; its files replace the program's
     #[arg(long, global = true)]
     trust: bool,
-    /// Refuse all network: endpoints, downloads, media by URL (ELENCHUS_OFFLINE=1 does so, too)
+    /// Refuse all network access: endpoints, downloads, media by URL (also ELENCHUS_OFFLINE=1)
     #[arg(long, global = true)]
     offline: bool,
 }
 
 impl Global {
-    /// What of it counts where clap shows help instead of reading the arguments.
+    /// The options that count where clap shows help instead of reading the arguments.
     fn of(args: &[String]) -> Global {
         let has = |flag: &str| args.iter().any(|arg| arg == flag);
         let (json, trust, offline) = (has("--json"), has("--trust"), has("--offline"));
@@ -90,7 +90,7 @@ impl Global {
 /// The verbs, in the order of `--help`.
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Ask a question of a video
+    /// Ask a question about a video
     Ask(ask::Args),
     /// Run a dialogue
     Run(run::Args),
@@ -98,11 +98,11 @@ enum Verb {
     Check(check::Args),
     /// Draw a dialogue's graph
     Graph(graph::Args),
-    /// Run the tests that dialogues carry, with scripted replies
+    /// Run the tests of dialogues, with scripted replies
     Test(test::Args),
     /// Answer again from a transcript, with no model and no video
     Replay(replay::Args),
-    /// Talk to one agent or checkpoint alone
+    /// Ask one agent or checkpoint alone
     Try(try_one::Args),
     /// Score a dialogue on cases with known answers
     Eval(eval::Args),
@@ -118,9 +118,9 @@ enum Verb {
     Models(models::Args),
     /// Print the JSON Schema of dialogues, for editors
     Schema(schema::Args),
-    /// Trust a project folder, or show or shorten the list of those that are trusted
+    /// Trust a project folder; show or edit the list of trusted folders
     Trust(trust::Args),
-    /// Check that everything needed is here and works
+    /// Check the installation and the agents
     Doctor(doctor::Args),
     /// Print shell completions
     Completions(completions::Args),
@@ -195,7 +195,7 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
         let fault = Fault::refused(mistake(&error.to_string()));
         let _ = print::to_stdout(&format!("{}\n", out::failure_json(&Fault { hint, ..fault })));
     } else if error.use_stderr() {
-        // The message names the arguments, which may hold anything.
+        // The message names the arguments, which may contain any text.
         let said = error.render();
         let plain = !out::When::Auto.colored();
         print::to_stderr_styled((if plain { said.to_string() } else { said.ansi().to_string() }).trim_end());
@@ -203,20 +203,20 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
             print::to_stderr(&format!("\nhint: {hint}"));
         }
     } else {
-        // A closed pipe while printing help is nobody's error.
+        // A closed pipe while printing help is not an error.
         let _ = error.print();
     }
     if error.use_stderr() { Exit::Refused.into() } else { Exit::Answered.into() }
 }
 
-/// The likeliest meant command, where clap has no tip of its own.
+/// The most likely intended command, where clap has no tip of its own.
 fn near_command(error: &clap::Error, args: &[String]) -> Option<String> {
     if error.kind() != clap::error::ErrorKind::InvalidSubcommand || error.to_string().contains("tip:") {
         return None;
     }
     let names: Vec<String> = command().get_subcommands().map(|known| known.get_name().to_owned()).collect();
     let given = args.iter().find(|arg| !arg.starts_with('-'))?;
-    // one slip away, or merely alike; commands are few, so that two letters are enough
+    // one typing error away, or merely similar; commands are few, so two letters are enough
     let slip = names.iter().find(|name| strsim::osa_distance(given, name) == 1);
     let hint = slip.map(|name| format!("did you mean `{name}`?"));
     hint.or_else(|| crate::problem::closest(given, names.iter().map(String::as_str)))
@@ -234,7 +234,7 @@ fn unquoted(kind: clap::error::ErrorKind, args: &[String]) -> Option<String> {
     }
 }
 
-/// What clap found wrong, in one line: all it says before the usage; where it shows help instead, what is missing.
+/// clap's complaint in one line: all its text before the usage; where it shows help instead, the missing part.
 fn mistake(text: &str) -> String {
     let Some(said) = text.strip_prefix("error: ") else { return "a command is missing; see --help".to_owned() };
     let lines =

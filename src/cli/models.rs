@@ -22,9 +22,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Agents that are found here and model families that can be loaded
+    /// Agents on this machine and supported model families
     List,
-    /// Print where an agent's weights are
+    /// Print the path of an agent's weights
     Path {
         /// agents/NAME.yaml
         agent: String,

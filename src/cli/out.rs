@@ -1,11 +1,11 @@
-//! How verbs print: JSON or text on stdout, notes and errors on stderr, colour only where it is wanted.
+//! The output of commands: JSON or text on stdout, notes and errors on stderr, colour only where it is wanted.
 
 use super::{Exit, Global, print};
 use crate::error::Fault;
 use serde::Serialize;
 use std::io::IsTerminal;
 
-/// When to colour.
+/// The rule for colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum When {
     /// On a terminal, unless NO_COLOR is set.
@@ -27,7 +27,7 @@ impl When {
     }
 }
 
-/// Where a verb's words go.
+/// The destination of a command's output.
 #[derive(Debug, Clone)]
 pub(crate) struct Out {
     /// Results and errors as JSON.
@@ -101,7 +101,7 @@ impl Out {
     }
 }
 
-/// `{"error": {"code", "kind", "message", "hint"}}`; the hint is null if there is none.
+/// `{"error": {"code", "kind", "message", "hint"}}`; the hint is null if it is missing.
 pub(crate) fn failure_json(fault: &Fault) -> String {
     let exit = Exit::from(&fault.kind);
     let error =
@@ -109,7 +109,7 @@ pub(crate) fn failure_json(fault: &Fault) -> String {
     serde_json::json!({ "error": error }).to_string()
 }
 
-/// Text on stdout that no command prints: help, the version. A closed pipe is nobody's error.
+/// Text on stdout that no command prints: help, the version. A closed pipe is not an error.
 pub(crate) fn help(text: &str) {
     let _ = print::to_stdout(text);
 }

@@ -1,4 +1,4 @@
-//! What a person sees of a run under way: a bar for each step on a terminal, plain lines elsewhere.
+//! The display of a run under way: a bar for each step on a terminal, plain lines elsewhere.
 
 use super::{out::Out, print};
 use crate::{
@@ -19,7 +19,7 @@ pub(crate) struct Bars {
     drawn: bool,
     all: MultiProgress,
     steps: Mutex<HashMap<String, Step>>,
-    /// Why exchanges were asked again, so far.
+    /// The reasons of retries so far.
     retried: Mutex<HashSet<String>>,
 }
 
@@ -70,7 +70,7 @@ impl Bars {
         self.retried.lock().unwrap_or_else(PoisonError::into_inner).insert(why.to_owned())
     }
 
-    /// Removes the bars, so that the answer stands alone.
+    /// Removes the bars, so that only the answer remains.
     pub fn clear(&self) {
         // A terminal that went away has nothing to clear.
         let _ = self.all.clear();
@@ -127,7 +127,7 @@ impl Bars {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How a download goes.
+    /// The progress of a download.
     pub fn download(&self, progress: &download::Progress) {
         if self.quiet {
             return;

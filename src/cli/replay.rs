@@ -16,7 +16,7 @@ No model and no video are needed: every reply comes from the transcript.")]
 pub(crate) struct Args {
     /// A transcript (`--record`)
     file: PathBuf,
-    /// End with exit code 6 if the answer is that it is not known
+    /// End with exit code 6 if the answer is "I don't know"
     #[arg(long)]
     fail_on_abstain: bool,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Args {
 impl Args {
     pub fn run(self, out: &Out) -> Result<Exit, Fault> {
         if !self.file.is_file() {
-            return Err(Fault::refused(format!("there is no transcript {}", self.file.display())));
+            return Err(Fault::refused(format!("the transcript {} does not exist", self.file.display())));
         }
         let (outcome, odd) = run::replay(&self.file).map_err(Fault::failed)?;
         if let Some(odd) = odd {

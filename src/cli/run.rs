@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// An input of the dialogue
     #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = common::input())]
     inputs: Vec<String>,
-    /// End with exit code 6 if the answer is that it is not known
+    /// End with exit code 6 if the answer is "I don't know"
     #[arg(long)]
     fail_on_abstain: bool,
     #[command(flatten)]

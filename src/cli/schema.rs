@@ -4,7 +4,7 @@ use super::{Exit, out::Out};
 use crate::error::Fault;
 use crate::plan;
 
-/// Which files the schema is for.
+/// The files that the schema is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Which {
     /// examples/*.yaml
@@ -25,7 +25,7 @@ Examples:
 Then, as the first line of a dialogue:
   # yaml-language-server: $schema=dialogue.schema.json")]
 pub(crate) struct Args {
-    /// Which files the schema is for
+    /// The files that the schema is for
     #[arg(default_value = "dialogue")]
     which: Which,
 }

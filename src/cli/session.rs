@@ -32,7 +32,7 @@ where
     result
 }
 
-/// The work's own end, or a failure as soon as somebody stops it.
+/// The result of the work, or a failure as soon as it is stopped.
 pub(crate) async fn unless<T>(cancel: &Cancel, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     tokio::select! {
         done = work => done,
@@ -73,7 +73,7 @@ impl Session {
         Session { bars, ..self }
     }
 
-    /// What runs.
+    /// The dialogue to run.
     pub fn plan(&self) -> &Plan {
         &self.session.plan
     }
@@ -88,7 +88,7 @@ impl Session {
         self.unless_interrupted(self.session.bind(pairs)).await
     }
 
-    /// The work's own end, or a failure as soon as somebody stops it.
+    /// The result of the work, or a failure as soon as it is stopped.
     pub async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         unless(&self.cancel, work).await
     }

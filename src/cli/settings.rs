@@ -49,7 +49,7 @@ fn uid() -> Option<u32> {
     Some(uzers::get_effective_uid())
 }
 
-/// This system has no user ids.
+/// This system does not have user ids.
 #[cfg(not(unix))]
 fn uid() -> Option<u32> {
     None

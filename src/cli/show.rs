@@ -77,7 +77,7 @@ impl Args {
             let names: Vec<String> = kinds.iter().flat_map(|kind| hub.names(*kind)).collect();
             let plain = self.plain(kinds[0]);
             let hint = plan::closest(&plain, names.iter().map(String::as_str));
-            Fault::refused(format!("there is nothing named `{}`", self.name))
+            Fault::refused(format!("nothing is named `{}`", self.name))
                 .hint(hint.unwrap_or_else(|| "`elenchus list` shows the names".to_owned()))
         })
     }

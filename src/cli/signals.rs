@@ -15,7 +15,7 @@ const SAME: Duration = Duration::from_millis(250);
 /// The signal that came first, and when. A process has one set of signals, so this is one for the process.
 static FIRST: OnceLock<(Exit, Instant)> = OnceLock::new();
 
-/// How a run that somebody stopped ends the process.
+/// The end of a process whose run was stopped.
 pub(crate) fn exit() -> Exit {
     FIRST.get().map_or(Exit::Interrupted, |(exit, _)| *exit)
 }
@@ -64,12 +64,12 @@ fn came(exit: Exit, cancel: &Cancel) {
     let (_, first) = FIRST.get_or_init(|| (exit, now));
     cancel.cancel();
     if now.duration_since(*first) > SAME {
-        #[allow(clippy::disallowed_methods, reason = "a second signal asks for an end at once")]
+        #[allow(clippy::disallowed_methods, reason = "a second signal ends the process at once")]
         std::process::exit(exit as i32);
     }
 }
 
-/// False if whoever started the program had it ignore SIGHUP (`nohup`), or if that cannot be known: then the signal
+/// False if the program was started with SIGHUP ignored (`nohup`), or if that cannot be known: then the signal
 /// does what it did before.
 #[cfg(unix)]
 fn hang_up_counts() -> bool {

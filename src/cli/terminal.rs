@@ -11,7 +11,7 @@ impl Prompt for Terminal {
     fn line(&self, question: &str) -> Result<String, String> {
         let input = std::io::stdin();
         if !input.is_terminal() {
-            return Err("a person is asked, but there is no terminal to ask at".into());
+            return Err("a person must answer, but no terminal is attached".into());
         }
         print::prompt(&format!("{question}\n> "));
         let mut line = String::new();

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// Show the folders that are trusted
     #[arg(long, conflicts_with_all = ["dir", "remove"])]
     list: bool,
-    /// Trust the folder no longer
+    /// Stop trusting the folder
     #[arg(long, requires = "dir")]
     remove: bool,
 }
@@ -42,7 +42,7 @@ impl Args {
                 }
                 match out.json {
                     true => out.value(&json!({ "removed": dir }))?,
-                    false => out.text(format_args!("{} is not trusted any longer", dir.display()))?,
+                    false => out.text(format_args!("{} is no longer trusted", dir.display()))?,
                 }
             }
             Some(dir) => {

@@ -71,14 +71,14 @@ pub(crate) struct Args {
     /// Score these labels: a file with one a line, or a list separated by commas
     #[arg(long, value_name = "LABELS", conflicts_with_all = ["prompt", "audio", "embed"])]
     among: Option<String>,
-    /// What the model reads for each label
+    /// Text that the model reads for each label
     #[arg(long, value_name = "TEXT", default_value = "{}", requires = "among")]
     template: String,
     /// Print the embedding (unit length)
     #[arg(long, conflicts_with_all = ["prompt", "audio"])]
     embed: bool,
 
-    /// No chat template: the prompt as it is, with the tokenizer's own special tokens only
+    /// Use no chat template: the prompt unchanged, with the tokenizer's own special tokens only
     #[arg(long, requires = "prompt")]
     raw: bool,
     /// A system message before the prompt
@@ -93,33 +93,33 @@ pub(crate) struct Args {
     /// Nucleus mass, 0 to 1
     #[arg(long, value_name = "P", requires = "prompt")]
     top_p: Option<f32>,
-    /// Keep the k likeliest
+    /// Keep the k most likely tokens
     #[arg(long, value_name = "K", requires = "prompt")]
     top_k: Option<usize>,
     /// Stop before this text (may be repeated)
     #[arg(long, value_name = "TEXT", requires = "prompt")]
     stop: Vec<String>,
-    /// Seeds sampling
+    /// Seed of the sampling
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
-    /// The language that is spoken (en, de, …); detected otherwise
+    /// Spoken language (en, de, …); detected if not given
     #[arg(long, value_name = "CODE", requires = "audio")]
     language: Option<String>,
     /// One segment for each window
     #[arg(long, requires = "audio")]
     no_timestamps: bool,
 
-    /// Where the model runs: auto, cpu, cuda:N or metal
+    /// Device of the model: auto, cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = super::common::device)]
     device: String,
-    /// What the model computes in: auto, f32, f16 or bf16
+    /// Number format of the model: auto, f32, f16 or bf16
     #[arg(long, value_name = "DTYPE", default_value = "auto", requires = "model")]
     dtype: String,
     /// Give up after this long (90s, 5m, 1h30m): exit code 5
     #[arg(long, value_name = "TIME", value_parser = super::common::duration)]
     deadline: Option<Duration>,
-    /// Let sounds be URLs, and download weights that are not on this machine
+    /// Allow sounds by URL, and downloads of missing weights
     #[arg(long)]
     allow_network: bool,
 }
@@ -143,10 +143,10 @@ impl Args {
         })
     }
 
-    /// What clap cannot see.
+    /// The rules that clap cannot check.
     fn check(&self) -> Result<(), Fault> {
         if (self.image.is_some() || self.text.is_some()) && self.among.is_none() && !self.embed {
-            return Err(Fault::refused("nothing is asked of it").hint("add --among LABELS or --embed"));
+            return Err(Fault::refused("no request is given").hint("add --among LABELS or --embed"));
         }
         if self.among.is_some() && !self.template.contains("{}") {
             return Err(Fault::refused(format!("the template `{}` has no {{}} for the label", self.template)));
@@ -220,7 +220,7 @@ impl Args {
         }
     }
 
-    /// What a checkpoint on this machine will never answer was asked wrongly.
+    /// A request that this local checkpoint can never answer is a mistake of use.
     fn failure(&self, fault: Fault) -> Fault {
         match fault.kind {
             FaultKind::Failed if self.model.is_some() => Fault { kind: FaultKind::Refused, ..fault },
@@ -282,11 +282,11 @@ fn read_labels(text: &str, hub: &Hub) -> Result<Vec<String>, Fault> {
             None => {
                 let fault = Fault::refused(format!("the labels {text} cannot be read: {error}"));
                 let names = hub.names(Resource::Labels).join(", ");
-                return Err(fault.hint(format!("name a file, labels with commas between, or one of the lists {names}")));
+                return Err(fault.hint(format!("name a file, labels separated by commas, or one of the lists {names}")));
             }
         },
     };
-    if labels.is_empty() { Err(Fault::refused(format!("{text} holds no labels"))) } else { Ok(labels) }
+    if labels.is_empty() { Err(Fault::refused(format!("{text} contains no labels"))) } else { Ok(labels) }
 }
 
 /// Best first.

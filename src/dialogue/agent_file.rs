@@ -10,21 +10,21 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
 written! { "an agent file",
-    /// Who an agent is: exactly one of `model`, `endpoint`, `script` and `person`.
+    /// An agent: exactly one of `model`, `endpoint`, `script` and `person`.
     pub struct AgentFile {
-        /// What this agent is, for people.
+        /// A description of this agent, for people.
         pub about: Option<String>,
         /// A model that runs here.
         pub model: Option<At<ModelWritten>>,
         /// An OpenAI-compatible endpoint.
         pub endpoint: Option<At<EndpointWritten>>,
-        /// Replies written down beforehand: by a piece of the prompt, or in order.
+        /// Prepared replies: by a piece of the prompt, or in order.
         pub script: Option<At<Script>>,
         /// A person at the terminal.
         pub person: Option<At<PersonWritten>>,
-        /// How it decodes unless a step says otherwise.
+        /// Decoding settings unless a step sets them.
         pub decode: Option<DecodeWritten>,
-        /// How much it takes on.
+        /// Limits of the agent's work.
         pub limits: Option<LimitsWritten>,
     }
 }
@@ -56,11 +56,11 @@ written! { "`endpoint`",
         pub model: At<String>,
         /// The environment variable that holds the key.
         pub key_env: Option<At<String>>,
-        /// What it answers; `[say]` if absent.
+        /// The requests that it takes; `[say]` if absent.
         pub answers: Option<Vec<At<Answers>>>,
         /// Longest wait for one reply, or between two pieces of a streamed one.
         pub timeout: Option<At<Span>>,
-        /// How often a passing failure is tried again, where a step does not say; 2 if absent.
+        /// Retries after a passing failure, where a step does not set it; 2 if absent.
         pub retries: Option<At<usize>>,
     }
 }
@@ -74,7 +74,7 @@ written! { "`person`",
 }
 
 written! { "`decode`",
-    /// How a language model decodes.
+    /// Decoding settings of a language model.
     pub struct DecodeWritten {
         /// 0 is greedy.
         #[schemars(range(min = 0))]
@@ -82,7 +82,7 @@ written! { "`decode`",
         /// Nucleus mass, 0 to 1.
         #[schemars(range(min = 0, max = 1))]
         pub top_p: Option<At<f64>>,
-        /// Keep the k likeliest tokens.
+        /// Keep the k most likely tokens.
         pub top_k: Option<At<usize>>,
         /// Most tokens generated.
         #[schemars(range(min = 1))]
@@ -93,7 +93,7 @@ written! { "`decode`",
 }
 
 written! { "`limits`",
-    /// How much an agent takes on.
+    /// Limits of an agent's work.
     pub struct LimitsWritten {
         /// Most requests in one forward pass.
         #[schemars(range(min = 1))]
@@ -112,9 +112,9 @@ written! { "`limits`",
 }
 
 written! { "a cast file",
-    /// Which agent plays which role.
+    /// The agent of each role.
     pub struct CastFile {
-        /// What this cast is for.
+        /// The purpose of this cast.
         pub about: Option<String>,
         /// Role to agent (`agents/NAME.yaml`).
         pub cast: IndexMap<At<String>, At<String>>,
@@ -138,7 +138,7 @@ pub enum WhoWritten<'a> {
 }
 
 impl AgentFile {
-    /// Who this is; a checked file has exactly one.
+    /// The sort of agent; a checked file has exactly one.
     pub fn who(&self) -> Option<WhoWritten<'_>> {
         let model = self.model.as_ref().map(|at| WhoWritten::Model(at));
         let endpoint = || self.endpoint.as_ref().map(|at| WhoWritten::Endpoint(at));
@@ -147,7 +147,7 @@ impl AgentFile {
         model.or_else(endpoint).or_else(script).or_else(person)
     }
 
-    /// What it can be asked, as far as the file says (for a local model the checkpoint decides).
+    /// The requests that it takes, as far as the file says (for a local model the checkpoint decides).
     pub fn answers(&self) -> Option<Vec<Answers>> {
         match self.who()? {
             WhoWritten::Model(_) | WhoWritten::Script(_) => None,
@@ -158,7 +158,7 @@ impl AgentFile {
         }
     }
 
-    /// What cannot be said key by key.
+    /// The rules that concern several keys.
     pub(super) fn check(&self, file: &str) -> Result<(), Vec<Problem>> {
         let mut reading = Reading::new(file);
         let start = super::Pos { line: 1, column: 1 };
@@ -314,19 +314,19 @@ impl JsonSchema for ScriptReply {
 written! { "a scripted failure",
     /// A reply that fails on purpose: `or` and `retries` can be tested with it.
     pub struct FailWritten {
-        /// Why it fails.
+        /// The reason of the failure.
         pub fail: String,
     }
 }
 
 written! { "a segment",
-    /// What was said when.
+    /// A piece of speech with its times.
     pub struct SegmentWritten {
         /// Seconds.
         pub start: f64,
         /// Seconds.
         pub end: f64,
-        /// What was said.
+        /// The speech.
         pub text: Option<String>,
     }
 }

@@ -1,4 +1,4 @@
-//! What an agent answers, as an agent file writes it: a kind of request, alone or with the content that it takes.
+//! The requests that an agent takes, as an agent file writes them: a kind, alone or with its content.
 
 use super::{Data, EndpointWritten, Node, Reading, Style, Written};
 use crate::exchange::{Answers, Kind, Modalities, Modality};
@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
 impl EndpointWritten {
-    /// What it can be asked: a chat, if the file does not say.
+    /// The requests that it takes: a chat, if the file does not say.
     pub fn answers(&self) -> Vec<Answers> {
         let written = self.answers.as_ref().map(|all| all.iter().map(|at| at.value).collect());
         written.unwrap_or_else(|| vec![Answers::usual(Kind::Say)])

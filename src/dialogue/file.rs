@@ -15,16 +15,16 @@ written! { "a dialogue",
         /// The dialogue's name.
         #[schemars(required)]
         pub dialogue: Option<At<String>>,
-        /// What it is for.
+        /// The purpose.
         pub about: Option<String>,
-        /// What a run must be given: name to type (or `{ type, default, about }`).
+        /// The inputs of a run: name to type (or `{ type, default, about }`).
         pub inputs: Option<IndexMap<At<String>, InputWritten>>,
         /// Role to agent (`agents/NAME.yaml`).
         pub cast: Option<IndexMap<At<String>, At<String>>>,
         /// Name to step. A step depends on the steps that its templates name.
         #[schemars(transform = name_steps)]
         pub steps: IndexMap<At<String>, StepWritten>,
-        /// What the dialogue answers, as a template.
+        /// The answer of the dialogue, as a template.
         #[schemars(required)]
         pub answer: Option<TextExpr>,
         /// Tests with scripted replies; they run without any model.
@@ -32,7 +32,7 @@ written! { "a dialogue",
     }
 }
 
-/// Names that mean something else in templates: no step may have one.
+/// Reserved names of templates: no step may have one.
 pub const RESERVED: &[&str] = &["item", "index", "round", "previous", "loop", "true", "false", "none"];
 
 /// Puts the rule for the names of steps into a schema.
@@ -72,11 +72,11 @@ impl JsonSchema for Version {
 /// One input: `text`, or `{ type: number, default: 2, about: … }`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InputWritten {
-    /// What it takes.
+    /// Its type.
     pub ty: At<Type>,
     /// Used when a run gives none.
     pub default: Option<Expr>,
-    /// What it is, for people.
+    /// A description for people.
     pub about: Option<String>,
 }
 
@@ -87,7 +87,7 @@ written! { "an input",
         pub r#type: At<Type>,
         /// Used when a run gives none.
         pub default: Option<Expr>,
-        /// What it is, for people.
+        /// A description for people.
         pub about: Option<String>,
     }
 }
@@ -125,7 +125,7 @@ impl Written for InputWritten {
             let InputFields { r#type, default, about } = fields.unwrap_or(unknown);
             return Some(InputWritten { ty: r#type, default, about });
         }
-        // a slip in the type is noted; the input is still there for the steps that name it
+        // an error in the type is noted; the input still exists for the steps that name it
         let ty = At::read(node, reading).unwrap_or(At { value: Type::Any, pos: node.pos });
         Some(InputWritten { ty, default: None, about: None })
     }
@@ -144,19 +144,19 @@ impl JsonSchema for InputWritten {
 /// One step: what any step may carry, and its one verb.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepWritten {
-    /// What any step may carry.
+    /// The keys that any step may have.
     pub common: Common,
-    /// Where the step begins.
+    /// The position of the step.
     pub pos: Pos,
     /// All other keys with their values: the verb is among them. The check knows which verbs there are.
     pub rest: Vec<(Key, Node)>,
 }
 
 written! { "a step",
-    /// What any step may carry besides its verb.
+    /// The keys that any step may have besides its verb.
     #[derive(Default)]
     pub struct Common {
-        /// What this step is for.
+        /// The purpose of this step.
         pub about: Option<String>,
         /// The step is done only if this is true: a name or a template.
         pub when: Option<TextExpr>,
@@ -167,7 +167,7 @@ written! { "a step",
         pub at_once: Option<At<usize>>,
         /// Longest wait for one exchange.
         pub timeout: Option<At<Span>>,
-        /// How often a passing failure is tried again; the agent's own number, or 2, if absent.
+        /// Retries after a passing failure; the agent's own number, or 2, if absent.
         pub retries: Option<At<usize>>,
         /// The value if the step (or this item of it) fails or is skipped; templates may name other steps, `item` and `index`.
         pub or: Option<Expr>,
@@ -201,25 +201,25 @@ impl JsonSchema for StepWritten {
 }
 
 written! { "a test",
-    /// A run with scripted replies, and what must come of it.
+    /// A run with scripted replies and its expected result.
     pub struct TestWritten {
-        /// What it shows.
+        /// The purpose of the test.
         pub name: At<String>,
         /// The inputs. Media need not exist: their moments are scripted (`script: { media: … }`).
         pub given: Option<IndexMap<At<String>, Expr>>,
         /// Role (or `media`) to its replies.
         pub script: Option<IndexMap<At<String>, Script>>,
-        /// What must come of it.
+        /// The expected result.
         pub expect: ExpectWritten,
     }
 }
 
 written! { "`expect`",
-    /// What must come of a test; what is absent is not looked at.
+    /// The expected result of a test; absent keys are not compared.
     pub struct ExpectWritten {
         /// The answer (of a citing answer: its text).
         pub answer: Option<Expr>,
-        /// Whether the answer is an honest "I don't know".
+        /// True if the answer is an honest "I don't know".
         pub abstained: Option<At<bool>>,
         /// The entries that the answer rests on, in order: each a text, or some of `{ start, end, text }`.
         pub evidence: Option<Vec<Expr>>,

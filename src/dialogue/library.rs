@@ -1,4 +1,4 @@
-//! Where named resources come from. Checking reads them through this trait only, so that it stays pure.
+//! The source of named resources. Checking reads them only through this trait, so that it stays pure.
 
 use super::Resource;
 use crate::exchange::Answers;
@@ -35,9 +35,9 @@ pub struct Called {
 /// Why a path in a `call` is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// What was found and what was expected.
+    /// The finding and the expectation.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub hint: String,
 }
 
@@ -71,7 +71,7 @@ pub trait Library {
     fn callable(&self, _caller: &Caller) -> Vec<String> {
         self.names(Resource::Dialogue)
     }
-    /// What a local agent can be asked, if that can be told without loading it (from a checkpoint's `config.json`).
+    /// The requests that a local agent takes, if known without loading it (from a checkpoint's `config.json`).
     fn answers_of(&self, _agent: &str) -> Option<Vec<Answers>> {
         None
     }

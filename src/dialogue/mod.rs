@@ -1,5 +1,5 @@
 //! Dialogues, agent files and casts as written: YAML read into types 1:1, every value with its place. The only module
-//! that knows YAML; it reads texts, never files (whoever has files hands them in through [`Library`]).
+//! that knows YAML; it reads texts, never files (callers pass texts through [`Library`]).
 
 mod agent_file;
 mod answers;
@@ -31,7 +31,7 @@ pub use yaml::{Data, Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Style};
 use crate::problem::{MAX_PROBLEMS, Problem};
 use std::sync::Arc;
 
-/// What is being read, and what was found to be wrong with it.
+/// The file that is being read, with its problems so far.
 #[derive(Debug, Clone)]
 pub struct Reading {
     /// The file as the user named it.
@@ -89,7 +89,7 @@ pub struct Dialogue {
     pub file: String,
     /// The whole text.
     pub source: String,
-    /// What it says.
+    /// The content.
     pub written: DialogueFile,
 }
 
@@ -101,8 +101,8 @@ pub fn load(source: &str, file: &str) -> Result<Dialogue, Vec<Problem>> {
     }
 }
 
-/// Reads a dialogue as far as it can be read: what could be understood, and every problem so far. Checking goes on with
-/// what is there, so that a slip in one step hides nothing about the others.
+/// Reads a dialogue as far as possible: the understood part, and every problem so far. The check continues with
+/// the understood part, so that an error in one step does not hide the problems of other steps.
 pub fn load_partly(source: &str, file: &str) -> (Option<Dialogue>, Vec<Problem>) {
     let mut reading = Reading::new(file);
     let read = yaml::read(source, &mut reading).and_then(|root| DialogueFile::read(&root, &mut reading));

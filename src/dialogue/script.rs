@@ -14,7 +14,7 @@ pub struct ScriptedReplies {
     roles: IndexMap<String, Script>,
 }
 
-/// What was asked of one role so far.
+/// The requests to one role so far.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
     requests: usize,
@@ -38,13 +38,13 @@ impl ScriptedReplies {
                 asked.used.extend(script.place(request, ordinal));
                 script.reply(request, ordinal)
             }
-            // a test that says nothing of its video has one moment in it
+            // a test that does not script `media` has one moment
             None if role == "media" => request.scripted(&ScriptReply::Count(1)).map_err(NoReply::Unfit),
             None => Err(NoReply::Unfit(format!("the test scripts no replies for `{role}`"))),
         }
     }
 
-    /// Each reply that no request asked for, in words.
+    /// Each reply that no request asked for, as text.
     pub fn unused(&self, asked: &IndexMap<String, Asked>) -> Vec<String> {
         let none = Asked::default();
         let of = |(role, script): (&String, &Script)| {
@@ -55,19 +55,19 @@ impl ScriptedReplies {
     }
 }
 
-/// What was not asked for, in words. A piece `""` beside others is for all the rest and may stay unused.
+/// The unused replies, as text. A piece `""` beside others is for all other requests and may stay unused.
 fn unused(script: &Script, asked: &Asked) -> Vec<String> {
     let left = |place: usize| !asked.used.contains(&place);
     match script {
         Script::InOrder(replies) => {
             let left = replies.iter().enumerate().filter(|(place, _)| left(*place));
-            left.map(|(place, reply)| format!("reply {} was not asked for: {}", place + 1, reply.brief())).collect()
+            left.map(|(place, reply)| format!("reply {} was never requested: {}", place + 1, reply.brief())).collect()
         }
         Script::ByPiece(replies) => {
             let wanted = |(piece, _): &(String, ScriptReply)| !piece.is_empty() || replies.len() == 1;
             let left = replies.iter().enumerate().filter(|(place, one)| left(*place) && wanted(one));
             let line = |(_, (piece, reply)): (usize, &(String, ScriptReply))| match piece.as_str() {
-                "" => format!("nothing was asked of it, so its reply is unused: {}", reply.brief()),
+                "" => format!("no request came, so its reply is unused: {}", reply.brief()),
                 piece => format!("no request contains the piece `{piece}`"),
             };
             left.map(line).collect()
@@ -76,7 +76,7 @@ fn unused(script: &Script, asked: &Asked) -> Vec<String> {
 }
 
 impl TestWritten {
-    /// What is wrong with this answer, one line for each difference; empty if it is as expected.
+    /// The differences from the expected answer, one line each; empty if there are none.
     pub fn differences(&self, answer: &Value) -> Vec<String> {
         let mut found = Vec::new();
         let field = |name: &str| match answer {
@@ -116,7 +116,7 @@ fn compare(what: &str, expected: &Value, found: Option<&Value>, differences: &mu
     }
 }
 
-/// What a person would still read of a long text.
+/// The readable beginning of a long text.
 fn brief(text: &str) -> String {
     match text.char_indices().nth(2000) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
@@ -144,7 +144,7 @@ fn compare_entry(number: usize, expected: &Value, found: &Value, differences: &m
     }
 }
 
-/// A written value without templates, as it stands.
+/// A written value without templates, unchanged.
 pub fn plain(expr: &Expr) -> Value {
     fn value(node: &super::Node) -> Value {
         match &node.data {

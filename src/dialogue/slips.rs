@@ -1,4 +1,4 @@
-//! Common slips in YAML, in plain words: tabs, indentation, templates without quotes.
+//! Common errors in YAML, in plain words: tabs, indentation, templates without quotes.
 
 /// The parser's complaint about this line as a message and a hint.
 pub(super) fn syntax(info: &str, line: &str) -> (String, Option<String>) {
@@ -13,7 +13,7 @@ pub(super) fn syntax(info: &str, line: &str) -> (String, Option<String>) {
     (format!("YAML: {info}"), None)
 }
 
-/// The hint for a template without quotes, the commonest slip: YAML reads `{{` as a mapping.
+/// The hint for a template without quotes, the most common error: YAML reads `{{` as a mapping.
 pub(super) fn unquoted(line: &str) -> Option<String> {
     let value = ["{{", "{%"].iter().find_map(|open| {
         let (before, rest) = line.split_once(*open)?;

@@ -10,14 +10,14 @@ pub struct Span(pub Duration);
 
 /// The units and their seconds. A unit comes before those that it ends with.
 const UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("min", 60.0), ("m", 60.0), ("h", 3600.0)];
-/// Longest span: a year. More is a slip, and would overflow somewhere.
+/// Longest span: a year. A longer one is an error, and would overflow somewhere.
 const MAX_S: f64 = 31_536_000.0;
 /// As [`Span::parse`] reads, for editors.
 pub const PATTERN: &str = r"^(?=.*[1-9])([0-9]+(\.[0-9]+)?(ms|s|min|m|h))+$";
-/// How a span is written, for hints.
+/// The notation of a span, for hints.
 pub const USAGE: &str = "write a number and a unit: `500ms`, `2s`, `1.5m`, `1h30m`";
 
-/// Why a text is no span.
+/// Why a text is not a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoSpan {
     /// A number and no unit.
@@ -31,7 +31,7 @@ pub enum NoSpan {
 }
 
 impl NoSpan {
-    /// What is expected in its place.
+    /// The expected value.
     pub fn expected(self) -> &'static str {
         match self {
             NoSpan::Bare => "a duration with a unit",

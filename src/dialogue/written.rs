@@ -1,4 +1,4 @@
-//! How types as written are read from a positioned tree: every problem is noted and reading goes on.
+//! Reading written types from a positioned tree: every problem is noted and reading continues.
 
 use super::{
     Pos, Reading,
@@ -11,17 +11,17 @@ use std::borrow::Cow;
 
 /// Something that a YAML value can be read as.
 pub trait Written: Sized {
-    /// Reads `node`; what is wrong with it is noted, and `None` returned if nothing can be made of it.
+    /// Reads `node`; notes its problems, and returns `None` if it cannot be read.
     fn read(node: &Node, reading: &mut Reading) -> Option<Self>;
-    /// What stands for a key that is not there; `None` if the key is required.
+    /// The value of a missing key; `None` if the key is required.
     fn absent() -> Option<Self> {
         None
     }
-    /// True if a missing key is noted though [`Written::absent`] stands for it.
+    /// True if a missing key is noted although [`Written::absent`] gives a value.
     const WANTED: bool = false;
 }
 
-/// A value that must be there; reading goes on without it, so that other problems of the same mapping are noted too.
+/// A required value; reading continues without it, so that other problems of the same mapping are noted too.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted<T>(pub Option<T>);
 
@@ -50,7 +50,7 @@ impl<T: JsonSchema> JsonSchema for Wanted<T> {
 /// A value and where it was written. Equal if the same was written, wherever that was: two keys of one name are one key.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct At<T> {
-    /// What was written.
+    /// The written value.
     pub value: T,
     /// Where.
     pub pos: Pos,
@@ -256,7 +256,7 @@ impl indexmap::Equivalent<At<String>> for str {
 
 impl<T: Written> Written for Option<T> {
     fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
-        // what could not be read is noted; the rest of the mapping is still worth reading
+        // an unreadable part is noted; the rest of the mapping is still worth reading
         Some(T::read(node, reading))
     }
     fn absent() -> Option<Self> {
@@ -331,7 +331,7 @@ impl Reading {
     }
 }
 
-/// What to say of YAML's merge key.
+/// The message for YAML's merge key.
 pub(crate) fn merge_key(name: &str) -> Option<String> {
     (name == "<<")
         .then(|| "merge keys are not supported: repeat the keys, or use an anchor for a whole value".to_owned())

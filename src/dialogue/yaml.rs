@@ -1,5 +1,5 @@
 //! YAML as a tree in which every key and value knows its place. Hostile input (alias bombs, depth, megabytes) is
-//! refused within limits; duplicate keys are kept here and reported by whoever reads the mapping.
+//! refused within limits; duplicate keys are kept here, and the reader of the mapping reports them.
 
 use super::{Reading, slips};
 use crate::problem::Pos;
@@ -15,7 +15,7 @@ pub const MAX_NODES: usize = 100_000;
 /// Most text in one file, in bytes, aliases expanded; a file without aliases stays below it.
 pub const MAX_TEXT: usize = 2 * MAX_BYTES;
 
-/// How a text was written, which decides where in the file a place inside it is.
+/// The style of a text, which decides where in the file a place inside it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
     /// Without quotes.
@@ -32,13 +32,13 @@ pub enum Style {
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where it starts.
+    /// The start.
     pub pos: Pos,
-    /// What it is.
+    /// The value.
     pub data: Data,
 }
 
-/// What a YAML value is.
+/// A YAML value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Data {
     /// `null`, `~` or nothing.
@@ -58,14 +58,14 @@ pub enum Data {
 /// A key with its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
-    /// Where it starts.
+    /// The start.
     pub pos: Pos,
     /// The key.
     pub name: String,
 }
 
 impl Node {
-    /// What it is, for messages.
+    /// The word for it, for messages.
     pub fn describe(&self) -> String {
         let brief = |text: &str| {
             let short: String = text.chars().take(40).collect();
@@ -87,7 +87,7 @@ impl Node {
     }
 }
 
-/// Finds places inside a text, as well as they can be told. Each goes on from the one before: offsets that grow cost one
+/// Finds places inside a text as well as possible. Each search continues from the one before: growing offsets cost one
 /// pass over the text together.
 #[derive(Debug)]
 pub struct Places<'n> {
@@ -191,7 +191,7 @@ struct Builder<'s> {
     root: Option<Node>,
 }
 
-/// How much a value is, with all that is in it.
+/// The size of a value with all its content.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     values: usize,
@@ -256,7 +256,7 @@ impl Builder<'_> {
             Event::SequenceStart(_, anchor, _) => self.start(Data::List(Vec::new()), pos, anchor),
             Event::MappingStart(_, anchor, _) => self.start(Data::Map(Vec::new()), pos, anchor),
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                // what is in it was counted when it was read
+                // its content was counted when it was read
                 Some(open) => {
                     self.finish(Node { pos: open.pos, data: open.data }, open.anchor, Size { values: 1, text: 0 })
                 }
@@ -367,7 +367,7 @@ fn plain(text: &str) -> Data {
     let numeric = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         && text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
     match text.parse::<f64>() {
-        // a number that no computer holds would be shown as `inf`: better as it was written
+        // a number beyond f64 would be shown as `inf`: better as it was written
         Ok(number) if numeric && number.is_finite() => Data::Number(number),
         _ => Data::Text(text.to_owned(), Style::Plain),
     }

@@ -1,4 +1,4 @@
-//! What an agent can be asked: kinds of request, and for each the kinds of content that it takes.
+//! The requests that an agent takes: kinds of request, and for each the kinds of content.
 
 use super::Kind;
 use serde::{Deserialize, Serialize};
@@ -124,7 +124,7 @@ impl Answers {
     }
 }
 
-/// What of a request an agent cannot answer, if there is something: the kind, or content that comes with it.
+/// The part of a request that an agent cannot answer, if any: the kind, or content that comes with it.
 pub fn lacks(answers: &[Answers], kind: Kind, content: Modalities) -> Option<String> {
     let able = || match answers {
         [] => "nothing".to_owned(),

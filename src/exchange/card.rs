@@ -1,17 +1,17 @@
-//! Who answers: what is known of an agent before it is asked anything.
+//! Cards: the facts about an agent that are known before any request.
 
 use super::{Answers, Kind, Request, lacks};
 use crate::error::Fault;
 use serde::{Deserialize, Serialize};
 
-/// What is known of an agent before it is asked anything.
+/// The facts about an agent that are known before any request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Card {
     /// The agent's name (`agents/NAME.yaml`).
     pub name: String,
-    /// What it can be asked, and with which content.
+    /// The requests that it takes, and with which content.
     pub answers: Vec<Answers>,
-    /// Stands for all that decides its replies besides the request: weights' digests, dtype, device class,
+    /// Identifies all that decides its replies besides the request: weights' digests, dtype, device class,
     /// decode defaults, endpoint and model name; never a key. Part of the memo key.
     pub identity: String,
     /// False for agents whose replies must not be kept (a person).

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Turn `what` into a vector of unit length.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EmbedRequest {
-    /// What to embed.
+    /// The input.
     pub what: Item,
 }
 

@@ -19,18 +19,18 @@ pub struct HearRequest {
     pub language: Option<String>,
     /// False: one segment for each window, as Whisper's `<|notimestamps|>`.
     pub timestamps: bool,
-    /// How to decode.
+    /// Decoding settings.
     pub decoding: Decoding,
 }
 
 /// A piece of speech.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Speech {
-    /// When it starts.
+    /// The start.
     pub start: Time,
-    /// When it ends.
+    /// The end.
     pub end: Time,
-    /// What was said, trimmed.
+    /// The speech, trimmed.
     pub text: String,
 }
 

@@ -1,11 +1,11 @@
-//! What requests are about: text, pictures, frames and stretches of sound, named by digest and time.
+//! The content of requests: text, pictures, frames and stretches of sound, named by digest and time.
 
 use super::{Modalities, Modality};
 use crate::value::{ImageFile, Media, Moment, Time, TimeBase};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Something to look at, listen to or read. Media are named, not carried: whoever answers fetches pixels and samples, so an
+/// Content to look at, listen to or read. Media are named, not carried: the agent fetches pixels and samples, so an
 /// exchange found in the memo decodes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,7 +21,7 @@ pub enum Item {
 }
 
 impl Item {
-    /// What an agent must take to answer for it.
+    /// The kind of content that an agent must take to answer for it.
     pub fn takes(&self) -> Modalities {
         Modalities::of(&[match self {
             Item::Text(_) => Modality::Text,
@@ -40,7 +40,7 @@ impl Item {
         }
     }
 
-    /// What a script may look for: the text, or where the medium is and when.
+    /// The text that a script may look for: the text itself, or the medium's path and the time.
     pub fn words(&self) -> String {
         match self {
             Item::Text(text) => text.clone(),
@@ -73,7 +73,7 @@ impl MediaRef<'_> {
         }
     }
 
-    /// Where the bytes are.
+    /// The place of the bytes.
     pub fn path(&self) -> &str {
         match self {
             MediaRef::Whole(media) => &media.path,

@@ -26,12 +26,12 @@ use crate::value::{Moment, Scored};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// One kind of request: what the engine must know of it besides its fields.
+/// One kind of request: the facts that the engine needs besides its fields.
 ///
-/// Contract: a request holds all that decides the reply, so that its canonical form can be part of the memo key. It names
+/// Contract: a request contains everything that decides the reply, so that its canonical form can be part of the memo key. It names
 /// media and never carries them.
 pub trait Exchange: Clone + PartialEq + std::fmt::Debug + Serialize {
-    /// What comes back.
+    /// The reply.
     type Reply;
     /// The content that comes with such requests unless an agent's file says otherwise.
     const USUAL: Modalities;
@@ -82,7 +82,7 @@ pub trait Exchange: Clone + PartialEq + std::fmt::Debug + Serialize {
 /// [`Exchange`] of the request; the matches below only delegate.
 macro_rules! exchanges {
     ($($(#[$about:meta])* $Kind:ident $word:literal $Request:ty => $Reply:ty;)*) => {
-        /// What an agent can be asked.
+        /// The kinds of requests.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Kind {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Score each of `texts` against `what`. The reply has one score for each candidate, in the order of `among`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RankRequest {
-    /// What is looked at, listened to or read.
+    /// The content to look at, listen to or read.
     pub what: Item,
     /// The labels as the author wrote them; replies carry these.
     pub among: Vec<String>,

@@ -10,9 +10,9 @@ pub struct SayRequest {
     pub messages: Vec<Message>,
     /// No chat template; the tokenizer's own special tokens only.
     pub raw: bool,
-    /// How to decode.
+    /// Decoding settings.
     pub decoding: Decoding,
-    /// The only replies allowed, if not empty: the likeliest is chosen.
+    /// The only replies allowed, if not empty: the most likely one is chosen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
 }
@@ -48,14 +48,14 @@ impl Message {
     }
 }
 
-/// How a language model decodes. `None` means the agent's own default.
+/// Decoding settings of a language model. `None` means the agent's own default.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Decoding {
     /// 0 is greedy.
     pub temperature: Option<f32>,
     /// Nucleus mass, 0..=1.
     pub top_p: Option<f32>,
-    /// Keep the k likeliest.
+    /// Keep the k most likely tokens.
     pub top_k: Option<usize>,
     /// Most tokens generated.
     pub max_tokens: Option<usize>,
@@ -101,7 +101,7 @@ impl Exchange for SayRequest {
     fn fits(&self, reply: &SayReply) -> Result<(), String> {
         match self.choices.is_empty() || self.choices.contains(&reply.text) {
             true => Ok(()),
-            false => Err(format!("found `{}`, which is none of the choices", reply.text)),
+            false => Err(format!("found `{}`, which is not one of the choices", reply.text)),
         }
     }
 

@@ -17,11 +17,11 @@ pub enum Script {
 /// One scripted reply.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ScriptReply {
-    /// For `say`: the text. For `rank`: the winning label. For `hear`: all that was said.
+    /// For `say`: the text. For `rank`: the winning label. For `hear`: all the speech.
     Text(String),
     /// For `rank`: label to score.
     Scores(IndexMap<String, f64>),
-    /// For `hear`: what was said when, in seconds. For `frames`: the moments (text unused).
+    /// For `hear`: the speech with its times in seconds. For `frames`: the moments (text unused).
     Segments(Vec<ScriptSegment>),
     /// For `frames`: so many moments, equally long. For `say`, `rank` and `hear`: its digits.
     Count(usize),
@@ -38,11 +38,11 @@ pub struct ScriptSegment {
     pub start: f64,
     /// Seconds.
     pub end: f64,
-    /// What was said.
+    /// The speech.
     pub text: String,
 }
 
-/// Why a script gives no reply.
+/// Why a script cannot reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoReply {
     /// The script says so: `{ fail: why }`.

@@ -24,7 +24,7 @@ impl CachedRepo {
         &self.folder
     }
 
-    /// The commit that a revision stood for when it was last fetched; a commit stands for itself.
+    /// The commit of a revision at its last fetch; a commit is its own revision.
     pub fn commit(&self, revision: &str) -> Option<String> {
         match fs::read_to_string(self.folder.join("refs").join(revision)) {
             Ok(commit) => Some(commit.trim().to_owned()).filter(|commit| is_file_name(commit)),
@@ -37,7 +37,7 @@ impl CachedRepo {
         self.folder.join("snapshots").join(commit)
     }
 
-    /// Where the bytes with this etag lie.
+    /// The place of the bytes with this etag.
     pub fn blob(&self, etag: &str) -> PathBuf {
         self.folder.join("blobs").join(etag)
     }
@@ -48,7 +48,7 @@ impl CachedRepo {
         missing_files(&snapshot).is_empty().then_some(snapshot)
     }
 
-    /// Remembers which commit a revision stands for.
+    /// Remembers the commit of a revision.
     pub fn write_ref(&self, revision: &str, commit: &str) -> io::Result<()> {
         if revision == commit {
             return Ok(());
@@ -86,7 +86,7 @@ pub fn is_file_name(text: &str) -> bool {
     !text.is_empty() && text.len() < 250 && !text.starts_with('.') && text.chars().all(plain)
 }
 
-/// What a checkpoint folder lacks to be loaded: `config.json`, and weights with every shard their index names.
+/// The missing parts of a checkpoint folder: `config.json`, and weights with every shard that their index names.
 pub fn missing_files(folder: &Path) -> Vec<String> {
     let lacks = |file: &str| !folder.join(file).is_file();
     let mut missing: Vec<String> = Vec::new();

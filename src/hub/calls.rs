@@ -1,5 +1,5 @@
 //! Dialogues that lie beside the one that calls them. A path is read only if it stays in the project (or, without one, in the caller's
-//! own folder): a stranger's dialogue must not read elsewhere.
+//! own folder): an untrusted dialogue must not read elsewhere.
 
 use super::Hub;
 use crate::{
@@ -14,7 +14,7 @@ use std::{
 /// Most files of a folder whose names a hint considers.
 const MAX_NAMES: usize = 1000;
 
-/// The dialogue `name`, looked for from the caller's folder; nothing if the caller has no file or there is none.
+/// The dialogue `name`, looked for from the caller's folder; nothing if the caller has no file or the search fails.
 pub(super) fn beside(name: &str, caller: &Caller, hub: &Hub) -> Result<Option<Called>, Refused> {
     let outside = |what: String| {
         Refused {

@@ -1,4 +1,4 @@
-//! From what an agent file says (`model: {path | hub | gguf}`) to a folder or file on this machine.
+//! From the `model: {path | hub | gguf}` of an agent file to a folder or file on this machine.
 
 use super::{
     HubError, HubSettings, Network,
@@ -12,7 +12,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Where an agent file says its weights are.
+/// The place of the weights in an agent file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A checkpoint folder (or a GGUF file, or a folder that holds one); relative to the agent file.
@@ -46,7 +46,7 @@ impl Checkpoint {
     }
 }
 
-/// Where an agent file was found: what its relative paths are relative to.
+/// The place of an agent file: the base of its relative paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// In this folder.
@@ -63,7 +63,7 @@ impl Source {
         let revision_is_plain = revision.split('/').all(is_file_name);
         if parts.len() > 2 || !parts.iter().all(|part| is_file_name(part)) || !revision_is_plain {
             return Err(HubError::new(
-                format!("`{text}` is not a model of a hub"),
+                format!("`{text}` is not a Hugging Face id"),
                 "write org/name or org/name@revision; a folder on this machine goes under `path`",
             ));
         }
@@ -86,11 +86,11 @@ impl fmt::Display for Source {
 pub struct Resolver {
     /// elenchus' own cache folder, for the starter cast.
     pub cache: PathBuf,
-    /// The user's home folder, which `~/` of a path stands for.
+    /// The user's home folder, the meaning of `~/` in a path.
     pub home: Option<PathBuf>,
     /// The hub.
     pub hub: HubSettings,
-    /// Whether anything may be fetched.
+    /// Tells if downloads are permitted.
     pub network: Network,
 }
 
@@ -123,7 +123,7 @@ impl Resolver {
                 let path = self.against(path, origin);
                 match path.is_file() {
                     true => Ok(Checkpoint::Gguf(path)),
-                    false => Err(HubError::plain(format!("there is no GGUF file {}", path.display()))),
+                    false => Err(HubError::plain(format!("the GGUF file {} does not exist", path.display()))),
                 }
             }
         }
@@ -157,14 +157,14 @@ impl Resolver {
         }
     }
 
-    /// True if what is not here is downloaded.
+    /// True if a missing checkpoint is downloaded.
     pub fn fetches(&self) -> bool {
         self.network == Network::All && !self.hub.offline
     }
 
     fn not_here(&self, source: &Source, cached: &CachedRepo) -> HubError {
         let lacks = match &cached.folder().is_dir() {
-            true => "is not whole in the hub's cache",
+            true => "is incomplete in the hub's cache",
             false => "is not in the hub's cache",
         };
         let fetch = match (self.network, self.hub.offline) {

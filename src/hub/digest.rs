@@ -1,6 +1,6 @@
 //! Digests of files, remembered: a checkpoint or video of gigabytes is read for its digest once, not at every start.
 //!
-//! What is remembered of a file is its stamp (device, inode, size, times of change); any difference and it is read again.
+//! The key of a remembered digest is the file's stamp (device, inode, size, times of change); any difference makes it read again.
 //! On Unix the stamp has `ctime`, which every write moves and no program can set back. A file that changed in the last
 //! seconds is not remembered: it may change again within one tick of the file system's clock and look the same.
 
@@ -16,7 +16,7 @@ use std::{
 const WORTH_IT: u64 = 1 << 20;
 /// Coarser than the clock of any file system in use (FAT has 2 s).
 const STILL_MOVING: Duration = Duration::from_secs(3);
-/// Nobody takes this long to write a note.
+/// Writing a note never takes this long.
 const ABANDONED: Duration = Duration::from_secs(60);
 
 /// Digests of files, some of them remembered in a folder.
@@ -53,7 +53,7 @@ impl Digests {
         Ok(digest)
     }
 
-    /// Remembers nothing of this file any more.
+    /// Forgets this file.
     pub fn forget(&self, path: &Path) -> io::Result<()> {
         match self.note(path).map(fs::remove_file) {
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -61,7 +61,7 @@ impl Digests {
         }
     }
 
-    /// Where the file's digest is remembered. None if nothing is, or for a path that cannot be resolved.
+    /// The file that remembers the digest. None if digests are not remembered, or for a path that cannot be resolved.
     fn note(&self, path: &Path) -> Option<PathBuf> {
         let (folder, path) = (self.folder.as_ref()?, fs::canonicalize(path).ok()?);
         Some(folder.join(blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex().as_str()))
@@ -87,7 +87,7 @@ impl Digests {
     }
 }
 
-/// What changes when a file does.
+/// The attributes that change with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     /// Its length.
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(digests.file(&path).expect("read"), blake3::hash(&bytes));
         assert_eq!(notes(), 0);
 
-        // A note with this very stamp is believed; that the file is not read shows in the digest being another.
+        // A note with a matching stamp is trusted: the false digest comes back, so the file was not read.
         let note = digests.note(&path).expect("a path");
         let other = blake3::hash(b"other");
         digests.remember(&note, &stamp(&path).expect("a stamp"), &other);

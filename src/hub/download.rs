@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::io::AsyncWriteExt as _;
 
-/// How far one file has come.
+/// The progress of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
     /// `org/name`
@@ -28,10 +28,10 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
-/// Who is told about progress.
+/// The receiver of progress.
 pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
-/// Progress is told each time this many bytes have come.
+/// Progress is reported each time this many bytes have come.
 const TELL_EVERY: u64 = 1 << 20;
 /// Most bytes of one file of weights.
 const WEIGHTS_BYTES: u64 = 64 << 30;
@@ -47,7 +47,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub struct Downloader {
     settings: HubSettings,
     client: reqwest::Client,
-    /// How often one request is tried.
+    /// Most tries of one request.
     attempts: u32,
     /// The wait before the second try; doubled each time.
     first_wait: Duration,
@@ -71,7 +71,7 @@ impl Downloader {
     /// A downloader for these settings.
     pub fn new(settings: HubSettings) -> Result<Downloader, HubError> {
         let client = http::client(&settings.endpoint, Duration::from_secs(20))
-            .map_err(|error| HubError::plain(format!("no HTTP client: {error}")))?;
+            .map_err(|error| HubError::plain(format!("the HTTP client cannot be created: {error}")))?;
         Ok(Downloader { settings, client, attempts: 5, first_wait: Duration::from_millis(500) })
     }
 
@@ -182,7 +182,7 @@ impl Downloader {
             // A server that ignores the range sends all of it again.
             if response.status() != StatusCode::PARTIAL_CONTENT || range_start(&response) != Some(done) {
                 if response.status() == StatusCode::PARTIAL_CONTENT && done == 0 {
-                    return Err(Failure::Passing("the server sent another part than was asked for".into(), None));
+                    return Err(Failure::Passing("the server sent a part that was not requested".into(), None));
                 }
                 done = 0;
                 part.set_len(0).map_err(io)?;
@@ -195,7 +195,7 @@ impl Downloader {
             if done > total {
                 part.set_len(0).map_err(io)?;
             }
-            return Err(Failure::Passing(format!("{done} of {total} bytes came"), None));
+            return Err(Failure::Passing(format!("only {done} of {total} bytes arrived"), None));
         }
         let found = job.digest(part).map_err(io)?;
         if let Some((expected, found)) = found.filter(|(expected, found)| !expected.eq_ignore_ascii_case(found)) {
@@ -228,7 +228,7 @@ impl Downloader {
             let to = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
             url = to
                 .and_then(|to| url.join(to).ok())
-                .ok_or_else(|| HubError::plain(format!("the hub redirects {repo} to nowhere")))?;
+                .ok_or_else(|| HubError::plain(format!("the hub redirects {repo} without an address")))?;
         }
         Err(HubError::plain(format!("the hub redirects {repo} in a circle")).into())
     }
@@ -247,11 +247,11 @@ impl Downloader {
         let error = match (status, code) {
             (StatusCode::RANGE_NOT_SATISFIABLE, _) => return Err(Failure::Passing(format!("{status}"), None)),
             (StatusCode::NOT_FOUND, _) | (_, "RepoNotFound") => HubError::new(
-                format!("{endpoint} has no such model or revision: {repo} ({})", status.as_u16()),
+                format!("{endpoint} does not know this model or revision: {repo} ({})", status.as_u16()),
                 "check the spelling and the revision; a private model needs HF_TOKEN",
             ),
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => HubError::new(
-                format!("{endpoint} does not give {repo} to you ({}): it is gated or private", status.as_u16()),
+                format!("{endpoint} refuses access to {repo} ({}): it is gated or private", status.as_u16()),
                 match self.settings.token {
                     None => {
                         format!("accept its terms at {endpoint}/{repo}, then set HF_TOKEN to a token of your account")
@@ -288,7 +288,7 @@ impl Downloader {
             Failure::Passing(why, _) => HubError::new(
                 format!("{repo} could not be fetched from {}: {why}", self.settings.endpoint),
                 format!(
-                    "run it again to go on where it stopped; without a network, copy the checkpoint here and name its \
+                    "run the command again to continue the download; without a network, copy the checkpoint here and name its \
                      folder as `path`, or copy it into {}",
                     self.settings.cache.display()
                 ),
@@ -323,13 +323,13 @@ async fn receive(
     on_progress(job.progress(done));
     loop {
         let chunk = match tokio::time::timeout(SILENCE, response.chunk()).await {
-            Err(_) => Err("nothing came for a minute".to_owned()),
+            Err(_) => Err("no data arrived for a minute".to_owned()),
             Ok(Err(error)) => Err(http::chain(&error)),
             Ok(Ok(chunk)) => Ok(chunk),
         };
         let written = match &chunk {
             Ok(Some(bytes)) => file.write_all(bytes).await,
-            // What came so far must be on disk before the next try asks for the rest.
+            // The data so far must be on disk before the next try asks for the rest.
             _ => file.flush().await,
         };
         written.map_err(|error| disk(&job.cached.blob("…"), &error))?;
@@ -355,12 +355,12 @@ fn most(job: &Job<'_>) -> u64 {
 
 fn too_large(job: &Job<'_>) -> HubError {
     HubError::new(
-        format!("{} of {} is larger than {} bytes, the most that is fetched", job.listed.name, job.repo, most(job)),
+        format!("{} of {} is larger than {} bytes, the limit of a download", job.listed.name, job.repo, most(job)),
         "fetch it with the hub's own tools, and name its folder as `path`",
     )
 }
 
-/// Where a partial answer starts (`Content-Range: bytes 100-199/200`).
+/// The start of a partial answer (`Content-Range: bytes 100-199/200`).
 fn range_start(response: &Response) -> Option<u64> {
     let range = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()

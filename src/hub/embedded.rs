@@ -1,4 +1,4 @@
-//! What the binary carries: agents, prompts, label lists, casts, dialogues and the starter cast's weights.
+//! The files in the binary: agents, prompts, label lists, casts, dialogues and the starter cast's weights.
 //!
 //! A release build holds the bytes of the weights. A debug build only names the files in the source tree, so that it
 //! compiles and links as fast as without them. Either way they reach the models through the user's cache folder.
@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where an embedded file's bytes are.
+/// The place of an embedded file's bytes.
 enum Bytes {
     /// In the binary.
     Here(&'static [u8]),
@@ -83,7 +83,7 @@ fn load(bytes: &Bytes) -> Result<Cow<'static, [u8]>, HubError> {
     }
 }
 
-/// How many bytes a carried file has.
+/// The number of bytes of an embedded file.
 pub fn size(path: &str) -> Option<u64> {
     FILES.iter().find(|(name, _)| *name == path).and_then(|(_, bytes)| match bytes {
         Bytes::Here(bytes) => Some(bytes.len() as u64),
@@ -107,7 +107,7 @@ pub fn folder(folder: &str, cache: &Path) -> Result<PathBuf, HubError> {
     materialise(&files, name, &cache.join("starter"))
 }
 
-/// Writes `files` to `parent/NAME-DIGEST` unless exactly these are there. Whoever is second finds the first one's work:
+/// Writes `files` to `parent/NAME-DIGEST` unless exactly these exist. A second process finds the work of the first:
 /// the folder appears whole, by a rename.
 fn materialise(files: &BTreeMap<&str, Cow<'_, [u8]>>, name: &str, parent: &Path) -> Result<PathBuf, HubError> {
     let target = parent.join(format!("{name}-{}", digest(files)));
@@ -118,7 +118,7 @@ fn materialise(files: &BTreeMap<&str, Cow<'_, [u8]>>, name: &str, parent: &Path)
     let failed = |what: &Path, error: std::io::Error| {
         HubError::new(
             format!("the starter cast cannot be put into the cache: {}: {error}", what.display()),
-            "set ELENCHUS_CACHE to a folder that can be written, with 100 MB free",
+            "set ELENCHUS_CACHE to a writable folder, with 100 MB free",
         )
     };
     private::private_folder(parent).map_err(|error| failed(parent, error))?;
@@ -149,7 +149,7 @@ fn materialise(files: &BTreeMap<&str, Cow<'_, [u8]>>, name: &str, parent: &Path)
     written.map(|()| target)
 }
 
-/// Held while a folder is being unpacked, so that an unpacked half without it has no owner any more.
+/// Held while a folder is being unpacked: a half-unpacked folder without it has lost its owner.
 fn lock(parent: &Path) -> std::io::Result<fs::File> {
     private::private_file(&parent.join(".lock"))
 }
@@ -191,7 +191,7 @@ fn is_same(files: &BTreeMap<&str, Cow<'_, [u8]>>, folder: &Path) -> bool {
         .all(|(path, bytes)| crate::files::read(&folder.join(path), bytes.len()).is_ok_and(|found| found == **bytes))
 }
 
-/// Stands for names and contents; 16 hex digits name a folder.
+/// A digest of names and contents; 16 hex digits name a folder.
 fn digest(files: &BTreeMap<&str, Cow<'_, [u8]>>) -> String {
     let mut hasher = blake3::Hasher::new();
     for (path, bytes) in files {

@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How an environment variable is read. The command line gives the process's own; an empty variable counts as unset.
+/// Reads an environment variable. The command line gives the process's own; an empty variable counts as unset.
 pub type Vars<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// Where the user keeps agents of their own, and where elenchus keeps what it can make again.
+/// The folders of the user: their own agents, and the files that elenchus can make again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Folders {
     /// `ELENCHUS_HOME`, else `XDG_CONFIG_HOME/elenchus`, else `~/.config/elenchus`.
@@ -19,7 +19,7 @@ pub struct Folders {
     pub cache: PathBuf,
     /// The home folder, if there is one. The search for a project never leaves it.
     pub home: Option<PathBuf>,
-    /// The user id of this process; none where the system has no such ids.
+    /// The user id of this process; none on systems without user ids.
     pub uid: Option<u32>,
     /// The working folder: messages show paths below it without it.
     pub here: Option<PathBuf>,
@@ -43,17 +43,17 @@ impl Folders {
         }
     }
 
-    /// Where finished exchanges are kept.
+    /// The folder of finished exchanges.
     pub fn memo(&self) -> PathBuf {
         self.cache.join("memo")
     }
 
-    /// Where the starter cast is unpacked.
+    /// The folder of the unpacked starter cast.
     pub fn starter(&self) -> PathBuf {
         self.cache.join("starter")
     }
 
-    /// Where fetched media are kept, by digest.
+    /// The folder of fetched media, by digest.
     pub fn media(&self) -> PathBuf {
         self.cache.join("media")
     }
@@ -92,7 +92,7 @@ fn home(vars: Vars<'_>) -> PathBuf {
     own_home(vars).or_else(temp).unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
-/// How much of the network a run may use. Whatever says "off" wins.
+/// The network access of a run. The strictest setting wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Network {
     /// None at all (`--offline`, `ELENCHUS_OFFLINE`).
@@ -147,7 +147,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How the model hub is reached and where its cache lies: the variables that the hub's own tools read.
+/// The address of the model hub and its cache, from the variables that the hub's own tools read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubSettings {
     /// `HF_HUB_CACHE`, else `HUGGINGFACE_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub`.

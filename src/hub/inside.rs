@@ -1,4 +1,4 @@
-//! Does a path of a stranger's project stay inside it? Links count for what they lead to.
+//! Checks that a path of an untrusted project stays inside it. Links count as their targets.
 
 use std::{
     fs, io,
@@ -7,10 +7,10 @@ use std::{
 
 /// Most entries of a checkpoint folder that are looked at.
 const MAX_ENTRIES: usize = 10_000;
-/// Deepest folder below a checkpoint that is looked at; deeper ones hold nothing that a model reads.
+/// Deepest folder below a checkpoint that is checked; a model reads no deeper ones.
 const MAX_DEPTH: usize = 4;
 
-/// `Ok` if the path, and what it leads to if it is there, lie in the folder `project` (a real path).
+/// `Ok` if the path, and its target if it exists, lie in the folder `project` (a real path).
 pub fn check(project: &Path, path: &Path) -> Result<(), String> {
     if !plain(path).starts_with(project) {
         return Err("it lies outside its project, which is not trusted".to_owned());
@@ -18,9 +18,9 @@ pub fn check(project: &Path, path: &Path) -> Result<(), String> {
     match fs::canonicalize(path) {
         Ok(real) if real.starts_with(project) => Ok(()),
         Ok(_) => Err("it is a link that leaves its project, which is not trusted".to_owned()),
-        // what is not there leads nowhere; whoever reads it says so
+        // a missing file leads nowhere; its reader reports it
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(format!("it leads nowhere that can be told: {error}")),
+        Err(error) => Err(format!("its target cannot be resolved: {error}")),
     }
 }
 

@@ -1,10 +1,10 @@
-//! Everything that has a name here: what it is, where it was found, and one line about it.
+//! Everything that has a name: its kind, its place, and one line about it.
 
 use super::{Hub, checkpoint::Origin, shelf::Found};
 use crate::dialogue::{self, Resource};
 use serde::Serialize;
 
-/// Where a named file was found.
+/// The place of a named file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum From {
@@ -23,7 +23,7 @@ pub struct Listed {
     pub kind: &'static str,
     /// Its name, as dialogues and commands write it.
     pub name: String,
-    /// Where it was found.
+    /// The place of the file.
     pub from: From,
     /// The file.
     pub file: String,
@@ -52,7 +52,7 @@ impl Hub {
         Some(Listed { kind: kind.word(), name, from, file: found.file, about })
     }
 
-    /// Where a named file was found.
+    /// The place of a named file.
     pub fn from(&self, found: &Found) -> From {
         match &found.origin {
             Origin::Embedded(_) => From::Program,

@@ -1,4 +1,4 @@
-//! Where things are found: agent files, prompts, label lists, casts and dialogues, and the weights of models.
+//! The search for files: agent files, prompts, label lists, casts and dialogues, and the weights of models.
 //!
 //! Names are looked for in three places, nearest first: the dialogue's project ([`Project`]), the user's
 //! configuration folder ([`Folders`]), and what the binary carries ([`embedded`]). A project that its user does not trust
@@ -29,15 +29,15 @@ pub use trust::Trust;
 
 use crate::error::Fault;
 
-/// Why something could not be found or fetched; about a model's files, so it ends in exit code 4 unless it was refused.
+/// Why a file was not found or fetched. It concerns a model's files, so it ends in exit code 4 unless it was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct HubError {
-    /// What is missing or wrong, in the user's words.
+    /// The missing or wrong part, in the user's words.
     pub message: String,
-    /// What can be done about it, also without a network.
+    /// The remedy, also without a network.
     pub hint: Option<String>,
-    /// True: it was not tried, because the user has not trusted the project or has forbidden the network (exit code 2).
+    /// True: refused without a try, because the project is untrusted or the network is forbidden (exit code 2).
     pub refused: bool,
 }
 
@@ -46,11 +46,11 @@ impl HubError {
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> HubError {
         HubError { message: message.into(), hint: Some(hint.into()), refused: false }
     }
-    /// An error that says it all.
+    /// An error without a hint.
     pub fn plain(message: impl Into<String>) -> HubError {
         HubError { message: message.into(), hint: None, refused: false }
     }
-    /// What trust or `--offline` forbids.
+    /// The action that trust or `--offline` forbids.
     pub fn refused(message: impl Into<String>) -> HubError {
         HubError { message: message.into(), hint: None, refused: true }
     }

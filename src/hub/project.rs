@@ -1,7 +1,7 @@
 //! A project: the folder whose `agents/`, `prompts/`, `vocab/`, `casts/` and `examples/` a dialogue uses, and whether
 //! its user trusts it.
 //!
-//! The search starts where the dialogue is (or in the working folder) and goes upwards. Whoever can put a folder above
+//! The search starts at the dialogue (or in the working folder) and goes upwards. A person who can put a folder above
 //! the user's own must not govern what the user runs, so:
 //!
 //! - inside the home folder it ends there, and the home folder itself is a project only if it is trusted;
@@ -18,18 +18,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The nearest folder, at or above a dialogue (or the working folder), that holds `agents/` or `prompts/`; where there is none, the nearest
+/// The nearest folder, at or above a dialogue (or the working folder), with `agents/` or `prompts/`; else the nearest
 /// with `casts/` or `vocab/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
-    /// That folder, its real path.
+    /// The real path of that folder.
     pub folder: PathBuf,
-    /// True: its user vouches for it. Otherwise it is a stranger's: it sends nothing, fetches nothing, leaves its folder by no link,
-    /// and replaces nothing that has a name already.
+    /// True: the user trusts it. An untrusted project sends nothing, fetches nothing, follows no link out of its folder,
+    /// and replaces no name that exists already.
     pub trusted: bool,
 }
 
-/// A folder that looks like a project and is none.
+/// A folder that looks like a project but does not count as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassedOver {
     /// The folder.
@@ -38,7 +38,7 @@ pub struct PassedOver {
     pub why: Why,
 }
 
-/// Why a folder is not taken for a project unless it is trusted.
+/// Why a folder does not count as a project unless it is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// It is the home folder.
@@ -62,7 +62,7 @@ impl fmt::Display for Why {
     }
 }
 
-/// What a search for the project came to.
+/// The result of a search for the project.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Search {
     /// The project.
@@ -92,7 +92,7 @@ fn search(start: &Path, parts: [&str; 2], folders: &Folders, trust: &Trust) -> S
     let home = folders.home.as_deref().and_then(|home| fs::canonicalize(home).ok());
     let top = home.as_deref().filter(|home| start.starts_with(home));
     let mut found = Search::default();
-    // what the flag of this run admits besides the user's own folders
+    // the folders that the flag of this run adds to the user's own
     let start_owner = trust::owner(start);
     let is_own = |owner| owner == folders.uid || (trust.this_run && owner == start_owner);
     let mut above = false;

@@ -21,11 +21,11 @@ use std::{
 /// A named file that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// How messages call it: the path as short as it can be, or `agents/NAME.yaml` for one from the binary.
+    /// The name in messages: the path as short as possible, or `agents/NAME.yaml` for one from the binary.
     pub file: String,
-    /// What is in it.
+    /// The content.
     pub text: String,
-    /// What its relative paths are relative to.
+    /// The base of its relative paths.
     pub origin: Origin,
     /// The folder of the project that it belongs to, if that is not trusted.
     pub stranger: Option<PathBuf>,
@@ -51,7 +51,7 @@ pub struct Unreadable {
     pub why: String,
 }
 
-/// Where everything that has a name is found, for one dialogue.
+/// The search for everything that has a name, for one dialogue.
 #[derive(Debug, Clone)]
 pub struct Hub {
     /// The dialogue's project, if it is in one.
@@ -62,11 +62,11 @@ pub struct Hub {
     pub folders: Folders,
     /// The model hub.
     pub settings: HubSettings,
-    /// How much of the network may be used.
+    /// The network access.
     pub network: Network,
-    /// What was decided about files of the project. The caller tells the user.
+    /// The decisions about files of the project. The caller tells the user.
     pub verdicts: Verdicts,
-    /// What an agent can be asked; the layer of the agents knows.
+    /// The requests that an agent takes; the layer of the agents knows.
     answers: AnswersOf,
 }
 
@@ -74,13 +74,13 @@ pub struct Hub {
 pub type AnswersOf = fn(&str, &Hub) -> Option<Vec<Answers>>;
 
 impl Hub {
-    /// For a project, or what a search for one came to.
+    /// For a project, or the result of a search for one.
     pub fn new(search: Search, folders: Folders, settings: HubSettings, network: Network) -> Hub {
         let Search { project, passed_over } = search;
         Hub { project, passed_over, folders, settings, network, verdicts: Verdicts::default(), answers: |_, _| None }
     }
 
-    /// The same hub, which tells what agents can be asked.
+    /// The same hub, which can tell the requests that agents take.
     pub fn with_answers(self, answers: AnswersOf) -> Hub {
         Hub { answers, ..self }
     }
@@ -176,7 +176,7 @@ impl Hub {
         }
     }
 
-    /// Says that a folder which is no project holds a file of this name, unless it is the same file.
+    /// Records that a folder which is not a project has a file of this name, unless it is the same file.
     fn note_passed_over(&self, passed: &PassedOver, file: &str, own: Option<&(Found, Keeper)>) {
         let path = passed.folder.join(file);
         if path.is_file() {
@@ -234,7 +234,7 @@ impl Library for Hub {
         match self.find(kind, name) {
             Ok(found) => found.map(|found| Text { file: found.file, source: found.text }),
             Err(error) => {
-                // the verdicts hold it, too
+                // the verdicts contain it, too
                 tracing::debug!(%error, "skipped");
                 None
             }

@@ -1,8 +1,8 @@
-//! Which project folders the user trusts, and to whom a folder belongs.
+//! The project folders that the user trusts, and the owner of a folder.
 //!
 //! The list is a file of the user's configuration folder, `trusted.json`. An entry holds the folder's real path and its
-//! owner at that time: a folder that has since passed to another owner is trusted no longer. Trust covers the folder that
-//! was named and no project inside it. The rules of what trust permits are in `README.md`, section Privacy.
+//! owner at that time: a folder that has got another owner since is no longer trusted. Trust covers the folder that
+//! was named and no project inside it. README.md, section Privacy, lists the permissions of trust.
 
 use super::Folders;
 use crate::{error::Fault, files};
@@ -24,12 +24,12 @@ const MAX_BYTES: usize = 1 << 20;
 pub struct Trusted {
     /// Its real path: no links, nothing relative.
     pub folder: PathBuf,
-    /// The user id of its owner when it was trusted; none where the system has no such ids.
+    /// The user id of its owner when it was trusted; none on systems without user ids.
     pub owner: Option<u32>,
 }
 
 impl Trusted {
-    /// Whether the folder still is what was trusted, or why it is not.
+    /// `Ok` if the folder is still the trusted one, or why it is not.
     pub fn still(&self) -> Result<(), String> {
         match (self.folder.is_dir(), owner(&self.folder)) {
             (false, _) => Err("the folder is gone".to_owned()),
@@ -41,7 +41,7 @@ impl Trusted {
     }
 }
 
-/// What the user trusts: a list, and perhaps the project of this run.
+/// The user's trust: a list, and perhaps the project of this run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trust {
     /// The folders of the list, sorted.
@@ -58,7 +58,7 @@ struct List {
 }
 
 impl Trust {
-    /// The user's list. A list that is not there trusts nothing.
+    /// The user's list. A missing list trusts nothing.
     pub fn read(folders: &Folders) -> Result<Trust, Fault> {
         let Some(config) = folders.own_config() else { return Ok(Trust::default()) };
         let file = config.join(FILE);
@@ -115,7 +115,7 @@ pub fn add(folders: &Folders, dir: &Path) -> Result<Trusted, Fault> {
 
 /// Trusts the folder `dir` no longer. False if the list does not hold it.
 pub fn remove(folders: &Folders, dir: &Path) -> Result<bool, Fault> {
-    // a folder that is gone has no real path, but its entry can still be named
+    // a deleted folder has no real path, but its entry can still be named
     let folder = fs::canonicalize(dir).or_else(|_| std::path::absolute(dir)).unwrap_or_else(|_| dir.to_owned());
     let mut was_there = false;
     change(folders, |list| {
@@ -130,7 +130,7 @@ pub fn remove(folders: &Folders, dir: &Path) -> Result<bool, Fault> {
 fn change(folders: &Folders, edit: impl FnOnce(&mut Vec<Trusted>)) -> Result<(), Fault> {
     let failed = |path: &Path, error: std::io::Error| {
         Fault::refused(format!("the list of trusted folders cannot be written: {}: {error}", path.display()))
-            .hint("set ELENCHUS_HOME to a folder of your own that can be written")
+            .hint("set ELENCHUS_HOME to a writable folder of your own")
     };
     let config = folders.own_config().ok_or_else(|| {
         Fault::refused(format!("the configuration folder {} belongs to another user", folders.config.display()))
@@ -164,13 +164,13 @@ fn private(path: &Path) -> std::io::Result<fs::File> {
     options.open(path)
 }
 
-/// The user id of the owner of what `path` leads to; none if it is not there.
+/// The user id of the owner of the file that `path` leads to; none if it is missing.
 #[cfg(unix)]
 pub fn owner(path: &Path) -> Option<u32> {
     fs::metadata(path).ok().map(|meta| std::os::unix::fs::MetadataExt::uid(&meta))
 }
 
-/// This system has no user ids: every folder counts as the user's own, and only the list decides.
+/// This system does not have user ids: every folder counts as the user's own, and only the list decides.
 #[cfg(not(unix))]
 pub fn owner(_: &Path) -> Option<u32> {
     None
@@ -190,7 +190,7 @@ pub fn anyone_writes(_: &Path) -> bool {
 
 /// An owner, for messages.
 pub fn user_shown(owner: Option<u32>) -> String {
-    owner.map_or("nobody that is known".to_owned(), |uid| format!("the user with id {uid}"))
+    owner.map_or("an unknown user".to_owned(), |uid| format!("the user with id {uid}"))
 }
 
 #[cfg(test)]

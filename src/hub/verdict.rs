@@ -1,4 +1,4 @@
-//! What was decided about a file of a project, as data; the command line says it.
+//! Decisions about files of a project, as data; the command line prints them.
 
 use super::project::Why;
 use std::{
@@ -42,9 +42,9 @@ pub enum Verdict {
         file: String,
         /// The folder of the project, or of what is taken for none.
         folder: PathBuf,
-        /// Whose file is used; none if nobody else has one of this name.
+        /// The owner of the file that is used; none if it is the only one of this name.
         to: Option<Keeper>,
-        /// Why the folder is no project; none if it is one that is not trusted.
+        /// Why the folder is not a project; none if it is an untrusted one.
         why: Option<String>,
     },
     /// A file that must not be read, or cannot be: the whole line.
@@ -76,7 +76,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// How a user can trust a folder.
+/// The ways to trust a folder.
 pub fn ways_out(folder: &Path) -> String {
     format!("`elenchus trust {}` trusts the folder, --trust does so for one run", quoted(folder))
 }
@@ -91,7 +91,7 @@ fn quoted(path: &Path) -> String {
     }
 }
 
-/// A name that a stranger chose, without what would steer a terminal.
+/// A name from an untrusted file, without control characters.
 pub fn plain(text: &str) -> String {
     let steers = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

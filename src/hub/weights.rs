@@ -1,4 +1,4 @@
-//! Which files of a checkpoint folder hold its weights: `model.safetensors`, or the shards that its index names.
+//! The weight files of a checkpoint folder: `model.safetensors`, or the shards that its index names.
 
 use super::{HubError, cache::is_file_name};
 use crate::files;

@@ -47,7 +47,7 @@ impl LogMel {
     }
 
     /// log10 of the mel powers of `count` frames, (count, bins) in row-major order. The centre of frame 0 is at
-    /// `samples[reach]`: whoever calls has put the neighbourhood of both ends there.
+    /// `samples[reach]`: the caller has put the neighbourhood of both ends there.
     pub fn powers(&self, samples: &[f32], count: usize) -> Vec<f32> {
         let mut input = self.fft.make_input_vec();
         let mut spectrum = self.fft.make_output_vec();

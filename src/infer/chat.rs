@@ -9,7 +9,7 @@ use crate::{
 use serde_json::Value as Json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How messages become a prompt.
+/// The rule that turns messages into a prompt.
 #[derive(Debug)]
 pub struct Chat {
     template: Option<ChatTemplate>,
@@ -46,8 +46,8 @@ impl Chat {
         Ok(Chat { template: template.map_err(refused)?, specials })
     }
 
-    /// The prompt for `messages`. Without a template (a model that was never taught to chat) the messages stand one after
-    /// the other, parted by blank lines.
+    /// The prompt for `messages`. Without a template (a model that was not trained to chat) the messages follow one after
+    /// the other, separated by blank lines.
     pub fn prompt(&self, messages: &[Message], raw: bool) -> Result<Prompt, Fault> {
         let Some(template) = self.template.as_ref().filter(|_| !raw) else {
             let texts: Vec<&str> = messages.iter().map(|m| m.content.as_str()).collect();
@@ -59,7 +59,7 @@ impl Chat {
         names.push(("messages", messages.iter().map(message).collect()));
         names.push(("add_generation_prompt", ChatValue::from(true)));
         names.extend(["tools", "documents"].map(|name| (name, ChatValue::from(()))));
-        let refused = |why| Fault::model(format!("the chat template refuses these messages: {why}"));
+        let refused = |why| Fault::model(format!("the chat template failed on these messages: {why}"));
         let text = template.render(names, now()).map_err(refused)?;
         if text.is_empty() {
             return Err(Fault::model("the chat template makes an empty prompt of these messages"));
@@ -107,6 +107,6 @@ mod tests {
         insta::assert_snapshot!(check("{{ bos_token }}{% for m in messages %}\n  {{- m.content.strip() }}|{{ m['role'].upper() }}{% endfor %}"), @"<s>Hé <b>|USER");
         insta::assert_snapshot!(check("{{ messages | tojson }}"), @r#"[{"role": "user", "content": " Hé <b> "}]"#);
         insta::assert_snapshot!(check("{% if tools is not none %}t{% endif %}{{ missing }}."), @".");
-        insta::assert_snapshot!(check("{{ raise_exception('only two roles') }}"), @"the chat template refuses these messages: only two roles");
+        insta::assert_snapshot!(check("{{ raise_exception('only two roles') }}"), @"the chat template failed on these messages: only two roles");
     }
 }

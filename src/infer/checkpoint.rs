@@ -1,5 +1,5 @@
 //! A checkpoint, which is a folder in Hugging Face layout or a GGUF file: its configuration, its weights, and the digest
-//! that stands for them.
+//! that represents them.
 
 use super::{
     config::Config,
@@ -31,14 +31,14 @@ const MAX_CONFIG_BYTES: usize = 16 << 20;
 /// A checkpoint whose `config.json` (or GGUF header) was read; weights are not touched before [`Checkpoint::weights`].
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    /// Where it lies.
+    /// Its place.
     pub folder: PathBuf,
     /// `config.json`
     pub config: Config,
     stored: Stored,
 }
 
-/// How weights are stored.
+/// The storage of weights.
 #[derive(Debug, Clone)]
 enum Stored {
     /// In these files.
@@ -56,7 +56,7 @@ impl Checkpoint {
             return Checkpoint::gguf_file(path);
         }
         if !path.is_dir() {
-            return Err(Fault::model(format!("there is no folder {shown}")));
+            return Err(Fault::model(format!("the folder {shown} does not exist")));
         }
         let Some(config) = read_json(&path.join("config.json"))? else {
             return match only_gguf(path).map_err(|error| Fault::model(error.line()))? {
@@ -108,7 +108,7 @@ impl Checkpoint {
         Ok(own.unwrap_or_else(|| Config::empty("preprocessor_config.json")))
     }
 
-    /// A text file of the folder, or what stands for it in the GGUF file, if it is there.
+    /// A text file of the folder, or its equivalent from the GGUF file, if it exists.
     pub fn text(&self, name: &str) -> Result<Option<String>, Fault> {
         match &self.stored {
             Stored::Gguf(gguf) => gguf.text(name),

@@ -26,7 +26,7 @@ pub mod within {
     pub const TOKENS: RangeInclusive<usize> = 0..=1 << 24;
     /// Pixels of a picture's side, and of a patch's.
     pub const SIDE: RangeInclusive<usize> = 1..=1 << 14;
-    /// What a norm adds so that it never divides by zero.
+    /// The addend of a norm that prevents division by zero.
     pub const EPSILON: RangeInclusive<f64> = 0.0..=1.0;
 }
 
@@ -56,7 +56,7 @@ impl Config {
         Config::new(name, Json::Object(Default::default()))
     }
 
-    /// What its errors call it.
+    /// The name in errors.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -66,7 +66,7 @@ impl Config {
         self.json.get(key).filter(|v| !v.is_null())
     }
 
-    /// The error for a value that is not what `expected` says.
+    /// The error for a value that differs from `expected`.
     pub fn wrong(&self, key: &str, expected: impl Display, found: &Json) -> Fault {
         const SHOWN_CHARS: usize = 60;
         let found = found.to_string();
@@ -172,7 +172,7 @@ impl Config {
         map.into_iter().flatten().map(one).collect()
     }
 
-    /// Three numbers within a range, or one that stands for all three.
+    /// Three numbers within a range, or one number for all three.
     pub fn triple(&self, key: &str, range: RangeInclusive<f64>) -> Result<Option<[f32; 3]>> {
         let number = |v: &Json| v.as_f64().filter(|n| range.contains(n)).map(|n| n as f32);
         let expected = format!("three numbers from {} to {}", range.start(), range.end());

@@ -33,7 +33,7 @@ pub type Row<'a, C> = (&'a mut C, &'a [Read]);
 
 /// Prompts are prefilled in pieces of this many tokens, which bounds the attention mask of a long prompt.
 const PIECE_TOKENS: usize = 512;
-/// Most tokens of a reply when nobody said how many.
+/// Most tokens of a reply unless a limit was set.
 const MAX_TOKENS: usize = 512;
 
 /// A language model that answers `say`.
@@ -49,7 +49,7 @@ pub struct Speaker<D: Decoder> {
     last: LastPrompt<D::Cache>,
 }
 
-/// What a speaker is made of, besides its network.
+/// The parts of a speaker, besides its network.
 pub struct Parts {
     /// Its tokenizer.
     pub text: Text,
@@ -90,7 +90,7 @@ impl<D: Decoder> Speaker<D> {
         Speaker { decoder, text, chat, ends, manners, defaults, decode, context_tokens, last: LastPrompt::none() }
     }
 
-    /// The ids of a job's prompt, refused if there is no room for a reply.
+    /// The ids of a job's prompt, refused if they leave too little room for a reply.
     fn prompt(&self, job: &Job) -> Result<(Vec<u32>, Settings), Fault> {
         let Work::Say { messages, raw, decoding, .. } = &job.work else {
             return Err(Fault::failed("a language model only answers `say`".to_owned()));
@@ -113,7 +113,7 @@ impl<D: Decoder> Speaker<D> {
         Ok((ids, Settings::new(decoding, &self.decode, &self.defaults)))
     }
 
-    /// A cache that holds as much of `read` as the last prompt shares with it.
+    /// A cache with the part of `read` that the last prompt shares.
     fn begin(&mut self, read: &[Read], alone: bool) -> Result<(D::Cache, usize), Fault> {
         let Speaker { decoder, last, .. } = self;
         last.begin(read, alone, || decoder.cache()).map_err(failed)
@@ -203,7 +203,7 @@ impl<D: Decoder> Speaker<D> {
         Ok(self.advance(rows, logits))
     }
 
-    /// Chooses the next token of each row; answers the rows that end, drops those whose asker has gone.
+    /// Chooses the next token of each row; answers the rows that end, drops those whose caller has gone.
     fn advance(&mut self, rows: Vec<Writing<D::Cache>>, logits: Vec<Vec<f32>>) -> Vec<Writing<D::Cache>> {
         let mut going = Vec::new();
         for (mut row, mut logits) in rows.into_iter().zip(logits) {
@@ -275,8 +275,8 @@ impl<D: Decoder> Speaker<D> {
         self.last.keep(read, cache);
     }
 
-    /// The likeliest of the given replies, by the sum of their tokens' log-probabilities after the prompt. Where one is the
-    /// beginning of another, the end of the reply counts too, since else the shorter one would always win.
+    /// The most likely of the given replies, by the sum of their tokens' log-probabilities after the prompt. If one is the
+    /// beginning of another, the end of the reply counts too; otherwise the shorter one would always win.
     fn choose(&mut self, job: &Job, choices: &[String]) -> Result<Reply, Fault> {
         let (ids, _) = self.prompt(job)?;
         let options = choices.iter().map(|c| self.text.encode(c, false)).collect::<Result<Vec<_>, _>>()?;
@@ -307,7 +307,7 @@ impl<D: Decoder> Speaker<D> {
             }
         }
         self.last.keep(read, cache);
-        let (_, n) = best.ok_or_else(|| Fault::failed("there are no choices".to_owned()))?;
+        let (_, n) = best.ok_or_else(|| Fault::failed("the list of choices is empty".to_owned()))?;
         Ok(Reply::Say(SayReply { text: choices[n].clone(), tokens: options[n].clone(), finish: Finish::Stop }))
     }
 
@@ -333,7 +333,7 @@ impl<D: Decoder> Model for Speaker<D> {
     }
 }
 
-/// How much of the text can be shown already: not half a character, and not what may become a stop.
+/// The number of bytes that can be shown already: not half a character, and not the beginning of a stop text.
 fn settled(said: &str, stops: &[String]) -> usize {
     let whole = said.trim_end_matches('\u{fffd}');
     let held =

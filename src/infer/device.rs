@@ -1,4 +1,4 @@
-//! Where a model computes and in which number format.
+//! The device and the number format of a model.
 
 use crate::error::Fault;
 use candle_core::{DType, Device};
@@ -61,7 +61,7 @@ fn cuda(name: &str) -> Result<Device, Fault> {
         None => None,
     };
     let Some(number) = number else {
-        return Err(Fault::model(format!("there is no device `{name}`; use auto, cpu, cuda:N or metal")));
+        return Err(Fault::model(format!("unknown device `{name}`; use auto, cpu, cuda:N or metal")));
     };
     if !cfg!(feature = "cuda") {
         return Err(not_built("cuda"));
@@ -84,7 +84,7 @@ pub fn dtype(asked: Option<&str>, stored: Option<DType>, device: &Device) -> Res
         "bf16" | "bfloat16" => Ok(DType::BF16),
         "auto" | "" if device.is_cpu() => Ok(DType::F32),
         "auto" | "" => Ok(stored.filter(|d| matches!(d, DType::F16 | DType::BF16)).unwrap_or(DType::F32)),
-        other => Err(Fault::model(format!("there is no dtype `{other}`; use auto, f32, f16 or bf16"))),
+        other => Err(Fault::model(format!("unknown dtype `{other}`; use auto, f32, f16 or bf16"))),
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
     fn devices_are_opened_or_refused_in_words() {
         let check = |name: &str| open(name).map(|d| class(&d).to_owned()).unwrap_or_else(|e| e.to_string());
         assert_eq!(check("cpu"), "cpu");
-        insta::assert_snapshot!(check("gpu"), @"there is no device `gpu`; use auto, cpu, cuda:N or metal");
+        insta::assert_snapshot!(check("gpu"), @"unknown device `gpu`; use auto, cpu, cuda:N or metal");
         if !cfg!(feature = "cuda") {
             insta::assert_snapshot!(check("cuda:1"), @"this elenchus was built without the `cuda` feature; build it with `cargo build --release --features cuda`, or use `--device cpu`");
         }
@@ -116,6 +116,6 @@ mod tests {
         let check = |asked, stored| dtype(asked, stored, &Device::Cpu).map_err(|e| e.to_string());
         assert_eq!(check(None, Some(DType::BF16)), Ok(DType::F32));
         assert_eq!(check(Some("f16"), Some(DType::F32)), Ok(DType::F16));
-        assert_eq!(check(Some("q4"), None), Err("there is no dtype `q4`; use auto, f32, f16 or bf16".to_owned()));
+        assert_eq!(check(Some("q4"), None), Err("unknown dtype `q4`; use auto, f32, f16 or bf16".to_owned()));
     }
 }

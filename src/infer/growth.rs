@@ -1,5 +1,5 @@
-//! How much longer a tokenizer makes a text. A `tokenizer.json` may replace each letter by a hundred, eight times over, so
-//! growth is bounded: by what each part can do at worst, and for normalizers by what they do to the text at hand.
+//! The growth of a text in a tokenizer. A `tokenizer.json` may replace each letter by a hundred, eight times over, so
+//! growth is bounded: from the worst case of each part, and for normalizers from their effect on the given text.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -20,7 +20,7 @@ const MAX_FACTOR: f64 = 64.0;
 const MAX_TOKEN_BYTES: usize = 16 << 10;
 /// WordPiece tries every part of a word, so that its work grows with the third power of a word's length.
 const MAX_WORD_CHARS: usize = 1000;
-/// How often a post-processor may repeat a text, and how many special tokens it may add.
+/// Most copies of a text and most special tokens that a post-processor may add.
 const MAX_COPIES: usize = 4;
 const MAX_SPECIALS: usize = 1 << 10;
 
@@ -183,7 +183,7 @@ fn decoding(part: &DecoderWrapper) -> Result<f64, String> {
     })
 }
 
-/// How often a post-processor repeats a text, and how many special tokens it adds.
+/// The copies of a text and the special tokens that a post-processor adds.
 fn around(part: &PostProcessorWrapper) -> Result<(usize, usize), String> {
     Ok(match part {
         PostProcessorWrapper::Sequence(sequence) => {
@@ -220,7 +220,7 @@ fn check_words(tokenizer: &Tokenizer) -> Result<(), String> {
     }
 }
 
-/// What a part of a tokenizer looks like in its file.
+/// A part of a tokenizer, as its file writes it.
 fn json(part: &impl serde::Serialize) -> Result<Json, String> {
     serde_json::to_value(part).map_err(|e| e.to_string())
 }
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// What comes of a text with a tokenizer of these parts.
+    /// The result for a text with a tokenizer of these parts.
     fn check(parts: Json, text: &str) -> Result<(), String> {
         let mut file = json!({"version": "1.0", "added_tokens": [], "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}});
         parts.as_object().unwrap().iter().for_each(|(key, part)| file[key] = part.clone());

@@ -23,7 +23,7 @@ enum Size {
 /// `preprocessor_config.json` of an image model.
 #[derive(Debug, Clone)]
 pub struct Preparation {
-    /// Where the settings stand.
+    /// The place of the settings.
     pub name: String,
     resize: Option<(Size, Filter)>,
     crop: Option<(u32, u32)>,
@@ -165,14 +165,14 @@ fn target(size: Size, width: u32, height: u32) -> (usize, usize) {
 struct Centre {
     /// The places of the picture that are kept.
     kept: Range<usize>,
-    /// How many black places come before them.
+    /// The number of black places before them.
     before: usize,
 }
 
 impl Centre {
     /// The middle `want` of `have` places.
     fn of(have: usize, want: usize) -> Centre {
-        // Rounded down, also when negative: the reference pads a picture that is too small with the odd row on top.
+        // Rounded down, also when negative: the reference pads a picture that is too small with the extra row on top.
         let offset = (have as i64 - want as i64).div_euclid(2);
         let first = offset.max(0) as usize;
         Centre { kept: first..have.min(first + want), before: offset.min(0).unsigned_abs() as usize }

@@ -1,4 +1,4 @@
-//! What reaches a model's thread: requests whose media are resolved, and the way back to whoever asked.
+//! Jobs: requests whose media are resolved, and the way back to the caller.
 
 use crate::{
     error::Fault,
@@ -23,16 +23,16 @@ pub enum Input {
 pub enum Work {
     /// Score each of `texts` against `what`.
     Rank {
-        /// What is looked at or read.
+        /// The content to look at or read.
         what: Input,
         /// The labels that the reply carries.
         among: Vec<String>,
-        /// What the model reads for each label.
+        /// The text that the model reads for each label.
         texts: Vec<String>,
     },
     /// Turn into a vector of unit length.
     Embed {
-        /// What to embed.
+        /// The input.
         what: Input,
     },
     /// Complete a chat or a bare prompt.
@@ -41,26 +41,26 @@ pub enum Work {
         messages: Vec<Message>,
         /// No chat template.
         raw: bool,
-        /// How to decode; what is absent comes from the checkpoint.
+        /// Decoding settings; absent ones come from the checkpoint.
         decoding: Decoding,
         /// The only replies allowed, if not empty.
         choices: Vec<String>,
     },
     /// Speech to timed text.
     Hear {
-        /// Where samples come from.
+        /// The source of samples.
         sound: Sound,
         /// ISO 639-1 code; detected when absent.
         language: Option<String>,
         /// Ask the model for timestamps.
         timestamps: bool,
-        /// How to decode; what is absent comes from the checkpoint.
+        /// Decoding settings; absent ones come from the checkpoint.
         decoding: Decoding,
     },
 }
 
 impl Work {
-    /// What a rank or embed request looks at.
+    /// The content of a rank or embed request.
     pub fn subject(&self) -> Option<&Input> {
         match self {
             Work::Rank { what, .. } | Work::Embed { what } => Some(what),
@@ -83,9 +83,9 @@ impl Work {
 /// One request on its way through a model's thread.
 #[derive(Debug)]
 pub struct Job {
-    /// What is to be done.
+    /// The work to do.
     pub work: Work,
-    /// Seeds sampling.
+    /// Seed of the sampling.
     pub seed: u64,
     stream: Option<mpsc::UnboundedSender<String>>,
     back: Back,
@@ -103,7 +103,7 @@ impl Job {
         (Job { work, seed, stream, back: Back::new(back), span: tracing::Span::current() }, answer)
     }
 
-    /// True once nobody waits for the answer.
+    /// True once the caller has stopped waiting.
     pub fn gone(&self) -> bool {
         self.back.gone()
     }
@@ -113,7 +113,7 @@ impl Job {
         self.stream.as_ref().is_some_and(|s| !s.is_closed())
     }
 
-    /// Hands a piece of text to whoever listens; nobody listening is fine.
+    /// Hands a piece of text to the listener, if there is one.
     pub fn piece(&self, text: &str) {
         if let Some(stream) = &self.stream
             && !text.is_empty()
@@ -127,7 +127,7 @@ impl Job {
         self.answer(Err(Fault::failed("this model does not answer such requests".to_owned())));
     }
 
-    /// Answers; nobody waiting any more is fine. A number that is not finite is never an answer.
+    /// Answers; the caller may have stopped waiting. A number that is not finite is never an answer.
     pub fn answer(self, reply: Result<Reply, Fault>) {
         let _inside = self.span.enter();
         let reply = reply.and_then(finite);
@@ -137,7 +137,7 @@ impl Job {
         self.back.send(reply);
     }
 
-    /// The way back alone, for whoever must answer if the model cannot.
+    /// The way back alone, for a worker that must answer if the model cannot.
     pub fn back(&self) -> Back {
         self.back.clone()
     }
@@ -170,7 +170,7 @@ impl Back {
         Back(Arc::new(Mutex::new(Some(way))))
     }
 
-    /// Answers, unless someone did; nobody waiting any more is fine.
+    /// Answers unless the job was answered before; the caller may have stopped waiting.
     pub fn send(&self, reply: Result<Reply, Fault>) {
         let way = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(way) = way {
@@ -201,22 +201,22 @@ pub struct Pull {
     pub to: usize,
     /// Samples in a second.
     pub rate_hz: u32,
-    /// Where the samples go; fewer than asked for means that the sound ended.
+    /// The buffer for the samples; fewer than requested means that the sound ended.
     pub back: oneshot::Sender<Result<Vec<f32>, Fault>>,
 }
 
 /// A stretch of sound whose samples are pulled piece by piece, so that no more than a window is in memory.
 #[derive(Debug)]
 pub struct Sound {
-    /// When it starts, in the medium's presentation time.
+    /// The start, in the medium's presentation time.
     pub start: Time,
-    /// When it ends.
+    /// The end.
     pub end: Time,
     pulls: mpsc::Sender<Pull>,
 }
 
 impl Sound {
-    /// A sound and the wishes that its owner must fulfil. The channel holds one wish: the thread waits for each.
+    /// A sound and the requests to its owner. The channel has room for one request: the thread waits for each.
     pub fn new(start: Time, end: Time) -> (Sound, mpsc::Receiver<Pull>) {
         let (pulls, wishes) = mpsc::channel(1);
         (Sound { start, end, pulls }, wishes)

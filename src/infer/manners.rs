@@ -1,4 +1,4 @@
-//! What a checkpoint's `generation_config.json` asks of every reply, as the logits processors of transformers apply it.
+//! The rules of a checkpoint's `generation_config.json` for every reply, as the logits processors of transformers apply them.
 
 use super::config::{self, Config, within};
 use crate::error::Fault;
@@ -102,7 +102,7 @@ impl Manners {
             change(logits, &self.ends, |logit| logit + logit.abs() * more);
         }
         forbid(logits, &self.suppressed);
-        // A forced first token is no part of the reply's beginning.
+        // A forced first token does not belong to the reply's beginning.
         if written == usize::from(self.forced_first.is_some() && prompt == 1) {
             forbid(logits, &self.suppressed_first);
         }

@@ -1,5 +1,5 @@
-//! What all candle models share: device, checkpoint folder, tokenizer and chat template, decode loop, image and
-//! audio preprocessing, and the worker thread that owns a model and batches what waits for it.
+//! The shared parts of candle models: device, checkpoint folder, tokenizer and chat template, decode loop, image and
+//! audio preprocessing, and the worker thread that owns a model and batches its waiting jobs.
 
 pub mod audio;
 pub mod chat;
@@ -24,13 +24,13 @@ pub mod worker;
 
 use crate::error::Fault;
 
-/// Turns what went wrong inside a model into an error of its agent. Only the first line is kept: where backtraces are on,
+/// Turns a failure inside a model into an error of its agent. Only the first line is kept: where backtraces are on,
 /// candle prints one below it.
 pub fn failed(error: impl std::fmt::Display) -> Fault {
     Fault::model(error.to_string().lines().next().unwrap_or_default().to_owned())
 }
 
-/// The error for a value that a model computed and that is no number.
+/// The error for a computed value that is not a number.
 pub fn not_finite(what: &str, value: f32) -> Fault {
     Fault::model(format!("{what} that the model computed hold {value}; its weights or its configuration are damaged"))
 }

@@ -1,4 +1,4 @@
-//! What a language model has read, and the cache of the prompt that it answered last.
+//! The inputs that a language model has read, and the cache of its last prompt.
 //!
 //! Two prompts may share a cache as far as they read the same. Pictures of one size have the same placeholder tokens, so
 //! that token ids do not tell them apart: a picture is compared by the digest of its pixels.
@@ -26,7 +26,7 @@ impl Read {
     }
 }
 
-/// The token ids of positions that hold no picture: what a network without eyes takes.
+/// The token ids of positions that must not be pictures: the input of a network without vision.
 pub fn tokens_only(read: &[Read]) -> Result<Vec<u32>> {
     let token = |read: &Read| match read {
         Read::Token(id) => Ok(*id),
@@ -58,7 +58,7 @@ impl<C: Prefix> LastPrompt<C> {
         LastPrompt { last: None }
     }
 
-    /// A cache that holds as much of `read` as the last prompt shares with it, and how much that is. Never all of it: the
+    /// A cache with the part of `read` that the last prompt shares, and its length. Never all of it: the
     /// last position gives the logits. With `alone` the last prompt's own cache is given away.
     pub fn begin(&mut self, read: &[Read], alone: bool, empty: impl FnOnce() -> C) -> Result<(C, usize)> {
         let shared = |known: &[Read]| {
@@ -116,7 +116,7 @@ mod tests {
         read
     }
 
-    /// How much of the second prompt is taken from the first one's cache.
+    /// The share of the second prompt that comes from the first one's cache.
     fn check(first: &[Read], second: &[Read], expected: usize) {
         for alone in [true, false] {
             let mut last = LastPrompt::none();

@@ -32,7 +32,7 @@ impl Filter {
             4 => Ok(Filter::Box),
             5 => Ok(Filter::Hamming),
             0 => Ok(Filter::Nearest),
-            other => Err(format!("there is no resample filter {other}")),
+            other => Err(format!("unknown resample filter {other}")),
         }
     }
 

@@ -5,22 +5,22 @@ use crate::{error::Fault, exchange::Decoding};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// How tokens are chosen, all defaults applied.
+/// The rule for choosing tokens, all defaults applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// 0 is greedy.
     pub temperature: f32,
     /// Nucleus mass; 1 keeps all.
     pub top_p: f32,
-    /// Keep the k likeliest; 0 keeps all.
+    /// Keep the k most likely tokens; 0 keeps all.
     pub top_k: usize,
-    /// Most tokens generated, if anyone said so.
+    /// Most tokens generated, if a limit is set.
     pub max_tokens: Option<usize>,
     /// Generation stops before any of these.
     pub stop: Vec<String>,
 }
 
-/// What a checkpoint's `generation_config.json` says of choosing tokens. Temperature, top-k and nucleus count only where it
+/// The part of a checkpoint's `generation_config.json` about choosing tokens. Temperature, top-k and nucleus count only where it
 /// asks for sampling.
 pub fn defaults(generation: Option<&Config>) -> Result<Decoding, Fault> {
     let Some(config) = generation else { return Ok(Decoding::default()) };
@@ -38,7 +38,7 @@ pub fn defaults(generation: Option<&Config>) -> Result<Decoding, Fault> {
 }
 
 impl Settings {
-    /// What the request says, else the agent, else the checkpoint ([`defaults`]), else greedy.
+    /// The setting of the request, else of the agent, else of the checkpoint ([`defaults`]), else greedy.
     pub fn new(request: &Decoding, agent: &Decoding, checkpoint: &Decoding) -> Settings {
         let all = [request, agent, checkpoint];
         Settings {
@@ -86,7 +86,7 @@ impl Sampler {
         if self.settings.top_p < 1.0 {
             let mut before = 0.0;
             let mass = f64::from(self.settings.top_p) * sum;
-            // A token stays while those before it have not reached the mass; the likeliest always stays.
+            // A token stays while those before it have not reached the mass; the most likely one always stays.
             let keep = powers
                 .iter()
                 .take_while(|p| {

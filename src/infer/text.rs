@@ -39,7 +39,7 @@ impl Text {
         Ok(Text { tokenizer, growth, longest: longest.map(|n| n as usize) })
     }
 
-    /// Where a text is to be cut if the model has `positions`: there, or earlier if the tokenizer says so.
+    /// The place to cut a text if the model has `positions`: there, or earlier if the tokenizer requires it.
     pub fn most_tokens(&self, positions: usize) -> usize {
         self.longest.unwrap_or(positions).min(positions)
     }
@@ -66,7 +66,7 @@ impl Text {
         }
         let added = self.encode("", true)?.len();
         let bare = self.encode(text, false)?;
-        // Special tokens stand before and after the text; how many stand before is seen where the bare text begins.
+        // Special tokens come before and after the text; the place of the bare text shows how many come before.
         let begins = |n: &usize| ids.get(*n..).is_some_and(|rest| rest.starts_with(&bare));
         let before = (0..=added).find(begins).unwrap_or(0);
         let after = (added - before).min(ids.len());
@@ -87,7 +87,7 @@ impl Text {
     }
 }
 
-/// How vocabulary files without a `tokenizer.json` are to be read.
+/// The rules for vocabulary files without a `tokenizer.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// `vocab.json` and `merges.txt`, lower-cased words that end in `</w>`.

@@ -31,7 +31,7 @@ struct Shard {
     file: Mutex<File>,
 }
 
-/// Where a tensor lies.
+/// The place of a tensor.
 #[derive(Debug)]
 struct Entry {
     shard: usize,
@@ -206,7 +206,7 @@ pub(super) fn is_odd_half(bytes: [u8; 2]) -> bool {
     u16::from_le_bytes(bytes) & 0x7c00 == 0x7c00
 }
 
-/// The first value of `N` bytes that is odd, with its index. Blocks are judged whole, so that the compiler can use wide
+/// The first value of `N` bytes that is not finite, with its index. Blocks are judged whole, so that the compiler can use wide
 /// instructions.
 fn first<const N: usize>(bytes: &[u8], is_odd: impl Fn([u8; N]) -> bool) -> Option<(usize, [u8; N])> {
     const BLOCK: usize = 1024;
@@ -227,7 +227,7 @@ mod tests {
         [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
     }
 
-    /// What comes of reading `x` with the shape (2) in a format.
+    /// The result of reading `x` with the shape (2) in a format.
     fn check(bytes: &[u8], dtype: DType) -> std::result::Result<Vec<f32>, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");

@@ -1,5 +1,5 @@
-//! One OS thread for each loaded model. Async code holds a cheap handle; what waits in the channel, up to a limit and of
-//! one group, becomes one call of the model.
+//! One OS thread for each loaded model. Async code holds a cheap handle. Waiting jobs of one group, up to a limit,
+//! become one call of the model.
 
 use super::{
     guard::guarded,
@@ -9,13 +9,13 @@ use crate::error::Fault;
 use std::collections::VecDeque;
 use tokio::sync::{mpsc, oneshot};
 
-/// How a worker takes work.
+/// The settings of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Most jobs in one call of the model.
     pub batch: usize,
     /// Jobs that may wait. Two batches by default: one forms while one computes; more would only hold pixels in memory,
-    /// since askers beyond it wait before they send.
+    /// because callers beyond it wait before they send.
     pub queue: usize,
 }
 
@@ -68,7 +68,7 @@ impl Worker {
         self.jobs.send(job).await.map_err(|_| Fault::model(format!("{}: the model's thread has ended", self.name)))
     }
 
-    /// What to tell an asker whose job was dropped without an answer.
+    /// The message for a caller whose job was dropped without an answer.
     pub fn dropped(&self) -> Fault {
         Fault::model(format!("{} could not answer: the request was dropped", self.name))
     }

@@ -23,7 +23,7 @@ impl Cache {
         Cache { most_bytes, most, bytes: 0, images: IndexMap::new() }
     }
 
-    /// What is kept under `key`, which counts as a use.
+    /// The value kept under `key`; reading it counts as a use.
     pub fn get(&mut self, key: &(String, i64)) -> Option<Arc<RgbImage>> {
         let at = self.images.get_index_of(key)?;
         self.images.move_index(at, self.images.len() - 1);

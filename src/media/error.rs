@@ -1,4 +1,4 @@
-//! What can be wrong with a medium, in the user's words.
+//! The faults of a medium, in the user's words.
 
 use crate::error::Fault;
 

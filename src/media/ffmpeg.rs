@@ -21,9 +21,9 @@ const CONTAINERS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,live_flv
 /// Playlist-free reading of local files only: a file that names hosts or other protocols gets nothing from us.
 const PROTOCOLS: &str = "file,pipe";
 
-/// How long ffprobe may take to look at a file.
+/// Longest time for ffprobe to look at a file.
 pub(crate) const PROBE_LIMIT: Duration = Duration::from_secs(30);
-/// How long a running child may go without any output: long enough to skip through a long group of pictures of 8K video on a
+/// Longest time without output of a running child: long enough to skip through a long group of pictures of 8K video on a
 /// busy machine, short enough that nothing hangs.
 pub(crate) const STALL_LIMIT: Duration = Duration::from_secs(60);
 /// Most bytes kept of what a child prints.
@@ -137,7 +137,7 @@ impl Trouble {
     }
 }
 
-/// How to get ffmpeg on this platform.
+/// The way to get ffmpeg on this platform.
 fn install_hint() -> &'static str {
     if cfg!(target_os = "macos") {
         "install it with `brew install ffmpeg`"
@@ -148,7 +148,7 @@ fn install_hint() -> &'static str {
     }
 }
 
-/// What a child said.
+/// The output of a child.
 pub(crate) struct Said {
     /// All of it, capped.
     pub stdout: Vec<u8>,
@@ -183,7 +183,7 @@ async fn read_capped(from: impl AsyncRead + Unpin, cap: usize) -> Option<Vec<u8>
 }
 
 /// Runs a child and gives each line of its stdout to `see`, until that says stop or the child ends.
-/// Holds one line at a time, whatever the length of the output.
+/// Keeps one line at a time, whatever the length of the output.
 pub(crate) async fn lines(
     program: &'static str,
     arguments: impl IntoIterator<Item = OsString>,
@@ -233,7 +233,7 @@ async fn read_tail(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
     tail
 }
 
-/// The last line that says something, without ffmpeg's `[demuxer @ 0x…]` prefix.
+/// The last line with content, without ffmpeg's `[demuxer @ 0x…]` prefix.
 pub(crate) fn last_words(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let line = text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with("Last message repeated"));

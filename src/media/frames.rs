@@ -43,7 +43,7 @@ impl Wanted {
     }
 
     /// As ffmpeg's `select` expression. ffmpeg holds a frame back until it has the next one, so the last one wanted is
-    /// followed by whatever comes after it; else it would come when the rest of the video is decoded.
+    /// followed by the next frame; else it would come when the rest of the video is decoded.
     fn expression(&self) -> String {
         match self {
             Wanted::From(pts) => format!("gte(pts,{pts})"),
@@ -80,13 +80,13 @@ pub(crate) struct Decoder {
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     size: (u32, u32),
-    /// What of the next frame has arrived.
+    /// The part of the next frame that has arrived.
     pixels: Vec<u8>,
-    /// What of the next line of stderr has arrived.
+    /// The part of the next line of stderr that has arrived.
     line: Vec<u8>,
     /// Times of frames whose pixels are still to come.
     times: VecDeque<i64>,
-    /// What is still to come.
+    /// The rest to come.
     wanted: Wanted,
     shown: String,
     said: String,
@@ -140,7 +140,7 @@ impl Decoder {
         }
     }
 
-    /// The next frame; `None` when there is none left. Safe to cancel: a frame half read is finished by the next call.
+    /// The next frame; `None` after the last one. Safe to cancel: the next call finishes a frame that was half read.
     pub async fn next(&mut self) -> Result<Option<(i64, RgbImage)>, MediaError> {
         if matches!(&self.wanted, Wanted::These(times) if times.is_empty()) {
             return Ok(None);
@@ -164,7 +164,7 @@ impl Decoder {
                     times.pop_front();
                 }
                 if times.is_empty() {
-                    let _ = self.child.start_kill(); // or it would go on with the rest of the video
+                    let _ = self.child.start_kill(); // or it would continue with the rest of the video
                 }
             }
         }

@@ -1,7 +1,7 @@
-//! One medium: what is known of it, who waits for which frame, and its decoders.
+//! One medium: the known facts, the tasks that wait for frames, and its decoders.
 //!
-//! Whoever waits takes the decoder in turn and decodes for all: frames asked for together come from one pass, in order of
-//! time, and the decoder stays where it is for those who come next.
+//! Each waiting task takes the decoder in turn and decodes for all: frames asked for together come from one pass, in order of
+//! time, and the decoder stays where it is for the next task.
 
 use super::{
     MediaError, MediaFault,
@@ -30,7 +30,7 @@ use tokio::sync::OnceCell;
 
 /// Larger frames are refused rather than filling the memory.
 const MOST_PIXELS: u64 = 16384 * 8192;
-/// Keyframes are assumed to be this far apart until the packets were seen: x264's default at 30 frames a second.
+/// Assumed distance of keyframes until the packets were seen: x264's default at 30 frames a second.
 const UNKNOWN_GAP_S: f64 = 8.0;
 /// Starting an ffmpeg costs 0.12 s of one core; in that time H.264 of 5·10⁷ pixels is decoded.
 const START_PIXELS: f64 = 5e7;
@@ -39,7 +39,7 @@ const USUAL_FPS: f64 = 30.0;
 /// Seeking aims this much before the frame: containers seek by decoding time, and some land a little late.
 const MARGINS_S: [Option<f64>; 3] = [Some(0.5), Some(10.0), None];
 
-/// Where the bytes of `media` are; those of fetched ones are in the folder `fetched`.
+/// The place of the bytes of `media`; those of fetched media are in the folder `fetched`.
 fn locate(media: &Media, fetched: Option<&Path>) -> PathBuf {
     fetched.and_then(|folder| remote::kept_at(media, folder)).unwrap_or_else(|| files::path(&media.path))
 }
@@ -74,7 +74,7 @@ impl Plan {
 #[derive(Debug)]
 pub(crate) struct Lane {
     media: Arc<Media>,
-    /// Where its bytes are.
+    /// The place of its bytes.
     pub path: PathBuf,
     probe: OnceCell<Probe>,
     plan: Mutex<Option<Arc<Plan>>>,
@@ -85,12 +85,12 @@ pub(crate) struct Lane {
     started: AtomicUsize,
 }
 
-/// A frame somebody waits for.
+/// A frame that a task waits for.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// How many wait.
+    /// The number of waiting tasks.
     askers: usize,
-    /// Set by whoever decodes.
+    /// Set by the task that decodes.
     found: Option<Result<Arc<RgbImage>, MediaError>>,
 }
 
@@ -131,7 +131,7 @@ impl Lane {
         &self.media
     }
 
-    /// What ffprobe says, asked once.
+    /// ffprobe's description, asked once.
     pub async fn probe(&self) -> Result<&Probe, MediaError> {
         self.probe.get_or_try_init(|| async { probe(&self.path, &self.media.path).await }).await
     }
@@ -286,7 +286,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Reads on until `goal` came by, handing out every frame somebody waits for; false if it does not come.
+    /// Reads on until `goal` has come, and hands out every frame that a task waits for; false if it does not come.
     async fn decode_to(&self, slot: &mut Option<Decoder>, goal: i64, cache: &Mutex<Cache>) -> Result<bool, MediaError> {
         let Some(decoder) = slot else { return Ok(false) };
         loop {

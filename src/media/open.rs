@@ -1,4 +1,4 @@
-//! A path becomes a checked [`Media`], or one clear line that says why not.
+//! Opening a path: it becomes a checked [`Media`], or one clear line that says why not.
 
 use super::{
     MediaError, MediaFault,
@@ -17,14 +17,14 @@ use std::{
     sync::Arc,
 };
 
-/// What may be opened, and what of it is kept for the next time.
+/// The media that may be opened, and the data kept for the next time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
     /// With [`Network::All`], `http:` and `https:` addresses are fetched. Otherwise only local files are read.
     pub network: Network,
     /// Remembers digests of large files.
     pub digests: Digests,
-    /// Where fetched media are kept, by digest. None fetches nothing.
+    /// The folder of fetched media, by digest. With `None` no media are fetched.
     pub fetched: Option<PathBuf>,
 }
 
@@ -58,7 +58,7 @@ pub(crate) async fn open_local(local: &Path, shown: &str, digests: &Digests) -> 
     let truncated = blocking(look).await?;
     let probe = probe(local, shown).await.map_err(|error| match truncated {
         true if error.kind != MediaFault::NoTool => {
-            MediaError::new(MediaFault::Damaged, shown, "is truncated, and nothing of it can be read")
+            MediaError::new(MediaFault::Damaged, shown, "is truncated, and no part of it can be read")
         }
         _ => error,
     })?;
@@ -77,13 +77,13 @@ pub(crate) async fn open_local(local: &Path, shown: &str, digests: &Digests) -> 
         return Err(MediaError::new(MediaFault::Damaged, shown, what));
     }
     if truncated {
-        tracing::warn!(medium = shown, "the file is truncated; what there is of it is used");
+        tracing::warn!(medium = shown, "the file is truncated; its readable part is used");
     }
     let stated = probe.end.filter(|end| !truncated && *end > probe.start);
     let end = match stated {
         Some(end) => end,
         None => measured_end(local, shown, &probe, probe.tail_s.filter(|_| !truncated)).await?.ok_or_else(|| {
-            MediaError::new(MediaFault::Damaged, shown, "holds no picture or sound with a presentation time")
+            MediaError::new(MediaFault::Damaged, shown, "contains no picture or sound with a presentation time")
         })?,
     };
     let digest = {
@@ -149,7 +149,7 @@ pub(crate) fn digest(path: &Path, shown: &str, digests: &Digests) -> Result<Stri
     Ok(digest.to_hex().to_string())
 }
 
-/// What stands for the bytes of the file at `path`, whatever they are: blake3, hex.
+/// The digest of the file at `path`, whatever its content: blake3, hex.
 pub async fn digest_of(path: &str, access: &Access) -> Result<String, MediaError> {
     let (path, digests) = (path.to_owned(), access.digests.clone());
     blocking(move || digest(&files::path(&path), &path, &digests)).await

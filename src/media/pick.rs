@@ -1,6 +1,6 @@
 //! Which presentation times become moments: packets put in order of presentation, and a chooser that sees each time once.
 //!
-//! Only demultiplexing, no decoding; one packet is held at a time, a few dozen while they are put in order.
+//! Only demultiplexing, no decoding; one packet is kept at a time, a few dozen while they are sorted.
 
 use super::{
     MediaError,
@@ -99,7 +99,7 @@ pub(crate) async fn scene_scores(
     tolerate(listed.await, shown)
 }
 
-/// A damaged end fails ffprobe after it listed all that can be read; that much is used.
+/// A damaged end fails ffprobe after it has listed the readable part; that part is used.
 fn tolerate(listed: Result<(), Trouble>, shown: &str) -> Result<(), MediaError> {
     match listed {
         Err(Trouble::Failed(why)) => {
@@ -165,7 +165,7 @@ impl Reorder {
     }
 }
 
-/// What is looked for. Sees each frame's time once, in order of presentation.
+/// The selection rule. Sees each frame's time once, in order of presentation.
 #[derive(Debug)]
 pub(crate) enum Chooser {
     /// The first frame at or after `first + n · step_us`, for each n.

@@ -1,4 +1,4 @@
-//! Where decoded samples belong: from what ffmpeg's `ashowinfo` says of its input and its output to positions on the grid.
+//! Positions of decoded samples: from ffmpeg's `ashowinfo` lines about its input and its output to positions on the grid.
 //!
 //! ffmpeg fills holes in the time stamps with silence in memory, so a hole of hours would take gigabytes. [`filter`] shortens
 //! long holes by whole seconds, which every sample rate divides, and [`Places`] computes the same from the same numbers.
@@ -28,7 +28,7 @@ pub(crate) fn filter(rate_hz: u32) -> String {
 #[derive(Debug)]
 pub(crate) struct Places {
     rate_hz: u32,
-    /// Where the last input frame ended, in samples of the stream.
+    /// The end of the last input frame, in samples of the stream.
     end: Option<i64>,
     /// Whole seconds taken out of the input so far.
     taken_s: i64,
@@ -112,7 +112,7 @@ impl Places {
 
 /// `[ashowinfo@in @ 0x…] n:0 pts:0 pts_time:0 … rate:48000 nb_samples:1024 …`
 fn read(line: &str) -> Option<Frame> {
-    // a progress line may stand before it
+    // a progress line may come before it
     let (_, line) = line.split_once("[ashowinfo@")?;
     let (who, line) = line.split_once("] n:")?;
     let field = |name: &str| line.split_once(name)?.1.split_whitespace().next();

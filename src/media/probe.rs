@@ -1,4 +1,4 @@
-//! What ffprobe says about a file: the streams that are used, their exact times and sizes.
+//! ffprobe's description of a file: the streams that are used, their exact times and sizes.
 
 use super::{
     MediaError, MediaFault,
@@ -86,7 +86,7 @@ fn refused(shown: &str, why: &str) -> MediaError {
             (MediaFault::Damaged, "is truncated: it ends before the first frame".to_owned())
         }
         _ if why.contains("whitelist") => {
-            (MediaFault::NotMedia, "is not a video or sound that is read here".to_owned())
+            (MediaFault::NotMedia, "is not a video or sound format that elenchus reads".to_owned())
         }
         _ if why.contains("Invalid data found") || why.contains("Invalid argument") => {
             (MediaFault::NotMedia, "is not a video or sound (ffmpeg finds no known format in it)".to_owned())
@@ -116,8 +116,8 @@ pub(crate) async fn decodes(path: &Path, index: u32) -> Result<bool, MediaError>
     }
 }
 
-/// Where the last packet of the used streams ends: what a truncated file, or one that states no duration, really holds.
-/// Reads the packets from `tail_s` on, or all of them if there are none.
+/// The end of the last packet of the used streams: the real end of a truncated file, or of one that states no duration.
+/// Reads the packets from `tail_s` on, or all of them if that range is empty.
 pub(crate) async fn measured_end(
     path: &Path,
     shown: &str,
@@ -243,7 +243,7 @@ fn read(json: &[u8], shown: &str) -> Result<Probe, MediaError> {
     let used: Vec<&RawStream> = video.into_iter().chain(audio).collect();
     let Some(first) = used.first() else {
         let art = raw.streams.iter().any(|stream| stream.codec_type.as_deref() == Some("video"));
-        let what = if art { "holds only a still image" } else { "holds neither video nor sound" };
+        let what = if art { "contains only a still image" } else { "contains neither video nor sound" };
         return Err(MediaError::new(MediaFault::NotMedia, shown, what));
     };
     let zero = Time { ticks: 0, base: first.base().expect("used streams have a time base: this is a bug") };
@@ -301,10 +301,10 @@ mod tests {
     #[test]
     fn nothing_to_use_is_an_error() {
         let check = |json: &[u8], expected: &str| assert_eq!(read(json, "a").unwrap_err().message, expected);
-        check(b"{}", "a: holds neither video nor sound");
+        check(b"{}", "a: contains neither video nor sound");
         check(
             br#"{"streams": [{"index": 0, "codec_type": "video", "time_base": "1/9", "width": 1, "height": 1, "disposition": {"attached_pic": 1}}]}"#,
-            "a: holds only a still image",
+            "a: contains only a still image",
         );
     }
 }

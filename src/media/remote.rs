@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::{io::AsyncWriteExt, time::timeout};
 
-/// What ffmpeg would open besides files.
+/// The addresses that ffmpeg would open besides files.
 const SCHEMES: &[&str] = &[
     "http",
     "https",
@@ -94,21 +94,21 @@ pub(crate) async fn open(address: &str, access: &Access) -> Result<Arc<Media>, M
 
 /// Redirects followed.
 const MOST_REDIRECTS: usize = 10;
-/// How long a server may be silent.
+/// Longest silence of a server.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Most bytes of one medium.
 const MOST_BYTES: u64 = 16 << 30;
-/// A medium that nobody has written to for this long is not being fetched any more.
+/// A file that was not written to for this long belongs to a fetch that has ended.
 const ABANDONED: Duration = Duration::from_secs(600);
 
-/// Where the bytes of a medium are, if it was fetched into this folder.
+/// The place of a medium's bytes, if it was fetched into this folder.
 pub(crate) fn kept_at(media: &Media, folder: &Path) -> Option<PathBuf> {
     let fetched = matches!(scheme(&media.path)?.to_ascii_lowercase().as_str(), "http" | "https")
         && !files::path(&media.path).exists();
     fetched.then(|| folder.join(&media.digest))
 }
 
-/// Forgets what is kept of a medium beside the memo: the copy that was fetched, and its remembered digest.
+/// Removes the traces of a medium outside the memo: the fetched copy, and its remembered digest.
 pub fn forget(path: &str, digest: &str, access: &Access) -> io::Result<()> {
     access.digests.forget(&files::path(path))?;
     access.fetched.as_ref().map_or(Ok(()), |folder| gone(fs::remove_file(folder.join(digest))))
@@ -151,7 +151,7 @@ async fn fetch(address: &str, access: &Access) -> Result<Arc<Media>, MediaError>
 
 /// Streams the body of `address` into `file`, at most so many bytes; follows redirects.
 async fn download(address: &str, file: &Path, most: u64) -> Result<(), String> {
-    let too_large = || format!("it is larger than {most} bytes, the most that is fetched");
+    let too_large = || format!("it is larger than {most} bytes, the limit of a download");
     let mut address = address.to_owned();
     for _ in 0..MOST_REDIRECTS {
         let client = http::client(&address, Duration::from_secs(15))?;
@@ -161,7 +161,7 @@ async fn download(address: &str, file: &Path, most: u64) -> Result<(), String> {
         if status.is_redirection() {
             let to = answer.headers().get("location").and_then(|to| to.to_str().ok());
             let to = to.and_then(|to| answer.url().join(to).ok()).filter(|to| matches!(to.scheme(), "http" | "https"));
-            address = to.ok_or("it redirects to nowhere")?.to_string();
+            address = to.ok_or("it redirects without an address")?.to_string();
             continue;
         }
         if !status.is_success() {
@@ -187,7 +187,7 @@ async fn download(address: &str, file: &Path, most: u64) -> Result<(), String> {
     Err("it redirects in circles".to_owned())
 }
 
-/// The error for a server that says nothing any more.
+/// The error for a server that has fallen silent.
 fn silent() -> String {
     format!("the server was silent for {} s", SILENCE.as_secs())
 }
@@ -230,8 +230,8 @@ mod tests {
         assert_eq!(fetch("/here").await, Ok(()));
         assert_eq!(std::fs::read(&file).unwrap(), vec![7; 100_000]);
         let short = download(&format!("{}/there", server.uri()), &file, 99_999).await;
-        assert_eq!(short.unwrap_err(), "it is larger than 99999 bytes, the most that is fetched");
-        assert_eq!(fetch("/inside").await.unwrap_err(), "it redirects to nowhere");
+        assert_eq!(short.unwrap_err(), "it is larger than 99999 bytes, the limit of a download");
+        assert_eq!(fetch("/inside").await.unwrap_err(), "it redirects without an address");
         assert_eq!(fetch("/nowhere").await.unwrap_err(), "the server says 404 Not Found");
     }
 }

@@ -1,8 +1,8 @@
-//! Sampling: which frames of a video become moments.
+//! Sampling: choosing the frames of a video that become moments.
 //!
-//! All but scene changes are found by demultiplexing alone (1 s of one core for an hour of 640×360 H.264); only containers
-//! and codecs whose packets are not frames are decoded to find out. The frames found are then decoded and converted with
-//! nothing else: at one a second 0.1 s for 20 s of video where converting every frame takes 0.8 s, and where they are further
+//! Demultiplexing alone finds all frames but scene changes (1 s of one core for an hour of 640×360 H.264); only containers
+//! and codecs whose packets are not frames need decoding. The chosen frames are then decoded and converted, and no others
+//! are: at one a second 0.1 s for 20 s of video where converting every frame takes 0.8 s, and where they are further
 //! apart than keyframes by jumping (0.15 s for each, wherever it is).
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
 };
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
-/// What sampling found, for the decoder that will be asked for these frames.
+/// The result of sampling, for the decoder that will be asked for these frames.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Survey {
     /// Presentation times of the frames chosen, ascending, in ticks of the picture's stream.

@@ -1,4 +1,4 @@
-//! What a file's first bytes and outer structure say, before ffmpeg looks at it: better words for what is refused, and
+//! The evidence of a file's first bytes and outer structure, before ffmpeg looks at it: better words for refused files, and
 //! whether the end is missing.
 
 use super::MediaFault;
@@ -7,7 +7,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
 };
 
-/// How much of the beginning is looked at.
+/// The number of bytes at the beginning that are looked at.
 pub(crate) const HEAD: usize = 4096;
 
 /// If the file that begins with `head` is something that is not opened as a medium: why not.
@@ -97,7 +97,7 @@ pub(crate) fn truncated(file: &mut File) -> io::Result<bool> {
     }
 }
 
-/// Where a Matroska segment says it ends.
+/// The end that a Matroska segment states.
 fn matroska_end(head: &[u8]) -> Option<u64> {
     let (size, width) = vint(head.get(4..)?)?;
     let segment = 4 + width + usize::try_from(size).ok()?;

@@ -1,9 +1,9 @@
 //! One ffmpeg that decodes sound forward: mono samples on a grid of absolute presentation time.
 //!
-//! Sample `i` at rate `r` is the sound at `i / r` seconds of presentation time. Where the stream starts late, has a hole or has
-//! ended there is silence. Every sample is put where the time stamps of its own frame say ([`Places`]), so the same sound gives
+//! Sample `i` at rate `r` is the sound at `i / r` seconds of presentation time. Before the start of the stream, in a gap and after
+//! its end the samples are silent. The time stamps of its own frame place every sample ([`Places`]), so the same sound gives
 //! the same samples wherever its stream starts. Decoding always begins at the start of the stream, so that the same stretch is
-//! the same samples whatever was asked before: sound decodes some hundred times faster than it plays.
+//! the same samples in any order of requests: sound decodes some hundred times faster than it plays.
 //!
 //! Mixing and resampling are those of whisper's reference loader (ffmpeg's own, to 16 bits).
 
@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-/// How much of what was decoded is kept for those who come back: five minutes, 10 MB at 16 kHz.
+/// The amount of decoded sound that is kept for later requests: five minutes, 10 MB at 16 kHz.
 const KEPT_S: usize = 300;
 /// Frames that begin this close to the end of the one before follow it: the rounding of their times.
 const ROUNDING: i64 = 2;
@@ -37,15 +37,15 @@ pub(crate) struct SoundDecoder {
     stderr: Option<ChildStderr>,
     /// Samples per second.
     pub rate_hz: u32,
-    /// Where the samples to come belong.
+    /// The positions of the samples to come.
     places: Places,
     /// Bytes of samples whose places are still to come.
     bytes: Vec<u8>,
-    /// What of the next line of stderr has arrived.
+    /// The part of the next line of stderr that has arrived.
     line: Vec<u8>,
     /// The last thing said that is not a place.
     said: String,
-    /// What is known.
+    /// The known part.
     track: Track,
 }
 

@@ -126,7 +126,7 @@ mod tests {
                 let ours = jpeg::decode(&std::fs::read(&file).unwrap()).expect("decoded here");
                 let theirs = pixels(file.with_extension("png").to_str().unwrap()).unwrap();
                 assert_eq!(ours, theirs, "{}", file.display());
-                // Whatever is cut or flipped, it ends, and nothing panics.
+                // Any cut or flip ends, and does not panic.
                 let bytes = std::fs::read(&file).unwrap();
                 for at in (0..bytes.len()).step_by(7) {
                     jpeg::decode(&bytes[..at]);

@@ -1,7 +1,7 @@
 //! Pixels and samples of media, on demand: which lane serves a request, and a small cache.
 //!
 //! Memory is bounded by the cache's bytes, the frames being waited for and one decoder's buffers for each of a few media,
-//! whatever the length of the video.
+//! for any length of the video.
 
 use super::{
     MediaError, MediaFault,
@@ -23,7 +23,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// What a [`Store`] may hold.
+/// The limits of a [`Store`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Decoded pictures kept, in bytes.
@@ -44,12 +44,12 @@ impl Default for Limits {
 
 /// Hands out the pixels and samples of media.
 ///
-/// Frames of one medium that are asked for together are decoded in one pass, in order of time, however they were asked; the
-/// decoder stays where it is and goes on from there. Dropping the store stops its decoders.
+/// Frames of one medium that are requested together are decoded in one pass, in order of time, whatever the order of requests; the
+/// decoder stays where it is and continues from there. Dropping the store stops its decoders.
 #[derive(Debug)]
 pub struct Store {
     limits: Limits,
-    /// Where fetched media are.
+    /// The folder of fetched media.
     fetched: Option<PathBuf>,
     cache: Mutex<Cache>,
     lanes: Mutex<IndexMap<String, Arc<Lane>>>,
@@ -97,7 +97,7 @@ impl Store {
         Ok(image)
     }
 
-    /// Mono samples of `start..end` (presentation time) at `rate_hz`, -1..1; silence where there is no sound. The first one is the
+    /// Mono samples of `start..end` (presentation time) at `rate_hz`, -1..1; silence where the sound has gaps. The first one is the
     /// sample whose place on the grid `i / rate_hz` is nearest to `start`.
     ///
     /// The whole stretch is returned, so callers with long media ask for one window after the other.
@@ -133,7 +133,7 @@ impl Store {
         Ok(moments)
     }
 
-    /// Tells which frames are going to be asked for, when they were sampled earlier (by a run that is resumed, say). Only
+    /// Announces the frames that will be requested, when they were sampled earlier (by a run that is resumed, say). Only
     /// speed depends on it.
     pub fn expect(&self, moments: &[Moment]) {
         let Some(first) = moments.first() else { return };
@@ -153,7 +153,7 @@ impl Store {
         self.lane(media).started()
     }
 
-    /// True if it was told which frames of `media` will be asked for.
+    /// True if the frames of `media` that will be asked for are known.
     #[cfg(test)]
     pub(crate) fn expects(&self, media: &Arc<Media>) -> bool {
         self.lane(media).expects()

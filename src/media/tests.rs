@@ -394,8 +394,8 @@ async fn bad_files_are_said_in_one_line() {
     insta::assert_snapshot!(lines, @r"
     Missing: ./none.mp4: no such file
     NotAFile: ./.: is a folder, not a file
-    Damaged: ./cut.mp4: is truncated, and nothing of it can be read
-    Damaged: ./cut-in-index.mp4: is truncated, and nothing of it can be read
+    Damaged: ./cut.mp4: is truncated, and no part of it can be read
+    Damaged: ./cut-in-index.mp4: is truncated, and no part of it can be read
     Damaged: ./cut-before-data.mp4: is truncated: not one frame can be decoded
     Empty: ./empty.mp4: is empty
     NotMedia: ./text.mp4: is a text file, not a video or sound
@@ -495,7 +495,7 @@ async fn real_clips_have_their_own_times() {
     ");
 }
 
-/// The last frame of a run comes as soon as it is decoded: the file here goes on without an end, so whoever waited for
+/// The last frame of a run comes as soon as it is decoded: the file here continues without an end, so a decoder that waited for
 /// ffmpeg's end would wait for ever.
 #[cfg(unix)]
 #[tokio::test]

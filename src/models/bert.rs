@@ -30,7 +30,7 @@ pub const FAMILY: Family = Family {
 /// probabilities over labels use it too.
 const SCALE: f64 = 20.0;
 
-/// What the norms add to a variance.
+/// The addend of the norms to a variance.
 fn epsilon(config: &Config) -> std::result::Result<f64, Fault> {
     Ok(config.number("layer_norm_eps", within::EPSILON)?.unwrap_or(1e-12))
 }
@@ -84,8 +84,8 @@ impl Block {
     }
 }
 
-/// How the states of a text become one vector; `1_Pooling/config.json` of sentence-transformers says so, and may ask for several
-/// ways, whose vectors are then laid end to end.
+/// The way from the states of a text to one vector; `1_Pooling/config.json` of sentence-transformers sets it, and may ask for several
+/// ways, whose vectors are then concatenated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pooling {
     First,
@@ -147,7 +147,7 @@ impl Pooling {
     }
 }
 
-/// Refuses modules of sentence-transformers that would change the vectors and are not computed here.
+/// Refuses modules of sentence-transformers that would change the vectors and that this code does not compute.
 fn check_modules(checkpoint: &Checkpoint) -> std::result::Result<(), Fault> {
     let Some(text) = checkpoint.text("modules.json")? else { return Ok(()) };
     let modules: Vec<serde_json::Value> =

@@ -73,7 +73,7 @@ impl Block {
     }
 }
 
-/// What both towers' configurations state.
+/// The common part of both towers' configurations.
 struct Shape {
     width: usize,
     inner: usize,

@@ -12,10 +12,10 @@ use crate::{
 };
 use candle_core::{DType, Device};
 
-/// What a family needs besides the checkpoint to load a model.
+/// The settings that a family needs besides the checkpoint to load a model.
 #[derive(Debug, Clone)]
 pub struct Loading {
-    /// Where to compute.
+    /// The device.
     pub device: Device,
     /// In which number format.
     pub dtype: DType,
@@ -35,7 +35,7 @@ pub struct Family {
     pub name: &'static str,
     /// One line for `elenchus models`.
     pub about: &'static str,
-    /// What it can be asked, and with which content.
+    /// The requests that it takes, and with which content.
     pub answers: &'static [Answers],
     /// True for a `config.json` of this family.
     pub recognises: fn(&Config) -> bool,
@@ -53,7 +53,7 @@ pub fn family(name: Option<&str>, config: &Config) -> Result<&'static Family, Fa
         Some(name) => FAMILIES
             .iter()
             .find(|f| f.name == name)
-            .ok_or_else(|| Fault::model(format!("there is no model family `{name}`; the families are {}", names()))),
+            .ok_or_else(|| Fault::model(format!("unknown model family `{name}`; the families are {}", names()))),
         None => FAMILIES.iter().find(|f| (f.recognises)(config)).ok_or_else(|| {
             let kind = config.get("model_type").map_or_else(|| "absent".to_owned(), ToString::to_string);
             Fault::model(format!(

@@ -35,7 +35,7 @@ pub enum Misfit {
     Missing {
         /// The input.
         name: String,
-        /// What it takes.
+        /// Its type.
         expected: Type,
     },
     /// The dialogue declares no such input.
@@ -53,14 +53,14 @@ pub enum Misfit {
         name: String,
         /// What was given.
         found: Type,
-        /// What it takes.
+        /// Its type.
         expected: Type,
     },
     /// The value cannot be what a step uses it for.
     Broken {
         /// The input.
         name: String,
-        /// What was found and expected.
+        /// The finding and the expectation.
         why: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Steps that see each other: their order, cycles, what nobody uses, and their types.
+//! Steps that see each other: their order, cycles, unused steps, and their types.
 
 use super::{
     Block, Formula, Planned, PlannedStep, Planning, Step, Typing, Verb, planning::Mention, shared::Shared, verbs,
@@ -71,7 +71,7 @@ pub(super) fn plan(steps: &IndexMap<At<String>, StepWritten>, planning: &mut Pla
     (Draft { steps: in_order(drafts) }, open)
 }
 
-/// Names that templates could not reach, or that mean something else there.
+/// Names that templates cannot reach, or that are reserved there.
 fn check_name(name: &At<String>, planning: &mut Planning<'_>) {
     let mut letters = name.chars();
     let starts = letters.next().is_some_and(|c| c.is_alphabetic() || c == '_');
@@ -81,7 +81,7 @@ fn check_name(name: &At<String>, planning: &mut Planning<'_>) {
     }
     if RESERVED.contains(&name.as_str()) {
         let message = format!("found step name `{}`, which is a reserved name", name.value);
-        let hint = format!("name the step otherwise; the reserved names are {}", RESERVED.join(", "));
+        let hint = format!("choose another name; the reserved names are {}", RESERVED.join(", "));
         planning.problem("wrong-value", name.pos, message, Some(hint));
     }
 }
@@ -94,7 +94,7 @@ fn read(
 ) -> (DraftStep, Vec<Mention>) {
     let common = &written.common;
     let each = common.each.as_ref().and_then(|each| planning.name_or_template(&each.0));
-    // what `each` itself names is named outside of its items
+    // names in `each` itself are outside of its items
     let outside = std::mem::take(&mut planning.mentions);
     let when = common.when.as_ref().and_then(|when| planning.name_or_template(&when.0));
     let outer = planning.conditional;
@@ -200,7 +200,7 @@ fn in_order(drafts: Vec<DraftStep>) -> Vec<DraftStep> {
     renumbered.collect()
 }
 
-/// Steps whose value nobody names.
+/// Steps whose value is never named.
 pub(super) fn unused(
     draft: &Draft,
     steps: &IndexMap<At<String>, StepWritten>,
@@ -209,7 +209,7 @@ pub(super) fn unused(
     file: &Arc<str>,
     shared: &mut Shared,
 ) {
-    // what could not be read may have named anything
+    // the unreadable part may have named any step
     if !readable || draft.steps.iter().any(|step| step.planned.is_none()) {
         return;
     }
@@ -269,7 +269,7 @@ fn step_type(step: &DraftStep, names: &IndexMap<String, Type>, shared: &mut Shar
     (ty.list(), behaviour)
 }
 
-/// What the step yields once: its verb's type, or any if `or` yields another.
+/// The value's type of one item: its verb's type, or any if `or` yields another.
 fn one_type(step: &DraftStep, typing: &mut Typing<'_>) -> Typed {
     step.when.iter().for_each(|when| drop(when.ty(typing)));
     let (ty, behaviour) = match step.planned.clone().map(|planned| planned.typed(typing)) {

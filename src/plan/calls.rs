@@ -5,12 +5,12 @@ use crate::dialogue::{self, At, Called, Caller, Resource};
 use indexmap::IndexMap;
 use std::path::Path;
 
-/// How deep dialogues may call dialogues.
+/// Deepest nesting of calls.
 const MAX_DEPTH: usize = 16;
-/// How many calls one run may hold, those of called dialogues too: each is compiled where it stands.
+/// Most calls in one run, including those of called dialogues: each is compiled at its place.
 const MAX_CALLS: usize = 1000;
 
-/// What stands for a dialogue: its file, or its name if it has none.
+/// The identity of a dialogue: its file, or its name if it lacks a file.
 pub(super) fn identity(path: Option<&Path>, name: &str) -> String {
     path.map_or_else(|| name.to_owned(), |path| path.display().to_string())
 }

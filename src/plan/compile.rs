@@ -16,7 +16,7 @@ use crate::{
 use indexmap::{IndexMap, IndexSet};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
-/// What a run changes of a dialogue before it is checked.
+/// The changes that a run makes to a dialogue before it is checked.
 #[derive(Debug, Clone)]
 pub struct CompileOptions {
     /// `--cast NAME`: a cast file that swaps roles.
@@ -27,7 +27,7 @@ pub struct CompileOptions {
     pub path: Option<PathBuf>,
     /// The verbs that there are. `default()` has those of this version.
     pub verbs: &'static [VerbRow],
-    /// Verbs that are planned and not there yet, for messages.
+    /// Planned verbs that are not available yet, for messages.
     pub later: &'static [&'static str],
 }
 
@@ -128,7 +128,7 @@ fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, fi
     }
 }
 
-/// What to say where there is no cast of that name.
+/// The message for an unknown cast.
 pub fn closest_cast(name: &str, library: &dyn Library) -> String {
     let (name, names) = (dialogue::plain_name(Resource::Cast, name), library.names(Resource::Cast));
     let listed = || format!("the casts are {}; one of your own is a file `casts/NAME.yaml`", names.join(", "));
@@ -140,7 +140,7 @@ pub fn closest_cast(name: &str, library: &dyn Library) -> String {
 fn check_swapped_roles(written: &DialogueFile, shared: &mut Shared) {
     let own = written.cast.iter().flatten().map(|(role, _)| role.value.clone());
     let known: IndexSet<String> = own.chain(shared.roles.keys().cloned()).collect();
-    // with a mistake elsewhere, a called dialogue may not have told its roles
+    // with a mistake elsewhere, the roles of a called dialogue may be unknown
     let all_told = shared.problems.iter().all(|problem| problem.code == "unknown-agent");
     if !all_told || known.is_empty() || shared.swapped.keys().any(|role| known.contains(role)) {
         return;
@@ -192,7 +192,7 @@ pub(super) fn compiled(
     let (asked, rules) = (planning.asked, planning.rules);
     open.extend(answer_names.iter().filter(|mention| !written.steps.contains_key(mention.name.as_str())).cloned());
     unknown_names(&open, &inputs, written, shared);
-    // a step that nobody uses may be what a misspelt name meant
+    // an unused step may be the meaning of a misspelt name
     let readable = answer.is_some() && open.iter().all(|mention| inputs.contains_key(&mention.name));
     block::unused(&draft, &written.steps, &answer_names, readable, &file, shared);
     check_tests(written, &inputs, &cast, &file, shared);
@@ -305,7 +305,7 @@ fn keep_rules(
             let declared = written.inputs.as_ref().and_then(|inputs| inputs.get(rule.input.as_str()));
             let pos =
                 declared.and_then(|input| input.default.as_ref()).map(|default| default.0.pos).unwrap_or_default();
-            let message = format!("found a default of `{}` that cannot be: {broken}", rule.input);
+            let message = format!("found an impossible default of `{}`: {broken}", rule.input);
             shared.problem("wrong-value", file, pos, message, None);
         }
         input.rules.push(rule);
@@ -334,7 +334,7 @@ fn unused_names(
     }
 }
 
-/// Names that are neither step, nor input, nor bound where they stand.
+/// Names that are neither step, nor input, nor bound at their place.
 fn unknown_names(open: &[Mention], inputs: &IndexMap<String, Input>, written: &DialogueFile, shared: &mut Shared) {
     for mention in open.iter().filter(|mention| !inputs.contains_key(&mention.name)) {
         if shared.problems.len() >= crate::problem::MAX_PROBLEMS {

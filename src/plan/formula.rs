@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// A value with templates inside.
 #[derive(Debug, Clone)]
 pub struct Formula {
-    /// Where it was written, for problems.
+    /// The place in the file, for problems.
     pub node: Node,
     /// In which file.
     pub file: Arc<str>,
@@ -51,13 +51,13 @@ impl Formula {
         Some(Formula { node: node.clone(), file: planning.file.clone(), shape })
     }
 
-    /// A value that holds no template.
+    /// A value without a template.
     pub fn fixed(value: Value) -> Formula {
         let node = Node { pos: Default::default(), data: Data::Null };
         Formula { node, file: "".into(), shape: Shape::Literal(value) }
     }
 
-    /// The value, if it holds no template.
+    /// The value, if it contains no template.
     pub fn literal(&self) -> Option<Value> {
         match &self.shape {
             Shape::Literal(value) => Some(value.clone()),

@@ -38,7 +38,7 @@ use std::{sync::Arc, time::Duration};
 pub struct Plan {
     /// The dialogue's name.
     pub name: String,
-    /// What it is for.
+    /// The purpose.
     pub about: Option<String>,
     /// Every text that this plan was compiled from (dialogues, prompts, label lists, agent files), by name: enough
     /// to compile it again with no files at hand (a transcript carries them).
@@ -49,22 +49,22 @@ pub struct Plan {
     pub roles: IndexMap<String, Role>,
     /// The steps.
     pub block: Arc<Block>,
-    /// What is odd and does not keep it from running.
+    /// Warnings: they do not keep it from running.
     pub warnings: Vec<Problem>,
-    /// What the dialogue answers: text, or the record that a citing `say` yields.
+    /// The dialogue's answer: text, or the record that a citing `say` yields.
     pub answer: Template,
 }
 
 /// One declared input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
-    /// What it takes.
+    /// Its type.
     pub ty: Type,
     /// Used when the run binds none.
     pub default: Option<Value>,
-    /// What it is, for people.
+    /// A description for people.
     pub about: Option<String>,
-    /// What its value may be, where steps use it as the number of a key.
+    /// The values that it may have, where steps use it as the number of a key.
     pub rules: Vec<Rule>,
 }
 
@@ -73,7 +73,7 @@ pub struct Input {
 pub struct Role {
     /// `agents/NAME.yaml`
     pub agent: String,
-    /// What the steps ask of it.
+    /// The requests that the steps make of it.
     pub kinds: Vec<Kind>,
 }
 
@@ -91,7 +91,7 @@ pub struct PlannedStep {
     pub name: String,
     /// The verb (`rank`), for transcripts and progress.
     pub verb: &'static str,
-    /// What it does.
+    /// Its behaviour.
     pub step: Arc<dyn Step>,
     /// Indices, in this block, of the steps that must be done before.
     pub needs: Vec<usize>,
@@ -105,10 +105,10 @@ pub struct PlannedStep {
     pub at_once: usize,
     /// Limit for one exchange, or for one item of an `each` step with several turns.
     pub timeout: Option<Duration>,
-    /// How often a passing failure is tried again, if the dialogue says; else its agent does.
+    /// Retries after a passing failure, if the dialogue sets them; else its agent does.
     pub retries: Option<u32>,
     /// The value when the step (or this item of it) fails or is skipped; may name what the step names.
     pub or: Option<Formula>,
-    /// What it yields (the list type, with `each`).
+    /// The type of its value (the list type, with `each`).
     pub ty: Type,
 }

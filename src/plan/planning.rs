@@ -1,4 +1,4 @@
-//! What verbs use while they are checked: first [`Planning`] (names, prompts, roles), then [`Typing`] (types).
+//! The helpers of verbs during the check: first [`Planning`] (names, prompts, roles), then [`Typing`] (types).
 
 use super::{Formula, Rule, closest, shared::Shared};
 use crate::{
@@ -29,7 +29,7 @@ pub(super) struct Hole {
     pub used_at: String,
 }
 
-/// Who plays a role, and where that was written.
+/// The agent of a role, and the place that assigns it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Player {
     pub agent: String,
@@ -58,23 +58,23 @@ impl Played {
 /// The first half of checking a step: reads its templates, prompts, label lists and roles, and collects what it names.
 pub struct Planning<'a> {
     pub(super) shared: &'a mut Shared,
-    /// Where prompts, labels, agents and other dialogues are found.
+    /// The source of prompts, labels, agents and other dialogues.
     pub(super) library: &'a dyn Library,
     /// The file being checked.
     pub(super) file: Arc<str>,
     /// The dialogue being checked, as one that calls others.
     pub(super) caller: Caller,
-    /// Who plays which role in this dialogue.
+    /// The agents of this dialogue by role.
     pub(super) cast: &'a IndexMap<String, Player>,
-    /// What this step names.
+    /// The names in this step.
     pub(super) mentions: Vec<Mention>,
     /// The roles that its steps ask.
     pub(super) asked: BTreeSet<String>,
-    /// What inputs may be that stand for numbers.
+    /// The values that inputs may have where they are used as numbers.
     pub(super) rules: Vec<Rule>,
     /// True while a step is read that may not be done at all, or does without its value.
     pub(super) conditional: bool,
-    /// True while a step is read whose YAML had problems: what seems to be missing was written wrongly.
+    /// True while a step is read whose YAML had problems: a key that seems missing was written wrongly.
     pub(super) doubtful: bool,
 }
 
@@ -163,7 +163,7 @@ impl Planning<'_> {
         read
     }
 
-    /// Reads a named resource, or notes that there is none.
+    /// Reads a named resource, or notes that it is missing.
     pub(super) fn resource(&mut self, kind: Resource, name: &At<String>) -> Option<dialogue::Text> {
         let found = self.library.read(kind, name);
         match &found {
@@ -183,7 +183,7 @@ impl Planning<'_> {
     /// A prompt file as a template; its holes are not mentions yet.
     pub fn prompt(&mut self, name: &At<String>) -> Option<(Template, Node, Arc<str>)> {
         let text = self.resource(Resource::Prompt, name)?;
-        // a file's last line break is no part of the prompt
+        // a file's last line break does not belong to the prompt
         let source = text.source.trim_end().to_owned();
         // a literal block without indentation whose first line is line 1 of the file
         let node = Node { pos: Pos { line: 0, column: 1 }, data: Data::Text(source.clone(), Style::Literal(0)) };
@@ -303,7 +303,7 @@ impl Typing<'_> {
         ty
     }
 
-    /// Types something for its types only: what is wrong with it is noted when it is typed again.
+    /// Types a value for its type only: its problems are noted when it is typed again.
     pub fn quietly(&mut self, then: impl FnOnce(&mut Typing<'_>)) {
         let noted = self.shared.problems.len();
         then(self);

@@ -1,4 +1,4 @@
-//! The numbers that a key may hold: for those that stand in the file, for inputs that stand for them, and for the editor's schema.
+//! The ranges of number keys: for numbers in the file, for inputs that are used as numbers, and for the editor's schema.
 
 use super::Planning;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
-/// What a number may be. Numbers that templates compute are looked at when the step runs.
+/// The range of a number. Computed numbers are checked when the step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Range {
     /// 0 or more.
@@ -19,19 +19,19 @@ pub enum Range {
     WholeFrom(u32),
 }
 
-/// An input that stands for a number of a key: `n: "{{ n }}"`.
+/// An input that gives the number of a key: `n: "{{ n }}"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// The input.
     pub input: String,
     /// The key.
     pub key: String,
-    /// What it may be.
+    /// The allowed range.
     pub range: Range,
 }
 
 impl Rule {
-    /// What is wrong with a value of the input, if anything.
+    /// The problem with a value of the input, if any.
     pub fn broken(&self, value: &Value) -> Option<String> {
         let Value::Number(number) = value else { return None };
         let expected =
@@ -57,7 +57,7 @@ impl Range {
         }
     }
 
-    /// Reports a number that cannot be meant; an input in its place is looked at when a run gives it.
+    /// Reports an impossible number; an input in its place is checked when a run gives it.
     pub fn check(self, written: &Option<NumberExpr>, key: &str, planning: &mut Planning<'_>) {
         let Some(NumberExpr(Expr(node))) = written else { return };
         match &node.data {

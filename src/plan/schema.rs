@@ -47,7 +47,7 @@ fn finished(schema: Schema, title: &str) -> Value {
     schema
 }
 
-/// `Option` is "may be absent" here, not "may be null": a key without a value is a slip.
+/// `Option` is "may be absent" here, not "may be null": a key without a value is an error.
 fn without_null(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {

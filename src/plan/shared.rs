@@ -1,4 +1,4 @@
-//! What checking one dialogue, and all that it calls, collects.
+//! The results of checking one dialogue and all that it calls.
 
 use super::{Problem, Role, VerbRow, planning::Player};
 use crate::{
@@ -8,23 +8,23 @@ use crate::{
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-/// What checking one dialogue, and all that it calls, collects.
+/// The results of checking one dialogue and all that it calls.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub problems: Vec<Problem>,
-    /// What is odd in the outermost dialogue.
+    /// The warnings about the outermost dialogue.
     pub warnings: Vec<Problem>,
     pub roles: IndexMap<String, Role>,
     pub sources: IndexMap<String, String>,
     /// Agents by name, with what they can be asked, if known.
     pub agents: IndexMap<String, Option<Vec<Answers>>>,
-    /// Dialogues being compiled, outermost first: what stands for each, and its name.
+    /// Dialogues being compiled, outermost first: the identity of each, and its name.
     pub stack: Vec<(String, String)>,
     /// Dialogues that were compiled because they are called.
     pub calls: usize,
     /// The verbs that there are.
     pub verbs: &'static [VerbRow],
-    /// Verbs that are planned and not there yet.
+    /// Planned verbs that are not available yet.
     pub later: &'static [&'static str],
     /// Agents put in place of what dialogues say.
     pub swapped: IndexMap<String, Player>,

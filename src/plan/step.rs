@@ -57,13 +57,13 @@ impl fmt::Debug for VerbRow {
 
 /// A verb as written, ready to be checked.
 pub trait Verb {
-    /// Reads templates, prompts and roles. What is wrong is noted; `None` if no step can be made of it.
+    /// Reads templates, prompts and roles. Problems are noted; `None` if they leave no step.
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>>;
 }
 
 /// A step whose names are known: its types can be checked.
 pub trait Planned: fmt::Debug + Send + Sync {
-    /// What it yields (without `each`), and its behaviour. What does not fit is noted.
+    /// The type of its value (without `each`), and its behaviour. Mismatches are noted.
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>);
 }
 
@@ -72,15 +72,15 @@ pub trait Planned: fmt::Debug + Send + Sync {
 /// Contract: called first with nothing heard, then once after each answered [`Turn`], with all that was heard so far
 /// (one [`Heard`] for each earlier turn). The same scope and hearings give the same turn. Every chain of turns ends.
 pub trait Step: fmt::Debug + Send + Sync {
-    /// What to do next.
+    /// The next turn.
     fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError>;
-    /// What is in it, for drawings.
+    /// The inner steps, for drawings.
     fn inside(&self) -> Inside {
         Inside::Nothing
     }
 }
 
-/// What is inside of a step.
+/// The inside of a step.
 #[derive(Debug, Clone)]
 pub enum Inside {
     /// Nothing that a drawing shows.
@@ -91,7 +91,7 @@ pub enum Inside {
     Repeats {
         /// The steps of one round.
         block: Arc<Block>,
-        /// When it ends.
+        /// The end.
         until: String,
     },
     /// Another dialogue.
@@ -109,7 +109,7 @@ pub enum Inside {
     },
 }
 
-/// What a step wants next.
+/// The next wish of a step.
 #[derive(Debug, Clone)]
 pub enum Turn {
     /// Ask all of these (concurrently); their replies come back in this order.
@@ -118,14 +118,14 @@ pub enum Turn {
     Inner {
         /// The steps.
         block: Arc<Block>,
-        /// What they see besides each other.
+        /// The names that they see besides each other.
         scope: Scope,
     },
     /// Finished.
     Done(Value),
     /// Finished, with something that belongs in the transcript: why a loop stopped, a citation that was dropped.
     Noted {
-        /// What the step yields.
+        /// The value of the step.
         value: Value,
         /// In the user's words.
         note: String,
@@ -137,13 +137,13 @@ pub enum Turn {
 pub struct Ask {
     /// A role of the dialogue's cast, or `media`.
     pub role: String,
-    /// What is asked.
+    /// The request.
     pub request: Request,
     /// Which of several samples of the same request this is (`n`); part of the seed.
     pub sample: u32,
 }
 
-/// What came of one turn.
+/// The result of one turn.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heard {
     /// Replies to an [`Turn::Ask`], in order.
@@ -152,7 +152,7 @@ pub enum Heard {
     Inner(IndexMap<String, Value>),
 }
 
-/// Why a step could not go on; in the user's words, without the step's name (the engine adds it).
+/// Why a step could not continue; in the user's words, without the step's name (the engine adds it).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StepError(pub String);

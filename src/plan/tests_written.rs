@@ -8,7 +8,7 @@ use crate::{
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-/// What a dialogue's tests name must exist.
+/// The names in a dialogue's tests must exist.
 pub(super) fn check_tests(
     written: &DialogueFile,
     inputs: &IndexMap<String, Input>,

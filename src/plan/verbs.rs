@@ -6,7 +6,7 @@ use crate::{
     problem::closest,
 };
 
-/// The verb of a step, read; `None` if it has none that can be read (noted). The name is empty where there is no verb.
+/// The verb of a step, read; `None` if it is missing or unreadable (noted). The name is empty if the verb is missing.
 pub(super) fn read(step: &StepWritten, planning: &mut Planning<'_>) -> (&'static str, Option<Box<dyn Verb>>) {
     let (verbs, later) = (planning.shared.verbs, planning.shared.later);
     let row = |name: &str| verbs.iter().find(|row| row.name == name);

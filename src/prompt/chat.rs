@@ -16,7 +16,7 @@ use std::{fmt, sync::LazyLock};
 /// A chat template that was compiled.
 pub struct ChatTemplate(Program);
 
-/// What a chat template is given.
+/// The variables of a chat template.
 pub use minijinja::value::Value as ChatValue;
 
 /// The time that templates are given; no template can write this name.
@@ -37,7 +37,7 @@ static CHAT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 impl ChatTemplate {
-    /// Compiles the template, or says why it is none.
+    /// Compiles the template, or says why it is not one.
     pub fn parse(source: &str) -> Result<ChatTemplate, String> {
         if source.len() > MAX_SOURCE {
             return Err(format!("it has {} bytes, expected at most {MAX_SOURCE}", source.len()));
@@ -70,7 +70,7 @@ impl ChatTemplate {
     }
 }
 
-/// What a template says, fit for a message.
+/// The message of a template, fit for an error.
 fn one_line(said: &str) -> String {
     let plain: String = said.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(300).collect();
     plain.split_whitespace().collect::<Vec<_>>().join(" ")

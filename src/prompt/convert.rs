@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-/// What a template sees of `value`.
+/// The view of `value` in a template.
 pub(super) fn shown(value: &Value) -> Shown {
     match value {
         Value::Nothing => NOTHING.clone(),
@@ -50,8 +50,8 @@ fn computed(shown: &Shown, room: &mut Room) -> Result<Value, String> {
         ValueKind::Bool => Value::Truth(shown.is_true()),
         ValueKind::Number => match f64::try_from(shown.clone()).map_err(|e| e.to_string())? {
             number if number.is_finite() => Value::Number(number),
-            // JSON has no such numbers: a transcript could not be read again
-            number => return Err(format!("the value is {number}, which is no number of a dialogue")),
+            // JSON cannot represent such numbers: a transcript could not be read again
+            number => return Err(format!("the value is {number}, but numbers must be finite")),
         },
         ValueKind::String => Value::Text(shown.as_str().unwrap_or_default().to_owned()),
         ValueKind::Seq | ValueKind::Iterable => {
@@ -67,7 +67,7 @@ fn computed(shown: &Shown, room: &mut Room) -> Result<Value, String> {
             room.inside(|room| keys.map(|key| field(key, room)).collect::<Result<_, _>>().map(Value::Record))?
         }
         ValueKind::Plain => Value::Text(shown.to_string()),
-        kind => return Err(format!("a template yields {kind}, which is no value of a dialogue: {shown}")),
+        kind => return Err(format!("a template yields {kind}, which a dialogue cannot use: {shown}")),
     })
 }
 
@@ -148,7 +148,7 @@ struct MediaShown {
     sound: bool,
 }
 
-/// What templates may ask of a video or audio; `audio` is nothing for a silent video.
+/// The fields of a video or audio in templates; `audio` is nothing for a silent video.
 pub(super) const MEDIA_ATTRIBUTES: &[&str] = &["path", "start", "end", "duration", "audio", "has_audio", "has_video"];
 
 /// The fields that are walked of an audio.
@@ -170,7 +170,7 @@ impl Object for MediaShown {
         })
     }
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        // the audio of an audio is itself: whatever walks the fields would not end
+        // the audio of an audio is itself: a walk over the fields would not end
         Enumerator::Str(if self.sound { AUDIO_FIELDS } else { MEDIA_ATTRIBUTES })
     }
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -181,7 +181,7 @@ impl Object for MediaShown {
 #[derive(Debug)]
 struct ImageShown(ImageFile);
 
-/// What templates may ask of an image.
+/// The fields of an image in templates.
 pub(super) const IMAGE_ATTRIBUTES: &[&str] = &["path"];
 
 impl Object for ImageShown {
@@ -199,7 +199,7 @@ impl Object for ImageShown {
 #[derive(Debug)]
 pub(super) struct MomentShown(pub Moment);
 
-/// What templates may ask of a moment; times are in seconds, `clock` is `HH:MM-HH:MM` of the medium's own clock or empty.
+/// The fields of a moment in templates; times are in seconds, `clock` is `HH:MM-HH:MM` of the medium's own clock or empty.
 pub(super) const MOMENT_ATTRIBUTES: &[&str] = &["start", "end", "middle", "duration", "text", "video", "clock"];
 
 impl Object for MomentShown {
@@ -230,7 +230,7 @@ impl Object for MomentShown {
 #[derive(Debug)]
 struct ScoredShown(Scored);
 
-/// What templates may ask of a scored candidate.
+/// The fields of a scored candidate in templates.
 pub(super) const SCORED_ATTRIBUTES: &[&str] = &["text", "score", "probability"];
 
 impl Object for ScoredShown {

@@ -93,7 +93,7 @@ static LENIENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine
 });
 
-/// Puts the engine's own filter behind a look at what it is given: it would walk a list that holds itself many times over
+/// Checks the input of the engine's own filter first: the filter would walk a list that contains itself many times
 /// to its end.
 fn guard_filter(engine: &mut Environment<'static>, name: &'static str) {
     engine.add_filter(name, move |state: &mut State, args: Rest<Shown>, named: Kwargs| {

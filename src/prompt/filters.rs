@@ -17,7 +17,7 @@ pub struct FilterDoc {
     pub name: &'static str,
     /// An example of its use.
     pub usage: &'static str,
-    /// What it does.
+    /// Its behaviour.
     pub about: &'static str,
 }
 
@@ -198,7 +198,7 @@ fn unmarked(line: &str) -> &str {
     }
     let rest = &open[digits..];
     match rest.strip_prefix(['.', ')', ':']) {
-        // "2.5 litres" is no numbering
+        // "2.5 litres" is not a numbering
         Some(after) if after.is_empty() || after.starts_with(char::is_whitespace) => after.trim(),
         _ => line,
     }
@@ -334,7 +334,7 @@ fn timed(state: &mut State, list: &Shown, keep: impl Fn(f64, f64) -> bool) -> Re
     Ok(kept.into())
 }
 
-/// One line of a log as a prompt shows it; `number` counts from 1. What the video's own clock shows (`08:10-09:06`) takes
+/// One line of a log as a prompt shows it; `number` counts from 1. The times of the video's own clock (`08:10-09:06`) take
 /// the place of seconds.
 pub fn numbered_line(number: usize, start: f64, end: f64, own: Option<&str>, text: &str) -> String {
     match own {

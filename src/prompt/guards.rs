@@ -1,10 +1,10 @@
 //! Rebuilds a template's syntax tree with guards around what the engine would do without a bound.
 //!
-//! The engine counts what a template makes, and not the walks over it: a list that holds another one twice, forty times
-//! over, takes few bytes and no end of time to compare, to hash as a key or to join to a text. It also lets lists nest
-//! deeper than the stack can take them apart. So each operand of such an operator passes a filter that looks at it first,
-//! and each list, map, slice, filter result and call result passes one that bounds how deep it is. Attributes of a
-//! namespace are set by a function of ours, since the engine's own namespaces may hold themselves.
+//! The engine counts the output of a template, but not the walks over it: a list that contains another one twice, forty times
+//! over, takes few bytes but endless time to compare, to hash as a key or to join to a text. It also lets lists nest
+//! deeper than the stack can destroy them. So each operand of such an operator passes a filter that looks at it first,
+//! and each list, map, slice, filter result and call result passes one that bounds its depth. Attributes of a
+//! namespace are set by our own function, because the engine's namespaces may contain themselves.
 //!
 //! The names of the guards cannot be written in a template.
 
@@ -95,7 +95,7 @@ fn stmt<'s>(one: &Stmt<'s>, made: &mut Vec<Stmt<'s>>) -> Result<(), Refused> {
     made.push(match one {
         Stmt::Template(inner) => return inner.children.iter().try_for_each(|child| stmt(child, made)),
         Stmt::EmitExpr(emit) => {
-            // what is only written needs no look at its depth
+            // a value that is only written needs no check of its depth
             let shown = match &emit.expr {
                 Expr::Call(inner) => Expr::Call(call(inner)),
                 other => expr(other),
@@ -179,7 +179,7 @@ fn macro_of<'s>(declared: &Spanned<ast::Macro<'s>>) -> Result<Spanned<ast::Macro
     Ok(Spanned::new(ast::Macro { name: declared.name, args, defaults, body: body(&declared.body)? }, declared.span()))
 }
 
-/// What is assigned to. An attribute (`ns.x`) becomes a passing name, and a statement that sets it afterwards.
+/// The target of an assignment. An attribute (`ns.x`) becomes a passing name, and a statement that sets it afterwards.
 fn target<'s>(one: &Expr<'s>, attributes: &mut Vec<Stmt<'s>>) -> Result<Expr<'s>, Refused> {
     Ok(match one {
         Expr::Var(var) => variable(var.id, var.span()),
@@ -216,7 +216,7 @@ fn weighed<'s>(operand: &Expr<'s>) -> Expr<'s> {
     if operand.as_const().is_some() { expr(operand) } else { behind(WEIGHED, expr(operand)) }
 }
 
-/// True for a text, a number or the like: comparing with it does not walk the other side.
+/// True for a text or a number: comparing with it does not walk the other side.
 fn is_scalar(operand: &Expr<'_>) -> bool {
     operand.as_const().is_some_and(|value| value.as_object().is_none())
 }
@@ -229,7 +229,7 @@ fn are_scalars(operand: &Expr<'_>) -> bool {
     is_scalar(operand) || operand.as_const().is_some_and(flat)
 }
 
-/// What has a field, an item or a call after it: `loop` may stand there.
+/// An expression before a field, an item or a call: `loop` is allowed there.
 fn base<'s>(one: &Expr<'s>) -> Expr<'s> {
     match one {
         Expr::Var(var) => variable(var.id, var.span()),

@@ -1,4 +1,4 @@
-//! The type that a template will evaluate to, as far as it can be told before the run, and the attributes that
+//! The type of a template's value, as far as known before the run, and the attributes that
 //! cannot exist.
 
 use super::{
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// The types of the names that a template may use.
 pub trait Known {
-    /// The type of `name`; `None` if there is no such name (reported elsewhere).
+    /// The type of `name`; `None` if the name is unknown (reported elsewhere).
     fn ty(&self, name: &str) -> Option<Type>;
 }
 
@@ -23,9 +23,9 @@ pub trait Known {
 pub struct Finding {
     /// A stable word.
     pub code: &'static str,
-    /// What was found and expected.
+    /// The finding and the expectation.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub hint: Option<String>,
     /// Where, in bytes from the start of the template.
     pub offset: usize,
@@ -52,7 +52,7 @@ struct Typing<'a> {
     findings: &'a mut Vec<Finding>,
 }
 
-/// What iterating over a value of this type yields.
+/// The type of the items of a value of this type.
 fn element(list: &Type) -> Type {
     match list {
         Type::List(item) => (**item).clone(),
@@ -94,7 +94,7 @@ impl Typing<'_> {
                 let ty = self.expr(&set.expr);
                 self.bind(&set.target, ty);
             }
-            // what other statements bind is of unknown type: nothing can be said about it
+            // values that other statements bind have an unknown type and are not checked
             _ => {}
         }
     }

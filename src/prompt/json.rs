@@ -1,5 +1,5 @@
-//! `tojson` with a bound. The engine's own writes a list that holds itself many times over to its end, and indents by
-//! whatever it is given.
+//! `tojson` with a bound. The engine's own writes a list that contains itself many times to its end, and indents by
+//! for any argument.
 
 use super::{
     convert,
@@ -186,7 +186,7 @@ impl Style {
     }
 }
 
-/// JSON has no infinite numbers and no NaN.
+/// JSON lacks infinite numbers and NaN.
 fn number(number: f64) -> String {
     if number.is_finite() { serde_json::Value::from(number).to_string() } else { "null".to_owned() }
 }

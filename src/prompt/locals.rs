@@ -27,7 +27,7 @@ impl<T> Locals<T> {
         self.bound.get(name)?.last()
     }
 
-    /// How many are bound.
+    /// The number of bound names.
     pub fn len(&self) -> usize {
         self.order.len()
     }

@@ -1,7 +1,7 @@
 //! Templates: `{{ }}` in dialogues and prompt files. One expression language (minijinja, strict undefined) for both.
 //!
 //! A template is parsed once, at check time; what it names is read from its own syntax tree ([`Template::uses`]), so
-//! that nobody lists dependencies. Templates reach no file, clock or randomness, and are limited in work and output.
+//! that users do not list dependencies. Templates reach no file, clock or randomness, and are limited in work and output.
 
 mod chat;
 mod convert;
@@ -44,7 +44,7 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
 
 /// A template that was compiled at check time and cannot fail to parse any more.
 ///
-/// A template that is one `{{ expression }}` and nothing else evaluates to the expression's own value and keeps
+/// A template of just one `{{ expression }}` evaluates to the expression's own value and keeps
 /// its type (a moment stays a moment); any other text renders to [`Value::Text`].
 #[derive(Clone)]
 pub struct Template {
@@ -67,11 +67,11 @@ enum Body {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ParseError {
-    /// What is wrong.
+    /// The problem.
     pub message: String,
     /// A stable word: `template-syntax`, `unknown-filter`, …
     pub code: &'static str,
-    /// What to do about it.
+    /// The remedy.
     pub hint: Option<String>,
     /// Where, in bytes.
     pub offset: usize,
@@ -86,7 +86,7 @@ pub struct TemplateError {
 }
 
 impl Template {
-    /// Parses `source`, or says every place where it cannot be understood.
+    /// Parses `source`, or reports every place that it cannot understand.
     pub fn parse(source: &str) -> Result<Template, Vec<ParseError>> {
         Template::parse_partly(source).map_err(|(errors, _)| errors)
     }
@@ -127,7 +127,7 @@ impl Template {
         &self.uses
     }
 
-    /// True if the text has no holes.
+    /// True if the text is without holes.
     pub fn is_plain(&self) -> bool {
         matches!(*self.body, Body::Plain)
     }
@@ -182,7 +182,7 @@ impl Template {
     }
 }
 
-/// What a template shows of a value inside text: a moment's text or times, a candidate's label, a number without
+/// The text of a value inside a template: a moment's text or times, a candidate's label, a number without
 /// needless decimals, a list or record as JSON.
 pub fn show(value: &Value) -> String {
     match value {

@@ -1,7 +1,7 @@
 //! Namespaces of templates (`{% set ns = namespace(x=1) %}`), which later statements write to.
 //!
-//! They may hold themselves, or each other in a chain of any length. So all of one evaluation are kept in a list, and
-//! each is emptied when it ends: nothing is left behind, and no chain is taken apart by recursion.
+//! They may contain themselves, or each other in a chain of any length. So a list keeps all namespaces of one evaluation, and
+//! each is emptied when it ends: no memory leaks, and no chain is destroyed by recursion.
 
 use super::work;
 use indexmap::IndexMap;

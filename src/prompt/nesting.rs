@@ -1,10 +1,10 @@
-//! What a template may look like at all: how deep its syntax tree may be (and how long its lines), counted on its tokens before there is a tree: the parser, the walks over
-//! the tree and its destruction all recurse, and a stack that overflows cannot be reported.
+//! Limits of a template: the depth of its syntax tree and the length of its lines, counted on its tokens before parsing. The parser, the walks over
+//! the tree and its destruction all recurse, and a stack overflow cannot be reported.
 
 use super::ParseError;
 use minijinja::machinery::{Token, tokenize};
 
-/// Deepest nesting of one expression: operators, attributes and filters that stand on each other, brackets, and the
+/// Deepest nesting of one expression: operators, attributes and filters that build on each other, brackets, and the
 /// branches of one `if`. Far above what a person writes (minijinja itself bounds brackets and blocks only), and
 /// few enough for a stack of one MiB in a debug build.
 pub const MAX_NESTING: usize = 160;
@@ -15,10 +15,10 @@ const MAX_BUILT: usize = 1000;
 /// Longest line, in characters: the lexer counts columns in 16 bits.
 const MAX_LINE: usize = 60_000;
 
-/// What was counted inside one pair of brackets (or outside all).
+/// The count inside one pair of brackets (or outside all).
 #[derive(Default)]
 struct Frame {
-    /// Operators since the last comma, which may all stand on each other.
+    /// Operators since the last comma, which may all build on each other.
     operators: usize,
     /// The deepest bracket among them.
     deepest: usize,
@@ -27,13 +27,13 @@ struct Frame {
 }
 
 impl Frame {
-    /// How deep the expressions in it are at most.
+    /// The greatest depth of the expressions in it.
     fn depth(&self) -> usize {
         self.before.max(self.operators + self.deepest)
     }
 }
 
-/// The place where `source` becomes too deep. An upper estimate: `a + b + c` counts as 2, whatever binds tighter.
+/// The place where `source` becomes too deep. An upper estimate: `a + b + c` counts as 2, without regard to precedence.
 pub(super) fn check(source: &str) -> Result<(), ParseError> {
     let mut start = 0;
     for line in source.split_inclusive('\n') {
@@ -47,9 +47,9 @@ pub(super) fn check(source: &str) -> Result<(), ParseError> {
     // the `elif`s of each open `if`: every one is a tree inside the one before
     let mut branches: Vec<usize> = Vec::new();
     let mut opens = false;
-    // how deep the values are at most that the names bound so far hold
+    // the greatest depth of the values of the names bound so far
     let (mut binds, mut built) = (false, 0);
-    // what cannot be read is the parser's to report
+    // the parser reports unreadable text
     for (token, span) in tokenize(source, false, Default::default()).map_while(Result::ok) {
         let first = std::mem::replace(&mut opens, matches!(token, Token::BlockStart));
         match token {
@@ -86,8 +86,7 @@ pub(super) fn check(source: &str) -> Result<(), ParseError> {
             return Err(ParseError { message, code: "too-large", hint: None, offset: span.start_offset as usize });
         }
         if depth > MAX_NESTING {
-            let message =
-                format!("template: found more than {MAX_NESTING} operators, brackets or branches in each other");
+            let message = format!("template: found more than {MAX_NESTING} nested operators, brackets or branches");
             let hint = Some("spread it over `{% set %}` or several steps".to_owned());
             return Err(ParseError { message, code: "too-large", hint, offset: span.start_offset as usize });
         }

@@ -83,7 +83,7 @@ impl Program {
         Ok(text)
     }
 
-    /// Runs the engine. Its own slips (`"abc"[::-9223372036854775808]` overflows in a build that checks for it) end the
+    /// Runs the engine. Its own errors (`"abc"[::-9223372036854775808]` overflows in a build that checks for it) end the
     /// step, not the run.
     fn run(&self, names: Shown, out: &mut Output) -> Result<Option<Shown>, Error> {
         let code = self.cell.borrow_dependent();

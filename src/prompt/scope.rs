@@ -1,4 +1,4 @@
-//! What a template may name. Copies are cheap: values are shared, and each is made readable for templates once.
+//! The names in a template. Copies are cheap: values are shared, and each is made readable for templates once.
 
 use super::convert;
 use crate::value::Value;
@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// What a template may name: inputs, steps, and `item`, `index`, `round` inside repetition. A clone shares the values.
+/// The names in a template: inputs, steps, and `item`, `index`, `round` inside repetition. A clone shares the values.
 #[derive(Clone, Default)]
 pub struct Scope {
     names: IndexMap<String, Arc<Bound>>,
@@ -41,7 +41,7 @@ impl Scope {
         scope.names.extend(other.names.iter().map(|(name, bound)| (name.clone(), bound.clone())));
         scope
     }
-    /// Names and values, in the order they came to be.
+    /// Names and values, in the order of binding.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.names.iter().map(|(name, bound)| (name.as_str(), &bound.value))
     }

@@ -35,7 +35,7 @@ pub(super) fn line(source: &str, offset: usize) -> usize {
     source.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// The text between the braces, if the template is one `{{ expression }}` and nothing else.
+/// The text between the braces, if the template is just one `{{ expression }}`.
 pub(super) fn whole_expression<'s>(tree: &Stmt<'_>, source: &'s str) -> Option<&'s str> {
     let Stmt::Template(template) = tree else { return None };
     let blank = |stmt: &&Stmt| !matches!(stmt, Stmt::EmitRaw(raw) if raw.raw.trim().is_empty());
@@ -54,7 +54,7 @@ pub(super) fn survey(tree: &Stmt<'_>, engine: &Environment<'_>) -> (Vec<Use>, Ve
     (walk.uses, walk.errors)
 }
 
-/// The nearest name, or all that there are.
+/// The nearest name, or all names.
 fn near_or_all<'n>(name: &str, plural: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<String> {
     let all = || format!("the {plural} are {}", names.clone().collect::<Vec<_>>().join(", "));
     Some(closest(name, names.clone()).unwrap_or_else(all))

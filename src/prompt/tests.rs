@@ -15,7 +15,7 @@ fn moment(start: f64, end: f64, text: Option<&str>) -> Value {
     Value::Moment(Moment { media: media(true), start, end, text: text.map(str::to_owned) })
 }
 
-/// A moment of two minutes that stand for a day.
+/// A moment of two minutes that represent a day.
 fn long(start: f64, end: f64) -> Value {
     let clock = crate::value::clock::DayClock::parse("clock 07:00, 420 seconds a second");
     let media = Arc::new(Media { clock, ..Media::clone(&media(true)) });
@@ -180,7 +180,7 @@ fn lists_that_hold_themselves_many_times_end_the_step() {
     for work in ["a ~ ''", "{a: 1} | length", "a == [a]"] {
         check(&format!("{shared}{{% for i in range(99) %}}{{{{ {work} }}}}{{% endfor %}}"));
     }
-    // the engine's own mistakes end the step, too: this overflows where overflow is looked for
+    // the engine's own mistakes end the step, too: this overflows in builds that check for it
     let _ = eval("{{ 'abc'[::-9223372036854775808] }}");
     assert!(eval("{{ 1e308 * 10 }}").is_err());
     assert!(eval("{{ {'a': [1]} | tojson(indent=10**9) }}").is_err_and(|why| why.contains("indentation")));

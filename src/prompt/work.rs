@@ -1,5 +1,5 @@
-//! What our own filters and `{{ }}` may do in one evaluation, beside the engine's fuel: the engine counts what comes out of
-//! a filter, and not what happens in it.
+//! The work limit of our own filters and `{{ }}` in one evaluation, beside the engine's fuel: the engine counts the output of
+//! a filter, but not the work inside it.
 
 use super::convert;
 use crate::value::size::MAX_DEPTH;
@@ -19,7 +19,7 @@ pub(super) const BYTE: usize = 8;
 /// Longest text of one value, in bytes.
 const MAX_TEXT: usize = 16 << 20;
 
-/// What the filters of one evaluation did so far.
+/// The work that the filters of one evaluation have done.
 struct Work(usize);
 
 /// An error in the user's words.
@@ -52,7 +52,7 @@ pub(super) fn items(state: &mut State, list: &Shown) -> Result<Vec<Shown>, Error
     }
 }
 
-/// The value as text, or an error once that is too long: a list may hold itself many times over.
+/// The value as text, or an error once that is too long: a list may contain itself many times.
 pub(super) fn text_of(state: &mut State, value: &Shown) -> Result<String, Error> {
     made(state, value)?;
     bounded(state, |out| write!(out, "{value}").map_err(|_| Error::from(ErrorKind::OutOfFuel)))
@@ -77,7 +77,7 @@ pub(super) fn brief(value: &Shown) -> String {
     }
 }
 
-/// Takes the work of visiting all that is in a value, and of reading the texts in it.
+/// Spends the work of visiting every item of a value, and of reading its texts.
 pub(super) fn walk(state: &mut State, value: &Shown) -> Result<(), Error> {
     match value.as_str() {
         // the engine counts the text that a filter is given
@@ -92,7 +92,7 @@ pub(super) fn made(state: &mut State, value: &Shown) -> Result<(), Error> {
     visit(state, value, MAX_DEPTH, 4 * ITEM, 0)
 }
 
-/// Visits all that is in a value, at this cost for each item and each byte of text.
+/// Visits every item of a value, at this cost for each item and each byte of text.
 fn visit(state: &mut State, value: &Shown, depth: usize, item: usize, byte: usize) -> Result<(), Error> {
     work(state, item + value.as_str().map_or(0, |text| text.len().saturating_mul(byte)))?;
     if convert::is_whole(value) {
@@ -117,10 +117,10 @@ fn visit(state: &mut State, value: &Shown, depth: usize, item: usize, byte: usiz
 }
 
 fn too_deep() -> Error {
-    wrong(format!("found more than {MAX_DEPTH} lists and records in each other"))
+    wrong(format!("found a value nested deeper than {MAX_DEPTH} levels"))
 }
 
-/// What `{{ value }}` writes. The engine would write a list that holds itself many times over to its end before it
+/// The text of `{{ value }}`. The engine would write a list that contains itself many times to its end before it
 /// counts the bytes.
 pub(super) fn show(out: &mut Output, state: &mut State, value: &Shown) -> Result<(), Error> {
     match value.kind() {

@@ -14,7 +14,7 @@ impl Default for Cancel {
 }
 
 impl Cancel {
-    /// Stops them. What is finished stays in the memo and in the transcript.
+    /// Stops them. Finished exchanges stay in the memo and in the transcript.
     pub fn cancel(&self) {
         self.0.send_replace(true);
     }

@@ -3,20 +3,20 @@
 //! Answers are compared as SQuAD's evaluation does (Rajpurkar et al. 2016): lower case, no punctuation, no articles,
 //! single spaces. Word error rate is the word-level edit distance over the number of reference words, as in jiwer: over
 //! many cases the sum of the errors over the sum of the words. Its words are those of Whisper's basic normaliser
-//! (Radford et al. 2022): lower case, whatever is no letter or digit separates; articles count, since they were said.
+//! (Radford et al. 2022): lower case, any other character separates words; articles count, since they were spoken.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// How an answer is compared with the right one.
+/// The comparison of an answer with the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Equal after normalisation: 1 or 0.
     #[default]
     ExactMatch,
-    /// The normalised right answer stands in the normalised answer, at word borders: 1 or 0.
+    /// The normalised answer contains the normalised right answer, at word borders: 1 or 0.
     Contains,
     /// Word error rate: 0 is right, can exceed 1. Of many cases: all errors over all reference words.
     Wer,
@@ -38,12 +38,12 @@ impl Metric {
         }
     }
 
-    /// How far an answer is from right: the smaller, the better.
+    /// The distance of an answer from the right one: the smaller, the better.
     fn worse(self, tally: Tally) -> f64 {
         if self == Metric::Wer { tally.score() } else { -tally.score() }
     }
 
-    /// What one answer adds to the total.
+    /// The contribution of one answer to the total.
     pub fn tally(self, answer: &str, right: &str) -> Tally {
         let truth = |b: bool| Tally { counted: usize::from(b), of: 1 };
         match self {
@@ -59,23 +59,23 @@ impl Metric {
     }
 }
 
-/// What is summed over cases: right answers of one case, or word errors of so many reference words.
+/// The sum over cases: right answers of one case, or word errors of so many reference words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
     /// Right answers, or word errors.
     pub counted: usize,
-    /// Cases, or reference words (0 where nothing is said).
+    /// Cases, or reference words (0 for silence).
     pub of: usize,
 }
 
 impl Tally {
-    /// The figure of this case alone. Where nothing was said, every word heard is one error of one.
+    /// The figure of this case alone. In silence, every word heard is one error of one.
     fn score(self) -> f64 {
         self.counted as f64 / self.of.max(1) as f64
     }
 }
 
-/// What was said, word by word.
+/// The speech, word by word.
 fn words(text: &str) -> Vec<&str> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect()
 }
@@ -139,8 +139,8 @@ impl TryFrom<CaseWritten> for Case {
         let answer = match written.answer {
             None => None,
             Some(Json::String(text)) => Some(text),
-            Some(Json::Array(_)) => return Err("`answer` is a list; several right answers stand in `answers`"),
-            Some(_) => return Err("`answer` is no text"),
+            Some(Json::Array(_)) => return Err("`answer` is a list; several right answers go into `answers`"),
+            Some(_) => return Err("`answer` is not a text"),
         };
         let answers: Vec<String> = answer.into_iter().chain(written.answers).collect();
         if answers.is_empty() {
@@ -153,7 +153,7 @@ impl TryFrom<CaseWritten> for Case {
 /// The kind whose right answer is to abstain.
 pub const UNANSWERABLE: &str = "unanswerable";
 
-/// What came of one case.
+/// The result of one case.
 #[derive(Debug, Clone, Serialize)]
 pub struct Scored {
     /// The cases file.
@@ -162,13 +162,13 @@ pub struct Scored {
     pub line: usize,
     /// Its kind, if any.
     pub kind: Option<String>,
-    /// The question, or whatever tells the case to people.
+    /// The question, or another text that identifies the case to people.
     pub question: String,
     /// The right answer; of several the one that fits best.
     pub expected: String,
     /// The answer, or nothing if the run failed.
     pub answer: Option<String>,
-    /// Whether the dialogue abstained.
+    /// True if the dialogue abstained.
     pub abstained: bool,
     /// The metric's figure for this case.
     pub score: f64,
@@ -194,7 +194,7 @@ impl Scored {
         let best = case.answers.iter().map(fit).min_by(better);
         let (expected, mut tally) = best.expect("a case has an answer: this is a bug");
         if unanswerable && abstained && metric != Metric::Wer {
-            // Any honest refusal is right, whatever its words.
+            // Any honest refusal is right, in any words.
             tally.counted = 1;
         }
         let kind = case.kind.clone();
@@ -215,7 +215,7 @@ pub fn summary(scored: &[Scored], metric: Metric) -> Json {
         let hits = cases.iter().filter(|c| test(c)).count();
         if cases.is_empty() { Json::Null } else { round(hits as f64 / cases.len() as f64) }
     };
-    // a case whose run failed has no answer that could be scored
+    // a case whose run failed lacks an answer to score
     let all: Vec<&Scored> = scored.iter().filter(|case| case.error.is_none()).collect();
     let is_unanswerable = |c: &&Scored| c.kind.as_deref() == Some(UNANSWERABLE);
     let (unanswerable, answerable): (Vec<_>, Vec<_>) = all.iter().copied().partition(is_unanswerable);
@@ -350,7 +350,7 @@ mod tests {
             said("one two three four five six seven eight", "One, two, three, four, five, six, seven, eight."),
         );
         assert_eq!(wer(&[short.clone(), long.clone()]), 0.1);
-        // what is heard in silence is an error too, of no word
+        // a word heard in silence is an error too, of no word
         assert_eq!(wer(&[short, long, said("", "hello there")]), 0.3);
         assert_eq!(wer(&[said("", "")]), Json::Null);
     }

@@ -15,7 +15,7 @@ pub struct Explained {
     pub hit: bool,
     /// True if the memo has it now.
     pub kept: bool,
-    /// What the key is made of, and why the memo has it or not.
+    /// The parts of the key, and why the memo has it or not.
     pub why: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ fn one(memo: &Memo, transcript: &Transcript, line: &ExchangeLine) -> Result<Expl
     let seed = if line.request.samples() {
         format!("seed {} (it samples)", line.seed)
     } else {
-        "no seed (nothing is left to chance)".to_owned()
+        "no seed (it does not sample)".to_owned()
     };
     let request = blake3::Hash::from(request_digest(&line.request)).to_hex();
     let mut why = vec![
@@ -65,8 +65,8 @@ fn one(memo: &Memo, transcript: &Transcript, line: &ExchangeLine) -> Result<Expl
         seed,
     ];
     match (kept, line.timing.memo_hit) {
-        (true, true) => why.push("it was in the memo then, and still is".to_owned()),
-        (true, false) => why.push("it was asked in this run, and is kept since".to_owned()),
+        (true, true) => why.push("the memo had it then, and still has it".to_owned()),
+        (true, false) => why.push("this run asked it, and the memo keeps the reply".to_owned()),
         (false, _) if line.error.is_some() => why.push("it failed: failures are not kept".to_owned()),
         (false, _) => why.push(missing(memo, transcript, line, &identity)?),
     }

@@ -1,4 +1,4 @@
-//! What a run comes to: an answer with its evidence, or why there is none.
+//! The result of a run: an answer with its evidence, or why it failed.
 
 use super::machine::StepFailure;
 use crate::{
@@ -23,9 +23,9 @@ pub struct Outcome {
     /// The answer's value, as plain JSON when serialised.
     #[serde(serialize_with = "plain")]
     pub value: Value,
-    /// How many exchanges were answered.
+    /// The number of answered exchanges.
     pub exchanges: u64,
-    /// How many of them nobody was asked for.
+    /// The number of exchanges that came from the memo.
     pub memo_hits: u64,
     /// The whole run.
     pub elapsed_ms: u64,
@@ -43,7 +43,7 @@ pub struct Evidence {
     /// The same as the video's own clock shows it, if it has one: `08:10-09:06`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
-    /// What the log says of it.
+    /// The log's text about it.
     pub text: String,
 }
 
@@ -73,7 +73,7 @@ fn plain<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 impl Outcome {
-    /// The outcome that an answer's value stands for: text, or the record of a citing `say` (`text`, `abstained`,
+    /// The outcome of an answer's value: text, or the record of a citing `say` (`text`, `abstained`,
     /// `evidence`), or a list of either; anything else is shown as well as it can be.
     pub fn of(value: Value) -> Outcome {
         let mut evidence = Vec::new();
@@ -145,10 +145,10 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Why a run has no answer.
+/// Why a run gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunError {
-    /// What to show, and the sort of failure.
+    /// The message, and the sort of failure.
     pub fault: Box<Fault>,
     /// The steps that failed, in plan order; empty when the run ended for another reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -207,7 +207,7 @@ impl RunError {
     }
 }
 
-const GO_ON: &str = "what was finished is in the memo; run it again to go on";
+const GO_ON: &str = "the memo has the finished exchanges; run the command again to continue";
 
 /// A duration as people write it: `90s`, `1.5s`, `250ms`.
 pub(super) fn seconds(span: Duration) -> String {

@@ -13,9 +13,9 @@ pub enum Event {
         path: String,
         /// Its verb.
         verb: String,
-        /// How many items it has, with `each`.
+        /// The number of items, with `each`.
         items: Option<usize>,
-        /// How many blocks it stands inside of.
+        /// The number of blocks around it.
         depth: usize,
     },
     /// An exchange was answered, or failed for good.
@@ -24,7 +24,7 @@ pub enum Event {
         step: String,
         /// Its path.
         path: String,
-        /// True if nobody had to be asked.
+        /// True if the memo or an equal exchange gave the reply.
         hit: bool,
         /// Why it failed.
         error: Option<String>,
@@ -35,7 +35,7 @@ pub enum Event {
         path: String,
         /// Which try failed, from 1.
         attempt: u32,
-        /// How long until the next.
+        /// The time until the next try.
         wait: Duration,
         /// Why.
         why: String,
@@ -44,14 +44,14 @@ pub enum Event {
     StepDone {
         /// Its path.
         path: String,
-        /// How many blocks it stands inside of.
+        /// The number of blocks around it.
         depth: usize,
         /// True if `when` was false.
         skipped: bool,
         /// Why it failed, if it did.
         error: Option<String>,
     },
-    /// The memo cannot be used; the run goes on without.
+    /// The memo cannot be used; the run continues without it.
     MemoFailed {
         /// Why.
         why: String,
@@ -60,7 +60,7 @@ pub enum Event {
     Stopped {
         /// Exchanges that were answered.
         exchanges: u64,
-        /// Those that nobody was asked for.
+        /// The number that came from the memo.
         memo_hits: u64,
     },
 }
@@ -71,7 +71,7 @@ pub trait Progress: Send + Sync {
     fn event(&self, event: Event);
 }
 
-/// Nobody wants to know.
+/// A receiver that ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

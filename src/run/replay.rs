@@ -18,13 +18,13 @@ pub enum ReplayError {
     /// It cannot be read.
     #[error(transparent)]
     Transcript(#[from] TranscriptError),
-    /// The texts in it are no dialogue that this version understands.
+    /// Its texts are not a dialogue that this version understands.
     #[error("the transcript's dialogue does not pass the check: {}", first(.0))]
     Problems(Vec<Problem>),
     /// The inputs in it are not those of its dialogue.
     #[error("the transcript's inputs do not fit its dialogue: {0}")]
     Inputs(String),
-    /// What this version asks or answers is not what was recorded.
+    /// This version's requests or answers differ from the recorded ones.
     #[error("{0}")]
     Mismatch(String),
     /// The recorded run failed, and so did the replay.
@@ -36,11 +36,11 @@ fn first(problems: &[Problem]) -> &str {
     problems.first().map_or("", |problem| problem.message.as_str())
 }
 
-/// Replays the transcript in `path`; the second value is what is odd about the file.
+/// Replays the transcript in `path`; the second value is a defect of the file.
 pub fn replay(path: &Path) -> Result<(Outcome, Option<String>), ReplayError> {
     let transcript = Transcript::read(path)?;
     let odd = transcript.end.is_none().then(|| {
-        "the transcript has no last line: the run was cut off, or the file was; its answer cannot be compared"
+        "the last line of the transcript is missing: the run or the file was cut off, so the answer cannot be compared"
             .to_owned()
     });
     Ok((replay_transcript(&transcript)?, odd))
@@ -78,17 +78,17 @@ pub fn replay_transcript(transcript: &Transcript) -> Result<Outcome, ReplayError
 fn missing(transcript: &Transcript) -> String {
     let held = transcript.exchanges.iter().filter(|line| line.reply.is_some()).count() as u64;
     match &transcript.end {
-        None => "its last line is missing too, so the run was cut off before it, or the file was".to_owned(),
+        None => "its last line is missing too: the run or the file was cut off before it".to_owned(),
         Some(end) if end.answer.is_none() => "the run was stopped before it".to_owned(),
         Some(end) if held < end.timing.exchanges => format!(
-            "the file was changed: its last line counts {} answered exchanges, and it holds {held}",
+            "the file was changed: its last line counts {} answered exchanges, but it contains {held}",
             end.timing.exchanges
         ),
-        Some(_) => "this dialogue asks what that run did not".to_owned(),
+        Some(_) => "the recorded run did not ask this".to_owned(),
     }
 }
 
-/// What was recorded for this exchange.
+/// The recorded reply to this exchange.
 fn recorded(
     lines: &HashMap<&str, &ExchangeLine>,
     exchange: &Exchange,
@@ -100,7 +100,7 @@ fn recorded(
     };
     if line.request != exchange.request || line.role != exchange.role || line.seed != exchange.seed {
         return Err(ReplayError::Mismatch(format!(
-            "`{path}` asks something else than was recorded; the transcript was changed, or made by another version"
+            "`{path}` asks something other than the recorded request; the transcript was changed, or another version made it"
         )));
     }
     match (&line.reply, &line.error) {
@@ -119,7 +119,7 @@ fn same_end(transcript: &Transcript, ended: &Ended) -> Result<(), ReplayError> {
     };
     match (&end.answer, ended) {
         (Some(recorded), Ok(now)) if differs(recorded, now) => {
-            Err(ReplayError::Mismatch("the replay comes to another answer than was recorded".to_owned()))
+            Err(ReplayError::Mismatch("the replay gives another answer than the recorded run".to_owned()))
         }
         (Some(_), Err(_)) => Err(ReplayError::Mismatch("the replay fails where the recorded run answered".to_owned())),
         _ => Ok(()),

@@ -12,10 +12,10 @@ use crate::{
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-/// How long a medium is that exists only in a test, in seconds.
+/// The length of a medium that exists only in a test, in seconds.
 const LENGTH_S: f64 = 60.0;
 
-/// What came of one test.
+/// The result of one test.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TestResult {
     /// The test's name.
@@ -24,7 +24,7 @@ pub struct TestResult {
     pub passed: bool,
     /// One line for each thing that is not.
     pub differences: Vec<String>,
-    /// How many scripted replies were heard.
+    /// The number of scripted replies that were used.
     pub exchanges: usize,
 }
 
@@ -62,7 +62,7 @@ fn given(plan: &Plan, test: &TestWritten) -> Result<IndexMap<String, Value>, Str
     Ok(inputs)
 }
 
-/// A written value as the type that the dialogue wants; a path becomes a medium that nobody opens.
+/// A written value as the type that the dialogue wants; a path becomes a medium that is never opened.
 fn made(value: &Value, ty: &Type) -> Result<Value, String> {
     match (ty, value) {
         (Type::Video, Value::Text(path)) => Ok(Value::Video(medium(path, true))),
@@ -90,7 +90,7 @@ fn medium(path: &str, has_video: bool) -> Arc<Media> {
     })
 }
 
-/// Stands for the bytes of a medium that has none.
+/// The digest of a medium that exists only in a test.
 fn name_digest(path: &str) -> String {
     blake3::hash(path.as_bytes()).to_hex().to_string()
 }
@@ -102,7 +102,7 @@ pub struct ScriptedRun {
     pub answer: Result<Value, Vec<String>>,
     /// One line for each reply that no request asked for; empty if the script itself is at fault.
     pub unused: Vec<String>,
-    /// How many scripted replies were heard.
+    /// The number of scripted replies that were used.
     pub exchanges: usize,
 }
 
@@ -137,7 +137,7 @@ fn answered(
             script.next(&exchange.role, &exchange.request, asked)
         };
         let mut reply = next();
-        // a failure on purpose is asked again as often as the step says
+        // a failure on purpose is retried as often as the step says
         for _ in 0..exchange.retries.unwrap_or(0) {
             if !matches!(reply, Err(NoReply::OnPurpose(_))) {
                 break;
@@ -147,7 +147,7 @@ fn answered(
         match reply {
             Ok(reply) => machine.take(exchange.id, Ok(reply)),
             Err(NoReply::OnPurpose(why)) => machine.take(exchange.id, Err(Fault::failed(why))),
-            // no `or` stands in for a script that does not fit: the test would pass for the wrong reason
+            // `or` does not replace a script that does not fit: the test would pass for the wrong reason
             Err(NoReply::Unfit(why)) => return Err(format!("{}: {why}", exchange.path)),
         }
     }

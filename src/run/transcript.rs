@@ -1,7 +1,7 @@
 //! The transcript: every exchange of a run as JSONL, enough to replay it with no model and no medium.
 //!
 //! Lines: one header, then exchanges and steps in plan order, then the outcome. All that may differ between two runs
-//! with the same seed on the same device stands under the one key `timing`. While a run is under way its lines are
+//! with the same seed on the same device is under the one key `timing`. While a run is under way its lines are
 //! appended as they come, so that a run that is killed leaves all that it had; at its end the file is replaced, whole,
 //! by the one in plan order.
 
@@ -34,29 +34,29 @@ pub struct Header {
     pub dialogue: String,
     /// The run's seed.
     pub seed: u64,
-    /// What the run was given (defaults filled in).
+    /// The inputs of the run (defaults filled in).
     pub inputs: IndexMap<String, Value>,
     /// Role to agent.
     pub cast: IndexMap<String, Player>,
     /// Every text that the plan was compiled from.
     pub sources: IndexMap<String, String>,
-    /// What differs from run to run.
+    /// The part that differs from run to run.
     pub timing: Started,
 }
 
-/// Who played a role.
+/// The agent of a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Player {
     /// `agents/NAME.yaml`
     pub agent: String,
     /// Part of the memo keys.
     pub identity: String,
-    /// What it can be asked.
+    /// The requests that it takes.
     #[serde(default)]
     pub answers: Vec<Answers>,
 }
 
-/// When a run began.
+/// The start of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Started {
     /// Milliseconds since 1970, UTC.
@@ -71,32 +71,32 @@ pub struct ExchangeLine {
     /// Its path: unique in the run.
     #[serde(rename = "exchange")]
     pub path: String,
-    /// Who was asked.
+    /// The agent.
     pub role: String,
-    /// What was asked.
+    /// The request.
     pub request: Request,
     /// The reply, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
-    /// Why there was none.
+    /// Why the reply is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Fault>,
-    /// Seeds sampling.
+    /// Seed of the sampling.
     pub seed: u64,
     /// The memo key, hex.
     pub key: String,
-    /// What differs from run to run.
+    /// The part that differs from run to run.
     pub timing: Timing,
 }
 
-/// What differs from run to run.
+/// The part that differs from run to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Timing {
-    /// True if nobody was asked: the memo had it, or the same was being asked already.
+    /// True if no agent was asked: the memo had it, or an equal exchange was under way.
     pub memo_hit: bool,
     /// From asking to reply, with all tries.
     pub elapsed_ms: u64,
-    /// How often it was asked; 0 if nobody was.
+    /// The number of tries; 0 if no agent was asked.
     pub attempts: u32,
 }
 
@@ -108,19 +108,19 @@ pub struct End {
     /// The answer's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Value>,
-    /// Why there is none.
+    /// Why it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What differs from run to run.
+    /// The part that differs from run to run.
     pub timing: Spent,
 }
 
-/// What a run took.
+/// The cost of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Spent {
     /// Exchanges that were answered.
     pub exchanges: u64,
-    /// Those of them that nobody was asked for.
+    /// The number that came from the memo.
     pub memo_hits: u64,
     /// The whole run.
     pub elapsed_ms: u64,
@@ -153,7 +153,7 @@ impl Transcript {
         let (_, first) = lines.next().ok_or_else(|| wrong("found an empty file, expected a transcript".into()))?;
         let first = first.map_err(|error| wrong(error.to_string()))?;
         let header: Header = serde_json::from_slice(&first)
-            .map_err(|error| wrong(format!("line 1: found no transcript's header: {error}")))?;
+            .map_err(|error| wrong(format!("line 1: found no transcript header: {error}")))?;
         if header.format != FORMAT {
             return Err(wrong(format!("found a transcript of format {}, expected {FORMAT}", header.format)));
         }
@@ -190,7 +190,7 @@ impl Transcript {
     }
 }
 
-/// Where a run's lines go.
+/// The destination of a run's lines.
 #[derive(Debug, Default)]
 pub struct Recorder {
     to: To,
@@ -216,8 +216,8 @@ impl Recorder {
     pub fn memory() -> Recorder {
         Recorder { to: To::Memory(Vec::new()), ..Recorder::default() }
     }
-    /// Writes to a file, which is emptied when the header is written. Only an earlier transcript is written over: `--record day.mp4` is a slip. What is
-    /// no plain file is refused, as the finished transcript takes the place of the file that was there.
+    /// Writes to a file, which is emptied when the header is written. Only an earlier transcript is overwritten: `--record day.mp4` is a mistake. A path
+    /// that is not a plain file is refused, because the finished transcript replaces the file.
     pub fn file(path: &Path) -> io::Result<Recorder> {
         match fs::metadata(path) {
             Ok(meta) if meta.is_dir() => return Err(io::Error::other("it is a folder")),
@@ -230,7 +230,7 @@ impl Recorder {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         // through a link, so that the file it names is replaced and not the link
         let path = fs::canonicalize(path)?;
-        // where the finished transcript will be written: told now, not after the run
+        // the place of the finished transcript: errors are reported now, not after the run
         let part = sibling(&path);
         File::create(&part).and_then(|_| fs::remove_file(&part))?;
         Ok(Recorder { to: To::File(path, file), ..Recorder::default() })
@@ -273,7 +273,7 @@ impl Recorder {
         match &mut self.to {
             To::Nowhere => {}
             To::Memory(bytes) => bytes.extend_from_slice(&json),
-            // one write for a line: whoever is killed leaves whole lines
+            // one write for a line: a killed process leaves whole lines
             To::File(_, file) => file.write_all(&json)?,
         }
         let offset = self.written;

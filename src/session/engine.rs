@@ -26,7 +26,7 @@ pub struct Listener {
     pub on_download: Arc<dyn Fn(Download) + Send + Sync>,
     /// Told what is about to leave the machine.
     pub on_network: OnNetwork,
-    /// How a person is asked.
+    /// The way to ask a person.
     pub prompt: Arc<dyn Prompt>,
 }
 

@@ -115,7 +115,7 @@ fn from_file(name: &str, file: &Path, ty: &Type) -> Result<Value, Fault> {
     value_json::from_json_as(&json, ty).map_err(wrong)
 }
 
-/// The lines of a JSONL file that are not blank, with their numbers from 1: what each holds, or what is wrong with it.
+/// The lines of a JSONL file that are not blank, with their numbers from 1: the value of each, or its problem.
 pub fn json_lines<T: DeserializeOwned>(text: &str) -> impl Iterator<Item = (usize, Result<T, String>)> {
     let lines = text.trim_start_matches('\u{feff}').lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(n, line)| {

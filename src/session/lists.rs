@@ -13,7 +13,7 @@ const VIDEOS: &[&str] = &["mp4", "mov", "m4v", "mkv", "webm", "avi", "mts", "m2t
 const SOUNDS: &[&str] = &["wav", "mp3", "m4a", "aac", "flac", "ogg", "opus", "wma"];
 const IMAGES: &[&str] = &["png", "jpg", "jpeg"];
 
-/// What a list holds.
+/// The kind of a list's items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Files {
     /// Videos.
@@ -44,7 +44,7 @@ impl Files {
     }
 }
 
-/// How the lists of an input may be given, for hints.
+/// The accepted forms of a list input, for hints.
 pub(super) fn forms(name: &str, files: Option<Files>) -> String {
     match files {
         Some(_) => format!(
@@ -120,7 +120,7 @@ fn expand(name: &str, text: &str, kind: Files) -> Result<Vec<String>, Fault> {
         let mut found: Vec<PathBuf> = entries.take(MAX_FILES + 1).collect();
         found.sort();
         if found.is_empty() {
-            return Err(wrong(format!("the folder {text} holds no {}", kind.word())));
+            return Err(wrong(format!("the folder {text} contains no {}", kind.word())));
         }
         return Ok(found.iter().map(|path| shown_path(path)).collect());
     }
@@ -184,7 +184,7 @@ mod tests {
         };
         refused(at("none.mp4"), Files::Videos, "no such file");
         refused(at("days/*.mkv"), Files::Videos, "no file matches");
-        refused(at("days"), Files::Images, "holds no images");
+        refused(at("days"), Files::Images, "contains no images");
         refused("[1]".into(), Files::Videos, "is not a JSON list of paths");
         refused(at("none.json"), Files::Videos, "cannot be read");
         assert_eq!(paths("x", &[at("days")], Files::Sounds).map(|found| found.len()), Ok(4));

@@ -27,7 +27,7 @@ use tokio::sync::OnceCell;
 
 /// A dialogue that is ready to run, any number of times.
 pub struct Session {
-    /// What runs.
+    /// The dialogue to run.
     pub plan: Plan,
     /// What may be opened for its inputs.
     pub access: Access,
@@ -95,4 +95,4 @@ pub fn unready(mut all: Vec<Fault>) -> Fault {
     }
 }
 
-const WHAT_IS_HERE: &str = "`elenchus models list` shows what is here, `elenchus doctor` what is missing";
+const WHAT_IS_HERE: &str = "`elenchus models list` lists the agents, and `elenchus doctor` checks them";

@@ -42,7 +42,7 @@ impl Settings {
         Access::new(self.network(allow), &self.folders)
     }
 
-    /// Where names are looked up for a dialogue file, or for a folder.
+    /// The search for names, from a dialogue file or from a folder.
     pub fn hub(&self, start: &Path, network: Network) -> Result<Hub, Fault> {
         let trust = Trust { this_run: self.trust, ..Trust::read(&self.folders)? };
         let search = Search::from(start, &self.folders, &trust);

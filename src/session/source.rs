@@ -32,7 +32,7 @@ impl Source {
 
     /// A path to a file, or a name such as `video_qa`.
     ///
-    /// A name without a folder and an ending is no file where a dialogue has that name: a file in the working folder does not
+    /// A name without a folder and an ending does not mean a file where a dialogue has that name: a file in the working folder does not
     /// replace it.
     pub fn find(name: &str, settings: &Settings, network: Network) -> Result<Source, Fault> {
         let here = PathBuf::from(".");
@@ -53,7 +53,7 @@ impl Source {
                 let names = hub.names(Resource::Dialogue);
                 let hint = plan::closest(name, names.iter().map(String::as_str))
                     .unwrap_or_else(|| format!("the dialogues that have a name: {}", names.join(", ")));
-                Err(Fault::refused(format!("there is no dialogue `{name}`")).hint(hint))
+                Err(Fault::refused(format!("no dialogue is named `{name}`")).hint(hint))
             }
         }
     }
@@ -92,7 +92,7 @@ impl Source {
         let Some(name) = cast else { return Ok(()) };
         match self.hub.find(Resource::Cast, name).map_err(Fault::refused)? {
             Some(_) => Ok(()),
-            None => Err(Fault::refused(format!("there is no cast `{name}`")).hint(plan::closest_cast(name, &self.hub))),
+            None => Err(Fault::refused(format!("no cast is named `{name}`")).hint(plan::closest_cast(name, &self.hub))),
         }
     }
 
@@ -111,7 +111,7 @@ fn beside(path: &Path) -> Option<PathBuf> {
     Some(std::fs::canonicalize(folder).ok()?.join(path.file_name()?))
 }
 
-/// A dialogue that is no text, or too much of it, as `FILE:LINE:COLUMN: …`; anything else as the system says it.
+/// A dialogue that is not text, or too much of it, as `FILE:LINE:COLUMN: …`; other errors in the system's words.
 pub fn unreadable(name: &str, error: &std::io::Error) -> Fault {
     match error.kind() {
         std::io::ErrorKind::InvalidData => Fault::refused(format!("{name}:{error}")),

@@ -33,7 +33,7 @@ impl Verb for Call {
         for (name, _) in &with {
             if !called.inputs.contains_key(&name.value) {
                 let hint = closest(name, called.inputs.keys().map(String::as_str));
-                let message = format!("found `{}`, which is no input of dialogue `{}`", name.value, called.name);
+                let message = format!("found `{}`, which is not an input of dialogue `{}`", name.value, called.name);
                 planning.problem("unknown-key", name.pos, message, hint);
             }
         }
@@ -62,7 +62,7 @@ impl Planned for Calling {
 }
 
 impl Calling {
-    /// What it yields.
+    /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         for (name, formula) in &self.with {
             if let Some(input) = self.called.inputs.get(name) {

@@ -15,7 +15,7 @@ pub struct Entry {
     pub end: f64,
     /// The same as the video's own clock shows it, if it has one: `08:10-09:06`.
     pub clock: Option<String>,
-    /// What happened.
+    /// The event.
     pub text: String,
 }
 
@@ -69,7 +69,7 @@ pub fn numbered(entries: &[Entry]) -> String {
 /// citations of lines that do not exist, which are dropped.
 pub fn answer(reply: &str, entries: &[Entry]) -> (Value, Option<String>) {
     let (text, cited) = split(reply);
-    // a reply without a word says nothing; whoever asked reads so rather than an empty line
+    // an empty reply becomes a sentence that says so, rather than an empty line
     let text = if text.is_empty() { NOTHING_SAID.to_owned() } else { text };
     let strange: Vec<String> = cited
         .iter()
@@ -124,18 +124,18 @@ fn split(reply: &str) -> (String, Vec<usize>) {
     cited.retain(|number| seen.insert(*number));
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let words = words.trim_start_matches([',', ';', ':', '.', '-', '–']).trim();
-    // what stood before a bracket at the end: "in the kitchen ."
+    // the text before a bracket at the end: "in the kitchen ."
     let words = ["  .", " .", " ,", " ;"].iter().fold(words.to_owned(), |w, gap| w.replace(gap, gap.trim_start()));
     (words, cited)
 }
 
-/// `1`, `1, 2`, `1-3`; `None` if this is no citation.
+/// `1`, `1, 2`, `1-3`; `None` if this is not a citation.
 fn numbers(inside: &str) -> Option<Vec<usize>> {
     let mut all = Vec::new();
     for part in inside.split([',', ';', ' ']).filter(|part| !part.is_empty()) {
         let number = |text: &str| text.trim().parse::<usize>().ok().filter(|number| *number < 1_000_000);
         match part.split_once(['-', '–']) {
-            // a range longer than a log page is no citation
+            // a range longer than a log page is not a citation
             Some((from, to)) => match (number(from)?, number(to)?) {
                 (from, to) if from <= to && to - from < 100 => all.extend(from..=to),
                 _ => return None,
@@ -146,10 +146,10 @@ fn numbers(inside: &str) -> Option<Vec<usize>> {
     (!all.is_empty()).then_some(all)
 }
 
-/// What stands for a reply without a word.
+/// The text for an empty reply.
 const NOTHING_SAID: &str = "I don't know.";
 
-/// What an honest "I don't know" begins with, without case and punctuation.
+/// The beginnings of an honest "I don't know", without case and punctuation.
 const ABSTENTIONS: &[&str] = &[
     "i dont know",
     "i do not know",
@@ -172,7 +172,7 @@ const ABSTENTIONS: &[&str] = &[
     "no idea",
 ];
 
-/// True if a reply says that the answer is not known.
+/// True if a reply says that it does not know the answer.
 pub fn abstains(text: &str) -> bool {
     let letters = text.to_lowercase().replace(['\'', '’'], "");
     let words: Vec<&str> = letters.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -207,7 +207,7 @@ mod tests {
         let entry = Entry { clock, ..log().remove(0) };
         assert_eq!(numbered(std::slice::from_ref(&entry)), "[1] 08:10-09:06 kitchen, step 0.");
         let (Value::Record(fields), _) = answer("[1] x", std::slice::from_ref(&entry)) else { panic!("a record") };
-        // what was cited can be cited again
+        // a cited entry can be cited again
         let again = entries(&fields["evidence"]).expect("entries");
         assert_eq!(again[0].clock, entry.clock);
     }

@@ -46,7 +46,7 @@ impl Planned for Computing {
 }
 
 impl Computing {
-    /// What it yields.
+    /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         self.value.ty(typing)
     }

@@ -1,4 +1,4 @@
-//! How a generative verb decodes: the settings as written, checked, and evaluated when the step runs.
+//! Decoding settings of a generative verb: as written, checked, and evaluated when the step runs.
 
 use super::whole;
 use crate::{

@@ -15,7 +15,7 @@ written! { "`embed`",
     pub struct Embed {
         /// The role that embeds.
         pub agent: At<String>,
-        /// What to embed.
+        /// The input.
         pub what: Expr,
     }
 }
@@ -41,7 +41,7 @@ impl Planned for Embedding {
 }
 
 impl Embedding {
-    /// What it yields.
+    /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         let one = [Type::Image, Type::Audio, Type::Text];
         let wanted: Vec<Type> = one.iter().cloned().chain(one.iter().cloned().map(Type::list)).collect();

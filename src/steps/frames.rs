@@ -109,7 +109,7 @@ impl Planned for Sampled {
 }
 
 impl Sampled {
-    /// What it yields.
+    /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         typing.expect(&self.video, &[Type::Video], "`video`");
         match &self.which {

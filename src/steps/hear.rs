@@ -11,7 +11,7 @@ use crate::{
 use std::sync::Arc;
 
 written! { "`hear`",
-    /// Speech to timed text: moments that carry what was said.
+    /// Speech to timed text: moments with their words.
     pub struct Hear {
         /// The role that listens.
         pub agent: At<String>,
@@ -52,7 +52,7 @@ impl Planned for Hearing {
 }
 
 impl Hearing {
-    /// What it yields.
+    /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         typing.expect(&self.audio, &[Type::Audio], "`audio`");
         self.language.iter().for_each(|language| drop(typing.expect(language, &[Type::Text], "`language`")));
@@ -60,7 +60,7 @@ impl Hearing {
     }
 }
 
-/// The medium to listen to and the stretch of it; `None` if there is no sound.
+/// The medium to listen to and the stretch of it; `None` if the medium is silent.
 type Stretch = Option<(Arc<Media>, Option<Time>, Option<Time>)>;
 
 impl Hearing {

@@ -1,4 +1,4 @@
-//! `loop`: inner steps again and again until something holds still, a condition is true, or `max_rounds` is reached.
+//! `loop`: repeats inner steps until a value is stable, a condition is true, or `max_rounds` is reached.
 
 use crate::{
     dialogue::{At, Data, Expr, Node, Reading, StepWritten, TextExpr, Wanted, Written, written},
@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::{borrow::Cow, sync::Arc};
 
-/// Most rounds: every round's values are kept, and a slip of the finger must not run for a day.
+/// Most rounds: every round's values are kept, and a typing error must not run for a day.
 const MAX_ROUNDS: usize = 1000;
 
 written! { "`loop`",
@@ -29,17 +29,17 @@ written! { "`loop`",
     }
 }
 
-/// When a loop ends.
+/// The end of a loop.
 #[derive(Debug, Clone, PartialEq)]
 pub enum UntilWritten {
-    /// When this is true.
+    /// The loop ends when this is true.
     Condition(TextExpr),
-    /// When this step's value equals that of the round before.
+    /// The loop ends when this step's value equals that of the round before.
     Stable(At<String>),
 }
 
 written! { "`until`",
-    /// When a loop ends: when this step's value equals that of the round before.
+    /// The end of a loop: when this step's value equals that of the round before.
     pub struct StableWritten {
         /// An inner step.
         pub stable: At<String>,
@@ -96,7 +96,7 @@ impl Verb for Loop {
 }
 
 impl Loop {
-    /// The condition names inner steps, which are no mentions of the loop.
+    /// The condition names inner steps, which do not count as mentions of the loop.
     fn condition(&self, condition: &Expr, planning: &mut Planning<'_>) -> Option<Formula> {
         let inner: Vec<&str> = self.steps.keys().map(|name| name.as_str()).chain(["round", "previous"]).collect();
         planning.bound_to(&inner, |planning| planning.name_or_template(condition))
@@ -180,7 +180,7 @@ impl Looping {
         Ok((rounds.len() >= self.max_rounds).then_some("max_rounds"))
     }
 
-    /// What a round sees besides its own steps.
+    /// The names that a round sees besides its own steps.
     fn round(&self, scope: &Scope, round: usize, before: Option<&IndexMap<String, Value>>) -> Scope {
         let previous = before.cloned().map_or(Value::Nothing, Value::Record);
         scope.with("round", Value::Number(round as f64)).with("previous", previous)

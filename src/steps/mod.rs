@@ -52,12 +52,12 @@ fn replies(heard: &[Heard]) -> Option<&[Reply]> {
     }
 }
 
-/// A reply of another kind than was asked for breaks the agents' contract.
+/// A reply of another kind than the request breaks the agents' contract.
 fn misfit(expected: &str) -> StepError {
     StepError(format!("the agent's reply is not of the kind that `{expected}` asks for"))
 }
 
-/// What a value is, for messages.
+/// The word for a value, for messages.
 fn found(value: &Value) -> String {
     match value {
         Value::Nothing => "nothing".into(),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) struct PromptWritten<'a> {
     /// The verb, for messages.
     pub verb: &'static str,
-    /// Where a missing prompt is reported.
+    /// The place to report a missing prompt.
     pub pos: Pos,
     /// `prompt`: a prompt file.
     pub prompt: &'a Option<At<String>>,

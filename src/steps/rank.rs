@@ -11,7 +11,7 @@ use crate::{
 use std::sync::Arc;
 
 written! { "`rank`",
-    /// Scores candidate words against an image, a sound or a text; yields the candidates, likeliest first.
+    /// Scores candidate words against an image, a sound or a text; yields the candidates, most likely first.
     pub struct Rank {
         /// The role that scores.
         pub agent: At<String>,
@@ -19,7 +19,7 @@ written! { "`rank`",
         pub what: TextExpr,
         /// The candidates: a label list (`vocab/places`), a list, or a template that yields one.
         pub among: Expr,
-        /// How a candidate is put to the model: `a photo of a {}`.
+        /// The text for a candidate: `a photo of a {}`.
         pub r#as: Option<TextExpr>,
         /// Keep this many.
         #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
@@ -70,7 +70,7 @@ pub(super) fn among(expr: &Expr, planning: &mut Planning<'_>) -> Option<Among> {
     }
 }
 
-/// Where candidates come from.
+/// The source of candidates.
 #[derive(Debug)]
 pub(super) enum Among {
     Labels(Vec<String>),
@@ -121,7 +121,7 @@ impl Planned for Ranking {
 }
 
 impl Ranking {
-    /// What it yields.
+    /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         let found = typing.expect(&self.what, &[Type::Image, Type::Audio, Type::Text], "`what`");
         typing.content(&self.role, &self.what, &found);
@@ -133,7 +133,7 @@ impl Ranking {
     }
 }
 
-/// What an agent is to look at, listen to or read.
+/// The content that an agent looks at, listens to or reads.
 pub(super) fn item(value: Value, what: &str, role: &Played) -> Result<Item, StepError> {
     Ok(match value {
         Value::Text(text) => Item::Text(text),

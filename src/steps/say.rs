@@ -1,4 +1,4 @@
-//! `say`: a language agent completes a prompt, once or `n` times; with `cite` it says which entries of a log it used.
+//! `say`: a language agent completes a prompt, once or `n` times; with `cite` it names the entries of a log that it used.
 
 use super::{
     cite,
@@ -30,7 +30,7 @@ written! { "`say`",
         pub with: Option<IndexMap<At<String>, Expr>>,
         /// A system message.
         pub system: Option<TextExpr>,
-        /// So many samples; more than one gives a list.
+        /// The number of samples; more than one gives a list.
         #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
         pub n: Option<NumberExpr>,
         /// 0 is greedy.
@@ -39,7 +39,7 @@ written! { "`say`",
         /// Nucleus mass, 0 to 1.
         #[schemars(with = "Option<crate::plan::range::Share>")]
         pub top_p: Option<NumberExpr>,
-        /// Keep the k likeliest tokens.
+        /// Keep the k most likely tokens.
         #[schemars(with = "Option<crate::plan::range::WholeFrom0>")]
         pub top_k: Option<NumberExpr>,
         /// Most tokens generated.
@@ -126,7 +126,7 @@ impl Planned for Saying {
 }
 
 impl Saying {
-    /// What it yields.
+    /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         if let Some(cited) = &self.cited {
             typing.expect(cited, &[Type::Moment.list(), Type::record(entry_fields()).list()], "`cite`");
@@ -146,7 +146,7 @@ impl Saying {
     }
 }
 
-/// What an entry that can be cited has.
+/// The fields of an entry that can be cited.
 fn entry_fields() -> Vec<(String, Type)> {
     vec![("start".into(), Type::Number), ("end".into(), Type::Number), ("text".into(), Type::Text)]
 }

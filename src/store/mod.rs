@@ -1,4 +1,4 @@
-//! What is kept between runs. The memo keeps finished exchanges.
+//! Data that is kept between runs. The memo keeps finished exchanges.
 
 pub mod memo;
 

@@ -1,4 +1,4 @@
-//! The clock of a medium: two minutes of video may stand for a day, and then its times are shown as that day's.
+//! The clock of a medium: two minutes of video may represent a day, and then its times are shown as that day's.
 
 use crate::value::{Media, Moment};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Seconds of a day; its clock wraps there.
 const DAY_S: f64 = 86_400.0;
 
-/// What time of day it is at the start of a medium, and how fast it passes.
+/// The time of day at the start of a medium, and the speed of its clock.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DayClock {
     /// Minutes after midnight at the medium's start.
@@ -16,7 +16,7 @@ pub struct DayClock {
 }
 
 impl DayClock {
-    /// Reads `clock 07:00, 420 seconds a second`, to the letter; any other comment is no clock.
+    /// Reads `clock 07:00, 420 seconds a second`, to the letter; any other comment sets no clock.
     pub fn parse(comment: &str) -> Option<DayClock> {
         let (time, pace) = comment.strip_prefix("clock ")?.strip_suffix(" seconds a second")?.split_once(", ")?;
         let (hour, minute) = time.split_once(':')?;

@@ -4,7 +4,7 @@ use super::{DayClock, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A media file that a run may read: where it is, what is in it, and the digest that stands for its bytes.
+/// A media file that a run may read: its place, its streams, and the digest of its bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Media {
     /// As the user gave it; relative paths are relative to the working folder (or to the dialogue, for its tests).
@@ -19,7 +19,7 @@ pub struct Media {
     pub has_video: bool,
     /// True if there is an audio stream.
     pub has_audio: bool,
-    /// What time of day it shows, if it stands for a longer time than it takes.
+    /// The time of day that it shows, if it represents a longer time than it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<DayClock>,
 }
@@ -34,7 +34,7 @@ pub struct Moment {
     pub start: Time,
     /// Exclusive; equals the next sample's start, or the end of the medium.
     pub end: Time,
-    /// What was heard or noted, if this moment carries text (`hear` yields such).
+    /// The words heard or noted, if this moment has text (`hear` yields such moments).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }

@@ -28,7 +28,7 @@ pub struct Scored {
     pub probability: f32,
 }
 
-/// What steps yield. Serialised with external tags (`{"moment": {…}}`) so that transcripts keep types.
+/// The values of steps. Serialised with external tags (`{"moment": {…}}`) so that transcripts keep types.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {

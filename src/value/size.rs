@@ -1,4 +1,4 @@
-//! How large values may become: what a run holds is bounded, whatever its templates say.
+//! Limits of values: the memory of a run is bounded, whatever its templates say.
 
 use crate::value::Value;
 
@@ -9,7 +9,7 @@ pub const MAX_VALUES: usize = 2_000_000;
 /// Deepest nesting of lists and records in what a template or a step yields: values are walked by recursion.
 pub const MAX_DEPTH: usize = 64;
 
-/// What may still be added to a value under construction.
+/// The room that is left for a value under construction.
 #[derive(Debug)]
 pub struct Room {
     bytes: usize,
@@ -32,7 +32,7 @@ impl Room {
         Ok(())
     }
 
-    /// Takes the room of a value with all that is in it.
+    /// Takes the room of a value with all its content.
     pub fn take_whole(&mut self, value: &Value) -> Result<(), String> {
         self.take(value)?;
         match value {
@@ -42,10 +42,10 @@ impl Room {
         }
     }
 
-    /// Makes what stands in a list or record.
+    /// Makes the content of a list or record.
     pub fn inside<T, E: From<String>>(&mut self, make: impl FnOnce(&mut Room) -> Result<T, E>) -> Result<T, E> {
         if self.depth == 0 {
-            return Err(format!("the value has more than {MAX_DEPTH} lists and records in each other").into());
+            return Err(format!("the value is nested deeper than {MAX_DEPTH} levels").into());
         }
         self.depth -= 1;
         let made = make(self);

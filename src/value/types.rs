@@ -3,10 +3,10 @@
 use super::Value;
 use std::{fmt, str::FromStr, sync::Arc};
 
-/// Largest type that is told apart from `any`, in parts. Types of steps that build on each other grow exponentially
+/// Largest type that is distinguished from `any`, in parts. Types of steps that build on each other grow exponentially
 /// (`{ a: "{{ x }}", b: "{{ x }}" }`, again and again).
 const MAX_PARTS: usize = 512;
-/// Deepest type that is told apart from `any`.
+/// Deepest type that is distinguished from `any`.
 const MAX_DEPTH: usize = 24;
 
 /// The names of the types that a dialogue may write, besides `list of …`.
@@ -48,7 +48,7 @@ impl Type {
         Type::List(Box::new(self))
     }
 
-    /// This type, or `any` where it is too large to be told apart.
+    /// This type, or `any` where it is too large to be distinguished.
     pub fn bounded(self) -> Type {
         let mut room = MAX_PARTS;
         if self.fits(&mut room, MAX_DEPTH) { self } else { Type::Any }
@@ -72,7 +72,7 @@ impl Type {
         Type::Record(fields.into_iter().collect())
     }
 
-    /// True if a value of type `found` may stand where this one is wanted: what is unknown before the run fits, a
+    /// True if a value of type `found` fits where this one is wanted: an unknown type fits, a
     /// moment shows its frame, a video gives its sound, numbers and candidates read as text.
     pub fn accepts(&self, found: &Type) -> bool {
         match (self, found) {
@@ -91,7 +91,7 @@ impl Type {
 }
 
 impl Value {
-    /// The value's type, as narrow as it can be told.
+    /// The value's type, as narrow as possible.
     pub fn ty(&self) -> Type {
         match self {
             Value::Nothing => Type::Any,

@@ -16,11 +16,11 @@ impl RemoteAgent {
         let numbers = answer["data"][0]["embedding"].as_array();
         let vector: Option<Vec<f32>> =
             numbers.and_then(|numbers| numbers.iter().map(|number| number.as_f64().map(|n| n as f32)).collect());
-        let vector = vector.ok_or_else(|| self.wire.malformed("holds no embedding", &answer.to_string()))?;
+        let vector = vector.ok_or_else(|| self.wire.malformed("contains no embedding", &answer.to_string()))?;
         let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
         match length.is_finite() && length > 0.0 {
             true => Ok(Reply::Embed(vector.into_iter().map(|x| (f64::from(x) / length) as f32).collect())),
-            false => Err(Fault::failed("the endpoint's embedding has no length".to_owned())),
+            false => Err(Fault::failed("the endpoint's embedding must have a finite length above 0".to_owned())),
         }
     }
 }

@@ -45,7 +45,8 @@ impl RemoteAgent {
 
     fn form(&self, hearing: &Hearing, wav: Vec<u8>) -> Result<Form, Fault> {
         let file = Part::bytes(wav).file_name("audio.wav").mime_str("audio/wav");
-        let file = file.map_err(|error| Fault::failed(format!("no audio part: {error}")))?;
+        let file =
+            file.map_err(|error| Fault::failed(format!("the sound cannot be attached to the request: {error}")))?;
         let mut form = Form::new()
             .part("file", file)
             .text("model", self.spec.model.clone())
@@ -73,10 +74,10 @@ impl RemoteAgent {
                 .iter()
                 .map(|s| Some(one(s["start"].as_f64()?, s["end"].as_f64()?, s["text"].as_str()?)))
                 .collect::<Option<_>>()
-                .ok_or_else(|| self.wire.malformed("holds an odd segment", &answer.to_string()))?,
+                .ok_or_else(|| self.wire.malformed("contains an invalid segment", &answer.to_string()))?,
             None => {
                 let text = answer["text"].as_str();
-                let text = text.ok_or_else(|| self.wire.malformed("holds no text", &answer.to_string()))?;
+                let text = text.ok_or_else(|| self.wire.malformed("contains no text", &answer.to_string()))?;
                 vec![one(0.0, to - from, text)]
             }
         };

@@ -29,7 +29,7 @@ use wire::Wire;
 /// The kinds of request that the protocol has.
 const KINDS: &[Kind] = &[Kind::Say, Kind::Embed, Kind::Hear];
 
-/// How to reach a remote agent; from `agents/NAME.yaml`.
+/// The address and settings of a remote agent; from `agents/NAME.yaml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RemoteSpec {
     /// The agent's name.
@@ -40,15 +40,15 @@ pub struct RemoteSpec {
     pub model: String,
     /// The environment variable that holds the key; none for endpoints without keys.
     pub key_env: Option<String>,
-    /// What it may be asked.
+    /// The requests that it takes.
     pub answers: Vec<Answers>,
     /// Longest wait for an answer (for a streamed one: between two pieces of it).
     pub timeout: Duration,
     /// Longest time for the whole of a streamed answer.
     pub reply_time: Duration,
-    /// Most bytes of an answer. What is larger is an error, of which nothing is kept.
+    /// Largest size of an answer in bytes. A larger answer is an error, and no part of it is kept.
     pub reply_bytes: usize,
-    /// How often the driver tries a passing failure again where the step does not say.
+    /// The number of retries after a passing failure where the step does not set it.
     pub retries: u32,
     /// Used where a request leaves the choice to the agent.
     pub decoding: Decoding,
@@ -109,7 +109,7 @@ impl RemoteAgent {
     }
 }
 
-/// Fails if nobody answers at the address. Nothing of the user's is sent.
+/// Fails if no server answers at the address. Sends no data of the user.
 pub async fn reachable(spec: &RemoteSpec) -> Result<(), Fault> {
     Wire::new(spec, None)?.reachable().await
 }
@@ -134,7 +134,7 @@ impl Agent for RemoteAgent {
     async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
         self.card
             .check(&request)
-            .map_err(|fault| fault.hint("`answers` in its agent file says what it can be asked"))?;
+            .map_err(|fault| fault.hint("`answers` in its agent file lists the requests that it takes"))?;
         if let Some(announcer) = &self.announcer {
             announcer.announce(&request);
         }

@@ -6,10 +6,10 @@ use serde_json::Value;
 /// Shorter keys stay in replies: they are placeholders such as `none`, and would be taken out of ordinary words.
 /// Errors never show a key of any length.
 const SHORTEST: usize = 8;
-/// What stands in the key's place.
+/// The replacement for the key.
 const SHOWN: &str = "[key]";
 
-/// The forms of a key that are looked for: plain, percent-encoded, and escaped within a JSON string.
+/// The forms of a key that are searched: plain, percent-encoded, and escaped within a JSON string.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Redaction {
     forms: Vec<String>,
@@ -37,7 +37,7 @@ impl Redaction {
         if !found(&text) {
             return text;
         }
-        tracing::warn!("the endpoint sent the key back; {SHOWN} stands in its place");
+        tracing::warn!("the endpoint sent the key back; {SHOWN} replaces it");
         self.forms.iter().fold(text, |text, form| text.replace(form, SHOWN))
     }
 
@@ -70,7 +70,7 @@ pub(super) struct Stream<'r> {
 }
 
 impl Stream<'_> {
-    /// What can be shown once this piece has come.
+    /// The text that can be shown once this piece has come.
     pub fn push(&mut self, piece: &str) -> String {
         self.held.push_str(piece);
         let mut text = self.redaction.hide(std::mem::take(&mut self.held));
@@ -79,13 +79,13 @@ impl Stream<'_> {
         text
     }
 
-    /// What was held back and turned out not to be the key.
+    /// The text that was held back and turned out not to be the key.
     pub fn finish(self) -> String {
         self.held
     }
 }
 
-/// How many bytes at the end of `text` begin `form`.
+/// The number of bytes at the end of `text` that begin `form`.
 fn begun(text: &str, form: &str) -> usize {
     let longest = text.len().min(form.len() - 1);
     (1..=longest).rev().find(|length| form.is_char_boundary(*length) && text.ends_with(&form[..*length])).unwrap_or(0)

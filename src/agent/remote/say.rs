@@ -22,7 +22,7 @@ pub(super) struct Saying {
     pub choices: Vec<String>,
 }
 
-/// What the model has said so far.
+/// The text of the model so far.
 #[derive(Default)]
 struct Said {
     text: String,
@@ -31,7 +31,7 @@ struct Said {
 
 impl RemoteAgent {
     pub(super) async fn say(&self, saying: Saying, asking: Asking) -> Result<Reply, Fault> {
-        // A choice comes as JSON, which nobody wants to watch being written.
+        // A choice comes as JSON, which is not worth watching as it is written.
         let stream = asking.stream.filter(|_| saying.choices.is_empty());
         let body = self.say_body(&saying, asking.seed, stream.is_some()).await?;
         let until = self.wire.until();
@@ -42,7 +42,7 @@ impl RemoteAgent {
             .is_some_and(|kind| kind.to_str().unwrap_or_default().starts_with("text/event-stream"));
         let said = match stream {
             Some(stream) if is_events => self.streamed(response, &stream).await?,
-            // Some servers answer in one piece although a stream was asked for.
+            // Some servers answer in one piece although a stream was requested.
             stream => {
                 let said = self.whole(self.wire.read_json(response, until).await?)?;
                 stream.map(|stream| stream.send(said.text.clone()));
@@ -80,7 +80,7 @@ impl RemoteAgent {
         let mut body = json!({
             "model": self.spec.model,
             "messages": messages,
-            // Servers hold seeds in types of 31 to 64 bits; this many all of them take.
+            // Servers keep seeds in types of 31 to 64 bits; all of them take this many.
             "seed": (seed ^ (seed >> 32)) & 0x7fff_ffff,
             "stream": stream,
         });
@@ -119,11 +119,11 @@ impl RemoteAgent {
             Some(text) => Ok(Said { text: text.to_owned(), finish: finish(choice) }),
             None => match (choice["message"]["refusal"].as_str(), finish(choice)) {
                 (Some(refusal), _) => Err(self.wire.malformed("is a refusal", refusal)),
-                // A model that ended at once said nothing, and says so with a null.
+                // A model that ended at once has no text, and its server sends a null.
                 (None, Some(reason)) if choice["message"].is_object() => {
                     Ok(Said { text: String::new(), finish: Some(reason) })
                 }
-                _ => Err(self.wire.malformed("holds no message", &answer.to_string())),
+                _ => Err(self.wire.malformed("contains no message", &answer.to_string())),
             },
         }
     }
@@ -133,7 +133,7 @@ impl RemoteAgent {
         let (mut said, mut shown, mut is_done) = (Said::default(), self.wire.redaction.stream(), false);
         let show = |piece: &str| {
             if !piece.is_empty() {
-                // Nobody watching any more is no reason to stop answering.
+                // The reply continues even if its reader has left.
                 let _ = stream.send(piece.to_owned());
             }
         };
@@ -164,7 +164,8 @@ impl RemoteAgent {
         if data.trim() == "[DONE]" {
             return Ok(true);
         }
-        let event: Value = serde_json::from_str(data).map_err(|_| self.wire.malformed("holds an odd event", data))?;
+        let event: Value =
+            serde_json::from_str(data).map_err(|_| self.wire.malformed("contains an invalid event", data))?;
         if event.get("error").is_some() {
             let said = wire::error_message(data).unwrap_or_default();
             return Err(self.wire.malformed("is an error", &said));
@@ -191,7 +192,7 @@ impl RemoteAgent {
         found
             .or_else(|| choices.iter().find(|choice| plain(choice) == plain(&said)))
             .cloned()
-            .ok_or_else(|| self.wire.malformed("is none of the choices", text))
+            .ok_or_else(|| self.wire.malformed("is not one of the choices", text))
     }
 }
 

@@ -32,7 +32,7 @@ impl Events {
         Ok(events)
     }
 
-    /// What a server that forgets the last empty line left behind.
+    /// The rest of a stream whose server omits the last empty line.
     pub fn finish(mut self) -> Result<Vec<String>, TooLarge> {
         self.push(b"\n\n")
     }

@@ -204,7 +204,7 @@ async fn segments_are_in_the_recordings_own_time() {
     }
 }
 
-/// What the agent says of this answer; `passing` if the driver should try again.
+/// The agent's message for this answer; `passing` if the driver should try again.
 async fn failure(answer: ResponseTemplate) -> String {
     let server = server("/v1/chat/completions", answer).await;
     let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
@@ -229,9 +229,9 @@ async fn failures_are_passing_or_final_and_never_show_the_key() {
     insta::assert_snapshot!(failure(quota).await, @"final: URL/v1 answers 429: no credit");
     let echo = body(401, &error(&format!("Incorrect API key provided: {KEY}")));
     insta::assert_snapshot!(failure(echo).await, @"final: URL/v1 refuses the key in FAR_KEY (401): Incorrect API key provided: [key]");
-    insta::assert_snapshot!(failure(body(404, "")).await, @"final: URL/v1 has no such address or model (404)");
+    insta::assert_snapshot!(failure(body(404, "")).await, @"final: URL/v1 does not know this address or model (404)");
     insta::assert_snapshot!(failure(body(200, "<html>hello")).await, @"final: the answer of URL/v1 is not JSON: <html>hello");
-    insta::assert_snapshot!(failure(body(200, "{}")).await, @"final: the answer of URL/v1 holds no message: {}");
+    insta::assert_snapshot!(failure(body(200, "{}")).await, @"final: the answer of URL/v1 contains no message: {}");
     let broken = format!("data: {}\n\n", json!({"choices": [{"delta": {"content": "In"}}]}));
     let broken = ResponseTemplate::new(200).set_body_raw(broken, "text/event-stream");
     insta::assert_snapshot!(failure(broken).await, @"passing, None: URL/v1 broke off in the middle of an answer");
@@ -260,7 +260,7 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
     assert!(!format!("{agent:?} {}", agent.card().identity).contains(KEY));
 }
 
-/// Serves one request with whatever `answer` writes, until it returns or the agent hangs up. The address.
+/// Serves one request with the output of `answer`, until it returns or the agent hangs up. Returns the address.
 fn raw(answer: impl Fn(&mut dyn FnMut(&str) -> bool) + Send + 'static) -> String {
     use std::io::{BufRead, BufReader, Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -322,7 +322,7 @@ async fn a_reply_has_a_size_and_an_end() {
     assert_eq!(endless(true, &events, chunk(&spaces)).await, large);
     assert_eq!(endless(true, &events, chunk("data: x\n")).await, large);
     assert_eq!(endless(true, &events, chunk(&piece(&spaces))).await, large);
-    // comments are no text: what they may be is bytes, or time
+    // comments are not text: only bytes or time limit them
     assert_eq!(endless(true, &events, chunk(&format!(":{spaces}\n").repeat(100))).await, large);
     let late = endless(true, &events, chunk(&piece(""))).await;
     assert!(late == large || late == "the reply of URL/v1 did not end within 200ms (`limits: reply_time`)", "{late}");

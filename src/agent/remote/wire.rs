@@ -7,7 +7,7 @@ use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// What to do when nobody answers at an endpoint's address.
+/// The remedy when no server answers at an endpoint's address.
 const START_IT: &str = "start the server, or correct `url` in the agent's file";
 
 /// Longest excerpt of a server's words in an error, in characters.
@@ -36,8 +36,8 @@ impl Wire {
     pub fn new(spec: &RemoteSpec, key: Option<Secret>) -> Result<Wire, Fault> {
         let base = base(&spec.url).map_err(Fault::model)?;
         let connect = spec.timeout.min(Duration::from_secs(20));
-        let client =
-            http::client(base.as_str(), connect).map_err(|error| Fault::model(format!("no HTTP client: {error}")))?;
+        let client = http::client(base.as_str(), connect)
+            .map_err(|error| Fault::model(format!("the HTTP client cannot be created: {error}")))?;
         Ok(Wire {
             client,
             base,
@@ -64,12 +64,12 @@ impl Wire {
         }
     }
 
-    /// When a reply that is asked for now must be here.
+    /// The latest time for a reply to a request that is sent now.
     pub fn until(&self) -> Instant {
         Instant::now() + self.timeout
     }
 
-    /// Fails if nobody answers at the address.
+    /// Fails if no server answers at the address.
     pub async fn reachable(&self) -> Result<(), Fault> {
         match tokio::time::timeout(self.timeout, self.client.head(self.base()).send()).await {
             Ok(Err(error)) if error.is_connect() => {
@@ -150,7 +150,7 @@ impl Wire {
         Err(Fault::failed(format!("the reply of {} did not end within {limit:?} (`limits: reply_time`)", self.base)))
     }
 
-    /// The error for a reply past its limit: nothing of it is kept.
+    /// The error for a reply past its limit: no part of it is kept.
     pub fn too_large(&self) -> Fault {
         Fault::failed(format!(
             "the reply of {} is larger than {} bytes (`limits: reply_bytes`)",
@@ -187,7 +187,7 @@ impl Wire {
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, None) => {
                 format!("{base} wants a key ({number}); name its environment variable as `key_env`{said}")
             }
-            (StatusCode::NOT_FOUND, _) => format!("{base} has no such address or model ({number}){said}"),
+            (StatusCode::NOT_FOUND, _) => format!("{base} does not know this address or model ({number}){said}"),
             _ if status.is_redirection() => {
                 format!("{base} points elsewhere ({number}); put the final address in `url`")
             }
@@ -228,8 +228,10 @@ fn base(url: &str) -> Result<Url, String> {
         return Err(format!("`{url}` is not a web address: it must start with http:// or https://"));
     }
     if !base.username().is_empty() || base.password().is_some() || base.query().is_some() {
-        return Err("an endpoint's `url` holds no key and no query; name the key's environment variable as `key_env`"
-            .to_owned());
+        return Err(
+            "an endpoint's `url` cannot contain a key or a query; name the key's environment variable as `key_env`"
+                .to_owned(),
+        );
     }
     base.set_fragment(None);
     let path = base.path().trim_end_matches('/');

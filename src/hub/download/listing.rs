@@ -1,4 +1,4 @@
-//! What the hub lists of a revision: which files loading needs, and the digests they must have.
+//! The hub's list of a revision: the files that loading needs, and the digests they must have.
 
 use super::Progress;
 use crate::hub::{
@@ -27,7 +27,7 @@ pub(super) struct Large {
     pub(super) size: Option<u64>,
 }
 
-/// What the hub says of a revision.
+/// The hub's reply about a revision.
 #[derive(Debug, Deserialize)]
 pub(super) struct Listing {
     pub(super) sha: String,
@@ -103,7 +103,7 @@ pub(super) fn is_needed(name: &str) -> bool {
         "merges.txt",
         "modules.json",
     ];
-    // How a sentence embedder pools stands in a folder of its own.
+    // The pooling of a sentence embedder is described in a folder of its own.
     name == "1_Pooling/config.json"
         || is_file_name(name)
             && (NAMES.contains(&name)

@@ -67,7 +67,7 @@ fn downloader(server: &MockServer, cache: &Path, token: Option<&str>) -> Downloa
     Downloader { first_wait: Duration::from_millis(1), attempts: 3, ..Downloader::new(settings).expect("client") }
 }
 
-/// What the error says, with the server's changing address as HUB.
+/// The error's text, with the server's changing address as HUB.
 async fn refusal(server: &MockServer, token: Option<&str>) -> String {
     let cache = tempfile::tempdir().expect("temp");
     let error = downloader(server, cache.path(), token).fetch("org/name", "main", &|_| {}).await;
@@ -127,17 +127,17 @@ async fn a_busy_hub_is_asked_again_and_a_damaged_file_fetched_again() {
 async fn a_file_that_stays_damaged_is_refused() {
     let server = hub().await;
     weights(&server, |_| ResponseTemplate::new(200).set_body_bytes(vec![b'x'; WEIGHTS.len()])).await;
-    insta::assert_snapshot!(refusal(&server, None).await, @"org/name could not be fetched from HUB: model.safetensors is damaged: its digest is 11ba55a3a7c1ee0f8eb8867dc40a62c67240eb4a5ea125ee5c383fe996b57cd6, the hub states 8848f57c7a09430cd55ebd8cf562c1e5109a16efff8585bf56ced24aaa0d6e32 (hint: run it again to go on where it stopped; without a network, copy the checkpoint here and name its folder as `path`, or copy it into CACHE)");
+    insta::assert_snapshot!(refusal(&server, None).await, @"org/name could not be fetched from HUB: model.safetensors is damaged: its digest is 11ba55a3a7c1ee0f8eb8867dc40a62c67240eb4a5ea125ee5c383fe996b57cd6, the hub states 8848f57c7a09430cd55ebd8cf562c1e5109a16efff8585bf56ced24aaa0d6e32 (hint: run the command again to continue the download; without a network, copy the checkpoint here and name its folder as `path`, or copy it into CACHE)");
 }
 
 #[tokio::test]
 async fn unknown_and_gated_models_are_told_apart() {
     let server = MockServer::start().await;
-    insta::assert_snapshot!(refusal(&server, None).await, @"HUB has no such model or revision: org/name (404) (hint: check the spelling and the revision; a private model needs HF_TOKEN)");
+    insta::assert_snapshot!(refusal(&server, None).await, @"HUB does not know this model or revision: org/name (404) (hint: check the spelling and the revision; a private model needs HF_TOKEN)");
     let server = MockServer::start().await;
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(401)).mount(&server).await;
-    insta::assert_snapshot!(refusal(&server, None).await, @"HUB does not give org/name to you (401): it is gated or private (hint: accept its terms at HUB/org/name, then set HF_TOKEN to a token of your account)");
-    insta::assert_snapshot!(refusal(&server, Some("hf_secret")).await, @"HUB does not give org/name to you (401): it is gated or private (hint: accept its terms at HUB/org/name with the account that HF_TOKEN belongs to)");
+    insta::assert_snapshot!(refusal(&server, None).await, @"HUB refuses access to org/name (401): it is gated or private (hint: accept its terms at HUB/org/name, then set HF_TOKEN to a token of your account)");
+    insta::assert_snapshot!(refusal(&server, Some("hf_secret")).await, @"HUB refuses access to org/name (401): it is gated or private (hint: accept its terms at HUB/org/name with the account that HF_TOKEN belongs to)");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ const MAX_DEPTH: usize = 4;
 /// Most dimensions of a tensor.
 const MAX_DIMENSIONS: u32 = 4;
 
-/// Reads the header of a file of `length` bytes. The message is to be said after the file's name.
+/// Reads the header of a file of `length` bytes. The message follows the file's name.
 pub fn read(file: impl Read, length: u64) -> Result<Content, String> {
     let is_long = length > MAX_BYTES;
     let mut bytes = Bytes { file: file.take(MAX_BYTES.min(length)), is_long, wide: true, values: MAX_VALUES };
@@ -64,10 +64,10 @@ pub fn read(file: impl Read, length: u64) -> Result<Content, String> {
     Ok(Content { magic, metadata, tensor_infos, tensor_data_offset: read.div_ceil(alignment) * alignment })
 }
 
-/// What is left of the header.
+/// The rest of the header.
 struct Bytes<R> {
     file: std::io::Take<R>,
-    /// The file goes on after the longest header.
+    /// The file continues after the longest header.
     is_long: bool,
     /// Lengths have eight bytes, in version 1 four.
     wide: bool,
@@ -138,7 +138,7 @@ impl<R: Read> Bytes<R> {
             10 => Value::U64(self.u64()?),
             11 => Value::I64(i64::from_le_bytes(self.array()?)),
             12 => Value::F64(f64::from_le_bytes(self.array()?)),
-            other => return Err(format!("has a header that cannot be read: there is no value type {other}")),
+            other => return Err(format!("has a header that cannot be read: unknown value type {other}")),
         })
     }
 
@@ -265,7 +265,7 @@ mod tests {
         insta::assert_snapshot!(refused(&[("general.alignment", 4, &[0; 4])], &[]), @"states the `general.alignment` 0; it must be a power of two");
         insta::assert_snapshot!(refused(&[("general.alignment", 8, &text("x"))], &[]), @r#"states the `general.alignment` "x"; it must be a power of two"#);
         insta::assert_snapshot!(refused(&[("a", 0, &[1]), ("a", 0, &[1])], &[]), @"states `a` twice");
-        insta::assert_snapshot!(refused(&[("a", 13, &[1])], &[]), @"has a header that cannot be read: there is no value type 13");
+        insta::assert_snapshot!(refused(&[("a", 13, &[1])], &[]), @"has a header that cannot be read: unknown value type 13");
         insta::assert_snapshot!(refused(&[("a", 9, &[&0u32.to_le_bytes()[..], &u64::MAX.to_le_bytes()].concat())], &[]), @"has lists of more than 8388608 values");
         insta::assert_snapshot!(refused(&[("a", 8, &u64::MAX.to_le_bytes())], &[]), @"is cut short: its header does not end");
         insta::assert_snapshot!(refused(&[], &[("t", &[1, 1, 1, 1, 1], 0)]), @"has a tensor `t` of 5 dimensions; at most 4 are possible");

@@ -1,5 +1,5 @@
-//! GGUF files: one file that holds weights (often quantised), hyper-parameters and the tokenizer. What it says is put in
-//! the words of a checkpoint folder (`config.json`, `tokenizer.json`, `tokenizer_config.json`), so that everything after
+//! GGUF files: one file with weights (often quantised), hyper-parameters and the tokenizer. Its metadata is translated into
+//! the terms of a checkpoint folder (`config.json`, `tokenizer.json`, `tokenizer_config.json`), so that everything after
 //! this module reads both alike. Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 pub mod header;
@@ -36,7 +36,7 @@ pub struct Gguf {
 }
 
 impl Gguf {
-    /// Opens a file and reads its header. Says so if the file is something else, of an unknown architecture, cut short, or
+    /// Opens a file and reads its header. Fails if the file is something else, of an unknown architecture, truncated, or
     /// one part of several.
     pub fn open(path: &Path) -> Result<Gguf, Fault> {
         let named = |what: String| Fault::model(format!("{} {what}", path.display()));
@@ -108,7 +108,7 @@ impl Gguf {
         // The tensor is surer than the metadata, where older files leave the size of a head out.
         let head = rows("blk.0.attn_q.weight").map_or(width / heads, |rows| rows as u64 / heads);
         if of.count("rope.dimension_count")?.is_some_and(|n| n != head) {
-            return Err(format!("turns only part of each head of {head} by position, which is not supported"));
+            return Err(format!("rotates only part of each head of {head}, which is not supported"));
         }
         let eps = of.number("attention.layer_norm_rms_epsilon")?;
         let ends = ["eos", "eot", "eom"].map(|end| meta.count(&format!("tokenizer.ggml.{end}_token_id")));
@@ -216,7 +216,7 @@ impl Gguf {
             .map_err(|e| Fault::model(format!("{} cannot be opened: {e}", self.path.display())))
     }
 
-    /// What went wrong when the weights became a model.
+    /// Why the weights did not become a model.
     pub fn unfit(&self, error: &candle_core::Error) -> Fault {
         let said = said(error);
         let said = match said.strip_prefix("cannot find tensor ") {
@@ -255,7 +255,7 @@ fn scaling(of: &Meta<'_>) -> Result<Json, String> {
     })
 }
 
-/// What a GGUF file calls a key of `config.json`, for errors.
+/// The name of a key of `config.json` in a GGUF file, for errors.
 pub fn alias(key: &str) -> Option<&'static str> {
     Some(match key {
         "hidden_size" => "llama.embedding_length",

@@ -27,7 +27,7 @@ impl Tensors {
         Ok(Tensors { file: Arc::new(Mutex::new(files::open(path)?)), content, device: device.clone() })
     }
 
-    /// Where tensors are put.
+    /// The device of the tensors.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -73,7 +73,7 @@ impl Tensors {
 /// The first block of a tensor that holds a number that is not finite.
 fn odd_block(bytes: &[u8], dtype: GgmlDType) -> Option<usize> {
     use GgmlDType::{BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, Q8_1, Q8K};
-    // Where the scales of a block lie (candle-core, `quantized/k_quants.rs`); the rest of a block is whole numbers.
+    // The scales of a block (candle-core, `quantized/k_quants.rs`); the rest of a block is whole numbers.
     let halves: &[usize] = match dtype {
         F16 | Q4_0 | Q5_0 | Q8_0 => &[0],
         Q4_1 | Q5_1 | Q8_1 | Q4K | Q5K => &[0, 2],

@@ -1,4 +1,4 @@
-//! From a GGUF file's vocabulary to a `tokenizer.json`: byte-level BPE (`gpt2`), where a name stands for how text is split
+//! From a GGUF file's vocabulary to a `tokenizer.json`: byte-level BPE (`gpt2`), where a name identifies the splitting of text
 //! before merging, and SentencePiece's BPE (`llama`), whose merges are read out of the scores.
 
 use super::{Meta, number, whole};
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 const ROLES: [(&str, &str); 4] =
     [("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding")];
 
-/// `tokenizer.json` for the vocabulary of a file, or what is missing or unknown, to be said after the file's name.
+/// `tokenizer.json` for the vocabulary of a file, or the missing or unknown part, as a message that follows the file's name.
 pub fn tokenizer(meta: &Meta<'_>) -> Result<Json, String> {
     let hint = "put the model's tokenizer.json beside it";
     let lacks = |key: &str| format!("has no `{key}`, so that it cannot read text; {hint}");
@@ -82,7 +82,7 @@ fn added(meta: &Meta<'_>, tokens: &[&str]) -> Result<Vec<Json>, String> {
     Ok(tokens.iter().enumerate().filter_map(one).collect())
 }
 
-/// What stands before and after a text.
+/// The special tokens before and after a text.
 fn around(meta: &Meta<'_>, tokens: &[&str], begins_by_default: bool) -> Result<Json, String> {
     let token = |name: &str, adds: bool| -> Result<Option<(&str, usize)>, String> {
         let Some(id) = role(meta, name)?.filter(|_| adds) else { return Ok(None) };
@@ -105,7 +105,7 @@ fn around(meta: &Meta<'_>, tokens: &[&str], begins_by_default: bool) -> Result<J
         "special_tokens": known.collect::<Map<_, _>>()}))
 }
 
-/// How a byte-level tokenizer cuts a text before it merges bytes.
+/// The rule by which a byte-level tokenizer cuts a text before it merges bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Split {
     /// GPT-2's words, numbers and runs of signs.
@@ -121,7 +121,7 @@ enum Split {
 }
 
 impl Split {
-    /// By the name in `tokenizer.ggml.pre`, which stands for how the tokenizer that was converted splits.
+    /// By the name in `tokenizer.ggml.pre`, which identifies the splitting rule of the converted tokenizer.
     fn named(name: &str) -> Option<Split> {
         Some(match name {
             "default" | "gpt-2" | "gpt2" | "phi-2" | "olmo" | "mpt" => Split::Gpt2,
@@ -178,7 +178,7 @@ fn bytes(vocab: Map<String, Json>, merges: Vec<(&str, &str)>, split: Split) -> M
     ])
 }
 
-/// SentencePiece's BPE: spaces are `▁`, one stands before the text unless the file forbids it, and what is no piece falls
+/// SentencePiece's BPE: spaces are `▁`, one comes before the text unless the file forbids it, and unknown pieces fall
 /// back to bytes.
 fn pieces(
     vocab: Map<String, Json>,

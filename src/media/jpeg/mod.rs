@@ -1,9 +1,9 @@
-//! JPEG files, decoded to the very pixels that libjpeg-turbo makes of them, and so Pillow.
+//! JPEG files, decoded to the same pixels as in libjpeg-turbo, and so in Pillow.
 //!
-//! Decoders differ by a step here and there: the standard leaves rounding, and how colour of half resolution is spread, to
+//! Decoders differ by a step in places: the standard leaves rounding, and the upsampling of colour at half resolution, to
 //! them. A model's vectors show it (by some 1e-3), so this one takes the arithmetic of libjpeg: its integer transform, its
-//! triangle filter for colour, its colour tables. What is rare (arithmetic coding, four colours, more than eight bits) and
-//! what is damaged is left to another decoder.
+//! triangle filter for colour, its colour tables. Rare features (arithmetic coding, four colours, more than eight bits) and
+//! damaged files are left to another decoder.
 
 mod block;
 mod colour;
@@ -34,7 +34,7 @@ struct Component {
     coefficients: Vec<i16>,
 }
 
-/// What the frame header says.
+/// The content of the frame header.
 #[derive(Debug)]
 struct Frame {
     progressive: bool,

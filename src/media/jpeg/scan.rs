@@ -2,7 +2,7 @@
 
 use super::{Component, Frame, Tables, ZIGZAG};
 
-/// A Huffman code, as a table over the next 16 bits: length and symbol. Length 0 is no code.
+/// A Huffman code, as a table over the next 16 bits: length and symbol. Length 0 means no code.
 #[derive(Debug, Clone)]
 pub struct Huffman(Vec<(u8, u8)>);
 
@@ -142,7 +142,7 @@ impl<'a> Scan<'a> {
         {
             return None;
         }
-        // A scan of the first coefficient of a progressive file holds no others.
+        // A scan of the first coefficient of a progressive file contains no other coefficients.
         let band = if frame.progressive && band.0 == 0 { (0, 0) } else { band };
         Some(Scan { frame, parts, band, refines: high != 0, low: u32::from(low), restart: tables.restart })
     }

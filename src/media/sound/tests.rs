@@ -19,7 +19,7 @@ fn at(seconds: f64) -> Time {
     Time::from_seconds(seconds)
 }
 
-/// What whisper's loader reads from a file: no time stamps, `ffmpeg -i FILE -f s16le -ac 1 -ar 16000`.
+/// The samples that whisper's loader reads from a file: no time stamps, `ffmpeg -i FILE -f s16le -ac 1 -ar 16000`.
 fn loaded(folder: &TempDir, file: &str) -> Vec<f32> {
     let raw = make(folder, &format!("{file}.raw"), &format!("-i {file} -map 0:a -f s16le -ac 1 -ar {RATE_HZ} OUT"));
     let bytes = std::fs::read(raw).unwrap();
@@ -142,7 +142,7 @@ async fn heard_from(media: &Arc<Media>, from: f64, to: f64) -> Vec<f32> {
     Store::new(Limits::default()).samples(media, at(from), at(to), RATE_HZ).await.unwrap()
 }
 
-/// How many samples differ by more than a rounding.
+/// The number of samples that differ by more than a rounding.
 fn differing(one: &[f32], two: &[f32]) -> usize {
     assert_eq!(one.len(), two.len());
     one.iter().zip(two).filter(|(a, b)| (*a - *b).abs() > 2.5 / 32768.0).count()
@@ -161,7 +161,7 @@ async fn a_stream_that_changes_its_rate_stays_in_step() {
     std::fs::write(folder.path().join("both.ts"), both).unwrap();
     let media = open_path(&folder.path().join("both.ts")).await.unwrap();
     let heard = heard_from(&media, 59.0, 65.0).await;
-    // where each chirp begins: the lowest tone crosses zero upwards once in 5 ms, and grows from nothing
+    // the start of each chirp: the lowest tone crosses zero upwards once in 5 ms, and grows from nothing
     let loud = |from: f64, to: f64| {
         let part = &heard[((from - 59.0) * 16e3) as usize..((to - 59.0) * 16e3) as usize];
         (part.iter().map(|s| s * s).sum::<f32>() / part.len() as f32).sqrt()

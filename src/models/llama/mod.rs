@@ -102,7 +102,9 @@ impl Shape {
             return odd(format!("num_attention_heads {heads} is not divisible by num_key_value_heads {kv_heads}"));
         }
         if head == 0 || !head.is_multiple_of(2) {
-            return odd(format!("head_dim is {head}; it must be even and above 0, since positions turn pairs"));
+            return odd(format!(
+                "head_dim is {head}; it must be even and above 0, because the rotary embedding rotates pairs"
+            ));
         }
         Ok(Shape {
             vocab: config.size("vocab_size", within::VOCABULARY)?,
@@ -228,7 +230,7 @@ fn attend_row(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Resu
     mixed.reshape((heads, t, head))?.transpose(0, 1)?.reshape((t, heads * head))
 }
 
-/// What all layers of one call share.
+/// The shared inputs of all layers of one call.
 struct Step {
     head: usize,
     turns: Turns,
@@ -316,7 +318,7 @@ pub struct Llama {
 impl Llama {
     fn load(mut shape: Shape, turns: Turns, weights: Weights) -> Result<Llama> {
         let model = weights.pp("model");
-        // Llama 3's stretching of wavelengths stands in GGUF files as a divisor for each pair.
+        // GGUF files keep Llama 3's stretching of wavelengths as a divisor for each pair.
         if weights.has("rope_freqs.weight") {
             let divisors = weights.numbers(shape.head / 2, "rope_freqs.weight")?;
             shape.rope.frequencies.iter_mut().zip(divisors).for_each(|(f, divisor)| *f /= divisor);

@@ -1,4 +1,4 @@
-//! Where the decoder's weights come from: a checkpoint folder, or a GGUF file, whose quantised matrices stay as they are.
+//! The source of the decoder's weights: a checkpoint folder, or a GGUF file, whose quantised matrices stay as they are.
 //! Both are read under the names of a checkpoint folder.
 
 use crate::infer::{gguf, ops};
@@ -91,7 +91,7 @@ impl Weights {
         self.dtype
     }
 
-    /// Where the weights are.
+    /// The place of the weights.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -151,7 +151,7 @@ impl Weights {
         Ok(Table::Quantised(weight, self.dtype))
     }
 
-    /// The map from the last hidden state to the vocabulary: `lm_head`, or the table itself where there is none.
+    /// The map from the last hidden state to the vocabulary: `lm_head`, or the table itself if it is missing.
     pub fn head(&self, vocab: usize, width: usize, tied: bool, table: &Table) -> Result<Map> {
         if !tied && self.has("lm_head.weight") {
             return self.pp("lm_head").map(width, vocab);

@@ -1,9 +1,9 @@
-//! Whisper: speech to timed text, window by window, as `generate` of transformers does it for sound of any length.
+//! Whisper: speech to timed text, window by window, as in `generate` of transformers for sound of any length.
 //!
 //! A sound that fits one window is padded with silence and decoded until the window is used up; a longer one moves on by the last
 //! timestamp that the model wrote. Features of a long sound are scaled by its loudest frame, so it is read twice, a window at
-//! a time: once for that, once to be heard. Two guards keep every sound finite: a window whose last timestamp is its own start
-//! is passed over whole, and (where the checkpoint states `no_speech_threshold` and `logprob_threshold`, as in
+//! a time: once for the scale, once for the words. Two guards keep every sound finite: a window whose last timestamp is its own start
+//! is skipped whole, and (if the checkpoint states `no_speech_threshold` and `logprob_threshold`, as in
 //! transformers) a window in which the model finds no speech and is unsure of its words gives no text.
 
 mod net;
@@ -51,7 +51,7 @@ pub struct Whisper {
     dtype: DType,
 }
 
-/// What a request asks for, with the checkpoint's own answers filled in.
+/// The settings of a request, with the checkpoint's own filled in.
 struct Task {
     timestamps: bool,
     language: Option<u32>,
@@ -67,7 +67,7 @@ struct Segment {
     tokens: Vec<u32>,
 }
 
-/// What came of one window.
+/// The result of one window.
 struct Decoded {
     tokens: Vec<u32>,
     mean_log_probability: f64,
@@ -171,7 +171,7 @@ impl Whisper {
         Ok(logits)
     }
 
-    /// The likeliest language of a window.
+    /// The most likely language of a window.
     fn detect(&self, memory: &Memory) -> Result<u32, Fault> {
         let logits = self.say(&mut memory.clone(), &[self.rules.start])?;
         let best = self.rules.languages.iter().map(|(_, id)| *id).max_by(|a, b| {
@@ -251,7 +251,7 @@ impl Whisper {
         if single_end {
             cuts.push(tokens.len());
         } else if let Some(last) = cuts.last_mut() {
-            // The last timestamp of the pair belongs to its segment, so that one sees it is no single end.
+            // The last timestamp of the pair belongs to its segment, which shows that it is not a single end.
             *last += 1;
         }
         let (mut from, mut segments) = (0, Vec::new());

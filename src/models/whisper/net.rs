@@ -11,7 +11,7 @@ use crate::{
 use candle_core::{D, DType, Result, Tensor};
 use candle_nn::{Conv1d, Conv1dConfig, LayerNorm, Linear, Module, VarBuilder};
 
-/// The linear maps of one attention; Whisper's keys have no bias.
+/// The linear maps of one attention; Whisper's keys lack a bias.
 struct Attention {
     query: Linear,
     key: Linear,
@@ -187,7 +187,7 @@ impl Net {
         Ok(Memory { own: vec![None; self.decoder.len()], heard: heard.collect::<Result<_>>()?, length: 0 })
     }
 
-    /// Logits (f32) after the last of `ids`, which are appended to what was said.
+    /// Logits (f32) after the last of `ids`, which are appended to the text so far.
     pub fn say(&self, memory: &mut Memory, ids: &[u32]) -> Result<Vec<f32>> {
         let t = ids.len();
         let x = self.tokens.index_select(&Tensor::new(ids, self.tokens.device())?, 0)?;

@@ -21,7 +21,7 @@ pub struct Rules {
     /// The checkpoint's `generation_config.json` names that token. If only the vocabulary has it, transformers does not ask for
     /// text without timestamps, nor looks for any in it.
     pub states_timestamps: bool,
-    /// The language to hear when nobody names one, if the checkpoint says so.
+    /// The language to hear unless a request names one, if the checkpoint sets it.
     pub language: Option<String>,
     /// Languages by their tokens (`<|en|>`); empty for English-only models.
     pub languages: Vec<(String, u32)>,
@@ -103,7 +103,7 @@ impl Rules {
         })
     }
 
-    /// True if the language is to be found out when nobody names it: the model knows several and the checkpoint forces none.
+    /// True if the language must be detected unless a request names it: the model knows several and the checkpoint forces none.
     pub fn detects(&self) -> bool {
         !self.languages.is_empty() && (self.task.is_some() || self.forced.first().is_none_or(Option::is_none))
     }
@@ -136,7 +136,7 @@ impl Rules {
         prompt
     }
 
-    /// Makes impossible what must not follow `said` (the tokens after the prompt).
+    /// Forbids the tokens that must not follow `said` (the tokens after the prompt).
     pub fn apply(&self, logits: &mut [f32], said: &[u32], timestamps: bool) {
         let forbid = |logits: &mut [f32], id: u32| {
             if let Some(logit) = logits.get_mut(id as usize) {

@@ -1,9 +1,9 @@
-//! Where the boxes of a drawing stand and how its edges run. Boxes stand in ranks, below all that they depend on. An edge that passes a
-//! rank has a place of its own there, so that it never crosses a box. A group is laid out first and then stands as one box.
+//! Positions of the boxes of a drawing and paths of its edges. A box is placed below all boxes that it depends on. An edge that passes a
+//! rank has a place of its own there, so that it never crosses a box. A group is laid out first and then treated as one box.
 
 use super::shapes::{Graph, Shape, ShapeKind};
 
-/// Most places of boxes and edges together: more is no picture.
+/// Most places of boxes and edges together: a larger drawing cannot be read.
 const MAX_PLACES: usize = 20_000;
 /// Widths and gaps, in pixels.
 pub(super) const LINE_HEIGHT: f64 = 16.0;
@@ -18,7 +18,7 @@ const PADDING: f64 = 22.0;
 pub(super) const STRIP: f64 = 24.0;
 /// Room for the edge back to the next round.
 const LANE: f64 = 26.0;
-/// How often ranks are put in order by those above and below.
+/// The number of passes that order ranks by their neighbours.
 const SWEEPS: usize = 12;
 
 /// A laid out graph; places are relative to its own corner.
@@ -39,7 +39,7 @@ pub(super) struct Placed {
     pub y: f64,
     pub width: f64,
     pub height: f64,
-    /// What is inside of a group.
+    /// The inside of a group.
     pub inner: Option<Layout>,
 }
 
@@ -109,7 +109,7 @@ fn group(shape: &Shape, inner: &Graph) -> Result<Placed, String> {
     let name = shape.lines.iter().map(|line| line.chars().count()).sum::<usize>() as f64 * LETTER_WIDTH + 40.0;
     let is_loop = inner.shapes.iter().any(|shape| shape.kind == ShapeKind::Round);
     let content = inside.width + 2.0 * PADDING + if is_loop { LANE } else { 0.0 };
-    // the name stands beside the edge that leaves at the bottom
+    // the name is written beside the edge that leaves at the bottom
     let width = content.max(2.0 * name);
     let shift = PADDING + (width - content) / 2.0;
     inside.boxes.iter_mut().for_each(|place| place.x += shift);
@@ -127,7 +127,7 @@ fn ranks_of(graph: &Graph) -> Vec<usize> {
         let least = if shape.kind == ShapeKind::Port { 0 } else { first };
         ranks[i] = shape.needs.iter().map(|need| ranks[*need] + 1).max().unwrap_or(0).max(least);
     }
-    // an input stands just above the first that needs it
+    // an input is placed just above the first box that needs it
     let mut highest: Vec<Option<usize>> = vec![None; ranks.len()];
     for (shape, rank) in graph.shapes.iter().zip(&ranks) {
         shape
@@ -187,7 +187,7 @@ fn order(ranks: &mut [Vec<usize>], places: &[Place], graph: &Graph) {
                 let sum: f64 = near.iter().map(|other| at[*other]).sum();
                 if near.is_empty() { at[i] } else { sum / near.len() as f64 }
             };
-            // the beginning of a round stands at the right, where the edge back to it runs
+            // the beginning of a round is placed at the right, where the edge back to it runs
             let mut keyed: Vec<(bool, f64, usize)> = ranks[rank].iter().map(|i| (is_round(*i), mean(*i), *i)).collect();
             keyed.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
             ranks[rank] = keyed.into_iter().map(|(_, _, i)| i).collect();
@@ -201,7 +201,7 @@ fn order(ranks: &mut [Vec<usize>], places: &[Place], graph: &Graph) {
     ranks.clone_from_slice(&best.1);
 }
 
-/// How many edges cross between neighbouring ranks.
+/// The number of edges that cross between neighbouring ranks.
 fn crossings(ranks: &[Vec<usize>], places: &[Place], at: &[f64]) -> usize {
     let between = |rank: &Vec<usize>| {
         let mut edges: Vec<(f64, f64)> =
@@ -290,13 +290,13 @@ fn way(chain: &[usize], places: &[Place], boxes: &[Placed], rows: &[(f64, f64)],
     points
 }
 
-/// Where an edge leaves a box: in the middle, or below the last box of a group.
+/// The point where an edge leaves a box: in the middle, or below the last box of a group.
 fn leaves_at(from: usize, places: &[Place], boxes: &[Placed]) -> f64 {
     let inner = boxes[from].inner.as_ref().and_then(|inner| inner.boxes.last());
     inner.map_or(places[from].x, |last| boxes[from].x + last.x + last.width / 2.0)
 }
 
-/// Where an edge enters a box: in the middle, or at the port of a group.
+/// The point where an edge enters a box: in the middle, or at the port of a group.
 fn enters_at(from: usize, to: usize, places: &[Place], boxes: &[Placed], graph: &Graph) -> Vec<(f64, f64)> {
     let shape = &graph.shapes[to];
     let port = shape.needs.iter().position(|need| *need == from);

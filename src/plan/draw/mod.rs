@@ -12,7 +12,7 @@ use super::Plan;
 use shapes::{Graph, ShapeKind};
 use std::fmt::Write;
 
-/// What a drawing shows of the dialogues that are called.
+/// The dialogues that a drawing includes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
     /// Draws their steps too, not only their names.
@@ -35,7 +35,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// The graph with every box on its own line of a list: its id, and the ids that stand for its ports.
+/// The graph with every box on its own line of a list: its id, and the ids that represent its ports.
 struct Flat {
     lines: Vec<String>,
     edges: Vec<(String, String)>,
@@ -43,7 +43,7 @@ struct Flat {
     back: Vec<(String, String)>,
 }
 
-/// How one format writes boxes and groups.
+/// The syntax of one format for boxes and groups.
 struct Writer<'a> {
     shape: &'a dyn Fn(&str, &shapes::Shape) -> String,
     open: &'a dyn Fn(&str, &shapes::Shape) -> String,
@@ -57,7 +57,7 @@ impl Flat {
         flat
     }
 
-    /// Adds a graph whose ports stand for boxes outside; gives the id of its last box.
+    /// Adds a graph whose ports represent boxes outside; gives the id of its last box.
     fn add(
         &mut self,
         graph: &Graph,

@@ -14,14 +14,14 @@ const MAX_SHAPES: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Graph {
     pub shapes: Vec<Shape>,
-    /// The boxes that stand for those that the group around this graph needs, in the same order.
+    /// The boxes that represent those that the group around this graph needs, in the same order.
     pub ports: Vec<usize>,
 }
 
 /// One box of a drawing.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Shape {
-    /// What stands in it, one line each; the first is its name.
+    /// Its text, one line each; the first is its name.
     pub lines: Vec<String>,
     pub kind: ShapeKind,
     /// The boxes it depends on.
@@ -37,9 +37,9 @@ pub(super) enum ShapeKind {
     Call,
     /// A loop or an expanded call.
     Group,
-    /// Where a round begins.
+    /// The start of a round.
     Round,
-    /// Where a loop ends or begins its next round.
+    /// The end of a loop or the start of its next round.
     Until,
     Answer,
     /// A place on the border of a group where an edge comes in.
@@ -85,7 +85,7 @@ pub(super) fn legend(graph: &Graph) -> Vec<Shape> {
     shown.map(|(kind, word)| Shape::new(kind, vec![word.into()], Vec::new())).collect()
 }
 
-/// Where names are found: the box that yields each.
+/// The box that yields each name.
 type Known = IndexMap<String, usize>;
 
 fn known_of<'n>(known: &Known, names: impl IntoIterator<Item = &'n str>) -> Vec<usize> {
@@ -96,7 +96,7 @@ fn known_of<'n>(known: &Known, names: impl IntoIterator<Item = &'n str>) -> Vec<
 struct Builder<'p> {
     plan: &'p Plan,
     options: Options,
-    /// How many more boxes may be drawn.
+    /// The number of boxes that may still be drawn.
     room: usize,
 }
 
@@ -195,7 +195,7 @@ impl Builder<'_> {
             }
             shape.needs.iter().for_each(|need| needed[*need] = true);
         }
-        // what no step of the round uses still decides whether it begins
+        // an outer value that no step of the round uses still decides whether the round begins
         let idle: Vec<usize> = graph.ports.iter().copied().filter(|port| !needed[*port]).collect();
         graph.shapes[begin].needs = idle;
         let mut last: Vec<usize> = (begin + 1..graph.shapes.len()).filter(|i| !needed[*i]).collect();

@@ -1,4 +1,4 @@
-//! A picture of a plan as SVG that needs nothing else.
+//! A picture of a plan as a self-contained SVG.
 
 use super::{
     Options, escaped,
@@ -11,7 +11,7 @@ use std::fmt::Write;
 /// Around the drawing, in pixels.
 const MARGIN: f64 = 16.0;
 
-/// An SVG that needs nothing else, or why the dialogue is too large for one.
+/// A self-contained SVG, or why the dialogue is too large for one.
 pub fn svg(plan: &Plan, options: Options) -> Result<String, String> {
     let graph = shapes::graph(plan, options);
     let layout = layout::layout(&graph)?;
@@ -44,7 +44,7 @@ fn draw(graph: &Graph, layout: &Layout, at: (f64, f64), out: &mut String) {
     }
     let ends = graph.shapes.iter().flat_map(|shape| shape.needs.iter().map(move |_| shape));
     for (points, to) in layout.edges.iter().zip(ends) {
-        // an edge into a group goes on inside
+        // an edge into a group continues inside
         let marker = if to.inner.is_some() { "" } else { " marker-end=\"url(#arrow)\"" };
         let _ = writeln!(out, "<path d=\"{}\" fill=\"none\" stroke=\"#666\"{marker}/>", path(points, at));
     }

@@ -19,19 +19,19 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait that we choose ourselves.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// What is asked of whom, and within what limits.
+/// The request, its agent, and its limits.
 pub(super) struct Question {
     pub agent: Arc<dyn Agent>,
     pub path: String,
     pub request: Request,
     pub asking: Asking,
     pub retries: Option<u32>,
-    /// The moment after which nobody waits any more, and the limit that set it.
+    /// The time at which the wait ends, and the limit that set it.
     pub until: Option<(Instant, Duration)>,
     pub progress: Arc<dyn Progress>,
 }
 
-/// What came of it.
+/// The result.
 pub(super) struct Came {
     pub result: Result<Reply, Fault>,
     pub timing: Timing,
@@ -96,7 +96,7 @@ fn pause(path: &str, attempt: u32) -> Duration {
     full.mul_f64(0.5 + chance / 2.0)
 }
 
-/// A failure that another try cannot mend, as one of this exchange: an agent that gives up has not cancelled the run.
+/// A failure that a retry cannot repair, as one of this exchange: an agent that gives up has not cancelled the run.
 fn lasting(fault: Fault, name: &str) -> Fault {
     match fault.kind {
         FaultKind::Cancelled => Fault::failed(format!("{name} gave up the exchange")),

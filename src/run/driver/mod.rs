@@ -38,30 +38,30 @@ use std::{
 };
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
-/// Who answers, by role; `media` among them if the dialogue samples videos.
+/// The agents by role; `media` among them if the dialogue samples videos.
 pub type Agents = IndexMap<String, Arc<dyn Agent>>;
 
-/// How a run is conducted.
+/// The settings of a run.
 pub struct Conduct {
-    /// Who plays which role.
+    /// The agents by role.
     pub agents: Agents,
-    /// Seeds whatever samples.
+    /// The seed of all sampling.
     pub seed: u64,
     /// Most exchanges under way together, over all steps.
     pub at_once: usize,
     /// The run's own limit.
     pub deadline: Option<Duration>,
-    /// Where exchanges are kept and found.
+    /// The store of exchanges.
     pub memo: Option<Memo>,
     /// Ask again what the memo has from earlier runs (and keep the new replies).
     pub fresh: bool,
-    /// Where the transcript goes.
+    /// The destination of the transcript.
     pub record: Recorder,
-    /// Who is told.
+    /// The receiver of events.
     pub progress: Arc<dyn Progress>,
     /// Stops the run.
     pub cancel: Cancel,
-    /// Told which frames will be asked for when the memo answers which there are.
+    /// Learns the frames that will be requested when the memo answers a sampling.
     pub media: Option<Arc<Store>>,
     /// Text of this step goes here as it is generated. A try that failed may have sent some already.
     pub stream: Option<(String, UnboundedSender<String>)>,
@@ -107,7 +107,7 @@ impl From<RunError> for Run {
 pub async fn run(plan: &Plan, inputs: Inputs, conduct: Conduct) -> Run {
     let started = Instant::now();
     if let Some(role) = plan.roles.keys().find(|role| !conduct.agents.contains_key(*role)) {
-        return RunError::from(Fault::refused(format!("nobody plays the role `{role}`"))).into();
+        return RunError::from(Fault::refused(format!("no agent plays the role `{role}`"))).into();
     }
     let mut driver = match Driver::new(plan, &inputs, conduct) {
         Ok(driver) => driver,
@@ -117,17 +117,17 @@ pub async fn run(plan: &Plan, inputs: Inputs, conduct: Conduct) -> Run {
     driver.finish(result, started).await
 }
 
-/// What came of an exchange.
+/// The result of an exchange.
 type Answer = (u64, Result<Reply, Fault>);
 
-/// What the machine came to in one turn.
+/// The result of one turn of the machine.
 struct Thought {
     due: Vec<Exchange>,
     notes: Vec<Note>,
     ended: Option<Ended>,
 }
 
-/// True as long as somebody waits for the machine: false from the moment that this is dropped.
+/// True while the driver waits for the machine: false from the moment that this is dropped.
 struct Wanted(Arc<AtomicBool>);
 
 impl Default for Wanted {
@@ -186,7 +186,7 @@ impl Driver {
         })
     }
 
-    /// Until the machine is finished, or somebody or something stops it.
+    /// Until the machine is finished, or a signal, a deadline or a failure stops it.
     async fn conduct(&mut self, started: Instant) -> Result<Value, RunError> {
         let (cancel, limit) = (self.cancel.clone(), self.deadline);
         let stopped = async {
@@ -224,7 +224,7 @@ impl Driver {
         }
     }
 
-    /// Gives the machine what was answered and lets it work. It evaluates templates, which a stranger may have written,
+    /// Gives the machine the replies and lets it work. It evaluates templates, which may be hostile,
     /// so it works on a thread of its own: limits and cancellation hold meanwhile, and so do those of exchanges under way.
     async fn think(&mut self, answers: Vec<Answer>) -> Result<Thought, RunError> {
         let Some(mut machine) = self.machine.take() else { return Err(stuck()) };
@@ -232,7 +232,7 @@ impl Driver {
         let still = wanted.0.clone();
         let mut thinking = tokio::task::spawn_blocking(move || {
             answers.into_iter().for_each(|(id, outcome)| machine.take(id, outcome));
-            // what nobody waits for any more is left undone
+            // exchanges that have lost their caller are left undone
             machine.settle_while(|| still.load(Ordering::Relaxed)).then(|| {
                 let (due, notes) = (machine.due(), machine.notes());
                 let ended = machine.finished().cloned();
@@ -251,7 +251,7 @@ impl Driver {
         Ok(thought)
     }
 
-    /// What was answered, noted and recorded, as the machine wants it.
+    /// The reply, noted and recorded, as the machine wants it.
     fn answers(&mut self) -> Result<Vec<Answer>, RunError> {
         let mut answers = Vec::new();
         for answered in self.stages.answered() {
@@ -278,7 +278,7 @@ impl Driver {
         Ok(answers)
     }
 
-    /// Passes on what the machine says of its steps.
+    /// Passes on the machine's notes about its steps.
     fn tell(&mut self, notes: Vec<Note>) -> Result<(), RunError> {
         for note in notes {
             match note {
@@ -361,7 +361,7 @@ fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
-/// Tells runs apart: the dialogue, the time, the process, and a count within it.
+/// Identifies a run: the dialogue, the time, the process, and a count within it.
 fn run_name(dialogue: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);

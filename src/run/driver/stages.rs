@@ -27,10 +27,10 @@ use std::{
 };
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
-/// How long a stopped run waits for commits under way.
+/// Longest wait of a stopped run for commits under way.
 const LAST_COMMITS: Duration = Duration::from_secs(10);
 
-/// What the stages work with.
+/// The means of the stages.
 pub(super) struct Means {
     pub agents: Agents,
     pub at_once: usize,
@@ -104,7 +104,7 @@ pub(super) struct Stages {
     queue: BinaryHeap<Reverse<Job>>,
     asking: FuturesUnordered<BoxFuture<'static, (Job, Came)>>,
     committing: FuturesUnordered<BoxFuture<'static, (Job, Came, Commit)>>,
-    /// Agents that have been asked something, by role, and what waits until they are ready.
+    /// Jobs that wait until their agent is ready, by role. `awake` has the ready roles, `waking` those being made ready.
     asleep: HashMap<String, Vec<Job>>,
     awake: HashSet<String>,
     waking: FuturesUnordered<BoxFuture<'static, (String, Result<(), Fault>)>>,
@@ -112,9 +112,9 @@ pub(super) struct Stages {
     unready: Option<RunError>,
     /// Questions under way, with those who asked the same after.
     shared: HashMap<Key, Vec<Job>>,
-    /// When the first exchange of a task with a limit began.
+    /// The start of the first exchange of a task with a limit.
     begun: HashMap<u64, Instant>,
-    /// What a fresh run has asked itself.
+    /// The exchanges that a fresh run has already asked.
     own: HashSet<Key>,
     done: Vec<Answered>,
     memo_failed: bool,
@@ -149,7 +149,7 @@ impl Stages {
                     jobs.push(Job { exchange, key, agent });
                 }
                 None => {
-                    let result = Err(Fault::failed(format!("nobody plays the role `{}`", exchange.role)));
+                    let result = Err(Fault::failed(format!("no agent plays the role `{}`", exchange.role)));
                     self.done.push(Answered { exchange, key: Key([0; 32]), result, timing: Timing::default() });
                 }
             }
@@ -157,7 +157,7 @@ impl Stages {
         let found = self.look_up(&jobs).await;
         for job in jobs {
             match found.get(&job.key).filter(|_| job.kept()) {
-                // what does not answer the question was not kept for it
+                // a kept reply that does not answer the request was kept for another one
                 Some(reply) if job.exchange.request.fits(reply).is_ok() => self.hit(job, reply.clone()),
                 _ => self.join_or_queue(job),
             }
@@ -181,7 +181,7 @@ impl Stages {
         }
     }
 
-    /// A memo that fails is no reason for the run to fail. The user reads of it once; what can be read is still read.
+    /// A failing memo does not fail the run. The user reads of it once; the readable part is still read.
     fn memo_failed(&mut self, error: &MemoError) {
         if !std::mem::replace(&mut self.memo_failed, true) {
             let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -287,7 +287,7 @@ impl Stages {
             Some((role, ready)) = self.waking.next() => self.woken(role, ready),
             else => return Ok(false),
         }
-        // whatever else is ready comes along: one turn of the machine for all of it
+        // everything else that is ready comes along: one turn of the machine for all of it
         while let Some(Some((job, came, commit))) = self.committing.next().now_or_never() {
             self.committed(job, came, commit);
         }
@@ -301,7 +301,7 @@ impl Stages {
         Ok(true)
     }
 
-    /// What was answered since the last call.
+    /// The replies since the last call.
     pub fn answered(&mut self) -> Vec<Answered> {
         std::mem::take(&mut self.done)
     }
@@ -326,8 +326,9 @@ impl Stages {
             (Some(memo), Ok(reply)) if job.kept() && !self.memo_failed => {
                 let commit = memo.put(self.entry(&job, reply.clone(), came.timing.elapsed_ms));
                 let commit = async move {
-                    let commit =
-                        commit.await.unwrap_or_else(|_| Err(MemoError::other("the memo's thread is gone".to_owned())));
+                    let commit = commit
+                        .await
+                        .unwrap_or_else(|_| Err(MemoError::other("the memo's thread has ended".to_owned())));
                     (job, came, commit)
                 };
                 self.committing.push(commit.boxed());

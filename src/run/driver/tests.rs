@@ -12,10 +12,10 @@ use crate::{
 use async_trait::async_trait;
 use std::sync::Mutex;
 
-/// What an agent of these tests does with a prompt, on which try.
+/// The action of an agent of these tests for a prompt, on each try.
 type Manner = fn(&str, u64) -> Option<Result<String, Fault>>;
 
-/// Answers as its manner says; none means that it never answers. Remembers what it was asked.
+/// Answers as its manner says; none means that it never answers. Remembers its requests.
 struct Fake {
     card: Card,
     manner: Manner,
@@ -259,7 +259,7 @@ async fn the_same_seed_gives_the_same_transcript_and_it_replays() {
     transcript.exchanges[0].seed += 1;
     assert_eq!(
         replay_transcript(&transcript).expect_err("it was changed").to_string(),
-        "`said[0]` asks something else than was recorded; the transcript was changed, or made by another version"
+        "`said[0]` asks something other than the recorded request; the transcript was changed, or another version made it"
     );
     // a run that was killed while it wrote a line
     std::fs::write(&path, &file[..file.len() - 3]).expect("written");
@@ -270,7 +270,7 @@ async fn the_same_seed_gives_the_same_transcript_and_it_replays() {
 async fn every_role_must_be_played() {
     let plan = plan("at_once: 1", GREEDY);
     let error = run(&plan, bound(&plan, words("a")), Conduct::new(Agents::new())).await.outcome.expect_err("refused");
-    let expected = ("nobody plays the role `mind`", FaultKind::Refused);
+    let expected = ("no agent plays the role `mind`", FaultKind::Refused);
     assert_eq!((error.to_string().as_str(), error.fault.kind), expected);
 }
 
@@ -319,7 +319,7 @@ async fn an_agent_gets_ready_once_when_the_memo_does_not_suffice() {
     };
     assert_eq!(conduct_with(sleepy(true), "a b c").await, (Ok("yes yes yes".into()), 1));
     assert_eq!(conduct_with(sleepy(false), "a b c").await, (Ok("yes yes yes".into()), 0));
-    // no fallback stands in for a model that cannot be loaded
+    // no fallback replaces a model that cannot be loaded
     let error = RunError::from(Fault::model("the weights cannot be read").of("agent fake"));
     assert_eq!(conduct_with(sleepy(false), "a b c d").await, (Err(error), 1));
 }

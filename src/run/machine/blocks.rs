@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Names a running block.
 pub(super) type BlockId = u64;
 
-/// Where a block stands: what its steps' paths and orders begin with, and the limits around it.
+/// The place of a block: the beginning of its steps' paths and orders, and the limits around it.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// `refine round 2 / `; empty for the outermost block.
@@ -48,7 +48,7 @@ pub(super) struct BlockRun {
 /// A step under way.
 #[derive(Debug, Default)]
 pub(super) struct StepRun {
-    /// How many of its needs are not settled yet.
+    /// The number of its needs that are not settled yet.
     missing: usize,
     /// The steps that need it.
     dependents: Vec<usize>,
@@ -74,12 +74,12 @@ enum State {
     Lost,
 }
 
-/// What came of one item.
+/// The result of one item.
 pub(super) struct ItemEnd {
     pub value: Result<Value, StepFailure>,
     pub note: Option<String>,
     pub skipped: bool,
-    /// What the item saw: `or` may name it.
+    /// The scope of the item: `or` may name it.
     pub scope: Scope,
 }
 
@@ -101,7 +101,7 @@ impl Machine {
         self.blocks.insert(id, BlockRun { block, scope, parent, place, steps, left, failures: Vec::new() });
     }
 
-    /// All steps are settled: the values go to whoever opened the block.
+    /// All steps are settled: the values go to the step that opened the block.
     pub(super) fn close(&mut self, id: BlockId) {
         let Some(run) = self.blocks.remove(&id) else { return };
         let Some(parent) = run.parent else { return self.end(&run.scope, run.failures) };
@@ -204,7 +204,7 @@ impl Machine {
         let step = &mut run.steps[index];
         let results = std::mem::take(&mut step.results);
         step.items = Vec::new();
-        // items end in any order; notes stand in the order of items
+        // items end in any order; notes are in the order of items
         step.notes.sort_by_key(|note| note.item);
         step.fallbacks.sort_by_key(|note| note.item);
         step.failures.sort_by_key(|(number, _)| *number);
@@ -256,7 +256,7 @@ impl Machine {
         }
     }
 
-    /// Notes how a step ended and lets its dependents go on.
+    /// Notes how a step ended and starts its dependents.
     fn settled(&mut self, id: BlockId, index: usize, value: Option<Value>) {
         let digests = self.digests;
         let Some((run, planned)) = self.step(id, index) else { return };
@@ -339,7 +339,7 @@ pub(super) fn path(run: &BlockRun, planned: &PlannedStep, item: Option<usize>) -
     }
 }
 
-/// What a step yields that is skipped: its `or`, or nothing.
+/// The value of a skipped step: its `or`, or nothing.
 pub(super) fn skipped(planned: &PlannedStep, scope: &Scope) -> Result<Value, String> {
     planned.or.as_ref().map_or(Ok(Value::Nothing), |or| or.eval(scope).map_err(|error| format!("`or`: {error}")))
 }
@@ -379,14 +379,14 @@ fn list(value: Value) -> Result<Vec<Option<Value>>, String> {
     }
 }
 
-/// A failure as its own step tells it: one that came from an inner block keeps its path.
+/// A failure in the words of its own step: one from an inner block keeps its path.
 fn said(failure: &StepFailure, depth: usize) -> String {
     let inner = failure.order.0.len() > depth * 3 + 2;
     let message = &failure.fault.message;
     if inner { format!("{}: {message}", failure.path) } else { message.clone() }
 }
 
-/// What a step with failed items says of them all: the first, and how many more.
+/// The message of a step with failed items: the first failure, and how many more.
 fn summary(failures: Vec<(usize, StepFailure)>) -> Option<StepFailure> {
     let more = failures.len().saturating_sub(1);
     let mut first = failures.into_iter().next()?.1;

@@ -1,5 +1,5 @@
-//! What one run may do and keep in all. Far above what a day of video needs: it bounds dialogues that a stranger wrote,
-//! whose repetitions stand in each other.
+//! Limits of one run: its work and its storage. They are far above the needs of a day of video; they bound hostile dialogues
+//! whose repetitions are nested.
 
 use crate::value::Value;
 
@@ -8,7 +8,7 @@ const MAX_TASKS: usize = 1_000_000;
 /// Most that the values of one run take together, in bytes (estimated).
 const MAX_BYTES: usize = 2 << 30;
 
-/// What one run did and kept so far.
+/// The work and the storage of one run so far.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     tasks: usize,

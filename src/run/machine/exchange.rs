@@ -23,7 +23,7 @@ impl Order {
 pub struct Limit {
     /// Which task; the same for all its exchanges.
     pub task: u64,
-    /// How long it may take.
+    /// The time limit.
     pub limit: Duration,
 }
 
@@ -34,18 +34,18 @@ pub struct Exchange {
     pub id: u64,
     /// Its place in plan order.
     pub order: Order,
-    /// Where it stands, in the user's names: `place[3]`, `refine round 2 / draft[1]`. Unique in a run.
+    /// Its place, in the user's names: `place[3]`, `refine round 2 / draft[1]`. Unique in a run.
     pub path: String,
     /// The step of the outermost block that it belongs to.
     pub step: Arc<str>,
-    /// Who is asked.
+    /// The role that is asked.
     pub role: String,
-    /// What is asked.
+    /// The request.
     pub request: Request,
-    /// Seeds sampling: from the run's seed, the path (not for hearing, which is the same wherever it is asked) and the sample.
+    /// Seed of the sampling: from the run's seed, the path (not for hearing, which is the same wherever it is asked) and the sample.
     pub seed: u64,
     /// The limits of its step and of the steps around it.
     pub limits: Arc<[Limit]>,
-    /// How often a passing failure is tried again, if the step says; else the agent does.
+    /// Retries after a passing failure, if the step sets them; else the agent does.
     pub retries: Option<u32>,
 }

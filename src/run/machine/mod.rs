@@ -31,7 +31,7 @@ use std::{
 };
 use tasks::{Task, TaskId};
 
-/// How a run ended: the answer's value, or what failed, in plan order.
+/// The end of a run: the answer's value, or the failures, in plan order.
 pub type Ended = Result<Value, Vec<StepFailure>>;
 
 /// One run of a plan, as a state that replies move forward.
@@ -106,20 +106,20 @@ impl Machine {
         !self.due.is_empty()
     }
 
-    /// Takes what came of an exchange. An exchange that is not under way is ignored.
+    /// Takes the result of an exchange. An exchange that is not under way is ignored.
     pub fn take(&mut self, id: u64, outcome: Result<Reply, Fault>) {
         if let Some((task, place)) = self.asked.remove(&id) {
             self.hear(task, place, outcome);
         }
     }
 
-    /// What happened to steps since the last call.
+    /// The events of steps since the last call.
     pub fn notes(&mut self) -> Vec<Note> {
         self.settle();
         std::mem::take(&mut self.notes)
     }
 
-    /// How the run ended, once it has.
+    /// The end of the run, once it has come.
     pub fn finished(&mut self) -> Option<&Ended> {
         self.settle();
         self.ended.as_ref()
@@ -131,7 +131,7 @@ impl Machine {
         self.ended
     }
 
-    /// Does all that can be done without another reply, as long as somebody wants it. False if it was left undone; every
+    /// Does all the work that needs no further reply, while the driver wants it. False if work was left undone; every
     /// other method does the rest first.
     pub fn settle_while(&mut self, wanted: impl Fn() -> bool) -> bool {
         while let Some(job) = self.jobs.pop_front() {

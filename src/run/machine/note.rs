@@ -1,4 +1,4 @@
-//! What the machine says about steps: for progress, for the transcript, and for people when a run fails.
+//! Notes of the machine about steps: for progress, for the transcript, and for people when a run fails.
 
 use super::Order;
 use crate::error::Fault;
@@ -25,9 +25,9 @@ pub enum Note {
         path: String,
         /// Its verb.
         verb: &'static str,
-        /// How many items it has, with `each`.
+        /// The number of items, with `each`.
         items: Option<usize>,
-        /// How many blocks it stands inside of; 0 for the dialogue's own steps.
+        /// The number of blocks around it; 0 for the dialogue's own steps.
         depth: usize,
     },
     /// A step is settled.
@@ -40,7 +40,7 @@ pub struct StepLine {
     /// Its place in plan order, after its own exchanges.
     #[serde(skip)]
     pub order: Order,
-    /// How many blocks it stands inside of.
+    /// The number of blocks around it.
     #[serde(skip)]
     pub depth: usize,
     /// Its path.
@@ -57,13 +57,13 @@ pub struct StepLine {
     /// True if it was not begun because a step that it needs failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_started: bool,
-    /// What its items left behind: why a loop stopped, a dropped citation.
+    /// The notes of its items: why a loop stopped, a dropped citation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<ItemNote>,
-    /// Where `or` stood in, and for which failure.
+    /// The places that used `or`, and the failures it replaced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<ItemNote>,
-    /// What failed without an `or`.
+    /// The failures without an `or`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<ItemNote>,
 }

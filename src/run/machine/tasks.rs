@@ -100,7 +100,7 @@ impl Machine {
         }
     }
 
-    /// Where the block of a task's next turn stands.
+    /// The place of the block of a task's next turn.
     fn inner_place(&self, id: TaskId) -> Place {
         let (Some(task), Some(run)) =
             (self.tasks.get(&id), self.tasks.get(&id).and_then(|t| self.blocks.get(&t.block)))

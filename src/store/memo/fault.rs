@@ -1,28 +1,28 @@
-//! What can go wrong with a memo, in the user's words.
+//! The faults of a memo, in the user's words.
 
 use crate::error::Fault;
 use std::path::Path;
 
-/// What sort of fault it is: which of them others can help with.
+/// The sort of fault, which decides whether others can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sort {
-    /// The folder or the disk takes no more: what is there may still be read.
+    /// The folder or the disk takes no more data: existing data may still be read.
     Unwritable,
-    /// The file is no memo of this version.
+    /// The file is not a memo of this version.
     Damaged,
-    /// Anything else, such as another process that writes.
+    /// Other faults, such as another process that writes.
     Other,
 }
 
-/// What can go wrong with a memo.
+/// A fault of a memo.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct MemoError {
-    /// What sort of fault it is.
+    /// The sort of fault.
     pub sort: Sort,
     /// In the user's words, with the folder.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl From<MemoError> for Fault {
     }
 }
 
-const EMPTY_IT: &str = "empty it with `elenchus memo purge --all`; it holds only what can be asked again";
+const EMPTY_IT: &str = "empty it with `elenchus memo purge --all`; it contains only replies that can be asked again";
 
 impl MemoError {
     /// A fault with no hint.
@@ -63,7 +63,7 @@ impl MemoError {
         MemoError {
             sort: Sort::Unwritable,
             message: format!("the memo cannot be written: {}: {error}", what.display()),
-            hint: Some("set ELENCHUS_CACHE to a folder that can be written, or run with --no-memo".to_owned()),
+            hint: Some("set ELENCHUS_CACHE to a writable folder, or run with --no-memo".to_owned()),
         }
     }
 
@@ -78,7 +78,7 @@ impl MemoError {
             Some(DatabaseBusy) => MemoError {
                 sort: Sort::Other,
                 message: format!("the memo in {place} is busy: {error}"),
-                hint: Some("another process is writing to it for very long; try again".to_owned()),
+                hint: Some("another process has been writing to it for a long time; try again".to_owned()),
             },
             Some(DiskFull) => MemoError {
                 sort: Sort::Unwritable,
@@ -88,7 +88,10 @@ impl MemoError {
             Some(CannotOpen | ReadOnly | SystemIoFailure | PermissionDenied) => MemoError {
                 sort: Sort::Unwritable,
                 message: format!("the memo in {place} cannot be written: {error}"),
-                hint: Some("may the folder be written, and has its disk room? --no-memo runs without it".to_owned()),
+                hint: Some(
+                    "check that the folder is writable and its disk has room; --no-memo runs without the memo"
+                        .to_owned(),
+                ),
             },
             // a table or a column is missing
             Some(rusqlite::ErrorCode::Unknown) => MemoError::damage(folder, &error.to_string()),

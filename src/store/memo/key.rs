@@ -1,4 +1,4 @@
-//! The key of an exchange: all that decides its reply, and nothing else.
+//! The key of an exchange: everything that decides its reply, and nothing else.
 
 use crate::{exchange::Card, exchange::Request};
 use serde::Serialize;
@@ -28,7 +28,7 @@ impl Key {
     }
 }
 
-/// The digest of the request alone, as it counts in the key; tells whether a request changed.
+/// The digest of the request alone, as it counts in the key; it shows if a request changed.
 pub fn request_digest(request: &Request) -> [u8; 32] {
     hash(&request.canonical())
 }
@@ -52,7 +52,7 @@ struct Keyed<'a> {
 pub struct Medium {
     /// Of its bytes.
     pub digest: String,
-    /// Where it is.
+    /// The place.
     pub path: String,
 }
 

@@ -33,10 +33,10 @@ use std::{
 };
 use store::Store;
 
-/// Replies whose JSON is longer than this lie in files of their own.
+/// Replies with longer JSON are kept in files of their own.
 pub const BIG: usize = 64 * 1024;
 
-/// An exchange as it is kept.
+/// A kept exchange.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Its key.
@@ -53,7 +53,7 @@ pub struct Entry {
     pub reply: Reply,
     /// The media that it came from: those it names, or else those that its run was given.
     pub media: Arc<[Medium]>,
-    /// How long the agent took.
+    /// The time that the agent took.
     pub elapsed_ms: u64,
     /// Which run made it.
     pub run: Arc<str>,
@@ -80,7 +80,7 @@ impl Memo {
         Ok(Memo { inner: Arc::new(Inner { reader: Arc::new(Mutex::new(reader)), writer }) })
     }
 
-    /// The replies that are there, in the order of `keys`, read together off the async threads.
+    /// The kept replies, in the order of `keys`, read together off the async threads.
     pub async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Option<Reply>>, MemoError> {
         let reader = self.inner.reader.clone();
         let read = move || lock(&reader).get_all(&keys);
@@ -89,7 +89,7 @@ impl Memo {
             .unwrap_or_else(|error| Err(MemoError::other(format!("reading the memo stopped: {error}"))))
     }
 
-    /// The reply, if it is there.
+    /// The reply, if it is kept.
     pub fn get(&self, key: Key) -> Result<Option<Reply>, MemoError> {
         Ok(lock(&self.inner.reader).get_all(&[key])?.pop().flatten())
     }
@@ -99,12 +99,12 @@ impl Memo {
         self.inner.writer.put(entry)
     }
 
-    /// What is in it. Checks the whole database, too: a damaged one is an error.
+    /// The content in figures. Checks the whole database, too: a damaged one is an error.
     pub fn stat(&self) -> Result<Stat, MemoError> {
         lock(&self.inner.reader).stat()
     }
 
-    /// The digests of the media that `name` stands for: a path that a medium had in some run, or a digest or the
+    /// The digests of the media that `name` identifies: a path that a medium had in some run, or a digest or the
     /// beginning of one.
     pub fn digests_of(&self, name: &str) -> Result<Vec<String>, MemoError> {
         lock(&self.inner.reader).digests_of(name)

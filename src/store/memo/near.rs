@@ -3,12 +3,12 @@
 use super::{Memo, MemoError};
 use rusqlite::{OptionalExtension, params};
 
-/// What the memo has instead of an exchange.
+/// The nearest entry of the memo to a missing exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Near {
     /// The identity and seed under which the same request is kept.
     pub same_request: Option<(String, Option<i64>)>,
-    /// True if something is kept that was asked at the same place in a dialogue.
+    /// True if the memo has an exchange from the same place in a dialogue.
     pub same_path: bool,
 }
 

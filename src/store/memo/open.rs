@@ -1,4 +1,4 @@
-//! Opens a memo: makes it, closes it to other users, brings an older one up to date, or opens for reading alone what
+//! Opens a memo: creates it, closes it to other users, converts an older one, or opens read-only a memo that
 //! cannot be written.
 
 use super::{
@@ -12,7 +12,7 @@ use std::{fs, path::Path, time::Duration};
 
 /// The format of the tables, kept in SQLite's `user_version`. 1 had no digests and no names; elenchus 0.1.0 wrote it.
 const FORMAT: i64 = 2;
-/// How long one process waits for another's commit.
+/// Longest wait of one process for another's commit.
 const BUSY: Duration = Duration::from_secs(20);
 
 /// Pages in the log before they are copied into the database, which waits for the disk: 16 MiB.
@@ -51,12 +51,12 @@ const TABLES: &str = "
     CREATE INDEX IF NOT EXISTS by_exchange ON media (exchange);";
 
 impl Store {
-    /// Opens or makes the database in `folder`. One that cannot be written is opened for reading alone.
+    /// Opens or creates the database in `folder`. A database that cannot be written is opened read-only.
     pub fn open(folder: &Path) -> Result<Store, MemoError> {
         match Store::writable(folder) {
             Err(error) if error.sort == Sort::Unwritable => match Store::readable(folder) {
                 Some(store) => {
-                    tracing::debug!(%error, "the memo is opened for reading alone");
+                    tracing::debug!(%error, "the memo is opened read-only");
                     Ok(store)
                 }
                 None => Err(error),
@@ -93,11 +93,11 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens what is there for reading alone; none if it cannot be read either, or is of another format.
+    /// Opens the existing database read-only; none if it cannot be read either, or is of another format.
     pub fn readable(folder: &Path) -> Option<Store> {
         let path = fs::canonicalize(folder.join("memo.sqlite")).ok().filter(|path| path.is_file())?;
         let path = path.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-        // Where the log's index cannot be made either, the database alone is read, as it was last written back.
+        // If the log's index cannot be made either, the database alone is read, as it was last written back.
         ["mode=ro", "immutable=1"].iter().find_map(|way| {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let base = Connection::open_with_flags(format!("file:{path}?{way}"), flags).ok()?;

@@ -7,18 +7,18 @@ use super::{
 use rusqlite::{Connection, TransactionBehavior, params, types::Value};
 use std::{collections::HashSet, fs, path::Path, time::Duration};
 
-/// What to remove.
+/// The entries to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purge {
     /// Everything.
     All,
-    /// What came from the media with these digests.
+    /// The entries from the media with these digests.
     Media(Vec<String>),
-    /// What was kept longer ago than this.
+    /// The entries older than this.
     Older(Duration),
 }
 
-/// Removes what is asked for from the memo in `folder`, in whatever state that is. The number of exchanges removed is
+/// Removes the chosen entries from the memo in `folder`, in any state of the memo. The number of exchanges removed is
 /// none if they could not be counted.
 pub fn purge(folder: &Path, what: &Purge) -> Result<Option<u64>, MemoError> {
     let purged = Store::writable(folder).and_then(|mut store| store.purge(what));
@@ -38,11 +38,11 @@ pub fn purge(folder: &Path, what: &Purge) -> Result<Option<u64>, MemoError> {
 }
 
 impl Store {
-    /// Removes exchanges and says how many.
+    /// Removes exchanges and returns their number.
     pub fn purge(&mut self, what: &Purge) -> Result<u64, MemoError> {
         let folder = self.folder.clone();
         let wrong = |error: rusqlite::Error| MemoError::of(&folder, &error);
-        // what was removed must not stay readable in the file: overwrite it, rewrite the file, and empty the log
+        // removed text must not stay readable in the file: overwrite it, rewrite the file, and empty the log
         self.base.pragma_update(None, "secure_delete", true).map_err(wrong)?;
         let removed = remove(&mut self.base, &folder, what).map_err(wrong)?;
         if let Err(error) = self.base.execute_batch("VACUUM") {
@@ -53,7 +53,7 @@ impl Store {
     }
 }
 
-/// Removes exchanges with no log, whose pages a full disk has no room for. Needs the database for itself.
+/// Removes exchanges without a log, because a full disk cannot take its pages. Needs the database for itself.
 fn in_place(folder: &Path, what: &Purge) -> Result<u64, MemoError> {
     let wrong = |error: rusqlite::Error| MemoError::of(folder, &error);
     let mut base = Connection::open(folder.join("memo.sqlite")).map_err(wrong)?;
@@ -86,7 +86,7 @@ fn remove(base: &mut Connection, folder: &Path, what: &Purge) -> rusqlite::Resul
         .map(|(path, _)| path)
         .filter(|path| !kept.contains(name_of(path)))
         .partition(|path| gone.contains(name_of(path)));
-    // Nobody writes a file while we hold the lock: what no row names was left by a killed process.
+    // No process writes a file while we hold the lock: a file without a row was left by a killed process.
     left.iter().for_each(|path| drop(fs::remove_file(path)));
     change.commit()?;
     gone.iter().for_each(|path| drop(fs::remove_file(path)));
@@ -98,7 +98,7 @@ fn names(base: &Connection, query: &str, with: &Value) -> rusqlite::Result<HashS
     base.prepare(query)?.query_map(params![with], |row| row.get(0))?.collect()
 }
 
-/// Removes a memo's own files, and nothing else that may lie there.
+/// Removes a memo's own files, and no other files in the folder.
 pub(super) fn erase(folder: &Path) -> Result<(), MemoError> {
     // the large ones first: on a full disk, removing them makes room
     let replies = files_of(&folder.join("replies")).map(|(path, _)| path);

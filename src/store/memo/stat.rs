@@ -1,4 +1,4 @@
-//! What is in a memo, in figures.
+//! The content of a memo, in figures.
 
 use super::{
     fault::MemoError,
@@ -7,12 +7,12 @@ use super::{
 use rusqlite::{Row, params};
 use std::path::PathBuf;
 
-/// What is in a memo.
+/// The content of a memo.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Stat {
-    /// Where it lies.
+    /// Its place.
     pub folder: PathBuf,
-    /// How many exchanges.
+    /// The number of exchanges.
     pub exchanges: u64,
     /// Bytes of all replies.
     pub reply_bytes: u64,
@@ -20,11 +20,11 @@ pub struct Stat {
     pub disk_bytes: u64,
     /// Exchanges for each kind of request, most first.
     pub kinds: indexmap::IndexMap<String, u64>,
-    /// How many media its exchanges came from.
+    /// The number of media that its exchanges came from.
     pub media: u64,
-    /// How many runs made them.
+    /// The number of runs that made them.
     pub runs: u64,
-    /// What asking it all again would take: how long agents were being waited for.
+    /// The cost of asking it all again: the time spent waiting for agents.
     pub asked_ms: u64,
     /// The media, those with most exchanges first.
     pub sources: Vec<Source>,
@@ -35,9 +35,9 @@ pub struct Stat {
 pub struct Source {
     /// Of its bytes: what the memo knows it by.
     pub digest: String,
-    /// Where it was.
+    /// Its path.
     pub paths: Vec<String>,
-    /// How many exchanges came from it.
+    /// The number of exchanges that came from it.
     pub exchanges: u64,
 }
 
@@ -95,7 +95,7 @@ impl Store {
         Ok(sources)
     }
 
-    /// The digests of the media that `name` stands for: a path that a medium had, or a digest or the beginning of one.
+    /// The digests of the media that `name` identifies: a path that a medium had, or a digest or the beginning of one.
     pub fn digests_of(&self, name: &str) -> Result<Vec<String>, MemoError> {
         let is_digest = name.len() >= SHORTEST && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let path = absolute(name);
@@ -107,7 +107,7 @@ impl Store {
     }
 }
 
-/// How long at least one of the spans of time lasts, which are sorted by their beginnings: exchanges of one batch wait
+/// The time covered by at least one of the spans, which are sorted by their beginnings: exchanges of one batch wait
 /// side by side.
 pub(super) fn covered(spans: Vec<(i64, i64)>) -> u64 {
     let (mut sum, mut reached) = (0, i64::MIN);

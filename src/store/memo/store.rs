@@ -18,7 +18,7 @@ pub(crate) struct Store {
     named: HashSet<(String, String)>,
 }
 
-/// What a row says of a reply.
+/// The data of a row about a reply.
 struct Row {
     kind: String,
     reply: Option<String>,
@@ -136,7 +136,7 @@ impl Store {
     }
 
     /// Removes files that a killed process left half written. A file is written only by the process that holds the
-    /// write lock, so whoever has that lock finds only what nobody finishes any more.
+    /// write lock, so that the holder of that lock finds only files that will not be finished.
     pub fn sweep(&mut self) -> Result<(), MemoError> {
         let replies = self.folder.join("replies");
         if !self.is_writable || !files_of(&replies).any(|(path, _)| is_part(&path)) {
@@ -149,12 +149,12 @@ impl Store {
     }
 }
 
-/// Stands for a reply and the question it belongs to. A reply without it, or with another, counts as not kept.
+/// The digest of a reply and the question it belongs to. A reply without it, or with another, counts as not kept.
 pub(super) fn digest_of(key: Key, json: &str) -> [u8; 32] {
     *blake3::keyed_hash(&key.0, json.as_bytes()).as_bytes()
 }
 
-/// A reply from its row; none if it is damaged, gone, or of another kind than its row says.
+/// A reply from its row; none if it is damaged, missing, or of another kind than its row states.
 fn reply_of(folder: &Path, key: Key, row: Row) -> Option<Reply> {
     let json = match (row.reply, row.file) {
         (Some(json), _) => json,

@@ -1,4 +1,4 @@
-//! The thread that writes. What waits when it is free becomes one commit.
+//! The writing thread. All waiting replies become one commit when it is free.
 
 use super::{Entry, MemoError, store::Store};
 use std::{
@@ -12,7 +12,7 @@ const MOST: usize = 1024;
 
 type Ack = oneshot::Sender<Result<(), MemoError>>;
 
-/// A handle to the writing thread. Dropping it waits until all that was put is committed.
+/// A handle to the writing thread. Dropping it waits until every put is committed.
 pub(super) struct Writer {
     /// Not bounded: each exchange under way waits for its commit, so the driver's bound holds here too.
     entries: Option<Sender<(Entry, Ack)>>,
