@@ -262,7 +262,7 @@ async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, St
     let request = if agent.card().can(crate::exchange::Kind::Rank) {
         let among = vec!["kitchen".to_owned(), "garden".to_owned()];
         let texts = among.iter().map(|label| format!("a photo of a {label}")).collect();
-        Request::Rank(RankRequest { what: scratch.picture()?, among, texts })
+        Request::Rank(RankRequest { what: scratch.picture()?, among, texts, floor: false })
     } else if agent.card().can(crate::exchange::Kind::Hear) {
         scratch.sound().await?
     } else {
@@ -307,8 +307,8 @@ mod tests {
     fn broken_numbers_are_noticed() {
         let ranked = |probability: f32| {
             Reply::Rank(vec![
-                Scored { text: "a".into(), score: 0.1, probability },
-                Scored { text: "b".into(), score: 0.2, probability: 0.25 },
+                Scored { text: "a".into(), score: 0.1, probability, floor: None },
+                Scored { text: "b".into(), score: 0.2, probability: 0.25, floor: None },
             ])
         };
         check(ranked(0.75), true);

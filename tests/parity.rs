@@ -107,7 +107,8 @@ fn clip_equals_transformers() {
             labels.push(label.to_owned());
         }
         labels.truncate(3);
-        let ranked = one(&mut *model, Work::Rank { what: picture("wide"), among: labels.clone(), texts: labels });
+        let ranked =
+            one(&mut *model, Work::Rank { what: picture("wide"), among: labels.clone(), texts: labels, floor: false });
         let Reply::Rank(scores) = ranked else { panic!("{ranked:?}") };
         let ours: Vec<f32> = scores.iter().map(|s| s.probability).collect();
         close(&ours, &numbers(&expected["probabilities"]), &format!("{name}, probabilities"));
@@ -331,7 +332,10 @@ async fn a_local_agent_answers_many_at_once_as_it_answers_one() {
         Request::Say(SayRequest { messages: vec![], raw: true, decoding: Decoding::default(), choices: vec![] }),
         Asking::default(),
     );
-    assert_eq!(refused.await.unwrap_err().to_string(), "clip-gelu is asked to say, but answers only rank, embed");
+    assert_eq!(
+        refused.await.unwrap_err().to_string(),
+        "clip-gelu: it is asked to say, but answers only rank (text, image), embed (text, image)"
+    );
     let missing = Item::Image(ImageFile { path: "no/such.png".to_owned(), digest: "x".to_owned() });
     let missing = eye.ask(Request::Embed(EmbedRequest { what: missing }), Asking::default()).await;
     assert!(matches!(&missing, Err(fault) if fault.kind == FaultKind::Media), "{missing:?}");

@@ -7,8 +7,10 @@ use super::{
 use crate::{
     error::{Fault, FaultKind},
     exchange::{Decoding, EmbedRequest, HearRequest, Item, RankRequest, Reply, Request, SayRequest},
+    files,
     hub::digest::{Digests, Stamp},
     infer::{
+        background,
         checkpoint::Checkpoint,
         device,
         guard::guarded,
@@ -65,6 +67,8 @@ struct Prepared {
     digest: String,
     family: &'static Family,
     loading: Loading,
+    /// The checkpoint has background vectors.
+    background: bool,
 }
 
 impl LocalAgent {
@@ -113,11 +117,14 @@ impl LocalAgent {
     /// The job of a request, with its media loaded or reachable.
     async fn resolve(&self, request: Request) -> Result<(Work, Option<Listening>), Fault> {
         Ok(match request {
-            Request::Rank(RankRequest { what, among, texts }) => {
+            Request::Rank(RankRequest { what, among, texts, floor }) => {
                 if texts.is_empty() || texts.len() != among.len() {
                     return Err(Fault::failed("there is nothing to rank: the list of candidates is empty".to_owned()));
                 }
-                (Work::Rank { what: self.input(what).await?, among, texts }, None)
+                if floor && !self.states_floors() {
+                    return Err(needs_background(&self.card.name));
+                }
+                (Work::Rank { what: self.input(what).await?, among, texts, floor }, None)
             }
             Request::Embed(EmbedRequest { what }) => (Work::Embed { what: self.input(what).await? }, None),
             Request::Say(SayRequest { messages, .. }) if messages.iter().any(|message| !message.images.is_empty()) => {
@@ -181,6 +188,13 @@ fn named(spec: &LocalSpec, fault: Fault) -> Fault {
     if by_path { fault } else { fault.of(&spec.name) }
 }
 
+/// The fault of an agent that `floor: true` asks for floors which it cannot state.
+pub(super) fn needs_background(name: &str) -> Fault {
+    Fault::model("a step ranks with `floor: true`, but the model has no background vectors")
+        .hint(format!("run `elenchus calibrate {name}` once; it takes about a minute"))
+        .of(name)
+}
+
 /// Refuses weights that exceed the machine's memory, before their digest is made. The roster counts all agents together.
 fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &Loading) -> Result<(), Fault> {
     if !loading.device.is_cpu() {
@@ -191,10 +205,21 @@ fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &Loading) -> Result<
     budget::check(&[need], budget::free_on, None).pop().map_or(Ok(()), |problem| Err(Fault::model(problem)))
 }
 
+/// The digest of the background vectors, if the family uses them and the checkpoint has some.
+fn background(family: &Family, checkpoint: &Checkpoint) -> Result<Option<String>, Fault> {
+    if family.name != models::clip::FAMILY.name {
+        return Ok(None);
+    }
+    let Some(path) = &checkpoint.background else { return Ok(None) };
+    let bytes =
+        files::read(path, background::MOST_BYTES).map_err(|e| Fault::model(format!("{}: {e}", path.display())))?;
+    Ok(Some(blake3::hash(&bytes).to_hex().to_string()))
+}
+
 impl Prepared {
     fn new(spec: LocalSpec) -> Result<(Prepared, Card), Fault> {
         let named = |error: Fault| named(&spec, error);
-        let checkpoint = Checkpoint::open(&spec.path).map_err(named)?;
+        let mut checkpoint = Checkpoint::open(&spec.path).map_err(named)?;
         let family = models::family(spec.family.as_deref(), &checkpoint.config).map_err(named)?;
         let device = device::open(spec.device.as_deref().unwrap_or("auto")).map_err(named)?;
         let stored = checkpoint.stored_dtype().map_err(named)?;
@@ -207,9 +232,19 @@ impl Prepared {
         let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
         let stamps = checkpoint.stamps();
         let digest = checkpoint.digest(&spec.digests).map_err(named)?;
-        let identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
+        let mut identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
+        // vectors that the user made come before those that lie beside the weights
+        let calibrated = spec.digests.beside("background").map(|folder| background::in_folder(&folder, &digest));
+        if let Some(path) = calibrated.filter(|path| path.exists()) {
+            checkpoint.background = Some(path);
+        }
+        let background = background(family, &checkpoint).map_err(named)?;
+        if let Some(digest) = &background {
+            identity.push_str(&format!(" background {digest}"));
+        }
         let card = Card { name: spec.name.clone(), answers: family.answers.to_vec(), identity, memo: true };
-        Ok((Prepared { spec, checkpoint, stamps, digest, family, loading }, card))
+        let background = background.is_some();
+        Ok((Prepared { spec, checkpoint, stamps, digest, family, loading, background }, card))
     }
 
     /// Loads the weights; blocks.
@@ -234,6 +269,10 @@ impl Prepared {
 impl Agent for LocalAgent {
     fn card(&self) -> &Card {
         &self.card
+    }
+
+    fn states_floors(&self) -> bool {
+        self.prepared.background
     }
 
     async fn ready(&self) -> Result<(), Fault> {

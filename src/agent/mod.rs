@@ -47,6 +47,10 @@ pub trait Agent: Send + Sync {
     fn retries(&self) -> u32 {
         RETRIES
     }
+    /// True if it can state the floor of each label that it ranks (`floor: true`).
+    fn states_floors(&self) -> bool {
+        false
+    }
     /// Does what must be done once before the first request, such as loading weights. The driver calls it when the first
     /// exchange is due that the memo does not have, and counts the time on no exchange; a failure ends the run. An agent that
     /// is asked without it gets ready by itself.

@@ -78,6 +78,10 @@ impl Agent for PersonAgent {
         &self.card
     }
 
+    fn states_floors(&self) -> bool {
+        true
+    }
+
     async fn ask(&self, request: Request, _: Asking) -> Result<Reply, Fault> {
         match request {
             Request::Say(SayRequest { messages, choices, .. }) => {
@@ -88,7 +92,7 @@ impl Agent for PersonAgent {
                 let winner = self.answer(format!("Which of these is it?\n{}", look_at(&what)), &among).await?;
                 let one = |text: &String| {
                     let score = if *text == winner { 1.0 } else { 0.0 };
-                    Scored { text: text.clone(), score, probability: score }
+                    Scored { text: text.clone(), score, probability: score, floor: None }
                 };
                 Ok(Reply::Rank(among.iter().map(one).collect()))
             }
@@ -181,8 +185,12 @@ mod tests {
         let prompt = Arc::new(Typed(std::sync::Mutex::new((vec!["2"], String::new()))));
         let agent = PersonAgent::new("judge", None, prompt);
         let among = vec!["cat".to_owned(), "dog".to_owned()];
-        let request =
-            Request::Rank(RankRequest { what: Item::Text("It barks.".into()), among: among.clone(), texts: among });
+        let request = Request::Rank(RankRequest {
+            what: Item::Text("It barks.".into()),
+            among: among.clone(),
+            texts: among,
+            floor: false,
+        });
         let reply = agent.ask(request, Asking::default()).await.expect("a reply");
         insta::assert_json_snapshot!(reply, @r#"
         {

@@ -3,7 +3,7 @@
 use super::{
     Agent,
     budget::{self, Need},
-    local::{LocalAgent, LocalSpec},
+    local::{LocalAgent, LocalSpec, needs_background},
     media::MediaAgent,
     outward::{Announcer, OnNetwork, Outward},
     person::{PersonAgent, Prompt},
@@ -84,6 +84,10 @@ impl Roster {
         let mut unready = Vec::new();
         for (agent, kinds) in agents.iter().zip(wanted.values()) {
             unready.extend(unable(agent.as_ref(), kinds));
+            let floor = plan.roles.values().any(|role| role.floor && role.agent == agent.card().name);
+            if floor && !agent.states_floors() {
+                unready.push(needs_background(&agent.card().name));
+            }
         }
         if !unready.is_empty() {
             return Err(unready);
@@ -307,7 +311,7 @@ mod tests {
             on_network: Arc::new(|_| {}),
         };
         let role = |(role, agent, kinds): &(&str, &str, &[Kind])| {
-            ((*role).to_owned(), Role { agent: (*agent).to_owned(), kinds: kinds.to_vec() })
+            ((*role).to_owned(), Role { agent: (*agent).to_owned(), kinds: kinds.to_vec(), floor: false })
         };
         let plan = Plan {
             about: None,

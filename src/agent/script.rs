@@ -37,6 +37,10 @@ impl Agent for ScriptAgent {
         &self.card
     }
 
+    fn states_floors(&self) -> bool {
+        true
+    }
+
     async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
         let ordinal = self.asked.fetch_add(1, Ordering::SeqCst);
         let reply = self.script.reply(&request, ordinal).map_err(|none| match none {

@@ -2,6 +2,7 @@
 //! stderr.
 
 mod ask;
+mod calibrate;
 mod check;
 mod common;
 mod completions;
@@ -114,6 +115,8 @@ enum Verb {
     Show(show::Args),
     /// Write a small project to start from
     Init(init::Args),
+    /// Make the background vectors that `floor: true` needs
+    Calibrate(calibrate::Args),
     /// Show agents and model families
     Models(models::Args),
     /// Print the JSON Schema of dialogues, for editors
@@ -149,6 +152,7 @@ pub fn main() -> std::process::ExitCode {
         Verb::List(verb) => verb.run(&out, &settings),
         Verb::Show(verb) => verb.run(&out, &settings),
         Verb::Init(verb) => verb.run(&out, &settings),
+        Verb::Calibrate(verb) => verb.run(&out, &settings),
         Verb::Models(verb) => verb.run(&out, &settings),
         Verb::Trust(verb) => verb.run(&out, &settings),
         Verb::Doctor(verb) => verb.run(&out, &settings),

@@ -190,7 +190,7 @@ impl Args {
                 let hub = settings.hub(Path::new("."), settings.network(self.allow_network))?;
                 let among = read_labels(labels, &hub)?;
                 let texts = among.iter().map(|label| self.template.replace("{}", label)).collect();
-                Ok(Request::Rank(RankRequest { what, among, texts }))
+                Ok(Request::Rank(RankRequest { what, among, texts, floor: false }))
             }
         }
     }

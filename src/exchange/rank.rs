@@ -14,6 +14,10 @@ pub struct RankRequest {
     pub among: Vec<String>,
     /// The labels put into the template, same length and order; the model reads these.
     pub texts: Vec<String>,
+    /// The reply states each label's floor ([`Scored::floor`]). Left out of the written form where it is false, so that a memo
+    /// finds its exchanges of earlier versions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub floor: bool,
 }
 
 impl Exchange for RankRequest {
@@ -47,7 +51,7 @@ impl Exchange for RankRequest {
         matches!(written, ScriptReply::Text(_) | ScriptReply::Count(_) | ScriptReply::Scores(_))
     }
 
-    /// Scores for all labels; one that the script leaves out scores 0. Probabilities are shares of the positive scores.
+    /// Scores for all labels; one that the script leaves out scores 0, which is also every floor. Probabilities are shares of the positive scores.
     fn scripted(&self, written: &ScriptReply) -> Result<Vec<Scored>, String> {
         let winner = || written.text().map(|winner| IndexMap::from([(winner.into_owned(), 1.0)]));
         let scores = match written {
@@ -65,7 +69,8 @@ impl Exchange for RankRequest {
         let scored = self.among.iter().map(|label| {
             let score = scores.get(label).copied().unwrap_or(0.0);
             let probability = if total > 0.0 { score.max(0.0) / total } else { 1.0 / self.among.len() as f64 };
-            Scored { text: label.clone(), score: score as f32, probability: probability as f32 }
+            let floor = self.floor.then_some(0.0);
+            Scored { text: label.clone(), score: score as f32, probability: probability as f32, floor }
         });
         Ok(scored.collect())
     }

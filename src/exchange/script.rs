@@ -187,7 +187,7 @@ mod tests {
     fn rank(labels: &[&str]) -> Request {
         let among: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
         let moment = Moment { media: media(), start: time(20), end: time(30), text: None };
-        Request::Rank(RankRequest { what: Item::Frame(moment), among: among.clone(), texts: among })
+        Request::Rank(RankRequest { what: Item::Frame(moment), among: among.clone(), texts: among, floor: false })
     }
 
     fn hear(start: Option<i64>, end: Option<i64>) -> Request {

@@ -31,7 +31,7 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
     let (among, texts) = (vec!["cafe".to_owned()], vec!["a photo of a cafe".to_owned()]);
     let image = Item::Image(ImageFile { path: format!("{path}.png"), digest: "d2".into() });
     let messages = vec![Message { images: vec![image, Item::Sound(moment(path))], ..Message::new("user", "Where?") }];
-    let scored = vec![Scored { text: "cafe".into(), score: 0.5, probability: 1.0 }];
+    let scored = vec![Scored { text: "cafe".into(), score: 0.5, probability: 1.0, floor: Some(0.25) }];
     let said = SayReply { text: "In the cafe.".into(), tokens: vec![1, 2], finish: Finish::Stop };
     let (start, end, language) = (Some(time(5)), None, Some("en".to_owned()));
     let hear =
@@ -40,7 +40,7 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
     let say = SayRequest { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() };
     let frames = FramesRequest { video: medium(path), sampling: Sampling::Every(0.1) };
     vec![
-        (Request::Rank(RankRequest { what: what.clone(), among, texts }), Reply::Rank(scored)),
+        (Request::Rank(RankRequest { what: what.clone(), among, texts, floor: true }), Reply::Rank(scored)),
         (Request::Say(say), Reply::Say(said)),
         (Request::Hear(hear), Reply::Hear(heard)),
         (Request::Embed(EmbedRequest { what }), Reply::Embed(vec![0.6, 0.8])),

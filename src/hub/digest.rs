@@ -34,6 +34,11 @@ impl Digests {
         Digests { folder: Some(folder) }
     }
 
+    /// A folder of the same cache.
+    pub fn beside(&self, name: &str) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.parent()?.join(name))
+    }
+
     /// blake3 of the file's bytes. Blocks: for threads that may.
     pub fn file(&self, path: &Path) -> io::Result<blake3::Hash> {
         let before = stamp(path)?;

@@ -2,6 +2,7 @@
 //! that represents them.
 
 use super::{
+    background,
     config::Config,
     gguf::{self, Gguf},
     weights::Safetensors,
@@ -35,6 +36,8 @@ pub struct Checkpoint {
     pub folder: PathBuf,
     /// `config.json`
     pub config: Config,
+    /// The file of background vectors, if there is one beside the weights; whoever loads may name another.
+    pub background: Option<PathBuf>,
     stored: Stored,
 }
 
@@ -68,14 +71,16 @@ impl Checkpoint {
         };
         let files = weight_files::files(path).map_err(|error| Fault::model(error.line()))?;
         let stored = Stored::Safetensors(files);
-        Ok(Checkpoint { folder: path.to_owned(), config: Config::new("config.json", config), stored })
+        let background = Some(path.join(background::FILE)).filter(|file| file.exists());
+        let config = Config::new("config.json", config);
+        Ok(Checkpoint { folder: path.to_owned(), config, background, stored })
     }
 
     fn gguf_file(path: &Path) -> Result<Checkpoint, Fault> {
         let gguf = Gguf::open(path)?;
         let config = Config::new(&path.display().to_string(), gguf.config()?).with_alias(gguf::alias);
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Checkpoint { folder, config, stored: Stored::Gguf(gguf) })
+        Ok(Checkpoint { folder, config, background: None, stored: Stored::Gguf(gguf) })
     }
 
     /// The GGUF file, if it is one.

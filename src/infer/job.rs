@@ -29,6 +29,8 @@ pub enum Work {
         among: Vec<String>,
         /// The text that the model reads for each label.
         texts: Vec<String>,
+        /// The reply says each label's floor.
+        floor: bool,
     },
     /// Turn into a vector of unit length.
     Embed {

@@ -2,6 +2,7 @@
 //! audio preprocessing, and the worker thread that owns a model and batches its waiting jobs.
 
 pub mod audio;
+pub mod background;
 pub mod chat;
 pub mod checkpoint;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod image;
 pub mod job;
 pub mod manners;
 pub mod ops;
+pub mod pictures;
 pub mod prefix;
 pub mod resample;
 pub mod rope;

@@ -120,7 +120,8 @@ pub fn softmax(scores: &[f32], scale: f64) -> Vec<f32> {
 pub fn scored(among: &[String], scores: &[f32], scale: f64) -> Vec<Scored> {
     let probabilities = softmax(scores, scale);
     let all = among.iter().zip(scores).zip(probabilities);
-    all.map(|((text, score), probability)| Scored { text: text.clone(), score: *score, probability }).collect()
+    all.map(|((text, score), probability)| Scored { text: text.clone(), score: *score, probability, floor: None })
+        .collect()
 }
 
 /// The mean over all but the last dimension of (t, width): (width).

@@ -275,14 +275,17 @@ impl Model for Bert {
         let all: Vec<&str> = jobs.iter().flat_map(|job| texts(&job.work)).collect();
         let vectors = self.embed(&all);
         for job in jobs {
-            let reply = vectors.as_ref().map_err(Clone::clone).map(|vectors| {
+            let reply = vectors.as_ref().map_err(Clone::clone).and_then(|vectors| {
                 let found: Vec<&Vec<f32>> = texts(&job.work).into_iter().map(|t| &vectors[t]).collect();
                 match &job.work {
+                    Work::Rank { floor: true, .. } => {
+                        Err(Fault::model("a sentence embedder has no background vectors, which `floor: true` needs"))
+                    }
                     Work::Rank { among, .. } => {
                         let scores: Vec<f32> = found[1..].iter().map(|label| ops::cosine(found[0], label)).collect();
-                        Reply::Rank(ops::scored(among, &scores, SCALE))
+                        Ok(Reply::Rank(ops::scored(among, &scores, SCALE)))
                     }
-                    _ => Reply::Embed(found[0].clone()),
+                    _ => Ok(Reply::Embed(found[0].clone())),
                 }
             });
             job.answer(reply);

@@ -5,6 +5,7 @@ use crate::{
     error::Fault,
     exchange::{Answers, Kind, Modality, Reply},
     infer::{
+        background::Floors,
         checkpoint::Checkpoint,
         config::{Config, within},
         failed,
@@ -254,6 +255,7 @@ pub struct Clip {
     most_tokens: usize,
     known: Known<String>,
     seen: Known<Fingerprint>,
+    floors: Floors,
     device: Device,
     dtype: DType,
 }
@@ -278,6 +280,7 @@ impl Clip {
             scale: f64::from(scale).exp(),
             known: Known::default(),
             seen: Known::default(),
+            floors: Floors::of(checkpoint, projection)?,
             device: loading.device.clone(),
             dtype: loading.dtype,
             vision,
@@ -358,10 +361,14 @@ impl Clip {
     }
 
     fn finish(&mut self, work: &Work, what: &[f32]) -> std::result::Result<Reply, Fault> {
-        let Work::Rank { among, texts, .. } = work else { return Ok(Reply::Embed(what.to_vec())) };
+        let Work::Rank { among, texts, floor, .. } = work else { return Ok(Reply::Embed(what.to_vec())) };
         let labels = self.read(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
         let scores: Vec<f32> = labels.iter().map(|label| ops::cosine(what, label)).collect();
-        Ok(Reply::Rank(ops::scored(among, &scores, self.scale)))
+        let mut scored = ops::scored(among, &scores, self.scale);
+        if *floor {
+            self.floors.state(&mut scored, texts, &labels)?;
+        }
+        Ok(Reply::Rank(scored))
     }
 }
 

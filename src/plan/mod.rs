@@ -75,6 +75,8 @@ pub struct Role {
     pub agent: String,
     /// The requests that the steps make of it.
     pub kinds: Vec<Kind>,
+    /// A step wants each label's floor (`rank` with `floor: true`).
+    pub floor: bool,
 }
 
 /// Steps that see each other, in plan order (as written, moved only as far as their dependencies demand).

@@ -201,6 +201,13 @@ impl Planning<'_> {
         Some(labels)
     }
 
+    /// Notes that a step wants each label's floor from the plan's role `name`.
+    pub fn wants_floor(&mut self, name: &str) {
+        if let Some(role) = self.shared.roles.get_mut(name) {
+            role.floor = true;
+        }
+    }
+
     /// The first agent that answers requests of this kind.
     fn agent_for(&self, kind: Kind) -> Option<String> {
         let answers = |name: &String| {

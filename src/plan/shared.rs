@@ -69,8 +69,11 @@ impl Shared {
     pub fn cast_role(&mut self, role: &str, agent: &str, kind: Kind) -> String {
         let taken = self.roles.get(role).is_some_and(|known| known.agent != agent);
         let name = if taken { format!("{role} ({agent})") } else { role.to_owned() };
-        let known =
-            self.roles.entry(name.clone()).or_insert_with(|| Role { agent: agent.to_owned(), kinds: Vec::new() });
+        let known = self.roles.entry(name.clone()).or_insert_with(|| Role {
+            agent: agent.to_owned(),
+            kinds: Vec::new(),
+            floor: false,
+        });
         if !known.kinds.contains(&kind) {
             known.kinds.push(kind);
         }

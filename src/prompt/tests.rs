@@ -36,7 +36,7 @@ fn scope() -> Scope {
         ("video", Value::Video(media(true))),
         ("silent", Value::Video(media(false))),
         ("item", moment(2.0, 4.0, None)),
-        ("best", Value::Scored(Scored { text: "kitchen".into(), score: 0.25, probability: 0.9 })),
+        ("best", Value::Scored(Scored { text: "kitchen".into(), score: 0.25, probability: 0.9, floor: None })),
         ("labels", texts(&["a", "b", "a", "a"])),
         ("n", Value::Number(2.0)),
         ("long", Value::List(vec![long(10.0, 18.0)])),

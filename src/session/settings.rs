@@ -46,6 +46,7 @@ impl Settings {
     pub fn hub(&self, start: &Path, network: Network) -> Result<Hub, Fault> {
         let trust = Trust { this_run: self.trust, ..Trust::read(&self.folders)? };
         let search = Search::from(start, &self.folders, &trust);
-        Ok(Hub::new(search, self.folders.clone(), self.hub.clone(), network))
+        let answers = crate::agent::spec::answers;
+        Ok(Hub::new(search, self.folders.clone(), self.hub.clone(), network).with_answers(answers))
     }
 }

@@ -27,6 +27,9 @@ written! { "`rank`",
         /// Keep those with at least this probability.
         #[schemars(with = "Option<crate::plan::range::Share>")]
         pub min: Option<NumberExpr>,
+        /// Of those that `top` and `min` keep, drop each whose score does not exceed its floor: the score that it reaches
+        /// against pictures that show nothing in particular. The agent needs background vectors (`elenchus calibrate`).
+        pub floor: Option<bool>,
     }
 }
 
@@ -45,9 +48,13 @@ impl Verb for Rank {
         Range::WholeFrom(1).check(&self.top, "top", planning);
         Range::Share.check(&self.min, "min", planning);
         let (what, among, role) = (what?, among?, role?);
+        let floor = self.floor.unwrap_or(false);
+        if floor {
+            planning.wants_floor(&role.role);
+        }
         // the outer option: was it written; the inner: could it be read
         let read = |formula: Option<Option<Formula>>| formula.map_or(Some(None), |formula| formula.map(Some));
-        Some(Arc::new(Ranking { role, what, among, wording: read(wording)?, top: read(top)?, min: read(min)? }))
+        Some(Arc::new(Ranking { role, what, among, wording: read(wording)?, top: read(top)?, min: read(min)?, floor }))
     }
 }
 
@@ -112,6 +119,7 @@ struct Ranking {
     wording: Option<Formula>,
     top: Option<Formula>,
     min: Option<Formula>,
+    floor: bool,
 }
 
 impl Planned for Ranking {
@@ -174,13 +182,13 @@ impl Step for Ranking {
             None => among.clone(),
         };
         let what = item(self.what.eval(scope)?, "what", &self.role)?;
-        let request = Request::Rank(RankRequest { what, among, texts });
+        let request = Request::Rank(RankRequest { what, among, texts, floor: self.floor });
         Ok(Turn::Ask(vec![Ask { role: self.role.role.clone(), request, sample: 0 }]))
     }
 }
 
 impl Ranking {
-    /// Likeliest first (ties in the candidates' order), cut by `min` and `top`.
+    /// Likeliest first (ties in the candidates' order), cut by `min`, `top` and the floors.
     fn kept(&self, mut scored: Vec<Scored>, scope: &Scope) -> Result<Value, StepError> {
         scored.sort_by(|a, b| b.score.total_cmp(&a.score));
         if let Some(min) = &self.min {
@@ -191,6 +199,10 @@ impl Ranking {
         }
         if let Some(top) = &self.top {
             scored.truncate(whole(&top.eval(scope)?, "top")?);
+        }
+        // last: a candidate that was not among the likeliest must not take the place of one that fell
+        if self.floor {
+            scored.retain(Scored::is_above_floor);
         }
         Ok(Value::List(scored.into_iter().map(Value::Scored).collect()))
     }

@@ -71,7 +71,7 @@ pub fn from_json_as(json: &Json, ty: &Type) -> Result<Value, String> {
             };
             let Some(Value::Text(text)) = fields.get("text") else { return Err(wrong()) };
             let (score, probability) = (number("score")?, number("probability")?);
-            Ok(Value::Scored(Scored { text: text.clone(), score, probability }))
+            Ok(Value::Scored(Scored { text: text.clone(), score, probability, floor: None }))
         }
         (Type::Vector, Value::List(items)) => {
             let number = |item: &Value| match item {

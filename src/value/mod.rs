@@ -26,6 +26,16 @@ pub struct Scored {
     pub score: f32,
     /// Softmax of the model's scaled scores over all candidates.
     pub probability: f32,
+    /// The score that this label must exceed to mean anything, where the request asked for it (`floor: true`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<f32>,
+}
+
+impl Scored {
+    /// True if the score exceeds the label's floor, or if no floor is known.
+    pub fn is_above_floor(&self) -> bool {
+        self.floor.is_none_or(|floor| self.score > floor)
+    }
 }
 
 /// The values of steps. Serialised with external tags (`{"moment": {…}}`) so that transcripts keep types.

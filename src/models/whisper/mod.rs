@@ -2,9 +2,14 @@
 //!
 //! A sound that fits one window is padded with silence and decoded until the window is used up; a longer one moves on by the last
 //! timestamp that the model wrote. Features of a long sound are scaled by its loudest frame, so it is read twice, a window at
-//! a time: once for the scale, once for the words. Two guards keep every sound finite: a window whose last timestamp is its own start
-//! is skipped whole, and (if the checkpoint states `no_speech_threshold` and `logprob_threshold`, as in
-//! transformers) a window in which the model finds no speech and is unsure of its words gives no text.
+//! a time: once for the scale, once for the words. A window whose last timestamp is its own start is skipped whole, so every sound ends.
+//!
+//! Text that the model does not believe in itself is dropped, by the thresholds of openai/whisper (`transcribe`): a window counts
+//! only if the mean log-probability of its tokens is at least -1.0 and its text is not compressed by zlib more than 2.4 times. A
+//! window below the first whose silence (`<|nospeech|>`) is more probable than 0.6 is passed over whole. The reference tries such
+//! windows again at higher temperatures and keeps the last try, whatever it is; we decode once and keep nothing, since an invented
+//! sentence is worse than a missing one. A checkpoint may state thresholds of its own (`logprob_threshold`,
+//! `compression_ratio_threshold`, `no_speech_threshold` in `generation_config.json`). Text that passes is that of transformers.
 
 mod net;
 mod rules;
@@ -26,8 +31,10 @@ use crate::{
     value::Time,
 };
 use candle_core::{DType, Device, Tensor};
+use flate2::{Compression, write::ZlibEncoder};
 use net::{Memory, Net, mel_bins};
 use rules::Rules;
+use std::io::Write as _;
 
 /// The row of [`super::FAMILIES`].
 pub const FAMILY: Family = Family {
@@ -146,13 +153,17 @@ impl Whisper {
             let total =
                 task.settings.max_tokens.map(|n| n.saturating_add(prompt.len())).or(max_length).unwrap_or(usize::MAX);
             let decoded = self.decode_window(job, memory.clone(), &prompt, total, &task, &mut sampler)?;
-            if self.silent(&memory, &decoded)? {
+            let begin = self.begin(task.timestamps);
+            let unsure = decoded.mean_log_probability < self.rules.least_log_probability;
+            if unsure && self.silent(&memory)? {
                 seek += frames;
                 continue;
             }
-            let begin = self.begin(task.timestamps);
             let (found, offset) = self.cut(&decoded.tokens, seek, frames, begin);
-            for segment in found {
+            let ratio = compression(&self.words(&decoded.tokens, begin)?);
+            let believed = !unsure && ratio <= self.rules.most_compression;
+            tracing::debug!(seek, log_probability = decoded.mean_log_probability, ratio, believed, "heard a window");
+            for segment in found.into_iter().filter(|_| believed) {
                 let text = self.words(&segment.tokens, begin)?;
                 if !text.is_empty() {
                     job.piece(&format!("{text} "));
@@ -214,18 +225,11 @@ impl Whisper {
         Ok(Decoded { tokens, mean_log_probability: sum / f64::from(count.max(1)) })
     }
 
-    /// True for a window without speech, by the checkpoint's own thresholds.
-    fn silent(&self, memory: &Memory, decoded: &Decoded) -> Result<bool, Fault> {
-        let (Some(no_speech), Some(least), Some(none)) =
-            (self.rules.no_speech, self.rules.least_log_probability, self.rules.no_timestamps)
-        else {
-            return Ok(false);
-        };
-        if decoded.mean_log_probability >= least {
-            return Ok(false);
-        }
+    /// True for a window in which the model finds no speech.
+    fn silent(&self, memory: &Memory) -> Result<bool, Fault> {
+        let Some(none) = self.rules.no_timestamps else { return Ok(false) };
         let logits = self.say(&mut memory.clone(), &[self.rules.start])?;
-        Ok(log_probability(&logits, none.saturating_sub(1)).exp() > no_speech)
+        Ok(log_probability(&logits, none.saturating_sub(1)).exp() > self.rules.no_speech)
     }
 
     /// The first timestamp, beyond all tokens where none is looked for.
@@ -280,6 +284,14 @@ impl Whisper {
     pub fn features(&self, sound: &Sound) -> Result<Vec<f32>, Fault> {
         Source::new(sound, &self.mel, self.window())?.features(0, self.window())
     }
+}
+
+/// How many times zlib makes a text smaller.
+fn compression(text: &str) -> f64 {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    // Writing into memory cannot fail; a text that does not compress counts as plain.
+    let written = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
+    written.map_or(1.0, |packed| text.len() as f64 / packed.len().max(1) as f64)
 }
 
 /// A sound as feature frames, read a window at a time.
@@ -347,5 +359,22 @@ impl Model for Whisper {
                 job.refuse();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compression;
+
+    #[test]
+    fn text_in_circles_is_compressed_more_than_speech() {
+        let check = |text: &str, circles: bool| assert_eq!(compression(text) > 2.4, circles, "{text}");
+        check(
+            "and so my fellow americans ask not what your country can do for you ask what you can do for your country",
+            false,
+        );
+        check("we need milk.", false);
+        check("", false);
+        check(&"thank you. ".repeat(20), true);
     }
 }

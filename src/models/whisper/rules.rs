@@ -37,10 +37,17 @@ pub struct Rules {
     pub max_length: Option<usize>,
     /// Silence: skip a window if the model finds no speech in it more probable than this, and its text less likely than
     /// `least_log_probability`.
-    pub no_speech: Option<f64>,
-    /// See `no_speech`.
-    pub least_log_probability: Option<f64>,
+    pub no_speech: f64,
+    /// Least mean log-probability of a window's tokens for its text to count.
+    pub least_log_probability: f64,
+    /// Text that zlib makes smaller than this many times goes in circles and does not count.
+    pub most_compression: f64,
 }
+
+/// The thresholds of openai/whisper (`transcribe`), for checkpoints that state none.
+const NO_SPEECH: f64 = 0.6;
+const LEAST_LOG_PROBABILITY: f64 = -1.0;
+const MOST_COMPRESSION: f64 = 2.4;
 
 impl Rules {
     /// Reads `generation_config.json`, else `config.json`, else the tokenizer's vocabulary. Every token must be one of the
@@ -55,6 +62,9 @@ impl Rules {
         let none = Config::empty("generation_config.json");
         let own = generation.unwrap_or(&none);
         let token = |key: &str| Ok::<_, Fault>(own.token(key, vocabulary)?.or(config.token(key, vocabulary)?));
+        let number = |key: &str, least: f64, most: f64| {
+            Ok::<_, Fault>(own.number(key, least..=most)?.or(config.number(key, least..=most)?))
+        };
         let tokens = |key: &str| if own.get(key).is_some() { own } else { config }.tokens(key, vocabulary);
         let known = |name: &str| match text.id(name) {
             Some(id) if id as usize >= vocabulary => Err(Fault::model(format!(
@@ -86,8 +96,9 @@ impl Rules {
             suppressed_first: tokens("begin_suppress_tokens")?,
             last_first_timestamp: own.count("max_initial_timestamp_index", within::TOKENS)?,
             max_length: generation.unwrap_or(config).count("max_length", within::TOKENS)?,
-            no_speech: own.number("no_speech_threshold", 0.0..=1.0)?,
-            least_log_probability: own.number("logprob_threshold", -1e3..=0.0)?,
+            no_speech: number("no_speech_threshold", 0.0, 1.0)?.unwrap_or(NO_SPEECH),
+            least_log_probability: number("logprob_threshold", -1e3, 0.0)?.unwrap_or(LEAST_LOG_PROBABILITY),
+            most_compression: number("compression_ratio_threshold", 0.0, 1e6)?.unwrap_or(MOST_COMPRESSION),
         })
     }
 

@@ -6,6 +6,8 @@
 //! committed to the memo, and only then handed to the machine.
 
 mod asking;
+mod familiar;
+mod names;
 mod stages;
 
 #[cfg(test)]
@@ -24,17 +26,19 @@ use crate::{
     exchange::Reply,
     media::Store,
     plan::{Inputs, Plan},
-    store::memo::{ENGINE, Medium, Memo},
-    value::{Moment, Value},
+    store::memo::{ENGINE, Memo},
+    value::Value,
 };
+use familiar::Familiar;
 use indexmap::IndexMap;
+use names::{named_media, now_ms, run_name};
 use stages::Stages;
 use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
@@ -151,6 +155,8 @@ struct Driver {
     deadline: Option<Duration>,
     stages: Stages,
     spent: Spent,
+    familiar: Familiar,
+    names: IndexMap<String, String>,
 }
 
 impl Driver {
@@ -164,6 +170,8 @@ impl Driver {
         }
         let mut media = Vec::new();
         inputs.values().values().for_each(|value| named_media(value, &mut media));
+        let name = |(role, agent): (&String, &Arc<dyn Agent>)| (role.clone(), agent.card().name.clone());
+        let names = conduct.agents.iter().map(name).collect();
         let stages = Stages::new(stages::Means {
             agents: conduct.agents,
             at_once: conduct.at_once.max(1),
@@ -183,6 +191,8 @@ impl Driver {
             deadline: conduct.deadline,
             stages,
             spent: Spent::default(),
+            familiar: Familiar::default(),
+            names,
         })
     }
 
@@ -265,6 +275,9 @@ impl Driver {
                 hit: timing.memo_hit,
                 error: error.map(|failure| failure.message.clone()),
             });
+            if let Ok(reply) = &answered.result {
+                self.familiar.count(&answered.exchange.role, &answered.exchange.request, reply);
+            }
             let id = answered.exchange.id;
             if self.record.wanted() {
                 let order = answered.exchange.order.clone();
@@ -317,6 +330,10 @@ impl Driver {
             Ok(_) => ("answered", None),
             Err(why) => (why.fault.kind.word(), Some(why.to_string())),
         };
+        if result.is_ok() {
+            let warnings = self.familiar.warnings(&|role| self.names.get(role).cloned());
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        }
         let end = End { outcome: outcome.into(), answer: result.as_ref().ok().cloned(), error, timing: self.spent };
         let lines = self.record.finish(&end).map_err(cannot_record);
         self.progress.event(Event::Stopped { exchanges: self.spent.exchanges, memo_hits: self.spent.memo_hits });
@@ -354,35 +371,5 @@ fn header(plan: &Plan, inputs: &Inputs, agents: &Agents, seed: u64, run: &str) -
         cast: agents.iter().map(player).collect(),
         sources: plan.sources.clone(),
         timing: Started { started_ms: now_ms(), run: run.to_owned() },
-    }
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
-}
-
-/// Identifies a run: the dialogue, the time, the process, and a count within it.
-fn run_name(dialogue: &str) -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{dialogue}-{}-{}-{count}", now_ms(), std::process::id())
-}
-
-/// All media in a value.
-fn named_media(value: &Value, found: &mut Vec<Medium>) {
-    let mut note = |digest: &str, path: &str| {
-        let medium = Medium::new(digest, path);
-        if !found.contains(&medium) {
-            found.push(medium);
-        }
-    };
-    match value {
-        Value::Video(media) | Value::Audio(media) => note(&media.digest, &media.path),
-        Value::Image(image) => note(&image.digest, &image.path),
-        Value::Moment(Moment { media, .. }) => note(&media.digest, &media.path),
-        Value::List(items) => items.iter().for_each(|item| named_media(item, found)),
-        Value::Record(fields) => fields.values().for_each(|field| named_media(field, found)),
-        _ => {}
     }
 }

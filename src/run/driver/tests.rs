@@ -1,6 +1,7 @@
 //! The driver with agents of many manners: memo, tries, limits, stopping, transcripts and their replay.
 
 use super::*;
+use crate::value::Moment;
 use crate::{
     agent::{Asking, Card},
     dialogue::{Resource, Shelf},

@@ -29,7 +29,7 @@ fn rank(path: &str, digest: &str, start: f64, end: f64) -> Request {
         clock: None,
     };
     let what = Item::Frame(Moment { media: Arc::new(media), start: time(start), end: time(end), text: None });
-    Request::Rank(RankRequest { what, among: vec!["a".into()], texts: vec!["a".into()] })
+    Request::Rank(RankRequest { what, among: vec!["a".into()], texts: vec!["a".into()], floor: false })
 }
 
 fn entry(request: &Request, text: &str, media: &[&str]) -> Entry {

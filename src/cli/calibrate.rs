@@ -1,0 +1,201 @@
+//! `elenchus calibrate AGENT`: background vectors for a model that ranks pictures, which `rank` with `floor: true` needs.
+
+use super::{
+    Exit,
+    out::Out,
+    progress::Bars,
+    session::{block_on, listener, unless},
+    settings::tell,
+};
+use crate::{
+    agent::{Agent, Asking, list, roster},
+    error::Fault,
+    exchange::{EmbedRequest, Item, Kind, Reply, Request},
+    hub::Folders,
+    infer::{
+        background::{self, Background},
+        checkpoint::Checkpoint,
+        pictures::Pictures,
+    },
+    media::{self, Access, Store},
+    session::{Engine, Settings, unready},
+};
+use futures_util::future::try_join_all;
+use image::RgbImage;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Made-up pictures.
+const MADE_UP: usize = 280;
+/// About so many variations of photographs, and at most so many of one.
+const VARIATIONS: usize = 500;
+const VARIATIONS_OF_ONE: usize = 8;
+/// Most photographs of the folder that are used.
+const MOST_PHOTOGRAPHS: usize = 3000;
+/// Pictures on their way to the model together.
+const AT_ONCE: usize = 32;
+
+/// What `calibrate` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  elenchus calibrate my-clip
+  elenchus calibrate my-clip --pictures ~/Pictures/various
+
+The command embeds made-up pictures (noise, gradients, shapes, flat colours) and, with --pictures, variations of your photographs.
+`rank` with `floor: true` compares each score with the scores of these vectors. Photographs of many different things give better
+floors; a few that really show a label do no harm. The vectors are written beside the weights, or into the user's cache for
+checkpoints of the hub and of the program.")]
+pub(crate) struct Args {
+    /// The agent (agents/NAME.yaml); a local model that ranks pictures
+    agent: String,
+    /// A folder of photographs (JPEG or PNG) that show many different things
+    #[arg(long, value_name = "DIR")]
+    pictures: Option<PathBuf>,
+    /// Where the model runs: auto, cpu, cuda:N or metal
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = super::common::device)]
+    device: String,
+    /// Draws other pictures
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+impl Args {
+    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+        let hub = settings.hub(Path::new("."), settings.network(false))?;
+        let engine = Engine::new(settings.clone());
+        let options = engine.options(&hub, &self.device, &listener(&Arc::new(Bars::new(out))));
+        block_on(|cancel| async move {
+            let loaded = roster::load_one(&self.agent, &options).await;
+            tell(&hub.verdicts, out)?;
+            let agent = loaded.map_err(|fault| unready(vec![fault]))?;
+            let card = agent.card();
+            if !(card.can(Kind::Rank) && card.can(Kind::Embed)) {
+                return Err(Fault::refused(format!("{} does not rank pictures", self.agent)));
+            }
+            let checkpoint = list::path(&self.agent, &hub)?;
+            let photographs = self.photographs(&options.store).await?;
+            let work = async {
+                let vectors = self.vectors(agent.as_ref(), &photographs).await?;
+                Background::new(vectors)
+            };
+            let background = unless(&cancel, work).await?;
+            let own = !checkpoint.starts_with(&hub.folders.cache) && !checkpoint.starts_with(&hub.settings.cache);
+            let file = write(&background, &checkpoint, own, &hub.folders)?;
+            self.show(&background, photographs.len(), &file, out)
+        })
+    }
+
+    fn show(&self, background: &Background, photographs: usize, file: &Path, out: &Out) -> Result<Exit, Fault> {
+        let count = background.count();
+        if out.json {
+            out.value(&serde_json::json!({
+                "agent": self.agent, "vectors": count, "made_up": MADE_UP, "photographs": photographs, "file": file,
+            }))?;
+        } else {
+            let from = format!("{MADE_UP} made-up pictures and {photographs} photographs");
+            out.text(format!("{}: {count} background vectors from {from}, written to {}", self.agent, file.display()))?;
+            if photographs == 0 {
+                out.note(
+                    "hint: floors are better with --pictures DIR, a folder of photographs of many different things",
+                );
+            }
+        }
+        Ok(Exit::Answered)
+    }
+
+    /// The pictures of the folder.
+    async fn photographs(&self, store: &Store) -> Result<Vec<Arc<RgbImage>>, Fault> {
+        let Some(folder) = &self.pictures else { return Ok(Vec::new()) };
+        let unread = |why: &dyn std::fmt::Display| Fault::media(format!("{}: {why}", folder.display()));
+        let entries = std::fs::read_dir(folder).map_err(|error| unread(&error))?;
+        let is_picture = |path: &PathBuf| {
+            let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+            ending.is_some_and(|ending| ["jpg", "jpeg", "png"].contains(&ending.as_str()))
+        };
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_picture).collect();
+        files.sort();
+        files.truncate(MOST_PHOTOGRAPHS);
+        let mut pictures = Vec::with_capacity(files.len());
+        for file in &files {
+            let file = media::image_file(&file.to_string_lossy(), &Access::default()).await?;
+            let picture = store.image(&file).await?;
+            // whole photographs of a camera would fill the memory; variations are small
+            pictures.push(if picture.width().max(picture.height()) > 800 {
+                Arc::new(image::imageops::thumbnail(&*picture, 800, 800 * picture.height() / picture.width().max(1)))
+            } else {
+                picture
+            });
+        }
+        if pictures.is_empty() {
+            return Err(unread(&"the folder holds no .jpg or .png files"));
+        }
+        Ok(pictures)
+    }
+
+    /// Vectors of made-up pictures and of variations of the photographs.
+    async fn vectors(&self, agent: &dyn Agent, photographs: &[Arc<RgbImage>]) -> Result<Vec<Vec<f32>>, Fault> {
+        let mut source = Pictures::new(self.seed);
+        let each = (VARIATIONS / photographs.len().max(1)).clamp(1, VARIATIONS_OF_ONE);
+        let made_up = (0..MADE_UP).map(|n| (n, None));
+        let varied = photographs.iter().flat_map(|photograph| (0..each).map(move |n| (n, Some(photograph))));
+        let wanted: Vec<(usize, Option<&Arc<RgbImage>>)> = made_up.chain(varied).collect();
+        let folder = Scratch::new()?;
+        let mut vectors = Vec::with_capacity(wanted.len());
+        for some in wanted.chunks(AT_ONCE) {
+            let pictures = some.iter().map(|(n, photograph)| match photograph {
+                Some(photograph) => source.variation(photograph),
+                None => source.made_up(*n),
+            });
+            let pictures: Vec<RgbImage> = pictures.collect();
+            let asked = pictures
+                .iter()
+                .enumerate()
+                .map(|(n, picture)| embed(agent, picture, folder.0.join(format!("{n}.png"))));
+            vectors.extend(try_join_all(asked).await?);
+        }
+        Ok(vectors)
+    }
+}
+
+/// The vector of a picture. Agents take pictures as files.
+async fn embed(agent: &dyn Agent, picture: &RgbImage, file: PathBuf) -> Result<Vec<f32>, Fault> {
+    picture.save(&file).map_err(|error| Fault::failed(format!("{} cannot be written: {error}", file.display())))?;
+    let what = Item::Image(media::image_file(&file.to_string_lossy(), &Access::default()).await?);
+    match agent.ask(Request::Embed(EmbedRequest { what }), Asking::default()).await? {
+        Reply::Embed(vector) => Ok(vector),
+        _ => Err(Fault::failed("the agent answered something that was not asked")),
+    }
+}
+
+/// Writes beside the weights if the folder is the user's `own` and can be written, else into the user's cache.
+fn write(background: &Background, checkpoint: &Path, own: bool, folders: &Folders) -> Result<PathBuf, Fault> {
+    let beside = checkpoint.join(background::FILE);
+    if own && checkpoint.is_dir() && background.write(&beside).is_ok() {
+        return Ok(beside);
+    }
+    let digest = Checkpoint::open(checkpoint)?.digest(&folders.digests())?;
+    let cached = background::in_folder(&folders.cache.join("background"), &digest);
+    background.write(&cached).map(|()| cached)
+}
+
+/// A folder that goes when it is no longer needed.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Scratch, Fault> {
+        let folder =
+            std::env::temp_dir().join(format!("elenchus-{}-{:08x}", std::process::id(), rand::random::<u32>()));
+        std::fs::create_dir(&folder)?;
+        Ok(Scratch(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left there is in a temporary folder.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
