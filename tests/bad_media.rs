@@ -101,7 +101,7 @@ fn names_that_are_not_utf_8_are_media_like_any_other() {
         run(folder.path(), &[&args(b"video=bad\xff.mkv")[..], &["-i".as_ref(), name(b"question=a\xff")]].concat());
     assert!(code == Some(2) && err.contains("is neither UTF-8 text nor the name of a file"), "{err}");
     let purged = run(folder.path(), &["memo".as_ref(), "purge".as_ref(), "--video".as_ref(), name(b"bad\xff.mkv")]);
-    assert_eq!((purged.0, purged.1.as_str()), (Some(0), "1 exchanges removed\n"), "{}", purged.2);
+    assert_eq!((purged.0, purged.1.as_str()), (Some(0), "1 exchange removed\n"), "{}", purged.2);
 
     let (code, _, err) = run(folder.path(), &["ask".as_ref(), name(b"none\xff.mkv"), "Where?".as_ref()]);
     assert!(code == Some(3) && err.contains("error: none\\xff.mkv: no such file"), "{err}");
