@@ -289,7 +289,7 @@ fn sound_reply(reply: &Reply) -> Result<&'static str, String> {
         Reply::Say(SayReply { text, .. }) if text.trim().is_empty() => Err("it says nothing".to_owned()),
         Reply::Say(_) => Ok("loads and speaks"),
         Reply::Hear(_) => Ok("loads and hears"),
-        Reply::Embed(_) | Reply::Frames(_) => Err("it answers another question".to_owned()),
+        _ => Err("it answers another question".to_owned()),
     }
 }
 

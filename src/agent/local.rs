@@ -141,7 +141,7 @@ impl LocalAgent {
                     Some(Listening { media: audio, start, end, pulls }),
                 )
             }
-            Request::Frames(_) => return Err(Fault::failed("a model does not sample videos".to_owned())),
+            other => return Err(Fault::failed(format!("no local model answers `{}` requests", other.kind().word()))),
         })
     }
 

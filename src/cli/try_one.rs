@@ -315,7 +315,7 @@ fn as_json(reply: &Reply) -> Json {
             json!({ "text": text, "segments": segments.iter().map(segment).collect::<Vec<_>>() })
         }
         Reply::Embed(vector) => json!({ "embedding": vector }),
-        Reply::Frames(_) => Json::Null,
+        other => other.text().map_or(Json::Null, |text| json!({ "text": text })),
     }
 }
 
@@ -330,6 +330,6 @@ fn as_text(reply: &Reply) -> String {
             segments.iter().map(|s| format!("{}-{} {}", s.start, s.end, s.text)).collect::<Vec<_>>().join("\n")
         }
         Reply::Embed(vector) => vector.iter().map(f32::to_string).collect::<Vec<_>>().join(" "),
-        Reply::Frames(_) => String::new(),
+        other => other.text().unwrap_or_default().to_owned(),
     }
 }
