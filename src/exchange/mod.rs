@@ -8,6 +8,7 @@ mod embed;
 mod frames;
 mod hear;
 mod item;
+mod look;
 mod rank;
 mod say;
 mod script;
@@ -18,6 +19,7 @@ pub use embed::EmbedRequest;
 pub use frames::{FramesRequest, Sampling};
 pub use hear::{HearRequest, Speech};
 pub use item::{Item, MediaRef};
+pub use look::LookRequest;
 pub use rank::RankRequest;
 pub use say::{Decoding, Finish, Message, SayReply, SayRequest};
 pub use script::{NoReply, Script, ScriptReply, ScriptSegment};
@@ -195,6 +197,8 @@ exchanges! {
     Rank "rank" RankRequest => Vec<Scored>;
     /// A prompt completed.
     Say "say" SayRequest => SayReply;
+    /// A prompt about pictures, answered in words.
+    Look "look" LookRequest => SayReply;
     /// Speech to timed text, in the medium's own presentation time.
     Hear "hear" HearRequest => Vec<Speech>;
     /// Something turned into a vector of unit length.

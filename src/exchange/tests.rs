@@ -38,10 +38,12 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
         HearRequest { audio: medium(path), start, end, language, timestamps: true, decoding: Decoding::default() };
     let heard = vec![Speech { start: time(5), end: time(9), text: "hello".into() }];
     let say = SayRequest { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() };
+    let look = LookRequest { images: vec![what.clone()], prompt: "Where?".into(), decoding: Decoding::default() };
     let frames = FramesRequest { video: medium(path), sampling: Sampling::Every(0.1) };
     vec![
         (Request::Rank(RankRequest { what: what.clone(), among, texts, floor: true }), Reply::Rank(scored)),
-        (Request::Say(say), Reply::Say(said)),
+        (Request::Say(say), Reply::Say(said.clone())),
+        (Request::Look(look), Reply::Look(said.clone())),
         (Request::Hear(hear), Reply::Hear(heard)),
         (Request::Embed(EmbedRequest { what }), Reply::Embed(vec![0.6, 0.8])),
         (Request::Frames(frames), Reply::Frames(vec![moment(path)])),
@@ -79,11 +81,11 @@ fn a_reply_that_was_not_asked_for_is_named() {
     let (rank, say) = (&all[0], &all[1]);
     assert_eq!(rank.0.fits(&say.1), Err("found a `say` reply to a `rank` request".to_owned()));
     assert!(rank.0.fits(&Reply::Rank(Vec::new())).is_err());
-    assert!(all[3].0.fits(&Reply::Embed(vec![f32::NAN])).is_err());
+    assert!(all[4].0.fits(&Reply::Embed(vec![f32::NAN])).is_err());
 }
 
 #[test]
 fn what_a_request_takes_follows_from_its_items() {
     let takes: Vec<String> = one_of_each("day.mp4").iter().map(|(request, _)| request.takes().to_string()).collect();
-    assert_eq!(takes, ["image", "text, image, sound", "sound", "image", "video"]);
+    assert_eq!(takes, ["image", "text, image, sound", "text, image", "sound", "image", "video"]);
 }

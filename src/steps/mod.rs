@@ -8,6 +8,7 @@ mod decoding;
 mod embed;
 mod frames;
 mod hear;
+mod look;
 mod r#loop;
 mod prompted;
 mod rank;
@@ -27,6 +28,7 @@ pub const VERBS: &[VerbRow] = &[
         "say",
         &["speak", "tell", "ask", "answer", "prompt", "generate", "complete", "chat", "llm", "write"],
     ),
+    VerbRow::new::<look::Look>("look", &["describe", "caption", "vqa", "see", "vision"]),
     VerbRow::new::<hear::Hear>("hear", &["listen", "transcribe", "speech", "whisper"]),
     VerbRow::new::<embed::Embed>("embed", &["embedding", "vector", "encode"]),
     VerbRow::new::<compute::Compute>("compute", &["set", "let", "eval", "expression", "template", "value", "return"]),
@@ -35,7 +37,7 @@ pub const VERBS: &[VerbRow] = &[
 ];
 
 /// Verbs that the language has and this version does not.
-pub const LATER: &[&str] = &["look", "search", "journal", "digest", "ask_user"];
+pub const LATER: &[&str] = &["search", "journal", "digest", "ask_user"];
 
 /// No cast, no changes, and the verbs of this version.
 impl Default for CompileOptions {

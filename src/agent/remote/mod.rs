@@ -27,7 +27,7 @@ use std::{sync::Arc, time::Duration};
 use wire::Wire;
 
 /// The kinds of request that the protocol has.
-const KINDS: &[Kind] = &[Kind::Say, Kind::Embed, Kind::Hear];
+const KINDS: &[Kind] = &[Kind::Say, Kind::Look, Kind::Embed, Kind::Hear];
 
 /// The address and settings of a remote agent; from `agents/NAME.yaml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,6 +145,11 @@ impl Agent for RemoteAgent {
             Request::Embed(EmbedRequest { what }) => self.embed(what).await,
             Request::Hear(HearRequest { audio, start, end, language, timestamps, decoding }) => {
                 self.hear(hear::Hearing { audio, start, end, language, timestamps, decoding }).await
+            }
+            Request::Look(request) => {
+                let SayRequest { messages, raw, decoding, choices } = request.into_say();
+                let reply = self.say(say::Saying { messages, raw, decoding, choices }, asking).await?;
+                Ok(if let Reply::Say(said) = reply { Reply::Look(said) } else { reply })
             }
             Request::Rank(_) | Request::Frames(_) => Err(Fault::failed("an endpoint cannot rank or sample".to_owned())),
         }

@@ -1,0 +1,57 @@
+//! `look`: a prompt about one or several pictures, answered in words.
+
+use super::{Decoding, Exchange, Item, MediaRef, Message, Modalities, Modality, SayReply, SayRequest, ScriptReply};
+use serde::{Deserialize, Serialize};
+
+/// Answer `prompt` about `images`, which come in this order before the text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LookRequest {
+    /// The pictures: image files, or frames of videos.
+    pub images: Vec<Item>,
+    /// The question about them.
+    pub prompt: String,
+    /// How to decode.
+    pub decoding: Decoding,
+}
+
+impl LookRequest {
+    /// The same request as a chat of one message.
+    pub fn into_say(self) -> SayRequest {
+        let LookRequest { images, prompt, decoding } = self;
+        let messages = vec![Message { images, ..Message::new("user", prompt) }];
+        SayRequest { messages, raw: false, decoding, choices: Vec::new() }
+    }
+}
+
+impl Exchange for LookRequest {
+    type Reply = SayReply;
+    const USUAL: Modalities = Modalities::of(&[Modality::Text, Modality::Image]);
+
+    fn media(&mut self) -> Vec<MediaRef<'_>> {
+        self.images.iter_mut().filter_map(Item::media).collect()
+    }
+
+    fn takes(&self) -> Modalities {
+        self.images.iter().fold(Modalities::of(&[Modality::Text]), |all, image| all.and(image.takes()))
+    }
+
+    fn samples(&self) -> bool {
+        self.decoding.samples()
+    }
+
+    fn words(&self) -> String {
+        self.images.iter().map(Item::words).chain([self.prompt.clone()]).collect::<Vec<_>>().join("\n")
+    }
+
+    fn reads_script(written: &ScriptReply) -> bool {
+        SayRequest::reads_script(written)
+    }
+
+    fn scripted(&self, written: &ScriptReply) -> Result<SayReply, String> {
+        self.clone().into_say().scripted(written)
+    }
+
+    fn text(reply: &SayReply) -> Option<&str> {
+        Some(&reply.text)
+    }
+}

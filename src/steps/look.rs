@@ -1,0 +1,108 @@
+//! `look`: a generative vision agent answers a prompt about one or several pictures.
+
+use super::{
+    decoding::{DecodingFormulas, DecodingWritten},
+    misfit,
+    prompted::{PromptWritten, Prompted},
+    rank::item,
+    replies,
+};
+use crate::{
+    dialogue::{At, Expr, NumberExpr, TextExpr, written},
+    exchange::{Kind, LookRequest, Reply, Request},
+    plan::{Ask, Formula, Heard, Inside, Planned, Planning, Played, Step, StepError, Turn, Typing, Verb},
+    prompt::Scope,
+    value::{Type, Value},
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+written! { "`look`",
+    /// An agent that sees and writes answers a prompt about pictures; yields its words. One of `prompt` and `text`.
+    pub struct Look {
+        /// The role that looks.
+        pub agent: At<String>,
+        /// An image, a moment (its frame), or a list of them, in the order in which the agent sees them.
+        pub what: Expr,
+        /// A prompt file: `prompts/NAME.md`. Its holes are taken from `with`, then from inputs and steps.
+        pub prompt: Option<At<String>>,
+        /// The prompt itself.
+        pub text: Option<TextExpr>,
+        /// Values for the prompt's holes.
+        pub with: Option<IndexMap<At<String>, Expr>>,
+        /// 0 is greedy.
+        #[schemars(with = "Option<crate::plan::range::NotNegative>")]
+        pub temperature: Option<NumberExpr>,
+        /// Nucleus mass, 0 to 1.
+        #[schemars(with = "Option<crate::plan::range::Share>")]
+        pub top_p: Option<NumberExpr>,
+        /// Keep the k likeliest tokens.
+        #[schemars(with = "Option<crate::plan::range::WholeFrom0>")]
+        pub top_k: Option<NumberExpr>,
+        /// Most tokens generated.
+        #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
+        pub max_tokens: Option<NumberExpr>,
+        /// Generation stops before any of these.
+        pub stop: Option<Vec<String>>,
+    }
+}
+
+/// Most pictures in one request: each is sent or decoded whole.
+const MAX_IMAGES: usize = 64;
+
+impl Verb for Look {
+    fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
+        let role = planning.role(&self.agent, Kind::Look);
+        let what = planning.name_or_template(&self.what);
+        let Look { prompt, text, with, temperature, top_p, top_k, max_tokens, stop, .. } = self;
+        let prompt = PromptWritten { verb: "look", pos: self.agent.pos, prompt, text, with, own: None }.plan(planning);
+        let decoding = DecodingWritten { temperature, top_p, top_k, max_tokens, stop }.plan(planning);
+        Some(Arc::new(LookStep { role: role?, what: what?, prompt: prompt?, decoding: decoding? }))
+    }
+}
+
+#[derive(Debug)]
+struct LookStep {
+    role: Played,
+    what: Formula,
+    prompt: Prompted,
+    decoding: DecodingFormulas,
+}
+
+impl Planned for LookStep {
+    fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
+        let found = typing.expect(&self.what, &[Type::Image, Type::Image.list()], "`what`");
+        typing.content(&self.role, &self.what, &found);
+        self.prompt.check(&self.role.name, None, typing);
+        self.decoding.check(typing);
+        (Type::Text, self)
+    }
+}
+
+impl Step for LookStep {
+    fn inside(&self) -> Inside {
+        Inside::Asks(self.role.role.clone())
+    }
+
+    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+        if let Some(replies) = replies(heard) {
+            let [Reply::Look(said)] = replies else { return Err(misfit("look")) };
+            return Ok(Turn::Done(Value::Text(said.text.trim().to_owned())));
+        }
+        let pictures = match self.what.eval(scope)? {
+            Value::List(pictures) => pictures,
+            one => vec![one],
+        };
+        if pictures.is_empty() {
+            return Ok(Turn::Done(Value::Nothing));
+        }
+        if pictures.len() > MAX_IMAGES {
+            let found = pictures.len();
+            return Err(StepError(format!("found {found} pictures for `what`, expected at most {MAX_IMAGES}")));
+        }
+        let images = pictures.into_iter().map(|picture| item(picture, "what", &self.role)).collect::<Result<_, _>>()?;
+        let request =
+            LookRequest { images, prompt: self.prompt.text(scope, None)?, decoding: self.decoding.eval(scope)? };
+        Ok(Turn::Ask(vec![Ask { role: self.role.role.clone(), request: Request::Look(request), sample: 0 }]))
+    }
+}
