@@ -142,7 +142,7 @@ fn a_script_fails_on_purpose() {
         once,
         "{{ a }}",
         "script: { mind: [{ fail: busy }, hi] }\n    expect: { answer: hi }",
-        &["a: busy", "reply 2 was not asked for: `hi`"],
+        &["a: busy", "reply 2 was never requested: `hi`"],
     );
 }
 
@@ -159,7 +159,7 @@ fn a_script_that_does_not_fit_fails_the_test() {
     };
     check(
         "[hi, never used, nor this]",
-        &["reply 2 was not asked for: `never used`", "reply 3 was not asked for: `nor this`"],
+        &["reply 2 was never requested: `never used`", "reply 3 was never requested: `nor this`"],
     );
     check("{ Shorten: hi, Lengthen: ho }", &["script of `mind`: no request contains the piece `Lengthen`"]);
     // a piece for all the rest may stay unused
@@ -384,7 +384,7 @@ fn a_changed_transcript_says_so() {
         assert!(found == code && said.contains(expected), "{found}: {said}");
     };
     check(&|_| true, 0, "yes yes");
-    let counted = "the transcript has no exchange `a`: the file was changed: its last line counts 2 answered exchanges, and it holds 1";
+    let counted = "the transcript has no exchange `a`: the file was changed: its last line counts 2 answered exchanges, but it contains 1";
     check(&|line| !line.starts_with("{\"exchange\":\"a\""), 1, counted);
     check(&|line| !line.starts_with("{\"outcome\""), 0, "note: the transcript has no last line");
 }

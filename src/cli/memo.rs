@@ -30,9 +30,9 @@ const MOST_SHOWN: usize = 20;
 #[command(after_help = "\
 Examples:
   elenchus memo stat
-  elenchus memo explain run.jsonl answer      # why is each of this step's exchanges there, or not?
-  elenchus memo purge --video day.mp4         # forget all that came from this video
-  elenchus memo purge --older 30d             # forget what was kept a month ago and before
+  elenchus memo explain run.jsonl answer      # tell why the memo has each exchange of this step, or not
+  elenchus memo purge --video day.mp4         # remove everything that came from this video
+  elenchus memo purge --older 30d             # remove entries that are at least 30 days old
   elenchus memo purge --all")]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -19,7 +19,7 @@ use std::path::Path;
 #[command(after_help = "\
 Examples:
   elenchus show video_qa                       # a dialogue that comes with the program
-  elenchus show prompts/video-qa               # the folder says what is meant where several things have one name
+  elenchus show prompts/video-qa               # the folder chooses if several things have this name
   elenchus show vocab/places > vocab/mine.txt  # to start one of your own
 
 `elenchus list` shows the names.")]
