@@ -219,7 +219,7 @@ fn endings_have_their_codes() {
     ends(&["ask", DAY, "x", "--deadline", "1ms"], 5, "deadline");
     ends(&["try", "--model", "none", "--prompt", "x"], 4, "none");
     ends(&["try", "--prompt", "x"], 2, "required");
-    ends(&["replay", "none.jsonl"], 2, "there is no transcript");
+    ends(&["replay", "none.jsonl"], 2, "the transcript none.jsonl does not exist");
     ends(&["frobnicate"], 2, "unrecognized");
     ends(&["models", "path", "starter-lm"], 0, "lm");
     ends(&["completions", "bash"], 0, "elenchus");

@@ -169,7 +169,7 @@ fn a_script_that_does_not_fit_fails_the_test() {
         never,
         "{{ a }}",
         "script: { mind: hi }\n    expect: { answer: no }",
-        &["script of `mind`: nothing was asked of it"],
+        &["script of `mind`: no request came"],
     );
 }
 
@@ -386,7 +386,7 @@ fn a_changed_transcript_says_so() {
     check(&|_| true, 0, "yes yes");
     let counted = "the transcript has no exchange `a`: the file was changed: its last line counts 2 answered exchanges, but it contains 1";
     check(&|line| !line.starts_with("{\"exchange\":\"a\""), 1, counted);
-    check(&|line| !line.starts_with("{\"outcome\""), 0, "note: the transcript has no last line");
+    check(&|line| !line.starts_with("{\"outcome\""), 0, "note: the last line of the transcript is missing");
 }
 
 #[test]

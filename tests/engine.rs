@@ -248,7 +248,7 @@ fn who_cannot_be_asked_is_told_before_or_at_once() {
         assert!(err.contains(expected), "{agent}: {err}");
     };
     check("far", 4, "agent far: the environment variable ENGINE_TEST_NO_KEY (`key_env`) is not set");
-    check("judge", 1, "there is no terminal to ask at");
+    check("judge", 1, "a person must answer, but no terminal is attached");
 }
 
 #[cfg(unix)]
