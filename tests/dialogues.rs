@@ -165,12 +165,7 @@ fn a_script_that_does_not_fit_fails_the_test() {
     // a piece for all the rest may stay unused
     passes(step, "{{ a }}", "script: { mind: { Shorten: hi, \"\": ho } }\n    expect: { answer: hi }");
     let never = "  a: { when: \"{{ q == 'x' }}\", say: { agent: mind, text: x }, or: no }";
-    fails(
-        never,
-        "{{ a }}",
-        "script: { mind: hi }\n    expect: { answer: no }",
-        &["script of `mind`: no request came"],
-    );
+    fails(never, "{{ a }}", "script: { mind: hi }\n    expect: { answer: no }", &["script of `mind`: no request came"]);
 }
 
 #[test]

@@ -215,6 +215,7 @@ mod tests {
             Ok(Reply::Hear(all)) => all.iter().map(speech).collect::<Vec<_>>().join(", "),
             Ok(Reply::Embed(vector)) => format!("{vector:?}"),
             Ok(Reply::Frames(all)) => all.iter().map(|m| span(m.start, m.end)).collect::<Vec<_>>().join(", "),
+            Ok(other) => other.text().unwrap_or_default().to_owned(),
             Err(why) => format!("error: {why}"),
         }
     }
