@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|source: &str| {
     match dialogue::agent_file(source, "fuzz.yaml") {
         Ok(file) => {
-            let _ = (file.kinds(), Spec::new("fuzz", &file, &Origin::Folder("agents".into())));
+            let _ = (file.answers(), Spec::new("fuzz", &file, &Origin::Folder("agents".into())));
         }
         Err(problems) => assert!(!problems.is_empty()),
     }
