@@ -64,8 +64,9 @@ pub async fn examine(options: &Options) -> Vec<Check> {
     for name in STARTER {
         checks.push(starter(name, options, &scratch).await);
     }
+    // an agent that takes the place of a starter agent was asked above
     let own = options.hub.listed(Resource::Agent).into_iter().filter(|agent| agent.from != listing::From::Program);
-    let own: Vec<String> = own.map(|agent| agent.name).collect();
+    let own: Vec<String> = own.map(|agent| agent.name).filter(|name| !STARTER.contains(&name.as_str())).collect();
     for row in list::agents(&options.hub).iter().filter(|row| own.contains(&row.name)) {
         checks.push(own_agent(row, options).await);
     }
