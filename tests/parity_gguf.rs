@@ -356,7 +356,7 @@ fn the_program_takes_gguf_files() {
     let dialogue = "version: 1\ndialogue: one\ninputs: { question: text }\ncast: { mind: mind }\nsteps:\n  said:\n    \
                     say: { agent: mind, text: \"{{ question }}\", raw: true }\nanswer: \"{{ said }}\"\n";
     fs::write(temp.path().join("one.yaml"), dialogue).unwrap();
-    let (code, answer) = run(&["run", "one.yaml", "-i", "question=Hello", "--json"]);
+    let (code, answer) = run(&["run", "one.yaml", "-i", "question=Hello", "--json", "--trust"]);
     let words = Text::open(&Checkpoint::open(&file).unwrap(), Style::Bytes).unwrap();
     assert_eq!((code, answer["answer"].as_str()), (Some(0), Some(words.decode(&tokens).unwrap().as_str())), "{answer}");
     fs::write(temp.path().join("no.gguf"), "no").unwrap();
