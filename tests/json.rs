@@ -105,6 +105,7 @@ fn every_command_prints_what_the_page_says() {
     let checks = bench.check("doctor", &["doctor"], 0);
     let own = checks.as_array().expect("a list").iter().find(|check| check["name"] == "agents/teller");
     assert_eq!(own.map(|check| &check["status"]), Some(&Json::from("ok")), "the project's agent: {checks}");
+    bench.check("calibrate AGENT", &["calibrate", "starter-clip"], 0);
     bench.check("completions", &["completions", "bash"], 0);
     bench.check("--version", &["--version"], 0);
     bench.check("try --prompt", &["try", "starter-lm", "--prompt", "hello", "--max-tokens", "2"], 0);

@@ -51,11 +51,11 @@ fn one_picture_or_several_are_looked_at() {
     let script = "script: [x]";
     let all = "{ agent: eye, what: frames, text: 'What changes?' }";
     // the script's piece holds where both pictures are, and the prompt
-    let piece = r#"{ "day.mp4 00:00:00.000\nday.mp4 00:00:30.000\nWhat changes?": "The light. " }"#;
+    let piece = r#"{ "day.mp4 00:00:00.000\nday.mp4 00:00:02.000\nWhat changes?": "The light. " }"#;
     assert_eq!(check(all, script, piece).trim(), "The light.");
     let one = "{ agent: eye, what: '{{ frames[0] }}', text: 'What is it?', max_tokens: 8 }";
     assert_eq!(check(one, script, "[a cup]"), "a cup");
-    assert_eq!(check("{ agent: eye, what: '{{ [] }}', text: 'What?' }", script, "[]"), "Nothing");
+    assert_eq!(check("{ agent: eye, what: '{{ frames[9:] }}', text: 'What?' }", script, "[]"), "Nothing");
 }
 
 #[test]
