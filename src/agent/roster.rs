@@ -194,7 +194,7 @@ fn fits(names: &[&str], stages: &[Stage], options: &Options) -> Result<(), Vec<F
     if problems.is_empty() { Ok(()) } else { Err(problems.into_iter().map(Fault::model).collect()) }
 }
 
-/// What an agent will take. A file that cannot be counted is reported, in its own words, by whoever loads it.
+/// What an agent will take. The loader reports a file that cannot be counted.
 fn need(name: &str, wish: &Wish, checkpoint: &Checkpoint, options: &Options) -> Option<Need> {
     let device = device(wish, options);
     let device = if device == "auto" { crate::infer::device::automatic() } else { &device }.to_owned();

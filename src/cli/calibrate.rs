@@ -181,7 +181,7 @@ fn write(background: &Background, checkpoint: &Path, own: bool, folders: &Folder
     background.write(&cached).map(|()| cached)
 }
 
-/// A folder that goes when it is no longer needed.
+/// A folder that is removed when it is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {

@@ -103,7 +103,7 @@ impl Script {
 }
 
 impl ScriptReply {
-    /// The reply as text: a number stands for its digits.
+    /// The reply as text: a number becomes its digits.
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             ScriptReply::Text(text) => Some(text.into()),

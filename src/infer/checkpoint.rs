@@ -36,7 +36,7 @@ pub struct Checkpoint {
     pub folder: PathBuf,
     /// `config.json`
     pub config: Config,
-    /// The file of background vectors, if there is one beside the weights; whoever loads may name another.
+    /// The file of background vectors, if there is one beside the weights; the loader may name another.
     pub background: Option<PathBuf>,
     stored: Stored,
 }
