@@ -45,9 +45,9 @@ doc: ## documentation, warnings denied
 unit: ## all tests
 	$(CARGO) test --locked
 
-pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the cards)
+pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the training texts, the cards)
 	@PYTHON="$(PYTHON)" bash training/tools.sh || echo "notice: no day can be rendered; its test will be skipped"
-	@if PYTHON="$(PYTHON)" VENV="$(VENV)" bash training/develop.sh numpy pillow; then \
+	@if PYTHON="$(PYTHON)" VENV="$(VENV)" bash training/develop.sh numpy pillow jinja2; then \
 		$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider training/tests; \
 	else echo "notice: pytest cannot be installed; the tests of the Python are skipped"; fi
 

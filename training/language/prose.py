@@ -236,6 +236,8 @@ MORE_NAMES = (
     "alice,paul,mary,john,lucy,max,sophie,george,helen,jack,laura,oscar,rose,simon,victor,zoe,maria,daniel,ruth,leo,"
     "eva,hugo,nina,otto,iris,karl,linda,oliver,rita,sam"
 ).split(",")
+# The longest come first, because the pattern must not stop at the beginning of a longer name. Names
+# of one length are in alphabetical order: a set's order differs from process to process.
 NAMED = sorted(
     {
         *sayings.NAMES,
@@ -247,8 +249,7 @@ NAMED = sorted(
         *lexicon.MORE_OBJECTS,
         *MORE_NAMES,
     },
-    key=len,
-    reverse=True,
+    key=lambda name: (-len(name), name),
 )
 # "can you water the plants" names no water.
 NAMED_PATTERN = re.compile(
