@@ -1,11 +1,14 @@
-"""Renders the chat templates of tests/fixtures/chat with jinja2, configured as transformers configures it, and writes
-tests/fixtures/chat/expected.json, which tests/chat_templates.rs compares with. Needs jinja2 (3.1) and nothing else:
+"""Renders the chat templates of tests/fixtures/chat with jinja2, configured as transformers
+configures it, and writes tests/fixtures/chat/expected.json, which tests/chat_templates.rs compares
+with. It needs only jinja2 (3.1):
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install jinja2 && /tmp/venv/bin/python tests/parity/make_chat_fixtures.py
+    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install jinja2
+    /tmp/venv/bin/python tests/parity/make_chat_fixtures.py
 
-The settings are those of `transformers.utils.chat_template_utils._compile_jinja_template` (4.5x): trim_blocks,
-lstrip_blocks, the sandbox, loop controls, `tojson` without HTML escapes, `raise_exception` and `strftime_now`. Dates are
-written as `<date FORMAT>`, since a fixture must not grow old.
+The settings are those of `transformers.utils.chat_template_utils._compile_jinja_template` (4.5x):
+trim_blocks, lstrip_blocks, the sandbox, loop controls, `tojson` without HTML escapes,
+`raise_exception` and `strftime_now`. Dates are written as `<date FORMAT>`, so that a fixture does
+not depend on the day.
 """
 
 import json
@@ -55,7 +58,7 @@ def environment():
 
 
 def rendered(template, messages):
-    """The prompt, or none where the template refuses the messages."""
+    """The prompt, or none if the template refuses the messages."""
     try:
         return template.render(
             messages=messages, tools=None, documents=None, add_generation_prompt=True, **TOKENS
