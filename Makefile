@@ -21,7 +21,7 @@ demo: ffmpeg ## build, then answer questions about a sample day with the starter
 DEMO_QUESTION_2 := Why did I go to the hallway?
 DEMO_QUESTION_3 := How many times did I check the list?
 
-quick: fmt lint ## what a commit must pass: at most 5 minutes with a warm cache
+quick: fmt lint ## the checks of a commit: at most 5 minutes with a warm cache
 	$(CARGO) test --locked --lib --bins --test tidy --test language --test verbs --test engine --test examples --test output --test memo --test bad_media
 
 test: ffmpeg minilm fmt lint deny doc pytest unit ## everything that CI checks
@@ -54,7 +54,7 @@ pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the
 deny: ## licences, sources, bans and known advisories of all dependencies (cargo-deny)
 	@PYTHON="$(PYTHON)" bash tests/deny/run.sh
 
-soak: ffmpeg ## kill runs at any moment and look at the memo each time, for MINUTES (10)
+soak: ffmpeg ## kill runs at random moments and check the memo each time, for MINUTES (10)
 	$(CARGO) build --release --locked
 	ELENCHUS=$(ELENCHUS) bash tests/soak.sh $(MINUTES)
 
@@ -76,7 +76,7 @@ minilm:
 bench: ffmpeg ## benchmarks as ratios in one run, written to benches/RESULTS.md (needs the training environment for PyTorch)
 	bash benches/run.sh
 
-world: ffmpeg ## install what rendering days needs (espeak-ng, an emoji font; numpy and pillow into .venv)
+world: ffmpeg ## install the tools for rendering days (espeak-ng, an emoji font; numpy and pillow into .venv)
 	@PYTHON="$(PYTHON)" bash training/tools.sh
 	$(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q $$(grep -E '^(numpy|pillow)==' training/requirements.txt)
 

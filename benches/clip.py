@@ -1,9 +1,9 @@
-"""CLIP images a second, ours against PyTorch: the same weights, the same threads, in one run, each side in turn twice.
+"""CLIP images a second, elenchus against PyTorch: the same weights and threads, in one run, each side in turn twice.
 
     python benches/clip.py [path of the built `clip` bench]      (else: cargo bench --bench clip)
 
-Prints Markdown: the better of two rounds of each side, their ratio, and how near we are to the limit. With two threads time that passes is
-measured; with one thread time that is computed, which other work on the machine lengthens little.
+Prints Markdown: the better of two rounds of each side, their ratio, and elenchus' share of the limit. Two threads are measured in
+wall-clock time. One thread is measured in computing time, which other work on the machine lengthens little.
 """
 
 import json
@@ -25,7 +25,7 @@ STARTER = Path(__file__).parent.parent / "agents/starter/clip"
 
 
 def make(folder):
-    """Random weights in the shape of ViT-B/32; a text tower just large enough to load."""
+    """Random weights in the shape of ViT-B/32, with the smallest text tower that loads."""
     vision = {
         "hidden_size": 768,
         "intermediate_size": 3072,
@@ -53,14 +53,14 @@ def make(folder):
 
 
 def operations(config):
-    """Floating-point operations of one image: the matrix products, two for each multiply-add."""
+    """Floating-point operations of one image: the matrix products, with two operations for each multiply-add."""
     w, tokens = config.hidden_size, (config.image_size // config.patch_size) ** 2 + 1
     layer = 2 * tokens * (4 * w * w + 2 * w * config.intermediate_size) + 4 * tokens * tokens * w
     return config.num_hidden_layers * layer + 2 * (tokens - 1) * 3 * config.patch_size**2 * w
 
 
 def rates(call, work):
-    """Of `work` done by each call: how much a second, and how much for each second computed."""
+    """(units of `work` a second of wall-clock time, units a second of computing time)."""
     call()
     start, computed, done = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - start < SECONDS:
@@ -90,7 +90,7 @@ def ours(folder, threads, command):
 
 
 def limit():
-    """f32 operations a second of a large matrix product, by PyTorch: what this machine can do in practice."""
+    """f32 operations a second of a large matrix product in PyTorch: the practical limit of this machine."""
     a = torch.rand(2048, 2048)
     return rates(lambda: a @ a, 2 * 2048**3)
 

@@ -4,7 +4,7 @@
 #   benches/memory.sh [SAMPLE] [DIALOGUE] [SHORT_MIN] [LONG_MIN]      the dialogue's only input is `video`
 #
 # Counts the peak resident set of elenchus and of its two largest ffmpegs (pictures and sound are decoded side by side). The kernel keeps
-# the peak of each process, so the sum does not depend on when one looks; it is what the run may need, not what it needed at one moment.
+# the peak of each process, so the sum does not depend on the moment of reading. It is an upper bound of the memory at any moment.
 # Prints one Markdown table and the ratio; exits 1 if the ratio is above 1.15. ELENCHUS names the binary.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,7 +16,7 @@ elenchus=${ELENCHUS:-${CARGO_TARGET_DIR:-target}/release/elenchus}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Sets `kb` to the peak resident kilobytes of process $1 so far; nothing if it has ended.
+# Sets `kb` to the peak resident kilobytes of process $1 so far, or to nothing after its end.
 peak_of() {
     local key value
     kb=

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# All benchmarks in one run; writes benches/RESULTS.md. What cannot run is skipped with a notice, there too.
+# All benchmarks in one run; writes benches/RESULTS.md. A part that cannot run is skipped with a notice, there too.
 #
-#   PYTHON=…     a Python that has PyTorch; else an environment is made in .venv from training/requirements.txt
+#   PYTHON=…     a Python with PyTorch; otherwise .venv is made from training/requirements.txt
 #   SHORT_MIN, LONG_MIN   lengths of the two videos whose peak memory is compared (2 and 60)
 #   CARGO, CARGO_TARGET_DIR as for cargo
 #
-# Times that pass depend on what else the machine does: run it on a calm one. Ratios are of one run.
+# Wall-clock times depend on other work: run it on a calm machine. Ratios are of one run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 results=$work/results.md
 
 note() { echo "notice: $*" >&2; }
-# Runs a command and puts what it prints into the results; if it fails, says so there.
+# Runs a command and puts its output into the results. After a failure, the results say so.
 part() {
     echo "… $1" >&2
     shift
@@ -44,7 +44,7 @@ python_with_torch() {
     "$python" -c 'import torch, transformers' 2>/dev/null && echo "$python" || true
 }
 
-# The benches' own executables: they are run one at a time, without cargo beside them.
+# The benches' own executables, which run one at a time, without cargo beside them.
 bench() {
     "$cargo" bench --locked --bench "$1" --no-run --message-format json |
         sed -n 's/.*"kind":\["bench"\].*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
@@ -85,22 +85,22 @@ cat >"$results" <<END
 
 Written by \`make bench\`; do not edit. Ratios of one run on one machine; read them, not the times.
 
-- Machine: $(model), $(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || echo unknown) when it began (other work lengthens all times that pass)
+- Machine: $(model), $(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || echo unknown) when it began (other work lengthens all wall-clock times)
 - $(date -u +%Y-%m-%d), commit $commit, $(version rustc --version)
 - $(if [ -n "$python" ]; then "$python" -c "$libraries"; else echo "no PyTorch"; fi); $(version ffmpeg -version | cut -d' ' -f1-3)
 
 ## The engine
 
-An agent that answers at once; 64 exchanges under way together. Aim: at most 20 µs for each.
+An agent that answers at once, with 64 exchanges in progress. Aim: at most 20 µs for each.
 
 END
 part "engine" "$engine"
 cat >>"$results" <<'END'
 
-The limit is what an exchange cannot do without: a few hundred bytes of request written as JSON and hashed (its key; its seed besides), its template
-rendered, a future polled, and with a memo a row of a few hundred bytes and its index entries put into SQLite by a second thread. No single part leads
-the profile: about a fifth is allocation, a fifteenth copying, a twentieth hashing. With a memo the writing thread computes beside the engine, and each
-exchange waits for the commit that it shares with those that wait with it.
+The limit is the necessary work of an exchange: its template is rendered, its request of a few hundred bytes is written as JSON and hashed for its key
+and its seed, and a future is polled. With a memo, a second thread writes a row of a few hundred bytes and its index entries to SQLite. No single part
+leads the profile: about a fifth is allocation, a fifteenth copying, a twentieth hashing. With a memo, the writing thread computes beside the engine.
+Each exchange then waits for a commit that it shares with others.
 
 ## CLIP
 END
@@ -113,10 +113,10 @@ fi
 cat >>"$results" <<'END'
 
 The limit is arithmetic: the matrix products of the tower, at the rate of one large product on the same threads. ViT-B/32 spends seven tenths of its time in
-them, and a quarter of that packing their operands; one picture alone has 50 rows, too few to hide it. starter-clip, whose width is 160, spends four tenths. The
-rest are passes over activations that candle makes one at a time (bias, activation, softmax, residual: an eighth of ViT-B/32's time, a third of
-starter-clip's, half of that a scalar exp that PyTorch vectorises), the pages of a fresh buffer for each of them (a tenth) and preparing pixels, which PyTorch's
-side is spared. Where other work shares the cores, PyTorch's waiting threads spin, and two fall far behind one: read the tables of one thread then.
+them, and a quarter of that packs their operands; one picture has only 50 rows, too few to hide it. starter-clip, whose width is 160, spends four tenths. The
+rest are passes over activations, which candle makes one at a time: bias, activation, softmax, residual. They take an eighth of ViT-B/32's time and a third of
+starter-clip's; half of that is a scalar exp that PyTorch vectorises. The pages of a fresh buffer for each pass take a tenth. elenchus also prepares pixels,
+PyTorch does not. If other work shares the cores, PyTorch's waiting threads spin, and two threads are far slower than one: then read the tables of one thread.
 
 ## A day of video, end to end
 
@@ -126,13 +126,14 @@ echo >>"$results"
 part "first and second question" questions
 cat >>"$results" <<'END'
 
-The limit of the first question is the forward passes: one of the image tower for each second of video (a picture that several steps look at is embedded once),
-Whisper over all of the sound, one reply of the language model for each place. The second pays for its own answer and for starting: opening the video, loading
-the language model and reading the memo.
+The limit of the first question is the forward passes: one of the image tower for each second of video (several steps share the vector of a picture),
+Whisper over all of the sound, one reply of the language model for each place. The second question costs its own answer and the start: opening the video,
+loading the language model and reading the memo.
 
 ## Memory
 
-Everything looked at and listened to (`benches/memory.yaml`), elenchus and its ffmpegs together, resident. Aim: the long video needs at most 15 % more.
+The run looks at every second and listens to all sound (`benches/memory.yaml`). Resident memory of elenchus and its ffmpegs together. Aim: the long video
+needs at most 15 % more.
 
 END
 if [ -d /proc/self/task ]; then
@@ -144,8 +145,8 @@ fi
 cat >>"$results" <<'END'
 
 The limit is the weights, up to 96 decoded frames (64 MiB at most), five minutes of sound, CLIP's vectors of 4096 pictures and one decoder of pictures and one
-of sound with the libraries and the container's index that each loads; what grows is a few hundred bytes for each exchange. The loop shows the same pictures
-again, and CLIP knows them by then: the times are no measure of an hour of new video.
+of sound with their libraries and the container's index. Only a few hundred bytes for each exchange grow with the length. The loop repeats the same pictures,
+whose vectors CLIP still has: an hour of new video takes longer.
 END
 mv "$results" benches/RESULTS.md
 note "written to benches/RESULTS.md"

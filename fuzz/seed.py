@@ -1,4 +1,4 @@
-"""Writes tiny whole safetensors and GGUF files into fuzz/corpus: headers are what the fuzzers change."""
+"""Writes tiny complete safetensors and GGUF files into fuzz/corpus, because the fuzzers change their headers."""
 
 import json
 import struct
@@ -8,7 +8,7 @@ CORPUS = Path(__file__).parent / "corpus"
 
 
 def safetensors(tensors):
-    """A file of tensors (name, type, shape, bytes of a value)."""
+    """A safetensors file of tensors (name, type, shape, bytes of a value)."""
     header, data = {"__metadata__": {"format": "pt"}}, b""
     for name, dtype, shape, size in tensors:
         count = size
@@ -25,7 +25,7 @@ def text(value):
 
 
 def typed(value):
-    """A value with its type, as GGUF writes it."""
+    """A value with its type, in GGUF's form."""
     if isinstance(value, bool):
         return struct.pack("<IB", 7, value)
     if isinstance(value, int):
@@ -39,7 +39,7 @@ def typed(value):
 
 
 def gguf(metadata, tensors):
-    """A file of values and F32 tensors (name, shape), in version 3."""
+    """A GGUF file of values and F32 tensors (name, shape), in version 3."""
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
     head += b"".join(text(key) + typed(value) for key, value in metadata.items())
     offset = 0

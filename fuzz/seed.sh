@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fills fuzz/corpus with what the repository has: dialogues, agent files and casts; prompts, and every template in them;
-# chat templates of published models.
+# Fills fuzz/corpus from the repository: dialogues, agent files and casts; prompts, and every template in them; chat
+# templates of published models; tiny checkpoints.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p fuzz/corpus/{yaml,plan,template,chat,safetensors,gguf,agent}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Kills runs at random moments and looks at what is left: `soak.sh [MINUTES]` (10). Each round asks a question with an
-# empty cache, sends SIGKILL, SIGTERM, SIGINT or SIGHUP to the run, and asks again until an answer comes. Then the memo
-# must be whole, nothing half written may lie in the cache, and the answer must be that of a run that nobody disturbed.
-# ELENCHUS names the program. Prints each fault and, at the end, `N passed, N failed`.
+# Kills runs at random moments and checks the cache: `soak.sh [MINUTES]` (10). Each round asks a question, sends SIGKILL,
+# SIGTERM, SIGINT or SIGHUP to the run, and asks again. The memo must then be complete, the cache must hold no unfinished
+# file, and the answer must be that of an undisturbed run. ELENCHUS names the program. Prints each fault and, at the end,
+# `N passed, N failed`.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 minutes=${1:-10}
@@ -22,7 +22,7 @@ signals=(KILL KILL KILL TERM INT HUP)
 end=$((SECONDS + minutes * 60)) round=0
 while [ $SECONDS -lt $end ]; do
     round=$((round + 1)) faults=0 signal=${signals[RANDOM % 6]}
-    # a third of the rounds keeps the cache of the round before
+    # A third of the rounds keeps the cache of the round before.
     [ $((RANDOM % 3)) = 0 ] || rm -rf "$ELENCHUS_CACHE"
     delay=$((RANDOM % 4)).$((RANDOM % 900 + 100))
     "$elenchus" ask "$day" "$question" >"$scratch/out" 2>"$scratch/err" --record "$scratch/run.jsonl" &
@@ -35,12 +35,12 @@ while [ $SECONDS -lt $end ]; do
         *:0 | KILL:137 | TERM:143 | INT:130 | HUP:129) ;;
         *) fault "exit code $code: $(head -c 300 "$scratch/err")" ;;
     esac
-    stat=$("$elenchus" memo stat --json) || fault "the memo is not whole: $stat"
+    stat=$("$elenchus" memo stat --json) || fault "the memo cannot be read: $stat"
     kept=$(sed 's/.*"exchanges":\([0-9]*\),"reply.*/\1/' <<<"$stat")
-    again=$("$elenchus" ask "$day" "$question" --json -q 2>"$scratch/err") || fault "asking again fails: $(cat "$scratch/err")"
+    again=$("$elenchus" ask "$day" "$question" --json -q 2>"$scratch/err") || fault "the second run fails: $(cat "$scratch/err")"
     hits=$(sed 's/.*"memo_hits":\([0-9]*\).*/\1/' <<<"$again")
-    [ "${hits:-0}" -ge "${kept:-0}" ] || fault "$kept exchanges were kept, $hits were answered from the memo"
-    [ "$(ask)" = "$expected" ] || fault "another answer than that of an undisturbed run"
+    [ "${hits:-0}" -ge "${kept:-0}" ] || fault "the memo had $kept exchanges, but only $hits were hits"
+    [ "$(ask)" = "$expected" ] || fault "the answer differs from that of an undisturbed run"
     left=$(find "$ELENCHUS_CACHE" -name '*.tmp' -o -name '*.part' -o -name '*.damaged' | head -3)
     [ -z "$left" ] || fault "left behind: $left"
     if [ $faults = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi

@@ -1,15 +1,15 @@
-"""The parts of the model cards that trainings and measurements write: between two marks, the rest
-of a card is prose.
+"""The parts of the model cards that trainings and measurements write. Each part lies between two
+marks; the rest of a card is prose.
 
   <!-- training: written by training/cards.py --> … <!-- end of training -->
-                      a line for each training the weights went through
+                      a line for each training of the weights
   <!-- weights: … -->   the weights' digest and size
-  <!-- measured: … -->  what the model's own examination said (`clip.py measure`, `lm.py exam`,
+  <!-- measured: … -->  results of the model's own examination (`clip.py measure`, `lm.py exam`,
                       `whisper.py --test`)
-  <!-- figures: … -->   what training/figures.py measured, through elenchus
+  <!-- figures: … -->   results of training/figures.py, through elenchus
 
-Training takes away what was measured before. A card that lacks the marks gets the part at its end;
-a folder without a card gets the shipped one's prose.
+A training removes earlier measurements. A card without marks gets the part at its end. A folder
+without a card gets the prose of the shipped one.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ def marks(name):
 
 
 def part(path, name):
-    """What stands between the marks, or ''."""
+    """The text between the marks, or ''."""
     begin, end = marks(name)
     if not os.path.exists(path):
         return ""
@@ -38,8 +38,7 @@ def part(path, name):
 
 
 def put(path, name, text, prose=None):
-    """Writes the text between the marks of the file; `prose` is the file to copy if there is
-    none."""
+    """Writes the text between the marks of the file. Without a file, copies `prose` first."""
     begin, end = marks(name)
     source = path if os.path.exists(path) else prose
     whole = ""
@@ -69,34 +68,32 @@ def hardware(threads):
 
 
 def earlier(start):
-    """The lines of the trainings that the weights in the folder `start` went through; none from
-    nothing."""
+    """The lines of earlier trainings of the weights in `start`; none without a folder."""
     if not start:
         return []
     return rows_of(part(os.path.join(start, "README.md"), "training"))[1]
 
 
 def rows_of(text):
-    """(head, rows) of the table in a part: its first two lines, and the rest of them."""
+    """(head, rows) of the table in a part: its first two lines, and the others."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return lines[:2], lines[2:]
 
 
 def origin(start):
-    """Where weights begin: the first words of a training's row."""
+    """The origin of weights: the first words of a training's row."""
     return "from earlier weights" if start else "from nothing"
 
 
 def write_training(model, folder, before, what, steps, read, time, threads, figures):
-    """Writes the training part of the card in `folder`. `before`: as `earlier` gave it; `figures`:
-    one sentence."""
+    """Writes the training part of the card in `folder`. `before`: the result of `earlier`;
+    `figures`: one sentence."""
     row = f"| {what} | {steps:,} | {read} | {time} | {hardware(threads)} |"
     put_training(model, folder, "\n".join([*HEAD, *before, row]) + "\n\n" + figures)
 
 
 def put_training(model, folder, text):
-    """Writes the training part as it is given; another training than before makes what was measured
-    untrue."""
+    """Writes the training part. Removes the measurements if the training has changed."""
     path = os.path.join(folder, "README.md")
     if part(path, "training") != text.strip():
         put(path, "training", text, os.path.join(SHIPPED, model, "README.md"))
@@ -109,7 +106,7 @@ def weights_of(folder):
     """'`model.safetensors`: 12 parameters, SHA-256 `…`.'"""
     with open(os.path.join(folder, "model.safetensors"), "rb") as file:
         weights = file.read()
-    # eight bytes say how long the JSON after them is, which gives each tensor's place in the file
+    # The first eight bytes hold the length of the JSON header, which locates each tensor.
     header = json.loads(weights[8 : 8 + struct.unpack("<Q", weights[:8])[0]])
     tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
     half = 2  # bytes a parameter
@@ -119,8 +116,8 @@ def weights_of(folder):
 
 
 def write_measured(folder, columns, rows):
-    """Writes rows of cells into the measured part of the card in `folder`, if it has one; a row
-    with the same first cell is replaced, and all are if the columns are others."""
+    """Writes rows of cells into the measured part of the card in `folder`, if it has one. A row
+    replaces the one with the same first cell. If the columns differ, the new rows replace all."""
     path = os.path.join(folder, "README.md")
     if not os.path.exists(path):
         return

@@ -1,20 +1,20 @@
 """Trains starter-clip on pictures of the starter world. Run from anywhere:
 
   python training/clip.py cache [--chunks 15]      renders training pictures into the cache
-  python training/clip.py train [--minutes 70 95]  trains on what the cache holds, resumes, exports
-                                                   again and again
+  python training/clip.py train [--minutes 70 95]  trains on the cached pictures; resumes, and
+                                                   exports again and again
                                 [--start FOLDER]   begins with the weights of an earlier checkpoint,
                                                    whose words may differ
-  python training/clip.py measure [--days 6]       renders days nobody has seen to MP4 and measures
-                                                   on their frames
+  python training/clip.py measure [--days 6]       renders unseen days to MP4 and measures on their
+                                                   frames
 
-A picture is scored against ALL place texts, ALL activity texts, ALL objects, ALL things that can be
-held and ALL numbers of persons, each list in randomly chosen wordings. All but the objects have one
-right text; the right answer for the objects is spread evenly over the visible ones, so that at run
-time `softmax > 0.15` means "it is there". In every other step each picture must also find its own
-caption among those of the batch and one that tells a single thing wrongly, so that free captions
-can be ranked. While training, a second head on the patches must say which object or head each patch
-shows; it is thrown away afterwards.
+Each picture is scored against ALL place texts, ALL activity texts, ALL objects, ALL things that can
+be held and ALL numbers of persons. Each list has randomly chosen wordings. All lists except the
+objects have one right text. The target for the objects is spread evenly over the visible ones, so
+that at run time `softmax > 0.15` means "it is there". In every other step, each picture must also
+find its own caption among those of the batch and one with a single error. Free captions can
+therefore be ranked. During training, a second head must name the object or head in each patch. It
+is discarded afterwards.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import paths
 
 
 def main():
-    """The command line; only training and measuring need torch."""
+    """The command line. Only training and measuring need torch."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,7 +1,7 @@
 """Days in the starter world: a plot of segments, its log as text, and questions with known answers.
 
-Pure Python, no rendering. `make_day(seed, seconds)` is what world.py draws and what lm.py is
-examined on. The same seed gives the same day. `python training/days.py --seed 7` prints one.
+Pure Python, no rendering. world.py films the result of `make_day(seed, seconds)`, and lm.py is
+examined on it. The same seed gives the same day. `python training/days.py --seed 7` prints one.
 """
 
 import argparse
@@ -92,8 +92,8 @@ def examine(rng, segments, words=VOCABULARY):
 
 
 def make_day(seed, seconds=120):
-    """A day with questions of every kind; of 300 tries the first with no gap (short days may keep
-    one)."""
+    """A day with questions of every kind: the first complete one of 300 tries. A short day may lack
+    some."""
     rng = random.Random(f"elenchus day {seed} {seconds}")
     best = None
     for _ in range(300):

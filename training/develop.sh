@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the packages of training/requirements-dev.txt, and those named as arguments as training/requirements.txt pins them,
-# into VENV; makes VENV if it is missing. Does nothing where they are there.
+# Installs the packages of training/requirements-dev.txt into VENV, and the packages named as arguments in the versions of
+# training/requirements.txt. Makes VENV if it is missing. Does nothing if all are installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3} venv=${VENV:-.venv}

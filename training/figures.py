@@ -1,21 +1,20 @@
-"""The starter cast's figures: `elenchus eval` on days that nobody has seen, as tables in Markdown.
+"""The starter cast's figures: `elenchus eval` on unseen days, as tables in Markdown.
 
   python training/figures.py --out DIR [--elenchus target/release/elenchus] [--seeds 5101 5102 …]
   [--record FILE | --check FILE]
 
-renders the days that are not in DIR yet (world.py), each twice: as it is, and re-encoded (CRF 32,
-three quarters of the size, 15 % brighter
-or darker, spoken by voices that no training heard). Then it runs, from the repository's root, for
-each dialogue and both renderings
+The script renders the days that are missing in DIR (world.py), each twice: plain and re-encoded.
+The re-encoded form has CRF 32, three quarters of the size, and is 15 % brighter or darker. Voices
+that no training used speak in it. For each dialogue and both renderings, the script then runs from
+the repository's root:
 
   elenchus eval examples/NAME.yaml --data DIR/*/FILE.jsonl --metric METRIC --json
 
-The cases of single seconds are thinned to one in three (--every 3): neighbours show nearly the same
-picture. Every answer stays in
-DIR/NAME.details.jsonl. --record writes the figures as JSON, and their tables into the README,
-docs/accuracy.md and the model cards; --check compares them with such a file and fails if one is
-more than 3 points worse.
-Beyond what world.py needs, only elenchus is needed.
+The cases of single seconds are thinned to one in three (--every 3), because neighbours show nearly
+the same picture. Every answer stays in DIR/NAME.details.jsonl. --record writes the figures as JSON,
+and their tables into the README, docs/accuracy.md and the model cards. --check compares them with
+such a file and fails if one is more than 3 points worse. The script needs elenchus and the
+requirements of world.py.
 """
 
 import argparse
@@ -30,9 +29,9 @@ import cards
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..")
-ALLOWED = 0.03  # how much worse than recorded a figure may be
+ALLOWED = 0.03  # points by which a figure may be worse than the recorded one
 
-# dialogue, cases, metric, and what the table calls it
+# dialogue, cases, metric, and the name in the table
 PERCEPTION = [
     ("place", "places", "accuracy", "place"),
     ("activity", "activities", "accuracy", "activity"),
@@ -72,8 +71,8 @@ def render(seed, folder, options=()):
 
 
 def thinned(folder, name, every):
-    """The file of cases with one second in `every`; nothing if there is no such case (a day in
-    which nothing is carried)."""
+    """The file of cases with one second in `every`; nothing if there is none (a day without
+    carrying)."""
     if every > 1:
         with open(os.path.join(folder, name + ".jsonl"), encoding="utf-8") as lines:
             kept = [line for line in lines if json.loads(line)["at"] % every == every // 2]
@@ -99,7 +98,7 @@ def evaluate(args, name, files, metric, details):
         "--quiet",
     ]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE)
-    # 1: a case failed to run, which counts as wrong and is listed under "errors"
+    # 1: a case failed to run; it counts as wrong and is listed under "errors"
     if done.returncode not in (0, 1):
         raise SystemExit(f"{' '.join(command)}: exit code {done.returncode}")
     figures = json.loads(done.stdout)
@@ -108,7 +107,7 @@ def evaluate(args, name, files, metric, details):
 
 
 def measure(args, days, again):
-    """{name of an evaluation: what elenchus eval says}; those of the re-encoded days end in "
+    """{name of an evaluation: output of elenchus eval}. Names of re-encoded days end in "
     re-encoded"."""
     runs = {
         "log_qa": (
@@ -178,7 +177,8 @@ def tables(found):
 
 
 def write_tables(kinds, perception):
-    """Into docs/accuracy.md and the model cards; the README has only the totals of questions."""
+    """Writes into docs/accuracy.md and the model cards. The README has only the totals of
+    questions."""
     both = f"{kinds}\n\n{perception}"
     lines = kinds.splitlines()
     totals = "\n".join(lines[:2] + lines[-3:])
@@ -193,8 +193,7 @@ def write_tables(kinds, perception):
 
 
 def flat(found):
-    """{figure: number}: what is recorded and compared. Single kinds have too few cases to be
-    compared."""
+    """{figure: number}, to be recorded and compared. Single kinds have too few cases for that."""
     figures = {}
     for name, said in found.items():
         for metric in (
@@ -237,14 +236,19 @@ def main():
     args = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    args.add_argument("--out", required=True, help="folder of the days, two folders for each seed")
+    args.add_argument(
+        "--out", required=True, help="folder of the days; each seed gets two folders in it"
+    )
     args.add_argument("--elenchus", default=os.path.join(ROOT, "target", "release", "elenchus"))
     args.add_argument("--seeds", type=int, nargs="+", default=list(range(5101, 5111)))
     args.add_argument(
         "--every", type=int, default=3, help="seconds between the cases of single moments"
     )
     args.add_argument(
-        "--jobs", type=int, default=os.cpu_count(), help="how many days and evaluations at once"
+        "--jobs",
+        type=int,
+        default=os.cpu_count(),
+        help="number of days and evaluations that run at once",
     )
     args.add_argument("--record", help="write the figures to this file")
     args.add_argument(
@@ -254,12 +258,12 @@ def main():
     program = shutil.which(args.elenchus)
     if not program:
         raise SystemExit(
-            f"error: {args.elenchus} is no program; build it (cargo build --release) or name it "
+            f"error: {args.elenchus} is not a program; build it (cargo build --release) or name it "
             f"with --elenchus"
         )
     args.elenchus = program
     if args.jobs < 1 or args.every < 1:
-        raise SystemExit("error: --jobs and --every are at least 1")
+        raise SystemExit("error: --jobs and --every must be at least 1")
     recorded = figures_of(args.check) if args.check else {}
     days = [os.path.join(os.path.abspath(args.out), str(seed)) for seed in args.seeds]
     again = [folder + "-again" for folder in days]

@@ -15,7 +15,8 @@ FPS = scene.FPS
 
 
 def states(day):
-    """A scene.State for each segment. A place keeps its looks all day, the wearer their sleeves."""
+    """A scene.State for each segment. A place keeps its looks all day; the wearer keeps the
+    sleeves."""
     person = random.Random(f"person {day.seed}").randrange(scene.WEARERS)
     return [
         scene.State(
@@ -41,7 +42,7 @@ def frames(day, look=PLAIN):
 
 
 def write_video(day, path, look=PLAIN):
-    """Streams the frames through ffmpeg; returns the lines of speech.jsonl."""
+    """Streams the frames through ffmpeg. Returns the lines of speech.jsonl."""
     speech = []
     with tempfile.TemporaryDirectory() as folder:
         pcm = os.path.join(folder, "sound.s16")
@@ -105,8 +106,7 @@ def write_video(day, path, look=PLAIN):
             "+faststart",
             path,
         ]
-        # in a group of its own: an interrupted terminal tells this process alone, which then ends
-        # it
+        # In a group of its own: Ctrl-C then reaches only this process, which ends ffmpeg.
         encoder = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         try:
             for _, _, image in frames(day, look):

@@ -5,7 +5,7 @@
     python training/lm.py verify            # the training forward pass against transformers
     python training/lm.py examples          # some of each prompt and its reply
 
-A process for each of two cores. How it is done and why: training/LM.md.
+One process runs on each of two cores. training/LM.md explains the method.
 """
 
 import argparse
@@ -27,7 +27,7 @@ OUT = paths.shipped("lm")
 
 
 def examples(args):
-    """Prints some of each prompt, with its reply and where the reply comes from."""
+    """Prints some of each prompt, with its reply and the links from reply to prompt."""
     for name, example in tasks.EXAMPLES.items():
         for seed in range(args.count):
             print(*example(random.Random(f"{name} {seed}")), "", sep="\n--> ")
@@ -63,35 +63,32 @@ def main():
     t.add_argument("--name", default="starter-lm")
     t.add_argument(
         "--start",
-        help="a folder as --export writes it, to go on from its weights where there is no "
-        "training/work",
+        help="folder that --export wrote: begin with its weights if training/work has no state",
     )
     t.add_argument("--bf16", action="store_true", help="matrix products in bfloat16")
     t.add_argument("--export", default=OUT, help="folder for the checkpoint; '' for none")
     e = verbs.add_parser(
         "exam",
-        description="Asks the checkpoint in a folder, and writes what it finds into that folder's "
-        "card, if it has one.",
+        description="Examines the checkpoint in a folder, and writes the results into that "
+        "folder's card, if it has one.",
     )
     e.set_defaults(run=exam)
     e.add_argument("--model", default=OUT)
     e.add_argument("--days", type=int, default=10)
     e.add_argument("--seconds", type=int, default=120)
     e.add_argument("--seed", type=int, default=EXAM_SEED + 500)
-    e.add_argument("--prose", type=int, default=100, help="so many of each other prompt")
-    e.add_argument(
-        "--held-out", action="store_true", help="questions in wordings held out of the training"
-    )
+    e.add_argument("--prose", type=int, default=100, help="number of examples of each other prompt")
+    e.add_argument("--held-out", action="store_true", help="ask in wordings that no training used")
     e.add_argument("--show", action="store_true", help="print the wrong replies")
     e.add_argument(
         "--noisy",
         action="store_true",
-        help="logs as imperfect eyes and ears write them; answers as those logs say",
+        help="use logs with errors of perception; the right answers follow those logs",
     )
     verbs.add_parser("verify").set_defaults(run=verify)
     x = verbs.add_parser("examples")
     x.set_defaults(run=examples)
-    x.add_argument("--count", type=int, default=4, help="so many of each prompt")
+    x.add_argument("--count", type=int, default=4, help="number of examples of each prompt")
     args = parser.parse_args()
     torch.set_num_threads(1)
     keep_memory()

@@ -1,4 +1,4 @@
-"""How a day is shown and spoken: size, quality, brightness, voices, and the clock."""
+"""The look and the voices of a day: size, quality, brightness, voices, and the clock."""
 
 import math
 import re
@@ -11,30 +11,30 @@ import scene
 
 @dataclass(frozen=True)
 class Look:
-    """How a day is shown and spoken, apart from what happens in it."""
+    """The look and the voices of a day, apart from its events."""
 
     crf: float = 26  # H.264 quality, lower is better and larger
-    scale: float = 1.0  # of the picture's width and height
-    brightness: float = 0.0  # added to the picture's values, as a part of their range
-    other_voices: bool = False  # spoken by sayings.OTHER_VOICES, which no training hears
-    # minutes after midnight at which the day begins, burnt in and told in the metadata
+    scale: float = 1.0  # factor of the picture's width and height
+    brightness: float = 0.0  # added to the picture's values, as a fraction of their range
+    other_voices: bool = False  # use sayings.OTHER_VOICES, which no training hears
+    # beginning of the day in minutes after midnight, burnt in and written into the metadata
     clock: int | None = None
-    hours: float = 1.0  # how many of them pass in the length of the video
+    hours: float = 1.0  # hours of the clock that the video represents
 
     def size(self):
-        """Width and height, even as H.264 wants them."""
+        """Width and height, rounded to even numbers for H.264."""
         return tuple(2 * round(side * self.scale / 2) for side in (scene.W, scene.H))
 
     def time(self, second, seconds):
-        """'07:42' at that second of a video so long; None without a clock."""
+        """'07:42' at that second of a video of that length; None without a clock."""
         if self.clock is None:
             return None
         minutes = self.clock + int(second * self.hours * 60 / seconds + 1e-6)
         return f"{minutes // 60 % 24:02}:{minutes % 60:02}"
 
     def told(self, text, seconds, segments=()):
-        """A text with its times of the video (MM:SS) as times of the clock: where one lies in a
-        segment, a minute that lies whole in it, so that it is no other's. What is after the end
+        """A text with its video times (MM:SS) as clock times. A time in a segment becomes a minute
+        that lies completely in that segment, so that no other segment has it. A time after the end
         stays outside the day."""
         if self.clock is None:
             return text
@@ -51,7 +51,7 @@ class Look:
                     return self.time(min(max(int(second * passed), first), last) / passed, seconds)
             if second <= seconds:
                 return self.time(second, seconds)
-            # between the end and midnight, or the beginning where midnight is past
+            # between the end and midnight, or before the beginning if midnight is past
             last = 24 * 60 - 1 if end < 24 * 60 - 2 else self.clock + 24 * 60 - 1
             minutes = int(end + 1 + second % (last - end - 1))
             return f"{minutes // 60 % 24:02}:{minutes % 60:02}"
@@ -59,7 +59,7 @@ class Look:
         return re.sub(r"\b(\d\d):(\d\d)\b", clocked, text)
 
     def metadata(self, seconds):
-        """Ffmpeg's options that say when the day began and how fast it passes."""
+        """Ffmpeg's options for the metadata: when the day began and how fast its clock runs."""
         if self.clock is None:
             return []
         start = self.time(0, seconds)

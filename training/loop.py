@@ -1,13 +1,13 @@
 """The loop that the three trainings share: steps by a schedule, averaged weights, a log, a curve, a
 state to resume from, and the card.
 
-A training says what is its own as a `Training`; `run` does the rest:
+A training describes its own parts as a `Training`; `run` does the rest:
 
   state      `State`: model, averaged model, optimizers, steps and time; saved every few minutes
-  budget     `Steps` or `Minutes`: how much of the training is done, from 0 to 1
+  budget     `Steps` or `Minutes`: the completed share of the training, from 0 to 1
   crew       `Alone`, or several processes (language/team.py): who steps, and who reports
 
-SIGTERM saves and stops; the same command goes on.
+SIGTERM saves and stops. The same command continues.
 """
 
 import copy
@@ -19,16 +19,16 @@ import torch
 
 import cards
 
-# What the parts of a saved state were called before they shared this loop.
+# Older names of the parts of a saved state.
 RENAMED = {"ema": "average", "optimisers": "optimizers"}
 
 
 class State:
     """A training between two steps.
 
-    `heads` are modules that learn with the model and are thrown away, each by the name under which
-    it is saved; the gradients of the parameters `clipped` are clipped together. `average` follows
-    the model's weights; it is what is examined and exported.
+    `heads` are modules that learn with the model and are discarded. Each is saved under its name.
+    The gradients of the parameters `clipped` are clipped together. `average` follows the model's
+    weights; it is examined and exported.
     """
 
     def __init__(self, path, curve, model, optimizers, clipped, **heads):
@@ -39,8 +39,8 @@ class State:
         self.step, self.spent, self.before = 0, 0.0, []
 
     def resume(self, start=None):
-        """Takes up what was saved and returns it, or begins a new curve and returns None. `start`
-        is the folder of the weights that the training began with."""
+        """Restores and returns the saved state, or begins a new curve and returns None. `start` is
+        the folder of the training's first weights."""
         self.before = cards.earlier(start)
         if not os.path.exists(self.path):
             if os.path.exists(self.curve_path):
@@ -60,7 +60,7 @@ class State:
         return saved
 
     def save(self, own):
-        """Writes the state, with what is the training's own; whole or not at all."""
+        """Writes the state with the training's own part, completely or not at all."""
         state = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -74,14 +74,14 @@ class State:
         os.replace(self.path + ".new", self.path)
 
     def set_rate(self, rate):
-        """Sets every learning rate to this part of its peak."""
+        """Sets every learning rate to this fraction of its peak."""
         for optimizer, peaks in zip(self.optimizers, self.peaks):
             for group, peak in zip(optimizer.param_groups, peaks):
                 group["lr"] = peak * rate
 
     @torch.no_grad()
     def follow(self, pull):
-        """Moves the averaged weights by this part of the way to the model's."""
+        """Moves the averaged weights by this fraction of the way to the model's."""
         for slow, fast in zip(self.average.parameters(), self.model.parameters()):
             slow.lerp_(fast, pull)
         for slow, fast in zip(self.average.buffers(), self.model.buffers()):
@@ -98,43 +98,43 @@ class State:
 
 
 class Training:
-    """What is one training's own. `run` calls these; `name` and `folder` say whose card is written
-    and where, `save_every` after how many seconds the state is."""
+    """The parts that differ between trainings. `run` calls these. `name` and `folder` name the card
+    and its place; `save_every` is in seconds."""
 
     name, folder, save_every = "", "", 180
-    # numbers by which every process of a crew goes, as the first process has them
+    # numbers that every process of a crew takes from the first process
     common = []
 
     def rate(self, state, done):
-        """The learning rate as a part of its peak, when this part of the budget is spent."""
+        """The learning rate as a fraction of its peak, when this part of the budget is spent."""
         raise NotImplementedError
 
     def pull(self, step):
-        """How far the averaged weights move towards the model's after so many steps."""
+        """The fraction of the averaged weights' move towards the model's after so many steps."""
         raise NotImplementedError
 
     def step(self, state, done):
-        """Leaves the gradients of a batch in the parameters."""
+        """Computes the gradients of a batch and leaves them in the parameters."""
         raise NotImplementedError
 
     def settle(self, state):
-        """Keeps weights in bounds, right after a step."""
+        """Keeps weights in bounds after a step."""
 
     def report(self, state, rate):
         """Logs, after a step."""
 
     def own(self):
-        """What is saved beside the state."""
+        """The training's own part of the saved state."""
         return {}
 
     def export(self, state):
-        """Writes the averaged weights into `folder`, which may be '' for none; returns the card's
-        row and sentence: (what, read, time, threads, figures)."""
+        """Writes the averaged weights into `folder` (none if it is ''). Returns the card's row and
+        sentence: (training, data read, time, threads, figures)."""
         raise NotImplementedError
 
 
 class Steps:
-    """A budget of steps; the time spent is that of the clock on the wall."""
+    """A budget of steps. The time spent is wall-clock time."""
 
     def __init__(self, steps):
         self.steps = steps
@@ -174,7 +174,7 @@ class Minutes:
 
 
 class Every:
-    """Due when more than so many seconds have passed since it was due last."""
+    """Becomes due after this many seconds, again and again."""
 
     def __init__(self, seconds):
         self.seconds, self.last = seconds, time.time()
@@ -194,7 +194,7 @@ class Alone:
     first = True
 
     def agree(self, numbers):
-        """The numbers by which all processes go: those of the first one."""
+        """The numbers that all processes use: those of the first one."""
         return numbers
 
     def update(self, state):
@@ -205,14 +205,14 @@ class Alone:
             optimizer.zero_grad(set_to_none=True)
 
     def wait(self):
-        """Until every process is here."""
+        """Waits for every process."""
 
     def end(self):
         """Ends all processes but the first."""
 
 
 def smooth(means, figures, keep):
-    """Moves running means towards the newest figures; a new one begins with its first figure."""
+    """Moves running means towards the newest figures. A new mean begins with its first figure."""
     for name, value in figures.items():
         means[name] = keep * means.get(name, value) + (1 - keep) * value
 
@@ -264,5 +264,5 @@ def run(training, state, budget, crew):
     crew.end()
     save(training, state)
     if stopped:
-        print(f"stopped at step {state.step}; the same command goes on", flush=True)
+        print(f"stopped at step {state.step}; the same command continues", flush=True)
         raise SystemExit(143)

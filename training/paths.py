@@ -1,4 +1,4 @@
-"""Where the trainings keep what they make."""
+"""The folders of the trainings' files."""
 
 import os
 

@@ -1,10 +1,10 @@
-"""Wordings put together from parts: clauses that say what is wanted, and the ways in which people
-ask for it.
+"""Wordings that are combined from parts: clauses that state a question, and ways in which people
+ask.
 
-`wordings.py` holds whole questions; here "where I left my {object}" meets "Tell me {q}.", "My
-sister wants to know {q}." and eighty more, so that the model learns which words ask and which only
-surround them. The parts are in texts/; `made` puts them together. None of the results is one of
-wordings.HELD_OUT, but many of the words in those are here, in other turns.
+`wordings.py` holds whole questions. Here, "where I left my {object}" meets "Tell me {q}.", "My
+sister wants to know {q}." and eighty more. So the model learns which words ask and which only
+surround them. The parts are in texts/; `made` combines them. None of the results is in
+wordings.HELD_OUT, but many words of those occur here in other sentences.
 """
 
 import re
@@ -23,7 +23,7 @@ MORE_WORDS = texts.words("more_words")
 
 
 def spun(rng, text):
-    """One of what a pattern with choices can say."""
+    """One of the sentences that a pattern with choices can form."""
     text = text.replace("{who}", rng.choice(WHO)).replace("{called}", rng.choice(CALLED))
     while "{" in text:
         text = re.sub(r"\{([^{}]*)\}", lambda found: rng.choice(found.group(1).split("|")), text)
@@ -31,7 +31,7 @@ def spun(rng, text):
 
 
 def made(bank):
-    """Patterns of a bank of clauses, each clause in each way of asking."""
+    """The patterns of a bank: each clause in each way of asking."""
     out = []
     if bank == "did_i":
         out = [text.replace("{who}", who) for text in SAID_FIRST for who in WHO[::2]]
@@ -53,8 +53,8 @@ YOU = [
 
 
 def to_you(question):
-    """'Where was I reading a book?' -> 'Where were you reading a book?', as others ask the wearer;
-    as it is where it speaks to somebody."""
+    """'Where was I reading a book?' -> 'Where were you reading a book?', as others ask the wearer.
+    A question that addresses somebody stays unchanged."""
     if re.search(
         r"\byou|\bme\b|my (?:"
         + "|".join(WHO)

@@ -1,11 +1,11 @@
-"""What is said in the starter world, and by which voices.
+"""The speech of the starter world, and its voices.
 
-SPEECH      sentence patterns; sample_sentence(rng) fills one in. Sentences are lower case, with
+SPEECH      sentence patterns; sample_sentence(rng) fills one in. Sentences are in lower case, with
             their final mark.
-PROMISES, GREETINGS, ERRANDS   the patterns among them on which a day's plot hangs
-VOICES      espeak-ng voices of the days: {"name", "voice", "pitch", "speed"}; OTHER_VOICES speak
-            only in days made to
-            measure what strange voices cost (world.py --other-voices): no training hears them
+PROMISES, GREETINGS, ERRANDS   the patterns that carry a day's plot VOICES      espeak-ng voices of
+the days: {"name", "voice", "pitch", "speed"}. OTHER_VOICES occur
+            only in days that measure the cost of strange voices (world.py --other-voices). No
+            training hears them.
 """
 
 from vocab import ACTIVITIES, OBJECT_NAMES, PLACE_NAMES, PLURAL, in_place
@@ -59,7 +59,7 @@ FOODS = [
     "fish",
 ]
 COLOURS = ["red", "blue", "green", "yellow", "black", "white", "brown", "pink"]
-# What a plot hangs on: what was promised, who was met, who was sent where and why.
+# The sentences that carry a plot: promises, greetings and errands.
 PROMISES = [
     "i promise to {base}.",
     "i promise to call {name}.",
@@ -72,7 +72,7 @@ ERRANDS = [
     "can you go to the {place} and {errand}?",
     "you should go to the {place} and {errand}.",
 ]
-# What one can be sent for: the first two to a supermarket, the rest anywhere.
+# Aims of errands: the first two belong to a supermarket, the rest to any place.
 ERRAND = [
     "buy {food}",
     "buy {number} bags of {food}",
@@ -171,7 +171,8 @@ OTHER_VOICES = [
 
 
 def fill(rng, pattern, **known):
-    """The pattern with its holes filled, those in `known` as given; `rng` is a random.Random."""
+    """The pattern with its slots filled. `known` gives the values of some; `rng` is a
+    random.Random."""
     food, food2 = rng.sample(FOODS, 2)
     name, name2 = rng.sample(NAMES, 2)
     place = rng.choice(PLACE_NAMES)
@@ -206,5 +207,5 @@ def fill(rng, pattern, **known):
 
 
 def sample_sentence(rng):
-    """One spoken sentence, lower case with its final mark; `rng` is a random.Random."""
+    """One spoken sentence in lower case with its final mark; `rng` is a random.Random."""
     return fill(rng, rng.choice(SPEECH))

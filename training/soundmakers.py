@@ -12,14 +12,14 @@ def hiss(rng, n, rate, low, high, slope=0.5):
 
 
 def wander(rng, n, rate, every, low, high):
-    """A curve that moves smoothly between random values, one each `every` seconds."""
+    """A curve that moves smoothly between random values, with a new one each `every` seconds."""
     knots = max(2, int(n / rate / every) + 2)
     return np.interp(np.arange(n) / rate, np.arange(knots) * every, rng.uniform(low, high, knots))
 
 
 def glide(frequency, rate, partials):
-    """Harmonics of a gliding fundamental (array of Hz): {number: amplitude}; those beyond the
-    rate's reach are left out."""
+    """Harmonics of a gliding fundamental (array of Hz): {number: amplitude}. Harmonics above the
+    rate's limit are left out."""
     phase = 2 * np.pi * np.cumsum(frequency) / rate
     return sum(
         a * np.sin(k * phase) for k, a in partials.items() if k * np.max(frequency) < 0.45 * rate
@@ -37,7 +37,7 @@ def struck(seconds, rate, modes):
 
 
 def burst(rng, seconds, rate, low, high, decay):
-    """A noise that dies away."""
+    """A noise that fades."""
     n = max(8, int(seconds * rate))
     return hiss(rng, n, rate, low, high, 0) * np.exp(-np.arange(n) / rate / decay)
 
@@ -48,7 +48,7 @@ def swell(n):
 
 
 def put(out, rate, at, piece):
-    """Adds a piece at a time in seconds; what lies beyond the end is cut."""
+    """Adds a piece at a time in seconds. The part beyond the end is cut."""
     a = int(at * rate)
     if 0 <= a < len(out):
         out[a : a + len(piece)] += piece[: len(out) - a]
@@ -170,7 +170,7 @@ def traffic(rng, n, rate):
     at = rng.uniform(-1, 1)
     while at < n / rate + 1:
         near = 1 / (1 + ((t - at) / rng.uniform(0.4, 0.9)) ** 2)
-        # lower once it has gone past
+        # lower after it has passed
         engine = rng.uniform(55, 110) * (1 - 0.06 * np.tanh((t - at) / 0.4))
         out += near * (
             0.8 * hiss(rng, n, rate, 120, 2200, 0.6)
@@ -263,7 +263,7 @@ def hammering(rng, n, rate):
         )
         put(out, rate, at, rng.uniform(0.75, 1) * hit)
         put(out, rate, at, 0.5 * burst(rng, 0.03, rate, 800, 6000, 0.006))
-        f *= 1.008  # a nail rings higher the deeper it is
+        f *= 1.008  # a nail rings higher as it goes deeper
     return out
 
 
@@ -358,8 +358,8 @@ def train(rng, n, rate):
 
 
 def crowd(rng, n, rate):
-    """A dozen voices at once, none to be understood: gliding pitch, syllables, each with its own
-    vowels."""
+    """A dozen voices at once that nobody can understand: gliding pitch, syllables, each voice with
+    its own vowels."""
     out, f = 0.05 * hiss(rng, n, rate, 200, 3000, 0.7), np.fft.rfftfreq(n, 1 / rate)
     for _ in range(12):
         pitch = rng.uniform(95, 240) * wander(rng, n, rate, 0.25, 0.85, 1.15)

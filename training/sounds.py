@@ -1,13 +1,11 @@
-"""Synthesises what is heard besides speech: each of vocab.SOUNDS, at any length and rate, from a
-seed.
+"""Synthesises the sounds besides speech: each of vocab.SOUNDS, at any length and rate, from a seed.
 
     sound(name, seconds, rate, seed) -> float32 samples with a peak of 1
 
-Nothing is sampled from recordings: noise in bands, decaying partials and glides, put where the
-thing would sound.
-`python training/sounds.py DIR` writes each sound as a WAV file to listen to. Levels are the
-caller's affair: `loudness` gives the RMS
-of a sound while it sounds, so that a doorbell and a waterfall can be set equally far below a voice.
+No sound comes from a recording. Noise in bands, decaying partials and glides form each one. `python
+training/sounds.py DIR` writes each sound as a WAV file. The caller sets the levels: `loudness`
+gives the RMS of a sound while it sounds, so that a doorbell and a waterfall can be equally far
+below a voice.
 """
 
 import os
@@ -60,7 +58,8 @@ MAKERS = {
 
 
 def sound(name, seconds, rate, seed):
-    """float32 samples, peak 1 (silence stays silence); the same arguments give the same samples."""
+    """float32 samples with peak 1 (silence stays silence). The same arguments give the same
+    samples."""
     n = max(1, int(round(seconds * rate)))
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     out = MAKERS[name](rng, n, rate)
@@ -68,7 +67,7 @@ def sound(name, seconds, rate, seed):
 
 
 def loudness(samples, rate):
-    """RMS of the louder half of the 50 ms that are not silent: how loud it is while it sounds."""
+    """RMS of the louder half of the 50 ms parts with sound: the loudness while it sounds."""
     step = max(1, int(0.05 * rate))
     n = len(samples) // step * step
     if n == 0:

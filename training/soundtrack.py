@@ -1,4 +1,4 @@
-"""What is heard in a day: room tone, sounds and speech."""
+"""The sound of a day: room tone, sounds and speech."""
 
 import io
 import random
@@ -16,7 +16,7 @@ RATE = 22050
 
 
 def speak(text, voice, hurry=1.0):
-    """The sentence as float32 samples at RATE, silence trimmed."""
+    """The sentence as float32 samples at RATE, without silence at both ends."""
     done = subprocess.run(
         [
             "espeak-ng",
@@ -32,7 +32,7 @@ def speak(text, voice, hurry=1.0):
         capture_output=True,
         check=True,
     )
-    head = done.stdout.index(b"data") + 8  # a streamed WAV does not know its own length
+    head = done.stdout.index(b"data") + 8  # a streamed WAV does not state its length
     with wave.open(io.BytesIO(done.stdout[:head]), "rb") as header:
         rate = header.getframerate()
     samples = (
@@ -76,7 +76,7 @@ def room_tone(place, seconds, seed):
     t = np.arange(n) / RATE
     if place == "beach":
         tone *= (0.55 + 0.45 * np.sin(2 * np.pi * 0.16 * t + rng.uniform(0, 6))).astype(np.float32)
-    if place in ("train station", "gym", "hallway"):  # bare walls answer
+    if place in ("train station", "gym", "hallway"):  # bare walls echo
         late = int(0.09 * RATE)
         tone[late:] += 0.5 * tone[:-late]
     level = 0.0035 if not vocab.PLACES[place]["outdoor"] else 0.006
@@ -85,7 +85,7 @@ def room_tone(place, seconds, seed):
     return level * tone
 
 
-VOICE = 0.1  # how loud a voice usually is, as sounds.loudness measures it
+VOICE = 0.1  # the usual loudness of a voice, by sounds.loudness
 
 
 def segment_sound(day, number, look=PLAIN):

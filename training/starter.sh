@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Trains the starter cast anew: agents/starter/{clip,lm,whisper}. Each training resumes where it stopped, writes a usable
+# Trains the starter cast again: agents/starter/{clip,lm,whisper}. Each training resumes where it stopped. It writes a usable
 # checkpoint and its card every few minutes. Eye and ear run side by side with a thread each, then the language model with two
-# processes; their logs lie in training/work/. Times: see README.md. PYTHON chooses the interpreter.
-# REHEARSAL=1 takes a copy of what is needed and a minute or two of everything: it ends in minutes, and shows that it ends.
+# processes. Their logs lie in training/work/. Times: see README.md. PYTHON chooses the interpreter.
+# REHEARSAL=1 runs a minute or two of each part in a copy of the needed folders. It ends within minutes and tests the whole path.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}

@@ -1,4 +1,4 @@
-"""Reads the lists of words and wordings in texts/: one a line, `#` begins a comment."""
+"""Reads the lists of words and wordings in texts/: one a line. `#` begins a comment."""
 
 import os
 
@@ -6,7 +6,7 @@ import paths
 
 
 def lines(name):
-    """The lines of texts/NAME.txt; a space that a line begins with counts."""
+    """The lines of texts/NAME.txt. A space at the beginning of a line counts."""
     with open(os.path.join(paths.TEXTS, f"{name}.txt"), encoding="utf-8") as file:
         read = file.read().splitlines()
     return [line for line in read if line.strip() and not line.startswith("#")]
@@ -18,7 +18,7 @@ def words(name):
 
 
 def sections(name):
-    """{section: its lines}, where `[section]` opens one."""
+    """{section: its lines}. `[section]` opens one."""
     found, section = {}, None
     for line in lines(name):
         if line.startswith("[") and line.endswith("]"):

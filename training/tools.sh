@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the trainings and the rendering of days need beside ffmpeg and the Python packages of requirements.txt: espeak-ng, the Noto
-# Color Emoji font and Python's venv. Does nothing where they are there.
+# Installs espeak-ng, the Noto Color Emoji font and Python's venv for the trainings and the rendering of days. They also need ffmpeg and the
+# Python packages of requirements.txt. Does nothing if all are installed.
 set -euo pipefail
 python=${PYTHON:-python3}
 font() {

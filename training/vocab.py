@@ -1,9 +1,7 @@
-"""The words of the starter world: what the generator draws and says, and what the labels are
-called.
+"""The words of the starter world: for the pictures, the speech and the labels.
 
-Everything that the starter models are taught, and every label list that a dialogue shows them,
-comes from here.
-`python training/vocab.py` writes the label lists to vocab/*.txt and checks the promises made below.
+The starter models learn only these words, and dialogues show them these label lists. `python
+training/vocab.py` writes the label lists to vocab/*.txt and checks the promises below.
 
   PLACES      name -> {"in": the phrase with its preposition, "outdoor": bool}
   OBJECTS     things that lie about: {"name", "emoji", "hold": can be held in a hand}
@@ -11,8 +9,8 @@ comes from here.
               by hand in scene/}
   CARRYING    the one activity that can happen anywhere: something that can be held is carried,
               taken or put down
-  PEOPLE      what is said of the persons in sight, from nobody on
-  SOUNDS      what is heard besides speech: {name: {"activities", "places"} in which it is heard}
+  PEOPLE      phrases for the number of persons in sight, from nobody on
+  SOUNDS      sounds besides speech: {name: {"activities", "places"} in which it occurs}
 """
 
 import os
@@ -324,7 +322,7 @@ SOUNDS = {
 
 
 def sounds_of(place, activity):
-    """What may be heard there: the activity's own sounds first, then the place's; at least one."""
+    """The sounds that may occur: the activity's own first, then the place's; at least one."""
     activity = CARRYING if activity.startswith("carrying") else activity
     own = [name for name, s in SOUNDS.items() if activity in s["activities"]]
     return own + [
@@ -336,7 +334,7 @@ PLACE_NAMES = list(PLACES)
 OBJECT_NAMES = [o["name"] for o in OBJECTS]
 HELD_NAMES = [o["name"] for o in OBJECTS if o["hold"]]
 ACTIVITY_NAMES = [a["gerund"] for a in ACTIVITIES]
-SEEN_ACTIVITIES = ACTIVITY_NAMES + [CARRYING]  # what the eye tells apart
+SEEN_ACTIVITIES = ACTIVITY_NAMES + [CARRYING]  # the labels of the eye
 OBJECT = {o["name"]: o for o in OBJECTS}
 ACTIVITY = {a["gerund"]: a for a in ACTIVITIES}
 
@@ -347,8 +345,7 @@ def in_place(place):
 
 
 def activities_of(place):
-    """What can happen in a place: its own gerunds in vocabulary order, and that something is
-    carried."""
+    """The activities of a place: its own gerunds in vocabulary order, then carrying."""
     return [a["gerund"] for a in ACTIVITIES if place in a["places"]] + [CARRYING]
 
 

@@ -1,17 +1,17 @@
-"""Train starter-whisper: a small Whisper (multilingual layout, timestamps) for the speech of the
+"""Trains starter-whisper: a small Whisper (multilingual layout, timestamps) for the speech of the
 starter world.
 
     python training/whisper.py                       train from nothing (resumes), then export to
                                                      agents/starter/whisper
     python training/whisper.py --start FOLDER        ... from the weights of a checkpoint folder,
-                                                     with today's words
+                                                     with the current words
     python training/whisper.py --export              write the newest checkpoint to
                                                      agents/starter/whisper
     python training/whisper.py --test                word error rates on unseen sentences
     python training/whisper.py --evaluate DAY_DIR …  word error rate on DAY_DIR/day.mp4 against
                                                      DAY_DIR/speech.jsonl
 
-Needs espeak-ng (its library and its data) and ffmpeg. One thread, no GPU. See training/WHISPER.md.
+It needs espeak-ng (library and data) and ffmpeg, one thread and no GPU. See training/WHISPER.md.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main():
         "--minutes",
         type=float,
         default=None,
-        help="computing time of the training in all; 50 from nothing, 25 with --start",
+        help="total computing time of the training (50 from nothing, 25 with --start)",
     )
     parser.add_argument("--start", metavar="FOLDER", help="begin with this checkpoint's weights")
     parser.add_argument("--batch", type=int, default=16)
@@ -47,14 +47,20 @@ def main():
         "--utterances",
         type=int,
         default=UTTERANCES,
-        help="sentences to speak before the first training",
+        help="number of sentences that are spoken before the first training",
     )
-    parser.add_argument("--count", type=int, default=60, help="sentences of --test")
+    parser.add_argument("--count", type=int, default=60, help="number of sentences of --test")
     parser.add_argument(
-        "--muon", type=float, default=None, help="3e-3 from nothing, 2e-3 with --start"
+        "--muon",
+        type=float,
+        default=None,
+        help="learning rate of Muon (3e-3 from nothing, 2e-3 with --start)",
     )
     parser.add_argument(
-        "--adam", type=float, default=None, help="2e-3 from nothing, 1e-3 with --start"
+        "--adam",
+        type=float,
+        default=None,
+        help="learning rate of AdamW (2e-3 from nothing, 1e-3 with --start)",
     )
     parser.add_argument(
         "--model", default=TARGET, help="checkpoint folder for --test and --evaluate"

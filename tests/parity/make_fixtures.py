@@ -1,14 +1,13 @@
-"""Makes the parity fixtures: small random checkpoints, inputs, and what Python `transformers`
-answers.
+"""Makes the parity fixtures: small random checkpoints, inputs, and the answers of Python's
+`transformers`.
 
     OMP_NUM_THREADS=1 python tests/parity/make_fixtures.py tests/parity/fixtures [NAME…]
     python tests/parity/make_fixtures.py minilm .venv/minilm
 
-Needs torch, transformers, tokenizers, pillow, safetensors (versions in training/requirements.txt).
-The weights are drawn with a
-larger deviation than a fresh model has, so that attention and greedy choices are far from ties.
-Every expected number is computed
-in float32, whatever dtype the file stores.
+It needs torch, transformers, tokenizers, pillow, safetensors (versions in
+training/requirements.txt). The weights have a larger deviation than a fresh model's, so that
+attention and greedy choices are far from ties. Every expected number is computed in float32,
+whatever dtype the file stores.
 """
 
 import json
@@ -59,7 +58,7 @@ somebody said the train leaves at nine. somebody said good morning. naïve café
 
 
 def randomise(model, seed, deviation=0.25):
-    """Weights far from the usual initialisation; norms stay near one."""
+    """Weights far from the usual initialisation. Norms stay near one."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, p in model.named_parameters():
@@ -75,7 +74,7 @@ def randomise(model, seed, deviation=0.25):
 
 
 def save(model, folder, dtype=torch.float32, shards=1):
-    """Rounds the weights to `dtype`, stores them (in `shards` files) and gives the model back in
+    """Rounds the weights to `dtype`, stores them (in `shards` files) and returns the model in
     float32."""
     folder.mkdir(parents=True, exist_ok=True)
     model.to(dtype)
@@ -125,8 +124,8 @@ def bytelevel(vocab, specials, prefix_space=False):
 
 
 def pictures():
-    """Photographs-like noise with structure, in shapes that must be scaled up, down and cropped off
-    centre."""
+    """Noise with the structure of photographs, in shapes that must be scaled up, scaled down and
+    cropped off centre."""
     rng = np.random.default_rng(7)
     folder = ROOT / "images"
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,8 +143,7 @@ def pictures():
 
 
 def jpegs():
-    """The ways in which colour is halved and coefficients are ordered, with the pixels that Pillow
-    decodes."""
+    """Variants of chroma subsampling and coefficient order, with the pixels that Pillow decodes."""
     folder = ROOT / "jpeg"
     folder.mkdir(parents=True, exist_ok=True)
     y, x = np.mgrid[0:19, 0:37]
@@ -296,7 +294,7 @@ def lm(name, seed, dtype, shards, bos, template, **config):
         dtype,
         shards,
     )
-    # Read back: the buffers of rotary positions were rounded on the way through `dtype`.
+    # Read back, because the conversion to `dtype` rounded the buffers of rotary positions.
     model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     prompts = [
         "where did i last see the keys?",
@@ -371,7 +369,7 @@ LANGUAGES = ["en", "de", "fr"]
 
 
 def sounds():
-    """Chirps and noise at 16 kHz; float32 kept exactly, as safetensors."""
+    """Chirps and noise at 16 kHz. safetensors keeps float32 exactly."""
 
     def t(seconds):
         return np.arange(int(seconds * 16000)) / 16000
@@ -425,7 +423,7 @@ def whisper(name, seed, dtype, multilingual, mels, seconds, **config):
     model = randomise(
         WhisperForConditionalGeneration(WhisperConfig(**{**size, **config})), seed, 0.3
     )
-    with torch.no_grad():  # there are many timestamps; without this they would drown the text
+    with torch.no_grad():  # the many timestamps would otherwise outweigh the text
         model.model.decoder.embed_tokens.weight[i("<|notimestamps|>") + 1 :] *= 0.4
     g = model.generation_config
     g.no_timestamps_token_id, g.max_initial_timestamp_index = i("<|notimestamps|>"), 50
@@ -483,7 +481,7 @@ def whisper(name, seed, dtype, multilingual, mels, seconds, **config):
                         "segments": segments,
                     }
                 )
-    # text of random weights is improbable and goes in circles; elenchus would drop it by its default thresholds
+    # text of random weights is improbable and repetitive; elenchus would drop it by its default thresholds
     config = json.loads((folder / "generation_config.json").read_text())
     config |= {"compression_ratio_threshold": 1000.0, "logprob_threshold": -1000.0}
     (folder / "generation_config.json").write_text(
@@ -548,8 +546,8 @@ def bert(name, seed, dtype, pooling, **config):
 
 
 def minilm(folder):
-    """What transformers says of the real all-MiniLM-L6-v2 in `folder` (see fetch_minilm.sh),
-    written beside this script."""
+    """Writes the answers of transformers for the real all-MiniLM-L6-v2 in `folder` (see
+    fetch_minilm.sh) beside this script."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer, model = (

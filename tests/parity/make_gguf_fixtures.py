@@ -1,19 +1,17 @@
-"""Makes the GGUF fixtures: small random models of the architecture `llama`, and what Python
-`transformers` answers.
+"""Makes the GGUF fixtures: small random models of the architecture `llama`, and the answers of
+Python's `transformers`.
 
     OMP_NUM_THREADS=1 python tests/parity/make_gguf_fixtures.py tests/parity/fixtures [NAME…]
 
-Needs what make_fixtures.py needs, and the packages `gguf` 0.19.0 and `accelerate`. Each file is
-written
-with the package `gguf` in the layout of llama.cpp's converter (rows of queries and keys
-interleaved), read back by transformers,
-which makes every weight floating, and asked in float32. Two answers are not transformers' own
-reading of the file:
+It needs the packages of make_fixtures.py, and `gguf` 0.19.0 and `accelerate`. The package `gguf`
+writes each file in the layout of llama.cpp's converter (interleaved rows of queries and keys).
+transformers reads it back, which makes every weight floating, and answers in float32. Two answers
+are not transformers' own reading of the file:
 
-- transformers ignores `rope_freqs.weight`; the model that has one is told its Llama 3 rope
-parameters.
-- Expected ids of other pre-tokenizers (`splits`) come from the pre-tokenizers that the published
-tokenizer.json files have.
+- transformers ignores `rope_freqs.weight`. The model with this tensor gets its Llama 3 rope
+  parameters separately.
+- Expected ids of other pre-tokenizers (`splits`) come from the pre-tokenizers of the published
+  tokenizer.json files.
 """
 
 import json
@@ -59,8 +57,8 @@ def gguf_name(name):
 
 
 def interleave(weight, heads):
-    """Rows i and i + head/2 of each head side by side, as llama.cpp's converter lays queries and
-    keys."""
+    """Puts rows i and i + head/2 of each head side by side, as llama.cpp's converter does for
+    queries and keys."""
     return (
         weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
         .swapaxes(1, 2)
@@ -111,8 +109,7 @@ def byte_vocabulary(writer, pre, add_bos):
 
 
 def splits(state, first):
-    """The ids of a text under the pre-tokenizers of the published tokenizers that each name stands
-    for."""
+    """The ids of a text under the pre-tokenizers of the published tokenizers, by name."""
     llama3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
     def bytes_(regex):
@@ -132,7 +129,7 @@ def splits(state, first):
         "qwen2": cut(llama3.replace("{1,3}", "")),
     }
     text, rows = "I've seen 12345 keys\n\n  on the TABLE, naïve café!!\n", {}
-    # Merges across what some of them part, so that the ids tell them apart.
+    # Merges across some of their boundaries, so that the ids differ.
     more = [
         ("1", "2"),
         ("12", "3"),
@@ -158,8 +155,8 @@ def splits(state, first):
 
 
 def piece_vocabulary(writer):
-    """SentencePiece's BPE: pieces with ▁, scores that fall with the order of merging, bytes to fall
-    back to."""
+    """SentencePiece's BPE: pieces with ▁, scores that fall in the order of merging, and bytes as
+    the fallback."""
     backend = Tokenizer(models.BPE(byte_fallback=True))
     backend.pre_tokenizer = pre_tokenizers.Metaspace(split=False)
     backend.train_from_iterator(
@@ -240,7 +237,7 @@ def make(name, seed, vocabulary, kind, rope=None, prompts=PROMPTS, deviation=0.1
                 weight = interleave(weight, heads)
         if weight.ndim == 1:
             writer.add_tensor(to, weight.astype(np.float32))
-        elif kind == "k":  # as Q4_K_M has it: most matrices Q4_K, values and the table Q6_K
+        elif kind == "k":  # as in Q4_K_M: most matrices Q4_K, values and the table Q6_K
             six = "attn_v" in to or "token_embd" in to
             blocks = (random_q6_k if six else random_q4_k)(rng, weight.shape)
             writer.add_tensor(

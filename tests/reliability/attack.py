@@ -1,8 +1,8 @@
-"""The harness of the attacks: runs the program within limits and counts the attacks that it does not withstand.
+"""The harness of the attacks: runs the program within limits and counts the attacks that succeed.
 
 A section is a file `dNN_name.py` beside this one with a function `attacks(section)`. Each attack is one call of
-`section.attack(...)`. Every attack fails, whatever else it asks for, if the program panics, dies by a signal that
-nobody sent, runs longer than its limit, takes more memory than its limit, or prints more than one `error:` line.
+`section.attack(...)`. Every attack fails, besides its own conditions, if the program panics, dies by a signal that
+nobody sent, exceeds its time or memory limit, or prints more than one `error:` line.
 """
 
 import importlib
@@ -25,9 +25,9 @@ GIB = 1 << 30
 
 @dataclass
 class Result:
-    """What one run of the program came to."""
+    """The result of one run of the program."""
 
-    code: int | None  # None: it did not end in time and was killed
+    code: int | None  # None: the run exceeded its time limit and was killed
     out: str
     err: str
     seconds: float
@@ -35,7 +35,7 @@ class Result:
 
 
 class Section:
-    """One section of the review: a scratch folder, and a count of what was tried."""
+    """One section of the review: a scratch folder, and a count of attacks."""
 
     def __init__(self, name, scratch):
         self.name, self.scratch = name, Path(scratch)
@@ -50,7 +50,7 @@ class Section:
         return path
 
     def environment(self, **more):
-        """A user of their own: home, configuration and cache lie in the scratch folder."""
+        """A separate user: home, configuration and cache lie in the scratch folder."""
         keep = {
             key: value
             for key, value in os.environ.items()
@@ -75,8 +75,8 @@ class Section:
         program=None,
         signals=(),
     ):
-        """Runs the program to its end, or for `seconds`. `stdout` and `stderr` may be open files.
-        `signals` are pairs of seconds after the start and a signal, in order."""
+        """Runs the program to its end, or for `seconds`. `stdout` and `stderr` can be open files. `signals` are pairs
+        of seconds after the start and a signal, in order."""
         command = [
             program or os.environ["ELENCHUS"],
             *map(os.fsencode, map(os.fspath, map(_text, args))),
@@ -118,8 +118,8 @@ class Section:
         seconds=30,
         **options,
     ):
-        """One attack. `codes` are the exit codes that are right, `out` and `err` patterns that must be found, `never`
-        patterns that neither output may hold. Returns the result for further checks with `hold`."""
+        """One attack. `codes` are the right exit codes, `out` and `err` patterns that must occur, `never` patterns that
+        must not occur in either output. Returns the result for further checks with `hold`."""
         result = self.run(*args, seconds=seconds, **options)
         wrong = []
         if result.code is None:
@@ -141,7 +141,7 @@ class Section:
         return result
 
     def hold(self, what, truth, detail=""):
-        """One check that is not a run: `truth` must hold."""
+        """A check without a run: `truth` must hold."""
         self._count(what, [] if truth else [str(detail) or "does not hold"], None)
 
     def _count(self, what, wrong, result):
@@ -160,7 +160,7 @@ def _text(argument):
 
 
 def _wait(child, until, signals):
-    """The exit code (negative: a signal) and the peak of resident memory; kills the whole group at the limit."""
+    """The exit code (negative: a signal) and the peak of resident memory. Kills the whole group at the limit."""
     while True:
         while signals and time.monotonic() > signals[0][0]:
             os.kill(child.pid, signals.pop(0)[1])

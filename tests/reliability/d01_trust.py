@@ -1,6 +1,7 @@
-"""D1: a stranger's folder takes no variable, no file and no log of a video, and what leaves the machine is told.
+"""D1: a stranger's folder takes no variable, no file and no log of a video, and a line announces all data that leaves
+the machine.
 
-A listener on this machine counts every contact. Folders of another owner are tried only where the attacks run as root.
+A listener on this machine counts every contact. Only root can try folders of another owner.
 """
 
 import http.server
@@ -19,7 +20,7 @@ SAY = "say: { agent: mind, text: 'Where are the keys?', temperature: 0, max_toke
 
 
 class Listener:
-    """Says "fine" to every request and remembers what it was sent."""
+    """Answers "fine" to every request and records its content."""
 
     def __init__(self):
         heard = self.heard = []
@@ -116,7 +117,7 @@ class Tools:
         return self.section.environment(**more)
 
     def silent(self, what, *args, env=None, **options):
-        """Runs the program; nobody may be contacted, and no secret may be printed."""
+        """Runs the program. It must contact nobody and print no secret."""
         options.setdefault("never", (SECRET, FILE_SECRET))
         self.listener.heard.clear()
         result = self.section.attack(what, *args, env=env or self.env(), **options)
@@ -135,7 +136,7 @@ class Tools:
         )
 
     def speaks(self, what, *args, **options):
-        """Runs the program; exactly the listener must be reached, after a line that says so."""
+        """Runs the program. It must contact exactly the listener, after a line that announces this."""
         self.listener.heard.clear()
         notice = (
             rf"network: agent \S+ sends text to {self.listener.host} \(model m, with the key in "
@@ -148,7 +149,7 @@ class Tools:
 
 
 def replacing(section, tools):
-    """The program's own agents, prompts and dialogues are not replaced."""
+    """A stranger's files replace no agent, prompt or dialogue of the program."""
     agent = tools.listener.endpoint()
     evil = write(section.folder("evil"), {"agents/starter-lm.yaml": agent, "d.yaml": dialogue()})
     shutil.copy(tools.video, evil / "holiday.mp4")
@@ -246,7 +247,7 @@ def replacing(section, tools):
 
 
 def named(section, tools):
-    """What an untrusted agent file may not name."""
+    """Names that an untrusted agent file cannot use."""
     far = tools.listener.endpoint()
     weights = ROOT / "agents/starter/lm"
     tries = {
@@ -450,7 +451,7 @@ def escapes(section, tools):
 
 
 def trusting(section, tools):
-    """Trust as the user gives and takes it."""
+    """The user gives trust and takes it back."""
     files = {"agents/starter-lm.yaml": tools.listener.endpoint(), "d.yaml": dialogue()}
     folder = write(section.folder("trusted"), files)
     run = ["run", "d.yaml", "--no-memo"]
@@ -489,7 +490,7 @@ def trusting(section, tools):
 
 
 def network(section, tools):
-    """What --offline refuses, also to those who are trusted."""
+    """--offline refuses the network to trusted projects too."""
     folder = write(
         section.folder("network"),
         {

@@ -1,4 +1,5 @@
-"""D2: sound whose time stamps do not start at 0. The same words, at times shifted by exactly the offset."""
+"""D2: sound whose time stamps do not start at 0. The words are the same, and their times are shifted by exactly the
+offset."""
 
 import json
 import re
@@ -59,8 +60,8 @@ def attacks(section):
 
 
 def listen(section, path, offset, words=WORDS):
-    """One file through the whole program: the words, and the second in which they begin."""
-    what = f"{path.name} says what it says"
+    """Transcribes one file with the whole program: the words, and the second in which they begin."""
+    what = f"the words of {path.name}"
     result = section.attack(
         what,
         "run",

@@ -1,4 +1,4 @@
-"""D3: chat templates of a checkpoint that do not end, take all memory or overflow the stack."""
+"""D3: chat templates of a checkpoint that never end, take all memory or overflow the stack."""
 
 import json
 import shutil
@@ -53,7 +53,7 @@ BAD = {
     "empty": "{% set x = 1 %}",
     "raises forever": SHARED + "{{ raise_exception(a) }}",
 }
-# answered, however odd
+# valid, however odd
 ODD = {
     "lazy slices": NEST.replace("l=[]", "l=[1]").replace("NEXT", "ns.l[0:]") + "hi",
     "namespace chain": "{% set first = namespace() %}{% set ns = namespace(last=first) %}"

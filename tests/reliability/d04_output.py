@@ -1,4 +1,5 @@
-"""D4: a stdout or stderr that is full, closed or gone costs no answer and changes no exit code; terminals get no controls."""
+"""D4: a full or closed stdout or stderr costs no answer and changes no exit code. A terminal gets no control
+characters."""
 
 import os
 import pty
@@ -61,7 +62,7 @@ def attacks(section):
             f"{name}: stdout is a closed pipe", *args, cwd=home, codes=(code,), stdout=_closed()
         )
     for name, args, code, _out in commands:
-        # a result that cannot be written was not given: 1 where it would have been 0
+        # the result could not be written: 1 instead of 0
         with open("/dev/full", "wb") as full:
             section.attack(f"{name}: stdout is full", *args, cwd=home, codes=(code, 1), stdout=full)
     for name, more in [("text", []), ("json", ["--json"]), ("logs", ["-vv"])]:
@@ -103,7 +104,7 @@ def _closed():
 
 
 def _on_terminal(section, home, args, cwd):
-    """Exit code and all that a terminal gets, on stdout and stderr."""
+    """The exit code, and all output to a terminal from stdout and stderr."""
     (home / "foreign_run.yaml").write_text(
         GOOD.replace("cast: { mind: m }", "cast: { mind: foreign }")
     )

@@ -1,4 +1,4 @@
-"""D5: pipes and devices where files are expected. Each is refused in one line, at once."""
+"""D5: pipes and devices in place of files. The program refuses each in one line, at once."""
 
 import os
 
@@ -54,7 +54,7 @@ def attacks(section):
         refused("try", "starter-whisper", "--audio", path, named=path)
         refused("ask", path, "Where are my keys?", named=path)
         refused("run", plain, "-i", "x=y", "--record", path, named=path)
-    # what is no stranger's file goes on working
+    # files that the user names still work
     simple = (
         b'version: 1\ndialogue: d\nsteps: { a: { compute: "{{ 1 + 1 }}" } }\nanswer: "{{ a }}"\n'
     )
@@ -71,7 +71,7 @@ def attacks(section):
 
 
 def large(folder):
-    """A dialogue of a terabyte, all of it a hole."""
+    """A dialogue of a terabyte, which is one hole."""
     with open(folder / "large.yaml", "wb") as file:
         file.truncate(1 << 40)
     return "large.yaml"

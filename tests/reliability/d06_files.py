@@ -1,4 +1,4 @@
-"""D6: every file of a checkpoint as a device, a pipe, a folder or a file of a petabyte; and tokenizers that grow (D8d)."""
+"""D6: each file of a checkpoint as a device, a pipe, a folder or a file of a petabyte; and tokenizers that grow (D8d)."""
 
 import json
 import os
@@ -94,10 +94,10 @@ def put(file, kind):
     elif kind == "endless":
         file.symlink_to(
             "/proc/self/pagemap"
-        )  # a regular file that is never empty, whatever its size says
+        )  # a regular file that is never empty, whatever its stated size
     else:
         with open(file, "wb") as sparse:
-            for power in (60, 50, 42, 40):  # what the file system can
+            for power in (60, 50, 42, 40):  # as large as the file system allows
                 try:
                     sparse.truncate(1 << power)
                     break
@@ -116,7 +116,7 @@ def silence(file):
 
 
 def index(section):
-    """Shards that leave the folder, are not there, or are not files."""
+    """Shards outside the folder, missing shards, and shards that are not files."""
     for shard in (
         "../m.safetensors",
         "/etc/passwd",
@@ -143,7 +143,7 @@ def index(section):
 
 
 def tokenizers(section):
-    """Parts that make a text longer (D8d)."""
+    """Tokenizer parts that lengthen a text (D8d)."""
     double = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 100}
     empty = {"type": "Replace", "pattern": {"Regex": "x*"}, "content": "a" * 1000000}
     byte = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": False}
@@ -208,7 +208,7 @@ def tokenizers(section):
 
 
 def project(section):
-    """The same files where only names are looked up: `check` and `models list` read `config.json` too."""
+    """The same files in commands that only look names up: `check` and `models list` read `config.json` too."""
     folder = copy(section, STARTER / "lm")
     put(folder / "config.json", "device")
     agents = section.folder("p/agents")

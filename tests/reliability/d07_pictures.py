@@ -1,4 +1,4 @@
-"""D7: pictures of absurd shape. They are read, or refused in one line, within 1 GiB and a few seconds."""
+"""D7: pictures of absurd shape. The program reads or refuses each in one line, within 1 GiB and a few seconds."""
 
 import struct
 import subprocess
@@ -17,7 +17,7 @@ answer: "{{ place }}"
 
 
 def png(path, width, height, depth=8, colour=2, stated=None):
-    """A PNG with a ramp in it; `stated` is the size that its header claims."""
+    """A PNG of a ramp; its header claims the size `stated`."""
 
     def chunk(kind, data):
         return (
@@ -88,7 +88,7 @@ def attacks(section):
         **limits,
     )
 
-    # more pixels than are decoded, or than are there
+    # more pixels than the limit, or than the file has
     refused = [
         png(folder / "claims.png", 3, 3, stated=(1, 1 << 31)),
         png(folder / "huge.png", 3, 3, stated=(1 << 30, 1 << 30)),

@@ -1,4 +1,4 @@
-"""D8: answers of endpoints have a size, a time and an end."""
+"""D8: answers of endpoints are limited in size and time."""
 
 import misbehave
 
@@ -54,7 +54,7 @@ def attacks(section):
     attack("errorbody", "answers 400")
     attack("slowbody", "gave no answer within 3s")
     attack("deep", "is not JSON")
-    # a run does not stream: it reads these as one body, which has no end and is no JSON
+    # a run does not stream: it reads these as one body, which has no end and is not JSON
     attack("ssenoline", large)
     attack("ssedata", large)
     small = "limits: { reply_bytes: 100000 }\n"

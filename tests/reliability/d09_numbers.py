@@ -1,4 +1,4 @@
-"""D9: numbers of a checkpoint that are not what they say: configurations, safetensors headers and values, GGUF headers."""
+"""D9: false numbers in a checkpoint: configurations, safetensors headers and values, GGUF headers."""
 
 import json
 import random
@@ -11,7 +11,7 @@ from d06_files import GGUF, STARTER, copy, refused, silence
 
 FIXTURES = ROOT / "tests/parity/fixtures"
 ODD = ["x", "", [], {}, True, -3, 0.5, 1 << 32, 1 << 63, 10**9, 1e308]
-# Seconds for the part that changes every number of every file; what does not fit is left out and said.
+# Time limit in seconds for the part that changes every number of every file. A line says how many were tried.
 SECONDS = 30
 
 
@@ -44,8 +44,8 @@ FILES = [
 
 
 def numbers(section):
-    """Every number of every file, replaced. Many changes are harmless; none may panic, hang or fill the memory, and an answer
-    never has a NaN."""
+    """Replaces every number of every file. Many changes are harmless. None may cause a panic, a hang or full memory,
+    and an answer never has a NaN."""
     cases = []
     for family in SMALL:
         for name in FILES:
@@ -71,13 +71,13 @@ def numbers(section):
 
 
 def numbers_only(section, what, result):
-    """An answer never has a NaN; an error may name one."""
+    """An answer must not have a NaN; an error can name one."""
     if "NaN" in result.out:
         section.hold(what, False, f"answered {result.out[:100]!r}")
 
 
 def places(value, at=()):
-    """Where the numbers of a file are; of a list, the first two."""
+    """The paths to the numbers of a file; of each list, the first two."""
     if isinstance(value, dict):
         return [place for key, inner in value.items() for place in places(inner, (*at, key))]
     if isinstance(value, list):
@@ -92,7 +92,7 @@ def put(value, place, new):
 
 
 def weights(section):
-    """Values that are not finite, other types, and headers that do not fit the bytes."""
+    """Values that are not finite, other types, and headers that do not match the bytes."""
     tensors = {
         "lm": [
             "model.embed_tokens.weight",
@@ -202,7 +202,7 @@ def gguf(section):
     folder = section.folder("g")
     ask = ["--prompt", "a", "--raw", "--max-tokens", "2"]
 
-    def attack(what, content, codes=(0, 2, 4)):  # 2: the prompt does not fit a context of 1 token
+    def attack(what, content, codes=(0, 2, 4)):  # 2: the prompt exceeds a context of 1 token
         file = folder / "model.gguf"
         file.write_bytes(content)
         result = section.attack(
@@ -261,7 +261,7 @@ def gguf(section):
 
 
 def scales(section):
-    """Values of quantised and floating tensors that are not finite: as halves and as floats, 0x7fc0 is NaN."""
+    """Values of quantised and floating tensors that are not finite: 0x7fc0 is NaN as a half and as part of a float."""
     folder = section.folder("q")
     for name in ("gguf-q8", "gguf-q4k"):
         shutil.copy(FIXTURES / name / "model.gguf", folder / "model.gguf")

@@ -1,4 +1,4 @@
-"""D10: a key that a server sends back is shown and kept nowhere; what is kept is the user's alone."""
+"""D10: the program neither shows nor keeps a key that a server sends back. Kept files belong to the user alone."""
 
 import os
 
@@ -57,7 +57,7 @@ def attacks(section):
 
 
 def _closed(section, folder, when):
-    """Nobody but the user may read these."""
+    """Only the user can read these."""
     for path in [folder, folder / "replies", folder / "memo.sqlite"]:
         mode = path.stat().st_mode & 0o777
         section.hold(f"{path.name}, {when}: closed to others", mode & 0o077 == 0, oct(mode))

@@ -1,9 +1,10 @@
-"""D11: `--deadline`, Ctrl-C and `try --deadline` hold while a template of a dialogue or of a checkpoint is evaluated."""
+"""D11: `--deadline`, Ctrl-C and `try --deadline` hold during the evaluation of a template of a dialogue or a
+checkpoint."""
 
 import signal
 
 SHARED = "{% set a = [1] %}" + "{% set a = [a, a] %}" * 40
-# each takes what one evaluation may take; a thousand of them take minutes
+# each uses the limit of one evaluation; a thousand take minutes
 SLOW = "{% for i in range(99999) %}{% for j in range(99999) %}{{ [i, j] | sort | join }}{% endfor %}{% endfor %}"
 
 DIALOGUE = """version: 1
@@ -39,7 +40,7 @@ def attacks(section):
         )
     (folder / "slow.yaml").write_text(DIALOGUE.format(template=SLOW))
     run = ("run", "slow.yaml", "--no-memo")
-    # a deadline ends it (5), and so does the first Ctrl-C (130), with one line
+    # a deadline (5) or the first Ctrl-C (130) ends it with one line
     section.attack(
         "run --deadline",
         *run,

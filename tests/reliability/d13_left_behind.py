@@ -1,4 +1,4 @@
-"""D13: what a killed process leaves is removed, and a memo in any state can be emptied."""
+"""D13: the remains of a killed process are removed, and a memo in any state can be emptied."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""D14: damaged replies are asked again; a memo on a read-only or full disk is read and purged."""
+"""D14: damaged replies are asked again; a memo on a read-only or full disk can be read and purged."""
 
 import os
 import random
@@ -54,7 +54,7 @@ def attacks(section):
         section.hold(f"a row with {name}: asked again", result.out == right, result.out)
 
     section.attack(
-        "purging what is old", "memo", "purge", "--older", "1h", cwd=project, out="^0 exchanges"
+        "purging old replies", "memo", "purge", "--older", "1h", cwd=project, out="^0 exchanges"
     )
     section.attack(
         "an age without a unit",
@@ -72,11 +72,11 @@ def attacks(section):
         _read_only(section, project, cache, right)
         _full(section, project, right)
     else:
-        print("    (read-only and full disks need root: left out)")
+        print("    (left out: read-only and full disks, which need root)")
 
 
 def _names(section, project):
-    """Purging by path and by digest after the file is gone."""
+    """Purges by path and by digest after the file is deleted."""
     video = project / "s.mp4"
     day = ROOT / "examples" / "media" / "day1.mp4"
     subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", day, "-t", "3", video], check=True)
@@ -97,7 +97,7 @@ def _names(section, project):
         )
         (project / "away.mp4").rename(video)
     section.attack(
-        "purging what nobody knows",
+        "purging an unknown name",
         "memo",
         "purge",
         "--video",
@@ -139,7 +139,7 @@ def _full(section, project, right):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
     try:
         env = section.environment(ELENCHUS_CACHE=disk, ELENCHUS_FULL=1)
-        # the starter cast does not fit: its unpacked weights come from the other cache
+        # The starter cast is too large for the disk: its unpacked weights come from the other cache.
         os.symlink(section.home / ".cache" / "elenchus" / "starter", disk / "starter")
         section.attack("an answer on a small disk", *ASK, "-q", cwd=project, env=env, out="cafe")
         for what in [

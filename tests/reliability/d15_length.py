@@ -1,4 +1,5 @@
-"""D15: a video of any length is answered or refused after the work, never an error; the evidence lies within the video."""
+"""D15: after the work, a video of any length gets an answer or a refusal, never an error. The evidence lies within the
+video."""
 
 import json
 import subprocess
@@ -32,7 +33,7 @@ def attacks(section):
 
 
 def shifted(days):
-    """The log of the sample day, again and again."""
+    """The log of the sample day, repeated."""
     for day in range(days):
         for entry in ENTRIES:
             later = {key: entry[key] + day * DAY_S for key in ("start", "end")}

@@ -1,4 +1,4 @@
-"""An endpoint on loopback that misbehaves: the first part of the path says how. It records what it was sent."""
+"""An endpoint on loopback that misbehaves as the first part of the path names. It records its requests."""
 
 import gzip
 import json

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Attacks the program as the reliability review did (sections D1 to D15) and prints, per section, how many attacks were
-# tried and how many succeeded. `run.sh D1 D7` runs two sections. ELENCHUS names a built program; without it the release
-# program is built first. Needs ffmpeg and Python 3 (standard library only).
+# Repeats the attacks of the reliability review (sections D1 to D15). Prints the number of attacks of each section and how
+# many of them succeeded. `run.sh D1 D7` runs two sections. ELENCHUS names a built program; otherwise the script builds the
+# release program first. It needs ffmpeg and Python 3 (standard library only).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ -z "${ELENCHUS:-}" ]; then

@@ -1,4 +1,4 @@
-"""What a question is made from: the case, the words it may use and its wording."""
+"""The parts of a question: the case, its words and its wording."""
 
 from dataclasses import dataclass, field
 
@@ -12,18 +12,18 @@ TIMES_WORD = {1: "Once.", 2: "Twice.", 3: "Three times.", 4: "Four times."}
 
 @dataclass
 class Case:
-    """A question, its answer without citations, and the numbers (from 1) of the lines that it rests
-    on."""
+    """A question, its answer without citations, and the numbers (from 1) of the lines that support
+    it."""
 
     kind: str
     question: str
     answer: str
     lines: list = field(default_factory=list)
-    # lines whose words the question names; lm.py may teach with them
+    # lines whose words the question names; lm.py can teach with them
     looked_up: list = field(default_factory=list)
 
     def reply(self):
-        """What the language model is to write: citations, a space, the answer."""
+        """The reply that the language model must write: citations, a space, the answer."""
         return "".join(f"[{n}] " for n in self.lines) + self.answer
 
     def moments(self, segments):
@@ -42,7 +42,7 @@ class Case:
 
 
 class Words:
-    """The words that questions may use. Answers to "where" need the preposition, questions the
+    """The words that questions can use. Answers to "where" need the preposition, questions the
     verb's other forms."""
 
     def __init__(self, places, objects, activities, plural, phrasings=None):
@@ -59,7 +59,7 @@ class Words:
         return self.places[place]["in"]
 
     def forms(self, activity):
-        """The activity's gerund, base and past; whatever can be held can be carried."""
+        """The activity's gerund, base and past. Every thing that can be held can be carried."""
         if activity not in self.activities and activity.startswith(CARRYING):
             what = activity[len(CARRYING) :]
             return {"gerund": activity, "base": "carry the " + what, "past": "carried the " + what}
@@ -68,10 +68,10 @@ class Words:
 
 CARRYING = vocab.carrying("")
 # questions, one per kind
-# Each takes (rng, segments, words, strict) and gives a Case, or None when the day has nothing to
-# ask about.
-# strict: only what has one right answer (gold days). Otherwise the last of several counts, as for
-# "last".
+# Each takes (rng, segments, words, strict) and gives a Case, or None if the day has no such
+# question.
+# strict: only questions with one right answer (gold days). Otherwise the last of several answers
+# counts, as for "last".
 VOCABULARY = Words(vocab.PLACES, vocab.OBJECT_NAMES, vocab.ACTIVITY, vocab.PLURAL)
 
 
@@ -102,7 +102,7 @@ def phrase(rng, kind, words, **known):
 
 
 def absent_activities(segments, words):
-    """What was never done, carrying some things among it."""
+    """Activities that never happened, carrying some things among them."""
     done = {s.activity for s in segments}
     carried = [vocab.carrying(thing) for thing in words.objects[::3]]
     return [a for a in words.activity_names + carried[:8] if a not in done]

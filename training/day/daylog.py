@@ -8,11 +8,11 @@ import vocab
 
 @dataclass
 class Segment:
-    """Whole seconds [start, end) in one place with one activity; `heard` is one spoken sentence or
+    """Whole seconds [start, end) in one place with one activity. `heard` is one spoken sentence or
     ''.
 
-    `held` is what is carried, while `activity` is `vocab.carrying(held)`; `people` is how many
-    persons are in sight (0 to 3); `sound` is one of `vocab.SOUNDS` or ''.
+    `held` is the carried thing; `activity` is then `vocab.carrying(held)`. `people` is the number
+    of persons in sight (0 to 3). `sound` is one of `vocab.SOUNDS` or ''.
     """
 
     start: int
@@ -45,8 +45,8 @@ def time_text(seconds):
 
 
 def log_line(number, segment):
-    """As examples/video_log.yaml writes it; a segment without a place is one of which only the
-    sound is known."""
+    """The line as examples/video_log.yaml writes it. Of a segment without a place, only the sound
+    is known."""
     if not segment.place:
         times = f"{time_text(segment.start)}-{time_text(segment.end)}"
         return f"[{number}] {times} Heard: {closed(segment.heard)}"
@@ -75,8 +75,8 @@ def sentence(text):
 
 
 def lines_of(segments, **wanted):
-    """Numbers of the lines that hold the wanted activity or place, or show the wanted thing, lying
-    about or carried."""
+    """Numbers of the lines with the wanted activity or place, or with the wanted thing, lying about
+    or carried."""
     return [
         i
         for i, s in enumerate(segments, 1)
@@ -93,21 +93,21 @@ GREETING = re.compile(r"^(?:hello,|nice to meet you,)? ?(?:i am|my name is) (\w+
 
 
 def errands(segments):
-    """[(line, place, what to do there)]: what the wearer was sent to do."""
+    """[(line, place, task there)]: the errands of the wearer."""
     return [
         (i, *found.groups()) for i, s in enumerate(segments, 1) if (found := ERRAND.search(s.heard))
     ]
 
 
 def promises(segments):
-    """[(line, what to do)]"""
+    """[(line, promised task)]"""
     return [
         (i, found.group(1)) for i, s in enumerate(segments, 1) if (found := PROMISE.search(s.heard))
     ]
 
 
 def greetings(segments):
-    """[(line, who it was)]"""
+    """[(line, name)] of persons who introduce themselves."""
     return [
         (i, found.group(1))
         for i, s in enumerate(segments, 1)

@@ -1,4 +1,4 @@
-"""The plot of a day: where the wearer goes, what is done, seen, carried and said."""
+"""The plot of a day: places, activities, things and speech."""
 
 import math
 
@@ -7,7 +7,7 @@ import vocab
 from day.daylog import Segment
 
 # the plot
-# Which place one can walk to from where.
+# The neighbours of each place.
 HOME = ["bedroom", "bathroom", "kitchen", "living room", "hallway"]
 WAYS = {place: [p for p in HOME if p != place] for place in HOME}
 WAYS.update(
@@ -40,7 +40,7 @@ WAYS.update(
 for _room in ("kitchen", "living room"):
     WAYS[_room] += ["garden"]
 WAYS["hallway"] += ["street", "street", "street"]
-# How many people one sees: weights of nobody, one, two, three.
+# Weights of nobody, one, two and three persons in sight.
 CROWD = {"home": [85, 11, 3, 1], "else": [48, 24, 17, 11]}
 
 
@@ -57,7 +57,7 @@ def cut(rng, seconds):
 
 
 def walk(rng, count):
-    """Places, one for each segment, each a neighbour of the one before or the same."""
+    """Places, one for each segment: each is a neighbour of the one before, or the same."""
     place = rng.choice(HOME[:4]) if rng.random() < 0.7 else rng.choice(list(WAYS))
     out = []
     while len(out) < count:
@@ -67,8 +67,8 @@ def walk(rng, count):
 
 
 def said_lines(rng, segments):
-    """Who says what: an errand before the place is reached, a promise, names of people met, and
-    whatever else people say."""
+    """The speech: an errand before the place is reached, a promise, names of people met, and other
+    sentences."""
     free = [i for i, s in enumerate(segments)]
     rng.shuffle(free)
 
@@ -101,8 +101,8 @@ def said_lines(rng, segments):
 
 
 def plot(rng, seconds):
-    """A day: a walk between neighbouring places, things done again, things carried off and found
-    elsewhere, people, words, sounds."""
+    """A day: a walk between neighbouring places, repeated activities, things that are carried off
+    and found elsewhere, people, words, sounds."""
     lengths = cut(rng, seconds)
     now, segments = 0, []
     about = rng.sample(vocab.OBJECT_NAMES, min(len(vocab.OBJECT_NAMES), 8 + seconds // 45))

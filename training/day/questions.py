@@ -1,8 +1,8 @@
 """The questions that a log answers: one function for each kind.
 
-Each takes (rng, segments, words, strict) and gives a Case, or None when the day has nothing to ask
-about. strict: only what has one right answer (gold days). Otherwise the last of several counts, as
-for "last".
+Each takes (rng, segments, words, strict) and gives a Case, or None if the day has no such question.
+strict: only questions with one right answer (gold days). Otherwise the last of several answers
+counts, as for "last".
 """
 
 import vocab
@@ -11,7 +11,7 @@ from day.daylog import errands, greetings, lines_of, promises, sentence, time_te
 
 
 def pick_line(rng, segments, strict, alone):
-    """A line for which `alone(line)` holds; without strict any line, most often such a one."""
+    """A line for which `alone(line)` holds. Without strict: any line, most often such a line."""
     fit = [s for s in segments if alone(s)]
     if not strict and (not fit or rng.random() < 0.15):
         fit = segments
@@ -37,7 +37,7 @@ def where_when(rng, segments, words, strict=True):
 
 
 def moment_of(rng, segment, strict):
-    """A second in the segment; without strict often the first one, which is the easier to find."""
+    """A second in the segment. Without strict: often the first one, which is easier to find."""
     return (
         segment.start
         if not strict and rng.random() < 0.4
@@ -151,7 +151,7 @@ def last_seen(rng, segments, words, strict=True):
 
 
 def why(rng, segments, words, strict=True, sent=None):
-    """Because somebody said so, or for what was done there."""
+    """The reason: an errand, or the activity there."""
     sent = rng.random() < 0.6 if sent is None else sent
     asked = [e for e in errands(segments) if e[1] in words.places]
     if sent and asked:

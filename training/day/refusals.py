@@ -43,7 +43,7 @@ def refused(question, looked_up=()):
 
 
 def strange_thing(rng, segments, words):
-    """A thing that is neither seen nor spoken of, nor part of what was done."""
+    """A thing that is neither seen nor mentioned, nor part of an activity."""
     told = " ".join(f"{s.activity} {s.heard} {s.held} {' '.join(s.seen)}" for s in segments)
     pool = STRANGE if rng.random() < 0.4 else words.objects
     fit = [thing for thing in pool if thing not in told]
@@ -55,7 +55,7 @@ def unseen_thing(rng, segments, words):
 
 
 def undone(rng, segments, words):
-    """A question that takes for granted what never happened."""
+    """A question that assumes an event that never happened."""
     absent = absent_activities(segments, words)
     if not absent:
         return None
@@ -79,7 +79,7 @@ def unvisited(rng, segments, words):
 
 
 def silence(rng, segments, words):
-    """What was said when, or where, nothing was."""
+    """A question about speech at a time or place without speech."""
     quiet = [s for s in segments if not s.heard]
     loud = {s.place for s in segments if s.heard}
     if not quiet:
@@ -94,7 +94,7 @@ def silence(rng, segments, words):
 
 
 def too_late(rng, segments, words):
-    """A time after the end of the day, or what came after its last line."""
+    """A question about a time after the end of the day, or about the time after its last line."""
     last = segments[-1]
     if (
         last.activity
@@ -110,7 +110,7 @@ def too_late(rng, segments, words):
 
 
 def unpromised(rng, segments, words):
-    """A promise that nobody made, or somebody met where nobody said a name."""
+    """A question about a promise that nobody made, or about a name that nobody said."""
     known, choices = greetings(segments), []
     if not promises(segments):
         choices.append(("promised", {}))
@@ -130,12 +130,12 @@ def unpromised(rng, segments, words):
 
 
 def about(rng, words, bank):
-    """A wording of what no log says of a thing, a place or an activity."""
+    """A question that no log answers about a thing, a place or an activity."""
     return rng.choice(words.phrasings.get("about " + bank, wordings.ABOUT[bank]))
 
 
 def unstated(rng, segments, words):
-    """What a log like this never says."""
+    """A question whose answer a log like this never has."""
     spoken, dice = " ".join(s.heard for s in segments), rng.random()
     if dice < 0.4:
         seen = [thing for s in segments for thing in s.seen if thing not in spoken]

@@ -1,4 +1,4 @@
-"""What sounds under the speech: noise, the world's sounds and room tones."""
+"""The sounds under the speech: noise, the world's sounds and room tones."""
 
 import numpy as np
 
@@ -48,13 +48,13 @@ def new_bed(name, seed, seconds=12):
 
 
 def beds(seed, each):
-    """Of each of the world's sounds so many."""
+    """`count` examples of each of the world's sounds."""
     return [new_bed(name, 1000 * seed + k) for name in vocab.SOUNDS for k in range(each)]
 
 
 def rooms(seed, seconds=20):
-    """The room tone of each place with RMS 1, after the codec of the days, which leaves holes in
-    what is quiet."""
+    """The room tone of each place with RMS 1, after the codec of the days, which leaves gaps in
+    quiet parts."""
     out = []
     for k, place in enumerate(vocab.PLACE_NAMES):
         tone = soundtrack.room_tone(place, seconds + 0.1, seed + k)

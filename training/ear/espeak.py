@@ -24,14 +24,13 @@ class _Event(ctypes.Structure):
 
 
 class Espeak:
-    """The espeak-ng library: the same sound as the program's, plus the time of every word and
-    phoneme."""
+    """The espeak-ng library: the sound of the program, and the time of every word and phoneme."""
 
     WORD, PHONEME = 1, 7
 
     def __init__(self):
         self.lib = ctypes.CDLL("libespeak-ng.so.1")
-        self.rate = self.lib.espeak_Initialize(2, 0, None, 1)  # synchronous, phoneme events on
+        self.rate = self.lib.espeak_Initialize(2, 0, None, 1)  # synchronous, with phoneme events
         if self.rate <= 0:
             raise RuntimeError("espeak-ng cannot start: is espeak-ng-data installed?")
         callback = ctypes.CFUNCTYPE(
@@ -69,7 +68,7 @@ class Espeak:
 
 
 def word_starts(text, events, end):
-    """The time at which each word of `text` begins; espeak joins some words, whose starts are
+    """The time at which each word of `text` begins. espeak-ng joins some words; their starts are
     interpolated."""
     places, at = [], 0
     for word in text.split():

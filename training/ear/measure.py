@@ -44,7 +44,7 @@ class Ear:
         self.processor = WhisperProcessor.from_pretrained(folder)
 
     def window(self, sound, stamped=True):
-        """Tokens for one window."""
+        """The tokens of one window."""
         features = self.processor.feature_extractor(
             sound, sampling_rate=RATE, return_tensors="pt"
         ).input_features
@@ -58,7 +58,7 @@ class Ear:
         return self.processor.tokenizer.decode(tokens, skip_special_tokens=True)
 
     def long(self, sound):
-        """[(start, end, text)] of any length, by Whisper's sequential windows."""
+        """[(start, end, text)] of sound of any length, by Whisper's sequential windows."""
         features = self.processor.feature_extractor(
             sound,
             sampling_rate=RATE,
@@ -104,7 +104,7 @@ def unseen(rng, count):
 
 
 def noisy_windows(notes, wave, bed, ratio, rng):
-    """(note, when it begins, a window of sound): each note alone in a window, a bed `ratio` dB
+    """(note, its start, a window of sound): each note alone in a window, with a bed `ratio` dB
     below it (none: in silence)."""
     for i, note in enumerate(notes):
         sound = np.zeros(SAMPLES, np.float32)
@@ -121,7 +121,7 @@ def noisy_windows(notes, wave, bed, ratio, rng):
 
 
 def test(folder, count=60, show=6):
-    """Sentences, voices' jitter, noise and sounds that the training did not hear."""
+    """Measures on sentences, jitter of voices, noise and sounds that the training did not hear."""
     ear = Ear(folder)
     rng = random.Random(12345)
     os.makedirs(WORK, exist_ok=True)
@@ -196,7 +196,7 @@ def test(folder, count=60, show=6):
 
 
 def evaluate(folder, days):
-    """Whole days, through AAC, by generate's own windows."""
+    """Measures on whole days, through AAC, by the windows of `generate`."""
     ear, all_pairs = Ear(folder), []
     for day in days:
         raw = ffmpeg(

@@ -7,15 +7,15 @@ from ear.shape import CHUNK, RATE
 
 
 class Mel:
-    """Exactly WhisperFeatureExtractor's numbers, for a batch, in torch."""
+    """The numbers of WhisperFeatureExtractor for a batch, in torch."""
 
     def __init__(self):
         self.filters = torch.from_numpy(np.asarray(extractor().mel_filters, np.float32))
         self.window = torch.hann_window(400)
 
     def __call__(self, wave, louder=0.0):
-        """`louder`: by how much (log10 of power) something outside of the window is louder than all
-        within: in a long sound the loudest frame of all sets the floor."""
+        """`louder`: the difference in log10 of power between the loudest sound outside the window
+        and the loudest within. In a long sound, the loudest frame of all sets the floor."""
         power = (
             torch.stft(wave, 400, 160, window=self.window, center=True, return_complex=True)[
                 ..., :-1

@@ -42,7 +42,7 @@ def build_model(ids):
     torch.manual_seed(0)
     model = WhisperForConditionalGeneration(config)
     encoder = model.model.encoder
-    # the usual 0.02 is for wide models: here it would drown the sound in the positions
+    # The usual 0.02 is for wide models. Here the positions would drown the sound.
     with torch.no_grad():
         encoder.conv1.weight.normal_(0, 0.11)
         encoder.conv2.weight.normal_(0, 0.08)
@@ -60,8 +60,8 @@ def build_model(ids):
 
 
 def carry_over(model, tokenizer, folder):
-    """The weights of a trained checkpoint; tokens go by their text, a new one begins as the mean of
-    the old pieces it was."""
+    """Loads the weights of a trained checkpoint. Tokens are matched by their text; a new one begins
+    as the mean of its old pieces."""
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
@@ -92,11 +92,11 @@ SHIFTS = [(-4, -1, 1, 4), (-9, -3, 3, 9), (-15, -5, 5, 15)]
 
 
 def listen_nearby(attention, shifts, scale=1.7, pairs=range(3, 19)):
-    """Begin with heads that look at the frame `shift` positions away, as the sinusoids of the
-    positions allow.
+    """Begins with heads that look at the frame `shift` positions away, as far as the sinusoids of
+    the positions allow.
 
-    Learning to look nearby takes a Transformer thousands of steps; as a starting point it costs
-    nothing, and training is free to move away from it.
+    A Transformer needs thousands of steps to learn to look nearby. This starting point costs
+    nothing, and training can move away from it.
     """
     half = attention.q_proj.in_features // 2
     width = attention.q_proj.out_features // len(shifts)
@@ -114,7 +114,7 @@ def listen_nearby(attention, shifts, scale=1.7, pairs=range(3, 19)):
 
 
 def generation_settings(ids):
-    """Everything that generate() needs, here or in Rust."""
+    """All settings that generate() needs, here or in Rust."""
     return {
         "_from_model_config": False,
         "bos_token_id": ids.eot,
@@ -125,15 +125,15 @@ def generation_settings(ids):
         "is_multilingual": True,
         "lang_to_id": ids.languages,
         "task_to_id": {"transcribe": ids.transcribe, "translate": ids.translate},
-        # the task's token always follows the language's, also where the language is detected: never
-        # trained without
+        # The task's token always follows the language's, even after a detected language: training
+        # always had both.
         "forced_decoder_ids": [[1, None], [2, ids.transcribe]],
         "no_timestamps_token_id": ids.notimestamps,
-        # unseen days stay above -0.25, other voices below -0.6: less sure than this, it invents
+        # Unseen days stay above -0.25, other voices below -0.6. Below this, it invents words.
         "logprob_threshold": -0.45,
-        # speech may begin anywhere in these short windows, not only in the first second
+        # Speech can begin anywhere in these short windows, not only in the first second.
         "max_initial_timestamp_index": CHUNK * 50,
-        # <|endoftext|> is not suppressed at the beginning: it says that a window is silent
+        # <|endoftext|> is not suppressed at the beginning: it marks a silent window.
         "begin_suppress_tokens": [ids.space],
         "suppress_tokens": sorted(
             [
@@ -207,7 +207,7 @@ def export(model, tokenizer, folder):
 
 
 def encode(encoder, mel, firsts):
-    """The encoder, from given positions on; -> (after the first layer, at the end)."""
+    """The encoder, from the given positions; -> (after the first layer, at the end)."""
     x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)
     x = x + encoder.embed_positions.weight[firsts[:, None] + torch.arange(x.shape[1])]
     outs = []
@@ -219,7 +219,7 @@ def encode(encoder, mel, firsts):
 
 
 def groups(model, heads):
-    """Matrices for Muon; everything else for AdamW."""
+    """The matrices for Muon, and all other parameters for AdamW."""
     matrices, rest = [], []
     for name, p in model.named_parameters():
         if not p.requires_grad:

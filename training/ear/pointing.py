@@ -4,10 +4,10 @@ import torch
 
 
 class Pointing:
-    """Teaches half of the decoder's cross-attention heads where to look: espeak-ng says when each
-    word was spoken.
+    """Teaches half of the decoder's cross-attention heads where to look: espeak-ng gives the time
+    of each word.
 
-    The first layer looks at the word just written, the last one at the word to be written.
+    The first layer looks at the last written word, the last layer at the next word.
     """
 
     def __init__(self, model):
@@ -25,8 +25,8 @@ class Pointing:
         self.asked[i] = args[0] if args else kwargs["hidden_states"]
 
     def loss(self, heard, spans):
-        """spans: (batch, tokens, 2) frames of each token that is written, first and one past the
-        last; -1 where none."""
+        """spans: (batch, tokens, 2): the frames of each written token, first and one past the last;
+        -1 for none."""
         total = 0.0
         before = torch.full_like(spans, -1)
         before[:, 1:] = spans[:, :-1]

@@ -9,14 +9,14 @@ CHUNK = 6  # seconds in a window
 SAMPLES = CHUNK * RATE
 FRAMES = CHUNK * 50  # encoder positions
 MAX_TOKENS = 96
-MERGED = 1400  # at most so many byte-level BPE entries before the special tokens
+MERGED = 1400  # limit of byte-level BPE entries before the special tokens
 LANGUAGES = ["en", "de", "es", "fr", "it"]
 LANGUAGE_NAMES = ["english", "german", "spanish", "french", "italian"]
 UTTERANCES = 9000
-SHORT = 160  # encoder positions in the short windows that training begins with
-LISTEN = 0.1  # seconds of quiet after a sentence without which it may go on beyond the window
-LEAD = 0.2  # a sentence that is to be heard again is sought this long before its start
-# what begins so shortly before the window's end is left to the next window, which begins here at
-# the latest
+SHORT = 160  # encoder positions in the short windows at the beginning of the training
+LISTEN = 0.1  # a sentence with less quiet after it (seconds) may continue beyond the window
+LEAD = 0.2  # a sentence that must be heard again: the next window begins this long before it
+# a sentence that begins so shortly before the end is left to the next window, which begins here
+# at the latest
 LATE = 0.3
-NEAR = 0.5  # a sentence that begins before this is not heard again: that might never end
+NEAR = 0.5  # a sentence that begins before this is not heard again: repetition might never end

@@ -25,7 +25,7 @@ def ffmpeg(arguments, data=None):
 
 
 def to_16k(wave, rate, codec=None):
-    """Resample int16 mono; `codec` = (sample rate, bit rate) sends it through AAC on the way."""
+    """Resamples int16 mono; `codec` = (sample rate, bit rate) sends it through AAC on the way."""
     raw = ["-f", "s16le", "-ac", "1", "-ar", str(rate), "-i", "pipe:0"]
     out = ["-f", "s16le", "-ac", "1", "-ar", str(RATE), "pipe:1"]
     if codec is None:
@@ -66,8 +66,8 @@ VARIANTS = [
 
 
 def training_voice(rng):
-    """Three in five are the days' own voices; the others any accent with any throat, but never one
-    of OTHER_VOICES."""
+    """A voice for training. Three in five are those of the days; the others combine any accent with
+    any throat, but never one of OTHER_VOICES."""
     if rng.random() < 0.6:
         return rng.choice(sayings.VOICES)
     while True:
@@ -77,10 +77,10 @@ def training_voice(rng):
 
 
 def speak_all(sentences, rng, codecs, voices=None):
-    """Speak every (text); -> (int16 samples at 16 kHz, [{text, voice, at, length, start, end,
-    words, phonemes}]).
+    """Speaks every text; -> (int16 samples at 16 kHz, [{text, voice, at, length, start, end, words,
+    phonemes}]).
 
-    With `voices`, by those as they are; otherwise by the training's, with jitter.
+    With `voices`, these voices speak unchanged. Otherwise the training's voices speak with jitter.
     """
     espeak, gap = Espeak(), 0.3
     waves, notes = [], []
@@ -124,7 +124,7 @@ CODECS = [None, (22050, "48k"), (22050, "32k"), (44100, "64k")]
 
 
 def build_pool(count):
-    """Speak the training sentences once and keep them under training/work/whisper."""
+    """Speaks the training sentences once and keeps them under training/work/whisper."""
     os.makedirs(WORK, exist_ok=True)
     rng = random.Random(7)
     words = all_words(random.Random(2))

@@ -21,7 +21,7 @@ EXPORT = os.path.join(WORK, "export")
 
 
 def rate_at(progress, step, warm=150, decay_from=0.45):
-    """Warm up, hold, then fall in a straight line to a fiftieth."""
+    """Warms up, holds, then falls in a straight line to a fiftieth."""
     scale = min(1.0, (step + 1) / warm)
     if progress > decay_from:
         scale *= max(0.02, 1 - (progress - decay_from) / (1 - decay_from))
@@ -29,8 +29,8 @@ def rate_at(progress, step, warm=150, decay_from=0.45):
 
 
 class Ear(loop.Training):
-    """What is the ear's own: windows of sound, with heads that are taught phonemes and words, and
-    attention that is taught where to look."""
+    """The ear's part of a training: windows of sound, heads that learn phonemes and words, and
+    attention that learns where to look."""
 
     name, folder, save_every = "whisper", EXPORT, 240
 
@@ -41,12 +41,12 @@ class Ear(loop.Training):
         self.figures, self.sums, self.count, self.spent = [], np.zeros(6), 0, 0.0
 
     def heads(self):
-        """What the phonemes and the words of each position are read with while training."""
+        """The heads that read phonemes and words from each position during training."""
         sizes = (len(self.windows.phonemes), len(self.windows.words))
         return torch.nn.ModuleList([torch.nn.Linear(128, size + 1) for size in sizes])
 
     def begin(self, state):
-        """Teaches the model's attention, and draws on from where the training is."""
+        """Teaches the model's attention. Draws new windows from the current step on."""
         self.pointing, self.spent = Pointing(state.model), state.spent
         self.windows.rng.seed(state.step)
 
@@ -72,7 +72,7 @@ class Ear(loop.Training):
             logits = model.proj_out(out[mask])
             pointed = self.pointing.loss(heard, spans)
         first, heard = first.float(), heard.float()
-        if start and state.step < 60:  # the heads are new: they learn first, before they teach
+        if start and state.step < 60:  # The heads are new: they learn before they teach.
             first, heard = first.detach(), heard.detach()
         loss = F.cross_entropy(logits.float(), labels[mask])
         phone = F.cross_entropy(heads[0](first).flatten(0, 1), phones.flatten())
@@ -126,7 +126,7 @@ class Ear(loop.Training):
 
 
 def train(minutes, size, muon_rate, adam_rate, start=None, utterances=UTTERANCES):
-    """Trains until so much computing time is spent in all; resumes."""
+    """Trains until this much computing time is spent in total; resumes."""
     os.makedirs(WORK, exist_ok=True)
     tokenizer = load_tokenizer()
     pool = load_pool(utterances)

@@ -1,4 +1,4 @@
-"""Endless windows of sound with the tokens that Whisper should write."""
+"""Endless windows of sound with the tokens that Whisper must write."""
 
 import math
 import random
@@ -15,7 +15,7 @@ from ear.words import Ids
 
 # windows
 class Windows:
-    """Endless windows of CHUNK seconds: what is heard, and what Whisper should write."""
+    """Endless windows of CHUNK seconds: the sound, and the tokens that Whisper must write."""
 
     def __init__(self, seed, wave, notes, tokenizer):
         self.rng = random.Random(seed)
@@ -35,7 +35,7 @@ class Windows:
         return self.tokenizer.encode(" " + text, add_special_tokens=False).ids
 
     def place(self, short):
-        """[(note, time at which its sound begins)] for one window."""
+        """[(note, start of its sound)] for one window."""
         rng = self.rng
         if short:
             while True:
@@ -49,9 +49,9 @@ class Windows:
         kind = rng.random()
         if kind < 0.12:
             out = [(first, -rng.uniform(0.05, long))]
-        elif kind < 0.24:  # the last one's end is heard once more after it was written
+        elif kind < 0.24:  # the end of the last one is heard once more after it was written
             out = [(first, rng.uniform(-0.05, 0.15) - first["end"])]
-        elif kind < 0.36:  # sought again
+        elif kind < 0.36:  # heard again
             out = [(first, rng.uniform(0, 2 * LEAD) - first["start"])]
         elif kind < 0.7:
             out = [(first, rng.uniform(0, CHUNK - 0.3))]
@@ -95,7 +95,7 @@ class Windows:
                 np.clip(np.searchsorted(starts, centres[inside], "right") - 1, 0, None)
             ]
             cut = end > CHUNK - LISTEN
-            # then the window ends in a pair of timestamps, from which to go on
+            # the window then ends in a pair of timestamps, where the next one begins
             again = stamped and cut and start > NEAR
             if again and start > CHUNK - LATE:
                 continue  # left to the next window
@@ -131,7 +131,7 @@ class Windows:
             tokens = [ids.zero, ids.space, *[ids.stamp(CHUNK - LATE)] * 2]
             spans = [(-1, -1)] * 4
         elif stamped and tokens[-1] >= ids.zero and (len(tokens) < 2 or tokens[-2] < ids.zero):
-            tokens.append(tokens[-1])  # always a pair, from which to go on
+            tokens.append(tokens[-1])  # always a pair, where the next window begins
             spans.append(spans[-1])
         prompt = [ids.sot, ids.en, ids.transcribe] + ([] if stamped else [ids.notimestamps])
         inputs = prompt + tokens
@@ -139,7 +139,7 @@ class Windows:
             [ids.en if said else ids.nospeech] + [-100] * (len(prompt) - 2) + tokens + [ids.eot]
         )
         spans = [(-1, -1)] * (len(prompt) - 1) + spans + [(-1, -1)]
-        # the room and what sounds in it
+        # the room and its sounds
         kind, voice = rng.random(), 0.22 * level
         if kind < 0.9:
             bed = rng.choice(self.noise if rng.random() < 0.6 else self.rooms)
@@ -150,7 +150,7 @@ class Windows:
                 else 10 ** (-rng.uniform(50, 80) / 20)
             )
             sound += loud * bed[shift : shift + SAMPLES]
-        turn = rng.randrange(SAMPLES) if rng.random() < 0.4 else 0  # somewhere else from here on
+        turn = rng.randrange(SAMPLES) if rng.random() < 0.4 else 0  # another room from here on
         for low, high in ((0, turn), (turn, SAMPLES)):
             if high > low and rng.random() < 0.6:
                 bed = rng.choice(self.beds)
@@ -164,7 +164,7 @@ class Windows:
         return sound, inputs, labels, phones, spoken, spans, self.crop(places) if short else 0
 
     def crop(self, places):
-        """A first position such that SHORT positions from there hold all that is said."""
+        """A first position such that SHORT positions from there hold all speech."""
         note, begin = places[0]
         low = max(0, math.ceil((begin + note["length"] / RATE) * 50) - SHORT)
         return self.rng.randint(
@@ -178,13 +178,13 @@ class Windows:
         With `short`, the mels are cut to SHORT positions around one sentence: half the work, for
         the beginning.
         """
-        # a few songs are soon known by heart, and new ones then taken for words: each batch brings
-        # a new sound
+        # The model soon knows a few songs by heart and takes new ones for words. So each batch
+        # brings a new sound.
         self.beds[self.rng.randrange(len(self.beds))] = new_bed(
             self.rng.choice(list(vocab.SOUNDS) + ["birds"] * 8), self.rng.getrandbits(32)
         )
         rows = [self.sample(i % 4 != 0, short) for i in range(size)]
-        # in a long sound, voices elsewhere are far louder than a window in which nobody speaks
+        # In a long sound, voices elsewhere are far louder than a window without speech.
         reach = [1.5 if row[3].any() else 4.5 for row in rows]
         louder = [
             self.rng.uniform(0, most)
@@ -204,7 +204,7 @@ class Windows:
                 if self.rng.random() < 0.3:
                     low, high = self.rng.randrange(CHUNK * 100), self.rng.randint(1, 12)
                     mel[i, :, low : low + high] = mel[i].mean()
-                # the recording ends here; generate fills the window with zeros
+                # The recording ends here; generate fills the window with zeros.
                 if self.rng.random() < 0.08:
                     heard = np.flatnonzero(rows[i][3])
                     low = self.rng.randint(min(heard[-1] + 6, FRAMES) if len(heard) else 20, FRAMES)

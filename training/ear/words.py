@@ -13,8 +13,8 @@ FIXED = {pattern for pattern in sayings.SPEECH if "{" not in pattern}
 
 
 def held_out(sentence):
-    """An eighth of all sentences is never trained on; those that have no variants are, or nobody
-    could know their words."""
+    """Whether a sentence is held out: an eighth of all. Sentences without variants are never held
+    out, because their words occur nowhere else."""
     return sentence not in FIXED and hashlib.md5(sentence.encode()).digest()[0] % 8 == 0
 
 
@@ -32,16 +32,16 @@ DEEDS = [pattern for pattern in sayings.SPEECH if "{base}" in pattern]
 
 
 def scrambled(rng, words):
-    """Words in no order, half of them such as answers consist of, so that the decoder has to listen
-    rather than to guess."""
+    """Words in random order, so that the decoder must listen rather than guess. Half of them are
+    words that answers contain."""
     return " ".join(
         rng.choice(CARRIERS if rng.random() < 0.5 else words) for _ in range(rng.randint(2, 7))
     ) + rng.choice([".", ".", "?"])
 
 
 def training_sentence(rng, words):
-    """A fifth scrambled, two fifths what plots hang on (errands above all, which hold the most
-    words), a tenth what can be done, the rest any."""
+    """A sentence to train with. A fifth are scrambled, two fifths carry plots (mostly errands,
+    which hold the most words), a tenth are about activities, and the rest are any sentences."""
     kind = rng.random()
     if kind < 0.2:
         return scrambled(rng, words)
@@ -96,7 +96,7 @@ def build_tokenizer():
 
 
 class Ids:
-    """The numbers of the tokens with a meaning of their own."""
+    """The numbers of the special tokens."""
 
     def __init__(self, tokenizer):
         one = tokenizer.token_to_id

@@ -1,4 +1,4 @@
-"""The losses of starter-clip's training, and the check on pictures kept apart."""
+"""The losses of starter-clip's training, and the check on held-out pictures."""
 
 import math
 
@@ -30,7 +30,7 @@ def augment(images, rng):
 
 
 def check_kept(model, tokenizer, kept, mean, std):
-    """Shares right on pictures kept apart, in the wordings of run time."""
+    """The right shares on held-out pictures, in the wordings of run time."""
     import torch
 
     with torch.no_grad():
@@ -54,10 +54,10 @@ def check_kept(model, tokenizer, kept, mean, std):
 
 
 def wrong_sides(chances, there):
-    """How far the log probabilities of objects (batch, 62) are from the right side of 0.15, with
-    room: a large object near the camera otherwise takes the share of the others, which costs an
-    even spread little and the threshold everything. What is missed weighs more than what is
-    invented: without that, precision is far above recall."""
+    """The distance of the objects' log probabilities (batch, 62) from the right side of 0.15, with
+    a margin. A large object near the camera otherwise takes the share of the others. That costs an
+    even spread little, but the threshold everything. Misses weigh more than inventions; without
+    that, precision is far above recall."""
     enough = (0.75 / there.sum(1, keepdim=True).clamp_min(1)).clamp_max(0.24).log()
     low = (enough - chances).clamp_min(0) * there
     high = (chances - math.log(0.08)).clamp_min(0) * ~there

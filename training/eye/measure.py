@@ -1,4 +1,4 @@
-"""Measures starter-clip on days that nobody has seen."""
+"""Measures starter-clip on unseen days."""
 
 import os
 
@@ -13,7 +13,7 @@ from eye.model import EXPORT, pooled
 from eye.pictures import WORK
 from eye.words import GROUPS, WORDING
 
-# How the same days are shown once more: smaller, coarser, darker or brighter by 15 % of the range.
+# The second look of the same days: smaller, coarser, darker or brighter by 15 % of the range.
 SHOWN = {
     "as rendered": None,
     "CRF 32, 0.75, darker": "scale=240:180,eq=brightness=-0.15",
@@ -22,7 +22,7 @@ SHOWN = {
 
 
 def day_file(seed, shown):
-    """(the folder of a rendered day, the MP4 in it that is shown so)."""
+    """(the folder of a rendered day, the MP4 in it with this look)."""
     import subprocess
 
     import world
@@ -105,7 +105,7 @@ def pictures_of(video):
 
 
 class Tally:
-    """Counts of right answers, and which labels were taken for which."""
+    """Counts of right answers, and of confused labels."""
 
     def __init__(self):
         self.counts, self.wrong = {}, {}
@@ -186,7 +186,7 @@ def judge(tally, unit, mean, segment, in_sight):
 
 
 def measure(count, seed=1001, folder=EXPORT):
-    """Days nobody has seen, as MP4, one frame a second, through the exported checkpoint and
+    """Measures on unseen days, as MP4, one frame a second, with the exported checkpoint and
     transformers alone."""
     import torch
     import transformers

@@ -50,7 +50,7 @@ def build_model(tokenizer):
 
 
 def carry_over(model, tokenizer, folder):
-    """Takes the weights of an earlier checkpoint: a token it knew keeps its vector, a new one gets
+    """Takes the weights of an earlier checkpoint. A known token keeps its vector; a new one gets
     the mean of its old pieces."""
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
@@ -131,8 +131,8 @@ def pooled(output):
 
 
 def half_precision(module):
-    """Runs the module in bfloat16 on its float32 weights: on this CPU almost twice as fast, with
-    eager attention."""
+    """Runs the module in bfloat16 on its float32 weights. With eager attention, this CPU is then
+    almost twice as fast."""
     import torch
 
     weights = {k: v.bfloat16() for k, v in module.named_parameters()}
@@ -153,7 +153,7 @@ def text_vectors(model, tokenizer, templates, more=()):
         where[group] = slice(len(texts), len(texts) + len(labels))
         texts += [templates[group].format(label) for label in labels]
     run, vectors = half_precision(model.text_model), []
-    # captions are longer than labels: apart they need less padding
+    # Captions are longer than labels. Separate batches need less padding.
     for part in (texts, list(more)):
         if part:
             ids = encode(tokenizer, part, model.config.text_config.eos_token_id)

@@ -20,8 +20,8 @@ MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.2757
 
 
 def preprocess(image):
-    """What preprocessor_config.json declares, up to rescaling: shortest edge to 64 (bicubic),
-    central 64x64."""
+    """The steps of preprocessor_config.json up to rescaling: shortest edge to 64 (bicubic), central
+    64x64."""
     w, h = image.size
     short = min(w, h)
     nw, nh = (SIZE, int(SIZE * h / w)) if w <= h else (int(SIZE * w / h), SIZE)
@@ -32,7 +32,7 @@ def preprocess(image):
 
 
 def degrade(image, rng):
-    """About what H.264 does to a frame; a third of the pictures is also made smaller first."""
+    """Degrades a frame about as H.264 does. A third of the pictures are also made smaller first."""
     if rng.random() < 0.35:
         k = rng.uniform(0.6, 0.9)
         image = image.resize((int(image.width * k), int(image.height * k)), Image.BICUBIC)
@@ -45,8 +45,7 @@ PERSON = 1 + len(vocab.OBJECT_NAMES)  # the patch label of a person's head
 
 
 def patch_labels(state, t):
-    """For each of the 8x8 patches the number of the object it shows, PERSON for a head, 0 for
-    neither."""
+    """For each of the 8x8 patches: the number of its object, PERSON for a head, 0 for neither."""
     grid = np.zeros((SIZE // PATCH, SIZE // PATCH), np.int64)
     k = SIZE / scene.H
     marks = [(PERSON, x, y, 40) for x, y in scene.head_centres(state, t)]
@@ -64,7 +63,7 @@ def patch_labels(state, t):
 
 
 def labels_of(state, t):
-    """The numbers of what the picture shows; -1 where nothing is to be learned from it."""
+    """The numbers of the picture's labels; -1 for a label that teaches nothing."""
     seen = scene.visible_objects(state, t)
     return {
         "place": vocab.PLACE_NAMES.index(state.place),
@@ -121,8 +120,8 @@ def cache(chunks, size=2000):
 
 
 def load_cache(known):
-    """All chunks as {name: array}, the last 512 pictures of the first one kept apart; None while
-    nothing new lies there."""
+    """All chunks as {name: array}, with the last 512 pictures of the first chunk held out. None if
+    there are no new chunks."""
     found = sorted(glob.glob(os.path.join(WORK, "cache", "chunk_*.npz")))
     if len(found) == known:
         return None

@@ -21,7 +21,7 @@ CURVE = paths.curve("clip")
 
 
 def optimizers_of(model, spot):
-    """Muon for the matrices of the vision blocks, AdamW for everything else."""
+    """Muon for the matrices of the vision blocks, AdamW for all other parameters."""
     parameters = list(model.parameters()) + list(spot.parameters())
     matrices = [p for p in model.vision_model.encoder.parameters() if p.ndim == 2]
     chosen = {id(p) for p in matrices}
@@ -44,7 +44,7 @@ def optimizers_of(model, spot):
 
 
 class Eye(loop.Training):
-    """What is the eye's own: batches of cached pictures with their texts."""
+    """The eye's part of a training: batches of cached pictures with their texts."""
 
     name = "clip"
 
@@ -56,12 +56,12 @@ class Eye(loop.Training):
         self.log = loop.Every(30)
 
     def begin(self, state):
-        """Seeds the draws by the step, so that a resumed training draws other batches."""
+        """Seeds the random draws by the step, so that a resumed training draws other batches."""
         self.rng, self.generator = random.Random(state.step), np.random.default_rng(state.step)
         torch.manual_seed(state.step)
 
     def look(self):
-        """Takes up what the cache holds by now; waits for its first pictures."""
+        """Loads the current cache; waits for its first pictures."""
         while self.data is None or time.time() - self.looked > 30:
             self.looked, loaded = time.time(), load_cache(self.known)
             if loaded:
@@ -71,7 +71,7 @@ class Eye(loop.Training):
                 time.sleep(5)
 
     def rate(self, state, done):
-        """High for half of the time; then it falls evenly to almost nothing."""
+        """High for half of the time, then falling evenly to almost nothing."""
         return min(1, (state.step + 1) / 300) * max(0.01, min(1, (1 - done) / 0.5))
 
     def pull(self, step):
@@ -114,21 +114,21 @@ class Eye(loop.Training):
         kept = {"kept " + k: round(float(v), 4) for k, v in figures.items()}
         minutes, rate = round(state.spent / 60, 2), round(self.rate_now, 3)
         state.curve(minutes=minutes, rate=rate, **losses, **kept)
-        print("kept apart:", " ".join(f"{k} {v:.3f}" for k, v in figures.items()), flush=True)
+        print("held out:", " ".join(f"{k} {v:.3f}" for k, v in figures.items()), flush=True)
         export(state.average, self.tokenizer, self.folder, f"step {state.step}")
         return (
             cards.origin(self.start),
             f"{state.step * self.batch:,} pictures",
             f"{state.spent / 60:.0f} min of computing",
             1,
-            "Right on 512 pictures kept apart: "
+            "Right on 512 held-out pictures: "
             + ", ".join(f"{k} {v:.1%}" for k, v in figures.items())
             + ".",
         )
 
 
 def train(minutes, batch, start=None, out=EXPORT):
-    """Trains until so much computing time is spent in all; resumes."""
+    """Trains until this much computing time is spent in total; resumes."""
     torch.set_num_threads(1)
     os.makedirs(WORK, exist_ok=True)
     saved, words = os.path.join(WORK, "last.pt"), os.path.join(WORK, "tokenizer.json")

@@ -129,7 +129,7 @@ def article(thing):
 
 
 def random_facts(rng):
-    """(place, activity, things, number of persons) of no picture at all."""
+    """(place, activity, things, number of persons), drawn at random."""
     state = scene.random_state(rng)
     return (
         state.place,
@@ -140,7 +140,7 @@ def random_facts(rng):
 
 
 def caption(rng, place, doing, things, people):
-    """One sentence that is true of these facts; names some of the things, or the persons, or
+    """One sentence that is true of these facts. It names some of the things, or the persons, or
     neither."""
     named = rng.sample(things, 2 if len(things) > 1 and rng.random() < 0.4 else 1) if things else []
     kind = rng.random()
@@ -164,9 +164,9 @@ def caption(rng, place, doing, things, people):
 
 
 def caption_pair(rng, place, doing, things, people, seen):
-    """A true caption and one that tells one thing wrongly: mostly a thing that is not `seen`, else
-    activity, place or persons."""
-    draw = rng.getrandbits(32)  # both in the same words
+    """A true caption and one with a single error: mostly a thing that is not `seen`, else activity,
+    place or persons."""
+    draw = rng.getrandbits(32)  # both use the same words
     true = caption(random.Random(draw), place, doing, things, people)
     wrong = [
         (
@@ -191,8 +191,7 @@ def caption_pair(rng, place, doing, things, people, seen):
 
 
 def build_tokenizer():
-    """Byte-level BPE whose merges know the vocabulary's words; any other word falls apart into
-    bytes, never fails."""
+    """Byte-level BPE whose merges know the vocabulary's words. Any other word becomes bytes."""
     from tokenizers import (
         Tokenizer,
         decoders,
@@ -240,7 +239,7 @@ def encode(tokenizer, texts, eos):
 
 
 def facts_of(data, row):
-    """What a caption may say of a cached picture, and all objects in it."""
+    """The facts of a cached picture for a caption, and all objects in it."""
     seen = [vocab.OBJECT_NAMES[i] for i in data["objects"][row].nonzero()[0]]
     held = vocab.HELD_NAMES[data["held"][row]] if data["held"][row] >= 0 else ""
     doing = vocab.carrying(held) if held else vocab.SEEN_ACTIVITIES[data["activity"][row]]

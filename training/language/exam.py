@@ -16,7 +16,7 @@ from language import lexicon, logs, prose, tasks, templates, tokenizing
 from language.model import Packed, Shape, StarterLm
 from language.tokenizing import WORK, writer
 
-EXAM_SEED = 9_000_000  # days of the exam; training draws other days
+EXAM_SEED = 9_000_000  # seed of the exam's days; training draws other days
 HELD_OUT = asking.Words(
     asking.VOCABULARY.places,
     asking.VOCABULARY.objects,
@@ -28,8 +28,8 @@ HELD_OUT = asking.Words(
 
 @torch.no_grad()
 def quick_exam(model, write, count):
-    """Share of replies right in every token when the right ones before are given: a lower bound, by
-    kind; then in words that no training used."""
+    """The share of replies whose every token is right, given the right tokens before: a lower
+    bound, by kind; then the same in wordings that no training used."""
     out = {}
     for name, words in (("", asking.VOCABULARY), ("held-out ", HELD_OUT)):
         right = collections.defaultdict(list)
@@ -49,7 +49,7 @@ def quick_exam(model, write, count):
 
 
 def plain(text):
-    """As evaluation compares answers: no citations, case, punctuation or articles."""
+    """The answer as evaluation compares it: no citations, case, punctuation or articles."""
     text = re.sub(r"\[\d+\]", " ", text).lower()
     return " ".join(w for w in re.sub(r"[^\w\s]", "", text).split() if w not in ("a", "an", "the"))
 
@@ -65,7 +65,7 @@ class Pupil:
 
     @torch.no_grad()
     def replies(self, prompts, **how):
-        """A reply to each prompt, all in one batch."""
+        """The replies to the prompts, all in one batch."""
         texts = [
             self.tokenizer.apply_chat_template(
                 [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
@@ -78,7 +78,7 @@ class Pupil:
 
 
 def exam_day(args, seed):
-    """A day to be asked about, as the options want it."""
+    """A day for the exam, by the options."""
     day = days.make_day(seed, args.seconds)
     if args.noisy:
         rng = random.Random(seed)
@@ -90,7 +90,7 @@ def exam_day(args, seed):
 
 
 def exam_questions(args, pupil):
-    """Asks the questions of days; prints figures by kind and returns the card's row."""
+    """Asks the questions of days. Prints figures by kind and returns the card's row."""
     right, cited, refused = collections.defaultdict(list), [], []
     for seed in range(args.seed, args.seed + args.days):
         day = exam_day(args, seed)
@@ -128,7 +128,7 @@ def exam_questions(args, pupil):
 
 
 def exam_prompts(count):
-    """{prompt's name: [(text, right reply)]}, so many of each"""
+    """{prompt's name: [(text, right reply)]}, `count` of each."""
     prompts = {
         name: [example(random.Random(f"exam {name} {n}"))[:2] for n in range(count)]
         for name, example in tasks.EXAMPLES.items()
@@ -141,7 +141,7 @@ def exam_prompts(count):
 
 
 def exam_prompt(args, pupil, name, examples):
-    """Asks the examples of a prompt; returns whether each reply was right."""
+    """Asks the examples of a prompt. Returns whether each reply was right."""
     moments, good = tasks.MOMENTS.get(name), []
     for start in range(0, len(examples), 20):
         part = examples[start : start + 20]
@@ -162,7 +162,8 @@ def exam_prompt(args, pupil, name, examples):
 
 
 def exam(args):
-    """Greedy replies by transformers from the written folder, which go into its card."""
+    """Examines the greedy replies of the written folder by transformers. The results go into its
+    card."""
     pupil = Pupil(args.model)
     found = [exam_questions(args, pupil)]
     for name, examples in exam_prompts(args.prose).items():

@@ -4,28 +4,28 @@ import torch
 
 
 def grown_from(layers, old_layers):
-    """For each block the old one it comes from, or None; of 4 made 6: [0, 1, None, 2, None, 3]."""
+    """For each block, the old one that it comes from, or None. For 4 grown to 6: [0, 1, None, 2,
+    None, 3]."""
     new = layers - old_layers
     assert 0 <= new <= old_layers, f"{old_layers} layers cannot grow to {layers}"
     out = list(range(old_layers - new))
     for i in range(old_layers - new, old_layers):
         out += [None, i]
     assert out[layers // 2] == old_layers // 2, (
-        "the block that is taught where to look stays in the middle"
+        "the block with taught attention must stay in the middle"
     )
     return out
 
 
 @torch.no_grad()
 def grow(model, weights, old_tokenizer, new_tokenizer):
-    """Writes a smaller model's weights into a wider or deeper one that computes the same: what is
-    new writes nothing yet.
+    """Writes a smaller model's weights into a wider or deeper one that computes the same: new parts
+    write zeros at first.
 
-    Heads keep their width; new heads, inner units and channels begin random where they read and at
-    zero where they write into the residual stream, as do new blocks, each of which lies before one
-    of the last old ones. RMSNorm divides by a mean over more channels, which its weights make up
-    for. Tokens are matched by their text; a new token begins as the mean of the old ones that
-    spelled it.
+    Heads keep their width. New heads, inner units and channels begin with random inputs and zero
+    outputs into the residual stream. So do new blocks, each of which lies before one of the last
+    old ones. RMSNorm divides by a mean over more channels; its weights compensate for that. Tokens
+    are matched by their text. A new token begins as the mean of the old ones that spelled it.
     """
     small = weights["model.norm.weight"].shape[0]
     ratio = (small / model.shape.hidden) ** 0.5
@@ -60,6 +60,6 @@ def grow(model, weights, old_tokenizer, new_tokenizer):
         else:
             rows, columns = old.shape
             if writes:
-                p[rows:] = 0.0  # new channels stay silent
-                p[:, columns:] = 0.0  # and so do new heads and inner units
+                p[rows:] = 0.0  # new channels stay zero
+                p[:, columns:] = 0.0  # as do new heads and inner units
             p[:rows, :columns] = old

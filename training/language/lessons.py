@@ -1,7 +1,7 @@
 """Lessons: one log with many questions, as token ids.
 
-Each question sees the prefix and itself only, so that it is exactly what the model gets at
-inference: prompts/video-qa.md filled in and put through the chat template.
+Each question sees only the prefix and itself, exactly as at inference: prompts/video-qa.md filled
+in and put through the chat template.
 """
 
 import vocab
@@ -12,13 +12,14 @@ from language.templates import prompt
 
 # lessons
 class Lesson:
-    """Token ids of a prefix and of the questions after it, and where the model should look.
+    """Token ids of a prefix and of the questions after it, and the targets of the model's
+    attention.
 
     `prefix`: ids. `line_of`: for each prefix token its line number or 0. `asks`: per question (ids,
-    first), where ids hold question and reply and `first` is the index of the reply's first token.
-    `told_in`: (prefix position, place), the tokens of what is heard, each with the first token of
-    its line's place. `looks`: per question a list of (index into ids, prefix positions): the token
-    from which the next one is found by looking at those positions.
+    first); ids hold question and reply, and `first` is the index of the reply's first token.
+    `told_in`: (prefix position, place): the tokens of heard words, each with the first token of its
+    line's place. `looks`: per question a list of (index into ids, prefix positions): from the token
+    at the index, the next one is found at those positions.
     """
 
     def __init__(self, prefix, line_of):
@@ -50,7 +51,7 @@ class Writer:
         return found
 
     def pieces(self, number, s):
-        """(field, text) of a log line; joined they are days.log_line."""
+        """(field, text) of a log line. Joined, they are daylog.log_line."""
         out = [
             ("number", f"[{number}] "),
             ("time", f"{s.start // 60:02d}:"),
@@ -116,7 +117,8 @@ class Writer:
         return lesson
 
     def parts(self, spots, heard, begin):
-        """Where in what is heard the errand's place and content, the promise and the name stand."""
+        """The positions of the errand's place and task, of the promise and of the name within the
+        heard words."""
         for pattern, names in (
             (daylog.ERRAND, ("sent to", "errand")),
             (daylog.PROMISE, ("promise",)),
@@ -135,10 +137,10 @@ class Writer:
         first = len(question)
         looks = []
         named = self.named_field(case, segments)
-        # a line matches, and says nothing of this
+        # a line matches, but lacks the answer
         if not case.lines and case.looked_up:
             looks.append((first - 1, where[case.looked_up[0] - 1]["close"]))
-        # nothing matches: look at the very first token
+        # no line matches: look at the very first token
         elif not case.lines:
             looks.append((first - 1, [0]))
         for i, _n in enumerate(case.lines):
@@ -175,7 +177,7 @@ class Writer:
 
     @staticmethod
     def named_field(case, segments):
-        """Which part of the line the question's words are to be found in."""
+        """The part of the line that holds the question's words."""
         if case.kind in ("where_when", "when_last", "did_i", "how_many", "after", "before"):
             return "activity"
         if case.kind == "last_seen":
@@ -192,14 +194,13 @@ class Writer:
         if case.kind == "met":
             return "name"
         if case.kind == "said":
-            return "told"  # only these tokens know that something was said in their line
+            return "told"  # only these tokens show that their line has speech
         if case.kind == "doing_at":
             return "time"
         return "place"
 
     def activities_lesson(self, rng, count):
-        """The activities prompt for several places; the prefix is what comes before the place's
-        name."""
+        """The activities prompt for several places. The prefix ends before the place's name."""
         lesson = Lesson(list(self.activities_head), [0] * len(self.activities_head))
         for place in rng.sample(list(ACTIVITIES_IN), count):
             number = rng.choice((10, 10, 10, 8, 3, 4, 5, 6))

@@ -20,14 +20,14 @@ MORE_ACTIVITIES = {
     for line in texts.lines("more_activities")
 }
 LOOSE_WORDS = texts.words("loose_words")
-# What is asked while learning: the days' own wordings, often, and thousands more; days are examined
-# with wordings.PHRASINGS alone.
+# Wordings of the questions in training: often those of the days, and thousands more. Exams of days
+# use wordings.PHRASINGS alone.
 PHRASINGS = {}
 
 
 def weigh_wordings(known_share):
-    """This share of the questions comes in the days' own wordings, of the others a half each in
-    those of wordings.py and phrases.py."""
+    """Gives this share of the questions the days' own wordings. Of the others, half come from
+    wordings.py and half from phrases.py."""
     for kind, known in wordings.PHRASINGS.items():
         made, written = phrases.made(kind), wordings.WORDINGS[kind]
         times = round(2 * len(made) * known_share / (1 - known_share) / len(known))
@@ -47,7 +47,7 @@ SYLLABLES = (
 
 
 def made_up(rng):
-    """A word nobody has seen, so that copying is learnt and not a list."""
+    """A made-up word, so that the model learns to copy and not a list."""
     return "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(2, 4))) + rng.choice(
         ("", "n", "r", "s", "t", "x")
     )

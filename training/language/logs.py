@@ -39,8 +39,8 @@ def spoken(rng, words):
 
 
 def shuffled(rng, count, words):
-    """Places, activities and objects put together freely: nothing to guess, everything to look
-    up."""
+    """Places, activities and objects in random combinations: the model can guess nothing and must
+    look everything up."""
 
     def pick(pool, few, many):
         return rng.sample(pool, min(len(pool), rng.randint(few, max(few, many))))
@@ -50,7 +50,7 @@ def shuffled(rng, count, words):
     objects = pick(words.objects, 3, 4 + count)
     loud = rng.choice((0.2, 0.45, 0.8))
     now = rng.choice((0, 0, 0, rng.randint(0, 600), rng.randint(0, 3000)))
-    # 60: a day in two minutes
+    # 60: like a day in two minutes
     long, gap, segments = rng.choice((3, 6, 10, 10, 10, 20, 60)), rng.random() < 0.15, []
     for _ in range(count):
         start = now + (rng.randint(0, 6) if gap else 0)
@@ -93,8 +93,8 @@ def misheard(rng, text, words):
 
 
 def perceived(rng, segments, words):
-    """The log of imperfect eyes and ears: wrong words, things missed, boundaries off, spurious
-    short lines."""
+    """The log of imperfect eyes and ears: wrong words, missing things, shifted boundaries, short
+    false lines."""
     out, wrong = [], rng.choice((0.03, 0.1, 0.2))
     moved = (
         [segments[0].start]
@@ -127,7 +127,7 @@ def perceived(rng, segments, words):
             held,
             people,
         )
-        if rng.random() < wrong and end - start > 3:  # a blink of something else in the middle
+        if rng.random() < wrong and end - start > 3:  # a short flash of another label in the middle
             cut = rng.randint(start + 1, end - 2)
             blink = cut + rng.choice((1, 2)) if cut + 2 < end else cut + 1
             out += [
@@ -140,7 +140,7 @@ def perceived(rng, segments, words):
 
 
 def heard_alone(rng, count, words):
-    """What a log holds when nobody looked: sentences with their times."""
+    """A log without sight: sentences with their times."""
     now, segments = rng.randint(0, 20), []
     for _ in range(count):
         long = rng.choice((1, 2, 2, 3))
@@ -160,8 +160,8 @@ def heard_alone(rng, count, words):
 
 
 def clocked(rng, segments):
-    """The same with the times of a clock (HH:MM) in place of the video's: lines of ten minutes to
-    an hour and more, from the morning on."""
+    """The same log with clock times (HH:MM) in place of video times: lines of ten minutes to more
+    than an hour, from the morning on."""
     begin, first = rng.randint(5 * 60, 11 * 60), segments[0].start
     pace = min(rng.uniform(1.5, 8), (23.9 * 60 - begin) / max(1, segments[-1].end - first))
     for s in segments:
@@ -170,21 +170,21 @@ def clocked(rng, segments):
 
 
 def random_log(rng, most_lines, late=False):
-    """Segments and the words that questions about them may use."""
+    """Segments, and the words that questions about them can use."""
     segments, words = timed_log(rng, most_lines, late)
     if (
         rng.random() < 0.22
         and segments[-1].end - segments[0].start > 20
         and all(s.end - s.start > 1 for s in segments)
     ):
-        # which hour lies in which line is learnt from short ones
+        # short logs teach which hour lies in which line
         segments = clocked(rng, segments[: rng.choice((3, 5, 8, 10, 12, 16, 99, 99))])
     return segments, words
 
 
 def timed_log(rng, most_lines, late):
-    """As random_log, by the time of the video. Late in the training more of them are days and whole
-    ones."""
+    """As random_log, with video times. Late in the training, more of them are days, and more are
+    complete."""
     count = rng.randint(10 if late and most_lines > 12 and rng.random() < 0.6 else 3, most_lines)
     dice = rng.random() if not late else 0.14 + 0.86 * rng.random()
     if dice < 0.30:
@@ -200,5 +200,5 @@ def timed_log(rng, most_lines, late):
 
 
 def by_clock(segments):
-    """Whether the times are those of a clock, the lines a quarter of an hour and more."""
+    """Whether the times are clock times: lines take more than a quarter of an hour on average."""
     return segments[0].start >= 300 and segments[-1].end - segments[0].start > 15 * len(segments)

@@ -2,8 +2,8 @@
 
 The parameters carry the names and shapes of transformers' LlamaForCausalLM; `python training/lm.py
 verify` shows that the logits are the same. The forward pass is written for one lesson (see
-lessons.py): questions attend to the prefix and to themselves, never to each other, and their
-positions go on from the prefix's end.
+lessons.py). Questions attend to the prefix and to themselves, never to each other. Their positions
+continue from the prefix's end.
 """
 
 import json
@@ -54,7 +54,8 @@ class Block(torch.nn.Module):
 
 
 class Packed:
-    """Index tensors of one lesson: tokens lie as prefix, then the questions one after the other."""
+    """Index tensors of one lesson. The tokens lie in order: the prefix, then the questions one
+    after the other."""
 
     def __init__(self, lesson):
         self.prefix = len(lesson.prefix)
@@ -92,7 +93,7 @@ class Packed:
             [row for row, (ids, first) in enumerate(lesson.asks) for _ in range(first, len(ids))]
         )
         self.unpad_read = self.unpad[self.read - self.prefix]
-        # a spot at or after the prefix's end is one of the question's own tokens
+        # a position at or after the prefix's end is one of the question's own tokens
         rows, cells, cites = [], [], []
         for row, looks in enumerate(lesson.looks):
             for at, spots in looks:
@@ -107,7 +108,7 @@ class Packed:
 
 
 def norm(x, layer):
-    """RMSNorm; written out, as it is faster on a CPU than torch's own."""
+    """RMSNorm, written out, because torch's own is slower on a CPU."""
     return x * (x.square().mean(-1, keepdim=True) + layer.eps).rsqrt() * layer.weight
 
 
@@ -117,7 +118,7 @@ class StarterLm(torch.nn.Module):
     def __init__(self, shape, compute=torch.float32):
         super().__init__()
         self.shape = s = shape
-        # whose first two heads are taught where to look; `grown_from` keeps it there
+        # the block whose first two heads learn where to look; `grow` keeps it in the middle
         self.looking_block = s.layers // 2
         self.compute = compute
         self.model = torch.nn.ModuleDict(
@@ -145,10 +146,10 @@ class StarterLm(torch.nn.Module):
     @torch.no_grad()
     def smooth_times(self, ids, size):
         """Adds waves over 0..59 to the embeddings of a row of number tokens, so that near numbers
-        look alike at once.
+        are similar from the start.
 
-        Which line holds 00:26 is a question of order; from sixty unrelated vectors that order forms
-        very late.
+        Finding the line of 00:26 is a question of order. With sixty unrelated vectors, the model
+        learns that order very late.
         """
         wave = torch.outer(
             torch.arange(60).float(), torch.tensor([0.5, 1, 2, 4, 8]) * 2 * math.pi / 60
@@ -167,7 +168,8 @@ class StarterLm(torch.nn.Module):
         """x: (tokens, hidden) -> the same, and the questions' attention (heads, question tokens,
         prefix + longest question).
 
-        In the last block only the tokens that are read out ask, which saves a third of its work.
+        In the last block, only the tokens whose logits are read attend. That saves a third of its
+        work.
         """
         s, width, n = self.shape, self.shape.hidden // self.shape.heads, p.prefix
         w = torch.cat([block.self_attn[m].weight for m in ("q_proj", "k_proj", "v_proj")]).to(
@@ -212,7 +214,7 @@ class StarterLm(torch.nn.Module):
 
     def forward(self, p):
         """Logits at the tokens before the reply's tokens, hidden states after the first block and
-        before the looking one, looking weights."""
+        before the block with taught attention, attention weights."""
         x = self.model["embed_tokens"](p.ids)
         cos, sin = (t[p.position].to(self.compute) for t in (self.cos, self.sin))
         early = middle = looking = None

@@ -1,10 +1,10 @@
-"""The Muon optimizer, whose matrices can be shared out among processes."""
+"""The Muon optimizer. Processes can share its matrices."""
 
 import torch
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum made orthogonal by Newton-Schulz steps (Jordan et al. 2024), for the blocks'
+    """Muon: momentum made orthogonal by Newton-Schulz steps (Jordan et al. 2024), for the blocks'
     matrices."""
 
     def __init__(self, params, lr=0.02, momentum=0.95):
@@ -15,7 +15,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, part=0, parts=1):
-        """Steps the matrices of this part; the others belong to other processes."""
+        """Steps the matrices of this part. The others belong to other processes."""
         for group in self.param_groups:
             by_shape = {}
             for p in group["params"][part::parts]:

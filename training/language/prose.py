@@ -1,10 +1,10 @@
-"""What starter-lm writes besides answers: captions, stories and lists of what is named, with the
-prompts that ask for them.
+"""The texts that starter-lm writes besides answers: captions, stories and lists of names, with
+their prompts.
 
-Each `*_example(rng)` gives (the prompt as rendered, the reply, links). Whatever a prompt is filled
-with is made as perception makes it: things missed or added, words misheard. A link says where a
-part of the reply comes from, so that the training can teach where to look: (start and end in the
-reply, start and end in the prompt). `python training/lm.py examples` prints some of each.
+Each `*_example(rng)` gives (the rendered prompt, the reply, links). The inputs of a prompt have the
+errors of perception: missing or added things, misheard words. A link names the source of a part of
+the reply, so that the training can teach where to look: (start and end in the reply, start and end
+in the prompt). `python training/lm.py examples` prints some of each.
 """
 
 import re
@@ -27,7 +27,7 @@ def article(thing, words):
 
 
 def span(text, part, start=0):
-    """(start, end) of a part of a text that is there."""
+    """(start, end) of a part within a text."""
     at = text.index(part, start)
     return at, at + len(part)
 
@@ -53,8 +53,7 @@ def caption(rng, segment, words):
 
 
 def fits(prompt, reply):
-    """Whether a caption is one of those that could be written for its prompt, whichever things it
-    names."""
+    """Whether a caption is a possible one for its prompt, with any of the things."""
     place, activity, things = (line.split(": ", 1)[1] for line in prompt.splitlines()[-3:])
     words = asking.Words(
         {place: vocab.PLACES.get(place) or lexicon.MORE_PLACES.get(place)},
@@ -62,7 +61,7 @@ def fits(prompt, reply):
         {},
         vocab.PLURAL | lexicon.MORE_PLURAL,
     )
-    if words.places[place] is None:  # a made-up place may have any preposition
+    if words.places[place] is None:  # a made-up place can have any preposition
         words.places[place] = {
             "in": next(
                 (w + " the " + place for w in ("in", "on", "at") if w + " the " + place in reply),
@@ -78,7 +77,7 @@ def fits(prompt, reply):
 
 
 def log_words(rng):
-    """Words for one log: the starter world's or, in a tenth, others too."""
+    """Words for one log: the starter world's or, in a tenth of the logs, others too."""
     return lexicon.open_words(rng) if rng.random() < 0.1 else asking.VOCABULARY
 
 
@@ -116,7 +115,7 @@ OPENINGS = {
 
 
 def moments(told):
-    """Without those that only go on."""
+    """Without moments that only continue the one before."""
 
     def same(a, b):
         return (a[0].place, a[0].activity) == (b[0].place, b[0].activity)
@@ -125,10 +124,10 @@ def moments(told):
 
 
 def story(rng, told):
-    """At most three sentences from (segment, span of its activity, span of its place, place as
-    told) each: of up to three moments one each, of up to six two each, of more the first two, any
-    two that follow each other and the last two. A moment that goes on is told once, and so is the
-    place of two moments in one sentence."""
+    """At most three sentences from tuples (segment, span of its activity, span of its place, place
+    in words). Up to three moments get one sentence each, and up to six get two in each. Of more
+    moments, the story tells the first two, any two neighbours and the last two. A moment that
+    continues is told once, and so is the place of two moments in one sentence."""
     new = moments(told)
     n = len(new)
     if n <= 3:
@@ -153,8 +152,8 @@ def story(rng, told):
 
 
 def true_story(told, reply):
-    """Whether the reply is at most three sentences that tell moments of the log or the notes, in
-    their order, and the first and the last."""
+    """Whether the reply has at most three sentences that tell moments of the log or the notes in
+    their order, including the first and the last."""
     new, known = moments(told), {}
     for i, (s, _, _, where) in enumerate(new):
         known.setdefault(f"{s.activity} {where}", []).append((i, i))
@@ -188,7 +187,7 @@ def true_story(told, reply):
 
 
 def story_moments(rng):
-    """(the prompt, what it tells)"""
+    """(the prompt, its moments)"""
     words = log_words(rng)
     count = rng.choice((1, 2, 3, 4, 5, 6, 6, 6, 7, 7, 8, 9))
     segments = (
@@ -251,7 +250,7 @@ NAMED = sorted(
     },
     key=lambda name: (-len(name), name),
 )
-# "can you water the plants" names no water.
+# "can you water the plants" does not name water.
 NAMED_PATTERN = re.compile(
     r"\b(?!(?<=to )(?:water|saw|paint|hammer)\b)(?!(?<=you )(?:water|saw|paint|hammer)\b)(?:"
     + "|".join(map(re.escape, NAMED))
@@ -273,7 +272,7 @@ MORE_SAID = [
 
 
 def named(text):
-    """The persons and things of a text, as written, in order, each once."""
+    """The persons and things of a text as they are written, in order, each once."""
     first = {}
     for found in NAMED_PATTERN.findall(text):
         first.setdefault(found.lower(), found)
@@ -297,14 +296,14 @@ def entities_example(rng):
         logs.misheard(rng, s, asking.VOCABULARY) if noisy and rng.random() < 0.6 else s
         for s in said
     ]
-    if noisy and rng.random() < 0.3:  # the ear's segments begin and end where it breathes
+    if noisy and rng.random() < 0.3:  # the ear's segments begin and end at pauses
         said = [
             " ".join(s.split()[rng.choice((0, 0, 0, 1, 2)) :][: rng.choice((9, 9, 2, 3, 4))])
             for s in said
         ]
     if noisy and rng.random() < 0.3:
         said = [s.rstrip(".?") if rng.random() < 0.3 else s for s in said]
-    if rng.random() < 0.25:  # as written, not as heard
+    if rng.random() < 0.25:  # in written style, not as heard
         said = [
             re.sub(
                 r"\b(" + "|".join(sayings.NAMES + MORE_NAMES) + r"|i)\b",
@@ -316,7 +315,7 @@ def entities_example(rng):
         said = [s[:1].upper() + s[1:] for s in said]
     text = " ".join(said)
     right, known = named(text), []
-    if rng.random() < 0.5:  # what this and other sentences were found to name
+    if rng.random() < 0.5:  # names from this sentence and from others
         known = [t for t in right if rng.random() < 0.8] + rng.sample(
             NAMED, rng.choice((0, 1, 2, 3, 5, 8))
         )

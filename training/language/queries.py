@@ -11,7 +11,7 @@ HEARD_KINDS = {"said": 4, "promised": 2, "met": 2, "unanswerable": 3}
 
 
 def heard_cases(rng, segments, words, count):
-    """Questions that the sound alone answers, or does not."""
+    """Questions that sound alone answers, and some that it does not."""
     cases, asked = [], set()
     for kind in rng.choices(list(HEARD_KINDS), list(HEARD_KINDS.values()), k=2 * count):
         if kind == "unanswerable":
@@ -49,7 +49,7 @@ KIND_WEIGHTS = {
     "people": 12,
     "unanswerable": 80,
 }
-REFUSAL_WEIGHTS = [2.5, 2, 1.5, 4.5, 1.5, 4, 4.5]  # as days.REFUSALS
+REFUSAL_WEIGHTS = [2.5, 2, 1.5, 4.5, 1.5, 4, 4.5]  # in the order of refusals.REFUSALS
 SHORT_TIME = re.compile(r"\b0(\d:\d\d)\b")
 OPENINGS = (
     "please tell me: ",
@@ -105,8 +105,8 @@ def chatter(rng):
 
 
 def casual(rng, question):
-    """As people type: now and then in small letters, without the mark, or with words around it that
-    mean nothing."""
+    """The question as people type it: sometimes in small letters, without the mark, or with
+    unrelated words around it."""
     if rng.random() < 0.04:
         question = phrases.to_you(question)
     dice = rng.random()
@@ -142,9 +142,9 @@ def casual(rng, question):
 
 
 def random_cases(rng, segments, words, count):
-    """Questions about a log; ambiguous ones are answered from the last line that fits."""
+    """Questions about a log. Ambiguous ones are answered from the last line that fits."""
     cases, asked = [], set()
-    # all else is as without a clock
+    # the rest is as without a clock
     weights = {**KIND_WEIGHTS, "doing_at": 250} if by_clock(segments) else KIND_WEIGHTS
     kinds = rng.choices(list(weights), list(weights.values()), k=3 * count)
     for kind in kinds:

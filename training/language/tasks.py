@@ -1,14 +1,14 @@
 """Every prompt that starter-lm learns besides video-qa and activities, as lessons: those of
 prose.py and five short ones.
 
-  sounds     what may be heard in a place while something is done
+  sounds     sounds that may occur in a place during an activity
   summary    at most three sentences about a log
-  forecast   what comes next: an errand that is not run yet, a promise that is not kept yet, or more
+  forecast   the next event: an errand that is not run yet, a promise that is not kept yet, or more
              of the same
-  search     a question as a phrase to search pictures with
-  route      which senses a question takes
+  search     a question as a phrase for a search in pictures
+  route      the senses that a question needs
 
-Each `*_example(rng)` gives what those of prose.py give. `python training/lm.py examples` prints
+Each `*_example(rng)` gives the same as those of prose.py. `python training/lm.py examples` prints
 some of each.
 """
 
@@ -32,18 +32,18 @@ def sounds_example(rng):
 
 
 def log_for(rng, most):
-    """Segments, words and the log's text as a prompt shows it."""
+    """Segments, words, and the log's text for a prompt."""
     segments, words = logs.random_log(rng, most)
     return segments, words, daylog.log_text(segments)
 
 
 def line_starts(text, segments):
-    """Where each line of the log begins in the prompt."""
+    """The position of each line of the log in the prompt."""
     return [text.index("\n" + daylog.log_line(i, s)) + 1 for i, s in enumerate(segments, 1)]
 
 
 def summary_moments(rng):
-    """(the prompt, what it tells)"""
+    """(the prompt, its moments)"""
     segments, words, log = log_for(rng, rng.choice((4, 8, 12, 16, 20)))
     text = templates.prompt("summary", log=log)
     told = []
@@ -77,7 +77,7 @@ def open_promise(segments, words):
 
 
 def forecast(segments, words):
-    """(line, what comes, the part of it that stands in the line)"""
+    """(line, next event, the words of it that the line has)"""
     errand, promise = open_errand(segments), open_promise(segments, words)
     if errand:
         return (
@@ -125,7 +125,8 @@ SENSES = {
 
 
 def question_about(rng, kind):
-    """(question, what it names): of a kind in WITH, or of what no log says if there is none."""
+    """(question, its subject): a question of a kind in WITH, or one that no log answers if `kind`
+    is empty."""
     words = prose.log_words(rng)
     words = asking.Words(
         words.places, words.objects, words.activities, words.plural, lexicon.PHRASINGS
@@ -200,20 +201,18 @@ USER = "<|user|>"
 
 
 def head(name):
-    """What every prompt of a kind begins with, up to the first hole, without the space before
-    it."""
+    """The common beginning of a kind's prompts: up to the first slot, without the space there."""
     return templates.prompt(name, **HOLES[name]).split("HOLE")[0].removesuffix("Text: ").rstrip(" ")
 
 
 def lesson(write, rng, name, count):
-    """A lm_data.Lesson of `count` different prompts of one kind; they share what they begin
-    with."""
+    """A lessons.Lesson of `count` different prompts of one kind, which share their beginning."""
     start = write.ids(USER + head(name))
     made = lessons.Lesson(list(start), [0] * len(start))
     for _ in range(count):
         text, reply, links = EXAMPLES[name](rng)
         asked = write.tokenizer.encode(USER + text, add_special_tokens=False)
-        assert asked.ids[: len(start)] == start, "the head ends between two tokens"
+        assert asked.ids[: len(start)] == start, "the common beginning must end between two tokens"
         said = write.tokenizer.encode(reply, add_special_tokens=False)
         first = len(asked.ids) - len(start) + 2
         looks = []

@@ -8,17 +8,17 @@ import torch
 
 
 class Team:
-    """Processes that read lessons of their own and step together; parameters, momenta and gradients
-    lie in memory they share.
+    """Processes that read lessons of their own and step together. Parameters, momenta and gradients
+    lie in shared memory.
 
-    Made in the first process, which `fork` then copies; every process has its `part`, from 0.
-    Between two `wait`s each writes only what is its own.
+    The first process makes the team, and `fork` copies it. Each process has its `part`, from 0.
+    Between two `wait`s, each process writes only its own part.
     """
 
     def __init__(self, parameters, parts):
         self.parameters, self.part, self.parts = parameters, 0, parts
         self.gradients = torch.zeros(parts, sum(p.numel() for p in parameters)).share_memory_()
-        # what the first process tells the others
+        # numbers from the first process to the others
         self.plan = torch.zeros(2, dtype=torch.float64).share_memory_()
         self.tokens = torch.zeros(parts, dtype=torch.float64).share_memory_()
         self.barrier = multiprocessing.get_context("fork").Barrier(parts)
@@ -37,19 +37,19 @@ class Team:
                 return
 
     def give_up(self, *error):
-        """Whoever fails lets the others fail too, who would wait for it."""
+        """Breaks the barrier after an error, for which the other processes would wait."""
         self.barrier.abort()
         sys.__excepthook__(*error)
 
     def agree(self, numbers):
-        """The numbers by which all processes go: those of the first one."""
+        """The numbers that all processes use: those of the first one."""
         if self.first:
             self.plan[:] = torch.tensor(numbers, dtype=torch.float64)
         self.wait()
         return self.plan.tolist()
 
     def update(self, state):
-        """One step: each process orthogonalises its share of the matrices, the first does the
+        """One step: each process orthogonalises its share of the matrices, and the first does the
         rest."""
         self.mean_gradients()
         muon, others = state.optimizers
@@ -66,9 +66,9 @@ class Team:
             os._exit(0)
 
     def wait(self):
-        """Until every process is here."""
+        """Waits for every process."""
         if self.parts > 1:
-            self.barrier.wait(900)  # the first process may be examining
+            self.barrier.wait(900)  # the first process may run an exam
 
     def mean_gradients(self):
         """Replaces every parameter's gradient by the mean over the team."""

@@ -23,14 +23,14 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 VOCABULARY_SIZE = 3200
-# One token for a line number (with its space, the same in the log and in a citation), for a minute,
-# for two digits,
-# and for what opens a part of a line; words take their leading space.
+# One token each for a line number (with its space, the same in the log and in a citation), for a
+# minute, for two digits, and for the opening of a part of a line. Words take their leading space.
 PIECES = r"\[\d{1,3}\] |\. (?:With|Seen|Heard):|\d\d:|\d{1,2}| ?[\p{L}']+| ?[^\s\p{L}\d]|\s"
 
 
 def corpus(seed=0, lessons=4000):
-    """Text for the tokenizer: enough days, plus what must be one token whatever its frequency."""
+    """Text for the tokenizer: many days, and pieces that must be one token whatever their
+    frequency."""
     rng = random.Random(seed)
     yield prompt("video-qa", log="", question="")
     for _ in range(400):
@@ -75,7 +75,7 @@ def train_tokenizer(path):
 
 
 def writer():
-    """A writer of lessons; trains the tokenizer where training/work has none."""
+    """A writer of lessons. Trains the tokenizer if training/work has none."""
     os.makedirs(WORK, exist_ok=True)
     path = os.path.join(WORK, "tokenizer.json")
     if not os.path.exists(path):

@@ -35,7 +35,7 @@ TASKS = {
     "forecast": 6,
     "search": 3,
     "route": 3,
-}  # lessons in a hundred
+}  # lessons of a hundred
 PROMPTS_IN_LESSON = {
     "caption": 16,
     "story": 5,
@@ -49,23 +49,21 @@ PROMPTS_IN_LESSON = {
 
 
 def keep_memory():
-    """Keeps freed memory: otherwise every large tensor is mapped, zeroed and unmapped by the kernel
-    again."""
+    """Keeps freed memory. Otherwise the kernel maps, zeroes and unmaps every large tensor again."""
     for option, value in ((-3, 1 << 30), (-1, 1 << 30)):
         ctypes.CDLL("libc.so.6").mallopt(option, value)
 
 
 def learn(model, probes, packed, coach, count=0.3):
-    """One lesson: the loss, and how often the first token of the reply was right. `count`: weight
-    of what the probes ask of the log's tokens, all which line they stand in, those of what is heard
-    in which place."""
+    """The loss of one lesson, and the share of replies with the right first token. `count` weighs
+    the probes: all log tokens must name their line, heard words the place of their line."""
     logits, early, middle, looking = model(packed)
     each = F.cross_entropy(logits, packed.target, reduction="none")
-    weight = 1 + 2 * packed.decide  # the first token says which line, the rest is copied
+    weight = 1 + 2 * packed.decide  # the first token names the line, the rest is copied
     answer = (each * weight).sum() / weight.sum()
     loss = answer
     if coach > 0 and len(packed.look_rows):
-        # two heads: room for a word
+        # two heads: enough for a word
         mass = (looking[:2, packed.look_rows].float() * packed.look_mask).sum(-1)
         missed = -(mass + 1e-5).log().mean(0)
         cites = packed.look_cites
@@ -96,19 +94,19 @@ def learn(model, probes, packed, coach, count=0.3):
 
 
 class Language(loop.Training):
-    """What the language model's training has of its own: lessons, and how they grow harder."""
+    """The language model's part of a training: lessons, and their growing difficulty."""
 
     name = "lm"
 
     def __init__(self, args, write):
         self.args, self.write, self.folder = args, write, args.export
         self.tokens, self.mean, self.read = 0, {"first": 0.0}, collections.Counter()
-        # lines of the longest logs; every process of the team reads by the first one's
+        # lines of the longest logs; every process of the team uses the first one's number
         self.common = [5.0]
         self.share, self.reach = None, 0
 
     def take_up(self, saved):
-        """Goes on with what was saved."""
+        """Restores the saved state."""
         self.tokens, self.common = saved["tokens"], [saved["lines"]]
         self.mean = saved.get("mean") or self.mean
         self.read.update(saved["read"])
@@ -127,7 +125,7 @@ class Language(loop.Training):
         return max(1 - self.args.average, 1 / (step + 1))
 
     def weigh(self, done):
-        """Sets the share of the days' own wordings: most in the beginning."""
+        """Sets the share of the days' own wordings, which is largest at the beginning."""
         begun = done >= self.args.simple or self.args.start
         share = 0.33 if done > self.args.late else 0.25 if begun else 0.6
         if share != self.share:
@@ -146,7 +144,7 @@ class Language(loop.Training):
         return segments, queries.random_cases(rng, segments, words, count)
 
     def lesson(self, done):
-        """(task, lesson, whether its times are those of a clock)"""
+        """(task, lesson, whether its times are clock times)"""
         rng, task = self.rng, "video-qa"
         if done >= self.args.simple or self.args.start:
             task = rng.choices(list(TASKS), TASKS.values())[0]
@@ -166,7 +164,7 @@ class Language(loop.Training):
             task, lesson, clocked = self.lesson(done)
             packed = Packed(lesson)
             self.read[task] += len(packed.ids)
-            # which hour lies in which line is learnt last
+            # the model learns last which hour lies in which line
             help_weight = 1.0 if clocked else coach
             count = 0.0 if args.start else 0.3
             loss, figures = learn(state.model, state.heads["probes"], packed, help_weight, count)
@@ -201,7 +199,7 @@ class Language(loop.Training):
             )
 
     def examine(self, state, count):
-        """Examines the averaged weights on so many days."""
+        """Examines the averaged weights on this many days."""
         figures = quick_exam(state.average, self.write, count)
         print("exam " + " ".join(f"{k} {v:.2f}" for k, v in figures.items()), flush=True)
         return figures
@@ -231,7 +229,7 @@ class Language(loop.Training):
 
 
 def new_model(args, tokenizer):
-    """The model from nothing, and the probes that teach it."""
+    """The untrained model, and the probes that teach it."""
     shape = Shape(
         vocab=tokenizer.get_vocab_size(),
         hidden=args.hidden,
@@ -247,13 +245,13 @@ def new_model(args, tokenizer):
 
 
 def grow_from(folder, lm, tokenizer):
-    """Begins with the weights in a folder, also those of a smaller model."""
+    """Begins with the weights in a folder, which may be those of a smaller model."""
     weights = load_file(os.path.join(folder, "model.safetensors"))
     grow(lm, weights, Tokenizer.from_file(os.path.join(folder, "tokenizer.json")), tokenizer)
 
 
 def train(args):
-    """Trains for so many steps in all; resumes."""
+    """Trains for this many steps in total; resumes."""
     torch.manual_seed(args.seed)
     training = Language(args, writer())
     lm, probes = new_model(args, training.write.tokenizer)
@@ -266,7 +264,7 @@ def train(args):
         torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.98), weight_decay=0.0),
     ]
     path = os.path.join(WORK, f"{args.name}.pt")
-    sys.modules.setdefault("lm_model", model)  # as states of older trainings name it
+    sys.modules.setdefault("lm_model", model)  # states of older trainings use this name
     state = loop.State(path, CURVE, lm, optimizers, others, probes=probes)
     saved = state.resume(args.start)
     if saved:
@@ -283,6 +281,6 @@ def train(args):
     team = Team(matrices + others, args.workers)
     team.fork()
     training.begin(state, team)
-    # by steps, not by the clock, so that a busy machine trains the same model
+    # By steps, not by time, so that a busy machine trains the same model.
     loop.run(training, state, loop.Steps(args.steps), team)
     training.examine(state, 20)

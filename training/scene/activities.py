@@ -1,4 +1,4 @@
-"""The activities: which function draws which."""
+"""The activities: each with its drawing function."""
 
 import vocab
 from scene import carrying, chores, pastimes

@@ -67,8 +67,8 @@ def _burn_in(image, clock):
 def draw_frame(state, t, rng=None, clock=None):
     """The 320x240 RGB picture t seconds into the segment.
 
-    `rng`, a random.Random, only chooses the sensor noise; `clock` is a short text such as "07:42",
-    burnt in at the lower left.
+    `rng`, a random.Random, chooses only the sensor noise. `clock` is a short text such as "07:42",
+    which is drawn in the lower left corner.
     """
     base = background(state, t)
     dx, dy = sway(state, t)
@@ -107,8 +107,8 @@ def undisturbed(state, t):
 
 
 def object_centres(state, t):
-    """[(name, x, y, size)] of the objects in sight in that frame; for the auxiliary loss of the
-    CLIP training."""
+    """[(name, x, y, size)] of the visible objects in that frame, for the auxiliary loss of the CLIP
+    training."""
     base = drawn_place(state.place, state.visit)[1]
     dx, dy = sway(state, t)
     seen = visible_objects(state, t)
@@ -121,7 +121,7 @@ def object_centres(state, t):
 
 
 def sheet(states, t, columns=6):
-    """A contact sheet, for the eye."""
+    """Writes a contact sheet, to look at."""
     rows = -(-len(states) // columns)
     out = Image.new("RGB", (columns * W, rows * H))
     for i, s in enumerate(states):

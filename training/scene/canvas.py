@@ -1,4 +1,4 @@
-"""The canvas that a place is drawn on, and what several places have: floors, windows, grass."""
+"""The canvas of a place, and elements that several places share: floors, windows, grass."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -43,7 +43,7 @@ class Canvas:
             )
 
     def emoji(self, char, x, base, size, flip=False, dim=1.0, shadow=True):
-        """Stands the emoji on the line y = base."""
+        """Puts the emoji on the line y = base."""
         if shadow:
             self.shadow(x, base - size * 0.04, size * 0.42)
         sprite = emoji(char, int(size * SS), flip)
@@ -95,8 +95,8 @@ def floor(c, horizon, colour, rng, kind="planks", step=26):
 
 
 def slabs(c, y, top, most, steps, colour):
-    """Joints between paving slabs: across from `y` on, ever wider apart, and lengthwise from `top`
-    down, `steps` apart there and at the edge."""
+    """Joints between paving slabs: across from `y` on, at growing distances, and lengthwise from
+    `top` down, `steps` apart there and at the edge."""
     gap = 9.0
     while y < B:
         c.line([(L, y), (R, y)], colour, 1)
@@ -139,7 +139,7 @@ def curtains(c, x0, y0, x1, y1, colour):
 
 
 def counter(c, y, colour, rng, front=None, grain=True, slope=1.0):
-    """A surface that fills the lower half, as one sees what one stands at."""
+    """A surface that fills the lower half, as seen by somebody in front of it."""
     c.gradient(y, B, shaded(colour, 0.9), shaded(colour, 1.05))
     if grain:
         for _ in range(34):

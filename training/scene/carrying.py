@@ -34,8 +34,8 @@ BOTH_HANDS = {
 
 @activity(vocab.CARRYING)
 def _(p):
-    """Carried with a swing, looked at closely now and then, put down for a second and taken up
-    again."""
+    """A carried thing: it swings, comes close now and then, and is put down for a second and taken
+    up again."""
     char, both = (
         vocab.OBJECT[p.state.held]["emoji"],
         p.state.held in BOTH_HANDS or p.rng.random() < 0.25,
@@ -43,7 +43,7 @@ def _(p):
     side = p.rng.choice(["left", "right"])
     s = 1 if side == "right" else -1
     f = p.cycle(0.14)
-    # 1 while it stands there and no hand holds it
+    # 1 while it is down and no hand holds it
     down = max(0.0, min(1.0, (f - 0.7) / 0.08, (1 - f) / 0.08))
     near = max(0.0, 1 - abs(f - 0.3) / 0.12)
     swing = (1 - down) * (1 - 0.6 * near)

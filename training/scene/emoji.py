@@ -38,7 +38,7 @@ def _emoji_full(char):
 
 @functools.cache
 def slack(char):
-    """How much of the square's height is empty below the emoji."""
+    """The empty part of the square's height below the emoji."""
     full = _emoji_full(char)
     return 1 - full.getbbox()[3] / full.height
 
@@ -97,7 +97,7 @@ def small_picture(name, size, colour=None):
 
 
 def paste(image, sprite, x, y):
-    """Centres the sprite on (x, y); what lies outside is cut."""
+    """Centres the sprite on (x, y). The part outside is cut."""
     x, y = int(round(x - sprite.width / 2)), int(round(y - sprite.height / 2))
     image.paste(sprite, (x, y), sprite)
 

@@ -25,8 +25,8 @@ ELBOW = {"left": (52, 310), "right": (268, 310)}
 
 @functools.lru_cache(maxsize=128)
 def arm_layers(person, side, kind):
-    """(behind, front): the arm in two layers between which a prop fits. The hand's middle is the
-    sprite's middle."""
+    """(behind, front): the arm in two layers, so that a prop fits between them. The hand's middle
+    is the sprite's middle."""
     skin, sleeve = SKINS[person % len(SKINS)], SLEEVES[person // len(SKINS) % len(SLEEVES)]
     # drawn k times larger on an n-pixel square, hand at its centre, arm downward
     dark, k, n = shaded(skin, 0.72), 3, 290
@@ -100,7 +100,7 @@ def arm_layers(person, side, kind):
 @functools.lru_cache(maxsize=160)
 def _turned_arm(person, side, kind, angle):
     behind, front = arm_layers(person, side, kind)
-    # what is before the prop is near the hand's middle: less to turn
+    # the layer before the prop is near the hand's middle: less to turn
     front = front.crop((85, 85, 205, 205))
     return behind.rotate(angle, Image.BILINEAR), front.rotate(angle, Image.BILINEAR)
 

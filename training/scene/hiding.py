@@ -1,4 +1,4 @@
-"""What hides an object for a second, and which objects are in sight."""
+"""Things that hide an object for a second, and the objects in sight."""
 
 import functools
 import math
@@ -15,14 +15,14 @@ from scene.places import drawn_place, object_slots
 
 @functools.lru_cache(maxsize=64)
 def _occlusion(state):
-    """("arm" or "passing", middle in seconds, x, y) or None: in a quarter of the segments something
-    gets in the way."""
+    """("arm" or "passing", middle in seconds, x, y) or None: in a quarter of the segments,
+    something hides objects."""
     rng = random.Random(f"occlusion {state.seed}")
     slots = object_slots(state)
     if not slots or rng.random() > 0.26:
         return None
     _, x, dy, size = rng.choice(slots)
-    # an arm in the middle would hide the hands' work
+    # an arm in the middle would hide the hands
     kind = "passing" if 130 < x < 190 else rng.choice(["arm", "arm", "passing"])
     return (
         kind,
@@ -34,7 +34,7 @@ def _occlusion(state):
 
 
 def hider_at(state, t):
-    """(x, y, radius) of what is in the way at that instant, or None."""
+    """(x, y, radius) of the hiding thing at that instant, or None."""
     found = _occlusion(state)
     if not found or abs(t - found[1]) > 0.8:
         return None
@@ -93,8 +93,7 @@ def _veil(colour):
 
 
 def visible_objects(state, t):
-    """The names that are in sight at that instant: what lies about and is not hidden, and what is
-    held."""
+    """The names in sight at that instant: visible things that lie about, and the held thing."""
     dx, dy = sway(state, t)
     hider = hider_at(state, t)
     base = drawn_place(state.place, state.visit)[1]

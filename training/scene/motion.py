@@ -1,4 +1,4 @@
-"""How the wearer's head moves."""
+"""The motion of the wearer's head."""
 
 import functools
 import math
@@ -28,7 +28,7 @@ def _motion(state):
 
 
 def sway(state, t):
-    """How far the head has turned from straight ahead, in pixels."""
+    """The head's turn from straight ahead, in pixels."""
     (a, b, c, d), turns = _motion(state)
     walking = 1.6 if state.act in WALKING else 1.0
     turned = sum(by * max(0.0, 1 - ((t - middle) / 0.55) ** 2) ** 2 for middle, by in turns)

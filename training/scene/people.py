@@ -23,15 +23,15 @@ SHIRTS = [
     (40, 170, 180),
 ]
 TROUSERS = [(50, 60, 90), (60, 56, 56), (120, 92, 66), (150, 150, 156), (40, 90, 80)]
-# Where floor and ground are in sight, persons stand on them; elsewhere behind a counter, a table or
-# a bed.
+# The persons' feet are on visible floor or ground. Elsewhere, the persons are behind a counter, a
+# table or a bed.
 STANDING = {"gym", "garden", "street", "park", "beach", "bus stop", "train station"}
 
 
 @functools.lru_cache(maxsize=256)
 def _person(look, r, pose, step):
-    """A person whose head has radius r; pose "stand", "wave" or "walk" to the right; `step` of 8 of
-    its motion."""
+    """A person whose head has radius r. The pose is "stand", "wave" or "walk" to the right; `step`
+    is one of 8 of its motion."""
     rng = random.Random(f"person {look}")
     skin, hair, shirt, legs = (
         rng.choice(SKINS),
@@ -132,7 +132,7 @@ def _person(look, r, pose, step):
 
 @functools.lru_cache(maxsize=16)
 def _cast(state):
-    """[(x, head's radius, look, pose, phase)] of the persons, none hiding another."""
+    """[(x, head's radius, look, pose, phase)] of the persons. None hides another."""
     rng = random.Random(f"people {state.seed} {state.place}")
     if state.act in TALL:
         xs = {0: [], 1: [rng.choice([66, 254])], 2: [66, 254], 3: [60, 106, 256]}[state.people]
@@ -158,7 +158,7 @@ def _cast(state):
 
 
 def persons(state, t):
-    """[(x, top, picture, the y below which a counter hides them)] in frame coordinates of a head
+    """[(x, top, picture, the y below which a counter hides them)] in frame coordinates, for a head
     that does not sway."""
     out, base = [], drawn_place(state.place, state.visit)[1]
     for x, r, look, pose, phase in _cast(state):

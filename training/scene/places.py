@@ -11,7 +11,7 @@ from scene.canvas import Canvas
 from scene.emoji import emoji, halo, slack, soft_shadow
 from scene.state import MX, MY, TALL, H, W, jitter, shaded
 
-# What stands about without a name in the vocabulary: so that not everything small is an object.
+# Clutter without a name in the vocabulary, so that not every small thing is an object.
 CLUTTER = {
     "kitchen": "🥫🫙🍅🧅🥥🥑",
     "living room": "🏺🪆🗿📚",
@@ -107,8 +107,8 @@ assert set(PLACES) == set(vocab.PLACE_NAMES), set(PLACES) ^ set(vocab.PLACE_NAME
 
 
 def object_slots(state):
-    """Where the objects lie: [(name, x, base, size)] in frame coordinates of a head that does not
-    sway."""
+    """The positions of the objects: [(name, x, base, size)] in frame coordinates, for a head that
+    does not sway."""
     rng = random.Random(f"objects {state.seed} {state.place}")
     xs = {
         0: [],
@@ -140,8 +140,8 @@ def drawn_place(place, visit):
 
 @functools.lru_cache(maxsize=4)
 def things_lying(state):
-    """(picture with alpha, left, top) of the objects as they lie on the larger background; None
-    where nothing lies."""
+    """(picture with alpha, left, top) of the objects on the larger background; None without
+    objects."""
     if not state.lying:
         return None
     base = drawn_place(state.place, state.visit)[1]

@@ -1,24 +1,24 @@
-"""What a segment's pictures depend on, and the sizes and colours that all of them share."""
+"""The state that determines a segment's pictures, and the sizes and colours they share."""
 
 from dataclasses import dataclass
 
 import vocab
 
 W, H, FPS = 320, 240, 15
-# the background is larger than the frame by this margin on every side: room for head sway
+# margin of the background on every side, for head sway
 MX, MY = 40, 30
 SS = 2  # backgrounds are drawn at twice their size
-WEARERS = 40  # how many different wearers there are: skins and sleeves
-TALL = {"flying a kite"}  # activities that leave the space above the hands to their prop
+WEARERS = 40  # number of different wearers: skins and sleeves
+TALL = {"flying a kite"}  # activities whose prop needs the space above the hands
 
 
 @dataclass(frozen=True)
 class State:
-    """What is seen during one segment. `visit` fixes the place's look, `person` the wearer's,
-    `seed` the rest.
+    """The view during one segment. `visit` fixes the place's look, `person` the wearer's, `seed`
+    the rest.
 
-    `held` is what is carried while the activity is a carrying one; `people` is how many persons are
-    in sight (0 to 3).
+    `held` is the carried thing of a carrying activity. `people` is the number of persons in sight
+    (0 to 3).
     """
 
     place: str
@@ -32,19 +32,19 @@ class State:
 
     @property
     def act(self):
-        """The activity's name among vocab.SEEN_ACTIVITIES: "carrying the keys" is carrying
+        """The activity's name in vocab.SEEN_ACTIVITIES: "carrying the keys" becomes carrying
         something."""
         return vocab.CARRYING if self.activity.startswith("carrying ") else self.activity
 
     @property
     def lying(self):
-        """The objects that lie about: what is carried does not."""
+        """The objects that lie about, without the carried one."""
         return tuple(name for name in self.objects if name != self.held)
 
 
 def random_state(rng, carrying=0.25):
-    """A segment that the vocabulary allows; `rng` is a random.Random. Mostly one or two objects,
-    sometimes none or three."""
+    """A random segment that the vocabulary allows; `rng` is a random.Random. Mostly it has one or
+    two objects, sometimes none or three."""
     place = rng.choice(vocab.PLACE_NAMES)
     count = rng.choices([0, 1, 2, 3], [6, 38, 46, 10])[0]
     activity = (

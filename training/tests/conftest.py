@@ -1,4 +1,4 @@
-"""What the tests share: the modules of training/, and some days."""
+"""Shared by the tests: the modules of training/, and some days."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ SEEDS = range(40)
 
 @pytest.fixture(scope="session")
 def days_made():
-    """Days of different lengths, none of which a training or a figure uses."""
+    """Days of different lengths, which no training and no figure uses."""
     import days
 
     return [days.make_day(700_000 + seed, 60 + 20 * (seed % 5)) for seed in SEEDS]

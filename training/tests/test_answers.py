@@ -13,12 +13,13 @@ COUNTS = {"Once.": 1, "Twice.": 2, "Three times.": 3, "Four times.": 4}
 
 
 def bare(text):
-    """Without the final mark, in small letters."""
+    """The text without its final mark, in small letters."""
     return text.rstrip(".?!").lower()
 
 
 def patterns(bank):
-    """Regular expressions of wordings, with a group for each slot; the one with most text first."""
+    """Regular expressions of wordings, with a group for each slot. Wordings with more text come
+    first."""
     for wording in sorted(bank, key=lambda w: -len(re.sub(r"\{\w+\}", "", w))):
         names = re.findall(r"\{(\w+)\}", wording)
         parts = re.split(r"\{\w+\}", wording)
@@ -58,8 +59,7 @@ def time_of(slots):
 
 
 def readings(question):
-    """[(kind, what it names)]: what a question can mean. What no word of the world fills is no
-    reading."""
+    """[(kind, subject)]: the possible meanings of a question. Slots hold words of the world."""
     found = []
     for kind, pattern in PATTERNS:
         match = pattern.fullmatch(question)
@@ -80,12 +80,12 @@ def seconds(clock):
 
 
 def told(segments):
-    """Everything that is said, in one text."""
+    """All speech in one text."""
     return " ".join(s.heard for s in segments)
 
 
 def answered(kind, named, segments):
-    """Whether the log has an answer to a question of that kind about what it names."""
+    """Whether the log answers a question of that kind about that subject."""
     doing = [i for i, s in enumerate(segments) if s.activity == named]
     there = [s for s in segments if s.place == named]
     spoken = told(segments)
@@ -116,7 +116,7 @@ def answered(kind, named, segments):
 
 
 def in_its_lines(case, lines):
-    """Whether the answer can be read in the lines that it rests on."""
+    """Whether the answer occurs in its supporting lines."""
     answer = bare(case.answer)
     if case.kind in ("where_when", "last_seen"):
         return any(bare(VOCABULARY.in_place(s.place)) == answer for s in lines)

@@ -30,7 +30,7 @@ def test_a_card_matches_its_weights(model):
 
 
 def product(shape):
-    """How many numbers a tensor of that shape holds."""
+    """The number of values in a tensor of that shape."""
     count = 1
     for side in shape:
         count *= side

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 WORLD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "world.py")
-# Of the log and the questions of seed 777 at 10 seconds: they depend on no tool.
+# The log and the questions of seed 777 at 10 seconds, which depend on no tool.
 LOG = "cfb21846daa3bc80e14a553935b56dbaa6f69e2e540bef3bd5cd1214b2070c23"
 CASES = "e5062d7184b756d9f8fc29edecaafafb6dd9489367682f0498aa50e1b9359988"
 
@@ -24,7 +24,7 @@ def digests(folder):
 
 
 def rendered(folder, hash_seed):
-    """The digests of a day that another process renders, whose sets have another order."""
+    """The digests of a day from another process, whose sets have another order."""
     command = [sys.executable, "-B", WORLD, "--seed", "777", "--minutes", "0.17", "--out", folder]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, text=True

@@ -1,4 +1,4 @@
-"""Wordings keep their meaning: a pattern of a kind has the slots of its kind, and only these."""
+"""Wordings keep their meaning: a pattern of a kind has only slots of its kind."""
 
 import string
 
@@ -17,7 +17,7 @@ EXAMPLES = {
     "place": "cafe",
     "in": "in the cafe",
 }
-# What `thing` is called in the other banks.
+# The name of `thing` in the other banks.
 BANKS = {"thing": "object", "place": "place", "activity": "activity"}
 
 
@@ -27,12 +27,13 @@ def slots(pattern):
 
 
 def plain(pattern):
-    """Without capitals and marks: the same question to the examined model."""
+    """Without capitals and marks, which the examined model ignores."""
     return "".join(c for c in pattern.lower() if c not in ".,:?!")
 
 
 def check(kind, pattern, allowed):
-    """The pattern has slots of its kind, at least one if there are any, and is a line of ASCII."""
+    """The pattern is a line of ASCII and has only slots of its kind, at least one if the kind has
+    any."""
     used = slots(pattern)
     assert used <= set(allowed) and bool(used) == bool(allowed), (kind, pattern)
     text = pattern.format(**EXAMPLES)
