@@ -14,7 +14,7 @@ use elenchus::{
         config::within,
         job::{Input, Job, Model, Work},
     },
-    models::{self, Loading},
+    models::{self, ModelOptions},
 };
 use image::RgbImage;
 use std::{path::PathBuf, sync::Arc, time::Instant};
@@ -28,7 +28,8 @@ fn main() {
         return;
     };
     let checkpoint = Checkpoint::open(&folder).expect("a checkpoint folder");
-    let loading = Loading { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None };
+    let loading =
+        ModelOptions { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None };
     let mut model = (models::family(Some("clip"), &checkpoint.config).expect("a family").load)(&checkpoint, &loading)
         .expect("a model");
     let vision = checkpoint.config.part("vision_config").expect("an object");

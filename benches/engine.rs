@@ -6,12 +6,12 @@ mod common;
 
 use async_trait::async_trait;
 use elenchus::{
-    agent::{Agent, Asking, Card},
-    dialogue::{Resource, Shelf},
+    agent::{Agent, CallContext, Card},
+    dialogue::{MemoryLibrary, Resource},
     error::Fault,
     exchange::{Answers, Finish, Kind, Reply, Request, SayReply},
     plan::{Plan, compile_text},
-    run::{Agents, Conduct, Memo, Recorder, run},
+    run::{Agents, Memo, Recorder, RunOptions, run},
     value::Value,
 };
 use indexmap::IndexMap;
@@ -28,7 +28,7 @@ impl Agent for Noop {
     fn card(&self) -> &Card {
         &self.0
     }
-    async fn ask(&self, _: Request, _: Asking) -> Result<Reply, Fault> {
+    async fn ask(&self, _: Request, _: CallContext) -> Result<Reply, Fault> {
         Ok(Reply::Say(SayReply { text: "done".into(), tokens: Vec::new(), finish: Finish::Stop }))
     }
 }
@@ -37,11 +37,11 @@ fn plan() -> Plan {
     let source = "version: 1\ndialogue: bench\ninputs: { items: list of number }\ncast: { mind: noop }\nsteps:\n  said:\n    \
                   each: items\n    at_once: 64\n    say: { agent: mind, prompt: p, with: { n: \"{{ item }}\" }, temperature: 0 }\n\
                   answer: \"{{ said | length }}\"\n";
-    let shelf = Shelf::default()
+    let library = MemoryLibrary::default()
         .with(Resource::Prompt, "p", "What is {{ n }}?")
         .with(Resource::Agent, "noop", "script: [done]")
         .with_answers("noop", &[Answers::usual(Kind::Say)]);
-    compile_text(source, "bench.yaml", &shelf, &Default::default()).expect("the dialogue is sound")
+    compile_text(source, "bench.yaml", &library, &Default::default()).expect("the dialogue is sound")
 }
 
 /// One run; how long it took in seconds.
@@ -50,10 +50,10 @@ async fn once(plan: &Plan, memo: Option<Memo>, record: Recorder, hits: u64) -> f
         Card { name: "noop".into(), answers: vec![Answers::usual(Kind::Say)], identity: "noop".into(), memo: true };
     let agents = Agents::from([("mind".to_owned(), Arc::new(Noop(card)) as Arc<dyn Agent>)]);
     let items = Value::List((0..EXCHANGES).map(|n| Value::Number(n as f64)).collect());
-    let conduct = Conduct { memo, record, ..Conduct::new(agents) };
+    let options = RunOptions { memo, record, ..RunOptions::new(agents) };
     let started = Instant::now();
     let inputs = plan.bind(IndexMap::from([("items".to_owned(), items)])).expect("the inputs fit");
-    let outcome = run(plan, inputs, conduct).await.outcome.expect("an answer");
+    let outcome = run(plan, inputs, options).await.outcome.expect("an answer");
     assert_eq!((outcome.exchanges, outcome.memo_hits), (EXCHANGES as u64, hits));
     started.elapsed().as_secs_f64()
 }

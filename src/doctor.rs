@@ -2,10 +2,10 @@
 
 use crate::{
     agent::{
-        Agent, Asking, budget,
+        Agent, CallContext, budget,
         list::{self, AgentRow},
         remote,
-        roster::{self, Options},
+        roster::{self, RosterOptions},
         spec::{self, Spec},
     },
     dialogue::Resource,
@@ -57,17 +57,18 @@ impl Check {
 const STARTER: [&str; 3] = ["starter-clip", "starter-whisper", "starter-lm"];
 
 /// Looks at everything: tools, machine, devices, folders, project, and the starter cast, which is loaded and asked.
-pub async fn examine(options: &Options) -> Vec<Check> {
-    let folders = &options.hub.folders;
+pub async fn examine(options: &RosterOptions) -> Vec<Check> {
+    let folders = &options.catalogue.folders;
     let mut checks = vec![tools().await, cores(), memory(), devices(), cache(folders), memo(folders), project(options)];
     let scratch = Scratch::new(folders);
     for name in STARTER {
         checks.push(starter(name, options, &scratch).await);
     }
     // an agent that takes the place of a starter agent was asked above
-    let own = options.hub.listed(Resource::Agent).into_iter().filter(|agent| agent.from != listing::From::Program);
+    let own =
+        options.catalogue.listed(Resource::Agent).into_iter().filter(|agent| agent.from != listing::From::Program);
     let own: Vec<String> = own.map(|agent| agent.name).filter(|name| !STARTER.contains(&name.as_str())).collect();
-    for row in list::agents(&options.hub).iter().filter(|row| own.contains(&row.name)) {
+    for row in list::agents(&options.catalogue).iter().filter(|row| own.contains(&row.name)) {
         checks.push(own_agent(row, options).await);
     }
     checks
@@ -149,8 +150,8 @@ fn memo(folders: &Folders) -> Check {
     }
 }
 
-fn project(options: &Options) -> Check {
-    match &options.hub.project {
+fn project(options: &RosterOptions) -> Check {
+    match &options.catalogue.project {
         Some(project) => {
             let trust = if project.trusted { "trusted" } else { "not trusted" };
             Check::ok("project", format!("{} ({trust})", project.folder.display()))
@@ -160,7 +161,7 @@ fn project(options: &Options) -> Check {
 }
 
 /// Checks an agent of the project or the user: its file, its checkpoint, its server. Its weights are not loaded.
-async fn own_agent(row: &AgentRow, options: &Options) -> Check {
+async fn own_agent(row: &AgentRow, options: &RosterOptions) -> Check {
     const HINT: &str = "see its file, and `elenchus models list`";
     let name = format!("agents/{}", row.name);
     let fail = |detail: String, hint: Option<String>| Check {
@@ -175,10 +176,10 @@ async fn own_agent(row: &AgentRow, options: &Options) -> Check {
     if matches!(row.sort, "script" | "person") {
         return Check::ok(&name, row.sort);
     }
-    if row.sort == "endpoint" && options.hub.network == Network::Off {
+    if row.sort == "endpoint" && options.catalogue.network == Network::Off {
         return Check::ok(&name, format!("{} (not contacted; `doctor --network` asks)", row.place));
     }
-    let found = match (roster::load_one(&row.name, options).await, spec::of(&row.name, &options.hub)) {
+    let found = match (roster::load_one(&row.name, options).await, spec::of(&row.name, &options.catalogue)) {
         (Err(fault), _) => Err(fault),
         (Ok(_), Ok(Spec::Remote(remote))) => remote::reachable(&remote).await,
         (Ok(_), _) => Ok(()),
@@ -238,10 +239,10 @@ impl Drop for Scratch {
 }
 
 /// Loads one agent of the starter cast and asks it something.
-async fn starter(name: &str, options: &Options, scratch: &Scratch) -> Check {
+async fn starter(name: &str, options: &RosterOptions, scratch: &Scratch) -> Check {
     let hint = "the program carries the starter cast: reinstall it, or see whether the cache can be written";
-    if options.hub.network == Network::Off
-        && let Ok(Spec::Remote(remote)) = spec::of(name, &options.hub)
+    if options.catalogue.network == Network::Off
+        && let Ok(Spec::Remote(remote)) = spec::of(name, &options.catalogue)
     {
         let found = format!("an endpoint, {}, which was not asked", remote.url);
         return Check::bad(name, Status::Warn, found, "`elenchus doctor --network` asks it, unless --offline is given");
@@ -272,7 +273,7 @@ async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, St
         Request::Say(SayRequest { messages, raw: false, decoding, choices: Vec::new() })
     };
     let started = std::time::Instant::now();
-    let reply = agent.ask(request, Asking::default()).await.map_err(|error: Fault| error.to_string())?;
+    let reply = agent.ask(request, CallContext::default()).await.map_err(|error: Fault| error.to_string())?;
     sound_reply(&reply).map(|what| format!("{what} in {} ms", started.elapsed().as_millis()))
 }
 

@@ -116,12 +116,12 @@ pub use indexmap;
 /// In signatures: [`run()`] needs its runtime, with time enabled.
 pub use tokio;
 
-pub use agent::{Agent, Asking};
+pub use agent::{Agent, CallContext};
 pub use dialogue::Dialogue;
 pub use error::{Fault, FaultKind};
 pub use exchange::{Card, Kind, Reply, Request};
 pub use plan::{CompileOptions, Inputs, Plan, compile, compile_text};
 pub use problem::Problem;
-pub use run::{Agents, Conduct, Outcome, Run, RunError, run};
+pub use run::{Agents, Outcome, Run, RunError, RunOptions, run};
 pub use store::Memo;
 pub use value::{Type, Value};

@@ -12,7 +12,7 @@ use elenchus::{
     exchange::Decoding,
     hub::digest::Digests,
     infer::{checkpoint::Checkpoint, gguf::Gguf, weights::header},
-    models::{self, Loading},
+    models::{self, ModelOptions},
 };
 use serde_json::{Value as Json, json};
 use std::{
@@ -82,7 +82,8 @@ fn load(path: &Path) -> Result<(), String> {
     let family = models::family(None, &checkpoint.config).map_err(|e| e.to_string())?;
     checkpoint.stored_dtype().map_err(|e| e.to_string())?;
     checkpoint.digest(&Digests::default()).map_err(|e| e.to_string())?;
-    let loading = Loading { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None };
+    let loading =
+        ModelOptions { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None };
     (family.load)(&checkpoint, &loading).map(drop).map_err(|e| e.to_string())
 }
 

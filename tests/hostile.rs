@@ -1,7 +1,7 @@
 //! Random and mutated input: the readers and the checker answer, within their limits, and never panic.
 
 use elenchus::{
-    dialogue::{self, Resource, Shelf},
+    dialogue::{self, MemoryLibrary, Resource},
     plan::{self, CompileOptions},
     prompt::{Scope, Template},
     value::{Type, Value},
@@ -16,11 +16,12 @@ const EXAMPLES: &[&str] = &[
     include_str!("../examples/story.yaml"),
 ];
 
-fn shelf() -> Shelf {
+fn library() -> MemoryLibrary {
     let agents = ["starter-clip", "starter-lm", "starter-whisper"];
-    let shelf =
-        agents.iter().fold(Shelf::default(), |shelf, name| shelf.with(Resource::Agent, name, "model: { path: x }"));
-    shelf
+    let library = agents
+        .iter()
+        .fold(MemoryLibrary::default(), |library, name| library.with(Resource::Agent, name, "model: { path: x }"));
+    library
         .with(Resource::Prompt, "video-qa", include_str!("../prompts/video-qa.md"))
         .with(Resource::Prompt, "activities", include_str!("../prompts/activities.md"))
         .with(Resource::Prompt, "caption", include_str!("../prompts/caption.md"))
@@ -33,9 +34,9 @@ fn shelf() -> Shelf {
 
 /// Reads and checks `source`; what passes compiles again, what does not can be shown.
 fn check(source: &str) {
-    match plan::compile_text(source, "hostile.yaml", &shelf(), &CompileOptions::default()) {
+    match plan::compile_text(source, "hostile.yaml", &library(), &CompileOptions::default()) {
         Ok(plan) => {
-            match plan::draw::svg(&plan, plan::draw::Options { expand: true }) {
+            match plan::draw::svg(&plan, plan::draw::DrawOptions { expand: true }) {
                 Ok(svg) => assert!(svg.ends_with("</svg>\n")),
                 Err(why) => assert!(why.contains("boxes and edges"), "{why}"),
             }
@@ -115,7 +116,7 @@ fn many_steps_are_refused_or_checked_in_time() {
 #[track_caller]
 fn check_refused(source: &str, expected: &[&str]) {
     let start = std::time::Instant::now();
-    let problems = plan::compile_text(source, "hostile.yaml", &shelf(), &CompileOptions::default()).err();
+    let problems = plan::compile_text(source, "hostile.yaml", &library(), &CompileOptions::default()).err();
     let mut codes: Vec<String> = problems.unwrap_or_default().into_iter().map(|problem| problem.code).collect();
     codes.sort();
     codes.dedup();
@@ -201,7 +202,7 @@ fn places_of_many_mistakes_are_found_in_one_pass() {
     check_refused(&computing(&bound), &[]);
     let keys: String = (0..900).map(|i| format!("{}{i}: 1\n", "x".repeat(1000))).collect();
     let problems =
-        plan::compile_text(&keys, "hostile.yaml", &shelf(), &CompileOptions::default()).expect_err("refused");
+        plan::compile_text(&keys, "hostile.yaml", &library(), &CompileOptions::default()).expect_err("refused");
     assert!(problems.iter().all(|problem| problem.message.chars().count() <= 2001));
     let start = std::time::Instant::now();
     problems.iter().for_each(|problem| drop(plan::render(problem, &keys, false)));
@@ -217,7 +218,7 @@ fn loops_and_numbers_are_bounded() {
     check_refused(&looping("1000"), &[]);
     check_refused(&looping("1000000000"), &["wrong-value"]);
     for number in ["0", "-1", "1.5", "1e400", ".inf", ".nan", "1e13"] {
-        let problems = plan::compile_text(&looping(number), "x.yaml", &shelf(), &CompileOptions::default());
+        let problems = plan::compile_text(&looping(number), "x.yaml", &library(), &CompileOptions::default());
         assert!(problems.is_err(), "{number}");
     }
 }
@@ -229,7 +230,7 @@ fn differences(steps: &str, answer: &str) -> Vec<String> {
          tests: [{{ name: t, expect: {{ answer: none }} }}]\n"
     );
     let problems = |problems: Vec<plan::Problem>| problems.into_iter().map(|p| p.message).collect::<Vec<_>>();
-    let plan = plan::compile_text(&source, "x.yaml", &shelf(), &CompileOptions::default());
+    let plan = plan::compile_text(&source, "x.yaml", &library(), &CompileOptions::default());
     let plan = plan.map_err(problems).expect("a plan");
     let tests = dialogue::load(&source, "x.yaml").map_err(problems).expect("read").written.tests.expect("a test");
     elenchus::run::run_tests(&plan, &tests).into_iter().flat_map(|test| test.differences).collect()
@@ -267,8 +268,10 @@ fn dialogues_that_call_each_other_many_times_are_refused() {
         format!("version: 1\ndialogue: x\nsteps:\n{calls}answer: \"{{{{ [{all}] }}}}\"\n")
     };
     let last = "version: 1\ndialogue: x\nsteps:\n  a: { compute: 1 }\nanswer: \"{{ a }}\"\n";
-    let shelf = (1..8).fold(shelf(), |shelf, i| shelf.with(Resource::Dialogue, &format!("d{i}"), &caller(i + 1)));
-    let shelf = shelf.with(Resource::Dialogue, "d8", last);
-    let problems = plan::compile_text(&caller(1), "d0.yaml", &shelf, &CompileOptions::default()).expect_err("refused");
+    let library =
+        (1..8).fold(library(), |library, i| library.with(Resource::Dialogue, &format!("d{i}"), &caller(i + 1)));
+    let library = library.with(Resource::Dialogue, "d8", last);
+    let problems =
+        plan::compile_text(&caller(1), "d0.yaml", &library, &CompileOptions::default()).expect_err("refused");
     assert!(problems.iter().any(|problem| problem.code == "too-large"), "{:?}", problems.first());
 }

@@ -1,7 +1,7 @@
 //! The language as its users meet it: every example compiles and fits the schema, every rule has a file that breaks it.
 
 use elenchus::{
-    dialogue::{self, Library, Resource, Text, plain_name},
+    dialogue::{self, Library, Resource, SourceText, plain_name},
     exchange::{Answers, Kind, Modality},
     plan::{self, CompileOptions, Problem},
     run,
@@ -19,9 +19,9 @@ fn root() -> PathBuf {
 }
 
 impl Library for Repository {
-    fn read(&self, kind: Resource, name: &str) -> Option<Text> {
+    fn read(&self, kind: Resource, name: &str) -> Option<SourceText> {
         if (kind, name) == (Resource::Agent, "test-embedder") {
-            return Some(Text { file: "agents/test-embedder.yaml".into(), source: "model: { path: x }".into() });
+            return Some(SourceText { file: "agents/test-embedder.yaml".into(), source: "model: { path: x }".into() });
         }
         // a path of another folder is one from the root
         let inside = kind.file(name);
@@ -31,7 +31,7 @@ impl Library for Repository {
             format!("{}.{}", plain_name(kind, name), kind.ending())
         };
         let source = fs::read_to_string(root().join(&file)).ok()?;
-        Some(Text { file, source })
+        Some(SourceText { file, source })
     }
     fn names(&self, kind: Resource) -> Vec<String> {
         files(kind.folder(), kind.ending())

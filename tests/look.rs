@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use elenchus::{
     agent::{
-        Agent, Asking,
+        Agent, CallContext,
         remote::{MediaBytes, RemoteAgent, RemoteSpec},
     },
-    dialogue::{self, Resource, ScriptedReplies, Shelf},
+    dialogue::{self, MemoryLibrary, Resource, ScriptedReplies},
     error::Fault,
     exchange::{Answers, Decoding, Item, Kind, LookRequest, Reply, Request},
     plan::{self, CompileOptions},
@@ -32,8 +32,8 @@ fn check(step: &str, agent: &str, script: &str) -> String {
          '{{{{ video }}}}', every: 2s }} }}\n  seen: {{ look: {step} }}\nanswer: '{{{{ seen }}}}'\ntests: [{{ name: t, given: {{ \
          video: day.mp4 }}, script: {{ media: 2, eye: {script} }}, expect: {{}} }}]\n"
     );
-    let shelf = Shelf::default().with(Resource::Agent, "a", agent);
-    let plan = match plan::compile_text(&source, "t.yaml", &shelf, &CompileOptions::default()) {
+    let library = MemoryLibrary::default().with(Resource::Agent, "a", agent);
+    let plan = match plan::compile_text(&source, "t.yaml", &library, &CompileOptions::default()) {
         Ok(plan) => plan,
         Err(problems) => return problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join("; "),
     };
@@ -106,7 +106,7 @@ async fn an_endpoint_gets_the_pictures_before_the_prompt() {
     let frame = Moment { media: video(), start: Time::from_seconds(1.0), end: Time::from_seconds(2.0), text: None };
     let images = vec![Item::Image(ImageFile { path: "a.png".into(), digest: "x".into() }), Item::Frame(frame)];
     let request = LookRequest { images, prompt: "Where is this?".into(), decoding: Decoding::default() };
-    let reply = agent.ask(Request::Look(request), Asking::default()).await.expect("a reply");
+    let reply = agent.ask(Request::Look(request), CallContext::default()).await.expect("a reply");
     assert_eq!(reply.text(), Some("A kitchen."));
     assert!(matches!(reply, Reply::Look(_)), "{reply:?}");
     let body: serde_json::Value = server.received_requests().await.expect("recorded")[0].body_json().expect("JSON");

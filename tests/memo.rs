@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use elenchus::{
-    agent::{Agent, Asking, Card},
-    dialogue::{Resource, Shelf},
+    agent::{Agent, CallContext, Card},
+    dialogue::{MemoryLibrary, Resource},
     error::Fault,
     exchange::{Answers, Finish, Kind, Reply, Request, SayReply},
     plan::{Plan, compile_text},
-    run::{Agents, Conduct, Memo, Outcome, Recorder, Transcript, run},
+    run::{Agents, Memo, Outcome, Recorder, RunOptions, Transcript, run},
     value::Value,
 };
 use indexmap::IndexMap;
@@ -37,7 +37,7 @@ impl Agent for Patient {
     fn card(&self) -> &Card {
         &self.card
     }
-    async fn ask(&self, _: Request, _: Asking) -> Result<Reply, Fault> {
+    async fn ask(&self, _: Request, _: CallContext) -> Result<Reply, Fault> {
         if self.asked.fetch_add(1, Ordering::SeqCst) >= self.most {
             let mut out = std::io::stdout();
             writeln!(out, "\nstuck").and_then(|()| out.flush()).expect("stdout");
@@ -51,25 +51,25 @@ fn plan() -> Plan {
     let source = "version: 1\ndialogue: killed\ninputs: { items: list of number }\ncast: { mind: m }\nsteps:\n  said:\n    \
                   each: items\n    say: { agent: mind, prompt: p, with: { n: \"{{ item }}\" }, temperature: 0 }\n\
                   answer: \"{{ said | length }}\"\n";
-    let shelf = Shelf::default()
+    let library = MemoryLibrary::default()
         .with(Resource::Prompt, "p", "What is {{ n }}?")
         .with(Resource::Agent, "m", "script: [x]")
         .with_answers("m", &[Answers::usual(Kind::Say)]);
-    compile_text(source, "killed.yaml", &shelf, &Default::default()).expect("the dialogue is sound")
+    compile_text(source, "killed.yaml", &library, &Default::default()).expect("the dialogue is sound")
 }
 
 /// Runs with a memo in `folder`, one exchange after the other; how often the agent was asked.
-async fn conduct(folder: &Path, most: usize) -> (Outcome, usize) {
+async fn options(folder: &Path, most: usize) -> (Outcome, usize) {
     let card = Card { name: "m".into(), answers: vec![Answers::usual(Kind::Say)], identity: "m".into(), memo: true };
     let agent = Arc::new(Patient { card, asked: AtomicUsize::new(0), most });
     let agents = Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]);
     let items = Value::List((0..ITEMS).map(|n| Value::Number(n as f64)).collect());
     let memo = Some(Memo::open(folder).expect("a memo"));
     let record = Recorder::file(&folder.join("run.jsonl")).expect("a file");
-    let conduct = Conduct { memo, record, at_once: 1, ..Conduct::new(agents) };
+    let options = RunOptions { memo, record, at_once: 1, ..RunOptions::new(agents) };
     let plan = plan();
     let inputs = plan.bind(IndexMap::from([("items".to_owned(), items)])).expect("the inputs fit");
-    let outcome = run(&plan, inputs, conduct).await.outcome.expect("an answer");
+    let outcome = run(&plan, inputs, options).await.outcome.expect("an answer");
     (outcome, agent.asked.load(Ordering::SeqCst))
 }
 
@@ -77,7 +77,7 @@ async fn conduct(folder: &Path, most: usize) -> (Outcome, usize) {
 #[tokio::test]
 async fn child() {
     if let Some(folder) = std::env::var_os(FOLDER) {
-        conduct(Path::new(&folder), FINISHED).await;
+        options(Path::new(&folder), FINISHED).await;
     }
 }
 
@@ -97,8 +97,8 @@ async fn a_killed_run_repeats_nothing() {
 
     let partial = Transcript::read(&folder.path().join("run.jsonl")).expect("what was written is whole lines");
     assert_eq!((partial.exchanges.len(), partial.end), (FINISHED, None));
-    let (outcome, asked) = conduct(folder.path(), usize::MAX).await;
+    let (outcome, asked) = options(folder.path(), usize::MAX).await;
     assert_eq!((outcome.memo_hits as usize, asked), (FINISHED, ITEMS - FINISHED));
-    let (outcome, asked) = conduct(folder.path(), usize::MAX).await;
+    let (outcome, asked) = options(folder.path(), usize::MAX).await;
     assert_eq!((outcome.memo_hits as usize, asked), (ITEMS, 0));
 }

@@ -6,7 +6,7 @@
 use candle_core::{DType, Device};
 use elenchus::{
     agent::{
-        Agent, Asking,
+        Agent, CallContext,
         local::{LocalAgent, LocalSpec},
     },
     error::{Fault, FaultKind},
@@ -14,11 +14,11 @@ use elenchus::{
     infer::{
         chat::Chat,
         checkpoint::Checkpoint,
-        job::{Input, Job, Model, Sound, Work},
-        text::{Style, Text},
+        job::{Input, Job, Model, SoundSource, Work},
+        text::{TextTokenizer, VocabStyle},
     },
-    media::Store,
-    models::{self, Loading, llama, whisper::Whisper},
+    media::MediaStore,
+    models::{self, ModelOptions, llama, whisper::Whisper},
     value::{ImageFile, Time},
 };
 use serde_json::Value as Json;
@@ -34,8 +34,8 @@ fn expected(name: &str) -> Json {
     serde_json::from_str(&std::fs::read_to_string(folder(name).join("expected.json")).unwrap()).unwrap()
 }
 
-fn loading() -> Loading {
-    Loading { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None }
+fn loading() -> ModelOptions {
+    ModelOptions { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None }
 }
 
 fn model(path: PathBuf) -> Box<dyn Model> {
@@ -144,13 +144,13 @@ fn language_models_equal_transformers() {
     for name in ["lm-tied", "lm-untied"] {
         let (mut model, expected) = (model(folder(name)), expected(name));
         let checkpoint = Checkpoint::open(&folder(name)).unwrap();
-        let speaker = llama::speaker(&checkpoint, &loading()).unwrap();
-        let words = Text::open(&checkpoint, Style::Bytes).unwrap();
+        let generator = llama::generator(&checkpoint, &loading()).unwrap();
+        let words = TextTokenizer::open(&checkpoint, VocabStyle::Bytes).unwrap();
         let cases = expected["cases"].as_array().unwrap();
         for case in cases {
             let prompt = case["prompt"].as_str().unwrap();
             assert_eq!(words.encode(prompt, true).unwrap(), ids(&case["ids"]), "{name}: ids of {prompt:?}");
-            let logits = speaker.logits(&ids(&case["ids"])).unwrap();
+            let logits = generator.logits(&ids(&case["ids"])).unwrap();
             close(logits.last().unwrap(), &numbers(&case["logits"]), &format!("{name}: logits of {prompt:?}"));
             let Reply::Say(SayReply { text, tokens, .. }) = one(&mut *model, say(prompt, true, 24, &[])) else {
                 panic!("a reply")
@@ -176,13 +176,13 @@ fn language_models_equal_transformers() {
 #[test]
 fn choices_are_weighed_by_their_probability() {
     let checkpoint = Checkpoint::open(&folder("lm-untied")).unwrap();
-    let speaker = llama::speaker(&checkpoint, &loading()).unwrap();
-    let words = Text::open(&checkpoint, Style::Bytes).unwrap();
+    let generator = llama::generator(&checkpoint, &loading()).unwrap();
+    let words = TextTokenizer::open(&checkpoint, VocabStyle::Bytes).unwrap();
     let (prompt, choices) = ("where did i last see the keys?", ["on the table", " keys", "the train leaves"]);
     let before = words.encode(prompt, true).unwrap();
     let weigh = |choice: &str| -> f64 {
         let option = words.encode(choice, false).unwrap();
-        let all = speaker.logits(&[before.clone(), option.clone()].concat()).unwrap();
+        let all = generator.logits(&[before.clone(), option.clone()].concat()).unwrap();
         let of = |(n, id): (usize, &u32)| {
             let row = &all[before.len() - 1 + n];
             f64::from(row[*id as usize]) - row.iter().map(|l| f64::from(*l).exp()).sum::<f64>().ln()
@@ -214,14 +214,14 @@ fn a_shared_prefix_changes_nothing() {
 }
 
 /// The samples of a fixture's sound, and a sound that hands them out.
-fn sound(name: &str) -> Sound {
+fn sound(name: &str) -> SoundSource {
     let bytes = std::fs::read(folder("").join("sounds.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let raw = tensors.tensor(name).unwrap();
     let samples: Vec<f32> =
         raw.data().chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32768.0).collect();
     let end = Time::from_seconds(samples.len() as f64 / 16_000.0);
-    let (sound, mut pulls) = Sound::new(Time::from_seconds(0.0), end);
+    let (sound, mut pulls) = SoundSource::new(Time::from_seconds(0.0), end);
     std::thread::spawn(move || {
         while let Some(pull) = pulls.blocking_recv() {
             assert_eq!(pull.rate_hz, 16_000);
@@ -309,7 +309,7 @@ fn minilm() -> Option<PathBuf> {
 async fn agent(name: &str) -> Result<LocalAgent, Fault> {
     let spec =
         LocalSpec { name: name.to_owned(), path: folder(name), device: Some("cpu".to_owned()), ..LocalSpec::default() };
-    LocalAgent::load(spec, Arc::new(Store::new(Default::default()))).await
+    LocalAgent::load(spec, Arc::new(MediaStore::new(Default::default()))).await
 }
 
 fn shown(name: &str) -> Item {
@@ -323,21 +323,21 @@ async fn a_local_agent_answers_many_at_once_as_it_answers_one() {
     assert!(eye.card().can(Kind::Rank) && eye.card().can(Kind::Embed));
     assert!(eye.card().identity.starts_with("local clip "), "{}", eye.card().identity);
     let names = ["wide", "tall", "tiny", "odd"];
-    let ask = |name: &str| eye.ask(Request::Embed(EmbedRequest { what: shown(name) }), Asking::default());
+    let ask = |name: &str| eye.ask(Request::Embed(EmbedRequest { what: shown(name) }), CallContext::default());
     let together = futures_util::future::join_all(names.iter().cycle().take(24).map(|name| ask(name))).await;
     for (reply, name) in together.into_iter().zip(names.iter().cycle()) {
         assert_eq!(reply.unwrap(), ask(name).await.unwrap());
     }
     let refused = eye.ask(
         Request::Say(SayRequest { messages: vec![], raw: true, decoding: Decoding::default(), choices: vec![] }),
-        Asking::default(),
+        CallContext::default(),
     );
     assert_eq!(
         refused.await.unwrap_err().to_string(),
         "clip-gelu: it is asked to say, but answers only rank (text, image), embed (text, image)"
     );
     let missing = Item::Image(ImageFile { path: "no/such.png".to_owned(), digest: "x".to_owned() });
-    let missing = eye.ask(Request::Embed(EmbedRequest { what: missing }), Asking::default()).await;
+    let missing = eye.ask(Request::Embed(EmbedRequest { what: missing }), CallContext::default()).await;
     assert!(matches!(&missing, Err(fault) if fault.kind == FaultKind::Media), "{missing:?}");
 }
 
@@ -353,8 +353,8 @@ async fn a_local_agent_streams_what_it_says() {
             choices: vec![],
         })
     };
-    let asking = || Asking { seed: 3, ..Asking::default() };
-    let reply = mind.ask(request(), Asking { stream: Some(stream), ..asking() }).await.unwrap();
+    let asking = || CallContext { seed: 3, ..CallContext::default() };
+    let reply = mind.ask(request(), CallContext { stream: Some(stream), ..asking() }).await.unwrap();
     let Reply::Say(SayReply { text, .. }) = &reply else { panic!("{reply:?}") };
     let mut streamed = String::new();
     while let Ok(piece) = pieces.try_recv() {
@@ -362,23 +362,25 @@ async fn a_local_agent_streams_what_it_says() {
     }
     assert_eq!(&streamed, text);
     assert_eq!(mind.ask(request(), asking()).await.unwrap(), reply, "the seed decides");
-    assert_ne!(mind.ask(request(), Asking { seed: 4, ..asking() }).await.unwrap(), reply);
+    assert_ne!(mind.ask(request(), CallContext { seed: 4, ..asking() }).await.unwrap(), reply);
 }
 
 #[tokio::test]
 async fn what_cannot_be_loaded_is_said_in_words() {
     let spec = LocalSpec { name: "eye".to_owned(), path: folder("images"), ..LocalSpec::default() };
-    let error = LocalAgent::load(spec, Arc::new(Store::new(Default::default()))).await.err().unwrap();
+    let error = LocalAgent::load(spec, Arc::new(MediaStore::new(Default::default()))).await.err().unwrap();
     assert!(error.to_string().contains("has no config.json"), "{error}");
     let spec = LocalSpec { name: "mind".to_owned(), path: "some/model.gguf".into(), ..LocalSpec::default() };
-    let error = LocalAgent::load(spec, Arc::new(Store::new(Default::default()))).await.err().unwrap();
+    let error = LocalAgent::load(spec, Arc::new(MediaStore::new(Default::default()))).await.err().unwrap();
     assert_eq!(error.to_string(), "mind: some/model.gguf cannot be opened: No such file or directory (os error 2)");
 }
 
 /// A checkpoint whose `tokenizer.json` was taken apart into the older vocabulary files reads text as before.
 #[test]
 fn vocabulary_files_stand_in_for_a_tokenizer() {
-    for (name, style) in [("clip-gelu", Style::Clip), ("lm-tied", Style::Bytes), ("bert-mean", Style::WordPiece)] {
+    for (name, style) in
+        [("clip-gelu", VocabStyle::Clip), ("lm-tied", VocabStyle::Bytes), ("bert-mean", VocabStyle::WordPiece)]
+    {
         let whole = Checkpoint::open(&folder(name)).unwrap();
         let tokenizer: Json = serde_json::from_str(&whole.text("tokenizer.json").unwrap().unwrap()).unwrap();
         let parts = tempfile::tempdir().unwrap();
@@ -386,7 +388,7 @@ fn vocabulary_files_stand_in_for_a_tokenizer() {
         write("config.json", "{}".to_owned());
         write("model.safetensors", String::new());
         let vocab = tokenizer["model"]["vocab"].as_object().unwrap();
-        if style == Style::WordPiece {
+        if style == VocabStyle::WordPiece {
             let mut words: Vec<(&String, u64)> = vocab.iter().map(|(k, v)| (k, v.as_u64().unwrap())).collect();
             words.sort_by_key(|(_, id)| *id);
             write("vocab.txt", words.into_iter().map(|(word, _)| format!("{word}\n")).collect());
@@ -403,8 +405,8 @@ fn vocabulary_files_stand_in_for_a_tokenizer() {
             write("merges.txt", format!("#version: 0.2\n{}", merges.iter().map(line).collect::<String>()));
             write("added_tokens.json", Json::Object(added).to_string());
         }
-        let built = Text::open(&Checkpoint::open(parts.path()).unwrap(), style).unwrap();
-        let given = Text::open(&whole, style).unwrap();
+        let built = TextTokenizer::open(&Checkpoint::open(parts.path()).unwrap(), style).unwrap();
+        let given = TextTokenizer::open(&whole, style).unwrap();
         for text in ["Where did I last see the keys?", "naïve café, 12345!", "<|im_start|>user", ""] {
             let ids = given.encode(text, true).unwrap();
             assert_eq!(built.encode(text, true).unwrap(), ids, "{name}: {text:?}");

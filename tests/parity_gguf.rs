@@ -20,11 +20,11 @@ use elenchus::{
     infer::{
         chat::Chat,
         checkpoint::Checkpoint,
-        decode::Speaker,
+        decode::TextGenerator,
         job::{Job, Model, Work},
-        text::{Style, Text},
+        text::{TextTokenizer, VocabStyle},
     },
-    models::{self, Loading, llama},
+    models::{self, ModelOptions, llama},
 };
 use serde_json::Value as Json;
 use std::{
@@ -45,12 +45,12 @@ fn expected(name: &str) -> Json {
     serde_json::from_str(&fs::read_to_string(folder(name).join("expected.json")).unwrap()).unwrap()
 }
 
-fn loading() -> Loading {
-    Loading { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None }
+fn loading() -> ModelOptions {
+    ModelOptions { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None }
 }
 
-fn speaker(path: &Path) -> Speaker<llama::Llama> {
-    llama::speaker(&Checkpoint::open(path).unwrap(), &loading()).unwrap()
+fn generator(path: &Path) -> TextGenerator<llama::Llama> {
+    llama::generator(&Checkpoint::open(path).unwrap(), &loading()).unwrap()
 }
 
 fn say(prompt: &str) -> Work {
@@ -94,8 +94,8 @@ fn check(name: &str, tolerance: f32) {
 
 fn check_at(name: &str, path: &Path, tolerance: f32) {
     let (expected, checkpoint) = (expected(name), Checkpoint::open(path).unwrap());
-    let words = Text::open(&checkpoint, Style::Bytes).unwrap();
-    let mut model = speaker(path);
+    let words = TextTokenizer::open(&checkpoint, VocabStyle::Bytes).unwrap();
+    let mut model = generator(path);
     let cases = expected["cases"].as_array().unwrap();
     for case in cases {
         let prompt = case["prompt"].as_str().unwrap();
@@ -117,7 +117,7 @@ fn check_at(name: &str, path: &Path, tolerance: f32) {
         }
     }
     let prompts: Vec<&str> = cases.iter().map(|case| case["prompt"].as_str().unwrap()).collect();
-    let alone: Vec<_> = prompts.iter().map(|prompt| together(&mut speaker(path), &[prompt]).remove(0)).collect();
+    let alone: Vec<_> = prompts.iter().map(|prompt| together(&mut generator(path), &[prompt]).remove(0)).collect();
     assert_eq!(together(&mut model, &prompts), alone, "{name}: a batch answers as one by one");
     let chat = Chat::open(&checkpoint).unwrap();
     for case in expected["chats"].as_array().unwrap() {
@@ -197,7 +197,7 @@ fn text_is_split_by_the_named_pre_tokenizer() {
         more(&mut copied, "tokenizer.ggml.tokens", &expected["splits"]["tokens"]);
         more(&mut copied, "tokenizer.ggml.merges", &expected["splits"]["merges"]);
         copied.write(&file);
-        let words = Text::open(&Checkpoint::open(&file).unwrap(), Style::Bytes).unwrap();
+        let words = TextTokenizer::open(&Checkpoint::open(&file).unwrap(), VocabStyle::Bytes).unwrap();
         assert_eq!(words.encode(text, false).unwrap(), ids(theirs), "{name}");
         assert_eq!(words.decode(&ids(theirs)).unwrap(), text, "{name}");
         all.push(ids(theirs));
@@ -238,7 +238,7 @@ fn every_type_answers_as_its_floating_copy() {
         }
         one.write(&packed);
         other.write(&floating);
-        let logits = |path: &Path| speaker(path).logits(&ids(&case["ids"])).unwrap().pop().unwrap();
+        let logits = |path: &Path| generator(path).logits(&ids(&case["ids"])).unwrap().pop().unwrap();
         print!("{dtype:?}: ");
         let off = off(&logits(&packed), &logits(&floating), tolerance);
         assert!(off <= tolerance, "{dtype:?}: {off}");
@@ -253,11 +253,11 @@ fn a_tokenizer_json_beside_the_file_comes_first() {
     cut.write(&file);
     let checkpoint = Checkpoint::open(temp.path()).unwrap();
     let before = checkpoint.digest(&Digests::default()).unwrap();
-    let error = Text::open(&checkpoint, Style::Bytes).unwrap_err().to_string();
+    let error = TextTokenizer::open(&checkpoint, VocabStyle::Bytes).unwrap_err().to_string();
     assert!(error.contains("has no `tokenizer.ggml.model`"), "{error}");
     fs::copy(folder("lm-tied").join("tokenizer.json"), temp.path().join("tokenizer.json")).unwrap();
     let checkpoint = Checkpoint::open(temp.path()).unwrap();
-    assert!(Text::open(&checkpoint, Style::Bytes).unwrap().id("<|im_end|>").is_some());
+    assert!(TextTokenizer::open(&checkpoint, VocabStyle::Bytes).unwrap().id("<|im_end|>").is_some());
     assert_ne!(checkpoint.digest(&Digests::default()).unwrap(), before, "the tokenizer is part of the digest");
     let before = checkpoint.digest(&Digests::default()).unwrap();
     cut.set("llama.rope.freq_base", Value::F32(9000.0)).write(&file);
@@ -357,7 +357,7 @@ fn the_program_takes_gguf_files() {
                     say: { agent: mind, text: \"{{ question }}\", raw: true }\nanswer: \"{{ said }}\"\n";
     fs::write(temp.path().join("one.yaml"), dialogue).unwrap();
     let (code, answer) = run(&["run", "one.yaml", "-i", "question=Hello", "--json", "--trust"]);
-    let words = Text::open(&Checkpoint::open(&file).unwrap(), Style::Bytes).unwrap();
+    let words = TextTokenizer::open(&Checkpoint::open(&file).unwrap(), VocabStyle::Bytes).unwrap();
     assert_eq!((code, answer["answer"].as_str()), (Some(0), Some(words.decode(&tokens).unwrap().as_str())), "{answer}");
     fs::write(temp.path().join("no.gguf"), "no").unwrap();
     let (code, error) = run(&["try", "--model", "no.gguf", "--prompt", "x", "--json"]);

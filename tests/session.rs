@@ -2,11 +2,11 @@
 #![cfg(feature = "cli")] // the log is read through the subscriber of the command line
 
 use elenchus::{
-    agent::{budget, list, person::Prompt},
-    hub::{Checkpoint, Folders, HubSettings},
+    agent::{budget, list, person::LineReader},
+    hub::{Folders, HubSettings, WeightsPath},
     plan::CompileOptions,
-    run::{Agents, Conduct},
-    session::{Engine, Listener, Loading, Session, Settings, Source},
+    run::{Agents, RunOptions},
+    session::{DialogueSource, Engine, Listener, LoadOptions, Session, Settings},
 };
 use std::{
     io,
@@ -17,7 +17,7 @@ use std::{
 /// A prompt without a terminal.
 struct Nobody;
 
-impl Prompt for Nobody {
+impl LineReader for Nobody {
     fn line(&self, _: &str) -> Result<String, String> {
         Err("no terminal is attached".into())
     }
@@ -62,9 +62,9 @@ fn settings(folder: &Path) -> Settings {
     }
 }
 
-fn loading(memory: u64) -> Loading {
+fn loading(memory: u64) -> LoadOptions {
     let listener = Listener { on_download: Arc::new(|_| {}), on_network: Arc::new(|_| {}), prompt: Arc::new(Nobody) };
-    Loading { device: "cpu".into(), memory: Some(memory), listener }
+    LoadOptions { device: "cpu".into(), memory: Some(memory), listener }
 }
 
 /// Two requests at once, no more.
@@ -87,21 +87,22 @@ answer: \"{{ seen | length }}\"
 
 fn session(engine: &Arc<Engine>, text: &str) -> Session {
     let network = engine.settings.network(false);
-    let source = Source::given("<test>", text.into(), &engine.settings, network).expect("the settings are sound");
+    let source =
+        DialogueSource::given("<test>", text.into(), &engine.settings, network).expect("the settings are sound");
     let plan = source.plan(&CompileOptions::default()).unwrap_or_else(|problems| panic!("{problems:#?}"));
     Session::new(engine.clone(), &source, plan)
 }
 
 /// Bytes that an agent of the starter cast takes by the rules of the budget.
 fn bytes(engine: &Engine, agent: &str) -> u64 {
-    let hub = engine.settings.hub(Path::new("."), engine.settings.network(false)).expect("a hub");
-    let folder = Checkpoint::Folder(list::path(agent, &hub).expect("carried"));
+    let catalogue = engine.settings.catalogue(Path::new("."), engine.settings.network(false)).expect("a hub");
+    let folder = WeightsPath::Folder(list::path(agent, &catalogue).expect("carried"));
     budget::weights(&folder, Some(4)).expect("counted") * 12 / 10 + 1
 }
 
 async fn run(session: &Session, words: &str, memory: u64) -> String {
     let inputs = session.bind(&[format!("words={words}")]).await.expect("the inputs fit");
-    let run = session.run(inputs, &loading(memory), Conduct::new(Agents::new())).await.expect("the agent is loaded");
+    let run = session.run(inputs, &loading(memory), RunOptions::new(Agents::new())).await.expect("the agent is loaded");
     run.outcome.expect("an answer").answer
 }
 

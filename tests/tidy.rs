@@ -159,6 +159,51 @@ fn unsafe_stands_in_one_place() {
     assert!(places.len() <= 1, "unsafe stands in more than one place: {places:?}");
 }
 
+/// The names of the public types (visible outside of their module) that a file declares.
+fn public_types(text: &str) -> impl Iterator<Item = (usize, String)> {
+    let types = code(text).filter_map(|(number, line)| {
+        let rest = line.trim_start().strip_prefix("pub")?;
+        let rest = rest.strip_prefix('(').map_or(rest, |scope| scope.split_once(')').map_or("", |(_, rest)| rest));
+        let rest =
+            ["struct ", "enum ", "trait ", "type "].iter().find_map(|word| rest.trim_start().strip_prefix(word))?;
+        Some((number, rest.chars().take_while(|c| c.is_alphanumeric()).collect()))
+    });
+    // a macro declares `$name`
+    types.filter(|(_, name): &(usize, String)| !name.is_empty())
+}
+
+#[test]
+fn no_public_type_name_is_used_twice() {
+    let mut seen = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for (path, text) in sources().iter().filter(|(path, _)| !is_tests(path)) {
+        for (number, name) in public_types(text) {
+            seen.entry(name).or_default().push(format!("{}:{number}", path.display()));
+        }
+    }
+    assert!(seen.len() > 200, "types are found: {}", seen.len());
+    // each command has its own `Args`: the file says whose
+    let twice: Vec<_> = seen.iter().filter(|(name, places)| *name != "Args" && places.len() > 1).collect();
+    assert!(twice.is_empty(), "two public types have one name: {twice:?}");
+}
+
+#[test]
+fn every_kind_of_request_has_a_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/exchange");
+    for kind in elenchus::Kind::ALL {
+        let file = root.join(format!("{}.rs", kind.word()));
+        let text = fs::read_to_string(&file).unwrap_or_else(|_| panic!("{} is missing", file.display()));
+        let request = format!("impl Exchange for {kind:?}Request");
+        assert!(text.contains(&request), "{} does not contain `{request}`", file.display());
+    }
+    let list = fs::read_to_string(root.join("mod.rs")).expect("the list of kinds");
+    for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("src/exchange")) {
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("UTF-8 name");
+        if code(text).any(|(_, line)| line.starts_with("impl Exchange for ")) {
+            assert!(list.contains(&format!("\"{stem}\"")), "{} is not in the list of kinds", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_member_of_a_catalogue_is_listed() {
     for folder in ["models", "steps", "cli"] {

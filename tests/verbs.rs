@@ -1,7 +1,7 @@
 //! What each verb asks and yields, dialogue by dialogue, with scripted replies.
 
 use elenchus::{
-    dialogue::{self, Resource, ScriptedReplies, Shelf},
+    dialogue::{self, MemoryLibrary, Resource, ScriptedReplies},
     plan::{self, CompileOptions},
     run::scripted,
     value::json as value_json,
@@ -23,9 +23,10 @@ fn media(has_audio: bool) -> Value {
     }))
 }
 
-fn shelf() -> Shelf {
-    let agents =
-        ["a", "b"].iter().fold(Shelf::default(), |shelf, name| shelf.with(Resource::Agent, name, "script: []"));
+fn library() -> MemoryLibrary {
+    let agents = ["a", "b"]
+        .iter()
+        .fold(MemoryLibrary::default(), |library, name| library.with(Resource::Agent, name, "script: []"));
     agents
         .with(Resource::Labels, "colours", "red\ngreen\nblue")
         .with(Resource::Prompt, "asks", "Log:\n{{ log }}\nQ: {{ question }}")
@@ -40,7 +41,7 @@ fn check(steps: &str, script: &str, expected: &str) {
          steps:\n{steps}\nanswer: \"{{{{ out }}}}\"\n\
          tests: [{{ name: t, given: {{ video: v, silent: s, question: q }}, script: {{ {script} }}, expect: {{}} }}]\n"
     );
-    let plan = plan::compile_text(&source, "test.yaml", &shelf(), &CompileOptions::default())
+    let plan = plan::compile_text(&source, "test.yaml", &library(), &CompileOptions::default())
         .unwrap_or_else(|problems| panic!("{problems:#?}\n{source}"));
     let dialogue = dialogue::load(&source, "test.yaml").expect("reads");
     let test = dialogue.written.tests.expect("a test").remove(0);

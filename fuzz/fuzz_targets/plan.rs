@@ -2,16 +2,16 @@
 #![no_main]
 
 use elenchus::{
-    dialogue::{Resource, Shelf},
+    dialogue::{Resource, MemoryLibrary},
     exchange::{Answers, Kind},
     plan::{self, CompileOptions},
 };
 use libfuzzer_sys::fuzz_target;
 
-fn shelf() -> Shelf {
+fn library() -> MemoryLibrary {
     let agents = ["starter-clip", "starter-lm", "starter-whisper"];
-    let shelf = agents.iter().fold(Shelf::default(), |shelf, name| shelf.with(Resource::Agent, name, "model: { path: x }"));
-    shelf
+    let library = agents.iter().fold(MemoryLibrary::default(), |library, name| library.with(Resource::Agent, name, "model: { path: x }"));
+    library
         .with_answers("starter-clip", &[Kind::Rank, Kind::Embed].map(Answers::usual))
         .with_answers("starter-lm", &[Answers::usual(Kind::Say)])
         .with(Resource::Prompt, "video-qa", include_str!("../../prompts/video-qa.md"))
@@ -25,10 +25,10 @@ fn shelf() -> Shelf {
 }
 
 fuzz_target!(|source: &str| {
-    match plan::compile_text(source, "fuzz.yaml", &shelf(), &CompileOptions::default()) {
+    match plan::compile_text(source, "fuzz.yaml", &library(), &CompileOptions::default()) {
         Ok(plan) => {
             let _ = {
-                let options = plan::draw::Options { expand: true };
+                let options = plan::draw::DrawOptions { expand: true };
                 (plan::draw::mermaid(&plan, options), plan::draw::dot(&plan, options), plan::draw::svg(&plan, options))
             };
             plan::recompile(&plan.sources).expect("what compiled once compiles again");

@@ -2,7 +2,7 @@
 
 use crate::error::Fault;
 use crate::{
-    hub::{Checkpoint, weights as weight_files},
+    hub::{WeightsPath, weights as weight_files},
     infer::{gguf::Gguf, weights::Safetensors},
 };
 use std::{collections::BTreeMap, path::Path};
@@ -72,19 +72,19 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// Bytes of a checkpoint's weights when each element takes `bytes_each` (`None`: as in the file), by the headers alone.
-pub fn weights(checkpoint: &Checkpoint, bytes_each: Option<u64>) -> Result<u64, Fault> {
+pub fn weights(checkpoint: &WeightsPath, bytes_each: Option<u64>) -> Result<u64, Fault> {
     match checkpoint {
         // Quantised weights stay as they are.
-        Checkpoint::Gguf(path) => Gguf::open(path).map(|gguf| gguf.bytes(bytes_each)),
-        Checkpoint::Folder(folder) => Ok(Safetensors::open(&weight_files::files(folder)?)?.bytes(bytes_each)),
+        WeightsPath::Gguf(path) => Gguf::open(path).map(|gguf| gguf.bytes(bytes_each)),
+        WeightsPath::Folder(folder) => Ok(Safetensors::open(&weight_files::files(folder)?)?.bytes(bytes_each)),
     }
 }
 
 /// Bytes beside the weights that a model on the CPU keeps for speed.
-pub fn copied_on_cpu(checkpoint: &Checkpoint) -> u64 {
+pub fn copied_on_cpu(checkpoint: &WeightsPath) -> u64 {
     match checkpoint {
-        Checkpoint::Gguf(path) => Gguf::open(path).map_or(0, |gguf| gguf.copied_on_cpu()),
-        Checkpoint::Folder(_) => 0,
+        WeightsPath::Gguf(path) => Gguf::open(path).map_or(0, |gguf| gguf.copied_on_cpu()),
+        WeightsPath::Folder(_) => 0,
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
         bytes.extend_from_slice(header);
         bytes.extend([0; 14]);
         std::fs::write(folder.path().join("model.safetensors"), &bytes).expect("written");
-        let checkpoint = Checkpoint::Folder(folder.path().to_owned());
+        let checkpoint = WeightsPath::Folder(folder.path().to_owned());
         assert_eq!(weights(&checkpoint, None).expect("counted"), 14);
         assert_eq!(weights(&checkpoint, Some(4)).expect("counted"), 28);
         std::fs::write(folder.path().join("model.safetensors"), &bytes[..20]).expect("written");

@@ -2,11 +2,11 @@
 
 use super::{
     budget,
-    spec::{self, Spec, Wish},
+    spec::{self, LocalConfig, Spec},
 };
 use crate::{
     dialogue::Resource,
-    hub::{Checkpoint, Hub, HubError, Source, checkpoint::Origin, embedded},
+    hub::{Catalogue, HubError, WeightsPath, WeightsSource, checkpoint::Origin, embedded},
     models,
 };
 use serde::Serialize;
@@ -55,21 +55,21 @@ pub fn families() -> Vec<FamilyRow> {
 }
 
 /// Every agent that the hub finds, by name. Nothing is fetched, unpacked or loaded.
-pub fn agents(hub: &Hub) -> Vec<AgentRow> {
-    hub.names(Resource::Agent).iter().map(|name| agent(name, hub)).collect()
+pub fn agents(catalogue: &Catalogue) -> Vec<AgentRow> {
+    catalogue.names(Resource::Agent).iter().map(|name| agent(name, catalogue)).collect()
 }
 
-fn agent(name: &str, hub: &Hub) -> AgentRow {
+fn agent(name: &str, catalogue: &Catalogue) -> AgentRow {
     let mut refused = None;
-    let (about, spec) = match spec::file(name, hub) {
+    let (about, spec) = match spec::file(name, catalogue) {
         Ok((file, found)) => {
             let spec = Spec::new(name, &file, &found.origin);
-            refused = spec.as_ref().ok().and_then(|spec| spec.admit(&found, hub).err());
+            refused = spec.as_ref().ok().and_then(|spec| spec.admit(&found, catalogue).err());
             (file.about.clone(), spec)
         }
         Err(error) => (None, Err(error)),
     };
-    let answers = spec::answers(name, hub).unwrap_or_default();
+    let answers = spec::answers(name, catalogue).unwrap_or_default();
     let row = |sort, place: String, weights: Result<Option<u64>, HubError>| AgentRow {
         name: name.to_owned(),
         about,
@@ -81,10 +81,10 @@ fn agent(name: &str, hub: &Hub) -> AgentRow {
         bytes: weights.ok().flatten(),
     };
     match spec {
-        Ok(Spec::Local(wish)) => match refused {
-            Some(refused) => row("model", wish.source.to_string(), Err(refused)),
+        Ok(Spec::Local(config)) => match refused {
+            Some(refused) => row("model", config.source.to_string(), Err(refused)),
             None => {
-                let (place, weights) = local(&wish, hub);
+                let (place, weights) = local(&config, catalogue);
                 row("model", place, weights.map(Some))
             }
         },
@@ -99,15 +99,15 @@ fn agent(name: &str, hub: &Hub) -> AgentRow {
 }
 
 /// The place and the size in bytes of a local agent's weights.
-fn local(wish: &Wish, hub: &Hub) -> (String, Result<u64, HubError>) {
-    if let (Source::Path(path), Origin::Embedded(folder)) = (&wish.source, &wish.origin) {
+fn local(config: &LocalConfig, catalogue: &Catalogue) -> (String, Result<u64, HubError>) {
+    if let (WeightsSource::Path(path), Origin::Embedded(folder)) = (&config.source, &config.origin) {
         let name = format!("{folder}/{}", path.display());
         if let Some(bytes) = embedded::size(&format!("{name}/model.safetensors")) {
             return (format!("{} (in the program)", path.display()), Ok(bytes));
         }
     }
-    match hub.resolver().local(&wish.source, &wish.origin) {
-        Err(error) => (wish.source.to_string(), Err(error)),
+    match catalogue.resolver().local(&config.source, &config.origin) {
+        Err(error) => (config.source.to_string(), Err(error)),
         Ok(checkpoint) => {
             let bytes = budget::weights(&checkpoint, None).map_err(|error| HubError::plain(error.to_string()));
             (checkpoint.path().display().to_string(), bytes)
@@ -116,10 +116,10 @@ fn local(wish: &Wish, hub: &Hub) -> (String, Result<u64, HubError>) {
 }
 
 /// The folder (or GGUF file) of a local agent's checkpoint; the starter cast is unpacked for it.
-pub fn path(name: &str, hub: &Hub) -> Result<PathBuf, HubError> {
-    match spec::of(name, hub)? {
-        Spec::Local(wish) => match hub.resolver().local(&wish.source, &wish.origin)? {
-            Checkpoint::Folder(path) | Checkpoint::Gguf(path) => Ok(path),
+pub fn path(name: &str, catalogue: &Catalogue) -> Result<PathBuf, HubError> {
+    match spec::of(name, catalogue)? {
+        Spec::Local(config) => match catalogue.resolver().local(&config.source, &config.origin)? {
+            WeightsPath::Folder(path) | WeightsPath::Gguf(path) => Ok(path),
         },
         _ => Err(HubError::plain(format!("{name} has no checkpoint: its file names no `model`"))),
     }

@@ -1,7 +1,7 @@
 //! A local model as an agent: a handle to the thread that owns it, and the media that its requests name.
 
 use super::{
-    Agent, Asking, Card,
+    Agent, CallContext, Card,
     budget::{self, Need},
 };
 use crate::{
@@ -14,11 +14,11 @@ use crate::{
         checkpoint::Checkpoint,
         device,
         guard::guarded,
-        job::{Input, Job, Model, Pull, Sound, Work},
-        worker::{Limits, Worker},
+        job::{Input, Job, Model, SampleRequest, SoundSource, Work},
+        worker::{Worker, WorkerLimits},
     },
-    media::Store,
-    models::{self, Family, Loading},
+    media::MediaStore,
+    models::{self, Family, ModelOptions},
     value::{Media, Time},
 };
 use async_trait::async_trait;
@@ -41,7 +41,7 @@ pub struct LocalSpec {
     /// The agent's own decoding defaults.
     pub decode: Decoding,
     /// Batch and queue.
-    pub limits: Limits,
+    pub limits: WorkerLimits,
     /// Most tokens of prompt and reply together.
     pub context_tokens: Option<usize>,
     /// Remembers the digests of its weights.
@@ -56,7 +56,7 @@ pub struct LocalAgent {
     card: Card,
     prepared: Arc<Prepared>,
     worker: OnceCell<Worker>,
-    store: Arc<Store>,
+    store: Arc<MediaStore>,
 }
 
 /// All that loading takes.
@@ -66,7 +66,7 @@ struct Prepared {
     stamps: Vec<Option<Stamp>>,
     digest: String,
     family: &'static Family,
-    loading: Loading,
+    loading: ModelOptions,
     /// The checkpoint has background vectors.
     background: bool,
 }
@@ -74,7 +74,7 @@ struct Prepared {
 impl LocalAgent {
     /// Reads and checks what can be without loading: the folder, its configuration, the headers of its weights, the family,
     /// the device and the number format.
-    pub async fn prepare(spec: LocalSpec, store: Arc<Store>) -> Result<LocalAgent, Fault> {
+    pub async fn prepare(spec: LocalSpec, store: Arc<MediaStore>) -> Result<LocalAgent, Fault> {
         let preparing = tokio::task::spawn_blocking(move || guarded(|| Prepared::new(spec)));
         let stopped = |why: String| Fault::model(format!("preparing a model stopped: {why}"));
         let prepared = preparing.await.map_err(|e| stopped(e.to_string()))?;
@@ -83,7 +83,7 @@ impl LocalAgent {
     }
 
     /// Prepares the model and loads it.
-    pub async fn load(spec: LocalSpec, store: Arc<Store>) -> Result<LocalAgent, Fault> {
+    pub async fn load(spec: LocalSpec, store: Arc<MediaStore>) -> Result<LocalAgent, Fault> {
         let agent = LocalAgent::prepare(spec, store).await?;
         agent.worker().await?;
         Ok(agent)
@@ -135,7 +135,7 @@ impl LocalAgent {
             }
             Request::Hear(HearRequest { audio, start, end, language, timestamps, decoding }) => {
                 let (start, end) = (start.unwrap_or(audio.start), end.unwrap_or(audio.end));
-                let (sound, pulls) = Sound::new(start, end);
+                let (sound, pulls) = SoundSource::new(start, end);
                 (
                     Work::Hear { sound, language, timestamps, decoding },
                     Some(Listening { media: audio, start, end, pulls }),
@@ -160,12 +160,12 @@ struct Listening {
     media: Arc<Media>,
     start: Time,
     end: Time,
-    pulls: mpsc::Receiver<Pull>,
+    pulls: mpsc::Receiver<SampleRequest>,
 }
 
 impl Listening {
     /// Decodes what the model's thread wishes for, until it wishes no more.
-    async fn serve(mut self, store: &Store) {
+    async fn serve(mut self, store: &MediaStore) {
         while let Some(pull) = self.pulls.recv().await {
             let all = usize::try_from(self.end.on_grid(pull.rate_hz).saturating_sub(self.start.on_grid(pull.rate_hz)))
                 .unwrap_or(0);
@@ -196,7 +196,7 @@ pub(super) fn needs_background(name: &str) -> Fault {
 }
 
 /// Refuses weights that exceed the machine's memory, before their digest is made. The roster counts all agents together.
-fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &Loading) -> Result<(), Fault> {
+fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &ModelOptions) -> Result<(), Fault> {
     if !loading.device.is_cpu() {
         return Ok(());
     }
@@ -226,7 +226,7 @@ impl Prepared {
         let dtype = device::dtype(spec.dtype.as_deref(), stored, &device).map_err(named)?;
         let class = device::class(&device);
         let (decode, context_tokens) = (spec.decode.clone(), spec.context_tokens);
-        let loading = Loading { device, dtype, decode, context_tokens };
+        let loading = ModelOptions { device, dtype, decode, context_tokens };
         fits(&spec, &checkpoint, &loading).map_err(named)?;
         let decode = serde_json::to_string(&spec.decode).map_err(|e| Fault::model(e.to_string()))?;
         let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
@@ -279,7 +279,7 @@ impl Agent for LocalAgent {
         self.worker().await.map(|_| ())
     }
 
-    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
+    async fn ask(&self, request: Request, asking: CallContext) -> Result<Reply, Fault> {
         self.card.check(&request)?;
         let (work, listening) = self.resolve(request).await?;
         let (job, answer) = Job::new(work, asking.seed, asking.stream);

@@ -1,19 +1,19 @@
 //! The media agent: every run has it; it samples videos into moments.
 
-use super::{Agent, Asking, Card};
+use super::{Agent, CallContext, Card};
 use crate::{
     error::Fault,
     exchange::{Answers, FramesRequest, Kind, Reply, Request},
-    media::Store,
+    media::MediaStore,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// Answers [`Kind::Frames`] through the run's [`Store`].
+/// Answers [`Kind::Frames`] through the run's [`MediaStore`].
 #[derive(Debug)]
 pub struct MediaAgent {
     card: Card,
-    store: Arc<Store>,
+    store: Arc<MediaStore>,
 }
 
 impl MediaAgent {
@@ -21,7 +21,7 @@ impl MediaAgent {
     pub const NAME: &str = "media";
 
     /// An agent that samples through `store`, which then expects the frames to be asked for.
-    pub fn new(store: Arc<Store>) -> MediaAgent {
+    pub fn new(store: Arc<MediaStore>) -> MediaAgent {
         // ffmpeg's version is not part of the identity: times come from the container, and a scene score that moved in its sixth digit
         // between versions does not justify sampling every video again. The number counts our own changes to sampling.
         let identity = "media sampling 1".to_owned();
@@ -43,7 +43,7 @@ impl Agent for MediaAgent {
         &self.card
     }
 
-    async fn ask(&self, request: Request, _asking: Asking) -> Result<Reply, Fault> {
+    async fn ask(&self, request: Request, _asking: CallContext) -> Result<Reply, Fault> {
         match request {
             Request::Frames(FramesRequest { video, sampling }) => {
                 Ok(Reply::Frames(self.store.sample(&video, &sampling).await?))

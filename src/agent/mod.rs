@@ -22,7 +22,7 @@ use async_trait::async_trait;
 
 /// Data that comes with a request and does not decide the reply's meaning (besides the seed).
 #[derive(Debug, Clone, Default)]
-pub struct Asking {
+pub struct CallContext {
     /// Seed of the sampling; honoured or refused, never ignored.
     pub seed: u64,
     /// The channel for pieces of text as they are generated, if a caller wants them.
@@ -58,7 +58,7 @@ pub trait Agent: Send + Sync {
         Ok(())
     }
     /// One request in, one reply out.
-    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault>;
+    async fn ask(&self, request: Request, asking: CallContext) -> Result<Reply, Fault>;
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A person as an agent: the question goes to the terminal, a line comes back.
 
-use super::{Agent, Asking, Card};
+use super::{Agent, CallContext, Card};
 use crate::{
     error::Fault,
     exchange::{Answers, Finish, Item, Kind, Message, Modality, RankRequest, Reply, Request, SayReply, SayRequest},
@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 const MOST_TRIES: usize = 3;
 
 /// Asks a person. The command line uses the terminal; tests bring their own.
-pub trait Prompt: Send + Sync {
+pub trait LineReader: Send + Sync {
     /// Shows `question` and waits for one line. `Err` says why a person cannot answer (no terminal, end of input).
     fn line(&self, question: &str) -> Result<String, String>;
 }
@@ -22,7 +22,7 @@ pub trait Prompt: Send + Sync {
 /// An agent whose replies a person types.
 pub struct PersonAgent {
     card: Card,
-    prompt: Arc<dyn Prompt>,
+    prompt: Arc<dyn LineReader>,
     /// Shown before each question.
     greeting: Option<String>,
     /// One question at a time, however many steps ask.
@@ -31,7 +31,7 @@ pub struct PersonAgent {
 
 impl PersonAgent {
     /// An agent that asks through `prompt`, each question after the greeting.
-    pub fn new(name: &str, greeting: Option<String>, prompt: Arc<dyn Prompt>) -> PersonAgent {
+    pub fn new(name: &str, greeting: Option<String>, prompt: Arc<dyn LineReader>) -> PersonAgent {
         let content = &[Modality::Text, Modality::Image, Modality::Sound];
         let answers = vec![Answers::new(Kind::Say, content), Answers::new(Kind::Rank, content)];
         let card = Card { name: name.to_owned(), answers, identity: "person".to_owned(), memo: false };
@@ -82,7 +82,7 @@ impl Agent for PersonAgent {
         true
     }
 
-    async fn ask(&self, request: Request, _: Asking) -> Result<Reply, Fault> {
+    async fn ask(&self, request: Request, _: CallContext) -> Result<Reply, Fault> {
         match request {
             Request::Say(SayRequest { messages, choices, .. }) => {
                 let text = self.answer(shown(&messages), &choices).await?;
@@ -145,7 +145,7 @@ mod tests {
     /// Answers with these lines, and remembers what was asked.
     struct Typed(std::sync::Mutex<(Vec<&'static str>, String)>);
 
-    impl Prompt for Typed {
+    impl LineReader for Typed {
         fn line(&self, question: &str) -> Result<String, String> {
             let mut typed = self.0.lock().expect("lock");
             typed.1.push_str(question);
@@ -159,7 +159,7 @@ mod tests {
         let choices = choices.iter().map(|choice| (*choice).to_owned()).collect();
         let messages = vec![Message::new("user", "Was it good?")];
         let request = Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices });
-        let reply = agent.ask(request, Asking::default()).await.map_err(|error| error.to_string());
+        let reply = agent.ask(request, CallContext::default()).await.map_err(|error| error.to_string());
         assert_eq!(reply, expected.map(said).map_err(str::to_owned));
         prompt.0.lock().expect("lock").1.clone()
     }
@@ -191,7 +191,7 @@ mod tests {
             texts: among,
             floor: false,
         });
-        let reply = agent.ask(request, Asking::default()).await.expect("a reply");
+        let reply = agent.ask(request, CallContext::default()).await.expect("a reply");
         insta::assert_json_snapshot!(reply, @r#"
         {
           "rank": [

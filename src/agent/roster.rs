@@ -6,18 +6,18 @@ use super::{
     local::{LocalAgent, LocalSpec, needs_background},
     media::MediaAgent,
     outward::{Announcer, OnNetwork, Outward},
-    person::{PersonAgent, Prompt},
+    person::{LineReader, PersonAgent},
     remote::{RemoteAgent, RemoteSpec},
     script::ScriptAgent,
     shared::SharedAgents,
-    spec::{self, Spec, Wish},
+    spec::{self, LocalConfig, Spec},
 };
 use crate::{
     error::Fault,
     exchange::{Kind, Modalities, lacks},
-    hub::{Checkpoint, Hub, Network, Source, download::Progress, verdict::plain},
-    infer::worker::Limits,
-    media::Store,
+    hub::{Catalogue, Network, WeightsPath, WeightsSource, download::DownloadProgress, verdict::plain},
+    infer::worker::WorkerLimits,
+    media::MediaStore,
     plan::Plan,
 };
 use futures_util::future::join_all;
@@ -26,29 +26,29 @@ use std::{ffi::OsString, fmt, sync::Arc};
 
 /// The inputs of loading besides the plan.
 #[derive(Clone)]
-pub struct Options {
+pub struct RosterOptions {
     /// The search for agent files and checkpoints.
-    pub hub: Hub,
+    pub catalogue: Catalogue,
     /// The device for every local agent, over what their files say.
     pub device: Option<String>,
     /// Most bytes that the agents may take together on any one device; what is free, if less or not given.
     pub memory: Option<u64>,
     /// The source of pictures and sound.
-    pub store: Arc<Store>,
+    pub store: Arc<MediaStore>,
     /// The local agents of this process, for all runs.
     pub shared: Arc<SharedAgents>,
     /// Finds the keys that agent files name by `key_env`.
-    pub keys: Keys,
+    pub keys: FindKey,
     /// The way to ask a person.
-    pub prompt: Arc<dyn Prompt>,
+    pub prompt: Arc<dyn LineReader>,
     /// Told how downloads go.
-    pub on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    pub on_progress: Arc<dyn Fn(DownloadProgress) + Send + Sync>,
     /// Told what is about to leave the machine.
     pub on_network: OnNetwork,
 }
 
 /// The value of the variable that a `key_env` names, if it is set.
-pub type Keys = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
+pub type FindKey = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 /// The fault of an agent that cannot get ready, with the agent's name.
 pub fn unready(agent: &str, fault: Fault) -> Fault {
@@ -61,7 +61,7 @@ pub struct Roster {
     /// Role to who plays it, in the order of the plan: what a run takes.
     pub agents: IndexMap<String, Arc<dyn Agent>>,
     /// The source of pictures and sound for all agents.
-    pub store: Option<Arc<Store>>,
+    pub store: Option<Arc<MediaStore>>,
 }
 
 impl fmt::Debug for Roster {
@@ -74,7 +74,7 @@ impl Roster {
     /// Prepares every agent of the plan, each once: either all can be asked, or every one that cannot is named with its
     /// reason (missing or damaged files, keys, memory). Weights are loaded when the first exchange is due that the memo
     /// does not have ([`Agent::ready`]).
-    pub async fn load(plan: &Plan, options: &Options) -> Result<Roster, Vec<Fault>> {
+    pub async fn load(plan: &Plan, options: &RosterOptions) -> Result<Roster, Vec<Fault>> {
         let mut wanted: IndexMap<&str, Vec<Kind>> = IndexMap::new();
         for role in plan.roles.values() {
             wanted.entry(&role.agent).or_default().extend(&role.kinds);
@@ -101,7 +101,7 @@ impl Roster {
 }
 
 /// Loads one agent alone, by its name.
-pub async fn load_one(name: &str, options: &Options) -> Result<Arc<dyn Agent>, Fault> {
+pub async fn load_one(name: &str, options: &RosterOptions) -> Result<Arc<dyn Agent>, Fault> {
     match load_all(&[name], options).await {
         Ok(mut agents) => Ok(agents.remove(0)),
         Err(mut unready) => Err(unready.remove(0)),
@@ -118,11 +118,11 @@ fn unable(agent: &dyn Agent, kinds: &[Kind]) -> Option<Fault> {
 /// One agent on its way.
 enum Stage {
     Ready(Arc<dyn Agent>),
-    Wished(Wish),
-    Found(Wish, Checkpoint),
+    Wished(LocalConfig),
+    Found(LocalConfig, WeightsPath),
 }
 
-async fn load_all(names: &[&str], options: &Options) -> Result<Vec<Arc<dyn Agent>>, Vec<Fault>> {
+async fn load_all(names: &[&str], options: &RosterOptions) -> Result<Vec<Arc<dyn Agent>>, Vec<Fault>> {
     let read = names.iter().map(|name| read(name, options));
     let stages = all_or_errors(names, read.collect())?;
     let found = join_all(names.iter().zip(stages).map(|(name, stage)| find(name, stage, options))).await;
@@ -146,9 +146,9 @@ fn all_or_errors<T>(names: &[&str], results: Vec<Result<T, Fault>>) -> Result<Ve
 }
 
 /// Reads the agent file; agents without weights are ready then.
-fn read(name: &str, options: &Options) -> Result<Stage, Fault> {
-    Ok(match spec::of(name, &options.hub)? {
-        Spec::Local(wish) => Stage::Wished(wish),
+fn read(name: &str, options: &RosterOptions) -> Result<Stage, Fault> {
+    Ok(match spec::of(name, &options.catalogue)? {
+        Spec::Local(config) => Stage::Wished(config),
         Spec::Remote(spec) => Stage::Ready(Arc::new(remote(spec, options)?)),
         Spec::Script(script) => Stage::Ready(Arc::new(ScriptAgent::new(name, script))),
         Spec::Person { greeting } => Stage::Ready(Arc::new(PersonAgent::new(name, greeting, options.prompt.clone()))),
@@ -156,8 +156,8 @@ fn read(name: &str, options: &Options) -> Result<Stage, Fault> {
 }
 
 /// An agent behind an endpoint, unless the network is off.
-fn remote(spec: RemoteSpec, options: &Options) -> Result<RemoteAgent, Fault> {
-    if options.hub.network == Network::Off {
+fn remote(spec: RemoteSpec, options: &RosterOptions) -> Result<RemoteAgent, Fault> {
+    if options.catalogue.network == Network::Off {
         let why = format!("--offline refuses its endpoint {}", plain(&spec.url));
         return Err(Fault::refused(why));
     }
@@ -166,25 +166,25 @@ fn remote(spec: RemoteSpec, options: &Options) -> Result<RemoteAgent, Fault> {
 }
 
 /// Finds the checkpoint, downloading it if it must be.
-async fn find(name: &str, stage: Stage, options: &Options) -> Result<Stage, Fault> {
-    let Stage::Wished(wish) = stage else { return Ok(stage) };
-    let resolver = options.hub.resolver();
-    if let Source::Hub { repo, .. } = &wish.source
+async fn find(name: &str, stage: Stage, options: &RosterOptions) -> Result<Stage, Fault> {
+    let Stage::Wished(config) = stage else { return Ok(stage) };
+    let resolver = options.catalogue.resolver();
+    if let WeightsSource::Hub { repo, .. } = &config.source
         && resolver.fetches()
-        && resolver.local(&wish.source, &wish.origin).is_err()
+        && resolver.local(&config.source, &config.origin).is_err()
     {
-        (options.on_network)(&Outward::download(name, repo, &options.hub.settings));
+        (options.on_network)(&Outward::download(name, repo, &options.catalogue.settings));
     }
-    let found = resolver.resolve(&wish.source, &wish.origin, &*options.on_progress).await?;
-    Ok(Stage::Found(wish, found))
+    let found = resolver.resolve(&config.source, &config.origin, &*options.on_progress).await?;
+    Ok(Stage::Found(config, found))
 }
 
 /// Refuses agents whose weights will not fit together, and with those that other runs use. Each is counted once.
-fn fits(names: &[&str], stages: &[Stage], options: &Options) -> Result<(), Vec<Fault>> {
+fn fits(names: &[&str], stages: &[Stage], options: &RosterOptions) -> Result<(), Vec<Fault>> {
     let mut own = Vec::new();
     for (name, stage) in names.iter().zip(stages) {
-        let Stage::Found(wish, checkpoint) = stage else { continue };
-        own.extend(need(name, wish, checkpoint, options).map(|need| (spec(name, wish, checkpoint, options), need)));
+        let Stage::Found(config, checkpoint) = stage else { continue };
+        own.extend(need(name, config, checkpoint, options).map(|need| (spec(name, config, checkpoint, options), need)));
     }
     let (mut needs, held) = options.shared.needs(|spec| own.iter().any(|(own, _)| own == spec));
     needs.extend(own.into_iter().map(|(_, need)| need));
@@ -195,11 +195,11 @@ fn fits(names: &[&str], stages: &[Stage], options: &Options) -> Result<(), Vec<F
 }
 
 /// What an agent will take. The loader reports a file that cannot be counted.
-fn need(name: &str, wish: &Wish, checkpoint: &Checkpoint, options: &Options) -> Option<Need> {
-    let device = device(wish, options);
+fn need(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &RosterOptions) -> Option<Need> {
+    let device = device(config, options);
     let device = if device == "auto" { crate::infer::device::automatic() } else { &device }.to_owned();
     // Models compute in f32 on the CPU by default, whatever the format of the file.
-    let bytes_each = match wish.dtype.as_deref() {
+    let bytes_each = match config.dtype.as_deref() {
         Some("f32") => Some(4),
         Some(_) => Some(2),
         None if device == "cpu" => Some(4),
@@ -211,37 +211,37 @@ fn need(name: &str, wish: &Wish, checkpoint: &Checkpoint, options: &Options) -> 
 }
 
 /// The device that an agent is loaded on.
-fn device(wish: &Wish, options: &Options) -> String {
-    let asked = options.device.clone().or_else(|| wish.device.clone()).filter(|device| device != "auto");
+fn device(config: &LocalConfig, options: &RosterOptions) -> String {
+    let asked = options.device.clone().or_else(|| config.device.clone()).filter(|device| device != "auto");
     asked.unwrap_or_else(|| "auto".to_owned())
 }
 
 /// How a checkpoint is loaded.
-fn spec(name: &str, wish: &Wish, checkpoint: &Checkpoint, options: &Options) -> LocalSpec {
+fn spec(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &RosterOptions) -> LocalSpec {
     LocalSpec {
         name: name.to_owned(),
         path: checkpoint.path().to_owned(),
-        device: Some(device(wish, options)),
-        family: wish.family.clone(),
-        dtype: wish.dtype.clone(),
-        decode: wish.decoding.clone(),
-        limits: limits(wish.batch, wish.queue),
-        context_tokens: wish.context_tokens,
-        digests: options.hub.folders.digests(),
+        device: Some(device(config, options)),
+        family: config.family.clone(),
+        dtype: config.dtype.clone(),
+        decode: config.decoding.clone(),
+        limits: limits(config.batch, config.queue),
+        context_tokens: config.context_tokens,
+        digests: options.catalogue.folders.digests(),
     }
 }
 
 /// Prepares a local agent, unless another run has it already. Its weights are loaded later.
-async fn ready(name: &str, stage: Stage, options: &Options) -> Result<Arc<dyn Agent>, Fault> {
+async fn ready(name: &str, stage: Stage, options: &RosterOptions) -> Result<Arc<dyn Agent>, Fault> {
     match stage {
         Stage::Ready(agent) => Ok(agent),
-        Stage::Found(wish, checkpoint) => {
-            let spec = spec(name, &wish, &checkpoint, options);
+        Stage::Found(config, checkpoint) => {
+            let spec = spec(name, &config, &checkpoint, options);
             if let Some(agent) = options.shared.find(&spec) {
                 return Ok(agent);
             }
             let agent = Arc::new(LocalAgent::prepare(spec, options.store.clone()).await?);
-            if let Some(need) = need(name, &wish, &checkpoint, options) {
+            if let Some(need) = need(name, &config, &checkpoint, options) {
                 options.shared.add(need, &agent);
             }
             Ok(agent)
@@ -250,16 +250,16 @@ async fn ready(name: &str, stage: Stage, options: &Options) -> Result<Arc<dyn Ag
     }
 }
 
-fn limits(batch: Option<usize>, queue: Option<usize>) -> Limits {
-    let own = Limits::default();
-    Limits { batch: batch.unwrap_or(own.batch).max(1), queue: queue.unwrap_or(own.queue).max(1) }
+fn limits(batch: Option<usize>, queue: Option<usize>) -> WorkerLimits {
+    let own = WorkerLimits::default();
+    WorkerLimits { batch: batch.unwrap_or(own.batch).max(1), queue: queue.unwrap_or(own.queue).max(1) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        hub::{Folders, HubSettings, Project, Search},
+        hub::{Folders, HubSettings, Project, ProjectSearch},
         plan::Role,
         prompt::Template,
     };
@@ -267,7 +267,7 @@ mod tests {
     /// A prompt without a terminal.
     struct Nobody;
 
-    impl Prompt for Nobody {
+    impl LineReader for Nobody {
         fn line(&self, _: &str) -> Result<String, String> {
             Err("no terminal is attached".into())
         }
@@ -294,16 +294,16 @@ mod tests {
         }
         let cache = real.join("cache");
         let settings = HubSettings { cache: cache.clone(), endpoint: "http://x".into(), token: None, offline: true };
-        let options = Options {
-            hub: Hub::new(
-                Search { project: Some(Project { folder: real.clone(), trusted }), passed_over: None },
+        let options = RosterOptions {
+            catalogue: Catalogue::new(
+                ProjectSearch { project: Some(Project { folder: real.clone(), trusted }), passed_over: None },
                 Folders { config: real.join("config"), cache, home: Some(real.clone()), ..Folders::default() },
                 settings,
                 network,
             ),
             device: Some("cpu".into()),
             memory: None,
-            store: Arc::new(Store::new(crate::media::Limits::default())),
+            store: Arc::new(MediaStore::new(crate::media::MediaLimits::default())),
             shared: Arc::default(),
             keys: Arc::new(|_| None),
             prompt: Arc::new(Nobody),

@@ -1,6 +1,6 @@
 //! Scripted agents (`script:` in an agent file): replies written down beforehand, for demonstrations and for tests of a whole run.
 
-use super::{Agent, Asking, Card};
+use super::{Agent, CallContext, Card};
 use crate::{
     error::Fault,
     exchange::{Answers, Kind, Modality, NoReply, Reply, Request, Script},
@@ -41,7 +41,7 @@ impl Agent for ScriptAgent {
         true
     }
 
-    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
+    async fn ask(&self, request: Request, asking: CallContext) -> Result<Reply, Fault> {
         let ordinal = self.asked.fetch_add(1, Ordering::SeqCst);
         let reply = self.script.reply(&request, ordinal).map_err(|none| match none {
             NoReply::OnPurpose(why) => Fault::passing(why, None),
@@ -72,7 +72,7 @@ mod tests {
             let (messages, choices) = (vec![Message::new("user", *prompt)], Vec::new());
             let request = SayRequest { messages, raw: false, decoding: Decoding::default(), choices };
             let (stream, mut streamed) = tokio::sync::mpsc::unbounded_channel();
-            let asking = Asking { stream: Some(stream), ..Asking::default() };
+            let asking = CallContext { stream: Some(stream), ..CallContext::default() };
             found.push(match agent.ask(Request::Say(request), asking).await {
                 Ok(reply) => {
                     let text = reply.text().expect("a text").to_owned();

@@ -7,7 +7,7 @@ use crate::{
     },
     exchange::{Answers, Decoding, Script},
     hub::{
-        Checkpoint, Found, Hub, HubError, Source,
+        Catalogue, FoundFile, HubError, WeightsPath, WeightsSource,
         checkpoint::Origin,
         inside,
         verdict::{plain, ways_out},
@@ -28,7 +28,7 @@ const REPLY_BYTES: usize = 8 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
     /// A model that runs here.
-    Local(Wish),
+    Local(LocalConfig),
     /// An endpoint.
     Remote(RemoteSpec),
     /// A script.
@@ -42,9 +42,9 @@ pub enum Spec {
 
 /// The wishes of an agent file for a local model, before its checkpoint is found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Wish {
+pub struct LocalConfig {
     /// The place of the weights.
-    pub source: Source,
+    pub source: WeightsSource,
     /// The base of relative paths.
     pub origin: Origin,
     /// The family's name; none to recognise it by `config.json`.
@@ -67,7 +67,7 @@ impl Spec {
     /// The content of the file of the agent `name`, found at `origin`.
     pub fn new(name: &str, file: &AgentFile, origin: &Origin) -> Result<Spec, HubError> {
         match file.who() {
-            Some(WhoWritten::Model(model)) => Ok(Spec::Local(wish(model, file, origin)?)),
+            Some(WhoWritten::Model(model)) => Ok(Spec::Local(local(model, file, origin)?)),
             Some(WhoWritten::Endpoint(endpoint)) => Ok(Spec::Remote(remote(name, endpoint, file))),
             Some(WhoWritten::Script(script)) => Ok(Spec::Script(script.clone())),
             Some(WhoWritten::Person(person)) => Ok(Spec::Person { greeting: person.greeting.clone() }),
@@ -77,7 +77,7 @@ impl Spec {
 
     /// Refuses what an agent file of a project that is not trusted must not name: an endpoint (which takes the data, and a key from the
     /// environment), a download, and weights outside of the project.
-    pub fn admit(&self, found: &Found, hub: &Hub) -> Result<(), HubError> {
+    pub fn admit(&self, found: &FoundFile, catalogue: &Catalogue) -> Result<(), HubError> {
         let Some(project) = &found.stranger else { return Ok(()) };
         let refused = match self {
             Spec::Remote(remote) => Some(format!(
@@ -85,14 +85,14 @@ impl Spec {
                 plain(&remote.url),
                 remote.key_env.as_ref().map_or(String::new(), |name| format!(" and the key in {}", plain(name)))
             )),
-            Spec::Local(wish) => match &wish.source {
-                Source::Hub { .. } => hub
+            Spec::Local(local) => match &local.source {
+                WeightsSource::Hub { .. } => catalogue
                     .resolver()
-                    .local(&wish.source, &wish.origin)
+                    .local(&local.source, &local.origin)
                     .err()
-                    .map(|_| format!("it names {}, and only a trusted project may download models", wish.source)),
-                Source::Path(path) | Source::Gguf(path) => {
-                    inside::check_all(project, &hub.resolver().against(path, &wish.origin))
+                    .map(|_| format!("it names {}, and only a trusted project may download models", local.source)),
+                WeightsSource::Path(path) | WeightsSource::Gguf(path) => {
+                    inside::check_all(project, &catalogue.resolver().against(path, &local.origin))
                         .err()
                         .map(|why| format!("the weights at {}: {why}", plain(&path.display().to_string())))
                 }
@@ -107,18 +107,18 @@ impl Spec {
 }
 
 /// Finds and reads an agent's file; refuses one that its project must not have.
-pub fn of(name: &str, hub: &Hub) -> Result<Spec, HubError> {
-    let (file, found) = file(name, hub)?;
+pub fn of(name: &str, catalogue: &Catalogue) -> Result<Spec, HubError> {
+    let (file, found) = file(name, catalogue)?;
     let spec = Spec::new(name, &file, &found.origin)?;
-    spec.admit(&found, hub)?;
+    spec.admit(&found, catalogue)?;
     Ok(spec)
 }
 
 /// An agent's file as written, and where it was found.
-pub fn file(name: &str, hub: &Hub) -> Result<(AgentFile, Found), HubError> {
-    let found = hub.find(Resource::Agent, name).map_err(|error| HubError::refused(error.to_string()))?;
+pub fn file(name: &str, catalogue: &Catalogue) -> Result<(AgentFile, FoundFile), HubError> {
+    let found = catalogue.find(Resource::Agent, name).map_err(|error| HubError::refused(error.to_string()))?;
     let Some(found) = found else {
-        let names = hub.names(Resource::Agent);
+        let names = catalogue.names(Resource::Agent);
         let hint = crate::problem::closest(name, names.iter().map(String::as_str));
         return Err(HubError { hint, ..HubError::plain(format!("agents/{name}.yaml does not exist")) });
     };
@@ -130,41 +130,41 @@ pub fn file(name: &str, hub: &Hub) -> Result<(AgentFile, Found), HubError> {
 }
 
 /// The requests that an agent takes, if known without loading, fetching or unpacking.
-pub fn answers(name: &str, hub: &Hub) -> Option<Vec<Answers>> {
-    let (file, found) = file(name, hub).ok()?;
+pub fn answers(name: &str, catalogue: &Catalogue) -> Option<Vec<Answers>> {
+    let (file, found) = file(name, catalogue).ok()?;
     let spec = Spec::new(name, &file, &found.origin).ok()?;
     match spec {
-        Spec::Local(_) if spec.admit(&found, hub).is_err() => None,
-        Spec::Local(wish) => {
-            let resolver = hub.resolver();
-            let config = match resolver.peek_config(&wish.source, &wish.origin) {
+        Spec::Local(_) if spec.admit(&found, catalogue).is_err() => None,
+        Spec::Local(local) => {
+            let resolver = catalogue.resolver();
+            let config = match resolver.peek_config(&local.source, &local.origin) {
                 Some(text) => serde_json::from_str(&text).ok()?,
-                None => match resolver.local(&wish.source, &wish.origin).ok()? {
-                    Checkpoint::Gguf(file) => Gguf::open(&file).and_then(|gguf| gguf.config()).ok()?,
-                    Checkpoint::Folder(_) => return None,
+                None => match resolver.local(&local.source, &local.origin).ok()? {
+                    WeightsPath::Gguf(file) => Gguf::open(&file).and_then(|gguf| gguf.config()).ok()?,
+                    WeightsPath::Folder(_) => return None,
                 },
             };
             let config = Config::new("config.json", config);
-            models::family(wish.family.as_deref(), &config).ok().map(|family| family.answers.to_vec())
+            models::family(local.family.as_deref(), &config).ok().map(|family| family.answers.to_vec())
         }
         _ => file.answers(),
     }
 }
 
-fn wish(model: &ModelWritten, file: &AgentFile, origin: &Origin) -> Result<Wish, HubError> {
+fn local(model: &ModelWritten, file: &AgentFile, origin: &Origin) -> Result<LocalConfig, HubError> {
     let unless_auto = |text: &Option<At<String>>| {
         text.as_ref().map(|text| text.value.clone()).filter(|text| !text.is_empty() && text != "auto")
     };
     let source = match (&model.path, &model.hub, &model.gguf) {
-        (Some(path), ..) => Source::Path(PathBuf::from(&path.value)),
-        (None, Some(hub), _) => Source::hub(&hub.value)?,
-        (None, None, Some(gguf)) => Source::Gguf(PathBuf::from(&gguf.value)),
+        (Some(path), ..) => WeightsSource::Path(PathBuf::from(&path.value)),
+        (None, Some(hub), _) => WeightsSource::hub(&hub.value)?,
+        (None, None, Some(gguf)) => WeightsSource::Gguf(PathBuf::from(&gguf.value)),
         (None, None, None) => return Err(HubError::plain("`model` names no path, hub or gguf")),
     };
     let limit = |pick: fn(&LimitsWritten) -> &Option<At<usize>>| {
         file.limits.as_ref().and_then(|limits| pick(limits).as_ref()).map(|at| at.value)
     };
-    Ok(Wish {
+    Ok(LocalConfig {
         source,
         origin: origin.clone(),
         family: unless_auto(&model.family),
@@ -215,16 +215,16 @@ mod tests {
 
     #[test]
     fn each_sort_of_agent_is_read() {
-        let Spec::Local(wish) = spec(
+        let Spec::Local(local) = spec(
             "model: { path: starter/lm, dtype: auto, device: 'cuda:1' }\ndecode: { temperature: 0.2 }\nlimits: { batch: 4 }",
         ) else {
             panic!("a local agent")
         };
         assert_eq!(
-            (wish.source, wish.dtype, wish.device.as_deref()),
-            (Source::Path("starter/lm".into()), None, Some("cuda:1"))
+            (local.source, local.dtype, local.device.as_deref()),
+            (WeightsSource::Path("starter/lm".into()), None, Some("cuda:1"))
         );
-        assert_eq!((wish.decoding.temperature, wish.batch, wish.queue), (Some(0.2), Some(4), None));
+        assert_eq!((local.decoding.temperature, local.batch, local.queue), (Some(0.2), Some(4), None));
         let Spec::Remote(remote) =
             spec("endpoint: { url: 'http://localhost:1/v1', model: m, answers: [hear], timeout: 3s }")
         else {

@@ -5,7 +5,7 @@ use super::{
     common::{self, RunArgs},
     out::Out,
     progress::count,
-    session::{Session, block_on},
+    session::{CliSession, block_on},
     settings::Settings,
 };
 use crate::{
@@ -48,7 +48,7 @@ impl Args {
             return Err(Fault::refused("the question is empty"));
         }
         block_on(|cancel| async {
-            let session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?;
+            let session = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?;
             for (name, ty) in [("video", Type::Video), ("question", Type::Text)] {
                 if !session.plan().inputs.get(name).is_some_and(|input| input.ty.accepts(&ty)) {
                     let message = format!("{} does not take a {name}", session.plan().name);

@@ -8,7 +8,7 @@ use super::{
     settings::tell,
 };
 use crate::{
-    agent::{Agent, Asking, list, roster},
+    agent::{Agent, CallContext, list, roster},
     error::Fault,
     exchange::{EmbedRequest, Item, Kind, Reply, Request},
     hub::Folders,
@@ -17,7 +17,7 @@ use crate::{
         checkpoint::Checkpoint,
         pictures::Pictures,
     },
-    media::{self, Access, Store},
+    media::{self, Access, MediaStore},
     session::{Engine, Settings, unready},
 };
 use futures_util::future::try_join_all;
@@ -64,26 +64,27 @@ pub(crate) struct Args {
 
 impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
-        let hub = settings.hub(Path::new("."), settings.network(false))?;
+        let catalogue = settings.catalogue(Path::new("."), settings.network(false))?;
         let engine = Engine::new(settings.clone());
-        let options = engine.options(&hub, &self.device, &listener(&Arc::new(Bars::new(out))));
+        let options = engine.options(&catalogue, &self.device, &listener(&Arc::new(Bars::new(out))));
         block_on(|cancel| async move {
             let loaded = roster::load_one(&self.agent, &options).await;
-            tell(&hub.verdicts, out)?;
+            tell(&catalogue.verdicts, out)?;
             let agent = loaded.map_err(|fault| unready(vec![fault]))?;
             let card = agent.card();
             if !(card.can(Kind::Rank) && card.can(Kind::Embed)) {
                 return Err(Fault::refused(format!("{} does not rank pictures", self.agent)));
             }
-            let checkpoint = list::path(&self.agent, &hub)?;
+            let checkpoint = list::path(&self.agent, &catalogue)?;
             let photographs = self.photographs(&options.store).await?;
             let work = async {
                 let vectors = self.vectors(agent.as_ref(), &photographs).await?;
                 Background::new(vectors)
             };
             let background = unless(&cancel, work).await?;
-            let own = !checkpoint.starts_with(&hub.folders.cache) && !checkpoint.starts_with(&hub.settings.cache);
-            let file = write(&background, &checkpoint, own, &hub.folders)?;
+            let own =
+                !checkpoint.starts_with(&catalogue.folders.cache) && !checkpoint.starts_with(&catalogue.settings.cache);
+            let file = write(&background, &checkpoint, own, &catalogue.folders)?;
             self.show(&background, photographs.len(), &file, out)
         })
     }
@@ -107,7 +108,7 @@ impl Args {
     }
 
     /// The pictures of the folder.
-    async fn photographs(&self, store: &Store) -> Result<Vec<Arc<RgbImage>>, Fault> {
+    async fn photographs(&self, store: &MediaStore) -> Result<Vec<Arc<RgbImage>>, Fault> {
         let Some(folder) = &self.pictures else { return Ok(Vec::new()) };
         let unread = |why: &dyn std::fmt::Display| Fault::media(format!("{}: {why}", folder.display()));
         let entries = std::fs::read_dir(folder).map_err(|error| unread(&error))?;
@@ -164,7 +165,7 @@ impl Args {
 async fn embed(agent: &dyn Agent, picture: &RgbImage, file: PathBuf) -> Result<Vec<f32>, Fault> {
     picture.save(&file).map_err(|error| Fault::failed(format!("{} cannot be written: {error}", file.display())))?;
     let what = Item::Image(media::image_file(&file.to_string_lossy(), &Access::default()).await?);
-    match agent.ask(Request::Embed(EmbedRequest { what }), Asking::default()).await? {
+    match agent.ask(Request::Embed(EmbedRequest { what }), CallContext::default()).await? {
         Reply::Embed(vector) => Ok(vector),
         _ => Err(Fault::failed("the agent answered something that was not asked")),
     }

@@ -62,7 +62,7 @@ impl Args {
             source.check_cast(self.cast.as_deref())?;
         }
         let compiled = source.plan(options);
-        tell(&source.hub.verdicts, out)?;
+        tell(&source.catalogue.verdicts, out)?;
         match compiled {
             Ok(plan) => {
                 source::show(&source, &plan.warnings, out);

@@ -2,14 +2,14 @@
 
 use super::{settings::Settings, source};
 use crate::{
-    plan::{CompileOptions, Input, Plan},
+    plan::{CompileOptions, DeclaredInput, Plan},
     value::json::to_json,
 };
 use serde_json::{Value as Json, json};
 
 /// The inputs as JSON.
 pub(crate) fn inputs_json(plan: &Plan) -> Json {
-    let one = |(name, input): (&String, &Input)| {
+    let one = |(name, input): (&String, &DeclaredInput)| {
         json!({
             "name": name,
             "type": input.ty.to_string(),
@@ -23,7 +23,7 @@ pub(crate) fn inputs_json(plan: &Plan) -> Json {
 
 /// The inputs, one on a line.
 fn inputs_text(plan: &Plan) -> String {
-    let line = |(name, input): (&String, &Input)| {
+    let line = |(name, input): (&String, &DeclaredInput)| {
         let default = input.default.as_ref().map(|value| format!(" (default: {})", to_json(value)));
         let about = input.about.as_ref().map(|about| format!("  {about}"));
         let text = format!("  -i {name}=…  {}{}{}", input.ty, default.unwrap_or_default(), about.unwrap_or_default());
@@ -34,7 +34,7 @@ fn inputs_text(plan: &Plan) -> String {
 
 /// The inputs in one line, for `check`.
 pub(crate) fn inputs_brief(plan: &Plan) -> String {
-    let one = |(name, input): (&String, &Input)| match &input.default {
+    let one = |(name, input): (&String, &DeclaredInput)| match &input.default {
         Some(default) => format!("{name}: {} = {}", input.ty, to_json(default)),
         None => format!("{name}: {}", input.ty),
     };

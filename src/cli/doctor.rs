@@ -30,14 +30,14 @@ pub(crate) struct Args {
 impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let network = if self.network { settings.network(false) } else { Network::Off };
-        let hub = settings.hub(Path::new("."), network)?;
+        let catalogue = settings.catalogue(Path::new("."), network)?;
         let bars = Arc::new(Bars::new(out));
         let engine = Engine::new(settings.clone());
-        let options = engine.options(&hub, &self.device, &session::listener(&bars));
+        let options = engine.options(&catalogue, &self.device, &session::listener(&bars));
         let examine = async { Ok(doctor::examine(&options).await) };
         let checks = block_on(|cancel| async move { session::unless(&cancel, examine).await })?;
         // a file that cannot be used fails its check
-        let _ = tell(&hub.verdicts, out);
+        let _ = tell(&catalogue.verdicts, out);
         if out.json {
             out.value(&checks)?;
         } else {

@@ -4,7 +4,7 @@ use super::{
     Exit,
     common::RunArgs,
     out::Out,
-    session::{Session, block_on},
+    session::{CliSession, block_on},
     settings::Settings,
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     files,
     run::{
         Cancel,
-        eval::{Case, Metric, Scored, summary},
+        eval::{Case, Metric, ScoredCase, summary},
     },
     session::inputs,
 };
@@ -94,9 +94,9 @@ impl Args {
         out: &Out,
         settings: &Settings,
         cancel: Cancel,
-    ) -> Result<Vec<Scored>, Fault> {
+    ) -> Result<Vec<ScoredCase>, Fault> {
         // bars of single runs would only flicker
-        let session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?.without_bars();
+        let session = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?.without_bars();
         let inputs = &session.plan().inputs;
         if !inputs.contains_key("question") && cases.iter().all(|(_, _, case)| case.fields.contains_key("question")) {
             out.note(format_args!(
@@ -123,7 +123,7 @@ impl Args {
                 Err(fault) => Err(fault.to_string()),
                 Ok(outcome) => Ok((outcome.answer, outcome.abstained)),
             };
-            scored.push(Scored::new((&file.display().to_string(), *line), case, self.metric, outcome));
+            scored.push(ScoredCase::new((&file.display().to_string(), *line), case, self.metric, outcome));
             bar.inc(1);
             if !out.bars() && (n + 1) % 10 == 0 {
                 out.note(format_args!("{} of {} cases", n + 1, cases.len()));

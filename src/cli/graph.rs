@@ -43,7 +43,7 @@ impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let source = source::find(&self.file, settings, settings.network(false))?;
         let plan = source::compile(&source, &CompileOptions::default(), out)?;
-        let options = draw::Options { expand: self.expand };
+        let options = draw::DrawOptions { expand: self.expand };
         let drawn = match self.format {
             Format::Mermaid => draw::mermaid(&plan, options),
             Format::Dot => draw::dot(&plan, options),

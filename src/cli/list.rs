@@ -8,7 +8,7 @@ use super::{
 use crate::{
     dialogue::Resource,
     error::Fault,
-    hub::listing::{From, Listed},
+    hub::listing::{From, ListedName},
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::Path;
@@ -35,11 +35,11 @@ fn of_plural(word: String) -> Resource {
 
 impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
-        let hub = settings.hub(Path::new("."), settings.network(false))?;
+        let catalogue = settings.catalogue(Path::new("."), settings.network(false))?;
         let kinds = self.kind.map_or(Resource::ALL.to_vec(), |kind| vec![kind]);
-        let all: Vec<Listed> = kinds.into_iter().flat_map(|kind| hub.listed(kind)).collect();
+        let all: Vec<ListedName> = kinds.into_iter().flat_map(|kind| catalogue.listed(kind)).collect();
         // a file that cannot be used is a row of the list
-        let _ = tell(&hub.verdicts, out);
+        let _ = tell(&catalogue.verdicts, out);
         if out.json {
             out.value(&all)?;
             return Ok(Exit::Answered);

@@ -70,7 +70,7 @@ pub(crate) struct Global {
     verbose: u8,
     /// Colours: auto (a terminal, and NO_COLOR is not set), always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    color: out::When,
+    color: out::ColorChoice,
     /// Trust the project for this run: its endpoints, keys and links; its files replace the program's
     #[arg(long, global = true)]
     trust: bool,
@@ -84,7 +84,7 @@ impl Global {
     fn of(args: &[String]) -> Global {
         let has = |flag: &str| args.iter().any(|arg| arg == flag);
         let (json, trust, offline) = (has("--json"), has("--trust"), has("--offline"));
-        Global { json, quiet: false, verbose: 0, color: out::When::Auto, trust, offline }
+        Global { json, quiet: false, verbose: 0, color: out::ColorChoice::Auto, trust, offline }
     }
 }
 
@@ -201,7 +201,7 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
     } else if error.use_stderr() {
         // The message names the arguments, which may contain any text.
         let said = error.render();
-        let plain = !out::When::Auto.colored();
+        let plain = !out::ColorChoice::Auto.colored();
         print::to_stderr_styled((if plain { said.to_string() } else { said.ansi().to_string() }).trim_end());
         if let Some(hint) = hint {
             print::to_stderr(&format!("\nhint: {hint}"));

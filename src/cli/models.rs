@@ -33,12 +33,12 @@ enum What {
 
 impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
-        let hub = settings.hub(Path::new("."), settings.network(false))?;
+        let catalogue = settings.catalogue(Path::new("."), settings.network(false))?;
         match self.what {
             What::List => {
-                let (agents, families) = (list::agents(&hub), list::families());
+                let (agents, families) = (list::agents(&catalogue), list::families());
                 // a file that cannot be used is a row of the list
-                let _ = tell(&hub.verdicts, out);
+                let _ = tell(&catalogue.verdicts, out);
                 if out.json {
                     out.value(&serde_json::json!({ "agents": agents, "families": families }))?;
                     return Ok(Exit::Answered);
@@ -63,8 +63,8 @@ impl Args {
                 }
             }
             What::Path { agent } => {
-                let path = list::path(&agent, &hub);
-                let _ = tell(&hub.verdicts, out);
+                let path = list::path(&agent, &catalogue);
+                let _ = tell(&catalogue.verdicts, out);
                 let path = path?;
                 if out.json {
                     out.value(&serde_json::json!({ "path": path }))?;

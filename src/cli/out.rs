@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 
 /// The rule for colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum When {
+pub(crate) enum ColorChoice {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
     /// Always.
@@ -16,13 +16,15 @@ pub(crate) enum When {
     Never,
 }
 
-impl When {
+impl ColorChoice {
     /// True if what goes to stderr may be coloured.
     pub fn colored(self) -> bool {
         match self {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            }
         }
     }
 }
@@ -34,7 +36,7 @@ pub(crate) struct Out {
     pub json: bool,
     /// Results and errors only.
     pub quiet: bool,
-    pub(crate) color: When,
+    pub(crate) color: ColorChoice,
 }
 
 impl Out {

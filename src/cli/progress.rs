@@ -128,7 +128,7 @@ impl Bars {
     }
 
     /// The progress of a download.
-    pub fn download(&self, progress: &download::Progress) {
+    pub fn download(&self, progress: &download::DownloadProgress) {
         if self.quiet {
             return;
         }

@@ -4,7 +4,7 @@ use super::{
     Exit, ask,
     common::{self, RunArgs},
     out::Out,
-    session::{Session, block_on},
+    session::{CliSession, block_on},
     settings::Settings,
 };
 use crate::error::Fault;
@@ -35,7 +35,7 @@ pub(crate) struct Args {
 impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         block_on(|cancel| async {
-            let session = Session::open(&self.dialogue, &self.run, out, settings, cancel)?;
+            let session = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?;
             let inputs = session.bind(&self.inputs).await?;
             let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
             ask::show(&outcome, out)?;

@@ -12,8 +12,8 @@ use crate::{
     error::{Fault, FaultKind},
     media::Access,
     plan::{CompileOptions, Inputs, Plan},
-    run::{Agents, Cancel, Conduct, Outcome, Recorder},
-    session::{self, Engine, Listener, Loading},
+    run::{Agents, Cancel, Outcome, Recorder, RunOptions},
+    session::{self, Engine, Listener, LoadOptions},
     store::memo::Memo,
 };
 use std::{future::Future, path::Path, sync::Arc};
@@ -41,7 +41,7 @@ pub(crate) async fn unless<T>(cancel: &Cancel, work: impl Future<Output = Result
 }
 
 /// A dialogue that is ready to run, any number of times.
-pub(crate) struct Session {
+pub(crate) struct CliSession {
     session: session::Session,
     out: Out,
     bars: Arc<Bars>,
@@ -49,7 +49,7 @@ pub(crate) struct Session {
     memo: Option<Memo>,
 }
 
-impl Session {
+impl CliSession {
     /// Finds and checks the dialogue, and opens the memo. Loads nothing yet.
     pub fn open(
         dialogue: &str,
@@ -57,20 +57,20 @@ impl Session {
         out: &Out,
         settings: &Settings,
         cancel: Cancel,
-    ) -> Result<Session, Fault> {
+    ) -> Result<CliSession, Fault> {
         let source = source::find(dialogue, settings, settings.network(args.allow_network))?;
         let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
         let plan = source::compile(&source, &options, out)?;
         let engine = Engine::new(settings.clone());
         let memo = if args.no_memo { None } else { Some(engine.memo()?) };
         let session = session::Session::new(Arc::new(engine), &source, plan);
-        Ok(Session { session, out: out.clone(), bars: Arc::new(Bars::new(out)), cancel, memo })
+        Ok(CliSession { session, out: out.clone(), bars: Arc::new(Bars::new(out)), cancel, memo })
     }
 
     /// The same, which shows nothing of how its runs go.
-    pub fn without_bars(self) -> Session {
+    pub fn without_bars(self) -> CliSession {
         let bars = Arc::new(Bars::new(&Out { quiet: true, ..self.out.clone() }));
-        Session { bars, ..self }
+        CliSession { bars, ..self }
     }
 
     /// The dialogue to run.
@@ -101,11 +101,11 @@ impl Session {
             None => Recorder::none(),
         };
         let listener = listener(&self.bars);
-        let loading = Loading { device: args.device.clone(), memory: args.memory, listener };
+        let loading = LoadOptions { device: args.device.clone(), memory: args.memory, listener };
         let loaded = self.unless_interrupted(self.session.load(&loading)).await;
-        tell(&self.session.hub.verdicts, &self.out)?;
+        tell(&self.session.catalogue.verdicts, &self.out)?;
         loaded?;
-        let conduct = Conduct {
+        let options = RunOptions {
             seed: args.seed,
             deadline: args.deadline,
             memo: self.memo.clone(),
@@ -113,9 +113,9 @@ impl Session {
             record,
             progress: self.bars.clone(),
             cancel: self.cancel.clone(),
-            ..Conduct::new(Agents::new())
+            ..RunOptions::new(Agents::new())
         };
-        let run = self.session.run(inputs, &loading, conduct).await?;
+        let run = self.session.run(inputs, &loading, options).await?;
         self.bars.clear();
         Ok(run.outcome?)
     }

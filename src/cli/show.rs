@@ -9,7 +9,7 @@ use super::{
 use crate::{
     dialogue::Resource,
     error::Fault,
-    hub::{Hub, shelf::Found},
+    hub::{Catalogue, catalogue::FoundFile},
     plan::{self, CompileOptions},
 };
 use std::path::Path;
@@ -30,16 +30,16 @@ pub(crate) struct Args {
 
 impl Args {
     pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
-        let hub = settings.hub(Path::new("."), settings.network(false))?;
-        let found = self.find(&hub);
-        tell(&hub.verdicts, out)?;
+        let catalogue = settings.catalogue(Path::new("."), settings.network(false))?;
+        let found = self.find(&catalogue);
+        tell(&catalogue.verdicts, out)?;
         let (kind, found) = found?;
         if !out.json {
             out.text(&found.text)?;
             return Ok(Exit::Answered);
         }
         let mut shown = serde_json::json!({
-            "kind": kind.word(), "name": self.plain(kind), "from": hub.from(&found), "file": found.file, "text": found.text,
+            "kind": kind.word(), "name": self.plain(kind), "from": catalogue.from(&found), "file": found.file, "text": found.text,
         });
         if kind == Resource::Dialogue
             && let Ok(plan) =
@@ -57,13 +57,13 @@ impl Args {
     }
 
     /// The one thing of this name.
-    fn find(&self, hub: &Hub) -> Result<(Resource, Found), Fault> {
+    fn find(&self, catalogue: &Catalogue) -> Result<(Resource, FoundFile), Fault> {
         let folder = self.name.split_once('/').map(|(folder, _)| folder);
         let in_folder = Resource::ALL.into_iter().find(|kind| folder == Some(kind.folder()));
         let kinds = in_folder.map_or(Resource::ALL.to_vec(), |kind| vec![kind]);
         let mut found = Vec::new();
         for kind in &kinds {
-            if let Some(one) = hub.find(*kind, &self.name).map_err(Fault::refused)? {
+            if let Some(one) = catalogue.find(*kind, &self.name).map_err(Fault::refused)? {
                 found.push((*kind, one));
             }
         }
@@ -74,7 +74,7 @@ impl Args {
                 .hint(format!("write {}", names.join(" or "))));
         }
         found.pop().ok_or_else(|| {
-            let names: Vec<String> = kinds.iter().flat_map(|kind| hub.names(*kind)).collect();
+            let names: Vec<String> = kinds.iter().flat_map(|kind| catalogue.names(*kind)).collect();
             let plain = self.plain(kinds[0]);
             let hint = plan::closest(&plain, names.iter().map(String::as_str));
             Fault::refused(format!("nothing is named `{}`", self.name))

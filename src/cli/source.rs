@@ -7,24 +7,24 @@ use crate::{
     files,
     hub::Network,
     plan::{self, CompileOptions, Plan, Problem},
-    session::{Settings, Source, source::unreadable},
+    session::{DialogueSource, Settings, source::unreadable},
 };
 
 /// A path to a file, `-` for standard input, or a name such as `video_qa`.
-pub(crate) fn find(name: &str, settings: &Settings, network: Network) -> Result<Source, Fault> {
+pub(crate) fn find(name: &str, settings: &Settings, network: Network) -> Result<DialogueSource, Fault> {
     if name != "-" {
-        return Source::find(name, settings, network);
+        return DialogueSource::find(name, settings, network);
     }
     let text =
         files::read_from(std::io::stdin(), dialogue::MAX_BYTES).map_err(|error| unreadable("<stdin>", &error))?;
-    Source::given("<stdin>", text, settings, network)
+    DialogueSource::given("<stdin>", text, settings, network)
 }
 
 /// Checks it; problems are printed (or become the JSON result) and end the command.
-pub(crate) fn compile(source: &Source, options: &CompileOptions, out: &Out) -> Result<Plan, Fault> {
+pub(crate) fn compile(source: &DialogueSource, options: &CompileOptions, out: &Out) -> Result<Plan, Fault> {
     source.check_cast(options.cast.as_deref())?;
     let compiled = source.plan(options);
-    tell(&source.hub.verdicts, out)?;
+    tell(&source.catalogue.verdicts, out)?;
     compiled.map_err(|problems| {
         show(source, &problems, out);
         let count = problems.len();
@@ -41,7 +41,7 @@ pub(crate) fn compile(source: &Source, options: &CompileOptions, out: &Out) -> R
 }
 
 /// Problems as a compiler shows them, on stderr.
-pub(crate) fn show(source: &Source, problems: &[Problem], out: &Out) {
+pub(crate) fn show(source: &DialogueSource, problems: &[Problem], out: &Out) {
     if !out.json {
         for problem in problems {
             let shown = plan::render(problem, &source.text_of(&problem.file), out.colored());

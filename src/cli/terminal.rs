@@ -1,13 +1,13 @@
 //! A person at the terminal: questions on stderr, answers from stdin.
 
 use super::print;
-use crate::agent::person::Prompt;
+use crate::agent::person::LineReader;
 use std::io::{BufRead, IsTerminal};
 
 /// The terminal that the program was started from.
 pub(crate) struct Terminal;
 
-impl Prompt for Terminal {
+impl LineReader for Terminal {
     fn line(&self, question: &str) -> Result<String, String> {
         let input = std::io::stdin();
         if !input.is_terminal() {

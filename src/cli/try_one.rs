@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     agent::{
-        Agent, Asking,
+        Agent, CallContext,
         local::{LocalAgent, LocalSpec},
         roster,
     },
@@ -20,7 +20,7 @@ use crate::{
         Speech,
     },
     files,
-    hub::Hub,
+    hub::Catalogue,
     media,
     session::{Engine, unready},
     value::{Scored, Time},
@@ -187,8 +187,8 @@ impl Args {
         match &self.among {
             None => Ok(Request::Embed(EmbedRequest { what })),
             Some(labels) => {
-                let hub = settings.hub(Path::new("."), settings.network(self.allow_network))?;
-                let among = read_labels(labels, &hub)?;
+                let catalogue = settings.catalogue(Path::new("."), settings.network(self.allow_network))?;
+                let among = read_labels(labels, &catalogue)?;
                 let texts = among.iter().map(|label| self.template.replace("{}", label)).collect();
                 Ok(Request::Rank(RankRequest { what, among, texts, floor: false }))
             }
@@ -196,13 +196,13 @@ impl Args {
     }
 
     async fn load(&self, out: &Out, settings: &Settings) -> Result<Arc<dyn Agent>, Fault> {
-        let hub = settings.hub(Path::new("."), settings.network(self.allow_network))?;
+        let catalogue = settings.catalogue(Path::new("."), settings.network(self.allow_network))?;
         let engine = Engine::new(settings.clone());
-        let options = engine.options(&hub, &self.device, &listener(&Arc::new(Bars::new(out))));
+        let options = engine.options(&catalogue, &self.device, &listener(&Arc::new(Bars::new(out))));
         match (&self.agent, &self.model) {
             (Some(name), _) => {
                 let loaded = roster::load_one(name, &options).await;
-                tell(&hub.verdicts, out)?;
+                tell(&catalogue.verdicts, out)?;
                 loaded.map_err(|e| unready(vec![e]))
             }
             (None, folder) => {
@@ -237,7 +237,7 @@ impl Args {
         };
         let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
         let streams = self.prompt.is_some() && !out.json;
-        let asking = Asking { seed: self.seed, stream: streams.then_some(stream) };
+        let asking = CallContext { seed: self.seed, stream: streams.then_some(stream) };
         let answer = agent.ask(request, asking);
         tokio::pin!(answer);
         let mut shown = false;
@@ -271,17 +271,17 @@ fn moved(reply: Reply, origin_s: f64) -> Reply {
 }
 
 /// A file with one label a line, labels separated by commas, or the name of a list (`vocab/places`).
-fn read_labels(text: &str, hub: &Hub) -> Result<Vec<String>, Fault> {
+fn read_labels(text: &str, catalogue: &Catalogue) -> Result<Vec<String>, Fault> {
     let labels = match files::read_given(Path::new(text), files::MAX_BYTES) {
         Ok(file) => dialogue::labels(&file),
         Err(_) if text.contains(',') => {
             text.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect()
         }
-        Err(error) => match hub.find(Resource::Labels, text).map_err(Fault::refused)? {
+        Err(error) => match catalogue.find(Resource::Labels, text).map_err(Fault::refused)? {
             Some(found) => dialogue::labels(&found.text),
             None => {
                 let fault = Fault::refused(format!("the labels {text} cannot be read: {error}"));
-                let names = hub.names(Resource::Labels).join(", ");
+                let names = catalogue.names(Resource::Labels).join(", ");
                 return Err(fault.hint(format!("name a file, labels separated by commas, or one of the lists {names}")));
             }
         },

@@ -235,8 +235,9 @@ impl Written for Script {
             Data::List(_) => Vec::read(node, reading).map(Script::InOrder),
             Data::Map(entries) => {
                 reading.duplicates(entries);
-                let read =
-                    |(key, value): &(super::Key, Node)| Some((key.name.clone(), ScriptReply::read(value, reading)?));
+                let read = |(key, value): &(super::YamlKey, Node)| {
+                    Some((key.name.clone(), ScriptReply::read(value, reading)?))
+                };
                 Some(Script::ByPiece(entries.iter().filter_map(read).collect()))
             }
             // one reply on its own answers everything

@@ -1,6 +1,6 @@
 //! The requests that an agent takes, as an agent file writes them: a kind, alone or with its content.
 
-use super::{Data, EndpointWritten, Node, Reading, Style, Written};
+use super::{Data, EndpointWritten, Node, Reading, TextStyle, Written};
 use crate::exchange::{Answers, Kind, Modalities, Modality};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -34,7 +34,7 @@ impl Written for Answers {
         let [(key, content)] = entries.as_slice() else {
             return reading.wrong(node, "a kind of request, or one kind with its content: `{ say: [text, image] }`");
         };
-        let name = Node { pos: key.pos, data: Data::Text(key.name.clone(), Style::Folded) };
+        let name = Node { pos: key.pos, data: Data::Text(key.name.clone(), TextStyle::Folded) };
         let kind = word(&name, Kind::ALL, Kind::word, reading);
         let Data::List(items) = &content.data else {
             return reading.wrong(content, "a list of content: `[text, image]`");

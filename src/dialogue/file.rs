@@ -1,6 +1,6 @@
 //! A dialogue as written, and its tests.
 
-use super::{At, Data, Expr, Key, Node, Pos, Reading, Span, TextExpr, Written, written};
+use super::{At, Data, Expr, Node, Pos, Reading, Span, TextExpr, Written, YamlKey, written};
 use crate::{exchange::Script, value::Type};
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -149,7 +149,7 @@ pub struct StepWritten {
     /// The position of the step.
     pub pos: Pos,
     /// All other keys with their values: the verb is among them. The check knows which verbs there are.
-    pub rest: Vec<(Key, Node)>,
+    pub rest: Vec<(YamlKey, Node)>,
 }
 
 written! { "a step",

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// A text and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
+pub struct SourceText {
     /// The file, for problems.
     pub file: String,
     /// Its whole text.
@@ -27,14 +27,14 @@ pub struct Caller {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
     /// Its text.
-    pub text: Text,
+    pub text: SourceText,
     /// Its file, if it has one.
     pub path: Option<PathBuf>,
 }
 
 /// Why a path in a `call` is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct CallRefused {
     /// The finding and the expectation.
     pub message: String,
     /// The remedy.
@@ -56,7 +56,7 @@ fn call_name(name: &str) -> &str {
 pub trait Library {
     /// The text of the resource, if there is one. Names are as the user wrote them (`video-qa`, `vocab/places`,
     /// `examples/caption`); a leading folder of the kind (`vocab/`) and a missing extension are the library's concern.
-    fn read(&self, kind: Resource, name: &str) -> Option<Text>;
+    fn read(&self, kind: Resource, name: &str) -> Option<SourceText>;
     /// The names that there are, for hints.
     fn names(&self, kind: Resource) -> Vec<String>;
     /// The places where such names are looked for, nearest first, for hints.
@@ -64,7 +64,7 @@ pub trait Library {
         Vec::new()
     }
     /// The dialogue that `caller` calls by this name or path, if there is one; an error if the path may not be read.
-    fn called(&self, name: &str, _caller: &Caller) -> Result<Option<Called>, Refused> {
+    fn called(&self, name: &str, _caller: &Caller) -> Result<Option<Called>, CallRefused> {
         Ok(self.read(Resource::Dialogue, name).map(|text| Called { text, path: None }))
     }
     /// The names that `caller` may call, for hints.
@@ -79,20 +79,20 @@ pub trait Library {
 
 /// A library in memory: for tests, and for compiling a plan again from the texts in a transcript.
 #[derive(Debug, Clone, Default)]
-pub struct Shelf {
-    texts: IndexMap<(Resource, String), Text>,
+pub struct MemoryLibrary {
+    texts: IndexMap<(Resource, String), SourceText>,
     answers: IndexMap<String, Vec<Answers>>,
 }
 
-impl Shelf {
+impl MemoryLibrary {
     /// With one more resource.
-    pub fn with(mut self, kind: Resource, name: &str, source: &str) -> Shelf {
+    pub fn with(mut self, kind: Resource, name: &str, source: &str) -> MemoryLibrary {
         let file = format!("{}/{name}", kind.word());
-        self.texts.insert((kind, plain_name(kind, name)), Text { file, source: source.to_owned() });
+        self.texts.insert((kind, plain_name(kind, name)), SourceText { file, source: source.to_owned() });
         self
     }
     /// With what a local agent can be asked.
-    pub fn with_answers(mut self, agent: &str, answers: &[Answers]) -> Shelf {
+    pub fn with_answers(mut self, agent: &str, answers: &[Answers]) -> MemoryLibrary {
         self.answers.insert(agent.to_owned(), answers.to_vec());
         self
     }
@@ -107,14 +107,14 @@ pub fn plain_name(kind: Resource, name: &str) -> String {
     name.strip_prefix(kind.folder()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name).to_owned()
 }
 
-impl Library for Shelf {
-    fn read(&self, kind: Resource, name: &str) -> Option<Text> {
+impl Library for MemoryLibrary {
+    fn read(&self, kind: Resource, name: &str) -> Option<SourceText> {
         self.texts.get(&(kind, plain_name(kind, name))).cloned()
     }
     fn names(&self, kind: Resource) -> Vec<String> {
         self.texts.keys().filter(|(k, _)| *k == kind).map(|(_, name)| name.clone()).collect()
     }
-    fn called(&self, name: &str, caller: &Caller) -> Result<Option<Called>, Refused> {
+    fn called(&self, name: &str, caller: &Caller) -> Result<Option<Called>, CallRefused> {
         let own = self.texts.get(&(Resource::Dialogue, call_key(&caller.key, name))).cloned();
         Ok(own.or_else(|| self.read(Resource::Dialogue, name)).map(|text| Called { text, path: None }))
     }

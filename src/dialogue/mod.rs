@@ -20,13 +20,13 @@ pub(crate) use file::name_steps;
 pub use file::{
     COMMON_KEYS, Common, DialogueFile, ExpectWritten, InputWritten, RESERVED, StepWritten, TestWritten, Version,
 };
-pub use library::{Called, Caller, Library, Refused, Shelf, Text, call_key, plain_name};
+pub use library::{CallRefused, Called, Caller, Library, MemoryLibrary, SourceText, call_key, plain_name};
 pub use resource::Resource;
-pub use script::{Asked, ScriptedReplies, plain};
+pub use script::{ScriptState, ScriptedReplies, plain};
 pub use span::{NoSpan, PATTERN as SPAN_PATTERN, Span, USAGE as SPAN_USAGE};
-pub use written::{At, Expr, NumberExpr, TextExpr, Wanted, Written, text_node};
+pub use written::{At, Expr, NumberExpr, Required, TextExpr, Written, text_node};
 pub(crate) use written::{merge_key, written};
-pub use yaml::{Data, Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, Style};
+pub use yaml::{Data, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, TextStyle, YamlKey};
 
 use crate::problem::{MAX_PROBLEMS, Problem};
 use std::sync::Arc;

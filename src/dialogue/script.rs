@@ -16,7 +16,7 @@ pub struct ScriptedReplies {
 
 /// The requests to one role so far.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct ScriptState {
     requests: usize,
     /// The places of the replies that were used.
     used: BTreeSet<usize>,
@@ -30,7 +30,7 @@ impl ScriptedReplies {
     }
 
     /// The reply to the next request of `role`, in plan order; what was asked is counted in `asked`.
-    pub fn next(&self, role: &str, request: &Request, asked: &mut Asked) -> Result<Reply, NoReply> {
+    pub fn next(&self, role: &str, request: &Request, asked: &mut ScriptState) -> Result<Reply, NoReply> {
         let ordinal = asked.requests;
         asked.requests += 1;
         match self.roles.get(role) {
@@ -45,8 +45,8 @@ impl ScriptedReplies {
     }
 
     /// Each reply that no request asked for, as text.
-    pub fn unused(&self, asked: &IndexMap<String, Asked>) -> Vec<String> {
-        let none = Asked::default();
+    pub fn unused(&self, asked: &IndexMap<String, ScriptState>) -> Vec<String> {
+        let none = ScriptState::default();
         let of = |(role, script): (&String, &Script)| {
             let unused = unused(script, asked.get(role).unwrap_or(&none));
             unused.into_iter().map(|what| format!("script of `{role}`: {what}")).collect::<Vec<_>>()
@@ -56,7 +56,7 @@ impl ScriptedReplies {
 }
 
 /// The unused replies, as text. A piece `""` beside others is for all other requests and may stay unused.
-fn unused(script: &Script, asked: &Asked) -> Vec<String> {
+fn unused(script: &Script, asked: &ScriptState) -> Vec<String> {
     let left = |place: usize| !asked.used.contains(&place);
     match script {
         Script::InOrder(replies) => {

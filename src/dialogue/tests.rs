@@ -76,10 +76,10 @@ fn scalars_follow_the_core_schema() {
     let check = |source: &str, expected: Data| assert_eq!(tree(source).map(|node| node.data), Ok(expected), "{source}");
     check("1e3", Data::Number(1000.0));
     check("-2.5", Data::Number(-2.5));
-    check("yes", Data::Text("yes".into(), Style::Plain));
-    check("inf", Data::Text("inf".into(), Style::Plain));
-    check("'1'", Data::Text("1".into(), Style::Quoted));
-    check("2s", Data::Text("2s".into(), Style::Plain));
+    check("yes", Data::Text("yes".into(), TextStyle::Plain));
+    check("inf", Data::Text("inf".into(), TextStyle::Plain));
+    check("'1'", Data::Text("1".into(), TextStyle::Quoted));
+    check("2s", Data::Text("2s".into(), TextStyle::Plain));
     check("true", Data::Bool(true));
     check("~", Data::Null);
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Pos, Reading,
-    yaml::{Data, Node, Style},
+    yaml::{Data, Node, TextStyle},
 };
 use crate::problem::closest;
 use indexmap::IndexMap;
@@ -23,19 +23,19 @@ pub trait Written: Sized {
 
 /// A required value; reading continues without it, so that other problems of the same mapping are noted too.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Wanted<T>(pub Option<T>);
+pub struct Required<T>(pub Option<T>);
 
-impl<T: Written> Written for Wanted<T> {
+impl<T: Written> Written for Required<T> {
     fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
-        Some(Wanted(T::read(node, reading)))
+        Some(Required(T::read(node, reading)))
     }
     fn absent() -> Option<Self> {
-        Some(Wanted(None))
+        Some(Required(None))
     }
     const WANTED: bool = true;
 }
 
-impl<T: JsonSchema> JsonSchema for Wanted<T> {
+impl<T: JsonSchema> JsonSchema for Required<T> {
     fn inline_schema() -> bool {
         T::inline_schema()
     }
@@ -273,7 +273,7 @@ impl Reading {
     }
 
     /// Notes every key that appears again.
-    pub fn duplicates(&mut self, entries: &[(super::yaml::Key, Node)]) {
+    pub fn duplicates(&mut self, entries: &[(super::yaml::YamlKey, Node)]) {
         let mut first: std::collections::HashMap<&str, Pos> = std::collections::HashMap::new();
         for (key, _) in entries {
             match first.get(key.name.as_str()) {
@@ -288,7 +288,7 @@ impl Reading {
     }
 
     /// Notes every key that is not one of `known`; `what` names the mapping.
-    pub fn unknown_keys(&mut self, entries: &[(super::yaml::Key, Node)], known: &[&str], what: &str) {
+    pub fn unknown_keys(&mut self, entries: &[(super::yaml::YamlKey, Node)], known: &[&str], what: &str) {
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
             let near = closest(&key.name, known.iter().copied());
             let hint =
@@ -339,7 +339,7 @@ pub(crate) fn merge_key(name: &str) -> Option<String> {
 
 /// A text that was written plainly, for tests and for values made by the program.
 pub fn text_node(text: &str) -> Node {
-    Node { pos: Pos::default(), data: Data::Text(text.to_owned(), Style::Plain) }
+    Node { pos: Pos::default(), data: Data::Text(text.to_owned(), TextStyle::Plain) }
 }
 
 /// Declares a type as written: its serde-free reader and its JSON Schema come from the same list of keys.

@@ -17,7 +17,7 @@ pub const MAX_TEXT: usize = 2 * MAX_BYTES;
 
 /// The style of a text, which decides where in the file a place inside it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Style {
+pub enum TextStyle {
     /// Without quotes.
     #[default]
     Plain,
@@ -48,16 +48,16 @@ pub enum Data {
     /// A number.
     Number(f64),
     /// Text and how it was written.
-    Text(String, Style),
+    Text(String, TextStyle),
     /// A list.
     List(Vec<Node>),
     /// A mapping, in order; keys may repeat.
-    Map(Vec<(Key, Node)>),
+    Map(Vec<(YamlKey, Node)>),
 }
 
 /// A key with its place.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Key {
+pub struct YamlKey {
     /// The start.
     pub pos: Pos,
     /// The key.
@@ -82,15 +82,15 @@ impl Node {
     }
 
     /// The places of byte offsets inside this text.
-    pub fn places(&self) -> Places<'_> {
-        Places { node: self, read: 0, line: 0, column: 0 }
+    pub fn places(&self) -> TextPositions<'_> {
+        TextPositions { node: self, read: 0, line: 0, column: 0 }
     }
 }
 
 /// Finds places inside a text as well as possible. Each search continues from the one before: growing offsets cost one
 /// pass over the text together.
 #[derive(Debug)]
-pub struct Places<'n> {
+pub struct TextPositions<'n> {
     node: &'n Node,
     /// Bytes that were read.
     read: usize,
@@ -99,7 +99,7 @@ pub struct Places<'n> {
     column: usize,
 }
 
-impl Places<'_> {
+impl TextPositions<'_> {
     /// The place of a byte offset.
     pub fn at(&mut self, offset: usize) -> Pos {
         let node = self.node;
@@ -114,9 +114,9 @@ impl Places<'_> {
         self.read = end;
         let (line, column) = (self.line, self.column);
         match style {
-            Style::Plain if line == 0 => Pos { column: node.pos.column + column, ..node.pos },
-            Style::Quoted if line == 0 => Pos { column: node.pos.column + 1 + column, ..node.pos },
-            Style::Literal(indent) => Pos { line: node.pos.line + 1 + line, column: indent + column + 1 },
+            TextStyle::Plain if line == 0 => Pos { column: node.pos.column + column, ..node.pos },
+            TextStyle::Quoted if line == 0 => Pos { column: node.pos.column + 1 + column, ..node.pos },
+            TextStyle::Literal(indent) => Pos { line: node.pos.line + 1 + line, column: indent + column + 1 },
             _ => node.pos,
         }
     }
@@ -177,7 +177,7 @@ struct Open {
     pos: Pos,
     anchor: usize,
     data: Data,
-    key: Option<Key>,
+    key: Option<YamlKey>,
 }
 
 struct Builder<'s> {
@@ -316,7 +316,7 @@ impl Builder<'_> {
                         return Err(Refusal::new("wrong-type", node.pos, message));
                     }
                 };
-                open.key = Some(Key { pos: node.pos, name });
+                open.key = Some(YamlKey { pos: node.pos, name });
             }
             (Data::List(items), _) => items.push(node),
             _ => {}
@@ -326,11 +326,11 @@ impl Builder<'_> {
 
     fn scalar(&self, text: &str, style: ScalarStyle, forced_text: bool, pos: Pos) -> Data {
         let style = match style {
-            ScalarStyle::Plain if forced_text => Style::Plain,
+            ScalarStyle::Plain if forced_text => TextStyle::Plain,
             ScalarStyle::Plain => return plain(text),
-            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
-            ScalarStyle::Literal => Style::Literal(self.indent_below(pos.line)),
-            ScalarStyle::Folded => Style::Folded,
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => TextStyle::Quoted,
+            ScalarStyle::Literal => TextStyle::Literal(self.indent_below(pos.line)),
+            ScalarStyle::Folded => TextStyle::Folded,
         };
         Data::Text(text.to_owned(), style)
     }
@@ -369,6 +369,6 @@ fn plain(text: &str) -> Data {
     match text.parse::<f64>() {
         // a number beyond f64 would be shown as `inf`: better as it was written
         Ok(number) if numeric && number.is_finite() => Data::Number(number),
-        _ => Data::Text(text.to_owned(), Style::Plain),
+        _ => Data::Text(text.to_owned(), TextStyle::Plain),
     }
 }

@@ -1,9 +1,9 @@
 //! Dialogues that lie beside the one that calls them. A path is read only if it stays in the project (or, without one, in the caller's
 //! own folder): an untrusted dialogue must not read elsewhere.
 
-use super::Hub;
+use super::Catalogue;
 use crate::{
-    dialogue::{self, Called, Caller, Refused, Text},
+    dialogue::{self, CallRefused, Called, Caller, SourceText},
     files,
 };
 use std::{
@@ -15,9 +15,9 @@ use std::{
 const MAX_NAMES: usize = 1000;
 
 /// The dialogue `name`, looked for from the caller's folder; nothing if the caller has no file or the search fails.
-pub(super) fn beside(name: &str, caller: &Caller, hub: &Hub) -> Result<Option<Called>, Refused> {
+pub(super) fn beside(name: &str, caller: &Caller, catalogue: &Catalogue) -> Result<Option<Called>, CallRefused> {
     let outside = |what: String| {
-        Refused {
+        CallRefused {
         message: format!("found dialogue `{name}`, {what}"),
         hint: "name a dialogue in this folder or in the project: `./mine.yaml`, `caption`; or copy the file into the project".into(),
     }
@@ -27,37 +27,40 @@ pub(super) fn beside(name: &str, caller: &Caller, hub: &Hub) -> Result<Option<Ca
     }
     let folder = caller.path.as_deref().and_then(Path::parent).and_then(|folder| fs::canonicalize(folder).ok());
     let Some(folder) = folder else { return Ok(None) };
-    let root = root_of(&folder, hub);
+    let root = root_of(&folder, catalogue);
     let has_ending = name.ends_with(".yaml") || name.ends_with(".yml");
     let files = if has_ending { vec![name.to_owned()] } else { vec![format!("{name}.yaml"), format!("{name}.yml")] };
     for file in files {
         let path = normal(&folder.join(file));
         if !path.starts_with(&root) {
-            return Err(outside(format!("which lies outside of {}", hub.folders.shown(&root))));
+            return Err(outside(format!("which lies outside of {}", catalogue.folders.shown(&root))));
         }
         if fs::symlink_metadata(&path).is_err() || path.is_dir() {
             continue;
         }
         if leaves(&path, &root) {
-            return Err(outside(format!("a link that leaves {}", hub.folders.shown(&root))));
+            return Err(outside(format!("a link that leaves {}", catalogue.folders.shown(&root))));
         }
-        let unreadable = |why: String| Refused {
-            message: format!("found dialogue `{name}`, but {} cannot be read: {why}", hub.folders.shown(&path)),
+        let unreadable = |why: String| CallRefused {
+            message: format!("found dialogue `{name}`, but {} cannot be read: {why}", catalogue.folders.shown(&path)),
             hint: "make it a readable YAML file".into(),
         };
         if !path.is_file() {
             return Err(unreadable("it is not a regular file".into()));
         }
         let source = files::read_text(&path, dialogue::MAX_BYTES).map_err(|error| unreadable(error.to_string()))?;
-        return Ok(Some(Called { text: Text { file: hub.folders.shown(&path), source }, path: Some(path) }));
+        return Ok(Some(Called {
+            text: SourceText { file: catalogue.folders.shown(&path), source },
+            path: Some(path),
+        }));
     }
     Ok(None)
 }
 
 /// The folder that a call must not leave: the project or the user's folder if the caller lies in one, else its own folder.
-fn root_of(folder: &Path, hub: &Hub) -> PathBuf {
-    let project = hub.project.as_ref().map(|project| project.folder.as_path());
-    let roots = project.into_iter().chain(hub.folders.own_config());
+fn root_of(folder: &Path, catalogue: &Catalogue) -> PathBuf {
+    let project = catalogue.project.as_ref().map(|project| project.folder.as_path());
+    let roots = project.into_iter().chain(catalogue.folders.own_config());
     roots.into_iter().find(|root| folder.starts_with(root)).unwrap_or(folder).to_owned()
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 /// The place of the weights in an agent file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum WeightsSource {
     /// A checkpoint folder (or a GGUF file, or a folder that holds one); relative to the agent file.
     Path(PathBuf),
     /// A GGUF file; relative to the agent file.
@@ -30,18 +30,18 @@ pub enum Source {
 
 /// Weights on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Checkpoint {
+pub enum WeightsPath {
     /// A Hugging Face checkpoint folder.
     Folder(PathBuf),
     /// A GGUF file.
     Gguf(PathBuf),
 }
 
-impl Checkpoint {
+impl WeightsPath {
     /// The folder or file.
     pub fn path(&self) -> &Path {
         match self {
-            Checkpoint::Folder(path) | Checkpoint::Gguf(path) => path,
+            WeightsPath::Folder(path) | WeightsPath::Gguf(path) => path,
         }
     }
 }
@@ -55,9 +55,9 @@ pub enum Origin {
     Embedded(&'static str),
 }
 
-impl Source {
+impl WeightsSource {
     /// `org/name` or `org/name@revision`.
-    pub fn hub(text: &str) -> Result<Source, HubError> {
+    pub fn hub(text: &str) -> Result<WeightsSource, HubError> {
         let (repo, revision) = text.trim().split_once('@').unwrap_or((text.trim(), "main"));
         let parts: Vec<&str> = repo.split('/').collect();
         let revision_is_plain = revision.split('/').all(is_file_name);
@@ -67,16 +67,16 @@ impl Source {
                 "write org/name or org/name@revision; a folder on this machine goes under `path`",
             ));
         }
-        Ok(Source::Hub { repo: repo.to_owned(), revision: revision.to_owned() })
+        Ok(WeightsSource::Hub { repo: repo.to_owned(), revision: revision.to_owned() })
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for WeightsSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::Path(path) | Source::Gguf(path) => write!(f, "{}", path.display()),
-            Source::Hub { repo, revision } if revision == "main" => f.write_str(repo),
-            Source::Hub { repo, revision } => write!(f, "{repo}@{revision}"),
+            WeightsSource::Path(path) | WeightsSource::Gguf(path) => write!(f, "{}", path.display()),
+            WeightsSource::Hub { repo, revision } if revision == "main" => f.write_str(repo),
+            WeightsSource::Hub { repo, revision } => write!(f, "{repo}@{revision}"),
         }
     }
 }
@@ -96,33 +96,33 @@ pub struct Resolver {
 
 impl Resolver {
     /// The checkpoint if it is on this machine already (or in the binary); fetches nothing.
-    pub fn local(&self, source: &Source, origin: &Origin) -> Result<Checkpoint, HubError> {
+    pub fn local(&self, source: &WeightsSource, origin: &Origin) -> Result<WeightsPath, HubError> {
         match (source, origin) {
-            (Source::Hub { repo, revision }, _) => {
+            (WeightsSource::Hub { repo, revision }, _) => {
                 let cached = CachedRepo::new(&self.hub.cache, repo);
-                cached.complete(revision).map(Checkpoint::Folder).ok_or_else(|| self.not_here(source, &cached))
+                cached.complete(revision).map(WeightsPath::Folder).ok_or_else(|| self.not_here(source, &cached))
             }
-            (Source::Path(path), Origin::Embedded(folder)) if path.is_relative() => {
-                embedded::folder(&carried(folder, path)?, &self.cache).map(Checkpoint::Folder)
+            (WeightsSource::Path(path), Origin::Embedded(folder)) if path.is_relative() => {
+                embedded::folder(&carried(folder, path)?, &self.cache).map(WeightsPath::Folder)
             }
-            (Source::Path(path), _) => {
+            (WeightsSource::Path(path), _) => {
                 let folder = self.against(path, origin);
                 if folder.is_file() && folder.extension().is_some_and(|ending| ending == "gguf") {
-                    return Ok(Checkpoint::Gguf(folder));
+                    return Ok(WeightsPath::Gguf(folder));
                 }
                 if let Some(file) = only_gguf(&folder)? {
-                    return Ok(Checkpoint::Gguf(file));
+                    return Ok(WeightsPath::Gguf(file));
                 }
                 // `starter/clip` also names the one that the binary carries, for agent files of the user's own.
                 match carried("agents", path).ok().filter(|name| !folder.exists() && embedded::has_folder(name)) {
-                    Some(name) => embedded::folder(&name, &self.cache).map(Checkpoint::Folder),
-                    None => whole_folder(&folder).map(Checkpoint::Folder),
+                    Some(name) => embedded::folder(&name, &self.cache).map(WeightsPath::Folder),
+                    None => whole_folder(&folder).map(WeightsPath::Folder),
                 }
             }
-            (Source::Gguf(path), _) => {
+            (WeightsSource::Gguf(path), _) => {
                 let path = self.against(path, origin);
                 match path.is_file() {
-                    true => Ok(Checkpoint::Gguf(path)),
+                    true => Ok(WeightsPath::Gguf(path)),
                     false => Err(HubError::plain(format!("the GGUF file {} does not exist", path.display()))),
                 }
             }
@@ -143,15 +143,15 @@ impl Resolver {
     /// The checkpoint, downloaded if it must be.
     pub async fn resolve(
         &self,
-        source: &Source,
+        source: &WeightsSource,
         origin: &Origin,
         on_progress: OnProgress<'_>,
-    ) -> Result<Checkpoint, HubError> {
+    ) -> Result<WeightsPath, HubError> {
         let found = self.local(source, origin);
         match source {
-            Source::Hub { repo, revision } if found.is_err() && self.fetches() => {
+            WeightsSource::Hub { repo, revision } if found.is_err() && self.fetches() => {
                 let downloader = Downloader::new(self.hub.clone())?;
-                downloader.fetch(repo, revision, on_progress).await.map(Checkpoint::Folder)
+                downloader.fetch(repo, revision, on_progress).await.map(WeightsPath::Folder)
             }
             _ => found,
         }
@@ -162,7 +162,7 @@ impl Resolver {
         self.network == Network::All && !self.hub.offline
     }
 
-    fn not_here(&self, source: &Source, cached: &CachedRepo) -> HubError {
+    fn not_here(&self, source: &WeightsSource, cached: &CachedRepo) -> HubError {
         let lacks = match &cached.folder().is_dir() {
             true => "is incomplete in the hub's cache",
             false => "is not in the hub's cache",
@@ -182,13 +182,13 @@ impl Resolver {
     }
 
     /// The text of `config.json`, if it can be had without fetching or unpacking anything.
-    pub fn peek_config(&self, source: &Source, origin: &Origin) -> Option<String> {
+    pub fn peek_config(&self, source: &WeightsSource, origin: &Origin) -> Option<String> {
         match (source, origin) {
-            (Source::Path(path), Origin::Embedded(folder)) if path.is_relative() => {
+            (WeightsSource::Path(path), Origin::Embedded(folder)) if path.is_relative() => {
                 let bytes = embedded::bytes(&format!("{}/config.json", carried(folder, path).ok()?))?.ok()?;
                 String::from_utf8(bytes.into_owned()).ok()
             }
-            (Source::Gguf(_), _) => None,
+            (WeightsSource::Gguf(_), _) => None,
             _ => {
                 let config = self.local(source, origin).ok()?.path().join("config.json");
                 files::read_text(&config, files::MAX_BYTES).ok()
@@ -266,8 +266,9 @@ mod tests {
     use super::*;
 
     fn check_hub(text: &str, expected: Option<(&str, &str)>) {
-        let found = Source::hub(text).ok();
-        let expected = expected.map(|(repo, revision)| Source::Hub { repo: repo.into(), revision: revision.into() });
+        let found = WeightsSource::hub(text).ok();
+        let expected =
+            expected.map(|(repo, revision)| WeightsSource::Hub { repo: repo.into(), revision: revision.into() });
         assert_eq!(found, expected, "{text}");
     }
 
@@ -309,7 +310,7 @@ mod tests {
         let cache = tempfile::tempdir().expect("temp");
         let hub =
             HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: false };
-        let source = Source::hub("org/name").expect("parsed");
+        let source = WeightsSource::hub("org/name").expect("parsed");
         let check = |network: Network, expected: &str| {
             let resolver = Resolver { cache: cache.path().into(), home: None, hub: hub.clone(), network };
             let found = resolver.local(&source, &Origin::Folder(".".into())).expect_err("not there").line();
@@ -325,7 +326,7 @@ mod tests {
         let cache = tempfile::tempdir().expect("temp");
         let hub = HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: true };
         let resolver = Resolver { cache: cache.path().into(), home: None, hub, network: Network::All };
-        let source = Source::hub("org/name@v2").expect("parsed");
+        let source = WeightsSource::hub("org/name@v2").expect("parsed");
         let found = resolver.resolve(&source, &Origin::Folder(".".into()), &|_| {}).await;
         insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to fetch it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
     }
@@ -335,7 +336,7 @@ mod tests {
         let cache = tempfile::tempdir().expect("temp");
         let hub = HubSettings { cache: "/nowhere".into(), endpoint: "http://x".into(), token: None, offline: true };
         let resolver = Resolver { cache: cache.path().into(), home: None, hub, network: Network::All };
-        let source = Source::Path("starter/lm".into());
+        let source = WeightsSource::Path("starter/lm".into());
         for origin in [Origin::Embedded("agents"), Origin::Folder("/nowhere/agents".into())] {
             let found = resolver.local(&source, &origin).expect("carried");
             assert!(found.path().starts_with(cache.path().join("starter")), "{found:?}");

@@ -6,7 +6,7 @@ use super::{
     cache::{CachedRepo, is_file_name},
     http, weights,
 };
-use listing::{Job, Listed, Listing, is_needed};
+use listing::{FileFetch, RemoteFile, RepoListing, is_needed};
 use reqwest::{Response, StatusCode, Url, header};
 use std::{
     io::Seek as _,
@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt as _;
 
 /// The progress of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
+pub struct DownloadProgress {
     /// `org/name`
     pub repo: String,
     /// The file within it.
@@ -29,7 +29,7 @@ pub struct Progress {
 }
 
 /// The receiver of progress.
-pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+pub type OnProgress<'a> = &'a (dyn Fn(DownloadProgress) + Send + Sync);
 
 /// Progress is reported each time this many bytes have come.
 const TELL_EVERY: u64 = 1 << 20;
@@ -85,11 +85,11 @@ impl Downloader {
         let listing = self.listing(repo, revision).await?;
         let cached = CachedRepo::new(&self.settings.cache, repo);
         let find = |name: &str| listing.siblings.iter().find(|listed| listed.name == name);
-        let mut wanted: Vec<&Listed> = listing.siblings.iter().filter(|listed| is_needed(&listed.name)).collect();
+        let mut wanted: Vec<&RemoteFile> = listing.siblings.iter().filter(|listed| is_needed(&listed.name)).collect();
         match (find("model.safetensors"), find("model.safetensors.index.json")) {
             (Some(single), _) => wanted.push(single),
             (None, Some(index)) => {
-                let job = Job { repo, commit: &listing.sha, cached: &cached, listed: index };
+                let job = FileFetch { repo, commit: &listing.sha, cached: &cached, listed: index };
                 self.file(&job, on_progress).await?;
                 let path = cached.snapshot(&listing.sha).join(&index.name);
                 for shard in weights::indexed(&path)?.unwrap_or_default() {
@@ -106,7 +106,7 @@ impl Downloader {
             }
         }
         for listed in wanted {
-            self.file(&Job { repo, commit: &listing.sha, cached: &cached, listed }, on_progress).await?;
+            self.file(&FileFetch { repo, commit: &listing.sha, cached: &cached, listed }, on_progress).await?;
         }
         cached.write_ref(revision, &listing.sha).map_err(|error| disk(cached.folder(), &error))?;
         match cached.complete(revision) {
@@ -115,7 +115,7 @@ impl Downloader {
         }
     }
 
-    async fn listing(&self, repo: &str, revision: &str) -> Result<Listing, HubError> {
+    async fn listing(&self, repo: &str, revision: &str) -> Result<RepoListing, HubError> {
         let mut url = self.url(&["api", "models"], repo, &["revision", revision])?;
         url.set_query(Some("blobs=true"));
         let text = self
@@ -130,7 +130,7 @@ impl Downloader {
             })
             .await
             .map_err(|error| self.unreachable(repo, error))?;
-        let listing: Listing = serde_json::from_str(&text).map_err(|error| {
+        let listing: RepoListing = serde_json::from_str(&text).map_err(|error| {
             HubError::plain(format!("{} does not answer like a model hub: {error}", self.settings.endpoint))
         })?;
         match is_file_name(&listing.sha) {
@@ -140,7 +140,7 @@ impl Downloader {
     }
 
     /// Brings one file into the snapshot.
-    async fn file(&self, job: &Job<'_>, on_progress: OnProgress<'_>) -> Result<(), HubError> {
+    async fn file(&self, job: &FileFetch<'_>, on_progress: OnProgress<'_>) -> Result<(), HubError> {
         let etag = job.etag()?;
         let blob = job.cached.blob(&etag);
         if !blob.is_file() {
@@ -165,7 +165,7 @@ impl Downloader {
     /// One try at the rest of a file: continues after what `part` holds, then checks the whole.
     async fn transfer(
         &self,
-        job: &Job<'_>,
+        job: &FileFetch<'_>,
         url: &Url,
         part: &std::fs::File,
         on_progress: OnProgress<'_>,
@@ -313,7 +313,7 @@ impl Downloader {
 
 /// Writes what comes after byte `done` and returns how many bytes the file then has.
 async fn receive(
-    job: &Job<'_>,
+    job: &FileFetch<'_>,
     mut response: Response,
     mut file: tokio::fs::File,
     mut done: u64,
@@ -349,11 +349,11 @@ async fn receive(
 }
 
 /// Most bytes that a file may have.
-fn most(job: &Job<'_>) -> u64 {
+fn most(job: &FileFetch<'_>) -> u64 {
     if job.listed.name.ends_with(".safetensors") { WEIGHTS_BYTES } else { OTHER_BYTES }
 }
 
-fn too_large(job: &Job<'_>) -> HubError {
+fn too_large(job: &FileFetch<'_>) -> HubError {
     HubError::new(
         format!("{} of {} is larger than {} bytes, the limit of a download", job.listed.name, job.repo, most(job)),
         "fetch it with the hub's own tools, and name its folder as `path`",

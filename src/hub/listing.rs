@@ -1,6 +1,6 @@
 //! Everything that has a name: its kind, its place, and one line about it.
 
-use super::{Hub, checkpoint::Origin, shelf::Found};
+use super::{Catalogue, catalogue::FoundFile, checkpoint::Origin};
 use crate::dialogue::{self, Resource};
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ pub enum From {
 
 /// One named thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Listed {
+pub struct ListedName {
     /// `dialogue`, `prompt`, `labels`, `cast` or `agent`.
     pub kind: &'static str,
     /// Its name, as dialogues and commands write it.
@@ -34,26 +34,26 @@ pub struct Listed {
 /// Longest line about something, in characters.
 const MAX_ABOUT: usize = 100;
 
-impl Hub {
+impl Catalogue {
     /// Every named thing of a kind, by name.
-    pub fn listed(&self, kind: Resource) -> Vec<Listed> {
+    pub fn listed(&self, kind: Resource) -> Vec<ListedName> {
         self.names(kind).into_iter().filter_map(|name| self.listed_one(kind, name)).collect()
     }
 
-    fn listed_one(&self, kind: Resource, name: String) -> Option<Listed> {
+    fn listed_one(&self, kind: Resource, name: String) -> Option<ListedName> {
         let found = match self.find(kind, &name) {
             Ok(found) => found?,
             Err(error) => {
                 let (from, about) = (From::Project, Some(format!("cannot be read: {}", error.why)));
-                return Some(Listed { kind: kind.word(), name, from, file: error.file, about });
+                return Some(ListedName { kind: kind.word(), name, from, file: error.file, about });
             }
         };
         let (from, about) = (self.from(&found), about(kind, &found));
-        Some(Listed { kind: kind.word(), name, from, file: found.file, about })
+        Some(ListedName { kind: kind.word(), name, from, file: found.file, about })
     }
 
     /// The place of a named file.
-    pub fn from(&self, found: &Found) -> From {
+    pub fn from(&self, found: &FoundFile) -> From {
         match &found.origin {
             Origin::Embedded(_) => From::Program,
             Origin::Folder(folder) if self.folders.own_config().is_some_and(|own| folder.starts_with(own)) => {
@@ -65,7 +65,7 @@ impl Hub {
 }
 
 /// One line about a named file, from its own text.
-fn about(kind: Resource, found: &Found) -> Option<String> {
+fn about(kind: Resource, found: &FoundFile) -> Option<String> {
     let text = match kind {
         Resource::Dialogue => dialogue::load_partly(&found.text, &found.file).0.and_then(|read| read.written.about),
         Resource::Agent => dialogue::agent_file(&found.text, &found.file).ok().and_then(|agent| agent.about),

@@ -7,6 +7,7 @@
 
 pub mod cache;
 mod calls;
+pub mod catalogue;
 pub mod checkpoint;
 pub mod digest;
 pub mod download;
@@ -16,15 +17,14 @@ pub mod http;
 pub mod inside;
 pub mod listing;
 pub mod project;
-pub mod shelf;
 pub mod trust;
 pub mod verdict;
 pub mod weights;
 
-pub use checkpoint::{Checkpoint, Source};
+pub use catalogue::{Catalogue, FoundFile};
+pub use checkpoint::{WeightsPath, WeightsSource};
 pub use folders::{Folders, HubSettings, Network};
-pub use project::{PassedOver, Project, Search};
-pub use shelf::{Found, Hub};
+pub use project::{PassedOver, Project, ProjectSearch};
 pub use trust::Trust;
 
 use crate::error::Fault;

@@ -35,12 +35,12 @@ pub struct PassedOver {
     /// The folder.
     pub folder: PathBuf,
     /// Why it was passed over.
-    pub why: Why,
+    pub why: PassedOverReason,
 }
 
 /// Why a folder does not count as a project unless it is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum PassedOverReason {
     /// It is the home folder.
     Home,
     /// Every user can write to it.
@@ -51,47 +51,47 @@ pub enum Why {
     Above,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for PassedOverReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Why::Home => f.write_str("it is the home folder"),
-            Why::Shared => f.write_str("every user can write to it"),
-            Why::Owner(owner) => write!(f, "it belongs to {}", trust::user_shown(*owner)),
-            Why::Above => f.write_str("it lies above a folder of another user"),
+            PassedOverReason::Home => f.write_str("it is the home folder"),
+            PassedOverReason::Shared => f.write_str("every user can write to it"),
+            PassedOverReason::Owner(owner) => write!(f, "it belongs to {}", trust::user_shown(*owner)),
+            PassedOverReason::Above => f.write_str("it lies above a folder of another user"),
         }
     }
 }
 
 /// The result of a search for the project.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Search {
+pub struct ProjectSearch {
     /// The project.
     pub project: Option<Project>,
     /// The nearest folder, below the project if there is one, that looks like one.
     pub passed_over: Option<PassedOver>,
 }
 
-impl Search {
+impl ProjectSearch {
     /// Looks at `start` (a file counts as its folder) and upwards.
-    pub fn from(start: &Path, folders: &Folders, trust: &Trust) -> Search {
+    pub fn from(start: &Path, folders: &Folders, trust: &Trust) -> ProjectSearch {
         let start = if start.is_dir() { start } else { start.parent().unwrap_or(start) };
         let start = if start.as_os_str().is_empty() { Path::new(".") } else { start };
-        let Ok(start) = fs::canonicalize(start) else { return Search::default() };
+        let Ok(start) = fs::canonicalize(start) else { return ProjectSearch::default() };
         let first = search(&start, ["agents", "prompts"], folders, trust);
         match first.project {
             Some(_) => first,
             None => {
                 let second = search(&start, ["casts", "vocab"], folders, trust);
-                Search { project: second.project, passed_over: first.passed_over.or(second.passed_over) }
+                ProjectSearch { project: second.project, passed_over: first.passed_over.or(second.passed_over) }
             }
         }
     }
 }
 
-fn search(start: &Path, parts: [&str; 2], folders: &Folders, trust: &Trust) -> Search {
+fn search(start: &Path, parts: [&str; 2], folders: &Folders, trust: &Trust) -> ProjectSearch {
     let home = folders.home.as_deref().and_then(|home| fs::canonicalize(home).ok());
     let top = home.as_deref().filter(|home| start.starts_with(home));
-    let mut found = Search::default();
+    let mut found = ProjectSearch::default();
     // the folders that the flag of this run adds to the user's own
     let start_owner = trust::owner(start);
     let is_own = |owner| owner == folders.uid || (trust.this_run && owner == start_owner);
@@ -100,12 +100,12 @@ fn search(start: &Path, parts: [&str; 2], folders: &Folders, trust: &Trust) -> S
         let (owner, shared) = (trust::owner(folder), trust::anyone_writes(folder));
         let (named, is_start) = (trust.this_run, folder == start);
         let why = match () {
-            () if shared && owner != folders.uid => Some(Why::Shared),
+            () if shared && owner != folders.uid => Some(PassedOverReason::Shared),
             () if trust.holds(folder) => None,
-            () if above => Some(Why::Above),
-            () if !is_own(owner) => Some(Why::Owner(owner)),
-            () if shared && !(named && is_start) => Some(Why::Shared),
-            () if home.as_deref() == Some(folder) && !(named && is_start) => Some(Why::Home),
+            () if above => Some(PassedOverReason::Above),
+            () if !is_own(owner) => Some(PassedOverReason::Owner(owner)),
+            () if shared && !(named && is_start) => Some(PassedOverReason::Shared),
+            () if home.as_deref() == Some(folder) && !(named && is_start) => Some(PassedOverReason::Home),
             () => None,
         };
         if parts.iter().any(|part| folder.join(part).is_dir()) {
@@ -121,7 +121,7 @@ fn search(start: &Path, parts: [&str; 2], folders: &Folders, trust: &Trust) -> S
                 Some(_) => {}
             }
         }
-        above |= matches!(why, Some(Why::Owner(_) | Why::Shared));
+        above |= matches!(why, Some(PassedOverReason::Owner(_) | PassedOverReason::Shared));
         if top == Some(folder) {
             break;
         }
@@ -152,7 +152,7 @@ mod tests {
 
     const THIS_RUN: Trust = Trust { folders: Vec::new(), this_run: true };
 
-    fn shown(search: &Search, root: &Path) -> String {
+    fn shown(search: &ProjectSearch, root: &Path) -> String {
         let below = |folder: &Path| format!("/{}", folder.strip_prefix(root).unwrap_or(folder).display());
         let project = search.project.as_ref().map(|p| format!("{} {}", below(&p.folder), p.trusted));
         let passed = search.passed_over.as_ref().map(|p| format!("({}: {})", below(&p.folder), p.why));
@@ -163,7 +163,7 @@ mod tests {
     fn the_nearest_folder_with_what_dialogues_name_is_the_project() {
         let (_keep, root) = tree(&["a/b/c", "a/prompts", "other/vocab"]);
         let folders = user(&root.join("elsewhere"), trust::owner(&root));
-        let found = |at: &str| shown(&Search::from(&root.join(at), &folders, &Trust::default()), &root);
+        let found = |at: &str| shown(&ProjectSearch::from(&root.join(at), &folders, &Trust::default()), &root);
         fs::write(root.join("a/b/c/d.yaml"), "").expect("written");
         assert_eq!(found("a/b/c/d.yaml"), "/a false");
         fs::create_dir(root.join("a/b/agents")).expect("made");
@@ -179,7 +179,7 @@ mod tests {
         let home = root.join("home");
         let check = |at: &str, trust: &Trust, expected: &str| {
             let folders = user(&home, trust::owner(&root));
-            assert_eq!(shown(&Search::from(&root.join(at), &folders, trust), &root), expected, "{at}");
+            assert_eq!(shown(&ProjectSearch::from(&root.join(at), &folders, trust), &root), expected, "{at}");
         };
         let passed = "(/home: it is the home folder)";
         check("home/videos", &Trust::default(), passed);
@@ -204,7 +204,7 @@ mod tests {
         let other = own.map(|uid| uid + 1);
         let check = |at: &str, uid: Option<u32>, trust: &Trust, expected: &str| {
             let folders = user(&root.join("elsewhere"), uid);
-            let found = shown(&Search::from(&root.join(at), &folders, trust), &root);
+            let found = shown(&ProjectSearch::from(&root.join(at), &folders, trust), &root);
             assert_eq!(found.replace(&own.unwrap_or(0).to_string(), "N"), expected, "{at}");
         };
         check("a/b", own, &Trust::default(), "/a false");

@@ -1,6 +1,6 @@
 //! Decisions about files of a project, as data; the command line prints them.
 
-use super::project::Why;
+use super::project::PassedOverReason;
 use std::{
     collections::BTreeSet,
     fmt,
@@ -10,18 +10,18 @@ use std::{
 
 /// Whose file is used where several have the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Keeper {
+pub enum NameOwner {
     /// The user's configuration folder.
     User,
     /// The program.
     Program,
 }
 
-impl fmt::Display for Keeper {
+impl fmt::Display for NameOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Keeper::User => "the one in your configuration folder",
-            Keeper::Program => "the one that comes with the program",
+            NameOwner::User => "the one in your configuration folder",
+            NameOwner::Program => "the one that comes with the program",
         })
     }
 }
@@ -34,7 +34,7 @@ pub enum Verdict {
         /// The file, as messages call it.
         file: String,
         /// Whose file it replaces.
-        over: Keeper,
+        over: NameOwner,
     },
     /// A project's file is not used, because another has the same name.
     Yields {
@@ -43,7 +43,7 @@ pub enum Verdict {
         /// The folder of the project, or of what is taken for none.
         folder: PathBuf,
         /// The owner of the file that is used; none if it is the only one of this name.
-        to: Option<Keeper>,
+        to: Option<NameOwner>,
         /// Why the folder is not a project; none if it is an untrusted one.
         why: Option<String>,
     },
@@ -53,7 +53,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// A file of a folder that was passed over.
-    pub fn passed_over(file: &str, folder: &Path, why: Why, to: Option<Keeper>) -> Verdict {
+    pub fn passed_over(file: &str, folder: &Path, why: PassedOverReason, to: Option<NameOwner>) -> Verdict {
         Verdict::Yields { file: file.to_owned(), folder: folder.to_owned(), to, why: Some(why.to_string()) }
     }
 }
@@ -131,12 +131,12 @@ mod tests {
     #[test]
     fn verdicts_name_the_file_and_the_ways_out() {
         let check = |verdict: Verdict, expected: &str| assert_eq!(verdict.to_string(), expected);
-        let replaces = Verdict::Replaces { file: "prompts/a.md".into(), over: Keeper::Program };
+        let replaces = Verdict::Replaces { file: "prompts/a.md".into(), over: NameOwner::Program };
         check(replaces, "prompts/a.md is used instead of the one that comes with the program");
         let yields = |folder: &str, why| Verdict::Yields {
             file: "casts/a.yaml".into(),
             folder: folder.into(),
-            to: Some(Keeper::User),
+            to: Some(NameOwner::User),
             why,
         };
         check(
@@ -145,7 +145,7 @@ mod tests {
              `elenchus trust /p` trusts the folder, --trust does so for one run",
         );
         check(
-            yields("/it's \u{1b}[1m", Some(Why::Home.to_string())),
+            yields("/it's \u{1b}[1m", Some(PassedOverReason::Home.to_string())),
             "/it's \u{fffd}[1m/casts/a.yaml is not used, because it is the home folder, and it is not trusted; the one in your \
              configuration folder is used; `elenchus trust '/it'\\''s \u{fffd}[1m'` trusts the folder, --trust does so for one run",
         );

@@ -18,7 +18,7 @@ pub struct Chat {
 
 /// A prompt, and whether the tokenizer should add its special tokens (a chat template has written them already).
 #[derive(Debug, PartialEq, Eq)]
-pub struct Prompt {
+pub struct RenderedPrompt {
     /// The text.
     pub text: String,
     /// Ask the tokenizer for its special tokens.
@@ -48,10 +48,10 @@ impl Chat {
 
     /// The prompt for `messages`. Without a template (a model that was not trained to chat) the messages follow one after
     /// the other, separated by blank lines.
-    pub fn prompt(&self, messages: &[Message], raw: bool) -> Result<Prompt, Fault> {
+    pub fn prompt(&self, messages: &[Message], raw: bool) -> Result<RenderedPrompt, Fault> {
         let Some(template) = self.template.as_ref().filter(|_| !raw) else {
             let texts: Vec<&str> = messages.iter().map(|m| m.content.as_str()).collect();
-            return Ok(Prompt { text: texts.join("\n\n"), special: true });
+            return Ok(RenderedPrompt { text: texts.join("\n\n"), special: true });
         };
         let special = |(name, token): &(&'static str, String)| (*name, ChatValue::from(token.as_str()));
         let mut names: Vec<(&str, ChatValue)> = self.specials.iter().map(special).collect();
@@ -64,7 +64,7 @@ impl Chat {
         if text.is_empty() {
             return Err(Fault::model("the chat template makes an empty prompt of these messages"));
         }
-        Ok(Prompt { text, special: false })
+        Ok(RenderedPrompt { text, special: false })
     }
 }
 

@@ -2,13 +2,13 @@
 //! cache of its own.
 
 use super::{
-    chat::{Chat, Prompt},
+    chat::{Chat, RenderedPrompt},
     failed,
     job::{Job, Model, Work},
-    manners::Manners,
-    prefix::{LastPrompt, Prefix, Read},
-    sampling::{Sampler, Settings, finite, log_probability},
-    text::Text,
+    prefix::{LastPrompt, Prefix, PromptPosition},
+    processors::LogitsProcessors,
+    sampling::{Sampler, SamplingSettings, finite, log_probability},
+    text::TextTokenizer,
 };
 use crate::{
     error::Fault,
@@ -25,11 +25,11 @@ pub trait Decoder {
     fn cache(&self) -> Self::Cache;
     /// Appends what each row reads to its cache. Gives the logits (f32) after the last position of each row, (rows, vocabulary),
     /// or, with `all`, after every position of every row, laid end to end.
-    fn forward(&self, rows: &mut [Row<'_, Self::Cache>], all: bool) -> candle_core::Result<Tensor>;
+    fn forward(&self, rows: &mut [CacheRow<'_, Self::Cache>], all: bool) -> candle_core::Result<Tensor>;
 }
 
 /// The cache of one row and what it reads next.
-pub type Row<'a, C> = (&'a mut C, &'a [Read]);
+pub type CacheRow<'a, C> = (&'a mut C, &'a [PromptPosition]);
 
 /// Prompts are prefilled in pieces of this many tokens, which bounds the attention mask of a long prompt.
 const PIECE_TOKENS: usize = 512;
@@ -37,12 +37,12 @@ const PIECE_TOKENS: usize = 512;
 const MAX_TOKENS: usize = 512;
 
 /// A language model that answers `say`.
-pub struct Speaker<D: Decoder> {
+pub struct TextGenerator<D: Decoder> {
     decoder: D,
-    text: Text,
+    text: TextTokenizer,
     chat: Chat,
     ends: Vec<u32>,
-    manners: Manners,
+    processors: LogitsProcessors,
     defaults: Decoding,
     decode: Decoding,
     context_tokens: usize,
@@ -50,15 +50,15 @@ pub struct Speaker<D: Decoder> {
 }
 
 /// The parts of a speaker, besides its network.
-pub struct Parts {
+pub struct GeneratorParts {
     /// Its tokenizer.
-    pub text: Text,
+    pub text: TextTokenizer,
     /// Its chat template.
     pub chat: Chat,
     /// Tokens that end a reply.
     pub ends: Vec<u32>,
     /// What `generation_config.json` asks of every reply.
-    pub manners: Manners,
+    pub processors: LogitsProcessors,
     /// What `generation_config.json` says of choosing tokens.
     pub defaults: Decoding,
     /// The agent's own decoding defaults.
@@ -72,33 +72,43 @@ struct Writing<C> {
     job: Job,
     cache: C,
     /// Prompt and reply, as the network reads them.
-    read: Vec<Read>,
+    read: Vec<PromptPosition>,
     /// The same as token ids.
     tokens: Vec<u32>,
     prompt: usize,
     sampler: Sampler,
-    settings: Settings,
+    settings: SamplingSettings,
     most: usize,
     said: String,
     streamed: usize,
 }
 
-impl<D: Decoder> Speaker<D> {
+impl<D: Decoder> TextGenerator<D> {
     /// Puts a speaker together.
-    pub fn new(decoder: D, parts: Parts) -> Speaker<D> {
-        let Parts { text, chat, ends, manners, defaults, decode, context_tokens } = parts;
-        Speaker { decoder, text, chat, ends, manners, defaults, decode, context_tokens, last: LastPrompt::none() }
+    pub fn new(decoder: D, parts: GeneratorParts) -> TextGenerator<D> {
+        let GeneratorParts { text, chat, ends, processors, defaults, decode, context_tokens } = parts;
+        TextGenerator {
+            decoder,
+            text,
+            chat,
+            ends,
+            processors,
+            defaults,
+            decode,
+            context_tokens,
+            last: LastPrompt::none(),
+        }
     }
 
     /// The ids of a job's prompt, refused if they leave too little room for a reply.
-    fn prompt(&self, job: &Job) -> Result<(Vec<u32>, Settings), Fault> {
+    fn prompt(&self, job: &Job) -> Result<(Vec<u32>, SamplingSettings), Fault> {
         let Work::Say { messages, raw, decoding, .. } = &job.work else {
             return Err(Fault::failed("a language model only answers `say`".to_owned()));
         };
         if messages.iter().any(|m| !m.images.is_empty()) {
             return Err(Fault::failed("this language model does not see images".to_owned()));
         }
-        let Prompt { text, special } = self.chat.prompt(messages, *raw)?;
+        let RenderedPrompt { text, special } = self.chat.prompt(messages, *raw)?;
         let ids = self.text.encode(&text, special)?;
         if ids.is_empty() {
             return Err(Fault::failed("the prompt is empty".to_owned()));
@@ -110,24 +120,24 @@ impl<D: Decoder> Speaker<D> {
                 self.context_tokens
             )));
         }
-        Ok((ids, Settings::new(decoding, &self.decode, &self.defaults)))
+        Ok((ids, SamplingSettings::new(decoding, &self.decode, &self.defaults)))
     }
 
     /// A cache with the part of `read` that the last prompt shares.
-    fn begin(&mut self, read: &[Read], alone: bool) -> Result<(D::Cache, usize), Fault> {
-        let Speaker { decoder, last, .. } = self;
+    fn begin(&mut self, read: &[PromptPosition], alone: bool) -> Result<(D::Cache, usize), Fault> {
+        let TextGenerator { decoder, last, .. } = self;
         last.begin(read, alone, || decoder.cache()).map_err(failed)
     }
 
     /// The logits of a call of the network, one row for each; they must be finite.
-    fn logits_of(&self, rows: &mut [Row<'_, D::Cache>], all: bool) -> Result<Vec<Vec<f32>>, Fault> {
+    fn logits_of(&self, rows: &mut [CacheRow<'_, D::Cache>], all: bool) -> Result<Vec<Vec<f32>>, Fault> {
         let logits = self.decoder.forward(rows, all).and_then(|l| l.to_vec2::<f32>()).map_err(failed)?;
         logits.iter().try_for_each(|row| finite(row))?;
         Ok(logits)
     }
 
     /// Feeds `read[from..]` piece by piece; gives the logits after the last position.
-    fn prefill(&self, cache: &mut D::Cache, read: &[Read], from: usize) -> Result<Vec<f32>, Fault> {
+    fn prefill(&self, cache: &mut D::Cache, read: &[PromptPosition], from: usize) -> Result<Vec<f32>, Fault> {
         let mut logits = Vec::new();
         for piece in read[from..].chunks(PIECE_TOKENS) {
             logits = self.logits_of(&mut [(&mut *cache, piece)], false)?;
@@ -141,7 +151,7 @@ impl<D: Decoder> Speaker<D> {
         let mut rows = Vec::new();
         for job in jobs {
             let begun = self.prompt(&job).and_then(|(tokens, settings)| {
-                let read = Read::tokens(&tokens);
+                let read = PromptPosition::tokens(&tokens);
                 Ok((self.begin(&read, alone)?, read, tokens, settings))
             });
             match begun {
@@ -162,7 +172,7 @@ impl<D: Decoder> Speaker<D> {
             Err(()) => return,
         };
         while !rows.is_empty() {
-            let mut inputs: Vec<Row<'_, D::Cache>> = Vec::new();
+            let mut inputs: Vec<CacheRow<'_, D::Cache>> = Vec::new();
             for row in &mut rows {
                 inputs.push((&mut row.cache, &row.read[row.read.len() - 1..]));
             }
@@ -184,7 +194,7 @@ impl<D: Decoder> Speaker<D> {
             }
             // All rows of a piece together stay within one piece's size, except that each brings at least one token.
             let share = (PIECE_TOKENS / pending.len()).max(1);
-            let mut inputs: Vec<Row<'_, D::Cache>> = Vec::new();
+            let mut inputs: Vec<CacheRow<'_, D::Cache>> = Vec::new();
             for (n, row) in rows.iter_mut().enumerate() {
                 if at[n] < row.read.len() {
                     let to = (at[n] + share).min(row.read.len());
@@ -230,13 +240,13 @@ impl<D: Decoder> Speaker<D> {
         if row.most == 0 {
             return Ok(Some(Reply::Say(SayReply { text: String::new(), tokens: Vec::new(), finish: Finish::Length })));
         }
-        self.manners.apply(logits, &row.tokens, row.prompt, row.most);
+        self.processors.apply(logits, &row.tokens, row.prompt, row.most);
         let next = row.sampler.choose(logits);
         if self.ends.contains(&next) {
             return self.finished(row, Finish::Stop).map(Some);
         }
         row.tokens.push(next);
-        row.read.push(Read::Token(next));
+        row.read.push(PromptPosition::Token(next));
         let full = row.tokens.len() - row.prompt >= row.most;
         if row.settings.stop.is_empty() && !row.job.streams() {
             return if full { self.finished(row, Finish::Length).map(Some) } else { Ok(None) };
@@ -270,7 +280,7 @@ impl<D: Decoder> Speaker<D> {
     }
 
     /// Remembers a prompt's cache for the next. The last token of a reply was chosen but never fed.
-    fn keep(&mut self, mut read: Vec<Read>, cache: D::Cache) {
+    fn keep(&mut self, mut read: Vec<PromptPosition>, cache: D::Cache) {
         read.pop();
         self.last.keep(read, cache);
     }
@@ -284,7 +294,7 @@ impl<D: Decoder> Speaker<D> {
             .iter()
             .enumerate()
             .any(|(n, a)| options.iter().skip(n + 1).any(|b| a.starts_with(b) || b.starts_with(a)));
-        let read = Read::tokens(&ids);
+        let read = PromptPosition::tokens(&ids);
         let (mut cache, from) = self.begin(&read, true)?;
         let first = self.prefill(&mut cache, &read, from)?;
         let mut best: Option<(f64, usize)> = None;
@@ -295,7 +305,7 @@ impl<D: Decoder> Speaker<D> {
             let mut logits = vec![first.clone()];
             if !option.is_empty() {
                 cache.truncate(read.len());
-                logits.extend(self.logits_of(&mut [(&mut cache, Read::tokens(option).as_slice())], true)?);
+                logits.extend(self.logits_of(&mut [(&mut cache, PromptPosition::tokens(option).as_slice())], true)?);
             }
             let mut sum: f64 = option.iter().zip(&logits).map(|(id, logits)| log_probability(logits, *id)).sum();
             if nested && let Some(last) = logits.last() {
@@ -313,11 +323,13 @@ impl<D: Decoder> Speaker<D> {
 
     /// Logits after each token of a bare prompt, (tokens, vocabulary): for parity tests.
     pub fn logits(&self, ids: &[u32]) -> candle_core::Result<Vec<Vec<f32>>> {
-        self.decoder.forward(&mut [(&mut self.decoder.cache(), Read::tokens(ids).as_slice())], true)?.to_vec2()
+        self.decoder
+            .forward(&mut [(&mut self.decoder.cache(), PromptPosition::tokens(ids).as_slice())], true)?
+            .to_vec2()
     }
 }
 
-impl<D: Decoder> Model for Speaker<D> {
+impl<D: Decoder> Model for TextGenerator<D> {
     fn answer(&mut self, jobs: Vec<Job>) {
         let chooses = |job: &Job| matches!(&job.work, Work::Say { choices, .. } if !choices.is_empty());
         let (choose, generate): (Vec<_>, Vec<_>) = jobs.into_iter().partition(chooses);

@@ -51,7 +51,7 @@ pub enum Work {
     /// Speech to timed text.
     Hear {
         /// The source of samples.
-        sound: Sound,
+        sound: SoundSource,
         /// ISO 639-1 code; detected when absent.
         language: Option<String>,
         /// Ask the model for timestamps.
@@ -90,7 +90,7 @@ pub struct Job {
     /// Seed of the sampling.
     pub seed: u64,
     stream: Option<mpsc::UnboundedSender<String>>,
-    back: Back,
+    back: ReplySender,
     span: tracing::Span,
 }
 
@@ -102,7 +102,7 @@ impl Job {
         stream: Option<mpsc::UnboundedSender<String>>,
     ) -> (Job, oneshot::Receiver<Result<Reply, Fault>>) {
         let (back, answer) = oneshot::channel();
-        (Job { work, seed, stream, back: Back::new(back), span: tracing::Span::current() }, answer)
+        (Job { work, seed, stream, back: ReplySender::new(back), span: tracing::Span::current() }, answer)
     }
 
     /// True once the caller has stopped waiting.
@@ -140,7 +140,7 @@ impl Job {
     }
 
     /// The way back alone, for a worker that must answer if the model cannot.
-    pub fn back(&self) -> Back {
+    pub fn back(&self) -> ReplySender {
         self.back.clone()
     }
 }
@@ -165,11 +165,11 @@ type Way = oneshot::Sender<Result<Reply, Fault>>;
 
 /// The way back to an asker. The first answer counts.
 #[derive(Debug, Clone)]
-pub struct Back(Arc<Mutex<Option<Way>>>);
+pub struct ReplySender(Arc<Mutex<Option<Way>>>);
 
-impl Back {
-    fn new(way: Way) -> Back {
-        Back(Arc::new(Mutex::new(Some(way))))
+impl ReplySender {
+    fn new(way: Way) -> ReplySender {
+        ReplySender(Arc::new(Mutex::new(Some(way))))
     }
 
     /// Answers unless the job was answered before; the caller may have stopped waiting.
@@ -196,7 +196,7 @@ pub trait Model {
 
 /// A wish for samples, sent from a model's thread to the asker's task, which decodes them.
 #[derive(Debug)]
-pub struct Pull {
+pub struct SampleRequest {
     /// First sample, counted at `rate_hz` from the start of the sound.
     pub from: usize,
     /// One after the last sample.
@@ -209,25 +209,25 @@ pub struct Pull {
 
 /// A stretch of sound whose samples are pulled piece by piece, so that no more than a window is in memory.
 #[derive(Debug)]
-pub struct Sound {
+pub struct SoundSource {
     /// The start, in the medium's presentation time.
     pub start: Time,
     /// The end.
     pub end: Time,
-    pulls: mpsc::Sender<Pull>,
+    pulls: mpsc::Sender<SampleRequest>,
 }
 
-impl Sound {
+impl SoundSource {
     /// A sound and the requests to its owner. The channel has room for one request: the thread waits for each.
-    pub fn new(start: Time, end: Time) -> (Sound, mpsc::Receiver<Pull>) {
+    pub fn new(start: Time, end: Time) -> (SoundSource, mpsc::Receiver<SampleRequest>) {
         let (pulls, wishes) = mpsc::channel(1);
-        (Sound { start, end, pulls }, wishes)
+        (SoundSource { start, end, pulls }, wishes)
     }
 
     /// Samples `from..to` at `rate_hz`, mono, fewer at the end. Blocks; fails as cancelled when the asker has gone.
     pub fn samples(&self, from: usize, to: usize, rate_hz: u32) -> Result<Vec<f32>, Fault> {
         let (back, answer) = oneshot::channel();
-        self.pulls.blocking_send(Pull { from, to, rate_hz, back }).map_err(|_| Fault::cancelled())?;
+        self.pulls.blocking_send(SampleRequest { from, to, rate_hz, back }).map_err(|_| Fault::cancelled())?;
         answer.blocking_recv().map_err(|_| Fault::cancelled())?
     }
 }

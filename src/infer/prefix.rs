@@ -7,7 +7,7 @@ use candle_core::Result;
 
 /// One position of a prompt, as the network reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Read {
+pub enum PromptPosition {
     /// A token of the vocabulary.
     Token(u32),
     /// One of the vectors that a picture becomes.
@@ -19,18 +19,18 @@ pub enum Read {
     },
 }
 
-impl Read {
+impl PromptPosition {
     /// Tokens as they are read.
-    pub fn tokens(ids: &[u32]) -> Vec<Read> {
-        ids.iter().map(|id| Read::Token(*id)).collect()
+    pub fn tokens(ids: &[u32]) -> Vec<PromptPosition> {
+        ids.iter().map(|id| PromptPosition::Token(*id)).collect()
     }
 }
 
 /// The token ids of positions that must not be pictures: the input of a network without vision.
-pub fn tokens_only(read: &[Read]) -> Result<Vec<u32>> {
-    let token = |read: &Read| match read {
-        Read::Token(id) => Ok(*id),
-        Read::Picture { .. } => candle_core::bail!("this network does not take pictures"),
+pub fn tokens_only(read: &[PromptPosition]) -> Result<Vec<u32>> {
+    let token = |read: &PromptPosition| match read {
+        PromptPosition::Token(id) => Ok(*id),
+        PromptPosition::Picture { .. } => candle_core::bail!("this network does not take pictures"),
     };
     read.iter().map(token).collect()
 }
@@ -49,7 +49,7 @@ const WORTH_IT: usize = 16;
 /// The cache of the prompt answered last: the next often begins alike (the same log, another question).
 #[derive(Debug)]
 pub struct LastPrompt<C> {
-    last: Option<(Vec<Read>, C)>,
+    last: Option<(Vec<PromptPosition>, C)>,
 }
 
 impl<C: Prefix> LastPrompt<C> {
@@ -60,8 +60,8 @@ impl<C: Prefix> LastPrompt<C> {
 
     /// A cache with the part of `read` that the last prompt shares, and its length. Never all of it: the
     /// last position gives the logits. With `alone` the last prompt's own cache is given away.
-    pub fn begin(&mut self, read: &[Read], alone: bool, empty: impl FnOnce() -> C) -> Result<(C, usize)> {
-        let shared = |known: &[Read]| {
+    pub fn begin(&mut self, read: &[PromptPosition], alone: bool, empty: impl FnOnce() -> C) -> Result<(C, usize)> {
+        let shared = |known: &[PromptPosition]| {
             let alike = known.iter().zip(read).take_while(|(a, b)| a == b).count();
             alike.min(read.len().saturating_sub(1))
         };
@@ -84,7 +84,7 @@ impl<C: Prefix> LastPrompt<C> {
     }
 
     /// Remembers a cache and what it has read.
-    pub fn keep(&mut self, read: Vec<Read>, mut cache: C) {
+    pub fn keep(&mut self, read: Vec<PromptPosition>, mut cache: C) {
         cache.truncate(read.len());
         self.last = Some((read, cache));
     }
@@ -96,7 +96,7 @@ mod tests {
 
     /// Remembers what it was fed.
     #[derive(Debug, Clone, PartialEq)]
-    struct Fed(Vec<Read>);
+    struct Fed(Vec<PromptPosition>);
 
     impl Prefix for Fed {
         fn truncate(&mut self, positions: usize) {
@@ -108,16 +108,16 @@ mod tests {
     }
 
     /// Ten tokens, a picture of eight vectors, five tokens.
-    fn prompt(picture: u8, last: u32) -> Vec<Read> {
-        let vector = |n| Read::Picture { digest: [picture; 32], n };
-        let mut read = Read::tokens(&(0..10).collect::<Vec<u32>>());
+    fn prompt(picture: u8, last: u32) -> Vec<PromptPosition> {
+        let vector = |n| PromptPosition::Picture { digest: [picture; 32], n };
+        let mut read = PromptPosition::tokens(&(0..10).collect::<Vec<u32>>());
         read.extend((0..8).map(vector));
-        read.extend(Read::tokens(&[20, 21, 22, 23, last]));
+        read.extend(PromptPosition::tokens(&[20, 21, 22, 23, last]));
         read
     }
 
     /// The share of the second prompt that comes from the first one's cache.
-    fn check(first: &[Read], second: &[Read], expected: usize) {
+    fn check(first: &[PromptPosition], second: &[PromptPosition], expected: usize) {
         for alone in [true, false] {
             let mut last = LastPrompt::none();
             assert_eq!(last.begin(first, alone, || Fed(vec![])).unwrap(), (Fed(vec![]), 0));
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_network_without_eyes_refuses_pictures() {
-        assert_eq!(tokens_only(&Read::tokens(&[3, 4])).unwrap(), [3, 4]);
+        assert_eq!(tokens_only(&PromptPosition::tokens(&[3, 4])).unwrap(), [3, 4]);
         assert!(tokens_only(&prompt(1, 24)).is_err());
     }
 }

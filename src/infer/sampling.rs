@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// The rule for choosing tokens, all defaults applied.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
+pub struct SamplingSettings {
     /// 0 is greedy.
     pub temperature: f32,
     /// Nucleus mass; 1 keeps all.
@@ -37,11 +37,11 @@ pub fn defaults(generation: Option<&Config>) -> Result<Decoding, Fault> {
     })
 }
 
-impl Settings {
+impl SamplingSettings {
     /// The setting of the request, else of the agent, else of the checkpoint ([`defaults`]), else greedy.
-    pub fn new(request: &Decoding, agent: &Decoding, checkpoint: &Decoding) -> Settings {
+    pub fn new(request: &Decoding, agent: &Decoding, checkpoint: &Decoding) -> SamplingSettings {
         let all = [request, agent, checkpoint];
-        Settings {
+        SamplingSettings {
             temperature: all.iter().find_map(|d| d.temperature).unwrap_or(0.0),
             top_p: all.iter().find_map(|d| d.top_p).unwrap_or(1.0),
             top_k: all.iter().find_map(|d| d.top_k).unwrap_or(0),
@@ -54,13 +54,13 @@ impl Settings {
 /// Chooses tokens for one reply.
 #[derive(Debug)]
 pub struct Sampler {
-    settings: Settings,
+    settings: SamplingSettings,
     random: ChaCha8Rng,
 }
 
 impl Sampler {
     /// The same settings, seed and logits give the same tokens.
-    pub fn new(settings: Settings, seed: u64) -> Sampler {
+    pub fn new(settings: SamplingSettings, seed: u64) -> Sampler {
         Sampler { settings, random: ChaCha8Rng::seed_from_u64(seed) }
     }
 
@@ -141,7 +141,8 @@ mod tests {
     use super::*;
 
     fn drawn(decoding: Decoding, seed: u64) -> Vec<u32> {
-        let mut sampler = Sampler::new(Settings::new(&decoding, &Decoding::default(), &Decoding::default()), seed);
+        let mut sampler =
+            Sampler::new(SamplingSettings::new(&decoding, &Decoding::default(), &Decoding::default()), seed);
         (0..200).map(|_| sampler.choose(&[1.0, 3.0, 2.0, f32::NEG_INFINITY, 0.0])).collect()
     }
 
@@ -170,7 +171,7 @@ mod tests {
         );
         let agent = Decoding { temperature: Some(0.3), ..Decoding::default() };
         let request = Decoding { max_tokens: Some(5), ..Decoding::default() };
-        let settings = Settings::new(&request, &agent, &defaults(Some(&checkpoint)).unwrap());
+        let settings = SamplingSettings::new(&request, &agent, &defaults(Some(&checkpoint)).unwrap());
         assert_eq!((settings.temperature, settings.top_p, settings.max_tokens), (0.3, 0.9, Some(5)));
     }
 }

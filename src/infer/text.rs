@@ -12,16 +12,16 @@ use tokenizers::Tokenizer;
 
 /// A checkpoint's tokenizer. Truncation and padding that its file may ask for are off: each family does its own.
 #[derive(Debug)]
-pub struct Text {
+pub struct TextTokenizer {
     tokenizer: Tokenizer,
     growth: Growth,
     /// `model_max_length` of `tokenizer_config.json`; a number beyond all lengths (transformers' way to say none) is none.
     longest: Option<usize>,
 }
 
-impl Text {
+impl TextTokenizer {
     /// Reads the tokenizer of a checkpoint; `style` says how to build one if only vocabulary files are there.
-    pub fn open(checkpoint: &Checkpoint, style: Style) -> Result<Text, Fault> {
+    pub fn open(checkpoint: &Checkpoint, style: VocabStyle) -> Result<TextTokenizer, Fault> {
         let file = match checkpoint.text("tokenizer.json")? {
             Some(text) => text,
             None => built(checkpoint, style)?.to_string(),
@@ -36,7 +36,7 @@ impl Text {
         let growth = Growth::of(&tokenizer).map_err(broken)?;
         let settings = checkpoint.json("tokenizer_config.json")?;
         let longest = settings.map(|s| s.number("model_max_length", 1.0..=1e300)).transpose()?.flatten();
-        Ok(Text { tokenizer, growth, longest: longest.map(|n| n as usize) })
+        Ok(TextTokenizer { tokenizer, growth, longest: longest.map(|n| n as usize) })
     }
 
     /// The place to cut a text if the model has `positions`: there, or earlier if the tokenizer requires it.
@@ -89,7 +89,7 @@ impl Text {
 
 /// The rules for vocabulary files without a `tokenizer.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub enum VocabStyle {
     /// `vocab.json` and `merges.txt`, lower-cased words that end in `</w>`.
     Clip,
     /// `vocab.json` and `merges.txt`, byte-level as GPT-2.
@@ -98,7 +98,7 @@ pub enum Style {
     WordPiece,
 }
 
-fn built(checkpoint: &Checkpoint, style: Style) -> Result<Json, Fault> {
+fn built(checkpoint: &Checkpoint, style: VocabStyle) -> Result<Json, Fault> {
     let missing = |what: &str| {
         let folder = checkpoint.folder.display();
         let spm = if checkpoint.folder.join("tokenizer.model").exists() {
@@ -109,7 +109,7 @@ fn built(checkpoint: &Checkpoint, style: Style) -> Result<Json, Fault> {
         Fault::model(format!("{folder} has no tokenizer.json and no {what}{spm}"))
     };
     let settings = checkpoint.json("tokenizer_config.json")?.unwrap_or_else(|| Config::empty("tokenizer_config.json"));
-    if style == Style::WordPiece {
+    if style == VocabStyle::WordPiece {
         let vocab = checkpoint.text("vocab.txt")?.ok_or_else(|| missing("vocab.txt"))?;
         return word_piece(&vocab, &settings);
     }
@@ -119,7 +119,7 @@ fn built(checkpoint: &Checkpoint, style: Style) -> Result<Json, Fault> {
     let merges: Vec<&str> = merges.lines().filter(|l| !l.starts_with("#version") && !l.trim().is_empty()).collect();
     let mut added = added_tokens(checkpoint, &settings)?;
     let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
-    if style == Style::Bytes {
+    if style == VocabStyle::Bytes {
         return Ok(json!({"version": "1.0", "added_tokens": added, "pre_tokenizer": bytes, "decoder": bytes,
             "model": {"type": "BPE", "vocab": vocab, "merges": merges}}));
     }

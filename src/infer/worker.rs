@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// The settings of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct WorkerLimits {
     /// Most jobs in one call of the model.
     pub batch: usize,
     /// Jobs that may wait. Two batches by default: one forms while one computes; more would only hold pixels in memory,
@@ -19,9 +19,9 @@ pub struct Limits {
     pub queue: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { batch: 16, queue: 32 }
+impl Default for WorkerLimits {
+    fn default() -> WorkerLimits {
+        WorkerLimits { batch: 16, queue: 32 }
     }
 }
 
@@ -36,7 +36,7 @@ impl Worker {
     /// Starts the thread, loads the model on it, and returns once that is done.
     pub async fn start(
         name: &str,
-        limits: Limits,
+        limits: WorkerLimits,
         load: impl FnOnce() -> Result<Box<dyn Model>, Fault> + Send + 'static,
     ) -> Result<Worker, Fault> {
         let (jobs, waiting) = mpsc::channel(limits.queue.max(1));
@@ -74,7 +74,7 @@ impl Worker {
     }
 }
 
-fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: Limits, name: &str) {
+fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: WorkerLimits, name: &str) {
     let mut waiting = VecDeque::new();
     loop {
         if waiting.is_empty() {
@@ -123,11 +123,15 @@ mod tests {
     };
     use std::sync::mpsc as blocking;
 
-    /// Answers with the number of jobs in the call; waits for a permit before each call; panics on the text "panic".
-    struct Counting(blocking::Receiver<()>);
+    /// Answers with the number of jobs in the call; says that a call began, then waits for a permit; panics on the text "panic".
+    struct Counting {
+        begun: mpsc::UnboundedSender<()>,
+        permits: blocking::Receiver<()>,
+    }
     impl Model for Counting {
         fn answer(&mut self, jobs: Vec<Job>) {
-            self.0.recv().ok();
+            self.begun.send(()).ok();
+            self.permits.recv().ok();
             let count = jobs.len() as f32;
             for job in jobs {
                 assert!(!matches!(&job.work, Work::Embed { what: Input::Text(t) } if t == "panic"), "told to panic");
@@ -140,16 +144,17 @@ mod tests {
         Work::Embed { what: Input::Text(what.to_owned()) }
     }
 
-    async fn counting(batch: usize) -> (Worker, blocking::Sender<()>) {
-        let (permits, waits) = blocking::channel();
-        let load = move || Ok(Box::new(Counting(waits)) as Box<dyn Model>);
-        let worker = Worker::start("counting", Limits { batch, queue: 8 }, load).await.unwrap();
-        (worker, permits)
+    async fn counting(batch: usize) -> (Worker, blocking::Sender<()>, mpsc::UnboundedReceiver<()>) {
+        let (permit, permits) = blocking::channel();
+        let (begun, calls) = mpsc::unbounded_channel();
+        let load = move || Ok(Box::new(Counting { begun, permits }) as Box<dyn Model>);
+        let worker = Worker::start("counting", WorkerLimits { batch, queue: 8 }, load).await.unwrap();
+        (worker, permit, calls)
     }
 
     #[tokio::test]
     async fn what_waits_becomes_one_call_and_the_gone_are_skipped() {
-        let (worker, permits) = counting(3).await;
+        let (worker, permits, mut calls) = counting(3).await;
         let mut answers = Vec::new();
         for n in 0..7 {
             let (job, answer) = Job::new(text("x"), 0, None);
@@ -161,12 +166,11 @@ mod tests {
                 permits.send(()).unwrap();
                 let first = answers.remove(0).await.unwrap().unwrap();
                 assert_eq!(first, Reply::Embed(vec![1.0]));
+                calls.recv().await;
                 // hold the thread in a call of its own, so that the others wait together
                 let (job, answer) = Job::new(text("x"), 0, None);
                 worker.send(job).await.unwrap();
-                while worker.jobs.capacity() < 8 {
-                    tokio::task::yield_now().await;
-                }
+                calls.recv().await;
                 answers.push(answer);
             }
         }
@@ -182,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_fails_its_request_only() {
-        let (worker, permits) = counting(1).await;
+        let (worker, permits, _calls) = counting(1).await;
         let ask = async |what: &str| {
             let (job, answer) = Job::new(text(what), 0, None);
             worker.send(job).await.unwrap();

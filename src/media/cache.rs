@@ -9,7 +9,7 @@ pub(crate) const STILL: i64 = i64::MIN;
 
 /// Pictures by medium (digest) and time, up to a number of bytes and of pictures.
 #[derive(Debug)]
-pub(crate) struct Cache {
+pub(crate) struct PictureCache {
     most_bytes: usize,
     most: usize,
     bytes: usize,
@@ -17,10 +17,10 @@ pub(crate) struct Cache {
     images: IndexMap<(String, i64), Arc<RgbImage>>,
 }
 
-impl Cache {
+impl PictureCache {
     /// Empty.
-    pub fn new(most_bytes: usize, most: usize) -> Cache {
-        Cache { most_bytes, most, bytes: 0, images: IndexMap::new() }
+    pub fn new(most_bytes: usize, most: usize) -> PictureCache {
+        PictureCache { most_bytes, most, bytes: 0, images: IndexMap::new() }
     }
 
     /// The value kept under `key`; reading it counts as a use.
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_first() {
-        let mut cache = Cache::new(25, 100);
+        let mut cache = PictureCache::new(25, 100);
         let key = |n: i64| ("a".to_owned(), n);
         let ten = || Arc::new(RgbImage::from_raw(1, 1, vec![7; 3]).unwrap());
         (0..8).for_each(|n| cache.put(key(n), ten()));
@@ -60,7 +60,7 @@ mod tests {
         cache.put(key(8), ten());
         assert_eq!(cache.bytes, 24);
 
-        let mut cache = Cache::new(25, 3);
+        let mut cache = PictureCache::new(25, 3);
         (0..5).for_each(|n| cache.put(key(n), ten()));
         assert_eq!((cache.bytes, cache.get(&key(1)).is_some(), cache.get(&key(2)).is_some()), (9, false, true));
     }

@@ -102,7 +102,7 @@ pub(crate) fn command(program: &str, arguments: impl IntoIterator<Item = OsStrin
 
 /// Why a child gave no result.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum ChildError {
     /// It could not be started.
     Start(&'static str, io::Error),
     /// It ended with a failure, saying this.
@@ -113,24 +113,24 @@ pub(crate) enum Trouble {
     TooMuch,
 }
 
-impl Trouble {
+impl ChildError {
     /// As an error about `path`.
     pub(crate) fn about(self, path: &str) -> MediaError {
         match self {
-            Trouble::Start(program, e) if e.kind() == io::ErrorKind::NotFound => MediaError {
+            ChildError::Start(program, e) if e.kind() == io::ErrorKind::NotFound => MediaError {
                 kind: MediaFault::NoTool,
                 message: format!("{program} is not installed; {}", install_hint()),
             },
-            Trouble::Start(program, e) => {
+            ChildError::Start(program, e) => {
                 MediaError { kind: MediaFault::NoTool, message: format!("{program} cannot be started: {e}") }
             }
-            Trouble::Failed(said) => {
+            ChildError::Failed(said) => {
                 MediaError::new(MediaFault::Damaged, path, format!("ffmpeg cannot read it: {said}"))
             }
-            Trouble::Stuck(limit) => {
+            ChildError::Stuck(limit) => {
                 MediaError::new(MediaFault::Stuck, path, format!("ffmpeg made no progress for {} s", limit.as_secs()))
             }
-            Trouble::TooMuch => {
+            ChildError::TooMuch => {
                 MediaError::new(MediaFault::Damaged, path, "it describes more streams than any video has")
             }
         }
@@ -149,7 +149,7 @@ fn install_hint() -> &'static str {
 }
 
 /// The output of a child.
-pub(crate) struct Said {
+pub(crate) struct ChildOutput {
     /// All of it, capped.
     pub stdout: Vec<u8>,
 }
@@ -159,8 +159,8 @@ pub(crate) async fn run(
     program: &'static str,
     arguments: impl IntoIterator<Item = OsString>,
     limit: Duration,
-) -> Result<Said, Trouble> {
-    let mut child = command(program, arguments).spawn().map_err(|e| Trouble::Start(program, e))?;
+) -> Result<ChildOutput, ChildError> {
+    let mut child = command(program, arguments).spawn().map_err(|e| ChildError::Start(program, e))?;
     let out = child.stdout.take().expect("stdout is piped: this is a bug");
     let err = child.stderr.take().expect("stderr is piped: this is a bug");
     let reading = async {
@@ -168,10 +168,10 @@ pub(crate) async fn run(
         (stdout, stderr, child.wait().await)
     };
     match timeout(limit, reading).await {
-        Err(_) => Err(Trouble::Stuck(limit)),
-        Ok((Some(stdout), _, Ok(status))) if status.success() => Ok(Said { stdout }),
-        Ok((None, _, _)) => Err(Trouble::TooMuch),
-        Ok((_, stderr, _)) => Err(Trouble::Failed(last_words(&stderr.unwrap_or_default()))),
+        Err(_) => Err(ChildError::Stuck(limit)),
+        Ok((Some(stdout), _, Ok(status))) if status.success() => Ok(ChildOutput { stdout }),
+        Ok((None, _, _)) => Err(ChildError::TooMuch),
+        Ok((_, stderr, _)) => Err(ChildError::Failed(last_words(&stderr.unwrap_or_default()))),
     }
 }
 
@@ -188,8 +188,8 @@ pub(crate) async fn lines(
     program: &'static str,
     arguments: impl IntoIterator<Item = OsString>,
     mut see: impl FnMut(&str) -> std::ops::ControlFlow<()>,
-) -> Result<(), Trouble> {
-    let mut child = command(program, arguments).spawn().map_err(|e| Trouble::Start(program, e))?;
+) -> Result<(), ChildError> {
+    let mut child = command(program, arguments).spawn().map_err(|e| ChildError::Start(program, e))?;
     let err = child.stderr.take().expect("stderr is piped: this is a bug");
     // Someone must drain stderr, or the child would block on it.
     let tail = tokio::spawn(read_tail(err));
@@ -199,7 +199,7 @@ pub(crate) async fn lines(
         line.clear();
         let read = timeout(STALL_LIMIT, (&mut out).take(LINE_LIMIT).read_until(b'\n', &mut line)).await;
         match read {
-            Err(_) => return Err(Trouble::Stuck(STALL_LIMIT)),
+            Err(_) => return Err(ChildError::Stuck(STALL_LIMIT)),
             Ok(Ok(0)) | Ok(Err(_)) => break,
             Ok(Ok(_)) => {
                 if see(String::from_utf8_lossy(&line).trim_end()).is_break() {
@@ -212,11 +212,11 @@ pub(crate) async fn lines(
 }
 
 /// Waits for a child whose output has ended.
-async fn finish(mut child: Child, tail: tokio::task::JoinHandle<Vec<u8>>) -> Result<(), Trouble> {
+async fn finish(mut child: Child, tail: tokio::task::JoinHandle<Vec<u8>>) -> Result<(), ChildError> {
     match timeout(STALL_LIMIT, child.wait()).await {
-        Err(_) => Err(Trouble::Stuck(STALL_LIMIT)),
+        Err(_) => Err(ChildError::Stuck(STALL_LIMIT)),
         Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(_) => Err(Trouble::Failed(last_words(&tail.await.unwrap_or_default()))),
+        Ok(_) => Err(ChildError::Failed(last_words(&tail.await.unwrap_or_default()))),
     }
 }
 
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_missing_program_comes_with_a_hint() {
-        let error = Trouble::Start("ffprobe", io::ErrorKind::NotFound.into()).about("a.mp4");
+        let error = ChildError::Start("ffprobe", io::ErrorKind::NotFound.into()).about("a.mp4");
         assert_eq!(error.kind, MediaFault::NoTool);
         assert!(error.message.starts_with("ffprobe is not installed; install it with"), "{error}");
     }

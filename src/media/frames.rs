@@ -5,8 +5,8 @@
 
 use super::{
     MediaError, MediaFault,
-    ffmpeg::{self, STALL_LIMIT, Trouble},
-    probe::Picture,
+    ffmpeg::{self, ChildError, STALL_LIMIT},
+    probe::VideoStream,
 };
 use image::RgbImage;
 use std::{collections::VecDeque, ffi::OsString, path::Path};
@@ -21,17 +21,17 @@ const MOST_NAMED: usize = 256;
 
 /// Which frames come out.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Wanted {
+pub(crate) enum FrameSelection {
     /// Just these, ascending; nothing else is converted or copied.
     These(VecDeque<i64>),
     /// All from this one on.
     From(i64),
 }
 
-impl Wanted {
+impl FrameSelection {
     /// The first of `times` (ascending, not empty) and those after it that are best reached by decoding on: no further than
     /// `reach` ticks from one to the next.
-    pub fn run(times: impl IntoIterator<Item = i64>, reach: i64) -> Wanted {
+    pub fn run(times: impl IntoIterator<Item = i64>, reach: i64) -> FrameSelection {
         let mut run: VecDeque<i64> = VecDeque::new();
         for pts in times.into_iter().take(MOST_NAMED) {
             if run.back().is_some_and(|last| pts - last > reach) {
@@ -39,23 +39,23 @@ impl Wanted {
             }
             run.push_back(pts);
         }
-        Wanted::These(run)
+        FrameSelection::These(run)
     }
 
     /// As ffmpeg's `select` expression. ffmpeg holds a frame back until it has the next one, so the last one wanted is
     /// followed by the next frame; else it would come when the rest of the video is decoded.
     fn expression(&self) -> String {
         match self {
-            Wanted::From(pts) => format!("gte(pts,{pts})"),
-            Wanted::These(all) => search(&all.iter().copied().collect::<Vec<_>>(), "gte"),
+            FrameSelection::From(pts) => format!("gte(pts,{pts})"),
+            FrameSelection::These(all) => search(&all.iter().copied().collect::<Vec<_>>(), "gte"),
         }
     }
 
     /// The first time that comes out.
     fn first(&self) -> Option<i64> {
         match self {
-            Wanted::From(pts) => Some(*pts),
-            Wanted::These(all) => all.front().copied(),
+            FrameSelection::From(pts) => Some(*pts),
+            FrameSelection::These(all) => all.front().copied(),
         }
     }
 }
@@ -74,7 +74,7 @@ fn search(times: &[i64], leaf: &str) -> String {
 
 /// A running ffmpeg. Dropping it kills the child.
 #[derive(Debug)]
-pub(crate) struct Decoder {
+pub(crate) struct FrameDecoder {
     /// Dropping it kills.
     child: Child,
     stdout: Option<ChildStdout>,
@@ -87,20 +87,20 @@ pub(crate) struct Decoder {
     /// Times of frames whose pixels are still to come.
     times: VecDeque<i64>,
     /// The rest to come.
-    wanted: Wanted,
+    wanted: FrameSelection,
     shown: String,
     said: String,
 }
 
-impl Decoder {
+impl FrameDecoder {
     /// Starts decoding from the keyframe `margin_s` before the first frame wanted, or (`None`) from the start.
     pub async fn start(
         path: &Path,
         shown: &str,
-        picture: &Picture,
-        wanted: Wanted,
+        picture: &VideoStream,
+        wanted: FrameSelection,
         margin_s: Option<f64>,
-    ) -> Result<Decoder, MediaError> {
+    ) -> Result<FrameDecoder, MediaError> {
         let tools = ffmpeg::tools().await?;
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
         let mut arguments = words("-hide_banner -nostdin -nostats -v info -copyts -threads");
@@ -117,8 +117,8 @@ impl Decoder {
         arguments.extend(tools.passthrough().map(OsString::from));
         arguments.extend(words("-filter_threads 1 -f rawvideo -pix_fmt rgb24 pipe:1"));
         let mut child =
-            ffmpeg::command("ffmpeg", arguments).spawn().map_err(|e| Trouble::Start("ffmpeg", e).about(shown))?;
-        Ok(Decoder {
+            ffmpeg::command("ffmpeg", arguments).spawn().map_err(|e| ChildError::Start("ffmpeg", e).about(shown))?;
+        Ok(FrameDecoder {
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             child,
@@ -135,20 +135,20 @@ impl Decoder {
     /// True if decoding on gives the frame at `pts`, no more than `reach` ticks ahead.
     pub fn will_give(&self, pts: i64, reach: i64) -> bool {
         match &self.wanted {
-            Wanted::These(times) => times.binary_search(&pts).is_ok(),
-            Wanted::From(next) => pts >= *next && pts - next <= reach,
+            FrameSelection::These(times) => times.binary_search(&pts).is_ok(),
+            FrameSelection::From(next) => pts >= *next && pts - next <= reach,
         }
     }
 
     /// The next frame; `None` after the last one. Safe to cancel: the next call finishes a frame that was half read.
     pub async fn next(&mut self) -> Result<Option<(i64, RgbImage)>, MediaError> {
-        if matches!(&self.wanted, Wanted::These(times) if times.is_empty()) {
+        if matches!(&self.wanted, FrameSelection::These(times) if times.is_empty()) {
             return Ok(None);
         }
         let bytes = self.size.0 as usize * self.size.1 as usize * 3;
         while self.pixels.len() < bytes || self.times.is_empty() {
             match timeout(STALL_LIMIT, self.read_more(bytes)).await {
-                Err(_) => return Err(Trouble::Stuck(STALL_LIMIT).about(&self.shown)),
+                Err(_) => return Err(ChildError::Stuck(STALL_LIMIT).about(&self.shown)),
                 Ok(true) => {}
                 Ok(false) => {
                     tracing::debug!(medium = self.shown, said = self.said, "ffmpeg ended");
@@ -158,8 +158,8 @@ impl Decoder {
         }
         let pts = self.times.pop_front().expect("a time came with the pixels: this is a bug");
         match &mut self.wanted {
-            Wanted::From(next) => *next = pts + 1,
-            Wanted::These(times) => {
+            FrameSelection::From(next) => *next = pts + 1,
+            FrameSelection::These(times) => {
                 while times.front().is_some_and(|first| *first <= pts) {
                     times.pop_front();
                 }
@@ -240,12 +240,15 @@ mod tests {
     #[test]
     fn a_run_ends_at_a_gap() {
         let check = |times: &[i64], reach, expected: &[i64]| {
-            assert_eq!(Wanted::run(times.iter().copied(), reach), Wanted::These(expected.iter().copied().collect()));
+            assert_eq!(
+                FrameSelection::run(times.iter().copied(), reach),
+                FrameSelection::These(expected.iter().copied().collect())
+            );
         };
         check(&[0, 10, 20, 90, 100], 20, &[0, 10, 20]);
         check(&[5], 0, &[5]);
         assert_eq!(
-            Wanted::run([1, 2, 3], 9).expression(),
+            FrameSelection::run([1, 2, 3], 9).expression(),
             "if(lt(pts,2),eq(pts,1),if(lt(pts,3),eq(pts,2),gte(pts,3)))"
         );
     }

@@ -3,7 +3,7 @@
 use super::{
     MediaError, MediaFault,
     ffmpeg::{self, PROBE_LIMIT},
-    pick::{Packet, packets},
+    packets::{Packet, packets},
 };
 use crate::{
     value::clock::DayClock,
@@ -16,9 +16,9 @@ use std::{ffi::OsString, ops::ControlFlow, path::Path};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Probe {
     /// The default video stream, if any; cover art is none.
-    pub picture: Option<Picture>,
+    pub picture: Option<VideoStream>,
     /// The default audio stream, if any.
-    pub sound: Option<Sound>,
+    pub sound: Option<AudioStream>,
     /// ffmpeg's name of the container.
     pub container: String,
     /// First presentation time.
@@ -38,7 +38,7 @@ pub(crate) struct Probe {
 
 /// A video stream.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Picture {
+pub(crate) struct VideoStream {
     /// Its index in the file.
     pub index: u32,
     /// The ticks of its times.
@@ -53,7 +53,7 @@ pub(crate) struct Picture {
 
 /// An audio stream.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Sound {
+pub(crate) struct AudioStream {
     /// Its index in the file.
     pub index: u32,
     /// Its first presentation time.
@@ -71,7 +71,7 @@ pub(crate) async fn probe(path: &Path, shown: &str) -> Result<Probe, MediaError>
     arguments.extend(ffmpeg::input(path));
     match ffmpeg::run("ffprobe", arguments, PROBE_LIMIT).await {
         Ok(said) => read(&said.stdout, shown),
-        Err(ffmpeg::Trouble::Failed(why)) => Err(refused(shown, &why)),
+        Err(ffmpeg::ChildError::Failed(why)) => Err(refused(shown, &why)),
         Err(trouble) => Err(trouble.about(shown)),
     }
 }
@@ -111,7 +111,7 @@ pub(crate) async fn decodes(path: &Path, index: u32) -> Result<bool, MediaError>
         if any { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     match seen.await {
-        Ok(()) | Err(ffmpeg::Trouble::Failed(_)) => Ok(any),
+        Ok(()) | Err(ffmpeg::ChildError::Failed(_)) => Ok(any),
         Err(trouble) => Err(trouble.about(&path.to_string_lossy())),
     }
 }
@@ -222,11 +222,11 @@ impl RawStream {
         let degrees = self.side_data_list.iter().find_map(|side| side.rotation).or_else(tag).unwrap_or(0.0);
         ((degrees.rem_euclid(180.0)) - 90.0).abs() < 1.0
     }
-    fn picture(&self) -> Option<Picture> {
+    fn picture(&self) -> Option<VideoStream> {
         let (width, height) = (self.width.filter(|w| *w > 0)?, self.height.filter(|h| *h > 0)?);
         let (width, height) = if self.lies() { (height, width) } else { (width, height) };
         let codec = self.codec_name.clone().unwrap_or_default();
-        Some(Picture { index: self.index, base: self.base()?, codec, width, height })
+        Some(VideoStream { index: self.index, base: self.base()?, codec, width, height })
     }
 }
 
@@ -260,7 +260,7 @@ fn read(json: &[u8], shown: &str) -> Result<Probe, MediaError> {
     };
     Ok(Probe {
         picture: video.and_then(RawStream::picture),
-        sound: audio.map(|a| Sound { index: a.index, start: a.start().unwrap_or(start) }),
+        sound: audio.map(|a| AudioStream { index: a.index, start: a.start().unwrap_or(start) }),
         clock: raw.format.clock(),
         container: raw.format.format_name,
         start,
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!((picture.index, picture.codec.as_str(), picture.width, picture.height), (2, "hevc", 480, 640));
         assert_eq!(
             probe.sound.unwrap(),
-            Sound { index: 3, start: Time { ticks: 2, base: TimeBase { num: 1, den: 1 } } }
+            AudioStream { index: 3, start: Time { ticks: 2, base: TimeBase { num: 1, den: 1 } } }
         );
         assert_eq!((probe.start.ticks, probe.start.base.den), (-40, 1000));
         assert_eq!((probe.end.unwrap().seconds(), probe.tail_s), (3.0, None));

@@ -7,9 +7,9 @@
 
 use super::{
     MediaError, MediaFault,
-    lane::Lane,
-    pick::{Chooser, Packet, Reorder, frames, packets, scene_scores},
-    probe::{Picture, Probe},
+    medium::MediumDecoder,
+    packets::{Chooser, Packet, Reorder, frames, packets, scene_scores},
+    probe::{Probe, VideoStream},
 };
 use crate::{
     exchange::Sampling,
@@ -28,20 +28,20 @@ pub(crate) struct Survey {
 
 /// Moments of the frames that `sampling` chooses, in order of time. Each ends where the next begins, the last with the medium.
 pub async fn sample(media: &Arc<Media>, sampling: &Sampling) -> Result<Vec<Moment>, MediaError> {
-    let lane = Lane::new(media.clone(), None);
-    survey(&lane, sampling).await.map(|(moments, _)| moments)
+    let decoder = MediumDecoder::new(media.clone(), None);
+    survey(&decoder, sampling).await.map(|(moments, _)| moments)
 }
 
 /// As [`sample`], with what a decoder wants to know.
-pub(crate) async fn survey(lane: &Lane, sampling: &Sampling) -> Result<(Vec<Moment>, Survey), MediaError> {
-    let media = lane.media();
+pub(crate) async fn survey(decoder: &MediumDecoder, sampling: &Sampling) -> Result<(Vec<Moment>, Survey), MediaError> {
+    let media = decoder.media();
     if !media.has_video {
         return Err(MediaError::new(MediaFault::NotInIt, &media.path, "has no video stream to take frames from"));
     }
     let chooser = check(sampling, &media.path)?;
-    let probe = lane.probe().await?;
-    let picture = lane.picture().await?;
-    let path = &lane.path;
+    let probe = decoder.probe().await?;
+    let picture = decoder.picture().await?;
+    let path = &decoder.path;
     let mut gather = Gather::new(chooser);
     if let Sampling::Scenes(threshold) = sampling {
         scene_scores(path, &media.path, picture.index, |pts, score| {
@@ -80,7 +80,7 @@ fn check(sampling: &Sampling, shown: &str) -> Result<Option<Chooser>, MediaError
 
 /// True where each packet with a time is one shown frame: not where hidden frames are packets (VP8), nor where times
 /// are made up (AVI, elementary streams).
-fn packets_are_frames(probe: &Probe, picture: &Picture) -> bool {
+fn packets_are_frames(probe: &Probe, picture: &VideoStream) -> bool {
     let codec = matches!(
         picture.codec.as_str(),
         "h264"
@@ -122,7 +122,7 @@ impl Gather {
         }
     }
 
-    fn see(&mut self, pts: i64, key: bool, duration: i64, picture: &Picture) -> ControlFlow<()> {
+    fn see(&mut self, pts: i64, key: bool, duration: i64, picture: &VideoStream) -> ControlFlow<()> {
         if self.last.is_some_and(|(last, _)| pts <= last) {
             return ControlFlow::Continue(()); // a broken stream goes back in time; frames do not
         }
@@ -137,7 +137,7 @@ impl Gather {
     }
 
     /// From packets alone; false if they do not all carry a time.
-    async fn packets(&mut self, path: &Path, shown: &str, picture: &Picture) -> Result<bool, MediaError> {
+    async fn packets(&mut self, path: &Path, shown: &str, picture: &VideoStream) -> Result<bool, MediaError> {
         let mut reorder = Reorder::default();
         let (mut timed, mut over) = (true, false);
         let see = |packet: Packet| {
@@ -154,7 +154,7 @@ impl Gather {
     }
 
     /// By decoding.
-    async fn frames(&mut self, path: &Path, shown: &str, picture: &Picture) -> Result<(), MediaError> {
+    async fn frames(&mut self, path: &Path, shown: &str, picture: &VideoStream) -> Result<(), MediaError> {
         let see = |frame: Packet| match frame.pts {
             Some(pts) => self.see(pts, frame.key, 0, picture),
             None => ControlFlow::Continue(()),
@@ -163,7 +163,7 @@ impl Gather {
     }
 
     /// The survey, and where the last frame's presentation ends.
-    fn finish(mut self, media: &Media, picture: &Picture) -> Result<(Time, Survey), MediaError> {
+    fn finish(mut self, media: &Media, picture: &VideoStream) -> Result<(Time, Survey), MediaError> {
         let Some((last, duration)) = self.last else {
             return Err(MediaError::new(MediaFault::Damaged, &media.path, "no frame of it can be read"));
         };
@@ -183,7 +183,7 @@ impl Gather {
 }
 
 /// Moments from chosen times.
-fn moments(media: &Arc<Media>, picture: &Picture, survey: &Survey, end: Time) -> Vec<Moment> {
+fn moments(media: &Arc<Media>, picture: &VideoStream, survey: &Survey, end: Time) -> Vec<Moment> {
     let time = |ticks: &i64| Time { ticks: *ticks, base: picture.base };
     let ends = survey.chosen.iter().skip(1).map(time).chain([end]);
     let moment = |(start, end)| Moment { media: media.clone(), start, end, text: None };

@@ -1,7 +1,7 @@
 //! One ffmpeg that decodes sound forward: mono samples on a grid of absolute presentation time.
 //!
 //! Sample `i` at rate `r` is the sound at `i / r` seconds of presentation time. Before the start of the stream, in a gap and after
-//! its end the samples are silent. The time stamps of its own frame place every sample ([`Places`]), so the same sound gives
+//! its end the samples are silent. The time stamps of its own frame place every sample ([`SamplePositions`]), so the same sound gives
 //! the same samples wherever its stream starts. Decoding always begins at the start of the stream, so that the same stretch is
 //! the same samples in any order of requests: sound decodes some hundred times faster than it plays.
 //!
@@ -9,9 +9,9 @@
 
 use super::{
     MediaError, MediaFault,
-    ffmpeg::{self, STALL_LIMIT, Trouble},
-    places::{Places, filter},
-    probe::Sound,
+    ffmpeg::{self, ChildError, STALL_LIMIT},
+    positions::{SamplePositions, filter},
+    probe::AudioStream,
 };
 use std::{collections::VecDeque, ffi::OsString, path::Path};
 use tokio::{
@@ -38,7 +38,7 @@ pub(crate) struct SoundDecoder {
     /// Samples per second.
     pub rate_hz: u32,
     /// The positions of the samples to come.
-    places: Places,
+    places: SamplePositions,
     /// Bytes of samples whose places are still to come.
     bytes: Vec<u8>,
     /// The part of the next line of stderr that has arrived.
@@ -105,7 +105,7 @@ impl Track {
 
 impl SoundDecoder {
     /// Starts decoding `sound` from its beginning.
-    pub fn start(path: &Path, shown: &str, sound: &Sound, rate_hz: u32) -> Result<SoundDecoder, MediaError> {
+    pub fn start(path: &Path, shown: &str, sound: &AudioStream, rate_hz: u32) -> Result<SoundDecoder, MediaError> {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
         let mut arguments = words("-hide_banner -nostdin -nostats -v info -copyts -threads 1");
         arguments.extend(ffmpeg::input(path));
@@ -113,13 +113,13 @@ impl SoundDecoder {
         arguments.extend(["-vn".into(), "-af".into(), filter(rate_hz).into()]);
         arguments.extend(words("-f s16le pipe:1"));
         let mut child =
-            ffmpeg::command("ffmpeg", arguments).spawn().map_err(|e| Trouble::Start("ffmpeg", e).about(shown))?;
+            ffmpeg::command("ffmpeg", arguments).spawn().map_err(|e| ChildError::Start("ffmpeg", e).about(shown))?;
         Ok(SoundDecoder {
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             _child: child,
             rate_hz,
-            places: Places::new(rate_hz),
+            places: SamplePositions::new(rate_hz),
             bytes: Vec::new(),
             line: Vec::new(),
             said: String::new(),
@@ -138,7 +138,7 @@ impl SoundDecoder {
         self.track.copy(i64::MIN, &mut samples, from);
         while self.track.kept.is_empty() || self.track.end() < to {
             match timeout(STALL_LIMIT, self.read_more()).await {
-                Err(_) => return Err(Trouble::Stuck(STALL_LIMIT).about(shown)),
+                Err(_) => return Err(ChildError::Stuck(STALL_LIMIT).about(shown)),
                 Ok(false) => {
                     tracing::debug!(medium = shown, said = self.said, "ffmpeg ended");
                     if self.track.kept.is_empty() && !self.bytes.is_empty() {

@@ -5,8 +5,8 @@
 
 use super::{
     MediaError, MediaFault,
-    cache::{Cache, STILL},
-    lane::{Lane, Plan, lock},
+    cache::{PictureCache, STILL},
+    medium::{DecodePlan, MediumDecoder, lock},
     open::blocking,
     sample::survey,
     still,
@@ -23,9 +23,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// The limits of a [`Store`].
+/// The limits of a [`MediaStore`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct MediaLimits {
     /// Decoded pictures kept, in bytes.
     pub cache_bytes: usize,
     /// Decoded pictures kept.
@@ -34,11 +34,11 @@ pub struct Limits {
     pub decoders: usize,
 }
 
-impl Default for Limits {
+impl Default for MediaLimits {
     /// 64 MiB: ten frames of 1920×1080, and no more than 96 of any size: as far as steps that look at the same frames drift apart
     /// while each has 32 under way. Three media.
-    fn default() -> Limits {
-        Limits { cache_bytes: 64 << 20, cache_pictures: 96, decoders: 3 }
+    fn default() -> MediaLimits {
+        MediaLimits { cache_bytes: 64 << 20, cache_pictures: 96, decoders: 3 }
     }
 }
 
@@ -47,39 +47,39 @@ impl Default for Limits {
 /// Frames of one medium that are requested together are decoded in one pass, in order of time, whatever the order of requests; the
 /// decoder stays where it is and continues from there. Dropping the store stops its decoders.
 #[derive(Debug)]
-pub struct Store {
-    limits: Limits,
+pub struct MediaStore {
+    limits: MediaLimits,
     /// The folder of fetched media.
     fetched: Option<PathBuf>,
-    cache: Mutex<Cache>,
-    lanes: Mutex<IndexMap<String, Arc<Lane>>>,
+    cache: Mutex<PictureCache>,
+    decoders: Mutex<IndexMap<String, Arc<MediumDecoder>>>,
 }
 
-impl Store {
+impl MediaStore {
     /// An empty store.
-    pub fn new(limits: Limits) -> Store {
-        Store {
+    pub fn new(limits: MediaLimits) -> MediaStore {
+        MediaStore {
             limits,
             fetched: None,
-            cache: Mutex::new(Cache::new(limits.cache_bytes, limits.cache_pictures)),
-            lanes: Mutex::default(),
+            cache: Mutex::new(PictureCache::new(limits.cache_bytes, limits.cache_pictures)),
+            decoders: Mutex::default(),
         }
     }
 
     /// The same, which reads fetched media from this folder ([`super::Access::fetched`]).
-    pub fn with_fetched(self, folder: PathBuf) -> Store {
-        Store { fetched: Some(folder), ..self }
+    pub fn with_fetched(self, folder: PathBuf) -> MediaStore {
+        MediaStore { fetched: Some(folder), ..self }
     }
 
     /// The frame shown at `moment.start`: for a sampled moment the very frame with that presentation time.
     pub async fn frame(&self, moment: &Moment) -> Result<Arc<RgbImage>, MediaError> {
-        let lane = self.lane(&moment.media);
-        let base = lane.picture().await?.base;
-        let pts = if moment.start.base == base { moment.start.ticks } else { lane.shown_at(moment.start).await? };
-        match lane.frame(pts, &self.cache).await {
+        let decoder = self.decoder(&moment.media);
+        let base = decoder.picture().await?.base;
+        let pts = if moment.start.base == base { moment.start.ticks } else { decoder.shown_at(moment.start).await? };
+        match decoder.frame(pts, &self.cache).await {
             Err(error) if error.kind == MediaFault::NotInIt => {
-                let before = lane.shown_at(moment.start).await?;
-                if before == pts { Err(error) } else { lane.frame(before, &self.cache).await }
+                let before = decoder.shown_at(moment.start).await?;
+                if before == pts { Err(error) } else { decoder.frame(before, &self.cache).await }
             }
             other => other,
         }
@@ -109,10 +109,10 @@ impl Store {
         rate_hz: u32,
     ) -> Result<Vec<f32>, MediaError> {
         let from = start.on_grid(rate_hz);
-        self.lane(media).samples(from, end.on_grid(rate_hz).max(from), rate_hz).await
+        self.decoder(media).samples(from, end.on_grid(rate_hz).max(from), rate_hz).await
     }
 
-    /// As [`Store::samples`], counted in samples from the one nearest to `start`: windows that touch neither overlap nor leave a
+    /// As [`MediaStore::samples`], counted in samples from the one nearest to `start`: windows that touch neither overlap nor leave a
     /// sample out, wherever the medium starts.
     pub async fn window(
         &self,
@@ -122,14 +122,14 @@ impl Store {
         rate_hz: u32,
     ) -> Result<Vec<f32>, MediaError> {
         let at = |sample: usize| start.on_grid(rate_hz).saturating_add(i64::try_from(sample).unwrap_or(i64::MAX));
-        self.lane(media).samples(at(samples.start), at(samples.end), rate_hz).await
+        self.decoder(media).samples(at(samples.start), at(samples.end), rate_hz).await
     }
 
     /// As [`super::sample()`], and the frames found are expected to be asked for: a decoder then skips all others.
     pub async fn sample(&self, media: &Arc<Media>, sampling: &Sampling) -> Result<Vec<Moment>, MediaError> {
-        let lane = self.lane(media);
-        let (moments, found) = survey(&lane, sampling).await?;
-        lane.expect(Plan::new(found.chosen, found.key_gap));
+        let decoder = self.decoder(media);
+        let (moments, found) = survey(&decoder, sampling).await?;
+        decoder.expect(DecodePlan::new(found.chosen, found.key_gap));
         Ok(moments)
     }
 
@@ -141,36 +141,36 @@ impl Store {
         let mut times: Vec<i64> = moments.iter().filter(same).map(|m| m.start.ticks).collect();
         times.sort_unstable();
         times.dedup();
-        let lane = self.lane(&first.media);
-        if !lane.expects() {
-            lane.expect(Plan::new(times, None));
+        let decoder = self.decoder(&first.media);
+        if !decoder.expects() {
+            decoder.expect(DecodePlan::new(times, None));
         }
     }
 
     /// Decoders of frames started for `media` so far.
     #[cfg(test)]
     pub(crate) fn started(&self, media: &Arc<Media>) -> usize {
-        self.lane(media).started()
+        self.decoder(media).started()
     }
 
     /// True if the frames of `media` that will be asked for are known.
     #[cfg(test)]
     pub(crate) fn expects(&self, media: &Arc<Media>) -> bool {
-        self.lane(media).expects()
+        self.decoder(media).expects()
     }
 
     /// The lane of `media`; stops the decoder of another if there are too many.
-    fn lane(&self, media: &Arc<Media>) -> Arc<Lane> {
-        let mut lanes = lock(&self.lanes);
-        let lane = match lanes.shift_remove(&media.digest) {
-            Some(lane) => lane,
-            None => Arc::new(Lane::new(media.clone(), self.fetched.as_deref())),
+    fn decoder(&self, media: &Arc<Media>) -> Arc<MediumDecoder> {
+        let mut decoders = lock(&self.decoders);
+        let decoder = match decoders.shift_remove(&media.digest) {
+            Some(decoder) => decoder,
+            None => Arc::new(MediumDecoder::new(media.clone(), self.fetched.as_deref())),
         };
-        lanes.insert(media.digest.clone(), lane.clone());
-        while lanes.len() > self.limits.decoders.max(1) {
-            let Some(idle) = lanes.values().position(|lane| Arc::strong_count(lane) == 1) else { break };
-            lanes.shift_remove_index(idle);
+        decoders.insert(media.digest.clone(), decoder.clone());
+        while decoders.len() > self.limits.decoders.max(1) {
+            let Some(idle) = decoders.values().position(|decoder| Arc::strong_count(decoder) == 1) else { break };
+            decoders.shift_remove_index(idle);
         }
-        lane
+        decoder
     }
 }

@@ -45,7 +45,7 @@ const X264: &str = "-c:v libx264 -preset ultrafast -bf 2 -g 50 -crf 12";
 /// Opens, samples and decodes; gives `(start in seconds, number)` of each moment.
 async fn shown(path: &Path, sampling: Sampling) -> Vec<(f64, u32)> {
     let media = open_path(path).await.unwrap();
-    let store = Store::new(Limits::default());
+    let store = MediaStore::new(MediaLimits::default());
     let moments = store.sample(&media, &sampling).await.unwrap();
     in_order(&moments, &media);
     let mut seen = Vec::new();
@@ -101,7 +101,7 @@ async fn containers_keep_their_own_time() {
         let media = open_path(&clip).await.unwrap();
         assert!((media.start.seconds() - start).abs() < 1e-6, "{name}: {:?}", media.start);
         assert!((media.end.seconds() - start - 6.0).abs() < 0.05, "{name}: {:?}", media.end);
-        let store = Store::new(Limits::default());
+        let store = MediaStore::new(MediaLimits::default());
         let moments = store.sample(&media, &Sampling::Every(1.0)).await.unwrap();
         in_order(&moments, &media);
         assert_eq!(moments[0].start.base, TimeBase { num: base.0, den: base.1 }, "{name}");
@@ -164,7 +164,7 @@ async fn frames_come_upright() {
         false => "-i a.mp4 -c copy -metadata:s:v:0 rotate=90 OUT",
     };
     let media = open_path(&make(&folder, "turned.mp4", turned)).await.unwrap();
-    let store = Store::new(Limits::default());
+    let store = MediaStore::new(MediaLimits::default());
     let moments = store.sample(&media, &Sampling::Times(vec![1.0])).await.unwrap();
     let frame = store.frame(&moments[0]).await.unwrap();
     assert_eq!(frame.dimensions(), (32, 96));
@@ -208,7 +208,7 @@ async fn frames_asked_together_are_decoded_in_one_pass() {
     let clip = make(&folder, "a.mp4", &format!("{} {X264} OUT", numbered("25", 20)));
     let media = open_path(&clip).await.unwrap();
     // room for one frame only: what is asked for together must not lean on the cache
-    let store = Arc::new(Store::new(Limits { cache_bytes: 10_000, ..Limits::default() }));
+    let store = Arc::new(MediaStore::new(MediaLimits { cache_bytes: 10_000, ..MediaLimits::default() }));
     let moments = store.sample(&media, &Sampling::Every(0.5)).await.unwrap();
     let mut asked: Vec<usize> = (0..moments.len()).chain(0..moments.len()).collect();
     asked.sort_by_key(|n| n * 7919 % 31);
@@ -232,7 +232,7 @@ async fn a_decoder_goes_on_from_where_it_is() {
     let clip = make(&folder, "a.mp4", &format!("{} {X264} OUT", numbered("25", 20)));
     let media = open_path(&clip).await.unwrap();
     let moments = sample(&media, &Sampling::Every(0.5)).await.unwrap();
-    let store = Store::new(Limits { cache_bytes: 10_000, ..Limits::default() });
+    let store = MediaStore::new(MediaLimits { cache_bytes: 10_000, ..MediaLimits::default() });
     for moment in &moments {
         store.frame(moment).await.unwrap();
     }
@@ -248,7 +248,7 @@ async fn a_decoder_goes_on_from_where_it_is() {
 async fn a_moment_of_speech_has_the_frame_shown_then() {
     let folder = TempDir::new().unwrap();
     let media = open_path(&make(&folder, "a.mp4", &format!("{} {X264} OUT", numbered("25", 20)))).await.unwrap();
-    let store = Store::new(Limits::default());
+    let store = MediaStore::new(MediaLimits::default());
     for (seconds, expected) in [(0.0, 0), (12.339, 308), (19.99, 499), (0.05, 1)] {
         let start = Time::from_seconds(seconds);
         let moment = Moment { media: media.clone(), start, end: media.end, text: Some("hello".to_owned()) };
@@ -267,7 +267,7 @@ async fn sound_is_sample_exact() {
     let truth: Vec<f32> = raw.chunks(2).map(|two| f32::from(i16::from_le_bytes([two[0], two[1]])) / 32768.0).collect();
     let media = open_path(&wav).await.unwrap();
     assert_eq!((media.has_video, media.has_audio, media.end.seconds()), (false, true, 5.0));
-    let store = Store::new(Limits::default());
+    let store = MediaStore::new(MediaLimits::default());
     let s = Time::from_seconds;
     assert_eq!(store.samples(&media, s(0.0), s(5.0), 16000).await.unwrap(), truth);
     assert_eq!(store.samples(&media, s(1.25), s(2.5), 16000).await.unwrap(), truth[20000..40000]);
@@ -276,7 +276,7 @@ async fn sound_is_sample_exact() {
     // other containers of the same samples, opened late, asked from the middle
     for (name, arguments) in [("b.flac", "-i a.wav OUT"), ("c.mkv", "-i a.wav -c:a flac OUT")] {
         let media = open_path(&make(&folder, name, arguments)).await.unwrap();
-        let store = Store::new(Limits::default());
+        let store = MediaStore::new(MediaLimits::default());
         assert_eq!(store.samples(&media, s(1.25), s(2.5), 16000).await.unwrap(), truth[20000..40000], "{name}");
     }
 }
@@ -291,7 +291,7 @@ async fn sound_that_starts_late_or_has_gaps_stays_in_step() {
     let s = Time::from_seconds;
     let check = async |name: &str, arguments: &str, starts: &[f64]| {
         let media = open_path(&make(&folder, name, arguments)).await.unwrap();
-        let store = Store::new(Limits::default());
+        let store = MediaStore::new(MediaLimits::default());
         let samples = store.samples(&media, s(0.0), s(6.0), 16000).await.unwrap();
         let mut expected = vec![0.0; 96000];
         for start in starts {
@@ -322,8 +322,8 @@ async fn resampled_sound_does_not_depend_on_what_was_asked_before() {
         make(&folder, "a.mp4", "-f lavfi -i aevalsrc=0.4*sin(2*PI*300*t)|0.4*sin(2*PI*300*t):s=44100:d=8 -c:a aac OUT");
     let media = open_path(&clip).await.unwrap();
     let s = Time::from_seconds;
-    let whole = Store::new(Limits::default()).samples(&media, s(0.0), s(8.0), 16000).await.unwrap();
-    let store = Store::new(Limits::default());
+    let whole = MediaStore::new(MediaLimits::default()).samples(&media, s(0.0), s(8.0), 16000).await.unwrap();
+    let store = MediaStore::new(MediaLimits::default());
     for (from, to) in [(3.0, 4.0), (1.5, 7.25), (0.0, 1.0)] {
         let part = store.samples(&media, s(from), s(to), 16000).await.unwrap();
         assert_eq!(part, whole[(from * 16000.0) as usize..(to * 16000.0) as usize], "{from}");
@@ -474,7 +474,7 @@ async fn real_clips_have_their_own_times() {
         if !media.has_video {
             continue;
         }
-        let store = Store::new(Limits::default());
+        let store = MediaStore::new(MediaLimits::default());
         let moments = store.sample(&media, &Sampling::Every(10.0)).await.unwrap();
         for moment in moments.iter().rev().take(2) {
             let frame = store.frame(moment).await.unwrap();
@@ -501,7 +501,7 @@ async fn real_clips_have_their_own_times() {
 #[tokio::test]
 async fn the_last_frame_wanted_does_not_wait_for_the_rest() {
     use super::{
-        frames::{Decoder, Wanted},
+        frames::{FrameDecoder, FrameSelection},
         probe::probe,
     };
     use std::{fs::File, io::Write};
@@ -519,8 +519,8 @@ async fn the_last_frame_wanted_does_not_wait_for_the_rest() {
         pipe.write_all(&bytes).ok(); // a reader that has seen enough is gone
         held.recv().ok();
     });
-    let wanted = Wanted::These(moments[..3].iter().map(|moment| moment.start.ticks).collect());
-    let mut decoder = Decoder::start(&endless, "endless.ts", &picture, wanted, None).await.unwrap();
+    let wanted = FrameSelection::These(moments[..3].iter().map(|moment| moment.start.ticks).collect());
+    let mut decoder = FrameDecoder::start(&endless, "endless.ts", &picture, wanted, None).await.unwrap();
     for expected in [0, 25, 50] {
         let next = tokio::time::timeout(std::time::Duration::from_secs(40), decoder.next()).await;
         let (_, image) = next.expect("a frame is not held back").unwrap().unwrap();

@@ -1,6 +1,6 @@
 //! BERT as a sentence embedder: the mean of the last hidden states, at unit length (Reimers & Gurevych 2019, arXiv 1908.10084).
 
-use super::{Family, Loading};
+use super::{Family, ModelOptions};
 use crate::{
     error::Fault,
     exchange::{Answers, Kind, Modality, Reply},
@@ -10,7 +10,7 @@ use crate::{
         failed,
         job::{Input, Job, Model, Work},
         ops::{self, Activation},
-        text::{Style, Text},
+        text::{TextTokenizer, VocabStyle},
     },
 };
 use candle_core::{Device, IndexOp, Result, Tensor};
@@ -169,14 +169,14 @@ pub struct Bert {
     pooling: Vec<Pooling>,
     /// Texts are brought to lower case before the tokenizer sees them, special tokens in them too.
     lower: bool,
-    text: Text,
+    text: TextTokenizer,
     most_tokens: usize,
     device: Device,
 }
 
 impl Bert {
     /// Loads the encoder.
-    pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Bert, Fault> {
+    pub fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Bert, Fault> {
         let (config, vb) = (&checkpoint.config, checkpoint.weights(loading.dtype, &loading.device)?);
         let vb = if vb.contains_tensor("bert.embeddings.word_embeddings.weight") { vb.pp("bert") } else { vb };
         let w = config.size("hidden_size", within::WIDTH)?;
@@ -196,7 +196,7 @@ impl Bert {
         let lower = sentence.truth("do_lower_case")?.unwrap_or(false);
         check_modules(checkpoint)?;
         let asked = sentence.count("max_seq_length", within::POSITIONS)?;
-        let text = Text::open(checkpoint, Style::WordPiece)?;
+        let text = TextTokenizer::open(checkpoint, VocabStyle::WordPiece)?;
         Ok(Bert {
             tokens,
             positions,

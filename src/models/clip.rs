@@ -1,6 +1,6 @@
 //! CLIP: an image tower and a text tower whose vectors are compared (Radford et al. 2021, arXiv 2103.00020).
 
-use super::{Family, Loading};
+use super::{Family, ModelOptions};
 use crate::{
     error::Fault,
     exchange::{Answers, Kind, Modality, Reply},
@@ -12,7 +12,7 @@ use crate::{
         image::Preparation,
         job::{Input, Job, Model, Work},
         ops::{self, Activation},
-        text::{Style, Text},
+        text::{TextTokenizer, VocabStyle},
     },
 };
 use candle_core::{DType, Device, IndexOp, Result, Tensor};
@@ -250,7 +250,7 @@ pub struct Clip {
     vision: Vision,
     words: Words,
     scale: f64,
-    text: Text,
+    text: TextTokenizer,
     preparation: Preparation,
     most_tokens: usize,
     known: Known<String>,
@@ -262,13 +262,13 @@ pub struct Clip {
 
 impl Clip {
     /// Loads both towers.
-    pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Clip, Fault> {
+    pub fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Clip, Fault> {
         let (config, vb) = (&checkpoint.config, checkpoint.weights(loading.dtype, &loading.device)?);
         let projection = config.count("projection_dim", within::WIDTH)?.unwrap_or(512);
         let words = config.part("text_config")?;
         let vision = Vision::load(&config.part("vision_config")?, projection, &vb)?;
         let settings = checkpoint.processor("image_processor")?;
-        let text = Text::open(checkpoint, Style::Clip)?;
+        let text = TextTokenizer::open(checkpoint, VocabStyle::Clip)?;
         let scale =
             vb.get((), "logit_scale").and_then(|s| s.to_dtype(DType::F32)?.to_scalar::<f32>()).map_err(failed)?;
         let positions = words.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(MAX_TOKENS);

@@ -14,7 +14,7 @@ use candle_core::{DType, Device};
 
 /// The settings that a family needs besides the checkpoint to load a model.
 #[derive(Debug, Clone)]
-pub struct Loading {
+pub struct ModelOptions {
     /// The device.
     pub device: Device,
     /// In which number format.
@@ -26,7 +26,7 @@ pub struct Loading {
 }
 
 /// Loads a model of a family from its checkpoint.
-pub type Load = fn(&Checkpoint, &Loading) -> Result<Box<dyn Model>, Fault>;
+pub type Load = fn(&Checkpoint, &ModelOptions) -> Result<Box<dyn Model>, Fault>;
 
 /// A family of models: how to know one and how to load one.
 #[derive(Debug, Clone, Copy)]

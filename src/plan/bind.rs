@@ -1,6 +1,6 @@
 //! The inputs of a run: what was given, checked against what the dialogue declares. All that runs a dialogue starts here.
 
-use super::{Input, Plan, closest};
+use super::{DeclaredInput, Plan, closest};
 use crate::{
     error::Fault,
     prompt::Scope,
@@ -116,7 +116,7 @@ impl Plan {
 /// As [`Plan::bind`], for a dialogue that is called.
 pub(crate) fn bind(
     dialogue: &str,
-    declared: &IndexMap<String, Input>,
+    declared: &IndexMap<String, DeclaredInput>,
     mut given: IndexMap<String, Value>,
 ) -> Result<Inputs, Vec<Misfit>> {
     let (mut values, mut misfits) = (IndexMap::new(), Vec::new());
@@ -140,7 +140,7 @@ pub(crate) fn bind(
 }
 
 /// The mistake of a name that the dialogue does not declare.
-pub(crate) fn unknown(dialogue: &str, declared: &IndexMap<String, Input>, name: String) -> Misfit {
+pub(crate) fn unknown(dialogue: &str, declared: &IndexMap<String, DeclaredInput>, name: String) -> Misfit {
     let hint = closest(&name, declared.keys().map(String::as_str)).unwrap_or_else(|| {
         let names = declared.keys().cloned().collect::<Vec<_>>().join(", ");
         format!("the inputs of {dialogue}: {names}")
@@ -157,8 +157,8 @@ mod tests {
     };
     use std::sync::Arc;
 
-    fn declared() -> IndexMap<String, Input> {
-        let input = |ty: &str, default: Option<Value>, rules: Vec<Rule>| Input {
+    fn declared() -> IndexMap<String, DeclaredInput> {
+        let input = |ty: &str, default: Option<Value>, rules: Vec<Rule>| DeclaredInput {
             ty: ty.parse().expect("a type"),
             default,
             about: None,

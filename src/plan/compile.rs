@@ -1,15 +1,15 @@
 //! From a dialogue as written to a plan, or every problem with it.
 
 use super::{
-    Block, Input, Plan, Planning, Problem, Rule, Severity, Typing, VerbRow, block,
+    Block, DeclaredInput, Plan, Planning, Problem, Rule, Severity, Typing, VerbRow, block,
     calls::identity,
     closest,
-    planning::{Hole, Mention, Player, not_found},
+    planning::{CastEntry, Hole, Mention, not_found},
     shared::Shared,
     tests_written::check_tests,
 };
 use crate::{
-    dialogue::{self, At, Caller, Dialogue, DialogueFile, Library, Pos, Resource, Shelf},
+    dialogue::{self, At, Caller, Dialogue, DialogueFile, Library, MemoryLibrary, Pos, Resource},
     prompt::Template,
     value::Type,
 };
@@ -49,19 +49,19 @@ pub fn compile_text(
 
 /// Compiles a plan again from the texts it was made of ([`Plan::sources`]).
 pub fn recompile(sources: &IndexMap<String, String>) -> Result<Plan, Vec<Problem>> {
-    let mut shelf = Shelf::default();
+    let mut library = MemoryLibrary::default();
     for (key, source) in sources {
         let resource = key.split_once('/');
         if let Some((kind, name)) =
             resource.and_then(|(word, name)| Some((Resource::ALL.into_iter().find(|kind| kind.word() == word)?, name)))
         {
-            shelf = shelf.with(kind, name, source);
+            library = library.with(kind, name, source);
         }
     }
     let cast = sources.get("cast").map(|source| dialogue::cast(source, "cast")).transpose()?;
     let roles = cast.iter().flat_map(|cast| &cast.cast).map(|(role, agent)| (role.value.clone(), agent.value.clone()));
     let options = CompileOptions { roles: roles.collect(), ..CompileOptions::default() };
-    compile_text(sources.get("dialogue").map_or("", String::as_str), "dialogue", &shelf, &options)
+    compile_text(sources.get("dialogue").map_or("", String::as_str), "dialogue", &library, &options)
 }
 
 fn compile_partly(
@@ -104,8 +104,8 @@ fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, fi
                 Ok(cast) => {
                     let file: Arc<str> = text.file.as_str().into();
                     for (role, agent) in cast.cast {
-                        let player = Player { agent: agent.value, file: file.clone(), pos: agent.pos };
-                        shared.swapped.insert(role.value, player);
+                        let entry = CastEntry { agent: agent.value, file: file.clone(), pos: agent.pos };
+                        shared.swapped.insert(role.value, entry);
                     }
                 }
                 Err(problems) => shared.problems.extend(problems),
@@ -118,11 +118,11 @@ fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, fi
         }
     }
     for (role, agent) in &options.roles {
-        shared.swapped.insert(role.clone(), Player { agent: agent.clone(), file: file.into(), pos: start });
+        shared.swapped.insert(role.clone(), CastEntry { agent: agent.clone(), file: file.into(), pos: start });
     }
     if !shared.swapped.is_empty() {
         let cast: serde_json::Map<_, _> =
-            shared.swapped.iter().map(|(role, player)| (role.clone(), player.agent.clone().into())).collect();
+            shared.swapped.iter().map(|(role, entry)| (role.clone(), entry.agent.clone().into())).collect();
         // JSON is YAML
         shared.sources.insert("cast".into(), serde_json::json!({ "cast": cast }).to_string());
     }
@@ -145,11 +145,11 @@ fn check_swapped_roles(written: &DialogueFile, shared: &mut Shared) {
     if !all_told || known.is_empty() || shared.swapped.keys().any(|role| known.contains(role)) {
         return;
     }
-    if let Some((role, player)) = shared.swapped.first().map(|(role, player)| (role.clone(), player.clone())) {
+    if let Some((role, entry)) = shared.swapped.first().map(|(role, entry)| (role.clone(), entry.clone())) {
         let listed = || format!("its roles are {}", known.iter().cloned().collect::<Vec<_>>().join(", "));
         let hint = closest(&role, known.iter().map(String::as_str)).unwrap_or_else(listed);
         let message = format!("found role `{role}`, which the dialogue does not use");
-        shared.problem("unknown-role", &player.file, player.pos, message, Some(hint));
+        shared.problem("unknown-role", &entry.file, entry.pos, message, Some(hint));
     }
 }
 
@@ -157,7 +157,7 @@ fn check_swapped_roles(written: &DialogueFile, shared: &mut Shared) {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub name: String,
-    pub inputs: IndexMap<String, Input>,
+    pub inputs: IndexMap<String, DeclaredInput>,
     pub block: Arc<Block>,
     pub answer: Template,
     pub answer_ty: Type,
@@ -215,58 +215,52 @@ fn cast_of(
     file: &Arc<str>,
     library: &dyn Library,
     shared: &mut Shared,
-) -> IndexMap<String, Player> {
-    let mut cast: IndexMap<String, Player> = IndexMap::new();
+) -> IndexMap<String, CastEntry> {
+    let mut cast: IndexMap<String, CastEntry> = IndexMap::new();
     for (role, agent) in written.cast.iter().flatten() {
-        let own = Player { agent: agent.value.clone(), file: file.clone(), pos: agent.pos };
-        let player = shared.swapped.get(&role.value).cloned().unwrap_or(own);
+        let own = CastEntry { agent: agent.value.clone(), file: file.clone(), pos: agent.pos };
+        let entry = shared.swapped.get(&role.value).cloned().unwrap_or(own);
         if role.value == "media" {
             let message = "found role `media`, which every run has already".to_owned();
             shared.problem("wrong-value", file, role.pos, message, Some("give the role another name".into()));
         }
-        know_agent(&player, library, shared);
-        cast.insert(role.value.clone(), player);
+        know_agent(&entry, library, shared);
+        cast.insert(role.value.clone(), entry);
     }
     // a swapped cast may fill roles that the dialogue leaves open
-    for (role, player) in shared.swapped.clone() {
+    for (role, entry) in shared.swapped.clone() {
         if !cast.contains_key(&role) {
-            know_agent(&player, library, shared);
-            cast.insert(role, player);
+            know_agent(&entry, library, shared);
+            cast.insert(role, entry);
         }
     }
     cast
 }
 
 /// Reads an agent's file once and keeps what it answers.
-fn know_agent(player: &Player, library: &dyn Library, shared: &mut Shared) {
-    if shared.agents.contains_key(&player.agent) {
+fn know_agent(entry: &CastEntry, library: &dyn Library, shared: &mut Shared) {
+    if shared.agents.contains_key(&entry.agent) {
         return;
     }
     let mut answers = None;
-    match library.read(Resource::Agent, &player.agent) {
+    match library.read(Resource::Agent, &entry.agent) {
         Some(text) => {
-            shared.keep(Resource::Agent, &player.agent, &text);
+            shared.keep(Resource::Agent, &entry.agent, &text);
             match dialogue::agent_file(&text.source, &text.file) {
-                Ok(agent) => answers = agent.answers().or_else(|| library.answers_of(&player.agent)),
+                Ok(agent) => answers = agent.answers().or_else(|| library.answers_of(&entry.agent)),
                 Err(problems) => shared.problems.extend(problems),
             }
         }
         None => {
             let names = library.names(Resource::Agent);
-            let hint = not_found(&player.agent, "agents", &names, &library.places(Resource::Agent));
-            shared.problem(
-                "unknown-agent",
-                &player.file,
-                player.pos,
-                format!("found no agent `{}`", player.agent),
-                hint,
-            );
+            let hint = not_found(&entry.agent, "agents", &names, &library.places(Resource::Agent));
+            shared.problem("unknown-agent", &entry.file, entry.pos, format!("found no agent `{}`", entry.agent), hint);
         }
     }
-    shared.agents.insert(player.agent.clone(), answers);
+    shared.agents.insert(entry.agent.clone(), answers);
 }
 
-fn inputs_of(written: &DialogueFile, file: &Arc<str>, shared: &mut Shared) -> IndexMap<String, Input> {
+fn inputs_of(written: &DialogueFile, file: &Arc<str>, shared: &mut Shared) -> IndexMap<String, DeclaredInput> {
     let mut inputs = IndexMap::new();
     for (name, input) in written.inputs.iter().flatten() {
         if let Some((step, _)) = written.steps.get_key_value(name.value.as_str()) {
@@ -284,7 +278,7 @@ fn inputs_of(written: &DialogueFile, file: &Arc<str>, shared: &mut Shared) -> In
         });
         inputs.insert(
             name.value.clone(),
-            Input { ty: input.ty.value.clone(), default, about: input.about.clone(), rules: Vec::new() },
+            DeclaredInput { ty: input.ty.value.clone(), default, about: input.about.clone(), rules: Vec::new() },
         );
     }
     inputs
@@ -293,7 +287,7 @@ fn inputs_of(written: &DialogueFile, file: &Arc<str>, shared: &mut Shared) -> In
 /// Keeps with each input what its value may be; a default must be that too.
 fn keep_rules(
     rules: Vec<Rule>,
-    inputs: &mut IndexMap<String, Input>,
+    inputs: &mut IndexMap<String, DeclaredInput>,
     written: &DialogueFile,
     file: &Arc<str>,
     shared: &mut Shared,
@@ -335,7 +329,12 @@ fn unused_names(
 }
 
 /// Names that are neither step, nor input, nor bound at their place.
-fn unknown_names(open: &[Mention], inputs: &IndexMap<String, Input>, written: &DialogueFile, shared: &mut Shared) {
+fn unknown_names(
+    open: &[Mention],
+    inputs: &IndexMap<String, DeclaredInput>,
+    written: &DialogueFile,
+    shared: &mut Shared,
+) {
     for mention in open.iter().filter(|mention| !inputs.contains_key(&mention.name)) {
         if shared.problems.len() >= crate::problem::MAX_PROBLEMS {
             return;

@@ -2,7 +2,7 @@
 
 use super::{Planning, StepError, Typing};
 use crate::{
-    dialogue::{Data, Expr, Node, Style},
+    dialogue::{Data, Expr, Node, TextStyle},
     prompt::{Scope, Template},
     value::size::Room,
     value::{Type, Value},
@@ -41,7 +41,7 @@ impl Formula {
                 Shape::List(items.into_iter().collect::<Option<_>>()?)
             }
             Data::Map(entries) => {
-                let field = |(key, value): &(crate::dialogue::Key, Node)| {
+                let field = |(key, value): &(crate::dialogue::YamlKey, Node)| {
                     Some((key.name.clone(), Formula::of(value, planning)?))
                 };
                 let fields: Vec<Option<_>> = entries.iter().map(field).collect();
@@ -152,7 +152,7 @@ impl Planning<'_> {
             return self.expr(expr);
         }
         // folded: places inside point to the start of the name
-        let node = Node { pos: expr.0.pos, data: Data::Text(format!("{{{{{text}}}}}"), Style::Folded) };
+        let node = Node { pos: expr.0.pos, data: Data::Text(format!("{{{{{text}}}}}"), TextStyle::Folded) };
         Formula::of(&node, self)
     }
 }

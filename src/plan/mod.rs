@@ -20,10 +20,10 @@ pub(crate) use block::Draft;
 pub(crate) use compile::Compiled;
 pub use compile::{CompileOptions, closest_cast, compile, compile_text, recompile};
 pub use formula::Formula;
-pub use planning::{Planning, Played, Typing};
+pub use planning::{AskedRole, Planning, Typing};
 pub use range::{Range, Rule};
 pub use schema::{agent_schema, cast_schema, schema};
-pub use step::{Ask, Heard, Inside, Planned, Step, StepError, Turn, Verb, VerbRow};
+pub use step::{Answered, Ask, Inside, Planned, Step, StepError, Turn, Verb, VerbRow};
 
 use crate::{
     exchange::Kind,
@@ -44,7 +44,7 @@ pub struct Plan {
     /// to compile it again with no files at hand (a transcript carries them).
     pub sources: IndexMap<String, String>,
     /// Inputs with their types and defaults, as declared.
-    pub inputs: IndexMap<String, Input>,
+    pub inputs: IndexMap<String, DeclaredInput>,
     /// Roles with the agent that plays each and the kinds of request the steps make of it.
     pub roles: IndexMap<String, Role>,
     /// The steps.
@@ -57,7 +57,7 @@ pub struct Plan {
 
 /// One declared input.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Input {
+pub struct DeclaredInput {
     /// Its type.
     pub ty: Type,
     /// Used when the run binds none.

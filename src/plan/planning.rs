@@ -2,9 +2,9 @@
 
 use super::{Formula, Rule, closest, shared::Shared};
 use crate::{
-    dialogue::{self, At, Caller, Data, Library, Node, Pos, Resource, Style},
+    dialogue::{self, At, Caller, Data, Library, Node, Pos, Resource, TextStyle},
     exchange::{Answers, Kind, Modalities, Modality},
-    prompt::{Known, Template, Use},
+    prompt::{NameTypes, Template, Use},
     value::Type,
 };
 use indexmap::IndexMap;
@@ -31,7 +31,7 @@ pub(super) struct Hole {
 
 /// The agent of a role, and the place that assigns it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Player {
+pub(super) struct CastEntry {
     pub agent: String,
     pub file: Arc<str>,
     pub pos: Pos,
@@ -39,7 +39,7 @@ pub(super) struct Player {
 
 /// A role that a step asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Played {
+pub struct AskedRole {
     /// The plan's name for it.
     pub role: String,
     /// As the step names it.
@@ -48,7 +48,7 @@ pub struct Played {
     pub content: Option<Modalities>,
 }
 
-impl Played {
+impl AskedRole {
     /// True if its agent takes sound and no pictures: a moment is its sound to such an agent.
     pub fn only_listens(&self) -> bool {
         self.content.is_some_and(|content| content.has(Modality::Sound) && !content.has(Modality::Image))
@@ -65,7 +65,7 @@ pub struct Planning<'a> {
     /// The dialogue being checked, as one that calls others.
     pub(super) caller: Caller,
     /// The agents of this dialogue by role.
-    pub(super) cast: &'a IndexMap<String, Player>,
+    pub(super) cast: &'a IndexMap<String, CastEntry>,
     /// The names in this step.
     pub(super) mentions: Vec<Mention>,
     /// The roles that its steps ask.
@@ -164,7 +164,7 @@ impl Planning<'_> {
     }
 
     /// Reads a named resource, or notes that it is missing.
-    pub(super) fn resource(&mut self, kind: Resource, name: &At<String>) -> Option<dialogue::Text> {
+    pub(super) fn resource(&mut self, kind: Resource, name: &At<String>) -> Option<dialogue::SourceText> {
         let found = self.library.read(kind, name);
         match &found {
             Some(text) => self.shared.keep(kind, name, text),
@@ -186,7 +186,7 @@ impl Planning<'_> {
         // a file's last line break does not belong to the prompt
         let source = text.source.trim_end().to_owned();
         // a literal block without indentation whose first line is line 1 of the file
-        let node = Node { pos: Pos { line: 0, column: 1 }, data: Data::Text(source.clone(), Style::Literal(0)) };
+        let node = Node { pos: Pos { line: 0, column: 1 }, data: Data::Text(source.clone(), TextStyle::Literal(0)) };
         let file: Arc<str> = text.file.into();
         let template = self.parsed(&source, &node, &file).0?;
         Some((template, node, file))
@@ -220,8 +220,8 @@ impl Planning<'_> {
     }
 
     /// The role `name` of the cast, asked for `kind`.
-    pub fn role(&mut self, name: &At<String>, kind: Kind) -> Option<Played> {
-        let Some(player) = self.cast.get(&name.value).cloned() else {
+    pub fn role(&mut self, name: &At<String>, kind: Kind) -> Option<AskedRole> {
+        let Some(entry) = self.cast.get(&name.value).cloned() else {
             let roles: Vec<&str> = self.cast.keys().map(String::as_str).collect();
             let listed = if roles.is_empty() {
                 "the dialogue has no cast".into()
@@ -238,13 +238,13 @@ impl Planning<'_> {
             return None;
         };
         self.asked.insert(name.value.clone());
-        let answers = self.shared.agents.get(&player.agent).cloned().flatten();
+        let answers = self.shared.agents.get(&entry.agent).cloned().flatten();
         let able = |kind: Kind| move |answers: &&Answers| answers.kind == kind;
         if let Some(answers) = answers.as_ref().filter(|answers| answers.iter().find(able(kind)).is_none()) {
             let can = answers.iter().map(|answers| answers.kind.word()).collect::<Vec<_>>().join(", ");
             let message = format!(
                 "found `{}` for role `{}`, which answers {can} and not {}",
-                player.agent,
+                entry.agent,
                 name.value,
                 kind.word()
             );
@@ -255,8 +255,8 @@ impl Planning<'_> {
         let content = answers.map(|answers| {
             answers.iter().filter(able(kind)).fold(Modalities::default(), |all, answers| all.and(answers.takes))
         });
-        Some(Played {
-            role: self.shared.cast_role(&name.value, &player.agent, kind),
+        Some(AskedRole {
+            role: self.shared.cast_role(&name.value, &entry.agent, kind),
             name: name.value.clone(),
             content,
         })
@@ -287,7 +287,7 @@ pub struct Typing<'a> {
     pub(super) names: &'a IndexMap<String, Type>,
 }
 
-impl Known for IndexMap<String, Type> {
+impl NameTypes for IndexMap<String, Type> {
     fn ty(&self, name: &str) -> Option<Type> {
         self.get(name).cloned()
     }
@@ -364,7 +364,7 @@ impl Typing<'_> {
     }
 
     /// Notes if the role's agent does not take content of the type `found` at `formula`; lists count by their items.
-    pub fn content(&mut self, role: &Played, formula: &Formula, found: &Type) {
+    pub fn content(&mut self, role: &AskedRole, formula: &Formula, found: &Type) {
         let Some(takes) = role.content else { return };
         let item = match found {
             Type::List(item) => item.as_ref(),

@@ -1,8 +1,8 @@
 //! The results of checking one dialogue and all that it calls.
 
-use super::{Problem, Role, VerbRow, planning::Player};
+use super::{Problem, Role, VerbRow, planning::CastEntry};
 use crate::{
-    dialogue::{self, Pos, Resource, Text},
+    dialogue::{self, Pos, Resource, SourceText},
     exchange::{Answers, Kind},
 };
 use indexmap::IndexMap;
@@ -27,7 +27,7 @@ pub(super) struct Shared {
     /// Planned verbs that are not available yet.
     pub later: &'static [&'static str],
     /// Agents put in place of what dialogues say.
-    pub swapped: IndexMap<String, Player>,
+    pub swapped: IndexMap<String, CastEntry>,
 }
 
 impl Shared {
@@ -51,13 +51,13 @@ impl Shared {
     }
 
     /// Keeps a text that the plan is made of.
-    pub fn keep(&mut self, kind: Resource, name: &str, text: &Text) {
+    pub fn keep(&mut self, kind: Resource, name: &str, text: &SourceText) {
         let key = format!("{}/{}", kind.word(), dialogue::plain_name(kind, name));
         self.sources.insert(key, text.source.clone());
     }
 
     /// Keeps the text of a dialogue that is called, and returns its key. Two folders may hold dialogues of one name.
-    pub fn keep_called(&mut self, caller: &str, name: &str, text: &Text) -> String {
+    pub fn keep_called(&mut self, caller: &str, name: &str, text: &SourceText) -> String {
         let plain = dialogue::plain_name(Resource::Dialogue, name);
         let free = self.sources.get(&format!("dialogue/{plain}")).is_none_or(|kept| *kept == text.source);
         let key = if free { plain } else { dialogue::call_key(caller, name) };

@@ -1,7 +1,7 @@
 //! The contract of a step, in three stages: a verb as written, a step whose names are known, and its checked behaviour.
 //! The verbs themselves are above this layer; a compilation is handed the list of those that there are.
 
-use super::{Block, Input, Planning, Typing};
+use super::{Block, DeclaredInput, Planning, Typing};
 use crate::{
     dialogue::{Node, Reading, Written},
     exchange::{Reply, Request},
@@ -70,10 +70,10 @@ pub trait Planned: fmt::Debug + Send + Sync {
 /// A checked step's behaviour. Pure: no await, clock, randomness or IO.
 ///
 /// Contract: called first with nothing heard, then once after each answered [`Turn`], with all that was heard so far
-/// (one [`Heard`] for each earlier turn). The same scope and hearings give the same turn. Every chain of turns ends.
+/// (one [`Answered`] for each earlier turn). The same scope and hearings give the same turn. Every chain of turns ends.
 pub trait Step: fmt::Debug + Send + Sync {
     /// The next turn.
-    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError>;
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError>;
     /// The inner steps, for drawings.
     fn inside(&self) -> Inside {
         Inside::Nothing
@@ -101,7 +101,7 @@ pub enum Inside {
         /// Its steps.
         block: Arc<Block>,
         /// Its inputs.
-        inputs: IndexMap<String, Input>,
+        inputs: IndexMap<String, DeclaredInput>,
         /// For each input that is given: the names that its value is made of.
         with: Vec<(String, Vec<String>)>,
         /// The names that its answer is made of.
@@ -145,7 +145,7 @@ pub struct Ask {
 
 /// The result of one turn.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Heard {
+pub enum Answered {
     /// Replies to an [`Turn::Ask`], in order.
     Replies(Vec<Reply>),
     /// The values of an inner block's steps, by name.

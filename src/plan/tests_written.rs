@@ -1,6 +1,6 @@
 //! The check of the tests that a dialogue carries: what they name must exist, and each scripted reply must fit a request.
 
-use super::{Input, closest, planning::Player, shared::Shared};
+use super::{DeclaredInput, closest, planning::CastEntry, shared::Shared};
 use crate::{
     dialogue::{At, DialogueFile},
     exchange::{Kind, Script},
@@ -11,8 +11,8 @@ use std::sync::Arc;
 /// The names in a dialogue's tests must exist.
 pub(super) fn check_tests(
     written: &DialogueFile,
-    inputs: &IndexMap<String, Input>,
-    cast: &IndexMap<String, Player>,
+    inputs: &IndexMap<String, DeclaredInput>,
+    cast: &IndexMap<String, CastEntry>,
     file: &Arc<str>,
     shared: &mut Shared,
 ) {

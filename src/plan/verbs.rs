@@ -2,7 +2,7 @@
 
 use super::{Planning, Verb, VerbRow};
 use crate::{
-    dialogue::{COMMON_KEYS, Key, Reading, StepWritten, merge_key},
+    dialogue::{COMMON_KEYS, Reading, StepWritten, YamlKey, merge_key},
     problem::closest,
 };
 
@@ -10,9 +10,9 @@ use crate::{
 pub(super) fn read(step: &StepWritten, planning: &mut Planning<'_>) -> (&'static str, Option<Box<dyn Verb>>) {
     let (verbs, later) = (planning.shared.verbs, planning.shared.later);
     let row = |name: &str| verbs.iter().find(|row| row.name == name);
-    let is_verb = |key: &Key| row(&key.name).is_some();
-    let is_later = |key: &Key| later.contains(&key.name.as_str());
-    let first = |is: &dyn Fn(&Key) -> bool| step.rest.iter().find(|(key, _)| is(key));
+    let is_verb = |key: &YamlKey| row(&key.name).is_some();
+    let is_later = |key: &YamlKey| later.contains(&key.name.as_str());
+    let first = |is: &dyn Fn(&YamlKey) -> bool| step.rest.iter().find(|(key, _)| is(key));
     let Some((key, value)) = first(&is_verb).or_else(|| first(&is_later)).or_else(|| step.rest.first()) else {
         let hint = Some(format!("the verbs are {}", names(verbs)));
         planning.problem("missing-verb", step.pos, "found a step without a verb, expected one".into(), hint);
@@ -40,7 +40,7 @@ fn names(verbs: &[VerbRow]) -> String {
     verbs.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
 }
 
-fn unknown(key: &Key, planning: &mut Planning<'_>) {
+fn unknown(key: &YamlKey, planning: &mut Planning<'_>) {
     let (verbs, later) = (planning.shared.verbs, planning.shared.later);
     if later.contains(&key.name.as_str()) {
         let message = format!("verb `{}` is not available in this version", key.name);

@@ -3,6 +3,7 @@
 
 use super::{
     convert::{IMAGE_ATTRIBUTES, MEDIA_ATTRIBUTES, MOMENT_ATTRIBUTES, SCORED_ATTRIBUTES},
+    filter_list,
     locals::Locals,
 };
 use crate::{problem::closest, value::Type};
@@ -13,7 +14,7 @@ use minijinja::{
 use std::sync::Arc;
 
 /// The types of the names that a template may use.
-pub trait Known {
+pub trait NameTypes {
     /// The type of `name`; `None` if the name is unknown (reported elsewhere).
     fn ty(&self, name: &str) -> Option<Type>;
 }
@@ -32,7 +33,7 @@ pub struct Finding {
 }
 
 /// The type of a template; `whole` if it is one expression.
-pub(super) fn template(source: &str, whole: bool, known: &dyn Known, findings: &mut Vec<Finding>) -> Type {
+pub(super) fn template(source: &str, whole: bool, known: &dyn NameTypes, findings: &mut Vec<Finding>) -> Type {
     let Ok(Stmt::Template(tree)) = parse(source, "template", Default::default()) else { return Type::Text };
     let mut typing = Typing { known, local: Locals::new(), findings };
     let mut last = Type::Text;
@@ -46,14 +47,14 @@ pub(super) fn template(source: &str, whole: bool, known: &dyn Known, findings: &
 }
 
 struct Typing<'a> {
-    known: &'a dyn Known,
+    known: &'a dyn NameTypes,
     /// Names bound inside the template.
     local: Locals<Type>,
     findings: &'a mut Vec<Finding>,
 }
 
 /// The type of the items of a value of this type.
-fn element(list: &Type) -> Type {
+pub(super) fn element(list: &Type) -> Type {
     match list {
         Type::List(item) => (**item).clone(),
         Type::Vector => Type::Number,
@@ -61,7 +62,7 @@ fn element(list: &Type) -> Type {
     }
 }
 
-fn list_of(item: Type) -> Type {
+pub(super) fn list_of(item: Type) -> Type {
     Type::List(Box::new(item))
 }
 
@@ -248,20 +249,8 @@ impl Typing<'_> {
             }
         }
         match filter.name {
-            "lines" | "split" => list_of(Type::Text),
-            "numbered" | "clock" | "capitalize" | "escape" | "e" | "format" | "indent" | "join" | "lower"
-            | "pprint" | "replace" | "safe" | "string" | "title" | "tojson" | "trim" | "upper" => Type::Text,
-            "abs" | "count" | "float" | "int" | "length" | "round" | "sum" => Type::Number,
-            "bool" => Type::Truth,
-            "first" | "last" | "min" | "max" => element(&of),
-            "flatten" => element(&of),
-            "list" | "reverse" | "sort" | "unique" | "select" | "reject" | "selectattr" | "rejectattr" | "smooth"
-            | "overlapping" | "within" | "absorb" => of,
-            "runs" | "batch" | "slice" => list_of(of),
-            "tally" => list_of(Type::record([("text".into(), Type::Text), ("count".into(), Type::Number)])),
-            "span" => Type::Moment,
             "map" => self.mapped(&of, filter, span),
-            _ => Type::Any,
+            name => filter_list::yielded(name, &of),
         }
     }
 
@@ -279,13 +268,9 @@ impl Typing<'_> {
                 }
                 _ => list_of(Type::Any),
             },
-            Some(ast::CallArg::Pos(expr)) => match text(expr).as_deref() {
-                Some("first" | "last" | "min" | "max") => list_of(element(&element(of))),
-                Some("trim" | "lower" | "upper" | "string" | "join" | "clock") => list_of(Type::Text),
-                Some("lines") => list_of(list_of(Type::Text)),
-                Some("length" | "count" | "int" | "float" | "round" | "abs" | "sum") => list_of(Type::Number),
-                _ => list_of(Type::Any),
-            },
+            Some(ast::CallArg::Pos(expr)) => {
+                list_of(text(expr).map_or(Type::Any, |name| filter_list::yielded(&name, &element(of))))
+            }
             _ => list_of(Type::Any),
         }
     }

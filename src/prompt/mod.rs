@@ -6,6 +6,7 @@
 mod chat;
 mod convert;
 mod engine;
+pub mod filter_list;
 pub mod filters;
 mod guards;
 mod infer;
@@ -19,7 +20,7 @@ mod survey;
 mod work;
 
 pub use chat::{ChatTemplate, ChatValue};
-pub use infer::{Finding, Known};
+pub use infer::{Finding, NameTypes};
 pub use scope::Scope;
 pub use survey::Use;
 
@@ -133,7 +134,7 @@ impl Template {
     }
 
     /// The type that it evaluates to where names have these types; every attribute that cannot exist is reported.
-    pub fn ty(&self, known: &dyn Known, findings: &mut Vec<Finding>) -> crate::value::Type {
+    pub fn ty(&self, known: &dyn NameTypes, findings: &mut Vec<Finding>) -> crate::value::Type {
         infer::template(&self.source, matches!(*self.body, Body::Whole(_)), known, findings)
     }
 

@@ -1,7 +1,7 @@
 //! Reads a template's syntax tree: which names it takes from its scope, and whether every filter, test and function
 //! exists. Statements that would reach other templates are refused.
 
-use super::{ParseError, filters, locals::Locals};
+use super::{ParseError, filter_list, locals::Locals};
 use crate::problem::{MAX_PROBLEMS, closest};
 use minijinja::{
     Environment,
@@ -217,16 +217,16 @@ impl Walk {
             }
             Expr::Filter(filter) => {
                 filter.expr.iter().for_each(|expr| self.expr(expr));
-                if !filters::names().any(|name| name == filter.name) {
-                    let hint = near_or_all(filter.name, "filters", filters::names());
+                if !filter_list::names().any(|name| name == filter.name) {
+                    let hint = near_or_all(filter.name, "filters", filter_list::names());
                     self.error(filter.span(), "unknown-filter", format!("unknown filter `{}`", filter.name), hint);
                 }
                 self.args(&filter.args);
             }
             Expr::Test(test) => {
                 self.expr(&test.expr);
-                if !filters::TESTS.contains(&test.name) {
-                    let words = filters::TESTS.iter().copied().filter(|name| name.chars().all(char::is_alphabetic));
+                if !filter_list::TESTS.contains(&test.name) {
+                    let words = filter_list::TESTS.iter().copied().filter(|name| name.chars().all(char::is_alphabetic));
                     let hint = near_or_all(test.name, "tests", words);
                     self.error(test.span(), "unknown-filter", format!("unknown test `is {}`", test.name), hint);
                 }

@@ -1,7 +1,7 @@
 //! Templates: what they yield, what they name, what they refuse.
 
 use super::*;
-use crate::value::{Media, Moment, Scored, Time};
+use crate::value::{Media, Moment, Scored, Time, Type};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ fn check(source: &str, expected: &str) {
 #[test]
 fn the_readme_lists_our_filters() {
     let readme = include_str!("../../README.md");
-    for filter in filters::FILTERS {
+    for filter in filter_list::FILTERS {
         let row = format!("| `{}` | {} |", filter.usage.replace('|', "\\|"), filter.about);
         assert!(readme.contains(&row), "README.md lacks {row}");
     }
@@ -120,14 +120,55 @@ fn filters_of_dialogues() {
 
 #[test]
 fn every_listed_filter_and_test_exists() {
-    for name in filters::BUILTIN.iter().chain(filters::FILTERS.iter().map(|doc| &doc.name)) {
+    for name in filter_list::names() {
         let error = eval(&format!("{{{{ 1 | {name} }}}}")).err().unwrap_or_default();
         assert!(!error.contains("unknown filter"), "{error}");
     }
-    for name in filters::TESTS.iter().filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic())) {
+    for name in filter_list::TESTS.iter().filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic())) {
         let error = eval(&format!("{{{{ 1 is {name} }}}}")).err().unwrap_or_default();
         assert!(!error.contains("unknown test"), "{error}");
     }
+}
+
+#[test]
+fn filters_yield_the_type_of_their_row() {
+    // the operand of each filter that takes no list of texts
+    let operand = |name: &str| match name {
+        "abs" | "bool" | "float" | "int" | "round" => "2.5",
+        "capitalize" | "escape" | "e" | "indent" | "lines" | "lower" | "safe" | "split" | "string" | "title"
+        | "trim" | "upper" => "'a b'",
+        "format" => "'%s' | format",
+        "clock" => "item",
+        "numbered" | "span" | "overlapping" | "within" => "speech",
+        "max" | "min" | "sum" => "[1, 2]",
+        "flatten" => "[labels]",
+        "absorb" => "rows | runs('place')",
+        "rejectattr" | "selectattr" => "rows",
+        _ => "labels",
+    };
+    let arguments = |name: &str| match name {
+        "absorb" | "batch" | "slice" | "smooth" => "(2)",
+        "overlapping" | "within" => "(0, 9)",
+        "replace" => "('a', 'b')",
+        "format" => "('a')",
+        "rejectattr" | "selectattr" => "('place')",
+        _ => "",
+    };
+    let mut typed = 0;
+    for name in filter_list::names().filter(|name| *name != "map") {
+        let (operand, arguments) = (operand(name).trim_end_matches(" | format"), arguments(name));
+        // lazy filters yield what `list` makes a list of
+        let list = if matches!(filter_list::yielded(name, &Type::Any), Type::List(_)) { " | list" } else { "" };
+        let source = format!("{{{{ {operand} | {name}{arguments}{list} }}}}");
+        let of = eval(&format!("{{{{ {operand} }}}}")).expect("the operand is a value").ty();
+        let expected = filter_list::yielded(name, &of);
+        if expected != Type::Any {
+            let value = eval(&source).unwrap_or_else(|why| panic!("{source}: {why}"));
+            assert!(expected.accepts(&value.ty()), "{source} is of type {}, expected {expected}", value.ty());
+            typed += 1;
+        }
+    }
+    assert!(typed > 40, "{typed} filters have a type");
 }
 
 #[test]
@@ -201,7 +242,7 @@ fn media_and_moments_are_walked_to_an_end() {
 }
 
 struct Types;
-impl Known for Types {
+impl NameTypes for Types {
     fn ty(&self, name: &str) -> Option<crate::value::Type> {
         name.split("__").last().and_then(|ty| ty.replace('_', " ").parse().ok())
     }

@@ -155,7 +155,7 @@ pub const UNANSWERABLE: &str = "unanswerable";
 
 /// The result of one case.
 #[derive(Debug, Clone, Serialize)]
-pub struct Scored {
+pub struct ScoredCase {
     /// The cases file.
     pub file: String,
     /// Its line, from 1.
@@ -179,9 +179,14 @@ pub struct Scored {
     tally: Tally,
 }
 
-impl Scored {
+impl ScoredCase {
     /// Scores the outcome of one case: an answer and whether it abstained, or the error of a failed run.
-    pub fn new(place: (&str, usize), case: &Case, metric: Metric, outcome: Result<(String, bool), String>) -> Scored {
+    pub fn new(
+        place: (&str, usize),
+        case: &Case,
+        metric: Metric,
+        outcome: Result<(String, bool), String>,
+    ) -> ScoredCase {
         let question = case.fields.get("question").and_then(Json::as_str).unwrap_or_default().to_owned();
         let (answer, abstained, error) = match outcome {
             Ok((answer, abstained)) => (Some(answer), abstained, None),
@@ -199,27 +204,27 @@ impl Scored {
         }
         let kind = case.kind.clone();
         let ((file, line), score) = ((place.0.to_owned(), place.1), tally.score());
-        Scored { file, line, kind, question, expected, answer, abstained, score, error, tally }
+        ScoredCase { file, line, kind, question, expected, answer, abstained, score, error, tally }
     }
 }
 
 /// The figures of an evaluation: `{"n", METRIC, "refused_unanswerable", "answered_answerable", "kinds": {…}, …}`.
-pub fn summary(scored: &[Scored], metric: Metric) -> Json {
+pub fn summary(scored: &[ScoredCase], metric: Metric) -> Json {
     let name = metric.name();
-    let mean = |cases: &[&Scored]| {
+    let mean = |cases: &[&ScoredCase]| {
         let sum = |part: fn(Tally) -> usize| cases.iter().map(|c| part(c.tally)).sum::<usize>() as f64;
         let of = sum(|tally| tally.of);
         if of == 0.0 { Json::Null } else { round(sum(|tally| tally.counted) / of) }
     };
-    let share = |cases: &[&Scored], test: &dyn Fn(&Scored) -> bool| {
+    let share = |cases: &[&ScoredCase], test: &dyn Fn(&ScoredCase) -> bool| {
         let hits = cases.iter().filter(|c| test(c)).count();
         if cases.is_empty() { Json::Null } else { round(hits as f64 / cases.len() as f64) }
     };
     // a case whose run failed lacks an answer to score
-    let all: Vec<&Scored> = scored.iter().filter(|case| case.error.is_none()).collect();
-    let is_unanswerable = |c: &&Scored| c.kind.as_deref() == Some(UNANSWERABLE);
+    let all: Vec<&ScoredCase> = scored.iter().filter(|case| case.error.is_none()).collect();
+    let is_unanswerable = |c: &&ScoredCase| c.kind.as_deref() == Some(UNANSWERABLE);
     let (unanswerable, answerable): (Vec<_>, Vec<_>) = all.iter().copied().partition(is_unanswerable);
-    let mut kinds: IndexMap<&str, Vec<&Scored>> = IndexMap::new();
+    let mut kinds: IndexMap<&str, Vec<&ScoredCase>> = IndexMap::new();
     for case in &all {
         if let Some(kind) = &case.kind {
             kinds.entry(kind).or_default().push(*case);
@@ -284,7 +289,7 @@ mod tests {
             fields: IndexMap::from([("question".to_owned(), Json::from("q?"))]),
         };
         let one = |line, kind, right, outcome| {
-            Scored::new(("day/cases.jsonl", line), &case(kind, right), Metric::ExactMatch, outcome)
+            ScoredCase::new(("day/cases.jsonl", line), &case(kind, right), Metric::ExactMatch, outcome)
         };
         let scored = [
             one(1, "where", "in the kitchen", Ok(("In the kitchen.".to_owned(), false))),
@@ -324,7 +329,7 @@ mod tests {
     fn of_several_right_answers_the_best_counts() {
         let check = |line: &str, metric: Metric, answer: &str, expected: &str, score: f64| {
             let case: Case = serde_json::from_str(line).expect("a case");
-            let scored = Scored::new(("cases.jsonl", 1), &case, metric, Ok((answer.into(), false)));
+            let scored = ScoredCase::new(("cases.jsonl", 1), &case, metric, Ok((answer.into(), false)));
             assert_eq!((scored.expected.as_str(), scored.score), (expected, score), "{line} {answer}");
         };
         let two = r#"{"answers": ["In the kitchen.", "Kitchen."]}"#;
@@ -341,9 +346,9 @@ mod tests {
     fn word_errors_are_summed_before_they_are_divided() {
         let said = |right: &str, heard: &str| {
             let case = Case { answers: vec![right.into()], kind: None, fields: IndexMap::new() };
-            Scored::new(("day/transcript.jsonl", 1), &case, Metric::Wer, Ok((heard.into(), false)))
+            ScoredCase::new(("day/transcript.jsonl", 1), &case, Metric::Wer, Ok((heard.into(), false)))
         };
-        let wer = |cases: &[Scored]| summary(cases, Metric::Wer)["wer"].clone();
+        let wer = |cases: &[ScoredCase]| summary(cases, Metric::Wer)["wer"].clone();
         // one error in two words and none in eight is one in ten, not the mean of a half and nothing
         let (short, long) = (
             said("good night", "night"),

@@ -1,7 +1,7 @@
 //! Why an exchange of a run was, or will be, found in the memo or not.
 
 use super::transcript::{ExchangeLine, Transcript};
-use crate::store::memo::{ENGINE, Key, Memo, MemoError, request_digest};
+use crate::store::memo::{ENGINE, Memo, MemoError, MemoKey, request_digest};
 use serde::Serialize;
 
 /// One exchange explained.
@@ -45,9 +45,9 @@ fn belongs(path: &str, step: &str) -> bool {
 }
 
 fn one(memo: &Memo, transcript: &Transcript, line: &ExchangeLine) -> Result<Explained, MemoError> {
-    let player = transcript.header.cast.get(&line.role);
-    let identity = player.map(|player| player.identity.clone()).unwrap_or_default();
-    let key = Key::from_hex(&line.key);
+    let role_record = transcript.header.cast.get(&line.role);
+    let identity = role_record.map(|role_record| role_record.identity.clone()).unwrap_or_default();
+    let key = MemoKey::from_hex(&line.key);
     let kept = match key {
         Some(key) => memo.get(key)?.is_some(),
         None => false,
@@ -60,7 +60,10 @@ fn one(memo: &Memo, transcript: &Transcript, line: &ExchangeLine) -> Result<Expl
     let request = blake3::Hash::from(request_digest(&line.request)).to_hex();
     let mut why = vec![
         format!("engine {}", transcript.header.engine),
-        format!("agent {}: {identity}", player.map_or(line.role.as_str(), |player| player.agent.as_str())),
+        format!(
+            "agent {}: {identity}",
+            role_record.map_or(line.role.as_str(), |role_record| role_record.agent.as_str())
+        ),
         format!("request {}", &request[..16]),
         seed,
     ];

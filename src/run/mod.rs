@@ -14,7 +14,7 @@ pub mod transcript;
 
 pub use crate::store::{Memo, MemoError};
 pub use cancel::Cancel;
-pub use driver::{Agents, Conduct, Run, run};
+pub use driver::{Agents, Run, RunOptions, run};
 pub use outcome::{Evidence, Outcome, RunError};
 pub use progress::{Event, Progress, Silent};
 pub use replay::{ReplayError, replay};

@@ -86,7 +86,7 @@ mod tests {
         error::{Fault, FaultKind},
         run::{
             RunError,
-            machine::{Order, StepFailure},
+            machine::{PlanOrder, StepFailure},
         },
     };
     use serde::de::DeserializeOwned;
@@ -124,7 +124,7 @@ mod tests {
     fn a_failed_run_comes_back_equal() {
         let failure = |kind: FaultKind, path: &str, order: &[u32]| StepFailure {
             path: path.into(),
-            order: Order(order.to_vec()),
+            order: PlanOrder(order.to_vec()),
             fault: Fault::new(kind, "why").of("eye").hint("wait"),
         };
         let passing = FaultKind::Passing { retry_after: Some(Duration::from_millis(1500)), is_unreachable: true };

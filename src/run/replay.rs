@@ -1,7 +1,7 @@
 //! Replaying a transcript: the machine runs again and every exchange is answered from the file. No model, no medium.
 
 use super::{
-    machine::{Ended, Exchange, Machine},
+    machine::{DueExchange, Ended, Machine},
     outcome::{Outcome, RunError},
     transcript::{ExchangeLine, Transcript, TranscriptError},
 };
@@ -91,7 +91,7 @@ fn missing(transcript: &Transcript) -> String {
 /// The recorded reply to this exchange.
 fn recorded(
     lines: &HashMap<&str, &ExchangeLine>,
-    exchange: &Exchange,
+    exchange: &DueExchange,
     missing: &str,
 ) -> Result<Result<crate::exchange::Reply, Fault>, ReplayError> {
     let path = &exchange.path;

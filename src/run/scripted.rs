@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use crate::{
-    dialogue::{Asked, ScriptedReplies, TestWritten, plain},
+    dialogue::{ScriptState, ScriptedReplies, TestWritten, plain},
     error::Fault,
     exchange::NoReply,
     plan::{Inputs, Misfit, Plan},
@@ -109,7 +109,7 @@ pub struct ScriptedRun {
 /// Runs a plan with scripted replies, one exchange at a time in plan order. A reply that does not fit its request
 /// ends the run.
 pub fn run(plan: &Plan, inputs: &Inputs, script: &ScriptedReplies) -> ScriptedRun {
-    let mut asked: IndexMap<String, Asked> = IndexMap::new();
+    let mut asked: IndexMap<String, ScriptState> = IndexMap::new();
     let mut exchanges = 0;
     let ended = answered(Machine::new(plan, inputs, 0), script, &mut asked, &mut exchanges);
     match ended {
@@ -122,7 +122,7 @@ pub fn run(plan: &Plan, inputs: &Inputs, script: &ScriptedReplies) -> ScriptedRu
 fn answered(
     mut machine: Machine,
     script: &ScriptedReplies,
-    asked: &mut IndexMap<String, Asked>,
+    asked: &mut IndexMap<String, ScriptState>,
     exchanges: &mut usize,
 ) -> Result<Result<Value, Vec<String>>, String> {
     let mut waiting = Vec::new();

@@ -5,7 +5,7 @@
 //! appended as they come, so that a run that is killed leaves all that it had; at its end the file is replaced, whole,
 //! by the one in plan order.
 
-use super::machine::{Order, StepLine};
+use super::machine::{PlanOrder, StepLine};
 use crate::{
     error::Fault,
     exchange::{Answers, Reply, Request},
@@ -37,7 +37,7 @@ pub struct Header {
     /// The inputs of the run (defaults filled in).
     pub inputs: IndexMap<String, Value>,
     /// Role to agent.
-    pub cast: IndexMap<String, Player>,
+    pub cast: IndexMap<String, RoleRecord>,
     /// Every text that the plan was compiled from.
     pub sources: IndexMap<String, String>,
     /// The part that differs from run to run.
@@ -46,7 +46,7 @@ pub struct Header {
 
 /// The agent of a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Player {
+pub struct RoleRecord {
     /// `agents/NAME.yaml`
     pub agent: String,
     /// Part of the memo keys.
@@ -195,7 +195,7 @@ impl Transcript {
 pub struct Recorder {
     to: To,
     /// Place in plan order, offset and length of each line but the first and last.
-    lines: Vec<(Order, u64, usize)>,
+    lines: Vec<(PlanOrder, u64, usize)>,
     written: u64,
 }
 
@@ -248,7 +248,7 @@ impl Recorder {
         self.append(header).map(drop)
     }
     /// Writes an exchange.
-    pub fn exchange(&mut self, order: Order, line: &ExchangeLine) -> io::Result<()> {
+    pub fn exchange(&mut self, order: PlanOrder, line: &ExchangeLine) -> io::Result<()> {
         self.line(order, line)
     }
     /// Writes a settled step.
@@ -256,7 +256,7 @@ impl Recorder {
         self.line(line.order.clone(), line)
     }
 
-    fn line(&mut self, order: Order, line: &impl Serialize) -> io::Result<()> {
+    fn line(&mut self, order: PlanOrder, line: &impl Serialize) -> io::Result<()> {
         if self.wanted() {
             let (offset, length) = self.append(line)?;
             self.lines.push((order, offset, length));

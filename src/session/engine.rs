@@ -2,9 +2,9 @@
 
 use super::Settings;
 use crate::{
-    agent::{outward::OnNetwork, person::Prompt, roster::Options, shared::SharedAgents},
-    hub::{Hub, download::Progress as Download},
-    media::{Limits, Store},
+    agent::{outward::OnNetwork, person::LineReader, roster::RosterOptions, shared::SharedAgents},
+    hub::{Catalogue, download::DownloadProgress as Download},
+    media::{MediaLimits, MediaStore},
     store::memo::{Memo, MemoError},
 };
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Engine {
     /// What the caller decided.
     pub settings: Settings,
-    store: Arc<Store>,
+    store: Arc<MediaStore>,
     agents: Arc<SharedAgents>,
     memo: Mutex<Option<Memo>>,
 }
@@ -27,13 +27,13 @@ pub struct Listener {
     /// Told what is about to leave the machine.
     pub on_network: OnNetwork,
     /// The way to ask a person.
-    pub prompt: Arc<dyn Prompt>,
+    pub prompt: Arc<dyn LineReader>,
 }
 
 impl Engine {
     /// Opens and loads nothing yet.
     pub fn new(settings: Settings) -> Engine {
-        let store = Store::new(Limits::default()).with_fetched(settings.folders.media());
+        let store = MediaStore::new(MediaLimits::default()).with_fetched(settings.folders.media());
         Engine { settings, store: Arc::new(store), agents: Arc::default(), memo: Mutex::default() }
     }
 
@@ -47,10 +47,10 @@ impl Engine {
     }
 
     /// What loading agents takes. `device` (`auto`, `cpu`, …) is over what their files say.
-    pub fn options(&self, hub: &Hub, device: &str, listener: &Listener) -> Options {
+    pub fn options(&self, catalogue: &Catalogue, device: &str, listener: &Listener) -> RosterOptions {
         let Listener { on_download, on_network, prompt } = listener.clone();
-        Options {
-            hub: hub.clone(),
+        RosterOptions {
+            catalogue: catalogue.clone(),
             device: Some(device.to_owned()).filter(|device| device != "auto"),
             memory: None,
             store: self.store.clone(),

@@ -1,7 +1,7 @@
 //! From a dialogue's name to an outcome: found, checked, its inputs read, its agents loaded, run. Nothing here prints or
 //! reads the environment: the command line and a server stand on it alike.
 //!
-//! An [`Engine`] is made once with [`Settings`]; a [`Source`] is a dialogue that was found; a [`Session`] is one that was
+//! An [`Engine`] is made once with [`Settings`]; a [`DialogueSource`] is a dialogue that was found; a [`Session`] is one that was
 //! checked and can be run any number of times.
 
 pub mod engine;
@@ -12,15 +12,15 @@ pub mod source;
 
 pub use engine::{Engine, Listener};
 pub use settings::Settings;
-pub use source::Source;
+pub use source::DialogueSource;
 
 use crate::{
     agent::roster::Roster,
     error::{Fault, FaultKind},
-    hub::Hub,
+    hub::Catalogue,
     media::Access,
     plan::{Inputs, Plan},
-    run::{Conduct, Run},
+    run::{Run, RunOptions},
 };
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -32,14 +32,14 @@ pub struct Session {
     /// What may be opened for its inputs.
     pub access: Access,
     /// Where its names are found, and what was decided about them.
-    pub hub: Hub,
+    pub catalogue: Catalogue,
     engine: Arc<Engine>,
     roster: OnceCell<Roster>,
 }
 
 /// How the agents of a session are loaded.
 #[derive(Clone)]
-pub struct Loading {
+pub struct LoadOptions {
     /// The device for every local agent: `auto`, or one over what their files say.
     pub device: String,
     /// Most bytes that the agents may take together on any one device.
@@ -50,9 +50,9 @@ pub struct Loading {
 
 impl Session {
     /// With the plan that `source` was compiled to. Loads nothing yet.
-    pub fn new(engine: Arc<Engine>, source: &Source, plan: Plan) -> Session {
-        let access = Access::new(source.hub.network, &engine.settings.folders);
-        Session { plan, access, hub: source.hub.clone(), engine, roster: OnceCell::new() }
+    pub fn new(engine: Arc<Engine>, source: &DialogueSource, plan: Plan) -> Session {
+        let access = Access::new(source.catalogue.network, &engine.settings.folders);
+        Session { plan, access, catalogue: source.catalogue.clone(), engine, roster: OnceCell::new() }
     }
 
     /// Inputs from `name=value` pairs.
@@ -61,20 +61,20 @@ impl Session {
     }
 
     /// The agents, loaded at the first call.
-    pub async fn load(&self, loading: &Loading) -> Result<&Roster, Fault> {
+    pub async fn load(&self, loading: &LoadOptions) -> Result<&Roster, Fault> {
         let load = || async {
-            let options = self.engine.options(&self.hub, &loading.device, &loading.listener);
-            let options = crate::agent::roster::Options { memory: loading.memory, ..options };
+            let options = self.engine.options(&self.catalogue, &loading.device, &loading.listener);
+            let options = crate::agent::roster::RosterOptions { memory: loading.memory, ..options };
             Roster::load(&self.plan, &options).await.map_err(unready)
         };
         self.roster.get_or_try_init(load).await
     }
 
-    /// One run. `conduct` says all but who answers.
-    pub async fn run(&self, inputs: Inputs, loading: &Loading, conduct: Conduct) -> Result<Run, Fault> {
+    /// One run. `options` says all but who answers.
+    pub async fn run(&self, inputs: Inputs, loading: &LoadOptions, options: RunOptions) -> Result<Run, Fault> {
         let roster = self.load(loading).await?;
-        let conduct = Conduct { agents: roster.agents.clone(), media: roster.store.clone(), ..conduct };
-        Ok(crate::run::run(&self.plan, inputs, conduct).await)
+        let options = RunOptions { agents: roster.agents.clone(), media: roster.store.clone(), ..options };
+        Ok(crate::run::run(&self.plan, inputs, options).await)
     }
 }
 

@@ -2,9 +2,9 @@
 //! makes it of its arguments and the environment, a server of its configuration.
 
 use crate::{
-    agent::roster::Keys,
+    agent::roster::FindKey,
     error::Fault,
-    hub::{Folders, Hub, HubSettings, Network, Search, Trust},
+    hub::{Catalogue, Folders, HubSettings, Network, ProjectSearch, Trust},
     media::Access,
 };
 use std::{fmt, path::Path};
@@ -17,7 +17,7 @@ pub struct Settings {
     /// The model hub.
     pub hub: HubSettings,
     /// Finds the keys that agent files name by `key_env`.
-    pub keys: Keys,
+    pub keys: FindKey,
     /// True: the project of this process is trusted (`--trust`).
     pub trust: bool,
     /// True: all network is refused (`--offline`).
@@ -43,10 +43,10 @@ impl Settings {
     }
 
     /// The search for names, from a dialogue file or from a folder.
-    pub fn hub(&self, start: &Path, network: Network) -> Result<Hub, Fault> {
+    pub fn catalogue(&self, start: &Path, network: Network) -> Result<Catalogue, Fault> {
         let trust = Trust { this_run: self.trust, ..Trust::read(&self.folders)? };
-        let search = Search::from(start, &self.folders, &trust);
+        let search = ProjectSearch::from(start, &self.folders, &trust);
         let answers = crate::agent::spec::answers;
-        Ok(Hub::new(search, self.folders.clone(), self.hub.clone(), network).with_answers(answers))
+        Ok(Catalogue::new(search, self.folders.clone(), self.hub.clone(), network).with_answers(answers))
     }
 }

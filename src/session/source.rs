@@ -5,52 +5,57 @@ use crate::{
     dialogue::{self, Resource},
     error::Fault,
     files,
-    hub::{Hub, Network, inside, verdict::ways_out},
+    hub::{Catalogue, Network, inside, verdict::ways_out},
     plan::{self, CompileOptions, Plan, Problem},
 };
 use std::path::{Path, PathBuf};
 
 /// A dialogue's text, where its names are looked up, and what its relative paths are relative to.
 #[derive(Debug)]
-pub struct Source {
+pub struct DialogueSource {
     /// As messages call it.
     pub file: String,
     /// The whole YAML.
     pub text: String,
     /// Finds prompts, agents, label lists and casts.
-    pub hub: Hub,
+    pub catalogue: Catalogue,
     /// The file, if it is one: dialogues that it calls may lie beside it.
     pub path: Option<PathBuf>,
 }
 
-impl Source {
+impl DialogueSource {
     /// A dialogue that lies in no file: `text`, which messages call `name`. Its names are looked up from the working folder.
-    pub fn given(name: &str, text: String, settings: &Settings, network: Network) -> Result<Source, Fault> {
+    pub fn given(name: &str, text: String, settings: &Settings, network: Network) -> Result<DialogueSource, Fault> {
         let path = settings.folders.here.as_ref().map(|here| here.join(name.trim_matches(['<', '>'])));
-        Ok(Source { file: name.to_owned(), text, hub: settings.hub(Path::new("."), network)?, path })
+        Ok(DialogueSource {
+            file: name.to_owned(),
+            text,
+            catalogue: settings.catalogue(Path::new("."), network)?,
+            path,
+        })
     }
 
     /// A path to a file, or a name such as `video_qa`.
     ///
     /// A name without a folder and an ending does not mean a file where a dialogue has that name: a file in the working folder does not
     /// replace it.
-    pub fn find(name: &str, settings: &Settings, network: Network) -> Result<Source, Fault> {
+    pub fn find(name: &str, settings: &Settings, network: Network) -> Result<DialogueSource, Fault> {
         let here = PathBuf::from(".");
         let is_path = name.contains(['/', '\\']) || name.ends_with(".yaml") || name.ends_with(".yml");
-        if is_path && let Some(source) = Source::read(name, settings, network)? {
+        if is_path && let Some(source) = DialogueSource::read(name, settings, network)? {
             return Ok(source);
         }
-        let hub = settings.hub(&here, network)?;
-        let found = hub.find(Resource::Dialogue, name).map_err(Fault::refused)?;
+        let catalogue = settings.catalogue(&here, network)?;
+        let found = catalogue.find(Resource::Dialogue, name).map_err(Fault::refused)?;
         match found {
             Some(found) => {
                 let path = found.path();
-                Ok(Source { file: found.file, text: found.text, hub, path })
+                Ok(DialogueSource { file: found.file, text: found.text, catalogue, path })
             }
             None if is_path => Err(Fault::refused(format!("{name}: no such file"))),
-            None if let Some(source) = Source::read(name, settings, network)? => Ok(source),
+            None if let Some(source) = DialogueSource::read(name, settings, network)? => Ok(source),
             None => {
-                let names = hub.names(Resource::Dialogue);
+                let names = catalogue.names(Resource::Dialogue);
                 let hint = plan::closest(name, names.iter().map(String::as_str))
                     .unwrap_or_else(|| format!("the dialogues that have a name: {}", names.join(", ")));
                 Err(Fault::refused(format!("no dialogue is named `{name}`")).hint(hint))
@@ -59,10 +64,10 @@ impl Source {
     }
 
     /// The file of this path, if there is one. Its project is the one that it lies in, not that of the working folder.
-    fn read(name: &str, settings: &Settings, network: Network) -> Result<Option<Source>, Fault> {
+    fn read(name: &str, settings: &Settings, network: Network) -> Result<Option<DialogueSource>, Fault> {
         let path = Path::new(name);
-        let hub = settings.hub(path, network)?;
-        if let Some(project) = hub.project.as_ref().filter(|project| !project.trusted)
+        let catalogue = settings.catalogue(path, network)?;
+        if let Some(project) = catalogue.project.as_ref().filter(|project| !project.trusted)
             && let Some(own) = beside(path)
             && let Err(why) = inside::check(&project.folder, &own)
         {
@@ -74,7 +79,7 @@ impl Source {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 let path =
                     std::fs::canonicalize(folder).ok().zip(path.file_name()).map(|(folder, file)| folder.join(file));
-                Ok(Some(Source { file: name.to_owned(), text, hub, path }))
+                Ok(Some(DialogueSource { file: name.to_owned(), text, catalogue, path }))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unreadable(name, &error)),
@@ -84,15 +89,18 @@ impl Source {
     /// The plan, or every problem.
     pub fn plan(&self, options: &CompileOptions) -> Result<Plan, Vec<Problem>> {
         let options = CompileOptions { path: self.path.clone(), ..options.clone() };
-        plan::compile_text(&self.text, &self.file, &self.hub, &options)
+        plan::compile_text(&self.text, &self.file, &self.catalogue, &options)
     }
 
     /// Is there a cast of that name? Its file would be no place to point at.
     pub fn check_cast(&self, cast: Option<&str>) -> Result<(), Fault> {
         let Some(name) = cast else { return Ok(()) };
-        match self.hub.find(Resource::Cast, name).map_err(Fault::refused)? {
+        match self.catalogue.find(Resource::Cast, name).map_err(Fault::refused)? {
             Some(_) => Ok(()),
-            None => Err(Fault::refused(format!("no cast is named `{name}`")).hint(plan::closest_cast(name, &self.hub))),
+            None => {
+                Err(Fault::refused(format!("no cast is named `{name}`"))
+                    .hint(plan::closest_cast(name, &self.catalogue)))
+            }
         }
     }
 

@@ -3,7 +3,8 @@
 use crate::{
     dialogue::{At, Expr, written},
     plan::{
-        Compiled, Formula, Heard, Inside, Misfit, Planned, Planning, Step, StepError, Turn, Typing, Verb, bind, closest,
+        Answered, Compiled, Formula, Inside, Misfit, Planned, Planning, Step, StepError, Turn, Typing, Verb, bind,
+        closest,
     },
     prompt::Scope,
     value::Type,
@@ -45,23 +46,23 @@ impl Verb for Call {
             }
         }
         let with = with.into_iter().map(|(name, formula)| Some((name.value, formula?))).collect::<Option<_>>()?;
-        Some(Arc::new(Calling { called, with }))
+        Some(Arc::new(CallStep { called, with }))
     }
 }
 
 #[derive(Debug)]
-struct Calling {
+struct CallStep {
     called: Compiled,
     with: IndexMap<String, Formula>,
 }
 
-impl Planned for Calling {
+impl Planned for CallStep {
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
         (self.ty(typing), self)
     }
 }
 
-impl Calling {
+impl CallStep {
     /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         for (name, formula) in &self.with {
@@ -73,7 +74,7 @@ impl Calling {
     }
 }
 
-impl Calling {
+impl CallStep {
     /// The inputs of the called dialogue: it sees nothing else.
     fn inputs(&self, scope: &Scope) -> Result<Scope, StepError> {
         let given = self.with.iter().map(|(name, formula)| Ok((name.clone(), formula.eval(scope)?)));
@@ -90,7 +91,7 @@ impl Calling {
     }
 }
 
-impl Step for Calling {
+impl Step for CallStep {
     fn inside(&self) -> Inside {
         let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
         let with = self.with.iter().map(|(name, formula)| (name.clone(), names(formula.names())));
@@ -103,9 +104,9 @@ impl Step for Calling {
         }
     }
 
-    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
         let mut inputs = self.inputs(scope)?;
-        let Some(Heard::Inner(values)) = heard.first() else {
+        let Some(Answered::Inner(values)) = answered.first() else {
             return Ok(Turn::Inner { block: self.called.block.clone(), scope: inputs });
         };
         values.iter().for_each(|(name, value)| inputs.bind(name, value.clone()));

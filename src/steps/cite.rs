@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 /// One entry of a log that can be cited.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct LogEntry {
     /// The video's path, if the entry knows it.
     pub video: Option<String>,
     /// Seconds.
@@ -20,16 +20,16 @@ pub struct Entry {
 }
 
 /// The entries of a log: moments with text, or records with `start`, `end`, `text` and perhaps `clock`.
-pub fn entries(log: &Value) -> Result<Vec<Entry>, StepError> {
+pub fn entries(log: &Value) -> Result<Vec<LogEntry>, StepError> {
     let Value::List(items) = log else {
         return Err(StepError(format!("found {} for `cite`, expected a list of entries", found(log))));
     };
     items.iter().map(entry).collect()
 }
 
-fn entry(item: &Value) -> Result<Entry, StepError> {
+fn entry(item: &Value) -> Result<LogEntry, StepError> {
     match item {
-        Value::Moment(moment) => Ok(Entry {
+        Value::Moment(moment) => Ok(LogEntry {
             video: Some(moment.media.path.clone()),
             start: moment.start.seconds(),
             end: moment.end.seconds(),
@@ -49,17 +49,17 @@ fn entry(item: &Value) -> Result<Entry, StepError> {
             };
             let text = fields.get("text").map(crate::prompt::show).ok_or_else(|| missing("text"))?;
             let clock = fields.get("clock").map(crate::prompt::show).filter(|clock| !clock.is_empty());
-            Ok(Entry { video, start: number("start")?, end: number("end")?, clock, text })
+            Ok(LogEntry { video, start: number("start")?, end: number("end")?, clock, text })
         }
         other => Err(StepError(format!("found {} in the list for `cite`, expected moments or records", found(other)))),
     }
 }
 
 /// The log as a prompt shows it: `[1] 00:00-00:08 text`, one line for each entry.
-pub fn numbered(entries: &[Entry]) -> String {
+pub fn numbered(entries: &[LogEntry]) -> String {
     // a line break inside an entry would look like another entry
     let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = |(i, e): (usize, &Entry)| {
+    let line = |(i, e): (usize, &LogEntry)| {
         numbered_line(i + 1, e.start, e.end, e.clock.as_deref().map(flat).as_deref(), &flat(&e.text))
     };
     entries.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
@@ -67,7 +67,7 @@ pub fn numbered(entries: &[Entry]) -> String {
 
 /// A reply with its citations read out of it: `{text, abstained, evidence: [{video, start, end, clock, text}]}`, and a note on
 /// citations of lines that do not exist, which are dropped.
-pub fn answer(reply: &str, entries: &[Entry]) -> (Value, Option<String>) {
+pub fn answer(reply: &str, entries: &[LogEntry]) -> (Value, Option<String>) {
     let (text, cited) = split(reply);
     // an empty reply becomes a sentence that says so, rather than an empty line
     let text = if text.is_empty() { NOTHING_SAID.to_owned() } else { text };
@@ -89,7 +89,7 @@ pub fn answer(reply: &str, entries: &[Entry]) -> (Value, Option<String>) {
     (record, note)
 }
 
-fn record(entry: &Entry) -> Value {
+fn record(entry: &LogEntry) -> Value {
     Value::Record(IndexMap::from([
         ("video".to_owned(), entry.video.clone().map_or(Value::Nothing, Value::Text)),
         ("start".to_owned(), Value::Number(entry.start)),
@@ -187,11 +187,11 @@ pub fn abstains(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn log() -> Vec<Entry> {
+    fn log() -> Vec<LogEntry> {
         let entry = |i: usize| {
             let start = i as f64 * 8.0;
             let text = format!("kitchen,\nstep {i}.");
-            Entry { video: Some("day.mp4".into()), start, end: start + 8.0, clock: None, text }
+            LogEntry { video: Some("day.mp4".into()), start, end: start + 8.0, clock: None, text }
         };
         (0..3).map(entry).collect()
     }
@@ -204,7 +204,7 @@ mod tests {
         [3] 00:16-00:24 kitchen, step 2.
         ");
         let clock = Some("08:10-09:06".to_owned());
-        let entry = Entry { clock, ..log().remove(0) };
+        let entry = LogEntry { clock, ..log().remove(0) };
         assert_eq!(numbered(std::slice::from_ref(&entry)), "[1] 08:10-09:06 kitchen, step 0.");
         let (Value::Record(fields), _) = answer("[1] x", std::slice::from_ref(&entry)) else { panic!("a record") };
         // a cited entry can be cited again

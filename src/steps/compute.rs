@@ -2,7 +2,7 @@
 
 use crate::{
     dialogue::{Expr, Node, Reading, Written},
-    plan::{Formula, Heard, Planned, Planning, Step, StepError, Turn, Typing, Verb},
+    plan::{Answered, Formula, Planned, Planning, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::Type,
 };
@@ -30,30 +30,30 @@ impl JsonSchema for Compute {
 
 impl Verb for Compute {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
-        Some(Arc::new(Computing { value: planning.expr(&self.0)? }))
+        Some(Arc::new(ComputeStep { value: planning.expr(&self.0)? }))
     }
 }
 
 #[derive(Debug)]
-struct Computing {
+struct ComputeStep {
     value: Formula,
 }
 
-impl Planned for Computing {
+impl Planned for ComputeStep {
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
         (self.ty(typing), self)
     }
 }
 
-impl Computing {
+impl ComputeStep {
     /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         self.value.ty(typing)
     }
 }
 
-impl Step for Computing {
-    fn turn(&self, scope: &Scope, _heard: &[Heard]) -> Result<Turn, StepError> {
+impl Step for ComputeStep {
+    fn turn(&self, scope: &Scope, _heard: &[Answered]) -> Result<Turn, StepError> {
         Ok(Turn::Done(self.value.eval(scope)?))
     }
 }

@@ -4,7 +4,7 @@ use super::{misfit, rank::item, replies};
 use crate::{
     dialogue::{At, Expr, written},
     exchange::{EmbedRequest, Kind, Reply, Request},
-    plan::{Ask, Formula, Heard, Inside, Planned, Planning, Played, Step, StepError, Turn, Typing, Verb},
+    plan::{Answered, Ask, AskedRole, Formula, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Type, Value},
 };
@@ -24,23 +24,23 @@ impl Verb for Embed {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let role = planning.role(&self.agent, Kind::Embed);
         let what = planning.expr(&self.what);
-        Some(Arc::new(Embedding { role: role?, what: what? }))
+        Some(Arc::new(EmbedStep { role: role?, what: what? }))
     }
 }
 
 #[derive(Debug)]
-struct Embedding {
-    role: Played,
+struct EmbedStep {
+    role: AskedRole,
     what: Formula,
 }
 
-impl Planned for Embedding {
+impl Planned for EmbedStep {
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
         (self.ty(typing), self)
     }
 }
 
-impl Embedding {
+impl EmbedStep {
     /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         let one = [Type::Image, Type::Audio, Type::Text];
@@ -59,15 +59,15 @@ impl Embedding {
     }
 }
 
-impl Step for Embedding {
+impl Step for EmbedStep {
     fn inside(&self) -> Inside {
         Inside::Asks(self.role.role.clone())
     }
 
-    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
         let what = self.what.eval(scope)?;
         let many = matches!(what, Value::List(_));
-        if let Some(replies) = replies(heard) {
+        if let Some(replies) = replies(answered) {
             let vector = |reply: &Reply| match reply {
                 Reply::Embed(vector) => Ok(Value::Vector(vector.clone())),
                 _ => Err(misfit("embed")),

@@ -4,7 +4,7 @@ use super::{found, misfit, replies};
 use crate::{
     dialogue::{Data, Expr, SPAN_USAGE, Span, TextExpr, written},
     exchange::{FramesRequest, Reply, Request, Sampling},
-    plan::{Ask, Formula, Heard, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
+    plan::{Answered, Ask, Formula, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Type, Value},
 };
@@ -50,7 +50,7 @@ impl Verb for Frames {
                 None
             }
         };
-        Some(Arc::new(Sampled { video: video?, which: which? }))
+        Some(Arc::new(FramesStep { video: video?, which: which? }))
     }
 }
 
@@ -89,7 +89,7 @@ impl Frames {
 }
 
 #[derive(Debug)]
-struct Sampled {
+struct FramesStep {
     video: Formula,
     which: Which,
 }
@@ -102,13 +102,13 @@ enum Which {
     Times(Formula),
 }
 
-impl Planned for Sampled {
+impl Planned for FramesStep {
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
         (self.ty(typing), self)
     }
 }
 
-impl Sampled {
+impl FramesStep {
     /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         typing.expect(&self.video, &[Type::Video], "`video`");
@@ -122,7 +122,7 @@ impl Sampled {
     }
 }
 
-impl Sampled {
+impl FramesStep {
     fn sampling(&self, scope: &Scope) -> Result<Sampling, StepError> {
         let number = |value: &Value, what: &str| match value {
             Value::Number(number) if number.is_finite() && *number >= 0.0 => Ok(*number),
@@ -145,9 +145,9 @@ impl Sampled {
     }
 }
 
-impl Step for Sampled {
-    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
-        if let Some(replies) = replies(heard) {
+impl Step for FramesStep {
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
+        if let Some(replies) = replies(answered) {
             let [Reply::Frames(moments)] = replies else { return Err(misfit("frames")) };
             return Ok(Turn::Done(Value::List(moments.iter().cloned().map(Value::Moment).collect())));
         }

@@ -4,7 +4,7 @@ use super::{found, misfit, replies};
 use crate::{
     dialogue::{At, TextExpr, written},
     exchange::{Decoding, HearRequest, Kind, Reply, Request},
-    plan::{Ask, Formula, Heard, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb},
+    plan::{Answered, Ask, Formula, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Media, Moment, Time, Type, Value},
 };
@@ -33,25 +33,25 @@ impl Verb for Hear {
             None => None,
         };
         let timestamps = self.timestamps.unwrap_or(true);
-        Some(Arc::new(Hearing { role: role?.role, audio: audio?, language, timestamps }))
+        Some(Arc::new(HearStep { role: role?.role, audio: audio?, language, timestamps }))
     }
 }
 
 #[derive(Debug)]
-struct Hearing {
+struct HearStep {
     role: String,
     audio: Formula,
     language: Option<Formula>,
     timestamps: bool,
 }
 
-impl Planned for Hearing {
+impl Planned for HearStep {
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
         (self.ty(typing), self)
     }
 }
 
-impl Hearing {
+impl HearStep {
     /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         typing.expect(&self.audio, &[Type::Audio], "`audio`");
@@ -63,7 +63,7 @@ impl Hearing {
 /// The medium to listen to and the stretch of it; `None` if the medium is silent.
 type Stretch = Option<(Arc<Media>, Option<Time>, Option<Time>)>;
 
-impl Hearing {
+impl HearStep {
     fn stretch(&self, scope: &Scope) -> Result<Stretch, StepError> {
         Ok(match self.audio.eval(scope)? {
             Value::Nothing => None,
@@ -75,14 +75,14 @@ impl Hearing {
     }
 }
 
-impl Step for Hearing {
+impl Step for HearStep {
     fn inside(&self) -> Inside {
         Inside::Asks(self.role.clone())
     }
 
-    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
         let Some((audio, start, end)) = self.stretch(scope)? else { return Ok(Turn::Done(Value::List(Vec::new()))) };
-        if let Some(replies) = replies(heard) {
+        if let Some(replies) = replies(answered) {
             let [Reply::Hear(pieces)] = replies else { return Err(misfit("hear")) };
             let moment = |piece: &crate::exchange::Speech| {
                 let text = Some(piece.text.clone());

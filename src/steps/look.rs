@@ -10,7 +10,7 @@ use super::{
 use crate::{
     dialogue::{At, Expr, NumberExpr, TextExpr, written},
     exchange::{Kind, LookRequest, Reply, Request},
-    plan::{Ask, Formula, Heard, Inside, Planned, Planning, Played, Step, StepError, Turn, Typing, Verb},
+    plan::{Answered, Ask, AskedRole, Formula, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Type, Value},
 };
@@ -63,7 +63,7 @@ impl Verb for Look {
 
 #[derive(Debug)]
 struct LookStep {
-    role: Played,
+    role: AskedRole,
     what: Formula,
     prompt: Prompted,
     decoding: DecodingFormulas,
@@ -84,8 +84,8 @@ impl Step for LookStep {
         Inside::Asks(self.role.role.clone())
     }
 
-    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
-        if let Some(replies) = replies(heard) {
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
+        if let Some(replies) = replies(answered) {
             let [Reply::Look(said)] = replies else { return Err(misfit("look")) };
             return Ok(Turn::Done(Value::Text(said.text.trim().to_owned())));
         }

@@ -1,8 +1,8 @@
 //! `loop`: repeats inner steps until a value is stable, a condition is true, or `max_rounds` is reached.
 
 use crate::{
-    dialogue::{At, Data, Expr, Node, Reading, StepWritten, TextExpr, Wanted, Written, written},
-    plan::{Block, Draft, Formula, Heard, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb},
+    dialogue::{At, Data, Expr, Node, Reading, Required, StepWritten, TextExpr, Written, written},
+    plan::{Answered, Block, Draft, Formula, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Type, Value},
 };
@@ -25,7 +25,7 @@ written! { "`loop`",
         pub until: Option<UntilWritten>,
         /// Most rounds.
         #[schemars(range(min = 1, max = 1000))]
-        pub max_rounds: Wanted<At<usize>>,
+        pub max_rounds: Required<At<usize>>,
     }
 }
 
@@ -112,7 +112,7 @@ struct LoopDraft {
 }
 
 #[derive(Debug)]
-struct Looping {
+struct LoopStep {
     block: Arc<Block>,
     until: Until,
     max_rounds: usize,
@@ -137,7 +137,7 @@ impl Planned for LoopDraft {
         }
         let own = self.draft.names().map(|name| (name.to_owned(), names.get(name).cloned().unwrap_or(Type::Any)));
         let ty = Type::record(own.chain([("rounds".to_owned(), Type::Number), ("stopped".to_owned(), Type::Text)]));
-        let looping = Looping { block: Arc::new(block), until: self.until.clone(), max_rounds: self.max_rounds };
+        let looping = LoopStep { block: Arc::new(block), until: self.until.clone(), max_rounds: self.max_rounds };
         (ty, Arc::new(looping))
     }
 }
@@ -157,7 +157,7 @@ impl LoopDraft {
     }
 }
 
-impl Looping {
+impl LoopStep {
     /// Why the loop ends after these rounds, if it does.
     fn stopped(&self, scope: &Scope, rounds: &[&IndexMap<String, Value>]) -> Result<Option<&'static str>, StepError> {
         let Some(last) = rounds.last() else { return Ok(None) };
@@ -187,7 +187,7 @@ impl Looping {
     }
 }
 
-impl Step for Looping {
+impl Step for LoopStep {
     fn inside(&self) -> Inside {
         let rounds = format!("at most {} rounds", self.max_rounds);
         let until = match &self.until {
@@ -201,12 +201,12 @@ impl Step for Looping {
         Inside::Repeats { block: self.block.clone(), until }
     }
 
-    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
         let mut rounds: Vec<&IndexMap<String, Value>> = Vec::new();
-        for heard in heard {
-            match heard {
-                Heard::Inner(values) => rounds.push(values),
-                Heard::Replies(_) => return Err(StepError("a loop asks nothing itself: this is a bug".into())),
+        for answered in answered {
+            match answered {
+                Answered::Inner(values) => rounds.push(values),
+                Answered::Replies(_) => return Err(StepError("a loop asks nothing itself: this is a bug".into())),
             }
         }
         match (self.stopped(scope, &rounds)?, rounds.last()) {

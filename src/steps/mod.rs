@@ -16,7 +16,7 @@ mod say;
 
 use crate::{
     exchange::Reply,
-    plan::{CompileOptions, Heard, StepError, VerbRow},
+    plan::{Answered, CompileOptions, StepError, VerbRow},
     value::Value,
 };
 
@@ -47,9 +47,9 @@ impl Default for CompileOptions {
 }
 
 /// The replies to the step's one request turn; `None` before it was asked.
-fn replies(heard: &[Heard]) -> Option<&[Reply]> {
-    match heard.first() {
-        Some(Heard::Replies(replies)) => Some(replies),
+fn replies(answered: &[Answered]) -> Option<&[Reply]> {
+    match answered.first() {
+        Some(Answered::Replies(replies)) => Some(replies),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use super::{found, misfit, replies, whole};
 use crate::{
     dialogue::{At, Data, Expr, NumberExpr, TextExpr, written},
     exchange::{Item, Kind, RankRequest, Reply, Request},
-    plan::{Ask, Formula, Heard, Inside, Planned, Planning, Played, Range, Step, StepError, Turn, Typing, Verb},
+    plan::{Answered, Ask, AskedRole, Formula, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Moment, Scored, Type, Value},
 };
@@ -54,7 +54,7 @@ impl Verb for Rank {
         }
         // the outer option: was it written; the inner: could it be read
         let read = |formula: Option<Option<Formula>>| formula.map_or(Some(None), |formula| formula.map(Some));
-        Some(Arc::new(Ranking { role, what, among, wording: read(wording)?, top: read(top)?, min: read(min)?, floor }))
+        Some(Arc::new(RankStep { role, what, among, wording: read(wording)?, top: read(top)?, min: read(min)?, floor }))
     }
 }
 
@@ -112,8 +112,8 @@ impl Among {
 }
 
 #[derive(Debug)]
-struct Ranking {
-    role: Played,
+struct RankStep {
+    role: AskedRole,
     what: Formula,
     among: Among,
     wording: Option<Formula>,
@@ -122,13 +122,13 @@ struct Ranking {
     floor: bool,
 }
 
-impl Planned for Ranking {
+impl Planned for RankStep {
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
         (self.ty(typing), self)
     }
 }
 
-impl Ranking {
+impl RankStep {
     /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         let found = typing.expect(&self.what, &[Type::Image, Type::Audio, Type::Text], "`what`");
@@ -142,7 +142,7 @@ impl Ranking {
 }
 
 /// The content that an agent looks at, listens to or reads.
-pub(super) fn item(value: Value, what: &str, role: &Played) -> Result<Item, StepError> {
+pub(super) fn item(value: Value, what: &str, role: &AskedRole) -> Result<Item, StepError> {
     Ok(match value {
         Value::Text(text) => Item::Text(text),
         Value::Number(_) | Value::Truth(_) | Value::Scored(_) => Item::Text(crate::prompt::show(&value)),
@@ -160,13 +160,13 @@ pub(super) fn item(value: Value, what: &str, role: &Played) -> Result<Item, Step
     })
 }
 
-impl Step for Ranking {
+impl Step for RankStep {
     fn inside(&self) -> Inside {
         Inside::Asks(self.role.role.clone())
     }
 
-    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
-        if let Some(replies) = replies(heard) {
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
+        if let Some(replies) = replies(answered) {
             let [Reply::Rank(scored)] = replies else { return Err(misfit("rank")) };
             return Ok(Turn::Done(self.kept(scored.clone(), scope)?));
         }
@@ -187,7 +187,7 @@ impl Step for Ranking {
     }
 }
 
-impl Ranking {
+impl RankStep {
     /// Likeliest first (ties in the candidates' order), cut by `min`, `top` and the floors.
     fn kept(&self, mut scored: Vec<Scored>, scope: &Scope) -> Result<Value, StepError> {
         scored.sort_by(|a, b| b.score.total_cmp(&a.score));

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     dialogue::{At, Expr, NumberExpr, TextExpr, written},
     exchange::{Kind, Message, Reply, Request, SayReply, SayRequest},
-    plan::{Ask, Formula, Heard, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
+    plan::{Answered, Ask, Formula, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Type, Value},
 };
@@ -91,7 +91,7 @@ impl Verb for Say {
         fn read<T>(part: Option<Option<T>>) -> Option<Option<T>> {
             part.map_or(Some(None), |part| part.map(Some))
         }
-        Some(Arc::new(Saying {
+        Some(Arc::new(SayStep {
             role: role?.role,
             role_name: self.agent.value.clone(),
             prompt: prompt?,
@@ -106,7 +106,7 @@ impl Verb for Say {
 }
 
 #[derive(Debug)]
-struct Saying {
+struct SayStep {
     role: String,
     /// As the dialogue names it.
     role_name: String,
@@ -119,13 +119,13 @@ struct Saying {
     raw: bool,
 }
 
-impl Planned for Saying {
+impl Planned for SayStep {
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
         (self.ty(typing), self)
     }
 }
 
-impl Saying {
+impl SayStep {
     /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         if let Some(cited) = &self.cited {
@@ -161,13 +161,13 @@ fn cited_type() -> Type {
     ])
 }
 
-impl Saying {
+impl SayStep {
     /// True if the step yields a list: `n` is more than one, or known only when it runs.
     fn many(&self) -> bool {
         self.n.as_ref().is_some_and(|n| n.literal() != Some(Value::Number(1.0)))
     }
 
-    fn request(&self, scope: &Scope, log: Option<&[cite::Entry]>) -> Result<Request, StepError> {
+    fn request(&self, scope: &Scope, log: Option<&[cite::LogEntry]>) -> Result<Request, StepError> {
         let own = log.map(|entries| (LOG, Value::Text(cite::numbered(entries))));
         let message = |role: &str, content: String| Message::new(role, content);
         let mut messages = Vec::new();
@@ -181,17 +181,17 @@ impl Saying {
     }
 }
 
-impl Step for Saying {
+impl Step for SayStep {
     fn inside(&self) -> Inside {
         Inside::Asks(self.role.clone())
     }
 
-    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
         let log = match &self.cited {
             Some(cited) => Some(cite::entries(&cited.eval(scope)?)?),
             None => None,
         };
-        if let Some(replies) = replies(heard) {
+        if let Some(replies) = replies(answered) {
             let value = |reply: &Reply| match (reply, &log) {
                 (Reply::Say(SayReply { text, .. }), Some(entries)) => Ok(cite::answer(text, entries)),
                 (Reply::Say(SayReply { text, .. }), None) => Ok((Value::Text(text.trim().to_owned()), None)),

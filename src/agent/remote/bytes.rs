@@ -4,7 +4,7 @@ use super::MediaBytes;
 use crate::{
     error::Fault,
     exchange::Item,
-    media::Store,
+    media::MediaStore,
     value::{Media, Time},
 };
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ const LOSSLESS_PIXELS: u32 = 512 * 512;
 const QUALITY: u8 = 92;
 
 #[async_trait]
-impl MediaBytes for Store {
+impl MediaBytes for MediaStore {
     async fn picture(&self, item: &Item) -> Result<(Vec<u8>, &'static str), Fault> {
         let pixels = match item {
             Item::Image(file) => self.image(file).await?,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 const WINDOW_SECONDS: f64 = 600.0;
 
 /// A request to hear.
-pub(super) struct Hearing {
+pub(super) struct TranscribeRequest {
     pub audio: Arc<Media>,
     pub start: Option<Time>,
     pub end: Option<Time>,
@@ -24,7 +24,7 @@ pub(super) struct Hearing {
 }
 
 impl RemoteAgent {
-    pub(super) async fn hear(&self, hearing: Hearing) -> Result<Reply, Fault> {
+    pub(super) async fn hear(&self, hearing: TranscribeRequest) -> Result<Reply, Fault> {
         if !hearing.audio.has_audio {
             return Ok(Reply::Hear(Vec::new()));
         }
@@ -43,7 +43,7 @@ impl RemoteAgent {
         Ok(Reply::Hear(heard))
     }
 
-    fn form(&self, hearing: &Hearing, wav: Vec<u8>) -> Result<Form, Fault> {
+    fn form(&self, hearing: &TranscribeRequest, wav: Vec<u8>) -> Result<Form, Fault> {
         let file = Part::bytes(wav).file_name("audio.wav").mime_str("audio/wav");
         let file =
             file.map_err(|error| Fault::failed(format!("the sound cannot be attached to the request: {error}")))?;

@@ -15,7 +15,7 @@ mod wire;
 
 pub use bytes::wav;
 
-use super::{Agent, Asking, Card, outward::Announcer};
+use super::{Agent, CallContext, Card, outward::Announcer};
 use crate::{
     error::Fault,
     exchange::{Answers, Decoding, EmbedRequest, HearRequest, Item, Kind, Reply, Request, SayRequest},
@@ -131,7 +131,7 @@ impl Agent for RemoteAgent {
         self.spec.retries
     }
 
-    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
+    async fn ask(&self, request: Request, asking: CallContext) -> Result<Reply, Fault> {
         self.card
             .check(&request)
             .map_err(|fault| fault.hint("`answers` in its agent file lists the requests that it takes"))?;
@@ -140,15 +140,15 @@ impl Agent for RemoteAgent {
         }
         match request {
             Request::Say(SayRequest { messages, raw, decoding, choices }) => {
-                self.say(say::Saying { messages, raw, decoding, choices }, asking).await
+                self.say(say::ChatRequest { messages, raw, decoding, choices }, asking).await
             }
             Request::Embed(EmbedRequest { what }) => self.embed(what).await,
             Request::Hear(HearRequest { audio, start, end, language, timestamps, decoding }) => {
-                self.hear(hear::Hearing { audio, start, end, language, timestamps, decoding }).await
+                self.hear(hear::TranscribeRequest { audio, start, end, language, timestamps, decoding }).await
             }
             Request::Look(request) => {
                 let SayRequest { messages, raw, decoding, choices } = request.into_say();
-                let reply = self.say(say::Saying { messages, raw, decoding, choices }, asking).await?;
+                let reply = self.say(say::ChatRequest { messages, raw, decoding, choices }, asking).await?;
                 Ok(if let Reply::Say(said) = reply { Reply::Look(said) } else { reply })
             }
             Request::Rank(_) | Request::Frames(_) => Err(Fault::failed("an endpoint cannot rank or sample".to_owned())),

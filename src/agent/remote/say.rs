@@ -1,7 +1,7 @@
 //! `/v1/chat/completions`: whole or streamed, with pictures, with a closed set of answers.
 
 use super::{
-    Asking, RemoteAgent,
+    CallContext, RemoteAgent,
     sse::{Events, TooLarge},
     wire,
 };
@@ -15,7 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 pub(super) const NO_TOP_K: &str = "`top_k` is not part of the endpoint's protocol; use `top_p`";
 
 /// A request to say something.
-pub(super) struct Saying {
+pub(super) struct ChatRequest {
     pub messages: Vec<Message>,
     pub raw: bool,
     pub decoding: Decoding,
@@ -30,7 +30,7 @@ struct Said {
 }
 
 impl RemoteAgent {
-    pub(super) async fn say(&self, saying: Saying, asking: Asking) -> Result<Reply, Fault> {
+    pub(super) async fn say(&self, saying: ChatRequest, asking: CallContext) -> Result<Reply, Fault> {
         // A choice comes as JSON, which is not worth watching as it is written.
         let stream = asking.stream.filter(|_| saying.choices.is_empty());
         let body = self.say_body(&saying, asking.seed, stream.is_some()).await?;
@@ -63,7 +63,7 @@ impl RemoteAgent {
         Ok(Reply::Say(SayReply { text, tokens: Vec::new(), finish }))
     }
 
-    async fn say_body(&self, saying: &Saying, seed: u64, stream: bool) -> Result<Value, Fault> {
+    async fn say_body(&self, saying: &ChatRequest, seed: u64, stream: bool) -> Result<Value, Fault> {
         if saying.raw {
             let why = "a raw prompt needs a local model: an endpoint applies its own chat template";
             return Err(Fault::failed(why.to_owned()));

@@ -73,8 +73,8 @@ async fn sent(server: &MockServer) -> Value {
     serde_json::from_slice(&requests.last().expect("a request").body).expect("JSON")
 }
 
-fn asking(seed: u64) -> Asking {
-    Asking { seed, stream: None }
+fn asking(seed: u64) -> CallContext {
+    CallContext { seed, stream: None }
 }
 
 #[tokio::test]
@@ -116,7 +116,8 @@ async fn a_stream_is_passed_on_as_it_comes() {
     let answer = ResponseTemplate::new(200).set_body_raw(body, "text/event-stream; charset=utf-8");
     let server = server("/v1/chat/completions", answer).await;
     let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
-    let reply = agent(&server).ask(say("Where?"), Asking { seed: 1, stream: Some(stream) }).await.expect("a reply");
+    let reply =
+        agent(&server).ask(say("Where?"), CallContext { seed: 1, stream: Some(stream) }).await.expect("a reply");
     assert_eq!(
         reply,
         Reply::Say(SayReply { text: "In the kitchen.".into(), tokens: Vec::new(), finish: Finish::Stop })
@@ -208,7 +209,8 @@ async fn segments_are_in_the_recordings_own_time() {
 async fn failure(answer: ResponseTemplate) -> String {
     let server = server("/v1/chat/completions", answer).await;
     let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
-    let error = agent(&server).ask(say("Where?"), Asking { seed: 0, stream: Some(stream) }).await.expect_err("failed");
+    let error =
+        agent(&server).ask(say("Where?"), CallContext { seed: 0, stream: Some(stream) }).await.expect_err("failed");
     let text = format!("{error:?}");
     assert!(!text.contains(KEY), "{text}");
     let text = match &error.kind {
@@ -304,7 +306,7 @@ async fn endless(streamed: bool, head: &str, again: String) -> String {
     spec.reply_time = Duration::from_millis(200);
     let agent = RemoteAgent::new(spec, &vars, Arc::new(Fake)).expect("an agent");
     let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
-    let asked = agent.ask(say("Where?"), Asking { seed: 0, stream: streamed.then_some(stream) }).await;
+    let asked = agent.ask(say("Where?"), CallContext { seed: 0, stream: streamed.then_some(stream) }).await;
     let fault = asked.expect_err("too much");
     assert_eq!(fault.kind, FaultKind::Failed);
     fault.to_string().replace(&url, "URL")
@@ -342,7 +344,7 @@ async fn a_stream_that_does_not_end_runs_out_of_time() {
     spec.reply_time = Duration::from_millis(200);
     let agent = RemoteAgent::new(spec, &vars, Arc::new(Fake)).expect("an agent");
     let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
-    let error = agent.ask(say("Where?"), Asking { seed: 0, stream: Some(stream) }).await.expect_err("late");
+    let error = agent.ask(say("Where?"), CallContext { seed: 0, stream: Some(stream) }).await.expect_err("late");
     assert!(error.to_string().contains("did not end within 200ms"), "{error}");
 }
 
@@ -358,7 +360,7 @@ async fn a_stream_ends_with_its_last_event() {
     });
     let agent = RemoteAgent::new(spec(&url), &vars, Arc::new(Fake)).expect("an agent");
     let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
-    let reply = agent.ask(say("Where?"), Asking { seed: 0, stream: Some(stream) }).await.expect("a reply");
+    let reply = agent.ask(say("Where?"), CallContext { seed: 0, stream: Some(stream) }).await.expect("a reply");
     assert_eq!(reply, Reply::Say(SayReply { text: "fine".into(), tokens: Vec::new(), finish: Finish::Stop }));
 }
 
@@ -375,7 +377,7 @@ async fn a_key_that_comes_back_is_taken_out() {
     let streamed =
         server("/v1/chat/completions", ResponseTemplate::new(200).set_body_raw(events, "text/event-stream")).await;
     let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
-    check(agent(&streamed).ask(say("Where?"), Asking { seed: 0, stream: Some(stream) }).await.expect("a reply"));
+    check(agent(&streamed).ask(say("Where?"), CallContext { seed: 0, stream: Some(stream) }).await.expect("a reply"));
     let mut shown = String::new();
     while let Ok(piece) = pieces.try_recv() {
         shown += &piece;

@@ -1,6 +1,6 @@
 //! The hub's list of a revision: the files that loading needs, and the digests they must have.
 
-use super::Progress;
+use super::DownloadProgress;
 use crate::hub::{
     HubError,
     cache::{CachedRepo, is_file_name},
@@ -10,7 +10,7 @@ use std::io::{Read as _, Seek as _};
 
 /// A file to fetch, as the hub lists it.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Listed {
+pub(super) struct RemoteFile {
     #[serde(rename = "rfilename")]
     pub(super) name: String,
     pub(super) size: Option<u64>,
@@ -18,31 +18,31 @@ pub(super) struct Listed {
     #[serde(rename = "blobId")]
     pub(super) git: Option<String>,
     /// Large files are stored apart, under their SHA-256.
-    pub(super) lfs: Option<Large>,
+    pub(super) lfs: Option<LfsPointer>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Large {
+pub(super) struct LfsPointer {
     pub(super) sha256: String,
     pub(super) size: Option<u64>,
 }
 
 /// The hub's reply about a revision.
 #[derive(Debug, Deserialize)]
-pub(super) struct Listing {
+pub(super) struct RepoListing {
     pub(super) sha: String,
-    pub(super) siblings: Vec<Listed>,
+    pub(super) siblings: Vec<RemoteFile>,
 }
 
 /// One file of one commit.
-pub(super) struct Job<'a> {
+pub(super) struct FileFetch<'a> {
     pub(super) repo: &'a str,
     pub(super) commit: &'a str,
     pub(super) cached: &'a CachedRepo,
-    pub(super) listed: &'a Listed,
+    pub(super) listed: &'a RemoteFile,
 }
 
-impl Job<'_> {
+impl FileFetch<'_> {
     /// The name of its blob: the digest that the hub states, or one made of its names when the hub states none.
     pub(super) fn etag(&self) -> Result<String, HubError> {
         let stated = self.listed.lfs.as_ref().map(|large| &large.sha256).or(self.listed.git.as_ref());
@@ -60,8 +60,8 @@ impl Job<'_> {
         self.listed.lfs.as_ref().and_then(|large| large.size).or(self.listed.size)
     }
 
-    pub(super) fn progress(&self, done: u64) -> Progress {
-        Progress { repo: self.repo.to_owned(), file: self.listed.name.clone(), done, total: self.size() }
+    pub(super) fn progress(&self, done: u64) -> DownloadProgress {
+        DownloadProgress { repo: self.repo.to_owned(), file: self.listed.name.clone(), done, total: self.size() }
     }
 
     /// The digest that the hub states and the one that the file has.

@@ -80,7 +80,8 @@ async fn only_what_loading_needs_is_fetched_and_kept_as_the_hub_keeps_it() {
     let (server, cache) = (hub().await, tempfile::tempdir().expect("temp"));
     weights(&server, |request| ranged(request, WEIGHTS)).await;
     let told = Mutex::new(Vec::new());
-    let tell = |progress: Progress| told.lock().expect("lock").push((progress.file, progress.done, progress.total));
+    let tell =
+        |progress: DownloadProgress| told.lock().expect("lock").push((progress.file, progress.done, progress.total));
     let folder = downloader(&server, cache.path(), None).fetch("org/name", "main", &tell).await.expect("fetched");
     assert_eq!(folder, cache.path().join("models--org--name/snapshots").join(COMMIT));
     assert_eq!(std::fs::read(folder.join("model.safetensors")).expect("read"), WEIGHTS);

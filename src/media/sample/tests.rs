@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::media::{
-    Limits, Store,
+    MediaLimits, MediaStore,
     tests::{make, open_path},
 };
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ async fn cut(folder: &TempDir, name: &str, bytes: &[u8], length: usize, sampling
     std::fs::write(&path, &bytes[..length]).unwrap();
     let media = open_path(&path).await.unwrap_or_else(|error| panic!("{length}: {error}"));
     for sampling in samplings {
-        let store = Store::new(Limits::default());
+        let store = MediaStore::new(MediaLimits::default());
         let sampling = match sampling {
             // just before the end, and at it
             Sampling::Times(_) => Sampling::Times(vec![0.0, media.end.seconds() - 0.01]),

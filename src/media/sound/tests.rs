@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     media::{
-        Limits, Store,
+        MediaLimits, MediaStore,
         tests::{make, open_path},
     },
     value::{Media, Time, TimeBase},
@@ -28,7 +28,7 @@ fn loaded(folder: &TempDir, file: &str) -> Vec<f32> {
 
 /// All of it from second `from` on, to a second after its end.
 async fn heard(media: &Arc<Media>, from: f64) -> Vec<f32> {
-    let store = Store::new(Limits::default());
+    let store = MediaStore::new(MediaLimits::default());
     store.samples(media, at(from), at(media.end.seconds() + 1.0), RATE_HZ).await.unwrap()
 }
 
@@ -139,7 +139,7 @@ async fn holes_are_silence_of_their_length() {
 }
 
 async fn heard_from(media: &Arc<Media>, from: f64, to: f64) -> Vec<f32> {
-    Store::new(Limits::default()).samples(media, at(from), at(to), RATE_HZ).await.unwrap()
+    MediaStore::new(MediaLimits::default()).samples(media, at(from), at(to), RATE_HZ).await.unwrap()
 }
 
 /// The number of samples that differ by more than a rounding.
@@ -215,7 +215,7 @@ async fn windows_that_touch_are_the_whole() {
     let media = open_path(&make(&folder, "a.mkv", "-i a.wav -c:a flac -output_ts_offset 600 OUT")).await.unwrap();
     // 2/12800 s are two and a half samples
     let start = Time { ticks: 600 * 12800 + 2, base: TimeBase { num: 1, den: 12800 } };
-    let store = Store::new(Limits::default());
+    let store = MediaStore::new(MediaLimits::default());
     let whole = store.samples(&media, start, media.end, RATE_HZ).await.unwrap();
     let mut windows = Vec::new();
     for from in (0..30_000).step_by(7_001) {

@@ -3,7 +3,7 @@
 
 mod weights;
 
-use super::{Family, Loading};
+use super::{Family, ModelOptions};
 use crate::{
     error::Fault,
     exchange::{Answers, Kind, Modality},
@@ -11,14 +11,14 @@ use crate::{
         chat::{Chat, end_tokens},
         checkpoint::Checkpoint,
         config::{Config, within},
-        decode::{Decoder, Parts, Row, Speaker},
+        decode::{CacheRow, Decoder, GeneratorParts, TextGenerator},
         failed,
-        manners::Manners,
         ops::{self, Activation},
         prefix::{Prefix, tokens_only},
+        processors::LogitsProcessors,
         rope::Rope,
         sampling,
-        text::{Style, Text},
+        text::{TextTokenizer, VocabStyle},
     },
 };
 use candle_core::{DType, Device, Result, Tensor};
@@ -36,18 +36,18 @@ pub const FAMILY: Family = Family {
             &["LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM"],
         )
     },
-    load: |checkpoint, loading| Ok(Box::new(speaker(checkpoint, loading)?)),
+    load: |checkpoint, loading| Ok(Box::new(generator(checkpoint, loading)?)),
 };
 
 /// Loads a checkpoint folder or a GGUF file as a language model that answers `say`.
-pub fn speaker(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Result<Speaker<Llama>, Fault> {
+pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<TextGenerator<Llama>, Fault> {
     let (config, generation) = (&checkpoint.config, checkpoint.json("generation_config.json")?);
     let (shape, positions) = (Shape::read(config)?, positions(config)?);
     let ends = end_tokens(generation.as_ref(), config, shape.vocab)?;
-    let parts = Parts {
-        text: Text::open(checkpoint, Style::Bytes)?,
+    let parts = GeneratorParts {
+        text: TextTokenizer::open(checkpoint, VocabStyle::Bytes)?,
         chat: Chat::open(checkpoint)?,
-        manners: Manners::read(generation.as_ref(), &ends)?,
+        processors: LogitsProcessors::read(generation.as_ref(), &ends)?,
         ends,
         defaults: sampling::defaults(generation.as_ref())?,
         decode: loading.decode.clone(),
@@ -56,14 +56,14 @@ pub fn speaker(checkpoint: &Checkpoint, loading: &Loading) -> std::result::Resul
     let net = match checkpoint.gguf() {
         Some(gguf) => {
             let weights = Weights::gguf(gguf.weights(&loading.device)?, loading.dtype);
-            Llama::load(shape, Turns::Neighbours, weights).map_err(|error| gguf.unfit(&error))?
+            Llama::load(shape, RopeLayout::Neighbours, weights).map_err(|error| gguf.unfit(&error))?
         }
         None => {
             let weights = Weights::folder(checkpoint.weights(loading.dtype, &loading.device)?);
-            Llama::load(shape, Turns::Halves, weights).map_err(failed)?
+            Llama::load(shape, RopeLayout::Halves, weights).map_err(failed)?
         }
     };
-    Ok(Speaker::new(net, parts))
+    Ok(TextGenerator::new(net, parts))
 }
 
 /// Most positions of a prompt and its reply.
@@ -124,7 +124,7 @@ impl Shape {
 
 /// Which dimensions of a head a position turns together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turns {
+enum RopeLayout {
     /// i and i + head/2, as checkpoint folders have it.
     Halves,
     /// 2i and 2i + 1: GGUF files of the architecture `llama` have the rows of queries and keys in that order.
@@ -184,7 +184,7 @@ impl Layer {
     }
 
     /// (tokens of all rows, width) -> the same
-    fn forward(&self, x: &Tensor, step: &Step, rows: &mut [Row<'_, Cache>], layer: usize) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, step: &Step, rows: &mut [CacheRow<'_, KvCache>], layer: usize) -> Result<Tensor> {
         let y = self.norm1.forward(x)?;
         let x = (x + self.out.forward(&self.attend(&y, step, rows, layer)?)?)?;
         let y = self.norm2.forward(&x)?;
@@ -192,7 +192,7 @@ impl Layer {
         x + self.down.forward(&y)?
     }
 
-    fn attend(&self, x: &Tensor, step: &Step, rows: &mut [Row<'_, Cache>], layer: usize) -> Result<Tensor> {
+    fn attend(&self, x: &Tensor, step: &Step, rows: &mut [CacheRow<'_, KvCache>], layer: usize) -> Result<Tensor> {
         let n = x.dim(0)?;
         let split = |x: Tensor| x.reshape((n, (), step.head)); // (tokens, heads, head)
         let (mut q, mut k) = (split(self.query.forward(x)?)?, split(self.key.forward(x)?)?);
@@ -233,7 +233,7 @@ fn attend_row(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Resu
 /// The shared inputs of all layers of one call.
 struct Step {
     head: usize,
-    turns: Turns,
+    turns: RopeLayout,
     cos: Tensor,
     sin: Tensor,
     masks: Vec<Option<Tensor>>,
@@ -244,17 +244,17 @@ impl Step {
     fn rotate(&self, x: &Tensor) -> Result<Tensor> {
         let x = x.transpose(0, 1)?.contiguous()?.unsqueeze(0)?;
         match self.turns {
-            Turns::Halves => candle_nn::rotary_emb::rope(&x, &self.cos, &self.sin)?.squeeze(0),
-            Turns::Neighbours => candle_nn::rotary_emb::rope_i(&x, &self.cos, &self.sin)?.squeeze(0),
+            RopeLayout::Halves => candle_nn::rotary_emb::rope(&x, &self.cos, &self.sin)?.squeeze(0),
+            RopeLayout::Neighbours => candle_nn::rotary_emb::rope_i(&x, &self.cos, &self.sin)?.squeeze(0),
         }
     }
 }
 
 /// Keys and values of one layer of one row, in a buffer with room to grow: (kv heads, room, head).
 #[derive(Default)]
-struct Store(Option<(Tensor, Tensor)>);
+struct MediaStore(Option<(Tensor, Tensor)>);
 
-impl Store {
+impl MediaStore {
     /// Room grows by half, at least by this many tokens.
     const ROOM: usize = 64;
 
@@ -263,7 +263,7 @@ impl Store {
         let (heads, t, head) = k.dims3()?;
         let room = self.0.as_ref().map_or(Ok(0), |(k, _)| k.dim(1))?;
         if length + t > room {
-            let more = (length + t + (length / 2).max(Store::ROOM), head);
+            let more = (length + t + (length / 2).max(MediaStore::ROOM), head);
             let grow = |old: Option<&Tensor>| -> Result<Tensor> {
                 let new = Tensor::zeros((heads, more.0, more.1), v.dtype(), v.device())?;
                 if let (Some(old), true) = (old, length > 0) {
@@ -281,25 +281,25 @@ impl Store {
 }
 
 /// Keys and values of one row.
-pub struct Cache {
-    layers: Vec<Store>,
+pub struct KvCache {
+    layers: Vec<MediaStore>,
     length: usize,
 }
 
-impl Prefix for Cache {
+impl Prefix for KvCache {
     fn truncate(&mut self, positions: usize) {
         self.length = self.length.min(positions);
     }
 
-    fn copy(&self, positions: usize) -> Result<Cache> {
+    fn copy(&self, positions: usize) -> Result<KvCache> {
         let part = |x: &Tensor| x.narrow(1, 0, positions)?.copy();
-        let copy = |store: &Store| {
-            Ok(Store(match &store.0 {
+        let copy = |store: &MediaStore| {
+            Ok(MediaStore(match &store.0 {
                 Some((k, v)) => Some((part(k)?, part(v)?)),
                 None => None,
             }))
         };
-        Ok(Cache { layers: self.layers.iter().map(copy).collect::<Result<_>>()?, length: positions.min(self.length) })
+        Ok(KvCache { layers: self.layers.iter().map(copy).collect::<Result<_>>()?, length: positions.min(self.length) })
     }
 }
 
@@ -310,13 +310,13 @@ pub struct Llama {
     norm: Norm,
     head: Map,
     shape: Shape,
-    turns: Turns,
+    turns: RopeLayout,
     device: Device,
     dtype: DType,
 }
 
 impl Llama {
-    fn load(mut shape: Shape, turns: Turns, weights: Weights) -> Result<Llama> {
+    fn load(mut shape: Shape, turns: RopeLayout, weights: Weights) -> Result<Llama> {
         let model = weights.pp("model");
         // GGUF files keep Llama 3's stretching of wavelengths as a divisor for each pair.
         if weights.has("rope_freqs.weight") {
@@ -340,12 +340,12 @@ impl Llama {
         })
     }
 
-    fn step(&self, rows: &[Row<'_, Cache>]) -> Result<Step> {
+    fn step(&self, rows: &[CacheRow<'_, KvCache>]) -> Result<Step> {
         let positions = rows.iter().flat_map(|(cache, read)| cache.length..cache.length + read.len());
         let angles: Vec<f32> =
             positions.flat_map(|p| self.shape.rope.frequencies.iter().map(move |f| p as f32 * f)).collect();
         let angles = Tensor::from_vec(angles, ((), self.shape.rope.frequencies.len()), &self.device)?;
-        let mask = |(cache, read): &Row<'_, Cache>| -> Result<Option<Tensor>> {
+        let mask = |(cache, read): &CacheRow<'_, KvCache>| -> Result<Option<Tensor>> {
             if read.len() == 1 {
                 Ok(None)
             } else {
@@ -363,13 +363,13 @@ impl Llama {
 }
 
 impl Decoder for Llama {
-    type Cache = Cache;
+    type Cache = KvCache;
 
-    fn cache(&self) -> Cache {
-        Cache { layers: (0..self.shape.layers).map(|_| Store::default()).collect(), length: 0 }
+    fn cache(&self) -> KvCache {
+        KvCache { layers: (0..self.shape.layers).map(|_| MediaStore::default()).collect(), length: 0 }
     }
 
-    fn forward(&self, rows: &mut [Row<'_, Cache>], all: bool) -> Result<Tensor> {
+    fn forward(&self, rows: &mut [CacheRow<'_, KvCache>], all: bool) -> Result<Tensor> {
         let mut ids: Vec<u32> = Vec::new();
         for (_, read) in rows.iter() {
             ids.extend(tokens_only(read)?);

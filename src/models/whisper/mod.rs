@@ -14,7 +14,7 @@
 mod net;
 mod rules;
 
-use super::{Family, Loading};
+use super::{Family, ModelOptions};
 use crate::{
     error::Fault,
     exchange::{Answers, Decoding, Kind, Modality, Reply, Speech},
@@ -23,16 +23,16 @@ use crate::{
         checkpoint::Checkpoint,
         config::within,
         failed,
-        job::{Job, Model, Sound, Work},
-        manners::Manners,
-        sampling::{self, Sampler, Settings, finite, log_probability},
-        text::{Style, Text},
+        job::{Job, Model, SoundSource, Work},
+        processors::LogitsProcessors,
+        sampling::{self, Sampler, SamplingSettings, finite, log_probability},
+        text::{TextTokenizer, VocabStyle},
     },
     value::Time,
 };
 use candle_core::{DType, Device, Tensor};
 use flate2::{Compression, write::ZlibEncoder};
-use net::{Memory, Net, mel_bins};
+use net::{Net, WindowCache, mel_bins};
 use rules::Rules;
 use std::io::Write as _;
 
@@ -50,8 +50,8 @@ pub struct Whisper {
     net: Net,
     mel: LogMel,
     rules: Rules,
-    manners: Manners,
-    text: Text,
+    processors: LogitsProcessors,
+    text: TextTokenizer,
     defaults: Decoding,
     decode: Decoding,
     device: Device,
@@ -63,7 +63,7 @@ struct Task {
     timestamps: bool,
     language: Option<u32>,
     detected: bool,
-    settings: Settings,
+    settings: SamplingSettings,
 }
 
 /// Text of a window, in frames from the start of the sound.
@@ -82,15 +82,15 @@ struct Decoded {
 
 impl Whisper {
     /// Loads the network, the tokenizer and the rules of decoding.
-    pub fn load(checkpoint: &Checkpoint, loading: &Loading) -> Result<Whisper, Fault> {
+    pub fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> Result<Whisper, Fault> {
         let generation = checkpoint.json("generation_config.json")?;
         let settings = checkpoint.processor("feature_extractor")?;
-        let text = Text::open(checkpoint, Style::Bytes)?;
+        let text = TextTokenizer::open(checkpoint, VocabStyle::Bytes)?;
         let vocabulary = checkpoint.config.size("vocab_size", within::VOCABULARY)?;
         let rules = Rules::read(checkpoint, generation.as_ref(), &text, vocabulary)?;
         Ok(Whisper {
             mel: LogMel::new(&settings, mel_bins(&checkpoint.config)?)?,
-            manners: Manners::read(generation.as_ref(), &[rules.end])?.without_suppressed(),
+            processors: LogitsProcessors::read(generation.as_ref(), &[rules.end])?.without_suppressed(),
             defaults: sampling::defaults(generation.as_ref())?,
             net: Net::load(&checkpoint.config, &checkpoint.weights(loading.dtype, &loading.device)?)?,
             rules,
@@ -119,7 +119,7 @@ impl Whisper {
             timestamps: *timestamps,
             language: None,
             detected: language.is_none(),
-            settings: Settings::new(decoding, &self.decode, &self.defaults),
+            settings: SamplingSettings::new(decoding, &self.decode, &self.defaults),
         };
         match language {
             Some(asked) if !self.rules.languages.is_empty() => task.language = Some(self.rules.language(asked)?),
@@ -176,14 +176,14 @@ impl Whisper {
     }
 
     /// The logits after `ids`, which must be finite.
-    fn say(&self, memory: &mut Memory, ids: &[u32]) -> Result<Vec<f32>, Fault> {
+    fn say(&self, memory: &mut WindowCache, ids: &[u32]) -> Result<Vec<f32>, Fault> {
         let logits = self.net.say(memory, ids).map_err(failed)?;
         finite(&logits)?;
         Ok(logits)
     }
 
     /// The most likely language of a window.
-    fn detect(&self, memory: &Memory) -> Result<u32, Fault> {
+    fn detect(&self, memory: &WindowCache) -> Result<u32, Fault> {
         let logits = self.say(&mut memory.clone(), &[self.rules.start])?;
         let best = self.rules.languages.iter().map(|(_, id)| *id).max_by(|a, b| {
             let logit = |id: &u32| logits.get(*id as usize).copied().unwrap_or(f32::NEG_INFINITY);
@@ -196,7 +196,7 @@ impl Whisper {
     fn decode_window(
         &self,
         job: &Job,
-        mut memory: Memory,
+        mut memory: WindowCache,
         prompt: &[u32],
         total: usize,
         task: &Task,
@@ -211,7 +211,7 @@ impl Whisper {
             }
             let mut logits = self.say(&mut memory, &input)?;
             let seen: Vec<u32> = prompt.iter().chain(&tokens).copied().collect();
-            self.manners.apply(&mut logits, &seen, prompt.len(), total - prompt.len());
+            self.processors.apply(&mut logits, &seen, prompt.len(), total - prompt.len());
             self.rules.apply(&mut logits, &tokens, task.timestamps);
             let next = sampler.choose(&logits);
             sum += log_probability(&logits, next);
@@ -226,7 +226,7 @@ impl Whisper {
     }
 
     /// True for a window in which the model finds no speech.
-    fn silent(&self, memory: &Memory) -> Result<bool, Fault> {
+    fn silent(&self, memory: &WindowCache) -> Result<bool, Fault> {
         let Some(none) = self.rules.no_timestamps else { return Ok(false) };
         let logits = self.say(&mut memory.clone(), &[self.rules.start])?;
         Ok(log_probability(&logits, none.saturating_sub(1)).exp() > self.rules.no_speech)
@@ -281,7 +281,7 @@ impl Whisper {
     }
 
     /// The features of a sound that fits one window, (bins, frames): for parity tests.
-    pub fn features(&self, sound: &Sound) -> Result<Vec<f32>, Fault> {
+    pub fn features(&self, sound: &SoundSource) -> Result<Vec<f32>, Fault> {
         Source::new(sound, &self.mel, self.window())?.features(0, self.window())
     }
 }
@@ -296,7 +296,7 @@ fn compression(text: &str) -> f64 {
 
 /// A sound as feature frames, read a window at a time.
 struct Source<'a> {
-    sound: &'a Sound,
+    sound: &'a SoundSource,
     mel: &'a LogMel,
     window: usize,
     /// Samples of the sound; for one that fits a window, with the silence that fills it up.
@@ -310,7 +310,7 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn new(sound: &'a Sound, mel: &'a LogMel, window: usize) -> Result<Source<'a>, Fault> {
+    fn new(sound: &'a SoundSource, mel: &'a LogMel, window: usize) -> Result<Source<'a>, Fault> {
         let real = ((sound.end.seconds() - sound.start.seconds()) * f64::from(mel.rate_hz)).round().max(0.0) as usize;
         let samples = real.max(window * mel.hop);
         let frames = if real == 0 { 0 } else { samples / mel.hop };

@@ -112,7 +112,7 @@ impl Side {
 
 /// Keys and values of the decoder for one window: of the tokens so far, and of the encoder.
 #[derive(Clone)]
-pub struct Memory {
+pub struct WindowCache {
     own: Vec<Option<(Tensor, Tensor)>>,
     heard: Vec<(Tensor, Tensor)>,
     length: usize,
@@ -173,7 +173,7 @@ impl Net {
     }
 
     /// A window of features, (1, bins, frames), heard: what the decoder remembers of it.
-    pub fn hear(&self, features: &Tensor) -> Result<Memory> {
+    pub fn hear(&self, features: &Tensor) -> Result<WindowCache> {
         let x = self.activation.forward(&self.conv1.forward(features)?)?;
         let x = self.activation.forward(&self.conv2.forward(&x)?)?;
         let mut x = x.transpose(1, 2)?.contiguous()?.broadcast_add(&self.positions_in)?; // (1, positions, width)
@@ -184,11 +184,11 @@ impl Net {
         }
         let x = self.norm_in.forward(&x)?;
         let heard = self.decoder.iter().filter_map(|block| block.cross.as_ref().map(|(cross, _)| cross.keys(&x)));
-        Ok(Memory { own: vec![None; self.decoder.len()], heard: heard.collect::<Result<_>>()?, length: 0 })
+        Ok(WindowCache { own: vec![None; self.decoder.len()], heard: heard.collect::<Result<_>>()?, length: 0 })
     }
 
     /// Logits (f32) after the last of `ids`, which are appended to the text so far.
-    pub fn say(&self, memory: &mut Memory, ids: &[u32]) -> Result<Vec<f32>> {
+    pub fn say(&self, memory: &mut WindowCache, ids: &[u32]) -> Result<Vec<f32>> {
         let t = ids.len();
         let x = self.tokens.index_select(&Tensor::new(ids, self.tokens.device())?, 0)?;
         // `scale_embedding` of the configuration is not applied: transformers reads it and does not either.

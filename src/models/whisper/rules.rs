@@ -5,7 +5,7 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         config::{Config, within},
-        text::Text,
+        text::TextTokenizer,
     },
 };
 
@@ -55,7 +55,7 @@ impl Rules {
     pub fn read(
         checkpoint: &Checkpoint,
         generation: Option<&Config>,
-        text: &Text,
+        text: &TextTokenizer,
         vocabulary: usize,
     ) -> Result<Rules, Fault> {
         let config = &checkpoint.config;

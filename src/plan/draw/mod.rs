@@ -14,7 +14,7 @@ use std::fmt::Write;
 
 /// The dialogues that a drawing includes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct DrawOptions {
     /// Draws their steps too, not only their names.
     pub expand: bool,
 }
@@ -101,7 +101,7 @@ impl Flat {
 }
 
 /// A Mermaid flow chart.
-pub fn mermaid(plan: &Plan, options: Options) -> String {
+pub fn mermaid(plan: &Plan, options: DrawOptions) -> String {
     // Mermaid writes references with # instead of &
     let label = |lines: &[String]| {
         let lines: Vec<String> = lines.iter().map(|line| escaped(line).replace('&', "#")).collect();
@@ -139,7 +139,7 @@ pub fn mermaid(plan: &Plan, options: Options) -> String {
 }
 
 /// A Graphviz digraph.
-pub fn dot(plan: &Plan, options: Options) -> String {
+pub fn dot(plan: &Plan, options: DrawOptions) -> String {
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace(['\n', '\r'], " ");
     let label = |lines: &[String]| lines.iter().map(|line| quoted(line)).collect::<Vec<_>>().join("\\n");
     let shape = |id: &str, shape: &shapes::Shape| {

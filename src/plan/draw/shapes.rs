@@ -1,8 +1,8 @@
 //! A plan as boxes: what is in each, what it depends on, and which boxes lie inside a loop or a call.
 
 use super::{
-    super::{Block, Input, Plan, PlannedStep},
-    Options,
+    super::{Block, DeclaredInput, Plan, PlannedStep},
+    DrawOptions,
 };
 use crate::plan::Inside;
 use indexmap::{IndexMap, IndexSet};
@@ -53,7 +53,7 @@ impl Shape {
 }
 
 /// Inputs first, then steps in plan order, then the answer.
-pub(super) fn graph(plan: &Plan, options: Options) -> Graph {
+pub(super) fn graph(plan: &Plan, options: DrawOptions) -> Graph {
     let mut builder = Builder { plan, options, room: MAX_SHAPES };
     let mut graph = Graph::default();
     let mut known = builder.inputs(&plan.inputs, &mut graph, &|_| Vec::new());
@@ -95,7 +95,7 @@ fn known_of<'n>(known: &Known, names: impl IntoIterator<Item = &'n str>) -> Vec<
 
 struct Builder<'p> {
     plan: &'p Plan,
-    options: Options,
+    options: DrawOptions,
     /// The number of boxes that may still be drawn.
     room: usize,
 }
@@ -103,7 +103,7 @@ struct Builder<'p> {
 impl Builder<'_> {
     fn inputs(
         &mut self,
-        inputs: &IndexMap<String, Input>,
+        inputs: &IndexMap<String, DeclaredInput>,
         graph: &mut Graph,
         needs: &dyn Fn(&str) -> Vec<usize>,
     ) -> Known {

@@ -1,7 +1,7 @@
 //! A picture of a plan as a self-contained SVG.
 
 use super::{
-    Options, escaped,
+    DrawOptions, escaped,
     layout::{self, LINE_HEIGHT, Layout, Placed, STRIP},
     shapes::{self, Graph, Shape, ShapeKind},
 };
@@ -12,7 +12,7 @@ use std::fmt::Write;
 const MARGIN: f64 = 16.0;
 
 /// A self-contained SVG, or why the dialogue is too large for one.
-pub fn svg(plan: &Plan, options: Options) -> Result<String, String> {
+pub fn svg(plan: &Plan, options: DrawOptions) -> Result<String, String> {
     let graph = shapes::graph(plan, options);
     let layout = layout::layout(&graph)?;
     let (legend, legend_width) = legend(&graph, layout.height + MARGIN + 34.0);

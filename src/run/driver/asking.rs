@@ -1,7 +1,7 @@
 //! One exchange with its agent: tries, waits between them, and the time limit around all of it.
 
 use crate::{
-    agent::{Agent, Asking},
+    agent::{Agent, CallContext},
     error::{Fault, FaultKind},
     exchange::{Reply, Request},
     run::{
@@ -20,11 +20,11 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The request, its agent, and its limits.
-pub(super) struct Question {
+pub(super) struct AgentCall {
     pub agent: Arc<dyn Agent>,
     pub path: String,
     pub request: Request,
-    pub asking: Asking,
+    pub asking: CallContext,
     pub retries: Option<u32>,
     /// The time at which the wait ends, and the limit that set it.
     pub until: Option<(Instant, Duration)>,
@@ -32,7 +32,7 @@ pub(super) struct Question {
 }
 
 /// The result.
-pub(super) struct Came {
+pub(super) struct Attempt {
     pub result: Result<Reply, Fault>,
     pub timing: Timing,
     /// Its own limit ended it: who asks the same with time left may still be answered.
@@ -40,7 +40,7 @@ pub(super) struct Came {
 }
 
 /// Asks until there is a reply, a failure that will not pass, or no try or time left.
-pub(super) async fn ask(question: Question) -> Came {
+pub(super) async fn ask(question: AgentCall) -> Attempt {
     let begun = Instant::now();
     let mut attempts = 0;
     let until = question.until;
@@ -52,16 +52,16 @@ pub(super) async fn ask(question: Question) -> Came {
     let elapsed_ms = begun.elapsed().as_millis() as u64;
     let timing = Timing { memo_hit: false, elapsed_ms, attempts };
     match result {
-        Ok(result) => Came { result, timing, timed_out: false },
+        Ok(result) => Attempt { result, timing, timed_out: false },
         Err(limit) => {
             let result = Err(Fault::failed(format!("not answered within {}", seconds(limit))));
-            Came { result, timing, timed_out: true }
+            Attempt { result, timing, timed_out: true }
         }
     }
 }
 
-async fn tries(question: Question, attempts: &mut u32) -> Result<Reply, Fault> {
-    let Question { agent, path, request, asking, retries, progress, .. } = question;
+async fn tries(question: AgentCall, attempts: &mut u32) -> Result<Reply, Fault> {
+    let AgentCall { agent, path, request, asking, retries, progress, .. } = question;
     let most = retries.unwrap_or_else(|| agent.retries());
     loop {
         *attempts += 1;

@@ -15,16 +15,16 @@ mod tests;
 
 use super::{
     cancel::Cancel,
-    machine::{Ended, Exchange, Machine, Note, StepFailure},
+    machine::{DueExchange, Ended, Machine, StepEvent, StepFailure},
     outcome::{Outcome, RunError},
     progress::{Event, Progress, Silent},
-    transcript::{End, FORMAT, Header, Player, Recorder, Spent, Started},
+    transcript::{End, FORMAT, Header, Recorder, RoleRecord, Spent, Started},
 };
 use crate::{
     agent::Agent,
     error::Fault,
     exchange::Reply,
-    media::Store,
+    media::MediaStore,
     plan::{Inputs, Plan},
     store::memo::{ENGINE, Memo},
     value::Value,
@@ -46,7 +46,7 @@ use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 pub type Agents = IndexMap<String, Arc<dyn Agent>>;
 
 /// The settings of a run.
-pub struct Conduct {
+pub struct RunOptions {
     /// The agents by role.
     pub agents: Agents,
     /// The seed of all sampling.
@@ -66,18 +66,18 @@ pub struct Conduct {
     /// Stops the run.
     pub cancel: Cancel,
     /// Learns the frames that will be requested when the memo answers a sampling.
-    pub media: Option<Arc<Store>>,
+    pub media: Option<Arc<MediaStore>>,
     /// Text of this step goes here as it is generated. A try that failed may have sent some already.
     pub stream: Option<(String, UnboundedSender<String>)>,
 }
 
-impl Conduct {
-    /// With these agents, no memo, no transcript and no limits but [`Conduct::AT_ONCE`].
-    pub fn new(agents: Agents) -> Conduct {
-        Conduct {
+impl RunOptions {
+    /// With these agents, no memo, no transcript and no limits but [`RunOptions::AT_ONCE`].
+    pub fn new(agents: Agents) -> RunOptions {
+        RunOptions {
             agents,
             seed: 0,
-            at_once: Conduct::AT_ONCE,
+            at_once: RunOptions::AT_ONCE,
             deadline: None,
             memo: None,
             fresh: false,
@@ -108,16 +108,16 @@ impl From<RunError> for Run {
 }
 
 /// Runs a plan with inputs that [`Plan::bind`] made for it.
-pub async fn run(plan: &Plan, inputs: Inputs, conduct: Conduct) -> Run {
+pub async fn run(plan: &Plan, inputs: Inputs, options: RunOptions) -> Run {
     let started = Instant::now();
-    if let Some(role) = plan.roles.keys().find(|role| !conduct.agents.contains_key(*role)) {
+    if let Some(role) = plan.roles.keys().find(|role| !options.agents.contains_key(*role)) {
         return RunError::from(Fault::refused(format!("no agent plays the role `{role}`"))).into();
     }
-    let mut driver = match Driver::new(plan, &inputs, conduct) {
+    let mut driver = match Driver::new(plan, &inputs, options) {
         Ok(driver) => driver,
         Err(why) => return why.into(),
     };
-    let result = driver.conduct(started).await;
+    let result = driver.options(started).await;
     driver.finish(result, started).await
 }
 
@@ -125,22 +125,22 @@ pub async fn run(plan: &Plan, inputs: Inputs, conduct: Conduct) -> Run {
 type Answer = (u64, Result<Reply, Fault>);
 
 /// The result of one turn of the machine.
-struct Thought {
-    due: Vec<Exchange>,
-    notes: Vec<Note>,
+struct TurnResult {
+    due: Vec<DueExchange>,
+    notes: Vec<StepEvent>,
     ended: Option<Ended>,
 }
 
 /// True while the driver waits for the machine: false from the moment that this is dropped.
-struct Wanted(Arc<AtomicBool>);
+struct WantedFlag(Arc<AtomicBool>);
 
-impl Default for Wanted {
-    fn default() -> Wanted {
-        Wanted(Arc::new(AtomicBool::new(true)))
+impl Default for WantedFlag {
+    fn default() -> WantedFlag {
+        WantedFlag(Arc::new(AtomicBool::new(true)))
     }
 }
 
-impl Drop for Wanted {
+impl Drop for WantedFlag {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
     }
@@ -160,35 +160,35 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(plan: &Plan, inputs: &Inputs, conduct: Conduct) -> Result<Driver, RunError> {
-        let mut record = conduct.record;
+    fn new(plan: &Plan, inputs: &Inputs, options: RunOptions) -> Result<Driver, RunError> {
+        let mut record = options.record;
         let run = run_name(&plan.name);
-        let mut machine = Machine::new(plan, inputs, conduct.seed);
+        let mut machine = Machine::new(plan, inputs, options.seed);
         if record.wanted() {
             machine = machine.with_digests();
-            record.header(&header(plan, inputs, &conduct.agents, conduct.seed, &run)).map_err(cannot_record)?;
+            record.header(&header(plan, inputs, &options.agents, options.seed, &run)).map_err(cannot_record)?;
         }
         let mut media = Vec::new();
         inputs.values().values().for_each(|value| named_media(value, &mut media));
         let name = |(role, agent): (&String, &Arc<dyn Agent>)| (role.clone(), agent.card().name.clone());
-        let names = conduct.agents.iter().map(name).collect();
-        let stages = Stages::new(stages::Means {
-            agents: conduct.agents,
-            at_once: conduct.at_once.max(1),
-            memo: conduct.memo,
-            fresh: conduct.fresh,
-            stream: conduct.stream,
-            store: conduct.media,
-            progress: conduct.progress.clone(),
+        let names = options.agents.iter().map(name).collect();
+        let stages = Stages::new(stages::Deps {
+            agents: options.agents,
+            at_once: options.at_once.max(1),
+            memo: options.memo,
+            fresh: options.fresh,
+            stream: options.stream,
+            store: options.media,
+            progress: options.progress.clone(),
             run: run.into(),
             media: media.into(),
         });
         Ok(Driver {
             machine: Some(machine),
             record,
-            progress: conduct.progress,
-            cancel: conduct.cancel,
-            deadline: conduct.deadline,
+            progress: options.progress,
+            cancel: options.cancel,
+            deadline: options.deadline,
             stages,
             spent: Spent::default(),
             familiar: Familiar::default(),
@@ -197,7 +197,7 @@ impl Driver {
     }
 
     /// Until the machine is finished, or a signal, a deadline or a failure stops it.
-    async fn conduct(&mut self, started: Instant) -> Result<Value, RunError> {
+    async fn options(&mut self, started: Instant) -> Result<Value, RunError> {
         let (cancel, limit) = (self.cancel.clone(), self.deadline);
         let stopped = async {
             match limit {
@@ -236,9 +236,9 @@ impl Driver {
 
     /// Gives the machine the replies and lets it work. It evaluates templates, which may be hostile,
     /// so it works on a thread of its own: limits and cancellation hold meanwhile, and so do those of exchanges under way.
-    async fn think(&mut self, answers: Vec<Answer>) -> Result<Thought, RunError> {
+    async fn think(&mut self, answers: Vec<Answer>) -> Result<TurnResult, RunError> {
         let Some(mut machine) = self.machine.take() else { return Err(stuck()) };
-        let wanted = Wanted::default();
+        let wanted = WantedFlag::default();
         let still = wanted.0.clone();
         let mut thinking = tokio::task::spawn_blocking(move || {
             answers.into_iter().for_each(|(id, outcome)| machine.take(id, outcome));
@@ -246,7 +246,7 @@ impl Driver {
             machine.settle_while(|| still.load(Ordering::Relaxed)).then(|| {
                 let (due, notes) = (machine.due(), machine.notes());
                 let ended = machine.finished().cloned();
-                (machine, Thought { due, notes, ended })
+                (machine, TurnResult { due, notes, ended })
             })
         });
         let mut under_way = true;
@@ -292,13 +292,13 @@ impl Driver {
     }
 
     /// Passes on the machine's notes about its steps.
-    fn tell(&mut self, notes: Vec<Note>) -> Result<(), RunError> {
+    fn tell(&mut self, notes: Vec<StepEvent>) -> Result<(), RunError> {
         for note in notes {
             match note {
-                Note::Started { path, verb, items, depth } => {
+                StepEvent::Started { path, verb, items, depth } => {
                     self.progress.event(Event::StepStarted { path, verb: verb.to_owned(), items, depth });
                 }
-                Note::Settled(line) => {
+                StepEvent::Settled(line) => {
                     let error = line.failures.first().map(|note| note.why.clone());
                     let (path, depth, skipped) = (line.path.clone(), line.depth, line.skipped);
                     self.progress.event(Event::StepDone { path, depth, skipped, error });
@@ -356,11 +356,11 @@ fn cannot_record(error: std::io::Error) -> RunError {
 }
 
 fn header(plan: &Plan, inputs: &Inputs, agents: &Agents, seed: u64, run: &str) -> Header {
-    let player = |(role, agent): (&String, &Arc<dyn Agent>)| {
+    let role_record = |(role, agent): (&String, &Arc<dyn Agent>)| {
         let card = agent.card();
-        let player =
-            Player { agent: card.name.clone(), identity: card.identity.clone(), answers: card.answers.clone() };
-        (role.clone(), player)
+        let role_record =
+            RoleRecord { agent: card.name.clone(), identity: card.identity.clone(), answers: card.answers.clone() };
+        (role.clone(), role_record)
     };
     Header {
         format: FORMAT,
@@ -368,7 +368,7 @@ fn header(plan: &Plan, inputs: &Inputs, agents: &Agents, seed: u64, run: &str) -
         dialogue: plan.name.clone(),
         seed,
         inputs: inputs.values().clone(),
-        cast: agents.iter().map(player).collect(),
+        cast: agents.iter().map(role_record).collect(),
         sources: plan.sources.clone(),
         timing: Started { started_ms: now_ms(), run: run.to_owned() },
     }

@@ -2,20 +2,20 @@
 
 use super::{
     Agents,
-    asking::{Came, Question, ask},
+    asking::{AgentCall, Attempt, ask},
 };
 use crate::{
-    agent::{Agent, Asking, roster},
+    agent::{Agent, CallContext, roster},
     error::Fault,
     exchange::Reply,
-    media::Store,
+    media::MediaStore,
     run::{
-        machine::Exchange,
+        machine::DueExchange,
         outcome::RunError,
         progress::{Event, Progress},
         transcript::{ExchangeLine, Timing},
     },
-    store::memo::{self, Entry, Key, Medium, Memo, MemoError},
+    store::memo::{self, Medium, Memo, MemoEntry, MemoError, MemoKey},
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{
@@ -31,13 +31,13 @@ use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 const LAST_COMMITS: Duration = Duration::from_secs(10);
 
 /// The means of the stages.
-pub(super) struct Means {
+pub(super) struct Deps {
     pub agents: Agents,
     pub at_once: usize,
     pub memo: Option<Memo>,
     pub fresh: bool,
     pub stream: Option<(String, UnboundedSender<String>)>,
-    pub store: Option<Arc<Store>>,
+    pub store: Option<Arc<MediaStore>>,
     pub progress: Arc<dyn Progress>,
     pub run: Arc<str>,
     /// The media that the run was given.
@@ -45,17 +45,17 @@ pub(super) struct Means {
 }
 
 /// An exchange that is over.
-pub(super) struct Answered {
-    pub exchange: Exchange,
-    key: Key,
+pub(super) struct FinishedExchange {
+    pub exchange: DueExchange,
+    key: MemoKey,
     pub result: Result<Reply, Fault>,
     pub timing: Timing,
 }
 
-impl Answered {
+impl FinishedExchange {
     /// Its line in the transcript, and what the machine wants.
     pub fn into_line(self) -> (ExchangeLine, Result<Reply, Fault>) {
-        let Exchange { path, role, request, seed, .. } = self.exchange;
+        let DueExchange { path, role, request, seed, .. } = self.exchange;
         let (reply, error) = match &self.result {
             Ok(reply) => (Some(reply.clone()), None),
             Err(failure) => (None, Some(failure.clone())),
@@ -66,13 +66,13 @@ impl Answered {
 }
 
 /// An exchange under way.
-struct Job {
-    exchange: Exchange,
-    key: Key,
+struct PendingExchange {
+    exchange: DueExchange,
+    key: MemoKey,
     agent: Arc<dyn Agent>,
 }
 
-impl Job {
+impl PendingExchange {
     /// True if its reply may be kept and shared.
     fn kept(&self) -> bool {
         self.agent.card().memo
@@ -80,18 +80,18 @@ impl Job {
 }
 
 // the queue is in plan order: what comes first in the dialogue is asked first
-impl PartialEq for Job {
+impl PartialEq for PendingExchange {
     fn eq(&self, other: &Self) -> bool {
         self.exchange.order == other.exchange.order
     }
 }
-impl Eq for Job {}
-impl PartialOrd for Job {
+impl Eq for PendingExchange {}
+impl PartialOrd for PendingExchange {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
-impl Ord for Job {
+impl Ord for PendingExchange {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.exchange.order.cmp(&other.exchange.order)
     }
@@ -100,36 +100,36 @@ impl Ord for Job {
 type Commit = Result<(), MemoError>;
 
 pub(super) struct Stages {
-    means: Means,
-    queue: BinaryHeap<Reverse<Job>>,
-    asking: FuturesUnordered<BoxFuture<'static, (Job, Came)>>,
-    committing: FuturesUnordered<BoxFuture<'static, (Job, Came, Commit)>>,
-    /// Jobs that wait until their agent is ready, by role. `awake` has the ready roles, `waking` those being made ready.
-    asleep: HashMap<String, Vec<Job>>,
-    awake: HashSet<String>,
-    waking: FuturesUnordered<BoxFuture<'static, (String, Result<(), Fault>)>>,
+    deps: Deps,
+    queue: BinaryHeap<Reverse<PendingExchange>>,
+    asking: FuturesUnordered<BoxFuture<'static, (PendingExchange, Attempt)>>,
+    committing: FuturesUnordered<BoxFuture<'static, (PendingExchange, Attempt, Commit)>>,
+    /// Jobs that wait until their agent is ready, by role. `loaded` has the ready roles, `loading` those being made ready.
+    waiting_for_load: HashMap<String, Vec<PendingExchange>>,
+    loaded: HashSet<String>,
+    loading: FuturesUnordered<BoxFuture<'static, (String, Result<(), Fault>)>>,
     /// Why an agent will never be ready.
     unready: Option<RunError>,
     /// Questions under way, with those who asked the same after.
-    shared: HashMap<Key, Vec<Job>>,
+    shared: HashMap<MemoKey, Vec<PendingExchange>>,
     /// The start of the first exchange of a task with a limit.
     begun: HashMap<u64, Instant>,
     /// The exchanges that a fresh run has already asked.
-    own: HashSet<Key>,
-    done: Vec<Answered>,
+    own: HashSet<MemoKey>,
+    done: Vec<FinishedExchange>,
     memo_failed: bool,
 }
 
 impl Stages {
-    pub fn new(means: Means) -> Stages {
+    pub fn new(deps: Deps) -> Stages {
         Stages {
-            means,
+            deps,
             queue: BinaryHeap::new(),
             asking: FuturesUnordered::new(),
             committing: FuturesUnordered::new(),
-            asleep: HashMap::new(),
-            awake: HashSet::new(),
-            waking: FuturesUnordered::new(),
+            waiting_for_load: HashMap::new(),
+            loaded: HashSet::new(),
+            loading: FuturesUnordered::new(),
             unready: None,
             shared: HashMap::new(),
             begun: HashMap::new(),
@@ -140,17 +140,22 @@ impl Stages {
     }
 
     /// Takes in exchanges that are due: what the memo has is answered at once, the rest is asked as there is room.
-    pub async fn add(&mut self, due: Vec<Exchange>) {
+    pub async fn add(&mut self, due: Vec<DueExchange>) {
         let mut jobs = Vec::with_capacity(due.len());
         for exchange in due {
-            match self.means.agents.get(&exchange.role).cloned() {
+            match self.deps.agents.get(&exchange.role).cloned() {
                 Some(agent) => {
-                    let key = Key::of(agent.card(), &exchange.request, exchange.seed);
-                    jobs.push(Job { exchange, key, agent });
+                    let key = MemoKey::of(agent.card(), &exchange.request, exchange.seed);
+                    jobs.push(PendingExchange { exchange, key, agent });
                 }
                 None => {
                     let result = Err(Fault::failed(format!("no agent plays the role `{}`", exchange.role)));
-                    self.done.push(Answered { exchange, key: Key([0; 32]), result, timing: Timing::default() });
+                    self.done.push(FinishedExchange {
+                        exchange,
+                        key: MemoKey([0; 32]),
+                        result,
+                        timing: Timing::default(),
+                    });
                 }
             }
         }
@@ -165,10 +170,10 @@ impl Stages {
         self.begin();
     }
 
-    async fn look_up(&mut self, jobs: &[Job]) -> HashMap<Key, Reply> {
-        let Some(memo) = self.means.memo.clone() else { return HashMap::new() };
-        let wanted = |job: &&Job| job.kept() && (!self.means.fresh || self.own.contains(&job.key));
-        let keys: Vec<Key> = jobs.iter().filter(wanted).map(|job| job.key).collect();
+    async fn look_up(&mut self, jobs: &[PendingExchange]) -> HashMap<MemoKey, Reply> {
+        let Some(memo) = self.deps.memo.clone() else { return HashMap::new() };
+        let wanted = |job: &&PendingExchange| job.kept() && (!self.deps.fresh || self.own.contains(&job.key));
+        let keys: Vec<MemoKey> = jobs.iter().filter(wanted).map(|job| job.key).collect();
         if keys.is_empty() {
             return HashMap::new();
         }
@@ -187,55 +192,55 @@ impl Stages {
             let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
             let why = format!("{error}{hint}");
             tracing::info!("{why}");
-            self.means.progress.event(Event::MemoFailed { why });
+            self.deps.progress.event(Event::MemoFailed { why });
         }
     }
 
-    fn hit(&mut self, job: Job, reply: Reply) {
+    fn hit(&mut self, job: PendingExchange, reply: Reply) {
         let reply = job.exchange.request.in_own_terms(reply);
         if let (Some(stream), Some(text)) = (self.stream(&job.exchange), reply.text()) {
             let _ = stream.send(text.to_owned());
         }
-        if let (Some(store), Reply::Frames(moments)) = (&self.means.store, &reply) {
+        if let (Some(store), Reply::Frames(moments)) = (&self.deps.store, &reply) {
             store.expect(moments);
         }
         let timing = Timing { memo_hit: true, elapsed_ms: 0, attempts: 0 };
-        self.done.push(Answered { exchange: job.exchange, key: job.key, result: Ok(reply), timing });
+        self.done.push(FinishedExchange { exchange: job.exchange, key: job.key, result: Ok(reply), timing });
     }
 
-    fn join_or_queue(&mut self, job: Job) {
+    fn join_or_queue(&mut self, job: PendingExchange) {
         if job.kept() {
             if let Some(others) = self.shared.get_mut(&job.key) {
                 return others.push(job);
             }
             self.shared.insert(job.key, Vec::new());
         }
-        if self.awake.contains(&job.exchange.role) { self.queue.push(Reverse(job)) } else { self.wake(job) }
+        if self.loaded.contains(&job.exchange.role) { self.queue.push(Reverse(job)) } else { self.load(job) }
     }
 
     /// Lets a job wait until its agent is ready. Its time limit begins after that: loading weights is not its fault.
-    fn wake(&mut self, job: Job) {
+    fn load(&mut self, job: PendingExchange) {
         let role = &job.exchange.role;
-        if let Some(others) = self.asleep.get_mut(role) {
+        if let Some(others) = self.waiting_for_load.get_mut(role) {
             return others.push(job);
         }
         let (agent, role) = (job.agent.clone(), role.clone());
-        self.waking.push(
+        self.loading.push(
             async move {
                 let ready = AssertUnwindSafe(agent.ready()).catch_unwind().await;
                 (role, ready.unwrap_or_else(|_| Err(Fault::failed("it panicked; this is a bug".to_owned()))))
             }
             .boxed(),
         );
-        self.asleep.insert(job.exchange.role.clone(), vec![job]);
+        self.waiting_for_load.insert(job.exchange.role.clone(), vec![job]);
     }
 
-    fn woken(&mut self, role: String, ready: Result<(), Fault>) {
-        let jobs = self.asleep.remove(&role).unwrap_or_default();
+    fn on_loaded(&mut self, role: String, ready: Result<(), Fault>) {
+        let jobs = self.waiting_for_load.remove(&role).unwrap_or_default();
         match ready {
             Ok(()) => {
                 self.queue.extend(jobs.into_iter().map(Reverse));
-                self.awake.insert(role);
+                self.loaded.insert(role);
             }
             Err(error) => {
                 let agent = jobs.first().map_or(role.as_str(), |job| &job.agent.card().name);
@@ -246,33 +251,33 @@ impl Stages {
 
     /// Begins what is queued, as far as there is room.
     fn begin(&mut self) {
-        while self.asking.len() + self.committing.len() < self.means.at_once {
+        while self.asking.len() + self.committing.len() < self.deps.at_once {
             let Some(Reverse(job)) = self.queue.pop() else { return };
             let question = self.question(&job);
             self.asking.push(async move { (job, ask(question).await) }.boxed());
         }
     }
 
-    fn question(&mut self, job: &Job) -> Question {
+    fn question(&mut self, job: &PendingExchange) -> AgentCall {
         let exchange = &job.exchange;
         let now = Instant::now();
         let ends = exchange.limits.iter().map(|limit| {
             let begun = *self.begun.entry(limit.task).or_insert(now);
             (begun + limit.limit, limit.limit)
         });
-        Question {
+        AgentCall {
             until: ends.min(),
             agent: job.agent.clone(),
             path: exchange.path.clone(),
             request: exchange.request.clone(),
-            asking: Asking { seed: exchange.seed, stream: self.stream(exchange) },
+            asking: CallContext { seed: exchange.seed, stream: self.stream(exchange) },
             retries: exchange.retries,
-            progress: self.means.progress.clone(),
+            progress: self.deps.progress.clone(),
         }
     }
 
-    fn stream(&self, exchange: &Exchange) -> Option<UnboundedSender<String>> {
-        let (step, stream) = self.means.stream.as_ref()?;
+    fn stream(&self, exchange: &DueExchange) -> Option<UnboundedSender<String>> {
+        let (step, stream) = self.deps.stream.as_ref()?;
         let wanted = *step == *exchange.step;
         wanted.then(|| stream.clone())
     }
@@ -282,17 +287,17 @@ impl Stages {
     pub async fn wait(&mut self) -> Result<bool, RunError> {
         tokio::select! {
             biased;
-            Some((job, came, commit)) = self.committing.next() => self.committed(job, came, commit),
-            Some((job, came)) = self.asking.next() => self.came(job, came),
-            Some((role, ready)) = self.waking.next() => self.woken(role, ready),
+            Some((job, attempt, commit)) = self.committing.next() => self.committed(job, attempt, commit),
+            Some((job, attempt)) = self.asking.next() => self.attempt(job, attempt),
+            Some((role, ready)) = self.loading.next() => self.on_loaded(role, ready),
             else => return Ok(false),
         }
         // everything else that is ready comes along: one turn of the machine for all of it
-        while let Some(Some((job, came, commit))) = self.committing.next().now_or_never() {
-            self.committed(job, came, commit);
+        while let Some(Some((job, attempt, commit))) = self.committing.next().now_or_never() {
+            self.committed(job, attempt, commit);
         }
-        while let Some(Some((job, came))) = self.asking.next().now_or_never() {
-            self.came(job, came);
+        while let Some(Some((job, attempt))) = self.asking.next().now_or_never() {
+            self.attempt(job, attempt);
         }
         if let Some(unready) = self.unready.take() {
             return Err(unready);
@@ -302,86 +307,91 @@ impl Stages {
     }
 
     /// The replies since the last call.
-    pub fn answered(&mut self) -> Vec<Answered> {
+    pub fn answered(&mut self) -> Vec<FinishedExchange> {
         std::mem::take(&mut self.done)
     }
 
     /// Asks no more; waits for commits under way.
     pub async fn stop(&mut self) {
         self.queue.clear();
-        self.asleep.clear();
-        self.waking.clear();
+        self.waiting_for_load.clear();
+        self.loading.clear();
         self.asking.clear();
         let last = async {
-            while let Some((job, came, commit)) = self.committing.next().await {
-                self.committed(job, came, commit);
+            while let Some((job, attempt, commit)) = self.committing.next().await {
+                self.committed(job, attempt, commit);
             }
         };
         let _ = tokio::time::timeout(LAST_COMMITS, last).await;
     }
 
     /// An agent answered, or did not.
-    fn came(&mut self, job: Job, came: Came) {
-        match (&self.means.memo, &came.result) {
+    fn attempt(&mut self, job: PendingExchange, attempt: Attempt) {
+        match (&self.deps.memo, &attempt.result) {
             (Some(memo), Ok(reply)) if job.kept() && !self.memo_failed => {
-                let commit = memo.put(self.entry(&job, reply.clone(), came.timing.elapsed_ms));
+                let commit = memo.put(self.entry(&job, reply.clone(), attempt.timing.elapsed_ms));
                 let commit = async move {
                     let commit = commit
                         .await
                         .unwrap_or_else(|_| Err(MemoError::other("the memo's thread has ended".to_owned())));
-                    (job, came, commit)
+                    (job, attempt, commit)
                 };
                 self.committing.push(commit.boxed());
             }
-            _ => self.settle(job, came),
+            _ => self.settle(job, attempt),
         }
     }
 
-    fn entry(&self, job: &Job, reply: Reply, elapsed_ms: u64) -> Entry {
+    fn entry(&self, job: &PendingExchange, reply: Reply, elapsed_ms: u64) -> MemoEntry {
         let exchange = &job.exchange;
         let own = memo::media(&exchange.request);
-        Entry {
+        MemoEntry {
             key: job.key,
             identity: job.agent.card().identity.clone(),
             request: memo::request_digest(&exchange.request),
             kind: exchange.request.kind().word().to_owned(),
             seed: exchange.request.samples().then_some(exchange.seed),
             reply,
-            media: if own.is_empty() { self.means.media.clone() } else { own.into() },
+            media: if own.is_empty() { self.deps.media.clone() } else { own.into() },
             elapsed_ms,
-            run: self.means.run.clone(),
+            run: self.deps.run.clone(),
             path: exchange.path.clone(),
         }
     }
 
-    fn committed(&mut self, job: Job, came: Came, commit: Commit) {
+    fn committed(&mut self, job: PendingExchange, attempt: Attempt, commit: Commit) {
         match commit {
-            Ok(()) if self.means.fresh => drop(self.own.insert(job.key)),
+            Ok(()) if self.deps.fresh => drop(self.own.insert(job.key)),
             Ok(()) => {}
             Err(error) => self.memo_failed(&error),
         }
-        self.settle(job, came);
+        self.settle(job, attempt);
     }
 
     /// An exchange is over; so are those who asked the same.
-    fn settle(&mut self, job: Job, came: Came) {
+    fn settle(&mut self, job: PendingExchange, attempt: Attempt) {
         let mut others = if job.kept() { self.shared.remove(&job.key).unwrap_or_default() } else { Vec::new() };
-        if came.timed_out && !others.is_empty() {
+        if attempt.timed_out && !others.is_empty() {
             // they have limits of their own: the first of them asks for the rest
             let next = others.remove(0);
             self.shared.insert(next.key, others);
             self.queue.push(Reverse(next));
         } else {
             for other in others {
-                match &came.result {
+                match &attempt.result {
                     Ok(reply) => self.hit(other, reply.clone()),
                     Err(failure) => {
                         let (result, timing) = (Err(failure.clone()), Timing::default());
-                        self.done.push(Answered { exchange: other.exchange, key: other.key, result, timing });
+                        self.done.push(FinishedExchange { exchange: other.exchange, key: other.key, result, timing });
                     }
                 }
             }
         }
-        self.done.push(Answered { exchange: job.exchange, key: job.key, result: came.result, timing: came.timing });
+        self.done.push(FinishedExchange {
+            exchange: job.exchange,
+            key: job.key,
+            result: attempt.result,
+            timing: attempt.timing,
+        });
     }
 }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::value::Moment;
 use crate::{
-    agent::{Asking, Card},
-    dialogue::{Resource, Shelf},
+    agent::{CallContext, Card},
+    dialogue::{MemoryLibrary, Resource},
     error::{Fault, FaultKind},
     exchange::{Answers, Finish, FramesRequest, Kind, Reply, Request, SayReply, SayRequest},
     plan::compile_text,
@@ -43,7 +43,7 @@ impl Agent for Fake {
     fn card(&self) -> &Card {
         &self.card
     }
-    async fn ask(&self, request: Request, asking: Asking) -> Result<Reply, Fault> {
+    async fn ask(&self, request: Request, asking: CallContext) -> Result<Reply, Fault> {
         let Request::Say(SayRequest { messages, .. }) = request else { return Err(Fault::failed("only say")) };
         let prompt = messages.last().expect("a message").content.trim().to_owned();
         let said = {
@@ -66,11 +66,11 @@ fn plan(more: &str, temperature: &str) -> Plan {
          {more}\n    say: {{ agent: mind, prompt: p, with: {{ word: \"{{{{ item }}}}\" }}, {temperature} }}\n\
          answer: \"{{{{ said | join(' ') }}}}\"\n"
     );
-    let shelf = Shelf::default()
+    let library = MemoryLibrary::default()
         .with(Resource::Prompt, "p", "{{ word }}")
         .with(Resource::Agent, "m", "script: [\"x\"]")
         .with_answers("m", &[Answers::usual(Kind::Say)]);
-    compile_text(&source, "t.yaml", &shelf, &Default::default()).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    compile_text(&source, "t.yaml", &library, &Default::default()).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
 const GREEDY: &str = "temperature: 0";
@@ -84,8 +84,8 @@ fn bound(plan: &Plan, given: IndexMap<String, Value>) -> Inputs {
     plan.bind(given).expect("the inputs fit")
 }
 
-fn conduct(agent: &Arc<Fake>) -> Conduct {
-    Conduct::new(Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]))
+fn options(agent: &Arc<Fake>) -> RunOptions {
+    RunOptions::new(Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]))
 }
 
 fn echo(prompt: &str, seed: u64) -> Option<Result<String, Fault>> {
@@ -99,8 +99,8 @@ async fn what_is_kept_is_not_asked_again() {
     let plan = plan("at_once: 8", GREEDY);
     let check = async |fresh: bool, given: &str, asked: usize, hits: u64| {
         let agent = Fake::new(echo);
-        let conduct = Conduct { memo: Some(memo.clone()), fresh, ..conduct(&agent) };
-        let outcome = run(&plan, bound(&plan, words(given)), conduct).await.outcome.expect("an answer");
+        let options = RunOptions { memo: Some(memo.clone()), fresh, ..options(&agent) };
+        let outcome = run(&plan, bound(&plan, words(given)), options).await.outcome.expect("an answer");
         assert_eq!(outcome.answer, given.to_uppercase());
         assert_eq!((agent.count(), outcome.memo_hits), (asked, hits), "{given} {fresh}");
         assert_eq!(outcome.exchanges, given.split(' ').count() as u64);
@@ -120,8 +120,8 @@ async fn a_kept_reply_of_another_kind_is_asked_again() {
     let plan = plan("at_once: 8", GREEDY);
     let check = async |asked: usize, hits: u64| {
         let agent = Fake::new(echo);
-        let conduct = Conduct { memo: Some(memo.clone()), ..conduct(&agent) };
-        let outcome = run(&plan, bound(&plan, words("a")), conduct).await.outcome.expect("an answer");
+        let options = RunOptions { memo: Some(memo.clone()), ..options(&agent) };
+        let outcome = run(&plan, bound(&plan, words("a")), options).await.outcome.expect("an answer");
         assert_eq!((outcome.answer.as_str(), agent.count(), outcome.memo_hits), ("A", asked, hits));
     };
     check(1, 0).await;
@@ -145,7 +145,7 @@ async fn a_passing_failure_is_tried_again() {
     }
     let agent = Fake::new(once);
     let plan = plan("retries: 1", GREEDY);
-    let outcome = run(&plan, bound(&plan, words("a")), conduct(&agent)).await.outcome.expect("an answer");
+    let outcome = run(&plan, bound(&plan, words("a")), options(&agent)).await.outcome.expect("an answer");
     assert_eq!((outcome.answer.as_str(), agent.count()), ("a", 2));
 }
 
@@ -163,7 +163,7 @@ async fn failures_say_what_and_where() {
     }
     let check = async |more: &str, given: &str, expected: Result<&str, (&str, FaultKind)>| {
         let plan = plan(more, GREEDY);
-        let result = run(&plan, bound(&plan, words(given)), conduct(&Fake::new(odd))).await.outcome;
+        let result = run(&plan, bound(&plan, words(given)), options(&Fake::new(odd))).await.outcome;
         let found = result.map(|outcome| outcome.answer).map_err(|error| (error.to_string(), error.fault.kind));
         assert_eq!(found, expected.map(str::to_owned).map_err(|(text, kind)| (text.to_owned(), kind)));
     };
@@ -205,7 +205,7 @@ async fn a_stopped_run_keeps_what_is_finished() {
 
     let cancel = Cancel::default();
     let progress = Arc::new(Second(cancel.clone(), Default::default()));
-    let mut conducted = Conduct { memo: Some(memo.clone()), cancel, progress, ..conduct(&Fake::new(stuck)) };
+    let mut conducted = RunOptions { memo: Some(memo.clone()), cancel, progress, ..options(&Fake::new(stuck)) };
     conducted.record = Recorder::file(&record).expect("a file");
     let error = run(&plan, bound(&plan, words("a b stuck")), conducted).await.outcome.expect_err("it was stopped");
     assert_eq!((error.to_string(), error.fault.kind), ("interrupted after 2 exchanges".into(), FaultKind::Cancelled));
@@ -218,7 +218,7 @@ async fn a_stopped_run_keeps_what_is_finished() {
 
     let limit = Duration::from_millis(800);
     let agent = Fake::new(stuck);
-    let conducted = Conduct { memo: Some(memo), deadline: Some(limit), ..conduct(&agent) };
+    let conducted = RunOptions { memo: Some(memo), deadline: Some(limit), ..options(&agent) };
     let error = run(&plan, bound(&plan, words("a b stuck")), conducted).await.outcome.expect_err("it never ends");
     let expected = "the deadline of 800ms passed after 2 exchanges".to_owned();
     assert_eq!((error.to_string(), error.fault.kind), (expected, FaultKind::Deadline));
@@ -241,9 +241,9 @@ async fn the_same_seed_gives_the_same_transcript_and_it_replays() {
     let plan = plan("at_once: 8", "temperature: 0.9");
     let folder = tempfile::tempdir().expect("a folder");
     let record = async |seed: u64, at_once: usize, record: Recorder| {
-        let conduct = Conduct { seed, at_once, record, ..conduct(&Fake::new(echo)) };
+        let options = RunOptions { seed, at_once, record, ..options(&Fake::new(echo)) };
         let inputs = bound(&plan, words("seed a seed b"));
-        let Run { outcome, transcript: lines } = run(&plan, inputs, conduct).await;
+        let Run { outcome, transcript: lines } = run(&plan, inputs, options).await;
         (outcome.expect("an answer").answer, lines)
     };
     let (answer, lines) = record(1, 8, Recorder::memory()).await;
@@ -270,7 +270,8 @@ async fn the_same_seed_gives_the_same_transcript_and_it_replays() {
 #[tokio::test]
 async fn every_role_must_be_played() {
     let plan = plan("at_once: 1", GREEDY);
-    let error = run(&plan, bound(&plan, words("a")), Conduct::new(Agents::new())).await.outcome.expect_err("refused");
+    let error =
+        run(&plan, bound(&plan, words("a")), RunOptions::new(Agents::new())).await.outcome.expect_err("refused");
     let expected = ("no agent plays the role `mind`", FaultKind::Refused);
     assert_eq!((error.to_string().as_str(), error.fault.kind), expected);
 }
@@ -292,7 +293,7 @@ impl Agent for Sleepy {
         tokio::time::sleep(Duration::from_millis(300)).await;
         if self.able { Ok(()) } else { Err(Fault::model("the weights cannot be read").of("fake")) }
     }
-    async fn ask(&self, _: Request, _: Asking) -> Result<Reply, Fault> {
+    async fn ask(&self, _: Request, _: CallContext) -> Result<Reply, Fault> {
         Ok(Reply::Say(SayReply { text: "yes".into(), tokens: Vec::new(), finish: Finish::Stop }))
     }
 }
@@ -314,8 +315,8 @@ async fn an_agent_gets_ready_once_when_the_memo_does_not_suffice() {
     let plan = plan("timeout: 200ms\n    or: none", GREEDY);
     let conduct_with = async |agent: Arc<Sleepy>, text: &str| {
         let agents = Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]);
-        let conduct = Conduct { memo: Some(memo.clone()), ..Conduct::new(agents) };
-        let answer = run(&plan, bound(&plan, words(text)), conduct).await.outcome.map(|outcome| outcome.answer);
+        let options = RunOptions { memo: Some(memo.clone()), ..RunOptions::new(agents) };
+        let answer = run(&plan, bound(&plan, words(text)), options).await.outcome.map(|outcome| outcome.answer);
         (answer, agent.woken.load(std::sync::atomic::Ordering::SeqCst))
     };
     assert_eq!(conduct_with(sleepy(true), "a b c").await, (Ok("yes yes yes".into()), 1));
@@ -333,7 +334,7 @@ impl Agent for Sampler {
     fn card(&self) -> &Card {
         &self.0
     }
-    async fn ask(&self, request: Request, _: Asking) -> Result<Reply, Fault> {
+    async fn ask(&self, request: Request, _: CallContext) -> Result<Reply, Fault> {
         let Request::Frames(FramesRequest { video, .. }) = request else {
             return Err(Fault::failed("only frames"));
         };
@@ -346,7 +347,7 @@ impl Agent for Sampler {
 async fn frames_that_the_memo_knows_are_expected_by_the_store() {
     let source = "version: 1\ndialogue: t\ninputs: { video: video }\nsteps:\n  moments: { frames: { video: \"{{ video }}\", every: 1s } }\n\
                   answer: \"{{ moments | length }}\"\n";
-    let plan = compile_text(source, "t.yaml", &Shelf::default(), &Default::default()).expect("sound");
+    let plan = compile_text(source, "t.yaml", &MemoryLibrary::default(), &Default::default()).expect("sound");
     let (start, end) = (crate::value::Time::from_seconds(0.0), crate::value::Time::from_seconds(1.0));
     let (path, digest) = ("day.mp4".to_owned(), "d".to_owned());
     let media =
@@ -354,7 +355,7 @@ async fn frames_that_the_memo_knows_are_expected_by_the_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let memo = Memo::open(folder.path()).expect("a memo");
     for hits in 0..2 {
-        let store = Arc::new(Store::new(Default::default()));
+        let store = Arc::new(MediaStore::new(Default::default()));
         let card = Card {
             name: "media".into(),
             answers: vec![Answers::usual(Kind::Frames)],
@@ -362,9 +363,9 @@ async fn frames_that_the_memo_knows_are_expected_by_the_store() {
             memo: true,
         };
         let agents = Agents::from([("media".to_owned(), Arc::new(Sampler(card)) as Arc<dyn Agent>)]);
-        let conduct = Conduct { memo: Some(memo.clone()), media: Some(store.clone()), ..Conduct::new(agents) };
+        let options = RunOptions { memo: Some(memo.clone()), media: Some(store.clone()), ..RunOptions::new(agents) };
         let inputs = IndexMap::from([("video".to_owned(), Value::Video(media.clone()))]);
-        let outcome = run(&plan, bound(&plan, inputs), conduct).await.outcome.expect("an answer");
+        let outcome = run(&plan, bound(&plan, inputs), options).await.outcome.expect("an answer");
         // (this sampler, unlike the media agent, tells no store what it found)
         assert_eq!((outcome.memo_hits, store.expects(&media)), (hits, hits == 1));
     }

@@ -1,6 +1,6 @@
 //! Blocks of steps: when a step may start, how its items begin and end, and what a settled step lets start.
 
-use super::{ItemNote, Job, Limits, Machine, Note, Order, StepFailure, StepLine, digest, tasks::TaskId};
+use super::{ItemNote, Machine, PlanOrder, StepEvent, StepFailure, StepLine, TaskLimits, Todo, digest, tasks::TaskId};
 use crate::{
     error::Fault,
     plan::{Block, PlannedStep},
@@ -18,16 +18,16 @@ pub(super) type BlockId = u64;
 pub(super) struct Place {
     /// `refine round 2 / `; empty for the outermost block.
     pub prefix: Arc<str>,
-    pub order: Order,
+    pub order: PlanOrder,
     pub depth: usize,
     /// The outermost step around it.
     pub step: Option<Arc<str>>,
-    pub limits: Limits,
+    pub limits: TaskLimits,
 }
 
 impl Default for Place {
     fn default() -> Place {
-        Place { prefix: "".into(), order: Order::default(), depth: 0, step: None, limits: Arc::new([]) }
+        Place { prefix: "".into(), order: PlanOrder::default(), depth: 0, step: None, limits: Arc::new([]) }
     }
 }
 
@@ -93,10 +93,10 @@ impl Machine {
             planned.needs.iter().for_each(|need| steps[*need].dependents.push(index));
         }
         let ready = (0..steps.len()).filter(|index| steps[*index].missing == 0);
-        self.jobs.extend(ready.map(|index| Job::Start(id, index)));
+        self.jobs.extend(ready.map(|index| Todo::Start(id, index)));
         let left = steps.len();
         if left == 0 {
-            self.jobs.push_back(Job::Close(id));
+            self.jobs.push_back(Todo::Close(id));
         }
         self.blocks.insert(id, BlockRun { block, scope, parent, place, steps, left, failures: Vec::new() });
     }
@@ -137,7 +137,7 @@ impl Machine {
             items.iter().flatten().flatten().try_for_each(|item| self.budget.keep(item)).map(|()| items)
         });
         let count = items.iter().flatten().next().map(Vec::len).filter(|_| planned.each.is_some());
-        self.notes.push(Note::Started { path, verb, items: count, depth });
+        self.notes.push(StepEvent::Started { path, verb, items: count, depth });
         match items {
             Ok(Some(items)) => self.begin(id, index, items),
             Ok(None) => self.skip(id, index, &planned),
@@ -153,7 +153,7 @@ impl Machine {
         step.results = vec![None; items.len()];
         step.unfinished = items.len();
         step.items = items;
-        if step.unfinished == 0 { self.conclude(id, index) } else { self.jobs.push_back(Job::Fill(id, index)) }
+        if step.unfinished == 0 { self.conclude(id, index) } else { self.jobs.push_back(Todo::Fill(id, index)) }
     }
 
     /// Begins as many items as `at_once` lets.
@@ -194,7 +194,7 @@ impl Machine {
         if step.unfinished == 0 {
             self.conclude(id, index);
         } else if step.next < step.items.len() {
-            self.jobs.push_back(Job::Fill(id, index));
+            self.jobs.push_back(Todo::Fill(id, index));
         }
     }
 
@@ -288,18 +288,18 @@ impl Machine {
             let waiting = &mut run.steps[dependent];
             waiting.missing -= 1;
             if waiting.missing == 0 {
-                freed.push(Job::Start(id, dependent));
+                freed.push(Todo::Start(id, dependent));
             }
         }
         if run.left == 0 {
-            freed.push(Job::Close(id));
+            freed.push(Todo::Close(id));
         }
         let line = StepLine { path: path(run, &planned, None), ..line };
         if let Some(value) = value {
             run.scope.bind(&planned.name, value);
         }
         self.jobs.extend(freed);
-        self.notes.push(Note::Settled(line));
+        self.notes.push(StepEvent::Settled(line));
     }
 
     /// A running block and one of its steps as planned.
@@ -312,7 +312,7 @@ impl Machine {
     /// A failure with its path and place.
     pub(super) fn failure(&self, id: BlockId, index: usize, item: Option<usize>, fault: Fault) -> StepFailure {
         let Some(run) = self.blocks.get(&id) else {
-            return StepFailure { path: String::new(), order: Order::default(), fault };
+            return StepFailure { path: String::new(), order: PlanOrder::default(), fault };
         };
         let path = path(run, &run.block.steps[index], item);
         let order = run.place.order.then(&[index as u32, item.unwrap_or(0) as u32]);

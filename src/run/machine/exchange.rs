@@ -6,21 +6,21 @@ use std::{sync::Arc, time::Duration};
 
 /// A place in plan order: step, item, turn and place in the turn, for each level of nesting. Compares as it reads.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize)]
-pub struct Order(pub Vec<u32>);
+pub struct PlanOrder(pub Vec<u32>);
 
-impl Order {
+impl PlanOrder {
     /// One level deeper.
-    pub(super) fn then(&self, parts: &[u32]) -> Order {
+    pub(super) fn then(&self, parts: &[u32]) -> PlanOrder {
         let mut order = Vec::with_capacity(self.0.len() + parts.len() + 2);
         order.extend_from_slice(&self.0);
         order.extend_from_slice(parts);
-        Order(order)
+        PlanOrder(order)
     }
 }
 
 /// A limit on the time of one task: all exchanges of the task together, counted from the first one's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
+pub struct TaskLimit {
     /// Which task; the same for all its exchanges.
     pub task: u64,
     /// The time limit.
@@ -29,11 +29,11 @@ pub struct Limit {
 
 /// One request that is due.
 #[derive(Debug, Clone)]
-pub struct Exchange {
+pub struct DueExchange {
     /// What [`Machine::take`](super::Machine::take) wants back. Depends on the order of replies: never recorded.
     pub id: u64,
     /// Its place in plan order.
-    pub order: Order,
+    pub order: PlanOrder,
     /// Its place, in the user's names: `place[3]`, `refine round 2 / draft[1]`. Unique in a run.
     pub path: String,
     /// The step of the outermost block that it belongs to.
@@ -45,7 +45,7 @@ pub struct Exchange {
     /// Seed of the sampling: from the run's seed, the path (not for hearing, which is the same wherever it is asked) and the sample.
     pub seed: u64,
     /// The limits of its step and of the steps around it.
-    pub limits: Arc<[Limit]>,
+    pub limits: Arc<[TaskLimit]>,
     /// Retries after a passing failure, if the step sets them; else the agent does.
     pub retries: Option<u32>,
 }

@@ -6,15 +6,15 @@
 
 mod blocks;
 mod budget;
+mod events;
 mod exchange;
-mod note;
 mod tasks;
 
 #[cfg(test)]
 mod tests;
 
-pub use exchange::{Exchange, Limit, Order};
-pub use note::{ItemNote, Note, StepFailure, StepLine};
+pub use events::{ItemNote, StepEvent, StepFailure, StepLine};
+pub use exchange::{DueExchange, PlanOrder, TaskLimit};
 
 use crate::{
     error::Fault,
@@ -44,9 +44,9 @@ pub struct Machine {
     tasks: HashMap<TaskId, Task>,
     /// Which task, and which place in its turn, an exchange under way belongs to.
     asked: HashMap<u64, (TaskId, usize)>,
-    jobs: VecDeque<Job>,
-    due: Vec<Exchange>,
-    notes: Vec<Note>,
+    jobs: VecDeque<Todo>,
+    due: Vec<DueExchange>,
+    notes: Vec<StepEvent>,
     next_id: u64,
     budget: Budget,
     ended: Option<Ended>,
@@ -54,7 +54,7 @@ pub struct Machine {
 
 /// Work that is left to do before the machine can rest.
 #[derive(Debug, Clone, Copy)]
-enum Job {
+enum Todo {
     /// All that this step needs is settled.
     Start(BlockId, usize),
     /// Items of this step may begin.
@@ -93,7 +93,7 @@ impl Machine {
     }
 
     /// The exchanges that became due since the last call, in plan order among themselves.
-    pub fn due(&mut self) -> Vec<Exchange> {
+    pub fn due(&mut self) -> Vec<DueExchange> {
         self.settle();
         let mut due = std::mem::take(&mut self.due);
         due.sort_by(|a, b| a.order.cmp(&b.order));
@@ -114,7 +114,7 @@ impl Machine {
     }
 
     /// The events of steps since the last call.
-    pub fn notes(&mut self) -> Vec<Note> {
+    pub fn notes(&mut self) -> Vec<StepEvent> {
         self.settle();
         std::mem::take(&mut self.notes)
     }
@@ -140,10 +140,10 @@ impl Machine {
                 return false;
             }
             match job {
-                Job::Start(block, step) => self.start(block, step),
-                Job::Fill(block, step) => self.fill(block, step),
-                Job::Advance(task) => self.advance(task),
-                Job::Close(block) => self.close(block),
+                Todo::Start(block, step) => self.start(block, step),
+                Todo::Fill(block, step) => self.fill(block, step),
+                Todo::Advance(task) => self.advance(task),
+                Todo::Close(block) => self.close(block),
             }
         }
         true
@@ -163,7 +163,7 @@ impl Machine {
         self.ended = Some(if failures.is_empty() {
             self.answer.eval(scope).map_err(|error| {
                 let fault = Fault::failed(error.message);
-                vec![StepFailure { path: "answer".to_owned(), order: Order::default(), fault }]
+                vec![StepFailure { path: "answer".to_owned(), order: PlanOrder::default(), fault }]
             })
         } else {
             failures.sort_by(|a, b| a.order.cmp(&b.order));
@@ -189,4 +189,4 @@ fn seed_of(run: u64, path: &str, sample: u32) -> u64 {
 }
 
 /// Shared limits of a task: its own and those of the steps around it.
-type Limits = Arc<[Limit]>;
+type TaskLimits = Arc<[TaskLimit]>;

@@ -1,7 +1,7 @@
 //! Tasks: one chain of turns, for a step or for one item of an `each` step.
 
 use super::{
-    Exchange, Job, Limit, Limits, Machine, Order, StepFailure,
+    DueExchange, Machine, PlanOrder, StepFailure, TaskLimit, TaskLimits, Todo,
     blocks::{BlockId, ItemEnd, Place, path, skipped, speaks_of_item},
     seed_of,
 };
@@ -9,7 +9,7 @@ use crate::{
     error::Fault,
     exchange::Reply,
     plan::PlannedStep,
-    plan::{Ask, Heard, StepError, Turn},
+    plan::{Answered, Ask, StepError, Turn},
     prompt::Scope,
     value::Value,
 };
@@ -25,12 +25,12 @@ pub(super) struct Task {
     step: usize,
     item: usize,
     scope: Scope,
-    heard: Vec<Heard>,
+    answered: Vec<Answered>,
     path: String,
     /// The item in a few words, for failures.
     told: Option<String>,
-    order: Order,
-    limits: Limits,
+    order: PlanOrder,
+    limits: TaskLimits,
     /// The replies of this turn so far.
     got: Vec<Option<Result<Reply, Fault>>>,
     awaited: usize,
@@ -52,7 +52,7 @@ impl Machine {
             guard = planned.when.as_ref().filter(|when| speaks_of_item(when)).map(|when| when.eval(&scope));
         }
         let order = run.place.order.then(&[step as u32, item as u32]);
-        let own = planned.timeout.map(|limit| Limit { task: id, limit });
+        let own = planned.timeout.map(|limit| TaskLimit { task: id, limit });
         let limits = match own {
             Some(own) => run.place.limits.iter().copied().chain([own]).collect(),
             None => run.place.limits.clone(),
@@ -63,7 +63,7 @@ impl Machine {
             step,
             item,
             scope,
-            heard: Vec::new(),
+            answered: Vec::new(),
             path,
             told,
             order,
@@ -79,7 +79,7 @@ impl Machine {
             (Some(Err(error)), _) => self.fail(id, Fault::failed(error.message)),
             (_, Some(Ok(value))) => self.close_task(id, Ok(value), None, true),
             (_, Some(Err(message))) => self.fail(id, Fault::failed(message)),
-            (_, None) => self.jobs.push_back(Job::Advance(id)),
+            (_, None) => self.jobs.push_back(Todo::Advance(id)),
         }
     }
 
@@ -87,7 +87,7 @@ impl Machine {
     pub(super) fn advance(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get(&id) else { return };
         let Some(run) = self.blocks.get(&task.block) else { return };
-        let turn = run.block.steps[task.step].step.turn(&task.scope, &task.heard);
+        let turn = run.block.steps[task.step].step.turn(&task.scope, &task.answered);
         match turn {
             Ok(Turn::Ask(asks)) => self.ask(id, asks),
             Ok(Turn::Inner { block, scope }) => {
@@ -108,7 +108,7 @@ impl Machine {
             return Place::default();
         };
         let planned = &run.block.steps[task.step];
-        let turn = task.heard.len();
+        let turn = task.answered.len();
         let prefix = match (planned.verb, turn) {
             ("loop", _) => format!("{} round {} / ", task.path, turn + 1),
             (_, 0) => format!("{} / ", task.path),
@@ -130,12 +130,12 @@ impl Machine {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         let Some(run) = self.blocks.get(&task.block) else { return };
         if asks.is_empty() {
-            task.heard.push(Heard::Replies(Vec::new()));
-            return self.jobs.push_back(Job::Advance(id));
+            task.answered.push(Answered::Replies(Vec::new()));
+            return self.jobs.push_back(Todo::Advance(id));
         }
         let planned = &run.block.steps[task.step];
         let step = run.place.step.clone().unwrap_or_else(|| planned.name.as_str().into());
-        let (turn, several) = (task.heard.len(), asks.len() > 1);
+        let (turn, several) = (task.answered.len(), asks.len() > 1);
         task.got = asks.iter().map(|_| None).collect();
         task.awaited = asks.len();
         for (place, ask) in asks.into_iter().enumerate() {
@@ -150,7 +150,7 @@ impl Machine {
             let place_word = if ask.request.seed_by_place() { path.as_str() } else { ask.request.kind().word() };
             let seed = seed_of(self.seed, place_word, ask.sample);
             self.asked.insert(exchange_id, (id, place));
-            self.due.push(Exchange {
+            self.due.push(DueExchange {
                 id: exchange_id,
                 order: task.order.then(&[turn as u32, place as u32]),
                 seed,
@@ -175,8 +175,8 @@ impl Machine {
         let replies: Result<Vec<Reply>, Fault> = std::mem::take(&mut task.got).into_iter().flatten().collect();
         match replies {
             Ok(replies) => {
-                task.heard.push(Heard::Replies(replies));
-                self.jobs.push_back(Job::Advance(id));
+                task.answered.push(Answered::Replies(replies));
+                self.jobs.push_back(Todo::Advance(id));
             }
             Err(failure) => self.fail(id, failure),
         }
@@ -187,8 +187,8 @@ impl Machine {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         match result {
             Ok(values) => {
-                task.heard.push(Heard::Inner(values));
-                self.jobs.push_back(Job::Advance(id));
+                task.answered.push(Answered::Inner(values));
+                self.jobs.push_back(Todo::Advance(id));
             }
             Err(failure) => self.close_task(id, Err(failure), None, false),
         }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     exchange::{Decoding, Finish, Message, Request, SayReply, SayRequest},
-    plan::{Ask, Heard, Step, StepError, Turn},
+    plan::{Answered, Ask, Step, StepError, Turn},
     plan::{Block, Formula, PlannedStep},
     value::Type,
 };
@@ -15,19 +15,19 @@ use proptest::prelude::*;
 struct Say(Template, u32);
 
 impl Step for Say {
-    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
         let text = |reply: &Reply| match reply {
             Reply::Say(SayReply { text, .. }) => Value::Text(text.clone()),
             _ => Value::Nothing,
         };
-        match heard {
+        match answered {
             [] => {
                 let request = say(&self.0.text(scope)?);
                 let ask = |sample| Ask { role: "mind".into(), request: request.clone(), sample };
                 Ok(Turn::Ask((0..self.1).map(ask).collect()))
             }
-            [Heard::Replies(replies)] if self.1 == 1 => Ok(Turn::Done(text(&replies[0]))),
-            [Heard::Replies(replies), ..] => Ok(Turn::Done(Value::List(replies.iter().map(text).collect()))),
+            [Answered::Replies(replies)] if self.1 == 1 => Ok(Turn::Done(text(&replies[0]))),
+            [Answered::Replies(replies), ..] => Ok(Turn::Done(Value::List(replies.iter().map(text).collect()))),
             _ => Err(StepError("heard something else".into())),
         }
     }
@@ -38,14 +38,14 @@ impl Step for Say {
 struct Loop(Arc<Block>, usize);
 
 impl Step for Loop {
-    fn turn(&self, scope: &Scope, heard: &[Heard]) -> Result<Turn, StepError> {
-        if heard.len() < self.1 {
-            let scope = scope.with("round", Value::Number(heard.len() as f64 + 1.0));
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
+        if answered.len() < self.1 {
+            let scope = scope.with("round", Value::Number(answered.len() as f64 + 1.0));
             return Ok(Turn::Inner { block: self.0.clone(), scope });
         }
-        let values = heard.iter().map(|heard| match heard {
-            Heard::Inner(values) => Value::Record(values.clone()),
-            Heard::Replies(_) => Value::Nothing,
+        let values = answered.iter().map(|answered| match answered {
+            Answered::Inner(values) => Value::Record(values.clone()),
+            Answered::Replies(_) => Value::Nothing,
         });
         Ok(Turn::Noted { value: Value::List(values.collect()), note: "stopped: max_rounds".into() })
     }
@@ -120,7 +120,7 @@ fn rich() -> Plan {
 }
 
 /// Echoes a request, with its seed if it is a sample; fails on the prompts named.
-fn answer(exchange: &Exchange, failing: &[&str]) -> Result<Reply, Fault> {
+fn answer(exchange: &DueExchange, failing: &[&str]) -> Result<Reply, Fault> {
     let Request::Say(SayRequest { messages, .. }) = &exchange.request else { panic!("only say is asked") };
     let prompt = &messages[0].content;
     if failing.contains(&prompt.as_str()) {
@@ -137,8 +137,8 @@ fn no_inputs(plan: &Plan) -> Inputs {
 /// Runs a plan, choosing the next reply by `choose`; the transcript's lines in plan order, and the end.
 fn conduct(plan: &Plan, failing: &[&str], mut choose: impl FnMut(usize) -> usize) -> (Vec<String>, Ended) {
     let mut machine = Machine::new(plan, &no_inputs(plan), 7).with_digests();
-    let mut lines: Vec<(Order, String)> = Vec::new();
-    let mut waiting: Vec<Exchange> = Vec::new();
+    let mut lines: Vec<(PlanOrder, String)> = Vec::new();
+    let mut waiting: Vec<DueExchange> = Vec::new();
     while machine.finished().is_none() {
         waiting.extend(machine.due());
         let exchange = waiting.swap_remove(choose(waiting.len()) % waiting.len());
@@ -147,7 +147,7 @@ fn conduct(plan: &Plan, failing: &[&str], mut choose: impl FnMut(usize) -> usize
         machine.take(exchange.id, reply);
     }
     for note in machine.notes() {
-        if let Note::Settled(line) = note {
+        if let StepEvent::Settled(line) = note {
             lines.push((line.order.clone(), serde_json::to_string(&line).expect("a line")));
         }
     }

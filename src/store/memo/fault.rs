@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// The sort of fault, which decides whether others can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sort {
+pub enum MemoErrorKind {
     /// The folder or the disk takes no more data: existing data may still be read.
     Unwritable,
     /// The file is not a memo of this version.
@@ -19,7 +19,7 @@ pub enum Sort {
 #[error("{message}")]
 pub struct MemoError {
     /// The sort of fault.
-    pub sort: Sort,
+    pub sort: MemoErrorKind,
     /// In the user's words, with the folder.
     pub message: String,
     /// The remedy.
@@ -38,12 +38,12 @@ const EMPTY_IT: &str = "empty it with `elenchus memo purge --all`; it contains o
 impl MemoError {
     /// A fault with no hint.
     pub fn other(message: String) -> MemoError {
-        MemoError { sort: Sort::Other, message, hint: None }
+        MemoError { sort: MemoErrorKind::Other, message, hint: None }
     }
 
     pub(super) fn damage(folder: &Path, what: &str) -> MemoError {
         let message = format!("the memo in {} is damaged: {what}", folder.display());
-        MemoError { sort: Sort::Damaged, message, hint: Some(EMPTY_IT.to_owned()) }
+        MemoError { sort: MemoErrorKind::Damaged, message, hint: Some(EMPTY_IT.to_owned()) }
     }
 
     /// A memo of a format that this version does not know.
@@ -55,13 +55,13 @@ impl MemoError {
             super::ENGINE
         );
         let hint = format!("use that version, set ELENCHUS_CACHE to another folder, or {EMPTY_IT}");
-        MemoError { sort: Sort::Damaged, message, hint: Some(hint) }
+        MemoError { sort: MemoErrorKind::Damaged, message, hint: Some(hint) }
     }
 
     /// A folder or file that cannot be made or written.
     pub(super) fn unwritable(what: &Path, error: &std::io::Error) -> MemoError {
         MemoError {
-            sort: Sort::Unwritable,
+            sort: MemoErrorKind::Unwritable,
             message: format!("the memo cannot be written: {}: {error}", what.display()),
             hint: Some("set ELENCHUS_CACHE to a writable folder, or run with --no-memo".to_owned()),
         }
@@ -76,17 +76,17 @@ impl MemoError {
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt | NotADatabase) => MemoError::damage(folder, &error.to_string()),
             Some(DatabaseBusy) => MemoError {
-                sort: Sort::Other,
+                sort: MemoErrorKind::Other,
                 message: format!("the memo in {place} is busy: {error}"),
                 hint: Some("another process has been writing to it for a long time; try again".to_owned()),
             },
             Some(DiskFull) => MemoError {
-                sort: Sort::Unwritable,
+                sort: MemoErrorKind::Unwritable,
                 message: format!("the memo in {place} cannot be written: the disk is full"),
                 hint: Some("free some space; `elenchus memo purge --all` empties the memo".to_owned()),
             },
             Some(CannotOpen | ReadOnly | SystemIoFailure | PermissionDenied) => MemoError {
-                sort: Sort::Unwritable,
+                sort: MemoErrorKind::Unwritable,
                 message: format!("the memo in {place} cannot be written: {error}"),
                 hint: Some(
                     "check that the folder is writable and its disk has room; --no-memo runs without the memo"

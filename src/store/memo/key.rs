@@ -9,22 +9,22 @@ pub const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), "+2");
 
 /// blake3 of an exchange's canonical JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key(pub [u8; 32]);
+pub struct MemoKey(pub [u8; 32]);
 
-impl Key {
+impl MemoKey {
     /// The key of asking this agent this. The seed counts only if the request samples.
-    pub fn of(card: &Card, request: &Request, seed: u64) -> Key {
+    pub fn of(card: &Card, request: &Request, seed: u64) -> MemoKey {
         let seed = request.samples().then_some(seed);
         let asked = Keyed { engine: ENGINE, agent: &card.identity, request: request.canonical(), seed };
-        Key(hash(&asked))
+        MemoKey(hash(&asked))
     }
     /// Lowercase hex.
     pub fn hex(&self) -> String {
         blake3::Hash::from(self.0).to_hex().to_string()
     }
     /// From lowercase hex.
-    pub fn from_hex(hex: &str) -> Option<Key> {
-        blake3::Hash::from_hex(hex).ok().map(|hash| Key(*hash.as_bytes()))
+    pub fn from_hex(hex: &str) -> Option<MemoKey> {
+        blake3::Hash::from_hex(hex).ok().map(|hash| MemoKey(*hash.as_bytes()))
     }
 }
 

@@ -20,27 +20,27 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use fault::{MemoError, Sort};
-pub use key::{ENGINE, Key, Medium, media, request_digest};
+pub use fault::{MemoError, MemoErrorKind};
+pub use key::{ENGINE, Medium, MemoKey, media, request_digest};
 pub use near::Near;
 pub use purge::{Purge, purge};
-pub use stat::{Source, Stat};
+pub use stat::{MediaUse, Stat};
 
 use crate::exchange::Reply;
 use std::{
     path::Path,
     sync::{Arc, Mutex},
 };
-use store::Store;
+use store::Database;
 
 /// Replies with longer JSON are kept in files of their own.
 pub const BIG: usize = 64 * 1024;
 
 /// A kept exchange.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct MemoEntry {
     /// Its key.
-    pub key: Key,
+    pub key: MemoKey,
     /// The agent's identity.
     pub identity: String,
     /// [`request_digest`].
@@ -68,20 +68,20 @@ pub struct Memo {
 }
 
 struct Inner {
-    reader: Arc<Mutex<Store>>,
+    reader: Arc<Mutex<Database>>,
     writer: writer::Writer,
 }
 
 impl Memo {
     /// Opens the memo in `folder`, making both if needed. One that cannot be written answers, but keeps nothing new.
     pub fn open(folder: &Path) -> Result<Memo, MemoError> {
-        let reader = Store::open(folder)?;
-        let writer = writer::Writer::start(Store::open(folder)?)?;
+        let reader = Database::open(folder)?;
+        let writer = writer::Writer::start(Database::open(folder)?)?;
         Ok(Memo { inner: Arc::new(Inner { reader: Arc::new(Mutex::new(reader)), writer }) })
     }
 
     /// The kept replies, in the order of `keys`, read together off the async threads.
-    pub async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Option<Reply>>, MemoError> {
+    pub async fn get_all(&self, keys: Vec<MemoKey>) -> Result<Vec<Option<Reply>>, MemoError> {
         let reader = self.inner.reader.clone();
         let read = move || lock(&reader).get_all(&keys);
         tokio::task::spawn_blocking(read)
@@ -90,12 +90,12 @@ impl Memo {
     }
 
     /// The reply, if it is kept.
-    pub fn get(&self, key: Key) -> Result<Option<Reply>, MemoError> {
+    pub fn get(&self, key: MemoKey) -> Result<Option<Reply>, MemoError> {
         Ok(lock(&self.inner.reader).get_all(&[key])?.pop().flatten())
     }
 
     /// Keeps an exchange; the receiver hears when it is safe (or that it could not be kept).
-    pub fn put(&self, entry: Entry) -> tokio::sync::oneshot::Receiver<Result<(), MemoError>> {
+    pub fn put(&self, entry: MemoEntry) -> tokio::sync::oneshot::Receiver<Result<(), MemoError>> {
         self.inner.writer.put(entry)
     }
 
@@ -115,12 +115,12 @@ impl Memo {
         lock(&self.inner.reader).purge(what)
     }
 
-    pub(super) fn reader(&self) -> std::sync::MutexGuard<'_, Store> {
+    pub(super) fn reader(&self) -> std::sync::MutexGuard<'_, Database> {
         lock(&self.inner.reader)
     }
 }
 
 /// A reader that panicked left nothing half done: transactions roll back.
-fn lock(store: &Mutex<Store>) -> std::sync::MutexGuard<'_, Store> {
+fn lock(store: &Mutex<Database>) -> std::sync::MutexGuard<'_, Database> {
     store.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

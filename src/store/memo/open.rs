@@ -2,9 +2,9 @@
 //! cannot be written.
 
 use super::{
-    Key,
-    fault::{MemoError, Sort},
-    store::{Store, digest_of},
+    MemoKey,
+    fault::{MemoError, MemoErrorKind},
+    store::{Database, digest_of},
 };
 use crate::private;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
@@ -50,11 +50,11 @@ const TABLES: &str = "
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS by_exchange ON media (exchange);";
 
-impl Store {
+impl Database {
     /// Opens or creates the database in `folder`. A database that cannot be written is opened read-only.
-    pub fn open(folder: &Path) -> Result<Store, MemoError> {
-        match Store::writable(folder) {
-            Err(error) if error.sort == Sort::Unwritable => match Store::readable(folder) {
+    pub fn open(folder: &Path) -> Result<Database, MemoError> {
+        match Database::writable(folder) {
+            Err(error) if error.sort == MemoErrorKind::Unwritable => match Database::readable(folder) {
                 Some(store) => {
                     tracing::debug!(%error, "the memo is opened read-only");
                     Ok(store)
@@ -66,11 +66,11 @@ impl Store {
     }
 
     /// Opens or makes the database in `folder`, to be read and written.
-    pub fn writable(folder: &Path) -> Result<Store, MemoError> {
+    pub fn writable(folder: &Path) -> Result<Database, MemoError> {
         let file = folder.join("memo.sqlite");
         if file.is_dir() {
             return Err(MemoError {
-                sort: Sort::Other,
+                sort: MemoErrorKind::Other,
                 message: format!("{} is a folder; the memo's file belongs there", file.display()),
                 hint: Some("move it away, set ELENCHUS_CACHE to another folder, or run with --no-memo".to_owned()),
             });
@@ -88,13 +88,13 @@ impl Store {
         base.pragma_update(None, "synchronous", "NORMAL").map_err(wrong)?;
         base.pragma_update(None, "wal_autocheckpoint", LOG_PAGES).map_err(wrong)?;
         base.pragma_update(None, "foreign_keys", true).map_err(wrong)?;
-        let mut store = Store::new(base, folder, true);
+        let mut store = Database::new(base, folder, true);
         store.prepare_tables()?;
         Ok(store)
     }
 
     /// Opens the existing database read-only; none if it cannot be read either, or is of another format.
-    pub fn readable(folder: &Path) -> Option<Store> {
+    pub fn readable(folder: &Path) -> Option<Database> {
         let path = fs::canonicalize(folder.join("memo.sqlite")).ok().filter(|path| path.is_file())?;
         let path = path.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         // If the log's index cannot be made either, the database alone is read, as it was last written back.
@@ -103,7 +103,7 @@ impl Store {
             let base = Connection::open_with_flags(format!("file:{path}?{way}"), flags).ok()?;
             base.busy_timeout(BUSY).ok()?;
             let known = base.query_row("SELECT count(digest) FROM exchanges", [], |row| row.get::<_, i64>(0));
-            (format_of(&base).ok()? == FORMAT && known.is_ok()).then(|| Store::new(base, folder, false))
+            (format_of(&base).ok()? == FORMAT && known.is_ok()).then(|| Database::new(base, folder, false))
         })
     }
 
@@ -150,7 +150,7 @@ fn add_digests(base: &Connection, folder: &Path) -> rusqlite::Result<()> {
         // a reply in a file of its own already had a digest: its name
         let json = reply.or_else(|| fs::read_to_string(folder.join("replies").join(file?)).ok());
         if let (Ok(key), Some(json)) = (<[u8; 32]>::try_from(key), json) {
-            set.execute(params![id, digest_of(Key(key), &json)])?;
+            set.execute(params![id, digest_of(MemoKey(key), &json)])?;
         }
     }
     Ok(())

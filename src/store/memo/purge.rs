@@ -1,8 +1,8 @@
 //! Removes exchanges: from the open database, in place where the disk is full, or with the memo's files.
 
 use super::{
-    fault::{MemoError, Sort},
-    store::{Store, files_of, now_ms},
+    fault::{MemoError, MemoErrorKind},
+    store::{Database, files_of, now_ms},
 };
 use rusqlite::{Connection, TransactionBehavior, params, types::Value};
 use std::{collections::HashSet, fs, path::Path, time::Duration};
@@ -21,15 +21,15 @@ pub enum Purge {
 /// Removes the chosen entries from the memo in `folder`, in any state of the memo. The number of exchanges removed is
 /// none if they could not be counted.
 pub fn purge(folder: &Path, what: &Purge) -> Result<Option<u64>, MemoError> {
-    let purged = Store::writable(folder).and_then(|mut store| store.purge(what));
+    let purged = Database::writable(folder).and_then(|mut store| store.purge(what));
     match (purged, what) {
         // everything is to go, so the files go too where the database cannot do it
-        (Err(error), Purge::All) if error.sort != Sort::Other => {
-            let counted = Store::readable(folder).and_then(|store| store.stat().ok()).map(|stat| stat.exchanges);
+        (Err(error), Purge::All) if error.sort != MemoErrorKind::Other => {
+            let counted = Database::readable(folder).and_then(|store| store.stat().ok()).map(|stat| stat.exchanges);
             erase(folder)?;
             Ok(counted)
         }
-        (Err(error), what) if error.sort == Sort::Unwritable => match in_place(folder, what) {
+        (Err(error), what) if error.sort == MemoErrorKind::Unwritable => match in_place(folder, what) {
             Ok(removed) => Ok(Some(removed)),
             Err(_) => Err(error),
         },
@@ -37,7 +37,7 @@ pub fn purge(folder: &Path, what: &Purge) -> Result<Option<u64>, MemoError> {
     }
 }
 
-impl Store {
+impl Database {
     /// Removes exchanges and returns their number.
     pub fn purge(&mut self, what: &Purge) -> Result<u64, MemoError> {
         let folder = self.folder.clone();

@@ -2,7 +2,7 @@
 
 use super::{
     fault::MemoError,
-    store::{Store, absolute, files_of},
+    store::{Database, absolute, files_of},
 };
 use rusqlite::{Row, params};
 use std::path::PathBuf;
@@ -27,12 +27,12 @@ pub struct Stat {
     /// The cost of asking it all again: the time spent waiting for agents.
     pub asked_ms: u64,
     /// The media, those with most exchanges first.
-    pub sources: Vec<Source>,
+    pub sources: Vec<MediaUse>,
 }
 
 /// A medium that exchanges came from.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Source {
+pub struct MediaUse {
     /// Of its bytes: what the memo knows it by.
     pub digest: String,
     /// Its path.
@@ -44,7 +44,7 @@ pub struct Source {
 /// Shortest beginning of a digest that names a medium.
 const SHORTEST: usize = 8;
 
-impl Store {
+impl Database {
     /// Counts, and checks the whole database.
     pub fn stat(&self) -> Result<Stat, MemoError> {
         let wrong = |error: rusqlite::Error| MemoError::of(&self.folder, &error);
@@ -81,7 +81,7 @@ impl Store {
         })
     }
 
-    fn sources(&self) -> rusqlite::Result<Vec<Source>> {
+    fn sources(&self) -> rusqlite::Result<Vec<MediaUse>> {
         let mut media =
             self.base.prepare("SELECT digest, count(*) AS n FROM media GROUP BY digest ORDER BY n DESC, digest")?;
         let mut paths = self.base.prepare("SELECT path FROM names WHERE digest = ?1 ORDER BY path")?;
@@ -90,7 +90,7 @@ impl Store {
         while let Some(row) = rows.next()? {
             let (digest, exchanges): (String, u64) = (row.get(0)?, count(row, 1)?);
             let paths = paths.query_map(params![digest], |row| row.get(0)).and_then(Iterator::collect)?;
-            sources.push(Source { digest, paths, exchanges });
+            sources.push(MediaUse { digest, paths, exchanges });
         }
         Ok(sources)
     }
@@ -99,7 +99,7 @@ impl Store {
     pub fn digests_of(&self, name: &str) -> Result<Vec<String>, MemoError> {
         let is_digest = name.len() >= SHORTEST && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let path = absolute(name);
-        let named = |source: &Source| {
+        let named = |source: &MediaUse| {
             source.paths.contains(&path) || (is_digest && source.digest.starts_with(&name.to_ascii_lowercase()))
         };
         let sources = self.sources().map_err(|error| MemoError::of(&self.folder, &error))?;

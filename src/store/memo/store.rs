@@ -1,6 +1,6 @@
 //! One connection to the memo's database, and the files of large replies beside it.
 
-use super::{BIG, ENGINE, Entry, Key, fault::MemoError};
+use super::{BIG, ENGINE, MemoEntry, MemoKey, fault::MemoError};
 use crate::{exchange::Reply, private};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::{
@@ -10,7 +10,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-pub(crate) struct Store {
+pub(crate) struct Database {
     pub(super) base: Connection,
     pub(super) folder: PathBuf,
     is_writable: bool,
@@ -26,12 +26,12 @@ struct Row {
     digest: Option<Vec<u8>>,
 }
 
-impl Store {
-    pub(super) fn new(base: Connection, folder: &Path, is_writable: bool) -> Store {
-        Store { base, folder: folder.to_owned(), is_writable, named: HashSet::new() }
+impl Database {
+    pub(super) fn new(base: Connection, folder: &Path, is_writable: bool) -> Database {
+        Database { base, folder: folder.to_owned(), is_writable, named: HashSet::new() }
     }
 
-    pub fn get_all(&mut self, keys: &[Key]) -> Result<Vec<Option<Reply>>, MemoError> {
+    pub fn get_all(&mut self, keys: &[MemoKey]) -> Result<Vec<Option<Reply>>, MemoError> {
         let (base, folder) = (&mut self.base, &self.folder);
         let wrong = |error: rusqlite::Error| MemoError::of(folder, &error);
         // one transaction: the database is locked once for all, not once for each
@@ -64,7 +64,7 @@ impl Store {
         Ok(replies)
     }
 
-    pub fn put_all(&mut self, entries: &[Entry]) -> Result<(), MemoError> {
+    pub fn put_all(&mut self, entries: &[MemoEntry]) -> Result<(), MemoError> {
         if !self.is_writable {
             let error = std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem);
             return Err(MemoError::unwritable(&self.folder, &error));
@@ -150,12 +150,12 @@ impl Store {
 }
 
 /// The digest of a reply and the question it belongs to. A reply without it, or with another, counts as not kept.
-pub(super) fn digest_of(key: Key, json: &str) -> [u8; 32] {
+pub(super) fn digest_of(key: MemoKey, json: &str) -> [u8; 32] {
     *blake3::keyed_hash(&key.0, json.as_bytes()).as_bytes()
 }
 
 /// A reply from its row; none if it is damaged, missing, or of another kind than its row states.
-fn reply_of(folder: &Path, key: Key, row: Row) -> Option<Reply> {
+fn reply_of(folder: &Path, key: MemoKey, row: Row) -> Option<Reply> {
     let json = match (row.reply, row.file) {
         (Some(json), _) => json,
         (None, file) => fs::read_to_string(folder.join("replies").join(file?)).ok()?,

@@ -32,9 +32,9 @@ fn rank(path: &str, digest: &str, start: f64, end: f64) -> Request {
     Request::Rank(RankRequest { what, among: vec!["a".into()], texts: vec!["a".into()], floor: false })
 }
 
-fn entry(request: &Request, text: &str, media: &[&str]) -> Entry {
-    Entry {
-        key: Key::of(&card("1"), request, 0),
+fn entry(request: &Request, text: &str, media: &[&str]) -> MemoEntry {
+    MemoEntry {
+        key: MemoKey::of(&card("1"), request, 0),
         identity: "1".into(),
         request: request_digest(request),
         kind: "say".into(),
@@ -50,7 +50,7 @@ fn entry(request: &Request, text: &str, media: &[&str]) -> Entry {
 #[test]
 fn keys_hold_what_decides_the_reply_and_nothing_else() {
     let check = |same: bool, a: (&str, Request, u64), b: (&str, Request, u64)| {
-        let key = |(identity, request, seed): &(&str, Request, u64)| Key::of(&card(identity), request, *seed);
+        let key = |(identity, request, seed): &(&str, Request, u64)| MemoKey::of(&card(identity), request, *seed);
         assert_eq!(key(&a) == key(&b), same, "{a:?} {b:?}");
     };
     let greedy = || say("x", Some(0.0));
@@ -80,7 +80,7 @@ async fn what_is_put_is_there_in_another_process_too() {
     for ack in put(&one, 0..150).into_iter().chain(put(&two, 50..200)) {
         ack.await.expect("the thread lives").expect("it is kept");
     }
-    let keys: Vec<Key> = requests.iter().map(|request| Key::of(&card("1"), request, 0)).collect();
+    let keys: Vec<MemoKey> = requests.iter().map(|request| MemoKey::of(&card("1"), request, 0)).collect();
     let found = one.get_all(keys).await.expect("read");
     for (n, reply) in found.into_iter().enumerate() {
         assert_eq!(reply, Some(Reply::Say(SayReply { text: text(n), tokens: Vec::new(), finish: Finish::Stop })));
@@ -155,7 +155,7 @@ fn time_that_exchanges_waited_side_by_side_counts_once() {
 }
 
 /// A memo with one exchange, and how to look at its file.
-async fn one(prompt: &str, text: &str) -> (tempfile::TempDir, Key, Reply) {
+async fn one(prompt: &str, text: &str) -> (tempfile::TempDir, MemoKey, Reply) {
     let folder = tempfile::tempdir().expect("a folder");
     let kept = entry(&say(prompt, Some(0.0)), text, &["v"]);
     let (key, reply) = (kept.key, kept.reply.clone());
@@ -205,12 +205,15 @@ async fn a_reply_belongs_to_its_key() {
 #[tokio::test]
 async fn a_memo_that_cannot_be_written_is_read() {
     let (folder, key, reply) = one("x", "In the cafe.").await;
-    let mut store = store::Store::readable(folder.path()).expect("it is read");
+    let mut store = store::Database::readable(folder.path()).expect("it is read");
     assert_eq!(store.get_all(&[key]), Ok(vec![Some(reply)]));
     assert_eq!(store.stat().expect("sound").exchanges, 1);
     let error = store.put_all(&[entry(&say("y", Some(0.0)), "y", &[])]).expect_err("not written");
-    assert!(error.message.starts_with("the memo cannot be written: ") && error.sort == Sort::Unwritable, "{error}");
-    assert!(store::Store::readable(&folder.path().join("replies")).is_none(), "there is no memo");
+    assert!(
+        error.message.starts_with("the memo cannot be written: ") && error.sort == MemoErrorKind::Unwritable,
+        "{error}"
+    );
+    assert!(store::Database::readable(&folder.path().join("replies")).is_none(), "there is no memo");
 }
 
 #[cfg(unix)]
@@ -317,14 +320,14 @@ fn a_memo_of_version_0_1_0_is_read() {
     for reply in std::fs::read_dir(fixture.join("replies")).expect("listed").flatten() {
         std::fs::copy(reply.path(), folder.path().join("replies").join(reply.file_name())).expect("copied");
     }
-    assert!(store::Store::readable(folder.path()).is_none(), "its replies have no digests yet");
+    assert!(store::Database::readable(folder.path()).is_none(), "its replies have no digests yet");
     let memo = Memo::open(folder.path()).expect("a memo");
     let stat = memo.stat().expect("sound");
     assert_eq!((stat.exchanges, stat.media), (3, 2));
-    let keys: Vec<Key> = {
+    let keys: Vec<MemoKey> = {
         let base = base(folder.path());
         let mut all = base.prepare("SELECT key FROM exchanges ORDER BY kind").expect("a table");
-        all.query_map([], |row| row.get(0).map(Key)).and_then(Iterator::collect).expect("keys")
+        all.query_map([], |row| row.get(0).map(MemoKey)).and_then(Iterator::collect).expect("keys")
     };
     let mut replies = keys.iter().map(|key| memo.get(*key).expect("read").expect("it is kept"));
     assert!(matches!(replies.next(), Some(Reply::Frames(moments)) if moments.len() == 240));

@@ -1,6 +1,6 @@
 //! The writing thread. All waiting replies become one commit when it is free.
 
-use super::{Entry, MemoError, store::Store};
+use super::{MemoEntry, MemoError, store::Database};
 use std::{
     sync::mpsc::{Receiver, Sender, channel},
     thread::JoinHandle,
@@ -15,12 +15,12 @@ type Ack = oneshot::Sender<Result<(), MemoError>>;
 /// A handle to the writing thread. Dropping it waits until every put is committed.
 pub(super) struct Writer {
     /// Not bounded: each exchange under way waits for its commit, so the driver's bound holds here too.
-    entries: Option<Sender<(Entry, Ack)>>,
+    entries: Option<Sender<(MemoEntry, Ack)>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    pub fn start(store: Store) -> Result<Writer, MemoError> {
+    pub fn start(store: Database) -> Result<Writer, MemoError> {
         let (entries, waiting) = channel();
         let thread = std::thread::Builder::new().name("memo".to_owned());
         let thread = thread
@@ -29,7 +29,7 @@ impl Writer {
         Ok(Writer { entries: Some(entries), thread: Some(thread) })
     }
 
-    pub fn put(&self, entry: Entry) -> oneshot::Receiver<Result<(), MemoError>> {
+    pub fn put(&self, entry: MemoEntry) -> oneshot::Receiver<Result<(), MemoError>> {
         let (ack, committed) = oneshot::channel();
         if let Some(entries) = &self.entries {
             // a thread that is gone drops the ack, which the asker hears
@@ -48,14 +48,14 @@ impl Drop for Writer {
     }
 }
 
-fn write(mut store: Store, waiting: &Receiver<(Entry, Ack)>) {
+fn write(mut store: Database, waiting: &Receiver<(MemoEntry, Ack)>) {
     if let Err(error) = store.sweep() {
         tracing::debug!(%error, "half-written replies are left");
     }
     while let Ok(first) = waiting.recv() {
         let mut entries = vec![first];
         entries.extend(waiting.try_iter().take(MOST - 1));
-        let (entries, acks): (Vec<Entry>, Vec<Ack>) = entries.into_iter().unzip();
+        let (entries, acks): (Vec<MemoEntry>, Vec<Ack>) = entries.into_iter().unzip();
         let result = store.put_all(&entries);
         for ack in acks {
             let _ = ack.send(result.clone());

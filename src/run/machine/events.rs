@@ -1,6 +1,6 @@
 //! Notes of the machine about steps: for progress, for the transcript, and for people when a run fails.
 
-use super::Order;
+use super::PlanOrder;
 use crate::error::Fault;
 use serde::{Deserialize, Serialize};
 
@@ -11,14 +11,14 @@ pub struct StepFailure {
     pub path: String,
     /// For putting failures into plan order.
     #[serde(default)]
-    pub order: Order,
+    pub order: PlanOrder,
     /// Why.
     pub fault: Fault,
 }
 
 /// Something to know about a step.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Note {
+pub enum StepEvent {
     /// A step began.
     Started {
         /// Its path.
@@ -39,7 +39,7 @@ pub enum Note {
 pub struct StepLine {
     /// Its place in plan order, after its own exchanges.
     #[serde(skip)]
-    pub order: Order,
+    pub order: PlanOrder,
     /// The number of blocks around it.
     #[serde(skip)]
     pub depth: usize,

@@ -4,7 +4,7 @@
 
 use super::{
     MediaError,
-    ffmpeg::{self, Trouble},
+    ffmpeg::{self, ChildError},
 };
 use crate::value::{Time, TimeBase};
 use std::{cmp::Reverse, collections::BinaryHeap, ffi::OsString, ops::ControlFlow, path::Path};
@@ -100,9 +100,9 @@ pub(crate) async fn scene_scores(
 }
 
 /// A damaged end fails ffprobe after it has listed the readable part; that part is used.
-fn tolerate(listed: Result<(), Trouble>, shown: &str) -> Result<(), MediaError> {
+fn tolerate(listed: Result<(), ChildError>, shown: &str) -> Result<(), MediaError> {
     match listed {
-        Err(Trouble::Failed(why)) => {
+        Err(ChildError::Failed(why)) => {
             tracing::warn!(medium = shown, why, "part of the file cannot be read");
             Ok(())
         }

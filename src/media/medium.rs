@@ -5,10 +5,10 @@
 
 use super::{
     MediaError, MediaFault,
-    cache::Cache,
-    frames::{Decoder, Wanted},
-    pick::{Chooser, Packet, packets},
-    probe::{Picture, Probe, probe},
+    cache::PictureCache,
+    frames::{FrameDecoder, FrameSelection},
+    packets::{Chooser, Packet, packets},
+    probe::{Probe, VideoStream, probe},
     remote,
     sound::SoundDecoder,
 };
@@ -51,17 +51,17 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The frames that are going to be asked for.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct DecodePlan {
     /// Ascending.
     times: Vec<i64>,
     /// Distance of keyframes in seconds.
     key_gap_s: f64,
 }
 
-impl Plan {
+impl DecodePlan {
     /// `times` ascending; keyframes `key_gap` seconds apart, if that is known.
-    pub fn new(times: Vec<i64>, key_gap: Option<f64>) -> Plan {
-        Plan { times, key_gap_s: key_gap.unwrap_or(UNKNOWN_GAP_S) }
+    pub fn new(times: Vec<i64>, key_gap: Option<f64>) -> DecodePlan {
+        DecodePlan { times, key_gap_s: key_gap.unwrap_or(UNKNOWN_GAP_S) }
     }
 
     /// True if `pts` is one of them.
@@ -72,14 +72,14 @@ impl Plan {
 
 /// One medium in use.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct MediumDecoder {
     media: Arc<Media>,
     /// The place of its bytes.
     pub path: PathBuf,
     probe: OnceCell<Probe>,
-    plan: Mutex<Option<Arc<Plan>>>,
+    plan: Mutex<Option<Arc<DecodePlan>>>,
     waiting: Mutex<BTreeMap<i64, Waiting>>,
-    decoder: tokio::sync::Mutex<Option<Decoder>>,
+    decoder: tokio::sync::Mutex<Option<FrameDecoder>>,
     sound: tokio::sync::Mutex<Option<SoundDecoder>>,
     /// Decoders started so far, for the log and the tests.
     started: AtomicUsize,
@@ -96,7 +96,7 @@ struct Waiting {
 
 /// Takes one asker away when its future ends or is dropped.
 struct Ticket<'a> {
-    lane: &'a Lane,
+    lane: &'a MediumDecoder,
     pts: i64,
 }
 impl Drop for Ticket<'_> {
@@ -111,10 +111,10 @@ impl Drop for Ticket<'_> {
     }
 }
 
-impl Lane {
+impl MediumDecoder {
     /// Nothing is started or read yet. `fetched` is the folder of fetched media.
-    pub fn new(media: Arc<Media>, fetched: Option<&Path>) -> Lane {
-        Lane {
+    pub fn new(media: Arc<Media>, fetched: Option<&Path>) -> MediumDecoder {
+        MediumDecoder {
             path: locate(&media, fetched),
             media,
             probe: OnceCell::new(),
@@ -137,7 +137,7 @@ impl Lane {
     }
 
     /// The video stream.
-    pub async fn picture(&self) -> Result<&Picture, MediaError> {
+    pub async fn picture(&self) -> Result<&VideoStream, MediaError> {
         let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no video stream to take frames from");
         let picture = self.probe().await?.picture.as_ref().ok_or_else(none)?;
         if u64::from(picture.width) * u64::from(picture.height) > MOST_PIXELS {
@@ -149,7 +149,7 @@ impl Lane {
     }
 
     /// Frames that are going to be asked for, besides those it knows of; only speed depends on it.
-    pub fn expect(&self, mut plan: Plan) {
+    pub fn expect(&self, mut plan: DecodePlan) {
         let mut known = lock(&self.plan);
         if let Some(known) = known.as_ref() {
             plan.times.extend(&known.times);
@@ -212,7 +212,7 @@ impl Lane {
     }
 
     /// The frame with presentation time `pts`.
-    pub async fn frame(&self, pts: i64, cache: &Mutex<Cache>) -> Result<Arc<RgbImage>, MediaError> {
+    pub async fn frame(&self, pts: i64, cache: &Mutex<PictureCache>) -> Result<Arc<RgbImage>, MediaError> {
         let key = (self.media.digest.clone(), pts);
         if let Some(image) = lock(cache).get(&key) {
             return Ok(image);
@@ -233,7 +233,12 @@ impl Lane {
 
     /// Decodes to one more frame that is waited for: one the running decoder will come to if there is one, otherwise the
     /// earliest, by a new decoder. Safe to cancel.
-    async fn step(&self, slot: &mut Option<Decoder>, mine: i64, cache: &Mutex<Cache>) -> Result<(), MediaError> {
+    async fn step(
+        &self,
+        slot: &mut Option<FrameDecoder>,
+        mine: i64,
+        cache: &Mutex<PictureCache>,
+    ) -> Result<(), MediaError> {
         let picture = self.picture().await?;
         let plan = lock(&self.plan).clone();
         // Decoding on costs less than jumping up to here: half a group of pictures is decoded after a jump too, on average.
@@ -256,9 +261,9 @@ impl Lane {
             let wanted = match planned {
                 Some(plan) => {
                     let first = plan.times.partition_point(|pts| *pts < goal);
-                    Wanted::run(plan.times[first..].iter().copied(), reach)
+                    FrameSelection::run(plan.times[first..].iter().copied(), reach)
                 }
-                None => Wanted::From(goal),
+                None => FrameSelection::From(goal),
             };
             let margin = margin.filter(from);
             let path = self.path.clone();
@@ -270,7 +275,7 @@ impl Lane {
                 ?margin,
                 "starting a decoder"
             );
-            *slot = Some(Decoder::start(&path, &self.media.path, picture, wanted, margin).await?);
+            *slot = Some(FrameDecoder::start(&path, &self.media.path, picture, wanted, margin).await?);
             if self.decode_to(slot, goal, cache).await? {
                 return Ok(());
             }
@@ -287,7 +292,12 @@ impl Lane {
     }
 
     /// Reads on until `goal` has come, and hands out every frame that a task waits for; false if it does not come.
-    async fn decode_to(&self, slot: &mut Option<Decoder>, goal: i64, cache: &Mutex<Cache>) -> Result<bool, MediaError> {
+    async fn decode_to(
+        &self,
+        slot: &mut Option<FrameDecoder>,
+        goal: i64,
+        cache: &Mutex<PictureCache>,
+    ) -> Result<bool, MediaError> {
         let Some(decoder) = slot else { return Ok(false) };
         loop {
             let next = match decoder.next().await {
@@ -313,7 +323,7 @@ impl Lane {
         }
     }
 
-    /// Mono samples `from..to` of the grid, see `Store::samples`.
+    /// Mono samples `from..to` of the grid, see `MediaStore::samples`.
     pub async fn samples(&self, from: i64, to: i64, rate_hz: u32) -> Result<Vec<f32>, MediaError> {
         let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no sound");
         let sound = self.probe().await?.sound.as_ref().ok_or_else(none)?;

@@ -1,7 +1,7 @@
 //! Positions of decoded samples: from ffmpeg's `ashowinfo` lines about its input and its output to positions on the grid.
 //!
 //! ffmpeg fills holes in the time stamps with silence in memory, so a hole of hours would take gigabytes. [`filter`] shortens
-//! long holes by whole seconds, which every sample rate divides, and [`Places`] computes the same from the same numbers.
+//! long holes by whole seconds, which every sample rate divides, and [`SamplePositions`] computes the same from the same numbers.
 
 use std::collections::VecDeque;
 
@@ -26,7 +26,7 @@ pub(crate) fn filter(rate_hz: u32) -> String {
 
 /// Follows the lines that the two `ashowinfo` print.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct SamplePositions {
     rate_hz: u32,
     /// The end of the last input frame, in samples of the stream.
     end: Option<i64>,
@@ -49,10 +49,10 @@ struct Frame {
     samples: i64,
 }
 
-impl Places {
+impl SamplePositions {
     /// For output at `rate_hz`.
-    pub fn new(rate_hz: u32) -> Places {
-        Places { rate_hz, end: None, taken_s: 0, holes: VecDeque::new(), passed_s: 0, runs: VecDeque::new() }
+    pub fn new(rate_hz: u32) -> SamplePositions {
+        SamplePositions { rate_hz, end: None, taken_s: 0, holes: VecDeque::new(), passed_s: 0, runs: VecDeque::new() }
     }
 
     /// Takes in a line; false if it is not about a frame.
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn places(lines: &[&str]) -> Vec<(i64, usize)> {
-        let mut places = Places::new(16000);
+        let mut places = SamplePositions::new(16000);
         for line in lines {
             assert!(places.hear(line), "{line}");
         }
@@ -166,7 +166,7 @@ mod tests {
         let lines =
             [line("in", 0, 24000, 48000, 1024), line("out", 0, 8000, 16000, 325), line("out", 1, 8325, 16000, 16)];
         assert_eq!(places(&lines.each_ref().map(String::as_str)), [(8000, 325), (8325, 16)]);
-        let mut places = Places::new(16000);
+        let mut places = SamplePositions::new(16000);
         places.hear(&lines[1]);
         assert_eq!([places.next(300), places.next(300), places.next(300)], [Some((8000, 300)), Some((8300, 25)), None]);
     }

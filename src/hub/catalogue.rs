@@ -2,14 +2,14 @@
 //! comes last.
 
 use super::{
-    Folders, HubSettings, Network, PassedOver, Project, Search,
+    Folders, HubSettings, Network, PassedOver, Project, ProjectSearch,
     cache::is_file_name,
     checkpoint::{Origin, Resolver},
     embedded, inside,
-    verdict::{Keeper, Verdict, Verdicts, ways_out},
+    verdict::{NameOwner, Verdict, Verdicts, ways_out},
 };
 use crate::{
-    dialogue::{Called, Caller, Library, Refused, Resource, Text},
+    dialogue::{CallRefused, Called, Caller, Library, Resource, SourceText},
     exchange::Answers,
     files,
 };
@@ -20,7 +20,7 @@ use std::{
 
 /// A named file that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundFile {
     /// The name in messages: the path as short as possible, or `agents/NAME.yaml` for one from the binary.
     pub file: String,
     /// The content.
@@ -31,7 +31,7 @@ pub struct Found {
     pub stranger: Option<PathBuf>,
 }
 
-impl Found {
+impl FoundFile {
     /// The file's path, if it is not one from the binary.
     pub fn path(&self) -> Option<PathBuf> {
         match &self.origin {
@@ -53,7 +53,7 @@ pub struct Unreadable {
 
 /// The search for everything that has a name, for one dialogue.
 #[derive(Debug, Clone)]
-pub struct Hub {
+pub struct Catalogue {
     /// The dialogue's project, if it is in one.
     pub project: Option<Project>,
     /// A nearer folder that looks like a project and is not taken for one.
@@ -71,18 +71,26 @@ pub struct Hub {
 }
 
 /// Finds out what an agent can be asked, without loading it.
-pub type AnswersOf = fn(&str, &Hub) -> Option<Vec<Answers>>;
+pub type AnswersOf = fn(&str, &Catalogue) -> Option<Vec<Answers>>;
 
-impl Hub {
+impl Catalogue {
     /// For a project, or the result of a search for one.
-    pub fn new(search: Search, folders: Folders, settings: HubSettings, network: Network) -> Hub {
-        let Search { project, passed_over } = search;
-        Hub { project, passed_over, folders, settings, network, verdicts: Verdicts::default(), answers: |_, _| None }
+    pub fn new(search: ProjectSearch, folders: Folders, settings: HubSettings, network: Network) -> Catalogue {
+        let ProjectSearch { project, passed_over } = search;
+        Catalogue {
+            project,
+            passed_over,
+            folders,
+            settings,
+            network,
+            verdicts: Verdicts::default(),
+            answers: |_, _| None,
+        }
     }
 
     /// The same hub, which can tell the requests that agents take.
-    pub fn with_answers(self, answers: AnswersOf) -> Hub {
-        Hub { answers, ..self }
+    pub fn with_answers(self, answers: AnswersOf) -> Catalogue {
+        Catalogue { answers, ..self }
     }
 
     /// Finds checkpoints with the same settings.
@@ -92,7 +100,7 @@ impl Hub {
     }
 
     /// The file of this name: the project's, if it is trusted; else the user's, the program's, and last the project's.
-    pub fn find(&self, kind: Resource, name: &str) -> Result<Option<Found>, Unreadable> {
+    pub fn find(&self, kind: Resource, name: &str) -> Result<Option<FoundFile>, Unreadable> {
         let file = kind.file(name);
         if !file.split('/').all(is_file_name) {
             return Ok(None);
@@ -104,7 +112,7 @@ impl Hub {
         found
     }
 
-    fn decide(&self, kind: Resource, file: &str) -> Result<Option<Found>, Unreadable> {
+    fn decide(&self, kind: Resource, file: &str) -> Result<Option<FoundFile>, Unreadable> {
         let own = self.own(kind, file)?;
         if let Some(passed) = &self.passed_over {
             self.note_passed_over(passed, file, own.as_ref());
@@ -139,15 +147,15 @@ impl Hub {
     }
 
     /// The user's own file, or the program's.
-    fn own(&self, kind: Resource, file: &str) -> Result<Option<(Found, Keeper)>, Unreadable> {
+    fn own(&self, kind: Resource, file: &str) -> Result<Option<(FoundFile, NameOwner)>, Unreadable> {
         let folders = &self.folders;
         if let Some(found) = folders.own_config().map(|config| read(folders, config, file, None)).transpose()?.flatten()
         {
-            return Ok(Some((found, Keeper::User)));
+            return Ok(Some((found, NameOwner::User)));
         }
         Ok(embedded::text(file).map(|text| {
             let origin = Origin::Embedded(kind.folder());
-            (Found { text: text.to_owned(), file: file.to_owned(), origin, stranger: None }, Keeper::Program)
+            (FoundFile { text: text.to_owned(), file: file.to_owned(), origin, stranger: None }, NameOwner::Program)
         }))
     }
 
@@ -165,7 +173,7 @@ impl Hub {
                     let file = path.strip_prefix(&folder).unwrap_or(&path).display().to_string();
                     self.verdicts.note(Verdict::Yields { file, folder, to: Some(over), why: None });
                     let path = own.path();
-                    Called { text: Text { file: own.file, source: own.text }, path }
+                    Called { text: SourceText { file: own.file, source: own.text }, path }
                 }
                 _ => {
                     self.verdicts.note(Verdict::Replaces { file: beside.text.file.clone(), over });
@@ -177,7 +185,7 @@ impl Hub {
     }
 
     /// Records that a folder which is not a project has a file of this name, unless it is the same file.
-    fn note_passed_over(&self, passed: &PassedOver, file: &str, own: Option<&(Found, Keeper)>) {
+    fn note_passed_over(&self, passed: &PassedOver, file: &str, own: Option<&(FoundFile, NameOwner)>) {
         let path = passed.folder.join(file);
         if path.is_file() {
             let text = files::read_text(&path, files::MAX_BYTES).ok();
@@ -188,7 +196,7 @@ impl Hub {
         }
     }
 
-    /// Every name that [`Hub::find`] finds, sorted.
+    /// Every name that [`Catalogue::find`] finds, sorted.
     pub fn names(&self, kind: Resource) -> Vec<String> {
         let (folder, ending) = (kind.folder(), kind.ending());
         let mut names: BTreeSet<String> = embedded::names(folder, ending).into_iter().collect();
@@ -211,7 +219,7 @@ impl Hub {
 }
 
 /// The file `file` of the folder `root`, if there is one. With `within`, a link that leaves that folder is refused.
-fn read(folders: &Folders, root: &Path, file: &str, within: Option<&Path>) -> Result<Option<Found>, Unreadable> {
+fn read(folders: &Folders, root: &Path, file: &str, within: Option<&Path>) -> Result<Option<FoundFile>, Unreadable> {
     let path = root.join(file);
     let unreadable = |why: String| Unreadable { file: folders.shown(&path), why };
     if let Some(project) = within
@@ -222,17 +230,17 @@ fn read(folders: &Folders, root: &Path, file: &str, within: Option<&Path>) -> Re
     match files::read_text(&path, files::MAX_BYTES) {
         Ok(text) => {
             let origin = Origin::Folder(path.parent().unwrap_or(root).to_owned());
-            Ok(Some(Found { file: folders.shown(&path), text, origin, stranger: within.map(Path::to_owned) }))
+            Ok(Some(FoundFile { file: folders.shown(&path), text, origin, stranger: within.map(Path::to_owned) }))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(error.to_string())),
     }
 }
 
-impl Library for Hub {
-    fn read(&self, kind: Resource, name: &str) -> Option<Text> {
+impl Library for Catalogue {
+    fn read(&self, kind: Resource, name: &str) -> Option<SourceText> {
         match self.find(kind, name) {
-            Ok(found) => found.map(|found| Text { file: found.file, source: found.text }),
+            Ok(found) => found.map(|found| SourceText { file: found.file, source: found.text }),
             Err(error) => {
                 // the verdicts contain it, too
                 tracing::debug!(%error, "skipped");
@@ -242,7 +250,7 @@ impl Library for Hub {
     }
 
     fn names(&self, kind: Resource) -> Vec<String> {
-        Hub::names(self, kind)
+        Catalogue::names(self, kind)
     }
 
     fn places(&self, kind: Resource) -> Vec<String> {
@@ -250,7 +258,7 @@ impl Library for Hub {
         roots.chain(["the program".to_owned()]).collect()
     }
 
-    fn called(&self, name: &str, caller: &Caller) -> Result<Option<Called>, Refused> {
+    fn called(&self, name: &str, caller: &Caller) -> Result<Option<Called>, CallRefused> {
         let beside = super::calls::beside(name, caller, self)?;
         if beside.is_some() || name.starts_with("./") {
             return Ok(beside.map(|beside| self.beside_or_own(name, beside)));
@@ -258,15 +266,15 @@ impl Library for Hub {
         match self.find(Resource::Dialogue, name) {
             Ok(found) => Ok(found.map(|found| {
                 let path = found.path();
-                Called { text: Text { file: found.file, source: found.text }, path }
+                Called { text: SourceText { file: found.file, source: found.text }, path }
             })),
-            Err(error) => Err(Refused { message: error.to_string(), hint: "make the file readable".into() }),
+            Err(error) => Err(CallRefused { message: error.to_string(), hint: "make the file readable".into() }),
         }
     }
 
     fn callable(&self, caller: &Caller) -> Vec<String> {
         let mut names = super::calls::names_beside(caller);
-        names.extend(Hub::names(self, Resource::Dialogue));
+        names.extend(Catalogue::names(self, Resource::Dialogue));
         names.sort();
         names.dedup();
         names
@@ -292,7 +300,7 @@ mod tests {
         root
     }
 
-    fn hub(root: &Path, trusted: Option<bool>) -> Hub {
+    fn catalogue(root: &Path, trusted: Option<bool>) -> Catalogue {
         let root = std::fs::canonicalize(root).expect("there");
         let project = trusted.map(|trusted| Project { folder: root.join("project"), trusted });
         let folders = Folders {
@@ -301,21 +309,21 @@ mod tests {
             home: Some(root.clone()),
             ..Folders::default()
         };
-        let search = Search { project, passed_over: None };
-        Hub::new(search, folders, HubSettings::from_vars(&|_| None), Network::Agents)
+        let search = ProjectSearch { project, passed_over: None };
+        Catalogue::new(search, folders, HubSettings::from_vars(&|_| None), Network::Agents)
     }
 
     /// The text that is found (`PROGRAM` for the program's own), then each verdict.
     fn check(root: &Path, trusted: Option<bool>, name: &str, expected: &[&str]) {
-        let hub = hub(root, trusted);
+        let catalogue = catalogue(root, trusted);
         let own = embedded::text(&Resource::Prompt.file(name));
-        let mut found = match hub.find(Resource::Prompt, name) {
+        let mut found = match catalogue.find(Resource::Prompt, name) {
             Ok(None) => vec![],
             Ok(Some(found)) if Some(found.text.as_str()) == own => vec!["PROGRAM".to_owned()],
             Ok(Some(found)) => vec![found.text],
             Err(error) => vec![error.to_string()],
         };
-        found.extend(hub.verdicts.take().iter().map(Verdict::to_string));
+        found.extend(catalogue.verdicts.take().iter().map(Verdict::to_string));
         let real = std::fs::canonicalize(root).expect("there").display().to_string();
         let found: Vec<String> = found.iter().map(|line| line.replace(&real, "")).collect();
         assert_eq!(found, expected, "{name} {trusted:?}");
@@ -335,16 +343,16 @@ mod tests {
         ]);
         let check = |trusted: Option<bool>, name: &str, expected: &[&str]| check(root.path(), trusted, name, expected);
         let out = "`elenchus trust /project` trusts the folder, --trust does so for one run";
-        let yields = |file: &str, to: Keeper| {
+        let yields = |file: &str, to: NameOwner| {
             format!("/project/prompts/{file} is not used, because its folder is not trusted; {to} is used; {out}")
         };
         check(None, "mine", &["mine"]);
         let over = "/project/prompts/mine.md is used instead of the one in your configuration folder";
         check(Some(true), "mine", &["the project's", over]);
-        check(Some(false), "mine", &["mine", &yields("mine.md", Keeper::User)]);
+        check(Some(false), "mine", &["mine", &yields("mine.md", NameOwner::User)]);
         let over = "/project/prompts/story.md is used instead of the one that comes with the program";
         check(Some(true), "story", &["another story", over]);
-        check(Some(false), "story", &["PROGRAM", &yields("story.md", Keeper::Program)]);
+        check(Some(false), "story", &["PROGRAM", &yields("story.md", NameOwner::Program)]);
         for trusted in [true, false] {
             check(Some(trusted), "caption", &["PROGRAM"]);
             check(Some(trusted), "new", &["new"]);
@@ -359,13 +367,16 @@ mod tests {
     fn a_folder_that_is_no_project_is_named_only_where_it_would_matter() {
         let root = tree(&[("above/prompts/mine.md", "theirs"), ("above/prompts/story.md", "theirs")]);
         let folder = root.path().join("above");
-        let hub = Hub {
-            passed_over: Some(PassedOver { folder: folder.clone(), why: super::super::project::Why::Home }),
-            ..hub(root.path(), None)
+        let catalogue = Catalogue {
+            passed_over: Some(PassedOver {
+                folder: folder.clone(),
+                why: super::super::project::PassedOverReason::Home,
+            }),
+            ..catalogue(root.path(), None)
         };
-        let found = |name: &str| hub.find(Resource::Prompt, name).expect("readable").is_some();
+        let found = |name: &str| catalogue.find(Resource::Prompt, name).expect("readable").is_some();
         assert_eq!((found("mine"), found("story"), found("route"), found("none")), (false, true, true, false));
-        let told: Vec<String> = hub.verdicts.take().iter().map(Verdict::to_string).collect();
+        let told: Vec<String> = catalogue.verdicts.take().iter().map(Verdict::to_string).collect();
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(
             told[0]
@@ -404,8 +415,8 @@ mod tests {
     #[test]
     fn names_come_from_everywhere() {
         let root = tree(&[("config/prompts/mine.md", "mine"), ("project/prompts/notes.txt", "no prompt")]);
-        let hub = hub(root.path(), Some(false));
-        let found = hub.find(Resource::Prompt, "activities").expect("readable").expect("carried");
+        let catalogue = catalogue(root.path(), Some(false));
+        let found = catalogue.find(Resource::Prompt, "activities").expect("readable").expect("carried");
         assert_eq!((found.file.as_str(), found.origin), ("prompts/activities.md", Origin::Embedded("prompts")));
         let names = [
             "activities",
@@ -420,6 +431,6 @@ mod tests {
             "summary",
             "video-qa",
         ];
-        assert_eq!(hub.names(Resource::Prompt), names);
+        assert_eq!(catalogue.names(Resource::Prompt), names);
     }
 }

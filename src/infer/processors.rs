@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 /// Changes to the logits that do not depend on how the next token is then chosen. The default changes nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Manners {
+pub struct LogitsProcessors {
     /// Tokens that end a reply.
     ends: Vec<u32>,
     /// Added to the last token of a sequence when the rest of it has just been written.
@@ -28,19 +28,21 @@ pub struct Manners {
     decay: Option<(usize, f32)>,
 }
 
-impl Manners {
+impl LogitsProcessors {
     /// Reads `generation_config.json`; `ends` are the tokens that end a reply.
-    pub fn read(generation: Option<&Config>, ends: &[u32]) -> Result<Manners, Fault> {
+    pub fn read(generation: Option<&Config>, ends: &[u32]) -> Result<LogitsProcessors, Fault> {
         // Ids beyond the vocabulary change nothing, in transformers too.
         const ANY: usize = 1 << 32;
-        let Some(config) = generation else { return Ok(Manners { ends: ends.to_vec(), ..Manners::default() }) };
+        let Some(config) = generation else {
+            return Ok(LogitsProcessors { ends: ends.to_vec(), ..LogitsProcessors::default() });
+        };
         let sequences = |key: &str, read: fn(&Json) -> Option<Biased>, expected: &str| {
             let list = config.list(key)?.iter();
             list.map(|item| read(item).ok_or_else(|| config.wrong(key, expected, item))).collect::<Result<Vec<_>, _>>()
         };
         let banned = sequences("bad_words_ids", |ids| Some((tokens(ids)?, 0.0)), "a list of lists of token ids")?;
         let banned = banned.into_iter().map(|(ids, _)| ids);
-        Ok(Manners {
+        Ok(LogitsProcessors {
             biases: sequences("sequence_bias", bias, "a list of pairs of token ids and a number")?,
             repetition_penalty: config
                 .number("repetition_penalty", 1e-3..=1e3)?
@@ -61,8 +63,8 @@ impl Manners {
 
     /// The same for a family that suppresses tokens by rules of its own.
     #[must_use]
-    pub fn without_suppressed(self) -> Manners {
-        Manners { suppressed: Vec::new(), suppressed_first: Vec::new(), ..self }
+    pub fn without_suppressed(self) -> LogitsProcessors {
+        LogitsProcessors { suppressed: Vec::new(), suppressed_first: Vec::new(), ..self }
     }
 
     /// Changes `logits` after `seen`, whose first `prompt` tokens are the prompt; the reply gets at most `most` tokens.
@@ -164,9 +166,10 @@ mod tests {
 
     /// Which of eight tokens may follow `seen` (two of them the prompt, five new ones at most; 7 is the end).
     fn check(config: Json, seen: &[u32], expected: &[u32]) {
-        let manners = Manners::read(Some(&Config::new("generation_config.json", config.clone())), &[7]).unwrap();
+        let processors =
+            LogitsProcessors::read(Some(&Config::new("generation_config.json", config.clone())), &[7]).unwrap();
         let mut logits = [1.0; 8];
-        manners.apply(&mut logits, seen, 2, 5);
+        processors.apply(&mut logits, seen, 2, 5);
         let open: Vec<u32> = (0..8).filter(|id| logits[*id as usize] > f32::NEG_INFINITY).collect();
         assert_eq!(open, expected, "{config} after {seen:?}");
     }
@@ -190,9 +193,10 @@ mod tests {
     #[test]
     fn what_is_favoured_gains() {
         let after = |config: Json, seen: &[u32]| {
-            let manners = Manners::read(Some(&Config::new("generation_config.json", config)), &[7]).unwrap();
+            let processors =
+                LogitsProcessors::read(Some(&Config::new("generation_config.json", config)), &[7]).unwrap();
             let mut logits = [2.0, -2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0];
-            manners.apply(&mut logits, seen, 2, 5);
+            processors.apply(&mut logits, seen, 2, 5);
             logits
         };
         assert_eq!(after(json!({"repetition_penalty": 2.0}), &[0, 1, 0])[..3], [1.0, -4.0, 2.0]);
