@@ -43,7 +43,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         if self.question.trim().is_empty() {
             return Err(Fault::refused("the question is empty"));
         }

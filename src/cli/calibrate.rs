@@ -63,7 +63,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let catalogue = settings.catalogue(Path::new("."), settings.network(false))?;
         let engine = Engine::new(settings.clone());
         let options = engine.options(&catalogue, &self.device, &listener(&Arc::new(Bars::new(out))));

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let options = CompileOptions { cast: self.cast.clone(), ..CompileOptions::default() };
         let mut all = Vec::new();
         for file in &self.files {

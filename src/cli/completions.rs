@@ -12,7 +12,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out) -> Result<Exit, Fault> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "elenchus", &mut script);
         let script = String::from_utf8_lossy(&script);

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let network = if self.network { settings.network(false) } else { Network::Off };
         let catalogue = settings.catalogue(Path::new("."), network)?;
         let bars = Arc::new(Bars::new(out));

@@ -57,7 +57,7 @@ fn metric(text: &str) -> Result<Metric, String> {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         if self.run.record.is_some() {
             return Err(
                 Fault::refused("--record keeps one run, an evaluation has many").hint("--details keeps every answer")

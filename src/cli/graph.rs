@@ -40,7 +40,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let source = source::find(&self.file, settings, settings.network(false))?;
         let plan = source::compile(&source, &CompileOptions::default(), out)?;
         let options = draw::DrawOptions { expand: self.expand };

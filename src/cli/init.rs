@@ -30,7 +30,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let shown = self.dir.display();
         let unwritable =
             |path: &Path, error: io::Error| Fault::failed(format!("{} cannot be written: {error}", path.display()));

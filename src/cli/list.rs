@@ -34,7 +34,7 @@ fn of_plural(word: String) -> Resource {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let catalogue = settings.catalogue(Path::new("."), settings.network(false))?;
         let kinds = self.kind.map_or(Resource::ALL.to_vec(), |kind| vec![kind]);
         let all: Vec<ListedName> = kinds.into_iter().flat_map(|kind| catalogue.listed(kind)).collect();

@@ -69,7 +69,7 @@ enum What {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let folder = settings.folders.memo();
         let access = settings.access(false);
         match self.what {

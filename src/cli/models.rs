@@ -32,7 +32,7 @@ enum What {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let catalogue = settings.catalogue(Path::new("."), settings.network(false))?;
         match self.what {
             What::List => {

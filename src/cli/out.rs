@@ -18,7 +18,7 @@ pub(crate) enum ColorChoice {
 
 impl ColorChoice {
     /// True if what goes to stderr may be coloured.
-    pub fn colored(self) -> bool {
+    pub(super) fn colored(self) -> bool {
         match self {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
@@ -41,52 +41,52 @@ pub(crate) struct Out {
 
 impl Out {
     /// As the global options say.
-    pub fn new(global: &Global) -> Out {
+    pub(super) fn new(global: &Global) -> Out {
         Out { json: global.json, quiet: global.quiet, color: global.color }
     }
 
     /// True if what goes to stderr may be coloured.
-    pub fn colored(&self) -> bool {
+    pub(super) fn colored(&self) -> bool {
         self.color.colored()
     }
 
     /// True if a progress bar can be drawn.
-    pub fn bars(&self) -> bool {
+    pub(super) fn bars(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()
     }
 
     /// A result as text, with a line break at the end.
-    pub fn text(&self, text: impl std::fmt::Display) -> Result<(), Fault> {
+    pub(super) fn text(&self, text: impl std::fmt::Display) -> Result<(), Fault> {
         let text = text.to_string();
         let end = if text.ends_with('\n') { "" } else { "\n" };
         ignore_closed_pipe(print::to_stdout(&format!("{text}{end}")))
     }
 
     /// A result as one line of JSON.
-    pub fn value(&self, value: &impl Serialize) -> Result<(), Fault> {
+    pub(super) fn value(&self, value: &impl Serialize) -> Result<(), Fault> {
         let text = serde_json::to_string(value).expect("results serialise: this is a bug");
         self.text(text)
     }
 
     /// A piece of a result that is still growing; shown at once.
-    pub fn piece(&self, text: &str) -> Result<(), Fault> {
+    pub(super) fn piece(&self, text: &str) -> Result<(), Fault> {
         ignore_closed_pipe(print::piece_to_stdout(text))
     }
 
     /// A word to the user on stderr, not part of the result.
-    pub fn note(&self, text: impl std::fmt::Display) {
+    pub(super) fn note(&self, text: impl std::fmt::Display) {
         if !self.quiet {
             print::to_stderr(&text.to_string());
         }
     }
 
     /// A word that the user must see, also with `-q`: what was not done as the files say, or what leaves the machine.
-    pub fn warn(&self, text: impl std::fmt::Display) {
+    pub(super) fn warn(&self, text: impl std::fmt::Display) {
         print::to_stderr(&text.to_string());
     }
 
     /// A failure: one `error:` line and a `hint:` line on stderr, or JSON on stdout.
-    pub fn failure(&self, failure: &Fault) {
+    pub(super) fn failure(&self, failure: &Fault) {
         if self.json {
             // Nothing is left to say if stdout is gone.
             let _ = print::to_stdout(&format!("{}\n", failure_json(failure)));

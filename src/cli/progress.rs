@@ -53,7 +53,7 @@ struct Step {
 
 impl Bars {
     /// As the global options and the terminal have it.
-    pub fn new(out: &Out) -> Bars {
+    pub(super) fn new(out: &Out) -> Bars {
         let drawn = out.bars();
         let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Bars {
@@ -71,13 +71,13 @@ impl Bars {
     }
 
     /// Removes the bars, so that only the answer remains.
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
         // A terminal that went away has nothing to clear.
         let _ = self.all.clear();
     }
 
     /// A line that must be seen, also with `-q`.
-    pub fn notice(&self, text: impl std::fmt::Display) {
+    pub(super) fn notice(&self, text: impl std::fmt::Display) {
         if self.drawn {
             let _ = self.all.println(print::foreign(&text.to_string()));
         } else {
@@ -128,7 +128,7 @@ impl Bars {
     }
 
     /// The progress of a download.
-    pub fn download(&self, progress: &download::DownloadProgress) {
+    pub(super) fn download(&self, progress: &download::DownloadProgress) {
         if self.quiet {
             return;
         }

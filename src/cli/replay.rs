@@ -22,7 +22,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out) -> Result<Exit, Fault> {
         if !self.file.is_file() {
             return Err(Fault::refused(format!("the transcript {} does not exist", self.file.display())));
         }

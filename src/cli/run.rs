@@ -33,7 +33,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         block_on(|cancel| async {
             let session = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?;
             let inputs = session.bind(&self.inputs).await?;

@@ -31,7 +31,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out) -> Result<Exit, Fault> {
         let schema = match self.which {
             Which::Dialogue => crate::plan::schema(crate::steps::VERBS),
             Which::Agent => plan::agent_schema(),

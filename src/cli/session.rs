@@ -51,7 +51,7 @@ pub(crate) struct CliSession {
 
 impl CliSession {
     /// Finds and checks the dialogue, and opens the memo. Loads nothing yet.
-    pub fn open(
+    pub(super) fn open(
         dialogue: &str,
         args: &RunArgs,
         out: &Out,
@@ -68,33 +68,33 @@ impl CliSession {
     }
 
     /// The same, which shows nothing of how its runs go.
-    pub fn without_bars(self) -> CliSession {
+    pub(super) fn without_bars(self) -> CliSession {
         let bars = Arc::new(Bars::new(&Out { quiet: true, ..self.out.clone() }));
         CliSession { bars, ..self }
     }
 
     /// The dialogue to run.
-    pub fn plan(&self) -> &Plan {
+    pub(super) fn plan(&self) -> &Plan {
         &self.session.plan
     }
 
     /// What may be opened for its inputs.
-    pub fn access(&self) -> &Access {
+    pub(super) fn access(&self) -> &Access {
         &self.session.access
     }
 
     /// Inputs from `name=value` pairs.
-    pub async fn bind(&self, pairs: &[String]) -> Result<Inputs, Fault> {
+    pub(super) async fn bind(&self, pairs: &[String]) -> Result<Inputs, Fault> {
         self.unless_interrupted(self.session.bind(pairs)).await
     }
 
     /// The result of the work, or a failure as soon as it is stopped.
-    pub async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    pub(super) async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         unless(&self.cancel, work).await
     }
 
     /// One run. `record` is where its transcript goes.
-    pub async fn run(&self, inputs: Inputs, args: &RunArgs, record: Option<&Path>) -> Result<Outcome, Fault> {
+    pub(super) async fn run(&self, inputs: Inputs, args: &RunArgs, record: Option<&Path>) -> Result<Outcome, Fault> {
         let record = match record {
             Some(file) => Recorder::file(file)
                 .map_err(|e| Fault::refused(format!("{} cannot be written: {e}", file.display())))?,

@@ -29,7 +29,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let catalogue = settings.catalogue(Path::new("."), settings.network(false))?;
         let found = self.find(&catalogue);
         tell(&catalogue.verdicts, out)?;

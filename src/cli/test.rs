@@ -19,7 +19,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let (mut passed, mut failed, mut rows) = (0, 0, Vec::new());
         for file in &self.files {
             let source = source::find(file, settings, settings.network(false))?;

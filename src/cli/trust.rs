@@ -32,7 +32,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         match self.dir {
             None => list(&Trust::read(&settings.folders)?, out)?,
             Some(dir) if self.remove => {

@@ -36,7 +36,7 @@ written! { "a dialogue",
 pub const RESERVED: &[&str] = &["item", "index", "round", "previous", "loop", "true", "false", "none"];
 
 /// Puts the rule for the names of steps into a schema.
-pub fn name_steps(schema: &mut Schema) {
+pub(crate) fn name_steps(schema: &mut Schema) {
     let reserved = RESERVED;
     let names = serde_json::json!({ "pattern": r"^[\p{L}_][\p{L}\p{N}_]*$", "not": { "enum": reserved } });
     schema.insert("propertyNames".into(), names);

@@ -348,6 +348,7 @@ macro_rules! written {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, schemars::JsonSchema)]
         #[schemars(deny_unknown_fields)]
+        #[allow(unreachable_pub, reason = "verbs are private to steps/, files of agents are not")]
         pub struct $Name { $($(#[$field_meta])* pub $field: $ty,)* }
 
         impl $crate::dialogue::Written for $Name {

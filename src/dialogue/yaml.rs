@@ -13,7 +13,7 @@ pub const MAX_DEPTH: usize = 48;
 /// Most values in one file, aliases expanded.
 pub const MAX_NODES: usize = 100_000;
 /// Most text in one file, in bytes, aliases expanded; a file without aliases stays below it.
-pub const MAX_TEXT: usize = 2 * MAX_BYTES;
+pub(super) const MAX_TEXT: usize = 2 * MAX_BYTES;
 
 /// The style of a text, which decides where in the file a place inside it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -123,7 +123,7 @@ impl TextPositions<'_> {
 }
 
 /// Reads one document; `None` when it cannot be read at all (the problem is noted).
-pub fn read(source: &str, reading: &mut Reading) -> Option<Node> {
+pub(super) fn read(source: &str, reading: &mut Reading) -> Option<Node> {
     if source.len() > MAX_BYTES {
         let message = format!("found {} bytes, expected at most {MAX_BYTES}", source.len());
         reading.problem("too-large", Pos { line: 1, column: 1 }, message, None);

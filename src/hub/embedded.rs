@@ -17,7 +17,7 @@ enum Bytes {
     /// In the binary.
     Here(&'static [u8]),
     /// In the source tree that this debug build was made from.
-    #[allow(dead_code)] // release builds have none, nor has a source tree without a starter cast
+    #[allow(dead_code, reason = "release builds have none, nor has a source tree without a starter cast")]
     At(&'static str),
 }
 
@@ -27,14 +27,14 @@ macro_rules! text {
     };
 }
 #[cfg(debug_assertions)]
-#[allow(unused_macros)] // a source tree without a starter cast names none
+#[allow(unused_macros, reason = "a source tree without a starter cast names none")]
 macro_rules! weights {
     ($path:literal) => {
         Bytes::At(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path))
     };
 }
 #[cfg(not(debug_assertions))]
-#[allow(unused_macros)]
+#[allow(unused_macros, reason = "a source tree without a starter cast names none")]
 macro_rules! weights {
     ($path:literal) => {
         text!($path)

@@ -19,19 +19,19 @@ pub(crate) struct PictureCache {
 
 impl PictureCache {
     /// Empty.
-    pub fn new(most_bytes: usize, most: usize) -> PictureCache {
+    pub(super) fn new(most_bytes: usize, most: usize) -> PictureCache {
         PictureCache { most_bytes, most, bytes: 0, images: IndexMap::new() }
     }
 
     /// The value kept under `key`; reading it counts as a use.
-    pub fn get(&mut self, key: &(String, i64)) -> Option<Arc<RgbImage>> {
+    pub(super) fn get(&mut self, key: &(String, i64)) -> Option<Arc<RgbImage>> {
         let at = self.images.get_index_of(key)?;
         self.images.move_index(at, self.images.len() - 1);
         self.images.get(key).cloned()
     }
 
     /// Keeps `image`, and lets go of the least recently used ones that are too much.
-    pub fn put(&mut self, key: (String, i64), image: Arc<RgbImage>) {
+    pub(super) fn put(&mut self, key: (String, i64), image: Arc<RgbImage>) {
         self.bytes += image.as_raw().len();
         if let Some(old) = self.images.shift_remove(&key) {
             self.bytes -= old.as_raw().len();

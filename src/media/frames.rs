@@ -31,7 +31,7 @@ pub(crate) enum FrameSelection {
 impl FrameSelection {
     /// The first of `times` (ascending, not empty) and those after it that are best reached by decoding on: no further than
     /// `reach` ticks from one to the next.
-    pub fn run(times: impl IntoIterator<Item = i64>, reach: i64) -> FrameSelection {
+    pub(super) fn run(times: impl IntoIterator<Item = i64>, reach: i64) -> FrameSelection {
         let mut run: VecDeque<i64> = VecDeque::new();
         for pts in times.into_iter().take(MOST_NAMED) {
             if run.back().is_some_and(|last| pts - last > reach) {
@@ -94,7 +94,7 @@ pub(crate) struct FrameDecoder {
 
 impl FrameDecoder {
     /// Starts decoding from the keyframe `margin_s` before the first frame wanted, or (`None`) from the start.
-    pub async fn start(
+    pub(super) async fn start(
         path: &Path,
         shown: &str,
         picture: &VideoStream,
@@ -133,7 +133,7 @@ impl FrameDecoder {
     }
 
     /// True if decoding on gives the frame at `pts`, no more than `reach` ticks ahead.
-    pub fn will_give(&self, pts: i64, reach: i64) -> bool {
+    pub(super) fn will_give(&self, pts: i64, reach: i64) -> bool {
         match &self.wanted {
             FrameSelection::These(times) => times.binary_search(&pts).is_ok(),
             FrameSelection::From(next) => pts >= *next && pts - next <= reach,
@@ -141,7 +141,7 @@ impl FrameDecoder {
     }
 
     /// The next frame; `None` after the last one. Safe to cancel: the next call finishes a frame that was half read.
-    pub async fn next(&mut self) -> Result<Option<(i64, RgbImage)>, MediaError> {
+    pub(super) async fn next(&mut self) -> Result<Option<(i64, RgbImage)>, MediaError> {
         if matches!(&self.wanted, FrameSelection::These(times) if times.is_empty()) {
             return Ok(None);
         }

@@ -60,7 +60,7 @@ pub(crate) struct DecodePlan {
 
 impl DecodePlan {
     /// `times` ascending; keyframes `key_gap` seconds apart, if that is known.
-    pub fn new(times: Vec<i64>, key_gap: Option<f64>) -> DecodePlan {
+    pub(super) fn new(times: Vec<i64>, key_gap: Option<f64>) -> DecodePlan {
         DecodePlan { times, key_gap_s: key_gap.unwrap_or(UNKNOWN_GAP_S) }
     }
 
@@ -113,7 +113,7 @@ impl Drop for Ticket<'_> {
 
 impl MediumDecoder {
     /// Nothing is started or read yet. `fetched` is the folder of fetched media.
-    pub fn new(media: Arc<Media>, fetched: Option<&Path>) -> MediumDecoder {
+    pub(super) fn new(media: Arc<Media>, fetched: Option<&Path>) -> MediumDecoder {
         MediumDecoder {
             path: locate(&media, fetched),
             media,
@@ -127,17 +127,17 @@ impl MediumDecoder {
     }
 
     /// The medium.
-    pub fn media(&self) -> &Arc<Media> {
+    pub(super) fn media(&self) -> &Arc<Media> {
         &self.media
     }
 
     /// ffprobe's description, asked once.
-    pub async fn probe(&self) -> Result<&Probe, MediaError> {
+    pub(super) async fn probe(&self) -> Result<&Probe, MediaError> {
         self.probe.get_or_try_init(|| async { probe(&self.path, &self.media.path).await }).await
     }
 
     /// The video stream.
-    pub async fn picture(&self) -> Result<&VideoStream, MediaError> {
+    pub(super) async fn picture(&self) -> Result<&VideoStream, MediaError> {
         let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no video stream to take frames from");
         let picture = self.probe().await?.picture.as_ref().ok_or_else(none)?;
         if u64::from(picture.width) * u64::from(picture.height) > MOST_PIXELS {
@@ -149,7 +149,7 @@ impl MediumDecoder {
     }
 
     /// Frames that are going to be asked for, besides those it knows of; only speed depends on it.
-    pub fn expect(&self, mut plan: DecodePlan) {
+    pub(super) fn expect(&self, mut plan: DecodePlan) {
         let mut known = lock(&self.plan);
         if let Some(known) = known.as_ref() {
             plan.times.extend(&known.times);
@@ -161,18 +161,18 @@ impl MediumDecoder {
     }
 
     /// True if it knows which frames are going to be asked for.
-    pub fn expects(&self) -> bool {
+    pub(super) fn expects(&self) -> bool {
         lock(&self.plan).is_some()
     }
 
     /// Decoders of frames started so far.
     #[cfg(test)]
-    pub fn started(&self) -> usize {
+    pub(crate) fn started(&self) -> usize {
         self.started.load(Ordering::Relaxed)
     }
 
     /// The presentation time of the frame shown at `time`.
-    pub async fn shown_at(&self, time: Time) -> Result<i64, MediaError> {
+    pub(super) async fn shown_at(&self, time: Time) -> Result<i64, MediaError> {
         let picture = self.picture().await?;
         let seconds = time.seconds();
         // Seeking lands on a keyframe at or before; one that lands late is followed by a look from the start.
@@ -212,7 +212,7 @@ impl MediumDecoder {
     }
 
     /// The frame with presentation time `pts`.
-    pub async fn frame(&self, pts: i64, cache: &Mutex<PictureCache>) -> Result<Arc<RgbImage>, MediaError> {
+    pub(super) async fn frame(&self, pts: i64, cache: &Mutex<PictureCache>) -> Result<Arc<RgbImage>, MediaError> {
         let key = (self.media.digest.clone(), pts);
         if let Some(image) = lock(cache).get(&key) {
             return Ok(image);
@@ -324,7 +324,7 @@ impl MediumDecoder {
     }
 
     /// Mono samples `from..to` of the grid, see `MediaStore::samples`.
-    pub async fn samples(&self, from: i64, to: i64, rate_hz: u32) -> Result<Vec<f32>, MediaError> {
+    pub(super) async fn samples(&self, from: i64, to: i64, rate_hz: u32) -> Result<Vec<f32>, MediaError> {
         let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no sound");
         let sound = self.probe().await?.sound.as_ref().ok_or_else(none)?;
         let mut slot = self.sound.lock().await;

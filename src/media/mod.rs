@@ -31,5 +31,5 @@ pub use sample::sample;
 pub use still::image_file;
 pub use store::{MediaLimits, MediaStore};
 
-#[allow(unused_imports)] // the docs above link to it
+#[allow(unused_imports, reason = "the docs above link to it")]
 use crate::value::Media;

@@ -141,7 +141,11 @@ impl Reorder {
     const MOST_HELD: usize = 128;
 
     /// Takes a packet in; gives out, in order, what cannot be overtaken any more, as `(pts, key, duration)`.
-    pub fn push(&mut self, packet: Packet, mut out: impl FnMut(i64, bool, i64) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub(super) fn push(
+        &mut self,
+        packet: Packet,
+        mut out: impl FnMut(i64, bool, i64) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         if let Some(pts) = packet.pts.filter(|_| packet.shown) {
             self.held.push(Reverse((pts, packet.key, packet.duration)));
         }
@@ -157,7 +161,7 @@ impl Reorder {
     }
 
     /// The rest, in order.
-    pub fn finish(mut self, mut out: impl FnMut(i64, bool, i64) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub(super) fn finish(mut self, mut out: impl FnMut(i64, bool, i64) -> ControlFlow<()>) -> ControlFlow<()> {
         while let Some(Reverse((pts, key, duration))) = self.held.pop() {
             out(pts, key, duration)?;
         }
@@ -193,7 +197,7 @@ const ROUNDING_US: i128 = 500;
 
 impl Chooser {
     /// `wanted` in seconds, any order.
-    pub fn times(wanted: &[f64]) -> Chooser {
+    pub(super) fn times(wanted: &[f64]) -> Chooser {
         let mut wanted_us: Vec<i128> = wanted.iter().map(|s| i128::from(Time::from_seconds(*s).ticks)).collect();
         wanted_us.sort_unstable();
         wanted_us.reverse();
@@ -201,7 +205,7 @@ impl Chooser {
     }
 
     /// Shows it the next frame; what is chosen goes to `out`. Breaks when nothing is left to be found.
-    pub fn see(&mut self, pts: i64, key: bool, base: TimeBase, mut out: impl FnMut(i64)) -> ControlFlow<()> {
+    pub(super) fn see(&mut self, pts: i64, key: bool, base: TimeBase, mut out: impl FnMut(i64)) -> ControlFlow<()> {
         match self {
             Chooser::Keyframes => {
                 if key {
@@ -237,7 +241,7 @@ impl Chooser {
     }
 
     /// After the last frame, which is shown until `end`: the times still wanted, or the first of them that is past the end.
-    pub fn finish(self, end: Time, mut out: impl FnMut(i64)) -> Result<(), f64> {
+    pub(super) fn finish(self, end: Time, mut out: impl FnMut(i64)) -> Result<(), f64> {
         let Chooser::Times { wanted_us, before } = self else { return Ok(()) };
         for us in wanted_us.into_iter().rev() {
             let wanted = Time { ticks: us as i64, base: TimeBase { num: 1, den: 1_000_000 } };

@@ -51,12 +51,12 @@ struct Frame {
 
 impl SamplePositions {
     /// For output at `rate_hz`.
-    pub fn new(rate_hz: u32) -> SamplePositions {
+    pub(super) fn new(rate_hz: u32) -> SamplePositions {
         SamplePositions { rate_hz, end: None, taken_s: 0, holes: VecDeque::new(), passed_s: 0, runs: VecDeque::new() }
     }
 
     /// Takes in a line; false if it is not about a frame.
-    pub fn hear(&mut self, line: &str) -> bool {
+    pub(super) fn hear(&mut self, line: &str) -> bool {
         match read(line) {
             Some(frame) if frame.out => self.put_out(&frame),
             Some(frame) => self.put_in(&frame),
@@ -99,7 +99,7 @@ impl SamplePositions {
     }
 
     /// The positions of the next samples, no more than `most`: the first one and how many.
-    pub fn next(&mut self, most: usize) -> Option<(i64, usize)> {
+    pub(super) fn next(&mut self, most: usize) -> Option<(i64, usize)> {
         let (at, count) = self.runs.front_mut()?;
         let run = (*at, most.min(*count));
         (*at, *count) = (at.saturating_add(run.1 as i64), *count - run.1);

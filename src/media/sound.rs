@@ -105,7 +105,12 @@ impl Track {
 
 impl SoundDecoder {
     /// Starts decoding `sound` from its beginning.
-    pub fn start(path: &Path, shown: &str, sound: &AudioStream, rate_hz: u32) -> Result<SoundDecoder, MediaError> {
+    pub(super) fn start(
+        path: &Path,
+        shown: &str,
+        sound: &AudioStream,
+        rate_hz: u32,
+    ) -> Result<SoundDecoder, MediaError> {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
         let mut arguments = words("-hide_banner -nostdin -nostats -v info -copyts -threads 1");
         arguments.extend(ffmpeg::input(path));
@@ -128,12 +133,12 @@ impl SoundDecoder {
     }
 
     /// True if the samples from grid position `from` on can still be given.
-    pub fn will_give(&self, from: i64) -> bool {
+    pub(super) fn will_give(&self, from: i64) -> bool {
         from >= self.track.since
     }
 
     /// The samples `from..to` of the grid, -1..1. Safe to cancel.
-    pub async fn read(&mut self, from: i64, to: i64, shown: &str) -> Result<Vec<f32>, MediaError> {
+    pub(super) async fn read(&mut self, from: i64, to: i64, shown: &str) -> Result<Vec<f32>, MediaError> {
         let mut samples = vec![0.0; usize::try_from(to.saturating_sub(from)).unwrap_or(0)];
         self.track.copy(i64::MIN, &mut samples, from);
         while self.track.kept.is_empty() || self.track.end() < to {

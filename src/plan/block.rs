@@ -292,7 +292,7 @@ impl Typing<'_> {
 
 impl Draft {
     /// The steps' names, in plan order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().map(|step| step.name.as_str())
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn problem(&mut self, code: &str, file: &Arc<str>, pos: Pos, message: String, hint: Option<String>) {
+    pub(super) fn problem(&mut self, code: &str, file: &Arc<str>, pos: Pos, message: String, hint: Option<String>) {
         if self.problems.len() >= crate::problem::MAX_PROBLEMS {
             return;
         }
@@ -39,25 +39,25 @@ impl Shared {
     }
 
     /// Takes over problems that were noted elsewhere.
-    pub fn take(&mut self, problems: Vec<Problem>) {
+    pub(super) fn take(&mut self, problems: Vec<Problem>) {
         let room = crate::problem::MAX_PROBLEMS.saturating_sub(self.problems.len());
         self.problems.extend(problems.into_iter().take(room));
     }
 
     /// True if a problem was noted between these places.
-    pub fn has_problem(&self, file: &str, from: Pos, until: Option<Pos>) -> bool {
+    pub(super) fn has_problem(&self, file: &str, from: Pos, until: Option<Pos>) -> bool {
         let inside = |pos: Pos| pos >= from && until.is_none_or(|until| pos < until);
         self.problems.iter().any(|p| p.file == file && inside(Pos { line: p.line, column: p.column }))
     }
 
     /// Keeps a text that the plan is made of.
-    pub fn keep(&mut self, kind: Resource, name: &str, text: &SourceText) {
+    pub(super) fn keep(&mut self, kind: Resource, name: &str, text: &SourceText) {
         let key = format!("{}/{}", kind.word(), dialogue::plain_name(kind, name));
         self.sources.insert(key, text.source.clone());
     }
 
     /// Keeps the text of a dialogue that is called, and returns its key. Two folders may hold dialogues of one name.
-    pub fn keep_called(&mut self, caller: &str, name: &str, text: &SourceText) -> String {
+    pub(super) fn keep_called(&mut self, caller: &str, name: &str, text: &SourceText) -> String {
         let plain = dialogue::plain_name(Resource::Dialogue, name);
         let free = self.sources.get(&format!("dialogue/{plain}")).is_none_or(|kept| *kept == text.source);
         let key = if free { plain } else { dialogue::call_key(caller, name) };
@@ -66,7 +66,7 @@ impl Shared {
     }
 
     /// The plan's name for a role: its own, or a longer one if another dialogue of this run means another agent by it.
-    pub fn cast_role(&mut self, role: &str, agent: &str, kind: Kind) -> String {
+    pub(super) fn cast_role(&mut self, role: &str, agent: &str, kind: Kind) -> String {
         let taken = self.roles.get(role).is_some_and(|known| known.agent != agent);
         let name = if taken { format!("{role} ({agent})") } else { role.to_owned() };
         let known = self.roles.entry(name.clone()).or_insert_with(|| Role {

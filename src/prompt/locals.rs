@@ -12,28 +12,28 @@ pub(super) struct Locals<T> {
 
 impl<T> Locals<T> {
     /// None.
-    pub fn new() -> Locals<T> {
+    pub(super) fn new() -> Locals<T> {
         Locals { order: Vec::new(), bound: HashMap::new() }
     }
 
     /// Binds one more, which hides an earlier one of that name.
-    pub fn push(&mut self, name: &str, about: T) {
+    pub(super) fn push(&mut self, name: &str, about: T) {
         self.order.push(name.to_owned());
         self.bound.entry(name.to_owned()).or_default().push(about);
     }
 
     /// The latest of this name.
-    pub fn get(&self, name: &str) -> Option<&T> {
+    pub(super) fn get(&self, name: &str) -> Option<&T> {
         self.bound.get(name)?.last()
     }
 
     /// The number of bound names.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.order.len()
     }
 
     /// Forgets all but the first `len`.
-    pub fn truncate(&mut self, len: usize) {
+    pub(super) fn truncate(&mut self, len: usize) {
         for name in self.order.split_off(len.min(self.order.len())) {
             if let Some(hidden) = self.bound.get_mut(&name) {
                 hidden.pop();

@@ -7,7 +7,7 @@ use minijinja::machinery::{Token, tokenize};
 /// Deepest nesting of one expression: operators, attributes and filters that build on each other, brackets, and the
 /// branches of one `if`. Far above what a person writes (minijinja itself bounds brackets and blocks only), and
 /// few enough for a stack of one MiB in a debug build.
-pub const MAX_NESTING: usize = 160;
+pub(super) const MAX_NESTING: usize = 160;
 
 /// Deepest value that statements may build on each other (`{% set a = [a] %}`), in all.
 const MAX_BUILT: usize = 1000;

@@ -30,7 +30,7 @@ pub(super) struct Program {
 
 impl Program {
     /// Of a template's text.
-    pub fn text(
+    pub(super) fn text(
         source: &str,
         syntax: SyntaxConfig,
         engine: &'static Environment<'static>,
@@ -43,7 +43,7 @@ impl Program {
     }
 
     /// Of the one expression that is a template.
-    pub fn expression(source: &str, engine: &'static Environment<'static>) -> Result<Program, ParseError> {
+    pub(super) fn expression(source: &str, engine: &'static Environment<'static>) -> Result<Program, ParseError> {
         Program::compile(source, engine, |source, code| {
             let tree = survey::tree(source).map_err(|mut errors| errors.remove(0))?;
             let Stmt::Template(template) = &tree else { return Err(broken()) };
@@ -71,13 +71,13 @@ impl Program {
     }
 
     /// The value of an expression.
-    pub fn value(&self, names: Shown) -> Result<Shown, Error> {
+    pub(super) fn value(&self, names: Shown) -> Result<Shown, Error> {
         // an expression writes nothing
         self.run(names, &mut make_string_output(&mut String::new())).map(Option::unwrap_or_default)
     }
 
     /// The text of a template.
-    pub fn render(&self, names: Shown) -> Result<String, Error> {
+    pub(super) fn render(&self, names: Shown) -> Result<String, Error> {
         let mut text = String::new();
         self.run(names, &mut make_string_output(&mut text))?;
         Ok(text)

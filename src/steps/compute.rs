@@ -11,7 +11,7 @@ use std::{borrow::Cow, sync::Arc};
 
 /// A template, or a list or record of templates.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Compute(Expr);
+pub(super) struct Compute(Expr);
 
 impl Written for Compute {
     fn read(node: &Node, reading: &mut Reading) -> Option<Self> {

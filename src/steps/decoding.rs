@@ -35,7 +35,7 @@ pub(super) struct DecodingFormulas {
 
 impl DecodingWritten<'_> {
     /// Reads all settings; `None` if one of them cannot be read (noted).
-    pub fn plan(&self, planning: &mut Planning<'_>) -> Option<DecodingFormulas> {
+    pub(super) fn plan(&self, planning: &mut Planning<'_>) -> Option<DecodingFormulas> {
         // all are read before any is given up, so that all problems are noted
         let temperature = number(self.temperature, "temperature", Range::NotNegative, planning);
         let top_p = number(self.top_p, "top_p", Range::Share, planning);
@@ -68,7 +68,7 @@ pub(super) fn number(
 
 impl DecodingFormulas {
     /// Checks that all are numbers.
-    pub fn check(&self, typing: &mut Typing<'_>) {
+    pub(super) fn check(&self, typing: &mut Typing<'_>) {
         let numbers = [
             ("`temperature`", &self.temperature),
             ("`top_p`", &self.top_p),
@@ -83,7 +83,7 @@ impl DecodingFormulas {
     }
 
     /// The settings in this scope.
-    pub fn eval(&self, scope: &Scope) -> Result<Decoding, StepError> {
+    pub(super) fn eval(&self, scope: &Scope) -> Result<Decoding, StepError> {
         let number =
             |formula: &Option<Formula>, what: &str| match formula.as_ref().map(|f| f.eval(scope)).transpose()? {
                 None | Some(Value::Nothing) => Ok(None),

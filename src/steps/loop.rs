@@ -31,7 +31,7 @@ written! { "`loop`",
 
 /// The end of a loop.
 #[derive(Debug, Clone, PartialEq)]
-pub enum UntilWritten {
+pub(super) enum UntilWritten {
     /// The loop ends when this is true.
     Condition(TextExpr),
     /// The loop ends when this step's value equals that of the round before.

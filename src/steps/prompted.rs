@@ -36,7 +36,7 @@ pub(super) struct Prompted {
 
 impl PromptWritten<'_> {
     /// Reads the prompt; holes that nothing here binds become mentions.
-    pub fn plan(&self, planning: &mut Planning<'_>) -> Option<Prompted> {
+    pub(super) fn plan(&self, planning: &mut Planning<'_>) -> Option<Prompted> {
         let written = self.with.iter().flatten();
         let with: IndexMap<String, Option<Formula>> =
             written.map(|(name, expr)| (name.value.clone(), planning.expr(expr))).collect();
@@ -84,12 +84,12 @@ impl PromptWritten<'_> {
 
 impl Prompted {
     /// True if the prompt has this hole.
-    pub fn has(&self, hole: &str) -> bool {
+    pub(super) fn has(&self, hole: &str) -> bool {
         self.template.names().contains(&hole)
     }
 
     /// Types the holes and the prompt. Values that a text model cannot read are noted; `own` is the verb's own hole.
-    pub fn check(&self, role: &str, own: Option<(&str, Type)>, typing: &mut Typing<'_>) {
+    pub(super) fn check(&self, role: &str, own: Option<(&str, Type)>, typing: &mut Typing<'_>) {
         let mut names = typing.names().clone();
         for (name, formula) in &self.with {
             let ty = formula.ty(typing);
@@ -109,7 +109,7 @@ impl Prompted {
     }
 
     /// The prompt with its holes filled.
-    pub fn text(&self, scope: &Scope, own: Option<(&str, Value)>) -> Result<String, StepError> {
+    pub(super) fn text(&self, scope: &Scope, own: Option<(&str, Value)>) -> Result<String, StepError> {
         let mut holes = scope.clone();
         for (name, formula) in &self.with {
             holes.bind(name, formula.eval(scope)?);

@@ -85,13 +85,13 @@ pub(super) enum Among {
 }
 
 impl Among {
-    pub fn ty(&self, what: &str, typing: &mut Typing<'_>) {
+    pub(super) fn ty(&self, what: &str, typing: &mut Typing<'_>) {
         if let Among::Formula(formula) = self {
             typing.expect(formula, &[Type::Text.list()], what);
         }
     }
 
-    pub fn labels(&self, scope: &Scope, what: &str) -> Result<Vec<String>, StepError> {
+    pub(super) fn labels(&self, scope: &Scope, what: &str) -> Result<Vec<String>, StepError> {
         let value = match self {
             Among::Labels(labels) => return Ok(labels.clone()),
             Among::Formula(formula) => formula.eval(scope)?,

@@ -19,7 +19,7 @@ pub struct Room {
 
 impl Room {
     /// For one value.
-    #[allow(clippy::new_without_default)] // a default that refuses things would surprise
+    #[allow(clippy::new_without_default, reason = "a default that refuses things would surprise")]
     pub fn new() -> Room {
         Room { bytes: MAX_BYTES, values: MAX_VALUES, depth: MAX_DEPTH }
     }

@@ -16,7 +16,7 @@ pub(super) struct Redaction {
 }
 
 impl Redaction {
-    pub fn new(key: Option<&Secret>) -> Redaction {
+    pub(super) fn new(key: Option<&Secret>) -> Redaction {
         let Some(key) = key.map(Secret::reveal).filter(|key| key.len() >= SHORTEST) else {
             return Redaction::default();
         };
@@ -32,7 +32,7 @@ impl Redaction {
     }
 
     /// `text` with no form of the key in it.
-    pub fn hide(&self, text: String) -> String {
+    pub(super) fn hide(&self, text: String) -> String {
         let found = |text: &str| self.forms.iter().any(|form| text.contains(form));
         if !found(&text) {
             return text;
@@ -42,7 +42,7 @@ impl Redaction {
     }
 
     /// All texts of an answer, names included, with no form of the key in them.
-    pub fn hide_in(&self, value: &mut Value) {
+    pub(super) fn hide_in(&self, value: &mut Value) {
         match value {
             Value::String(text) => *text = self.hide(std::mem::take(text)),
             Value::Array(items) => items.iter_mut().for_each(|item| self.hide_in(item)),
@@ -58,7 +58,7 @@ impl Redaction {
     }
 
     /// For a text that comes in pieces, any of which may end within the key.
-    pub fn stream(&self) -> Stream<'_> {
+    pub(super) fn stream(&self) -> Stream<'_> {
         Stream { redaction: self, held: String::new() }
     }
 }
@@ -71,7 +71,7 @@ pub(super) struct Stream<'r> {
 
 impl Stream<'_> {
     /// The text that can be shown once this piece has come.
-    pub fn push(&mut self, piece: &str) -> String {
+    pub(super) fn push(&mut self, piece: &str) -> String {
         self.held.push_str(piece);
         let mut text = self.redaction.hide(std::mem::take(&mut self.held));
         let begun = self.redaction.forms.iter().map(|form| begun(&text, form)).max().unwrap_or(0);
@@ -80,7 +80,7 @@ impl Stream<'_> {
     }
 
     /// The text that was held back and turned out not to be the key.
-    pub fn finish(self) -> String {
+    pub(super) fn finish(self) -> String {
         self.held
     }
 }

@@ -14,12 +14,12 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub fn new(limit: usize) -> Events {
+    pub(super) fn new(limit: usize) -> Events {
         Events { limit, buffer: Vec::new(), data: None }
     }
 
     /// The data of each event that these bytes complete.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<String>, TooLarge> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<String>, TooLarge> {
         let (mut events, mut rest) = (Vec::new(), bytes);
         // A line is decoded only when whole, so a character cut in two is never seen.
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
@@ -33,7 +33,7 @@ impl Events {
     }
 
     /// The rest of a stream whose server omits the last empty line.
-    pub fn finish(mut self) -> Result<Vec<String>, TooLarge> {
+    pub(super) fn finish(mut self) -> Result<Vec<String>, TooLarge> {
         self.push(b"\n\n")
     }
 

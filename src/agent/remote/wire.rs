@@ -33,7 +33,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub fn new(spec: &RemoteSpec, key: Option<Secret>) -> Result<Wire, Fault> {
+    pub(super) fn new(spec: &RemoteSpec, key: Option<Secret>) -> Result<Wire, Fault> {
         let base = base(&spec.url).map_err(Fault::model)?;
         let connect = spec.timeout.min(Duration::from_secs(20));
         let client = http::client(base.as_str(), connect)
@@ -51,12 +51,12 @@ impl Wire {
     }
 
     /// The endpoint's address, as identities and errors show it.
-    pub fn base(&self) -> &str {
+    pub(super) fn base(&self) -> &str {
         self.base.as_str()
     }
 
     /// A POST to `path` below the base.
-    pub fn post(&self, path: &str) -> RequestBuilder {
+    pub(super) fn post(&self, path: &str) -> RequestBuilder {
         let request = self.client.post(format!("{}/{path}", self.base));
         match &self.key {
             Some(key) => request.bearer_auth(key.reveal()),
@@ -65,12 +65,12 @@ impl Wire {
     }
 
     /// The latest time for a reply to a request that is sent now.
-    pub fn until(&self) -> Instant {
+    pub(super) fn until(&self) -> Instant {
         Instant::now() + self.timeout
     }
 
     /// Fails if no server answers at the address.
-    pub async fn reachable(&self) -> Result<(), Fault> {
+    pub(super) async fn reachable(&self) -> Result<(), Fault> {
         match tokio::time::timeout(self.timeout, self.client.head(self.base()).send()).await {
             Ok(Err(error)) if error.is_connect() => {
                 let message = format!("{} cannot be reached: {}", self.base, self.hidden(&http::chain(&error)));
@@ -82,7 +82,7 @@ impl Wire {
     }
 
     /// Sends and gives an answer with a good status.
-    pub async fn send(&self, request: RequestBuilder, until: Instant) -> Result<Response, Fault> {
+    pub(super) async fn send(&self, request: RequestBuilder, until: Instant) -> Result<Response, Fault> {
         let mut sent = self.in_time(request.send(), until).await?;
         let status = sent.status();
         if status.is_success() {
@@ -106,14 +106,14 @@ impl Wire {
     }
 
     /// Sends and reads the whole answer as JSON, without the key.
-    pub async fn json(&self, request: RequestBuilder) -> Result<serde_json::Value, Fault> {
+    pub(super) async fn json(&self, request: RequestBuilder) -> Result<serde_json::Value, Fault> {
         let until = self.until();
         let response = self.send(request, until).await?;
         self.read_json(response, until).await
     }
 
     /// The whole answer as JSON, without the key.
-    pub async fn read_json(&self, response: Response, until: Instant) -> Result<serde_json::Value, Fault> {
+    pub(super) async fn read_json(&self, response: Response, until: Instant) -> Result<serde_json::Value, Fault> {
         let body = self.in_time(http::body(response, self.reply_bytes), until).await?;
         let body = body.ok_or_else(|| self.too_large())?;
         match serde_json::from_slice(&body) {
@@ -126,7 +126,7 @@ impl Wire {
     }
 
     /// Gives the pieces of a streamed answer to `take`, until that says it was the last one, or the server ends.
-    pub async fn stream(
+    pub(super) async fn stream(
         &self,
         mut response: Response,
         mut take: impl FnMut(&[u8]) -> Result<bool, Fault>,
@@ -151,7 +151,7 @@ impl Wire {
     }
 
     /// The error for a reply past its limit: no part of it is kept.
-    pub fn too_large(&self) -> Fault {
+    pub(super) fn too_large(&self) -> Fault {
         Fault::failed(format!(
             "the reply of {} is larger than {} bytes (`limits: reply_bytes`)",
             self.base, self.reply_bytes
@@ -172,7 +172,7 @@ impl Wire {
     }
 
     /// An answer that is not what the protocol promises.
-    pub fn malformed(&self, what: &str, body: &str) -> Fault {
+    pub(super) fn malformed(&self, what: &str, body: &str) -> Fault {
         Fault::failed(format!("the answer of {} {what}: {}", self.base, self.excerpt(body)))
     }
 
@@ -196,7 +196,7 @@ impl Wire {
     }
 
     /// The first words of a server's answer, on one line, without the key.
-    pub fn excerpt(&self, text: &str) -> String {
+    pub(super) fn excerpt(&self, text: &str) -> String {
         let line = self.hidden(text).split_whitespace().collect::<Vec<_>>().join(" ");
         match line.char_indices().nth(EXCERPT) {
             Some((end, _)) => format!("{}…", &line[..end]),

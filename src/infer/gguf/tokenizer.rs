@@ -11,7 +11,7 @@ const ROLES: [(&str, &str); 4] =
     [("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding")];
 
 /// `tokenizer.json` for the vocabulary of a file, or the missing or unknown part, as a message that follows the file's name.
-pub fn tokenizer(meta: &Meta<'_>) -> Result<Json, String> {
+pub(super) fn tokenizer(meta: &Meta<'_>) -> Result<Json, String> {
     let hint = "put the model's tokenizer.json beside it";
     let lacks = |key: &str| format!("has no `{key}`, so that it cannot read text; {hint}");
     let model = meta.text("tokenizer.ggml.model")?.ok_or_else(|| lacks("tokenizer.ggml.model"))?;
@@ -45,7 +45,7 @@ pub fn tokenizer(meta: &Meta<'_>) -> Result<Json, String> {
 }
 
 /// `tokenizer_config.json`: the chat template and the tokens that it may name.
-pub fn settings(meta: &Meta<'_>) -> Result<Json, String> {
+pub(super) fn settings(meta: &Meta<'_>) -> Result<Json, String> {
     let tokens = meta.texts("tokenizer.ggml.tokens")?.unwrap_or_default();
     let mut json = Map::new();
     for (key, name) in ROLES {

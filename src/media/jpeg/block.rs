@@ -42,7 +42,7 @@ fn transform(c: [i32; 8], shift: u32) -> [i32; 8] {
 }
 
 /// The 64 samples of a block of coefficients, in rows.
-pub fn samples(coefficients: &[i16], table: &[u16; 64]) -> [u8; 64] {
+pub(super) fn samples(coefficients: &[i16], table: &[u16; 64]) -> [u8; 64] {
     let mut half = [[0; 8]; 8]; // columns
     for (x, column) in half.iter_mut().enumerate() {
         let one = |y: usize| i32::from(coefficients[8 * y + x]).wrapping_mul(i32::from(table[8 * y + x]));

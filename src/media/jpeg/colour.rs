@@ -3,7 +3,7 @@
 use super::{Component, Frame, block};
 
 /// The samples of one component at the size of the picture, row by row.
-pub fn plane(component: &Component, frame: &Frame) -> Option<Vec<u8>> {
+pub(super) fn plane(component: &Component, frame: &Frame) -> Option<Vec<u8>> {
     let table = component.table?;
     let stride = 8 * component.across;
     let mut samples = vec![0; component.coefficients.len()];
@@ -84,7 +84,7 @@ fn spread(values: &[u32], unit: u32, round: [u32; 2], out: &mut Vec<u8>) {
 }
 
 /// Pixels of the planes: grey, or red, green and blue (`plain`), or luma and chroma.
-pub fn join(planes: &[Vec<u8>], plain: bool) -> Vec<u8> {
+pub(super) fn join(planes: &[Vec<u8>], plain: bool) -> Vec<u8> {
     let [luma, blue, red] = planes else {
         return planes.first().into_iter().flatten().flat_map(|grey| [*grey; 3]).collect();
     };

@@ -4,11 +4,11 @@ use super::{Component, Frame, Tables, ZIGZAG};
 
 /// A Huffman code, as a table over the next 16 bits: length and symbol. Length 0 means no code.
 #[derive(Debug, Clone)]
-pub struct Huffman(Vec<(u8, u8)>);
+pub(super) struct Huffman(Vec<(u8, u8)>);
 
 impl Huffman {
     /// From the number of codes of each length and their symbols in order; nothing if there are more than fit.
-    pub fn new(counts: &[u8], symbols: &[u8]) -> Option<Huffman> {
+    pub(super) fn new(counts: &[u8], symbols: &[u8]) -> Option<Huffman> {
         let mut table = Vec::with_capacity(1 << 16);
         let mut symbols = symbols.iter();
         for (length, count) in (1u8..).zip(counts) {
@@ -103,7 +103,7 @@ impl Bits<'_> {
 }
 
 /// One scan: which coefficients of which components, and how.
-pub struct Scan<'a> {
+pub(super) struct Scan<'a> {
     frame: &'a mut Frame,
     /// Components with their codes.
     parts: Vec<(usize, Option<&'a Huffman>, Option<&'a Huffman>)>,
@@ -118,7 +118,7 @@ pub struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// Reads the scan's header.
-    pub fn read(body: &[u8], frame: &'a mut Frame, tables: &'a Tables) -> Option<Scan<'a>> {
+    pub(super) fn read(body: &[u8], frame: &'a mut Frame, tables: &'a Tables) -> Option<Scan<'a>> {
         let count = usize::from(*body.first()?);
         let mut parts = Vec::new();
         for part in body.get(1..1 + 2 * count)?.chunks_exact(2) {
@@ -148,7 +148,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Decodes `bytes`, which begin behind the header; gives how many of them the scan takes.
-    pub fn decode(mut self, bytes: &[u8]) -> Option<usize> {
+    pub(super) fn decode(mut self, bytes: &[u8]) -> Option<usize> {
         let mut bits = Bits { bytes, at: 0, held: 0, count: 0, beyond: 0 };
         let (mut before, mut ends, mut done) = ([0; 4], 0, 0);
         let (across, down) = match self.parts.as_slice() {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// A linear map whose matrix is a plain tensor or quantised.
 #[derive(Debug)]
-pub enum Map {
+pub(super) enum Map {
     /// In the format of the activations.
     Plain(Linear),
     /// Quantised. On a CPU candle rounds the activations to 8 bits block by block before it multiplies.
@@ -32,7 +32,7 @@ impl Module for Map {
 
 /// The vectors of the tokens, which may be the output's weights too: (vocabulary, width).
 #[derive(Debug)]
-pub enum Table {
+pub(super) enum Table {
     /// In the format of the activations.
     Plain(Tensor),
     /// Quantised; rows are made floating as they are looked up.
@@ -41,7 +41,7 @@ pub enum Table {
 
 impl Table {
     /// The rows of `ids`: (ids, width).
-    pub fn rows(&self, ids: &Tensor) -> Result<Tensor> {
+    pub(super) fn rows(&self, ids: &Tensor) -> Result<Tensor> {
         match self {
             Table::Plain(table) => table.index_select(ids, 0),
             Table::Quantised(table, dtype) => table.embedding(ids)?.to_dtype(*dtype),
@@ -51,7 +51,7 @@ impl Table {
 
 /// Weights by name.
 #[derive(Clone)]
-pub struct Weights {
+pub(super) struct Weights {
     stored: Stored,
     dtype: DType,
     device: Device,
@@ -66,19 +66,19 @@ enum Stored {
 
 impl Weights {
     /// Those of a checkpoint folder.
-    pub fn folder(vb: VarBuilder<'static>) -> Weights {
+    pub(super) fn folder(vb: VarBuilder<'static>) -> Weights {
         let (dtype, device) = (vb.dtype(), vb.device().clone());
         Weights { stored: Stored::Folder(vb), dtype, device, path: String::new() }
     }
 
     /// Those of a GGUF file; what is not quantised there becomes `dtype`.
-    pub fn gguf(tensors: gguf::Tensors, dtype: DType) -> Weights {
+    pub(super) fn gguf(tensors: gguf::Tensors, dtype: DType) -> Weights {
         let device = tensors.device().clone();
         Weights { stored: Stored::Gguf(tensors), dtype, device, path: String::new() }
     }
 
     /// The weights whose names begin with this one's and `name`.
-    pub fn pp(&self, name: impl std::fmt::Display) -> Weights {
+    pub(super) fn pp(&self, name: impl std::fmt::Display) -> Weights {
         Weights { path: self.full(&name.to_string()), ..self.clone() }
     }
 
@@ -87,17 +87,17 @@ impl Weights {
     }
 
     /// The format of the activations.
-    pub fn dtype(&self) -> DType {
+    pub(super) fn dtype(&self) -> DType {
         self.dtype
     }
 
     /// The place of the weights.
-    pub fn device(&self) -> &Device {
+    pub(super) fn device(&self) -> &Device {
         &self.device
     }
 
     /// True if there is such a tensor.
-    pub fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         let name = self.full(name);
         match &self.stored {
             Stored::Folder(vb) => vb.contains_tensor(&name),
@@ -106,7 +106,7 @@ impl Weights {
     }
 
     /// A vector of `size` numbers, in the format of the activations.
-    pub fn vector(&self, size: usize, name: &str) -> Result<Tensor> {
+    pub(super) fn vector(&self, size: usize, name: &str) -> Result<Tensor> {
         let name = self.full(name);
         match &self.stored {
             Stored::Folder(vb) => vb.get(size, &name),
@@ -115,13 +115,13 @@ impl Weights {
     }
 
     /// A vector of `size` numbers, unrounded.
-    pub fn numbers(&self, size: usize, name: &str) -> Result<Vec<f32>> {
+    pub(super) fn numbers(&self, size: usize, name: &str) -> Result<Vec<f32>> {
         let exact = Weights { dtype: DType::F32, ..self.clone() };
         exact.vector(size, name)?.to_dtype(DType::F32)?.to_vec1()
     }
 
     /// A linear map `(…, input) -> (…, output)`; its bias is read if there is one.
-    pub fn map(&self, input: usize, output: usize) -> Result<Map> {
+    pub(super) fn map(&self, input: usize, output: usize) -> Result<Map> {
         let tensors = match &self.stored {
             Stored::Folder(vb) => return Ok(Map::Plain(ops::linear(input, output, vb.pp(&self.path))?)),
             Stored::Gguf(tensors) => tensors,
@@ -138,7 +138,7 @@ impl Weights {
     }
 
     /// The table of token vectors.
-    pub fn table(&self, vocab: usize, width: usize) -> Result<Table> {
+    pub(super) fn table(&self, vocab: usize, width: usize) -> Result<Table> {
         let name = self.full("weight");
         let weight = match &self.stored {
             Stored::Folder(vb) => return vb.get((vocab, width), &name).map(Table::Plain),
@@ -152,7 +152,7 @@ impl Weights {
     }
 
     /// The map from the last hidden state to the vocabulary: `lm_head`, or the table itself if it is missing.
-    pub fn head(&self, vocab: usize, width: usize, tied: bool, table: &Table) -> Result<Map> {
+    pub(super) fn head(&self, vocab: usize, width: usize, tied: bool, table: &Table) -> Result<Map> {
         if !tied && self.has("lm_head.weight") {
             return self.pp("lm_head").map(width, vocab);
         }

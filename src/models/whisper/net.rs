@@ -78,7 +78,7 @@ impl Block {
 }
 
 /// Mel bins of a frame.
-pub fn mel_bins(config: &Config) -> std::result::Result<usize, Fault> {
+pub(super) fn mel_bins(config: &Config) -> std::result::Result<usize, Fault> {
     Ok(config.count("num_mel_bins", 1..=1024)?.unwrap_or(80))
 }
 
@@ -112,14 +112,14 @@ impl Side {
 
 /// Keys and values of the decoder for one window: of the tokens so far, and of the encoder.
 #[derive(Clone)]
-pub struct WindowCache {
+pub(super) struct WindowCache {
     own: Vec<Option<(Tensor, Tensor)>>,
     heard: Vec<(Tensor, Tensor)>,
     length: usize,
 }
 
 /// Whisper's network.
-pub struct Net {
+pub(super) struct Net {
     conv1: Conv1d,
     conv2: Conv1d,
     positions_in: Tensor,
@@ -139,7 +139,7 @@ pub struct Net {
 
 impl Net {
     /// Reads the shapes and the weights.
-    pub fn load(config: &Config, vb: &VarBuilder<'_>) -> std::result::Result<Net, Fault> {
+    pub(super) fn load(config: &Config, vb: &VarBuilder<'_>) -> std::result::Result<Net, Fault> {
         let activation = config.activation("activation_function", "gelu")?;
         let (into, out) = (Side::read(config, "encoder", activation)?, Side::read(config, "decoder", activation)?);
         let (w, mels, vocab) = (into.width, mel_bins(config)?, config.size("vocab_size", within::VOCABULARY)?);
@@ -173,7 +173,7 @@ impl Net {
     }
 
     /// A window of features, (1, bins, frames), heard: what the decoder remembers of it.
-    pub fn hear(&self, features: &Tensor) -> Result<WindowCache> {
+    pub(super) fn hear(&self, features: &Tensor) -> Result<WindowCache> {
         let x = self.activation.forward(&self.conv1.forward(features)?)?;
         let x = self.activation.forward(&self.conv2.forward(&x)?)?;
         let mut x = x.transpose(1, 2)?.contiguous()?.broadcast_add(&self.positions_in)?; // (1, positions, width)
@@ -188,7 +188,7 @@ impl Net {
     }
 
     /// Logits (f32) after the last of `ids`, which are appended to the text so far.
-    pub fn say(&self, memory: &mut WindowCache, ids: &[u32]) -> Result<Vec<f32>> {
+    pub(super) fn say(&self, memory: &mut WindowCache, ids: &[u32]) -> Result<Vec<f32>> {
         let t = ids.len();
         let x = self.tokens.index_select(&Tensor::new(ids, self.tokens.device())?, 0)?;
         // `scale_embedding` of the configuration is not applied: transformers reads it and does not either.

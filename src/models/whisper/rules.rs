@@ -11,7 +11,7 @@ use crate::{
 
 /// The special tokens of a Whisper checkpoint and the rules it decodes by.
 #[derive(Debug)]
-pub struct Rules {
+pub(super) struct Rules {
     /// `<|startoftranscript|>`
     pub start: u32,
     /// `<|endoftext|>`
@@ -52,7 +52,7 @@ const MOST_COMPRESSION: f64 = 2.4;
 impl Rules {
     /// Reads `generation_config.json`, else `config.json`, else the tokenizer's vocabulary. Every token must be one of the
     /// model's `vocabulary`.
-    pub fn read(
+    pub(super) fn read(
         checkpoint: &Checkpoint,
         generation: Option<&Config>,
         text: &TextTokenizer,
@@ -103,7 +103,7 @@ impl Rules {
     }
 
     /// The token of a language given as `de`, `<|de|>` or `german`.
-    pub fn language(&self, asked: &str) -> Result<u32, Fault> {
+    pub(super) fn language(&self, asked: &str) -> Result<u32, Fault> {
         let asked = asked.trim().to_lowercase();
         let code = NAMES.iter().find(|(name, _)| *name == asked).map_or(asked.as_str(), |(_, code)| *code);
         let bare = code.trim_start_matches("<|").trim_end_matches("|>");
@@ -115,13 +115,13 @@ impl Rules {
     }
 
     /// True if the language must be detected unless a request names it: the model knows several and the checkpoint forces none.
-    pub fn detects(&self) -> bool {
+    pub(super) fn detects(&self) -> bool {
         !self.languages.is_empty() && (self.task.is_some() || self.forced.first().is_none_or(Option::is_none))
     }
 
     /// The tokens that a window's text is to follow. `language` is none for English-only models and where the checkpoint forces one. A language that was
     /// `detected` comes without a task token, as in transformers, unless the checkpoint forces one.
-    pub fn prompt(&self, language: Option<u32>, detected: bool, timestamps: bool) -> Vec<u32> {
+    pub(super) fn prompt(&self, language: Option<u32>, detected: bool, timestamps: bool) -> Vec<u32> {
         let mut prompt = vec![self.start];
         match (language, detected) {
             (Some(language), false) => {
@@ -148,7 +148,7 @@ impl Rules {
     }
 
     /// Forbids the tokens that must not follow `said` (the tokens after the prompt).
-    pub fn apply(&self, logits: &mut [f32], said: &[u32], timestamps: bool) {
+    pub(super) fn apply(&self, logits: &mut [f32], said: &[u32], timestamps: bool) {
         let forbid = |logits: &mut [f32], id: u32| {
             if let Some(logit) = logits.get_mut(id as usize) {
                 *logit = f32::NEG_INFINITY;

@@ -19,7 +19,7 @@ pub(super) struct Familiar {
 
 impl Familiar {
     /// Counts a reply, if it is one that counts.
-    pub fn count(&mut self, role: &str, request: &Request, reply: &Reply) {
+    pub(super) fn count(&mut self, role: &str, request: &Request, reply: &Reply) {
         let (Request::Rank(asked), Reply::Rank(scored)) = (request, reply) else { return };
         let (true, Item::Frame(moment)) = (asked.floor, &asked.what) else { return };
         let best = scored.iter().max_by(|a, b| a.score.total_cmp(&b.score));
@@ -30,7 +30,7 @@ impl Familiar {
     }
 
     /// One line for each role and video whose footage is not familiar; `agent` names who plays a role.
-    pub fn warnings(&self, agent: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    pub(super) fn warnings(&self, agent: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
         let mut counts: IndexMap<(&str, &str), (usize, usize)> = IndexMap::new();
         for ((role, digest, _), recognised) in &self.moments {
             let (passed, all) = counts.entry((role, digest)).or_default();

@@ -54,7 +54,7 @@ pub(super) struct FinishedExchange {
 
 impl FinishedExchange {
     /// Its line in the transcript, and what the machine wants.
-    pub fn into_line(self) -> (ExchangeLine, Result<Reply, Fault>) {
+    pub(super) fn into_line(self) -> (ExchangeLine, Result<Reply, Fault>) {
         let DueExchange { path, role, request, seed, .. } = self.exchange;
         let (reply, error) = match &self.result {
             Ok(reply) => (Some(reply.clone()), None),
@@ -121,7 +121,7 @@ pub(super) struct Stages {
 }
 
 impl Stages {
-    pub fn new(deps: Deps) -> Stages {
+    pub(super) fn new(deps: Deps) -> Stages {
         Stages {
             deps,
             queue: BinaryHeap::new(),
@@ -140,7 +140,7 @@ impl Stages {
     }
 
     /// Takes in exchanges that are due: what the memo has is answered at once, the rest is asked as there is room.
-    pub async fn add(&mut self, due: Vec<DueExchange>) {
+    pub(super) async fn add(&mut self, due: Vec<DueExchange>) {
         let mut jobs = Vec::with_capacity(due.len());
         for exchange in due {
             match self.deps.agents.get(&exchange.role).cloned() {
@@ -284,7 +284,7 @@ impl Stages {
 
     /// Waits until something is answered or asked again. False if nothing is under way at all; an error if an agent
     /// that is needed cannot get ready.
-    pub async fn wait(&mut self) -> Result<bool, RunError> {
+    pub(super) async fn wait(&mut self) -> Result<bool, RunError> {
         tokio::select! {
             biased;
             Some((job, attempt, commit)) = self.committing.next() => self.committed(job, attempt, commit),
@@ -307,12 +307,12 @@ impl Stages {
     }
 
     /// The replies since the last call.
-    pub fn answered(&mut self) -> Vec<FinishedExchange> {
+    pub(super) fn answered(&mut self) -> Vec<FinishedExchange> {
         std::mem::take(&mut self.done)
     }
 
     /// Asks no more; waits for commits under way.
-    pub async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         self.queue.clear();
         self.waiting_for_load.clear();
         self.loading.clear();

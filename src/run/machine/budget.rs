@@ -17,7 +17,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// One more task.
-    pub fn task(&mut self) -> Result<(), String> {
+    pub(super) fn task(&mut self) -> Result<(), String> {
         self.tasks += 1;
         if self.tasks > MAX_TASKS {
             return Err(format!("the run has more than {MAX_TASKS} items, rounds and steps"));
@@ -26,7 +26,7 @@ impl Budget {
     }
 
     /// One more value.
-    pub fn keep(&mut self, value: &Value) -> Result<(), String> {
+    pub(super) fn keep(&mut self, value: &Value) -> Result<(), String> {
         self.bytes = self.bytes.saturating_add(value.bytes());
         self.room()
     }

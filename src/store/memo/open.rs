@@ -52,7 +52,7 @@ const TABLES: &str = "
 
 impl Database {
     /// Opens or creates the database in `folder`. A database that cannot be written is opened read-only.
-    pub fn open(folder: &Path) -> Result<Database, MemoError> {
+    pub(crate) fn open(folder: &Path) -> Result<Database, MemoError> {
         match Database::writable(folder) {
             Err(error) if error.sort == MemoErrorKind::Unwritable => match Database::readable(folder) {
                 Some(store) => {
@@ -66,7 +66,7 @@ impl Database {
     }
 
     /// Opens or makes the database in `folder`, to be read and written.
-    pub fn writable(folder: &Path) -> Result<Database, MemoError> {
+    pub(crate) fn writable(folder: &Path) -> Result<Database, MemoError> {
         let file = folder.join("memo.sqlite");
         if file.is_dir() {
             return Err(MemoError {
@@ -94,7 +94,7 @@ impl Database {
     }
 
     /// Opens the existing database read-only; none if it cannot be read either, or is of another format.
-    pub fn readable(folder: &Path) -> Option<Database> {
+    pub(crate) fn readable(folder: &Path) -> Option<Database> {
         let path = fs::canonicalize(folder.join("memo.sqlite")).ok().filter(|path| path.is_file())?;
         let path = path.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         // If the log's index cannot be made either, the database alone is read, as it was last written back.

@@ -39,7 +39,7 @@ pub fn purge(folder: &Path, what: &Purge) -> Result<Option<u64>, MemoError> {
 
 impl Database {
     /// Removes exchanges and returns their number.
-    pub fn purge(&mut self, what: &Purge) -> Result<u64, MemoError> {
+    pub(crate) fn purge(&mut self, what: &Purge) -> Result<u64, MemoError> {
         let folder = self.folder.clone();
         let wrong = |error: rusqlite::Error| MemoError::of(&folder, &error);
         // removed text must not stay readable in the file: overwrite it, rewrite the file, and empty the log

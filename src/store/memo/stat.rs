@@ -46,7 +46,7 @@ const SHORTEST: usize = 8;
 
 impl Database {
     /// Counts, and checks the whole database.
-    pub fn stat(&self) -> Result<Stat, MemoError> {
+    pub(crate) fn stat(&self) -> Result<Stat, MemoError> {
         let wrong = |error: rusqlite::Error| MemoError::of(&self.folder, &error);
         let check: String = self.base.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(wrong)?;
         if check != "ok" {
@@ -96,7 +96,7 @@ impl Database {
     }
 
     /// The digests of the media that `name` identifies: a path that a medium had, or a digest or the beginning of one.
-    pub fn digests_of(&self, name: &str) -> Result<Vec<String>, MemoError> {
+    pub(crate) fn digests_of(&self, name: &str) -> Result<Vec<String>, MemoError> {
         let is_digest = name.len() >= SHORTEST && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let path = absolute(name);
         let named = |source: &MediaUse| {

@@ -31,7 +31,7 @@ impl Database {
         Database { base, folder: folder.to_owned(), is_writable, named: HashSet::new() }
     }
 
-    pub fn get_all(&mut self, keys: &[MemoKey]) -> Result<Vec<Option<Reply>>, MemoError> {
+    pub(crate) fn get_all(&mut self, keys: &[MemoKey]) -> Result<Vec<Option<Reply>>, MemoError> {
         let (base, folder) = (&mut self.base, &self.folder);
         let wrong = |error: rusqlite::Error| MemoError::of(folder, &error);
         // one transaction: the database is locked once for all, not once for each
@@ -64,7 +64,7 @@ impl Database {
         Ok(replies)
     }
 
-    pub fn put_all(&mut self, entries: &[MemoEntry]) -> Result<(), MemoError> {
+    pub(crate) fn put_all(&mut self, entries: &[MemoEntry]) -> Result<(), MemoError> {
         if !self.is_writable {
             let error = std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem);
             return Err(MemoError::unwritable(&self.folder, &error));
@@ -137,7 +137,7 @@ impl Database {
 
     /// Removes files that a killed process left half written. A file is written only by the process that holds the
     /// write lock, so that the holder of that lock finds only files that will not be finished.
-    pub fn sweep(&mut self) -> Result<(), MemoError> {
+    pub(crate) fn sweep(&mut self) -> Result<(), MemoError> {
         let replies = self.folder.join("replies");
         if !self.is_writable || !files_of(&replies).any(|(path, _)| is_part(&path)) {
             return Ok(());

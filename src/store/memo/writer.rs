@@ -20,7 +20,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn start(store: Database) -> Result<Writer, MemoError> {
+    pub(super) fn start(store: Database) -> Result<Writer, MemoError> {
         let (entries, waiting) = channel();
         let thread = std::thread::Builder::new().name("memo".to_owned());
         let thread = thread
@@ -29,7 +29,7 @@ impl Writer {
         Ok(Writer { entries: Some(entries), thread: Some(thread) })
     }
 
-    pub fn put(&self, entry: MemoEntry) -> oneshot::Receiver<Result<(), MemoError>> {
+    pub(super) fn put(&self, entry: MemoEntry) -> oneshot::Receiver<Result<(), MemoError>> {
         let (ack, committed) = oneshot::channel();
         if let Some(entries) = &self.entries {
             // a thread that is gone drops the ack, which the asker hears
