@@ -22,7 +22,7 @@ DEMO_QUESTION_2 := Why did I go to the hallway?
 DEMO_QUESTION_3 := How many times did I check the list?
 
 quick: fmt lint ## the checks of a commit: at most 5 minutes with a warm cache
-	$(CARGO) test --locked --lib --bins --test tidy --test language --test verbs --test engine --test examples --test output --test memo --test bad_media
+	$(CARGO) test --locked --lib --bins --test tidy --test language --test verbs --test engine --test examples --test output --test memo --test bad_media -- --skip slow::
 
 test: ffmpeg minilm fmt lint deny doc pytest unit ## everything that CI checks
 

@@ -34,10 +34,10 @@ async fn a_truncated_file_has_a_frame_for_each_of_its_moments() {
     let folder = TempDir::new().unwrap();
     let day = std::fs::read("examples/media/day1.mp4").unwrap();
     let all = [Sampling::Every(1.0), Sampling::Keyframes, Sampling::Scenes(0.1), Sampling::Times(Vec::new())];
-    for (n, length) in (100_000..day.len()).step_by(100_000).enumerate() {
-        let samplings = if n % 6 == 3 { &all[..] } else { &all[..1] };
-        cut(&folder, "day.mp4", &day, length, samplings).await;
+    for length in [100_000, 400_000, 800_000] {
+        cut(&folder, "day.mp4", &day, length, &all).await;
     }
+    cut(&folder, "day.mp4", &day, day.len() - 100_000, &all[..1]).await;
     for ending in ["ts", "mkv"] {
         let copy = make(&folder, &format!("a.{ending}"), &format!("-t 8 -i {} -c copy OUT", day_path()));
         let bytes = std::fs::read(copy).unwrap();
