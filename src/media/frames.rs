@@ -1,20 +1,10 @@
 //! One ffmpeg that decodes forward: frames with their exact presentation times.
 //!
-//! Pixels come on stdout, and ffmpeg's `showinfo` filter says on stderr which time each frame has; both are read together,
-//! so that neither pipe fills while the other is waited on.
+//! Pixels come on stdout, and ffmpeg's `showinfo` filter says on stderr which time each frame has.
 
-use super::{
-    MediaError, MediaFault,
-    ffmpeg::{self, ChildError, STALL_LIMIT},
-    probe::VideoStream,
-};
+use super::{MediaError, MediaFault, ffmpeg, pipes::Pipes, probe::VideoStream};
 use image::RgbImage;
 use std::{collections::VecDeque, ffi::OsString, path::Path};
-use tokio::{
-    io::AsyncReadExt,
-    process::{Child, ChildStderr, ChildStdout},
-    time::timeout,
-};
 
 /// Frames named in one ffmpeg's filter: keeps its command line and the cost of looking for each frame small.
 const MOST_NAMED: usize = 256;
@@ -75,21 +65,14 @@ fn search(times: &[i64], leaf: &str) -> String {
 /// A running ffmpeg. Dropping it kills the child.
 #[derive(Debug)]
 pub(crate) struct FrameDecoder {
-    /// Dropping it kills.
-    child: Child,
-    stdout: Option<ChildStdout>,
-    stderr: Option<ChildStderr>,
+    pipes: Pipes,
     size: (u32, u32),
     /// The part of the next frame that has arrived.
     pixels: Vec<u8>,
-    /// The part of the next line of stderr that has arrived.
-    line: Vec<u8>,
     /// Times of frames whose pixels are still to come.
     times: VecDeque<i64>,
     /// The rest to come.
     wanted: FrameSelection,
-    shown: String,
-    said: String,
 }
 
 impl FrameDecoder {
@@ -116,19 +99,12 @@ impl FrameDecoder {
         arguments.extend(["-map".into(), format!("0:{}", picture.index).into(), "-vf".into(), chain.into()]);
         arguments.extend(tools.passthrough().map(OsString::from));
         arguments.extend(words("-filter_threads 1 -f rawvideo -pix_fmt rgb24 pipe:1"));
-        let mut child =
-            ffmpeg::command("ffmpeg", arguments).spawn().map_err(|e| ChildError::Start("ffmpeg", e).about(shown))?;
         Ok(FrameDecoder {
-            stdout: child.stdout.take(),
-            stderr: child.stderr.take(),
-            child,
+            pipes: Pipes::start(arguments, shown)?,
             size: (width, height),
             pixels: Vec::new(),
-            line: Vec::new(),
             times: VecDeque::new(),
             wanted,
-            shown: shown.to_owned(),
-            said: String::new(),
         })
     }
 
@@ -147,13 +123,10 @@ impl FrameDecoder {
         }
         let bytes = self.size.0 as usize * self.size.1 as usize * 3;
         while self.pixels.len() < bytes || self.times.is_empty() {
-            match timeout(STALL_LIMIT, self.read_more(bytes)).await {
-                Err(_) => return Err(ChildError::Stuck(STALL_LIMIT).about(&self.shown)),
-                Ok(true) => {}
-                Ok(false) => {
-                    tracing::debug!(medium = self.shown, said = self.said, "ffmpeg ended");
-                    return Ok(None);
-                }
+            let times = &mut self.times;
+            let hear = |line: &str| frame_time(line).map(|pts| times.push_back(pts)).is_some();
+            if !self.pipes.read(&mut self.pixels, bytes, hear).await? {
+                return Ok(None);
             }
         }
         let pts = self.times.pop_front().expect("a time came with the pixels: this is a bug");
@@ -164,53 +137,14 @@ impl FrameDecoder {
                     times.pop_front();
                 }
                 if times.is_empty() {
-                    let _ = self.child.start_kill(); // or it would continue with the rest of the video
+                    self.pipes.kill();
                 }
             }
         }
         let image = RgbImage::from_raw(self.size.0, self.size.1, std::mem::take(&mut self.pixels));
-        let image =
-            image.ok_or_else(|| MediaError::new(MediaFault::Damaged, &self.shown, "gave a frame of the wrong size"))?;
+        let image = image
+            .ok_or_else(|| MediaError::new(MediaFault::Damaged, &self.pipes.shown, "gave a frame of the wrong size"))?;
         Ok(Some((pts, image)))
-    }
-
-    /// Reads what is there of pixels and times; false when both have ended.
-    async fn read_more(&mut self, bytes: usize) -> bool {
-        self.pixels.reserve_exact(bytes - self.pixels.len().min(bytes));
-        let room = bytes - self.pixels.len();
-        let mut said = [0; 4096];
-        tokio::select! {
-            read = async { self.stdout.as_mut().expect("guarded").take(room as u64).read_buf(&mut self.pixels).await },
-                if self.stdout.is_some() && room > 0 => {
-                if !matches!(read, Ok(1..)) {
-                    self.stdout = None;
-                }
-            }
-            read = async { self.stderr.as_mut().expect("guarded").read(&mut said).await }, if self.stderr.is_some() => match read {
-                Ok(n @ 1..) => self.hear(&said[..n]),
-                _ => self.stderr = None,
-            },
-            else => return false,
-        }
-        self.stdout.is_some() || self.stderr.is_some() || (room == 0 && !self.times.is_empty())
-    }
-
-    /// Takes in a piece of stderr: times of frames, and otherwise the last thing said.
-    fn hear(&mut self, piece: &[u8]) {
-        for byte in piece {
-            if !matches!(byte, b'\n' | b'\r') {
-                self.line.push(*byte);
-                continue;
-            }
-            let line = String::from_utf8_lossy(&self.line).into_owned();
-            self.line.clear();
-            match frame_time(&line) {
-                Some(pts) => self.times.push_back(pts),
-                None if !line.trim().is_empty() => self.said = line.chars().take(200).collect(),
-                None => {}
-            }
-        }
-        self.line.truncate(64 << 10);
     }
 }
 

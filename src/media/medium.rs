@@ -333,6 +333,6 @@ impl MediumDecoder {
             Some(decoder) => slot.insert(decoder),
             None => slot.insert(SoundDecoder::start(&self.path, &self.media.path, sound, rate_hz)?),
         };
-        decoder.read(from, to, &self.media.path).await
+        decoder.read(from, to).await
     }
 }

@@ -12,6 +12,7 @@ mod jpeg;
 mod medium;
 mod open;
 mod packets;
+mod pipes;
 mod positions;
 mod probe;
 mod remote;

@@ -8,17 +8,12 @@
 //! Mixing and resampling are those of whisper's reference loader (ffmpeg's own, to 16 bits).
 
 use super::{
-    MediaError, MediaFault,
-    ffmpeg::{self, ChildError, STALL_LIMIT},
+    MediaError, MediaFault, ffmpeg,
+    pipes::Pipes,
     positions::{SamplePositions, filter},
     probe::AudioStream,
 };
 use std::{collections::VecDeque, ffi::OsString, path::Path};
-use tokio::{
-    io::AsyncReadExt,
-    process::{Child, ChildStderr, ChildStdout},
-    time::timeout,
-};
 
 /// The amount of decoded sound that is kept for later requests: five minutes, 10 MB at 16 kHz.
 const KEPT_S: usize = 300;
@@ -31,20 +26,13 @@ const MOST_WAITING: usize = 256 << 10;
 /// A running ffmpeg. Dropping it kills the child.
 #[derive(Debug)]
 pub(crate) struct SoundDecoder {
-    /// Held so that dropping it kills.
-    _child: Child,
-    stdout: Option<ChildStdout>,
-    stderr: Option<ChildStderr>,
+    pipes: Pipes,
     /// Samples per second.
     pub rate_hz: u32,
     /// The positions of the samples to come.
     places: SamplePositions,
     /// Bytes of samples whose places are still to come.
     bytes: Vec<u8>,
-    /// The part of the next line of stderr that has arrived.
-    line: Vec<u8>,
-    /// The last thing said that is not a place.
-    said: String,
     /// The known part.
     track: Track,
 }
@@ -117,17 +105,11 @@ impl SoundDecoder {
         arguments.extend(["-map".into(), format!("0:{}", sound.index).into()]);
         arguments.extend(["-vn".into(), "-af".into(), filter(rate_hz).into()]);
         arguments.extend(words("-f s16le pipe:1"));
-        let mut child =
-            ffmpeg::command("ffmpeg", arguments).spawn().map_err(|e| ChildError::Start("ffmpeg", e).about(shown))?;
         Ok(SoundDecoder {
-            stdout: child.stdout.take(),
-            stderr: child.stderr.take(),
-            _child: child,
+            pipes: Pipes::start(arguments, shown)?,
             rate_hz,
             places: SamplePositions::new(rate_hz),
             bytes: Vec::new(),
-            line: Vec::new(),
-            said: String::new(),
             track: Track { since: i64::MIN, from: 0, kept: VecDeque::new(), most: KEPT_S * rate_hz as usize },
         })
     }
@@ -138,20 +120,17 @@ impl SoundDecoder {
     }
 
     /// The samples `from..to` of the grid, -1..1. Safe to cancel.
-    pub(super) async fn read(&mut self, from: i64, to: i64, shown: &str) -> Result<Vec<f32>, MediaError> {
+    pub(super) async fn read(&mut self, from: i64, to: i64) -> Result<Vec<f32>, MediaError> {
         let mut samples = vec![0.0; usize::try_from(to.saturating_sub(from)).unwrap_or(0)];
         self.track.copy(i64::MIN, &mut samples, from);
         while self.track.kept.is_empty() || self.track.end() < to {
-            match timeout(STALL_LIMIT, self.read_more()).await {
-                Err(_) => return Err(ChildError::Stuck(STALL_LIMIT).about(shown)),
-                Ok(false) => {
-                    tracing::debug!(medium = shown, said = self.said, "ffmpeg ended");
-                    if self.track.kept.is_empty() && !self.bytes.is_empty() {
-                        return Err(MediaError::new(MediaFault::Damaged, shown, "ffmpeg gave sound without times"));
-                    }
-                    break;
+            let places = &mut self.places;
+            if !self.pipes.read(&mut self.bytes, MOST_WAITING, |line| places.hear(line)).await? {
+                if self.track.kept.is_empty() && !self.bytes.is_empty() {
+                    let what = "ffmpeg gave sound without times";
+                    return Err(MediaError::new(MediaFault::Damaged, &self.pipes.shown, what));
                 }
-                Ok(true) => {}
+                break;
             }
             let mut known = if self.track.kept.is_empty() { i64::MIN } else { self.track.end() };
             while let Some((at, count)) = self.places.next(self.bytes.len() / 2) {
@@ -163,43 +142,6 @@ impl SoundDecoder {
             }
         }
         Ok(samples)
-    }
-
-    /// Reads what is there of samples and places; false when both have ended.
-    async fn read_more(&mut self) -> bool {
-        let room = MOST_WAITING.saturating_sub(self.bytes.len());
-        self.bytes.reserve_exact(room);
-        let mut said = [0; 4096];
-        tokio::select! {
-            read = async { self.stdout.as_mut().expect("guarded").take(room as u64).read_buf(&mut self.bytes).await },
-                if self.stdout.is_some() && room > 0 => {
-                if !matches!(read, Ok(1..)) {
-                    self.stdout = None;
-                }
-            }
-            read = async { self.stderr.as_mut().expect("guarded").read(&mut said).await }, if self.stderr.is_some() => match read {
-                Ok(n @ 1..) => self.hear(&said[..n]),
-                _ => self.stderr = None,
-            },
-            else => return false,
-        }
-        true
-    }
-
-    /// Takes in a piece of stderr.
-    fn hear(&mut self, piece: &[u8]) {
-        for byte in piece {
-            if !matches!(byte, b'\n' | b'\r') {
-                self.line.push(*byte);
-                continue;
-            }
-            let line = String::from_utf8_lossy(&self.line).into_owned();
-            self.line.clear();
-            if !self.places.hear(&line) && !line.trim().is_empty() {
-                self.said = line.chars().take(200).collect();
-            }
-        }
-        self.line.truncate(64 << 10);
     }
 }
 
