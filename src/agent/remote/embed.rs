@@ -2,11 +2,11 @@
 
 use super::RemoteAgent;
 use crate::error::Fault;
-use crate::exchange::{Item, Reply};
+use crate::exchange::{EmbedRequest, Item};
 use serde_json::json;
 
 impl RemoteAgent {
-    pub(super) async fn embed(&self, what: Item) -> Result<Reply, Fault> {
+    pub(super) async fn embed(&self, EmbedRequest { what }: EmbedRequest) -> Result<Vec<f32>, Fault> {
         let Item::Text(text) = what else {
             let why = "an endpoint embeds text only; pictures and sound need a local model";
             return Err(Fault::failed(why.to_owned()));
@@ -19,7 +19,7 @@ impl RemoteAgent {
         let vector = vector.ok_or_else(|| self.wire.malformed("contains no embedding", &answer.to_string()))?;
         let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
         match length.is_finite() && length > 0.0 {
-            true => Ok(Reply::Embed(vector.into_iter().map(|x| (f64::from(x) / length) as f32).collect())),
+            true => Ok(vector.into_iter().map(|x| (f64::from(x) / length) as f32).collect()),
             false => Err(Fault::failed("the endpoint's embedding must have a finite length above 0".to_owned())),
         }
     }

@@ -3,47 +3,36 @@
 use super::RemoteAgent;
 use crate::{
     error::Fault,
-    exchange::{Decoding, Reply, Speech},
-    value::{Media, Time},
+    exchange::{HearRequest, Speech},
+    value::Time,
 };
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
-use std::sync::Arc;
 
 /// Longest stretch in one request, in seconds: 10 minutes of 16 kHz WAV are 19 MB, and servers take 25.
 const WINDOW_SECONDS: f64 = 600.0;
 
-/// A request to hear.
-pub(super) struct TranscribeRequest {
-    pub audio: Arc<Media>,
-    pub start: Option<Time>,
-    pub end: Option<Time>,
-    pub language: Option<String>,
-    pub timestamps: bool,
-    pub decoding: Decoding,
-}
-
 impl RemoteAgent {
-    pub(super) async fn hear(&self, hearing: TranscribeRequest) -> Result<Reply, Fault> {
-        if !hearing.audio.has_audio {
-            return Ok(Reply::Hear(Vec::new()));
+    pub(super) async fn hear(&self, request: HearRequest) -> Result<Vec<Speech>, Fault> {
+        if !request.audio.has_audio {
+            return Ok(Vec::new());
         }
-        let start = hearing.start.unwrap_or(hearing.audio.start).seconds();
-        let end = hearing.end.unwrap_or(hearing.audio.end).seconds();
+        let start = request.start.unwrap_or(request.audio.start).seconds();
+        let end = request.end.unwrap_or(request.audio.end).seconds();
         let mut heard = Vec::new();
         let mut from = start;
         while from < end {
             let to = (from + WINDOW_SECONDS).min(end);
-            let wav = self.media.wav(&hearing.audio, Time::from_seconds(from), Time::from_seconds(to)).await?;
+            let wav = self.media.wav(&request.audio, Time::from_seconds(from), Time::from_seconds(to)).await?;
             let answer =
-                self.wire.json(self.wire.post("audio/transcriptions").multipart(self.form(&hearing, wav)?)).await?;
-            heard.extend(self.segments(&answer, hearing.timestamps, from, to)?);
+                self.wire.json(self.wire.post("audio/transcriptions").multipart(self.form(&request, wav)?)).await?;
+            heard.extend(self.segments(&answer, request.timestamps, from, to)?);
             from = to;
         }
-        Ok(Reply::Hear(heard))
+        Ok(heard)
     }
 
-    fn form(&self, hearing: &TranscribeRequest, wav: Vec<u8>) -> Result<Form, Fault> {
+    fn form(&self, request: &HearRequest, wav: Vec<u8>) -> Result<Form, Fault> {
         let file = Part::bytes(wav).file_name("audio.wav").mime_str("audio/wav");
         let file =
             file.map_err(|error| Fault::failed(format!("the sound cannot be attached to the request: {error}")))?;
@@ -52,10 +41,10 @@ impl RemoteAgent {
             .text("model", self.spec.model.clone())
             .text("response_format", "verbose_json")
             .text("timestamp_granularities[]", "segment");
-        if let Some(language) = &hearing.language {
+        if let Some(language) = &request.language {
             form = form.text("language", language.clone());
         }
-        if let Some(temperature) = hearing.decoding.temperature.or(self.spec.decoding.temperature) {
+        if let Some(temperature) = request.decoding.temperature.or(self.spec.decoding.temperature) {
             form = form.text("temperature", temperature.to_string());
         }
         Ok(form)

@@ -18,7 +18,7 @@ pub use bytes::wav;
 use super::{Agent, CallContext, Card, outward::Announcer};
 use crate::{
     error::Fault,
-    exchange::{Answers, Decoding, EmbedRequest, HearRequest, Item, Kind, Reply, Request, SayRequest},
+    exchange::{Answers, Decoding, Item, Kind, Reply, Request},
     hub::folders::{Secret, Vars},
     value::{Media, Time},
 };
@@ -139,18 +139,10 @@ impl Agent for RemoteAgent {
             announcer.announce(&request);
         }
         match request {
-            Request::Say(SayRequest { messages, raw, decoding, choices }) => {
-                self.say(say::ChatRequest { messages, raw, decoding, choices }, asking).await
-            }
-            Request::Embed(EmbedRequest { what }) => self.embed(what).await,
-            Request::Hear(HearRequest { audio, start, end, language, timestamps, decoding }) => {
-                self.hear(hear::TranscribeRequest { audio, start, end, language, timestamps, decoding }).await
-            }
-            Request::Look(request) => {
-                let SayRequest { messages, raw, decoding, choices } = request.into_say();
-                let reply = self.say(say::ChatRequest { messages, raw, decoding, choices }, asking).await?;
-                Ok(if let Reply::Say(said) = reply { Reply::Look(said) } else { reply })
-            }
+            Request::Say(request) => Ok(Reply::Say(self.say(request, asking).await?)),
+            Request::Look(request) => Ok(Reply::Look(self.say(request.into_say(), asking).await?)),
+            Request::Embed(request) => Ok(Reply::Embed(self.embed(request).await?)),
+            Request::Hear(request) => Ok(Reply::Hear(self.hear(request).await?)),
             Request::Rank(_) | Request::Frames(_) => Err(Fault::failed("an endpoint cannot rank or sample".to_owned())),
         }
     }

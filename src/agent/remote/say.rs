@@ -6,21 +6,13 @@ use super::{
     wire,
 };
 use crate::error::Fault;
-use crate::exchange::{Decoding, Finish, Message, Reply, SayReply};
+use crate::exchange::{Finish, Message, SayReply, SayRequest};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Why `top_k` is refused rather than sent: a server that does not know it ignores it.
 pub(super) const NO_TOP_K: &str = "`top_k` is not part of the endpoint's protocol; use `top_p`";
-
-/// A request to say something.
-pub(super) struct ChatRequest {
-    pub messages: Vec<Message>,
-    pub raw: bool,
-    pub decoding: Decoding,
-    pub choices: Vec<String>,
-}
 
 /// The text of the model so far.
 #[derive(Default)]
@@ -30,10 +22,10 @@ struct Said {
 }
 
 impl RemoteAgent {
-    pub(super) async fn say(&self, saying: ChatRequest, asking: CallContext) -> Result<Reply, Fault> {
+    pub(super) async fn say(&self, request: SayRequest, asking: CallContext) -> Result<SayReply, Fault> {
         // A choice comes as JSON, which is not worth watching as it is written.
-        let stream = asking.stream.filter(|_| saying.choices.is_empty());
-        let body = self.say_body(&saying, asking.seed, stream.is_some()).await?;
+        let stream = asking.stream.filter(|_| request.choices.is_empty());
+        let body = self.say_body(&request, asking.seed, stream.is_some()).await?;
         let until = self.wire.until();
         let response = self.wire.send(self.wire.post("chat/completions").json(&body), until).await?;
         let is_events = response
@@ -56,26 +48,26 @@ impl RemoteAgent {
                 return Err(Fault::failed(format!("the model stopped: {}", self.wire.excerpt(other))));
             }
         };
-        let text = match saying.choices.is_empty() {
+        let text = match request.choices.is_empty() {
             true => said.text,
-            false => self.chosen(&said.text, &saying.choices)?,
+            false => self.chosen(&said.text, &request.choices)?,
         };
-        Ok(Reply::Say(SayReply { text, tokens: Vec::new(), finish }))
+        Ok(SayReply { text, tokens: Vec::new(), finish })
     }
 
-    async fn say_body(&self, saying: &ChatRequest, seed: u64, stream: bool) -> Result<Value, Fault> {
-        if saying.raw {
+    async fn say_body(&self, request: &SayRequest, seed: u64, stream: bool) -> Result<Value, Fault> {
+        if request.raw {
             let why = "a raw prompt needs a local model: an endpoint applies its own chat template";
             return Err(Fault::failed(why.to_owned()));
         }
-        if saying.decoding.top_k.is_some() {
+        if request.decoding.top_k.is_some() {
             return Err(Fault::failed(NO_TOP_K.to_owned()));
         }
         let mut messages = Vec::new();
-        for message in &saying.messages {
+        for message in &request.messages {
             messages.push(self.message(message).await?);
         }
-        let (asked, own) = (&saying.decoding, &self.spec.decoding);
+        let (asked, own) = (&request.decoding, &self.spec.decoding);
         let stop = if asked.stop.is_empty() { &own.stop } else { &asked.stop };
         let mut body = json!({
             "model": self.spec.model,
@@ -89,7 +81,7 @@ impl RemoteAgent {
             ("top_p", asked.top_p.or(own.top_p).map(decimal)),
             ("max_tokens", asked.max_tokens.or(own.max_tokens).map(Value::from)),
             ("stop", (!stop.is_empty()).then(|| json!(stop))),
-            ("response_format", (!saying.choices.is_empty()).then(|| choice_format(&saying.choices))),
+            ("response_format", (!request.choices.is_empty()).then(|| choice_format(&request.choices))),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
