@@ -143,7 +143,7 @@ impl Args {
         let made_up = (0..MADE_UP).map(|n| (n, None));
         let varied = photographs.iter().flat_map(|photograph| (0..each).map(move |n| (n, Some(photograph))));
         let wanted: Vec<(usize, Option<&Arc<RgbImage>>)> = made_up.chain(varied).collect();
-        let folder = Scratch::new()?;
+        let folder = tempfile::Builder::new().prefix("elenchus-").tempdir()?;
         let mut vectors = Vec::with_capacity(wanted.len());
         for some in wanted.chunks(AT_ONCE) {
             let pictures = some.iter().map(|(n, photograph)| match photograph {
@@ -154,7 +154,7 @@ impl Args {
             let asked = pictures
                 .iter()
                 .enumerate()
-                .map(|(n, picture)| embed(agent, picture, folder.0.join(format!("{n}.png"))));
+                .map(|(n, picture)| embed(agent, picture, folder.path().join(format!("{n}.png"))));
             vectors.extend(try_join_all(asked).await?);
         }
         Ok(vectors)
@@ -180,23 +180,4 @@ fn write(background: &Background, checkpoint: &Path, own: bool, folders: &Folder
     let digest = Checkpoint::open(checkpoint)?.digest(&folders.digests())?;
     let cached = background::in_folder(&folders.cache.join("background"), &digest);
     background.write(&cached).map(|()| cached)
-}
-
-/// A folder that is removed when it is dropped.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Scratch, Fault> {
-        let folder =
-            std::env::temp_dir().join(format!("elenchus-{}-{:08x}", std::process::id(), rand::random::<u32>()));
-        std::fs::create_dir(&folder)?;
-        Ok(Scratch(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What is left there is in a temporary folder.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
