@@ -24,7 +24,7 @@ pub use library::{CallRefused, Called, Caller, Library, MemoryLibrary, SourceTex
 pub use resource::Resource;
 pub use script::{ScriptState, ScriptedReplies, plain};
 pub use span::{NoSpan, PATTERN as SPAN_PATTERN, Span, USAGE as SPAN_USAGE};
-pub use written::{At, Expr, NumberExpr, Required, TextExpr, Written, text_node};
+pub use written::{At, Expr, Keys, NumberExpr, Required, TextExpr, Written, text_node};
 pub(crate) use written::{merge_key, written};
 pub use yaml::{Data, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, TextStyle, YamlKey};
 

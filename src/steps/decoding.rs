@@ -2,25 +2,31 @@
 
 use super::whole;
 use crate::{
-    dialogue::NumberExpr,
+    dialogue::{NumberExpr, written},
     exchange::Decoding,
     plan::{Formula, Planning, Range, StepError, Typing},
     prompt::Scope,
     value::{Type, Value},
 };
 
-/// The settings as a verb writes them.
-pub(super) struct DecodingWritten<'a> {
-    /// `temperature`
-    pub temperature: &'a Option<NumberExpr>,
-    /// `top_p`
-    pub top_p: &'a Option<NumberExpr>,
-    /// `top_k`
-    pub top_k: &'a Option<NumberExpr>,
-    /// `max_tokens`
-    pub max_tokens: &'a Option<NumberExpr>,
-    /// `stop`
-    pub stop: &'a Option<Vec<String>>,
+written! { keys of
+    /// The keys of the decoding settings.
+    pub struct DecodingKeys {
+        /// 0 is greedy.
+        #[schemars(with = "Option<crate::plan::range::NotNegative>")]
+        pub temperature: Option<NumberExpr>,
+        /// Nucleus mass, 0 to 1.
+        #[schemars(with = "Option<crate::plan::range::Share>")]
+        pub top_p: Option<NumberExpr>,
+        /// Keep the k most likely tokens.
+        #[schemars(with = "Option<crate::plan::range::WholeFrom0>")]
+        pub top_k: Option<NumberExpr>,
+        /// Most tokens generated.
+        #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
+        pub max_tokens: Option<NumberExpr>,
+        /// Generation stops before any of these.
+        pub stop: Option<Vec<String>>,
+    }
 }
 
 /// The settings with their templates parsed.
@@ -33,14 +39,14 @@ pub(super) struct DecodingFormulas {
     stop: Vec<String>,
 }
 
-impl DecodingWritten<'_> {
+impl DecodingKeys {
     /// Reads all settings; `None` if one of them cannot be read (noted).
     pub(super) fn plan(&self, planning: &mut Planning<'_>) -> Option<DecodingFormulas> {
         // all are read before any is given up, so that all problems are noted
-        let temperature = number(self.temperature, "temperature", Range::NotNegative, planning);
-        let top_p = number(self.top_p, "top_p", Range::Share, planning);
-        let top_k = number(self.top_k, "top_k", Range::WholeFrom(0), planning);
-        let max_tokens = number(self.max_tokens, "max_tokens", Range::WholeFrom(1), planning);
+        let temperature = number(&self.temperature, "temperature", Range::NotNegative, planning);
+        let top_p = number(&self.top_p, "top_p", Range::Share, planning);
+        let top_k = number(&self.top_k, "top_k", Range::WholeFrom(0), planning);
+        let max_tokens = number(&self.max_tokens, "max_tokens", Range::WholeFrom(1), planning);
         let stop = self.stop.clone().unwrap_or_default();
         Some(DecodingFormulas {
             temperature: temperature?,

@@ -1,20 +1,19 @@
 //! `look`: a generative vision agent answers a prompt about one or several pictures.
 
 use super::{
-    decoding::{DecodingFormulas, DecodingWritten},
+    decoding::{DecodingFormulas, DecodingKeys},
     misfit,
-    prompted::{PromptWritten, Prompted},
+    prompted::{PromptKeys, PromptOf, Prompted},
     rank::item,
     replies,
 };
 use crate::{
-    dialogue::{At, Expr, NumberExpr, TextExpr, written},
+    dialogue::{At, Expr, written},
     exchange::{Kind, LookRequest, Reply, Request},
     plan::{Answered, Ask, AskedRole, Formula, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Type, Value},
 };
-use indexmap::IndexMap;
 use std::sync::Arc;
 
 written! { "`look`",
@@ -24,26 +23,12 @@ written! { "`look`",
         pub agent: At<String>,
         /// An image, a moment (its frame), or a list of them, in the order in which the agent sees them.
         pub what: Expr,
-        /// A prompt file: `prompts/NAME.md`. Its holes are taken from `with`, then from inputs and steps.
-        pub prompt: Option<At<String>>,
-        /// The prompt itself.
-        pub text: Option<TextExpr>,
-        /// Values for the prompt's holes.
-        pub with: Option<IndexMap<At<String>, Expr>>,
-        /// 0 is greedy.
-        #[schemars(with = "Option<crate::plan::range::NotNegative>")]
-        pub temperature: Option<NumberExpr>,
-        /// Nucleus mass, 0 to 1.
-        #[schemars(with = "Option<crate::plan::range::Share>")]
-        pub top_p: Option<NumberExpr>,
-        /// Keep the k likeliest tokens.
-        #[schemars(with = "Option<crate::plan::range::WholeFrom0>")]
-        pub top_k: Option<NumberExpr>,
-        /// Most tokens generated.
-        #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
-        pub max_tokens: Option<NumberExpr>,
-        /// Generation stops before any of these.
-        pub stop: Option<Vec<String>>,
+        /// Its prompt.
+        #[schemars(flatten)]
+        pub prompt: PromptKeys,
+        /// How it decodes.
+        #[schemars(flatten)]
+        pub decoding: DecodingKeys,
     }
 }
 
@@ -54,9 +39,8 @@ impl Verb for Look {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let role = planning.role(&self.agent, Kind::Look);
         let what = planning.name_or_template(&self.what);
-        let Look { prompt, text, with, temperature, top_p, top_k, max_tokens, stop, .. } = self;
-        let prompt = PromptWritten { verb: "look", pos: self.agent.pos, prompt, text, with, own: None }.plan(planning);
-        let decoding = DecodingWritten { temperature, top_p, top_k, max_tokens, stop }.plan(planning);
+        let prompt = self.prompt.plan(PromptOf { verb: "look", pos: self.agent.pos, own: None }, planning);
+        let decoding = self.decoding.plan(planning);
         Some(Arc::new(LookStep { role: role?, what: what?, prompt: prompt?, decoding: decoding? }))
     }
 }

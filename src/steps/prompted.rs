@@ -1,7 +1,7 @@
 //! The prompt of a generative verb: a file or a text with holes, and the values of the holes.
 
 use crate::{
-    dialogue::{At, Expr, Node, Pos, TextExpr},
+    dialogue::{At, Expr, Node, Pos, TextExpr, written},
     plan::{Formula, Planning, StepError, Typing},
     prompt::{Scope, Template},
     value::{Type, Value},
@@ -9,18 +9,25 @@ use crate::{
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-/// A prompt as a verb writes it.
-pub(super) struct PromptWritten<'a> {
-    /// The verb, for messages.
+written! { keys of
+    /// The keys of a prompt: one of `prompt` and `text`.
+    pub struct PromptKeys {
+        /// A prompt file: `prompts/NAME.md`. Its holes are taken from `with`, then from inputs and steps.
+        pub prompt: Option<At<String>>,
+        /// The prompt itself.
+        pub text: Option<TextExpr>,
+        /// Values for the prompt's holes.
+        pub with: Option<IndexMap<At<String>, Expr>>,
+    }
+}
+
+/// The verb that has a prompt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PromptOf {
+    /// Its name, for messages.
     pub verb: &'static str,
     /// The place to report a missing prompt.
     pub pos: Pos,
-    /// `prompt`: a prompt file.
-    pub prompt: &'a Option<At<String>>,
-    /// `text`: the prompt itself.
-    pub text: &'a Option<TextExpr>,
-    /// `with`: values for holes.
-    pub with: &'a Option<IndexMap<At<String>, Expr>>,
     /// A hole that the verb itself fills.
     pub own: Option<&'static str>,
 }
@@ -34,13 +41,13 @@ pub(super) struct Prompted {
     with: IndexMap<String, Formula>,
 }
 
-impl PromptWritten<'_> {
+impl PromptKeys {
     /// Reads the prompt; holes that nothing here binds become mentions.
-    pub(super) fn plan(&self, planning: &mut Planning<'_>) -> Option<Prompted> {
+    pub(super) fn plan(&self, of: PromptOf, planning: &mut Planning<'_>) -> Option<Prompted> {
         let written = self.with.iter().flatten();
         let with: IndexMap<String, Option<Formula>> =
             written.map(|(name, expr)| (name.value.clone(), planning.expr(expr))).collect();
-        let (template, node, file) = self.template(&with, planning)?;
+        let (template, node, file) = self.template(of, &with, planning)?;
         let holes = template.names();
         for (name, _) in self.with.iter().flatten().filter(|(name, _)| !holes.contains(&name.as_str())) {
             let hint = crate::problem::closest(name, holes.iter().copied());
@@ -53,24 +60,25 @@ impl PromptWritten<'_> {
 
     fn template(
         &self,
+        of: PromptOf,
         with: &IndexMap<String, Option<Formula>>,
         planning: &mut Planning<'_>,
     ) -> Option<(Template, Node, Arc<str>)> {
-        match (self.prompt, self.text) {
+        match (&self.prompt, &self.text) {
             (Some(name), None) => {
                 let (template, node, file) = planning.prompt(name)?;
-                let is_bound = |name: &str| with.contains_key(name) || self.own == Some(name);
+                let is_bound = |name: &str| with.contains_key(name) || of.own == Some(name);
                 planning.holes(name, &template, &node, &file, &is_bound);
                 Some((template, node, file))
             }
             (None, Some(text)) => {
-                let names: Vec<&str> = with.keys().map(String::as_str).chain(self.own).collect();
+                let names: Vec<&str> = with.keys().map(String::as_str).chain(of.own).collect();
                 let formula = planning.bound_to(&names, |planning| planning.expr(&text.0))?;
                 Some((formula.template()?.clone(), formula.node.clone(), formula.file))
             }
             (None, None) => {
-                let message = format!("found neither `prompt` nor `text` in `{}`, expected one", self.verb);
-                planning.problem("missing-key", self.pos, message, None);
+                let message = format!("found neither `prompt` nor `text` in `{}`, expected one", of.verb);
+                planning.problem("missing-key", of.pos, message, None);
                 None
             }
             (Some(_), Some(text)) => {

@@ -2,9 +2,9 @@
 
 use super::{
     cite,
-    decoding::{self, DecodingFormulas, DecodingWritten},
+    decoding::{self, DecodingFormulas, DecodingKeys},
     misfit,
-    prompted::{PromptWritten, Prompted},
+    prompted::{PromptKeys, PromptOf, Prompted},
     rank, replies, whole,
 };
 use crate::{
@@ -14,7 +14,6 @@ use crate::{
     prompt::Scope,
     value::{Type, Value},
 };
-use indexmap::IndexMap;
 use std::sync::Arc;
 
 written! { "`say`",
@@ -22,31 +21,17 @@ written! { "`say`",
     pub struct Say {
         /// The role that speaks.
         pub agent: At<String>,
-        /// A prompt file: `prompts/NAME.md`. Its holes are taken from `with`, then from inputs and steps.
-        pub prompt: Option<At<String>>,
-        /// The prompt itself.
-        pub text: Option<TextExpr>,
-        /// Values for the prompt's holes.
-        pub with: Option<IndexMap<At<String>, Expr>>,
+        /// Its prompt.
+        #[schemars(flatten)]
+        pub prompt: PromptKeys,
         /// A system message.
         pub system: Option<TextExpr>,
         /// The number of samples; more than one gives a list.
         #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
         pub n: Option<NumberExpr>,
-        /// 0 is greedy.
-        #[schemars(with = "Option<crate::plan::range::NotNegative>")]
-        pub temperature: Option<NumberExpr>,
-        /// Nucleus mass, 0 to 1.
-        #[schemars(with = "Option<crate::plan::range::Share>")]
-        pub top_p: Option<NumberExpr>,
-        /// Keep the k most likely tokens.
-        #[schemars(with = "Option<crate::plan::range::WholeFrom0>")]
-        pub top_k: Option<NumberExpr>,
-        /// Most tokens generated.
-        #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
-        pub max_tokens: Option<NumberExpr>,
-        /// Generation stops before any of these.
-        pub stop: Option<Vec<String>>,
+        /// How it decodes.
+        #[schemars(flatten)]
+        pub decoding: DecodingKeys,
         /// The only replies allowed: a label list, a list, or a template that yields one.
         pub choices: Option<Expr>,
         /// A list of entries (a name or a template): bound to the hole `log` as numbered lines; the reply's `[n]` are read
@@ -66,15 +51,8 @@ impl Verb for Say {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let role = planning.role(&self.agent, Kind::Say);
         let cited = self.cite.as_ref().map(|cite| planning.name_or_template(&cite.0));
-        let prompt = PromptWritten {
-            verb: "say",
-            pos: self.agent.pos,
-            prompt: &self.prompt,
-            text: &self.text,
-            with: &self.with,
-            own: cited.is_some().then_some(LOG),
-        };
-        let prompt = prompt.plan(planning);
+        let of = PromptOf { verb: "say", pos: self.agent.pos, own: cited.is_some().then_some(LOG) };
+        let prompt = self.prompt.plan(of, planning);
         if let (Some(cite), Some(prompt)) = (&self.cite, &prompt)
             && !prompt.has(LOG)
         {
@@ -84,8 +62,7 @@ impl Verb for Say {
         }
         let system = self.system.as_ref().map(|system| planning.expr(&system.0));
         let n = decoding::number(&self.n, "n", Range::WholeFrom(1), planning);
-        let Say { temperature, top_p, top_k, max_tokens, stop, .. } = self;
-        let decoding = DecodingWritten { temperature, top_p, top_k, max_tokens, stop }.plan(planning);
+        let decoding = self.decoding.plan(planning);
         let choices = self.choices.as_ref().map(|choices| rank::among(choices, planning));
         // the outer option: was it written; the inner: could it be read
         fn read<T>(part: Option<Option<T>>) -> Option<Option<T>> {
