@@ -18,6 +18,7 @@ use crate::{
 };
 use serde::Serialize;
 use std::{fs, path::PathBuf, sync::Arc};
+use tempfile::TempDir;
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -171,7 +172,7 @@ async fn own_agent(row: &AgentRow, options: &RosterOptions) -> Check {
         hint: Some(hint.unwrap_or_else(|| HINT.to_owned())),
     };
     if let Some(note) = &row.note {
-        return fail(note.clone(), None);
+        return fail(note.clone(), row.hint.clone());
     }
     if matches!(row.sort, "script" | "person") {
         return Check::ok(&name, row.sort);
@@ -191,33 +192,40 @@ async fn own_agent(row: &AgentRow, options: &RosterOptions) -> Check {
     }
 }
 
-/// A picture and a sound to try models on, gone when this is dropped.
+/// A picture and a sound to try models on, in a folder that is removed when this is dropped.
 struct Scratch {
-    picture: PathBuf,
-    sound: PathBuf,
+    folder: Result<TempDir, String>,
     access: Access,
 }
 
 impl Scratch {
     fn new(folders: &Folders) -> Scratch {
-        let file = |ending: &str| folders.cache.join(format!("doctor-{}.{ending}", std::process::id()));
-        Scratch { picture: file("png"), sound: file("wav"), access: Access::new(Network::Agents, folders) }
+        let folder = tempfile::Builder::new().prefix("doctor-").tempdir_in(&folders.cache);
+        let folder = folder.map_err(|error| format!("{}: {error}", folders.cache.display()));
+        Scratch { folder, access: Access::new(Network::Agents, folders) }
+    }
+
+    /// The path of a file there.
+    fn file(&self, name: &str) -> Result<PathBuf, String> {
+        self.folder.as_ref().map(|folder| folder.path().join(name)).map_err(String::clone)
     }
 
     /// A picture whose colours run from corner to corner.
     fn picture(&self) -> Result<Item, String> {
         let pixels = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([(4 * x) as u8, (4 * y) as u8, 128]));
-        pixels.save(&self.picture).map_err(|error| format!("{}: {error}", self.picture.display()))?;
-        let path = self.picture.display().to_string();
-        let bytes = fs::read(&self.picture).map_err(|error| format!("{path}: {error}"))?;
+        let file = self.file("picture.png")?;
+        let path = file.display().to_string();
+        pixels.save(&file).map_err(|error| format!("{path}: {error}"))?;
+        let bytes = fs::read(&file).map_err(|error| format!("{path}: {error}"))?;
         Ok(Item::Image(ImageFile { path, digest: blake3::hash(&bytes).to_hex().to_string() }))
     }
 
     /// One second of a low tone.
     async fn sound(&self) -> Result<Request, String> {
         let samples: Vec<f32> = (0..16_000).map(|n| 0.1 * (n as f32 * 0.09).sin()).collect();
-        let path = self.sound.display().to_string();
-        fs::write(&self.sound, remote::wav(&samples)).map_err(|error| format!("{path}: {error}"))?;
+        let file = self.file("sound.wav")?;
+        let path = file.display().to_string();
+        fs::write(&file, remote::wav(&samples)).map_err(|error| format!("{path}: {error}"))?;
         let audio = media::open(&path, &self.access).await.map_err(|error| error.message)?;
         let decoding = Decoding { temperature: Some(0.0), max_tokens: Some(16), ..Decoding::default() };
         Ok(Request::Hear(HearRequest {
@@ -228,13 +236,6 @@ impl Scratch {
             timestamps: true,
             decoding,
         }))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.picture);
-        let _ = fs::remove_file(&self.sound);
     }
 }
 

@@ -40,8 +40,10 @@ pub struct AgentRow {
     pub bytes: Option<u64>,
     /// True if nothing need be fetched to use it, and its project may have it.
     pub present: bool,
-    /// Why it is missing, and the remedy.
+    /// Why it is missing.
     pub note: Option<String>,
+    /// The remedy.
+    pub hint: Option<String>,
 }
 
 /// Every family.
@@ -77,7 +79,8 @@ fn agent(name: &str, catalogue: &Catalogue) -> AgentRow {
         kinds: answers.iter().map(|answers| answers.kind.word()).collect(),
         place,
         present: weights.is_ok(),
-        note: weights.as_ref().err().map(HubError::line),
+        note: weights.as_ref().err().map(HubError::to_string),
+        hint: weights.as_ref().err().and_then(|error| error.hint.clone()),
         bytes: weights.ok().flatten(),
     };
     match spec {

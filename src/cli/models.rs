@@ -53,7 +53,8 @@ impl Args {
                         agent.kinds.join(", "),
                         agent.place
                     ))?;
-                    for line in [&agent.about, &agent.note].into_iter().flatten() {
+                    let hint = agent.hint.as_ref().map(|hint| format!("hint: {hint}"));
+                    for line in [&agent.about, &agent.note, &hint].into_iter().flatten() {
                         out.text(format!("{:20} {line}", ""))?;
                     }
                 }
