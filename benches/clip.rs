@@ -8,13 +8,14 @@ mod common;
 
 use candle_core::{DType, Device};
 use elenchus::{
-    exchange::Decoding,
+    exchange::{Decoding, EmbedRequest, Item, Request},
     infer::{
         checkpoint::Checkpoint,
         config::within,
-        job::{Input, Job, Model, Work},
+        job::{Input, Job, Model},
     },
     models::{self, ModelOptions},
+    value::ImageFile,
 };
 use image::RgbImage;
 use std::{path::PathBuf, sync::Arc, time::Instant};
@@ -62,8 +63,10 @@ impl Album {
 /// Images a second at this batch size, and images for each second computed by all threads together.
 fn rate(model: &mut dyn Model, album: &mut Album, batch: usize) -> (f64, f64) {
     let mut call = || {
-        let mut work = || Work::Embed { what: Input::Image(album.picture()) };
-        let (jobs, answers): (Vec<_>, Vec<_>) = (0..batch).map(|_| Job::new(work(), 0, None)).unzip();
+        let file = ImageFile { path: String::new(), digest: String::new() };
+        let request = || Request::Embed(EmbedRequest { what: Item::Image(file.clone()) });
+        let mut job = || Job::new(request(), vec![Input::Image(album.picture())], 0, None);
+        let (jobs, answers): (Vec<_>, Vec<_>) = (0..batch).map(|_| job()).unzip();
         model.answer(jobs);
         for answer in answers {
             answer.blocking_recv().expect("an answer").expect("a vector");

@@ -10,17 +10,21 @@ use elenchus::{
         local::{LocalAgent, LocalSpec},
     },
     error::{Fault, FaultKind},
-    exchange::{Decoding, EmbedRequest, Item, Kind, Message, Reply, Request, SayReply, SayRequest, Speech},
+    exchange::{
+        Decoding, EmbedRequest, HearRequest, Item, Kind, Message, RankRequest, Reply, Request, SayReply, SayRequest,
+        Speech,
+    },
     infer::{
         chat::Chat,
         checkpoint::Checkpoint,
-        job::{Input, Job, Model, SoundSource, Work},
+        job::{Input, Job, Model, SoundSource},
         text::{TextTokenizer, VocabStyle},
     },
     media::MediaStore,
     models::{self, ModelOptions, llama, whisper::Whisper},
-    value::{ImageFile, Time},
+    value::{ImageFile, Media, Time},
 };
+use image::RgbImage;
 use serde_json::Value as Json;
 use std::{path::PathBuf, sync::Arc};
 
@@ -43,9 +47,13 @@ fn model(path: PathBuf) -> Box<dyn Model> {
     (models::family(None, &checkpoint.config).unwrap().load)(&checkpoint, &loading()).unwrap()
 }
 
+/// A request with its items.
+type Work = (Request, Vec<Input>);
+
 /// Asks all of `work` in one call.
 fn together(model: &mut dyn Model, work: Vec<Work>) -> Vec<Result<Reply, Fault>> {
-    let (jobs, answers): (Vec<_>, Vec<_>) = work.into_iter().map(|work| Job::new(work, 7, None)).unzip();
+    let jobs = work.into_iter().map(|(request, inputs)| Job::new(request, inputs, 7, None));
+    let (jobs, answers): (Vec<_>, Vec<_>) = jobs.unzip();
     model.answer(jobs);
     answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect()
 }
@@ -69,13 +77,21 @@ fn close(ours: &[f32], theirs: &[f32], what: &str) {
     assert!(worst <= TOLERANCE, "{what}: largest difference {worst}");
 }
 
-fn text(what: &str) -> Input {
-    Input::Text(what.to_owned())
+fn text(what: &str) -> (Item, Input) {
+    (Item::Text(what.to_owned()), Input::Text(what.to_owned()))
 }
 
-fn picture(name: &str) -> Input {
-    let path = folder("images").join(format!("{name}.png"));
-    Input::Image(Arc::new(image::open(path).unwrap().to_rgb8()))
+fn pixels(name: &str) -> Arc<RgbImage> {
+    Arc::new(image::open(folder("images").join(format!("{name}.png"))).unwrap().to_rgb8())
+}
+
+fn picture(name: &str) -> (Item, Input) {
+    let file = ImageFile { path: name.to_owned(), digest: name.to_owned() };
+    (Item::Image(file), Input::Image(pixels(name)))
+}
+
+fn embed((what, input): (Item, Input)) -> Work {
+    (Request::Embed(EmbedRequest { what }), vec![input])
 }
 
 fn vector(reply: Reply) -> Vec<f32> {
@@ -91,24 +107,25 @@ fn clip_equals_transformers() {
         let (mut model, expected) = (model(folder(name)), expected(name));
         let mut pictures = Vec::new();
         for (image, theirs) in expected["images"].as_object().unwrap() {
-            let ours = vector(one(&mut *model, Work::Embed { what: picture(image) }));
+            let ours = vector(one(&mut *model, embed(picture(image))));
             close(&ours, &numbers(theirs), &format!("{name}, image {image}"));
             pictures.push((image, ours));
         }
-        let batch = pictures.iter().map(|(image, _)| Work::Embed { what: picture(image) }).collect();
+        let batch = pictures.iter().map(|(image, _)| embed(picture(image))).collect();
         for (reply, (image, alone)) in together(&mut *model, batch).into_iter().zip(&pictures) {
             assert_eq!(&vector(reply.unwrap()), alone, "{name}, {image}: batched and alone");
         }
         let mut labels = Vec::new();
         for case in expected["texts"].as_array().unwrap() {
             let label = case["text"].as_str().unwrap();
-            let ours = vector(one(&mut *model, Work::Embed { what: text(label) }));
+            let ours = vector(one(&mut *model, embed(text(label))));
             close(&ours, &numbers(&case["vector"]), &format!("{name}, text {label:?}"));
             labels.push(label.to_owned());
         }
         labels.truncate(3);
-        let ranked =
-            one(&mut *model, Work::Rank { what: picture("wide"), among: labels.clone(), texts: labels, floor: false });
+        let (what, input) = picture("wide");
+        let rank = RankRequest { what, among: labels.clone(), texts: labels, floor: false };
+        let ranked = one(&mut *model, (Request::Rank(rank), vec![input]));
         let Reply::Rank(scores) = ranked else { panic!("{ranked:?}") };
         let ours: Vec<f32> = scores.iter().map(|s| s.probability).collect();
         close(&ours, &numbers(&expected["probabilities"]), &format!("{name}, probabilities"));
@@ -121,8 +138,7 @@ fn pictures_are_prepared_as_pillow_does() {
         let settings = Checkpoint::open(&folder(name)).unwrap().json("preprocessor_config.json").unwrap().unwrap();
         let preparation = elenchus::infer::image::Preparation::new(&settings, side).unwrap();
         for (image, theirs) in expected(name)["pixels"].as_object().unwrap() {
-            let Input::Image(pixels) = picture(image) else { panic!("a picture") };
-            let (values, height, width) = preparation.apply(&pixels).unwrap();
+            let (values, height, width) = preparation.apply(&pixels(image)).unwrap();
             assert_eq!((height, width), (side, side));
             let theirs = numbers(theirs);
             let step = values.len().div_ceil(theirs.len());
@@ -136,7 +152,8 @@ fn pictures_are_prepared_as_pillow_does() {
 fn say(prompt: &str, raw: bool, most: usize, choices: &[&str]) -> Work {
     let messages = vec![Message { role: "user".to_owned(), content: prompt.to_owned(), images: vec![] }];
     let decoding = Decoding { max_tokens: Some(most), temperature: Some(0.0), ..Decoding::default() };
-    Work::Say { messages, raw, decoding, choices: choices.iter().map(|c| (*c).to_owned()).collect() }
+    let choices = choices.iter().map(|c| (*c).to_owned()).collect();
+    (Request::Say(SayRequest { messages, raw, decoding, choices }), Vec::new())
 }
 
 #[test]
@@ -246,7 +263,11 @@ fn whisper_equals_transformers() {
             let language = case["language"].as_str().map(str::to_owned);
             let what = format!("{name}: {which}, timestamps {timestamps}, language {language:?}");
             let decoding = Decoding { temperature: Some(0.0), ..Decoding::default() };
-            let work = Work::Hear { sound: sound(which), language, timestamps, decoding };
+            let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(0.0));
+            let (path, digest) = (which.to_owned(), which.to_owned());
+            let audio = Arc::new(Media { path, digest, start, end, has_video: false, has_audio: true, clock: None });
+            let request = HearRequest { audio, start: None, end: None, language, timestamps, decoding };
+            let work = (Request::Hear(request), vec![Input::Sound(sound(which))]);
             let Reply::Hear(ours) = one(&mut *model, work) else { panic!("{what}") };
             let theirs = case["segments"].as_array().unwrap().iter().filter(|s| s["text"] != "");
             let shown = |h: &Speech| format!("{:.2}-{:.2} {}", h.start.seconds(), h.end.seconds(), h.text);
@@ -271,11 +292,11 @@ fn check_embedder(path: PathBuf, expected: &Json, name: &str) {
     let mut all = Vec::new();
     for case in expected["texts"].as_array().unwrap() {
         let what = case["text"].as_str().unwrap();
-        let ours = vector(one(&mut *model, Work::Embed { what: text(what) }));
+        let ours = vector(one(&mut *model, embed(text(what))));
         close(&ours, &numbers(&case["vector"]), &format!("{name}: {what:?}"));
         all.push((what, ours));
     }
-    let batch = all.iter().map(|(what, _)| Work::Embed { what: text(what) }).collect();
+    let batch = all.iter().map(|(what, _)| embed(text(what))).collect();
     for (reply, (what, alone)) in together(&mut *model, batch).into_iter().zip(&all) {
         assert_eq!(&vector(reply.unwrap()), alone, "{name}, {what:?}: batched and alone");
     }

@@ -15,13 +15,13 @@ use candle_core::{
 };
 use elenchus::{
     error::FaultKind,
-    exchange::{Decoding, Message, Reply, SayReply},
+    exchange::{Decoding, Message, Reply, Request, SayReply, SayRequest},
     hub::digest::Digests,
     infer::{
         chat::Chat,
         checkpoint::Checkpoint,
         decode::TextGenerator,
-        job::{Job, Model, Work},
+        job::{Job, Model},
         text::{TextTokenizer, VocabStyle},
     },
     models::{self, ModelOptions, llama},
@@ -53,15 +53,16 @@ fn generator(path: &Path) -> TextGenerator<llama::Llama> {
     llama::generator(&Checkpoint::open(path).unwrap(), &loading()).unwrap()
 }
 
-fn say(prompt: &str) -> Work {
+fn say(prompt: &str) -> Request {
     let messages = vec![Message::new("user", prompt)];
     let decoding = Decoding { max_tokens: Some(24), temperature: Some(0.0), ..Decoding::default() };
-    Work::Say { messages, raw: true, decoding, choices: Vec::new() }
+    Request::Say(SayRequest { messages, raw: true, decoding, choices: Vec::new() })
 }
 
 /// The greedy tokens and text of prompts asked in one call.
 fn together(model: &mut dyn Model, prompts: &[&str]) -> Vec<(Vec<u32>, String)> {
-    let (jobs, answers): (Vec<_>, Vec<_>) = prompts.iter().map(|prompt| Job::new(say(prompt), 7, None)).unzip();
+    let (jobs, answers): (Vec<_>, Vec<_>) =
+        prompts.iter().map(|prompt| Job::new(say(prompt), Vec::new(), 7, None)).unzip();
     model.answer(jobs);
     let said = |reply| match reply {
         Reply::Say(SayReply { tokens, text, .. }) => (tokens, text),

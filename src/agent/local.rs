@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Fault, FaultKind},
-    exchange::{Decoding, EmbedRequest, HearRequest, Item, RankRequest, Reply, Request, SayRequest},
+    exchange::{Decoding, Item, RankRequest, Reply, Request},
     files,
     hub::digest::{Digests, Stamp},
     infer::{
@@ -14,14 +14,15 @@ use crate::{
         checkpoint::Checkpoint,
         device,
         guard::guarded,
-        job::{Input, Job, Model, SampleRequest, SoundSource, Work},
+        job::{Input, Job, Model, SampleRequest, SoundSource},
         worker::{Worker, WorkerLimits},
     },
     media::MediaStore,
     models::{self, Family, ModelOptions},
-    value::{Media, Time},
+    value::Moment,
 };
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use std::{path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{OnceCell, mpsc};
 
@@ -114,64 +115,54 @@ impl LocalAgent {
         self.worker.get_or_try_init(start).await
     }
 
-    /// The job of a request, with its media loaded or reachable.
-    async fn resolve(&self, request: Request) -> Result<(Work, Option<Listening>), Fault> {
-        Ok(match request {
-            Request::Rank(RankRequest { what, among, texts, floor }) => {
-                if texts.is_empty() || texts.len() != among.len() {
-                    return Err(Fault::failed("there is nothing to rank: the list of candidates is empty".to_owned()));
-                }
-                if floor && !self.states_floors() {
-                    return Err(needs_background(&self.card.name));
-                }
-                (Work::Rank { what: self.input(what).await?, among, texts, floor }, None)
-            }
-            Request::Embed(EmbedRequest { what }) => (Work::Embed { what: self.input(what).await? }, None),
-            Request::Say(SayRequest { messages, .. }) if messages.iter().any(|message| !message.images.is_empty()) => {
-                return Err(Fault::failed(format!("{} reads text only; it cannot look at images", self.card.name)));
-            }
-            Request::Say(SayRequest { messages, raw, decoding, choices }) => {
-                (Work::Say { messages, raw, decoding, choices }, None)
-            }
-            Request::Hear(HearRequest { audio, start, end, language, timestamps, decoding }) => {
-                let (start, end) = (start.unwrap_or(audio.start), end.unwrap_or(audio.end));
-                let (sound, pulls) = SoundSource::new(start, end);
-                (
-                    Work::Hear { sound, language, timestamps, decoding },
-                    Some(Listening { media: audio, start, end, pulls }),
-                )
-            }
-            other => return Err(Fault::failed(format!("no local model answers `{}` requests", other.kind().word()))),
-        })
+    /// Refuses what no model can answer.
+    fn check(&self, request: &Request) -> Result<(), Fault> {
+        self.card.check(request)?;
+        let Request::Rank(RankRequest { among, texts, floor, .. }) = request else { return Ok(()) };
+        if texts.is_empty() || texts.len() != among.len() {
+            return Err(Fault::failed("there is nothing to rank: the list of candidates is empty".to_owned()));
+        }
+        if *floor && !self.states_floors() {
+            return Err(needs_background(&self.card.name));
+        }
+        Ok(())
     }
 
-    async fn input(&self, item: Item) -> Result<Input, Fault> {
-        Ok(match item {
-            Item::Text(text) => Input::Text(text),
-            Item::Image(file) => Input::Image(self.store.image(&file).await?),
-            Item::Frame(moment) => Input::Image(self.store.frame(&moment).await?),
-            Item::Sound(_) => return Err(Fault::failed("this model does not take sound".to_owned())),
-        })
+    /// The items of a request, decoded or within reach, and the sounds among them.
+    async fn inputs(&self, request: &Request) -> Result<(Vec<Input>, Vec<Listening>), Fault> {
+        let (mut inputs, mut sounds) = (Vec::new(), Vec::new());
+        for item in request.items() {
+            inputs.push(match item {
+                Item::Text(text) => Input::Text(text),
+                Item::Image(file) => Input::Image(self.store.image(&file).await?),
+                Item::Frame(moment) => Input::Image(self.store.frame(&moment).await?),
+                Item::Sound(moment) => {
+                    let (sound, pulls) = SoundSource::new(moment.start, moment.end);
+                    sounds.push(Listening { moment, pulls });
+                    Input::Sound(sound)
+                }
+            });
+        }
+        Ok((inputs, sounds))
     }
 }
 
 /// The sound of a request and the wishes for its samples.
 struct Listening {
-    media: Arc<Media>,
-    start: Time,
-    end: Time,
+    moment: Moment,
     pulls: mpsc::Receiver<SampleRequest>,
 }
 
 impl Listening {
     /// Decodes what the model's thread wishes for, until it wishes no more.
     async fn serve(mut self, store: &MediaStore) {
+        let Moment { media, start, end, .. } = self.moment;
         while let Some(pull) = self.pulls.recv().await {
-            let all = usize::try_from(self.end.on_grid(pull.rate_hz).saturating_sub(self.start.on_grid(pull.rate_hz)))
-                .unwrap_or(0);
+            let all = end.on_grid(pull.rate_hz).saturating_sub(start.on_grid(pull.rate_hz));
+            let all = usize::try_from(all).unwrap_or(0);
             let (from, to) = (pull.from, pull.to.min(all));
             let samples = if from < to {
-                store.window(&self.media, self.start, from..to, pull.rate_hz).await.map_err(Fault::from)
+                store.window(&media, start, from..to, pull.rate_hz).await.map_err(Fault::from)
             } else {
                 Ok(Vec::new())
             };
@@ -280,19 +271,18 @@ impl Agent for LocalAgent {
     }
 
     async fn ask(&self, request: Request, asking: CallContext) -> Result<Reply, Fault> {
-        self.card.check(&request)?;
-        let (work, listening) = self.resolve(request).await?;
-        let (job, answer) = Job::new(work, asking.seed, asking.stream);
+        self.check(&request)?;
+        let (inputs, sounds) = self.inputs(&request).await?;
+        let (job, answer) = Job::new(request, inputs, asking.seed, asking.stream);
         let worker = self.worker().await?;
         worker.send(job).await?;
         let lost = |_| Err(worker.dropped());
-        let Some(listening) = listening else { return answer.await.unwrap_or_else(lost) };
-        let serving = listening.serve(&self.store);
+        let serving = join_all(sounds.into_iter().map(|sound| sound.serve(&self.store)));
         tokio::pin!(serving);
         tokio::pin!(answer);
         tokio::select! {
             reply = &mut answer => reply.unwrap_or_else(lost),
-            () = &mut serving => answer.await.unwrap_or_else(lost),
+            _ = &mut serving => answer.await.unwrap_or_else(lost),
         }
     }
 }

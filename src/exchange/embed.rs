@@ -18,8 +18,8 @@ impl Exchange for EmbedRequest {
         self.what.media().into_iter().collect()
     }
 
-    fn takes(&self) -> Modalities {
-        self.what.takes()
+    fn items(&self) -> Vec<Item> {
+        vec![self.what.clone()]
     }
 
     fn fits(&self, reply: &Vec<f32>) -> Result<(), String> {

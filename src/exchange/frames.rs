@@ -1,6 +1,6 @@
 //! `frames`: a video sampled into moments, by the media agent that every run has.
 
-use super::{Exchange, MediaRef, Modalities, Modality, ScriptReply, script};
+use super::{Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
 use crate::value::{Media, Moment, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -35,6 +35,11 @@ impl Exchange for FramesRequest {
 
     fn media(&mut self) -> Vec<MediaRef<'_>> {
         vec![MediaRef::Whole(&mut self.video)]
+    }
+
+    /// None: the media agent reads the file itself.
+    fn items(&self) -> Vec<Item> {
+        Vec::new()
     }
 
     fn takes(&self) -> Modalities {

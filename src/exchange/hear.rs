@@ -1,7 +1,7 @@
 //! `hear`: speech to timed text.
 
-use super::{Decoding, Exchange, MediaRef, Modalities, Modality, ScriptReply, script};
-use crate::value::{Media, Time};
+use super::{Decoding, Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
+use crate::value::{Media, Moment, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -42,8 +42,9 @@ impl Exchange for HearRequest {
         vec![MediaRef::Whole(&mut self.audio)]
     }
 
-    fn takes(&self) -> Modalities {
-        Modalities::of(&[Modality::Sound])
+    fn items(&self) -> Vec<Item> {
+        let (start, end) = (self.start.unwrap_or(self.audio.start), self.end.unwrap_or(self.audio.end));
+        vec![Item::Sound(Moment { media: self.audio.clone(), start, end, text: None })]
     }
 
     fn samples(&self) -> bool {

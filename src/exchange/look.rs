@@ -31,6 +31,10 @@ impl Exchange for LookRequest {
         self.images.iter_mut().filter_map(Item::media).collect()
     }
 
+    fn items(&self) -> Vec<Item> {
+        self.images.clone()
+    }
+
     fn takes(&self) -> Modalities {
         self.images.iter().fold(Modalities::of(&[Modality::Text]), |all, image| all.and(image.takes()))
     }

@@ -42,8 +42,13 @@ pub trait Exchange: Clone + PartialEq + std::fmt::Debug + Serialize {
     /// the same bytes under another path.
     fn media(&mut self) -> Vec<MediaRef<'_>>;
 
+    /// The content that a model decodes before it answers, in the order in which it comes.
+    fn items(&self) -> Vec<Item>;
+
     /// The kinds of content that an agent must take to answer.
-    fn takes(&self) -> Modalities;
+    fn takes(&self) -> Modalities {
+        self.items().iter().fold(Modalities::default(), |all, item| all.and(item.takes()))
+    }
 
     /// True if chance decides the reply, so that the seed counts.
     fn samples(&self) -> bool {
@@ -134,6 +139,11 @@ macro_rules! exchanges {
             /// [`Exchange::media`]
             pub fn media(&mut self) -> Vec<MediaRef<'_>> {
                 match self { $(Request::$Kind(request) => request.media(),)* }
+            }
+
+            /// [`Exchange::items`]
+            pub fn items(&self) -> Vec<Item> {
+                match self { $(Request::$Kind(request) => request.items(),)* }
             }
 
             /// [`Exchange::takes`]

@@ -28,8 +28,8 @@ impl Exchange for RankRequest {
         self.what.media().into_iter().collect()
     }
 
-    fn takes(&self) -> Modalities {
-        self.what.takes()
+    fn items(&self) -> Vec<Item> {
+        vec![self.what.clone()]
     }
 
     fn fits(&self, reply: &Vec<Scored>) -> Result<(), String> {

@@ -89,6 +89,10 @@ impl Exchange for SayRequest {
         self.messages.iter_mut().flat_map(|message| &mut message.images).filter_map(Item::media).collect()
     }
 
+    fn items(&self) -> Vec<Item> {
+        self.messages.iter().flat_map(|message| &message.images).cloned().collect()
+    }
+
     fn takes(&self) -> Modalities {
         let images = self.messages.iter().flat_map(|message| &message.images);
         images.fold(Modalities::of(&[Modality::Text]), |all, image| all.and(image.takes()))

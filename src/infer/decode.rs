@@ -4,7 +4,7 @@
 use super::{
     chat::{Chat, RenderedPrompt},
     failed,
-    job::{Job, Model, Work},
+    job::{Job, Model},
     prefix::{LastPrompt, Prefix, PromptPosition},
     processors::LogitsProcessors,
     sampling::{Sampler, SamplingSettings, finite, log_probability},
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::Fault,
-    exchange::{Decoding, Finish, Reply, SayReply},
+    exchange::{Decoding, Finish, Reply, Request, SayReply, SayRequest},
 };
 use candle_core::Tensor;
 
@@ -102,7 +102,7 @@ impl<D: Decoder> TextGenerator<D> {
 
     /// The ids of a job's prompt, refused if they leave too little room for a reply.
     fn prompt(&self, job: &Job) -> Result<(Vec<u32>, SamplingSettings), Fault> {
-        let Work::Say { messages, raw, decoding, .. } = &job.work else {
+        let Request::Say(SayRequest { messages, raw, decoding, .. }) = &job.request else {
             return Err(Fault::failed("a language model only answers `say`".to_owned()));
         };
         if messages.iter().any(|m| !m.images.is_empty()) {
@@ -331,12 +331,11 @@ impl<D: Decoder> TextGenerator<D> {
 
 impl<D: Decoder> Model for TextGenerator<D> {
     fn answer(&mut self, jobs: Vec<Job>) {
-        let chooses = |job: &Job| matches!(&job.work, Work::Say { choices, .. } if !choices.is_empty());
+        let chooses = |job: &Job| matches!(&job.request, Request::Say(say) if !say.choices.is_empty());
         let (choose, generate): (Vec<_>, Vec<_>) = jobs.into_iter().partition(chooses);
         for job in choose {
-            let Work::Say { choices, .. } = &job.work else { continue };
-            let choices = choices.clone();
-            let reply = self.choose(&job, &choices);
+            let Request::Say(say) = &job.request else { continue };
+            let reply = self.choose(&job, &say.choices);
             job.answer(reply);
         }
         if !generate.is_empty() {

@@ -1,92 +1,32 @@
-//! Jobs: requests whose media are resolved, and the way back to the caller.
+//! Jobs: requests with their media decoded or within reach, and the way back to the caller.
 
 use crate::{
     error::Fault,
-    exchange::{Decoding, Message, Reply},
+    exchange::{Reply, Request},
     value::Time,
 };
 use ::image::RgbImage;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
-/// Something to look at or read, with its pixels.
-#[derive(Debug, Clone)]
+/// An [`Item`](crate::exchange::Item) of a request, as a model takes it.
+#[derive(Debug)]
 pub enum Input {
     /// Text as it is.
     Text(String),
     /// A decoded picture.
     Image(Arc<RgbImage>),
-}
-
-/// A request as a model sees it.
-#[derive(Debug)]
-pub enum Work {
-    /// Score each of `texts` against `what`.
-    Rank {
-        /// The content to look at or read.
-        what: Input,
-        /// The labels that the reply carries.
-        among: Vec<String>,
-        /// The text that the model reads for each label.
-        texts: Vec<String>,
-        /// The reply says each label's floor.
-        floor: bool,
-    },
-    /// Turn into a vector of unit length.
-    Embed {
-        /// The input.
-        what: Input,
-    },
-    /// Complete a chat or a bare prompt.
-    Say {
-        /// The chat so far.
-        messages: Vec<Message>,
-        /// No chat template.
-        raw: bool,
-        /// Decoding settings; absent ones come from the checkpoint.
-        decoding: Decoding,
-        /// The only replies allowed, if not empty.
-        choices: Vec<String>,
-    },
-    /// Speech to timed text.
-    Hear {
-        /// The source of samples.
-        sound: SoundSource,
-        /// ISO 639-1 code; detected when absent.
-        language: Option<String>,
-        /// Ask the model for timestamps.
-        timestamps: bool,
-        /// Decoding settings; absent ones come from the checkpoint.
-        decoding: Decoding,
-    },
-}
-
-impl Work {
-    /// The content of a rank or embed request.
-    pub fn subject(&self) -> Option<&Input> {
-        match self {
-            Work::Rank { what, .. } | Work::Embed { what } => Some(what),
-            Work::Say { .. } | Work::Hear { .. } => None,
-        }
-    }
-
-    /// Work of one group may share a forward pass.
-    pub fn group(&self) -> &'static str {
-        match self {
-            Work::Rank { what: Input::Image(_), .. } | Work::Embed { what: Input::Image(_) } => "image",
-            Work::Rank { .. } | Work::Embed { .. } => "text",
-            Work::Say { choices, .. } if choices.is_empty() => "say",
-            Work::Say { .. } => "choose",
-            Work::Hear { .. } => "hear",
-        }
-    }
+    /// Sound that is decoded as it is needed.
+    Sound(SoundSource),
 }
 
 /// One request on its way through a model's thread.
 #[derive(Debug)]
 pub struct Job {
-    /// The work to do.
-    pub work: Work,
+    /// The request.
+    pub request: Request,
+    /// Its items, in their order ([`Request::items`]).
+    pub inputs: Vec<Input>,
     /// Seed of the sampling.
     pub seed: u64,
     stream: Option<mpsc::UnboundedSender<String>>,
@@ -97,12 +37,33 @@ pub struct Job {
 impl Job {
     /// A job and the place where its answer will arrive. Dropping the receiver cancels the job.
     pub fn new(
-        work: Work,
+        request: Request,
+        inputs: Vec<Input>,
         seed: u64,
         stream: Option<mpsc::UnboundedSender<String>>,
     ) -> (Job, oneshot::Receiver<Result<Reply, Fault>>) {
         let (back, answer) = oneshot::channel();
-        (Job { work, seed, stream, back: ReplySender::new(back), span: tracing::Span::current() }, answer)
+        let job = Job { request, inputs, seed, stream, back: ReplySender::new(back), span: tracing::Span::current() };
+        (job, answer)
+    }
+
+    /// The content of a request to rank or to embed.
+    pub fn subject(&self) -> Option<&Input> {
+        match self.request {
+            Request::Rank(_) | Request::Embed(_) => self.inputs.first(),
+            _ => None,
+        }
+    }
+
+    /// Jobs of one group may share a forward pass.
+    pub fn group(&self) -> &'static str {
+        match (&self.request, self.subject()) {
+            (_, Some(Input::Text(_))) => "text",
+            (_, Some(Input::Image(_))) => "image",
+            (_, Some(Input::Sound(_))) => "sound",
+            (Request::Say(say), None) if !say.choices.is_empty() => "choose",
+            (request, None) => request.kind().word(),
+        }
     }
 
     /// True once the caller has stopped waiting.
@@ -187,7 +148,7 @@ impl ReplySender {
 
 /// A blocking model: owned by one thread, asked in groups.
 ///
-/// Contract: answers every job (through [`Job::answer`]); all jobs of one call are of one [`Work::group`]. A job's reply does
+/// Contract: answers every job (through [`Job::answer`]); all jobs of one call are of one [`Job::group`]. A job's reply does
 /// not depend on the others in the call. May panic: the worker turns that into an error of the jobs it held.
 pub trait Model {
     /// Answers all of `jobs`.

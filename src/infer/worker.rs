@@ -90,7 +90,7 @@ fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: Wo
         if jobs.is_empty() {
             continue;
         }
-        tracing::debug!(jobs = jobs.len(), group = jobs[0].work.group(), waiting = waiting.len(), "one call");
+        tracing::debug!(jobs = jobs.len(), group = jobs[0].group(), waiting = waiting.len(), "one call");
         let backs: Vec<_> = jobs.iter().map(Job::back).collect();
         if let Err(why) = guarded(|| model.answer(jobs)) {
             for back in backs {
@@ -104,11 +104,11 @@ fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: Wo
 fn gather(waiting: &mut VecDeque<Job>, most: usize) -> Vec<Job> {
     waiting.retain(|job| !job.gone());
     let Some(first) = waiting.pop_front() else { return Vec::new() };
-    let group = first.work.group();
+    let group = first.group();
     let mut jobs = vec![first];
     let mut rest = VecDeque::new();
     while let Some(job) = waiting.pop_front() {
-        if jobs.len() < most && job.work.group() == group { jobs.push(job) } else { rest.push_back(job) }
+        if jobs.len() < most && job.group() == group { jobs.push(job) } else { rest.push_back(job) }
     }
     *waiting = rest;
     jobs
@@ -118,8 +118,8 @@ fn gather(waiting: &mut VecDeque<Job>, most: usize) -> Vec<Job> {
 mod tests {
     use super::*;
     use crate::{
-        exchange::Reply,
-        infer::job::{Input, Work},
+        exchange::{EmbedRequest, Item, Reply, Request},
+        infer::job::Input,
     };
     use std::sync::mpsc as blocking;
 
@@ -134,14 +134,15 @@ mod tests {
             self.permits.recv().ok();
             let count = jobs.len() as f32;
             for job in jobs {
-                assert!(!matches!(&job.work, Work::Embed { what: Input::Text(t) } if t == "panic"), "told to panic");
+                assert!(!matches!(job.subject(), Some(Input::Text(t)) if t == "panic"), "told to panic");
                 job.answer(Ok(Reply::Embed(vec![count])));
             }
         }
     }
 
-    fn text(what: &str) -> Work {
-        Work::Embed { what: Input::Text(what.to_owned()) }
+    fn job(what: &str) -> (Job, oneshot::Receiver<Result<Reply, Fault>>) {
+        let request = Request::Embed(EmbedRequest { what: Item::Text(what.to_owned()) });
+        Job::new(request, vec![Input::Text(what.to_owned())], 0, None)
     }
 
     async fn counting(batch: usize) -> (Worker, blocking::Sender<()>, mpsc::UnboundedReceiver<()>) {
@@ -157,8 +158,8 @@ mod tests {
         let (worker, permits, mut calls) = counting(3).await;
         let mut answers = Vec::new();
         for n in 0..7 {
-            let (job, answer) = Job::new(text("x"), 0, None);
-            worker.send(job).await.unwrap();
+            let (asked, answer) = job("x");
+            worker.send(asked).await.unwrap();
             if n != 5 {
                 answers.push(answer); // the sixth asker leaves at once
             }
@@ -168,8 +169,8 @@ mod tests {
                 assert_eq!(first, Reply::Embed(vec![1.0]));
                 calls.recv().await;
                 // hold the thread in a call of its own, so that the others wait together
-                let (job, answer) = Job::new(text("x"), 0, None);
-                worker.send(job).await.unwrap();
+                let (asked, answer) = job("x");
+                worker.send(asked).await.unwrap();
                 calls.recv().await;
                 answers.push(answer);
             }
@@ -188,8 +189,8 @@ mod tests {
     async fn a_panic_fails_its_request_only() {
         let (worker, permits, _calls) = counting(1).await;
         let ask = async |what: &str| {
-            let (job, answer) = Job::new(text(what), 0, None);
-            worker.send(job).await.unwrap();
+            let (asked, answer) = job(what);
+            worker.send(asked).await.unwrap();
             permits.send(()).unwrap();
             answer.await.unwrap().map_err(|e| e.to_string())
         };

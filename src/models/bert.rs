@@ -3,12 +3,12 @@
 use super::{Family, ModelOptions};
 use crate::{
     error::Fault,
-    exchange::{Answers, Kind, Modality, Reply},
+    exchange::{Answers, Kind, Modality, RankRequest, Reply, Request},
     infer::{
         checkpoint::Checkpoint,
         config::{Config, within},
         failed,
-        job::{Input, Job, Model, Work},
+        job::{Input, Job, Model},
         ops::{self, Activation},
         text::{TextTokenizer, VocabStyle},
     },
@@ -251,37 +251,37 @@ impl Bert {
 }
 
 /// Every text that a request needs a vector of.
-fn texts(work: &Work) -> Vec<&str> {
-    let mut texts: Vec<&str> = match work.subject() {
+fn texts(job: &Job) -> Vec<&str> {
+    let mut texts: Vec<&str> = match job.subject() {
         Some(Input::Text(text)) => vec![text],
         _ => Vec::new(),
     };
-    if let Work::Rank { texts: labels, .. } = work {
-        texts.extend(labels.iter().map(String::as_str));
+    if let Request::Rank(rank) = &job.request {
+        texts.extend(rank.texts.iter().map(String::as_str));
     }
     texts
 }
 
 impl Model for Bert {
     fn answer(&mut self, jobs: Vec<Job>) {
-        let reads = |job: &Job| matches!(job.work.subject(), Some(Input::Text(_)));
+        let reads = |job: &Job| matches!(job.subject(), Some(Input::Text(_)));
         let (jobs, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(reads);
         for job in others {
-            match job.work.subject() {
-                Some(_) => job.answer(Err(Fault::failed("a sentence embedder reads text, not images".to_owned()))),
+            match job.subject() {
+                Some(_) => job.answer(Err(Fault::failed("a sentence embedder reads text only".to_owned()))),
                 None => job.refuse(),
             }
         }
-        let all: Vec<&str> = jobs.iter().flat_map(|job| texts(&job.work)).collect();
+        let all: Vec<&str> = jobs.iter().flat_map(texts).collect();
         let vectors = self.embed(&all);
         for job in jobs {
             let reply = vectors.as_ref().map_err(Clone::clone).and_then(|vectors| {
-                let found: Vec<&Vec<f32>> = texts(&job.work).into_iter().map(|t| &vectors[t]).collect();
-                match &job.work {
-                    Work::Rank { floor: true, .. } => {
+                let found: Vec<&Vec<f32>> = texts(&job).into_iter().map(|t| &vectors[t]).collect();
+                match &job.request {
+                    Request::Rank(RankRequest { floor: true, .. }) => {
                         Err(Fault::model("a sentence embedder has no background vectors, which `floor: true` needs"))
                     }
-                    Work::Rank { among, .. } => {
+                    Request::Rank(RankRequest { among, .. }) => {
                         let scores: Vec<f32> = found[1..].iter().map(|label| ops::cosine(found[0], label)).collect();
                         Ok(Reply::Rank(ops::scored(among, &scores, SCALE)))
                     }

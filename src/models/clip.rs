@@ -3,14 +3,14 @@
 use super::{Family, ModelOptions};
 use crate::{
     error::Fault,
-    exchange::{Answers, Kind, Modality, Reply},
+    exchange::{Answers, Kind, Modality, RankRequest, Reply, Request},
     infer::{
         background::Floors,
         checkpoint::Checkpoint,
         config::{Config, within},
         failed,
         image::Preparation,
-        job::{Input, Job, Model, Work},
+        job::{Input, Job, Model},
         ops::{self, Activation},
         text::{TextTokenizer, VocabStyle},
     },
@@ -360,8 +360,10 @@ impl Clip {
         self.see(&pictures.collect::<Vec<_>>())
     }
 
-    fn finish(&mut self, work: &Work, what: &[f32]) -> std::result::Result<Reply, Fault> {
-        let Work::Rank { among, texts, floor, .. } = work else { return Ok(Reply::Embed(what.to_vec())) };
+    fn finish(&mut self, request: &Request, what: &[f32]) -> std::result::Result<Reply, Fault> {
+        let Request::Rank(RankRequest { among, texts, floor, .. }) = request else {
+            return Ok(Reply::Embed(what.to_vec()));
+        };
         let labels = self.read(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
         let scores: Vec<f32> = labels.iter().map(|label| ops::cosine(what, label)).collect();
         let mut scored = ops::scored(among, &scores, self.scale);
@@ -374,9 +376,10 @@ impl Clip {
 
 impl Model for Clip {
     fn answer(&mut self, jobs: Vec<Job>) {
-        let (jobs, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.subject().is_some());
+        let takes = |job: &Job| matches!(job.subject(), Some(Input::Text(_) | Input::Image(_)));
+        let (jobs, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(takes);
         others.into_iter().for_each(Job::refuse);
-        let inputs: Vec<&Input> = jobs.iter().filter_map(|job| job.work.subject()).collect();
+        let inputs: Vec<&Input> = jobs.iter().filter_map(Job::subject).collect();
         let vectors = match self.embed(&inputs) {
             Ok(vectors) => vectors.into_iter().map(Ok).collect(),
             // One bad picture must not fail its neighbours.
@@ -385,7 +388,7 @@ impl Model for Clip {
         };
         let vectors: Vec<std::result::Result<_, Fault>> = vectors;
         for (job, vector) in jobs.into_iter().zip(vectors) {
-            let reply = vector.and_then(|v| self.finish(&job.work, &v));
+            let reply = vector.and_then(|v| self.finish(&job.request, &v));
             job.answer(reply);
         }
     }

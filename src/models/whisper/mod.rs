@@ -17,13 +17,13 @@ mod rules;
 use super::{Family, ModelOptions};
 use crate::{
     error::Fault,
-    exchange::{Answers, Decoding, Kind, Modality, Reply, Speech},
+    exchange::{Answers, Decoding, HearRequest, Kind, Modality, Reply, Request, Speech},
     infer::{
         audio::{LogMel, mirrored},
         checkpoint::Checkpoint,
         config::within,
         failed,
-        job::{Job, Model, SoundSource, Work},
+        job::{Input, Job, Model, SoundSource},
         processors::LogitsProcessors,
         sampling::{self, Sampler, SamplingSettings, finite, log_probability},
         text::{TextTokenizer, VocabStyle},
@@ -107,9 +107,10 @@ impl Whisper {
     }
 
     fn hear(&self, job: &Job) -> Result<Reply, Fault> {
-        let Work::Hear { sound, language, timestamps, decoding } = &job.work else {
+        let (Request::Hear(request), [Input::Sound(sound)]) = (&job.request, job.inputs.as_slice()) else {
             return Err(Fault::failed("this model only answers `hear`".to_owned()));
         };
+        let HearRequest { language, timestamps, decoding, .. } = request;
         if *timestamps && self.rules.no_timestamps.is_none() {
             return Err(Fault::failed("this model was not taught timestamps; ask without them".to_owned()));
         }
@@ -352,7 +353,7 @@ impl<'a> Source<'a> {
 impl Model for Whisper {
     fn answer(&mut self, jobs: Vec<Job>) {
         for job in jobs {
-            if matches!(job.work, Work::Hear { .. }) {
+            if matches!(job.request, Request::Hear(_)) {
                 let reply = self.hear(&job);
                 job.answer(reply);
             } else {
