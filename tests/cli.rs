@@ -458,3 +458,18 @@ fn several_files_are_one_evaluation() {
         assert_eq!((places[0], places[5]), ((Some(one.as_str()), Some(1)), (Some(two.as_str()), Some(3))));
     }
 }
+
+/// A model may know its own prompts only. The note is the description in the agent's file.
+#[test]
+fn try_says_what_an_agent_is_for() {
+    let folder = tempfile::tempdir().expect("temp");
+    let said = |prompt: &str, more: &[&str]| {
+        let args = [&["try", "starter-lm", "--max-tokens", "2", "--prompt", prompt], more].concat();
+        check(folder.path(), &args, 0).1
+    };
+    assert!(said("Hello", &[]).starts_with("note: starter-lm: Reads and writes."), "{}", said("Hello", &[]));
+    let summary = std::fs::read_to_string(root().join("prompts/summary.md")).expect("a prompt");
+    for quiet in [said("Hello", &["-q"]), said("Hello", &["--json"]), said(&summary, &[])] {
+        assert_eq!(quiet, "");
+    }
+}

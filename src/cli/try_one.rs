@@ -11,7 +11,7 @@ use crate::{
     agent::{
         Agent, CallContext,
         local::{LocalAgent, LocalSpec},
-        roster,
+        roster, spec,
     },
     dialogue::{self, Resource},
     error::{Fault, FaultKind},
@@ -203,6 +203,9 @@ impl Args {
             (Some(name), _) => {
                 let loaded = roster::load_one(name, &options).await;
                 tell(&catalogue.verdicts, out)?;
+                if let Some(about) = self.about(name, &catalogue).filter(|_| !out.json) {
+                    out.note(format_args!("note: {name}: {about}"));
+                }
                 loaded.map_err(|e| unready(vec![e]))
             }
             (None, folder) => {
@@ -218,6 +221,21 @@ impl Args {
                 Ok(Arc::new(LocalAgent::load(spec, options.store.clone()).await?))
             }
         }
+    }
+
+    /// The description in the agent's file, if the agent is given a prompt that does not begin as one of the prompt files does:
+    /// a model may know those alone.
+    fn about(&self, name: &str, catalogue: &Catalogue) -> Option<String> {
+        let prompt = self.prompt.as_ref()?.trim_start();
+        let is_known = |known: &String| {
+            let found = catalogue.find(Resource::Prompt, known).ok().flatten();
+            let begin = found.as_ref().and_then(|found| found.text.split('{').next()).unwrap_or_default().trim();
+            !begin.is_empty() && prompt.starts_with(begin)
+        };
+        if catalogue.names(Resource::Prompt).iter().any(is_known) {
+            return None;
+        }
+        spec::file(name, catalogue).ok()?.0.about.clone()
     }
 
     /// A request that this local checkpoint can never answer is a mistake of use.
