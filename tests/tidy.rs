@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// Every Rust file below `src`, with its text.
@@ -252,6 +253,23 @@ fn the_readme_has_the_example_of_the_library() {
     assert!(shown.len() > 20, "{shown:?}");
     let block = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example in Rust");
     assert_eq!(block.lines().collect::<Vec<_>>(), shown, "README.md and src/lib.rs show another example");
+}
+
+/// `make lint` checks that the library compiles without the command line; this, that it does not need its crates.
+#[test]
+fn the_library_needs_no_crate_of_the_command_line() {
+    let tree = |more: &[&str]| -> BTreeSet<String> {
+        let args = ["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--locked", "--offline"];
+        let output = Command::new(env!("CARGO")).current_dir(env!("CARGO_MANIFEST_DIR")).args(args).args(more).output();
+        let output = output.expect("cargo runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+        String::from_utf8_lossy(&output.stdout).lines().map(name).collect()
+    };
+    let (program, library) = (tree(&[]), tree(&["--no-default-features"]));
+    for name in ["clap", "clap_complete", "indicatif", "tracing-subscriber"] {
+        assert!(program.contains(name) && !library.contains(name), "{name}: in the program alone");
+    }
 }
 
 /// The folders and files of `src/`, lowest first, as the code map of ARCHITECTURE.md lists them.
