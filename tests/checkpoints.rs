@@ -17,7 +17,9 @@ use elenchus::{
 use serde_json::{Value as Json, json};
 use std::{
     fs::{self, File},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
+    process::{Command as Process, Stdio},
 };
 
 /// A copy of a fixture, to be damaged.
@@ -289,6 +291,34 @@ fn weights_that_are_not_finite_are_refused_and_named() {
     overwrite(&copied.path, "embeddings.LayerNorm.weight", &f32::NAN.to_le_bytes());
     let error = answer(&copied.path, &["--text", "a", "--embed"]);
     assert!(error.contains("`embeddings.LayerNorm.weight` holds NaN"), "{error}");
+}
+
+/// A chat template that takes as long as one may, and then fails.
+const SLOW: &str =
+    "{% for i in range(99999) %}{% for j in range(99999) %}{{ [i, j] | sort | join }}{% endfor %}{% endfor %}";
+
+#[cfg(unix)]
+#[test]
+fn a_slow_chat_template_holds_up_neither_a_deadline_nor_a_signal() {
+    let copied = Copied::of("lm-tied");
+    fs::write(copied.file("chat_template.jinja"), SLOW).unwrap();
+    assert!(answer(&copied.path, &["--prompt", "a"]).contains("template"));
+    let start = |more: &[&str]| {
+        let mut process = Process::new(env!("CARGO_BIN_EXE_elenchus"));
+        process.env("ELENCHUS_CACHE", copied.path.join("../cache")).env("NO_COLOR", "1").arg("try").args(more);
+        process.arg("--model").arg(&copied.path).args(["--prompt", "a"]).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let late = start(&["--deadline", "300ms"]).wait_with_output().unwrap();
+    let error = String::from_utf8(late.stderr).unwrap();
+    assert_eq!(late.status.code(), Some(5), "{error}");
+    assert!(error.contains("no answer within 300ms"), "{error}");
+
+    let mut stopped = start(&["-vv"]);
+    let mut lines = BufReader::new(stopped.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("one call")), "the model is asked");
+    assert!(Process::new("kill").args(["-INT", &stopped.id().to_string()]).status().unwrap().success());
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(stopped.wait().unwrap().code(), Some(130), "{rest:?}");
 }
 
 #[test]

@@ -225,6 +225,69 @@ async fn a_stopped_run_keeps_what_is_finished() {
     assert_eq!(agent.count(), 1);
 }
 
+/// Answers, but not to "far". Cancels a run when that request is dropped.
+struct Far(Card, Cancel);
+
+#[async_trait]
+impl Agent for Far {
+    fn card(&self) -> &Card {
+        &self.0
+    }
+    async fn ask(&self, request: Request, _: CallContext) -> Result<Reply, Fault> {
+        struct Dropped<'a>(&'a Cancel);
+        impl Drop for Dropped<'_> {
+            fn drop(&mut self) {
+                self.0.cancel();
+            }
+        }
+        if request.words() == "far" {
+            let _dropped = Dropped(&self.1);
+            return std::future::pending().await;
+        }
+        Ok(Reply::Say(SayReply { text: "yes".into(), tokens: Vec::new(), finish: Finish::Stop }))
+    }
+}
+
+/// The names of the steps that a run has begun.
+#[derive(Default)]
+struct Begun(Mutex<Vec<String>>);
+
+impl Progress for Begun {
+    fn event(&self, event: Event) {
+        if let Event::StepStarted { path, .. } = event {
+            self.0.lock().expect("lock").push(path);
+        }
+    }
+}
+
+/// Step `slow` evaluates templates for as long as they may take, forty times. The driver hears of it when that is over.
+#[tokio::test]
+async fn limits_hold_while_templates_are_evaluated() {
+    let check = async |timeout: &str, deadline: Option<Duration>, kind: FaultKind| {
+        let work =
+            "{% for i in range(99999) %}{% for j in range(99999) %}{{ [i, j] | sort | join }}{% endfor %}{% endfor %}";
+        let source = format!(
+            "version: 1\ndialogue: t\ninputs: {{ words: list of text }}\ncast: {{ mind: m }}\nsteps:\n  \
+             far: {{ timeout: {timeout}, or: late, say: {{ agent: mind, text: far }} }}\n  \
+             near: {{ say: {{ agent: mind, text: near }} }}\n  \
+             slow: {{ each: words, or: none, compute: \"{{{{ near }}}}{work}\" }}\nanswer: \"{{{{ far }}}}{{{{ slow | length }}}}\"\n"
+        );
+        let library = MemoryLibrary::default().with(Resource::Agent, "m", "script: [\"x\"]");
+        let plan = compile_text(&source, "t.yaml", &library, &Default::default()).unwrap_or_else(|e| panic!("{e:#?}"));
+        let (cancel, begun) = (Cancel::default(), Arc::new(Begun::default()));
+        let agent = Arc::new(Far(Fake::new(echo).card.clone(), cancel.clone()));
+        let agents = Agents::from([("mind".to_owned(), agent as Arc<dyn Agent>)]);
+        let options = RunOptions { cancel, deadline, progress: begun.clone(), ..RunOptions::new(agents) };
+        let inputs = bound(&plan, words("a ".repeat(40).trim_end()));
+        let error = run(&plan, inputs, options).await.outcome.expect_err("it is stopped");
+        assert_eq!(error.fault.kind, kind, "{error}");
+        assert_eq!(*begun.0.lock().expect("lock"), ["far", "near"], "{error}");
+    };
+    // the time limit of `far` drops its request, which cancels the run: all while `slow` is evaluated
+    check("300ms", None, FaultKind::Cancelled).await;
+    check("5m", Some(Duration::from_millis(300)), FaultKind::Deadline).await;
+}
+
 /// A transcript's lines without what may differ.
 fn timeless(lines: &[u8]) -> String {
     let lines = std::str::from_utf8(lines).expect("text").lines();
