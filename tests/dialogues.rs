@@ -86,6 +86,36 @@ fn previous_has_the_types_of_a_round() {
 }
 
 #[test]
+fn nothing_of_the_first_round_is_refused_where_it_cannot_be_used() {
+    let rounds = |step: &str| {
+        format!(
+            "  l:\n    loop:\n      max_rounds: 2\n      steps:\n        list: {{ compute: \"{{{{ [q] }}}}\" }}\n        \
+             many: {{ compute: 2 }}\n        x: {{ {step} }}"
+        )
+    };
+    let dialogue = |step: &str| dialogue(&rounds(step), "{{ l.x }}{{ l.list }}{{ l.many }}", "");
+    let refused = |step: &str, found: &str| check("check", &dialogue(step), 2, &["may-be-nothing", found, "round 1"]);
+    let accepted = |step: &str| check("check", &dialogue(step), 0, &["d.yaml: ok"]);
+    let say = |more: &str| format!("say: {{ agent: mind, text: \"{{{{ q }}}}\", {more} }}");
+    refused(&say("n: \"{{ previous.many }}\""), "found number or nothing for `n`, expected number");
+    refused(
+        &say("choices: \"{{ previous.list }}\""),
+        "found list of text or nothing for `choices`, expected list of text",
+    );
+    refused(&say("n: \"{{ previous.many or previous.many }}\""), "found number or nothing for `n`");
+    // what nothing means is said, or the step does not run then
+    accepted(&say("n: \"{{ previous.many or 2 }}\""));
+    accepted(&say("n: \"{{ previous.many if previous else 2 }}\""));
+    accepted(&format!("when: \"{{{{ round > 1 }}}}\", {}", say("n: \"{{ previous.many }}\"")));
+    accepted(&format!("or: none, {}", say("n: \"{{ previous.many }}\"")));
+    accepted(&format!("each: \"{{{{ previous.list }}}}\", {}", say("n: \"{{ previous.many }}\"")));
+    // nothing is the default there
+    accepted(&say("temperature: \"{{ previous.many }}\", max_tokens: \"{{ previous.many }}\""));
+    accepted(&say("system: \"{{ previous.x }}\""));
+    accepted("compute: \"{{ previous.many }}\"");
+}
+
+#[test]
 fn a_skipped_step_has_fields_that_are_nothing() {
     let steps = "  a: { when: \"{{ q == 'x' }}\", say: { agent: mind, text: \"{{ q }}\" } }\n  b: { compute: \"{{ a.text or 'none said' }}\" }";
     // a text has no fields: only a record may be nothing

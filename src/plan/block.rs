@@ -253,13 +253,26 @@ pub(crate) fn typed(draft: &Draft, names: &mut IndexMap<String, Type>, shared: &
 /// A step whose type is known: what it yields, and its behaviour if its verb could be read.
 type Typed = (Type, Option<Arc<dyn Step>>);
 
+/// The names as a step sees them that does not run, or yields another value, where one of them is nothing.
+fn required(names: &IndexMap<String, Type>) -> IndexMap<String, Type> {
+    names.iter().map(|(name, ty)| (name.clone(), ty.required().clone())).collect()
+}
+
 fn step_type(step: &DraftStep, names: &IndexMap<String, Type>, shared: &mut Shared) -> Typed {
+    let list = step.each.as_ref().map(|each| {
+        let mut typing = Typing { shared, names };
+        typing.expect_or_nothing(each, &[Type::Any.list()], "`each`")
+    });
+    // a list that is nothing has no items
+    let is_guarded = step.when.is_some() || step.or.is_some() || matches!(list, Some(Type::Optional(_)));
+    let guarded = is_guarded.then(|| required(names));
+    let names = guarded.as_ref().unwrap_or(names);
     let mut typing = Typing { shared, names };
-    let Some(each) = &step.each else {
+    let Some(list) = list else {
         return one_type(step, &mut typing);
     };
-    let item = match typing.expect(each, &[Type::Any.list()], "`each`") {
-        Type::List(item) => *item,
+    let item = match list.required() {
+        Type::List(item) => (**item).clone(),
         _ => Type::Any,
     };
     let mut inner = names.clone();

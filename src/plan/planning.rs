@@ -287,6 +287,11 @@ pub struct Typing<'a> {
     pub(super) names: &'a IndexMap<String, Type>,
 }
 
+/// `image or audio`
+fn one_of(wanted: &[Type]) -> String {
+    wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}
+
 impl NameTypes for IndexMap<String, Type> {
     fn ty(&self, name: &str) -> Option<Type> {
         self.get(name).cloned()
@@ -332,13 +337,33 @@ impl Typing<'_> {
         then(&mut Typing { shared: self.shared, names })
     }
 
-    /// Types `formula` and notes if it is none of `wanted` (the first is the one named in the message).
+    /// Types `formula` and notes if it is none of `wanted`, or if it is nothing in the first round of a loop.
     pub fn expect(&mut self, formula: &Formula, wanted: &[Type], what: &str) -> Type {
         let found = formula.ty(self);
+        let accepts = |found: &Type| wanted.iter().any(|wanted| wanted.accepts(found));
+        if accepts(found.required()) && !accepts(&found) {
+            let message = format!("found {found} for {what}, expected {}", one_of(wanted));
+            let hint = "`previous` is nothing in round 1: name another value (`{{ previous.x or y }}`), or skip the step then \
+                        (`when: \"{{ round > 1 }}\"`)";
+            self.problem("may-be-nothing", &formula.file, formula.node.pos, message, Some(hint.to_owned()));
+        }
+        self.fits(found.required(), formula, wanted, what)
+    }
+
+    /// As [`Typing::expect`], where nothing does too.
+    pub fn expect_or_nothing(&mut self, formula: &Formula, wanted: &[Type], what: &str) -> Type {
+        let found = formula.ty(self);
+        self.fits(found.required(), formula, wanted, what);
+        found
+    }
+
+    /// Notes if `found`, the type of `formula`, is none of `wanted`.
+    fn fits(&mut self, found: &Type, formula: &Formula, wanted: &[Type], what: &str) -> Type {
+        let found = found.clone();
         if wanted.iter().any(|wanted| wanted.accepts(&found)) {
             return found;
         }
-        let expected = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        let expected = one_of(wanted);
         let message = format!("found {found} for {what}, expected {expected}");
         let hint = match &found {
             Type::List(item) if wanted.iter().any(|wanted| wanted.accepts(item)) => {

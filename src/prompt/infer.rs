@@ -55,7 +55,7 @@ struct Typing<'a> {
 
 /// The type of the items of a value of this type.
 pub(super) fn element(list: &Type) -> Type {
-    match list {
+    match list.required() {
         Type::List(item) => (**item).clone(),
         Type::Vector => Type::Number,
         _ => Type::Any,
@@ -69,6 +69,11 @@ pub(super) fn list_of(item: Type) -> Type {
 /// The type that fits both.
 fn join(a: Type, b: Type) -> Type {
     if a == b { a } else { Type::Any }
+}
+
+/// The type that fits both where something decides which it is, so that neither is taken where it is nothing.
+fn either(a: &Type, b: &Type) -> Type {
+    join(a.required().clone(), b.required().clone())
 }
 
 impl Typing<'_> {
@@ -103,7 +108,7 @@ impl Typing<'_> {
     fn bind(&mut self, target: &Expr<'_>, ty: Type) {
         match target {
             // filters nest types too (`| runs`), and may do so again and again
-            Expr::Var(var) => self.local.push(var.id, ty.bounded()),
+            Expr::Var(var) => self.local.push(var.id, ty.required().clone().bounded()),
             Expr::List(list) => list.items.iter().for_each(|item| self.bind(item, Type::Any)),
             Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item, Type::Any)),
             _ => {}
@@ -124,7 +129,7 @@ impl Typing<'_> {
                 ValueKind::Seq => list_of(Type::Any),
                 _ => Type::Any,
             },
-            Expr::Slice(slice) => self.expr(&slice.expr),
+            Expr::Slice(slice) => self.expr(&slice.expr).required().clone(),
             Expr::UnaryOp(op) => {
                 self.expr(&op.expr);
                 if matches!(op.op, ast::UnaryOpKind::Not) { Type::Truth } else { Type::Number }
@@ -139,7 +144,7 @@ impl Typing<'_> {
                 self.expr(&branch.test_expr);
                 let yes = self.expr(&branch.true_expr);
                 let no = branch.false_expr.as_ref().map_or(Type::Any, |other| self.expr(other));
-                join(yes, no)
+                either(&yes, &no)
             }
             Expr::Filter(filter) => self.filter(filter, filter.span()),
             Expr::Test(test) => {
@@ -191,8 +196,10 @@ impl Typing<'_> {
             Eq | Ne | Lt | Lte | Gt | Gte | In => Type::Truth,
             Sub | Div | FloorDiv | Rem | Pow => Type::Number,
             Concat => Type::Text,
-            ScAnd | ScOr | Add => join(left, right),
-            Mul => left,
+            // `previous.x or y` is nothing where `y` is
+            ScOr if matches!(right, Type::Optional(_)) => either(&left, &right).or_nothing(),
+            ScAnd | ScOr | Add => either(&left, &right),
+            Mul => left.required().clone(),
         }
     }
 
@@ -220,11 +227,14 @@ impl Typing<'_> {
             Type::Scored => table(SCORED_ATTRIBUTES, &scored),
             Type::Record(fields) if !fields.is_empty() => Some(fields.clone()),
             Type::Text | Type::Number | Type::Truth | Type::List(_) | Type::Vector => Some(Arc::default()),
-            Type::Any | Type::Record(_) => None,
+            Type::Any | Type::Record(_) | Type::Optional(_) => None,
         }
     }
 
     fn attribute(&mut self, of: &Type, name: &str, span: Span) -> Type {
+        if let Type::Optional(of) = of {
+            return self.attribute(of, name, span).or_nothing();
+        }
         let Some(fields) = Self::fields(of) else { return Type::Any };
         if let Some((_, ty)) = fields.iter().find(|(field, _)| field == name) {
             return ty.clone();
@@ -242,7 +252,7 @@ impl Typing<'_> {
     }
 
     fn filter(&mut self, filter: &ast::Filter<'_>, span: Span) -> Type {
-        let of = filter.expr.as_ref().map_or(Type::Any, |expr| self.expr(expr));
+        let of = filter.expr.as_ref().map_or(Type::Any, |expr| self.expr(expr).required().clone());
         for arg in &filter.args {
             if let ast::CallArg::Pos(expr) | ast::CallArg::Kwarg(_, expr) = arg {
                 self.expr(expr);

@@ -83,7 +83,7 @@ impl DecodingFormulas {
         ];
         for (what, formula) in numbers {
             if let Some(formula) = formula {
-                typing.expect(formula, &[Type::Number], what);
+                typing.expect_or_nothing(formula, &[Type::Number], what);
             }
         }
     }
@@ -99,7 +99,10 @@ impl DecodingFormulas {
                 }
             };
         let count = |formula: &Option<Formula>, what: &str| -> Result<Option<usize>, StepError> {
-            formula.as_ref().map(|formula| whole(&formula.eval(scope)?, what)).transpose()
+            match formula.as_ref().map(|formula| formula.eval(scope)).transpose()? {
+                None | Some(Value::Nothing) => Ok(None),
+                Some(value) => whole(&value, what).map(Some),
+            }
         };
         Ok(Decoding {
             temperature: number(&self.temperature, "temperature")?,

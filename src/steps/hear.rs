@@ -54,8 +54,10 @@ impl Planned for HearStep {
 impl HearStep {
     /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
-        typing.expect(&self.audio, &[Type::Audio], "`audio`");
-        self.language.iter().for_each(|language| drop(typing.expect(language, &[Type::Text], "`language`")));
+        typing.expect_or_nothing(&self.audio, &[Type::Audio], "`audio`");
+        if let Some(language) = &self.language {
+            typing.expect_or_nothing(language, &[Type::Text], "`language`");
+        }
         Type::Moment.list()
     }
 }

@@ -130,16 +130,21 @@ impl Planned for LoopDraft {
         let mut names = typing.names().clone();
         names.insert("round".into(), Type::Number);
         let previous = self.previous(typing, &names);
-        names.insert("previous".into(), previous);
+        names.insert("previous".into(), previous.or_nothing());
         let block = typing.inner(&self.draft, &mut names);
         if let Until::Condition(condition) = &self.until {
             typing.with(&names, |typing| drop(condition.ty(typing)));
         }
-        let own = self.draft.names().map(|name| (name.to_owned(), names.get(name).cloned().unwrap_or(Type::Any)));
+        let own = self.draft.names().map(|name| (name.to_owned(), of_round(&names, name)));
         let ty = Type::record(own.chain([("rounds".to_owned(), Type::Number), ("stopped".to_owned(), Type::Text)]));
         let looping = LoopStep { block: Arc::new(block), until: self.until.clone(), max_rounds: self.max_rounds };
         (ty, Arc::new(looping))
     }
+}
+
+/// The type of a round's value. A step that passes `previous` on yields nothing in the first round only.
+fn of_round(names: &IndexMap<String, Type>, name: &str) -> Type {
+    names.get(name).map_or(Type::Any, |ty| ty.required().clone())
 }
 
 impl LoopDraft {
@@ -152,8 +157,7 @@ impl LoopDraft {
         let mut names = names.clone();
         names.insert("previous".into(), Type::Any);
         typing.quietly(|typing| drop(typing.inner(&self.draft, &mut names)));
-        Type::record(self.draft.names().map(|name| (name.to_owned(), names.get(name).cloned().unwrap_or(Type::Any))))
-            .bounded()
+        Type::record(self.draft.names().map(|name| (name.to_owned(), of_round(&names, name)))).bounded()
     }
 }
 

@@ -101,7 +101,7 @@ impl Prompted {
         let mut names = typing.names().clone();
         for (name, formula) in &self.with {
             let ty = formula.ty(typing);
-            let item = if let Type::List(item) = &ty { item } else { &ty };
+            let item = if let Type::List(item) = ty.required() { item } else { ty.required() };
             if matches!(item, Type::Image | Type::Moment | Type::Video | Type::Audio) {
                 let message = format!("found {ty} for hole `{name}`, but `{role}` reads text only");
                 let hint = match item {

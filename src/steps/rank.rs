@@ -177,6 +177,11 @@ impl Step for RankStep {
         let texts = match &self.wording {
             Some(wording) => {
                 let wording = wording.text(scope)?;
+                if !wording.contains("{}") {
+                    return Err(StepError(format!(
+                        "found `{wording}` for `as`, expected a text with {{}} for the candidate"
+                    )));
+                }
                 among.iter().map(|label| wording.replace("{}", label)).collect()
             }
             None => among.clone(),

@@ -111,7 +111,7 @@ impl SayStep {
         let own = self.cited.is_some().then_some((LOG, Type::Text));
         self.prompt.check(&self.role_name, own, typing);
         if let Some(system) = &self.system {
-            typing.expect(system, &[Type::Text], "`system`");
+            typing.expect_or_nothing(system, &[Type::Text], "`system`");
         }
         if let Some(n) = &self.n {
             typing.expect(n, &[Type::Number], "`n`");

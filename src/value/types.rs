@@ -40,12 +40,27 @@ pub enum Type {
     Record(Arc<[(String, Type)]>),
     /// `list of …`
     List(Box<Type>),
+    /// `… or nothing`: what is nothing in the first round of a loop (`previous` and its fields). No file writes it.
+    Optional(Box<Type>),
 }
 
 impl Type {
     /// `list of` this.
     pub fn list(self) -> Type {
         Type::List(Box::new(self))
+    }
+
+    /// This type or nothing. `any` may be nothing anyway.
+    pub fn or_nothing(self) -> Type {
+        match self {
+            Type::Any | Type::Optional(_) => self,
+            ty => Type::Optional(Box::new(ty)),
+        }
+    }
+
+    /// This type where the value is not nothing.
+    pub fn required(&self) -> &Type {
+        if let Type::Optional(ty) = self { ty } else { self }
     }
 
     /// This type, or `any` where it is too large to be distinguished.
@@ -61,7 +76,7 @@ impl Type {
         }
         *room -= 1;
         match self {
-            Type::List(item) => item.fits(room, depth - 1),
+            Type::List(item) | Type::Optional(item) => item.fits(room, depth - 1),
             Type::Record(fields) => fields.iter().all(|(_, ty)| ty.fits(room, depth - 1)),
             _ => true,
         }
@@ -77,6 +92,7 @@ impl Type {
     pub fn accepts(&self, found: &Type) -> bool {
         match (self, found) {
             (Type::Any, _) | (_, Type::Any) => true,
+            (Type::Optional(wanted), found) => wanted.accepts(found.required()),
             (Type::List(wanted), Type::List(found)) => wanted.accepts(found),
             (Type::List(wanted), Type::Vector) => wanted.accepts(&Type::Number),
             (Type::Record(wanted), Type::Record(found)) => {
@@ -129,6 +145,7 @@ impl fmt::Display for Type {
             Type::Vector => "vector",
             Type::Record(_) => "record",
             Type::List(item) => return write!(f, "list of {item}"),
+            Type::Optional(ty) => return write!(f, "{ty} or nothing"),
         })
     }
 }
@@ -184,5 +201,10 @@ mod tests {
         assert!(check("list of text", "list of any"));
         assert!(!check("list of text", "text"));
         assert!(!check("moment", "image"));
+        let (image, moment) = (Type::Image, Type::Moment);
+        assert!(!image.accepts(&moment.clone().or_nothing()));
+        assert!(image.or_nothing().accepts(&moment.clone().or_nothing()));
+        assert_eq!(moment.list().or_nothing().or_nothing().to_string(), "list of moment or nothing");
+        assert_eq!(Type::Any.or_nothing(), Type::Any);
     }
 }
