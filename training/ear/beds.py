@@ -48,7 +48,7 @@ def new_bed(name, seed, seconds=12):
 
 
 def beds(seed, each):
-    """`count` examples of each of the world's sounds."""
+    """`each` examples of each of the world's sounds."""
     return [new_bed(name, 1000 * seed + k) for name in vocab.SOUNDS for k in range(each)]
 
 

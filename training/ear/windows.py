@@ -150,7 +150,7 @@ class Windows:
                 else 10 ** (-rng.uniform(50, 80) / 20)
             )
             sound += loud * bed[shift : shift + SAMPLES]
-        turn = rng.randrange(SAMPLES) if rng.random() < 0.4 else 0  # another room from here on
+        turn = rng.randrange(SAMPLES) if rng.random() < 0.4 else 0  # other sounds from here on
         for low, high in ((0, turn), (turn, SAMPLES)):
             if high > low and rng.random() < 0.6:
                 bed = rng.choice(self.beds)
