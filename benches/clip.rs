@@ -44,7 +44,7 @@ fn main() {
     println!("{{{}}}", rates.join(", "));
 }
 
-/// Pictures no two of which are the same: a model remembers what it saw.
+/// Pictures that all differ, because a model remembers the vectors of earlier ones.
 struct Album {
     side: u32,
     next: u32,

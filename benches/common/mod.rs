@@ -1,6 +1,6 @@
 //! The shared part of the benches: the CPU time of this process, which other work on the machine does not lengthen.
 
-/// Seconds that all threads of this process have computed, in hundredths (`/proc/self/stat`); `None` where there is no such file.
+/// Seconds that all threads of this process have computed, in hundredths (`/proc/self/stat`); `None` without that file.
 pub(crate) fn cpu_s() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // the second field is a name in brackets that may hold spaces; user and system ticks are the 12th and 13th after it

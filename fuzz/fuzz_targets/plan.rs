@@ -1,4 +1,4 @@
-//! The whole check of a dialogue: problems can be shown, and what passes can be drawn and compiled again.
+//! The whole check of a dialogue: problems can be shown, and a valid dialogue can be drawn and compiled again.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|source: &str| elenchus_fuzz::plan(source));

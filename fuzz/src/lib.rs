@@ -1,4 +1,4 @@
-//! What the fuzz targets do with their inputs. A test of the main crate compiles this file too, so that the targets cannot rot.
+//! The functions of the fuzz targets. A test of the main crate compiles this file too, so that the targets cannot rot.
 
 use elenchus::{
     agent::spec::Spec,
@@ -51,7 +51,7 @@ pub fn plan(source: &str) {
                 Ok(svg) => assert!(svg.ends_with("</svg>\n")),
                 Err(why) => assert!(why.contains("boxes and edges"), "{why}"),
             }
-            plan::recompile(&plan.sources).expect("what compiled once compiles again");
+            plan::recompile(&plan.sources).expect("a plan that compiled once compiles again");
         }
         Err(problems) => {
             assert!(!problems.is_empty());
