@@ -1,6 +1,6 @@
 //! Citations: a log as numbered lines, and the lines that a reply rests on.
 
-use super::found;
+use super::{found, grounds};
 use crate::{plan::StepError, prompt::filters::numbered_line, value::Value};
 use indexmap::IndexMap;
 
@@ -66,8 +66,9 @@ pub fn numbered(entries: &[LogEntry]) -> String {
 }
 
 /// A reply with its citations read out of it: `{text, abstained, evidence: [{video, start, end, clock, text}]}`, and a note on
-/// citations of lines that do not exist, which are dropped.
-pub fn answer(reply: &str, entries: &[LogEntry]) -> (Value, Option<String>) {
+/// what is dropped: citations of lines that do not exist and, where the `question` is known, an answer that neither it nor the
+/// cited entries support.
+pub fn answer(reply: &str, entries: &[LogEntry], question: Option<&str>) -> (Value, Option<String>) {
     let (text, cited) = split(reply);
     // an empty reply becomes a sentence that says so, rather than an empty line
     let text = if text.is_empty() { NOTHING_SAID.to_owned() } else { text };
@@ -78,9 +79,14 @@ pub fn answer(reply: &str, entries: &[LogEntry]) -> (Value, Option<String>) {
         .collect();
     let note =
         (!strange.is_empty()).then(|| format!("dropped {}: the log has {} lines", strange.join(" "), entries.len()));
+    let cited: Vec<&LogEntry> = cited.iter().filter_map(|number| entries.get(number.checked_sub(1)?)).collect();
+    let (text, dropped) = supported(text, &cited, entries, question);
+    let note = match (note, dropped) {
+        (Some(note), Some(dropped)) => Some(format!("{note}; {dropped}")),
+        (note, dropped) => note.or(dropped),
+    };
     let abstained = abstains(&text);
-    let evidence = |number: &usize| number.checked_sub(1).and_then(|i| entries.get(i)).map(record);
-    let evidence = if abstained { Vec::new() } else { cited.iter().filter_map(evidence).collect() };
+    let evidence = if abstained { Vec::new() } else { cited.into_iter().map(record).collect() };
     let record = Value::Record(IndexMap::from([
         ("text".to_owned(), Value::Text(text)),
         ("abstained".to_owned(), Value::Truth(abstained)),
@@ -97,6 +103,17 @@ fn record(entry: &LogEntry) -> Value {
         ("clock".to_owned(), entry.clock.clone().map_or(Value::Nothing, Value::Text)),
         ("text".to_owned(), Value::Text(entry.text.clone())),
     ]))
+}
+
+/// The text, or the sentence that abstains and a note if the text answers what nothing supports.
+fn supported(text: String, cited: &[&LogEntry], log: &[LogEntry], question: Option<&str>) -> (String, Option<String>) {
+    let Some(question) = question.filter(|_| !abstains(&text)) else { return (text, None) };
+    let cited: Vec<&str> = cited.iter().map(|entry| entry.text.as_str()).collect();
+    let log: Vec<&str> = log.iter().map(|entry| entry.text.as_str()).collect();
+    match grounds::unsupported(question, &text, &cited, &log) {
+        None => (text, None),
+        Some(why) => (NOTHING_SAID.to_owned(), Some(format!("dropped the answer `{text}`: {why}"))),
+    }
 }
 
 /// The reply without its brackets, and the numbers in them, each once, in order. `[1][2]`, `[1, 2]` and `[1-3]` are read.
@@ -146,7 +163,7 @@ fn numbers(inside: &str) -> Option<Vec<usize>> {
     (!all.is_empty()).then_some(all)
 }
 
-/// The text for an empty reply.
+/// The text for an empty reply, and for one that is dropped.
 const NOTHING_SAID: &str = "I don't know.";
 
 /// The beginnings of an honest "I don't know", without case and punctuation.
@@ -206,7 +223,9 @@ mod tests {
         let clock = Some("08:10-09:06".to_owned());
         let entry = LogEntry { clock, ..log().remove(0) };
         assert_eq!(numbered(std::slice::from_ref(&entry)), "[1] 08:10-09:06 kitchen, step 0.");
-        let (Value::Record(fields), _) = answer("[1] x", std::slice::from_ref(&entry)) else { panic!("a record") };
+        let (Value::Record(fields), _) = answer("[1] x", std::slice::from_ref(&entry), None) else {
+            panic!("a record")
+        };
         // a cited entry can be cited again
         let again = entries(&fields["evidence"]).expect("entries");
         assert_eq!(again[0].clock, entry.clock);
@@ -214,14 +233,31 @@ mod tests {
 
     #[test]
     fn citations_of_nothing_are_noted() {
-        assert_eq!(answer("[2] [9] x", &log()).1.as_deref(), Some("dropped [9]: the log has 3 lines"));
-        assert_eq!(answer("[2] x", &log()).1, None);
+        assert_eq!(answer("[2] [9] x", &log(), None).1.as_deref(), Some("dropped [9]: the log has 3 lines"));
+        assert_eq!(answer("[2] x", &log(), None).1, None);
+    }
+
+    #[test]
+    fn an_unsupported_answer_becomes_an_abstention() {
+        let check = |reply: &str, question: &str, expected: &str, note: Option<&str>| {
+            let (Value::Record(fields), found) = answer(reply, &log(), Some(question)) else { panic!("a record") };
+            assert_eq!(crate::prompt::show(&fields["text"]), expected, "{reply}");
+            let abstained = expected == NOTHING_SAID;
+            assert_eq!(fields["abstained"], Value::Truth(abstained));
+            assert_eq!(fields["evidence"] == Value::List(Vec::new()), abstained);
+            assert_eq!(found.as_deref(), note, "{reply}");
+        };
+        check("[2] in the kitchen", "Where was step 1?", "in the kitchen", None);
+        let why = "dropped the answer `in the cafe`: neither a cited entry nor the question has `cafe`";
+        check("[2] in the cafe", "Where was step 1?", NOTHING_SAID, Some(why));
+        let why = "dropped [9]: the log has 3 lines; dropped the answer `kitchen`: it cites no entry";
+        check("[9] kitchen", "Where was step 1?", NOTHING_SAID, Some(why));
     }
 
     #[test]
     fn replies_are_read() {
         let check = |reply: &str, expected: &str, cited: &[f64]| {
-            let (Value::Record(fields), _) = answer(reply, &log()) else { panic!("a record") };
+            let (Value::Record(fields), _) = answer(reply, &log(), None) else { panic!("a record") };
             let Value::List(evidence) = &fields["evidence"] else { panic!("a list") };
             let start = |entry: &Value| match entry {
                 Value::Record(fields) => match fields["start"] {

@@ -7,6 +7,7 @@ mod compute;
 mod decoding;
 mod embed;
 mod frames;
+mod grounds;
 mod hear;
 mod look;
 mod r#loop;

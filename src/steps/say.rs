@@ -37,6 +37,9 @@ written! { "`say`",
         /// A list of entries (a name or a template): bound to the hole `log` as numbered lines; the reply's `[n]` are read
         /// back, and the step yields `{ text, abstained, evidence }`.
         pub cite: Option<TextExpr>,
+        /// With `cite`, the question. An answer becomes an abstention if neither the cited entries nor the question have one of
+        /// its words, if it cites nothing, or if no entry has a word of the question. The check knows English words.
+        pub question: Option<TextExpr>,
         /// No chat template: the bare prompt.
         pub raw: Option<bool>,
     }
@@ -60,6 +63,12 @@ impl Verb for Say {
             let hint = format!("put `{{{{ {LOG} }}}}` into the prompt");
             planning.problem("unknown-hole", cite.0.0.pos, message, Some(hint));
         }
+        if let (Some(question), None) = (&self.question, &self.cite) {
+            let message =
+                "found `question` without `cite`: an answer is checked against the entries that it cites".to_owned();
+            planning.problem("wrong-value", question.0.0.pos, message, None);
+        }
+        let question = self.question.as_ref().map(|question| planning.expr(&question.0));
         let system = self.system.as_ref().map(|system| planning.expr(&system.0));
         let n = decoding::number(&self.n, "n", Range::WholeFrom(1), planning);
         let decoding = self.decoding.plan(planning);
@@ -73,6 +82,7 @@ impl Verb for Say {
             role_name: self.agent.value.clone(),
             prompt: prompt?,
             cited: read(cited)?,
+            question: read(question)?,
             system: read(system)?,
             n: n?,
             decoding: decoding?,
@@ -89,6 +99,8 @@ struct SayStep {
     role_name: String,
     prompt: Prompted,
     cited: Option<Formula>,
+    /// What an answer must fit.
+    question: Option<Formula>,
     system: Option<Formula>,
     n: Option<Formula>,
     decoding: DecodingFormulas,
@@ -110,6 +122,9 @@ impl SayStep {
         }
         let own = self.cited.is_some().then_some((LOG, Type::Text));
         self.prompt.check(&self.role_name, own, typing);
+        if let Some(question) = &self.question {
+            typing.expect(question, &[Type::Text], "`question`");
+        }
         if let Some(system) = &self.system {
             typing.expect_or_nothing(system, &[Type::Text], "`system`");
         }
@@ -169,8 +184,11 @@ impl Step for SayStep {
             None => None,
         };
         if let Some(replies) = replies(answered) {
+            let question = self.question.as_ref().map(|question| question.text(scope)).transpose()?;
             let value = |reply: &Reply| match (reply, &log) {
-                (Reply::Say(SayReply { text, .. }), Some(entries)) => Ok(cite::answer(text, entries)),
+                (Reply::Say(SayReply { text, .. }), Some(entries)) => {
+                    Ok(cite::answer(text, entries, question.as_deref()))
+                }
                 (Reply::Say(SayReply { text, .. }), None) => Ok((Value::Text(text.trim().to_owned()), None)),
                 _ => Err(misfit("say")),
             };
