@@ -28,9 +28,9 @@ use std::{
 };
 
 /// Made-up pictures.
-const MADE_UP: usize = 280;
+const MADE_UP: usize = 320;
 /// About so many variations of photographs, and at most so many of one.
-const VARIATIONS: usize = 500;
+const VARIATIONS: usize = 1500;
 const VARIATIONS_OF_ONE: usize = 8;
 /// Most photographs of the folder that are used.
 const MOST_PHOTOGRAPHS: usize = 3000;

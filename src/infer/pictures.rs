@@ -24,11 +24,12 @@ impl Pictures {
 
     /// A made-up picture; `n` chooses its sort.
     pub fn made_up(&mut self, n: usize) -> RgbImage {
-        match n % 7 {
+        match n % 8 {
             0 | 1 => self.noise(),
             2 => self.gradient(),
             3 | 4 => self.shapes(),
             5 => self.stripes(),
+            6 => self.grain(),
             _ => self.flat(),
         }
     }
@@ -101,6 +102,19 @@ impl Pictures {
         }
         sum.iter_mut().for_each(|value| *value /= power.sqrt());
         sum
+    }
+
+    /// Noise without any structure, as of a camera in the dark: grey or coloured, in cells of a few pixels.
+    fn grain(&mut self) -> RgbImage {
+        let (mean, deviation) = (self.colour(), self.0.random_range(8.0..100.0));
+        let (grey, cell) = (self.0.random_bool(0.5), self.0.random_range(1..5));
+        let across = SIDE / cell + 1;
+        let cells: Vec<[f64; 3]> = (0..across * across).map(|_| [0; 3].map(|_| self.spread())).collect();
+        RgbImage::from_fn(SIDE, SIDE, |x, y| {
+            let noise = cells[(y / cell * across + x / cell) as usize];
+            let channel = |c: usize| if grey { mean[0] + deviation * noise[0] } else { mean[c] + deviation * noise[c] };
+            Rgb(std::array::from_fn(|c| byte(channel(c))))
+        })
     }
 
     fn gradient(&mut self) -> RgbImage {
@@ -202,12 +216,12 @@ mod tests {
     fn the_same_seed_draws_the_same_pictures_and_they_differ_among_themselves() {
         let draw = |seed| {
             let mut pictures = Pictures::new(seed);
-            (0..14).map(|n| pictures.made_up(n)).collect::<Vec<_>>()
+            (0..16).map(|n| pictures.made_up(n)).collect::<Vec<_>>()
         };
         let first = draw(1);
         assert_eq!(first, draw(1));
         assert_ne!(first, draw(2));
-        assert!((0..14).all(|n| (0..n).all(|m| first[n] != first[m])));
+        assert!((0..16).all(|n| (0..n).all(|m| first[n] != first[m])));
     }
 
     #[test]

@@ -32,7 +32,7 @@ const NEGATIVE: &[&str] = &["no", "not", "never", "none", "nobody", "nothing", "
 const NUMBERS: &[&str] = &["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 
 /// Why the reply cannot rest on the log, if it cannot. `cited` are the texts of the cited entries, `log` those of all entries.
-pub fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&str]) -> Option<String> {
+pub(super) fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&str]) -> Option<String> {
     let said = words(reply);
     if said.first().is_some_and(|word| NEGATIVE.contains(&word.as_str())) {
         return None;
