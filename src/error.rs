@@ -1,16 +1,16 @@
-//! Faults: the reasons of failures at run time, as data until they are printed. Every layer makes them, no layer formats them
-//! twice, and the command line derives the exit code from [`FaultKind`] alone.
+//! Faults: failures at run time, as data until they are printed. Every layer makes them, and the message is formatted
+//! once. The command line derives the exit code from [`FaultKind`] alone.
 
 use serde::{Deserialize, Serialize};
 use std::{error::Error, fmt, time::Duration};
 
-/// The sort of failure. It decides what the engine does next (try again, give up) and the exit code.
+/// The kind of failure. It decides the engine's next action (try again, give up) and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// It ran and failed; another try gives the same (exit code 1).
+    /// The work ran and failed; another try gives the same result (exit code 1).
     Failed,
-    /// Arguments, dialogue or files that the user must change; nothing ran (exit code 2).
+    /// The user must change arguments, the dialogue or files; nothing ran (exit code 2).
     Refused,
     /// A medium is missing or cannot be read (exit code 3).
     Media,
@@ -18,10 +18,11 @@ pub enum FaultKind {
     Model,
     /// Another try may help: rate limit, lost connection, restarted worker (exit code 1 when no try is left).
     Passing {
-        /// The server's own wish.
+        /// The wait that the server asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<Duration>,
-        /// True if no server answers there: after the last try, the model counts as missing (exit code 4).
+        /// True if no server answers at the address. After the last try, the model then counts as missing (exit code
+        /// 4).
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_unreachable: bool,
     },
@@ -32,7 +33,7 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// The word for it, in transcripts and JSON.
+    /// The word for this kind in transcripts and JSON.
     pub fn word(&self) -> &'static str {
         match self {
             FaultKind::Failed | FaultKind::Passing { .. } => "failed",
@@ -45,12 +46,12 @@ impl FaultKind {
     }
 }
 
-/// A failure: its kind, its agent, the event, the remedy and the cause. One line when displayed.
+/// A failure: its kind, its agent or file, a message, a hint and a cause. It displays as one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// The sort of failure.
+    /// The kind of failure.
     pub kind: FaultKind,
-    /// Whose it is: an agent's name, a file. Displayed before the message.
+    /// The agent or file that failed. Displayed before the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
     /// One line, in the user's words, without `who`.
@@ -58,7 +59,7 @@ pub struct Fault {
     /// The remedy, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// The cause, if that was another error.
+    /// The error that caused this fault, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Box<Cause>>,
 }
@@ -66,15 +67,15 @@ pub struct Fault {
 /// An error that caused a [`Fault`], kept as text so that it can be sent and compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    /// As the error displays itself.
+    /// The error's own message.
     pub message: String,
-    /// The cause of this error in turn.
+    /// The cause of this error, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Box<Cause>>,
 }
 
 impl Cause {
-    /// The error with its chain of sources.
+    /// The error and its chain of sources, as text.
     pub fn of(error: &(dyn Error + 'static)) -> Cause {
         Cause { message: error.to_string(), source: error.source().map(|source| Box::new(Cause::of(source))) }
     }
@@ -100,7 +101,7 @@ impl Fault {
         Fault { kind, who: None, message: lines.collect::<Vec<_>>().join(" "), hint: None, source: None }
     }
 
-    /// It ran and failed.
+    /// The work ran and failed.
     pub fn failed(message: impl fmt::Display) -> Fault {
         Fault::new(FaultKind::Failed, message)
     }
@@ -125,7 +126,7 @@ impl Fault {
         Fault::new(FaultKind::Passing { retry_after, is_unreachable: false }, message)
     }
 
-    /// No server answers there; another try may help.
+    /// No server answers at the address; another try may help.
     pub fn unreachable(message: impl fmt::Display) -> Fault {
         Fault::new(FaultKind::Passing { retry_after: None, is_unreachable: true }, message)
     }
@@ -175,7 +176,7 @@ impl Error for Fault {
     }
 }
 
-/// A failure when reading or writing an ordinary file.
+/// An input or output error of an ordinary file: a fault of kind [`FaultKind::Failed`].
 impl From<std::io::Error> for Fault {
     fn from(error: std::io::Error) -> Fault {
         Fault::failed(&error).caused_by(&error)
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_one_line_and_comes_back_equal() {
+    fn a_fault_is_one_line_and_survives_serialisation() {
         let cause = Fault::failed("the socket closed").caused_by(&std::fmt::Error);
         let fault = Fault::passing("busy\n  now", Some(Duration::from_millis(1500))).of("far").of("near");
         let fault = fault.hint("wait").caused_by(&cause);

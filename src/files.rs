@@ -1,6 +1,7 @@
-//! Opening files that a stranger may have put there: only regular files, without waiting, and no more than a limit of bytes.
+//! Opens files that may come from a stranger: regular files only, without waiting, and within a size limit.
 //!
-//! Also their names as text: a byte that is not UTF-8 is written `\xff` ([`name`]), and [`path`] finds the file again.
+//! Also converts file names to text: [`name`] writes a byte that is not UTF-8 as `\xff`, and [`path`] finds the file
+//! again.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -9,15 +10,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Largest label list, prompt or other text beside a dialogue, in bytes.
+/// Maximum size of a label list, prompt or other text beside a dialogue, in bytes.
 pub const MAX_BYTES: usize = 16 << 20;
-/// Largest file that a user gives as an input or as cases, in bytes.
+/// Maximum size of a file that a user gives as an input or as cases, in bytes.
 pub const MAX_INPUT_BYTES: usize = 256 << 20;
 
-/// Opens a regular file for reading.
+/// Opens a regular file for reading. Fails for a folder, pipe, socket or device.
 ///
-/// Opening a FIFO would wait for a writer, and reading a device may never end. The path is looked at before it is opened,
-/// so that no device is touched. It may be replaced in between: opening does not wait, and the open file is looked at again.
+/// Opening a FIFO would wait for a writer, and reading a device may never end. The path is checked before it is opened,
+/// so that no device is touched. The file may be replaced in between. Opening therefore does not wait, and the open
+/// file is checked again.
 pub fn open(path: &Path) -> io::Result<File> {
     refuse(&fs::metadata(path)?)?;
     let mut options = File::options();
@@ -29,14 +31,15 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// As [`open`], for a path from the command line: `/dev/stdin` and `/dev/fd/N` are streams that the user's shell opened.
+/// Like [`open`], for a path from the command line: `/dev/stdin` and `/dev/fd/N` are streams that the user's shell
+/// opened.
 pub fn open_given(path: &Path) -> io::Result<File> {
     let stream = path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd");
     if stream { File::open(path) } else { open(path) }
 }
 
-/// A path as text, such as messages and JSON hold it: itself, or with each byte that is not UTF-8 as `\xff` and its backslashes
-/// as `\x5c`.
+/// A path as text, for messages and JSON. A UTF-8 path stays unchanged. In any other path, each byte that is not UTF-8
+/// becomes `\xff` and each backslash `\x5c`.
 pub fn name(path: &OsStr) -> String {
     if let Some(text) = path.to_str() {
         return text.to_owned();
@@ -49,7 +52,7 @@ pub fn name(path: &OsStr) -> String {
     text
 }
 
-/// The path that [`name`] made a text of. A file that really has `\xff` in its name is found first.
+/// The path whose text [`name`] gave. A file with a literal `\xff` in its name takes precedence.
 pub fn path(name: &str) -> PathBuf {
     let written = PathBuf::from(name);
     if !name.contains("\\x") || fs::symlink_metadata(&written).is_ok() {
@@ -59,7 +62,7 @@ pub fn path(name: &str) -> PathBuf {
     if fs::symlink_metadata(&bytes).is_ok() { bytes } else { written }
 }
 
-/// `\x80` to `\xff`, and `\x5c`, as bytes.
+/// Decodes `\x80` to `\xff`, and `\x5c`, to bytes.
 #[cfg(unix)]
 fn unescaped(name: &str) -> OsString {
     let (mut bytes, mut rest) = (Vec::new(), name);
@@ -79,13 +82,13 @@ fn unescaped(name: &str) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(bytes)
 }
 
-/// Other systems do not have such names.
+/// On other systems a name stays unchanged.
 #[cfg(not(unix))]
 fn unescaped(name: &str) -> OsString {
     name.into()
 }
 
-/// A path from the command line as text; refused if it would be mistaken for another existing file.
+/// A path from the command line as text. Refused if another existing file has the same text.
 pub fn given(path: &OsStr) -> Result<String, String> {
     let text = name(path);
     if path.to_str().is_none() && fs::symlink_metadata(&text).is_ok() {
@@ -107,26 +110,26 @@ fn refuse(meta: &Metadata) -> io::Result<()> {
     }
 }
 
-/// The bytes of a regular file of at most `most` bytes.
-pub fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
-    bounded(open(path)?, most)?
-        .ok_or_else(|| Error::new(ErrorKind::FileTooLarge, format!("it has more than {most} bytes")))
+/// The bytes of a regular file of at most `limit` bytes.
+pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    bounded(open(path)?, limit)?
+        .ok_or_else(|| Error::new(ErrorKind::FileTooLarge, format!("it has more than {limit} bytes")))
 }
 
-/// The text of a regular file of at most `most` bytes; a message about its content starts with `LINE:COLUMN: `.
-pub fn read_text(path: &Path, most: usize) -> io::Result<String> {
-    read_from(open(path)?, most)
+/// The text of a regular file of at most `limit` bytes. A message about its content starts with `LINE:COLUMN: `.
+pub fn read_text(path: &Path, limit: usize) -> io::Result<String> {
+    read_from(open(path)?, limit)
 }
 
-/// As [`read_text`], for a path from the command line (see [`open_given`]).
-pub fn read_given(path: &Path, most: usize) -> io::Result<String> {
-    read_from(open_given(path)?, most)
+/// Like [`read_text`], for a path from the command line (see [`open_given`]).
+pub fn read_given(path: &Path, limit: usize) -> io::Result<String> {
+    read_from(open_given(path)?, limit)
 }
 
-/// The text of a stream of at most `most` bytes; a message about its content starts with `LINE:COLUMN: `.
-pub fn read_from(stream: impl Read, most: usize) -> io::Result<String> {
-    let Some(bytes) = bounded(stream, most)? else {
-        return Err(Error::new(ErrorKind::InvalidData, format!("1:1: found more than {most} bytes")));
+/// The text of a stream of at most `limit` bytes. A message about its content starts with `LINE:COLUMN: `.
+pub fn read_from(stream: impl Read, limit: usize) -> io::Result<String> {
+    let Some(bytes) = bounded(stream, limit)? else {
+        return Err(Error::new(ErrorKind::InvalidData, format!("1:1: found more than {limit} bytes")));
     };
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -139,11 +142,11 @@ pub fn read_from(stream: impl Read, most: usize) -> io::Result<String> {
     })
 }
 
-/// All bytes of a stream, or nothing if it has more than `most`.
-fn bounded(stream: impl Read, most: usize) -> io::Result<Option<Vec<u8>>> {
+/// All bytes of a stream, or `None` if it has more than `limit`.
+fn bounded(stream: impl Read, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    stream.take(most as u64 + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() <= most).then_some(bytes))
+    stream.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= limit).then_some(bytes))
 }
 
 #[cfg(test)]
@@ -162,7 +165,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn names_that_are_not_text_are_found_again() {
+    fn names_that_are_not_utf8_find_their_files() {
         use std::os::unix::ffi::OsStrExt;
         let folder = tempfile::tempdir().expect("a folder");
         let bytes: &[&[u8]] =
@@ -175,7 +178,7 @@ mod tests {
             assert_eq!(fs::read(path(&text)).expect("found"), *bytes, "{text}");
         }
         assert_eq!(name(OsStr::from_bytes(b"bad\xff.mp4")), "bad\\xff.mp4");
-        // both names there: the written one is found, and the other cannot be given
+        // with both names present, the literal one is found and the other one is refused
         let bad = folder.path().join(OsStr::from_bytes(b"bad\xff.mp4"));
         fs::write(folder.path().join("bad\\xff.mp4"), "written so").expect("written");
         assert_eq!(fs::read(path(&name(bad.as_os_str()))).expect("found"), b"written so");
@@ -208,8 +211,8 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_that_turns_into_a_pipe_does_not_hold_up() {
-        // `open` after its first look: a FIFO without a writer opens at once, and is then refused
+    fn a_file_replaced_by_a_pipe_does_not_block() {
+        // the second half of `open`: a FIFO without a writer opens at once, and is then refused
         use std::os::unix::fs::OpenOptionsExt;
         let folder = tempfile::tempdir().expect("a folder");
         let fifo = folder.path().join("fifo");

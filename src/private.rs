@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-/// Makes a folder, and those above it, for the user alone. An existing folder is closed to others.
+/// Creates a folder and its parents, with access for the user only. An existing folder loses all other access.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -18,7 +18,7 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file for reading and writing, and creates it if it is missing: for the user alone.
+/// Opens a file for reading and writing, with access for the user only. Creates it if it is missing.
 pub fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -36,7 +36,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
-/// Takes all rights from the group and from others. A failure is not reported: the file may belong to another user.
+/// Removes all rights of the group and of others. A failure is not reported: the file may belong to another user.
 #[cfg(unix)]
 pub fn close_to_others(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
@@ -47,11 +47,11 @@ pub fn close_to_others(path: &Path) {
     }
 }
 
-/// Takes all rights from the group and from others, where a system has such rights.
+/// Removes all rights of the group and of others, on systems with such rights.
 #[cfg(not(unix))]
 pub fn close_to_others(_: &Path) {}
 
-/// Removes half-written files (`*.part`) of a folder that were not written to for `still`: their process has ended.
+/// Removes partial files (`*.part`) that were last written at least `still` ago: their process has ended.
 pub fn sweep_parts(folder: &Path, still: Duration) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_part = entry.path().extension().is_some_and(|ending| ending == "part");
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn half_written_files_are_swept_when_they_are_old() {
+    fn old_partial_files_are_removed() {
         let folder = tempfile::tempdir().expect("temp");
         let names = || {
             let mut names: Vec<_> =

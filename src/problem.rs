@@ -1,15 +1,15 @@
-//! One thing wrong with a dialogue, agent file or prompt: as data, and how people see it.
+//! A mistake in a dialogue, agent file or prompt: as data, and rendered for people.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-/// Problems beyond these are not noted: they would not be read, and hostile input would make millions.
+/// Maximum number of problems in a report. Nobody reads more, and hostile input could cause millions.
 pub const MAX_PROBLEMS: usize = 1000;
-/// Longest message and hint, in characters: a file may name things with a megabyte.
+/// Maximum length of a message or hint, in characters. A file can contain a name of a megabyte.
 const MAX_MESSAGE: usize = 2000;
-/// Longest word that is compared with others, in bytes.
+/// Maximum length of a word that is compared with others, in bytes.
 const MAX_WORD: usize = 100;
 
-/// A place in a file, both from 1, columns in characters.
+/// A position in a file. Lines and columns count from 1; columns are characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
 pub struct Pos {
     /// Line.
@@ -18,29 +18,29 @@ pub struct Pos {
     pub column: usize,
 }
 
-/// Tells if a problem keeps a dialogue from running.
+/// Whether a problem prevents the dialogue from running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// It does.
+    /// The dialogue cannot run.
     #[default]
     Error,
-    /// A warning: the dialogue still runs.
+    /// The dialogue still runs.
     Warning,
 }
 
-/// One thing wrong with a dialogue, an agent file or a prompt.
+/// One mistake in a dialogue, an agent file or a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Problem {
     /// A stable word, such as `unknown-key`.
     pub code: String,
-    /// Tells if it keeps the dialogue from running.
+    /// Whether the problem prevents the dialogue from running.
     pub severity: Severity,
     /// The file as the user named it.
     pub file: String,
-    /// From 1.
+    /// Line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// Column, from 1, in characters.
     pub column: usize,
     /// The finding and the expectation.
     pub message: String,
@@ -49,7 +49,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem at `pos`; what is too long to be read is cut.
+    /// A problem at `pos`. A message or hint over the length limit is cut.
     pub fn new(code: &str, file: &str, pos: Pos, message: String, hint: Option<String>) -> Problem {
         let cut = |text: String| match text.char_indices().nth(MAX_MESSAGE) {
             Some((end, _)) => format!("{}…", &text[..end]),
@@ -77,7 +77,8 @@ pub fn closest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<S
         let likeness = strsim::jaro_winkler(&word_lower, &name.to_lowercase());
         (likeness, name)
     });
-    // 0.8 accepts one or two typing errors in a word and refuses words that only share a beginning; in short words one error is enough to miss it
+    // 0.8 accepts one or two typing errors in a word and refuses words that only share a beginning. One error in a
+    // short word gives less than 0.8, so a distance of 1 is accepted too.
     let one_slip =
         |name: &str| word.chars().count() > 2 && strsim::osa_distance(&word_lower, &name.to_lowercase()) == 1;
     let best =
@@ -85,10 +86,10 @@ pub fn closest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<S
     Some(format!("did you mean `{}`?", best.1))
 }
 
-/// The problem as a compiler would show it, with the line of `source` it points at. Colours if `colour`.
+/// The problem in the style of a compiler, with its line of `source`; coloured if `colour`.
 pub fn render(problem: &Problem, source: &str, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    // only the line itself is handed over: the renderer would read the whole file again for each problem
+    // the renderer gets one line only: it would scan the whole file again for each problem
     let line = source.split('\n').nth(problem.line - 1).unwrap_or_default();
     let line = line.strip_suffix('\r').unwrap_or(line);
     let span = word_at(line, problem.column);
@@ -112,7 +113,7 @@ fn word_at(line: &str, column: usize) -> std::ops::Range<usize> {
     let skip: usize = line.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
     let ends = |c: char| c.is_whitespace() || ":,{}[]|()\"'".contains(c);
     let word: usize = line[skip..].chars().take_while(|c| !ends(*c)).map(char::len_utf8).sum();
-    // a place that starts with a quote or brace: that one character
+    // a quote or brace at the position is marked alone
     let length = if word > 0 { word } else { line[skip..].chars().next().map_or(0, char::len_utf8) };
     skip..skip + length
 }

@@ -1,9 +1,9 @@
-//! The clock of a medium: two minutes of video may represent a day, and then its times are shown as that day's.
+//! The clock of a medium. Two minutes of video can represent a day; its times are then shown as times of that day.
 
 use crate::value::{Media, Moment};
 use serde::{Deserialize, Serialize};
 
-/// Seconds of a day; its clock wraps there.
+/// Seconds in a day. The clock wraps at midnight.
 const DAY_S: f64 = 86_400.0;
 
 /// The time of day at the start of a medium, and the speed of its clock.
@@ -16,7 +16,7 @@ pub struct DayClock {
 }
 
 impl DayClock {
-    /// Reads `clock 07:00, 420 seconds a second`, to the letter; any other comment sets no clock.
+    /// Parses a comment of exactly the form `clock 07:00, 420 seconds a second`. Any other comment gives `None`.
     pub fn parse(comment: &str) -> Option<DayClock> {
         let (time, pace) = comment.strip_prefix("clock ")?.strip_suffix(" seconds a second")?.split_once(", ")?;
         let (hour, minute) = time.split_once(':')?;
@@ -24,14 +24,14 @@ impl DayClock {
         let two = |text: &str| text.parse::<u16>().ok().filter(|_| text.len() == 2 && digits(text));
         let (hour, minute) = (two(hour).filter(|hour| *hour < 24)?, two(minute).filter(|minute| *minute < 60)?);
         let (whole, part) = pace.split_once('.').unwrap_or((pace, "0"));
-        // f64 would also read `inf` and `1e3`
+        // `f64::parse` also accepts `inf` and `1e3`
         let pace = pace.parse::<f64>().ok().filter(|_| digits(whole) && digits(part))?;
         (pace > 0.0 && pace <= DAY_S).then_some(DayClock { start_min: hour * 60 + minute, pace })
     }
 
-    /// `HH:MM` so many seconds after the medium's start.
+    /// The time of day (`HH:MM`) that many seconds after the medium's start.
     fn at(self, seconds: f64) -> String {
-        // a hair is added so that what ticks of 1/30 000 leave out does not cost a minute
+        // a small margin: the rounding of ticks (1/30 000 s) must not move a full minute into the minute before
         let of_day = (f64::from(self.start_min) * 60.0 + self.pace * seconds + 1e-3).rem_euclid(DAY_S);
         let minutes = (of_day / 60.0) as u32;
         format!("{:02}:{:02}", minutes / 60, minutes % 60)
@@ -39,14 +39,14 @@ impl DayClock {
 }
 
 impl Media {
-    /// `HH:MM` of the medium's own clock at this presentation time in seconds; nothing if it has none.
+    /// The time of day (`HH:MM`) at a presentation time in seconds; `None` for a medium without a clock.
     pub fn clock_at(&self, seconds: f64) -> Option<String> {
         self.clock.map(|clock| clock.at(seconds - self.start.seconds()))
     }
 }
 
 impl Moment {
-    /// `HH:MM-HH:MM` of the medium's own clock; nothing if it has none.
+    /// The time of day (`HH:MM-HH:MM`) of the moment; `None` for a medium without a clock.
     pub fn clock(&self) -> Option<String> {
         let at = |time: crate::value::Time| self.media.clock_at(time.seconds());
         Some(format!("{}-{}", at(self.start)?, at(self.end)?))
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_clock_to_the_letter_is_one() {
+    fn only_the_exact_form_sets_a_clock() {
         let check = |comment: &str, expected: Option<(u16, f64)>| {
             assert_eq!(DayClock::parse(comment).map(|clock| (clock.start_min, clock.pace)), expected, "{comment}");
         };
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn it_wraps_at_midnight() {
+    fn the_clock_wraps_at_midnight() {
         let check = |comment: &str, seconds: f64, expected: &str| {
             assert_eq!(DayClock::parse(comment).expect("a clock").at(seconds), expected, "{comment} {seconds}");
         };

@@ -1,9 +1,10 @@
-//! Values as plain JSON: what people and other programs see of a result, and what they hand in.
+//! Values as plain JSON: the form in which people and programs give inputs and get results.
 
 use crate::value::{Scored, Type, Value};
 use serde_json::{Value as Json, json};
 
-/// JSON without type tags: a moment is `{video, start, end, clock?, text?}` in seconds, media are their path.
+/// JSON without type tags. A moment is `{video, start, end, clock?, text?}` with times in seconds; a medium is its
+/// path.
 pub fn to_json(value: &Value) -> Json {
     match value {
         Value::Nothing => Json::Null,
@@ -34,12 +35,12 @@ pub fn to_json(value: &Value) -> Json {
     }
 }
 
-/// Whole numbers without a decimal point.
+/// Writes whole numbers without a decimal point.
 fn number_json(number: f64) -> Json {
     if number.fract() == 0.0 && number.abs() < 9e15 { json!(number as i64) } else { json!(number) }
 }
 
-/// Plain JSON as a value; objects become records, also where they look like a moment.
+/// Plain JSON as a value. Every object becomes a record, even one with the fields of a moment.
 pub fn from_json(json: &Json) -> Value {
     match json {
         Json::Null => Value::Nothing,
@@ -51,7 +52,8 @@ pub fn from_json(json: &Json) -> Value {
     }
 }
 
-/// Plain JSON as a value of this type. Media cannot be made here (a file has to be read): they are refused.
+/// Plain JSON as a value of type `ty`. Media are refused, because only a read file gives one. An error is one line: the
+/// finding and the expectation.
 pub fn from_json_as(json: &Json, ty: &Type) -> Result<Value, String> {
     let value = from_json(json);
     let wrong = || format!("found {}, expected {ty}", brief(json));
@@ -61,7 +63,7 @@ pub fn from_json_as(json: &Json, ty: &Type) -> Result<Value, String> {
         | (Type::Number, Value::Number(_))
         | (Type::Truth, Value::Truth(_)) => Ok(value),
         (Type::Text, Value::Number(_)) => Ok(Value::Text(json.to_string())),
-        // a command line has only text: `-i count=3`
+        // the command line gives every input as text: `-i count=3`
         (Type::Number, Value::Text(text)) => text.trim().parse().map(Value::Number).map_err(|_| wrong()),
         (Type::Truth, Value::Text(text)) => text.trim().parse().map(Value::Truth).map_err(|_| wrong()),
         (Type::Scored, Value::Record(fields)) => {
@@ -104,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_json_comes_back() {
+    fn plain_json_converts_to_a_type_and_back() {
         let check = |text: &str, ty: &str, expected: Result<&str, &str>| {
             let ty: Type = ty.parse().expect("a type");
             let found = from_json_as(&serde_json::from_str(text).expect("json"), &ty).map(|v| to_json(&v).to_string());

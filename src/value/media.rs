@@ -1,4 +1,4 @@
-//! Media files, moments of them, and still images: named by path and digest, never carried.
+//! Media files, moments of them, and still images. A path and a digest name them; their bytes are never carried.
 
 use super::{DayClock, Time};
 use serde::{Deserialize, Serialize};
@@ -7,19 +7,20 @@ use std::sync::Arc;
 /// A media file that a run may read: its place, its streams, and the digest of its bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Media {
-    /// As the user gave it; relative paths are relative to the working folder (or to the dialogue, for its tests).
+    /// The path as the user gave it. A relative path starts at the working folder (in the tests of a dialogue, at its
+    /// folder).
     pub path: String,
     /// blake3 of the file's bytes, hex.
     pub digest: String,
-    /// First presentation time and end of presentation of the whole file.
+    /// First presentation time of the file.
     pub start: Time,
-    /// End of presentation.
+    /// End of the file's presentation.
     pub end: Time,
     /// True if there is a video stream (cover art does not count).
     pub has_video: bool,
     /// True if there is an audio stream.
     pub has_audio: bool,
-    /// The time of day that it shows, if it represents a longer time than it takes.
+    /// The medium's own clock, if its container states one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<DayClock>,
 }
@@ -27,14 +28,14 @@ pub struct Media {
 /// An interval of one video or audio with exact times. `start` is the presentation time of a frame if it was sampled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
-    /// Which medium.
+    /// The medium.
     #[serde(with = "shared")]
     pub media: Arc<Media>,
-    /// Inclusive.
+    /// The start, inclusive.
     pub start: Time,
-    /// Exclusive; equals the next sample's start, or the end of the medium.
+    /// The end, exclusive: the start of the next sample, or the end of the medium.
     pub end: Time,
-    /// The words heard or noted, if this moment has text (`hear` yields such moments).
+    /// The moment's text, if it has one: for instance the speech that `hear` found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
@@ -42,13 +43,13 @@ pub struct Moment {
 /// A still image: a file on its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageFile {
-    /// As the user gave it.
+    /// The path as the user gave it.
     pub path: String,
     /// blake3 of the file's bytes, hex.
     pub digest: String,
 }
 
-/// Serialises what an [`Arc`] points to, in place; for `#[serde(with)]`.
+/// Serialises the target of an [`Arc`] in place, for `#[serde(with)]`.
 pub(crate) mod shared {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Values: what steps yield and templates read; their types, exact times, media, sizes and JSON.
+//! Values, which steps yield and templates read: their types, exact times, media, sizes and JSON.
 
 pub mod clock;
 pub mod json;
@@ -26,7 +26,7 @@ pub struct Scored {
     pub score: f32,
     /// Softmax of the model's scaled scores over all candidates.
     pub probability: f32,
-    /// The score that this label must exceed to mean anything, where the request asked for it (`floor: true`).
+    /// The score that this label must exceed to count. It is set if the request asked for floors (`floor: true`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor: Option<f32>,
 }
@@ -42,7 +42,7 @@ impl Scored {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
-    /// No value: a step whose `when` was false, the audio of a silent video.
+    /// No value, such as the result of a skipped step or the audio of a silent video.
     #[default]
     Nothing,
     /// True or false.
@@ -70,8 +70,8 @@ pub enum Value {
 }
 
 impl Value {
-    /// How `when`, `until` and templates decide: nothing, false, 0, and empty texts, lists, vectors and records are false;
-    /// everything else is true.
+    /// The truth rule of `when`, `until` and templates. Nothing, false, 0, and empty texts, lists, vectors and records
+    /// are false. Everything else is true.
     pub fn is_truthy(&self) -> bool {
         match self {
             Value::Nothing => false,

@@ -1,15 +1,15 @@
-//! Limits of values: the memory of a run is bounded, whatever its templates say.
+//! Limits of values. They bound the memory of a run for any template.
 
 use crate::value::Value;
 
-/// Most that one value may take, in bytes of memory (estimated). The embeddings of a day, one each second, are half of it.
+/// Maximum memory of one value, in bytes (estimated): about twice the embeddings of a day at one each second.
 pub const MAX_BYTES: usize = 256 << 20;
-/// Most values inside one. A thousand scored labels for each second of half an hour are as many.
+/// Maximum number of values inside one value: about a thousand scored labels for each second of half an hour.
 pub const MAX_VALUES: usize = 2_000_000;
-/// Deepest nesting of lists and records in what a template or a step yields: values are walked by recursion.
+/// Maximum nesting of lists and records in a value. Values are walked by recursion, so the stack sets a limit.
 pub const MAX_DEPTH: usize = 64;
 
-/// The room that is left for a value under construction.
+/// The bytes, values and nesting levels that are left for a value under construction.
 #[derive(Debug)]
 pub struct Room {
     bytes: usize,
@@ -18,13 +18,13 @@ pub struct Room {
 }
 
 impl Room {
-    /// For one value.
+    /// The full room of one value.
     #[allow(clippy::new_without_default, reason = "a default that refuses things would surprise")]
     pub fn new() -> Room {
         Room { bytes: MAX_BYTES, values: MAX_VALUES, depth: MAX_DEPTH }
     }
 
-    /// Takes the room of one value, without what is in it.
+    /// Takes the room of one value without its content. Fails if too little is left.
     pub fn take(&mut self, value: &Value) -> Result<(), String> {
         let (bytes, values) = (self.bytes.checked_sub(own_bytes(value)), self.values.checked_sub(1));
         self.bytes = bytes.ok_or_else(|| format!("the value takes more than {} MiB", MAX_BYTES >> 20))?;
@@ -32,7 +32,7 @@ impl Room {
         Ok(())
     }
 
-    /// Takes the room of a value with all its content.
+    /// Takes the room of a value with all its content. Fails if too little is left.
     pub fn take_whole(&mut self, value: &Value) -> Result<(), String> {
         self.take(value)?;
         match value {
@@ -42,7 +42,7 @@ impl Room {
         }
     }
 
-    /// Makes the content of a list or record.
+    /// Runs `make` one nesting level deeper, for the content of a list or record. Fails below [`MAX_DEPTH`] levels.
     pub fn inside<T, E: From<String>>(&mut self, make: impl FnOnce(&mut Room) -> Result<T, E>) -> Result<T, E> {
         if self.depth == 0 {
             return Err(format!("the value is nested deeper than {MAX_DEPTH} levels").into());
@@ -54,7 +54,7 @@ impl Room {
     }
 }
 
-/// Bytes of memory of a value without what is in it (estimated; media are shared and cost nothing).
+/// Bytes of memory of a value without its content (estimated). Media are shared and count as 0.
 fn own_bytes(value: &Value) -> usize {
     let text = match value {
         Value::Text(text) => text.len(),
@@ -68,7 +68,7 @@ fn own_bytes(value: &Value) -> usize {
 }
 
 impl Value {
-    /// Bytes of memory that it takes (estimated).
+    /// Bytes of memory of the value with its content (estimated).
     pub fn bytes(&self) -> usize {
         let inside: usize = match self {
             Value::List(items) => items.iter().map(Value::bytes).sum(),

@@ -12,8 +12,8 @@ pub struct TimeBase {
     pub den: u32,
 }
 
-/// An exact presentation time: integer ticks of a [`TimeBase`], counted from the start of the medium's
-/// presentation (the container's start offset is kept, not subtracted: equal to ffprobe's `pts`).
+/// An exact presentation time in integer ticks of a [`TimeBase`]. It equals ffprobe's `pts`: the container's start
+/// offset is kept, not subtracted.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Time {
     /// Presentation time stamp.
@@ -27,13 +27,14 @@ impl Time {
     pub fn seconds(self) -> f64 {
         self.ticks as f64 * f64::from(self.base.num) / f64::from(self.base.den)
     }
-    /// The number of the nearest sample on the grid `i / rate_hz`. Exact: what starts a whole second later gets `rate_hz` more.
+    /// The number of the nearest sample on the grid `i / rate_hz`. Exact: a time one second later gives a number
+    /// greater by `rate_hz`.
     pub fn on_grid(self, rate_hz: u32) -> i64 {
         let den = i128::from(self.base.den);
         let doubled = (i128::from(self.ticks) * i128::from(self.base.num)).saturating_mul(i128::from(rate_hz) * 2);
         doubled.saturating_add(den).div_euclid(den * 2).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
     }
-    /// `seconds` rounded to whole microseconds.
+    /// `seconds` as a time, rounded to whole microseconds.
     pub fn from_seconds(seconds: f64) -> Time {
         Time { ticks: (seconds * 1e6).round() as i64, base: TimeBase { num: 1, den: 1_000_000 } }
     }

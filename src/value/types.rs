@@ -1,19 +1,19 @@
-//! Types of ports: how they are written, and what fits where.
+//! Types of values: their notation, and which type fits where.
 
 use super::Value;
 use std::{fmt, str::FromStr, sync::Arc};
 
-/// Largest type that is distinguished from `any`, in parts. Types of steps that build on each other grow exponentially
-/// (`{ a: "{{ x }}", b: "{{ x }}" }`, again and again).
+/// Maximum number of parts of a type; a larger type becomes `any`. Without this limit, types of steps that build on
+/// each other would grow exponentially (`{ a: "{{ x }}", b: "{{ x }}" }`, repeated).
 const MAX_PARTS: usize = 512;
-/// Deepest type that is distinguished from `any`.
+/// Maximum nesting of a type; a deeper type becomes `any`.
 const MAX_DEPTH: usize = 24;
 
 /// The names of the types that a dialogue may write, besides `list of …`.
 pub const TYPE_NAMES: &[&str] =
     &["any", "video", "audio", "image", "moment", "text", "number", "truth", "scored text", "vector", "record"];
 
-/// The type of a port. `Any` is what the checker cannot know before the run.
+/// The type of an input or of a step's value. `Any` if the check cannot know it before the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Type {
     /// Not known before the run.
@@ -45,12 +45,12 @@ pub enum Type {
 }
 
 impl Type {
-    /// `list of` this.
+    /// The type `list of` this type.
     pub fn list(self) -> Type {
         Type::List(Box::new(self))
     }
 
-    /// This type or nothing. `any` may be nothing anyway.
+    /// The type `optional` of this type; `any` includes nothing already.
     pub fn or_nothing(self) -> Type {
         match self {
             Type::Any | Type::Optional(_) => self,
@@ -58,12 +58,12 @@ impl Type {
         }
     }
 
-    /// This type where the value is not nothing.
+    /// The type of the value if it is not nothing.
     pub fn required(&self) -> &Type {
         if let Type::Optional(ty) = self { ty } else { self }
     }
 
-    /// This type, or `any` where it is too large to be distinguished.
+    /// This type, or `any` if it has too many parts or levels.
     pub fn bounded(self) -> Type {
         let mut room = MAX_PARTS;
         if self.fits(&mut room, MAX_DEPTH) { self } else { Type::Any }
@@ -87,8 +87,8 @@ impl Type {
         Type::Record(fields.into_iter().collect())
     }
 
-    /// True if a value of type `found` fits where this one is wanted: an unknown type fits, a
-    /// moment shows its frame, a video gives its sound, numbers and candidates read as text.
+    /// True if a value of type `found` is accepted where this type is expected. `any` always fits. A moment gives its
+    /// frame or its sound, a video gives its sound, and numbers, truths and candidates become text.
     pub fn accepts(&self, found: &Type) -> bool {
         match (self, found) {
             (Type::Any, _) | (_, Type::Any) => true,
@@ -129,7 +129,7 @@ impl Value {
     }
 }
 
-/// As a dialogue writes it: `list of moment`.
+/// The notation of dialogues: `list of moment`.
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -154,7 +154,7 @@ impl FromStr for Type {
     type Err = String;
     fn from_str(text: &str) -> Result<Type, String> {
         if let Some(item) = text.trim().strip_prefix("list of ") {
-            // bounded: a hostile name would recurse once for each of its prefixes
+            // a limit, because each prefix recurses and a hostile name can have many
             if item.matches("list of").count() > 8 {
                 return Err("found more than eight nested lists".into());
             }
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_where() {
+    fn moments_videos_and_candidates_fit_other_types() {
         let check = |wanted: &str, found: &str| {
             wanted.parse::<Type>().expect("a type").accepts(&found.parse::<Type>().expect("a type"))
         };
