@@ -1,4 +1,4 @@
-//! Agent files (`agents/NAME.yaml`) and casts (`casts/NAME.yaml`) as written.
+//! Agent files (`agents/NAME.yaml`) and casts (`casts/NAME.yaml`), exactly as written.
 
 use super::{At, Data, Node, Reading, Span, Written, written};
 use crate::{
@@ -14,15 +14,15 @@ written! { "an agent file",
     pub struct AgentFile {
         /// A description of this agent, for people.
         pub about: Option<String>,
-        /// A model that runs here.
+        /// A local model.
         pub model: Option<At<ModelWritten>>,
         /// An OpenAI-compatible endpoint.
         pub endpoint: Option<At<EndpointWritten>>,
-        /// Prepared replies: by a piece of the prompt, or in order.
+        /// Prepared replies, in order or by a piece of the prompt.
         pub script: Option<At<Script>>,
         /// A person at the terminal.
         pub person: Option<At<PersonWritten>>,
-        /// Decoding settings unless a step sets them.
+        /// Decoding settings for steps that do not set their own.
         pub decode: Option<DecodeWritten>,
         /// Limits of the agent's work.
         pub limits: Option<LimitsWritten>,
@@ -30,9 +30,10 @@ written! { "an agent file",
 }
 
 written! { "`model`",
-    /// A model that runs here: exactly one of `path`, `hub` and `gguf`.
+    /// A local model: exactly one of `path`, `hub` and `gguf`.
     pub struct ModelWritten {
-        /// A checkpoint folder in Hugging Face format, or the name of one that comes with the program (`starter/clip`).
+        /// A checkpoint folder in Hugging Face format, or the name of a checkpoint that comes with the program
+        /// (`starter/clip`).
         pub path: Option<At<String>>,
         /// A repository of the Hugging Face hub, `owner/name` or `owner/name@revision`.
         pub hub: Option<At<String>>,
@@ -52,15 +53,15 @@ written! { "`endpoint`",
     pub struct EndpointWritten {
         /// The base address, up to and including `/v1`.
         pub url: At<String>,
-        /// The model's name there.
+        /// The model's name at the endpoint.
         pub model: At<String>,
         /// The environment variable that holds the key.
         pub key_env: Option<At<String>>,
-        /// The requests that it takes; `[say]` if absent.
+        /// The kinds of request that the endpoint answers; `[say]` if absent.
         pub answers: Option<Vec<At<Answers>>>,
-        /// Longest wait for one reply, or between two pieces of a streamed one.
+        /// Maximum wait for one reply, or between two pieces of a streamed reply.
         pub timeout: Option<At<Span>>,
-        /// Retries after a passing failure, where a step does not set it; 2 if absent.
+        /// Retries after a passing failure, for steps that do not set their own number; 2 if absent.
         pub retries: Option<At<usize>>,
     }
 }
@@ -84,7 +85,7 @@ written! { "`decode`",
         pub top_p: Option<At<f64>>,
         /// Keep the k most likely tokens.
         pub top_k: Option<At<usize>>,
-        /// Most tokens generated.
+        /// Maximum number of generated tokens.
         #[schemars(range(min = 1))]
         pub max_tokens: Option<At<usize>>,
         /// Generation stops before any of these.
@@ -95,18 +96,18 @@ written! { "`decode`",
 written! { "`limits`",
     /// Limits of an agent's work.
     pub struct LimitsWritten {
-        /// Most requests in one forward pass.
+        /// Maximum number of requests in one forward pass.
         #[schemars(range(min = 1))]
         pub batch: Option<At<usize>>,
-        /// Most requests that may wait.
+        /// Maximum number of waiting requests.
         #[schemars(range(min = 1))]
         pub queue: Option<At<usize>>,
-        /// Longest prompt with its reply.
+        /// Maximum length of a prompt and its reply together, in tokens.
         #[schemars(range(min = 1))]
         pub context_tokens: Option<At<usize>>,
-        /// Most bytes of one reply of an endpoint; 8388608 (8 MiB) if absent.
+        /// Maximum size of one reply of an endpoint, in bytes; 8388608 (8 MiB) if absent.
         pub reply_bytes: Option<At<usize>>,
-        /// Longest time for the whole of a streamed reply of an endpoint; 10m if absent.
+        /// Maximum time of a whole streamed reply of an endpoint; 10m if absent.
         pub reply_time: Option<At<Span>>,
     }
 }
@@ -121,13 +122,13 @@ written! { "a cast file",
     }
 }
 
-/// Most moments that a scripted reply can count.
+/// Maximum number of moments that a scripted reply can count.
 const MAX_MOMENTS: f64 = 100_000.0;
 
-/// Which of the four an agent is.
+/// The sort of an agent: one of the four keys of its file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum WhoWritten<'a> {
-    /// A model that runs here.
+    /// A local model.
     Model(&'a ModelWritten),
     /// An endpoint.
     Endpoint(&'a EndpointWritten),
@@ -147,7 +148,7 @@ impl AgentFile {
         model.or_else(endpoint).or_else(script).or_else(person)
     }
 
-    /// The requests that it takes, as far as the file says (for a local model the checkpoint decides).
+    /// The requests that the agent answers, as far as the file says. For a local model the checkpoint decides.
     pub fn answers(&self) -> Option<Vec<Answers>> {
         match self.who()? {
             WhoWritten::Model(_) | WhoWritten::Script(_) => None,
@@ -158,7 +159,7 @@ impl AgentFile {
         }
     }
 
-    /// The rules that concern several keys.
+    /// Checks the rules that concern several keys.
     pub(super) fn check(&self, file: &str) -> Result<(), Vec<Problem>> {
         let mut reading = Reading::new(file);
         let start = super::Pos { line: 1, column: 1 };
@@ -192,8 +193,8 @@ impl AgentFile {
 impl AgentFile {
     fn check_numbers(&self, reading: &mut Reading) {
         let decode = self.decode.as_ref();
-        let ratio = |at: Option<&At<f64>>, key: &str, most: f64, expected: &str, reading: &mut Reading| {
-            if let Some(at) = at.filter(|at| !(0.0..=most).contains(&at.value)) {
+        let ratio = |at: Option<&At<f64>>, key: &str, max: f64, expected: &str, reading: &mut Reading| {
+            if let Some(at) = at.filter(|at| !(0.0..=max).contains(&at.value)) {
                 let message = format!("found {} for `{key}`, expected {expected}", at.value);
                 reading.problem("wrong-value", at.pos, message, None);
             }
@@ -240,7 +241,7 @@ impl Written for Script {
                 };
                 Some(Script::ByPiece(entries.iter().filter_map(read).collect()))
             }
-            // one reply on its own answers everything
+            // a single reply answers every request
             Data::Text(..) | Data::Number(_) | Data::Bool(_) => {
                 Some(Script::ByPiece(vec![(String::new(), ScriptReply::read(node, reading)?)]))
             }
@@ -313,7 +314,7 @@ impl JsonSchema for ScriptReply {
 }
 
 written! { "a scripted failure",
-    /// A reply that fails on purpose: `or` and `retries` can be tested with it.
+    /// A reply that fails on purpose, to test `or` and `retries`.
     pub struct FailWritten {
         /// The reason of the failure.
         pub fail: String,
@@ -323,9 +324,9 @@ written! { "a scripted failure",
 written! { "a segment",
     /// A piece of speech with its times.
     pub struct SegmentWritten {
-        /// Seconds.
+        /// The start, in seconds.
         pub start: f64,
-        /// Seconds.
+        /// The end, in seconds.
         pub end: f64,
         /// The speech.
         pub text: Option<String>,

@@ -1,4 +1,4 @@
-//! The requests that an agent takes, as an agent file writes them: a kind, alone or with its content.
+//! The requests that an agent answers, as an agent file writes them: a kind alone, or a kind with its content.
 
 use super::{Data, EndpointWritten, Node, Reading, TextStyle, Written};
 use crate::exchange::{Answers, Kind, Modalities, Modality};
@@ -6,14 +6,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
 impl EndpointWritten {
-    /// The requests that it takes: a chat, if the file does not say.
+    /// The requests that the endpoint answers: `say` if the file names none.
     pub fn answers(&self) -> Vec<Answers> {
         let written = self.answers.as_ref().map(|all| all.iter().map(|at| at.value).collect());
         written.unwrap_or_else(|| vec![Answers::usual(Kind::Say)])
     }
 }
 
-/// Reads one of the words of a list.
+/// Reads a word that must be one of `known`.
 fn word<T: Copy>(node: &Node, known: &[T], word_of: fn(T) -> &'static str, reading: &mut Reading) -> Option<T> {
     let name = String::read(node, reading)?;
     let found = known.iter().copied().find(|one| word_of(*one) == name);
@@ -25,7 +25,7 @@ fn word<T: Copy>(node: &Node, known: &[T], word_of: fn(T) -> &'static str, readi
     found
 }
 
-/// `say`, or with the content that it takes: `{ say: [text, image] }`.
+/// Written as a kind (`say`), or as a kind with its content (`{ say: [text, image] }`).
 impl Written for Answers {
     fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
         let Data::Map(entries) = &node.data else {

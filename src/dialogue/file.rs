@@ -1,4 +1,4 @@
-//! A dialogue as written, and its tests.
+//! A dialogue and its tests, exactly as written.
 
 use super::{At, Data, Expr, Node, Pos, Reading, Span, TextExpr, Written, YamlKey, written};
 use crate::{exchange::Script, value::Type};
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 written! { "a dialogue",
     /// A dialogue: inputs, a cast, steps, an answer, and its own tests.
     pub struct DialogueFile {
-        /// The version of this language: 1.
+        /// The version of the language: 1.
         #[schemars(required)]
         pub version: Option<Version>,
         /// The dialogue's name.
@@ -32,17 +32,17 @@ written! { "a dialogue",
     }
 }
 
-/// Reserved names of templates: no step may have one.
+/// Reserved names of templates. A step cannot have one of them.
 pub const RESERVED: &[&str] = &["item", "index", "round", "previous", "loop", "true", "false", "none"];
 
-/// Puts the rule for the names of steps into a schema.
+/// Puts the rule for step names into a schema.
 pub(crate) fn name_steps(schema: &mut Schema) {
     let reserved = RESERVED;
     let names = serde_json::json!({ "pattern": r"^[\p{L}_][\p{L}\p{N}_]*$", "not": { "enum": reserved } });
     schema.insert("propertyNames".into(), names);
 }
 
-/// The language's version.
+/// The version of the language. Only version 1 exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version;
 
@@ -72,9 +72,9 @@ impl JsonSchema for Version {
 /// One input: `text`, or `{ type: number, default: 2, about: … }`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InputWritten {
-    /// Its type.
+    /// The input's type.
     pub ty: At<Type>,
-    /// Used when a run gives none.
+    /// The value if a run gives none.
     pub default: Option<Expr>,
     /// A description for people.
     pub about: Option<String>,
@@ -85,7 +85,7 @@ written! { "an input",
     pub struct InputFields {
         /// `video`, `text`, `number`, `list of text`, …
         pub r#type: At<Type>,
-        /// Used when a run gives none.
+        /// The value if a run gives none.
         pub default: Option<Expr>,
         /// A description for people.
         pub about: Option<String>,
@@ -125,7 +125,7 @@ impl Written for InputWritten {
             let InputFields { r#type, default, about } = fields.unwrap_or(unknown);
             return Some(InputWritten { ty: r#type, default, about });
         }
-        // an error in the type is noted; the input still exists for the steps that name it
+        // an unreadable type is reported; the input still exists for the steps that name it
         let ty = At::read(node, reading).unwrap_or(At { value: Type::Any, pos: node.pos });
         Some(InputWritten { ty, default: None, about: None })
     }
@@ -141,14 +141,14 @@ impl JsonSchema for InputWritten {
     }
 }
 
-/// One step: what any step may carry, and its one verb.
+/// One step: the keys that any step may have, and its one verb.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepWritten {
     /// The keys that any step may have.
     pub common: Common,
     /// The position of the step.
     pub pos: Pos,
-    /// All other keys with their values: the verb is among them. The check knows which verbs there are.
+    /// All other keys with their values, the verb among them. The check knows the list of verbs.
     pub rest: Vec<(YamlKey, Node)>,
 }
 
@@ -158,18 +158,19 @@ written! { "a step",
     pub struct Common {
         /// The purpose of this step.
         pub about: Option<String>,
-        /// The step is done only if this is true: a name or a template.
+        /// The step runs only if this is true: a name or a template.
         pub when: Option<TextExpr>,
-        /// The step is done once for each item of this list (a name or a template); `item` and `index` are bound.
+        /// The step runs once for each item of this list (a name or a template); templates can use `item` and `index`.
         pub each: Option<TextExpr>,
-        /// Most items under way together.
+        /// Maximum number of items that run at the same time.
         #[schemars(range(min = 1))]
         pub at_once: Option<At<usize>>,
         /// Longest wait for one exchange.
         pub timeout: Option<At<Span>>,
         /// Retries after a passing failure; the agent's own number, or 2, if absent.
         pub retries: Option<At<usize>>,
-        /// The value if the step (or this item of it) fails or is skipped; templates may name other steps, `item` and `index`.
+        /// The value if the step, or one item of it, fails or is skipped; templates may name other steps, `item` and
+        /// `index`.
         pub or: Option<Expr>,
     }
 }
@@ -192,7 +193,7 @@ impl JsonSchema for StepWritten {
     fn schema_name() -> Cow<'static, str> {
         "Step".into()
     }
-    /// The common keys; the check adds the verbs that there are.
+    /// Holds the common keys only. The check adds the list of verbs.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = Common::json_schema(generator);
         schema.insert("description".into(), "One thing that the dialogue does: exactly one verb.".into());
@@ -217,11 +218,11 @@ written! { "a test",
 written! { "`expect`",
     /// The expected result of a test; absent keys are not compared.
     pub struct ExpectWritten {
-        /// The answer (of a citing answer: its text).
+        /// The answer. For a citing answer: its text.
         pub answer: Option<Expr>,
-        /// True if the answer is an honest "I don't know".
+        /// True if the answer must be an honest "I don't know".
         pub abstained: Option<At<bool>>,
-        /// The entries that the answer rests on, in order: each a text, or some of `{ start, end, text }`.
+        /// The entries that the answer cites, in order: each a text, or some of `{ start, end, text }`.
         pub evidence: Option<Vec<Expr>>,
     }
 }

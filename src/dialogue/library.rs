@@ -1,11 +1,11 @@
-//! The source of named resources. Checking reads them only through this trait, so that it stays pure.
+//! The trait through which checking reads named resources, so that checking stays pure.
 
 use super::Resource;
 use crate::exchange::Answers;
 use indexmap::IndexMap;
 use std::path::PathBuf;
 
-/// A text and where it was found.
+/// A text and the file where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceText {
     /// The file, for problems.
@@ -14,16 +14,16 @@ pub struct SourceText {
     pub source: String,
 }
 
-/// A dialogue that calls others.
+/// The dialogue that contains a `call`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// Its name among the texts that the plan keeps; empty for the outermost.
+    /// Its name among the texts that the plan keeps; empty for the outermost dialogue.
     pub key: String,
-    /// Its file, if it has one: the dialogues that it calls are looked for in the same folder first.
+    /// Its file, if it has one. Calls look in the same folder first.
     pub path: Option<PathBuf>,
 }
 
-/// A dialogue that is called.
+/// A dialogue that another dialogue calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
     /// Its text.
@@ -32,7 +32,7 @@ pub struct Called {
     pub path: Option<PathBuf>,
 }
 
-/// Why a path in a `call` is not read.
+/// Why the path of a `call` cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRefused {
     /// The finding and the expectation.
@@ -41,7 +41,8 @@ pub struct CallRefused {
     pub hint: String,
 }
 
-/// The key under which a plan keeps a dialogue that `caller` calls `name`, where another dialogue has the plain name.
+/// The key under which a plan keeps the dialogue that `caller` calls `name`, if another dialogue already has the plain
+/// name.
 pub fn call_key(caller: &str, name: &str) -> String {
     format!("{caller} > {}", call_name(name))
 }
@@ -54,16 +55,18 @@ fn call_name(name: &str) -> &str {
 
 /// Finds resources by name.
 pub trait Library {
-    /// The text of the resource, if there is one. Names are as the user wrote them (`video-qa`, `vocab/places`,
-    /// `examples/caption`); a leading folder of the kind (`vocab/`) and a missing extension are the library's concern.
+    /// The text of the resource, or `None` if it does not exist. Names are as the user wrote them (`video-qa`,
+    /// `vocab/places`, `examples/caption`). The library accepts a leading folder of the kind (`vocab/`) and a missing
+    /// extension.
     fn read(&self, kind: Resource, name: &str) -> Option<SourceText>;
-    /// The names that there are, for hints.
+    /// All names of this kind, for hints.
     fn names(&self, kind: Resource) -> Vec<String>;
-    /// The places where such names are looked for, nearest first, for hints.
+    /// The places where the library looks for this kind, nearest first, for hints.
     fn places(&self, _kind: Resource) -> Vec<String> {
         Vec::new()
     }
-    /// The dialogue that `caller` calls by this name or path, if there is one; an error if the path may not be read.
+    /// The dialogue that `caller` calls by this name or path; `None` if it does not exist. Fails if the path cannot be
+    /// read.
     fn called(&self, name: &str, _caller: &Caller) -> Result<Option<Called>, CallRefused> {
         Ok(self.read(Resource::Dialogue, name).map(|text| Called { text, path: None }))
     }
@@ -71,7 +74,8 @@ pub trait Library {
     fn callable(&self, _caller: &Caller) -> Vec<String> {
         self.names(Resource::Dialogue)
     }
-    /// The requests that a local agent takes, if known without loading it (from a checkpoint's `config.json`).
+    /// The requests that a local agent answers, if they are known without loading it (from a checkpoint's
+    /// `config.json`).
     fn answers_of(&self, _agent: &str) -> Option<Vec<Answers>> {
         None
     }
@@ -85,13 +89,13 @@ pub struct MemoryLibrary {
 }
 
 impl MemoryLibrary {
-    /// With one more resource.
+    /// The library with one more resource.
     pub fn with(mut self, kind: Resource, name: &str, source: &str) -> MemoryLibrary {
         let file = format!("{}/{name}", kind.word());
         self.texts.insert((kind, plain_name(kind, name)), SourceText { file, source: source.to_owned() });
         self
     }
-    /// With what a local agent can be asked.
+    /// The library with the requests that a local agent answers.
     pub fn with_answers(mut self, agent: &str, answers: &[Answers]) -> MemoryLibrary {
         self.answers.insert(agent.to_owned(), answers.to_vec());
         self

@@ -1,5 +1,5 @@
-//! Dialogues, agent files and casts as written: YAML read into types 1:1, every value with its place. The only module
-//! that knows YAML; it reads texts, never files (callers pass texts through [`Library`]).
+//! Dialogues, agent files and casts exactly as written: YAML as types, each value with its position. This is the only
+//! module that knows YAML. It reads texts, never files; callers pass texts through [`Library`].
 
 mod agent_file;
 mod answers;
@@ -31,12 +31,12 @@ pub use yaml::{Data, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, TextStyle, YamlKey};
 use crate::problem::{MAX_PROBLEMS, Problem};
 use std::sync::Arc;
 
-/// The file that is being read, with its problems so far.
+/// The file that is being read, and its problems so far.
 #[derive(Debug, Clone)]
 pub struct Reading {
     /// The file as the user named it.
     pub file: Arc<str>,
-    /// In the order they were found.
+    /// The problems, in the order of their discovery.
     pub problems: Vec<Problem>,
 }
 
@@ -46,7 +46,7 @@ impl Reading {
         Reading { file: file.into(), problems: Vec::new() }
     }
 
-    /// Notes a problem at `pos`.
+    /// Reports a problem at `pos`. Problems beyond [`MAX_PROBLEMS`] are dropped.
     pub fn problem(&mut self, code: &str, pos: Pos, message: String, hint: Option<String>) {
         if self.problems.len() >= MAX_PROBLEMS {
             return;
@@ -55,7 +55,7 @@ impl Reading {
     }
 }
 
-/// Reads a whole text as `T`, or every problem with it, in order of place.
+/// Reads a whole text as `T`. Fails with every problem, in order of position.
 fn whole<T: Written>(source: &str, file: &str) -> Result<T, Vec<Problem>> {
     let mut reading = Reading::new(file);
     let read = yaml::read(source, &mut reading).and_then(|root| T::read(&root, &mut reading));
@@ -65,7 +65,7 @@ fn whole<T: Written>(source: &str, file: &str) -> Result<T, Vec<Problem>> {
     }
 }
 
-/// A text as plain JSON, for validation against a schema.
+/// Converts a text to plain JSON, for validation against a schema.
 pub fn to_json(source: &str, file: &str) -> Result<serde_json::Value, Vec<Problem>> {
     let mut reading = Reading::new(file);
     match yaml::read(source, &mut reading) {
@@ -74,7 +74,7 @@ pub fn to_json(source: &str, file: &str) -> Result<serde_json::Value, Vec<Proble
     }
 }
 
-/// Problems by file, line and column; the same one only once.
+/// Sorts problems by file, line and column, and drops repeated ones.
 pub fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     let place = |p: &Problem| (p.file.clone(), p.line, p.column);
     problems.sort_by_key(place);
@@ -82,7 +82,7 @@ pub fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
-/// A dialogue as written, with the text it came from.
+/// A dialogue as written, with its source text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dialogue {
     /// The file as the user named it.
@@ -110,10 +110,10 @@ pub fn load_partly(source: &str, file: &str) -> (Option<Dialogue>, Vec<Problem>)
         let has = [
             ("version", written.version.is_some(), Some("start the file with `version: 1`")),
             ("dialogue", written.dialogue.is_some(), Some("give the dialogue a name: `dialogue: my-dialogue`")),
-            ("answer", written.answer.is_some(), Some("say what the dialogue yields: `answer: \"{{ step }}\"`")),
+            ("answer", written.answer.is_some(), Some("state the result of the dialogue: `answer: \"{{ step }}\"`")),
         ];
         for (key, _, hint) in has.iter().filter(|(_, has, _)| !has) {
-            // a value that was there and could not be read has its own problem
+            // an unreadable value already has its own problem
             let written = |line: &str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
             if !source.lines().any(written) {
                 let message = format!("found no key `{key}` in a dialogue");

@@ -1,7 +1,7 @@
-//! The kinds of named text files that dialogues use: one table of their folders, endings and words. The build script reads
-//! this file too, so it imports nothing.
+//! The kinds of named text files that dialogues use: one table of their folders, endings and words. The build script
+//! includes this file, so it imports nothing.
 
-/// Kinds of things that dialogues name.
+/// A kind of resource that a dialogue can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Resource {
     /// Another dialogue, for `call`.
@@ -16,7 +16,7 @@ pub enum Resource {
     Cast,
 }
 
-/// All that differs between kinds.
+/// All differences between the kinds.
 struct Row {
     folder: &'static str,
     ending: &'static str,
@@ -50,32 +50,32 @@ impl Resource {
         }
     }
 
-    /// The folder of a project that holds such files.
+    /// The folder of a project for files of this kind.
     pub const fn folder(self) -> &'static str {
         self.row().folder
     }
 
-    /// How the names of such files end, without the dot.
+    /// The ending of file names of this kind, without the dot.
     pub const fn ending(self) -> &'static str {
         self.row().ending
     }
 
-    /// The word for it in JSON, and the first part of a name in `Plan::sources`.
+    /// The word for this kind in JSON, and the first part of a name in `Plan::sources`.
     pub const fn word(self) -> &'static str {
         self.row().word
     }
 
-    /// One such thing, in messages.
+    /// The singular noun, for messages.
     pub const fn noun(self) -> &'static str {
         self.row().noun
     }
 
-    /// Several such things, in lists and commands.
+    /// The plural noun, for lists and commands.
     pub const fn plural(self) -> &'static str {
         self.row().plural
     }
 
-    /// `agents/NAME.yaml`. Names may be written with the folder and the ending, and without.
+    /// The path of a resource in a project, such as `agents/NAME.yaml`. `name` may include the folder and the ending.
     pub fn file(self, name: &str) -> String {
         let Row { folder, ending, .. } = self.row();
         let name = name.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);

@@ -1,4 +1,5 @@
-//! The scripted replies of a dialogue's tests, by role: which reply is whose turn, and which were not asked for. Pure.
+//! The scripted replies of a dialogue's tests, by role: which reply comes next, and which replies no request used.
+//! Pure.
 
 use super::{Expr, TestWritten, yaml::Data};
 use crate::{
@@ -14,11 +15,11 @@ pub struct ScriptedReplies {
     roles: IndexMap<String, Script>,
 }
 
-/// The requests to one role so far.
+/// The state of one role's script: its requests so far and the replies that they used.
 #[derive(Debug, Clone, Default)]
 pub struct ScriptState {
     requests: usize,
-    /// The places of the replies that were used.
+    /// The places of the used replies.
     used: BTreeSet<usize>,
 }
 
@@ -29,7 +30,7 @@ impl ScriptedReplies {
         ScriptedReplies { roles: roles.collect() }
     }
 
-    /// The reply to the next request of `role`, in plan order; what was asked is counted in `asked`.
+    /// The reply to the next request of `role`, in plan order. `asked` counts the request.
     pub fn next(&self, role: &str, request: &Request, asked: &mut ScriptState) -> Result<Reply, NoReply> {
         let ordinal = asked.requests;
         asked.requests += 1;
@@ -38,13 +39,13 @@ impl ScriptedReplies {
                 asked.used.extend(script.place(request, ordinal));
                 script.reply(request, ordinal)
             }
-            // a test that does not script `media` has one moment
+            // without a script for `media`, every video has one moment
             None if role == "media" => request.scripted(&ScriptReply::Count(1)).map_err(NoReply::Unfit),
             None => Err(NoReply::Unfit(format!("the test scripts no replies for `{role}`"))),
         }
     }
 
-    /// Each reply that no request asked for, as text.
+    /// Each reply that no request used, as text.
     pub fn unused(&self, asked: &IndexMap<String, ScriptState>) -> Vec<String> {
         let none = ScriptState::default();
         let of = |(role, script): (&String, &Script)| {
@@ -55,7 +56,7 @@ impl ScriptedReplies {
     }
 }
 
-/// The unused replies, as text. A piece `""` beside others is for all other requests and may stay unused.
+/// The unused replies, as text. A piece `""` beside others answers all other requests and may stay unused.
 fn unused(script: &Script, asked: &ScriptState) -> Vec<String> {
     let left = |place: usize| !asked.used.contains(&place);
     match script {
@@ -76,7 +77,7 @@ fn unused(script: &Script, asked: &ScriptState) -> Vec<String> {
 }
 
 impl TestWritten {
-    /// The differences from the expected answer, one line each; empty if there are none.
+    /// The differences from the expected result, one line each; empty if the test passes.
     pub fn differences(&self, answer: &Value) -> Vec<String> {
         let mut found = Vec::new();
         let field = |name: &str| match answer {
@@ -116,7 +117,7 @@ fn compare(what: &str, expected: &Value, found: Option<&Value>, differences: &mu
     }
 }
 
-/// The readable beginning of a long text.
+/// The beginning of a long text.
 fn brief(text: &str) -> String {
     match text.char_indices().nth(2000) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
@@ -125,7 +126,7 @@ fn brief(text: &str) -> String {
 }
 
 fn compare_entry(number: usize, expected: &Value, found: &Value, differences: &mut Vec<String>) {
-    // a moment has the fields that people see of it
+    // a moment is compared by its fields in JSON
     let found = &match found {
         Value::Moment(_) => crate::value::json::from_json(&crate::value::json::to_json(found)),
         other => other.clone(),
@@ -144,7 +145,7 @@ fn compare_entry(number: usize, expected: &Value, found: &Value, differences: &m
     }
 }
 
-/// A written value without templates, unchanged.
+/// A written value as it is. Templates stay text.
 pub fn plain(expr: &Expr) -> Value {
     fn value(node: &super::Node) -> Value {
         match &node.data {

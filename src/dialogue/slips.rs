@@ -1,6 +1,6 @@
-//! Common errors in YAML, in plain words: tabs, indentation, templates without quotes.
+//! Messages and hints for the most common mistakes in YAML: tabs, indentation, templates without quotes.
 
-/// The parser's complaint about this line as a message and a hint.
+/// The parser's error about this line, as a message and a hint.
 pub(super) fn syntax(info: &str, line: &str) -> (String, Option<String>) {
     if line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t') {
         let hint = "use spaces: YAML allows no tabs there";
@@ -13,7 +13,7 @@ pub(super) fn syntax(info: &str, line: &str) -> (String, Option<String>) {
     (format!("YAML: {info}"), None)
 }
 
-/// The hint for a template without quotes, the most common error: YAML reads `{{` as a mapping.
+/// The hint for a template without quotes, the most common mistake: YAML reads `{{` as a mapping.
 pub(super) fn unquoted(line: &str) -> Option<String> {
     let value = ["{{", "{%"].iter().find_map(|open| {
         let (before, rest) = line.split_once(*open)?;

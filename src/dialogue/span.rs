@@ -1,37 +1,37 @@
-//! Lengths of time as people write them, in dialogues and on the command line alike: `500ms`, `2s`, `1.5m`, `1h30m`.
+//! Durations, written alike in dialogues and on the command line: `500ms`, `2s`, `1.5m`, `1h30m`.
 
 use super::{Data, Node, Reading, Written};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::{borrow::Cow, time::Duration};
 
-/// A length of time, more than 0.
+/// A duration greater than 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Span(pub Duration);
 
-/// The units and their seconds. A unit comes before those that it ends with.
+/// The units and their seconds. A unit precedes every unit that is its suffix.
 const UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("min", 60.0), ("m", 60.0), ("h", 3600.0)];
-/// Longest span: a year. A longer one is an error, and would overflow somewhere.
+/// Maximum duration: a year. A longer one is a mistake and could overflow later.
 const MAX_S: f64 = 31_536_000.0;
-/// As [`Span::parse`] reads, for editors.
+/// The pattern of a text that [`Span::parse`] accepts, for editors.
 pub const PATTERN: &str = r"^(?=.*[1-9])([0-9]+(\.[0-9]+)?(ms|s|min|m|h))+$";
-/// The notation of a span, for hints.
+/// The notation of a duration, for hints.
 pub const USAGE: &str = "write a number and a unit: `500ms`, `2s`, `1.5m`, `1h30m`";
 
-/// Why a text is not a span.
+/// Why a text is not a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoSpan {
-    /// A number and no unit.
+    /// A number without a unit.
     Bare,
     /// 0 or less.
     NotPositive,
     /// More than a year.
     TooLong,
-    /// Anything else.
+    /// Any other text.
     Unreadable,
 }
 
 impl NoSpan {
-    /// The expected value.
+    /// The expected value, for messages.
     pub fn expected(self) -> &'static str {
         match self {
             NoSpan::Bare => "a duration with a unit",
@@ -43,7 +43,7 @@ impl NoSpan {
 }
 
 impl Span {
-    /// Reads numbers that are each directly followed by a unit.
+    /// Parses numbers that are each directly followed by a unit.
     pub fn parse(text: &str) -> Result<Span, NoSpan> {
         let (negative, mut rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -75,7 +75,7 @@ impl Span {
         }
     }
 
-    /// Reads a value of YAML.
+    /// Reads a duration from a YAML value.
     pub fn of(node: &Node) -> Result<Span, NoSpan> {
         match &node.data {
             Data::Text(text, _) => Span::parse(text),

@@ -1,4 +1,4 @@
-//! Reading: what comes out, and every refusal.
+//! Reading of YAML: the results, and every refusal.
 
 use super::*;
 use crate::exchange::Kind;
@@ -85,7 +85,7 @@ fn scalars_follow_the_core_schema() {
 }
 
 #[test]
-fn places_inside_texts_are_places_in_the_file() {
+fn positions_inside_texts_are_positions_in_the_file() {
     let check = |source: &str, word: &str| {
         let Data::Map(entries) = tree(source).expect("fine").data else { panic!("a mapping") };
         let Data::Text(text, _) = &entries[0].1.data else { panic!("a text") };
@@ -98,8 +98,8 @@ fn places_inside_texts_are_places_in_the_file() {
     check("a: |\n   one\n   two here\n", "here");
 }
 
-/// Refused, and quickly: milliseconds when built for release; the limit here is for a debug build on a loaded machine, and far
-/// below what the attack would take.
+/// Checks that the text is refused quickly. A release build takes milliseconds. The limit allows for a debug build on a
+/// loaded machine, and is far below the time of a successful attack.
 fn refused(source: &str, expected: &str) {
     let start = Instant::now();
     let error = tree(source).expect_err("refused");

@@ -1,4 +1,4 @@
-//! Reading written types from a positioned tree: every problem is noted and reading continues.
+//! Reads written types from a tree with positions. Every problem is reported, and reading continues.
 
 use super::{
     Pos, Reading,
@@ -9,15 +9,15 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
-/// Something that a YAML value can be read as.
+/// A type that can be read from a YAML value.
 pub trait Written: Sized {
-    /// Reads `node`; notes its problems, and returns `None` if it cannot be read.
+    /// Reads `node`. Reports its problems, and returns `None` if it cannot be read.
     fn read(node: &Node, reading: &mut Reading) -> Option<Self>;
     /// The value of a missing key; `None` if the key is required.
     fn absent() -> Option<Self> {
         None
     }
-    /// True if a missing key is noted although [`Written::absent`] gives a value.
+    /// True if a missing key is reported even though [`Written::absent`] gives a value.
     const WANTED: bool = false;
 }
 
@@ -38,7 +38,7 @@ impl<T: Written> Keys for T {
     }
 }
 
-/// A required value; reading continues without it, so that other problems of the same mapping are noted too.
+/// A required value. Reading continues without it, so that other problems of the same mapping are reported too.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Required<T>(pub Option<T>);
 
@@ -64,12 +64,12 @@ impl<T: JsonSchema> JsonSchema for Required<T> {
     }
 }
 
-/// A value and where it was written. Equal if the same was written, wherever that was: two keys of one name are one key.
+/// A value and its position. Equality ignores the position, so that two keys of one name are one key.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct At<T> {
     /// The written value.
     pub value: T,
-    /// Where.
+    /// Its position.
     pub pos: Pos,
 }
 
@@ -229,7 +229,7 @@ impl Written for f64 {
 impl Written for usize {
     fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
         match node.data {
-            // whole numbers that a file can mean: counts and sizes
+            // the limit rejects numbers that cannot be counts or sizes
             Data::Number(number) if number.fract() == 0.0 && (0.0..=1e12).contains(&number) => Some(number as usize),
             _ => reading.wrong(node, "a whole number, 0 or more"),
         }
@@ -259,7 +259,7 @@ impl<T: Written> Written for IndexMap<At<String>, T> {
     }
 }
 
-// hashed as plain text, so that a map can be asked with one
+// hashed like its text, so that `str` can look up a key
 impl std::hash::Hash for At<String> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.value.as_str().hash(state);
@@ -273,7 +273,7 @@ impl indexmap::Equivalent<At<String>> for str {
 
 impl<T: Written> Written for Option<T> {
     fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
-        // an unreadable part is noted; the rest of the mapping is still worth reading
+        // an unreadable part is reported; the rest of the mapping is still read
         Some(T::read(node, reading))
     }
     fn absent() -> Option<Self> {
@@ -282,14 +282,14 @@ impl<T: Written> Written for Option<T> {
 }
 
 impl Reading {
-    /// Notes that `node` is not what was expected.
+    /// Reports that `node` is not the expected value.
     pub fn wrong<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
         let message = format!("found {}, expected {expected}", node.describe());
         self.problem("wrong-type", node.pos, message, None);
         None
     }
 
-    /// Notes every key that appears again.
+    /// Reports every repeated key.
     pub fn duplicates(&mut self, entries: &[(super::yaml::YamlKey, Node)]) {
         let mut first: std::collections::HashMap<&str, Pos> = std::collections::HashMap::new();
         for (key, _) in entries {
@@ -304,7 +304,7 @@ impl Reading {
         }
     }
 
-    /// Notes every key that is not one of `known`; `what` names the mapping.
+    /// Reports every key that is not one of `known`; `what` names the mapping.
     pub fn unknown_keys(&mut self, entries: &[(super::yaml::YamlKey, Node)], known: &[&str], what: &str) {
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
             let near = closest(&key.name, known.iter().copied());
@@ -314,7 +314,7 @@ impl Reading {
         }
     }
 
-    /// Reads the value of a key; a problem with the value itself names the key.
+    /// Reads the value of a key. A problem with the value itself then names the key.
     fn named<T: Written>(&mut self, name: &str, value: &Node) -> Option<T> {
         let noted = self.problems.len();
         let read = T::read(value, self);
@@ -332,7 +332,7 @@ impl Reading {
         read
     }
 
-    /// Reads the key `name` of a mapping, or notes that it is missing.
+    /// Reads the key `name` of a mapping. Reports a missing key if it is required.
     pub fn field<T: Written>(&mut self, node: &Node, name: &str, what: &str) -> Option<T> {
         let Data::Map(entries) = &node.data else { return None };
         match entries.iter().find(|(key, _)| key.name == name) {
@@ -348,18 +348,18 @@ impl Reading {
     }
 }
 
-/// The message for YAML's merge key.
+/// The hint for YAML's merge key.
 pub(crate) fn merge_key(name: &str) -> Option<String> {
     (name == "<<")
         .then(|| "merge keys are not supported: repeat the keys, or use an anchor for a whole value".to_owned())
 }
 
-/// A text that was written plainly, for tests and for values made by the program.
+/// A node of plain text, for tests and for values that the program makes.
 pub fn text_node(text: &str) -> Node {
     Node { pos: Pos::default(), data: Data::Text(text.to_owned(), TextStyle::Plain) }
 }
 
-/// Declares a type as written: its serde-free reader and its JSON Schema come from the same list of keys. A group of keys
+/// Declares a type as written. Its reader and its JSON Schema come from the same list of keys. A group of keys
 /// (`keys of pub struct …`) is a field of the types that share it, with `#[schemars(flatten)]`.
 macro_rules! written {
     (keys of $(#[$meta:meta])* pub struct $Name:ident { $($(#[$field_meta:meta])* pub $field:ident: $ty:ty,)* }) => {

@@ -1,21 +1,21 @@
-//! YAML as a tree in which every key and value knows its place. Hostile input (alias bombs, depth, megabytes) is
-//! refused within limits; duplicate keys are kept here, and the reader of the mapping reports them.
+//! YAML as a tree in which every key and value has its position. Limits refuse hostile input (alias bombs, depth,
+//! megabytes). Duplicate keys stay in the tree, and the reader of the mapping reports them.
 
 use super::{Reading, slips};
 use crate::problem::Pos;
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::HashMap;
 
-/// Largest file, in bytes.
+/// Maximum size of a file, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
-/// Deepest nesting of lists and mappings.
+/// Maximum nesting of lists and mappings.
 pub const MAX_DEPTH: usize = 48;
-/// Most values in one file, aliases expanded.
+/// Maximum number of values in one file, with aliases expanded.
 pub const MAX_NODES: usize = 100_000;
-/// Most text in one file, in bytes, aliases expanded; a file without aliases stays below it.
+/// Maximum text in one file, in bytes, with aliases expanded. A file without aliases always stays below it.
 pub(super) const MAX_TEXT: usize = 2 * MAX_BYTES;
 
-/// The style of a text, which decides where in the file a place inside it is.
+/// The style of a text. It determines the file position of a place inside the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TextStyle {
     /// Without quotes.
@@ -23,16 +23,16 @@ pub enum TextStyle {
     Plain,
     /// In quotes.
     Quoted,
-    /// `|`, with this many columns of indentation.
+    /// A literal block (`|`), with this many columns of indentation.
     Literal(usize),
-    /// `>`: lines were joined.
+    /// A folded block (`>`), whose lines are joined.
     Folded,
 }
 
-/// A value with its place.
+/// A value with its position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// The start.
+    /// The start of the value.
     pub pos: Pos,
     /// The value.
     pub data: Data,
@@ -41,13 +41,13 @@ pub struct Node {
 /// A YAML value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Data {
-    /// `null`, `~` or nothing.
+    /// `null`, `~` or an empty value.
     Null,
     /// `true`, `false`.
     Bool(bool),
     /// A number.
     Number(f64),
-    /// Text and how it was written.
+    /// Text and its style.
     Text(String, TextStyle),
     /// A list.
     List(Vec<Node>),
@@ -55,17 +55,17 @@ pub enum Data {
     Map(Vec<(YamlKey, Node)>),
 }
 
-/// A key with its place.
+/// A key with its position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct YamlKey {
-    /// The start.
+    /// The start of the key.
     pub pos: Pos,
     /// The key.
     pub name: String,
 }
 
 impl Node {
-    /// The word for it, for messages.
+    /// The value in a few words, for messages.
     pub fn describe(&self) -> String {
         let brief = |text: &str| {
             let short: String = text.chars().take(40).collect();
@@ -81,26 +81,26 @@ impl Node {
         }
     }
 
-    /// The places of byte offsets inside this text.
+    /// Finds the file positions of byte offsets inside this text.
     pub fn places(&self) -> TextPositions<'_> {
         TextPositions { node: self, read: 0, line: 0, column: 0 }
     }
 }
 
-/// Finds places inside a text as well as possible. Each search continues from the one before: growing offsets cost one
-/// pass over the text together.
+/// Finds file positions inside a text; folded texts and continued lines give the start of the text. Each search
+/// continues from the previous one, so that growing offsets cost one pass over the text.
 #[derive(Debug)]
 pub struct TextPositions<'n> {
     node: &'n Node,
-    /// Bytes that were read.
+    /// The bytes read so far.
     read: usize,
-    /// Line breaks in them, and characters after the last.
+    /// The line breaks in them, and the characters after the last line break.
     line: usize,
     column: usize,
 }
 
 impl TextPositions<'_> {
-    /// The place of a byte offset.
+    /// The file position of a byte offset.
     pub fn at(&mut self, offset: usize) -> Pos {
         let node = self.node;
         let Data::Text(text, style) = &node.data else { return node.pos };
@@ -122,7 +122,7 @@ impl TextPositions<'_> {
     }
 }
 
-/// Reads one document; `None` when it cannot be read at all (the problem is noted).
+/// Reads one document. Reports the problem and returns `None` if the text is not readable YAML.
 pub(super) fn read(source: &str, reading: &mut Reading) -> Option<Node> {
     if source.len() > MAX_BYTES {
         let message = format!("found {} bytes, expected at most {MAX_BYTES}", source.len());
@@ -172,7 +172,7 @@ impl Refusal {
     }
 }
 
-/// A list or mapping whose end has not been seen.
+/// A list or mapping whose end has not been read yet.
 struct Open {
     pos: Pos,
     anchor: usize,
@@ -182,11 +182,11 @@ struct Open {
 
 struct Builder<'s> {
     source: &'s str,
-    /// Byte offset of each line.
+    /// The byte offset of each line.
     line_starts: Vec<usize>,
     open: Vec<Open>,
     anchors: HashMap<usize, (Node, Size)>,
-    /// All that was kept so far.
+    /// The size of everything kept so far.
     size: Size,
     root: Option<Node>,
 }
@@ -195,7 +195,7 @@ struct Builder<'s> {
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     values: usize,
-    /// Bytes of text, keys too.
+    /// Bytes of text, including keys.
     text: usize,
 }
 
@@ -229,7 +229,7 @@ impl Size {
 }
 
 impl Builder<'_> {
-    /// A line of the file.
+    /// The line with this number, counted from 1.
     fn line(&self, line: usize) -> &str {
         let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.source.len());
         self.source[start..].lines().next().unwrap_or_default()
@@ -238,7 +238,7 @@ impl Builder<'_> {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Refusal> {
         let mut pos = Pos { line: span.start.line().max(1), column: span.start.col() + 1 };
         if let Event::Scalar(_, ScalarStyle::Literal, ..) = &event {
-            // the parser may point at the text below the `|`; places inside are counted from the line of the `|`
+            // the parser may point at the text below the `|`; positions inside the text count from the line of the `|`
             let start = self.line_starts.get(pos.line - 1).copied().unwrap_or(0);
             let line = self.source[start..].lines().next().unwrap_or_default();
             if !line.chars().skip(pos.column - 1).any(|c| c == '|') && pos.line > 1 {
@@ -256,7 +256,7 @@ impl Builder<'_> {
             Event::SequenceStart(_, anchor, _) => self.start(Data::List(Vec::new()), pos, anchor),
             Event::MappingStart(_, anchor, _) => self.start(Data::Map(Vec::new()), pos, anchor),
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                // its content was counted when it was read
+                // the content was counted when it was read
                 Some(open) => {
                     self.finish(Node { pos: open.pos, data: open.data }, open.anchor, Size { values: 1, text: 0 })
                 }
@@ -265,7 +265,7 @@ impl Builder<'_> {
             Event::Alias(id) => match self.anchors.get(&id) {
                 Some((node, _)) if depth(node) + self.open.len() > MAX_DEPTH => Err(too_deep(pos)),
                 Some((node, size)) => {
-                    // before the copy is made
+                    // the check comes before the copy
                     self.size.and(*size).refused(pos)?;
                     let (node, size) = (Node { pos, data: node.data.clone() }, *size);
                     self.finish(node, 0, size)
@@ -288,13 +288,13 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Puts a finished value where it belongs; `size` is what of it is new.
+    /// Puts a finished value into its parent; `size` is the part that was not counted before.
     fn finish(&mut self, node: Node, anchor: usize, size: Size) -> Result<(), Refusal> {
         self.size = self.size.and(size);
         self.size.refused(node.pos)?;
         if anchor > 0 {
             let whole = Size::of(&node);
-            // the anchor's own copy
+            // the copy that the anchor keeps counts too
             self.size = self.size.and(whole);
             self.size.refused(node.pos)?;
             self.anchors.insert(anchor, (node.clone(), whole));
@@ -356,7 +356,7 @@ fn depth(node: &Node) -> usize {
     }
 }
 
-/// A text without quotes, by the YAML 1.2 core schema.
+/// A text without quotes, interpreted by the YAML 1.2 core schema.
 fn plain(text: &str) -> Data {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Data::Null,
@@ -367,7 +367,7 @@ fn plain(text: &str) -> Data {
     let numeric = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         && text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
     match text.parse::<f64>() {
-        // a number beyond f64 would be shown as `inf`: better as it was written
+        // a number beyond f64 would display as `inf`, so it stays text
         Ok(number) if numeric && number.is_finite() => Data::Number(number),
         _ => Data::Text(text.to_owned(), TextStyle::Plain),
     }

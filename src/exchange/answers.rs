@@ -1,4 +1,4 @@
-//! The requests that an agent takes: kinds of request, and for each the kinds of content.
+//! The requests that an agent answers: kinds of request, and for each the kinds of content.
 
 use super::Kind;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Modality {
-    /// Words.
+    /// Text.
     Text,
     /// Pictures: image files and frames of videos.
     Image,
@@ -22,7 +22,7 @@ impl Modality {
     /// Every kind of content.
     pub const ALL: &[Modality] = &[Modality::Text, Modality::Image, Modality::Sound, Modality::Video];
 
-    /// The word for it, in agent files and messages.
+    /// The word for this kind in agent files and messages.
     pub fn word(self) -> &'static str {
         match self {
             Modality::Text => "text",
@@ -33,13 +33,13 @@ impl Modality {
     }
 }
 
-/// A set of kinds of content. Written as a list: `[text, image]`.
+/// A set of kinds of content. Serialised as a list: `[text, image]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(from = "Vec<Modality>", into = "Vec<Modality>")]
 pub struct Modalities(u8);
 
 impl Modalities {
-    /// The set of these.
+    /// The set of these kinds.
     pub const fn of(all: &[Modality]) -> Modalities {
         let (mut bits, mut n) = (0, 0);
         while n < all.len() {
@@ -54,7 +54,7 @@ impl Modalities {
         self.0 & (1 << modality as u8) != 0
     }
 
-    /// Both sets together.
+    /// The union of both sets.
     pub fn and(self, other: Modalities) -> Modalities {
         Modalities(self.0 | other.0)
     }
@@ -94,17 +94,17 @@ impl fmt::Display for Modalities {
     }
 }
 
-/// One kind of request that an agent answers, and the content that it takes with it.
+/// One kind of request that an agent answers, and the content that it accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Answers {
     /// The kind of request.
     pub kind: Kind,
-    /// The content that may come with it.
+    /// The accepted content.
     pub takes: Modalities,
 }
 
 impl Answers {
-    /// A kind of request with the content that may come with it.
+    /// A kind of request with its accepted content.
     pub const fn new(kind: Kind, takes: &[Modality]) -> Answers {
         Answers { kind, takes: Modalities::of(takes) }
     }
@@ -118,13 +118,13 @@ impl fmt::Display for Answers {
 }
 
 impl Answers {
-    /// A kind of request with the content that usually comes with it ([`Kind::usual_content`]).
+    /// A kind of request with its usual content ([`Kind::usual_content`]).
     pub const fn usual(kind: Kind) -> Answers {
         Answers { kind, takes: kind.usual_content() }
     }
 }
 
-/// The part of a request that an agent cannot answer, if any: the kind, or content that comes with it.
+/// The part of a request that an agent cannot answer, if any: its kind, or some of its content.
 pub fn lacks(answers: &[Answers], kind: Kind, content: Modalities) -> Option<String> {
     let able = || match answers {
         [] => "nothing".to_owned(),

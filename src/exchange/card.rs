@@ -9,22 +9,22 @@ use serde::{Deserialize, Serialize};
 pub struct Card {
     /// The agent's name (`agents/NAME.yaml`).
     pub name: String,
-    /// The requests that it takes, and with which content.
+    /// The requests that it answers, with the accepted content.
     pub answers: Vec<Answers>,
-    /// Identifies all that decides its replies besides the request: weights' digests, dtype, device class,
-    /// decode defaults, endpoint and model name; never a key. Part of the memo key.
+    /// Identifies everything but the request that decides its replies: digests of weights, dtype, device class, decode
+    /// defaults, endpoint and model name. It never contains a key. It is part of the memo key.
     pub identity: String,
-    /// False for agents whose replies must not be kept (a person).
+    /// False for agents whose replies must not enter the memo (a person).
     pub memo: bool,
 }
 
 impl Card {
-    /// True if it answers this kind of request.
+    /// True if the agent answers this kind of request.
     pub fn can(&self, kind: Kind) -> bool {
         self.answers.iter().any(|answers| answers.kind == kind)
     }
 
-    /// Refuses a request whose kind or content the agent does not take.
+    /// Refuses a request whose kind or content the agent does not accept.
     pub fn check(&self, request: &Request) -> Result<(), Fault> {
         match lacks(&self.answers, request.kind(), request.takes()) {
             None => Ok(()),

@@ -1,9 +1,9 @@
-//! `embed`: something turned into a vector.
+//! `embed`: turns an item into a vector.
 
 use super::{Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
 use serde::{Deserialize, Serialize};
 
-/// Turn `what` into a vector of unit length.
+/// Asks for the vector of `what`. The reply is a vector of unit length.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EmbedRequest {
     /// The input.

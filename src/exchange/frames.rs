@@ -1,21 +1,21 @@
-//! `frames`: a video sampled into moments, by the media agent that every run has.
+//! `frames`: samples a video into moments. The media agent, which every run has, answers it.
 
 use super::{Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
 use crate::value::{Media, Moment, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Sample a video into moments.
+/// Asks for a sample of a video. The reply is a list of moments in order of time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FramesRequest {
     /// The video.
     #[serde(with = "crate::value::shared")]
     pub video: Arc<Media>,
-    /// Which frames.
+    /// The frames that become moments.
     pub sampling: Sampling,
 }
 
-/// Which frames of a video become moments.
+/// Selects the frames of a video that become moments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampling {
@@ -23,7 +23,7 @@ pub enum Sampling {
     Every(f64),
     /// Every keyframe.
     Keyframes,
-    /// The first frame of each scene (ffmpeg's scene score above the threshold, 0..1).
+    /// The first frame of each scene: ffmpeg's scene score exceeds this threshold (0..1).
     Scenes(f64),
     /// The frame shown at each of these times, in seconds of presentation time.
     Times(Vec<f64>),
@@ -54,7 +54,7 @@ impl Exchange for FramesRequest {
         matches!(written, ScriptReply::Count(_) | ScriptReply::Numbers(_) | ScriptReply::Segments(_))
     }
 
-    /// So many equally long moments, moments that start at these times, or moments with these starts and ends.
+    /// A count gives moments of equal length, numbers give their starts, and segments give their starts and ends.
     fn scripted(&self, written: &ScriptReply) -> Result<Vec<Moment>, String> {
         let (first, last) = (self.video.start.seconds(), self.video.end.seconds());
         let moment = |start: f64, end: Time| Moment {
@@ -80,7 +80,7 @@ impl Exchange for FramesRequest {
         })
     }
 
-    /// The moments come back as moments of this request's file.
+    /// The moments refer to this request's file.
     fn in_own_terms(&self, reply: Vec<Moment>) -> Vec<Moment> {
         reply.into_iter().map(|moment| Moment { media: self.video.clone(), ..moment }).collect()
     }

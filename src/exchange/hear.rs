@@ -5,25 +5,25 @@ use crate::value::{Media, Moment, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Transcribe `audio` from `start` to `end` (all of it by default).
+/// Asks for a transcript of `audio` from `start` to `end`. The reply is a list of speech segments in order of time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HearRequest {
-    /// The medium whose sound is heard.
+    /// The medium that contains the sound.
     #[serde(with = "crate::value::shared")]
     pub audio: Arc<Media>,
-    /// From here.
+    /// The start of the stretch; the medium's start if absent.
     pub start: Option<Time>,
-    /// To here.
+    /// The end of the stretch; the medium's end if absent.
     pub end: Option<Time>,
-    /// ISO 639-1 code; detected when absent.
+    /// ISO 639-1 code; detected if absent.
     pub language: Option<String>,
-    /// False: one segment for each window, as Whisper's `<|notimestamps|>`.
+    /// False gives one segment for each window, like Whisper's `<|notimestamps|>`.
     pub timestamps: bool,
     /// Decoding settings.
     pub decoding: Decoding,
 }
 
-/// A piece of speech.
+/// A segment of speech.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Speech {
     /// The start.
@@ -59,8 +59,8 @@ impl Exchange for HearRequest {
         matches!(written, ScriptReply::Text(_) | ScriptReply::Count(_) | ScriptReply::Segments(_))
     }
 
-    /// The segments that reach into the stretch that is asked for; a text is said from its start to its end, and an empty
-    /// text is silence.
+    /// Scripted segments give those that overlap the requested stretch. A scripted text lasts from the start of the
+    /// stretch to its end; an empty text is silence.
     fn scripted(&self, written: &ScriptReply) -> Result<Vec<Speech>, String> {
         if let ScriptReply::Segments(segments) = written {
             let speech = segments.iter().map(|segment| Speech {
@@ -79,7 +79,7 @@ impl Exchange for HearRequest {
         Ok(if text.is_empty() { Vec::new() } else { vec![Speech { start, end, text: text.into_owned() }] })
     }
 
-    /// Every dialogue finds the words that another has heard.
+    /// The place in the dialogue does not count, so that every dialogue finds speech that another dialogue transcribed.
     fn seed_by_place(&self) -> bool {
         false
     }

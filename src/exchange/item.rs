@@ -5,12 +5,12 @@ use crate::value::{ImageFile, Media, Moment, Time, TimeBase};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Content to look at, listen to or read. Media are named, not carried: the agent fetches pixels and samples, so an
-/// exchange found in the memo decodes nothing.
+/// Content of a request. It names media and does not carry them: the agent fetches pixels and samples, so that a memo
+/// hit decodes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Item {
-    /// Text as it is.
+    /// A text.
     Text(String),
     /// An image file.
     Image(ImageFile),
@@ -21,7 +21,7 @@ pub enum Item {
 }
 
 impl Item {
-    /// The kind of content that an agent must take to answer for it.
+    /// The kind of content that an agent must accept to answer for this item.
     pub fn takes(&self) -> Modalities {
         Modalities::of(&[match self {
             Item::Text(_) => Modality::Text,
@@ -30,7 +30,7 @@ impl Item {
         }])
     }
 
-    /// The medium that it names, if it names one.
+    /// The medium that the item names, if any.
     pub fn media(&mut self) -> Option<MediaRef<'_>> {
         match self {
             Item::Text(_) => None,
@@ -40,7 +40,7 @@ impl Item {
         }
     }
 
-    /// The text that a script may look for: the text itself, or the medium's path and the time.
+    /// The text in which a script searches for a piece: the text itself, or the medium's path and the time.
     pub fn words(&self) -> String {
         match self {
             Item::Text(text) => text.clone(),
@@ -50,7 +50,7 @@ impl Item {
     }
 }
 
-/// A medium named by a request, open to be renamed.
+/// A medium that a request names, by mutable reference so that its path can change.
 #[derive(Debug)]
 pub enum MediaRef<'a> {
     /// A whole medium.
@@ -59,7 +59,7 @@ pub enum MediaRef<'a> {
     Image(&'a mut ImageFile),
     /// The frame at the moment's start.
     Frame(&'a mut Moment),
-    /// The moment's stretch of sound.
+    /// The sound from the moment's start to its end.
     Sound(&'a mut Moment),
 }
 
@@ -73,7 +73,7 @@ impl MediaRef<'_> {
         }
     }
 
-    /// The place of the bytes.
+    /// The path of the bytes.
     pub fn path(&self) -> &str {
         match self {
             MediaRef::Whole(media) => &media.path,
@@ -82,7 +82,7 @@ impl MediaRef<'_> {
         }
     }
 
-    /// Says where the bytes are.
+    /// Sets the path of the bytes.
     pub fn set_path(&mut self, path: String) {
         match self {
             MediaRef::Whole(media) => Arc::make_mut(media).path = path,
@@ -91,7 +91,8 @@ impl MediaRef<'_> {
         }
     }
 
-    /// Leaves the digest and the times that decide the reply: no path, and nothing that follows from the bytes.
+    /// Keeps only the parts that decide the reply, the digest and the times. Clears the path and everything that
+    /// follows from the bytes.
     pub(super) fn forget_place(self) {
         let bare = |media: &Media| {
             let zero = Time { ticks: 0, base: TimeBase { num: 1, den: 1 } };
@@ -102,7 +103,7 @@ impl MediaRef<'_> {
         match self {
             MediaRef::Whole(media) => *media = bare(media),
             MediaRef::Image(image) => image.path = String::new(),
-            // a frame is the picture at its start; its end does not matter
+            // a frame is the picture at the moment's start, so the end does not count
             MediaRef::Frame(moment) => {
                 *moment = Moment { media: bare(&moment.media), start: moment.start, end: moment.start, text: None };
             }

@@ -1,16 +1,16 @@
-//! `look`: a prompt about one or several pictures, answered in words.
+//! `look`: a prompt about one or several pictures, answered with text.
 
 use super::{Decoding, Exchange, Item, MediaRef, Message, Modalities, Modality, SayReply, SayRequest, ScriptReply};
 use serde::{Deserialize, Serialize};
 
-/// Answer `prompt` about `images`, which come in this order before the text.
+/// Asks `prompt` about `images`. The pictures precede the text, in this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LookRequest {
     /// The pictures: image files, or frames of videos.
     pub images: Vec<Item>,
-    /// The question about them.
+    /// The prompt about them.
     pub prompt: String,
-    /// How to decode.
+    /// Decoding settings.
     pub decoding: Decoding,
 }
 

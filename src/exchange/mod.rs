@@ -1,6 +1,6 @@
-//! The vocabulary that the engine and the agents both speak: one request to one agent, and its reply. One file for each
-//! kind of request, and one list (`exchanges!` below); a file holds the request, its reply, and all that the engine
-//! must know of them.
+//! Exchanges: one request to one agent, and its reply, the common vocabulary of the engine and the agents. Each kind of
+//! request has one file, and one list names all kinds (`exchanges!` below). A file holds the request, its reply, and
+//! everything that the engine must know about them.
 
 mod answers;
 mod card;
@@ -30,22 +30,22 @@ use std::collections::BTreeSet;
 
 /// One kind of request: the facts that the engine needs besides its fields.
 ///
-/// Contract: a request contains everything that decides the reply, so that its canonical form can be part of the memo key. It names
-/// media and never carries them.
+/// Contract: a request contains everything that decides the reply, so that its canonical form can be part of the memo
+/// key. It names media and never carries them.
 pub trait Exchange: Clone + PartialEq + std::fmt::Debug + Serialize {
     /// The reply.
     type Reply;
-    /// The content that comes with such requests unless an agent's file says otherwise.
+    /// The usual content of such requests, for agent files that name none.
     const USUAL: Modalities;
 
-    /// Every medium that the request names, open to be renamed: the memo key leaves paths out, and another process may have
-    /// the same bytes under another path.
+    /// Every medium that the request names, by mutable reference. The memo key clears paths, and another process may
+    /// have the same bytes under another path.
     fn media(&mut self) -> Vec<MediaRef<'_>>;
 
-    /// The content that a model decodes before it answers, in the order in which it comes.
+    /// The content that a model decodes before it answers, in the order of the request.
     fn items(&self) -> Vec<Item>;
 
-    /// The kinds of content that an agent must take to answer.
+    /// The kinds of content that an agent must accept to answer the request.
     fn takes(&self) -> Modalities {
         self.items().iter().fold(Modalities::default(), |all, item| all.and(item.takes()))
     }
@@ -55,37 +55,39 @@ pub trait Exchange: Clone + PartialEq + std::fmt::Debug + Serialize {
         false
     }
 
-    /// True if the place in the dialogue seeds the sampling too, so that two steps that ask the same draw differently.
+    /// True if the place in the dialogue is part of the seed, so that two steps with the same request draw differently.
     fn seed_by_place(&self) -> bool {
         true
     }
 
-    /// Why `reply` cannot be the reply to this request; an agent that sends it is at fault.
+    /// Checks that `reply` can be the reply to this request. An error is a fault of the agent; it says what was found.
     fn fits(&self, _reply: &Self::Reply) -> Result<(), String> {
         Ok(())
     }
 
-    /// The reply in terms of this request: the same bytes may have been asked about under another path.
+    /// The reply in terms of this request. The memo's reply may come from a request that named the same bytes by
+    /// another path.
     fn in_own_terms(&self, reply: Self::Reply) -> Self::Reply {
         reply
     }
 
-    /// What the pieces of a script are looked for in: the words of the request, and where and when the media are.
+    /// The text in which a script searches for a piece: the words of the request, and the paths and times of its media.
     fn words(&self) -> String;
 
-    /// True if such requests take a scripted reply of this shape.
+    /// True if requests of this kind accept a scripted reply of this shape.
     fn reads_script(written: &ScriptReply) -> bool;
 
-    /// The scripted reply as the reply to this request, or why it cannot be one. What it returns [`fits`](Exchange::fits).
+    /// The scripted reply as the reply to this request. It satisfies [`fits`](Exchange::fits). An error says why it
+    /// cannot.
     fn scripted(&self, written: &ScriptReply) -> Result<Self::Reply, String>;
 
-    /// The reply as text that can be shown while it grows, if it is text.
+    /// The reply's text, if it has one that can be displayed while it grows.
     fn text(_reply: &Self::Reply) -> Option<&str> {
         None
     }
 }
 
-/// Lists the kinds: what each is, variant, word, request and reply. Everything that differs between kinds is in the
+/// Lists the kinds: doc comment, variant, word, request and reply. All differences between kinds are in the
 /// [`Exchange`] of the request; the matches below only delegate.
 macro_rules! exchanges {
     ($($(#[$about:meta])* $Kind:ident $word:literal $Request:ty => $Reply:ty;)*) => {
@@ -100,7 +102,7 @@ macro_rules! exchanges {
             /// Every kind, in the order of the list.
             pub const ALL: &[Kind] = &[$(Kind::$Kind),*];
 
-            /// The word for it, in dialogues, agent files and messages.
+            /// The word for this kind in dialogues, agent files and messages.
             pub const fn word(self) -> &'static str {
                 match self { $(Kind::$Kind => $word,)* }
             }
@@ -131,7 +133,7 @@ macro_rules! exchanges {
         }
 
         impl Request {
-            /// Which kind of request this is.
+            /// The kind of this request.
             pub fn kind(&self) -> Kind {
                 match self { $(Request::$Kind(_) => Kind::$Kind,)* }
             }
@@ -161,7 +163,7 @@ macro_rules! exchanges {
                 match self { $(Request::$Kind(request) => request.seed_by_place(),)* }
             }
 
-            /// Why `reply` cannot be the reply to this request: another kind, or [`Exchange::fits`].
+            /// Checks that `reply` can be the reply to this request: the same kind, and [`Exchange::fits`].
             pub fn fits(&self, reply: &Reply) -> Result<(), String> {
                 match (self, reply) {
                     $((Request::$Kind(request), Reply::$Kind(reply)) => request.fits(reply),)*
@@ -179,7 +181,7 @@ macro_rules! exchanges {
                 Ok(match self { $(Request::$Kind(request) => Reply::$Kind(request.scripted(written)?),)* })
             }
 
-            /// [`Exchange::in_own_terms`]; a reply of another kind stays as it is.
+            /// [`Exchange::in_own_terms`]. A reply of another kind stays unchanged.
             pub fn in_own_terms(&self, reply: Reply) -> Reply {
                 match (self, reply) {
                     $((Request::$Kind(request), Reply::$Kind(reply)) => Reply::$Kind(request.in_own_terms(reply)),)*
@@ -189,7 +191,7 @@ macro_rules! exchanges {
         }
 
         impl Reply {
-            /// Which kind of reply this is.
+            /// The kind of this reply.
             pub fn kind(&self) -> Kind {
                 match self { $(Reply::$Kind(_) => Kind::$Kind,)* }
             }
@@ -203,37 +205,38 @@ macro_rules! exchanges {
 }
 
 exchanges! {
-    /// Candidate words scored against an image, sound or text.
+    /// Labels scored against an image, a sound or a text.
     Rank "rank" RankRequest => Vec<Scored>;
-    /// A prompt completed.
+    /// A chat or prompt, completed by a language model.
     Say "say" SayRequest => SayReply;
-    /// A prompt about pictures, answered in words.
+    /// A prompt about pictures, answered with text.
     Look "look" LookRequest => SayReply;
-    /// Speech to timed text, in the medium's own presentation time.
+    /// Speech to text with times, in presentation time of the medium.
     Hear "hear" HearRequest => Vec<Speech>;
-    /// Something turned into a vector of unit length.
+    /// An item turned into a vector of unit length.
     Embed "embed" EmbedRequest => Vec<f32>;
     /// A video sampled into moments, in order of time.
     Frames "frames" FramesRequest => Vec<Moment>;
 }
 
 impl Request {
-    /// The request as it counts in a memo key: media as their digests, without paths and what follows from the bytes.
+    /// The request in its canonical form for a memo key. Media are their digests, without paths and without values that
+    /// follow from the bytes.
     pub fn canonical(&self) -> Request {
         let mut request = self.clone();
         request.media().into_iter().for_each(MediaRef::forget_place);
         request
     }
 
-    /// The digests of the media that it names, sorted, each once.
+    /// The digests of the media that the request names, sorted and without repetition.
     pub fn digests(&self) -> Vec<String> {
         let mut request = self.clone();
         let digests: BTreeSet<String> = request.media().iter().map(|media| media.digest().to_owned()).collect();
         digests.into_iter().collect()
     }
 
-    /// The same request with its media where `locate` finds their bytes: digest to path. A digest that is not found keeps
-    /// its path.
+    /// The same request with new paths: `locate` maps a digest to the path of its bytes. A medium with an unknown
+    /// digest keeps its path.
     pub fn relocated(&self, locate: &dyn Fn(&str) -> Option<String>) -> Request {
         let mut request = self.clone();
         for mut media in request.media() {

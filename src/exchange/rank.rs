@@ -1,21 +1,22 @@
-//! `rank`: candidate words scored against an image, a sound or a text.
+//! `rank`: scores labels against an image, a sound or a text.
 
 use super::{Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
 use crate::value::Scored;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-/// Score each of `texts` against `what`. The reply has one score for each candidate, in the order of `among`.
+/// Asks for the score of each of `texts` against `what`. The reply has one score for each label, in the order of
+/// `among`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RankRequest {
     /// The content to look at, listen to or read.
     pub what: Item,
-    /// The labels as the author wrote them; replies carry these.
+    /// The labels as the author wrote them. Replies contain these.
     pub among: Vec<String>,
-    /// The labels put into the template, same length and order; the model reads these.
+    /// The labels inserted into the template, same length and order. The model reads these.
     pub texts: Vec<String>,
-    /// The reply states each label's floor ([`Scored::floor`]). Left out of the written form where it is false, so that a memo
-    /// finds its exchanges of earlier versions.
+    /// Asks for each label's floor ([`Scored::floor`]). `false` is not serialised, so that the memo finds exchanges of
+    /// earlier versions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub floor: bool,
 }
@@ -51,7 +52,8 @@ impl Exchange for RankRequest {
         matches!(written, ScriptReply::Text(_) | ScriptReply::Count(_) | ScriptReply::Scores(_))
     }
 
-    /// Scores for all labels; one that the script leaves out scores 0, which is also every floor. Probabilities are shares of the positive scores.
+    /// Scores for all labels. A label that the script omits scores 0, and every floor is 0. Probabilities are shares of
+    /// the positive scores.
     fn scripted(&self, written: &ScriptReply) -> Result<Vec<Scored>, String> {
         let winner = || written.text().map(|winner| IndexMap::from([(winner.into_owned(), 1.0)]));
         let scores = match written {

@@ -1,18 +1,18 @@
-//! `say`: a prompt completed by a language model, with or without pictures.
+//! `say`: a language model completes a prompt, with or without pictures.
 
 use super::{Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
 use serde::{Deserialize, Serialize};
 
-/// Complete a chat (or, `raw`, a bare prompt: one message, no chat template).
+/// Asks for the next message of a chat, or (`raw`) for the continuation of a bare prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SayRequest {
-    /// The chat so far.
+    /// The chat so far. With `raw`: one message.
     pub messages: Vec<Message>,
-    /// No chat template; the tokenizer's own special tokens only.
+    /// True for a prompt without chat template and with the tokenizer's own special tokens only.
     pub raw: bool,
     /// Decoding settings.
     pub decoding: Decoding,
-    /// The only replies allowed, if not empty: the most likely one is chosen.
+    /// The allowed replies; the agent chooses the most likely one. Empty if every reply is allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
 }
@@ -22,10 +22,10 @@ pub struct SayRequest {
 pub struct SayReply {
     /// The text.
     pub text: String,
-    /// Token ids, without the end token; empty for remote agents.
+    /// Token ids without the end token; empty for remote agents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<u32>,
-    /// Why it stopped.
+    /// Why generation stopped.
     pub finish: Finish,
 }
 
@@ -57,7 +57,7 @@ pub struct Decoding {
     pub top_p: Option<f32>,
     /// Keep the k most likely tokens.
     pub top_k: Option<usize>,
-    /// Most tokens generated.
+    /// Maximum number of generated tokens.
     pub max_tokens: Option<usize>,
     /// Generation stops before any of these strings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,17 +65,18 @@ pub struct Decoding {
 }
 
 impl Decoding {
-    /// True if chance decides: a temperature that the request leaves to the agent's own default may be anything.
+    /// True if chance decides the reply. The agent's own default temperature may be anything, so `None` counts as
+    /// sampling.
     pub fn samples(&self) -> bool {
         self.temperature != Some(0.0)
     }
 }
 
-/// Why a language model stopped.
+/// Why generation stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finish {
-    /// End token, or a stop string.
+    /// The end token or a stop string.
     Stop,
     /// `max_tokens` or the context length was reached.
     Length,

@@ -1,16 +1,17 @@
-//! Scripts: replies that were written down beforehand, for tests of dialogues and for scripted agents. Each kind of request
-//! turns a written reply into its own ([`Exchange::scripted`](super::Exchange::scripted)).
+//! Scripts: replies written in advance, for tests of dialogues and for scripted agents. Each kind of request converts a
+//! written reply to its own reply ([`Exchange::scripted`](super::Exchange::scripted)).
 
 use super::{Kind, Reply, Request};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 
-/// Scripted replies: a list is used up in order; a mapping answers by a piece of the prompt (or, for `rank`, of a label).
+/// Scripted replies. A list is used in order. A mapping answers by a piece of the request's text (of the prompt, or for
+/// `rank` of a label).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Script {
-    /// One after the other, in plan order.
+    /// One after another, in plan order.
     InOrder(Vec<ScriptReply>),
-    /// The first whose key occurs in the request; `""` matches everything.
+    /// The first reply whose piece occurs in the request. `""` occurs in every request.
     ByPiece(Vec<(String, ScriptReply)>),
 }
 
@@ -23,7 +24,7 @@ pub enum ScriptReply {
     Scores(IndexMap<String, f64>),
     /// For `hear`: the speech with its times in seconds. For `frames`: the moments (text unused).
     Segments(Vec<ScriptSegment>),
-    /// For `frames`: so many moments, equally long. For `say`, `rank` and `hear`: its digits.
+    /// For `frames`: the number of moments of equal length. For `say`, `rank` and `hear`: its digits.
     Count(usize),
     /// For `frames`: the start of each moment in seconds. For `embed`: the vector.
     Numbers(Vec<f64>),
@@ -31,30 +32,30 @@ pub enum ScriptReply {
     Fail(String),
 }
 
-/// A piece of scripted time.
+/// A scripted interval, with its speech for `hear`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScriptSegment {
-    /// Seconds.
+    /// The start, in seconds.
     pub start: f64,
-    /// Seconds.
+    /// The end, in seconds.
     pub end: f64,
     /// The speech.
     pub text: String,
 }
 
-/// Why a script cannot reply.
+/// Why a script gives no reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoReply {
-    /// The script says so: `{ fail: why }`.
+    /// The script fails on purpose: `{ fail: why }`.
     #[error("{0}")]
     OnPurpose(String),
-    /// The script and the request do not fit together.
+    /// The script has no reply that fits the request.
     #[error("{0}")]
     Unfit(String),
 }
 
 impl Script {
-    /// The replies, in the order in which they are written.
+    /// The replies, in the written order.
     pub fn replies(&self) -> Box<dyn Iterator<Item = &ScriptReply> + '_> {
         match self {
             Script::InOrder(replies) => Box::new(replies.iter()),
@@ -62,7 +63,8 @@ impl Script {
         }
     }
 
-    /// The place of the reply to the `ordinal`-th request (from 0): by order, or by the first piece that the request contains.
+    /// The place of the reply to the `ordinal`-th request (from 0): its number, or the first piece that the request
+    /// contains.
     pub fn place(&self, request: &Request, ordinal: usize) -> Option<usize> {
         match self {
             Script::InOrder(replies) => (ordinal < replies.len()).then_some(ordinal),
@@ -73,7 +75,7 @@ impl Script {
         }
     }
 
-    /// The reply to the `ordinal`-th request (from 0).
+    /// The reply to the `ordinal`-th request (from 0). Fails if the script has none, or fails on purpose.
     pub fn reply(&self, request: &Request, ordinal: usize) -> Result<Reply, NoReply> {
         let place = self.place(request, ordinal).ok_or_else(|| NoReply::Unfit(self.lacks(request, ordinal)))?;
         let written = match self {
@@ -86,7 +88,7 @@ impl Script {
         }
     }
 
-    /// Why no reply fits this request.
+    /// The message for a request without a fitting reply.
     fn lacks(&self, request: &Request, ordinal: usize) -> String {
         let words = end_of(&request.words());
         match self {
@@ -103,7 +105,7 @@ impl Script {
 }
 
 impl ScriptReply {
-    /// The reply as text: a number becomes its digits.
+    /// The reply as text; a number becomes its digits.
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             ScriptReply::Text(text) => Some(text.into()),
@@ -112,7 +114,7 @@ impl ScriptReply {
         }
     }
 
-    /// The reply in a few words.
+    /// The reply in a few words, for messages.
     pub fn brief(&self) -> String {
         match self {
             ScriptReply::Text(text) => format!("`{}`", start_of(text)),
@@ -126,16 +128,16 @@ impl ScriptReply {
         }
     }
 
-    /// True if it can answer a request of this kind.
+    /// True if the reply can answer a request of this kind.
     pub fn fits(&self, kind: Kind) -> bool {
         matches!(self, ScriptReply::Fail(_)) || kind.reads_script(self)
     }
 }
 
-/// Most characters of a text from a script or a request in a message.
+/// Maximum length of a quotation from a script or a request in a message, in characters.
 const LENGTH: usize = 300;
 
-/// The first words of a text.
+/// The beginning of a text, cut at the maximum length.
 pub(super) fn start_of(text: &str) -> String {
     match text.char_indices().nth(LENGTH) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
@@ -143,7 +145,7 @@ pub(super) fn start_of(text: &str) -> String {
     }
 }
 
-/// The last words of a text, on one line: a prompt ends with what is asked.
+/// The end of a text, on one line. A prompt usually ends with the question.
 fn end_of(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().rev().nth(LENGTH - 1) {
@@ -152,7 +154,7 @@ fn end_of(text: &str) -> String {
     }
 }
 
-/// A reply of the wrong shape.
+/// The message for a reply of the wrong shape.
 pub(super) fn misfit(written: &ScriptReply, expected: &str) -> String {
     format!("the script's reply does not fit: found {}, expected {expected}", written.brief())
 }
@@ -227,12 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn a_written_reply_takes_the_shape_of_its_request() {
+    fn a_written_reply_becomes_a_reply_of_the_right_kind() {
         let check = |request: Request, written: ScriptReply, expected: &str| {
             let found = request.scripted(&written);
             assert!(written.fits(request.kind()) || found.is_err(), "{written:?} is refused by `fits` alone");
             if let Ok(reply) = &found {
-                assert_eq!(request.fits(reply), Ok(()), "what a script says passes as an agent's reply");
+                assert_eq!(request.fits(reply), Ok(()), "a scripted reply is a valid reply of an agent");
             }
             assert_eq!(shown(found), expected, "{written:?}");
         };
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_a_kind_is_what_its_requests_take() {
+    fn a_reply_fits_a_kind_if_its_requests_accept_it() {
         let replies = [
             ScriptReply::Text("cat".into()),
             ScriptReply::Count(1),
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_used_up_and_a_mapping_is_searched() {
+    fn a_list_is_used_in_order_and_a_mapping_is_searched() {
         let check = |script: &Script, request: Request, ordinal: usize, expected: &str| {
             assert_eq!(shown(script.reply(&request, ordinal).map_err(|none| none.to_string())), expected);
         };

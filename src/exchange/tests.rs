@@ -1,4 +1,4 @@
-//! Requests and replies on the wire, and what of a request counts in a memo key.
+//! Requests and replies on the wire, and the canonical form of a request.
 
 use super::*;
 use crate::value::{ImageFile, Media, Time, TimeBase};
@@ -51,7 +51,7 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
 }
 
 #[test]
-fn every_kind_comes_back_equal_from_the_wire() {
+fn every_kind_survives_serialisation() {
     let all = one_of_each("day.mp4");
     assert!(Kind::ALL.iter().all(|kind| all.iter().any(|(request, _)| request.kind() == *kind)), "one of each kind");
     for (request, reply) in all {
@@ -64,7 +64,7 @@ fn every_kind_comes_back_equal_from_the_wire() {
 }
 
 #[test]
-fn a_request_counts_by_digest_and_can_be_answered_where_the_bytes_are() {
+fn a_request_is_identified_by_digests_and_can_be_relocated() {
     for ((here, reply), (there, _)) in one_of_each("day.mp4").into_iter().zip(one_of_each("/elsewhere/copy.mp4")) {
         assert_eq!(here.canonical(), there.canonical());
         assert_eq!(here.digests(), there.digests());
@@ -76,7 +76,7 @@ fn a_request_counts_by_digest_and_can_be_answered_where_the_bytes_are() {
 }
 
 #[test]
-fn a_reply_that_was_not_asked_for_is_named() {
+fn a_reply_to_another_request_is_refused_by_name() {
     let all = one_of_each("day.mp4");
     let (rank, say) = (&all[0], &all[1]);
     assert_eq!(rank.0.fits(&say.1), Err("found a `say` reply to a `rank` request".to_owned()));
@@ -85,7 +85,7 @@ fn a_reply_that_was_not_asked_for_is_named() {
 }
 
 #[test]
-fn what_a_request_takes_follows_from_its_items() {
+fn the_content_of_a_request_follows_from_its_items() {
     let takes: Vec<String> = one_of_each("day.mp4").iter().map(|(request, _)| request.takes().to_string()).collect();
     assert_eq!(takes, ["image", "text, image, sound", "text, image", "sound", "image", "video"]);
 }

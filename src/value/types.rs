@@ -50,7 +50,7 @@ impl Type {
         Type::List(Box::new(self))
     }
 
-    /// The type `optional` of this type; `any` includes nothing already.
+    /// The type `TYPE or nothing` of this type. `any` includes nothing already.
     pub fn or_nothing(self) -> Type {
         match self {
             Type::Any | Type::Optional(_) => self,
