@@ -355,7 +355,7 @@ async fn a_local_agent_answers_many_at_once_as_it_answers_one() {
     );
     assert_eq!(
         refused.await.unwrap_err().to_string(),
-        "clip-gelu: it is asked to say, but answers only rank (text, image), embed (text, image)"
+        "clip-gelu: it cannot answer `say`; it answers only rank (text, image), embed (text, image)"
     );
     let missing = Item::Image(ImageFile { path: "no/such.png".to_owned(), digest: "x".to_owned() });
     let missing = eye.ask(Request::Embed(EmbedRequest { what: missing }), CallContext::default()).await;

@@ -355,7 +355,7 @@ mod tests {
         check(&files, &[("a", "far", say), ("c", "ok", say)], expected).await;
         let files = [("gone", "model: { path: nowhere }"), ("hub", "model: { hub: org/name }")];
         let expected = "agent gone: the checkpoint folder DIR/agents/nowhere does not exist (hint: a relative `path` is relative to the agent file)\n\
-            agent hub: org/name is not in the hub's cache (DIR/cache/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to fetch it; or copy that \
+            agent hub: org/name is not in the hub's cache (DIR/cache/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to download it; or copy that \
             folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)";
         check(&files, &[("a", "gone", say), ("b", "hub", say)], expected).await;
     }
@@ -392,7 +392,7 @@ mod tests {
         check(
             &files,
             &[("ear", "judge", kinds)],
-            "agent judge: it is asked to hear, but answers only say (text, image, sound), rank (text, image, sound)",
+            "agent judge: it cannot answer `hear`; it answers only say (text, image, sound), rank (text, image, sound)",
         )
         .await;
     }

@@ -165,7 +165,7 @@ written! { "a step",
         /// Maximum number of items that run at the same time.
         #[schemars(range(min = 1))]
         pub at_once: Option<At<usize>>,
-        /// Longest wait for one exchange.
+        /// Maximum wait for one exchange.
         pub timeout: Option<At<Span>>,
         /// Retries after a passing failure; the agent's own number, or 2, if absent.
         pub retries: Option<At<usize>>,

@@ -400,11 +400,11 @@ macro_rules! written {
             }
         }
     };
-    // keywords of Rust are written r#as here and `as` in YAML
+    // a Rust keyword is written `r#as` here and `as` in YAML
     (@keys $($field:ident: $ty:ty,)*) => {
         [$(<$ty as $crate::dialogue::Keys>::keys(stringify!($field).trim_start_matches("r#"))),*].concat()
     };
-    // every field is read before any is given up, so that all problems are noted
+    // all fields are read before a missing one ends the reading, so that all problems are reported
     (@read $Name:ident { $($field:ident: $ty:ty,)* } $mapping:expr, $what:expr, $reading:expr) => {{
         $(let $field = <$ty as $crate::dialogue::Keys>::read_from(
             $mapping, stringify!($field).trim_start_matches("r#"), $what, $reading,

@@ -132,9 +132,9 @@ pub fn lacks(answers: &[Answers], kind: Kind, content: Modalities) -> Option<Str
     };
     let found: Vec<&Answers> = answers.iter().filter(|answer| answer.kind == kind).collect();
     if found.is_empty() {
-        return Some(format!("it is asked to {}, but answers only {}", kind.word(), able()));
+        return Some(format!("it cannot answer `{}`; it answers only {}", kind.word(), able()));
     }
     let takes = found.iter().fold(Modalities::default(), |all, answer| all.and(answer.takes));
     let lacking = content.without(takes);
-    (!lacking.is_empty()).then(|| format!("it is asked to {} with {lacking}, but answers only {}", kind.word(), able()))
+    (!lacking.is_empty()).then(|| format!("it cannot answer `{}` with {lacking}; it answers only {}", kind.word(), able()))
 }

@@ -1,4 +1,4 @@
-//! The model hub's cache on disk, as its own tools lay it out:
+//! The model hub's cache on disk, in the layout of the hub's own tools:
 //! `models--ORG--NAME/{refs/REVISION, blobs/ETAG, snapshots/COMMIT/FILE -> ../../blobs/ETAG}`.
 
 use super::weights;
@@ -14,17 +14,17 @@ pub struct CachedRepo {
 }
 
 impl CachedRepo {
-    /// `repo` is `org/name`; nothing needs to exist.
+    /// The repository `org/name` in a cache. It may be missing.
     pub fn new(cache: &Path, repo: &str) -> CachedRepo {
         CachedRepo { folder: cache.join(format!("models--{}", repo.replace('/', "--"))) }
     }
 
-    /// Its folder, for messages.
+    /// The repository's folder, for messages.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The commit of a revision at its last fetch; a commit is its own revision.
+    /// The commit of a revision at its last download. A commit is its own revision.
     pub fn commit(&self, revision: &str) -> Option<String> {
         match fs::read_to_string(self.folder.join("refs").join(revision)) {
             Ok(commit) => Some(commit.trim().to_owned()).filter(|commit| is_file_name(commit)),
@@ -37,18 +37,18 @@ impl CachedRepo {
         self.folder.join("snapshots").join(commit)
     }
 
-    /// The place of the bytes with this etag.
+    /// The path of the bytes with this etag.
     pub fn blob(&self, etag: &str) -> PathBuf {
         self.folder.join("blobs").join(etag)
     }
 
-    /// The snapshot of a revision, if all that a model needs is in it.
+    /// The snapshot of a revision, if it contains every file that a model needs.
     pub fn complete(&self, revision: &str) -> Option<PathBuf> {
         let snapshot = self.snapshot(&self.commit(revision)?);
         missing_files(&snapshot).is_empty().then_some(snapshot)
     }
 
-    /// Remembers the commit of a revision.
+    /// Records the commit of a revision.
     pub fn write_ref(&self, revision: &str, commit: &str) -> io::Result<()> {
         if revision == commit {
             return Ok(());
@@ -60,7 +60,7 @@ impl CachedRepo {
         fs::rename(&temporary, &path)
     }
 
-    /// Makes a blob appear as a file of a commit: a relative link where links exist, a copy elsewhere.
+    /// Adds a blob to a commit under a file name: as a relative link, or as a copy on systems without links.
     pub fn link(&self, commit: &str, file: &str, etag: &str) -> io::Result<()> {
         let path = self.snapshot(commit).join(file);
         if path.exists() {
@@ -80,7 +80,7 @@ impl CachedRepo {
     }
 }
 
-/// True for a plain name that stays inside its folder.
+/// True for a plain name that cannot leave its folder.
 pub fn is_file_name(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     !text.is_empty() && text.len() < 250 && !text.starts_with('.') && text.chars().all(plain)
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sharded_snapshot_is_complete_when_every_shard_is_there() {
+    fn a_sharded_snapshot_is_complete_with_every_shard() {
         let cache = tempfile::tempdir().expect("temp");
         let repo = CachedRepo::new(cache.path(), "org/name");
         let commit = "0123456789012345678901234567890123456789";

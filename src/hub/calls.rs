@@ -1,5 +1,5 @@
-//! Dialogues that lie beside the one that calls them. A path is read only if it stays in the project (or, without one, in the caller's
-//! own folder): an untrusted dialogue must not read elsewhere.
+//! Dialogues beside the dialogue that calls them. A path is read only if it stays in the project, or without one in the
+//! caller's own folder: an untrusted dialogue must not read elsewhere.
 
 use super::Catalogue;
 use crate::{
@@ -11,10 +11,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Most files of a folder whose names a hint considers.
+/// Maximum number of files in a folder whose names a hint considers.
 const MAX_NAMES: usize = 1000;
 
-/// The dialogue `name`, looked for from the caller's folder; nothing if the caller has no file or the search fails.
+/// The dialogue `name`, relative to the caller's folder. `None` if the caller has no file or nothing is found.
 pub(super) fn beside(name: &str, caller: &Caller, catalogue: &Catalogue) -> Result<Option<Called>, CallRefused> {
     let outside = |what: String| {
         CallRefused {
@@ -57,14 +57,15 @@ pub(super) fn beside(name: &str, caller: &Caller, catalogue: &Catalogue) -> Resu
     Ok(None)
 }
 
-/// The folder that a call must not leave: the project or the user's folder if the caller lies in one, else its own folder.
+/// The folder that a call cannot leave: the project or the user's folder that contains the caller, else the caller's
+/// own folder.
 fn root_of(folder: &Path, catalogue: &Catalogue) -> PathBuf {
     let project = catalogue.project.as_ref().map(|project| project.folder.as_path());
     let roots = project.into_iter().chain(catalogue.folders.own_config());
     roots.into_iter().find(|root| folder.starts_with(root)).unwrap_or(folder).to_owned()
 }
 
-/// True if the file itself lies outside of `root`, though its path does not.
+/// True if the path leads out of `root` through a link.
 fn leaves(path: &Path, root: &Path) -> bool {
     match (fs::canonicalize(path), fs::canonicalize(root)) {
         (Ok(path), Ok(root)) => !path.starts_with(root),
@@ -85,7 +86,7 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-/// Names of the YAML files beside the caller.
+/// The names of the YAML files beside the caller.
 pub(super) fn names_beside(caller: &Caller) -> Vec<String> {
     let Some(path) = caller.path.as_deref() else { return Vec::new() };
     let entries = path.parent().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();

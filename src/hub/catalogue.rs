@@ -1,5 +1,5 @@
-//! Named text files: found first in the project, then in the user's folder, then in the binary. A project that is not trusted
-//! comes last.
+//! The catalogue of named text files. The project comes first, then the user's folder, then the binary. An untrusted
+//! project comes last.
 
 use super::{
     Folders, HubSettings, Network, PassedOver, Project, ProjectSearch,
@@ -18,21 +18,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A named file that was found.
+/// A named file with its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundFile {
-    /// The name in messages: the path as short as possible, or `agents/NAME.yaml` for one from the binary.
+    /// The name in messages: the shortest path, or `agents/NAME.yaml` for a file of the binary.
     pub file: String,
     /// The content.
     pub text: String,
     /// The base of its relative paths.
     pub origin: Origin,
-    /// The folder of the project that it belongs to, if that is not trusted.
+    /// The folder of the untrusted project that contains the file; `None` for any other file.
     pub stranger: Option<PathBuf>,
 }
 
 impl FoundFile {
-    /// The file's path, if it is not one from the binary.
+    /// The file's path; `None` for a file of the binary.
     pub fn path(&self) -> Option<PathBuf> {
         match &self.origin {
             Origin::Folder(folder) => Path::new(&self.file).file_name().map(|name| folder.join(name)),
@@ -41,7 +41,7 @@ impl FoundFile {
     }
 }
 
-/// Why a named file that exists cannot be used.
+/// A named file that exists and cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file} cannot be read: {why}")]
 pub struct Unreadable {
@@ -51,30 +51,30 @@ pub struct Unreadable {
     pub why: String,
 }
 
-/// The search for everything that has a name, for one dialogue.
+/// Finds every named file for one dialogue.
 #[derive(Debug, Clone)]
 pub struct Catalogue {
-    /// The dialogue's project, if it is in one.
+    /// The project of the dialogue, if any.
     pub project: Option<Project>,
-    /// A nearer folder that looks like a project and is not taken for one.
+    /// A nearer folder that looks like a project but does not count as one.
     pub passed_over: Option<PassedOver>,
     /// The user's folders.
     pub folders: Folders,
-    /// The model hub.
+    /// The settings of the model hub.
     pub settings: HubSettings,
     /// The network access.
     pub network: Network,
-    /// The decisions about files of the project. The caller tells the user.
+    /// The decisions about files of the project. The caller reports them to the user.
     pub verdicts: Verdicts,
-    /// The requests that an agent takes; the layer of the agents knows.
+    /// The requests that an agent answers. The agents' layer supplies the function.
     answers: AnswersOf,
 }
 
-/// Finds out what an agent can be asked, without loading it.
+/// Finds the requests that an agent answers, without loading it.
 pub type AnswersOf = fn(&str, &Catalogue) -> Option<Vec<Answers>>;
 
 impl Catalogue {
-    /// For a project, or the result of a search for one.
+    /// The catalogue for the result of a search for a project.
     pub fn new(search: ProjectSearch, folders: Folders, settings: HubSettings, network: Network) -> Catalogue {
         let ProjectSearch { project, passed_over } = search;
         Catalogue {
@@ -88,18 +88,18 @@ impl Catalogue {
         }
     }
 
-    /// The same hub, which can tell the requests that agents take.
+    /// The same catalogue with a function that finds the requests of agents.
     pub fn with_answers(self, answers: AnswersOf) -> Catalogue {
         Catalogue { answers, ..self }
     }
 
-    /// Finds checkpoints with the same settings.
+    /// A resolver of checkpoints with the same settings.
     pub fn resolver(&self) -> Resolver {
         let Folders { cache, home, .. } = self.folders.clone();
         Resolver { cache, home, hub: self.settings.clone(), network: self.network }
     }
 
-    /// The file of this name: the project's, if it is trusted; else the user's, the program's, and last the project's.
+    /// The file of this name. Order: a trusted project, the user's folder, the program, an untrusted project.
     pub fn find(&self, kind: Resource, name: &str) -> Result<Option<FoundFile>, Unreadable> {
         let file = kind.file(name);
         if !file.split('/').all(is_file_name) {
@@ -125,7 +125,8 @@ impl Catalogue {
         match (theirs, own) {
             (Ok(None), own) => Ok(own.map(|(found, _)| found)),
             (theirs, None) => theirs,
-            // An agent file names weights relative to itself: those of a trusted project are its own.
+            // An agent file names weights relative to itself, so the equal file of a trusted project may name other
+            // weights.
             (Ok(Some(theirs)), Some((own, _)))
                 if theirs.text == own.text && !(project.trusted && kind == Resource::Agent) =>
             {
@@ -146,7 +147,7 @@ impl Catalogue {
         }
     }
 
-    /// The user's own file, or the program's.
+    /// The user's own file, or else the program's.
     fn own(&self, kind: Resource, file: &str) -> Result<Option<(FoundFile, NameOwner)>, Unreadable> {
         let folders = &self.folders;
         if let Some(found) = folders.own_config().map(|config| read(folders, config, file, None)).transpose()?.flatten()
@@ -159,8 +160,8 @@ impl Catalogue {
         }))
     }
 
-    /// A dialogue that lies beside its caller, or the user's or the program's of the same name: a project that is not trusted
-    /// replaces neither. `./NAME` always means the one beside.
+    /// Chooses between a dialogue beside its caller and the user's or the program's of the same name. An untrusted
+    /// project cannot replace those. `./NAME` always means the dialogue beside the caller.
     fn beside_or_own(&self, name: &str, beside: Called) -> Called {
         let file = Resource::Dialogue.file(name);
         if !file.split('/').all(is_file_name) {
@@ -184,7 +185,8 @@ impl Catalogue {
         }
     }
 
-    /// Records that a folder which is not a project has a file of this name, unless it is the same file.
+    /// Records that a folder that does not count as a project contains a file of this name, unless its text is the
+    /// same.
     fn note_passed_over(&self, passed: &PassedOver, file: &str, own: Option<&(FoundFile, NameOwner)>) {
         let path = passed.folder.join(file);
         if path.is_file() {
@@ -196,7 +198,7 @@ impl Catalogue {
         }
     }
 
-    /// Every name that [`Catalogue::find`] finds, sorted.
+    /// Every name that [`Catalogue::find`] can find, sorted.
     pub fn names(&self, kind: Resource) -> Vec<String> {
         let (folder, ending) = (kind.folder(), kind.ending());
         let mut names: BTreeSet<String> = embedded::names(folder, ending).into_iter().collect();
@@ -218,7 +220,7 @@ impl Catalogue {
     }
 }
 
-/// The file `file` of the folder `root`, if there is one. With `within`, a link that leaves that folder is refused.
+/// The file `file` of the folder `root`, if it exists. With `within`, a link that leaves that folder is refused.
 fn read(folders: &Folders, root: &Path, file: &str, within: Option<&Path>) -> Result<Option<FoundFile>, Unreadable> {
     let path = root.join(file);
     let unreadable = |why: String| Unreadable { file: folders.shown(&path), why };
@@ -242,7 +244,7 @@ impl Library for Catalogue {
         match self.find(kind, name) {
             Ok(found) => found.map(|found| SourceText { file: found.file, source: found.text }),
             Err(error) => {
-                // the verdicts contain it, too
+                // the verdicts contain the error too
                 tracing::debug!(%error, "skipped");
                 None
             }
@@ -289,7 +291,7 @@ impl Library for Catalogue {
 mod tests {
     use super::*;
 
-    /// Files below a temporary folder: `config/` is the user's, `project/` a project.
+    /// Files in a temporary folder: `config/` is the user's folder, `project/` a project.
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().expect("temp");
         for (path, text) in files {
@@ -313,7 +315,7 @@ mod tests {
         Catalogue::new(search, folders, HubSettings::from_vars(&|_| None), Network::Agents)
     }
 
-    /// The text that is found (`PROGRAM` for the program's own), then each verdict.
+    /// Checks the text that is found (`PROGRAM` for the program's own) and then each verdict.
     fn check(root: &Path, trusted: Option<bool>, name: &str, expected: &[&str]) {
         let catalogue = catalogue(root, trusted);
         let own = embedded::text(&Resource::Prompt.file(name));
@@ -330,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trusted_project_wins_and_a_stranger_yields() {
+    fn a_trusted_project_wins_and_an_untrusted_one_yields() {
         let own = embedded::text("prompts/caption.md").expect("carried");
         let root = tree(&[
             ("config/prompts/video-qa.md", "the user's"),
@@ -339,7 +341,7 @@ mod tests {
             ("project/prompts/story.md", "another story"),
             ("project/prompts/caption.md", own),
             ("project/prompts/new.md", "new"),
-            ("project/prompts/notes.txt", "no prompt"),
+            ("project/prompts/notes.txt", "not a prompt"),
         ]);
         let check = |trusted: Option<bool>, name: &str, expected: &[&str]| check(root.path(), trusted, name, expected);
         let out = "`elenchus trust /project` trusts the folder, --trust does so for one run";
@@ -364,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_no_project_is_named_only_where_it_would_matter() {
+    fn a_passed_over_folder_is_reported_only_if_it_changes_the_result() {
         let root = tree(&[("above/prompts/mine.md", "theirs"), ("above/prompts/story.md", "theirs")]);
         let folder = root.path().join("above");
         let catalogue = Catalogue {
@@ -376,18 +378,18 @@ mod tests {
         };
         let found = |name: &str| catalogue.find(Resource::Prompt, name).expect("readable").is_some();
         assert_eq!((found("mine"), found("story"), found("route"), found("none")), (false, true, true, false));
-        let told: Vec<String> = catalogue.verdicts.take().iter().map(Verdict::to_string).collect();
-        assert_eq!(told.len(), 2, "{told:?}");
+        let reported: Vec<String> = catalogue.verdicts.take().iter().map(Verdict::to_string).collect();
+        assert_eq!(reported.len(), 2, "{reported:?}");
         assert!(
-            told[0]
+            reported[0]
                 .contains("prompts/mine.md is not used, because it is the home folder, and it is not trusted; `elen")
         );
-        assert!(told[1].contains("story.md is not used") && told[1].contains("comes with the program is used"));
+        assert!(reported[1].contains("story.md is not used") && reported[1].contains("comes with the program is used"));
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_strangers_link_does_not_leave_its_project() {
+    fn a_link_of_an_untrusted_project_cannot_leave_it() {
         let root = tree(&[("secret.md", "secret"), ("project/prompts/a.md", "a"), ("project/more/b.md", "b")]);
         let link = |to: &str, name: &str| {
             std::os::unix::fs::symlink(to, root.path().join("project").join(name)).expect("linked");
@@ -413,8 +415,8 @@ mod tests {
     }
 
     #[test]
-    fn names_come_from_everywhere() {
-        let root = tree(&[("config/prompts/mine.md", "mine"), ("project/prompts/notes.txt", "no prompt")]);
+    fn names_come_from_project_user_and_program() {
+        let root = tree(&[("config/prompts/mine.md", "mine"), ("project/prompts/notes.txt", "not a prompt")]);
         let catalogue = catalogue(root.path(), Some(false));
         let found = catalogue.find(Resource::Prompt, "activities").expect("readable").expect("carried");
         assert_eq!((found.file.as_str(), found.origin), ("prompts/activities.md", Origin::Embedded("prompts")));

@@ -1,4 +1,4 @@
-//! From the `model: {path | hub | gguf}` of an agent file to a folder or file on this machine.
+//! Resolves the `model: {path | hub | gguf}` of an agent file to a folder or file on this machine.
 
 use super::{
     HubError, HubSettings, Network,
@@ -12,12 +12,12 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// The place of the weights in an agent file.
+/// The source of the weights, as an agent file names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WeightsSource {
-    /// A checkpoint folder (or a GGUF file, or a folder that holds one); relative to the agent file.
+    /// A checkpoint folder, a GGUF file, or a folder that contains one. Relative to the agent file.
     Path(PathBuf),
-    /// A GGUF file; relative to the agent file.
+    /// A GGUF file. Relative to the agent file.
     Gguf(PathBuf),
     /// A repository of the model hub.
     Hub {
@@ -46,7 +46,7 @@ impl WeightsPath {
     }
 }
 
-/// The place of an agent file: the base of its relative paths.
+/// The location of an agent file: the base of its relative paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// In this folder.
@@ -56,7 +56,7 @@ pub enum Origin {
 }
 
 impl WeightsSource {
-    /// `org/name` or `org/name@revision`.
+    /// Parses `org/name` or `org/name@revision`.
     pub fn hub(text: &str) -> Result<WeightsSource, HubError> {
         let (repo, revision) = text.trim().split_once('@').unwrap_or((text.trim(), "main"));
         let parts: Vec<&str> = repo.split('/').collect();
@@ -81,21 +81,21 @@ impl fmt::Display for WeightsSource {
     }
 }
 
-/// Finds checkpoints, and fetches those of the hub.
+/// Finds checkpoints on this machine and downloads those of the hub.
 #[derive(Debug, Clone)]
 pub struct Resolver {
-    /// elenchus' own cache folder, for the starter cast.
+    /// The cache folder of elenchus, for the starter cast.
     pub cache: PathBuf,
-    /// The user's home folder, the meaning of `~/` in a path.
+    /// The user's home folder, for `~/` in a path.
     pub home: Option<PathBuf>,
-    /// The hub.
+    /// The settings of the hub.
     pub hub: HubSettings,
-    /// Tells if downloads are permitted.
+    /// Decides whether downloads are permitted.
     pub network: Network,
 }
 
 impl Resolver {
-    /// The checkpoint if it is on this machine already (or in the binary); fetches nothing.
+    /// The checkpoint, if it is on this machine or in the binary. Downloads nothing.
     pub fn local(&self, source: &WeightsSource, origin: &Origin) -> Result<WeightsPath, HubError> {
         match (source, origin) {
             (WeightsSource::Hub { repo, revision }, _) => {
@@ -113,7 +113,7 @@ impl Resolver {
                 if let Some(file) = only_gguf(&folder)? {
                     return Ok(WeightsPath::Gguf(file));
                 }
-                // `starter/clip` also names the one that the binary carries, for agent files of the user's own.
+                // `starter/clip` also names the checkpoint of the binary, for the user's own agent files
                 match carried("agents", path).ok().filter(|name| !folder.exists() && embedded::has_folder(name)) {
                     Some(name) => embedded::folder(&name, &self.cache).map(WeightsPath::Folder),
                     None => whole_folder(&folder).map(WeightsPath::Folder),
@@ -129,7 +129,7 @@ impl Resolver {
         }
     }
 
-    /// `path` from where the agent file is; `~/` is the user's home.
+    /// `path` relative to the agent file; `~/` is the user's home folder.
     pub fn against(&self, path: &Path, origin: &Origin) -> PathBuf {
         if let (Ok(rest), Some(home)) = (path.strip_prefix("~"), &self.home) {
             return home.join(rest);
@@ -140,7 +140,7 @@ impl Resolver {
         }
     }
 
-    /// The checkpoint, downloaded if it must be.
+    /// The checkpoint; a missing one is downloaded if that is permitted.
     pub async fn resolve(
         &self,
         source: &WeightsSource,
@@ -168,10 +168,10 @@ impl Resolver {
             false => "is not in the hub's cache",
         };
         let fetch = match (self.network, self.hub.offline) {
-            (Network::Off, _) => "give --allow-network instead of --offline to fetch it",
-            (_, true) => "unset HF_HUB_OFFLINE and give --allow-network to fetch it",
-            (Network::Agents, false) => "give --allow-network to fetch it",
-            (Network::All, false) => "the first run that needs it fetches it",
+            (Network::Off, _) => "give --allow-network instead of --offline to download it",
+            (_, true) => "unset HF_HUB_OFFLINE and give --allow-network to download it",
+            (Network::Agents, false) => "give --allow-network to download it",
+            (Network::All, false) => "the first run that needs it downloads it",
         };
         HubError::new(
             format!("{source} {lacks} ({})", cached.folder().display()),
@@ -181,7 +181,7 @@ impl Resolver {
         )
     }
 
-    /// The text of `config.json`, if it can be had without fetching or unpacking anything.
+    /// The text of `config.json`, if it is available without a download and without unpacking.
     pub fn peek_config(&self, source: &WeightsSource, origin: &Origin) -> Option<String> {
         match (source, origin) {
             (WeightsSource::Path(path), Origin::Embedded(folder)) if path.is_relative() => {
@@ -197,20 +197,21 @@ impl Resolver {
     }
 }
 
-/// A path of an embedded agent file as a path of the repository (`agents` + `starter/clip`).
+/// A path of an embedded agent file as a path in the repository (`agents` + `starter/clip`).
 fn carried(folder: &str, path: &Path) -> Result<String, HubError> {
     let mut parts = vec![folder];
     for component in path.components() {
         match component {
             Component::Normal(part) => parts.push(part.to_str().unwrap_or_default()),
             Component::CurDir => {}
-            _ => return Err(HubError::plain(format!("this build carries no {}", path.display()))),
+            _ => return Err(HubError::plain(format!("this build does not contain {}", path.display()))),
         }
     }
     Ok(parts.join("/"))
 }
 
-/// The GGUF file of a folder that holds exactly one and no `config.json`; an error if it holds several.
+/// The GGUF file of a folder with exactly one GGUF file and without `config.json`. Fails if the folder contains
+/// several.
 pub fn only_gguf(folder: &Path) -> Result<Option<PathBuf>, HubError> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(None) };
     if folder.join("config.json").exists() {
@@ -224,14 +225,14 @@ pub fn only_gguf(folder: &Path) -> Result<Option<PathBuf>, HubError> {
         _ => {
             let names: Vec<_> = files.iter().filter_map(|f| f.file_name()).map(|n| n.to_string_lossy()).collect();
             Err(HubError::new(
-                format!("{} holds several GGUF files ({})", folder.display(), names.join(", ")),
+                format!("{} contains several GGUF files ({})", folder.display(), names.join(", ")),
                 "name the file itself",
             ))
         }
     }
 }
 
-/// The folder, if it is a checkpoint with nothing missing.
+/// The folder, if it is a complete checkpoint.
 pub fn whole_folder(folder: &Path) -> Result<PathBuf, HubError> {
     let shown = folder.display();
     if !folder.is_dir() {
@@ -251,12 +252,12 @@ pub fn whole_folder(folder: &Path) -> Result<PathBuf, HubError> {
     match missing.as_slice() {
         [] => Ok(folder.to_owned()),
         [only] if only == "model.safetensors" && (has("bin") || has("pt") || has("pth")) => Err(HubError::new(
-            format!("{shown} holds weights in a pickle format, which can run code when it is opened"),
+            format!("{shown} contains weights in a pickle format, which can run code when it is opened"),
             "convert them to model.safetensors (in Python: save_pretrained(folder, safe_serialization=True))",
         )),
         missing => Err(HubError::new(
-            format!("{shown} is not a whole checkpoint: it lacks {}", missing.join(", ")),
-            "a checkpoint folder holds config.json, tokenizer.json and model.safetensors (or its shards and their index)",
+            format!("{shown} is an incomplete checkpoint: it lacks {}", missing.join(", ")),
+            "a checkpoint folder contains config.json, tokenizer.json and model.safetensors (or its shards and their index)",
         )),
     }
 }
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hub_model_is_org_name_and_perhaps_a_revision() {
+    fn a_hub_model_is_an_id_with_an_optional_revision() {
         check_hub("org/name", Some(("org/name", "main")));
         check_hub("org/name@v1.0", Some(("org/name", "v1.0")));
         check_hub("gpt2@refs/pr/1", Some(("gpt2", "refs/pr/1")));
@@ -292,21 +293,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_files_are_named() {
         check_missing(
             &[],
-            "DIR is not a whole checkpoint: it lacks config.json, model.safetensors (hint: a checkpoint folder holds \
+            "DIR is an incomplete checkpoint: it lacks config.json, model.safetensors (hint: a checkpoint folder contains \
              config.json, tokenizer.json and model.safetensors (or its shards and their index))",
         );
         check_missing(
             &[("config.json", "{}"), ("pytorch_model.bin", "")],
-            "DIR holds weights in a pickle format, which can run code when it is opened (hint: convert them to \
+            "DIR contains weights in a pickle format, which can run code when it is opened (hint: convert them to \
              model.safetensors (in Python: save_pretrained(folder, safe_serialization=True)))",
         );
     }
 
     #[test]
-    fn what_is_only_looked_at_is_not_said_to_be_forbidden() {
+    fn a_look_without_a_download_does_not_blame_the_settings() {
         let cache = tempfile::tempdir().expect("temp");
         let hub =
             HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: false };
@@ -316,9 +317,9 @@ mod tests {
             let found = resolver.local(&source, &Origin::Folder(".".into())).expect_err("not there").line();
             assert!(found.contains(&format!("(hint: {expected}; or copy")), "{found}");
         };
-        check(Network::All, "the first run that needs it fetches it");
-        check(Network::Agents, "give --allow-network to fetch it");
-        check(Network::Off, "give --allow-network instead of --offline to fetch it");
+        check(Network::All, "the first run that needs it downloads it");
+        check(Network::Agents, "give --allow-network to download it");
+        check(Network::Off, "give --allow-network instead of --offline to download it");
     }
 
     #[tokio::test]
@@ -328,7 +329,7 @@ mod tests {
         let resolver = Resolver { cache: cache.path().into(), home: None, hub, network: Network::All };
         let source = WeightsSource::hub("org/name@v2").expect("parsed");
         let found = resolver.resolve(&source, &Origin::Folder(".".into()), &|_| {}).await;
-        insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to fetch it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
+        insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to download it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! Digests of files, remembered: a checkpoint or video of gigabytes is read for its digest once, not at every start.
+//! Digests of files with a cache. The digest of a checkpoint or video of gigabytes is computed once, not at every
+//! start.
 //!
-//! The key of a remembered digest is the file's stamp (device, inode, size, times of change); any difference makes it read again.
-//! On Unix the stamp has `ctime`, which every write moves and no program can set back. A file that changed in the last
-//! seconds is not remembered: it may change again within one tick of the file system's clock and look the same.
+//! The key of a cached digest is the file's stamp (device, inode, size, times of change). A different stamp makes the
+//! program read the file again. On Unix the stamp includes `ctime`, which every write changes and no program can set
+//! back. The digest of a file that changed in the last seconds is not cached: the file may change again within one tick
+//! of the file system's clock and keep its stamp.
 
 use crate::{files, private};
 use std::{
@@ -12,34 +14,33 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Smaller files are read faster than they are looked up.
+/// Minimum size of a cached file, in bytes. A smaller file is read faster than it is looked up.
 const WORTH_IT: u64 = 1 << 20;
-/// Coarser than the clock of any file system in use (FAT has 2 s).
+/// Time after a change in which another change may keep the stamp. The coarsest clock of a file system has 2 s (FAT).
 const STILL_MOVING: Duration = Duration::from_secs(3);
-/// Writing a note never takes this long.
+/// Age after which a partial note is abandoned. Writing a note never takes this long.
 const ABANDONED: Duration = Duration::from_secs(60);
 
-/// Digests of files, some of them remembered in a folder.
+/// Computes digests of files and caches them in a folder.
 ///
-/// The default remembers nothing, and reads every file.
+/// The default has no cache and reads every file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digests {
     folder: Option<PathBuf>,
 }
 
 impl Digests {
-    /// Remembered in `folder`, which is made when there is something to remember. A folder that cannot be written only
-    /// costs time.
+    /// A cache in `folder`, which is created with the first entry. A folder that cannot be written only costs time.
     pub fn at(folder: PathBuf) -> Digests {
         Digests { folder: Some(folder) }
     }
 
-    /// A folder of the same cache.
+    /// Another folder of the same cache.
     pub fn beside(&self, name: &str) -> Option<PathBuf> {
         Some(self.folder.as_ref()?.parent()?.join(name))
     }
 
-    /// blake3 of the file's bytes. Blocks: for threads that may.
+    /// blake3 of the file's bytes. Blocks while it reads, so async code must call it on a blocking thread.
     pub fn file(&self, path: &Path) -> io::Result<blake3::Hash> {
         let before = stamp(path)?;
         let note = self.note(path).filter(|_| before.bytes >= WORTH_IT);
@@ -58,7 +59,7 @@ impl Digests {
         Ok(digest)
     }
 
-    /// Forgets this file.
+    /// Deletes the cached digest of this file.
     pub fn forget(&self, path: &Path) -> io::Result<()> {
         match self.note(path).map(fs::remove_file) {
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -66,13 +67,13 @@ impl Digests {
         }
     }
 
-    /// The file that remembers the digest. None if digests are not remembered, or for a path that cannot be resolved.
+    /// The note with the cached digest. `None` without a cache, or for a path that cannot be resolved.
     fn note(&self, path: &Path) -> Option<PathBuf> {
         let (folder, path) = (self.folder.as_ref()?, fs::canonicalize(path).ok()?);
         Some(folder.join(blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex().as_str()))
     }
 
-    /// Removes notes that a killed process left half written.
+    /// Removes partial notes of killed processes.
     pub fn sweep(&self) {
         if let Some(folder) = &self.folder {
             private::sweep_parts(folder, ABANDONED);
@@ -87,24 +88,24 @@ impl Digests {
             .and_then(|()| private::write_private(&part, format!("{}\n{}\n", stamp.line(), digest.to_hex()).as_bytes()))
             .and_then(|()| fs::rename(&part, note));
         if let Err(error) = written {
-            tracing::debug!(%error, "a digest is not remembered");
+            tracing::debug!(%error, "a digest is not cached");
         }
     }
 }
 
-/// The attributes that change with a file.
+/// The attributes that change when a file changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
-    /// Its length.
+    /// The file's size.
     bytes: u64,
-    /// The later of the times of change and of modification.
+    /// The later one of the times of change and of modification.
     changed: Option<SystemTime>,
     modified: Option<SystemTime>,
-    /// Device and inode; 0 where the system has none.
+    /// Device and inode; 0 on systems without them.
     place: (u64, u64),
 }
 
-/// The stamp of a file (through links).
+/// The stamp of a file, or of a link's target.
 pub fn stamp(path: &Path) -> io::Result<Stamp> {
     let meta = fs::metadata(path)?;
     let modified = meta.modified().ok();
@@ -125,7 +126,7 @@ fn inode(_: &Metadata) -> ((u64, u64), Option<SystemTime>) {
 }
 
 impl Stamp {
-    /// True if its last change is so long ago that a further one would show.
+    /// True if the last change is so old that another change would change the stamp.
     fn is_settled(&self) -> bool {
         self.changed.is_some_and(|time| time.elapsed().is_ok_and(|age| age > STILL_MOVING))
     }
@@ -139,7 +140,7 @@ impl Stamp {
     }
 }
 
-/// The digest in a note, if it was made of a file with this stamp.
+/// The digest in a note, if the note belongs to a file with this stamp.
 fn recall(note: &Path, stamp: &Stamp) -> Option<blake3::Hash> {
     let text = files::read_text(note, 4096).ok()?;
     let (line, rest) = text.split_once('\n')?;
@@ -158,17 +159,17 @@ mod tests {
         let bytes = vec![7; 2 << 20];
         fs::write(&path, &bytes).expect("written");
 
-        // Written just now: it may still change unseen.
+        // Written just now, so another change may keep the stamp.
         assert_eq!(digests.file(&path).expect("read"), blake3::hash(&bytes));
         assert_eq!(notes(), 0);
 
-        // A note with a matching stamp is trusted: the false digest comes back, so the file was not read.
+        // A note with a matching stamp is trusted. The false digest comes back, so the file was not read.
         let note = digests.note(&path).expect("a path");
         let other = blake3::hash(b"other");
         digests.remember(&note, &stamp(&path).expect("a stamp"), &other);
         assert_eq!(digests.file(&path).expect("recalled"), other);
 
-        // Same length, other bytes, and a time of modification put back.
+        // Same length, other bytes, and the time of modification set back.
         let before = fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time");
         let changed = vec![8; 2 << 20];
         fs::write(&path, &changed).expect("written");
@@ -179,10 +180,10 @@ mod tests {
     }
 
     #[test]
-    fn a_settled_file_is_remembered_and_a_damaged_note_is_not_believed() {
+    fn a_settled_file_is_cached_and_a_damaged_note_is_ignored() {
         let folder = tempfile::tempdir().expect("temp");
         let digests = Digests::at(folder.path().join("digests"));
-        // This test's own program: large, and not written in the last seconds by anyone who runs it twice.
+        // The test program itself: large, and unchanged for seconds in most runs.
         let path = std::env::current_exe().expect("a program");
         let digest = digests.file(&path).expect("read");
         let note = digests.note(&path).expect("a path");
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_only_costs_time() {
+    fn a_cache_that_cannot_be_written_only_costs_time() {
         let folder = tempfile::tempdir().expect("temp");
         fs::write(folder.path().join("digests"), "in the way").expect("written");
         let path = std::env::current_exe().expect("a program");

@@ -1,5 +1,6 @@
-//! Downloads a model's files into the hub's cache: only the files that loading needs, resumed where they stopped,
-//! checked against the digest that the hub states, and visible to others only when whole.
+//! Downloads a model's files into the hub's cache: only the files that loading needs. A download resumes where it
+//! stopped. Each file is checked against the digest that the hub states, and becomes visible to others only when
+//! complete.
 
 use super::{
     HubError, HubSettings,
@@ -20,44 +21,44 @@ use tokio::io::AsyncWriteExt as _;
 pub struct DownloadProgress {
     /// `org/name`
     pub repo: String,
-    /// The file within it.
+    /// The file in the repository.
     pub file: String,
-    /// Bytes here already.
+    /// Bytes that have arrived.
     pub done: u64,
-    /// Bytes in all, if the hub says so.
+    /// Total bytes, if the hub states them.
     pub total: Option<u64>,
 }
 
 /// The receiver of progress.
 pub type OnProgress<'a> = &'a (dyn Fn(DownloadProgress) + Send + Sync);
 
-/// Progress is reported each time this many bytes have come.
-const TELL_EVERY: u64 = 1 << 20;
-/// Most bytes of one file of weights.
-const WEIGHTS_BYTES: u64 = 64 << 30;
-/// Most bytes of any other file: the largest tokenizers have some 30 MB.
-const OTHER_BYTES: u64 = 256 << 20;
-/// Most bytes of the list of a repository's files.
-const LISTING_BYTES: usize = 16 << 20;
-/// A transfer that gives nothing for this long is broken off and resumed.
+/// Progress is reported after each further amount of this many bytes.
+const REPORT_EVERY: u64 = 1 << 20;
+/// Maximum size of a file of weights, in bytes.
+const MAX_WEIGHTS_BYTES: u64 = 64 << 30;
+/// Maximum size of any other file, in bytes. The largest tokenizers have about 30 MB.
+const MAX_OTHER_BYTES: u64 = 256 << 20;
+/// Maximum size of a repository's list of files, in bytes.
+const MAX_LISTING_BYTES: usize = 16 << 20;
+/// A transfer without data for this long is stopped and resumed.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Fetches repositories into the cache.
+/// Downloads repositories into the cache.
 #[derive(Debug)]
 pub struct Downloader {
     settings: HubSettings,
     client: reqwest::Client,
-    /// Most tries of one request.
+    /// Maximum number of tries of one request.
     attempts: u32,
-    /// The wait before the second try; doubled each time.
+    /// The wait before the second try. It doubles with each try.
     first_wait: Duration,
 }
 
 /// Why one try failed.
 enum Failure {
-    /// Another try may succeed, after this wait if the server named one.
+    /// Another try may succeed, after this wait if the server states one.
     Passing(String, Option<Duration>),
-    /// It will not.
+    /// Another try gives the same result.
     Final(HubError),
 }
 
@@ -68,14 +69,14 @@ impl From<HubError> for Failure {
 }
 
 impl Downloader {
-    /// A downloader for these settings.
+    /// A downloader with these settings. Fails if the HTTP client cannot be created.
     pub fn new(settings: HubSettings) -> Result<Downloader, HubError> {
         let client = http::client(&settings.endpoint, Duration::from_secs(20))
             .map_err(|error| HubError::plain(format!("the HTTP client cannot be created: {error}")))?;
         Ok(Downloader { settings, client, attempts: 5, first_wait: Duration::from_millis(500) })
     }
 
-    /// Fetches what is missing of a revision and returns the folder of its snapshot.
+    /// Downloads the missing files of a revision and returns the folder of its snapshot.
     pub async fn fetch(
         &self,
         repo: &str,
@@ -100,7 +101,7 @@ impl Downloader {
             }
             (None, None) => {
                 return Err(HubError::new(
-                    format!("{repo} has no model.safetensors"),
+                    format!("{repo} lacks model.safetensors"),
                     "only safetensors weights are loaded; look for a converted copy or convert it with transformers",
                 ));
             }
@@ -111,7 +112,7 @@ impl Downloader {
         cached.write_ref(revision, &listing.sha).map_err(|error| disk(cached.folder(), &error))?;
         match cached.complete(revision) {
             Some(folder) => Ok(folder),
-            None => Err(HubError::plain(format!("{repo} is not a whole checkpoint: it has no config.json"))),
+            None => Err(HubError::plain(format!("{repo} is an incomplete checkpoint: it lacks config.json"))),
         }
     }
 
@@ -121,11 +122,11 @@ impl Downloader {
         let text = self
             .retried(|| async {
                 let response = self.get(&url, None, repo).await?;
-                let body = tokio::time::timeout(SILENCE, http::body(response, LISTING_BYTES)).await;
+                let body = tokio::time::timeout(SILENCE, http::body(response, MAX_LISTING_BYTES)).await;
                 let body = body.map_err(|_| Failure::Passing("the list of files took over a minute".into(), None))?;
                 let body = body.map_err(|error| Failure::Passing(http::chain(&error), None))?;
                 let large =
-                    || HubError::plain(format!("the list of files of {repo} is larger than {LISTING_BYTES} bytes"));
+                    || HubError::plain(format!("the list of files of {repo} is larger than {MAX_LISTING_BYTES} bytes"));
                 Ok(String::from_utf8_lossy(&body.ok_or_else(large)?).into_owned())
             })
             .await
@@ -135,11 +136,11 @@ impl Downloader {
         })?;
         match is_file_name(&listing.sha) {
             true => Ok(listing),
-            false => Err(HubError::plain(format!("{} names the commit {:?}", self.settings.endpoint, listing.sha))),
+            false => Err(HubError::plain(format!("found {1:?} from {0}, expected the name of a commit", self.settings.endpoint, listing.sha))),
         }
     }
 
-    /// Brings one file into the snapshot.
+    /// Puts one file into the snapshot.
     async fn file(&self, job: &FileFetch<'_>, on_progress: OnProgress<'_>) -> Result<(), HubError> {
         let etag = job.etag()?;
         let blob = job.cached.blob(&etag);
@@ -148,7 +149,7 @@ impl Downloader {
             std::fs::create_dir_all(blobs).map_err(|error| disk(blobs, &error))?;
             let part = blobs.join(format!("{etag}.part"));
             let lock = lock(&part).await?;
-            // Another process may have finished it while we waited for the lock.
+            // Another process may have finished the file during the wait for the lock.
             if !blob.is_file() {
                 let path: Vec<&str> = ["resolve", job.commit].into_iter().chain(job.listed.name.split('/')).collect();
                 let url = self.url(&[], job.repo, &path)?;
@@ -162,7 +163,7 @@ impl Downloader {
         job.cached.link(job.commit, &job.listed.name, &etag).map_err(|error| disk(&blob, &error))
     }
 
-    /// One try at the rest of a file: continues after what `part` holds, then checks the whole.
+    /// One try at the rest of a file: continues after the bytes in `part`, then checks the whole file.
     async fn transfer(
         &self,
         job: &FileFetch<'_>,
@@ -172,14 +173,14 @@ impl Downloader {
     ) -> Result<(), Failure> {
         let io = |error: std::io::Error| Failure::Final(disk(&job.cached.blob("…"), &error));
         let total = job.size();
-        if total.is_some_and(|total| total > most(job)) {
+        if total.is_some_and(|total| total > max_bytes(job)) {
             return Err(too_large(job).into());
         }
         let mut done = part.metadata().map_err(io)?.len();
         if total.is_none_or(|total| done < total) {
             let response = self.get(url, (done > 0).then_some(done), job.repo).await?;
             let mut writer = part.try_clone().map_err(io)?;
-            // A server that ignores the range sends all of it again.
+            // A server that ignores the range sends the whole file again.
             if response.status() != StatusCode::PARTIAL_CONTENT || range_start(&response) != Some(done) {
                 if response.status() == StatusCode::PARTIAL_CONTENT && done == 0 {
                     return Err(Failure::Passing("the server sent a part that was not requested".into(), None));
@@ -191,11 +192,11 @@ impl Downloader {
             done = receive(job, response, tokio::fs::File::from_std(writer), done, on_progress).await?;
         }
         if let Some(total) = total.filter(|total| *total != done) {
-            // More than announced can never become right; less is resumed.
+            // A file larger than announced cannot become right, so it starts again; a smaller one is resumed.
             if done > total {
                 part.set_len(0).map_err(io)?;
             }
-            return Err(Failure::Passing(format!("only {done} of {total} bytes arrived"), None));
+            return Err(Failure::Passing(format!("{done} bytes arrived, expected {total}"), None));
         }
         let found = job.digest(part).map_err(io)?;
         if let Some((expected, found)) = found.filter(|(expected, found)| !expected.eq_ignore_ascii_case(found)) {
@@ -207,7 +208,7 @@ impl Downloader {
         Ok(())
     }
 
-    /// GET, following redirects by hand: the token goes to the hub alone, never to the store it points to.
+    /// GET, with redirects followed here: only the hub may get the token, never the store that it redirects to.
     async fn get(&self, url: &Url, from: Option<u64>, repo: &str) -> Result<Response, Failure> {
         let mut url = url.clone();
         for _ in 0..6 {
@@ -228,9 +229,9 @@ impl Downloader {
             let to = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
             url = to
                 .and_then(|to| url.join(to).ok())
-                .ok_or_else(|| HubError::plain(format!("the hub redirects {repo} without an address")))?;
+                .ok_or_else(|| HubError::plain(format!("the hub redirects {repo} without a valid address")))?;
         }
-        Err(HubError::plain(format!("the hub redirects {repo} in a circle")).into())
+        Err(HubError::plain(format!("the hub redirects {repo} more than 5 times")).into())
     }
 
     fn accepted(&self, response: Response, repo: &str) -> Result<Response, Failure> {
@@ -266,13 +267,13 @@ impl Downloader {
         Err(error.into())
     }
 
-    /// Tries again after passing failures, with growing waits or the ones that the server asks for.
+    /// Tries again after passing failures, with growing waits or those that the server asks for.
     async fn retried<T, F: Future<Output = Result<T, Failure>>>(&self, again: impl Fn() -> F) -> Result<T, Failure> {
         let mut wait = self.first_wait;
         for _ in 1..self.attempts {
             match again().await {
                 Err(Failure::Passing(why, asked)) => {
-                    tracing::debug!(%why, "download: trying again");
+                    tracing::debug!(%why, "the download is tried again");
                     tokio::time::sleep(asked.unwrap_or(wait)).await;
                     wait *= 2;
                 }
@@ -297,7 +298,7 @@ impl Downloader {
     }
 
     fn url(&self, before: &[&str], repo: &str, after: &[&str]) -> Result<Url, HubError> {
-        let bad = || HubError::plain(format!("HF_ENDPOINT is not a web address: {}", self.settings.endpoint));
+        let bad = || HubError::plain(format!("found HF_ENDPOINT `{}`, expected a web address", self.settings.endpoint));
         let mut url = Url::parse(&self.settings.endpoint).map_err(|_| bad())?;
         url.path_segments_mut()
             .map_err(|()| bad())?
@@ -311,7 +312,7 @@ impl Downloader {
     }
 }
 
-/// Writes what comes after byte `done` and returns how many bytes the file then has.
+/// Writes the bytes after byte `done`. Returns the file's new size.
 async fn receive(
     job: &FileFetch<'_>,
     mut response: Response,
@@ -319,7 +320,7 @@ async fn receive(
     mut done: u64,
     on_progress: OnProgress<'_>,
 ) -> Result<u64, Failure> {
-    let mut told = done;
+    let mut reported = done;
     on_progress(job.progress(done));
     loop {
         let chunk = match tokio::time::timeout(SILENCE, response.chunk()).await {
@@ -329,7 +330,7 @@ async fn receive(
         };
         let written = match &chunk {
             Ok(Some(bytes)) => file.write_all(bytes).await,
-            // The data so far must be on disk before the next try asks for the rest.
+            // the next try continues after the bytes on disk
             _ => file.flush().await,
         };
         written.map_err(|error| disk(&job.cached.blob("…"), &error))?;
@@ -338,35 +339,35 @@ async fn receive(
             Ok(None) => return Ok(done),
             Err(why) => return Err(Failure::Passing(why, None)),
         }
-        if done > job.size().unwrap_or(most(job)) {
+        if done > job.size().unwrap_or(max_bytes(job)) {
             return if job.size().is_some() { Ok(done) } else { Err(too_large(job).into()) };
         }
-        if done - told >= TELL_EVERY {
-            told = done;
+        if done - reported >= REPORT_EVERY {
+            reported = done;
             on_progress(job.progress(done));
         }
     }
 }
 
-/// Most bytes that a file may have.
-fn most(job: &FileFetch<'_>) -> u64 {
-    if job.listed.name.ends_with(".safetensors") { WEIGHTS_BYTES } else { OTHER_BYTES }
+/// Maximum size of a file, in bytes.
+fn max_bytes(job: &FileFetch<'_>) -> u64 {
+    if job.listed.name.ends_with(".safetensors") { MAX_WEIGHTS_BYTES } else { MAX_OTHER_BYTES }
 }
 
 fn too_large(job: &FileFetch<'_>) -> HubError {
     HubError::new(
-        format!("{} of {} is larger than {} bytes, the limit of a download", job.listed.name, job.repo, most(job)),
-        "fetch it with the hub's own tools, and name its folder as `path`",
+        format!("{} of {} is larger than {} bytes, the limit of a download", job.listed.name, job.repo, max_bytes(job)),
+        "download it with the hub's own tools, and name its folder as `path`",
     )
 }
 
-/// The start of a partial answer (`Content-Range: bytes 100-199/200`).
+/// The start of a partial body (`Content-Range: bytes 100-199/200`).
 fn range_start(response: &Response) -> Option<u64> {
     let range = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
 }
 
-/// Opens the partial file for this process alone; waits while another process fetches the same.
+/// Opens the partial file for this process alone. Waits while another process downloads the same file.
 async fn lock(part: &Path) -> Result<std::fs::File, HubError> {
     let path = part.to_owned();
     let locked = tokio::task::spawn_blocking(move || {

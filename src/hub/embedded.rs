@@ -1,7 +1,7 @@
-//! The files in the binary: agents, prompts, label lists, casts, dialogues and the starter cast's weights.
+//! The files in the binary: agents, prompts, label lists, casts, dialogues and the weights of the starter cast.
 //!
-//! A release build holds the bytes of the weights. A debug build only names the files in the source tree, so that it
-//! compiles and links as fast as without them. Either way they reach the models through the user's cache folder.
+//! A release build contains the bytes of the weights. A debug build contains only their paths in the source tree, so
+//! that it compiles and links as fast as without them. In both cases the models read them from the user's cache folder.
 
 use super::HubError;
 use crate::private;
@@ -12,12 +12,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The place of an embedded file's bytes.
+/// The location of an embedded file's bytes.
 enum Bytes {
     /// In the binary.
     Here(&'static [u8]),
-    /// In the source tree that this debug build was made from.
-    #[allow(dead_code, reason = "release builds have none, nor has a source tree without a starter cast")]
+    /// In the source tree of this debug build.
+    #[allow(dead_code, reason = "release builds and source trees without a starter cast do not use it")]
     At(&'static str),
 }
 
@@ -27,24 +27,24 @@ macro_rules! text {
     };
 }
 #[cfg(debug_assertions)]
-#[allow(unused_macros, reason = "a source tree without a starter cast names none")]
+#[allow(unused_macros, reason = "a source tree without a starter cast does not use it")]
 macro_rules! weights {
     ($path:literal) => {
         Bytes::At(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path))
     };
 }
 #[cfg(not(debug_assertions))]
-#[allow(unused_macros, reason = "a source tree without a starter cast names none")]
+#[allow(unused_macros, reason = "a source tree without a starter cast does not use it")]
 macro_rules! weights {
     ($path:literal) => {
         text!($path)
     };
 }
 
-/// Every carried file with its path in the repository (`prompts/video-qa.md`).
+/// Every embedded file with its path in the repository (`prompts/video-qa.md`).
 static FILES: &[(&str, Bytes)] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
-/// A carried text file by its path in the repository.
+/// An embedded text file, by its path in the repository.
 pub fn text(path: &str) -> Option<&'static str> {
     FILES.iter().find(|(name, _)| *name == path).and_then(|(_, bytes)| match bytes {
         Bytes::Here(bytes) => std::str::from_utf8(bytes).ok(),
@@ -52,7 +52,7 @@ pub fn text(path: &str) -> Option<&'static str> {
     })
 }
 
-/// Names of the carried files `FOLDER/NAME.ENDING`, sorted.
+/// Names of the embedded files `FOLDER/NAME.ENDING`, sorted.
 pub fn names(folder: &str, ending: &str) -> Vec<String> {
     let name = |path: &str| {
         let rest = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(ending)?.strip_suffix('.')?;
@@ -61,12 +61,12 @@ pub fn names(folder: &str, ending: &str) -> Vec<String> {
     FILES.iter().filter_map(|(path, _)| name(path)).collect()
 }
 
-/// Paths of the carried files below a folder of the repository.
+/// Paths and bytes of the embedded files below a folder of the repository.
 fn below(folder: &str) -> impl Iterator<Item = (&'static str, &'static Bytes)> {
     FILES.iter().filter_map(move |(path, bytes)| Some((path.strip_prefix(folder)?.strip_prefix('/')?, bytes)))
 }
 
-/// The bytes of one carried file.
+/// The bytes of one embedded file; `None` if it does not exist. A debug build fails if the source file is gone.
 pub fn bytes(path: &str) -> Option<Result<Cow<'static, [u8]>, HubError>> {
     FILES.iter().find(|(name, _)| *name == path).map(|(_, bytes)| load(bytes))
 }
@@ -76,14 +76,14 @@ fn load(bytes: &Bytes) -> Result<Cow<'static, [u8]>, HubError> {
         Bytes::Here(bytes) => Ok(Cow::Borrowed(*bytes)),
         Bytes::At(path) => fs::read(path).map(Cow::Owned).map_err(|error| {
             HubError::new(
-                format!("the starter cast's file {path} cannot be read: {error}"),
-                "a debug build takes the starter cast from its source tree; build with --release to carry it along",
+                format!("the file {path} of the starter cast cannot be read: {error}"),
+                "a debug build reads the starter cast from its source tree; build with --release to include it",
             )
         }),
     }
 }
 
-/// The number of bytes of an embedded file.
+/// The size of an embedded file, in bytes.
 pub fn size(path: &str) -> Option<u64> {
     FILES.iter().find(|(name, _)| *name == path).and_then(|(_, bytes)| match bytes {
         Bytes::Here(bytes) => Some(bytes.len() as u64),
@@ -91,24 +91,24 @@ pub fn size(path: &str) -> Option<u64> {
     })
 }
 
-/// True if the binary carries files below this folder of the repository (`agents/starter/clip`).
+/// True if the binary contains files below this folder of the repository (`agents/starter/clip`).
 pub fn has_folder(folder: &str) -> bool {
     below(folder).next().is_some()
 }
 
-/// Puts a carried checkpoint folder into the user's cache, once, and returns where it is.
+/// Writes an embedded checkpoint folder to the user's cache, once, and returns its path.
 pub fn folder(folder: &str, cache: &Path) -> Result<PathBuf, HubError> {
     let files: BTreeMap<&str, Cow<'static, [u8]>> =
         below(folder).map(|(path, bytes)| Ok((path, load(bytes)?))).collect::<Result<_, HubError>>()?;
     if files.is_empty() {
-        return Err(HubError::plain(format!("this build carries no {folder}")));
+        return Err(HubError::plain(format!("this build does not contain {folder}")));
     }
     let name = folder.rsplit('/').next().unwrap_or(folder);
     materialise(&files, name, &cache.join("starter"))
 }
 
-/// Writes `files` to `parent/NAME-DIGEST` unless exactly these exist. A second process finds the work of the first:
-/// the folder appears whole, by a rename.
+/// Writes `files` to `parent/NAME-DIGEST`, unless the folder already contains exactly these. A rename publishes the
+/// whole folder at once, so that a second process finds the work of the first.
 fn materialise(files: &BTreeMap<&str, Cow<'_, [u8]>>, name: &str, parent: &Path) -> Result<PathBuf, HubError> {
     let target = parent.join(format!("{name}-{}", digest(files)));
     if is_same(files, &target) {
@@ -117,23 +117,24 @@ fn materialise(files: &BTreeMap<&str, Cow<'_, [u8]>>, name: &str, parent: &Path)
     }
     let failed = |what: &Path, error: std::io::Error| {
         HubError::new(
-            format!("the starter cast cannot be put into the cache: {}: {error}", what.display()),
-            "set ELENCHUS_CACHE to a writable folder, with 100 MB free",
+            format!("the starter cast cannot be written to the cache: {}: {error}", what.display()),
+            "set ELENCHUS_CACHE to a writable folder with 100 MB of free space",
         )
     };
     private::private_folder(parent).map_err(|error| failed(parent, error))?;
-    // A file system without locks has none to wait for: the rename below still lets only whole folders be seen.
+    // A file system may lack locks. The rename below still publishes only complete folders.
     let lock = lock(parent).and_then(|file| file.lock().map(|()| file));
     if lock.is_ok() {
         remove_leftovers(parent);
     }
     if is_same(files, &target) {
-        return Ok(target); // another process unpacked it while we waited
+        return Ok(target); // another process unpacked it during the wait
     }
     let temporary = parent.join(format!(".{name}-{}-{:08x}.tmp", std::process::id(), rand::random::<u32>()));
     let written = write_all(files, &temporary).map_err(|error| failed(&temporary, error)).and_then(|()| {
         if target.exists() && !is_same(files, &target) {
-            // Damaged, and not just put there by another process, which may be reading it. Moved aside first, since a rename does not replace a folder.
+            // The target is damaged; another process did not just write it. It is moved aside first, because another
+            // process may read it and a rename does not replace a folder.
             let aside = parent.join(format!(".{name}-{:08x}.damaged", rand::random::<u32>()));
             let _ = fs::rename(&target, &aside);
             let _ = fs::remove_dir_all(&aside);
@@ -149,12 +150,12 @@ fn materialise(files: &BTreeMap<&str, Cow<'_, [u8]>>, name: &str, parent: &Path)
     written.map(|()| target)
 }
 
-/// Held while a folder is being unpacked: a half-unpacked folder without it has lost its owner.
+/// The lock of unpacking. A partial folder whose lock is free belonged to a process that has ended.
 fn lock(parent: &Path) -> std::io::Result<fs::File> {
     private::private_file(&parent.join(".lock"))
 }
 
-/// Removes what killed processes left half unpacked, unless a process is unpacking now.
+/// Removes partial folders of killed processes, unless a process is unpacking now.
 pub fn sweep(parent: &Path) {
     if leftovers(parent).next().is_some()
         && let Ok(file) = lock(parent)
@@ -184,14 +185,14 @@ fn write_all(files: &BTreeMap<&str, Cow<'_, [u8]>>, folder: &Path) -> std::io::R
     Ok(())
 }
 
-/// True if each file is there with exactly these bytes.
+/// True if each file exists with exactly these bytes.
 fn is_same(files: &BTreeMap<&str, Cow<'_, [u8]>>, folder: &Path) -> bool {
     files
         .iter()
         .all(|(path, bytes)| crate::files::read(&folder.join(path), bytes.len()).is_ok_and(|found| found == **bytes))
 }
 
-/// A digest of names and contents; 16 hex digits name a folder.
+/// A digest of names and contents, 16 hex digits long, for the name of a folder.
 fn digest(files: &BTreeMap<&str, Cow<'_, [u8]>>) -> String {
     let mut hasher = blake3::Hasher::new();
     for (path, bytes) in files {
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_is_written_once_and_mended_when_damaged() {
+    fn a_checkpoint_is_written_once_and_repaired_if_damaged() {
         let cache = tempfile::tempdir().expect("temp");
         let files: BTreeMap<&str, Cow<'_, [u8]>> =
             [("config.json", Cow::Borrowed(&b"{}"[..])), ("model.safetensors", Cow::Borrowed(&b"weights"[..]))].into();
@@ -228,16 +229,16 @@ mod tests {
         fs::write(first.join("model.safetensors"), "weighs").expect("damaged");
         assert_eq!(materialise(&files, "clip", cache.path()), Ok(first.clone()));
         assert_eq!(fs::read(first.join("model.safetensors")).expect("there"), b"weights");
-        assert_eq!(fs::read_dir(cache.path()).expect("listed").count(), 2, "nothing is left beside it but the lock");
+        assert_eq!(fs::read_dir(cache.path()).expect("listed").count(), 2, "only the lock remains beside it");
 
-        // a process that was killed while it unpacked, and one that still unpacks
+        // one folder of a process that was killed while it unpacked, then one of a process that still unpacks
         let left = cache.path().join(".clip-1-0badcafe.tmp");
         fs::create_dir(&left).expect("made");
         fs::write(left.join("model.safetensors"), "half").expect("written");
         let held = lock(cache.path()).expect("a lock");
         held.lock().expect("held");
         assert_eq!(materialise(&files, "clip", cache.path()), Ok(first.clone()));
-        assert!(left.exists(), "somebody is unpacking");
+        assert!(left.exists(), "another process is unpacking");
         drop(held);
         assert_eq!(materialise(&files, "clip", cache.path()), Ok(first.clone()));
         assert!(!left.exists());

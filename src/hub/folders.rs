@@ -1,4 +1,4 @@
-//! The user's folders and the model hub's settings, as environment variables name them. The caller reads the variables.
+//! The user's folders and the model hub's settings, from environment variables. The caller reads the variables.
 
 use super::{digest::Digests, trust};
 use std::{
@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Reads an environment variable. The command line gives the process's own; an empty variable counts as unset.
+/// Reads an environment variable. The command line passes the variables of the process; an empty one counts as unset.
 pub type Vars<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// The folders of the user: their own agents, and the files that elenchus can make again.
+/// The folders of the user: the configuration, and the cache of files that elenchus can make again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Folders {
     /// `ELENCHUS_HOME`, else `XDG_CONFIG_HOME/elenchus`, else `~/.config/elenchus`.
@@ -19,14 +19,14 @@ pub struct Folders {
     pub cache: PathBuf,
     /// The home folder, if there is one. The search for a project never leaves it.
     pub home: Option<PathBuf>,
-    /// The user id of this process; none on systems without user ids.
+    /// The user id of this process; `None` on systems without user ids.
     pub uid: Option<u32>,
-    /// The working folder: messages show paths below it without it.
+    /// The working folder. Messages omit it from paths below it.
     pub here: Option<PathBuf>,
 }
 
 impl Folders {
-    /// From the given variables; the user id and the working folder are not among them.
+    /// The folders from these variables. The user id and the working folder stay unset.
     pub fn from_vars(vars: Vars<'_>) -> Folders {
         let pick = |own: &str, xdg: &str, below_home: &str| {
             vars(own)
@@ -43,7 +43,7 @@ impl Folders {
         }
     }
 
-    /// The folder of finished exchanges.
+    /// The folder of the memo.
     pub fn memo(&self) -> PathBuf {
         self.cache.join("memo")
     }
@@ -53,24 +53,24 @@ impl Folders {
         self.cache.join("starter")
     }
 
-    /// The folder of fetched media, by digest.
+    /// The folder of downloaded media, by digest.
     pub fn media(&self) -> PathBuf {
         self.cache.join("media")
     }
 
-    /// Digests of files, remembered in the cache folder.
+    /// Digests of files, cached in the cache folder.
     pub fn digests(&self) -> Digests {
         Digests::at(self.cache.join("digests"))
     }
 
-    /// A path from the working folder if it is below it, for messages.
+    /// A path for messages: relative to the working folder if it is below it.
     pub fn shown(&self, path: &Path) -> String {
         let short = self.here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
         short.display().to_string()
     }
 
-    /// The configuration folder, if it is the user's own. A process without a home folder looks for it in the temporary
-    /// folder, where another user may have made one.
+    /// The configuration folder, if it belongs to the user. A process without a home folder looks in the temporary
+    /// folder, where another user may have created one.
     pub fn own_config(&self) -> Option<&Path> {
         let config = self.config.as_path();
         let owner = trust::owner(config);
@@ -86,7 +86,7 @@ fn own_home(vars: Vars<'_>) -> Option<PathBuf> {
     vars("HOME").or_else(|| vars("USERPROFILE")).map(PathBuf::from)
 }
 
-/// The home folder, or the temporary folder for a process that has none (some services and containers).
+/// The home folder; the temporary folder for a process without one (some services and containers).
 fn home(vars: Vars<'_>) -> PathBuf {
     let temp = || vars(if cfg!(windows) { "TEMP" } else { "TMPDIR" }).map(PathBuf::from);
     own_home(vars).or_else(temp).unwrap_or_else(|| PathBuf::from("/tmp"))
@@ -95,12 +95,12 @@ fn home(vars: Vars<'_>) -> PathBuf {
 /// The network access of a run. The strictest setting wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Network {
-    /// None at all (`--offline`, `ELENCHUS_OFFLINE`).
+    /// No network (`--offline`, `ELENCHUS_OFFLINE`).
     Off,
-    /// The endpoints of agents that the user may use.
+    /// The endpoints of permitted agents.
     #[default]
     Agents,
-    /// Media by URL and downloads of the hub, too (`--allow-network`).
+    /// Media by URL and downloads from the hub, too (`--allow-network`).
     All,
 }
 
@@ -112,7 +112,8 @@ impl Network {
         vars("ELENCHUS_OFFLINE").is_some_and(off)
     }
 
-    /// `offline` forbids all network (`--offline`, [`Network::is_forbidden`]), `allow` permits all of it (`--allow-network`).
+    /// The access for the two flags: `offline` forbids all network (`--offline`, [`Network::is_forbidden`]), `allow`
+    /// permits all of it (`--allow-network`).
     pub fn new(offline: bool, allow: bool) -> Network {
         match offline {
             true => Network::Off,
@@ -122,20 +123,20 @@ impl Network {
     }
 }
 
-/// A secret that never shows itself.
+/// A secret that is never displayed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps the text; white space around it (a newline from a file) is not part of it.
+    /// Wraps the text without surrounding white space, such as the newline of a file.
     pub fn new(text: &str) -> Secret {
         Secret(text.trim().to_owned())
     }
-    /// The text, for the one header that carries it.
+    /// The text, for the one header that contains it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
-    /// `text` without the secret in it: a server may send back what it was sent.
+    /// `text` with the secret replaced. A server may send back the request that it got.
     pub fn hide_in(&self, text: &str) -> String {
         if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "[key]") }
     }
@@ -147,12 +148,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The address of the model hub and its cache, from the variables that the hub's own tools read.
+/// The address of the model hub and its cache, from the variables of the hub's own tools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubSettings {
     /// `HF_HUB_CACHE`, else `HUGGINGFACE_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub`.
     pub cache: PathBuf,
-    /// `HF_ENDPOINT`, without a slash at its end.
+    /// `HF_ENDPOINT`, without a trailing slash.
     pub endpoint: String,
     /// `HF_TOKEN`.
     pub token: Option<Secret>,
@@ -161,7 +162,7 @@ pub struct HubSettings {
 }
 
 impl HubSettings {
-    /// From the given variables.
+    /// The settings from these variables.
     pub fn from_vars(vars: Vars<'_>) -> HubSettings {
         let text = |name: &str| vars(name).and_then(|value| value.into_string().ok());
         let is_true = |name: &str| {
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn offline_wins() {
+    fn the_strictest_network_setting_wins() {
         let check = |flag: bool, set: &[(&str, &str)], allow: bool, expected: Network| {
             let offline = flag || Network::is_forbidden(&vars(set));
             assert_eq!(Network::new(offline, allow), expected, "{flag} {set:?} {allow}");
@@ -210,7 +211,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_folder_of_another_user_is_no_configuration_for_who_has_no_home() {
+    fn without_a_home_folder_the_configuration_of_another_user_is_ignored() {
         let folder = tempfile::tempdir().expect("temp");
         let uid = trust::owner(folder.path());
         let folders = |home: Option<PathBuf>, uid: Option<u32>| Folders {
@@ -222,7 +223,7 @@ mod tests {
         };
         let other = uid.map(|uid| uid + 1);
         assert!(folders(None, uid).own_config().is_some() && folders(Some("h".into()), other).own_config().is_some());
-        assert_eq!(folders(None, other).own_config().is_some(), uid == Some(ROOT), "the administrator's counts");
+        assert_eq!(folders(None, other).own_config().is_some(), uid == Some(ROOT), "the administrator's folder counts");
     }
 
     fn check_folders(set: &[(&str, &str)], config: &str, cache: &str) {
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hub_is_set_by_the_variables_of_its_own_tools() {
+    fn the_hub_reads_the_variables_of_its_own_tools() {
         let cache = |set: &[(&str, &str)]| HubSettings::from_vars(&vars(set)).cache.display().to_string();
         assert_eq!(cache(&[("HOME", "/h")]), "/h/.cache/huggingface/hub");
         assert_eq!(cache(&[("HF_HOME", "/hf")]), "/hf/hub");

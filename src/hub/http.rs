@@ -1,4 +1,4 @@
-//! The HTTP client that downloads and remote agents share, and how they read a server's wishes.
+//! The HTTP client of downloads and remote agents, and the reading of servers' requests to wait.
 
 use reqwest::{Response, StatusCode, header::HeaderMap};
 use std::{
@@ -6,14 +6,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Longest wait that a server's `Retry-After` may ask of us.
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
+/// Maximum wait that a server's `Retry-After` can request.
+const MAX_WAIT: Duration = Duration::from_secs(120);
 
-/// A client builder with the TLS provider installed, that never follows a redirect with a key by itself.
-/// An endpoint on this machine is never reached through a proxy.
+/// A client with the TLS provider installed. It never follows a redirect by itself, because a redirect must not get a
+/// key. It reaches an endpoint on this machine without a proxy. Fails if the client cannot be built.
 pub fn client(url: &str, connect_timeout: Duration) -> Result<reqwest::Client, String> {
     static PROVIDER: Once = Once::new();
-    // The application chooses rustls' cryptography; a second installation would fail, and does not matter.
+    // rustls needs one cryptography provider. A second installation fails harmlessly.
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
     let builder = || {
         let builder = reqwest::Client::builder()
@@ -22,7 +22,7 @@ pub fn client(url: &str, connect_timeout: Duration) -> Result<reqwest::Client, S
             .connect_timeout(connect_timeout);
         if is_loopback(url) { builder.no_proxy() } else { builder }
     };
-    // A machine without certificate authorities can still speak plain HTTP; HTTPS then fails when it is tried.
+    // A machine without certificate authorities can still use plain HTTP; HTTPS then fails when it is used.
     builder().build().or_else(|_| builder().tls_certs_only([]).build()).map_err(|error| chain(&error))
 }
 
@@ -38,24 +38,24 @@ pub fn is_passing(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
 }
 
-/// `Retry-After`: seconds or an HTTP date, counted from `now`; at most two minutes.
+/// The wait of `Retry-After`: seconds or an HTTP date, counted from `now`; at most two minutes.
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
         Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
     };
-    Some(wait.min(LONGEST_WAIT))
+    Some(wait.min(MAX_WAIT))
 }
 
-/// The whole body; none if it has more than `most` bytes, of which no more is read.
-pub async fn body(mut response: Response, most: usize) -> reqwest::Result<Option<Vec<u8>>> {
-    if response.content_length().is_some_and(|length| length > most as u64) {
+/// The whole body; `None` if it has more than `limit` bytes. Reads no further than that.
+pub async fn body(mut response: Response, limit: usize) -> reqwest::Result<Option<Vec<u8>>> {
+    if response.content_length().is_some_and(|length| length > limit as u64) {
         return Ok(None);
     }
     let mut body = Vec::new();
     while let Some(bytes) = response.chunk().await? {
-        if body.len() + bytes.len() > most {
+        if body.len() + bytes.len() > limit {
             return Ok(None);
         }
         body.extend_from_slice(&bytes);
@@ -63,8 +63,8 @@ pub async fn body(mut response: Response, most: usize) -> reqwest::Result<Option
     Ok(Some(body))
 }
 
-/// An error with its causes on one line ("error sending request: connection refused"), without the URL, which may
-/// carry a signed token.
+/// An error with its causes on one line ("error sending request: connection refused"). It omits the URL, which may
+/// contain a signed token.
 pub fn chain(error: &reqwest::Error) -> String {
     let mut text = if error.is_timeout() { "timed out".to_owned() } else { String::new() };
     let mut cause = std::error::Error::source(error);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_never_proxied() {
+    fn loopback_is_recognised() {
         for url in ["http://localhost:1/v1", "http://127.0.0.1:8080", "http://[::1]:3/"] {
             assert!(is_loopback(url), "{url}");
         }

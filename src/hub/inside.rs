@@ -5,12 +5,12 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Most entries of a checkpoint folder that are looked at.
+/// Maximum number of checked entries of a checkpoint folder.
 const MAX_ENTRIES: usize = 10_000;
-/// Deepest folder below a checkpoint that is checked; a model reads no deeper ones.
+/// Maximum depth of checked folders below a checkpoint. A model reads no deeper ones.
 const MAX_DEPTH: usize = 4;
 
-/// `Ok` if the path, and its target if it exists, lie in the folder `project` (a real path).
+/// `Ok` if the path, and its target if it exists, lie in the folder `project` (a real path). An error says why not.
 pub fn check(project: &Path, path: &Path) -> Result<(), String> {
     if !plain(path).starts_with(project) {
         return Err("it lies outside its project, which is not trusted".to_owned());
@@ -18,13 +18,13 @@ pub fn check(project: &Path, path: &Path) -> Result<(), String> {
     match fs::canonicalize(path) {
         Ok(real) if real.starts_with(project) => Ok(()),
         Ok(_) => Err("it is a link that leaves its project, which is not trusted".to_owned()),
-        // a missing file leads nowhere; its reader reports it
+        // a missing file leads nowhere, and its reader reports it
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(format!("its target cannot be resolved: {error}")),
     }
 }
 
-/// [`check`] for a checkpoint: a folder with all that is in it, or a file.
+/// [`check`] for a checkpoint: a file, or a folder with all its content.
 pub fn check_all(project: &Path, path: &Path) -> Result<(), String> {
     check(project, path)?;
     let mut folders = vec![(path.to_owned(), 0)];
@@ -33,7 +33,7 @@ pub fn check_all(project: &Path, path: &Path) -> Result<(), String> {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             seen += 1;
             if seen > MAX_ENTRIES {
-                return Err(format!("it holds more than {MAX_ENTRIES} files, which no checkpoint does"));
+                return Err(format!("it contains more than {MAX_ENTRIES} files, too many for a checkpoint"));
             }
             let Ok(kind) = entry.file_type() else { continue };
             if kind.is_symlink() {
@@ -48,7 +48,7 @@ pub fn check_all(project: &Path, path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The path without `.` and `..`, as it is written: `..` takes the last name away.
+/// The path without `.` and `..`, from its text alone: `..` removes the name before it.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_count_for_what_they_lead_to() {
+    fn links_count_as_their_targets() {
         let root = tempfile::tempdir().expect("temp");
         let root = fs::canonicalize(root.path()).expect("there");
         for folder in ["p/agents", "p/weights/inner", "q"] {

@@ -1,14 +1,14 @@
-//! Everything that has a name: its kind, its place, and one line about it.
+//! Lists named files: kind, location, and one line about each.
 
 use super::{Catalogue, catalogue::FoundFile, checkpoint::Origin};
 use crate::dialogue::{self, Resource};
 use serde::Serialize;
 
-/// The place of a named file.
+/// The location of a named file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum From {
-    /// It comes with the program.
+    /// In the program.
     Program,
     /// In the user's configuration folder.
     User,
@@ -16,26 +16,26 @@ pub enum From {
     Project,
 }
 
-/// One named thing.
+/// One named file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListedName {
     /// `dialogue`, `prompt`, `labels`, `cast` or `agent`.
     pub kind: &'static str,
-    /// Its name, as dialogues and commands write it.
+    /// The name in dialogues and commands.
     pub name: String,
-    /// The place of the file.
+    /// The location of the file.
     pub from: From,
-    /// The file.
+    /// The file's path.
     pub file: String,
-    /// One line about it, or why it cannot be read.
+    /// One line about the file, or why it cannot be read.
     pub about: Option<String>,
 }
 
-/// Longest line about something, in characters.
+/// Maximum length of the line about a file, in characters.
 const MAX_ABOUT: usize = 100;
 
 impl Catalogue {
-    /// Every named thing of a kind, by name.
+    /// Every named file of a kind, sorted by name.
     pub fn listed(&self, kind: Resource) -> Vec<ListedName> {
         self.names(kind).into_iter().filter_map(|name| self.listed_one(kind, name)).collect()
     }
@@ -52,7 +52,7 @@ impl Catalogue {
         Some(ListedName { kind: kind.word(), name, from, file: found.file, about })
     }
 
-    /// The place of a named file.
+    /// The location of a named file.
     pub fn from(&self, found: &FoundFile) -> From {
         match &found.origin {
             Origin::Embedded(_) => From::Program,
@@ -64,7 +64,7 @@ impl Catalogue {
     }
 }
 
-/// One line about a named file, from its own text.
+/// One line about a named file, from its text.
 fn about(kind: Resource, found: &FoundFile) -> Option<String> {
     let text = match kind {
         Resource::Dialogue => dialogue::load_partly(&found.text, &found.file).0.and_then(|read| read.written.about),
@@ -83,7 +83,7 @@ fn about(kind: Resource, found: &FoundFile) -> Option<String> {
     text.map(|text| one_line(&text))
 }
 
-/// The text on one line, cut where it is long.
+/// The text on one line, cut at the maximum length.
 fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(MAX_ABOUT) {

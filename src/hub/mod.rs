@@ -1,9 +1,9 @@
-//! The search for files: agent files, prompts, label lists, casts and dialogues, and the weights of models.
+//! Finds files: agent files, prompts, label lists, casts and dialogues, and the weights of models.
 //!
-//! Names are looked for in three places, nearest first: the dialogue's project ([`Project`]), the user's
-//! configuration folder ([`Folders`]), and what the binary carries ([`embedded`]). A project that its user does not trust
-//! ([`trust`]) comes last, and may reach nothing outside of its folder ([`inside`]). Checkpoints are local folders,
-//! GGUF files, or repositories of a model hub, found in its cache or downloaded ([`checkpoint`]).
+//! Names are searched in three places, nearest first: the dialogue's project ([`Project`]), the user's configuration
+//! folder ([`Folders`]), and the binary ([`embedded`]). An untrusted project ([`trust`]) comes last and cannot reach
+//! files outside its folder ([`inside`]). Checkpoints are local folders, GGUF files, or repositories of a model hub, in
+//! its cache or downloaded ([`checkpoint`]).
 
 pub mod cache;
 mod calls;
@@ -29,15 +29,16 @@ pub use trust::Trust;
 
 use crate::error::Fault;
 
-/// Why a file was not found or fetched. It concerns a model's files, so it ends in exit code 4 unless it was refused.
+/// Why a file was not found or downloaded. It concerns a model's files, so the exit code is 4 unless the search was
+/// refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct HubError {
-    /// The missing or wrong part, in the user's words.
+    /// The missing or wrong part. One line.
     pub message: String,
     /// The remedy, also without a network.
     pub hint: Option<String>,
-    /// True: refused without a try, because the project is untrusted or the network is forbidden (exit code 2).
+    /// True if trust or `--offline` forbids the action, so that nothing was tried (exit code 2).
     pub refused: bool,
 }
 
@@ -50,7 +51,7 @@ impl HubError {
     pub fn plain(message: impl Into<String>) -> HubError {
         HubError { message: message.into(), hint: None, refused: false }
     }
-    /// The action that trust or `--offline` forbids.
+    /// An error for an action that trust or `--offline` forbids.
     pub fn refused(message: impl Into<String>) -> HubError {
         HubError { message: message.into(), hint: None, refused: true }
     }

@@ -1,16 +1,16 @@
 //! A project: the folder whose `agents/`, `prompts/`, `vocab/`, `casts/` and `examples/` a dialogue uses, and whether
 //! its user trusts it.
 //!
-//! The search starts at the dialogue (or in the working folder) and goes upwards. A person who can put a folder above
-//! the user's own must not govern what the user runs, so:
+//! The search starts at the dialogue (or in the working folder) and goes upwards. Another person may be able to create
+//! a folder above the user's own, and must not govern the user's runs. Therefore:
 //!
-//! - inside the home folder it ends there, and the home folder itself is a project only if it is trusted;
+//! - inside the home folder the search ends there, and the home folder itself is a project only if it is trusted;
 //! - a folder of another user, and every folder above one, is a project only if it is trusted;
-//! - a folder that every user may write to (a shared temporary folder) is a project only if it is trusted and the
-//!   user's own; folders above it only if they are trusted.
+//! - a folder that every user can write to (a shared temporary folder) is a project only if it is trusted and belongs
+//! to the user; folders above it only if they are trusted.
 //!
-//! `--trust` trusts the project that is found. For this run it also admits the folder in which the search starts, and
-//! those above it with the same owner; it never reaches a home folder or a shared folder above the start.
+//! `--trust` trusts the project that is found. For this run it also admits the folder where the search starts, and the
+//! folders above it with the same owner. It never reaches a home folder or a shared folder above the start.
 
 use super::{Folders, Trust, trust};
 use std::{
@@ -18,14 +18,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The nearest folder, at or above a dialogue (or the working folder), with `agents/` or `prompts/`; else the nearest
-/// with `casts/` or `vocab/`.
+/// The nearest folder with `agents/` or `prompts/` at or above a dialogue (or the working folder); else the nearest
+/// folder with `casts/` or `vocab/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     /// The real path of that folder.
     pub folder: PathBuf,
-    /// True: the user trusts it. An untrusted project sends nothing, fetches nothing, follows no link out of its folder,
-    /// and replaces no name that exists already.
+    /// True if the user trusts it. An untrusted project sends nothing, downloads nothing, follows no link out of its
+    /// folder, and replaces no existing name.
     pub trusted: bool,
 }
 
@@ -34,7 +34,7 @@ pub struct Project {
 pub struct PassedOver {
     /// The folder.
     pub folder: PathBuf,
-    /// Why it was passed over.
+    /// The reason.
     pub why: PassedOverReason,
 }
 
@@ -67,12 +67,12 @@ impl fmt::Display for PassedOverReason {
 pub struct ProjectSearch {
     /// The project.
     pub project: Option<Project>,
-    /// The nearest folder, below the project if there is one, that looks like one.
+    /// The nearest folder that looks like a project but does not count as one, if it is nearer than the project.
     pub passed_over: Option<PassedOver>,
 }
 
 impl ProjectSearch {
-    /// Looks at `start` (a file counts as its folder) and upwards.
+    /// Searches from `start` upwards. A file counts as its folder.
     pub fn from(start: &Path, folders: &Folders, trust: &Trust) -> ProjectSearch {
         let start = if start.is_dir() { start } else { start.parent().unwrap_or(start) };
         let start = if start.as_os_str().is_empty() { Path::new(".") } else { start };
@@ -92,7 +92,7 @@ fn search(start: &Path, parts: [&str; 2], folders: &Folders, trust: &Trust) -> P
     let home = folders.home.as_deref().and_then(|home| fs::canonicalize(home).ok());
     let top = home.as_deref().filter(|home| start.starts_with(home));
     let mut found = ProjectSearch::default();
-    // the folders that the flag of this run adds to the user's own
+    // `--trust` adds the folders of the start's owner to the user's own
     let start_owner = trust::owner(start);
     let is_own = |owner| owner == folders.uid || (trust.this_run && owner == start_owner);
     let mut above = false;
@@ -133,7 +133,7 @@ fn search(start: &Path, parts: [&str; 2], folders: &Folders, trust: &Trust) -> P
 mod tests {
     use super::*;
 
-    /// A folder of its own, with these folders in it.
+    /// A temporary folder with these folders in it.
     fn tree(folders: &[&str]) -> (tempfile::TempDir, PathBuf) {
         let root = tempfile::tempdir().expect("temp");
         folders.iter().for_each(|folder| fs::create_dir_all(root.path().join(folder)).expect("made"));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_folder_with_what_dialogues_name_is_the_project() {
+    fn the_nearest_folder_with_named_files_is_the_project() {
         let (_keep, root) = tree(&["a/b/c", "a/prompts", "other/vocab"]);
         let folders = user(&root.join("elsewhere"), trust::owner(&root));
         let found = |at: &str| shown(&ProjectSearch::from(&root.join(at), &folders, &Trust::default()), &root);
@@ -197,7 +197,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn another_owner_and_a_shared_folder_do_not_govern() {
+    fn folders_of_another_owner_and_shared_folders_are_passed_over() {
         use std::os::unix::fs::PermissionsExt as _;
         let (_keep, root) = tree(&["agents", "a/agents", "a/b", "tmp/agents", "tmp/mine"]);
         let own = trust::owner(&root);

@@ -1,8 +1,8 @@
 //! The project folders that the user trusts, and the owner of a folder.
 //!
-//! The list is a file of the user's configuration folder, `trusted.json`. An entry holds the folder's real path and its
-//! owner at that time: a folder that has got another owner since is no longer trusted. Trust covers the folder that
-//! was named and no project inside it. README.md, section Privacy, lists the permissions of trust.
+//! The list is the file `trusted.json` in the user's configuration folder. An entry contains the folder's real path and
+//! its owner at that time; a folder with a new owner is no longer trusted. Trust covers the named folder and no project
+//! inside it. README.md, section Privacy, lists the permissions of trust.
 
 use super::Folders;
 use crate::{error::Fault, files};
@@ -15,21 +15,21 @@ use std::{
 
 /// The name of the list in the user's configuration folder.
 const FILE: &str = "trusted.json";
-/// Largest list, in bytes.
+/// Maximum size of the list, in bytes.
 const MAX_BYTES: usize = 1 << 20;
 
 /// A folder that the user trusts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trusted {
-    /// Its real path: no links, nothing relative.
+    /// The folder's real path: absolute and without links.
     pub folder: PathBuf,
-    /// The user id of its owner when it was trusted; none on systems without user ids.
+    /// The user id of the owner at the time of trust; `None` on systems without user ids.
     pub owner: Option<u32>,
 }
 
 impl Trusted {
-    /// `Ok` if the folder is still the trusted one, or why it is not.
+    /// Checks that the folder is still the trusted one. An error says why it is not.
     pub fn still(&self) -> Result<(), String> {
         match (self.folder.is_dir(), owner(&self.folder)) {
             (false, _) => Err("the folder is gone".to_owned()),
@@ -41,12 +41,12 @@ impl Trusted {
     }
 }
 
-/// The user's trust: a list, and perhaps the project of this run.
+/// The trust of a run: the user's list, and `--trust`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trust {
     /// The folders of the list, sorted.
     pub folders: Vec<Trusted>,
-    /// True: the project of this run is trusted too (`--trust`).
+    /// True if the project of this run is trusted too (`--trust`).
     pub this_run: bool,
 }
 
@@ -58,7 +58,7 @@ struct List {
 }
 
 impl Trust {
-    /// The user's list. A missing list trusts nothing.
+    /// Reads the user's list. A missing list trusts nothing. Fails if the list cannot be read.
     pub fn read(folders: &Folders) -> Result<Trust, Fault> {
         let Some(config) = folders.own_config() else { return Ok(Trust::default()) };
         let file = config.join(FILE);
@@ -78,14 +78,14 @@ impl Trust {
         }
     }
 
-    /// True if the list holds this folder (a real path), and the folder still belongs to the same owner.
+    /// True if the list contains this folder (a real path), and the folder still has the same owner.
     pub fn holds(&self, folder: &Path) -> bool {
         self.folders.iter().any(|entry| entry.folder == folder && entry.still().is_ok())
     }
 }
 
-/// Trusts the folder `dir` from now on. This is all that `elenchus trust DIR` does; a program that has just made a
-/// project for its user calls it too.
+/// Adds the folder `dir` to the list. `elenchus trust DIR` does only this, and a program that creates a project for its
+/// user calls it too. Fails if the folder cannot be trusted or the list cannot be written.
 pub fn add(folders: &Folders, dir: &Path) -> Result<Trusted, Fault> {
     let shown = dir.display();
     let folder =
@@ -113,9 +113,9 @@ pub fn add(folders: &Folders, dir: &Path) -> Result<Trusted, Fault> {
     Ok(entry)
 }
 
-/// Trusts the folder `dir` no longer. False if the list does not hold it.
+/// Removes the folder `dir` from the list. False if the list does not contain it.
 pub fn remove(folders: &Folders, dir: &Path) -> Result<bool, Fault> {
-    // a deleted folder has no real path, but its entry can still be named
+    // a deleted folder lacks a real path, but its entry can still be named
     let folder = fs::canonicalize(dir).or_else(|_| std::path::absolute(dir)).unwrap_or_else(|_| dir.to_owned());
     let mut was_there = false;
     change(folders, |list| {
@@ -126,7 +126,7 @@ pub fn remove(folders: &Folders, dir: &Path) -> Result<bool, Fault> {
     Ok(was_there)
 }
 
-/// Reads the list, changes it and writes it back, alone: two processes lose no entry of each other's.
+/// Reads the list, changes it and writes it back under a lock, so that two processes lose no entry.
 fn change(folders: &Folders, edit: impl FnOnce(&mut Vec<Trusted>)) -> Result<(), Fault> {
     let failed = |path: &Path, error: std::io::Error| {
         Fault::refused(format!("the list of trusted folders cannot be written: {}: {error}", path.display()))
@@ -155,7 +155,7 @@ fn change(folders: &Folders, edit: impl FnOnce(&mut Vec<Trusted>)) -> Result<(),
     written.map_err(|error| failed(&file, error))
 }
 
-/// A new file that only its owner can read and write.
+/// Creates a file that only its owner can read and write.
 fn private(path: &Path) -> std::io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -164,31 +164,31 @@ fn private(path: &Path) -> std::io::Result<fs::File> {
     options.open(path)
 }
 
-/// The user id of the owner of the file that `path` leads to; none if it is missing.
+/// The user id of the owner of the file, or of a link's target; `None` if it is missing.
 #[cfg(unix)]
 pub fn owner(path: &Path) -> Option<u32> {
     fs::metadata(path).ok().map(|meta| std::os::unix::fs::MetadataExt::uid(&meta))
 }
 
-/// This system does not have user ids: every folder counts as the user's own, and only the list decides.
+/// On systems without user ids every folder counts as the user's own, and only the list decides.
 #[cfg(not(unix))]
 pub fn owner(_: &Path) -> Option<u32> {
     None
 }
 
-/// True if every user may write to the folder, as in a shared temporary folder.
+/// True if every user can write to the folder, as in a shared temporary folder.
 #[cfg(unix)]
 pub fn anyone_writes(folder: &Path) -> bool {
     fs::metadata(folder).is_ok_and(|meta| std::os::unix::fs::MetadataExt::mode(&meta) & 0o002 != 0)
 }
 
-/// This system's permissions are not read.
+/// The permissions of such systems are not read.
 #[cfg(not(unix))]
 pub fn anyone_writes(_: &Path) -> bool {
     false
 }
 
-/// An owner, for messages.
+/// An owner as text, for messages.
 pub fn user_shown(owner: Option<u32>) -> String {
     owner.map_or("an unknown user".to_owned(), |uid| format!("the user with id {uid}"))
 }
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_cannot_be_read_is_kept() {
+    fn an_unreadable_list_stays_unchanged() {
         let root = tempfile::tempdir().expect("temp");
         let folders = folders(root.path());
         fs::create_dir(&folders.config).expect("made");
@@ -237,7 +237,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn another_owner_ends_trust_and_a_shared_folder_gets_none() {
+    fn another_owner_ends_trust_and_a_shared_folder_cannot_be_trusted() {
         use std::os::unix::fs::PermissionsExt as _;
         let root = tempfile::tempdir().expect("temp");
         let mut folders = folders(root.path());

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Whose file is used where several have the same name.
+/// The owner of the file that is used if several have the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NameOwner {
     /// The user's configuration folder.
@@ -29,30 +29,30 @@ impl fmt::Display for NameOwner {
 /// A decision about one file (`prompts/answer.md`) of one folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// A trusted project's file is used instead of another of the same name.
+    /// A file of a trusted project replaces another of the same name.
     Replaces {
-        /// The file, as messages call it.
+        /// The file, as messages name it.
         file: String,
-        /// Whose file it replaces.
+        /// The owner of the replaced file.
         over: NameOwner,
     },
-    /// A project's file is not used, because another has the same name.
+    /// A project's file is not used.
     Yields {
         /// `prompts/answer.md`
         file: String,
-        /// The folder of the project, or of what is taken for none.
+        /// The folder of the project, or a folder that does not count as one.
         folder: PathBuf,
-        /// The owner of the file that is used; none if it is the only one of this name.
+        /// The owner of the file that is used instead; `None` if no other has this name.
         to: Option<NameOwner>,
-        /// Why the folder is not a project; none if it is an untrusted one.
+        /// Why the folder does not count as a project; `None` for an untrusted project.
         why: Option<String>,
     },
-    /// A file that must not be read, or cannot be: the whole line.
+    /// A file that must not or cannot be read: the whole message.
     Refused(String),
 }
 
 impl Verdict {
-    /// A file of a folder that was passed over.
+    /// The verdict about a file of a passed-over folder.
     pub fn passed_over(file: &str, folder: &Path, why: PassedOverReason, to: Option<NameOwner>) -> Verdict {
         Verdict::Yields { file: file.to_owned(), folder: folder.to_owned(), to, why: Some(why.to_string()) }
     }
@@ -76,12 +76,12 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The ways to trust a folder.
+/// The two ways to trust a folder, for messages.
 pub fn ways_out(folder: &Path) -> String {
     format!("`elenchus trust {}` trusts the folder, --trust does so for one run", quoted(folder))
 }
 
-/// A path for a shell.
+/// A path quoted for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_simple = |c: char| c.is_alphanumeric() || "/._-+@:,%=".contains(c);
@@ -91,7 +91,7 @@ fn quoted(path: &Path) -> String {
     }
 }
 
-/// A name from an untrusted file, without control characters.
+/// A name from an untrusted file, with control characters and direction marks replaced.
 pub fn plain(text: &str) -> String {
     let steers = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -99,7 +99,7 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// The verdicts of a hub and its clones, each once.
+/// The verdicts of a catalogue and its clones, each once.
 #[derive(Debug, Clone, Default)]
 pub struct Verdicts(Arc<Mutex<Log>>);
 
@@ -110,7 +110,7 @@ struct Log {
 }
 
 impl Verdicts {
-    /// Notes one.
+    /// Records a verdict.
     pub(super) fn note(&self, verdict: Verdict) {
         let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if log.known.insert(verdict.clone()) {
@@ -118,7 +118,7 @@ impl Verdicts {
         }
     }
 
-    /// Those that were not taken before, in the order in which they were made.
+    /// The verdicts since the last call, in order.
     pub fn take(&self) -> Vec<Verdict> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).fresh)
     }

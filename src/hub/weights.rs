@@ -11,11 +11,11 @@ use std::{
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
-/// An index names every tensor once: thousands, with about a hundred bytes each.
+/// Maximum size of an index, in bytes. It names every tensor once: thousands, with about a hundred bytes each.
 const MAX_INDEX_BYTES: usize = 64 << 20;
 
-/// The names of a folder's weight files, sorted, whether or not the files are there. None if the folder has neither weights
-/// nor an index of them.
+/// The names of a folder's weight files, sorted. The files may be missing. `None` if the folder contains neither
+/// weights nor an index.
 pub fn names(folder: &Path) -> Result<Option<BTreeSet<String>>, HubError> {
     if let Some(meta) = looked_at(&folder.join(SINGLE))? {
         return match meta.is_file() {
@@ -26,7 +26,7 @@ pub fn names(folder: &Path) -> Result<Option<BTreeSet<String>>, HubError> {
     indexed(&folder.join(INDEX))
 }
 
-/// The files that the index at a path names, if it is there.
+/// The files that an index names; `None` if the index is missing.
 pub fn indexed(index: &Path) -> Result<Option<BTreeSet<String>>, HubError> {
     match files::read_text(index, MAX_INDEX_BYTES) {
         Ok(text) => shards(&text).map(Some),
@@ -35,18 +35,18 @@ pub fn indexed(index: &Path) -> Result<Option<BTreeSet<String>>, HubError> {
     }
 }
 
-/// The weight files of a folder, sorted. Each of them is there.
+/// The paths of a folder's weight files, sorted. Fails if one is missing.
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>, HubError> {
     let Some(names) = names(folder)? else {
         let hint = match folder.join("pytorch_model.bin").exists() {
-            true => "; pytorch_model.bin is not read, save it as safetensors",
+            true => "; pytorch_model.bin cannot be read, save it as safetensors",
             false => "",
         };
-        return Err(HubError::plain(format!("{} has no {SINGLE}{hint}", folder.display())));
+        return Err(HubError::plain(format!("{} lacks {SINGLE}{hint}", folder.display())));
     };
     let files: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
     match files.iter().find(|file| !file.is_file()) {
-        Some(missing) => Err(HubError::plain(format!("{} is named by the index and is missing", missing.display()))),
+        Some(missing) => Err(HubError::plain(format!("{} is missing, but the index names it", missing.display()))),
         None => Ok(files),
     }
 }
@@ -62,7 +62,7 @@ fn shards(index: &str) -> Result<BTreeSet<String>, HubError> {
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();
     match shards.iter().find(|shard| !is_file_name(shard)) {
         Some(bad) => Err(HubError::plain(format!("{INDEX} names the file {bad:?}; a shard must lie beside its index"))),
-        None if shards.is_empty() => Err(HubError::plain(format!("{INDEX} names no file"))),
+        None if shards.is_empty() => Err(HubError::plain(format!("{INDEX} lists no files"))),
         None => Ok(shards),
     }
 }
@@ -87,17 +87,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_files_are_named() {
         let folder = tempfile::tempdir().expect("temp");
         let check = || {
             files(folder.path()).expect_err("incomplete").message.replace(&folder.path().display().to_string(), "DIR")
         };
         let write = |file: &str, text: &str| fs::write(folder.path().join(file), text).expect("written");
-        assert_eq!(check(), "DIR has no model.safetensors");
+        assert_eq!(check(), "DIR lacks model.safetensors");
         write("pytorch_model.bin", "");
-        assert_eq!(check(), "DIR has no model.safetensors; pytorch_model.bin is not read, save it as safetensors");
+        assert_eq!(check(), "DIR lacks model.safetensors; pytorch_model.bin cannot be read, save it as safetensors");
         write(INDEX, r#"{"weight_map":{"a":"x.safetensors"}}"#);
-        assert_eq!(check(), "DIR/x.safetensors is named by the index and is missing");
+        assert_eq!(check(), "DIR/x.safetensors is missing, but the index names it");
         write(INDEX, r#"{"weight_map":{"a":"../x.safetensors"}}"#);
         assert_eq!(
             check(),

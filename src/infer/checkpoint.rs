@@ -232,7 +232,7 @@ mod tests {
         insta::assert_snapshot!(check(), @"DIR/config.json: EOF while parsing an object at line 1 column 1");
         std::fs::write(folder.path().join("config.json"), "{}").unwrap();
         std::fs::write(folder.path().join("pytorch_model.bin"), "").unwrap();
-        insta::assert_snapshot!(check(), @"DIR has no model.safetensors; pytorch_model.bin is not read, save it as safetensors");
+        insta::assert_snapshot!(check(), @"DIR lacks model.safetensors; pytorch_model.bin cannot be read, save it as safetensors");
         std::fs::write(folder.path().join("model.safetensors.index.json"), r#"{"weight_map":{"a":"x.safetensors"}}"#)
             .unwrap();
         insta::assert_snapshot!(check(), @"DIR/x.safetensors is named by the index and is missing");

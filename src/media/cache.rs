@@ -1,43 +1,43 @@
-//! The pictures used last.
+//! A cache of the most recently used pictures.
 
 use image::RgbImage;
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-/// In a key, where a frame has its presentation time: a still image.
+/// The time of a still image in a key; a frame has its presentation time.
 pub(crate) const STILL: i64 = i64::MIN;
 
-/// Pictures by medium (digest) and time, up to a number of bytes and of pictures.
+/// Pictures by digest of their medium and time, up to a number of bytes and of pictures.
 #[derive(Debug)]
 pub(crate) struct PictureCache {
-    most_bytes: usize,
-    most: usize,
+    max_bytes: usize,
+    max: usize,
     bytes: usize,
-    /// Least recently used first.
+    /// The pictures, least recently used first.
     images: IndexMap<(String, i64), Arc<RgbImage>>,
 }
 
 impl PictureCache {
-    /// Empty.
-    pub(super) fn new(most_bytes: usize, most: usize) -> PictureCache {
-        PictureCache { most_bytes, most, bytes: 0, images: IndexMap::new() }
+    /// An empty cache with these limits.
+    pub(super) fn new(max_bytes: usize, max: usize) -> PictureCache {
+        PictureCache { max_bytes, max, bytes: 0, images: IndexMap::new() }
     }
 
-    /// The value kept under `key`; reading it counts as a use.
+    /// The picture under `key`. A look-up counts as a use.
     pub(super) fn get(&mut self, key: &(String, i64)) -> Option<Arc<RgbImage>> {
         let at = self.images.get_index_of(key)?;
         self.images.move_index(at, self.images.len() - 1);
         self.images.get(key).cloned()
     }
 
-    /// Keeps `image`, and lets go of the least recently used ones that are too much.
+    /// Adds `image` and removes the least recently used pictures beyond the limits.
     pub(super) fn put(&mut self, key: (String, i64), image: Arc<RgbImage>) {
         self.bytes += image.as_raw().len();
         if let Some(old) = self.images.shift_remove(&key) {
             self.bytes -= old.as_raw().len();
         }
         self.images.insert(key, image);
-        while self.bytes > self.most_bytes || self.images.len() > self.most {
+        while self.bytes > self.max_bytes || self.images.len() > self.max {
             let Some((_, old)) = self.images.shift_remove_index(0) else { break };
             self.bytes -= old.as_raw().len();
         }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_recently_used_goes_first() {
+    fn the_least_recently_used_picture_is_removed_first() {
         let mut cache = PictureCache::new(25, 100);
         let key = |n: i64| ("a".to_owned(), n);
         let ten = || Arc::new(RgbImage::from_raw(1, 1, vec![7; 3]).unwrap());

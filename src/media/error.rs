@@ -1,27 +1,27 @@
-//! The faults of a medium, in the user's words.
+//! Errors of media, in the user's words.
 
 use crate::error::Fault;
 
-/// The sort of thing that is wrong.
+/// The kind of a media error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MediaFault {
-    /// No such file.
+    /// The file does not exist.
     Missing,
-    /// A URL, or a playlist that names other files, where only local files are read.
+    /// A URL, or a playlist that names other files; only local files are read.
     Elsewhere,
     /// A folder, FIFO, socket or device.
     NotAFile,
-    /// Zero bytes.
+    /// A file of zero bytes.
     Empty,
-    /// The system does not let us read it.
+    /// The system denies access.
     Unreadable,
-    /// Not a video or sound that ffmpeg knows.
+    /// Not a video or sound that ffmpeg can read.
     NotMedia,
     /// Truncated or broken beyond use.
     Damaged,
-    /// Encrypted or behind a password.
+    /// Encrypted or protected by a password.
     Locked,
-    /// The medium is fine; what was asked of it is not in it (frames of a sound file, a time after its end).
+    /// The medium is fine, but it lacks the requested part (frames of a sound file, a time after its end).
     NotInIt,
     /// ffmpeg or ffprobe is missing or cannot be started.
     NoTool,
@@ -29,18 +29,18 @@ pub enum MediaFault {
     Stuck,
 }
 
-/// A medium, or something asked of it, that cannot be read. `message` is one line that names the file.
+/// A medium, or a part of it, that cannot be read. `message` is one line that names the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct MediaError {
-    /// The sort of thing that is wrong.
+    /// The kind of error.
     pub kind: MediaFault,
-    /// One line, in the user's words.
+    /// One line that names the file and the reason.
     pub message: String,
 }
 
 impl MediaError {
-    /// `path: what`, kept to one line.
+    /// The error `path: what`, on one line.
     pub(crate) fn new(kind: MediaFault, path: &str, what: impl AsRef<str>) -> MediaError {
         MediaError { kind, message: one_line(&format!("{path}: {}", what.as_ref())) }
     }
@@ -52,7 +52,8 @@ impl From<MediaError> for Fault {
     }
 }
 
-/// Control characters become spaces, so that a file's name or ffmpeg's words cannot break a line or paint a terminal.
+/// Replaces control characters by spaces, so that a file name or ffmpeg's output cannot break a line or colour a
+/// terminal.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

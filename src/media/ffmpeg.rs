@@ -1,7 +1,7 @@
-//! ffmpeg and ffprobe as child processes: the options every call has, output caps, time limits.
+//! ffmpeg and ffprobe as child processes: common options, output limits, time limits.
 //!
-//! Children get no stdin, their own process group (Ctrl-C ends the run in order, it does not shoot decoders in mid-frame)
-//! and die with the future or decoder that owns them.
+//! Children get no stdin. They run in their own process group, so that Ctrl-C ends the run in order instead of killing
+//! decoders in the middle of a frame. They end with the future or decoder that owns them.
 
 use super::{MediaError, MediaFault};
 use std::{ffi::OsString, io, path::Path, process::Stdio, time::Duration};
@@ -12,36 +12,36 @@ use tokio::{
     time::timeout,
 };
 
-/// The containers that are opened. Everything else (playlists, manifests, device grabbers, text art, image sequences)
-/// is refused by ffmpeg itself before it looks at what a file refers to.
+/// The permitted containers. ffmpeg itself refuses all others (playlists, manifests, device grabbers, text art, image
+/// sequences) before it follows a reference to another file.
 const CONTAINERS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,live_flv,mpegts,mpeg,mpegvideo,mxf,asf,asf_o,\
     ogg,rm,gif,apng,h264,hevc,m4v,obu,ivf,nut,dv,yuv4mpegpipe,wtv,wav,w64,flac,mp3,aac,ac3,eac3,aiff,\
     au,caf,amr,amrnb,amrwb,wv,ape,tta,tak,dts,truehd,gsm,loas,oma,voc";
 
-/// Playlist-free reading of local files only: a file that names hosts or other protocols gets nothing from us.
+/// The permitted protocols: local files only, so that a file cannot name hosts or other protocols.
 const PROTOCOLS: &str = "file,pipe";
 
-/// Longest time for ffprobe to look at a file.
+/// Maximum time of ffprobe for one file.
 pub(crate) const PROBE_LIMIT: Duration = Duration::from_secs(30);
-/// Longest time without output of a running child: long enough to skip through a long group of pictures of 8K video on a
-/// busy machine, short enough that nothing hangs.
+/// Maximum time without output of a running child. It allows skipping a long group of pictures of 8K video on a busy
+/// machine, and still ends a child that hangs.
 pub(crate) const STALL_LIMIT: Duration = Duration::from_secs(60);
-/// Most bytes kept of what a child prints.
+/// Maximum output kept of a child, in bytes.
 const CAPTURE_LIMIT: usize = 4 << 20;
-/// Longest line looked at.
+/// Maximum length of a line, in bytes.
 const LINE_LIMIT: u64 = 64 << 10;
 
-/// Which ffmpeg is used.
+/// The installed ffmpeg.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tools {
-    /// As ffmpeg states it (`5.1.9-0+deb12u1`, `N-118000-g…`).
+    /// The version that ffmpeg states (`5.1.9-0+deb12u1`, `N-118000-g…`).
     pub version: String,
-    /// Major and minor, if the version is a release.
+    /// Major and minor version of a release; `None` for other builds.
     release: Option<(u32, u32)>,
 }
 
 impl Tools {
-    /// Frames come out as they are, none doubled or dropped to make a constant rate.
+    /// The options that keep every frame as it is: none doubled or dropped for a constant rate.
     pub(crate) fn passthrough(&self) -> [&'static str; 2] {
         match self.release {
             Some(release) if release < (5, 1) => ["-vsync", "passthrough"],
@@ -50,7 +50,7 @@ impl Tools {
     }
 }
 
-/// Looks ffmpeg up, once; the error says how to install it.
+/// Finds ffmpeg and ffprobe, once. An error says how to install them.
 pub async fn tools() -> Result<&'static Tools, MediaError> {
     static TOOLS: OnceCell<Tools> = OnceCell::const_new();
     TOOLS
@@ -62,7 +62,7 @@ pub async fn tools() -> Result<&'static Tools, MediaError> {
         .await
 }
 
-/// `ffmpeg version 5.1.9-0+deb12u1 Copyright …`
+/// Parses `ffmpeg version 5.1.9-0+deb12u1 Copyright …`.
 fn read_version(said: &str) -> Tools {
     let version = said.strip_prefix("ffmpeg version ").and_then(|rest| rest.split(' ').next()).unwrap_or("unknown");
     let mut numbers = version.trim_start_matches('n').split(['.', '-', '+']).map(|part| part.parse::<u32>());
@@ -74,12 +74,12 @@ fn read_version(said: &str) -> Tools {
     Tools { version: version.to_owned(), release }
 }
 
-/// The threads that one ffmpeg may use: half the cores, so that inference and decoding share them.
+/// The number of threads of one ffmpeg: half the cores, because inference needs the others.
 pub(crate) fn threads() -> usize {
     (std::thread::available_parallelism().map_or(1, usize::from) / 2).clamp(1, 4)
 }
 
-/// The arguments that open `path` for reading, and nothing else: a local file of a known container.
+/// The arguments that open `path` for reading: a local file of a permitted container.
 pub(crate) fn input(path: &Path) -> Vec<OsString> {
     let mut file = OsString::from("file:");
     file.push(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
@@ -90,7 +90,7 @@ pub(crate) fn input(path: &Path) -> Vec<OsString> {
         .collect()
 }
 
-/// A child process that reads no stdin and dies with its owner.
+/// A child process without stdin that ends with its owner.
 pub(crate) fn command(program: &str, arguments: impl IntoIterator<Item = OsString>) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -105,16 +105,16 @@ pub(crate) fn command(program: &str, arguments: impl IntoIterator<Item = OsStrin
 pub(crate) enum ChildError {
     /// It could not be started.
     Start(&'static str, io::Error),
-    /// It ended with a failure, saying this.
+    /// It failed with this message.
     Failed(String),
     /// No output within the limit.
     Stuck(Duration),
-    /// More output than anything honest gives.
+    /// More output than any real medium causes.
     TooMuch,
 }
 
 impl ChildError {
-    /// As an error about `path`.
+    /// The error about `path`.
     pub(crate) fn about(self, path: &str) -> MediaError {
         match self {
             ChildError::Start(program, e) if e.kind() == io::ErrorKind::NotFound => MediaError {
@@ -131,13 +131,13 @@ impl ChildError {
                 MediaError::new(MediaFault::Stuck, path, format!("ffmpeg made no progress for {} s", limit.as_secs()))
             }
             ChildError::TooMuch => {
-                MediaError::new(MediaFault::Damaged, path, "it describes more streams than any video has")
+                MediaError::new(MediaFault::Damaged, path, "the list of its streams is longer than 4 MiB")
             }
         }
     }
 }
 
-/// The way to get ffmpeg on this platform.
+/// How to install ffmpeg on this platform.
 fn install_hint() -> &'static str {
     if cfg!(target_os = "macos") {
         "install it with `brew install ffmpeg`"
@@ -150,11 +150,11 @@ fn install_hint() -> &'static str {
 
 /// The output of a child.
 pub(crate) struct ChildOutput {
-    /// All of it, capped.
+    /// Its stdout, within the limit.
     pub stdout: Vec<u8>,
 }
 
-/// Runs a child to its end within `limit` and keeps what it prints.
+/// Runs a child to its end within `limit` and returns its output.
 pub(crate) async fn run(
     program: &'static str,
     arguments: impl IntoIterator<Item = OsString>,
@@ -175,15 +175,15 @@ pub(crate) async fn run(
     }
 }
 
-/// Reads to the end; `None` if there is more than `cap` (and then lets go, so that the child sees a broken pipe).
+/// Reads to the end. `None` beyond `cap` bytes; the stream is then closed, so that the child gets a broken pipe.
 async fn read_capped(from: impl AsyncRead + Unpin, cap: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let _ = from.take(cap as u64 + 1).read_to_end(&mut bytes).await;
     (bytes.len() <= cap).then_some(bytes)
 }
 
-/// Runs a child and gives each line of its stdout to `see`, until that says stop or the child ends.
-/// Keeps one line at a time, whatever the length of the output.
+/// Runs a child and passes each line of its stdout to `see`, until `see` stops or the child ends. Keeps one line at a
+/// time, so that output of any length needs little memory.
 pub(crate) async fn lines(
     program: &'static str,
     arguments: impl IntoIterator<Item = OsString>,
@@ -191,7 +191,7 @@ pub(crate) async fn lines(
 ) -> Result<(), ChildError> {
     let mut child = command(program, arguments).spawn().map_err(|e| ChildError::Start(program, e))?;
     let err = child.stderr.take().expect("stderr is piped: this is a bug");
-    // Someone must drain stderr, or the child would block on it.
+    // an undrained stderr would block the child
     let tail = tokio::spawn(read_tail(err));
     let mut out = BufReader::new(child.stdout.take().expect("stdout is piped: this is a bug"));
     let mut line = Vec::new();
@@ -211,7 +211,7 @@ pub(crate) async fn lines(
     finish(child, tail).await
 }
 
-/// Waits for a child whose output has ended.
+/// Waits for the end of a child whose output has ended.
 async fn finish(mut child: Child, tail: tokio::task::JoinHandle<Vec<u8>>) -> Result<(), ChildError> {
     match timeout(STALL_LIMIT, child.wait()).await {
         Err(_) => Err(ChildError::Stuck(STALL_LIMIT)),
@@ -220,7 +220,7 @@ async fn finish(mut child: Child, tail: tokio::task::JoinHandle<Vec<u8>>) -> Res
     }
 }
 
-/// Reads to the end and keeps the last few kilobytes.
+/// Reads to the end and returns the last few kilobytes.
 async fn read_tail(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
     let mut tail = Vec::new();
     let mut piece = [0; 4096];

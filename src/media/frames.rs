@@ -1,29 +1,30 @@
-//! One ffmpeg that decodes forward: frames with their exact presentation times.
+//! An ffmpeg process that decodes forward: frames with exact presentation times.
 //!
-//! Pixels come on stdout, and ffmpeg's `showinfo` filter says on stderr which time each frame has.
+//! stdout carries the pixels, and ffmpeg's `showinfo` filter writes each frame's time to stderr.
 
 use super::{MediaError, MediaFault, ffmpeg, pipes::Pipes, probe::VideoStream};
 use image::RgbImage;
 use std::{collections::VecDeque, ffi::OsString, path::Path};
 
-/// Frames named in one ffmpeg's filter: keeps its command line and the cost of looking for each frame small.
-const MOST_NAMED: usize = 256;
+/// Maximum number of frames in one filter expression. It keeps the command line short and the search for each frame
+/// fast.
+const MAX_NAMED: usize = 256;
 
-/// Which frames come out.
+/// The frames that are decoded to pixels.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FrameSelection {
-    /// Just these, ascending; nothing else is converted or copied.
+    /// Exactly these times, ascending. Other frames are neither converted nor copied.
     These(VecDeque<i64>),
-    /// All from this one on.
+    /// All frames from this time on.
     From(i64),
 }
 
 impl FrameSelection {
-    /// The first of `times` (ascending, not empty) and those after it that are best reached by decoding on: no further than
-    /// `reach` ticks from one to the next.
+    /// The first of `times` (ascending, not empty) and the following ones that are best reached by decoding on: each at
+    /// most `reach` ticks after the one before.
     pub(super) fn run(times: impl IntoIterator<Item = i64>, reach: i64) -> FrameSelection {
         let mut run: VecDeque<i64> = VecDeque::new();
-        for pts in times.into_iter().take(MOST_NAMED) {
+        for pts in times.into_iter().take(MAX_NAMED) {
             if run.back().is_some_and(|last| pts - last > reach) {
                 break;
             }
@@ -32,8 +33,9 @@ impl FrameSelection {
         FrameSelection::These(run)
     }
 
-    /// As ffmpeg's `select` expression. ffmpeg holds a frame back until it has the next one, so the last one wanted is
-    /// followed by the next frame; else it would come when the rest of the video is decoded.
+    /// The `select` expression for ffmpeg. ffmpeg holds a frame back until it has the next one. The expression
+    /// therefore also selects the frames after the last wanted one; else that one would arrive only after the rest of
+    /// the video is decoded.
     fn expression(&self) -> String {
         match self {
             FrameSelection::From(pts) => format!("gte(pts,{pts})"),
@@ -41,7 +43,7 @@ impl FrameSelection {
         }
     }
 
-    /// The first time that comes out.
+    /// The first selected time.
     fn first(&self) -> Option<i64> {
         match self {
             FrameSelection::From(pts) => Some(*pts),
@@ -50,7 +52,8 @@ impl FrameSelection {
     }
 }
 
-/// A search by halves: ffmpeg looks at eight comparisons for each frame instead of all, and its parser refuses deep sums.
+/// A binary search as an expression. ffmpeg evaluates eight comparisons for each frame instead of 256, and its parser
+/// refuses deep sums.
 fn search(times: &[i64], leaf: &str) -> String {
     match times {
         [] => "0".to_owned(),
@@ -62,21 +65,21 @@ fn search(times: &[i64], leaf: &str) -> String {
     }
 }
 
-/// A running ffmpeg. Dropping it kills the child.
+/// A running ffmpeg. Dropping it ends the child.
 #[derive(Debug)]
 pub(crate) struct FrameDecoder {
     pipes: Pipes,
     size: (u32, u32),
-    /// The part of the next frame that has arrived.
+    /// The received part of the next frame.
     pixels: Vec<u8>,
-    /// Times of frames whose pixels are still to come.
+    /// Times of frames whose pixels have not arrived yet.
     times: VecDeque<i64>,
-    /// The rest to come.
+    /// The frames that have not arrived yet.
     wanted: FrameSelection,
 }
 
 impl FrameDecoder {
-    /// Starts decoding from the keyframe `margin_s` before the first frame wanted, or (`None`) from the start.
+    /// Starts decoding at the keyframe `margin_s` before the first wanted frame, or (`None`) at the start.
     pub(super) async fn start(
         path: &Path,
         shown: &str,
@@ -108,7 +111,7 @@ impl FrameDecoder {
         })
     }
 
-    /// True if decoding on gives the frame at `pts`, no more than `reach` ticks ahead.
+    /// True if this decoder reaches the frame at `pts` within `reach` ticks.
     pub(super) fn will_give(&self, pts: i64, reach: i64) -> bool {
         match &self.wanted {
             FrameSelection::These(times) => times.binary_search(&pts).is_ok(),
@@ -116,7 +119,7 @@ impl FrameDecoder {
         }
     }
 
-    /// The next frame; `None` after the last one. Safe to cancel: the next call finishes a frame that was half read.
+    /// The next frame and its time; `None` after the last one. Cancel-safe: the next call finishes a partly read frame.
     pub(super) async fn next(&mut self) -> Result<Option<(i64, RgbImage)>, MediaError> {
         if matches!(&self.wanted, FrameSelection::These(times) if times.is_empty()) {
             return Ok(None);
@@ -148,7 +151,7 @@ impl FrameDecoder {
     }
 }
 
-/// `[Parsed_showinfo_3 @ 0x…] n:   0 pts: 153600 pts_time:10 …`
+/// Parses `[Parsed_showinfo_3 @ 0x…] n:   0 pts: 153600 pts_time:10 …`.
 fn frame_time(line: &str) -> Option<i64> {
     let (before, after) = line.split_once(" pts:")?;
     before.contains("n:").then_some(())?;

@@ -1,4 +1,4 @@
-//! The hub's list of a revision: the files that loading needs, and the digests they must have.
+//! The hub's list of a revision: the files that loading needs, and their digests.
 
 use super::DownloadProgress;
 use crate::hub::{
@@ -8,16 +8,16 @@ use crate::hub::{
 use serde::Deserialize;
 use std::io::{Read as _, Seek as _};
 
-/// A file to fetch, as the hub lists it.
+/// A file of a repository, as the hub lists it.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct RemoteFile {
     #[serde(rename = "rfilename")]
     pub(super) name: String,
     pub(super) size: Option<u64>,
-    /// SHA-1 of the git blob; the etag of small files.
+    /// SHA-1 of the git blob, the etag of a small file.
     #[serde(rename = "blobId")]
     pub(super) git: Option<String>,
-    /// Large files are stored apart, under their SHA-256.
+    /// The pointer to a large file, which the hub stores under its SHA-256.
     pub(super) lfs: Option<LfsPointer>,
 }
 
@@ -27,14 +27,14 @@ pub(super) struct LfsPointer {
     pub(super) size: Option<u64>,
 }
 
-/// The hub's reply about a revision.
+/// The hub's description of a revision.
 #[derive(Debug, Deserialize)]
 pub(super) struct RepoListing {
     pub(super) sha: String,
     pub(super) siblings: Vec<RemoteFile>,
 }
 
-/// One file of one commit.
+/// One file of one commit, to be downloaded.
 pub(super) struct FileFetch<'a> {
     pub(super) repo: &'a str,
     pub(super) commit: &'a str,
@@ -43,11 +43,11 @@ pub(super) struct FileFetch<'a> {
 }
 
 impl FileFetch<'_> {
-    /// The name of its blob: the digest that the hub states, or one made of its names when the hub states none.
+    /// The name of the blob: the digest that the hub states, or else a digest of repository, commit and file name.
     pub(super) fn etag(&self) -> Result<String, HubError> {
         let stated = self.listed.lfs.as_ref().map(|large| &large.sha256).or(self.listed.git.as_ref());
         match stated {
-            Some(etag) if !is_file_name(etag) => Err(HubError::plain(format!("the hub states the digest {etag:?}"))),
+            Some(etag) if !is_file_name(etag) => Err(HubError::plain(format!("found the digest {etag:?} from the hub, expected letters and digits"))),
             Some(etag) => Ok(etag.clone()),
             None => {
                 let names = format!("{}\n{}\n{}", self.repo, self.commit, self.listed.name);
@@ -64,7 +64,7 @@ impl FileFetch<'_> {
         DownloadProgress { repo: self.repo.to_owned(), file: self.listed.name.clone(), done, total: self.size() }
     }
 
-    /// The digest that the hub states and the one that the file has.
+    /// The digest that the hub states, and the file's own digest; `None` if the hub states none.
     pub(super) fn digest(&self, file: &std::fs::File) -> std::io::Result<Option<(String, String)>> {
         let (expected, algorithm) = match (&self.listed.lfs, &self.listed.git) {
             (Some(large), _) => (&large.sha256, &ring::digest::SHA256),
@@ -89,7 +89,7 @@ impl FileFetch<'_> {
     }
 }
 
-/// Files besides the weights that loading reads.
+/// True for the files besides the weights that loading reads.
 pub(super) fn is_needed(name: &str) -> bool {
     const NAMES: [&str; 10] = [
         "config.json",
@@ -103,7 +103,7 @@ pub(super) fn is_needed(name: &str) -> bool {
         "merges.txt",
         "modules.json",
     ];
-    // The pooling of a sentence embedder is described in a folder of its own.
+    // a sentence embedder describes its pooling in a folder of its own
     name == "1_Pooling/config.json"
         || is_file_name(name)
             && (NAMES.contains(&name)

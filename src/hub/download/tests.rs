@@ -1,4 +1,4 @@
-//! A hub on loopback: downloads, resumption, refusals and damage.
+//! Downloads from a hub on loopback: completion, resumption, refusals and damage.
 
 use super::*;
 use crate::hub::folders::Secret;
@@ -16,7 +16,7 @@ fn sha256(bytes: &[u8]) -> String {
     ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A hub with one model, whose files answer ranges like the real one.
+/// A hub with one model. Its files answer range requests like the real hub.
 async fn hub() -> MockServer {
     let server = MockServer::start().await;
     let files = json!([
@@ -50,7 +50,7 @@ async fn weights(server: &MockServer, reply: impl Fn(&Request) -> ResponseTempla
     answer(server, &format!("/org/name/resolve/{COMMIT}/model.safetensors"), reply).await;
 }
 
-/// All of `bytes`, or what a `Range` header asks for.
+/// All of `bytes`, or the part that a `Range` header asks for.
 fn ranged(request: &Request, bytes: &[u8]) -> ResponseTemplate {
     let range = request.headers.get("range").map(|range| range.to_str().expect("text").to_owned());
     match range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok()) {
@@ -67,7 +67,7 @@ fn downloader(server: &MockServer, cache: &Path, token: Option<&str>) -> Downloa
     Downloader { first_wait: Duration::from_millis(1), attempts: 3, ..Downloader::new(settings).expect("client") }
 }
 
-/// The error's text, with the server's changing address as HUB.
+/// The error's text, with HUB for the server's changing address.
 async fn refusal(server: &MockServer, token: Option<&str>) -> String {
     let cache = tempfile::tempdir().expect("temp");
     let error = downloader(server, cache.path(), token).fetch("org/name", "main", &|_| {}).await;
@@ -76,12 +76,12 @@ async fn refusal(server: &MockServer, token: Option<&str>) -> String {
 }
 
 #[tokio::test]
-async fn only_what_loading_needs_is_fetched_and_kept_as_the_hub_keeps_it() {
+async fn only_the_needed_files_are_downloaded_in_the_layout_of_the_hub() {
     let (server, cache) = (hub().await, tempfile::tempdir().expect("temp"));
     weights(&server, |request| ranged(request, WEIGHTS)).await;
-    let told = Mutex::new(Vec::new());
+    let reported = Mutex::new(Vec::new());
     let tell =
-        |progress: DownloadProgress| told.lock().expect("lock").push((progress.file, progress.done, progress.total));
+        |progress: DownloadProgress| reported.lock().expect("lock").push((progress.file, progress.done, progress.total));
     let folder = downloader(&server, cache.path(), None).fetch("org/name", "main", &tell).await.expect("fetched");
     assert_eq!(folder, cache.path().join("models--org--name/snapshots").join(COMMIT));
     assert_eq!(std::fs::read(folder.join("model.safetensors")).expect("read"), WEIGHTS);
@@ -90,13 +90,13 @@ async fn only_what_loading_needs_is_fetched_and_kept_as_the_hub_keeps_it() {
     let reference = std::fs::read_to_string(cache.path().join("models--org--name/refs/main")).expect("read");
     assert_eq!(reference, COMMIT);
     let size = WEIGHTS.len() as u64;
-    assert!(told.lock().expect("lock").contains(&("model.safetensors".into(), size, Some(size))));
-    // Found from now on without asking anyone.
+    assert!(reported.lock().expect("lock").contains(&("model.safetensors".into(), size, Some(size))));
+    // found from now on without a request
     assert_eq!(CachedRepo::new(cache.path(), "org/name").complete("main"), Some(folder));
 }
 
 #[tokio::test]
-async fn a_download_goes_on_where_it_stopped() {
+async fn a_download_resumes_where_it_stopped() {
     let (server, cache) = (hub().await, tempfile::tempdir().expect("temp"));
     weights(&server, |request| match request.headers.get("range") {
         Some(range) if range == "bytes=10-" => ranged(request, WEIGHTS),
@@ -111,7 +111,7 @@ async fn a_download_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn a_busy_hub_is_asked_again_and_a_damaged_file_fetched_again() {
+async fn a_busy_hub_and_a_damaged_file_are_tried_again() {
     let (server, cache) = (hub().await, tempfile::tempdir().expect("temp"));
     let tries = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     weights(&server, move |request| match tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
@@ -132,7 +132,7 @@ async fn a_file_that_stays_damaged_is_refused() {
 }
 
 #[tokio::test]
-async fn unknown_and_gated_models_are_told_apart() {
+async fn unknown_and_gated_models_have_different_messages() {
     let server = MockServer::start().await;
     insta::assert_snapshot!(refusal(&server, None).await, @"HUB does not know this model or revision: org/name (404) (hint: check the spelling and the revision; a private model needs HF_TOKEN)");
     let server = MockServer::start().await;
@@ -142,7 +142,7 @@ async fn unknown_and_gated_models_are_told_apart() {
 }
 
 #[tokio::test]
-async fn the_token_is_not_sent_to_where_the_hub_points() {
+async fn the_token_is_not_sent_to_the_target_of_a_redirect() {
     let (server, store, cache) = (hub().await, MockServer::start().await, tempfile::tempdir().expect("temp"));
     let elsewhere = format!("{}/bytes", store.uri());
     weights(&server, move |_| ResponseTemplate::new(302).insert_header("location", elsewhere.as_str())).await;

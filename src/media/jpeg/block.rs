@@ -1,16 +1,17 @@
-//! The inverse cosine transform of a block, in the integers of libjpeg's accurate method (Loeffler, Ligtenberg and Moschytz 1989).
+//! The inverse cosine transform of a block, in the integer arithmetic of libjpeg's accurate method (Loeffler,
+//! Ligtenberg and Moschytz 1989).
 
-/// Bits after the point of a constant.
+/// Fractional bits of a constant.
 const BITS: u32 = 13;
-/// More bits that values keep between the passes.
+/// Additional fractional bits that values keep between the passes.
 const KEPT: u32 = 2;
 
-/// A constant with [`BITS`] bits after the point.
+/// A constant with [`BITS`] fractional bits.
 const fn fixed(value: f64) -> i32 {
     (value * (1 << BITS) as f64 + 0.5) as i32
 }
 
-/// Eight values, transformed; `shift` bits are rounded away.
+/// Transforms eight values and rounds `shift` bits away.
 fn transform(c: [i32; 8], shift: u32) -> [i32; 8] {
     let times = |a: i32, b: i32| a.wrapping_mul(b);
     let z1 = times(c[2].wrapping_add(c[6]), fixed(0.541_196_100));
@@ -41,7 +42,7 @@ fn transform(c: [i32; 8], shift: u32) -> [i32; 8] {
     out
 }
 
-/// The 64 samples of a block of coefficients, in rows.
+/// The 64 samples of a block of coefficients, row by row.
 pub(super) fn samples(coefficients: &[i16], table: &[u16; 64]) -> [u8; 64] {
     let mut half = [[0; 8]; 8]; // columns
     for (x, column) in half.iter_mut().enumerate() {

@@ -1,8 +1,9 @@
-//! From blocks to pixels: planes of samples, brought to full size as libjpeg does it, and turned into red, green and blue.
+//! From blocks to pixels: planes of samples are upsampled as in libjpeg and converted to red, green and blue.
 
 use super::{Component, Frame, block};
 
-/// The samples of one component at the size of the picture, row by row.
+/// The samples of one component, upsampled to the size of the picture, row by row. `None` if the component lacks its
+/// table or the sampling factors do not divide.
 pub(super) fn plane(component: &Component, frame: &Frame) -> Option<Vec<u8>> {
     let table = component.table?;
     let stride = 8 * component.across;
@@ -41,11 +42,11 @@ impl Source {
         &self.samples[y * self.stride..][..self.width]
     }
 
-    /// Row `y` of the picture, of which this has one sample for `h`·`v`. Halves are spread by a triangle: three parts of the
-    /// nearest sample, one of the next; where sums are halved, rounding alternates.
+    /// Appends row `y` of the picture; the plane has one sample for `h`·`v` pixels. Doubled sides use a triangle
+    /// filter: three parts of the nearest sample, one of the next. Rounding alternates where libjpeg's does.
     fn row(&self, y: usize, h: usize, v: usize, out: &mut Vec<u8>) {
         let near = self.line(y / v);
-        // The next nearest row; the outer rows are their own neighbours.
+        // the next nearest row; the outer rows are their own neighbours
         let next = || match y % 2 {
             0 => self.line((y / 2).saturating_sub(1)),
             _ => self.line((y / 2 + 1).min(self.height - 1)),
@@ -71,8 +72,8 @@ impl Source {
     }
 }
 
-/// Twice as many values: each gives one leaning to its left neighbour and one leaning to its right. `unit` is what a sample is
-/// multiplied by in `values`; `round` is added before dividing. The outer ones have themselves as neighbours.
+/// Doubles the number of values: each gives one value that leans to its left neighbour and one that leans to its right.
+/// `values` are samples times `unit`; `round` is added before the division. The outer values are their own neighbours.
 fn spread(values: &[u32], unit: u32, round: [u32; 2], out: &mut Vec<u8>) {
     let shift = 2 + unit.trailing_zeros();
     let last = values.len() - 1;
@@ -83,7 +84,7 @@ fn spread(values: &[u32], unit: u32, round: [u32; 2], out: &mut Vec<u8>) {
     }
 }
 
-/// Pixels of the planes: grey, or red, green and blue (`plain`), or luma and chroma.
+/// Joins planes to RGB pixels. The planes are grey, or red, green and blue (`plain`), or luma and chroma.
 pub(super) fn join(planes: &[Vec<u8>], plain: bool) -> Vec<u8> {
     let [luma, blue, red] = planes else {
         return planes.first().into_iter().flatten().flat_map(|grey| [*grey; 3]).collect();
