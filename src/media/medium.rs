@@ -1,7 +1,7 @@
-//! One medium: the known facts, the tasks that wait for frames, and its decoders.
+//! One medium: its facts, its decoders, and the tasks that wait for its frames.
 //!
-//! Each waiting task takes the decoder in turn and decodes for all: frames asked for together come from one pass, in order of
-//! time, and the decoder stays where it is for the next task.
+//! The waiting tasks take turns with the decoder, and each decodes for all. Frames that are requested together
+//! therefore come from one pass, in order of time. The decoder keeps its position for the next task.
 
 use super::{
     MediaError, MediaFault,
@@ -28,53 +28,54 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// Larger frames are refused rather than filling the memory.
-const MOST_PIXELS: u64 = 16384 * 8192;
-/// Assumed distance of keyframes until the packets were seen: x264's default at 30 frames a second.
+/// Maximum number of pixels of a frame. Larger frames are refused, because they would fill the memory.
+const MAX_PIXELS: u64 = 16384 * 8192;
+/// Assumed distance of keyframes while it is unknown: x264's default at 30 frames a second.
 const UNKNOWN_GAP_S: f64 = 8.0;
-/// Starting an ffmpeg costs 0.12 s of one core; in that time H.264 of 5·10⁷ pixels is decoded.
+/// Pixels of H.264 that are decoded in the time of starting an ffmpeg (0.12 s of one core).
 const START_PIXELS: f64 = 5e7;
-/// Frames in a second, when comparing the two.
+/// Frames in a second, for the comparison of the two costs.
 const USUAL_FPS: f64 = 30.0;
-/// Seeking aims this much before the frame: containers seek by decoding time, and some land a little late.
+/// How far before the frame a seek aims, in order of the tries. Containers seek by decoding time, and some land too
+/// late.
 const MARGINS_S: [Option<f64>; 3] = [Some(0.5), Some(10.0), None];
 
-/// The place of the bytes of `media`; those of fetched media are in the folder `fetched`.
+/// The path of the bytes of `media`. The folder `fetched` contains downloaded media.
 fn locate(media: &Media, fetched: Option<&Path>) -> PathBuf {
     fetched.and_then(|folder| remote::kept_at(media, folder)).unwrap_or_else(|| files::path(&media.path))
 }
 
-/// Locks, also after a panic elsewhere: what is guarded here is whole between any two statements.
+/// Locks a mutex even after a panic elsewhere: every guarded value here is consistent between any two statements.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The frames that are going to be asked for.
+/// The frames that will be requested.
 #[derive(Debug)]
 pub(crate) struct DecodePlan {
-    /// Ascending.
+    /// Presentation times, ascending.
     times: Vec<i64>,
-    /// Distance of keyframes in seconds.
+    /// Mean distance of keyframes, in seconds.
     key_gap_s: f64,
 }
 
 impl DecodePlan {
-    /// `times` ascending; keyframes `key_gap` seconds apart, if that is known.
+    /// The plan for `times` (ascending); keyframes are `key_gap` seconds apart, if that is known.
     pub(super) fn new(times: Vec<i64>, key_gap: Option<f64>) -> DecodePlan {
         DecodePlan { times, key_gap_s: key_gap.unwrap_or(UNKNOWN_GAP_S) }
     }
 
-    /// True if `pts` is one of them.
+    /// True if the frame at `pts` is in the plan.
     fn has(&self, pts: i64) -> bool {
         self.times.binary_search(&pts).is_ok()
     }
 }
 
-/// One medium in use.
+/// A medium in use, with its decoders.
 #[derive(Debug)]
 pub(crate) struct MediumDecoder {
     media: Arc<Media>,
-    /// The place of its bytes.
+    /// The path of its bytes.
     pub path: PathBuf,
     probe: OnceCell<Probe>,
     plan: Mutex<Option<Arc<DecodePlan>>>,
@@ -85,23 +86,23 @@ pub(crate) struct MediumDecoder {
     started: AtomicUsize,
 }
 
-/// A frame that a task waits for.
+/// A frame that tasks wait for.
 #[derive(Debug, Default)]
 struct Waiting {
     /// The number of waiting tasks.
     askers: usize,
-    /// Set by the task that decodes.
+    /// The frame or an error, set by the task that decodes.
     found: Option<Result<Arc<RgbImage>, MediaError>>,
 }
 
-/// Takes one asker away when its future ends or is dropped.
+/// Counts one waiting task as long as its future lives.
 struct Ticket<'a> {
-    lane: &'a MediumDecoder,
+    medium: &'a MediumDecoder,
     pts: i64,
 }
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let mut waiting = lock(&self.lane.waiting);
+        let mut waiting = lock(&self.medium.waiting);
         if let Some(entry) = waiting.get_mut(&self.pts) {
             entry.askers -= 1;
             if entry.askers == 0 {
@@ -112,7 +113,7 @@ impl Drop for Ticket<'_> {
 }
 
 impl MediumDecoder {
-    /// Nothing is started or read yet. `fetched` is the folder of fetched media.
+    /// Starts and reads nothing yet. `fetched` is the folder of downloaded media.
     pub(super) fn new(media: Arc<Media>, fetched: Option<&Path>) -> MediumDecoder {
         MediumDecoder {
             path: locate(&media, fetched),
@@ -131,24 +132,24 @@ impl MediumDecoder {
         &self.media
     }
 
-    /// ffprobe's description, asked once.
+    /// ffprobe's description, read once.
     pub(super) async fn probe(&self) -> Result<&Probe, MediaError> {
         self.probe.get_or_try_init(|| async { probe(&self.path, &self.media.path).await }).await
     }
 
-    /// The video stream.
+    /// The video stream. Fails if there is none or its frames are too large.
     pub(super) async fn picture(&self) -> Result<&VideoStream, MediaError> {
         let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no video stream to take frames from");
         let picture = self.probe().await?.picture.as_ref().ok_or_else(none)?;
-        if u64::from(picture.width) * u64::from(picture.height) > MOST_PIXELS {
+        if u64::from(picture.width) * u64::from(picture.height) > MAX_PIXELS {
             let what =
-                format!("has frames of {}×{} pixels; at most {MOST_PIXELS} are decoded", picture.width, picture.height);
+                format!("has frames of {}×{} pixels; at most {MAX_PIXELS} are decoded", picture.width, picture.height);
             return Err(MediaError::new(MediaFault::NotInIt, &self.media.path, what));
         }
         Ok(picture)
     }
 
-    /// Frames that are going to be asked for, besides those it knows of; only speed depends on it.
+    /// Adds frames that will be requested. Only the speed depends on it.
     pub(super) fn expect(&self, mut plan: DecodePlan) {
         let mut known = lock(&self.plan);
         if let Some(known) = known.as_ref() {
@@ -160,12 +161,12 @@ impl MediumDecoder {
         *known = Some(Arc::new(plan));
     }
 
-    /// True if it knows which frames are going to be asked for.
+    /// True if a plan of requested frames exists.
     pub(super) fn expects(&self) -> bool {
         lock(&self.plan).is_some()
     }
 
-    /// Decoders of frames started so far.
+    /// The number of started frame decoders.
     #[cfg(test)]
     pub(crate) fn started(&self) -> usize {
         self.started.load(Ordering::Relaxed)
@@ -175,11 +176,12 @@ impl MediumDecoder {
     pub(super) async fn shown_at(&self, time: Time) -> Result<i64, MediaError> {
         let picture = self.picture().await?;
         let seconds = time.seconds();
-        // Seeking lands on a keyframe at or before; one that lands late is followed by a look from the start.
+        // A seek should land on a keyframe at or before the time. If it lands late, the second try reads from the
+        // start.
         for from in [seconds - UNKNOWN_GAP_S, f64::MIN] {
             let stretch = (from > self.media.start.seconds()).then_some((from, seconds + 2.0));
             let (mut chooser, mut found, mut first) = (Chooser::times(&[seconds]), None, None::<i64>);
-            let mut times = Vec::new(); // a few seconds of them, or as many as come before `time`
+            let mut times = Vec::new(); // those of a few seconds, or all before `time`
             let see = |packet: Packet| {
                 if let Some(pts) = packet.pts.filter(|_| packet.shown) {
                     first = Some(first.map_or(pts, |first| first.min(pts)));
@@ -218,7 +220,7 @@ impl MediumDecoder {
             return Ok(image);
         }
         lock(&self.waiting).entry(pts).or_default().askers += 1;
-        let _ticket = Ticket { lane: self, pts };
+        let _ticket = Ticket { medium: self, pts };
         let mut slot = self.decoder.lock().await;
         loop {
             if let Some(found) = lock(&self.waiting).get(&pts).and_then(|entry| entry.found.clone()) {
@@ -231,8 +233,8 @@ impl MediumDecoder {
         }
     }
 
-    /// Decodes to one more frame that is waited for: one the running decoder will come to if there is one, otherwise the
-    /// earliest, by a new decoder. Safe to cancel.
+    /// Decodes until one more awaited frame arrives: one that the running decoder will reach, or else the earliest by a
+    /// new decoder. Cancel-safe.
     async fn step(
         &self,
         slot: &mut Option<FrameDecoder>,
@@ -241,7 +243,8 @@ impl MediumDecoder {
     ) -> Result<(), MediaError> {
         let picture = self.picture().await?;
         let plan = lock(&self.plan).clone();
-        // Decoding on costs less than jumping up to here: half a group of pictures is decoded after a jump too, on average.
+        // Up to this distance decoding on costs less than a jump: a jump also decodes half a group of pictures on
+        // average.
         let start_s = START_PIXELS / (f64::from(picture.width) * f64::from(picture.height) * USUAL_FPS);
         let reach_s = plan.as_ref().map_or(UNKNOWN_GAP_S, |plan| plan.key_gap_s) / 2.0 + start_s;
         let reach = (reach_s * f64::from(picture.base.den) / f64::from(picture.base.num)) as i64;
@@ -252,7 +255,7 @@ impl MediumDecoder {
             if self.decode_to(slot, goal, cache).await? {
                 return Ok(());
             }
-            *slot = None; // it ended or went past: look again, from a safer distance
+            *slot = None; // it ended or passed the frame: try again from a safer distance
         }
         let goal = ahead.or(open.first().copied()).unwrap_or(mine);
         let planned = plan.as_ref().filter(|plan| plan.has(goal));
@@ -291,7 +294,7 @@ impl MediumDecoder {
         Ok(())
     }
 
-    /// Reads on until `goal` has come, and hands out every frame that a task waits for; false if it does not come.
+    /// Decodes up to `goal` and delivers every awaited frame on the way; false if `goal` does not come.
     async fn decode_to(
         &self,
         slot: &mut Option<FrameDecoder>,
@@ -323,7 +326,7 @@ impl MediumDecoder {
         }
     }
 
-    /// Mono samples `from..to` of the grid, see `MediaStore::samples`.
+    /// Mono samples `from..to` of the grid; see `MediaStore::samples`.
     pub(super) async fn samples(&self, from: i64, to: i64, rate_hz: u32) -> Result<Vec<f32>, MediaError> {
         let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no sound");
         let sound = self.probe().await?.sound.as_ref().ok_or_else(none)?;

@@ -1,8 +1,10 @@
-//! Video and sound in: what is in a file, which frames become moments, their pixels and samples, with exact times.
+//! Reads video and sound: the streams of a file, the frames that become moments, pixels and samples, all with exact
+//! times.
 //!
-//! [`open()`] turns a path into a checked [`Media`]; [`sample()`] picks moments; a [`MediaStore`] hands out the pixels and
-//! samples of moments. ffprobe and ffmpeg do the reading, as child processes: a crash in a codec is an error here, and
-//! every codec they know works. Nothing here holds a whole video: packets are streamed, frames decoded as they are asked.
+//! [`open()`] turns a path into a checked [`Media`], [`sample()`] selects moments, and a [`MediaStore`] returns the
+//! pixels and samples of moments. ffprobe and ffmpeg read the files as child processes: a crash in a codec becomes an
+//! error, and every codec that they support works. No whole video is held in memory: packets are streamed, and frames
+//! are decoded on request.
 
 mod cache;
 mod error;

@@ -1,4 +1,4 @@
-//! Opening a path: it becomes a checked [`Media`], or one clear line that says why not.
+//! Opens a path: the result is a checked [`Media`], or a one-line error.
 
 use super::{
     MediaError, MediaFault,
@@ -17,27 +17,29 @@ use std::{
     sync::Arc,
 };
 
-/// The media that may be opened, and the data kept for the next time.
+/// The permitted media, and the caches for the next run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
-    /// With [`Network::All`], `http:` and `https:` addresses are fetched. Otherwise only local files are read.
+    /// With [`Network::All`], `http:` and `https:` addresses are downloaded. Otherwise only local files are read.
     pub network: Network,
-    /// Remembers digests of large files.
+    /// Caches digests of large files.
     pub digests: Digests,
-    /// The folder of fetched media, by digest. With `None` no media are fetched.
+    /// The folder of downloaded media, by digest. With `None`, media by URL are refused.
     pub fetched: Option<PathBuf>,
 }
 
 impl Access {
-    /// With the user's folders.
+    /// The access with the user's folders.
     pub fn new(network: Network, folders: &Folders) -> Access {
         Access { network, digests: folders.digests(), fetched: Some(folders.media()) }
     }
 }
 
-/// Opens the medium at `path` (relative to the working folder): looks at it, checks that a frame decodes, and digests its bytes.
+/// Opens the medium at `path` (relative to the working folder): checks the file, checks that a frame decodes, and
+/// computes the digest of its bytes. An error is one line that names the file and the reason.
 ///
-/// Never waits on a FIFO or device, follows no playlist, and ends within ffprobe's time limit plus the time to read the file once.
+/// Never waits on a FIFO or device and follows no playlist. Ends within ffprobe's time limit plus the time to read the
+/// file once.
 pub async fn open(path: &str, access: &Access) -> Result<Arc<Media>, MediaError> {
     if path.is_empty() {
         return Err(MediaError { kind: MediaFault::Missing, message: "no file is named".to_owned() });
@@ -49,7 +51,7 @@ pub async fn open(path: &str, access: &Access) -> Result<Arc<Media>, MediaError>
     open_local(&local, path, &access.digests).await.map(Arc::new)
 }
 
-/// Opens the file `local`; the medium is called `shown`.
+/// Opens the file `local`; messages and the medium name it `shown`.
 pub(crate) async fn open_local(local: &Path, shown: &str, digests: &Digests) -> Result<Media, MediaError> {
     let look = {
         let (local, shown) = (local.to_owned(), shown.to_owned());
@@ -101,7 +103,7 @@ pub(crate) async fn open_local(local: &Path, shown: &str, digests: &Digests) -> 
     })
 }
 
-/// Stats `path`, then reads its first bytes: `Ok(truncated)` if it may be given to ffmpeg.
+/// Checks the file's first bytes. `Ok(truncated)` if ffmpeg may read it.
 fn look(path: &Path, shown: &str) -> Result<bool, MediaError> {
     let mut file = regular(path, shown)?;
     let mut head = Vec::new();
@@ -113,7 +115,7 @@ fn look(path: &Path, shown: &str) -> Result<bool, MediaError> {
     }
 }
 
-/// Opens `path` if it is a regular file with something in it.
+/// Opens `path` if it is a regular file that is not empty.
 pub(crate) fn regular(path: &Path, shown: &str) -> Result<File, MediaError> {
     let error = |kind, what: &str| Err(MediaError::new(kind, shown, what));
     let file = match files::open(path) {
@@ -142,20 +144,20 @@ fn unreadable(shown: &str, error: &io::Error) -> MediaError {
     MediaError::new(MediaFault::Unreadable, shown, what)
 }
 
-/// blake3 of the file's bytes, hex; a large file that did not change is not read again.
+/// blake3 of the file's bytes, hex. An unchanged large file is not read again.
 pub(crate) fn digest(path: &Path, shown: &str, digests: &Digests) -> Result<String, MediaError> {
     regular(path, shown)?;
     let digest = digests.file(path).map_err(|e| unreadable(shown, &e))?;
     Ok(digest.to_hex().to_string())
 }
 
-/// The digest of the file at `path`, whatever its content: blake3, hex.
+/// The digest of the file at `path`, for any content: blake3, hex.
 pub async fn digest_of(path: &str, access: &Access) -> Result<String, MediaError> {
     let (path, digests) = (path.to_owned(), access.digests.clone());
     blocking(move || digest(&files::path(&path), &path, &digests)).await
 }
 
-/// Runs file work off the async threads.
+/// Runs blocking file work outside the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

@@ -1,6 +1,7 @@
-//! Which presentation times become moments: packets put in order of presentation, and a chooser that sees each time once.
+//! Selects the presentation times that become moments: sorts packets by presentation time, and passes each time to a
+//! chooser once.
 //!
-//! Only demultiplexing, no decoding; one packet is kept at a time, a few dozen while they are sorted.
+//! Demultiplexes and does not decode. Keeps one packet at a time, and a few dozen while it sorts.
 
 use super::{
     MediaError,
@@ -16,15 +17,15 @@ pub(crate) struct Packet {
     pub pts: Option<i64>,
     /// Decoding time: no later packet is presented before it.
     pub dts: Option<i64>,
-    /// In ticks; 0 if not stated.
+    /// Duration in ticks; 0 if not stated.
     pub duration: i64,
-    /// Decodable without others.
+    /// True if it decodes without other packets.
     pub key: bool,
-    /// False for what an edit list hides and for packets cut short.
+    /// False if an edit list hides it or the file cuts it short.
     pub shown: bool,
 }
 
-/// Lists the packets of stream `index` in the file's own order, all of them or those of a stretch (in seconds).
+/// Lists the packets of stream `index` in the order of the file: all of them, or those of a stretch (in seconds).
 pub(crate) async fn packets(
     path: &Path,
     shown: &str,
@@ -32,7 +33,7 @@ pub(crate) async fn packets(
     stretch: Option<(f64, f64)>,
     mut see: impl FnMut(Packet) -> ControlFlow<()>,
 ) -> Result<(), MediaError> {
-    // A packet that a truncated file cuts short gives no frame; ffprobe before 6.1 does not say which one that is.
+    // A packet that a truncated file cuts short gives no frame, and ffprobe before 6.1 does not mark it.
     let mut arguments: Vec<OsString> =
         "-v error -fflags +discardcorrupt -of compact=p=0 -show_entries packet=pts,dts,duration,flags -select_streams"
             .split(' ')
@@ -47,7 +48,8 @@ pub(crate) async fn packets(
     tolerate(listed, shown)
 }
 
-/// Decodes stream `index` and lists its frames as packets, in order of presentation: for streams whose packets are not frames.
+/// Decodes stream `index` and lists its frames as packets, in order of presentation. For streams whose packets are not
+/// frames.
 pub(crate) async fn frames(
     path: &Path,
     shown: &str,
@@ -69,7 +71,8 @@ pub(crate) async fn frames(
     tolerate(listed.await, shown)
 }
 
-/// Gives each frame's time and ffmpeg's scene score (0..1: how different it is from the one before).
+/// Passes each frame's time and ffmpeg's scene score to `see`. The score (0..1) is the difference from the frame
+/// before.
 pub(crate) async fn scene_scores(
     path: &Path,
     shown: &str,
@@ -99,7 +102,7 @@ pub(crate) async fn scene_scores(
     tolerate(listed.await, shown)
 }
 
-/// A damaged end fails ffprobe after it has listed the readable part; that part is used.
+/// Accepts a failure of ffprobe: it lists the readable part before it fails at a damaged end.
 fn tolerate(listed: Result<(), ChildError>, shown: &str) -> Result<(), MediaError> {
     match listed {
         Err(ChildError::Failed(why)) => {
@@ -110,7 +113,7 @@ fn tolerate(listed: Result<(), ChildError>, shown: &str) -> Result<(), MediaErro
     }
 }
 
-/// `pts=0|dts=-512|duration=512|flags=K_`, or `key_frame=1|best_effort_timestamp=0`.
+/// Parses `pts=0|dts=-512|duration=512|flags=K_`, or `key_frame=1|best_effort_timestamp=0`.
 fn read_packet(line: &str) -> Packet {
     let mut packet = Packet { pts: None, dts: None, duration: 0, key: false, shown: true };
     for (name, value) in line.split('|').filter_map(|field| field.split_once('=')) {
@@ -129,18 +132,18 @@ fn read_packet(line: &str) -> Packet {
     packet
 }
 
-/// Puts packets in order of presentation. A packet's dts is a promise that nothing later is presented before it, so a few
-/// packets are held and never the whole stream.
+/// Sorts packets by presentation time. No later packet is presented before a packet's dts, so only a few packets are
+/// held and never the whole stream.
 #[derive(Debug, Default)]
 pub(crate) struct Reorder {
     held: BinaryHeap<Reverse<(i64, bool, i64)>>,
 }
 
 impl Reorder {
-    /// Without promises, no codec reorders further than this.
-    const MOST_HELD: usize = 128;
+    /// Maximum number of held packets. No codec reorders further, even without dts.
+    const MAX_HELD: usize = 128;
 
-    /// Takes a packet in; gives out, in order, what cannot be overtaken any more, as `(pts, key, duration)`.
+    /// Adds a packet. Passes the packets that none can precede any more to `out`, in order, as `(pts, key, duration)`.
     pub(super) fn push(
         &mut self,
         packet: Packet,
@@ -150,7 +153,7 @@ impl Reorder {
             self.held.push(Reverse((pts, packet.key, packet.duration)));
         }
         while let Some(Reverse((pts, key, duration))) = self.held.peek().copied() {
-            let safe = packet.dts.is_some_and(|dts| pts <= dts) || self.held.len() > Self::MOST_HELD;
+            let safe = packet.dts.is_some_and(|dts| pts <= dts) || self.held.len() > Self::MAX_HELD;
             if !safe {
                 break;
             }
@@ -160,7 +163,7 @@ impl Reorder {
         ControlFlow::Continue(())
     }
 
-    /// The rest, in order.
+    /// Passes the remaining packets to `out`, in order.
     pub(super) fn finish(mut self, mut out: impl FnMut(i64, bool, i64) -> ControlFlow<()>) -> ControlFlow<()> {
         while let Some(Reverse((pts, key, duration))) = self.held.pop() {
             out(pts, key, duration)?;
@@ -169,14 +172,14 @@ impl Reorder {
     }
 }
 
-/// The selection rule. Sees each frame's time once, in order of presentation.
+/// The selection rule. It sees each frame's time once, in order of presentation.
 #[derive(Debug)]
 pub(crate) enum Chooser {
     /// The first frame at or after `first + n · step_us`, for each n.
     Every {
-        /// In microseconds.
+        /// The step, in microseconds.
         step_us: i128,
-        /// The first frame.
+        /// The time of the first frame.
         first: Option<i64>,
         /// The next n.
         next: i128,
@@ -185,18 +188,19 @@ pub(crate) enum Chooser {
     Keyframes,
     /// The last frame at or before each of these times (microseconds, ascending).
     Times {
-        /// Still to be found, latest first.
+        /// The times still wanted, latest first.
         wanted_us: Vec<i128>,
-        /// The frame before.
+        /// The time of the frame before.
         before: Option<i64>,
     },
 }
 
-/// A time given to the millisecond, as people see it, finds the frame whose time it was rounded from.
+/// Half a millisecond, because people give times rounded to milliseconds. Such a time must find the frame that it was
+/// rounded from.
 const ROUNDING_US: i128 = 500;
 
 impl Chooser {
-    /// `wanted` in seconds, any order.
+    /// Selects by times in seconds, in any order.
     pub(super) fn times(wanted: &[f64]) -> Chooser {
         let mut wanted_us: Vec<i128> = wanted.iter().map(|s| i128::from(Time::from_seconds(*s).ticks)).collect();
         wanted_us.sort_unstable();
@@ -204,7 +208,7 @@ impl Chooser {
         Chooser::Times { wanted_us, before: None }
     }
 
-    /// Shows it the next frame; what is chosen goes to `out`. Breaks when nothing is left to be found.
+    /// Passes the next frame to the chooser, and selected times to `out`. Breaks when no time is wanted any more.
     pub(super) fn see(&mut self, pts: i64, key: bool, base: TimeBase, mut out: impl FnMut(i64)) -> ControlFlow<()> {
         match self {
             Chooser::Keyframes => {
@@ -240,7 +244,8 @@ impl Chooser {
         ControlFlow::Continue(())
     }
 
-    /// After the last frame, which is shown until `end`: the times still wanted, or the first of them that is past the end.
+    /// Selects for the times still wanted after the last frame, which lasts until `end`. Fails with the first wanted
+    /// time after `end`, in seconds.
     pub(super) fn finish(self, end: Time, mut out: impl FnMut(i64)) -> Result<(), f64> {
         let Chooser::Times { wanted_us, before } = self else { return Ok(()) };
         for us in wanted_us.into_iter().rev() {
@@ -292,14 +297,14 @@ mod tests {
         assert_eq!(choose(every(0.1), &[0, 40, 80, 120, 160, 200, 240, 280, 320], MS), [0, 120, 200, 320]);
         // a start offset counts from the first frame
         assert_eq!(choose(every(0.1), &[-40, 0, 40, 59, 60, 61, 400], MS), [-40, 60, 400]);
-        // nothing shown for a while: no frame twice
+        // a gap without frames selects no frame twice
         assert_eq!(choose(every(0.1), &[0, 1000, 1040, 1100], MS), [0, 1000, 1100]);
         // thirds of a second are exact
         assert_eq!(choose(every(1.0), &[0, 1, 2, 3, 4, 5, 6], TimeBase { num: 1, den: 3 }), [0, 3, 6]);
     }
 
     #[test]
-    fn times_take_the_frame_shown() {
+    fn times_select_the_frame_shown_then() {
         let times = |wanted: &[f64]| choose(Chooser::times(wanted), &[33, 67, 100, 133, 500], MS);
         assert_eq!(times(&[0.1]), [100]);
         assert_eq!(times(&[0.132, 0.0999, 0.4]), [100, 100, 133]);
@@ -319,7 +324,7 @@ mod tests {
         fn reordering_gives_presentation_order(gaps in proptest::collection::vec(1i64..50, 1..300), depth in 1usize..5) {
             let mut at = 0;
             let times: Vec<i64> = gaps.iter().map(|gap| { at += gap; at }).collect();
-            // decode order: in each group the last frame comes first
+            // decode order: the last frame of each group comes first
             let mut coded: Vec<i64> = Vec::new();
             for group in times.chunks(depth) {
                 coded.push(*group.last().unwrap());

@@ -1,22 +1,24 @@
-//! Positions of decoded samples: from ffmpeg's `ashowinfo` lines about its input and its output to positions on the grid.
+//! Positions of decoded samples on the grid, from ffmpeg's `ashowinfo` lines about its input and its output.
 //!
-//! ffmpeg fills holes in the time stamps with silence in memory, so a hole of hours would take gigabytes. [`filter`] shortens
-//! long holes by whole seconds, which every sample rate divides, and [`SamplePositions`] computes the same from the same numbers.
+//! ffmpeg fills gaps in the time stamps with silence in memory, so a gap of hours would take gigabytes. [`filter`]
+//! shortens long gaps by whole seconds, which every sample rate divides. [`SamplePositions`] computes the same shifts
+//! from the same numbers.
 
 use std::collections::VecDeque;
 
-/// Holes longer than this are shortened, in seconds.
-const LONG_HOLE_S: i64 = 30;
-/// Steps in the time stamps up to this are jitter and not holes, in seconds. Time stamps of Matroska are rounded to 1 ms, and
-/// those of some recorders waver by a few; a lost packet is ten and more in nearly all codecs.
+/// Gaps longer than this are shortened, in seconds.
+const LONG_GAP_S: i64 = 30;
+/// Maximum step in the time stamps that counts as jitter and not as a gap, in seconds. Matroska rounds time stamps to 1
+/// ms, and some recorders vary by a few. A lost packet is ten or more in nearly all codecs.
 const JITTER_S: f64 = 0.005;
 
-/// The filters that bring a stream to mono samples of 16 bits at `rate_hz`, without holes, and say where they belong.
+/// The filters that convert a stream to mono samples of 16 bits at `rate_hz`, without gaps, and report their positions.
 ///
-/// Holes are filled before the rate changes: in whole samples of the stream. Nothing depends on where the stream starts.
+/// Gaps are filled before the rate changes, in whole samples of the stream. The result does not depend on the start
+/// time of the stream.
 pub(crate) fn filter(rate_hz: u32) -> String {
-    // variable 0: what was taken out so far; variable 1: where the last frame ended
-    let hole = format!("if(gt(PTS-ld(1),{LONG_HOLE_S}*SR),floor((PTS-ld(1))/SR-1)*SR,0)");
+    // variable 0: the time removed so far; variable 1: the end of the last frame
+    let hole = format!("if(gt(PTS-ld(1),{LONG_GAP_S}*SR),floor((PTS-ld(1))/SR-1)*SR,0)");
     let shorten = format!("if(N,st(0,ld(0)+{hole}),st(0,0));st(1,PTS+NB_SAMPLES);PTS-ld(0)");
     format!(
         "asettb=1/sr,ashowinfo@in,asetpts='{shorten}',\
@@ -24,23 +26,24 @@ pub(crate) fn filter(rate_hz: u32) -> String {
     )
 }
 
-/// Follows the lines that the two `ashowinfo` print.
+/// Follows the lines that the two `ashowinfo` filters print.
 #[derive(Debug)]
 pub(crate) struct SamplePositions {
     rate_hz: u32,
     /// The end of the last input frame, in samples of the stream.
     end: Option<i64>,
-    /// Whole seconds taken out of the input so far.
+    /// Whole seconds removed from the input so far.
     taken_s: i64,
-    /// Holes that were shortened: the output position in the middle of what is left of each, and the seconds taken out up to there.
+    /// The shortened gaps: the output position in the middle of the rest of each, and the total seconds removed up to
+    /// there.
     holes: VecDeque<(i64, i64)>,
-    /// Seconds taken out before the next output sample.
+    /// Seconds removed before the next output sample.
     passed_s: i64,
-    /// Runs of output samples to come: the position of the first, and how many.
+    /// Runs of output samples that have not arrived yet: the position of the first, and their number.
     runs: VecDeque<(i64, usize)>,
 }
 
-/// A frame, as `ashowinfo` describes it.
+/// A frame in an `ashowinfo` line.
 struct Frame {
     out: bool,
     number: i64,
@@ -50,12 +53,12 @@ struct Frame {
 }
 
 impl SamplePositions {
-    /// For output at `rate_hz`.
+    /// Positions for output at `rate_hz`.
     pub(super) fn new(rate_hz: u32) -> SamplePositions {
         SamplePositions { rate_hz, end: None, taken_s: 0, holes: VecDeque::new(), passed_s: 0, runs: VecDeque::new() }
     }
 
-    /// Takes in a line; false if it is not about a frame.
+    /// Processes a line; false if it does not describe a frame.
     pub(super) fn hear(&mut self, line: &str) -> bool {
         match read(line) {
             Some(frame) if frame.out => self.put_out(&frame),
@@ -67,13 +70,13 @@ impl SamplePositions {
 
     fn put_in(&mut self, frame: &Frame) {
         if frame.number == 0 {
-            // the first frame, or the stream changed its format and ffmpeg built the filters anew
+            // the first frame, or ffmpeg rebuilt the filters because the stream changed its format
             (self.end, self.taken_s, self.passed_s) = (None, 0, 0);
             self.holes.clear();
         }
         let jump = frame.pts.zip(self.end).map_or(0, |(pts, end)| pts.saturating_sub(end));
-        if let Some(end) = self.end.filter(|_| jump > LONG_HOLE_S.saturating_mul(frame.rate_hz)) {
-            // at least a second of the hole is left
+        if let Some(end) = self.end.filter(|_| jump > LONG_GAP_S.saturating_mul(frame.rate_hz)) {
+            // at least one second of the gap remains
             let left = i128::from(end) * 2 - i128::from(self.taken_s) * 2 * i128::from(frame.rate_hz);
             let middle =
                 (left + i128::from(frame.rate_hz)) * i128::from(self.rate_hz) / (i128::from(frame.rate_hz) * 2);
@@ -98,10 +101,10 @@ impl SamplePositions {
         }
     }
 
-    /// The positions of the next samples, no more than `most`: the first one and how many.
-    pub(super) fn next(&mut self, most: usize) -> Option<(i64, usize)> {
+    /// The position of the next samples and their number, at most `limit`.
+    pub(super) fn next(&mut self, limit: usize) -> Option<(i64, usize)> {
         let (at, count) = self.runs.front_mut()?;
-        let run = (*at, most.min(*count));
+        let run = (*at, limit.min(*count));
         (*at, *count) = (at.saturating_add(run.1 as i64), *count - run.1);
         if *count == 0 {
             self.runs.pop_front();
@@ -110,9 +113,9 @@ impl SamplePositions {
     }
 }
 
-/// `[ashowinfo@in @ 0x…] n:0 pts:0 pts_time:0 … rate:48000 nb_samples:1024 …`
+/// Parses `[ashowinfo@in @ 0x…] n:0 pts:0 pts_time:0 … rate:48000 nb_samples:1024 …`.
 fn read(line: &str) -> Option<Frame> {
-    // a progress line may come before it
+    // a progress line may precede it
     let (_, line) = line.split_once("[ashowinfo@")?;
     let (who, line) = line.split_once("] n:")?;
     let field = |name: &str| line.split_once(name)?.1.split_whitespace().next();
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_are_where_their_frames_are() {
+    fn samples_have_the_positions_of_their_frames() {
         let lines =
             [line("in", 0, 24000, 48000, 1024), line("out", 0, 8000, 16000, 325), line("out", 1, 8325, 16000, 16)];
         assert_eq!(places(&lines.each_ref().map(String::as_str)), [(8000, 325), (8325, 16)]);
@@ -172,8 +175,8 @@ mod tests {
     }
 
     #[test]
-    fn a_long_hole_is_put_back_in_its_middle() {
-        // 10000.5 s after the first second, of which ffmpeg sees 1.5: 9999 are taken out
+    fn a_long_gap_is_restored_in_its_middle() {
+        // a gap of 10000.5 s after the first second; ffmpeg gets 1.5 s of it, because 9999 s are removed
         let lines = [
             line("in", 0, 0, 48000, 48000),
             line("out", 0, 0, 16000, 15990),
@@ -185,14 +188,14 @@ mod tests {
         let shift = 9999 * 16000;
         let expected = [(0, 15990), (15990, 8010), (24000 + shift, 7990), (31990 + shift, 24000)];
         assert_eq!(places(&lines.each_ref().map(String::as_str)), expected);
-        // new filters begin with true times
+        // rebuilt filters begin with true times
         let again = [line("in", 0, 480_600_000, 48000, 9), line("out", 0, 160_200_000, 16000, 3)];
         let all: Vec<&str> = lines.iter().chain(&again).map(String::as_str).collect();
         assert_eq!(places(&all).last(), Some(&(160_200_000, 3)));
     }
 
     #[test]
-    fn absurd_numbers_do_no_harm() {
+    fn absurd_numbers_are_harmless() {
         let lines = [
             line("in", 0, i64::MIN, 1, i64::MAX),
             line("in", 1, i64::MAX, 1, i64::MAX),

@@ -1,4 +1,4 @@
-//! ffprobe's description of a file: the streams that are used, their exact times and sizes.
+//! ffprobe's description of a file: the used streams, their exact times and sizes.
 
 use super::{
     MediaError, MediaFault,
@@ -12,7 +12,7 @@ use crate::{
 use serde::Deserialize;
 use std::{ffi::OsString, ops::ControlFlow, path::Path};
 
-/// The streams of a file that are used.
+/// The used streams of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Probe {
     /// The default video stream, if any; cover art is none.
@@ -25,14 +25,14 @@ pub(crate) struct Probe {
     pub start: Time,
     /// End of presentation, if the container states it.
     pub end: Option<Time>,
-    /// If it only states a length, and not whether that counts from `start` (Matroska's does not always): seconds from which to
-    /// look for the end.
+    /// Where to search for the end, in seconds. Set if the container states only a length, which may or may not count
+    /// from `start` (as in Matroska).
     pub tail_s: Option<f64>,
-    /// The day's clock that the container's comment states, if it does.
+    /// The clock that the container's comment states, if any.
     pub clock: Option<DayClock>,
     /// True if the first packets are encrypted.
     pub locked: bool,
-    /// True if a frame of the picture came out of the first packets.
+    /// True if the first packets decoded to a frame of the picture.
     pub decodes: bool,
 }
 
@@ -45,9 +45,9 @@ pub(crate) struct VideoStream {
     pub base: TimeBase,
     /// ffmpeg's name of the codec.
     pub codec: String,
-    /// Upright, in pixels.
+    /// Width in pixels, upright.
     pub width: u32,
-    /// Upright, in pixels.
+    /// Height in pixels, upright.
     pub height: u32,
 }
 
@@ -60,9 +60,9 @@ pub(crate) struct AudioStream {
     pub start: Time,
 }
 
-/// Looks at `path`; errors name it as `shown`.
+/// Reads the description of `path`; errors name it `shown`.
 pub(crate) async fn probe(path: &Path, shown: &str) -> Result<Probe, MediaError> {
-    // Eight packets, decoded: enough to see encryption and that a frame comes out; ffprobe drains the decoder after them.
+    // Eight decoded packets show encryption and whether a frame decodes; ffprobe drains the decoder after them.
     let mut arguments: Vec<OsString> =
         "-v error -of json -show_format -show_streams -show_packets -show_frames -read_intervals %+#8"
             .split(' ')
@@ -76,7 +76,7 @@ pub(crate) async fn probe(path: &Path, shown: &str) -> Result<Probe, MediaError>
     }
 }
 
-/// ffprobe would not open the file: say why in the user's words.
+/// The error for a file that ffprobe cannot open, in the user's words.
 fn refused(shown: &str, why: &str) -> MediaError {
     let (fault, what) = match why {
         _ if why.contains("moov atom not found") => {
@@ -116,8 +116,8 @@ pub(crate) async fn decodes(path: &Path, index: u32) -> Result<bool, MediaError>
     }
 }
 
-/// The end of the last packet of the used streams: the real end of a truncated file, or of one that states no duration.
-/// Reads the packets from `tail_s` on, or all of them if that range is empty.
+/// The end of the last packet of the used streams: the real end of a truncated file, or of a file without a stated
+/// duration. Reads the packets from `tail_s` on, or all packets if none is there.
 pub(crate) async fn measured_end(
     path: &Path,
     shown: &str,
@@ -192,7 +192,7 @@ struct RawPiece {
 }
 
 impl RawFormat {
-    /// Containers differ in the case of their tags' names.
+    /// The clock in the comment. Containers differ in the case of tag names.
     fn clock(&self) -> Option<DayClock> {
         let (_, comment) = self.tags.iter().find(|(name, _)| name.eq_ignore_ascii_case("comment"))?;
         DayClock::parse(comment.as_str()?)
@@ -216,7 +216,7 @@ impl RawStream {
         let length = self.duration_ts.filter(|ticks| *ticks > 0)?;
         Some(Time { ticks: self.start_pts?.checked_add(length)?, base: self.base()? })
     }
-    /// True if upright means a quarter turn from how it is stored.
+    /// True if the upright picture is a quarter turn from the stored one.
     fn lies(&self) -> bool {
         let tag = || self.tags.get("rotate")?.as_str()?.parse::<f64>().ok();
         let degrees = self.side_data_list.iter().find_map(|side| side.rotation).or_else(tag).unwrap_or(0.0);
@@ -230,7 +230,7 @@ impl RawStream {
     }
 }
 
-/// Reads ffprobe's JSON.
+/// Parses ffprobe's JSON.
 fn read(json: &[u8], shown: &str) -> Result<Probe, MediaError> {
     let raw: Raw = serde_json::from_slice(json).map_err(|e| {
         MediaError::new(MediaFault::NotMedia, shown, format!("ffprobe's description cannot be read: {e}"))
@@ -276,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_streams_are_used_and_art_is_not() {
+    fn the_default_streams_are_used_and_cover_art_is_not() {
         let json = br#"{"streams": [
             {"index": 0, "codec_type": "video", "codec_name": "mjpeg", "width": 9, "height": 9, "time_base": "1/90000", "disposition": {"default": 1, "attached_pic": 1}},
             {"index": 1, "codec_type": "video", "codec_name": "h264", "width": 64, "height": 48, "time_base": "1/15360", "start_pts": 512, "duration_ts": 5120, "disposition": {"default": 0}},
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_use_is_an_error() {
+    fn a_file_without_usable_streams_is_an_error() {
         let check = |json: &[u8], expected: &str| assert_eq!(read(json, "a").unwrap_err().message, expected);
         check(b"{}", "a: contains neither video nor sound");
         check(

@@ -1,4 +1,4 @@
-//! Media behind an address: refused, or (with `--allow-network`) fetched once and then read like any file.
+//! Media by URL: refused, or with `--allow-network` downloaded once and then read like any file.
 
 use super::{Access, MediaError, MediaFault, open::open_local};
 use crate::{
@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::{io::AsyncWriteExt, time::timeout};
 
-/// The addresses that ffmpeg would open besides files.
+/// The schemes that ffmpeg would open besides files.
 const SCHEMES: &[&str] = &[
     "http",
     "https",
@@ -69,7 +69,7 @@ const SCHEMES: &[&str] = &[
     "prompeg",
 ];
 
-/// The scheme of something that ffmpeg would take for an address (`http:`, `concat:`, `subfile,,start,0,:`, …).
+/// The scheme of a path that ffmpeg would take for an address (`http:`, `concat:`, `subfile,,start,0,:`, …).
 pub(crate) fn scheme(path: &str) -> Option<&str> {
     let (before, after) = path.split_once(':')?;
     let scheme = before.split([',', '+']).next()?;
@@ -78,7 +78,7 @@ pub(crate) fn scheme(path: &str) -> Option<&str> {
     (known || (like_one && after.starts_with("//"))).then_some(scheme)
 }
 
-/// Opens an address.
+/// Opens an address, if the network access permits it.
 pub(crate) async fn open(address: &str, access: &Access) -> Result<Arc<Media>, MediaError> {
     let refuse = |what: &str| Err(MediaError::new(MediaFault::Elsewhere, address, what));
     match scheme(address).map(str::to_ascii_lowercase).as_deref() {
@@ -92,49 +92,49 @@ pub(crate) async fn open(address: &str, access: &Access) -> Result<Arc<Media>, M
     }
 }
 
-/// Redirects followed.
-const MOST_REDIRECTS: usize = 10;
-/// Longest silence of a server.
+/// Maximum number of redirects.
+const MAX_REDIRECTS: usize = 10;
+/// Maximum time without data from a server.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Most bytes of one medium.
-const MOST_BYTES: u64 = 16 << 30;
-/// A file that was not written to for this long belongs to a fetch that has ended.
+/// Maximum size of one medium, in bytes.
+const MAX_BYTES: u64 = 16 << 30;
+/// A partial file that was not written to for this long belongs to a download that has ended.
 const ABANDONED: Duration = Duration::from_secs(600);
 
-/// The place of a medium's bytes, if it was fetched into this folder.
+/// The path of a medium's bytes in this folder, if the medium was downloaded.
 pub(crate) fn kept_at(media: &Media, folder: &Path) -> Option<PathBuf> {
     let fetched = matches!(scheme(&media.path)?.to_ascii_lowercase().as_str(), "http" | "https")
         && !files::path(&media.path).exists();
     fetched.then(|| folder.join(&media.digest))
 }
 
-/// Removes the traces of a medium outside the memo: the fetched copy, and its remembered digest.
+/// Removes the traces of a medium outside the memo: the downloaded copy and the cached digest.
 pub fn forget(path: &str, digest: &str, access: &Access) -> io::Result<()> {
     access.digests.forget(&files::path(path))?;
     access.fetched.as_ref().map_or(Ok(()), |folder| gone(fs::remove_file(folder.join(digest))))
 }
 
-/// Forgets every copy that was fetched, and what a killed process left of digests.
+/// Removes every downloaded copy, and partial digests of killed processes.
 pub fn forget_all(access: &Access) -> io::Result<()> {
     access.digests.sweep();
     access.fetched.as_ref().map_or(Ok(()), |folder| gone(fs::remove_dir_all(folder)))
 }
 
-/// Not being there is as good as being removed.
+/// Treats a missing file as removed.
 fn gone(removed: io::Result<()>) -> io::Result<()> {
     removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
-/// Fetches `address` into the cache folder; the medium keeps the address as its path.
+/// Downloads `address` into the cache folder. The medium keeps the address as its path.
 async fn fetch(address: &str, access: &Access) -> Result<Arc<Media>, MediaError> {
     let failed = |what: String| MediaError::new(MediaFault::Unreadable, address, what);
-    let Some(folder) = &access.fetched else { return Err(failed("has no folder to be fetched into".to_owned())) };
+    let Some(folder) = &access.fetched else { return Err(failed("cannot be downloaded: this run has no cache folder".to_owned())) };
     private::private_folder(folder).map_err(|e| failed(format!("cannot be kept in {}: {e}", folder.display())))?;
     private::sweep_parts(folder, ABANDONED);
     let part =
         folder.join(format!("{}.part", blake3::hash(format!("{address} {}", std::process::id()).as_bytes()).to_hex()));
     let fetched = async {
-        download(address, &part, MOST_BYTES).await.map_err(|e| failed(format!("cannot be fetched: {e}")))?;
+        download(address, &part, MAX_BYTES).await.map_err(|e| failed(format!("cannot be downloaded: {e}")))?;
         open_local(&part, address, &access.digests).await
     };
     let media = match fetched.await {
@@ -149,11 +149,11 @@ async fn fetch(address: &str, access: &Access) -> Result<Arc<Media>, MediaError>
     Ok(Arc::new(media))
 }
 
-/// Streams the body of `address` into `file`, at most so many bytes; follows redirects.
-async fn download(address: &str, file: &Path, most: u64) -> Result<(), String> {
-    let too_large = || format!("it is larger than {most} bytes, the limit of a download");
+/// Streams the body of `address` into `file`, at most `limit` bytes. Follows redirects.
+async fn download(address: &str, file: &Path, limit: u64) -> Result<(), String> {
+    let too_large = || format!("it is larger than {limit} bytes, the limit of a download");
     let mut address = address.to_owned();
-    for _ in 0..MOST_REDIRECTS {
+    for _ in 0..MAX_REDIRECTS {
         let client = http::client(&address, Duration::from_secs(15))?;
         let answer = timeout(SILENCE, client.get(&address).send()).await.map_err(|_| silent())?;
         let mut answer = answer.map_err(|e| http::chain(&e))?;
@@ -161,35 +161,35 @@ async fn download(address: &str, file: &Path, most: u64) -> Result<(), String> {
         if status.is_redirection() {
             let to = answer.headers().get("location").and_then(|to| to.to_str().ok());
             let to = to.and_then(|to| answer.url().join(to).ok()).filter(|to| matches!(to.scheme(), "http" | "https"));
-            address = to.ok_or("it redirects without an address")?.to_string();
+            address = to.ok_or("it redirects without a valid address")?.to_string();
             continue;
         }
         if !status.is_success() {
-            return Err(format!("the server says {status}"));
+            return Err(format!("the server answered {status}"));
         }
-        if answer.content_length().is_some_and(|length| length > most) {
+        if answer.content_length().is_some_and(|length| length > limit) {
             return Err(too_large());
         }
         let file = private::private_file(file).and_then(|file| file.set_len(0).map(|()| file));
         let mut file = tokio::fs::File::from_std(file.map_err(|e| e.to_string())?);
-        let mut came = 0;
+        let mut received = 0;
         while let Some(piece) =
             timeout(SILENCE, answer.chunk()).await.map_err(|_| silent())?.map_err(|e| http::chain(&e))?
         {
-            came += piece.len() as u64;
-            if came > most {
+            received += piece.len() as u64;
+            if received > limit {
                 return Err(too_large());
             }
             file.write_all(&piece).await.map_err(|e| e.to_string())?;
         }
         return file.flush().await.map_err(|e| e.to_string());
     }
-    Err("it redirects in circles".to_owned())
+    Err(format!("it redirects more than {MAX_REDIRECTS} times"))
 }
 
-/// The error for a server that has fallen silent.
+/// The error for a server that sends no data.
 fn silent() -> String {
-    format!("the server was silent for {} s", SILENCE.as_secs())
+    format!("the server sent no data for {} s", SILENCE.as_secs())
 }
 
 #[cfg(test)]
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_from_names() {
+    fn addresses_are_distinguished_from_file_names() {
         let check = |path: &str, expected: Option<&str>| assert_eq!(scheme(path), expected, "{path}");
         check("http://a/b.mp4", Some("http"));
         check("concat:a.mp4|b.mp4", Some("concat"));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_is_fetched_through_redirects() {
+    async fn a_body_is_downloaded_through_redirects() {
         use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
         let server = MockServer::start().await;
         let moved = ResponseTemplate::new(302).insert_header("location", "/there");
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(std::fs::read(&file).unwrap(), vec![7; 100_000]);
         let short = download(&format!("{}/there", server.uri()), &file, 99_999).await;
         assert_eq!(short.unwrap_err(), "it is larger than 99999 bytes, the limit of a download");
-        assert_eq!(fetch("/inside").await.unwrap_err(), "it redirects without an address");
-        assert_eq!(fetch("/nowhere").await.unwrap_err(), "the server says 404 Not Found");
+        assert_eq!(fetch("/inside").await.unwrap_err(), "it redirects without a valid address");
+        assert_eq!(fetch("/nowhere").await.unwrap_err(), "the server answered 404 Not Found");
     }
 }

@@ -1,9 +1,9 @@
-//! Sampling: choosing the frames of a video that become moments.
+//! Samples a video: selects the frames that become moments.
 //!
-//! Demultiplexing alone finds all frames but scene changes (1 s of one core for an hour of 640×360 H.264); only containers
-//! and codecs whose packets are not frames need decoding. The chosen frames are then decoded and converted, and no others
-//! are: at one a second 0.1 s for 20 s of video where converting every frame takes 0.8 s, and where they are further
-//! apart than keyframes by jumping (0.15 s for each, wherever it is).
+//! Demultiplexing alone finds all frames except scene changes (1 s of one core for an hour of 640×360 H.264). Only
+//! containers and codecs whose packets are not frames need decoding. Later only the selected frames are converted: at
+//! one a second this takes 0.1 s for 20 s of video, compared with 0.8 s for every frame. Frames further apart than
+//! keyframes are reached by seeking (0.15 s each, at any position).
 
 use super::{
     MediaError, MediaFault,
@@ -17,22 +17,23 @@ use crate::{
 };
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
-/// The result of sampling, for the decoder that will be asked for these frames.
+/// The result of sampling, for the decoder of these frames.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Survey {
-    /// Presentation times of the frames chosen, ascending, in ticks of the picture's stream.
+    /// Presentation times of the selected frames, ascending, in ticks of the video stream.
     pub chosen: Vec<i64>,
-    /// Mean distance of keyframes in seconds, if there are two.
+    /// Mean distance of keyframes in seconds, if the video has two.
     pub key_gap: Option<f64>,
 }
 
-/// Moments of the frames that `sampling` chooses, in order of time. Each ends where the next begins, the last with the medium.
+/// The moments of the frames that `sampling` selects, in order of time. Each ends where the next begins; the last ends
+/// with the medium. Fails if the medium lacks video or the requested frames.
 pub async fn sample(media: &Arc<Media>, sampling: &Sampling) -> Result<Vec<Moment>, MediaError> {
     let decoder = MediumDecoder::new(media.clone(), None);
     survey(&decoder, sampling).await.map(|(moments, _)| moments)
 }
 
-/// As [`sample`], with what a decoder wants to know.
+/// Like [`sample`], with the facts that a decoder needs.
 pub(crate) async fn survey(decoder: &MediumDecoder, sampling: &Sampling) -> Result<(Vec<Moment>, Survey), MediaError> {
     let media = decoder.media();
     if !media.has_video {
@@ -59,7 +60,7 @@ pub(crate) async fn survey(decoder: &MediumDecoder, sampling: &Sampling) -> Resu
     Ok((moments(media, picture, &survey.1, survey.0), survey.1))
 }
 
-/// Refuses samplings that make no sense.
+/// Refuses invalid sampling parameters.
 fn check(sampling: &Sampling, shown: &str) -> Result<Option<Chooser>, MediaError> {
     let refuse = |what: String| Err(MediaError::new(MediaFault::NotInIt, shown, what));
     match sampling {
@@ -78,8 +79,8 @@ fn check(sampling: &Sampling, shown: &str) -> Result<Option<Chooser>, MediaError
     }
 }
 
-/// True where each packet with a time is one shown frame: not where hidden frames are packets (VP8), nor where times
-/// are made up (AVI, elementary streams).
+/// True if each packet with a time is one shown frame. False for codecs with hidden frames (VP8), and for containers
+/// without real times (AVI, elementary streams).
 fn packets_are_frames(probe: &Probe, picture: &VideoStream) -> bool {
     let codec = matches!(
         picture.codec.as_str(),
@@ -101,7 +102,7 @@ fn packets_are_frames(probe: &Probe, picture: &VideoStream) -> bool {
     codec && probe.container.split(',').any(|name| container.contains(&name))
 }
 
-/// Shows frames to a chooser, in order, and keeps what it takes.
+/// Passes frames to a chooser in order, and keeps the selected ones.
 struct Gather {
     chooser: Option<Chooser>,
     survey: Survey,
@@ -115,7 +116,7 @@ impl Gather {
         Gather { chooser, survey: Survey::default(), last: None, keys: (0, None) }
     }
 
-    /// Keeps `pts` unless it was kept already.
+    /// Keeps `pts` unless it is the last kept one.
     fn take(&mut self, pts: i64) {
         if self.survey.chosen.last() != Some(&pts) {
             self.survey.chosen.push(pts);
@@ -124,7 +125,7 @@ impl Gather {
 
     fn see(&mut self, pts: i64, key: bool, duration: i64, picture: &VideoStream) -> ControlFlow<()> {
         if self.last.is_some_and(|(last, _)| pts <= last) {
-            return ControlFlow::Continue(()); // a broken stream goes back in time; frames do not
+            return ControlFlow::Continue(()); // skips a time that a damaged stream repeats
         }
         self.last = Some((pts, duration));
         if key {
@@ -136,7 +137,7 @@ impl Gather {
         flow
     }
 
-    /// From packets alone; false if they do not all carry a time.
+    /// Selects from packets alone; false if some of them lack a time.
     async fn packets(&mut self, path: &Path, shown: &str, picture: &VideoStream) -> Result<bool, MediaError> {
         let mut reorder = Reorder::default();
         let (mut timed, mut over) = (true, false);
@@ -153,7 +154,7 @@ impl Gather {
         Ok(timed)
     }
 
-    /// By decoding.
+    /// Selects by decoding.
     async fn frames(&mut self, path: &Path, shown: &str, picture: &VideoStream) -> Result<(), MediaError> {
         let see = |frame: Packet| match frame.pts {
             Some(pts) => self.see(pts, frame.key, 0, picture),
@@ -162,7 +163,7 @@ impl Gather {
         frames(path, shown, picture.index, see).await
     }
 
-    /// The survey, and where the last frame's presentation ends.
+    /// The survey, and the end of the last frame's presentation.
     fn finish(mut self, media: &Media, picture: &VideoStream) -> Result<(Time, Survey), MediaError> {
         let Some((last, duration)) = self.last else {
             return Err(MediaError::new(MediaFault::Damaged, &media.path, "no frame of it can be read"));
@@ -182,7 +183,7 @@ impl Gather {
     }
 }
 
-/// Moments from chosen times.
+/// The moments of the selected times.
 fn moments(media: &Arc<Media>, picture: &VideoStream, survey: &Survey, end: Time) -> Vec<Moment> {
     let time = |ticks: &i64| Time { ticks: *ticks, base: picture.base };
     let ends = survey.chosen.iter().skip(1).map(time).chain([end]);

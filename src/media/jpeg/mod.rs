@@ -1,9 +1,9 @@
-//! JPEG files, decoded to the same pixels as in libjpeg-turbo, and so in Pillow.
+//! JPEG files, decoded to the same pixels as in libjpeg-turbo and therefore in Pillow.
 //!
-//! Decoders differ by a step in places: the standard leaves rounding, and the upsampling of colour at half resolution, to
-//! them. A model's vectors show it (by some 1e-3), so this one takes the arithmetic of libjpeg: its integer transform, its
-//! triangle filter for colour, its colour tables. Rare features (arithmetic coding, four colours, more than eight bits) and
-//! damaged files are left to another decoder.
+//! The standard leaves rounding and the upsampling of colour to the decoder, so decoders differ by one step of 255 in
+//! places. Such a step changes a model's vectors by about 1e-3. This decoder therefore uses libjpeg's arithmetic: its
+//! integer transform, its triangle filter for colour, its colour tables. It leaves rare features (arithmetic coding,
+//! four colours, more than eight bits) and damaged files to another decoder.
 
 mod block;
 mod colour;
@@ -12,23 +12,23 @@ mod scan;
 use image::RgbImage;
 use scan::{Huffman, Scan};
 
-/// Larger pictures are left to a decoder with limits of its own.
-const MOST_PIXELS: usize = 1 << 27;
+/// Maximum number of pixels. Another decoder, with its own limits, handles larger pictures.
+const MAX_PIXELS: usize = 1 << 27;
 
-/// One colour of a picture.
+/// One colour component of a picture.
 #[derive(Debug)]
 struct Component {
     id: u8,
-    /// Blocks of a unit of all colours, across and down.
+    /// Sampling factors: blocks of this component in a minimum coded unit, across and down.
     h: usize,
     v: usize,
     quant: u8,
-    /// The table in force when the component was first scanned.
+    /// The quantisation table at the component's first scan.
     table: Option<[u16; 64]>,
-    /// Real samples.
+    /// Size in samples, without padding.
     width: usize,
     height: usize,
-    /// Blocks stored, which fill whole units.
+    /// Stored blocks in a row. They fill whole units.
     across: usize,
     /// 64 coefficients for each block, in natural order.
     coefficients: Vec<i16>,
@@ -40,12 +40,12 @@ struct Frame {
     progressive: bool,
     width: usize,
     height: usize,
-    /// Units of all colours, across and down.
+    /// Number of minimum coded units, across and down.
     units: (usize, usize),
     components: Vec<Component>,
 }
 
-/// Tables that segments before a scan define.
+/// The tables that segments before a scan define.
 #[derive(Debug, Default)]
 struct Tables {
     quant: [Option<[u16; 64]>; 4],
@@ -54,7 +54,7 @@ struct Tables {
     restart: usize,
 }
 
-/// The place of each coefficient, in the order in which they are stored.
+/// The place of each coefficient in a block, in the order of the file.
 #[rustfmt::skip]
 const ZIGZAG: [usize; 64] = [
      0,  1,  8, 16,  9,  2,  3, 10, 17, 24, 32, 25, 18, 11,  4,  5,
@@ -63,7 +63,7 @@ const ZIGZAG: [usize; 64] = [
     58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// The pixels of a JPEG file, or nothing if it is damaged or of a kind that this decoder leaves to others.
+/// The pixels of a JPEG file. `None` if it is damaged or uses a feature that this decoder lacks.
 pub(super) fn decode(bytes: &[u8]) -> Option<RgbImage> {
     let (mut tables, mut frame, mut jfif, mut adobe) = (Tables::default(), None, false, None);
     let mut at = 2;
@@ -101,7 +101,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<RgbImage> {
     }
     let frame = frame?;
     let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
-    // As libjpeg guesses: JFIF is always luma and chroma, Adobe says, else the names of the components tell.
+    // libjpeg's rule: JFIF means luma and chroma; else Adobe's marker decides; else the components' names
     let plain = !jfif && adobe.map_or(ids == *b"RGB", |transform| transform == 0);
     let planes: Option<Vec<Vec<u8>>> = frame.components.iter().map(|one| colour::plane(one, &frame)).collect();
     let pixels = colour::join(&planes?, plain);
@@ -138,7 +138,7 @@ fn huffman_tables(mut body: &[u8], tables: &mut Tables) -> Option<()> {
 fn header(body: &[u8], progressive: bool) -> Option<Frame> {
     let &[8, h1, h0, w1, w0, count @ (1 | 3)] = body.first_chunk()? else { return None };
     let (width, height) = (usize::from(u16::from_be_bytes([w1, w0])), usize::from(u16::from_be_bytes([h1, h0])));
-    if width == 0 || height == 0 || width * height > MOST_PIXELS {
+    if width == 0 || height == 0 || width * height > MAX_PIXELS {
         return None;
     }
     let parts: Vec<&[u8]> = body.get(6..6 + 3 * usize::from(count))?.chunks_exact(3).collect();
@@ -146,9 +146,9 @@ fn header(body: &[u8], progressive: bool) -> Option<Frame> {
     if parts.iter().any(|part| !(1..=4).contains(&factor(part).0) || !(1..=4).contains(&factor(part).1)) {
         return None;
     }
-    let (h_most, v_most) =
+    let (h_max, v_max) =
         parts.iter().map(|part| factor(part)).fold((1, 1), |most, (h, v)| (most.0.max(h), most.1.max(v)));
-    let units = (width.div_ceil(8 * h_most), height.div_ceil(8 * v_most));
+    let units = (width.div_ceil(8 * h_max), height.div_ceil(8 * v_max));
     let component = |part: &&[u8]| {
         let (h, v) = factor(part);
         Component {
@@ -157,8 +157,8 @@ fn header(body: &[u8], progressive: bool) -> Option<Frame> {
             v,
             quant: part[2],
             table: None,
-            width: (width * h).div_ceil(h_most),
-            height: (height * v).div_ceil(v_most),
+            width: (width * h).div_ceil(h_max),
+            height: (height * v).div_ceil(v_max),
             across: units.0 * h,
             coefficients: vec![0; 64 * units.0 * h * units.1 * v],
         }

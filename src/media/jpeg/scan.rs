@@ -1,13 +1,15 @@
-//! The entropy-coded part: Huffman codes to coefficients, sequential and progressive (ITU-T T.81, annexes F and G).
+//! The entropy-coded part of a JPEG file: from Huffman codes to coefficients, sequential and progressive (ITU-T T.81,
+//! annexes F and G).
 
 use super::{Component, Frame, Tables, ZIGZAG};
 
-/// A Huffman code, as a table over the next 16 bits: length and symbol. Length 0 means no code.
+/// A Huffman code as a table over the next 16 bits: length and symbol. Length 0 marks an invalid code.
 #[derive(Debug, Clone)]
 pub(super) struct Huffman(Vec<(u8, u8)>);
 
 impl Huffman {
-    /// From the number of codes of each length and their symbols in order; nothing if there are more than fit.
+    /// Builds the table from the number of codes of each length and their symbols in order. `None` if the codes do not
+    /// fit.
     pub(super) fn new(counts: &[u8], symbols: &[u8]) -> Option<Huffman> {
         let mut table = Vec::with_capacity(1 << 16);
         let mut symbols = symbols.iter();
@@ -25,7 +27,7 @@ impl Huffman {
     }
 }
 
-/// Bits of a scan. Beyond its end come zeros, which are counted.
+/// The bits of a scan. Zeros follow its end, and `beyond` counts them.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -75,7 +77,7 @@ impl Bits<'_> {
         (length > 0).then_some(symbol)
     }
 
-    /// A signed number of `n` bits: its first bit tells the sign.
+    /// A signed number of `n` bits. Its first bit states the sign.
     fn number(&mut self, n: u8) -> Option<i32> {
         match n {
             0 => Some(0),
@@ -87,12 +89,12 @@ impl Bits<'_> {
         }
     }
 
-    /// True if more was read than there is.
+    /// True if more bits were read than the scan contains.
     fn overrun(&self) -> bool {
         self.beyond > self.count
     }
 
-    /// Goes behind the restart marker that must come now.
+    /// Skips the restart marker that must come here.
     fn restart(&mut self) -> Option<()> {
         (!self.overrun()).then_some(())?;
         let marker = self.bytes.get(self.at + 1)?;
@@ -102,22 +104,22 @@ impl Bits<'_> {
     }
 }
 
-/// One scan: which coefficients of which components, and how.
+/// One scan: some coefficients of some components.
 pub(super) struct Scan<'a> {
     frame: &'a mut Frame,
-    /// Components with their codes.
+    /// The components (by index) with their DC and AC codes.
     parts: Vec<(usize, Option<&'a Huffman>, Option<&'a Huffman>)>,
-    /// First and last coefficient.
+    /// The first and last coefficient.
     band: (usize, usize),
-    /// A refinement of what an earlier scan gave.
+    /// True if the scan adds bits to the coefficients of an earlier scan.
     refines: bool,
-    /// The lowest bit that this scan gives.
+    /// The position of the lowest bit of this scan.
     low: u32,
     restart: usize,
 }
 
 impl<'a> Scan<'a> {
-    /// Reads the scan's header.
+    /// Reads the scan's header. `None` if it is invalid.
     pub(super) fn read(body: &[u8], frame: &'a mut Frame, tables: &'a Tables) -> Option<Scan<'a>> {
         let count = usize::from(*body.first()?);
         let mut parts = Vec::new();
@@ -142,12 +144,12 @@ impl<'a> Scan<'a> {
         {
             return None;
         }
-        // A scan of the first coefficient of a progressive file contains no other coefficients.
+        // the scan of the first coefficient of a progressive file contains no other coefficients
         let band = if frame.progressive && band.0 == 0 { (0, 0) } else { band };
         Some(Scan { frame, parts, band, refines: high != 0, low: u32::from(low), restart: tables.restart })
     }
 
-    /// Decodes `bytes`, which begin behind the header; gives how many of them the scan takes.
+    /// Decodes `bytes`, which start after the header. Returns the number of bytes of the scan; `None` if it is damaged.
     pub(super) fn decode(mut self, bytes: &[u8]) -> Option<usize> {
         let mut bits = Bits { bytes, at: 0, held: 0, count: 0, beyond: 0 };
         let (mut before, mut ends, mut done) = ([0; 4], 0, 0);
@@ -180,7 +182,8 @@ impl<'a> Scan<'a> {
         Some(bits.at)
     }
 
-    /// One block at (x, y). `before` is the component's last first coefficient, `ends` the run of blocks without more.
+    /// Decodes the block at (x, y). `before` is the component's previous first coefficient. `ends` counts the following
+    /// blocks without further coefficients.
     fn block(
         &mut self,
         bits: &mut Bits<'_>,
@@ -214,7 +217,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The coefficients of a band for the first time.
+/// Decodes the coefficients of a band in its first scan.
 fn fresh(
     bits: &mut Bits<'_>,
     code: &Huffman,
@@ -248,7 +251,7 @@ fn fresh(
     Some(())
 }
 
-/// One more bit for the coefficients of a band that are known, and new ones of that size.
+/// Refines a band: adds one bit to its known coefficients, and new coefficients of that bit.
 fn refine(
     bits: &mut Bits<'_>,
     code: &Huffman,
