@@ -72,9 +72,9 @@ pub(crate) async fn open_local(local: &Path, shown: &str, digests: &Digests) -> 
         && !decodes(local, picture.index).await?
     {
         let what = if truncated {
-            "is truncated: not one frame can be decoded"
+            "is truncated: no frame can be decoded"
         } else {
-            "is damaged: not one frame can be decoded"
+            "is damaged: no frame can be decoded"
         };
         return Err(MediaError::new(MediaFault::Damaged, shown, what));
     }

@@ -15,7 +15,7 @@ use std::{ffi::OsString, ops::ControlFlow, path::Path};
 /// The used streams of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Probe {
-    /// The default video stream, if any; cover art is none.
+    /// The default video stream, if any. Cover art does not count.
     pub picture: Option<VideoStream>,
     /// The default audio stream, if any.
     pub sound: Option<AudioStream>,

@@ -88,7 +88,7 @@ pub(crate) async fn open(address: &str, access: &Access) -> Result<Arc<Media>, M
             Network::Off => refuse("is an address, and --offline refuses the network"),
         },
         Some("file") => refuse("give the plain path of the file, without `file:`"),
-        _ => refuse("is not a local file; only those are read"),
+        _ => refuse("is not a local file; only local files are read"),
     }
 }
 

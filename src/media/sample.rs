@@ -70,7 +70,7 @@ fn check(sampling: &Sampling, shown: &str) -> Result<Option<Chooser>, MediaError
             Ok(Some(Chooser::Every { step_us, first: None, next: 0 }))
         }
         Sampling::Keyframes => Ok(Some(Chooser::Keyframes)),
-        Sampling::Scenes(t) if !(0.0..=1.0).contains(t) => refuse(format!("a scene threshold is from 0 to 1, not {t}")),
+        Sampling::Scenes(t) if !(0.0..=1.0).contains(t) => refuse(format!("found scene threshold {t}, expected 0 to 1")),
         Sampling::Scenes(_) => Ok(None),
         Sampling::Times(times) => match times.iter().find(|t| !t.is_finite()) {
             Some(t) => refuse(format!("has no frame at {t} s")),
@@ -166,7 +166,7 @@ impl Gather {
     /// The survey, and the end of the last frame's presentation.
     fn finish(mut self, media: &Media, picture: &VideoStream) -> Result<(Time, Survey), MediaError> {
         let Some((last, duration)) = self.last else {
-            return Err(MediaError::new(MediaFault::Damaged, &media.path, "no frame of it can be read"));
+            return Err(MediaError::new(MediaFault::Damaged, &media.path, "contains no readable frame"));
         };
         let end = media.end.max(Time { ticks: last.saturating_add(duration.max(1)), base: picture.base });
         if let Some(chooser) = self.chooser.take() {

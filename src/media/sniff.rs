@@ -1,5 +1,5 @@
-//! The evidence of a file's first bytes and outer structure, before ffmpeg looks at it: better words for refused files, and
-//! whether the end is missing.
+//! Reads a file's first bytes and outer structure before ffmpeg does. This gives better messages for refused files, and
+//! detects truncated ones.
 
 use super::MediaFault;
 use std::{
@@ -7,10 +7,10 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
 };
 
-/// The number of bytes at the beginning that are looked at.
+/// Number of bytes read at the start of a file.
 pub(crate) const HEAD: usize = 4096;
 
-/// If the file that begins with `head` is something that is not opened as a medium: why not.
+/// Why a file that begins with `head` is not opened as a medium; `None` if it may be opened.
 pub(crate) fn refuse(head: &[u8]) -> Option<(MediaFault, String)> {
     let refers = |what: &str| {
         let message = format!("is {what}, which only refers to other files; give the video itself");
@@ -49,7 +49,7 @@ pub(crate) fn refuse(head: &[u8]) -> Option<(MediaFault, String)> {
     }
 }
 
-/// The name of the still image format that `head` begins.
+/// The still image format of a file that begins with `head`.
 pub(crate) fn still_image(head: &[u8]) -> Option<&'static str> {
     let brand = head.get(4..8).filter(|b| b == b"ftyp").and(head.get(8..12));
     match head {
@@ -64,7 +64,7 @@ pub(crate) fn still_image(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// True for UTF-8 (perhaps cut in the middle of a character) without control characters.
+/// True for UTF-8 without control characters. The end may cut a character.
 fn is_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
@@ -74,8 +74,8 @@ fn is_text(head: &[u8]) -> bool {
     !text.is_empty() && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}' | '\u{1b}'))
 }
 
-/// True if the container's own sizes say that the file should be longer than it is. Reads a few bytes for each outer
-/// box; containers that state no size (streams, live recordings) are never called truncated.
+/// True if the container's own sizes state a longer file. Reads a few bytes of each outer box. A container without
+/// stated sizes (streams, live recordings) never counts as truncated.
 pub(crate) fn truncated(file: &mut File) -> io::Result<bool> {
     let len = file.metadata()?.len();
     file.seek(SeekFrom::Start(0))?;
@@ -86,7 +86,7 @@ pub(crate) fn truncated(file: &mut File) -> io::Result<bool> {
     }
     if head.starts_with(b"RIFF") && head.len() >= 8 {
         let size = u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
-        // Streamed files carry a placeholder.
+        // streamed files contain a placeholder
         return Ok(size != 0 && size < 0x7fff_f000 && size + 8 > len + 1);
     }
     match head.get(4..8) {
@@ -97,7 +97,7 @@ pub(crate) fn truncated(file: &mut File) -> io::Result<bool> {
     }
 }
 
-/// The end that a Matroska segment states.
+/// The end that a Matroska segment states, in bytes; `None` if it is unknown.
 fn matroska_end(head: &[u8]) -> Option<u64> {
     let (size, width) = vint(head.get(4..)?)?;
     let segment = 4 + width + usize::try_from(size).ok()?;
@@ -107,7 +107,7 @@ fn matroska_end(head: &[u8]) -> Option<u64> {
     (size != unknown).then(|| (segment + 4 + width) as u64 + size)
 }
 
-/// An EBML variable-length size: value and width in bytes.
+/// Reads an EBML variable-length size: its value, and its width in bytes.
 fn vint(bytes: &[u8]) -> Option<(u64, usize)> {
     let first = *bytes.first()?;
     let width = first.leading_zeros() as usize + 1;
@@ -116,24 +116,24 @@ fn vint(bytes: &[u8]) -> Option<(u64, usize)> {
     Some((rest.iter().fold(value, |value, byte| value << 8 | u64::from(*byte)), width))
 }
 
-/// Walks the outer boxes of an MP4 or QuickTime file.
+/// True if the outer boxes of an MP4 or QuickTime file state an end after `len`.
 fn mp4_ends_early(file: &mut File, len: u64) -> io::Result<bool> {
-    const MOST_BOXES: usize = 100_000; // an hour of fragments of 40 ms
+    const MAX_BOXES: usize = 100_000; // an hour of fragments of 40 ms
     let mut at = 0;
-    for _ in 0..MOST_BOXES {
+    for _ in 0..MAX_BOXES {
         if at + 8 > len {
-            return Ok(at != len && len - at >= 4); // up to 3 bytes of padding are seen in the wild
+            return Ok(at != len && len - at >= 4); // up to 3 bytes of padding occur in practice
         }
         file.seek(SeekFrom::Start(at))?;
         let mut head = [0; 16];
         let read = file.take(16).read(&mut head)?;
         let size = match u32::from_be_bytes([head[0], head[1], head[2], head[3]]) {
-            0 => return Ok(false), // to the end of the file
+            0 => return Ok(false), // the box extends to the end of the file
             1 if read == 16 => u64::from_be_bytes(head[8..16].try_into().expect("8 bytes: this is a bug")),
             size => u64::from(size),
         };
         if size < 8 {
-            return Ok(false); // not a box: trailing junk, which ffmpeg ignores
+            return Ok(false); // trailing bytes that are not a box; ffmpeg ignores them
         }
         at = match at.checked_add(size) {
             Some(end) if end <= len => end,
@@ -149,7 +149,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn the_beginning_tells() {
+    fn the_first_bytes_decide() {
         let check = |head: &[u8], expected: Option<MediaFault>| {
             assert_eq!(refuse(head).map(|(fault, _)| fault), expected, "{head:?}")
         };
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_tell_what_is_missing() {
+    fn stated_sizes_reveal_truncation() {
         let check = |bytes: &[u8], expected: bool| {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(bytes).unwrap();

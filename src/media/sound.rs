@@ -1,11 +1,12 @@
-//! One ffmpeg that decodes sound forward: mono samples on a grid of absolute presentation time.
+//! An ffmpeg process that decodes sound forward: mono samples on a grid of absolute presentation time.
 //!
-//! Sample `i` at rate `r` is the sound at `i / r` seconds of presentation time. Before the start of the stream, in a gap and after
-//! its end the samples are silent. The time stamps of its own frame place every sample ([`SamplePositions`]), so the same sound gives
-//! the same samples wherever its stream starts. Decoding always begins at the start of the stream, so that the same stretch is
-//! the same samples in any order of requests: sound decodes some hundred times faster than it plays.
+//! Sample `i` at rate `r` is the sound at `i / r` seconds of presentation time. Samples before the start of the stream,
+//! in a gap and after its end are silent. The time stamps of its own frame give each sample its position
+//! ([`SamplePositions`]), so the same sound gives the same samples for any start time of the stream. Decoding always
+//! begins at the start of the stream, so that a stretch has the same samples in any order of requests. This is cheap:
+//! sound decodes some hundred times faster than it plays.
 //!
-//! Mixing and resampling are those of whisper's reference loader (ffmpeg's own, to 16 bits).
+//! Mixing and resampling equal those of Whisper's reference loader (ffmpeg's own, to 16 bits).
 
 use super::{
     MediaError, MediaFault, ffmpeg,
@@ -15,38 +16,38 @@ use super::{
 };
 use std::{collections::VecDeque, ffi::OsString, path::Path};
 
-/// The amount of decoded sound that is kept for later requests: five minutes, 10 MB at 16 kHz.
+/// Length of decoded sound that is kept for later requests, in seconds: five minutes are 10 MB at 16 kHz.
 const KEPT_S: usize = 300;
-/// Frames that begin this close to the end of the one before follow it: the rounding of their times.
+/// Maximum distance, in samples, between a frame and the end of the one before that counts as rounding of times.
 const ROUNDING: i64 = 2;
 
-/// Most bytes of samples that wait for their places.
-const MOST_WAITING: usize = 256 << 10;
+/// Maximum bytes of samples whose positions have not arrived.
+const MAX_WAITING: usize = 256 << 10;
 
-/// A running ffmpeg. Dropping it kills the child.
+/// A running ffmpeg. Dropping it ends the child.
 #[derive(Debug)]
 pub(crate) struct SoundDecoder {
     pipes: Pipes,
     /// Samples per second.
     pub rate_hz: u32,
-    /// The positions of the samples to come.
+    /// The positions of the next samples.
     places: SamplePositions,
-    /// Bytes of samples whose places are still to come.
+    /// Bytes of samples whose positions have not arrived.
     bytes: Vec<u8>,
-    /// The known part.
+    /// The decoded samples that are kept.
     track: Track,
 }
 
-/// The samples that were decoded last.
+/// The most recently decoded samples.
 #[derive(Debug)]
 struct Track {
-    /// All from here to the first of `kept` is silence; what was before is forgotten.
+    /// Everything from here to the first sample of `kept` is silence. Earlier samples were dropped.
     since: i64,
-    /// The grid position of the first of `kept`.
+    /// The grid position of the first sample of `kept`.
     from: i64,
     kept: VecDeque<i16>,
-    /// Most samples kept.
-    most: usize,
+    /// Maximum number of kept samples.
+    max: usize,
 }
 
 impl Track {
@@ -54,13 +55,13 @@ impl Track {
         self.from.saturating_add(self.kept.len() as i64)
     }
 
-    /// Adds samples that begin at position `at`: silence goes into a hole, and what was there already stays.
+    /// Adds samples that begin at position `at`. Fills a gap with silence; an overlap keeps the older samples.
     fn put(&mut self, at: i64, samples: impl ExactSizeIterator<Item = i16>) {
         if self.kept.is_empty() {
             self.from = at;
         }
         let gap = at.saturating_sub(self.end());
-        if gap > self.most as i64 {
+        if gap > self.max as i64 {
             (self.since, self.from) = (self.end(), at);
             self.kept.clear();
         } else if gap > ROUNDING {
@@ -70,7 +71,7 @@ impl Track {
         self.kept.extend(samples.skip(known));
     }
 
-    /// Copies what is known from position `after` on into `samples`, which begin at `from`.
+    /// Copies the known samples from position `after` on into `samples`, which begin at `from`.
     fn copy(&self, after: i64, samples: &mut [f32], from: i64) {
         let first = after.max(from).max(self.from);
         let skipped = usize::try_from(first.saturating_sub(self.from)).unwrap_or(0);
@@ -80,9 +81,9 @@ impl Track {
         }
     }
 
-    /// Forgets what is too much.
+    /// Drops the oldest samples beyond the limit.
     fn trim(&mut self) {
-        let over = self.kept.len().saturating_sub(self.most);
+        let over = self.kept.len().saturating_sub(self.max);
         if over > 0 {
             self.kept.drain(..over);
             self.from += over as i64;
@@ -92,7 +93,7 @@ impl Track {
 }
 
 impl SoundDecoder {
-    /// Starts decoding `sound` from its beginning.
+    /// Starts decoding `sound` at its beginning.
     pub(super) fn start(
         path: &Path,
         shown: &str,
@@ -110,16 +111,16 @@ impl SoundDecoder {
             rate_hz,
             places: SamplePositions::new(rate_hz),
             bytes: Vec::new(),
-            track: Track { since: i64::MIN, from: 0, kept: VecDeque::new(), most: KEPT_S * rate_hz as usize },
+            track: Track { since: i64::MIN, from: 0, kept: VecDeque::new(), max: KEPT_S * rate_hz as usize },
         })
     }
 
-    /// True if the samples from grid position `from` on can still be given.
+    /// True if the samples from grid position `from` on are still available.
     pub(super) fn will_give(&self, from: i64) -> bool {
         from >= self.track.since
     }
 
-    /// The samples `from..to` of the grid, -1..1. Safe to cancel.
+    /// The samples `from..to` of the grid, -1..1. Cancel-safe.
     pub(super) async fn read(&mut self, from: i64, to: i64) -> Result<Vec<f32>, MediaError> {
         let mut samples = vec![0.0; usize::try_from(to.saturating_sub(from)).unwrap_or(0)];
         self.track.copy(i64::MIN, &mut samples, from);

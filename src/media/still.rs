@@ -9,10 +9,10 @@ use crate::{files, value::ImageFile};
 use image::{DynamicImage, ImageBuffer, ImageFormat, ImageReader, Limits, Pixel, Rgb, RgbImage};
 use std::io::{BufReader, Read};
 
-/// Larger images are refused rather than filling the memory.
-const MOST_BYTES: u64 = 1 << 30;
+/// Maximum size of an image file and of its decoded pixels, in bytes. Larger images would fill the memory.
+const MAX_BYTES: u64 = 1 << 30;
 
-/// Opens the PNG or JPEG file at `path`: it exists, is one of the two, and this is its digest.
+/// Opens the PNG or JPEG file at `path`: checks its format and computes its digest.
 pub async fn image_file(path: &str, access: &Access) -> Result<ImageFile, MediaError> {
     let (shown, digests) = (path.to_owned(), access.digests.clone());
     blocking(move || {
@@ -23,7 +23,7 @@ pub async fn image_file(path: &str, access: &Access) -> Result<ImageFile, MediaE
     .await
 }
 
-/// The format of the image at `path`, if it is one that is read.
+/// The format of the image at `path`. Fails for anything but PNG and JPEG.
 fn check(path: &str) -> Result<ImageFormat, MediaError> {
     let mut head = Vec::new();
     let read = regular(&files::path(path), path)?.take(sniff::HEAD as u64).read_to_end(&mut head);
@@ -37,20 +37,20 @@ fn check(path: &str) -> Result<ImageFormat, MediaError> {
     }
 }
 
-/// The pixels, as Pillow's `Image.open(path).convert("RGB")` gives them: an alpha channel is dropped, not blended, and a
-/// camera's orientation tag is not applied.
+/// The pixels, equal to Pillow's `Image.open(path).convert("RGB")`. An alpha channel is dropped, not blended. The
+/// orientation tag of a camera is not applied.
 pub(crate) fn pixels(path: &str) -> Result<RgbImage, MediaError> {
     let format = check(path)?;
     if format == ImageFormat::Jpeg {
         let mut bytes = Vec::new();
-        let read = regular(&files::path(path), path)?.take(MOST_BYTES).read_to_end(&mut bytes);
+        let read = regular(&files::path(path), path)?.take(MAX_BYTES).read_to_end(&mut bytes);
         read.map_err(|e| MediaError::new(MediaFault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
         if let Some(pixels) = jpeg::decode(&bytes) {
             return Ok(pixels);
         }
     }
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_BYTES);
+    limits.max_alloc = Some(MAX_BYTES);
     let mut reader = ImageReader::with_format(BufReader::new(regular(&files::path(path), path)?), format);
     reader.limits(limits);
     let image =
@@ -58,7 +58,8 @@ pub(crate) fn pixels(path: &str) -> Result<RgbImage, MediaError> {
     Ok(rgb(image, format == ImageFormat::Png && keyed(path)?))
 }
 
-/// True for a PNG of a colour type without an alpha channel: if it decodes with one, some colour was declared transparent.
+/// True for a PNG of a colour type without an alpha channel. If it decodes with one, the file declares a transparent
+/// colour.
 fn keyed(path: &str) -> Result<bool, MediaError> {
     let mut head = Vec::new();
     let read = regular(&files::path(path), path)?.take(26).read_to_end(&mut head);
@@ -66,8 +67,8 @@ fn keyed(path: &str) -> Result<bool, MediaError> {
     Ok(head.get(25).is_some_and(|colour_type| colour_type & 4 == 0))
 }
 
-/// As Pillow and the reference processor together bring a picture to 8 bits and three channels: of 16 bits the upper eight
-/// are taken, except that grey values are cut off at 255; where one colour is declared transparent it becomes white.
+/// Converts a picture to 8 bits and three channels like Pillow and the reference processor together. 16-bit colours
+/// keep their upper eight bits, and 16-bit grey values are clamped to 255. A declared transparent colour becomes white.
 fn rgb(image: DynamicImage, keyed: bool) -> RgbImage {
     let upper = |value: u16| (value >> 8) as u8;
     match image {
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_an_image_is_said_so() {
+    async fn files_that_are_not_images_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, bytes: &[u8]| {
             std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn jpeg_pixels_are_pillows() {
+    fn jpeg_pixels_equal_those_of_pillow() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/jpeg");
         let mut count = 0;
         for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -126,7 +127,7 @@ mod tests {
                 let ours = jpeg::decode(&std::fs::read(&file).unwrap()).expect("decoded here");
                 let theirs = pixels(file.with_extension("png").to_str().unwrap()).unwrap();
                 assert_eq!(ours, theirs, "{}", file.display());
-                // Any cut or flip ends, and does not panic.
+                // a truncated file or a flipped bit must not panic or hang
                 let bytes = std::fs::read(&file).unwrap();
                 for at in (0..bytes.len()).step_by(7) {
                     jpeg::decode(&bytes[..at]);

@@ -1,7 +1,6 @@
-//! Pixels and samples of media, on demand: which lane serves a request, and a small cache.
+//! Pixels and samples of media on request: finds the decoder of a medium, and keeps a small cache.
 //!
-//! Memory is bounded by the cache's bytes, the frames being waited for and one decoder's buffers for each of a few media,
-//! for any length of the video.
+//! The cache, the awaited frames and the buffers of a few decoders bound the memory for any length of video.
 
 use super::{
     MediaError, MediaFault,
@@ -26,30 +25,30 @@ use std::{
 /// The limits of a [`MediaStore`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MediaLimits {
-    /// Decoded pictures kept, in bytes.
+    /// Maximum size of the cached pictures, in bytes.
     pub cache_bytes: usize,
-    /// Decoded pictures kept.
+    /// Maximum number of cached pictures.
     pub cache_pictures: usize,
-    /// Media with a decoder standing by; the one idle longest is stopped first.
+    /// Maximum number of media with a decoder. The one that is idle longest is stopped first.
     pub decoders: usize,
 }
 
 impl Default for MediaLimits {
-    /// 64 MiB: ten frames of 1920×1080, and no more than 96 of any size: as far as steps that look at the same frames drift apart
-    /// while each has 32 under way. Three media.
+    /// 64 MiB (ten frames of 1920×1080), at most 96 pictures, and three media. Steps that look at the same frames drift
+    /// at most 96 frames apart while each has 32 in progress.
     fn default() -> MediaLimits {
         MediaLimits { cache_bytes: 64 << 20, cache_pictures: 96, decoders: 3 }
     }
 }
 
-/// Hands out the pixels and samples of media.
+/// Returns the pixels and samples of media.
 ///
-/// Frames of one medium that are requested together are decoded in one pass, in order of time, whatever the order of requests; the
-/// decoder stays where it is and continues from there. Dropping the store stops its decoders.
+/// Frames of one medium that are requested together are decoded in one pass, in order of time, for any order of
+/// requests. The decoder keeps its position and continues from there. Dropping the store stops its decoders.
 #[derive(Debug)]
 pub struct MediaStore {
     limits: MediaLimits,
-    /// The folder of fetched media.
+    /// The folder of downloaded media.
     fetched: Option<PathBuf>,
     cache: Mutex<PictureCache>,
     decoders: Mutex<IndexMap<String, Arc<MediumDecoder>>>,
@@ -66,12 +65,13 @@ impl MediaStore {
         }
     }
 
-    /// The same, which reads fetched media from this folder ([`super::Access::fetched`]).
+    /// The same store, reading downloaded media from this folder ([`super::Access::fetched`]).
     pub fn with_fetched(self, folder: PathBuf) -> MediaStore {
         MediaStore { fetched: Some(folder), ..self }
     }
 
-    /// The frame shown at `moment.start`: for a sampled moment the very frame with that presentation time.
+    /// The frame shown at `moment.start`. For a sampled moment it is the frame with exactly that presentation time.
+    /// Fails if the medium lacks it.
     pub async fn frame(&self, moment: &Moment) -> Result<Arc<RgbImage>, MediaError> {
         let decoder = self.decoder(&moment.media);
         let base = decoder.picture().await?.base;
@@ -85,7 +85,7 @@ impl MediaStore {
         }
     }
 
-    /// The pixels of a still image, as `Image.open(…).convert("RGB")` of Pillow gives them.
+    /// The pixels of a still image, equal to Pillow's `Image.open(…).convert("RGB")`.
     pub async fn image(&self, file: &ImageFile) -> Result<Arc<RgbImage>, MediaError> {
         let key = (file.digest.clone(), STILL);
         if let Some(image) = lock(&self.cache).get(&key) {
@@ -97,10 +97,10 @@ impl MediaStore {
         Ok(image)
     }
 
-    /// Mono samples of `start..end` (presentation time) at `rate_hz`, -1..1; silence where the sound has gaps. The first one is the
-    /// sample whose place on the grid `i / rate_hz` is nearest to `start`.
+    /// Mono samples of `start..end` (presentation time) at `rate_hz`, -1..1; gaps are silence. The first sample is the
+    /// one whose position on the grid `i / rate_hz` is nearest to `start`.
     ///
-    /// The whole stretch is returned, so callers with long media ask for one window after the other.
+    /// Returns the whole stretch in memory, so callers with long media request one window after another.
     pub async fn samples(
         &self,
         media: &Arc<Media>,
@@ -112,8 +112,8 @@ impl MediaStore {
         self.decoder(media).samples(from, end.on_grid(rate_hz).max(from), rate_hz).await
     }
 
-    /// As [`MediaStore::samples`], counted in samples from the one nearest to `start`: windows that touch neither overlap nor leave a
-    /// sample out, wherever the medium starts.
+    /// Like [`MediaStore::samples`], with a range counted in samples from the one nearest to `start`. Adjacent windows
+    /// neither overlap nor omit a sample, for any start of the medium.
     pub async fn window(
         &self,
         media: &Arc<Media>,
@@ -125,7 +125,7 @@ impl MediaStore {
         self.decoder(media).samples(at(samples.start), at(samples.end), rate_hz).await
     }
 
-    /// As [`super::sample()`], and the frames found are expected to be asked for: a decoder then skips all others.
+    /// Like [`super::sample()`], and expects requests for the selected frames: the decoder then skips all others.
     pub async fn sample(&self, media: &Arc<Media>, sampling: &Sampling) -> Result<Vec<Moment>, MediaError> {
         let decoder = self.decoder(media);
         let (moments, found) = survey(&decoder, sampling).await?;
@@ -133,8 +133,8 @@ impl MediaStore {
         Ok(moments)
     }
 
-    /// Announces the frames that will be requested, when they were sampled earlier (by a run that is resumed, say). Only
-    /// speed depends on it.
+    /// Announces frames that will be requested but were sampled earlier, for instance by a run that is resumed. Only
+    /// the speed depends on it.
     pub fn expect(&self, moments: &[Moment]) {
         let Some(first) = moments.first() else { return };
         let same = |m: &&Moment| m.media.digest == first.media.digest && m.start.base == first.start.base;
@@ -147,19 +147,19 @@ impl MediaStore {
         }
     }
 
-    /// Decoders of frames started for `media` so far.
+    /// The number of frame decoders started for `media`.
     #[cfg(test)]
     pub(crate) fn started(&self, media: &Arc<Media>) -> usize {
         self.decoder(media).started()
     }
 
-    /// True if the frames of `media` that will be asked for are known.
+    /// True if the frames of `media` that will be requested are known.
     #[cfg(test)]
     pub(crate) fn expects(&self, media: &Arc<Media>) -> bool {
         self.decoder(media).expects()
     }
 
-    /// The lane of `media`; stops the decoder of another if there are too many.
+    /// The decoder of `media`. Stops an idle decoder of another medium if there are too many.
     fn decoder(&self, media: &Arc<Media>) -> Arc<MediumDecoder> {
         let mut decoders = lock(&self.decoders);
         let decoder = match decoders.shift_remove(&media.digest) {

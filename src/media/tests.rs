@@ -1,4 +1,5 @@
-//! Everything at once: clips made by ffmpeg in which each frame carries its own number, opened, sampled and decoded.
+//! The whole of `media`: ffmpeg makes clips in which each frame shows its own number, and the tests open, sample and
+//! decode them.
 
 use super::*;
 use crate::{
@@ -13,19 +14,20 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Frames whose upper half shows their number in twelve black or white columns; the lower half is grey. 96×32 pixels.
+/// A source of frames of 96×32 pixels. The upper half shows the frame's number in twelve black or white columns; the
+/// lower half is grey.
 fn numbered(fps: &str, seconds: u32) -> String {
     let bits = "geq=lum='if(lt(Y,16),if(mod(floor(N/pow(2,floor(X/8))),2),235,16),128)':cb=128:cr=128";
     format!("-f lavfi -i color=c=black:s=96x32:r={fps}:d={seconds},format=yuv420p,{bits}")
 }
 
-/// The number that an upright frame carries.
+/// The number that an upright frame shows.
 fn number(image: &RgbImage) -> u32 {
     assert_eq!(image.dimensions(), (96, 32));
     (0..12).filter(|bit| image.get_pixel(bit * 8 + 4, 8)[0] > 128).map(|bit| 1 << bit).sum()
 }
 
-/// Runs ffmpeg in `folder`; words of `arguments` are split at spaces, `OUT` is the file.
+/// Runs ffmpeg in `folder`. `arguments` are split at spaces; `OUT` is the file.
 pub(super) fn make(folder: &TempDir, name: &str, arguments: &str) -> PathBuf {
     let out = folder.path().join(name);
     let words = arguments.split_whitespace().map(|word| if word == "OUT" { out.to_str().unwrap() } else { word });
@@ -42,7 +44,7 @@ pub(super) async fn open_path(path: &Path) -> Result<Arc<Media>, MediaError> {
 
 const X264: &str = "-c:v libx264 -preset ultrafast -bf 2 -g 50 -crf 12";
 
-/// Opens, samples and decodes; gives `(start in seconds, number)` of each moment.
+/// Opens, samples and decodes a clip. Returns `(start in seconds, number)` of each moment.
 async fn shown(path: &Path, sampling: Sampling) -> Vec<(f64, u32)> {
     let media = open_path(path).await.unwrap();
     let store = MediaStore::new(MediaLimits::default());
@@ -55,7 +57,7 @@ async fn shown(path: &Path, sampling: Sampling) -> Vec<(f64, u32)> {
     seen
 }
 
-/// Moments touch each other, go forward and end with the medium.
+/// Asserts that moments touch each other, go forward and end with the medium.
 fn in_order(moments: &[Moment], media: &Arc<Media>) {
     assert!(moments.iter().all(|m| m.start < m.end));
     assert!(moments.windows(2).all(|two| two[0].end == two[1].start));
@@ -63,7 +65,7 @@ fn in_order(moments: &[Moment], media: &Arc<Media>) {
 }
 
 #[tokio::test]
-async fn the_right_frames_come_back() {
+async fn sampling_selects_the_right_frames() {
     let folder = TempDir::new().unwrap();
     let clip = make(&folder, "a.mp4", &format!("{} {X264} OUT", numbered("25", 8)));
     assert_eq!(shown(&clip, Sampling::Every(2.0)).await, [(0.0, 0), (2.0, 50), (4.0, 100), (6.0, 150)]);
@@ -78,14 +80,14 @@ async fn the_right_frames_come_back() {
 }
 
 #[tokio::test]
-async fn sampling_that_makes_no_sense_is_refused() {
+async fn invalid_sampling_is_refused() {
     let folder = TempDir::new().unwrap();
     let media = open_path(&make(&folder, "a.mp4", &format!("{} {X264} OUT", numbered("25", 1)))).await.unwrap();
     for (sampling, expected) in [
         (Sampling::Times(vec![0.5, 61.0]), "has no frame at 00:01:01.000: it ends at 00:00:01.000"),
         (Sampling::Every(0.0), "cannot be sampled every 0 s"),
         (Sampling::Every(f64::NAN), "cannot be sampled every NaN s"),
-        (Sampling::Scenes(7.0), "a scene threshold is from 0 to 1, not 7"),
+        (Sampling::Scenes(7.0), "found scene threshold 7, expected 0 to 1"),
     ] {
         let error = sample(&media, &sampling).await.unwrap_err();
         assert_eq!(error.message, format!("{}: {expected}", media.path));
@@ -126,9 +128,9 @@ async fn containers_keep_their_own_time() {
 }
 
 #[tokio::test]
-async fn a_variable_frame_rate_is_no_rate() {
+async fn a_variable_frame_rate_keeps_exact_times() {
     let folder = TempDir::new().unwrap();
-    // ten frames at 25 fps, then a second of nothing, over and over
+    // repeatedly ten frames at 25 fps, then a second without frames
     let arguments = format!("{},setpts=PTS+floor(N/10)/TB -fps_mode passthrough {X264} OUT", numbered("25", 4));
     let clip = make(&folder, "a.mkv", &arguments);
     let time = |n: u32| (f64::from(n * 4 + n / 10 * 100) / 100.0, n);
@@ -139,7 +141,7 @@ async fn a_variable_frame_rate_is_no_rate() {
 }
 
 #[tokio::test]
-async fn what_an_edit_list_hides_is_not_shown() {
+async fn frames_hidden_by_an_edit_list_are_not_shown() {
     let folder = TempDir::new().unwrap();
     make(&folder, "a.mp4", &format!("{} {X264} OUT", numbered("25", 8)));
     let cut = make(&folder, "cut.mp4", "-ss 3.2 -i a.mp4 -c copy OUT");
@@ -148,7 +150,7 @@ async fn what_an_edit_list_hides_is_not_shown() {
 }
 
 #[tokio::test]
-async fn frames_come_upright() {
+async fn frames_are_upright() {
     let folder = TempDir::new().unwrap();
     make(&folder, "a.mp4", &format!("{} {X264} OUT", numbered("25", 2)));
     let new = tools()
@@ -168,14 +170,14 @@ async fn frames_come_upright() {
     let moments = store.sample(&media, &Sampling::Times(vec![1.0])).await.unwrap();
     let frame = store.frame(&moments[0]).await.unwrap();
     assert_eq!(frame.dimensions(), (32, 96));
-    // turned to the left: the columns are rows, bottom up, in the left half
+    // turned to the left: the columns are rows, from the bottom up, in the left half
     let bits =
         (0..12u32).filter(|bit| frame.get_pixel(8, 95 - (bit * 8 + 4))[0] > 128).map(|bit| 1 << bit).sum::<u32>();
     assert_eq!(bits, 25);
 }
 
 #[tokio::test]
-async fn the_default_stream_is_used_and_cover_art_is_no_video() {
+async fn the_default_stream_is_used_and_cover_art_is_not() {
     let folder = TempDir::new().unwrap();
     let black = "-f lavfi -i color=c=black:s=640x480:d=2:r=25";
     let two = format!(
@@ -203,11 +205,11 @@ async fn scenes_begin_where_the_picture_changes() {
 }
 
 #[tokio::test]
-async fn frames_asked_together_are_decoded_in_one_pass() {
+async fn frames_requested_together_are_decoded_in_one_pass() {
     let folder = TempDir::new().unwrap();
     let clip = make(&folder, "a.mp4", &format!("{} {X264} OUT", numbered("25", 20)));
     let media = open_path(&clip).await.unwrap();
-    // room for one frame only: what is asked for together must not lean on the cache
+    // room for one frame only, so that the requests cannot rely on the cache
     let store = Arc::new(MediaStore::new(MediaLimits { cache_bytes: 10_000, ..MediaLimits::default() }));
     let moments = store.sample(&media, &Sampling::Every(0.5)).await.unwrap();
     let mut asked: Vec<usize> = (0..moments.len()).chain(0..moments.len()).collect();
@@ -227,7 +229,7 @@ async fn frames_asked_together_are_decoded_in_one_pass() {
 }
 
 #[tokio::test]
-async fn a_decoder_goes_on_from_where_it_is() {
+async fn a_decoder_continues_from_its_position() {
     let folder = TempDir::new().unwrap();
     let clip = make(&folder, "a.mp4", &format!("{} {X264} OUT", numbered("25", 20)));
     let media = open_path(&clip).await.unwrap();
@@ -237,7 +239,7 @@ async fn a_decoder_goes_on_from_where_it_is() {
         store.frame(moment).await.unwrap();
     }
     assert_eq!(store.started(&media), 1);
-    // given up half-way: the decoder stays usable
+    // a cancelled request leaves the decoder usable
     let slow = store.frame(&moments[0]);
     assert!(tokio::time::timeout(std::time::Duration::from_millis(1), slow).await.is_err());
     assert_eq!(number(&store.frame(&moments[0]).await.unwrap()), 0);
@@ -273,7 +275,7 @@ async fn sound_is_sample_exact() {
     assert_eq!(store.samples(&media, s(1.25), s(2.5), 16000).await.unwrap(), truth[20000..40000]);
     assert_eq!(store.samples(&media, s(4.5), s(6.0), 16000).await.unwrap(), [&truth[72000..], &[0.0; 16000]].concat());
     assert!(store.samples(&media, s(0.0), s(0.0), 16000).await.unwrap().is_empty());
-    // other containers of the same samples, opened late, asked from the middle
+    // other containers with the same samples, opened later, read from the middle
     for (name, arguments) in [("b.flac", "-i a.wav OUT"), ("c.mkv", "-i a.wav -c:a flac OUT")] {
         let media = open_path(&make(&folder, name, arguments)).await.unwrap();
         let store = MediaStore::new(MediaLimits::default());
@@ -282,7 +284,7 @@ async fn sound_is_sample_exact() {
 }
 
 #[tokio::test]
-async fn sound_that_starts_late_or_has_gaps_stays_in_step() {
+async fn sound_that_starts_late_or_has_gaps_stays_synchronous() {
     let folder = TempDir::new().unwrap();
     make(&folder, "a.wav", "-f lavfi -i aevalsrc='0.7*sin(2*PI*(200*t+40*t*t))':s=16000:d=2 -c:a pcm_s16le OUT");
     let raw = std::fs::read(make(&folder, "a.raw", "-i a.wav -f s16le OUT")).unwrap();
@@ -316,7 +318,7 @@ async fn sound_that_starts_late_or_has_gaps_stays_in_step() {
 }
 
 #[tokio::test]
-async fn resampled_sound_does_not_depend_on_what_was_asked_before() {
+async fn resampled_sound_does_not_depend_on_earlier_requests() {
     let folder = TempDir::new().unwrap();
     let clip =
         make(&folder, "a.mp4", "-f lavfi -i aevalsrc=0.4*sin(2*PI*300*t)|0.4*sin(2*PI*300*t):s=44100:d=8 -c:a aac OUT");
@@ -328,13 +330,13 @@ async fn resampled_sound_does_not_depend_on_what_was_asked_before() {
         let part = store.samples(&media, s(from), s(to), 16000).await.unwrap();
         assert_eq!(part, whole[(from * 16000.0) as usize..(to * 16000.0) as usize], "{from}");
     }
-    // in step with the formula it was made from, to a hundredth
+    // equal to the formula of the sound, to two hundredths
     let off = |i: usize| (whole[i] - 0.4 * (std::f32::consts::TAU * 300.0 * i as f32 / 16000.0).sin()).abs();
     assert!((1000..100_000).all(|i| off(i) < 0.02), "{}", (1000..100_000).map(off).fold(0.0, f32::max));
 }
 
 #[tokio::test]
-async fn bad_files_are_said_in_one_line() {
+async fn bad_files_give_one_line_each() {
     let folder = TempDir::new().unwrap();
     let good = make(&folder, "good.mp4", &format!("{} {X264} OUT", numbered("25", 4)));
     make(&folder, "fast.mp4", "-i good.mp4 -c copy -movflags +faststart OUT");
@@ -396,7 +398,7 @@ async fn bad_files_are_said_in_one_line() {
     NotAFile: ./.: is a folder, not a file
     Damaged: ./cut.mp4: is truncated, and no part of it can be read
     Damaged: ./cut-in-index.mp4: is truncated, and no part of it can be read
-    Damaged: ./cut-before-data.mp4: is truncated: not one frame can be decoded
+    Damaged: ./cut-before-data.mp4: is truncated: no frame can be decoded
     Empty: ./empty.mp4: is empty
     NotMedia: ./text.mp4: is a text file, not a video or sound
     NotMedia: ./noise.mp4: is not a video or sound (ffmpeg finds no known format in it)
@@ -408,17 +410,17 @@ async fn bad_files_are_said_in_one_line() {
     NotMedia: ./a.png: is a still image (PNG), not a video
     Missing: no file is named
     Elsewhere: http://127.0.0.1:9/a.mp4: is an address; only local files are read (allow it with --allow-network)
-    Elsewhere: concat:a.mp4|b.mp4: is not a local file; only those are read
-    Elsewhere: pipe:0: is not a local file; only those are read
-    Elsewhere: data:video/mp4;base64,AAAA: is not a local file; only those are read
-    Elsewhere: rtsp://127.0.0.1/a: is not a local file; only those are read
+    Elsewhere: concat:a.mp4|b.mp4: is not a local file; only local files are read
+    Elsewhere: pipe:0: is not a local file; only local files are read
+    Elsewhere: data:video/mp4;base64,AAAA: is not a local file; only local files are read
+    Elsewhere: rtsp://127.0.0.1/a: is not a local file; only local files are read
     Elsewhere: file:a.mp4: give the plain path of the file, without `file:`
     ");
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn pipes_and_devices_are_not_waited_for() {
+async fn pipes_and_devices_do_not_block() {
     let folder = TempDir::new().unwrap();
     let pipe = folder.path().join("pipe.mp4");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -429,7 +431,7 @@ async fn pipes_and_devices_are_not_waited_for() {
 }
 
 #[tokio::test]
-async fn what_there_is_of_a_truncated_file_is_used() {
+async fn the_readable_part_of_a_truncated_file_is_used() {
     let folder = TempDir::new().unwrap();
     make(&folder, "a.mp4", &format!("{} {X264} OUT", numbered("25", 20)));
     for (name, arguments) in
@@ -462,7 +464,7 @@ async fn a_recording_without_a_duration_is_measured() {
     assert!((media.end.seconds() - 4.0).abs() < 0.05, "{}", media.end);
 }
 
-/// `cargo test --lib real_clips -- --ignored` runs it.
+/// Run it with `cargo test --lib real_clips -- --ignored`.
 #[tokio::test]
 #[ignore = "needs the clips in ../shared/media"]
 async fn real_clips_have_their_own_times() {
@@ -495,11 +497,11 @@ async fn real_clips_have_their_own_times() {
     ");
 }
 
-/// The last frame of a run comes as soon as it is decoded: the file here continues without an end, so a decoder that waited for
-/// ffmpeg's end would wait for ever.
+/// The last frame of a selection arrives as soon as it is decoded. The file here never ends, so a decoder that waited
+/// for the end of ffmpeg would wait for ever.
 #[cfg(unix)]
 #[tokio::test]
-async fn the_last_frame_wanted_does_not_wait_for_the_rest() {
+async fn the_last_wanted_frame_does_not_wait_for_the_rest() {
     use super::{
         frames::{FrameDecoder, FrameSelection},
         probe::probe,
@@ -516,7 +518,7 @@ async fn the_last_frame_wanted_does_not_wait_for_the_rest() {
     let (bytes, there) = (std::fs::read(&clip).unwrap(), endless.clone());
     let writer = std::thread::spawn(move || {
         let mut pipe = File::options().write(true).open(there).unwrap();
-        pipe.write_all(&bytes).ok(); // a reader that has seen enough is gone
+        pipe.write_all(&bytes).ok(); // the reader closes the pipe when it has enough frames
         held.recv().ok();
     });
     let wanted = FrameSelection::These(moments[..3].iter().map(|moment| moment.start.ticks).collect());

@@ -1,4 +1,4 @@
-//! The inputs of a run: what was given, checked against what the dialogue declares. All that runs a dialogue starts here.
+//! The inputs of a run, checked against the dialogue's declarations. Every run starts here.
 
 use super::{DeclaredInput, Plan, closest};
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
 use indexmap::IndexMap;
 use std::fmt;
 
-/// A value for every input that a dialogue declares, each of its type. Only [`Plan::bind`] makes one, so that a run
-/// need not look at them again.
+/// A value of the right type for every declared input. Only [`Plan::bind`] makes one, so that a run need not check
+/// again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inputs(IndexMap<String, Value>);
 
@@ -20,7 +20,7 @@ impl Inputs {
         &self.0
     }
 
-    /// The scope that a run starts with.
+    /// The scope at the start of a run.
     pub fn scope(&self) -> Scope {
         let mut scope = Scope::default();
         self.0.iter().for_each(|(name, value)| scope.bind(name, value.clone()));
@@ -28,35 +28,35 @@ impl Inputs {
     }
 }
 
-/// One thing wrong with what was given.
+/// One mistake in the given inputs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Misfit {
-    /// An input without a default was given no value.
+    /// An input without a default and without a given value.
     Missing {
         /// The input.
         name: String,
         /// Its type.
         expected: Type,
     },
-    /// The dialogue declares no such input.
+    /// A name that the dialogue does not declare.
     Unknown {
-        /// The name that was given.
+        /// The given name.
         name: String,
-        /// The dialogue.
+        /// The dialogue's name.
         dialogue: String,
-        /// The likeliest meant name, or all of them.
+        /// The most likely intended name, or all names.
         hint: String,
     },
-    /// The value is of another type.
+    /// A value of another type.
     WrongType {
         /// The input.
         name: String,
-        /// What was given.
+        /// The type of the given value.
         found: Type,
-        /// Its type.
+        /// The input's type.
         expected: Type,
     },
-    /// The value cannot be what a step uses it for.
+    /// A value that a step cannot use.
     Broken {
         /// The input.
         name: String,
@@ -78,7 +78,7 @@ impl fmt::Display for Misfit {
     }
 }
 
-/// All mistakes in one line. What is missing is named together.
+/// All mistakes in one line. Missing inputs are listed together.
 impl From<Vec<Misfit>> for Fault {
     fn from(all: Vec<Misfit>) -> Fault {
         let missing = |misfit: &Misfit| match misfit {
@@ -107,13 +107,13 @@ impl From<Vec<Misfit>> for Fault {
 }
 
 impl Plan {
-    /// The inputs of a run, the defaults filled in; or every mistake in what was given.
+    /// The inputs of a run with defaults filled in. Fails with every mistake.
     pub fn bind(&self, given: IndexMap<String, Value>) -> Result<Inputs, Vec<Misfit>> {
         bind(&self.name, &self.inputs, given)
     }
 }
 
-/// As [`Plan::bind`], for a dialogue that is called.
+/// Like [`Plan::bind`], for a dialogue that is called.
 pub(crate) fn bind(
     dialogue: &str,
     declared: &IndexMap<String, DeclaredInput>,
@@ -139,7 +139,7 @@ pub(crate) fn bind(
     if misfits.is_empty() { Ok(Inputs(values)) } else { Err(misfits) }
 }
 
-/// The mistake of a name that the dialogue does not declare.
+/// The mistake for a name that the dialogue does not declare.
 pub(crate) fn unknown(dialogue: &str, declared: &IndexMap<String, DeclaredInput>, name: String) -> Misfit {
     let hint = closest(&name, declared.keys().map(String::as_str)).unwrap_or_else(|| {
         let names = declared.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_at_once() {
+    fn all_mistakes_are_reported_at_once() {
         let text = |text: &str| Value::Text(text.into());
         check(&[], Err("the inputs video, question have no value | -i video=… -i question=…"));
         check(

@@ -1,4 +1,4 @@
-//! Truncated files: every moment that sampling finds has a frame.
+//! Truncated files: each moment that sampling finds has a frame.
 
 use super::*;
 use crate::media::{
@@ -7,7 +7,7 @@ use crate::media::{
 };
 use tempfile::TempDir;
 
-/// Cuts `bytes` off at `length`, samples what is left, and looks at the first and the last moments.
+/// Truncates `bytes` to `length`, samples the file, and decodes the frames of the first and last moments.
 async fn cut(folder: &TempDir, name: &str, bytes: &[u8], length: usize, samplings: &[Sampling]) {
     let path = folder.path().join(name);
     std::fs::write(&path, &bytes[..length]).unwrap();
@@ -30,7 +30,7 @@ async fn cut(folder: &TempDir, name: &str, bytes: &[u8], length: usize, sampling
 }
 
 #[tokio::test]
-async fn a_truncated_file_has_a_frame_for_each_of_its_moments() {
+async fn each_moment_of_a_truncated_file_has_a_frame() {
     let folder = TempDir::new().unwrap();
     let day = std::fs::read("examples/media/day1.mp4").unwrap();
     let all = [Sampling::Every(1.0), Sampling::Keyframes, Sampling::Scenes(0.1), Sampling::Times(Vec::new())];

@@ -1,4 +1,4 @@
-//! Sound wherever its time stamps begin: files made by ffmpeg, compared sample by sample with what whisper's loader reads.
+//! Sound with any start time: files made by ffmpeg, compared sample by sample with Whisper's loader.
 
 use super::*;
 use crate::{
@@ -12,27 +12,29 @@ use std::{path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 
 const RATE_HZ: u32 = 16_000;
-/// A tone that rises, so that no stretch is like another.
+/// A rising tone, in which no two stretches are alike.
 const CHIRP: &str = "0.7*sin(2*PI*(200*t+40*t*t))";
 
 fn at(seconds: f64) -> Time {
     Time::from_seconds(seconds)
 }
 
-/// The samples that whisper's loader reads from a file: no time stamps, `ffmpeg -i FILE -f s16le -ac 1 -ar 16000`.
+/// The samples that Whisper's loader reads from a file. It ignores time stamps: `ffmpeg -i FILE -f s16le -ac 1 -ar
+/// 16000`.
 fn loaded(folder: &TempDir, file: &str) -> Vec<f32> {
     let raw = make(folder, &format!("{file}.raw"), &format!("-i {file} -map 0:a -f s16le -ac 1 -ar {RATE_HZ} OUT"));
     let bytes = std::fs::read(raw).unwrap();
     bytes.chunks_exact(2).map(|two| f32::from(i16::from_le_bytes([two[0], two[1]])) / 32768.0).collect()
 }
 
-/// All of it from second `from` on, to a second after its end.
+/// All samples from second `from` on, to a second after the end.
 async fn heard(media: &Arc<Media>, from: f64) -> Vec<f32> {
     let store = MediaStore::new(MediaLimits::default());
     store.samples(media, at(from), at(media.end.seconds() + 1.0), RATE_HZ).await.unwrap()
 }
 
-/// Asserts that `heard` is `expected` from position `first` on, and silence elsewhere. A step is a rounding to 16 bits.
+/// Asserts that `heard` is `expected` from position `first` on, and silence elsewhere. One step is the rounding to 16
+/// bits.
 fn compare(name: &str, heard: &[f32], first: i64, expected: &[f32]) {
     let first = usize::try_from(first).unwrap();
     assert!(
@@ -47,8 +49,8 @@ fn compare(name: &str, heard: &[f32], first: i64, expected: &[f32]) {
 }
 
 #[test]
-fn samples_keep_their_places() {
-    let mut track = Track { since: i64::MIN, from: 0, kept: VecDeque::new(), most: 6 };
+fn samples_keep_their_positions() {
+    let mut track = Track { since: i64::MIN, from: 0, kept: VecDeque::new(), max: 6 };
     let known = |track: &Track| {
         let mut samples = [0.0; 12];
         track.copy(i64::MIN, &mut samples, -2);
@@ -57,7 +59,7 @@ fn samples_keep_their_places() {
     track.put(0, [1, 2].into_iter());
     track.put(1, [3].into_iter()); // rounding
     assert_eq!(known(&track), [0, 0, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0]);
-    track.put(6, [4].into_iter()); // a hole
+    track.put(6, [4].into_iter()); // a gap
     track.put(3, [9, 9, 9, 9, 5].into_iter()); // an overlap
     assert_eq!(known(&track), [0, 0, 1, 2, 3, 0, 0, 0, 4, 5, 0, 0]);
     track.trim();
@@ -66,12 +68,12 @@ fn samples_keep_their_places() {
     assert_eq!((track.since, track.from, track.end()), (8, 1000, 1001));
 }
 
-/// More than 10 s: `make quick` leaves them out.
+/// Tests of more than 10 s. `make quick` skips them.
 mod slow {
     use super::*;
 
     #[tokio::test]
-    async fn the_same_samples_come_from_any_offset() {
+    async fn any_start_offset_gives_the_same_samples() {
         const OFFSETS: [f64; 5] = [0.0, 0.5, 5.0, 60.0, 600.0];
         let folder = TempDir::new().unwrap();
         let containers = [
@@ -97,8 +99,8 @@ mod slow {
                     let media = open_path(&folder.path().join(&name)).await.unwrap();
                     let from = offset - 0.25;
                     let shift = (from * f64::from(RATE_HZ)) as i64;
-                    // the encoder of AAC puts a frame of 1024 samples in front, which has a time before the first sample's;
-                    // MP4 and Matroska round it to milliseconds
+                    // The AAC encoder puts a frame of 1024 samples before the first sample, with an earlier time. MP4
+                    // and Matroska round that time to milliseconds.
                     let primed = if ending == "mkv" { 0.0 } else { 1024.0 / rate as f64 };
                     let expected = if ending == "mkv" { &flac } else { &aac };
                     let first = media.start.on_grid(RATE_HZ) - shift;
@@ -106,7 +108,7 @@ mod slow {
                         assert!((media.start.seconds() - offset + primed).abs() < 1.01e-3, "{name}: {:?}", media.start);
                         compare(&name, &heard(&media, from).await, first, expected);
                     } else {
-                        // no time is before 0: it begins there, and MP4 hides the frame in front
+                        // no time is before 0, so the stream begins there, and MP4 hides the frame in front
                         assert_eq!(media.start.seconds(), 0.0, "{name}");
                         compare(&name, &heard(&media, from).await, first, &loaded(&folder, &name));
                     }
@@ -117,11 +119,11 @@ mod slow {
 }
 
 #[tokio::test]
-async fn holes_are_silence_of_their_length() {
+async fn gaps_are_silence_of_their_length() {
     let folder = TempDir::new().unwrap();
     for (rate, hole) in [(48000, 0.01), (44100, 0.5), (8000, 29.9), (48000, 31.25), (22050, 20_000.0)] {
         make(&folder, "a.wav", &format!("-f lavfi -i aevalsrc='{CHIRP}':s={rate}:d=2 -c:a pcm_s16le OUT"));
-        // frames of 20 ms; from the first second on they come later
+        // frames of 20 ms; those after the first second come later
         let late = format!("-af asetnsamples={},asetpts='PTS+if(gte(T,1),{hole}*SR,0)'", rate / 50);
         let media = open_path(&make(&folder, "a.mkv", &format!("-i a.wav {late} -c:a pcm_s16le OUT"))).await.unwrap();
         let name = format!("{rate}, {hole}");
@@ -132,7 +134,7 @@ async fn holes_are_silence_of_their_length() {
             make(&folder, "half.wav", &format!("-i a.wav {cut} -c:a pcm_s16le OUT"));
             loaded(&folder, "half.wav")
         };
-        // resampling blends a sample with its neighbours, so the first and the last milliseconds are not compared
+        // resampling blends a sample with its neighbours, so the first and last milliseconds are not compared
         let inner = |samples: &[f32]| samples[64..samples.len() - 64].to_vec();
         let (one, two) = (half(0), half(1));
         let before = heard_from(&media, 0.0, 1.0).await;
@@ -148,14 +150,14 @@ async fn heard_from(media: &Arc<Media>, from: f64, to: f64) -> Vec<f32> {
     MediaStore::new(MediaLimits::default()).samples(media, at(from), at(to), RATE_HZ).await.unwrap()
 }
 
-/// The number of samples that differ by more than a rounding.
+/// The number of samples that differ by more than rounding.
 fn differing(one: &[f32], two: &[f32]) -> usize {
     assert_eq!(one.len(), two.len());
     one.iter().zip(two).filter(|(a, b)| (*a - *b).abs() > 2.5 / 32768.0).count()
 }
 
 #[tokio::test]
-async fn a_stream_that_changes_its_rate_stays_in_step() {
+async fn a_stream_that_changes_its_rate_stays_synchronous() {
     let folder = TempDir::new().unwrap();
     let part = |name: &str, rate: u32, channels: u32, offset: f64| -> PathBuf {
         make(&folder, "a.wav", &format!("-f lavfi -i aevalsrc='{CHIRP}':s={rate}:d=1 -c:a pcm_s16le OUT"));
@@ -167,7 +169,7 @@ async fn a_stream_that_changes_its_rate_stays_in_step() {
     std::fs::write(folder.path().join("both.ts"), both).unwrap();
     let media = open_path(&folder.path().join("both.ts")).await.unwrap();
     let heard = heard_from(&media, 59.0, 65.0).await;
-    // the start of each chirp: the lowest tone crosses zero upwards once in 5 ms, and grows from nothing
+    // the start of each chirp: the lowest tone crosses zero upwards once in 5 ms, with a growing amplitude
     let loud = |from: f64, to: f64| {
         let part = &heard[((from - 59.0) * 16e3) as usize..((to - 59.0) * 16e3) as usize];
         (part.iter().map(|s| s * s).sum::<f32>() / part.len() as f32).sqrt()
@@ -178,7 +180,7 @@ async fn a_stream_that_changes_its_rate_stays_in_step() {
     in_step(&heard[72000..], 63.5);
 }
 
-/// The chirp begins with the first of `samples`, to a tenth of a millisecond.
+/// Asserts that the chirp begins with the first of `samples`, to a tenth of a millisecond.
 fn in_step(samples: &[f32], name: f64) {
     let chirp = |t: f32| 0.7 * (std::f32::consts::TAU * (200.0 * t + 40.0 * t * t)).sin();
     let against = |shift: i64| -> f32 {
@@ -189,14 +191,14 @@ fn in_step(samples: &[f32], name: f64) {
 }
 
 #[tokio::test]
-async fn edit_lists_and_times_before_zero_are_kept() {
+async fn edit_lists_and_negative_times_are_respected() {
     let folder = TempDir::new().unwrap();
     for rate in [22050, 44100, 48000] {
         make(&folder, "a.wav", &format!("-f lavfi -i aevalsrc='{CHIRP}':s={rate}:d=3 -c:a pcm_s16le OUT"));
         make(&folder, "a.m4a", "-i a.wav -c:a aac -b:a 96k OUT");
         let whole = open_path(&folder.path().join("a.m4a")).await.unwrap();
         in_step(&heard(&whole, 0.0).await, 0.0);
-        // cut without encoding again: an edit list hides what is before the cut
+        // cut without re-encoding: an edit list hides the part before the cut
         let cut = open_path(&make(&folder, "cut.m4a", "-ss 1.3 -i a.m4a -c copy OUT")).await.unwrap();
         let (all, rest) = (heard(&whole, 1.3).await, heard(&cut, 0.0).await);
         assert_eq!(differing(&all[800..20000], &rest[800..20000]), 0, "{rate}");
@@ -206,7 +208,7 @@ async fn edit_lists_and_times_before_zero_are_kept() {
         let first = early.start.on_grid(RATE_HZ) + i64::from(RATE_HZ);
         compare("early.mkv", &heard(&early, -1.0).await, first, &loaded(&folder, "a.wav"));
     }
-    // 6.5 ms that a decoder of Opus drops come before the first time; both containers round to milliseconds
+    // An Opus decoder drops 6.5 ms before the first time, and both containers round to milliseconds.
     make(&folder, "a.wav", &format!("-f lavfi -i aevalsrc='{CHIRP}':s=48000:d=3 -c:a pcm_s16le OUT"));
     for (name, options) in [("a.webm", ""), ("b.mkv", "-output_ts_offset 7")] {
         let opus = open_path(&make(&folder, name, &format!("-i a.wav -c:a libopus {options} OUT"))).await.unwrap();
@@ -215,7 +217,7 @@ async fn edit_lists_and_times_before_zero_are_kept() {
 }
 
 #[tokio::test]
-async fn windows_that_touch_are_the_whole() {
+async fn adjacent_windows_give_the_whole_sound() {
     let folder = TempDir::new().unwrap();
     make(&folder, "a.wav", &format!("-f lavfi -i aevalsrc='{CHIRP}':s=44100:d=2 -c:a pcm_s16le OUT"));
     let media = open_path(&make(&folder, "a.mkv", "-i a.wav -c:a flac -output_ts_offset 600 OUT")).await.unwrap();
