@@ -276,7 +276,7 @@ impl MediumDecoder {
                 started,
                 planned = planned.is_some(),
                 ?margin,
-                "starting a decoder"
+                "a frame decoder starts"
             );
             *slot = Some(FrameDecoder::start(&path, &self.media.path, picture, wanted, margin).await?);
             if self.decode_to(slot, goal, cache).await? {

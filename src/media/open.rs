@@ -137,7 +137,7 @@ pub(crate) fn regular(path: &Path, shown: &str) -> Result<File, MediaError> {
 /// The system's own reason, without its error number.
 fn unreadable(shown: &str, error: &io::Error) -> MediaError {
     let what = match error.kind() {
-        io::ErrorKind::PermissionDenied => "may not be read (permission denied)".to_owned(),
+        io::ErrorKind::PermissionDenied => "cannot be read (permission denied)".to_owned(),
         io::ErrorKind::NotADirectory => "no such file".to_owned(),
         kind => format!("cannot be read: {kind}"),
     };

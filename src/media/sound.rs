@@ -126,7 +126,7 @@ impl SoundDecoder {
         self.track.copy(i64::MIN, &mut samples, from);
         while self.track.kept.is_empty() || self.track.end() < to {
             let places = &mut self.places;
-            if !self.pipes.read(&mut self.bytes, MOST_WAITING, |line| places.hear(line)).await? {
+            if !self.pipes.read(&mut self.bytes, MAX_WAITING, |line| places.hear(line)).await? {
                 if self.track.kept.is_empty() && !self.bytes.is_empty() {
                     let what = "ffmpeg gave sound without times";
                     return Err(MediaError::new(MediaFault::Damaged, &self.pipes.shown, what));

@@ -1,4 +1,4 @@
-//! Steps that see each other: their order, cycles, unused steps, and their types.
+//! Blocks of steps: their order, cycles, unused steps and types.
 
 use super::{
     Block, Formula, Planned, PlannedStep, Planning, Step, Typing, Verb, planning::Mention, shared::Shared, verbs,
@@ -10,12 +10,13 @@ use crate::{
 use indexmap::IndexMap;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-/// Most items of an `each` under way together, unless the step says otherwise: enough to fill a batch.
+/// Items of an `each` that run at the same time if the step does not set it: enough to fill a batch.
 const AT_ONCE: usize = 32;
-/// Most steps in one block. Far above what a person writes; it bounds the work of checking hostile files.
+/// Maximum number of steps in one block. It is far above any real dialogue, and bounds the work of checking hostile
+/// files.
 const MAX_STEPS: usize = 1000;
 
-/// Steps whose names are known and whose types are not.
+/// Steps with known names and unknown types.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Draft {
     steps: Vec<DraftStep>,
@@ -36,7 +37,7 @@ struct DraftStep {
     uses: Vec<String>,
 }
 
-/// Reads all steps, puts them in order, and returns them with the mentions that no step of the block answers.
+/// Reads all steps and puts them in order. Also returns the mentions that name no step of the block.
 pub(super) fn plan(steps: &IndexMap<At<String>, StepWritten>, planning: &mut Planning<'_>) -> (Draft, Vec<Mention>) {
     let mut drafts = Vec::new();
     let mut open = Vec::new();
@@ -71,7 +72,7 @@ pub(super) fn plan(steps: &IndexMap<At<String>, StepWritten>, planning: &mut Pla
     (Draft { steps: in_order(drafts) }, open)
 }
 
-/// Names that templates cannot reach, or that are reserved there.
+/// Reports a step name that templates cannot use or that is reserved.
 fn check_name(name: &At<String>, planning: &mut Planning<'_>) {
     let mut letters = name.chars();
     let starts = letters.next().is_some_and(|c| c.is_alphabetic() || c == '_');
@@ -94,7 +95,7 @@ fn read(
 ) -> (DraftStep, Vec<Mention>) {
     let common = &written.common;
     let each = common.each.as_ref().and_then(|each| planning.name_or_template(&each.0));
-    // names in `each` itself are outside of its items
+    // names in `each` itself are outside its items
     let outside = std::mem::take(&mut planning.mentions);
     let when = common.when.as_ref().and_then(|when| planning.name_or_template(&when.0));
     let outer = planning.conditional;
@@ -127,12 +128,12 @@ fn read(
     (draft, mentions)
 }
 
-/// Each cycle once, with its path; searched from every step.
+/// Reports each cycle once, with its path. Searches from every step.
 fn report_cycles(drafts: &[DraftStep], steps: &IndexMap<At<String>, StepWritten>, planning: &mut Planning<'_>) {
     let mut reported: BTreeSet<BTreeSet<usize>> = BTreeSet::new();
     let mut done = vec![false; drafts.len()];
     for start in 0..drafts.len() {
-        // (step, how many of its needs were followed)
+        // (step, number of its needs that were followed)
         let mut path: Vec<(usize, usize)> = vec![(start, 0)];
         while let Some((step, followed)) = path.last().copied() {
             let Some(&need) = drafts[step].needs.get(followed) else {
@@ -145,7 +146,7 @@ fn report_cycles(drafts: &[DraftStep], steps: &IndexMap<At<String>, StepWritten>
             }
             if let Some(from) = path.iter().position(|(on_path, _)| *on_path == need) {
                 let members: Vec<usize> = path[from..].iter().map(|(step, _)| *step).collect();
-                // a handful of cycles is enough to see the knot
+                // a few cycles are enough to show the mistake
                 if reported.len() < 20 && reported.insert(members.iter().copied().collect()) {
                     let names = members.iter().chain([&need]).map(|i| drafts[*i].name.as_str());
                     let message =
@@ -164,7 +165,7 @@ fn place(steps: &IndexMap<At<String>, StepWritten>, index: usize) -> Pos {
     steps.get_index(index).map(|(name, _)| name.pos).unwrap_or_default()
 }
 
-/// As written, moved only as far as dependencies demand. `needs` are renumbered.
+/// Sorts the steps in plan order: the written order, changed only where dependencies require it. Renumbers `needs`.
 fn in_order(drafts: Vec<DraftStep>) -> Vec<DraftStep> {
     let mut order: Vec<usize> = Vec::new();
     let mut seen = vec![false; drafts.len()];
@@ -200,7 +201,7 @@ fn in_order(drafts: Vec<DraftStep>) -> Vec<DraftStep> {
     renumbered.collect()
 }
 
-/// Steps whose value is never named.
+/// Reports steps whose value is never used.
 pub(super) fn unused(
     draft: &Draft,
     steps: &IndexMap<At<String>, StepWritten>,
@@ -209,7 +210,7 @@ pub(super) fn unused(
     file: &Arc<str>,
     shared: &mut Shared,
 ) {
-    // the unreadable part may have named any step
+    // the unreadable part may use any step
     if !readable || draft.steps.iter().any(|step| step.planned.is_none()) {
         return;
     }
@@ -224,7 +225,7 @@ pub(super) fn unused(
     }
 }
 
-/// The block with types; each step's type is added to `names`.
+/// The block with types. Adds each step's type to `names`.
 pub(crate) fn typed(draft: &Draft, names: &mut IndexMap<String, Type>, shared: &mut Shared) -> Block {
     let mut block = Block::default();
     for step in &draft.steps {
@@ -250,7 +251,7 @@ pub(crate) fn typed(draft: &Draft, names: &mut IndexMap<String, Type>, shared: &
     block
 }
 
-/// A step whose type is known: what it yields, and its behaviour if its verb could be read.
+/// The type of a step's value, and its behaviour if its verb was readable.
 type Typed = (Type, Option<Arc<dyn Step>>);
 
 /// The names as a step sees them that does not run, or yields another value, where one of them is nothing.
@@ -282,7 +283,7 @@ fn step_type(step: &DraftStep, names: &IndexMap<String, Type>, shared: &mut Shar
     (ty.list(), behaviour)
 }
 
-/// The value's type of one item: its verb's type, or any if `or` yields another.
+/// The type of one item's value: the verb's type, or `any` if `or` gives another.
 fn one_type(step: &DraftStep, typing: &mut Typing<'_>) -> Typed {
     step.when.iter().for_each(|when| drop(when.ty(typing)));
     let (ty, behaviour) = match step.planned.clone().map(|planned| planned.typed(typing)) {
@@ -297,14 +298,14 @@ fn one_type(step: &DraftStep, typing: &mut Typing<'_>) -> Typed {
 }
 
 impl Typing<'_> {
-    /// Types the inner steps of a loop; what they yield is added to `names`.
+    /// Types the inner steps of a loop, and adds their types to `names`.
     pub(crate) fn inner(&mut self, draft: &Draft, names: &mut IndexMap<String, Type>) -> Block {
         typed(draft, names, self.shared)
     }
 }
 
 impl Draft {
-    /// The steps' names, in plan order.
+    /// The names of the steps, in plan order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().map(|step| step.name.as_str())
     }

@@ -1,22 +1,22 @@
-//! Dialogues that are called: found, bounded in number and depth, and compiled where they are called.
+//! Called dialogues: finds them, limits their number and depth, and compiles each at the place of its call.
 
 use super::{Compiled, Draft, Planning, block, compile::compiled, planning::not_found};
 use crate::dialogue::{self, At, Called, Caller, Resource};
 use indexmap::IndexMap;
 use std::path::Path;
 
-/// Deepest nesting of calls.
+/// Maximum nesting of calls.
 const MAX_DEPTH: usize = 16;
-/// Most calls in one run, including those of called dialogues: each is compiled at its place.
+/// Maximum number of calls in one run, including those of called dialogues. Each is compiled at its place.
 const MAX_CALLS: usize = 1000;
 
-/// The identity of a dialogue: its file, or its name if it lacks a file.
+/// The identity of a dialogue: its file, or its name without a file.
 pub(super) fn identity(path: Option<&Path>, name: &str) -> String {
     path.map_or_else(|| name.to_owned(), |path| path.display().to_string())
 }
 
 impl Planning<'_> {
-    /// Compiles the dialogue that a `call` names, or notes why that cannot be.
+    /// Compiles the dialogue that a `call` names. Reports a problem if that is impossible.
     pub(crate) fn called(&mut self, name: &At<String>) -> Option<Compiled> {
         let found = self.find_called(name)?;
         let plain = dialogue::plain_name(Resource::Dialogue, name);
@@ -49,7 +49,7 @@ impl Planning<'_> {
         compiled
     }
 
-    /// Finds the dialogue that a `call` names, or notes why it cannot be read.
+    /// Finds the dialogue that a `call` names. Reports a problem if it cannot be read.
     fn find_called(&mut self, name: &At<String>) -> Option<Called> {
         match self.library.called(name, &self.caller) {
             Ok(Some(found)) => Some(found),
@@ -73,7 +73,7 @@ impl Planning<'_> {
         }
     }
 
-    /// Reads inner steps; names that they do not bind themselves become mentions of this step.
+    /// Plans inner steps. Names that are not bound inside become mentions of this step.
     pub(crate) fn inner(&mut self, steps: &IndexMap<At<String>, dialogue::StepWritten>, bound: &[&str]) -> Draft {
         let own = std::mem::take(&mut self.mentions);
         let (draft, open) = block::plan(steps, self);

@@ -1,4 +1,4 @@
-//! From a dialogue as written to a plan, or every problem with it.
+//! Compiles a dialogue as written to a plan, or reports every problem with it.
 
 use super::{
     Block, DeclaredInput, Plan, Planning, Problem, Rule, Severity, Typing, VerbRow, block,
@@ -16,27 +16,27 @@ use crate::{
 use indexmap::{IndexMap, IndexSet};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
-/// The changes that a run makes to a dialogue before it is checked.
+/// The options of a run that change how a dialogue is checked.
 #[derive(Debug, Clone)]
 pub struct CompileOptions {
-    /// `--cast NAME`: a cast file that swaps roles.
+    /// The name of a cast file that replaces the dialogue's agents (`--cast NAME`).
     pub cast: Option<String>,
-    /// Role to agent, over everything else.
+    /// Role to agent; overrides the dialogue and the cast file.
     pub roles: IndexMap<String, String>,
-    /// The dialogue's file: the dialogues that it calls are looked for in the same folder first.
+    /// The dialogue's file. Calls look in its folder first.
     pub path: Option<PathBuf>,
-    /// The verbs that there are. `default()` has those of this version.
+    /// The available verbs. `default()` has those of this version.
     pub verbs: &'static [VerbRow],
     /// Planned verbs that are not available yet, for messages.
     pub later: &'static [&'static str],
 }
 
-/// Checks a dialogue. Pure but for what `library` reads.
+/// Checks a dialogue. Only `library` reads files. Fails with every problem.
 pub fn compile(dialogue: &Dialogue, library: &dyn Library, options: &CompileOptions) -> Result<Plan, Vec<Problem>> {
     compile_partly(Some(dialogue), Vec::new(), &dialogue.file, &dialogue.source, library, options)
 }
 
-/// Reads and checks a dialogue: every problem of its YAML and of its meaning at once.
+/// Reads and checks a dialogue. Fails with every problem of its YAML and of its meaning at once.
 pub fn compile_text(
     source: &str,
     file: &str,
@@ -47,7 +47,7 @@ pub fn compile_text(
     compile_partly(dialogue.as_ref(), problems, file, source, library, options)
 }
 
-/// Compiles a plan again from the texts it was made of ([`Plan::sources`]).
+/// Compiles a plan again from its texts ([`Plan::sources`]).
 pub fn recompile(sources: &IndexMap<String, String>) -> Result<Plan, Vec<Problem>> {
     let mut library = MemoryLibrary::default();
     for (key, source) in sources {
@@ -95,7 +95,7 @@ fn compile_partly(
     }
 }
 
-/// Reads the cast that replaces the dialogue's own.
+/// Reads the cast and the roles that replace the dialogue's own agents.
 fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, file: &str) {
     let start = Pos { line: 1, column: 1 };
     if let Some(name) = &options.cast {
@@ -123,24 +123,24 @@ fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, fi
     if !shared.swapped.is_empty() {
         let cast: serde_json::Map<_, _> =
             shared.swapped.iter().map(|(role, entry)| (role.clone(), entry.agent.clone().into())).collect();
-        // JSON is YAML
+        // JSON is valid YAML
         shared.sources.insert("cast".into(), serde_json::json!({ "cast": cast }).to_string());
     }
 }
 
-/// The message for an unknown cast.
+/// The hint for an unknown cast.
 pub fn closest_cast(name: &str, library: &dyn Library) -> String {
     let (name, names) = (dialogue::plain_name(Resource::Cast, name), library.names(Resource::Cast));
     let listed = || format!("the casts are {}; one of your own is a file `casts/NAME.yaml`", names.join(", "));
     closest(&name, names.iter().map(String::as_str)).unwrap_or_else(listed)
 }
 
-/// A cast of which the dialogue uses no role at all was meant for other names. A cast made for many dialogues may fill more roles
-/// than one of them has.
+/// Reports a cast without any role of the dialogue. A cast for many dialogues may fill more roles than one dialogue
+/// has, so further roles are fine.
 fn check_swapped_roles(written: &DialogueFile, shared: &mut Shared) {
     let own = written.cast.iter().flatten().map(|(role, _)| role.value.clone());
     let known: IndexSet<String> = own.chain(shared.roles.keys().cloned()).collect();
-    // with a mistake elsewhere, the roles of a called dialogue may be unknown
+    // a mistake elsewhere may hide the roles of a called dialogue
     let all_told = shared.problems.iter().all(|problem| problem.code == "unknown-agent");
     if !all_told || known.is_empty() || shared.swapped.keys().any(|role| known.contains(role)) {
         return;
@@ -153,7 +153,7 @@ fn check_swapped_roles(written: &DialogueFile, shared: &mut Shared) {
     }
 }
 
-/// A dialogue that was compiled, as the outermost or as one that is called.
+/// A compiled dialogue, the outermost or a called one.
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub name: String,
@@ -163,7 +163,7 @@ pub(crate) struct Compiled {
     pub answer_ty: Type,
 }
 
-/// Compiles one dialogue; problems are noted in `shared`.
+/// Compiles one dialogue. Reports problems in `shared`.
 pub(super) fn compiled(
     dialogue: &Dialogue,
     caller: Caller,
@@ -192,7 +192,7 @@ pub(super) fn compiled(
     let (asked, rules) = (planning.asked, planning.rules);
     open.extend(answer_names.iter().filter(|mention| !written.steps.contains_key(mention.name.as_str())).cloned());
     unknown_names(&open, &inputs, written, shared);
-    // an unused step may be the meaning of a misspelt name
+    // a misspelt name may mean the unused step
     let readable = answer.is_some() && open.iter().all(|mention| inputs.contains_key(&mention.name));
     block::unused(&draft, &written.steps, &answer_names, readable, &file, shared);
     check_tests(written, &inputs, &cast, &file, shared);
@@ -227,7 +227,7 @@ fn cast_of(
         know_agent(&entry, library, shared);
         cast.insert(role.value.clone(), entry);
     }
-    // a swapped cast may fill roles that the dialogue leaves open
+    // a swapped cast may fill roles that the dialogue does not declare
     for (role, entry) in shared.swapped.clone() {
         if !cast.contains_key(&role) {
             know_agent(&entry, library, shared);
@@ -237,7 +237,7 @@ fn cast_of(
     cast
 }
 
-/// Reads an agent's file once and keeps what it answers.
+/// Reads an agent's file once and records the requests that the agent answers.
 fn know_agent(entry: &CastEntry, library: &dyn Library, shared: &mut Shared) {
     if shared.agents.contains_key(&entry.agent) {
         return;
@@ -284,7 +284,7 @@ fn inputs_of(written: &DialogueFile, file: &Arc<str>, shared: &mut Shared) -> In
     inputs
 }
 
-/// Keeps with each input what its value may be; a default must be that too.
+/// Records the rules of each input. Reports a default that breaks one.
 fn keep_rules(
     rules: Vec<Rule>,
     inputs: &mut IndexMap<String, DeclaredInput>,
@@ -299,14 +299,14 @@ fn keep_rules(
             let declared = written.inputs.as_ref().and_then(|inputs| inputs.get(rule.input.as_str()));
             let pos =
                 declared.and_then(|input| input.default.as_ref()).map(|default| default.0.pos).unwrap_or_default();
-            let message = format!("found an impossible default of `{}`: {broken}", rule.input);
+            let message = format!("found an invalid default of `{}`: {broken}", rule.input);
             shared.problem("wrong-value", file, pos, message, None);
         }
         input.rules.push(rule);
     }
 }
 
-/// Warns of inputs and roles that nothing uses.
+/// Warns of unused inputs and roles.
 fn unused_names(
     written: &DialogueFile,
     open: &[Mention],
@@ -328,7 +328,7 @@ fn unused_names(
     }
 }
 
-/// Names that are neither step, nor input, nor bound at their place.
+/// Reports names that are neither a step, nor an input, nor bound at their place.
 fn unknown_names(
     open: &[Mention],
     inputs: &IndexMap<String, DeclaredInput>,
@@ -344,7 +344,7 @@ fn unknown_names(
         let Mention { name, file, pos, hole_of } = mention;
         match hole_of {
             Some(Hole { prompt, used_at }) => {
-                let message = format!("found hole `{name}` in prompt `{prompt}`, which nothing binds");
+                let message = format!("found hole `{name}` in prompt `{prompt}`, which is not bound");
                 let bind = format!("bind it where {used_at} names the prompt: `with: {{ {name}: … }}`");
                 let hint = near.map_or(bind.clone(), |near| format!("{near} or {bind}"));
                 shared.problem("unbound-hole", file, *pos, message, Some(hint));

@@ -1,4 +1,4 @@
-//! A value as written with its templates parsed: what a step evaluates when it runs, and what is typed before.
+//! A written value with its templates parsed. It is typed by the check and evaluated by the run.
 
 use super::{Planning, StepError, Typing};
 use crate::{
@@ -12,9 +12,9 @@ use std::sync::Arc;
 /// A value with templates inside.
 #[derive(Debug, Clone)]
 pub struct Formula {
-    /// The place in the file, for problems.
+    /// The node in the file, for problems.
     pub node: Node,
-    /// In which file.
+    /// The file, for problems.
     pub file: Arc<str>,
     shape: Shape,
 }
@@ -28,7 +28,7 @@ enum Shape {
 }
 
 impl Formula {
-    /// Parses every template in `expr`; names and problems are noted in `planning`.
+    /// Parses every template in `node`. Reports names and problems to `planning`.
     pub(super) fn of(node: &Node, planning: &mut Planning<'_>) -> Option<Formula> {
         let shape = match &node.data {
             Data::Null => Shape::Literal(Value::Nothing),
@@ -36,7 +36,7 @@ impl Formula {
             Data::Number(number) => Shape::Literal(Value::Number(*number)),
             Data::Text(text, _) => Shape::Template(planning.template(text, node)?),
             Data::List(items) => {
-                // all items are read before any is given up, so that all problems are noted
+                // all items are read before a bad one ends the reading, so that all problems are reported
                 let items: Vec<Option<Formula>> = items.iter().map(|item| Formula::of(item, planning)).collect();
                 Shape::List(items.into_iter().collect::<Option<_>>()?)
             }
@@ -51,7 +51,7 @@ impl Formula {
         Some(Formula { node: node.clone(), file: planning.file.clone(), shape })
     }
 
-    /// A value without a template.
+    /// A constant value.
     pub fn fixed(value: Value) -> Formula {
         let node = Node { pos: Default::default(), data: Data::Null };
         Formula { node, file: "".into(), shape: Shape::Literal(value) }
@@ -70,7 +70,7 @@ impl Formula {
         }
     }
 
-    /// The one template that this is, if it is one.
+    /// The template, if the whole value is one.
     pub fn template(&self) -> Option<&Template> {
         match &self.shape {
             Shape::Template(template) => Some(template),
@@ -78,12 +78,13 @@ impl Formula {
         }
     }
 
-    /// The value in this scope.
+    /// Evaluates the value in a scope. Fails if a template fails or the value is too large.
     pub fn eval(&self, scope: &Scope) -> Result<Value, StepError> {
         self.eval_in(scope, &mut Room::new())
     }
 
-    /// The same as a part of a value: steps that name each other in lists and records grow exponentially.
+    /// Evaluates a part of a value within its remaining room. Steps that name each other in lists and records grow
+    /// exponentially.
     fn eval_in(&self, scope: &Scope, room: &mut Room) -> Result<Value, StepError> {
         let value = match &self.shape {
             Shape::Literal(value) => value.clone(),
@@ -107,7 +108,7 @@ impl Formula {
         Ok(value)
     }
 
-    /// The names that it takes from its scope.
+    /// The names that it takes from the scope.
     pub fn names(&self) -> Vec<&str> {
         match &self.shape {
             Shape::Literal(_) => Vec::new(),
@@ -117,12 +118,12 @@ impl Formula {
         }
     }
 
-    /// The value as text.
+    /// Evaluates the value in a scope, as text.
     pub fn text(&self, scope: &Scope) -> Result<String, StepError> {
         Ok(crate::prompt::show(&self.eval(scope)?))
     }
 
-    /// Its type; attributes that cannot exist are noted.
+    /// The type. Reports attributes that cannot exist.
     pub fn ty(&self, typing: &mut Typing<'_>) -> Type {
         match &self.shape {
             Shape::Literal(value) => value.ty(),
@@ -151,7 +152,7 @@ impl Planning<'_> {
         if !bare {
             return self.expr(expr);
         }
-        // folded: places inside point to the start of the name
+        // folded, so that positions inside point to the start of the name
         let node = Node { pos: expr.0.pos, data: Data::Text(format!("{{{{{text}}}}}"), TextStyle::Folded) };
         Formula::of(&node, self)
     }

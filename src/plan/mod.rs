@@ -1,4 +1,4 @@
-//! Checked dialogues. A [`Plan`] that exists can run; making one reports every problem at once and loads nothing.
+//! Checked dialogues. Every [`Plan`] can run. Compiling one reports every problem at once and loads nothing.
 
 pub mod bind;
 mod block;
@@ -38,79 +38,79 @@ use std::{sync::Arc, time::Duration};
 pub struct Plan {
     /// The dialogue's name.
     pub name: String,
-    /// The purpose.
+    /// The dialogue's purpose.
     pub about: Option<String>,
-    /// Every text that this plan was compiled from (dialogues, prompts, label lists, agent files), by name: enough
-    /// to compile it again with no files at hand (a transcript carries them).
+    /// Every text that this plan was compiled from (dialogues, prompts, label lists, agent files), by name. A
+    /// transcript contains them, so that the plan compiles again without files.
     pub sources: IndexMap<String, String>,
     /// Inputs with their types and defaults, as declared.
     pub inputs: IndexMap<String, DeclaredInput>,
-    /// Roles with the agent that plays each and the kinds of request the steps make of it.
+    /// Roles, each with its agent and the kinds of request that steps make.
     pub roles: IndexMap<String, Role>,
     /// The steps.
     pub block: Arc<Block>,
-    /// Warnings: they do not keep it from running.
+    /// Warnings. They do not prevent a run.
     pub warnings: Vec<Problem>,
-    /// The dialogue's answer: text, or the record that a citing `say` yields.
+    /// The dialogue's answer: text, or the record of a citing `say`.
     pub answer: Template,
 }
 
 /// One declared input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeclaredInput {
-    /// Its type.
+    /// The input's type.
     pub ty: Type,
-    /// Used when the run binds none.
+    /// The value if the run gives none.
     pub default: Option<Value>,
     /// A description for people.
     pub about: Option<String>,
-    /// The values that it may have, where steps use it as the number of a key.
+    /// Ranges of the value, from the step keys that use it as their number.
     pub rules: Vec<Rule>,
 }
 
 /// One role of the cast.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
-    /// `agents/NAME.yaml`
+    /// The name of the agent (`agents/NAME.yaml`).
     pub agent: String,
-    /// The requests that the steps make of it.
+    /// The kinds of request that steps make to it.
     pub kinds: Vec<Kind>,
-    /// A step wants each label's floor (`rank` with `floor: true`).
+    /// True if a step needs each label's floor (`rank` with `floor: true`).
     pub floor: bool,
 }
 
-/// Steps that see each other, in plan order (as written, moved only as far as their dependencies demand).
+/// Steps that can name each other, in plan order: the written order, changed only where dependencies require it.
 #[derive(Debug, Clone, Default)]
 pub struct Block {
-    /// In plan order; `needs` point backwards only.
+    /// The steps in plan order. Their `needs` point backwards only.
     pub steps: Vec<PlannedStep>,
 }
 
 /// One step, ready to run.
 #[derive(Debug, Clone)]
 pub struct PlannedStep {
-    /// The user's name for it.
+    /// The step's name in the dialogue.
     pub name: String,
     /// The verb (`rank`), for transcripts and progress.
     pub verb: &'static str,
     /// Its behaviour.
     pub step: Arc<dyn Step>,
-    /// Indices, in this block, of the steps that must be done before.
+    /// Indices, in this block, of the steps that must end before.
     pub needs: Vec<usize>,
-    /// The names that it takes from outside of this block (inputs; in a loop, outer steps too).
+    /// The names that it takes from outside this block (inputs; in a loop, outer steps too).
     pub uses: Vec<String>,
-    /// Skipped (value `nothing`, or `or`) when this is false.
+    /// If this is false, the step is skipped: its value is nothing, or `or`.
     pub when: Option<Template>,
-    /// Done once for each item of this list; the value is then the list of results.
+    /// The step runs once for each item of this list. Its value is the list of results.
     pub each: Option<Template>,
-    /// Most items under way together.
+    /// Maximum number of items that run at the same time.
     pub at_once: usize,
-    /// Limit for one exchange, or for one item of an `each` step with several turns.
+    /// Maximum time of one exchange, or of one item of an `each` step with several turns.
     pub timeout: Option<Duration>,
-    /// Retries after a passing failure, if the dialogue sets them; else its agent does.
+    /// Retries after a passing failure; `None` leaves them to the agent.
     pub retries: Option<u32>,
-    /// The value when the step (or this item of it) fails or is skipped; may name what the step names.
+    /// The value if the step, or one item of it, fails or is skipped. It may name whatever the step names.
     pub or: Option<Formula>,
-    /// The type of its value (the list type, with `each`).
+    /// The type of its value (with `each`, the list type).
     pub ty: Type,
 }

@@ -1,4 +1,5 @@
-//! The helpers of verbs during the check: first [`Planning`] (names, prompts, roles), then [`Typing`] (types).
+//! The two halves of checking a step, with helpers for verbs: [`Planning`] (names, prompts, roles), then [`Typing`]
+//! (types).
 
 use super::{Formula, Rule, closest, shared::Shared};
 use crate::{
@@ -10,26 +11,26 @@ use crate::{
 use indexmap::IndexMap;
 use std::{collections::BTreeSet, sync::Arc};
 
-/// One mention of a name in a step.
+/// A mention of a name in a step.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Mention {
     pub name: String,
     pub file: Arc<str>,
     pub pos: Pos,
-    /// The prompt whose hole this is.
+    /// The prompt file, if the mention is a hole of one.
     pub hole_of: Option<Hole>,
 }
 
-/// A prompt file as a dialogue uses it.
+/// A prompt file and the step that uses it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Hole {
-    /// Its name.
+    /// The prompt's name.
     pub prompt: String,
-    /// File and line of the step that names it.
+    /// File and line of the step.
     pub used_at: String,
 }
 
-/// The agent of a role, and the place that assigns it.
+/// The agent of a role, and the position that assigns it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct CastEntry {
     pub agent: String,
@@ -40,46 +41,47 @@ pub(super) struct CastEntry {
 /// A role that a step asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedRole {
-    /// The plan's name for it.
+    /// The role's name in the plan.
     pub role: String,
-    /// As the step names it.
+    /// The role's name in the step.
     pub name: String,
-    /// The content that its agent takes with this kind of request, if that is known before the run.
+    /// The content that the agent accepts with this kind of request, if known before the run.
     pub content: Option<Modalities>,
 }
 
 impl AskedRole {
-    /// True if its agent takes sound and no pictures: a moment is its sound to such an agent.
+    /// True if the agent accepts sound and no pictures. For such an agent a moment is its sound.
     pub fn only_listens(&self) -> bool {
         self.content.is_some_and(|content| content.has(Modality::Sound) && !content.has(Modality::Image))
     }
 }
 
-/// The first half of checking a step: reads its templates, prompts, label lists and roles, and collects what it names.
+/// The first half of checking a step: reads its templates, prompts, label lists and roles, and collects the names that
+/// it uses.
 pub struct Planning<'a> {
     pub(super) shared: &'a mut Shared,
     /// The source of prompts, labels, agents and other dialogues.
     pub(super) library: &'a dyn Library,
-    /// The file being checked.
+    /// The file that is being checked.
     pub(super) file: Arc<str>,
-    /// The dialogue being checked, as one that calls others.
+    /// The dialogue that is being checked, as the caller of others.
     pub(super) caller: Caller,
     /// The agents of this dialogue by role.
     pub(super) cast: &'a IndexMap<String, CastEntry>,
-    /// The names in this step.
+    /// The names in the current step.
     pub(super) mentions: Vec<Mention>,
-    /// The roles that its steps ask.
+    /// The roles that the steps ask.
     pub(super) asked: BTreeSet<String>,
-    /// The values that inputs may have where they are used as numbers.
+    /// The ranges of inputs that are used as numbers.
     pub(super) rules: Vec<Rule>,
-    /// True while a step is read that may not be done at all, or does without its value.
+    /// True in a step that may be skipped or may run without its value.
     pub(super) conditional: bool,
-    /// True while a step is read whose YAML had problems: a key that seems missing was written wrongly.
+    /// True in a step whose YAML has problems: a missing key may only be misspelt.
     pub(super) doubtful: bool,
 }
 
 impl Planning<'_> {
-    /// Notes a problem in the file being checked.
+    /// Reports a problem in the file that is being checked.
     pub fn problem(&mut self, code: &str, pos: Pos, message: String, hint: Option<String>) {
         if self.doubtful && code == "missing-key" {
             return;
@@ -87,7 +89,7 @@ impl Planning<'_> {
         self.shared.problem(code, &self.file.clone(), pos, message, hint);
     }
 
-    /// Parses a template; its names become mentions.
+    /// Parses a template. Its names become mentions.
     pub(super) fn template(&mut self, text: &str, node: &Node) -> Option<Template> {
         let (template, uses) = self.parsed(text, node, &self.file.clone());
         let mut places = node.places();
@@ -100,7 +102,7 @@ impl Planning<'_> {
         template
     }
 
-    /// The template, if it can be read, and the names that it uses as far as they can be.
+    /// The template, if it can be parsed, and the names found in it.
     fn parsed(&mut self, text: &str, node: &Node, file: &Arc<str>) -> (Option<Template>, Vec<Use>) {
         match Template::parse_partly(text) {
             Ok(template) => {
@@ -117,19 +119,19 @@ impl Planning<'_> {
         }
     }
 
-    /// Notes what an input may be, unless the step may do without it.
+    /// Records the range of an input, unless the step can run without it.
     pub(super) fn rule(&mut self, rule: Rule) {
         if !self.conditional {
             self.rules.push(rule);
         }
     }
 
-    /// Notes that the step needs the value of `name`.
+    /// Records that the step needs the value of `name`.
     pub fn mention(&mut self, name: &str, pos: Pos) {
         self.mentions.push(Mention { name: name.to_owned(), file: self.file.clone(), pos, hole_of: None });
     }
 
-    /// Notes the holes of a prompt file that nothing binds there: they are filled by steps or inputs of that name.
+    /// Records the unbound holes of a prompt file as mentions: a step or input of that name fills each.
     pub fn holes(
         &mut self,
         prompt: &At<String>,
@@ -154,7 +156,7 @@ impl Planning<'_> {
         }
     }
 
-    /// Reads something in which these names are bound: they become no mentions.
+    /// Reads a part in which these names are bound, so that they do not become mentions.
     pub fn bound_to<T>(&mut self, names: &[&str], read: impl FnOnce(&mut Self) -> T) -> T {
         let own = std::mem::take(&mut self.mentions);
         let read = read(self);
@@ -163,7 +165,7 @@ impl Planning<'_> {
         read
     }
 
-    /// Reads a named resource, or notes that it is missing.
+    /// Reads a named resource, or reports that it is missing.
     pub(super) fn resource(&mut self, kind: Resource, name: &At<String>) -> Option<dialogue::SourceText> {
         let found = self.library.read(kind, name);
         match &found {
@@ -180,19 +182,19 @@ impl Planning<'_> {
         found
     }
 
-    /// A prompt file as a template; its holes are not mentions yet.
+    /// A prompt file as a template. Its holes are not mentions yet.
     pub fn prompt(&mut self, name: &At<String>) -> Option<(Template, Node, Arc<str>)> {
         let text = self.resource(Resource::Prompt, name)?;
-        // a file's last line break does not belong to the prompt
+        // the last line break of a file is not part of the prompt
         let source = text.source.trim_end().to_owned();
-        // a literal block without indentation whose first line is line 1 of the file
+        // like a literal block without indentation, whose first line is line 1 of the file
         let node = Node { pos: Pos { line: 0, column: 1 }, data: Data::Text(source.clone(), TextStyle::Literal(0)) };
         let file: Arc<str> = text.file.into();
         let template = self.parsed(&source, &node, &file).0?;
         Some((template, node, file))
     }
 
-    /// A label list by name.
+    /// A label list by name. Reports a missing or empty list.
     pub fn labels(&mut self, name: &At<String>) -> Option<Vec<String>> {
         let labels = dialogue::labels(&self.resource(Resource::Labels, name)?.source);
         if labels.is_empty() {
@@ -201,14 +203,14 @@ impl Planning<'_> {
         Some(labels)
     }
 
-    /// Notes that a step wants each label's floor from the plan's role `name`.
+    /// Records that a step needs each label's floor from the plan's role `name`.
     pub fn wants_floor(&mut self, name: &str) {
         if let Some(role) = self.shared.roles.get_mut(name) {
             role.floor = true;
         }
     }
 
-    /// The first agent that answers requests of this kind.
+    /// The first agent that answers requests of this kind, for a hint.
     fn agent_for(&self, kind: Kind) -> Option<String> {
         let answers = |name: &String| {
             let text = self.library.read(Resource::Agent, name)?;
@@ -219,7 +221,7 @@ impl Planning<'_> {
         self.library.names(Resource::Agent).into_iter().take(MAX_AGENTS).find(|name| answers(name).is_some())
     }
 
-    /// The role `name` of the cast, asked for `kind`.
+    /// The role `name` of the cast for requests of this kind. Reports an unknown role or an unsuitable agent.
     pub fn role(&mut self, name: &At<String>, kind: Kind) -> Option<AskedRole> {
         let Some(entry) = self.cast.get(&name.value).cloned() else {
             let roles: Vec<&str> = self.cast.keys().map(String::as_str).collect();
@@ -263,12 +265,12 @@ impl Planning<'_> {
     }
 }
 
-/// Most agents that are read to find one for a hint.
+/// Maximum number of agents that are read for a hint.
 const MAX_AGENTS: usize = 100;
-/// Most names that a hint lists.
+/// Maximum number of names in a hint.
 const MAX_LISTED: usize = 20;
 
-/// The hint for a name that was not found: the nearest name, or all of them, and the places that were looked in.
+/// The hint for a name that was not found: the nearest name or all names, and the searched places.
 pub(super) fn not_found(name: &str, plural: &str, names: &[String], places: &[String]) -> Option<String> {
     let listed = || {
         let more = if names.len() > MAX_LISTED { ", …" } else { "" };
@@ -281,7 +283,7 @@ pub(super) fn not_found(name: &str, plural: &str, names: &[String], places: &[St
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// The second half: the types of what a step names are known.
+/// The second half of checking a step: the types of all names are known.
 pub struct Typing<'a> {
     pub(super) shared: &'a mut Shared,
     pub(super) names: &'a IndexMap<String, Type>,
@@ -299,12 +301,12 @@ impl NameTypes for IndexMap<String, Type> {
 }
 
 impl Typing<'_> {
-    /// Notes a problem.
+    /// Reports a problem.
     pub fn problem(&mut self, code: &str, file: &Arc<str>, pos: Pos, message: String, hint: Option<String>) {
         self.shared.problem(code, file, pos, message, hint);
     }
 
-    /// The type of a template at `node`; attributes that cannot exist are noted.
+    /// The type of a template at `node`. Reports attributes that cannot exist.
     pub(super) fn template(&mut self, template: &Template, node: &Node, file: &Arc<str>) -> Type {
         let mut findings = Vec::new();
         let ty = template.ty(self.names, &mut findings);
@@ -315,29 +317,30 @@ impl Typing<'_> {
         ty
     }
 
-    /// Types a value for its type only: its problems are noted when it is typed again.
+    /// Types a value without reporting its problems. They are reported when it is typed again.
     pub fn quietly(&mut self, then: impl FnOnce(&mut Typing<'_>)) {
         let noted = self.shared.problems.len();
         then(self);
         self.shared.problems.truncate(noted);
     }
 
-    /// Types a prompt.
+    /// The type of a prompt. Reports attributes that cannot exist.
     pub fn prompt(&mut self, template: &Template, node: &Node, file: &Arc<str>) -> Type {
         self.template(template, node, file)
     }
 
-    /// The types of names that may be used here.
+    /// The types of the names that can be used here.
     pub fn names(&self) -> &IndexMap<String, Type> {
         self.names
     }
 
-    /// The same with other names.
+    /// Types with other names.
     pub fn with<T>(&mut self, names: &IndexMap<String, Type>, then: impl FnOnce(&mut Typing<'_>) -> T) -> T {
         then(&mut Typing { shared: self.shared, names })
     }
 
-    /// Types `formula` and notes if it is none of `wanted`, or if it is nothing in the first round of a loop.
+    /// The type of `formula`. Reports a type that fits none of `wanted`, and a value that is nothing in the first round
+    /// of a loop; `what` names the value in the message.
     pub fn expect(&mut self, formula: &Formula, wanted: &[Type], what: &str) -> Type {
         let found = formula.ty(self);
         let accepts = |found: &Type| wanted.iter().any(|wanted| wanted.accepts(found));
@@ -388,7 +391,7 @@ impl Typing<'_> {
         found
     }
 
-    /// Notes if the role's agent does not take content of the type `found` at `formula`; lists count by their items.
+    /// Reports content of the type `found` that the role's agent does not accept. A list counts by its items.
     pub fn content(&mut self, role: &AskedRole, formula: &Formula, found: &Type) {
         let Some(takes) = role.content else { return };
         let item = match found {
@@ -399,7 +402,7 @@ impl Typing<'_> {
             Type::Text | Type::Number | Type::Truth | Type::Scored => Modalities::of(&[Modality::Text]),
             Type::Image => Modalities::of(&[Modality::Image]),
             Type::Audio => Modalities::of(&[Modality::Sound]),
-            // a moment is a frame to an agent that sees, and a stretch of sound to one that only hears
+            // a moment is a frame for an agent that sees, and a stretch of sound for one that only hears
             Type::Moment => Modalities::of(&[Modality::Image, Modality::Sound]),
             Type::Video => Modalities::of(&[Modality::Video]),
             _ => return,

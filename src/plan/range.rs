@@ -1,4 +1,5 @@
-//! The ranges of number keys: for numbers in the file, for inputs that are used as numbers, and for the editor's schema.
+//! The ranges of number keys. They check numbers in a file and inputs that are used as numbers, and appear in the
+//! editor's schema.
 
 use super::Planning;
 use crate::{
@@ -8,21 +9,21 @@ use crate::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
-/// The range of a number. Computed numbers are checked when the step runs.
+/// The range of a number. A computed number is checked when the step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Range {
     /// 0 or more.
     NotNegative,
     /// 0 to 1.
     Share,
-    /// A whole number, this or more.
+    /// A whole number, at least this.
     WholeFrom(u32),
 }
 
-/// An input that gives the number of a key: `n: "{{ n }}"`.
+/// An input that is used as the number of a key: `n: "{{ n }}"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// The input.
+    /// The input's name.
     pub input: String,
     /// The key.
     pub key: String,
@@ -31,7 +32,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The problem with a value of the input, if any.
+    /// The problem with a value of the input, if any: the finding and the expectation.
     pub fn broken(&self, value: &Value) -> Option<String> {
         let Value::Number(number) = value else { return None };
         let expected =
@@ -57,7 +58,7 @@ impl Range {
         }
     }
 
-    /// Reports an impossible number; an input in its place is checked when a run gives it.
+    /// Reports a number outside the range. For an input, records a rule that is checked when a run gives the value.
     pub fn check(self, written: &Option<NumberExpr>, key: &str, planning: &mut Planning<'_>) {
         let Some(NumberExpr(Expr(node))) = written else { return };
         match &node.data {
@@ -76,7 +77,7 @@ impl Range {
     }
 }
 
-/// Declares types that exist only for their schemas, as fields of types as written name them.
+/// Declares types that exist only for their schemas. They stand in for field types of written verbs.
 macro_rules! schemas {
     ($($(#[$doc:meta])* $Name:ident => $schema:expr;)*) => {
         $(
@@ -99,7 +100,7 @@ macro_rules! schemas {
     };
 }
 
-/// A number within bounds, or a template.
+/// The schema of a number within bounds, or of a template.
 fn number(bounds: serde_json::Value) -> Schema {
     json_schema!({ "anyOf": [bounds, { "type": "string", "pattern": "\\{\\{" }] })
 }
@@ -113,7 +114,7 @@ schemas! {
     WholeFrom0 => number(serde_json::json!({ "type": "integer", "minimum": 0, "maximum": 1e9 }));
     /// [`Range::WholeFrom`] 1
     WholeFrom1 => number(serde_json::json!({ "type": "integer", "minimum": 1, "maximum": 1e9 }));
-    /// `every` of `frames`: a duration, or a template that yields seconds.
+    /// `every` of `frames`: a duration, or a template that gives seconds.
     Every => json_schema!({
         "type": "string",
         "anyOf": [{ "pattern": SPAN_PATTERN }, { "pattern": "\\{\\{" }],

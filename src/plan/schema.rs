@@ -1,16 +1,16 @@
-//! JSON Schemas for editors, from the very types that files are read into.
+//! JSON Schemas for editors, from the same types that read the files.
 
 use super::VerbRow;
 use crate::dialogue::{AgentFile, CastFile, DialogueFile, StepWritten};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value;
 
-/// The schema of dialogue files, with these verbs: what any step may carry and all verbs as properties, exactly one verb
-/// required (what editors complete best).
+/// The schema of dialogue files with these verbs. A step has the common keys and all verbs as properties, and requires
+/// exactly one verb; editors complete this form best.
 pub fn schema(verbs: &[VerbRow]) -> Value {
     let mut generator = generator();
     let rows: Vec<(&str, Value)> = verbs.iter().map(|row| (row.name, row.schema(&mut generator).into())).collect();
-    // the steps of a loop are steps too, so that the generator has the definition
+    // registers the definition of a step, which the steps of a loop use too
     let _ = generator.subschema_for::<StepWritten>();
     if let Some(step) = generator.definitions_mut().get_mut("Step") {
         if let Some(properties) = step.get_mut("properties").and_then(Value::as_object_mut) {
@@ -36,7 +36,7 @@ fn schema_of<T: JsonSchema>(title: &str) -> Value {
 }
 
 fn generator() -> SchemaGenerator {
-    // draft-07 is what editors' YAML plug-ins read best
+    // editors' YAML plug-ins support draft-07 best
     SchemaSettings::draft07().into_generator()
 }
 
@@ -47,7 +47,7 @@ fn finished(schema: Schema, title: &str) -> Value {
     schema
 }
 
-/// `Option` is "may be absent" here, not "may be null": a key without a value is an error.
+/// Removes `null` from the types. An `Option` means that a key may be absent; a key without a value is an error.
 fn without_null(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -58,7 +58,7 @@ fn without_null(schema: &mut Value) {
                     let only = branches.remove(0);
                     fields.remove("anyOf");
                     if let Value::Object(only) = only {
-                        // the field's own description stays
+                        // the field's own description takes precedence
                         for (key, value) in only {
                             fields.entry(key).or_insert(value);
                         }

@@ -1,4 +1,4 @@
-//! The results of checking one dialogue and all that it calls.
+//! The results of checking one dialogue and all dialogues that it calls.
 
 use super::{Problem, Role, VerbRow, planning::CastEntry};
 use crate::{
@@ -8,25 +8,25 @@ use crate::{
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-/// The results of checking one dialogue and all that it calls.
+/// The results of checking one dialogue and all dialogues that it calls.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub problems: Vec<Problem>,
-    /// The warnings about the outermost dialogue.
+    /// Warnings about the outermost dialogue.
     pub warnings: Vec<Problem>,
     pub roles: IndexMap<String, Role>,
     pub sources: IndexMap<String, String>,
-    /// Agents by name, with what they can be asked, if known.
+    /// Agents by name, with the requests that they answer, if known.
     pub agents: IndexMap<String, Option<Vec<Answers>>>,
-    /// Dialogues being compiled, outermost first: the identity of each, and its name.
+    /// The dialogues that are being compiled, outermost first: the identity and the name of each.
     pub stack: Vec<(String, String)>,
-    /// Dialogues that were compiled because they are called.
+    /// The number of compiled calls.
     pub calls: usize,
-    /// The verbs that there are.
+    /// The available verbs.
     pub verbs: &'static [VerbRow],
     /// Planned verbs that are not available yet.
     pub later: &'static [&'static str],
-    /// Agents put in place of what dialogues say.
+    /// Role to agent, from `--cast` and other options; replaces the agents of dialogues.
     pub swapped: IndexMap<String, CastEntry>,
 }
 
@@ -38,25 +38,25 @@ impl Shared {
         self.problems.push(Problem::new(code, file, pos, message, hint));
     }
 
-    /// Takes over problems that were noted elsewhere.
+    /// Adds problems that another reader reported.
     pub(super) fn take(&mut self, problems: Vec<Problem>) {
         let room = crate::problem::MAX_PROBLEMS.saturating_sub(self.problems.len());
         self.problems.extend(problems.into_iter().take(room));
     }
 
-    /// True if a problem was noted between these places.
+    /// True if a problem was reported between these positions.
     pub(super) fn has_problem(&self, file: &str, from: Pos, until: Option<Pos>) -> bool {
         let inside = |pos: Pos| pos >= from && until.is_none_or(|until| pos < until);
         self.problems.iter().any(|p| p.file == file && inside(Pos { line: p.line, column: p.column }))
     }
 
-    /// Keeps a text that the plan is made of.
+    /// Records a source text of the plan.
     pub(super) fn keep(&mut self, kind: Resource, name: &str, text: &SourceText) {
         let key = format!("{}/{}", kind.word(), dialogue::plain_name(kind, name));
         self.sources.insert(key, text.source.clone());
     }
 
-    /// Keeps the text of a dialogue that is called, and returns its key. Two folders may hold dialogues of one name.
+    /// Records the text of a called dialogue and returns its key. Two folders may contain dialogues of one name.
     pub(super) fn keep_called(&mut self, caller: &str, name: &str, text: &SourceText) -> String {
         let plain = dialogue::plain_name(Resource::Dialogue, name);
         let free = self.sources.get(&format!("dialogue/{plain}")).is_none_or(|kept| *kept == text.source);
@@ -65,7 +65,7 @@ impl Shared {
         key
     }
 
-    /// The plan's name for a role: its own, or a longer one if another dialogue of this run means another agent by it.
+    /// The plan's name for a role. It is longer if another dialogue of this run gives the role to another agent.
     pub(super) fn cast_role(&mut self, role: &str, agent: &str, kind: Kind) -> String {
         let taken = self.roles.get(role).is_some_and(|known| known.agent != agent);
         let name = if taken { format!("{role} ({agent})") } else { role.to_owned() };

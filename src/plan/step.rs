@@ -1,5 +1,5 @@
-//! The contract of a step, in three stages: a verb as written, a step whose names are known, and its checked behaviour.
-//! The verbs themselves are above this layer; a compilation is handed the list of those that there are.
+//! The contract of a step, in three stages: a verb as written, a step with known names, and its checked behaviour. The
+//! verbs are in a higher layer, so a compilation gets their list from its caller.
 
 use super::{Block, DeclaredInput, Planning, Typing};
 use crate::{
@@ -17,7 +17,7 @@ use std::{fmt, sync::Arc};
 pub struct VerbRow {
     /// The key in YAML.
     pub name: &'static str,
-    /// Words that people use for it elsewhere, for hints.
+    /// Words for this verb in other tools, for hints.
     pub also: &'static [&'static str],
     read: fn(&Node, &mut Reading) -> Option<Box<dyn Verb>>,
     schema: fn(&mut SchemaGenerator) -> Schema,
@@ -38,7 +38,7 @@ impl VerbRow {
         VerbRow { name, also, read: read::<V>, schema: schema::<V> }
     }
 
-    /// Reads the verb's value; `None` if it cannot be read (noted).
+    /// Reads the verb's value. Reports its problems, and returns `None` if it cannot be read.
     pub fn read(&self, node: &Node, reading: &mut Reading) -> Option<Box<dyn Verb>> {
         (self.read)(node, reading)
     }
@@ -57,33 +57,34 @@ impl fmt::Debug for VerbRow {
 
 /// A verb as written, ready to be checked.
 pub trait Verb {
-    /// Reads templates, prompts and roles. Problems are noted; `None` if they leave no step.
+    /// Reads templates, prompts and roles. Reports problems, and returns `None` if they leave no step.
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>>;
 }
 
-/// A step whose names are known: its types can be checked.
+/// A step with known names. Its types can be checked.
 pub trait Planned: fmt::Debug + Send + Sync {
-    /// The type of its value (without `each`), and its behaviour. Mismatches are noted.
+    /// The type of its value (without `each`), and its behaviour. Reports types that do not fit.
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>);
 }
 
-/// A checked step's behaviour. Pure: no await, clock, randomness or IO.
+/// The behaviour of a checked step. Pure: no await, clock, randomness or IO.
 ///
-/// Contract: called first with nothing heard, then once after each answered [`Turn`], with all that was heard so far
-/// (one [`Answered`] for each earlier turn). The same scope and hearings give the same turn. Every chain of turns ends.
+/// Contract: the engine first calls `turn` without answers, then once after each answered [`Turn`], with all answers so
+/// far (one [`Answered`] for each earlier turn). The same scope and answers give the same turn. Every chain of turns
+/// ends.
 pub trait Step: fmt::Debug + Send + Sync {
-    /// The next turn.
+    /// The next turn. An error fails the step.
     fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError>;
-    /// The inner steps, for drawings.
+    /// The parts inside the step, for drawings.
     fn inside(&self) -> Inside {
         Inside::Nothing
     }
 }
 
-/// The inside of a step.
+/// The parts inside a step.
 #[derive(Debug, Clone)]
 pub enum Inside {
-    /// Nothing that a drawing shows.
+    /// Nothing to draw.
     Nothing,
     /// Requests to this role.
     Asks(String),
@@ -96,38 +97,38 @@ pub enum Inside {
     },
     /// Another dialogue.
     Calls {
-        /// Its name.
+        /// The dialogue's name.
         name: String,
-        /// Its steps.
+        /// The dialogue's steps.
         block: Arc<Block>,
-        /// Its inputs.
+        /// The dialogue's inputs.
         inputs: IndexMap<String, DeclaredInput>,
-        /// For each input that is given: the names that its value is made of.
+        /// For each given input, the names that its value uses.
         with: Vec<(String, Vec<String>)>,
-        /// The names that its answer is made of.
+        /// The names that the dialogue's answer uses.
         answer: Vec<String>,
     },
 }
 
-/// The next wish of a step.
+/// The next action of a step.
 #[derive(Debug, Clone)]
 pub enum Turn {
-    /// Ask all of these (concurrently); their replies come back in this order.
+    /// Ask all of these at the same time. Their replies come in this order.
     Ask(Vec<Ask>),
-    /// Run these inner steps in a scope of their own (one round of a `loop`, one `call`).
+    /// Run these inner steps in their own scope (one round of a `loop`, one `call`).
     Inner {
-        /// The steps.
+        /// The inner steps.
         block: Arc<Block>,
-        /// The names that they see besides each other.
+        /// The names that they can use besides each other.
         scope: Scope,
     },
-    /// Finished.
+    /// The step is finished with this value.
     Done(Value),
-    /// Finished, with something that belongs in the transcript: why a loop stopped, a citation that was dropped.
+    /// The step is finished, with a note for the transcript: why a loop stopped, or which citation was dropped.
     Noted {
         /// The value of the step.
         value: Value,
-        /// In the user's words.
+        /// The note, in the user's words.
         note: String,
     },
 }
@@ -139,20 +140,20 @@ pub struct Ask {
     pub role: String,
     /// The request.
     pub request: Request,
-    /// Which of several samples of the same request this is (`n`); part of the seed.
+    /// The number of the sample, if a step asks the same request several times (`n`); part of the seed.
     pub sample: u32,
 }
 
 /// The result of one turn.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answered {
-    /// Replies to an [`Turn::Ask`], in order.
+    /// Replies to a [`Turn::Ask`], in order.
     Replies(Vec<Reply>),
     /// The values of an inner block's steps, by name.
     Inner(IndexMap<String, Value>),
 }
 
-/// Why a step could not continue; in the user's words, without the step's name (the engine adds it).
+/// Why a step cannot continue, in the user's words and without the step's name (the engine adds it).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StepError(pub String);

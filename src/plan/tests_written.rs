@@ -1,4 +1,4 @@
-//! The check of the tests that a dialogue carries: what they name must exist, and each scripted reply must fit a request.
+//! Checks the tests of a dialogue: their names must exist, and each scripted reply must fit a request.
 
 use super::{DeclaredInput, closest, planning::CastEntry, shared::Shared};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-/// The names in a dialogue's tests must exist.
+/// Reports unknown names, missing inputs and unfit replies in a dialogue's tests.
 pub(super) fn check_tests(
     written: &DialogueFile,
     inputs: &IndexMap<String, DeclaredInput>,
@@ -26,7 +26,7 @@ pub(super) fn check_tests(
         for (name, _) in test.given.iter().flatten() {
             unknown(name, "input", inputs.keys().map(String::as_str).collect(), shared);
         }
-        // a called dialogue's roles may be scripted too
+        // a test can script the roles of a called dialogue too
         let roles: Vec<String> = shared.roles.keys().cloned().collect();
         for (role, script) in test.script.iter().flatten() {
             let names = cast.keys().chain(&roles).map(String::as_str).chain(["media"]).collect();
@@ -42,7 +42,7 @@ pub(super) fn check_tests(
     }
 }
 
-/// A scripted reply must fit one of the requests that the steps make of the role.
+/// Reports a scripted reply that fits no request that the steps make to the role.
 fn check_replies(role: &At<String>, script: &Script, file: &Arc<str>, shared: &mut Shared) {
     let kinds = match role.as_str() {
         "media" => vec![Kind::Frames],

@@ -1,4 +1,4 @@
-//! Which verb a step has, and what is wrong where it has none, two, or an unknown one.
+//! Finds the verb of a step, and reports a missing, second or unknown verb.
 
 use super::{Planning, Verb, VerbRow};
 use crate::{
@@ -6,7 +6,8 @@ use crate::{
     problem::closest,
 };
 
-/// The verb of a step, read; `None` if it is missing or unreadable (noted). The name is empty if the verb is missing.
+/// Reads the verb of a step. A missing or unreadable verb is reported and gives `None`; the name of a missing verb is
+/// empty.
 pub(super) fn read(step: &StepWritten, planning: &mut Planning<'_>) -> (&'static str, Option<Box<dyn Verb>>) {
     let (verbs, later) = (planning.shared.verbs, planning.shared.later);
     let row = |name: &str| verbs.iter().find(|row| row.name == name);

@@ -1,4 +1,4 @@
-//! Chat templates: the Jinja text of a checkpoint that turns messages into a prompt, as transformers renders it.
+//! Chat templates: the Jinja text of a checkpoint that turns messages into a prompt. They render as in transformers.
 
 use super::{
     MAX_SOURCE, engine, json, nesting,
@@ -13,13 +13,13 @@ use minijinja::{
 };
 use std::{fmt, sync::LazyLock};
 
-/// A chat template that was compiled.
+/// A compiled chat template.
 pub struct ChatTemplate(Program);
 
-/// The variables of a chat template.
+/// The values of a chat template.
 pub use minijinja::value::Value as ChatValue;
 
-/// The time that templates are given; no template can write this name.
+/// The variable with the current time. A template cannot write this name.
 const NOW: &str = "~now";
 
 static CHAT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -37,7 +37,7 @@ static CHAT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 impl ChatTemplate {
-    /// Compiles the template, or says why it is not one.
+    /// Compiles the template. An error says why it cannot be used.
     pub fn parse(source: &str) -> Result<ChatTemplate, String> {
         if source.len() > MAX_SOURCE {
             return Err(format!("it has {} bytes, expected at most {MAX_SOURCE}", source.len()));
@@ -52,7 +52,7 @@ impl ChatTemplate {
         })
     }
 
-    /// The prompt for these values, at this time (seconds since 1970, UTC).
+    /// The prompt for these values at this time (seconds since 1970, UTC). An error is one line.
     pub fn render(&self, mut names: Vec<(&str, ChatValue)>, now: u64) -> Result<String, String> {
         names.push((NOW, now.into()));
         match self.0.render(Shown::from_pairs(names)) {
@@ -70,7 +70,7 @@ impl ChatTemplate {
     }
 }
 
-/// The message of a template, fit for an error.
+/// A message on one line, without control characters and at most 300 characters long.
 fn one_line(said: &str) -> String {
     let plain: String = said.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(300).collect();
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -82,8 +82,8 @@ impl fmt::Debug for ChatTemplate {
     }
 }
 
-/// Generation markers say which tokens a trainer should learn; the text between them is ordinary. A statement that does
-/// nothing takes their place, so that blanks around them are trimmed as before.
+/// Replaces generation markers, which tell a trainer which tokens to learn; the text between them is ordinary. A
+/// statement without effect takes the place of each, so that spaces around it are trimmed as before.
 fn without_generation(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
@@ -108,7 +108,7 @@ fn without_generation(source: &str) -> String {
     out + rest
 }
 
-/// `strftime` for the directives that chat templates use, in UTC.
+/// `strftime` in UTC, for the directives that chat templates use.
 fn date(format: &str, seconds: u64) -> String {
     const MONTHS: [&str; 12] = [
         "January",
@@ -126,7 +126,7 @@ fn date(format: &str, seconds: u64) -> String {
     ];
     const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Howard Hinnant's civil_from_days: years begin in March, eras have 146,097 days.
+    // Howard Hinnant's civil_from_days: years begin in March, and an era has 146,097 days
     let z = days + 719_468;
     let (era, of_era) = (z / 146_097, z % 146_097);
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_written_as_strftime_does() {
+    fn dates_are_formatted_as_by_strftime() {
         assert_eq!(date("%d %b %Y, %A %B %H:%M:%S %y%%", 1_709_210_096), "29 Feb 2024, Thursday February 12:34:56 24%");
         assert_eq!(date("%Y-%m-%d", 0), "1970-01-01");
     }

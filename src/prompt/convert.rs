@@ -1,4 +1,4 @@
-//! Values as templates see them, and back. Media, moments and candidates keep their identity on the way through.
+//! Converts values for templates and back. Media, moments and candidates keep their identity.
 
 use crate::{
     value::size::Room,
@@ -28,12 +28,13 @@ pub(super) fn shown(value: &Value) -> Shown {
     }
 }
 
-/// Whole numbers without a decimal point.
+/// A number without a decimal point if it is whole.
 fn number_shown(number: f64) -> Shown {
     if number.fract() == 0.0 && number.abs() < 9e15 { Shown::from(number as i64) } else { Shown::from(number) }
 }
 
-/// The value that a template computed. Its parts may be shared many times over, so that its size is counted on the way.
+/// The value that a template computed. Its parts may be shared many times, so its size is counted during the
+/// conversion.
 pub(super) fn from_shown(shown: &Shown, room: &mut Room) -> Result<Value, String> {
     let value = match identity(shown) {
         Some(value) => value,
@@ -50,7 +51,7 @@ fn computed(shown: &Shown, room: &mut Room) -> Result<Value, String> {
         ValueKind::Bool => Value::Truth(shown.is_true()),
         ValueKind::Number => match f64::try_from(shown.clone()).map_err(|e| e.to_string())? {
             number if number.is_finite() => Value::Number(number),
-            // JSON cannot represent such numbers: a transcript could not be read again
+            // JSON cannot represent such a number, so a transcript would be unreadable
             number => return Err(format!("the value is {number}, but numbers must be finite")),
         },
         ValueKind::String => Value::Text(shown.as_str().unwrap_or_default().to_owned()),
@@ -71,7 +72,7 @@ fn computed(shown: &Shown, room: &mut Room) -> Result<Value, String> {
     })
 }
 
-/// Values that pass through templates unchanged.
+/// The original value, for values that pass through templates unchanged.
 fn identity(shown: &Shown) -> Option<Value> {
     shown.as_object()?;
     if let Some(media) = shown.downcast_object_ref::<MediaShown>() {
@@ -93,8 +94,8 @@ fn identity(shown: &Shown) -> Option<Value> {
     shown.downcast_object_ref::<VectorShown>().map(|vector| Value::Vector(vector.0.clone()))
 }
 
-/// Nothing, as templates see it: false, written as `none`, and with fields that are nothing too. So `{{ previous.draft or text }}`
-/// works in the first round of a loop, and for a step that was skipped.
+/// Nothing, as templates see it: false, displayed as `none`, and with every field nothing too. Therefore `{{
+/// previous.draft or text }}` works in the first round of a loop, and for a skipped step.
 #[derive(Debug)]
 struct NothingShown;
 
@@ -115,17 +116,17 @@ impl Object for NothingShown {
     }
 }
 
-/// True for the nothing of a dialogue and for `none` as a template writes it.
+/// True for the nothing of a dialogue and for the `none` of a template.
 pub(super) fn is_nothing(shown: &Shown) -> bool {
     shown.is_none() || shown.downcast_object_ref::<NothingShown>().is_some()
 }
 
-/// True for a medium or a moment: its fields are few and known.
+/// True for a medium or a moment. Both have a few known fields.
 pub(super) fn is_whole(shown: &Shown) -> bool {
     shown.downcast_object_ref::<MediaShown>().is_some() || shown.downcast_object_ref::<MomentShown>().is_some()
 }
 
-/// The value with `none` for each nothing in it, as JSON wants it. The caller has bounded what is in it.
+/// The value with `none` for each nothing in it, as JSON needs it. The caller has bounded its size.
 pub(super) fn with_none(shown: &Shown) -> Result<Shown, minijinja::Error> {
     if is_nothing(shown) {
         return Ok(Shown::from(()));
@@ -151,7 +152,7 @@ struct MediaShown {
 /// The fields of a video or audio in templates; `audio` is nothing for a silent video.
 pub(super) const MEDIA_ATTRIBUTES: &[&str] = &["path", "start", "end", "duration", "audio", "has_audio", "has_video"];
 
-/// The fields that are walked of an audio.
+/// The fields of an audio that a walk visits.
 const AUDIO_FIELDS: &[&str] = &["path", "start", "end", "duration", "has_audio", "has_video"];
 
 impl Object for MediaShown {
@@ -170,7 +171,7 @@ impl Object for MediaShown {
         })
     }
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        // the audio of an audio is itself: a walk over the fields would not end
+        // the audio of an audio is itself, so a walk over that field would not end
         Enumerator::Str(if self.sound { AUDIO_FIELDS } else { MEDIA_ATTRIBUTES })
     }
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -199,7 +200,8 @@ impl Object for ImageShown {
 #[derive(Debug)]
 pub(super) struct MomentShown(pub Moment);
 
-/// The fields of a moment in templates; times are in seconds, `clock` is `HH:MM-HH:MM` of the medium's own clock or empty.
+/// The fields of a moment in templates. Times are in seconds; `clock` is `HH:MM-HH:MM` of the medium's own clock, or
+/// empty.
 pub(super) const MOMENT_ATTRIBUTES: &[&str] = &["start", "end", "middle", "duration", "text", "video", "clock"];
 
 impl Object for MomentShown {

@@ -1,5 +1,5 @@
-//! The one engine of all templates: those of dialogues and the chat templates of checkpoints. Both dialects are made by
-//! [`bounded`]; they differ in what they know beside the language (filters of dialogues, methods of Python).
+//! The engine of all templates: those of dialogues and the chat templates of checkpoints. [`bounded`] makes both
+//! dialects. They differ in their additions to the language (filters for dialogues, methods of Python for chats).
 
 use super::{
     convert, guards, json, names,
@@ -12,17 +12,17 @@ use minijinja::{
 };
 use std::sync::LazyLock;
 
-/// Work that one evaluation may do: instructions, items visited and bytes made (64 for one unit of fuel, so that this is
-/// 128 MB), as minijinja counts them. The numbered log of a whole day takes a hundredth of it.
+/// Maximum work of one evaluation in minijinja's fuel: instructions, visited items and written bytes. One unit pays for
+/// 64 bytes, so this is 128 MB. The numbered log of a whole day takes a hundredth of it.
 const FUEL: u64 = 2_000_000;
-/// Longest text that a template may render to, in bytes.
+/// Maximum size of a rendered text, in bytes.
 pub(super) const MAX_OUTPUT: usize = 8 * 1024 * 1024;
-/// Deepest recursion of blocks and macros; a macro counts four times. Few enough for a stack of one MiB in a debug build.
+/// Maximum recursion of blocks and macros; a macro counts four times. It fits a stack of one MiB in a debug build.
 const MAX_RECURSION: usize = 128;
-/// Widest field of a formatted text, in columns.
+/// Maximum width of a field of `format`, in columns.
 const MAX_WIDTH: usize = 10_000;
 
-/// The filters of the engine that walk a value to its end.
+/// The built-in filters that walk a value to its end.
 const DEEP: &[&str] = &[
     "abs",
     "capitalize",
@@ -52,7 +52,7 @@ const DEEP: &[&str] = &[
     "upper",
 ];
 
-/// An engine with every bound that templates have.
+/// An engine with every limit of templates.
 pub(super) fn bounded(undefined: UndefinedBehavior) -> Environment<'static> {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(undefined);
@@ -77,7 +77,7 @@ pub(super) fn bounded(undefined: UndefinedBehavior) -> Environment<'static> {
     engine
 }
 
-/// The engine's own filters.
+/// The built-in filters.
 static BUILTIN: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -86,15 +86,15 @@ static BUILTIN: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine
 });
 
-/// The same for templates that may show what is undefined.
+/// The built-in filters for templates that may display undefined values.
 static LENIENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = BUILTIN.clone();
     engine.set_undefined_behavior(UndefinedBehavior::Lenient);
     engine
 });
 
-/// Checks the input of the engine's own filter first: the filter would walk a list that contains itself many times
-/// to its end.
+/// Replaces a built-in filter by one that checks its input first. The built-in one would walk a list that contains
+/// itself many times to its end.
 fn guard_filter(engine: &mut Environment<'static>, name: &'static str) {
     engine.add_filter(name, move |state: &mut State, args: Rest<Shown>, named: Kwargs| {
         let mut args = args.0;
@@ -120,12 +120,12 @@ fn guard_filter(engine: &mut Environment<'static>, name: &'static str) {
     });
 }
 
-/// Takes the work of text filters and methods whose cost or result grows with more than their text.
+/// Spends the work of text filters and methods whose cost or result grows faster than their text.
 fn foresee(state: &mut State, name: &str, args: &[Shown]) -> Result<(), Error> {
     let text = |at: usize| args.get(at).and_then(Shown::as_str);
     let Some(first) = text(0) else { return Ok(()) };
     match name {
-        // every letter is looked for among the given ones
+        // every letter is compared with each of the given ones
         "trim" | "strip" | "lstrip" | "rstrip" => work(state, first.len().saturating_mul(text(1).map_or(1, str::len))),
         "split" => {
             let parts = text(1).filter(|by| !by.is_empty()).map_or(first.len() / 2, |by| first.matches(by).count());
@@ -153,7 +153,7 @@ fn foresee(state: &mut State, name: &str, args: &[Shown]) -> Result<(), Error> {
     }
 }
 
-/// Puts tests that compare behind a look at both sides.
+/// Replaces the tests that compare by ones that check both sides first.
 fn guard_tests(engine: &mut Environment<'static>) {
     type Compare = fn(&Shown, &Shown) -> bool;
     const COMPARE: &[(&[&str], Compare)] = &[
@@ -185,7 +185,7 @@ fn guard_tests(engine: &mut Environment<'static>) {
     }
 }
 
-/// Comparing with a text or a number does not walk the other side.
+/// Spends the work of a comparison. A comparison with a text or a number does not walk the other side.
 fn weigh(state: &mut State, a: &Shown, b: &Shown) -> Result<(), Error> {
     match a.as_object().and(b.as_object()) {
         Some(_) => [a, b].into_iter().try_for_each(|side| walk(state, side)),
@@ -193,7 +193,7 @@ fn weigh(state: &mut State, a: &Shown, b: &Shown) -> Result<(), Error> {
     }
 }
 
-/// An operand of `~`: what is not one text or number is written here, within bounds.
+/// Converts an operand of `~` to text within limits, unless it is a plain value.
 fn written(state: &mut State, value: Shown) -> Result<Shown, Error> {
     match value.as_object() {
         Some(_) => text_of(state, &value).map(Shown::from),
@@ -201,7 +201,7 @@ fn written(state: &mut State, value: Shown) -> Result<Shown, Error> {
     }
 }
 
-/// A new value: not too deep, and with nothing lazy in it that would nest unseen.
+/// Checks a new value: limits its depth, and replaces lazy parts, whose nesting could not be seen.
 fn settled(state: &mut State, value: Shown) -> Result<Shown, Error> {
     let Some(object) = value.as_object() else { return Ok(value) };
     if is_loop(&value) {
@@ -218,7 +218,7 @@ fn settled(state: &mut State, value: Shown) -> Result<Shown, Error> {
             }
             Shown::from(items)
         }
-        // `chain` of maps looks into each of them
+        // `chain` of maps reads each of them
         ValueKind::Map if object.type_name().ends_with("MergeDict") => {
             let mut pairs = Vec::new();
             for key in value.try_iter()? {
@@ -238,7 +238,7 @@ fn is_loop(value: &Shown) -> bool {
     value.as_object().is_some_and(|object| object.type_name().ends_with("::Loop"))
 }
 
-/// A method of Python's texts, lists and dicts, behind the same looks as the filters.
+/// A method of Python's texts, lists and dicts, with the same checks as the filters.
 pub(super) fn method(state: &mut State, value: &Shown, name: &str, args: &[Shown]) -> Result<Shown, Error> {
     args.iter().try_for_each(|arg| walk(state, arg))?;
     let all: Vec<Shown> = std::iter::once(value).chain(args).cloned().collect();

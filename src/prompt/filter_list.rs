@@ -1,4 +1,4 @@
-//! The list of all filters and tests that a template may use, each filter with the type that it yields.
+//! The list of all filters and tests of templates, with the type that each filter yields.
 
 use super::infer::{element, list_of};
 use crate::value::Type;
@@ -6,7 +6,7 @@ use crate::value::Type;
 /// The type that a filter yields, from the type of its operand.
 pub type Yields = fn(&Type) -> Type;
 
-/// A filter of ours: its name, its use, and what it yields.
+/// A filter that dialogues add: its name, its result and its documentation.
 #[derive(Debug, Clone, Copy)]
 pub struct FilterDoc {
     /// The name after the bar.
@@ -73,7 +73,8 @@ pub const FILTERS: &[FilterDoc] = &[
     doc("within", same, "speech | within(a, b)", "the moments or records whose midpoint lies in a..b (seconds)"),
 ];
 
-/// The filters of minijinja that templates may use (`lines` is ours). `map` yields more than its row says: see `infer`.
+/// The filters of minijinja that templates can use (dialogues replace `lines`). `infer` gives `map` a narrower type
+/// than its row.
 pub const BUILTIN: &[(&str, Yields)] = &[
     ("abs", number),
     ("attr", any),
@@ -124,7 +125,7 @@ pub const BUILTIN: &[(&str, Yields)] = &[
     ("zip", any),
 ];
 
-/// The tests (`x is …`) that templates may use.
+/// The tests (`x is …`) that templates can use.
 pub const TESTS: &[&str] = &[
     "!=",
     "<",

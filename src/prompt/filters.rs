@@ -1,4 +1,4 @@
-//! The behaviour of the filters that dialogues have beside minijinja's own.
+//! The behaviour of the filters that dialogues add to minijinja's.
 
 use super::{
     convert::{self, MomentShown},
@@ -24,7 +24,7 @@ pub(super) fn add_to(engine: &mut Environment<'static>) {
     engine.add_filter("span", span);
     engine.add_filter("numbered", numbered_filter);
     engine.add_filter("overlapping", |state: &mut State, list: &Shown, start: f64, end: f64| {
-        // an item without duration counts if it lies inside
+        // an item without duration overlaps if it lies inside
         timed(state, list, |a, b| (a < end && b > start) || (a == b && a >= start && a < end))
     });
     engine.add_filter("within", |state: &mut State, list: &Shown, start: f64, end: f64| {
@@ -37,7 +37,7 @@ pub fn lines(text: &str) -> Vec<String> {
     text.lines().map(|line| unmarked(line).to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
-/// A line without its bullet or its number (`1.`, `2)`, `(3)`).
+/// A line without its bullet or number (`1.`, `2)`, `(3)`).
 fn unmarked(line: &str) -> &str {
     let line = line.trim();
     if let Some(rest) = ["- ", "* ", "• ", "– "].iter().find_map(|bullet| line.strip_prefix(bullet)) {
@@ -50,7 +50,7 @@ fn unmarked(line: &str) -> &str {
     }
     let rest = &open[digits..];
     match rest.strip_prefix(['.', ')', ':']) {
-        // "2.5 litres" is not a numbering
+        // the start of "2.5 litres" is not a number of a list
         Some(after) if after.is_empty() || after.starts_with(char::is_whitespace) => after.trim(),
         _ => line,
     }
@@ -77,7 +77,7 @@ fn runs(state: &mut State, list: &Shown, fields: Rest<Shown>) -> Result<Shown, E
     let mut groups: Vec<(Vec<Shown>, Vec<Shown>)> = Vec::new();
     for item in items(state, list)? {
         let key = key(&item)?;
-        // keys are compared to their ends
+        // a comparison walks keys to their ends
         key.iter().try_for_each(|part| walk(state, part))?;
         match groups.last_mut() {
             Some((last, group)) if *last == key => group.push(item),
@@ -92,7 +92,7 @@ fn absorb(state: &mut State, list: &Shown, least: usize) -> Result<Shown, Error>
     for group in items(state, list)? {
         let group = items(state, &group)?;
         match groups.last_mut() {
-            // a short first group takes what follows
+            // a short first group takes the following one
             Some(last) if group.len() < least || (last.len() < least) => last.extend(group),
             _ => groups.push(group),
         }
@@ -103,13 +103,13 @@ fn absorb(state: &mut State, list: &Shown, least: usize) -> Result<Shown, Error>
 fn smooth(state: &mut State, list: &Shown, width: usize) -> Result<Shown, Error> {
     let texts = items(state, list)?;
     let reach = (width / 2).min(texts.len());
-    // every text is compared with every other around it
+    // every text is compared with every other text around it
     spend(state, texts.len().saturating_mul(2 * reach + 1).saturating_mul(2 * reach + 1))?;
     let smoothed = (0..texts.len()).map(|i| {
         let around = &texts[i.saturating_sub(reach)..(i + reach + 1).min(texts.len())];
         let votes = |text: &Shown| around.iter().filter(|other| *other == text).count();
-        let most = around.iter().map(votes).max().unwrap_or(0);
-        let winner = if votes(&texts[i]) == most { Some(&texts[i]) } else { around.iter().find(|t| votes(t) == most) };
+        let max_votes = around.iter().map(votes).max().unwrap_or(0);
+        let winner = if votes(&texts[i]) == max_votes { Some(&texts[i]) } else { around.iter().find(|t| votes(t) == max_votes) };
         winner.unwrap_or(&texts[i]).clone()
     });
     Ok(smoothed.collect::<Vec<_>>().into())
@@ -136,9 +136,9 @@ fn tally(state: &mut State, list: &Shown) -> Result<Shown, Error> {
     Ok(counts.into_iter().map(record).collect::<Vec<_>>().into())
 }
 
-/// `MM:SS`, from one hour on `HH:MM:SS`; parts of a second are cut off.
+/// `MM:SS`, or `HH:MM:SS` from one hour on. Fractions of a second are cut off.
 pub fn clock(seconds: f64) -> String {
-    // a hair is added so that 8 s in ticks of 1/30 000 do not show as 7
+    // a small margin, so that 8 s in ticks of 1/30 000 do not display as 7 s
     let whole = (seconds + 1e-6).floor();
     let (sign, whole) = if whole < 0.0 { ("-", -whole as u64) } else { ("", whole as u64) };
     let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
@@ -186,8 +186,8 @@ fn timed(state: &mut State, list: &Shown, keep: impl Fn(f64, f64) -> bool) -> Re
     Ok(kept.into())
 }
 
-/// One line of a log as a prompt shows it; `number` counts from 1. The times of the video's own clock (`08:10-09:06`) take
-/// the place of seconds.
+/// One line of a log as a prompt shows it; `number` counts from 1. Times of the video's own clock (`08:10-09:06`), if
+/// any, replace seconds.
 pub fn numbered_line(number: usize, start: f64, end: f64, own: Option<&str>, text: &str) -> String {
     match own {
         Some(own) => format!("[{number}] {own} {text}"),

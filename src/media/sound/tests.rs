@@ -64,7 +64,7 @@ fn samples_keep_their_positions() {
     assert_eq!(known(&track), [0, 0, 1, 2, 3, 0, 0, 0, 4, 5, 0, 0]);
     track.trim();
     assert_eq!((known(&track), track.since), ([0, 0, 0, 0, 3, 0, 0, 0, 4, 5, 0, 0], 2));
-    track.put(1000, [6].into_iter()); // a hole longer than what is kept
+    track.put(1000, [6].into_iter()); // a gap longer than the kept samples
     assert_eq!((track.since, track.from, track.end()), (8, 1000, 1001));
 }
 

@@ -1,38 +1,39 @@
-//! Positions of the boxes of a drawing and paths of its edges. A box is placed below all boxes that it depends on. An edge that passes a
-//! rank has a place of its own there, so that it never crosses a box. A group is laid out first and then treated as one box.
+//! Positions of the boxes of a drawing, and paths of its edges. A box is placed below all boxes that it depends on. An
+//! edge that passes a rank gets a place of its own there, so that it never crosses a box. A group is laid out first and
+//! then treated as one box.
 
 use super::shapes::{Graph, Shape, ShapeKind};
 
-/// Most places of boxes and edges together: a larger drawing cannot be read.
+/// Maximum number of places of boxes and edges together. A larger drawing is unreadable.
 const MAX_PLACES: usize = 20_000;
-/// Widths and gaps, in pixels.
+/// Height of a line of text, in pixels, like all lengths here.
 pub(super) const LINE_HEIGHT: f64 = 16.0;
 const LETTER_WIDTH: f64 = 7.0;
 const GAP_X: f64 = 26.0;
 const GAP_Y: f64 = 46.0;
-/// Room for an edge that passes a rank.
+/// Width of the place of an edge that passes a rank.
 const EDGE_WIDTH: f64 = 14.0;
-/// From a group's border to what is in it.
+/// Distance from a group's border to its content.
 const PADDING: f64 = 22.0;
 /// Height of the strip with a group's name.
 pub(super) const STRIP: f64 = 24.0;
-/// Room for the edge back to the next round.
-const LANE: f64 = 26.0;
+/// Width of the space for the edge back to the next round.
+const BACK_EDGE: f64 = 26.0;
 /// The number of passes that order ranks by their neighbours.
 const SWEEPS: usize = 12;
 
-/// A laid out graph; places are relative to its own corner.
+/// A graph with positions relative to its own corner.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layout {
     pub width: f64,
     pub height: f64,
-    /// One for each shape.
+    /// One box for each shape.
     pub boxes: Vec<Placed>,
-    /// The way of each edge: points that are joined from the top down.
+    /// The path of each edge: its points, from the top down.
     pub edges: Vec<Vec<(f64, f64)>>,
 }
 
-/// A box with its place.
+/// A box with its position and size.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Placed {
     pub x: f64,
@@ -43,19 +44,19 @@ pub(super) struct Placed {
     pub inner: Option<Layout>,
 }
 
-/// One place in a rank: a box, or an edge on its way.
+/// One place in a rank: a box, or an edge that passes the rank.
 struct Place {
-    /// The shape; none for an edge.
+    /// The shape; `None` for an edge.
     shape: Option<usize>,
     rank: usize,
     width: f64,
     above: Vec<usize>,
     below: Vec<usize>,
-    /// The middle.
+    /// The horizontal centre.
     x: f64,
 }
 
-/// The size of a box that holds these lines.
+/// The size of a box with these lines.
 pub(super) fn size(shape: &Shape) -> (f64, f64) {
     let longest = shape.lines.iter().map(|line| line.chars().count()).max().unwrap_or(0) as f64;
     let lines = shape.lines.len() as f64;
@@ -67,7 +68,7 @@ pub(super) fn size(shape: &Shape) -> (f64, f64) {
     }
 }
 
-/// Lays a graph out; an error if it is too large to be a picture.
+/// Lays a graph out. Fails if it is too large for a picture.
 pub(super) fn layout(graph: &Graph) -> Result<Layout, String> {
     let mut boxes = Vec::new();
     for shape in &graph.shapes {
@@ -99,17 +100,17 @@ pub(super) fn layout(graph: &Graph) -> Result<Layout, String> {
             boxes[shape].y = rows[place.rank].0;
         }
     }
-    let edges = chains.iter().map(|chain| way(chain, &places, &boxes, &rows, graph)).collect();
+    let edges = chains.iter().map(|chain| edge_path(chain, &places, &boxes, &rows, graph)).collect();
     Ok(Layout { width, height: rows.last().map_or(0.0, |(_, bottom)| *bottom), boxes, edges })
 }
 
-/// A group: what is inside, moved in from its border, with its name in a strip at the bottom.
+/// Lays a group out: its content inside the border, and its name in a strip at the bottom.
 fn group(shape: &Shape, inner: &Graph) -> Result<Placed, String> {
     let mut inside = layout(inner)?;
     let name = shape.lines.iter().map(|line| line.chars().count()).sum::<usize>() as f64 * LETTER_WIDTH + 40.0;
     let is_loop = inner.shapes.iter().any(|shape| shape.kind == ShapeKind::Round);
-    let content = inside.width + 2.0 * PADDING + if is_loop { LANE } else { 0.0 };
-    // the name is written beside the edge that leaves at the bottom
+    let content = inside.width + 2.0 * PADDING + if is_loop { BACK_EDGE } else { 0.0 };
+    // the name is beside the edge that leaves at the bottom
     let width = content.max(2.0 * name);
     let shift = PADDING + (width - content) / 2.0;
     inside.boxes.iter_mut().for_each(|place| place.x += shift);
@@ -118,7 +119,7 @@ fn group(shape: &Shape, inner: &Graph) -> Result<Placed, String> {
     Ok(Placed { width, height, inner: Some(inside), ..Placed::default() })
 }
 
-/// The rank of each shape: ports at the top, then each below the lowest that it needs.
+/// The rank of each shape. Ports come first; every other shape is below the lowest shape that it needs.
 fn ranks_of(graph: &Graph) -> Vec<usize> {
     let mut ranks = vec![0; graph.shapes.len()];
     let first = usize::from(!graph.ports.is_empty());
@@ -127,7 +128,7 @@ fn ranks_of(graph: &Graph) -> Vec<usize> {
         let least = if shape.kind == ShapeKind::Port { 0 } else { first };
         ranks[i] = shape.needs.iter().map(|need| ranks[*need] + 1).max().unwrap_or(0).max(least);
     }
-    // an input is placed just above the first box that needs it
+    // an input moves down to just above the first box that needs it
     let mut highest: Vec<Option<usize>> = vec![None; ranks.len()];
     for (shape, rank) in graph.shapes.iter().zip(&ranks) {
         shape
@@ -143,7 +144,7 @@ fn ranks_of(graph: &Graph) -> Vec<usize> {
     ranks
 }
 
-/// An edge as the places that it runs through, from box to box.
+/// The places along an edge, from box to box.
 type Chain = Vec<usize>;
 
 fn places(graph: &Graph, boxes: &[Placed], ranks: &[usize]) -> Result<(Vec<Place>, Vec<Chain>), String> {
@@ -159,7 +160,7 @@ fn places(graph: &Graph, boxes: &[Placed], ranks: &[usize]) -> Result<(Vec<Place
             }
             chain.push(to);
             if places.len() + chains.len() > MAX_PLACES {
-                return Err(format!("the dialogue has more than {MAX_PLACES} boxes and edges"));
+                return Err(format!("the drawing needs more than {MAX_PLACES} boxes and edges"));
             }
             for pair in chain.windows(2) {
                 places[pair[0]].below.push(pair[1]);
@@ -171,7 +172,7 @@ fn places(graph: &Graph, boxes: &[Placed], ranks: &[usize]) -> Result<(Vec<Place
     Ok((places, chains))
 }
 
-/// Puts each rank in the order in which its edges cross least, as far as the means of those above and below tell.
+/// Orders each rank so that few edges cross (barycentre method: by the mean position of the neighbours above or below).
 fn order(ranks: &mut [Vec<usize>], places: &[Place], graph: &Graph) {
     let is_round = |i: usize| places[i].shape.is_some_and(|shape| graph.shapes[shape].kind == ShapeKind::Round);
     let mut at = vec![0.0; places.len()];
@@ -187,7 +188,7 @@ fn order(ranks: &mut [Vec<usize>], places: &[Place], graph: &Graph) {
                 let sum: f64 = near.iter().map(|other| at[*other]).sum();
                 if near.is_empty() { at[i] } else { sum / near.len() as f64 }
             };
-            // the beginning of a round is placed at the right, where the edge back to it runs
+            // the start of a round goes to the right, beside the edge back to it
             let mut keyed: Vec<(bool, f64, usize)> = ranks[rank].iter().map(|i| (is_round(*i), mean(*i), *i)).collect();
             keyed.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
             ranks[rank] = keyed.into_iter().map(|(_, _, i)| i).collect();
@@ -201,13 +202,13 @@ fn order(ranks: &mut [Vec<usize>], places: &[Place], graph: &Graph) {
     ranks.clone_from_slice(&best.1);
 }
 
-/// The number of edges that cross between neighbouring ranks.
+/// The number of crossings of edges between adjacent ranks.
 fn crossings(ranks: &[Vec<usize>], places: &[Place], at: &[f64]) -> usize {
     let between = |rank: &Vec<usize>| {
         let mut edges: Vec<(f64, f64)> =
             rank.iter().flat_map(|i| places[*i].below.iter().map(|to| (at[*i], at[*to]))).collect();
         edges.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        // the work grows with the square; a large drawing is judged by its beginning
+        // the work grows with the square, so the first edges stand for a large drawing
         edges.truncate(500);
         let crossed = |(n, edge): (usize, &(f64, f64))| {
             edges[..n].iter().filter(|other| other.0 < edge.0 && other.1 > edge.1).count()
@@ -217,7 +218,7 @@ fn crossings(ranks: &[Vec<usize>], places: &[Place], at: &[f64]) -> usize {
     ranks.iter().map(between).sum()
 }
 
-/// Sets the middles: as near to those above and below as the order of the rank lets.
+/// Sets the horizontal centres as near to the neighbours above and below as the order allows.
 fn set_across(ranks: &[Vec<usize>], places: &mut [Place]) {
     for rank in ranks {
         let mut x = 0.0;
@@ -238,7 +239,7 @@ fn set_across(ranks: &[Vec<usize>], places: &mut [Place]) {
                     (true, false, _) | (false, false, true) => &place.above,
                     _ => &place.below,
                 };
-                // an edge that passes several ranks is kept straight
+                // a higher weight keeps an edge straight that passes several ranks
                 let weight = if place.shape.is_none() { 4.0 } else { 1.0 };
                 (near.iter().map(|other| places[*other].x).sum::<f64>() / near.len() as f64, weight)
             };
@@ -252,10 +253,11 @@ fn set_across(ranks: &[Vec<usize>], places: &mut [Place]) {
     }
 }
 
-/// The places nearest to the wanted ones (with weights) that are at least so far apart: isotonic regression by pooling neighbours.
+/// The positions nearest to the wanted ones (with weights) that keep the distances `apart`: isotonic regression by
+/// pooling neighbours.
 fn spread(wanted: &[(f64, f64)], apart: &[f64]) -> Vec<f64> {
     let mut offset = 0.0;
-    // (mean of the wanted places less offsets, weight, how many)
+    // (mean of the wanted positions minus offsets, weight, count)
     let mut pools: Vec<(f64, f64, usize)> = Vec::new();
     let mut offsets = Vec::new();
     for (n, (x, weight)) in wanted.iter().enumerate() {
@@ -275,8 +277,8 @@ fn spread(wanted: &[(f64, f64)], apart: &[f64]) -> Vec<f64> {
     flat.zip(offsets).map(|(x, offset)| x + offset).collect()
 }
 
-/// The points of an edge. Between ranks it may bend; within a rank it goes straight down in its own place.
-fn way(chain: &[usize], places: &[Place], boxes: &[Placed], rows: &[(f64, f64)], graph: &Graph) -> Vec<(f64, f64)> {
+/// The points of an edge. It may bend between ranks; within a rank it goes straight down in its own place.
+fn edge_path(chain: &[usize], places: &[Place], boxes: &[Placed], rows: &[(f64, f64)], graph: &Graph) -> Vec<(f64, f64)> {
     let mut points = Vec::new();
     let [from, .., to] = chain else { return points };
     let start = leaves_at(*from, places, boxes);
@@ -290,13 +292,13 @@ fn way(chain: &[usize], places: &[Place], boxes: &[Placed], rows: &[(f64, f64)],
     points
 }
 
-/// The point where an edge leaves a box: in the middle, or below the last box of a group.
+/// The x of the point where an edge leaves a box: the centre, or below the last box of a group.
 fn leaves_at(from: usize, places: &[Place], boxes: &[Placed]) -> f64 {
     let inner = boxes[from].inner.as_ref().and_then(|inner| inner.boxes.last());
     inner.map_or(places[from].x, |last| boxes[from].x + last.x + last.width / 2.0)
 }
 
-/// The point where an edge enters a box: in the middle, or at the port of a group.
+/// The point where an edge enters a box: at the centre, or at the port of a group.
 fn enters_at(from: usize, to: usize, places: &[Place], boxes: &[Placed], graph: &Graph) -> Vec<(f64, f64)> {
     let shape = &graph.shapes[to];
     let port = shape.needs.iter().position(|need| *need == from);

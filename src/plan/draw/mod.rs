@@ -1,5 +1,5 @@
-//! Drawings of a plan: Mermaid, Graphviz and SVG. A drawing shows inputs, steps with their agents, loops with their inner steps, calls
-//! and the answer.
+//! Drawings of a plan in Mermaid, Graphviz and SVG. A drawing shows inputs, steps with their agents, loops with their
+//! inner steps, calls and the answer.
 
 mod layout;
 mod shapes;
@@ -12,14 +12,14 @@ use super::Plan;
 use shapes::{Graph, ShapeKind};
 use std::fmt::Write;
 
-/// The dialogues that a drawing includes.
+/// Options of a drawing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DrawOptions {
-    /// Draws their steps too, not only their names.
+    /// Draws the steps of called dialogues too, not only their names.
     pub expand: bool,
 }
 
-/// The characters that mean something in XML, Mermaid or HTML labels, as references.
+/// Replaces special characters of XML, Mermaid and HTML labels by character references.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
@@ -35,11 +35,11 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// The graph with every box on its own line of a list: its id, and the ids that represent its ports.
+/// A graph as lines in one format, one for each box, and its edges between the ids of boxes.
 struct Flat {
     lines: Vec<String>,
     edges: Vec<(String, String)>,
-    /// From a loop's end to its beginning.
+    /// Edges from a loop's end back to its beginning.
     back: Vec<(String, String)>,
 }
 
@@ -57,7 +57,7 @@ impl Flat {
         flat
     }
 
-    /// Adds a graph whose ports represent boxes outside; gives the id of its last box.
+    /// Adds a graph, and returns the id of its last box. `outside` lists the ids of outer boxes for each port.
     fn add(
         &mut self,
         graph: &Graph,
@@ -66,7 +66,7 @@ impl Flat {
         outside: &[Vec<String>],
         writer: &Writer<'_>,
     ) -> String {
-        // the boxes that an edge from each shape starts at
+        // the ids of the boxes where an edge from each shape starts
         let mut ids: Vec<Vec<String>> = Vec::new();
         let mut round = None;
         for (i, shape) in graph.shapes.iter().enumerate() {
@@ -102,7 +102,7 @@ impl Flat {
 
 /// A Mermaid flow chart.
 pub fn mermaid(plan: &Plan, options: DrawOptions) -> String {
-    // Mermaid writes references with # instead of &
+    // Mermaid writes character references with # instead of &
     let label = |lines: &[String]| {
         let lines: Vec<String> = lines.iter().map(|line| escaped(line).replace('&', "#")).collect();
         lines.join("<br/>")

@@ -1,4 +1,4 @@
-//! A plan as boxes: what is in each, what it depends on, and which boxes lie inside a loop or a call.
+//! A plan as boxes: the content of each box, its dependencies, and the boxes inside loops and calls.
 
 use super::{
     super::{Block, DeclaredInput, Plan, PlannedStep},
@@ -7,26 +7,26 @@ use super::{
 use crate::plan::Inside;
 use indexmap::{IndexMap, IndexSet};
 
-/// Most boxes in a drawing; calls beyond it are not expanded.
+/// Maximum number of boxes in a drawing. Calls beyond it are not expanded.
 const MAX_SHAPES: usize = 1000;
 
-/// Boxes that depend on each other; `needs` point backwards only, and the last box is what the graph yields.
+/// Boxes that depend on each other. `needs` point backwards only, and the last box is the result.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Graph {
     pub shapes: Vec<Shape>,
-    /// The boxes that represent those that the group around this graph needs, in the same order.
+    /// The ports: one for each outer box that the group around this graph needs, in the same order.
     pub ports: Vec<usize>,
 }
 
 /// One box of a drawing.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Shape {
-    /// Its text, one line each; the first is its name.
+    /// The lines of text. The first contains the name.
     pub lines: Vec<String>,
     pub kind: ShapeKind,
-    /// The boxes it depends on.
+    /// The boxes that it depends on.
     pub needs: Vec<usize>,
-    /// The boxes inside of it.
+    /// The boxes inside it.
     pub inner: Option<Graph>,
 }
 
@@ -39,10 +39,10 @@ pub(super) enum ShapeKind {
     Group,
     /// The start of a round.
     Round,
-    /// The end of a loop or the start of its next round.
+    /// The end of a round: the loop ends or starts its next round.
     Until,
     Answer,
-    /// A place on the border of a group where an edge comes in.
+    /// A point on the border of a group where an edge enters.
     Port,
 }
 
@@ -52,7 +52,7 @@ impl Shape {
     }
 }
 
-/// Inputs first, then steps in plan order, then the answer.
+/// The graph of a plan: inputs first, then steps in plan order, then the answer.
 pub(super) fn graph(plan: &Plan, options: DrawOptions) -> Graph {
     let mut builder = Builder { plan, options, room: MAX_SHAPES };
     let mut graph = Graph::default();
@@ -63,7 +63,7 @@ pub(super) fn graph(plan: &Plan, options: DrawOptions) -> Graph {
     graph
 }
 
-/// One box of each kind that the graph has, with what it means.
+/// One box of each kind in the graph, with its meaning as text.
 pub(super) fn legend(graph: &Graph) -> Vec<Shape> {
     fn kinds(graph: &Graph, found: &mut IndexSet<ShapeKind>) {
         for shape in &graph.shapes {
@@ -85,7 +85,7 @@ pub(super) fn legend(graph: &Graph) -> Vec<Shape> {
     shown.map(|(kind, word)| Shape::new(kind, vec![word.into()], Vec::new())).collect()
 }
 
-/// The box that yields each name.
+/// The box of each name.
 type Known = IndexMap<String, usize>;
 
 fn known_of<'n>(known: &Known, names: impl IntoIterator<Item = &'n str>) -> Vec<usize> {
@@ -96,7 +96,7 @@ fn known_of<'n>(known: &Known, names: impl IntoIterator<Item = &'n str>) -> Vec<
 struct Builder<'p> {
     plan: &'p Plan,
     options: DrawOptions,
-    /// The number of boxes that may still be drawn.
+    /// The number of boxes that may still be added.
     room: usize,
 }
 
@@ -116,14 +116,14 @@ impl Builder<'_> {
         known
     }
 
-    /// Adds the steps of a block; their names are added to `known`.
+    /// Adds the boxes of a block, and their names to `known`.
     fn steps(&mut self, block: &Block, graph: &mut Graph, known: &mut Known) {
         for step in &block.steps {
             self.room = self.room.saturating_sub(1);
             let names = step.needs.iter().map(|need| block.steps[*need].name.as_str());
             let names: Vec<&str> = names.chain(step.uses.iter().map(String::as_str)).collect();
             let needs = known_of(known, names);
-            // by name, so that what is inside of the step finds it
+            // the names of these boxes, with which boxes inside the step find them
             let wanted: IndexSet<usize> = needs.iter().copied().collect();
             let outside: Vec<(&str, usize)> =
                 known.iter().filter(|(_, place)| wanted.contains(*place)).map(|(n, p)| (n.as_str(), *p)).collect();
@@ -136,7 +136,7 @@ impl Builder<'_> {
         }
     }
 
-    /// One step; `outside` are the names that it may use and their boxes.
+    /// The box of one step. `outside` lists the names that it may use, with their boxes.
     fn step(&mut self, step: &PlannedStep, outside: &[(&str, usize)]) -> Shape {
         let each = step.each.as_ref().map(|each| format!("each {}", bare(&each.source)));
         let when = step.when.as_ref().map(|when| format!("when {}", bare(&when.source)));
@@ -180,7 +180,7 @@ impl Builder<'_> {
         Shape::new(ShapeKind::Step, lines.collect(), Vec::new())
     }
 
-    /// One round of a loop: where it begins, its steps, and where it ends.
+    /// Adds one round of a loop: its start, its steps and its end.
     fn round(&mut self, block: &Block, graph: &mut Graph, mut known: Known, until: Vec<String>) {
         let begin = graph.shapes.len();
         graph.shapes.push(Shape::new(ShapeKind::Round, vec!["round".into()], Vec::new()));
@@ -195,7 +195,7 @@ impl Builder<'_> {
             }
             shape.needs.iter().for_each(|need| needed[*need] = true);
         }
-        // an outer value that no step of the round uses still decides whether the round begins
+        // an outer value that no step of the round uses still has an edge to the start of the round
         let idle: Vec<usize> = graph.ports.iter().copied().filter(|port| !needed[*port]).collect();
         graph.shapes[begin].needs = idle;
         let mut last: Vec<usize> = (begin + 1..graph.shapes.len()).filter(|i| !needed[*i]).collect();
@@ -206,13 +206,13 @@ impl Builder<'_> {
     }
 }
 
-/// The boxes outside, each once.
+/// The outer boxes, each once.
 fn places(outside: &[(&str, usize)]) -> Vec<usize> {
     let places: IndexSet<usize> = outside.iter().map(|(_, place)| *place).collect();
     places.into_iter().collect()
 }
 
-/// A graph that has a port for each box outside.
+/// A graph with a port for each outer box.
 fn with_ports(outside: &[(&str, usize)]) -> (Graph, Known) {
     let mut graph = Graph::default();
     let places = places(outside);
@@ -227,7 +227,7 @@ fn with_ports(outside: &[(&str, usize)]) -> (Graph, Known) {
     (graph, known)
 }
 
-/// A template that is one expression, without its braces; cut to what fits a box.
+/// The expression of a template without its braces, cut to the width of a box.
 pub(crate) fn bare(source: &str) -> String {
     let text = source.trim();
     let inner = text.strip_prefix("{{").and_then(|text| text.strip_suffix("}}")).unwrap_or(text).trim();

@@ -1,4 +1,4 @@
-//! A picture of a plan as a self-contained SVG.
+//! Draws a plan as a self-contained SVG.
 
 use super::{
     DrawOptions, escaped,
@@ -8,10 +8,10 @@ use super::{
 use crate::plan::Plan;
 use std::fmt::Write;
 
-/// Around the drawing, in pixels.
+/// Margin around the drawing, in pixels.
 const MARGIN: f64 = 16.0;
 
-/// A self-contained SVG, or why the dialogue is too large for one.
+/// A self-contained SVG. Fails if the dialogue is too large for one.
 pub fn svg(plan: &Plan, options: DrawOptions) -> Result<String, String> {
     let graph = shapes::graph(plan, options);
     let layout = layout::layout(&graph)?;
@@ -55,7 +55,7 @@ fn draw(graph: &Graph, layout: &Layout, at: (f64, f64), out: &mut String) {
     }
 }
 
-/// The border of a group, its name at the bottom, the edge that leaves it, and the edge back to the next round.
+/// Draws the border of a group, its name at the bottom, the edge that leaves it, and the edge back to the next round.
 fn frame(shape: &Shape, inner: &Graph, place: &Placed, inside: &Layout, (x, y): (f64, f64), out: &mut String) {
     let (width, height) = (place.width, place.height);
     let _ = writeln!(
@@ -79,14 +79,14 @@ fn frame(shape: &Shape, inner: &Graph, place: &Placed, inside: &Layout, (x, y): 
     );
     let Some(round) = inner.shapes.iter().position(|shape| shape.kind == ShapeKind::Round) else { return };
     let round = &inside.boxes[round];
-    let lane = x + inside.boxes.iter().map(|place| place.x + place.width).fold(0.0, f64::max) + 20.0;
+    let back = x + inside.boxes.iter().map(|place| place.x + place.width).fold(0.0, f64::max) + 20.0;
     let (from, to) = (
         (x + last.x + last.width, y + last.y + last.height / 2.0),
         (x + round.x + round.width, y + round.y + round.height / 2.0),
     );
     let _ = writeln!(
         out,
-        "<path d=\"M{:.1} {:.1} L{lane:.1} {:.1} L{lane:.1} {:.1} L{:.1} {:.1}\" fill=\"none\" stroke=\"#666\" stroke-dasharray=\"5 4\" \
+        "<path d=\"M{:.1} {:.1} L{back:.1} {:.1} L{back:.1} {:.1} L{:.1} {:.1}\" fill=\"none\" stroke=\"#666\" stroke-dasharray=\"5 4\" \
          marker-end=\"url(#arrow)\"/>",
         from.0, from.1, from.1, to.1, to.0, to.1
     );
@@ -111,7 +111,7 @@ fn path(points: &[(f64, f64)], at: (f64, f64)) -> String {
     path
 }
 
-/// One box with its lines.
+/// Draws one box with its lines.
 fn one(shape: &Shape, place: &Placed, (x, y): (f64, f64), out: &mut String) {
     let Placed { width, height, .. } = place;
     let (fill, round) = match shape.kind {
@@ -156,7 +156,7 @@ fn one(shape: &Shape, place: &Placed, (x, y): (f64, f64), out: &mut String) {
     }
 }
 
-/// The kinds of boxes and arrows in a row, and how wide that is.
+/// Draws the kinds of boxes and arrows in a row. Returns the SVG and its width in pixels.
 fn legend(graph: &Graph, top: f64) -> (String, f64) {
     let mut out = String::new();
     let mut x = MARGIN;
