@@ -97,7 +97,7 @@ fn check(source: &str, expected: Option<&str>) {
     assert!(start.elapsed() < Duration::from_secs(40), "{source} took {:?}", start.elapsed());
 }
 
-const WORK: Option<&str> = Some("more work than a template may");
+const WORK: Option<&str> = Some("the work limit of a template");
 const DEEP: Option<&str> = Some("nested deeper than");
 
 #[test]

@@ -61,7 +61,7 @@ impl ChatTemplate {
             }
             Ok(text) => Ok(text),
             Err(error) => Err(one_line(&match (error.kind(), error.detail()) {
-                (ErrorKind::OutOfFuel, _) => "it does more work than a template may".to_owned(),
+                (ErrorKind::OutOfFuel, _) => "it exceeds the work limit of a template".to_owned(),
                 (ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
                 (kind, Some(detail)) => format!("{kind}: {detail}"),
                 (kind, None) => kind.to_string(),

@@ -1,12 +1,12 @@
-//! Rebuilds a template's syntax tree with guards around what the engine would do without a bound.
+//! Rebuilds a template's syntax tree with guards around the operations that the engine leaves without a limit.
 //!
-//! The engine counts the output of a template, but not the walks over it: a list that contains another one twice, forty times
-//! over, takes few bytes but endless time to compare, to hash as a key or to join to a text. It also lets lists nest
-//! deeper than the stack can destroy them. So each operand of such an operator passes a filter that looks at it first,
-//! and each list, map, slice, filter result and call result passes one that bounds its depth. Attributes of a
-//! namespace are set by our own function, because the engine's namespaces may contain themselves.
+//! The engine counts the output of a template, but not the walks over it. A list that contains another one twice, forty
+//! levels deep, takes few bytes. Comparing it, hashing it as a key or joining it to a text would take endless time. The
+//! engine also lets lists nest deeper than the stack can destroy them. Therefore a filter checks each operand of such
+//! an operator first, and another filter bounds the depth of each new list, map, slice, filter result and call result.
+//! A function of ours sets attributes of a namespace, because the engine's namespaces can contain themselves.
 //!
-//! The names of the guards cannot be written in a template.
+//! A template cannot write the names of the guards.
 
 use super::ParseError;
 use minijinja::machinery::{
@@ -15,18 +15,18 @@ use minijinja::machinery::{
 };
 use minijinja::value::ValueKind;
 
-/// Looks at an operand that is walked: compared, searched or hashed.
+/// Checks an operand that will be walked: compared, searched or hashed.
 pub(super) const WEIGHED: &str = "~weighed";
-/// Turns an operand of `~` into text of bounded length.
+/// Turns an operand of `~` into text of limited length.
 pub(super) const WRITTEN: &str = "~written";
-/// Looks at a new value: how deep it is; what is lazy becomes a list.
+/// Checks the depth of a new value, and turns a lazy one into a list.
 pub(super) const MADE: &str = "~made";
-/// Refuses `loop` itself as a value, which would hold its own list.
+/// Refuses `loop` itself as a value, because it would contain its own list.
 pub(super) const HELD: &str = "~held";
 /// Sets an attribute of a namespace.
 pub(super) const ASSIGN: &str = "~assign";
 
-/// Filters that yield a text, a number, a truth or what they were given, and so nothing that is nested deeper.
+/// Filters whose result is never nested deeper than their operand: a text, a number, a truth, or a part of the operand.
 const FLAT: &[&str] = &[
     "abs",
     "attr",
@@ -59,12 +59,12 @@ const FLAT: &[&str] = &[
     "upper",
 ];
 
-/// Names for values on their way into a namespace, when one statement sets several.
+/// Temporary names for values that one statement sets on several attributes of namespaces.
 const PASSING: [&str; 8] = ["~0", "~1", "~2", "~3", "~4", "~5", "~6", "~7"];
 
 type Refused = ParseError;
 
-/// The whole tree behind guards, or the statement that no template may use.
+/// The whole tree with guards. Fails for a statement that templates cannot use.
 pub(super) fn around<'s>(tree: &Stmt<'s>) -> Result<Stmt<'s>, Refused> {
     match tree {
         Stmt::Template(template) => {
@@ -75,7 +75,7 @@ pub(super) fn around<'s>(tree: &Stmt<'s>) -> Result<Stmt<'s>, Refused> {
     }
 }
 
-/// One expression behind guards.
+/// One expression with guards.
 pub(super) fn around_expr<'s>(tree: &Expr<'s>) -> Expr<'s> {
     expr(tree)
 }
@@ -95,7 +95,7 @@ fn stmt<'s>(one: &Stmt<'s>, made: &mut Vec<Stmt<'s>>) -> Result<(), Refused> {
     made.push(match one {
         Stmt::Template(inner) => return inner.children.iter().try_for_each(|child| stmt(child, made)),
         Stmt::EmitExpr(emit) => {
-            // a value that is only written needs no check of its depth
+            // a value that is only displayed needs no check of its depth
             let shown = match &emit.expr {
                 Expr::Call(inner) => Expr::Call(call(inner)),
                 other => expr(other),
@@ -179,7 +179,8 @@ fn macro_of<'s>(declared: &Spanned<ast::Macro<'s>>) -> Result<Spanned<ast::Macro
     Ok(Spanned::new(ast::Macro { name: declared.name, args, defaults, body: body(&declared.body)? }, declared.span()))
 }
 
-/// The target of an assignment. An attribute (`ns.x`) becomes a passing name, and a statement that sets it afterwards.
+/// The target of an assignment. An attribute (`ns.x`) becomes a temporary name, and a statement that sets it
+/// afterwards.
 fn target<'s>(one: &Expr<'s>, attributes: &mut Vec<Stmt<'s>>) -> Result<Expr<'s>, Refused> {
     Ok(match one {
         Expr::Var(var) => variable(var.id, var.span()),
@@ -211,17 +212,17 @@ fn behind<'s>(guard: &'static str, inner: Expr<'s>) -> Expr<'s> {
     Expr::Filter(Spanned::new(ast::Filter { name: guard, expr: Some(inner), args: Vec::new() }, span))
 }
 
-/// An operand that is walked; a constant is small.
+/// An operand that will be walked, with its guard. A constant is small and needs none.
 fn weighed<'s>(operand: &Expr<'s>) -> Expr<'s> {
     if operand.as_const().is_some() { expr(operand) } else { behind(WEIGHED, expr(operand)) }
 }
 
-/// True for a text or a number: comparing with it does not walk the other side.
+/// True for a constant text or number. A comparison with it does not walk the other side.
 fn is_scalar(operand: &Expr<'_>) -> bool {
     operand.as_const().is_some_and(|value| value.as_object().is_none())
 }
 
-/// True for a list of them.
+/// True for a constant list of texts and numbers, or one of these.
 fn are_scalars(operand: &Expr<'_>) -> bool {
     let flat = |value: minijinja::Value| {
         value.kind() == ValueKind::Seq && value.try_iter().is_ok_and(|mut all| all.all(|one| one.as_object().is_none()))
@@ -229,7 +230,7 @@ fn are_scalars(operand: &Expr<'_>) -> bool {
     is_scalar(operand) || operand.as_const().is_some_and(flat)
 }
 
-/// An expression before a field, an item or a call: `loop` is allowed there.
+/// An expression before a field, an item or a call. `loop` is permitted there.
 fn base<'s>(one: &Expr<'s>) -> Expr<'s> {
     match one {
         Expr::Var(var) => variable(var.id, var.span()),
@@ -302,7 +303,7 @@ fn expr<'s>(one: &Expr<'s>) -> Expr<'s> {
     }
 }
 
-/// A list, tuple or map; one of constants is as deep as it is written.
+/// A list, tuple or map, with its guard. The depth of a constant is limited by the source.
 fn literal<'s>(written: &Expr<'s>, rebuilt: Expr<'s>) -> Expr<'s> {
     if written.as_const().is_some() { rebuilt } else { behind(MADE, rebuilt) }
 }

@@ -1,5 +1,4 @@
-//! The type of a template's value, as far as known before the run, and the attributes that
-//! cannot exist.
+//! Infers the type of a template's value as far as it is known before the run, and finds attributes that cannot exist.
 
 use super::{
     convert::{IMAGE_ATTRIBUTES, MEDIA_ATTRIBUTES, MOMENT_ATTRIBUTES, SCORED_ATTRIBUTES},
@@ -13,26 +12,26 @@ use minijinja::{
 };
 use std::sync::Arc;
 
-/// The types of the names that a template may use.
+/// The types of the names that a template can use.
 pub trait NameTypes {
     /// The type of `name`; `None` if the name is unknown (reported elsewhere).
     fn ty(&self, name: &str) -> Option<Type>;
 }
 
-/// Something that cannot work, found while typing a template.
+/// A mistake found while a template is typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// A stable word.
+    /// A stable word for the kind of mistake.
     pub code: &'static str,
     /// The finding and the expectation.
     pub message: String,
     /// The remedy.
     pub hint: Option<String>,
-    /// Where, in bytes from the start of the template.
+    /// The position, in bytes from the start of the template.
     pub offset: usize,
 }
 
-/// The type of a template; `whole` if it is one expression.
+/// The type of a template; `whole` if it is a single expression.
 pub(super) fn template(source: &str, whole: bool, known: &dyn NameTypes, findings: &mut Vec<Finding>) -> Type {
     let Ok(Stmt::Template(tree)) = parse(source, "template", Default::default()) else { return Type::Text };
     let mut typing = Typing { known, local: Locals::new(), findings };
@@ -48,7 +47,7 @@ pub(super) fn template(source: &str, whole: bool, known: &dyn NameTypes, finding
 
 struct Typing<'a> {
     known: &'a dyn NameTypes,
-    /// Names bound inside the template.
+    /// The names bound inside the template.
     local: Locals<Type>,
     findings: &'a mut Vec<Finding>,
 }
@@ -66,7 +65,7 @@ pub(super) fn list_of(item: Type) -> Type {
     Type::List(Box::new(item))
 }
 
-/// The type that fits both.
+/// The common type: `any` if the two differ.
 fn join(a: Type, b: Type) -> Type {
     if a == b { a } else { Type::Any }
 }
@@ -100,14 +99,14 @@ impl Typing<'_> {
                 let ty = self.expr(&set.expr);
                 self.bind(&set.target, ty);
             }
-            // values that other statements bind have an unknown type and are not checked
+            // names bound by other statements have an unknown type and are not checked
             _ => {}
         }
     }
 
     fn bind(&mut self, target: &Expr<'_>, ty: Type) {
         match target {
-            // filters nest types too (`| runs`), and may do so again and again
+            // filters nest types too (`| runs`), possibly many times
             Expr::Var(var) => self.local.push(var.id, ty.required().clone().bounded()),
             Expr::List(list) => list.items.iter().for_each(|item| self.bind(item, Type::Any)),
             Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item, Type::Any)),
@@ -148,7 +147,7 @@ impl Typing<'_> {
             }
             Expr::Filter(filter) => self.filter(filter, filter.span()),
             Expr::Test(test) => {
-                // `x.y is defined` asks about an attribute: nothing to report inside
+                // `x.y is defined` asks whether the attribute exists, so nothing inside is a mistake
                 let _ = test;
                 Type::Truth
             }
@@ -203,7 +202,7 @@ impl Typing<'_> {
         }
     }
 
-    /// The fields that a value of this type has, if they are known.
+    /// The fields of a value of this type, if they are known.
     fn fields(of: &Type) -> Option<Arc<[(String, Type)]>> {
         let media = |name: &str| match name {
             "path" => Type::Text,
@@ -264,7 +263,7 @@ impl Typing<'_> {
         }
     }
 
-    /// `map(attribute='x')` and `map('filter')`.
+    /// The type of `map(attribute='x')` and `map('filter')`.
     fn mapped(&mut self, of: &Type, filter: &ast::Filter<'_>, span: Span) -> Type {
         let text = |expr: &Expr| match expr {
             Expr::Const(value) => value.value.as_str().map(str::to_owned),

@@ -1,5 +1,5 @@
-//! `tojson` with a bound. The engine's own writes a list that contains itself many times to its end, and indents by
-//! for any argument.
+//! `tojson` with limits. The engine's own writes a list that contains itself many times to its end, and accepts any
+//! indentation.
 
 use super::{
     convert,
@@ -11,28 +11,28 @@ use minijinja::{
 };
 use std::fmt::Write;
 
-/// Deepest indentation, in columns.
+/// Maximum indentation of one level, in columns.
 const MAX_INDENT: usize = 64;
 
-/// How JSON is laid out. The default is that of Python's `json.dumps`.
+/// The layout of JSON. The default equals that of Python's `json.dumps`.
 struct Style {
     indent: Option<usize>,
-    /// Between items and after keys.
+    /// The separators between items and after keys.
     separators: [String; 2],
     sorted: bool,
-    /// Characters beyond ASCII as escapes.
+    /// Writes characters beyond ASCII as escapes.
     ascii: bool,
-    /// `<`, `>`, `&` and `'` as escapes, as jinja2 does it.
+    /// Writes `<`, `>`, `&` and `'` as escapes, like jinja2.
     html: bool,
 }
 
-/// The filter of dialogues: safe inside HTML.
+/// The filter of dialogues. Its result is safe inside HTML.
 pub(super) fn filter(state: &mut State, value: &Shown, first: Option<Shown>, named: Kwargs) -> Result<Shown, Error> {
     written(state, value, first, named, true)
 }
 
-/// The filter of chat templates: as transformers has it, `json.dumps(value, ensure_ascii=False)`. Its first argument
-/// after the value is `ensure_ascii`.
+/// The filter of chat templates, equal to that of transformers: `json.dumps(value, ensure_ascii=False)`. Its first
+/// argument after the value is `ensure_ascii`.
 pub(super) fn chat_filter(
     state: &mut State,
     value: &Shown,
@@ -186,7 +186,7 @@ impl Style {
     }
 }
 
-/// JSON lacks infinite numbers and NaN.
+/// A number; `null` for infinite numbers and NaN, which JSON lacks.
 fn number(number: f64) -> String {
     if number.is_finite() { serde_json::Value::from(number).to_string() } else { "null".to_owned() }
 }

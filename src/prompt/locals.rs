@@ -1,28 +1,28 @@
-//! Names that a template binds itself, the latest first: loops, `set`, `with`, macros.
+//! The names that a template binds itself (loops, `set`, `with`, macros). A later one hides an earlier one.
 
 use std::collections::HashMap;
 
-/// Names with something about each; looked up in constant time, since a template may bind thousands.
+/// Names with one value each. A look-up takes constant time, because a template can bind thousands.
 #[derive(Debug)]
 pub(super) struct Locals<T> {
-    /// In the order they were bound.
+    /// The names, in the order of binding.
     order: Vec<String>,
     bound: HashMap<String, Vec<T>>,
 }
 
 impl<T> Locals<T> {
-    /// None.
+    /// Without names.
     pub(super) fn new() -> Locals<T> {
         Locals { order: Vec::new(), bound: HashMap::new() }
     }
 
-    /// Binds one more, which hides an earlier one of that name.
+    /// Binds a name. It hides an earlier one.
     pub(super) fn push(&mut self, name: &str, about: T) {
         self.order.push(name.to_owned());
         self.bound.entry(name.to_owned()).or_default().push(about);
     }
 
-    /// The latest of this name.
+    /// The latest value of this name.
     pub(super) fn get(&self, name: &str) -> Option<&T> {
         self.bound.get(name)?.last()
     }
@@ -32,7 +32,7 @@ impl<T> Locals<T> {
         self.order.len()
     }
 
-    /// Forgets all but the first `len`.
+    /// Removes all but the first `len` names.
     pub(super) fn truncate(&mut self, len: usize) {
         for name in self.order.split_off(len.min(self.order.len())) {
             if let Some(hidden) = self.bound.get_mut(&name) {

@@ -1,7 +1,8 @@
-//! Templates: `{{ }}` in dialogues and prompt files. One expression language (minijinja, strict undefined) for both.
+//! Templates: `{{ }}` in dialogues and prompt files. Both use one expression language (minijinja, strict undefined).
 //!
-//! A template is parsed once, at check time; what it names is read from its own syntax tree ([`Template::uses`]), so
-//! that users do not list dependencies. Templates reach no file, clock or randomness, and are limited in work and output.
+//! A template is parsed once, during the check. Its syntax tree gives the names that it uses ([`Template::uses`]), so
+//! that users do not list dependencies. Templates have no access to files, clocks or randomness, and their work and
+//! output are limited.
 
 mod chat;
 mod convert;
@@ -33,30 +34,30 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-/// Longest template source, in bytes.
+/// Maximum size of a template's source, in bytes.
 pub const MAX_SOURCE: usize = 256 * 1024;
 static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = engine::bounded(UndefinedBehavior::Strict);
-    // the types of what a loop writes there cannot be known
+    // the types of values in a namespace cannot be known
     engine.remove_global("namespace");
     filters::add_to(&mut engine);
     engine
 });
 
-/// A template that was compiled at check time and cannot fail to parse any more.
+/// A compiled template. It cannot fail to parse any more.
 ///
-/// A template of just one `{{ expression }}` evaluates to the expression's own value and keeps
-/// its type (a moment stays a moment); any other text renders to [`Value::Text`].
+/// A template that is a single `{{ expression }}` evaluates to the expression's own value and keeps its type (a moment
+/// stays a moment). Any other text renders to [`Value::Text`].
 #[derive(Clone)]
 pub struct Template {
-    /// As written.
+    /// The source text.
     pub source: String,
     body: Arc<Body>,
     uses: Arc<Vec<Use>>,
 }
 
 enum Body {
-    /// No hole at all: the source is the text.
+    /// Text without holes: the source itself.
     Plain,
     /// One `{{ expression }}`.
     Whole(Program),
@@ -64,7 +65,7 @@ enum Body {
     Mixed(Program),
 }
 
-/// Why a text is not a template; `offset` is in bytes from the start of the source.
+/// Why a text is not a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ParseError {
@@ -74,25 +75,25 @@ pub struct ParseError {
     pub code: &'static str,
     /// The remedy.
     pub hint: Option<String>,
-    /// Where, in bytes.
+    /// The position, in bytes from the start of the source.
     pub offset: usize,
 }
 
-/// Why a template could not be evaluated in this scope.
+/// Why a template cannot be evaluated in a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TemplateError {
-    /// In the user's words.
+    /// The reason, in the user's words.
     pub message: String,
 }
 
 impl Template {
-    /// Parses `source`, or reports every place that it cannot understand.
+    /// Parses `source`. Fails with every mistake.
     pub fn parse(source: &str) -> Result<Template, Vec<ParseError>> {
         Template::parse_partly(source).map_err(|(errors, _)| errors)
     }
 
-    /// The same; beside the errors, the names that the template takes from its scope as far as they could be read.
+    /// Like [`Template::parse`]. With the errors it returns the names that could be read.
     pub fn parse_partly(source: &str) -> Result<Template, (Vec<ParseError>, Vec<Use>)> {
         let alone = |errors| (errors, Vec::new());
         let done = |body, uses| Template { source: source.to_owned(), body: Arc::new(body), uses: Arc::new(uses) };
@@ -123,22 +124,22 @@ impl Template {
         names.into_iter().collect()
     }
 
-    /// Every place where a name is taken from the scope, with its path (`item.start`) and offset.
+    /// Every place where the template takes a name from its scope, with its offset.
     pub fn uses(&self) -> &[Use] {
         &self.uses
     }
 
-    /// True if the text is without holes.
+    /// True if the text has no holes.
     pub fn is_plain(&self) -> bool {
         matches!(*self.body, Body::Plain)
     }
 
-    /// The type that it evaluates to where names have these types; every attribute that cannot exist is reported.
+    /// The type of its value if names have these types. Adds every attribute that cannot exist to `findings`.
     pub fn ty(&self, known: &dyn NameTypes, findings: &mut Vec<Finding>) -> crate::value::Type {
         infer::template(&self.source, matches!(*self.body, Body::Whole(_)), known, findings)
     }
 
-    /// The value in this scope.
+    /// Evaluates the template in a scope.
     pub fn eval(&self, scope: &Scope) -> Result<Value, TemplateError> {
         if let Some(used) = self.uses.iter().find(|used| scope.get(&used.name).is_none()) {
             return Err(TemplateError { message: format!("`{}` has no value here", used.name) });
@@ -165,7 +166,7 @@ impl Template {
         }
     }
 
-    /// The value as text: what a prompt or a label would show of it.
+    /// Evaluates the template in a scope, as text for a prompt or a label.
     pub fn text(&self, scope: &Scope) -> Result<String, TemplateError> {
         Ok(show(&self.eval(scope)?))
     }
@@ -175,7 +176,7 @@ impl Template {
         let brief: String = self.source.trim().chars().take(80).collect();
         let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
         let message = match error.kind() {
-            ErrorKind::OutOfFuel => format!("`{brief}` does more work than a template may"),
+            ErrorKind::OutOfFuel => format!("`{brief}` exceeds the work limit of a template"),
             ErrorKind::UndefinedError => format!("something in `{brief}` is undefined{detail}"),
             kind => format!("`{brief}`: {kind}{detail}"),
         };
@@ -183,8 +184,8 @@ impl Template {
     }
 }
 
-/// The text of a value inside a template: a moment's text or times, a candidate's label, a number without
-/// needless decimals, a list or record as JSON.
+/// A value as text inside a template: a moment's text or times, a candidate's label, a number without needless
+/// decimals, a list or record as JSON.
 pub fn show(value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone(),

@@ -1,7 +1,8 @@
-//! Namespaces of templates (`{% set ns = namespace(x=1) %}`), which later statements write to.
+//! Namespaces of templates (`{% set ns = namespace(x=1) %}`). Later statements can change them.
 //!
-//! They may contain themselves, or each other in a chain of any length. So a list keeps all namespaces of one evaluation, and
-//! each is emptied when it ends: no memory leaks, and no chain is destroyed by recursion.
+//! A namespace can contain itself, and namespaces can refer to each other in a chain of any length. A list therefore
+//! records all namespaces of one evaluation, and each is emptied at its end. No memory leaks, and no recursion destroys
+//! a chain.
 
 use super::work;
 use indexmap::IndexMap;

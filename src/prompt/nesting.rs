@@ -1,39 +1,41 @@
-//! Limits of a template: the depth of its syntax tree and the length of its lines, counted on its tokens before parsing. The parser, the walks over
-//! the tree and its destruction all recurse, and a stack overflow cannot be reported.
+//! Limits of a template: the depth of its syntax tree and the length of its lines. They are counted on its tokens
+//! before parsing, because the parser, the walks over the tree and its destruction recurse, and a stack overflow cannot
+//! be reported.
 
 use super::ParseError;
 use minijinja::machinery::{Token, tokenize};
 
-/// Deepest nesting of one expression: operators, attributes and filters that build on each other, brackets, and the
-/// branches of one `if`. Far above what a person writes (minijinja itself bounds brackets and blocks only), and
-/// few enough for a stack of one MiB in a debug build.
+/// Maximum nesting of one expression: operators, attributes and filters that build on each other, brackets, and the
+/// branches of one `if`. It is far above any real template (minijinja itself limits brackets and blocks only), and fits
+/// a stack of one MiB in a debug build.
 pub(super) const MAX_NESTING: usize = 160;
 
-/// Deepest value that statements may build on each other (`{% set a = [a] %}`), in all.
+/// Maximum depth of the values that statements build on each other (`{% set a = [a] %}`), in total.
 const MAX_BUILT: usize = 1000;
 
-/// Longest line, in characters: the lexer counts columns in 16 bits.
+/// Maximum length of a line, in characters. The lexer counts columns in 16 bits.
 const MAX_LINE: usize = 60_000;
 
-/// The count inside one pair of brackets (or outside all).
+/// The counts inside one pair of brackets, or outside all.
 #[derive(Default)]
 struct Frame {
-    /// Operators since the last comma, which may all build on each other.
+    /// Operators since the last comma. They may all build on each other.
     operators: usize,
-    /// The deepest bracket among them.
+    /// The greatest depth of a bracket among them.
     deepest: usize,
-    /// The deepest expression before the last comma.
+    /// The greatest depth of an expression before the last comma.
     before: usize,
 }
 
 impl Frame {
-    /// The greatest depth of the expressions in it.
+    /// The greatest depth of an expression in this frame.
     fn depth(&self) -> usize {
         self.before.max(self.operators + self.deepest)
     }
 }
 
-/// The place where `source` becomes too deep. An upper estimate: `a + b + c` counts as 2, without regard to precedence.
+/// Fails where `source` becomes too deep or a line too long. The depth is an upper estimate: `a + b + c` counts as 2
+/// for any precedence.
 pub(super) fn check(source: &str) -> Result<(), ParseError> {
     let mut start = 0;
     for line in source.split_inclusive('\n') {
@@ -44,10 +46,10 @@ pub(super) fn check(source: &str) -> Result<(), ParseError> {
         start += line.len();
     }
     let mut frames = vec![Frame::default()];
-    // the `elif`s of each open `if`: every one is a tree inside the one before
+    // the branches of each open `if`: every `elif` is a tree inside the one before
     let mut branches: Vec<usize> = Vec::new();
     let mut opens = false;
-    // the greatest depth of the values of the names bound so far
+    // the total depth of the values bound so far
     let (mut binds, mut built) = (false, 0);
     // the parser reports unreadable text
     for (token, span) in tokenize(source, false, Default::default()).map_while(Result::ok) {
@@ -78,7 +80,7 @@ pub(super) fn check(source: &str) -> Result<(), ParseError> {
             }
             _ => top(&mut frames).operators += 1,
         }
-        // open brackets recurse into each other while they are read; closed ones count by their depth
+        // open brackets recurse into each other while they are parsed; closed ones count by their depth
         let open: usize = frames.iter().map(|frame| frame.operators).sum();
         let depth = open.max(top(&mut frames).depth()).max(branches.iter().sum());
         if built > MAX_BUILT {
@@ -94,7 +96,7 @@ pub(super) fn check(source: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// The innermost frame; a bracket that closes nothing leaves the outermost.
+/// The innermost frame. A bracket without a partner leaves the outermost one.
 fn top(frames: &mut Vec<Frame>) -> &mut Frame {
     if frames.is_empty() {
         frames.push(Frame::default());

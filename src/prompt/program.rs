@@ -1,4 +1,4 @@
-//! A template as compiled: its source, and the instructions of its guarded tree.
+//! A compiled template: its source, and the instructions of its guarded tree.
 
 use super::{ParseError, guards, survey};
 use minijinja::{
@@ -22,14 +22,14 @@ struct Code<'s> {
     blocks: BTreeMap<&'s str, Instructions<'s>>,
 }
 
-/// Compiled once, evaluated any number of times in one engine.
+/// Compiled once, and evaluated any number of times in one engine.
 pub(super) struct Program {
     cell: Cell,
     engine: &'static Environment<'static>,
 }
 
 impl Program {
-    /// Of a template's text.
+    /// Compiles a template's text.
     pub(super) fn text(
         source: &str,
         syntax: SyntaxConfig,
@@ -42,7 +42,7 @@ impl Program {
         })
     }
 
-    /// Of the one expression that is a template.
+    /// Compiles the single expression of a template.
     pub(super) fn expression(source: &str, engine: &'static Environment<'static>) -> Result<Program, ParseError> {
         Program::compile(source, engine, |source, code| {
             let tree = survey::tree(source).map_err(|mut errors| errors.remove(0))?;
@@ -70,21 +70,21 @@ impl Program {
         Ok(Program { cell, engine })
     }
 
-    /// The value of an expression.
+    /// Evaluates an expression.
     pub(super) fn value(&self, names: Shown) -> Result<Shown, Error> {
-        // an expression writes nothing
+        // an expression writes no output
         self.run(names, &mut make_string_output(&mut String::new())).map(Option::unwrap_or_default)
     }
 
-    /// The text of a template.
+    /// Renders a template's text.
     pub(super) fn render(&self, names: Shown) -> Result<String, Error> {
         let mut text = String::new();
         self.run(names, &mut make_string_output(&mut text))?;
         Ok(text)
     }
 
-    /// Runs the engine. Its own errors (`"abc"[::-9223372036854775808]` overflows in a build that checks for it) end the
-    /// step, not the run.
+    /// Runs the engine. A panic of the engine fails the step and not the run (`"abc"[::-9223372036854775808]` overflows
+    /// in a build with overflow checks).
     fn run(&self, names: Shown, out: &mut Output) -> Result<Option<Shown>, Error> {
         let code = self.cell.borrow_dependent();
         let run = || {

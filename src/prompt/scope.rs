@@ -1,4 +1,5 @@
-//! The names in a template. Copies are cheap: values are shared, and each is made readable for templates once.
+//! The names that a template can use. Copies are cheap: they share the values, and each value is converted for
+//! templates once.
 
 use super::convert;
 use crate::value::Value;
@@ -9,7 +10,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// The names in a template: inputs, steps, and `item`, `index`, `round` inside repetition. A clone shares the values.
+/// The names that a template can use: inputs, steps, and `item`, `index`, `round` inside repetition. A clone shares the
+/// values.
 #[derive(Clone, Default)]
 pub struct Scope {
     names: IndexMap<String, Arc<Bound>>,
@@ -25,17 +27,17 @@ impl Scope {
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.names.get(name).map(|bound| &bound.value)
     }
-    /// Binds `name` (shadowing an earlier value).
+    /// Binds `name`. It hides an earlier value.
     pub fn bind(&mut self, name: &str, value: Value) {
         self.names.insert(name.to_owned(), Arc::new(Bound { value, shown: OnceLock::new() }));
     }
-    /// A copy with one more name bound (shadowing).
+    /// A copy with one more name. It hides an earlier value.
     pub fn with(&self, name: &str, value: Value) -> Scope {
         let mut scope = self.clone();
         scope.bind(name, value);
         scope
     }
-    /// A copy with all of `other`'s names bound over this one's.
+    /// A copy with all names of `other`. They hide names of this scope.
     pub fn over(&self, other: &Scope) -> Scope {
         let mut scope = self.clone();
         scope.names.extend(other.names.iter().map(|(name, bound)| (name.clone(), bound.clone())));

@@ -1,5 +1,5 @@
-//! Reads a template's syntax tree: which names it takes from its scope, and whether every filter, test and function
-//! exists. Statements that would reach other templates are refused.
+//! Reads a template's syntax tree: the names that it takes from its scope, and unknown filters, tests and functions.
+//! Refuses statements that use other templates.
 
 use super::{ParseError, filter_list, locals::Locals};
 use crate::problem::{MAX_PROBLEMS, closest};
@@ -13,16 +13,16 @@ use minijinja::{
 pub struct Use {
     /// The name.
     pub name: String,
-    /// Where, in bytes from the start of the source.
+    /// The position, in bytes from the start of the source.
     pub offset: usize,
 }
 
-/// The syntax tree of `source`.
+/// Parses `source` to its syntax tree.
 pub(super) fn tree(source: &str) -> Result<Stmt<'_>, Vec<ParseError>> {
     parse(source, "template", Default::default()).map_err(|error| vec![syntax_error(&error, source)])
 }
 
-/// A minijinja error as ours.
+/// Converts an error of minijinja.
 pub(super) fn syntax_error(error: &minijinja::Error, source: &str) -> ParseError {
     let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     let line_start = |line: usize| source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
@@ -30,12 +30,12 @@ pub(super) fn syntax_error(error: &minijinja::Error, source: &str) -> ParseError
     ParseError { message: format!("template: {message}"), code: "template-syntax", hint: None, offset }
 }
 
-/// The line of a place, counted from 1.
+/// The line of an offset, counted from 1.
 pub(super) fn line(source: &str, offset: usize) -> usize {
     source.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// The text between the braces, if the template is just one `{{ expression }}`.
+/// The text between the braces, if the template is a single `{{ expression }}`.
 pub(super) fn whole_expression<'s>(tree: &Stmt<'_>, source: &'s str) -> Option<&'s str> {
     let Stmt::Template(template) = tree else { return None };
     let blank = |stmt: &&Stmt| !matches!(stmt, Stmt::EmitRaw(raw) if raw.raw.trim().is_empty());
@@ -46,7 +46,7 @@ pub(super) fn whole_expression<'s>(tree: &Stmt<'_>, source: &'s str) -> Option<&
     Some(inner.strip_suffix('-').unwrap_or(inner))
 }
 
-/// Every use of a name from outside, and every filter, test, function and statement that cannot be.
+/// Every use of a name from outside, and every unknown filter and test and forbidden statement.
 pub(super) fn survey(tree: &Stmt<'_>, engine: &Environment<'_>) -> (Vec<Use>, Vec<ParseError>) {
     let globals = engine.globals().map(|(name, _)| name.to_owned()).collect();
     let mut walk = Walk { globals, bound: Locals::new(), uses: Vec::new(), errors: Vec::new() };
@@ -54,7 +54,7 @@ pub(super) fn survey(tree: &Stmt<'_>, engine: &Environment<'_>) -> (Vec<Use>, Ve
     (walk.uses, walk.errors)
 }
 
-/// The nearest name, or all names.
+/// A hint with the nearest name, or all names.
 fn near_or_all<'n>(name: &str, plural: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<String> {
     let all = || format!("the {plural} are {}", names.clone().collect::<Vec<_>>().join(", "));
     Some(closest(name, names.clone()).unwrap_or_else(all))
@@ -66,7 +66,7 @@ fn is_none(expr: &Expr<'_>) -> bool {
 
 struct Walk {
     globals: Vec<String>,
-    /// Names bound inside the template at this point (loops, `set`, `with`, macros).
+    /// The names bound inside the template at this point (loops, `set`, `with`, macros).
     bound: Locals<()>,
     uses: Vec<Use>,
     errors: Vec<ParseError>,
@@ -84,7 +84,7 @@ impl Walk {
         self.error(span, "template-syntax", format!("`{what}` is not available in templates"), Some(hint));
     }
 
-    /// Walks `body` with more names bound, and forgets them afterwards.
+    /// Walks `body` with the names that `names` binds, and removes them afterwards.
     fn inside(&mut self, body: &[Stmt<'_>], names: impl FnOnce(&mut Walk)) {
         let depth = self.bound.len();
         names(self);
@@ -181,7 +181,7 @@ impl Walk {
         }
     }
 
-    /// `x == none` would be false for a step that yields nothing: only `is none` knows both.
+    /// Reports a comparison with `none`. It would be false for a step that yields nothing; only `is none` covers both.
     fn compared_with_none(&mut self, span: Span) {
         let hint = Some("write `x is none` or `x is not none`".to_owned());
         self.error(span, "template-syntax", "found a comparison with `none`, expected `is none`".into(), hint);

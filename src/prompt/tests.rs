@@ -1,4 +1,4 @@
-//! Templates: what they yield, what they name, what they refuse.
+//! Templates: their values, the names that they use, and their refusals.
 
 use super::*;
 use crate::value::{Media, Moment, Scored, Time, Type};
@@ -15,7 +15,7 @@ fn moment(start: f64, end: f64, text: Option<&str>) -> Value {
     Value::Moment(Moment { media: media(true), start, end, text: text.map(str::to_owned) })
 }
 
-/// A moment of two minutes that represent a day.
+/// A moment of a medium whose two minutes represent a day.
 fn long(start: f64, end: f64) -> Value {
     let clock = crate::value::clock::DayClock::parse("clock 07:00, 420 seconds a second");
     let media = Arc::new(Media { clock, ..Media::clone(&media(true)) });
@@ -132,7 +132,7 @@ fn every_listed_filter_and_test_exists() {
 
 #[test]
 fn filters_yield_the_type_of_their_row() {
-    // the operand of each filter that takes no list of texts
+    // an operand for each filter that does not take a list of texts
     let operand = |name: &str| match name {
         "abs" | "bool" | "float" | "int" | "round" => "2.5",
         "capitalize" | "escape" | "e" | "indent" | "lines" | "lower" | "safe" | "split" | "string" | "title"
@@ -157,7 +157,7 @@ fn filters_yield_the_type_of_their_row() {
     let mut typed = 0;
     for name in filter_list::names().filter(|name| *name != "map") {
         let (operand, arguments) = (operand(name).trim_end_matches(" | format"), arguments(name));
-        // lazy filters yield what `list` makes a list of
+        // a lazy filter needs `list` to become a list
         let list = if matches!(filter_list::yielded(name, &Type::Any), Type::List(_)) { " | list" } else { "" };
         let source = format!("{{{{ {operand} | {name}{arguments}{list} }}}}");
         let of = eval(&format!("{{{{ {operand} }}}}")).expect("the operand is a value").ty();
@@ -172,7 +172,7 @@ fn filters_yield_the_type_of_their_row() {
 }
 
 #[test]
-fn names_are_those_taken_from_outside() {
+fn names_are_taken_from_the_scope() {
     let check = |source: &str, expected: &[&str]| {
         assert_eq!(Template::parse(source).expect("parses").names(), expected, "{source}");
     };
@@ -187,23 +187,23 @@ fn names_are_those_taken_from_outside() {
 }
 
 #[test]
-fn what_cannot_be_is_said() {
+fn mistakes_are_reported() {
     check("{{ nobody }}", "! `nobody` has no value here");
     check("{{ item.colour }}", "! `{{ item.colour }}` is undefined");
     check("a {{ item.colour }}", "! something in `a {{ item.colour }}` is undefined: `item.colour` is undefined");
     check("{{ labels | linse }}", "! unknown filter `linse`");
     check("{{ 1 +", "! template: unexpected end of input, expected expression");
     check("{% include 'x' %}", "! `include` is not available in templates");
-    check("{{ 'x' * 999999999 }}", "! `{{ 'x' * 999999999 }}` does more work than a template may");
+    check("{{ 'x' * 999999999 }}", "! `{{ 'x' * 999999999 }}` exceeds the work limit of a template");
     check(
         "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}",
-        "! `{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}` does more work than a template may",
+        "! `{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}` exceeds the work limit of a template",
     );
 }
 
 #[test]
-fn lists_that_hold_themselves_many_times_end_the_step() {
-    let check = |source: &str| assert!(eval(source).is_err_and(|why| why.contains("more work")), "{source}");
+fn lists_that_contain_themselves_many_times_fail_the_step() {
+    let check = |source: &str| assert!(eval(source).is_err_and(|why| why.contains("work limit")), "{source}");
     let list = "([[[1] * 10000] * 10000] * 10000)";
     check(&format!("x {{{{ {list} }}}}"));
     check(&format!("{{% set a = [1] %}}{}{{{{ a }}}}", "{% set a = [a, a] %}".repeat(40)));
@@ -216,12 +216,12 @@ fn lists_that_hold_themselves_many_times_end_the_step() {
     check("{{ range(100000) | list | smooth(100000) }}");
     check("{{ ([('x' * 100000)] * 100000) | tally }}");
     check(&format!("{{{{ {list} }}}}"));
-    // few enough to be made, too many to be walked again and again
+    // cheap to build, too expensive to walk again and again
     let shared = format!("{{% set a = [1] %}}{}", "{% set a = [a, a] %}".repeat(17));
     for work in ["a ~ ''", "{a: 1} | length", "a == [a]"] {
         check(&format!("{shared}{{% for i in range(99) %}}{{{{ {work} }}}}{{% endfor %}}"));
     }
-    // the engine's own mistakes end the step, too: this overflows in builds that check for it
+    // the engine's own mistakes fail the step too: this overflows in builds with overflow checks
     let _ = eval("{{ 'abc'[::-9223372036854775808] }}");
     assert!(eval("{{ 1e308 * 10 }}").is_err());
     assert!(eval("{{ {'a': [1]} | tojson(indent=10**9) }}").is_err_and(|why| why.contains("indentation")));
@@ -233,7 +233,7 @@ fn lists_that_hold_themselves_many_times_end_the_step() {
 }
 
 #[test]
-fn media_and_moments_are_walked_to_an_end() {
+fn walks_over_media_and_moments_end() {
     check("{{ video == video.audio }}", "false");
     check("{{ video.audio == item.video.audio }}", "true");
     check("{{ speech[0] == speech[1] or speech == [item] }}", "false");

@@ -1,5 +1,5 @@
-//! The work limit of our own filters and `{{ }}` in one evaluation, beside the engine's fuel: the engine counts the output of
-//! a filter, but not the work inside it.
+//! The work limit of our own filters and of `{{ }}` in one evaluation. It complements the engine's fuel, which counts
+//! the output of a filter but not the work inside it.
 
 use super::convert;
 use crate::value::size::MAX_DEPTH;
@@ -9,17 +9,17 @@ use minijinja::{
 };
 use std::fmt::Write;
 
-/// Most work that our own filters may do in one evaluation, in nanoseconds (estimated): a second, in which the speech of
-/// a day can be compared with every minute of it.
+/// Maximum work of our own filters in one evaluation, in nanoseconds (estimated). One second allows comparing the
+/// speech of a day with every minute of it.
 const MAX_WORK: usize = 1_000_000_000;
-/// Work to visit one item of a list.
+/// Work of visiting one item of a list.
 const ITEM: usize = 50;
-/// Work to write one byte of text.
+/// Work of writing one byte of text.
 pub(super) const BYTE: usize = 8;
-/// Longest text of one value, in bytes.
+/// Maximum text of one value, in bytes.
 const MAX_TEXT: usize = 16 << 20;
 
-/// The work that the filters of one evaluation have done.
+/// The work of the filters of one evaluation so far.
 struct Work(usize);
 
 /// An error in the user's words.
@@ -27,7 +27,7 @@ pub(super) fn wrong(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
-/// Takes the work of visiting `items` from what the filters of one evaluation may do together.
+/// Spends the work of visiting `items`. Fails beyond the limit.
 pub(super) fn spend(state: &mut State, items: usize) -> Result<(), Error> {
     work(state, items.saturating_mul(ITEM))
 }
@@ -38,13 +38,13 @@ pub(super) fn work(state: &mut State, more: usize) -> Result<(), Error> {
     if work.0 > MAX_WORK { Err(Error::from(ErrorKind::OutOfFuel)) } else { Ok(()) }
 }
 
-/// The items of a list.
+/// The items of a list. Spends the work of visiting them.
 pub(super) fn items(state: &mut State, list: &Shown) -> Result<Vec<Shown>, Error> {
     match list.kind() {
         ValueKind::Seq | ValueKind::Iterable => {
-            // a list may be made of few bytes and be endless: `[1] * 10**9`
-            let most = MAX_WORK / ITEM;
-            let items: Vec<Shown> = list.try_iter()?.take(most + 1).collect();
+            // few bytes can make an endless list: `[1] * 10**9`
+            let max_items = MAX_WORK / ITEM;
+            let items: Vec<Shown> = list.try_iter()?.take(max_items + 1).collect();
             spend(state, items.len())?;
             Ok(items)
         }
@@ -52,13 +52,13 @@ pub(super) fn items(state: &mut State, list: &Shown) -> Result<Vec<Shown>, Error
     }
 }
 
-/// The value as text, or an error once that is too long: a list may contain itself many times.
+/// The value as text. Fails if it becomes too long: a list can contain itself many times.
 pub(super) fn text_of(state: &mut State, value: &Shown) -> Result<String, Error> {
     made(state, value)?;
     bounded(state, |out| write!(out, "{value}").map_err(|_| Error::from(ErrorKind::OutOfFuel)))
 }
 
-/// The text that `write` writes, or an error once that is too long.
+/// The text that `write` writes. Fails if it becomes too long.
 pub(super) fn bounded(
     state: &mut State,
     write: impl FnOnce(&mut Bounded) -> Result<(), Error>,
@@ -69,7 +69,7 @@ pub(super) fn bounded(
     written.map(|()| out.0)
 }
 
-/// A value in an error: its text if it is short, or what it is.
+/// A value in an error: its text, or its kind if it contains others.
 pub(super) fn brief(value: &Shown) -> String {
     match value.kind() {
         ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => format!("a {}", value.kind()),
@@ -77,26 +77,26 @@ pub(super) fn brief(value: &Shown) -> String {
     }
 }
 
-/// Spends the work of visiting every item of a value, and of reading its texts.
+/// Spends the work of visiting every item of a value and of reading its texts.
 pub(super) fn walk(state: &mut State, value: &Shown) -> Result<(), Error> {
     match value.as_str() {
-        // the engine counts the text that a filter is given
+        // the engine itself counts the text that a filter gets
         Some(_) => spend(state, 1),
-        // counted and, by the filter itself, walked again
+        // counted here, and walked again by the filter
         None => visit(state, value, MAX_DEPTH, 4 * ITEM, BYTE),
     }
 }
 
-/// Bounds how deep a value is.
+/// Limits the depth of a value.
 pub(super) fn made(state: &mut State, value: &Shown) -> Result<(), Error> {
     visit(state, value, MAX_DEPTH, 4 * ITEM, 0)
 }
 
-/// Visits every item of a value, at this cost for each item and each byte of text.
+/// Visits every item of a value. Spends this work for each item and each byte of text.
 fn visit(state: &mut State, value: &Shown, depth: usize, item: usize, byte: usize) -> Result<(), Error> {
     work(state, item + value.as_str().map_or(0, |text| text.len().saturating_mul(byte)))?;
     if convert::is_whole(value) {
-        // with the fields of its medium
+        // counts the fields of its medium too
         return work(state, 20 * item);
     }
     let deeper = || depth.checked_sub(1).ok_or_else(too_deep);
@@ -120,7 +120,7 @@ fn too_deep() -> Error {
     wrong(format!("found a value nested deeper than {MAX_DEPTH} levels"))
 }
 
-/// The text of `{{ value }}`. The engine would write a list that contains itself many times to its end before it
+/// Writes the text of `{{ value }}`. The engine would write a list that contains itself many times to its end before it
 /// counts the bytes.
 pub(super) fn show(out: &mut Output, state: &mut State, value: &Shown) -> Result<(), Error> {
     match value.kind() {
@@ -132,7 +132,7 @@ pub(super) fn show(out: &mut Output, state: &mut State, value: &Shown) -> Result
     }
 }
 
-/// A text that refuses to become longer than [`MAX_TEXT`].
+/// A text that cannot become longer than [`MAX_TEXT`].
 pub(super) struct Bounded(String);
 
 impl Write for Bounded {

@@ -1,4 +1,4 @@
-//! `call`: another dialogue, with inputs of its own and its answer as the value.
+//! `call`: runs another dialogue with its own inputs. The value is its answer.
 
 use crate::{
     dialogue::{At, Expr, written},
@@ -13,9 +13,9 @@ use indexmap::IndexMap;
 use std::sync::Arc;
 
 written! { "`call`",
-    /// Another dialogue; yields its answer.
+    /// Another dialogue. The value is its answer.
     pub struct Call {
-        /// The dialogue's name or path: `caption`, `./mine.yaml`. It is looked for in the folder of this file first, then among the
+        /// The dialogue's name or path: `caption`, `./mine.yaml`. The folder of this file comes first, then the
         /// dialogues of the project, the user and the program.
         pub dialogue: At<String>,
         /// Its inputs.
@@ -75,18 +75,18 @@ impl CallStep {
 }
 
 impl CallStep {
-    /// The inputs of the called dialogue: it sees nothing else.
+    /// The inputs of the called dialogue, which sees no other names.
     fn inputs(&self, scope: &Scope) -> Result<Scope, StepError> {
         let given = self.with.iter().map(|(name, formula)| Ok((name.clone(), formula.eval(scope)?)));
         let given = given.collect::<Result<IndexMap<_, _>, StepError>>()?;
-        let told = |misfit: Misfit| match misfit {
+        let line = |misfit: Misfit| match misfit {
             Misfit::Missing { name, .. } => format!("dialogue `{}` needs `{name}`", self.called.name),
             Misfit::WrongType { name, found, expected } => format!("found {found} for `{name}`, expected {expected}"),
             other => other.to_string(),
         };
         match bind::bind(&self.called.name, &self.called.inputs, given) {
             Ok(inputs) => Ok(inputs.scope()),
-            Err(misfits) => Err(StepError(misfits.into_iter().map(told).collect::<Vec<_>>().join("; "))),
+            Err(misfits) => Err(StepError(misfits.into_iter().map(line).collect::<Vec<_>>().join("; "))),
         }
     }
 }
