@@ -263,7 +263,7 @@ fn values_that_grow_end_the_step() {
     let from = |value: &str| format!("  s0: {{ compute: \"{{{{ 'x' * 1000000 }}}}\" }}\n{}", doubled(value));
     check_fails(&from("['{{ sN }}', '{{ sN }}']"), "s59", "MiB");
     check_fails(&from("{ a: '{{ sN }}', b: '{{ sN }}' }"), "s59", "MiB");
-    check_fails(&from("'{{ sN ~ sN }}'"), "s59", "more work");
+    check_fails(&from("'{{ sN ~ sN }}'"), "s59", "work limit");
     check_fails(&from("'{{ sN }}{{ sN }}'"), "s59", "more than");
     check_fails(&from("[[['{{ sN }}']]]"), "s59", "nested deeper than");
     let previous = "  a: { loop: { steps: { b: { compute: ['{{ previous.b }}'] } }, max_rounds: 1000 } }\n";

@@ -92,7 +92,7 @@ pub enum Inside {
     Repeats {
         /// The steps of one round.
         block: Arc<Block>,
-        /// The end.
+        /// The condition that ends the loop, as text.
         until: String,
     },
     /// Another dialogue.

@@ -1,25 +1,26 @@
-//! Citations: a log as numbered lines, and the lines that a reply rests on.
+//! Citations: a log as numbered lines, and the entries that a reply cites.
 
 use super::{found, grounds};
 use crate::{plan::StepError, prompt::filters::numbered_line, value::Value};
 use indexmap::IndexMap;
 
-/// One entry of a log that can be cited.
+/// One entry of a log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogEntry {
-    /// The video's path, if the entry knows it.
+    /// The video's path, if the entry has one.
     pub video: Option<String>,
-    /// Seconds.
+    /// The start, in seconds.
     pub start: f64,
-    /// Seconds.
+    /// The end, in seconds.
     pub end: f64,
-    /// The same as the video's own clock shows it, if it has one: `08:10-09:06`.
+    /// The times on the video's own clock, if it has one: `08:10-09:06`.
     pub clock: Option<String>,
     /// The event.
     pub text: String,
 }
 
-/// The entries of a log: moments with text, or records with `start`, `end`, `text` and perhaps `clock`.
+/// The entries of a log: moments with text, or records with `start`, `end`, `text` and optionally `clock`. Fails for
+/// other values.
 pub fn entries(log: &Value) -> Result<Vec<LogEntry>, StepError> {
     let Value::List(items) = log else {
         return Err(StepError(format!("found {} for `cite`, expected a list of entries", found(log))));
@@ -55,7 +56,7 @@ fn entry(item: &Value) -> Result<LogEntry, StepError> {
     }
 }
 
-/// The log as a prompt shows it: `[1] 00:00-00:08 text`, one line for each entry.
+/// The log as a prompt shows it: a line `[1] 00:00-00:08 text` for each entry.
 pub fn numbered(entries: &[LogEntry]) -> String {
     // a line break inside an entry would look like another entry
     let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -65,13 +66,13 @@ pub fn numbered(entries: &[LogEntry]) -> String {
     entries.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A reply with its citations read out of it: `{text, abstained, evidence: [{video, start, end, clock, text}]}`, and a note on
-/// what is dropped: citations of lines that do not exist and, where the `question` is known, an answer that neither it nor the
-/// cited entries support.
+/// The answer of a reply: `{text, abstained, evidence: [{video, start, end, clock, text}]}`. Citations of missing lines
+/// are dropped. With a `question`, an answer is dropped too if neither the question nor the cited entries support it. The
+/// note names everything that was dropped.
 pub fn answer(reply: &str, entries: &[LogEntry], question: Option<&str>) -> (Value, Option<String>) {
     let (text, cited) = split(reply);
-    // an empty reply becomes a sentence that says so, rather than an empty line
-    let text = if text.is_empty() { NOTHING_SAID.to_owned() } else { text };
+    // an empty reply becomes an honest sentence instead of an empty line
+    let text = if text.is_empty() { DONT_KNOW.to_owned() } else { text };
     let strange: Vec<String> = cited
         .iter()
         .filter(|number| !(1..=entries.len()).contains(*number))
@@ -105,18 +106,18 @@ fn record(entry: &LogEntry) -> Value {
     ]))
 }
 
-/// The text, or the sentence that abstains and a note if the text answers what nothing supports.
+/// The text; or, if it is unsupported, the sentence that abstains and a note with the reason.
 fn supported(text: String, cited: &[&LogEntry], log: &[LogEntry], question: Option<&str>) -> (String, Option<String>) {
     let Some(question) = question.filter(|_| !abstains(&text)) else { return (text, None) };
     let cited: Vec<&str> = cited.iter().map(|entry| entry.text.as_str()).collect();
     let log: Vec<&str> = log.iter().map(|entry| entry.text.as_str()).collect();
     match grounds::unsupported(question, &text, &cited, &log) {
         None => (text, None),
-        Some(why) => (NOTHING_SAID.to_owned(), Some(format!("dropped the answer `{text}`: {why}"))),
+        Some(why) => (DONT_KNOW.to_owned(), Some(format!("dropped the answer `{text}`: {why}"))),
     }
 }
 
-/// The reply without its brackets, and the numbers in them, each once, in order. `[1][2]`, `[1, 2]` and `[1-3]` are read.
+/// The reply without its citations, and the cited numbers, each once, in order. Reads `[1][2]`, `[1, 2]` and `[1-3]`.
 fn split(reply: &str) -> (String, Vec<usize>) {
     let mut text = String::new();
     let mut cited = Vec::new();
@@ -141,18 +142,18 @@ fn split(reply: &str) -> (String, Vec<usize>) {
     cited.retain(|number| seen.insert(*number));
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let words = words.trim_start_matches([',', ';', ':', '.', '-', '–']).trim();
-    // the text before a bracket at the end: "in the kitchen ."
+    // removes the space that a citation before punctuation leaves: "in the kitchen ."
     let words = ["  .", " .", " ,", " ;"].iter().fold(words.to_owned(), |w, gap| w.replace(gap, gap.trim_start()));
     (words, cited)
 }
 
-/// `1`, `1, 2`, `1-3`; `None` if this is not a citation.
+/// Parses `1`, `1, 2` and `1-3`; `None` for any other text.
 fn numbers(inside: &str) -> Option<Vec<usize>> {
     let mut all = Vec::new();
     for part in inside.split([',', ';', ' ']).filter(|part| !part.is_empty()) {
         let number = |text: &str| text.trim().parse::<usize>().ok().filter(|number| *number < 1_000_000);
         match part.split_once(['-', '–']) {
-            // a range longer than a log page is not a citation
+            // a range of 100 lines or more is not a citation
             Some((from, to)) => match (number(from)?, number(to)?) {
                 (from, to) if from <= to && to - from < 100 => all.extend(from..=to),
                 _ => return None,
@@ -163,10 +164,10 @@ fn numbers(inside: &str) -> Option<Vec<usize>> {
     (!all.is_empty()).then_some(all)
 }
 
-/// The text for an empty reply, and for one that is dropped.
-const NOTHING_SAID: &str = "I don't know.";
+/// The answer for an empty reply and for a dropped answer.
+const DONT_KNOW: &str = "I don't know.";
 
-/// The beginnings of an honest "I don't know", without case and punctuation.
+/// The beginnings of an honest "I don't know", in lower case and without punctuation.
 const ABSTENTIONS: &[&str] = &[
     "i dont know",
     "i do not know",
@@ -189,7 +190,7 @@ const ABSTENTIONS: &[&str] = &[
     "no idea",
 ];
 
-/// True if a reply says that it does not know the answer.
+/// True if a reply admits that it does not know the answer.
 pub fn abstains(text: &str) -> bool {
     let letters = text.to_lowercase().replace(['\'', '’'], "");
     let words: Vec<&str> = letters.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn citations_of_nothing_are_noted() {
+    fn citations_of_missing_lines_are_noted() {
         assert_eq!(answer("[2] [9] x", &log(), None).1.as_deref(), Some("dropped [9]: the log has 3 lines"));
         assert_eq!(answer("[2] x", &log(), None).1, None);
     }
@@ -242,16 +243,16 @@ mod tests {
         let check = |reply: &str, question: &str, expected: &str, note: Option<&str>| {
             let (Value::Record(fields), found) = answer(reply, &log(), Some(question)) else { panic!("a record") };
             assert_eq!(crate::prompt::show(&fields["text"]), expected, "{reply}");
-            let abstained = expected == NOTHING_SAID;
+            let abstained = expected == DONT_KNOW;
             assert_eq!(fields["abstained"], Value::Truth(abstained));
             assert_eq!(fields["evidence"] == Value::List(Vec::new()), abstained);
             assert_eq!(found.as_deref(), note, "{reply}");
         };
         check("[2] in the kitchen", "Where was step 1?", "in the kitchen", None);
         let why = "dropped the answer `in the cafe`: neither a cited entry nor the question has `cafe`";
-        check("[2] in the cafe", "Where was step 1?", NOTHING_SAID, Some(why));
+        check("[2] in the cafe", "Where was step 1?", DONT_KNOW, Some(why));
         let why = "dropped [9]: the log has 3 lines; dropped the answer `kitchen`: it cites no entry";
-        check("[9] kitchen", "Where was step 1?", NOTHING_SAID, Some(why));
+        check("[9] kitchen", "Where was step 1?", DONT_KNOW, Some(why));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `compute`: a value from other values; a template, or a list or record of templates.
+//! `compute`: a value from other values, by a template or a list or record of templates.
 
 use crate::{
     dialogue::{Expr, Node, Reading, Written},
@@ -53,7 +53,7 @@ impl ComputeStep {
 }
 
 impl Step for ComputeStep {
-    fn turn(&self, scope: &Scope, _heard: &[Answered]) -> Result<Turn, StepError> {
+    fn turn(&self, scope: &Scope, _answered: &[Answered]) -> Result<Turn, StepError> {
         Ok(Turn::Done(self.value.eval(scope)?))
     }
 }

@@ -1,4 +1,4 @@
-//! Decoding settings of a generative verb: as written, checked, and evaluated when the step runs.
+//! Decoding settings of a generative verb: as written, as checked, and as evaluated by a run.
 
 use super::whole;
 use crate::{
@@ -40,9 +40,9 @@ pub(super) struct DecodingFormulas {
 }
 
 impl DecodingKeys {
-    /// Reads all settings; `None` if one of them cannot be read (noted).
+    /// Reads all settings. Reports problems, and returns `None` if a setting cannot be read.
     pub(super) fn plan(&self, planning: &mut Planning<'_>) -> Option<DecodingFormulas> {
-        // all are read before any is given up, so that all problems are noted
+        // all settings are read before a bad one ends the reading, so that all problems are reported
         let temperature = number(&self.temperature, "temperature", Range::NotNegative, planning);
         let top_p = number(&self.top_p, "top_p", Range::Share, planning);
         let top_k = number(&self.top_k, "top_k", Range::WholeFrom(0), planning);
@@ -58,7 +58,7 @@ impl DecodingKeys {
     }
 }
 
-/// A number that may be absent: `None` if it was written and cannot be read (noted).
+/// Reads a number that may be absent. Reports problems, and returns `None` if it is present and cannot be read.
 pub(super) fn number(
     written: &Option<NumberExpr>,
     what: &str,
@@ -73,7 +73,7 @@ pub(super) fn number(
 }
 
 impl DecodingFormulas {
-    /// Checks that all are numbers.
+    /// Reports settings that are not numbers.
     pub(super) fn check(&self, typing: &mut Typing<'_>) {
         let numbers = [
             ("`temperature`", &self.temperature),
@@ -88,7 +88,7 @@ impl DecodingFormulas {
         }
     }
 
-    /// The settings in this scope.
+    /// Evaluates the settings in a scope.
     pub(super) fn eval(&self, scope: &Scope) -> Result<Decoding, StepError> {
         let number =
             |formula: &Option<Formula>, what: &str| match formula.as_ref().map(|f| f.eval(scope)).transpose()? {

@@ -1,4 +1,4 @@
-//! `embed`: a text, image or sound as a vector of unit length.
+//! `embed`: turns a text, image or sound into a vector of unit length.
 
 use super::{misfit, rank::item, replies};
 use crate::{
@@ -15,7 +15,7 @@ written! { "`embed`",
     pub struct Embed {
         /// The role that embeds.
         pub agent: At<String>,
-        /// The input.
+        /// A text, image, moment or sound, or a list of them.
         pub what: Expr,
     }
 }

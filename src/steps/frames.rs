@@ -1,4 +1,4 @@
-//! `frames`: moments of a video, sampled by the media agent that every run has.
+//! `frames`: samples a video into moments. The media agent, which every run has, answers it.
 
 use super::{found, misfit, replies};
 use crate::{
@@ -10,9 +10,9 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The role that samples videos; no cast names it.
+/// The role that samples videos. No cast names it.
 const MEDIA: &str = "media";
-/// ffmpeg's scene score above which a new scene starts, unless the step says otherwise.
+/// The score of ffmpeg above which a new scene starts, if the step does not set it.
 const SCENE: f64 = 0.3;
 
 written! { "`frames`",
@@ -20,7 +20,7 @@ written! { "`frames`",
     pub struct Frames {
         /// The video, as a template.
         pub video: TextExpr,
-        /// A duration (`2s`), or a template that yields seconds.
+        /// A duration (`2s`), or a template that gives seconds.
         #[schemars(with = "Option<crate::plan::range::Every>")]
         pub every: Option<Expr>,
         /// `keyframes`, `scenes`, or a list of times in seconds.
@@ -131,7 +131,7 @@ impl FramesStep {
         Ok(match &self.which {
             Which::Fixed(sampling) => sampling.clone(),
             Which::Every(formula) => match number(&formula.eval(scope)?, "every")? {
-                0.0 => return Err(StepError("found 0 for `every`, expected more".into())),
+                0.0 => return Err(StepError("found 0 for `every`, expected more than 0".into())),
                 seconds => Sampling::Every(seconds),
             },
             Which::Scenes(formula) => Sampling::Scenes(number(&formula.eval(scope)?, "threshold")?),

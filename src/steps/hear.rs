@@ -1,4 +1,4 @@
-//! `hear`: speech to timed text.
+//! `hear`: turns speech into text with times.
 
 use super::{found, misfit, replies};
 use crate::{
@@ -11,15 +11,15 @@ use crate::{
 use std::sync::Arc;
 
 written! { "`hear`",
-    /// Speech to timed text: moments with their words.
+    /// Speech to text with times. The value is a list of moments with text.
     pub struct Hear {
         /// The role that listens.
         pub agent: At<String>,
-        /// A sound, a video (its sound) or a moment (its stretch of sound); nothing yields an empty list.
+        /// A sound, a video (its sound) or a moment (its stretch of sound). Nothing gives an empty list.
         pub audio: TextExpr,
         /// ISO 639-1 code (`en`); detected if absent.
         pub language: Option<TextExpr>,
-        /// False: one piece for each window of the model, without times inside.
+        /// False gives one segment for each window of the model, without times inside it.
         pub timestamps: Option<bool>,
     }
 }
@@ -62,7 +62,7 @@ impl HearStep {
     }
 }
 
-/// The medium to listen to and the stretch of it; `None` if the medium is silent.
+/// The medium, and the start and end of the stretch; `None` without sound.
 type Stretch = Option<(Arc<Media>, Option<Time>, Option<Time>)>;
 
 impl HearStep {
@@ -93,7 +93,7 @@ impl Step for HearStep {
             return Ok(Turn::Done(Value::List(pieces.iter().map(moment).collect())));
         }
         let language = self.language.as_ref().map(|language| language.text(scope)).transpose()?;
-        // a template may yield nothing for "detect it"
+        // an empty text means "detect it", for templates
         let language = language.filter(|language| !language.is_empty());
         let (timestamps, decoding) = (self.timestamps, Decoding::default());
         let request = Request::Hear(HearRequest { audio, start, end, language, timestamps, decoding });

@@ -17,22 +17,22 @@ use crate::{
 use std::sync::Arc;
 
 written! { "`look`",
-    /// An agent that sees and writes answers a prompt about pictures; yields its words. One of `prompt` and `text`.
+    /// A vision agent answers a prompt about pictures. The value is its text. One of `prompt` and `text`.
     pub struct Look {
         /// The role that looks.
         pub agent: At<String>,
-        /// An image, a moment (its frame), or a list of them, in the order in which the agent sees them.
+        /// An image, a moment (its frame), or a list of them. The agent sees them in this order.
         pub what: Expr,
-        /// Its prompt.
+        /// The prompt.
         #[schemars(flatten)]
         pub prompt: PromptKeys,
-        /// How it decodes.
+        /// Decoding settings.
         #[schemars(flatten)]
         pub decoding: DecodingKeys,
     }
 }
 
-/// Most pictures in one request: each is sent or decoded whole.
+/// Maximum number of pictures in one request. Each is sent or decoded whole.
 const MAX_IMAGES: usize = 64;
 
 impl Verb for Look {

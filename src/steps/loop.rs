@@ -10,26 +10,27 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::{borrow::Cow, sync::Arc};
 
-/// Most rounds: every round's values are kept, and a typing error must not run for a day.
+/// Maximum number of rounds. The values of every round are kept, and a typing error must not run for a day.
 const MAX_ROUNDS: usize = 1000;
 
 written! { "`loop`",
-    /// Inner steps until `until` holds or `max_rounds` is reached. Yields the last round's values by name, and `rounds` and
-    /// `stopped` (`stable`, `until` or `max_rounds`). Inside, `round` counts from 1 and `previous` holds the last round's
-    /// values by name. In the first round `previous` is nothing, and so is each of its fields: `{{ previous.draft or text }}`.
+    /// Repeats inner steps until `until` is true or `max_rounds` is reached. The value is a record of the last round's
+    /// values by name, `rounds` and `stopped` (`stable`, `until` or `max_rounds`). Inside, `round` counts from 1, and
+    /// `previous` is a record of the values of the round before. In the first round `previous` and each of its fields
+    /// are nothing: `{{ previous.draft or text }}`.
     pub struct Loop {
         /// The steps of one round.
         #[schemars(transform = crate::dialogue::name_steps)]
         pub steps: IndexMap<At<String>, StepWritten>,
         /// A condition over a round's values (a name or a template), or `{ stable: STEP }`.
         pub until: Option<UntilWritten>,
-        /// Most rounds.
+        /// Maximum number of rounds.
         #[schemars(range(min = 1, max = 1000))]
         pub max_rounds: Required<At<usize>>,
     }
 }
 
-/// The end of a loop.
+/// The end condition of a loop.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum UntilWritten {
     /// The loop ends when this is true.
@@ -39,7 +40,7 @@ pub(super) enum UntilWritten {
 }
 
 written! { "`until`",
-    /// The end of a loop: when this step's value equals that of the round before.
+    /// The loop ends when this step's value equals that of the round before.
     pub struct StableWritten {
         /// An inner step.
         pub stable: At<String>,
@@ -96,14 +97,14 @@ impl Verb for Loop {
 }
 
 impl Loop {
-    /// The condition names inner steps, which do not count as mentions of the loop.
+    /// Reads the condition. It can name inner steps, which are not mentions of the loop.
     fn condition(&self, condition: &Expr, planning: &mut Planning<'_>) -> Option<Formula> {
         let inner: Vec<&str> = self.steps.keys().map(|name| name.as_str()).chain(["round", "previous"]).collect();
         planning.bound_to(&inner, |planning| planning.name_or_template(condition))
     }
 }
 
-/// A loop whose inner steps have names and no types yet.
+/// A loop whose inner steps have names but no types yet.
 #[derive(Debug)]
 struct LoopDraft {
     draft: Draft,
@@ -148,8 +149,8 @@ fn of_round(names: &IndexMap<String, Type>, name: &str) -> Type {
 }
 
 impl LoopDraft {
-    /// The type of `previous`: a record of what a round yields. The types of a round are not known before its steps are, so the steps
-    /// are typed once without it. A loop inside a loop leaves it open: the work would double with each level.
+    /// The type of `previous`: a record of a round's values. It depends on the types of the steps, so the steps are
+    /// typed once without it. An inner loop gets `any` instead, because the work would double with each level.
     fn previous(&self, typing: &mut Typing<'_>, names: &IndexMap<String, Type>) -> Type {
         if names.contains_key("previous") {
             return Type::Any;
@@ -162,7 +163,7 @@ impl LoopDraft {
 }
 
 impl LoopStep {
-    /// Why the loop ends after these rounds, if it does.
+    /// Why the loop ends after these rounds; `None` if it continues.
     fn stopped(&self, scope: &Scope, rounds: &[&IndexMap<String, Value>]) -> Result<Option<&'static str>, StepError> {
         let Some(last) = rounds.last() else { return Ok(None) };
         let before = rounds.len().checked_sub(2).map(|i| rounds[i]);
@@ -184,7 +185,7 @@ impl LoopStep {
         Ok((rounds.len() >= self.max_rounds).then_some("max_rounds"))
     }
 
-    /// The names that a round sees besides its own steps.
+    /// The scope of a round, without its own steps.
     fn round(&self, scope: &Scope, round: usize, before: Option<&IndexMap<String, Value>>) -> Scope {
         let previous = before.cloned().map_or(Value::Nothing, Value::Record);
         scope.with("round", Value::Number(round as f64)).with("previous", previous)
@@ -210,7 +211,7 @@ impl Step for LoopStep {
         for answered in answered {
             match answered {
                 Answered::Inner(values) => rounds.push(values),
-                Answered::Replies(_) => return Err(StepError("a loop asks nothing itself: this is a bug".into())),
+                Answered::Replies(_) => return Err(StepError("a loop got replies to requests that it did not make: this is a bug".into())),
             }
         }
         match (self.stopped(scope, &rounds)?, rounds.last()) {

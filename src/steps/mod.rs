@@ -1,5 +1,5 @@
-//! The verbs of the language: one file for each, and one list. A file holds the verb's type as written, its
-//! check, its behaviour and its tests.
+//! The verbs of the language: one file for each verb, and one list. A file holds the verb as written, its check, its
+//! behaviour and its tests.
 
 mod call;
 pub mod cite;
@@ -21,7 +21,7 @@ use crate::{
     value::Value,
 };
 
-/// The verbs of this version, with the words that people use for them elsewhere.
+/// The verbs of this version, with the words for them in other tools.
 pub const VERBS: &[VerbRow] = &[
     VerbRow::new::<frames::Frames>("frames", &["sample", "extract", "video", "moments", "images"]),
     VerbRow::new::<rank::Rank>("rank", &["classify", "score", "choose", "match", "compare", "label", "clip"]),
@@ -37,17 +37,17 @@ pub const VERBS: &[VerbRow] = &[
     VerbRow::new::<call::Call>("call", &["include", "run", "use", "import", "dialogue"]),
 ];
 
-/// Verbs that the language has and this version does not.
+/// Planned verbs of the language that this version lacks.
 pub const LATER: &[&str] = &["search", "journal", "digest", "ask_user"];
 
-/// No cast, no changes, and the verbs of this version.
+/// Without a cast or other changes, and with the verbs of this version.
 impl Default for CompileOptions {
     fn default() -> CompileOptions {
         CompileOptions { cast: None, roles: Default::default(), path: None, verbs: VERBS, later: LATER }
     }
 }
 
-/// The replies to the step's one request turn; `None` before it was asked.
+/// The replies to the only turn with requests; `None` before that turn.
 fn replies(answered: &[Answered]) -> Option<&[Reply]> {
     match answered.first() {
         Some(Answered::Replies(replies)) => Some(replies),
@@ -55,12 +55,12 @@ fn replies(answered: &[Answered]) -> Option<&[Reply]> {
     }
 }
 
-/// A reply of another kind than the request breaks the agents' contract.
+/// The error for a reply of another kind than the request.
 fn misfit(expected: &str) -> StepError {
     StepError(format!("the agent's reply is not of the kind that `{expected}` asks for"))
 }
 
-/// The word for a value, for messages.
+/// The type of a value as text, for messages.
 fn found(value: &Value) -> String {
     match value {
         Value::Nothing => "nothing".into(),
@@ -68,7 +68,7 @@ fn found(value: &Value) -> String {
     }
 }
 
-/// A whole number from a template.
+/// The whole number that a template gave.
 fn whole(value: &Value, what: &str) -> Result<usize, StepError> {
     match value {
         Value::Number(number) if number.fract() == 0.0 && (0.0..=1e9).contains(number) => Ok(*number as usize),

@@ -1,4 +1,4 @@
-//! The prompt of a generative verb: a file or a text with holes, and the values of the holes.
+//! The prompt of a generative verb: a file or a text with holes, and the values for the holes.
 
 use crate::{
     dialogue::{At, Expr, Node, Pos, TextExpr, written},
@@ -26,13 +26,13 @@ written! { keys of
 pub(super) struct PromptOf {
     /// Its name, for messages.
     pub verb: &'static str,
-    /// The place to report a missing prompt.
+    /// The position of a problem about a missing prompt.
     pub pos: Pos,
     /// A hole that the verb itself fills.
     pub own: Option<&'static str>,
 }
 
-/// A prompt whose names are known.
+/// A prompt with known names.
 #[derive(Debug)]
 pub(super) struct Prompted {
     template: Template,
@@ -42,7 +42,7 @@ pub(super) struct Prompted {
 }
 
 impl PromptKeys {
-    /// Reads the prompt; holes that nothing here binds become mentions.
+    /// Reads the prompt. Its unbound holes become mentions.
     pub(super) fn plan(&self, of: PromptOf, planning: &mut Planning<'_>) -> Option<Prompted> {
         let written = self.with.iter().flatten();
         let with: IndexMap<String, Option<Formula>> =
@@ -91,12 +91,12 @@ impl PromptKeys {
 }
 
 impl Prompted {
-    /// True if the prompt has this hole.
+    /// True if the prompt contains this hole.
     pub(super) fn has(&self, hole: &str) -> bool {
         self.template.names().contains(&hole)
     }
 
-    /// Types the holes and the prompt. Values that a text model cannot read are noted; `own` is the verb's own hole.
+    /// Types the holes and the prompt. Reports values that a text model cannot read. `own` is the verb's own hole.
     pub(super) fn check(&self, role: &str, own: Option<(&str, Type)>, typing: &mut Typing<'_>) {
         let mut names = typing.names().clone();
         for (name, formula) in &self.with {
@@ -106,7 +106,7 @@ impl Prompted {
                 let message = format!("found {ty} for hole `{name}`, but `{role}` reads text only");
                 let hint = match item {
                     Type::Moment => "use its `.text`, or `| clock` for its time; `rank` looks at its frame",
-                    _ => "let an agent that sees or hears turn it into words first",
+                    _ => "let an agent that sees or hears turn it into text first",
                 };
                 typing.problem("agent-cannot", &formula.file, formula.node.pos, message, Some(hint.into()));
             }
@@ -116,7 +116,7 @@ impl Prompted {
         typing.with(&names, |typing| typing.prompt(&self.template, &self.node, &self.file));
     }
 
-    /// The prompt with its holes filled.
+    /// The prompt with its holes filled. Fails if a template fails.
     pub(super) fn text(&self, scope: &Scope, own: Option<(&str, Value)>) -> Result<String, StepError> {
         let mut holes = scope.clone();
         for (name, formula) in &self.with {

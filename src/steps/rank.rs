@@ -1,4 +1,4 @@
-//! `rank`: a contrastive agent scores candidate words against an image, a sound or a text.
+//! `rank`: a contrastive agent scores candidates (labels) against an image, a sound or a text.
 
 use super::{found, misfit, replies, whole};
 use crate::{
@@ -11,24 +11,25 @@ use crate::{
 use std::sync::Arc;
 
 written! { "`rank`",
-    /// Scores candidate words against an image, a sound or a text; yields the candidates, most likely first.
+    /// Scores candidates (labels) against an image, a sound or a text. The value is the list of candidates, most likely
+    /// first.
     pub struct Rank {
         /// The role that scores.
         pub agent: At<String>,
         /// An image, a moment (its frame), a sound or a text.
         pub what: TextExpr,
-        /// The candidates: a label list (`vocab/places`), a list, or a template that yields one.
+        /// The candidates: a label list (`vocab/places`), a list, or a template that gives a list.
         pub among: Expr,
-        /// The text for a candidate: `a photo of a {}`.
+        /// The text that the agent compares for each candidate: `a photo of a {}`.
         pub r#as: Option<TextExpr>,
-        /// Keep this many.
+        /// Keep this many candidates.
         #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
         pub top: Option<NumberExpr>,
-        /// Keep those with at least this probability.
+        /// Keep candidates with at least this probability.
         #[schemars(with = "Option<crate::plan::range::Share>")]
         pub min: Option<NumberExpr>,
-        /// Of those that `top` and `min` keep, drop each whose score does not exceed its floor: the score that it reaches
-        /// against pictures that show nothing in particular. The agent needs background vectors (`elenchus calibrate`).
+        /// Of the candidates that `top` and `min` keep, drop each whose score does not exceed its floor: its score
+        /// against background pictures without a subject. The agent needs background vectors (`elenchus calibrate`).
         pub floor: Option<bool>,
     }
 }
@@ -52,13 +53,13 @@ impl Verb for Rank {
         if floor {
             planning.wants_floor(&role.role);
         }
-        // the outer option: was it written; the inner: could it be read
+        // the outer option says whether the key was written, the inner one whether it was readable
         let read = |formula: Option<Option<Formula>>| formula.map_or(Some(None), |formula| formula.map(Some));
         Some(Arc::new(RankStep { role, what, among, wording: read(wording)?, top: read(top)?, min: read(min)?, floor }))
     }
 }
 
-/// A wording without a place for the candidate would put the same question for each.
+/// Reports a wording without a place for the candidate: it would give the same text for each.
 fn check_wording(wording: &Expr, planning: &mut Planning<'_>) {
     let Data::Text(text, _) = &wording.0.data else { return };
     if !text.contains("{}") && !text.contains("{{") {
@@ -67,7 +68,7 @@ fn check_wording(wording: &Expr, planning: &mut Planning<'_>) {
     }
 }
 
-/// Candidates: the name of a label list, or anything that yields a list of texts.
+/// Reads candidates: the name of a label list, or any value that gives a list of texts.
 pub(super) fn among(expr: &Expr, planning: &mut Planning<'_>) -> Option<Among> {
     match &expr.0.data {
         Data::Text(name, _) if !name.contains("{{") => {
@@ -102,7 +103,7 @@ impl Among {
         let mut labels: Vec<String> = Vec::new();
         for item in items {
             let label = crate::prompt::show(&item);
-            // the same candidate twice would share its probability with itself
+            // a repeated candidate would split its probability
             if !labels.contains(&label) {
                 labels.push(label);
             }
@@ -141,7 +142,7 @@ impl RankStep {
     }
 }
 
-/// The content that an agent looks at, listens to or reads.
+/// The content of a request that an agent looks at, listens to or reads.
 pub(super) fn item(value: Value, what: &str, role: &AskedRole) -> Result<Item, StepError> {
     Ok(match value {
         Value::Text(text) => Item::Text(text),
@@ -193,7 +194,8 @@ impl Step for RankStep {
 }
 
 impl RankStep {
-    /// Likeliest first (ties in the candidates' order), cut by `min`, `top` and the floors.
+    /// Sorts the candidates, most likely first (ties in the order of the candidates), and applies `min`, `top` and the
+    /// floors.
     fn kept(&self, mut scored: Vec<Scored>, scope: &Scope) -> Result<Value, StepError> {
         scored.sort_by(|a, b| b.score.total_cmp(&a.score));
         if let Some(min) = &self.min {
@@ -205,7 +207,7 @@ impl RankStep {
         if let Some(top) = &self.top {
             scored.truncate(whole(&top.eval(scope)?, "top")?);
         }
-        // last: a candidate that was not among the likeliest must not take the place of one that fell
+        // Floors come last: a less likely candidate must not take the place of a dropped one.
         if self.floor {
             scored.retain(Scored::is_above_floor);
         }

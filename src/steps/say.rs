@@ -1,4 +1,5 @@
-//! `say`: a language agent completes a prompt, once or `n` times; with `cite` it names the entries of a log that it used.
+//! `say`: a language agent completes a prompt, once or `n` times. With `cite` it names the entries of a log that it
+//! used.
 
 use super::{
     cite,
@@ -17,11 +18,11 @@ use crate::{
 use std::sync::Arc;
 
 written! { "`say`",
-    /// A language agent completes a prompt: one of `prompt` and `text`.
+    /// A language agent completes a prompt. The value is its text. One of `prompt` and `text`.
     pub struct Say {
         /// The role that speaks.
         pub agent: At<String>,
-        /// Its prompt.
+        /// The prompt.
         #[schemars(flatten)]
         pub prompt: PromptKeys,
         /// A system message.
@@ -29,25 +30,26 @@ written! { "`say`",
         /// The number of samples; more than one gives a list.
         #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
         pub n: Option<NumberExpr>,
-        /// How it decodes.
+        /// Decoding settings.
         #[schemars(flatten)]
         pub decoding: DecodingKeys,
-        /// The only replies allowed: a label list, a list, or a template that yields one.
+        /// The allowed replies: a label list, a list, or a template that gives a list.
         pub choices: Option<Expr>,
-        /// A list of entries (a name or a template): bound to the hole `log` as numbered lines; the reply's `[n]` are read
-        /// back, and the step yields `{ text, abstained, evidence }`.
+        /// A list of entries (a name or a template). The hole `log` shows them as numbered lines. The step reads `[n]`
+        /// from the reply, and its value is `{ text, abstained, evidence }`.
         pub cite: Option<TextExpr>,
-        /// With `cite`, the question. An answer becomes an abstention if neither the cited entries nor the question have one of
-        /// its words, if it cites nothing, or if no entry has a word of the question. The check knows English words.
+        /// The question, for `cite`. An answer becomes an abstention in three cases: one of its words is neither in the cited
+        /// entries nor in the question, it cites no entry, or no entry contains a word of the question. The check knows
+        /// English words.
         pub question: Option<TextExpr>,
-        /// No chat template: the bare prompt.
+        /// True sends the bare prompt without a chat template.
         pub raw: Option<bool>,
     }
 }
 
 /// The hole that `cite` fills.
 const LOG: &str = "log";
-/// Most replies to one prompt.
+/// Maximum number of replies to one prompt.
 const MAX_SAMPLES: usize = 1000;
 
 impl Verb for Say {
@@ -59,7 +61,7 @@ impl Verb for Say {
         if let (Some(cite), Some(prompt)) = (&self.cite, &prompt)
             && !prompt.has(LOG)
         {
-            let message = format!("found `cite`, but the prompt has no hole `{LOG}` for the numbered lines");
+            let message = format!("found `cite`, but the prompt lacks the hole `{LOG}` for the numbered lines");
             let hint = format!("put `{{{{ {LOG} }}}}` into the prompt");
             planning.problem("unknown-hole", cite.0.0.pos, message, Some(hint));
         }
@@ -73,7 +75,7 @@ impl Verb for Say {
         let n = decoding::number(&self.n, "n", Range::WholeFrom(1), planning);
         let decoding = self.decoding.plan(planning);
         let choices = self.choices.as_ref().map(|choices| rank::among(choices, planning));
-        // the outer option: was it written; the inner: could it be read
+        // the outer option says whether the key was written, the inner one whether it was readable
         fn read<T>(part: Option<Option<T>>) -> Option<Option<T>> {
             part.map_or(Some(None), |part| part.map(Some))
         }
@@ -95,7 +97,7 @@ impl Verb for Say {
 #[derive(Debug)]
 struct SayStep {
     role: String,
-    /// As the dialogue names it.
+    /// The role's name in the dialogue.
     role_name: String,
     prompt: Prompted,
     cited: Option<Formula>,
@@ -138,7 +140,7 @@ impl SayStep {
     }
 }
 
-/// The fields of an entry that can be cited.
+/// The fields of a citable entry.
 fn entry_fields() -> Vec<(String, Type)> {
     vec![("start".into(), Type::Number), ("end".into(), Type::Number), ("text".into(), Type::Text)]
 }
@@ -154,7 +156,7 @@ fn cited_type() -> Type {
 }
 
 impl SayStep {
-    /// True if the step yields a list: `n` is more than one, or known only when it runs.
+    /// True if the value is a list: `n` is not 1, or unknown before the run.
     fn many(&self) -> bool {
         self.n.as_ref().is_some_and(|n| n.literal() != Some(Value::Number(1.0)))
     }

@@ -36,7 +36,7 @@ def attacks(section):
             cwd=folder,
             seconds=40,
             codes=(1,),
-            err="more work",
+            err="work limit",
         )
     (folder / "slow.yaml").write_text(DIALOGUE.format(template=SLOW))
     run = ("run", "slow.yaml", "--no-memo")

@@ -1,26 +1,26 @@
-//! The faults of a memo, in the user's words.
+//! Errors of a memo, in the user's words.
 
 use crate::error::Fault;
 use std::path::Path;
 
-/// The sort of fault, which decides whether others can help.
+/// The kind of a memo error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoErrorKind {
-    /// The folder or the disk takes no more data: existing data may still be read.
+    /// The folder or the disk cannot be written. Existing data may still be readable.
     Unwritable,
     /// The file is not a memo of this version.
     Damaged,
-    /// Other faults, such as another process that writes.
+    /// Any other error, such as a lock that another process holds.
     Other,
 }
 
-/// A fault of a memo.
+/// An error of a memo.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct MemoError {
-    /// The sort of fault.
+    /// The kind of error.
     pub sort: MemoErrorKind,
-    /// In the user's words, with the folder.
+    /// One line that names the folder.
     pub message: String,
     /// The remedy.
     pub hint: Option<String>,
@@ -36,7 +36,7 @@ impl From<MemoError> for Fault {
 const EMPTY_IT: &str = "empty it with `elenchus memo purge --all`; it contains only replies that can be asked again";
 
 impl MemoError {
-    /// A fault with no hint.
+    /// An error of another kind, without a hint.
     pub fn other(message: String) -> MemoError {
         MemoError { sort: MemoErrorKind::Other, message, hint: None }
     }
@@ -46,7 +46,7 @@ impl MemoError {
         MemoError { sort: MemoErrorKind::Damaged, message, hint: Some(EMPTY_IT.to_owned()) }
     }
 
-    /// A memo of a format that this version does not know.
+    /// The error for a memo of an unknown format.
     pub(super) fn format(folder: &Path, found: i64, engine: Option<String>) -> MemoError {
         let engine = engine.map_or_else(|| "another version of elenchus".to_owned(), |v| format!("elenchus {v}"));
         let message = format!(
@@ -58,7 +58,7 @@ impl MemoError {
         MemoError { sort: MemoErrorKind::Damaged, message, hint: Some(hint) }
     }
 
-    /// A folder or file that cannot be made or written.
+    /// The error for a folder or file that cannot be created or written.
     pub(super) fn unwritable(what: &Path, error: &std::io::Error) -> MemoError {
         MemoError {
             sort: MemoErrorKind::Unwritable,

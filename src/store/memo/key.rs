@@ -3,8 +3,8 @@
 use crate::{exchange::Card, exchange::Request};
 use serde::Serialize;
 
-/// Part of every key, so that a new version of the program asks again. The number after `+` counts corrections within a version
-/// that change replies; 2: sound whose time stamps do not start at 0.
+/// Part of every key, so that a new version of the program asks again. The number after `+` counts corrections within a
+/// version that change replies. 2: sound whose time stamps do not start at 0.
 pub const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), "+2");
 
 /// blake3 of an exchange's canonical JSON.
@@ -12,23 +12,23 @@ pub const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), "+2");
 pub struct MemoKey(pub [u8; 32]);
 
 impl MemoKey {
-    /// The key of asking this agent this. The seed counts only if the request samples.
+    /// The key of a request to an agent. The seed counts only if the request samples.
     pub fn of(card: &Card, request: &Request, seed: u64) -> MemoKey {
         let seed = request.samples().then_some(seed);
         let asked = Keyed { engine: ENGINE, agent: &card.identity, request: request.canonical(), seed };
         MemoKey(hash(&asked))
     }
-    /// Lowercase hex.
+    /// The key as lowercase hex.
     pub fn hex(&self) -> String {
         blake3::Hash::from(self.0).to_hex().to_string()
     }
-    /// From lowercase hex.
+    /// Parses lowercase hex.
     pub fn from_hex(hex: &str) -> Option<MemoKey> {
         blake3::Hash::from_hex(hex).ok().map(|hash| MemoKey(*hash.as_bytes()))
     }
 }
 
-/// The digest of the request alone, as it counts in the key; it shows if a request changed.
+/// The digest of the canonical request without agent and seed. It shows whether a request changed.
 pub fn request_digest(request: &Request) -> [u8; 32] {
     hash(&request.canonical())
 }
@@ -38,7 +38,7 @@ fn hash(value: &impl Serialize) -> [u8; 32] {
     *blake3::hash(&json).as_bytes()
 }
 
-/// All that decides a reply; fields in this order.
+/// Everything that decides a reply. The order of the fields is part of the format.
 #[derive(Serialize)]
 struct Keyed<'a> {
     engine: &'a str,
@@ -47,12 +47,12 @@ struct Keyed<'a> {
     seed: Option<u64>,
 }
 
-/// A medium that exchanges came from.
+/// A medium that exchanges used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Medium {
-    /// Of its bytes.
+    /// The digest of its bytes.
     pub digest: String,
-    /// The place.
+    /// Its path.
     pub path: String,
 }
 
@@ -63,7 +63,7 @@ impl Medium {
     }
 }
 
-/// The media that a request names, each once.
+/// The media that a request names, sorted, each once.
 pub fn media(request: &Request) -> Vec<Medium> {
     let mut request = request.clone();
     let mut media: Vec<Medium> =

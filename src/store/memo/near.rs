@@ -1,19 +1,19 @@
-//! Exchanges that are nearly the one that is missing: the same request with other settings, or the same place in a dialogue.
+//! Finds exchanges similar to a missing one: the same request with other settings, or the same place in a dialogue.
 
 use super::{Memo, MemoError};
 use rusqlite::{OptionalExtension, params};
 
-/// The nearest entry of the memo to a missing exchange.
+/// The similar entries for a missing exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Near {
-    /// The identity and seed under which the same request is kept.
+    /// The identity and seed of an entry with the same request.
     pub same_request: Option<(String, Option<i64>)>,
-    /// True if the memo has an exchange from the same place in a dialogue.
+    /// True if the memo contains an exchange from the same place in a dialogue.
     pub same_path: bool,
 }
 
 impl Memo {
-    /// Looks for exchanges with this request digest, and for exchanges at this path.
+    /// Searches for exchanges with this request digest, and for exchanges at this path.
     pub fn near(&self, request: [u8; 32], path: &str) -> Result<Near, MemoError> {
         let store = self.reader();
         let wrong = |error: rusqlite::Error| MemoError::of(&store.folder, &error);

@@ -1,5 +1,5 @@
-//! Opens a memo: creates it, closes it to other users, converts an older one, or opens read-only a memo that
-//! cannot be written.
+//! Opens a memo: creates it, closes it to other users, and converts an older format. A memo that cannot be written is
+//! opened read-only.
 
 use super::{
     MemoKey,
@@ -10,16 +10,16 @@ use crate::private;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::{fs, path::Path, time::Duration};
 
-/// The format of the tables, kept in SQLite's `user_version`. 1 had no digests and no names; elenchus 0.1.0 wrote it.
+/// The format of the tables, stored in SQLite's `user_version`. Format 1 (elenchus 0.1.0) lacks digests and names.
 const FORMAT: i64 = 2;
-/// Longest wait of one process for another's commit.
+/// Maximum wait for another process's commit.
 const BUSY: Duration = Duration::from_secs(20);
 
-/// Pages in the log before they are copied into the database, which waits for the disk: 16 MiB.
+/// Pages in the log before SQLite copies them into the database, which waits for the disk: 16 MiB.
 const LOG_PAGES: i64 = 4096;
 
-/// Only keys and media are indexed: each further index would write a page for nearly every exchange, and explaining one
-/// can afford to read the table.
+/// Only keys and media have indexes. Another index would write a page for nearly every exchange, and `memo explain` can
+/// afford to read the table.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS exchanges (
         id INTEGER PRIMARY KEY,
@@ -51,7 +51,7 @@ const TABLES: &str = "
     CREATE INDEX IF NOT EXISTS by_exchange ON media (exchange);";
 
 impl Database {
-    /// Opens or creates the database in `folder`. A database that cannot be written is opened read-only.
+    /// Opens or creates the database in `folder`. One that cannot be written is opened read-only.
     pub(crate) fn open(folder: &Path) -> Result<Database, MemoError> {
         match Database::writable(folder) {
             Err(error) if error.sort == MemoErrorKind::Unwritable => match Database::readable(folder) {
@@ -65,7 +65,7 @@ impl Database {
         }
     }
 
-    /// Opens or makes the database in `folder`, to be read and written.
+    /// Opens or creates the database in `folder` for reading and writing.
     pub(crate) fn writable(folder: &Path) -> Result<Database, MemoError> {
         let file = folder.join("memo.sqlite");
         if file.is_dir() {
@@ -78,7 +78,7 @@ impl Database {
         for folder in [folder, &folder.join("replies")] {
             private::private_folder(folder).map_err(|error| MemoError::unwritable(folder, &error))?;
         }
-        // SQLite gives the files beside it the mode of the database
+        // SQLite gives the files beside the database its mode
         private::private_file(&file).map_err(|error| MemoError::unwritable(&file, &error))?;
         ["memo.sqlite-wal", "memo.sqlite-shm"].iter().for_each(|name| private::close_to_others(&folder.join(name)));
         let wrong = |error: rusqlite::Error| MemoError::of(folder, &error);
@@ -93,11 +93,11 @@ impl Database {
         Ok(store)
     }
 
-    /// Opens the existing database read-only; none if it cannot be read either, or is of another format.
+    /// Opens the existing database read-only. `None` if it cannot be read either, or has another format.
     pub(crate) fn readable(folder: &Path) -> Option<Database> {
         let path = fs::canonicalize(folder.join("memo.sqlite")).ok().filter(|path| path.is_file())?;
         let path = path.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-        // If the log's index cannot be made either, the database alone is read, as it was last written back.
+        // Without the log's index (`immutable`), SQLite reads the database alone, as of the last write-back.
         ["mode=ro", "immutable=1"].iter().find_map(|way| {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let base = Connection::open_with_flags(format!("file:{path}?{way}"), flags).ok()?;
@@ -115,7 +115,7 @@ impl Database {
         if format_of(&self.base).map_err(wrong)? == FORMAT && count == 3 {
             return Ok(());
         }
-        // two processes may come here together: the second one finds the work done
+        // two processes may arrive here together; the second one finds the work done
         let change = self.base.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
         let found = format_of(&change).map_err(wrong)?;
         if ![0, 1, FORMAT].contains(&found) {
@@ -134,7 +134,7 @@ fn format_of(base: &Connection) -> rusqlite::Result<i64> {
     base.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Gives each reply of a memo of format 1 the digest that this version asks for.
+/// Adds a digest to each reply of a memo of format 1.
 fn add_digests(base: &Connection, folder: &Path) -> rusqlite::Result<()> {
     let column = "SELECT 1 FROM pragma_table_info('exchanges') WHERE name = 'digest'";
     if base.query_row(column, [], |_| Ok(())).optional()?.is_some() {
@@ -147,7 +147,7 @@ fn add_digests(base: &Connection, folder: &Path) -> rusqlite::Result<()> {
     while let Some(row) = rows.next()? {
         let (id, key, reply, file): (i64, Vec<u8>, Option<String>, Option<String>) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        // a reply in a file of its own already had a digest: its name
+        // a reply in a file of its own already has a digest: its name
         let json = reply.or_else(|| fs::read_to_string(folder.join("replies").join(file?)).ok());
         if let (Ok(key), Some(json)) = (<[u8; 32]>::try_from(key), json) {
             set.execute(params![id, digest_of(MemoKey(key), &json)])?;
