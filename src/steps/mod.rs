@@ -57,7 +57,7 @@ fn replies(answered: &[Answered]) -> Option<&[Reply]> {
 
 /// The error for a reply of another kind than the request.
 fn misfit(expected: &str) -> StepError {
-    StepError(format!("the agent's reply is not of the kind that `{expected}` asks for"))
+    StepError(format!("found a reply of another kind from the agent, expected a `{expected}` reply"))
 }
 
 /// The type of a value as text, for messages.

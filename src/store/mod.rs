@@ -1,4 +1,4 @@
-//! Data that is kept between runs. The memo keeps finished exchanges.
+//! Data that is kept between runs: the memo of finished exchanges.
 
 pub mod memo;
 

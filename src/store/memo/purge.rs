@@ -1,4 +1,4 @@
-//! Removes exchanges: from the open database, in place where the disk is full, or with the memo's files.
+//! Removes exchanges: from the open database, in place on a full disk, or with the memo's files.
 
 use super::{
     fault::{MemoError, MemoErrorKind},
@@ -10,20 +10,20 @@ use std::{collections::HashSet, fs, path::Path, time::Duration};
 /// The entries to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purge {
-    /// Everything.
+    /// All entries.
     All,
-    /// The entries from the media with these digests.
+    /// The entries that used the media with these digests.
     Media(Vec<String>),
-    /// The entries older than this.
+    /// The entries older than this age.
     Older(Duration),
 }
 
-/// Removes the chosen entries from the memo in `folder`, in any state of the memo. The number of exchanges removed is
-/// none if they could not be counted.
+/// Removes the chosen entries from the memo in `folder`, in any state of the memo. Returns the number of removed
+/// exchanges, or `None` if they could not be counted.
 pub fn purge(folder: &Path, what: &Purge) -> Result<Option<u64>, MemoError> {
     let purged = Database::writable(folder).and_then(|mut store| store.purge(what));
     match (purged, what) {
-        // everything is to go, so the files go too where the database cannot do it
+        // all entries are unwanted, so the files are removed if the database cannot do it
         (Err(error), Purge::All) if error.sort != MemoErrorKind::Other => {
             let counted = Database::readable(folder).and_then(|store| store.stat().ok()).map(|stat| stat.exchanges);
             erase(folder)?;
@@ -42,18 +42,19 @@ impl Database {
     pub(crate) fn purge(&mut self, what: &Purge) -> Result<u64, MemoError> {
         let folder = self.folder.clone();
         let wrong = |error: rusqlite::Error| MemoError::of(&folder, &error);
-        // removed text must not stay readable in the file: overwrite it, rewrite the file, and empty the log
+        // Removed text must not stay readable: overwrite it, rewrite the file, and empty the log.
         self.base.pragma_update(None, "secure_delete", true).map_err(wrong)?;
         let removed = remove(&mut self.base, &folder, what).map_err(wrong)?;
         if let Err(error) = self.base.execute_batch("VACUUM") {
-            tracing::debug!(%error, "the memo's file is not made smaller");
+            tracing::debug!(%error, "the file of the memo cannot be made smaller");
         }
         self.base.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").map_err(wrong)?;
         Ok(removed)
     }
 }
 
-/// Removes exchanges without a log, because a full disk cannot take its pages. Needs the database for itself.
+/// Removes exchanges without a log, because a full disk has no space for its pages. Needs exclusive access to the
+/// database.
 fn in_place(folder: &Path, what: &Purge) -> Result<u64, MemoError> {
     let wrong = |error: rusqlite::Error| MemoError::of(folder, &error);
     let mut base = Connection::open(folder.join("memo.sqlite")).map_err(wrong)?;
@@ -86,21 +87,21 @@ fn remove(base: &mut Connection, folder: &Path, what: &Purge) -> rusqlite::Resul
         .map(|(path, _)| path)
         .filter(|path| !kept.contains(name_of(path)))
         .partition(|path| gone.contains(name_of(path)));
-    // No process writes a file while we hold the lock: a file without a row was left by a killed process.
+    // No process writes a file during this lock, so a file without a row remained from a killed process.
     left.iter().for_each(|path| drop(fs::remove_file(path)));
     change.commit()?;
     gone.iter().for_each(|path| drop(fs::remove_file(path)));
     Ok(removed as u64)
 }
 
-/// The names that a query yields.
+/// The names that a query returns.
 fn names(base: &Connection, query: &str, with: &Value) -> rusqlite::Result<HashSet<String>> {
     base.prepare(query)?.query_map(params![with], |row| row.get(0))?.collect()
 }
 
-/// Removes a memo's own files, and no other files in the folder.
+/// Removes a memo's own files, and no other files of the folder.
 pub(super) fn erase(folder: &Path) -> Result<(), MemoError> {
-    // the large ones first: on a full disk, removing them makes room
+    // large files first: on a full disk, their removal frees space
     let replies = files_of(&folder.join("replies")).map(|(path, _)| path);
     let databases = ["memo.sqlite", "memo.sqlite-wal", "memo.sqlite-shm"].map(|name| folder.join(name));
     for path in replies.chain(databases) {

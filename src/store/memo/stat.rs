@@ -1,4 +1,4 @@
-//! The content of a memo, in figures.
+//! Statistics of a memo.
 
 use super::{
     fault::MemoError,
@@ -7,45 +7,45 @@ use super::{
 use rusqlite::{Row, params};
 use std::path::PathBuf;
 
-/// The content of a memo.
+/// The statistics of a memo.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Stat {
-    /// Its place.
+    /// The folder of the memo.
     pub folder: PathBuf,
     /// The number of exchanges.
     pub exchanges: u64,
-    /// Bytes of all replies.
+    /// Total size of all replies, in bytes.
     pub reply_bytes: u64,
-    /// Bytes on disk.
+    /// Size on disk, in bytes.
     pub disk_bytes: u64,
-    /// Exchanges for each kind of request, most first.
+    /// Exchanges for each kind of request, most frequent first.
     pub kinds: indexmap::IndexMap<String, u64>,
-    /// The number of media that its exchanges came from.
+    /// The number of media that the exchanges used.
     pub media: u64,
-    /// The number of runs that made them.
+    /// The number of runs that made the exchanges.
     pub runs: u64,
-    /// The cost of asking it all again: the time spent waiting for agents.
+    /// The cost of asking everything again: the time that runs waited for agents, in milliseconds.
     pub asked_ms: u64,
     /// The media, those with most exchanges first.
     pub sources: Vec<MediaUse>,
 }
 
-/// A medium that exchanges came from.
+/// A medium that exchanges used.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct MediaUse {
-    /// Of its bytes: what the memo knows it by.
+    /// The digest of its bytes.
     pub digest: String,
-    /// Its path.
+    /// Its paths in the runs.
     pub paths: Vec<String>,
-    /// The number of exchanges that came from it.
+    /// The number of exchanges that used it.
     pub exchanges: u64,
 }
 
-/// Shortest beginning of a digest that names a medium.
-const SHORTEST: usize = 8;
+/// Minimum length of the start of a digest that identifies a medium, in hex digits.
+const MIN_DIGITS: usize = 8;
 
 impl Database {
-    /// Counts, and checks the whole database.
+    /// Computes the statistics. Checks the whole database, and fails if it is damaged.
     pub(crate) fn stat(&self) -> Result<Stat, MemoError> {
         let wrong = |error: rusqlite::Error| MemoError::of(&self.folder, &error);
         let check: String = self.base.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(wrong)?;
@@ -95,9 +95,10 @@ impl Database {
         Ok(sources)
     }
 
-    /// The digests of the media that `name` identifies: a path that a medium had, or a digest or the beginning of one.
+    /// The digests of the media that `name` identifies: a path that a medium had in some run, a digest, or the start of
+    /// a digest.
     pub(crate) fn digests_of(&self, name: &str) -> Result<Vec<String>, MemoError> {
-        let is_digest = name.len() >= SHORTEST && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_digest = name.len() >= MIN_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let path = absolute(name);
         let named = |source: &MediaUse| {
             source.paths.contains(&path) || (is_digest && source.digest.starts_with(&name.to_ascii_lowercase()))
@@ -107,8 +108,8 @@ impl Database {
     }
 }
 
-/// The time covered by at least one of the spans, which are sorted by their beginnings: exchanges of one batch wait
-/// side by side.
+/// The total time covered by at least one span, because exchanges of one batch wait at the same time. The spans are
+/// sorted by their starts.
 pub(super) fn covered(spans: Vec<(i64, i64)>) -> u64 {
     let (mut sum, mut reached) = (0, i64::MIN);
     for (begin, end) in spans {

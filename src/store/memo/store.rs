@@ -14,11 +14,11 @@ pub(crate) struct Database {
     pub(super) base: Connection,
     pub(super) folder: PathBuf,
     is_writable: bool,
-    /// Media and their paths that are written down already.
+    /// The pairs of medium and path that are already in the database.
     named: HashSet<(String, String)>,
 }
 
-/// The data of a row about a reply.
+/// The columns of a reply.
 struct Row {
     kind: String,
     reply: Option<String>,
@@ -34,7 +34,7 @@ impl Database {
     pub(crate) fn get_all(&mut self, keys: &[MemoKey]) -> Result<Vec<Option<Reply>>, MemoError> {
         let (base, folder) = (&mut self.base, &self.folder);
         let wrong = |error: rusqlite::Error| MemoError::of(folder, &error);
-        // one transaction: the database is locked once for all, not once for each
+        // one transaction, so that the database is locked once and not for each key
         let read = base.transaction().map_err(wrong)?;
         let (mut replies, mut damaged) = (Vec::with_capacity(keys.len()), 0);
         {
@@ -45,7 +45,7 @@ impl Database {
                     Ok(Row { kind: row.get(0)?, reply: row.get(1)?, file: row.get(2)?, digest: row.get(3)? })
                 });
                 let row = match row.optional() {
-                    // a value of another type: the row is damaged, not the database
+                    // a value of another type means a damaged row, not a damaged database
                     Err(rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::Utf8Error(..)) => {
                         damaged += 1;
                         None
@@ -59,7 +59,7 @@ impl Database {
         }
         read.commit().map_err(wrong)?;
         if damaged > 0 {
-            tracing::warn!("{damaged} replies of the memo are damaged; they count as not kept");
+            tracing::warn!("{damaged} replies of the memo are damaged; they are asked again");
         }
         Ok(replies)
     }
@@ -135,8 +135,8 @@ impl Database {
         Ok(())
     }
 
-    /// Removes files that a killed process left half written. A file is written only by the process that holds the
-    /// write lock, so that the holder of that lock finds only files that will not be finished.
+    /// Removes partial files of killed processes. Only the holder of the write lock writes a file, so the holder of
+    /// that lock finds only files that no process will finish.
     pub(crate) fn sweep(&mut self) -> Result<(), MemoError> {
         let replies = self.folder.join("replies");
         if !self.is_writable || !files_of(&replies).any(|(path, _)| is_part(&path)) {
@@ -149,12 +149,12 @@ impl Database {
     }
 }
 
-/// The digest of a reply and the question it belongs to. A reply without it, or with another, counts as not kept.
+/// The digest over a reply and its key. A reply with a missing or wrong digest does not count.
 pub(super) fn digest_of(key: MemoKey, json: &str) -> [u8; 32] {
     *blake3::keyed_hash(&key.0, json.as_bytes()).as_bytes()
 }
 
-/// A reply from its row; none if it is damaged, missing, or of another kind than its row states.
+/// The reply of a row; `None` if it is damaged or missing, or has another kind than its row states.
 fn reply_of(folder: &Path, key: MemoKey, row: Row) -> Option<Reply> {
     let json = match (row.reply, row.file) {
         (Some(json), _) => json,
@@ -167,7 +167,7 @@ fn reply_of(folder: &Path, key: MemoKey, row: Row) -> Option<Reply> {
     (reply.kind().word() == row.kind).then_some(reply)
 }
 
-/// Writes a reply to the file named by its digest; whole or not at all.
+/// Writes a reply to a file with its digest as name. The file appears only when complete.
 fn put_file(folder: &Path, json: &str) -> Result<String, MemoError> {
     let name = blake3::hash(json.as_bytes()).to_hex().to_string();
     let path = folder.join("replies").join(&name);
@@ -180,7 +180,7 @@ fn put_file(folder: &Path, json: &str) -> Result<String, MemoError> {
     Ok(name)
 }
 
-/// The path as it can be asked for later, from another folder; an address stays as it is.
+/// The absolute path, so that a later look-up works from any folder. An address stays unchanged.
 pub(super) fn absolute(path: &str) -> String {
     if path.contains("://") && !Path::new(path).exists() {
         return path.to_owned();

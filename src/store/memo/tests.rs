@@ -48,7 +48,7 @@ fn entry(request: &Request, text: &str, media: &[&str]) -> MemoEntry {
 }
 
 #[test]
-fn keys_hold_what_decides_the_reply_and_nothing_else() {
+fn keys_contain_exactly_what_decides_the_reply() {
     let check = |same: bool, a: (&str, Request, u64), b: (&str, Request, u64)| {
         let key = |(identity, request, seed): &(&str, Request, u64)| MemoKey::of(&card(identity), request, *seed);
         assert_eq!(key(&a) == key(&b), same, "{a:?} {b:?}");
@@ -60,25 +60,25 @@ fn keys_hold_what_decides_the_reply_and_nothing_else() {
     check(false, ("1", say("x", Some(0.5)), 1), ("1", say("x", Some(0.5)), 2));
     // the agent's own default may sample
     check(false, ("1", say("x", None), 1), ("1", say("x", None), 2));
-    // a path does not matter, a frame's end does not matter, its start and the bytes do
+    // a path and a frame's end do not count; the frame's start and the bytes do
     check(true, ("1", rank("a.mp4", "d", 1.0, 2.0), 1), ("1", rank("b.mp4", "d", 1.0, 3.0), 2));
     check(false, ("1", rank("a.mp4", "d", 1.0, 2.0), 1), ("1", rank("a.mp4", "d", 1.5, 2.0), 1));
     check(false, ("1", rank("a.mp4", "d", 1.0, 2.0), 1), ("1", rank("a.mp4", "e", 1.0, 2.0), 1));
 }
 
 #[tokio::test]
-async fn what_is_put_is_there_in_another_process_too() {
+async fn other_connections_find_new_exchanges() {
     let folder = tempfile::tempdir().expect("a folder");
     let (one, two) = (Memo::open(folder.path()).expect("a memo"), Memo::open(folder.path()).expect("a memo"));
     let big = "long ".repeat(BIG / 4);
     let requests: Vec<Request> = (0..200).map(|n| say(&format!("{n}"), Some(0.0))).collect();
     let text = |n: usize| if n.is_multiple_of(50) { format!("{n} {big}") } else { format!("{n}") };
-    // both write at once, half of it the same
+    // both write at the same time, half of it the same
     let put = |memo: &Memo, range: std::ops::Range<usize>| {
         range.map(|n| memo.put(entry(&requests[n], &text(n), &["v"]))).collect::<Vec<_>>()
     };
     for ack in put(&one, 0..150).into_iter().chain(put(&two, 50..200)) {
-        ack.await.expect("the thread lives").expect("it is kept");
+        ack.await.expect("the thread lives").expect("committed");
     }
     let keys: Vec<MemoKey> = requests.iter().map(|request| MemoKey::of(&card("1"), request, 0)).collect();
     let found = one.get_all(keys).await.expect("read");
@@ -92,7 +92,7 @@ async fn what_is_put_is_there_in_another_process_too() {
 }
 
 #[tokio::test]
-async fn purging_a_medium_removes_what_came_from_it() {
+async fn purging_a_medium_removes_its_exchanges() {
     let folder = tempfile::tempdir().expect("a folder");
     let memo = Memo::open(folder.path()).expect("a memo");
     let secret = "secret ".repeat(BIG / 4);
@@ -121,7 +121,7 @@ fn a_damaged_memo_is_a_clear_error() {
     };
     std::fs::write(&file, "this is not a database, but long enough to be taken for one ".repeat(100)).expect("written");
     check("the memo in FOLDER is damaged: file is not a database");
-    assert_eq!(purge(folder.path(), &Purge::All), Ok(None), "what is no database has no count");
+    assert_eq!(purge(folder.path(), &Purge::All), Ok(None), "the exchanges of a damaged file cannot be counted");
     drop(Memo::open(folder.path()).expect("a new memo"));
     let base = rusqlite::Connection::open(&file).expect("opened");
     base.pragma_update(None, "user_version", 99).expect("set");
@@ -137,15 +137,15 @@ fn a_damaged_memo_is_a_clear_error() {
 }
 
 #[tokio::test]
-async fn the_time_of_an_exchange_is_told() {
+async fn the_time_of_an_exchange_is_counted() {
     let folder = tempfile::tempdir().expect("a folder");
     let memo = Memo::open(folder.path()).expect("a memo");
-    memo.put(entry(&say("x", Some(0.0)), "x", &["v"])).await.expect("the thread lives").expect("it is kept");
+    memo.put(entry(&say("x", Some(0.0)), "x", &["v"])).await.expect("the thread lives").expect("committed");
     assert_eq!(memo.stat().expect("sound").asked_ms, 5);
 }
 
 #[test]
-fn time_that_exchanges_waited_side_by_side_counts_once() {
+fn simultaneous_waits_count_once() {
     let check = |spans: &[(i64, i64)], expected: u64| assert_eq!(stat::covered(spans.to_vec()), expected, "{spans:?}");
     check(&[], 0);
     check(&[(0, 5)], 5);
@@ -154,7 +154,7 @@ fn time_that_exchanges_waited_side_by_side_counts_once() {
     check(&[(0, 30), (3, 8), (20, 25)], 30);
 }
 
-/// A memo with one exchange, and how to look at its file.
+/// A memo with one exchange: its folder, the key and the reply.
 async fn one(prompt: &str, text: &str) -> (tempfile::TempDir, MemoKey, Reply) {
     let folder = tempfile::tempdir().expect("a folder");
     let kept = entry(&say(prompt, Some(0.0)), text, &["v"]);
@@ -168,7 +168,7 @@ fn base(folder: &Path) -> rusqlite::Connection {
 }
 
 #[tokio::test]
-async fn a_damaged_reply_counts_as_not_kept() {
+async fn a_damaged_reply_does_not_count() {
     let check = async |damage: &str| {
         let (folder, key, reply) = one("x", "In the cafe.").await;
         let memo = Memo::open(folder.path()).expect("a memo");
@@ -184,7 +184,7 @@ async fn a_damaged_reply_counts_as_not_kept() {
     check("UPDATE exchanges SET reply = x'ff00'").await;
     check("UPDATE exchanges SET reply = NULL").await;
     check("UPDATE exchanges SET kind = 'rank'").await;
-    // the reply of another exchange under this one's key
+    // the reply of another exchange under this key
     check("UPDATE exchanges SET reply = '{\"rank\":[]}'").await;
 }
 
@@ -203,9 +203,9 @@ async fn a_reply_belongs_to_its_key() {
 }
 
 #[tokio::test]
-async fn a_memo_that_cannot_be_written_is_read() {
+async fn a_read_only_memo_can_be_read() {
     let (folder, key, reply) = one("x", "In the cafe.").await;
-    let mut store = store::Database::readable(folder.path()).expect("it is read");
+    let mut store = store::Database::readable(folder.path()).expect("readable");
     assert_eq!(store.get_all(&[key]), Ok(vec![Some(reply)]));
     assert_eq!(store.stat().expect("sound").exchanges, 1);
     let error = store.put_all(&[entry(&say("y", Some(0.0)), "y", &[])]).expect_err("not written");
@@ -213,7 +213,7 @@ async fn a_memo_that_cannot_be_written_is_read() {
         error.message.starts_with("the memo cannot be written: ") && error.sort == MemoErrorKind::Unwritable,
         "{error}"
     );
-    assert!(store::Database::readable(&folder.path().join("replies")).is_none(), "there is no memo");
+    assert!(store::Database::readable(&folder.path().join("replies")).is_none(), "a folder without a memo");
 }
 
 #[cfg(unix)]
@@ -245,17 +245,17 @@ async fn a_medium_is_known_by_its_paths_and_digest() {
     memo.put(entry(&say("x", Some(0.0)), "x", &[&digest])).await.expect("alive").expect("kept");
     let known = |name: &str| memo.digests_of(name).expect("read").len();
     assert_eq!(known(&format!("/videos/{digest}.mp4")), 1);
-    assert_eq!(known(&format!("/videos/../videos/./{digest}.mp4")), 0, "the folder is gone, so `..` means nothing");
+    assert_eq!(known(&format!("/videos/../videos/./{digest}.mp4")), 0, "the folder is missing, so `..` cannot be resolved");
     assert_eq!(known(&format!("{digest}.mp4")), 0, "another folder");
     assert_eq!((known(&digest), known("0123456789ABCDEF"), known("01234567"), known("0123456")), (1, 1, 1, 0));
     let stat = memo.stat().expect("sound");
     assert_eq!((stat.sources[0].exchanges, &stat.sources[0].digest), (1, &digest));
     assert_eq!(memo.purge(&Purge::Media(memo.digests_of(&digest).expect("read"))), Ok(1));
-    assert_eq!(known(&digest), 0, "its name is gone too");
+    assert_eq!(known(&digest), 0, "its path is removed too");
 }
 
 #[tokio::test]
-async fn what_is_old_is_purged() {
+async fn old_exchanges_are_purged() {
     let (folder, ..) = one("old", "x").await;
     base(folder.path()).execute_batch("UPDATE exchanges SET made_ms = made_ms - 7200000").expect("two hours ago");
     let memo = Memo::open(folder.path()).expect("a memo");
@@ -272,7 +272,7 @@ async fn half_written_replies_are_removed() {
     std::fs::write(&part, "half").expect("written");
     let memo = Memo::open(folder.path()).expect("a memo");
     assert_eq!(memo.get(key), Ok(Some(reply)));
-    drop(memo); // waits for the thread that writes and sweeps
+    drop(memo); // waits for the writing thread, which also sweeps
     assert!(!part.exists());
     std::fs::write(&part, "half").expect("written");
     assert_eq!(purge(folder.path(), &Purge::All), Ok(Some(1)));
@@ -299,7 +299,7 @@ async fn a_memo_in_any_state_can_be_purged() {
 }
 
 #[test]
-fn a_folder_in_the_place_of_the_file_is_said_to_be_one() {
+fn a_folder_in_place_of_the_file_is_a_clear_error() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("memo.sqlite")).expect("made");
     for error in [Memo::open(folder.path()).err(), purge(folder.path(), &Purge::All).err()] {
@@ -307,10 +307,10 @@ fn a_folder_in_the_place_of_the_file_is_said_to_be_one() {
         assert!(error.message.ends_with("memo.sqlite is a folder; the memo's file belongs there"), "{error}");
         assert!(error.hint.expect("a hint").contains("move it away"));
     }
-    assert!(folder.path().join("memo.sqlite").exists(), "a folder of the user's is left alone");
+    assert!(folder.path().join("memo.sqlite").exists(), "the user's folder stays");
 }
 
-/// `tests/memo-0.1.0` was written by elenchus 0.1.0: an answer, a piece of speech, and the frames of a video in a file.
+/// elenchus 0.1.0 wrote `tests/memo-0.1.0`: an answer, a segment of speech, and the frames of a video in a file.
 #[test]
 fn a_memo_of_version_0_1_0_is_read() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -320,7 +320,7 @@ fn a_memo_of_version_0_1_0_is_read() {
     for reply in std::fs::read_dir(fixture.join("replies")).expect("listed").flatten() {
         std::fs::copy(reply.path(), folder.path().join("replies").join(reply.file_name())).expect("copied");
     }
-    assert!(store::Database::readable(folder.path()).is_none(), "its replies have no digests yet");
+    assert!(store::Database::readable(folder.path()).is_none(), "its replies lack digests");
     let memo = Memo::open(folder.path()).expect("a memo");
     let stat = memo.stat().expect("sound");
     assert_eq!((stat.exchanges, stat.media), (3, 2));
@@ -329,7 +329,7 @@ fn a_memo_of_version_0_1_0_is_read() {
         let mut all = base.prepare("SELECT key FROM exchanges ORDER BY kind").expect("a table");
         all.query_map([], |row| row.get(0).map(MemoKey)).and_then(Iterator::collect).expect("keys")
     };
-    let mut replies = keys.iter().map(|key| memo.get(*key).expect("read").expect("it is kept"));
+    let mut replies = keys.iter().map(|key| memo.get(*key).expect("read").expect("a memo hit"));
     assert!(matches!(replies.next(), Some(Reply::Frames(moments)) if moments.len() == 240));
     assert!(matches!(replies.next(), Some(Reply::Hear(heard)) if heard[0].text.ends_with("look for ben.")));
     assert!(matches!(replies.next(), Some(Reply::Say(SayReply { text, .. })) if text.contains("cafe")));

@@ -1,4 +1,4 @@
-//! The writing thread. All waiting replies become one commit when it is free.
+//! The writing thread. It commits all waiting replies together.
 
 use super::{MemoEntry, MemoError, store::Database};
 use std::{
@@ -7,14 +7,14 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// Most exchanges in one commit: keeps a commit short for those who wait for it.
-const MOST: usize = 1024;
+/// Maximum number of exchanges in one commit. It keeps the wait for a commit short.
+const MAX_ENTRIES: usize = 1024;
 
 type Ack = oneshot::Sender<Result<(), MemoError>>;
 
-/// A handle to the writing thread. Dropping it waits until every put is committed.
+/// A handle to the writing thread. Dropping it waits until all exchanges are committed.
 pub(super) struct Writer {
-    /// Not bounded: each exchange under way waits for its commit, so the driver's bound holds here too.
+    /// Unbounded: each running exchange waits for its commit, so the driver's limit on exchanges applies here too.
     entries: Option<Sender<(MemoEntry, Ack)>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -32,7 +32,7 @@ impl Writer {
     pub(super) fn put(&self, entry: MemoEntry) -> oneshot::Receiver<Result<(), MemoError>> {
         let (ack, committed) = oneshot::channel();
         if let Some(entries) = &self.entries {
-            // a thread that is gone drops the ack, which the asker hears
+            // an ended thread drops the ack, and the receiver gets an error
             let _ = entries.send((entry, ack));
         }
         committed
@@ -50,11 +50,11 @@ impl Drop for Writer {
 
 fn write(mut store: Database, waiting: &Receiver<(MemoEntry, Ack)>) {
     if let Err(error) = store.sweep() {
-        tracing::debug!(%error, "half-written replies are left");
+        tracing::debug!(%error, "partial replies cannot be removed");
     }
     while let Ok(first) = waiting.recv() {
         let mut entries = vec![first];
-        entries.extend(waiting.try_iter().take(MOST - 1));
+        entries.extend(waiting.try_iter().take(MAX_ENTRIES - 1));
         let (entries, acks): (Vec<MemoEntry>, Vec<Ack>) = entries.into_iter().unzip();
         let result = store.put_all(&entries);
         for ack in acks {
