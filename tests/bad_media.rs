@@ -1,10 +1,10 @@
-//! The program refuses a file that is not a video in one line, with exit code 3, and without waiting.
-//! (`src/media/tests.rs` checks the words; here it is the way from there to the user.)
+//! The program refuses a file that is not a video with one line and exit code 3, and without waiting.
+//! (`src/media/tests.rs` checks the messages; this file checks that they reach the user.)
 
 use assert_cmd::Command;
 use std::{ffi::OsStr, fs, path::Path, time::Duration};
 
-/// Asks about `path`, inside `folder`: exit code 3, nothing on stdout, one `error:` line that says `expected`.
+/// Asks about `path` in `folder`: exit code 3, nothing on stdout, and one `error:` line that contains `expected`.
 fn check(folder: &Path, path: &str, expected: &str) {
     let mut ask = Command::cargo_bin("elenchus").expect("the program is built");
     let asked =
@@ -50,7 +50,7 @@ fn bad_media_end_with_one_line_and_code_3() {
 
 #[cfg(unix)]
 #[test]
-fn pipes_and_devices_are_not_waited_for() {
+fn pipes_and_devices_do_not_block() {
     let folder = tempfile::tempdir().expect("a folder");
     let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.mp4")).status();
     assert!(made.expect("mkfifo runs").success());
@@ -58,7 +58,7 @@ fn pipes_and_devices_are_not_waited_for() {
     check(folder.path(), "/dev/zero", "not a file");
 }
 
-/// Runs the program in `folder`; its exit code, stdout and stderr.
+/// Runs the program in `folder`. Returns its exit code, stdout and stderr.
 fn run(folder: &Path, args: &[&OsStr]) -> (Option<i32>, String, String) {
     let mut command = Command::cargo_bin("elenchus").expect("the program is built");
     command.current_dir(folder).env("ELENCHUS_CACHE", folder.join("cache")).timeout(Duration::from_secs(120));
@@ -69,7 +69,7 @@ fn run(folder: &Path, args: &[&OsStr]) -> (Option<i32>, String, String) {
 
 #[cfg(unix)]
 #[test]
-fn names_that_are_not_utf_8_are_media_like_any_other() {
+fn file_names_that_are_not_utf_8_work() {
     use std::os::unix::ffi::OsStrExt;
     let folder = tempfile::tempdir().expect("a folder");
     let name = |bytes: &'static [u8]| OsStr::from_bytes(bytes);
@@ -91,7 +91,7 @@ fn names_that_are_not_utf_8_are_media_like_any_other() {
 
     let (code, out, err) = run(folder.path(), &args(b"video=bad\xff.mkv"));
     assert_eq!((code, out.as_str()), (Some(0), "bad\\xff.mkv 1\n"), "{err}");
-    // as it was printed, it is found again
+    // the printed name finds the file again
     let (code, out, err) = run(folder.path(), &[&args(b"video=bad\\xff.mkv")[..], &["--json".as_ref()]].concat());
     let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((code, &json["answer"], &json["memo_hits"]), (Some(0), &"bad\\xff.mkv 1".into(), &1.into()), "{err}");
@@ -112,7 +112,7 @@ fn names_that_are_not_utf_8_are_media_like_any_other() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn thin_pictures_take_little_memory() {
+fn thin_pictures_need_little_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let save = |name: &str, width: u32, height: u32| {
         image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 128]))
@@ -126,7 +126,8 @@ fn thin_pictures_take_little_memory() {
     let program = assert_cmd::cargo::cargo_bin("elenchus");
     for picture in ["tall.png", "wide.png", "tall.jpg", "wide.jpg"] {
         for ask in ["--among kitchen,cafe", "--embed"] {
-            // 2 GiB of address space hold the program, its threads and the model; the picture alone would become 100 GB
+            // 2 GiB of address space suffice for the program, its threads and the model; the picture alone would become
+            // 100 GB
             let line =
                 format!("ulimit -v 2097152; exec '{}' try starter-clip --image {picture} {ask}", program.display());
             let mut shell = Command::new("sh");
@@ -189,14 +190,14 @@ fn a_pipe_in_a_project_is_refused_at_once() {
         assert!(matches!(code, Some(1..=4)), "{args:?}: {code:?} {out} {err}");
         assert!(err.contains(named), "{args:?}: {err}");
     }
-    // listing names the broken one and goes on
+    // the list names the broken agent and continues
     let (code, out, err) = run(folder.path(), &["models".as_ref(), "list".as_ref()]);
     assert!(code.is_some() && (out + &err).contains("starter-clip"));
 }
 
 #[cfg(unix)]
 #[test]
-fn standard_input_is_read_where_it_is_named() {
+fn standard_input_is_read_only_if_it_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let dialogue = "version: 1\ndialogue: d\ninputs: { x: text }\nsteps:\n  a: { compute: \"{{ x | upper }}\" }\nanswer: \"{{ a }}\"\n";
     fs::write(folder.path().join("d.yaml"), dialogue).expect("written");

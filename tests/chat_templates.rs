@@ -1,4 +1,4 @@
-//! Chat templates of published models, rendered as Python renders them, and hostile ones, which end in time.
+//! Chat templates of published models render as in Python, and hostile templates end in time.
 
 use elenchus::prompt::{ChatTemplate, ChatValue};
 use serde_json::Value as Json;
@@ -11,7 +11,7 @@ use std::{
 const NOW: u64 = 1_709_210_096;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/chat");
 
-/// Templates and conversations whose prompt differs from Python's, and why.
+/// Templates and conversations whose prompt differs from Python's, with the reason.
 const MISSING: &[(&str, &str)] = &[(
     "NousResearch-Hermes-3-Llama-3.1-8B-tool_use",
     "it loops over `tools`, which is none without tools: Python fails there, our engine takes it as empty",
@@ -75,12 +75,12 @@ fn templates_of_published_models_render_as_in_python() {
     assert!(wrong.is_empty(), "{} of {seen}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// The template ends in time, with an error (`Some`: that says this) or without one.
+/// Checks that the template ends in time: with an error that contains the text (`Some`), or without one.
 #[track_caller]
 fn check(source: &str, expected: Option<&str>) {
     let source = source.to_owned();
     let start = Instant::now();
-    // the default stack of a thread, as the program's own have it or larger
+    // the default stack of a thread; the program's threads have this size or more
     let ended = std::thread::spawn(move || {
         let messages = ChatValue::from_pairs([("role", "user"), ("content", "hi")]);
         let names = vec![("messages", [messages].into_iter().collect()), ("tools", ().into())];
@@ -93,7 +93,7 @@ fn check(source: &str, expected: Option<&str>) {
         (None, Ok(_)) => {}
         _ => panic!("{source}: {result:?}, expected {expected:?}"),
     }
-    // generous: a debug build on a loaded machine; each took no end of time or all memory
+    // generous, for a debug build on a loaded machine; without limits each took endless time or all memory
     assert!(start.elapsed() < Duration::from_secs(40), "{source} took {:?}", start.elapsed());
 }
 
@@ -112,7 +112,7 @@ fn trees_that_are_too_deep_are_refused() {
     check(&"x".repeat(300_000), Some("bytes"));
 }
 
-/// `work` on a list `a` that holds another twice, and so on: half a million items in 19 lists.
+/// Runs `work` on a list `a` that contains another list twice, and so on: half a million items in 19 lists.
 #[track_caller]
 fn check_shared(work: &str) {
     let few = format!("{{% set a = [1] %}}{}", "{% set a = [a, a] %}\n".repeat(19));
@@ -156,7 +156,7 @@ fn lists_that_are_shared_many_times_are_bounded() {
 }
 
 #[test]
-fn values_do_not_nest_without_end() {
+fn the_nesting_of_values_is_limited() {
     let built = |first: &str, next: &str, then: &str| {
         format!(
             "{{% set ns = namespace(l={first}) %}}{{% for i in range(99999) %}}{{% set ns.l = {next} %}}{{% endfor %}}{then}"
@@ -179,7 +179,7 @@ fn values_do_not_nest_without_end() {
         check(&built(first, next, "{{ ns.l }}"), DEEP);
     }
     check(&built("[]", "ns.l + [ns.l]", ""), WORK);
-    // lazy ones nest unseen
+    // lazy values, whose nesting cannot be seen
     for next in ["ns.l[0:]", "ns.l[::-1]", "ns.l * 1", "ns.l | reverse", "ns.l | map('int')", "ns.l | chain([])"] {
         check(&built("[1]", next, "{{ ns.l | list }}"), None);
     }
@@ -188,7 +188,7 @@ fn values_do_not_nest_without_end() {
     check("{% set ns = namespace() %}{% set ns.l = ns %}{{ ns == ns.l }}{{ ns.l.l.l is mapping }}", DEEP);
     check("{% set ns = namespace() %}{% set ns.l = ns %}{{ ns | tojson }}", DEEP);
     check("{% set ns = namespace() %}{% set ns.l = [ns] %}{{ ns.l }}", DEEP);
-    // a chain of namespaces, each of which holds the next
+    // a chain of namespaces, each of which contains the next
     let chain = "{% set first = namespace() %}{% set ns = namespace(last=first) %}{% for i in range(99999) %}\
                  {% set new = namespace() %}{% set ns.last.next = new %}{% set ns.last = new %}{% endfor %}";
     check(chain, None);
@@ -196,7 +196,7 @@ fn values_do_not_nest_without_end() {
 }
 
 #[test]
-fn texts_do_not_grow_without_end() {
+fn the_length_of_texts_is_limited() {
     let grown = |next: &str| {
         format!("{{% set ns = namespace(s='xx') %}}{{% for i in range(36) %}}{{% set ns.s = {next} %}}{{% endfor %}}")
     };
@@ -256,7 +256,7 @@ fn rounds_end() {
 }
 
 #[test]
-fn what_reaches_beyond_the_template_is_refused() {
+fn access_beyond_the_template_is_refused() {
     for statement in ["{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "{% block b %}{% endblock %}"]
     {
         check(statement, Some("not available"));

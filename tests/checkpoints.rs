@@ -1,5 +1,5 @@
-//! Checkpoints that a stranger may have damaged: every file, every number, every value. The fixtures of the parity tests are
-//! copied and changed; what the program's own loading says of them must be one line that names the place.
+//! Checkpoints that a stranger may have damaged: every file, every number, every value. The tests copy the fixtures of
+//! the parity tests and change them. The error of the program's own loading must be one line that names the place.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -22,7 +22,7 @@ use std::{
     process::{Command as Process, Stdio},
 };
 
-/// A copy of a fixture, to be damaged.
+/// A copy of a fixture, for damaging.
 struct Copied {
     _folder: tempfile::TempDir,
     path: PathBuf,
@@ -49,7 +49,7 @@ impl Copied {
         }
     }
 
-    /// Puts a value at a place (`text_config/hidden_size`) of a JSON file; the file is made if it is not there.
+    /// Puts a value at a place (`text_config/hidden_size`) of a JSON file. Creates a missing file.
     fn put(&self, name: &str, at: &str, value: &Json) {
         let mut json = self.json(name);
         let mut place = &mut json;
@@ -63,7 +63,7 @@ impl Copied {
         fs::write(self.file(name), json.to_string()).unwrap();
     }
 
-    /// Loads it as the program does; the error's text with the folder's name left out.
+    /// Loads the copy like the program. Returns the error's text without the folder's name.
     fn load(&self) -> Result<(), String> {
         load(&self.path).map_err(|error| error.replace(&self.path.display().to_string(), "DIR"))
     }
@@ -168,7 +168,7 @@ fn every_number_of_a_configuration_is_checked_and_named() {
     assert!(tried > 500, "{tried}");
 }
 
-/// The error of a fixture with one value changed.
+/// The error of loading a fixture with one changed value.
 fn changed(fixture: &str, file: &str, at: &str, value: Json) -> String {
     let copied = Copied::of(fixture);
     copied.put(file, at, &value);
@@ -176,7 +176,7 @@ fn changed(fixture: &str, file: &str, at: &str, value: Json) -> String {
 }
 
 #[test]
-fn what_is_plausible_alone_must_fit_the_rest() {
+fn numbers_must_fit_each_other() {
     let lm = |at, value| changed("lm-tied", CONFIG, at, value);
     insta::assert_snapshot!(lm("head_dim", json!(1u64 << 32)), @"config.json: `head_dim` must be a whole number from 1 to 65536, found 4294967296");
     insta::assert_snapshot!(lm("head_dim", json!(6)), @"DIR/model.safetensors: the tensor `model.layers.0.self_attn.q_proj.weight` has the shape [48, 48], the configuration asks for [24, 48]");
@@ -194,14 +194,14 @@ fn what_is_plausible_alone_must_fit_the_rest() {
     insta::assert_snapshot!(whisper(CONFIG, "max_source_positions", json!(1 << 24)), @"DIR/model.safetensors: the tensor `model.encoder.embed_positions.weight` has the shape [400, 32], the configuration asks for [16777216, 32]");
     insta::assert_snapshot!(changed("clip-legacy", CONFIG, "vision_config/patch_size", json!(4096)), @"config.json: vision_config: `patch_size` must be a whole number from 1 to 32, found 4096");
     insta::assert_snapshot!(changed("clip-legacy", TOKENIZER, "model_max_length", json!("x")), @r#"tokenizer_config.json: `model_max_length` must be a number from 1 to 1e300, found "x""#);
-    // Written by transformers for a missing limit.
+    // transformers writes this number for a missing limit
     let copied = Copied::of("clip-legacy");
     copied.put(TOKENIZER, "model_max_length", &json!(1e30));
     assert_eq!(copied.load(), Ok(()));
 }
 
 #[test]
-fn a_tokenizer_cannot_grow_without_bound() {
+fn the_growth_of_a_tokenizer_is_limited() {
     let copied = Copied::of("lm-tied");
     let step = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "a".repeat(100)});
     copied.put("tokenizer.json", "normalizer", &json!({"type": "Sequence", "normalizers": vec![step; 8]}));
@@ -213,7 +213,7 @@ fn a_tokenizer_cannot_grow_without_bound() {
     assert!(copied.load().unwrap_err().contains("its decoder can make a text 262144 times longer"));
 }
 
-/// The files of each fixture that can be something else than a file.
+/// The files of each fixture that a hostile checkpoint could replace by something else.
 const FILES: &[(&str, &str)] = &[
     (
         "lm-tied",
@@ -227,13 +227,13 @@ const FILES: &[(&str, &str)] = &[
 
 #[cfg(target_os = "linux")]
 #[test]
-fn no_file_of_a_checkpoint_is_read_without_bound() {
+fn every_file_of_a_checkpoint_has_a_size_limit() {
     for (fixture, names) in FILES {
         for name in names.split(' ') {
             let copied = Copied::of(fixture);
             let file = copied.file(name);
             let put: [(&str, &dyn Fn()); 5] = [
-                // A regular file that says that it is empty and never ends.
+                // a regular file that reports a size of 0 and never ends
                 ("endless", &|| std::os::unix::fs::symlink("/proc/self/pagemap", &file).unwrap()),
                 ("device", &|| std::os::unix::fs::symlink("/dev/zero", &file).unwrap()),
                 ("fifo", &|| assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success())),
@@ -246,7 +246,7 @@ fn no_file_of_a_checkpoint_is_read_without_bound() {
                 let path = if name.ends_with("gguf") { &file } else { &copied.path };
                 let error = load(path).expect_err(&format!("{fixture}/{name} is a {kind}"));
                 let short = name.rsplit('/').next().unwrap();
-                // A folder with no weights it can use says so in its own words.
+                // a folder without usable weights has a message of its own
                 let named = error.contains(short) || error.contains("does not exist");
                 assert!(named && error.len() < 400 && !error.contains('\n'), "{fixture}/{name} is a {kind}: {error}");
             }
@@ -254,7 +254,7 @@ fn no_file_of_a_checkpoint_is_read_without_bound() {
     }
 }
 
-/// Asks the program; it must fail with exit code 4 and one line, without an answer. Gives the line.
+/// Asks the program. It must fail with exit code 4 and one line, without an answer. Returns the line.
 fn answer(model: &Path, more: &[&str]) -> String {
     let mut command = Command::cargo_bin("elenchus").unwrap();
     command.env("ELENCHUS_CACHE", model.join("../cache")).env("NO_COLOR", "1").arg("try").arg("--model").arg(model);
@@ -266,7 +266,7 @@ fn answer(model: &Path, more: &[&str]) -> String {
     error.replace(&model.display().to_string(), "DIR")
 }
 
-/// Overwrites the first value of a tensor in `model.safetensors` by these bytes.
+/// Overwrites the first value of a tensor in `model.safetensors`.
 fn overwrite(model: &Path, tensor: &str, value: &[u8]) {
     let path = model.join("model.safetensors");
     let mut bytes = fs::read(&path).unwrap();
@@ -322,8 +322,8 @@ fn a_slow_chat_template_holds_up_neither_a_deadline_nor_a_signal() {
 }
 
 #[test]
-fn a_model_that_computes_no_number_gives_no_answer() {
-    // Finite weights whose products are not.
+fn a_model_that_computes_nan_gives_no_answer() {
+    // finite weights whose products are not finite
     let copied = Copied::of("lm-tied");
     overwrite(&copied.path, "model.norm.weight", &f32::MAX.to_le_bytes());
     overwrite(&copied.path, "model.embed_tokens.weight", &f32::MAX.to_le_bytes());
@@ -342,14 +342,14 @@ fn a_model_that_computes_no_number_gives_no_answer() {
 }
 
 #[test]
-fn whole_numbers_are_no_weights() {
+fn integer_weights_are_refused() {
     for dtype in ["I64", "U8", "I16"] {
         let copied = Copied::of("bert-mean");
         let path = copied.file("model.safetensors");
         let bytes = fs::read(&path).unwrap();
         let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
         let mut json: Json = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
-        // The same bytes under another type: the shape follows.
+        // the same bytes under another type, with a shape that fits
         let tensor = &mut json["embeddings.LayerNorm.bias"];
         let length = tensor["data_offsets"][1].as_u64().unwrap() - tensor["data_offsets"][0].as_u64().unwrap();
         let size = if dtype == "I64" {
@@ -370,7 +370,7 @@ fn whole_numbers_are_no_weights() {
     }
 }
 
-/// Writes `model.gguf` again with these metadata (none: without the key).
+/// Writes `model.gguf` again with changed metadata (`None` removes a key).
 fn rewrite(path: &Path, changes: &[(&str, Option<Value>)]) {
     let mut file = File::open(path).unwrap();
     let content = Content::read(&mut file).unwrap();
@@ -388,7 +388,7 @@ fn rewrite(path: &Path, changes: &[(&str, Option<Value>)]) {
     gguf_file::write(&mut File::create(path).unwrap(), &metadata, &tensors).unwrap();
 }
 
-/// The error of a GGUF file with one value of its metadata changed.
+/// The error of a GGUF file with one changed metadata value.
 fn stated(key: &str, value: Value) -> String {
     let copied = Copied::of("gguf-bpe");
     let path = copied.file("model.gguf");
@@ -421,7 +421,7 @@ fn every_number_of_a_gguf_file_is_checked_and_named() {
 }
 
 #[test]
-fn a_gguf_file_with_alignment_0_says_so_and_nothing_else() {
+fn a_gguf_file_with_alignment_0_gives_one_error() {
     let copied = Copied::of("gguf-bpe");
     rewrite(&copied.file("model.gguf"), &[("general.alignment", Some(Value::U32(0)))]);
     let error = answer(&copied.file("model.gguf"), &["--prompt", "a", "--raw"]);
@@ -448,13 +448,13 @@ fn a_shard_must_lie_beside_its_index() {
     insta::assert_snapshot!(copied.load().unwrap_err(), @r#"model.safetensors.index.json names the file "../../secret.safetensors"; a shard must lie beside its index"#);
 }
 
-/// A generator that gives the same numbers everywhere (Numerical Recipes' linear congruence).
+/// A generator with the same numbers everywhere (the linear congruence of Numerical Recipes).
 fn random(state: &mut u64) -> usize {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 33) as usize
 }
 
-/// One second of the work that fuzz/ does for ten minutes: no damaged header may panic.
+/// Does for one second what the fuzz targets do for ten minutes: no damaged header may panic.
 #[test]
 fn damaged_headers_are_refused_or_read() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");

@@ -1,4 +1,5 @@
-//! The language from outside, in folders of its own: loops, fallbacks, calls by path, and tests that fail for the right reason.
+//! The language from outside, in temporary folders: loops, fallbacks, calls by path, and tests that fail for the right
+//! reason.
 
 use assert_cmd::Command;
 use std::{fs, path::Path};
@@ -14,7 +15,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-/// Runs the program in `folder`; gives what it printed and its exit code.
+/// Runs the program in `folder`. Returns its output and exit code.
 fn elenchus(folder: &Path, args: &[&str]) -> (String, i32) {
     let mut command = Command::cargo_bin("elenchus").expect("the program is built");
     for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE"] {
@@ -26,7 +27,7 @@ fn elenchus(folder: &Path, args: &[&str]) -> (String, i32) {
     (String::from_utf8(text).expect("UTF-8"), output.status.code().expect("an exit code"))
 }
 
-/// A dialogue of these parts, with a role `mind`.
+/// A dialogue with these parts and a role `mind`.
 fn dialogue(steps: &str, answer: &str, tests: &str) -> String {
     format!(
         "version: 1\ndialogue: d\ninputs: {{ q: {{ type: text, default: hello }} }}\ncast: {{ mind: starter-lm }}\nsteps:\n{steps}\n\
@@ -34,7 +35,7 @@ fn dialogue(steps: &str, answer: &str, tests: &str) -> String {
     )
 }
 
-/// Checks and tests one dialogue; the output must hold all of `expected`, and the exit code must be `code`.
+/// Checks or tests one dialogue. The output must contain all of `expected`, and the exit code must be `code`.
 fn check(verb: &str, yaml: &str, code: i32, expected: &[&str]) {
     let folder = folder(&[("d.yaml", yaml)]);
     let (said, found) = elenchus(folder.path(), &[verb, "d.yaml"]);
@@ -118,7 +119,7 @@ fn nothing_of_the_first_round_is_refused_where_it_cannot_be_used() {
 #[test]
 fn a_skipped_step_has_fields_that_are_nothing() {
     let steps = "  a: { when: \"{{ q == 'x' }}\", say: { agent: mind, text: \"{{ q }}\" } }\n  b: { compute: \"{{ a.text or 'none said' }}\" }";
-    // a text has no fields: only a record may be nothing
+    // a text lacks fields; only a record can be nothing
     check("check", &dialogue(steps, "{{ b }}", ""), 2, &["unknown-field"]);
     let steps = "  a: { when: \"{{ q == 'x' }}\", compute: \"{{ {'t': q} }}\" }\n  b: { compute: \"{{ a.t or 'none said' }}\" }";
     passes(steps, "{{ b }}", "expect: { answer: none said }");
@@ -136,11 +137,11 @@ fn or_takes_templates() {
     );
     let skipped = "  a: { each: \"{{ ['x', 'y'] }}\", when: \"{{ item == 'x' }}\", say: { agent: mind, text: \"{{ item }}\" }, or: \"no {{ item }}\" }";
     passes(skipped, "{{ a | join(' ') }}", "script: { mind: said }\n    expect: { answer: said no y }");
-    // it waits for the steps that it names
+    // the step waits for the steps that its `or` names
     let later =
         "  a: { say: { agent: mind, text: \"{{ q }}\" }, or: \"{{ b }}\" }\n  b: { compute: \"{{ q | upper }}\" }";
     passes(later, "{{ a }}", "script: { mind: [{ fail: busy }] }\n    expect: { answer: HELLO }");
-    // a failing fallback is reported beside the reason for it
+    // a failing fallback is reported together with the first failure
     let broken = "  a: { say: { agent: mind, text: \"{{ q }}\" }, or: \"{{ q | int }}\" }";
     fails(
         broken,
@@ -163,7 +164,7 @@ fn or_is_checked() {
 }
 
 #[test]
-fn a_script_fails_on_purpose() {
+fn a_script_can_fail_on_purpose() {
     let step = "  a: { say: { agent: mind, text: \"{{ q }}\" }, retries: 2 }";
     passes(step, "{{ a }}", "script: { mind: [{ fail: busy }, { fail: busy }, hi] }\n    expect: { answer: hi }");
     fails(step, "{{ a }}", "script: { mind: { hello: { fail: busy } } }\n    expect: { answer: hi }", &["a: busy"]);
@@ -192,14 +193,14 @@ fn a_script_that_does_not_fit_fails_the_test() {
         &["reply 2 was never requested: `never used`", "reply 3 was never requested: `nor this`"],
     );
     check("{ Shorten: hi, Lengthen: ho }", &["script of `mind`: no request contains the piece `Lengthen`"]);
-    // a piece for all the rest may stay unused
+    // a piece for all other requests may stay unused
     passes(step, "{{ a }}", "script: { mind: { Shorten: hi, \"\": ho } }\n    expect: { answer: hi }");
     let never = "  a: { when: \"{{ q == 'x' }}\", say: { agent: mind, text: x }, or: no }";
     fails(never, "{{ a }}", "script: { mind: hi }\n    expect: { answer: no }", &["script of `mind`: no request came"]);
 }
 
 #[test]
-fn a_reply_that_no_request_takes_is_refused() {
+fn a_reply_that_fits_no_request_is_refused() {
     let tests = |script: &str| format!("tests: [{{ name: t, script: {{ {script} }}, expect: {{ answer: hi }} }}]\n");
     let refused = |script: &str, expected: &[&str]| {
         check(
@@ -215,7 +216,7 @@ fn a_reply_that_no_request_takes_is_refused() {
     refused("media: hi", &["found a reply (`hi`) that no `frames` request takes"]);
 }
 
-/// A dialogue that answers `text`, or what it calls.
+/// A dialogue that answers `text`.
 fn callee(text: &str) -> String {
     format!("version: 1\ndialogue: c\nsteps:\n  s: {{ compute: \"{text}\" }}\nanswer: \"{{{{ s }}}}\"\n")
 }
@@ -242,7 +243,7 @@ fn a_call_finds_dialogues_beside_its_own_file() {
         let record = record.to_str().expect("UTF-8");
         let run = ["run", "deep/z.yaml", "-q", "--no-memo", "--record", record];
         assert_eq!(elenchus(folder.path(), &run), (format!("{expected}\n"), 0), "{name}");
-        // a transcript holds the texts of what was called
+        // a transcript contains the texts of called dialogues
         fs::remove_dir_all(folder.path().join("deep")).expect("removed");
         fs::remove_dir_all(folder.path().join("examples")).expect("removed");
         assert_eq!(elenchus(folder.path(), &["replay", record, "-q"]), (format!("{expected}\n"), 0), "{name}");
@@ -277,7 +278,7 @@ fn two_dialogues_of_one_name_are_kept_apart() {
 }
 
 #[test]
-fn a_call_stays_in_the_project_and_says_where_it_looked() {
+fn a_call_stays_in_the_project_and_names_the_searched_places() {
     let root = folder(&[("home/z.yaml", ""), ("home/near.yaml", &callee("x")), ("secret.yaml", &callee("secret"))]);
     let home = root.path().join("home");
     std::os::unix::fs::symlink(root.path().join("secret.yaml"), home.join("link.yaml")).expect("linked");
@@ -347,7 +348,7 @@ fn a_new_project_passes_its_own_tests() {
 }
 
 #[test]
-fn what_can_be_named_is_shown() {
+fn named_files_are_listed_and_shown() {
     let root = folder(&[("prompts/places.md", "x"), ("prompts/p.md", "Say {{ q }}.")]);
     let check = |args: &[&str], code: i32, expected: &str| {
         let (said, found) = elenchus(root.path(), args);
@@ -365,7 +366,7 @@ fn what_can_be_named_is_shown() {
 }
 
 #[test]
-fn lists_are_given_in_many_ways() {
+fn lists_can_be_given_in_many_ways() {
     let dialogue = "version: 1\ndialogue: d\ninputs: { xs: list of text, n: { type: number, default: 2 } }\ncast: { mind: teller }\n\
                     steps:\n  s: { say: { agent: mind, text: hi, n: \"{{ n }}\" } }\nanswer: \"{{ xs | join('|') }} {{ s }}\"\n";
     let root = folder(&[
@@ -391,7 +392,7 @@ fn lists_are_given_in_many_ways() {
 }
 
 #[test]
-fn a_changed_transcript_says_so() {
+fn a_changed_transcript_is_reported() {
     let dialogue = dialogue(
         "  a: { say: { agent: mind, text: one } }\n  b: { say: { agent: mind, text: two } }",
         "{{ a }} {{ b }}",
@@ -415,7 +416,7 @@ fn a_changed_transcript_says_so() {
 }
 
 #[test]
-fn a_server_that_is_down_is_said_once() {
+fn a_server_that_is_down_is_reported_once() {
     let dialogue = "version: 1\ndialogue: d\ncast: { mind: srv }\nsteps:\n  s: { each: \"{{ range(10) }}\", say: { agent: mind, text: \"{{ item }}\" } }\nanswer: \"{{ s | length }}\"\n";
     let root = folder(&[
         ("d.yaml", dialogue),

@@ -1,4 +1,4 @@
-//! Every dialogue in `examples/` that writes something, on both sample days with the starter cast.
+//! Every dialogue in `examples/` that writes text, on both sample days with the starter cast.
 
 use assert_cmd::Command;
 use serde_json::Value as Json;
@@ -52,7 +52,7 @@ fn vocab(name: &str) -> Vec<String> {
     std::fs::read_to_string(file).expect("labels").lines().map(str::to_owned).collect()
 }
 
-/// At most three sentences, which name places of the day and at most so many others.
+/// Asserts that the story has at most three sentences, and names places of the day and at most `strays` others.
 fn short_and_true(day: &Day, story: &str, strays: usize) {
     assert!((1..=3).contains(&story.matches('.').count()), "{story}");
     let been = |place: &str| (0..day.log.len()).any(|n| day.field(n, "place") == place);
@@ -63,7 +63,7 @@ fn short_and_true(day: &Day, story: &str, strays: usize) {
 }
 
 #[test]
-fn captions_say_where_and_what() {
+fn captions_name_the_place_and_the_activity() {
     for day in days() {
         let mut right = 0;
         for number in [1, 4, 7, 10] {
@@ -78,18 +78,18 @@ fn captions_say_where_and_what() {
 }
 
 #[test]
-fn a_story_is_short_and_keeps_to_the_day() {
+fn a_story_is_short_and_true() {
     for day in days() {
         short_and_true(&day, &day.run("story", &[]), 0);
     }
 }
 
 #[test]
-fn what_is_spoken_of_is_listed() {
+fn entities_in_speech_are_listed() {
     let objects = vocab("objects");
     for day in days() {
         let said = (0..day.log.len()).map(|n| day.field(n, "heard")).collect::<Vec<_>>().join(" ");
-        // whole words: a ring is not spoken of in the morning
+        // whole words: `morning` does not contain a ring
         let said = format!(" {} ", said.replace(['.', '?', ',', '!'], ""));
         let spoken: Vec<&String> = objects.iter().filter(|thing| said.contains(&format!(" {thing} "))).collect();
         let listed = day.run("entities", &[]);
@@ -99,15 +99,15 @@ fn what_is_spoken_of_is_listed() {
 }
 
 #[test]
-fn a_summary_is_short_and_keeps_to_the_day() {
+fn a_summary_is_short_and_true() {
     for day in days() {
-        // the starter mind now and then puts a moment of a long log into another place
+        // the starter mind sometimes puts a moment of a long log into another place
         short_and_true(&day, &day.run("summary", &[]), 1);
     }
 }
 
 #[test]
-fn a_forecast_is_one_sentence_with_the_moment_it_follows_from() {
+fn a_forecast_is_one_sentence_with_evidence() {
     for day in days() {
         let told = day.run("forecast", &[]);
         let (sentence, evidence) = told.split_once('\n').expect("evidence");
@@ -117,7 +117,7 @@ fn a_forecast_is_one_sentence_with_the_moment_it_follows_from() {
 }
 
 #[test]
-fn sounds_are_those_of_the_world() {
+fn sounds_belong_to_the_generated_world() {
     let (sounds, mut known, mut all) = (vocab("sounds"), 0, 0);
     for day in days() {
         for number in [1, 5, 9] {
@@ -130,7 +130,7 @@ fn sounds_are_those_of_the_world() {
 }
 
 #[test]
-fn what_was_seen_is_found_and_what_was_not_is_not() {
+fn seen_things_are_found_and_others_are_not() {
     for day in days() {
         let place = day.field(4, "place");
         let found = day.run("find", &["-i", &format!("question=Where did I see the {place}?"), "--json"]);
@@ -147,7 +147,7 @@ fn what_was_seen_is_found_and_what_was_not_is_not() {
 }
 
 #[test]
-fn a_question_takes_only_the_senses_that_it_needs() {
+fn a_question_uses_only_the_senses_that_it_needs() {
     for day in days() {
         let ask = |question: &str| -> Json {
             let told = day.run("quick_qa", &["-i", &format!("question={question}"), "--json"]);
@@ -159,7 +159,7 @@ fn a_question_takes_only_the_senses_that_it_needs() {
             let evidence = told["evidence"].as_array().expect("evidence");
             evidence.iter().filter(|line| line["text"].as_str().is_some_and(|text| !text.starts_with("Heard:"))).count()
         };
-        // one routing, one listening, one answer: no picture was looked at
+        // one routing, one listening, one answer: no picture was read
         assert!(said["exchanges"].as_u64() <= Some(3) && places(&said) == 0, "{said}");
         assert!(seen["exchanges"].as_u64() > Some(100), "{seen}");
     }

@@ -1,4 +1,4 @@
-//! Random and mutated input: the readers and the checker answer, within their limits, and never panic.
+//! Random and mutated input: the readers and the checker answer within their limits and never panic.
 
 #[allow(unreachable_pub, reason = "in fuzz/ this file is a library")]
 #[path = "../fuzz/src/lib.rs"]
@@ -30,7 +30,7 @@ fn check(source: &str) {
     fuzz_targets::agent(source);
 }
 
-/// The fuzz targets take whole files, and each of them is listed wherever targets are.
+/// The fuzz targets accept whole files, and every list of targets names each of them.
 #[test]
 fn fuzz_targets_take_whole_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -66,7 +66,7 @@ fn fuzz_targets_take_whole_files() {
     assert_eq!(there.iter().map(String::as_str).collect::<BTreeSet<_>>(), run, "`make fuzz` runs every target");
 }
 
-/// A line is removed, doubled, cut or pasted elsewhere.
+/// Removes, doubles, cuts or moves lines.
 fn mutated(source: &str, edits: &[(usize, usize, u8)]) -> String {
     let mut lines: Vec<String> = source.lines().map(str::to_owned).collect();
     for (at, with, what) in edits {
@@ -117,12 +117,12 @@ fn many_steps_are_refused_or_checked_in_time() {
     check(&dialogue(&knot, "s0"));
     check(&dialogue(&"  a: { compute: 1 }\n".repeat(20_000), "a"));
     check(&dialogue(&(0..9000).map(|i| format!("  s{i}: {{ sya: 1 }}\n")).collect::<String>(), "s0"));
-    // generous: a debug build on a loaded machine
+    // generous, for a debug build on a loaded machine
     assert!(start.elapsed() < std::time::Duration::from_secs(60), "took {:?}", start.elapsed());
 }
 
-/// The codes of what is wrong with `source`, without repetition. Each of these took minutes, gigabytes or the whole stack
-/// before there was a limit; the time is generous, for a debug build on a loaded machine.
+/// Checks the codes of the problems of `source`, without repetition. Before there were limits, each of these took
+/// minutes, gigabytes or the whole stack. The time limit is generous, for a debug build on a loaded machine.
 #[track_caller]
 fn check_refused(source: &str, expected: &[&str]) {
     let start = std::time::Instant::now();
@@ -134,7 +134,7 @@ fn check_refused(source: &str, expected: &[&str]) {
     assert!(start.elapsed() < std::time::Duration::from_secs(20), "took {:?}", start.elapsed());
 }
 
-/// A dialogue with one step `a`, which computes this template.
+/// A dialogue with one step `a` that computes this template.
 fn computing(template: &str) -> String {
     format!("version: 1\ndialogue: x\nsteps:\n  a:\n    compute: |-\n      {template}\nanswer: \"{{{{ a }}}}\"\n")
 }
@@ -172,7 +172,7 @@ fn templates_that_nest_without_brackets_are_refused() {
     check_refused(&computing(&format!("{{{{ {knot} }}}}")), &["too-large"]);
     let deeper = "{% set a = [[[[[a]]]]] %}\n      ".repeat(1000);
     check_refused(&computing(&format!("{{% set a = 1 %}}{deeper}{{{{ a }}}}")), &["too-large"]);
-    // ordinary templates stay: many operators, but each on its own
+    // ordinary templates are accepted: many operators, each on its own
     let list = vec!["1 + 2 * 3 - (4 // 5)"; 500].join(", ");
     check_refused(&computing(&format!("{{{{ [{list}] }}}}")), &[]);
     check_refused(&computing(&"{% if 1 %}a{% elif 2 %}b{% else %}c{% endif %}".repeat(500)), &[]);
@@ -180,7 +180,7 @@ fn templates_that_nest_without_brackets_are_refused() {
 
 #[test]
 fn long_lines_of_templates_are_refused() {
-    // the lexer counts columns in 16 bits and adds one to them for a mistake
+    // the lexer counts columns in 16 bits, and adds one for an error
     check_refused(&computing(&format!("{{{{ {} }}}}", "9".repeat(100_000))), &["too-large"]);
     check_refused(&computing(&"{% raw %}".repeat(20_000)), &["too-large"]);
 }
@@ -204,7 +204,7 @@ fn types_that_build_on_each_other_stay_small() {
 }
 
 #[test]
-fn places_of_many_mistakes_are_found_in_one_pass() {
+fn positions_of_many_mistakes_are_found_in_one_pass() {
     check_refused(&computing(&"{{b}}".repeat(11_000)), &["unknown-name"]);
     let many: String = (0..8_000).map(|i| format!("{{{{ b{i}|nope }}}}\n      ")).collect();
     check_refused(&computing(&many), &["unknown-filter"]);
@@ -233,7 +233,7 @@ fn loops_and_numbers_are_bounded() {
     }
 }
 
-/// The result of a dialogue's only test, which runs it with scripted replies.
+/// The differences of a dialogue's only test, which runs with scripted replies.
 fn differences(steps: &str, answer: &str) -> Vec<String> {
     let source = format!(
         "version: 1\ndialogue: x\nsteps:\n{steps}answer: \"{{{{ {answer} }}}}\"\n\
@@ -255,11 +255,11 @@ fn check_fails(steps: &str, answer: &str, expected: &str) {
 }
 
 #[test]
-fn values_that_grow_end_the_step() {
+fn values_that_grow_fail_the_step() {
     let doubled = |value: &str| -> String {
         (1..60).map(|i| format!("  s{i}: {{ compute: {} }}\n", value.replace('N', &(i - 1).to_string()))).collect()
     };
-    // a megabyte, so that the limit is reached with few values
+    // a megabyte, so that a few values reach the limit
     let from = |value: &str| format!("  s0: {{ compute: \"{{{{ 'x' * 1000000 }}}}\" }}\n{}", doubled(value));
     check_fails(&from("['{{ sN }}', '{{ sN }}']"), "s59", "MiB");
     check_fails(&from("{ a: '{{ sN }}', b: '{{ sN }}' }"), "s59", "MiB");

@@ -1,10 +1,10 @@
-//! docs/json.md holds the schema of every command's JSON; here the commands run and their output is compared with it.
+//! Runs the commands and compares their output with the JSON Schemas in docs/json.md.
 
 use assert_cmd::Command;
 use serde_json::Value as Json;
 use std::{cell::RefCell, collections::BTreeMap, fs, path::Path};
 
-/// The schemas of docs/json.md by the headings' commands.
+/// The schemas of docs/json.md, by the commands in the headings.
 fn schemas() -> BTreeMap<String, Json> {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/json.md")).expect("docs/json.md");
     let mut schemas = BTreeMap::new();
@@ -26,7 +26,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Runs the program and compares its one line of JSON with the schema under `heading`.
+    /// Runs the program and compares its single line of JSON with the schema under `heading`.
     fn check(&self, heading: &str, args: &[&str], code: i32) -> Json {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
         for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE", "HOME"] {
@@ -52,7 +52,7 @@ impl Bench {
 }
 
 #[test]
-fn every_command_prints_what_the_page_says() {
+fn every_command_prints_json_that_fits_its_schema() {
     let bench = Bench { schemas: schemas(), folder: tempfile::tempdir().expect("temp"), seen: RefCell::default() };
     let media = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/media");
     let day = media.join("day1.mp4").display().to_string();
@@ -83,7 +83,7 @@ fn every_command_prints_what_the_page_says() {
     assert_eq!(inputs["inputs"][0]["default"], "hello");
     let problems = bench.check("check", &["check", "d.yaml", "bad.yaml", "none.yaml"], 2);
     let codes: Vec<&str> = problems.as_array().expect("a list").iter().filter_map(|p| p["code"].as_str()).collect();
-    assert_eq!(codes, ["unused-role", "unknown-name", "unreadable"], "a file that is not there hides no problem");
+    assert_eq!(codes, ["unused-role", "unknown-name", "unreadable"], "a missing file hides no problem");
     bench.check("graph", &["graph", "d.yaml"], 0);
     bench.check("test", &["test", "d.yaml"], 0);
     bench.check("eval", &["eval", "d.yaml", "--data", "cases.jsonl"], 1);

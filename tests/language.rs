@@ -1,4 +1,4 @@
-//! The language as its users meet it: every example compiles and fits the schema, every rule has a file that breaks it.
+//! The language from a user's view: every example compiles and fits the schema, and a file breaks each rule.
 
 use elenchus::{
     dialogue::{self, Library, Resource, SourceText, plain_name},
@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The repository's own resources; the abilities of local models are stated here, because no weights are read.
+/// The repository's own resources. The abilities of local models are listed here, because no weights are read.
 struct Repository;
 
 fn root() -> PathBuf {
@@ -23,7 +23,7 @@ impl Library for Repository {
         if (kind, name) == (Resource::Agent, "test-embedder") {
             return Some(SourceText { file: "agents/test-embedder.yaml".into(), source: "model: { path: x }".into() });
         }
-        // a path of another folder is one from the root
+        // a path with another folder starts at the root
         let inside = kind.file(name);
         let file = if root().join(&inside).is_file() {
             inside
@@ -62,7 +62,7 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// A file below the root with its name as a user would write it.
+/// A file's name relative to the root, and its text.
 fn text(path: &Path) -> (String, String) {
     let name = path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
     (name, fs::read_to_string(path).expect("text"))
@@ -87,7 +87,7 @@ fn every_rule_has_a_file_that_breaks_it() {
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(format!("problem-{stem}"), rendered.join("\n\n"));
         });
-        // the file is named after what is wrong with it
+        // the file's name is the code of its problem
         let code = problems.iter().map(|problem| problem.code.as_str()).find(|code| stem.starts_with(code));
         let known =
             ["many-at-once", "missing-version", "one-for-list", "test-names", "agent-text-only", "unbound-hole"];
@@ -111,7 +111,7 @@ fn validator(schema: &serde_json::Value) -> jsonschema::Validator {
     jsonschema::validator_for(schema).expect("the schema is a schema")
 }
 
-/// YAML as JSON, through the reader that dialogues are read with.
+/// Converts YAML to JSON with the reader of dialogues.
 fn json(source: &str) -> serde_json::Value {
     elenchus::dialogue::to_json(source, "file").expect("readable YAML")
 }
@@ -156,11 +156,11 @@ fn the_schema_describes_every_verb() {
     for verb in elenchus::steps::VERBS {
         assert!(schema.contains(&format!("\"{}\":", verb.name)), "{}", verb.name);
     }
-    assert!(schema.contains("Candidates") || schema.contains("candidates"), "docs become descriptions");
+    assert!(schema.contains("Candidates") || schema.contains("candidates"), "doc comments become descriptions");
 }
 
 #[test]
-fn the_tests_of_every_example_hold() {
+fn the_tests_of_every_example_pass() {
     for path in files("examples", "yaml") {
         let (name, source) = text(&path);
         let dialogue = dialogue::load(&source, &name).expect("reads");
@@ -187,7 +187,7 @@ fn a_plan_is_drawn() {
     );
 }
 
-/// What `check` and the schema for editors must both refuse, or both accept.
+/// Values that `check` and the schema for editors must both refuse or both accept.
 #[test]
 fn the_schema_and_the_check_agree_on_values() {
     let validator = validator(&elenchus::plan::schema(elenchus::steps::VERBS));
@@ -197,7 +197,7 @@ fn the_schema_and_the_check_agree_on_values() {
              steps:\n  {step}\n  y: {{ compute: \"{{{{ v.duration + x }}}}\" }}\nanswer: \"{{{{ s }}}} {{{{ y }}}}\"\n"
         );
         let problems = plan::compile_text(&source, "d.yaml", &Repository, &CompileOptions::default()).err();
-        // a step of another name is not used, which is not what is asked here
+        // a step of another name is unused, which this test ignores
         let problems: Vec<_> = problems
             .into_iter()
             .flatten()

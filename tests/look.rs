@@ -1,4 +1,4 @@
-//! The verb `look`: a prompt about pictures, answered by scripts and by endpoints.
+//! The verb `look`: scripts and endpoints answer a prompt about pictures.
 
 use async_trait::async_trait;
 use elenchus::{
@@ -25,7 +25,7 @@ fn video() -> Arc<Media> {
     Arc::new(Media { path, digest, start, end, has_video: true, has_audio: true, clock: None })
 }
 
-/// Compiles the step, runs it with one scripted reply, and returns the answer; or the problems and failures.
+/// Compiles the step and runs it with one scripted reply. Returns the answer, or the problems and failures.
 fn check(step: &str, agent: &str, script: &str) -> String {
     let source = format!(
         "version: 1\ndialogue: t\ninputs: {{ video: video }}\ncast: {{ eye: a }}\nsteps:\n  frames: {{ frames: {{ video: \
@@ -47,10 +47,10 @@ fn check(step: &str, agent: &str, script: &str) -> String {
 }
 
 #[test]
-fn one_picture_or_several_are_looked_at() {
+fn one_or_several_pictures_are_sent() {
     let script = "script: [x]";
     let all = "{ agent: eye, what: frames, text: 'What changes?' }";
-    // the script's piece holds where both pictures are, and the prompt
+    // the script's piece contains the times of both pictures and the prompt
     let piece = r#"{ "day.mp4 00:00:00.000\nday.mp4 00:00:02.000\nWhat changes?": "The light. " }"#;
     assert_eq!(check(all, script, piece).trim(), "The light.");
     let one = "{ agent: eye, what: '{{ frames[0] }}', text: 'What is it?', max_tokens: 8 }";
@@ -59,7 +59,7 @@ fn one_picture_or_several_are_looked_at() {
 }
 
 #[test]
-fn what_cannot_be_looked_at_is_a_problem_before_the_run() {
+fn unsuitable_content_is_reported_by_the_check() {
     let deaf = "endpoint: { url: 'http://127.0.0.1:1', model: m, answers: [say] }";
     let all = "{ agent: eye, what: frames, text: 'What changes?' }";
     assert!(check(all, deaf, "[x]").contains("answers say and not look"), "{}", check(all, deaf, "[x]"));
@@ -69,7 +69,7 @@ fn what_cannot_be_looked_at_is_a_problem_before_the_run() {
     assert!(check(text, "script: [x]", "[x]").contains("expected image"), "{}", check(text, "script: [x]", "[x]"));
 }
 
-/// Pictures that are easy to find again in a request.
+/// Pictures that are easy to recognise in a request.
 struct Pixels;
 
 #[async_trait]

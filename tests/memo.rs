@@ -1,4 +1,4 @@
-//! A run that is killed with SIGKILL and started again repeats no finished exchange.
+//! A run that was ended by SIGKILL and started again repeats no finished exchange.
 
 use async_trait::async_trait;
 use elenchus::{
@@ -25,7 +25,7 @@ const FOLDER: &str = "ELENCHUS_TEST_KILLED_RUN";
 const ITEMS: usize = 40;
 const FINISHED: usize = 25;
 
-/// Answers so many times; says that it did on stdout, then never answers again.
+/// Answers a number of requests, then prints a line and never answers again.
 struct Patient {
     card: Card,
     asked: AtomicUsize,
@@ -58,7 +58,8 @@ fn plan() -> Plan {
     compile_text(source, "killed.yaml", &library, &Default::default()).expect("the dialogue is sound")
 }
 
-/// Runs with a memo in `folder`, one exchange after the other; how often the agent was asked.
+/// Runs with a memo in `folder`, one exchange after another. Returns the outcome and the number of requests to the
+/// agent.
 async fn options(folder: &Path, most: usize) -> (Outcome, usize) {
     let card = Card { name: "m".into(), answers: vec![Answers::usual(Kind::Say)], identity: "m".into(), memo: true };
     let agent = Arc::new(Patient { card, asked: AtomicUsize::new(0), most });
@@ -73,7 +74,7 @@ async fn options(folder: &Path, most: usize) -> (Outcome, usize) {
     (outcome, agent.asked.load(Ordering::SeqCst))
 }
 
-/// The process that is killed; does nothing when run as a test.
+/// The process that is killed. It does nothing when it runs as a test.
 #[tokio::test]
 async fn child() {
     if let Some(folder) = std::env::var_os(FOLDER) {
@@ -91,11 +92,11 @@ async fn a_killed_run_repeats_nothing() {
         .spawn()
         .expect("a child");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    assert!(lines.any(|line| line.expect("text") == "stuck"), "the child came to its last exchange");
+    assert!(lines.any(|line| line.expect("text") == "stuck"), "the child reached its last exchange");
     child.kill().expect("killed");
     child.wait().expect("gone");
 
-    let partial = Transcript::read(&folder.path().join("run.jsonl")).expect("what was written is whole lines");
+    let partial = Transcript::read(&folder.path().join("run.jsonl")).expect("the transcript has complete lines");
     assert_eq!((partial.exchanges.len(), partial.end), (FINISHED, None));
     let (outcome, asked) = options(folder.path(), usize::MAX).await;
     assert_eq!((outcome.memo_hits as usize, asked), (FINISHED, ITEMS - FINISHED));

@@ -1,5 +1,5 @@
-//! Speech wherever the time stamps of a video begin: the starter ear hears the same words, at times shifted by exactly the offset.
-//! (`src/media/sound/tests.rs` compares the samples; here it is the way from there to the user.)
+//! Speech at any start offset of a video: the starter ear hears the same words, at times shifted by exactly the offset.
+//! (`src/media/sound/tests.rs` compares the samples; this file checks that they reach the user.)
 
 use assert_cmd::Command;
 use serde_json::Value as Json;
@@ -10,7 +10,7 @@ use std::{
 
 const WORDS: &str = "please go to the hallway and look for ben.";
 
-/// The first words of the sample day, in a container, at a rate, from an offset in seconds on.
+/// The first words of the sample day in a container, at a sample rate, with a start offset in seconds.
 fn shifted(folder: &Path, ending: &str, rate: u32, offset: f64) -> PathBuf {
     let file = folder.join(format!("{rate}-{offset}.{ending}"));
     let options = format!(
@@ -34,7 +34,7 @@ fn elenchus(cache: &Path, args: &[&str]) -> Json {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// The words, and the times of their pieces in milliseconds.
+/// The words, and the times of their segments in milliseconds.
 fn heard(cache: &Path, file: &Path) -> (String, Vec<i64>) {
     let heard =
         elenchus(cache, &["try", "starter-whisper", "--audio", file.to_str().expect("UTF-8"), "--language", "en"]);

@@ -1,5 +1,5 @@
-//! Trust from outside: a stranger's folder sends nothing, reads nothing outside of itself and replaces nothing, and what
-//! leaves the machine is announced before it does.
+//! Trust from outside: an untrusted folder sends nothing, reads nothing outside itself and replaces nothing. The
+//! program announces all data before it leaves the machine.
 #![cfg(unix)]
 
 use assert_cmd::Command;
@@ -15,14 +15,14 @@ use std::{
 };
 
 const KEY: &str = "sk-a-key-nobody-may-see";
-/// Asks the program's own language model, unless a project replaces it.
+/// A dialogue that asks the program's own language model, unless a project replaces it.
 const OWN: &str = "version: 1\ndialogue: own\ncast: { mind: starter-lm }\n\
     steps:\n  said: { say: { agent: mind, text: 'Where are the keys?', temperature: 0, max_tokens: 4 } }\nanswer: '{{ said }}'\n";
-/// Asks an agent that only the project has.
+/// A dialogue that asks an agent of the project.
 const FAR: &str = "version: 1\ndialogue: far\ncast: { mind: far }\n\
     steps:\n  said: { say: { agent: mind, text: 'Where are the keys?', temperature: 0 } }\nanswer: '{{ said }}'\n";
 
-/// A server that notes each request's head and body, and always says "fine".
+/// A server that records each request's head and body, and always replies "fine".
 struct Listener {
     url: String,
     heard: Arc<Mutex<Vec<String>>>,
@@ -59,7 +59,7 @@ impl Listener {
 
 fn serve(mut stream: TcpStream, log: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
-    // a contact counts, whatever its result
+    // every contact counts, for any result
     let place = {
         let mut log = log.lock().expect("lock");
         log.push(String::new());
@@ -81,7 +81,7 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<String>>) {
     stream.write_all(answer.as_bytes()).ok();
 }
 
-/// A machine of its own: a home folder, and its neighbours.
+/// A machine for tests: a home folder and its neighbours.
 struct Machine {
     folder: tempfile::TempDir,
     root: PathBuf,
@@ -116,7 +116,7 @@ impl Machine {
         command.timeout(Duration::from_secs(200));
         command
     }
-    /// Runs it in the folder `at` and compares the exit code; gives stdout and stderr.
+    /// Runs the program in the folder `at` and checks the exit code. Returns stdout and stderr.
     #[track_caller]
     fn check(&self, at: &str, args: &[&str], code: i32) -> (String, String) {
         ends(self.command(at).args(args), code)
@@ -141,7 +141,7 @@ fn ends(command: &mut Command, code: i32) -> (String, String) {
     (out, err)
 }
 
-/// True where the test may give files to another user; elsewhere it says that a part is left out.
+/// True if the test can give files to another user. Otherwise it prints that a part is skipped.
 fn is_root(machine: &Machine) -> bool {
     let is_root = fs::metadata(machine.folder.path()).expect("there").uid() == 0
         && chown(machine.folder.path(), Some(0), None).is_ok();
@@ -159,7 +159,7 @@ fn belongs_to_nobody(path: &Path) {
 }
 
 #[test]
-fn a_strangers_agent_does_not_replace_the_programs() {
+fn an_untrusted_agent_does_not_replace_the_programs() {
     let listener = Listener::new();
     let machine = Machine::new(&[("home/evil/d.yaml", OWN), ("home/evil/agents/starter-lm.yaml", &listener.agent())]);
     let file = machine.path("home/evil/agents/starter-lm.yaml");
@@ -194,17 +194,17 @@ fn a_strangers_agent_does_not_replace_the_programs() {
     assert!(err.contains(&sent), "{err}");
     let heard = listener.heard();
     assert!(heard.len() == 1 && heard[0].contains(KEY) && heard[0].contains("Where are the keys?"), "{heard:?}");
-    // the memo has it, so nothing leaves and no line is printed
+    // a memo hit: nothing leaves the machine, and no line is printed
     let (_, err) = machine.check("home/evil", &["run", "d.yaml", "--trust"], 0);
     assert!(!err.contains("network:"), "{err}");
     let (out, err) = machine.check("home/evil", &["run", "d.yaml", "--trust", "-q", "--fresh", "--json"], 0);
-    assert_eq!(err, sent, "the privacy notice alone is left with -q");
+    assert_eq!(err, sent, "only the privacy notice remains with -q");
     assert!(serde_json::from_str::<Json>(&out).is_ok_and(|json| json["answer"] == "fine"), "{out}");
     assert_eq!(listener.heard().len(), 1);
 }
 
 #[test]
-fn a_stranger_may_use_local_models_only() {
+fn an_untrusted_project_can_use_local_models_only() {
     let listener = Listener::new();
     let machine = Machine::new(&[
         ("home/p/d.yaml", FAR),
@@ -248,7 +248,7 @@ fn a_stranger_may_use_local_models_only() {
 }
 
 #[test]
-fn a_strangers_links_do_not_leave_its_folder() {
+fn links_of_an_untrusted_project_cannot_leave_it() {
     let listener = Listener::new();
     let secret = "PRIVATE-KEY-MATERIAL-777";
     let machine = Machine::new(&[
@@ -300,13 +300,13 @@ fn a_strangers_links_do_not_leave_its_folder() {
         assert!(err.contains("examples/out.yaml") && err.contains("leaves its project"), "{err}");
     }
     listener.was_not_contacted();
-    // the user may trust it
+    // links work once the user trusts the project
     machine.write("home/p/d.yaml", &dialogue("script", "say: { agent: mind, prompt: out }"));
     assert_eq!(machine.check("home/p", &["run", "d.yaml", "--trust"], 0).0.trim(), "hello");
 }
 
 #[test]
-fn trust_is_kept_listed_and_taken_back() {
+fn trust_is_kept_listed_and_removed() {
     let listener = Listener::new();
     let machine = Machine::new(&[("home/p/d.yaml", FAR), ("home/p/agents/far.yaml", &listener.agent())]);
     let folder = machine.path("home/p").display().to_string();
@@ -317,13 +317,13 @@ fn trust_is_kept_listed_and_taken_back() {
     assert_eq!(trusted["trusted"]["folder"], folder.as_str(), "{trusted}");
     assert!(run(0).contains("network: agent far sends text to"));
     assert_eq!(machine.check("home", &["trust", "--list"], 0).0.trim(), folder);
-    // a project inside, a copy and the folder above are not meant
+    // trust excludes an inner project, a copy, and the folder above
     machine.write("home/p/inner/d.yaml", FAR);
     machine.write("home/p/inner/agents/far.yaml", &listener.agent());
     machine.check("home/p/inner", &["run", "d.yaml"], 2);
     listener.heard();
 
-    // the folder passes to another owner
+    // a new owner ends trust
     let list = machine.path("home/.config/elenchus/trusted.json");
     let text = fs::read_to_string(&list).expect("a list");
     assert_eq!(fs::metadata(&list).expect("there").permissions().mode() & 0o777, 0o600);
@@ -381,16 +381,16 @@ fn folders_above_do_not_govern() {
         let theirs = "because it belongs to the user with id 65534, and it is not trusted";
         check("multi/user", &[], theirs);
         check("multi/user", &["--trust"], theirs);
-        // the user may say so, until the owner changes
+        // the user can trust the folder, until its owner changes
         machine.check("home", &["trust", "../multi"], 0);
         machine.check("multi/user", &["run", "d.yaml"], 0);
         assert_eq!(listener.heard().len(), 1);
         chown(machine.path("multi"), Some(65533), None).expect("given away");
         check("multi/user", &[], "is not trusted");
-        // a shared folder of another user is never trusted
+        // a shared folder of another user cannot be trusted
         chown(machine.path("tmp"), Some(65534), None).expect("given away");
         assert!(machine.check("home", &["trust", "../tmp"], 2).1.contains("every user can write to it"));
-        // a folder of another user, named by the user of this run
+        // a folder of another user, trusted for this run
         machine.write("theirs/agents/far.yaml", &agent);
         machine.write("theirs/d.yaml", FAR);
         belongs_to_nobody(&machine.path("theirs"));
@@ -404,7 +404,7 @@ fn folders_above_do_not_govern() {
 #[test]
 fn names_of_the_program_are_its_own() {
     let machine = Machine::new(&[("home/p/video_qa", "version: 1\nnothing: here\n"), ("home/p/mine", OWN)]);
-    // a file in the working folder does not take the place of a dialogue that `ask` runs by name
+    // a file in the working folder does not replace a dialogue that `ask` runs by name
     machine.check("home/p", &["check", "video_qa"], 0);
     machine.check("home/p", &["check", "./video_qa"], 2);
     machine.check("home/p", &["check", "mine"], 0);
@@ -434,7 +434,7 @@ fn a_dialogue_beside_its_caller_does_not_replace_the_programs() {
         ("home/q/transcript.yaml", theirs),
         ("home/q/named.yaml", &call("transcript")),
     ]);
-    // the program's dialogue wants a video, so this call of it is a mistake
+    // the program's dialogue needs a video, so this call of it is a mistake
     let (_, err) = machine.check("home/p", &["run", "named.yaml"], 2);
     assert!(err.contains("p/transcript.yaml is not used, because its folder is not trusted"), "{err}");
     let used = "transcript.yaml is used instead of the one that comes with the program";
@@ -459,7 +459,7 @@ fn the_same_files_replace_nothing() {
             }
         }
     }
-    // other weights beside the same agent file are not taken
+    // an equal agent file does not use the weights beside it
     machine.write("home/clone/agents/starter/lm/config.json", "{}");
     machine.write("home/clone/d.yaml", OWN);
     for args in [
@@ -511,7 +511,7 @@ fn offline_refuses_all_network() {
         4,
         "give --allow-network instead of --offline",
     );
-    check(None, &hub, 4, "give --allow-network to fetch it");
+    check(None, &hub, 4, "give --allow-network to download it");
     listener.was_not_contacted();
     check(Some("0"), &["run", "d.yaml"], 0, "network: agent far sends text to");
     assert_eq!(listener.heard().len(), 1);
@@ -535,7 +535,7 @@ fn doctor_contacts_nobody_without_network() {
     assert_eq!(row(&checks, "starter-clip")["status"], "ok", "the program's own");
     machine.check("home/p", &["doctor", "--network", "--offline"], 0);
     listener.was_not_contacted();
-    // the user's own folder is trusted always
+    // the user's own folder is always trusted
     let (out, err) = machine.check("home/p", &["doctor", "--network"], 0);
     assert!(out.contains("starter-lm     loads and speaks"), "{out}");
     assert!(err.contains("network: agent starter-lm sends text to"), "{err}");

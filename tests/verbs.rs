@@ -1,4 +1,4 @@
-//! What each verb asks and yields, dialogue by dialogue, with scripted replies.
+//! The requests and the value of each verb, dialogue by dialogue, with scripted replies.
 
 use elenchus::{
     dialogue::{self, MemoryLibrary, Resource, ScriptedReplies},
@@ -33,7 +33,7 @@ fn library() -> MemoryLibrary {
         .with(Resource::Dialogue, "doubler", "version: 1\ndialogue: doubler\ninputs: { x: number, by: { type: number, default: 2 } }\nsteps: { y: { compute: '{{ x * by }}' } }\nanswer: '{{ y }}'\n")
 }
 
-/// Runs steps with scripted replies and compares the answer as JSON; an error starts with `!`.
+/// Runs steps with scripted replies and compares the answer as JSON. An error starts with `!`.
 #[track_caller]
 fn check(steps: &str, script: &str, expected: &str) {
     let source = format!(
@@ -143,7 +143,7 @@ fn compute_keeps_types() {
 }
 
 #[test]
-fn loops_say_why_they_stopped() {
+fn loops_report_why_they_stopped() {
     let body = "steps: { x: { say: { agent: mind, text: \"round {{ round }} after {{ previous.x }}\" } } }";
     let step = |until: &str| format!("  out: {{ loop: {{ {body}, {until} max_rounds: 3 }} }}");
     check(&step("until: { stable: x },"), "mind: [a, b, b]", r#"{"x":"b","rounds":3,"stopped":"stable"}"#);
@@ -188,7 +188,7 @@ fn when_until_and_templates_agree_on_truth() {
         ("vector", true),
     ];
     for (value, truth) in values {
-        // the condition is the bare value: a `not` or an `if` in it would be the template's own judgement
+        // the condition is the bare value: `not` or `if` in it would use the truth rule of templates
         let steps = format!(
             "{scene}  whole: {{ compute: \"{{{{ video.path }}}}\" }}\n  a: {{ when: \"{{{{ {value} }}}}\", compute: ran }}\n  \
              b: {{ loop: {{ max_rounds: 2, until: \"{{{{ {value} }}}}\", steps: {{ x: {{ compute: 1 }} }} }} }}\n  \

@@ -136,5 +136,6 @@ pub fn lacks(answers: &[Answers], kind: Kind, content: Modalities) -> Option<Str
     }
     let takes = found.iter().fold(Modalities::default(), |all, answer| all.and(answer.takes));
     let lacking = content.without(takes);
-    (!lacking.is_empty()).then(|| format!("it cannot answer `{}` with {lacking}; it answers only {}", kind.word(), able()))
+    (!lacking.is_empty())
+        .then(|| format!("it cannot answer `{}` with {lacking}; it answers only {}", kind.word(), able()))
 }

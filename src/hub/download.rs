@@ -136,7 +136,10 @@ impl Downloader {
         })?;
         match is_file_name(&listing.sha) {
             true => Ok(listing),
-            false => Err(HubError::plain(format!("found {1:?} from {0}, expected the name of a commit", self.settings.endpoint, listing.sha))),
+            false => Err(HubError::plain(format!(
+                "found {1:?} from {0}, expected the name of a commit",
+                self.settings.endpoint, listing.sha
+            ))),
         }
     }
 

@@ -7,7 +7,7 @@
 //! - inside the home folder the search ends there, and the home folder itself is a project only if it is trusted;
 //! - a folder of another user, and every folder above one, is a project only if it is trusted;
 //! - a folder that every user can write to (a shared temporary folder) is a project only if it is trusted and belongs
-//! to the user; folders above it only if they are trusted.
+//!   to the user; folders above it only if they are trusted.
 //!
 //! `--trust` trusts the project that is found. For this run it also admits the folder where the search starts, and the
 //! folders above it with the same owner. It never reaches a home folder or a shared folder above the start.

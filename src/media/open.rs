@@ -71,11 +71,8 @@ pub(crate) async fn open_local(local: &Path, shown: &str, digests: &Digests) -> 
         && !probe.decodes
         && !decodes(local, picture.index).await?
     {
-        let what = if truncated {
-            "is truncated: no frame can be decoded"
-        } else {
-            "is damaged: no frame can be decoded"
-        };
+        let what =
+            if truncated { "is truncated: no frame can be decoded" } else { "is damaged: no frame can be decoded" };
         return Err(MediaError::new(MediaFault::Damaged, shown, what));
     }
     if truncated {

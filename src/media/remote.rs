@@ -128,7 +128,9 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 /// Downloads `address` into the cache folder. The medium keeps the address as its path.
 async fn fetch(address: &str, access: &Access) -> Result<Arc<Media>, MediaError> {
     let failed = |what: String| MediaError::new(MediaFault::Unreadable, address, what);
-    let Some(folder) = &access.fetched else { return Err(failed("cannot be downloaded: this run has no cache folder".to_owned())) };
+    let Some(folder) = &access.fetched else {
+        return Err(failed("cannot be downloaded: this run has no cache folder".to_owned()));
+    };
     private::private_folder(folder).map_err(|e| failed(format!("cannot be kept in {}: {e}", folder.display())))?;
     private::sweep_parts(folder, ABANDONED);
     let part =

@@ -70,7 +70,9 @@ fn check(sampling: &Sampling, shown: &str) -> Result<Option<Chooser>, MediaError
             Ok(Some(Chooser::Every { step_us, first: None, next: 0 }))
         }
         Sampling::Keyframes => Ok(Some(Chooser::Keyframes)),
-        Sampling::Scenes(t) if !(0.0..=1.0).contains(t) => refuse(format!("found scene threshold {t}, expected 0 to 1")),
+        Sampling::Scenes(t) if !(0.0..=1.0).contains(t) => {
+            refuse(format!("found scene threshold {t}, expected 0 to 1"))
+        }
         Sampling::Scenes(_) => Ok(None),
         Sampling::Times(times) => match times.iter().find(|t| !t.is_finite()) {
             Some(t) => refuse(format!("has no frame at {t} s")),

@@ -109,7 +109,8 @@ fn smooth(state: &mut State, list: &Shown, width: usize) -> Result<Shown, Error>
         let around = &texts[i.saturating_sub(reach)..(i + reach + 1).min(texts.len())];
         let votes = |text: &Shown| around.iter().filter(|other| *other == text).count();
         let max_votes = around.iter().map(votes).max().unwrap_or(0);
-        let winner = if votes(&texts[i]) == max_votes { Some(&texts[i]) } else { around.iter().find(|t| votes(t) == max_votes) };
+        let winner =
+            if votes(&texts[i]) == max_votes { Some(&texts[i]) } else { around.iter().find(|t| votes(t) == max_votes) };
         winner.unwrap_or(&texts[i]).clone()
     });
     Ok(smoothed.collect::<Vec<_>>().into())

@@ -211,7 +211,9 @@ impl Step for LoopStep {
         for answered in answered {
             match answered {
                 Answered::Inner(values) => rounds.push(values),
-                Answered::Replies(_) => return Err(StepError("a loop got replies to requests that it did not make: this is a bug".into())),
+                Answered::Replies(_) => {
+                    return Err(StepError("a loop got replies to requests that it did not make: this is a bug".into()));
+                }
             }
         }
         match (self.stopped(scope, &rounds)?, rounds.last()) {

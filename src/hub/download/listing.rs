@@ -47,7 +47,9 @@ impl FileFetch<'_> {
     pub(super) fn etag(&self) -> Result<String, HubError> {
         let stated = self.listed.lfs.as_ref().map(|large| &large.sha256).or(self.listed.git.as_ref());
         match stated {
-            Some(etag) if !is_file_name(etag) => Err(HubError::plain(format!("found the digest {etag:?} from the hub, expected letters and digits"))),
+            Some(etag) if !is_file_name(etag) => {
+                Err(HubError::plain(format!("found the digest {etag:?} from the hub, expected letters and digits")))
+            }
             Some(etag) => Ok(etag.clone()),
             None => {
                 let names = format!("{}\n{}\n{}", self.repo, self.commit, self.listed.name);

@@ -80,8 +80,9 @@ async fn only_the_needed_files_are_downloaded_in_the_layout_of_the_hub() {
     let (server, cache) = (hub().await, tempfile::tempdir().expect("temp"));
     weights(&server, |request| ranged(request, WEIGHTS)).await;
     let reported = Mutex::new(Vec::new());
-    let tell =
-        |progress: DownloadProgress| reported.lock().expect("lock").push((progress.file, progress.done, progress.total));
+    let tell = |progress: DownloadProgress| {
+        reported.lock().expect("lock").push((progress.file, progress.done, progress.total))
+    };
     let folder = downloader(&server, cache.path(), None).fetch("org/name", "main", &tell).await.expect("fetched");
     assert_eq!(folder, cache.path().join("models--org--name/snapshots").join(COMMIT));
     assert_eq!(std::fs::read(folder.join("model.safetensors")).expect("read"), WEIGHTS);

@@ -146,8 +146,7 @@ fn header(body: &[u8], progressive: bool) -> Option<Frame> {
     if parts.iter().any(|part| !(1..=4).contains(&factor(part).0) || !(1..=4).contains(&factor(part).1)) {
         return None;
     }
-    let (h_max, v_max) =
-        parts.iter().map(|part| factor(part)).fold((1, 1), |max, (h, v)| (max.0.max(h), max.1.max(v)));
+    let (h_max, v_max) = parts.iter().map(|part| factor(part)).fold((1, 1), |max, (h, v)| (max.0.max(h), max.1.max(v)));
     let units = (width.div_ceil(8 * h_max), height.div_ceil(8 * v_max));
     let component = |part: &&[u8]| {
         let (h, v) = factor(part);

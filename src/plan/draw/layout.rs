@@ -278,7 +278,13 @@ fn spread(wanted: &[(f64, f64)], apart: &[f64]) -> Vec<f64> {
 }
 
 /// The points of an edge. It may bend between ranks; within a rank it goes straight down in its own place.
-fn edge_path(chain: &[usize], places: &[Place], boxes: &[Placed], rows: &[(f64, f64)], graph: &Graph) -> Vec<(f64, f64)> {
+fn edge_path(
+    chain: &[usize],
+    places: &[Place],
+    boxes: &[Placed],
+    rows: &[(f64, f64)],
+    graph: &Graph,
+) -> Vec<(f64, f64)> {
     let mut points = Vec::new();
     let [from, .., to] = chain else { return points };
     let start = leaves_at(*from, places, boxes);

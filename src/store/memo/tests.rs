@@ -245,7 +245,11 @@ async fn a_medium_is_known_by_its_paths_and_digest() {
     memo.put(entry(&say("x", Some(0.0)), "x", &[&digest])).await.expect("alive").expect("kept");
     let known = |name: &str| memo.digests_of(name).expect("read").len();
     assert_eq!(known(&format!("/videos/{digest}.mp4")), 1);
-    assert_eq!(known(&format!("/videos/../videos/./{digest}.mp4")), 0, "the folder is missing, so `..` cannot be resolved");
+    assert_eq!(
+        known(&format!("/videos/../videos/./{digest}.mp4")),
+        0,
+        "the folder is missing, so `..` cannot be resolved"
+    );
     assert_eq!(known(&format!("{digest}.mp4")), 0, "another folder");
     assert_eq!((known(&digest), known("0123456789ABCDEF"), known("01234567"), known("0123456")), (1, 1, 1, 0));
     let stat = memo.stat().expect("sound");
