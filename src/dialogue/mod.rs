@@ -137,7 +137,8 @@ pub fn cast(source: &str, file: &str) -> Result<CastFile, Vec<Problem>> {
     whole(source, file)
 }
 
-/// Reads a label list (`vocab/NAME.txt`): one label on each line; empty lines and lines that start with `#` are skipped.
+/// Reads a label list (`vocab/NAME.txt`) with one label on each line. Empty lines and lines that start with `#` are
+/// skipped.
 pub fn labels(source: &str) -> Vec<String> {
     // Some editors begin a file with a byte order mark.
     let lines = source.trim_start_matches('\u{feff}').lines().map(str::trim);

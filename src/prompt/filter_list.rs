@@ -176,7 +176,8 @@ pub fn names() -> impl Iterator<Item = &'static str> + Clone {
     FILTERS.iter().map(|filter| filter.name).chain(BUILTIN.iter().map(|(name, _)| *name))
 }
 
-/// The type that the filter `name` yields for an operand of this type; `any` for an unknown filter (reported elsewhere).
+/// The type that the filter `name` yields for an operand of this type; `any` for an unknown filter (reported
+/// elsewhere).
 pub(super) fn yielded(name: &str, of: &Type) -> Type {
     let own = FILTERS.iter().find(|filter| filter.name == name).map(|filter| filter.yields);
     let yields = own.or_else(|| BUILTIN.iter().find(|(builtin, _)| *builtin == name).map(|(_, yields)| *yields));
