@@ -293,7 +293,7 @@ fn weights_that_are_not_finite_are_refused_and_named() {
     assert!(error.contains("`embeddings.LayerNorm.weight` holds NaN"), "{error}");
 }
 
-/// A chat template that takes as long as one may, and then fails.
+/// A chat template that uses its whole work limit and then fails.
 const SLOW: &str =
     "{% for i in range(99999) %}{% for j in range(99999) %}{{ [i, j] | sort | join }}{% endfor %}{% endfor %}";
 

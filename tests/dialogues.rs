@@ -104,13 +104,13 @@ fn nothing_of_the_first_round_is_refused_where_it_cannot_be_used() {
         "found list of text or nothing for `choices`, expected list of text",
     );
     refused(&say("n: \"{{ previous.many or previous.many }}\""), "found number or nothing for `n`");
-    // what nothing means is said, or the step does not run then
+    // the dialogue names a value for nothing, or skips the step
     accepted(&say("n: \"{{ previous.many or 2 }}\""));
     accepted(&say("n: \"{{ previous.many if previous else 2 }}\""));
     accepted(&format!("when: \"{{{{ round > 1 }}}}\", {}", say("n: \"{{ previous.many }}\"")));
     accepted(&format!("or: none, {}", say("n: \"{{ previous.many }}\"")));
     accepted(&format!("each: \"{{{{ previous.list }}}}\", {}", say("n: \"{{ previous.many }}\"")));
-    // nothing is the default there
+    // nothing is the default of this key
     accepted(&say("temperature: \"{{ previous.many }}\", max_tokens: \"{{ previous.many }}\""));
     accepted(&say("system: \"{{ previous.x }}\""));
     accepted("compute: \"{{ previous.many }}\"");

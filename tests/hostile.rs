@@ -23,7 +23,7 @@ const EXAMPLES: &[&str] = &[
     include_str!("../examples/story.yaml"),
 ];
 
-/// Reads and checks `source` as a dialogue, an agent file and a cast, as the fuzz targets do.
+/// Reads and checks `source` as a dialogue, an agent file and a cast, like the fuzz targets.
 fn check(source: &str) {
     fuzz_targets::yaml(source);
     fuzz_targets::plan(source);

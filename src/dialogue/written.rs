@@ -23,9 +23,9 @@ pub trait Written: Sized {
 
 /// A field of a written type: one key with a value ([`Written`]), or a group of keys that several types share.
 pub trait Keys: Sized {
-    /// The keys of the field called `name`.
+    /// The keys of the field `name`.
     fn keys(name: &'static str) -> Vec<&'static str>;
-    /// Reads the field called `name` from `mapping`, which `what` names in problems.
+    /// Reads the field `name` from `mapping`. `what` names the mapping in problems.
     fn read_from(mapping: &Node, name: &str, what: &str, reading: &mut Reading) -> Option<Self>;
 }
 

@@ -37,7 +37,7 @@ impl Exchange for FramesRequest {
         vec![MediaRef::Whole(&mut self.video)]
     }
 
-    /// None: the media agent reads the file itself.
+    /// Empty, because the media agent reads the file itself.
     fn items(&self) -> Vec<Item> {
         Vec::new()
     }

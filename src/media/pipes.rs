@@ -1,6 +1,6 @@
-//! The two pipes of a running ffmpeg: decoded bytes on stdout, and lines on stderr that give their times.
+//! The two pipes of a running ffmpeg: decoded bytes on stdout, and lines with their times on stderr.
 //!
-//! Both are read together, so that neither pipe fills while the other is waited on.
+//! Both are read at the same time, so that neither pipe fills up while the other one is awaited.
 
 use super::{
     MediaError,
@@ -13,12 +13,12 @@ use tokio::{
     time::timeout,
 };
 
-/// Longest part of a line of stderr that is kept.
+/// Maximum kept length of a line of stderr, in bytes.
 const LINE_LIMIT: usize = 64 << 10;
-/// Longest part of a line that is kept for the log, in characters.
+/// Maximum length of a line in the log, in characters.
 const SAID_LIMIT: usize = 200;
 
-/// A running ffmpeg. Dropping it kills the child.
+/// A running ffmpeg. Dropping it ends the child.
 #[derive(Debug)]
 pub(super) struct Pipes {
     child: Child,
@@ -26,14 +26,14 @@ pub(super) struct Pipes {
     stderr: Option<ChildStderr>,
     /// The medium's name, for messages.
     pub(super) shown: String,
-    /// The part of the next line of stderr that has arrived.
+    /// The received part of the next line of stderr.
     line: Vec<u8>,
-    /// The last line that was not understood: ffmpeg's reason if it fails.
+    /// The last line without a time: ffmpeg's reason if it fails.
     said: String,
 }
 
 impl Pipes {
-    /// Starts ffmpeg with `arguments` to decode the medium that is called `shown`.
+    /// Starts ffmpeg with `arguments` to decode a medium, which messages name `shown`.
     pub(super) fn start(arguments: Vec<OsString>, shown: &str) -> Result<Pipes, MediaError> {
         let mut child =
             ffmpeg::command("ffmpeg", arguments).spawn().map_err(|e| ChildError::Start("ffmpeg", e).about(shown))?;
@@ -47,8 +47,8 @@ impl Pipes {
         })
     }
 
-    /// Appends to `bytes` up to the length `full`, and gives each whole line to `hear`, which is true for a line that it
-    /// understands. False if nothing more can come. Safe to cancel.
+    /// Appends stdout to `bytes` up to the length `full`, and passes each complete line of stderr to `hear`, which returns
+    /// true for a line with a time. False at the end of the output. Cancel-safe.
     pub(super) async fn read(
         &mut self,
         bytes: &mut Vec<u8>,
@@ -102,7 +102,7 @@ impl Pipes {
         self.line.truncate(LINE_LIMIT);
     }
 
-    /// Ends ffmpeg, which would otherwise continue with the rest of the medium.
+    /// Ends ffmpeg, which would else decode the rest of the medium.
     pub(super) fn kill(&mut self) {
         let _ = self.child.start_kill();
     }

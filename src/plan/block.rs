@@ -254,7 +254,7 @@ pub(crate) fn typed(draft: &Draft, names: &mut IndexMap<String, Type>, shared: &
 /// The type of a step's value, and its behaviour if its verb was readable.
 type Typed = (Type, Option<Arc<dyn Step>>);
 
-/// The names as a step sees them that does not run, or yields another value, where one of them is nothing.
+/// The types of the names for a guarded step. Where one of them is nothing, it does not run or yields another value.
 fn required(names: &IndexMap<String, Type>) -> IndexMap<String, Type> {
     names.iter().map(|(name, ty)| (name.clone(), ty.required().clone())).collect()
 }
@@ -264,7 +264,7 @@ fn step_type(step: &DraftStep, names: &IndexMap<String, Type>, shared: &mut Shar
         let mut typing = Typing { shared, names };
         typing.expect_or_nothing(each, &[Type::Any.list()], "`each`")
     });
-    // a list that is nothing has no items
+    // an `each` over nothing runs no item
     let is_guarded = step.when.is_some() || step.or.is_some() || matches!(list, Some(Type::Optional(_)));
     let guarded = is_guarded.then(|| required(names));
     let names = guarded.as_ref().unwrap_or(names);

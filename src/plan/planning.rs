@@ -289,7 +289,7 @@ pub struct Typing<'a> {
     pub(super) names: &'a IndexMap<String, Type>,
 }
 
-/// `image or audio`
+/// The types as text for a message: `image or audio`.
 fn one_of(wanted: &[Type]) -> String {
     wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
@@ -346,21 +346,21 @@ impl Typing<'_> {
         let accepts = |found: &Type| wanted.iter().any(|wanted| wanted.accepts(found));
         if accepts(found.required()) && !accepts(&found) {
             let message = format!("found {found} for {what}, expected {}", one_of(wanted));
-            let hint = "`previous` is nothing in round 1: name another value (`{{ previous.x or y }}`), or skip the step then \
+            let hint = "`previous` is nothing in round 1: name another value (`{{ previous.x or y }}`), or skip the step in that round \
                         (`when: \"{{ round > 1 }}\"`)";
             self.problem("may-be-nothing", &formula.file, formula.node.pos, message, Some(hint.to_owned()));
         }
         self.fits(found.required(), formula, wanted, what)
     }
 
-    /// As [`Typing::expect`], where nothing does too.
+    /// Like [`Typing::expect`], but nothing is permitted.
     pub fn expect_or_nothing(&mut self, formula: &Formula, wanted: &[Type], what: &str) -> Type {
         let found = formula.ty(self);
         self.fits(found.required(), formula, wanted, what);
         found
     }
 
-    /// Notes if `found`, the type of `formula`, is none of `wanted`.
+    /// Reports `found`, the type of `formula`, if it fits none of `wanted`.
     fn fits(&mut self, found: &Type, formula: &Formula, wanted: &[Type], what: &str) -> Type {
         let found = found.clone();
         if wanted.iter().any(|wanted| wanted.accepts(&found)) {

@@ -70,7 +70,7 @@ fn join(a: Type, b: Type) -> Type {
     if a == b { a } else { Type::Any }
 }
 
-/// The type that fits both where something decides which it is, so that neither is taken where it is nothing.
+/// The common type of two values if an operator chooses between them, so that a value that is nothing is not chosen.
 fn either(a: &Type, b: &Type) -> Type {
     join(a.required().clone(), b.required().clone())
 }
@@ -195,7 +195,7 @@ impl Typing<'_> {
             Eq | Ne | Lt | Lte | Gt | Gte | In => Type::Truth,
             Sub | Div | FloorDiv | Rem | Pow => Type::Number,
             Concat => Type::Text,
-            // `previous.x or y` is nothing where `y` is
+            // `previous.x or y` is nothing if `y` is
             ScOr if matches!(right, Type::Optional(_)) => either(&left, &right).or_nothing(),
             ScAnd | ScOr | Add => either(&left, &right),
             Mul => left.required().clone(),

@@ -21,7 +21,7 @@ written! { keys of
         /// Keep the k most likely tokens.
         #[schemars(with = "Option<crate::plan::range::WholeFrom0>")]
         pub top_k: Option<NumberExpr>,
-        /// Most tokens generated.
+        /// Maximum number of generated tokens.
         #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
         pub max_tokens: Option<NumberExpr>,
         /// Generation stops before any of these.

@@ -143,7 +143,7 @@ impl Planned for LoopDraft {
     }
 }
 
-/// The type of a round's value. A step that passes `previous` on yields nothing in the first round only.
+/// The type of a round's value. A step that passes `previous` on gives nothing in the first round only.
 fn of_round(names: &IndexMap<String, Type>, name: &str) -> Type {
     names.get(name).map_or(Type::Any, |ty| ty.required().clone())
 }

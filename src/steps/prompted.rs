@@ -12,7 +12,7 @@ use std::sync::Arc;
 written! { keys of
     /// The keys of a prompt: one of `prompt` and `text`.
     pub struct PromptKeys {
-        /// A prompt file: `prompts/NAME.md`. Its holes are taken from `with`, then from inputs and steps.
+        /// A prompt file: `prompts/NAME.md`. `with` fills its holes first, then inputs and steps.
         pub prompt: Option<At<String>>,
         /// The prompt itself.
         pub text: Option<TextExpr>,
@@ -21,10 +21,10 @@ written! { keys of
     }
 }
 
-/// The verb that has a prompt.
+/// The verb of a prompt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PromptOf {
-    /// Its name, for messages.
+    /// The verb's name, for messages.
     pub verb: &'static str,
     /// The position of a problem about a missing prompt.
     pub pos: Pos,
