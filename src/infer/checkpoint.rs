@@ -235,6 +235,6 @@ mod tests {
         insta::assert_snapshot!(check(), @"DIR lacks model.safetensors; pytorch_model.bin cannot be read, save it as safetensors");
         std::fs::write(folder.path().join("model.safetensors.index.json"), r#"{"weight_map":{"a":"x.safetensors"}}"#)
             .unwrap();
-        insta::assert_snapshot!(check(), @"DIR/x.safetensors is named by the index and is missing");
+        insta::assert_snapshot!(check(), @"DIR/x.safetensors is missing, but the index names it");
     }
 }
