@@ -316,7 +316,7 @@ fn what_cannot_be_loaded_is_said_in_words() {
 
     fs::write(temp.path().join("b.gguf"), "").unwrap();
     let said = Checkpoint::open(temp.path()).unwrap_err().to_string().replace(temp.path().to_str().unwrap(), "DIR");
-    insta::assert_snapshot!(said, @"DIR holds several GGUF files (a.gguf, b.gguf) (hint: name the file itself)");
+    insta::assert_snapshot!(said, @"DIR contains several GGUF files (a.gguf, b.gguf) (hint: name the file itself)");
 }
 
 /// The program, alone with one file and with an agent file that names it.
