@@ -422,6 +422,7 @@ fn a_server_that_is_down_is_reported_once() {
         ("d.yaml", dialogue),
         ("agents/srv.yaml", "endpoint: { url: 'http://127.0.0.1:1/v1', model: m }"),
         ("agents/big.yaml", "model: { path: ../none }"),
+        ("agents/hub.yaml", "model: { hub: org/name }"),
     ]);
     let (said, code) = elenchus(root.path(), &["run", "d.yaml", "--trust", "--no-memo"]);
     assert_eq!(code, 4, "{said}");
@@ -434,7 +435,8 @@ fn a_server_that_is_down_is_reported_once() {
             let is_there = said.lines().any(|line| part.split('|').all(|piece| line.contains(piece)));
             assert!(is_there, "no `{part}` in:\n{said}");
         }
+        assert!(!said.contains("(hint"), "one hint for each agent:\n{said}");
     };
-    check(&[], &["FAIL|agents/big", "ok|agents/srv|not contacted"]);
+    check(&[], &["FAIL|agents/big", "FAIL|agents/hub", "hint: give --allow-network", "ok|agents/srv|not contacted"]);
     check(&["--network"], &["FAIL|agents/srv|cannot be reached"]);
 }
