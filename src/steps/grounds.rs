@@ -1,8 +1,9 @@
 //! Whether a question and the entries that a reply cites support the reply: a check of words, without a model.
 //!
 //! A small model answers any question, nonsense too, in the tone of a right answer. The check finds answers that cannot rest on
-//! the log: the log has no word of the question, the reply cites nothing, or a word of the reply comes from nowhere. It cannot
-//! find an answer that is wrong but made from words of the cited entries. Its word lists are English.
+//! the log: the log has no word of the question, the reply cites nothing, a word of the reply comes from nowhere, or a question
+//! for yes or no has another answer. It cannot find an answer that is wrong but made from words of the cited entries. Its word
+//! lists are English.
 
 use std::collections::HashSet;
 
@@ -15,6 +16,12 @@ const FUNCTION: &str = "a an the this that these those it its itself i me my min
 
 /// Words by which a question asks.
 const INTERROGATIVE: &str = "what which who whom whose when where whereabouts why how";
+
+/// The words with which a question for yes or no begins.
+const AUXILIARY: &str = "did was were am is are have has had do does";
+
+/// The words with which its answer begins.
+const YES_OR_NO: &[&str] = &["yes", "no", "not", "never"];
 
 /// Words of questions about a log that the log itself need not have.
 const ASKING: &str = "see saw seen look looked say said tell told talk talked speak spoke spoken word words name names call called \
@@ -33,11 +40,14 @@ const NUMBERS: &[&str] = &["zero", "one", "two", "three", "four", "five", "six",
 
 /// Why the reply cannot rest on the log, if it cannot. `cited` are the texts of the cited entries, `log` those of all entries.
 pub(super) fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&str]) -> Option<String> {
-    let said = words(reply);
-    if said.first().is_some_and(|word| NEGATIVE.contains(&word.as_str())) {
+    let (said, asked) = (words(reply), words(question));
+    let begins = |list: &[&str]| said.first().is_some_and(|word| list.contains(&word.as_str()));
+    if asks_yes_or_no(&asked) && !begins(YES_OR_NO) {
+        return Some("the question asks for yes or no".into());
+    }
+    if begins(NEGATIVE) {
         return None;
     }
-    let asked = words(question);
     if asked.iter().all(|word| listed(FUNCTION, word)) {
         return Some("the question asks for nothing".into());
     }
@@ -58,6 +68,12 @@ pub(super) fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&s
     let support: HashSet<String> = stems(cited).into_iter().chain(asked.iter().map(|word| stem(word))).collect();
     let strange = content(&said, &[FUNCTION]).into_iter().find(|(stem, _)| !support.contains(stem));
     strange.map(|(_, word)| format!("neither a cited entry nor the question has `{word}`"))
+}
+
+/// `Was I alone?`, but not `Is it known where I was?` or `Was it tea or milk?`.
+fn asks_yes_or_no(asked: &[String]) -> bool {
+    let other = |word: &String| listed(INTERROGATIVE, word) || word == "or";
+    asked.first().is_some_and(|word| listed(AUXILIARY, word)) && !asked.iter().any(other)
 }
 
 /// The words of a text in small letters, without punctuation; clock times stay whole.
@@ -145,6 +161,7 @@ mod tests {
         check("When did I last cook soup?", "At 00:00.", &[1], "");
         check("How many people were in the kitchen?", "Two people.", &[1], "");
         check("Is it a bike or a car that I rode?", "A bike.", &[2], "");
+        check("Is it known where my keys are?", "In the kitchen.", &[3], "");
     }
 
     #[test]
@@ -162,6 +179,13 @@ mod tests {
         check("?", "To call tom.", &[2], "the question asks for nothing");
         check("And before that?", "Cooking soup.", &[1], "the question asks for nothing");
         check("", "Cooking soup.", &[1], "the question asks for nothing");
+    }
+
+    #[test]
+    fn a_question_for_yes_or_no_has_no_other_answer() {
+        check("Was I alone in the kitchen?", "Two people.", &[1], "the question asks for yes or no");
+        check("Was I alone in the kitchen?", "Nobody.", &[1], "the question asks for yes or no");
+        check("Was I alone in the kitchen?", "No.", &[1], "");
     }
 
     #[test]
