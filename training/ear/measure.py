@@ -41,6 +41,9 @@ class Ear:
         self.model = WhisperForConditionalGeneration.from_pretrained(
             folder, dtype=torch.float32
         ).eval()
+        # transformers reads this threshold from the file, but then lacks the scores to compare
+        # with. It would only decode improbable windows again; elenchus drops them.
+        self.model.generation_config.logprob_threshold = None
         self.processor = WhisperProcessor.from_pretrained(folder)
 
     def window(self, sound, stamped=True):
