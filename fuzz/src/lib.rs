@@ -22,7 +22,7 @@ pub fn yaml(source: &str) {
     let _ = dialogue::cast(source, "fuzz.yaml");
 }
 
-/// The agents, prompts, label lists and dialogues that inputs may name.
+/// The agents, prompts, label lists and dialogues that inputs can name.
 pub fn library() -> MemoryLibrary {
     let agents = ["starter-clip", "starter-lm", "starter-whisper"];
     let library = agents
@@ -41,7 +41,7 @@ pub fn library() -> MemoryLibrary {
         .with(Resource::Dialogue, "caption", include_str!("../../examples/caption.yaml"))
 }
 
-/// The whole check of a dialogue: problems can be shown, and what passes can be drawn and compiled again.
+/// The whole check of a dialogue: problems can be shown, and a valid dialogue can be drawn and compiled again.
 pub fn plan(source: &str) {
     match plan::compile_text(source, "fuzz.yaml", &library(), &CompileOptions::default()) {
         Ok(plan) => {
@@ -98,7 +98,7 @@ pub fn agent(source: &str) {
     }
 }
 
-/// The header of a safetensors file: what passes is whole, and its tensors lie within the file.
+/// The header of a safetensors file: a header that passes is complete, and its tensors lie within the file.
 pub fn safetensors(file: &[u8]) {
     let length = file.len() as u64;
     if let Ok((tensors, begin)) = header(file, length) {
