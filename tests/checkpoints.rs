@@ -179,11 +179,11 @@ fn changed(fixture: &str, file: &str, at: &str, value: Json) -> String {
 fn numbers_must_fit_each_other() {
     let lm = |at, value| changed("lm-tied", CONFIG, at, value);
     insta::assert_snapshot!(lm("head_dim", json!(1u64 << 32)), @"config.json: `head_dim` must be a whole number from 1 to 65536, found 4294967296");
-    insta::assert_snapshot!(lm("head_dim", json!(6)), @"DIR/model.safetensors: the tensor `model.layers.0.self_attn.q_proj.weight` has the shape [48, 48], the configuration asks for [24, 48]");
+    insta::assert_snapshot!(lm("head_dim", json!(6)), @"DIR/model.safetensors: the tensor `model.layers.0.self_attn.q_proj.weight` has the shape [48, 48], but the configuration requires [24, 48]");
     insta::assert_snapshot!(lm("head_dim", json!(7)), @"config.json: head_dim is 7; it must be even and above 0, because the rotary embedding rotates pairs");
     insta::assert_snapshot!(lm("num_key_value_heads", json!(3)), @"config.json: num_attention_heads 4 is not divisible by num_key_value_heads 3");
-    insta::assert_snapshot!(lm("hidden_size", json!(1 << 20)), @"DIR/model.safetensors: the tensor `model.embed_tokens.weight` has the shape [303, 48], the configuration asks for [303, 1048576]");
-    insta::assert_snapshot!(lm("num_hidden_layers", json!(4096)), @"the weights have no tensor `model.layers.3.input_layernorm.weight`");
+    insta::assert_snapshot!(lm("hidden_size", json!(1 << 20)), @"DIR/model.safetensors: the tensor `model.embed_tokens.weight` has the shape [303, 48], but the configuration requires [303, 1048576]");
+    insta::assert_snapshot!(lm("num_hidden_layers", json!(4096)), @"the weights lack the tensor `model.layers.3.input_layernorm.weight`");
     insta::assert_snapshot!(changed("lm-tied", GENERATION, "eos_token_id", json!(1_000_000_000)), @"generation_config.json: `eos_token_id` must be a token id below 303, found 1000000000");
     let whisper = |file, at, value| changed("whisper-multi", file, at, value);
     insta::assert_snapshot!(whisper(PREPROCESSOR, "hop_length", json!(0)), @"preprocessor_config.json: `hop_length` must be a whole number from 1 to 400, found 0");
@@ -191,7 +191,7 @@ fn numbers_must_fit_each_other() {
     insta::assert_snapshot!(whisper(PREPROCESSOR, "feature_size", json!(128)), @"preprocessor_config.json: `feature_size` must be 80, the model's `num_mel_bins`, found 128");
     insta::assert_snapshot!(whisper(GENERATION, "no_timestamps_token_id", json!(1_000_000_000)), @"generation_config.json: `no_timestamps_token_id` must be a token id below 692, found 1000000000");
     insta::assert_snapshot!(whisper(GENERATION, "lang_to_id", json!({"x": 1})), @r#"generation_config.json: `lang_to_id` must be an object of tokens such as <|en|>, found {"x":1}"#);
-    insta::assert_snapshot!(whisper(CONFIG, "max_source_positions", json!(1 << 24)), @"DIR/model.safetensors: the tensor `model.encoder.embed_positions.weight` has the shape [400, 32], the configuration asks for [16777216, 32]");
+    insta::assert_snapshot!(whisper(CONFIG, "max_source_positions", json!(1 << 24)), @"DIR/model.safetensors: the tensor `model.encoder.embed_positions.weight` has the shape [400, 32], but the configuration requires [16777216, 32]");
     insta::assert_snapshot!(changed("clip-legacy", CONFIG, "vision_config/patch_size", json!(4096)), @"config.json: vision_config: `patch_size` must be a whole number from 1 to 32, found 4096");
     insta::assert_snapshot!(changed("clip-legacy", TOKENIZER, "model_max_length", json!("x")), @r#"tokenizer_config.json: `model_max_length` must be a number from 1 to 1e300, found "x""#);
     // transformers writes this number for a missing limit
@@ -283,7 +283,7 @@ fn weights_that_are_not_finite_are_refused_and_named() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let copied = Copied::of("lm-tied");
         overwrite(&copied.path, "model.norm.weight", &value.to_le_bytes());
-        let shown = format!("the tensor `model.norm.weight` holds {value} at index 0, which f32 cannot hold");
+        let shown = format!("the tensor `model.norm.weight` holds {value} at index 0, which f32 cannot represent");
         let error = speak(&copied);
         assert!(error.contains(&shown), "{error}");
     }
@@ -417,7 +417,7 @@ fn every_number_of_a_gguf_file_is_checked_and_named() {
     insta::assert_snapshot!(stated("llama.attention.layer_norm_rms_epsilon", Value::F32(1e30)), @"DIR/model.gguf: `rms_norm_eps` (`llama.attention.layer_norm_rms_epsilon`) must be a number from 0 to 1, found 1.0000000150474662e+30");
     insta::assert_snapshot!(stated("llama.rope.freq_base", Value::F32(0.0)), @"DIR/model.gguf: `rope_theta` (`llama.rope.freq_base`) must be a number from 2 to 1000000000000000, found 0.0");
     insta::assert_snapshot!(stated("tokenizer.ggml.eos_token_id", Value::U32(1 << 30)), @"DIR/model.gguf: `eos_token_id` (`tokenizer.ggml.eos_token_id`) must be a list of token ids below 304, found 1073741824");
-    insta::assert_snapshot!(stated("llama.feed_forward_length", Value::U32(1 << 20)), @"DIR/model.gguf does not fit its own description: the tensor `blk.0.ffn_gate.weight` has the shape [48, 32], its metadata asks for [1048576, 32]");
+    insta::assert_snapshot!(stated("llama.feed_forward_length", Value::U32(1 << 20)), @"DIR/model.gguf does not match its own metadata: the tensor `blk.0.ffn_gate.weight` has the shape [48, 32], but its metadata requires [1048576, 32]");
 }
 
 #[test]

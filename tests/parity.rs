@@ -390,7 +390,7 @@ async fn a_local_agent_streams_what_it_says() {
 async fn what_cannot_be_loaded_is_said_in_words() {
     let spec = LocalSpec { name: "eye".to_owned(), path: folder("images"), ..LocalSpec::default() };
     let error = LocalAgent::load(spec, Arc::new(MediaStore::new(Default::default()))).await.err().unwrap();
-    assert!(error.to_string().contains("has no config.json"), "{error}");
+    assert!(error.to_string().contains("lacks config.json"), "{error}");
     let spec = LocalSpec { name: "mind".to_owned(), path: "some/model.gguf".into(), ..LocalSpec::default() };
     let error = LocalAgent::load(spec, Arc::new(MediaStore::new(Default::default()))).await.err().unwrap();
     assert_eq!(error.to_string(), "mind: some/model.gguf cannot be opened: No such file or directory (os error 2)");

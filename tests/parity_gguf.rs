@@ -255,7 +255,7 @@ fn a_tokenizer_json_beside_the_file_comes_first() {
     let checkpoint = Checkpoint::open(temp.path()).unwrap();
     let before = checkpoint.digest(&Digests::default()).unwrap();
     let error = TextTokenizer::open(&checkpoint, VocabStyle::Bytes).unwrap_err().to_string();
-    assert!(error.contains("has no `tokenizer.ggml.model`"), "{error}");
+    assert!(error.contains("lacks `tokenizer.ggml.model`"), "{error}");
     fs::copy(folder("lm-tied").join("tokenizer.json"), temp.path().join("tokenizer.json")).unwrap();
     let checkpoint = Checkpoint::open(temp.path()).unwrap();
     assert!(TextTokenizer::open(&checkpoint, VocabStyle::Bytes).unwrap().id("<|im_end|>").is_some());
@@ -285,14 +285,14 @@ fn what_cannot_be_loaded_is_said_in_words() {
         refused(&file)
     };
     let base = || Copied::of("gguf-bpe");
-    insta::assert_snapshot!(check(base().set("general.architecture", word("gemma3"))), @"DIR/a.gguf has the architecture `gemma3`, which is not supported; in a GGUF file these are: llama");
-    insta::assert_snapshot!(check(base().set("general.architecture", None)), @"DIR/a.gguf names no architecture");
-    insta::assert_snapshot!(check(base().set("llama.attention.head_count", None)), @"DIR/a.gguf has no number `llama.attention.head_count`");
+    insta::assert_snapshot!(check(base().set("general.architecture", word("gemma3"))), @"DIR/a.gguf has the architecture `gemma3`, which is not supported; supported in GGUF files: llama");
+    insta::assert_snapshot!(check(base().set("general.architecture", None)), @"DIR/a.gguf lacks `general.architecture`");
+    insta::assert_snapshot!(check(base().set("llama.attention.head_count", None)), @"DIR/a.gguf lacks `llama.attention.head_count`");
     insta::assert_snapshot!(check(base().set("llama.expert_count", Value::U32(8))), @"DIR/a.gguf is a mixture of experts, which is not supported");
     insta::assert_snapshot!(check(base().set("llama.rope.scaling.type", word("longrope"))), @"rope_scaling: the rope type `longrope` is not supported");
     insta::assert_snapshot!(check(base().set("llama.block_count", Value::U32(3))), @"DIR/a.gguf lacks the tensor blk.2.attn_norm.weight");
-    insta::assert_snapshot!(check(base().set("split.count", Value::U16(2))), @"DIR/a.gguf is one of 2 parts of a model; join them with `llama-gguf-split --merge`");
-    insta::assert_snapshot!(check(base().set("tokenizer.ggml.tokens", None)), @"DIR/a.gguf has no `tokenizer.ggml.tokens`, so that it cannot read text; put the model's tokenizer.json beside it");
+    insta::assert_snapshot!(check(base().set("split.count", Value::U16(2))), @"DIR/a.gguf is one of 2 parts of a model; merge them with `llama-gguf-split --merge`");
+    insta::assert_snapshot!(check(base().set("tokenizer.ggml.tokens", None)), @"DIR/a.gguf lacks `tokenizer.ggml.tokens`, so it cannot read text; put the model's tokenizer.json beside it");
     insta::assert_snapshot!(check(base().set("tokenizer.ggml.pre", word("chameleon"))), @"DIR/a.gguf splits text by the pre-tokenizer `chameleon`, which is not supported; put the model's tokenizer.json beside it");
     insta::assert_snapshot!(check(base().set("general.alignment", Value::U32(0))), @"DIR/a.gguf states the `general.alignment` 0; it must be a power of two");
 
@@ -303,9 +303,9 @@ fn what_cannot_be_loaded_is_said_in_words() {
         refused(&file)
     };
     let said = check(&whole[..whole.len() - 64]);
-    assert!(said.starts_with("DIR/a.gguf is cut short: it has ") && said.contains(" bytes and the tensor "), "{said}");
-    insta::assert_snapshot!(check(&whole[..2000]), @"DIR/a.gguf is cut short: its header does not end");
-    insta::assert_snapshot!(check(&whole[..30]), @"DIR/a.gguf is cut short: its header does not end");
+    assert!(said.starts_with("DIR/a.gguf is truncated: it has ") && said.contains(" bytes, and the tensor "), "{said}");
+    insta::assert_snapshot!(check(&whole[..2000]), @"DIR/a.gguf is truncated: its header is incomplete");
+    insta::assert_snapshot!(check(&whole[..30]), @"DIR/a.gguf is truncated: its header is incomplete");
     insta::assert_snapshot!(check(b"GG"), @"DIR/a.gguf is not a GGUF file");
     insta::assert_snapshot!(check(b"PK\x03\x04 something else"), @"DIR/a.gguf is not a GGUF file");
     // The type of the tensor `output_norm.weight`, after its name, one dimension and its length.

@@ -157,8 +157,8 @@ mod tests {
         assert_eq!(weights(&checkpoint, None).expect("counted"), 14);
         assert_eq!(weights(&checkpoint, Some(4)).expect("counted"), 28);
         std::fs::write(folder.path().join("model.safetensors"), &bytes[..20]).expect("written");
-        let error = weights(&checkpoint, None).expect_err("cut short").to_string();
-        assert!(error.ends_with("is not a safetensors file, or was cut short"), "{error}");
+        let error = weights(&checkpoint, None).expect_err("truncated").to_string();
+        assert!(error.ends_with("is not a safetensors file, or is truncated"), "{error}");
     }
 
     #[test]

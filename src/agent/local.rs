@@ -203,7 +203,7 @@ fn background(family: &Family, checkpoint: &Checkpoint) -> Result<Option<String>
     }
     let Some(path) = &checkpoint.background else { return Ok(None) };
     let bytes =
-        files::read(path, background::MOST_BYTES).map_err(|e| Fault::model(format!("{}: {e}", path.display())))?;
+        files::read(path, background::MAX_FILE_BYTES).map_err(|e| Fault::model(format!("{}: {e}", path.display())))?;
     Ok(Some(blake3::hash(&bytes).to_hex().to_string()))
 }
 

@@ -21,7 +21,8 @@ pub struct LogMel {
 }
 
 impl LogMel {
-    /// Reads `preprocessor_config.json`; an absent key has Whisper's default. The model takes `bins` mel bins.
+    /// Reads `preprocessor_config.json`; an absent key has Whisper's default. The model takes `bins` mel bins. Fails if a
+    /// value is out of range, or if `feature_size` differs from `bins`.
     pub fn new(config: &Config, bins: usize) -> Result<LogMel, Fault> {
         if let Some(stated) = config.get("feature_size").filter(|stated| stated.as_u64() != Some(bins as u64)) {
             return Err(config.wrong("feature_size", format!("{bins}, the model's `num_mel_bins`"), stated));
@@ -31,7 +32,7 @@ impl LogMel {
         Ok(LogMel {
             bins,
             rate_hz,
-            // A longer hop would leave samples out.
+            // A hop longer than the window would skip samples.
             hop: config.count("hop_length", 1..=width)?.unwrap_or(160),
             width,
             // Hann, periodic
@@ -41,13 +42,13 @@ impl LogMel {
         })
     }
 
-    /// Samples before the centre of a frame that it needs, and after it.
+    /// The samples that a frame needs on each side of its centre.
     pub fn reach(&self) -> usize {
         self.width / 2
     }
 
-    /// log10 of the mel powers of `count` frames, (count, bins) in row-major order. The centre of frame 0 is at
-    /// `samples[reach]`: the caller has put the neighbourhood of both ends there.
+    /// log10 of the mel powers of `count` frames, (count, bins) in row-major order. The centre of frame 0 is
+    /// `samples[reach]`, so the caller gives `reach` more samples on both sides.
     pub fn powers(&self, samples: &[f32], count: usize) -> Vec<f32> {
         let mut input = self.fft.make_input_vec();
         let mut spectrum = self.fft.make_output_vec();
@@ -66,15 +67,17 @@ impl LogMel {
         frames
     }
 
-    /// The features of powers, given the largest power of the whole sound: eight decades below it is the floor.
-    pub fn scale(powers: &mut [f32], most: f32) {
+    /// Turns log10 powers into features. `loudest` is the largest log10 power of the whole sound; smaller values are
+    /// raised to 8 below it.
+    pub fn scale(powers: &mut [f32], loudest: f32) {
         for value in powers {
-            *value = (value.max(most - 8.0) + 4.0) / 4.0;
+            *value = (value.max(loudest - 8.0) + 4.0) / 4.0;
         }
     }
 }
 
-/// `samples` with `reach` more on each side, mirrored at the ends (numpy's `reflect`), as an STFT with centred frames has it.
+/// `samples` with `reach` more on each side, mirrored at the ends (numpy's `reflect`): the padding of an STFT with
+/// centred frames.
 pub fn mirrored(samples: &[f32], reach: usize) -> Vec<f32> {
     let n = samples.len() as isize;
     let at = |i: isize| -> f32 {
@@ -88,7 +91,8 @@ pub fn mirrored(samples: &[f32], reach: usize) -> Vec<f32> {
     (-(reach as isize)..n + reach as isize).map(at).collect()
 }
 
-/// Triangular filters on Slaney's mel scale from 0 to 8000 Hz, each of area one.
+/// Triangular filters of area 1 on Slaney's mel scale from 0 to 8000 Hz (librosa's `mel`, `norm="slaney"`). For each bin: the
+/// first frequency with weight, and the weights from there.
 fn mel_filters(frequencies: usize, bins: usize, rate_hz: f64) -> Vec<(usize, Vec<f64>)> {
     const LINEAR_HZ: f64 = 1000.0;
     let step = 27.0 / 6.4f64.ln();

@@ -1,8 +1,8 @@
-//! Background vectors: embeddings of pictures that show nothing in particular, and the floor that they set under each label.
+//! Background vectors: embeddings of pictures that show nothing in particular, and the floor that they set for each label.
 //!
-//! A contrastive model scores every label against every picture, also where no label fits. A score says little alone: some
-//! labels score high against anything. The background says how high: the floor of a label is the [`QUANTILE`] of its scores over
-//! the background. A quantile below 1 stays put when a few pictures of the background really show the label.
+//! A contrastive model scores every label against every picture, even if no label fits, and some labels score high against
+//! any picture. The background measures how high: the floor of a label is the [`QUANTILE`] of its scores over the
+//! background. With a quantile below 1, a few background pictures that do show the label do not raise its floor.
 
 use super::{checkpoint::Checkpoint, failed, ops};
 use crate::{error::Fault, files, value::Scored};
@@ -13,41 +13,43 @@ use std::{
     sync::Arc,
 };
 
-/// The file in a checkpoint folder.
+/// The name of the file in a checkpoint folder.
 pub const FILE: &str = "background.safetensors";
 
 /// The share of the background that scores at most the floor. Measured on the starter eye: at 0.985, 68 of 100 moments of unseen
 /// sample days pass as a place, a thing and an activity at once, and 4.5 of 100 photographs (0.98: 71 and 5.5).
 pub const QUANTILE: f64 = 0.985;
 
-/// The tensor's name.
+/// The name of the tensor in the file.
 const TENSOR: &str = "vectors";
-/// Fewer vectors give no quantile worth the name.
-pub const LEAST: usize = 50;
-/// Most vectors: floors are computed for every label, and more vectors hardly move a quantile.
-pub const MOST: usize = 4096;
-/// Largest file, in bytes: 4096 vectors of 1024 numbers in f32.
-pub const MOST_BYTES: usize = 16 << 20;
+/// The fewest vectors of a background: the quantile of fewer is not reliable.
+pub const MIN_VECTORS: usize = 50;
+/// The maximum number of vectors: each label is scored against all of them, and more hardly move a quantile.
+pub const MAX_VECTORS: usize = 4096;
+/// The largest background file, in bytes: 4096 vectors of 1024 numbers in f32.
+pub const MAX_FILE_BYTES: usize = 16 << 20;
+/// The maximum number of labels whose floors are remembered.
+const MAX_FLOORS: usize = 4096;
 
-/// The file in the user's cache for a checkpoint whose folder is not to be written, by the digest of the checkpoint.
+/// The path in `folder`, in the user's cache, for a checkpoint that cannot hold the file itself. `digest` is the checkpoint's.
 pub fn in_folder(folder: &Path, digest: &str) -> PathBuf {
     folder.join(format!("{digest}.safetensors"))
 }
 
-/// Vectors of unit length.
+/// Background vectors of unit length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Background {
     vectors: Vec<Vec<f32>>,
 }
 
 impl Background {
-    /// Reads a background file whose vectors have `width` numbers.
+    /// Reads a background file whose vectors have `width` numbers. Fails if the file is damaged or does not fit the model.
     pub fn read(path: &Path, width: usize) -> Result<Background, Fault> {
         let wrong =
-            |why: String| Fault::model(format!("{}: {why}; `elenchus calibrate` writes it anew", path.display()));
-        let bytes = files::read(path, MOST_BYTES).map_err(|error| wrong(error.to_string()))?;
+            |why: String| Fault::model(format!("{}: {why}; write it again with `elenchus calibrate`", path.display()));
+        let bytes = files::read(path, MAX_FILE_BYTES).map_err(|error| wrong(error.to_string()))?;
         let tensors = safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|error| wrong(error.to_string()))?;
-        let tensor = tensors.get(TENSOR).ok_or_else(|| wrong(format!("holds no tensor `{TENSOR}`")))?;
+        let tensor = tensors.get(TENSOR).ok_or_else(|| wrong(format!("lacks the tensor `{TENSOR}`")))?;
         let (count, found) = tensor.dims2().map_err(|_| wrong("expected a tensor of two dimensions".to_owned()))?;
         if !matches!(tensor.dtype(), DType::F16 | DType::F32) {
             return Err(wrong(format!("found numbers of type {}, expected f16 or f32", tensor.dtype().as_str())));
@@ -56,13 +58,13 @@ impl Background {
             return Err(wrong(format!("found vectors of {found} numbers, expected {width}")));
         }
         let vectors = tensor.to_dtype(DType::F32).and_then(|t| t.to_vec2::<f32>()).map_err(failed)?;
-        if !(LEAST..=MOST).contains(&count) {
-            return Err(wrong(format!("found {count} vectors, expected {LEAST} to {MOST}")));
+        if !(MIN_VECTORS..=MAX_VECTORS).contains(&count) {
+            return Err(wrong(format!("found {count} vectors, expected {MIN_VECTORS} to {MAX_VECTORS}")));
         }
         Background::new(vectors).map_err(|error| wrong(error.to_string()))
     }
 
-    /// A background of these vectors, which are scaled to unit length.
+    /// Scales `vectors` to unit length. Fails if one is zero or not finite.
     pub fn new(vectors: Vec<Vec<f32>>) -> Result<Background, Fault> {
         let unit = |vector: Vec<f32>| {
             let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
@@ -75,7 +77,7 @@ impl Background {
             .ok_or_else(|| Fault::model("found a vector that is zero or not finite"))
     }
 
-    /// Writes the vectors as f16, whole or not at all.
+    /// Writes the vectors as f16, through a temporary file, so that `path` never holds a part of them.
     pub fn write(&self, path: &Path) -> Result<(), Fault> {
         let wrong = |error: String| Fault::failed(format!("{} cannot be written: {error}", path.display()));
         let width = self.vectors.first().map_or(0, Vec::len);
@@ -88,18 +90,18 @@ impl Background {
         let written = safetensors::save(&tensors, &part).map_err(|error| error.to_string());
         let moved = written.and_then(|()| std::fs::rename(&part, path).map_err(|error| error.to_string()));
         if moved.is_err() {
-            // The error that matters is the one above.
+            // The caller gets the error of the write; this one would only hide it.
             let _ = std::fs::remove_file(&part);
         }
         moved.map_err(wrong)
     }
 
-    /// How many vectors there are.
+    /// The number of vectors.
     pub fn count(&self) -> usize {
         self.vectors.len()
     }
 
-    /// The score that a label with this vector must exceed.
+    /// The score (a cosine) that a label with this vector must exceed.
     pub fn floor(&self, label: &[f32]) -> f32 {
         let mut scores: Vec<f32> = self.vectors.iter().map(|vector| ops::cosine(vector, label)).collect();
         scores.sort_by(f32::total_cmp);
@@ -108,7 +110,7 @@ impl Background {
     }
 }
 
-/// The floors of labels, each computed once; none without a background.
+/// The floors of labels, each computed once.
 #[derive(Debug, Default)]
 pub struct Floors {
     background: Option<Background>,
@@ -116,16 +118,17 @@ pub struct Floors {
 }
 
 impl Floors {
-    /// The floors over the background of a checkpoint, if it has one.
+    /// Reads the background of a checkpoint, if it has one; its vectors have `width` numbers.
     pub fn of(checkpoint: &Checkpoint, width: usize) -> Result<Floors, Fault> {
         let background = checkpoint.background.as_ref().map(|path| Background::read(path, width)).transpose()?;
         Ok(Floors { background, known: HashMap::new() })
     }
 
-    /// States the floor of each candidate; `texts` are what the model read for them, `labels` the vectors of these.
+    /// Adds the floor to each candidate. `texts` are the texts that the model read for the candidates, `labels` their
+    /// vectors. Fails if the checkpoint lacks background vectors.
     pub fn state(&mut self, scored: &mut [Scored], texts: &[String], labels: &[Arc<Vec<f32>>]) -> Result<(), Fault> {
-        let background = self.background.as_ref().ok_or_else(|| Fault::model("it has no background vectors"))?;
-        if self.known.len() + texts.len() > MOST {
+        let background = self.background.as_ref().ok_or_else(|| Fault::model("it lacks background vectors"))?;
+        if self.known.len() + texts.len() > MAX_FLOORS {
             self.known.clear();
         }
         for ((candidate, text), label) in scored.iter_mut().zip(texts).zip(labels) {
@@ -140,7 +143,7 @@ impl Floors {
 mod tests {
     use super::*;
 
-    /// `count` vectors whose cosine with (1, 0) goes evenly from 0 to 0.5, and `hits` that are (1, 0) itself.
+    /// `count` vectors whose cosine with (1, 0) grows evenly from 0 to 0.5, and `hits` vectors of the same direction as (1, 0).
     fn background(count: usize, hits: usize) -> Background {
         let around = (0..count).map(|n| {
             let cosine = 0.5 * n as f32 / (count - 1) as f32;
@@ -164,13 +167,13 @@ mod tests {
             tensors.iter().map(|(name, t)| ((*name).to_owned(), t.clone())).collect();
         safetensors::save(&tensors, &path).expect("written");
         let error = Background::read(&path, 2).expect_err("refused").to_string();
-        assert_eq!(error, format!("{}: {expected}; `elenchus calibrate` writes it anew", path.display()));
+        assert_eq!(error, format!("{}: {expected}; write it again with `elenchus calibrate`", path.display()));
     }
 
     #[test]
-    fn a_file_that_is_no_background_is_refused() {
+    fn a_file_without_valid_background_vectors_is_refused() {
         let ones = |shape: (usize, usize)| Tensor::ones(shape, DType::F32, &Device::Cpu).expect("ones");
-        check(&[("other", ones((60, 2)))], "holds no tensor `vectors`");
+        check(&[("other", ones((60, 2)))], "lacks the tensor `vectors`");
         check(&[("vectors", ones((60, 3)))], "found vectors of 3 numbers, expected 2");
         check(&[("vectors", ones((3, 2)))], "found 3 vectors, expected 50 to 4096");
         check(&[("vectors", ones((5000, 2)))], "found 5000 vectors, expected 50 to 4096");
@@ -194,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_written_background_is_read_again() {
         let folder = tempfile::tempdir().expect("temp");
         let path = folder.path().join("new").join(FILE);
         let background = background(60, 0);

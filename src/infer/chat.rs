@@ -16,17 +16,17 @@ pub struct Chat {
     specials: Vec<(&'static str, String)>,
 }
 
-/// A prompt, and whether the tokenizer should add its special tokens (a chat template has written them already).
+/// The text of a prompt, and whether the tokenizer must add its special tokens (a chat template writes them itself).
 #[derive(Debug, PartialEq, Eq)]
 pub struct RenderedPrompt {
-    /// The text.
+    /// The text of the prompt.
     pub text: String,
-    /// Ask the tokenizer for its special tokens.
+    /// The tokenizer must add its special tokens.
     pub special: bool,
 }
 
 impl Chat {
-    /// Reads `chat_template.jinja`, or the template in `tokenizer_config.json`.
+    /// Reads `chat_template.jinja`, or the template in `tokenizer_config.json`. Fails if the template cannot be parsed.
     pub fn open(checkpoint: &Checkpoint) -> Result<Chat, Fault> {
         let settings = checkpoint.json("tokenizer_config.json")?;
         let map = checkpoint.json("special_tokens_map.json")?;
@@ -46,8 +46,8 @@ impl Chat {
         Ok(Chat { template: template.map_err(refused)?, specials })
     }
 
-    /// The prompt for `messages`. Without a template (a model that was not trained to chat) the messages follow one after
-    /// the other, separated by blank lines.
+    /// The prompt for `messages`. Without a template, or with `raw`, blank lines separate the messages: a model that was not
+    /// trained to chat expects plain text. Fails if the template fails or makes an empty prompt.
     pub fn prompt(&self, messages: &[Message], raw: bool) -> Result<RenderedPrompt, Fault> {
         let Some(template) = self.template.as_ref().filter(|_| !raw) else {
             let texts: Vec<&str> = messages.iter().map(|m| m.content.as_str()).collect();
@@ -68,7 +68,7 @@ impl Chat {
     }
 }
 
-/// A template is text, or a list of named ones of which `default` is ours.
+/// The chat template at `chat_template`: a text, or a list of named templates, of which `default` (else the first) is used.
 fn template_of(value: &Json) -> Option<String> {
     match value {
         Json::String(text) => Some(text.clone()),
@@ -80,11 +80,12 @@ fn template_of(value: &Json) -> Option<String> {
     }
 }
 
+/// Seconds since 1970, for templates that write the date.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
-/// Every token that ends a reply: `eos_token_id` of `generation_config.json`, else of `config.json`.
+/// The ids of all tokens that end a reply: `eos_token_id` of `generation_config.json`, else of `config.json`.
 pub fn end_tokens(generation: Option<&Config>, config: &Config, vocabulary: usize) -> Result<Vec<u32>, Fault> {
     let ends = generation.map_or(Ok(Vec::new()), |g| g.tokens("eos_token_id", vocabulary))?;
     if ends.is_empty() { config.tokens("eos_token_id", vocabulary) } else { Ok(ends) }

@@ -1,5 +1,5 @@
 //! A checkpoint, which is a folder in Hugging Face layout or a GGUF file: its configuration, its weights, and the digest
-//! that represents them.
+//! that identifies them.
 
 use super::{
     background,
@@ -24,19 +24,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Largest tokenizer or vocabulary; the largest published ones have some 35 MB.
+/// Largest tokenizer or vocabulary file, in bytes; the largest published ones have some 35 MB.
 const MAX_VOCABULARY_BYTES: usize = 128 << 20;
-/// Largest configuration, chat template or other text.
+/// Largest configuration, chat template or other text file, in bytes.
 const MAX_CONFIG_BYTES: usize = 16 << 20;
 
 /// A checkpoint whose `config.json` (or GGUF header) was read; weights are not touched before [`Checkpoint::weights`].
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    /// Its place.
+    /// The folder of its files.
     pub folder: PathBuf,
-    /// `config.json`
+    /// `config.json`, or the same settings from a GGUF header.
     pub config: Config,
-    /// The file of background vectors, if there is one beside the weights; the loader may name another.
+    /// The file of background vectors, if one is beside the weights; the loader may name another.
     pub background: Option<PathBuf>,
     stored: Stored,
 }
@@ -44,15 +44,16 @@ pub struct Checkpoint {
 /// The storage of weights.
 #[derive(Debug, Clone)]
 enum Stored {
-    /// In these files.
+    /// One or more safetensors files.
     Safetensors(Vec<PathBuf>),
-    /// In one file, together with the configuration and the tokenizer.
+    /// One file that holds the configuration and the tokenizer too.
     Gguf(Gguf),
 }
 
 impl Checkpoint {
     /// Opens a folder: reads `config.json` and finds the weight files (`model.safetensors`, or those that
     /// `model.safetensors.index.json` names). Or opens a GGUF file, or the only one of a folder without `config.json`.
+    /// Fails if a file is missing or damaged.
     pub fn open(path: &Path) -> Result<Checkpoint, Fault> {
         let shown = path.display();
         if path.is_file() || path.extension().is_some_and(|e| e == "gguf") {
@@ -65,7 +66,7 @@ impl Checkpoint {
             return match only_gguf(path).map_err(|error| Fault::model(error.line()))? {
                 Some(file) => Checkpoint::gguf_file(&file),
                 None => Err(Fault::model(format!(
-                    "{shown} has no config.json; a checkpoint folder has config.json, tokenizer.json and model.safetensors, or one GGUF file"
+                    "{shown} lacks config.json; a checkpoint folder has config.json, tokenizer.json and model.safetensors, or one GGUF file"
                 ))),
             };
         };
@@ -83,7 +84,7 @@ impl Checkpoint {
         Ok(Checkpoint { folder, config, background: None, stored: Stored::Gguf(gguf) })
     }
 
-    /// The GGUF file, if it is one.
+    /// The GGUF file, if the checkpoint is one.
     pub fn gguf(&self) -> Option<&Gguf> {
         match &self.stored {
             Stored::Gguf(gguf) => Some(gguf),
@@ -91,7 +92,7 @@ impl Checkpoint {
         }
     }
 
-    /// Another JSON file of the folder, if it is there.
+    /// Another JSON file of the folder, if it exists. Fails unless it holds an object.
     pub fn json(&self, name: &str) -> Result<Option<Config>, Fault> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         let json = parse(&text, &self.folder.join(name))?;
@@ -101,8 +102,8 @@ impl Checkpoint {
         Ok(Some(Config::new(name, json)))
     }
 
-    /// The settings of one part of a processor: `part` of `processor_config.json`, as transformers 5 writes a whole
-    /// processor, else `preprocessor_config.json`, else nothing but defaults.
+    /// The settings of one part of a processor: `part` of `processor_config.json` (the file that transformers 5 writes), else
+    /// `preprocessor_config.json`, else an empty object, so that all defaults apply.
     pub fn processor(&self, part: &str) -> Result<Config, Fault> {
         if let Some(whole) = self.json("processor_config.json")?
             && whole.get(part).is_some_and(Json::is_object)
@@ -121,7 +122,7 @@ impl Checkpoint {
         }
     }
 
-    /// The weights by name, converted to `dtype` on `device` as they are read.
+    /// The weights by name. Each is converted to `dtype` on `device` when it is read.
     pub fn weights(&self, dtype: DType, device: &Device) -> Result<VarBuilder<'static>, Fault> {
         match &self.stored {
             Stored::Safetensors(files) => {
@@ -134,7 +135,7 @@ impl Checkpoint {
         }
     }
 
-    /// The number format that most of the stored values have; none if they are quantised.
+    /// The number format of most stored values; none if they are quantised.
     pub fn stored_dtype(&self) -> Result<Option<DType>, Fault> {
         match &self.stored {
             Stored::Safetensors(files) => Ok(Safetensors::open(files)?.dtype()),
@@ -142,7 +143,7 @@ impl Checkpoint {
         }
     }
 
-    /// Bytes of the weights in memory when a floating value takes `each` bytes (`None`: as stored), by the headers alone.
+    /// Bytes of the weights in memory if a floating value takes `each` bytes (`None`: as stored). Only headers are read.
     pub fn bytes(&self, each: Option<u64>) -> Result<u64, Fault> {
         match &self.stored {
             Stored::Safetensors(files) => Ok(Safetensors::open(files)?.bytes(each)),
@@ -150,7 +151,7 @@ impl Checkpoint {
         }
     }
 
-    /// A digest of every file that can decide a reply: weights, configuration, tokenizer, chat template. Hex blake3 over
+    /// A digest of every file that a reply depends on: weights, configuration, tokenizer, chat template. Hex blake3 over
     /// names and contents, in order of name. Large files that did not change are not read again ([`Digests`]).
     pub fn digest(&self, digests: &Digests) -> Result<String, Fault> {
         let mut all = blake3::Hasher::new();
@@ -158,7 +159,7 @@ impl Checkpoint {
             let unread = |what: &str| Fault::model(format!("{}: {what}", file.display()));
             let digest = match self.holds_weights(&file) {
                 true => digests.file(&file),
-                // A file that says that it is empty may still never end (/proc has such), so that it is read within a limit.
+                // The size that a file states may be wrong (files in /proc state 0 and can be endless), so a limit applies.
                 false => files::read(&file, MAX_VOCABULARY_BYTES).map(|bytes| blake3::hash(&bytes)),
             };
             let digest = digest.map_err(|e| unread(&e.to_string()))?;
@@ -175,12 +176,12 @@ impl Checkpoint {
         }
     }
 
-    /// The stamps of the same files: while they are equal, so is the digest.
+    /// The stamps of the files that [`Checkpoint::digest`] reads: while the stamps stay the same, so does the digest.
     pub fn stamps(&self) -> Vec<Option<Stamp>> {
         self.deciding().iter().map(|file| digest::stamp(file).ok()).collect()
     }
 
-    /// Every file that can decide a reply, by name.
+    /// Every file that a reply depends on, sorted by path.
     fn deciding(&self) -> Vec<PathBuf> {
         let (mut files, folders) = match &self.stored {
             Stored::Safetensors(files) => (files.clone(), vec![self.folder.clone(), self.folder.join("1_Pooling")]),
@@ -202,12 +203,12 @@ fn read_json(path: &Path) -> Result<Option<Json>, Fault> {
     read(path)?.map(|text| parse(&text, path)).transpose()
 }
 
-/// The text of a file of a checkpoint, if it is there.
+/// The text of a file of a checkpoint, if it exists.
 pub(super) fn read(path: &Path) -> Result<Option<String>, Fault> {
     let vocabularies = ["tokenizer.json", "vocab.json", "vocab.txt", "merges.txt"];
     let is_vocabulary = path.file_name().is_some_and(|name| vocabularies.iter().any(|v| name == *v));
-    let most = if is_vocabulary { MAX_VOCABULARY_BYTES } else { MAX_CONFIG_BYTES };
-    match files::read_text(path, most) {
+    let max_bytes = if is_vocabulary { MAX_VOCABULARY_BYTES } else { MAX_CONFIG_BYTES };
+    match files::read_text(path, max_bytes) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Fault::model(format!("{}: {error}", path.display()))),
@@ -223,11 +224,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_said_in_words() {
+    fn an_error_names_the_missing_file() {
         let folder = tempfile::tempdir().unwrap();
         let check =
             || Checkpoint::open(folder.path()).unwrap_err().to_string().replace(folder.path().to_str().unwrap(), "DIR");
-        insta::assert_snapshot!(check(), @"DIR has no config.json; a checkpoint folder has config.json, tokenizer.json and model.safetensors, or one GGUF file");
+        insta::assert_snapshot!(check(), @"DIR lacks config.json; a checkpoint folder has config.json, tokenizer.json and model.safetensors, or one GGUF file");
         std::fs::write(folder.path().join("config.json"), "{").unwrap();
         insta::assert_snapshot!(check(), @"DIR/config.json: EOF while parsing an object at line 1 column 1");
         std::fs::write(folder.path().join("config.json"), "{}").unwrap();

@@ -1,5 +1,5 @@
-//! The JSON files of a checkpoint, read key by key. Every value has a type and a range: a value that has neither is an error
-//! with the file, the key and what was found. An absent key, or `null`, has the default that its reader states.
+//! The JSON files of a checkpoint, read key by key. Every value has a type and a range. A value of another type or outside of
+//! its range is an error with the file, the key and the value. An absent key, or `null`, has the default that its reader states.
 
 use crate::error::Fault;
 use serde_json::Value as Json;
@@ -20,9 +20,9 @@ pub mod within {
     pub const HEADS: RangeInclusive<usize> = 1..=1 << 16;
     /// Number of tokens of a vocabulary.
     pub const VOCABULARY: RangeInclusive<usize> = 1..=1 << 24;
-    /// Number of positions, also where none is meant.
+    /// Number of positions.
     pub const POSITIONS: RangeInclusive<usize> = 1..=1 << 24;
-    /// Number of tokens of a text; 0 where none is meant.
+    /// Number of tokens of a text; 0 turns the setting off.
     pub const TOKENS: RangeInclusive<usize> = 0..=1 << 24;
     /// Pixels of a picture's side, and of a patch's.
     pub const SIDE: RangeInclusive<usize> = 1..=1 << 14;
@@ -35,33 +35,33 @@ pub mod within {
 pub struct Config {
     name: String,
     json: Json,
-    /// Another name of a key, where the file has one.
+    /// The file's own name of a key, where it differs.
     alias: fn(&str) -> Option<&'static str>,
 }
 
 impl Config {
-    /// `name` is shown in errors.
+    /// A configuration from `json`; errors show `name`.
     pub fn new(name: &str, json: Json) -> Config {
         Config { name: name.to_owned(), json, alias: |_| None }
     }
 
-    /// The same, for a file that calls a key by another name: errors show both.
+    /// The same configuration, of a file with other names of keys: errors show both names.
     #[must_use]
     pub fn with_alias(self, alias: fn(&str) -> Option<&'static str>) -> Config {
         Config { alias, ..self }
     }
 
-    /// An object without keys, so that every reader states its default.
+    /// An empty object, so that all defaults apply.
     pub fn empty(name: &str) -> Config {
         Config::new(name, Json::Object(Default::default()))
     }
 
-    /// The name in errors.
+    /// The name that errors show.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The value at `key`, if it is there and not null.
+    /// The value at `key`, unless it is absent or null.
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.json.get(key).filter(|v| !v.is_null())
     }
@@ -79,10 +79,10 @@ impl Config {
     /// The error for a key that must be there.
     fn lacking(&self, key: &str) -> Fault {
         let alias = (self.alias)(key).map(|alias| format!(" (`{alias}`)")).unwrap_or_default();
-        Fault::model(format!("{} has no `{key}`{alias}", self.name))
+        Fault::model(format!("{} lacks `{key}`{alias}", self.name))
     }
 
-    /// The value at `key` as `read` takes it; `expected` says what that is.
+    /// The value at `key`, converted by `read`. If `read` gives none, the error names `expected`.
     fn typed<'a, T>(
         &'a self,
         key: &str,
@@ -106,12 +106,12 @@ impl Config {
         self.typed(key, expected, |v| whole(v).and_then(|n| usize::try_from(n).ok()).filter(|n| range.contains(n)))
     }
 
-    /// A whole number within a range, which must be there.
+    /// A required whole number within a range.
     pub fn size(&self, key: &str, range: RangeInclusive<usize>) -> Result<usize> {
         self.count(key, range)?.ok_or_else(|| self.lacking(key))
     }
 
-    /// A number of heads that share `width` evenly.
+    /// A number of attention heads, which must divide `width`.
     pub fn heads(&self, key: &str, default: usize, width: usize) -> Result<usize> {
         let heads = self.count(key, within::HEADS)?.unwrap_or(default);
         if width.is_multiple_of(heads) {
@@ -142,7 +142,7 @@ impl Config {
         Ok(list.unwrap_or_default())
     }
 
-    /// A token id below `vocabulary`. Many files write -1 where they mean none.
+    /// A token id below `vocabulary`. Many files write -1 for none.
     pub fn token(&self, key: &str, vocabulary: usize) -> Result<Option<u32>> {
         if self.get(key).and_then(Json::as_i64) == Some(-1) {
             return Ok(None);
@@ -150,7 +150,7 @@ impl Config {
         self.typed(key, format!("a token id below {vocabulary}"), |v| token(v, vocabulary))
     }
 
-    /// Token ids below `vocabulary`: one, a list, or none.
+    /// Token ids below `vocabulary`: a single id or a list.
     pub fn tokens(&self, key: &str, vocabulary: usize) -> Result<Vec<u32>> {
         let Some(Json::Array(ids)) = self.get(key) else {
             return Ok(self.token(key, vocabulary)?.into_iter().collect());
@@ -162,7 +162,7 @@ impl Config {
         .collect()
     }
 
-    /// Names to token ids below `vocabulary`.
+    /// An object of names and token ids below `vocabulary`.
     pub fn token_map(&self, key: &str, vocabulary: usize) -> Result<Vec<(String, u32)>> {
         let map = self.typed(key, "an object of token ids", Json::as_object)?;
         let one = |(name, id): (&String, &Json)| {
@@ -185,14 +185,14 @@ impl Config {
     /// A special token's text: a string, or an object with `content`.
     pub fn special(&self, key: &str) -> Result<Option<String>> {
         let read = |v: &Json| v.as_str().or_else(|| v.get("content").and_then(Json::as_str)).map(str::to_owned);
-        // Some files write `false` where they mean none.
+        // Some files write `false` for none.
         if self.get(key) == Some(&Json::Bool(false)) {
             return Ok(None);
         }
         self.typed(key, "a token's text", read)
     }
 
-    /// The activation at `key`.
+    /// The activation function at `key`.
     pub fn activation(&self, key: &str, default: &str) -> Result<super::ops::Activation> {
         let named = super::ops::Activation::named(self.string(key)?.unwrap_or(default));
         named.map_err(|why| Fault::model(format!("{}: `{key}`: {why}", self.name)))
@@ -206,7 +206,7 @@ impl Config {
     }
 }
 
-/// A whole number that is not negative; some writers put a point behind it (`512.0`).
+/// A whole number that is not negative. Some files write it with a decimal point (`512.0`).
 fn whole(value: &Json) -> Option<u64> {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: floats hold every whole number up to it
     let written = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..EXACT).contains(n));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_read_within_its_range_or_refused_with_its_name() {
+    fn a_number_outside_its_range_is_refused_with_its_key() {
         let check = |json: Json| config(json).count("n_fft", 16..=4096).map_err(|e| e.to_string());
         assert_eq!(check(json!({})), Ok(None));
         assert_eq!(check(json!({"n_fft": null})), Ok(None));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_type_is_refused_as_well() {
+    fn a_value_of_the_wrong_type_is_refused() {
         let text = json!({"x": "y", "o": {"de": -3}, "l": ["a"]});
         let check = |read: fn(&Config) -> Result<()>, expected: &str| {
             assert_eq!(
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn minus_one_is_how_files_say_that_there_is_no_token() {
+    fn minus_one_means_no_token() {
         let config = config(json!({"a": -1, "b": [-1, 3], "c": [9]}));
         assert_eq!(config.token("a", 9).expect("read"), None);
         assert_eq!(config.tokens("b", 9).expect("read"), [3]);

@@ -1,5 +1,5 @@
-//! The one decode loop of all language models: what waits is prefilled and decoded together, each row with a key-value
-//! cache of its own.
+//! The decode loop of all language models: waiting jobs are prefilled and decoded together, each row with its own key-value
+//! cache.
 
 use super::{
     chat::{Chat, RenderedPrompt},
@@ -16,24 +16,24 @@ use crate::{
 };
 use candle_core::Tensor;
 
-/// A decoder-only network. Rows of a call have lengths of their own: their tokens are laid end to end, without padding,
-/// and attention looks at one row's cache at a time, so that a row's result does not depend on its neighbours.
+/// A decoder-only network. The rows of a call may differ in length. Their tokens are concatenated without padding, and
+/// attention reads the cache of one row at a time, so that a row's result does not depend on the other rows.
 pub trait Decoder {
     /// The keys and values of one row.
     type Cache: Prefix;
     /// An empty cache.
     fn cache(&self) -> Self::Cache;
-    /// Appends what each row reads to its cache. Gives the logits (f32) after the last position of each row, (rows, vocabulary),
-    /// or, with `all`, after every position of every row, laid end to end.
+    /// Appends the new positions of each row to its cache. Gives the logits (f32) after the last position of each row:
+    /// (rows, vocabulary). With `all`: after every position of every row, (positions of all rows, vocabulary).
     fn forward(&self, rows: &mut [CacheRow<'_, Self::Cache>], all: bool) -> candle_core::Result<Tensor>;
 }
 
-/// The cache of one row and what it reads next.
+/// The cache of one row and the positions that it reads next.
 pub type CacheRow<'a, C> = (&'a mut C, &'a [PromptPosition]);
 
-/// Prompts are prefilled in pieces of this many tokens, which bounds the attention mask of a long prompt.
+/// Prompts are prefilled in pieces of this many tokens, to bound the attention mask of a long prompt.
 const PIECE_TOKENS: usize = 512;
-/// Most tokens of a reply unless a limit was set.
+/// The maximum tokens of a reply if neither the request, the agent nor the checkpoint sets a limit.
 const MAX_TOKENS: usize = 512;
 
 /// A language model that answers `say`.
@@ -49,42 +49,46 @@ pub struct TextGenerator<D: Decoder> {
     last: LastPrompt<D::Cache>,
 }
 
-/// The parts of a speaker, besides its network.
+/// The parts of a [`TextGenerator`], besides its network.
 pub struct GeneratorParts {
-    /// Its tokenizer.
+    /// The tokenizer.
     pub text: TextTokenizer,
-    /// Its chat template.
+    /// The chat template.
     pub chat: Chat,
-    /// Tokens that end a reply.
+    /// The ids of the tokens that end a reply.
     pub ends: Vec<u32>,
-    /// What `generation_config.json` asks of every reply.
+    /// The rules of `generation_config.json` for the logits of every reply.
     pub processors: LogitsProcessors,
-    /// What `generation_config.json` says of choosing tokens.
+    /// The settings of `generation_config.json` for choosing tokens.
     pub defaults: Decoding,
     /// The agent's own decoding defaults.
     pub decode: Decoding,
-    /// Most tokens of prompt and reply together.
+    /// The maximum tokens of prompt and reply together.
     pub context_tokens: usize,
 }
 
-/// One reply on its way.
+/// A reply that is being generated.
 struct Writing<C> {
     job: Job,
     cache: C,
     /// Prompt and reply, as the network reads them.
     read: Vec<PromptPosition>,
-    /// The same as token ids.
+    /// Prompt and reply as token ids.
     tokens: Vec<u32>,
+    /// The number of tokens of the prompt.
     prompt: usize,
     sampler: Sampler,
     settings: SamplingSettings,
-    most: usize,
+    /// The maximum tokens of the reply.
+    max_tokens: usize,
+    /// The text of the reply so far.
     said: String,
+    /// The bytes of `said` that the caller has already received.
     streamed: usize,
 }
 
 impl<D: Decoder> TextGenerator<D> {
-    /// Puts a speaker together.
+    /// A generator from its network and its other parts.
     pub fn new(decoder: D, parts: GeneratorParts) -> TextGenerator<D> {
         let GeneratorParts { text, chat, ends, processors, defaults, decode, context_tokens } = parts;
         TextGenerator {
@@ -100,7 +104,7 @@ impl<D: Decoder> TextGenerator<D> {
         }
     }
 
-    /// The ids of a job's prompt, refused if they leave too little room for a reply.
+    /// The token ids of a job's prompt. Fails if they leave no room for a reply.
     fn prompt(&self, job: &Job) -> Result<(Vec<u32>, SamplingSettings), Fault> {
         let Request::Say(SayRequest { messages, raw, decoding, .. }) = &job.request else {
             return Err(Fault::failed("a language model only answers `say`".to_owned()));
@@ -123,20 +127,20 @@ impl<D: Decoder> TextGenerator<D> {
         Ok((ids, SamplingSettings::new(decoding, &self.decode, &self.defaults)))
     }
 
-    /// A cache with the part of `read` that the last prompt shares.
+    /// A cache with the prefix of `read` that the last prompt shares, and the length of the prefix.
     fn begin(&mut self, read: &[PromptPosition], alone: bool) -> Result<(D::Cache, usize), Fault> {
         let TextGenerator { decoder, last, .. } = self;
         last.begin(read, alone, || decoder.cache()).map_err(failed)
     }
 
-    /// The logits of a call of the network, one row for each; they must be finite.
+    /// The logits of one call of the network. Fails if one is not finite.
     fn logits_of(&self, rows: &mut [CacheRow<'_, D::Cache>], all: bool) -> Result<Vec<Vec<f32>>, Fault> {
         let logits = self.decoder.forward(rows, all).and_then(|l| l.to_vec2::<f32>()).map_err(failed)?;
         logits.iter().try_for_each(|row| finite(row))?;
         Ok(logits)
     }
 
-    /// Feeds `read[from..]` piece by piece; gives the logits after the last position.
+    /// Reads `read[from..]` piece by piece into the cache. Gives the logits after the last position.
     fn prefill(&self, cache: &mut D::Cache, read: &[PromptPosition], from: usize) -> Result<Vec<f32>, Fault> {
         let mut logits = Vec::new();
         for piece in read[from..].chunks(PIECE_TOKENS) {
@@ -145,7 +149,7 @@ impl<D: Decoder> TextGenerator<D> {
         logits.pop().ok_or_else(|| Fault::failed("the prompt is empty".to_owned()))
     }
 
-    /// Answers jobs that are to be generated, together.
+    /// Generates the replies of `jobs` together, and answers each.
     fn generate(&mut self, jobs: Vec<Job>) {
         let alone = jobs.len() == 1;
         let mut rows = Vec::new();
@@ -157,11 +161,12 @@ impl<D: Decoder> TextGenerator<D> {
             match begun {
                 Ok(((cache, from), read, tokens, settings)) => {
                     let room = self.context_tokens - tokens.len();
-                    let most = settings.max_tokens.unwrap_or(MAX_TOKENS).min(room);
+                    let max_tokens = settings.max_tokens.unwrap_or(MAX_TOKENS).min(room);
                     let sampler = Sampler::new(settings.clone(), job.seed);
                     let prompt = tokens.len();
                     let said = String::new();
-                    let row = Writing { job, cache, read, tokens, prompt, sampler, settings, most, said, streamed: 0 };
+                    let row =
+                        Writing { job, cache, read, tokens, prompt, sampler, settings, max_tokens, said, streamed: 0 };
                     rows.push((row, from));
                 }
                 Err(error) => job.answer(Err(error)),
@@ -183,7 +188,8 @@ impl<D: Decoder> TextGenerator<D> {
         }
     }
 
-    /// Prefills every row, the pieces of all rows together, and chooses their first tokens.
+    /// Prefills all rows together, piece by piece, and chooses their first tokens. If the network fails, all rows are answered
+    /// with its error.
     fn begin_rows(&mut self, rows: Vec<(Writing<D::Cache>, usize)>) -> Result<Vec<Writing<D::Cache>>, ()> {
         let (mut rows, mut at): (Vec<_>, Vec<usize>) = rows.into_iter().unzip();
         let mut logits: Vec<Vec<f32>> = vec![Vec::new(); rows.len()];
@@ -192,7 +198,7 @@ impl<D: Decoder> TextGenerator<D> {
             if pending.is_empty() {
                 break;
             }
-            // All rows of a piece together stay within one piece's size, except that each brings at least one token.
+            // The rows share one piece of tokens; each reads at least one token.
             let share = (PIECE_TOKENS / pending.len()).max(1);
             let mut inputs: Vec<CacheRow<'_, D::Cache>> = Vec::new();
             for (n, row) in rows.iter_mut().enumerate() {
@@ -213,7 +219,7 @@ impl<D: Decoder> TextGenerator<D> {
         Ok(self.advance(rows, logits))
     }
 
-    /// Chooses the next token of each row; answers the rows that end, drops those whose caller has gone.
+    /// Chooses the next token of each row. Answers the rows that end, and drops those whose caller no longer waits.
     fn advance(&mut self, rows: Vec<Writing<D::Cache>>, logits: Vec<Vec<f32>>) -> Vec<Writing<D::Cache>> {
         let mut going = Vec::new();
         for (mut row, mut logits) in rows.into_iter().zip(logits) {
@@ -235,26 +241,26 @@ impl<D: Decoder> TextGenerator<D> {
         going
     }
 
-    /// One token further. The row's reply, if it ends here.
+    /// Chooses one more token. Gives the reply if the row ends with it.
     fn step(&self, row: &mut Writing<D::Cache>, logits: &mut [f32]) -> Result<Option<Reply>, Fault> {
-        if row.most == 0 {
+        if row.max_tokens == 0 {
             return Ok(Some(Reply::Say(SayReply { text: String::new(), tokens: Vec::new(), finish: Finish::Length })));
         }
-        self.processors.apply(logits, &row.tokens, row.prompt, row.most);
+        self.processors.apply(logits, &row.tokens, row.prompt, row.max_tokens);
         let next = row.sampler.choose(logits);
         if self.ends.contains(&next) {
             return self.finished(row, Finish::Stop).map(Some);
         }
         row.tokens.push(next);
         row.read.push(PromptPosition::Token(next));
-        let full = row.tokens.len() - row.prompt >= row.most;
+        let full = row.tokens.len() - row.prompt >= row.max_tokens;
         if row.settings.stop.is_empty() && !row.job.streams() {
             return if full { self.finished(row, Finish::Length).map(Some) } else { Ok(None) };
         }
         row.said = self.text.decode(&row.tokens[row.prompt..])?;
         if let Some(cut) = row.settings.stop.iter().filter_map(|stop| row.said.find(stop)).min() {
             row.said.truncate(cut);
-            // The tokens that wrote the text before the stop, and no more.
+            // Only the tokens that wrote the text before the stop belong to the reply.
             let mut keep = row.prompt;
             while keep < row.tokens.len() && self.text.decode(&row.tokens[row.prompt..keep])?.len() < cut {
                 keep += 1;
@@ -279,14 +285,15 @@ impl<D: Decoder> TextGenerator<D> {
         Ok(Reply::Say(SayReply { text: row.said.clone(), tokens, finish }))
     }
 
-    /// Remembers a prompt's cache for the next. The last token of a reply was chosen but never fed.
+    /// Remembers the cache of a prompt for the next one. The last token is left out: it was chosen, but the network did not
+    /// read it.
     fn keep(&mut self, mut read: Vec<PromptPosition>, cache: D::Cache) {
         read.pop();
         self.last.keep(read, cache);
     }
 
     /// The most likely of the given replies, by the sum of their tokens' log-probabilities after the prompt. If one is the
-    /// beginning of another, the end of the reply counts too; otherwise the shorter one would always win.
+    /// beginning of another, the end token counts too; otherwise the shorter one would always win.
     fn choose(&mut self, job: &Job, choices: &[String]) -> Result<Reply, Fault> {
         let (ids, _) = self.prompt(job)?;
         let options = choices.iter().map(|c| self.text.encode(c, false)).collect::<Result<Vec<_>, _>>()?;
@@ -321,7 +328,7 @@ impl<D: Decoder> TextGenerator<D> {
         Ok(Reply::Say(SayReply { text: choices[n].clone(), tokens: options[n].clone(), finish: Finish::Stop }))
     }
 
-    /// Logits after each token of a bare prompt, (tokens, vocabulary): for parity tests.
+    /// Logits after each token of a prompt without a chat template, (tokens, vocabulary): for parity tests.
     pub fn logits(&self, ids: &[u32]) -> candle_core::Result<Vec<Vec<f32>>> {
         self.decoder
             .forward(&mut [(&mut self.decoder.cache(), PromptPosition::tokens(ids).as_slice())], true)?
@@ -344,7 +351,7 @@ impl<D: Decoder> Model for TextGenerator<D> {
     }
 }
 
-/// The number of bytes that can be shown already: not half a character, and not the beginning of a stop text.
+/// The number of bytes that can be streamed now: not an incomplete character, and not the beginning of a stop text.
 fn settled(said: &str, stops: &[String]) -> usize {
     let whole = said.trim_end_matches('\u{fffd}');
     let held =
@@ -358,7 +365,7 @@ mod tests {
     use super::settled;
 
     #[test]
-    fn what_may_become_a_stop_is_held_back() {
+    fn the_beginning_of_a_stop_text_is_not_streamed() {
         let check = |said: &str, stop: &str| said[..settled(said, &[stop.to_owned()])].to_owned();
         assert_eq!(check("on the ta", "\nQ:"), "on the ta");
         assert_eq!(check("on the table\n", "\nQ:"), "on the table");

@@ -3,9 +3,9 @@
 use crate::error::Fault;
 use candle_core::{DType, Device};
 
-/// Opens the device that the user named: `auto`, `cpu`, `cuda:N` (or `cuda`), `metal`.
+/// Opens a device by name: `auto`, `cpu`, `cuda:N` (or `cuda`), `metal`. Fails if this build or machine lacks the device.
 ///
-/// `auto` is the first CUDA or Metal device if this build has one and the machine offers it, else the CPU.
+/// `auto` is the first CUDA or Metal device if this build supports one and the machine has one, else the CPU.
 pub fn open(name: &str) -> Result<Device, Fault> {
     match name {
         "cpu" => Ok(Device::Cpu),
@@ -25,9 +25,9 @@ pub fn automatic() -> &'static str {
     }
 }
 
-/// Memory that is free on an accelerator, in bytes; none for the CPU, and where the device does not say.
+/// Free memory of an accelerator, in bytes; none for the CPU, and for a device that does not report it.
 ///
-/// Metal shares the machine's memory and recommends how much of it to use at most.
+/// Metal shares the machine's memory and recommends a maximum; the result is the unused part of that maximum.
 pub fn free_memory(name: &str) -> Option<u64> {
     match open(name).ok()? {
         #[cfg(feature = "cuda")]
@@ -41,7 +41,7 @@ pub fn free_memory(name: &str) -> Option<u64> {
     }
 }
 
-/// The accelerators that this build can use, if the machine has them.
+/// The accelerators that this build supports.
 pub fn built_with() -> Vec<&'static str> {
     let features = [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal"))];
     features.into_iter().filter(|(_, is_built)| *is_built).map(|(name, _)| name).collect()
@@ -75,8 +75,8 @@ fn not_built(feature: &str) -> Fault {
     ))
 }
 
-/// The number format to compute in: what was asked; else f32 on the CPU (its bf16 and f16 are slow) and the stored
-/// format, if it is a floating one, elsewhere.
+/// The number format to compute in: `asked`, unless it is absent or `auto`. Else f32 on a CPU, where bf16 and f16 are slow.
+/// Else the stored format if it is f16 or bf16, else f32.
 pub fn dtype(asked: Option<&str>, stored: Option<DType>, device: &Device) -> Result<DType, Fault> {
     match asked.unwrap_or("auto") {
         "f32" | "float32" => Ok(DType::F32),
@@ -88,7 +88,7 @@ pub fn dtype(asked: Option<&str>, stored: Option<DType>, device: &Device) -> Res
     }
 }
 
-/// The class of a device, for an agent's identity: replies on the same class are taken to be the same.
+/// The class of a device, as a part of an agent's identity: the memo treats replies of one class as equal.
 pub fn class(device: &Device) -> &'static str {
     match device {
         Device::Cpu => "cpu",
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_opened_or_refused_in_words() {
+    fn a_device_that_cannot_be_opened_gives_a_clear_error() {
         let check = |name: &str| open(name).map(|d| class(&d).to_owned()).unwrap_or_else(|e| e.to_string());
         assert_eq!(check("cpu"), "cpu");
         insta::assert_snapshot!(check("gpu"), @"unknown device `gpu`; use auto, cpu, cuda:N or metal");

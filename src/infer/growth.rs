@@ -1,5 +1,5 @@
-//! The growth of a text in a tokenizer. A `tokenizer.json` may replace each letter by a hundred, eight times over, so
-//! growth is bounded: from the worst case of each part, and for normalizers from their effect on the given text.
+//! The growth of a text in a tokenizer. A `tokenizer.json` may replace each letter with a hundred letters, eight times in a
+//! row. Growth is therefore bounded: by the worst case of each part, and for normalizers by their effect on the given text.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -8,30 +8,32 @@ use tokenizers::{
     PreTokenizerWrapper, Tokenizer,
 };
 
-/// Longest text that is tokenized, in bytes. A byte costs some 200 bytes of memory as a token.
+/// Longest text that is tokenized, in bytes. A byte that becomes a token takes some 200 bytes of memory.
 pub const MAX_TEXT_BYTES: usize = 4 << 20;
-/// Most bytes of a text after the normalizer and the pre-tokenizer.
+/// The maximum bytes of a text after the normalizer and the pre-tokenizer.
 const MAX_BYTES: f64 = 4.0 * MAX_TEXT_BYTES as f64;
-/// Most bytes after one step of a normalizer; a byte costs some 50 bytes of memory there.
+/// The maximum bytes after one step of a normalizer, where a byte takes some 50 bytes of memory.
 const MAX_STEP_BYTES: f64 = (16 << 20) as f64;
-/// By how much a pre-tokenizer or a decoder may lengthen a text; published ones stay below 10.
+/// The largest factor by which a pre-tokenizer or a decoder may lengthen a text; published ones stay below 10.
 const MAX_FACTOR: f64 = 64.0;
 /// Longest token of a vocabulary, in bytes.
 const MAX_TOKEN_BYTES: usize = 16 << 10;
-/// WordPiece tries every part of a word, so that its work grows with the third power of a word's length.
+/// Longest word of WordPiece, in characters: its work grows with the third power of a word's length.
 const MAX_WORD_CHARS: usize = 1000;
-/// Most copies of a text and most special tokens that a post-processor may add.
+/// The maximum number of copies of a text that a post-processor may make.
 const MAX_COPIES: usize = 4;
+/// The maximum number of special tokens that a post-processor may add.
 const MAX_SPECIALS: usize = 1 << 10;
 
-/// By how much a tokenizer lengthens a text at worst.
+/// The factors by which a tokenizer lengthens a text in the worst case.
 #[derive(Debug)]
 pub struct Growth {
     normalizer: f64,
     pre_tokenizer: f64,
 }
 
-/// Checks what the tokenizer library believes of a file when it reads it: that a table of SentencePiece is as long as it says.
+/// Checks that each SentencePiece table of a `tokenizer.json` is as long as it states: the tokenizer library reserves memory
+/// for the stated length.
 pub fn check_file(text: &str) -> Result<(), String> {
     #[derive(Deserialize)]
     struct File {
@@ -49,7 +51,7 @@ pub fn check_file(text: &str) -> Result<(), String> {
 }
 
 impl Growth {
-    /// Reads a tokenizer's parts. Refuses those that lengthen every text out of bounds.
+    /// Computes the factors from a tokenizer's parts. Fails if a part exceeds its limit for every text.
     pub fn of(tokenizer: &Tokenizer) -> Result<Growth, String> {
         let mut normalizer = 1.0;
         for step in steps(tokenizer) {
@@ -60,7 +62,7 @@ impl Growth {
         for (part, factor) in [("pre-tokenizer", pre_tokenizer), ("decoder", decoder)] {
             if factor > MAX_FACTOR {
                 return Err(format!(
-                    "its {part} can make a text {factor:.0} times longer; at most {MAX_FACTOR} are possible"
+                    "its {part} can make a text {factor:.0} times longer; the maximum is {MAX_FACTOR}"
                 ));
             }
         }
@@ -68,7 +70,7 @@ impl Growth {
             let (copies, specials) = around(post)?;
             if copies > MAX_COPIES || specials > MAX_SPECIALS {
                 return Err(format!(
-                    "its post-processor repeats a text {copies} times and adds {specials} tokens; at most {MAX_COPIES} and {MAX_SPECIALS} are possible"
+                    "its post-processor repeats a text {copies} times and adds {specials} tokens; the maxima are {MAX_COPIES} and {MAX_SPECIALS}"
                 ));
             }
         }
@@ -76,7 +78,7 @@ impl Growth {
         Ok(Growth { normalizer, pre_tokenizer })
     }
 
-    /// Refuses a text that the tokenizer would make too long.
+    /// Fails if the tokenizer would make `text` too long.
     pub fn check(&self, tokenizer: &Tokenizer, text: &str) -> Result<(), String> {
         if text.len() as f64 * self.normalizer * self.pre_tokenizer <= MAX_BYTES {
             return Ok(());
@@ -90,14 +92,15 @@ impl Growth {
     }
 }
 
-fn within(text: &str, bytes: f64, most: f64) -> Result<(), String> {
-    if bytes <= most {
+/// Fails if `bytes`, the length that `text` may get, exceeds `max`.
+fn within(text: &str, bytes: f64, max: f64) -> Result<(), String> {
+    if bytes <= max {
         return Ok(());
     }
-    Err(format!("the tokenizer can make {bytes:.0} bytes of a text of {}; at most {most} are possible", text.len()))
+    Err(format!("the tokenizer can turn a text of {} bytes into {bytes:.0} bytes; the maximum is {max}", text.len()))
 }
 
-/// The steps of the normalizer, sequences laid out.
+/// The steps of the normalizer, with sequences flattened.
 fn steps(tokenizer: &Tokenizer) -> Vec<&NormalizerWrapper> {
     let (mut open, mut steps): (Vec<&NormalizerWrapper>, Vec<_>) =
         (tokenizer.get_normalizer().into_iter().collect(), vec![]);
@@ -110,8 +113,8 @@ fn steps(tokenizer: &Tokenizer) -> Vec<&NormalizerWrapper> {
     steps
 }
 
-/// Bytes that a step of a normalizer makes of one byte at worst. Those of the Unicode forms are from Unicode's FAQ on
-/// normalization; lower case lengthens `Ⱥ` and `İ` from two bytes to three.
+/// The bytes that a normalizer step makes of one byte in the worst case. The factors of the Unicode forms are those of
+/// Unicode's FAQ on normalization; lower case lengthens `Ⱥ` and `İ` from two bytes to three.
 fn factor(step: &NormalizerWrapper) -> Result<f64, String> {
     Ok(match step {
         NormalizerWrapper::StripNormalizer(_) | NormalizerWrapper::StripAccents(_) | NormalizerWrapper::Nmt(_) => 1.0,
@@ -121,7 +124,7 @@ fn factor(step: &NormalizerWrapper) -> Result<f64, String> {
         NormalizerWrapper::NFKC(_) | NormalizerWrapper::NFKD(_) => 11.0,
         // Spaces around a Chinese character, canonical decomposition, lower case.
         NormalizerWrapper::BertNormalizer(_) => 8.0,
-        // It is put before every piece between two special tokens.
+        // The text is prepended to every piece between two special tokens.
         NormalizerWrapper::Prepend(prepend) => 1.0 + prepend.prepend.len() as f64,
         NormalizerWrapper::Replace(replace) => replacing(&json(replace)?),
         NormalizerWrapper::Precompiled(table) => {
@@ -132,7 +135,7 @@ fn factor(step: &NormalizerWrapper) -> Result<f64, String> {
     })
 }
 
-/// Bytes of one byte, for a `Replace`. A regular expression may match nothing, before every byte.
+/// The factor of a `Replace`. A regular expression may match the empty text before every byte.
 fn replacing(replace: &Json) -> f64 {
     let content = replace["content"].as_str().map_or(0, str::len) as f64;
     match replace["pattern"]["String"].as_str().map_or(0, str::len) {
@@ -141,7 +144,8 @@ fn replacing(replace: &Json) -> f64 {
     }
 }
 
-/// The longest replacement of a SentencePiece table, which is a length, that many bytes of a trie, and texts that end with 0.
+/// The longest replacement of a SentencePiece table, in bytes. The table is a length, a trie of that many bytes, and texts that
+/// end with a zero byte.
 fn longest_replacement(table: &str) -> Result<usize, String> {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let broken = || "its `precompiled_charsmap` is not a table of SentencePiece".to_owned();
@@ -151,7 +155,7 @@ fn longest_replacement(table: &str) -> Result<usize, String> {
     Ok(texts.split(|byte| *byte == 0).map(<[u8]>::len).max().unwrap_or(0))
 }
 
-/// Bytes that a pre-tokenizer makes of one byte at worst.
+/// The bytes that a pre-tokenizer makes of one byte in the worst case.
 fn cutting(part: &PreTokenizerWrapper) -> Result<f64, String> {
     Ok(match part {
         PreTokenizerWrapper::Sequence(sequence) => {
@@ -160,22 +164,22 @@ fn cutting(part: &PreTokenizerWrapper) -> Result<f64, String> {
         PreTokenizerWrapper::FixedLength(fixed) if fixed.length == 0 => {
             return Err("its pre-tokenizer cuts texts into pieces of `length` 0".to_owned());
         }
-        // A space before each piece; two bytes for one that is not printable.
+        // A space before each piece; two bytes for a byte that is not printable.
         PreTokenizerWrapper::ByteLevel(_) => 3.0,
-        // A sign of up to four bytes for a space, and one before each piece.
+        // A character of up to four bytes for a space, and one before each piece.
         PreTokenizerWrapper::Metaspace(_) => 5.0,
         _ => 1.0,
     })
 }
 
-/// Bytes that a decoder makes of one byte at worst.
+/// The bytes that a decoder makes of one byte in the worst case.
 fn decoding(part: &DecoderWrapper) -> Result<f64, String> {
     Ok(match part {
         DecoderWrapper::Sequence(sequence) => {
             sequence.get_decoders().iter().map(decoding).try_fold(1.0, |all, one| Ok::<_, String>(all * one?))?
         }
         DecoderWrapper::Replace(replace) => replacing(&json(replace)?),
-        // A byte that is not text becomes a sign of three.
+        // A byte that is not text becomes a character of three bytes.
         DecoderWrapper::ByteLevel(_) | DecoderWrapper::ByteFallback(_) => 3.0,
         // A space before each token.
         DecoderWrapper::WordPiece(_) | DecoderWrapper::BPE(_) => 2.0,
@@ -183,7 +187,7 @@ fn decoding(part: &DecoderWrapper) -> Result<f64, String> {
     })
 }
 
-/// The copies of a text and the special tokens that a post-processor adds.
+/// The number of copies of a text that a post-processor makes, and of special tokens that it adds.
 fn around(part: &PostProcessorWrapper) -> Result<(usize, usize), String> {
     Ok(match part {
         PostProcessorWrapper::Sequence(sequence) => {
@@ -205,6 +209,7 @@ fn around(part: &PostProcessorWrapper) -> Result<(usize, usize), String> {
     })
 }
 
+/// Fails if WordPiece accepts too long words, or if the vocabulary has a too long token.
 fn check_words(tokenizer: &Tokenizer) -> Result<(), String> {
     if let ModelWrapper::WordPiece(model) = tokenizer.get_model()
         && model.max_input_chars_per_word > MAX_WORD_CHARS
@@ -214,13 +219,13 @@ fn check_words(tokenizer: &Tokenizer) -> Result<(), String> {
     }
     match tokenizer.get_vocab(true).into_keys().map(|token| token.len()).max() {
         Some(longest) if longest > MAX_TOKEN_BYTES => {
-            Err(format!("a token of its vocabulary has {longest} bytes; at most {MAX_TOKEN_BYTES} are possible"))
+            Err(format!("a token of its vocabulary has {longest} bytes; the maximum is {MAX_TOKEN_BYTES}"))
         }
         _ => Ok(()),
     }
 }
 
-/// A part of a tokenizer, as its file writes it.
+/// A part of a tokenizer as JSON, in the form of `tokenizer.json`.
 fn json(part: &impl serde::Serialize) -> Result<Json, String> {
     serde_json::to_value(part).map_err(|e| e.to_string())
 }
@@ -230,7 +235,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// The result for a text with a tokenizer of these parts.
+    /// Checks `text` with a tokenizer of these parts.
     fn check(parts: Json, text: &str) -> Result<(), String> {
         let mut file = json!({"version": "1.0", "added_tokens": [], "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}});
         parts.as_object().unwrap().iter().for_each(|(key, part)| file[key] = part.clone());
@@ -244,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn normalizers_are_bounded_by_what_they_make_of_the_text() {
+    fn normalizers_are_bounded_by_their_effect_on_the_text() {
         let chain = |times: usize| {
             let step = replace(json!({"String": "a"}), &"a".repeat(100));
             json!({"normalizer": {"type": "Sequence", "normalizers": vec![step; times]}})
@@ -252,7 +257,7 @@ mod tests {
         assert_eq!(check(chain(2), "aaa"), Ok(()));
         assert_eq!(
             check(chain(8), "a"),
-            Err("the tokenizer can make 100000000 bytes of a text of 1; at most 16777216 are possible".into())
+            Err("the tokenizer can turn a text of 1 bytes into 100000000 bytes; the maximum is 16777216".into())
         );
         // The same steps do nothing to another text.
         assert_eq!(check(chain(8), "bbb"), Ok(()));
@@ -265,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn published_normalizers_take_long_texts() {
+    fn published_normalizers_accept_long_texts() {
         let llama = json!({"normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, replace(json!({"String": " "}), "▁")]}});
         assert_eq!(check(llama, &"word ".repeat(50_000)), Ok(()));
         let albert = json!({"normalizer": {"type": "Sequence", "normalizers": [replace(json!({"String": "``"}), "\""), {"type": "NFKD"}, {"type": "StripAccents"},
@@ -279,9 +284,9 @@ mod tests {
         let many = |part: Json, times: usize| vec![part; times];
         let cuts =
             many(json!({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}), 20);
-        insta::assert_snapshot!(refused(json!({"pre_tokenizer": {"type": "Sequence", "pretokenizers": cuts}})), @"its pre-tokenizer can make a text 3486784401 times longer; at most 64 are possible");
+        insta::assert_snapshot!(refused(json!({"pre_tokenizer": {"type": "Sequence", "pretokenizers": cuts}})), @"its pre-tokenizer can make a text 3486784401 times longer; the maximum is 64");
         let decoders = many(replace(json!({"String": "a"}), "aa"), 30);
-        insta::assert_snapshot!(refused(json!({"decoder": {"type": "Sequence", "decoders": decoders}})), @"its decoder can make a text 1073741824 times longer; at most 64 are possible");
+        insta::assert_snapshot!(refused(json!({"decoder": {"type": "Sequence", "decoders": decoders}})), @"its decoder can make a text 1073741824 times longer; the maximum is 64");
         let template = |single: Vec<Json>, ids: Vec<u32>| {
             let tokens = vec!["a"; ids.len()];
             json!({"post_processor": {"type": "TemplateProcessing", "single": single, "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
@@ -290,9 +295,9 @@ mod tests {
         let (text, special) =
             (json!({"Sequence": {"id": "A", "type_id": 0}}), json!({"SpecialToken": {"id": "s", "type_id": 0}}));
         assert_eq!(check(template(vec![special.clone(), text.clone()], vec![0]), "a"), Ok(()));
-        insta::assert_snapshot!(refused(template(many(text.clone(), 9), vec![0])), @"its post-processor repeats a text 9 times and adds 0 tokens; at most 4 and 1024 are possible");
-        insta::assert_snapshot!(refused(template(many(special, 30), vec![0; 100])), @"its post-processor repeats a text 0 times and adds 3000 tokens; at most 4 and 1024 are possible");
-        insta::assert_snapshot!(refused(json!({"model": {"type": "WordLevel", "unk_token": "a", "vocab": {"x".repeat(1 << 15): 0}}})), @"a token of its vocabulary has 32768 bytes; at most 16384 are possible");
+        insta::assert_snapshot!(refused(template(many(text.clone(), 9), vec![0])), @"its post-processor repeats a text 9 times and adds 0 tokens; the maxima are 4 and 1024");
+        insta::assert_snapshot!(refused(template(many(special, 30), vec![0; 100])), @"its post-processor repeats a text 0 times and adds 3000 tokens; the maxima are 4 and 1024");
+        insta::assert_snapshot!(refused(json!({"model": {"type": "WordLevel", "unk_token": "a", "vocab": {"x".repeat(1 << 15): 0}}})), @"a token of its vocabulary has 32768 bytes; the maximum is 16384");
         insta::assert_snapshot!(refused(json!({"model": {"type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "##", "max_input_chars_per_word": 1 << 30, "vocab": {"a": 0}}})), @"its `max_input_chars_per_word` must be at most 1000, found 1073741824");
         insta::assert_snapshot!(refused(json!({"pre_tokenizer": {"type": "FixedLength", "length": 0}})), @"its pre-tokenizer cuts texts into pieces of `length` 0");
         // A trie of four gigabytes in a table of eight bytes.

@@ -1,4 +1,4 @@
-//! The last resort against a checkpoint that makes the code under a model panic: the panic becomes an error.
+//! The last resort against a checkpoint that makes a model or the tokenizer library panic: the panic becomes an error.
 
 use std::{
     any::Any,
@@ -10,7 +10,7 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work`. If it panics: the panic's message.
+/// Runs `work`. If it panics, the error is the panic's message.
 pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let outer = GUARDED.replace(true);
     let done = catch_unwind(AssertUnwindSafe(work));
@@ -18,7 +18,7 @@ pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     done.map_err(|why| message(&*why))
 }
 
-/// True inside [`guarded`]: a panic here is reported as an error, so that a panic hook should not print it.
+/// True inside [`guarded`]. A panic hook must not print such a panic, because it is reported as an error.
 pub fn is_guarded() -> bool {
     GUARDED.get()
 }
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_inside_is_guarded() {
+    fn is_guarded_is_true_only_inside_guarded() {
         assert!(!is_guarded());
         assert_eq!(guarded(|| (is_guarded(), guarded(is_guarded).is_ok(), is_guarded())), Ok((true, true, true)));
         assert!(guarded(|| -> () { panic!("ends") }).is_err());

@@ -9,21 +9,21 @@ use ::image::RgbImage;
 use serde_json::Value as Json;
 use std::ops::Range;
 
-/// To what size a picture is brought.
+/// The size that a picture is resized to, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Size {
-    /// The shorter edge gets this length; the ratio stays (the longer is rounded down).
+    /// The length of the shorter edge. The aspect ratio stays; the longer edge is rounded down.
     ShortestEdge(u32),
-    /// As `ShortestEdge`, but the longer edge becomes no longer than the second number.
+    /// As `ShortestEdge`, with the second number as the maximum of the longer edge.
     Edges(u32, u32),
-    /// Width and height, whatever the ratio.
+    /// Width and height; the aspect ratio may change.
     Exact(u32, u32),
 }
 
-/// `preprocessor_config.json` of an image model.
+/// The settings in `preprocessor_config.json` of an image model.
 #[derive(Debug, Clone)]
 pub struct Preparation {
-    /// The place of the settings.
+    /// The file of the settings, for errors.
     pub name: String,
     resize: Option<(Size, Filter)>,
     crop: Option<(u32, u32)>,
@@ -31,15 +31,15 @@ pub struct Preparation {
     normalise: Option<([f32; 3], [f32; 3])>,
 }
 
-/// Most pixels of a prepared picture: 200 MB of numbers.
-const MOST_PIXELS: usize = 1 << 24;
+/// The maximum pixels of a prepared picture: 200 MB of numbers.
+const MAX_PIXELS: usize = 1 << 24;
 
 /// Mean and deviation of the pictures that CLIP saw.
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 impl Preparation {
-    /// Reads the settings; what is absent is CLIP's default at the model's `side` in pixels.
+    /// Reads the settings. An absent key has CLIP's default, with the model's `side` in pixels. Fails if a value is out of range.
     pub fn new(config: &Config, side: usize) -> Result<Preparation, Fault> {
         let side = side as u32;
         let on = |key: &str| config.truth(key).map(|on| on.unwrap_or(true));
@@ -66,7 +66,8 @@ impl Preparation {
         })
     }
 
-    /// The values of a picture, (3, height, width) in row-major order, with height and width.
+    /// The prepared picture, (3, height, width) in row-major order, with its height and width. Fails if the picture is empty or
+    /// would become too large.
     pub fn apply(&self, picture: &RgbImage) -> Result<(Vec<f32>, usize, usize), Fault> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {
@@ -90,7 +91,8 @@ impl Preparation {
         Ok((values, height, width))
     }
 
-    /// Resizes and crops. Only what the crop keeps is computed: a picture of 1 × n pixels becomes 224 × 224 n on the way.
+    /// Resizes and crops. Only pixels inside the crop are computed: a picture of 1 × n pixels would otherwise become
+    /// 224 × 224 n.
     fn pixels(&self, picture: &RgbImage) -> Result<(Vec<u8>, usize, usize), Fault> {
         let from = (picture.width() as usize, picture.height() as usize);
         let (to, filter) = match self.resize {
@@ -98,9 +100,9 @@ impl Preparation {
             None => (from, Filter::Box),
         };
         let (width, height) = self.crop.map_or(to, |(width, height)| (width as usize, height as usize));
-        if width.saturating_mul(height) > MOST_PIXELS {
+        if width.saturating_mul(height) > MAX_PIXELS {
             let said = format!(
-                "the picture of {}×{} pixels would become {width}×{height}; at most {MOST_PIXELS} pixels are prepared, so crop it first",
+                "the picture of {}×{} pixels would become {width}×{height}; the maximum is {MAX_PIXELS} pixels, so crop it first",
                 from.0, from.1
             );
             return Err(Fault::media(said));
@@ -119,8 +121,8 @@ impl Preparation {
     }
 }
 
-/// `size` as a number, `[height, width]`, `{shortest_edge}` (perhaps with `longest_edge`) or `{height, width}`; a bare number
-/// is a square or the shorter edge.
+/// Reads `size`: a number, `[height, width]`, `{shortest_edge}` (perhaps with `longest_edge`) or `{height, width}`. A bare
+/// number is a square if `square`, else the shorter edge.
 fn size(value: &Json, square: bool) -> Option<Size> {
     let fits = |n: &u32| within::SIDE.contains(&(*n as usize));
     let number = |v: &Json| v.as_u64().and_then(|n| u32::try_from(n).ok()).filter(fits);
@@ -144,7 +146,7 @@ fn size_of_crop(value: &Json) -> Option<(u32, u32)> {
     }
 }
 
-/// Width and height after resizing, never nothing.
+/// Width and height after resizing, each at least 1.
 fn target(size: Size, width: u32, height: u32) -> (usize, usize) {
     let (short, long) = (f64::from(width.min(height)), f64::from(width.max(height)));
     // As Python's int(): rounded down.
@@ -161,18 +163,18 @@ fn target(size: Size, width: u32, height: u32) -> (usize, usize) {
     if width <= height { (shorter, longer) } else { (longer, shorter) }
 }
 
-/// The middle of a side; what lies outside the picture is black.
+/// The part of a side that a centre crop keeps. Pixels outside the picture become black.
 struct Centre {
-    /// The places of the picture that are kept.
+    /// The positions of the picture that are kept.
     kept: Range<usize>,
-    /// The number of black places before them.
+    /// The number of black positions before them.
     before: usize,
 }
 
 impl Centre {
-    /// The middle `want` of `have` places.
+    /// The middle `want` of `have` positions.
     fn of(have: usize, want: usize) -> Centre {
-        // Rounded down, also when negative: the reference pads a picture that is too small with the extra row on top.
+        // Rounded down, also when negative: the reference adds the extra row at the top of a too small picture.
         let offset = (have as i64 - want as i64).div_euclid(2);
         let first = offset.max(0) as usize;
         Centre { kept: first..have.min(first + want), before: offset.min(0).unsigned_abs() as usize }
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn thin_pictures_cost_what_is_kept_of_them() {
+    fn only_the_cropped_part_of_a_thin_picture_is_computed() {
         // grey, but for a white pixel in the middle: enlarged, it fills the crop
         for (width, height) in [(1, 3_000_001), (3_000_001, 1), (1, 300_001), (2, 3_000_000)] {
             let mut picture = RgbImage::from_pixel(width, height, image::Rgb([128; 3]));
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_small_is_padded_with_the_odd_row_on_top() {
+    fn a_too_small_picture_is_padded_with_the_extra_row_on_top() {
         let picture = RgbImage::from_pixel(3, 9, image::Rgb([255; 3]));
         let settings = json!({ "do_resize": false, "do_normalize": false, "crop_size": 4 });
         let (values, h, w) = prepared(settings, &picture).expect("prepared");

@@ -1,4 +1,4 @@
-//! Jobs: requests with their media decoded or within reach, and the way back to the caller.
+//! Jobs: requests whose media are decoded or can be pulled, with the channel for the reply.
 
 use crate::{
     error::Fault,
@@ -9,25 +9,25 @@ use ::image::RgbImage;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
-/// An [`Item`](crate::exchange::Item) of a request, as a model takes it.
+/// An [`Item`](crate::exchange::Item) of a request, in the form that a model reads.
 #[derive(Debug)]
 pub enum Input {
-    /// Text as it is.
+    /// A text.
     Text(String),
     /// A decoded picture.
     Image(Arc<RgbImage>),
-    /// Sound that is decoded as it is needed.
+    /// Sound that is decoded piece by piece.
     Sound(SoundSource),
 }
 
-/// One request on its way through a model's thread.
+/// One request in a model's thread.
 #[derive(Debug)]
 pub struct Job {
     /// The request.
     pub request: Request,
-    /// Its items, in their order ([`Request::items`]).
+    /// The request's items, in the order of [`Request::items`].
     pub inputs: Vec<Input>,
-    /// Seed of the sampling.
+    /// The seed of the sampling.
     pub seed: u64,
     stream: Option<mpsc::UnboundedSender<String>>,
     back: ReplySender,
@@ -35,7 +35,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job and the place where its answer will arrive. Dropping the receiver cancels the job.
+    /// A job and the receiver of its reply. Dropping the receiver cancels the job. `stream` receives the text piece by piece.
     pub fn new(
         request: Request,
         inputs: Vec<Input>,
@@ -66,17 +66,17 @@ impl Job {
         }
     }
 
-    /// True once the caller has stopped waiting.
+    /// True if the caller no longer waits.
     pub fn gone(&self) -> bool {
         self.back.gone()
     }
 
-    /// True if someone listens to the pieces of text.
+    /// True if the caller receives the text piece by piece.
     pub fn streams(&self) -> bool {
         self.stream.as_ref().is_some_and(|s| !s.is_closed())
     }
 
-    /// Hands a piece of text to the listener, if there is one.
+    /// Sends a piece of text to the caller, if the caller streams.
     pub fn piece(&self, text: &str) {
         if let Some(stream) = &self.stream
             && !text.is_empty()
@@ -85,28 +85,28 @@ impl Job {
         }
     }
 
-    /// Refuses what a family does not answer; the card keeps such requests away.
+    /// Answers with an error that the family does not support the request. Cards normally prevent such requests.
     pub fn refuse(self) {
-        self.answer(Err(Fault::failed("this model does not answer such requests".to_owned())));
+        self.answer(Err(Fault::failed("this model does not support this kind of request".to_owned())));
     }
 
-    /// Answers; the caller may have stopped waiting. A number that is not finite is never an answer.
+    /// Sends the reply; the caller may no longer wait. A reply with a number that is not finite becomes an error.
     pub fn answer(self, reply: Result<Reply, Fault>) {
         let _inside = self.span.enter();
         let reply = reply.and_then(finite);
         if let Err(error) = &reply {
-            tracing::debug!(%error, "not answered");
+            tracing::debug!(%error, "the job failed");
         }
         self.back.send(reply);
     }
 
-    /// The way back alone, for a worker that must answer if the model cannot.
+    /// The channel for the reply, for a worker that must answer if the model panics.
     pub fn back(&self) -> ReplySender {
         self.back.clone()
     }
 }
 
-/// A reply whose numbers are all finite.
+/// The reply, or an error if one of its numbers is not finite.
 fn finite(reply: Reply) -> Result<Reply, Fault> {
     let odd = |n: &f32| !n.is_finite();
     let found = match &reply {
@@ -124,7 +124,7 @@ fn finite(reply: Reply) -> Result<Reply, Fault> {
 
 type Way = oneshot::Sender<Result<Reply, Fault>>;
 
-/// The way back to an asker. The first answer counts.
+/// The channel for the reply to a job. The first reply counts.
 #[derive(Debug, Clone)]
 pub struct ReplySender(Arc<Mutex<Option<Way>>>);
 
@@ -133,7 +133,7 @@ impl ReplySender {
         ReplySender(Arc::new(Mutex::new(Some(way))))
     }
 
-    /// Answers unless the job was answered before; the caller may have stopped waiting.
+    /// Sends the reply, unless the job has one already. The caller may no longer wait.
     pub fn send(&self, reply: Result<Reply, Fault>) {
         let way = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(way) = way {
@@ -146,16 +146,17 @@ impl ReplySender {
     }
 }
 
-/// A blocking model: owned by one thread, asked in groups.
+/// A blocking model. One thread owns it and gives it jobs in groups.
 ///
-/// Contract: answers every job (through [`Job::answer`]); all jobs of one call are of one [`Job::group`]. A job's reply does
-/// not depend on the others in the call. May panic: the worker turns that into an error of the jobs it held.
+/// Contract: the model answers every job (through [`Job::answer`]). All jobs of one call belong to one [`Job::group`]. The
+/// reply to a job does not depend on the other jobs of the call. The model may panic: the worker then answers the open jobs of
+/// the call with an error.
 pub trait Model {
     /// Answers all of `jobs`.
     fn answer(&mut self, jobs: Vec<Job>);
 }
 
-/// A wish for samples, sent from a model's thread to the asker's task, which decodes them.
+/// A request for samples, sent from a model's thread to the caller's task, which decodes them.
 #[derive(Debug)]
 pub struct SampleRequest {
     /// First sample, counted at `rate_hz` from the start of the sound.
@@ -164,28 +165,30 @@ pub struct SampleRequest {
     pub to: usize,
     /// Samples in a second.
     pub rate_hz: u32,
-    /// The buffer for the samples; fewer than requested means that the sound ended.
+    /// The channel for the samples. Fewer samples than requested mean that the sound has ended.
     pub back: oneshot::Sender<Result<Vec<f32>, Fault>>,
 }
 
-/// A stretch of sound whose samples are pulled piece by piece, so that no more than a window is in memory.
+/// A stretch of sound. Its samples are pulled piece by piece, so that only one window is in memory.
 #[derive(Debug)]
 pub struct SoundSource {
     /// The start, in the medium's presentation time.
     pub start: Time,
-    /// The end.
+    /// The end, in the medium's presentation time.
     pub end: Time,
     pulls: mpsc::Sender<SampleRequest>,
 }
 
 impl SoundSource {
-    /// A sound and the requests to its owner. The channel has room for one request: the thread waits for each.
+    /// A sound, and the receiver of its sample requests. The channel has room for one request, because the thread waits for
+    /// each.
     pub fn new(start: Time, end: Time) -> (SoundSource, mpsc::Receiver<SampleRequest>) {
         let (pulls, wishes) = mpsc::channel(1);
         (SoundSource { start, end, pulls }, wishes)
     }
 
-    /// Samples `from..to` at `rate_hz`, mono, fewer at the end. Blocks; fails as cancelled when the asker has gone.
+    /// Samples `from..to` at `rate_hz`, mono; fewer at the end of the sound. Blocks. Fails as cancelled if the caller no longer
+    /// waits.
     pub fn samples(&self, from: usize, to: usize, rate_hz: u32) -> Result<Vec<f32>, Fault> {
         let (back, answer) = oneshot::channel();
         self.pulls.blocking_send(SampleRequest { from, to, rate_hz, back }).map_err(|_| Fault::cancelled())?;

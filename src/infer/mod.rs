@@ -1,5 +1,5 @@
-//! The shared parts of candle models: device, checkpoint folder, tokenizer and chat template, decode loop, image and
-//! audio preprocessing, and the worker thread that owns a model and batches its waiting jobs.
+//! The shared parts of candle models: device, checkpoint folder or GGUF file, tokenizer and chat template, decode loop,
+//! image and audio preprocessing, and the worker thread that owns a model and batches its waiting jobs.
 
 pub mod audio;
 pub mod background;
@@ -32,7 +32,7 @@ pub fn failed(error: impl std::fmt::Display) -> Fault {
     Fault::model(error.to_string().lines().next().unwrap_or_default().to_owned())
 }
 
-/// The error for a computed value that is not a number.
+/// The error for computed numbers of which one is not finite: `value`. `what` is a plural, such as `the scores`.
 pub fn not_finite(what: &str, value: f32) -> Fault {
     Fault::model(format!("{what} that the model computed hold {value}; its weights or its configuration are damaged"))
 }

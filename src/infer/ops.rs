@@ -1,4 +1,4 @@
-//! Small tensor operations that several families share, and the weights they read by name.
+//! Small tensor operations that several families share, and readers of common layers.
 
 use crate::value::Scored;
 use candle_core::{D, DType, Device, Result, Tensor};
@@ -20,7 +20,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// By transformers' name.
+    /// The activation with this name in transformers.
     pub fn named(name: &str) -> std::result::Result<Activation, String> {
         Ok(match name {
             "gelu" | "gelu_python" => Activation::Gelu,
@@ -54,18 +54,18 @@ pub fn linear(input: usize, output: usize, vb: VarBuilder<'_>) -> Result<Linear>
     Ok(Linear::new(weight, bias))
 }
 
-/// A linear map whose bias must be there.
+/// A linear map `(…, input) -> (…, output)` with a required bias.
 pub fn linear_with_bias(input: usize, output: usize, vb: VarBuilder<'_>) -> Result<Linear> {
     Ok(Linear::new(vb.get((output, input), "weight")?, Some(vb.get(output, "bias")?)))
 }
 
-/// A layer normalisation over the last dimension; older checkpoints call its parts gamma and beta.
+/// A layer normalisation over the last dimension; older checkpoints name its parts `gamma` and `beta`.
 pub fn layer_norm(size: usize, eps: f64, vb: VarBuilder<'_>) -> Result<LayerNorm> {
     let (weight, bias) = if vb.contains_tensor("gamma") { ("gamma", "beta") } else { ("weight", "bias") };
     Ok(LayerNorm::new(vb.get(size, weight)?, vb.get(size, bias)?, eps))
 }
 
-/// Multi-head attention of already projected queries, keys and values.
+/// Multi-head attention of projected queries, keys and values.
 ///
 /// `q` is (batch, t, heads·d), `k` and `v` are (batch, s, heads·d); `mask` is added to the scores and is broadcast from
 /// (t, s). Gives (batch, t, heads·d).
@@ -88,7 +88,7 @@ pub fn attend_heads(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -
     candle_nn::ops::softmax_last_dim(&scores)?.matmul(v)
 }
 
-/// 0 where position `offset + row` may look at `column`, −∞ after it: (rows, offset + rows).
+/// The mask of causal attention, (rows, offset + rows): 0 for columns up to `offset + row`, −∞ for later ones.
 pub fn causal_mask(rows: usize, offset: usize, dtype: DType, device: &Device) -> Result<Tensor> {
     let columns = offset + rows;
     let cell = |n: usize| if n % columns > offset + n / columns { f32::NEG_INFINITY } else { 0.0 };
@@ -96,7 +96,7 @@ pub fn causal_mask(rows: usize, offset: usize, dtype: DType, device: &Device) ->
     Tensor::from_vec(mask, (rows, columns), device)?.to_dtype(dtype)
 }
 
-/// A vector brought to the host in f32 and scaled to unit length.
+/// A vector in f32 on the host, scaled to unit length.
 pub fn unit(x: &Tensor) -> Result<Vec<f32>> {
     let x: Vec<f32> = x.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
     let norm = x.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();

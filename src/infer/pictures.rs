@@ -1,7 +1,7 @@
-//! Pictures that show nothing in particular, and variations of photographs: what a contrastive model is calibrated on.
+//! Calibration pictures for contrastive models: made-up pictures that show nothing in particular, and variations of photographs.
 //!
-//! Photographs share a spectrum that falls with frequency (Field 1987), so noise with such a spectrum stands for scenes without
-//! content; stripes, gradients, shapes and flat colours stand for walls, skies, screens and covered lenses.
+//! The spectrum of photographs falls with frequency (Field 1987). Noise with such a spectrum represents scenes without content.
+//! Stripes, gradients, shapes and flat colours represent walls, skies, screens and covered lenses.
 
 use image::{Rgb, RgbImage, imageops};
 use rand::{Rng, SeedableRng};
@@ -12,17 +12,17 @@ const SIDE: u32 = 128;
 /// Octaves of noise; the last one has cells of one pixel.
 const OCTAVES: u32 = 7;
 
-/// Draws pictures, the same ones for the same seed.
+/// A random source of pictures; the same seed gives the same pictures.
 #[derive(Debug)]
 pub struct Pictures(ChaCha8Rng);
 
 impl Pictures {
-    /// A source of pictures.
+    /// A source of pictures from a seed.
     pub fn new(seed: u64) -> Pictures {
         Pictures(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// A made-up picture; `n` chooses its sort.
+    /// A made-up picture; `n` selects noise, gradient, shapes, stripes or a flat colour.
     pub fn made_up(&mut self, n: usize) -> RgbImage {
         match n % 8 {
             0 | 1 => self.noise(),
@@ -34,7 +34,7 @@ impl Pictures {
         }
     }
 
-    /// A random part of a photograph in other light: smaller contrast, other colours, sometimes grey, blurred or mirrored.
+    /// A random part of a photograph with changed contrast, brightness and colours, sometimes grey, blurred or mirrored.
     pub fn variation(&mut self, photograph: &RgbImage) -> RgbImage {
         let (width, height) = photograph.dimensions();
         let share = self.0.random_range(0.25..1.0);
@@ -55,7 +55,7 @@ impl Pictures {
         part
     }
 
-    /// Other contrast, brightness and tint.
+    /// Changes contrast, brightness and tint, and may remove colour or add grain.
     fn light(&mut self, picture: &mut RgbImage) {
         let sum: f64 = picture.pixels().flat_map(|pixel| pixel.0).map(f64::from).sum();
         let mean = sum / (3.0 * picture.pixels().len().max(1) as f64);
@@ -72,7 +72,7 @@ impl Pictures {
         }
     }
 
-    /// Noise whose amplitude falls with frequency, in colours that go together more or less.
+    /// Noise whose amplitude falls with frequency; the colour channels are more or less correlated.
     fn noise(&mut self) -> RgbImage {
         let falling = self.0.random_range(0.4..1.6f64);
         let colour = self.0.random_range(0.0..1.0);
@@ -190,13 +190,13 @@ impl Pictures {
         std::array::from_fn(|_| self.0.random_range(0.0..255.0))
     }
 
-    /// About normal: mean 0, deviation 1.
+    /// A random number with a nearly normal distribution: mean 0, deviation 1.
     fn spread(&mut self) -> f64 {
         (0..4).map(|_| self.0.random_range(-1.0..1.0)).sum::<f64>() * 0.866
     }
 }
 
-/// A value between the corners of a cell.
+/// Bilinear interpolation in a grid of `across` columns.
 fn between(grid: &[f64], across: u32, x: f64, y: f64) -> f64 {
     let (column, row) = (x as u32, y as u32);
     let (u, v) = (x - f64::from(column), y - f64::from(row));

@@ -1,7 +1,7 @@
-//! The inputs that a language model has read, and the cache of its last prompt.
+//! The positions that a language model reads, and the cache of its last prompt.
 //!
-//! Two prompts may share a cache as far as they read the same. Pictures of one size have the same placeholder tokens, so
-//! that token ids do not tell them apart: a picture is compared by the digest of its pixels.
+//! Two prompts may share the cache of their common prefix. Pictures of one size have the same placeholder tokens, so token
+//! ids cannot distinguish them: a picture is compared by the digest of its pixels.
 
 use candle_core::Result;
 
@@ -14,59 +14,60 @@ pub enum PromptPosition {
     Picture {
         /// blake3 of the picture's size and pixels.
         digest: [u8; 32],
-        /// Which of its vectors, from 0.
+        /// The index of the vector, from 0.
         n: u32,
     },
 }
 
 impl PromptPosition {
-    /// Tokens as they are read.
+    /// The positions of token ids.
     pub fn tokens(ids: &[u32]) -> Vec<PromptPosition> {
         ids.iter().map(|id| PromptPosition::Token(*id)).collect()
     }
 }
 
-/// The token ids of positions that must not be pictures: the input of a network without vision.
+/// The token ids of `read`, for a network without vision. Fails if a position is a picture.
 pub fn tokens_only(read: &[PromptPosition]) -> Result<Vec<u32>> {
     let token = |read: &PromptPosition| match read {
         PromptPosition::Token(id) => Ok(*id),
-        PromptPosition::Picture { .. } => candle_core::bail!("this network does not take pictures"),
+        PromptPosition::Picture { .. } => candle_core::bail!("this network cannot read pictures"),
     };
     read.iter().map(token).collect()
 }
 
-/// The keys and values of one prompt, which can be cut back to a prefix and copied.
+/// The keys and values of one prompt. They can be truncated to a prefix and copied.
 pub trait Prefix: Sized {
-    /// Forgets everything after the first `positions`.
+    /// Removes everything after the first `positions`.
     fn truncate(&mut self, positions: usize);
     /// A copy of the first `positions` with storage of its own.
     fn copy(&self, positions: usize) -> Result<Self>;
 }
 
-/// A shared beginning shorter than this is not worth copying.
-const WORTH_IT: usize = 16;
+/// The shortest prefix that is reused, in positions: a shorter one is not worth copying.
+const MIN_SHARED: usize = 16;
 
-/// The cache of the prompt answered last: the next often begins alike (the same log, another question).
+/// The cache of the last prompt. The next prompt often begins with the same text (the same log, another question).
 #[derive(Debug)]
 pub struct LastPrompt<C> {
     last: Option<(Vec<PromptPosition>, C)>,
 }
 
 impl<C: Prefix> LastPrompt<C> {
-    /// Nothing is known yet.
+    /// A store without a prompt.
     pub fn none() -> LastPrompt<C> {
         LastPrompt { last: None }
     }
 
-    /// A cache with the part of `read` that the last prompt shares, and its length. Never all of it: the
-    /// last position gives the logits. With `alone` the last prompt's own cache is given away.
+    /// A cache with the prefix of `read` that the last prompt shares, and the length of the prefix. The last position of `read`
+    /// is never shared, because the network must read it to give logits. With `alone` the last prompt's own cache is
+    /// given away, else a copy.
     pub fn begin(&mut self, read: &[PromptPosition], alone: bool, empty: impl FnOnce() -> C) -> Result<(C, usize)> {
         let shared = |known: &[PromptPosition]| {
             let alike = known.iter().zip(read).take_while(|(a, b)| a == b).count();
             alike.min(read.len().saturating_sub(1))
         };
         match self.last.take() {
-            Some((known, mut cache)) if shared(&known) >= WORTH_IT => {
+            Some((known, mut cache)) if shared(&known) >= MIN_SHARED => {
                 let length = shared(&known);
                 if alone {
                     cache.truncate(length);
@@ -83,7 +84,7 @@ impl<C: Prefix> LastPrompt<C> {
         }
     }
 
-    /// Remembers a cache and what it has read.
+    /// Remembers a cache and the positions that it holds.
     pub fn keep(&mut self, read: Vec<PromptPosition>, mut cache: C) {
         cache.truncate(read.len());
         self.last = Some((read, cache));
@@ -94,7 +95,7 @@ impl<C: Prefix> LastPrompt<C> {
 mod tests {
     use super::*;
 
-    /// Remembers what it was fed.
+    /// A cache that holds the positions it was given.
     #[derive(Debug, Clone, PartialEq)]
     struct Fed(Vec<PromptPosition>);
 
@@ -116,7 +117,7 @@ mod tests {
         read
     }
 
-    /// The share of the second prompt that comes from the first one's cache.
+    /// Checks how many positions of the second prompt come from the first one's cache.
     fn check(first: &[PromptPosition], second: &[PromptPosition], expected: usize) {
         for alone in [true, false] {
             let mut last = LastPrompt::none();
@@ -128,11 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn prompts_share_what_they_read_alike() {
+    fn prompts_share_their_common_prefix() {
         check(&prompt(1, 24), &prompt(1, 25), 22);
         check(&prompt(1, 24), &prompt(1, 24), 22);
         check(&prompt(1, 24), &prompt(1, 24)[..20], 19);
-        // Fifteen positions are too few to be worth it.
+        // Fifteen positions are below the minimum.
         check(&prompt(1, 24), &prompt(1, 24)[..16], 0);
     }
 
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_without_eyes_refuses_pictures() {
+    fn a_network_without_vision_refuses_pictures() {
         assert_eq!(tokens_only(&PromptPosition::tokens(&[3, 4])).unwrap(), [3, 4]);
         assert!(tokens_only(&prompt(1, 24)).is_err());
     }

@@ -1,37 +1,42 @@
-//! The rules of a checkpoint's `generation_config.json` for every reply, as the logits processors of transformers apply them.
+//! The rules of a checkpoint's `generation_config.json` that change logits, as the logits processors of transformers apply them.
 
 use super::config::{self, Config, within};
 use crate::error::Fault;
 use serde_json::Value as Json;
 
-/// Changes to the logits that do not depend on how the next token is then chosen. The default changes nothing.
+/// Changes to the logits before the next token is chosen. The default changes nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LogitsProcessors {
     /// Tokens that end a reply.
     ends: Vec<u32>,
-    /// Added to the last token of a sequence when the rest of it has just been written.
+    /// Sequences and biases: the bias is added to the logit of the last token if the rest of the sequence was just written.
     biases: Vec<(Vec<u32>, f32)>,
-    /// Divides the logits of tokens that occurred (multiplies negative ones).
+    /// Divides the positive logits of tokens that occurred, and multiplies the negative ones.
     repetition_penalty: Option<f32>,
-    /// No sequence of this many tokens twice.
+    /// No sequence of this many tokens may occur twice; 0 allows all.
     no_repeat_ngram: usize,
-    /// Never to be written, and never first.
+    /// Sequences that must not be written.
     banned: Vec<Vec<u32>>,
+    /// Tokens that must not be written.
     suppressed: Vec<u32>,
+    /// Tokens that must not be written first.
     suppressed_first: Vec<u32>,
-    /// No end before this many tokens, prompt included, and before this many of the reply.
-    least: usize,
-    least_new: usize,
+    /// The minimum tokens of prompt and reply together before an end token.
+    min_length: usize,
+    /// The minimum tokens of the reply before an end token.
+    min_new_tokens: usize,
+    /// The token after a prompt of one token.
     forced_first: Option<u32>,
+    /// The token that ends a reply of maximum length.
     forced_last: Option<u32>,
-    /// After this many tokens of the reply the end becomes likelier by this factor with each.
+    /// A number of tokens and a factor: each further token of the reply multiplies the likelihood of the end by the factor.
     decay: Option<(usize, f32)>,
 }
 
 impl LogitsProcessors {
-    /// Reads `generation_config.json`; `ends` are the tokens that end a reply.
+    /// Reads `generation_config.json`; `ends` are the tokens that end a reply. Fails if a value has the wrong type or range.
     pub fn read(generation: Option<&Config>, ends: &[u32]) -> Result<LogitsProcessors, Fault> {
-        // Ids beyond the vocabulary change nothing, in transformers too.
+        // Ids beyond the vocabulary are ignored, as in transformers.
         const ANY: usize = 1 << 32;
         let Some(config) = generation else {
             return Ok(LogitsProcessors { ends: ends.to_vec(), ..LogitsProcessors::default() });
@@ -52,8 +57,8 @@ impl LogitsProcessors {
             banned: banned.filter(|b| !ends.iter().any(|end| b.as_slice() == [*end])).collect(),
             suppressed: config.tokens("suppress_tokens", ANY)?,
             suppressed_first: config.tokens("begin_suppress_tokens", ANY)?,
-            least: config.count("min_length", within::TOKENS)?.unwrap_or(0),
-            least_new: config.count("min_new_tokens", within::TOKENS)?.unwrap_or(0),
+            min_length: config.count("min_length", within::TOKENS)?.unwrap_or(0),
+            min_new_tokens: config.count("min_new_tokens", within::TOKENS)?.unwrap_or(0),
             forced_first: config.token("forced_bos_token_id", ANY)?,
             forced_last: config.tokens("forced_eos_token_id", ANY)?.first().copied(),
             decay: decay(config)?,
@@ -61,14 +66,15 @@ impl LogitsProcessors {
         })
     }
 
-    /// The same for a family that suppresses tokens by rules of its own.
+    /// The same rules without suppressed tokens, for a family that suppresses tokens itself.
     #[must_use]
     pub fn without_suppressed(self) -> LogitsProcessors {
         LogitsProcessors { suppressed: Vec::new(), suppressed_first: Vec::new(), ..self }
     }
 
-    /// Changes `logits` after `seen`, whose first `prompt` tokens are the prompt; the reply gets at most `most` tokens.
-    pub fn apply(&self, logits: &mut [f32], seen: &[u32], prompt: usize, most: usize) {
+    /// Changes `logits`, (vocabulary), after the tokens `seen`, whose first `prompt` tokens are the prompt. The reply gets at
+    /// most `max_tokens` tokens.
+    pub fn apply(&self, logits: &mut [f32], seen: &[u32], prompt: usize, max_tokens: usize) {
         for (sequence, bias) in &self.biases {
             add(logits, seen, sequence, *bias);
         }
@@ -88,13 +94,13 @@ impl LogitsProcessors {
             add(logits, seen, sequence, f32::NEG_INFINITY);
         }
         let written = seen.len() - prompt;
-        if seen.len() < self.least || written < self.least_new {
+        if seen.len() < self.min_length || written < self.min_new_tokens {
             forbid(logits, &self.ends);
         }
         if let (Some(first), 1) = (self.forced_first, seen.len()) {
             force(logits, first);
         }
-        if let (Some(last), true) = (self.forced_last, written + 1 == most) {
+        if let (Some(last), true) = (self.forced_last, written + 1 == max_tokens) {
             force(logits, last);
         }
         if let Some((start, factor)) = self.decay
@@ -104,14 +110,14 @@ impl LogitsProcessors {
             change(logits, &self.ends, |logit| logit + logit.abs() * more);
         }
         forbid(logits, &self.suppressed);
-        // A forced first token does not belong to the reply's beginning.
+        // After a forced first token, the rule for the first token applies to the second.
         if written == usize::from(self.forced_first.is_some() && prompt == 1) {
             forbid(logits, &self.suppressed_first);
         }
     }
 }
 
-/// A sequence of tokens and what is added to its last.
+/// A sequence of tokens, and the bias of its last token.
 type Biased = (Vec<u32>, f32);
 
 fn decay(config: &Config) -> Result<Option<(usize, f32)>, Fault> {
@@ -150,8 +156,8 @@ fn force(logits: &mut [f32], id: u32) {
     change(logits, &[id], |_| 0.0);
 }
 
-/// Adds `bias` to the last token of `sequence` if `seen` ends with the rest of it. As in transformers, a sequence of several
-/// tokens must not be longer than what was seen.
+/// Adds `bias` to the logit of the last token of `sequence` if `seen` ends with the rest of it. As in transformers, a sequence of
+/// several tokens must not be longer than `seen`.
 fn add(logits: &mut [f32], seen: &[u32], sequence: &[u32], bias: f32) {
     let Some((last, before)) = sequence.split_last() else { return };
     if before.is_empty() || (sequence.len() <= seen.len() && seen.ends_with(before)) {
@@ -164,7 +170,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Which of eight tokens may follow `seen` (two of them the prompt, five new ones at most; 7 is the end).
+    /// Checks which of eight tokens may follow `seen` (two prompt tokens, at most five new ones; 7 is the end).
     fn check(config: Json, seen: &[u32], expected: &[u32]) {
         let processors =
             LogitsProcessors::read(Some(&Config::new("generation_config.json", config.clone())), &[7]).unwrap();
@@ -175,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_not_follow_does_not() {
+    fn forbidden_tokens_do_not_follow() {
         let all = [0, 1, 2, 3, 4, 5, 6, 7];
         check(json!({}), &[1, 2], &all);
         check(json!({"no_repeat_ngram_size": 2}), &[1, 2, 3, 1], &[0, 1, 3, 4, 5, 6, 7]);
@@ -191,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_favoured_gains() {
+    fn biases_and_decay_change_logits() {
         let after = |config: Json, seen: &[u32]| {
             let processors =
                 LogitsProcessors::read(Some(&Config::new("generation_config.json", config)), &[7]).unwrap();

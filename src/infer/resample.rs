@@ -1,14 +1,14 @@
-//! Resizing bit for bit as Pillow does it for 8-bit pictures: a pass over rows and one over columns, whole values between.
+//! Resizing of 8-bit pictures, bit for bit as in Pillow: a pass over rows and one over columns, with whole numbers between them.
 //!
-//! Libraries that are faster use coefficients of 16 bits or fewer and differ by one step here and there, which moves a
-//! model's vectors by more than everything else together. The formulas are those of Pillow's `Resample.c`.
+//! Faster libraries use coefficients of 16 bits or fewer and differ in places by one step of 255. This error would change a
+//! model's vectors more than all others together. The formulas are those of Pillow's `Resample.c`.
 
 use std::{f64::consts::PI, ops::Range};
 
 /// A filter kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
-    /// The pixel in the middle.
+    /// The nearest pixel.
     Nearest,
     /// Lanczos, three lobes.
     Lanczos,
@@ -16,14 +16,14 @@ pub enum Filter {
     Bilinear,
     /// Cubic with a = −½.
     Bicubic,
-    /// Mean of an area.
+    /// The mean of an area.
     Box,
     /// Hamming-windowed sinc, one lobe.
     Hamming,
 }
 
 impl Filter {
-    /// By Pillow's number, as `resample` of a `preprocessor_config.json` has it.
+    /// The filter with Pillow's number, as in `resample` of a `preprocessor_config.json`.
     pub fn numbered(number: usize) -> Result<Filter, String> {
         match number {
             1 => Ok(Filter::Lanczos),
@@ -36,7 +36,7 @@ impl Filter {
         }
     }
 
-    /// Half the width of the kernel.
+    /// Half the width of the kernel, in pixels.
     fn support(self) -> f64 {
         match self {
             Filter::Lanczos => 3.0,
@@ -61,10 +61,10 @@ impl Filter {
     }
 }
 
-/// Bits after the point of a coefficient: 8 of the value and 2 of head room are left in 32.
+/// Fractional bits of a coefficient: of 32 bits, 8 are for the value and 2 are headroom.
 const BITS: u32 = 32 - 8 - 2;
 
-/// For each of the output `places`: the first input it reads, and the weights from there.
+/// For each of the output `places`: the first input that it reads, and the weights from there.
 fn weights(from: usize, to: usize, places: &Range<usize>, filter: Filter) -> Vec<(usize, Vec<i32>)> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
@@ -88,10 +88,11 @@ fn rounded(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
 }
 
-/// Resizes RGB pixels from (width, height) to (width, height), and computes only a part of the result: these columns and rows.
+/// Resizes RGB pixels, (height, width, 3) in row-major order, from one (width, height) to another. Only `part` of the result is
+/// computed: these columns and rows.
 ///
-/// The part is what it would be if all were computed, and costs no more than it is large: a picture of 1 × n pixels grows n times
-/// in its shortest edge's stead.
+/// The part equals the same part of the whole result, and its cost depends on its own size. This matters for a picture of
+/// 1 × n pixels: resizing its shortest edge to 224 would give 224 × 224 n pixels.
 pub fn resample(
     pixels: &[u8],
     from: (usize, usize),
@@ -104,8 +105,8 @@ pub fn resample(
     }
     let across = Pass::new(from.0, to.0, part.0, filter);
     let down = Pass::new(from.1, to.1, part.1, filter);
-    // Rounding between the passes makes their order visible. Pillow 13 takes columns first where the height shrinks more
-    // than twice as much as the width (seen from outside, in 5,198 random sizes); before it, rows always came first.
+    // The order of the passes changes the result, because values are rounded between them. Pillow 13 takes columns first if
+    // the height shrinks more than twice as much as the width (observed in 5,198 random sizes). Older versions take rows first.
     let (width, height) = (from.0 as i64 - to.0 as i64, from.1 as i64 - to.1 as i64);
     let needed = Plane { pixels, width: from.0 }.cut(&across.reads, &down.reads);
     if height > 0 && height > 2 * width {
@@ -122,7 +123,7 @@ struct Plane<P> {
 }
 
 impl Plane<&[u8]> {
-    /// A part of it.
+    /// A copy of these columns and rows.
     fn cut(&self, columns: &Range<usize>, rows: &Range<usize>) -> Plane<Vec<u8>> {
         let mut pixels = Vec::with_capacity(3 * columns.len() * rows.len());
         for row in rows.clone() {
@@ -135,9 +136,9 @@ impl Plane<&[u8]> {
 
 /// A pass over one direction.
 struct Pass {
-    /// The inputs that are read.
+    /// The input positions that the pass reads.
     reads: Range<usize>,
-    /// For each output place the first input, counted from the first that is read, and the weights; nothing where the size stays.
+    /// For each output position: the first input, counted from the start of `reads`, and the weights. None if the size stays.
     weights: Option<Vec<(usize, Vec<i32>)>>,
 }
 
@@ -190,7 +191,8 @@ impl Pass {
     }
 }
 
-/// Picks pixels; places are summed up step by step as Pillow does it, since rounding decides which pixel is picked.
+/// Resizes with the nearest pixel. Positions are added up step by step as in Pillow, because rounding decides which pixel is
+/// the nearest.
 fn nearest(pixels: &[u8], from: (usize, usize), to: (usize, usize), part: (&Range<usize>, &Range<usize>)) -> Vec<u8> {
     let places = |from: usize, to: usize, part: &Range<usize>| -> Vec<usize> {
         let step = from as f64 / to as f64;
@@ -218,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_of_the_passes_is_pillows() {
+    fn the_passes_have_the_order_of_pillow() {
         // Image.fromarray((np.arange(n * 3).reshape(h, w, 3) ** 2 % 251).astype("uint8")).resize((3, 2), 3), Pillow 13
         let check = |from: (usize, usize)| -> Vec<u8> {
             let pixels: Vec<u8> = (0..from.0 * from.1 * 3).map(|n| (n * n % 251) as u8).collect();
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_the_same_part_of_the_whole() {
+    fn a_part_equals_the_same_part_of_the_whole() {
         let filters =
             [Filter::Lanczos, Filter::Bilinear, Filter::Bicubic, Filter::Box, Filter::Hamming, Filter::Nearest];
         for (from, to) in
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn flat_pictures_stay_flat_and_edges_are_pillows() {
+    fn flat_pictures_stay_flat_and_edges_equal_pillow() {
         let check = |values: &[u8], to: usize, filter: Filter| -> Vec<u8> {
             let pixels: Vec<u8> = values.iter().flat_map(|v| [*v; 3]).collect();
             resample(&pixels, (values.len(), 1), (to, 1), (&(0..to), &(0..1)), filter).into_iter().step_by(3).collect()

@@ -1,22 +1,22 @@
-//! Rotary positions: the angles by which queries and keys are turned, and how contexts longer than the trained ones stretch them.
+//! Rotary position embeddings: the angles that rotate queries and keys, and their scaling for contexts longer than the trained one.
 
 use super::config::{Config, within};
 use crate::error::Fault;
 use std::{f64::consts::TAU, ops::RangeInclusive};
 
-/// The angle of each pair of dimensions at position 1, and a factor of all sines and cosines.
+/// The angle of each pair of dimensions at position 1, and a factor for all sines and cosines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rope {
-    /// Half as many as a head has dimensions.
+    /// Radians for each position, one for each pair of dimensions: (head / 2).
     pub frequencies: Vec<f32>,
-    /// 1 but for `yarn`.
+    /// The factor of sines and cosines: 1 except for `yarn`.
     pub scale: f64,
 }
 
 impl Rope {
-    /// Reads `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling` (before), for heads of `head` dimensions
-    /// and a context of `positions`. `llama3` is the wavelength-dependent stretching of Llama 3.1; `dynamic` only changes
-    /// anything beyond the context, where nothing is read.
+    /// Reads `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling` (older versions), for heads of `head`
+    /// dimensions and a context of `positions`. `llama3` is the wavelength-dependent scaling of Llama 3.1. `dynamic` changes
+    /// only positions beyond the context, which are never read. Fails if the type is unknown or an angle is not finite.
     pub fn read(config: &Config, head: usize, positions: usize) -> Result<Rope, Fault> {
         let key = if config.get("rope_parameters").is_some() { "rope_parameters" } else { "rope_scaling" };
         let rope = config.part(key)?;
@@ -54,13 +54,14 @@ impl Rope {
     }
 }
 
-/// By how much positions and wavelengths are stretched.
+/// The range of factors that stretch positions and wavelengths.
 const FACTOR: RangeInclusive<f64> = 1e-3..=1e6;
 
-/// YaRN (Peng et al. 2023, arXiv 2309.00071): fast turning dimensions stay, slow ones are stretched by `factor`, with a ramp between.
+/// The frequencies of YaRN (Peng et al. 2023, arXiv 2309.00071). Dimensions of high frequency stay, those of low frequency are
+/// divided by `factor`, with a linear ramp between.
 fn yarn(rope: &Config, theta: f64, head: usize, factor: f64, trained: f64) -> Result<Vec<f32>, Fault> {
     let size = head as f64;
-    // The dimension that makes so many turns over the trained context.
+    // The dimension that makes this number of turns over the trained context.
     let turning = |turns: f64| size * (trained / (turns * TAU)).ln() / (2.0 * theta.ln());
     let turns = |key: &str, default: f64| -> Result<f64, Fault> {
         Ok(rope.number(key, 0.0..=1e6)?.filter(|n| *n != 0.0).unwrap_or(default))
@@ -81,7 +82,7 @@ fn yarn(rope: &Config, theta: f64, head: usize, factor: f64, trained: f64) -> Re
     Ok((0..head / 2).map(one).collect())
 }
 
-/// What YaRN multiplies sines and cosines by, which sharpens the attention over long contexts.
+/// The factor of YaRN for sines and cosines, which sharpens the attention over long contexts.
 fn yarn_scale(rope: &Config, factor: f64) -> Result<f64, Fault> {
     let sharper = |by: f64| if factor <= 1.0 { 1.0 } else { 0.1 * by * factor.ln() + 1.0 };
     let given = |key: &str| rope.number(key, 0.0..=1e3).map(|n| n.filter(|n| *n != 0.0));
@@ -98,7 +99,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn angles_are_those_of_transformers() {
+    fn angles_equal_those_of_transformers() {
         let check = |rope: serde_json::Value, frequencies: [f32; 4], scale: f64| {
             let config = Config::new("config.json", json!({"rope_parameters": rope}));
             let found = Rope::read(&config, 8, 256).unwrap();

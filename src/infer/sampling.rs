@@ -1,11 +1,11 @@
-//! Choosing the next token from logits: greedy, or drawn with temperature, top-k and nucleus, from a seed.
+//! Choosing the next token from logits: greedy, or sampled with temperature, top-k and nucleus (top-p), from a seed.
 
 use super::config::{Config, within};
 use crate::{error::Fault, exchange::Decoding};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The rule for choosing tokens, all defaults applied.
+/// The settings for choosing tokens, with all defaults applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SamplingSettings {
     /// 0 is greedy.
@@ -14,14 +14,14 @@ pub struct SamplingSettings {
     pub top_p: f32,
     /// Keep the k most likely tokens; 0 keeps all.
     pub top_k: usize,
-    /// Most tokens generated, if a limit is set.
+    /// The maximum tokens of a reply, if a limit is set.
     pub max_tokens: Option<usize>,
-    /// Generation stops before any of these.
+    /// Texts that end a reply; the reply does not contain them.
     pub stop: Vec<String>,
 }
 
-/// The part of a checkpoint's `generation_config.json` about choosing tokens. Temperature, top-k and nucleus count only where it
-/// asks for sampling.
+/// The settings of a checkpoint's `generation_config.json` for choosing tokens. Temperature, top-k and top-p count only if
+/// `do_sample` is true.
 pub fn defaults(generation: Option<&Config>) -> Result<Decoding, Fault> {
     let Some(config) = generation else { return Ok(Decoding::default()) };
     let drawn = config.truth("do_sample")?.unwrap_or(false);
@@ -38,7 +38,7 @@ pub fn defaults(generation: Option<&Config>) -> Result<Decoding, Fault> {
 }
 
 impl SamplingSettings {
-    /// The setting of the request, else of the agent, else of the checkpoint ([`defaults`]), else greedy.
+    /// Each setting comes from the request, else the agent, else the checkpoint ([`defaults`]). The last default is greedy.
     pub fn new(request: &Decoding, agent: &Decoding, checkpoint: &Decoding) -> SamplingSettings {
         let all = [request, agent, checkpoint];
         SamplingSettings {
@@ -59,12 +59,12 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// The same settings, seed and logits give the same tokens.
+    /// A sampler: the same settings, seed and logits give the same tokens.
     pub fn new(settings: SamplingSettings, seed: u64) -> Sampler {
         Sampler { settings, random: ChaCha8Rng::seed_from_u64(seed) }
     }
 
-    /// The next token; −∞ marks what must not be chosen.
+    /// The id of the next token. `logits` is (vocabulary); −∞ marks tokens that must not be chosen.
     pub fn choose(&mut self, logits: &[f32]) -> u32 {
         if self.settings.temperature <= 0.0 { likeliest(logits) } else { self.draw(logits) }
     }
@@ -72,7 +72,7 @@ impl Sampler {
     fn draw(&mut self, logits: &[f32]) -> u32 {
         let mut order: Vec<u32> =
             (0..logits.len() as u32).filter(|id| logits[*id as usize] > f32::NEG_INFINITY).collect();
-        // Likeliest first; equal ones in order of id, so that the order is the same everywhere.
+        // The most likely token first. Equal tokens are sorted by id, so that the order is the same on every machine.
         order.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b)));
         if self.settings.top_k > 0 {
             order.truncate(self.settings.top_k);
@@ -86,7 +86,7 @@ impl Sampler {
         if self.settings.top_p < 1.0 {
             let mut before = 0.0;
             let mass = f64::from(self.settings.top_p) * sum;
-            // A token stays while those before it have not reached the mass; the most likely one always stays.
+            // A token is kept if the tokens before it have not reached the mass; the most likely one is always kept.
             let keep = powers
                 .iter()
                 .take_while(|p| {
@@ -110,7 +110,7 @@ impl Sampler {
     }
 }
 
-/// The token with the largest logit; of equal ones the first.
+/// The token with the largest logit; of equal ones, the one with the lowest id.
 pub fn likeliest(logits: &[f32]) -> u32 {
     let mut best = 0;
     for (id, logit) in logits.iter().enumerate() {
@@ -121,7 +121,7 @@ pub fn likeliest(logits: &[f32]) -> u32 {
     best as u32
 }
 
-/// Fails if a logit is not finite: no token can be chosen from such logits.
+/// Fails if a logit is not finite, because no token can be chosen from such logits.
 pub fn finite(logits: &[f32]) -> Result<(), Fault> {
     match logits.iter().find(|logit| !logit.is_finite()) {
         Some(odd) => Err(super::not_finite("the logits", *odd)),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_decides_and_limits_hold() {
+    fn a_seed_determines_the_tokens_and_limits_hold() {
         let hot = Decoding { temperature: Some(1.0), ..Decoding::default() };
         assert_eq!(drawn(hot.clone(), 7), drawn(hot.clone(), 7));
         assert_ne!(drawn(hot.clone(), 7), drawn(hot.clone(), 8));

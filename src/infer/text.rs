@@ -1,4 +1,4 @@
-//! Tokenizers: read from `tokenizer.json`, or put together from the older vocabulary files.
+//! Tokenizers: read from `tokenizer.json`, or built from the older vocabulary files.
 
 use super::{
     checkpoint::Checkpoint,
@@ -10,17 +10,18 @@ use crate::error::Fault;
 use serde_json::{Value as Json, json};
 use tokenizers::Tokenizer;
 
-/// A checkpoint's tokenizer. Truncation and padding that its file may ask for are off: each family does its own.
+/// A checkpoint's tokenizer. Truncation and padding that its file may request are off, because each family does its own.
 #[derive(Debug)]
 pub struct TextTokenizer {
     tokenizer: Tokenizer,
     growth: Growth,
-    /// `model_max_length` of `tokenizer_config.json`; a number beyond all lengths (transformers' way to say none) is none.
+    /// `model_max_length` of `tokenizer_config.json`, in tokens. transformers writes a huge number for no limit.
     longest: Option<usize>,
 }
 
 impl TextTokenizer {
-    /// Reads the tokenizer of a checkpoint; `style` says how to build one if only vocabulary files are there.
+    /// Reads the tokenizer of a checkpoint. If only vocabulary files exist, a tokenizer is built from them by `style`. Fails if
+    /// the files are missing, damaged, or exceed a limit of [`Growth`].
     pub fn open(checkpoint: &Checkpoint, style: VocabStyle) -> Result<TextTokenizer, Fault> {
         let file = match checkpoint.text("tokenizer.json")? {
             Some(text) => text,
@@ -39,16 +40,17 @@ impl TextTokenizer {
         Ok(TextTokenizer { tokenizer, growth, longest: longest.map(|n| n as usize) })
     }
 
-    /// The place to cut a text if the model has `positions`: there, or earlier if the tokenizer requires it.
-    pub fn most_tokens(&self, positions: usize) -> usize {
+    /// The maximum tokens of a text: the model's `positions`, or fewer if the tokenizer states fewer.
+    pub fn max_tokens(&self, positions: usize) -> usize {
         self.longest.unwrap_or(positions).min(positions)
     }
 
-    /// Token ids of `text`; with `special`, those that the tokenizer's own post-processor adds too.
+    /// Token ids of `text`; with `special`, also the special tokens that the tokenizer's post-processor adds. Fails if the text
+    /// is too long or cannot be tokenized.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, Fault> {
         if text.len() > MAX_TEXT_BYTES {
             let length = text.len();
-            return Err(Fault::failed(format!("the text has {length} bytes; at most {MAX_TEXT_BYTES} are tokenized")));
+            return Err(Fault::failed(format!("the text has {length} bytes; the maximum is {MAX_TEXT_BYTES}")));
         }
         let encode = || {
             self.growth.check(&self.tokenizer, text)?;
@@ -58,19 +60,19 @@ impl TextTokenizer {
         Ok(encoding.map_err(|e| Fault::model(format!("the text cannot be tokenized: {e}")))?.get_ids().to_vec())
     }
 
-    /// Token ids of `text` with special tokens, cut from the end of the text (not of the special tokens) to `most`.
-    pub fn encode_within(&self, text: &str, most: usize) -> Result<Vec<u32>, Fault> {
+    /// Token ids of `text` with special tokens, at most `max_tokens`. A longer text is cut at its end; special tokens stay.
+    pub fn encode_within(&self, text: &str, max_tokens: usize) -> Result<Vec<u32>, Fault> {
         let ids = self.encode(text, true)?;
-        if ids.len() <= most {
+        if ids.len() <= max_tokens {
             return Ok(ids);
         }
         let added = self.encode("", true)?.len();
         let bare = self.encode(text, false)?;
-        // Special tokens come before and after the text; the place of the bare text shows how many come before.
+        // Special tokens come before and after the text. The position of the bare text shows how many come before.
         let begins = |n: &usize| ids.get(*n..).is_some_and(|rest| rest.starts_with(&bare));
         let before = (0..=added).find(begins).unwrap_or(0);
         let after = (added - before).min(ids.len());
-        let mut cut = ids[..most.saturating_sub(after)].to_vec();
+        let mut cut = ids[..max_tokens.saturating_sub(after)].to_vec();
         cut.extend_from_slice(&ids[ids.len() - after..]);
         Ok(cut)
     }
@@ -81,32 +83,33 @@ impl TextTokenizer {
         decoded.map_err(|e| Fault::model(format!("the tokens cannot be decoded: {e}")))
     }
 
-    /// The id of a token by its text.
+    /// The id of the token with this text.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.tokenizer.token_to_id(token)
     }
 }
 
-/// The rules for vocabulary files without a `tokenizer.json`.
+/// The rules that turn vocabulary files into a tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VocabStyle {
-    /// `vocab.json` and `merges.txt`, lower-cased words that end in `</w>`.
+    /// CLIP's: `vocab.json` and `merges.txt`, lower-case words that end in `</w>`.
     Clip,
-    /// `vocab.json` and `merges.txt`, byte-level as GPT-2.
+    /// GPT-2's byte-level BPE: `vocab.json` and `merges.txt`.
     Bytes,
-    /// `vocab.txt`, WordPiece.
+    /// BERT's WordPiece: `vocab.txt`.
     WordPiece,
 }
 
+/// A `tokenizer.json` built from the vocabulary files of a checkpoint.
 fn built(checkpoint: &Checkpoint, style: VocabStyle) -> Result<Json, Fault> {
     let missing = |what: &str| {
         let folder = checkpoint.folder.display();
         let spm = if checkpoint.folder.join("tokenizer.model").exists() {
-            "; tokenizer.model (sentencepiece) is not read, save the tokenizer as tokenizer.json"
+            "; tokenizer.model (SentencePiece) cannot be read, so save the tokenizer as tokenizer.json"
         } else {
             ""
         };
-        Fault::model(format!("{folder} has no tokenizer.json and no {what}{spm}"))
+        Fault::model(format!("{folder} lacks both tokenizer.json and {what}{spm}"))
     };
     let settings = checkpoint.json("tokenizer_config.json")?.unwrap_or_else(|| Config::empty("tokenizer_config.json"));
     if style == VocabStyle::WordPiece {
@@ -166,7 +169,7 @@ pub(super) fn added_token(content: &str, id: u64, special: bool) -> Json {
     json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": special})
 }
 
-/// Tokens beside the vocabulary: `added_tokens_decoder` of the tokenizer's settings, else `added_tokens.json`.
+/// Tokens outside the vocabulary files: `added_tokens_decoder` of the tokenizer's settings, else `added_tokens.json`.
 fn added_tokens(checkpoint: &Checkpoint, settings: &Config) -> Result<Vec<Json>, Fault> {
     let mut tokens: Vec<(u64, Json)> = Vec::new();
     if let Some(decoder) = settings.get("added_tokens_decoder").and_then(Json::as_object) {

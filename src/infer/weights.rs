@@ -1,7 +1,7 @@
-//! The weights of a checkpoint folder: what the headers of its safetensors files list, and tensors read by name.
+//! The weights of a checkpoint folder: the headers of its safetensors files, and tensors read by name.
 //!
-//! A tensor is read, not mapped: a file that is cut while it is in use then gives an error, where a map would end the program.
-//! Its type and shape are compared with what the model asks for before a byte of it is read, and its values must be finite.
+//! A tensor is read, not mapped: a file that is truncated during use gives an error, while a map would crash the program. The
+//! type and shape must equal those that the model expects before a byte is read. Every value must be finite.
 
 use crate::{error::Fault, files};
 use candle_core::{DType, Device, Result, Shape, Tensor, bail};
@@ -15,7 +15,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Longest header of a file, which is the format's own limit.
+/// Longest header of a file, in bytes: the limit of the safetensors format.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// The tensors of one or several safetensors files.
@@ -31,24 +31,25 @@ struct Shard {
     file: Mutex<File>,
 }
 
-/// The place of a tensor.
+/// The position and form of a tensor.
 #[derive(Debug)]
 struct Entry {
     shard: usize,
     dtype: Dtype,
     shape: Vec<usize>,
-    /// Bytes from the start of the file.
+    /// The offset of the tensor, in bytes from the start of the file.
     at: u64,
     bytes: usize,
 }
 
-/// Reads the header of a safetensors file of `length` bytes. Gives its tensors, and where their bytes begin.
+/// Reads the header of a safetensors file of `length` bytes. Gives its tensors, and the offset of their bytes. The error is a
+/// message that follows the file's name.
 pub fn header(mut file: impl Read, length: u64) -> std::result::Result<(Metadata, u64), String> {
     let mut size = [0; 8];
     file.read_exact(&mut size).map_err(|_| "is not a safetensors file".to_owned())?;
     let size = u64::from_le_bytes(size);
     if size > MAX_HEADER_BYTES.min(length.saturating_sub(8)) {
-        return Err("is not a safetensors file, or was cut short".to_owned());
+        return Err("is not a safetensors file, or is truncated".to_owned());
     }
     let mut header = Vec::new();
     file.take(size).read_to_end(&mut header).map_err(|e| format!("cannot be read: {e}"))?;
@@ -58,7 +59,7 @@ pub fn header(mut file: impl Read, length: u64) -> std::result::Result<(Metadata
     match begin.checked_add(metadata.data_len() as u64) {
         Some(end) if end == length => Ok((metadata, begin)),
         _ => Err(format!(
-            "is damaged: its header lists {} bytes of tensors, and {} follow it",
+            "is damaged: its header lists {} bytes of tensors, but {} bytes follow it",
             metadata.data_len(),
             length - begin
         )),
@@ -66,7 +67,8 @@ pub fn header(mut file: impl Read, length: u64) -> std::result::Result<(Metadata
 }
 
 impl Safetensors {
-    /// Opens the files and reads their headers. A tensor that several files hold is taken from the last.
+    /// Opens the files and reads their headers. If several files contain a tensor, the last one counts. Fails if a file is
+    /// missing or damaged.
     pub fn open(paths: &[PathBuf]) -> std::result::Result<Safetensors, Fault> {
         let mut all = Safetensors { shards: Vec::new(), tensors: HashMap::new() };
         for path in paths {
@@ -90,7 +92,7 @@ impl Safetensors {
         Ok(())
     }
 
-    /// The number format that most of the stored values have.
+    /// The number format of most stored bytes.
     pub fn dtype(&self) -> Option<DType> {
         let mut sizes: Vec<(DType, usize)> = Vec::new();
         for entry in self.tensors.values() {
@@ -103,7 +105,7 @@ impl Safetensors {
         sizes.into_iter().max_by_key(|(_, size)| *size).map(|(dtype, _)| dtype)
     }
 
-    /// Bytes of all tensors when each value takes `each` bytes (`None`: as in the files).
+    /// Bytes of all tensors if each value takes `each` bytes (`None`: as in the files).
     pub fn bytes(&self, each: Option<u64>) -> u64 {
         let one = |entry: &Entry| match each {
             Some(each) => (entry.shape.iter().product::<usize>() as u64).saturating_mul(each),
@@ -113,22 +115,22 @@ impl Safetensors {
     }
 
     fn read(&self, name: &str, shape: Option<&Shape>, dtype: DType, device: &Device) -> Result<Tensor> {
-        let Some(entry) = self.tensors.get(name) else { bail!("the weights have no tensor `{name}`") };
+        let Some(entry) = self.tensors.get(name) else { bail!("the weights lack the tensor `{name}`") };
         let shard = &self.shards[entry.shard];
         let shown = shard.path.display();
         let Some(stored) = floating(entry.dtype) else {
-            bail!("{shown}: the tensor `{name}` holds {:?}; weights must be F16, BF16, F32 or F64", entry.dtype)
+            bail!("{shown}: the tensor `{name}` has the type {:?}; weights must be F16, BF16, F32 or F64", entry.dtype)
         };
         if let Some(shape) = shape.filter(|shape| shape.dims() != entry.shape) {
             let asked = shape.dims();
-            bail!("{shown}: the tensor `{name}` has the shape {:?}, the configuration asks for {asked:?}", entry.shape)
+            bail!("{shown}: the tensor `{name}` has the shape {:?}, but the configuration requires {asked:?}", entry.shape)
         }
         let bytes = match shard.bytes(entry) {
             Ok(bytes) => bytes,
             Err(error) => bail!("{shown}: the tensor `{name}` cannot be read: {error}"),
         };
         if let Some((index, value)) = unfit(&bytes, stored, dtype) {
-            bail!("{shown}: the tensor `{name}` holds {value} at index {index}, which {} cannot hold", dtype.as_str())
+            bail!("{shown}: the tensor `{name}` holds {value} at index {index}, which {} cannot represent", dtype.as_str())
         }
         Tensor::from_raw_buffer(&bytes, stored, &entry.shape, device)?.to_dtype(dtype)
     }
@@ -137,13 +139,13 @@ impl Safetensors {
 impl Shard {
     fn bytes(&self, entry: &Entry) -> std::io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(entry.bytes).map_err(|_| std::io::Error::other("there is not enough memory"))?;
+        bytes.try_reserve_exact(entry.bytes).map_err(|_| std::io::Error::other("the memory is too small"))?;
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(entry.at))?;
         (&mut *file).take(entry.bytes as u64).read_to_end(&mut bytes)?;
         match bytes.len() == entry.bytes {
             true => Ok(bytes),
-            false => Err(std::io::Error::other("the file was cut short")),
+            false => Err(std::io::Error::other("the file is truncated")),
         }
     }
 }
@@ -160,7 +162,7 @@ impl SimpleBackend for Safetensors {
     }
 }
 
-/// The number format of weights; none for integers and for formats that need a scale beside them.
+/// The number format of weights; none for integers and for formats that need a separate scale.
 fn floating(dtype: Dtype) -> Option<DType> {
     match dtype {
         Dtype::F16 => Some(DType::F16),
@@ -171,9 +173,9 @@ fn floating(dtype: Dtype) -> Option<DType> {
     }
 }
 
-/// The first value that is not finite, or would not be in the format `to`, with its index.
+/// The first value that is not finite, as stored or in the format `to`, with its index.
 fn unfit(bytes: &[u8], stored: DType, to: DType) -> Option<(usize, f64)> {
-    // Values up to here round to a finite one.
+    // Values up to this one stay finite when they are rounded to `to`.
     let most = match to {
         DType::F16 => 65_519.0,
         DType::BF16 => 3.39e38,
@@ -182,7 +184,7 @@ fn unfit(bytes: &[u8], stored: DType, to: DType) -> Option<(usize, f64)> {
     let narrow = |b: [u8; 4]| f32::from_le_bytes(b);
     let brain = |b: [u8; 2]| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16);
     let wide = |b: [u8; 8]| f64::from_le_bytes(b);
-    // A finite half fits every format.
+    // Every format can represent a finite half.
     let half_is_odd = |b: [u8; 2]| is_odd_half(b);
     let name_half = |b: [u8; 2]| if u16::from_le_bytes(b) & 0x3ff == 0 { f64::INFINITY } else { f64::NAN };
     match stored {
@@ -206,8 +208,8 @@ pub(super) fn is_odd_half(bytes: [u8; 2]) -> bool {
     u16::from_le_bytes(bytes) & 0x7c00 == 0x7c00
 }
 
-/// The first value of `N` bytes that is not finite, with its index. Blocks are judged whole, so that the compiler can use wide
-/// instructions.
+/// The first value of `N` bytes for which `is_odd` is true, with its index. Whole blocks are tested without a branch, so that the
+/// compiler can use wide instructions.
 fn first<const N: usize>(bytes: &[u8], is_odd: impl Fn([u8; N]) -> bool) -> Option<(usize, [u8; N])> {
     const BLOCK: usize = 1024;
     let (values, _) = bytes.as_chunks::<N>();
@@ -259,18 +261,18 @@ mod tests {
         for (value, shown) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
             assert_eq!(
                 check(&floats([0.0, value]), DType::F32),
-                refused(&format!("{shown} at index 1, which f32 cannot hold"))
+                refused(&format!("{shown} at index 1, which f32 cannot represent"))
             );
         }
         assert_eq!(check(&floats([65504.0, 1.0]), DType::F16).map(|v| v[0]), Ok(65504.0));
-        assert_eq!(check(&floats([70000.0, 1.0]), DType::F16), refused("70000 at index 0, which f16 cannot hold"));
+        assert_eq!(check(&floats([70000.0, 1.0]), DType::F16), refused("70000 at index 0, which f16 cannot represent"));
         assert_eq!(
             check(&file("F16", &[2], &[0, 0, 1, 0x7c]), DType::F32),
-            refused("NaN at index 1, which f32 cannot hold")
+            refused("NaN at index 1, which f32 cannot represent")
         );
         assert_eq!(
             check(&file("BF16", &[2], &[0x80, 0x7f, 0, 0]), DType::F32),
-            refused("inf at index 0, which f32 cannot hold")
+            refused("inf at index 0, which f32 cannot represent")
         );
         let huge = [1e300f64, 0.0].map(f64::to_le_bytes).concat();
         assert!(check(&file("F64", &[2], &huge), DType::F32).is_err_and(|e| e.contains("at index 0")));
@@ -284,14 +286,14 @@ mod tests {
         );
         assert_eq!(
             check(&file("F32", &[1, 2], &[0; 8]), DType::F32),
-            Err("F: the tensor `x` has the shape [1, 2], the configuration asks for [2]".into())
+            Err("F: the tensor `x` has the shape [1, 2], but the configuration requires [2]".into())
         );
         let whole = floats([0.0, 0.0]);
         assert_eq!(
             check(&whole[..whole.len() - 1], DType::F32),
             Err("F is damaged: its header lists 8 bytes of tensors, and 7 follow it".into())
         );
-        assert_eq!(check(&whole[..20], DType::F32), Err("F is not a safetensors file, or was cut short".into()));
+        assert_eq!(check(&whole[..20], DType::F32), Err("F is not a safetensors file, or is truncated".into()));
         assert_eq!(check(&whole[..4], DType::F32), Err("F is not a safetensors file".into()));
         assert!(check(&[&100u64.to_le_bytes()[..], &[b'['; 100]].concat(), DType::F32).is_err());
     }
@@ -304,6 +306,6 @@ mod tests {
         let all = Safetensors::open(std::slice::from_ref(&path)).unwrap();
         File::options().write(true).open(&path).unwrap().set_len(10).unwrap();
         let error = all.get_unchecked("x", DType::F32, &Device::Cpu).unwrap_err().to_string();
-        assert!(error.contains("the tensor `x` cannot be read: the file was cut short"), "{error}");
+        assert!(error.contains("the tensor `x` cannot be read: the file is truncated"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
-//! One OS thread for each loaded model. Async code holds a cheap handle. Waiting jobs of one group, up to a limit,
-//! become one call of the model.
+//! One OS thread for each loaded model; async code holds a cheap handle. Waiting jobs of one group are answered in one call of
+//! the model, up to a limit.
 
 use super::{
     guard::guarded,
@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 /// The settings of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerLimits {
-    /// Most jobs in one call of the model.
+    /// The maximum jobs in one call of the model.
     pub batch: usize,
-    /// Jobs that may wait. Two batches by default: one forms while one computes; more would only hold pixels in memory,
-    /// because callers beyond it wait before they send.
+    /// The maximum jobs that may wait; further callers wait before they send. The default is two batches: one forms while
+    /// another computes. A longer queue would only hold more pixels in memory.
     pub queue: usize,
 }
 
@@ -33,7 +33,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread, loads the model on it, and returns once that is done.
+    /// Starts the thread and loads the model on it. Returns when the model is loaded. Fails if loading fails or panics.
     pub async fn start(
         name: &str,
         limits: WorkerLimits,
@@ -58,17 +58,17 @@ impl Worker {
             .name(format!("model {name}"))
             .stack_size(8 << 20)
             .spawn(run)
-            .map_err(|e| Fault::model(format!("{name}: no thread could be started: {e}")))?;
+            .map_err(|e| Fault::model(format!("{name}: the model's thread cannot be started: {e}")))?;
         loaded.await.map_err(|_| Fault::model(format!("{name}: the loading thread ended")))??;
         Ok(worker)
     }
 
-    /// Waits for a place in the channel and puts the job there.
+    /// Waits for a place in the queue and puts the job there. Fails if the thread has ended.
     pub async fn send(&self, job: Job) -> Result<(), Fault> {
         self.jobs.send(job).await.map_err(|_| Fault::model(format!("{}: the model's thread has ended", self.name)))
     }
 
-    /// The message for a caller whose job was dropped without an answer.
+    /// The error for a caller whose job was dropped without a reply.
     pub fn dropped(&self) -> Fault {
         Fault::model(format!("{} could not answer: the request was dropped", self.name))
     }
@@ -100,15 +100,15 @@ fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: Wo
     }
 }
 
-/// The oldest job that someone still waits for, and those of its group, in order of arrival, up to `most`.
-fn gather(waiting: &mut VecDeque<Job>, most: usize) -> Vec<Job> {
+/// The oldest job whose caller still waits, and later ones of its group, in order of arrival, up to `max_jobs`.
+fn gather(waiting: &mut VecDeque<Job>, max_jobs: usize) -> Vec<Job> {
     waiting.retain(|job| !job.gone());
     let Some(first) = waiting.pop_front() else { return Vec::new() };
     let group = first.group();
     let mut jobs = vec![first];
     let mut rest = VecDeque::new();
     while let Some(job) = waiting.pop_front() {
-        if jobs.len() < most && job.group() == group { jobs.push(job) } else { rest.push_back(job) }
+        if jobs.len() < max_jobs && job.group() == group { jobs.push(job) } else { rest.push_back(job) }
     }
     *waiting = rest;
     jobs
@@ -123,7 +123,8 @@ mod tests {
     };
     use std::sync::mpsc as blocking;
 
-    /// Answers with the number of jobs in the call; says that a call began, then waits for a permit; panics on the text "panic".
+    /// Answers with the number of jobs in the call. It reports the start of each call, then waits for a permit. It panics on
+    /// the text "panic".
     struct Counting {
         begun: mpsc::UnboundedSender<()>,
         permits: blocking::Receiver<()>,
@@ -154,21 +155,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_becomes_one_call_and_the_gone_are_skipped() {
+    async fn waiting_jobs_become_one_call_and_cancelled_ones_are_skipped() {
         let (worker, permits, mut calls) = counting(3).await;
         let mut answers = Vec::new();
         for n in 0..7 {
             let (asked, answer) = job("x");
             worker.send(asked).await.unwrap();
             if n != 5 {
-                answers.push(answer); // the sixth asker leaves at once
+                answers.push(answer); // the sixth caller leaves at once
             }
             if n == 0 {
                 permits.send(()).unwrap();
                 let first = answers.remove(0).await.unwrap().unwrap();
                 assert_eq!(first, Reply::Embed(vec![1.0]));
                 calls.recv().await;
-                // hold the thread in a call of its own, so that the others wait together
+                // Keep the thread busy with one call, so that the other jobs wait together.
                 let (asked, answer) = job("x");
                 worker.send(asked).await.unwrap();
                 calls.recv().await;

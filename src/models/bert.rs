@@ -26,16 +26,16 @@ pub const FAMILY: Family = Family {
     load: |checkpoint, loading| Ok(Box::new(Bert::load(checkpoint, loading)?)),
 };
 
-/// Cosines of sentence embedders are trained with this scale (the default of sentence-transformers' ranking loss), so
-/// probabilities over labels use it too.
+/// The scale of cosines before the softmax over labels. Sentence embedders are trained with it: it is the default of the ranking
+/// loss in sentence-transformers.
 const SCALE: f64 = 20.0;
 
-/// The addend of the norms to a variance.
+/// The number that a norm adds to the variance to prevent division by zero.
 fn epsilon(config: &Config) -> std::result::Result<f64, Fault> {
     Ok(config.number("layer_norm_eps", within::EPSILON)?.unwrap_or(1e-12))
 }
 
-/// One post-norm transformer block.
+/// A transformer block with norms after its parts.
 struct Block {
     query: Linear,
     key: Linear,
@@ -84,22 +84,22 @@ impl Block {
     }
 }
 
-/// The way from the states of a text to one vector; `1_Pooling/config.json` of sentence-transformers sets it, and may ask for several
-/// ways, whose vectors are then concatenated.
+/// The pooling of the states of a text into one vector. `1_Pooling/config.json` of sentence-transformers selects it. It may select
+/// several, whose vectors are then concatenated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pooling {
     First,
     Max,
     Mean,
-    /// The sum over the root of the number of tokens.
+    /// The sum divided by the square root of the number of tokens.
     MeanRoot,
-    /// Later tokens count more.
+    /// A mean with the weights 1, 2, 3, …
     WeightedMean,
     Last,
 }
 
 impl Pooling {
-    /// In the order in which sentence-transformers lays vectors end to end.
+    /// In the order in which sentence-transformers concatenates vectors.
     const ALL: [(&str, Pooling); 6] = [
         ("cls_token", Pooling::First),
         ("max_tokens", Pooling::Max),
@@ -147,7 +147,8 @@ impl Pooling {
     }
 }
 
-/// Refuses modules of sentence-transformers that would change the vectors and that this code does not compute.
+/// Fails if `modules.json` names a module of sentence-transformers that this code does not compute, because it would change the
+/// vectors.
 fn check_modules(checkpoint: &Checkpoint) -> std::result::Result<(), Fault> {
     let Some(text) = checkpoint.text("modules.json")? else { return Ok(()) };
     let modules: Vec<serde_json::Value> =
@@ -167,15 +168,15 @@ pub struct Bert {
     norm: LayerNorm,
     blocks: Vec<Block>,
     pooling: Vec<Pooling>,
-    /// Texts are brought to lower case before the tokenizer sees them, special tokens in them too.
+    /// Texts, including special tokens in them, are converted to lower case before tokenization.
     lower: bool,
     text: TextTokenizer,
-    most_tokens: usize,
+    max_tokens: usize,
     device: Device,
 }
 
 impl Bert {
-    /// Loads the encoder.
+    /// Loads the encoder. Fails if a file of the checkpoint is missing, damaged or unsupported.
     pub fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Bert, Fault> {
         let (config, vb) = (&checkpoint.config, checkpoint.weights(loading.dtype, &loading.device)?);
         let vb = if vb.contains_tensor("bert.embeddings.word_embeddings.weight") { vb.pp("bert") } else { vb };
@@ -206,13 +207,13 @@ impl Bert {
                 .collect::<std::result::Result<_, _>>()?,
             pooling: Pooling::read(checkpoint.json("1_Pooling/config.json")?)?,
             lower,
-            most_tokens: asked.unwrap_or_else(|| text.most_tokens(most)).min(most),
+            max_tokens: asked.unwrap_or_else(|| text.max_tokens(most)).min(most),
             text,
             device: loading.device.clone(),
         })
     }
 
-    /// Texts of one length -> one unit vector for each.
+    /// Token ids of texts of one length -> one unit vector for each text.
     fn forward(&self, ids: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
         let (batch, t) = (ids.len(), ids[0].len());
         let flat = Tensor::from_vec(ids.concat(), batch * t, &self.device)?;
@@ -228,13 +229,13 @@ impl Bert {
         (0..batch).map(|row| ops::unit(&pooled(x.i(row)?)?)).collect()
     }
 
-    /// Unit vectors of texts; those of one length share a forward pass.
+    /// Unit vectors of texts. Texts of one length share a forward pass.
     fn embed(&self, texts: &[&str]) -> std::result::Result<HashMap<String, Vec<f32>>, Fault> {
         let mut all: Vec<(Vec<u32>, &str)> = Vec::new();
         for text in texts {
             if !all.iter().any(|(_, known)| known == text) {
                 let lower = self.lower.then(|| text.to_lowercase());
-                all.push((self.text.encode_within(lower.as_deref().unwrap_or(text), self.most_tokens)?, text));
+                all.push((self.text.encode_within(lower.as_deref().unwrap_or(text), self.max_tokens)?, text));
             }
         }
         all.sort_by_key(|(ids, _)| ids.len());
@@ -250,7 +251,7 @@ impl Bert {
     }
 }
 
-/// Every text that a request needs a vector of.
+/// The texts of a request that need a vector: the subject first, then the labels.
 fn texts(job: &Job) -> Vec<&str> {
     let mut texts: Vec<&str> = match job.subject() {
         Some(Input::Text(text)) => vec![text],
@@ -279,7 +280,7 @@ impl Model for Bert {
                 let found: Vec<&Vec<f32>> = texts(&job).into_iter().map(|t| &vectors[t]).collect();
                 match &job.request {
                     Request::Rank(RankRequest { floor: true, .. }) => {
-                        Err(Fault::model("a sentence embedder has no background vectors, which `floor: true` needs"))
+                        Err(Fault::model("a sentence embedder lacks background vectors, which `floor: true` needs"))
                     }
                     Request::Rank(RankRequest { among, .. }) => {
                         let scores: Vec<f32> = found[1..].iter().map(|label| ops::cosine(found[0], label)).collect();

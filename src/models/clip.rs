@@ -33,7 +33,7 @@ pub const FAMILY: Family = Family {
     load: |checkpoint, loading| Ok(Box::new(Clip::load(checkpoint, loading)?)),
 };
 
-/// One pre-norm transformer block.
+/// A transformer block with norms before its parts.
 struct Block {
     norm1: LayerNorm,
     query: Linear,
@@ -74,7 +74,7 @@ impl Block {
     }
 }
 
-/// The common part of both towers' configurations.
+/// The settings that both towers have.
 struct Shape {
     width: usize,
     inner: usize,
@@ -103,6 +103,7 @@ impl Shape {
     }
 }
 
+/// The image tower.
 struct Vision {
     class: Tensor,
     patches: Tensor,
@@ -163,35 +164,36 @@ impl Vision {
     }
 }
 
-/// The last map of a tower, (batch, width) -> unit vectors. Row by row: a matrix product of one row takes another path
-/// through the kernels than one of many, and a vector must not depend on what shared its batch.
+/// The last map of a tower, (batch, width) -> unit vectors. Each row is multiplied alone, because candle uses other kernels for
+/// one row than for many, and a vector must not depend on its batch.
 fn project(pooled: &Tensor, projection: &Linear) -> Result<Vec<Vec<f32>>> {
     (0..pooled.dim(0)?).map(|n| ops::unit(&projection.forward(&pooled.narrow(0, n, 1)?)?)).collect()
 }
 
-/// Most tokens of a text where a checkpoint does not say.
+/// The maximum tokens of a text if a checkpoint states no maximum.
 const MAX_TOKENS: usize = 77;
 
-struct Words {
+/// The text tower.
+struct TextTower {
     tokens: Tensor,
     positions: Tensor,
     blocks: Vec<Block>,
     norm: LayerNorm,
     projection: Linear,
-    /// The end token whose state is the text's vector; `None` for checkpoints before transformers 4.31, which state an
-    /// `eos_token_id` of 2: there the largest id of the text marks its end.
+    /// The end token, whose state becomes the text's vector. `None` for checkpoints older than transformers 4.31, which state an
+    /// `eos_token_id` of 2: in them the largest id of a text marks its end.
     end: Option<u32>,
 }
 
-impl Words {
-    fn load(config: &Config, projection: usize, vb: &VarBuilder<'_>) -> std::result::Result<Words, Fault> {
+impl TextTower {
+    fn load(config: &Config, projection: usize, vb: &VarBuilder<'_>) -> std::result::Result<TextTower, Fault> {
         let shape = Shape::read(config, 512, 8)?;
         let vocab = config.count("vocab_size", within::VOCABULARY)?.unwrap_or(49408);
         let most = config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(MAX_TOKENS);
         let end = config.token("eos_token_id", vocab)?.unwrap_or(49407);
-        let load = || -> Result<Words> {
+        let load = || -> Result<TextTower> {
             let (w, v) = (shape.width, vb.pp("text_model"));
-            Ok(Words {
+            Ok(TextTower {
                 tokens: v.get((vocab, w), "embeddings.token_embedding.weight")?,
                 positions: v.get((most, w), "embeddings.position_embedding.weight")?,
                 blocks: shape.blocks(&v)?,
@@ -203,7 +205,7 @@ impl Words {
         load().map_err(failed)
     }
 
-    /// Texts of one length -> one vector of unit length for each.
+    /// Token ids of texts of one length -> one vector of unit length for each text.
     fn forward(&self, ids: &[&[u32]], device: &Device) -> Result<Vec<Vec<f32>>> {
         let (batch, t) = (ids.len(), ids[0].len());
         let flat = Tensor::from_vec(ids.concat(), batch * t, device)?;
@@ -227,15 +229,14 @@ impl Words {
     }
 }
 
-/// Vectors of what was embedded already. A label list is asked once for each moment of a video, and a moment once for each
-/// list, so both are kept; when more than [`MOST`] are held all are dropped, which is rare and costs one list, or each
-/// picture once more.
+/// A cache of vectors. A run asks for the same label list at each moment, and for the same moment with each list, so the vectors
+/// of both are kept. A cache that would exceed [`MAX_CACHED`] is emptied first, which is rare.
 type Known<K> = HashMap<K, Arc<Vec<f32>>>;
 
-/// 4096 vectors of 512 numbers are 8 MB; 4096 pictures are more than an hour of one a second.
-const MOST: usize = 4096;
+/// The maximum vectors of a cache. 4096 vectors of 512 numbers are 8 MB; 4096 pictures are more than an hour at one a second.
+const MAX_CACHED: usize = 4096;
 
-/// Tells pictures apart: blake3 of size and pixels, which costs a thousandth of embedding them.
+/// Identifies a picture: blake3 of its size and pixels, which takes a thousandth of the time of embedding it.
 type Fingerprint = [u8; 32];
 
 fn fingerprint(picture: &RgbImage) -> Fingerprint {
@@ -245,14 +246,14 @@ fn fingerprint(picture: &RgbImage) -> Fingerprint {
     *hasher.finalize().as_bytes()
 }
 
-/// A loaded CLIP.
+/// A loaded CLIP model.
 pub struct Clip {
     vision: Vision,
-    words: Words,
+    words: TextTower,
     scale: f64,
     text: TextTokenizer,
     preparation: Preparation,
-    most_tokens: usize,
+    max_tokens: usize,
     known: Known<String>,
     seen: Known<Fingerprint>,
     floors: Floors,
@@ -261,7 +262,7 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// Loads both towers.
+    /// Loads both towers. Fails if a file of the checkpoint is missing, damaged or unsupported.
     pub fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Clip, Fault> {
         let (config, vb) = (&checkpoint.config, checkpoint.weights(loading.dtype, &loading.device)?);
         let projection = config.count("projection_dim", within::WIDTH)?.unwrap_or(512);
@@ -274,8 +275,8 @@ impl Clip {
         let positions = words.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(MAX_TOKENS);
         Ok(Clip {
             preparation: Preparation::new(&settings, vision.side)?,
-            words: Words::load(&words, projection, &vb)?,
-            most_tokens: text.most_tokens(positions),
+            words: TextTower::load(&words, projection, &vb)?,
+            max_tokens: text.max_tokens(positions),
             text,
             scale: f64::from(scale).exp(),
             known: Known::default(),
@@ -287,7 +288,7 @@ impl Clip {
         })
     }
 
-    /// Unit vectors of pictures; those that are new share a forward pass.
+    /// Unit vectors of pictures. Pictures that are not in the cache share a forward pass.
     fn see(&mut self, pictures: &[&RgbImage]) -> std::result::Result<Vec<Arc<Vec<f32>>>, Fault> {
         let prints: Vec<Fingerprint> = pictures.iter().map(|picture| fingerprint(picture)).collect();
         let mut vectors: Known<Fingerprint> =
@@ -296,7 +297,7 @@ impl Clip {
         unseen.extend(prints.iter().zip(pictures).filter(|(p, _)| !vectors.contains_key(*p)).map(|(p, i)| (*p, *i)));
         if !unseen.is_empty() {
             let new = self.look(&unseen.values().copied().collect::<Vec<_>>())?;
-            if self.seen.len() + new.len() > MOST {
+            if self.seen.len() + new.len() > MAX_CACHED {
                 self.seen.clear();
             }
             let new = unseen.into_keys().zip(new.into_iter().map(Arc::new));
@@ -316,7 +317,7 @@ impl Clip {
             let (one, height, width) = self.preparation.apply(picture)?;
             if (height, width) != (side, side) {
                 return Err(Fault::model(format!(
-                    "{} makes pictures of {width}×{height}, but the model sees {side}×{side}",
+                    "{} prepares pictures of {width}×{height}, but the model requires {side}×{side}",
                     self.preparation.name
                 )));
             }
@@ -327,16 +328,16 @@ impl Clip {
         pixels.and_then(|pixels| self.vision.forward(&pixels)).map_err(failed)
     }
 
-    /// Unit vectors of texts; those of one length share a forward pass.
+    /// Unit vectors of texts. Texts of one length that are not in the cache share a forward pass.
     fn read(&mut self, texts: &[&str]) -> std::result::Result<Vec<Arc<Vec<f32>>>, Fault> {
         let mut unknown: Vec<(Vec<u32>, &str)> = Vec::new();
         for text in texts {
             if !self.known.contains_key(*text) && !unknown.iter().any(|(_, t)| t == text) {
-                unknown.push((self.text.encode_within(text, self.most_tokens)?, text));
+                unknown.push((self.text.encode_within(text, self.max_tokens)?, text));
             }
         }
         unknown.sort_by_key(|(ids, _)| ids.len());
-        if self.known.len() + unknown.len() > MOST {
+        if self.known.len() + unknown.len() > MAX_CACHED {
             let asked: Vec<_> = texts.iter().filter_map(|t| self.known.remove_entry(*t)).collect();
             self.known = asked.into_iter().collect();
         }
@@ -382,7 +383,7 @@ impl Model for Clip {
         let inputs: Vec<&Input> = jobs.iter().filter_map(Job::subject).collect();
         let vectors = match self.embed(&inputs) {
             Ok(vectors) => vectors.into_iter().map(Ok).collect(),
-            // One bad picture must not fail its neighbours.
+            // One bad picture must not fail the others of the batch, so each is tried alone.
             Err(_) if inputs.len() > 1 => inputs.iter().map(|i| self.embed(&[i]).map(|mut v| v.remove(0))).collect(),
             Err(error) => vec![Err(error)],
         };

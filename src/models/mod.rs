@@ -1,4 +1,4 @@
-//! Model families, one file (or folder) for each, and the list of them.
+//! Model families: one file or folder for each, and their list.
 
 pub mod bert;
 pub mod clip;
@@ -15,38 +15,38 @@ use candle_core::{DType, Device};
 /// The settings that a family needs besides the checkpoint to load a model.
 #[derive(Debug, Clone)]
 pub struct ModelOptions {
-    /// The device.
+    /// The device of the weights.
     pub device: Device,
-    /// In which number format.
+    /// The number format to compute in.
     pub dtype: DType,
     /// The agent's own decoding defaults; they come before the checkpoint's.
     pub decode: Decoding,
-    /// Most tokens of prompt and reply together, if fewer than the model allows.
+    /// The maximum tokens of prompt and reply together, if fewer than the model allows.
     pub context_tokens: Option<usize>,
 }
 
 /// Loads a model of a family from its checkpoint.
 pub type Load = fn(&Checkpoint, &ModelOptions) -> Result<Box<dyn Model>, Fault>;
 
-/// A family of models: how to know one and how to load one.
+/// A family of models: how to recognise and how to load one.
 #[derive(Debug, Clone, Copy)]
 pub struct Family {
-    /// As in `family:` of an agent file.
+    /// The name in `family:` of an agent file.
     pub name: &'static str,
     /// One line for `elenchus models`.
     pub about: &'static str,
-    /// The requests that it takes, and with which content.
+    /// The kinds of request that it answers, with the supported modalities.
     pub answers: &'static [Answers],
-    /// True for a `config.json` of this family.
+    /// Returns true for a `config.json` of this family.
     pub recognises: fn(&Config) -> bool,
-    /// Loads the weights.
+    /// Loads a model.
     pub load: Load,
 }
 
 /// Every family. Add a row here and a file beside this one.
 pub const FAMILIES: &[Family] = &[clip::FAMILY, llama::FAMILY, whisper::FAMILY, bert::FAMILY];
 
-/// The family named by `name`, or (`auto`) the one that recognises the checkpoint's `config.json`.
+/// The family `name`; if it is absent or `auto`, the one that recognises the checkpoint's `config.json`. Fails if there is none.
 pub fn family(name: Option<&str>, config: &Config) -> Result<&'static Family, Fault> {
     let names = || FAMILIES.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
     match name.filter(|n| *n != "auto") {
@@ -57,7 +57,7 @@ pub fn family(name: Option<&str>, config: &Config) -> Result<&'static Family, Fa
         None => FAMILIES.iter().find(|f| (f.recognises)(config)).ok_or_else(|| {
             let kind = config.get("model_type").map_or_else(|| "absent".to_owned(), ToString::to_string);
             Fault::model(format!(
-                "no model family knows this checkpoint (model_type is {kind}); the families are {}",
+                "no model family supports this checkpoint (model_type is {kind}); the families are {}",
                 names()
             ))
         }),

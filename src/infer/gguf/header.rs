@@ -1,5 +1,6 @@
-//! The header of a GGUF file, read within bounds. candle's own reader divides by the alignment that a file states, which may
-//! be 0, and makes 32 bytes of memory out of each byte of a list. Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+//! The header of a GGUF file, read within limits. candle's own reader divides by the alignment that a file states, which may
+//! be 0, and uses 32 bytes of memory for each byte of a list.
+//! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 use candle_core::{
     Shape,
@@ -13,16 +14,16 @@ use std::{
     io::{ErrorKind, Read},
 };
 
-/// Largest header: a vocabulary of 256 thousand tokens with its merges and scores has some 10 MB.
+/// Largest header, in bytes: a vocabulary of 256 thousand tokens with its merges and scores has some 10 MB.
 const MAX_BYTES: u64 = 256 << 20;
-/// Most values in all lists together.
+/// The maximum number of values in all lists together.
 const MAX_VALUES: u64 = 8 << 20;
 /// Deepest nesting of lists.
 const MAX_DEPTH: usize = 4;
-/// Most dimensions of a tensor.
+/// The maximum number of dimensions of a tensor.
 const MAX_DIMENSIONS: u32 = 4;
 
-/// Reads the header of a file of `length` bytes. The message follows the file's name.
+/// Reads the header of a file of `length` bytes. The error is a message that follows the file's name.
 pub fn read(file: impl Read, length: u64) -> Result<Content, String> {
     let is_long = length > MAX_BYTES;
     let mut bytes = Bytes { file: file.take(MAX_BYTES.min(length)), is_long, wide: true, values: MAX_VALUES };
@@ -64,14 +65,14 @@ pub fn read(file: impl Read, length: u64) -> Result<Content, String> {
     Ok(Content { magic, metadata, tensor_infos, tensor_data_offset: read.div_ceil(alignment) * alignment })
 }
 
-/// The rest of the header.
+/// A reader of the header's values.
 struct Bytes<R> {
     file: std::io::Take<R>,
-    /// The file continues after the longest header.
+    /// The file is longer than the largest header.
     is_long: bool,
-    /// Lengths have eight bytes, in version 1 four.
+    /// Lengths have eight bytes; in version 1 they have four.
     wide: bool,
-    /// Values that lists may still hold.
+    /// The number of values that further lists may hold.
     values: u64,
 }
 
@@ -92,7 +93,7 @@ impl<R: Read> Bytes<R> {
     fn ended(&self) -> String {
         match self.is_long {
             true => format!("has a header of more than {MAX_BYTES} bytes"),
-            false => "is cut short: its header does not end".to_owned(),
+            false => "is truncated: its header is incomplete".to_owned(),
         }
     }
 
@@ -116,7 +117,7 @@ impl<R: Read> Bytes<R> {
         }
         let mut bytes = Vec::new();
         (&mut self.file).take(length).read_to_end(&mut bytes).map_err(|e| self.failed(&e))?;
-        // Some writers end texts with a zero.
+        // Some programs end texts with a zero byte.
         while bytes.last() == Some(&0) {
             bytes.pop();
         }
@@ -156,7 +157,7 @@ impl<R: Read> Bytes<R> {
         let dimensions = self.u32()?;
         if dimensions > MAX_DIMENSIONS {
             return Err(format!(
-                "has a tensor `{name}` of {dimensions} dimensions; at most {MAX_DIMENSIONS} are possible"
+                "has a tensor `{name}` of {dimensions} dimensions; the maximum is {MAX_DIMENSIONS}"
             ));
         }
         let mut shape = Vec::new();
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_odd_is_refused_in_words() {
+    fn an_invalid_header_gives_a_clear_error() {
         let refused = |values: &[(&str, u32, &[u8])], tensors: &[(&str, &[u64], u32)]| {
             check(&header(values, tensors)).map(|_| ()).expect_err("refused")
         };
@@ -267,15 +268,15 @@ mod tests {
         insta::assert_snapshot!(refused(&[("a", 0, &[1]), ("a", 0, &[1])], &[]), @"states `a` twice");
         insta::assert_snapshot!(refused(&[("a", 13, &[1])], &[]), @"has a header that cannot be read: unknown value type 13");
         insta::assert_snapshot!(refused(&[("a", 9, &[&0u32.to_le_bytes()[..], &u64::MAX.to_le_bytes()].concat())], &[]), @"has lists of more than 8388608 values");
-        insta::assert_snapshot!(refused(&[("a", 8, &u64::MAX.to_le_bytes())], &[]), @"is cut short: its header does not end");
-        insta::assert_snapshot!(refused(&[], &[("t", &[1, 1, 1, 1, 1], 0)]), @"has a tensor `t` of 5 dimensions; at most 4 are possible");
+        insta::assert_snapshot!(refused(&[("a", 8, &u64::MAX.to_le_bytes())], &[]), @"is truncated: its header is incomplete");
+        insta::assert_snapshot!(refused(&[], &[("t", &[1, 1, 1, 1, 1], 0)]), @"has a tensor `t` of 5 dimensions; the maximum is 4");
         insta::assert_snapshot!(refused(&[], &[("t", &[1], 16)]), @"holds tensors of type IQ2_XXS, which is not supported");
         let nested = [&9u32.to_le_bytes()[..], &1u64.to_le_bytes()].concat().repeat(9);
         insta::assert_snapshot!(refused(&[("a", 9, &nested)], &[]), @"has lists nested deeper than 4 levels");
     }
 
     #[test]
-    fn a_header_cut_anywhere_is_refused() {
+    fn a_truncated_header_is_refused() {
         let bytes = header(&[("a", 4, &[1; 4])], &[("t", &[3], 0)]);
         (0..bytes.len()).for_each(|n| assert!(check(&bytes[..n]).is_err(), "{n}"));
         assert!(check(&bytes).is_ok());

@@ -1,6 +1,6 @@
-//! GGUF files: one file with weights (often quantised), hyper-parameters and the tokenizer. Its metadata is translated into
-//! the terms of a checkpoint folder (`config.json`, `tokenizer.json`, `tokenizer_config.json`), so that everything after
-//! this module reads both alike. Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+//! GGUF files: one file with weights (often quantised), hyper-parameters and the tokenizer. Its metadata is converted to the
+//! files of a checkpoint folder (`config.json`, `tokenizer.json`, `tokenizer_config.json`), so that all other code reads one
+//! layout. Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 pub mod header;
 mod tensors;
@@ -24,7 +24,7 @@ use std::{
     sync::Arc,
 };
 
-/// The architectures whose tensors we know. Llama, SmolLM2, TinyLlama and most Mistral models are `llama`.
+/// The supported architectures. Llama, SmolLM2, TinyLlama and most Mistral models are `llama`.
 pub const ARCHITECTURES: &[&str] = &["llama"];
 
 /// A GGUF file whose header was read; weights are not touched before [`Gguf::weights`].
@@ -45,7 +45,7 @@ impl Gguf {
         Gguf::read(path, BufReader::with_capacity(1 << 20, file), length)
     }
 
-    /// Reads the header of the file at `path`, which has `length` bytes, from its first byte on.
+    /// Reads the header from `file`, a reader at the first byte. `path` is the name in errors, `length` the file's length in bytes.
     pub fn read(path: &Path, file: impl Read, length: u64) -> Result<Gguf, Fault> {
         let named = |what: String| Fault::model(format!("{} {what}", path.display()));
         let content = header::read(file, length).map_err(named)?;
@@ -58,13 +58,13 @@ impl Gguf {
     fn is_whole(&self, length: u64) -> Result<(), String> {
         let parts = self.meta().count("split.count")?.unwrap_or(1);
         if parts > 1 {
-            return Err(format!("is one of {parts} parts of a model; join them with `llama-gguf-split --merge`"));
+            return Err(format!("is one of {parts} parts of a model; merge them with `llama-gguf-split --merge`"));
         }
         for (name, info) in &self.content.tensor_infos {
             let bytes = stored(info.shape.dims(), info.ggml_dtype);
             let end = bytes.and_then(|b| b.checked_add(info.offset)?.checked_add(self.content.tensor_data_offset));
             if end.is_none_or(|end| end > length) {
-                return Err(format!("is cut short: it has {length} bytes and the tensor {name} ends after them"));
+                return Err(format!("is truncated: it has {length} bytes, and the tensor {name} ends after them"));
             }
         }
         Ok(())
@@ -79,17 +79,17 @@ impl Gguf {
         self.content.tensor_infos.get(tensor).map(|info| info.shape.dims())
     }
 
-    /// The hyper-parameters under the names that `config.json` has for them.
+    /// The hyper-parameters under their names in `config.json`. Fails if one is missing or unsupported.
     pub fn config(&self) -> Result<Json, Fault> {
         self.hyper_parameters().map_err(|what| Fault::model(format!("{} {what}", self.path.display())))
     }
 
     fn hyper_parameters(&self) -> Result<Json, String> {
         let meta = self.meta();
-        let architecture = meta.text("general.architecture")?.ok_or("names no architecture")?;
+        let architecture = meta.text("general.architecture")?.ok_or("lacks `general.architecture`")?;
         if !ARCHITECTURES.contains(&architecture) {
             return Err(format!(
-                "has the architecture `{architecture}`, which is not supported; in a GGUF file these are: {}",
+                "has the architecture `{architecture}`, which is not supported; supported in GGUF files: {}",
                 ARCHITECTURES.join(", ")
             ));
         }
@@ -97,18 +97,18 @@ impl Gguf {
         let need = |key: &str| match of.count(key)? {
             Some(0) => Err(format!("states `{architecture}.{key}` as 0; it must be above 0")),
             Some(n) => Ok(n),
-            None => Err(format!("has no number `{architecture}.{key}`")),
+            None => Err(format!("lacks `{architecture}.{key}`")),
         };
         if of.count("expert_count")?.is_some_and(|n| n > 0) {
             return Err("is a mixture of experts, which is not supported".to_owned());
         }
         let (width, heads) = (need("embedding_length")?, need("attention.head_count")?);
         let rows = |tensor: &str| self.shape(tensor).and_then(|shape| shape.first().copied());
-        let vocab = rows("token_embd.weight").ok_or("has no tensor token_embd.weight")?;
-        // The tensor is surer than the metadata, where older files leave the size of a head out.
+        let vocab = rows("token_embd.weight").ok_or("lacks the tensor token_embd.weight")?;
+        // The tensor is more reliable than the metadata: older files do not state the size of a head.
         let head = rows("blk.0.attn_q.weight").map_or(width / heads, |rows| rows as u64 / heads);
         if of.count("rope.dimension_count")?.is_some_and(|n| n != head) {
-            return Err(format!("rotates only part of each head of {head}, which is not supported"));
+            return Err(format!("rotates only a part of the {head} dimensions of each head, which is not supported"));
         }
         let eps = of.number("attention.layer_norm_rms_epsilon")?;
         let ends = ["eos", "eot", "eom"].map(|end| meta.count(&format!("tokenizer.ggml.{end}_token_id")));
@@ -120,7 +120,7 @@ impl Gguf {
             "num_attention_heads": heads,
             "num_key_value_heads": of.count("attention.head_count_kv")?.unwrap_or(heads),
             "head_dim": head,
-            "rms_norm_eps": eps.ok_or("has no `attention.layer_norm_rms_epsilon`")?,
+            "rms_norm_eps": eps.ok_or("lacks `attention.layer_norm_rms_epsilon`")?,
             "max_position_embeddings": of.count("context_length")?.unwrap_or(2048),
             "sliding_window": of.count("attention.sliding_window")?,
             "vocab_size": vocab,
@@ -132,8 +132,8 @@ impl Gguf {
         }))
     }
 
-    /// A file that a checkpoint folder would have: `tokenizer.json` (one that lies beside the GGUF file comes first) or
-    /// `tokenizer_config.json` with its chat template.
+    /// The text of a file of a checkpoint folder: `tokenizer.json` (one beside the GGUF file comes first), or
+    /// `tokenizer_config.json` with the chat template.
     pub fn text(&self, name: &str) -> Result<Option<String>, Fault> {
         match name {
             "tokenizer.json" => {
@@ -154,7 +154,7 @@ impl Gguf {
         }
     }
 
-    /// Everything on this machine that can decide a reply: the file, and a `tokenizer.json` beside it.
+    /// The files that a reply depends on: the GGUF file, and a `tokenizer.json` beside it.
     pub fn files(&self) -> Vec<PathBuf> {
         let beside = self.beside("tokenizer.json");
         [self.path.clone()].into_iter().chain(beside.exists().then_some(beside)).collect()
@@ -164,8 +164,8 @@ impl Gguf {
         self.path.parent().unwrap_or(Path::new("")).join(name)
     }
 
-    /// The type that most bytes of the file have.
-    fn most(&self) -> Option<GgmlDType> {
+    /// The type of most bytes of the file.
+    fn main_type(&self) -> Option<GgmlDType> {
         let mut sizes: Vec<(GgmlDType, u64)> = Vec::new();
         for info in self.content.tensor_infos.values() {
             let bytes = stored(info.shape.dims(), info.ggml_dtype).unwrap_or(0);
@@ -177,9 +177,9 @@ impl Gguf {
         sizes.into_iter().max_by_key(|(_, size)| *size).map(|(dtype, _)| dtype)
     }
 
-    /// The floating format that most values have; none if they are quantised.
+    /// The floating-point format of most values; none if they are quantised.
     pub fn stored_dtype(&self) -> Option<DType> {
-        match self.most()? {
+        match self.main_type()? {
             GgmlDType::F32 => Some(DType::F32),
             GgmlDType::F16 => Some(DType::F16),
             GgmlDType::BF16 => Some(DType::BF16),
@@ -187,7 +187,7 @@ impl Gguf {
         }
     }
 
-    /// Bytes of the weights in memory when a floating value takes `each` bytes (`None`: as in the file).
+    /// Bytes of the weights in memory if a floating value takes `each` bytes (`None`: as in the file).
     pub fn bytes(&self, each: Option<u64>) -> u64 {
         let one = |(shape, dtype): (&[usize], GgmlDType)| match (dtype, each) {
             (GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16, Some(each)) => {
@@ -199,29 +199,29 @@ impl Gguf {
         infos.map(|info| one((info.shape.dims(), info.ggml_dtype))).fold(0, u64::saturating_add)
     }
 
-    /// Bytes of the second copy of quantised weights that candle keeps on a CPU, laid out for wide instructions.
+    /// Bytes of the second copy of quantised weights that candle keeps on a CPU, in a layout for wide instructions.
     pub fn copied_on_cpu(&self) -> u64 {
         let tensors = self.content.tensor_infos.values();
         let copied = tensors.filter(|t| matches!(t.ggml_dtype, GgmlDType::Q4K | GgmlDType::Q6K | GgmlDType::Q8_0));
         copied.filter_map(|info| stored(info.shape.dims(), info.ggml_dtype)).fold(0, u64::saturating_add)
     }
 
-    /// The tensors by name, to be read onto `device`, quantised ones as they are.
+    /// The tensors by name. Each is read to `device` on demand; quantised ones stay quantised.
     pub fn weights(&self, device: &Device) -> Result<Tensors, Fault> {
         use GgmlDType::{Q4_0, Q4_1, Q5_0, Q5_1};
-        if let (true, Some(slow @ (Q4_0 | Q4_1 | Q5_0 | Q5_1))) = (device.is_cpu(), self.most()) {
+        if let (true, Some(slow @ (Q4_0 | Q4_1 | Q5_0 | Q5_1))) = (device.is_cpu(), self.main_type()) {
             tracing::warn!(file = %self.path.display(), "{slow:?} is slow on a CPU; Q8_0, Q6_K and Q4_K are several times faster");
         }
         Tensors::open(&self.path, self.content.clone(), device)
             .map_err(|e| Fault::model(format!("{} cannot be opened: {e}", self.path.display())))
     }
 
-    /// Why the weights did not become a model.
+    /// The error for weights that cannot be loaded as a model.
     pub fn unfit(&self, error: &candle_core::Error) -> Fault {
         let said = said(error);
         let said = match said.strip_prefix("cannot find tensor ") {
             Some(tensor) => format!("lacks the tensor {tensor}"),
-            None => format!("does not fit its own description: {said}"),
+            None => format!("does not match its own metadata: {said}"),
         };
         Fault::model(format!("{} {said}", self.path.display()))
     }
@@ -232,16 +232,16 @@ fn said(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-/// Bytes that a tensor takes in the file.
+/// The bytes of a tensor in the file; none if the number overflows.
 fn stored(shape: &[usize], dtype: GgmlDType) -> Option<u64> {
     let count = shape.iter().try_fold(1u64, |n, d| n.checked_mul(*d as u64))?;
     count.div_ceil(dtype.block_size() as u64).checked_mul(dtype.type_size() as u64)
 }
 
-/// `rope_scaling` as `config.json` has it.
+/// The value of `rope_scaling` in `config.json`.
 fn scaling(of: &Meta<'_>) -> Result<Json, String> {
     Ok(match of.text("rope.scaling.type")? {
-        // Files from before `rope.scaling.*` state a linear scale.
+        // Files older than `rope.scaling.*` state a linear scale.
         None => match of.number("rope.scale_linear")?.filter(|factor| *factor != 0.0 && *factor != 1.0) {
             Some(factor) => json!({"rope_type": "linear", "factor": factor}),
             None => Json::Null,
@@ -255,7 +255,7 @@ fn scaling(of: &Meta<'_>) -> Result<Json, String> {
     })
 }
 
-/// The name of a key of `config.json` in a GGUF file, for errors.
+/// The name in a GGUF file of a key of `config.json`, for errors.
 pub fn alias(key: &str) -> Option<&'static str> {
     Some(match key {
         "hidden_size" => "llama.embedding_length",
@@ -274,7 +274,7 @@ pub fn alias(key: &str) -> Option<&'static str> {
     })
 }
 
-/// The metadata of a file; keys are looked up under a prefix. A value of another type than asked for is an error.
+/// The metadata of a file; all keys get a prefix. A value of another type than requested is an error.
 struct Meta<'a> {
     values: &'a HashMap<String, Value>,
     prefix: String,

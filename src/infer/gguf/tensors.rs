@@ -1,5 +1,5 @@
-//! The tensors of a GGUF file, read by name. Type and shape are compared with what the model asks for before a byte is
-//! read, and every value must be finite: of a quantised block, its scales.
+//! The tensors of a GGUF file, read by name. The shape must equal the one that the model expects before a byte is read. Every
+//! value must be finite; for a quantised block, its scales must be.
 
 use crate::{files, infer::weights::is_odd_half};
 use candle_core::{
@@ -22,7 +22,7 @@ pub struct Tensors {
 }
 
 impl Tensors {
-    /// Opens the file that the header was read from.
+    /// Opens the file of the header `content`.
     pub fn open(path: &Path, content: Arc<Content>, device: &Device) -> std::io::Result<Tensors> {
         Ok(Tensors { file: Arc::new(Mutex::new(files::open(path)?)), content, device: device.clone() })
     }
@@ -32,17 +32,17 @@ impl Tensors {
         &self.device
     }
 
-    /// True if there is such a tensor.
+    /// True if the file has the tensor `name`.
     pub fn has(&self, name: &str) -> bool {
         self.content.tensor_infos.contains_key(name)
     }
 
-    /// The tensor `name`, which must have this shape.
+    /// Reads the tensor `name`. Fails if it is missing, has another shape, or holds a value that is not finite.
     pub fn get(&self, shape: impl Into<Shape>, name: &str) -> Result<Arc<QTensor>> {
         let Some(info) = self.content.tensor_infos.get(name) else { bail!("cannot find tensor {name}") };
         let (asked, found) = (shape.into(), info.shape.dims());
         if asked.dims() != found {
-            bail!("the tensor `{name}` has the shape {found:?}, its metadata asks for {:?}", asked.dims())
+            bail!("the tensor `{name}` has the shape {found:?}, but its metadata requires {:?}", asked.dims())
         }
         let Some(bytes) = super::stored(found, info.ggml_dtype) else { bail!("the tensor `{name}` is too large") };
         let from = self.content.tensor_data_offset.saturating_add(info.offset);
@@ -59,21 +59,21 @@ impl Tensors {
     fn bytes(&self, from: u64, length: u64) -> std::io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let room = usize::try_from(length).ok().and_then(|length| bytes.try_reserve_exact(length).ok());
-        room.ok_or_else(|| std::io::Error::other("there is not enough memory"))?;
+        room.ok_or_else(|| std::io::Error::other("the memory is too small"))?;
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(from))?;
         (&mut *file).take(length).read_to_end(&mut bytes)?;
         match bytes.len() as u64 == length {
             true => Ok(bytes),
-            false => Err(std::io::Error::other("the file was cut short")),
+            false => Err(std::io::Error::other("the file is truncated")),
         }
     }
 }
 
-/// The first block of a tensor that holds a number that is not finite.
+/// The index of the first block with a number that is not finite.
 fn odd_block(bytes: &[u8], dtype: GgmlDType) -> Option<usize> {
     use GgmlDType::{BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, Q8_1, Q8K};
-    // The scales of a block (candle-core, `quantized/k_quants.rs`); the rest of a block is whole numbers.
+    // The offsets of a block's scales (candle-core, `quantized/k_quants.rs`); the rest of a block is whole numbers.
     let halves: &[usize] = match dtype {
         F16 | Q4_0 | Q5_0 | Q8_0 => &[0],
         Q4_1 | Q5_1 | Q8_1 | Q4K | Q5K => &[0, 2],
@@ -103,7 +103,7 @@ mod tests {
         for dtype in [BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0] {
             let good = QTensor::quantize(&x, dtype).unwrap().data().unwrap().into_owned();
             assert_eq!(odd_block(&good, dtype), None, "{dtype:?}");
-            // Wherever a NaN written over the bytes of a block shows in its values, it must be found.
+            // A NaN written anywhere into a block must be found if it changes the block's values.
             let size = dtype.type_size();
             let (mut shown, nan): (usize, &[u8]) = (
                 0,

@@ -1,19 +1,20 @@
-//! From a GGUF file's vocabulary to a `tokenizer.json`: byte-level BPE (`gpt2`), where a name identifies the splitting of text
-//! before merging, and SentencePiece's BPE (`llama`), whose merges are read out of the scores.
+//! Converts a GGUF file's vocabulary to a `tokenizer.json`: byte-level BPE (`gpt2`), where a name identifies the rule that splits
+//! text before merging, and SentencePiece's BPE (`llama`), whose merges follow from the scores.
 
 use super::{Meta, number, whole};
 use crate::infer::text::added_token;
 use serde_json::{Map, Value as Json, json};
 use std::collections::HashMap;
 
-/// The tokens that a file names by their part in a text, as `tokenizer_config.json` calls them and as GGUF does.
+/// The names of special tokens in `tokenizer_config.json` and in GGUF.
 const ROLES: [(&str, &str); 4] =
     [("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding")];
 
-/// `tokenizer.json` for the vocabulary of a file, or the missing or unknown part, as a message that follows the file's name.
+/// The `tokenizer.json` for the vocabulary of a file. The error names the missing or unsupported part, as a message that follows
+/// the file's name.
 pub(super) fn tokenizer(meta: &Meta<'_>) -> Result<Json, String> {
     let hint = "put the model's tokenizer.json beside it";
-    let lacks = |key: &str| format!("has no `{key}`, so that it cannot read text; {hint}");
+    let lacks = |key: &str| format!("lacks `{key}`, so it cannot read text; {hint}");
     let model = meta.text("tokenizer.ggml.model")?.ok_or_else(|| lacks("tokenizer.ggml.model"))?;
     let tokens = meta.texts("tokenizer.ggml.tokens")?.ok_or_else(|| lacks("tokenizer.ggml.tokens"))?;
     let ids: HashMap<&str, u32> = tokens.iter().zip(0..).map(|(token, id)| (*token, id)).collect();
@@ -44,7 +45,7 @@ pub(super) fn tokenizer(meta: &Meta<'_>) -> Result<Json, String> {
     Ok(json)
 }
 
-/// `tokenizer_config.json`: the chat template and the tokens that it may name.
+/// The `tokenizer_config.json`: the chat template and the special tokens that it may name.
 pub(super) fn settings(meta: &Meta<'_>) -> Result<Json, String> {
     let tokens = meta.texts("tokenizer.ggml.tokens")?.unwrap_or_default();
     let mut json = Map::new();
@@ -59,12 +60,12 @@ pub(super) fn settings(meta: &Meta<'_>) -> Result<Json, String> {
     Ok(Json::Object(json))
 }
 
-/// The id of the token that plays a part: `bos`, `eos`, `unknown`, …
+/// The id of a special token by its name in GGUF: `bos`, `eos`, `unknown`, …
 fn role(meta: &Meta<'_>, name: &str) -> Result<Option<usize>, String> {
     Ok(meta.count(&format!("tokenizer.ggml.{name}_token_id"))?.and_then(|id| usize::try_from(id).ok()))
 }
 
-/// Tokens that are matched whole in the text: control tokens, which no reply shows, and the user's own (`<think>`).
+/// Tokens that are matched whole in a text: control tokens, which replies do not contain, and user-defined ones (`<think>`).
 fn added(meta: &Meta<'_>, tokens: &[&str]) -> Result<Vec<Json>, String> {
     const CONTROL: u64 = 3;
     const USER_DEFINED: u64 = 4;
@@ -82,7 +83,7 @@ fn added(meta: &Meta<'_>, tokens: &[&str]) -> Result<Vec<Json>, String> {
     Ok(tokens.iter().enumerate().filter_map(one).collect())
 }
 
-/// The special tokens before and after a text.
+/// The post-processor, which adds special tokens before and after a text.
 fn around(meta: &Meta<'_>, tokens: &[&str], begins_by_default: bool) -> Result<Json, String> {
     let token = |name: &str, adds: bool| -> Result<Option<(&str, usize)>, String> {
         let Some(id) = role(meta, name)?.filter(|_| adds) else { return Ok(None) };
@@ -108,20 +109,20 @@ fn around(meta: &Meta<'_>, tokens: &[&str], begins_by_default: bool) -> Result<J
 /// The rule by which a byte-level tokenizer cuts a text before it merges bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Split {
-    /// GPT-2's words, numbers and runs of signs.
+    /// GPT-2: words, numbers and runs of punctuation.
     Gpt2,
-    /// The same with every digit alone.
+    /// As GPT-2, with every digit alone.
     Digits,
-    /// Llama 3: numbers of up to three digits; with `whole`, a word that is a token is taken without merging.
+    /// Llama 3: numbers of up to three digits. With `whole`, a word that is a token is used without merging.
     Llama3 { whole: bool },
-    /// Qwen 2: as Llama 3 with every digit alone, on composed characters (NFC).
+    /// Qwen 2: as Llama 3, with every digit alone, on composed characters (NFC).
     Qwen2,
-    /// Mistral's Tekken: cuts also before capitals.
+    /// Mistral's Tekken: also splits before capital letters.
     Tekken,
 }
 
 impl Split {
-    /// By the name in `tokenizer.ggml.pre`, which identifies the splitting rule of the converted tokenizer.
+    /// The rule with this name in `tokenizer.ggml.pre`.
     fn named(name: &str) -> Option<Split> {
         Some(match name {
             "default" | "gpt-2" | "gpt2" | "phi-2" | "olmo" | "mpt" => Split::Gpt2,
@@ -134,7 +135,8 @@ impl Split {
         })
     }
 
-    /// True if a word that is a token is taken whole, and a text begins with the begin token, unless the file says otherwise.
+    /// True if a word that is a token is used without merging. A text then begins with the begin token, unless the file states
+    /// otherwise.
     fn takes_whole_words(self) -> bool {
         matches!(self, Split::Llama3 { whole: true } | Split::Tekken)
     }
@@ -156,7 +158,7 @@ impl Split {
     }
 }
 
-/// Byte-level BPE.
+/// The parts of a `tokenizer.json` for byte-level BPE.
 fn bytes(vocab: Map<String, Json>, merges: Vec<(&str, &str)>, split: Split) -> Map<String, Json> {
     let bytes =
         |regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex});
@@ -178,8 +180,8 @@ fn bytes(vocab: Map<String, Json>, merges: Vec<(&str, &str)>, split: Split) -> M
     ])
 }
 
-/// SentencePiece's BPE: spaces are `▁`, one comes before the text unless the file forbids it, and unknown pieces fall
-/// back to bytes.
+/// The parts of a `tokenizer.json` for SentencePiece's BPE. Spaces are `▁`, one comes before the text unless the file forbids it,
+/// and unknown pieces fall back to bytes.
 fn pieces(
     vocab: Map<String, Json>,
     merges: Vec<(&str, &str)>,
@@ -210,10 +212,12 @@ fn object<const N: usize>(pairs: [(&str, Json); N]) -> Map<String, Json> {
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// SentencePiece joins the two neighbours whose piece has the best score. As merges in order: every cut of every piece
-/// into two pieces, by the piece's score; ties as transformers breaks them (longer parts first, then smaller ids).
+/// The merges that follow from SentencePiece's scores. SentencePiece joins the two neighbours whose joined piece has the best
+/// score. The list holds every cut of every piece into two pieces, sorted by the piece's score. Ties are sorted as in
+/// transformers: longer parts first, then smaller ids.
 ///
-/// Every cut of a token is tried, and each compares its bytes: the work grows with the square of a token's length.
+/// Each cut of a token compares the token's bytes, so the work grows with the square of a token's length. Fails if it exceeds
+/// a limit.
 fn merges<'a>(tokens: &[&'a str], ids: &HashMap<&str, u32>, scores: &[f64]) -> Result<Vec<(&'a str, &'a str)>, String> {
     const MAX_WORK: usize = 1 << 28;
     let work = tokens.iter().map(|token| token.len().saturating_mul(token.len())).fold(0, usize::saturating_add);
@@ -252,7 +256,7 @@ mod tests {
         Value::Array(list.iter().map(|t| Value::String((*t).to_owned())).collect())
     }
 
-    /// How `text` is cut before anything is merged.
+    /// Checks the pieces of `text` before merging.
     fn check_split(pre: &str, text: &str, expected: &[&str]) {
         let split = Split::named(pre).unwrap();
         let json = json!({"version": "1.0", "added_tokens": []});
@@ -269,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_split_as_the_name_says() {
+    fn the_name_determines_the_splitting() {
         let text = "I've 1234 HelloWorld\n\n  x!!\n";
         check_split("gpt-2", text, &["I", "'ve", " 1234", " HelloWorld", "\n\n ", " x", "!!", "\n"]);
         check_split("smollm", text, &["I", "'ve", " ", "1", "2", "3", "4", " HelloWorld", "\n\n ", " x", "!!", "\n"]);
@@ -283,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn an_error_names_the_missing_or_unsupported_part() {
         let check = |pairs: &[(&str, Value)]| {
             let values = pairs.iter().map(|(k, v)| (format!("tokenizer.ggml.{k}"), v.clone())).collect();
             tokenizer(&Meta { values: &values, prefix: String::new() }).unwrap_err()
         };
         let word = |text: &str| Value::String(text.to_owned());
-        insta::assert_snapshot!(check(&[]), @"has no `tokenizer.ggml.model`, so that it cannot read text; put the model's tokenizer.json beside it");
-        insta::assert_snapshot!(check(&[("model", word("gpt2")), ("tokens", texts(&["a"]))]), @"has no `tokenizer.ggml.merges`, so that it cannot read text; put the model's tokenizer.json beside it");
+        insta::assert_snapshot!(check(&[]), @"lacks `tokenizer.ggml.model`, so it cannot read text; put the model's tokenizer.json beside it");
+        insta::assert_snapshot!(check(&[("model", word("gpt2")), ("tokens", texts(&["a"]))]), @"lacks `tokenizer.ggml.merges`, so it cannot read text; put the model's tokenizer.json beside it");
         insta::assert_snapshot!(check(&[("model", word("bert")), ("tokens", texts(&["a"]))]), @"has a tokenizer of type `bert`, which is not supported; put the model's tokenizer.json beside it");
         insta::assert_snapshot!(check(&[("model", word("gpt2")), ("tokens", texts(&["a"])), ("merges", texts(&[])), ("pre", word("chameleon"))]), @"splits text by the pre-tokenizer `chameleon`, which is not supported; put the model's tokenizer.json beside it");
     }

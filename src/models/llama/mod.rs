@@ -1,5 +1,5 @@
-//! The Llama shape: RMS norms, rotary positions, grouped queries, gated feed-forward (Touvron et al. 2023, arXiv 2302.13971).
-//! Llama, SmolLM2, Mistral, Qwen2 and Qwen3 checkpoints have it, and GGUF files of the architecture `llama`.
+//! The Llama architecture: RMS norms, rotary position embeddings, grouped-query attention and a gated feed-forward layer (Touvron
+//! et al. 2023, arXiv 2302.13971). Llama, SmolLM2, Mistral, Qwen2 and Qwen3 checkpoints have it, and GGUF files of `llama`.
 
 mod weights;
 
@@ -39,7 +39,8 @@ pub const FAMILY: Family = Family {
     load: |checkpoint, loading| Ok(Box::new(generator(checkpoint, loading)?)),
 };
 
-/// Loads a checkpoint folder or a GGUF file as a language model that answers `say`.
+/// Loads a checkpoint folder or a GGUF file as a language model that answers `say`. Fails if a file is missing, damaged or
+/// unsupported.
 pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<TextGenerator<Llama>, Fault> {
     let (config, generation) = (&checkpoint.config, checkpoint.json("generation_config.json")?);
     let (shape, positions) = (Shape::read(config)?, positions(config)?);
@@ -66,12 +67,12 @@ pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result
     Ok(TextGenerator::new(net, parts))
 }
 
-/// Most positions of a prompt and its reply.
+/// The maximum positions of a prompt and its reply together.
 fn positions(config: &Config) -> std::result::Result<usize, Fault> {
     Ok(config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(2048))
 }
 
-/// What `config.json` states, with the defaults of transformers.
+/// The settings in `config.json`, with the defaults of transformers.
 struct Shape {
     vocab: usize,
     width: usize,
@@ -122,12 +123,12 @@ impl Shape {
     }
 }
 
-/// Which dimensions of a head a position turns together.
+/// The pairs of dimensions of a head that the rotary embedding rotates together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RopeLayout {
-    /// i and i + head/2, as checkpoint folders have it.
+    /// i and i + head/2: the layout of checkpoint folders.
     Halves,
-    /// 2i and 2i + 1: GGUF files of the architecture `llama` have the rows of queries and keys in that order.
+    /// 2i and 2i + 1: GGUF files of the architecture `llama` store the rows of queries and keys in this order.
     Neighbours,
 }
 
@@ -183,7 +184,7 @@ impl Layer {
         })
     }
 
-    /// (tokens of all rows, width) -> the same
+    /// (tokens of all rows, width) -> (tokens of all rows, width)
     fn forward(&self, x: &Tensor, step: &Step, rows: &mut [CacheRow<'_, KvCache>], layer: usize) -> Result<Tensor> {
         let y = self.norm1.forward(x)?;
         let x = (x + self.out.forward(&self.attend(&y, step, rows, layer)?)?)?;
@@ -215,8 +216,8 @@ impl Layer {
     }
 }
 
-/// One row's attention. `q` is (heads, t, head), `k` and `v` are (kv heads, s, head). The queries of a group are laid over each
-/// other, so that keys and values need no copies. Gives (t, heads·head).
+/// The attention of one row. `q` is (heads, t, head), `k` and `v` are (kv heads, s, head). The queries of a group are stacked,
+/// so that keys and values are not copied. Gives (t, heads·head).
 fn attend_row(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     let ((heads, t, head), kv_heads) = (q.dims3()?, k.dim(0)?);
     let group = heads / kv_heads;
@@ -233,7 +234,7 @@ fn attend_row(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Resu
 /// The shared inputs of all layers of one call.
 struct Step {
     head: usize,
-    turns: RopeLayout,
+    layout: RopeLayout,
     cos: Tensor,
     sin: Tensor,
     masks: Vec<Option<Tensor>>,
@@ -243,7 +244,7 @@ impl Step {
     /// (tokens, heads, head) -> rotated by position, (heads, tokens, head)
     fn rotate(&self, x: &Tensor) -> Result<Tensor> {
         let x = x.transpose(0, 1)?.contiguous()?.unsqueeze(0)?;
-        match self.turns {
+        match self.layout {
             RopeLayout::Halves => candle_nn::rotary_emb::rope(&x, &self.cos, &self.sin)?.squeeze(0),
             RopeLayout::Neighbours => candle_nn::rotary_emb::rope_i(&x, &self.cos, &self.sin)?.squeeze(0),
         }
@@ -252,18 +253,19 @@ impl Step {
 
 /// Keys and values of one layer of one row, in a buffer with room to grow: (kv heads, room, head).
 #[derive(Default)]
-struct MediaStore(Option<(Tensor, Tensor)>);
+struct KvBuffer(Option<(Tensor, Tensor)>);
 
-impl MediaStore {
-    /// Room grows by half, at least by this many tokens.
+impl KvBuffer {
+    /// The buffer grows by half its length, but at least by this many tokens.
     const ROOM: usize = 64;
 
-    /// Writes at `length`; gives all keys and values up to there.
+    /// Writes `k` and `v`, (kv heads, t, head), after the first `length` tokens. Gives all keys and values, (kv heads,
+    /// length + t, head).
     fn append(&mut self, k: &Tensor, v: &Tensor, length: usize) -> Result<(Tensor, Tensor)> {
         let (heads, t, head) = k.dims3()?;
         let room = self.0.as_ref().map_or(Ok(0), |(k, _)| k.dim(1))?;
         if length + t > room {
-            let more = (length + t + (length / 2).max(MediaStore::ROOM), head);
+            let more = (length + t + (length / 2).max(KvBuffer::ROOM), head);
             let grow = |old: Option<&Tensor>| -> Result<Tensor> {
                 let new = Tensor::zeros((heads, more.0, more.1), v.dtype(), v.device())?;
                 if let (Some(old), true) = (old, length > 0) {
@@ -282,7 +284,7 @@ impl MediaStore {
 
 /// Keys and values of one row.
 pub struct KvCache {
-    layers: Vec<MediaStore>,
+    layers: Vec<KvBuffer>,
     length: usize,
 }
 
@@ -293,8 +295,8 @@ impl Prefix for KvCache {
 
     fn copy(&self, positions: usize) -> Result<KvCache> {
         let part = |x: &Tensor| x.narrow(1, 0, positions)?.copy();
-        let copy = |store: &MediaStore| {
-            Ok(MediaStore(match &store.0 {
+        let copy = |store: &KvBuffer| {
+            Ok(KvBuffer(match &store.0 {
                 Some((k, v)) => Some((part(k)?, part(v)?)),
                 None => None,
             }))
@@ -303,22 +305,22 @@ impl Prefix for KvCache {
     }
 }
 
-/// A decoder-only network of the Llama shape.
+/// A decoder-only network of the Llama architecture.
 pub struct Llama {
     tokens: Table,
     layers: Vec<Layer>,
     norm: Norm,
     head: Map,
     shape: Shape,
-    turns: RopeLayout,
+    layout: RopeLayout,
     device: Device,
     dtype: DType,
 }
 
 impl Llama {
-    fn load(mut shape: Shape, turns: RopeLayout, weights: Weights) -> Result<Llama> {
+    fn load(mut shape: Shape, layout: RopeLayout, weights: Weights) -> Result<Llama> {
         let model = weights.pp("model");
-        // GGUF files keep Llama 3's stretching of wavelengths as a divisor for each pair.
+        // GGUF files store Llama 3's scaling of wavelengths as one divisor for each pair of dimensions.
         if weights.has("rope_freqs.weight") {
             let divisors = weights.numbers(shape.head / 2, "rope_freqs.weight")?;
             shape.rope.frequencies.iter_mut().zip(divisors).for_each(|(f, divisor)| *f /= divisor);
@@ -334,7 +336,7 @@ impl Llama {
             head: weights.head(shape.vocab, shape.width, shape.tied, &tokens)?,
             tokens,
             shape,
-            turns,
+            layout,
             device: weights.device().clone(),
             dtype: weights.dtype(),
         })
@@ -354,7 +356,7 @@ impl Llama {
         };
         Ok(Step {
             head: self.shape.head,
-            turns: self.turns,
+            layout: self.layout,
             cos: (angles.cos()? * self.shape.rope.scale)?.to_dtype(self.dtype)?,
             sin: (angles.sin()? * self.shape.rope.scale)?.to_dtype(self.dtype)?,
             masks: rows.iter().map(mask).collect::<Result<_>>()?,
@@ -366,7 +368,7 @@ impl Decoder for Llama {
     type Cache = KvCache;
 
     fn cache(&self) -> KvCache {
-        KvCache { layers: (0..self.shape.layers).map(|_| MediaStore::default()).collect(), length: 0 }
+        KvCache { layers: (0..self.shape.layers).map(|_| KvBuffer::default()).collect(), length: 0 }
     }
 
     fn forward(&self, rows: &mut [CacheRow<'_, KvCache>], all: bool) -> Result<Tensor> {

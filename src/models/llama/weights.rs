@@ -1,5 +1,5 @@
-//! The source of the decoder's weights: a checkpoint folder, or a GGUF file, whose quantised matrices stay as they are.
-//! Both are read under the names of a checkpoint folder.
+//! The source of the decoder's weights: a checkpoint folder, or a GGUF file, whose matrices stay quantised. Both are read by the
+//! names of a checkpoint folder.
 
 use crate::infer::{gguf, ops};
 use candle_core::{
@@ -24,18 +24,18 @@ impl Module for Map {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Map::Plain(linear) => linear.forward(x),
-            // Not every device multiplies quantised weights with half-precision activations.
+            // Some devices cannot multiply quantised weights with half-precision activations.
             Map::Quantised(linear) => linear.forward(&x.to_dtype(DType::F32)?.contiguous()?)?.to_dtype(x.dtype()),
         }
     }
 }
 
-/// The vectors of the tokens, which may be the output's weights too: (vocabulary, width).
+/// The vectors of the tokens, (vocabulary, width). They may be the weights of the output too.
 #[derive(Debug)]
 pub(super) enum Table {
     /// In the format of the activations.
     Plain(Tensor),
-    /// Quantised; rows are made floating as they are looked up.
+    /// Quantised; rows are dequantised on look-up.
     Quantised(Arc<QTensor>, DType),
 }
 
@@ -65,19 +65,19 @@ enum Stored {
 }
 
 impl Weights {
-    /// Those of a checkpoint folder.
+    /// The weights of a checkpoint folder.
     pub(super) fn folder(vb: VarBuilder<'static>) -> Weights {
         let (dtype, device) = (vb.dtype(), vb.device().clone());
         Weights { stored: Stored::Folder(vb), dtype, device, path: String::new() }
     }
 
-    /// Those of a GGUF file; what is not quantised there becomes `dtype`.
+    /// The weights of a GGUF file; tensors that are not quantised are converted to `dtype`.
     pub(super) fn gguf(tensors: gguf::Tensors, dtype: DType) -> Weights {
         let device = tensors.device().clone();
         Weights { stored: Stored::Gguf(tensors), dtype, device, path: String::new() }
     }
 
-    /// The weights whose names begin with this one's and `name`.
+    /// The weights below `name` (`pp` is candle's name for "push prefix").
     pub(super) fn pp(&self, name: impl std::fmt::Display) -> Weights {
         Weights { path: self.full(&name.to_string()), ..self.clone() }
     }
@@ -91,12 +91,12 @@ impl Weights {
         self.dtype
     }
 
-    /// The place of the weights.
+    /// The device of the weights.
     pub(super) fn device(&self) -> &Device {
         &self.device
     }
 
-    /// True if there is such a tensor.
+    /// True if the tensor `name` exists.
     pub(super) fn has(&self, name: &str) -> bool {
         let name = self.full(name);
         match &self.stored {
@@ -114,13 +114,13 @@ impl Weights {
         }
     }
 
-    /// A vector of `size` numbers, unrounded.
+    /// A vector of `size` numbers in f32, without rounding to the format of the activations.
     pub(super) fn numbers(&self, size: usize, name: &str) -> Result<Vec<f32>> {
         let exact = Weights { dtype: DType::F32, ..self.clone() };
         exact.vector(size, name)?.to_dtype(DType::F32)?.to_vec1()
     }
 
-    /// A linear map `(…, input) -> (…, output)`; its bias is read if there is one.
+    /// A linear map `(…, input) -> (…, output)`; its bias is read if it exists.
     pub(super) fn map(&self, input: usize, output: usize) -> Result<Map> {
         let tensors = match &self.stored {
             Stored::Folder(vb) => return Ok(Map::Plain(ops::linear(input, output, vb.pp(&self.path))?)),
@@ -132,7 +132,7 @@ impl Weights {
             let bias = bias.map(|bias| self.floating(&bias)).transpose()?;
             return Ok(Map::Plain(Linear::new(self.floating(&weight)?, bias)));
         }
-        // Quantised maps compute in f32, and so does their bias.
+        // Quantised maps compute in f32, so their bias must be f32 too.
         let bias = bias.map(|bias| bias.dequantize(&self.device)).transpose()?;
         Ok(Map::Quantised(quantized_nn::Linear::from_arc(weight, bias)?))
     }
@@ -144,14 +144,14 @@ impl Weights {
             Stored::Folder(vb) => return vb.get((vocab, width), &name).map(Table::Plain),
             Stored::Gguf(tensors) => tensors.get((vocab, width), &in_gguf(&name))?,
         };
-        // Looking rows up in a quantised table is sure to work on a CPU only.
+        // candle supports look-ups in a quantised table on a CPU only.
         if is_floating(&weight) || !self.device.is_cpu() {
             return self.floating(&weight).map(Table::Plain);
         }
         Ok(Table::Quantised(weight, self.dtype))
     }
 
-    /// The map from the last hidden state to the vocabulary: `lm_head`, or the table itself if it is missing.
+    /// The map from the last hidden state to the vocabulary: `lm_head`, or the table of token vectors if `lm_head` is missing.
     pub(super) fn head(&self, vocab: usize, width: usize, tied: bool, table: &Table) -> Result<Map> {
         if !tied && self.has("lm_head.weight") {
             return self.pp("lm_head").map(width, vocab);
@@ -160,7 +160,7 @@ impl Weights {
             (_, Table::Quantised(weight, _)) => {
                 quantized_nn::Linear::from_arc(weight.clone(), None).map(Map::Quantised)
             }
-            // The table was made floating to look rows up; as a matrix the file's own is smaller.
+            // The table was dequantised for look-ups; the file's quantised matrix is smaller.
             (Stored::Gguf(_), Table::Plain(_)) => self.pp("model.embed_tokens").map(width, vocab),
             (Stored::Folder(_), Table::Plain(weight)) => Ok(Map::Plain(Linear::new(weight.clone(), None))),
         }
@@ -178,7 +178,7 @@ fn is_floating(tensor: &QTensor) -> bool {
     matches!(tensor.dtype(), GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
 }
 
-/// A checkpoint folder's name of a tensor as GGUF has it: `model.layers.3.mlp.up_proj.weight` is `blk.3.ffn_up.weight`.
+/// The GGUF name of a tensor of a checkpoint folder: `model.layers.3.mlp.up_proj.weight` is `blk.3.ffn_up.weight`.
 fn in_gguf(name: &str) -> String {
     const NAMES: [(&str, &str); 14] = [
         ("embed_tokens", "token_embd"),
@@ -209,7 +209,7 @@ mod tests {
     use super::in_gguf;
 
     #[test]
-    fn tensors_are_found_under_their_other_names() {
+    fn names_of_a_checkpoint_folder_become_gguf_names() {
         assert_eq!(in_gguf("model.embed_tokens.weight"), "token_embd.weight");
         assert_eq!(in_gguf("model.norm.weight"), "output_norm.weight");
         assert_eq!(in_gguf("lm_head.weight"), "output.weight");

@@ -1,15 +1,15 @@
 //! Whisper: speech to timed text, window by window, as in `generate` of transformers for sound of any length.
 //!
-//! A sound that fits one window is padded with silence and decoded until the window is used up; a longer one moves on by the last
-//! timestamp that the model wrote. Features of a long sound are scaled by its loudest frame, so it is read twice, a window at
-//! a time: once for the scale, once for the words. A window whose last timestamp is its own start is skipped whole, so every sound ends.
+//! A sound that fits one window is padded with silence. In a longer sound, the next window starts at the last timestamp that the
+//! model wrote. Features are scaled by the loudest frame of the whole sound, so a sound is read twice, window by window: once for
+//! the scale, once for the words. If the last timestamp of a window is its own start, the whole window is skipped, so every sound ends.
 //!
-//! Text that the model does not believe in itself is dropped, by the thresholds of openai/whisper (`transcribe`): a window counts
-//! only if the mean log-probability of its tokens is at least -1.0 and its text is not compressed by zlib more than 2.4 times. A
-//! window below the first whose silence (`<|nospeech|>`) is more probable than 0.6 is passed over whole. The reference tries such
-//! windows again at higher temperatures and keeps the last try, whatever it is; we decode once and keep nothing, since an invented
-//! sentence is worse than a missing one. A checkpoint may state thresholds of its own (`logprob_threshold`,
-//! `compression_ratio_threshold`, `no_speech_threshold` in `generation_config.json`). Text that passes is that of transformers.
+//! Unreliable text is dropped, by the thresholds of openai/whisper (`transcribe`). The text of a window counts only if the mean
+//! log-probability of its tokens is at least -1.0 and zlib compresses it at most 2.4 times. A window below the first threshold
+//! is skipped whole if silence (`<|nospeech|>`) is more probable than 0.6. openai/whisper decodes such windows again at higher
+//! temperatures and keeps the last attempt. We decode once and drop the text, because an invented sentence is worse than a missing
+//! one. A checkpoint may state its own thresholds (`logprob_threshold`, `compression_ratio_threshold`, `no_speech_threshold` in
+//! `generation_config.json`). Text that passes the thresholds equals that of transformers.
 
 mod net;
 mod rules;
@@ -45,7 +45,7 @@ pub const FAMILY: Family = Family {
     load: |checkpoint, loading| Ok(Box::new(Whisper::load(checkpoint, loading)?)),
 };
 
-/// A loaded Whisper.
+/// A loaded Whisper model.
 pub struct Whisper {
     net: Net,
     mel: LogMel,
@@ -58,7 +58,7 @@ pub struct Whisper {
     dtype: DType,
 }
 
-/// The settings of a request, with the checkpoint's own filled in.
+/// The settings of a request, with the checkpoint's defaults filled in.
 struct Task {
     timestamps: bool,
     language: Option<u32>,
@@ -66,7 +66,7 @@ struct Task {
     settings: SamplingSettings,
 }
 
-/// Text of a window, in frames from the start of the sound.
+/// A piece of speech in a window, with times in seconds from the start of the sound.
 #[derive(Debug, Clone, PartialEq)]
 struct Segment {
     start_s: f64,
@@ -81,7 +81,8 @@ struct Decoded {
 }
 
 impl Whisper {
-    /// Loads the network, the tokenizer and the rules of decoding.
+    /// Loads the network, the tokenizer and the rules of decoding. Fails if a file of the checkpoint is missing, damaged or
+    /// unsupported.
     pub fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> Result<Whisper, Fault> {
         let generation = checkpoint.json("generation_config.json")?;
         let settings = checkpoint.processor("feature_extractor")?;
@@ -101,7 +102,7 @@ impl Whisper {
         })
     }
 
-    /// Feature frames that the encoder takes at once; its second convolution halves them.
+    /// The number of feature frames in a window; the encoder's second convolution halves it.
     fn window(&self) -> usize {
         2 * self.net.source_positions
     }
@@ -112,7 +113,7 @@ impl Whisper {
         };
         let HearRequest { language, timestamps, decoding, .. } = request;
         if *timestamps && self.rules.no_timestamps.is_none() {
-            return Err(Fault::failed("this model was not taught timestamps; ask without them".to_owned()));
+            return Err(Fault::failed("this model was not trained on timestamps; set `timestamps: false`".to_owned()));
         }
         let source = Source::new(sound, &self.mel, self.window())?;
         let language = language.as_ref().or(self.rules.language.as_ref().filter(|_| !self.rules.languages.is_empty()));
@@ -125,14 +126,14 @@ impl Whisper {
         match language {
             Some(asked) if !self.rules.languages.is_empty() => task.language = Some(self.rules.language(asked)?),
             Some(asked) if !matches!(asked.to_lowercase().as_str(), "en" | "english" | "<|en|>") => {
-                return Err(Fault::failed(format!("this model only hears English, not `{asked}`")));
+                return Err(Fault::failed(format!("this model transcribes only English, not `{asked}`")));
             }
             _ => {}
         }
         self.transcribe(job, &source, task).map(|segments| Reply::Hear(self.heard(sound.start, segments)))
     }
 
-    /// Goes through the sound window by window.
+    /// Decodes the sound window by window.
     fn transcribe(&self, job: &Job, source: &Source<'_>, mut task: Task) -> Result<Vec<(Segment, String)>, Fault> {
         let mut sampler = Sampler::new(task.settings.clone(), job.seed);
         let mut max_length = self.rules.max_length;
@@ -149,20 +150,21 @@ impl Whisper {
                 task.language = Some(self.detect(&memory)?);
             }
             let prompt = self.rules.prompt(task.language, task.detected, task.timestamps);
-            // As transformers: each window may use the checkpoint's `max_length` beyond its prompt, and the sum is carried on.
+            // As in transformers: a window may use the checkpoint's `max_length` beyond its prompt, and the sum becomes the limit of
+            // the next window.
             max_length = max_length.map(|length| (length + prompt.len()).min(self.net.target_positions));
             let total =
                 task.settings.max_tokens.map(|n| n.saturating_add(prompt.len())).or(max_length).unwrap_or(usize::MAX);
             let decoded = self.decode_window(job, memory.clone(), &prompt, total, &task, &mut sampler)?;
             let begin = self.begin(task.timestamps);
-            let unsure = decoded.mean_log_probability < self.rules.least_log_probability;
+            let unsure = decoded.mean_log_probability < self.rules.min_log_probability;
             if unsure && self.silent(&memory)? {
                 seek += frames;
                 continue;
             }
             let (found, offset) = self.cut(&decoded.tokens, seek, frames, begin);
             let ratio = compression(&self.words(&decoded.tokens, begin)?);
-            let believed = !unsure && ratio <= self.rules.most_compression;
+            let believed = !unsure && ratio <= self.rules.max_compression;
             tracing::debug!(seek, log_probability = decoded.mean_log_probability, ratio, believed, "heard a window");
             for segment in found.into_iter().filter(|_| believed) {
                 let text = self.words(&segment.tokens, begin)?;
@@ -176,7 +178,7 @@ impl Whisper {
         Ok(segments)
     }
 
-    /// The logits after `ids`, which must be finite.
+    /// The logits after `ids`. Fails if one is not finite.
     fn say(&self, memory: &mut WindowCache, ids: &[u32]) -> Result<Vec<f32>, Fault> {
         let logits = self.net.say(memory, ids).map_err(failed)?;
         finite(&logits)?;
@@ -190,10 +192,10 @@ impl Whisper {
             let logit = |id: &u32| logits.get(*id as usize).copied().unwrap_or(f32::NEG_INFINITY);
             logit(a).total_cmp(&logit(b)).then(b.cmp(a))
         });
-        best.ok_or_else(|| Fault::model("the checkpoint names no languages".to_owned()))
+        best.ok_or_else(|| Fault::model("the checkpoint lacks a list of languages (`lang_to_id`)".to_owned()))
     }
 
-    /// Tokens of one window, without the prompt and the end.
+    /// The tokens of one window, without the prompt and the end token.
     fn decode_window(
         &self,
         job: &Job,
@@ -233,13 +235,13 @@ impl Whisper {
         Ok(log_probability(&logits, none.saturating_sub(1)).exp() > self.rules.no_speech)
     }
 
-    /// The first timestamp, beyond all tokens where none is looked for.
+    /// The id of the first timestamp; beyond all ids if timestamps are ignored.
     fn begin(&self, timestamps: bool) -> u32 {
         let none = self.rules.no_timestamps.filter(|_| timestamps || self.rules.states_timestamps);
         none.map_or(u32::MAX, |none| none + 1)
     }
 
-    /// Cuts the tokens of a window that began at frame `seek` into segments; gives how many frames to move on.
+    /// Splits the tokens of a window that begins at frame `seek` into segments. Gives also the number of frames to the next window.
     fn cut(&self, tokens: &[u32], seek: usize, frames: usize, begin: u32) -> (Vec<Segment>, usize) {
         let frame_s = self.mel.hop as f64 / f64::from(self.mel.rate_hz);
         let (offset_s, tick_s) = (seek as f64 * frame_s, 2.0 * frame_s);
@@ -256,7 +258,7 @@ impl Whisper {
         if single_end {
             cuts.push(tokens.len());
         } else if let Some(last) = cuts.last_mut() {
-            // The last timestamp of the pair belongs to its segment, which shows that it is not a single end.
+            // Both timestamps of the last pair belong to the last segment.
             *last += 1;
         }
         let (mut from, mut segments) = (0, Vec::new());
@@ -287,27 +289,27 @@ impl Whisper {
     }
 }
 
-/// How many times zlib makes a text smaller.
+/// The compression ratio of a text with zlib: its bytes divided by the compressed bytes.
 fn compression(text: &str) -> f64 {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    // Writing into memory cannot fail; a text that does not compress counts as plain.
+    // Writing into memory cannot fail; the default says that the text did not compress.
     let written = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
     written.map_or(1.0, |packed| text.len() as f64 / packed.len().max(1) as f64)
 }
 
-/// A sound as feature frames, read a window at a time.
+/// A sound as feature frames, read window by window.
 struct Source<'a> {
     sound: &'a SoundSource,
     mel: &'a LogMel,
     window: usize,
-    /// Samples of the sound; for one that fits a window, with the silence that fills it up.
+    /// The samples of the sound, with the silence that pads a short one to a window.
     samples: usize,
-    /// Samples that there are.
+    /// The samples of the sound alone.
     real: usize,
-    /// Frames to be decoded.
+    /// The frames to decode.
     frames: usize,
-    /// log10 of the loudest mel power.
-    most: f32,
+    /// The log10 of the largest mel power.
+    loudest: f32,
 }
 
 impl<'a> Source<'a> {
@@ -315,10 +317,10 @@ impl<'a> Source<'a> {
         let real = ((sound.end.seconds() - sound.start.seconds()) * f64::from(mel.rate_hz)).round().max(0.0) as usize;
         let samples = real.max(window * mel.hop);
         let frames = if real == 0 { 0 } else { samples / mel.hop };
-        let mut source = Source { sound, mel, window, samples, real, frames, most: f32::NEG_INFINITY };
+        let mut source = Source { sound, mel, window, samples, real, frames, loudest: f32::NEG_INFINITY };
         for from in (0..frames).step_by(window) {
             let powers = source.powers(from, window.min(frames - from))?;
-            source.most = powers.into_iter().fold(source.most, f32::max);
+            source.loudest = powers.into_iter().fold(source.loudest, f32::max);
         }
         Ok(source)
     }
@@ -327,7 +329,7 @@ impl<'a> Source<'a> {
     fn powers(&self, from: usize, count: usize) -> Result<Vec<f32>, Fault> {
         let (reach, hop) = (self.mel.reach(), self.mel.hop);
         let (first, last) = (from * hop, (from + count - 1) * hop);
-        // The neighbourhood of the outer frames, and as much again, so that a mirrored end finds what it mirrors.
+        // The outer frames need `reach` more samples on each side. Another `reach` is read because the ends are mirrored.
         let (lo, hi) = (first.saturating_sub(2 * reach), (last + 2 * reach).min(self.samples));
         let mut samples =
             if lo < self.real { self.sound.samples(lo, hi.min(self.real), self.mel.rate_hz)? } else { Vec::new() };
@@ -336,10 +338,10 @@ impl<'a> Source<'a> {
         Ok(self.mel.powers(&around[first - lo..], count))
     }
 
-    /// Features of `count` frames from `from`, filled up with zeros to a window: (bins, window).
+    /// Features of `count` frames from frame `from`, padded with zeros to a window: (bins, window).
     fn features(&self, from: usize, count: usize) -> Result<Vec<f32>, Fault> {
         let mut powers = self.powers(from, count)?;
-        LogMel::scale(&mut powers, self.most);
+        LogMel::scale(&mut powers, self.loudest);
         let mut features = vec![0f32; self.mel.bins * self.window];
         for (frame, bins) in powers.chunks_exact(self.mel.bins).enumerate() {
             for (bin, value) in bins.iter().enumerate() {
@@ -368,7 +370,7 @@ mod tests {
     use super::compression;
 
     #[test]
-    fn text_in_circles_is_compressed_more_than_speech() {
+    fn repetitive_text_compresses_more_than_speech() {
         let check = |text: &str, circles: bool| assert_eq!(compression(text) > 2.4, circles, "{text}");
         check(
             "and so my fellow americans ask not what your country can do for you ask what you can do for your country",

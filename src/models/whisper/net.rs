@@ -77,12 +77,12 @@ impl Block {
     }
 }
 
-/// Mel bins of a frame.
+/// The number of mel bins of a frame.
 pub(super) fn mel_bins(config: &Config) -> std::result::Result<usize, Fault> {
     Ok(config.count("num_mel_bins", 1..=1024)?.unwrap_or(80))
 }
 
-/// Encoder or decoder, as `config.json` states it.
+/// The settings of the encoder or the decoder in `config.json`.
 struct Side {
     width: usize,
     inner: usize,
@@ -110,7 +110,7 @@ impl Side {
     }
 }
 
-/// Keys and values of the decoder for one window: of the tokens so far, and of the encoder.
+/// Keys and values of the decoder for one window: those of the tokens so far, and those of the encoder's output.
 #[derive(Clone)]
 pub(super) struct WindowCache {
     own: Vec<Option<(Tensor, Tensor)>>,
@@ -133,7 +133,7 @@ pub(super) struct Net {
     activation: Activation,
     /// Frames of a window after the encoder's convolutions.
     pub source_positions: usize,
-    /// Most tokens of the decoder.
+    /// The maximum tokens of the decoder.
     pub target_positions: usize,
 }
 
@@ -172,7 +172,7 @@ impl Net {
         load().map_err(failed)
     }
 
-    /// A window of features, (1, bins, frames), heard: what the decoder remembers of it.
+    /// Encodes a window of features, (1, bins, frames). Gives the cache that the decoder attends to.
     pub(super) fn hear(&self, features: &Tensor) -> Result<WindowCache> {
         let x = self.activation.forward(&self.conv1.forward(features)?)?;
         let x = self.activation.forward(&self.conv2.forward(&x)?)?;
@@ -187,11 +187,11 @@ impl Net {
         Ok(WindowCache { own: vec![None; self.decoder.len()], heard: heard.collect::<Result<_>>()?, length: 0 })
     }
 
-    /// Logits (f32) after the last of `ids`, which are appended to the text so far.
+    /// Appends `ids` to the text so far. Gives the logits (f32) after the last of them: (vocabulary).
     pub(super) fn say(&self, memory: &mut WindowCache, ids: &[u32]) -> Result<Vec<f32>> {
         let t = ids.len();
         let x = self.tokens.index_select(&Tensor::new(ids, self.tokens.device())?, 0)?;
-        // `scale_embedding` of the configuration is not applied: transformers reads it and does not either.
+        // `scale_embedding` of the configuration is not applied; transformers ignores it too.
         let x = (x + self.positions_out.narrow(0, memory.length, t)?)?;
         let mut x = x.unsqueeze(0)?; // (1, t, width)
         let mask = if t == 1 { None } else { Some(ops::causal_mask(t, memory.length, x.dtype(), x.device())?) };

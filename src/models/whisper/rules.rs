@@ -1,4 +1,4 @@
-//! Which token may follow: suppressed tokens and the grammar of timestamps, as `generate` of transformers applies them.
+//! The rules for the next token: suppressed tokens and the order of timestamps, as `generate` of transformers applies them.
 
 use crate::{
     error::Fault,
@@ -9,49 +9,48 @@ use crate::{
     },
 };
 
-/// The special tokens of a Whisper checkpoint and the rules it decodes by.
+/// The special tokens of a Whisper checkpoint, and its rules of decoding.
 #[derive(Debug)]
 pub(super) struct Rules {
     /// `<|startoftranscript|>`
     pub start: u32,
     /// `<|endoftext|>`
     pub end: u32,
-    /// `<|notimestamps|>`, if the model was taught timestamps; the first timestamp follows it.
+    /// `<|notimestamps|>`, if the model was trained on timestamps. The next id is the first timestamp.
     pub no_timestamps: Option<u32>,
-    /// The checkpoint's `generation_config.json` names that token. If only the vocabulary has it, transformers does not ask for
-    /// text without timestamps, nor looks for any in it.
+    /// The checkpoint's `generation_config.json` names `<|notimestamps|>`. If only the vocabulary has it, transformers neither
+    /// requests text without timestamps nor searches for timestamps in it.
     pub states_timestamps: bool,
-    /// The language to hear unless a request names one, if the checkpoint sets it.
+    /// The default language, if the checkpoint states one.
     pub language: Option<String>,
-    /// Languages by their tokens (`<|en|>`); empty for English-only models.
+    /// The tokens of languages (`<|en|>`) with their ids; empty for English-only models.
     pub languages: Vec<(String, u32)>,
     /// `<|transcribe|>`
     transcribe: Option<u32>,
-    /// The token of the task that the checkpoint asks for.
+    /// The token of the task that the checkpoint states.
     task: Option<u32>,
     forced: Vec<Option<u32>>,
     suppressed: Vec<u32>,
     suppressed_first: Vec<u32>,
     last_first_timestamp: Option<usize>,
-    /// Most tokens of a window beyond its prompt, if the checkpoint says so.
+    /// The maximum tokens of a window beyond its prompt, if the checkpoint states it.
     pub max_length: Option<usize>,
-    /// Silence: skip a window if the model finds no speech in it more probable than this, and its text less likely than
-    /// `least_log_probability`.
+    /// A window is skipped if silence is more probable than this and its mean log-probability is below `min_log_probability`.
     pub no_speech: f64,
-    /// Least mean log-probability of a window's tokens for its text to count.
-    pub least_log_probability: f64,
-    /// Text that zlib makes smaller than this many times goes in circles and does not count.
-    pub most_compression: f64,
+    /// The minimum mean log-probability of a window's tokens; text below it is dropped.
+    pub min_log_probability: f64,
+    /// The maximum compression ratio of a window's text; text above it repeats itself and is dropped.
+    pub max_compression: f64,
 }
 
 /// The thresholds of openai/whisper (`transcribe`), for checkpoints that state none.
 const NO_SPEECH: f64 = 0.6;
-const LEAST_LOG_PROBABILITY: f64 = -1.0;
-const MOST_COMPRESSION: f64 = 2.4;
+const MIN_LOG_PROBABILITY: f64 = -1.0;
+const MAX_COMPRESSION: f64 = 2.4;
 
 impl Rules {
-    /// Reads `generation_config.json`, else `config.json`, else the tokenizer's vocabulary. Every token must be one of the
-    /// model's `vocabulary`.
+    /// Reads `generation_config.json`, else `config.json`, else the tokenizer's vocabulary. Fails if a required token is missing
+    /// or if an id is not below `vocabulary`, the size of the model's vocabulary.
     pub(super) fn read(
         checkpoint: &Checkpoint,
         generation: Option<&Config>,
@@ -62,19 +61,19 @@ impl Rules {
         let none = Config::empty("generation_config.json");
         let own = generation.unwrap_or(&none);
         let token = |key: &str| Ok::<_, Fault>(own.token(key, vocabulary)?.or(config.token(key, vocabulary)?));
-        let number = |key: &str, least: f64, most: f64| {
-            Ok::<_, Fault>(own.number(key, least..=most)?.or(config.number(key, least..=most)?))
+        let number = |key: &str, min: f64, max: f64| {
+            Ok::<_, Fault>(own.number(key, min..=max)?.or(config.number(key, min..=max)?))
         };
         let tokens = |key: &str| if own.get(key).is_some() { own } else { config }.tokens(key, vocabulary);
         let known = |name: &str| match text.id(name) {
             Some(id) if id as usize >= vocabulary => Err(Fault::model(format!(
-                "the tokenizer's {name} is token {id}; the model has a vocabulary of {vocabulary}"
+                "the tokenizer's {name} has the id {id}, but the model's vocabulary has only {vocabulary} tokens"
             ))),
             found => Ok(found),
         };
         let need = |found: Option<u32>, name: &str| match found {
             Some(id) => Ok(id),
-            None => known(name)?.ok_or_else(|| Fault::model(format!("the tokenizer has no {name}"))),
+            None => known(name)?.ok_or_else(|| Fault::model(format!("the tokenizer lacks {name}"))),
         };
         let languages = languages(generation, &known, vocabulary)?;
         let tasks = own.token_map("task_to_id", vocabulary)?;
@@ -97,12 +96,12 @@ impl Rules {
             last_first_timestamp: own.count("max_initial_timestamp_index", within::TOKENS)?,
             max_length: generation.unwrap_or(config).count("max_length", within::TOKENS)?,
             no_speech: number("no_speech_threshold", 0.0, 1.0)?.unwrap_or(NO_SPEECH),
-            least_log_probability: number("logprob_threshold", -1e3, 0.0)?.unwrap_or(LEAST_LOG_PROBABILITY),
-            most_compression: number("compression_ratio_threshold", 0.0, 1e6)?.unwrap_or(MOST_COMPRESSION),
+            min_log_probability: number("logprob_threshold", -1e3, 0.0)?.unwrap_or(MIN_LOG_PROBABILITY),
+            max_compression: number("compression_ratio_threshold", 0.0, 1e6)?.unwrap_or(MAX_COMPRESSION),
         })
     }
 
-    /// The token of a language given as `de`, `<|de|>` or `german`.
+    /// The id of a language given as `de`, `<|de|>` or `german`. Fails if the model does not support it.
     pub(super) fn language(&self, asked: &str) -> Result<u32, Fault> {
         let asked = asked.trim().to_lowercase();
         let code = NAMES.iter().find(|(name, _)| *name == asked).map_or(asked.as_str(), |(_, code)| *code);
@@ -110,17 +109,18 @@ impl Rules {
         let found = self.languages.iter().find(|(token, _)| token[2..token.len() - 2] == *bare);
         found.map(|(_, id)| *id).ok_or_else(|| {
             let known: Vec<&str> = self.languages.iter().map(|(token, _)| &token[2..token.len() - 2]).collect();
-            Fault::failed(format!("this model does not know the language `{asked}`; it knows {}", known.join(", ")))
+            Fault::failed(format!("this model does not support the language `{asked}`; it supports {}", known.join(", ")))
         })
     }
 
-    /// True if the language must be detected unless a request names it: the model knows several and the checkpoint forces none.
+    /// True if the model must detect the language that a request does not name: it supports several, and the checkpoint forces
+    /// none.
     pub(super) fn detects(&self) -> bool {
         !self.languages.is_empty() && (self.task.is_some() || self.forced.first().is_none_or(Option::is_none))
     }
 
-    /// The tokens that a window's text is to follow. `language` is none for English-only models and where the checkpoint forces one. A language that was
-    /// `detected` comes without a task token, as in transformers, unless the checkpoint forces one.
+    /// The prompt of a window. `language` is none for English-only models, and if the checkpoint forces one. As in transformers, a
+    /// `detected` language comes without a task token, unless the checkpoint states or forces a task.
     pub(super) fn prompt(&self, language: Option<u32>, detected: bool, timestamps: bool) -> Vec<u32> {
         let mut prompt = vec![self.start];
         match (language, detected) {
@@ -147,7 +147,7 @@ impl Rules {
         prompt
     }
 
-    /// Forbids the tokens that must not follow `said` (the tokens after the prompt).
+    /// Forbids the tokens that must not follow `said`, the tokens after the prompt. `logits` is (vocabulary).
     pub(super) fn apply(&self, logits: &mut [f32], said: &[u32], timestamps: bool) {
         let forbid = |logits: &mut [f32], id: u32| {
             if let Some(logit) = logits.get_mut(id as usize) {
@@ -164,7 +164,8 @@ impl Rules {
         }
     }
 
-    /// Timestamps come in pairs, do not go back, begin the text, and win when together they outweigh every other token.
+    /// Applies the rules of timestamps: they come in pairs, do not go back, and begin the text. If all timestamps together are more
+    /// probable than every other token, a timestamp must follow.
     fn apply_timestamps(&self, logits: &mut [f32], said: &[u32], begin: usize) {
         let is_time = |id: &u32| *id as usize >= begin;
         let last = said.last().is_some_and(is_time);
@@ -175,8 +176,8 @@ impl Rules {
             logits[..self.end as usize].fill(f32::NEG_INFINITY);
         }
         if let Some(time) = said.iter().rev().find(|id| is_time(id)) {
-            let least = *time as usize + usize::from(!last || before);
-            let to = least.min(logits.len());
+            let earliest = *time as usize + usize::from(!last || before);
+            let to = earliest.min(logits.len());
             logits[begin..to.max(begin)].fill(f32::NEG_INFINITY);
         }
         if said.is_empty() {
@@ -197,7 +198,7 @@ impl Rules {
 
 const FORCED: &str = "forced_decoder_ids";
 
-/// The tokens that must follow the start, by position: a list of pairs of a position and a token, or null where any may.
+/// The tokens that must follow the start token: a list of pairs of a position and a token. A null token allows any token.
 fn forced(config: &Config, vocabulary: usize) -> Result<Vec<Option<u32>>, Fault> {
     let read = |pair: &serde_json::Value| {
         let (_, token) = pair.as_array().filter(|pair| pair.len() == 2).map(|pair| (&pair[0], &pair[1]))?;
@@ -208,7 +209,7 @@ fn forced(config: &Config, vocabulary: usize) -> Result<Vec<Option<u32>>, Fault>
     config.list(FORCED)?.iter().map(|pair| read(pair).ok_or_else(|| config.wrong(FORCED, expected(), pair))).collect()
 }
 
-/// Languages by their tokens.
+/// The tokens of languages with their ids.
 fn languages(
     generation: Option<&Config>,
     known: &dyn Fn(&str) -> Result<Option<u32>, Fault>,
@@ -241,7 +242,7 @@ const LANGUAGES: &str = "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi f
                          sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi \
                          lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue";
 
-/// English names of the languages that people are likely to write out.
+/// English names of common languages, with their codes.
 const NAMES: &[(&str, &str)] = &[
     ("english", "en"),
     ("chinese", "zh"),
