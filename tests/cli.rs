@@ -124,7 +124,7 @@ fn weights_are_loaded_only_when_the_memo_does_not_suffice() {
     assert_eq!(ask("What was I doing at 00:26?", &[]), 1);
     let args = ["run", "log_qa", "-i", "log=examples/media/day1.log.jsonl", "-i", "question=x", "--memory", "1MB"];
     let (_, err) = check(cache.path(), &args, 4);
-    assert!(err.contains("cpu is given 1.0 MB, and the agents need about"), "{err}");
+    assert!(err.contains("cpu has a limit of 1.0 MB, and the agents need about"), "{err}");
 }
 
 #[test]

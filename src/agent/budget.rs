@@ -1,4 +1,4 @@
-//! One memory budget for all agents of a run: what will not fit is refused, with the numbers, before anything loads.
+//! One memory budget for all agents of a run: agents that do not fit are refused, with the numbers, before any weights load.
 
 use crate::error::Fault;
 use crate::{
@@ -7,23 +7,23 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::Path};
 
-/// The share that activations, caches and buffers take, relative to the weights.
+/// The memory of activations, caches and buffers, as a share of the weights.
 const BESIDE_WEIGHTS: f64 = 0.2;
 
-/// Memory that one agent will take.
+/// The memory that one agent needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// The agent.
+    /// The agent's name.
     pub agent: String,
-    /// `cpu`, `cuda:0`, `metal`.
+    /// The device: `cpu`, `cuda:0` or `metal`.
     pub device: String,
-    /// Bytes of weights as loaded.
+    /// Bytes of the weights in memory.
     pub weights: u64,
 }
 
-/// A problem for each device whose agents do not fit in what is free there (`free`: bytes by device), or in `most` bytes if
-/// the user set a limit. Devices with unknown memory are tried anyway.
-pub fn check(needs: &[Need], free: impl Fn(&str) -> Option<u64>, most: Option<u64>) -> Vec<String> {
+/// Gives a message for each device whose agents do not fit: neither in the free memory (`free`: bytes by device), nor in
+/// `limit` bytes if the user sets a limit. A device with unknown free memory and no limit passes.
+pub fn check(needs: &[Need], free: impl Fn(&str) -> Option<u64>, limit: Option<u64>) -> Vec<String> {
     let mut by_device: BTreeMap<&str, Vec<&Need>> = BTreeMap::new();
     for need in needs {
         by_device.entry(&need.device).or_default().push(need);
@@ -31,9 +31,9 @@ pub fn check(needs: &[Need], free: impl Fn(&str) -> Option<u64>, most: Option<u6
     let mut problems = Vec::new();
     for (device, needs) in by_device {
         let total: u64 = needs.iter().map(|need| with_rest(need.weights)).sum();
-        let (room, has, free) = match (free(device), most) {
-            (Some(free), Some(most)) if most < free => (most, "is given", ""),
-            (None, Some(most)) => (most, "is given", ""),
+        let (room, has, free) = match (free(device), limit) {
+            (Some(free), Some(limit)) if limit < free => (limit, "has a limit of", ""),
+            (None, Some(limit)) => (limit, "has a limit of", ""),
             (Some(free), _) => (free, "has", " free"),
             (None, None) => continue,
         };
@@ -41,7 +41,7 @@ pub fn check(needs: &[Need], free: impl Fn(&str) -> Option<u64>, most: Option<u6
             let parts: Vec<String> =
                 needs.iter().map(|need| format!("{} {}", need.agent, size(with_rest(need.weights)))).collect();
             problems.push(format!(
-                "{device} {has} {}{free}, and the agents need about {} ({}); take smaller models, a smaller dtype, or move one \
+                "{device} {has} {}{free}, and the agents need about {} ({}); use smaller models, a smaller dtype, or move one \
                  agent to another device (`device:`)",
                 size(room),
                 size(total),
@@ -52,16 +52,17 @@ pub fn check(needs: &[Need], free: impl Fn(&str) -> Option<u64>, most: Option<u6
     problems
 }
 
+/// Bytes of the weights with everything else that a model keeps in memory.
 pub(super) fn with_rest(weights: u64) -> u64 {
     (weights as f64 * (1.0 + BESIDE_WEIGHTS)) as u64
 }
 
-/// Bytes free on a device, if it can be told: `cpu`, `cuda:0`, `metal`.
+/// Free bytes of a device (`cpu`, `cuda:0`, `metal`), if it reports them.
 pub fn free_on(device: &str) -> Option<u64> {
     if device == "cpu" { free_memory() } else { crate::infer::device::free_memory(device) }
 }
 
-/// `1.2 GB`, in powers of 1000.
+/// A number of bytes as text, such as `1.2 GB`, in powers of 1000.
 pub fn size(bytes: u64) -> String {
     let (unit, name) = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")]
         .into_iter()
@@ -71,16 +72,17 @@ pub fn size(bytes: u64) -> String {
     if number < 10.0 && unit > 1.0 { format!("{number:.1} {name}") } else { format!("{number:.0} {name}") }
 }
 
-/// Bytes of a checkpoint's weights when each element takes `bytes_each` (`None`: as in the file), by the headers alone.
+/// Bytes of a checkpoint's weights if each value takes `bytes_each` (`None`: as in the file). Only headers are read. Fails if a
+/// file is missing or damaged.
 pub fn weights(checkpoint: &WeightsPath, bytes_each: Option<u64>) -> Result<u64, Fault> {
     match checkpoint {
-        // Quantised weights stay as they are.
+        // Quantised weights keep their size.
         WeightsPath::Gguf(path) => Gguf::open(path).map(|gguf| gguf.bytes(bytes_each)),
         WeightsPath::Folder(folder) => Ok(Safetensors::open(&weight_files::files(folder)?)?.bytes(bytes_each)),
     }
 }
 
-/// Bytes beside the weights that a model on the CPU keeps for speed.
+/// Bytes of the second copy of quantised weights that candle keeps on a CPU.
 pub fn copied_on_cpu(checkpoint: &WeightsPath) -> u64 {
     match checkpoint {
         WeightsPath::Gguf(path) => Gguf::open(path).map_or(0, |gguf| gguf.copied_on_cpu()),
@@ -88,7 +90,7 @@ pub fn copied_on_cpu(checkpoint: &WeightsPath) -> u64 {
     }
 }
 
-/// Memory that this process may still take, in bytes: what Linux calls available, within the control group's limit.
+/// The memory that this process may still use, in bytes: `MemAvailable` of Linux, within the limit of the control group.
 pub fn free_memory() -> Option<u64> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
     let group = |file: &str| {
@@ -125,11 +127,11 @@ mod tests {
     fn agents_that_do_not_fit_together_are_refused_with_the_numbers() {
         let (two, pair) = (Some(2_000_000_000), [("eye", "cpu", 600_000_000), ("mind", "cpu", 1_200_000_000)]);
         check_fits(&[("eye", "cpu", 600_000_000), ("mind", "cpu", 1_000_000_000)], two, None, &[]);
-        let expected = "cpu has 2.0 GB free, and the agents need about 2.2 GB (eye 720 MB, mind 1.4 GB); take smaller models, a \
+        let expected = "cpu has 2.0 GB free, and the agents need about 2.2 GB (eye 720 MB, mind 1.4 GB); use smaller models, a \
                         smaller dtype, or move one agent to another device (`device:`)";
         check_fits(&pair, two, None, &[expected]);
         check_fits(&pair, two, Some(3_000_000_000), &[expected]);
-        let expected = &[expected.replace("has 2.0 GB free", "is given 1.0 GB")];
+        let expected = &[expected.replace("has 2.0 GB free", "has a limit of 1.0 GB")];
         check_fits(&pair, two, Some(1_000_000_000), &expected.each_ref().map(String::as_str));
         check_fits(&pair, None, Some(1_000_000_000), &expected.each_ref().map(String::as_str));
     }
@@ -138,7 +140,7 @@ mod tests {
     fn each_device_has_its_own_budget() {
         let apart = [("eye", "cuda:0", 600_000_000), ("mind", "cuda:1", 1_200_000_000)];
         check_fits(&apart, Some(1_500_000_000), None, &[]);
-        let expected = "cuda:1 has 1.0 GB free, and the agents need about 1.4 GB (mind 1.4 GB); take smaller models, a smaller \
+        let expected = "cuda:1 has 1.0 GB free, and the agents need about 1.4 GB (mind 1.4 GB); use smaller models, a smaller \
                         dtype, or move one agent to another device (`device:`)";
         check_fits(&apart, Some(1_000_000_000), None, &[expected]);
         // The amount is unknown.
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn linux_says_how_much_is_available() {
+    fn available_memory_is_read_from_meminfo() {
         assert_eq!(available("MemTotal: 9 kB\nMemAvailable:    1024 kB\n"), Some(1_048_576));
         assert_eq!(available("MemTotal: 9 kB\n"), None);
     }

@@ -1,4 +1,4 @@
-//! `elenchus models`: which families there are, which agents were found, and where their checkpoints lie.
+//! The data of `elenchus models`: the model families, the agents that were found, and the places of their checkpoints.
 
 use super::{
     budget,
@@ -15,32 +15,32 @@ use std::path::PathBuf;
 /// A model family.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FamilyRow {
-    /// As `family:` of an agent file names it.
+    /// The name in `family:` of an agent file.
     pub name: &'static str,
-    /// One line.
+    /// A description in one line.
     pub about: &'static str,
-    /// The requests that its models answer.
+    /// The kinds of request that its models answer.
     pub kinds: Vec<&'static str>,
 }
 
 /// An agent that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AgentRow {
-    /// `agents/NAME.yaml`
+    /// The name: `NAME` of `agents/NAME.yaml`.
     pub name: String,
-    /// Its description in its file.
+    /// The description in its file.
     pub about: Option<String>,
     /// `model`, `endpoint`, `script` or `person`; `broken` for a file that cannot be read.
     pub sort: &'static str,
-    /// The requests that it takes, as far as known without loading it.
+    /// The kinds of request that it answers, if they are known without loading it.
     pub kinds: Vec<&'static str>,
     /// The place of its weights, or its address.
     pub place: String,
-    /// Bytes of its weights, if they are here.
+    /// Bytes of its weights, if they are on this machine.
     pub bytes: Option<u64>,
-    /// True if nothing need be fetched to use it, and its project may have it.
+    /// True if it can be used without a download, and its project may use it.
     pub present: bool,
-    /// Why it is missing.
+    /// The reason why it cannot be used.
     pub note: Option<String>,
     /// The remedy.
     pub hint: Option<String>,
@@ -56,7 +56,7 @@ pub fn families() -> Vec<FamilyRow> {
     models::FAMILIES.iter().map(row).collect()
 }
 
-/// Every agent that the hub finds, by name. Nothing is fetched, unpacked or loaded.
+/// Every agent that the catalogue finds, by name. Nothing is downloaded, unpacked or loaded.
 pub fn agents(catalogue: &Catalogue) -> Vec<AgentRow> {
     catalogue.names(Resource::Agent).iter().map(|name| agent(name, catalogue)).collect()
 }
@@ -118,12 +118,13 @@ fn local(config: &LocalConfig, catalogue: &Catalogue) -> (String, Result<u64, Hu
     }
 }
 
-/// The folder (or GGUF file) of a local agent's checkpoint; the starter cast is unpacked for it.
+/// The folder (or GGUF file) of a local agent's checkpoint. An agent of the starter cast is unpacked first. Fails if the agent is
+/// not a local model or its checkpoint is not on this machine.
 pub fn path(name: &str, catalogue: &Catalogue) -> Result<PathBuf, HubError> {
     match spec::of(name, catalogue)? {
         Spec::Local(config) => match catalogue.resolver().local(&config.source, &config.origin)? {
             WeightsPath::Folder(path) | WeightsPath::Gguf(path) => Ok(path),
         },
-        _ => Err(HubError::plain(format!("{name} has no checkpoint: its file names no `model`"))),
+        _ => Err(HubError::plain(format!("{name} is not a local model, because its file lacks `model`"))),
     }
 }

@@ -1,4 +1,4 @@
-//! A local model as an agent: a handle to the thread that owns it, and the media that its requests name.
+//! A local model as an agent: a handle to the thread that owns the model. The handle fetches the media that requests name.
 
 use super::{
     Agent, CallContext, Card,
@@ -26,33 +26,33 @@ use futures_util::future::join_all;
 use std::{path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{OnceCell, mpsc};
 
-/// Everything that decides how a local model is loaded; `agents/NAME.yaml` as checked.
+/// The settings of a local model, from a checked `agents/NAME.yaml`. Agents with equal settings share one loaded model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LocalSpec {
     /// The agent's name.
     pub name: String,
     /// The checkpoint folder, or a `.gguf` file.
     pub path: PathBuf,
-    /// A family's name; recognised by `config.json` when absent or `auto`.
+    /// The model family; if absent or `auto`, `config.json` determines it.
     pub family: Option<String>,
-    /// `auto` (default), `f32`, `f16`, `bf16`.
+    /// The number format: `auto` (default), `f32`, `f16` or `bf16`.
     pub dtype: Option<String>,
-    /// `auto` (default), `cpu`, `cuda:N`, `metal`.
+    /// The device: `auto` (default), `cpu`, `cuda:N` or `metal`.
     pub device: Option<String>,
     /// The agent's own decoding defaults.
     pub decode: Decoding,
-    /// Batch and queue.
+    /// The limits of a batch and of the queue.
     pub limits: WorkerLimits,
-    /// Most tokens of prompt and reply together.
+    /// The maximum tokens of prompt and reply together.
     pub context_tokens: Option<usize>,
-    /// Remembers the digests of its weights.
+    /// The store of digests of weight files.
     pub digests: Digests,
 }
 
 /// An agent whose model runs in this process.
 ///
-/// Everything that decides its replies is known once it is prepared; the weights are loaded when it is first needed, so that
-/// a run whose every exchange is in the memo loads nothing.
+/// Preparation computes its identity, so that the memo can be searched. The weights are loaded for the first exchange that the
+/// memo does not have. A run with only memo hits loads nothing.
 pub struct LocalAgent {
     card: Card,
     prepared: Arc<Prepared>,
@@ -60,7 +60,7 @@ pub struct LocalAgent {
     store: Arc<MediaStore>,
 }
 
-/// All that loading takes.
+/// Everything that loading needs.
 struct Prepared {
     spec: LocalSpec,
     checkpoint: Checkpoint,
@@ -73,39 +73,39 @@ struct Prepared {
 }
 
 impl LocalAgent {
-    /// Reads and checks what can be without loading: the folder, its configuration, the headers of its weights, the family,
-    /// the device and the number format.
+    /// Reads and checks everything except the weights themselves: the folder, its configuration, the headers of its weights,
+    /// the family, the device and the number format. Fails if one of them cannot be used.
     pub async fn prepare(spec: LocalSpec, store: Arc<MediaStore>) -> Result<LocalAgent, Fault> {
         let preparing = tokio::task::spawn_blocking(move || guarded(|| Prepared::new(spec)));
-        let stopped = |why: String| Fault::model(format!("preparing a model stopped: {why}"));
+        let stopped = |why: String| Fault::model(format!("preparing the model failed: {why}"));
         let prepared = preparing.await.map_err(|e| stopped(e.to_string()))?;
         let (prepared, card) = prepared.map_err(stopped)??;
         Ok(LocalAgent { card, prepared: Arc::new(prepared), worker: OnceCell::new(), store })
     }
 
-    /// Prepares the model and loads it.
+    /// Prepares and loads the model.
     pub async fn load(spec: LocalSpec, store: Arc<MediaStore>) -> Result<LocalAgent, Fault> {
         let agent = LocalAgent::prepare(spec, store).await?;
         agent.worker().await?;
         Ok(agent)
     }
 
-    /// What it was prepared from.
+    /// The settings that it was prepared from.
     pub fn spec(&self) -> &LocalSpec {
         &self.prepared.spec
     }
 
-    /// True once its weights are loaded.
+    /// True if its weights are loaded.
     pub fn is_loaded(&self) -> bool {
         self.worker.initialized()
     }
 
-    /// True while its files are as they were when it was prepared. Blocks for as long as a look at each takes.
+    /// True if its files have not changed since preparation. Blocks while it reads the stamp of each file.
     pub fn is_unchanged(&self) -> bool {
         self.prepared.checkpoint.stamps() == self.prepared.stamps
     }
 
-    /// The model's thread; loads the model on it if it is not loaded yet, and waits until it is ready.
+    /// The model's thread. Loads the model first if it is not loaded.
     async fn worker(&self) -> Result<&Worker, Fault> {
         let start = || async {
             let prepared = self.prepared.clone();
@@ -115,12 +115,12 @@ impl LocalAgent {
         self.worker.get_or_try_init(start).await
     }
 
-    /// Refuses what no model can answer.
+    /// Fails if the card lacks the request, if there are no candidates, or if floors cannot be stated.
     fn check(&self, request: &Request) -> Result<(), Fault> {
         self.card.check(request)?;
         let Request::Rank(RankRequest { among, texts, floor, .. }) = request else { return Ok(()) };
         if texts.is_empty() || texts.len() != among.len() {
-            return Err(Fault::failed("there is nothing to rank: the list of candidates is empty".to_owned()));
+            return Err(Fault::failed("the list of candidates is empty; `rank` needs at least one".to_owned()));
         }
         if *floor && !self.states_floors() {
             return Err(needs_background(&self.card.name));
@@ -128,7 +128,7 @@ impl LocalAgent {
         Ok(())
     }
 
-    /// The items of a request, decoded or within reach, and the sounds among them.
+    /// The items of a request for the model, and the sounds among them, whose samples must be served.
     async fn inputs(&self, request: &Request) -> Result<(Vec<Input>, Vec<Listening>), Fault> {
         let (mut inputs, mut sounds) = (Vec::new(), Vec::new());
         for item in request.items() {
@@ -147,14 +147,14 @@ impl LocalAgent {
     }
 }
 
-/// The sound of a request and the wishes for its samples.
+/// The sound of a request, and the requests of the model's thread for its samples.
 struct Listening {
     moment: Moment,
     pulls: mpsc::Receiver<SampleRequest>,
 }
 
 impl Listening {
-    /// Decodes what the model's thread wishes for, until it wishes no more.
+    /// Decodes the samples that the model's thread requests, until it drops its sender.
     async fn serve(mut self, store: &MediaStore) {
         let Moment { media, start, end, .. } = self.moment;
         while let Some(pull) = self.pulls.recv().await {
@@ -171,7 +171,7 @@ impl Listening {
     }
 }
 
-/// A model's fault, with its agent's name. `try --model PATH` names the agent by its path, which most messages begin with
+/// A model's fault with the name of its agent. `try --model PATH` uses the path as the name; most messages begin with the path
 /// already.
 fn named(spec: &LocalSpec, fault: Fault) -> Fault {
     let by_path = spec.path.to_str() == Some(&spec.name) && fault.message.starts_with(&spec.name);
@@ -179,14 +179,14 @@ fn named(spec: &LocalSpec, fault: Fault) -> Fault {
     if by_path { fault } else { fault.of(&spec.name) }
 }
 
-/// The fault of an agent that `floor: true` asks for floors which it cannot state.
+/// The fault of an agent without background vectors that a step with `floor: true` uses.
 pub(super) fn needs_background(name: &str) -> Fault {
-    Fault::model("a step ranks with `floor: true`, but the model has no background vectors")
+    Fault::model("a step ranks with `floor: true`, but the model lacks background vectors")
         .hint(format!("run `elenchus calibrate {name}` once; it takes about a minute"))
         .of(name)
 }
 
-/// Refuses weights that exceed the machine's memory, before their digest is made. The roster counts all agents together.
+/// Fails if the weights exceed the machine's memory, before their digest is computed. The roster checks all agents together.
 fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &ModelOptions) -> Result<(), Fault> {
     if !loading.device.is_cpu() {
         return Ok(());
@@ -196,7 +196,7 @@ fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &ModelOptions) -> Re
     budget::check(&[need], budget::free_on, None).pop().map_or(Ok(()), |problem| Err(Fault::model(problem)))
 }
 
-/// The digest of the background vectors, if the family uses them and the checkpoint has some.
+/// The digest of the background vectors, if the family uses them and the checkpoint has them.
 fn background(family: &Family, checkpoint: &Checkpoint) -> Result<Option<String>, Fault> {
     if family.name != models::clip::FAMILY.name {
         return Ok(None);
@@ -224,7 +224,7 @@ impl Prepared {
         let stamps = checkpoint.stamps();
         let digest = checkpoint.digest(&spec.digests).map_err(named)?;
         let mut identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
-        // vectors that the user made come before those that lie beside the weights
+        // vectors that the user made come before those beside the weights
         let calibrated = spec.digests.beside("background").map(|folder| background::in_folder(&folder, &digest));
         if let Some(path) = calibrated.filter(|path| path.exists()) {
             checkpoint.background = Some(path);
@@ -238,16 +238,16 @@ impl Prepared {
         Ok((Prepared { spec, checkpoint, stamps, digest, family, loading, background }, card))
     }
 
-    /// Loads the weights; blocks.
+    /// Loads the weights. Blocks. Fails if the files have changed since preparation.
     fn load(&self) -> Result<Box<dyn Model>, Fault> {
         let Prepared { spec, family, loading, .. } = self;
         let begun = Instant::now();
         let named = |error: Fault| named(spec, error);
         let model = (family.load)(&self.checkpoint, loading).map_err(named)?;
-        // The identity speaks of the files as they were: replies of others must not be kept under it.
+        // The identity is that of the files at preparation: the memo must not keep replies of other files under it.
         let unchanged = self.checkpoint.stamps() == self.stamps;
         if !unchanged && self.checkpoint.digest(&spec.digests).map_err(named)? != self.digest {
-            let changed = format!("{} was changed while the run was under way", self.checkpoint.folder.display());
+            let changed = format!("{} has changed since the run began; run the command again", self.checkpoint.folder.display());
             return Err(named(Fault::model(changed)));
         }
         let (device, dtype) = (device::class(&loading.device), loading.dtype.as_str());

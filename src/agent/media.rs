@@ -1,4 +1,4 @@
-//! The media agent: every run has it; it samples videos into moments.
+//! The built-in media agent, which samples videos into moments. Every run has it.
 
 use super::{Agent, CallContext, Card};
 use crate::{
@@ -22,8 +22,8 @@ impl MediaAgent {
 
     /// An agent that samples through `store`, which then expects the frames to be asked for.
     pub fn new(store: Arc<MediaStore>) -> MediaAgent {
-        // ffmpeg's version is not part of the identity: times come from the container, and a scene score that moved in its sixth digit
-        // between versions does not justify sampling every video again. The number counts our own changes to sampling.
+        // ffmpeg's version is not part of the identity. Times come from the container, and scene scores differ between versions
+        // only in the sixth digit, so sampling every video again is not worth it. The number counts our own changes to sampling.
         let identity = "media sampling 1".to_owned();
         MediaAgent {
             card: Card {

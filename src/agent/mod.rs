@@ -1,4 +1,4 @@
-//! Agents: who takes part. One trait; local models, remote endpoints, scripts, persons and the media agent implement it.
+//! Agents answer the requests of a run. Local models, remote endpoints, scripts, persons and the media agent implement one trait.
 
 pub mod budget;
 pub mod list;
@@ -20,44 +20,44 @@ use crate::{
 };
 use async_trait::async_trait;
 
-/// Data that comes with a request and does not decide the reply's meaning (besides the seed).
+/// The context of a request: data that is not part of its content.
 #[derive(Debug, Clone, Default)]
 pub struct CallContext {
-    /// Seed of the sampling; honoured or refused, never ignored.
+    /// The seed of the sampling. An agent uses it or fails; it never ignores it.
     pub seed: u64,
-    /// The channel for pieces of text as they are generated, if a caller wants them.
+    /// The channel for the text piece by piece, if the caller streams.
     pub stream: Option<tokio::sync::mpsc::UnboundedSender<String>>,
 }
 
-/// Tries after the first, where neither step nor agent file says.
+/// The default number of retries, if neither the step nor the agent file sets it.
 pub const RETRIES: u32 = 2;
 
-/// Someone who answers requests.
+/// An agent: a model, endpoint, script or person that answers requests.
 ///
-/// Contract: `ask` answers with the [`Reply`] variant of the request's kind, or an error; it never panics and never
-/// blocks the async runtime. A kind that is not on the card is refused with a fault. Dropping the returned
-/// future cancels the request: work not begun is skipped, generation stops between tokens. The same request and seed to
-/// the same identity gives the same reply, also when it was batched with others.
+/// Contract: `ask` gives the [`Reply`] variant of the request's kind, or a fault. It never panics and never blocks the async
+/// runtime. A kind that is not on the card gives a fault. Dropping the returned future cancels the request: work that has not
+/// begun is skipped, and generation stops between tokens. The same identity gives the same reply to the same request and
+/// seed, whatever other requests share the batch.
 #[async_trait]
 pub trait Agent: Send + Sync {
     /// The agent's description of itself.
     fn card(&self) -> &Card;
-    /// The number of retries after a passing failure where the step does not set it. The driver retries; an agent never tries
-    /// again by itself, so that tries do not multiply.
+    /// The number of retries after a passing fault, unless the step sets it. Only the driver retries; an agent does not, because
+    /// the attempts would multiply.
     fn retries(&self) -> u32 {
         RETRIES
     }
-    /// True if it can state the floor of each label that it ranks (`floor: true`).
+    /// True if the agent can state the floor of each label that it ranks (`floor: true`).
     fn states_floors(&self) -> bool {
         false
     }
-    /// Does what must be done once before the first request, such as loading weights. The driver calls it when the first
-    /// exchange is due that the memo does not have, and counts the time on no exchange; a failure ends the run. An agent that
-    /// is asked without it gets ready by itself.
+    /// Prepares for the first request, for example by loading weights. The driver calls it once, when the first exchange is due
+    /// that the memo does not have. The time counts for no exchange, and a fault ends the run. An agent must also answer if this
+    /// was not called.
     async fn ready(&self) -> Result<(), Fault> {
         Ok(())
     }
-    /// One request in, one reply out.
+    /// Answers one request.
     async fn ask(&self, request: Request, asking: CallContext) -> Result<Reply, Fault>;
 }
 
@@ -67,7 +67,7 @@ mod tests {
     use crate::exchange::{Answers, Kind, Modality};
 
     #[test]
-    fn a_card_comes_back_equal_from_the_wire() {
+    fn a_card_survives_serialisation() {
         let answers =
             Kind::ALL.iter().map(|kind| Answers::usual(*kind)).chain([Answers::new(Kind::Say, Modality::ALL)]);
         let (name, identity) = ("eye".to_owned(), "blake3 of weights".to_owned());

@@ -1,4 +1,4 @@
-//! The data that leaves the machine, announced before the first byte is sent.
+//! The announcement of data that leaves the machine, before the first byte is sent.
 
 use super::remote::RemoteSpec;
 use crate::{
@@ -10,31 +10,31 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Something that is about to leave the machine.
+/// A transfer that is about to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outward {
     /// Requests to an endpoint.
     Endpoint {
-        /// The agent.
+        /// The agent's name.
         agent: String,
-        /// Scheme, host and port.
+        /// The scheme, host and port of the endpoint.
         host: String,
-        /// The model's name there.
+        /// The model's name at the endpoint.
         model: String,
-        /// The environment variable whose key goes along.
+        /// The environment variable whose key is sent.
         key_env: Option<String>,
-        /// The content of the requests.
+        /// The modalities of the data in the request.
         carried: Modalities,
     },
     /// A download from the model hub.
     Download {
-        /// The agent.
+        /// The agent's name.
         agent: String,
-        /// `org/name`
+        /// The repository: `org/name`.
         repo: String,
-        /// The hub's address.
+        /// The scheme, host and port of the hub.
         hub: String,
-        /// True if the token of `HF_TOKEN` goes along.
+        /// True if the token of `HF_TOKEN` is sent.
         token: bool,
     },
 }
@@ -72,7 +72,7 @@ impl fmt::Display for Outward {
     }
 }
 
-/// The word for it in messages.
+/// The word for a modality in messages.
 fn plural(modality: Modality) -> &'static str {
     match modality {
         Modality::Text => "text",
@@ -82,33 +82,33 @@ fn plural(modality: Modality) -> &'static str {
     }
 }
 
-/// Scheme, host and port of an address: no path, no user name, no password.
+/// The scheme, host and port of an address, without path, user name and password.
 fn host(url: &str) -> String {
     reqwest::Url::parse(url).map_or("an unknown host".to_owned(), |url| url.origin().ascii_serialization())
 }
 
-/// Told what is about to leave.
+/// A callback for each transfer that is about to begin.
 pub type OnNetwork = Arc<dyn Fn(&Outward) + Send + Sync>;
 
-/// Tells what an endpoint is sent: before its first request, and before the first with another sort of content.
+/// Announces the data for an endpoint: before the first request, and before the first request with a new modality.
 #[derive(Clone)]
 pub struct Announcer {
     spec: RemoteSpec,
-    told: Arc<Mutex<Modalities>>,
+    announced: Arc<Mutex<Modalities>>,
     to: OnNetwork,
 }
 
 impl Announcer {
-    /// For an endpoint.
+    /// An announcer for an endpoint, which calls `to`.
     pub fn new(spec: &RemoteSpec, to: OnNetwork) -> Announcer {
-        Announcer { spec: spec.clone(), told: Arc::default(), to }
+        Announcer { spec: spec.clone(), announced: Arc::default(), to }
     }
 
-    /// Call before a request is sent.
+    /// Announces the request's modalities that are new. Call it before the request is sent.
     pub fn announce(&self, request: &Request) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
         let carried = request.takes();
-        if !carried.without(*told).is_empty() {
+        if !carried.without(*announced).is_empty() {
             (self.to)(&Outward::Endpoint {
                 agent: self.spec.name.clone(),
                 host: host(&self.spec.url),
@@ -116,7 +116,7 @@ impl Announcer {
                 key_env: self.spec.key_env.clone(),
                 carried,
             });
-            *told = told.and(carried);
+            *announced = announced.and(carried);
         }
     }
 }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_told_once_for_each_sort_of_data() {
+    fn each_modality_is_announced_once_for_an_endpoint() {
         let spec = RemoteSpec {
             name: "far".into(),
             url: "https://me:secret@example.org:8443/v1?token=secret".into(),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_download_names_hub_and_token() {
+    fn the_announcement_of_a_download_names_hub_and_token() {
         let vars = |name: &str| (name == "HF_ENDPOINT").then(|| "http://mirror:80/x".into());
         let settings = HubSettings::from_vars(&vars);
         let line = Outward::download("big", "org/name", &settings).to_string();

@@ -1,4 +1,4 @@
-//! A person as an agent: the question goes to the terminal, a line comes back.
+//! A person as an agent: the terminal shows a question, and the person types a line.
 
 use super::{Agent, CallContext, Card};
 use crate::{
@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// Most answers that fit no choice before we give up: someone may be leaning on the keyboard.
-const MOST_TRIES: usize = 3;
+/// The maximum number of invalid answers, so that a stuck key or a pipe cannot loop forever.
+const MAX_TRIES: usize = 3;
 
-/// Asks a person. The command line uses the terminal; tests bring their own.
+/// Reads lines from a person. The command line uses the terminal; tests have their own.
 pub trait LineReader: Send + Sync {
-    /// Shows `question` and waits for one line. `Err` says why a person cannot answer (no terminal, end of input).
+    /// Shows `question` and waits for one line. The error is the reason why a person cannot answer (no terminal, end of input).
     fn line(&self, question: &str) -> Result<String, String>;
 }
 
@@ -23,14 +23,14 @@ pub trait LineReader: Send + Sync {
 pub struct PersonAgent {
     card: Card,
     prompt: Arc<dyn LineReader>,
-    /// Shown before each question.
+    /// The text before each question.
     greeting: Option<String>,
-    /// One question at a time, however many steps ask.
+    /// Held while a question is open, because several steps may ask at the same time.
     turn: Mutex<()>,
 }
 
 impl PersonAgent {
-    /// An agent that asks through `prompt`, each question after the greeting.
+    /// An agent that asks through `prompt` and shows the greeting before each question.
     pub fn new(name: &str, greeting: Option<String>, prompt: Arc<dyn LineReader>) -> PersonAgent {
         let content = &[Modality::Text, Modality::Image, Modality::Sound];
         let answers = vec![Answers::new(Kind::Say, content), Answers::new(Kind::Rank, content)];
@@ -38,12 +38,13 @@ impl PersonAgent {
         PersonAgent { card, prompt, greeting, turn: Mutex::new(()) }
     }
 
-    /// Asks until one of the choices is made; accepts any line if the list of choices is empty.
+    /// Asks until the person types one of the choices. Any line is valid if the list of choices is empty. Fails after
+    /// [`MAX_TRIES`] invalid lines.
     async fn answer(&self, question: String, choices: &[String]) -> Result<String, Fault> {
         let _turn = self.turn.lock().await;
         let greeting = self.greeting.as_ref().map(|greeting| format!("{}\n", greeting.trim_end()));
         let mut question = greeting.unwrap_or_default() + &question + &numbered(choices);
-        for _ in 0..MOST_TRIES {
+        for _ in 0..MAX_TRIES {
             let line = self.line(question).await?;
             let line = line.trim();
             if choices.is_empty() {
@@ -54,17 +55,18 @@ impl PersonAgent {
             }
             question = format!("`{line}` is not one of the choices; type one of them, or its number.\n");
         }
-        Err(Fault::failed(format!("{} made no choice in {MOST_TRIES} tries", self.card.name)))
+        Err(Fault::failed(format!("{} typed none of the choices in {MAX_TRIES} tries", self.card.name)))
     }
 
-    /// Waits for a line on a thread of its own: a thread of the runtime would keep the process from ending on Ctrl-C.
+    /// Waits for a line on a separate thread, because a blocked thread of the runtime would delay the end of the process on
+    /// Ctrl-C.
     async fn line(&self, question: String) -> Result<String, Fault> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let prompt = self.prompt.clone();
         let thread = std::thread::Builder::new().name("person".to_owned());
         thread
             .spawn(move || drop(answer.send(prompt.line(&question))))
-            .map_err(|error| Fault::failed(format!("no person can be asked: {error}")))?;
+            .map_err(|error| Fault::failed(format!("the thread that asks a person cannot be started: {error}")))?;
         match answered.await {
             Ok(line) => line.map_err(|why| Fault::failed(format!("{} cannot be asked: {why}", self.card.name))),
             Err(_) => Err(Fault::cancelled()),
@@ -116,7 +118,7 @@ fn shown(messages: &[Message]) -> String {
     text
 }
 
-/// The names of the media in question: a terminal cannot show pictures.
+/// The path of a medium, because a terminal cannot show pictures or play sound.
 fn look_at(item: &Item) -> String {
     match item {
         Item::Text(text) => format!("{}\n", text.trim_end()),
@@ -130,7 +132,7 @@ fn numbered(choices: &[String]) -> String {
     choices.iter().enumerate().map(|(index, choice)| format!("  {}) {choice}\n", index + 1)).collect()
 }
 
-/// A choice by its text or its number.
+/// The choice that the line names by its text or its number.
 fn chosen<'a>(line: &str, choices: &'a [String]) -> Option<&'a str> {
     let by_number = || line.parse::<usize>().ok().and_then(|number| choices.get(number.checked_sub(1)?));
     let by_text = choices.iter().find(|choice| choice.to_lowercase() == line.to_lowercase());
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
     use crate::exchange::Decoding;
 
-    /// Answers with these lines, and remembers what was asked.
+    /// Answers with these lines, and records the questions.
     struct Typed(std::sync::Mutex<(Vec<&'static str>, String)>);
 
     impl LineReader for Typed {
@@ -176,7 +178,7 @@ mod tests {
         `maybe` is not one of the choices; type one of them, or its number.
         ");
         check(&["yes", "no"], &["YES"], Ok("yes")).await;
-        check(&["yes", "no"], &["a", "0", "3"], Err("judge made no choice in 3 tries")).await;
+        check(&["yes", "no"], &["a", "0", "3"], Err("judge typed none of the choices in 3 tries")).await;
         check(&[], &[], Err("judge cannot be asked: no terminal is attached")).await;
     }
 

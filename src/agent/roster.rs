@@ -1,4 +1,4 @@
-//! The agents of a run: every agent of a plan, found and checked before the first exchange.
+//! The agents of a run: every agent of a plan is found and checked before the first exchange.
 
 use super::{
     Agent,
@@ -24,41 +24,41 @@ use futures_util::future::join_all;
 use indexmap::IndexMap;
 use std::{ffi::OsString, fmt, sync::Arc};
 
-/// The inputs of loading besides the plan.
+/// The settings for loading agents, besides the plan.
 #[derive(Clone)]
 pub struct RosterOptions {
-    /// The search for agent files and checkpoints.
+    /// Finds agent files and checkpoints.
     pub catalogue: Catalogue,
-    /// The device for every local agent, over what their files say.
+    /// The device of all local agents; it replaces the device in their files.
     pub device: Option<String>,
-    /// Most bytes that the agents may take together on any one device; what is free, if less or not given.
+    /// The maximum bytes of all agents together on one device. The free memory is a limit too.
     pub memory: Option<u64>,
     /// The source of pictures and sound.
     pub store: Arc<MediaStore>,
     /// The local agents of this process, for all runs.
     pub shared: Arc<SharedAgents>,
-    /// Finds the keys that agent files name by `key_env`.
+    /// Reads the environment variables that `key_env` names.
     pub keys: FindKey,
-    /// The way to ask a person.
+    /// Asks a person.
     pub prompt: Arc<dyn LineReader>,
-    /// Told how downloads go.
+    /// A callback for the progress of downloads.
     pub on_progress: Arc<dyn Fn(DownloadProgress) + Send + Sync>,
-    /// Told what is about to leave the machine.
+    /// A callback for each transfer that is about to begin.
     pub on_network: OnNetwork,
 }
 
-/// The value of the variable that a `key_env` names, if it is set.
+/// Gives the value of the environment variable that a `key_env` names, if it is set.
 pub type FindKey = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
-/// The fault of an agent that cannot get ready, with the agent's name.
+/// Adds the agent's name to the fault of an agent that cannot get ready.
 pub fn unready(agent: &str, fault: Fault) -> Fault {
     Fault { who: Some(format!("agent {agent}")), ..fault }
 }
 
-/// The agents of a run, by role. The built-in `media` agent is always among them.
+/// The agents of a run by role, with the built-in `media` agent.
 #[derive(Clone, Default)]
 pub struct Roster {
-    /// Role to who plays it, in the order of the plan: what a run takes.
+    /// The agent of each role, in the order of the plan.
     pub agents: IndexMap<String, Arc<dyn Agent>>,
     /// The source of pictures and sound for all agents.
     pub store: Option<Arc<MediaStore>>,
@@ -71,9 +71,8 @@ impl fmt::Debug for Roster {
 }
 
 impl Roster {
-    /// Prepares every agent of the plan, each once: either all can be asked, or every one that cannot is named with its
-    /// reason (missing or damaged files, keys, memory). Weights are loaded when the first exchange is due that the memo
-    /// does not have ([`Agent::ready`]).
+    /// Prepares every agent of the plan once. Fails with one fault for each agent that cannot answer (missing or damaged files,
+    /// keys, memory). Weights are loaded when the first exchange is due that the memo does not have ([`Agent::ready`]).
     pub async fn load(plan: &Plan, options: &RosterOptions) -> Result<Roster, Vec<Fault>> {
         let mut wanted: IndexMap<&str, Vec<Kind>> = IndexMap::new();
         for role in plan.roles.values() {
@@ -100,7 +99,7 @@ impl Roster {
     }
 }
 
-/// Loads one agent alone, by its name.
+/// Prepares one agent by its name.
 pub async fn load_one(name: &str, options: &RosterOptions) -> Result<Arc<dyn Agent>, Fault> {
     match load_all(&[name], options).await {
         Ok(mut agents) => Ok(agents.remove(0)),
@@ -108,17 +107,20 @@ pub async fn load_one(name: &str, options: &RosterOptions) -> Result<Arc<dyn Age
     }
 }
 
-/// Says which of the kinds an agent does not answer.
+/// The fault of an agent that does not answer one of the kinds.
 fn unable(agent: &dyn Agent, kinds: &[Kind]) -> Option<Fault> {
     let card = agent.card();
     let lacking = kinds.iter().find_map(|kind| lacks(&card.answers, *kind, Modalities::default()));
     lacking.map(|why| unready(&card.name, Fault::model(why)))
 }
 
-/// One agent on its way.
+/// An agent that is being loaded.
 enum Stage {
+    /// The agent can answer.
     Ready(Arc<dyn Agent>),
-    Wished(LocalConfig),
+    /// The agent file of a local model was read.
+    Configured(LocalConfig),
+    /// The weights of a local model were found.
     Found(LocalConfig, WeightsPath),
 }
 
@@ -133,7 +135,7 @@ async fn load_all(names: &[&str], options: &RosterOptions) -> Result<Vec<Arc<dyn
     all_or_errors(names, ready)
 }
 
-/// All values, or every error with its agent's name.
+/// All values, or every fault with its agent's name.
 fn all_or_errors<T>(names: &[&str], results: Vec<Result<T, Fault>>) -> Result<Vec<T>, Vec<Fault>> {
     let (mut values, mut faults) = (Vec::new(), Vec::new());
     for (name, result) in names.iter().zip(results) {
@@ -145,17 +147,17 @@ fn all_or_errors<T>(names: &[&str], results: Vec<Result<T, Fault>>) -> Result<Ve
     if faults.is_empty() { Ok(values) } else { Err(faults) }
 }
 
-/// Reads the agent file; agents without weights are ready then.
+/// Reads the agent file. An agent without weights is ready afterwards.
 fn read(name: &str, options: &RosterOptions) -> Result<Stage, Fault> {
     Ok(match spec::of(name, &options.catalogue)? {
-        Spec::Local(config) => Stage::Wished(config),
+        Spec::Local(config) => Stage::Configured(config),
         Spec::Remote(spec) => Stage::Ready(Arc::new(remote(spec, options)?)),
         Spec::Script(script) => Stage::Ready(Arc::new(ScriptAgent::new(name, script))),
         Spec::Person { greeting } => Stage::Ready(Arc::new(PersonAgent::new(name, greeting, options.prompt.clone()))),
     })
 }
 
-/// An agent behind an endpoint, unless the network is off.
+/// An agent behind an endpoint. Fails if the network is off.
 fn remote(spec: RemoteSpec, options: &RosterOptions) -> Result<RemoteAgent, Fault> {
     if options.catalogue.network == Network::Off {
         let why = format!("--offline refuses its endpoint {}", plain(&spec.url));
@@ -165,9 +167,9 @@ fn remote(spec: RemoteSpec, options: &RosterOptions) -> Result<RemoteAgent, Faul
     Ok(RemoteAgent::new(spec, &*options.keys, options.store.clone())?.announced_by(announcer))
 }
 
-/// Finds the checkpoint, downloading it if it must be.
+/// Finds the checkpoint, and downloads it if it is missing and downloads are allowed.
 async fn find(name: &str, stage: Stage, options: &RosterOptions) -> Result<Stage, Fault> {
-    let Stage::Wished(config) = stage else { return Ok(stage) };
+    let Stage::Configured(config) = stage else { return Ok(stage) };
     let resolver = options.catalogue.resolver();
     if let WeightsSource::Hub { repo, .. } = &config.source
         && resolver.fetches()
@@ -179,7 +181,7 @@ async fn find(name: &str, stage: Stage, options: &RosterOptions) -> Result<Stage
     Ok(Stage::Found(config, found))
 }
 
-/// Refuses agents whose weights will not fit together, and with those that other runs use. Each is counted once.
+/// Fails if the agents do not fit into memory together with the agents of other runs. Each agent is counted once.
 fn fits(names: &[&str], stages: &[Stage], options: &RosterOptions) -> Result<(), Vec<Fault>> {
     let mut own = Vec::new();
     for (name, stage) in names.iter().zip(stages) {
@@ -188,17 +190,17 @@ fn fits(names: &[&str], stages: &[Stage], options: &RosterOptions) -> Result<(),
     }
     let (mut needs, held) = options.shared.needs(|spec| own.iter().any(|(own, _)| own == spec));
     needs.extend(own.into_iter().map(|(_, need)| need));
-    // what is loaded already is not free any more, and is counted among the needs
+    // agents that are loaded already take memory that is not free, but they are counted among the needs
     let free = |device: &str| Some(budget::free_on(device)? + held.get(device).copied().unwrap_or_default());
     let problems = budget::check(&needs, free, options.memory);
     if problems.is_empty() { Ok(()) } else { Err(problems.into_iter().map(Fault::model).collect()) }
 }
 
-/// What an agent will take. The loader reports a file that cannot be counted.
+/// The memory that an agent needs; none if a file cannot be read, which the loader reports later.
 fn need(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &RosterOptions) -> Option<Need> {
     let device = device(config, options);
     let device = if device == "auto" { crate::infer::device::automatic() } else { &device }.to_owned();
-    // Models compute in f32 on the CPU by default, whatever the format of the file.
+    // Models compute in f32 on the CPU by default, whatever the number format of the file is.
     let bytes_each = match config.dtype.as_deref() {
         Some("f32") => Some(4),
         Some(_) => Some(2),
@@ -216,7 +218,7 @@ fn device(config: &LocalConfig, options: &RosterOptions) -> String {
     asked.unwrap_or_else(|| "auto".to_owned())
 }
 
-/// How a checkpoint is loaded.
+/// The settings to load a checkpoint with.
 fn spec(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &RosterOptions) -> LocalSpec {
     LocalSpec {
         name: name.to_owned(),
@@ -231,7 +233,7 @@ fn spec(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &Ro
     }
 }
 
-/// Prepares a local agent, unless another run has it already. Its weights are loaded later.
+/// Prepares a local agent, or takes it from another run. Its weights are loaded later.
 async fn ready(name: &str, stage: Stage, options: &RosterOptions) -> Result<Arc<dyn Agent>, Fault> {
     match stage {
         Stage::Ready(agent) => Ok(agent),
@@ -246,7 +248,7 @@ async fn ready(name: &str, stage: Stage, options: &RosterOptions) -> Result<Arc<
             }
             Ok(agent)
         }
-        Stage::Wished(_) => Err(Fault::model(format!("{name} was not looked for: this is a bug"))),
+        Stage::Configured(_) => Err(Fault::model(format!("the weights of {name} were not searched: this is a bug"))),
     }
 }
 
@@ -264,7 +266,7 @@ mod tests {
         prompt::Template,
     };
 
-    /// A prompt without a terminal.
+    /// A reader without a terminal.
     struct Nobody;
 
     impl LineReader for Nobody {
@@ -273,7 +275,7 @@ mod tests {
         }
     }
 
-    /// Loads a plan with these roles (role, agent, kinds) in a project with these agent files; shows the result.
+    /// Loads the agents of a plan with these roles (role, agent, kinds) in a project with these agent files, and checks the result.
     async fn check(files: &[(&str, &str)], roles: &[(&str, &str, &[Kind])], expected: &str) {
         check_as(true, Network::Agents, files, roles, expected).await;
     }
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_agent_is_loaded_and_media_is_always_there() {
+    async fn each_agent_is_loaded_together_with_media() {
         let files = [("judge", "person: {}"), ("parrot", "script: [hello]")];
         let roles: [(&str, &str, &[Kind]); 3] =
             [("a", "parrot", &[Kind::Say]), ("b", "judge", &[Kind::Say, Kind::Rank]), ("c", "parrot", &[Kind::Hear])];
@@ -361,7 +363,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_project_that_is_not_trusted_sends_and_fetches_nothing() {
+    async fn an_untrusted_project_sends_and_downloads_nothing() {
         let files = [
             ("far", "endpoint: { url: 'http://localhost:1', model: m, key_env: PATH }"),
             ("hub", "model: { hub: org/name }"),
@@ -386,7 +388,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_an_agent_cannot_answer_is_told_before_anything_runs() {
+    async fn an_unsupported_kind_of_request_is_reported_before_the_run() {
         let files = [("judge", "person: {}")];
         let kinds: &[Kind] = &[Kind::Hear, Kind::Say];
         check(

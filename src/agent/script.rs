@@ -1,4 +1,4 @@
-//! Scripted agents (`script:` in an agent file): replies written down beforehand, for demonstrations and for tests of a whole run.
+//! Scripted agents (`script:` in an agent file): prepared replies for demonstrations and for tests of a whole run.
 
 use super::{Agent, CallContext, Card};
 use crate::{
@@ -13,18 +13,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct ScriptAgent {
     card: Card,
     script: Script,
-    /// How many requests came.
+    /// The number of requests so far.
     asked: AtomicUsize,
 }
 
 impl ScriptAgent {
-    /// An agent that replies from the script.
+    /// An agent that answers from `script`.
     pub fn new(name: &str, script: Script) -> ScriptAgent {
         let card = Card {
             name: name.to_owned(),
             answers: Kind::ALL.iter().map(|kind| Answers::new(*kind, Modality::ALL)).collect(),
             identity: format!("script {}", blake3::hash(format!("{script:?}").as_bytes()).to_hex()),
-            // A list's replies depend on how often it was asked, not only on the request.
+            // The replies of a list depend on the number of earlier requests, so the memo must not keep them.
             memo: false,
         };
         ScriptAgent { card, script, asked: AtomicUsize::new(0) }
@@ -48,7 +48,7 @@ impl Agent for ScriptAgent {
             NoReply::Unfit(why) => Fault::failed(format!("script of {}: {why}", self.card.name)),
         })?;
         if let (Some(text), Some(stream)) = (reply.text(), asking.stream) {
-            // The reply continues even if its reader has left.
+            // The reply is complete even if its reader has left.
             let _ = stream.send(text.to_owned());
         }
         Ok(reply)
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_answers_in_turn_or_by_piece_and_fails_on_purpose() {
+    async fn a_script_answers_in_order_or_by_a_piece_and_fails_on_purpose() {
         let over = "error: script of a: request 4 came, but the script holds 3 replies: d";
         check("[one, 2, { fail: busy }]", &["a", "b", "c", "d"], &["one", "2", "passing error: busy", over]).await;
         let keys = ["Where are my keys?", "Why?", "keys, again"];

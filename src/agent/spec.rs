@@ -1,4 +1,4 @@
-//! The content of an agent file, ready to be loaded. This module opens no file.
+//! Converts a checked agent file to the settings of its agent, and applies the rules for untrusted projects.
 
 use super::{RETRIES, remote::RemoteSpec};
 use crate::{
@@ -17,17 +17,17 @@ use crate::{
 };
 use std::{path::PathBuf, time::Duration};
 
-/// Longest wait for an endpoint that names none: large models think long.
+/// The default of an endpoint's `timeout`: large models need long.
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// Longest time for a streamed reply of an endpoint that names none.
+/// The default of `reply_time`, for streamed replies.
 const REPLY_TIME: Duration = Duration::from_secs(600);
-/// Most bytes of a reply of an endpoint that names no limit: an hour of speech with its times has less than one MiB.
+/// The default of `reply_bytes`: an hour of speech with its times has less than one MiB.
 const REPLY_BYTES: usize = 8 << 20;
 
-/// The sort of an agent.
+/// The settings of an agent, by its sort.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
-    /// A model that runs here.
+    /// A model on this machine.
     Local(LocalConfig),
     /// An endpoint.
     Remote(RemoteSpec),
@@ -35,48 +35,48 @@ pub enum Spec {
     Script(Script),
     /// A person at the terminal.
     Person {
-        /// Shown before each question.
+        /// The text before each question.
         greeting: Option<String>,
     },
 }
 
-/// The wishes of an agent file for a local model, before its checkpoint is found.
+/// The settings of an agent file for a local model, before its checkpoint is found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LocalConfig {
-    /// The place of the weights.
+    /// The source of the weights.
     pub source: WeightsSource,
     /// The base of relative paths.
     pub origin: Origin,
-    /// The family's name; none to recognise it by `config.json`.
+    /// The model family; if absent, `config.json` determines it.
     pub family: Option<String>,
-    /// `f32`, `f16`, `bf16`; none to choose for the device.
+    /// The number format: `f32`, `f16` or `bf16`; if absent, the device determines it.
     pub dtype: Option<String>,
-    /// `cpu`, `cuda:N`, `metal`; none to choose.
+    /// The device: `cpu`, `cuda:N` or `metal`; if absent, the best one is used.
     pub device: Option<String>,
-    /// Used where a request leaves the choice to the agent.
+    /// The defaults of requests without decoding settings.
     pub decoding: Decoding,
-    /// Most requests in one forward pass.
+    /// The maximum requests in one call of the model.
     pub batch: Option<usize>,
-    /// Most requests that may wait.
+    /// The maximum requests that may wait.
     pub queue: Option<usize>,
-    /// Longest prompt with its reply.
+    /// The maximum tokens of prompt and reply together.
     pub context_tokens: Option<usize>,
 }
 
 impl Spec {
-    /// The content of the file of the agent `name`, found at `origin`.
+    /// The settings in the file of the agent `name`, which was found at `origin`. Fails if the file names no sort of agent.
     pub fn new(name: &str, file: &AgentFile, origin: &Origin) -> Result<Spec, HubError> {
         match file.who() {
             Some(WhoWritten::Model(model)) => Ok(Spec::Local(local(model, file, origin)?)),
             Some(WhoWritten::Endpoint(endpoint)) => Ok(Spec::Remote(remote(name, endpoint, file))),
             Some(WhoWritten::Script(script)) => Ok(Spec::Script(script.clone())),
             Some(WhoWritten::Person(person)) => Ok(Spec::Person { greeting: person.greeting.clone() }),
-            None => Err(HubError::plain(format!("agents/{name}.yaml names no model, endpoint, script or person"))),
+            None => Err(HubError::plain(format!("agents/{name}.yaml must name a `model`, an `endpoint`, a `script` or a `person`"))),
         }
     }
 
-    /// Refuses what an agent file of a project that is not trusted must not name: an endpoint (which takes the data, and a key from the
-    /// environment), a download, and weights outside of the project.
+    /// Fails if the file belongs to an untrusted project and names something that only a trusted one may use. These are an
+    /// endpoint (which receives data and a key from the environment), a download, and weights outside of the project.
     pub fn admit(&self, found: &FoundFile, catalogue: &Catalogue) -> Result<(), HubError> {
         let Some(project) = &found.stranger else { return Ok(()) };
         let refused = match self {
@@ -106,7 +106,7 @@ impl Spec {
     }
 }
 
-/// Finds and reads an agent's file; refuses one that its project must not have.
+/// Finds and reads an agent's file. Fails if it is missing, has a mistake, or if [`Spec::admit`] refuses it.
 pub fn of(name: &str, catalogue: &Catalogue) -> Result<Spec, HubError> {
     let (file, found) = file(name, catalogue)?;
     let spec = Spec::new(name, &file, &found.origin)?;
@@ -129,7 +129,7 @@ pub fn file(name: &str, catalogue: &Catalogue) -> Result<(AgentFile, FoundFile),
     Ok((file, found))
 }
 
-/// The requests that an agent takes, if known without loading, fetching or unpacking.
+/// The kinds of request that an agent answers, if they are known without loading, downloading or unpacking it.
 pub fn answers(name: &str, catalogue: &Catalogue) -> Option<Vec<Answers>> {
     let (file, found) = file(name, catalogue).ok()?;
     let spec = Spec::new(name, &file, &found.origin).ok()?;
@@ -159,7 +159,7 @@ fn local(model: &ModelWritten, file: &AgentFile, origin: &Origin) -> Result<Loca
         (Some(path), ..) => WeightsSource::Path(PathBuf::from(&path.value)),
         (None, Some(hub), _) => WeightsSource::hub(&hub.value)?,
         (None, None, Some(gguf)) => WeightsSource::Gguf(PathBuf::from(&gguf.value)),
-        (None, None, None) => return Err(HubError::plain("`model` names no path, hub or gguf")),
+        (None, None, None) => return Err(HubError::plain("`model` must have a `path`, `hub` or `gguf`")),
     };
     let limit = |pick: fn(&LimitsWritten) -> &Option<At<usize>>| {
         file.limits.as_ref().and_then(|limits| pick(limits).as_ref()).map(|at| at.value)
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sort_of_agent_is_read() {
+    fn every_sort_of_agent_file_is_read() {
         let Spec::Local(local) = spec(
             "model: { path: starter/lm, dtype: auto, device: 'cuda:1' }\ndecode: { temperature: 0.2 }\nlimits: { batch: 4 }",
         ) else {

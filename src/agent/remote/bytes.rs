@@ -1,4 +1,4 @@
-//! Pictures and sound from the media store, encoded as endpoints take them.
+//! Pictures and sound from the media store, encoded for endpoints.
 
 use super::MediaBytes;
 use crate::{
@@ -11,11 +11,11 @@ use async_trait::async_trait;
 use image::{ImageFormat, RgbImage, codecs::jpeg::JpegEncoder};
 use std::{io::Cursor, sync::Arc};
 
-/// Samples in a second: what speech models listen at.
+/// The sample rate of sound: speech models use it.
 const RATE_HZ: u32 = 16_000;
-/// Pictures up to this many pixels are sent without loss; larger ones as JPEG, ten times smaller.
+/// Pictures up to this many pixels are sent as PNG, without loss. Larger ones are sent as JPEG, which is ten times smaller.
 const LOSSLESS_PIXELS: u32 = 512 * 512;
-/// JPEG's quality, 1..100.
+/// The quality of JPEG, from 1 to 100.
 const QUALITY: u8 = 92;
 
 #[async_trait]
@@ -25,7 +25,7 @@ impl MediaBytes for MediaStore {
             Item::Image(file) => self.image(file).await?,
             Item::Frame(moment) => self.frame(moment).await?,
             Item::Text(_) | Item::Sound(_) => {
-                return Err(Fault::failed("only images and frames can be looked at".to_owned()));
+                return Err(Fault::failed("only images and frames can be sent as pictures".to_owned()));
             }
         };
         let encoded = tokio::task::spawn_blocking(move || encode(&pixels)).await;
@@ -50,7 +50,7 @@ fn encode(pixels: &RgbImage) -> image::ImageResult<(Vec<u8>, &'static str)> {
     Ok((bytes.into_inner(), "image/jpeg"))
 }
 
-/// A WAV file: 16 bit PCM, one channel. Samples are -1..1.
+/// A WAV file of 16-bit PCM, 16 kHz, one channel. Samples outside of -1 to 1 are clipped.
 pub fn wav(samples: &[f32]) -> Vec<u8> {
     let bytes = samples.len() as u32 * 2;
     let mut file = Vec::with_capacity(44 + samples.len() * 2);

@@ -9,7 +9,7 @@ use crate::{
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 
-/// Longest stretch in one request, in seconds: 10 minutes of 16 kHz WAV are 19 MB, and servers take 25.
+/// Longest stretch in one request, in seconds: 10 minutes of 16 kHz WAV are 19 MB, and servers accept 25 MB.
 const WINDOW_SECONDS: f64 = 600.0;
 
 impl RemoteAgent {
@@ -50,7 +50,8 @@ impl RemoteAgent {
         Ok(form)
     }
 
-    /// The answer's segments in the medium's own time; one for the whole stretch where the server names none.
+    /// The answer's segments in the medium's presentation time. If the server gives no segments, or without `timestamps`, one
+    /// segment covers the whole stretch, `from` to `to` in seconds.
     fn segments(&self, answer: &Value, timestamps: bool, from: f64, to: f64) -> Result<Vec<Speech>, Fault> {
         let at = |seconds: f64| Time::from_seconds((from + seconds.max(0.0)).min(to));
         let one = |start: f64, end: f64, text: &str| Speech {

@@ -1,9 +1,8 @@
 //! Agents behind an OpenAI-compatible endpoint: chat completions, embeddings, transcriptions.
 //!
-//! One attempt per `ask`: what may pass comes back as [`FaultKind::Passing`](crate::error::FaultKind::Passing) with the server's own wish, and the
-//! driver tries again. The key is read once from the environment and goes into one header; it is in no error, log,
-//! identity or transcript, and
-//! is taken out of what a server sends back.
+//! Each `ask` makes one attempt. A failure that may pass is a [`FaultKind::Passing`](crate::error::FaultKind::Passing) with the
+//! wait that the server requests, and the driver retries. The key is read once from the environment and sent in one header. It
+//! never appears in an error, log, identity or transcript, and is removed from everything that a server sends.
 
 mod bytes;
 mod embed;
@@ -26,7 +25,7 @@ use async_trait::async_trait;
 use std::{sync::Arc, time::Duration};
 use wire::Wire;
 
-/// The kinds of request that the protocol has.
+/// The kinds of request that the protocol supports.
 const KINDS: &[Kind] = &[Kind::Say, Kind::Look, Kind::Embed, Kind::Hear];
 
 /// The address and settings of a remote agent; from `agents/NAME.yaml`.
@@ -34,36 +33,36 @@ const KINDS: &[Kind] = &[Kind::Say, Kind::Look, Kind::Embed, Kind::Hear];
 pub struct RemoteSpec {
     /// The agent's name.
     pub name: String,
-    /// The endpoint's base, with or without `/v1`.
+    /// The endpoint's base address, with or without `/v1`.
     pub url: String,
     /// The model's name at that endpoint.
     pub model: String,
-    /// The environment variable that holds the key; none for endpoints without keys.
+    /// The environment variable of the key; none for endpoints without keys.
     pub key_env: Option<String>,
-    /// The requests that it takes.
+    /// The kinds of request that it answers.
     pub answers: Vec<Answers>,
-    /// Longest wait for an answer (for a streamed one: between two pieces of it).
+    /// The maximum wait for a reply; for a streamed one, the maximum pause between two pieces.
     pub timeout: Duration,
-    /// Longest time for the whole of a streamed answer.
+    /// The maximum time of a whole streamed reply.
     pub reply_time: Duration,
-    /// Largest size of an answer in bytes. A larger answer is an error, and no part of it is kept.
+    /// The maximum bytes of a reply. A larger reply is an error, and no part of it is kept.
     pub reply_bytes: usize,
-    /// The number of retries after a passing failure where the step does not set it.
+    /// The number of retries after a passing fault, unless the step sets it.
     pub retries: u32,
-    /// Used where a request leaves the choice to the agent.
+    /// The defaults of requests without decoding settings.
     pub decoding: Decoding,
 }
 
-/// Pictures and sound as bytes to be sent. The media store is one; tests have their own.
+/// Encodes pictures and sound. The media store implements it; tests have their own.
 #[async_trait]
 pub trait MediaBytes: Send + Sync {
-    /// An image file or a frame, and its media type (`image/png`).
+    /// The bytes of an image file or a frame, with their media type (`image/png`).
     async fn picture(&self, item: &Item) -> Result<(Vec<u8>, &'static str), Fault>;
-    /// Sound as a WAV file, 16 kHz, one channel.
+    /// The sound from `start` to `end` as a WAV file, 16 kHz, one channel.
     async fn wav(&self, media: &Arc<Media>, start: Time, end: Time) -> Result<Vec<u8>, Fault>;
 }
 
-/// An agent that answers over HTTP.
+/// An agent behind an endpoint.
 pub struct RemoteAgent {
     card: Card,
     spec: RemoteSpec,
@@ -79,11 +78,11 @@ impl std::fmt::Debug for RemoteAgent {
 }
 
 impl RemoteAgent {
-    /// Checks all that can be checked without sending anything: address, key, kinds, decoding.
+    /// Checks the address, key, kinds and decoding, and sends nothing. Fails if one of them is invalid.
     pub fn new(spec: RemoteSpec, vars: Vars<'_>, media: Arc<dyn MediaBytes>) -> Result<RemoteAgent, Fault> {
         if let Some(other) = spec.answers.iter().find(|answers| !KINDS.contains(&answers.kind)) {
             let (word, able) = (other.kind.word(), KINDS.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", "));
-            return Err(Fault::model(format!("an endpoint cannot answer {word}: the protocol has {able}")));
+            return Err(Fault::model(format!("an endpoint cannot answer {word}: its protocol supports {able}")));
         }
         if spec.decoding.top_k.is_some() {
             return Err(Fault::model(say::NO_TOP_K.to_owned()));
@@ -103,13 +102,13 @@ impl RemoteAgent {
         Ok(RemoteAgent { card, spec, wire, media, announcer: None })
     }
 
-    /// The same, which tells what it is about to send.
+    /// The same agent, which announces data before it sends it.
     pub fn announced_by(self, announcer: Announcer) -> RemoteAgent {
         RemoteAgent { announcer: Some(announcer), ..self }
     }
 }
 
-/// Fails if no server answers at the address. Sends no data of the user.
+/// Fails if no server answers at the address. Sends none of the user's data.
 pub async fn reachable(spec: &RemoteSpec) -> Result<(), Fault> {
     Wire::new(spec, None)?.reachable().await
 }
@@ -134,7 +133,7 @@ impl Agent for RemoteAgent {
     async fn ask(&self, request: Request, asking: CallContext) -> Result<Reply, Fault> {
         self.card
             .check(&request)
-            .map_err(|fault| fault.hint("`answers` in its agent file lists the requests that it takes"))?;
+            .map_err(|fault| fault.hint("`answers` in its agent file lists the kinds of request that it answers"))?;
         if let Some(announcer) = &self.announcer {
             announcer.announce(&request);
         }

@@ -1,11 +1,11 @@
-//! Takes the key out of what a server sends: a server may send back what it was sent.
+//! Removes the key from everything that a server sends, because a server may send the key back.
 
 use crate::hub::folders::Secret;
 use serde_json::Value;
 
-/// Shorter keys stay in replies: they are placeholders such as `none`, and would be taken out of ordinary words.
-/// Errors never show a key of any length.
-const SHORTEST: usize = 8;
+/// The shortest key that is removed from replies, in bytes. Shorter keys are placeholders such as `none`, and would match
+/// ordinary words. Errors never show a key of any length.
+const MIN_KEY_BYTES: usize = 8;
 /// The replacement for the key.
 const SHOWN: &str = "[key]";
 
@@ -17,7 +17,7 @@ pub(super) struct Redaction {
 
 impl Redaction {
     pub(super) fn new(key: Option<&Secret>) -> Redaction {
-        let Some(key) = key.map(Secret::reveal).filter(|key| key.len() >= SHORTEST) else {
+        let Some(key) = key.map(Secret::reveal).filter(|key| key.len() >= MIN_KEY_BYTES) else {
             return Redaction::default();
         };
         let quoted = Value::from(key).to_string();
@@ -31,7 +31,7 @@ impl Redaction {
         Redaction { forms }
     }
 
-    /// `text` with no form of the key in it.
+    /// `text` with every form of the key replaced.
     pub(super) fn hide(&self, text: String) -> String {
         let found = |text: &str| self.forms.iter().any(|form| text.contains(form));
         if !found(&text) {
@@ -41,7 +41,7 @@ impl Redaction {
         self.forms.iter().fold(text, |text, form| text.replace(form, SHOWN))
     }
 
-    /// All texts of an answer, names included, with no form of the key in them.
+    /// Replaces every form of the key in all texts and names of an answer.
     pub(super) fn hide_in(&self, value: &mut Value) {
         match value {
             Value::String(text) => *text = self.hide(std::mem::take(text)),
@@ -57,20 +57,20 @@ impl Redaction {
         }
     }
 
-    /// For a text that comes in pieces, any of which may end within the key.
+    /// A filter for a text that arrives in pieces. A piece may end within the key.
     pub(super) fn stream(&self) -> Stream<'_> {
         Stream { redaction: self, held: String::new() }
     }
 }
 
-/// Holds back what may be the beginning of the key.
+/// A filter that holds back text that may be the beginning of the key.
 pub(super) struct Stream<'r> {
     redaction: &'r Redaction,
     held: String,
 }
 
 impl Stream<'_> {
-    /// The text that can be shown once this piece has come.
+    /// Adds a piece. Gives the text that can be shown now.
     pub(super) fn push(&mut self, piece: &str) -> String {
         self.held.push_str(piece);
         let mut text = self.redaction.hide(std::mem::take(&mut self.held));
@@ -91,7 +91,7 @@ fn begun(text: &str, form: &str) -> usize {
     (1..=longest).rev().find(|length| form.is_char_boundary(*length) && text.ends_with(&form[..*length])).unwrap_or(0)
 }
 
-/// As in a URL: letters, digits and `-_.~` stay.
+/// `key` in percent-encoding as in a URL: letters, digits and `-_.~` stay.
 fn percent_encoded(key: &str, encode: impl Fn(u8) -> String) -> String {
     let stays = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     key.bytes().map(|byte| if stays(byte) { char::from(byte).to_string() } else { encode(byte) }).collect()
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_is_found_in_its_forms_and_in_any_pieces() {
+    fn the_key_is_removed_in_every_form_and_across_pieces() {
         let check = |key: &str, text: &str, expected: &str| {
             let redaction = Redaction::new(Some(&Secret::new(key)));
             assert_eq!(redaction.hide(text.to_owned()), expected, "{text}");
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_of_an_answer_is_looked_at() {
+    fn the_key_is_removed_from_every_text_of_an_answer() {
         let mut answer = serde_json::json!({ "sk-very-secret": [{ "text": "sk-very-secret!" }, 1, null] });
         Redaction::new(Some(&Secret::new("sk-very-secret"))).hide_in(&mut answer);
         assert_eq!(answer, serde_json::json!({ "[key]": [{ "text": "[key]!" }, 1, null] }));

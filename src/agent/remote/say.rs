@@ -1,4 +1,4 @@
-//! `/v1/chat/completions`: whole or streamed, with pictures, with a closed set of answers.
+//! `/v1/chat/completions`: whole or streamed, with pictures, or with a fixed list of choices.
 
 use super::{
     CallContext, RemoteAgent,
@@ -11,10 +11,10 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Why `top_k` is refused rather than sent: a server that does not know it ignores it.
+/// The error for `top_k`: a server that does not support it would ignore it silently.
 pub(super) const NO_TOP_K: &str = "`top_k` is not part of the endpoint's protocol; use `top_p`";
 
-/// The text of the model so far.
+/// The text of the reply so far, and why it ended.
 #[derive(Default)]
 struct Said {
     text: String,
@@ -23,7 +23,7 @@ struct Said {
 
 impl RemoteAgent {
     pub(super) async fn say(&self, request: SayRequest, asking: CallContext) -> Result<SayReply, Fault> {
-        // A choice comes as JSON, which is not worth watching as it is written.
+        // A choice arrives as JSON, which is of no use to a reader before it is complete.
         let stream = asking.stream.filter(|_| request.choices.is_empty());
         let body = self.say_body(&request, asking.seed, stream.is_some()).await?;
         let until = self.wire.until();
@@ -34,7 +34,7 @@ impl RemoteAgent {
             .is_some_and(|kind| kind.to_str().unwrap_or_default().starts_with("text/event-stream"));
         let said = match stream {
             Some(stream) if is_events => self.streamed(response, &stream).await?,
-            // Some servers answer in one piece although a stream was requested.
+            // Some servers answer in one piece even if a stream is requested.
             stream => {
                 let said = self.whole(self.wire.read_json(response, until).await?)?;
                 stream.map(|stream| stream.send(said.text.clone()));
@@ -72,7 +72,7 @@ impl RemoteAgent {
         let mut body = json!({
             "model": self.spec.model,
             "messages": messages,
-            // Servers keep seeds in types of 31 to 64 bits; all of them take this many.
+            // Servers store seeds in 31 to 64 bits; all of them accept 31.
             "seed": (seed ^ (seed >> 32)) & 0x7fff_ffff,
             "stream": stream,
         });
@@ -111,7 +111,7 @@ impl RemoteAgent {
             Some(text) => Ok(Said { text: text.to_owned(), finish: finish(choice) }),
             None => match (choice["message"]["refusal"].as_str(), finish(choice)) {
                 (Some(refusal), _) => Err(self.wire.malformed("is a refusal", refusal)),
-                // A model that ended at once has no text, and its server sends a null.
+                // If a model ends at once, its server sends null for the text.
                 (None, Some(reason)) if choice["message"].is_object() => {
                     Ok(Said { text: String::new(), finish: Some(reason) })
                 }
@@ -125,7 +125,7 @@ impl RemoteAgent {
         let (mut said, mut shown, mut is_done) = (Said::default(), self.wire.redaction.stream(), false);
         let show = |piece: &str| {
             if !piece.is_empty() {
-                // The reply continues even if its reader has left.
+                // The reply is complete even if its reader has left.
                 let _ = stream.send(piece.to_owned());
             }
         };
@@ -147,11 +147,11 @@ impl RemoteAgent {
         said.text.push_str(&rest);
         match is_done || said.finish.is_some() {
             true => Ok(said),
-            false => Err(Fault::passing(format!("{} broke off in the middle of an answer", self.wire.base()), None)),
+            false => Err(Fault::passing(format!("{} ended the stream before the reply was complete", self.wire.base()), None)),
         }
     }
 
-    /// Takes one event in, with its piece of the text as `shown` gives it back; true for the last.
+    /// Reads one event and appends its piece of text, filtered by `shown`. Gives true for the last event.
     fn event(&self, data: &str, said: &mut Said, shown: impl FnOnce(&str) -> String) -> Result<bool, Fault> {
         if data.trim() == "[DONE]" {
             return Ok(true);
@@ -173,7 +173,7 @@ impl RemoteAgent {
         Ok(false)
     }
 
-    /// Which of the choices the model made. Servers without `response_format` answer in plain text.
+    /// The choice in the model's reply. Servers that do not support `response_format` answer in plain text.
     fn chosen(&self, text: &str, choices: &[String]) -> Result<String, Fault> {
         let said = serde_json::from_str::<Value>(text)
             .ok()
@@ -192,12 +192,12 @@ fn finish(choice: &Value) -> Option<String> {
     choice["finish_reason"].as_str().map(str::to_owned)
 }
 
-/// An f32 as the author wrote it: 0.7, not 0.699999988079071.
+/// An f32 in its shortest form: 0.7, not 0.699999988079071.
 fn decimal(number: f32) -> Value {
     number.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
 
-/// Makes a server that can constrain its model allow these answers only.
+/// The `response_format` that restricts the model to these choices, if the server supports it.
 fn choice_format(choices: &[String]) -> Value {
     json!({"type": "json_schema", "json_schema": {"name": "choice", "strict": true, "schema": {
         "type": "object",

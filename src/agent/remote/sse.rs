@@ -1,11 +1,10 @@
-//! Server-sent events: the `data:` of each event, however the bytes were cut on their way.
+//! Server-sent events: the `data:` of each event, from chunks of bytes that may end anywhere.
 
-/// A line or an event grew past the limit.
+/// The error for a line or an event that exceeds the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooLarge;
 
-/// Collects bytes and gives out whole events. Each byte is looked at once, and no line or event may be longer than
-/// `limit` bytes.
+/// Collects bytes and gives complete events. Each byte is read once. A line or event of more than `limit` bytes is an error.
 #[derive(Debug)]
 pub(super) struct Events {
     limit: usize,
@@ -21,7 +20,7 @@ impl Events {
     /// The data of each event that these bytes complete.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<String>, TooLarge> {
         let (mut events, mut rest) = (Vec::new(), bytes);
-        // A line is decoded only when whole, so a character cut in two is never seen.
+        // A line is decoded when it is complete, so that a character split between two chunks is decoded whole.
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             self.keep(&rest[..end])?;
             let line = std::mem::take(&mut self.buffer);
@@ -32,7 +31,7 @@ impl Events {
         Ok(events)
     }
 
-    /// The rest of a stream whose server omits the last empty line.
+    /// The last event of a stream without a final empty line.
     pub(super) fn finish(mut self) -> Result<Vec<String>, TooLarge> {
         self.push(b"\n\n")
     }
@@ -58,7 +57,7 @@ impl Events {
                 }
                 None => self.data = Some(data.to_owned()),
             }
-        } // comments, `event:`, `id:` and `retry:` say nothing to us
+        } // comments, `event:`, `id:` and `retry:` are ignored
         Ok(())
     }
 }
@@ -67,7 +66,7 @@ impl Events {
 mod tests {
     use super::*;
 
-    /// The same must come out wherever the stream is cut.
+    /// Checks that the events are the same wherever the stream is split.
     fn check(limit: usize, stream: &str, expected: Result<&[&str], TooLarge>) {
         for size in [1, 2, 3, 7, 1000] {
             let mut events = Events::new(limit);
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_found_in_any_pieces() {
+    fn events_do_not_depend_on_the_chunks() {
         check(100, "data: {\"a\":\"é\"}\n\ndata: [DONE]\n\n", Ok(&["{\"a\":\"é\"}", "[DONE]"]));
         check(100, ": ping\r\n\r\nevent: x\r\ndata:one\r\ndata: two\r\n\r\n", Ok(&["one\ntwo"]));
         check(100, "data: last", Ok(&["last"]));
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_and_an_event_have_a_longest_length() {
+    fn a_line_and_an_event_have_a_maximum_length() {
         check(10, "data: 1234\n\n", Ok(&["1234"]));
         check(10, "data: 12345\n\n", Err(TooLarge));
         check(10, "no line end at all", Err(TooLarge));

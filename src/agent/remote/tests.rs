@@ -1,4 +1,4 @@
-//! An endpoint on loopback: what is sent, what comes back, what is refused, and that the key shows nowhere.
+//! Tests with an endpoint on loopback: requests, replies and errors, and that the key never appears.
 
 use super::*;
 use crate::{
@@ -16,7 +16,7 @@ use wiremock::{
 
 const KEY: &str = "sk-very-secret";
 
-/// Pictures and sound that are easy to find again in a request.
+/// Pictures and sound that a test can recognise in a request.
 struct Fake;
 
 #[async_trait]
@@ -109,7 +109,7 @@ async fn pictures_go_as_data_urls_before_the_text() {
 }
 
 #[tokio::test]
-async fn a_stream_is_passed_on_as_it_comes() {
+async fn a_stream_is_passed_on_piece_by_piece() {
     let piece = |text: &str| format!("data: {}\n\n", json!({"choices": [{"delta": {"content": text}}]}));
     let end = json!({"choices": [{"delta": {}, "finish_reason": "stop"}]});
     let body = format!(": hello\n\n{}{}data: {end}\n\ndata: [DONE]\n\n", piece("In the "), piece("kitchen."));
@@ -205,7 +205,7 @@ async fn segments_are_in_the_recordings_own_time() {
     }
 }
 
-/// The agent's message for this answer; `passing` if the driver should try again.
+/// The agent's fault for this answer, with `passing` if the driver would retry.
 async fn failure(answer: ResponseTemplate) -> String {
     let server = server("/v1/chat/completions", answer).await;
     let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
@@ -231,23 +231,23 @@ async fn failures_are_passing_or_final_and_never_show_the_key() {
     insta::assert_snapshot!(failure(quota).await, @"final: URL/v1 answers 429: no credit");
     let echo = body(401, &error(&format!("Incorrect API key provided: {KEY}")));
     insta::assert_snapshot!(failure(echo).await, @"final: URL/v1 refuses the key in FAR_KEY (401): Incorrect API key provided: [key]");
-    insta::assert_snapshot!(failure(body(404, "")).await, @"final: URL/v1 does not know this address or model (404)");
+    insta::assert_snapshot!(failure(body(404, "")).await, @"final: URL/v1 did not find the address or the model (404)");
     insta::assert_snapshot!(failure(body(200, "<html>hello")).await, @"final: the answer of URL/v1 is not JSON: <html>hello");
     insta::assert_snapshot!(failure(body(200, "{}")).await, @"final: the answer of URL/v1 contains no message: {}");
     let broken = format!("data: {}\n\n", json!({"choices": [{"delta": {"content": "In"}}]}));
     let broken = ResponseTemplate::new(200).set_body_raw(broken, "text/event-stream");
-    insta::assert_snapshot!(failure(broken).await, @"passing, None: URL/v1 broke off in the middle of an answer");
+    insta::assert_snapshot!(failure(broken).await, @"passing, None: URL/v1 ended the stream before the reply was complete");
 }
 
 #[tokio::test]
-async fn nobody_there_is_passing() {
+async fn an_unreachable_server_is_a_passing_fault() {
     let agent = RemoteAgent::new(spec("http://127.0.0.1:9"), &vars, Arc::new(Fake)).expect("an agent");
     let error = agent.ask(say("Where?"), asking(0)).await.expect_err("nobody");
     assert!(error.is_passing() && error.message.contains("refused"), "{error}");
 }
 
 #[test]
-fn what_cannot_work_is_refused_before_anything_is_sent() {
+fn invalid_settings_are_refused_before_anything_is_sent() {
     fn check(change: impl Fn(&mut RemoteSpec), expected: &str) {
         let mut spec = spec("http://localhost:1");
         change(&mut spec);
@@ -262,7 +262,7 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
     assert!(!format!("{agent:?} {}", agent.card().identity).contains(KEY));
 }
 
-/// Serves one request with the output of `answer`, until it returns or the agent hangs up. Returns the address.
+/// Serves one request with the output of `answer`, until that returns or the agent disconnects. Gives the address.
 fn raw(answer: impl Fn(&mut dyn FnMut(&str) -> bool) + Send + 'static) -> String {
     use std::io::{BufRead, BufReader, Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -294,7 +294,7 @@ fn piece(text: &str) -> String {
     format!("data: {}\n\n", json!({"choices": [{"delta": {"content": text}}]}))
 }
 
-/// Asks whole or streamed; the error's text, with `URL` for the address.
+/// Asks for a whole or streamed reply that never ends. Gives the error's text, with `URL` for the address.
 async fn endless(streamed: bool, head: &str, again: String) -> String {
     let head = head.to_owned();
     let url = raw(move |send| {
@@ -313,7 +313,7 @@ async fn endless(streamed: bool, head: &str, again: String) -> String {
 }
 
 #[tokio::test]
-async fn a_reply_has_a_size_and_an_end() {
+async fn a_reply_has_a_maximum_size_and_time() {
     let (json, events) = (format!("{CHUNKED}application/json\r\n\r\n"), format!("{CHUNKED}text/event-stream\r\n\r\n"));
     let large = "the reply of URL/v1 is larger than 4096 bytes (`limits: reply_bytes`)";
     let spaces = " ".repeat(1000);
@@ -331,10 +331,10 @@ async fn a_reply_has_a_size_and_an_end() {
 }
 
 #[tokio::test]
-async fn a_stream_that_does_not_end_runs_out_of_time() {
+async fn an_endless_stream_fails_at_its_time_limit() {
     let url = raw(|send| {
         send(&format!("{CHUNKED}text/event-stream\r\n\r\n{}", chunk(&piece("word "))));
-        // the agent hangs up, whenever that is
+        // until the agent disconnects
         while send(&chunk(": still here\n\n")) {
             std::thread::yield_now();
         }
@@ -365,7 +365,7 @@ async fn a_stream_ends_with_its_last_event() {
 }
 
 #[tokio::test]
-async fn a_key_that_comes_back_is_taken_out() {
+async fn a_key_is_removed_from_replies() {
     let check = |reply: Reply| {
         let text = format!("{reply:?}");
         assert!(text.contains("[key]") && !text.contains(KEY), "{text}");

@@ -1,4 +1,4 @@
-//! Sending one request, and what an answer that is not one means.
+//! Sends one request, and turns failures into faults.
 
 use super::{RemoteSpec, redact::Redaction};
 use crate::error::Fault;
@@ -7,28 +7,28 @@ use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// The remedy when no server answers at an endpoint's address.
+/// The hint if no server answers at an endpoint's address.
 const START_IT: &str = "start the server, or correct `url` in the agent's file";
 
-/// Longest excerpt of a server's words in an error, in characters.
+/// Longest excerpt of a server's text in an error, in characters.
 const EXCERPT: usize = 200;
-/// Most of an error's body that is read: servers write a line or a page.
+/// The maximum bytes of an error's body that are read: servers write a line or a page.
 const ERROR_BYTES: usize = 64 * 1024;
-/// A stream repeats a frame of JSON around each word: it may have this many bytes for each byte of the reply's limit.
+/// The maximum bytes of a stream for each byte of the reply's limit: a stream wraps each word in JSON.
 const STREAM_FACTOR: usize = 64;
 
-/// The endpoint: where requests go and with which key.
+/// The connection to an endpoint: its address, key and limits.
 pub(super) struct Wire {
     client: reqwest::Client,
     base: Url,
     key: Option<Secret>,
     key_env: Option<String>,
     timeout: Duration,
-    /// Takes the key out of answers.
+    /// Removes the key from answers.
     pub redaction: Redaction,
-    /// Most bytes of one reply.
+    /// The maximum bytes of one reply.
     pub reply_bytes: usize,
-    /// Longest time for one streamed reply.
+    /// The maximum time of one streamed reply.
     reply_time: Duration,
 }
 
@@ -50,7 +50,7 @@ impl Wire {
         })
     }
 
-    /// The endpoint's address, as identities and errors show it.
+    /// The endpoint's base address, for identities and errors.
     pub(super) fn base(&self) -> &str {
         self.base.as_str()
     }
@@ -76,12 +76,12 @@ impl Wire {
                 let message = format!("{} cannot be reached: {}", self.base, self.hidden(&http::chain(&error)));
                 Err(Fault::model(message).hint(START_IT))
             }
-            // any answer will do
+            // any answer shows that a server is there
             _ => Ok(()),
         }
     }
 
-    /// Sends and gives an answer with a good status.
+    /// Sends a request. Gives the answer if its status is a success, else a fault with the server's own message.
     pub(super) async fn send(&self, request: RequestBuilder, until: Instant) -> Result<Response, Fault> {
         let mut sent = self.in_time(request.send(), until).await?;
         let status = sent.status();
@@ -91,14 +91,14 @@ impl Wire {
         let retry_after = http::retry_after(sent.headers(), SystemTime::now());
         let mut body = Vec::new();
         while body.len() < ERROR_BYTES {
-            // the status says enough if the rest does not come
+            // the status is enough if the body does not arrive
             let Ok(Some(bytes)) = self.in_time(sent.chunk(), until).await else { break };
             body.extend_from_slice(&bytes[..bytes.len().min(ERROR_BYTES - body.len())]);
         }
         let body = String::from_utf8_lossy(&body).into_owned();
         let said = self.excerpt(&error_message(&body).unwrap_or(body.clone()));
         let message = self.refusal(status, &said);
-        // A spent quota is a 429 too, and no waiting mends it.
+        // A used-up quota is a 429 too, but a retry cannot help.
         match http::is_passing(status) && !body.contains("insufficient_quota") {
             true => Err(Fault::passing(message, retry_after)),
             false => Err(Fault::failed(message)),
@@ -125,7 +125,8 @@ impl Wire {
         }
     }
 
-    /// Gives the pieces of a streamed answer to `take`, until that says it was the last one, or the server ends.
+    /// Passes the chunks of a streamed answer to `take`, until `take` gives true or the stream ends. Fails at the limits of bytes
+    /// and time.
     pub(super) async fn stream(
         &self,
         mut response: Response,
@@ -150,7 +151,7 @@ impl Wire {
         Err(Fault::failed(format!("the reply of {} did not end within {limit:?} (`limits: reply_time`)", self.base)))
     }
 
-    /// The error for a reply past its limit: no part of it is kept.
+    /// The error for a reply that exceeds its limit; no part of it is kept.
     pub(super) fn too_large(&self) -> Fault {
         Fault::failed(format!(
             "the reply of {} is larger than {} bytes (`limits: reply_bytes`)",
@@ -158,11 +159,11 @@ impl Wire {
         ))
     }
 
-    /// Awaits something of the network, no longer than `until`.
+    /// Awaits a network operation until `until`. A failure becomes a fault.
     async fn in_time<T>(&self, what: impl Future<Output = reqwest::Result<T>>, until: Instant) -> Result<T, Fault> {
         let passing = |message: String| Fault::passing(message, None);
         match tokio::time::timeout_at(until, what).await {
-            Err(_) => Err(passing(format!("{} gave no answer within {:?}", self.base, self.timeout))),
+            Err(_) => Err(passing(format!("{} did not answer within {:?}", self.base, self.timeout))),
             Ok(Err(error)) => {
                 let message = format!("{}: {}", self.base, self.hidden(&http::chain(&error)));
                 Err(if error.is_connect() { Fault::unreachable(message).hint(START_IT) } else { passing(message) })
@@ -171,7 +172,7 @@ impl Wire {
         }
     }
 
-    /// An answer that is not what the protocol promises.
+    /// The error for an answer that violates the protocol.
     pub(super) fn malformed(&self, what: &str, body: &str) -> Fault {
         Fault::failed(format!("the answer of {} {what}: {}", self.base, self.excerpt(body)))
     }
@@ -185,17 +186,17 @@ impl Wire {
                 format!("{base} refuses the key in {name} ({number}){said}")
             }
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, None) => {
-                format!("{base} wants a key ({number}); name its environment variable as `key_env`{said}")
+                format!("{base} requires a key ({number}); name its environment variable as `key_env`{said}")
             }
-            (StatusCode::NOT_FOUND, _) => format!("{base} does not know this address or model ({number}){said}"),
+            (StatusCode::NOT_FOUND, _) => format!("{base} did not find the address or the model ({number}){said}"),
             _ if status.is_redirection() => {
-                format!("{base} points elsewhere ({number}); put the final address in `url`")
+                format!("{base} redirects to another address ({number}); write the final address in `url`")
             }
             _ => format!("{base} answers {number}{said}"),
         }
     }
 
-    /// The first words of a server's answer, on one line, without the key.
+    /// The beginning of a server's text on one line, without the key.
     pub(super) fn excerpt(&self, text: &str) -> String {
         let line = self.hidden(text).split_whitespace().collect::<Vec<_>>().join(" ");
         match line.char_indices().nth(EXCERPT) {
@@ -213,7 +214,7 @@ impl Wire {
     }
 }
 
-/// `error.message` of the protocol, or what other servers write.
+/// The message in an error's body: `error.message` as in the protocol, or the forms of other servers.
 pub(super) fn error_message(body: &str) -> Option<String> {
     let json: serde_json::Value = serde_json::from_str(body).ok()?;
     let error = json.get("error").or_else(|| json.get("detail")).or_else(|| json.get("message"))?;
@@ -221,7 +222,7 @@ pub(super) fn error_message(body: &str) -> Option<String> {
     Some(text.as_str().map_or_else(|| text.to_string(), str::to_owned))
 }
 
-/// The endpoint's base: `https://host/v1` whether or not `/v1` was written; nothing secret in it.
+/// The endpoint's base address, such as `https://host/v1`; `/v1` is added if the path is empty. Fails if `url` contains a secret.
 fn base(url: &str) -> Result<Url, String> {
     let mut base = Url::parse(url.trim()).map_err(|_| format!("`{url}` is not a web address"))?;
     if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_base_may_be_written_in_several_ways() {
+    fn the_base_address_has_several_forms() {
         check_base("http://localhost:8080", Ok("http://localhost:8080/v1"));
         check_base("https://api.example.org/v1/", Ok("https://api.example.org/v1"));
         check_base("https://example.org/openai/v1/chat/completions", Ok("https://example.org/openai/v1"));
