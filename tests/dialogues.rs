@@ -410,7 +410,7 @@ fn a_changed_transcript_is_reported() {
         assert!(found == code && said.contains(expected), "{found}: {said}");
     };
     check(&|_| true, 0, "yes yes");
-    let counted = "the transcript has no exchange `a`: the file was changed: its last line counts 2 answered exchanges, but it contains 1";
+    let counted = "the transcript lacks the exchange `a`: the file was changed: its last line counts 2 answered exchanges, but it contains 1";
     check(&|line| !line.starts_with("{\"exchange\":\"a\""), 1, counted);
     check(&|line| !line.starts_with("{\"outcome\""), 0, "note: the last line of the transcript is missing");
 }

@@ -231,7 +231,7 @@ fn endpoints_fail_in_words_and_keys_stay_secret() {
     check("refuses", "", 1, "refuses the key in ENGINE_TEST_KEY (401)", 1);
     check("broken", "", 1, "answers 500: oops", 2);
     check("garbles", "", 1, "is not JSON", 1);
-    check("hangs", "timeout: 1s,", 1, "not answered within 1s", 1);
+    check("hangs", "timeout: 1s,", 1, "the agent did not answer within 1s", 1);
     check("hangs", "timeout: 1s, or: nothing,", 0, "1 exchange in 1.0 s, 1 failed", 1);
 }
 

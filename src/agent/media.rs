@@ -17,10 +17,10 @@ pub struct MediaAgent {
 }
 
 impl MediaAgent {
-    /// The role and name by which steps ask for it.
+    /// The agent's name, and the role that steps ask.
     pub const NAME: &str = "media";
 
-    /// An agent that samples through `store`, which then expects the frames to be asked for.
+    /// An agent that samples through `store`. The store then expects requests for the sampled frames.
     pub fn new(store: Arc<MediaStore>) -> MediaAgent {
         // ffmpeg's version is not part of the identity. Times come from the container, and scene scores differ between versions
         // only in the sixth digit, so sampling every video again is not worth it. The number counts our own changes to sampling.

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_person_answers_in_a_line_or_by_number() {
+    async fn a_person_answers_with_text_or_a_number() {
         check(&[], &[" Yes, quite. \n"], Ok("Yes, quite.")).await;
         let asked = check(&["yes", "no"], &["maybe", "2"], Ok("no")).await;
         insta::assert_snapshot!(asked, @r"

@@ -1,9 +1,9 @@
-//! Stopping a run from outside.
+//! A handle that stops runs from outside.
 
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Stops the runs that hold a clone of it.
+/// A handle that stops every run with a clone of it.
 #[derive(Debug, Clone)]
 pub struct Cancel(Arc<watch::Sender<bool>>);
 
@@ -14,13 +14,13 @@ impl Default for Cancel {
 }
 
 impl Cancel {
-    /// Stops them. Finished exchanges stay in the memo and in the transcript.
+    /// Stops the runs. Finished exchanges stay in the memo and in the transcript.
     pub fn cancel(&self) {
         self.0.send_replace(true);
     }
-    /// Waits until stopped.
+    /// Waits until [`Cancel::cancel`] is called.
     pub async fn cancelled(&self) {
-        // the sender lives in self, so that waiting cannot fail
+        // the sender lives in self, so waiting cannot fail
         let _ = self.0.subscribe().wait_for(|stopped| *stopped).await;
     }
 }

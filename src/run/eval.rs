@@ -1,15 +1,15 @@
 //! Scoring a dialogue on cases with known answers.
 //!
-//! Answers are compared as SQuAD's evaluation does (Rajpurkar et al. 2016): lower case, no punctuation, no articles,
-//! single spaces. Word error rate is the word-level edit distance over the number of reference words, as in jiwer: over
-//! many cases the sum of the errors over the sum of the words. Its words are those of Whisper's basic normaliser
-//! (Radford et al. 2022): lower case, any other character separates words; articles count, since they were spoken.
+//! Answers are compared as in SQuAD's evaluation (Rajpurkar et al. 2016): lower case, without punctuation and articles, with
+//! single spaces. Word error rate is the word-level edit distance divided by the number of reference words, as in jiwer. Over
+//! several cases it is the sum of the errors divided by the sum of the words. Words are split as in Whisper's basic normaliser
+//! (Radford et al. 2022): lower case, and every other character separates words. Articles count, because they were spoken.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// The comparison of an answer with the right one.
+/// The way to compare an answer with the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -18,17 +18,17 @@ pub enum Metric {
     ExactMatch,
     /// The normalised answer contains the normalised right answer, at word borders: 1 or 0.
     Contains,
-    /// Word error rate: 0 is right, can exceed 1. Of many cases: all errors over all reference words.
+    /// Word error rate: 0 is best, and it can exceed 1. Over several cases: all errors divided by all reference words.
     Wer,
-    /// Equal as written but for white space at the ends: 1 or 0.
+    /// Equal, except for white space at the ends: 1 or 0.
     Accuracy,
 }
 
 impl Metric {
-    /// All, for lists and help.
+    /// All metrics, for lists and help.
     pub const ALL: [Metric; 4] = [Metric::ExactMatch, Metric::Contains, Metric::Wer, Metric::Accuracy];
 
-    /// As written on the command line and in results.
+    /// The name on the command line and in results.
     pub fn name(self) -> &'static str {
         match self {
             Metric::ExactMatch => "exact_match",
@@ -38,7 +38,7 @@ impl Metric {
         }
     }
 
-    /// The distance of an answer from the right one: the smaller, the better.
+    /// A figure that is smaller for a better answer.
     fn worse(self, tally: Tally) -> f64 {
         if self == Metric::Wer { tally.score() } else { -tally.score() }
     }
@@ -59,34 +59,34 @@ impl Metric {
     }
 }
 
-/// The sum over cases: right answers of one case, or word errors of so many reference words.
+/// A sum over cases: right answers out of all answers, or word errors out of all reference words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
     /// Right answers, or word errors.
     pub counted: usize,
-    /// Cases, or reference words (0 for silence).
+    /// Answers, or reference words (0 for silence).
     pub of: usize,
 }
 
 impl Tally {
-    /// The figure of this case alone. In silence, every word heard is one error of one.
+    /// The quotient. If the reference is silence, it is the number of words that were heard.
     fn score(self) -> f64 {
         self.counted as f64 / self.of.max(1) as f64
     }
 }
 
-/// The speech, word by word.
+/// The words of a text: runs of letters and digits.
 fn words(text: &str) -> Vec<&str> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect()
 }
 
-/// Lower case, no punctuation, no articles, single spaces.
+/// `text` in lower case, without punctuation and articles, with single spaces.
 pub fn normalise(text: &str) -> String {
     let kept: String = text.to_lowercase().chars().filter(|c| !is_punctuation(*c)).collect();
     kept.split_whitespace().filter(|w| !["a", "an", "the"].contains(w)).collect::<Vec<_>>().join(" ")
 }
 
-/// ASCII punctuation, as SQuAD's script, and the typographic quotes and dashes that models like.
+/// True for ASCII punctuation, as in SQuAD's script, and for typographic quotes and dashes, which models write.
 fn is_punctuation(c: char) -> bool {
     c.is_ascii_punctuation() || ('\u{2010}'..='\u{2027}').contains(&c) || "«»¿¡".contains(c)
 }
@@ -106,9 +106,8 @@ fn edits(a: &[&str], b: &[&str]) -> usize {
     row[b.len()]
 }
 
-/// One line of `cases.jsonl`: an `answer`, or several `answers` of which the one that fits best counts (as SQuAD does with
-/// its several annotators). Every field that is not named here is kept: the dialogue's inputs are bound from fields of the
-/// same name.
+/// One line of `cases.jsonl`. It has an `answer`, or several `answers`, of which the best match counts (as in SQuAD with several
+/// annotators). All further fields are kept, because fields with the names of inputs become the dialogue's inputs.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "CaseWritten")]
 pub struct Case {
@@ -120,7 +119,7 @@ pub struct Case {
     pub fields: IndexMap<String, Json>,
 }
 
-/// A case as its line has it.
+/// A case as written.
 #[derive(Deserialize)]
 #[serde(expecting = "a JSON object with an `answer` and the dialogue's inputs")]
 struct CaseWritten {
@@ -164,15 +163,15 @@ pub struct ScoredCase {
     pub kind: Option<String>,
     /// The question, or another text that identifies the case to people.
     pub question: String,
-    /// The right answer; of several the one that fits best.
+    /// The right answer; of several, the best match.
     pub expected: String,
-    /// The answer, or nothing if the run failed.
+    /// The answer; none if the run failed.
     pub answer: Option<String>,
     /// True if the dialogue abstained.
     pub abstained: bool,
     /// The metric's figure for this case.
     pub score: f64,
-    /// Why the run failed, if it did.
+    /// The reason why the run failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     #[serde(skip)]
@@ -195,11 +194,11 @@ impl ScoredCase {
         let unanswerable = case.kind.as_deref() == Some(UNANSWERABLE);
         let fit = |right: &String| (right.clone(), metric.tally(answer.as_deref().unwrap_or_default(), right));
         let better = |a: &(String, Tally), b: &(String, Tally)| metric.worse(a.1).total_cmp(&metric.worse(b.1));
-        // the first of those that fit equally well
+        // of equal matches, the first
         let best = case.answers.iter().map(fit).min_by(better);
         let (expected, mut tally) = best.expect("a case has an answer: this is a bug");
         if unanswerable && abstained && metric != Metric::Wer {
-            // Any honest refusal is right, in any words.
+            // Every abstention is right, whatever its text is.
             tally.counted = 1;
         }
         let kind = case.kind.clone();
@@ -250,7 +249,7 @@ pub fn summary(scored: &[ScoredCase], metric: Metric) -> Json {
     })
 }
 
-/// Four decimals are what a few hundred cases can tell.
+/// A figure with four decimals, which is the precision of a few hundred cases.
 fn round(figure: f64) -> Json {
     serde_json::json!((figure * 1e4).round() / 1e4)
 }
@@ -260,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metrics_compare_as_their_sources_do() {
+    fn metrics_equal_their_sources() {
         let check = |metric: Metric, answer: &str, right: &str, expected: f64| {
             let score = metric.tally(answer, right).score();
             assert!((score - expected).abs() < 1e-9, "{metric:?} {answer:?} {right:?}: {score}");
@@ -326,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_right_answers_the_best_counts() {
+    fn the_best_of_several_right_answers_counts() {
         let check = |line: &str, metric: Metric, answer: &str, expected: &str, score: f64| {
             let case: Case = serde_json::from_str(line).expect("a case");
             let scored = ScoredCase::new(("cases.jsonl", 1), &case, metric, Ok((answer.into(), false)));
@@ -349,13 +348,13 @@ mod tests {
             ScoredCase::new(("day/transcript.jsonl", 1), &case, Metric::Wer, Ok((heard.into(), false)))
         };
         let wer = |cases: &[ScoredCase]| summary(cases, Metric::Wer)["wer"].clone();
-        // one error in two words and none in eight is one in ten, not the mean of a half and nothing
+        // one error in two words and none in eight is one in ten, not the mean of 0.5 and 0
         let (short, long) = (
             said("good night", "night"),
             said("one two three four five six seven eight", "One, two, three, four, five, six, seven, eight."),
         );
         assert_eq!(wer(&[short.clone(), long.clone()]), 0.1);
-        // a word heard in silence is an error too, of no word
+        // a word that is heard in silence is an error too, and adds no reference word
         assert_eq!(wer(&[short, long, said("", "hello there")]), 0.3);
         assert_eq!(wer(&[said("", "")]), Json::Null);
     }

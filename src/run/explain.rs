@@ -1,37 +1,37 @@
-//! Why an exchange of a run was, or will be, found in the memo or not.
+//! Explains why an exchange of a run was, or will be, a memo hit or not.
 
 use super::transcript::{ExchangeLine, Transcript};
 use crate::store::memo::{ENGINE, Memo, MemoError, MemoKey, request_digest};
 use serde::Serialize;
 
-/// One exchange explained.
+/// The explanation of one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explained {
     /// Its path in the run.
     pub path: String,
-    /// Its memo key, hex.
+    /// Its memo key in hex.
     pub key: String,
-    /// True if it was answered without asking, in that run.
+    /// True if it was a memo hit in that run.
     pub hit: bool,
-    /// True if the memo has it now.
+    /// True if the memo has its reply now.
     pub kept: bool,
-    /// The parts of the key, and why the memo has it or not.
+    /// The parts of the key, and the reason why the memo has the reply or not.
     pub why: Vec<String>,
 }
 
-/// Explains the exchanges of one step (and of what is inside it) of a recorded run.
+/// Explains the exchanges of one step of a recorded run, and those of its inner steps. Fails if the memo cannot be read.
 pub fn explain(memo: &Memo, transcript: &Transcript, step: &str) -> Result<Vec<Explained>, MemoError> {
     let step = spaced(step);
     let lines = transcript.exchanges.iter().filter(|line| belongs(&line.path, &step));
     lines.map(|line| one(memo, transcript, line)).collect()
 }
 
-/// `log/place` names the step `log / place`.
+/// The spelling of a path in transcripts: `log / place` for `log/place`.
 fn spaced(step: &str) -> String {
     step.split('/').map(str::trim).collect::<Vec<_>>().join(" / ")
 }
 
-/// The steps whose exchanges a transcript holds, in order: paths without items, rounds and samples.
+/// The steps with exchanges in a transcript, in order: paths without items, rounds and samples.
 pub fn steps(transcript: &Transcript) -> Vec<String> {
     let bare = |part: &str| part.split(['[', ' ', '#']).next().unwrap_or_default().to_owned();
     let name = |path: &str| path.split(" / ").map(bare).collect::<Vec<_>>().join(" / ");
@@ -39,7 +39,7 @@ pub fn steps(transcript: &Transcript) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// `place[3]` belongs to `place` and to `place[3]`.
+/// True if the exchange at `path` belongs to `step`: `place[3]` belongs to `place` and to `place[3]`.
 fn belongs(path: &str, step: &str) -> bool {
     path.strip_prefix(step).is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', ' ']))
 }
@@ -68,27 +68,27 @@ fn one(memo: &Memo, transcript: &Transcript, line: &ExchangeLine) -> Result<Expl
         seed,
     ];
     match (kept, line.timing.memo_hit) {
-        (true, true) => why.push("the memo had it then, and still has it".to_owned()),
-        (true, false) => why.push("this run asked it, and the memo keeps the reply".to_owned()),
-        (false, _) if line.error.is_some() => why.push("it failed: failures are not kept".to_owned()),
+        (true, true) => why.push("it was a memo hit in this run, and the memo still has the reply".to_owned()),
+        (true, false) => why.push("this run asked the agent, and the memo has the reply now".to_owned()),
+        (false, _) if line.error.is_some() => why.push("it failed; the memo does not keep failures".to_owned()),
         (false, _) => why.push(missing(memo, transcript, line, &identity)?),
     }
     Ok(Explained { path: line.path.clone(), key: line.key.clone(), hit: line.timing.memo_hit, kept, why })
 }
 
-/// The nearest exchange that the memo does have, and how it differs.
+/// Describes the nearest exchange in the memo and its difference.
 fn missing(memo: &Memo, transcript: &Transcript, line: &ExchangeLine, identity: &str) -> Result<String, MemoError> {
     if transcript.header.engine != ENGINE {
-        return Ok(format!("the run was made by engine {}, this is {ENGINE}", transcript.header.engine));
+        return Ok(format!("the run used engine {}, but this program is {ENGINE}", transcript.header.engine));
     }
     let near = memo.near(request_digest(&line.request), &line.path)?;
     Ok(match (near.same_request, near.same_path) {
         (Some((other, _)), _) if other != identity => {
-            format!("the memo has this request, but of another agent or other weights or settings: {other}")
+            format!("the memo has this request, but from another agent, other weights or other settings: {other}")
         }
         (Some((_, Some(seed))), _) => format!("the memo has this request with another seed ({seed})"),
         (Some(_), _) => "the memo has this request under another key".to_owned(),
-        (None, true) => "the memo has an exchange at this place, but its request was another".to_owned(),
-        (None, false) => "the memo has nothing like it: it was never kept, or was purged".to_owned(),
+        (None, true) => "the memo has an exchange at this path, but with another request".to_owned(),
+        (None, false) => "the memo has no similar exchange: its reply was never kept, or was purged".to_owned(),
     })
 }

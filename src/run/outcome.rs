@@ -1,4 +1,4 @@
-//! The result of a run: an answer with its evidence, or why it failed.
+//! The result of a run: an answer with its evidence, or the reason of a failure.
 
 use super::machine::StepFailure;
 use crate::{
@@ -16,18 +16,18 @@ use std::{fmt, time::Duration};
 pub struct Outcome {
     /// The answer as text.
     pub answer: String,
-    /// True if the answer is that it is not known.
+    /// True if the dialogue abstained ("I don't know").
     pub abstained: bool,
-    /// The moments that support it.
+    /// The moments that support the answer.
     pub evidence: Vec<Evidence>,
-    /// The answer's value, as plain JSON when serialised.
+    /// The answer's value; it is serialised as plain JSON.
     #[serde(serialize_with = "plain")]
     pub value: Value,
     /// The number of answered exchanges.
     pub exchanges: u64,
-    /// The number of exchanges that came from the memo.
+    /// The number of memo hits among them.
     pub memo_hits: u64,
-    /// The whole run.
+    /// The time of the whole run, in ms.
     pub elapsed_ms: u64,
 }
 
@@ -36,14 +36,14 @@ pub struct Outcome {
 pub struct Evidence {
     /// The video's path.
     pub video: String,
-    /// Seconds of presentation time.
+    /// The start, in seconds of presentation time.
     pub start: f64,
-    /// Seconds of presentation time.
+    /// The end, in seconds of presentation time.
     pub end: f64,
-    /// The same as the video's own clock shows it, if it has one: `08:10-09:06`.
+    /// Start and end in the video's own clock time, such as `08:10-09:06`, if it has a clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
-    /// The log's text about it.
+    /// The log's text about the moment.
     pub text: String,
 }
 
@@ -73,8 +73,8 @@ fn plain<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 impl Outcome {
-    /// The outcome of an answer's value: text, or the record of a citing `say` (`text`, `abstained`,
-    /// `evidence`), or a list of either; anything else is shown as well as it can be.
+    /// The outcome of an answer's value: a text, the record of a citing `say` (`text`, `abstained`, `evidence`), or a list of
+    /// these. Any other value is shown as text.
     pub fn of(value: Value) -> Outcome {
         let mut evidence = Vec::new();
         gather(&value, &mut evidence);
@@ -83,7 +83,7 @@ impl Outcome {
     }
 }
 
-/// The record that a citing `say` yields.
+/// The fields of the record that a citing `say` yields.
 fn citing(value: &Value) -> Option<&IndexMap<String, Value>> {
     match value {
         Value::Record(fields) if fields.contains_key("text") && fields.contains_key("evidence") => Some(fields),
@@ -129,7 +129,7 @@ fn one(line: &Value) -> Option<Evidence> {
     }
 }
 
-/// A value as people read it: lists and records line by line.
+/// A value as text for people: lists and records line by line.
 fn text(value: &Value) -> String {
     match value {
         Value::List(items) => items.iter().map(text).collect::<Vec<_>>().join("\n"),
@@ -145,12 +145,12 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Why a run gave no answer.
+/// The reason why a run has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunError {
-    /// The message, and the sort of failure.
+    /// The message and the kind of the failure.
     pub fault: Box<Fault>,
-    /// The steps that failed, in plan order; empty when the run ended for another reason.
+    /// The failed steps in plan order; empty if the run ended for another reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<StepFailure>,
 }
@@ -176,7 +176,7 @@ impl From<RunError> for Fault {
 }
 
 impl RunError {
-    /// Steps failed, in plan order. The first decides the kind: a medium or a model may be at fault.
+    /// The error of failed steps, in plan order. The first determines the kind: media, model, or failed.
     pub fn failed(failures: Vec<StepFailure>) -> RunError {
         let kind = match failures.first().map(|first| &first.fault.kind) {
             Some(kind @ (FaultKind::Media | FaultKind::Model)) => kind.clone(),
@@ -188,17 +188,17 @@ impl RunError {
         RunError { fault: Box::new(fault), failures }
     }
 
-    /// The run's time limit passed.
+    /// The error of a run whose deadline passed.
     pub(super) fn deadline(limit: Duration) -> RunError {
         Fault::new(FaultKind::Deadline, format!("the deadline of {} passed", seconds(limit))).hint(GO_ON).into()
     }
 
-    /// Somebody stopped the run.
+    /// The error of a run that was stopped from outside.
     pub(super) fn cancelled() -> RunError {
         Fault::new(FaultKind::Cancelled, "interrupted").hint(GO_ON).into()
     }
 
-    /// The same error, which says how many exchanges were answered if the run was stopped.
+    /// The same error; for a stopped run, with the number of answered exchanges.
     pub(super) fn after(mut self, exchanges: u64) -> RunError {
         if matches!(self.fault.kind, FaultKind::Deadline | FaultKind::Cancelled) {
             self.fault.message = format!("{} after {exchanges} exchanges", self.fault.message);
@@ -209,7 +209,7 @@ impl RunError {
 
 const GO_ON: &str = "the memo has the finished exchanges; run the command again to continue";
 
-/// A duration as people write it: `90s`, `1.5s`, `250ms`.
+/// A duration as text: `90s`, `1.5s`, `250ms`.
 pub(super) fn seconds(span: Duration) -> String {
     if span.as_millis() < 1000 { format!("{}ms", span.as_millis()) } else { format!("{}s", span.as_secs_f64()) }
 }

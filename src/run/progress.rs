@@ -1,13 +1,13 @@
-//! What a run reports while it is under way. The command line draws bars from it, a server sends it on; nothing here prints.
+//! The events of a run. The command line draws progress bars from them; a server can forward them. This module prints nothing.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Something that happened. Serialised as `{"step_started": {…}}`.
+/// An event of a run. Its JSON is `{"step_started": {…}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// A step began. `depth` 0: one of the dialogue's own steps.
+    /// A step began. `depth` is 0 for the dialogue's own steps.
     StepStarted {
         /// Its path.
         path: String,
@@ -18,29 +18,29 @@ pub enum Event {
         /// The number of blocks around it.
         depth: usize,
     },
-    /// An exchange was answered, or failed for good.
+    /// An exchange has its reply, or has failed finally.
     ExchangeDone {
         /// The outermost step that it belongs to.
         step: String,
         /// Its path.
         path: String,
-        /// True if the memo or an equal exchange gave the reply.
+        /// True if the reply came from the memo or from an equal exchange.
         hit: bool,
-        /// Why it failed.
+        /// The reason of a failure.
         error: Option<String>,
     },
-    /// An agent failed in passing and will be asked again.
+    /// An agent had a passing fault, and the driver will ask it again.
     Retrying {
         /// The exchange's path.
         path: String,
-        /// Which try failed, from 1.
+        /// The number of the failed attempt, from 1.
         attempt: u32,
-        /// The time until the next try.
+        /// The time until the next attempt.
         wait: Duration,
-        /// Why.
+        /// The reason of the failure.
         why: String,
     },
-    /// A step is settled.
+    /// A step ended: it has its value, was skipped, or failed.
     StepDone {
         /// Its path.
         path: String,
@@ -48,26 +48,26 @@ pub enum Event {
         depth: usize,
         /// True if `when` was false.
         skipped: bool,
-        /// Why it failed, if it did.
+        /// The reason of a failure.
         error: Option<String>,
     },
     /// The memo cannot be used; the run continues without it.
     MemoFailed {
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// The run is over.
     Stopped {
-        /// Exchanges that were answered.
+        /// The number of answered exchanges.
         exchanges: u64,
-        /// The number that came from the memo.
+        /// The number of memo hits among them.
         memo_hits: u64,
     },
 }
 
-/// Someone who wants to know.
+/// A receiver of events.
 pub trait Progress: Send + Sync {
-    /// Called from the run's own task: must not block.
+    /// Receives an event. The run's own task calls it, so it must not block.
     fn event(&self, event: Event);
 }
 
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn every_event_comes_back_equal() {
+    fn every_event_survives_serialisation() {
         let (path, why) = (|| "place[3]".to_owned(), || "busy".to_owned());
         let all = [
             Event::StepStarted { path: path(), verb: "rank".into(), items: Some(4), depth: 0 },
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_run_comes_back_equal() {
+    fn a_failed_run_survives_serialisation() {
         let failure = |kind: FaultKind, path: &str, order: &[u32]| StepFailure {
             path: path.into(),
             order: PlanOrder(order.to_vec()),

@@ -1,4 +1,4 @@
-//! Replaying a transcript: the machine runs again and every exchange is answered from the file. No model, no medium.
+//! Replays a transcript: the machine runs again, and the file answers every exchange. No model or medium is needed.
 
 use super::{
     machine::{DueExchange, Ended, Machine},
@@ -12,16 +12,16 @@ use crate::{
 };
 use std::{collections::HashMap, path::Path};
 
-/// Why a transcript did not replay.
+/// The error of a replay.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ReplayError {
-    /// It cannot be read.
+    /// The transcript cannot be read.
     #[error(transparent)]
     Transcript(#[from] TranscriptError),
-    /// Its texts are not a dialogue that this version understands.
+    /// The dialogue in the transcript does not pass this version's check.
     #[error("the transcript's dialogue does not pass the check: {}", first(.0))]
     Problems(Vec<Problem>),
-    /// The inputs in it are not those of its dialogue.
+    /// The inputs in the transcript do not fit its dialogue.
     #[error("the transcript's inputs do not fit its dialogue: {0}")]
     Inputs(String),
     /// This version's requests or answers differ from the recorded ones.
@@ -36,11 +36,11 @@ fn first(problems: &[Problem]) -> &str {
     problems.first().map_or("", |problem| problem.message.as_str())
 }
 
-/// Replays the transcript in `path`; the second value is a defect of the file.
+/// Replays the transcript in `path`. The second value is a warning about an incomplete file.
 pub fn replay(path: &Path) -> Result<(Outcome, Option<String>), ReplayError> {
     let transcript = Transcript::read(path)?;
     let odd = transcript.end.is_none().then(|| {
-        "the last line of the transcript is missing: the run or the file was cut off, so the answer cannot be compared"
+        "the transcript lacks its last line, because the run was killed or the file is truncated; the answer cannot be compared"
             .to_owned()
     });
     Ok((replay_transcript(&transcript)?, odd))
@@ -60,7 +60,7 @@ pub fn replay_transcript(transcript: &Transcript) -> Result<Outcome, ReplayError
     while machine.finished().is_none() {
         let due = machine.due();
         if due.is_empty() && machine.finished().is_none() {
-            return Err(ReplayError::Mismatch("the replay came to a stop before its end; this is a bug".to_owned()));
+            return Err(ReplayError::Mismatch("the replay stopped before its end; this is a bug".to_owned()));
         }
         for exchange in due {
             let (id, reply) = (exchange.id, recorded(&lines, &exchange, &missing)?);
@@ -68,23 +68,23 @@ pub fn replay_transcript(transcript: &Transcript) -> Result<Outcome, ReplayError
             machine.take(id, reply);
         }
     }
-    let ended = machine.into_ended().ok_or_else(|| ReplayError::Mismatch("the replay did not end".to_owned()))?;
+    let ended = machine.into_ended().ok_or_else(|| ReplayError::Mismatch("the replay did not end; this is a bug".to_owned()))?;
     same_end(transcript, &ended)?;
     let value = ended.map_err(RunError::failed)?;
     Ok(Outcome { exchanges, memo_hits: exchanges, ..Outcome::of(value) })
 }
 
-/// Why an exchange may be missing: the run ended early, or lines were removed from its transcript.
+/// The reason why an exchange is missing: the run ended early, or lines were removed from its transcript.
 fn missing(transcript: &Transcript) -> String {
     let held = transcript.exchanges.iter().filter(|line| line.reply.is_some()).count() as u64;
     match &transcript.end {
-        None => "its last line is missing too: the run or the file was cut off before it".to_owned(),
-        Some(end) if end.answer.is_none() => "the run was stopped before it".to_owned(),
+        None => "its last line is missing too, because the run was killed or the file is truncated".to_owned(),
+        Some(end) if end.answer.is_none() => "the run was stopped earlier".to_owned(),
         Some(end) if held < end.timing.exchanges => format!(
             "the file was changed: its last line counts {} answered exchanges, but it contains {held}",
             end.timing.exchanges
         ),
-        Some(_) => "the recorded run did not ask this".to_owned(),
+        Some(_) => "the recorded run did not make this request".to_owned(),
     }
 }
 
@@ -96,11 +96,11 @@ fn recorded(
 ) -> Result<Result<crate::exchange::Reply, Fault>, ReplayError> {
     let path = &exchange.path;
     let Some(line) = lines.get(path.as_str()) else {
-        return Err(ReplayError::Mismatch(format!("the transcript has no exchange `{path}`: {missing}")));
+        return Err(ReplayError::Mismatch(format!("the transcript lacks the exchange `{path}`: {missing}")));
     };
     if line.request != exchange.request || line.role != exchange.role || line.seed != exchange.seed {
         return Err(ReplayError::Mismatch(format!(
-            "`{path}` asks something other than the recorded request; the transcript was changed, or another version made it"
+            "the request of `{path}` differs from the recorded one; the transcript was changed, or another version made it"
         )));
     }
     match (&line.reply, &line.error) {
@@ -110,11 +110,11 @@ fn recorded(
     }
 }
 
-/// The replay must come to the recorded end.
+/// Fails if the replay ends otherwise than the recorded run.
 fn same_end(transcript: &Transcript, ended: &Ended) -> Result<(), ReplayError> {
     let Some(end) = &transcript.end else { return Ok(()) };
     let differs = |recorded: &Value, now: &Value| {
-        // numbers may lose their last digit in JSON: what people see of the values must be equal
+        // numbers may lose their last digit in JSON, so the values are compared as people see them
         super::outcome::Outcome::of(recorded.clone()).answer != super::outcome::Outcome::of(now.clone()).answer
     };
     match (&end.answer, ended) {

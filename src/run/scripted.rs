@@ -1,4 +1,4 @@
-//! A dialogue's own tests: the machine runs with scripted replies and scripted media. No model, no video, no ffmpeg.
+//! Runs a dialogue's own tests: the machine gets scripted replies and made-up media. No model, video or ffmpeg is needed.
 
 use super::machine::Machine;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-/// The length of a medium that exists only in a test, in seconds.
+/// The length of a made-up medium, in seconds.
 const LENGTH_S: f64 = 60.0;
 
 /// The result of one test.
@@ -20,23 +20,23 @@ const LENGTH_S: f64 = 60.0;
 pub struct TestResult {
     /// The test's name.
     pub name: String,
-    /// True if all is as expected.
+    /// True if everything is as expected.
     pub passed: bool,
-    /// One line for each thing that is not.
+    /// One line for each difference.
     pub differences: Vec<String>,
     /// The number of scripted replies that were used.
     pub exchanges: usize,
 }
 
-/// Runs the tests of a dialogue. Replies in a list are used up in plan order.
+/// Runs the tests of a dialogue. Replies in a list are used in plan order.
 pub fn run_tests(plan: &Plan, tests: &[TestWritten]) -> Vec<TestResult> {
     let one = |test: &TestWritten| {
         let inputs = given(plan, test).map_err(|why| vec![why]).and_then(|given| {
-            let told = |misfit: &Misfit| match misfit {
+            let shown = |misfit: &Misfit| match misfit {
                 Misfit::Missing { name, .. } => format!("the test gives no `{name}`"),
                 other => other.to_string(),
             };
-            plan.bind(given).map_err(|misfits| misfits.iter().map(told).collect())
+            plan.bind(given).map_err(|misfits| misfits.iter().map(shown).collect())
         });
         let (exchanges, differences) = match inputs.map(|inputs| run(plan, &inputs, &ScriptedReplies::of(test))) {
             Err(why) => (0, why),
@@ -50,7 +50,7 @@ pub fn run_tests(plan: &Plan, tests: &[TestWritten]) -> Vec<TestResult> {
     tests.iter().map(one).collect()
 }
 
-/// What the test gives; media are made up.
+/// The inputs of a test, with made-up media.
 fn given(plan: &Plan, test: &TestWritten) -> Result<IndexMap<String, Value>, String> {
     let mut inputs = IndexMap::new();
     for (name, input) in &plan.inputs {
@@ -62,7 +62,7 @@ fn given(plan: &Plan, test: &TestWritten) -> Result<IndexMap<String, Value>, Str
     Ok(inputs)
 }
 
-/// A written value as the type that the dialogue wants; a path becomes a medium that is never opened.
+/// A written value as the type of the input; a path becomes a medium that is never opened.
 fn made(value: &Value, ty: &Type) -> Result<Value, String> {
     match (ty, value) {
         (Type::Video, Value::Text(path)) => Ok(Value::Video(medium(path, true))),
@@ -90,17 +90,17 @@ fn medium(path: &str, has_video: bool) -> Arc<Media> {
     })
 }
 
-/// The digest of a medium that exists only in a test.
+/// The digest of a made-up medium: that of its name.
 fn name_digest(path: &str) -> String {
     blake3::hash(path.as_bytes()).to_hex().to_string()
 }
 
-/// What came of a run with scripted replies.
+/// The result of a run with scripted replies.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScriptedRun {
     /// The answer's value, or one line for each failure.
     pub answer: Result<Value, Vec<String>>,
-    /// One line for each reply that no request asked for; empty if the script itself is at fault.
+    /// One line for each unused reply; empty if a reply does not fit its request.
     pub unused: Vec<String>,
     /// The number of scripted replies that were used.
     pub exchanges: usize,
@@ -118,7 +118,7 @@ pub fn run(plan: &Plan, inputs: &Inputs, script: &ScriptedReplies) -> ScriptedRu
     }
 }
 
-/// The machine's end, or why the script cannot bring it there.
+/// The end of the machine's run, or the reason why the script stops it earlier.
 fn answered(
     mut machine: Machine,
     script: &ScriptedReplies,
@@ -128,16 +128,16 @@ fn answered(
     let mut waiting = Vec::new();
     while machine.finished().is_none() {
         waiting.extend(machine.due());
-        // the first in plan order, though later ones may be due already: a list's replies are used up in plan order
+        // the first in plan order, even if later ones are due: the replies of a list are used in plan order
         let first = waiting.iter().enumerate().min_by(|a, b| a.1.order.cmp(&b.1.order)).map(|(place, _)| place);
-        let exchange = waiting.swap_remove(first.ok_or("the run came to a stop before its end: this is a bug")?);
+        let exchange = waiting.swap_remove(first.ok_or("the run stopped before its end: this is a bug")?);
         let asked = asked.entry(exchange.role.clone()).or_default();
         let mut next = || {
             *exchanges += 1;
             script.next(&exchange.role, &exchange.request, asked)
         };
         let mut reply = next();
-        // a failure on purpose is retried as often as the step says
+        // a failure on purpose counts against the step's retries
         for _ in 0..exchange.retries.unwrap_or(0) {
             if !matches!(reply, Err(NoReply::OnPurpose(_))) {
                 break;
@@ -147,7 +147,7 @@ fn answered(
         match reply {
             Ok(reply) => machine.take(exchange.id, Ok(reply)),
             Err(NoReply::OnPurpose(why)) => machine.take(exchange.id, Err(Fault::failed(why))),
-            // `or` does not replace a script that does not fit: the test would pass for the wrong reason
+            // `or` does not replace a reply that does not fit, because the test would pass for the wrong reason
             Err(NoReply::Unfit(why)) => return Err(format!("{}: {why}", exchange.path)),
         }
     }

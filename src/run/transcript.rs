@@ -1,9 +1,8 @@
-//! The transcript: every exchange of a run as JSONL, enough to replay it with no model and no medium.
+//! The transcript: every exchange of a run as JSONL, enough to replay it without a model or medium.
 //!
-//! Lines: one header, then exchanges and steps in plan order, then the outcome. All that may differ between two runs
-//! with the same seed on the same device is under the one key `timing`. While a run is under way its lines are
-//! appended as they come, so that a run that is killed leaves all that it had; at its end the file is replaced, whole,
-//! by the one in plan order.
+//! Its lines are one header, then exchanges and steps in plan order, then the outcome. Everything that may differ between two
+//! runs with the same seed on the same device is under the key `timing`. During a run, lines are appended at once, so that a
+//! killed run leaves all its finished exchanges. At the end, a file in plan order replaces the first one atomically.
 
 use super::machine::{PlanOrder, StepLine};
 use crate::{
@@ -20,13 +19,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Counts changes to the lines.
+/// The version of the format of the lines.
 pub const FORMAT: u32 = 1;
 
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// [`FORMAT`]
+    /// The version of the format: [`FORMAT`].
     pub format: u32,
     /// The version of elenchus.
     pub engine: String,
@@ -34,9 +33,9 @@ pub struct Header {
     pub dialogue: String,
     /// The run's seed.
     pub seed: u64,
-    /// The inputs of the run (defaults filled in).
+    /// The inputs of the run, with defaults filled in.
     pub inputs: IndexMap<String, Value>,
-    /// Role to agent.
+    /// The agent of each role.
     pub cast: IndexMap<String, RoleRecord>,
     /// Every text that the plan was compiled from.
     pub sources: IndexMap<String, String>,
@@ -47,11 +46,11 @@ pub struct Header {
 /// The agent of a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleRecord {
-    /// `agents/NAME.yaml`
+    /// The agent's name.
     pub agent: String,
-    /// Part of the memo keys.
+    /// The agent's identity, which is a part of the memo keys.
     pub identity: String,
-    /// The requests that it takes.
+    /// The kinds of request that it answers.
     #[serde(default)]
     pub answers: Vec<Answers>,
 }
@@ -61,7 +60,7 @@ pub struct RoleRecord {
 pub struct Started {
     /// Milliseconds since 1970, UTC.
     pub started_ms: u64,
-    /// Names the run, in the memo too.
+    /// The name of the run, also in the memo.
     pub run: String,
 }
 
@@ -71,44 +70,44 @@ pub struct ExchangeLine {
     /// Its path: unique in the run.
     #[serde(rename = "exchange")]
     pub path: String,
-    /// The agent.
+    /// The role that answered.
     pub role: String,
     /// The request.
     pub request: Request,
-    /// The reply, if there was one.
+    /// The reply; none if the exchange failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
-    /// Why the reply is missing.
+    /// The reason of a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Fault>,
-    /// Seed of the sampling.
+    /// The seed of the sampling.
     pub seed: u64,
-    /// The memo key, hex.
+    /// The memo key in hex.
     pub key: String,
     /// The part that differs from run to run.
     pub timing: Timing,
 }
 
-/// The part that differs from run to run.
+/// The part of an exchange that differs from run to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Timing {
-    /// True if no agent was asked: the memo had it, or an equal exchange was under way.
+    /// True if no agent was asked: the reply came from the memo or from an equal open exchange.
     pub memo_hit: bool,
-    /// From asking to reply, with all tries.
+    /// The time from the request to the reply, with all attempts, in ms.
     pub elapsed_ms: u64,
-    /// The number of tries; 0 if no agent was asked.
+    /// The number of attempts; 0 if no agent was asked.
     pub attempts: u32,
 }
 
 /// The last line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct End {
-    /// `answered`, `failed`, `media`, `model`, `deadline`, `cancelled`.
+    /// The sort of end: `answered`, `failed`, `media`, `model`, `deadline` or `cancelled`.
     pub outcome: String,
     /// The answer's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Value>,
-    /// Why it is missing.
+    /// The reason why the answer is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The part that differs from run to run.
@@ -118,11 +117,11 @@ pub struct End {
 /// The cost of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Spent {
-    /// Exchanges that were answered.
+    /// The number of answered exchanges.
     pub exchanges: u64,
-    /// The number that came from the memo.
+    /// The number of memo hits among them.
     pub memo_hits: u64,
-    /// The whole run.
+    /// The time of the whole run, in ms.
     pub elapsed_ms: u64,
 }
 
@@ -131,21 +130,21 @@ pub struct Spent {
 pub struct Transcript {
     /// The first line.
     pub header: Header,
-    /// In the order of the file.
+    /// The exchanges, in the order of the file.
     pub exchanges: Vec<ExchangeLine>,
-    /// In the order of the file.
+    /// The steps, in the order of the file.
     pub steps: Vec<StepLine>,
-    /// Absent if the run was killed.
+    /// The last line; none if the run was killed.
     pub end: Option<End>,
 }
 
-/// Why a transcript cannot be read, in the user's words.
+/// The reason why a transcript cannot be read, as a message for the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TranscriptError(pub String);
 
 impl Transcript {
-    /// Reads a transcript. A last line that was cut off (the run was killed) is left out.
+    /// Reads a transcript. An incomplete last line (of a killed run) is ignored. Fails if another line is invalid.
     pub fn read(path: &Path) -> Result<Transcript, TranscriptError> {
         let wrong = |what: String| TranscriptError(format!("{}: {what}", path.display()));
         let file = files::open_given(path).map_err(|error| wrong(error.to_string()))?;
@@ -174,7 +173,7 @@ impl Transcript {
     }
 
     fn add(&mut self, line: &[u8]) -> Result<(), serde_json::Error> {
-        /// Which kind of line it is, by its first key.
+        /// The keys that identify the sort of line.
         #[derive(Deserialize)]
         struct Probe {
             exchange: Option<serde::de::IgnoredAny>,
@@ -194,7 +193,7 @@ impl Transcript {
 #[derive(Debug, Default)]
 pub struct Recorder {
     to: To,
-    /// Place in plan order, offset and length of each line but the first and last.
+    /// The place in plan order, offset and length of each line, except the first and last.
     lines: Vec<(PlanOrder, u64, usize)>,
     written: u64,
 }
@@ -208,16 +207,17 @@ enum To {
 }
 
 impl Recorder {
-    /// Keeps nothing.
+    /// A recorder that keeps nothing.
     pub fn none() -> Recorder {
         Recorder::default()
     }
-    /// Keeps the lines in memory, for [`Recorder::finish`] to hand out.
+    /// A recorder that keeps the lines in memory; [`Recorder::finish`] gives them.
     pub fn memory() -> Recorder {
         Recorder { to: To::Memory(Vec::new()), ..Recorder::default() }
     }
-    /// Writes to a file, which is emptied when the header is written. Only an earlier transcript is overwritten: `--record day.mp4` is a mistake. A path
-    /// that is not a plain file is refused, because the finished transcript replaces the file.
+    /// A recorder that writes to a file, which is emptied when the header is written. Fails if the file exists and is not a
+    /// transcript, because `--record day.mp4` is a mistake. Fails also if the path is not a plain file, because the finished
+    /// transcript replaces the file.
     pub fn file(path: &Path) -> io::Result<Recorder> {
         match fs::metadata(path) {
             Ok(meta) if meta.is_dir() => return Err(io::Error::other("it is a folder")),
@@ -228,14 +228,14 @@ impl Recorder {
             _ => {}
         }
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        // through a link, so that the file it names is replaced and not the link
+        // the target of a link, so that the finished transcript replaces the target and not the link
         let path = fs::canonicalize(path)?;
-        // the place of the finished transcript: errors are reported now, not after the run
+        // create the temporary file once, so that an error is reported now and not after the run
         let part = sibling(&path);
         File::create(&part).and_then(|_| fs::remove_file(&part))?;
         Ok(Recorder { to: To::File(path, file), ..Recorder::default() })
     }
-    /// True if lines are kept at all.
+    /// True if the recorder keeps lines.
     pub fn wanted(&self) -> bool {
         !matches!(self.to, To::Nowhere)
     }
@@ -273,7 +273,7 @@ impl Recorder {
         match &mut self.to {
             To::Nowhere => {}
             To::Memory(bytes) => bytes.extend_from_slice(&json),
-            // one write for a line: a killed process leaves whole lines
+            // one write for each line, so that a killed process leaves whole lines
             To::File(_, file) => file.write_all(&json)?,
         }
         let offset = self.written;
@@ -281,7 +281,7 @@ impl Recorder {
         Ok((offset, json.len()))
     }
 
-    /// Writes the last line and puts the others into plan order. Hands out the lines that were kept in memory.
+    /// Writes the last line and sorts the others into plan order. Gives the lines if they were kept in memory.
     pub fn finish(mut self, end: &End) -> io::Result<Vec<u8>> {
         let after = self.lines.iter().map(|(_, offset, _)| *offset).min().unwrap_or(self.written);
         self.lines.sort_by(|a, b| a.0.cmp(&b.0));
@@ -317,14 +317,14 @@ impl Recorder {
     }
 }
 
-/// True for a file that begins as transcripts do.
+/// True if the file begins like a transcript.
 fn is_transcript(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     files::open(path)?.take(10).read_to_end(&mut head)?;
     Ok(head == br#"{"format":"#)
 }
 
-/// A name beside the file, for writing it whole.
+/// A temporary name beside the file.
 fn sibling(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));

@@ -1,4 +1,4 @@
-//! One exchange with its agent: tries, waits between them, and the time limit around all of it.
+//! One exchange with its agent: the attempts, the waits between them, and the time limit of all together.
 
 use crate::{
     agent::{Agent, CallContext},
@@ -14,10 +14,10 @@ use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// The first wait after a passing failure; each further one is twice as long.
+/// The first wait after a passing fault; each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// The longest wait that we choose ourselves.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The longest wait, unless a server requests a longer one.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The request, its agent, and its limits.
 pub(super) struct AgentCall {
@@ -26,20 +26,20 @@ pub(super) struct AgentCall {
     pub request: Request,
     pub asking: CallContext,
     pub retries: Option<u32>,
-    /// The time at which the wait ends, and the limit that set it.
+    /// The time at which the wait ends, and the limit that determines it.
     pub until: Option<(Instant, Duration)>,
     pub progress: Arc<dyn Progress>,
 }
 
-/// The result.
+/// The result of all attempts.
 pub(super) struct Attempt {
     pub result: Result<Reply, Fault>,
     pub timing: Timing,
-    /// Its own limit ended it: who asks the same with time left may still be answered.
+    /// True if its own time limit ended it. An equal exchange with time left may still get a reply.
     pub timed_out: bool,
 }
 
-/// Asks until there is a reply, a failure that will not pass, or no try or time left.
+/// Asks until there is a reply or a lasting fault, or until the retries or the time are used up.
 pub(super) async fn ask(question: AgentCall) -> Attempt {
     let begun = Instant::now();
     let mut attempts = 0;
@@ -54,7 +54,7 @@ pub(super) async fn ask(question: AgentCall) -> Attempt {
     match result {
         Ok(result) => Attempt { result, timing, timed_out: false },
         Err(limit) => {
-            let result = Err(Fault::failed(format!("not answered within {}", seconds(limit))));
+            let result = Err(Fault::failed(format!("the agent did not answer within {}", seconds(limit))));
             Attempt { result, timing, timed_out: true }
         }
     }
@@ -62,10 +62,10 @@ pub(super) async fn ask(question: AgentCall) -> Attempt {
 
 async fn tries(question: AgentCall, attempts: &mut u32) -> Result<Reply, Fault> {
     let AgentCall { agent, path, request, asking, retries, progress, .. } = question;
-    let most = retries.unwrap_or_else(|| agent.retries());
+    let max_retries = retries.unwrap_or_else(|| agent.retries());
     loop {
         *attempts += 1;
-        // an agent must not panic; if one does, it is one exchange that fails, not the run
+        // an agent must not panic; if one does, only its exchange fails
         let asked = AssertUnwindSafe(agent.ask(request.clone(), asking.clone())).catch_unwind().await;
         let name = &agent.card().name;
         let fault = match asked {
@@ -75,7 +75,7 @@ async fn tries(question: AgentCall, attempts: &mut u32) -> Result<Reply, Fault> 
         };
         let FaultKind::Passing { retry_after, is_unreachable } = fault.kind else { return Err(lasting(fault, name)) };
         let message = fault.to_string();
-        if *attempts > most {
+        if *attempts > max_retries {
             let times = if *attempts > 1 { format!(" (asked {attempts} times)") } else { String::new() };
             let kind = if is_unreachable { FaultKind::Model } else { FaultKind::Failed };
             return Err(Fault { kind, message: format!("{}{times}", fault.message), ..fault });
@@ -87,25 +87,26 @@ async fn tries(question: AgentCall, attempts: &mut u32) -> Result<Reply, Fault> 
     }
 }
 
-/// The wait after a try: doubling, and between half and all of it by the exchange's own path, so that many that failed
-/// together do not come back together.
+/// The wait after an attempt. It doubles each time and is reduced by up to half, depending on the path, so that exchanges that
+/// failed together are not retried together.
 fn pause(path: &str, attempt: u32) -> Duration {
-    let full = FIRST_WAIT.saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_WAIT);
+    let full = FIRST_WAIT.saturating_mul(1 << (attempt - 1).min(16)).min(MAX_WAIT);
     let hash = blake3::hash(&[path.as_bytes(), &attempt.to_le_bytes()].concat());
     let chance = f64::from(hash.as_bytes()[0]) / 255.0;
     full.mul_f64(0.5 + chance / 2.0)
 }
 
-/// A failure that a retry cannot repair, as one of this exchange: an agent that gives up has not cancelled the run.
+/// A fault that a retry cannot repair, as a fault of this exchange. An agent that cancels its own request does not cancel the
+/// run.
 fn lasting(fault: Fault, name: &str) -> Fault {
     match fault.kind {
-        FaultKind::Cancelled => Fault::failed(format!("{name} gave up the exchange")),
+        FaultKind::Cancelled => Fault::failed(format!("{name} cancelled the request")),
         FaultKind::Media | FaultKind::Model => fault,
         _ => Fault { kind: FaultKind::Failed, ..fault },
     }
 }
 
-/// A reply that does not fit its request is a fault of the agent, caught before a step sees it.
+/// Checks that the reply fits the request, before a step reads it. A reply that does not fit is a fault of the agent.
 fn fitting(request: &Request, reply: Reply, name: &str) -> Result<Reply, Fault> {
     match request.fits(&reply) {
         Ok(()) => Ok(reply),

@@ -1,27 +1,27 @@
-//! Whether the footage of a run is of the kind that its models know: counted from the replies to `rank` with `floor: true`,
-//! which speak of pixels alone.
+//! Detects footage that the models of a run do not recognise. It counts the replies to `rank` with `floor: true`, which depend
+//! on pixels alone.
 
 use crate::exchange::{Item, Reply, Request};
 use indexmap::IndexMap;
 
-/// Footage is familiar if at least this share of its moments is recognised, and at least [`FEWEST`]. Measured with the starter eye
+/// Footage is familiar if at least this share of its moments is recognised, and at least [`MIN_MOMENTS`]. Measured with the starter eye
 /// over place, thing and activity: 0.48 to 0.9 of the moments of unseen sample days pass all three, and at most 0.01 of real clips.
 /// `video_log` and `known` in `examples/` use the same share.
-const LEAST: f64 = 0.3;
-/// One recognised moment of a short video may be chance.
-const FEWEST: usize = 2;
+const MIN_SHARE: f64 = 0.3;
+/// The minimum number of recognised moments, because a single one in a short video may be chance.
+const MIN_MOMENTS: usize = 2;
 
-/// The moments that a run asked about with floors.
+/// The moments that a run ranked with floors.
 #[derive(Debug, Default)]
 pub(super) struct Familiar {
-    /// By role, video and time in ticks: did the likeliest candidate of every question exceed its floor?
+    /// By role, digest of the video and time in ticks: true if the best label of every request exceeds its floor.
     moments: IndexMap<(String, String, i64), bool>,
-    /// A video's path by its digest.
+    /// The path of a video, by its digest.
     paths: IndexMap<String, String>,
 }
 
 impl Familiar {
-    /// Counts a reply, if it is one that counts.
+    /// Counts a reply to a `rank` request for a frame with floors; ignores all others.
     pub(super) fn count(&mut self, role: &str, request: &Request, reply: &Reply) {
         let (Request::Rank(asked), Reply::Rank(scored)) = (request, reply) else { return };
         let (true, Item::Frame(moment)) = (asked.floor, &asked.what) else { return };
@@ -32,7 +32,7 @@ impl Familiar {
         *self.moments.entry(key).or_insert(true) &= best.is_above_floor();
     }
 
-    /// One line for each role and video whose footage is not familiar; `agent` names who plays a role.
+    /// One line for each role and video whose footage is not familiar. `agent` gives the agent's name for a role.
     pub(super) fn warnings(&self, agent: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
         let mut counts: IndexMap<(&str, &str), (usize, usize)> = IndexMap::new();
         for ((role, digest, _), recognised) in &self.moments {
@@ -42,13 +42,13 @@ impl Familiar {
         }
         let strange = counts
             .into_iter()
-            .filter(|(_, (passed, all))| *passed < FEWEST.min(*all) || (*passed as f64) < LEAST * *all as f64);
+            .filter(|(_, (passed, all))| *passed < MIN_MOMENTS.min(*all) || (*passed as f64) < MIN_SHARE * *all as f64);
         let line = |((role, digest), (passed, all)): ((&str, &str), (usize, usize))| {
             let (name, path) = (agent(role).unwrap_or_else(|| role.to_owned()), self.paths.get(digest));
             format!(
-                "{name} recognises {passed} of {all} moments of {}: its model does not know this kind of footage, so the log leaves \
-                 it out (the starter models know only the sample world; for real footage run other models with --cast, see \
-                 README, `Other models`)",
+                "{name} recognises {passed} of {all} moments of {}: its model was not trained on this kind of footage, so the log \
+                 omits the rest (the starter models recognise only the sample world; for real footage use other models with --cast, \
+                 see README, `Real models`)",
                 path.map_or("the video", String::as_str)
             )
         };
@@ -65,7 +65,7 @@ mod tests {
     };
     use std::sync::Arc;
 
-    /// Asks twice about each of `moments`, which says how the second question went; counts the warnings.
+    /// Ranks each moment twice. `moments` states whether the best label of the second exceeds its floor. Counts the warnings.
     fn check(moments: &[bool], floor: bool, expected: usize) {
         let time = |ticks| Time { ticks, base: TimeBase { num: 1, den: 1 } };
         let media = Arc::new(Media {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn footage_is_strange_when_few_moments_pass_every_question() {
+    fn footage_is_unfamiliar_if_few_moments_pass_every_request() {
         check(&[false, false, false], true, 1);
         check(&[true, false, false, false], true, 1);
         check(&[true, false, false], true, 1);

@@ -1,9 +1,8 @@
-//! The driver: carries the machine's exchanges to agents and back, with the memo, limits, retries and cancellation. It
-//! decides nothing about the dialogue.
+//! The driver: sends the machine's exchanges to agents and returns their replies, with the memo, limits, retries and
+//! cancellation. It makes no decision about the dialogue.
 //!
-//! All exchanges under way are futures of the run's own task, so that dropping the run cancels every one of them. An
-//! exchange is first looked up in the memo, then joined to the same question already under way, then asked, then
-//! committed to the memo, and only then handed to the machine.
+//! All open exchanges are futures of the run's own task, so that dropping the run cancels them. An exchange passes these stages:
+//! it is looked up in the memo, joined to an equal open exchange, asked, committed to the memo, and given to the machine.
 
 mod asking;
 mod familiar;
@@ -42,7 +41,7 @@ use std::{
 };
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
-/// The agents by role; `media` among them if the dialogue samples videos.
+/// The agents by role, including `media` if the dialogue samples videos.
 pub type Agents = IndexMap<String, Arc<dyn Agent>>;
 
 /// The settings of a run.
@@ -51,13 +50,13 @@ pub struct RunOptions {
     pub agents: Agents,
     /// The seed of all sampling.
     pub seed: u64,
-    /// Most exchanges under way together, over all steps.
+    /// The maximum number of open exchanges, over all steps.
     pub at_once: usize,
-    /// The run's own limit.
+    /// The time limit of the whole run.
     pub deadline: Option<Duration>,
-    /// The store of exchanges.
+    /// The store of finished exchanges.
     pub memo: Option<Memo>,
-    /// Ask again what the memo has from earlier runs (and keep the new replies).
+    /// Ignore the memo's replies from earlier runs, and replace them with the new ones.
     pub fresh: bool,
     /// The destination of the transcript.
     pub record: Recorder,
@@ -65,14 +64,14 @@ pub struct RunOptions {
     pub progress: Arc<dyn Progress>,
     /// Stops the run.
     pub cancel: Cancel,
-    /// Learns the frames that will be requested when the memo answers a sampling.
+    /// The media store. It must know which frames will follow if the memo answers a sampling.
     pub media: Option<Arc<MediaStore>>,
-    /// Text of this step goes here as it is generated. A try that failed may have sent some already.
+    /// A step, and the channel for its text as it is generated. A failed attempt may have sent some text before.
     pub stream: Option<(String, UnboundedSender<String>)>,
 }
 
 impl RunOptions {
-    /// With these agents, no memo, no transcript and no limits but [`RunOptions::AT_ONCE`].
+    /// Options with these agents, without memo, transcript and limits except [`RunOptions::AT_ONCE`].
     pub fn new(agents: Agents) -> RunOptions {
         RunOptions {
             agents,
@@ -88,14 +87,14 @@ impl RunOptions {
             stream: None,
         }
     }
-    /// Enough to fill the largest batch of every local agent several times; few enough that a stopped run drops little.
+    /// The default of `at_once`. It fills the largest batch of every local agent several times, and a stopped run loses little.
     pub const AT_ONCE: usize = 256;
 }
 
 /// A run that is over.
 #[derive(Debug)]
 pub struct Run {
-    /// The answer, or why there is none.
+    /// The answer, or the reason of a failure.
     pub outcome: Result<Outcome, RunError>,
     /// The transcript's lines, if they were recorded in memory ([`Recorder::memory`]).
     pub transcript: Vec<u8>,
@@ -107,7 +106,7 @@ impl From<RunError> for Run {
     }
 }
 
-/// Runs a plan with inputs that [`Plan::bind`] made for it.
+/// Runs a plan with inputs from its own [`Plan::bind`]. Fails if a role lacks an agent.
 pub async fn run(plan: &Plan, inputs: Inputs, options: RunOptions) -> Run {
     let started = Instant::now();
     if let Some(role) = plan.roles.keys().find(|role| !options.agents.contains_key(*role)) {
@@ -117,11 +116,11 @@ pub async fn run(plan: &Plan, inputs: Inputs, options: RunOptions) -> Run {
         Ok(driver) => driver,
         Err(why) => return why.into(),
     };
-    let result = driver.options(started).await;
+    let result = driver.drive(started).await;
     driver.finish(result, started).await
 }
 
-/// The result of an exchange.
+/// The id and the result of an exchange.
 type Answer = (u64, Result<Reply, Fault>);
 
 /// The result of one turn of the machine.
@@ -131,7 +130,7 @@ struct TurnResult {
     ended: Option<Ended>,
 }
 
-/// True while the driver waits for the machine: false from the moment that this is dropped.
+/// A flag that is true until this value is dropped, when the driver no longer waits for the machine.
 struct WantedFlag(Arc<AtomicBool>);
 
 impl Default for WantedFlag {
@@ -147,7 +146,7 @@ impl Drop for WantedFlag {
 }
 
 struct Driver {
-    /// Absent while it works.
+    /// The machine; absent while it works on its own thread.
     machine: Option<Machine>,
     record: Recorder,
     progress: Arc<dyn Progress>,
@@ -196,8 +195,8 @@ impl Driver {
         })
     }
 
-    /// Until the machine is finished, or a signal, a deadline or a failure stops it.
-    async fn options(&mut self, started: Instant) -> Result<Value, RunError> {
+    /// Runs until the machine has finished, or until cancellation, the deadline or a failure stops it.
+    async fn drive(&mut self, started: Instant) -> Result<Value, RunError> {
         let (cancel, limit) = (self.cancel.clone(), self.deadline);
         let stopped = async {
             match limit {
@@ -213,13 +212,13 @@ impl Driver {
         }
     }
 
-    /// Moves what is due and what is answered until the machine is finished.
+    /// Passes due exchanges to the stages and replies to the machine, until the machine has finished.
     async fn turns(&mut self) -> Result<Value, RunError> {
         let mut answers = Vec::new();
         loop {
             let thought = self.think(answers).await?;
-            // a step starts before its first reply, which the memo may give at once
-            self.tell(thought.notes)?;
+            // report the start of a step before its first reply, which a memo hit gives at once
+            self.report(thought.notes)?;
             if let Some(ended) = thought.ended {
                 return ended.map_err(RunError::failed);
             }
@@ -234,15 +233,15 @@ impl Driver {
         }
     }
 
-    /// Gives the machine the replies and lets it work. It evaluates templates, which may be hostile,
-    /// so it works on a thread of its own: limits and cancellation hold meanwhile, and so do those of exchanges under way.
+    /// Gives the machine the replies and lets it work on its own thread. Templates may be hostile, so time limits and
+    /// cancellation must hold while the machine evaluates them.
     async fn think(&mut self, answers: Vec<Answer>) -> Result<TurnResult, RunError> {
         let Some(mut machine) = self.machine.take() else { return Err(stuck()) };
         let wanted = WantedFlag::default();
         let still = wanted.0.clone();
         let mut thinking = tokio::task::spawn_blocking(move || {
             answers.into_iter().for_each(|(id, outcome)| machine.take(id, outcome));
-            // exchanges that have lost their caller are left undone
+            // if the driver no longer waits, the remaining work is left undone
             machine.settle_while(|| still.load(Ordering::Relaxed)).then(|| {
                 let (due, notes) = (machine.due(), machine.notes());
                 let ended = machine.finished().cloned();
@@ -261,7 +260,7 @@ impl Driver {
         Ok(thought)
     }
 
-    /// The reply, noted and recorded, as the machine wants it.
+    /// The finished exchanges for the machine. Each is counted, reported and recorded first.
     fn answers(&mut self) -> Result<Vec<Answer>, RunError> {
         let mut answers = Vec::new();
         for answered in self.stages.answered() {
@@ -291,8 +290,8 @@ impl Driver {
         Ok(answers)
     }
 
-    /// Passes on the machine's notes about its steps.
-    fn tell(&mut self, notes: Vec<StepEvent>) -> Result<(), RunError> {
+    /// Reports and records the machine's step events.
+    fn report(&mut self, notes: Vec<StepEvent>) -> Result<(), RunError> {
         for note in notes {
             match note {
                 StepEvent::Started { path, verb, items, depth } => {
@@ -309,18 +308,18 @@ impl Driver {
         Ok(())
     }
 
-    /// Replies that came while the run was stopping. A machine that was at work then is gone, and so are its notes.
+    /// Records the replies that arrived while the run was stopping. If the machine was at work, its step events are lost.
     fn last_answers(&mut self) -> Result<(), RunError> {
         self.answers()?;
         let notes = self.machine.as_mut().map(Machine::notes).unwrap_or_default();
-        self.tell(notes)
+        self.report(notes)
     }
 
-    /// Lets what is half committed end, then closes the transcript.
+    /// Waits for open commits, then closes the transcript.
     async fn finish(mut self, result: Result<Value, RunError>, started: Instant) -> Run {
         self.stages.stop().await;
         let mut result = result;
-        // replies that were already being committed are finished exchanges, too
+        // the replies of open commits are finished exchanges too
         if let Err(why) = self.last_answers() {
             result = result.and(Err(why));
         }
@@ -347,7 +346,7 @@ impl Driver {
 }
 
 fn stuck() -> RunError {
-    let fault = Fault::failed("the run came to a stop before its end; this is a bug");
+    let fault = Fault::failed("the run stopped before its end; this is a bug");
     RunError::failed(vec![StepFailure { path: "run".into(), order: Default::default(), fault }])
 }
 

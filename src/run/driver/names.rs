@@ -1,4 +1,4 @@
-//! How a run is called, and which media it was given.
+//! The name of a run, and the media in its inputs.
 
 use crate::{
     store::memo::Medium,
@@ -11,7 +11,7 @@ pub(super) fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
-/// Tells runs apart: the dialogue, the time, the process, and a count within it.
+/// A unique name for a run: the dialogue, the time in ms, the process id, and a count within the process.
 pub(super) fn run_name(dialogue: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -19,18 +19,18 @@ pub(super) fn run_name(dialogue: &str) -> String {
     format!("{dialogue}-{}-{}-{count}", now_ms(), std::process::id())
 }
 
-/// All media in a value.
+/// Adds all media in a value to `found`.
 pub(super) fn named_media(value: &Value, found: &mut Vec<Medium>) {
-    let mut note = |digest: &str, path: &str| {
+    let mut add = |digest: &str, path: &str| {
         let medium = Medium::new(digest, path);
         if !found.contains(&medium) {
             found.push(medium);
         }
     };
     match value {
-        Value::Video(media) | Value::Audio(media) => note(&media.digest, &media.path),
-        Value::Image(image) => note(&image.digest, &image.path),
-        Value::Moment(Moment { media, .. }) => note(&media.digest, &media.path),
+        Value::Video(media) | Value::Audio(media) => add(&media.digest, &media.path),
+        Value::Image(image) => add(&image.digest, &image.path),
+        Value::Moment(Moment { media, .. }) => add(&media.digest, &media.path),
         Value::List(items) => items.iter().for_each(|item| named_media(item, found)),
         Value::Record(fields) => fields.values().for_each(|field| named_media(field, found)),
         _ => {}

@@ -1,4 +1,4 @@
-//! The stages of an exchange: looked up, queued, asked, committed, answered.
+//! The stages of an exchange: look-up in the memo, queue, request, commit to the memo, reply.
 
 use super::{
     Agents,
@@ -27,10 +27,10 @@ use std::{
 };
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
-/// Longest wait of a stopped run for commits under way.
+/// Longest wait of a stopped run for open commits.
 const LAST_COMMITS: Duration = Duration::from_secs(10);
 
-/// The means of the stages.
+/// The resources that the stages use.
 pub(super) struct Deps {
     pub agents: Agents,
     pub at_once: usize,
@@ -40,11 +40,11 @@ pub(super) struct Deps {
     pub store: Option<Arc<MediaStore>>,
     pub progress: Arc<dyn Progress>,
     pub run: Arc<str>,
-    /// The media that the run was given.
+    /// The media in the run's inputs.
     pub media: Arc<[Medium]>,
 }
 
-/// An exchange that is over.
+/// An exchange with its result.
 pub(super) struct FinishedExchange {
     pub exchange: DueExchange,
     key: MemoKey,
@@ -53,7 +53,7 @@ pub(super) struct FinishedExchange {
 }
 
 impl FinishedExchange {
-    /// Its line in the transcript, and what the machine wants.
+    /// Its line in the transcript, and its result for the machine.
     pub(super) fn into_line(self) -> (ExchangeLine, Result<Reply, Fault>) {
         let DueExchange { path, role, request, seed, .. } = self.exchange;
         let (reply, error) = match &self.result {
@@ -65,7 +65,7 @@ impl FinishedExchange {
     }
 }
 
-/// An exchange under way.
+/// An exchange without a result.
 struct PendingExchange {
     exchange: DueExchange,
     key: MemoKey,
@@ -73,13 +73,13 @@ struct PendingExchange {
 }
 
 impl PendingExchange {
-    /// True if its reply may be kept and shared.
+    /// True if the memo may keep its reply, and equal exchanges may share it.
     fn kept(&self) -> bool {
         self.agent.card().memo
     }
 }
 
-// the queue is in plan order: what comes first in the dialogue is asked first
+// the queue is sorted by plan order, so that earlier steps are asked first
 impl PartialEq for PendingExchange {
     fn eq(&self, other: &Self) -> bool {
         self.exchange.order == other.exchange.order
@@ -97,6 +97,7 @@ impl Ord for PendingExchange {
     }
 }
 
+/// The result of a commit to the memo.
 type Commit = Result<(), MemoError>;
 
 pub(super) struct Stages {
@@ -104,17 +105,19 @@ pub(super) struct Stages {
     queue: BinaryHeap<Reverse<PendingExchange>>,
     asking: FuturesUnordered<BoxFuture<'static, (PendingExchange, Attempt)>>,
     committing: FuturesUnordered<BoxFuture<'static, (PendingExchange, Attempt, Commit)>>,
-    /// Jobs that wait until their agent is ready, by role. `loaded` has the ready roles, `loading` those being made ready.
+    /// The exchanges that wait until their agent is ready, by role.
     waiting_for_load: HashMap<String, Vec<PendingExchange>>,
+    /// The roles whose agents are ready.
     loaded: HashSet<String>,
+    /// The agents that are getting ready, with their roles.
     loading: FuturesUnordered<BoxFuture<'static, (String, Result<(), Fault>)>>,
-    /// Why an agent will never be ready.
+    /// The fault of an agent that cannot get ready.
     unready: Option<RunError>,
-    /// Questions under way, with those who asked the same after.
+    /// The later exchanges that wait for an equal open one, by its key.
     shared: HashMap<MemoKey, Vec<PendingExchange>>,
-    /// The start of the first exchange of a task with a limit.
+    /// The start of the first exchange of each task with a time limit.
     begun: HashMap<u64, Instant>,
-    /// The exchanges that a fresh run has already asked.
+    /// The exchanges that this run has committed, if it is a fresh one.
     own: HashSet<MemoKey>,
     done: Vec<FinishedExchange>,
     memo_failed: bool,
@@ -139,7 +142,7 @@ impl Stages {
         }
     }
 
-    /// Takes in exchanges that are due: what the memo has is answered at once, the rest is asked as there is room.
+    /// Adds due exchanges. Memo hits get their reply at once; the others are asked within the limit `at_once`.
     pub(super) async fn add(&mut self, due: Vec<DueExchange>) {
         let mut jobs = Vec::with_capacity(due.len());
         for exchange in due {
@@ -162,7 +165,7 @@ impl Stages {
         let found = self.look_up(&jobs).await;
         for job in jobs {
             match found.get(&job.key).filter(|_| job.kept()) {
-                // a kept reply that does not answer the request was kept for another one
+                // a reply that does not fit the request belongs to another one, so it is not used
                 Some(reply) if job.exchange.request.fits(reply).is_ok() => self.hit(job, reply.clone()),
                 _ => self.join_or_queue(job),
             }
@@ -186,7 +189,7 @@ impl Stages {
         }
     }
 
-    /// A failing memo does not fail the run. The user reads of it once; the readable part is still read.
+    /// Reports a memo error once. A failing memo does not fail the run, and its readable part is still used.
     fn memo_failed(&mut self, error: &MemoError) {
         if !std::mem::replace(&mut self.memo_failed, true) {
             let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -218,7 +221,8 @@ impl Stages {
         if self.loaded.contains(&job.exchange.role) { self.queue.push(Reverse(job)) } else { self.load(job) }
     }
 
-    /// Lets a job wait until its agent is ready. Its time limit begins after that: loading weights is not its fault.
+    /// Makes an exchange wait until its agent is ready. Its time limit starts afterwards, so that loading weights does not
+    /// count.
     fn load(&mut self, job: PendingExchange) {
         let role = &job.exchange.role;
         if let Some(others) = self.waiting_for_load.get_mut(role) {
@@ -249,7 +253,7 @@ impl Stages {
         }
     }
 
-    /// Begins what is queued, as far as there is room.
+    /// Asks queued exchanges, up to the limit `at_once`.
     fn begin(&mut self) {
         while self.asking.len() + self.committing.len() < self.deps.at_once {
             let Some(Reverse(job)) = self.queue.pop() else { return };
@@ -282,8 +286,7 @@ impl Stages {
         wanted.then(|| stream.clone())
     }
 
-    /// Waits until something is answered or asked again. False if nothing is under way at all; an error if an agent
-    /// that is needed cannot get ready.
+    /// Waits until an exchange or an agent makes progress. Gives false if nothing is open. Fails if an agent cannot get ready.
     pub(super) async fn wait(&mut self) -> Result<bool, RunError> {
         tokio::select! {
             biased;
@@ -292,7 +295,7 @@ impl Stages {
             Some((role, ready)) = self.loading.next() => self.on_loaded(role, ready),
             else => return Ok(false),
         }
-        // everything else that is ready comes along: one turn of the machine for all of it
+        // all other finished futures are handled too, so that the machine needs only one turn
         while let Some(Some((job, attempt, commit))) = self.committing.next().now_or_never() {
             self.committed(job, attempt, commit);
         }
@@ -306,12 +309,12 @@ impl Stages {
         Ok(true)
     }
 
-    /// The replies since the last call.
+    /// The exchanges that finished since the last call.
     pub(super) fn answered(&mut self) -> Vec<FinishedExchange> {
         std::mem::take(&mut self.done)
     }
 
-    /// Asks no more; waits for commits under way.
+    /// Cancels all requests, and waits for open commits.
     pub(super) async fn stop(&mut self) {
         self.queue.clear();
         self.waiting_for_load.clear();
@@ -325,7 +328,7 @@ impl Stages {
         let _ = tokio::time::timeout(LAST_COMMITS, last).await;
     }
 
-    /// An agent answered, or did not.
+    /// Handles the result of a request: a reply is committed to the memo first.
     fn attempt(&mut self, job: PendingExchange, attempt: Attempt) {
         match (&self.deps.memo, &attempt.result) {
             (Some(memo), Ok(reply)) if job.kept() && !self.memo_failed => {
@@ -368,11 +371,11 @@ impl Stages {
         self.settle(job, attempt);
     }
 
-    /// An exchange is over; so are those who asked the same.
+    /// Finishes an exchange, and the equal ones that wait for it.
     fn settle(&mut self, job: PendingExchange, attempt: Attempt) {
         let mut others = if job.kept() { self.shared.remove(&job.key).unwrap_or_default() } else { Vec::new() };
         if attempt.timed_out && !others.is_empty() {
-            // they have limits of their own: the first of them asks for the rest
+            // the waiting exchanges have their own time limits, so the first of them is asked for all
             let next = others.remove(0);
             self.shared.insert(next.key, others);
             self.queue.push(Reverse(next));

@@ -1,4 +1,4 @@
-//! The driver with agents of many manners: memo, tries, limits, stopping, transcripts and their replay.
+//! Tests of the driver with agents that misbehave: memo, retries, limits, stopping, transcripts and their replay.
 
 use super::*;
 use crate::value::Moment;
@@ -13,25 +13,25 @@ use crate::{
 use async_trait::async_trait;
 use std::sync::Mutex;
 
-/// The action of an agent of these tests for a prompt, on each try.
-type Manner = fn(&str, u64) -> Option<Result<String, Fault>>;
+/// The reply of a test agent to a prompt and a seed; none means that it never answers.
+type Behaviour = fn(&str, u64) -> Option<Result<String, Fault>>;
 
-/// Answers as its manner says; none means that it never answers. Remembers its requests.
+/// A test agent that records its requests.
 struct Fake {
     card: Card,
-    manner: Manner,
+    behaviour: Behaviour,
     asked: Mutex<Vec<String>>,
 }
 
 impl Fake {
-    fn new(manner: Manner) -> Arc<Fake> {
+    fn new(behaviour: Behaviour) -> Arc<Fake> {
         let card = Card {
             name: "fake".into(),
             answers: vec![Answers::usual(Kind::Say)],
             identity: "fake 1".into(),
             memo: true,
         };
-        Arc::new(Fake { card, manner, asked: Mutex::default() })
+        Arc::new(Fake { card, behaviour, asked: Mutex::default() })
     }
     fn count(&self) -> usize {
         self.asked.lock().expect("lock").len()
@@ -49,7 +49,7 @@ impl Agent for Fake {
         let said = {
             let mut asked = self.asked.lock().expect("lock");
             asked.push(prompt.clone());
-            (self.manner)(&prompt, asking.seed)
+            (self.behaviour)(&prompt, asking.seed)
         };
         let text = match said {
             Some(said) => said?,
@@ -59,7 +59,7 @@ impl Agent for Fake {
     }
 }
 
-/// A dialogue that says each of `words`, with `more` on the step, at this temperature.
+/// A dialogue with a `say` for each of `words`, with the keys `more` on the step, at this temperature.
 fn plan(more: &str, temperature: &str) -> Plan {
     let source = format!(
         "version: 1\ndialogue: t\ninputs: {{ words: list of text }}\ncast: {{ mind: m }}\nsteps:\n  said:\n    each: words\n    \
@@ -93,7 +93,7 @@ fn echo(prompt: &str, seed: u64) -> Option<Result<String, Fault>> {
 }
 
 #[tokio::test]
-async fn what_is_kept_is_not_asked_again() {
+async fn memo_hits_are_not_asked_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let memo = Memo::open(folder.path()).expect("a memo");
     let plan = plan("at_once: 8", GREEDY);
@@ -105,7 +105,7 @@ async fn what_is_kept_is_not_asked_again() {
         assert_eq!((agent.count(), outcome.memo_hits), (asked, hits), "{given} {fresh}");
         assert_eq!(outcome.exchanges, given.split(' ').count() as u64);
     };
-    // the same question under way twice is asked once
+    // two equal requests at the same time are asked once
     check(false, "a b b b", 2, 2).await;
     check(false, "a b c", 1, 2).await;
     check(false, "a b c", 0, 3).await;
@@ -114,7 +114,7 @@ async fn what_is_kept_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn a_kept_reply_of_another_kind_is_asked_again() {
+async fn a_reply_of_another_kind_in_the_memo_is_asked_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let memo = Memo::open(folder.path()).expect("a memo");
     let plan = plan("at_once: 8", GREEDY);
@@ -136,7 +136,7 @@ async fn a_kept_reply_of_another_kind_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_passing_failure_is_tried_again() {
+async fn a_passing_fault_is_retried() {
     fn once(prompt: &str, _: u64) -> Option<Result<String, Fault>> {
         use std::sync::atomic::{AtomicUsize, Ordering};
         static TRIES: AtomicUsize = AtomicUsize::new(0);
@@ -150,7 +150,7 @@ async fn a_passing_failure_is_tried_again() {
 }
 
 #[tokio::test]
-async fn failures_say_what_and_where() {
+async fn a_failure_names_its_reason_and_path() {
     fn odd(prompt: &str, _: u64) -> Option<Result<String, Fault>> {
         match prompt {
             "silent" => None,
@@ -168,7 +168,7 @@ async fn failures_say_what_and_where() {
         assert_eq!(found, expected.map(str::to_owned).map_err(|(text, kind)| (text.to_owned(), kind)));
     };
     let failed = |text: &'static str| Err((text, FaultKind::Failed));
-    check("timeout: 20ms", "a silent", failed("said[1]: not answered within 20ms (for `silent`)")).await;
+    check("timeout: 20ms", "a silent", failed("said[1]: the agent did not answer within 20ms (for `silent`)")).await;
     check(
         "timeout: 20ms
     or: none",
@@ -183,7 +183,7 @@ async fn failures_say_what_and_where() {
 }
 
 #[tokio::test]
-async fn a_stopped_run_keeps_what_is_finished() {
+async fn a_stopped_run_keeps_finished_exchanges() {
     fn stuck(prompt: &str, _: u64) -> Option<Result<String, Fault>> {
         (prompt != "stuck").then(|| Ok(prompt.to_owned()))
     }
@@ -205,27 +205,27 @@ async fn a_stopped_run_keeps_what_is_finished() {
 
     let cancel = Cancel::default();
     let progress = Arc::new(Second(cancel.clone(), Default::default()));
-    let mut conducted = RunOptions { memo: Some(memo.clone()), cancel, progress, ..options(&Fake::new(stuck)) };
-    conducted.record = Recorder::file(&record).expect("a file");
-    let error = run(&plan, bound(&plan, words("a b stuck")), conducted).await.outcome.expect_err("it was stopped");
+    let mut stopped = RunOptions { memo: Some(memo.clone()), cancel, progress, ..options(&Fake::new(stuck)) };
+    stopped.record = Recorder::file(&record).expect("a file");
+    let error = run(&plan, bound(&plan, words("a b stuck")), stopped).await.outcome.expect_err("it was stopped");
     assert_eq!((error.to_string(), error.fault.kind), ("interrupted after 2 exchanges".into(), FaultKind::Cancelled));
     let transcript = Transcript::read(&record).expect("a transcript");
     assert_eq!(transcript.exchanges.len(), 2);
     assert_eq!(
         replay_transcript(&transcript).expect_err("it is not whole").to_string(),
-        "the transcript has no exchange `said[2]`: the run was stopped before it"
+        "the transcript lacks the exchange `said[2]`: the run was stopped earlier"
     );
 
     let limit = Duration::from_millis(800);
     let agent = Fake::new(stuck);
-    let conducted = RunOptions { memo: Some(memo), deadline: Some(limit), ..options(&agent) };
-    let error = run(&plan, bound(&plan, words("a b stuck")), conducted).await.outcome.expect_err("it never ends");
+    let stopped = RunOptions { memo: Some(memo), deadline: Some(limit), ..options(&agent) };
+    let error = run(&plan, bound(&plan, words("a b stuck")), stopped).await.outcome.expect_err("it never ends");
     let expected = "the deadline of 800ms passed after 2 exchanges".to_owned();
     assert_eq!((error.to_string(), error.fault.kind), (expected, FaultKind::Deadline));
     assert_eq!(agent.count(), 1);
 }
 
-/// Answers, but not to "far". Cancels a run when that request is dropped.
+/// An agent that never answers the prompt "far", and cancels the run when that request is dropped.
 struct Far(Card, Cancel);
 
 #[async_trait]
@@ -260,7 +260,7 @@ impl Progress for Begun {
     }
 }
 
-/// Step `slow` evaluates templates for as long as they may take, forty times. The driver hears of it when that is over.
+/// Step `slow` evaluates templates of the maximum length, forty times. The driver gets its events only afterwards.
 #[tokio::test]
 async fn limits_hold_while_templates_are_evaluated() {
     let check = async |timeout: &str, deadline: Option<Duration>, kind: FaultKind| {
@@ -288,7 +288,7 @@ async fn limits_hold_while_templates_are_evaluated() {
     check("5m", Some(Duration::from_millis(300)), FaultKind::Deadline).await;
 }
 
-/// A transcript's lines without what may differ.
+/// A transcript's lines without `timing`, which may differ.
 fn timeless(lines: &[u8]) -> String {
     let lines = std::str::from_utf8(lines).expect("text").lines();
     let plain = lines.map(|line| {
@@ -323,7 +323,7 @@ async fn the_same_seed_gives_the_same_transcript_and_it_replays() {
     transcript.exchanges[0].seed += 1;
     assert_eq!(
         replay_transcript(&transcript).expect_err("it was changed").to_string(),
-        "`said[0]` asks something other than the recorded request; the transcript was changed, or another version made it"
+        "the request of `said[0]` differs from the recorded one; the transcript was changed, or another version made it"
     );
     // a run that was killed while it wrote a line
     std::fs::write(&path, &file[..file.len() - 3]).expect("written");
@@ -331,7 +331,7 @@ async fn the_same_seed_gives_the_same_transcript_and_it_replays() {
 }
 
 #[tokio::test]
-async fn every_role_must_be_played() {
+async fn every_role_needs_an_agent() {
     let plan = plan("at_once: 1", GREEDY);
     let error =
         run(&plan, bound(&plan, words("a")), RunOptions::new(Agents::new())).await.outcome.expect_err("refused");
@@ -339,20 +339,20 @@ async fn every_role_must_be_played() {
     assert_eq!((error.to_string().as_str(), error.fault.kind), expected);
 }
 
-/// Gets ready slowly, or never; then answers as [`echo`] does.
-struct Sleepy {
+/// An agent that gets ready slowly, or fails to; then it answers `yes`.
+struct SlowToLoad {
     card: Card,
-    woken: std::sync::atomic::AtomicUsize,
+    loads: std::sync::atomic::AtomicUsize,
     able: bool,
 }
 
 #[async_trait]
-impl Agent for Sleepy {
+impl Agent for SlowToLoad {
     fn card(&self) -> &Card {
         &self.card
     }
     async fn ready(&self) -> Result<(), Fault> {
-        self.woken.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.loads.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(300)).await;
         if self.able { Ok(()) } else { Err(Fault::model("the weights cannot be read").of("fake")) }
     }
@@ -362,31 +362,31 @@ impl Agent for Sleepy {
 }
 
 #[tokio::test]
-async fn an_agent_gets_ready_once_when_the_memo_does_not_suffice() {
-    let sleepy = |able| {
+async fn an_agent_gets_ready_once_for_exchanges_that_the_memo_lacks() {
+    let slow = |able| {
         let card = Card {
             name: "fake".into(),
             answers: vec![Answers::usual(Kind::Say)],
-            identity: "sleepy".into(),
+            identity: "slow".into(),
             memo: true,
         };
-        Arc::new(Sleepy { card, woken: Default::default(), able })
+        Arc::new(SlowToLoad { card, loads: Default::default(), able })
     };
     let folder = tempfile::tempdir().expect("a folder");
     let memo = Memo::open(folder.path()).expect("a memo");
-    // getting ready takes longer than the step may: its limit is for the exchanges
+    // getting ready takes longer than the step's limit, which applies to exchanges only
     let plan = plan("timeout: 200ms\n    or: none", GREEDY);
-    let conduct_with = async |agent: Arc<Sleepy>, text: &str| {
+    let run_with = async |agent: Arc<SlowToLoad>, text: &str| {
         let agents = Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]);
         let options = RunOptions { memo: Some(memo.clone()), ..RunOptions::new(agents) };
         let answer = run(&plan, bound(&plan, words(text)), options).await.outcome.map(|outcome| outcome.answer);
-        (answer, agent.woken.load(std::sync::atomic::Ordering::SeqCst))
+        (answer, agent.loads.load(std::sync::atomic::Ordering::SeqCst))
     };
-    assert_eq!(conduct_with(sleepy(true), "a b c").await, (Ok("yes yes yes".into()), 1));
-    assert_eq!(conduct_with(sleepy(false), "a b c").await, (Ok("yes yes yes".into()), 0));
+    assert_eq!(run_with(slow(true), "a b c").await, (Ok("yes yes yes".into()), 1));
+    assert_eq!(run_with(slow(false), "a b c").await, (Ok("yes yes yes".into()), 0));
     // no fallback replaces a model that cannot be loaded
     let error = RunError::from(Fault::model("the weights cannot be read").of("agent fake"));
-    assert_eq!(conduct_with(sleepy(false), "a b c d").await, (Err(error), 1));
+    assert_eq!(run_with(slow(false), "a b c d").await, (Err(error), 1));
 }
 
 /// Samples any video into one moment.
@@ -407,7 +407,7 @@ impl Agent for Sampler {
 }
 
 #[tokio::test]
-async fn frames_that_the_memo_knows_are_expected_by_the_store() {
+async fn the_store_expects_the_frames_of_a_memo_hit() {
     let source = "version: 1\ndialogue: t\ninputs: { video: video }\nsteps:\n  moments: { frames: { video: \"{{ video }}\", every: 1s } }\n\
                   answer: \"{{ moments | length }}\"\n";
     let plan = compile_text(source, "t.yaml", &MemoryLibrary::default(), &Default::default()).expect("sound");
@@ -429,7 +429,7 @@ async fn frames_that_the_memo_knows_are_expected_by_the_store() {
         let options = RunOptions { memo: Some(memo.clone()), media: Some(store.clone()), ..RunOptions::new(agents) };
         let inputs = IndexMap::from([("video".to_owned(), Value::Video(media.clone()))]);
         let outcome = run(&plan, bound(&plan, inputs), options).await.outcome.expect("an answer");
-        // (this sampler, unlike the media agent, tells no store what it found)
+        // (this sampler, unlike the media agent, does not report its moments to the store)
         assert_eq!((outcome.memo_hits, store.expects(&media)), (hits, hits == 1));
     }
 }

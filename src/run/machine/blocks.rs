@@ -1,4 +1,4 @@
-//! Blocks of steps: when a step may start, how its items begin and end, and what a settled step lets start.
+//! Blocks of steps: when a step may start, how its items begin and end, and which steps a settled step unblocks.
 
 use super::{ItemNote, Machine, PlanOrder, StepEvent, StepFailure, StepLine, TaskLimits, Todo, digest, tasks::TaskId};
 use crate::{
@@ -10,13 +10,13 @@ use crate::{
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-/// Names a running block.
+/// The id of a running block.
 pub(super) type BlockId = u64;
 
-/// The place of a block: the beginning of its steps' paths and orders, and the limits around it.
+/// The place of a block: the prefix of its steps' paths and orders, and the time limits around it.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    /// `refine round 2 / `; empty for the outermost block.
+    /// The prefix of paths, such as `refine round 2 / `; empty for the outermost block.
     pub prefix: Arc<str>,
     pub order: PlanOrder,
     pub depth: usize,
@@ -31,7 +31,7 @@ impl Default for Place {
     }
 }
 
-/// A block under way.
+/// A running block.
 #[derive(Debug)]
 pub(super) struct BlockRun {
     pub block: Arc<Block>,
@@ -40,20 +40,20 @@ pub(super) struct BlockRun {
     parent: Option<TaskId>,
     pub place: Place,
     pub steps: Vec<StepRun>,
-    /// Steps not settled yet.
+    /// The number of steps that are not settled.
     left: usize,
     failures: Vec<StepFailure>,
 }
 
-/// A step under way.
+/// A running step.
 #[derive(Debug, Default)]
 pub(super) struct StepRun {
-    /// The number of its needs that are not settled yet.
+    /// The number of needed steps that are not settled.
     missing: usize,
     /// The steps that need it.
     dependents: Vec<usize>,
     state: State,
-    /// The items of `each`, taken out as they begin; one nothing for a step without `each`.
+    /// The items of `each`, each removed when it begins. A step without `each` has one item, nothing.
     items: Vec<Option<Value>>,
     results: Vec<Option<Value>>,
     next: usize,
@@ -70,7 +70,7 @@ enum State {
     #[default]
     Waiting,
     Done,
-    /// Failed, or never begun because a step that it needs did.
+    /// Failed, or never begun because a needed step failed.
     Lost,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct ItemEnd {
 }
 
 impl Machine {
-    /// Begins a block; its steps that need nothing become ready.
+    /// Opens a block, and starts its steps without needs.
     pub(super) fn open_block(&mut self, block: Arc<Block>, scope: Scope, parent: Option<TaskId>, place: Place) {
         let id = self.id();
         let mut steps: Vec<StepRun> = block.steps.iter().map(|_| StepRun::default()).collect();
@@ -101,7 +101,7 @@ impl Machine {
         self.blocks.insert(id, BlockRun { block, scope, parent, place, steps, left, failures: Vec::new() });
     }
 
-    /// All steps are settled: the values go to the step that opened the block.
+    /// Closes a block whose steps are all settled, and gives their values to the step that opened it.
     pub(super) fn close(&mut self, id: BlockId) {
         let Some(run) = self.blocks.remove(&id) else { return };
         let Some(parent) = run.parent else { return self.end(&run.scope, run.failures) };
@@ -124,8 +124,8 @@ impl Machine {
         if planned.needs.iter().any(|need| run.steps[*need].state == State::Lost) {
             return self.settled(id, index, None);
         }
-        // a `when` that speaks of the item is asked item by item
-        let by_step = planned.when.as_ref().filter(|when| planned.each.is_none() || !speaks_of_item(when));
+        // a `when` that names the item is evaluated for each item
+        let by_step = planned.when.as_ref().filter(|when| planned.each.is_none() || !names_item(when));
         let guard = by_step.map_or(Ok(true), |when| when.eval(&run.scope).map(|value| value.is_truthy()));
         let items = guard.map_err(|error| error.message).and_then(|go| match &planned.each {
             _ if !go => Ok(None),
@@ -156,7 +156,7 @@ impl Machine {
         if step.unfinished == 0 { self.conclude(id, index) } else { self.jobs.push_back(Todo::Fill(id, index)) }
     }
 
-    /// Begins as many items as `at_once` lets.
+    /// Begins items, up to the step's `at_once`.
     pub(super) fn fill(&mut self, id: BlockId, index: usize) {
         loop {
             let Some((run, planned)) = self.step(id, index) else { return };
@@ -172,7 +172,7 @@ impl Machine {
         }
     }
 
-    /// An item is done.
+    /// Takes the result of an item.
     pub(super) fn item_done(&mut self, id: BlockId, index: usize, number: usize, mut end: ItemEnd) {
         if let Err(message) = end.value.as_ref().map_or(Ok(()), |value| self.budget.keep(value)) {
             end.value = Err(self.failure(id, index, Some(number), Fault::failed(message)));
@@ -198,13 +198,13 @@ impl Machine {
         }
     }
 
-    /// All items are done.
+    /// Ends a step whose items are all done.
     fn conclude(&mut self, id: BlockId, index: usize) {
         let Some((run, planned)) = self.step(id, index) else { return };
         let step = &mut run.steps[index];
         let results = std::mem::take(&mut step.results);
         step.items = Vec::new();
-        // items end in any order; notes are in the order of items
+        // items may end in any order, but notes must be in the order of items
         step.notes.sort_by_key(|note| note.item);
         step.fallbacks.sort_by_key(|note| note.item);
         step.failures.sort_by_key(|(number, _)| *number);
@@ -215,7 +215,7 @@ impl Machine {
         self.settled(id, index, value);
     }
 
-    /// A step is done (or failed) before any item of it began.
+    /// Ends a step before any of its items begins.
     fn whole(
         &mut self,
         id: BlockId,
@@ -241,7 +241,7 @@ impl Machine {
         self.settled(id, index, value);
     }
 
-    /// A step whose `when` is false: it yields its `or`, or nothing.
+    /// Skips a step whose `when` is false. Its value is that of `or`, or nothing.
     fn skip(&mut self, id: BlockId, index: usize, planned: &PlannedStep) {
         let Some(run) = self.blocks.get(&id) else { return };
         let value = skipped(planned, &run.scope).map_err(|why| self.failure(id, index, None, Fault::failed(why)));
@@ -256,7 +256,7 @@ impl Machine {
         }
     }
 
-    /// Notes how a step ended and starts its dependents.
+    /// Records the end of a step, and starts the steps that waited for it.
     fn settled(&mut self, id: BlockId, index: usize, value: Option<Value>) {
         let digests = self.digests;
         let Some((run, planned)) = self.step(id, index) else { return };
@@ -275,7 +275,7 @@ impl Machine {
             fallbacks: std::mem::take(&mut step.fallbacks),
             failures: failures
                 .iter()
-                .map(|(number, failure)| ItemNote { item: item(*number), why: said(failure, run.place.depth) })
+                .map(|(number, failure)| ItemNote { item: item(*number), why: reason(failure, run.place.depth) })
                 .collect(),
             path: String::new(),
         };
@@ -302,14 +302,14 @@ impl Machine {
         self.notes.push(StepEvent::Settled(line));
     }
 
-    /// A running block and one of its steps as planned.
+    /// A running block, and one of its planned steps.
     pub(super) fn step(&mut self, id: BlockId, index: usize) -> Option<(&mut BlockRun, PlannedRef)> {
         let run = self.blocks.get_mut(&id)?;
         let planned = PlannedRef(run.block.clone(), index);
         Some((run, planned))
     }
 
-    /// A failure with its path and place.
+    /// A fault with the path and the plan order of its step or item.
     pub(super) fn failure(&self, id: BlockId, index: usize, item: Option<usize>, fault: Fault) -> StepFailure {
         let Some(run) = self.blocks.get(&id) else {
             return StepFailure { path: String::new(), order: PlanOrder::default(), fault };
@@ -320,7 +320,7 @@ impl Machine {
     }
 }
 
-/// A step of a block that keeps the block alive.
+/// A reference to a planned step that keeps its block alive.
 pub(super) struct PlannedRef(Arc<Block>, usize);
 
 impl std::ops::Deref for PlannedRef {
@@ -330,7 +330,7 @@ impl std::ops::Deref for PlannedRef {
     }
 }
 
-/// `refine round 2 / draft[1]`
+/// The path of a step or item, such as `refine round 2 / draft[1]`.
 pub(super) fn path(run: &BlockRun, planned: &PlannedStep, item: Option<usize>) -> String {
     let (prefix, name) = (&run.place.prefix, &planned.name);
     match item.filter(|_| planned.each.is_some()) {
@@ -344,7 +344,7 @@ pub(super) fn skipped(planned: &PlannedStep, scope: &Scope) -> Result<Value, Str
     planned.or.as_ref().map_or(Ok(Value::Nothing), |or| or.eval(scope).map_err(|error| format!("`or`: {error}")))
 }
 
-/// The value, or that of `or` with the reason why it was needed.
+/// The value; or, after a failure, the value of `or` with the reason of the failure.
 fn or_else(
     value: Result<Value, StepFailure>,
     planned: &PlannedStep,
@@ -355,7 +355,7 @@ fn or_else(
         (Ok(value), _) => Ok((value, None)),
         (Err(failure), None) => Err(Box::new(failure)),
         (Err(mut failure), Some(or)) => match or.eval(scope) {
-            Ok(value) => Ok((value, Some(said(&failure, depth)))),
+            Ok(value) => Ok((value, Some(reason(&failure, depth)))),
             Err(error) => {
                 failure.fault.message = format!("{}; `or` failed too: {error}", failure.fault.message);
                 Err(Box::new(failure))
@@ -365,28 +365,28 @@ fn or_else(
 }
 
 /// True if the template reads `item` or `index`.
-pub(super) fn speaks_of_item(template: &crate::prompt::Template) -> bool {
+pub(super) fn names_item(template: &crate::prompt::Template) -> bool {
     template.names().iter().any(|name| *name == "item" || *name == "index")
 }
 
-/// The items of a list; nothing has none (the speech of a silent video).
+/// The items of a list. Nothing (such as the speech of a silent video) gives an empty list.
 fn list(value: Value) -> Result<Vec<Option<Value>>, String> {
     match value {
         Value::List(items) => Ok(items.into_iter().map(Some).collect()),
         Value::Vector(numbers) => Ok(numbers.into_iter().map(|n| Some(Value::Number(f64::from(n)))).collect()),
         Value::Nothing => Ok(Vec::new()),
-        other => Err(format!("`each` wants a list, found {}", other.ty())),
+        other => Err(format!("`each` expects a list, found {}", other.ty())),
     }
 }
 
-/// A failure in the words of its own step: one from an inner block keeps its path.
-fn said(failure: &StepFailure, depth: usize) -> String {
+/// The message of a failure. A failure of an inner block includes its path.
+fn reason(failure: &StepFailure, depth: usize) -> String {
     let inner = failure.order.0.len() > depth * 3 + 2;
     let message = &failure.fault.message;
     if inner { format!("{}: {message}", failure.path) } else { message.clone() }
 }
 
-/// The message of a step with failed items: the first failure, and how many more.
+/// The failure of a step with failed items: the first one, with the number of the others.
 fn summary(failures: Vec<(usize, StepFailure)>) -> Option<StepFailure> {
     let more = failures.len().saturating_sub(1);
     let mut first = failures.into_iter().next()?.1;

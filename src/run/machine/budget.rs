@@ -1,14 +1,14 @@
-//! Limits of one run: its work and its storage. They are far above the needs of a day of video; they bound hostile dialogues
-//! whose repetitions are nested.
+//! The limits of a run's work and memory. They are far above the needs of a day of video, and stop hostile dialogues with nested
+//! repetitions.
 
 use crate::value::Value;
 
-/// Most items, rounds and steps of one run together.
+/// The maximum number of items, rounds and steps of a run together.
 const MAX_TASKS: usize = 1_000_000;
-/// Most that the values of one run take together, in bytes (estimated).
+/// The maximum memory of all values of a run together, in bytes (estimated).
 const MAX_BYTES: usize = 2 << 30;
 
-/// The work and the storage of one run so far.
+/// The work and the memory of a run so far.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     tasks: usize,
@@ -16,7 +16,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// One more task.
+    /// Counts one task. Fails if a limit is exceeded.
     pub(super) fn task(&mut self) -> Result<(), String> {
         self.tasks += 1;
         if self.tasks > MAX_TASKS {
@@ -25,13 +25,13 @@ impl Budget {
         self.room()
     }
 
-    /// One more value.
+    /// Counts the memory of one value. Fails if the limit is exceeded.
     pub(super) fn keep(&mut self, value: &Value) -> Result<(), String> {
         self.bytes = self.bytes.saturating_add(value.bytes());
         self.room()
     }
 
-    /// A run that kept too much begins nothing more: what would come could not be kept.
+    /// Fails if the values take too much memory. Such a run starts nothing more, because it could not keep further values.
     fn room(&self) -> Result<(), String> {
         if self.bytes > MAX_BYTES {
             return Err(format!("the values of the run take more than {} MiB", MAX_BYTES >> 20));
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_did_or_kept_too_much_begins_nothing_more() {
+    fn a_run_beyond_its_limits_starts_nothing_more() {
         let mut budget = Budget::default();
         let value = Value::Text("x".repeat(64 << 20));
         let kept = (0..100).take_while(|_| budget.keep(&value).is_ok()).count();

@@ -1,22 +1,22 @@
-//! Notes of the machine about steps: for progress, for the transcript, and for people when a run fails.
+//! The machine's step events: for progress, for the transcript, and for the messages of a failed run.
 
 use super::PlanOrder;
 use crate::error::Fault;
 use serde::{Deserialize, Serialize};
 
-/// A step that failed, and where.
+/// The failure of a step or item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepFailure {
-    /// `place[3]`, `refine round 2 / draft`.
+    /// The path, such as `place[3]` or `refine round 2 / draft`.
     pub path: String,
-    /// For putting failures into plan order.
+    /// The place in plan order, for sorting failures.
     #[serde(default)]
     pub order: PlanOrder,
-    /// Why.
+    /// The reason.
     pub fault: Fault,
 }
 
-/// Something to know about a step.
+/// An event of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepEvent {
     /// A step began.
@@ -30,11 +30,11 @@ pub enum StepEvent {
         /// The number of blocks around it; 0 for the dialogue's own steps.
         depth: usize,
     },
-    /// A step is settled.
+    /// A step ended: it has its value, was skipped, or failed.
     Settled(StepLine),
 }
 
-/// A settled step, as the transcript keeps it.
+/// The line of a settled step in the transcript.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepLine {
     /// Its place in plan order, after its own exchanges.
@@ -48,19 +48,19 @@ pub struct StepLine {
     pub path: String,
     /// Its verb.
     pub verb: String,
-    /// blake3 of its value, if digests are wanted and it has one.
+    /// blake3 of its value, if the run computes digests and the step has a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// True if `when` was false (for every item, if it is asked item by item).
+    /// True if `when` was false (for every item, if it is evaluated for each item).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skipped: bool,
-    /// True if it was not begun because a step that it needs failed.
+    /// True if it did not start because a needed step failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_started: bool,
-    /// The notes of its items: why a loop stopped, a dropped citation.
+    /// The notes of its items, such as the reason why a loop stopped, or a dropped citation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<ItemNote>,
-    /// The places that used `or`, and the failures it replaced.
+    /// The items that used `or`, with the failures that it replaced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<ItemNote>,
     /// The failures without an `or`.
@@ -68,12 +68,12 @@ pub struct StepLine {
     pub failures: Vec<ItemNote>,
 }
 
-/// Something about one item of a step, or about a step without items.
+/// A note about one item of a step, or about a step without items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemNote {
-    /// Which item, with `each`.
+    /// The index of the item, with `each`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<usize>,
-    /// In the user's words.
+    /// The text of the note.
     pub why: String,
 }

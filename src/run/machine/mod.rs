@@ -1,8 +1,8 @@
-//! The machine: which exchanges are due, what a reply leads to, when the run is finished. Pure: no await, no clock, no
-//! channel, no chance; the same plan, inputs and seed give the same exchanges and notes, whatever the order of replies.
+//! The machine decides which exchanges are due, what follows from a reply, and when the run ends. It is pure: it has no await,
+//! clock, channel or randomness. The same plan, inputs and seed give the same exchanges and events, in any order of replies.
 //!
-//! A block of steps runs in a scope. A step that is ready becomes one task (or, with `each`, one for each item), a task
-//! is a chain of turns, and a turn asks agents or opens an inner block, which runs with this same code.
+//! A block of steps runs in a scope. A ready step becomes one task (with `each`, one for each item). A task is a chain of turns.
+//! A turn asks agents or opens an inner block, which runs with the same code.
 
 mod blocks;
 mod budget;
@@ -34,7 +34,7 @@ use tasks::{Task, TaskId};
 /// The end of a run: the answer's value, or the failures, in plan order.
 pub type Ended = Result<Value, Vec<StepFailure>>;
 
-/// One run of a plan, as a state that replies move forward.
+/// The state of one run of a plan, which replies advance.
 #[derive(Debug)]
 pub struct Machine {
     seed: u64,
@@ -42,7 +42,7 @@ pub struct Machine {
     answer: Template,
     blocks: HashMap<BlockId, BlockRun>,
     tasks: HashMap<TaskId, Task>,
-    /// Which task, and which place in its turn, an exchange under way belongs to.
+    /// The task of each open exchange, and its index in the task's turn.
     asked: HashMap<u64, (TaskId, usize)>,
     jobs: VecDeque<Todo>,
     due: Vec<DueExchange>,
@@ -52,21 +52,21 @@ pub struct Machine {
     ended: Option<Ended>,
 }
 
-/// Work that is left to do before the machine can rest.
+/// Work that needs no further reply.
 #[derive(Debug, Clone, Copy)]
 enum Todo {
-    /// All that this step needs is settled.
+    /// Start a step: all steps that it needs are settled.
     Start(BlockId, usize),
-    /// Items of this step may begin.
+    /// Begin further items of a step.
     Fill(BlockId, usize),
-    /// This task may take its next turn.
+    /// Let a task take its next turn.
     Advance(TaskId),
-    /// All steps of this block are settled.
+    /// Close a block: all its steps are settled.
     Close(BlockId),
 }
 
 impl Machine {
-    /// A run of `plan` with these inputs.
+    /// A machine for a run of `plan` with these inputs and this seed.
     pub fn new(plan: &Plan, inputs: &Inputs, seed: u64) -> Machine {
         let mut machine = Machine {
             seed,
@@ -86,13 +86,13 @@ impl Machine {
         machine
     }
 
-    /// The same machine, which also puts a digest of each step's value into its notes (a transcript wants them).
+    /// The same machine, with a digest of each step's value in its events, for the transcript.
     pub fn with_digests(mut self) -> Machine {
         self.digests = true;
         self
     }
 
-    /// The exchanges that became due since the last call, in plan order among themselves.
+    /// The exchanges that became due since the last call, in plan order.
     pub fn due(&mut self) -> Vec<DueExchange> {
         self.settle();
         let mut due = std::mem::take(&mut self.due);
@@ -100,13 +100,13 @@ impl Machine {
         due
     }
 
-    /// True if [`Machine::due`] has something to hand out, or something to do first.
+    /// True if [`Machine::due`] would give an exchange.
     pub fn has_due(&mut self) -> bool {
         self.settle();
         !self.due.is_empty()
     }
 
-    /// Takes the result of an exchange. An exchange that is not under way is ignored.
+    /// Takes the result of an exchange. An id without an open exchange is ignored.
     pub fn take(&mut self, id: u64, outcome: Result<Reply, Fault>) {
         if let Some((task, place)) = self.asked.remove(&id) {
             self.hear(task, place, outcome);
@@ -119,20 +119,20 @@ impl Machine {
         std::mem::take(&mut self.notes)
     }
 
-    /// The end of the run, once it has come.
+    /// The answer or the failures, if the run has ended.
     pub fn finished(&mut self) -> Option<&Ended> {
         self.settle();
         self.ended.as_ref()
     }
 
-    /// The answer or the failures, once the run has ended.
+    /// The answer or the failures by value, if the run has ended.
     pub fn into_ended(mut self) -> Option<Ended> {
         self.settle();
         self.ended
     }
 
-    /// Does all the work that needs no further reply, while the driver wants it. False if work was left undone; every
-    /// other method does the rest first.
+    /// Does all work that needs no further reply, as long as `wanted` gives true. Gives false if work is left; every other method
+    /// does the rest first.
     pub fn settle_while(&mut self, wanted: impl Fn() -> bool) -> bool {
         while let Some(job) = self.jobs.pop_front() {
             if !wanted() {
@@ -158,7 +158,7 @@ impl Machine {
         self.next_id
     }
 
-    /// The outermost block is done.
+    /// Ends the run: the outermost block is closed.
     fn end(&mut self, scope: &Scope, mut failures: Vec<StepFailure>) {
         self.ended = Some(if failures.is_empty() {
             self.answer.eval(scope).map_err(|error| {
@@ -172,13 +172,13 @@ impl Machine {
     }
 }
 
-/// blake3 of a value's JSON, hex: equal values have equal digests, on every machine.
+/// blake3 of a value's JSON in hex: equal values have equal digests on every machine.
 pub fn digest(value: &Value) -> String {
     let json = serde_json::to_vec(value).expect("values serialise: this is a bug");
     blake3::hash(&json).to_hex().to_string()
 }
 
-/// The seed of one exchange. 53 bits, so that every JSON reader keeps it exact.
+/// The seed of one exchange: 53 bits, because some JSON readers store numbers as f64.
 fn seed_of(run: u64, path: &str, sample: u32) -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&run.to_le_bytes());
@@ -188,5 +188,5 @@ fn seed_of(run: u64, path: &str, sample: u32) -> u64 {
     u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes: this is a bug")) >> 11
 }
 
-/// Shared limits of a task: its own and those of the steps around it.
+/// The time limits of a task: its own, and those of the steps around it.
 type TaskLimits = Arc<[TaskLimit]>;

@@ -1,8 +1,8 @@
-//! Tasks: one chain of turns, for a step or for one item of an `each` step.
+//! Tasks: a task is a chain of turns, for a step or for one item of an `each` step.
 
 use super::{
     DueExchange, Machine, PlanOrder, StepFailure, TaskLimit, TaskLimits, Todo,
-    blocks::{BlockId, ItemEnd, Place, path, skipped, speaks_of_item},
+    blocks::{BlockId, ItemEnd, Place, names_item, path, skipped},
     seed_of,
 };
 use crate::{
@@ -15,10 +15,10 @@ use crate::{
 };
 use indexmap::IndexMap;
 
-/// Names a task.
+/// The id of a task.
 pub(super) type TaskId = u64;
 
-/// A chain of turns under way.
+/// A running task.
 #[derive(Debug)]
 pub(super) struct Task {
     block: BlockId,
@@ -27,29 +27,29 @@ pub(super) struct Task {
     scope: Scope,
     answered: Vec<Answered>,
     path: String,
-    /// The item in a few words, for failures.
-    told: Option<String>,
+    /// A short description of the item, for failures.
+    label: Option<String>,
     order: PlanOrder,
     limits: TaskLimits,
-    /// The replies of this turn so far.
+    /// The replies of this turn, by index.
     got: Vec<Option<Result<Reply, Fault>>>,
     awaited: usize,
 }
 
 impl Machine {
-    /// Begins a task; one whose `when` is false ends at once.
+    /// Opens a task. If its `when` is false, it ends at once.
     pub(super) fn open_task(&mut self, block: BlockId, step: usize, planned: &PlannedStep, item: usize, value: Value) {
         let id = self.id();
         let Some(run) = self.blocks.get(&block) else { return };
         let mut scope = run.scope.clone();
         let mut guard = None;
         let path = path(run, planned, Some(item));
-        let mut told = None;
+        let mut label = None;
         if planned.each.is_some() {
-            told = tell(&value);
+            label = label_of(&value);
             scope.bind("item", value);
             scope.bind("index", Value::Number(item as f64));
-            guard = planned.when.as_ref().filter(|when| speaks_of_item(when)).map(|when| when.eval(&scope));
+            guard = planned.when.as_ref().filter(|when| names_item(when)).map(|when| when.eval(&scope));
         }
         let order = run.place.order.then(&[step as u32, item as u32]);
         let own = planned.timeout.map(|limit| TaskLimit { task: id, limit });
@@ -65,7 +65,7 @@ impl Machine {
             scope,
             answered: Vec::new(),
             path,
-            told,
+            label,
             order,
             limits,
             got: Vec::new(),
@@ -100,7 +100,7 @@ impl Machine {
         }
     }
 
-    /// The place of the block of a task's next turn.
+    /// The place of the inner block that a task's next turn opens.
     fn inner_place(&self, id: TaskId) -> Place {
         let (Some(task), Some(run)) =
             (self.tasks.get(&id), self.tasks.get(&id).and_then(|t| self.blocks.get(&t.block)))
@@ -164,7 +164,8 @@ impl Machine {
         }
     }
 
-    /// One reply of a turn is in. A turn ends when all are: which failure counts must not depend on their order.
+    /// Takes one reply of a turn. A turn ends only after its last reply, so that the failure that counts does not depend on the
+    /// order of replies.
     pub(super) fn hear(&mut self, id: TaskId, place: usize, outcome: Result<Reply, Fault>) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         task.got[place] = Some(outcome);
@@ -182,7 +183,7 @@ impl Machine {
         }
     }
 
-    /// The inner block of a turn is done.
+    /// Takes the values of a turn's inner block, or its failure.
     pub(super) fn hear_inner(&mut self, id: TaskId, result: Result<IndexMap<String, Value>, StepFailure>) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         match result {
@@ -196,8 +197,8 @@ impl Machine {
 
     fn fail(&mut self, id: TaskId, mut fault: Fault) {
         let Some(task) = self.tasks.get(&id) else { return };
-        if let Some(told) = &task.told {
-            fault.message = format!("{} ({told})", fault.message);
+        if let Some(label) = &task.label {
+            fault.message = format!("{} ({label})", fault.message);
         }
         let (path, order) = (task.path.clone(), task.order.clone());
         self.close_task(id, Err(StepFailure { path, order, fault }), None, false);
@@ -209,8 +210,8 @@ impl Machine {
     }
 }
 
-/// An item in a few words: the user knows `place[3]` better as a time.
-fn tell(item: &Value) -> Option<String> {
+/// A short description of an item, because a time or a text identifies it better than `place[3]`.
+fn label_of(item: &Value) -> Option<String> {
     match item {
         Value::Moment(moment) => Some(format!("at {}", moment.start)),
         Value::Text(text) if text.chars().count() <= 40 => Some(format!("for `{text}`")),

@@ -1,4 +1,4 @@
-//! The machine from outside: order, bounds, failures, guards, and that no order of replies matters.
+//! Tests of the machine: order, limits, failures and conditions, in any order of replies.
 
 use super::*;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 use indexmap::IndexMap;
 use proptest::prelude::*;
 
-/// Says `prompt` (a template) once for each sample; yields the text, or the texts.
+/// A step that asks `say` with a template once for each sample. Its value is the text, or the list of texts.
 #[derive(Debug)]
 struct Say(Template, u32);
 
@@ -28,12 +28,12 @@ impl Step for Say {
             }
             [Answered::Replies(replies)] if self.1 == 1 => Ok(Turn::Done(text(&replies[0]))),
             [Answered::Replies(replies), ..] => Ok(Turn::Done(Value::List(replies.iter().map(text).collect()))),
-            _ => Err(StepError("heard something else".into())),
+            _ => Err(StepError("found an unexpected reply".into())),
         }
     }
 }
 
-/// Runs its block so many times.
+/// A step that runs its block a number of times.
 #[derive(Debug)]
 struct Loop(Arc<Block>, usize);
 
@@ -94,7 +94,7 @@ fn plan(steps: Vec<PlannedStep>, answer: &str) -> Plan {
     }
 }
 
-/// Two lists side by side, samples, a loop with an `each` inside, and a step that needs them all.
+/// Two independent lists, samples, a loop with an `each` inside, and a step that needs them all.
 fn rich() -> Plan {
     let inner = Block {
         steps: vec![
@@ -102,9 +102,9 @@ fn rich() -> Plan {
             saying("pick", "pick {{ draft }}", &[0]),
         ],
     };
-    let list = |name, least: usize| PlannedStep {
+    let list = |name, at_once: usize| PlannedStep {
         each: Some(template("{{ ['a', 'b', 'c', 'd', 'e'] }}")),
-        at_once: least,
+        at_once,
         ..saying(name, "{{ item }}{{ index }}", &[])
     };
     plan(
@@ -119,7 +119,7 @@ fn rich() -> Plan {
     )
 }
 
-/// Echoes a request, with its seed if it is a sample; fails on the prompts named.
+/// Echoes a request, or its seed if it is a sample. Fails on the prompts in `failing`.
 fn answer(exchange: &DueExchange, failing: &[&str]) -> Result<Reply, Fault> {
     let Request::Say(SayRequest { messages, .. }) = &exchange.request else { panic!("only say is asked") };
     let prompt = &messages[0].content;
@@ -134,8 +134,8 @@ fn no_inputs(plan: &Plan) -> Inputs {
     plan.bind(IndexMap::new()).expect("the plan takes no inputs")
 }
 
-/// Runs a plan, choosing the next reply by `choose`; the transcript's lines in plan order, and the end.
-fn conduct(plan: &Plan, failing: &[&str], mut choose: impl FnMut(usize) -> usize) -> (Vec<String>, Ended) {
+/// Runs a plan; `choose` selects the next reply. Gives the transcript's lines in plan order, and the end.
+fn run_plan(plan: &Plan, failing: &[&str], mut choose: impl FnMut(usize) -> usize) -> (Vec<String>, Ended) {
     let mut machine = Machine::new(plan, &no_inputs(plan), 7).with_digests();
     let mut lines: Vec<(PlanOrder, String)> = Vec::new();
     let mut waiting: Vec<DueExchange> = Vec::new();
@@ -157,7 +157,7 @@ fn conduct(plan: &Plan, failing: &[&str], mut choose: impl FnMut(usize) -> usize
 
 #[test]
 fn a_run_in_plan_order() {
-    let (lines, _) = conduct(&rich(), &[], |_| 0);
+    let (lines, _) = run_plan(&rich(), &[], |_| 0);
     let paths: Vec<&str> = lines.iter().map(|line| line.split(" 1").next().unwrap_or(line)).collect();
     assert_eq!(lines.len(), 5 + 1 + 5 + 1 + 3 + 1 + 2 * (3 + 2) + 1 + 1 + 1, "{paths:#?}");
     let at = |text: &str| lines.iter().position(|line| line.starts_with(text)).unwrap_or_else(|| panic!("{text}"));
@@ -187,13 +187,13 @@ proptest! {
     fn any_order_of_replies_gives_the_same_transcript(picks in proptest::collection::vec(0usize..1000, 64)) {
         let failing = ["b1", "1 y"];
         let mut picks = picks.into_iter().cycle();
-        let shuffled = conduct(&rich(), &failing, |_| picks.next().unwrap_or_default());
-        prop_assert_eq!(shuffled, conduct(&rich(), &failing, |_| 0));
+        let shuffled = run_plan(&rich(), &failing, |_| picks.next().unwrap_or_default());
+        prop_assert_eq!(shuffled, run_plan(&rich(), &failing, |_| 0));
     }
 }
 
 #[test]
-fn at_once_is_a_bound() {
+fn at_once_limits_open_items() {
     let steps =
         vec![PlannedStep { each: Some(template("{{ range(9) }}")), at_once: 4, ..saying("many", "{{ item }}", &[]) }];
     let plan = plan(steps, "{{ many }}");
@@ -207,10 +207,10 @@ fn at_once_is_a_bound() {
 }
 
 #[test]
-fn a_failed_item_is_named_and_the_others_go_on() {
+fn a_failed_item_is_named_and_the_others_continue() {
     let items = PlannedStep { each: Some(template("{{ ['a', 'b', 'c'] }}")), ..saying("item", "{{ item }}", &[]) };
     let steps = vec![items.clone(), saying("after", "{{ item }}", &[0]), saying("apart", "apart", &[])];
-    let (lines, ended) = conduct(&plan(steps, "{{ after }}{{ apart }}"), &["b"], |_| 0);
+    let (lines, ended) = run_plan(&plan(steps, "{{ after }}{{ apart }}"), &["b"], |_| 0);
     let settled: Vec<&String> =
         lines.iter().filter(|line| line.contains("\"step\":") && !line.contains("value")).collect();
     assert_eq!(
@@ -225,7 +225,7 @@ fn a_failed_item_is_named_and_the_others_go_on() {
     assert_eq!((failures[0].path.as_str(), failures[0].fault.message.as_str()), ("item[1]", "no (for `b`)"));
 
     let steps = vec![PlannedStep { or: Some(Formula::fixed(Value::Text("?".into()))), ..items }];
-    let (lines, ended) = conduct(&plan(steps, "{{ item | join }}"), &["b"], |_| 0);
+    let (lines, ended) = run_plan(&plan(steps, "{{ item | join }}"), &["b"], |_| 0);
     assert_eq!(ended, Ok(Value::Text("<a>?<c>".into())));
     assert!(
         lines.last().expect("a step line").contains(r#""fallbacks":[{"item":1,"why":"no (for `b`)"}]"#),
@@ -242,7 +242,7 @@ fn when_skips_a_step_or_an_item() {
             or: or.map(Formula::fixed),
             ..saying("one", "hello", &[])
         };
-        let (lines, ended) = conduct(&plan(vec![one], "{{ one }}"), &[], |_| 0);
+        let (lines, ended) = run_plan(&plan(vec![one], "{{ one }}"), &[], |_| 0);
         assert_eq!(ended.map(|value| crate::value::json::to_json(&value).to_string()), Ok(expected.into()), "{when}");
         assert_eq!(lines.last().is_some_and(|line| line.contains("\"skipped\":true")), skipped, "{when}");
     };
@@ -257,6 +257,6 @@ fn when_skips_a_step_or_an_item() {
 fn an_inner_failure_keeps_its_path() {
     let inner = Block { steps: vec![saying("draft", "{{ round }}", &[])] };
     let steps = vec![step("refine", "loop", Loop(Arc::new(inner), 3), &[])];
-    let failures = conduct(&plan(steps, "{{ refine }}"), &["2"], |_| 0).1.expect_err("a failure");
+    let failures = run_plan(&plan(steps, "{{ refine }}"), &["2"], |_| 0).1.expect_err("a failure");
     assert_eq!(failures[0].path, "refine round 2 / draft");
 }
