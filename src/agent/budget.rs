@@ -1,4 +1,5 @@
-//! One memory budget for all agents of a run: agents that do not fit are refused, with the numbers, before any weights load.
+//! One memory budget for all agents of a run: agents that do not fit are refused, with the numbers, before any weights
+//! load.
 
 use crate::error::Fault;
 use crate::{
@@ -21,8 +22,8 @@ pub struct Need {
     pub weights: u64,
 }
 
-/// Gives a message for each device whose agents do not fit: neither in the free memory (`free`: bytes by device), nor in
-/// `limit` bytes if the user sets a limit. A device with unknown free memory and no limit passes.
+/// Gives a message for each device whose agents do not fit: neither in the free memory (`free`: bytes by device), nor
+/// in `limit` bytes if the user sets a limit. A device with unknown free memory and no limit passes.
 pub fn check(needs: &[Need], free: impl Fn(&str) -> Option<u64>, limit: Option<u64>) -> Vec<String> {
     let mut by_device: BTreeMap<&str, Vec<&Need>> = BTreeMap::new();
     for need in needs {
@@ -72,8 +73,8 @@ pub fn size(bytes: u64) -> String {
     if number < 10.0 && unit > 1.0 { format!("{number:.1} {name}") } else { format!("{number:.0} {name}") }
 }
 
-/// Bytes of a checkpoint's weights if each value takes `bytes_each` (`None`: as in the file). Only headers are read. Fails if a
-/// file is missing or damaged.
+/// Bytes of a checkpoint's weights if each value takes `bytes_each` (`None`: as in the file). Only headers are read.
+/// Fails if a file is missing or damaged.
 pub fn weights(checkpoint: &WeightsPath, bytes_each: Option<u64>) -> Result<u64, Fault> {
     match checkpoint {
         // Quantised weights keep their size.
@@ -90,7 +91,8 @@ pub fn copied_on_cpu(checkpoint: &WeightsPath) -> u64 {
     }
 }
 
-/// The memory that this process may still use, in bytes: `MemAvailable` of Linux, within the limit of the control group.
+/// The memory that this process may still use, in bytes: `MemAvailable` of Linux, within the limit of the control
+/// group.
 pub fn free_memory() -> Option<u64> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
     let group = |file: &str| {

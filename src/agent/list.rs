@@ -118,8 +118,8 @@ fn local(config: &LocalConfig, catalogue: &Catalogue) -> (String, Result<u64, Hu
     }
 }
 
-/// The folder (or GGUF file) of a local agent's checkpoint. An agent of the starter cast is unpacked first. Fails if the agent is
-/// not a local model or its checkpoint is not on this machine.
+/// The folder (or GGUF file) of a local agent's checkpoint. An agent of the starter cast is unpacked first. Fails if
+/// the agent is not a local model or its checkpoint is not on this machine.
 pub fn path(name: &str, catalogue: &Catalogue) -> Result<PathBuf, HubError> {
     match spec::of(name, catalogue)? {
         Spec::Local(config) => match catalogue.resolver().local(&config.source, &config.origin)? {

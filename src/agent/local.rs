@@ -1,4 +1,5 @@
-//! A local model as an agent: a handle to the thread that owns the model. The handle fetches the media that requests name.
+//! A local model as an agent: a handle to the thread that owns the model. The handle fetches the media that requests
+//! name.
 
 use super::{
     Agent, CallContext, Card,
@@ -51,8 +52,8 @@ pub struct LocalSpec {
 
 /// An agent whose model runs in this process.
 ///
-/// Preparation computes its identity, so that the memo can be searched. The weights are loaded for the first exchange that the
-/// memo does not have. A run with only memo hits loads nothing.
+/// Preparation computes its identity, so that the memo can be searched. The weights are loaded for the first exchange
+/// that the memo does not have. A run with only memo hits loads nothing.
 pub struct LocalAgent {
     card: Card,
     prepared: Arc<Prepared>,
@@ -73,8 +74,8 @@ struct Prepared {
 }
 
 impl LocalAgent {
-    /// Reads and checks everything except the weights themselves: the folder, its configuration, the headers of its weights,
-    /// the family, the device and the number format. Fails if one of them cannot be used.
+    /// Reads and checks everything except the weights themselves: the folder, its configuration, the headers of its
+    /// weights, the family, the device and the number format. Fails if one of them cannot be used.
     pub async fn prepare(spec: LocalSpec, store: Arc<MediaStore>) -> Result<LocalAgent, Fault> {
         let preparing = tokio::task::spawn_blocking(move || guarded(|| Prepared::new(spec)));
         let stopped = |why: String| Fault::model(format!("preparing the model failed: {why}"));
@@ -171,8 +172,8 @@ impl Listening {
     }
 }
 
-/// A model's fault with the name of its agent. `try --model PATH` uses the path as the name; most messages begin with the path
-/// already.
+/// A model's fault with the name of its agent. `try --model PATH` uses the path as the name; most messages begin with
+/// the path already.
 fn named(spec: &LocalSpec, fault: Fault) -> Fault {
     let by_path = spec.path.to_str() == Some(&spec.name) && fault.message.starts_with(&spec.name);
     let fault = Fault { kind: FaultKind::Model, ..fault };
@@ -186,7 +187,8 @@ pub(super) fn needs_background(name: &str) -> Fault {
         .of(name)
 }
 
-/// Fails if the weights exceed the machine's memory, before their digest is computed. The roster checks all agents together.
+/// Fails if the weights exceed the machine's memory, before their digest is computed. The roster checks all agents
+/// together.
 fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &ModelOptions) -> Result<(), Fault> {
     if !loading.device.is_cpu() {
         return Ok(());
@@ -247,7 +249,8 @@ impl Prepared {
         // The identity is that of the files at preparation: the memo must not keep replies of other files under it.
         let unchanged = self.checkpoint.stamps() == self.stamps;
         if !unchanged && self.checkpoint.digest(&spec.digests).map_err(named)? != self.digest {
-            let changed = format!("{} has changed since the run began; run the command again", self.checkpoint.folder.display());
+            let changed =
+                format!("{} has changed since the run began; run the command again", self.checkpoint.folder.display());
             return Err(named(Fault::model(changed)));
         }
         let (device, dtype) = (device::class(&loading.device), loading.dtype.as_str());

@@ -22,8 +22,9 @@ impl MediaAgent {
 
     /// An agent that samples through `store`. The store then expects requests for the sampled frames.
     pub fn new(store: Arc<MediaStore>) -> MediaAgent {
-        // ffmpeg's version is not part of the identity. Times come from the container, and scene scores differ between versions
-        // only in the sixth digit, so sampling every video again is not worth it. The number counts our own changes to sampling.
+        // ffmpeg's version is not part of the identity. Times come from the container, and scene scores differ between
+        // versions only in the sixth digit, so sampling every video again is not worth it. The number counts our own
+        // changes to sampling.
         let identity = "media sampling 1".to_owned();
         MediaAgent {
             card: Card {

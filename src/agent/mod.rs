@@ -1,4 +1,5 @@
-//! Agents answer the requests of a run. Local models, remote endpoints, scripts, persons and the media agent implement one trait.
+//! Agents answer the requests of a run. Local models, remote endpoints, scripts, persons and the media agent implement
+//! one trait.
 
 pub mod budget;
 pub mod list;
@@ -34,16 +35,16 @@ pub const RETRIES: u32 = 2;
 
 /// An agent: a model, endpoint, script or person that answers requests.
 ///
-/// Contract: `ask` gives the [`Reply`] variant of the request's kind, or a fault. It never panics and never blocks the async
-/// runtime. A kind that is not on the card gives a fault. Dropping the returned future cancels the request: work that has not
-/// begun is skipped, and generation stops between tokens. The same identity gives the same reply to the same request and
-/// seed, whatever other requests share the batch.
+/// Contract: `ask` gives the [`Reply`] variant of the request's kind, or a fault. It never panics and never blocks the
+/// async runtime. A kind that is not on the card gives a fault. Dropping the returned future cancels the request: work
+/// that has not begun is skipped, and generation stops between tokens. The same identity gives the same reply to the
+/// same request and seed, whatever other requests share the batch.
 #[async_trait]
 pub trait Agent: Send + Sync {
     /// The agent's description of itself.
     fn card(&self) -> &Card;
-    /// The number of retries after a passing fault, unless the step sets it. Only the driver retries; an agent does not, because
-    /// the attempts would multiply.
+    /// The number of retries after a passing fault, unless the step sets it. Only the driver retries; an agent does
+    /// not, because the attempts would multiply.
     fn retries(&self) -> u32 {
         RETRIES
     }
@@ -51,9 +52,9 @@ pub trait Agent: Send + Sync {
     fn states_floors(&self) -> bool {
         false
     }
-    /// Prepares for the first request, for example by loading weights. The driver calls it once, when the first exchange is due
-    /// that the memo does not have. The time counts for no exchange, and a fault ends the run. An agent must also answer if this
-    /// was not called.
+    /// Prepares for the first request, for example by loading weights. The driver calls it once, when the first
+    /// exchange is due that the memo does not have. The time counts for no exchange, and a fault ends the run. An agent
+    /// must also answer if this was not called.
     async fn ready(&self) -> Result<(), Fault> {
         Ok(())
     }

@@ -15,7 +15,8 @@ const MAX_TRIES: usize = 3;
 
 /// Reads lines from a person. The command line uses the terminal; tests have their own.
 pub trait LineReader: Send + Sync {
-    /// Shows `question` and waits for one line. The error is the reason why a person cannot answer (no terminal, end of input).
+    /// Shows `question` and waits for one line. The error is the reason why a person cannot answer (no terminal, end of
+    /// input).
     fn line(&self, question: &str) -> Result<String, String>;
 }
 
@@ -58,8 +59,8 @@ impl PersonAgent {
         Err(Fault::failed(format!("{} typed none of the choices in {MAX_TRIES} tries", self.card.name)))
     }
 
-    /// Waits for a line on a separate thread, because a blocked thread of the runtime would delay the end of the process on
-    /// Ctrl-C.
+    /// Waits for a line on a separate thread, because a blocked thread of the runtime would delay the end of the
+    /// process on Ctrl-C.
     async fn line(&self, question: String) -> Result<String, Fault> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let prompt = self.prompt.clone();

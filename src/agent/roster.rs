@@ -71,8 +71,9 @@ impl fmt::Debug for Roster {
 }
 
 impl Roster {
-    /// Prepares every agent of the plan once. Fails with one fault for each agent that cannot answer (missing or damaged files,
-    /// keys, memory). Weights are loaded when the first exchange is due that the memo does not have ([`Agent::ready`]).
+    /// Prepares every agent of the plan once. Fails with one fault for each agent that cannot answer (missing or
+    /// damaged files, keys, memory). Weights are loaded when the first exchange is due that the memo does not have
+    /// ([`Agent::ready`]).
     pub async fn load(plan: &Plan, options: &RosterOptions) -> Result<Roster, Vec<Fault>> {
         let mut wanted: IndexMap<&str, Vec<Kind>> = IndexMap::new();
         for role in plan.roles.values() {
@@ -275,7 +276,8 @@ mod tests {
         }
     }
 
-    /// Loads the agents of a plan with these roles (role, agent, kinds) in a project with these agent files, and checks the result.
+    /// Loads the agents of a plan with these roles (role, agent, kinds) in a project with these agent files, and checks
+    /// the result.
     async fn check(files: &[(&str, &str)], roles: &[(&str, &str, &[Kind])], expected: &str) {
         check_as(true, Network::Agents, files, roles, expected).await;
     }

@@ -37,7 +37,8 @@ impl SharedAgents {
         known.push(Entry { need, agent: Arc::downgrade(agent) });
     }
 
-    /// The needs of all agents in use, except those for which `except` is true; and by device, the bytes that loaded agents hold.
+    /// The needs of all agents in use, except those for which `except` is true; and by device, the bytes that loaded
+    /// agents hold.
     pub(super) fn needs(&self, except: impl Fn(&LocalSpec) -> bool) -> (Vec<Need>, HashMap<String, u64>) {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut needs, mut held) = (Vec::new(), HashMap::new());

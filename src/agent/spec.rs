@@ -64,19 +64,23 @@ pub struct LocalConfig {
 }
 
 impl Spec {
-    /// The settings in the file of the agent `name`, which was found at `origin`. Fails if the file names no sort of agent.
+    /// The settings in the file of the agent `name`, which was found at `origin`. Fails if the file names no sort of
+    /// agent.
     pub fn new(name: &str, file: &AgentFile, origin: &Origin) -> Result<Spec, HubError> {
         match file.who() {
             Some(WhoWritten::Model(model)) => Ok(Spec::Local(local(model, file, origin)?)),
             Some(WhoWritten::Endpoint(endpoint)) => Ok(Spec::Remote(remote(name, endpoint, file))),
             Some(WhoWritten::Script(script)) => Ok(Spec::Script(script.clone())),
             Some(WhoWritten::Person(person)) => Ok(Spec::Person { greeting: person.greeting.clone() }),
-            None => Err(HubError::plain(format!("agents/{name}.yaml must name a `model`, an `endpoint`, a `script` or a `person`"))),
+            None => Err(HubError::plain(format!(
+                "agents/{name}.yaml must name a `model`, an `endpoint`, a `script` or a `person`"
+            ))),
         }
     }
 
-    /// Fails if the file belongs to an untrusted project and names something that only a trusted one may use. These are an
-    /// endpoint (which receives data and a key from the environment), a download, and weights outside of the project.
+    /// Fails if the file belongs to an untrusted project and names something that only a trusted one may use. These are
+    /// an endpoint (which receives data and a key from the environment), a download, and weights outside of the
+    /// project.
     pub fn admit(&self, found: &FoundFile, catalogue: &Catalogue) -> Result<(), HubError> {
         let Some(project) = &found.stranger else { return Ok(()) };
         let refused = match self {

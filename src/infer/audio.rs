@@ -21,8 +21,8 @@ pub struct LogMel {
 }
 
 impl LogMel {
-    /// Reads `preprocessor_config.json`; an absent key has Whisper's default. The model takes `bins` mel bins. Fails if a
-    /// value is out of range, or if `feature_size` differs from `bins`.
+    /// Reads `preprocessor_config.json`; an absent key has Whisper's default. The model takes `bins` mel bins. Fails if
+    /// a value is out of range, or if `feature_size` differs from `bins`.
     pub fn new(config: &Config, bins: usize) -> Result<LogMel, Fault> {
         if let Some(stated) = config.get("feature_size").filter(|stated| stated.as_u64() != Some(bins as u64)) {
             return Err(config.wrong("feature_size", format!("{bins}, the model's `num_mel_bins`"), stated));
@@ -91,8 +91,8 @@ pub fn mirrored(samples: &[f32], reach: usize) -> Vec<f32> {
     (-(reach as isize)..n + reach as isize).map(at).collect()
 }
 
-/// Triangular filters of area 1 on Slaney's mel scale from 0 to 8000 Hz (librosa's `mel`, `norm="slaney"`). For each bin: the
-/// first frequency with weight, and the weights from there.
+/// Triangular filters of area 1 on Slaney's mel scale from 0 to 8000 Hz (librosa's `mel`, `norm="slaney"`). For each
+/// bin: the first frequency with weight, and the weights from there.
 fn mel_filters(frequencies: usize, bins: usize, rate_hz: f64) -> Vec<(usize, Vec<f64>)> {
     const LINEAR_HZ: f64 = 1000.0;
     let step = 27.0 / 6.4f64.ln();

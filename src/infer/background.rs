@@ -1,8 +1,9 @@
-//! Background vectors: embeddings of pictures that show nothing in particular, and the floor that they set for each label.
+//! Background vectors: embeddings of pictures that show nothing in particular, and the floor that they set for each
+//! label.
 //!
-//! A contrastive model scores every label against every picture, even if no label fits, and some labels score high against
-//! any picture. The background measures how high: the floor of a label is the [`QUANTILE`] of its scores over the
-//! background. With a quantile below 1, a few background pictures that do show the label do not raise its floor.
+//! A contrastive model scores every label against every picture, even if no label fits, and some labels score high
+//! against any picture. The background measures how high: the floor of a label is the [`QUANTILE`] of its scores over
+//! the background. With a quantile below 1, a few background pictures that do show the label do not raise its floor.
 
 use super::{checkpoint::Checkpoint, failed, ops};
 use crate::{error::Fault, files, value::Scored};
@@ -31,7 +32,8 @@ pub const MAX_FILE_BYTES: usize = 16 << 20;
 /// The maximum number of labels whose floors are remembered.
 const MAX_FLOORS: usize = 4096;
 
-/// The path in `folder`, in the user's cache, for a checkpoint that cannot hold the file itself. `digest` is the checkpoint's.
+/// The path in `folder`, in the user's cache, for a checkpoint that cannot hold the file itself. `digest` is the
+/// checkpoint's.
 pub fn in_folder(folder: &Path, digest: &str) -> PathBuf {
     folder.join(format!("{digest}.safetensors"))
 }
@@ -43,7 +45,8 @@ pub struct Background {
 }
 
 impl Background {
-    /// Reads a background file whose vectors have `width` numbers. Fails if the file is damaged or does not fit the model.
+    /// Reads a background file whose vectors have `width` numbers. Fails if the file is damaged or does not fit the
+    /// model.
     pub fn read(path: &Path, width: usize) -> Result<Background, Fault> {
         let wrong =
             |why: String| Fault::model(format!("{}: {why}; write it again with `elenchus calibrate`", path.display()));
@@ -143,7 +146,8 @@ impl Floors {
 mod tests {
     use super::*;
 
-    /// `count` vectors whose cosine with (1, 0) grows evenly from 0 to 0.5, and `hits` vectors of the same direction as (1, 0).
+    /// `count` vectors whose cosine with (1, 0) grows evenly from 0 to 0.5, and `hits` vectors of the same direction as
+    /// (1, 0).
     fn background(count: usize, hits: usize) -> Background {
         let around = (0..count).map(|n| {
             let cosine = 0.5 * n as f32 / (count - 1) as f32;

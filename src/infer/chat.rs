@@ -1,4 +1,5 @@
-//! The chat of a checkpoint: its chat template ([`ChatTemplate`]) and special tokens, which turn messages into a prompt.
+//! The chat of a checkpoint: its chat template ([`ChatTemplate`]) and special tokens, which turn messages into a
+//! prompt.
 
 use super::{checkpoint::Checkpoint, config::Config};
 use crate::{
@@ -46,8 +47,8 @@ impl Chat {
         Ok(Chat { template: template.map_err(refused)?, specials })
     }
 
-    /// The prompt for `messages`. Without a template, or with `raw`, blank lines separate the messages: a model that was not
-    /// trained to chat expects plain text. Fails if the template fails or makes an empty prompt.
+    /// The prompt for `messages`. Without a template, or with `raw`, blank lines separate the messages: a model that
+    /// was not trained to chat expects plain text. Fails if the template fails or makes an empty prompt.
     pub fn prompt(&self, messages: &[Message], raw: bool) -> Result<RenderedPrompt, Fault> {
         let Some(template) = self.template.as_ref().filter(|_| !raw) else {
             let texts: Vec<&str> = messages.iter().map(|m| m.content.as_str()).collect();
@@ -68,7 +69,8 @@ impl Chat {
     }
 }
 
-/// The chat template at `chat_template`: a text, or a list of named templates, of which `default` (else the first) is used.
+/// The chat template at `chat_template`: a text, or a list of named templates, of which `default` (else the first) is
+/// used.
 fn template_of(value: &Json) -> Option<String> {
     match value {
         Json::String(text) => Some(text.clone()),

@@ -1,5 +1,5 @@
-//! A checkpoint, which is a folder in Hugging Face layout or a GGUF file: its configuration, its weights, and the digest
-//! that identifies them.
+//! A checkpoint, which is a folder in Hugging Face layout or a GGUF file: its configuration, its weights, and the
+//! digest that identifies them.
 
 use super::{
     background,
@@ -102,8 +102,8 @@ impl Checkpoint {
         Ok(Some(Config::new(name, json)))
     }
 
-    /// The settings of one part of a processor: `part` of `processor_config.json` (the file that transformers 5 writes), else
-    /// `preprocessor_config.json`, else an empty object, so that all defaults apply.
+    /// The settings of one part of a processor: `part` of `processor_config.json` (the file that transformers 5
+    /// writes), else `preprocessor_config.json`, else an empty object, so that all defaults apply.
     pub fn processor(&self, part: &str) -> Result<Config, Fault> {
         if let Some(whole) = self.json("processor_config.json")?
             && whole.get(part).is_some_and(Json::is_object)
@@ -143,7 +143,8 @@ impl Checkpoint {
         }
     }
 
-    /// Bytes of the weights in memory if a floating value takes `each` bytes (`None`: as stored). Only headers are read.
+    /// Bytes of the weights in memory if a floating value takes `each` bytes (`None`: as stored). Only headers are
+    /// read.
     pub fn bytes(&self, each: Option<u64>) -> Result<u64, Fault> {
         match &self.stored {
             Stored::Safetensors(files) => Ok(Safetensors::open(files)?.bytes(each)),
@@ -151,15 +152,16 @@ impl Checkpoint {
         }
     }
 
-    /// A digest of every file that a reply depends on: weights, configuration, tokenizer, chat template. Hex blake3 over
-    /// names and contents, in order of name. Large files that did not change are not read again ([`Digests`]).
+    /// A digest of every file that a reply depends on: weights, configuration, tokenizer, chat template. Hex blake3
+    /// over names and contents, in order of name. Large files that did not change are not read again ([`Digests`]).
     pub fn digest(&self, digests: &Digests) -> Result<String, Fault> {
         let mut all = blake3::Hasher::new();
         for file in self.deciding() {
             let unread = |what: &str| Fault::model(format!("{}: {what}", file.display()));
             let digest = match self.holds_weights(&file) {
                 true => digests.file(&file),
-                // The size that a file states may be wrong (files in /proc state 0 and can be endless), so a limit applies.
+                // The size that a file states may be wrong (files in /proc state 0 and can be endless), so a limit
+                // applies.
                 false => files::read(&file, MAX_VOCABULARY_BYTES).map(|bytes| blake3::hash(&bytes)),
             };
             let digest = digest.map_err(|e| unread(&e.to_string()))?;

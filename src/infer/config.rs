@@ -1,5 +1,6 @@
-//! The JSON files of a checkpoint, read key by key. Every value has a type and a range. A value of another type or outside of
-//! its range is an error with the file, the key and the value. An absent key, or `null`, has the default that its reader states.
+//! The JSON files of a checkpoint, read key by key. Every value has a type and a range. A value of another type or
+//! outside of its range is an error with the file, the key and the value. An absent key, or `null`, has the default
+//! that its reader states.
 
 use crate::error::Fault;
 use serde_json::Value as Json;
@@ -7,8 +8,8 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 type Result<T> = std::result::Result<T, Fault>;
 
-/// Ranges that several files and families share. They are far above every published model, and their products fit in memory
-/// and in 64 bits: a number beyond them is a damaged or hostile file.
+/// Ranges that several files and families share. They are far above every published model, and their products fit in
+/// memory and in 64 bits: a number beyond them is a damaged or hostile file.
 pub mod within {
     use std::ops::RangeInclusive;
 

@@ -1,5 +1,5 @@
-//! The decode loop of all language models: waiting jobs are prefilled and decoded together, each row with its own key-value
-//! cache.
+//! The decode loop of all language models: waiting jobs are prefilled and decoded together, each row with its own
+//! key-value cache.
 
 use super::{
     chat::{Chat, RenderedPrompt},
@@ -188,8 +188,8 @@ impl<D: Decoder> TextGenerator<D> {
         }
     }
 
-    /// Prefills all rows together, piece by piece, and chooses their first tokens. If the network fails, all rows are answered
-    /// with its error.
+    /// Prefills all rows together, piece by piece, and chooses their first tokens. If the network fails, all rows are
+    /// answered with its error.
     fn begin_rows(&mut self, rows: Vec<(Writing<D::Cache>, usize)>) -> Result<Vec<Writing<D::Cache>>, ()> {
         let (mut rows, mut at): (Vec<_>, Vec<usize>) = rows.into_iter().unzip();
         let mut logits: Vec<Vec<f32>> = vec![Vec::new(); rows.len()];
@@ -285,15 +285,15 @@ impl<D: Decoder> TextGenerator<D> {
         Ok(Reply::Say(SayReply { text: row.said.clone(), tokens, finish }))
     }
 
-    /// Remembers the cache of a prompt for the next one. The last token is left out: it was chosen, but the network did not
-    /// read it.
+    /// Remembers the cache of a prompt for the next one. The last token is left out: it was chosen, but the network did
+    /// not read it.
     fn keep(&mut self, mut read: Vec<PromptPosition>, cache: D::Cache) {
         read.pop();
         self.last.keep(read, cache);
     }
 
-    /// The most likely of the given replies, by the sum of their tokens' log-probabilities after the prompt. If one is the
-    /// beginning of another, the end token counts too; otherwise the shorter one would always win.
+    /// The most likely of the given replies, by the sum of their tokens' log-probabilities after the prompt. If one is
+    /// the beginning of another, the end token counts too; otherwise the shorter one would always win.
     fn choose(&mut self, job: &Job, choices: &[String]) -> Result<Reply, Fault> {
         let (ids, _) = self.prompt(job)?;
         let options = choices.iter().map(|c| self.text.encode(c, false)).collect::<Result<Vec<_>, _>>()?;

@@ -3,7 +3,8 @@
 use crate::error::Fault;
 use candle_core::{DType, Device};
 
-/// Opens a device by name: `auto`, `cpu`, `cuda:N` (or `cuda`), `metal`. Fails if this build or machine lacks the device.
+/// Opens a device by name: `auto`, `cpu`, `cuda:N` (or `cuda`), `metal`. Fails if this build or machine lacks the
+/// device.
 ///
 /// `auto` is the first CUDA or Metal device if this build supports one and the machine has one, else the CPU.
 pub fn open(name: &str) -> Result<Device, Fault> {
@@ -75,8 +76,8 @@ fn not_built(feature: &str) -> Fault {
     ))
 }
 
-/// The number format to compute in: `asked`, unless it is absent or `auto`. Else f32 on a CPU, where bf16 and f16 are slow.
-/// Else the stored format if it is f16 or bf16, else f32.
+/// The number format to compute in: `asked`, unless it is absent or `auto`. Else f32 on a CPU, where bf16 and f16 are
+/// slow. Else the stored format if it is f16 or bf16, else f32.
 pub fn dtype(asked: Option<&str>, stored: Option<DType>, device: &Device) -> Result<DType, Fault> {
     match asked.unwrap_or("auto") {
         "f32" | "float32" => Ok(DType::F32),

@@ -1,5 +1,6 @@
-//! The growth of a text in a tokenizer. A `tokenizer.json` may replace each letter with a hundred letters, eight times in a
-//! row. Growth is therefore bounded: by the worst case of each part, and for normalizers by their effect on the given text.
+//! The growth of a text in a tokenizer. A `tokenizer.json` may replace each letter with a hundred letters, eight times
+//! in a row. Growth is therefore bounded: by the worst case of each part, and for normalizers by their effect on the
+//! given text.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -32,8 +33,8 @@ pub struct Growth {
     pre_tokenizer: f64,
 }
 
-/// Checks that each SentencePiece table of a `tokenizer.json` is as long as it states: the tokenizer library reserves memory
-/// for the stated length.
+/// Checks that each SentencePiece table of a `tokenizer.json` is as long as it states: the tokenizer library reserves
+/// memory for the stated length.
 pub fn check_file(text: &str) -> Result<(), String> {
     #[derive(Deserialize)]
     struct File {
@@ -144,8 +145,8 @@ fn replacing(replace: &Json) -> f64 {
     }
 }
 
-/// The longest replacement of a SentencePiece table, in bytes. The table is a length, a trie of that many bytes, and texts that
-/// end with a zero byte.
+/// The longest replacement of a SentencePiece table, in bytes. The table is a length, a trie of that many bytes, and
+/// texts that end with a zero byte.
 fn longest_replacement(table: &str) -> Result<usize, String> {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let broken = || "its `precompiled_charsmap` is not a table of SentencePiece".to_owned();

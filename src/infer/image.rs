@@ -39,7 +39,8 @@ const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 impl Preparation {
-    /// Reads the settings. An absent key has CLIP's default, with the model's `side` in pixels. Fails if a value is out of range.
+    /// Reads the settings. An absent key has CLIP's default, with the model's `side` in pixels. Fails if a value is out
+    /// of range.
     pub fn new(config: &Config, side: usize) -> Result<Preparation, Fault> {
         let side = side as u32;
         let on = |key: &str| config.truth(key).map(|on| on.unwrap_or(true));
@@ -66,8 +67,8 @@ impl Preparation {
         })
     }
 
-    /// The prepared picture, (3, height, width) in row-major order, with its height and width. Fails if the picture is empty or
-    /// would become too large.
+    /// The prepared picture, (3, height, width) in row-major order, with its height and width. Fails if the picture is
+    /// empty or would become too large.
     pub fn apply(&self, picture: &RgbImage) -> Result<(Vec<f32>, usize, usize), Fault> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {
@@ -121,8 +122,8 @@ impl Preparation {
     }
 }
 
-/// Reads `size`: a number, `[height, width]`, `{shortest_edge}` (perhaps with `longest_edge`) or `{height, width}`. A bare
-/// number is a square if `square`, else the shorter edge.
+/// Reads `size`: a number, `[height, width]`, `{shortest_edge}` (perhaps with `longest_edge`) or `{height, width}`. A
+/// bare number is a square if `square`, else the shorter edge.
 fn size(value: &Json, square: bool) -> Option<Size> {
     let fits = |n: &u32| within::SIDE.contains(&(*n as usize));
     let number = |v: &Json| v.as_u64().and_then(|n| u32::try_from(n).ok()).filter(fits);

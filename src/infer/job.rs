@@ -35,7 +35,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job and the receiver of its reply. Dropping the receiver cancels the job. `stream` receives the text piece by piece.
+    /// A job and the receiver of its reply. Dropping the receiver cancels the job. `stream` receives the text piece by
+    /// piece.
     pub fn new(
         request: Request,
         inputs: Vec<Input>,
@@ -180,15 +181,15 @@ pub struct SoundSource {
 }
 
 impl SoundSource {
-    /// A sound, and the receiver of its sample requests. The channel has room for one request, because the thread waits for
-    /// each.
+    /// A sound, and the receiver of its sample requests. The channel has room for one request, because the thread waits
+    /// for each.
     pub fn new(start: Time, end: Time) -> (SoundSource, mpsc::Receiver<SampleRequest>) {
         let (pulls, wishes) = mpsc::channel(1);
         (SoundSource { start, end, pulls }, wishes)
     }
 
-    /// Samples `from..to` at `rate_hz`, mono; fewer at the end of the sound. Blocks. Fails as cancelled if the caller no longer
-    /// waits.
+    /// Samples `from..to` at `rate_hz`, mono; fewer at the end of the sound. Blocks. Fails as cancelled if the caller
+    /// no longer waits.
     pub fn samples(&self, from: usize, to: usize, rate_hz: u32) -> Result<Vec<f32>, Fault> {
         let (back, answer) = oneshot::channel();
         self.pulls.blocking_send(SampleRequest { from, to, rate_hz, back }).map_err(|_| Fault::cancelled())?;

@@ -1,7 +1,8 @@
-//! Calibration pictures for contrastive models: made-up pictures that show nothing in particular, and variations of photographs.
+//! Calibration pictures for contrastive models: made-up pictures that show nothing in particular, and variations of
+//! photographs.
 //!
-//! The spectrum of photographs falls with frequency (Field 1987). Noise with such a spectrum represents scenes without content.
-//! Stripes, gradients, shapes and flat colours represent walls, skies, screens and covered lenses.
+//! The spectrum of photographs falls with frequency (Field 1987). Noise with such a spectrum represents scenes without
+//! content. Stripes, gradients, shapes and flat colours represent walls, skies, screens and covered lenses.
 
 use image::{Rgb, RgbImage, imageops};
 use rand::{Rng, SeedableRng};
@@ -34,7 +35,8 @@ impl Pictures {
         }
     }
 
-    /// A random part of a photograph with changed contrast, brightness and colours, sometimes grey, blurred or mirrored.
+    /// A random part of a photograph with changed contrast, brightness and colours, sometimes grey, blurred or
+    /// mirrored.
     pub fn variation(&mut self, photograph: &RgbImage) -> RgbImage {
         let (width, height) = photograph.dimensions();
         let share = self.0.random_range(0.25..1.0);

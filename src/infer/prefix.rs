@@ -1,7 +1,7 @@
 //! The positions that a language model reads, and the cache of its last prompt.
 //!
-//! Two prompts may share the cache of their common prefix. Pictures of one size have the same placeholder tokens, so token
-//! ids cannot distinguish them: a picture is compared by the digest of its pixels.
+//! Two prompts may share the cache of their common prefix. Pictures of one size have the same placeholder tokens, so
+//! token ids cannot distinguish them: a picture is compared by the digest of its pixels.
 
 use candle_core::Result;
 
@@ -58,9 +58,9 @@ impl<C: Prefix> LastPrompt<C> {
         LastPrompt { last: None }
     }
 
-    /// A cache with the prefix of `read` that the last prompt shares, and the length of the prefix. The last position of `read`
-    /// is never shared, because the network must read it to give logits. With `alone` the last prompt's own cache is
-    /// given away, else a copy.
+    /// A cache with the prefix of `read` that the last prompt shares, and the length of the prefix. The last position
+    /// of `read` is never shared, because the network must read it to give logits. With `alone` the last prompt's own
+    /// cache is given away, else a copy.
     pub fn begin(&mut self, read: &[PromptPosition], alone: bool, empty: impl FnOnce() -> C) -> Result<(C, usize)> {
         let shared = |known: &[PromptPosition]| {
             let alike = known.iter().zip(read).take_while(|(a, b)| a == b).count();

@@ -1,4 +1,5 @@
-//! The rules of a checkpoint's `generation_config.json` that change logits, as the logits processors of transformers apply them.
+//! The rules of a checkpoint's `generation_config.json` that change logits, as the logits processors of transformers
+//! apply them.
 
 use super::config::{self, Config, within};
 use crate::error::Fault;
@@ -9,7 +10,8 @@ use serde_json::Value as Json;
 pub struct LogitsProcessors {
     /// Tokens that end a reply.
     ends: Vec<u32>,
-    /// Sequences and biases: the bias is added to the logit of the last token if the rest of the sequence was just written.
+    /// Sequences and biases: the bias is added to the logit of the last token if the rest of the sequence was just
+    /// written.
     biases: Vec<(Vec<u32>, f32)>,
     /// Divides the positive logits of tokens that occurred, and multiplies the negative ones.
     repetition_penalty: Option<f32>,
@@ -29,12 +31,14 @@ pub struct LogitsProcessors {
     forced_first: Option<u32>,
     /// The token that ends a reply of maximum length.
     forced_last: Option<u32>,
-    /// A number of tokens and a factor: each further token of the reply multiplies the likelihood of the end by the factor.
+    /// A number of tokens and a factor: each further token of the reply multiplies the likelihood of the end by the
+    /// factor.
     decay: Option<(usize, f32)>,
 }
 
 impl LogitsProcessors {
-    /// Reads `generation_config.json`; `ends` are the tokens that end a reply. Fails if a value has the wrong type or range.
+    /// Reads `generation_config.json`; `ends` are the tokens that end a reply. Fails if a value has the wrong type or
+    /// range.
     pub fn read(generation: Option<&Config>, ends: &[u32]) -> Result<LogitsProcessors, Fault> {
         // Ids beyond the vocabulary are ignored, as in transformers.
         const ANY: usize = 1 << 32;
@@ -72,8 +76,8 @@ impl LogitsProcessors {
         LogitsProcessors { suppressed: Vec::new(), suppressed_first: Vec::new(), ..self }
     }
 
-    /// Changes `logits`, (vocabulary), after the tokens `seen`, whose first `prompt` tokens are the prompt. The reply gets at
-    /// most `max_tokens` tokens.
+    /// Changes `logits`, (vocabulary), after the tokens `seen`, whose first `prompt` tokens are the prompt. The reply
+    /// gets at most `max_tokens` tokens.
     pub fn apply(&self, logits: &mut [f32], seen: &[u32], prompt: usize, max_tokens: usize) {
         for (sequence, bias) in &self.biases {
             add(logits, seen, sequence, *bias);
@@ -156,8 +160,8 @@ fn force(logits: &mut [f32], id: u32) {
     change(logits, &[id], |_| 0.0);
 }
 
-/// Adds `bias` to the logit of the last token of `sequence` if `seen` ends with the rest of it. As in transformers, a sequence of
-/// several tokens must not be longer than `seen`.
+/// Adds `bias` to the logit of the last token of `sequence` if `seen` ends with the rest of it. As in transformers, a
+/// sequence of several tokens must not be longer than `seen`.
 fn add(logits: &mut [f32], seen: &[u32], sequence: &[u32], bias: f32) {
     let Some((last, before)) = sequence.split_last() else { return };
     if before.is_empty() || (sequence.len() <= seen.len() && seen.ends_with(before)) {

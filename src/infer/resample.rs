@@ -1,7 +1,8 @@
-//! Resizing of 8-bit pictures, bit for bit as in Pillow: a pass over rows and one over columns, with whole numbers between them.
+//! Resizing of 8-bit pictures, bit for bit as in Pillow: a pass over rows and one over columns, with whole numbers
+//! between them.
 //!
-//! Faster libraries use coefficients of 16 bits or fewer and differ in places by one step of 255. This error would change a
-//! model's vectors more than all others together. The formulas are those of Pillow's `Resample.c`.
+//! Faster libraries use coefficients of 16 bits or fewer and differ in places by one step of 255. This error would
+//! change a model's vectors more than all others together. The formulas are those of Pillow's `Resample.c`.
 
 use std::{f64::consts::PI, ops::Range};
 
@@ -88,11 +89,11 @@ fn rounded(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
 }
 
-/// Resizes RGB pixels, (height, width, 3) in row-major order, from one (width, height) to another. Only `part` of the result is
-/// computed: these columns and rows.
+/// Resizes RGB pixels, (height, width, 3) in row-major order, from one (width, height) to another. Only `part` of the
+/// result is computed: these columns and rows.
 ///
-/// The part equals the same part of the whole result, and its cost depends on its own size. This matters for a picture of
-/// 1 × n pixels: resizing its shortest edge to 224 would give 224 × 224 n pixels.
+/// The part equals the same part of the whole result, and its cost depends on its own size. This matters for a picture
+/// of 1 × n pixels: resizing its shortest edge to 224 would give 224 × 224 n pixels.
 pub fn resample(
     pixels: &[u8],
     from: (usize, usize),
@@ -105,8 +106,9 @@ pub fn resample(
     }
     let across = Pass::new(from.0, to.0, part.0, filter);
     let down = Pass::new(from.1, to.1, part.1, filter);
-    // The order of the passes changes the result, because values are rounded between them. Pillow 13 takes columns first if
-    // the height shrinks more than twice as much as the width (observed in 5,198 random sizes). Older versions take rows first.
+    // The order of the passes changes the result, because values are rounded between them. Pillow 13 takes columns
+    // first if the height shrinks more than twice as much as the width (observed in 5,198 random sizes). Older versions
+    // take rows first.
     let (width, height) = (from.0 as i64 - to.0 as i64, from.1 as i64 - to.1 as i64);
     let needed = Plane { pixels, width: from.0 }.cut(&across.reads, &down.reads);
     if height > 0 && height > 2 * width {
@@ -138,7 +140,8 @@ impl Plane<&[u8]> {
 struct Pass {
     /// The input positions that the pass reads.
     reads: Range<usize>,
-    /// For each output position: the first input, counted from the start of `reads`, and the weights. None if the size stays.
+    /// For each output position: the first input, counted from the start of `reads`, and the weights. None if the size
+    /// stays.
     weights: Option<Vec<(usize, Vec<i32>)>>,
 }
 
@@ -191,8 +194,8 @@ impl Pass {
     }
 }
 
-/// Resizes with the nearest pixel. Positions are added up step by step as in Pillow, because rounding decides which pixel is
-/// the nearest.
+/// Resizes with the nearest pixel. Positions are added up step by step as in Pillow, because rounding decides which
+/// pixel is the nearest.
 fn nearest(pixels: &[u8], from: (usize, usize), to: (usize, usize), part: (&Range<usize>, &Range<usize>)) -> Vec<u8> {
     let places = |from: usize, to: usize, part: &Range<usize>| -> Vec<usize> {
         let step = from as f64 / to as f64;

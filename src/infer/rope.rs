@@ -1,4 +1,5 @@
-//! Rotary position embeddings: the angles that rotate queries and keys, and their scaling for contexts longer than the trained one.
+//! Rotary position embeddings: the angles that rotate queries and keys, and their scaling for contexts longer than the
+//! trained one.
 
 use super::config::{Config, within};
 use crate::error::Fault;
@@ -14,9 +15,10 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// Reads `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling` (older versions), for heads of `head`
-    /// dimensions and a context of `positions`. `llama3` is the wavelength-dependent scaling of Llama 3.1. `dynamic` changes
-    /// only positions beyond the context, which are never read. Fails if the type is unknown or an angle is not finite.
+    /// Reads `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling` (older versions), for heads of
+    /// `head` dimensions and a context of `positions`. `llama3` is the wavelength-dependent scaling of Llama 3.1.
+    /// `dynamic` changes only positions beyond the context, which are never read. Fails if the type is unknown or an
+    /// angle is not finite.
     pub fn read(config: &Config, head: usize, positions: usize) -> Result<Rope, Fault> {
         let key = if config.get("rope_parameters").is_some() { "rope_parameters" } else { "rope_scaling" };
         let rope = config.part(key)?;
@@ -57,8 +59,8 @@ impl Rope {
 /// The range of factors that stretch positions and wavelengths.
 const FACTOR: RangeInclusive<f64> = 1e-3..=1e6;
 
-/// The frequencies of YaRN (Peng et al. 2023, arXiv 2309.00071). Dimensions of high frequency stay, those of low frequency are
-/// divided by `factor`, with a linear ramp between.
+/// The frequencies of YaRN (Peng et al. 2023, arXiv 2309.00071). Dimensions of high frequency stay, those of low
+/// frequency are divided by `factor`, with a linear ramp between.
 fn yarn(rope: &Config, theta: f64, head: usize, factor: f64, trained: f64) -> Result<Vec<f32>, Fault> {
     let size = head as f64;
     // The dimension that makes this number of turns over the trained context.
@@ -106,7 +108,8 @@ mod tests {
             let close = found.frequencies.iter().zip(frequencies).all(|(a, b)| (a / b - 1.0).abs() < 1e-5);
             assert!(close && (found.scale - scale).abs() < 1e-6, "{rope}: {found:?}");
         };
-        // transformers.modeling_rope_utils.ROPE_INIT_FUNCTIONS[…](LlamaConfig(…, head_dim=8, max_position_embeddings=256))
+        // transformers.modeling_rope_utils.ROPE_INIT_FUNCTIONS[…](LlamaConfig(…, head_dim=8,
+        // max_position_embeddings=256))
         check(
             json!({"rope_type": "linear", "factor": 2.0, "rope_theta": 500.0}),
             [0.5, 0.105737, 0.0223607, 0.00472871],

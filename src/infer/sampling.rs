@@ -20,8 +20,8 @@ pub struct SamplingSettings {
     pub stop: Vec<String>,
 }
 
-/// The settings of a checkpoint's `generation_config.json` for choosing tokens. Temperature, top-k and top-p count only if
-/// `do_sample` is true.
+/// The settings of a checkpoint's `generation_config.json` for choosing tokens. Temperature, top-k and top-p count only
+/// if `do_sample` is true.
 pub fn defaults(generation: Option<&Config>) -> Result<Decoding, Fault> {
     let Some(config) = generation else { return Ok(Decoding::default()) };
     let drawn = config.truth("do_sample")?.unwrap_or(false);
@@ -38,7 +38,8 @@ pub fn defaults(generation: Option<&Config>) -> Result<Decoding, Fault> {
 }
 
 impl SamplingSettings {
-    /// Each setting comes from the request, else the agent, else the checkpoint ([`defaults`]). The last default is greedy.
+    /// Each setting comes from the request, else the agent, else the checkpoint ([`defaults`]). The last default is
+    /// greedy.
     pub fn new(request: &Decoding, agent: &Decoding, checkpoint: &Decoding) -> SamplingSettings {
         let all = [request, agent, checkpoint];
         SamplingSettings {

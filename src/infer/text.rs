@@ -10,7 +10,8 @@ use crate::error::Fault;
 use serde_json::{Value as Json, json};
 use tokenizers::Tokenizer;
 
-/// A checkpoint's tokenizer. Truncation and padding that its file may request are off, because each family does its own.
+/// A checkpoint's tokenizer. Truncation and padding that its file may request are off, because each family does its
+/// own.
 #[derive(Debug)]
 pub struct TextTokenizer {
     tokenizer: Tokenizer,
@@ -20,8 +21,8 @@ pub struct TextTokenizer {
 }
 
 impl TextTokenizer {
-    /// Reads the tokenizer of a checkpoint. If only vocabulary files exist, a tokenizer is built from them by `style`. Fails if
-    /// the files are missing, damaged, or exceed a limit of [`Growth`].
+    /// Reads the tokenizer of a checkpoint. If only vocabulary files exist, a tokenizer is built from them by `style`.
+    /// Fails if the files are missing, damaged, or exceed a limit of [`Growth`].
     pub fn open(checkpoint: &Checkpoint, style: VocabStyle) -> Result<TextTokenizer, Fault> {
         let file = match checkpoint.text("tokenizer.json")? {
             Some(text) => text,
@@ -45,8 +46,8 @@ impl TextTokenizer {
         self.longest.unwrap_or(positions).min(positions)
     }
 
-    /// Token ids of `text`; with `special`, also the special tokens that the tokenizer's post-processor adds. Fails if the text
-    /// is too long or cannot be tokenized.
+    /// Token ids of `text`; with `special`, also the special tokens that the tokenizer's post-processor adds. Fails if
+    /// the text is too long or cannot be tokenized.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, Fault> {
         if text.len() > MAX_TEXT_BYTES {
             let length = text.len();
@@ -60,7 +61,8 @@ impl TextTokenizer {
         Ok(encoding.map_err(|e| Fault::model(format!("the text cannot be tokenized: {e}")))?.get_ids().to_vec())
     }
 
-    /// Token ids of `text` with special tokens, at most `max_tokens`. A longer text is cut at its end; special tokens stay.
+    /// Token ids of `text` with special tokens, at most `max_tokens`. A longer text is cut at its end; special tokens
+    /// stay.
     pub fn encode_within(&self, text: &str, max_tokens: usize) -> Result<Vec<u32>, Fault> {
         let ids = self.encode(text, true)?;
         if ids.len() <= max_tokens {

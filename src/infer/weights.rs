@@ -1,7 +1,8 @@
 //! The weights of a checkpoint folder: the headers of its safetensors files, and tensors read by name.
 //!
-//! A tensor is read, not mapped: a file that is truncated during use gives an error, while a map would crash the program. The
-//! type and shape must equal those that the model expects before a byte is read. Every value must be finite.
+//! A tensor is read, not mapped: a file that is truncated during use gives an error, while a map would crash the
+//! program. The type and shape must equal those that the model expects before a byte is read. Every value must be
+//! finite.
 
 use crate::{error::Fault, files};
 use candle_core::{DType, Device, Result, Shape, Tensor, bail};
@@ -42,8 +43,8 @@ struct Entry {
     bytes: usize,
 }
 
-/// Reads the header of a safetensors file of `length` bytes. Gives its tensors, and the offset of their bytes. The error is a
-/// message that follows the file's name.
+/// Reads the header of a safetensors file of `length` bytes. Gives its tensors, and the offset of their bytes. The
+/// error is a message that follows the file's name.
 pub fn header(mut file: impl Read, length: u64) -> std::result::Result<(Metadata, u64), String> {
     let mut size = [0; 8];
     file.read_exact(&mut size).map_err(|_| "is not a safetensors file".to_owned())?;
@@ -67,8 +68,8 @@ pub fn header(mut file: impl Read, length: u64) -> std::result::Result<(Metadata
 }
 
 impl Safetensors {
-    /// Opens the files and reads their headers. If several files contain a tensor, the last one counts. Fails if a file is
-    /// missing or damaged.
+    /// Opens the files and reads their headers. If several files contain a tensor, the last one counts. Fails if a file
+    /// is missing or damaged.
     pub fn open(paths: &[PathBuf]) -> std::result::Result<Safetensors, Fault> {
         let mut all = Safetensors { shards: Vec::new(), tensors: HashMap::new() };
         for path in paths {
@@ -123,14 +124,20 @@ impl Safetensors {
         };
         if let Some(shape) = shape.filter(|shape| shape.dims() != entry.shape) {
             let asked = shape.dims();
-            bail!("{shown}: the tensor `{name}` has the shape {:?}, but the configuration requires {asked:?}", entry.shape)
+            bail!(
+                "{shown}: the tensor `{name}` has the shape {:?}, but the configuration requires {asked:?}",
+                entry.shape
+            )
         }
         let bytes = match shard.bytes(entry) {
             Ok(bytes) => bytes,
             Err(error) => bail!("{shown}: the tensor `{name}` cannot be read: {error}"),
         };
         if let Some((index, value)) = unfit(&bytes, stored, dtype) {
-            bail!("{shown}: the tensor `{name}` holds {value} at index {index}, which {} cannot represent", dtype.as_str())
+            bail!(
+                "{shown}: the tensor `{name}` holds {value} at index {index}, which {} cannot represent",
+                dtype.as_str()
+            )
         }
         Tensor::from_raw_buffer(&bytes, stored, &entry.shape, device)?.to_dtype(dtype)
     }
@@ -208,8 +215,8 @@ pub(super) fn is_odd_half(bytes: [u8; 2]) -> bool {
     u16::from_le_bytes(bytes) & 0x7c00 == 0x7c00
 }
 
-/// The first value of `N` bytes for which `is_odd` is true, with its index. Whole blocks are tested without a branch, so that the
-/// compiler can use wide instructions.
+/// The first value of `N` bytes for which `is_odd` is true, with its index. Whole blocks are tested without a branch,
+/// so that the compiler can use wide instructions.
 fn first<const N: usize>(bytes: &[u8], is_odd: impl Fn([u8; N]) -> bool) -> Option<(usize, [u8; N])> {
     const BLOCK: usize = 1024;
     let (values, _) = bytes.as_chunks::<N>();

@@ -1,5 +1,5 @@
-//! One OS thread for each loaded model; async code holds a cheap handle. Waiting jobs of one group are answered in one call of
-//! the model, up to a limit.
+//! One OS thread for each loaded model; async code holds a cheap handle. Waiting jobs of one group are answered in one
+//! call of the model, up to a limit.
 
 use super::{
     guard::guarded,
@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 pub struct WorkerLimits {
     /// The maximum jobs in one call of the model.
     pub batch: usize,
-    /// The maximum jobs that may wait; further callers wait before they send. The default is two batches: one forms while
-    /// another computes. A longer queue would only hold more pixels in memory.
+    /// The maximum jobs that may wait; further callers wait before they send. The default is two batches: one forms
+    /// while another computes. A longer queue would only hold more pixels in memory.
     pub queue: usize,
 }
 
@@ -123,8 +123,8 @@ mod tests {
     };
     use std::sync::mpsc as blocking;
 
-    /// Answers with the number of jobs in the call. It reports the start of each call, then waits for a permit. It panics on
-    /// the text "panic".
+    /// Answers with the number of jobs in the call. It reports the start of each call, then waits for a permit. It
+    /// panics on the text "panic".
     struct Counting {
         begun: mpsc::UnboundedSender<()>,
         permits: blocking::Receiver<()>,

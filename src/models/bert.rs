@@ -1,4 +1,5 @@
-//! BERT as a sentence embedder: the mean of the last hidden states, at unit length (Reimers & Gurevych 2019, arXiv 1908.10084).
+//! BERT as a sentence embedder: the mean of the last hidden states, at unit length (Reimers & Gurevych 2019, arXiv
+//! 1908.10084).
 
 use super::{Family, ModelOptions};
 use crate::{
@@ -26,8 +27,8 @@ pub const FAMILY: Family = Family {
     load: |checkpoint, loading| Ok(Box::new(Bert::load(checkpoint, loading)?)),
 };
 
-/// The scale of cosines before the softmax over labels. Sentence embedders are trained with it: it is the default of the ranking
-/// loss in sentence-transformers.
+/// The scale of cosines before the softmax over labels. Sentence embedders are trained with it: it is the default of
+/// the ranking loss in sentence-transformers.
 const SCALE: f64 = 20.0;
 
 /// The number that a norm adds to the variance to prevent division by zero.
@@ -84,8 +85,8 @@ impl Block {
     }
 }
 
-/// The pooling of the states of a text into one vector. `1_Pooling/config.json` of sentence-transformers selects it. It may select
-/// several, whose vectors are then concatenated.
+/// The pooling of the states of a text into one vector. `1_Pooling/config.json` of sentence-transformers selects it. It
+/// may select several, whose vectors are then concatenated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pooling {
     First,
@@ -147,8 +148,8 @@ impl Pooling {
     }
 }
 
-/// Fails if `modules.json` names a module of sentence-transformers that this code does not compute, because it would change the
-/// vectors.
+/// Fails if `modules.json` names a module of sentence-transformers that this code does not compute, because it would
+/// change the vectors.
 fn check_modules(checkpoint: &Checkpoint) -> std::result::Result<(), Fault> {
     let Some(text) = checkpoint.text("modules.json")? else { return Ok(()) };
     let modules: Vec<serde_json::Value> =

@@ -164,8 +164,8 @@ impl Vision {
     }
 }
 
-/// The last map of a tower, (batch, width) -> unit vectors. Each row is multiplied alone, because candle uses other kernels for
-/// one row than for many, and a vector must not depend on its batch.
+/// The last map of a tower, (batch, width) -> unit vectors. Each row is multiplied alone, because candle uses other
+/// kernels for one row than for many, and a vector must not depend on its batch.
 fn project(pooled: &Tensor, projection: &Linear) -> Result<Vec<Vec<f32>>> {
     (0..pooled.dim(0)?).map(|n| ops::unit(&projection.forward(&pooled.narrow(0, n, 1)?)?)).collect()
 }
@@ -180,8 +180,8 @@ struct TextTower {
     blocks: Vec<Block>,
     norm: LayerNorm,
     projection: Linear,
-    /// The end token, whose state becomes the text's vector. `None` for checkpoints older than transformers 4.31, which state an
-    /// `eos_token_id` of 2: in them the largest id of a text marks its end.
+    /// The end token, whose state becomes the text's vector. `None` for checkpoints older than transformers 4.31, which
+    /// state an `eos_token_id` of 2: in them the largest id of a text marks its end.
     end: Option<u32>,
 }
 
@@ -229,11 +229,12 @@ impl TextTower {
     }
 }
 
-/// A cache of vectors. A run asks for the same label list at each moment, and for the same moment with each list, so the vectors
-/// of both are kept. A cache that would exceed [`MAX_CACHED`] is emptied first, which is rare.
+/// A cache of vectors. A run asks for the same label list at each moment, and for the same moment with each list, so
+/// the vectors of both are kept. A cache that would exceed [`MAX_CACHED`] is emptied first, which is rare.
 type Known<K> = HashMap<K, Arc<Vec<f32>>>;
 
-/// The maximum vectors of a cache. 4096 vectors of 512 numbers are 8 MB; 4096 pictures are more than an hour at one a second.
+/// The maximum vectors of a cache. 4096 vectors of 512 numbers are 8 MB; 4096 pictures are more than an hour at one a
+/// second.
 const MAX_CACHED: usize = 4096;
 
 /// Identifies a picture: blake3 of its size and pixels, which takes a thousandth of the time of embedding it.

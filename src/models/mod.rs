@@ -46,7 +46,8 @@ pub struct Family {
 /// Every family. Add a row here and a file beside this one.
 pub const FAMILIES: &[Family] = &[clip::FAMILY, llama::FAMILY, whisper::FAMILY, bert::FAMILY];
 
-/// The family `name`; if it is absent or `auto`, the one that recognises the checkpoint's `config.json`. Fails if there is none.
+/// The family `name`; if it is absent or `auto`, the one that recognises the checkpoint's `config.json`. Fails if there
+/// is none.
 pub fn family(name: Option<&str>, config: &Config) -> Result<&'static Family, Fault> {
     let names = || FAMILIES.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
     match name.filter(|n| *n != "auto") {

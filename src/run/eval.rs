@@ -1,9 +1,10 @@
 //! Scoring a dialogue on cases with known answers.
 //!
-//! Answers are compared as in SQuAD's evaluation (Rajpurkar et al. 2016): lower case, without punctuation and articles, with
-//! single spaces. Word error rate is the word-level edit distance divided by the number of reference words, as in jiwer. Over
-//! several cases it is the sum of the errors divided by the sum of the words. Words are split as in Whisper's basic normaliser
-//! (Radford et al. 2022): lower case, and every other character separates words. Articles count, because they were spoken.
+//! Answers are compared as in SQuAD's evaluation (Rajpurkar et al. 2016): lower case, without punctuation and articles,
+//! with single spaces. Word error rate is the word-level edit distance divided by the number of reference words, as in
+//! jiwer. Over several cases it is the sum of the errors divided by the sum of the words. Words are split as in
+//! Whisper's basic normaliser (Radford et al. 2022): lower case, and every other character separates words. Articles
+//! count, because they were spoken.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -106,8 +107,9 @@ fn edits(a: &[&str], b: &[&str]) -> usize {
     row[b.len()]
 }
 
-/// One line of `cases.jsonl`. It has an `answer`, or several `answers`, of which the best match counts (as in SQuAD with several
-/// annotators). All further fields are kept, because fields with the names of inputs become the dialogue's inputs.
+/// One line of `cases.jsonl`. It has an `answer`, or several `answers`, of which the best match counts (as in SQuAD
+/// with several annotators). All further fields are kept, because fields with the names of inputs become the dialogue's
+/// inputs.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "CaseWritten")]
 pub struct Case {

@@ -19,7 +19,8 @@ pub struct Explained {
     pub why: Vec<String>,
 }
 
-/// Explains the exchanges of one step of a recorded run, and those of its inner steps. Fails if the memo cannot be read.
+/// Explains the exchanges of one step of a recorded run, and those of its inner steps. Fails if the memo cannot be
+/// read.
 pub fn explain(memo: &Memo, transcript: &Transcript, step: &str) -> Result<Vec<Explained>, MemoError> {
     let step = spaced(step);
     let lines = transcript.exchanges.iter().filter(|line| belongs(&line.path, &step));

@@ -1,5 +1,5 @@
-//! Running a plan: a pure machine decides which exchanges are due, a driver sends them to agents, the memo keeps finished
-//! exchanges, and a transcript records the run so that it can be replayed.
+//! Running a plan: a pure machine decides which exchanges are due, a driver sends them to agents, the memo keeps
+//! finished exchanges, and a transcript records the run so that it can be replayed.
 
 pub mod cancel;
 pub mod driver;

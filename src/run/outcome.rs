@@ -73,8 +73,8 @@ fn plain<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 impl Outcome {
-    /// The outcome of an answer's value: a text, the record of a citing `say` (`text`, `abstained`, `evidence`), or a list of
-    /// these. Any other value is shown as text.
+    /// The outcome of an answer's value: a text, the record of a citing `say` (`text`, `abstained`, `evidence`), or a
+    /// list of these. Any other value is shown as text.
     pub fn of(value: Value) -> Outcome {
         let mut evidence = Vec::new();
         gather(&value, &mut evidence);

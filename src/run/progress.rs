@@ -1,4 +1,5 @@
-//! The events of a run. The command line draws progress bars from them; a server can forward them. This module prints nothing.
+//! The events of a run. The command line draws progress bars from them; a server can forward them. This module prints
+//! nothing.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

@@ -68,7 +68,9 @@ pub fn replay_transcript(transcript: &Transcript) -> Result<Outcome, ReplayError
             machine.take(id, reply);
         }
     }
-    let ended = machine.into_ended().ok_or_else(|| ReplayError::Mismatch("the replay did not end; this is a bug".to_owned()))?;
+    let ended = machine
+        .into_ended()
+        .ok_or_else(|| ReplayError::Mismatch("the replay did not end; this is a bug".to_owned()))?;
     same_end(transcript, &ended)?;
     let value = ended.map_err(RunError::failed)?;
     Ok(Outcome { exchanges, memo_hits: exchanges, ..Outcome::of(value) })

@@ -1,4 +1,5 @@
-//! Runs a dialogue's own tests: the machine gets scripted replies and made-up media. No model, video or ffmpeg is needed.
+//! Runs a dialogue's own tests: the machine gets scripted replies and made-up media. No model, video or ffmpeg is
+//! needed.
 
 use super::machine::Machine;
 use crate::{

@@ -1,8 +1,9 @@
 //! The transcript: every exchange of a run as JSONL, enough to replay it without a model or medium.
 //!
-//! Its lines are one header, then exchanges and steps in plan order, then the outcome. Everything that may differ between two
-//! runs with the same seed on the same device is under the key `timing`. During a run, lines are appended at once, so that a
-//! killed run leaves all its finished exchanges. At the end, a file in plan order replaces the first one atomically.
+//! Its lines are one header, then exchanges and steps in plan order, then the outcome. Everything that may differ
+//! between two runs with the same seed on the same device is under the key `timing`. During a run, lines are appended
+//! at once, so that a killed run leaves all its finished exchanges. At the end, a file in plan order replaces the first
+//! one atomically.
 
 use super::machine::{PlanOrder, StepLine};
 use crate::{
@@ -215,9 +216,9 @@ impl Recorder {
     pub fn memory() -> Recorder {
         Recorder { to: To::Memory(Vec::new()), ..Recorder::default() }
     }
-    /// A recorder that writes to a file, which is emptied when the header is written. Fails if the file exists and is not a
-    /// transcript, because `--record day.mp4` is a mistake. Fails also if the path is not a plain file, because the finished
-    /// transcript replaces the file.
+    /// A recorder that writes to a file, which is emptied when the header is written. Fails if the file exists and is
+    /// not a transcript, because `--record day.mp4` is a mistake. Fails also if the path is not a plain file, because
+    /// the finished transcript replaces the file.
     pub fn file(path: &Path) -> io::Result<Recorder> {
         match fs::metadata(path) {
             Ok(meta) if meta.is_dir() => return Err(io::Error::other("it is a folder")),

@@ -13,7 +13,8 @@ use std::{io::Cursor, sync::Arc};
 
 /// The sample rate of sound: speech models use it.
 const RATE_HZ: u32 = 16_000;
-/// Pictures up to this many pixels are sent as PNG, without loss. Larger ones are sent as JPEG, which is ten times smaller.
+/// Pictures up to this many pixels are sent as PNG, without loss. Larger ones are sent as JPEG, which is ten times
+/// smaller.
 const LOSSLESS_PIXELS: u32 = 512 * 512;
 /// The quality of JPEG, from 1 to 100.
 const QUALITY: u8 = 92;

@@ -50,8 +50,8 @@ impl RemoteAgent {
         Ok(form)
     }
 
-    /// The answer's segments in the medium's presentation time. If the server gives no segments, or without `timestamps`, one
-    /// segment covers the whole stretch, `from` to `to` in seconds.
+    /// The answer's segments in the medium's presentation time. If the server gives no segments, or without
+    /// `timestamps`, one segment covers the whole stretch, `from` to `to` in seconds.
     fn segments(&self, answer: &Value, timestamps: bool, from: f64, to: f64) -> Result<Vec<Speech>, Fault> {
         let at = |seconds: f64| Time::from_seconds((from + seconds.max(0.0)).min(to));
         let one = |start: f64, end: f64, text: &str| Speech {

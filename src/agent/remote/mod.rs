@@ -1,8 +1,9 @@
 //! Agents behind an OpenAI-compatible endpoint: chat completions, embeddings, transcriptions.
 //!
-//! Each `ask` makes one attempt. A failure that may pass is a [`FaultKind::Passing`](crate::error::FaultKind::Passing) with the
-//! wait that the server requests, and the driver retries. The key is read once from the environment and sent in one header. It
-//! never appears in an error, log, identity or transcript, and is removed from everything that a server sends.
+//! Each `ask` makes one attempt. A failure that may pass is a [`FaultKind::Passing`](crate::error::FaultKind::Passing)
+//! with the wait that the server requests, and the driver retries. The key is read once from the environment and sent
+//! in one header. It never appears in an error, log, identity or transcript, and is removed from everything that a
+//! server sends.
 
 mod bytes;
 mod embed;

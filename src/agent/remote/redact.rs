@@ -3,8 +3,8 @@
 use crate::hub::folders::Secret;
 use serde_json::Value;
 
-/// The shortest key that is removed from replies, in bytes. Shorter keys are placeholders such as `none`, and would match
-/// ordinary words. Errors never show a key of any length.
+/// The shortest key that is removed from replies, in bytes. Shorter keys are placeholders such as `none`, and would
+/// match ordinary words. Errors never show a key of any length.
 const MIN_KEY_BYTES: usize = 8;
 /// The replacement for the key.
 const SHOWN: &str = "[key]";

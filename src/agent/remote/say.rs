@@ -147,7 +147,10 @@ impl RemoteAgent {
         said.text.push_str(&rest);
         match is_done || said.finish.is_some() {
             true => Ok(said),
-            false => Err(Fault::passing(format!("{} ended the stream before the reply was complete", self.wire.base()), None)),
+            false => Err(Fault::passing(
+                format!("{} ended the stream before the reply was complete", self.wire.base()),
+                None,
+            )),
         }
     }
 

@@ -4,7 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooLarge;
 
-/// Collects bytes and gives complete events. Each byte is read once. A line or event of more than `limit` bytes is an error.
+/// Collects bytes and gives complete events. Each byte is read once. A line or event of more than `limit` bytes is an
+/// error.
 #[derive(Debug)]
 pub(super) struct Events {
     limit: usize,

@@ -125,8 +125,8 @@ impl Wire {
         }
     }
 
-    /// Passes the chunks of a streamed answer to `take`, until `take` gives true or the stream ends. Fails at the limits of bytes
-    /// and time.
+    /// Passes the chunks of a streamed answer to `take`, until `take` gives true or the stream ends. Fails at the
+    /// limits of bytes and time.
     pub(super) async fn stream(
         &self,
         mut response: Response,
@@ -222,7 +222,8 @@ pub(super) fn error_message(body: &str) -> Option<String> {
     Some(text.as_str().map_or_else(|| text.to_string(), str::to_owned))
 }
 
-/// The endpoint's base address, such as `https://host/v1`; `/v1` is added if the path is empty. Fails if `url` contains a secret.
+/// The endpoint's base address, such as `https://host/v1`; `/v1` is added if the path is empty. Fails if `url` contains
+/// a secret.
 fn base(url: &str) -> Result<Url, String> {
     let mut base = Url::parse(url.trim()).map_err(|_| format!("`{url}` is not a web address"))?;
     if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {

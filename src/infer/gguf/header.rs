@@ -1,6 +1,6 @@
-//! The header of a GGUF file, read within limits. candle's own reader divides by the alignment that a file states, which may
-//! be 0, and uses 32 bytes of memory for each byte of a list.
-//! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+//! The header of a GGUF file, read within limits. candle's own reader divides by the alignment that a file states,
+//! which may be 0, and uses 32 bytes of memory for each byte of a list. Format:
+//! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 use candle_core::{
     Shape,
@@ -156,9 +156,7 @@ impl<R: Read> Bytes<R> {
     fn tensor(&mut self, name: &str) -> Result<TensorInfo, String> {
         let dimensions = self.u32()?;
         if dimensions > MAX_DIMENSIONS {
-            return Err(format!(
-                "has a tensor `{name}` of {dimensions} dimensions; the maximum is {MAX_DIMENSIONS}"
-            ));
+            return Err(format!("has a tensor `{name}` of {dimensions} dimensions; the maximum is {MAX_DIMENSIONS}"));
         }
         let mut shape = Vec::new();
         for _ in 0..dimensions {

@@ -1,6 +1,6 @@
-//! GGUF files: one file with weights (often quantised), hyper-parameters and the tokenizer. Its metadata is converted to the
-//! files of a checkpoint folder (`config.json`, `tokenizer.json`, `tokenizer_config.json`), so that all other code reads one
-//! layout. Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+//! GGUF files: one file with weights (often quantised), hyper-parameters and the tokenizer. Its metadata is converted
+//! to the files of a checkpoint folder (`config.json`, `tokenizer.json`, `tokenizer_config.json`), so that all other
+//! code reads one layout. Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 pub mod header;
 mod tensors;
@@ -36,8 +36,8 @@ pub struct Gguf {
 }
 
 impl Gguf {
-    /// Opens a file and reads its header. Fails if the file is something else, of an unknown architecture, truncated, or
-    /// one part of several.
+    /// Opens a file and reads its header. Fails if the file is something else, of an unknown architecture, truncated,
+    /// or one part of several.
     pub fn open(path: &Path) -> Result<Gguf, Fault> {
         let named = |what: String| Fault::model(format!("{} {what}", path.display()));
         let file = files::open(path).map_err(|e| named(format!("cannot be opened: {e}")))?;
@@ -45,7 +45,8 @@ impl Gguf {
         Gguf::read(path, BufReader::with_capacity(1 << 20, file), length)
     }
 
-    /// Reads the header from `file`, a reader at the first byte. `path` is the name in errors, `length` the file's length in bytes.
+    /// Reads the header from `file`, a reader at the first byte. `path` is the name in errors, `length` the file's
+    /// length in bytes.
     pub fn read(path: &Path, file: impl Read, length: u64) -> Result<Gguf, Fault> {
         let named = |what: String| Fault::model(format!("{} {what}", path.display()));
         let content = header::read(file, length).map_err(named)?;

@@ -1,5 +1,5 @@
-//! The tensors of a GGUF file, read by name. The shape must equal the one that the model expects before a byte is read. Every
-//! value must be finite; for a quantised block, its scales must be.
+//! The tensors of a GGUF file, read by name. The shape must equal the one that the model expects before a byte is read.
+//! Every value must be finite; for a quantised block, its scales must be.
 
 use crate::{files, infer::weights::is_odd_half};
 use candle_core::{

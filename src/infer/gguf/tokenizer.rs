@@ -1,5 +1,5 @@
-//! Converts a GGUF file's vocabulary to a `tokenizer.json`: byte-level BPE (`gpt2`), where a name identifies the rule that splits
-//! text before merging, and SentencePiece's BPE (`llama`), whose merges follow from the scores.
+//! Converts a GGUF file's vocabulary to a `tokenizer.json`: byte-level BPE (`gpt2`), where a name identifies the rule
+//! that splits text before merging, and SentencePiece's BPE (`llama`), whose merges follow from the scores.
 
 use super::{Meta, number, whole};
 use crate::infer::text::added_token;
@@ -10,8 +10,8 @@ use std::collections::HashMap;
 const ROLES: [(&str, &str); 4] =
     [("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding")];
 
-/// The `tokenizer.json` for the vocabulary of a file. The error names the missing or unsupported part, as a message that follows
-/// the file's name.
+/// The `tokenizer.json` for the vocabulary of a file. The error names the missing or unsupported part, as a message
+/// that follows the file's name.
 pub(super) fn tokenizer(meta: &Meta<'_>) -> Result<Json, String> {
     let hint = "put the model's tokenizer.json beside it";
     let lacks = |key: &str| format!("lacks `{key}`, so it cannot read text; {hint}");
@@ -65,7 +65,8 @@ fn role(meta: &Meta<'_>, name: &str) -> Result<Option<usize>, String> {
     Ok(meta.count(&format!("tokenizer.ggml.{name}_token_id"))?.and_then(|id| usize::try_from(id).ok()))
 }
 
-/// Tokens that are matched whole in a text: control tokens, which replies do not contain, and user-defined ones (`<think>`).
+/// Tokens that are matched whole in a text: control tokens, which replies do not contain, and user-defined ones
+/// (`<think>`).
 fn added(meta: &Meta<'_>, tokens: &[&str]) -> Result<Vec<Json>, String> {
     const CONTROL: u64 = 3;
     const USER_DEFINED: u64 = 4;
@@ -135,8 +136,8 @@ impl Split {
         })
     }
 
-    /// True if a word that is a token is used without merging. A text then begins with the begin token, unless the file states
-    /// otherwise.
+    /// True if a word that is a token is used without merging. A text then begins with the begin token, unless the file
+    /// states otherwise.
     fn takes_whole_words(self) -> bool {
         matches!(self, Split::Llama3 { whole: true } | Split::Tekken)
     }
@@ -180,8 +181,8 @@ fn bytes(vocab: Map<String, Json>, merges: Vec<(&str, &str)>, split: Split) -> M
     ])
 }
 
-/// The parts of a `tokenizer.json` for SentencePiece's BPE. Spaces are `▁`, one comes before the text unless the file forbids it,
-/// and unknown pieces fall back to bytes.
+/// The parts of a `tokenizer.json` for SentencePiece's BPE. Spaces are `▁`, one comes before the text unless the file
+/// forbids it, and unknown pieces fall back to bytes.
 fn pieces(
     vocab: Map<String, Json>,
     merges: Vec<(&str, &str)>,
@@ -212,12 +213,12 @@ fn object<const N: usize>(pairs: [(&str, Json); N]) -> Map<String, Json> {
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// The merges that follow from SentencePiece's scores. SentencePiece joins the two neighbours whose joined piece has the best
-/// score. The list holds every cut of every piece into two pieces, sorted by the piece's score. Ties are sorted as in
-/// transformers: longer parts first, then smaller ids.
+/// The merges that follow from SentencePiece's scores. SentencePiece joins the two neighbours whose joined piece has
+/// the best score. The list holds every cut of every piece into two pieces, sorted by the piece's score. Ties are
+/// sorted as in transformers: longer parts first, then smaller ids.
 ///
-/// Each cut of a token compares the token's bytes, so the work grows with the square of a token's length. Fails if it exceeds
-/// a limit.
+/// Each cut of a token compares the token's bytes, so the work grows with the square of a token's length. Fails if it
+/// exceeds a limit.
 fn merges<'a>(tokens: &[&'a str], ids: &HashMap<&str, u32>, scores: &[f64]) -> Result<Vec<(&'a str, &'a str)>, String> {
     const MAX_WORK: usize = 1 << 28;
     let work = tokens.iter().map(|token| token.len().saturating_mul(token.len())).fold(0, usize::saturating_add);

@@ -1,5 +1,6 @@
-//! The Llama architecture: RMS norms, rotary position embeddings, grouped-query attention and a gated feed-forward layer (Touvron
-//! et al. 2023, arXiv 2302.13971). Llama, SmolLM2, Mistral, Qwen2 and Qwen3 checkpoints have it, and GGUF files of `llama`.
+//! The Llama architecture: RMS norms, rotary position embeddings, grouped-query attention and a gated feed-forward
+//! layer (Touvron et al. 2023, arXiv 2302.13971). Llama, SmolLM2, Mistral, Qwen2 and Qwen3 checkpoints have it, and
+//! GGUF files of `llama`.
 
 mod weights;
 
@@ -39,8 +40,8 @@ pub const FAMILY: Family = Family {
     load: |checkpoint, loading| Ok(Box::new(generator(checkpoint, loading)?)),
 };
 
-/// Loads a checkpoint folder or a GGUF file as a language model that answers `say`. Fails if a file is missing, damaged or
-/// unsupported.
+/// Loads a checkpoint folder or a GGUF file as a language model that answers `say`. Fails if a file is missing, damaged
+/// or unsupported.
 pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<TextGenerator<Llama>, Fault> {
     let (config, generation) = (&checkpoint.config, checkpoint.json("generation_config.json")?);
     let (shape, positions) = (Shape::read(config)?, positions(config)?);
@@ -216,8 +217,8 @@ impl Layer {
     }
 }
 
-/// The attention of one row. `q` is (heads, t, head), `k` and `v` are (kv heads, s, head). The queries of a group are stacked,
-/// so that keys and values are not copied. Gives (t, heads·head).
+/// The attention of one row. `q` is (heads, t, head), `k` and `v` are (kv heads, s, head). The queries of a group are
+/// stacked, so that keys and values are not copied. Gives (t, heads·head).
 fn attend_row(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     let ((heads, t, head), kv_heads) = (q.dims3()?, k.dim(0)?);
     let group = heads / kv_heads;

@@ -1,5 +1,5 @@
-//! The source of the decoder's weights: a checkpoint folder, or a GGUF file, whose matrices stay quantised. Both are read by the
-//! names of a checkpoint folder.
+//! The source of the decoder's weights: a checkpoint folder, or a GGUF file, whose matrices stay quantised. Both are
+//! read by the names of a checkpoint folder.
 
 use crate::infer::{gguf, ops};
 use candle_core::{
@@ -151,7 +151,8 @@ impl Weights {
         Ok(Table::Quantised(weight, self.dtype))
     }
 
-    /// The map from the last hidden state to the vocabulary: `lm_head`, or the table of token vectors if `lm_head` is missing.
+    /// The map from the last hidden state to the vocabulary: `lm_head`, or the table of token vectors if `lm_head` is
+    /// missing.
     pub(super) fn head(&self, vocab: usize, width: usize, tied: bool, table: &Table) -> Result<Map> {
         if !tied && self.has("lm_head.weight") {
             return self.pp("lm_head").map(width, vocab);

@@ -1,15 +1,17 @@
 //! Whisper: speech to timed text, window by window, as in `generate` of transformers for sound of any length.
 //!
-//! A sound that fits one window is padded with silence. In a longer sound, the next window starts at the last timestamp that the
-//! model wrote. Features are scaled by the loudest frame of the whole sound, so a sound is read twice, window by window: once for
-//! the scale, once for the words. If the last timestamp of a window is its own start, the whole window is skipped, so every sound ends.
+//! A sound that fits one window is padded with silence. In a longer sound, the next window starts at the last timestamp
+//! that the model wrote. Features are scaled by the loudest frame of the whole sound, so a sound is read twice, window
+//! by window: once for the scale, once for the words. If the last timestamp of a window is its own start, the whole
+//! window is skipped, so every sound ends.
 //!
-//! Unreliable text is dropped, by the thresholds of openai/whisper (`transcribe`). The text of a window counts only if the mean
-//! log-probability of its tokens is at least -1.0 and zlib compresses it at most 2.4 times. A window below the first threshold
-//! is skipped whole if silence (`<|nospeech|>`) is more probable than 0.6. openai/whisper decodes such windows again at higher
-//! temperatures and keeps the last attempt. We decode once and drop the text, because an invented sentence is worse than a missing
-//! one. A checkpoint may state its own thresholds (`logprob_threshold`, `compression_ratio_threshold`, `no_speech_threshold` in
-//! `generation_config.json`). Text that passes the thresholds equals that of transformers.
+//! Unreliable text is dropped, by the thresholds of openai/whisper (`transcribe`). The text of a window counts only if
+//! the mean log-probability of its tokens is at least -1.0 and zlib compresses it at most 2.4 times. A window below the
+//! first threshold is skipped whole if silence (`<|nospeech|>`) is more probable than 0.6. openai/whisper decodes such
+//! windows again at higher temperatures and keeps the last attempt. We decode once and drop the text, because an
+//! invented sentence is worse than a missing one. A checkpoint may state its own thresholds (`logprob_threshold`,
+//! `compression_ratio_threshold`, `no_speech_threshold` in `generation_config.json`). Text that passes the thresholds
+//! equals that of transformers.
 
 mod net;
 mod rules;
@@ -81,8 +83,8 @@ struct Decoded {
 }
 
 impl Whisper {
-    /// Loads the network, the tokenizer and the rules of decoding. Fails if a file of the checkpoint is missing, damaged or
-    /// unsupported.
+    /// Loads the network, the tokenizer and the rules of decoding. Fails if a file of the checkpoint is missing,
+    /// damaged or unsupported.
     pub fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> Result<Whisper, Fault> {
         let generation = checkpoint.json("generation_config.json")?;
         let settings = checkpoint.processor("feature_extractor")?;
@@ -150,8 +152,8 @@ impl Whisper {
                 task.language = Some(self.detect(&memory)?);
             }
             let prompt = self.rules.prompt(task.language, task.detected, task.timestamps);
-            // As in transformers: a window may use the checkpoint's `max_length` beyond its prompt, and the sum becomes the limit of
-            // the next window.
+            // As in transformers: a window may use the checkpoint's `max_length` beyond its prompt, and the sum becomes
+            // the limit of the next window.
             max_length = max_length.map(|length| (length + prompt.len()).min(self.net.target_positions));
             let total =
                 task.settings.max_tokens.map(|n| n.saturating_add(prompt.len())).or(max_length).unwrap_or(usize::MAX);
@@ -241,7 +243,8 @@ impl Whisper {
         none.map_or(u32::MAX, |none| none + 1)
     }
 
-    /// Splits the tokens of a window that begins at frame `seek` into segments. Gives also the number of frames to the next window.
+    /// Splits the tokens of a window that begins at frame `seek` into segments. Gives also the number of frames to the
+    /// next window.
     fn cut(&self, tokens: &[u32], seek: usize, frames: usize, begin: u32) -> (Vec<Segment>, usize) {
         let frame_s = self.mel.hop as f64 / f64::from(self.mel.rate_hz);
         let (offset_s, tick_s) = (seek as f64 * frame_s, 2.0 * frame_s);
@@ -329,7 +332,8 @@ impl<'a> Source<'a> {
     fn powers(&self, from: usize, count: usize) -> Result<Vec<f32>, Fault> {
         let (reach, hop) = (self.mel.reach(), self.mel.hop);
         let (first, last) = (from * hop, (from + count - 1) * hop);
-        // The outer frames need `reach` more samples on each side. Another `reach` is read because the ends are mirrored.
+        // The outer frames need `reach` more samples on each side. Another `reach` is read because the ends are
+        // mirrored.
         let (lo, hi) = (first.saturating_sub(2 * reach), (last + 2 * reach).min(self.samples));
         let mut samples =
             if lo < self.real { self.sound.samples(lo, hi.min(self.real), self.mel.rate_hz)? } else { Vec::new() };

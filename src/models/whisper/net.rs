@@ -1,4 +1,5 @@
-//! Whisper's network: an encoder over log-mel frames and a decoder that attends to it (Radford et al. 2022, arXiv 2212.04356).
+//! Whisper's network: an encoder over log-mel frames and a decoder that attends to it (Radford et al. 2022, arXiv
+//! 2212.04356).
 
 use crate::{
     error::Fault,

@@ -1,4 +1,5 @@
-//! The rules for the next token: suppressed tokens and the order of timestamps, as `generate` of transformers applies them.
+//! The rules for the next token: suppressed tokens and the order of timestamps, as `generate` of transformers applies
+//! them.
 
 use crate::{
     error::Fault,
@@ -18,8 +19,8 @@ pub(super) struct Rules {
     pub end: u32,
     /// `<|notimestamps|>`, if the model was trained on timestamps. The next id is the first timestamp.
     pub no_timestamps: Option<u32>,
-    /// The checkpoint's `generation_config.json` names `<|notimestamps|>`. If only the vocabulary has it, transformers neither
-    /// requests text without timestamps nor searches for timestamps in it.
+    /// The checkpoint's `generation_config.json` names `<|notimestamps|>`. If only the vocabulary has it, transformers
+    /// neither requests text without timestamps nor searches for timestamps in it.
     pub states_timestamps: bool,
     /// The default language, if the checkpoint states one.
     pub language: Option<String>,
@@ -35,7 +36,8 @@ pub(super) struct Rules {
     last_first_timestamp: Option<usize>,
     /// The maximum tokens of a window beyond its prompt, if the checkpoint states it.
     pub max_length: Option<usize>,
-    /// A window is skipped if silence is more probable than this and its mean log-probability is below `min_log_probability`.
+    /// A window is skipped if silence is more probable than this and its mean log-probability is below
+    /// `min_log_probability`.
     pub no_speech: f64,
     /// The minimum mean log-probability of a window's tokens; text below it is dropped.
     pub min_log_probability: f64,
@@ -49,8 +51,8 @@ const MIN_LOG_PROBABILITY: f64 = -1.0;
 const MAX_COMPRESSION: f64 = 2.4;
 
 impl Rules {
-    /// Reads `generation_config.json`, else `config.json`, else the tokenizer's vocabulary. Fails if a required token is missing
-    /// or if an id is not below `vocabulary`, the size of the model's vocabulary.
+    /// Reads `generation_config.json`, else `config.json`, else the tokenizer's vocabulary. Fails if a required token
+    /// is missing or if an id is not below `vocabulary`, the size of the model's vocabulary.
     pub(super) fn read(
         checkpoint: &Checkpoint,
         generation: Option<&Config>,
@@ -109,18 +111,21 @@ impl Rules {
         let found = self.languages.iter().find(|(token, _)| token[2..token.len() - 2] == *bare);
         found.map(|(_, id)| *id).ok_or_else(|| {
             let known: Vec<&str> = self.languages.iter().map(|(token, _)| &token[2..token.len() - 2]).collect();
-            Fault::failed(format!("this model does not support the language `{asked}`; it supports {}", known.join(", ")))
+            Fault::failed(format!(
+                "this model does not support the language `{asked}`; it supports {}",
+                known.join(", ")
+            ))
         })
     }
 
-    /// True if the model must detect the language that a request does not name: it supports several, and the checkpoint forces
-    /// none.
+    /// True if the model must detect the language that a request does not name: it supports several, and the checkpoint
+    /// forces none.
     pub(super) fn detects(&self) -> bool {
         !self.languages.is_empty() && (self.task.is_some() || self.forced.first().is_none_or(Option::is_none))
     }
 
-    /// The prompt of a window. `language` is none for English-only models, and if the checkpoint forces one. As in transformers, a
-    /// `detected` language comes without a task token, unless the checkpoint states or forces a task.
+    /// The prompt of a window. `language` is none for English-only models, and if the checkpoint forces one. As in
+    /// transformers, a `detected` language comes without a task token, unless the checkpoint states or forces a task.
     pub(super) fn prompt(&self, language: Option<u32>, detected: bool, timestamps: bool) -> Vec<u32> {
         let mut prompt = vec![self.start];
         match (language, detected) {
@@ -164,8 +169,8 @@ impl Rules {
         }
     }
 
-    /// Applies the rules of timestamps: they come in pairs, do not go back, and begin the text. If all timestamps together are more
-    /// probable than every other token, a timestamp must follow.
+    /// Applies the rules of timestamps: they come in pairs, do not go back, and begin the text. If all timestamps
+    /// together are more probable than every other token, a timestamp must follow.
     fn apply_timestamps(&self, logits: &mut [f32], said: &[u32], begin: usize) {
         let is_time = |id: &u32| *id as usize >= begin;
         let last = said.last().is_some_and(is_time);
@@ -198,7 +203,8 @@ impl Rules {
 
 const FORCED: &str = "forced_decoder_ids";
 
-/// The tokens that must follow the start token: a list of pairs of a position and a token. A null token allows any token.
+/// The tokens that must follow the start token: a list of pairs of a position and a token. A null token allows any
+/// token.
 fn forced(config: &Config, vocabulary: usize) -> Result<Vec<Option<u32>>, Fault> {
     let read = |pair: &serde_json::Value| {
         let (_, token) = pair.as_array().filter(|pair| pair.len() == 2).map(|pair| (&pair[0], &pair[1]))?;

@@ -87,8 +87,8 @@ async fn tries(question: AgentCall, attempts: &mut u32) -> Result<Reply, Fault> 
     }
 }
 
-/// The wait after an attempt. It doubles each time and is reduced by up to half, depending on the path, so that exchanges that
-/// failed together are not retried together.
+/// The wait after an attempt. It doubles each time and is reduced by up to half, depending on the path, so that
+/// exchanges that failed together are not retried together.
 fn pause(path: &str, attempt: u32) -> Duration {
     let full = FIRST_WAIT.saturating_mul(1 << (attempt - 1).min(16)).min(MAX_WAIT);
     let hash = blake3::hash(&[path.as_bytes(), &attempt.to_le_bytes()].concat());
@@ -96,8 +96,8 @@ fn pause(path: &str, attempt: u32) -> Duration {
     full.mul_f64(0.5 + chance / 2.0)
 }
 
-/// A fault that a retry cannot repair, as a fault of this exchange. An agent that cancels its own request does not cancel the
-/// run.
+/// A fault that a retry cannot repair, as a fault of this exchange. An agent that cancels its own request does not
+/// cancel the run.
 fn lasting(fault: Fault, name: &str) -> Fault {
     match fault.kind {
         FaultKind::Cancelled => Fault::failed(format!("{name} cancelled the request")),

@@ -1,5 +1,5 @@
-//! Detects footage that the models of a run do not recognise. It counts the replies to `rank` with `floor: true`, which depend
-//! on pixels alone.
+//! Detects footage that the models of a run do not recognise. It counts the replies to `rank` with `floor: true`, which
+//! depend on pixels alone.
 
 use crate::exchange::{Item, Reply, Request};
 use indexmap::IndexMap;
@@ -46,9 +46,9 @@ impl Familiar {
         let line = |((role, digest), (passed, all)): ((&str, &str), (usize, usize))| {
             let (name, path) = (agent(role).unwrap_or_else(|| role.to_owned()), self.paths.get(digest));
             format!(
-                "{name} recognises {passed} of {all} moments of {}: its model was not trained on this kind of footage, so the log \
-                 omits the rest (the starter models recognise only the sample world; for real footage use other models with --cast, \
-                 see README, `Real models`)",
+                "{name} recognises {passed} of {all} moments of {}: its model does not know this kind of footage, so the log omits \
+                 the rest (the starter models know only the sample world; for real footage use other models with --cast, see \
+                 README, `Real models`)",
                 path.map_or("the video", String::as_str)
             )
         };
@@ -65,7 +65,8 @@ mod tests {
     };
     use std::sync::Arc;
 
-    /// Ranks each moment twice. `moments` states whether the best label of the second exceeds its floor. Counts the warnings.
+    /// Ranks each moment twice. `moments` states whether the best label of the second exceeds its floor. Counts the
+    /// warnings.
     fn check(moments: &[bool], floor: bool, expected: usize) {
         let time = |ticks| Time { ticks, base: TimeBase { num: 1, den: 1 } };
         let media = Arc::new(Media {

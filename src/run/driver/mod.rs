@@ -1,8 +1,9 @@
 //! The driver: sends the machine's exchanges to agents and returns their replies, with the memo, limits, retries and
 //! cancellation. It makes no decision about the dialogue.
 //!
-//! All open exchanges are futures of the run's own task, so that dropping the run cancels them. An exchange passes these stages:
-//! it is looked up in the memo, joined to an equal open exchange, asked, committed to the memo, and given to the machine.
+//! All open exchanges are futures of the run's own task, so that dropping the run cancels them. An exchange passes
+//! these stages: it is looked up in the memo, joined to an equal open exchange, asked, committed to the memo, and given
+//! to the machine.
 
 mod asking;
 mod familiar;
@@ -87,7 +88,8 @@ impl RunOptions {
             stream: None,
         }
     }
-    /// The default of `at_once`. It fills the largest batch of every local agent several times, and a stopped run loses little.
+    /// The default of `at_once`. It fills the largest batch of every local agent several times, and a stopped run loses
+    /// little.
     pub const AT_ONCE: usize = 256;
 }
 
@@ -308,7 +310,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Records the replies that arrived while the run was stopping. If the machine was at work, its step events are lost.
+    /// Records the replies that arrived while the run was stopping. If the machine was at work, its step events are
+    /// lost.
     fn last_answers(&mut self) -> Result<(), RunError> {
         self.answers()?;
         let notes = self.machine.as_mut().map(Machine::notes).unwrap_or_default();

@@ -221,8 +221,8 @@ impl Stages {
         if self.loaded.contains(&job.exchange.role) { self.queue.push(Reverse(job)) } else { self.load(job) }
     }
 
-    /// Makes an exchange wait until its agent is ready. Its time limit starts afterwards, so that loading weights does not
-    /// count.
+    /// Makes an exchange wait until its agent is ready. Its time limit starts afterwards, so that loading weights does
+    /// not count.
     fn load(&mut self, job: PendingExchange) {
         let role = &job.exchange.role;
         if let Some(others) = self.waiting_for_load.get_mut(role) {
@@ -286,7 +286,8 @@ impl Stages {
         wanted.then(|| stream.clone())
     }
 
-    /// Waits until an exchange or an agent makes progress. Gives false if nothing is open. Fails if an agent cannot get ready.
+    /// Waits until an exchange or an agent makes progress. Gives false if nothing is open. Fails if an agent cannot get
+    /// ready.
     pub(super) async fn wait(&mut self) -> Result<bool, RunError> {
         tokio::select! {
             biased;

@@ -364,12 +364,8 @@ impl Agent for SlowToLoad {
 #[tokio::test]
 async fn an_agent_gets_ready_once_for_exchanges_that_the_memo_lacks() {
     let slow = |able| {
-        let card = Card {
-            name: "fake".into(),
-            answers: vec![Answers::usual(Kind::Say)],
-            identity: "slow".into(),
-            memo: true,
-        };
+        let card =
+            Card { name: "fake".into(), answers: vec![Answers::usual(Kind::Say)], identity: "slow".into(), memo: true };
         Arc::new(SlowToLoad { card, loads: Default::default(), able })
     };
     let folder = tempfile::tempdir().expect("a folder");

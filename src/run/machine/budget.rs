@@ -1,5 +1,5 @@
-//! The limits of a run's work and memory. They are far above the needs of a day of video, and stop hostile dialogues with nested
-//! repetitions.
+//! The limits of a run's work and memory. They are far above the needs of a day of video, and stop hostile dialogues
+//! with nested repetitions.
 
 use crate::value::Value;
 
@@ -31,7 +31,8 @@ impl Budget {
         self.room()
     }
 
-    /// Fails if the values take too much memory. Such a run starts nothing more, because it could not keep further values.
+    /// Fails if the values take too much memory. Such a run starts nothing more, because it could not keep further
+    /// values.
     fn room(&self) -> Result<(), String> {
         if self.bytes > MAX_BYTES {
             return Err(format!("the values of the run take more than {} MiB", MAX_BYTES >> 20));

@@ -4,7 +4,8 @@ use crate::exchange::Request;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
-/// A place in plan order: step, item, turn and index in the turn, for each level of nesting. The derived order is the plan's order.
+/// A place in plan order: step, item, turn and index in the turn, for each level of nesting. The derived order is the
+/// plan's order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize)]
 pub struct PlanOrder(pub Vec<u32>);
 
@@ -42,8 +43,8 @@ pub struct DueExchange {
     pub role: String,
     /// The request.
     pub request: Request,
-    /// The seed of the sampling: from the run's seed, the path and the sample. `hear` leaves out the path, so that every step
-    /// gets the same transcription.
+    /// The seed of the sampling: from the run's seed, the path and the sample. `hear` leaves out the path, so that
+    /// every step gets the same transcription.
     pub seed: u64,
     /// The limits of its step and of the steps around it.
     pub limits: Arc<[TaskLimit]>,

@@ -1,8 +1,9 @@
-//! The machine decides which exchanges are due, what follows from a reply, and when the run ends. It is pure: it has no await,
-//! clock, channel or randomness. The same plan, inputs and seed give the same exchanges and events, in any order of replies.
+//! The machine decides which exchanges are due, what follows from a reply, and when the run ends. It is pure: it has no
+//! await, clock, channel or randomness. The same plan, inputs and seed give the same exchanges and events, in any order
+//! of replies.
 //!
-//! A block of steps runs in a scope. A ready step becomes one task (with `each`, one for each item). A task is a chain of turns.
-//! A turn asks agents or opens an inner block, which runs with the same code.
+//! A block of steps runs in a scope. A ready step becomes one task (with `each`, one for each item). A task is a chain
+//! of turns. A turn asks agents or opens an inner block, which runs with the same code.
 
 mod blocks;
 mod budget;
@@ -131,8 +132,8 @@ impl Machine {
         self.ended
     }
 
-    /// Does all work that needs no further reply, as long as `wanted` gives true. Gives false if work is left; every other method
-    /// does the rest first.
+    /// Does all work that needs no further reply, as long as `wanted` gives true. Gives false if work is left; every
+    /// other method does the rest first.
     pub fn settle_while(&mut self, wanted: impl Fn() -> bool) -> bool {
         while let Some(job) = self.jobs.pop_front() {
             if !wanted() {

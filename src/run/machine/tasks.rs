@@ -164,8 +164,8 @@ impl Machine {
         }
     }
 
-    /// Takes one reply of a turn. A turn ends only after its last reply, so that the failure that counts does not depend on the
-    /// order of replies.
+    /// Takes one reply of a turn. A turn ends only after its last reply, so that the failure that counts does not
+    /// depend on the order of replies.
     pub(super) fn hear(&mut self, id: TaskId, place: usize, outcome: Result<Reply, Fault>) {
         let Some(task) = self.tasks.get_mut(&id) else { return };
         task.got[place] = Some(outcome);
