@@ -149,9 +149,9 @@ impl ReplySender {
 
 /// A blocking model. One thread owns it and gives it jobs in groups.
 ///
-/// Contract: the model answers every job (through [`Job::answer`]). All jobs of one call belong to one [`Job::group`]. The
-/// reply to a job does not depend on the other jobs of the call. The model may panic: the worker then answers the open jobs of
-/// the call with an error.
+/// Contract: the model answers every job (through [`Job::answer`]). All jobs of one call belong to one [`Job::group`].
+/// The reply to a job does not depend on the other jobs of the call. The model may panic: the worker then answers the
+/// open jobs of the call with an error.
 pub trait Model {
     /// Answers all of `jobs`.
     fn answer(&mut self, jobs: Vec<Job>);
