@@ -97,7 +97,6 @@ impl Ord for PendingExchange {
     }
 }
 
-/// The result of a commit to the memo.
 type Commit = Result<(), MemoError>;
 
 pub(super) struct Stages {
