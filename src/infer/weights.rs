@@ -289,7 +289,7 @@ mod tests {
     fn what_does_not_fit_is_refused_before_it_is_read() {
         assert_eq!(
             check(&file("I64", &[2], &[0; 16]), DType::F32),
-            Err("F: the tensor `x` holds I64; weights must be F16, BF16, F32 or F64".into())
+            Err("F: the tensor `x` has the type I64; weights must be F16, BF16, F32 or F64".into())
         );
         assert_eq!(
             check(&file("F32", &[1, 2], &[0; 8]), DType::F32),
@@ -298,7 +298,7 @@ mod tests {
         let whole = floats([0.0, 0.0]);
         assert_eq!(
             check(&whole[..whole.len() - 1], DType::F32),
-            Err("F is damaged: its header lists 8 bytes of tensors, and 7 follow it".into())
+            Err("F is damaged: its header lists 8 bytes of tensors, but 7 bytes follow it".into())
         );
         assert_eq!(check(&whole[..20], DType::F32), Err("F is not a safetensors file, or is truncated".into()));
         assert_eq!(check(&whole[..4], DType::F32), Err("F is not a safetensors file".into()));
