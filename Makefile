@@ -1,4 +1,4 @@
-# Two commands do all the set-up: `make demo` and `make test`. Everything else is for developers.
+# `make demo` and `make test` install what they need. All other targets are for developers.
 
 CARGO ?= cargo
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
@@ -24,7 +24,7 @@ DEMO_QUESTION_3 := How many times did I check the list?
 quick: fmt lint ## the checks of a commit: at most 5 minutes with a warm cache
 	$(CARGO) test --locked --lib --bins --test tidy --test language --test verbs --test engine --test examples --test output --test memo --test bad_media -- --skip slow::
 
-test: ffmpeg minilm fmt lint deny doc pytest unit ## everything that CI checks
+test: ffmpeg minilm fmt lint deny doc pytest unit ## all checks of CI
 
 fmt: ## formatting
 	$(CARGO) fmt --check
@@ -33,7 +33,7 @@ lint: ruff ## clippy (also of the library without the command line) and ruff, wa
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --lib -- -D warnings
 
-# Format and rules of the Python, as ruff.toml has them.
+# Format and rules of the Python; ruff.toml sets them.
 ruff:
 	@if PYTHON="$(PYTHON)" VENV="$(VENV)" bash training/develop.sh; then \
 		$(VENV)/bin/ruff format --check --quiet && $(VENV)/bin/ruff check --quiet; \
@@ -58,7 +58,7 @@ soak: ffmpeg ## kill runs at random moments and check the memo each time, for MI
 	$(CARGO) build --release --locked
 	ELENCHUS=$(ELENCHUS) bash tests/soak.sh $(MINUTES)
 
-# ffmpeg and ffprobe read every video; they are the only system packages needed.
+# ffmpeg and ffprobe read every video. No other system package is needed.
 ffmpeg:
 	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || { \
 		echo "ffmpeg is missing; installing it"; \
@@ -69,11 +69,11 @@ ffmpeg:
 		elif command -v brew >/dev/null; then brew install ffmpeg; \
 		else echo "error: install ffmpeg by hand: https://ffmpeg.org/download.html" >&2; exit 1; fi; }
 
-# The real all-MiniLM-L6-v2 embedder, for one parity test; the test skips itself with a notice where this fails.
+# The real all-MiniLM-L6-v2 embedder, for one parity test. Without it the test is skipped with a notice.
 minilm:
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash tests/parity/fetch_minilm.sh || echo "notice: all-MiniLM-L6-v2 is not available; its test will be skipped"
 
-bench: ffmpeg ## benchmarks as ratios in one run, written to benches/RESULTS.md (needs the training environment for PyTorch)
+bench: ffmpeg ## run the benchmarks and write benches/RESULTS.md (needs the training environment for PyTorch)
 	bash benches/run.sh
 
 world: ffmpeg ## install the tools for rendering days (espeak-ng, an emoji font; numpy and pillow into .venv)

@@ -1,4 +1,5 @@
-//! Lists what the binary carries: the repository's own agents, prompts, label lists, casts, dialogues and starter weights.
+//! Lists the files that the binary contains: the repository's agents, prompts, label lists, casts, dialogues and
+//! starter weights.
 
 use std::{env, fmt::Write as _, fs, io, path::Path};
 
@@ -13,9 +14,9 @@ fn main() -> io::Result<()> {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let out = env::var("OUT_DIR").expect("cargo sets it");
     let mut code = String::from("&[\n");
-    // Files of these folders (with their ending) are carried as text, by name.
+    // Files of these folders with the right ending are embedded as text.
     for (folder, ending) in resource::Resource::ALL.map(|kind| (kind.folder(), kind.ending())) {
-        // Named also while it does not exist: cargo then runs us each time, and notices when it appears.
+        // A missing folder is named too: cargo then runs this script each time, and notices a new folder.
         println!("cargo::rerun-if-changed={folder}");
         let mut files = listed(Path::new(&root), folder, false)?;
         files.retain(|file| Path::new(file).extension().is_some_and(|found| found == ending));
@@ -31,14 +32,15 @@ fn main() -> io::Result<()> {
     fs::write(Path::new(&out).join("embedded.rs"), code)
 }
 
-/// Files of a folder (and, `deep`, of those below it) relative to `root`, sorted; none when it does not exist.
+/// The files of a folder, relative to `root` and sorted; with `deep`, also those of its subfolders. Empty if it does
+/// not exist.
 fn listed(root: &Path, folder: &str, deep: bool) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(root.join(folder)) else { return Ok(found) };
     for entry in entries {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
-        // Hidden files, and files still being written, are not agents.
+        // Hidden and temporary files are left out.
         if name.starts_with('.') || name.ends_with(".tmp") || name.ends_with(".part") {
             continue;
         }

@@ -1,8 +1,8 @@
 //! CLIP images a second at batch 1, 8 and 32, on the checkpoint folder named by `ELENCHUS_CLIP_BENCH`.
 //!
-//! `benches/clip.py` runs this and PyTorch in turn and prints the ratios. Alone it prints one JSON line:
-//! `{"1": [images_per_second, images_per_second_computed], …}`. The time includes preparing the pixels, but no resizing: pictures
-//! have the model's own size.
+//! `benches/clip.py` runs this and PyTorch in turn and prints the ratios. Alone it prints one JSON line: `{"1":
+//! [images_per_second, images_per_second_computed], …}`. The time includes preparing the pixels, but no resizing:
+//! pictures have the model's own size.
 
 mod common;
 
@@ -20,7 +20,7 @@ use elenchus::{
 use image::RgbImage;
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
-/// At least this long is measured for each batch size, after one call to warm up.
+/// The minimum time of the measurement for each batch size, after one call to warm up.
 const SECONDS: f64 = 3.0;
 
 fn main() {

@@ -1,6 +1,8 @@
-//! The engine's cost for each exchange: 10,000 exchanges with an agent that answers at once. `cargo bench --bench engine`
+//! The engine's cost for each exchange: 10,000 exchanges with an agent that answers at once. `cargo bench --bench
+//! engine`
 //!
-//! The time that passes is the best of several rounds; the time computed, by all threads together, is the mean of all rounds.
+//! The time that passes is the best of several rounds; the time computed, by all threads together, is the mean of all
+//! rounds.
 
 mod common;
 

@@ -24,24 +24,24 @@ use tempfile::TempDir;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// As it should be.
+    /// No problem was found.
     Ok,
-    /// Works, but not as well as it could.
+    /// It works, but with a limitation.
     Warn,
-    /// Something will not work.
+    /// It does not work.
     Fail,
 }
 
-/// One check.
+/// A check and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// A short name.
     pub name: String,
     /// The result.
     pub status: Status,
-    /// The finding, in words.
+    /// The finding as text.
     pub detail: String,
-    /// The remedy.
+    /// The next step for the user.
     pub hint: Option<String>,
 }
 
@@ -57,7 +57,8 @@ impl Check {
 /// The starter cast's agents, in the order in which a dialogue needs them.
 const STARTER: [&str; 3] = ["starter-clip", "starter-whisper", "starter-lm"];
 
-/// Looks at everything: tools, machine, devices, folders, project, and the starter cast, which is loaded and asked.
+/// Checks the tools, machine, devices, folders, project and agents. The agents of the starter cast are loaded and
+/// asked.
 pub async fn examine(options: &RosterOptions) -> Vec<Check> {
     let folders = &options.catalogue.folders;
     let mut checks = vec![tools().await, cores(), memory(), devices(), cache(folders), memo(folders), project(options)];
@@ -65,7 +66,7 @@ pub async fn examine(options: &RosterOptions) -> Vec<Check> {
     for name in STARTER {
         checks.push(starter(name, options, &scratch).await);
     }
-    // an agent that takes the place of a starter agent was asked above
+    // an agent that replaces a starter agent was asked above
     let own =
         options.catalogue.listed(Resource::Agent).into_iter().filter(|agent| agent.from != listing::From::Program);
     let own: Vec<String> = own.map(|agent| agent.name).filter(|name| !STARTER.contains(&name.as_str())).collect();
@@ -90,7 +91,7 @@ fn cores() -> Check {
             "cores",
             Status::Warn,
             "1 core",
-            "models and ffmpeg will take turns; give the process two or more",
+            "models and ffmpeg must share it; give the process two or more cores",
         ),
         Ok(cores) => Check::ok("cores", format!("{cores} cores")),
         Err(error) => Check::bad("cores", Status::Warn, error.to_string(), "one thread is used"),
@@ -98,9 +99,9 @@ fn cores() -> Check {
 }
 
 fn memory() -> Check {
-    const LITTLE: u64 = 1_000_000_000;
+    const LOW_BYTES: u64 = 1_000_000_000;
     match budget::free_memory() {
-        Some(free) if free < LITTLE => {
+        Some(free) if free < LOW_BYTES => {
             Check::bad("memory", Status::Warn, format!("{} free", budget::size(free)), "larger models will not fit")
         }
         Some(free) => Check::ok("memory", format!("{} free", budget::size(free))),
@@ -108,7 +109,7 @@ fn memory() -> Check {
             "memory",
             Status::Warn,
             "unknown on this system",
-            "models that do not fit cannot be refused in advance",
+            "a model that does not fit is not refused before it loads",
         ),
     }
 }
@@ -121,7 +122,7 @@ fn devices() -> Check {
             "devices",
             Status::Warn,
             format!("cpu; built with {}, but the device cannot be opened", built.join(", ")),
-            "check the driver, and that the process may see the device",
+            "check the driver, and that the process may use the device",
         ),
         (_, found) => Check::ok("devices", format!("{found}, cpu")),
     }
@@ -157,13 +158,16 @@ fn project(options: &RosterOptions) -> Check {
             let trust = if project.trusted { "trusted" } else { "not trusted" };
             Check::ok("project", format!("{} ({trust})", project.folder.display()))
         }
-        None => Check::ok("project", "none here: agents and prompts come from your folder and from the program"),
+        None => Check::ok(
+            "project",
+            "none in this folder: agents and prompts come from your configuration folder and from the program",
+        ),
     }
 }
 
-/// Checks an agent of the project or the user: its file, its checkpoint, its server. Its weights are not loaded.
+/// Checks an agent of the project or the user: its file, its checkpoint and its server. The weights are not loaded.
 async fn own_agent(row: &AgentRow, options: &RosterOptions) -> Check {
-    const HINT: &str = "see its file, and `elenchus models list`";
+    const HINT: &str = "correct its file; `elenchus models list` shows more";
     let name = format!("agents/{}", row.name);
     let fail = |detail: String, hint: Option<String>| Check {
         name: name.clone(),
@@ -210,7 +214,7 @@ impl Scratch {
         self.folder.as_ref().map(|folder| folder.path().join(name)).map_err(String::clone)
     }
 
-    /// A picture whose colours run from corner to corner.
+    /// A picture with a colour gradient.
     fn picture(&self) -> Result<Item, String> {
         let pixels = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([(4 * x) as u8, (4 * y) as u8, 128]));
         let file = self.file("picture.png")?;
@@ -239,14 +243,14 @@ impl Scratch {
     }
 }
 
-/// Loads one agent of the starter cast and asks it something.
+/// Loads one agent of the starter cast, and asks it one request.
 async fn starter(name: &str, options: &RosterOptions, scratch: &Scratch) -> Check {
-    let hint = "the program carries the starter cast: reinstall it, or see whether the cache can be written";
+    let hint = "the program contains the starter cast: install it again, or make the cache folder writable";
     if options.catalogue.network == Network::Off
         && let Ok(Spec::Remote(remote)) = spec::of(name, &options.catalogue)
     {
         let found = format!("an endpoint, {}, which was not asked", remote.url);
-        return Check::bad(name, Status::Warn, found, "`elenchus doctor --network` asks it, unless --offline is given");
+        return Check::bad(name, Status::Warn, found, "`elenchus doctor --network` asks it, but not with --offline");
     }
     let agent = match roster::load_one(name, options).await {
         Ok(agent) => agent,
@@ -254,13 +258,16 @@ async fn starter(name: &str, options: &RosterOptions, scratch: &Scratch) -> Chec
     };
     match try_out(&agent, scratch).await {
         Ok(said) => Check::ok(name, said),
-        Err(why) => {
-            Check::bad(name, Status::Fail, why, "its weights may be damaged; empty the cache folder's starter/")
-        }
+        Err(why) => Check::bad(
+            name,
+            Status::Fail,
+            why,
+            "its weights may be damaged; remove `starter` in the cache folder, and it is unpacked again",
+        ),
     }
 }
 
-/// Asks the agent one request of its kind and checks the numbers.
+/// Asks the agent one request that it supports, and checks the reply.
 async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, String> {
     let request = if agent.card().can(crate::exchange::Kind::Rank) {
         let among = vec!["kitchen".to_owned(), "garden".to_owned()];
@@ -278,7 +285,7 @@ async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, St
     sound_reply(&reply).map(|what| format!("{what} in {} ms", started.elapsed().as_millis()))
 }
 
-/// Names the kind of reply, or the defect in it.
+/// Describes a good reply. Fails with the defect of a bad one.
 fn sound_reply(reply: &Reply) -> Result<&'static str, String> {
     match reply {
         Reply::Rank(scored) => {
@@ -286,13 +293,13 @@ fn sound_reply(reply: &Reply) -> Result<&'static str, String> {
             let total: f32 = scored.iter().map(|one| one.probability).sum();
             match is_finite && (total - 1.0).abs() < 1e-3 {
                 true => Ok("loads and ranks"),
-                false => Err("its scores are not finite, or its probabilities do not add up to one".to_owned()),
+                false => Err("its scores are not finite, or the sum of its probabilities is not 1".to_owned()),
             }
         }
-        Reply::Say(SayReply { text, .. }) if text.trim().is_empty() => Err("it says nothing".to_owned()),
+        Reply::Say(SayReply { text, .. }) if text.trim().is_empty() => Err("its reply is empty".to_owned()),
         Reply::Say(_) => Ok("loads and speaks"),
         Reply::Hear(_) => Ok("loads and hears"),
-        _ => Err("it answers another question".to_owned()),
+        _ => Err("its reply does not fit the request".to_owned()),
     }
 }
 
@@ -307,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_numbers_are_noticed() {
+    fn invalid_replies_are_detected() {
         let ranked = |probability: f32| {
             Reply::Rank(vec![
                 Scored { text: "a".into(), score: 0.1, probability, floor: None },

@@ -1,10 +1,10 @@
 //! elenchus runs dialogues among models that see, hear and reason.
 //!
-//! A dialogue is a YAML file. It names its inputs, a cast of agents, steps, and an answer. Each step makes requests of one
-//! kind: `frames` samples a video into moments, `rank` scores labels against a picture, `hear` turns speech into text, `say`
-//! completes a prompt. Steps name each other's values in templates, and the models meet in language alone.
+//! A dialogue is a YAML file. It names its inputs, a cast of agents, steps, and an answer. Each step makes requests of
+//! one kind: `frames` samples a video into moments, `rank` scores labels against a picture, `hear` turns speech into
+//! text, `say` completes a prompt. Steps use each other's values in templates. Models exchange nothing but text.
 //!
-//! A dialogue passes through three stages, each with a type of its own:
+//! A dialogue passes through three stages, each with its own type:
 //!
 //! 1. **As written.** [`dialogue`] reads YAML, with the line and column of each value.
 //! 2. **Checked.** [`compile_text`] checks names, types and cycles, and returns a [`Plan`] or every [`Problem`] at once. It opens
@@ -12,20 +12,20 @@
 //! 3. **Running.** [`Plan::bind`] checks the inputs. [`run()`] takes the plan, the [`Inputs`] and one [`Agent`] for each role. It
 //!    returns a [`Run`] with an [`Outcome`], or a [`RunError`] with the steps that failed.
 //!
-//! [`session`] does all three for dialogues and agents in files. Its [`Engine`](session::Engine) shares the memo and the loaded
-//! agents among the runs of a process.
+//! [`session`] does all three for dialogues and agents in files. Its [`Engine`](session::Engine) shares the memo and
+//! the loaded agents among the runs of a process.
 //!
-//! An agent is a local model, a remote endpoint, a person, a script, or your own type that implements [`Agent`]. A [`Memo`]
-//! keeps every finished exchange, so that a run that was stopped goes on where it was.
+//! An agent is a local model, a remote endpoint, a person, a script, or your own type that implements [`Agent`]. A
+//! [`Memo`] keeps every finished exchange, so that a stopped run can continue.
 //!
 //! # Example
 //!
 //! A dialogue of one step, answered by a script instead of a model:
 //!
 //! ```
-//! use elenchus::{Agents, CompileOptions, Conduct, Value, compile_text, run};
+//! use elenchus::{Agents, CompileOptions, RunOptions, Value, compile_text, run};
 //! use elenchus::agent::script::ScriptAgent;
-//! use elenchus::dialogue::{Resource, Shelf};
+//! use elenchus::dialogue::{MemoryLibrary, Resource};
 //! use elenchus::exchange::{Script, ScriptReply};
 //! use elenchus::indexmap::IndexMap;
 //! use std::sync::Arc;
@@ -43,8 +43,8 @@
 //! answer: "{{ draft }}"
 //! "#;
 //!
-//! // The plan needs the agent's file for what the agent can be asked.
-//! let library = Shelf::default().with(Resource::Agent, "writer", "script: []");
+//! // The plan reads the agent's file to know which requests the agent answers.
+//! let library = MemoryLibrary::default().with(Resource::Agent, "writer", "script: []");
 //! let plan = compile_text(text, "greeting.yaml", &library, &CompileOptions::default())
 //!     .expect("the dialogue has no problems");
 //!
@@ -55,7 +55,7 @@
 //!
 //! let given = IndexMap::from([("name".to_owned(), Value::Text("Ada".to_owned()))]);
 //! let inputs = plan.bind(given).expect("every input has a value of its type");
-//! let run = run(&plan, inputs, Conduct::new(agents)).await;
+//! let run = run(&plan, inputs, RunOptions::new(agents)).await;
 //! assert_eq!(run.outcome?.answer, "Good morning, Ada!");
 //! # Ok(())
 //! # }
@@ -63,12 +63,13 @@
 //!
 //! # Features
 //!
-//! `cli` (on by default) is the command line. `default-features = false` leaves it out, with clap and indicatif. `cuda`,
-//! `metal`, `accelerate` and `mkl` choose what candle computes with.
+//! `cli` (a default feature) is the command line. `default-features = false` leaves it out, with clap and indicatif.
+//! `cuda`, `metal`, `accelerate` and `mkl` select candle's backend.
 //!
-//! The modules below are in layer order: data passes from the first to the last, and none imports a later one.
+//! The modules are in layer order: none imports a later one.
 //! ARCHITECTURE.md in the repository has the layers and the invariants.
-#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))] // these macros panic where nothing can be written; see cli/print
+// These macros panic if a write fails; see cli/print.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod value;
 
@@ -111,9 +112,9 @@ pub mod doctor;
 #[cfg(feature = "cli")]
 pub mod cli;
 
-/// In signatures: inputs, agents and records are maps that keep their order.
+/// Re-exported because signatures use it: inputs, agents and records are maps that keep their order.
 pub use indexmap;
-/// In signatures: [`run()`] needs its runtime, with time enabled.
+/// Re-exported because [`run()`] needs its runtime, with time enabled.
 pub use tokio;
 
 pub use agent::{Agent, CallContext};

@@ -1,4 +1,4 @@
-//! The `elenchus` program: arguments to the library, and its exit code back.
+//! The `elenchus` program: calls the command line of the library.
 
 fn main() -> std::process::ExitCode {
     elenchus::cli::main()

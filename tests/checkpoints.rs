@@ -299,7 +299,7 @@ const SLOW: &str =
 
 #[cfg(unix)]
 #[test]
-fn a_slow_chat_template_holds_up_neither_a_deadline_nor_a_signal() {
+fn a_slow_chat_template_delays_neither_a_deadline_nor_a_signal() {
     let copied = Copied::of("lm-tied");
     fs::write(copied.file("chat_template.jinja"), SLOW).unwrap();
     assert!(answer(&copied.path, &["--prompt", "a"]).contains("template"));

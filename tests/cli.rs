@@ -1,4 +1,4 @@
-//! The program from outside: exit codes, JSON shapes, and the main job on the starter cast with a sample day.
+//! Tests of the program: exit codes, JSON, and questions about a sample day with the starter cast.
 
 use assert_cmd::Command;
 use serde_json::Value as Json;
@@ -11,19 +11,19 @@ use std::{
 const DAY: &str = "examples/media/day1.mp4";
 const KEYS: &str = "Where did I last see the keys?";
 
-/// The repository, in which every command below is given.
+/// The repository, which is the working folder of every command.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The program with a cache of its own.
+/// The program with its own cache.
 fn elenchus(cache: &Path) -> Command {
     let mut command = Command::cargo_bin("elenchus").expect("the program is built");
     command.current_dir(root()).env("ELENCHUS_CACHE", cache).env("NO_COLOR", "1").timeout(Duration::from_secs(300));
     command
 }
 
-/// Runs it and compares the exit code; gives stdout and stderr.
+/// Runs the program and checks the exit code. Gives stdout and stderr.
 #[track_caller]
 fn check(cache: &Path, args: &[&str], code: i32) -> (String, String) {
     let output = elenchus(cache).args(args).output().expect("it ends");
@@ -60,7 +60,7 @@ fn a_day_is_asked_remembered_and_replayed() {
     assert_eq!(nothing["abstained"], true, "{nothing}");
     check(cache.path(), &["ask", DAY, "What colour was the spaceship?", "--fail-on-abstain"], 6);
 
-    // elsewhere, with no weights, no video and no memo
+    // in another folder, without weights, video and memo
     let empty = tempfile::tempdir().expect("temp");
     let replayed = elenchus(empty.path())
         .current_dir(empty.path())
@@ -109,7 +109,7 @@ fn a_killed_run_repeats_nothing() {
 }
 
 #[test]
-fn weights_are_loaded_only_when_the_memo_does_not_suffice() {
+fn weights_are_loaded_only_for_exchanges_that_the_memo_lacks() {
     let cache = tempfile::tempdir().expect("temp");
     let ask = |question: &str, more: &[&str]| {
         let question = format!("question={question}");
@@ -128,7 +128,7 @@ fn weights_are_loaded_only_when_the_memo_does_not_suffice() {
 }
 
 #[test]
-fn a_transcript_takes_the_place_of_a_transcript_only() {
+fn a_transcript_overwrites_only_a_transcript() {
     let folder = tempfile::tempdir().expect("temp");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     let record = |to: &str, code: i32| {
@@ -160,7 +160,7 @@ fn a_transcript_takes_the_place_of_a_transcript_only() {
 }
 
 #[test]
-fn a_memo_that_cannot_be_used_is_told_with_a_way_out() {
+fn an_unusable_memo_is_reported_with_a_remedy() {
     let cache = tempfile::tempdir().expect("temp");
     let args = ["run", "log_qa", "-i", "log=examples/media/day1.log.jsonl", "-i", "question=x"];
     let base = cache.path().join("memo/memo.sqlite");
@@ -171,7 +171,7 @@ fn a_memo_that_cannot_be_used_is_told_with_a_way_out() {
     check(cache.path(), &[&args[..], &["--no-memo"]].concat(), 0);
     check(cache.path(), &["memo", "purge", "--all"], 0);
     check(cache.path(), &args, 0);
-    // one that breaks under a run is done without
+    // a run continues without a memo that fails
     let mut bytes = std::fs::read(&base).expect("read");
     bytes.iter_mut().skip(4096).for_each(|byte| *byte = 0x5a);
     std::fs::write(&base, bytes).expect("written");
@@ -180,9 +180,9 @@ fn a_memo_that_cannot_be_used_is_told_with_a_way_out() {
 }
 
 #[test]
-fn purging_leaves_nothing_of_a_medium() {
+fn a_purge_removes_everything_of_a_medium() {
     let cache = tempfile::tempdir().expect("temp");
-    // a file that cannot be opened as a video any more; its copy lies with the fetched media
+    // a file that is not a valid video, with a copy among the fetched media
     let file = cache.path().join("once-a-day.mp4");
     std::fs::write(&file, vec![7; 2 << 20]).expect("written");
     let copy = cache.path().join("media").join(blake3::hash(&vec![7; 2 << 20]).to_hex().as_str());
@@ -199,7 +199,7 @@ fn purging_leaves_nothing_of_a_medium() {
 }
 
 #[test]
-fn endings_have_their_codes() {
+fn every_ending_has_its_exit_code() {
     let cache = tempfile::tempdir().expect("temp");
     let ends = |args: &[&str], code: i32, expected: &str| {
         let (out, err) = check(cache.path(), args, code);
@@ -265,9 +265,9 @@ fn examples_check_test_and_draw() {
     }
 }
 
-/// A video whose two minutes represent a day shows that day's hours: to the model, to people and to programs.
+/// A video whose two minutes represent a day shows clock times of that day to the model, to people and to programs.
 #[test]
-fn a_video_may_have_a_clock_of_its_own() {
+fn a_video_may_have_its_own_clock() {
     let folder = tempfile::tempdir().expect("temp");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     let film = |name: &str, comment: &str| {
@@ -351,9 +351,9 @@ fn the_readme_is_true() {
     }
 }
 
-/// The memo knows a video by its bytes; what it gives back is about the file that was named now, wherever that lies.
+/// The memo identifies a video by its bytes. Replies from the memo name the file of the current request.
 #[test]
-fn a_video_that_moved_is_read_where_it_is() {
+fn a_moved_video_is_named_by_its_new_path() {
     let folder = tempfile::tempdir().expect("temp");
     let day = |n: u8| root().join(format!("examples/media/day{n}.mp4"));
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
@@ -371,9 +371,9 @@ fn a_video_that_moved_is_read_where_it_is() {
     assert_eq!(ask("held", "mon.mp4", &["--no-memo"]), moved);
 }
 
-/// Speech that one dialogue transcribed is in the memo for every other.
+/// The memo has speech that one dialogue transcribed for every other dialogue.
 #[test]
-fn another_dialogue_need_not_hear_again() {
+fn another_dialogue_reuses_the_transcription() {
     let cache = tempfile::tempdir().expect("temp");
     let first = json(cache.path(), &["run", "transcribe", "-i", &format!("video={DAY}"), "--json"], 0);
     assert_eq!(first["memo_hits"], 0, "{first}");
@@ -385,9 +385,9 @@ fn another_dialogue_need_not_hear_again() {
     assert_eq!((&second["memo_hits"], &second["exchanges"]), (&first["exchanges"], &first["exchanges"]), "{second}");
 }
 
-/// Mistakes in a cast are reported at their place, with the existing names.
+/// Mistakes in a cast are reported with their position and the existing names.
 #[test]
-fn casts_that_cannot_be_meant_are_refused() {
+fn mistakes_in_casts_are_refused() {
     let folder = tempfile::tempdir().expect("temp");
     std::fs::create_dir(folder.path().join("casts")).expect("made");
     std::fs::write(folder.path().join("casts/slip.yaml"), "cast: { eey: starter-clip }\n").expect("written");
@@ -419,7 +419,7 @@ fn an_evaluation_with_a_case_that_fails_has_failed() {
 }
 
 #[test]
-fn cases_that_ask_what_the_dialogue_does_not_take_are_told() {
+fn cases_with_an_unknown_question_are_reported() {
     let cache = tempfile::tempdir().expect("temp");
     let eval = |dialogue: &str, data: &str| {
         check(
@@ -450,7 +450,7 @@ fn several_files_are_one_evaluation() {
         let args = [["eval", &dialogue, "--data", &one, &two].as_slice(), &rest].concat();
         let figures = json(cache.path(), &args, 0);
         assert_eq!(figures["n"], 6, "{figures}");
-        // whether the eye is good enough is a matter of tests/starter.rs
+        // tests/starter.rs checks the accuracy of the eye
         assert!(figures["accuracy"].as_f64().is_some(), "{figures}");
         let lines = std::fs::read_to_string(details).expect("written");
         let lines: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

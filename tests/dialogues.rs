@@ -38,7 +38,7 @@ fn dialogue(steps: &str, answer: &str, tests: &str) -> String {
 /// Checks or tests one dialogue. The output must contain all of `expected`, and the exit code must be `code`.
 fn check(verb: &str, yaml: &str, code: i32, expected: &[&str]) {
     let folder = folder(&[("d.yaml", yaml)]);
-    let (said, found) = elenchus(folder.path(), &[verb, "d.yaml"]);
+    let (said, found) = elenchus(folder.path(), &[command, "d.yaml"]);
     assert_eq!(found, code, "{yaml}\n{said}");
     for part in expected {
         assert!(said.contains(part), "no `{part}` in:\n{said}");
@@ -387,7 +387,7 @@ fn lists_can_be_given_in_many_ways() {
     check(&["xs=a", "xs=b"], 0, "a|b");
     check(&["xs=a,b"], 0, "a,b");
     check(&["xs=none.json"], 2, "repeat -i xs=ITEM");
-    check(&["xs=a", "n=1", "n=2"], 2, "the input `n` is given twice, and takes one number");
+    check(&["xs=a", "n=1", "n=2"], 2, "the input `n` is given twice, but it is a single number");
     check(&["xs=a", "n=1.5"], 2, "found 1.5, expected a whole number, 1 or more (it is the `n` of a step)");
 }
 
@@ -412,7 +412,7 @@ fn a_changed_transcript_is_reported() {
     check(&|_| true, 0, "yes yes");
     let counted = "the transcript lacks the exchange `a`: the file was changed: its last line counts 2 answered exchanges, but it contains 1";
     check(&|line| !line.starts_with("{\"exchange\":\"a\""), 1, counted);
-    check(&|line| !line.starts_with("{\"outcome\""), 0, "note: the last line of the transcript is missing");
+    check(&|line| !line.starts_with("{\"outcome\""), 0, "note: the transcript lacks its last line");
 }
 
 #[test]

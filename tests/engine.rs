@@ -1,4 +1,4 @@
-//! The engine from outside: seeds, signals, processes that share a cache, endpoints and persons.
+//! Tests of the program: seeds, signals, processes that share a cache, endpoints and persons.
 
 use assert_cmd::Command;
 use serde_json::Value as Json;
@@ -18,11 +18,11 @@ use std::{
 
 const KEY: &str = "sk-a-key-nobody-may-see";
 
-/// A project in a folder of its own, with a cache of its own.
+/// A project in a temporary folder, with its own cache.
 struct Project(tempfile::TempDir);
 
 impl Project {
-    /// With these files.
+    /// A project with these files.
     fn new(files: &[(&str, &str)]) -> Project {
         let folder = tempfile::tempdir().expect("temp");
         for (name, text) in files {
@@ -38,13 +38,13 @@ impl Project {
     fn cache(&self) -> PathBuf {
         self.path("cache")
     }
-    /// The program, in this folder.
+    /// Starts the program in this folder.
     fn start(&self, args: &[&str]) -> Child {
         let mut process = Process::new(env!("CARGO_BIN_EXE_elenchus"));
         process.current_dir(self.0.path()).env("ELENCHUS_CACHE", self.cache()).env("NO_COLOR", "1").args(args);
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
     }
-    /// Runs it and compares the exit code; gives stdout and stderr.
+    /// Runs the program and checks the exit code. Gives stdout and stderr.
     #[track_caller]
     fn check(&self, args: &[&str], code: i32) -> (String, String) {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
@@ -60,7 +60,7 @@ impl Project {
         let (out, _) = self.check(args, code);
         serde_json::from_str(&out).unwrap_or_else(|e| panic!("{args:?}: {e}: {out}"))
     }
-    /// A transcript's lines without what may differ.
+    /// A transcript's lines without `timing`, which may differ.
     fn timeless(&self, name: &str) -> Vec<Json> {
         let text = fs::read_to_string(self.path(name)).expect("a transcript");
         let line = |line: &str| {
@@ -72,7 +72,7 @@ impl Project {
     }
 }
 
-/// Samples from the starter cast's language model, batched.
+/// A dialogue that samples from the starter cast's language model, in batches.
 const SAMPLED: &str = "version: 1
 dialogue: sampled
 inputs: { words: list of text }
@@ -119,12 +119,12 @@ fn processes_share_a_cache_from_the_start() {
     assert_eq!(again["memo_hits"], again["exchanges"]);
 }
 
-/// An endpoint: what comes after `/` in the address decides its manner. Counts requests, remembers their headers.
+/// An endpoint whose behaviour depends on the path of the address. It counts requests and records their headers.
 struct Endpoint {
     address: String,
     asked: Arc<AtomicUsize>,
     headers: Arc<Mutex<String>>,
-    /// Hears of each request.
+    /// Receives a message for each request.
     seen: mpsc::Receiver<()>,
 }
 
@@ -143,7 +143,7 @@ impl Endpoint {
         });
         endpoint
     }
-    /// An agent file for one manner.
+    /// An agent file for one behaviour.
     fn agent(&self, manner: &str) -> String {
         let address = &self.address;
         format!(
@@ -168,7 +168,7 @@ fn serve(mut stream: TcpStream, asked: &AtomicUsize, headers: &Mutex<String>, se
     see.send(()).ok();
     let manner = head.split('/').nth(1).unwrap_or_default().to_owned();
     let good = r#"{"choices":[{"message":{"role":"assistant","content":"good"},"finish_reason":"stop"}]}"#.to_owned();
-    // a server that sends back what it was sent
+    // the server sends the request's headers back
     let echo = head.lines().find(|l| l.to_lowercase().starts_with("authorization")).unwrap_or_default();
     let (status, more, body) = match manner.as_str() {
         "busy" if count == 0 => ("429 Too Many Requests", "Retry-After: 1\r\n", "{}".to_owned()),
@@ -176,7 +176,7 @@ fn serve(mut stream: TcpStream, asked: &AtomicUsize, headers: &Mutex<String>, se
         "refuses" => ("401 Unauthorized", "", format!(r#"{{"error":{{"message":"not you: {echo}"}}}}"#)),
         "broken" => ("500 Oops", "", format!(r#"{{"error":{{"message":"oops: {echo}"}}}}"#)),
         "garbles" => ("200 OK", "", r#"{"choices": ["#.to_owned()),
-        // never answers; goes when the other side does
+        // never answers, until the client disconnects
         _ => return drop(stream.read(&mut [0])),
     };
     let length = body.len();
@@ -186,7 +186,7 @@ fn serve(mut stream: TcpStream, asked: &AtomicUsize, headers: &Mutex<String>, se
     stream.write_all(answer.as_bytes()).ok();
 }
 
-/// Everything that the program wrote below a folder.
+/// Adds the content of all files below a folder to `all`.
 fn written(folder: &Path, all: &mut Vec<u8>) {
     for entry in fs::read_dir(folder).expect("listed").flatten() {
         if entry.path().is_dir() {
@@ -207,7 +207,7 @@ answer: \"{{ said }}\"
 ";
 
 #[test]
-fn endpoints_fail_in_words_and_keys_stay_secret() {
+fn endpoint_errors_are_clear_and_keys_stay_secret() {
     let check = |manner: &str, more: &str, code: i32, expected: &str, times: usize| {
         let endpoint = Endpoint::new();
         let dialogue = ASKS.replace("AGENT", "far").replace("MORE", more);
@@ -236,7 +236,7 @@ fn endpoints_fail_in_words_and_keys_stay_secret() {
 }
 
 #[test]
-fn who_cannot_be_asked_is_told_before_or_at_once() {
+fn an_agent_that_cannot_be_asked_is_reported_at_once() {
     let agents = [
         ("agents/far.yaml", "endpoint: { url: 'http://127.0.0.1:9', model: m, key_env: ENGINE_TEST_NO_KEY }"),
         ("agents/judge.yaml", "person: {}"),

@@ -100,7 +100,8 @@ fn questions_off_the_world_are_refused() {
     assert_eq!(ask("Where did I last see the keys?")["answer"], "In the cafe.");
 }
 
-/// The clips beside the repository. Without them a test says on stderr that it is skipped: the harness hides what it prints.
+/// The clips beside the repository. Without them a test says on stderr that it is skipped: the harness hides what it
+/// prints.
 fn beside() -> Option<PathBuf> {
     let folders = [root().join("../shared/media"), root().join("../../shared/media")];
     let found = folders.into_iter().find(|folder| folder.join("people.mp4").exists());

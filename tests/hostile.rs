@@ -167,7 +167,7 @@ fn templates_that_nest_without_brackets_are_refused() {
     }
     let branches = "{% elif 1 %}".repeat(10_000);
     check_refused(&computing(&format!("{{% if 1 %}}{branches}{{% endif %}}")), &["too-large"]);
-    // brackets inside brackets, each with a chain after it
+    // nested brackets, each with a chain after it
     let knot = (0..70).fold("1".to_owned(), |inner, _| format!("({inner}{})", "+1".repeat(100)));
     check_refused(&computing(&format!("{{{{ {knot} }}}}")), &["too-large"]);
     let deeper = "{% set a = [[[[[a]]]]] %}\n      ".repeat(1000);

@@ -78,7 +78,7 @@ async fn options(folder: &Path, most: usize) -> (Outcome, usize) {
 #[tokio::test]
 async fn child() {
     if let Some(folder) = std::env::var_os(FOLDER) {
-        options(Path::new(&folder), FINISHED).await;
+        run_with_memo(Path::new(&folder), FINISHED).await;
     }
 }
 
@@ -98,8 +98,8 @@ async fn a_killed_run_repeats_nothing() {
 
     let partial = Transcript::read(&folder.path().join("run.jsonl")).expect("the transcript has complete lines");
     assert_eq!((partial.exchanges.len(), partial.end), (FINISHED, None));
-    let (outcome, asked) = options(folder.path(), usize::MAX).await;
+    let (outcome, asked) = run_with_memo(folder.path(), usize::MAX).await;
     assert_eq!((outcome.memo_hits as usize, asked), (FINISHED, ITEMS - FINISHED));
-    let (outcome, asked) = options(folder.path(), usize::MAX).await;
+    let (outcome, asked) = run_with_memo(folder.path(), usize::MAX).await;
     assert_eq!((outcome.memo_hits as usize, asked), (ITEMS, 0));
 }

@@ -1,4 +1,4 @@
-//! Output that cannot be written: a full or closed stderr costs no answer and changes no exit code.
+//! Output that cannot be written: a full or closed stderr changes neither the answer nor the exit code.
 
 #![cfg(unix)]
 
@@ -25,7 +25,7 @@ fn project() -> tempfile::TempDir {
     folder
 }
 
-/// Exit code and stdout.
+/// Runs the program. Gives the exit code and stdout.
 fn run(folder: &Path, args: &[&str], stderr: Stdio) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_elenchus"));
     command.current_dir(folder).env("ELENCHUS_CACHE", folder.join("cache")).env("RUST_LOG", "trace");
@@ -35,7 +35,7 @@ fn run(folder: &Path, args: &[&str], stderr: Stdio) -> (Option<i32>, String) {
     (child.wait().expect("it ends").code(), out)
 }
 
-/// A pipe whose reader has gone.
+/// A pipe without a reader.
 fn closed() -> Stdio {
     let (reader, writer) = io::pipe().expect("a pipe");
     drop(reader);
@@ -47,7 +47,7 @@ fn full() -> Stdio {
 }
 
 #[test]
-fn a_stderr_that_takes_nothing_changes_nothing() {
+fn a_failing_stderr_changes_nothing() {
     let folder = project();
     let check = |args: &[&str], code: i32, out: &str| {
         for stderr in [Stdio::null(), closed()].into_iter().chain(cfg!(target_os = "linux").then(full)) {
@@ -67,7 +67,7 @@ fn a_stderr_that_takes_nothing_changes_nothing() {
 }
 
 #[test]
-fn a_stdout_that_takes_nothing_is_no_panic() {
+fn a_failing_stdout_does_not_panic() {
     let folder = project();
     let check = |args: &[&str], stdout: Stdio, code: i32| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_elenchus"));

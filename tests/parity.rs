@@ -1,5 +1,6 @@
-//! Our models against Python `transformers` on the same weights: the fixtures and their expected answers were made by
-//! `tests/parity/make_fixtures.py`. Largest difference 1e-4 in f32, tokens identical, and batching changes nothing.
+//! Compares the models with Python `transformers` on the same weights. `tests/parity/make_fixtures.py` made the
+//! fixtures and their expected answers. The largest difference is 1e-4 in f32, tokens are identical, and batching
+//! changes nothing.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -230,7 +231,7 @@ fn a_shared_prefix_changes_nothing() {
     }
 }
 
-/// The samples of a fixture's sound, and a sound that hands them out.
+/// A sound with the samples of a fixture.
 fn sound(name: &str) -> SoundSource {
     let bytes = std::fs::read(folder("").join("sounds.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -309,7 +310,7 @@ fn sentence_embedders_equal_transformers() {
     }
 }
 
-/// The real all-MiniLM-L6-v2, fetched by `tests/parity/fetch_minilm.sh`.
+/// The real all-MiniLM-L6-v2, which `tests/parity/fetch_minilm.sh` downloads.
 #[test]
 fn the_real_minilm_equals_transformers() {
     let Some(path) = minilm() else {
@@ -339,7 +340,7 @@ fn shown(name: &str) -> Item {
 }
 
 #[tokio::test]
-async fn a_local_agent_answers_many_at_once_as_it_answers_one() {
+async fn a_batch_does_not_change_a_local_agents_answers() {
     let eye = agent("clip-gelu").await.unwrap();
     assert!(eye.card().can(Kind::Rank) && eye.card().can(Kind::Embed));
     assert!(eye.card().identity.starts_with("local clip "), "{}", eye.card().identity);
@@ -363,7 +364,7 @@ async fn a_local_agent_answers_many_at_once_as_it_answers_one() {
 }
 
 #[tokio::test]
-async fn a_local_agent_streams_what_it_says() {
+async fn a_local_agent_streams_its_text() {
     let mind = agent("lm-tied").await.unwrap();
     let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
     let request = || {
@@ -387,7 +388,7 @@ async fn a_local_agent_streams_what_it_says() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_loaded_is_said_in_words() {
+async fn a_checkpoint_that_cannot_be_loaded_gives_a_clear_error() {
     let spec = LocalSpec { name: "eye".to_owned(), path: folder("images"), ..LocalSpec::default() };
     let error = LocalAgent::load(spec, Arc::new(MediaStore::new(Default::default()))).await.err().unwrap();
     assert!(error.to_string().contains("lacks config.json"), "{error}");
@@ -396,9 +397,9 @@ async fn what_cannot_be_loaded_is_said_in_words() {
     assert_eq!(error.to_string(), "mind: some/model.gguf cannot be opened: No such file or directory (os error 2)");
 }
 
-/// A checkpoint whose `tokenizer.json` was taken apart into the older vocabulary files reads text as before.
+/// A checkpoint with the older vocabulary files instead of `tokenizer.json` reads text in the same way.
 #[test]
-fn vocabulary_files_stand_in_for_a_tokenizer() {
+fn vocabulary_files_replace_a_tokenizer() {
     for (name, style) in
         [("clip-gelu", VocabStyle::Clip), ("lm-tied", VocabStyle::Bytes), ("bert-mean", VocabStyle::WordPiece)]
     {

@@ -1,8 +1,9 @@
-//! GGUF files against Python `transformers`' reading of the same files (`tests/parity/make_gguf_fixtures.py`).
+//! Compares GGUF files with Python `transformers` on the same files (`tests/parity/make_gguf_fixtures.py`).
 //!
-//! Floating files agree to 1e-4. Quantised matrices are multiplied with activations that candle rounds to 8 bits, block by
-//! block (as llama.cpp does), where transformers makes the matrix floating: each product is off by up to 1/254 of the block's
-//! largest activation. So the tolerance there is wider, and a floating copy of the same weights shows that nothing else is off.
+//! Floating-point files agree to 1e-4. For quantised matrices, candle rounds activations to 8 bits block by block, as
+//! llama.cpp does, while transformers dequantises the matrix. Each product differs by up to 1/254 of the block's
+//! largest activation. The tolerance is therefore wider, and a dequantised copy of the same weights shows that there is
+//! no other difference.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -34,7 +35,8 @@ use std::{
 };
 
 const EXACT: f32 = 1e-4;
-/// With quantised weights: the length of the difference of the logits, as a share of the length of the logits.
+/// The tolerance for quantised weights: the length of the difference of the logits, as a share of the length of the
+/// logits.
 const ROUNDED: f32 = 0.05;
 
 fn folder(name: &str) -> PathBuf {
@@ -80,7 +82,7 @@ fn worst(ours: &[f32], theirs: &[f32]) -> f32 {
     ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// The distance of logits from theirs: the largest difference where they should be equal, else the relative one.
+/// The difference from the expected logits: the largest one if they should be equal, else the relative one.
 fn off(ours: &[f32], theirs: &[f32], tolerance: f32) -> f32 {
     let length = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
     let difference = length(&mut ours.iter().zip(theirs).map(|(a, b)| a - b));
@@ -208,7 +210,7 @@ fn text_is_split_by_the_named_pre_tokenizer() {
     assert_eq!(all.len(), 4, "the text tells them apart");
 }
 
-/// With the weights of one matrix type, against the same weights made floating.
+/// Compares weights of each matrix type with the same weights dequantised.
 #[test]
 fn every_type_answers_as_its_floating_copy() {
     use GgmlDType::*;
@@ -277,7 +279,7 @@ fn refused(path: &Path) -> String {
 }
 
 #[test]
-fn what_cannot_be_loaded_is_said_in_words() {
+fn a_file_that_cannot_be_loaded_gives_a_clear_error() {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("a.gguf");
     let check = |copied: Copied| {
@@ -319,7 +321,7 @@ fn what_cannot_be_loaded_is_said_in_words() {
     insta::assert_snapshot!(said, @"DIR contains several GGUF files (a.gguf, b.gguf) (hint: name the file itself)");
 }
 
-/// The program, alone with one file and with an agent file that names it.
+/// Runs the program with a GGUF file, and with an agent file that names it.
 #[test]
 fn the_program_takes_gguf_files() {
     let temp = tempfile::tempdir().unwrap();

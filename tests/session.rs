@@ -1,4 +1,4 @@
-//! Many runs in one process: one engine, one copy of each model, shared batches, one memory budget.
+//! Several runs in one process share one engine, one copy of each model, its batches, and one memory budget.
 #![cfg(feature = "cli")] // the log is read through the subscriber of the command line
 
 use elenchus::{
@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// A prompt without a terminal.
+/// A reader without a terminal.
 struct Nobody;
 
 impl LineReader for Nobody {
@@ -23,7 +23,7 @@ impl LineReader for Nobody {
     }
 }
 
-/// What was logged.
+/// The log of the process.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -41,11 +41,11 @@ impl Log {
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("lock").clone()).expect("text")
     }
-    /// How often a model was loaded.
+    /// The number of models that were loaded.
     fn loads(&self) -> usize {
         self.text().lines().filter(|line| line.contains(" loaded ")).count()
     }
-    /// The most requests that one call of a model answered.
+    /// The largest number of requests in one call of a model.
     fn largest_batch(&self) -> usize {
         let jobs = |line: &str| line.split_once("one call jobs=")?.1.split(' ').next()?.parse().ok();
         self.text().lines().filter_map(jobs).max().unwrap_or(0)
@@ -67,7 +67,7 @@ fn loading(memory: u64) -> LoadOptions {
     LoadOptions { device: "cpu".into(), memory: Some(memory), listener }
 }
 
-/// Two requests at once, no more.
+/// A dialogue with at most two requests at once.
 const SAYS: &str = "version: 1
 dialogue: says
 inputs: { words: list of text }
@@ -93,7 +93,7 @@ fn session(engine: &Arc<Engine>, text: &str) -> Session {
     Session::new(engine.clone(), &source, plan)
 }
 
-/// Bytes that an agent of the starter cast takes by the rules of the budget.
+/// The bytes that an agent of the starter cast needs, by the rules of the budget.
 fn bytes(engine: &Engine, agent: &str) -> u64 {
     let catalogue = engine.settings.catalogue(Path::new("."), engine.settings.network(false)).expect("a hub");
     let folder = WeightsPath::Folder(list::path(agent, &catalogue).expect("carried"));
@@ -124,16 +124,16 @@ async fn runs_of_one_process_share_a_model_its_batches_and_the_budget() {
     let (first, second) = tokio::join!(run(&one, words, room), run(&two, others, room));
     assert_eq!((first.as_str(), second.as_str()), ("6", "6"));
     assert_eq!(log.loads(), 1, "{}", log.text());
-    // a run alone never has more than two requests under way
+    // a single run never has more than two open requests
     assert!(log.largest_batch() > 2, "{}", log.text());
 
-    // what is loaded counts beside what another run wants
+    // loaded agents count together with the agents of another run
     let eye = bytes(&engine, "starter-clip");
     let looks = session(&engine, LOOKS);
     let refused = looks.load(&loading(eye + room / 2)).await.expect_err("there is no room for both").to_string();
     assert!(refused.contains("starter-lm") && refused.contains("starter-clip"), "{refused}");
 
-    // an agent that no session holds is unloaded
+    // an agent that no session uses is unloaded
     drop((one, two));
     looks.load(&loading(eye + room / 2)).await.expect("there is room now");
     assert_eq!(run(&session(&engine, SAYS), words, eye + room).await, "6");

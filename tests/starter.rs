@@ -1,8 +1,8 @@
-//! The starter cast on both sample days: no figure may be lower than its floor, nor fall more than 3 points under what is
-//! recorded in `tests/starter/figures.json`.
+//! The starter cast on both sample days. No figure may be lower than its floor, or more than 3 points below the figure
+//! in `tests/starter/figures.json`.
 //!
-//! `ELENCHUS_RECORD=1 cargo test --test starter` records what is measured (and still fails under a floor). The figures that the
-//! README shows are those of ten other days: `training/figures.py`.
+//! `ELENCHUS_RECORD=1 cargo test --test starter` records the measured figures (and still fails below a floor). The
+//! figures in the README come from ten other days: `training/figures.py`.
 
 use assert_cmd::Command;
 use serde_json::Value as Json;
@@ -12,12 +12,12 @@ use std::{
     sync::OnceLock,
 };
 
-/// The largest fall of a figure below the recorded one.
+/// The maximum difference of a figure below the recorded one.
 const ALLOWED: f64 = 0.03;
-/// Of the seconds of a day, one in so many is looked at: neighbours show nearly the same picture.
+/// One of this many seconds of a day is used, because neighbours show nearly the same picture.
 const EVERY: u64 = 4;
 
-/// One evaluation: a dialogue on both days' cases, with the figures that are held and their floors.
+/// One evaluation: a dialogue on the cases of both days, with the checked figures and their floors.
 struct Evaluation {
     dialogue: &'static str,
     cases: &'static str,
@@ -26,10 +26,10 @@ struct Evaluation {
     floors: &'static [(&'static str, f64)],
 }
 
-/// Floors lie below the noise of 70 questions: a figure below one shows a defect.
+/// The floors are below the noise of 70 questions, so a lower figure shows a defect.
 const ANSWERS: &[(&str, f64)] = &[("exact_match", 0.85), ("refused_unanswerable", 0.8), ("answered_answerable", 0.9)];
 
-/// In this order, so that what one asks of a picture is in the memo for the next.
+/// The evaluations, in an order that lets later ones use the memo of earlier ones.
 const EVALUATIONS: &[Evaluation] = &[
     Evaluation { dialogue: "log_qa", cases: "cases", metric: "exact_match", floors: ANSWERS },
     Evaluation { dialogue: "video_qa", cases: "cases", metric: "exact_match", floors: ANSWERS },
@@ -40,7 +40,7 @@ const EVALUATIONS: &[Evaluation] = &[
     Evaluation { dialogue: "transcript", cases: "transcript", metric: "wer", floors: &[("wer", 0.2)] },
 ];
 
-/// Of the questions in words that no template has.
+/// The floor for the questions in free words.
 const FREE_WORDS_FLOOR: f64 = 0.7;
 
 fn root() -> &'static Path {
@@ -52,7 +52,7 @@ fn lines(path: &Path) -> Vec<Json> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-/// What `elenchus eval` says. The memo is shared by all evaluations of this file.
+/// The output of `elenchus eval`. All evaluations of this file share the memo.
 fn eval(dialogue: &str, files: &[PathBuf], metric: &str) -> Json {
     static CACHE: OnceLock<tempfile::TempDir> = OnceLock::new();
     let cache = CACHE.get_or_init(|| tempfile::tempdir().expect("temp"));
@@ -68,7 +68,7 @@ fn eval(dialogue: &str, files: &[PathBuf], metric: &str) -> Json {
     figures
 }
 
-/// Both days' cases of one name. Those of single seconds are thinned, into files in `folder`.
+/// The cases of both days with one name. Cases of single seconds are thinned out into files in `folder`.
 fn cases(name: &str, folder: &Path) -> Vec<PathBuf> {
     let media = root().join("examples/media");
     let mut files = Vec::new();
@@ -138,7 +138,7 @@ fn no_figure_falls() {
 }
 
 #[test]
-fn a_figure_that_falls_is_noticed() {
+fn a_lower_figure_is_detected() {
     assert!(worse("video_qa exact_match", 0.86, 0.9, ALLOWED) && !worse("video_qa exact_match", 0.87, 0.9, ALLOWED));
     assert!(worse("transcript wer", 0.14, 0.1, ALLOWED) && !worse("transcript wer", 0.05, 0.1, ALLOWED));
 }
@@ -151,7 +151,7 @@ fn questions_in_free_words_are_answered() {
     assert!(figures["exact_match"].as_f64() >= Some(FREE_WORDS_FLOOR), "{figures}");
 }
 
-/// The wordings in `training/texts`, and each clause in each of its ways of asking: what questions are made from.
+/// The templates of training questions: the wordings in `training/texts`, and each clause in each of its forms.
 fn templates() -> Vec<String> {
     let folder = root().join("training/texts");
     let read = |file: &Path| -> Vec<String> {
@@ -171,7 +171,7 @@ fn templates() -> Vec<String> {
     all
 }
 
-/// Lower case without punctuation; a slot (`{gerund}`) stays as it is.
+/// The words of a text in lower case, without punctuation. A slot (`{gerund}`) stays unchanged.
 fn words(text: &str) -> Vec<String> {
     let bare = |word: &str| match word.find('{').zip(word.find('}')) {
         Some((open, close)) if open < close => word[open..=close].to_owned(),
@@ -180,7 +180,7 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
 }
 
-/// Most words that fill a slot: `{in}` "in the living room", `{base}` "play a video game", `{object}` "alarm clock".
+/// The maximum words of a slot: `{in}` "in the living room", `{base}` "play a video game", `{object}` "alarm clock".
 fn longest(slot: &str) -> usize {
     match slot {
         "{in}" | "{base}" | "{gerund}" | "{past}" => 4,

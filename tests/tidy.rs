@@ -1,4 +1,4 @@
-//! The invariants of ARCHITECTURE.md that can be seen in the source. Each failure names the file and the rule.
+//! Checks the invariants of ARCHITECTURE.md that the source shows. Each failure names the file and the rule.
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     files
 }
 
-/// The lines of a file that are code, outside its test module, with their numbers.
+/// The lines of code of a file, without its test module, with their numbers.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
     text[..end].lines().enumerate().map(|(n, line)| (n + 1, line)).filter(|(_, l)| !l.trim_start().starts_with("//"))
@@ -37,7 +37,8 @@ fn is_tests(path: &Path) -> bool {
     path.ends_with("tests.rs")
 }
 
-/// Fails for each line that contains one of `words` outside the `allowed` path prefixes, and for a prefix without such a line.
+/// Fails for each line that contains one of `words` outside the `allowed` path prefixes, and for a prefix without such
+/// a line.
 fn only_in(words: &[&str], allowed: &[&str], rule: &str) {
     let (mut broken, mut needed) = (Vec::new(), BTreeSet::new());
     for (path, text) in sources().iter().filter(|(path, _)| !is_tests(path)) {
@@ -77,9 +78,9 @@ fn only_the_command_line_prints() {
 
 #[test]
 fn only_the_command_line_reads_the_environment() {
-    // at compile time there is an environment, too
+    // `env!` reads the environment at compile time
     let reads = ["std::env::", "use std::env", "    env::{"];
-    let rule = "only cli/ reads the environment; everything else is given Settings, Folders or HubSettings";
+    let rule = "only cli/ reads the environment; all other code gets Settings, Folders or HubSettings";
     only_in(&reads, &["src/cli"], rule);
 }
 
@@ -148,7 +149,7 @@ fn files_have_a_header_and_a_bounded_length() {
 }
 
 #[test]
-fn unsafe_stands_in_one_place() {
+fn unsafe_is_in_at_most_one_place() {
     let places: Vec<_> = sources()
         .into_iter()
         .flat_map(|(path, text)| {
@@ -158,7 +159,7 @@ fn unsafe_stands_in_one_place() {
                 .collect::<Vec<_>>()
         })
         .collect();
-    assert!(places.len() <= 1, "unsafe stands in more than one place: {places:?}");
+    assert!(places.len() <= 1, "unsafe is in more than one place: {places:?}");
 }
 
 /// The names of the public types (visible outside of their module) that a file declares.
@@ -255,7 +256,8 @@ fn the_readme_has_the_example_of_the_library() {
     assert_eq!(block.lines().collect::<Vec<_>>(), shown, "README.md and src/lib.rs show another example");
 }
 
-/// `make lint` checks that the library compiles without the command line; this, that it does not need its crates.
+/// Checks that the library does not need the crates of the command line. (`make lint` checks that it compiles without
+/// it.)
 #[test]
 fn the_library_needs_no_crate_of_the_command_line() {
     let tree = |more: &[&str]| -> BTreeSet<String> {
@@ -294,7 +296,7 @@ fn imports(text: &str) -> Vec<(usize, String)> {
                 found.push((*number, word(rest)));
                 continue;
             }
-            // a group: the words at its own depth, up to the brace that closes it
+            // a group: the words at its own depth, up to the closing brace
             let (mut depth, mut expects_name) = (0, false);
             'group: for (number, line) in std::iter::once((*number, rest)).chain(lines[place + 1..].iter().copied()) {
                 let mut chars = line.char_indices();

@@ -353,7 +353,7 @@ fn trust_is_kept_listed_and_removed() {
 }
 
 #[test]
-fn folders_above_do_not_govern() {
+fn untrusted_folders_above_are_not_projects() {
     let listener = Listener::new();
     let agent = listener.agent();
     let machine = Machine::new(&[
@@ -402,7 +402,7 @@ fn folders_above_do_not_govern() {
 }
 
 #[test]
-fn names_of_the_program_are_its_own() {
+fn names_of_the_program_are_not_replaced() {
     let machine = Machine::new(&[("home/p/video_qa", "version: 1\nnothing: here\n"), ("home/p/mine", OWN)]);
     // a file in the working folder does not replace a dialogue that `ask` runs by name
     machine.check("home/p", &["check", "video_qa"], 0);
@@ -521,7 +521,7 @@ fn offline_refuses_all_network() {
 }
 
 #[test]
-fn doctor_contacts_nobody_without_network() {
+fn doctor_contacts_no_server_without_network() {
     let listener = Listener::new();
     let machine = Machine::new(&[("home/.config/elenchus/agents/starter-lm.yaml", &listener.agent())]);
     machine.write("home/p/agents/starter-clip.yaml", &listener.agent());

@@ -156,7 +156,7 @@ fn loops_report_why_they_stopped() {
 }
 
 #[test]
-fn calls_see_their_inputs_only() {
+fn a_call_knows_only_its_inputs() {
     check("  out: { call: { dialogue: examples/doubler, with: { x: 4 } } }", "", "8");
     check("  n: { compute: 5 }\n  out: { call: { dialogue: doubler, with: { x: \"{{ n }}\", by: 3 } } }", "", "15");
 }

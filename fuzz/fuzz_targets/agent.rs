@@ -1,4 +1,4 @@
-//! Agent files: as written, and as the agent that they ask for.
+//! Agent files: as written, and as the settings of their agent.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|source: &str| elenchus_fuzz::agent(source));

@@ -4,7 +4,7 @@ use super::{
     Exit,
     common::{self, RunArgs},
     out::Out,
-    progress::count,
+    progress::{count, hits},
     session::{CliSession, block_on},
     settings::Settings,
 };
@@ -17,7 +17,7 @@ use crate::{
 use indexmap::IndexMap;
 use serde_json::json;
 
-/// What `ask` takes.
+/// The arguments of `ask`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,14 +25,14 @@ Examples:
   elenchus ask day.mp4 \"What was I doing at 00:26?\" --json
   elenchus ask day.mp4 \"Did I water the plants?\" --record run.jsonl --fail-on-abstain
 
-A second question about the same video asks only the new requests.")]
+A second question about the same video is faster, because the memo has most replies.")]
 pub(crate) struct Args {
     /// The video
     #[arg(value_parser = common::medium())]
     video: String,
-    /// The question, in your own words
+    /// The question, in quotes
     question: String,
-    /// The dialogue that answers it; it takes a `video` and a `question`
+    /// The dialogue that answers; it must have the inputs `video` and `question`
     #[arg(long, value_name = "DIALOGUE", default_value = "video_qa")]
     dialogue: String,
     /// End with exit code 6 if the answer is "I don't know"
@@ -51,7 +51,7 @@ impl Args {
             let session = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?;
             for (name, ty) in [("video", Type::Video), ("question", Type::Text)] {
                 if !session.plan().inputs.get(name).is_some_and(|input| input.ty.accepts(&ty)) {
-                    let message = format!("{} does not take a {name}", session.plan().name);
+                    let message = format!("{} lacks the input `{name}`, which `ask` needs", session.plan().name);
                     return Err(Fault::refused(message).hint("`elenchus run` runs dialogues with other inputs"));
                 }
             }
@@ -67,7 +67,7 @@ impl Args {
     }
 }
 
-/// The answer, and the moments that it rests on.
+/// Prints the answer, and the moments that support it.
 pub(crate) fn show(outcome: &Outcome, out: &Out) -> Result<(), Fault> {
     if out.json {
         return out.value(&json!({
@@ -85,12 +85,12 @@ pub(crate) fn show(outcome: &Outcome, out: &Out) -> Result<(), Fault> {
         out.text(format_args!("  {evidence}"))?;
     }
     let seconds = outcome.elapsed_ms as f64 / 1000.0;
-    let before = format!("{} answered before", outcome.memo_hits);
-    out.note(format_args!("({}, {before}, {seconds:.1} s)", count(outcome.exchanges)));
+    let hits = hits(outcome.memo_hits);
+    out.note(format_args!("({}, {hits}, {seconds:.1} s)", count(outcome.exchanges)));
     Ok(())
 }
 
-/// Answered, or abstained where that counts as an ending of its own.
+/// The exit code of an outcome: abstention has its own code with `--fail-on-abstain`.
 pub(crate) fn ended(outcome: &Outcome, fail_on_abstain: bool) -> Exit {
     if outcome.abstained && fail_on_abstain { Exit::Abstained } else { Exit::Answered }
 }

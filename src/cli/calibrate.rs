@@ -1,11 +1,11 @@
-//! `elenchus calibrate AGENT`: background vectors for a model that ranks pictures, which `rank` with `floor: true` needs.
+//! `elenchus calibrate AGENT`: makes the background vectors that `rank` with `floor: true` needs.
 
 use super::{
     Exit,
     out::Out,
     progress::Bars,
     session::{block_on, listener, unless},
-    settings::tell,
+    settings::report,
 };
 use crate::{
     agent::{Agent, CallContext, list, roster},
@@ -27,17 +27,18 @@ use std::{
     sync::Arc,
 };
 
-/// Made-up pictures.
+/// The number of made-up pictures.
 const MADE_UP: usize = 320;
-/// About so many variations of photographs, and at most so many of one.
+/// The approximate number of variations of all photographs together.
 const VARIATIONS: usize = 1500;
-const VARIATIONS_OF_ONE: usize = 8;
-/// Most photographs of the folder that are used.
-const MOST_PHOTOGRAPHS: usize = 3000;
-/// Pictures on their way to the model together.
+/// The maximum number of variations of one photograph.
+const MAX_VARIATIONS_OF_ONE: usize = 8;
+/// The maximum number of photographs that are used.
+const MAX_PHOTOGRAPHS: usize = 3000;
+/// The number of pictures that are embedded together.
 const AT_ONCE: usize = 32;
 
-/// What `calibrate` takes.
+/// The arguments of `calibrate`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -54,10 +55,10 @@ pub(crate) struct Args {
     /// A folder of photographs (JPEG or PNG) that show many different things
     #[arg(long, value_name = "DIR")]
     pictures: Option<PathBuf>,
-    /// Where the model runs: auto, cpu, cuda:N or metal
+    /// Device of the model: auto, cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = super::common::device)]
     device: String,
-    /// Draws other pictures
+    /// Seed of the made-up pictures and of the variations
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -69,11 +70,11 @@ impl Args {
         let options = engine.options(&catalogue, &self.device, &listener(&Arc::new(Bars::new(out))));
         block_on(|cancel| async move {
             let loaded = roster::load_one(&self.agent, &options).await;
-            tell(&catalogue.verdicts, out)?;
+            report(&catalogue.verdicts, out)?;
             let agent = loaded.map_err(|fault| unready(vec![fault]))?;
             let card = agent.card();
             if !(card.can(Kind::Rank) && card.can(Kind::Embed)) {
-                return Err(Fault::refused(format!("{} does not rank pictures", self.agent)));
+                return Err(Fault::refused(format!("{} must be an agent that answers `rank` and `embed`", self.agent)));
             }
             let checkpoint = list::path(&self.agent, &catalogue)?;
             let photographs = self.photographs(&options.store).await?;
@@ -107,7 +108,7 @@ impl Args {
         Ok(Exit::Answered)
     }
 
-    /// The pictures of the folder.
+    /// The photographs of the folder, reduced to at most 800 pixels a side. Fails if there are none.
     async fn photographs(&self, store: &MediaStore) -> Result<Vec<Arc<RgbImage>>, Fault> {
         let Some(folder) = &self.pictures else { return Ok(Vec::new()) };
         let unread = |why: &dyn std::fmt::Display| Fault::media(format!("{}: {why}", folder.display()));
@@ -118,12 +119,12 @@ impl Args {
         };
         let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_picture).collect();
         files.sort();
-        files.truncate(MOST_PHOTOGRAPHS);
+        files.truncate(MAX_PHOTOGRAPHS);
         let mut pictures = Vec::with_capacity(files.len());
         for file in &files {
             let file = media::image_file(&file.to_string_lossy(), &Access::default()).await?;
             let picture = store.image(&file).await?;
-            // whole photographs of a camera would fill the memory; variations are small
+            // full-size photographs would fill the memory, and variations are small anyway
             pictures.push(if picture.width().max(picture.height()) > 800 {
                 Arc::new(image::imageops::thumbnail(&*picture, 800, 800 * picture.height() / picture.width().max(1)))
             } else {
@@ -131,7 +132,7 @@ impl Args {
             });
         }
         if pictures.is_empty() {
-            return Err(unread(&"the folder holds no .jpg or .png files"));
+            return Err(unread(&"the folder contains no .jpg or .png files"));
         }
         Ok(pictures)
     }
@@ -139,7 +140,7 @@ impl Args {
     /// Vectors of made-up pictures and of variations of the photographs.
     async fn vectors(&self, agent: &dyn Agent, photographs: &[Arc<RgbImage>]) -> Result<Vec<Vec<f32>>, Fault> {
         let mut source = Pictures::new(self.seed);
-        let each = (VARIATIONS / photographs.len().max(1)).clamp(1, VARIATIONS_OF_ONE);
+        let each = (VARIATIONS / photographs.len().max(1)).clamp(1, MAX_VARIATIONS_OF_ONE);
         let made_up = (0..MADE_UP).map(|n| (n, None));
         let varied = photographs.iter().flat_map(|photograph| (0..each).map(move |n| (n, Some(photograph))));
         let wanted: Vec<(usize, Option<&Arc<RgbImage>>)> = made_up.chain(varied).collect();
@@ -161,17 +162,17 @@ impl Args {
     }
 }
 
-/// The vector of a picture. Agents take pictures as files.
+/// The vector of a picture. It is written to `file` first, because requests name files.
 async fn embed(agent: &dyn Agent, picture: &RgbImage, file: PathBuf) -> Result<Vec<f32>, Fault> {
     picture.save(&file).map_err(|error| Fault::failed(format!("{} cannot be written: {error}", file.display())))?;
     let what = Item::Image(media::image_file(&file.to_string_lossy(), &Access::default()).await?);
     match agent.ask(Request::Embed(EmbedRequest { what }), CallContext::default()).await? {
         Reply::Embed(vector) => Ok(vector),
-        _ => Err(Fault::failed("the agent answered something that was not asked")),
+        _ => Err(Fault::failed("the agent's reply does not fit an `embed` request")),
     }
 }
 
-/// Writes beside the weights if the folder is the user's `own` and can be written, else into the user's cache.
+/// Writes the vectors beside the weights if the folder is the user's `own` and writable, else into the user's cache.
 fn write(background: &Background, checkpoint: &Path, own: bool, folders: &Folders) -> Result<PathBuf, Fault> {
     let beside = checkpoint.join(background::FILE);
     if own && checkpoint.is_dir() && background.write(&beside).is_ok() {

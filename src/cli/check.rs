@@ -3,21 +3,21 @@
 use super::{
     Exit, describe,
     out::Out,
-    settings::{Settings, tell},
+    settings::{Settings, report},
     source,
 };
 use crate::error::Fault;
 use crate::plan::{CompileOptions, Problem, Severity};
 use crate::problem::Pos;
 
-/// What `check` takes.
+/// The arguments of `check`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   elenchus check examples/*.yaml
   elenchus check mine.yaml --json        # [{code, severity, file, line, column, message, hint}, …]
 
-Nothing is loaded, opened or run. Exit code 2 if a file has a problem.")]
+Checking loads no model, opens no video and contacts no server. The exit code is 2 if a file has a problem.")]
 pub(crate) struct Args {
     /// Dialogues: files, `-` for standard input, or names
     #[arg(required = true, value_name = "FILE")]
@@ -34,7 +34,7 @@ impl Args {
         for file in &self.files {
             match self.one(file, &options, out, settings) {
                 Ok(problems) => all.extend(problems),
-                // a file that cannot be read keeps no other from being checked
+                // the other files are still checked if one cannot be read
                 Err(fault) => {
                     if !out.json {
                         out.failure(&fault);
@@ -55,14 +55,14 @@ impl Args {
         Ok(Exit::Refused)
     }
 
-    /// The problems of one file, shown unless they become JSON.
+    /// The problems of one file; they are printed unless the output is JSON.
     fn one(&self, file: &str, options: &CompileOptions, out: &Out, settings: &Settings) -> Result<Vec<Problem>, Fault> {
         let source = source::find(file, settings, settings.network(false))?;
         if !out.json {
             source.check_cast(self.cast.as_deref())?;
         }
         let compiled = source.plan(options);
-        tell(&source.catalogue.verdicts, out)?;
+        report(&source.catalogue.verdicts, out)?;
         match compiled {
             Ok(plan) => {
                 source::show(&source, &plan.warnings, out);

@@ -1,4 +1,4 @@
-//! Arguments that several verbs share.
+//! Arguments that several commands share.
 
 use crate::{
     dialogue::{NoSpan, SPAN_USAGE, Span},
@@ -13,25 +13,25 @@ use std::{
 /// The options of a run.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RunArgs {
-    /// Swap all agents at once for those of casts/NAME.yaml
+    /// Use the agents of casts/NAME.yaml
     #[arg(long, value_name = "NAME")]
     pub cast: Option<String>,
     /// Device of local models: auto, cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: String,
-    /// Most memory that all models may take on a device (4GB) [default: the free memory]
+    /// Maximum memory of all models on a device (4GB) [default: the free memory]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub memory: Option<u64>,
     /// Seed of all sampling; the same seed and device give the same transcript
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Ask again the requests that the memo has, and keep the new replies
+    /// Ask again for replies that the memo has, and keep the new ones
     #[arg(long)]
     pub fresh: bool,
     /// Do not use the memo, neither for reading nor for writing
     #[arg(long, conflicts_with = "fresh")]
     pub no_memo: bool,
-    /// Give up after this long (90s, 5m, 1h30m): exit code 5
+    /// Stop after this time (90s, 5m, 1h30m) with exit code 5
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub deadline: Option<Duration>,
     /// Write the transcript (JSONL) to this file
@@ -42,17 +42,17 @@ pub(crate) struct RunArgs {
     pub allow_network: bool,
 }
 
-/// A path of a medium: any name that the system has, also one that is not UTF-8.
+/// The path of a medium. It need not be UTF-8.
 pub(crate) fn medium() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().try_map(|path| files::given(&path))
 }
 
-/// `name=value`. A value that is not UTF-8 must name files.
+/// An input, `name=value`. A value that is not UTF-8 must name files.
 pub(crate) fn input() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().try_map(|pair| pair.into_string().or_else(|pair| named(&files::name(&pair))))
 }
 
-/// An input with bytes that are written `\xff`.
+/// Checks an input whose invalid bytes are written as `\xff`: its value must name existing files.
 fn named(pair: &str) -> Result<String, String> {
     let value = pair.split_once('=').map_or("", |(_, value)| value);
     for one in value.trim_start_matches('@').split(',').filter(|one| one.contains("\\x")) {
@@ -68,7 +68,7 @@ fn named(pair: &str) -> Result<String, String> {
     Ok(pair.to_owned())
 }
 
-/// A name that some machine could have a device by; whether this one has it is seen when it is opened.
+/// A valid name of a device. The device itself is checked when it is opened.
 pub(crate) fn device(text: &str) -> Result<String, String> {
     let cuda =
         text.strip_prefix("cuda").map(|rest| rest.strip_prefix(':').unwrap_or(if rest.is_empty() { "0" } else { "" }));
@@ -79,19 +79,19 @@ pub(crate) fn device(text: &str) -> Result<String, String> {
     }
 }
 
-/// A length of time, as dialogues write it.
+/// A duration, in the form of dialogues.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = |why: NoSpan| format!("found `{text}`, expected {}; {SPAN_USAGE}", why.expected());
     Span::parse(text.trim()).map(|span| span.0).map_err(wrong)
 }
 
-/// A length of time, in days (`30d`) too.
+/// A duration, also in days (`30d`).
 pub(crate) fn age(text: &str) -> Result<Duration, String> {
     let days = text.trim().strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
     days.map_or_else(|| duration(text), |days| Ok(Duration::from_secs(u64::from(days) * 86_400)))
 }
 
-/// `4GB`, `500 MB`, `1.5GiB`: a number and a unit.
+/// A size in bytes: a number and a unit, such as `4GB`, `500 MB` or `1.5GiB`.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

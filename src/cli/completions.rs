@@ -3,11 +3,11 @@
 use super::{Exit, out::Out};
 use crate::error::Fault;
 
-/// What `completions` takes.
+/// The arguments of `completions`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  elenchus completions bash > ~/.local/share/bash-completion/completions/elenchus")]
 pub(crate) struct Args {
-    /// For which shell
+    /// The shell
     shell: clap_complete::Shell,
 }
 

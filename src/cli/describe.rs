@@ -1,4 +1,4 @@
-//! A dialogue's inputs for people and programs: `run NAME --help`, `check`, `show --json`.
+//! Descriptions of a dialogue's inputs: for `run NAME --help`, `check` and `show --json`.
 
 use super::{settings::Settings, source};
 use crate::{
@@ -21,7 +21,7 @@ pub(crate) fn inputs_json(plan: &Plan) -> Json {
     plan.inputs.iter().map(one).collect()
 }
 
-/// The inputs, one on a line.
+/// The inputs as text, one a line.
 fn inputs_text(plan: &Plan) -> String {
     let line = |(name, input): (&String, &DeclaredInput)| {
         let default = input.default.as_ref().map(|value| format!(" (default: {})", to_json(value)));
@@ -41,17 +41,17 @@ pub(crate) fn inputs_brief(plan: &Plan) -> String {
     plan.inputs.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Options of `run` that are followed by a value.
+/// The options of `run` that have a value.
 const WITH_VALUE: &[&str] =
     &["-i", "--input", "--cast", "--device", "--memory", "--seed", "--deadline", "--record", "--color"];
 
-/// The help of the dialogue in `run DIALOGUE --help`, if these arguments ask for it: as text, or as JSON.
+/// The help of `run DIALOGUE --help` as text or JSON; none for other arguments.
 pub(crate) fn help(args: &[String], json: bool, settings: &Settings) -> Option<String> {
-    let verb = args.iter().position(|arg| !arg.starts_with('-'))?;
-    if args[verb] != "run" {
+    let command = args.iter().position(|arg| !arg.starts_with('-'))?;
+    if args[command] != "run" {
         return None;
     }
-    let rest = &args[verb + 1..];
+    let rest = &args[command + 1..];
     let is_value = |i: usize| i > 0 && WITH_VALUE.contains(&rest[i - 1].as_str());
     let name = rest.iter().enumerate().find(|(i, arg)| !arg.starts_with('-') && !is_value(*i)).map(|(_, arg)| arg)?;
     let source = source::find(name, settings, settings.network(false)).ok()?;
@@ -61,6 +61,7 @@ pub(crate) fn help(args: &[String], json: bool, settings: &Settings) -> Option<S
     }
     let about = plan.about.as_ref().map(|about| format!("{about}\n\n")).unwrap_or_default();
     let inputs = inputs_text(&plan);
-    let inputs = if inputs.is_empty() { "It takes no inputs.\n".to_owned() } else { format!("Inputs:\n{inputs}") };
+    let inputs =
+        if inputs.is_empty() { "This dialogue takes no inputs.\n".to_owned() } else { format!("Inputs:\n{inputs}") };
     Some(format!("{name}: {about}{inputs}\n"))
 }

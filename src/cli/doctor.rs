@@ -5,7 +5,7 @@ use super::{
     out::Out,
     progress::Bars,
     session::{self, block_on},
-    settings::{Settings, tell},
+    settings::{Settings, report},
 };
 use crate::doctor::{self, Status};
 use crate::error::Fault;
@@ -13,16 +13,16 @@ use crate::hub::Network;
 use crate::session::Engine;
 use std::{path::Path, sync::Arc};
 
-/// What `doctor` takes.
+/// The arguments of `doctor`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  elenchus doctor --json\n  elenchus doctor --network\n\nExit code 1 if a check fails."
+    after_help = "Examples:\n  elenchus doctor --json\n  elenchus doctor --network\n\nThe exit code is 1 if a check fails."
 )]
 pub(crate) struct Args {
     /// Check this device: auto, cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: String,
-    /// Also ask agents behind endpoints; otherwise no server is contacted
+    /// Contact agents behind endpoints too; without this option no server is contacted
     #[arg(long)]
     network: bool,
 }
@@ -36,8 +36,8 @@ impl Args {
         let options = engine.options(&catalogue, &self.device, &session::listener(&bars));
         let examine = async { Ok(doctor::examine(&options).await) };
         let checks = block_on(|cancel| async move { session::unless(&cancel, examine).await })?;
-        // a file that cannot be used fails its check
-        let _ = tell(&catalogue.verdicts, out);
+        // a file that cannot be used is a failed check, so the error is not needed here
+        let _ = report(&catalogue.verdicts, out);
         if out.json {
             out.value(&checks)?;
         } else {

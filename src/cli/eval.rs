@@ -19,7 +19,7 @@ use crate::{
 use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 
-/// What `eval` takes.
+/// The arguments of `eval`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,20 +28,20 @@ Examples:
   elenchus eval place --data monday/places.jsonl tuesday/places.jsonl --metric accuracy
   elenchus eval transcript --data day/transcript.jsonl --metric wer
 
-A case is a line of JSON with an `answer` (or several `answers`, of which the best counts), an optional `kind` (`unanswerable`
-means that abstaining is right), and one field for each input of the dialogue. Paths are relative to the file of cases. The figure of `wer` is the errors of all cases over
-the words of all. A case whose run fails is named and not scored.")]
+A case is a line of JSON. It has an `answer` (or several `answers`, of which the best match counts), an optional `kind`, and one field
+for each input of the dialogue. With the kind `unanswerable`, an abstention is right. Paths are relative to the file of cases. `wer` is the
+number of word errors in all cases, divided by the number of reference words. A case whose run fails is reported and not scored.")]
 pub(crate) struct Args {
     /// A dialogue: a file or a name
     dialogue: String,
-    /// The cases, one JSON object a line; several files are one evaluation
+    /// Files of cases, one JSON object a line; several files make one evaluation
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
-    /// Comparison of answers: exact_match (except for case, punctuation and articles), contains, accuracy (to the letter), or wer
-    /// (word error rate)
+    /// Comparison of answers: exact_match (ignores case, punctuation and articles), contains, accuracy (every
+    /// character), or wer (word error rate)
     #[arg(long, value_name = "METRIC", default_value = "exact_match", value_parser = metric)]
     metric: Metric,
-    /// Only the first N cases of each file
+    /// Use only the first N cases of each file
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Write every case with its answer and score to this file (JSONL)
@@ -59,9 +59,8 @@ fn metric(text: &str) -> Result<Metric, String> {
 impl Args {
     pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         if self.run.record.is_some() {
-            return Err(
-                Fault::refused("--record keeps one run, an evaluation has many").hint("--details keeps every answer")
-            );
+            return Err(Fault::refused("--record keeps one run, but an evaluation has many")
+                .hint("--details keeps every answer"));
         }
         let mut cases = Vec::new();
         for file in &self.data {
@@ -95,7 +94,7 @@ impl Args {
         settings: &Settings,
         cancel: Cancel,
     ) -> Result<Vec<ScoredCase>, Fault> {
-        // bars of single runs would only flicker
+        // the bars of single runs would flicker
         let session = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?.without_bars();
         let inputs = &session.plan().inputs;
         if !inputs.contains_key("question") && cases.iter().all(|(_, _, case)| case.fields.contains_key("question")) {
@@ -118,7 +117,7 @@ impl Args {
                 Err(failure) => Err(failure),
             };
             let outcome = match outcome {
-                // these reasons stop every case alike
+                // these faults would stop every case
                 Err(fault) if matches!(fault.kind, FaultKind::Cancelled | FaultKind::Model) => return Err(fault),
                 Err(fault) => Err(fault.to_string()),
                 Ok(outcome) => Ok((outcome.answer, outcome.abstained)),
@@ -134,7 +133,7 @@ impl Args {
     }
 }
 
-/// The cases with their line numbers. A line that is not a case is refused before the first run.
+/// The cases with their line numbers. Fails if a line is not a case, before the first run.
 fn read(file: &Path, limit: Option<usize>) -> Result<Vec<(usize, Case)>, Fault> {
     let text = files::read_given(file, files::MAX_INPUT_BYTES)
         .map_err(|e| Fault::refused(format!("{} cannot be read: {e}", file.display())))?;
@@ -150,7 +149,7 @@ fn read(file: &Path, limit: Option<usize>) -> Result<Vec<(usize, Case)>, Fault> 
     Ok(cases)
 }
 
-/// The figures as people read them.
+/// The figures as a table.
 fn table(figures: &serde_json::Value, metric: Metric) -> String {
     let name = metric.name();
     let figure = |value: &serde_json::Value| value.as_f64().map_or("–".to_owned(), |f| format!("{:.1} %", f * 100.0));
@@ -161,7 +160,7 @@ fn table(figures: &serde_json::Value, metric: Metric) -> String {
     text += &format!("{:24} {:>5}  {:>11}\n", "all", figures["scored"], figure(&figures[name]));
     text += &format!("{:24} {:>5}  {:>11}\n", "unanswerable, refused", "", figure(&figures["refused_unanswerable"]));
     text += &format!("{:24} {:>5}  {:>11}\n", "answerable, answered", "", figure(&figures["answered_answerable"]));
-    // one mistake in a dialogue fails every case with the same words
+    // one mistake in a dialogue fails every case with the same message, so equal messages are printed once
     let mut errors: IndexMap<&str, Vec<String>> = IndexMap::new();
     for error in figures["errors"].as_array().into_iter().flatten() {
         let place = format!("{}:{}", error["file"].as_str().unwrap_or_default(), error["line"]);
@@ -179,17 +178,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fails_in_the_same_words_is_told_once() {
+    fn equal_errors_are_printed_once() {
         let error =
             |line: usize, message: &str| serde_json::json!({ "file": "a.jsonl", "line": line, "message": message });
         let figures = serde_json::json!({ "n": 3, "scored": 0, "kinds": {}, "errors": [error(1, "no video"), error(2, "no log"), error(3, "no video")] });
-        let told = table(&figures, Metric::ExactMatch);
-        let errors: Vec<&str> = told.lines().filter(|line| line.starts_with("a.jsonl")).collect();
+        let table = table(&figures, Metric::ExactMatch);
+        let errors: Vec<&str> = table.lines().filter(|line| line.starts_with("a.jsonl")).collect();
         assert_eq!(errors, ["a.jsonl:1: no video (and 1 more)", "a.jsonl:2: no log"]);
     }
 
     #[test]
-    fn a_line_that_is_no_case_is_told_with_its_place() {
+    fn an_invalid_case_is_reported_with_its_line() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("cases.jsonl");
         let check = |text: &str, expected: &str| {

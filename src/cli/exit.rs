@@ -9,7 +9,7 @@ use serde::Serialize;
 pub enum Exit {
     /// The answer, or other requested output, is on stdout.
     Answered = 0,
-    /// It ran, and failed.
+    /// The run failed.
     Failed = 1,
     /// The dialogue or the arguments were refused; nothing ran.
     Refused = 2,
@@ -17,11 +17,11 @@ pub enum Exit {
     Media = 3,
     /// A model is missing or cannot be loaded.
     Model = 4,
-    /// The deadline or budget was spent.
+    /// The deadline passed.
     Spent = 5,
     /// The dialogue abstained and `--fail-on-abstain` was given.
     Abstained = 6,
-    /// SIGHUP: the terminal went away.
+    /// SIGHUP: the terminal was closed.
     HungUp = 129,
     /// SIGINT (Ctrl-C).
     Interrupted = 130,

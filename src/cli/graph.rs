@@ -12,19 +12,19 @@ enum Format {
     Mermaid,
     /// For Graphviz.
     Dot,
-    /// A picture, drawn here.
+    /// A picture.
     Svg,
 }
 
-/// What `graph` takes.
+/// The arguments of `graph`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   elenchus graph examples/video_qa.yaml
   elenchus graph video_qa --format svg --expand --output graph.svg
 
-A loop is a box around its steps, with the edge back to the next round; a call names the dialogue. With --json the drawing is the
-field `graph`; --output writes the drawing alone.")]
+A loop is a box around its steps, with an edge back to the first step. A call shows the name of its dialogue. With --json, the drawing is
+in the field `graph`. --output writes the drawing alone.")]
 pub(crate) struct Args {
     /// A dialogue: a file, `-` for standard input, or a name
     file: String,

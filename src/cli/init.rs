@@ -7,20 +7,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What `init` takes.
+/// The arguments of `init`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   elenchus init demo && cd demo && elenchus check *.yaml && elenchus test *.yaml
 
-Writes a dialogue with tests, a prompt, a list of labels, an agent and a README. Nothing is overwritten. The folder counts as trusted
-(see `elenchus trust`).")]
+The command writes a dialogue with tests, a prompt, a list of labels, an agent and a README. It overwrites nothing. The new folder is
+trusted (see `elenchus trust`).")]
 pub(crate) struct Args {
-    /// A folder that does not exist yet, or is empty
+    /// A new or empty folder
     dir: PathBuf,
 }
 
-/// The files of a new project, as they lie in `examples/project/`.
+/// The files of a new project, from `examples/project/`.
 const FILES: &[(&str, &str)] = &[
     ("day.yaml", include_str!("../../examples/project/day.yaml")),
     ("prompts/day-sentence.md", include_str!("../../examples/project/prompts/day-sentence.md")),
@@ -49,7 +49,7 @@ impl Args {
             });
             written.map_err(|error| unwritable(&path, error))?;
         }
-        // its user made it
+        // the user made this folder, so it is trusted
         trust::add(&settings.folders, &self.dir)?;
         if out.json {
             let files: Vec<&str> = FILES.iter().map(|(file, _)| *file).collect();

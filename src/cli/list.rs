@@ -3,7 +3,7 @@
 use super::{
     Exit,
     out::Out,
-    settings::{Settings, tell},
+    settings::{Settings, report},
 };
 use crate::{
     dialogue::Resource,
@@ -13,22 +13,21 @@ use crate::{
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::Path;
 
-/// What `list` takes.
+/// The arguments of `list`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   elenchus list
   elenchus list dialogues --json
 
-Lists the things that dialogues and commands can name: those of the project, of your own folder, and those that come with the program.
-`elenchus show NAME` prints one.")]
+The command lists the names in the project, in your configuration folder and in the program. `elenchus show NAME` prints one of them.")]
 pub(crate) struct Args {
     /// List only this kind
     #[arg(value_parser = PossibleValuesParser::new(Resource::ALL.map(Resource::plural)).map(of_plural))]
     kind: Option<Resource>,
 }
 
-/// The kind of these things; the parser lets no other word pass.
+/// The kind with this plural. The parser accepts no other word.
 fn of_plural(word: String) -> Resource {
     Resource::ALL.into_iter().find(|kind| kind.plural() == word).unwrap_or(Resource::Dialogue)
 }
@@ -38,8 +37,8 @@ impl Args {
         let catalogue = settings.catalogue(Path::new("."), settings.network(false))?;
         let kinds = self.kind.map_or(Resource::ALL.to_vec(), |kind| vec![kind]);
         let all: Vec<ListedName> = kinds.into_iter().flat_map(|kind| catalogue.listed(kind)).collect();
-        // a file that cannot be used is a row of the list
-        let _ = tell(&catalogue.verdicts, out);
+        // a file that cannot be used is a row of the list, so the error is not needed here
+        let _ = report(&catalogue.verdicts, out);
         if out.json {
             out.value(&all)?;
             return Ok(Exit::Answered);

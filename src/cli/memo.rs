@@ -22,15 +22,15 @@ use std::{
     time::Duration,
 };
 
-/// Most media that are listed as text.
-const MOST_SHOWN: usize = 20;
+/// The maximum number of media in the text output.
+const MAX_SHOWN: usize = 20;
 
-/// What `memo` takes.
+/// The arguments of `memo`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   elenchus memo stat
-  elenchus memo explain run.jsonl answer      # tell why the memo has each exchange of this step, or not
+  elenchus memo explain run.jsonl answer      # explain why the memo has each reply of this step, or not
   elenchus memo purge --video day.mp4         # remove everything that came from this video
   elenchus memo purge --older 30d             # remove entries that are at least 30 days old
   elenchus memo purge --all")]
@@ -41,23 +41,23 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Count the kept exchanges
+    /// Count the exchanges in the memo
     Stat,
-    /// Tell if each exchange of a step is kept, or why not
+    /// Explain for each exchange of a step why the memo has its reply, or not
     Explain {
         /// A transcript (`--record`)
         run: PathBuf,
-        /// A step of it
+        /// A step of the dialogue
         step: String,
     },
     /// Remove the entries of a video, old entries, or everything
     #[command(group(clap::ArgGroup::new("which").required(true)))]
     Purge {
-        /// Remove what came from this video, sound or image: a path that it had (the file may be gone), or its digest, as
-        /// `memo stat` shows it. The file itself stays
+        /// Remove everything that came from this video, sound or image. Give its path (the file may be gone), or its
+        /// digest as `memo stat` shows it. The file itself stays
         #[arg(long, value_name = "FILE|DIGEST", group = "which", value_parser = super::common::medium())]
         video: Option<String>,
-        /// Remove what was kept longer ago than this (12h, 30d)
+        /// Remove entries that are at least this old (12h, 30d)
         #[arg(long, value_name = "TIME", group = "which", value_parser = super::common::age)]
         older: Option<Duration>,
         /// Remove everything
@@ -83,26 +83,26 @@ impl Args {
                 let transcript = Transcript::read(&run).map_err(Fault::refused)?;
                 let explained = explain(&Memo::open(&folder)?, &transcript, &step)?;
                 if explained.is_empty() {
-                    let fault = Fault::refused(format!("{} has no exchange of a step `{step}`", run.display()));
+                    let fault = Fault::refused(format!("{} contains no exchange of a step `{step}`", run.display()));
                     return Err(fault.hint(format!("its steps are {}", steps(&transcript).join(", "))));
                 }
                 if out.json {
                     out.value(&explained)?;
                 } else {
                     for one in &explained {
-                        let word = if one.kept { "kept" } else { "not kept" };
+                        let word = if one.kept { "in the memo" } else { "not in the memo" };
                         out.text(format_args!("{}: {word}\n    {}", one.path, one.why.join("\n    ")))?;
                     }
                 }
             }
             What::Purge { video, older, .. } => match (&video, older) {
                 (Some(video), _) => forget(video, &folder, &access, out)?,
-                (None, Some(age)) => told(store::purge(&folder, &Purge::Older(age))?, out)?,
+                (None, Some(age)) => report(store::purge(&folder, &Purge::Older(age))?, out)?,
                 (None, None) => {
                     let removed = store::purge(&folder, &Purge::All)?;
                     media::forget_all(&access)?;
                     embedded::sweep(&settings.folders.starter());
-                    told(removed, out)?;
+                    report(removed, out)?;
                 }
             },
         }
@@ -110,27 +110,28 @@ impl Args {
     }
 }
 
-/// Removes what came from a medium: by the bytes that are at its path, by the path that it had in a run, or by its digest.
+/// Removes everything that came from a medium. `video` is a path, of which the file's digest counts, a path in an
+/// earlier run, or a digest.
 fn forget(video: &str, folder: &Path, access: &Access, out: &Out) -> Result<(), Fault> {
     let mut digests = Memo::open(folder)?.digests_of(video)?;
-    // only its bytes count: a file that is not a video any more can be purged too
+    // only the bytes count, so a file that is not a video can be purged too
     let bytes =
         block_on(|cancel| async move { unless(&cancel, async { Ok(media::digest_of(video, access).await) }).await })?;
     match bytes {
         Ok(digest) if !digests.contains(&digest) => digests.push(digest),
         Ok(_) => {}
         Err(error) if digests.is_empty() => {
-            let failure = Fault::media(format!("{error}; no run used a medium of this name"));
-            return Err(failure.hint("`elenchus memo stat` lists the media, with the digests that --video takes too"));
+            let failure = Fault::media(format!("{error}; the memo has no medium of this name"));
+            return Err(failure.hint("`elenchus memo stat` lists the media with their digests; --video accepts both"));
         }
         Err(_) => {}
     }
     let removed = store::purge(folder, &Purge::Media(digests.clone()))?;
     digests.iter().try_for_each(|digest| media::forget(video, digest, access))?;
-    told(removed, out)
+    report(removed, out)
 }
 
-fn told(removed: Option<u64>, out: &Out) -> Result<(), Fault> {
+fn report(removed: Option<u64>, out: &Out) -> Result<(), Fault> {
     match removed {
         removed if out.json => out.value(&serde_json::json!({ "removed": removed })),
         Some(1) => out.text("1 exchange removed"),
@@ -141,7 +142,7 @@ fn told(removed: Option<u64>, out: &Out) -> Result<(), Fault> {
 
 fn show(stat: &Stat, out: &Out) -> Result<(), Fault> {
     out.text(format!(
-        "{}\n{} exchanges of {} runs about {} media, {:.1} MB on disk; asking it all again would take {:.1} s",
+        "{}\n{} exchanges of {} runs about {} media, {:.1} MB on disk; asking everything again would take {:.1} s",
         stat.folder.display(),
         stat.exchanges,
         stat.runs,
@@ -152,11 +153,11 @@ fn show(stat: &Stat, out: &Out) -> Result<(), Fault> {
     for (kind, count) in &stat.kinds {
         out.text(format!("{kind:>8} {count}"))?;
     }
-    for source in stat.sources.iter().take(MOST_SHOWN) {
+    for source in stat.sources.iter().take(MAX_SHOWN) {
         let digest = source.digest.get(..16).unwrap_or(&source.digest);
         out.text(format!("{digest} {:>6}  {}", source.exchanges, source.paths.join(", ")))?;
     }
-    match stat.sources.len().saturating_sub(MOST_SHOWN) {
+    match stat.sources.len().saturating_sub(MAX_SHOWN) {
         0 => Ok(()),
         more => out.text(format!("and {more} more media; --json lists them all")),
     }

@@ -1,5 +1,4 @@
-//! The command line: one file for each verb. The only place that prints: results go to stdout, everything else to
-//! stderr.
+//! The command line: one file for each command. Results go to stdout, everything else to stderr.
 
 mod ask;
 mod calibrate;
@@ -44,7 +43,7 @@ struct Args {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    verb: Verb,
+    command: Command,
 }
 
 const EXAMPLES: &str = "\
@@ -65,13 +64,13 @@ pub(crate) struct Global {
     /// Print only the result and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Print more; repeat for even more (RUST_LOG overrides)
+    /// Print more; repeat it for still more (RUST_LOG overrides it)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     /// Colours: auto (a terminal, and NO_COLOR is not set), always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: out::ColorChoice,
-    /// Trust the project for this run: its endpoints, keys and links; its files replace the program's
+    /// Trust the project for this run: allow its endpoints, keys and links; its files replace yours and the program's
     #[arg(long, global = true)]
     trust: bool,
     /// Refuse all network access: endpoints, downloads, media by URL (also ELENCHUS_OFFLINE=1)
@@ -80,7 +79,7 @@ pub(crate) struct Global {
 }
 
 impl Global {
-    /// The options that count where clap shows help instead of reading the arguments.
+    /// The options that matter for help, which clap shows before it reads the arguments.
     fn of(args: &[String]) -> Global {
         let has = |flag: &str| args.iter().any(|arg| arg == flag);
         let (json, trust, offline) = (has("--json"), has("--trust"), has("--offline"));
@@ -88,9 +87,9 @@ impl Global {
     }
 }
 
-/// The verbs, in the order of `--help`.
+/// The commands, in the order of `--help`.
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum Command {
     /// Ask a question about a video
     Ask(ask::Args),
     /// Run a dialogue
@@ -101,7 +100,7 @@ enum Verb {
     Graph(graph::Args),
     /// Run the tests of dialogues, with scripted replies
     Test(test::Args),
-    /// Answer again from a transcript, with no model and no video
+    /// Answer again from a transcript, without a model or video
     Replay(replay::Args),
     /// Ask one agent or checkpoint alone
     Try(try_one::Args),
@@ -121,7 +120,7 @@ enum Verb {
     Models(models::Args),
     /// Print the JSON Schema of dialogues, for editors
     Schema(schema::Args),
-    /// Trust a project folder; show or edit the list of trusted folders
+    /// Trust a project folder, or show or change the list of trusted folders
     Trust(trust::Args),
     /// Check the installation and the agents
     Doctor(doctor::Args),
@@ -129,7 +128,7 @@ enum Verb {
     Completions(completions::Args),
 }
 
-/// Runs the program with this process's arguments and says how it ended.
+/// Runs the program with this process's arguments, and gives its exit code.
 pub fn main() -> std::process::ExitCode {
     hide_guarded_panics();
     let args = match Args::try_parse() {
@@ -139,25 +138,25 @@ pub fn main() -> std::process::ExitCode {
     let out = Out::new(&args.global);
     out::log(&args.global, out.colored());
     let settings = settings::read(&args.global);
-    let result = match args.verb {
-        Verb::Ask(verb) => verb.run(&out, &settings),
-        Verb::Run(verb) => verb.run(&out, &settings),
-        Verb::Check(verb) => verb.run(&out, &settings),
-        Verb::Graph(verb) => verb.run(&out, &settings),
-        Verb::Test(verb) => verb.run(&out, &settings),
-        Verb::Replay(verb) => verb.run(&out),
-        Verb::Try(verb) => verb.run(&out, &settings),
-        Verb::Eval(verb) => verb.run(&out, &settings),
-        Verb::Memo(verb) => verb.run(&out, &settings),
-        Verb::List(verb) => verb.run(&out, &settings),
-        Verb::Show(verb) => verb.run(&out, &settings),
-        Verb::Init(verb) => verb.run(&out, &settings),
-        Verb::Calibrate(verb) => verb.run(&out, &settings),
-        Verb::Models(verb) => verb.run(&out, &settings),
-        Verb::Trust(verb) => verb.run(&out, &settings),
-        Verb::Doctor(verb) => verb.run(&out, &settings),
-        Verb::Schema(verb) => verb.run(&out),
-        Verb::Completions(verb) => verb.run(&out),
+    let result = match args.command {
+        Command::Ask(args) => args.run(&out, &settings),
+        Command::Run(args) => args.run(&out, &settings),
+        Command::Check(args) => args.run(&out, &settings),
+        Command::Graph(args) => args.run(&out, &settings),
+        Command::Test(args) => args.run(&out, &settings),
+        Command::Replay(args) => args.run(&out),
+        Command::Try(args) => args.run(&out, &settings),
+        Command::Eval(args) => args.run(&out, &settings),
+        Command::Memo(args) => args.run(&out, &settings),
+        Command::List(args) => args.run(&out, &settings),
+        Command::Show(args) => args.run(&out, &settings),
+        Command::Init(args) => args.run(&out, &settings),
+        Command::Calibrate(args) => args.run(&out, &settings),
+        Command::Models(args) => args.run(&out, &settings),
+        Command::Trust(args) => args.run(&out, &settings),
+        Command::Doctor(args) => args.run(&out, &settings),
+        Command::Schema(args) => args.run(&out),
+        Command::Completions(args) => args.run(&out),
     };
     match result {
         Ok(exit) => exit.into(),
@@ -168,7 +167,7 @@ pub fn main() -> std::process::ExitCode {
     }
 }
 
-/// A panic under a model is reported as its agent's error, in one line; the log has its place.
+/// Hides panics of models: each is reported as an error of its agent. The debug log has their position.
 fn hide_guarded_panics() {
     let shown = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| match is_guarded() {
@@ -177,7 +176,7 @@ fn hide_guarded_panics() {
     }));
 }
 
-/// Help and version go to stdout with code 0; mistakes to stderr (or, with `--json`, to stdout as JSON) with code 2.
+/// Prints help and version to stdout (code 0), and mistakes to stderr, or with `--json` as JSON to stdout (code 2).
 fn usage(error: &clap::Error) -> std::process::ExitCode {
     let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let json = args.iter().any(|arg| arg == "--json");
@@ -213,32 +212,32 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
     if error.use_stderr() { Exit::Refused.into() } else { Exit::Answered.into() }
 }
 
-/// The most likely intended command, where clap has no tip of its own.
+/// A hint with the most similar command, if clap has no tip.
 fn near_command(error: &clap::Error, args: &[String]) -> Option<String> {
     if error.kind() != clap::error::ErrorKind::InvalidSubcommand || error.to_string().contains("tip:") {
         return None;
     }
     let names: Vec<String> = command().get_subcommands().map(|known| known.get_name().to_owned()).collect();
     let given = args.iter().find(|arg| !arg.starts_with('-'))?;
-    // one typing error away, or merely similar; commands are few, so two letters are enough
+    // a command at one typing error comes before a merely similar one
     let slip = names.iter().find(|name| strsim::osa_distance(given, name) == 1);
     let hint = slip.map(|name| format!("did you mean `{name}`?"));
     hint.or_else(|| crate::problem::closest(given, names.iter().map(String::as_str)))
 }
 
-/// The hint for a question whose words came as arguments of their own, or for a second video.
+/// A hint for a question without quotes, or for a second video.
 fn unquoted(kind: clap::error::ErrorKind, args: &[String]) -> Option<String> {
     let plain: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with('-')).collect();
     let (["ask", video, words @ ..], clap::error::ErrorKind::UnknownArgument) = (plain.as_slice(), kind) else {
         return None;
     };
     match words.iter().any(|word| word.contains(' ')) {
-        true => Some("`ask` takes one video; ask about each of several on its own".to_owned()),
+        true => Some("`ask` takes one video; run it once for each video".to_owned()),
         false => Some(format!("put the question in quotes: elenchus ask {video} \"{}\"", words.join(" "))),
     }
 }
 
-/// clap's complaint in one line: all its text before the usage; where it shows help instead, the missing part.
+/// clap's error in one line: its text before the usage. If clap shows help instead, a command is missing.
 fn mistake(text: &str) -> String {
     let Some(said) = text.strip_prefix("error: ") else { return "a command is missing; see --help".to_owned() };
     let lines =
@@ -246,7 +245,7 @@ fn mistake(text: &str) -> String {
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// The whole command, for completions and for the tests that walk it.
+/// The whole command line, for completions and tests.
 pub fn command() -> clap::Command {
     Args::command()
 }

@@ -3,7 +3,7 @@
 use super::{
     Exit,
     out::Out,
-    settings::{Settings, tell},
+    settings::{Settings, report},
 };
 use crate::{
     agent::{budget, list},
@@ -12,7 +12,7 @@ use crate::{
 use clap::Subcommand;
 use std::path::Path;
 
-/// What `models` takes.
+/// The arguments of `models`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  elenchus models list\n  elenchus models path starter-lm")]
 pub(crate) struct Args {
@@ -22,11 +22,11 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Agents on this machine and supported model families
+    /// List the agents and the supported model families
     List,
     /// Print the path of an agent's weights
     Path {
-        /// agents/NAME.yaml
+        /// The agent: NAME of agents/NAME.yaml
         agent: String,
     },
 }
@@ -37,8 +37,8 @@ impl Args {
         match self.what {
             What::List => {
                 let (agents, families) = (list::agents(&catalogue), list::families());
-                // a file that cannot be used is a row of the list
-                let _ = tell(&catalogue.verdicts, out);
+                // a file that cannot be used is a row of the list, so the error is not needed here
+                let _ = report(&catalogue.verdicts, out);
                 if out.json {
                     out.value(&serde_json::json!({ "agents": agents, "families": families }))?;
                     return Ok(Exit::Answered);
@@ -65,7 +65,7 @@ impl Args {
             }
             What::Path { agent } => {
                 let path = list::path(&agent, &catalogue);
-                let _ = tell(&catalogue.verdicts, out);
+                let _ = report(&catalogue.verdicts, out);
                 let path = path?;
                 if out.json {
                     out.value(&serde_json::json!({ "path": path }))?;

@@ -1,11 +1,11 @@
-//! The output of commands: JSON or text on stdout, notes and errors on stderr, colour only where it is wanted.
+//! The output of commands: results as JSON or text on stdout, notes and errors on stderr, colour as the user wants it.
 
 use super::{Exit, Global, print};
 use crate::error::Fault;
 use serde::Serialize;
 use std::io::IsTerminal;
 
-/// The rule for colour.
+/// When output has colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ColorChoice {
     /// On a terminal, unless NO_COLOR is set.
@@ -17,7 +17,7 @@ pub(crate) enum ColorChoice {
 }
 
 impl ColorChoice {
-    /// True if what goes to stderr may be coloured.
+    /// True if output on stderr may have colour.
     pub(super) fn colored(self) -> bool {
         match self {
             ColorChoice::Always => true,
@@ -32,20 +32,20 @@ impl ColorChoice {
 /// The destination of a command's output.
 #[derive(Debug, Clone)]
 pub(crate) struct Out {
-    /// Results and errors as JSON.
+    /// Print results and errors as JSON.
     pub json: bool,
-    /// Results and errors only.
+    /// Print only results and errors.
     pub quiet: bool,
     pub(crate) color: ColorChoice,
 }
 
 impl Out {
-    /// As the global options say.
+    /// The output for these global options.
     pub(super) fn new(global: &Global) -> Out {
         Out { json: global.json, quiet: global.quiet, color: global.color }
     }
 
-    /// True if what goes to stderr may be coloured.
+    /// True if output on stderr may have colour.
     pub(super) fn colored(&self) -> bool {
         self.color.colored()
     }
@@ -55,40 +55,40 @@ impl Out {
         !self.quiet && std::io::stderr().is_terminal()
     }
 
-    /// A result as text, with a line break at the end.
+    /// Prints a result as text, with a line break at the end.
     pub(super) fn text(&self, text: impl std::fmt::Display) -> Result<(), Fault> {
         let text = text.to_string();
         let end = if text.ends_with('\n') { "" } else { "\n" };
         ignore_closed_pipe(print::to_stdout(&format!("{text}{end}")))
     }
 
-    /// A result as one line of JSON.
+    /// Prints a result as one line of JSON.
     pub(super) fn value(&self, value: &impl Serialize) -> Result<(), Fault> {
         let text = serde_json::to_string(value).expect("results serialise: this is a bug");
         self.text(text)
     }
 
-    /// A piece of a result that is still growing; shown at once.
+    /// Prints a piece of a streamed result at once.
     pub(super) fn piece(&self, text: &str) -> Result<(), Fault> {
         ignore_closed_pipe(print::piece_to_stdout(text))
     }
 
-    /// A word to the user on stderr, not part of the result.
+    /// Prints a note for the user on stderr, unless `-q` is set.
     pub(super) fn note(&self, text: impl std::fmt::Display) {
         if !self.quiet {
             print::to_stderr(&text.to_string());
         }
     }
 
-    /// A word that the user must see, also with `-q`: what was not done as the files say, or what leaves the machine.
+    /// Prints a warning on stderr, even with `-q`: a file is ignored, or data leaves the machine.
     pub(super) fn warn(&self, text: impl std::fmt::Display) {
         print::to_stderr(&text.to_string());
     }
 
-    /// A failure: one `error:` line and a `hint:` line on stderr, or JSON on stdout.
+    /// Prints a failure: an `error:` line and a `hint:` line on stderr, or JSON on stdout.
     pub(super) fn failure(&self, failure: &Fault) {
         if self.json {
-            // Nothing is left to say if stdout is gone.
+            // If stdout is closed, the error cannot be reported.
             let _ = print::to_stdout(&format!("{}\n", failure_json(failure)));
         } else if !failure.message.is_empty() {
             let (red, cyan, plain) =
@@ -103,7 +103,7 @@ impl Out {
     }
 }
 
-/// `{"error": {"code", "kind", "message", "hint"}}`; the hint is null if it is missing.
+/// The JSON of a failure: `{"error": {"code", "kind", "message", "hint"}}`. The hint may be null.
 pub(crate) fn failure_json(fault: &Fault) -> String {
     let exit = Exit::from(&fault.kind);
     let error =
@@ -111,12 +111,12 @@ pub(crate) fn failure_json(fault: &Fault) -> String {
     serde_json::json!({ "error": error }).to_string()
 }
 
-/// Text on stdout that no command prints: help, the version. A closed pipe is not an error.
+/// Prints help or the version on stdout. A closed pipe is not an error.
 pub(crate) fn help(text: &str) {
     let _ = print::to_stdout(text);
 }
 
-/// `head` closing its end early is not a failure of ours.
+/// Ignores a closed pipe, because `head` closes its end early.
 fn ignore_closed_pipe(result: std::io::Result<()>) -> Result<(), Fault> {
     match result {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -135,6 +135,6 @@ pub(crate) fn log(global: &Global, colored: bool) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| print::Log).with_ansi(colored);
-    // A second call, in tests within one process, changes nothing.
+    // A second call (tests in one process) changes nothing.
     let _ = subscriber.without_time().with_target(false).try_init();
 }

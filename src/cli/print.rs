@@ -1,8 +1,8 @@
 //! The one module that writes to stdout and stderr.
 //!
-//! A write never panics. A line for stderr that cannot be written is dropped: a full or closed stderr costs no answer.
-//! Text of models, servers, videos and file names is foreign. On a terminal its control characters are escaped, so
-//! that it can neither move the cursor nor change what another line says. Pipes and files get the bytes as they are.
+//! A write never panics. A line that stderr cannot take is dropped, so that a full or closed stderr does not lose the
+//! answer. Text from models, servers, videos and file names is foreign. On a terminal its control characters are
+//! escaped, so that it cannot move the cursor or change other lines. Pipes and files get the bytes unchanged.
 
 use std::{
     borrow::Cow,
@@ -16,39 +16,39 @@ pub(crate) fn to_stdout(text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes())
 }
 
-/// Writes a piece of a result that is still growing to stdout, to be seen at once.
+/// Writes a piece of a streamed result to stdout at once.
 pub(crate) fn piece_to_stdout(text: &str) -> io::Result<()> {
     to_stdout(text).and_then(|()| io::stdout().flush())
 }
 
-/// Writes one or several whole lines to stderr; a line break is added at the end.
+/// Writes whole lines to stderr, and adds a line break at the end.
 pub(crate) fn to_stderr(text: &str) {
     write_stderr(&format!("{}\n", foreign(text)));
 }
 
-/// Writes text in colours of our own to stderr; a line break is added at the end.
+/// Writes text with the program's own colours to stderr, and adds a line break at the end.
 pub(crate) fn to_stderr_styled(text: &str) {
     let text = if io::stderr().is_terminal() { escape_but(text, style) } else { Cow::Borrowed(text) };
     write_stderr(&format!("{text}\n"));
 }
 
-/// Writes a question to stderr, with nothing after it.
+/// Writes a question to stderr, without a line break.
 pub(crate) fn prompt(text: &str) {
     write_stderr(&foreign(text));
 }
 
-/// `text` as stderr may show it: escaped if stderr is a terminal.
+/// `text` for stderr: escaped if stderr is a terminal.
 pub(crate) fn foreign(text: &str) -> Cow<'_, str> {
     if io::stderr().is_terminal() { escape(text) } else { Cow::Borrowed(text) }
 }
 
 fn write_stderr(text: &str) {
-    // One write for the whole text: lines of several threads do not mix. Nowhere is left to report a failure.
+    // One write for the whole text, so that lines of several threads do not mix. A failure cannot be reported anywhere.
     let mut err = io::stderr().lock();
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 
-/// Where `tracing` writes: stderr, with failures dropped.
+/// The writer of `tracing`: stderr. Failures are ignored.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Log;
 
@@ -63,13 +63,14 @@ impl Write for Log {
     }
 }
 
-/// `text` with each control character but newline and tab, and each that reorders text, as `\u001b`: within a JSON
-/// string that is the same string. Joiners of zero width stay, since emoji and several scripts need them.
+/// `text` with control characters (except newline and tab) and characters that reorder text in the form `\u001b`.
+/// Inside of a JSON string the meaning stays the same. Zero-width joiners stay, because emoji and several scripts need
+/// them.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     escape_but(text, |_| 0)
 }
 
-/// As [`escape`], but leaves the first `kept(rest)` bytes at each escape character alone.
+/// As [`escape`], but at each unsafe character the first `kept(rest)` bytes stay unchanged.
 fn escape_but(text: &str, kept: impl Fn(&str) -> usize) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -91,12 +92,13 @@ fn escape_but(text: &str, kept: impl Fn(&str) -> usize) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// C0 and C1 controls but newline and tab, DEL, and what changes the direction of text (Unicode's "Bidi_Control").
+/// True for C0 and C1 controls except newline and tab, for DEL, and for characters that change the direction of text
+/// (Unicode's "Bidi_Control").
 fn is_unsafe(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The length of a colour or weight (`ESC [ 1;31 m`) at the beginning of `text`.
+/// The bytes of a colour or weight sequence (`ESC [ 1;31 m`) at the beginning of `text`; 0 if there is none.
 fn style(text: &str) -> usize {
     let Some(rest) = text.strip_prefix("\x1b[") else { return 0 };
     let numbers = rest.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(rest.len());

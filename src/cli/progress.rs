@@ -1,4 +1,4 @@
-//! The display of a run under way: a bar for each step on a terminal, plain lines elsewhere.
+//! The progress of a run: a bar for each step on a terminal, plain lines elsewhere.
 
 use super::{out::Out, print};
 use crate::{
@@ -13,29 +13,34 @@ use std::{
     time::Duration,
 };
 
-/// Draws bars, or prints lines, or (with `-q`) nothing.
+/// Draws bars or prints lines; with `-q` it shows nothing.
 pub(crate) struct Bars {
     quiet: bool,
     drawn: bool,
     all: MultiProgress,
     steps: Mutex<HashMap<String, Step>>,
-    /// The reasons of retries so far.
+    /// The reasons of retries that were shown.
     retried: Mutex<HashSet<String>>,
 }
 
-/// `1 exchange`, `2 exchanges`.
+/// A number of exchanges: `1 exchange`, `2 exchanges`.
 pub(crate) fn count(exchanges: u64) -> String {
     format!("{exchanges} exchange{}", if exchanges == 1 { "" } else { "s" })
 }
 
-/// Exchanges in a second, once there is one.
+/// A number of memo hits: `1 memo hit`, `2 memo hits`.
+pub(crate) fn hits(hits: u64) -> String {
+    format!("{hits} memo hit{}", if hits == 1 { "" } else { "s" })
+}
+
+/// Writes the exchanges in a second, after the first exchange.
 fn rate(state: &ProgressState, to: &mut dyn Write) {
     if state.pos() > 0 {
         let _ = write!(to, "{:.1}/s", state.per_sec());
     }
 }
 
-/// The time left, once it can be told.
+/// Writes the estimated time left, after the first exchange.
 fn left(state: &ProgressState, to: &mut dyn Write) {
     if state.pos() > 0 {
         let _ = write!(to, "{:#} left", HumanDuration(state.eta()));
@@ -52,7 +57,7 @@ struct Step {
 }
 
 impl Bars {
-    /// As the global options and the terminal have it.
+    /// The progress display for these global options.
     pub(super) fn new(out: &Out) -> Bars {
         let drawn = out.bars();
         let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -65,18 +70,18 @@ impl Bars {
         }
     }
 
-    /// True the first time that exchanges are asked again for this reason.
+    /// True for the first retry with this reason.
     fn is_new(&self, why: &str) -> bool {
         self.retried.lock().unwrap_or_else(PoisonError::into_inner).insert(why.to_owned())
     }
 
     /// Removes the bars, so that only the answer remains.
     pub(super) fn clear(&self) {
-        // A terminal that went away has nothing to clear.
+        // If the terminal is closed, there is nothing to clear.
         let _ = self.all.clear();
     }
 
-    /// A line that must be seen, also with `-q`.
+    /// Prints a line, even with `-q`.
     pub(super) fn notice(&self, text: impl std::fmt::Display) {
         if self.drawn {
             let _ = self.all.println(print::foreign(&text.to_string()));
@@ -116,10 +121,10 @@ impl Bars {
             self.line(format_args!("{path:>14}  failed: {error}"));
         } else if step.done > 0 {
             let verb = &step.verb;
-            let before = if step.hits > 0 { format!(", {} answered before", step.hits) } else { String::new() };
+            let hits = if step.hits > 0 { format!(", {}", hits(step.hits)) } else { String::new() };
             let failed = if step.failed > 0 { format!(", {} failed", step.failed) } else { String::new() };
             let count = count(step.done);
-            self.line(format_args!("{path:>14}  {verb}: {count} in {seconds:.1} s{before}{failed}"));
+            self.line(format_args!("{path:>14}  {verb}: {count} in {seconds:.1} s{hits}{failed}"));
         }
     }
 
@@ -127,7 +132,7 @@ impl Bars {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The progress of a download.
+    /// Shows the progress of a download.
     pub(super) fn download(&self, progress: &download::DownloadProgress) {
         if self.quiet {
             return;
@@ -168,15 +173,15 @@ impl Progress for Bars {
                     }
                     step.bar.set_position(step.done);
                     if step.hits > 0 {
-                        step.bar.set_message(format!("{} answered before", step.hits));
+                        step.bar.set_message(hits(step.hits));
                     }
                 }
             }
-            // a server that is down fails all exchanges alike
+            // a server that is down fails all exchanges for one reason, so it is shown once
             Event::Retrying { why, .. } if !self.is_new(&why) => {}
             Event::Retrying { path, attempt, wait, why } => {
                 self.line(format_args!(
-                    "{path:>14}  try {attempt} failed ({why}); again in {:.1} s",
+                    "{path:>14}  attempt {attempt} failed ({why}); again in {:.1} s",
                     wait.as_secs_f64()
                 ));
             }

@@ -5,14 +5,14 @@ use crate::error::Fault;
 use crate::run;
 use std::path::PathBuf;
 
-/// What `replay` takes.
+/// The arguments of `replay`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   elenchus ask day.mp4 \"Where are my keys?\" --record run.jsonl
   elenchus replay run.jsonl
 
-No model and no video are needed: every reply comes from the transcript.")]
+The command needs no model and no video, because every reply comes from the transcript.")]
 pub(crate) struct Args {
     /// A transcript (`--record`)
     file: PathBuf,

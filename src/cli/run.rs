@@ -9,7 +9,7 @@ use super::{
 };
 use crate::error::Fault;
 
-/// What `run` takes.
+/// The arguments of `run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

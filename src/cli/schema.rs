@@ -15,7 +15,7 @@ enum Which {
     Cast,
 }
 
-/// What `schema` takes.
+/// The arguments of `schema`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

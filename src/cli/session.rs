@@ -1,10 +1,10 @@
-//! A session as commands use it: signals stop it, bars show it, notes are printed.
+//! A session for commands: signals stop it, and bars and notes show its progress.
 
 use super::{
     common::RunArgs,
     out::Out,
     progress::Bars,
-    settings::{Settings, tell},
+    settings::{Settings, report},
     signals, source,
     terminal::Terminal,
 };
@@ -18,7 +18,7 @@ use crate::{
 };
 use std::{future::Future, path::Path, sync::Arc};
 
-/// Runs async work to its end on a runtime of its own. The work gets what a signal sets off.
+/// Runs async work on a new runtime. The work gets a handle that a signal cancels.
 pub(crate) fn block_on<T, F>(work: impl FnOnce(Cancel) -> F) -> Result<T, Fault>
 where
     F: Future<Output = Result<T, Fault>>,
@@ -27,12 +27,12 @@ where
     let inside = runtime.enter();
     let result = runtime.block_on(work(signals::install()));
     drop(inside);
-    // A model in the middle of a forward pass must not hold up the exit.
+    // A model in the middle of a forward pass must not delay the exit.
     runtime.shutdown_background();
     result
 }
 
-/// The result of the work, or a failure as soon as it is stopped.
+/// The result of the work, or a fault as soon as it is cancelled.
 pub(crate) async fn unless<T>(cancel: &Cancel, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     tokio::select! {
         done = work => done,
@@ -40,7 +40,7 @@ pub(crate) async fn unless<T>(cancel: &Cancel, work: impl Future<Output = Result
     }
 }
 
-/// A dialogue that is ready to run, any number of times.
+/// A session with the output of a command.
 pub(crate) struct CliSession {
     session: session::Session,
     out: Out,
@@ -50,7 +50,7 @@ pub(crate) struct CliSession {
 }
 
 impl CliSession {
-    /// Finds and checks the dialogue, and opens the memo. Loads nothing yet.
+    /// Finds and checks the dialogue, and opens the memo. No agent is loaded yet.
     pub(super) fn open(
         dialogue: &str,
         args: &RunArgs,
@@ -67,7 +67,7 @@ impl CliSession {
         Ok(CliSession { session, out: out.clone(), bars: Arc::new(Bars::new(out)), cancel, memo })
     }
 
-    /// The same, which shows nothing of how its runs go.
+    /// The same session without progress output.
     pub(super) fn without_bars(self) -> CliSession {
         let bars = Arc::new(Bars::new(&Out { quiet: true, ..self.out.clone() }));
         CliSession { bars, ..self }
@@ -78,22 +78,22 @@ impl CliSession {
         &self.session.plan
     }
 
-    /// What may be opened for its inputs.
+    /// The rules for opening the media of its inputs.
     pub(super) fn access(&self) -> &Access {
         &self.session.access
     }
 
-    /// Inputs from `name=value` pairs.
+    /// The inputs from `name=value` pairs.
     pub(super) async fn bind(&self, pairs: &[String]) -> Result<Inputs, Fault> {
         self.unless_interrupted(self.session.bind(pairs)).await
     }
 
-    /// The result of the work, or a failure as soon as it is stopped.
+    /// The result of the work, or a fault as soon as it is cancelled.
     pub(super) async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         unless(&self.cancel, work).await
     }
 
-    /// One run. `record` is where its transcript goes.
+    /// Runs the dialogue once. `record` is the file of the transcript.
     pub(super) async fn run(&self, inputs: Inputs, args: &RunArgs, record: Option<&Path>) -> Result<Outcome, Fault> {
         let record = match record {
             Some(file) => Recorder::file(file)
@@ -103,7 +103,7 @@ impl CliSession {
         let listener = listener(&self.bars);
         let loading = LoadOptions { device: args.device.clone(), memory: args.memory, listener };
         let loaded = self.unless_interrupted(self.session.load(&loading)).await;
-        tell(&self.session.catalogue.verdicts, &self.out)?;
+        report(&self.session.catalogue.verdicts, &self.out)?;
         loaded?;
         let options = RunOptions {
             seed: args.seed,
@@ -121,7 +121,7 @@ impl CliSession {
     }
 }
 
-/// Bars and notes for what happens while agents get ready; the terminal for persons.
+/// The callbacks of a session: bars and notes for downloads and transfers, and the terminal for persons.
 pub(crate) fn listener(bars: &Arc<Bars>) -> Listener {
     let (bars, notices) = (bars.clone(), bars.clone());
     Listener {

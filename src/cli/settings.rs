@@ -1,4 +1,4 @@
-//! Reads the environment and the global options: folders, the model hub, trust, the network. Nothing else does.
+//! Makes the settings from the environment and the global options. Only this module reads the environment for settings.
 
 use super::{Global, out::Out};
 use crate::{
@@ -12,7 +12,7 @@ use std::{ffi::OsString, sync::Arc};
 
 pub(crate) use crate::session::Settings;
 
-/// From the environment and the global options.
+/// The settings from the environment and the global options.
 pub(crate) fn read(global: &Global) -> Settings {
     Settings {
         folders: Folders { uid: uid(), here: std::env::current_dir().ok(), ..Folders::from_vars(&variable) },
@@ -23,8 +23,8 @@ pub(crate) fn read(global: &Global) -> Settings {
     }
 }
 
-/// Says what was decided about files of the project, and gives the line of one that must not be read.
-pub(crate) fn tell(verdicts: &Verdicts, out: &Out) -> Result<(), Fault> {
+/// Prints the verdicts about files of the project. Fails if one of them is refused.
+pub(crate) fn report(verdicts: &Verdicts, out: &Out) -> Result<(), Fault> {
     let mut refused = None;
     for verdict in verdicts.take() {
         match verdict {
@@ -38,7 +38,7 @@ pub(crate) fn tell(verdicts: &Verdicts, out: &Out) -> Result<(), Fault> {
     refused.map_or(Ok(()), |line| Err(Fault::refused(line)))
 }
 
-/// A variable of the process's environment; an empty one counts as unset.
+/// The value of an environment variable; an empty one counts as unset.
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
@@ -49,7 +49,7 @@ fn uid() -> Option<u32> {
     Some(uzers::get_effective_uid())
 }
 
-/// This system does not have user ids.
+/// No user id, because this system has none.
 #[cfg(not(unix))]
 fn uid() -> Option<u32> {
     None

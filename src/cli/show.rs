@@ -3,7 +3,7 @@
 use super::{
     Exit, describe,
     out::Out,
-    settings::{Settings, tell},
+    settings::{Settings, report},
     source,
 };
 use crate::{
@@ -14,13 +14,13 @@ use crate::{
 };
 use std::path::Path;
 
-/// What `show` takes.
+/// The arguments of `show`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   elenchus show video_qa                       # a dialogue that comes with the program
-  elenchus show prompts/video-qa               # the folder chooses if several things have this name
-  elenchus show vocab/places > vocab/mine.txt  # to start one of your own
+  elenchus show prompts/video-qa               # the folder selects one of several things with this name
+  elenchus show vocab/places > vocab/mine.txt  # a start for your own list
 
 `elenchus list` shows the names.")]
 pub(crate) struct Args {
@@ -32,7 +32,7 @@ impl Args {
     pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let catalogue = settings.catalogue(Path::new("."), settings.network(false))?;
         let found = self.find(&catalogue);
-        tell(&catalogue.verdicts, out)?;
+        report(&catalogue.verdicts, out)?;
         let (kind, found) = found?;
         if !out.json {
             out.text(&found.text)?;
@@ -56,7 +56,7 @@ impl Args {
         crate::dialogue::plain_name(kind, &self.name)
     }
 
-    /// The one thing of this name.
+    /// Finds the thing with this name. Fails if there is none, or more than one.
     fn find(&self, catalogue: &Catalogue) -> Result<(Resource, FoundFile), Fault> {
         let folder = self.name.split_once('/').map(|(folder, _)| folder);
         let in_folder = Resource::ALL.into_iter().find(|kind| folder == Some(kind.folder()));

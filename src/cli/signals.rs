@@ -1,6 +1,6 @@
-//! Signals that ask the program to stop: the first one ends a run in order, a second one ends the process at once.
+//! Signals that stop the program: the first one ends a run in order, a second one ends the process at once.
 //!
-//! SIGINT, SIGTERM and SIGHUP do the same and differ in the exit code: 128 and the number of the signal.
+//! SIGINT, SIGTERM and SIGHUP differ only in the exit code: 128 plus the number of the signal.
 
 use super::Exit;
 use crate::run::Cancel;
@@ -9,19 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A second signal within this time is the first one again: `timeout` signals the process and then its group.
+/// A second signal within this time counts as the first one: `timeout` signals the process and then its group.
 const SAME: Duration = Duration::from_millis(250);
 
-/// The signal that came first, and when. A process has one set of signals, so this is one for the process.
+/// The first signal and its time. It is global because signals belong to the whole process.
 static FIRST: OnceLock<(Exit, Instant)> = OnceLock::new();
 
-/// The end of a process whose run was stopped.
+/// The exit code of a process whose run was stopped.
 pub(crate) fn exit() -> Exit {
     FIRST.get().map_or(Exit::Interrupted, |(exit, _)| *exit)
 }
 
-/// Installs the handlers, before anything else is done, and gives what the first signal sets off. Must be called within
-/// a runtime.
+/// Installs the handlers, and gives the handle that the first signal cancels. Call it inside of a runtime, before other
+/// work.
 #[cfg(unix)]
 pub(crate) fn install() -> Cancel {
     use tokio::signal::unix::{SignalKind, signal};
@@ -46,7 +46,7 @@ pub(crate) fn install() -> Cancel {
     cancel
 }
 
-/// Installs the handler of Ctrl-C, and gives what it sets off.
+/// Installs the handler of Ctrl-C, and gives the handle that it cancels.
 #[cfg(not(unix))]
 pub(crate) fn install() -> Cancel {
     let cancel = Cancel::default();
@@ -69,8 +69,8 @@ fn came(exit: Exit, cancel: &Cancel) {
     }
 }
 
-/// False if the program was started with SIGHUP ignored (`nohup`), or if that cannot be known: then the signal
-/// does what it did before.
+/// False if the program was started with SIGHUP ignored (`nohup`), or if this is unknown. The signal then keeps its
+/// former effect.
 #[cfg(unix)]
 fn hang_up_counts() -> bool {
     const HANG_UP: u64 = 1; // the lowest bit is signal 1

@@ -1,6 +1,6 @@
-//! The dialogue that a command names, with its problems printed.
+//! Finds and compiles the dialogue that a command names, and prints its problems.
 
-use super::{out::Out, print, settings::tell};
+use super::{out::Out, print, settings::report};
 use crate::{
     dialogue,
     error::Fault,
@@ -10,7 +10,7 @@ use crate::{
     session::{DialogueSource, Settings, source::unreadable},
 };
 
-/// A path to a file, `-` for standard input, or a name such as `video_qa`.
+/// Finds a dialogue by a path, by `-` for standard input, or by a name such as `video_qa`.
 pub(crate) fn find(name: &str, settings: &Settings, network: Network) -> Result<DialogueSource, Fault> {
     if name != "-" {
         return DialogueSource::find(name, settings, network);
@@ -20,11 +20,11 @@ pub(crate) fn find(name: &str, settings: &Settings, network: Network) -> Result<
     DialogueSource::given("<stdin>", text, settings, network)
 }
 
-/// Checks it; problems are printed (or become the JSON result) and end the command.
+/// Compiles a dialogue. Prints its problems (with JSON, the first one becomes the error) and fails if there are any.
 pub(crate) fn compile(source: &DialogueSource, options: &CompileOptions, out: &Out) -> Result<Plan, Fault> {
     source.check_cast(options.cast.as_deref())?;
     let compiled = source.plan(options);
-    tell(&source.catalogue.verdicts, out)?;
+    report(&source.catalogue.verdicts, out)?;
     compiled.map_err(|problems| {
         show(source, &problems, out);
         let count = problems.len();
@@ -40,7 +40,7 @@ pub(crate) fn compile(source: &DialogueSource, options: &CompileOptions, out: &O
     })
 }
 
-/// Problems as a compiler shows them, on stderr.
+/// Prints problems on stderr, with their source lines.
 pub(crate) fn show(source: &DialogueSource, problems: &[Problem], out: &Out) {
     if !out.json {
         for problem in problems {

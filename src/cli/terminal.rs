@@ -1,4 +1,4 @@
-//! A person at the terminal: questions on stderr, answers from stdin.
+//! Asks a person at the terminal: questions on stderr, answers from stdin.
 
 use super::print;
 use crate::agent::person::LineReader;

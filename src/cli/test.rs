@@ -5,13 +5,13 @@ use crate::error::Fault;
 use crate::{dialogue, plan::CompileOptions, run::run_tests};
 use serde_json::json;
 
-/// What `test` takes.
+/// The arguments of `test`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   elenchus test examples/*.yaml
 
-Runs the `tests:` of each dialogue with scripted replies: no model, no video. Exit code 1 if one fails.")]
+The command runs the `tests:` of each dialogue with scripted replies, without a model or video. The exit code is 1 if a test fails.")]
 pub(crate) struct Args {
     /// Dialogues: files, `-` for standard input, or names
     #[arg(required = true, value_name = "FILE")]

@@ -8,7 +8,7 @@ use crate::{
 use serde_json::json;
 use std::path::PathBuf;
 
-/// What `trust` takes.
+/// The arguments of `trust`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -16,14 +16,14 @@ Examples:
   elenchus trust --list
   elenchus trust --remove DIR
 
-Agents of a trusted project may send data to their endpoints, with keys from your environment, and download models. Its files may
-be links that leave it, and replace files of the same name that come with the program. Trust ends when the folder passes to another
-owner. It does not cover projects inside the folder. `--trust` with any command trusts its project for one run.")]
+Agents of a trusted project may send data to their endpoints, with keys from your environment, and download models. Its files may be
+links that leave it, and they replace your files and the program's of the same name. Trust ends when the folder gets another owner. It
+does not cover projects inside the folder. `--trust` with any command trusts its project for one run.")]
 pub(crate) struct Args {
     /// The project's folder
     #[arg(required_unless_present = "list")]
     dir: Option<PathBuf>,
-    /// Show the folders that are trusted
+    /// Show the trusted folders
     #[arg(long, conflicts_with_all = ["dir", "remove"])]
     list: bool,
     /// Stop trusting the folder

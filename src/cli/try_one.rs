@@ -1,11 +1,11 @@
-//! `elenchus try`: one agent or checkpoint, alone.
+//! `elenchus try`: asks one agent or checkpoint.
 
 use super::{
     Exit,
     out::Out,
     progress::Bars,
     session::{block_on, listener, unless},
-    settings::{Settings, tell},
+    settings::{Settings, report},
 };
 use crate::{
     agent::{
@@ -32,7 +32,7 @@ use std::{
     time::Duration,
 };
 
-/// What `try` takes.
+/// The arguments of `try`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "\
@@ -51,62 +51,62 @@ and says nothing sensible to any other: `elenchus run` and `ask` put it to use. 
 pub(crate) struct Args {
     /// An agent: agents/NAME.yaml
     agent: Option<String>,
-    /// A checkpoint folder of a known family, or a .gguf file of a Llama-type language model
+    /// A checkpoint folder of a supported family, or a .gguf file of a Llama-type language model
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
-    /// Look at this image (with --among or --embed)
+    /// Rank or embed this image (with --among or --embed)
     #[arg(long, value_name = "FILE", value_parser = super::common::medium())]
     image: Option<String>,
     /// Complete this prompt
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// Hear this sound or the sound of this video
+    /// Transcribe this sound, or the sound of this video
     #[arg(long, value_name = "FILE", value_parser = super::common::medium())]
     audio: Option<String>,
-    /// Read this text (with --among or --embed)
+    /// Rank or embed this text (with --among or --embed)
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
 
     /// Score these labels: a file with one a line, or a list separated by commas
     #[arg(long, value_name = "LABELS", conflicts_with_all = ["prompt", "audio", "embed"])]
     among: Option<String>,
-    /// Text that the model reads for each label
+    /// Text that the model reads for each label; {} is the label
     #[arg(long, value_name = "TEXT", default_value = "{}", requires = "among")]
     template: String,
     /// Print the embedding (unit length)
     #[arg(long, conflicts_with_all = ["prompt", "audio"])]
     embed: bool,
 
-    /// Use no chat template: the prompt unchanged, with the tokenizer's own special tokens only
+    /// Do not apply the chat template; the tokenizer still adds its special tokens
     #[arg(long, requires = "prompt")]
     raw: bool,
     /// A system message before the prompt
     #[arg(long, value_name = "TEXT", requires = "prompt", conflicts_with = "raw")]
     system: Option<String>,
-    /// Most tokens to generate
+    /// Maximum number of tokens to generate
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
-    /// 0 is greedy
+    /// Temperature of the sampling; 0 is greedy
     #[arg(long, value_name = "T")]
     temperature: Option<f32>,
-    /// Nucleus mass, 0 to 1
+    /// Probability mass of nucleus sampling, from 0 to 1
     #[arg(long, value_name = "P", requires = "prompt")]
     top_p: Option<f32>,
-    /// Keep the k most likely tokens
+    /// Sample only from the K most likely tokens
     #[arg(long, value_name = "K", requires = "prompt")]
     top_k: Option<usize>,
-    /// Stop before this text (may be repeated)
+    /// Stop before this text (can be repeated)
     #[arg(long, value_name = "TEXT", requires = "prompt")]
     stop: Vec<String>,
     /// Seed of the sampling
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
-    /// Spoken language (en, de, …); detected if not given
+    /// Spoken language (en, de, …); the model detects it if absent
     #[arg(long, value_name = "CODE", requires = "audio")]
     language: Option<String>,
-    /// One segment for each window
+    /// Do not ask for timestamps: one segment for each window
     #[arg(long, requires = "audio")]
     no_timestamps: bool,
 
@@ -116,7 +116,7 @@ pub(crate) struct Args {
     /// Number format of the model: auto, f32, f16 or bf16
     #[arg(long, value_name = "DTYPE", default_value = "auto", requires = "model")]
     dtype: String,
-    /// Give up after this long (90s, 5m, 1h30m): exit code 5
+    /// Stop after this time (90s, 5m, 1h30m) with exit code 5
     #[arg(long, value_name = "TIME", value_parser = super::common::duration)]
     deadline: Option<Duration>,
     /// Allow sounds by URL, and downloads of missing weights
@@ -143,17 +143,17 @@ impl Args {
         })
     }
 
-    /// The rules that clap cannot check.
+    /// Checks rules that clap cannot express.
     fn check(&self) -> Result<(), Fault> {
         if (self.image.is_some() || self.text.is_some()) && self.among.is_none() && !self.embed {
-            return Err(Fault::refused("no request is given").hint("add --among LABELS or --embed"));
+            return Err(Fault::refused("the request is missing").hint("add --among LABELS or --embed"));
         }
         if self.among.is_some() && !self.template.contains("{}") {
-            return Err(Fault::refused(format!("the template `{}` has no {{}} for the label", self.template)));
+            return Err(Fault::refused(format!("the template `{}` lacks {{}} for the label", self.template)));
         }
-        let between = |name: &str, value: Option<f32>, most: f32| match value {
-            Some(v) if !(0.0..=most).contains(&v) => {
-                Err(Fault::refused(format!("--{name} {v} is out of range; expected 0 to {most}")))
+        let between = |name: &str, value: Option<f32>, max: f32| match value {
+            Some(v) if !(0.0..=max).contains(&v) => {
+                Err(Fault::refused(format!("--{name} {v} is out of range; expected 0 to {max}")))
             }
             _ => Ok(()),
         };
@@ -202,7 +202,7 @@ impl Args {
         match (&self.agent, &self.model) {
             (Some(name), _) => {
                 let loaded = roster::load_one(name, &options).await;
-                tell(&catalogue.verdicts, out)?;
+                report(&catalogue.verdicts, out)?;
                 if let Some(about) = self.about(name, &catalogue).filter(|_| !out.json) {
                     out.note(format_args!("note: {name}: {about}"));
                 }
@@ -223,8 +223,8 @@ impl Args {
         }
     }
 
-    /// The description in the agent's file, if the agent is given a prompt that does not begin as one of the prompt files does:
-    /// a model may know those alone.
+    /// The description in the agent's file, if the agent is given a prompt that does not begin as one of the prompt
+    /// files does: a model may know those alone.
     fn about(&self, name: &str, catalogue: &Catalogue) -> Option<String> {
         let prompt = self.prompt.as_ref()?.trim_start();
         let is_known = |known: &String| {
@@ -238,7 +238,7 @@ impl Args {
         spec::file(name, catalogue).ok()?.0.about.clone()
     }
 
-    /// A request that this local checkpoint can never answer is a mistake of use.
+    /// Turns a failure of a local checkpoint into a refusal, because the checkpoint can never answer such a request.
     fn failure(&self, fault: Fault) -> Fault {
         match fault.kind {
             FaultKind::Failed if self.model.is_some() => Fault { kind: FaultKind::Refused, ..fault },
@@ -248,7 +248,7 @@ impl Args {
 
     async fn ask(&self, request: Request, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let agent = self.load(out, settings).await?;
-        // A file of sound alone begins at 0, whatever its encoder wrote; beside pictures the medium's own times hold.
+        // Times in a sound file start at 0, whatever its encoder wrote. In a video, times are presentation times.
         let origin_s = match &request {
             Request::Hear(HearRequest { audio, .. }) if !audio.has_video => audio.start.seconds(),
             _ => 0.0,
@@ -288,7 +288,8 @@ fn moved(reply: Reply, origin_s: f64) -> Reply {
     Reply::Hear(segments.into_iter().map(|s| Speech { start: to(s.start), end: to(s.end), ..s }).collect())
 }
 
-/// A file with one label a line, labels separated by commas, or the name of a list (`vocab/places`).
+/// The labels from a file with one label a line, from a list separated by commas, or from a named list
+/// (`vocab/places`).
 fn read_labels(text: &str, catalogue: &Catalogue) -> Result<Vec<String>, Fault> {
     let labels = match files::read_given(Path::new(text), files::MAX_BYTES) {
         Ok(file) => dialogue::labels(&file),
@@ -307,7 +308,7 @@ fn read_labels(text: &str, catalogue: &Catalogue) -> Result<Vec<String>, Fault> 
     if labels.is_empty() { Err(Fault::refused(format!("{text} contains no labels"))) } else { Ok(labels) }
 }
 
-/// Best first.
+/// The scores, best first.
 fn sorted(scores: &[Scored]) -> Vec<&Scored> {
     let mut sorted: Vec<&Scored> = scores.iter().collect();
     sorted.sort_by(|a, b| b.score.total_cmp(&a.score));

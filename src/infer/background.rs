@@ -17,8 +17,9 @@ use std::{
 /// The name of the file in a checkpoint folder.
 pub const FILE: &str = "background.safetensors";
 
-/// The share of the background that scores at most the floor. Measured on the starter eye: at 0.985, 68 of 100 moments of unseen
-/// sample days pass as a place, a thing and an activity at once, and 4.5 of 100 photographs (0.98: 71 and 5.5).
+/// The share of the background that scores at most the floor. Measured on the starter eye: at 0.985, 68 of 100 moments
+/// of unseen sample days pass as a place, a thing and an activity at once, and 4.5 of 100 photographs (0.98: 71 and
+/// 5.5).
 pub const QUANTILE: f64 = 0.985;
 
 /// The name of the tensor in the file.

@@ -1,4 +1,4 @@
-//! What all runs of one process share: settings, the memo, decoded media, and the agents that are loaded.
+//! The parts that all runs of a process share: settings, the memo, decoded media, and loaded agents.
 
 use super::Settings;
 use crate::{
@@ -9,35 +9,35 @@ use crate::{
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// One for each process. Runs that use the same agent share its thread, so that their requests share its batches, and its
-/// memory is counted once. An agent is unloaded when no run and no session holds it any more.
+/// The shared parts; a process needs one. Runs with the same agent share its thread, so that their requests share its
+/// batches, and its memory is counted once. An agent is unloaded when no run and no session uses it.
 pub struct Engine {
-    /// What the caller decided.
+    /// The caller's settings.
     pub settings: Settings,
     store: Arc<MediaStore>,
     agents: Arc<SharedAgents>,
     memo: Mutex<Option<Memo>>,
 }
 
-/// Who is told and asked while agents get ready.
+/// The callbacks of a caller while agents get ready and run.
 #[derive(Clone)]
 pub struct Listener {
-    /// Told how downloads go.
+    /// Receives the progress of downloads.
     pub on_download: Arc<dyn Fn(Download) + Send + Sync>,
-    /// Told what is about to leave the machine.
+    /// Receives each network transfer before it begins.
     pub on_network: OnNetwork,
-    /// The way to ask a person.
+    /// Asks a person.
     pub prompt: Arc<dyn LineReader>,
 }
 
 impl Engine {
-    /// Opens and loads nothing yet.
+    /// An engine with these settings. Nothing is opened or loaded yet.
     pub fn new(settings: Settings) -> Engine {
         let store = MediaStore::new(MediaLimits::default()).with_fetched(settings.folders.media());
         Engine { settings, store: Arc::new(store), agents: Arc::default(), memo: Mutex::default() }
     }
 
-    /// The memo, opened at the first call.
+    /// The memo; the first call opens it. Fails if it cannot be opened.
     pub fn memo(&self) -> Result<Memo, MemoError> {
         let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = memo.as_ref() {
@@ -46,7 +46,7 @@ impl Engine {
         Ok(memo.insert(Memo::open(&self.settings.folders.memo())?).clone())
     }
 
-    /// What loading agents takes. `device` (`auto`, `cpu`, …) is over what their files say.
+    /// The options for loading agents. A `device` other than `auto` replaces the device in their files.
     pub fn options(&self, catalogue: &Catalogue, device: &str, listener: &Listener) -> RosterOptions {
         let Listener { on_download, on_network, prompt } = listener.clone();
         RosterOptions {

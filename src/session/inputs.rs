@@ -1,4 +1,4 @@
-//! A dialogue's inputs from texts (`name=value`), or from the fields of a case.
+//! Reads a dialogue's inputs from texts (`name=value`), or from the fields of a case.
 
 use super::lists;
 use crate::{
@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use std::path::Path;
 
-/// `name=value` pairs, each read as its input's type wants. Unknown, doubled and missing names are refused.
+/// The inputs from `name=value` pairs, each read as the input's type. Fails if a name is unknown, doubled or missing,
+/// or if a value does not fit its type.
 pub async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<Inputs, Fault> {
     let mut given: IndexMap<&str, Vec<String>> = IndexMap::new();
     for pair in pairs {
@@ -33,7 +34,7 @@ pub async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<Inpu
             (Some(texts), Type::List(item)) => list_from(name, texts, &input.ty, item, access).await?,
             (Some([text]), ty) => from_text(name, text, ty, access).await?,
             (Some(_), ty) => {
-                let fault = Fault::refused(format!("the input `{name}` is given twice, and takes one {ty}"));
+                let fault = Fault::refused(format!("the input `{name}` is given twice, but it is a single {ty}"));
                 return Err(fault.hint(format!("give one -i {name}=…")));
             }
         };
@@ -42,7 +43,7 @@ pub async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<Inpu
     Ok(plan.bind(bound)?)
 }
 
-/// A list: of files in one of the forms of [`lists`], or of other items by repetition, as JSON, or from a file.
+/// A list from texts. Lists of files have the forms of [`lists`]. Other lists are repeated items, JSON, or a file.
 async fn list_from(name: &str, texts: &[String], ty: &Type, item: &Type, access: &Access) -> Result<Value, Fault> {
     let kind = match item {
         Type::Video => lists::Files::Videos,
@@ -74,7 +75,7 @@ async fn plain_list(name: &str, texts: &[String], ty: &Type, item: &Type, access
 }
 
 async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result<Value, Fault> {
-    let wrong = |expected: &str| Fault::refused(format!("the input `{name}` wants {expected}, found `{text}`"));
+    let wrong = |expected: &str| Fault::refused(format!("the input `{name}` expects {expected}, found `{text}`"));
     Ok(match ty {
         Type::Video => Value::Video(media::open(text, access).await?),
         Type::Audio => Value::Audio(media::open(text, access).await?),
@@ -120,7 +121,7 @@ pub fn json_lines<T: DeserializeOwned>(text: &str) -> impl Iterator<Item = (usiz
     let lines = text.trim_start_matches('\u{feff}').lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(n, line)| {
         let held = serde_json::from_str(line).map_err(|e| {
-            // of the line within the line there is nothing to tell
+            // serde's line number is always 1 here, so it is removed
             let said = e.to_string();
             let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
             if e.column() > 0 { format!("{said} (column {})", e.column()) } else { said.to_owned() }
@@ -129,12 +130,12 @@ pub fn json_lines<T: DeserializeOwned>(text: &str) -> impl Iterator<Item = (usiz
     })
 }
 
-/// Media that earlier cases named, by path: many cases ask about one video, and looking into it takes longer than many an
-/// answer from the memo.
+/// The media of earlier cases, by path. Many cases may ask about one video, and opening it takes longer than a memo
+/// hit.
 pub type Opened = IndexMap<String, Value>;
 
-/// The inputs of one case: fields of the same name, paths relative to the cases file. Fields that the dialogue does not
-/// take are left alone.
+/// The inputs of one case, from its fields of the same names. Paths are relative to `folder`. Other fields are ignored.
+/// Fails if a value does not fit its type.
 pub async fn from_case(
     plan: &Plan,
     fields: &IndexMap<String, Json>,

@@ -1,4 +1,4 @@
-//! Lists from texts: many files by repetition, JSON, a file of names, a folder or a pattern.
+//! Reads lists of files from texts: repeated paths, JSON, a file of paths, a folder or a pattern.
 
 use crate::{error::Fault, files};
 use std::{
@@ -6,19 +6,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Most items of a list of files.
+/// The maximum number of files in a list.
 const MAX_FILES: usize = 10_000;
-/// Endings of the files that a folder is searched for.
+/// The endings of videos in a folder.
 const VIDEOS: &[&str] = &["mp4", "mov", "m4v", "mkv", "webm", "avi", "mts", "m2ts", "ts", "mpg", "mpeg", "3gp"];
+/// The endings of sounds in a folder.
 const SOUNDS: &[&str] = &["wav", "mp3", "m4a", "aac", "flac", "ogg", "opus", "wma"];
+/// The endings of images in a folder.
 const IMAGES: &[&str] = &["png", "jpg", "jpeg"];
 
-/// The kind of a list's items.
+/// The type of a list's items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Files {
     /// Videos.
     Videos,
-    /// Sounds; a video has one too.
+    /// Sounds; videos count too.
     Sounds,
     /// Images.
     Images,
@@ -55,7 +57,7 @@ pub(super) fn forms(name: &str, files: Option<Files>) -> String {
     }
 }
 
-/// The files that all these texts name, in order.
+/// The files that the texts name, in order. Fails if a file is missing or a form is invalid.
 pub(super) fn paths(name: &str, texts: &[String], kind: Files) -> Result<Vec<String>, Fault> {
     let mut found = Vec::new();
     for text in texts {
@@ -67,7 +69,7 @@ pub(super) fn paths(name: &str, texts: &[String], kind: Files) -> Result<Vec<Str
     Ok(found)
 }
 
-/// The files that one text names: itself, if there is such a file.
+/// The files that one text names. A text that is itself the path of a file names only this file.
 fn expand(name: &str, text: &str, kind: Files) -> Result<Vec<String>, Fault> {
     let wrong = |what: String| Fault::refused(format!("the input `{name}`: {what}")).hint(forms(name, Some(kind)));
     let listed = |text: &str, from: &str| {
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_files_are_named_in_many_ways() {
+    fn every_form_of_a_list_names_the_same_files() {
         let root = tempfile::tempdir().expect("temp");
         let at = |file: &str| root.path().join(file).display().to_string();
         fs::create_dir(at("days")).expect("made");

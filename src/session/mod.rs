@@ -1,8 +1,8 @@
-//! From a dialogue's name to an outcome: found, checked, its inputs read, its agents loaded, run. Nothing here prints or
-//! reads the environment: the command line and a server stand on it alike.
+//! From a dialogue's name to an outcome: finds the dialogue, checks it, reads its inputs, loads its agents and runs it.
+//! This module prints nothing and does not read the environment, so that the command line and a server can both use it.
 //!
-//! An [`Engine`] is made once with [`Settings`]; a [`DialogueSource`] is a dialogue that was found; a [`Session`] is one that was
-//! checked and can be run any number of times.
+//! A program makes one [`Engine`] from its [`Settings`]. A [`DialogueSource`] is a dialogue that was found. A
+//! [`Session`] is a checked dialogue that can run any number of times.
 
 pub mod engine;
 pub mod inputs;
@@ -29,38 +29,38 @@ use tokio::sync::OnceCell;
 pub struct Session {
     /// The dialogue to run.
     pub plan: Plan,
-    /// What may be opened for its inputs.
+    /// The rules for opening the media of its inputs.
     pub access: Access,
-    /// Where its names are found, and what was decided about them.
+    /// Finds its prompts, agents, label lists and casts, with the verdicts about their files.
     pub catalogue: Catalogue,
     engine: Arc<Engine>,
     roster: OnceCell<Roster>,
 }
 
-/// How the agents of a session are loaded.
+/// The settings for loading the agents of a session.
 #[derive(Clone)]
 pub struct LoadOptions {
-    /// The device for every local agent: `auto`, or one over what their files say.
+    /// The device of all local agents; with `auto`, their files determine it.
     pub device: String,
-    /// Most bytes that the agents may take together on any one device.
+    /// The maximum bytes of all agents together on one device.
     pub memory: Option<u64>,
-    /// Who is told and asked.
+    /// The callbacks for downloads, network transfers and questions to a person.
     pub listener: Listener,
 }
 
 impl Session {
-    /// With the plan that `source` was compiled to. Loads nothing yet.
+    /// A session for `source` and its plan. Nothing is loaded yet.
     pub fn new(engine: Arc<Engine>, source: &DialogueSource, plan: Plan) -> Session {
         let access = Access::new(source.catalogue.network, &engine.settings.folders);
         Session { plan, access, catalogue: source.catalogue.clone(), engine, roster: OnceCell::new() }
     }
 
-    /// Inputs from `name=value` pairs.
+    /// The inputs from `name=value` pairs. Fails if a name is unknown, doubled or missing, or if a value does not fit.
     pub async fn bind(&self, pairs: &[String]) -> Result<Inputs, Fault> {
         inputs::bind(&self.plan, pairs, &self.access).await
     }
 
-    /// The agents, loaded at the first call.
+    /// The agents; the first call prepares them. Fails with all faults at once.
     pub async fn load(&self, loading: &LoadOptions) -> Result<&Roster, Fault> {
         let load = || async {
             let options = self.engine.options(&self.catalogue, &loading.device, &loading.listener);
@@ -70,7 +70,7 @@ impl Session {
         self.roster.get_or_try_init(load).await
     }
 
-    /// One run. `options` says all but who answers.
+    /// Runs the dialogue once. The session sets the agents and the media store in `options`.
     pub async fn run(&self, inputs: Inputs, loading: &LoadOptions, options: RunOptions) -> Result<Run, Fault> {
         let roster = self.load(loading).await?;
         let options = RunOptions { agents: roster.agents.clone(), media: roster.store.clone(), ..options };
@@ -78,7 +78,7 @@ impl Session {
     }
 }
 
-/// All agents that are not ready, in one fault.
+/// One fault for all agents that cannot get ready.
 pub fn unready(mut all: Vec<Fault>) -> Fault {
     if all.len() == 1 {
         let only = all.remove(0);

@@ -1,4 +1,4 @@
-//! Finding a dialogue by name or path, and compiling it.
+//! Finds a dialogue by its name or path, and compiles it.
 
 use super::Settings;
 use crate::{
@@ -10,21 +10,21 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
-/// A dialogue's text, where its names are looked up, and what its relative paths are relative to.
+/// A dialogue's text, with the catalogue of its names and the base of its relative paths.
 #[derive(Debug)]
 pub struct DialogueSource {
-    /// As messages call it.
+    /// The name in messages.
     pub file: String,
     /// The whole YAML.
     pub text: String,
     /// Finds prompts, agents, label lists and casts.
     pub catalogue: Catalogue,
-    /// The file, if it is one: dialogues that it calls may lie beside it.
+    /// The path of the file, if it is one; called dialogues may be beside it.
     pub path: Option<PathBuf>,
 }
 
 impl DialogueSource {
-    /// A dialogue that lies in no file: `text`, which messages call `name`. Its names are looked up from the working folder.
+    /// A dialogue without a file: `text`, with `name` in messages. Its names are looked up from the working folder.
     pub fn given(name: &str, text: String, settings: &Settings, network: Network) -> Result<DialogueSource, Fault> {
         let path = settings.folders.here.as_ref().map(|here| here.join(name.trim_matches(['<', '>'])));
         Ok(DialogueSource {
@@ -35,10 +35,11 @@ impl DialogueSource {
         })
     }
 
-    /// A path to a file, or a name such as `video_qa`.
+    /// Finds a dialogue by a path, or by a name such as `video_qa`. Fails if there is none, or if an untrusted project
+    /// refuses it.
     ///
-    /// A name without a folder and an ending does not mean a file where a dialogue has that name: a file in the working folder does not
-    /// replace it.
+    /// If a dialogue has the given name, a file in the working folder with the same name does not replace it, unless
+    /// `name` contains a folder or an ending.
     pub fn find(name: &str, settings: &Settings, network: Network) -> Result<DialogueSource, Fault> {
         let here = PathBuf::from(".");
         let is_path = name.contains(['/', '\\']) || name.ends_with(".yaml") || name.ends_with(".yml");
@@ -57,13 +58,13 @@ impl DialogueSource {
             None => {
                 let names = catalogue.names(Resource::Dialogue);
                 let hint = plan::closest(name, names.iter().map(String::as_str))
-                    .unwrap_or_else(|| format!("the dialogues that have a name: {}", names.join(", ")));
+                    .unwrap_or_else(|| format!("the dialogues are {}", names.join(", ")));
                 Err(Fault::refused(format!("no dialogue is named `{name}`")).hint(hint))
             }
         }
     }
 
-    /// The file of this path, if there is one. Its project is the one that it lies in, not that of the working folder.
+    /// Reads the file at this path, if it exists. Its project is found from the file, not from the working folder.
     fn read(name: &str, settings: &Settings, network: Network) -> Result<Option<DialogueSource>, Fault> {
         let path = Path::new(name);
         let catalogue = settings.catalogue(path, network)?;
@@ -75,7 +76,7 @@ impl DialogueSource {
         }
         match files::read_given(path, dialogue::MAX_BYTES) {
             Ok(text) => {
-                // the folder's real path; a link to the dialogue itself stays where it is
+                // only the folder is resolved; a link to the dialogue itself keeps its place
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 let path =
                     std::fs::canonicalize(folder).ok().zip(path.file_name()).map(|(folder, file)| folder.join(file));
@@ -86,13 +87,13 @@ impl DialogueSource {
         }
     }
 
-    /// The plan, or every problem.
+    /// Compiles the dialogue. Fails with every problem.
     pub fn plan(&self, options: &CompileOptions) -> Result<Plan, Vec<Problem>> {
         let options = CompileOptions { path: self.path.clone(), ..options.clone() };
         plan::compile_text(&self.text, &self.file, &self.catalogue, &options)
     }
 
-    /// Is there a cast of that name? Its file would be no place to point at.
+    /// Fails if the cast does not exist. A problem could not report this, because it needs a position in a file.
     pub fn check_cast(&self, cast: Option<&str>) -> Result<(), Fault> {
         let Some(name) = cast else { return Ok(()) };
         match self.catalogue.find(Resource::Cast, name).map_err(Fault::refused)? {
@@ -104,7 +105,7 @@ impl DialogueSource {
         }
     }
 
-    /// The text of a file that a problem points at: this dialogue's, or that of a prompt or agent beside it.
+    /// The text of the file that a problem names: this dialogue, a prompt or an agent.
     pub fn text_of(&self, file: &str) -> String {
         if file == self.file {
             return self.text.clone();
@@ -113,13 +114,13 @@ impl DialogueSource {
     }
 }
 
-/// The path with its folder's real path; the file itself may be a link.
+/// The path with its folder resolved; the file itself may be a link.
 fn beside(path: &Path) -> Option<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Some(std::fs::canonicalize(folder).ok()?.join(path.file_name()?))
 }
 
-/// A dialogue that is not text, or too much of it, as `FILE:LINE:COLUMN: …`; other errors in the system's words.
+/// The fault for a dialogue that cannot be read. If it is not text, or too long, the message is `FILE:LINE:COLUMN: …`.
 pub fn unreadable(name: &str, error: &std::io::Error) -> Fault {
     match error.kind() {
         std::io::ErrorKind::InvalidData => Fault::refused(format!("{name}:{error}")),

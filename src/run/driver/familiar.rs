@@ -4,9 +4,9 @@
 use crate::exchange::{Item, Reply, Request};
 use indexmap::IndexMap;
 
-/// Footage is familiar if at least this share of its moments is recognised, and at least [`MIN_MOMENTS`]. Measured with the starter eye
-/// over place, thing and activity: 0.48 to 0.9 of the moments of unseen sample days pass all three, and at most 0.01 of real clips.
-/// `video_log` and `known` in `examples/` use the same share.
+/// Footage is familiar if at least this share of its moments is recognised, and at least [`MIN_MOMENTS`]. Measured with
+/// the starter eye over place, thing and activity: 0.48 to 0.9 of the moments of unseen sample days pass all three, and
+/// at most 0.01 of real clips. `video_log` and `known` in `examples/` use the same share.
 const MIN_SHARE: f64 = 0.3;
 /// The minimum number of recognised moments, because a single one in a short video may be chance.
 const MIN_MOMENTS: usize = 2;
