@@ -60,7 +60,7 @@ fn plan() -> Plan {
 
 /// Runs with a memo in `folder`, one exchange after another. Returns the outcome and the number of requests to the
 /// agent.
-async fn options(folder: &Path, most: usize) -> (Outcome, usize) {
+async fn run_with_memo(folder: &Path, most: usize) -> (Outcome, usize) {
     let card = Card { name: "m".into(), answers: vec![Answers::usual(Kind::Say)], identity: "m".into(), memo: true };
     let agent = Arc::new(Patient { card, asked: AtomicUsize::new(0), most });
     let agents = Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]);
