@@ -36,7 +36,7 @@ fn dialogue(steps: &str, answer: &str, tests: &str) -> String {
 }
 
 /// Checks or tests one dialogue. The output must contain all of `expected`, and the exit code must be `code`.
-fn check(verb: &str, yaml: &str, code: i32, expected: &[&str]) {
+fn check(command: &str, yaml: &str, code: i32, expected: &[&str]) {
     let folder = folder(&[("d.yaml", yaml)]);
     let (said, found) = elenchus(folder.path(), &[command, "d.yaml"]);
     assert_eq!(found, code, "{yaml}\n{said}");
