@@ -93,7 +93,6 @@ fn only_media_starts_programs() {
 fn checking_is_pure() {
     let effects = ["std::fs", "tokio::", "std::thread", "std::net", "Instant::now", "SystemTime", "std::process"];
     let allowed = [
-        "src/files.rs",
         "src/store",
         "src/hub",
         "src/media",

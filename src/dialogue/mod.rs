@@ -4,6 +4,7 @@
 mod agent_file;
 mod answers;
 mod file;
+mod keys;
 mod library;
 mod resource;
 mod script;
@@ -20,12 +21,14 @@ pub(crate) use file::name_steps;
 pub use file::{
     COMMON_KEYS, Common, DialogueFile, ExpectWritten, InputWritten, RESERVED, StepWritten, TestWritten, Version,
 };
+pub use keys::Keys;
+pub(crate) use keys::written;
 pub use library::{CallRefused, Called, Caller, Library, MemoryLibrary, SourceText, call_key, plain_name};
 pub use resource::Resource;
 pub use script::{ScriptState, ScriptedReplies, plain};
 pub use span::{NoSpan, PATTERN as SPAN_PATTERN, Span, USAGE as SPAN_USAGE};
-pub use written::{At, Expr, Keys, NumberExpr, Required, TextExpr, Written, text_node};
-pub(crate) use written::{merge_key, written};
+pub(crate) use written::merge_key;
+pub use written::{At, Expr, NumberExpr, Required, TextExpr, Written, text_node};
 pub use yaml::{Data, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, TextStyle, YamlKey};
 
 use crate::problem::{MAX_PROBLEMS, Problem};

@@ -12,6 +12,7 @@ mod schema;
 mod shared;
 mod step;
 mod tests_written;
+mod typing;
 mod verbs;
 
 pub use crate::problem::{Problem, Severity, closest, render};
@@ -20,10 +21,11 @@ pub(crate) use block::Draft;
 pub(crate) use compile::Compiled;
 pub use compile::{CompileOptions, closest_cast, compile, compile_text, recompile};
 pub use formula::Formula;
-pub use planning::{AskedRole, Planning, Typing};
+pub use planning::{AskedRole, Planning};
 pub use range::{Range, Rule};
 pub use schema::{agent_schema, cast_schema, schema};
 pub use step::{Answered, Ask, Inside, Planned, Step, StepError, Turn, Verb, VerbRow};
+pub use typing::Typing;
 
 use crate::{
     exchange::Kind,
