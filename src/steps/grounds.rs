@@ -1,29 +1,29 @@
-//! Whether a question and the entries that a reply cites support the reply: a check of words, without a model.
+//! Checks that the question and the cited entries support a reply, by their words and without a model.
 //!
-//! A small model answers any question, nonsense too, in the tone of a right answer. The check finds answers that cannot rest on
-//! the log: the log has no word of the question, the reply cites nothing, a word of the reply comes from nowhere, or a question
-//! for yes or no has another answer. It cannot find an answer that is wrong but made from words of the cited entries. Its word
-//! lists are English.
+//! A small model answers any question, even nonsense, in the tone of a right answer. The check finds four kinds of
+//! unsupported answers: the log contains no word of the question, the reply cites no entry, a word of the reply is neither
+//! in the question nor in the cited entries, or a yes-or-no question has another answer. It cannot find a wrong answer that
+//! uses words of the cited entries. Its word lists are English.
 
 use std::collections::HashSet;
 
-/// Words that carry no content of their own.
+/// Words without content of their own.
 const FUNCTION: &str = "a an the this that these those it its itself i me my mine myself you your yours we us our ours he him his \
     she her hers they them their is are was were be been being am do does did done doing have has had having will would shall \
     should can could may might must and or but if then than so as of at by for with from to in into on onto off out over under \
     up down about around near before after during while until since not no yes nor any some all both each every either neither \
     there here very just only ever even still also too again please s t d ll re ve m don didn wasn isn";
 
-/// Words by which a question asks.
+/// Question words.
 const INTERROGATIVE: &str = "what which who whom whose when where whereabouts why how";
 
-/// The words with which a question for yes or no begins.
+/// The first words of a yes-or-no question.
 const AUXILIARY: &str = "did was were am is are have has had do does";
 
-/// The words with which its answer begins.
+/// The first words of its answer.
 const YES_OR_NO: &[&str] = &["yes", "no", "not", "never"];
 
-/// Words of questions about a log that the log itself need not have.
+/// Words that are frequent in questions about a log and need not occur in the log.
 const ASKING: &str = "see saw seen look looked say said tell told talk talked speak spoke spoken word words name names call called \
     hear heard ask asked meet met introduce introduced person persons people somebody someone anybody anyone nobody body folk \
     folks others other man woman alone go went gone going come came get got happen happened thing things something anything \
@@ -32,13 +32,14 @@ const ASKING: &str = "see saw seen look looked say said tell told talk talked sp
     previously later earlier end start started begin began leave left put find found lose lost know remember recall remind show \
     state know minute minutes second seconds hour hours clock";
 
-/// The beginnings of an answer that says that the log has none of it, which no entry can support.
+/// The beginnings of a negative answer, which no entry can support.
 const NEGATIVE: &[&str] = &["no", "not", "never", "none", "nobody", "nothing", "nowhere", "zero"];
 
-/// Counts in words; `once` and `twice` are counts alone.
+/// Numbers as words, from zero; `count` also reads `once` and `twice`.
 const NUMBERS: &[&str] = &["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 
-/// Why the reply cannot rest on the log, if it cannot. `cited` are the texts of the cited entries, `log` those of all entries.
+/// Why the log does not support the reply; `None` if it does. `cited` are the texts of the cited entries, `log` those of all
+/// entries.
 pub(super) fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&str]) -> Option<String> {
     let (said, asked) = (words(reply), words(question));
     let begins = |list: &[&str]| said.first().is_some_and(|word| list.contains(&word.as_str()));
@@ -53,7 +54,7 @@ pub(super) fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&s
     }
     let about = content(&asked, &[FUNCTION, INTERROGATIVE, ASKING]);
     let known = stems(log);
-    // a clock time is found by the entries' times, which are not part of their texts
+    // an entry's time answers a question with a clock time, and is not part of the entry's text
     if !about.is_empty() && about.iter().all(|(stem, _)| !known.contains(stem)) && !asked.iter().any(|w| is_clock(w)) {
         let about: Vec<&str> = about.iter().map(|(_, word)| *word).collect();
         return Some(format!("no entry of the log has a word of the question ({})", about.join(", ")));
@@ -70,13 +71,13 @@ pub(super) fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&s
     strange.map(|(_, word)| format!("neither a cited entry nor the question has `{word}`"))
 }
 
-/// `Was I alone?`, but not `Is it known where I was?` or `Was it tea or milk?`.
+/// True for a yes-or-no question such as `Was I alone?`. False for `Is it known where I was?` and `Was it tea or milk?`.
 fn asks_yes_or_no(asked: &[String]) -> bool {
     let other = |word: &String| listed(INTERROGATIVE, word) || word == "or";
     asked.first().is_some_and(|word| listed(AUXILIARY, word)) && !asked.iter().any(other)
 }
 
-/// The words of a text in small letters, without punctuation; clock times stay whole.
+/// The words of a text in lower case, without punctuation. A clock time is one word.
 fn words(text: &str) -> Vec<String> {
     let text = text.to_lowercase().replace('’', "'").replace("'s", "");
     let ends = |c: char| !(c.is_alphanumeric() || c == ':');
@@ -101,19 +102,19 @@ fn stems(texts: &[&str]) -> HashSet<String> {
     texts.iter().flat_map(|text| words(text)).map(|word| stem(&word)).collect()
 }
 
-/// A word without the endings of English inflection: `riding`, `ride` and `rides` have one stem. Irregular forms keep their own.
+/// A word without the endings of English inflection: `riding`, `ride` and `rides` have one stem. An irregular form has its own.
 fn stem(word: &str) -> String {
-    const SHORTEST: usize = 3;
+    const MIN_LETTERS: usize = 3;
     let cut = ["ing", "ed", "es", "s"].iter().find_map(|ending| {
         let rest = word.strip_suffix(ending)?;
-        (rest.chars().count() >= SHORTEST).then_some(rest)
+        (rest.chars().count() >= MIN_LETTERS).then_some(rest)
     });
     let mut letters: Vec<char> = cut.unwrap_or(word).chars().collect();
-    if letters.len() > SHORTEST && letters.ends_with(&['e']) {
+    if letters.len() > MIN_LETTERS && letters.ends_with(&['e']) {
         letters.pop();
     }
     // `hammer` and `hammering` need nothing; `chop` and `chopping` do
-    if letters.len() > SHORTEST && letters.last() == letters.get(letters.len() - 2) {
+    if letters.len() > MIN_LETTERS && letters.last() == letters.get(letters.len() - 2) {
         letters.pop();
     }
     if let Some(last) = letters.last_mut().filter(|last| **last == 'y') {
@@ -122,7 +123,7 @@ fn stem(word: &str) -> String {
     letters.into_iter().collect()
 }
 
-/// The number of times that an answer like `twice` or `three times` states.
+/// The number in an answer such as `twice` or `three times`.
 fn count(said: &[String]) -> Option<usize> {
     let number = |word: &str| NUMBERS.iter().position(|n| *n == word).or_else(|| word.parse().ok());
     match said {
@@ -143,14 +144,14 @@ mod tests {
         "kitchen, chopping vegetables. Seen: keys, banana.",
     ];
 
-    /// `cited` are numbers of entries, from 1; `expected` is empty for a reply that is supported.
+    /// `cited` are numbers of entries, from 1. `expected` is empty for a supported reply.
     fn check(question: &str, reply: &str, cited: &[usize], expected: &str) {
         let cited: Vec<&str> = cited.iter().map(|number| LOG[number - 1]).collect();
         assert_eq!(unsupported(question, reply, &cited, LOG).unwrap_or_default(), expected, "{question} {reply}");
     }
 
     #[test]
-    fn answers_from_the_log_stay() {
+    fn supported_answers_are_kept() {
         check("Where did I last see the keys?", "In the kitchen.", &[3], "");
         check("Did I ride my bike?", "Yes.", &[2], "");
         check("Have I chopped the vegetables?", "Yes.", &[3], "");
@@ -165,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_log_has_not_may_be_denied() {
+    fn negative_answers_need_no_support() {
         check("Did I iron the shirt?", "No.", &[], "");
         check("Who was at the beach?", "Nobody.", &[], "");
     }
 
     #[test]
-    fn questions_off_the_log_have_no_answer() {
+    fn questions_without_a_word_in_the_log_get_no_answer() {
         let strange = |words: &str| format!("no entry of the log has a word of the question ({words})");
         check("What is the capital of France?", "In the kitchen.", &[1], &strange("capital, france"));
         check("asdf qwer", "In the kitchen.", &[1], &strange("asdf, qwer"));
@@ -182,14 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn a_question_for_yes_or_no_has_no_other_answer() {
+    fn a_yes_or_no_question_gets_yes_or_no() {
         check("Was I alone in the kitchen?", "Two people.", &[1], "the question asks for yes or no");
         check("Was I alone in the kitchen?", "Nobody.", &[1], "the question asks for yes or no");
         check("Was I alone in the kitchen?", "No.", &[1], "");
     }
 
     #[test]
-    fn an_answer_must_rest_on_its_citations() {
+    fn citations_must_support_the_answer() {
         check("Where are my keys?", "In the kitchen.", &[], "it cites no entry");
         let nowhere = |word: &str| format!("neither a cited entry nor the question has `{word}`");
         check("Where are my keys?", "In the cafe.", &[1], &nowhere("cafe"));
