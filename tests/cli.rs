@@ -209,7 +209,7 @@ fn every_ending_has_its_exit_code() {
     ends(&["ask", DAY, " "], 2, "the question is empty");
     ends(&["run", "video_qq", "-i", "video=x"], 2, "did you mean `video_qa`?");
     ends(&["run", "log_qa", "-i", "questoin=x"], 2, "did you mean `question`?");
-    ends(&["run", "log_qa", "-i", "question=x"], 2, "the input `log` has no value");
+    ends(&["run", "log_qa", "-i", "question=x"], 2, "the input `log` is missing");
     ends(&["run", "log_qa", "-i", "question=x", "-i", "question=y"], 2, "given twice");
     ends(&["ask", DAY, "x", "--cast", "nobody"], 2, "nobody");
     ends(&["ask", DAY, "x", "--cast", "startr"], 2, "no cast is named `startr`\nhint: did you mean `starter`?");

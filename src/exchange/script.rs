@@ -49,7 +49,7 @@ pub enum NoReply {
     /// The script fails on purpose: `{ fail: why }`.
     #[error("{0}")]
     OnPurpose(String),
-    /// The script has no reply that fits the request.
+    /// The script lacks a reply for the request.
     #[error("{0}")]
     Unfit(String),
 }

@@ -139,7 +139,7 @@ impl MediumDecoder {
 
     /// The video stream. Fails if there is none or its frames are too large.
     pub(super) async fn picture(&self) -> Result<&VideoStream, MediaError> {
-        let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no video stream to take frames from");
+        let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no video stream");
         let picture = self.probe().await?.picture.as_ref().ok_or_else(none)?;
         if u64::from(picture.width) * u64::from(picture.height) > MAX_PIXELS {
             let what =

@@ -37,7 +37,7 @@ pub async fn sample(media: &Arc<Media>, sampling: &Sampling) -> Result<Vec<Momen
 pub(crate) async fn survey(decoder: &MediumDecoder, sampling: &Sampling) -> Result<(Vec<Moment>, Survey), MediaError> {
     let media = decoder.media();
     if !media.has_video {
-        return Err(MediaError::new(MediaFault::NotInIt, &media.path, "has no video stream to take frames from"));
+        return Err(MediaError::new(MediaFault::NotInIt, &media.path, "has no video stream"));
     }
     let chooser = check(sampling, &media.path)?;
     let probe = decoder.probe().await?;

@@ -68,8 +68,8 @@ pub enum Misfit {
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Misfit::Missing { name, .. } => write!(f, "the input `{name}` has no value"),
-            Misfit::Unknown { name, dialogue, .. } => write!(f, "{dialogue} has no input `{name}`"),
+            Misfit::Missing { name, .. } => write!(f, "the input `{name}` is missing"),
+            Misfit::Unknown { name, dialogue, .. } => write!(f, "{dialogue} does not declare an input `{name}`"),
             Misfit::WrongType { name, found, expected } => {
                 write!(f, "the input `{name}`: found {found}, expected {expected}")
             }
@@ -90,8 +90,8 @@ impl From<Vec<Misfit>> for Fault {
             all.iter().filter(|misfit| missing(misfit).is_none()).map(Misfit::to_string).collect();
         match names.as_slice() {
             [] => {}
-            [name] => lines.push(format!("the input `{name}` has no value")),
-            names => lines.push(format!("the inputs {} have no value", names.join(", "))),
+            [name] => lines.push(format!("the input `{name}` is missing")),
+            names => lines.push(format!("the inputs {} are missing", names.join(", "))),
         }
         let fault = Fault::refused(lines.join("; "));
         let unknown = all.iter().find_map(|misfit| match misfit {
@@ -190,19 +190,19 @@ mod tests {
     #[test]
     fn all_mistakes_are_reported_at_once() {
         let text = |text: &str| Value::Text(text.into());
-        check(&[], Err("the inputs video, question have no value | -i video=… -i question=…"));
+        check(&[], Err("the inputs video, question are missing | -i video=… -i question=…"));
         check(
             &[("video", text("day.mp4")), ("quesion", text("why?")), ("n", Value::Number(0.5))],
             Err(
                 "the input `video`: found text, expected video; the input `n`: found 0.5, expected a whole number, 1 or more \
-                 (it is the `n` of a step); demo has no input `quesion`; the input `question` has no value | did you mean `question`?",
+                 (it is the `n` of a step); demo does not declare an input `quesion`; the input `question` is missing | did you mean `question`?",
             ),
         );
         check(&[("question", text("why?")), ("video", video())], Ok(&["video", "question", "n"]));
         check(
             &[("zzz", text("x"))],
             Err(
-                "demo has no input `zzz`; the inputs video, question have no value | the inputs of demo: video, question, n",
+                "demo does not declare an input `zzz`; the inputs video, question are missing | the inputs of demo: video, question, n",
             ),
         );
     }

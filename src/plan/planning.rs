@@ -224,7 +224,7 @@ impl Planning<'_> {
         let Some(entry) = self.cast.get(&name.value).cloned() else {
             let roles: Vec<&str> = self.cast.keys().map(String::as_str).collect();
             let listed = if roles.is_empty() {
-                "the dialogue has no cast".into()
+                "the dialogue lacks a cast".into()
             } else {
                 format!("the cast has {}", roles.join(", "))
             };

@@ -242,7 +242,7 @@ impl Typing<'_> {
             Type::List(_) => Some("take one of its items, or `| map(attribute='…')`".to_owned()),
             _ => closest(name, fields.iter().map(|(field, _)| field.as_str())),
         };
-        let message = format!("found `.{name}` of a value of type {of}, which has no such field");
+        let message = format!("found `.{name}` of a value of type {of}, which lacks this field");
         if self.findings.len() >= crate::problem::MAX_PROBLEMS {
             return Type::Any;
         }

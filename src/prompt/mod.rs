@@ -142,7 +142,7 @@ impl Template {
     /// Evaluates the template in a scope.
     pub fn eval(&self, scope: &Scope) -> Result<Value, TemplateError> {
         if let Some(used) = self.uses.iter().find(|used| scope.get(&used.name).is_none()) {
-            return Err(TemplateError { message: format!("`{}` has no value here", used.name) });
+            return Err(TemplateError { message: format!("`{}` is not bound here", used.name) });
         }
         let shown = scope.shown();
         match &*self.body {

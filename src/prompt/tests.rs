@@ -188,7 +188,7 @@ fn names_are_taken_from_the_scope() {
 
 #[test]
 fn mistakes_are_reported() {
-    check("{{ nobody }}", "! `nobody` has no value here");
+    check("{{ nobody }}", "! `nobody` is not bound here");
     check("{{ item.colour }}", "! `{{ item.colour }}` is undefined");
     check("a {{ item.colour }}", "! something in `a {{ item.colour }}` is undefined: `item.colour` is undefined");
     check("{{ labels | linse }}", "! unknown filter `linse`");
@@ -262,5 +262,5 @@ fn types_are_inferred() {
     check("say {{ text }}", "text");
     check("{{ video.audio }}", "audio");
     check("{{ a__list_of_moment | runs }}", "list of list of moment");
-    check("{{ moment.strat }}", "any ! found `.strat` of a value of type moment, which has no such field at 3");
+    check("{{ moment.strat }}", "any ! found `.strat` of a value of type moment, which lacks this field at 3");
 }

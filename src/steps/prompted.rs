@@ -51,7 +51,7 @@ impl PromptKeys {
         let holes = template.names();
         for (name, _) in self.with.iter().flatten().filter(|(name, _)| !holes.contains(&name.as_str())) {
             let hint = crate::problem::closest(name, holes.iter().copied());
-            let message = format!("found `{}` in `with`, but the prompt has no such hole", name.value);
+            let message = format!("found `{}` in `with`, but the prompt lacks this hole", name.value);
             planning.problem("unknown-hole", name.pos, message, hint);
         }
         let with = with.into_iter().map(|(name, formula)| Some((name, formula?))).collect::<Option<_>>()?;

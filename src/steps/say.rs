@@ -101,7 +101,7 @@ struct SayStep {
     role_name: String,
     prompt: Prompted,
     cited: Option<Formula>,
-    /// What an answer must fit.
+    /// The requirements on an answer.
     question: Option<Formula>,
     system: Option<Formula>,
     n: Option<Formula>,
