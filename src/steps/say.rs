@@ -101,7 +101,7 @@ struct SayStep {
     role_name: String,
     prompt: Prompted,
     cited: Option<Formula>,
-    /// The requirements on an answer.
+    /// The question, for the check of a citing answer.
     question: Option<Formula>,
     system: Option<Formula>,
     n: Option<Formula>,
