@@ -47,8 +47,8 @@ impl Pipes {
         })
     }
 
-    /// Appends stdout to `bytes` up to the length `full`, and passes each complete line of stderr to `hear`, which returns
-    /// true for a line with a time. False at the end of the output. Cancel-safe.
+    /// Appends stdout to `bytes` up to the length `full`, and passes each complete line of stderr to `hear`, which
+    /// returns true for a line with a time. False at the end of the output. Cancel-safe.
     pub(super) async fn read(
         &mut self,
         bytes: &mut Vec<u8>,

@@ -67,8 +67,8 @@ pub fn numbered(entries: &[LogEntry]) -> String {
 }
 
 /// The answer of a reply: `{text, abstained, evidence: [{video, start, end, clock, text}]}`. Citations of missing lines
-/// are dropped. With a `question`, an answer is dropped too if neither the question nor the cited entries support it. The
-/// note names everything that was dropped.
+/// are dropped. With a `question`, an answer is dropped too if neither the question nor the cited entries support it.
+/// The note names everything that was dropped.
 pub fn answer(reply: &str, entries: &[LogEntry], question: Option<&str>) -> (Value, Option<String>) {
     let (text, cited) = split(reply);
     // an empty reply becomes an honest sentence instead of an empty line

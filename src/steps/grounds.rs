@@ -38,8 +38,8 @@ const NEGATIVE: &[&str] = &["no", "not", "never", "none", "nobody", "nothing", "
 /// Numbers as words, from zero; `count` also reads `once` and `twice`.
 const NUMBERS: &[&str] = &["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 
-/// Why the log does not support the reply; `None` if it does. `cited` are the texts of the cited entries, `log` those of all
-/// entries.
+/// Why the log does not support the reply; `None` if it does. `cited` are the texts of the cited entries, `log` those
+/// of all entries.
 pub(super) fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&str]) -> Option<String> {
     let (said, asked) = (words(reply), words(question));
     let begins = |list: &[&str]| said.first().is_some_and(|word| list.contains(&word.as_str()));
@@ -102,7 +102,8 @@ fn stems(texts: &[&str]) -> HashSet<String> {
     texts.iter().flat_map(|text| words(text)).map(|word| stem(&word)).collect()
 }
 
-/// A word without the endings of English inflection: `riding`, `ride` and `rides` have one stem. An irregular form has its own.
+/// A word without the endings of English inflection: `riding`, `ride` and `rides` have one stem. An irregular form has
+/// its own.
 fn stem(word: &str) -> String {
     const MIN_LETTERS: usize = 3;
     let cut = ["ing", "ed", "es", "s"].iter().find_map(|ending| {

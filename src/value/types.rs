@@ -40,7 +40,8 @@ pub enum Type {
     Record(Arc<[(String, Type)]>),
     /// `list of …`
     List(Box<Type>),
-    /// `… or nothing`, for `previous` and its fields, which are nothing in the first round of a loop. No file writes it.
+    /// `… or nothing`, for `previous` and its fields, which are nothing in the first round of a loop. No file writes
+    /// it.
     Optional(Box<Type>),
 }
 
