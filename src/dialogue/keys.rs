@@ -1,4 +1,5 @@
-//! The keys of written types: `written!` declares a type with its reader and its schema, and types may share groups of keys.
+//! The keys of written types: `written!` declares a type with its reader and its schema, and types may share groups of
+//! keys.
 
 use super::{Node, Reading, Written};
 

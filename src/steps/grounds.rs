@@ -1,9 +1,9 @@
 //! Checks that the question and the cited entries support a reply, by their words and without a model.
 //!
 //! A small model answers any question, even nonsense, in the tone of a right answer. The check finds four kinds of
-//! unsupported answers: the log contains no word of the question, the reply cites no entry, a word of the reply is neither
-//! in the question nor in the cited entries, or a yes-or-no question has another answer. It cannot find a wrong answer that
-//! uses words of the cited entries. Its word lists are English.
+//! unsupported answers: the log contains no word of the question, the reply cites no entry, a word of the reply is
+//! neither in the question nor in the cited entries, or a yes-or-no question has another answer. It cannot find a wrong
+//! answer that uses words of the cited entries. Its word lists are English.
 
 use std::collections::HashSet;
 
@@ -71,7 +71,8 @@ pub(super) fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&s
     strange.map(|(_, word)| format!("neither a cited entry nor the question has `{word}`"))
 }
 
-/// True for a yes-or-no question such as `Was I alone?`. False for `Is it known where I was?` and `Was it tea or milk?`.
+/// True for a yes-or-no question such as `Was I alone?`. False for `Is it known where I was?` and `Was it tea or
+/// milk?`.
 fn asks_yes_or_no(asked: &[String]) -> bool {
     let other = |word: &String| listed(INTERROGATIVE, word) || word == "or";
     asked.first().is_some_and(|word| listed(AUXILIARY, word)) && !asked.iter().any(other)

@@ -38,9 +38,9 @@ written! { "`say`",
         /// A list of entries (a name or a template). The hole `log` shows them as numbered lines. The step reads `[n]`
         /// from the reply, and its value is `{ text, abstained, evidence }`.
         pub cite: Option<TextExpr>,
-        /// The question, for `cite`. An answer becomes an abstention in four cases: one of its words is neither in the cited
-        /// entries nor in the question, it cites no entry, no entry contains a word of the question, or the question asks for
-        /// yes or no and gets neither. The check knows English words.
+        /// The question, for `cite`. An answer becomes an abstention in four cases: one of its words is neither in the
+        /// cited entries nor in the question, it cites no entry, no entry contains a word of the question, or the
+        /// question asks for yes or no and gets neither. The check knows English words.
         pub question: Option<TextExpr>,
         /// True sends the bare prompt without a chat template.
         pub raw: Option<bool>,
