@@ -45,10 +45,10 @@ Examples:
   elenchus calibrate my-clip
   elenchus calibrate my-clip --pictures ~/Pictures/various
 
-The command embeds made-up pictures (noise, gradients, shapes, flat colours) and, with --pictures, variations of your photographs.
-`rank` with `floor: true` compares each score with the scores of these vectors. Photographs of many different things give better
-floors; a few that really show a label do no harm. The vectors are written beside the weights, or into the user's cache for
-checkpoints of the hub and of the program.")]
+The command embeds made-up pictures (noise, gradients, shapes, flat colours) and, with --pictures, variations of your photographs. \
+`rank` with `floor: true` compares each score with the scores of these vectors. Photographs of many different things give better \
+floors; a few that show a label do no harm. The vectors are written beside the weights. For checkpoints of the hub and of the \
+program, they are written into your cache.")]
 pub(crate) struct Args {
     /// The agent (agents/NAME.yaml); a local model that ranks pictures
     agent: String,

@@ -28,8 +28,8 @@ Examples:
   elenchus eval place --data monday/places.jsonl tuesday/places.jsonl --metric accuracy
   elenchus eval transcript --data day/transcript.jsonl --metric wer
 
-A case is a line of JSON. It has an `answer` (or several `answers`, of which the best match counts), an optional `kind`, and one field
-for each input of the dialogue. With the kind `unanswerable`, an abstention is right. Paths are relative to the file of cases. `wer` is the
+A case is a line of JSON. It has an `answer` (or several `answers`, of which the best match counts), an optional `kind`, and one field \
+for each input of the dialogue. With the kind `unanswerable`, an abstention is right. Paths are relative to the file of cases. `wer` is the \
 number of word errors in all cases, divided by the number of reference words. A case whose run fails is reported and not scored.")]
 pub(crate) struct Args {
     /// A dialogue: a file or a name

@@ -23,7 +23,7 @@ Examples:
   elenchus graph examples/video_qa.yaml
   elenchus graph video_qa --format svg --expand --output graph.svg
 
-A loop is a box around its steps, with an edge back to the first step. A call shows the name of its dialogue. With --json, the drawing is
+A loop is a box around its steps, with an edge back to the first step. A call shows the name of its dialogue. With --json, the drawing is \
 in the field `graph`. --output writes the drawing alone.")]
 pub(crate) struct Args {
     /// A dialogue: a file, `-` for standard input, or a name

@@ -13,7 +13,7 @@ use std::{
 Example:
   elenchus init demo && cd demo && elenchus check *.yaml && elenchus test *.yaml
 
-The command writes a dialogue with tests, a prompt, a list of labels, an agent and a README. It overwrites nothing. The new folder is
+The command writes a dialogue with tests, a prompt, a list of labels, an agent and a README. It overwrites nothing. The new folder is \
 trusted (see `elenchus trust`).")]
 pub(crate) struct Args {
     /// A new or empty folder

@@ -30,7 +30,7 @@ const MAX_SHOWN: usize = 20;
 #[command(after_help = "\
 Examples:
   elenchus memo stat
-  elenchus memo explain run.jsonl answer      # explain why the memo has each reply of this step, or not
+  elenchus memo explain run.jsonl answer      # why the memo has each reply, or not
   elenchus memo purge --video day.mp4         # remove everything that came from this video
   elenchus memo purge --older 30d             # remove entries that are at least 30 days old
   elenchus memo purge --all")]

@@ -52,8 +52,9 @@ Examples:
   elenchus check examples/video_qa.yaml
   elenchus try --model DIR --image a.png --among labels.txt --template \"a photo of a {}\" --json
 
-Exit codes: 0 answered, 1 ran but failed, 2 dialogue or arguments refused, 3 bad input media,
-4 model missing or unloadable, 5 deadline spent, 6 abstained (--fail-on-abstain), 129, 130, 143 stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM.";
+Exit codes: 0 answered, 1 ran but failed, 2 dialogue or arguments refused, 3 bad input media, \
+4 model missing or unloadable, 5 deadline spent, 6 abstained (--fail-on-abstain), \
+129, 130, 143 stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM.";
 
 /// The options of every command.
 #[derive(Debug, Clone, clap::Args)]

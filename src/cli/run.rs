@@ -16,8 +16,8 @@ Examples:
   elenchus run examples/video_qa.yaml -i video=day.mp4 -i question=\"What do you see?\" --record run.jsonl
   elenchus run log_qa -i log=day/log.jsonl -i question=@question.txt --json
 
-Videos, sounds and images are paths; texts may come from @FILE; lists and records from .json and .jsonl files or as JSON. A list of
-videos, sounds or images may also be a folder, a pattern (`'days/*.mp4'`), @FILE with one path a line, or -i repeated.
+A video, sound or image is a path. A text can come from @FILE, and a list or record from a .json or .jsonl file or as JSON. A list \
+of videos, sounds or images can also be a folder, a pattern (`'days/*.mp4'`), @FILE with one path a line, or repeated -i options.
 `elenchus run DIALOGUE --help` shows a dialogue's inputs.")]
 pub(crate) struct Args {
     /// A dialogue: a file, `-` for standard input, or a name

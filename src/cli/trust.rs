@@ -16,8 +16,8 @@ Examples:
   elenchus trust --list
   elenchus trust --remove DIR
 
-Agents of a trusted project may send data to their endpoints, with keys from your environment, and download models. Its files may be
-links that leave it, and they replace your files and the program's of the same name. Trust ends when the folder gets another owner. It
+Agents of a trusted project may send data to their endpoints, with keys from your environment, and download models. Its files may be \
+links that leave it, and they replace your files and the program's of the same name. Trust ends when the folder gets another owner. It \
 does not cover projects inside the folder. `--trust` with any command trusts its project for one run.")]
 pub(crate) struct Args {
     /// The project's folder

@@ -43,8 +43,8 @@ Examples:
   elenchus try starter-whisper --audio a.wav --language en
   elenchus try --model DIR --text \"a red mug\" --embed --json
 
-The models of the starter cast know only their small sample world. starter-lm completes the prompts that `elenchus list prompts` shows,
-and says nothing sensible to any other: `elenchus run` and `ask` put it to use. Take a larger model for prompts of your own.",
+The models of the starter cast know only their small sample world. starter-lm completes the prompts that `elenchus list prompts` \
+shows, and its replies to other prompts make no sense. Use a larger model for your own prompts.",
     group(clap::ArgGroup::new("who").required(true).args(["agent", "model"])),
     group(clap::ArgGroup::new("input").required(true).args(["image", "prompt", "audio", "text"]))
 )]
