@@ -1,8 +1,8 @@
 //! The transcript: every exchange of a run as JSONL, enough to replay it without a model or medium.
 //!
-//! Its lines are one header, then exchanges and steps in plan order, then the outcome. Everything that may differ
-//! between two runs with the same seed on the same device is under the key `timing`. During a run, lines are appended
-//! at once, so that a killed run leaves all its finished exchanges. At the end, a file in plan order replaces the first
+//! Its lines are one header, then exchanges and steps in plan order, then the outcome. Everything that may differ between
+//! two runs with the same seed on the same device is under the key `timing`. During a run, lines are appended as exchanges
+//! finish, so that a killed run leaves a transcript that can be read. At the end, a file in plan order replaces the first
 //! one atomically.
 
 use super::machine::{PlanOrder, StepLine};
