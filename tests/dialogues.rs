@@ -320,6 +320,7 @@ fn a_new_project_passes_its_own_tests() {
     let root = folder(&[]);
     let (said, code) = elenchus(root.path(), &["init", "demo"]);
     assert_eq!(code, 0, "{said}");
+    assert!(said.contains("demo is a trusted project now"), "{said}");
     let demo = root.path().join("demo");
     let home = |args: &[&str]| {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
@@ -357,7 +358,7 @@ fn named_files_are_listed_and_shown() {
     check(&["show", "p"], 0, "Say {{ q }}.");
     check(&["show", "video_qa"], 0, "dialogue: video_qa");
     check(&["show", "prompts/video-qa"], 0, "{{ question");
-    check(&["show", "places"], 2, "write prompts/places or vocab/places");
+    check(&["show", "places"], 2, "write `elenchus show prompts/places` or `elenchus show vocab/places`");
     check(&["show", "vocab/places"], 0, "kitchen");
     check(&["show", "vido_qa"], 2, "did you mean `video_qa`?");
     check(&["show", "zzzz"], 2, "`elenchus list` shows the names");
@@ -374,6 +375,7 @@ fn lists_can_be_given_in_many_ways() {
         ("agents/teller.yaml", "script: { '': yes }"),
         ("xs.json", "[\"a\", \"b\"]"),
         ("xs.jsonl", "\"a\"\n\"b\"\n"),
+        ("xs.txt", "a\n\nb\n"),
     ]);
     let check = |inputs: &[&str], code: i32, expected: &str| {
         let mut args = vec!["run", "d.yaml", "-q", "--no-memo"];
@@ -384,6 +386,8 @@ fn lists_can_be_given_in_many_ways() {
     check(&["xs=[\"a\", \"b\"]"], 0, "a|b");
     check(&["xs=xs.json"], 0, "a|b");
     check(&["xs=xs.jsonl"], 0, "a|b");
+    check(&["xs=@xs.txt"], 0, "a|b");
+    check(&["xs=@xs.json"], 0, "a|b");
     check(&["xs=a", "xs=b"], 0, "a|b");
     check(&["xs=a,b"], 0, "a,b");
     check(&["xs=none.json"], 2, "repeat -i xs=ITEM");

@@ -58,6 +58,7 @@ impl Args {
             for (file, _) in FILES {
                 out.text(self.dir.join(file).display())?;
             }
+            out.note(format_args!("{shown} is a trusted project now (`elenchus trust --list`)"));
             out.note(format_args!("next: cd {shown} && elenchus check *.yaml && elenchus test *.yaml"));
         }
         Ok(Exit::Answered)

@@ -68,8 +68,10 @@ impl Args {
             }
         }
         if found.len() > 1 {
-            let names: Vec<String> =
-                found.iter().map(|(kind, _)| format!("{}/{}", kind.folder(), self.plain(*kind))).collect();
+            let names: Vec<String> = found
+                .iter()
+                .map(|(kind, _)| format!("`elenchus show {}/{}`", kind.folder(), self.plain(*kind)))
+                .collect();
             return Err(Fault::refused(format!("`{}` names {} things", self.name, found.len()))
                 .hint(format!("write {}", names.join(" or "))));
         }

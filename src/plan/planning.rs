@@ -278,5 +278,6 @@ pub(super) fn not_found(name: &str, plural: &str, names: &[String], places: &[St
     let near = closest(name, names.iter().map(String::as_str)).or_else(listed);
     let looked = (!places.is_empty()).then(|| format!("looked in {}", places.join(", ")));
     let parts: Vec<String> = near.into_iter().chain(looked).collect();
-    (!parts.is_empty()).then(|| parts.join("; "))
+    // `did you mean …?` ends a sentence
+    (!parts.is_empty()).then(|| parts.join("; ").replace("?;", "?"))
 }

@@ -201,7 +201,8 @@ impl RunError {
     /// The same error; for a stopped run, with the number of answered exchanges.
     pub(super) fn after(mut self, exchanges: u64) -> RunError {
         if matches!(self.fault.kind, FaultKind::Deadline | FaultKind::Cancelled) {
-            self.fault.message = format!("{} after {exchanges} exchanges", self.fault.message);
+            self.fault.message =
+                format!("{} after {exchanges} exchange{}", self.fault.message, if exchanges == 1 { "" } else { "s" });
         }
         self
     }

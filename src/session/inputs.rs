@@ -94,8 +94,18 @@ async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result
             let json = serde_json::from_str(text).map_err(|e| wrong(&format!("JSON ({e})")))?;
             value_json::from_json_as(&json, ty).map_err(|e| wrong(&e))?
         }
+        Type::List(item) if **item == Type::Text && is_plain_list(text) => {
+            let lines = read(name, Path::new(&text[1..]))?;
+            let lines = lines.trim_start_matches('\u{feff}').lines().map(str::trim);
+            Value::List(lines.filter(|line| !line.is_empty()).map(|line| Value::Text(line.to_owned())).collect())
+        }
         _ => from_file(name, Path::new(text.strip_prefix('@').unwrap_or(text)), ty)?,
     })
+}
+
+/// True for `@FILE` with one text a line, and not JSON.
+fn is_plain_list(text: &str) -> bool {
+    text.starts_with('@') && ![".json", ".jsonl"].iter().any(|ending| text.ends_with(ending))
 }
 
 fn read(name: &str, file: &Path) -> Result<String, Fault> {

@@ -53,7 +53,9 @@ pub(super) fn forms(name: &str, files: Option<Files>) -> String {
             "repeat -i {name}=FILE, or give JSON (`[\"a.mp4\", \"b.mp4\"]`), a .json or .jsonl file, @FILE with one path a line, a folder, \
              or a pattern (`'days/*.mp4'`)"
         ),
-        None => format!("repeat -i {name}=ITEM, or give JSON (`[\"a\", \"b\"]`), a .json or .jsonl file, or @FILE"),
+        None => format!(
+            "repeat -i {name}=ITEM, or give JSON (`[\"a\", \"b\"]`), a .json or .jsonl file, or @FILE with one text a line"
+        ),
     }
 }
 

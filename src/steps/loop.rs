@@ -81,6 +81,14 @@ impl Verb for Loop {
             }
         }
         let until = match &self.until {
+            Some(UntilWritten::Condition(condition)) if matches!(&condition.0.0.data, Data::Text(text, _) if text == "stable") =>
+            {
+                let message =
+                    "found `stable` for `until`, expected the name of the step whose value must stay the same";
+                let hint = "write `until: { stable: STEP }`";
+                planning.problem("wrong-value", condition.0.0.pos, message.to_owned(), Some(hint.to_owned()));
+                return None;
+            }
             Some(UntilWritten::Condition(condition)) => Until::Condition(self.condition(&condition.0, planning)?),
             Some(UntilWritten::Stable(name)) => {
                 if !self.steps.contains_key(name.as_str()) {

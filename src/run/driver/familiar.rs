@@ -46,9 +46,9 @@ impl Familiar {
         let line = |((role, digest), (passed, all)): ((&str, &str), (usize, usize))| {
             let (name, path) = (agent(role).unwrap_or_else(|| role.to_owned()), self.paths.get(digest));
             format!(
-                "{name} recognises {passed} of {all} moments of {}: its model does not know this kind of footage, so the log omits \
-                 the rest (the starter models know only the sample world; for real footage use other models with --cast, see \
-                 README, `Real models`)",
+                "{name} recognises {passed} of {all} moments of {}: its model does not know this kind of footage, so the answer uses \
+                 nothing that it sees there (the starter models know only the sample world; for real footage choose other models \
+                 with --cast, see README, `Real models`)",
                 path.map_or("the video", String::as_str)
             )
         };
