@@ -1,4 +1,4 @@
-//! The second half of checking a step, with helpers for verbs: the types of what it names.
+//! The second half of checking a step, with helpers for verbs: the types of the names that a step uses.
 
 use super::{AskedRole, Formula, shared::Shared};
 use crate::{
