@@ -197,9 +197,9 @@ def known(section):
     }
     for look, options in looks.items():
         path = section.media / f"day1-{look}.mp4"
-        ffmpeg("-i", DAY, *options.split(), path)
-        result = ask(section, path, "Where did I last see the keys?")
-        right = result.code == 0 and "cafe" in json.loads(result.out)["answer"]
+        ffmpeg("-t", 40, "-i", DAY, *options.split(), path)
+        result = ask(section, path, "What was I doing at 00:21?")
+        right = result.code == 0 and "olding the laundry" in json.loads(result.out)["answer"]
         section.hold(
             f"{path.name} is answered, without a warning",
             right and not warnings(result),
