@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn a_few_pictures_that_show_the_label_do_not_raise_its_floor() {
-        let plain = background(100, 0).floor(&[1.0, 0.0]);
-        let hit = background(100, 3).floor(&[1.0, 0.0]);
+        let plain = background(300, 0).floor(&[1.0, 0.0]);
+        let hit = background(300, 3).floor(&[1.0, 0.0]);
         assert!((0.45..0.5).contains(&plain), "{plain}");
         assert!((0.45..=0.5).contains(&hit), "{hit}");
     }
