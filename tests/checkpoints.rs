@@ -206,7 +206,7 @@ fn the_growth_of_a_tokenizer_is_limited() {
     let step = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "a".repeat(100)});
     copied.put("tokenizer.json", "normalizer", &json!({"type": "Sequence", "normalizers": vec![step; 8]}));
     let error = answer(&copied.path, &["--prompt", "a", "--raw"]);
-    assert!(error.contains("the tokenizer can make 100000000 bytes of a text of 1"), "{error}");
+    assert!(error.contains("the tokenizer can turn a text of 1 bytes into 100000000 bytes"), "{error}");
     let decoders = vec![json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aaaa"}); 9];
     copied.put("tokenizer.json", "normalizer", &Json::Null);
     copied.put("tokenizer.json", "decoder", &json!({"type": "Sequence", "decoders": decoders}));
@@ -364,8 +364,9 @@ fn integer_weights_are_refused() {
         let all = [&(json.len() as u64).to_le_bytes()[..], json.as_bytes(), &bytes[8 + header..]].concat();
         fs::write(&path, all).unwrap();
         let error = copied.load().unwrap_err();
-        let shown =
-            format!("the tensor `embeddings.LayerNorm.bias` holds {dtype}; weights must be F16, BF16, F32 or F64");
+        let shown = format!(
+            "the tensor `embeddings.LayerNorm.bias` has the type {dtype}; weights must be F16, BF16, F32 or F64"
+        );
         assert!(error.contains(&shown), "{error}");
     }
 }
