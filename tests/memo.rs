@@ -19,6 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 const FOLDER: &str = "ELENCHUS_TEST_KILLED_RUN";
@@ -93,10 +94,17 @@ async fn a_killed_run_repeats_nothing() {
         .expect("a child");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     assert!(lines.any(|line| line.expect("text") == "stuck"), "the child reached its last exchange");
+    // the memo has a reply before the transcript has its line
+    let transcript = folder.path().join("run.jsonl");
+    let recorded = || Transcript::read(&transcript).map_or(0, |partial| partial.exchanges.len());
+    let begun = Instant::now();
+    while recorded() < FINISHED && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::yield_now();
+    }
     child.kill().expect("killed");
     child.wait().expect("gone");
 
-    let partial = Transcript::read(&folder.path().join("run.jsonl")).expect("the transcript has complete lines");
+    let partial = Transcript::read(&transcript).expect("the transcript has complete lines");
     assert_eq!((partial.exchanges.len(), partial.end), (FINISHED, None));
     let (outcome, asked) = run_with_memo(folder.path(), usize::MAX).await;
     assert_eq!((outcome.memo_hits as usize, asked), (FINISHED, ITEMS - FINISHED));
