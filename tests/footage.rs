@@ -198,6 +198,6 @@ fn an_agent_without_background_vectors_is_refused_before_anything_runs() {
     assert_eq!((code, out.as_str()), (Some(4), ""), "{err}");
     let errors: Vec<&str> = err.lines().filter(|line| line.starts_with("error")).collect();
     assert_eq!(errors.len(), 1, "{err}");
-    assert!(errors[0].contains("blind") && errors[0].contains("the model has no background vectors"), "{err}");
+    assert!(errors[0].contains("blind") && errors[0].contains("the model lacks background vectors"), "{err}");
     assert!(err.contains("elenchus calibrate blind"), "{err}");
 }
