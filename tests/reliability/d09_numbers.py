@@ -130,7 +130,7 @@ def weights(section):
                 {k: v for k, v in header.items() if k != tensor} | {"x": header[tensor]},
                 data,
             )
-            refused(section, f"{family} {tensor} is missing", folder, ASK[family], err="no tensor")
+            refused(section, f"{family} {tensor} is missing", folder, ASK[family], err="the weights lack the tensor")
 
 
 def headers(section):
