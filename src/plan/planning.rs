@@ -277,7 +277,10 @@ pub(super) fn not_found(name: &str, plural: &str, names: &[String], places: &[St
     };
     let near = closest(name, names.iter().map(String::as_str)).or_else(listed);
     let looked = (!places.is_empty()).then(|| format!("looked in {}", places.join(", ")));
-    let parts: Vec<String> = near.into_iter().chain(looked).collect();
-    // `did you mean …?` ends a sentence
-    (!parts.is_empty()).then(|| parts.join("; ").replace("?;", "?"))
+    match (near, looked) {
+        // `did you mean …?` ends a sentence
+        (Some(near), Some(looked)) if near.ends_with('?') => Some(format!("{near} {looked}")),
+        (Some(near), Some(looked)) => Some(format!("{near}; {looked}")),
+        (near, looked) => near.or(looked),
+    }
 }

@@ -61,7 +61,7 @@ async fn list_from(name: &str, texts: &[String], ty: &Type, item: &Type, access:
 async fn plain_list(name: &str, texts: &[String], ty: &Type, item: &Type, access: &Access) -> Result<Value, Fault> {
     let hint = |fault: Fault| if fault.hint.is_some() { fault } else { fault.hint(lists::forms(name, None)) };
     if let [text] = texts {
-        let is_file = [".json", ".jsonl"].iter().any(|ending| text.ends_with(ending)) || text.starts_with('@');
+        let is_file = is_json(text) || text.starts_with('@');
         let is_simple = matches!(item, Type::Text | Type::Any | Type::Number | Type::Truth);
         if text.starts_with(['[', '{']) || is_file || !is_simple || files::path(text).is_file() {
             return from_text(name, text, ty, access).await.map_err(hint);
@@ -105,7 +105,12 @@ async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result
 
 /// True for `@FILE` with one text a line, and not JSON.
 fn is_plain_list(text: &str) -> bool {
-    text.starts_with('@') && ![".json", ".jsonl"].iter().any(|ending| text.ends_with(ending))
+    text.starts_with('@') && !is_json(text)
+}
+
+/// True for the name of a `.json` or `.jsonl` file.
+fn is_json(text: &str) -> bool {
+    [".json", ".jsonl"].iter().any(|ending| text.ends_with(ending))
 }
 
 fn read(name: &str, file: &Path) -> Result<String, Fault> {
