@@ -2,7 +2,10 @@
 
 use crate::value::Scored;
 use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
+use candle_nn::{LayerNorm, Module, VarBuilder};
+
+/// The linear map of all families.
+pub use candle_nn::Linear;
 
 /// The activation between the two halves of a feed-forward block, by its name in `config.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use crate::{
         config::{Config, within},
         failed,
         job::{Input, Job, Model},
-        ops::{self, Activation},
+        ops::{self, Activation, Linear},
         text::{TextTokenizer, VocabStyle},
     },
 };
 use candle_core::{Device, IndexOp, Result, Tensor};
-use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
+use candle_nn::{LayerNorm, Module, VarBuilder};
 use std::collections::HashMap;
 
 /// The row of [`super::FAMILIES`].

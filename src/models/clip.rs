@@ -11,12 +11,12 @@ use crate::{
         failed,
         image::Preparation,
         job::{Input, Job, Model},
-        ops::{self, Activation},
+        ops::{self, Activation, Linear},
         text::{TextTokenizer, VocabStyle},
     },
 };
 use candle_core::{DType, Device, IndexOp, Result, Tensor};
-use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
+use candle_nn::{LayerNorm, Module, VarBuilder};
 use image::RgbImage;
 use indexmap::IndexMap;
 use std::{collections::HashMap, sync::Arc};

@@ -1,12 +1,15 @@
 //! The source of the decoder's weights: a checkpoint folder, or a GGUF file, whose matrices stay quantised. Both are
 //! read by the names of a checkpoint folder.
 
-use crate::infer::{gguf, ops};
+use crate::infer::{
+    gguf,
+    ops::{self, Linear},
+};
 use candle_core::{
     DType, Device, Result, Tensor,
     quantized::{GgmlDType, QTensor},
 };
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 use candle_transformers::quantized_nn;
 use std::sync::Arc;
 

@@ -6,11 +6,11 @@ use crate::{
     infer::{
         config::{Config, within},
         failed,
-        ops::{self, Activation},
+        ops::{self, Activation, Linear},
     },
 };
 use candle_core::{D, DType, Result, Tensor};
-use candle_nn::{Conv1d, Conv1dConfig, LayerNorm, Linear, Module, VarBuilder};
+use candle_nn::{Conv1d, Conv1dConfig, LayerNorm, Module, VarBuilder};
 
 /// The linear maps of one attention; Whisper's keys lack a bias.
 struct Attention {
