@@ -62,7 +62,13 @@ fn plan() -> Plan {
 /// Runs with a memo in `folder`, one exchange after another. Returns the outcome and the number of requests to the
 /// agent.
 async fn run_with_memo(folder: &Path, most: usize) -> (Outcome, usize) {
-    let card = Card { name: "m".into(), answers: vec![Answers::usual(Kind::Say)], identity: "m".into(), memo: true };
+    let card = Card {
+        name: "m".into(),
+        answers: vec![Answers::usual(Kind::Say)],
+        identity: "m".into(),
+        memo: true,
+        own_labels: false,
+    };
     let agent = Arc::new(Patient { card, asked: AtomicUsize::new(0), most });
     let agents = Agents::from([("mind".to_owned(), agent.clone() as Arc<dyn Agent>)]);
     let items = Value::List((0..ITEMS).map(|n| Value::Number(n as f64)).collect());

@@ -75,6 +75,21 @@ fn rank_sorts_and_cuts() {
 }
 
 #[test]
+fn rank_without_candidates_asks_for_the_agents_own_labels() {
+    let check = |rest: &str, script: &str, expected: &str| {
+        check(&format!("  out: {{ rank: {{ agent: eye, what: x{rest} }} }}"), script, expected);
+    };
+    check(
+        "",
+        "eye: [{ wok: 1, pan: 3 }]",
+        r#"[{"text":"pan","score":3.0,"probability":0.75},{"text":"wok","score":1.0,"probability":0.25}]"#,
+    );
+    check(", top: 1", "eye: [{ wok: 1, pan: 3 }]", r#"[{"text":"pan","score":3.0,"probability":0.75}]"#);
+    check(", min: 0.9", "eye: [{ wok: 1, pan: 3 }]", "[]");
+    check("", "eye: [stove]", r#"[{"text":"stove","score":1.0,"probability":1.0}]"#);
+}
+
+#[test]
 fn say_samples_binds_and_chooses() {
     check("  out: { say: { agent: mind, text: hello } }", "mind: [\" hi \"]", r#""hi""#);
     check("  out: { say: { agent: mind, text: hello, n: 2 } }", "mind: [a, b]", r#"["a","b"]"#);

@@ -116,12 +116,13 @@ impl LocalAgent {
         self.worker.get_or_try_init(start).await
     }
 
-    /// Fails if the card lacks the request, if there are no candidates, or if floors cannot be stated.
+    /// Fails if the card lacks the request, if candidates and texts differ in number, or if floors cannot be stated.
     fn check(&self, request: &Request) -> Result<(), Fault> {
         self.card.check(request)?;
         let Request::Rank(RankRequest { among, texts, floor, .. }) = request else { return Ok(()) };
-        if texts.is_empty() || texts.len() != among.len() {
-            return Err(Fault::failed("the list of candidates is empty; `rank` needs at least one".to_owned()));
+        if texts.len() != among.len() {
+            let (texts, among) = (texts.len(), among.len());
+            return Err(Fault::failed(format!("found {texts} texts for {among} candidates, expected one for each")));
         }
         if *floor && !self.states_floors() {
             return Err(needs_background(&self.card.name));
@@ -187,6 +188,13 @@ pub(super) fn needs_background(name: &str) -> Fault {
         .of(name)
 }
 
+/// The fault of an agent without labels of its own that a step without `among` uses.
+pub(super) fn needs_own_labels(name: &str) -> Fault {
+    Fault::model("a step ranks without `among`, but the agent has no labels of its own")
+        .hint("give the step candidates (`among: vocab/places`), or give the role an image classifier")
+        .of(name)
+}
+
 /// Fails if the weights exceed the machine's memory, before their digest is computed. The roster checks all agents
 /// together.
 fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &ModelOptions) -> Result<(), Fault> {
@@ -235,7 +243,8 @@ impl Prepared {
         if let Some(digest) = &background {
             identity.push_str(&format!(" background {digest}"));
         }
-        let card = Card { name: spec.name.clone(), answers: family.answers.to_vec(), identity, memo: true };
+        let (name, answers, own_labels) = (spec.name.clone(), family.answers.to_vec(), family.own_labels);
+        let card = Card { name, answers, identity, memo: true, own_labels };
         let background = background.is_some();
         Ok((Prepared { spec, checkpoint, stamps, digest, family, loading, background }, card))
     }

@@ -32,6 +32,7 @@ impl MediaAgent {
                 answers: vec![Answers::usual(Kind::Frames)],
                 identity,
                 memo: true,
+                own_labels: false,
             },
             store,
         }

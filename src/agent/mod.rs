@@ -72,7 +72,7 @@ mod tests {
         let answers =
             Kind::ALL.iter().map(|kind| Answers::usual(*kind)).chain([Answers::new(Kind::Say, Modality::ALL)]);
         let (name, identity) = ("eye".to_owned(), "blake3 of weights".to_owned());
-        let card = Card { name, answers: answers.collect(), identity, memo: false };
+        let card = Card { name, answers: answers.collect(), identity, memo: false, own_labels: true };
         let json = serde_json::to_string(&card).expect("cards serialise");
         assert_eq!(serde_json::from_str::<Card>(&json).expect("and come back"), card);
     }

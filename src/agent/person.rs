@@ -35,7 +35,8 @@ impl PersonAgent {
     pub fn new(name: &str, greeting: Option<String>, prompt: Arc<dyn LineReader>) -> PersonAgent {
         let content = &[Modality::Text, Modality::Image, Modality::Sound];
         let answers = vec![Answers::new(Kind::Say, content), Answers::new(Kind::Rank, content)];
-        let card = Card { name: name.to_owned(), answers, identity: "person".to_owned(), memo: false };
+        let card =
+            Card { name: name.to_owned(), answers, identity: "person".to_owned(), memo: false, own_labels: true };
         PersonAgent { card, prompt, greeting, turn: Mutex::new(()) }
     }
 
@@ -92,7 +93,13 @@ impl Agent for PersonAgent {
                 Ok(said(&text))
             }
             Request::Rank(RankRequest { what, among, .. }) => {
-                let winner = self.answer(format!("Which of these is it?\n{}", look_at(&what)), &among).await?;
+                let question = if among.is_empty() { "What is it?" } else { "Which of these is it?" };
+                let winner = self.answer(format!("{question}\n{}", look_at(&what)), &among).await?;
+                if winner.is_empty() {
+                    return Err(Fault::failed(format!("{} typed no label", self.card.name)));
+                }
+                // without candidates, the line is the label
+                let among = if among.is_empty() { vec![winner.clone()] } else { among };
                 let one = |text: &String| {
                     let score = if *text == winner { 1.0 } else { 0.0 };
                     Scored { text: text.clone(), score, probability: score, floor: None }
@@ -181,6 +188,22 @@ mod tests {
         check(&["yes", "no"], &["YES"], Ok("yes")).await;
         check(&["yes", "no"], &["a", "0", "3"], Err("judge typed none of the choices in 3 tries")).await;
         check(&[], &[], Err("judge cannot be asked: no terminal is attached")).await;
+    }
+
+    #[tokio::test]
+    async fn a_person_labels_without_candidates() {
+        let prompt = Arc::new(Typed(std::sync::Mutex::new((vec![" a dog ", ""], String::new()))));
+        let agent = PersonAgent::new("judge", None, prompt.clone());
+        let what = Item::Text("It barks.".into());
+        let request = RankRequest { what, among: Vec::new(), texts: Vec::new(), floor: false };
+        let request = Request::Rank(request);
+        let reply = agent.ask(request.clone(), CallContext::default()).await.expect("a reply");
+        assert_eq!(request.fits(&reply), Ok(()));
+        let dog = Scored { text: "a dog".into(), score: 1.0, probability: 1.0, floor: None };
+        assert_eq!(reply, Reply::Rank(vec![dog]));
+        assert_eq!(prompt.0.lock().expect("lock").1, "What is it?\nIt barks.\n");
+        let error = agent.ask(request, CallContext::default()).await.expect_err("no label").to_string();
+        assert_eq!(error, "judge typed no label");
     }
 
     #[tokio::test]

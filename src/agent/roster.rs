@@ -3,7 +3,7 @@
 use super::{
     Agent,
     budget::{self, Need},
-    local::{LocalAgent, LocalSpec, needs_background},
+    local::{LocalAgent, LocalSpec, needs_background, needs_own_labels},
     media::MediaAgent,
     outward::{Announcer, OnNetwork, Outward},
     person::{LineReader, PersonAgent},
@@ -18,7 +18,7 @@ use crate::{
     hub::{Catalogue, Network, WeightsPath, WeightsSource, download::DownloadProgress, verdict::plain},
     infer::worker::WorkerLimits,
     media::MediaStore,
-    plan::Plan,
+    plan::{Plan, Role},
 };
 use futures_util::future::join_all;
 use indexmap::IndexMap;
@@ -84,9 +84,13 @@ impl Roster {
         let mut unready = Vec::new();
         for (agent, kinds) in agents.iter().zip(wanted.values()) {
             unready.extend(unable(agent.as_ref(), kinds));
-            let floor = plan.roles.values().any(|role| role.floor && role.agent == agent.card().name);
-            if floor && !agent.states_floors() {
-                unready.push(needs_background(&agent.card().name));
+            let card = agent.card();
+            let any = |wants: fn(&Role) -> bool| plan.roles.values().any(|role| wants(role) && role.agent == card.name);
+            if any(|role| role.floor) && !agent.states_floors() {
+                unready.push(needs_background(&card.name));
+            }
+            if any(|role| role.own_labels) && !card.own_labels {
+                unready.push(needs_own_labels(&card.name));
             }
         }
         if !unready.is_empty() {
@@ -263,7 +267,6 @@ mod tests {
     use super::*;
     use crate::{
         hub::{Folders, HubSettings, Project, ProjectSearch},
-        plan::Role,
         prompt::Template,
     };
 
@@ -315,7 +318,10 @@ mod tests {
             on_network: Arc::new(|_| {}),
         };
         let role = |(role, agent, kinds): &(&str, &str, &[Kind])| {
-            ((*role).to_owned(), Role { agent: (*agent).to_owned(), kinds: kinds.to_vec(), floor: false })
+            (
+                (*role).to_owned(),
+                Role { agent: (*agent).to_owned(), kinds: kinds.to_vec(), floor: false, own_labels: false },
+            )
         };
         let plan = Plan {
             about: None,

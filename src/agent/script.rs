@@ -26,6 +26,7 @@ impl ScriptAgent {
             identity: format!("script {}", blake3::hash(format!("{script:?}").as_bytes()).to_hex()),
             // The replies of a list depend on the number of earlier requests, so the memo must not keep them.
             memo: false,
+            own_labels: true,
         };
         ScriptAgent { card, script, asked: AtomicUsize::new(0) }
     }

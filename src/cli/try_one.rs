@@ -16,8 +16,8 @@ use crate::{
     dialogue::{self, Resource},
     error::{Fault, FaultKind},
     exchange::{
-        Decoding, EmbedRequest, Finish, HearRequest, Item, Message, RankRequest, Reply, Request, SayReply, SayRequest,
-        Speech,
+        Decoding, EmbedRequest, Finish, HearRequest, Item, Kind, Message, RankRequest, Reply, Request, SayReply,
+        SayRequest, Speech,
     },
     files,
     hub::Catalogue,
@@ -38,6 +38,7 @@ use std::{
     after_help = "\
 Examples:
   elenchus try --model DIR --image a.png --among labels.txt --template \"a photo of a {}\" --json
+  elenchus try --model efficientnet-lite0 --image a.png
   elenchus try --model DIR --prompt \"Once upon a time\" --raw --max-tokens 16 --temperature 0 --json
   elenchus try --model smollm2-Q8_0.gguf --prompt \"Hello\"
   elenchus try starter-whisper --audio a.wav --language en
@@ -55,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
-    /// Rank or embed this image (with --among or --embed)
+    /// Rank or embed this image; without --among and --embed, print the labels that the model has of its own
     #[arg(long, value_name = "FILE", value_parser = super::common::medium())]
     image: Option<String>,
     /// Complete this prompt
@@ -64,7 +65,7 @@ pub(crate) struct Args {
     /// Transcribe this sound, or the sound of this video
     #[arg(long, value_name = "FILE", value_parser = super::common::medium())]
     audio: Option<String>,
-    /// Rank or embed this text (with --among or --embed)
+    /// Rank or embed this text; without --among and --embed, print the labels that the model has of its own
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
 
@@ -145,9 +146,6 @@ impl Args {
 
     /// Checks rules that clap cannot express.
     fn check(&self) -> Result<(), Fault> {
-        if (self.image.is_some() || self.text.is_some()) && self.among.is_none() && !self.embed {
-            return Err(Fault::refused("the request is missing").hint("add --among LABELS or --embed"));
-        }
         if self.among.is_some() && !self.template.contains("{}") {
             return Err(Fault::refused(format!("the template `{}` lacks {{}} for the label", self.template)));
         }
@@ -185,7 +183,8 @@ impl Args {
             (None, text) => Item::Text(text.clone().unwrap_or_default()),
         };
         match &self.among {
-            None => Ok(Request::Embed(EmbedRequest { what })),
+            None if self.embed => Ok(Request::Embed(EmbedRequest { what })),
+            None => Ok(Request::Rank(RankRequest { what, among: Vec::new(), texts: Vec::new(), floor: false })),
             Some(labels) => {
                 let catalogue = settings.catalogue(Path::new("."), settings.network(self.allow_network))?;
                 let among = read_labels(labels, &catalogue)?;
@@ -218,7 +217,7 @@ impl Args {
                     digests: settings.folders.digests(),
                     ..LocalSpec::default()
                 };
-                Ok(Arc::new(LocalAgent::load(spec, options.store.clone()).await?))
+                Ok(Arc::new(LocalAgent::prepare(spec, options.store.clone()).await?))
             }
         }
     }
@@ -248,6 +247,16 @@ impl Args {
 
     async fn ask(&self, request: Request, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let agent = self.load(out, settings).await?;
+        let card = agent.card();
+        if let Request::Rank(rank) = &request
+            && rank.wants_own_labels()
+            && card.can(Kind::Rank)
+            && !card.own_labels
+        {
+            let why = "the request is missing, and the agent has no labels of its own";
+            return Err(Fault::refused(why).hint("add --among LABELS or --embed"));
+        }
+        agent.ready().await?;
         // Times in a sound file start at 0, whatever its encoder wrote. In a video, times are presentation times.
         let origin_s = match &request {
             Request::Hear(HearRequest { audio, .. }) if !audio.has_video => audio.start.seconds(),
@@ -270,12 +279,13 @@ impl Args {
             shown = true;
             out.piece(&piece)?;
         }
+        let own_labels = self.among.is_none();
         if shown {
             out.piece("\n")?;
         } else if out.json {
             out.value(&as_json(&moved(reply, origin_s)))?;
         } else {
-            out.text(as_text(&moved(reply, origin_s)))?;
+            out.text(as_text(&moved(reply, origin_s), if own_labels { SHOWN_LABELS } else { usize::MAX }))?;
         }
         Ok(Exit::Answered)
     }
@@ -308,6 +318,9 @@ fn read_labels(text: &str, catalogue: &Catalogue) -> Result<Vec<String>, Fault> 
     if labels.is_empty() { Err(Fault::refused(format!("{text} contains no labels"))) } else { Ok(labels) }
 }
 
+/// The labels that are printed as lines if the model ranks its own; JSON has them all.
+const SHOWN_LABELS: usize = 10;
+
 /// The scores, best first.
 fn sorted(scores: &[Scored]) -> Vec<&Scored> {
     let mut sorted: Vec<&Scored> = scores.iter().collect();
@@ -338,11 +351,12 @@ fn as_json(reply: &Reply) -> Json {
     }
 }
 
-fn as_text(reply: &Reply) -> String {
+/// The reply as lines, at most `labels` of them for scores.
+fn as_text(reply: &Reply, labels: usize) -> String {
     match reply {
         Reply::Rank(scores) => {
             let line = |s: &Scored| format!("{:6.3} {:5.1} %  {}", s.score, s.probability * 100.0, s.text);
-            sorted(scores).into_iter().map(line).collect::<Vec<_>>().join("\n")
+            sorted(scores).into_iter().take(labels).map(line).collect::<Vec<_>>().join("\n")
         }
         Reply::Say(SayReply { text, .. }) => text.clone(),
         Reply::Hear(segments) => {

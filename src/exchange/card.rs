@@ -16,6 +16,10 @@ pub struct Card {
     pub identity: String,
     /// False for agents whose replies must not enter the memo (a person).
     pub memo: bool,
+    /// True if the agent has labels of its own, so that it answers `rank` without candidates. `false` is not
+    /// serialised, so that cards of earlier versions can be read and compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_labels: bool,
 }
 
 impl Card {
@@ -24,11 +28,17 @@ impl Card {
         self.answers.iter().any(|answers| answers.kind == kind)
     }
 
-    /// Refuses a request whose kind or content the agent does not accept.
+    /// Refuses a request whose kind or content the agent does not accept, or that asks for labels that it lacks.
     pub fn check(&self, request: &Request) -> Result<(), Fault> {
-        match lacks(&self.answers, request.kind(), request.takes()) {
-            None => Ok(()),
-            Some(why) => Err(Fault::failed(why).of(&self.name)),
+        if let Some(why) = lacks(&self.answers, request.kind(), request.takes()) {
+            return Err(Fault::failed(why).of(&self.name));
+        }
+        match request {
+            Request::Rank(rank) if rank.wants_own_labels() && !self.own_labels => {
+                Err(Fault::failed("the list of candidates is empty, and the agent has no labels of its own")
+                    .of(&self.name))
+            }
+            _ => Ok(()),
         }
     }
 }

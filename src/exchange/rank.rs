@@ -6,12 +6,14 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 /// Asks for the score of each of `texts` against `what`. The reply has one score for each label, in the order of
-/// `among`.
+/// `among`. Without labels it asks an agent for all labels of its own, best first ([`Card::own_labels`]).
+///
+/// [`Card::own_labels`]: super::Card::own_labels
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RankRequest {
     /// The content to look at, listen to or read.
     pub what: Item,
-    /// The labels as the author wrote them. Replies contain these.
+    /// The labels as the author wrote them. Replies contain these. Empty: the agent's own labels.
     pub among: Vec<String>,
     /// The labels inserted into the template, same length and order. The model reads these.
     pub texts: Vec<String>,
@@ -34,6 +36,9 @@ impl Exchange for RankRequest {
     }
 
     fn fits(&self, reply: &Vec<Scored>) -> Result<(), String> {
+        if self.wants_own_labels() {
+            return fits_own(reply);
+        }
         let (found, expected) = (reply.len(), self.among.len());
         let labels = reply.iter().map(|scored| &scored.text);
         match found == expected && labels.eq(&self.among) {
@@ -60,6 +65,9 @@ impl Exchange for RankRequest {
             ScriptReply::Scores(scores) => scores.clone(),
             other => winner().ok_or_else(|| script::misfit(other, "a label, or labels with scores"))?,
         };
+        if self.wants_own_labels() {
+            return self.scripted_own(scores);
+        }
         if let Some(unknown) = scores.keys().find(|label| !self.among.contains(label)) {
             let labels = script::start_of(&self.among.join(", "));
             return Err(format!(
@@ -67,13 +75,49 @@ impl Exchange for RankRequest {
                 script::start_of(unknown)
             ));
         }
-        let total: f64 = scores.values().map(|score| score.max(0.0)).sum();
-        let scored = self.among.iter().map(|label| {
-            let score = scores.get(label).copied().unwrap_or(0.0);
-            let probability = if total > 0.0 { score.max(0.0) / total } else { 1.0 / self.among.len() as f64 };
+        let labels = self.among.iter().map(|label| (label.clone(), scores.get(label).copied().unwrap_or(0.0)));
+        Ok(self.shared_out(labels.collect()))
+    }
+}
+
+impl RankRequest {
+    /// True if the request names no labels, so that it asks for the agent's own.
+    pub fn wants_own_labels(&self) -> bool {
+        self.among.is_empty() && self.texts.is_empty()
+    }
+
+    /// The labels of a script as an agent's own: best first.
+    fn scripted_own(&self, scores: IndexMap<String, f64>) -> Result<Vec<Scored>, String> {
+        let mut labels: Vec<(String, f64)> = scores.into_iter().collect();
+        labels.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let scored = self.shared_out(labels);
+        fits_own(&scored).map(|()| scored)
+    }
+
+    /// Labels with their scores. Probabilities are shares of the positive scores.
+    fn shared_out(&self, labels: Vec<(String, f64)>) -> Vec<Scored> {
+        let count = labels.len();
+        let total: f64 = labels.iter().map(|(_, score)| score.max(0.0)).sum();
+        let scored = labels.into_iter().map(|(text, score)| {
+            let probability = if total > 0.0 { score.max(0.0) / total } else { 1.0 / count as f64 };
             let floor = self.floor.then_some(0.0);
-            Scored { text: label.clone(), score: score as f32, probability: probability as f32, floor }
+            Scored { text, score: score as f32, probability: probability as f32, floor }
         });
-        Ok(scored.collect())
+        scored.collect()
+    }
+}
+
+/// Checks a reply with an agent's own labels: at least one, best first, with finite numbers. Labels may repeat, because
+/// two classes of ImageNet are called `crane`.
+fn fits_own(reply: &[Scored]) -> Result<(), String> {
+    if reply.is_empty() {
+        return Err("found no labels, expected the agent's own".to_owned());
+    }
+    if let Some(odd) = reply.iter().find(|scored| !scored.score.is_finite() || !scored.probability.is_finite()) {
+        return Err(format!("found the score {} for `{}`, expected a finite number", odd.score, odd.text));
+    }
+    match reply.is_sorted_by(|a, b| a.score >= b.score) {
+        true => Ok(()),
+        false => Err("found the agent's own labels in another order, expected the best first".to_owned()),
     }
 }

@@ -260,6 +260,9 @@ mod tests {
             text("bird"),
             "error: the script's reply does not fit: found the label `bird`, expected one of cat",
         );
+        check(rank(&[]), scores(&[("wok", 1.0), ("pan", 3.0)]), "pan 3.00 0.75, wok 1.00 0.25");
+        check(rank(&[]), text("pan"), "pan 1.00 1.00");
+        check(rank(&[]), scores(&[]), "error: found no labels, expected the agent's own");
         check(hear(None, None), text("hello there"), "1.0-5.0 hello there");
         check(hear(Some(20), Some(30)), ScriptReply::Count(7), "2.0-3.0 7");
         check(hear(None, None), text(""), "");

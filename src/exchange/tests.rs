@@ -76,6 +76,39 @@ fn a_request_is_identified_by_digests_and_can_be_relocated() {
 }
 
 #[test]
+fn own_labels_come_best_first_and_from_agents_that_have_some() {
+    let what = Item::Text("x".into());
+    let rank = |among: &[&str]| {
+        let among: Vec<String> = among.iter().map(|label| (*label).to_owned()).collect();
+        Request::Rank(RankRequest { what: what.clone(), texts: among.clone(), among, floor: false })
+    };
+    let check = |request: &Request, reply: &[(&str, f32)], expected: Result<(), &str>| {
+        let scored =
+            |(text, score): &(&str, f32)| Scored { text: (*text).into(), score: *score, probability: 0.5, floor: None };
+        let found = request.fits(&Reply::Rank(reply.iter().map(scored).collect()));
+        assert_eq!(found.as_ref().map_err(String::as_str).copied(), expected);
+    };
+    check(&rank(&[]), &[("a", 2.0), ("b", 2.0), ("a", 1.0)], Ok(()));
+    check(&rank(&[]), &[], Err("found no labels, expected the agent's own"));
+    let unsorted = "found the agent's own labels in another order, expected the best first";
+    check(&rank(&[]), &[("a", 1.0), ("b", 2.0)], Err(unsorted));
+    let odd = "found the score NaN for `b`, expected a finite number";
+    check(&rank(&[]), &[("a", 1.0), ("b", f32::NAN)], Err(odd));
+    check(&rank(&["b", "a"]), &[("b", 1.0), ("a", 2.0)], Ok(()));
+
+    let (name, identity) = ("eye".to_owned(), "weights".to_owned());
+    let json = format!(
+        r#"{{"name":"{name}","answers":[{{"kind":"rank","takes":["text"]}}],"identity":"{identity}","memo":true}}"#
+    );
+    let card: Card = serde_json::from_str(&json).expect("a card of an earlier version");
+    assert_eq!(serde_json::to_string(&card).expect("serialises"), json);
+    let refused = "eye: the list of candidates is empty, and the agent has no labels of its own";
+    assert_eq!(card.check(&rank(&[])).map_err(|fault| fault.to_string()), Err(refused.to_owned()));
+    assert_eq!(card.check(&rank(&["a"])), Ok(()));
+    assert_eq!(Card { own_labels: true, ..card }.check(&rank(&[])), Ok(()));
+}
+
+#[test]
 fn a_reply_to_another_request_is_refused_by_name() {
     let all = one_of_each("day.mp4");
     let (rank, say) = (&all[0], &all[1]);

@@ -23,6 +23,7 @@ pub const FAMILY: Family = Family {
     name: "bert",
     about: "embeds sentences; scores words against text",
     answers: &[Answers::new(Kind::Embed, &[Modality::Text]), Answers::new(Kind::Rank, &[Modality::Text])],
+    own_labels: false,
     recognises: |config| config.is_type(&["bert"], &["BertModel", "BertFor"]),
     load: |checkpoint, loading| Ok(Box::new(Bert::load(checkpoint, loading)?)),
 };

@@ -29,6 +29,7 @@ pub const FAMILY: Family = Family {
         Answers::new(Kind::Rank, &[Modality::Text, Modality::Image]),
         Answers::new(Kind::Embed, &[Modality::Text, Modality::Image]),
     ],
+    own_labels: false,
     recognises: |config| config.is_type(&["clip"], &["CLIPModel"]),
     load: |checkpoint, loading| Ok(Box::new(Clip::load(checkpoint, loading)?)),
 };

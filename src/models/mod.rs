@@ -37,6 +37,8 @@ pub struct Family {
     pub about: &'static str,
     /// The kinds of request that it answers, with the supported modalities.
     pub answers: &'static [Answers],
+    /// True if its models have labels of their own, so that they answer `rank` without candidates.
+    pub own_labels: bool,
     /// Returns true for a `config.json` of this family.
     pub recognises: fn(&Config) -> bool,
     /// Loads a model.

@@ -79,6 +79,8 @@ pub struct Role {
     pub kinds: Vec<Kind>,
     /// True if a step needs each label's floor (`rank` with `floor: true`).
     pub floor: bool,
+    /// True if a step asks for the agent's own labels (`rank` without `among`).
+    pub own_labels: bool,
 }
 
 /// Steps that can name each other, in plan order: the written order, changed only where dependencies require it.

@@ -208,6 +208,13 @@ impl Planning<'_> {
         }
     }
 
+    /// Records that a step asks the plan's role `name` for the agent's own labels.
+    pub fn wants_own_labels(&mut self, name: &str) {
+        if let Some(role) = self.shared.roles.get_mut(name) {
+            role.own_labels = true;
+        }
+    }
+
     /// The first agent that answers requests of this kind, for a hint.
     fn agent_for(&self, kind: Kind) -> Option<String> {
         let answers = |name: &String| {

@@ -73,6 +73,7 @@ impl Shared {
             agent: agent.to_owned(),
             kinds: Vec::new(),
             floor: false,
+            own_labels: false,
         });
         if !known.kinds.contains(&kind) {
             known.kinds.push(kind);

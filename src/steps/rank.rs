@@ -18,8 +18,9 @@ written! { "`rank`",
         pub agent: At<String>,
         /// An image, a moment (its frame), a sound or a text.
         pub what: TextExpr,
-        /// The candidates: a label list (`vocab/places`), a list, or a template that gives a list.
-        pub among: Expr,
+        /// The candidates: a label list (`vocab/places`), a list, or a template that gives a list. Without this key, the
+        /// agent's own labels are the candidates; an image classifier has some.
+        pub among: Option<Expr>,
         /// The text that the agent compares for each candidate: `a photo of a {}`.
         pub r#as: Option<TextExpr>,
         /// Keep this many candidates.
@@ -38,7 +39,7 @@ impl Verb for Rank {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let role = planning.role(&self.agent, Kind::Rank);
         let what = planning.expr(&self.what.0);
-        let among = among(&self.among, planning);
+        let among = self.among.as_ref().map(|written| among(written, planning));
         let mut optional = |expr: Option<&Expr>| expr.map(|expr| planning.expr(expr));
         let wording = optional(self.r#as.as_ref().map(|wording| &wording.0));
         let top = optional(self.top.as_ref().map(|top| &top.0));
@@ -46,17 +47,30 @@ impl Verb for Rank {
         if let Some(wording) = &self.r#as {
             check_wording(&wording.0, planning);
         }
+        if let (Some(wording), None) = (&self.r#as, &self.among) {
+            let message = "found `as` without `among`, expected the candidates that it words".to_owned();
+            let hint = Some("an agent's own labels are not worded: drop `as`, or add `among`".to_owned());
+            planning.problem("missing-key", wording.0.0.pos, message, hint);
+        }
         Range::WholeFrom(1).check(&self.top, "top", planning);
         Range::Share.check(&self.min, "min", planning);
-        let (what, among, role) = (what?, among?, role?);
+        let (what, role) = (what?, role?);
+        if self.among.is_none() {
+            planning.wants_own_labels(&role.role);
+        }
         let floor = self.floor.unwrap_or(false);
         if floor {
             planning.wants_floor(&role.role);
         }
-        // the outer option says whether the key was written, the inner one whether it was readable
-        let read = |formula: Option<Option<Formula>>| formula.map_or(Some(None), |formula| formula.map(Some));
-        Some(Arc::new(RankStep { role, what, among, wording: read(wording)?, top: read(top)?, min: read(min)?, floor }))
+        let (wording, top, min) = (readable(wording)?, readable(top)?, readable(min)?);
+        Some(Arc::new(RankStep { role, what, among: readable(among)?, wording, top, min, floor }))
     }
+}
+
+/// The part of an optional key. The outer option says whether the key was written, the inner one whether it was
+/// readable; `None` if it was written and not readable.
+fn readable<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    part.map_or(Some(None), |part| part.map(Some))
 }
 
 /// Reports a wording without a place for the candidate: it would give the same text for each.
@@ -116,7 +130,8 @@ impl Among {
 struct RankStep {
     role: AskedRole,
     what: Formula,
-    among: Among,
+    /// `None`: the agent's own labels.
+    among: Option<Among>,
     wording: Option<Formula>,
     top: Option<Formula>,
     min: Option<Formula>,
@@ -134,7 +149,7 @@ impl RankStep {
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         let found = typing.expect(&self.what, &[Type::Image, Type::Audio, Type::Text], "`what`");
         typing.content(&self.role, &self.what, &found);
-        self.among.ty("`among`", typing);
+        self.among.iter().for_each(|among| among.ty("`among`", typing));
         self.wording.iter().for_each(|wording| drop(typing.expect(wording, &[Type::Text], "`as`")));
         self.top.iter().for_each(|top| drop(typing.expect(top, &[Type::Number], "`top`")));
         self.min.iter().for_each(|min| drop(typing.expect(min, &[Type::Number], "`min`")));
@@ -171,8 +186,12 @@ impl Step for RankStep {
             let [Reply::Rank(scored)] = replies else { return Err(misfit("rank")) };
             return Ok(Turn::Done(self.kept(scored.clone(), scope)?));
         }
-        let among = self.among.labels(scope, "among")?;
-        if among.is_empty() {
+        let among = match &self.among {
+            Some(among) => among.labels(scope, "among")?,
+            None => Vec::new(),
+        };
+        // a list without candidates must not become a request for the agent's own labels
+        if among.is_empty() && self.among.is_some() {
             return Ok(Turn::Done(Value::List(Vec::new())));
         }
         let texts = match &self.wording {

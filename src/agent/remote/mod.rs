@@ -99,6 +99,7 @@ impl RemoteAgent {
             answers: spec.answers.clone(),
             identity: format!("remote {} {} {decoding}", wire.base(), spec.model),
             memo: true,
+            own_labels: false,
         };
         Ok(RemoteAgent { card, spec, wire, media, announcer: None })
     }

@@ -31,6 +31,7 @@ pub const FAMILY: Family = Family {
     name: "llama",
     about: "completes prompts and chats; also from GGUF files",
     answers: &[Answers::new(Kind::Say, &[Modality::Text])],
+    own_labels: false,
     recognises: |config| {
         config.is_type(
             &["llama", "mistral", "qwen2", "qwen3"],

@@ -43,6 +43,7 @@ pub const FAMILY: Family = Family {
     name: "whisper",
     about: "turns speech into timed text",
     answers: &[Answers::new(Kind::Hear, &[Modality::Sound])],
+    own_labels: false,
     recognises: |config| config.is_type(&["whisper"], &["WhisperForConditionalGeneration"]),
     load: |checkpoint, loading| Ok(Box::new(Whisper::load(checkpoint, loading)?)),
 };

@@ -30,6 +30,7 @@ impl Fake {
             answers: vec![Answers::usual(Kind::Say)],
             identity: "fake 1".into(),
             memo: true,
+            own_labels: false,
         };
         Arc::new(Fake { card, behaviour, asked: Mutex::default() })
     }
@@ -364,8 +365,13 @@ impl Agent for SlowToLoad {
 #[tokio::test]
 async fn an_agent_gets_ready_once_for_exchanges_that_the_memo_lacks() {
     let slow = |able| {
-        let card =
-            Card { name: "fake".into(), answers: vec![Answers::usual(Kind::Say)], identity: "slow".into(), memo: true };
+        let card = Card {
+            name: "fake".into(),
+            answers: vec![Answers::usual(Kind::Say)],
+            identity: "slow".into(),
+            memo: true,
+            own_labels: false,
+        };
         Arc::new(SlowToLoad { card, loads: Default::default(), able })
     };
     let folder = tempfile::tempdir().expect("a folder");
@@ -420,6 +426,7 @@ async fn the_store_expects_the_frames_of_a_memo_hit() {
             answers: vec![Answers::usual(Kind::Frames)],
             identity: "sampler".into(),
             memo: true,
+            own_labels: false,
         };
         let agents = Agents::from([("media".to_owned(), Arc::new(Sampler(card)) as Arc<dyn Agent>)]);
         let options = RunOptions { memo: Some(memo.clone()), media: Some(store.clone()), ..RunOptions::new(agents) };

@@ -8,7 +8,13 @@ use crate::{
 };
 
 fn card(identity: &str) -> Card {
-    Card { name: "a".into(), answers: vec![Answers::usual(Kind::Say)], identity: identity.into(), memo: true }
+    Card {
+        name: "a".into(),
+        answers: vec![Answers::usual(Kind::Say)],
+        identity: identity.into(),
+        memo: true,
+        own_labels: false,
+    }
 }
 
 fn say(prompt: &str, temperature: Option<f32>) -> Request {
