@@ -8,7 +8,7 @@ mod common;
 
 use candle_core::{DType, Device};
 use elenchus::{
-    exchange::{Decoding, EmbedRequest, Item, Request},
+    exchange::{EmbedRequest, Item, Request},
     infer::{
         checkpoint::Checkpoint,
         config::within,
@@ -29,8 +29,7 @@ fn main() {
         return;
     };
     let checkpoint = Checkpoint::open(&folder).expect("a checkpoint folder");
-    let loading =
-        ModelOptions { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None };
+    let loading = ModelOptions::new(Device::Cpu, DType::F32);
     let mut model = (models::family(Some("clip"), &checkpoint.config).expect("a family").load)(&checkpoint, &loading)
         .expect("a model");
     let vision = checkpoint.config.part("vision_config").expect("an object");

@@ -9,7 +9,6 @@ use candle_core::{
     quantized::gguf_file::{self, Content, Value},
 };
 use elenchus::{
-    exchange::Decoding,
     hub::digest::Digests,
     infer::{checkpoint::Checkpoint, gguf::Gguf, weights::header},
     models::{self, ModelOptions},
@@ -84,8 +83,7 @@ fn load(path: &Path) -> Result<(), String> {
     let family = models::family(None, &checkpoint.config).map_err(|e| e.to_string())?;
     checkpoint.stored_dtype().map_err(|e| e.to_string())?;
     checkpoint.digest(&Digests::default()).map_err(|e| e.to_string())?;
-    let loading =
-        ModelOptions { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None };
+    let loading = ModelOptions::new(Device::Cpu, DType::F32);
     (family.load)(&checkpoint, &loading).map(drop).map_err(|e| e.to_string())
 }
 

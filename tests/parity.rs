@@ -40,7 +40,7 @@ fn expected(name: &str) -> Json {
 }
 
 fn loading() -> ModelOptions {
-    ModelOptions { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None }
+    ModelOptions::new(Device::Cpu, DType::F32)
 }
 
 fn model(path: PathBuf) -> Box<dyn Model> {

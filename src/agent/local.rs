@@ -16,10 +16,12 @@ use crate::{
         device,
         guard::guarded,
         job::{Input, Job, Model, SampleRequest, SoundSource},
+        labels::LabelStore,
         worker::{Worker, WorkerLimits},
     },
     media::MediaStore,
     models::{self, Family, ModelOptions},
+    store::vectors::{ModelDigest, VectorStore},
     value::Moment,
 };
 use async_trait::async_trait;
@@ -48,6 +50,8 @@ pub struct LocalSpec {
     pub context_tokens: Option<usize>,
     /// The store of digests of weight files.
     pub digests: Digests,
+    /// The store of vectors of labels.
+    pub vectors: VectorStore,
 }
 
 /// An agent whose model runs in this process.
@@ -206,9 +210,19 @@ fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &ModelOptions) -> Re
     budget::check(&[need], budget::free_on, None).pop().map_or(Ok(()), |problem| Err(Fault::model(problem)))
 }
 
+/// Part of the identity of a text's vector. A correction in a family that changes such vectors raises it.
+const TEXT_REVISION: u32 = 1;
+
+/// Everything that decides the vector of a text: the model, and how it is computed.
+fn labels(spec: &LocalSpec, family: &Family, digest: &str, loading: &ModelOptions) -> LabelStore {
+    let (class, dtype) = (device::class(&loading.device), loading.dtype.as_str());
+    let identity = format!("text {TEXT_REVISION} {} {digest} {dtype} {class}", family.name);
+    LabelStore { store: spec.vectors.clone(), model: Some(ModelDigest::of(&identity)) }
+}
+
 /// The digest of the background vectors, if the family uses them and the checkpoint has them.
 fn background(family: &Family, checkpoint: &Checkpoint) -> Result<Option<String>, Fault> {
-    if family.name != models::clip::FAMILY.name {
+    if !family.floors {
         return Ok(None);
     }
     let Some(path) = &checkpoint.background else { return Ok(None) };
@@ -227,12 +241,13 @@ impl Prepared {
         let dtype = device::dtype(spec.dtype.as_deref(), stored, &device).map_err(named)?;
         let class = device::class(&device);
         let (decode, context_tokens) = (spec.decode.clone(), spec.context_tokens);
-        let loading = ModelOptions { device, dtype, decode, context_tokens };
+        let mut loading = ModelOptions { decode, context_tokens, ..ModelOptions::new(device, dtype) };
         fits(&spec, &checkpoint, &loading).map_err(named)?;
         let decode = serde_json::to_string(&spec.decode).map_err(|e| Fault::model(e.to_string()))?;
         let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
         let stamps = checkpoint.stamps();
         let digest = checkpoint.digest(&spec.digests).map_err(named)?;
+        loading.labels = labels(&spec, family, &digest, &loading);
         let mut identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
         // vectors that the user made come before those beside the weights
         let calibrated = spec.digests.beside("background").map(|folder| background::in_folder(&folder, &digest));

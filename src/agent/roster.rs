@@ -19,6 +19,7 @@ use crate::{
     infer::worker::WorkerLimits,
     media::MediaStore,
     plan::{Plan, Role},
+    store::VectorStore,
 };
 use futures_util::future::join_all;
 use indexmap::IndexMap;
@@ -35,6 +36,8 @@ pub struct RosterOptions {
     pub memory: Option<u64>,
     /// The source of pictures and sound.
     pub store: Arc<MediaStore>,
+    /// The store of vectors of labels.
+    pub vectors: VectorStore,
     /// The local agents of this process, for all runs.
     pub shared: Arc<SharedAgents>,
     /// Reads the environment variables that `key_env` names.
@@ -235,6 +238,7 @@ fn spec(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &Ro
         limits: limits(config.batch, config.queue),
         context_tokens: config.context_tokens,
         digests: options.catalogue.folders.digests(),
+        vectors: options.vectors.clone(),
     }
 }
 
@@ -311,6 +315,7 @@ mod tests {
             device: Some("cpu".into()),
             memory: None,
             store: Arc::new(MediaStore::new(crate::media::MediaLimits::default())),
+            vectors: VectorStore::default(),
             shared: Arc::default(),
             keys: Arc::new(|_| None),
             prompt: Arc::new(Nobody),

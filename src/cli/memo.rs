@@ -14,7 +14,10 @@ use crate::{
         Transcript,
         explain::{explain, steps},
     },
-    store::memo::{self as store, Memo, Purge, Stat},
+    store::{
+        memo::{self as store, Memo, Purge, Stat},
+        vectors::{VectorStat, VectorStore},
+    },
 };
 use clap::Subcommand;
 use std::{
@@ -41,7 +44,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Count the exchanges in the memo
+    /// Count the exchanges in the memo, and the vectors of labels beside it
     Stat,
     /// Explain for each exchange of a step why the memo has its reply, or not
     Explain {
@@ -54,7 +57,8 @@ enum What {
     #[command(group(clap::ArgGroup::new("which").required(true)))]
     Purge {
         /// Remove everything that came from this video, sound or image. Give its path (the file may be gone), or its
-        /// digest as `memo stat` shows it. The file itself stays
+        /// digest as `memo stat` shows it. The file itself stays. All vectors of labels go too, because a label may
+        /// describe the video
         #[arg(long, value_name = "FILE|DIGEST", group = "which", value_parser = super::common::medium())]
         video: Option<String>,
         /// Remove entries that are at least this old (12h, 30d)
@@ -72,12 +76,17 @@ impl Args {
     pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let folder = settings.folders.memo();
         let access = settings.access(false);
+        let vectors = VectorStore::at(&settings.folders.vectors());
         match self.what {
             What::Path if out.json => out.value(&serde_json::json!({ "path": folder }))?,
             What::Path => out.text(folder.display())?,
             What::Stat => {
-                let stat = Memo::open(&folder)?.stat()?;
-                if out.json { out.value(&stat)? } else { show(&stat, out)? }
+                let (stat, vectors) = (Memo::open(&folder)?.stat()?, vectors.stat());
+                if out.json {
+                    out.value(&Whole { stat: &stat, vectors: &vectors })?
+                } else {
+                    show(&stat, &vectors, out)?
+                }
             }
             What::Explain { run, step } => {
                 let transcript = Transcript::read(&run).map_err(Fault::refused)?;
@@ -96,13 +105,20 @@ impl Args {
                 }
             }
             What::Purge { video, older, .. } => match (&video, older) {
-                (Some(video), _) => forget(video, &folder, &access, out)?,
-                (None, Some(age)) => report(store::purge(&folder, &Purge::Older(age))?, out)?,
+                (Some(video), _) => {
+                    let removed = forget(video, &folder, &access)?;
+                    report(removed, vectors.purge(None)?, out)?;
+                }
+                (None, Some(age)) => {
+                    let removed = store::purge(&folder, &Purge::Older(age))?;
+                    report(removed, vectors.purge(Some(age))?, out)?;
+                }
                 (None, None) => {
                     let removed = store::purge(&folder, &Purge::All)?;
+                    let vectors = vectors.purge(None)?;
                     media::forget_all(&access)?;
                     embedded::sweep(&settings.folders.starter());
-                    report(removed, out)?;
+                    report(removed, vectors, out)?;
                 }
             },
         }
@@ -110,9 +126,17 @@ impl Args {
     }
 }
 
-/// Removes everything that came from a medium. `video` is a path, of which the file's digest counts, a path in an
+/// The statistics in JSON.
+#[derive(serde::Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    stat: &'a Stat,
+    vectors: &'a VectorStat,
+}
+
+/// Removes everything that came from a medium, and returns the number of exchanges. `video` is a path, of which the file's digest counts, a path in an
 /// earlier run, or a digest.
-fn forget(video: &str, folder: &Path, access: &Access, out: &Out) -> Result<(), Fault> {
+fn forget(video: &str, folder: &Path, access: &Access) -> Result<Option<u64>, Fault> {
     let mut digests = Memo::open(folder)?.digests_of(video)?;
     // only the bytes count, so a file that is not a video can be purged too
     let bytes =
@@ -128,19 +152,24 @@ fn forget(video: &str, folder: &Path, access: &Access, out: &Out) -> Result<(), 
     }
     let removed = store::purge(folder, &Purge::Media(digests.clone()))?;
     digests.iter().try_for_each(|digest| media::forget(video, digest, access))?;
-    report(removed, out)
+    Ok(removed)
 }
 
-fn report(removed: Option<u64>, out: &Out) -> Result<(), Fault> {
+fn report(removed: Option<u64>, vectors: u64, out: &Out) -> Result<(), Fault> {
     match removed {
-        removed if out.json => out.value(&serde_json::json!({ "removed": removed })),
-        Some(1) => out.text("1 exchange removed"),
-        Some(count) => out.text(format_args!("{count} exchanges removed")),
-        None => out.text("the whole memo was removed; its exchanges could not be counted"),
+        removed if out.json => return out.value(&serde_json::json!({ "removed": removed, "vectors": vectors })),
+        Some(1) => out.text("1 exchange removed")?,
+        Some(count) => out.text(format_args!("{count} exchanges removed"))?,
+        None => out.text("the whole memo was removed; its exchanges could not be counted")?,
+    }
+    match vectors {
+        0 => Ok(()),
+        1 => out.text("1 vector of a label removed"),
+        count => out.text(format_args!("{count} vectors of labels removed")),
     }
 }
 
-fn show(stat: &Stat, out: &Out) -> Result<(), Fault> {
+fn show(stat: &Stat, vectors: &VectorStat, out: &Out) -> Result<(), Fault> {
     out.text(format!(
         "{}\n{} exchanges of {} runs about {} media, {:.1} MB on disk; asking everything again would take {:.1} s",
         stat.folder.display(),
@@ -152,6 +181,10 @@ fn show(stat: &Stat, out: &Out) -> Result<(), Fault> {
     ))?;
     for (kind, count) in &stat.kinds {
         out.text(format!("{kind:>8} {count}"))?;
+    }
+    if vectors.count > 0 {
+        let (VectorStat { count, models, .. }, megabytes) = (vectors, vectors.disk_bytes as f64 / 1e6);
+        out.text(format!("{count} vectors of labels by {models} models, {megabytes:.1} MB on disk"))?;
     }
     for source in stat.sources.iter().take(MAX_SHOWN) {
         let digest = source.digest.get(..16).unwrap_or(&source.digest);

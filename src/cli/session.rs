@@ -63,6 +63,7 @@ impl CliSession {
         let plan = source::compile(&source, &options, out)?;
         let engine = Engine::new(settings.clone());
         let memo = if args.no_memo { None } else { Some(engine.memo()?) };
+        let engine = if args.no_memo { engine.without_vectors() } else { engine };
         let session = session::Session::new(Arc::new(engine), &source, plan);
         Ok(CliSession { session, out: out.clone(), bars: Arc::new(Bars::new(out)), cancel, memo })
     }

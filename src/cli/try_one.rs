@@ -215,6 +215,7 @@ impl Args {
                     dtype: Some(self.dtype.clone()),
                     device: Some(self.device.clone()),
                     digests: settings.folders.digests(),
+                    vectors: options.vectors.clone(),
                     ..LocalSpec::default()
                 };
                 Ok(Arc::new(LocalAgent::prepare(spec, options.store.clone()).await?))

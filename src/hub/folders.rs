@@ -48,6 +48,11 @@ impl Folders {
         self.cache.join("memo")
     }
 
+    /// The folder of the vectors of texts.
+    pub fn vectors(&self) -> PathBuf {
+        self.cache.join("vectors")
+    }
+
     /// The folder of the unpacked starter cast.
     pub fn starter(&self) -> PathBuf {
         self.cache.join("starter")

@@ -13,6 +13,7 @@ pub mod growth;
 pub mod guard;
 pub mod image;
 pub mod job;
+pub mod labels;
 pub mod ops;
 pub mod pictures;
 pub mod prefix;

@@ -25,6 +25,7 @@ pub const FAMILY: Family = Family {
     answers: &[Answers::new(Kind::Embed, &[Modality::Text]), Answers::new(Kind::Rank, &[Modality::Text])],
     own_labels: false,
     recognises: |config| config.is_type(&["bert"], &["BertModel", "BertFor"]),
+    floors: false,
     load: |checkpoint, loading| Ok(Box::new(Bert::load(checkpoint, loading)?)),
 };
 

@@ -31,6 +31,7 @@ pub const FAMILY: Family = Family {
     ],
     own_labels: false,
     recognises: |config| config.is_type(&["clip"], &["CLIPModel"]),
+    floors: true,
     load: |checkpoint, loading| Ok(Box::new(Clip::load(checkpoint, loading)?)),
 };
 

@@ -8,7 +8,7 @@ pub mod whisper;
 use crate::{
     error::Fault,
     exchange::{Answers, Decoding},
-    infer::{checkpoint::Checkpoint, config::Config, job::Model},
+    infer::{checkpoint::Checkpoint, config::Config, job::Model, labels::LabelStore},
 };
 use candle_core::{DType, Device};
 
@@ -23,6 +23,16 @@ pub struct ModelOptions {
     pub decode: Decoding,
     /// The maximum tokens of prompt and reply together, if fewer than the model allows.
     pub context_tokens: Option<usize>,
+    /// Where the vectors of labels are kept between runs.
+    pub labels: LabelStore,
+}
+
+impl ModelOptions {
+    /// The options for a device and a number format. The agent has no settings of its own, and nothing is kept.
+    pub fn new(device: Device, dtype: DType) -> ModelOptions {
+        let (decode, labels) = (Decoding::default(), LabelStore::default());
+        ModelOptions { device, dtype, decode, context_tokens: None, labels }
+    }
 }
 
 /// Loads a model of a family from its checkpoint.
@@ -41,6 +51,8 @@ pub struct Family {
     pub own_labels: bool,
     /// Returns true for a `config.json` of this family.
     pub recognises: fn(&Config) -> bool,
+    /// True if it scores labels against a background, so that a checkpoint may hold background vectors.
+    pub floors: bool,
     /// Loads a model.
     pub load: Load,
 }

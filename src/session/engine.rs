@@ -5,7 +5,10 @@ use crate::{
     agent::{outward::OnNetwork, person::LineReader, roster::RosterOptions, shared::SharedAgents},
     hub::{Catalogue, download::DownloadProgress as Download},
     media::{MediaLimits, MediaStore},
-    store::memo::{Memo, MemoError},
+    store::{
+        VectorStore,
+        memo::{Memo, MemoError},
+    },
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,6 +20,7 @@ pub struct Engine {
     store: Arc<MediaStore>,
     agents: Arc<SharedAgents>,
     memo: Mutex<Option<Memo>>,
+    vectors: VectorStore,
 }
 
 /// The callbacks of a caller while agents get ready and run.
@@ -34,7 +38,14 @@ impl Engine {
     /// An engine with these settings. Nothing is opened or loaded yet.
     pub fn new(settings: Settings) -> Engine {
         let store = MediaStore::new(MediaLimits::default()).with_fetched(settings.folders.media());
-        Engine { settings, store: Arc::new(store), agents: Arc::default(), memo: Mutex::default() }
+        let vectors = VectorStore::at(&settings.folders.vectors());
+        Engine { settings, store: Arc::new(store), agents: Arc::default(), memo: Mutex::default(), vectors }
+    }
+
+    /// The same engine, which keeps no vectors of labels on disk.
+    #[must_use]
+    pub fn without_vectors(self) -> Engine {
+        Engine { vectors: VectorStore::default(), ..self }
     }
 
     /// The memo; the first call opens it. Fails if it cannot be opened.
@@ -54,6 +65,7 @@ impl Engine {
             device: Some(device.to_owned()).filter(|device| device != "auto"),
             memory: None,
             store: self.store.clone(),
+            vectors: self.vectors.clone(),
             shared: self.agents.clone(),
             keys: self.settings.keys.clone(),
             prompt,

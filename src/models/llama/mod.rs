@@ -38,6 +38,7 @@ pub const FAMILY: Family = Family {
             &["LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM"],
         )
     },
+    floors: false,
     load: |checkpoint, loading| Ok(Box::new(generator(checkpoint, loading)?)),
 };
 

@@ -45,6 +45,7 @@ pub const FAMILY: Family = Family {
     answers: &[Answers::new(Kind::Hear, &[Modality::Sound])],
     own_labels: false,
     recognises: |config| config.is_type(&["whisper"], &["WhisperForConditionalGeneration"]),
+    floors: false,
     load: |checkpoint, loading| Ok(Box::new(Whisper::load(checkpoint, loading)?)),
 };
 

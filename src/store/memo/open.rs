@@ -6,8 +6,11 @@ use super::{
     fault::{MemoError, MemoErrorKind},
     store::{Database, digest_of},
 };
-use crate::private;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use crate::{
+    private,
+    store::sqlite::{self, format_of},
+};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::{fs, path::Path, time::Duration};
 
 /// The format of the tables, stored in SQLite's `user_version`. Format 1 (elenchus 0.1.0) lacks digests and names.
@@ -82,10 +85,7 @@ impl Database {
         private::private_file(&file).map_err(|error| MemoError::unwritable(&file, &error))?;
         ["memo.sqlite-wal", "memo.sqlite-shm"].iter().for_each(|name| private::close_to_others(&folder.join(name)));
         let wrong = |error: rusqlite::Error| MemoError::of(folder, &error);
-        let base = Connection::open(&file).map_err(wrong)?;
-        base.busy_timeout(BUSY).map_err(wrong)?;
-        base.pragma_update(None, "journal_mode", "WAL").map_err(wrong)?;
-        base.pragma_update(None, "synchronous", "NORMAL").map_err(wrong)?;
+        let base = sqlite::writable(&file, BUSY).map_err(wrong)?;
         base.pragma_update(None, "wal_autocheckpoint", LOG_PAGES).map_err(wrong)?;
         base.pragma_update(None, "foreign_keys", true).map_err(wrong)?;
         let mut store = Database::new(base, folder, true);
@@ -95,13 +95,7 @@ impl Database {
 
     /// Opens the existing database read-only. `None` if it cannot be read either, or has another format.
     pub(crate) fn readable(folder: &Path) -> Option<Database> {
-        let path = fs::canonicalize(folder.join("memo.sqlite")).ok().filter(|path| path.is_file())?;
-        let path = path.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-        // Without the log's index (`immutable`), SQLite reads the database alone, as of the last write-back.
-        ["mode=ro", "immutable=1"].iter().find_map(|way| {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let base = Connection::open_with_flags(format!("file:{path}?{way}"), flags).ok()?;
-            base.busy_timeout(BUSY).ok()?;
+        sqlite::readable(&folder.join("memo.sqlite"), BUSY).find_map(|base| {
             let known = base.query_row("SELECT count(digest) FROM exchanges", [], |row| row.get::<_, i64>(0));
             (format_of(&base).ok()? == FORMAT && known.is_ok()).then(|| Database::new(base, folder, false))
         })
@@ -128,10 +122,6 @@ impl Database {
         change.pragma_update(None, "user_version", FORMAT).map_err(wrong)?;
         change.commit().map_err(wrong)
     }
-}
-
-fn format_of(base: &Connection) -> rusqlite::Result<i64> {
-    base.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 /// Adds a digest to each reply of a memo of format 1.

@@ -1,0 +1,33 @@
+//! Opens SQLite files that other processes use, or that the user cannot write.
+
+use rusqlite::{Connection, OpenFlags};
+use std::{fs, path::Path, time::Duration};
+
+/// Opens a file for reading and writing in WAL mode. A wait for another process ends after `busy`. A commit passes the
+/// data to the operating system, so that a killed process loses nothing.
+pub(super) fn writable(file: &Path, busy: Duration) -> rusqlite::Result<Connection> {
+    let base = Connection::open(file)?;
+    base.busy_timeout(busy)?;
+    base.pragma_update(None, "journal_mode", "WAL")?;
+    base.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(base)
+}
+
+/// The ways to read an existing file that cannot be written, best first. Without the log's index (`immutable`), SQLite
+/// reads the database alone, as of the last write-back.
+pub(super) fn readable(file: &Path, busy: Duration) -> impl Iterator<Item = Connection> {
+    let path = fs::canonicalize(file).ok().filter(|path| path.is_file());
+    let path = path.as_ref().and_then(|path| path.to_str());
+    let path = path.map(|path| path.replace('%', "%25").replace('?', "%3f").replace('#', "%23"));
+    ["mode=ro", "immutable=1"].into_iter().filter_map(move |way| {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let base = Connection::open_with_flags(format!("file:{}?{way}", path.as_ref()?), flags).ok()?;
+        base.busy_timeout(busy).ok()?;
+        Some(base)
+    })
+}
+
+/// The format of a file's tables: its `user_version`.
+pub(super) fn format_of(base: &Connection) -> rusqlite::Result<i64> {
+    base.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
