@@ -18,7 +18,8 @@ fn main() -> io::Result<()> {
     for (folder, ending) in resource::Resource::ALL.map(|kind| (kind.folder(), kind.ending())) {
         // A missing folder is named too: cargo then runs this script each time, and notices a new folder.
         println!("cargo::rerun-if-changed={folder}");
-        let mut files = listed(Path::new(&root), folder, false)?;
+        // Label lists may be in subfolders: a cast's lists are in one folder.
+        let mut files = listed(Path::new(&root), folder, folder == resource::Resource::Labels.folder())?;
         files.retain(|file| Path::new(file).extension().is_some_and(|found| found == ending));
         for file in files {
             writeln!(code, "    (\"{file}\", text!(\"{file}\")),").expect("a String takes all");

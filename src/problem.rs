@@ -73,9 +73,11 @@ pub fn closest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<S
         return None;
     }
     let word_lower = word.to_lowercase();
+    let likeness = |name: &str| strsim::jaro_winkler(&word_lower, &name.to_lowercase());
     let scored = names.filter(|name| *name != word && name.len() <= MAX_WORD).map(|name| {
-        let likeness = strsim::jaro_winkler(&word_lower, &name.to_lowercase());
-        (likeness, name)
+        // a name in a folder (`starter/places`) may be meant without its folder
+        let last = name.rsplit('/').next().unwrap_or(name);
+        (likeness(name).max(likeness(last)), name)
     });
     // 0.8 accepts one or two typing errors in a word and refuses words that only share a beginning. One error in a
     // short word gives less than 0.8, so a distance of 1 is accepted too.

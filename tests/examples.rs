@@ -46,9 +46,9 @@ impl Day {
     }
 }
 
-/// The labels of `vocab/NAME.txt`.
+/// The labels of `vocab/starter/NAME.txt`.
 fn vocab(name: &str) -> Vec<String> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("vocab/{name}.txt"));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("vocab/starter/{name}.txt"));
     std::fs::read_to_string(file).expect("labels").lines().map(str::to_owned).collect()
 }
 

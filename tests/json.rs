@@ -110,7 +110,7 @@ fn every_command_prints_json_that_fits_its_schema() {
     bench.check("--version", &["--version"], 0);
     bench.check("try --prompt", &["try", "starter-lm", "--prompt", "hello", "--max-tokens", "2"], 0);
     bench.check("try --embed", &["try", "starter-clip", "--text", "a dog", "--embed"], 0);
-    bench.check("try --among", &["try", "starter-clip", "--text", "a kitchen", "--among", "vocab/places"], 0);
+    bench.check("try --among", &["try", "starter-clip", "--text", "a kitchen", "--among", "vocab/starter/places"], 0);
     bench.check("try --audio", &["try", "starter-whisper", "--audio", &day], 0);
     bench.check("ask", &["ask", &day, "Where did I last see the keys?"], 0);
     bench.check("error", &["ask", "none.mp4", "x"], 3);

@@ -34,10 +34,15 @@ impl Library for Repository {
         Some(SourceText { file, source })
     }
     fn names(&self, kind: Resource) -> Vec<String> {
-        files(kind.folder(), kind.ending())
-            .iter()
-            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-            .collect()
+        let folder = match kind {
+            Resource::Labels => "vocab/starter",
+            kind => kind.folder(),
+        };
+        let name = |path: &PathBuf| {
+            let plain = path.strip_prefix(root().join(kind.folder())).ok()?.with_extension("");
+            Some(plain.to_str()?.to_owned())
+        };
+        files(folder, kind.ending()).iter().filter_map(name).collect()
     }
     fn answers_of(&self, agent: &str) -> Option<Vec<Answers>> {
         Some(match agent {

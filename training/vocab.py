@@ -1,7 +1,7 @@
 """The words of the starter world: for the pictures, the speech and the labels.
 
 The starter models learn only these words, and dialogues show them these label lists. `python
-training/vocab.py` writes the label lists to vocab/*.txt and checks the promises below.
+training/vocab.py` writes the label lists to vocab/starter/*.txt and checks the promises below.
 
   PLACES      name -> {"in": the phrase with its preposition, "outdoor": bool}
   OBJECTS     things that lie about: {"name", "emoji", "hold": can be held in a hand}
@@ -400,6 +400,6 @@ def write_lists(folder):
 
 if __name__ == "__main__":
     check()
-    write_lists(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vocab"))
+    write_lists(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vocab", "starter"))
     for place in PLACES:
         print(f"{place:12} {len(activities_of(place))}  {', '.join(activities_of(place))}")

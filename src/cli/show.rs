@@ -20,7 +20,7 @@ use std::path::Path;
 Examples:
   elenchus show video_qa                       # a dialogue that comes with the program
   elenchus show prompts/video-qa               # the folder selects one of several things with this name
-  elenchus show vocab/places > vocab/mine.txt  # a start for your own list
+  elenchus show vocab/starter/places > vocab/mine.txt  # a start for your own list
 
 `elenchus list` shows the names.")]
 pub(crate) struct Args {

@@ -300,7 +300,7 @@ fn moved(reply: Reply, origin_s: f64) -> Reply {
 }
 
 /// The labels from a file with one label a line, from a list separated by commas, or from a named list
-/// (`vocab/places`).
+/// (`vocab/starter/places`).
 fn read_labels(text: &str, catalogue: &Catalogue) -> Result<Vec<String>, Fault> {
     let labels = match files::read_given(Path::new(text), files::MAX_BYTES) {
         Ok(file) => dialogue::labels(&file),

@@ -113,12 +113,14 @@ written! { "`limits`",
 }
 
 written! { "a cast file",
-    /// The agent of each role.
+    /// The agent of each role, and the words that its models know.
     pub struct CastFile {
         /// The purpose of this cast.
         pub about: Option<String>,
         /// Role to agent (`agents/NAME.yaml`).
         pub cast: IndexMap<At<String>, At<String>>,
+        /// Label role to label list (`vocab/NAME.txt`): the words that the models of this cast know.
+        pub labels: Option<IndexMap<At<String>, At<String>>>,
     }
 }
 

@@ -19,8 +19,10 @@ written! { "a dialogue",
         pub about: Option<String>,
         /// The inputs of a run: name to type (or `{ type, default, about }`).
         pub inputs: Option<IndexMap<At<String>, InputWritten>>,
-        /// Role to agent (`agents/NAME.yaml`).
-        pub cast: Option<IndexMap<At<String>, At<String>>>,
+        /// Role to agent (`agents/NAME.yaml`), or the name of a cast (`casts/NAME.yaml`).
+        pub cast: Option<CastWritten>,
+        /// Label role to label list (`vocab/NAME.txt`), for `among: ROLE`. A cast may bind other lists.
+        pub labels: Option<IndexMap<At<String>, At<String>>>,
         /// Name to step. A step depends on the steps that its templates name.
         #[schemars(transform = name_steps)]
         pub steps: IndexMap<At<String>, StepWritten>,
@@ -66,6 +68,49 @@ impl JsonSchema for Version {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "const": 1 })
+    }
+}
+
+/// The agents of a dialogue: the name of a cast, or an agent for each role.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CastWritten {
+    /// `cast: starter`
+    Named(At<String>),
+    /// `cast: { eye: clip, mind: lm }`
+    Roles(IndexMap<At<String>, At<String>>),
+}
+
+impl CastWritten {
+    /// The roles that the dialogue itself assigns.
+    pub fn roles(&self) -> impl Iterator<Item = (&At<String>, &At<String>)> {
+        match self {
+            CastWritten::Named(_) => None,
+            CastWritten::Roles(roles) => Some(roles.iter()),
+        }
+        .into_iter()
+        .flatten()
+    }
+}
+
+impl Written for CastWritten {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match node.data {
+            Data::Text(..) => At::read(node, reading).map(CastWritten::Named),
+            Data::Map(_) => IndexMap::read(node, reading).map(CastWritten::Roles),
+            _ => reading.wrong(node, "the name of a cast, or a mapping from roles to agents"),
+        }
+    }
+}
+
+impl JsonSchema for CastWritten {
+    fn schema_name() -> Cow<'static, str> {
+        "Cast".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "string" },
+            { "type": "object", "additionalProperties": { "type": "string" } },
+        ] })
     }
 }
 

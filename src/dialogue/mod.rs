@@ -19,7 +19,8 @@ pub use agent_file::{
 };
 pub(crate) use file::name_steps;
 pub use file::{
-    COMMON_KEYS, Common, DialogueFile, ExpectWritten, InputWritten, RESERVED, StepWritten, TestWritten, Version,
+    COMMON_KEYS, CastWritten, Common, DialogueFile, ExpectWritten, InputWritten, RESERVED, StepWritten, TestWritten,
+    Version,
 };
 pub use keys::Keys;
 pub(crate) use keys::written;

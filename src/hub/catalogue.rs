@@ -198,18 +198,12 @@ impl Catalogue {
         }
     }
 
-    /// Every name that [`Catalogue::find`] can find, sorted.
+    /// Every name that hints and lists show, sorted: the files of the kind's folder and, for label lists, those of its
+    /// subfolders (`starter/places`).
     pub fn names(&self, kind: Resource) -> Vec<String> {
-        let (folder, ending) = (kind.folder(), kind.ending());
-        let mut names: BTreeSet<String> = embedded::names(folder, ending).into_iter().collect();
+        let mut names: BTreeSet<String> = embedded::names(kind.folder(), kind.ending()).into_iter().collect();
         for root in self.roots() {
-            for entry in std::fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
-                let path = entry.path();
-                let name = path.file_stem().and_then(|stem| stem.to_str()).filter(|name| is_file_name(name));
-                if let Some(name) = name.filter(|_| path.extension().is_some_and(|found| found == ending)) {
-                    names.insert(name.to_owned());
-                }
-            }
+            add_names(&root.join(kind.folder()), "", kind, &mut names);
         }
         names.into_iter().collect()
     }
@@ -217,6 +211,21 @@ impl Catalogue {
     fn roots(&self) -> impl Iterator<Item = &Path> {
         let project = self.project.as_ref().map(|project| project.folder.as_path());
         project.into_iter().chain(self.folders.own_config())
+    }
+}
+
+/// Adds the names of a folder's files of this kind, each after `prefix`.
+fn add_names(folder: &Path, prefix: &str, kind: Resource, names: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).filter(|name| is_file_name(name)) else {
+            continue;
+        };
+        if path.extension().is_some_and(|found| found == kind.ending()) {
+            names.insert(format!("{prefix}{name}"));
+        } else if kind == Resource::Labels && prefix.is_empty() && path.is_dir() {
+            add_names(&path, &format!("{name}/"), kind, names);
+        }
     }
 }
 

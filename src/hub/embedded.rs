@@ -55,8 +55,8 @@ pub fn text(path: &str) -> Option<&'static str> {
 /// Names of the embedded files `FOLDER/NAME.ENDING`, sorted.
 pub fn names(folder: &str, ending: &str) -> Vec<String> {
     let name = |path: &str| {
-        let rest = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(ending)?.strip_suffix('.')?;
-        (!rest.contains('/')).then(|| rest.to_owned())
+        let name = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(ending)?.strip_suffix('.')?;
+        Some(name.to_owned())
     };
     FILES.iter().filter_map(|(path, _)| name(path)).collect()
 }
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn the_binary_carries_the_prompts_and_label_lists() {
         assert!(names("prompts", "md").contains(&"video-qa".to_owned()));
-        assert!(names("vocab", "txt").contains(&"places".to_owned()));
+        assert!(names("vocab", "txt").contains(&"starter/places".to_owned()));
         assert!(text("prompts/video-qa.md").is_some_and(|text| text.contains("{{ question | trim }}")));
         assert_eq!(text("prompts/none.md"), None);
     }

@@ -3,17 +3,18 @@
 use super::{
     Block, DeclaredInput, Plan, Planning, Problem, Rule, Severity, Typing, VerbRow, block,
     calls::identity,
+    cast::{cast_of, check_swapped_roles, swap},
     closest,
-    planning::{CastEntry, Hole, Mention, not_found},
+    planning::{Hole, Mention},
     shared::Shared,
     tests_written::check_tests,
 };
 use crate::{
-    dialogue::{self, At, Caller, Dialogue, DialogueFile, Library, MemoryLibrary, Pos, Resource},
+    dialogue::{self, At, Caller, CastWritten, Dialogue, DialogueFile, Library, MemoryLibrary, Resource},
     prompt::Template,
     value::Type,
 };
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// The options of a run that change how a dialogue is checked.
@@ -23,6 +24,8 @@ pub struct CompileOptions {
     pub cast: Option<String>,
     /// Role to agent; overrides the dialogue and the cast file.
     pub roles: IndexMap<String, String>,
+    /// Label role to label list; overrides the dialogue and the cast file.
+    pub labels: IndexMap<String, String>,
     /// The dialogue's file. Calls look in its folder first.
     pub path: Option<PathBuf>,
     /// The available verbs. `default()` has those of this version.
@@ -59,8 +62,10 @@ pub fn recompile(sources: &IndexMap<String, String>) -> Result<Plan, Vec<Problem
         }
     }
     let cast = sources.get("cast").map(|source| dialogue::cast(source, "cast")).transpose()?;
-    let roles = cast.iter().flat_map(|cast| &cast.cast).map(|(role, agent)| (role.value.clone(), agent.value.clone()));
-    let options = CompileOptions { roles: roles.collect(), ..CompileOptions::default() };
+    let named = |(role, name): (&At<String>, &At<String>)| (role.value.clone(), name.value.clone());
+    let roles = cast.iter().flat_map(|cast| &cast.cast).map(named).collect();
+    let labels = cast.iter().flat_map(|cast| cast.labels.iter().flatten()).map(named).collect();
+    let options = CompileOptions { roles, labels, ..CompileOptions::default() };
     compile_text(sources.get("dialogue").map_or("", String::as_str), "dialogue", &library, &options)
 }
 
@@ -92,64 +97,6 @@ fn compile_partly(
             Ok(Plan { name, about, sources: shared.sources, inputs, roles: shared.roles, block, warnings, answer })
         }
         _ => Err(dialogue::in_order(shared.problems)),
-    }
-}
-
-/// Reads the cast and the roles that replace the dialogue's own agents.
-fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, file: &str) {
-    let start = Pos { line: 1, column: 1 };
-    if let Some(name) = &options.cast {
-        match library.read(Resource::Cast, name) {
-            Some(text) => match dialogue::cast(&text.source, &text.file) {
-                Ok(cast) => {
-                    let file: Arc<str> = text.file.as_str().into();
-                    for (role, agent) in cast.cast {
-                        let entry = CastEntry { agent: agent.value, file: file.clone(), pos: agent.pos };
-                        shared.swapped.insert(role.value, entry);
-                    }
-                }
-                Err(problems) => shared.problems.extend(problems),
-            },
-            None => {
-                let hint = closest_cast(name, library);
-                let file = Resource::Cast.file(name).into();
-                shared.problem("unknown-cast", &file, start, format!("found no cast `{name}`"), Some(hint));
-            }
-        }
-    }
-    for (role, agent) in &options.roles {
-        shared.swapped.insert(role.clone(), CastEntry { agent: agent.clone(), file: file.into(), pos: start });
-    }
-    if !shared.swapped.is_empty() {
-        let cast: serde_json::Map<_, _> =
-            shared.swapped.iter().map(|(role, entry)| (role.clone(), entry.agent.clone().into())).collect();
-        // JSON is valid YAML
-        shared.sources.insert("cast".into(), serde_json::json!({ "cast": cast }).to_string());
-    }
-}
-
-/// The hint for an unknown cast.
-pub fn closest_cast(name: &str, library: &dyn Library) -> String {
-    let (name, names) = (dialogue::plain_name(Resource::Cast, name), library.names(Resource::Cast));
-    let listed = || format!("the casts are {}; one of your own is a file `casts/NAME.yaml`", names.join(", "));
-    closest(&name, names.iter().map(String::as_str)).unwrap_or_else(listed)
-}
-
-/// Reports a cast without any role of the dialogue. A cast for many dialogues may fill more roles than one dialogue
-/// has, so further roles are fine.
-fn check_swapped_roles(written: &DialogueFile, shared: &mut Shared) {
-    let own = written.cast.iter().flatten().map(|(role, _)| role.value.clone());
-    let known: IndexSet<String> = own.chain(shared.roles.keys().cloned()).collect();
-    // a mistake elsewhere may hide the roles of a called dialogue
-    let all_told = shared.problems.iter().all(|problem| problem.code == "unknown-agent");
-    if !all_told || known.is_empty() || shared.swapped.keys().any(|role| known.contains(role)) {
-        return;
-    }
-    if let Some((role, entry)) = shared.swapped.first().map(|(role, entry)| (role.clone(), entry.clone())) {
-        let listed = || format!("its roles are {}", known.iter().cloned().collect::<Vec<_>>().join(", "));
-        let hint = closest(&role, known.iter().map(String::as_str)).unwrap_or_else(listed);
-        let message = format!("found role `{role}`, which the dialogue does not use");
-        shared.problem("unknown-role", &entry.file, entry.pos, message, Some(hint));
     }
 }
 
@@ -208,56 +155,6 @@ pub(super) fn compiled(
     let answer_ty = answer.ty(&mut Typing { shared, names: &names });
     let name = written.dialogue.as_ref().map(|name| name.value.clone()).unwrap_or_default();
     Some(Compiled { name, inputs, block: Arc::new(block), answer: answer.template()?.clone(), answer_ty })
-}
-
-fn cast_of(
-    written: &DialogueFile,
-    file: &Arc<str>,
-    library: &dyn Library,
-    shared: &mut Shared,
-) -> IndexMap<String, CastEntry> {
-    let mut cast: IndexMap<String, CastEntry> = IndexMap::new();
-    for (role, agent) in written.cast.iter().flatten() {
-        let own = CastEntry { agent: agent.value.clone(), file: file.clone(), pos: agent.pos };
-        let entry = shared.swapped.get(&role.value).cloned().unwrap_or(own);
-        if role.value == "media" {
-            let message = "found role `media`, which every run has already".to_owned();
-            shared.problem("wrong-value", file, role.pos, message, Some("give the role another name".into()));
-        }
-        know_agent(&entry, library, shared);
-        cast.insert(role.value.clone(), entry);
-    }
-    // a swapped cast may fill roles that the dialogue does not declare
-    for (role, entry) in shared.swapped.clone() {
-        if !cast.contains_key(&role) {
-            know_agent(&entry, library, shared);
-            cast.insert(role, entry);
-        }
-    }
-    cast
-}
-
-/// Reads an agent's file once and records the requests that the agent answers.
-fn know_agent(entry: &CastEntry, library: &dyn Library, shared: &mut Shared) {
-    if shared.agents.contains_key(&entry.agent) {
-        return;
-    }
-    let mut answers = None;
-    match library.read(Resource::Agent, &entry.agent) {
-        Some(text) => {
-            shared.keep(Resource::Agent, &entry.agent, &text);
-            match dialogue::agent_file(&text.source, &text.file) {
-                Ok(agent) => answers = agent.answers().or_else(|| library.answers_of(&entry.agent)),
-                Err(problems) => shared.problems.extend(problems),
-            }
-        }
-        None => {
-            let names = library.names(Resource::Agent);
-            let hint = not_found(&entry.agent, "agents", &names, &library.places(Resource::Agent));
-            shared.problem("unknown-agent", &entry.file, entry.pos, format!("found no agent `{}`", entry.agent), hint);
-        }
-    }
-    shared.agents.insert(entry.agent.clone(), answers);
 }
 
 fn inputs_of(written: &DialogueFile, file: &Arc<str>, shared: &mut Shared) -> IndexMap<String, DeclaredInput> {
@@ -323,7 +220,8 @@ fn unused_names(
     for (name, _) in written.inputs.iter().flatten().filter(|(name, _)| !used.contains(name.as_str())) {
         warn("unused-input", "input", name, "neither the answer nor any step");
     }
-    for (role, _) in written.cast.iter().flatten().filter(|(role, _)| !asked.contains(role.as_str())) {
+    for (role, _) in written.cast.iter().flat_map(CastWritten::roles).filter(|(role, _)| !asked.contains(role.as_str()))
+    {
         warn("unused-role", "role", role, "no step");
     }
 }

@@ -3,6 +3,7 @@
 pub mod bind;
 mod block;
 mod calls;
+mod cast;
 mod compile;
 pub mod draw;
 mod formula;
@@ -18,8 +19,9 @@ mod verbs;
 pub use crate::problem::{Problem, Severity, closest, render};
 pub use bind::{Inputs, Misfit};
 pub(crate) use block::Draft;
+pub use cast::closest_cast;
 pub(crate) use compile::Compiled;
-pub use compile::{CompileOptions, closest_cast, compile, compile_text, recompile};
+pub use compile::{CompileOptions, compile, compile_text, recompile};
 pub use formula::Formula;
 pub use planning::{AskedRole, Planning};
 pub use range::{Range, Rule};

@@ -1,12 +1,16 @@
 //! The first half of checking a step, with helpers for verbs: names, prompts and roles.
 
-use super::{Rule, closest, shared::Shared};
+use super::{
+    Rule,
+    cast::{Binding, Cast},
+    closest,
+    shared::Shared,
+};
 use crate::{
     dialogue::{self, At, Caller, Data, Library, Node, Pos, Resource, TextStyle},
     exchange::{Answers, Kind, Modalities, Modality},
     prompt::{Template, Use},
 };
-use indexmap::IndexMap;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// A mention of a name in a step.
@@ -26,14 +30,6 @@ pub(super) struct Hole {
     pub prompt: String,
     /// File and line of the step.
     pub used_at: String,
-}
-
-/// The agent of a role, and the position that assigns it.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct CastEntry {
-    pub agent: String,
-    pub file: Arc<str>,
-    pub pos: Pos,
 }
 
 /// A role that a step asks.
@@ -64,8 +60,8 @@ pub struct Planning<'a> {
     pub(super) file: Arc<str>,
     /// The dialogue that is being checked, as the caller of others.
     pub(super) caller: Caller,
-    /// The agents of this dialogue by role.
-    pub(super) cast: &'a IndexMap<String, CastEntry>,
+    /// The agents and the label lists of this dialogue by role.
+    pub(super) cast: &'a Cast,
     /// The names in the current step.
     pub(super) mentions: Vec<Mention>,
     /// The roles that the steps ask.
@@ -192,13 +188,56 @@ impl Planning<'_> {
         Some((template, node, file))
     }
 
-    /// A label list by name. Reports a missing or empty list.
-    pub fn labels(&mut self, name: &At<String>) -> Option<Vec<String>> {
-        let labels = dialogue::labels(&self.resource(Resource::Labels, name)?.source);
-        if labels.is_empty() {
-            self.problem("wrong-value", name.pos, format!("found no labels in label list `{}`", name.value), None);
+    /// The labels that `among: NAME` means for the agent of `role`: those that the cast binds to the label role `NAME`, else the
+    /// label list of this name. Reports a missing or empty list, and a cast whose agent lacks words.
+    pub fn labels(&mut self, name: &At<String>, role: Option<&AskedRole>) -> Option<Vec<String>> {
+        let Some(bound) = self.cast.labels.get(&name.value).cloned() else {
+            let text = if self.known_list(name) { self.resource(Resource::Labels, name) } else { None }?;
+            return Some(self.checked_labels(&text.source, &name.value, &self.file.clone(), name.pos));
+        };
+        if let Some(missing) = role.and_then(|role| self.cast.lacks_words(&role.name, &name.value)) {
+            self.shared.take(vec![missing]);
+            return None;
         }
-        Some(labels)
+        let text = self.list_of(&bound)?;
+        Some(self.checked_labels(&text.source, &bound.name, &bound.file, bound.pos))
+    }
+
+    /// True if the list exists or `name` is a path. Otherwise reports a name that is neither a label role nor a list.
+    fn known_list(&mut self, name: &At<String>) -> bool {
+        if name.contains('/') || self.cast.labels.is_empty() || self.library.read(Resource::Labels, name).is_some() {
+            return true;
+        }
+        let lists = self.library.names(Resource::Labels);
+        let roles = self.cast.labels.keys().map(String::as_str);
+        let listed = || format!("the label roles are {}", roles.clone().collect::<Vec<_>>().join(", "));
+        let hint = closest(name, roles.clone().chain(lists.iter().map(String::as_str))).unwrap_or_else(listed);
+        let message = format!("found `{}`, which is neither a label role of the cast nor a label list", name.value);
+        self.problem("unknown-labels", name.pos, message, Some(hint));
+        false
+    }
+
+    /// The text of a bound label list. Reports a missing list where it is bound.
+    fn list_of(&mut self, bound: &Binding) -> Option<dialogue::SourceText> {
+        let found = self.library.read(Resource::Labels, &bound.name);
+        match &found {
+            Some(text) => self.shared.keep(Resource::Labels, &bound.name, text),
+            None => {
+                let names = self.library.names(Resource::Labels);
+                let hint = not_found(&bound.name, "label lists", &names, &self.library.places(Resource::Labels));
+                let message = format!("found no label list `{}`", bound.name);
+                self.shared.problem("unknown-labels", &bound.file, bound.pos, message, hint);
+            }
+        }
+        found
+    }
+
+    fn checked_labels(&mut self, source: &str, list: &str, file: &Arc<str>, pos: Pos) -> Vec<String> {
+        let labels = dialogue::labels(source);
+        if labels.is_empty() {
+            self.shared.problem("wrong-value", file, pos, format!("found no labels in label list `{list}`"), None);
+        }
+        labels
     }
 
     /// Records that a step needs each label's floor from the plan's role `name`.
@@ -228,8 +267,8 @@ impl Planning<'_> {
 
     /// The role `name` of the cast for requests of this kind. Reports an unknown role or an unsuitable agent.
     pub fn role(&mut self, name: &At<String>, kind: Kind) -> Option<AskedRole> {
-        let Some(entry) = self.cast.get(&name.value).cloned() else {
-            let roles: Vec<&str> = self.cast.keys().map(String::as_str).collect();
+        let Some(entry) = self.cast.agents.get(&name.value).cloned() else {
+            let roles: Vec<&str> = self.cast.agents.keys().map(String::as_str).collect();
             let listed = if roles.is_empty() {
                 "the dialogue lacks a cast".into()
             } else {
@@ -245,13 +284,13 @@ impl Planning<'_> {
             return None;
         };
         self.asked.insert(name.value.clone());
-        let answers = self.shared.agents.get(&entry.agent).cloned().flatten();
+        let answers = self.shared.agents.get(&entry.name).cloned().flatten();
         let able = |kind: Kind| move |answers: &&Answers| answers.kind == kind;
         if let Some(answers) = answers.as_ref().filter(|answers| answers.iter().find(able(kind)).is_none()) {
             let can = answers.iter().map(|answers| answers.kind.word()).collect::<Vec<_>>().join(", ");
             let message = format!(
                 "found `{}` for role `{}`, which answers {can} and not {}",
-                entry.agent,
+                entry.name,
                 name.value,
                 kind.word()
             );
@@ -263,7 +302,7 @@ impl Planning<'_> {
             answers.iter().filter(able(kind)).fold(Modalities::default(), |all, answers| all.and(answers.takes))
         });
         Some(AskedRole {
-            role: self.shared.cast_role(&name.value, &entry.agent, kind),
+            role: self.shared.cast_role(&name.value, &entry.name, kind),
             name: name.value.clone(),
             content,
         })

@@ -1,6 +1,6 @@
 //! The results of checking one dialogue and all dialogues that it calls.
 
-use super::{Problem, Role, VerbRow, planning::CastEntry};
+use super::{Problem, Role, VerbRow, cast::Swapped};
 use crate::{
     dialogue::{self, Pos, Resource, SourceText},
     exchange::{Answers, Kind},
@@ -26,8 +26,8 @@ pub(super) struct Shared {
     pub verbs: &'static [VerbRow],
     /// Planned verbs that are not available yet.
     pub later: &'static [&'static str],
-    /// Role to agent, from `--cast` and other options; replaces the agents of dialogues.
-    pub swapped: IndexMap<String, CastEntry>,
+    /// The agents and label lists of `--cast` and other options; they replace those of dialogues.
+    pub swapped: Swapped,
 }
 
 impl Shared {

@@ -1,6 +1,6 @@
 //! Checks the tests of a dialogue: their names must exist, and each scripted reply must fit a request.
 
-use super::{DeclaredInput, closest, planning::CastEntry, shared::Shared};
+use super::{DeclaredInput, cast::Cast, closest, shared::Shared};
 use crate::{
     dialogue::{At, DialogueFile},
     exchange::{Kind, Script},
@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) fn check_tests(
     written: &DialogueFile,
     inputs: &IndexMap<String, DeclaredInput>,
-    cast: &IndexMap<String, CastEntry>,
+    cast: &Cast,
     file: &Arc<str>,
     shared: &mut Shared,
 ) {
@@ -29,7 +29,7 @@ pub(super) fn check_tests(
         // a test can script the roles of a called dialogue too
         let roles: Vec<String> = shared.roles.keys().cloned().collect();
         for (role, script) in test.script.iter().flatten() {
-            let names = cast.keys().chain(&roles).map(String::as_str).chain(["media"]).collect();
+            let names = cast.agents.keys().chain(&roles).map(String::as_str).chain(["media"]).collect();
             unknown(role, "role", names, shared);
             check_replies(role, script, file, shared);
         }

@@ -43,7 +43,14 @@ pub const LATER: &[&str] = &["search", "journal", "digest", "ask_user"];
 /// Without a cast or other changes, and with the verbs of this version.
 impl Default for CompileOptions {
     fn default() -> CompileOptions {
-        CompileOptions { cast: None, roles: Default::default(), path: None, verbs: VERBS, later: LATER }
+        CompileOptions {
+            cast: None,
+            roles: Default::default(),
+            labels: Default::default(),
+            path: None,
+            verbs: VERBS,
+            later: LATER,
+        }
     }
 }
 

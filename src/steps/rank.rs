@@ -18,8 +18,9 @@ written! { "`rank`",
         pub agent: At<String>,
         /// An image, a moment (its frame), a sound or a text.
         pub what: TextExpr,
-        /// The candidates: a label list (`vocab/places`), a list, or a template that gives a list. Without this key, the
-        /// agent's own labels are the candidates; an image classifier has some.
+        /// The candidates: a label role that the cast binds to a label list (`places`), a label list
+        /// (`vocab/rooms`), a list, or a template that gives a list. Without this key, the agent's own labels are the
+        /// candidates; an image classifier has some.
         pub among: Option<Expr>,
         /// The text that the agent compares for each candidate: `a photo of a {}`.
         pub r#as: Option<TextExpr>,
@@ -39,7 +40,7 @@ impl Verb for Rank {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let role = planning.role(&self.agent, Kind::Rank);
         let what = planning.expr(&self.what.0);
-        let among = self.among.as_ref().map(|written| among(written, planning));
+        let among = self.among.as_ref().map(|written| among(written, role.as_ref(), planning));
         let mut optional = |expr: Option<&Expr>| expr.map(|expr| planning.expr(expr));
         let wording = optional(self.r#as.as_ref().map(|wording| &wording.0));
         let top = optional(self.top.as_ref().map(|top| &top.0));
@@ -82,11 +83,12 @@ fn check_wording(wording: &Expr, planning: &mut Planning<'_>) {
     }
 }
 
-/// Reads candidates: the name of a label list, or any value that gives a list of texts.
-pub(super) fn among(expr: &Expr, planning: &mut Planning<'_>) -> Option<Among> {
+/// Reads candidates: a label role of the cast, the name of a label list, or any value that gives a list of texts. `role`
+/// reads them.
+pub(super) fn among(expr: &Expr, role: Option<&AskedRole>, planning: &mut Planning<'_>) -> Option<Among> {
     match &expr.0.data {
         Data::Text(name, _) if !name.contains("{{") => {
-            planning.labels(&At { value: name.clone(), pos: expr.0.pos }).map(Among::Labels)
+            planning.labels(&At { value: name.clone(), pos: expr.0.pos }, role).map(Among::Labels)
         }
         _ => planning.expr(expr).map(Among::Formula),
     }

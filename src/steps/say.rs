@@ -74,7 +74,7 @@ impl Verb for Say {
         let system = self.system.as_ref().map(|system| planning.expr(&system.0));
         let n = decoding::number(&self.n, "n", Range::WholeFrom(1), planning);
         let decoding = self.decoding.plan(planning);
-        let choices = self.choices.as_ref().map(|choices| rank::among(choices, planning));
+        let choices = self.choices.as_ref().map(|choices| rank::among(choices, role.as_ref(), planning));
         // the outer option says whether the key was written, the inner one whether it was readable
         fn read<T>(part: Option<Option<T>>) -> Option<Option<T>> {
             part.map_or(Some(None), |part| part.map(Some))

@@ -1,0 +1,257 @@
+//! The cast of a dialogue: which agent plays each role, and which label list each label role names.
+
+use super::{CompileOptions, Problem, closest, planning::not_found, shared::Shared};
+use crate::dialogue::{self, At, CastFile, CastWritten, DialogueFile, Library, Pos, Resource};
+use indexmap::{IndexMap, IndexSet};
+use std::sync::Arc;
+
+/// An agent or a label list that fills a role, and the position that says so.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Binding {
+    /// The name of the agent or the label list.
+    pub name: String,
+    pub file: Arc<str>,
+    pub pos: Pos,
+}
+
+/// The agents and the label lists of a dialogue.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cast {
+    /// Role to agent.
+    pub agents: IndexMap<String, Binding>,
+    /// Label role to label list.
+    pub labels: IndexMap<String, Binding>,
+    /// Roles whose agent the run replaces by another one, with the replacement.
+    replaced: IndexMap<String, Binding>,
+    /// Label roles whose list is the dialogue's own.
+    own_labels: IndexSet<String>,
+}
+
+/// The agents and the label lists that a run replaces.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Swapped {
+    agents: IndexMap<String, Binding>,
+    labels: IndexMap<String, Binding>,
+}
+
+impl Cast {
+    /// The problem of a run whose cast replaces the agent of `role` and binds no list to the label role `labels`. The
+    /// words of the dialogue's own cast are those of other models.
+    pub(super) fn lacks_words(&self, role: &str, labels: &str) -> Option<Problem> {
+        let replaced = self.replaced.get(role).filter(|_| self.own_labels.contains(labels))?;
+        let own = self.labels.get(labels).map(|bound| bound.name.as_str()).unwrap_or_default();
+        let message = format!(
+            "found the agent `{}` for role `{role}`, but no label list for the label role `{labels}`: a cast brings the words that its models know",
+            replaced.name
+        );
+        let hint = format!(
+            "add `labels: {{ {labels}: NAME }}` with a list `vocab/NAME.txt`; `{own}` is the list of the dialogue's own cast"
+        );
+        Some(Problem::new("unbound-labels", &replaced.file, replaced.pos, message, Some(hint)))
+    }
+
+    fn add(&mut self, cast: CastFile, file: &Arc<str>) {
+        let CastFile { cast, labels, .. } = cast;
+        self.agents.extend(cast.into_iter().map(|(role, agent)| (role.value, bound(agent, file))));
+        self.labels.extend(labels.into_iter().flatten().map(|(role, list)| (role.value, bound(list, file))));
+    }
+}
+
+fn bound(name: At<String>, file: &Arc<str>) -> Binding {
+    Binding { name: name.value, file: file.clone(), pos: name.pos }
+}
+
+/// Reads the cast, the roles and the label roles that replace those of the dialogue.
+pub(super) fn swap(shared: &mut Shared, library: &dyn Library, options: &CompileOptions, file: &str) {
+    let start = Pos { line: 1, column: 1 };
+    let mut cast = Cast::default();
+    if let Some(name) = &options.cast {
+        match library.read(Resource::Cast, name) {
+            Some(text) => match dialogue::cast(&text.source, &text.file) {
+                Ok(read) => cast.add(read, &text.file.as_str().into()),
+                Err(problems) => shared.problems.extend(problems),
+            },
+            None => {
+                let hint = closest_cast(name, library);
+                let file = Resource::Cast.file(name).into();
+                shared.problem("unknown-cast", &file, start, format!("found no cast `{name}`"), Some(hint));
+            }
+        }
+    }
+    let given = |(role, name): (&String, &String)| {
+        (role.clone(), Binding { name: name.clone(), file: file.into(), pos: start })
+    };
+    cast.agents.extend(options.roles.iter().map(given));
+    cast.labels.extend(options.labels.iter().map(given));
+    shared.swapped = Swapped { agents: cast.agents, labels: cast.labels };
+    let Swapped { agents, labels } = &shared.swapped;
+    if !agents.is_empty() || !labels.is_empty() {
+        let names = |map: &IndexMap<String, Binding>| -> serde_json::Map<_, _> {
+            map.iter().map(|(role, bound)| (role.clone(), bound.name.clone().into())).collect()
+        };
+        // JSON is valid YAML
+        let text = serde_json::json!({ "cast": names(agents), "labels": names(labels) }).to_string();
+        shared.sources.insert("cast".into(), text);
+    }
+}
+
+/// The hint for an unknown cast.
+pub fn closest_cast(name: &str, library: &dyn Library) -> String {
+    let (name, names) = (dialogue::plain_name(Resource::Cast, name), library.names(Resource::Cast));
+    let listed = || format!("the casts are {}; one of your own is a file `casts/NAME.yaml`", names.join(", "));
+    closest(&name, names.iter().map(String::as_str)).unwrap_or_else(listed)
+}
+
+/// Reports a cast without any role of the dialogue. A cast for many dialogues may fill more roles than one dialogue
+/// has, so further roles are fine.
+pub(super) fn check_swapped_roles(written: &DialogueFile, shared: &mut Shared) {
+    let own = written.cast.iter().flat_map(CastWritten::roles).map(|(role, _)| role.value.clone());
+    let known: IndexSet<String> = own.chain(shared.roles.keys().cloned()).collect();
+    // a mistake elsewhere may hide the roles of a called dialogue
+    let all_told = shared.problems.iter().all(|problem| problem.code == "unknown-agent");
+    let swapped = &shared.swapped.agents;
+    if !all_told || known.is_empty() || swapped.keys().any(|role| known.contains(role)) {
+        return;
+    }
+    if let Some((role, entry)) = swapped.first().map(|(role, entry)| (role.clone(), entry.clone())) {
+        let listed = || format!("its roles are {}", known.iter().cloned().collect::<Vec<_>>().join(", "));
+        let hint = closest(&role, known.iter().map(String::as_str)).unwrap_or_else(listed);
+        let message = format!("found role `{role}`, which the dialogue does not use");
+        shared.problem("unknown-role", &entry.file, entry.pos, message, Some(hint));
+    }
+}
+
+/// The cast of one dialogue: its own, changed by the run.
+pub(super) fn cast_of(written: &DialogueFile, file: &Arc<str>, library: &dyn Library, shared: &mut Shared) -> Cast {
+    let mut cast = own_cast(written, file, library, shared);
+    cast.own_labels = cast.labels.keys().filter(|role| !shared.swapped.labels.contains_key(*role)).cloned().collect();
+    let Swapped { agents, labels } = shared.swapped.clone();
+    for (role, agent) in agents {
+        // a swapped cast may fill roles that the dialogue does not declare
+        let own = cast.agents.insert(role.clone(), agent.clone());
+        if own.is_some_and(|own| own.name != agent.name) {
+            cast.replaced.insert(role, agent);
+        }
+    }
+    cast.labels.extend(labels);
+    cast.agents.values().for_each(|agent| know_agent(agent, library, shared));
+    cast
+}
+
+/// The cast that the dialogue itself states.
+fn own_cast(written: &DialogueFile, file: &Arc<str>, library: &dyn Library, shared: &mut Shared) -> Cast {
+    let mut cast = Cast::default();
+    if let Some(CastWritten::Named(name)) = &written.cast {
+        match library.read(Resource::Cast, name) {
+            Some(text) => {
+                shared.keep(Resource::Cast, name, &text);
+                match dialogue::cast(&text.source, &text.file) {
+                    Ok(read) => cast.add(read, &text.file.as_str().into()),
+                    Err(problems) => shared.take(problems),
+                }
+            }
+            None => {
+                let names = library.names(Resource::Cast);
+                let plain = dialogue::plain_name(Resource::Cast, name);
+                let hint = not_found(&plain, "casts", &names, &library.places(Resource::Cast));
+                shared.problem("unknown-cast", file, name.pos, format!("found no cast `{}`", name.value), hint);
+            }
+        }
+    }
+    for (role, agent) in written.cast.iter().flat_map(CastWritten::roles) {
+        if role.value == "media" {
+            let message = "found role `media`, which every run has already".to_owned();
+            shared.problem("wrong-value", file, role.pos, message, Some("give the role another name".into()));
+        }
+        cast.agents.insert(role.value.clone(), bound(agent.clone(), file));
+    }
+    for (role, list) in written.labels.iter().flatten() {
+        cast.labels.insert(role.value.clone(), bound(list.clone(), file));
+    }
+    cast
+}
+
+/// Reads an agent's file once and records the requests that the agent answers.
+fn know_agent(entry: &Binding, library: &dyn Library, shared: &mut Shared) {
+    if shared.agents.contains_key(&entry.name) {
+        return;
+    }
+    let mut answers = None;
+    match library.read(Resource::Agent, &entry.name) {
+        Some(text) => {
+            shared.keep(Resource::Agent, &entry.name, &text);
+            match dialogue::agent_file(&text.source, &text.file) {
+                Ok(agent) => answers = agent.answers().or_else(|| library.answers_of(&entry.name)),
+                Err(problems) => shared.problems.extend(problems),
+            }
+        }
+        None => {
+            let names = library.names(Resource::Agent);
+            let hint = not_found(&entry.name, "agents", &names, &library.places(Resource::Agent));
+            shared.problem("unknown-agent", &entry.file, entry.pos, format!("found no agent `{}`", entry.name), hint);
+        }
+    }
+    shared.agents.insert(entry.name.clone(), answers);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{dialogue::MemoryLibrary, plan};
+
+    /// Checks the label lists of a plan, or its problems, when `--cast CAST` replaces the dialogue's cast. The plan must
+    /// compile again from its texts.
+    fn check(cast: Option<&str>, expected: &[&str]) {
+        let list = |library: MemoryLibrary, name: &str| library.with(Resource::Labels, name, name);
+        let agents = ["small", "large", "mind"].into_iter();
+        let library = agents.fold(MemoryLibrary::default(), |l, name| l.with(Resource::Agent, name, "script: [one]"));
+        let library = ["own/places", "own/things", "world/places"].into_iter().fold(library, list);
+        let casts = [
+            ("own", "cast: { eye: small, mind: mind }\nlabels: { places: own/places, things: own/things }"),
+            ("world", "cast: { eye: large }\nlabels: { places: world/places, things: own/things }"),
+            ("half", "cast: { eye: large }\nlabels: { places: world/places }"),
+            ("same", "cast: { eye: small }"),
+            ("talk", "cast: { eye: small, mind: large }"),
+            ("gone", "cast: { eye: large }\nlabels: { places: world/placse, things: own/things }"),
+        ];
+        let library = casts.into_iter().fold(library, |l, (name, text)| l.with(Resource::Cast, name, text));
+        let dialogue = "version: 1\ndialogue: d\ninputs: { x: text }\ncast: own\nsteps:\n  \
+            a: { rank: { agent: eye, what: \"{{ x }}\", among: places } }\n  \
+            b: { rank: { agent: eye, what: \"{{ x }}\", among: things } }\n  \
+            c: { rank: { agent: eye, what: \"{{ x }}\", among: own/places } }\nanswer: \"{{ a }}{{ b }}{{ c }}\"\n";
+        let options = CompileOptions { cast: cast.map(str::to_owned), ..CompileOptions::default() };
+        let lists = |plan: &plan::Plan| -> Vec<String> {
+            plan.sources.keys().filter(|key| key.starts_with("labels/")).map(|key| key[7..].to_owned()).collect()
+        };
+        let found = match plan::compile_text(dialogue, "d.yaml", &library, &options) {
+            Ok(plan) => {
+                let again = plan::recompile(&plan.sources).expect("compiles again");
+                assert_eq!((lists(&again), &again.roles), (lists(&plan), &plan.roles));
+                lists(&plan)
+            }
+            Err(problems) => problems
+                .iter()
+                .map(|p| {
+                    format!("{}:{}:{} {} ({})", p.file, p.line, p.column, p.message, p.hint.as_deref().unwrap_or("-"))
+                })
+                .collect(),
+        };
+        assert_eq!(found, expected, "{cast:?}");
+    }
+
+    #[test]
+    fn a_cast_brings_the_words_that_its_models_know() {
+        let own = ["own/places", "own/things"];
+        check(None, &own);
+        check(Some("world"), &["world/places", "own/things", "own/places"]);
+        // the same eye, or another mind, keeps the words of the dialogue's own cast
+        check(Some("same"), &own);
+        check(Some("talk"), &own);
+        let expected = "cast/half:1:14 found the agent `large` for role `eye`, but no label list for the label role `things`: a cast \
+                        brings the words that its models know (add `labels: { things: NAME }` with a list `vocab/NAME.txt`; \
+                        `own/things` is the list of the dialogue's own cast)";
+        check(Some("half"), &[expected]);
+        let expected = "cast/gone:2:19 found no label list `world/placse` (did you mean `world/places`?)";
+        check(Some("gone"), &[expected]);
+    }
+}
