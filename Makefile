@@ -6,8 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 ELENCHUS := $(TARGET)/release/elenchus
 DAY := examples/media/day1.mp4
+REAL := $(abspath $(or $(ELENCHUS_REAL),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elenchus/real))
 
-.PHONY: help demo quick test fmt lint ruff doc unit pytest deny ffmpeg minilm soak bench world starter figures fuzz
+.PHONY: help demo quick test fmt lint ruff doc unit real pytest deny ffmpeg soak bench world starter figures fuzz
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -24,7 +25,7 @@ DEMO_QUESTION_3 := How many times did I check the list?
 quick: fmt lint ## the checks of a commit: at most 5 minutes with a warm cache
 	$(CARGO) test --locked --lib --bins --test tidy --test language --test verbs --test engine --test examples --test output --test memo --test bad_media -- --skip slow::
 
-test: ffmpeg minilm fmt lint deny doc pytest unit ## all checks of CI
+test: ffmpeg fmt lint deny doc pytest unit real ## all checks of CI
 
 fmt: ## formatting
 	$(CARGO) fmt --check
@@ -42,8 +43,14 @@ ruff:
 doc: ## documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-unit: ## all tests
+unit: ## all tests, without those that need real models
 	$(CARGO) test --locked
+
+# 1.9 GB, once. Exit code 3 of the script: the files cannot be had from here.
+real: ffmpeg ## fetch real models into ELENCHUS_REAL (~/.cache/elenchus/real), then run the tests that need them
+	@PYTHON="$(PYTHON)" bash tests/real/fetch.sh "$(REAL)"; code=$$?; \
+	if [ $$code = 3 ]; then echo "notice: the real models cannot be had from here; the tests that need them are skipped"; exit 0; fi; \
+	[ $$code = 0 ] && ELENCHUS_REAL="$(REAL)" $(CARGO) test --locked --test real --test parity -- --ignored
 
 pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the training texts, the cards)
 	@PYTHON="$(PYTHON)" bash training/tools.sh || echo "notice: no day can be rendered; its test will be skipped"
@@ -68,10 +75,6 @@ ffmpeg:
 		elif command -v pacman >/dev/null; then $$sudo pacman -S --noconfirm ffmpeg; \
 		elif command -v brew >/dev/null; then brew install ffmpeg; \
 		else echo "error: install ffmpeg by hand: https://ffmpeg.org/download.html" >&2; exit 1; fi; }
-
-# The real all-MiniLM-L6-v2 embedder, for one parity test. Without it the test is skipped with a notice.
-minilm:
-	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash tests/parity/fetch_minilm.sh || echo "notice: all-MiniLM-L6-v2 is not available; its test will be skipped"
 
 bench: ffmpeg ## run the benchmarks and write benches/RESULTS.md (needs the training environment for PyTorch)
 	bash benches/run.sh

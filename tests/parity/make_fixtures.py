@@ -2,7 +2,7 @@
 `transformers`.
 
     OMP_NUM_THREADS=1 python tests/parity/make_fixtures.py tests/parity/fixtures [NAME…]
-    python tests/parity/make_fixtures.py minilm .venv/minilm
+    python tests/parity/make_fixtures.py minilm ~/.cache/elenchus/real/all-MiniLM-L6-v2
 
 It needs torch, transformers, tokenizers, pillow, safetensors (versions in
 training/requirements.txt). The weights have a larger deviation than a fresh model's, so that
@@ -547,7 +547,7 @@ def bert(name, seed, dtype, pooling, **config):
 
 def minilm(folder):
     """Writes the answers of transformers for the real all-MiniLM-L6-v2 in `folder` (see
-    fetch_minilm.sh) beside this script."""
+    tests/real/fetch.sh) beside this script."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer, model = (
