@@ -300,6 +300,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("temp");
         let real = std::fs::canonicalize(folder.path()).expect("there");
         std::fs::create_dir(folder.path().join("agents")).expect("made");
+        std::fs::create_dir_all(folder.path().join("cache/models/own")).expect("made");
         for (name, text) in files {
             std::fs::write(folder.path().join(format!("agents/{name}.yaml")), text).expect("written");
         }
@@ -308,7 +309,13 @@ mod tests {
         let options = RosterOptions {
             catalogue: Catalogue::new(
                 ProjectSearch { project: Some(Project { folder: real.clone(), trusted }), passed_over: None },
-                Folders { config: real.join("config"), cache, home: Some(real.clone()), ..Folders::default() },
+                Folders {
+                    config: real.join("config"),
+                    models: cache.join("models"),
+                    cache,
+                    home: Some(real.clone()),
+                    ..Folders::default()
+                },
                 settings,
                 network,
             ),
@@ -369,7 +376,8 @@ mod tests {
         let expected = "agent far: the environment variable ELENCHUS_TEST_NO_SUCH_KEY (`key_env`) is not set; it must hold the key";
         check(&files, &[("a", "far", say), ("c", "ok", say)], expected).await;
         let files = [("gone", "model: { path: nowhere }"), ("hub", "model: { hub: org/name }")];
-        let expected = "agent gone: the checkpoint folder DIR/agents/nowhere does not exist (hint: a relative `path` is relative to the agent file)\n\
+        let expected = "agent gone: the checkpoint DIR/agents/nowhere does not exist (hint: a relative `path` is relative to the agent file, or to \
+            your folder of models: put nowhere into DIR/cache/models, or set ELENCHUS_MODELS to the folder that contains it)\n\
             agent hub: org/name is not in the hub's cache (DIR/cache/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to download it; or copy that \
             folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)";
         check(&files, &[("a", "gone", say), ("b", "hub", say)], expected).await;
@@ -382,22 +390,31 @@ mod tests {
             ("hub", "model: { hub: org/name }"),
             ("out", "model: { path: ../../elsewhere }"),
             ("root", "model: { gguf: /elsewhere.gguf }"),
+            ("mine", "model: { path: own }"),
             ("ok", "script: [hello]"),
         ];
         let say: &[Kind] = &[Kind::Say];
-        let roles = [("a", "far", say), ("b", "hub", say), ("c", "out", say), ("d", "root", say), ("e", "ok", say)];
+        let roles = [
+            ("a", "far", say),
+            ("b", "hub", say),
+            ("c", "out", say),
+            ("d", "root", say),
+            ("m", "mine", say),
+            ("e", "ok", say),
+        ];
         let out = "`elenchus trust DIR` trusts the folder, --trust does so for one run";
         let expected = format!(
             "agent far: DIR/agents/far.yaml is refused: it names the endpoint http://localhost:1 and the key in PATH, and only a \
              trusted project may use an endpoint; {out}\n\
              agent hub: DIR/agents/hub.yaml is refused: it names org/name, and only a trusted project may download models; {out}\n\
              agent out: DIR/agents/out.yaml is refused: the weights at ../../elsewhere: it lies outside its project, which is not trusted; {out}\n\
-             agent root: DIR/agents/root.yaml is refused: the weights at /elsewhere.gguf: it lies outside its project, which is not trusted; {out}"
+             agent root: DIR/agents/root.yaml is refused: the weights at /elsewhere.gguf: it lies outside its project, which is not trusted; {out}\n\
+             agent mine: DIR/agents/mine.yaml is refused: own is in your folder of models, and only a trusted project may use it; {out}"
         );
         check_as(false, Network::All, &files, &roles, &expected).await;
         let expected = "agent far: --offline refuses its endpoint http://localhost:1";
         check_as(true, Network::Off, &files[..1], &roles[..1], expected).await;
-        check_as(false, Network::Off, &files[4..], &roles[4..], "e: ok\nmedia: media").await;
+        check_as(false, Network::Off, &files[5..], &roles[5..], "e: ok\nmedia: media").await;
     }
 
     #[tokio::test]

@@ -95,6 +95,12 @@ impl Spec {
                     .local(&local.source, &local.origin)
                     .err()
                     .map(|_| format!("it names {}, and only a trusted project may download models", local.source)),
+                WeightsSource::Path(path) | WeightsSource::Gguf(path)
+                    if catalogue.resolver().is_own_model(path, &local.origin) =>
+                {
+                    let shown = plain(&path.display().to_string());
+                    Some(format!("{shown} is in your folder of models, and only a trusted project may use it"))
+                }
                 WeightsSource::Path(path) | WeightsSource::Gguf(path) => {
                     inside::check_all(project, &catalogue.resolver().against(path, &local.origin))
                         .err()
@@ -161,7 +167,7 @@ fn local(model: &ModelWritten, file: &AgentFile, origin: &Origin) -> Result<Loca
     };
     let source = match (&model.path, &model.hub, &model.gguf) {
         (Some(path), ..) => WeightsSource::Path(PathBuf::from(&path.value)),
-        (None, Some(hub), _) => WeightsSource::hub(&hub.value)?,
+        (None, Some(hub), gguf) => WeightsSource::hub(&hub.value, gguf.as_ref().map(|file| file.value.as_str()))?,
         (None, None, Some(gguf)) => WeightsSource::Gguf(PathBuf::from(&gguf.value)),
         (None, None, None) => return Err(HubError::plain("`model` must have a `path`, `hub` or `gguf`")),
     };

@@ -30,14 +30,14 @@ written! { "an agent file",
 }
 
 written! { "`model`",
-    /// A local model: exactly one of `path`, `hub` and `gguf`.
+    /// A local model: exactly one of `path`, `hub` and `gguf`, or `hub` with `gguf`.
     pub struct ModelWritten {
         /// A checkpoint folder in Hugging Face format, or the name of a checkpoint that comes with the program
         /// (`starter/clip`).
         pub path: Option<At<String>>,
         /// A repository of the Hugging Face hub, `owner/name` or `owner/name@revision`.
         pub hub: Option<At<String>>,
-        /// A GGUF file of a Llama-type language model.
+        /// A GGUF file of a language model; with `hub`, a file of that repository.
         pub gguf: Option<At<String>>,
         /// The model family; `auto` (the default) recognises it by the checkpoint's config.json.
         pub family: Option<At<String>>,
@@ -174,7 +174,9 @@ impl AgentFile {
         exactly_one(&who, "an agent file", start, &mut reading);
         if let Some(model) = &self.model {
             let place = |at: &Option<At<String>>| at.as_ref().map(|at| at.pos);
-            let from = [("path", place(&model.path)), ("hub", place(&model.hub)), ("gguf", place(&model.gguf))];
+            // `gguf` beside `hub` is a file of the repository
+            let gguf = place(&model.gguf).filter(|_| model.hub.is_none());
+            let from = [("path", place(&model.path)), ("hub", place(&model.hub)), ("gguf", gguf)];
             exactly_one(&from, "`model`", model.pos, &mut reading);
             let dtypes = ["auto", "f32", "f16", "bf16"];
             if let Some(dtype) = model.dtype.as_ref().filter(|dtype| !dtypes.contains(&dtype.as_str())) {

@@ -48,6 +48,12 @@ impl CachedRepo {
         missing_files(&snapshot).is_empty().then_some(snapshot)
     }
 
+    /// One file of a revision, if it is in the cache.
+    pub fn file(&self, revision: &str, name: &str) -> Option<PathBuf> {
+        let file = self.snapshot(&self.commit(revision)?).join(name);
+        file.is_file().then_some(file)
+    }
+
     /// Records the commit of a revision.
     pub fn write_ref(&self, revision: &str, commit: &str) -> io::Result<()> {
         if revision == commit {

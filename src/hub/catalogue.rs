@@ -95,8 +95,8 @@ impl Catalogue {
 
     /// A resolver of checkpoints with the same settings.
     pub fn resolver(&self) -> Resolver {
-        let Folders { cache, home, .. } = self.folders.clone();
-        Resolver { cache, home, hub: self.settings.clone(), network: self.network }
+        let Folders { cache, models, home, .. } = self.folders.clone();
+        Resolver { cache, models, home, hub: self.settings.clone(), network: self.network }
     }
 
     /// The file of this name. Order: a trusted project, the user's folder, the program, an untrusted project.

@@ -25,6 +25,8 @@ pub enum WeightsSource {
         repo: String,
         /// A branch, tag or commit; `main` by default.
         revision: String,
+        /// A GGUF file of the repository; none for a checkpoint folder.
+        gguf: Option<String>,
     },
 }
 
@@ -56,8 +58,8 @@ pub enum Origin {
 }
 
 impl WeightsSource {
-    /// Parses `org/name` or `org/name@revision`.
-    pub fn hub(text: &str) -> Result<WeightsSource, HubError> {
+    /// Parses `org/name` or `org/name@revision`; `gguf` is the name of a file of that repository.
+    pub fn hub(text: &str, gguf: Option<&str>) -> Result<WeightsSource, HubError> {
         let (repo, revision) = text.trim().split_once('@').unwrap_or((text.trim(), "main"));
         let parts: Vec<&str> = repo.split('/').collect();
         let revision_is_plain = revision.split('/').all(is_file_name);
@@ -67,7 +69,13 @@ impl WeightsSource {
                 "write org/name or org/name@revision; a folder on this machine goes under `path`",
             ));
         }
-        Ok(WeightsSource::Hub { repo: repo.to_owned(), revision: revision.to_owned() })
+        if let Some(file) = gguf.filter(|file| !file.ends_with(".gguf") || !file.split('/').all(is_file_name)) {
+            return Err(HubError::new(
+                format!("`{file}` is not the name of a GGUF file of {repo}"),
+                "with `hub`, `gguf` names a file of the repository, such as model-Q4_K_M.gguf",
+            ));
+        }
+        Ok(WeightsSource::Hub { repo: repo.to_owned(), revision: revision.to_owned(), gguf: gguf.map(str::to_owned) })
     }
 }
 
@@ -75,8 +83,13 @@ impl fmt::Display for WeightsSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WeightsSource::Path(path) | WeightsSource::Gguf(path) => write!(f, "{}", path.display()),
-            WeightsSource::Hub { repo, revision } if revision == "main" => f.write_str(repo),
-            WeightsSource::Hub { repo, revision } => write!(f, "{repo}@{revision}"),
+            WeightsSource::Hub { repo, revision, gguf } => {
+                f.write_str(repo)?;
+                if revision != "main" {
+                    write!(f, "@{revision}")?;
+                }
+                gguf.as_ref().map_or(Ok(()), |file| write!(f, " ({file})"))
+            }
         }
     }
 }
@@ -86,6 +99,8 @@ impl fmt::Display for WeightsSource {
 pub struct Resolver {
     /// The cache folder of elenchus, for the starter cast.
     pub cache: PathBuf,
+    /// The user's folder of models, for a relative path that does not exist beside its agent file.
+    pub models: PathBuf,
     /// The user's home folder, for `~/` in a path.
     pub home: Option<PathBuf>,
     /// The settings of the hub.
@@ -98,15 +113,19 @@ impl Resolver {
     /// The checkpoint, if it is on this machine or in the binary. Downloads nothing.
     pub fn local(&self, source: &WeightsSource, origin: &Origin) -> Result<WeightsPath, HubError> {
         match (source, origin) {
-            (WeightsSource::Hub { repo, revision }, _) => {
+            (WeightsSource::Hub { repo, revision, gguf }, _) => {
                 let cached = CachedRepo::new(&self.hub.cache, repo);
-                cached.complete(revision).map(WeightsPath::Folder).ok_or_else(|| self.not_here(source, &cached))
+                let found = match gguf {
+                    Some(file) => cached.file(revision, file).map(WeightsPath::Gguf),
+                    None => cached.complete(revision).map(WeightsPath::Folder),
+                };
+                found.ok_or_else(|| self.not_here(source, &cached))
             }
-            (WeightsSource::Path(path), Origin::Embedded(folder)) if path.is_relative() => {
-                embedded::folder(&carried(folder, path)?, &self.cache).map(WeightsPath::Folder)
+            (WeightsSource::Path(path), Origin::Embedded(folder)) if let Some(name) = in_program(folder, path) => {
+                embedded::folder(&name, &self.cache).map(WeightsPath::Folder)
             }
             (WeightsSource::Path(path), _) => {
-                let folder = self.against(path, origin);
+                let folder = self.located(path, origin);
                 if folder.is_file() && folder.extension().is_some_and(|ending| ending == "gguf") {
                     return Ok(WeightsPath::Gguf(folder));
                 }
@@ -114,16 +133,17 @@ impl Resolver {
                     return Ok(WeightsPath::Gguf(file));
                 }
                 // `starter/clip` also names the checkpoint of the binary, for the user's own agent files
-                match carried("agents", path).ok().filter(|name| !folder.exists() && embedded::has_folder(name)) {
+                match in_program("agents", path).filter(|_| !folder.exists()) {
                     Some(name) => embedded::folder(&name, &self.cache).map(WeightsPath::Folder),
+                    None if !folder.exists() => Err(self.nowhere(path, &folder)),
                     None => whole_folder(&folder).map(WeightsPath::Folder),
                 }
             }
             (WeightsSource::Gguf(path), _) => {
-                let path = self.against(path, origin);
-                match path.is_file() {
-                    true => Ok(WeightsPath::Gguf(path)),
-                    false => Err(HubError::plain(format!("the GGUF file {} does not exist", path.display()))),
+                let file = self.located(path, origin);
+                match file.is_file() {
+                    true => Ok(WeightsPath::Gguf(file)),
+                    false => Err(self.nowhere(path, &file)),
                 }
             }
         }
@@ -140,6 +160,35 @@ impl Resolver {
         }
     }
 
+    /// The place of `path`: relative to the agent file or, if nothing is there, in the user's folder of models.
+    fn located(&self, path: &Path, origin: &Origin) -> PathBuf {
+        let beside = self.against(path, origin);
+        let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+        let own = self.models.join(path);
+        match is_plain && (matches!(origin, Origin::Embedded(_)) || !beside.exists() && own.exists()) {
+            true => own,
+            false => beside,
+        }
+    }
+
+    /// True if the weights are in the user's folder of models, outside of the agent file's project.
+    pub fn is_own_model(&self, path: &Path, origin: &Origin) -> bool {
+        let place = self.located(path, origin);
+        place != self.against(path, origin) && place.exists()
+    }
+
+    fn nowhere(&self, path: &Path, place: &Path) -> HubError {
+        let models = self.models.display();
+        HubError::new(
+            format!("the checkpoint {} does not exist", place.display()),
+            format!(
+                "a relative `path` is relative to the agent file, or to your folder of models: put {} into {models}, or set \
+                 ELENCHUS_MODELS to the folder that contains it",
+                path.display()
+            ),
+        )
+    }
+
     /// The checkpoint; a missing one is downloaded if that is permitted.
     pub async fn resolve(
         &self,
@@ -149,9 +198,12 @@ impl Resolver {
     ) -> Result<WeightsPath, HubError> {
         let found = self.local(source, origin);
         match source {
-            WeightsSource::Hub { repo, revision } if found.is_err() && self.fetches() => {
+            WeightsSource::Hub { repo, revision, gguf } if found.is_err() && self.fetches() => {
                 let downloader = Downloader::new(self.hub.clone())?;
-                downloader.fetch(repo, revision, on_progress).await.map(WeightsPath::Folder)
+                match gguf {
+                    Some(file) => downloader.fetch_file(repo, revision, file, on_progress).await.map(WeightsPath::Gguf),
+                    None => downloader.fetch(repo, revision, on_progress).await.map(WeightsPath::Folder),
+                }
             }
             _ => found,
         }
@@ -184,8 +236,8 @@ impl Resolver {
     /// The text of `config.json`, if it is available without a download and without unpacking.
     pub fn peek_config(&self, source: &WeightsSource, origin: &Origin) -> Option<String> {
         match (source, origin) {
-            (WeightsSource::Path(path), Origin::Embedded(folder)) if path.is_relative() => {
-                let bytes = embedded::bytes(&format!("{}/config.json", carried(folder, path).ok()?))?.ok()?;
+            (WeightsSource::Path(path), Origin::Embedded(folder)) if let Some(name) = in_program(folder, path) => {
+                let bytes = embedded::bytes(&format!("{name}/config.json"))?.ok()?;
                 String::from_utf8(bytes.into_owned()).ok()
             }
             (WeightsSource::Gguf(_), _) => None,
@@ -197,17 +249,12 @@ impl Resolver {
     }
 }
 
-/// A path of an embedded agent file as a path in the repository (`agents` + `starter/clip`).
-fn carried(folder: &str, path: &Path) -> Result<String, HubError> {
-    let mut parts = vec![folder];
-    for component in path.components() {
-        match component {
-            Component::Normal(part) => parts.push(part.to_str().unwrap_or_default()),
-            Component::CurDir => {}
-            _ => return Err(HubError::plain(format!("this build does not contain {}", path.display()))),
-        }
-    }
-    Ok(parts.join("/"))
+/// The name of a checkpoint of the binary (`agents` + `starter/clip`), if there is one.
+fn in_program(folder: &str, path: &Path) -> Option<String> {
+    let parts = path.components().filter(|part| !matches!(part, Component::CurDir));
+    let parts: Option<Vec<&str>> = parts.map(|part| part.as_os_str().to_str()).collect();
+    let name = format!("{folder}/{}", parts?.join("/"));
+    (path.is_relative() && embedded::has_folder(&name)).then_some(name)
 }
 
 /// The GGUF file of a folder with exactly one GGUF file and without `config.json`. Fails if the folder contains
@@ -267,9 +314,12 @@ mod tests {
     use super::*;
 
     fn check_hub(text: &str, expected: Option<(&str, &str)>) {
-        let found = WeightsSource::hub(text).ok();
-        let expected =
-            expected.map(|(repo, revision)| WeightsSource::Hub { repo: repo.into(), revision: revision.into() });
+        let found = WeightsSource::hub(text, None).ok();
+        let expected = expected.map(|(repo, revision)| WeightsSource::Hub {
+            repo: repo.into(),
+            revision: revision.into(),
+            gguf: None,
+        });
         assert_eq!(found, expected, "{text}");
     }
 
@@ -280,6 +330,36 @@ mod tests {
         check_hub("gpt2@refs/pr/1", Some(("gpt2", "refs/pr/1")));
         for bad in ["", "a/b/c", "../x", "org/name@", "org/na me", "org/name@../../x"] {
             check_hub(bad, None);
+        }
+    }
+
+    #[test]
+    fn a_hub_model_may_be_one_gguf_file() {
+        let cache = tempfile::tempdir().expect("temp");
+        let hub = HubSettings { cache: cache.path().into(), endpoint: "http://x".into(), token: None, offline: true };
+        let resolver = Resolver {
+            cache: cache.path().into(),
+            models: cache.path().join("models"),
+            home: None,
+            hub,
+            network: Network::All,
+        };
+        let source = WeightsSource::hub("org/name", Some("model-Q8_0.gguf")).expect("parsed");
+        assert_eq!(source.to_string(), "org/name (model-Q8_0.gguf)");
+        let found = || resolver.local(&source, &Origin::Folder(".".into()));
+        assert!(
+            found().expect_err("absent").message.starts_with("org/name (model-Q8_0.gguf) is not in the hub's cache")
+        );
+        let repo = CachedRepo::new(cache.path(), "org/name");
+        let folder = repo.snapshot("abc");
+        std::fs::create_dir_all(&folder).expect("made");
+        repo.write_ref("main", "abc").expect("written");
+        std::fs::write(folder.join("other.gguf"), "").expect("written");
+        assert!(found().is_err());
+        std::fs::write(folder.join("model-Q8_0.gguf"), "").expect("written");
+        assert_eq!(found().expect("there"), WeightsPath::Gguf(folder.join("model-Q8_0.gguf")));
+        for bad in ["model.bin", "../model.gguf", "/model.gguf", ""] {
+            assert!(WeightsSource::hub("org/name", Some(bad)).is_err(), "{bad}");
         }
     }
 
@@ -311,9 +391,15 @@ mod tests {
         let cache = tempfile::tempdir().expect("temp");
         let hub =
             HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: false };
-        let source = WeightsSource::hub("org/name").expect("parsed");
+        let source = WeightsSource::hub("org/name", None).expect("parsed");
         let check = |network: Network, expected: &str| {
-            let resolver = Resolver { cache: cache.path().into(), home: None, hub: hub.clone(), network };
+            let resolver = Resolver {
+                cache: cache.path().into(),
+                models: cache.path().join("models"),
+                home: None,
+                hub: hub.clone(),
+                network,
+            };
             let found = resolver.local(&source, &Origin::Folder(".".into())).expect_err("not there").line();
             assert!(found.contains(&format!("(hint: {expected}; or copy")), "{found}");
         };
@@ -326,17 +412,71 @@ mod tests {
     async fn offline_says_how_to_get_a_model() {
         let cache = tempfile::tempdir().expect("temp");
         let hub = HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: true };
-        let resolver = Resolver { cache: cache.path().into(), home: None, hub, network: Network::All };
-        let source = WeightsSource::hub("org/name@v2").expect("parsed");
+        let resolver = Resolver {
+            cache: cache.path().into(),
+            models: cache.path().join("models"),
+            home: None,
+            hub,
+            network: Network::All,
+        };
+        let source = WeightsSource::hub("org/name@v2", None).expect("parsed");
         let found = resolver.resolve(&source, &Origin::Folder(".".into()), &|_| {}).await;
         insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to download it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
+    }
+
+    #[test]
+    fn a_relative_path_may_be_in_the_folder_of_models() {
+        let root = tempfile::tempdir().expect("temp");
+        let make = |folder: &str| {
+            let folder = root.path().join(folder);
+            std::fs::create_dir_all(&folder).expect("made");
+            for file in ["config.json", "model.safetensors"] {
+                std::fs::write(folder.join(file), "{}").expect("written");
+            }
+        };
+        make("models/tiny");
+        make("models/both");
+        make("agents/both");
+        std::fs::write(root.path().join("models/a.gguf"), "").expect("written");
+        let hub = HubSettings { cache: "/nowhere".into(), endpoint: "http://x".into(), token: None, offline: true };
+        let models = root.path().join("models");
+        let resolver = Resolver { cache: root.path().into(), models, home: None, hub, network: Network::All };
+        let own = Origin::Folder(root.path().join("agents"));
+        let check = |source: WeightsSource, origin: &Origin, expected: &str| {
+            let found = match resolver.local(&source, origin) {
+                Ok(found) => found.path().display().to_string(),
+                Err(error) => error.line(),
+            };
+            assert_eq!(found.replace(&root.path().display().to_string(), "DIR"), expected);
+        };
+        let path = |path: &str| WeightsSource::Path(path.into());
+        check(path("tiny"), &own, "DIR/models/tiny");
+        check(path("both"), &own, "DIR/agents/both");
+        check(path("tiny"), &Origin::Embedded("agents"), "DIR/models/tiny");
+        check(WeightsSource::Gguf("a.gguf".into()), &own, "DIR/models/a.gguf");
+        assert!(resolver.is_own_model(Path::new("tiny"), &own) && !resolver.is_own_model(Path::new("both"), &own));
+        let hint = "(hint: a relative `path` is relative to the agent file, or to your folder of models: put none into DIR/models, or set \
+                    ELENCHUS_MODELS to the folder that contains it)";
+        check(path("none"), &own, &format!("the checkpoint DIR/agents/none does not exist {hint}"));
+        check(
+            path("none"),
+            &Origin::Embedded("agents"),
+            &format!("the checkpoint DIR/models/none does not exist {hint}"),
+        );
+        check(path("../models/tiny"), &own, "DIR/agents/../models/tiny");
     }
 
     #[test]
     fn the_starter_cast_is_found_from_any_agent_file() {
         let cache = tempfile::tempdir().expect("temp");
         let hub = HubSettings { cache: "/nowhere".into(), endpoint: "http://x".into(), token: None, offline: true };
-        let resolver = Resolver { cache: cache.path().into(), home: None, hub, network: Network::All };
+        let resolver = Resolver {
+            cache: cache.path().into(),
+            models: cache.path().join("models"),
+            home: None,
+            hub,
+            network: Network::All,
+        };
         let source = WeightsSource::Path("starter/lm".into());
         for origin in [Origin::Embedded("agents"), Origin::Folder("/nowhere/agents".into())] {
             let found = resolver.local(&source, &origin).expect("carried");

@@ -99,12 +99,7 @@ impl Downloader {
                     wanted.push(listed);
                 }
             }
-            (None, None) => {
-                return Err(HubError::new(
-                    format!("{repo} lacks model.safetensors"),
-                    "only safetensors weights are loaded; look for a converted copy or convert it with transformers",
-                ));
-            }
+            (None, None) => return Err(without_safetensors(repo, &listing)),
         }
         for listed in wanted {
             self.file(&FileFetch { repo, commit: &listing.sha, cached: &cached, listed }, on_progress).await?;
@@ -114,6 +109,29 @@ impl Downloader {
             Some(folder) => Ok(folder),
             None => Err(HubError::plain(format!("{repo} is an incomplete checkpoint: it lacks config.json"))),
         }
+    }
+
+    /// Downloads one file of a revision, if it is missing, and returns its path.
+    pub async fn fetch_file(
+        &self,
+        repo: &str,
+        revision: &str,
+        name: &str,
+        on_progress: OnProgress<'_>,
+    ) -> Result<std::path::PathBuf, HubError> {
+        let listing = self.listing(repo, revision).await?;
+        let cached = CachedRepo::new(&self.settings.cache, repo);
+        let Some(listed) = listing.siblings.iter().find(|listed| listed.name == name) else {
+            let files = gguf_files(&listing);
+            let hint = match files.as_str() {
+                "" => "the repository has no GGUF files".to_owned(),
+                files => format!("its GGUF files are {files}"),
+            };
+            return Err(HubError::new(format!("{repo} lacks {name}"), hint));
+        };
+        self.file(&FileFetch { repo, commit: &listing.sha, cached: &cached, listed }, on_progress).await?;
+        cached.write_ref(revision, &listing.sha).map_err(|error| disk(cached.folder(), &error))?;
+        Ok(cached.snapshot(&listing.sha).join(name))
     }
 
     async fn listing(&self, repo: &str, revision: &str) -> Result<RepoListing, HubError> {
@@ -354,7 +372,25 @@ async fn receive(
 
 /// Maximum size of a file, in bytes.
 fn max_bytes(job: &FileFetch<'_>) -> u64 {
-    if job.listed.name.ends_with(".safetensors") { MAX_WEIGHTS_BYTES } else { MAX_OTHER_BYTES }
+    let holds_weights = [".safetensors", ".gguf"].iter().any(|ending| job.listed.name.ends_with(ending));
+    if holds_weights { MAX_WEIGHTS_BYTES } else { MAX_OTHER_BYTES }
+}
+
+/// The GGUF files of a revision, separated by commas.
+fn gguf_files(listing: &RepoListing) -> String {
+    let names = listing.siblings.iter().map(|listed| listed.name.as_str());
+    names.filter(|name| name.ends_with(".gguf")).take(20).collect::<Vec<_>>().join(", ")
+}
+
+/// The error for a repository without safetensors weights.
+fn without_safetensors(repo: &str, listing: &RepoListing) -> HubError {
+    let hint = match gguf_files(listing).as_str() {
+        "" => {
+            "only safetensors weights are loaded; look for a converted copy or convert it with transformers".to_owned()
+        }
+        files => format!("name one of its GGUF files beside `hub`, as `gguf`: {files}"),
+    };
+    HubError::new(format!("{repo} lacks model.safetensors"), hint)
 }
 
 fn too_large(job: &FileFetch<'_>) -> HubError {

@@ -17,6 +17,9 @@ pub struct Folders {
     pub config: PathBuf,
     /// `ELENCHUS_CACHE`, else `XDG_CACHE_HOME/elenchus`, else `~/.cache/elenchus`.
     pub cache: PathBuf,
+    /// Checkpoints that the user put here, for relative paths of agent files: `ELENCHUS_MODELS`, else `models` in the
+    /// cache folder.
+    pub models: PathBuf,
     /// The home folder, if there is one. The search for a project never leaves it.
     pub home: Option<PathBuf>,
     /// The user id of this process; `None` on systems without user ids.
@@ -34,9 +37,12 @@ impl Folders {
                 .or_else(|| vars(xdg).map(|folder| Path::new(&folder).join("elenchus")))
                 .unwrap_or_else(|| home(vars).join(below_home).join("elenchus"))
         };
+        let cache = pick("ELENCHUS_CACHE", "XDG_CACHE_HOME", ".cache");
+        let models = vars("ELENCHUS_MODELS").map_or_else(|| cache.join("models"), PathBuf::from);
         Folders {
             config: pick("ELENCHUS_HOME", "XDG_CONFIG_HOME", ".config"),
-            cache: pick("ELENCHUS_CACHE", "XDG_CACHE_HOME", ".cache"),
+            cache,
+            models,
             home: own_home(vars),
             uid: None,
             here: None,
@@ -222,6 +228,7 @@ mod tests {
         let folders = |home: Option<PathBuf>, uid: Option<u32>| Folders {
             config: folder.path().into(),
             cache: "k".into(),
+            models: "k/models".into(),
             home,
             uid,
             here: None,

@@ -142,7 +142,14 @@ mod tests {
     }
 
     fn user(home: &Path, uid: Option<u32>) -> Folders {
-        Folders { config: home.join("c"), cache: home.join("k"), home: Some(home.to_owned()), uid, here: None }
+        Folders {
+            config: home.join("c"),
+            cache: home.join("k"),
+            models: home.join("k/models"),
+            home: Some(home.to_owned()),
+            uid,
+            here: None,
+        }
     }
 
     fn trusting(folder: &Path) -> Trust {

@@ -199,7 +199,14 @@ mod tests {
 
     fn folders(root: &Path) -> Folders {
         let uid = owner(root);
-        Folders { config: root.join("config"), cache: root.join("cache"), home: Some(root.to_owned()), uid, here: None }
+        Folders {
+            config: root.join("config"),
+            cache: root.join("cache"),
+            models: root.join("models"),
+            home: Some(root.to_owned()),
+            uid,
+            here: None,
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl FileFetch<'_> {
 
 /// True for the files besides the weights that loading reads.
 pub(super) fn is_needed(name: &str) -> bool {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 11] = [
         "config.json",
         "generation_config.json",
         "preprocessor_config.json",
@@ -104,9 +104,15 @@ pub(super) fn is_needed(name: &str) -> bool {
         "vocab.txt",
         "merges.txt",
         "modules.json",
+        "sentence_bert_config.json",
     ];
-    // a sentence embedder describes its pooling in a folder of its own
-    name == "1_Pooling/config.json"
+    // a sentence embedder has a folder for each module after the network, such as `1_Pooling` and `2_Dense`
+    let of_module = |(folder, file): (&str, &str)| {
+        let (number, kind) = folder.split_once('_').unwrap_or_default();
+        let is_module = number.parse::<u8>().is_ok() && is_file_name(kind);
+        is_module && matches!(file, "config.json" | "model.safetensors")
+    };
+    name.split_once('/').is_some_and(of_module)
         || is_file_name(name)
             && (NAMES.contains(&name)
                 || (name.starts_with("tokenizer") && !name.ends_with(".safetensors"))

@@ -97,6 +97,34 @@ async fn only_the_needed_files_are_downloaded_in_the_layout_of_the_hub() {
 }
 
 #[tokio::test]
+async fn one_gguf_file_of_a_repository_is_downloaded() {
+    let (server, cache) = (MockServer::start().await, tempfile::tempdir().expect("temp"));
+    let file = |name: &str| json!({"rfilename": name, "size": WEIGHTS.len(), "lfs": {"sha256": sha256(WEIGHTS), "size": WEIGHTS.len()}});
+    let files = json!([file("model-Q4_K_M.gguf"), file("model-Q8_0.gguf")]);
+    answer(&server, "/api/models/org/name/revision/main", move |_| {
+        ResponseTemplate::new(200).set_body_json(json!({"sha": COMMIT, "siblings": files}))
+    })
+    .await;
+    answer(&server, &format!("/org/name/resolve/{COMMIT}/model-Q8_0.gguf"), |request| ranged(request, WEIGHTS)).await;
+    let downloader = downloader(&server, cache.path(), None);
+    let path = downloader.fetch_file("org/name", "main", "model-Q8_0.gguf", &|_| {}).await.expect("fetched");
+    assert_eq!(std::fs::read(&path).expect("read"), WEIGHTS);
+    assert_eq!(CachedRepo::new(cache.path(), "org/name").file("main", "model-Q8_0.gguf"), Some(path));
+    let error = downloader.fetch_file("org/name", "main", "model-Q6_K.gguf", &|_| {}).await.expect_err("absent");
+    insta::assert_snapshot!(error.line(), @"org/name lacks model-Q6_K.gguf (hint: its GGUF files are model-Q4_K_M.gguf, model-Q8_0.gguf)");
+    insta::assert_snapshot!(refusal(&server, None).await, @"org/name lacks model.safetensors (hint: name one of its GGUF files beside `hub`, as `gguf`: model-Q4_K_M.gguf, model-Q8_0.gguf)");
+}
+
+#[test]
+fn the_needed_files_are_those_that_loading_reads() {
+    let needed =
+        ["config.json", "tokenizer.model", "2_Dense/model.safetensors", "1_Pooling/config.json", "chat_template.jinja"];
+    let others =
+        ["README.md", "onnx/config.json", "x_Dense/config.json", "2_/config.json", "1_Pooling/x.py", "../config.json"];
+    assert!(needed.iter().all(|name| is_needed(name)) && !others.iter().any(|name| is_needed(name)));
+}
+
+#[tokio::test]
 async fn a_download_resumes_where_it_stopped() {
     let (server, cache) = (hub().await, tempfile::tempdir().expect("temp"));
     weights(&server, |request| match request.headers.get("range") {
