@@ -135,12 +135,13 @@ fn check_at(name: &str, path: &Path, tolerance: f32) {
 fn floating_files_equal_transformers() {
     check("gguf-bpe", EXACT);
     check("gguf-spm", EXACT);
+    check("gguf-qwen2", EXACT);
 }
 
 #[test]
 fn quantised_files_equal_transformers_but_for_rounded_activations() {
     let temp = tempfile::tempdir().unwrap();
-    for name in ["gguf-q8", "gguf-q4k"] {
+    for name in ["gguf-q8", "gguf-q4k", "gguf-qwen3"] {
         check(name, ROUNDED);
         let mut floating = Copied::of(name);
         for tensor in floating.tensors.values_mut() {
@@ -171,6 +172,11 @@ impl Copied {
             Some(value) => self.meta.insert(key.to_owned(), value),
             None => self.meta.remove(key),
         };
+        self
+    }
+
+    fn without(mut self, tensor: &str) -> Copied {
+        self.tensors.remove(tensor);
         self
     }
 
@@ -287,11 +293,18 @@ fn a_file_that_cannot_be_loaded_gives_a_clear_error() {
         refused(&file)
     };
     let base = || Copied::of("gguf-bpe");
-    insta::assert_snapshot!(check(base().set("general.architecture", word("gemma3"))), @"DIR/a.gguf has the architecture `gemma3`, which is not supported; supported in GGUF files: llama");
+    insta::assert_snapshot!(check(base().set("general.architecture", word("gemma3"))), @"DIR/a.gguf has the architecture `gemma3`, which is not supported; supported in GGUF files: llama, qwen2, qwen3");
     insta::assert_snapshot!(check(base().set("general.architecture", None)), @"DIR/a.gguf lacks `general.architecture`");
     insta::assert_snapshot!(check(base().set("llama.attention.head_count", None)), @"DIR/a.gguf lacks `llama.attention.head_count`");
     insta::assert_snapshot!(check(base().set("llama.expert_count", Value::U32(8))), @"DIR/a.gguf is a mixture of experts, which is not supported");
-    insta::assert_snapshot!(check(base().set("llama.rope.scaling.type", word("longrope"))), @"rope_scaling: the rope type `longrope` is not supported");
+    insta::assert_snapshot!(check(base().set("llama.rope.scaling.type", word("longrope"))), @"DIR/a.gguf states `llama.rope.scaling.type` as `longrope`, which is supported only in folders");
+    insta::assert_snapshot!(check(base().set("llama.rope.scaling.type", word("spiral"))), @"DIR/a.gguf: rope_scaling: the rope type `spiral` is not supported; the types are default, linear, dynamic, yarn, llama3 and longrope");
+    insta::assert_snapshot!(check(base().set("llama.attention.scale", Value::F32(0.5))), @"DIR/a.gguf states `llama.attention.scale`, which is not supported");
+    insta::assert_snapshot!(check(base().set("llama.logit_scale", Value::F32(2.0))), @"DIR/a.gguf states `llama.logit_scale`, which is not supported");
+    insta::assert_snapshot!(check(Copied::of("gguf-qwen2").set("qwen2.attention.sliding_window", Value::U32(8))), @"DIR/a.gguf states `qwen2.attention.sliding_window`, which is not supported");
+    insta::assert_snapshot!(check(Copied::of("gguf-qwen2").set("qwen2.block_count", Value::U32(0))), @"DIR/a.gguf states `qwen2.block_count` as 0; it must be above 0");
+    insta::assert_snapshot!(check(Copied::of("gguf-qwen2").without("blk.1.attn_k.bias")), @"DIR/a.gguf lacks the tensor blk.1.attn_k.bias");
+    insta::assert_snapshot!(check(Copied::of("gguf-qwen3").without("blk.1.attn_k_norm.weight")), @"DIR/a.gguf lacks the tensor blk.1.attn_k_norm.weight");
     insta::assert_snapshot!(check(base().set("llama.block_count", Value::U32(3))), @"DIR/a.gguf lacks the tensor blk.2.attn_norm.weight");
     insta::assert_snapshot!(check(base().set("split.count", Value::U16(2))), @"DIR/a.gguf is one of 2 parts of a model; merge them with `llama-gguf-split --merge`");
     insta::assert_snapshot!(check(base().set("tokenizer.ggml.tokens", None)), @"DIR/a.gguf lacks `tokenizer.ggml.tokens`, so it cannot read text; put the model's tokenizer.json beside it");

@@ -1,12 +1,7 @@
 //! A checkpoint, which is a folder in Hugging Face layout or a GGUF file: its configuration, its weights, and the
 //! digest that identifies them.
 
-use super::{
-    background,
-    config::Config,
-    gguf::{self, Gguf},
-    weights::Safetensors,
-};
+use super::{background, config::Config, gguf::Gguf, weights::Safetensors};
 use crate::{
     error::Fault,
     files,
@@ -79,7 +74,7 @@ impl Checkpoint {
 
     fn gguf_file(path: &Path) -> Result<Checkpoint, Fault> {
         let gguf = Gguf::open(path)?;
-        let config = Config::new(&path.display().to_string(), gguf.config()?).with_alias(gguf::alias);
+        let config = Config::new(&path.display().to_string(), gguf.config()?).with_alias(gguf.alias());
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         Ok(Checkpoint { folder, config, background: None, stored: Stored::Gguf(gguf) })
     }

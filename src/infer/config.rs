@@ -37,18 +37,42 @@ pub struct Config {
     name: String,
     json: Json,
     /// The file's own name of a key, where it differs.
-    alias: fn(&str) -> Option<&'static str>,
+    alias: Alias,
+}
+
+/// Names of keys in a file that has other names than `config.json`.
+#[derive(Debug, Clone)]
+pub struct Alias {
+    /// The beginning of each name that `name` gives with a leading dot.
+    pub prefix: String,
+    /// The file's name of a key of `config.json`, if it differs.
+    pub name: fn(&str) -> Option<&'static str>,
+}
+
+impl Alias {
+    fn none() -> Alias {
+        Alias { prefix: String::new(), name: |_| None }
+    }
+
+    /// The file's name of `key` as an error shows it, or an empty text.
+    fn shown(&self, key: &str) -> String {
+        match (self.name)(key) {
+            Some(name) if name.starts_with('.') => format!(" (`{}{name}`)", self.prefix),
+            Some(name) => format!(" (`{name}`)"),
+            None => String::new(),
+        }
+    }
 }
 
 impl Config {
     /// A configuration from `json`; errors show `name`.
     pub fn new(name: &str, json: Json) -> Config {
-        Config { name: name.to_owned(), json, alias: |_| None }
+        Config { name: name.to_owned(), json, alias: Alias::none() }
     }
 
     /// The same configuration, of a file with other names of keys: errors show both names.
     #[must_use]
-    pub fn with_alias(self, alias: fn(&str) -> Option<&'static str>) -> Config {
+    pub fn with_alias(self, alias: Alias) -> Config {
         Config { alias, ..self }
     }
 
@@ -62,9 +86,19 @@ impl Config {
         &self.name
     }
 
+    /// True if the object has no key.
+    pub fn is_empty(&self) -> bool {
+        self.json.as_object().is_none_or(serde_json::Map::is_empty)
+    }
+
     /// The value at `key`, unless it is absent or null.
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.json.get(key).filter(|v| !v.is_null())
+    }
+
+    /// True if the file has `key`, even as null. Some families read null and an absent key differently.
+    pub fn states(&self, key: &str) -> bool {
+        self.json.get(key).is_some()
     }
 
     /// The error for a value that differs from `expected`.
@@ -73,13 +107,20 @@ impl Config {
         let found = found.to_string();
         let cut: String = found.chars().take(SHOWN_CHARS).collect();
         let more = if cut.len() < found.len() { "…" } else { "" };
-        let alias = (self.alias)(key).map(|alias| format!(" (`{alias}`)")).unwrap_or_default();
+        let alias = self.alias.shown(key);
         Fault::model(format!("{}: `{key}`{alias} must be {expected}, found {cut}{more}", self.name))
+    }
+
+    /// The error for a value that changes the computation in a way that is not supported.
+    pub fn unsupported(&self, key: &str) -> Fault {
+        let value = self.get(key).map(ToString::to_string).unwrap_or_default();
+        let cut: String = value.chars().take(60).collect();
+        Fault::model(format!("{}: `{key}`{} {cut} is not supported", self.name, self.alias.shown(key)))
     }
 
     /// The error for a key that must be there.
     fn lacking(&self, key: &str) -> Fault {
-        let alias = (self.alias)(key).map(|alias| format!(" (`{alias}`)")).unwrap_or_default();
+        let alias = self.alias.shown(key);
         Fault::model(format!("{} lacks `{key}`{alias}", self.name))
     }
 
@@ -98,7 +139,7 @@ impl Config {
     pub fn part(&self, key: &str) -> Result<Config> {
         let json = self.typed(key, "an object", |v| v.is_object().then(|| v.clone()))?;
         let name = format!("{}: {key}", self.name);
-        Ok(Config { name, json: json.unwrap_or_else(|| Json::Object(Default::default())), alias: self.alias })
+        Ok(Config { name, json: json.unwrap_or_else(|| Json::Object(Default::default())), alias: self.alias.clone() })
     }
 
     /// A whole number within a range.
@@ -141,6 +182,15 @@ impl Config {
     pub fn list(&self, key: &str) -> Result<&[Json]> {
         let list = self.typed(key, "a list", |v| v.as_array().map(Vec::as_slice))?;
         Ok(list.unwrap_or_default())
+    }
+
+    /// A required list of `length` numbers within a range.
+    pub fn numbers(&self, key: &str, range: RangeInclusive<f64>, length: usize) -> Result<Vec<f32>> {
+        let expected = format!("a list of {length} numbers from {} to {}", plain(*range.start()), plain(*range.end()));
+        let number = |v: &Json| v.as_f64().filter(|n| range.contains(n)).map(|n| n as f32);
+        let read =
+            |v: &Json| v.as_array()?.iter().map(number).collect::<Option<Vec<f32>>>().filter(|l| l.len() == length);
+        self.typed(key, &expected, read)?.ok_or_else(|| self.wrong(key, &expected, &Json::Null))
     }
 
     /// A token id below `vocabulary`. Many files write -1 for none.

@@ -99,6 +99,25 @@ pub fn causal_mask(rows: usize, offset: usize, dtype: DType, device: &Device) ->
     Tensor::from_vec(mask, (rows, columns), device)?.to_dtype(dtype)
 }
 
+/// The mask of causal attention in a sliding window, (rows, offset + rows - from): 0 where row `offset + r` may see
+/// column `from + c`, which is at most itself and among the last `window` columns, −∞ elsewhere.
+pub fn sliding_mask(
+    rows: usize,
+    offset: usize,
+    from: usize,
+    window: usize,
+    dtype: DType,
+    device: &Device,
+) -> Result<Tensor> {
+    let columns = offset + rows - from;
+    let cell = |n: usize| {
+        let (row, column) = (offset + n / columns, from + n % columns);
+        if column > row || column + window <= row { f32::NEG_INFINITY } else { 0.0 }
+    };
+    let mask: Vec<f32> = (0..rows * columns).map(cell).collect();
+    Tensor::from_vec(mask, (rows, columns), device)?.to_dtype(dtype)
+}
+
 /// A vector in f32 on the host, scaled to unit length.
 pub fn unit(x: &Tensor) -> Result<Vec<f32>> {
     let x: Vec<f32> = x.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;

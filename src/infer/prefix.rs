@@ -37,6 +37,11 @@ pub fn tokens_only(read: &[PromptPosition]) -> Result<Vec<u32>> {
 
 /// The keys and values of one prompt. They can be truncated to a prefix and copied.
 pub trait Prefix: Sized {
+    /// Prepares for a prompt of `prompt` positions, which are read next, in one or several calls. The keys of some
+    /// networks depend on the length of the whole prompt.
+    fn announce(&mut self, prompt: usize);
+    /// How many of the first `positions` another prompt of `prompt` positions may reuse.
+    fn usable(&self, positions: usize, prompt: usize) -> usize;
     /// Removes everything after the first `positions`.
     fn truncate(&mut self, positions: usize);
     /// A copy of the first `positions` with storage of its own.
@@ -62,26 +67,29 @@ impl<C: Prefix> LastPrompt<C> {
     /// of `read` is never shared, because the network must read it to give logits. With `alone` the last prompt's own
     /// cache is given away, else a copy.
     pub fn begin(&mut self, read: &[PromptPosition], alone: bool, empty: impl FnOnce() -> C) -> Result<(C, usize)> {
-        let shared = |known: &[PromptPosition]| {
+        let shared = |known: &[PromptPosition], cache: &C| {
             let alike = known.iter().zip(read).take_while(|(a, b)| a == b).count();
-            alike.min(read.len().saturating_sub(1))
+            cache.usable(alike.min(read.len().saturating_sub(1)), read.len())
         };
-        match self.last.take() {
-            Some((known, mut cache)) if shared(&known) >= MIN_SHARED => {
-                let length = shared(&known);
+        let (mut cache, length) = match self.last.take() {
+            Some((known, mut cache)) if shared(&known, &cache) >= MIN_SHARED => {
+                let length = shared(&known, &cache);
                 if alone {
                     cache.truncate(length);
-                    return Ok((cache, length));
+                    (cache, length)
+                } else {
+                    let copy = cache.copy(length)?;
+                    self.last = Some((known, cache));
+                    (copy, length)
                 }
-                let copy = cache.copy(length)?;
-                self.last = Some((known, cache));
-                Ok((copy, length))
             }
             last => {
                 self.last = last;
-                Ok((empty(), 0))
+                (empty(), 0)
             }
-        }
+        };
+        cache.announce(read.len());
+        Ok((cache, length))
     }
 
     /// Remembers a cache and the positions that it holds.
@@ -100,6 +108,10 @@ mod tests {
     struct Fed(Vec<PromptPosition>);
 
     impl Prefix for Fed {
+        fn announce(&mut self, _: usize) {}
+        fn usable(&self, positions: usize, _: usize) -> usize {
+            positions
+        }
         fn truncate(&mut self, positions: usize) {
             self.0.truncate(positions);
         }

@@ -1,10 +1,11 @@
-"""Makes the GGUF fixtures: small random models of the architecture `llama`, and the answers of
-Python's `transformers`.
+"""Makes the GGUF fixtures: small random models of the architectures `llama`, `qwen2` and `qwen3`,
+and the answers of Python's `transformers`.
 
     OMP_NUM_THREADS=1 python tests/parity/make_gguf_fixtures.py tests/parity/fixtures [NAME…]
 
 It needs the packages of make_fixtures.py, and `gguf` 0.19.0 and `accelerate`. The package `gguf`
-writes each file in the layout of llama.cpp's converter (interleaved rows of queries and keys).
+writes each file in the layout of llama.cpp's converter (`llama`: interleaved rows of queries and
+keys).
 transformers reads it back, which makes every weight floating, and answers in float32. Two answers
 are not transformers' own reading of the file:
 
@@ -21,7 +22,7 @@ import gguf
 import numpy as np
 import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from make_fixtures import CHATML, ONLY, ROOT, TEXT, bytelevel, expect, randomise
 
@@ -35,6 +36,8 @@ NAMES = {
     "k_proj": "attn_k",
     "v_proj": "attn_v",
     "o_proj": "attn_output",
+    "q_norm": "attn_q_norm",
+    "k_norm": "attn_k_norm",
     "gate_proj": "ffn_gate",
     "up_proj": "ffn_up",
     "down_proj": "ffn_down",
@@ -194,12 +197,23 @@ def piece_vocabulary(writer):
     return tokens, None
 
 
-def make(name, seed, vocabulary, kind, rope=None, prompts=PROMPTS, deviation=0.12, **size):
+def make(
+    name,
+    seed,
+    vocabulary,
+    kind,
+    rope=None,
+    prompts=PROMPTS,
+    deviation=0.12,
+    architecture="llama",
+    **size,
+):
     folder = ROOT / name
     folder.mkdir(parents=True, exist_ok=True)
-    writer = gguf.GGUFWriter(folder / "model.gguf", "llama")
+    writer = gguf.GGUFWriter(folder / "model.gguf", architecture)
     tokens, state = vocabulary(writer)
-    config = LlamaConfig(
+    config = AutoConfig.for_model(
+        architecture,
         **{
             "vocab_size": len(tokens),
             "max_position_embeddings": 256,
@@ -208,10 +222,10 @@ def make(name, seed, vocabulary, kind, rope=None, prompts=PROMPTS, deviation=0.1
             "pad_token_id": None,
             **size,
             **({"rope_parameters": rope} if rope else {}),
-        }
+        },
     )
-    model = randomise(LlamaForCausalLM(config), seed, deviation)
-    head = config.head_dim
+    model = randomise(AutoModelForCausalLM.from_config(config), seed, deviation)
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     writer.add_context_length(256)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)
@@ -233,7 +247,7 @@ def make(name, seed, vocabulary, kind, rope=None, prompts=PROMPTS, deviation=0.1
             ("attn_q.", config.num_attention_heads),
             ("attn_k.", config.num_key_value_heads),
         ]:
-            if part in to:
+            if part in to and architecture == "llama":
                 weight = interleave(weight, heads)
         if weight.ndim == 1:
             writer.add_tensor(to, weight.astype(np.float32))
@@ -263,7 +277,7 @@ def make(name, seed, vocabulary, kind, rope=None, prompts=PROMPTS, deviation=0.1
         folder, gguf_file="model.gguf", dtype=torch.float32
     ).eval()
     if rope:
-        told = LlamaForCausalLM(config).eval()
+        told = AutoModelForCausalLM.from_config(config).eval()
         told.load_state_dict(model.state_dict())
         model = told
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file="model.gguf")
@@ -355,6 +369,33 @@ def main():
                 "intermediate_size": 256,
                 "num_key_value_heads": 1,
                 "num_hidden_layers": 1,
+            },
+        ),
+    }
+    jobs |= {
+        "gguf-qwen2": lambda n: make(
+            n,
+            25,
+            lambda w: byte_vocabulary(w, "qwen2", False),
+            TYPES.F16,
+            architecture="qwen2",
+            **{**small, "num_attention_heads": 6, "hidden_size": 48, "num_key_value_heads": 3},
+            tie_word_embeddings=False,
+        ),
+        "gguf-qwen3": lambda n: make(
+            n,
+            26,
+            lambda w: byte_vocabulary(w, "qwen2", False),
+            TYPES.Q8_0,
+            architecture="qwen3",
+            # transformers reads no head_dim from a GGUF file of qwen3, so it must be the default.
+            **{
+                **small,
+                "hidden_size": 64,
+                "num_attention_heads": 2,
+                "num_key_value_heads": 1,
+                "intermediate_size": 96,
+                "head_dim": 128,
             },
         ),
     }

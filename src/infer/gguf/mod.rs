@@ -8,7 +8,7 @@ mod tokenizer;
 
 pub use tensors::Tensors;
 
-use crate::{error::Fault, files};
+use crate::{error::Fault, files, infer::config::Alias};
 use candle_core::{
     DType, Device,
     quantized::{
@@ -24,8 +24,8 @@ use std::{
     sync::Arc,
 };
 
-/// The supported architectures. Llama, SmolLM2, TinyLlama and most Mistral models are `llama`.
-pub const ARCHITECTURES: &[&str] = &["llama"];
+/// The supported architectures. Llama, SmolLM2, TinyLlama and most Mistral models are `llama`; Qwen 2.5 is `qwen2`.
+pub const ARCHITECTURES: &[&str] = &["llama", "qwen2", "qwen3"];
 
 /// A GGUF file whose header was read; weights are not touched before [`Gguf::weights`].
 #[derive(Debug, Clone)]
@@ -95,6 +95,7 @@ impl Gguf {
             ));
         }
         let of = Meta { values: meta.values, prefix: format!("{architecture}.") };
+        unchanged(&of)?;
         let need = |key: &str| match of.count(key)? {
             Some(0) => Err(format!("states `{architecture}.{key}` as 0; it must be above 0")),
             Some(n) => Ok(n),
@@ -112,9 +113,16 @@ impl Gguf {
             return Err(format!("rotates only a part of the {head} dimensions of each head, which is not supported"));
         }
         let eps = of.number("attention.layer_norm_rms_epsilon")?;
+        let window = of.count("attention.sliding_window")?.filter(|window| *window > 0);
+        let context = of.count("context_length")?.unwrap_or(2048);
+        if architecture != "llama" && window.is_some_and(|window| window < context) {
+            return Err(format!("states `{architecture}.attention.sliding_window`, which is not supported"));
+        }
+        // Mistral's files have the architecture `llama`.
+        let kind = if architecture == "llama" && window.is_some() { "mistral" } else { architecture };
         let ends = ["eos", "eot", "eom"].map(|end| meta.count(&format!("tokenizer.ggml.{end}_token_id")));
         Ok(json!({
-            "model_type": architecture,
+            "model_type": kind,
             "hidden_size": width,
             "intermediate_size": need("feed_forward_length")?,
             "num_hidden_layers": need("block_count")?,
@@ -122,8 +130,8 @@ impl Gguf {
             "num_key_value_heads": of.count("attention.head_count_kv")?.unwrap_or(heads),
             "head_dim": head,
             "rms_norm_eps": eps.ok_or("lacks `attention.layer_norm_rms_epsilon`")?,
-            "max_position_embeddings": of.count("context_length")?.unwrap_or(2048),
-            "sliding_window": of.count("attention.sliding_window")?,
+            "max_position_embeddings": context,
+            "sliding_window": window,
             "vocab_size": vocab,
             "tie_word_embeddings": self.shape("output.weight").is_none(),
             "rope_theta": of.number("rope.freq_base")?.unwrap_or(10_000.0),
@@ -131,6 +139,12 @@ impl Gguf {
             "bos_token_id": meta.count("tokenizer.ggml.bos_token_id")?,
             "eos_token_id": ends.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?,
         }))
+    }
+
+    /// The file's own names of the keys of `config.json`.
+    pub fn alias(&self) -> Alias {
+        let architecture = self.meta().text("general.architecture").ok().flatten();
+        Alias { prefix: architecture.unwrap_or_default().to_owned(), name: alias }
     }
 
     /// The text of a file of a checkpoint folder: `tokenizer.json` (one beside the GGUF file comes first), or
@@ -248,28 +262,71 @@ fn scaling(of: &Meta<'_>) -> Result<Json, String> {
             None => Json::Null,
         },
         Some("none") => Json::Null,
+        Some("longrope") => {
+            return Err(format!(
+                "states `{}rope.scaling.type` as `longrope`, which is supported only in folders",
+                of.prefix
+            ));
+        }
         Some(kind) => json!({
             "rope_type": kind,
             "factor": of.number("rope.scaling.factor")?.unwrap_or(1.0),
+            "beta_fast": of.number("rope.scaling.yarn_beta_fast")?,
+            "beta_slow": of.number("rope.scaling.yarn_beta_slow")?,
             "original_max_position_embeddings": of.count("rope.scaling.original_context_length")?,
         }),
     })
 }
 
-/// The name in a GGUF file of a key of `config.json`, for errors.
-pub fn alias(key: &str) -> Option<&'static str> {
+/// Fails if the file states a setting that changes the computation and is not supported.
+fn unchanged(of: &Meta<'_>) -> Result<(), String> {
+    const SCALES: [&str; 7] = [
+        "attention.scale",
+        "attention.clamp_kqv",
+        "attention.max_alibi_bias",
+        "attn_logit_softcapping",
+        "final_logit_softcapping",
+        "rope.scaling.attn_factor",
+        "rope.scaling.yarn_attn_factor",
+    ];
+    const FACTORS: [&str; 4] = ["logit_scale", "embedding_scale", "residual_scale", "rope.scaling.yarn_ext_factor"];
+    let refused = |key: &str| Err(format!("states `{}{key}`, which is not supported", of.prefix));
+    for key in SCALES {
+        if of.number(key)?.is_some_and(|n| n != 0.0 && !(key.ends_with("attn_factor") && n == 1.0)) {
+            return refused(key);
+        }
+    }
+    for key in FACTORS {
+        if of.number(key)?.is_some_and(|n| n != 1.0) {
+            return refused(key);
+        }
+    }
+    if of.number("rope.scaling.yarn_log_multiplier")?.is_some_and(|n| n != 0.0) {
+        return refused("rope.scaling.yarn_log_multiplier");
+    }
+    if of.truth("attention.causal")? == Some(false) {
+        return refused("attention.causal");
+    }
+    Ok(())
+}
+
+/// The name in a GGUF file of a key of `config.json`, for errors. A leading dot follows the architecture.
+fn alias(key: &str) -> Option<&'static str> {
     Some(match key {
-        "hidden_size" => "llama.embedding_length",
-        "intermediate_size" => "llama.feed_forward_length",
-        "num_hidden_layers" => "llama.block_count",
-        "num_attention_heads" => "llama.attention.head_count",
-        "num_key_value_heads" => "llama.attention.head_count_kv",
-        "rms_norm_eps" => "llama.attention.layer_norm_rms_epsilon",
-        "max_position_embeddings" => "llama.context_length",
-        "sliding_window" => "llama.attention.sliding_window",
-        "rope_theta" => "llama.rope.freq_base",
-        "factor" => "llama.rope.scaling.factor",
-        "original_max_position_embeddings" => "llama.rope.scaling.original_context_length",
+        "hidden_size" => ".embedding_length",
+        "intermediate_size" => ".feed_forward_length",
+        "num_hidden_layers" => ".block_count",
+        "num_attention_heads" => ".attention.head_count",
+        "num_key_value_heads" => ".attention.head_count_kv",
+        "rms_norm_eps" => ".attention.layer_norm_rms_epsilon",
+        "max_position_embeddings" => ".context_length",
+        "sliding_window" => ".attention.sliding_window",
+        "rope_theta" => ".rope.freq_base",
+        "factor" => ".rope.scaling.factor",
+        "rope_type" => ".rope.scaling.type",
+        "beta_fast" => ".rope.scaling.yarn_beta_fast",
+        "beta_slow" => ".rope.scaling.yarn_beta_slow",
+        "original_max_position_embeddings" => ".rope.scaling.original_context_length",
         "eos_token_id" => "tokenizer.ggml.eos_token_id",
         _ => return None,
     })

@@ -1,7 +1,12 @@
 //! The Llama architecture: RMS norms, rotary position embeddings, grouped-query attention and a gated feed-forward
 //! layer (Touvron et al. 2023, arXiv 2302.13971). Llama, SmolLM2, Mistral, Qwen2 and Qwen3 checkpoints have it, and
-//! GGUF files of `llama`.
+//! GGUF files of `llama`, `qwen2` and `qwen3`.
+//!
+//! The code is our own. The decoders of candle-transformers cannot batch prompts of different length, and each has its own
+//! cache and masks.
 
+mod cache;
+mod shape;
 mod weights;
 
 use super::{Family, ModelOptions};
@@ -11,11 +16,11 @@ use crate::{
     infer::{
         chat::{Chat, end_tokens},
         checkpoint::Checkpoint,
-        config::{Config, within},
+        config::Config,
         decode::{CacheRow, Decoder, GeneratorParts, TextGenerator},
         failed,
         ops::{self, Activation},
-        prefix::{Prefix, tokens_only},
+        prefix::tokens_only,
         processors::LogitsProcessors,
         rope::Rope,
         sampling,
@@ -24,7 +29,11 @@ use crate::{
 };
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::Module;
+use shape::{LayerType, Shape};
+use std::sync::Arc;
 use weights::{Map, Table, Weights};
+
+pub use cache::KvCache;
 
 /// The row of [`super::FAMILIES`].
 pub const FAMILY: Family = Family {
@@ -46,7 +55,7 @@ pub const FAMILY: Family = Family {
 /// or unsupported.
 pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<TextGenerator<Llama>, Fault> {
     let (config, generation) = (&checkpoint.config, checkpoint.json("generation_config.json")?);
-    let (shape, positions) = (Shape::read(config)?, positions(config)?);
+    let shape = Shape::read(config)?;
     let ends = end_tokens(generation.as_ref(), config, shape.vocab)?;
     let parts = GeneratorParts {
         text: TextTokenizer::open(checkpoint, VocabStyle::Bytes)?,
@@ -55,12 +64,14 @@ pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result
         ends,
         defaults: sampling::defaults(generation.as_ref())?,
         decode: loading.decode.clone(),
-        context_tokens: loading.context_tokens.unwrap_or(positions).min(positions),
+        context_tokens: loading.context_tokens.unwrap_or(shape.positions).min(shape.positions),
     };
     let net = match checkpoint.gguf() {
         Some(gguf) => {
             let weights = Weights::gguf(gguf.weights(&loading.device)?, loading.dtype);
-            Llama::load(shape, RopeLayout::Neighbours, weights).map_err(|error| gguf.unfit(&error))?
+            let biases = if shape.biases.qkv { shape.biases } else { weights.biases() };
+            let shape = Shape { biases, ..shape };
+            Llama::load(shape, RopeLayout::of_gguf(config), weights).map_err(|error| gguf.unfit(&error))?
         }
         None => {
             let weights = Weights::folder(checkpoint.weights(loading.dtype, &loading.device)?);
@@ -70,62 +81,6 @@ pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result
     Ok(TextGenerator::new(net, parts))
 }
 
-/// The maximum positions of a prompt and its reply together.
-fn positions(config: &Config) -> std::result::Result<usize, Fault> {
-    Ok(config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(2048))
-}
-
-/// The settings in `config.json`, with the defaults of transformers.
-struct Shape {
-    vocab: usize,
-    width: usize,
-    inner: usize,
-    layers: usize,
-    heads: usize,
-    kv_heads: usize,
-    head: usize,
-    eps: f32,
-    tied: bool,
-    activation: Activation,
-    rope: Rope,
-}
-
-impl Shape {
-    fn read(config: &Config) -> std::result::Result<Shape, Fault> {
-        let width = config.size("hidden_size", within::WIDTH)?;
-        let heads = config.size("num_attention_heads", within::HEADS)?;
-        let head = config.count("head_dim", within::HEADS)?.unwrap_or(width / heads);
-        let positions = positions(config)?;
-        let window = config.count("sliding_window", within::TOKENS)?.filter(|window| *window < positions);
-        if let (Some(window), true) = (window, config.truth("use_sliding_window")? != Some(false)) {
-            return Err(Fault::model(format!("attention in a sliding window of {window} tokens is not supported")));
-        }
-        let kv_heads = config.count("num_key_value_heads", within::HEADS)?.unwrap_or(heads);
-        let odd = |what: String| Err(Fault::model(format!("{}: {what}", config.name())));
-        if !heads.is_multiple_of(kv_heads) {
-            return odd(format!("num_attention_heads {heads} is not divisible by num_key_value_heads {kv_heads}"));
-        }
-        if head == 0 || !head.is_multiple_of(2) {
-            return odd(format!(
-                "head_dim is {head}; it must be even and above 0, because the rotary embedding rotates pairs"
-            ));
-        }
-        Ok(Shape {
-            vocab: config.size("vocab_size", within::VOCABULARY)?,
-            width,
-            inner: config.size("intermediate_size", within::WIDTH)?,
-            layers: config.size("num_hidden_layers", within::LAYERS)?,
-            heads,
-            kv_heads,
-            head,
-            eps: config.number("rms_norm_eps", within::EPSILON)?.unwrap_or(1e-6) as f32,
-            tied: config.truth("tie_word_embeddings")?.unwrap_or(false),
-            activation: config.activation("hidden_act", "silu")?,
-            rope: Rope::read(config, head, positions)?,
-        })
-    }
-}
-
 /// The pairs of dimensions of a head that the rotary embedding rotates together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RopeLayout {
@@ -133,6 +88,14 @@ enum RopeLayout {
     Halves,
     /// 2i and 2i + 1: GGUF files of the architecture `llama` store the rows of queries and keys in this order.
     Neighbours,
+}
+
+impl RopeLayout {
+    /// The layout of a GGUF file: llama.cpp's converter reorders the rows of `llama` only, whose files may state a window
+    /// and are then `mistral`.
+    fn of_gguf(config: &Config) -> RopeLayout {
+        if config.is_type(&["llama", "mistral"], &[]) { RopeLayout::Neighbours } else { RopeLayout::Halves }
+    }
 }
 
 struct Norm {
@@ -162,28 +125,35 @@ struct Layer {
     up: Map,
     down: Map,
     activation: Activation,
+    /// The index of the layer's type.
+    kind: usize,
 }
 
 impl Layer {
-    fn load(shape: &Shape, weights: &Weights) -> Result<Layer> {
+    fn load(shape: &Shape, kind: usize, weights: &Weights) -> Result<Layer> {
         let (w, attn, mlp) = (shape.width, weights.pp("self_attn"), weights.pp("mlp"));
         let (queries, keys) = (shape.heads * shape.head, shape.kv_heads * shape.head);
-        let head_norms = attn.has("q_norm.weight").then(|| -> Result<_> {
+        let head_norms = shape.head_norms.then(|| -> Result<_> {
             let norm = |name| Norm::load(shape.head, shape.eps, attn.pp(name));
             Ok((norm("q_norm")?, norm("k_norm")?))
         });
+        if !shape.head_norms && attn.has("q_norm.weight") {
+            candle_core::bail!("the weights hold norms of queries, which this model type does not have");
+        }
+        let map = |from: &Weights, name: &str, input, output| from.map(name, input, output, shape.biases);
         Ok(Layer {
             norm1: Norm::load(w, shape.eps, weights.pp("input_layernorm"))?,
-            query: attn.pp("q_proj").map(w, queries)?,
-            key: attn.pp("k_proj").map(w, keys)?,
-            value: attn.pp("v_proj").map(w, keys)?,
-            out: attn.pp("o_proj").map(queries, w)?,
+            query: map(&attn, "q_proj", w, queries)?,
+            key: map(&attn, "k_proj", w, keys)?,
+            value: map(&attn, "v_proj", w, keys)?,
+            out: map(&attn, "o_proj", queries, w)?,
             head_norms: head_norms.transpose()?,
             norm2: Norm::load(w, shape.eps, weights.pp("post_attention_layernorm"))?,
-            gate: mlp.pp("gate_proj").map(w, shape.inner)?,
-            up: mlp.pp("up_proj").map(w, shape.inner)?,
-            down: mlp.pp("down_proj").map(shape.inner, w)?,
+            gate: map(&mlp, "gate_proj", w, shape.inner)?,
+            up: map(&mlp, "up_proj", w, shape.inner)?,
+            down: map(&mlp, "down_proj", shape.inner, w)?,
             activation: shape.activation,
+            kind,
         })
     }
 
@@ -204,7 +174,7 @@ impl Layer {
             (q, k) = (q_norm.forward(&q)?, k_norm.forward(&k)?);
         }
         let v = split(self.value.forward(x)?)?.transpose(0, 1)?.contiguous()?;
-        let (q, k) = (step.rotate(&q)?, step.rotate(&k)?); // (heads, tokens, head)
+        let (q, k) = (step.rotate(&q, self.kind)?, step.rotate(&k, self.kind)?); // (heads, tokens, head)
         let q = (q * (step.head as f64).powf(-0.5))?;
         let mut mixed = Vec::with_capacity(rows.len());
         let mut at = 0;
@@ -212,7 +182,9 @@ impl Layer {
             let t = read.len();
             let of_row = |x: &Tensor| x.narrow(1, at, t);
             let (keys, values) = cache.layers[layer].append(&of_row(&k)?, &of_row(&v)?, cache.length)?;
-            mixed.push(attend_row(&of_row(&q)?, &keys, &values, step.masks[row].as_ref())?);
+            let View { from, mask } = &step.views[row][self.kind];
+            let seen = |x: Tensor| x.narrow(1, *from, x.dim(1)? - from);
+            mixed.push(attend_row(&of_row(&q)?, &seen(keys)?, &seen(values)?, mask.as_ref())?);
             at += t;
         }
         Tensor::cat(&mixed, 0)
@@ -234,77 +206,47 @@ fn attend_row(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Resu
     mixed.reshape((heads, t, head))?.transpose(0, 1)?.reshape((t, heads * head))
 }
 
-/// The shared inputs of all layers of one call.
+/// The positions that the layers of one type read from the cache of one row.
+struct View {
+    /// The first position.
+    from: usize,
+    /// Added to the scores, (t, positions from `from`); none if every position is seen.
+    mask: Option<Tensor>,
+}
+
+impl View {
+    /// The view of `t` positions that follow `offset` others.
+    fn new(t: usize, offset: usize, window: Option<usize>, dtype: DType, device: &Device) -> Result<View> {
+        let window = window.filter(|window| offset + t > *window);
+        let from = window.map_or(0, |window| (offset + 1).saturating_sub(window));
+        let mask = match (t, window) {
+            (1, _) => None,
+            (_, Some(window)) => Some(ops::sliding_mask(t, offset, from, window, dtype, device)?),
+            (_, None) => Some(ops::causal_mask(t, offset, dtype, device)?),
+        };
+        Ok(View { from, mask })
+    }
+}
+
+/// The shared inputs of all layers of one call. Its lists have one entry for each type of layer.
 struct Step {
     head: usize,
     layout: RopeLayout,
-    cos: Tensor,
-    sin: Tensor,
-    masks: Vec<Option<Tensor>>,
+    /// Cosines and sines: (tokens of all rows, head / 2).
+    angles: Vec<(Tensor, Tensor)>,
+    /// For each row.
+    views: Vec<Vec<View>>,
 }
 
 impl Step {
     /// (tokens, heads, head) -> rotated by position, (heads, tokens, head)
-    fn rotate(&self, x: &Tensor) -> Result<Tensor> {
+    fn rotate(&self, x: &Tensor, kind: usize) -> Result<Tensor> {
         let x = x.transpose(0, 1)?.contiguous()?.unsqueeze(0)?;
+        let (cos, sin) = &self.angles[kind];
         match self.layout {
-            RopeLayout::Halves => candle_nn::rotary_emb::rope(&x, &self.cos, &self.sin)?.squeeze(0),
-            RopeLayout::Neighbours => candle_nn::rotary_emb::rope_i(&x, &self.cos, &self.sin)?.squeeze(0),
+            RopeLayout::Halves => candle_nn::rotary_emb::rope(&x, cos, sin)?.squeeze(0),
+            RopeLayout::Neighbours => candle_nn::rotary_emb::rope_i(&x, cos, sin)?.squeeze(0),
         }
-    }
-}
-
-/// Keys and values of one layer of one row, in a buffer with room to grow: (kv heads, room, head).
-#[derive(Default)]
-struct KvBuffer(Option<(Tensor, Tensor)>);
-
-impl KvBuffer {
-    /// The buffer grows by half its length, but at least by this many tokens.
-    const ROOM: usize = 64;
-
-    /// Writes `k` and `v`, (kv heads, t, head), after the first `length` tokens. Gives all keys and values, (kv heads,
-    /// length + t, head).
-    fn append(&mut self, k: &Tensor, v: &Tensor, length: usize) -> Result<(Tensor, Tensor)> {
-        let (heads, t, head) = k.dims3()?;
-        let room = self.0.as_ref().map_or(Ok(0), |(k, _)| k.dim(1))?;
-        if length + t > room {
-            let more = (length + t + (length / 2).max(KvBuffer::ROOM), head);
-            let grow = |old: Option<&Tensor>| -> Result<Tensor> {
-                let new = Tensor::zeros((heads, more.0, more.1), v.dtype(), v.device())?;
-                if let (Some(old), true) = (old, length > 0) {
-                    new.slice_set(&old.narrow(1, 0, length)?.contiguous()?, 1, 0)?;
-                }
-                Ok(new)
-            };
-            self.0 = Some((grow(self.0.as_ref().map(|s| &s.0))?, grow(self.0.as_ref().map(|s| &s.1))?));
-        }
-        let Some((keys, values)) = &self.0 else { candle_core::bail!("a cache without a buffer") };
-        keys.slice_set(&k.contiguous()?, 1, length)?;
-        values.slice_set(&v.contiguous()?, 1, length)?;
-        Ok((keys.narrow(1, 0, length + t)?, values.narrow(1, 0, length + t)?))
-    }
-}
-
-/// Keys and values of one row.
-pub struct KvCache {
-    layers: Vec<KvBuffer>,
-    length: usize,
-}
-
-impl Prefix for KvCache {
-    fn truncate(&mut self, positions: usize) {
-        self.length = self.length.min(positions);
-    }
-
-    fn copy(&self, positions: usize) -> Result<KvCache> {
-        let part = |x: &Tensor| x.narrow(1, 0, positions)?.copy();
-        let copy = |store: &KvBuffer| {
-            Ok(KvBuffer(match &store.0 {
-                Some((k, v)) => Some((part(k)?, part(v)?)),
-                None => None,
-            }))
-        };
-        Ok(KvCache { layers: self.layers.iter().map(copy).collect::<Result<_>>()?, length: positions.min(self.length) })
     }
 }
 
@@ -314,6 +256,7 @@ pub struct Llama {
     layers: Vec<Layer>,
     norm: Norm,
     head: Map,
+    ropes: Arc<[Rope]>,
     shape: Shape,
     layout: RopeLayout,
     device: Device,
@@ -326,18 +269,16 @@ impl Llama {
         // GGUF files store Llama 3's scaling of wavelengths as one divisor for each pair of dimensions.
         if weights.has("rope_freqs.weight") {
             let divisors = weights.numbers(shape.head / 2, "rope_freqs.weight")?;
-            shape.rope.frequencies.iter_mut().zip(divisors).for_each(|(f, divisor)| *f /= divisor);
-            if shape.rope.frequencies.iter().any(|f| !f.is_finite()) {
-                candle_core::bail!("rope_freqs.weight gives angles that are not finite");
-            }
+            shape.types.iter_mut().try_for_each(|kind| kind.rope.divide(&divisors))?;
         }
         let tokens = model.pp("embed_tokens").table(shape.vocab, shape.width)?;
-        let layer = |n| Layer::load(&shape, &model.pp("layers").pp(n));
+        let layer = |(n, kind): (usize, &usize)| Layer::load(&shape, *kind, &model.pp("layers").pp(n));
         Ok(Llama {
-            layers: (0..shape.layers).map(layer).collect::<Result<_>>()?,
+            layers: shape.layers.iter().enumerate().map(layer).collect::<Result<_>>()?,
             norm: Norm::load(shape.width, shape.eps, model.pp("norm"))?,
             head: weights.head(shape.vocab, shape.width, shape.tied, &tokens)?,
             tokens,
+            ropes: shape.types.iter().map(|kind| kind.rope.clone()).collect(),
             shape,
             layout,
             device: weights.device().clone(),
@@ -346,24 +287,30 @@ impl Llama {
     }
 
     fn step(&self, rows: &[CacheRow<'_, KvCache>]) -> Result<Step> {
-        let positions = rows.iter().flat_map(|(cache, read)| cache.length..cache.length + read.len());
-        let angles: Vec<f32> =
-            positions.flat_map(|p| self.shape.rope.frequencies.iter().map(move |f| p as f32 * f)).collect();
-        let angles = Tensor::from_vec(angles, ((), self.shape.rope.frequencies.len()), &self.device)?;
-        let mask = |(cache, read): &CacheRow<'_, KvCache>| -> Result<Option<Tensor>> {
-            if read.len() == 1 {
-                Ok(None)
-            } else {
-                ops::causal_mask(read.len(), cache.length, self.dtype, &self.device).map(Some)
-            }
+        let view = |(cache, read): &CacheRow<'_, KvCache>| {
+            let of = |kind: &LayerType| View::new(read.len(), cache.length, kind.window, self.dtype, &self.device);
+            self.shape.types.iter().map(of).collect::<Result<Vec<View>>>()
         };
         Ok(Step {
             head: self.shape.head,
             layout: self.layout,
-            cos: (angles.cos()? * self.shape.rope.scale)?.to_dtype(self.dtype)?,
-            sin: (angles.sin()? * self.shape.rope.scale)?.to_dtype(self.dtype)?,
-            masks: rows.iter().map(mask).collect::<Result<_>>()?,
+            angles: self.ropes.iter().map(|rope| self.angles(rope, rows)).collect::<Result<_>>()?,
+            views: rows.iter().map(view).collect::<Result<_>>()?,
         })
+    }
+
+    /// The cosines and sines of the next positions of all rows: (tokens of all rows, head / 2).
+    fn angles(&self, rope: &Rope, rows: &[CacheRow<'_, KvCache>]) -> Result<(Tensor, Tensor)> {
+        let mut angles: Vec<f32> = Vec::new();
+        for (cache, read) in rows {
+            let frequencies = rope.frequencies(cache.sequence(read.len()));
+            for position in cache.length..cache.length + read.len() {
+                angles.extend(frequencies.iter().map(|f| position as f32 * f));
+            }
+        }
+        let angles = Tensor::from_vec(angles, ((), self.shape.head / 2), &self.device)?;
+        let scaled = |x: Tensor| (x * rope.scale)?.to_dtype(self.dtype);
+        Ok((scaled(angles.cos()?)?, scaled(angles.sin()?)?))
     }
 }
 
@@ -371,7 +318,7 @@ impl Decoder for Llama {
     type Cache = KvCache;
 
     fn cache(&self) -> KvCache {
-        KvCache { layers: (0..self.shape.layers).map(|_| KvBuffer::default()).collect(), length: 0 }
+        KvCache::new(self.layers.len(), self.ropes.clone())
     }
 
     fn forward(&self, rows: &mut [CacheRow<'_, KvCache>], all: bool) -> Result<Tensor> {
@@ -386,7 +333,7 @@ impl Decoder for Llama {
         }
         let mut last = Vec::with_capacity(rows.len());
         for (cache, read) in rows {
-            cache.length += read.len();
+            cache.advance(read.len());
             last.push(last.last().map_or(0, |at| at + 1) + read.len() as u32 - 1);
         }
         let x = if all || last.len() == x.dim(0)? { x } else { x.index_select(&Tensor::new(last, &self.device)?, 0)? };

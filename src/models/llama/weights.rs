@@ -6,7 +6,7 @@ use crate::infer::{
     ops::{self, Linear},
 };
 use candle_core::{
-    DType, Device, Result, Tensor,
+    DType, Device, Error, Result, Tensor, bail,
     quantized::{GgmlDType, QTensor},
 };
 use candle_nn::{Module, VarBuilder};
@@ -48,6 +48,27 @@ impl Table {
         match self {
             Table::Plain(table) => table.index_select(ids, 0),
             Table::Quantised(table, dtype) => table.embedding(ids)?.to_dtype(*dtype),
+        }
+    }
+}
+
+/// The linear maps that have a bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Biases {
+    /// Queries, keys and values.
+    pub(super) qkv: bool,
+    /// The output of the attention.
+    pub(super) out: bool,
+    /// The feed-forward layer.
+    pub(super) mlp: bool,
+}
+
+impl Biases {
+    fn has(self, name: &str) -> bool {
+        match name {
+            "q_proj" | "k_proj" | "v_proj" => self.qkv,
+            "o_proj" => self.out,
+            _ => self.mlp,
         }
     }
 }
@@ -123,8 +144,43 @@ impl Weights {
         exact.vector(size, name)?.to_dtype(DType::F32)?.to_vec1()
     }
 
+    /// The biases of the first layer: a GGUF file does not state them otherwise.
+    pub(super) fn biases(&self) -> Biases {
+        let has = |name: &str| self.has(&format!("model.layers.0.{name}.bias"));
+        Biases { qkv: has("self_attn.q_proj"), out: has("self_attn.o_proj"), mlp: has("mlp.up_proj") }
+    }
+
+    /// The linear map `name`, `(…, input) -> (…, output)`. Fails if it has a bias against the configuration, or none.
+    pub(super) fn map(&self, name: &str, input: usize, output: usize, biases: Biases) -> Result<Map> {
+        let own = self.pp(name);
+        match (biases.has(name), own.has("bias")) {
+            (true, false) => Err(self.lacking(&own.stored_name("bias"))),
+            (false, true) => {
+                bail!("the weights hold the tensor `{}`, but this model has no bias there", own.stored_name("bias"))
+            }
+            _ => own.linear(input, output),
+        }
+    }
+
+    /// The error for a tensor that must be there, as the reader of this source states it.
+    fn lacking(&self, name: &str) -> Error {
+        Error::msg(match &self.stored {
+            Stored::Folder(_) => format!("the weights lack the tensor `{name}`"),
+            Stored::Gguf(_) => format!("cannot find tensor {name}"),
+        })
+    }
+
+    /// The name of a tensor in the file.
+    fn stored_name(&self, name: &str) -> String {
+        let name = self.full(name);
+        match &self.stored {
+            Stored::Folder(_) => name,
+            Stored::Gguf(_) => in_gguf(&name),
+        }
+    }
+
     /// A linear map `(…, input) -> (…, output)`; its bias is read if it exists.
-    pub(super) fn map(&self, input: usize, output: usize) -> Result<Map> {
+    fn linear(&self, input: usize, output: usize) -> Result<Map> {
         let tensors = match &self.stored {
             Stored::Folder(vb) => return Ok(Map::Plain(ops::linear(input, output, vb.pp(&self.path))?)),
             Stored::Gguf(tensors) => tensors,
@@ -154,18 +210,17 @@ impl Weights {
         Ok(Table::Quantised(weight, self.dtype))
     }
 
-    /// The map from the last hidden state to the vocabulary: `lm_head`, or the table of token vectors if `lm_head` is
-    /// missing.
+    /// The map from the last hidden state to the vocabulary: `lm_head`, or the table of token vectors if they are `tied`.
     pub(super) fn head(&self, vocab: usize, width: usize, tied: bool, table: &Table) -> Result<Map> {
-        if !tied && self.has("lm_head.weight") {
-            return self.pp("lm_head").map(width, vocab);
+        if !tied {
+            return self.pp("lm_head").linear(width, vocab);
         }
         match (&self.stored, table) {
             (_, Table::Quantised(weight, _)) => {
                 quantized_nn::Linear::from_arc(weight.clone(), None).map(Map::Quantised)
             }
             // The table was dequantised for look-ups; the file's quantised matrix is smaller.
-            (Stored::Gguf(_), Table::Plain(_)) => self.pp("model.embed_tokens").map(width, vocab),
+            (Stored::Gguf(_), Table::Plain(_)) => self.pp("model.embed_tokens").linear(width, vocab),
             (Stored::Folder(_), Table::Plain(weight)) => Ok(Map::Plain(Linear::new(weight.clone(), None))),
         }
     }
