@@ -59,6 +59,11 @@ impl Folders {
         self.cache.join("vectors")
     }
 
+    /// The folder of measured speeds of models.
+    pub fn timings(&self) -> PathBuf {
+        self.cache.join("timings")
+    }
+
     /// The folder of the unpacked starter cast.
     pub fn starter(&self) -> PathBuf {
         self.cache.join("starter")

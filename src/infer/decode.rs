@@ -3,8 +3,10 @@
 
 use super::{
     chat::{Chat, RenderedPrompt},
+    cost::Phase,
     failed,
     job::{Job, Model},
+    meter::Meter,
     prefix::{LastPrompt, Prefix, PromptPosition},
     processors::LogitsProcessors,
     sampling::{Sampler, SamplingSettings, finite, log_probability},
@@ -47,6 +49,7 @@ pub struct TextGenerator<D: Decoder> {
     decode: Decoding,
     context_tokens: usize,
     last: LastPrompt<D::Cache>,
+    meter: Meter,
 }
 
 /// The parts of a [`TextGenerator`], besides its network.
@@ -65,6 +68,8 @@ pub struct GeneratorParts {
     pub decode: Decoding,
     /// The maximum tokens of prompt and reply together.
     pub context_tokens: usize,
+    /// Measures the speed.
+    pub meter: Meter,
 }
 
 /// A reply that is being generated.
@@ -90,7 +95,7 @@ struct Writing<C> {
 impl<D: Decoder> TextGenerator<D> {
     /// A generator from its network and its other parts.
     pub fn new(decoder: D, parts: GeneratorParts) -> TextGenerator<D> {
-        let GeneratorParts { text, chat, ends, processors, defaults, decode, context_tokens } = parts;
+        let GeneratorParts { text, chat, ends, processors, defaults, decode, context_tokens, meter } = parts;
         TextGenerator {
             decoder,
             text,
@@ -101,6 +106,7 @@ impl<D: Decoder> TextGenerator<D> {
             decode,
             context_tokens,
             last: LastPrompt::none(),
+            meter,
         }
     }
 
@@ -135,7 +141,14 @@ impl<D: Decoder> TextGenerator<D> {
 
     /// The logits of one call of the network. Fails if one is not finite.
     fn logits_of(&self, rows: &mut [CacheRow<'_, D::Cache>], all: bool) -> Result<Vec<Vec<f32>>, Fault> {
-        let logits = self.decoder.forward(rows, all).and_then(|l| l.to_vec2::<f32>()).map_err(failed)?;
+        let tokens = rows.iter().map(|(_, read)| read.len()).sum();
+        let phase = match (rows.len(), tokens) {
+            (1, 1) => Phase::Reply,
+            (rows, tokens) if rows == tokens => Phase::Batch,
+            _ => Phase::Prompt,
+        };
+        let forward = || self.decoder.forward(rows, all).and_then(|l| l.to_vec2::<f32>());
+        let logits = self.meter.time(phase, tokens, forward).map_err(failed)?;
         logits.iter().try_for_each(|row| finite(row))?;
         Ok(logits)
     }

@@ -8,6 +8,7 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         config::{Config, within},
+        cost::{CostModel, Transformer},
         failed,
         job::{Input, Job, Model},
         ops::{self, Activation, Linear},
@@ -26,8 +27,16 @@ pub const FAMILY: Family = Family {
     own_labels: false,
     recognises: |config| config.is_type(&["bert"], &["BertModel", "BertFor"]),
     floors: false,
+    cost,
     load: |checkpoint, loading| Ok(Box::new(Bert::load(checkpoint, loading)?)),
 };
+
+/// The work of the encoder for a token.
+fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
+    let text = Transformer::read(config, (768, 12, 12))?.token();
+    let text_tokens = config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(512);
+    Ok(CostModel { text, text_tokens, ..CostModel::default() })
+}
 
 /// The scale of cosines before the softmax over labels. Sentence embedders are trained with it: it is the default of
 /// the ranking loss in sentence-transformers.

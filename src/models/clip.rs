@@ -8,6 +8,7 @@ use crate::{
         background::Floors,
         checkpoint::Checkpoint,
         config::{Config, within},
+        cost::{CostModel, Transformer},
         failed,
         image::Preparation,
         job::{Input, Job, Model},
@@ -32,8 +33,26 @@ pub const FAMILY: Family = Family {
     own_labels: false,
     recognises: |config| config.is_type(&["clip"], &["CLIPModel"]),
     floors: true,
+    cost,
     load: |checkpoint, loading| Ok(Box::new(Clip::load(checkpoint, loading)?)),
 };
+
+/// The work of the image tower for a picture, and of the text tower for a token.
+fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
+    let (vision, words) = (config.part("vision_config")?, config.part("text_config")?);
+    let picture = Transformer::read(&vision, (768, 12, 12))?;
+    let side = vision.count("image_size", within::SIDE)?.unwrap_or(224);
+    let patch = vision.count("patch_size", 1..=side)?.unwrap_or(32.min(side));
+    let patches = ((side / patch) * (side / patch)) as f64;
+    let embedding = 2.0 * patches * (3 * patch * patch * picture.width) as f64;
+    let text_tokens = words.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(MAX_TOKENS);
+    Ok(CostModel {
+        picture: picture.token().whole(patches + 1.0).with(embedding),
+        text: Transformer::read(&words, (512, 12, 8))?.token(),
+        text_tokens,
+        ..CostModel::default()
+    })
+}
 
 /// A transformer block with norms before its parts.
 struct Block {

@@ -8,7 +8,7 @@ pub mod whisper;
 use crate::{
     error::Fault,
     exchange::{Answers, Decoding},
-    infer::{checkpoint::Checkpoint, config::Config, job::Model, labels::LabelStore},
+    infer::{checkpoint::Checkpoint, config::Config, cost::Cost, job::Model, labels::LabelStore, meter::Meter},
 };
 use candle_core::{DType, Device};
 
@@ -25,13 +25,15 @@ pub struct ModelOptions {
     pub context_tokens: Option<usize>,
     /// Where the vectors of labels are kept between runs.
     pub labels: LabelStore,
+    /// Measures the model's speed.
+    pub meter: Meter,
 }
 
 impl ModelOptions {
     /// The options for a device and a number format. The agent has no settings of its own, and nothing is kept.
     pub fn new(device: Device, dtype: DType) -> ModelOptions {
         let (decode, labels) = (Decoding::default(), LabelStore::default());
-        ModelOptions { device, dtype, decode, context_tokens: None, labels }
+        ModelOptions { device, dtype, decode, context_tokens: None, labels, meter: Meter::default() }
     }
 }
 
@@ -53,6 +55,8 @@ pub struct Family {
     pub recognises: fn(&Config) -> bool,
     /// True if it scores labels against a background, so that a checkpoint may hold background vectors.
     pub floors: bool,
+    /// Estimates the work of a model from its configuration. `|_| Ok(CostModel::default())` states nothing.
+    pub cost: Cost,
     /// Loads a model.
     pub load: Load,
 }

@@ -17,6 +17,7 @@ use crate::{
         chat::{Chat, end_tokens},
         checkpoint::Checkpoint,
         config::Config,
+        cost::{CostModel, Pass, Transformer},
         decode::{CacheRow, Decoder, GeneratorParts, TextGenerator},
         failed,
         ops::{self, Activation},
@@ -48,8 +49,27 @@ pub const FAMILY: Family = Family {
         )
     },
     floors: false,
+    cost,
     load: |checkpoint, loading| Ok(Box::new(generator(checkpoint, loading)?)),
 };
+
+/// The work of a decoder. The last map counts for each token of a reply; a prompt needs it once.
+fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
+    let shape = Shape::read(config)?;
+    let token = Transformer {
+        width: shape.width,
+        inner: shape.inner,
+        layers: shape.layers.len(),
+        heads: shape.heads,
+        queries: shape.heads * shape.head,
+        keys: shape.kv_heads * shape.head,
+        gated: true,
+    }
+    .token();
+    let logits = Pass { bytes: token.bytes + 8.0 * shape.vocab as f64, ..token };
+    let reply = logits.with(2.0 * (shape.width * shape.vocab) as f64);
+    Ok(CostModel { prompt: token, reply, ..CostModel::default() })
+}
 
 /// Loads a checkpoint folder or a GGUF file as a language model that answers `say`. Fails if a file is missing, damaged
 /// or unsupported.
@@ -64,6 +84,7 @@ pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result
         ends,
         defaults: sampling::defaults(generation.as_ref())?,
         decode: loading.decode.clone(),
+        meter: loading.meter.clone(),
         context_tokens: loading.context_tokens.unwrap_or(shape.positions).min(shape.positions),
     };
     let net = match checkpoint.gguf() {

@@ -24,8 +24,10 @@ use crate::{
         audio::{LogMel, mirrored},
         checkpoint::Checkpoint,
         config::within,
+        cost::Phase,
         failed,
         job::{Input, Job, Model, SoundSource},
+        meter::Meter,
         processors::LogitsProcessors,
         sampling::{self, Sampler, SamplingSettings, finite, log_probability},
         text::{TextTokenizer, VocabStyle},
@@ -46,6 +48,7 @@ pub const FAMILY: Family = Family {
     own_labels: false,
     recognises: |config| config.is_type(&["whisper"], &["WhisperForConditionalGeneration"]),
     floors: false,
+    cost: net::cost,
     load: |checkpoint, loading| Ok(Box::new(Whisper::load(checkpoint, loading)?)),
 };
 
@@ -60,6 +63,7 @@ pub struct Whisper {
     decode: Decoding,
     device: Device,
     dtype: DType,
+    meter: Meter,
 }
 
 /// The settings of a request, with the checkpoint's defaults filled in.
@@ -103,6 +107,7 @@ impl Whisper {
             decode: loading.decode.clone(),
             device: loading.device.clone(),
             dtype: loading.dtype,
+            meter: loading.meter.clone(),
         })
     }
 
@@ -149,7 +154,8 @@ impl Whisper {
             let frames = (source.frames - seek).min(self.window());
             let features =
                 Tensor::from_vec(source.features(seek, frames)?, (1, self.mel.bins, self.window()), &self.device);
-            let memory = features.and_then(|f| self.net.hear(&f.to_dtype(self.dtype)?)).map_err(failed)?;
+            let hear = || features.and_then(|f| self.net.hear(&f.to_dtype(self.dtype)?));
+            let memory = self.meter.time(Phase::Sound, 1, hear).map_err(failed)?;
             if task.detected && task.language.is_none() && self.rules.detects() {
                 task.language = Some(self.detect(&memory)?);
             }
@@ -184,7 +190,8 @@ impl Whisper {
 
     /// The logits after `ids`. Fails if one is not finite.
     fn say(&self, memory: &mut WindowCache, ids: &[u32]) -> Result<Vec<f32>, Fault> {
-        let logits = self.net.say(memory, ids).map_err(failed)?;
+        let say = || self.net.say(memory, ids);
+        let logits = self.meter.time(Phase::Reply, ids.len(), say).map_err(failed)?;
         finite(&logits)?;
         Ok(logits)
     }

@@ -5,6 +5,7 @@ use crate::{
     error::Fault,
     infer::{
         config::{Config, within},
+        cost::{CostModel, Pass, Transformer},
         failed,
         ops::{self, Activation, Linear},
     },
@@ -83,6 +84,32 @@ pub(super) fn mel_bins(config: &Config) -> std::result::Result<usize, Fault> {
     Ok(config.count("num_mel_bins", 1..=1024)?.unwrap_or(80))
 }
 
+/// Frames of a window after the encoder's convolutions.
+fn source_positions(config: &Config) -> std::result::Result<usize, Fault> {
+    Ok(config.count("max_source_positions", within::POSITIONS)?.unwrap_or(1500))
+}
+
+/// The work of the encoder for a window, and of the decoder for a token.
+pub(super) fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
+    let activation = config.activation("activation_function", "gelu")?;
+    let (into, out) = (Side::read(config, "encoder", activation)?, Side::read(config, "decoder", activation)?);
+    let plain = |side: &Side| Transformer::plain(side.width, side.inner, side.layers, side.heads).token();
+    let (positions, bins) = (source_positions(config)? as f64, mel_bins(config)? as f64);
+    let (width, vocab) = (into.width as f64, config.size("vocab_size", within::VOCABULARY)? as f64);
+    // two convolutions of three frames, the first over twice as many frames; then the keys and values for the decoder
+    let convolutions = 2.0 * positions * width * 3.0 * (2.0 * bins + width);
+    let crossing = 2.0 * positions * out.layers as f64 * 2.0 * width * width;
+    let sound = plain(&into).whole(positions).with(convolutions + crossing);
+    let cross = out.layers as f64 * (4.0 * width * width + 4.0 * positions * width);
+    let token = plain(&out).with(cross + 2.0 * width * vocab);
+    let reply = Pass { bytes: token.bytes + 8.0 * vocab, ..token };
+    let cached = 8.0 * out.layers as f64 * width * positions;
+    // a frame of the first convolution is 10 ms of sound in every published model
+    let window_s = 0.02 * positions;
+    let sound = Pass { bytes: sound.bytes.max(8.0 * 2.0 * positions * width * 3.0), cache_bytes: cached, ..sound };
+    Ok(CostModel { sound, reply, window_s, ..CostModel::default() })
+}
+
 /// The settings of the encoder or the decoder in `config.json`.
 struct Side {
     width: usize,
@@ -144,7 +171,7 @@ impl Net {
         let activation = config.activation("activation_function", "gelu")?;
         let (into, out) = (Side::read(config, "encoder", activation)?, Side::read(config, "decoder", activation)?);
         let (w, mels, vocab) = (into.width, mel_bins(config)?, config.size("vocab_size", within::VOCABULARY)?);
-        let sources = config.count("max_source_positions", within::POSITIONS)?.unwrap_or(1500);
+        let sources = source_positions(config)?;
         let targets = config.count("max_target_positions", within::POSITIONS)?.unwrap_or(448);
         let load = || -> Result<Net> {
             let vb = if vb.contains_tensor("model.encoder.conv1.weight") { vb.pp("model") } else { vb.clone() };
