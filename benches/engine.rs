@@ -31,7 +31,7 @@ impl Agent for Noop {
         &self.0
     }
     async fn ask(&self, _: Request, _: CallContext) -> Result<Reply, Fault> {
-        Ok(Reply::Say(SayReply { text: "done".into(), tokens: Vec::new(), finish: Finish::Stop }))
+        Ok(Reply::Say(SayReply::new("done", Finish::Stop)))
     }
 }
 

@@ -278,7 +278,7 @@ async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, St
     } else {
         let decoding = Decoding { temperature: Some(0.0), max_tokens: Some(8), ..Decoding::default() };
         let messages = vec![Message::new("user", "I wear a camera. What might I be doing in a kitchen?")];
-        Request::Say(SayRequest { messages, raw: false, decoding, choices: Vec::new() })
+        Request::Say(SayRequest { decoding, ..SayRequest::new(messages) })
     };
     let started = std::time::Instant::now();
     let reply = agent.ask(request, CallContext::default()).await.map_err(|error: Fault| error.to_string())?;
@@ -324,7 +324,7 @@ mod tests {
         check(ranked(0.75), true);
         check(ranked(f32::NAN), false);
         check(ranked(0.1), false);
-        check(Reply::Say(SayReply { text: " ".into(), tokens: Vec::new(), finish: Finish::Stop }), false);
+        check(Reply::Say(SayReply::new(" ", Finish::Stop)), false);
     }
 
     #[test]

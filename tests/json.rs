@@ -109,6 +109,9 @@ fn every_command_prints_json_that_fits_its_schema() {
     bench.check("completions", &["completions", "bash"], 0);
     bench.check("--version", &["--version"], 0);
     bench.check("try --prompt", &["try", "starter-lm", "--prompt", "hello", "--max-tokens", "2"], 0);
+    bench.check("try --prompt", &["try", "starter-lm", "--prompt", "hello", "--max-tokens", "2", "--logprobs"], 0);
+    let choose = ["try", "starter-lm", "--prompt", "hello", "--choices", "in the cafe,at home", "--normalise"];
+    bench.check("try --prompt --choices", &choose, 0);
     bench.check("try --embed", &["try", "starter-clip", "--text", "a dog", "--embed"], 0);
     bench.check("try --among", &["try", "starter-clip", "--text", "a kitchen", "--among", "vocab/starter/places"], 0);
     bench.check("try --audio", &["try", "starter-whisper", "--audio", &day], 0);

@@ -44,7 +44,7 @@ impl Agent for Patient {
             writeln!(out, "\nstuck").and_then(|()| out.flush()).expect("stdout");
             std::future::pending::<()>().await;
         }
-        Ok(Reply::Say(SayReply { text: "yes".into(), tokens: Vec::new(), finish: Finish::Stop }))
+        Ok(Reply::Say(SayReply::new("yes", Finish::Stop)))
     }
 }
 

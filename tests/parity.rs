@@ -154,7 +154,7 @@ fn say(prompt: &str, raw: bool, most: usize, choices: &[&str]) -> Work {
     let messages = vec![Message { role: "user".to_owned(), content: prompt.to_owned(), images: vec![] }];
     let decoding = Decoding { max_tokens: Some(most), temperature: Some(0.0), ..Decoding::default() };
     let choices = choices.iter().map(|c| (*c).to_owned()).collect();
-    (Request::Say(SayRequest { messages, raw, decoding, choices }), Vec::new())
+    (Request::Say(SayRequest { raw, decoding, choices, ..SayRequest::new(messages) }), Vec::new())
 }
 
 #[test]
@@ -207,14 +207,58 @@ fn choices_are_weighed_by_their_probability() {
         };
         option.iter().enumerate().map(of).sum()
     };
-    let best = choices.into_iter().max_by(|a, b| weigh(a).total_cmp(&weigh(b))).unwrap();
     let mut model = model(folder("lm-untied"));
-    for _ in 0..2 {
-        let Reply::Say(SayReply { text, .. }) = one(&mut *model, say(prompt, true, 5, &choices)) else {
-            panic!("a reply")
-        };
+    for normalise in [false, true, false] {
+        let scale = |choice: &str| if normalise { words.encode(choice, false).unwrap().len() as f64 } else { 1.0 };
+        let weigh = |choice: &str| weigh(choice) / scale(choice);
+        let best = choices.into_iter().max_by(|a, b| weigh(a).total_cmp(&weigh(b))).unwrap();
+        let (mut request, inputs) = say(prompt, true, 5, &choices);
+        if let Request::Say(say) = &mut request {
+            say.normalise = normalise;
+        }
+        let Reply::Say(SayReply { text, scores, .. }) = one(&mut *model, (request, inputs)) else { panic!("a reply") };
         assert_eq!(text, best);
+        for (choice, score) in choices.into_iter().zip(&scores) {
+            let near = (f64::from(score.logprob) - weigh(choice)).abs() < 1e-3;
+            assert!(near && score.text == choice, "{choice}: {} is not {}", score.logprob, weigh(choice));
+        }
     }
+}
+
+#[test]
+fn samples_of_one_prompt_in_one_batch_are_those_of_single_requests() {
+    let hot = |request: &mut Request| {
+        if let Request::Say(say) = request {
+            say.decoding = Decoding { temperature: Some(1.0), logprobs: Some(true), ..say.decoding.clone() };
+        }
+    };
+    let job = |prompt: &str, seed: u64| {
+        let (mut request, inputs) = say(prompt, true, 8, &[]);
+        hot(&mut request);
+        Job::new(request, inputs, seed, None)
+    };
+    let prompts = ["where did i last see the keys?", "hello there", "where did i last see the keys?"];
+    let asked: Vec<(&str, u64)> = (0..6).map(|n| (prompts[n % 3], n as u64)).collect();
+    let mut together = model(folder("lm-untied"));
+    let (jobs, answers): (Vec<_>, Vec<_>) = asked.iter().map(|(prompt, seed)| job(prompt, *seed)).unzip();
+    together.answer(jobs);
+    let mut texts = Vec::new();
+    for ((prompt, seed), answer) in asked.into_iter().zip(answers) {
+        let Reply::Say(batched) = answer.blocking_recv().unwrap().unwrap() else { panic!("a reply") };
+        let mut alone = model(folder("lm-untied"));
+        let (one, answer) = job(prompt, seed);
+        alone.answer(vec![one]);
+        let Reply::Say(single) = answer.blocking_recv().unwrap().unwrap() else { panic!("a reply") };
+        assert_eq!((&batched.text, &batched.tokens), (&single.text, &single.tokens), "{prompt} {seed}");
+        // each token has its own log-probability, and the pieces of text are the whole text
+        assert_eq!(batched.logprobs.iter().filter_map(|token| token.id).collect::<Vec<_>>(), batched.tokens);
+        let spelt: String = batched.logprobs.iter().map(|token| token.text.as_str()).collect();
+        assert!(batched.text.starts_with(&spelt) && batched.logprobs.iter().all(|token| token.logprob <= 0.0));
+        texts.push(batched.text);
+    }
+    texts.sort();
+    texts.dedup();
+    assert!(texts.len() > 2, "the seeds draw different texts: {texts:?}");
 }
 
 #[test]
@@ -340,10 +384,7 @@ async fn a_batch_does_not_change_a_local_agents_answers() {
     for (reply, name) in together.into_iter().zip(names.iter().cycle()) {
         assert_eq!(reply.unwrap(), ask(name).await.unwrap());
     }
-    let refused = eye.ask(
-        Request::Say(SayRequest { messages: vec![], raw: true, decoding: Decoding::default(), choices: vec![] }),
-        CallContext::default(),
-    );
+    let refused = eye.ask(Request::Say(SayRequest { raw: true, ..SayRequest::default() }), CallContext::default());
     assert_eq!(
         refused.await.unwrap_err().to_string(),
         "clip-gelu: it cannot answer `say`; it answers only rank (text, image), embed (text, image)"
@@ -362,7 +403,7 @@ async fn a_local_agent_streams_its_text() {
             messages: vec![Message::new("user", "Hello")],
             raw: true,
             decoding: Decoding { max_tokens: Some(20), temperature: Some(0.8), ..Decoding::default() },
-            choices: vec![],
+            ..SayRequest::default()
         })
     };
     let asking = || CallContext { seed: 3, ..CallContext::default() };

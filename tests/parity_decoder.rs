@@ -88,7 +88,7 @@ fn say(prompt: &Json) -> Request {
     let text: Vec<String> = ids(prompt).iter().map(|id| format!("t{id}")).collect();
     let messages = vec![Message::new("user", &text.join(" "))];
     let decoding = Decoding { max_tokens: Some(STEPS), temperature: Some(0.0), ..Decoding::default() };
-    Request::Say(SayRequest { messages, raw: true, decoding, choices: Vec::new() })
+    Request::Say(SayRequest { raw: true, decoding, ..SayRequest::new(messages) })
 }
 
 /// The greedy tokens of prompts asked in one call.

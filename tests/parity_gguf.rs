@@ -58,7 +58,7 @@ fn generator(path: &Path) -> TextGenerator<llama::Llama> {
 fn say(prompt: &str) -> Request {
     let messages = vec![Message::new("user", prompt)];
     let decoding = Decoding { max_tokens: Some(24), temperature: Some(0.0), ..Decoding::default() };
-    Request::Say(SayRequest { messages, raw: true, decoding, choices: Vec::new() })
+    Request::Say(SayRequest { raw: true, decoding, ..SayRequest::new(messages) })
 }
 
 /// The greedy tokens and text of prompts asked in one call.

@@ -129,7 +129,7 @@ mod tests {
 
     fn say(images: Vec<Item>) -> Request {
         let messages = vec![Message { images, ..Message::new("user", "hello") }];
-        Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() })
+        Request::Say(SayRequest::new(messages))
     }
 
     #[test]
@@ -143,6 +143,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             reply_time: Duration::from_secs(1),
             reply_bytes: 1,
+            extensions: Vec::new(),
             retries: 0,
             decoding: Decoding::default(),
         };

@@ -112,7 +112,7 @@ impl Agent for PersonAgent {
 }
 
 fn said(text: &str) -> Reply {
-    Reply::Say(SayReply { text: text.to_owned(), tokens: Vec::new(), finish: Finish::Stop })
+    Reply::Say(SayReply::new(text, Finish::Stop))
 }
 
 /// The chat as a person reads it.
@@ -150,7 +150,6 @@ fn chosen<'a>(line: &str, choices: &'a [String]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::Decoding;
 
     /// Answers with these lines, and records the questions.
     struct Typed(std::sync::Mutex<(Vec<&'static str>, String)>);
@@ -168,7 +167,7 @@ mod tests {
         let agent = PersonAgent::new("judge", Some("A question for you:".to_owned()), prompt.clone());
         let choices = choices.iter().map(|choice| (*choice).to_owned()).collect();
         let messages = vec![Message::new("user", "Was it good?")];
-        let request = Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices });
+        let request = Request::Say(SayRequest { choices, ..SayRequest::new(messages) });
         let reply = agent.ask(request, CallContext::default()).await.map_err(|error| error.to_string());
         assert_eq!(reply, expected.map(said).map_err(str::to_owned));
         prompt.0.lock().expect("lock").1.clone()

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use crate::{
         dialogue,
-        exchange::{Decoding, Message, SayRequest},
+        exchange::{Message, SayRequest},
     };
 
     /// Asks in turn and shows each reply.
@@ -71,7 +71,7 @@ mod tests {
         let mut found = Vec::new();
         for prompt in prompts {
             let (messages, choices) = (vec![Message::new("user", *prompt)], Vec::new());
-            let request = SayRequest { messages, raw: false, decoding: Decoding::default(), choices };
+            let request = SayRequest { choices, ..SayRequest::new(messages) };
             let (stream, mut streamed) = tokio::sync::mpsc::unbounded_channel();
             let asking = CallContext { stream: Some(stream), ..CallContext::default() };
             found.push(match agent.ask(Request::Say(request), asking).await {

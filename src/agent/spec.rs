@@ -180,7 +180,7 @@ fn local(model: &ModelWritten, file: &AgentFile, origin: &Origin) -> Result<Loca
         family: unless_auto(&model.family),
         dtype: unless_auto(&model.dtype),
         device: unless_auto(&model.device),
-        decoding: file.decode.as_ref().map(decoding).unwrap_or_default(),
+        decoding: file.decode.as_ref().map(DecodeWritten::decoding).unwrap_or_default(),
         batch: limit(|limits| &limits.batch),
         queue: limit(|limits| &limits.queue),
         context_tokens: limit(|limits| &limits.context_tokens),
@@ -198,18 +198,9 @@ fn remote(name: &str, endpoint: &EndpointWritten, file: &AgentFile) -> RemoteSpe
         timeout: endpoint.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.value.0),
         reply_time: limits.and_then(|limits| limits.reply_time.as_ref()).map_or(REPLY_TIME, |time| time.value.0),
         reply_bytes: limits.and_then(|limits| limits.reply_bytes.as_ref()).map_or(REPLY_BYTES, |bytes| bytes.value),
+        extensions: endpoint.extensions.iter().flatten().map(|name| name.value.clone()).collect(),
         retries: endpoint.retries.as_ref().map_or(RETRIES, |retries| retries.value.min(100) as u32),
-        decoding: file.decode.as_ref().map(decoding).unwrap_or_default(),
-    }
-}
-
-fn decoding(written: &DecodeWritten) -> Decoding {
-    Decoding {
-        temperature: written.temperature.as_ref().map(|at| at.value as f32),
-        top_p: written.top_p.as_ref().map(|at| at.value as f32),
-        top_k: written.top_k.as_ref().map(|at| at.value),
-        max_tokens: written.max_tokens.as_ref().map(|at| at.value),
-        stop: written.stop.clone().unwrap_or_default(),
+        decoding: file.decode.as_ref().map(DecodeWritten::decoding).unwrap_or_default(),
     }
 }
 

@@ -5,6 +5,7 @@ mod calibrate;
 mod check;
 mod common;
 mod completions;
+mod decoding;
 mod describe;
 mod doctor;
 mod eval;
@@ -104,7 +105,7 @@ enum Command {
     /// Answer again from a transcript, without a model or video
     Replay(replay::Args),
     /// Ask one agent or checkpoint alone
-    Try(try_one::Args),
+    Try(Box<try_one::Args>),
     /// Score a dialogue on cases with known answers
     Eval(eval::Args),
     /// Show, explain or empty the memo of finished exchanges

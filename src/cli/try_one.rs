@@ -2,6 +2,7 @@
 
 use super::{
     Exit,
+    decoding::DecodingFlags,
     out::Out,
     progress::Bars,
     session::{block_on, listener, unless},
@@ -16,7 +17,7 @@ use crate::{
     dialogue::{self, Resource},
     error::{Fault, FaultKind},
     exchange::{
-        Decoding, EmbedRequest, Finish, HearRequest, Item, Kind, Message, RankRequest, Reply, Request, SayReply,
+        ChoiceScore, EmbedRequest, Finish, HearRequest, Item, Kind, Message, RankRequest, Reply, Request, SayReply,
         SayRequest, Speech,
     },
     files,
@@ -41,6 +42,7 @@ Examples:
   elenchus try --model efficientnet-lite0 --image a.png
   elenchus try --model DIR --prompt \"Once upon a time\" --raw --max-tokens 16 --temperature 0 --json
   elenchus try --model smollm2-Q8_0.gguf --prompt \"Hello\"
+  elenchus try --model DIR --prompt \"Is it raining?\" --choices yes,no --json
   elenchus try starter-whisper --audio a.wav --language en
   elenchus try --model DIR --text \"a red mug\" --embed --json
 
@@ -82,24 +84,17 @@ pub(crate) struct Args {
     /// Do not apply the chat template; the tokenizer still adds its special tokens
     #[arg(long, requires = "prompt")]
     raw: bool,
+    /// Choose the most likely of these replies: a file with one a line, or a list separated by commas
+    #[arg(long, value_name = "TEXTS", requires = "prompt")]
+    choices: Option<String>,
+    /// Divide the log-likelihood of each choice by its number of tokens
+    #[arg(long, requires = "choices")]
+    normalise: bool,
     /// A system message before the prompt
     #[arg(long, value_name = "TEXT", requires = "prompt", conflicts_with = "raw")]
     system: Option<String>,
-    /// Maximum number of tokens to generate
-    #[arg(long, value_name = "N")]
-    max_tokens: Option<usize>,
-    /// Temperature of the sampling; 0 is greedy
-    #[arg(long, value_name = "T")]
-    temperature: Option<f32>,
-    /// Probability mass of nucleus sampling, from 0 to 1
-    #[arg(long, value_name = "P", requires = "prompt")]
-    top_p: Option<f32>,
-    /// Sample only from the K most likely tokens
-    #[arg(long, value_name = "K", requires = "prompt")]
-    top_k: Option<usize>,
-    /// Stop before this text (can be repeated)
-    #[arg(long, value_name = "TEXT", requires = "prompt")]
-    stop: Vec<String>,
+    #[command(flatten)]
+    decoding: DecodingFlags,
     /// Seed of the sampling
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -149,28 +144,22 @@ impl Args {
         if self.among.is_some() && !self.template.contains("{}") {
             return Err(Fault::refused(format!("the template `{}` lacks {{}} for the label", self.template)));
         }
-        let between = |name: &str, value: Option<f32>, max: f32| match value {
-            Some(v) if !(0.0..=max).contains(&v) => {
-                Err(Fault::refused(format!("--{name} {v} is out of range; expected 0 to {max}")))
-            }
-            _ => Ok(()),
-        };
-        between("temperature", self.temperature, 100.0)?;
-        between("top-p", self.top_p, 1.0)
+        Ok(())
     }
 
     async fn request(&self, settings: &Settings) -> Result<Request, Fault> {
-        let decoding = Decoding {
-            temperature: self.temperature,
-            top_p: self.top_p,
-            top_k: self.top_k,
-            max_tokens: self.max_tokens,
-            stop: self.stop.clone(),
-        };
+        let decoding = self.decoding.0.clone();
         if let Some(prompt) = &self.prompt {
             let system = self.system.iter().map(|text| Message::new("system", text));
             let messages = system.chain([Message::new("user", prompt)]).collect();
-            return Ok(Request::Say(SayRequest { messages, raw: self.raw, decoding, choices: Vec::new() }));
+            let choices = match &self.choices {
+                Some(labels) => {
+                    read_labels(labels, &settings.catalogue(Path::new("."), settings.network(self.allow_network))?)?
+                }
+                None => Vec::new(),
+            };
+            let (raw, normalise) = (self.raw, self.normalise);
+            return Ok(Request::Say(SayRequest { raw, decoding, choices, normalise, ..SayRequest::new(messages) }));
         }
         let access = settings.access(self.allow_network);
         if let Some(audio) = &self.audio {
@@ -329,6 +318,26 @@ fn sorted(scores: &[Scored]) -> Vec<&Scored> {
     sorted
 }
 
+/// The choices, most likely first.
+fn likeliest_first(scores: &[ChoiceScore]) -> Vec<&ChoiceScore> {
+    let mut sorted: Vec<&ChoiceScore> = scores.iter().collect();
+    sorted.sort_by(|a, b| b.logprob.total_cmp(&a.logprob));
+    sorted
+}
+
+/// A choice with the scores of all choices; else a text with its tokens.
+fn said_json(said: &SayReply) -> Json {
+    let SayReply { text, tokens, finish: why, logprobs, scores } = said;
+    if !scores.is_empty() {
+        return json!({ "choice": text, "scores": likeliest_first(scores) });
+    }
+    let mut json = json!({ "text": text, "tokens": tokens, "finish_reason": finish(*why) });
+    if !logprobs.is_empty() {
+        json["logprobs"] = json!(logprobs);
+    }
+    json
+}
+
 fn finish(finish: Finish) -> &'static str {
     match finish {
         Finish::Stop => "stop",
@@ -339,9 +348,7 @@ fn finish(finish: Finish) -> &'static str {
 fn as_json(reply: &Reply) -> Json {
     match reply {
         Reply::Rank(scores) => json!({ "scores": sorted(scores) }),
-        Reply::Say(SayReply { text, tokens, finish: why }) => {
-            json!({ "text": text, "tokens": tokens, "finish_reason": finish(*why) })
-        }
+        Reply::Say(said) => said_json(said),
         Reply::Hear(segments) => {
             let text = segments.iter().map(|s| s.text.trim()).filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" ");
             let segment = |s: &Speech| json!({ "start": s.start.seconds(), "end": s.end.seconds(), "text": s.text });
@@ -358,6 +365,10 @@ fn as_text(reply: &Reply, labels: usize) -> String {
         Reply::Rank(scores) => {
             let line = |s: &Scored| format!("{:6.3} {:5.1} %  {}", s.score, s.probability * 100.0, s.text);
             sorted(scores).into_iter().take(labels).map(line).collect::<Vec<_>>().join("\n")
+        }
+        Reply::Say(SayReply { scores, .. }) if !scores.is_empty() => {
+            let line = |s: &ChoiceScore| format!("{:8.3}  {}", s.logprob, s.text);
+            likeliest_first(scores).into_iter().map(line).collect::<Vec<_>>().join("\n")
         }
         Reply::Say(SayReply { text, .. }) => text.clone(),
         Reply::Hear(segments) => {

@@ -1,9 +1,9 @@
 //! Agent files (`agents/NAME.yaml`) and casts (`casts/NAME.yaml`), exactly as written.
 
-use super::{At, Data, Node, Reading, Span, Written, written};
+use super::{At, Data, DecodeWritten, Node, Reading, Span, Written, written};
 use crate::{
-    exchange::{Answers, Kind, Modality, Script, ScriptReply, ScriptSegment},
-    problem::Problem,
+    exchange::{Answers, Kind, Modality, SETTINGS, Script, ScriptReply, ScriptSegment, Setting, WireName},
+    problem::{Problem, closest},
 };
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -63,6 +63,9 @@ written! { "`endpoint`",
         pub timeout: Option<At<Span>>,
         /// Retries after a passing failure, for steps that do not set their own number; 2 if absent.
         pub retries: Option<At<usize>>,
+        /// Decoding settings beyond OpenAI's protocol that the server supports: `top_k`, `min_p`, `repetition_penalty`
+        /// or `repeat_penalty`. Other servers ignore such settings silently, so none is sent if the list lacks it.
+        pub extensions: Option<Vec<At<String>>>,
     }
 }
 
@@ -71,25 +74,6 @@ written! { "`person`",
     pub struct PersonWritten {
         /// Shown before each question.
         pub greeting: Option<String>,
-    }
-}
-
-written! { "`decode`",
-    /// Decoding settings of a language model.
-    pub struct DecodeWritten {
-        /// 0 is greedy.
-        #[schemars(range(min = 0))]
-        pub temperature: Option<At<f64>>,
-        /// Nucleus mass, 0 to 1.
-        #[schemars(range(min = 0, max = 1))]
-        pub top_p: Option<At<f64>>,
-        /// Keep the k most likely tokens.
-        pub top_k: Option<At<usize>>,
-        /// Maximum number of generated tokens.
-        #[schemars(range(min = 1))]
-        pub max_tokens: Option<At<usize>>,
-        /// Generation stops before any of these.
-        pub stop: Option<Vec<String>>,
     }
 }
 
@@ -190,24 +174,21 @@ impl AgentFile {
             let message = format!("found `{}`, expected an address that starts with http:// or https://", url.value);
             reading.problem("wrong-value", url.pos, message, None);
         }
+        for name in self.endpoint.iter().flat_map(|endpoint| endpoint.extensions.iter().flatten()) {
+            let known: Vec<&str> = extensions().collect();
+            if !known.contains(&name.as_str()) {
+                let message = format!("found `{}` in `extensions`, expected {}", name.value, known.join(", "));
+                reading.problem("wrong-value", name.pos, message, closest(name, known.iter().copied()));
+            }
+        }
         if reading.problems.is_empty() { Ok(()) } else { Err(super::in_order(reading.problems)) }
     }
 }
 
 impl AgentFile {
     fn check_numbers(&self, reading: &mut Reading) {
-        let decode = self.decode.as_ref();
-        let ratio = |at: Option<&At<f64>>, key: &str, max: f64, expected: &str, reading: &mut Reading| {
-            if let Some(at) = at.filter(|at| !(0.0..=max).contains(&at.value)) {
-                let message = format!("found {} for `{key}`, expected {expected}", at.value);
-                reading.problem("wrong-value", at.pos, message, None);
-            }
-        };
-        ratio(decode.and_then(|d| d.temperature.as_ref()), "temperature", f64::MAX, "0 or more", reading);
-        ratio(decode.and_then(|d| d.top_p.as_ref()), "top_p", 1.0, "0 to 1", reading);
         let limits = self.limits.as_ref();
         let counts = [
-            ("max_tokens", decode.and_then(|d| d.max_tokens.as_ref())),
             ("batch", limits.and_then(|l| l.batch.as_ref())),
             ("queue", limits.and_then(|l| l.queue.as_ref())),
             ("context_tokens", limits.and_then(|l| l.context_tokens.as_ref())),
@@ -216,6 +197,15 @@ impl AgentFile {
             reading.problem("wrong-value", at.pos, format!("found 0 for `{key}`, expected 1 or more"), None);
         }
     }
+}
+
+/// The names of all settings beyond OpenAI's protocol.
+fn extensions() -> impl Iterator<Item = &'static str> {
+    let names = |setting: &'static Setting| match setting.wire {
+        WireName::Extension(names) => names,
+        WireName::Standard(_) => &[],
+    };
+    SETTINGS.iter().flat_map(names).copied()
 }
 
 fn exactly_one(given: &[(&str, Option<super::Pos>)], what: &str, pos: super::Pos, reading: &mut Reading) {

@@ -3,6 +3,7 @@
 
 mod agent_file;
 mod answers;
+mod decode;
 mod file;
 mod keys;
 mod library;
@@ -14,9 +15,9 @@ mod written;
 mod yaml;
 
 pub use crate::problem::Pos;
-pub use agent_file::{
-    AgentFile, CastFile, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, WhoWritten,
-};
+pub use agent_file::{AgentFile, CastFile, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, WhoWritten};
+pub use decode::DecodeWritten;
+pub(crate) use decode::settings_schema;
 pub(crate) use file::name_steps;
 pub use file::{
     COMMON_KEYS, CastWritten, Common, DialogueFile, ExpectWritten, InputWritten, RESERVED, StepWritten, TestWritten,

@@ -19,7 +19,7 @@ impl LookRequest {
     pub fn into_say(self) -> SayRequest {
         let LookRequest { images, prompt, decoding } = self;
         let messages = vec![Message { images, ..Message::new("user", prompt) }];
-        SayRequest { messages, raw: false, decoding, choices: Vec::new() }
+        SayRequest { decoding, ..SayRequest::new(messages) }
     }
 }
 
@@ -48,7 +48,7 @@ impl Exchange for LookRequest {
     }
 
     fn reads_script(written: &ScriptReply) -> bool {
-        SayRequest::reads_script(written)
+        matches!(written, ScriptReply::Text(_) | ScriptReply::Count(_))
     }
 
     fn scripted(&self, written: &ScriptReply) -> Result<SayReply, String> {

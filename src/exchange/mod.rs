@@ -4,6 +4,7 @@
 
 mod answers;
 mod card;
+mod decoding;
 mod embed;
 mod frames;
 mod hear;
@@ -15,13 +16,14 @@ mod script;
 
 pub use answers::{Answers, Modalities, Modality, lacks};
 pub use card::Card;
+pub use decoding::{Decoding, Range, SETTINGS, Setting, SettingForm, SettingValue, WireName};
 pub use embed::EmbedRequest;
 pub use frames::{FramesRequest, Sampling};
 pub use hear::{HearRequest, Speech};
 pub use item::{Item, MediaRef};
 pub use look::LookRequest;
 pub use rank::RankRequest;
-pub use say::{Decoding, Finish, Message, SayReply, SayRequest};
+pub use say::{ChoiceScore, Finish, Message, SayReply, SayRequest, TokenLogprob};
 pub use script::{NoReply, Script, ScriptReply, ScriptSegment};
 
 use crate::value::{Moment, Scored};

@@ -1,10 +1,10 @@
 //! `say`: a language model completes a prompt, with or without pictures.
 
-use super::{Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
+use super::{Decoding, Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
 use serde::{Deserialize, Serialize};
 
 /// Asks for the next message of a chat, or (`raw`) for the continuation of a bare prompt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SayRequest {
     /// The chat so far. With `raw`: one message.
     pub messages: Vec<Message>,
@@ -15,6 +15,9 @@ pub struct SayRequest {
     /// The allowed replies; the agent chooses the most likely one. Empty if every reply is allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
+    /// True divides the log-likelihood of a choice by its number of tokens, so that long choices are not worse.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub normalise: bool,
 }
 
 /// Text, generated token ids, and why generation stopped.
@@ -27,6 +30,47 @@ pub struct SayReply {
     pub tokens: Vec<u32>,
     /// Why generation stopped.
     pub finish: Finish,
+    /// The log-probability of each of `tokens`, if the request asked for them (`logprobs`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<TokenLogprob>,
+    /// The score of each choice, in the order of the request, if the agent knows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<ChoiceScore>,
+}
+
+/// A choice and its log-likelihood after the prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChoiceScore {
+    /// The choice.
+    pub text: String,
+    /// The sum of its tokens' natural log-probabilities; with `normalise` their mean.
+    pub logprob: f32,
+}
+
+/// A generated token with its log-probability: the model's own, before penalties, temperature and restrictions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// The token's id; absent for remote agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    /// The text that it added to the reply. Empty for a token that ends inside a character.
+    pub text: String,
+    /// The natural logarithm of its probability.
+    pub logprob: f32,
+}
+
+impl SayRequest {
+    /// A chat with default settings.
+    pub fn new(messages: Vec<Message>) -> SayRequest {
+        SayRequest { messages, ..SayRequest::default() }
+    }
+}
+
+impl SayReply {
+    /// A reply of text alone.
+    pub fn new(text: impl Into<String>, finish: Finish) -> SayReply {
+        SayReply { text: text.into(), tokens: Vec::new(), finish, logprobs: Vec::new(), scores: Vec::new() }
+    }
 }
 
 /// One message of a chat.
@@ -45,30 +89,6 @@ impl Message {
     /// A message of text alone.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Message {
         Message { role: role.into(), content: content.into(), images: Vec::new() }
-    }
-}
-
-/// Decoding settings of a language model. `None` means the agent's own default.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Decoding {
-    /// 0 is greedy.
-    pub temperature: Option<f32>,
-    /// Nucleus mass, 0..=1.
-    pub top_p: Option<f32>,
-    /// Keep the k most likely tokens.
-    pub top_k: Option<usize>,
-    /// Maximum number of generated tokens.
-    pub max_tokens: Option<usize>,
-    /// Generation stops before any of these strings.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stop: Vec<String>,
-}
-
-impl Decoding {
-    /// True if chance decides the reply. The agent's own default temperature may be anything, so `None` counts as
-    /// sampling.
-    pub fn samples(&self) -> bool {
-        self.temperature != Some(0.0)
     }
 }
 
@@ -115,16 +135,32 @@ impl Exchange for SayRequest {
     }
 
     fn reads_script(written: &ScriptReply) -> bool {
-        matches!(written, ScriptReply::Text(_) | ScriptReply::Count(_))
+        matches!(written, ScriptReply::Text(_) | ScriptReply::Count(_) | ScriptReply::Scores(_))
     }
 
+    /// A text, or for `choices` the log-likelihood of each: the likeliest is chosen.
     fn scripted(&self, written: &ScriptReply) -> Result<SayReply, String> {
+        let choices = || script::start_of(&self.choices.join(", "));
+        if let (ScriptReply::Scores(scores), false) = (written, self.choices.is_empty()) {
+            let score = |text: &String| {
+                let logprob = *scores.get(text)? as f32;
+                Some(ChoiceScore { text: text.clone(), logprob })
+            };
+            let scored: Option<Vec<ChoiceScore>> = self.choices.iter().map(score).collect();
+            let best = |scored: &[ChoiceScore]| scored.iter().max_by(|a, b| a.logprob.total_cmp(&b.logprob)).cloned();
+            return match scored.filter(|_| scores.len() == self.choices.len()) {
+                Some(scores) => {
+                    let text = best(&scores).map(|choice| choice.text).unwrap_or_default();
+                    Ok(SayReply { scores, ..SayReply::new(text, Finish::Stop) })
+                }
+                None => Err(script::misfit(written, &format!("a score for each of the choices {}", choices()))),
+            };
+        }
         let text = written.text().ok_or_else(|| script::misfit(written, "a text"))?.into_owned();
         if !self.choices.is_empty() && !self.choices.contains(&text) {
-            let choices = script::start_of(&self.choices.join(", "));
-            return Err(script::misfit(written, &format!("one of the choices {choices}")));
+            return Err(script::misfit(written, &format!("one of the choices {}", choices())));
         }
-        Ok(SayReply { text, tokens: Vec::new(), finish: Finish::Stop })
+        Ok(SayReply::new(text, Finish::Stop))
     }
 
     fn text(reply: &SayReply) -> Option<&str> {

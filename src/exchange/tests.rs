@@ -32,12 +32,17 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
     let image = Item::Image(ImageFile { path: format!("{path}.png"), digest: "d2".into() });
     let messages = vec![Message { images: vec![image, Item::Sound(moment(path))], ..Message::new("user", "Where?") }];
     let scored = vec![Scored { text: "cafe".into(), score: 0.5, probability: 1.0, floor: Some(0.25) }];
-    let said = SayReply { text: "In the cafe.".into(), tokens: vec![1, 2], finish: Finish::Stop };
+    let said = SayReply {
+        logprobs: vec![TokenLogprob { id: Some(1), text: "In".into(), logprob: -0.1 }],
+        scores: vec![ChoiceScore { text: "In the cafe.".into(), logprob: -1.7 }],
+        tokens: vec![1, 2],
+        ..SayReply::new("In the cafe.", Finish::Stop)
+    };
     let (start, end, language) = (Some(time(5)), None, Some("en".to_owned()));
     let hear =
         HearRequest { audio: medium(path), start, end, language, timestamps: true, decoding: Decoding::default() };
     let heard = vec![Speech { start: time(5), end: time(9), text: "hello".into() }];
-    let say = SayRequest { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() };
+    let say = SayRequest::new(messages);
     let look = LookRequest { images: vec![what.clone()], prompt: "Where?".into(), decoding: Decoding::default() };
     let frames = FramesRequest { video: medium(path), sampling: Sampling::Every(0.1) };
     vec![

@@ -8,13 +8,13 @@ use super::{
     job::{Job, Model},
     meter::Meter,
     prefix::{LastPrompt, Prefix, PromptPosition},
-    processors::LogitsProcessors,
-    sampling::{Sampler, SamplingSettings, finite, log_probability},
+    processors::{LogitsProcessors, SoFar},
+    sampling::{Sampler, finite, log_probability},
     text::TextTokenizer,
 };
 use crate::{
     error::Fault,
-    exchange::{Decoding, Finish, Reply, Request, SayReply, SayRequest},
+    exchange::{Decoding, Finish, Reply, Request, SayReply, SayRequest, TokenLogprob},
 };
 use candle_core::Tensor;
 
@@ -41,14 +41,14 @@ const MAX_TOKENS: usize = 512;
 /// A language model that answers `say`.
 pub struct TextGenerator<D: Decoder> {
     decoder: D,
-    text: TextTokenizer,
+    pub(super) text: TextTokenizer,
     chat: Chat,
-    ends: Vec<u32>,
+    pub(super) ends: Vec<u32>,
     processors: LogitsProcessors,
     defaults: Decoding,
     decode: Decoding,
-    context_tokens: usize,
-    last: LastPrompt<D::Cache>,
+    pub(super) context_tokens: usize,
+    pub(super) last: LastPrompt<D::Cache>,
     meter: Meter,
 }
 
@@ -83,13 +83,15 @@ struct Writing<C> {
     /// The number of tokens of the prompt.
     prompt: usize,
     sampler: Sampler,
-    settings: SamplingSettings,
+    settings: Decoding,
     /// The maximum tokens of the reply.
     max_tokens: usize,
     /// The text of the reply so far.
     said: String,
     /// The bytes of `said` that the caller has already received.
     streamed: usize,
+    /// The log-probability of each token of the reply, if they were asked for.
+    logprobs: Vec<TokenLogprob>,
 }
 
 impl<D: Decoder> TextGenerator<D> {
@@ -111,7 +113,7 @@ impl<D: Decoder> TextGenerator<D> {
     }
 
     /// The token ids of a job's prompt. Fails if they leave no room for a reply.
-    fn prompt(&self, job: &Job) -> Result<(Vec<u32>, SamplingSettings), Fault> {
+    pub(super) fn prompt(&self, job: &Job) -> Result<(Vec<u32>, Decoding), Fault> {
         let Request::Say(SayRequest { messages, raw, decoding, .. }) = &job.request else {
             return Err(Fault::failed("a language model only answers `say`".to_owned()));
         };
@@ -130,17 +132,17 @@ impl<D: Decoder> TextGenerator<D> {
                 self.context_tokens
             )));
         }
-        Ok((ids, SamplingSettings::new(decoding, &self.decode, &self.defaults)))
+        Ok((ids, decoding.or(&self.decode).or(&self.defaults)))
     }
 
     /// A cache with the prefix of `read` that the last prompt shares, and the length of the prefix.
-    fn begin(&mut self, read: &[PromptPosition], alone: bool) -> Result<(D::Cache, usize), Fault> {
+    pub(super) fn begin(&mut self, read: &[PromptPosition], alone: bool) -> Result<(D::Cache, usize), Fault> {
         let TextGenerator { decoder, last, .. } = self;
         last.begin(read, alone, || decoder.cache()).map_err(failed)
     }
 
     /// The logits of one call of the network. Fails if one is not finite.
-    fn logits_of(&self, rows: &mut [CacheRow<'_, D::Cache>], all: bool) -> Result<Vec<Vec<f32>>, Fault> {
+    pub(super) fn logits_of(&self, rows: &mut [CacheRow<'_, D::Cache>], all: bool) -> Result<Vec<Vec<f32>>, Fault> {
         let tokens = rows.iter().map(|(_, read)| read.len()).sum();
         let phase = match (rows.len(), tokens) {
             (1, 1) => Phase::Reply,
@@ -154,7 +156,12 @@ impl<D: Decoder> TextGenerator<D> {
     }
 
     /// Reads `read[from..]` piece by piece into the cache. Gives the logits after the last position.
-    fn prefill(&self, cache: &mut D::Cache, read: &[PromptPosition], from: usize) -> Result<Vec<f32>, Fault> {
+    pub(super) fn prefill(
+        &self,
+        cache: &mut D::Cache,
+        read: &[PromptPosition],
+        from: usize,
+    ) -> Result<Vec<f32>, Fault> {
         let mut logits = Vec::new();
         for piece in read[from..].chunks(PIECE_TOKENS) {
             logits = self.logits_of(&mut [(&mut *cache, piece)], false)?;
@@ -169,19 +176,15 @@ impl<D: Decoder> TextGenerator<D> {
         for job in jobs {
             let begun = self.prompt(&job).and_then(|(tokens, settings)| {
                 let read = PromptPosition::tokens(&tokens);
-                Ok((self.begin(&read, alone)?, read, tokens, settings))
+                // a row with the same prompt as an earlier one copies its cache later
+                let begun = match rows.iter().any(|row: &(Writing<D::Cache>, _)| row.0.read == read) {
+                    true => (self.decoder.cache(), None),
+                    false => self.begin(&read, alone).map(|(cache, from)| (cache, Some(from)))?,
+                };
+                Ok((begun, read, tokens, settings))
             });
             match begun {
-                Ok(((cache, from), read, tokens, settings)) => {
-                    let room = self.context_tokens - tokens.len();
-                    let max_tokens = settings.max_tokens.unwrap_or(MAX_TOKENS).min(room);
-                    let sampler = Sampler::new(settings.clone(), job.seed);
-                    let prompt = tokens.len();
-                    let said = String::new();
-                    let row =
-                        Writing { job, cache, read, tokens, prompt, sampler, settings, max_tokens, said, streamed: 0 };
-                    rows.push((row, from));
-                }
+                Ok((begun, read, tokens, settings)) => rows.push(self.row(job, begun, read, tokens, settings)),
                 Err(error) => job.answer(Err(error)),
             }
         }
@@ -201,15 +204,46 @@ impl<D: Decoder> TextGenerator<D> {
         }
     }
 
-    /// Prefills all rows together, piece by piece, and chooses their first tokens. If the network fails, all rows are
-    /// answered with its error.
-    fn begin_rows(&mut self, rows: Vec<(Writing<D::Cache>, usize)>) -> Result<Vec<Writing<D::Cache>>, ()> {
-        let (mut rows, mut at): (Vec<_>, Vec<usize>) = rows.into_iter().unzip();
+    /// A row that begins with its prompt.
+    fn row(
+        &self,
+        job: Job,
+        (cache, from): (D::Cache, Option<usize>),
+        read: Vec<PromptPosition>,
+        tokens: Vec<u32>,
+        settings: Decoding,
+    ) -> (Writing<D::Cache>, Option<usize>) {
+        let (prompt, room) = (tokens.len(), self.context_tokens - tokens.len());
+        let max_tokens = settings.max_tokens.unwrap_or(MAX_TOKENS).min(room);
+        let sampler = Sampler::new(settings.clone(), job.seed);
+        let (said, streamed, logprobs) = (String::new(), 0, Vec::new());
+        let row = Writing { job, cache, read, tokens, prompt, sampler, settings, max_tokens, said, streamed, logprobs };
+        (row, from)
+    }
+
+    /// Prefills all rows together, piece by piece, and chooses their first tokens. A row without a start shares the
+    /// prompt of an earlier row, and copies its cache. If the network fails, all rows are answered with its error.
+    fn begin_rows(&mut self, rows: Vec<(Writing<D::Cache>, Option<usize>)>) -> Result<Vec<Writing<D::Cache>>, ()> {
+        let (mut rows, starts): (Vec<_>, Vec<Option<usize>>) = rows.into_iter().unzip();
+        let prefilled = self.prefill_rows(&mut rows, &starts);
+        match prefilled.and_then(|logits| copy_shared(&mut rows, &starts, logits)) {
+            Ok(logits) => Ok(self.advance(rows, logits)),
+            Err(error) => {
+                rows.into_iter().for_each(|row| row.job.answer(Err(error.clone())));
+                Err(())
+            }
+        }
+    }
+
+    /// The logits after the prompts of the rows that have a start; empty for the others.
+    fn prefill_rows(&self, rows: &mut [Writing<D::Cache>], starts: &[Option<usize>]) -> Result<Vec<Vec<f32>>, Fault> {
+        let mut at: Vec<usize> =
+            starts.iter().zip(&*rows).map(|(start, row)| start.unwrap_or(row.read.len())).collect();
         let mut logits: Vec<Vec<f32>> = vec![Vec::new(); rows.len()];
         loop {
             let pending: Vec<usize> = (0..rows.len()).filter(|n| at[*n] < rows[*n].read.len()).collect();
             if pending.is_empty() {
-                break;
+                return Ok(logits);
             }
             // The rows share one piece of tokens; each reads at least one token.
             let share = (PIECE_TOKENS / pending.len()).max(1);
@@ -221,15 +255,9 @@ impl<D: Decoder> TextGenerator<D> {
                     at[n] = to;
                 }
             }
-            match self.logits_of(&mut inputs, false) {
-                Ok(found) => pending.into_iter().zip(found).for_each(|(n, l)| logits[n] = l),
-                Err(error) => {
-                    rows.into_iter().for_each(|row| row.job.answer(Err(error.clone())));
-                    return Err(());
-                }
-            }
+            let found = self.logits_of(&mut inputs, false)?;
+            pending.into_iter().zip(found).for_each(|(n, l)| logits[n] = l);
         }
-        Ok(self.advance(rows, logits))
     }
 
     /// Chooses the next token of each row. Answers the rows that end, and drops those whose caller no longer waits.
@@ -257,9 +285,11 @@ impl<D: Decoder> TextGenerator<D> {
     /// Chooses one more token. Gives the reply if the row ends with it.
     fn step(&self, row: &mut Writing<D::Cache>, logits: &mut [f32]) -> Result<Option<Reply>, Fault> {
         if row.max_tokens == 0 {
-            return Ok(Some(Reply::Say(SayReply { text: String::new(), tokens: Vec::new(), finish: Finish::Length })));
+            return Ok(Some(Reply::Say(SayReply::new("", Finish::Length))));
         }
-        self.processors.apply(logits, &row.tokens, row.prompt, row.max_tokens);
+        let own = row.settings.logprobs.unwrap_or(false).then(|| logits.to_vec());
+        let so_far = SoFar { tokens: &row.tokens, prompt: row.prompt, max_tokens: row.max_tokens };
+        self.processors.apply(logits, &so_far, &row.settings);
         let next = row.sampler.choose(logits);
         if self.ends.contains(&next) {
             return self.finished(row, Finish::Stop).map(Some);
@@ -267,10 +297,15 @@ impl<D: Decoder> TextGenerator<D> {
         row.tokens.push(next);
         row.read.push(PromptPosition::Token(next));
         let full = row.tokens.len() - row.prompt >= row.max_tokens;
-        if row.settings.stop.is_empty() && !row.job.streams() {
+        if row.settings.stop.is_empty() && own.is_none() && !row.job.streams() {
             return if full { self.finished(row, Finish::Length).map(Some) } else { Ok(None) };
         }
+        let before = settled(&row.said, &[]);
         row.said = self.text.decode(&row.tokens[row.prompt..])?;
+        if let Some(own) = own {
+            let text = row.said.get(before..settled(&row.said, &[])).unwrap_or_default().to_owned();
+            row.logprobs.push(TokenLogprob { id: Some(next), text, logprob: log_probability(&own, next) as f32 });
+        }
         if let Some(cut) = row.settings.stop.iter().filter_map(|stop| row.said.find(stop)).min() {
             row.said.truncate(cut);
             // Only the tokens that wrote the text before the stop belong to the reply.
@@ -278,8 +313,8 @@ impl<D: Decoder> TextGenerator<D> {
             while keep < row.tokens.len() && self.text.decode(&row.tokens[row.prompt..keep])?.len() < cut {
                 keep += 1;
             }
-            let tokens = row.tokens[row.prompt..keep].to_vec();
-            return Ok(Some(Reply::Say(SayReply { text: row.said.clone(), tokens, finish: Finish::Stop })));
+            row.tokens.truncate(keep);
+            return Ok(Some(written(row, Finish::Stop)));
         }
         if full {
             return self.finished(row, Finish::Length).map(Some);
@@ -293,9 +328,8 @@ impl<D: Decoder> TextGenerator<D> {
     }
 
     fn finished(&self, row: &mut Writing<D::Cache>, finish: Finish) -> Result<Reply, Fault> {
-        let tokens = row.tokens[row.prompt..].to_vec();
-        row.said = self.text.decode(&tokens)?;
-        Ok(Reply::Say(SayReply { text: row.said.clone(), tokens, finish }))
+        row.said = self.text.decode(&row.tokens[row.prompt..])?;
+        Ok(written(row, finish))
     }
 
     /// Remembers the cache of a prompt for the next one. The last token is left out: it was chosen, but the network did
@@ -303,42 +337,6 @@ impl<D: Decoder> TextGenerator<D> {
     fn keep(&mut self, mut read: Vec<PromptPosition>, cache: D::Cache) {
         read.pop();
         self.last.keep(read, cache);
-    }
-
-    /// The most likely of the given replies, by the sum of their tokens' log-probabilities after the prompt. If one is
-    /// the beginning of another, the end token counts too; otherwise the shorter one would always win.
-    fn choose(&mut self, job: &Job, choices: &[String]) -> Result<Reply, Fault> {
-        let (ids, _) = self.prompt(job)?;
-        let options = choices.iter().map(|c| self.text.encode(c, false)).collect::<Result<Vec<_>, _>>()?;
-        let nested = options
-            .iter()
-            .enumerate()
-            .any(|(n, a)| options.iter().skip(n + 1).any(|b| a.starts_with(b) || b.starts_with(a)));
-        let read = PromptPosition::tokens(&ids);
-        let (mut cache, from) = self.begin(&read, true)?;
-        let first = self.prefill(&mut cache, &read, from)?;
-        let mut best: Option<(f64, usize)> = None;
-        for (n, option) in options.iter().enumerate() {
-            if job.gone() {
-                return Err(Fault::cancelled());
-            }
-            let mut logits = vec![first.clone()];
-            if !option.is_empty() {
-                cache.truncate(read.len());
-                logits.extend(self.logits_of(&mut [(&mut cache, PromptPosition::tokens(option).as_slice())], true)?);
-            }
-            let mut sum: f64 = option.iter().zip(&logits).map(|(id, logits)| log_probability(logits, *id)).sum();
-            if nested && let Some(last) = logits.last() {
-                let ends = self.ends.iter().map(|id| log_probability(last, *id));
-                sum += ends.fold(f64::NEG_INFINITY, f64::max).max(-1e9);
-            }
-            if best.is_none_or(|(most, _)| sum > most) {
-                best = Some((sum, n));
-            }
-        }
-        self.last.keep(read, cache);
-        let (_, n) = best.ok_or_else(|| Fault::failed("the list of choices is empty".to_owned()))?;
-        Ok(Reply::Say(SayReply { text: choices[n].clone(), tokens: options[n].clone(), finish: Finish::Stop }))
     }
 
     /// Logits after each token of a prompt without a chat template, (tokens, vocabulary): for parity tests.
@@ -355,13 +353,36 @@ impl<D: Decoder> Model for TextGenerator<D> {
         let (choose, generate): (Vec<_>, Vec<_>) = jobs.into_iter().partition(chooses);
         for job in choose {
             let Request::Say(say) = &job.request else { continue };
-            let reply = self.choose(&job, &say.choices);
+            let reply = self.choose(&job, &say.clone());
             job.answer(reply);
         }
         if !generate.is_empty() {
             self.generate(generate);
         }
     }
+}
+
+/// Gives the rows without a start a copy of the cache and the logits of the earlier row with the same prompt.
+fn copy_shared<C: Prefix>(
+    rows: &mut [Writing<C>],
+    starts: &[Option<usize>],
+    mut logits: Vec<Vec<f32>>,
+) -> Result<Vec<Vec<f32>>, Fault> {
+    for n in 0..rows.len() {
+        let first = (0..n).find(|first| starts[n].is_none() && rows[*first].read == rows[n].read);
+        if let Some(first) = first {
+            rows[n].cache = rows[first].cache.copy(rows[first].read.len()).map_err(failed)?;
+            logits[n] = logits[first].clone();
+        }
+    }
+    Ok(logits)
+}
+
+/// The reply of a row that ends.
+fn written<C>(row: &Writing<C>, finish: Finish) -> Reply {
+    let tokens = row.tokens[row.prompt..].to_vec();
+    let logprobs = row.logprobs.iter().take(tokens.len()).cloned().collect();
+    Reply::Say(SayReply { tokens, logprobs, ..SayReply::new(&row.said, finish) })
 }
 
 /// The number of bytes that can be streamed now: not an incomplete character, and not the beginning of a stop text.

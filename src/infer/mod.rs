@@ -5,6 +5,8 @@ pub mod audio;
 pub mod background;
 pub mod chat;
 pub mod checkpoint;
+
+mod choices;
 pub mod config;
 pub mod cost;
 pub mod decode;

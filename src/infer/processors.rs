@@ -1,8 +1,9 @@
-//! The rules of a checkpoint's `generation_config.json` that change logits, as the logits processors of transformers
-//! apply them.
+//! Changes to logits before a token is chosen: the rules of a checkpoint's `generation_config.json`, as the logits
+//! processors of transformers apply them, and the penalties of a request. The repetition penalty is that of transformers
+//! (over prompt and reply); presence and frequency penalties are those of OpenAI's protocol, over the reply.
 
 use super::config::{self, Config, within};
-use crate::error::Fault;
+use crate::{error::Fault, exchange::Decoding};
 use serde_json::Value as Json;
 
 /// Changes to the logits before the next token is chosen. The default changes nothing.
@@ -13,8 +14,6 @@ pub struct LogitsProcessors {
     /// Sequences and biases: the bias is added to the logit of the last token if the rest of the sequence was just
     /// written.
     biases: Vec<(Vec<u32>, f32)>,
-    /// Divides the positive logits of tokens that occurred, and multiplies the negative ones.
-    repetition_penalty: Option<f32>,
     /// No sequence of this many tokens may occur twice; 0 allows all.
     no_repeat_ngram: usize,
     /// Sequences that must not be written.
@@ -53,10 +52,6 @@ impl LogitsProcessors {
         let banned = banned.into_iter().map(|(ids, _)| ids);
         Ok(LogitsProcessors {
             biases: sequences("sequence_bias", bias, "a list of pairs of token ids and a number")?,
-            repetition_penalty: config
-                .number("repetition_penalty", 1e-3..=1e3)?
-                .map(|p| p as f32)
-                .filter(|p| *p != 1.0),
             no_repeat_ngram: config.count("no_repeat_ngram_size", within::TOKENS)?.unwrap_or(0),
             banned: banned.filter(|b| !ends.iter().any(|end| b.as_slice() == [*end])).collect(),
             suppressed: config.tokens("suppress_tokens", ANY)?,
@@ -76,17 +71,20 @@ impl LogitsProcessors {
         LogitsProcessors { suppressed: Vec::new(), suppressed_first: Vec::new(), ..self }
     }
 
-    /// Changes `logits`, (vocabulary), after the tokens `seen`, whose first `prompt` tokens are the prompt. The reply
-    /// gets at most `max_tokens` tokens.
-    pub fn apply(&self, logits: &mut [f32], seen: &[u32], prompt: usize, max_tokens: usize) {
+    /// Changes `logits`, (vocabulary), after the tokens of `so_far`, by these rules and by the penalties of `settings`.
+    pub fn apply(&self, logits: &mut [f32], so_far: &SoFar<'_>, settings: &Decoding) {
+        let SoFar { tokens: seen, prompt, max_tokens } = *so_far;
         for (sequence, bias) in &self.biases {
             add(logits, seen, sequence, *bias);
         }
-        if let Some(penalty) = self.repetition_penalty {
-            let mut once = seen.to_vec();
-            once.sort_unstable();
-            once.dedup();
-            change(logits, &once, |logit| if logit < 0.0 { logit * penalty } else { logit / penalty });
+        if let Some(penalty) = settings.repetition_penalty.filter(|penalty| *penalty != 1.0) {
+            change(logits, &once(seen), |logit| if logit < 0.0 { logit * penalty } else { logit / penalty });
+        }
+        if let Some(penalty) = settings.presence_penalty {
+            change(logits, &once(&seen[prompt..]), |logit| logit - penalty);
+        }
+        if let Some(penalty) = settings.frequency_penalty {
+            change(logits, &seen[prompt..], |logit| logit - penalty);
         }
         if (1..=seen.len() + 1).contains(&self.no_repeat_ngram) {
             let tail = &seen[seen.len() + 1 - self.no_repeat_ngram..];
@@ -119,6 +117,25 @@ impl LogitsProcessors {
             forbid(logits, &self.suppressed_first);
         }
     }
+}
+
+/// The tokens so far, and the end of the reply.
+#[derive(Debug, Clone, Copy)]
+pub struct SoFar<'a> {
+    /// The tokens of prompt and reply.
+    pub tokens: &'a [u32],
+    /// The number of tokens of the prompt.
+    pub prompt: usize,
+    /// The maximum tokens of the reply.
+    pub max_tokens: usize,
+}
+
+/// The tokens, each once.
+fn once(tokens: &[u32]) -> Vec<u32> {
+    let mut once = tokens.to_vec();
+    once.sort_unstable();
+    once.dedup();
+    once
 }
 
 /// A sequence of tokens, and the bias of its last token.
@@ -179,7 +196,7 @@ mod tests {
         let processors =
             LogitsProcessors::read(Some(&Config::new("generation_config.json", config.clone())), &[7]).unwrap();
         let mut logits = [1.0; 8];
-        processors.apply(&mut logits, seen, 2, 5);
+        processors.apply(&mut logits, &SoFar { tokens: seen, prompt: 2, max_tokens: 5 }, &Decoding::default());
         let open: Vec<u32> = (0..8).filter(|id| logits[*id as usize] > f32::NEG_INFINITY).collect();
         assert_eq!(open, expected, "{config} after {seen:?}");
     }
@@ -206,11 +223,26 @@ mod tests {
             let processors =
                 LogitsProcessors::read(Some(&Config::new("generation_config.json", config)), &[7]).unwrap();
             let mut logits = [2.0, -2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0];
-            processors.apply(&mut logits, seen, 2, 5);
+            processors.apply(&mut logits, &SoFar { tokens: seen, prompt: 2, max_tokens: 5 }, &Decoding::default());
             logits
         };
-        assert_eq!(after(json!({"repetition_penalty": 2.0}), &[0, 1, 0])[..3], [1.0, -4.0, 2.0]);
         assert_eq!(after(json!({"sequence_bias": [[[3], 1.5], [[1, 4], -1.0]]}), &[0, 1])[3..6], [3.5, 1.0, 2.0]);
         assert_eq!(after(json!({"exponential_decay_length_penalty": [1, 2.0]}), &[0, 1, 2, 3])[7], 4.0);
+    }
+
+    #[test]
+    fn penalties_count_prompt_and_reply_or_the_reply() {
+        let check = |settings: Decoding, expected: [f32; 4]| {
+            let mut logits = [2.0, -2.0, 2.0, 2.0];
+            // the prompt is 0 1, the reply is 1 2 2
+            let so_far = SoFar { tokens: &[0, 1, 1, 2, 2], prompt: 2, max_tokens: 9 };
+            LogitsProcessors::default().apply(&mut logits, &so_far, &settings);
+            assert_eq!(logits, expected, "{settings:?}");
+        };
+        let none = Decoding::default;
+        check(Decoding { repetition_penalty: Some(2.0), ..none() }, [1.0, -4.0, 1.0, 2.0]);
+        check(Decoding { presence_penalty: Some(0.5), ..none() }, [2.0, -2.5, 1.5, 2.0]);
+        check(Decoding { frequency_penalty: Some(0.5), ..none() }, [2.0, -2.5, 1.0, 2.0]);
+        check(Decoding { presence_penalty: Some(-1.0), frequency_penalty: Some(0.5), ..none() }, [2.0, -1.5, 2.0, 2.0]);
     }
 }

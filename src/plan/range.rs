@@ -2,23 +2,13 @@
 //! editor's schema.
 
 use super::Planning;
+pub use crate::exchange::Range;
 use crate::{
     dialogue::{Data, Expr, NumberExpr, SPAN_PATTERN},
     value::Value,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
-
-/// The range of a number. A computed number is checked when the step runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Range {
-    /// 0 or more.
-    NotNegative,
-    /// 0 to 1.
-    Share,
-    /// A whole number, at least this.
-    WholeFrom(u32),
-}
 
 /// An input that is used as the number of a key: `n: "{{ n }}"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,24 +32,8 @@ impl Rule {
 }
 
 impl Range {
-    fn holds(self, number: f64) -> bool {
-        match self {
-            Range::NotNegative => number >= 0.0,
-            Range::Share => (0.0..=1.0).contains(&number),
-            Range::WholeFrom(least) => number.fract() == 0.0 && (f64::from(least)..=1e9).contains(&number),
-        }
-    }
-
-    fn expected(self) -> String {
-        match self {
-            Range::NotNegative => "0 or more".into(),
-            Range::Share => "0 to 1".into(),
-            Range::WholeFrom(least) => format!("a whole number, {least} or more"),
-        }
-    }
-
     /// Reports a number outside the range. For an input, records a rule that is checked when a run gives the value.
-    pub fn check(self, written: &Option<NumberExpr>, key: &str, planning: &mut Planning<'_>) {
+    pub fn check(self, written: Option<&NumberExpr>, key: &str, planning: &mut Planning<'_>) {
         let Some(NumberExpr(Expr(node))) = written else { return };
         match &node.data {
             Data::Number(number) if !self.holds(*number) => {
@@ -101,19 +75,19 @@ macro_rules! schemas {
 }
 
 /// The schema of a number within bounds, or of a template.
-fn number(bounds: serde_json::Value) -> Schema {
+pub(crate) fn or_template(bounds: Schema) -> Schema {
     json_schema!({ "anyOf": [bounds, { "type": "string", "pattern": "\\{\\{" }] })
 }
 
 schemas! {
     /// [`Range::NotNegative`]
-    NotNegative => number(serde_json::json!({ "type": "number", "minimum": 0 }));
+    NotNegative => or_template(Range::NotNegative.schema());
     /// [`Range::Share`]
-    Share => number(serde_json::json!({ "type": "number", "minimum": 0, "maximum": 1 }));
+    Share => or_template(Range::Share.schema());
     /// [`Range::WholeFrom`] 0
-    WholeFrom0 => number(serde_json::json!({ "type": "integer", "minimum": 0, "maximum": 1e9 }));
+    WholeFrom0 => or_template(Range::WholeFrom(0).schema());
     /// [`Range::WholeFrom`] 1
-    WholeFrom1 => number(serde_json::json!({ "type": "integer", "minimum": 1, "maximum": 1e9 }));
+    WholeFrom1 => or_template(Range::WholeFrom(1).schema());
     /// `every` of `frames`: a duration, or a template that gives seconds.
     Every => json_schema!({
         "type": "string",

@@ -1,60 +1,89 @@
-//! Decoding settings of a generative verb: as written, as checked, and as evaluated by a run.
+//! Decoding settings of a generative verb: as written, as checked, and as evaluated by a run. The table of settings
+//! ([`SETTINGS`]) gives the keys.
 
-use super::whole;
 use crate::{
-    dialogue::{NumberExpr, written},
-    exchange::Decoding,
-    plan::{Formula, Planning, Range, StepError, Typing},
+    dialogue::{Keys, Node, NumberExpr, Reading, settings_schema},
+    exchange::{Decoding, SETTINGS, Setting, SettingForm, SettingValue},
+    plan::{Formula, Planning, Range, StepError, Typing, range},
     prompt::Scope,
     value::{Type, Value},
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use std::borrow::Cow;
 
-written! { keys of
-    /// The keys of the decoding settings.
-    pub struct DecodingKeys {
-        /// 0 is greedy.
-        #[schemars(with = "Option<crate::plan::range::NotNegative>")]
-        pub temperature: Option<NumberExpr>,
-        /// Nucleus mass, 0 to 1.
-        #[schemars(with = "Option<crate::plan::range::Share>")]
-        pub top_p: Option<NumberExpr>,
-        /// Keep the k most likely tokens.
-        #[schemars(with = "Option<crate::plan::range::WholeFrom0>")]
-        pub top_k: Option<NumberExpr>,
-        /// Maximum number of generated tokens.
-        #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
-        pub max_tokens: Option<NumberExpr>,
-        /// Generation stops before any of these.
-        pub stop: Option<Vec<String>>,
+/// The keys of the decoding settings: those that were written, in the order of the table.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(unreachable_pub, reason = "keys that verbs share are private to steps/")]
+pub struct DecodingKeys {
+    numbers: Vec<(&'static Setting, NumberExpr)>,
+    /// The settings that are no numbers, which have no templates.
+    fixed: Decoding,
+}
+
+impl Keys for DecodingKeys {
+    fn keys(_: &'static str) -> Vec<&'static str> {
+        SETTINGS.iter().map(|setting| setting.name).collect()
+    }
+
+    fn read_from(mapping: &Node, _: &str, what: &str, reading: &mut Reading) -> Option<Self> {
+        let mut keys = DecodingKeys { numbers: Vec::new(), fixed: Decoding::default() };
+        for setting in SETTINGS {
+            let value = match setting.form {
+                SettingForm::Number(_) => {
+                    let number = reading.field::<Option<NumberExpr>>(mapping, setting.name, what).flatten();
+                    keys.numbers.extend(number.map(|number| (setting, number)));
+                    continue;
+                }
+                SettingForm::Texts => {
+                    reading.field::<Option<_>>(mapping, setting.name, what).flatten().map(SettingValue::Texts)
+                }
+                SettingForm::Truth => {
+                    reading.field::<Option<_>>(mapping, setting.name, what).flatten().map(SettingValue::Truth)
+                }
+            };
+            if let Some(value) = value {
+                (setting.set)(&mut keys.fixed, value);
+            }
+        }
+        Some(keys)
+    }
+}
+
+impl JsonSchema for DecodingKeys {
+    fn schema_name() -> Cow<'static, str> {
+        "DecodingKeys".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        settings_schema(|setting| match setting.form {
+            SettingForm::Number(range) => range::or_template(range.schema()),
+            _ => setting.schema(),
+        })
     }
 }
 
 /// The settings with their templates parsed.
 #[derive(Debug)]
 pub(super) struct DecodingFormulas {
-    temperature: Option<Formula>,
-    top_p: Option<Formula>,
-    top_k: Option<Formula>,
-    max_tokens: Option<Formula>,
-    stop: Vec<String>,
+    numbers: Vec<(&'static Setting, Formula)>,
+    fixed: Decoding,
 }
 
 impl DecodingKeys {
     /// Reads all settings. Reports problems, and returns `None` if a setting cannot be read.
     pub(super) fn plan(&self, planning: &mut Planning<'_>) -> Option<DecodingFormulas> {
+        let mut numbers = Vec::new();
+        let mut is_whole = true;
         // all settings are read before a bad one ends the reading, so that all problems are reported
-        let temperature = number(&self.temperature, "temperature", Range::NotNegative, planning);
-        let top_p = number(&self.top_p, "top_p", Range::Share, planning);
-        let top_k = number(&self.top_k, "top_k", Range::WholeFrom(0), planning);
-        let max_tokens = number(&self.max_tokens, "max_tokens", Range::WholeFrom(1), planning);
-        let stop = self.stop.clone().unwrap_or_default();
-        Some(DecodingFormulas {
-            temperature: temperature?,
-            top_p: top_p?,
-            top_k: top_k?,
-            max_tokens: max_tokens?,
-            stop,
-        })
+        for (setting, written) in &self.numbers {
+            if let SettingForm::Number(range) = setting.form {
+                range.check(Some(written), setting.name, planning);
+            }
+            match planning.expr(&written.0) {
+                Some(formula) => numbers.push((*setting, formula)),
+                None => is_whole = false,
+            }
+        }
+        is_whole.then(|| DecodingFormulas { numbers, fixed: self.fixed.clone() })
     }
 }
 
@@ -65,7 +94,7 @@ pub(super) fn number(
     range: Range,
     planning: &mut Planning<'_>,
 ) -> Option<Option<Formula>> {
-    range.check(written, what, planning);
+    range.check(written.as_ref(), what, planning);
     match written {
         Some(expr) => planning.expr(&expr.0).map(Some),
         None => Some(None),
@@ -75,41 +104,27 @@ pub(super) fn number(
 impl DecodingFormulas {
     /// Reports settings that are not numbers.
     pub(super) fn check(&self, typing: &mut Typing<'_>) {
-        let numbers = [
-            ("`temperature`", &self.temperature),
-            ("`top_p`", &self.top_p),
-            ("`top_k`", &self.top_k),
-            ("`max_tokens`", &self.max_tokens),
-        ];
-        for (what, formula) in numbers {
-            if let Some(formula) = formula {
-                typing.expect_or_nothing(formula, &[Type::Number], what);
-            }
+        for (setting, formula) in &self.numbers {
+            typing.expect_or_nothing(formula, &[Type::Number], &format!("`{}`", setting.name));
         }
     }
 
     /// Evaluates the settings in a scope.
     pub(super) fn eval(&self, scope: &Scope) -> Result<Decoding, StepError> {
-        let number =
-            |formula: &Option<Formula>, what: &str| match formula.as_ref().map(|f| f.eval(scope)).transpose()? {
-                None | Some(Value::Nothing) => Ok(None),
-                Some(Value::Number(number)) if number >= 0.0 => Ok(Some(number as f32)),
-                Some(other) => {
-                    Err(StepError(format!("found {} for `{what}`, expected a number", crate::prompt::show(&other))))
+        let mut decoding = self.fixed.clone();
+        for (setting, formula) in &self.numbers {
+            let SettingForm::Number(range) = setting.form else { continue };
+            match formula.eval(scope)? {
+                Value::Nothing => {}
+                Value::Number(number) if range.holds(number) => {
+                    (setting.set)(&mut decoding, SettingValue::Number(number));
                 }
-            };
-        let count = |formula: &Option<Formula>, what: &str| -> Result<Option<usize>, StepError> {
-            match formula.as_ref().map(|formula| formula.eval(scope)).transpose()? {
-                None | Some(Value::Nothing) => Ok(None),
-                Some(value) => whole(&value, what).map(Some),
+                other => {
+                    let (found, name, expected) = (crate::prompt::show(&other), setting.name, range.expected());
+                    return Err(StepError(format!("found {found} for `{name}`, expected {expected}")));
+                }
             }
-        };
-        Ok(Decoding {
-            temperature: number(&self.temperature, "temperature")?,
-            top_p: number(&self.top_p, "top_p")?,
-            top_k: count(&self.top_k, "top_k")?,
-            max_tokens: count(&self.max_tokens, "max_tokens")?,
-            stop: self.stop.clone(),
-        })
+        }
+        Ok(decoding)
     }
 }

@@ -35,7 +35,7 @@ written! { "`frames`",
 impl Verb for Frames {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let video = planning.expr(&self.video.0);
-        Range::Share.check(&self.threshold, "threshold", planning);
+        Range::Share.check(self.threshold.as_ref(), "threshold", planning);
         let which = match (&self.every, &self.at) {
             (Some(every), None) => self.every(every, planning),
             (None, Some(at)) => self.at(at, planning),

@@ -53,8 +53,8 @@ impl Verb for Rank {
             let hint = Some("an agent's own labels are not worded: drop `as`, or add `among`".to_owned());
             planning.problem("missing-key", wording.0.0.pos, message, hint);
         }
-        Range::WholeFrom(1).check(&self.top, "top", planning);
-        Range::Share.check(&self.min, "min", planning);
+        Range::WholeFrom(1).check(self.top.as_ref(), "top", planning);
+        Range::Share.check(self.min.as_ref(), "min", planning);
         let (what, role) = (what?, role?);
         if self.among.is_none() {
             planning.wants_own_labels(&role.role);

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     dialogue::{At, Expr, NumberExpr, TextExpr, written},
-    exchange::{Kind, Message, Reply, Request, SayReply, SayRequest},
+    exchange::{ChoiceScore, Kind, Message, Reply, Request, SayReply, SayRequest},
     plan::{Answered, Ask, Formula, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
-    value::{Type, Value},
+    value::{Scored, Type, Value},
 };
 use std::sync::Arc;
 
@@ -35,6 +35,12 @@ written! { "`say`",
         pub decoding: DecodingKeys,
         /// The allowed replies: a label list, a list, or a template that gives a list.
         pub choices: Option<Expr>,
+        /// True divides the log-likelihood of each of `choices` by its number of tokens, so that long choices are not
+        /// worse.
+        pub normalise: Option<bool>,
+        /// True yields all of `choices` as a list of `scored text`, most likely first: `score` is the log-likelihood,
+        /// `probability` the share. The agent must be a local model.
+        pub scores: Option<bool>,
         /// A list of entries (a name or a template). The hole `log` shows them as numbered lines. The step reads `[n]`
         /// from the reply, and its value is `{ text, abstained, evidence }`.
         pub cite: Option<TextExpr>,
@@ -70,6 +76,7 @@ impl Verb for Say {
                 "found `question` without `cite`: an answer is checked against the entries that it cites".to_owned();
             planning.problem("wrong-value", question.0.0.pos, message, None);
         }
+        self.check_choices(planning);
         let question = self.question.as_ref().map(|question| planning.expr(&question.0));
         let system = self.system.as_ref().map(|system| planning.expr(&system.0));
         let n = decoding::number(&self.n, "n", Range::WholeFrom(1), planning);
@@ -89,8 +96,32 @@ impl Verb for Say {
             n: n?,
             decoding: decoding?,
             choices: read(choices)?,
+            normalise: self.normalise.unwrap_or(false),
+            scores: self.scores.unwrap_or(false),
             raw: self.raw.unwrap_or(false),
         }))
+    }
+}
+
+impl Say {
+    /// Reports keys that need `choices`, and keys that cannot be combined with it.
+    fn check_choices(&self, planning: &mut Planning<'_>) {
+        let pos = self.agent.pos;
+        for (key, is_set) in [("normalise", self.normalise == Some(true)), ("scores", self.scores == Some(true))] {
+            if is_set && self.choices.is_none() {
+                let message = format!("found `{key}` without `choices`");
+                planning.problem(
+                    "wrong-value",
+                    pos,
+                    message,
+                    Some("list the allowed replies: `choices: [yes, no]`".into()),
+                );
+            }
+        }
+        if self.scores == Some(true) && self.cite.is_some() {
+            let message = "found `scores` beside `cite`, expected one of them".to_owned();
+            planning.problem("too-many", pos, message, None);
+        }
     }
 }
 
@@ -107,6 +138,9 @@ struct SayStep {
     n: Option<Formula>,
     decoding: DecodingFormulas,
     choices: Option<rank::Among>,
+    normalise: bool,
+    /// The value is the list of choices with their scores.
+    scores: bool,
     raw: bool,
 }
 
@@ -135,7 +169,11 @@ impl SayStep {
         }
         self.decoding.check(typing);
         self.choices.iter().for_each(|choices| choices.ty("`choices`", typing));
-        let one = if self.cited.is_some() { cited_type() } else { Type::Text };
+        let one = match (&self.cited, self.scores) {
+            (Some(_), _) => cited_type(),
+            (None, true) => Type::Scored.list(),
+            (None, false) => Type::Text,
+        };
         if self.many() { one.list() } else { one }
     }
 }
@@ -171,8 +209,28 @@ impl SayStep {
         messages.push(message("user", self.prompt.text(scope, own)?));
         let choices = self.choices.as_ref().map(|choices| choices.labels(scope, "choices")).transpose()?;
         let choices = choices.unwrap_or_default();
-        Ok(Request::Say(SayRequest { messages, raw: self.raw, decoding: self.decoding.eval(scope)?, choices }))
+        let (raw, decoding, normalise) = (self.raw, self.decoding.eval(scope)?, self.normalise);
+        Ok(Request::Say(SayRequest { raw, decoding, choices, normalise, ..SayRequest::new(messages) }))
     }
+}
+
+/// The choices with their scores, most likely first. Fails if the agent gave none.
+fn scored(said: &SayReply) -> Result<Value, StepError> {
+    if said.scores.is_empty() {
+        return Err(StepError(
+            "found no scores in the reply: only local models give them; remove `scores: true`".into(),
+        ));
+    }
+    let most = said.scores.iter().map(|choice| choice.logprob).fold(f32::NEG_INFINITY, f32::max);
+    let share = |choice: &ChoiceScore| (choice.logprob - most).exp();
+    let sum: f32 = said.scores.iter().map(share).sum();
+    let mut sorted: Vec<&ChoiceScore> = said.scores.iter().collect();
+    sorted.sort_by(|a, b| b.logprob.total_cmp(&a.logprob));
+    let value = |choice: &ChoiceScore| {
+        let (text, score) = (choice.text.clone(), choice.logprob);
+        Value::Scored(Scored { text, score, probability: share(choice) / sum, floor: None })
+    };
+    Ok(Value::List(sorted.into_iter().map(value).collect()))
 }
 
 impl Step for SayStep {
@@ -191,6 +249,7 @@ impl Step for SayStep {
                 (Reply::Say(SayReply { text, .. }), Some(entries)) => {
                     Ok(cite::answer(text, entries, question.as_deref()))
                 }
+                (Reply::Say(said), None) if self.scores => Ok((scored(said)?, None)),
                 (Reply::Say(SayReply { text, .. }), None) => Ok((Value::Text(text.trim().to_owned()), None)),
                 _ => Err(misfit("say")),
             };

@@ -18,7 +18,9 @@ pub use bytes::wav;
 use super::{Agent, CallContext, Card, outward::Announcer};
 use crate::{
     error::Fault,
-    exchange::{Answers, Decoding, Item, Kind, Reply, Request},
+    exchange::{
+        Answers, Decoding, Item, Kind, Range, Reply, Request, SETTINGS, Setting, SettingForm, SettingValue, WireName,
+    },
     hub::folders::{Secret, Vars},
     value::{Media, Time},
 };
@@ -50,8 +52,41 @@ pub struct RemoteSpec {
     pub reply_bytes: usize,
     /// The number of retries after a passing fault, unless the step sets it.
     pub retries: u32,
+    /// The settings beyond OpenAI's protocol that the server supports, by their names there.
+    pub extensions: Vec<String>,
     /// The defaults of requests without decoding settings.
     pub decoding: Decoding,
+}
+
+impl RemoteSpec {
+    /// The fields of a chat completion for these settings. Fails if the server may not know one, because it would ignore
+    /// it silently.
+    fn settings(&self, decoding: &Decoding) -> Result<Vec<(&'static str, serde_json::Value)>, String> {
+        let written = SETTINGS.iter().filter_map(|setting| Some((setting, (setting.get)(decoding)?)));
+        let field = |(setting, value): (&Setting, SettingValue)| {
+            let name = match setting.wire {
+                WireName::Standard(name) => Some(name),
+                WireName::Extension(names) => {
+                    names.iter().copied().find(|name| self.extensions.iter().any(|known| known == name))
+                }
+            };
+            let (key, value) = (setting.name, json_of(setting, value));
+            name.map(|name| (name, value)).ok_or_else(|| {
+                format!("`{key}` is not part of the endpoint's protocol; if the server supports it, add it to `extensions` of the agent file")
+            })
+        };
+        written.map(field).collect()
+    }
+}
+
+/// A setting's value as servers read it: a count has no decimal point.
+fn json_of(setting: &Setting, value: SettingValue) -> serde_json::Value {
+    match (value, setting.form) {
+        (SettingValue::Number(number), SettingForm::Number(Range::WholeFrom(_))) => (number as u64).into(),
+        (SettingValue::Number(number), _) => number.into(),
+        (SettingValue::Texts(texts), _) => texts.into(),
+        (SettingValue::Truth(truth), _) => truth.into(),
+    }
 }
 
 /// Encodes pictures and sound. The media store implements it; tests have their own.
@@ -85,9 +120,7 @@ impl RemoteAgent {
             let (word, able) = (other.kind.word(), KINDS.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", "));
             return Err(Fault::model(format!("an endpoint cannot answer {word}: its protocol supports {able}")));
         }
-        if spec.decoding.top_k.is_some() {
-            return Err(Fault::model(say::NO_TOP_K.to_owned()));
-        }
+        spec.settings(&spec.decoding).map_err(Fault::model)?;
         let key = match &spec.key_env {
             None => None,
             Some(name) => Some(read_key(name, vars)?),

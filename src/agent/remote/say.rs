@@ -6,25 +6,25 @@ use super::{
     wire,
 };
 use crate::error::Fault;
-use crate::exchange::{Finish, Message, SayReply, SayRequest};
+use crate::exchange::{Finish, Message, SayReply, SayRequest, TokenLogprob};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
-
-/// The error for `top_k`: a server that does not support it would ignore it silently.
-pub(super) const NO_TOP_K: &str = "`top_k` is not part of the endpoint's protocol; use `top_p`";
 
 /// The text of the reply so far, and why it ended.
 #[derive(Default)]
 struct Said {
     text: String,
     finish: Option<String>,
+    logprobs: Vec<TokenLogprob>,
 }
 
 impl RemoteAgent {
     pub(super) async fn say(&self, request: SayRequest, asking: CallContext) -> Result<SayReply, Fault> {
-        // A choice arrives as JSON, which is of no use to a reader before it is complete.
-        let stream = asking.stream.filter(|_| request.choices.is_empty());
+        // A choice arrives as JSON, which is of no use to a reader before it is complete. Log-probabilities arrive whole,
+        // so that the key can be found in them.
+        let decoding = request.decoding.or(&self.spec.decoding);
+        let stream = asking.stream.filter(|_| request.choices.is_empty() && decoding.logprobs != Some(true));
         let body = self.say_body(&request, asking.seed, stream.is_some()).await?;
         let until = self.wire.until();
         let response = self.wire.send(self.wire.post("chat/completions").json(&body), until).await?;
@@ -52,7 +52,7 @@ impl RemoteAgent {
             true => said.text,
             false => self.chosen(&said.text, &request.choices)?,
         };
-        Ok(SayReply { text, tokens: Vec::new(), finish })
+        Ok(SayReply { logprobs: said.logprobs, ..SayReply::new(text, finish) })
     }
 
     async fn say_body(&self, request: &SayRequest, seed: u64, stream: bool) -> Result<Value, Fault> {
@@ -60,15 +60,10 @@ impl RemoteAgent {
             let why = "a raw prompt needs a local model: an endpoint applies its own chat template";
             return Err(Fault::failed(why.to_owned()));
         }
-        if request.decoding.top_k.is_some() {
-            return Err(Fault::failed(NO_TOP_K.to_owned()));
-        }
         let mut messages = Vec::new();
         for message in &request.messages {
             messages.push(self.message(message).await?);
         }
-        let (asked, own) = (&request.decoding, &self.spec.decoding);
-        let stop = if asked.stop.is_empty() { &own.stop } else { &asked.stop };
         let mut body = json!({
             "model": self.spec.model,
             "messages": messages,
@@ -76,17 +71,12 @@ impl RemoteAgent {
             "seed": (seed ^ (seed >> 32)) & 0x7fff_ffff,
             "stream": stream,
         });
-        let optional = [
-            ("temperature", asked.temperature.or(own.temperature).map(decimal)),
-            ("top_p", asked.top_p.or(own.top_p).map(decimal)),
-            ("max_tokens", asked.max_tokens.or(own.max_tokens).map(Value::from)),
-            ("stop", (!stop.is_empty()).then(|| json!(stop))),
-            ("response_format", (!request.choices.is_empty()).then(|| choice_format(&request.choices))),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                body[name] = value;
-            }
+        let decoding = request.decoding.or(&self.spec.decoding);
+        for (name, value) in self.spec.settings(&decoding).map_err(Fault::failed)? {
+            body[name] = value;
+        }
+        if !request.choices.is_empty() {
+            body["response_format"] = choice_format(&request.choices);
         }
         Ok(body)
     }
@@ -108,16 +98,28 @@ impl RemoteAgent {
     fn whole(&self, answer: Value) -> Result<Said, Fault> {
         let choice = &answer["choices"][0];
         match choice["message"]["content"].as_str() {
-            Some(text) => Ok(Said { text: text.to_owned(), finish: finish(choice) }),
+            Some(text) => Ok(Said { text: text.to_owned(), finish: finish(choice), logprobs: self.logprobs(choice) }),
             None => match (choice["message"]["refusal"].as_str(), finish(choice)) {
                 (Some(refusal), _) => Err(self.wire.malformed("is a refusal", refusal)),
                 // If a model ends at once, its server sends null for the text.
                 (None, Some(reason)) if choice["message"].is_object() => {
-                    Ok(Said { text: String::new(), finish: Some(reason) })
+                    Ok(Said { finish: Some(reason), ..Said::default() })
                 }
                 _ => Err(self.wire.malformed("contains no message", &answer.to_string())),
             },
         }
+    }
+
+    /// The log-probabilities of an answer's tokens, if it contains them. None if the tokens together spell the key.
+    fn logprobs(&self, choice: &Value) -> Vec<TokenLogprob> {
+        let read = |token: &Value| {
+            let (text, logprob) = (token["token"].as_str()?.to_owned(), token["logprob"].as_f64()? as f32);
+            Some(TokenLogprob { id: None, text, logprob })
+        };
+        let tokens = choice["logprobs"]["content"].as_array().into_iter().flatten();
+        let found: Vec<TokenLogprob> = tokens.filter_map(read).collect();
+        let spelt: String = found.iter().map(|token| token.text.as_str()).collect();
+        if self.wire.redaction.hide(spelt.clone()) == spelt { found } else { Vec::new() }
     }
 
     async fn streamed(&self, response: reqwest::Response, stream: &UnboundedSender<String>) -> Result<Said, Fault> {
@@ -193,11 +195,6 @@ impl RemoteAgent {
 
 fn finish(choice: &Value) -> Option<String> {
     choice["finish_reason"].as_str().map(str::to_owned)
-}
-
-/// An f32 in its shortest form: 0.7, not 0.699999988079071.
-fn decimal(number: f32) -> Value {
-    number.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
 
 /// The `response_format` that restricts the model to these choices, if the server supports it.

@@ -40,6 +40,7 @@ fn spec(url: &str) -> RemoteSpec {
         reply_time: Duration::from_secs(10),
         reply_bytes: 4096,
         retries: 2,
+        extensions: Vec::new(),
         decoding: Decoding { max_tokens: Some(64), temperature: Some(0.7), ..Decoding::default() },
     }
 }
@@ -60,7 +61,7 @@ async fn server(at: &str, answer: ResponseTemplate) -> MockServer {
 
 fn say(text: &str) -> Request {
     let messages = vec![Message::new("user", text)];
-    Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() })
+    Request::Say(SayRequest::new(messages))
 }
 
 fn message(content: &str, finish: &str) -> ResponseTemplate {
@@ -86,16 +87,68 @@ async fn a_chat_is_sent_with_its_decoding_and_seed() {
         messages: vec![Message::new("user", "Where?")],
         raw: false,
         decoding,
-        choices: Vec::new(),
+        ..SayRequest::default()
     });
     let reply = agent.ask(request, asking(7)).await.expect("a reply");
-    assert_eq!(
-        reply,
-        Reply::Say(SayReply { text: "In the kitchen.".into(), tokens: Vec::new(), finish: Finish::Length })
-    );
+    assert_eq!(reply, Reply::Say(SayReply::new("In the kitchen.", Finish::Length)));
     insta::assert_snapshot!(sent(&server).await, @r#"{"model":"big-model","messages":[{"role":"user","content":"Where?"}],"seed":7,"stream":false,"temperature":0.0,"max_tokens":64,"stop":["\n"]}"#);
     let requests = server.received_requests().await.expect("recorded");
     assert_eq!(requests[0].headers["authorization"], format!("Bearer {KEY}").as_str());
+}
+
+/// Sends a request with one setting to a server with these extensions. Gives the body, or the refusal.
+async fn body_with(setting: &Setting, extensions: &[&str]) -> Result<Value, String> {
+    let server = server("/v1/chat/completions", message("x", "stop")).await;
+    let extensions = extensions.iter().map(|name| (*name).to_owned()).collect();
+    let spec = RemoteSpec { extensions, decoding: Decoding::default(), ..spec(&server.uri()) };
+    let agent = RemoteAgent::new(spec, &vars, Arc::new(Fake)).expect("an agent");
+    let mut decoding = Decoding::default();
+    let value = match setting.form {
+        SettingForm::Number(_) => SettingValue::Number(1.0),
+        SettingForm::Texts => SettingValue::Texts(vec!["x".into()]),
+        SettingForm::Truth => SettingValue::Truth(true),
+    };
+    (setting.set)(&mut decoding, value);
+    let request = SayRequest { decoding, ..SayRequest::new(vec![Message::new("user", "Where?")]) };
+    agent.ask(Request::Say(request), asking(0)).await.map_err(|fault| fault.to_string())?;
+    Ok(sent(&server).await)
+}
+
+#[tokio::test]
+async fn every_setting_is_sent_or_refused() {
+    for setting in SETTINGS {
+        match setting.wire {
+            WireName::Standard(name) => {
+                let body = body_with(setting, &[]).await.expect("sent");
+                assert!(body.get(name).is_some(), "{name} in {body}");
+            }
+            WireName::Extension(names) => {
+                let refusal = body_with(setting, &[]).await.expect_err("refused");
+                assert!(refusal.contains(&format!("`{}` is not part", setting.name)), "{refusal}");
+                for name in names {
+                    let body = body_with(setting, &[name]).await.expect("sent");
+                    assert!(body.get(*name).is_some(), "{name} in {body}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn log_probabilities_of_tokens_are_read() {
+    async fn check(tokens: &[&str], expected: usize) {
+        let content: Vec<Value> = tokens.iter().map(|token| json!({"token": token, "logprob": -0.5})).collect();
+        let choice =
+            json!({"message": {"content": tokens.concat()}, "finish_reason": "stop", "logprobs": {"content": content}});
+        let answer = ResponseTemplate::new(200).set_body_json(json!({"choices": [choice]}));
+        let server = server("/v1/chat/completions", answer).await;
+        let Reply::Say(said) = agent(&server).ask(say("Where?"), asking(0)).await.expect("a reply") else { panic!() };
+        assert_eq!(said.logprobs.len(), expected);
+        assert!(said.logprobs.iter().all(|token| token.logprob == -0.5 && token.id.is_none()));
+    }
+    check(&["In", " the"], 2).await;
+    // the key, spelt by several tokens
+    check(&["sk-ve", "ry-sec", "ret"], 0).await;
 }
 
 #[tokio::test]
@@ -103,7 +156,7 @@ async fn pictures_go_as_data_urls_before_the_text() {
     let server = server("/v1/chat/completions", message("A cat.", "stop")).await;
     let image = Item::Image(ImageFile { path: "a.png".into(), digest: "0".into() });
     let messages = vec![Message { images: vec![image], ..Message::new("user", "What is it?") }];
-    let request = Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices: Vec::new() });
+    let request = Request::Say(SayRequest::new(messages));
     agent(&server).ask(request, asking(0)).await.expect("a reply");
     insta::assert_snapshot!(sent(&server).await["messages"], @r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,cGl4ZWxz"}},{"type":"text","text":"What is it?"}]}]"#);
 }
@@ -118,10 +171,7 @@ async fn a_stream_is_passed_on_piece_by_piece() {
     let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
     let reply =
         agent(&server).ask(say("Where?"), CallContext { seed: 1, stream: Some(stream) }).await.expect("a reply");
-    assert_eq!(
-        reply,
-        Reply::Say(SayReply { text: "In the kitchen.".into(), tokens: Vec::new(), finish: Finish::Stop })
-    );
+    assert_eq!(reply, Reply::Say(SayReply::new("In the kitchen.", Finish::Stop)));
     let mut heard = Vec::new();
     while let Ok(piece) = pieces.try_recv() {
         heard.push(piece);
@@ -135,7 +185,7 @@ async fn a_choice_is_one_of_the_choices() {
         let server = server("/v1/chat/completions", message(content, "stop")).await;
         let choices = vec!["yes".to_owned(), "no".to_owned()];
         let messages = vec![Message::new("user", "Well?")];
-        let request = Request::Say(SayRequest { messages, raw: false, decoding: Decoding::default(), choices });
+        let request = Request::Say(SayRequest { choices, ..SayRequest::new(messages) });
         let reply = agent(&server).ask(request, asking(0)).await.ok();
         let text = reply.map(|reply| match reply {
             Reply::Say(SayReply { text, .. }) => text,
@@ -256,7 +306,7 @@ fn invalid_settings_are_refused_before_anything_is_sent() {
     }
     check(|s| s.key_env = Some("OTHER".into()), "the environment variable OTHER (`key_env`) is not set");
     check(|s| s.answers.push(Answers::usual(Kind::Rank)), "an endpoint cannot answer rank");
-    check(|s| s.decoding.top_k = Some(5), "top_k");
+    check(|s| s.decoding.top_k = Some(5), "`top_k` is not part of the endpoint's protocol");
     check(|s| s.url = "localhost".into(), "not a web address");
     let agent = RemoteAgent::new(spec("http://localhost:1"), &vars, Arc::new(Fake)).expect("an agent");
     assert!(!format!("{agent:?} {}", agent.card().identity).contains(KEY));
@@ -361,7 +411,7 @@ async fn a_stream_ends_with_its_last_event() {
     let agent = RemoteAgent::new(spec(&url), &vars, Arc::new(Fake)).expect("an agent");
     let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
     let reply = agent.ask(say("Where?"), CallContext { seed: 0, stream: Some(stream) }).await.expect("a reply");
-    assert_eq!(reply, Reply::Say(SayReply { text: "fine".into(), tokens: Vec::new(), finish: Finish::Stop }));
+    assert_eq!(reply, Reply::Say(SayReply::new("fine", Finish::Stop)));
 }
 
 #[tokio::test]

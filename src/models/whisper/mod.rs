@@ -28,8 +28,8 @@ use crate::{
         failed,
         job::{Input, Job, Model, SoundSource},
         meter::Meter,
-        processors::LogitsProcessors,
-        sampling::{self, Sampler, SamplingSettings, finite, log_probability},
+        processors::{LogitsProcessors, SoFar},
+        sampling::{self, Sampler, finite, log_probability},
         text::{TextTokenizer, VocabStyle},
     },
     value::Time,
@@ -71,7 +71,7 @@ struct Task {
     timestamps: bool,
     language: Option<u32>,
     detected: bool,
-    settings: SamplingSettings,
+    settings: Decoding,
 }
 
 /// A piece of speech in a window, with times in seconds from the start of the sound.
@@ -130,7 +130,7 @@ impl Whisper {
             timestamps: *timestamps,
             language: None,
             detected: language.is_none(),
-            settings: SamplingSettings::new(decoding, &self.decode, &self.defaults),
+            settings: decoding.or(&self.decode).or(&self.defaults),
         };
         match language {
             Some(asked) if !self.rules.languages.is_empty() => task.language = Some(self.rules.language(asked)?),
@@ -225,7 +225,8 @@ impl Whisper {
             }
             let mut logits = self.say(&mut memory, &input)?;
             let seen: Vec<u32> = prompt.iter().chain(&tokens).copied().collect();
-            self.processors.apply(&mut logits, &seen, prompt.len(), total - prompt.len());
+            let so_far = SoFar { tokens: &seen, prompt: prompt.len(), max_tokens: total - prompt.len() };
+            self.processors.apply(&mut logits, &so_far, &task.settings);
             self.rules.apply(&mut logits, &tokens, task.timestamps);
             let next = sampler.choose(&logits);
             sum += log_probability(&logits, next);

@@ -56,7 +56,7 @@ impl Agent for Fake {
             Some(said) => said?,
             None => std::future::pending().await,
         };
-        Ok(Reply::Say(SayReply { text, tokens: Vec::new(), finish: Finish::Stop }))
+        Ok(Reply::Say(SayReply::new(text, Finish::Stop)))
     }
 }
 
@@ -245,7 +245,7 @@ impl Agent for Far {
             let _dropped = Dropped(&self.1);
             return std::future::pending().await;
         }
-        Ok(Reply::Say(SayReply { text: "yes".into(), tokens: Vec::new(), finish: Finish::Stop }))
+        Ok(Reply::Say(SayReply::new("yes", Finish::Stop)))
     }
 }
 
@@ -358,7 +358,7 @@ impl Agent for SlowToLoad {
         if self.able { Ok(()) } else { Err(Fault::model("the weights cannot be read").of("fake")) }
     }
     async fn ask(&self, _: Request, _: CallContext) -> Result<Reply, Fault> {
-        Ok(Reply::Say(SayReply { text: "yes".into(), tokens: Vec::new(), finish: Finish::Stop }))
+        Ok(Reply::Say(SayReply::new("yes", Finish::Stop)))
     }
 }
 

@@ -53,7 +53,7 @@ impl Step for Loop {
 
 fn say(prompt: &str) -> Request {
     let decoding = Decoding { temperature: Some(0.0), ..Decoding::default() };
-    Request::Say(SayRequest { messages: vec![Message::new("user", prompt)], raw: false, decoding, choices: Vec::new() })
+    Request::Say(SayRequest { decoding, ..SayRequest::new(vec![Message::new("user", prompt)]) })
 }
 
 fn template(source: &str) -> Template {
@@ -127,7 +127,7 @@ fn answer(exchange: &DueExchange, failing: &[&str]) -> Result<Reply, Fault> {
         return Err(Fault::failed("no"));
     }
     let text = if prompt == "sample" { format!("{}", exchange.seed) } else { format!("<{prompt}>") };
-    Ok(Reply::Say(SayReply { text, tokens: Vec::new(), finish: Finish::Stop }))
+    Ok(Reply::Say(SayReply::new(text, Finish::Stop)))
 }
 
 fn no_inputs(plan: &Plan) -> Inputs {

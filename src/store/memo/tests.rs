@@ -19,7 +19,7 @@ fn card(identity: &str) -> Card {
 
 fn say(prompt: &str, temperature: Option<f32>) -> Request {
     let decoding = Decoding { temperature, ..Decoding::default() };
-    Request::Say(SayRequest { messages: vec![Message::new("user", prompt)], raw: false, decoding, choices: Vec::new() })
+    Request::Say(SayRequest { decoding, ..SayRequest::new(vec![Message::new("user", prompt)]) })
 }
 
 fn rank(path: &str, digest: &str, start: f64, end: f64) -> Request {
@@ -45,7 +45,7 @@ fn entry(request: &Request, text: &str, media: &[&str]) -> MemoEntry {
         request: request_digest(request),
         kind: "say".into(),
         seed: None,
-        reply: Reply::Say(SayReply { text: text.into(), tokens: Vec::new(), finish: Finish::Stop }),
+        reply: Reply::Say(SayReply::new(text, Finish::Stop)),
         media: media.iter().map(|digest| Medium::new(digest, &format!("/videos/{digest}.mp4"))).collect(),
         elapsed_ms: 5,
         run: "r".into(),
@@ -89,7 +89,7 @@ async fn other_connections_find_new_exchanges() {
     let keys: Vec<MemoKey> = requests.iter().map(|request| MemoKey::of(&card("1"), request, 0)).collect();
     let found = one.get_all(keys).await.expect("read");
     for (n, reply) in found.into_iter().enumerate() {
-        assert_eq!(reply, Some(Reply::Say(SayReply { text: text(n), tokens: Vec::new(), finish: Finish::Stop })));
+        assert_eq!(reply, Some(Reply::Say(SayReply::new(text(n), Finish::Stop))));
     }
     let stat = two.stat().expect("sound");
     assert_eq!((stat.exchanges, stat.media, stat.runs), (200, 1, 1));
