@@ -5,7 +5,7 @@ use super::{
     spec::{self, LocalConfig, Spec},
 };
 use crate::{
-    dialogue::Resource,
+    dialogue::{self, Resource},
     hub::{Catalogue, HubError, WeightsPath, WeightsSource, checkpoint::Origin, embedded},
     models,
 };
@@ -59,6 +59,34 @@ pub fn families() -> Vec<FamilyRow> {
 /// Every agent that the catalogue finds, by name. Nothing is downloaded, unpacked or loaded.
 pub fn agents(catalogue: &Catalogue) -> Vec<AgentRow> {
     catalogue.names(Resource::Agent).iter().map(|name| agent(name, catalogue)).collect()
+}
+
+/// One role of a cast.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CastRow {
+    /// The role.
+    pub role: String,
+    /// The agent of the role.
+    #[serde(flatten)]
+    pub agent: AgentRow,
+}
+
+/// The agents of the cast `name`, in the order of its file. Fails if the cast does not exist or has a mistake.
+pub fn of_cast(name: &str, catalogue: &Catalogue) -> Result<Vec<CastRow>, HubError> {
+    let found = catalogue.find(Resource::Cast, name).map_err(|error| HubError::refused(error.to_string()))?;
+    let Some(found) = found else {
+        let hint = crate::plan::closest_cast(name, catalogue);
+        return Err(HubError::new(format!("no cast is named `{name}`"), hint));
+    };
+    let cast = dialogue::cast(&found.text, &found.file).map_err(|problems| match problems.first() {
+        Some(first) => HubError::plain(format!("{}:{}:{}: {}", first.file, first.line, first.column, first.message)),
+        None => HubError::plain(format!("{} cannot be read", found.file)),
+    })?;
+    let row = |(role, name): (dialogue::At<String>, dialogue::At<String>)| CastRow {
+        role: role.value,
+        agent: agent(&name, catalogue),
+    };
+    Ok(cast.cast.into_iter().map(row).collect())
 }
 
 fn agent(name: &str, catalogue: &Catalogue) -> AgentRow {
