@@ -10,7 +10,7 @@ use crate::{
     },
     dialogue::Resource,
     error::Fault,
-    exchange::{Decoding, HearRequest, Item, Message, RankRequest, Reply, Request, SayReply, SayRequest},
+    exchange::{Decoding, FloorUse, HearRequest, Item, Message, RankRequest, Reply, Request, SayReply, SayRequest},
     hub::{Folders, Network, listing},
     infer::device,
     media::{self, Access},
@@ -272,7 +272,7 @@ async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, St
     let request = if agent.card().can(crate::exchange::Kind::Rank) {
         let among = vec!["kitchen".to_owned(), "garden".to_owned()];
         let texts = among.iter().map(|label| format!("a photo of a {label}")).collect();
-        Request::Rank(RankRequest { what: scratch.picture()?, among, texts, floor: false })
+        Request::Rank(RankRequest { what: scratch.picture()?, among, texts, floor: FloorUse::Unused })
     } else if agent.card().can(crate::exchange::Kind::Hear) {
         scratch.sound().await?
     } else {

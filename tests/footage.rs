@@ -200,4 +200,9 @@ fn an_agent_without_background_vectors_is_refused_before_anything_runs() {
     assert_eq!(errors.len(), 1, "{err}");
     assert!(errors[0].contains("blind") && errors[0].contains("the model lacks background vectors"), "{err}");
     assert!(err.contains("elenchus calibrate blind"), "{err}");
+    // with optional floors it runs and keeps its best label
+    let optional = PLACES.replace("EYE", "blind").replace("floor: true", "floor: optional");
+    std::fs::write(folder.path().join("places.yaml"), optional).expect("written");
+    let (code, out, err) = run(cache.path(), folder.path(), &args);
+    assert_eq!((code, out.as_str()), (Some(0), "kitchen\n"), "{err}");
 }

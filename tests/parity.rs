@@ -12,8 +12,8 @@ use elenchus::{
     },
     error::{Fault, FaultKind},
     exchange::{
-        Decoding, EmbedRequest, HearRequest, Item, Kind, Message, RankRequest, Reply, Request, SayReply, SayRequest,
-        Speech,
+        Decoding, EmbedRequest, FloorUse, HearRequest, Item, Kind, Message, RankRequest, Reply, Request, SayReply,
+        SayRequest, Speech,
     },
     infer::{
         chat::Chat,
@@ -125,7 +125,7 @@ fn clip_equals_transformers() {
         }
         labels.truncate(3);
         let (what, input) = picture("wide");
-        let rank = RankRequest { what, among: labels.clone(), texts: labels, floor: false };
+        let rank = RankRequest { what, among: labels.clone(), texts: labels, floor: FloorUse::Unused };
         let ranked = one(&mut *model, (Request::Rank(rank), vec![input]));
         let Reply::Rank(scores) = ranked else { panic!("{ranked:?}") };
         let ours: Vec<f32> = scores.iter().map(|s| s.probability).collect();

@@ -66,6 +66,10 @@ fn rank_sorts_and_cuts() {
     labels(", top: 1", "eye: [blue]", r#"["blue"]"#);
     labels(", min: 0.05", "eye: [{ green: 0.9, blue: 0.1 }]", r#"["green","blue"]"#);
     labels(", top: 2", "eye: [{ red: 0.5, green: 0.5 }]", r#"["red","green"]"#);
+    // every floor of a script is 0
+    labels(", floor: true", "eye: [{ red: 0.5, green: 0 }]", r#"["red"]"#);
+    labels(", floor: optional", "eye: [{ red: 0.5, green: 0 }]", r#"["red"]"#);
+    labels(", floor: false, top: 2", "eye: [{ red: 0.5 }]", r#"["red","green"]"#);
     check("  out: { rank: { agent: eye, what: x, among: [] } }", "eye: []", "[]");
     check(
         "  out: { rank: { agent: eye, what: x, among: [a, b], as: \"one {} here\" } }",

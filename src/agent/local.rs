@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::{Fault, FaultKind},
-    exchange::{Decoding, Item, RankRequest, Reply, Request},
+    exchange::{Decoding, FloorUse, Item, RankRequest, Reply, Request},
     files,
     hub::digest::{Digests, Stamp},
     infer::{
@@ -128,7 +128,7 @@ impl LocalAgent {
             let (texts, among) = (texts.len(), among.len());
             return Err(Fault::failed(format!("found {texts} texts for {among} candidates, expected one for each")));
         }
-        if *floor && !self.states_floors() {
+        if *floor == FloorUse::Required && !self.states_floors() {
             return Err(needs_background(&self.card.name));
         }
         Ok(())
@@ -297,8 +297,12 @@ impl Agent for LocalAgent {
         self.worker().await.map(|_| ())
     }
 
-    async fn ask(&self, request: Request, asking: CallContext) -> Result<Reply, Fault> {
+    async fn ask(&self, mut request: Request, asking: CallContext) -> Result<Reply, Fault> {
         self.check(&request)?;
+        // a model is asked for floors only if it can state them
+        if let Request::Rank(RankRequest { floor, .. }) = &mut request {
+            *floor = if floor.applies(self.states_floors()) { FloorUse::Required } else { FloorUse::Unused };
+        }
         let (inputs, sounds) = self.inputs(&request).await?;
         let (job, answer) = Job::new(request, inputs, asking.seed, asking.stream);
         let worker = self.worker().await?;

@@ -150,6 +150,7 @@ fn chosen<'a>(line: &str, choices: &'a [String]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::FloorUse;
 
     /// Answers with these lines, and records the questions.
     struct Typed(std::sync::Mutex<(Vec<&'static str>, String)>);
@@ -194,7 +195,7 @@ mod tests {
         let prompt = Arc::new(Typed(std::sync::Mutex::new((vec![" a dog ", ""], String::new()))));
         let agent = PersonAgent::new("judge", None, prompt.clone());
         let what = Item::Text("It barks.".into());
-        let request = RankRequest { what, among: Vec::new(), texts: Vec::new(), floor: false };
+        let request = RankRequest { what, among: Vec::new(), texts: Vec::new(), floor: FloorUse::Unused };
         let request = Request::Rank(request);
         let reply = agent.ask(request.clone(), CallContext::default()).await.expect("a reply");
         assert_eq!(request.fits(&reply), Ok(()));
@@ -214,7 +215,7 @@ mod tests {
             what: Item::Text("It barks.".into()),
             among: among.clone(),
             texts: among,
-            floor: false,
+            floor: FloorUse::Unused,
         });
         let reply = agent.ask(request, CallContext::default()).await.expect("a reply");
         insta::assert_json_snapshot!(reply, @r#"

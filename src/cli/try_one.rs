@@ -17,8 +17,8 @@ use crate::{
     dialogue::{self, Resource},
     error::{Fault, FaultKind},
     exchange::{
-        ChoiceScore, EmbedRequest, Finish, HearRequest, Item, Kind, Message, RankRequest, Reply, Request, SayReply,
-        SayRequest, Speech,
+        ChoiceScore, EmbedRequest, Finish, FloorUse, HearRequest, Item, Kind, Message, RankRequest, Reply, Request,
+        SayReply, SayRequest, Speech,
     },
     files,
     hub::Catalogue,
@@ -173,12 +173,14 @@ impl Args {
         };
         match &self.among {
             None if self.embed => Ok(Request::Embed(EmbedRequest { what })),
-            None => Ok(Request::Rank(RankRequest { what, among: Vec::new(), texts: Vec::new(), floor: false })),
+            None => {
+                Ok(Request::Rank(RankRequest { what, among: Vec::new(), texts: Vec::new(), floor: FloorUse::Unused }))
+            }
             Some(labels) => {
                 let catalogue = settings.catalogue(Path::new("."), settings.network(self.allow_network))?;
                 let among = read_labels(labels, &catalogue)?;
                 let texts = among.iter().map(|label| self.template.replace("{}", label)).collect();
-                Ok(Request::Rank(RankRequest { what, among, texts, floor: false }))
+                Ok(Request::Rank(RankRequest { what, among, texts, floor: FloorUse::Unused }))
             }
         }
     }

@@ -22,7 +22,7 @@ pub use frames::{FramesRequest, Sampling};
 pub use hear::{HearRequest, Speech};
 pub use item::{Item, MediaRef};
 pub use look::LookRequest;
-pub use rank::RankRequest;
+pub use rank::{FloorUse, RankRequest};
 pub use say::{ChoiceScore, Finish, Message, SayReply, SayRequest, TokenLogprob};
 pub use script::{NoReply, Script, ScriptReply, ScriptSegment};
 

@@ -17,10 +17,54 @@ pub struct RankRequest {
     pub among: Vec<String>,
     /// The labels inserted into the template, same length and order. The model reads these.
     pub texts: Vec<String>,
-    /// Asks for each label's floor ([`Scored::floor`]). `false` is not serialised, so that the memo finds exchanges of
-    /// earlier versions.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub floor: bool,
+    /// Asks for each label's floor ([`Scored::floor`]). The default is not serialised, so that the memo finds exchanges
+    /// of earlier versions.
+    #[serde(default, skip_serializing_if = "FloorUse::is_unused")]
+    pub floor: FloorUse,
+}
+
+/// The use of floors: `false`, `true` or `optional`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "serde_json::Value", into = "serde_json::Value")]
+pub enum FloorUse {
+    /// Floors are not stated.
+    #[default]
+    Unused,
+    /// The agent states floors, or fails.
+    Required,
+    /// The agent states floors if it can.
+    Optional,
+}
+
+impl FloorUse {
+    /// True if floors are not stated.
+    pub fn is_unused(&self) -> bool {
+        *self == FloorUse::Unused
+    }
+
+    /// True if an agent states floors; `able` says whether it can.
+    pub fn applies(self, able: bool) -> bool {
+        self == FloorUse::Required || self == FloorUse::Optional && able
+    }
+}
+
+impl From<FloorUse> for serde_json::Value {
+    fn from(floor: FloorUse) -> Self {
+        match floor {
+            FloorUse::Unused => false.into(),
+            FloorUse::Required => true.into(),
+            FloorUse::Optional => "optional".into(),
+        }
+    }
+}
+
+impl TryFrom<serde_json::Value> for FloorUse {
+    type Error = String;
+    fn try_from(json: serde_json::Value) -> Result<FloorUse, String> {
+        let known = [FloorUse::Unused, FloorUse::Required, FloorUse::Optional];
+        let found = known.into_iter().find(|floor| serde_json::Value::from(*floor) == json);
+        found.ok_or_else(|| format!("found {json} for `floor`, expected true, false or optional"))
+    }
 }
 
 impl Exchange for RankRequest {
@@ -100,7 +144,7 @@ impl RankRequest {
         let total: f64 = labels.iter().map(|(_, score)| score.max(0.0)).sum();
         let scored = labels.into_iter().map(|(text, score)| {
             let probability = if total > 0.0 { score.max(0.0) / total } else { 1.0 / count as f64 };
-            let floor = self.floor.then_some(0.0);
+            let floor = self.floor.applies(true).then_some(0.0);
             Scored { text, score: score as f32, probability: probability as f32, floor }
         });
         scored.collect()

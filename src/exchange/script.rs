@@ -164,8 +164,8 @@ mod tests {
     use super::*;
     use crate::{
         exchange::{
-            Decoding, EmbedRequest, FramesRequest, HearRequest, Item, Message, RankRequest, Sampling, SayRequest,
-            Speech,
+            Decoding, EmbedRequest, FloorUse, FramesRequest, HearRequest, Item, Message, RankRequest, Sampling,
+            SayRequest, Speech,
         },
         value::{Media, Moment, Scored, Time, TimeBase},
     };
@@ -189,7 +189,12 @@ mod tests {
     fn rank(labels: &[&str]) -> Request {
         let among: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
         let moment = Moment { media: media(), start: time(20), end: time(30), text: None };
-        Request::Rank(RankRequest { what: Item::Frame(moment), among: among.clone(), texts: among, floor: false })
+        Request::Rank(RankRequest {
+            what: Item::Frame(moment),
+            among: among.clone(),
+            texts: among,
+            floor: FloorUse::Unused,
+        })
     }
 
     fn hear(start: Option<i64>, end: Option<i64>) -> Request {

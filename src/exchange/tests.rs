@@ -46,7 +46,10 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
     let look = LookRequest { images: vec![what.clone()], prompt: "Where?".into(), decoding: Decoding::default() };
     let frames = FramesRequest { video: medium(path), sampling: Sampling::Every(0.1) };
     vec![
-        (Request::Rank(RankRequest { what: what.clone(), among, texts, floor: true }), Reply::Rank(scored)),
+        (
+            Request::Rank(RankRequest { what: what.clone(), among, texts, floor: FloorUse::Required }),
+            Reply::Rank(scored),
+        ),
         (Request::Say(say), Reply::Say(said.clone())),
         (Request::Look(look), Reply::Look(said.clone())),
         (Request::Hear(hear), Reply::Hear(heard)),
@@ -85,7 +88,7 @@ fn own_labels_come_best_first_and_from_agents_that_have_some() {
     let what = Item::Text("x".into());
     let rank = |among: &[&str]| {
         let among: Vec<String> = among.iter().map(|label| (*label).to_owned()).collect();
-        Request::Rank(RankRequest { what: what.clone(), texts: among.clone(), among, floor: false })
+        Request::Rank(RankRequest { what: what.clone(), texts: among.clone(), among, floor: FloorUse::Unused })
     };
     let check = |request: &Request, reply: &[(&str, f32)], expected: Result<(), &str>| {
         let scored =

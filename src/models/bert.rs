@@ -4,7 +4,7 @@
 use super::{Family, ModelOptions};
 use crate::{
     error::Fault,
-    exchange::{Answers, Kind, Modality, RankRequest, Reply, Request},
+    exchange::{Answers, FloorUse, Kind, Modality, RankRequest, Reply, Request},
     infer::{
         checkpoint::Checkpoint,
         config::{Config, within},
@@ -291,7 +291,7 @@ impl Model for Bert {
             let reply = vectors.as_ref().map_err(Clone::clone).and_then(|vectors| {
                 let found: Vec<&Vec<f32>> = texts(&job).into_iter().map(|t| &vectors[t]).collect();
                 match &job.request {
-                    Request::Rank(RankRequest { floor: true, .. }) => {
+                    Request::Rank(RankRequest { floor: FloorUse::Required, .. }) => {
                         Err(Fault::model("a sentence embedder lacks background vectors, which `floor: true` needs"))
                     }
                     Request::Rank(RankRequest { among, .. }) => {

@@ -390,7 +390,7 @@ impl Clip {
         let labels = self.read(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
         let scores: Vec<f32> = labels.iter().map(|label| ops::cosine(what, label)).collect();
         let mut scored = ops::scored(among, &scores, self.scale);
-        if *floor {
+        if floor.applies(true) {
             self.floors.state(&mut scored, texts, &labels)?;
         }
         Ok(Reply::Rank(scored))

@@ -2,13 +2,14 @@
 
 use super::{found, misfit, replies, whole};
 use crate::{
-    dialogue::{At, Data, Expr, NumberExpr, TextExpr, written},
-    exchange::{Item, Kind, RankRequest, Reply, Request},
+    dialogue::{At, Data, Expr, Node, NumberExpr, Reading, TextExpr, Written, written},
+    exchange::{FloorUse, Item, Kind, RankRequest, Reply, Request},
     plan::{Answered, Ask, AskedRole, Formula, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Moment, Scored, Type, Value},
 };
-use std::sync::Arc;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::{borrow::Cow, sync::Arc};
 
 written! { "`rank`",
     /// Scores candidates (labels) against an image, a sound or a text. The value is the list of candidates, most likely
@@ -32,7 +33,8 @@ written! { "`rank`",
         pub min: Option<NumberExpr>,
         /// Of the candidates that `top` and `min` keep, drop each whose score does not exceed its floor: its score
         /// against background pictures without a subject. The agent needs background vectors (`elenchus calibrate`).
-        pub floor: Option<bool>,
+        /// With `optional`, an agent without them keeps all candidates.
+        pub floor: Option<FloorUse>,
     }
 }
 
@@ -59,8 +61,8 @@ impl Verb for Rank {
         if self.among.is_none() {
             planning.wants_own_labels(&role.role);
         }
-        let floor = self.floor.unwrap_or(false);
-        if floor {
+        let floor = self.floor.unwrap_or_default();
+        if floor == FloorUse::Required {
             planning.wants_floor(&role.role);
         }
         let (wording, top, min) = (readable(wording)?, readable(top)?, readable(min)?);
@@ -72,6 +74,29 @@ impl Verb for Rank {
 /// readable; `None` if it was written and not readable.
 fn readable<T>(part: Option<Option<T>>) -> Option<Option<T>> {
     part.map_or(Some(None), |part| part.map(Some))
+}
+
+impl Written for FloorUse {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match &node.data {
+            Data::Bool(false) => Some(FloorUse::Unused),
+            Data::Bool(true) => Some(FloorUse::Required),
+            Data::Text(text, _) if text == "optional" => Some(FloorUse::Optional),
+            _ => reading.wrong(node, "`true`, `false` or `optional`"),
+        }
+    }
+}
+
+impl JsonSchema for FloorUse {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "FloorUse".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": [true, false, "optional"] })
+    }
 }
 
 /// Reports a wording without a place for the candidate: it would give the same text for each.
@@ -137,7 +162,7 @@ struct RankStep {
     wording: Option<Formula>,
     top: Option<Formula>,
     min: Option<Formula>,
-    floor: bool,
+    floor: FloorUse,
 }
 
 impl Planned for RankStep {
@@ -229,7 +254,7 @@ impl RankStep {
             scored.truncate(whole(&top.eval(scope)?, "top")?);
         }
         // Floors come last: a less likely candidate must not take the place of a dropped one.
-        if self.floor {
+        if !self.floor.is_unused() {
             scored.retain(Scored::is_above_floor);
         }
         Ok(Value::List(scored.into_iter().map(Value::Scored).collect()))

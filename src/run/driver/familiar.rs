@@ -24,7 +24,7 @@ impl Familiar {
     /// Counts a reply to a `rank` request for a frame with floors; ignores all others.
     pub(super) fn count(&mut self, role: &str, request: &Request, reply: &Reply) {
         let (Request::Rank(asked), Reply::Rank(scored)) = (request, reply) else { return };
-        let (true, Item::Frame(moment)) = (asked.floor, &asked.what) else { return };
+        let (false, Item::Frame(moment)) = (asked.floor.is_unused(), &asked.what) else { return };
         let best = scored.iter().max_by(|a, b| a.score.total_cmp(&b.score));
         let Some(best) = best.filter(|best| best.floor.is_some()) else { return };
         self.paths.entry(moment.media.digest.clone()).or_insert_with(|| moment.media.path.clone());
@@ -60,7 +60,7 @@ impl Familiar {
 mod tests {
     use super::*;
     use crate::{
-        exchange::RankRequest,
+        exchange::{FloorUse, RankRequest},
         value::{Media, Moment, Scored, Time, TimeBase},
     };
     use std::sync::Arc;
@@ -84,7 +84,8 @@ mod tests {
             let moment = Moment { media: media.clone(), start, end: start, text: None };
             for above in [true, *recognised] {
                 let (what, among) = (Item::Frame(moment.clone()), vec!["a".to_owned()]);
-                let request = Request::Rank(RankRequest { what, texts: among.clone(), among, floor });
+                let floor_use = if floor { FloorUse::Required } else { FloorUse::Unused };
+                let request = Request::Rank(RankRequest { what, texts: among.clone(), among, floor: floor_use });
                 let score = if above { 0.5 } else { 0.1 };
                 let scored = Scored { text: "a".into(), score, probability: 1.0, floor: floor.then_some(0.2) };
                 familiar.count("eye", &request, &Reply::Rank(vec![scored]));

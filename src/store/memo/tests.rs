@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     exchange::Card,
-    exchange::{Answers, Decoding, Finish, Item, Kind, Message, RankRequest, Request, SayReply, SayRequest},
+    exchange::{Answers, Decoding, Finish, FloorUse, Item, Kind, Message, RankRequest, Request, SayReply, SayRequest},
     value::{Media, Moment, Time},
 };
 
@@ -35,7 +35,7 @@ fn rank(path: &str, digest: &str, start: f64, end: f64) -> Request {
         clock: None,
     };
     let what = Item::Frame(Moment { media: Arc::new(media), start: time(start), end: time(end), text: None });
-    Request::Rank(RankRequest { what, among: vec!["a".into()], texts: vec!["a".into()], floor: false })
+    Request::Rank(RankRequest { what, among: vec!["a".into()], texts: vec!["a".into()], floor: FloorUse::Unused })
 }
 
 fn entry(request: &Request, text: &str, media: &[&str]) -> MemoEntry {
