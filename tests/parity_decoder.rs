@@ -75,9 +75,7 @@ fn write(case: &Json, folder: &Path, dtype: Dtype) {
 }
 
 fn load(folder: &Path) -> Result<TextGenerator<llama::Llama>, Fault> {
-    let options =
-        ModelOptions { device: Device::Cpu, dtype: DType::F32, decode: Decoding::default(), context_tokens: None };
-    llama::generator(&Checkpoint::open(folder)?, &options)
+    llama::generator(&Checkpoint::open(folder)?, &ModelOptions::new(Device::Cpu, DType::F32))
 }
 
 fn ids(json: &Json) -> Vec<u32> {
