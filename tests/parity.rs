@@ -4,7 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use candle_core::{DType, Device};
 use elenchus::{
     agent::{
         Agent, CallContext,
@@ -18,89 +17,20 @@ use elenchus::{
     infer::{
         chat::Chat,
         checkpoint::Checkpoint,
-        job::{Input, Job, Model, SoundSource},
+        job::{Input, Job, SoundSource},
         text::{TextTokenizer, VocabStyle},
     },
     media::MediaStore,
-    models::{self, ModelOptions, llama, whisper::Whisper},
+    models::{llama, whisper::Whisper},
     value::{ImageFile, Media, Time},
 };
-use image::RgbImage;
 use serde_json::Value as Json;
 use std::{path::PathBuf, sync::Arc};
 
-const TOLERANCE: f32 = 1e-4;
+#[path = "parity/common.rs"]
+mod common;
 
-fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures").join(name)
-}
-
-fn expected(name: &str) -> Json {
-    serde_json::from_str(&std::fs::read_to_string(folder(name).join("expected.json")).unwrap()).unwrap()
-}
-
-fn loading() -> ModelOptions {
-    ModelOptions::new(Device::Cpu, DType::F32)
-}
-
-fn model(path: PathBuf) -> Box<dyn Model> {
-    let checkpoint = Checkpoint::open(&path).unwrap();
-    (models::family(None, &checkpoint.config).unwrap().load)(&checkpoint, &loading()).unwrap()
-}
-
-/// A request with its items.
-type Work = (Request, Vec<Input>);
-
-/// Asks all of `work` in one call.
-fn together(model: &mut dyn Model, work: Vec<Work>) -> Vec<Result<Reply, Fault>> {
-    let jobs = work.into_iter().map(|(request, inputs)| Job::new(request, inputs, 7, None));
-    let (jobs, answers): (Vec<_>, Vec<_>) = jobs.unzip();
-    model.answer(jobs);
-    answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect()
-}
-
-fn one(model: &mut dyn Model, work: Work) -> Reply {
-    together(model, vec![work]).remove(0).unwrap()
-}
-
-fn numbers(json: &Json) -> Vec<f32> {
-    json.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
-}
-
-fn ids(json: &Json) -> Vec<u32> {
-    json.as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect()
-}
-
-#[track_caller]
-fn close(ours: &[f32], theirs: &[f32], what: &str) {
-    assert_eq!(ours.len(), theirs.len(), "{what}: lengths differ");
-    let worst = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(worst <= TOLERANCE, "{what}: largest difference {worst}");
-}
-
-fn text(what: &str) -> (Item, Input) {
-    (Item::Text(what.to_owned()), Input::Text(what.to_owned()))
-}
-
-fn pixels(name: &str) -> Arc<RgbImage> {
-    Arc::new(image::open(folder("images").join(format!("{name}.png"))).unwrap().to_rgb8())
-}
-
-fn picture(name: &str) -> (Item, Input) {
-    let file = ImageFile { path: name.to_owned(), digest: name.to_owned() };
-    (Item::Image(file), Input::Image(pixels(name)))
-}
-
-fn embed((what, input): (Item, Input)) -> Work {
-    (Request::Embed(EmbedRequest { what }), vec![input])
-}
-
-fn vector(reply: Reply) -> Vec<f32> {
-    match reply {
-        Reply::Embed(vector) => vector,
-        other => panic!("{other:?}"),
-    }
-}
+use common::*;
 
 #[test]
 fn clip_equals_transformers() {

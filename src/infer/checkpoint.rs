@@ -1,7 +1,12 @@
 //! A checkpoint, which is a folder in Hugging Face layout or a GGUF file: its configuration, its weights, and the
 //! digest that identifies them.
 
-use super::{background, config::Config, gguf::Gguf, weights::Safetensors};
+use super::{
+    background,
+    config::Config,
+    gguf::Gguf,
+    weights::{Headers, Safetensors},
+};
 use crate::{
     error::Fault,
     files,
@@ -109,6 +114,16 @@ impl Checkpoint {
         Ok(own.unwrap_or_else(|| Config::empty("preprocessor_config.json")))
     }
 
+    /// The bytes of a vocabulary file of the folder, if it exists.
+    pub fn vocabulary(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+        let path = self.folder.join(name);
+        match files::read(&path, MAX_VOCABULARY_BYTES) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Fault::model(format!("{}: {error}", path.display()))),
+        }
+    }
+
     /// A text file of the folder, or its equivalent from the GGUF file, if it exists.
     pub fn text(&self, name: &str) -> Result<Option<String>, Fault> {
         match &self.stored {
@@ -127,6 +142,18 @@ impl Checkpoint {
             Stored::Gguf(gguf) => {
                 Err(Fault::model(format!("{}: only language models are read from GGUF files", gguf.path.display())))
             }
+        }
+    }
+
+    /// The weights by name, without their values: a model that is built from them finds missing tensors and wrong
+    /// shapes at no cost.
+    pub fn headers(&self, dtype: DType) -> Result<VarBuilder<'static>, Fault> {
+        match &self.stored {
+            Stored::Safetensors(files) => {
+                let headers = Headers(Safetensors::open(files)?);
+                Ok(VarBuilder::from_backend(Box::new(headers), dtype, Device::Cpu))
+            }
+            Stored::Gguf(_) => self.weights(dtype, &Device::Cpu),
         }
     }
 

@@ -31,6 +31,21 @@ pub struct Preparation {
     normalise: Option<([f32; 3], [f32; 3])>,
 }
 
+/// The settings that apply where a file states none: those of the image processor's class in transformers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PictureDefaults {
+    /// The side in pixels that a picture is resized to.
+    pub side: u32,
+    /// True: the picture becomes a square of that side. False: its shorter edge gets that length.
+    pub square: bool,
+    /// The side of the centre crop; none for a class that does not crop.
+    pub crop: Option<u32>,
+    /// Mean of the three channels.
+    pub mean: [f32; 3],
+    /// Deviation of the three channels.
+    pub std: [f32; 3],
+}
+
 /// The maximum pixels of a prepared picture: 200 MB of numbers.
 const MAX_PIXELS: usize = 1 << 24;
 
@@ -43,25 +58,34 @@ impl Preparation {
     /// of range.
     pub fn new(config: &Config, side: usize) -> Result<Preparation, Fault> {
         let side = side as u32;
+        let defaults = PictureDefaults { side, square: false, crop: Some(side), mean: CLIP_MEAN, std: CLIP_STD };
+        Preparation::with(config, defaults)
+    }
+
+    /// Reads the settings. Fails if a value is out of range.
+    pub fn with(config: &Config, defaults: PictureDefaults) -> Result<Preparation, Fault> {
+        let PictureDefaults { side, square: is_square, crop, mean, std } = defaults;
         let on = |key: &str| config.truth(key).map(|on| on.unwrap_or(true));
         let filter = Filter::numbered(config.count("resample", 0..=5)?.unwrap_or(3)).map_err(Fault::model)?;
         let square = config.truth("default_to_square")?.unwrap_or(false);
         let expected = format!("a side from 1 to {}, or an object of sides", within::SIDE.end());
         let size = match config.get("size") {
             Some(value) => size(value, square).ok_or_else(|| config.wrong("size", &expected, value))?,
+            None if is_square => Size::Exact(side, side),
             None => Size::ShortestEdge(side),
         };
+        let crops = config.truth("do_center_crop")?.unwrap_or(crop.is_some());
         let crop = match config.get("crop_size") {
             Some(value) => size_of_crop(value).ok_or_else(|| config.wrong("crop_size", &expected, value))?,
-            None => (side, side),
+            None => (crop.unwrap_or(side), crop.unwrap_or(side)),
         };
         let factor = config.number("rescale_factor", -1e3..=1e3)?.unwrap_or(1.0 / 255.0);
-        let mean = config.triple("image_mean", -1e3..=1e3)?.unwrap_or(CLIP_MEAN);
-        let std = config.triple("image_std", 1e-6..=1e3)?.unwrap_or(CLIP_STD);
+        let mean = config.triple("image_mean", -1e3..=1e3)?.unwrap_or(mean);
+        let std = config.triple("image_std", 1e-6..=1e3)?.unwrap_or(std);
         Ok(Preparation {
             name: config.name().to_owned(),
             resize: on("do_resize")?.then_some((size, filter)),
-            crop: on("do_center_crop")?.then_some(crop),
+            crop: crops.then_some(crop),
             rescale: on("do_rescale")?.then_some(factor),
             normalise: on("do_normalize")?.then_some((mean, std)),
         })

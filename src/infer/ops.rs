@@ -138,9 +138,20 @@ pub fn softmax(scores: &[f32], scale: f64) -> Vec<f32> {
     powers.into_iter().map(|p| (p / sum) as f32).collect()
 }
 
-/// Labels with their cosines and the softmax of their scaled cosines.
-pub fn scored(among: &[String], scores: &[f32], scale: f64) -> Vec<Scored> {
-    let probabilities = softmax(scores, scale);
+/// True if inputs of `rows` rows may share a forward pass through layers with at least `narrowest` outputs, and each
+/// result is the same as alone. The library for matrix products (gemm 0.19) has other kernels for products of at most
+/// 256 numbers, and splits sums in another way above 64 rows if there are at most 64 columns.
+pub fn may_share(rows: usize, narrowest: usize) -> bool {
+    narrowest > 64 && rows * narrowest > 256
+}
+
+/// 1 / (1 + e^−x)
+pub fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Labels with their scores and probabilities.
+pub fn scored(among: &[String], scores: &[f32], probabilities: Vec<f32>) -> Vec<Scored> {
     let all = among.iter().zip(scores).zip(probabilities);
     all.map(|((text, score), probability)| Scored { text: text.clone(), score: *score, probability, floor: None })
         .collect()

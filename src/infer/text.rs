@@ -3,6 +3,7 @@
 use super::{
     checkpoint::Checkpoint,
     config::Config,
+    failed,
     growth::{Growth, MAX_TEXT_BYTES, check_file},
     guard::guarded,
 };
@@ -28,6 +29,11 @@ impl TextTokenizer {
             Some(text) => text,
             None => built(checkpoint, style)?.to_string(),
         };
+        TextTokenizer::from_json(checkpoint, file)
+    }
+
+    /// Reads a tokenizer in the form of `tokenizer.json`. Fails if it is damaged or exceeds a limit of [`Growth`].
+    pub fn from_json(checkpoint: &Checkpoint, file: String) -> Result<TextTokenizer, Fault> {
         let broken =
             |why: String| Fault::model(format!("{}: the tokenizer cannot be read: {why}", checkpoint.folder.display()));
         check_file(&file).map_err(broken)?;
@@ -36,9 +42,14 @@ impl TextTokenizer {
         tokenizer.with_truncation(None).map_err(|e| broken(e.to_string()))?;
         tokenizer.with_padding(None);
         let growth = Growth::of(&tokenizer).map_err(broken)?;
+        Ok(TextTokenizer { tokenizer, growth, longest: TextTokenizer::limit(checkpoint)? })
+    }
+
+    /// `model_max_length` of `tokenizer_config.json`, in tokens. Fails if the file is damaged.
+    pub fn limit(checkpoint: &Checkpoint) -> Result<Option<usize>, Fault> {
         let settings = checkpoint.json("tokenizer_config.json")?;
         let longest = settings.map(|s| s.number("model_max_length", 1.0..=1e300)).transpose()?.flatten();
-        Ok(TextTokenizer { tokenizer, growth, longest: longest.map(|n| n as usize) })
+        Ok(longest.map(|n| n as usize))
     }
 
     /// The maximum tokens of a text: the model's `positions`, or fewer if the tokenizer states fewer.
@@ -89,6 +100,26 @@ impl TextTokenizer {
     pub fn id(&self, token: &str) -> Option<u32> {
         self.tokenizer.token_to_id(token)
     }
+}
+
+/// Calls `forward` with the token ids of equal length, at most `most` at a time, and gives the results in the order of
+/// `ids`. Without padding, a result does not depend on its batch.
+pub fn by_length<T>(
+    ids: &[Vec<u32>],
+    most: usize,
+    mut forward: impl FnMut(&[&[u32]]) -> candle_core::Result<Vec<T>>,
+) -> Result<Vec<T>, Fault> {
+    let mut order: Vec<usize> = (0..ids.len()).collect();
+    order.sort_by_key(|n| ids[*n].len());
+    let mut results: Vec<(usize, T)> = Vec::with_capacity(ids.len());
+    for group in order.chunk_by(|a, b| ids[*a].len() == ids[*b].len()) {
+        for part in group.chunks(most) {
+            let together: Vec<&[u32]> = part.iter().map(|n| ids[*n].as_slice()).collect();
+            results.extend(part.iter().copied().zip(forward(&together).map_err(failed)?));
+        }
+    }
+    results.sort_by_key(|(n, _)| *n);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
 /// The rules that turn vocabulary files into a tokenizer.

@@ -115,7 +115,8 @@ impl Safetensors {
         self.tensors.values().map(one).fold(0, u64::saturating_add)
     }
 
-    fn read(&self, name: &str, shape: Option<&Shape>, dtype: DType, device: &Device) -> Result<Tensor> {
+    /// The position of a tensor. Fails unless it has a floating type and the shape.
+    fn entry(&self, name: &str, shape: Option<&Shape>) -> Result<(&Entry, DType)> {
         let Some(entry) = self.tensors.get(name) else { bail!("the weights lack the tensor `{name}`") };
         let shard = &self.shards[entry.shard];
         let shown = shard.path.display();
@@ -129,6 +130,13 @@ impl Safetensors {
                 entry.shape
             )
         }
+        Ok((entry, stored))
+    }
+
+    fn read(&self, name: &str, shape: Option<&Shape>, dtype: DType, device: &Device) -> Result<Tensor> {
+        let (entry, stored) = self.entry(name, shape)?;
+        let shard = &self.shards[entry.shard];
+        let shown = shard.path.display();
         let bytes = match shard.bytes(entry) {
             Ok(bytes) => bytes,
             Err(error) => bail!("{shown}: the tensor `{name}` cannot be read: {error}"),
@@ -166,6 +174,31 @@ impl SimpleBackend for Safetensors {
     }
     fn contains_tensor(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
+    }
+}
+
+/// The same tensors without their values. A model that is built from them finds every missing tensor and every wrong
+/// shape, and reads no byte of the weights.
+#[derive(Debug)]
+pub struct Headers(pub Safetensors);
+
+impl Headers {
+    fn placeholder(&self, name: &str, shape: Option<&Shape>, dtype: DType, device: &Device) -> Result<Tensor> {
+        let (entry, _) = self.0.entry(name, shape)?;
+        // One number for all positions.
+        Tensor::zeros((), dtype, device)?.broadcast_as(entry.shape.as_slice())
+    }
+}
+
+impl SimpleBackend for Headers {
+    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> Result<Tensor> {
+        self.placeholder(name, Some(&shape), dtype, device)
+    }
+    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
+        self.placeholder(name, None, dtype, device)
+    }
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.0.contains_tensor(name)
     }
 }
 

@@ -296,7 +296,7 @@ impl Model for Bert {
                     }
                     Request::Rank(RankRequest { among, .. }) => {
                         let scores: Vec<f32> = found[1..].iter().map(|label| ops::cosine(found[0], label)).collect();
-                        Ok(Reply::Rank(ops::scored(among, &scores, SCALE)))
+                        Ok(Reply::Rank(ops::scored(among, &scores, ops::softmax(&scores, SCALE))))
                     }
                     _ => Ok(Reply::Embed(found[0].clone())),
                 }

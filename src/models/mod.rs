@@ -3,6 +3,7 @@
 pub mod bert;
 pub mod clip;
 pub mod llama;
+pub mod siglip;
 pub mod whisper;
 
 use crate::{
@@ -62,7 +63,7 @@ pub struct Family {
 }
 
 /// Every family. Add a row here and a file beside this one.
-pub const FAMILIES: &[Family] = &[clip::FAMILY, llama::FAMILY, whisper::FAMILY, bert::FAMILY];
+pub const FAMILIES: &[Family] = &[clip::FAMILY, siglip::FAMILY, llama::FAMILY, whisper::FAMILY, bert::FAMILY];
 
 /// The family `name`; if it is absent or `auto`, the one that recognises the checkpoint's `config.json`. Fails if there
 /// is none.

@@ -32,7 +32,7 @@ const TABLE: &str = "
     );";
 
 /// One connection.
-pub(super) struct Database {
+pub(super) struct VectorDatabase {
     base: Connection,
     max_bytes: u64,
     is_writable: bool,
@@ -40,17 +40,17 @@ pub(super) struct Database {
 
 type Key = [u8; 32];
 
-impl Database {
+impl VectorDatabase {
     /// Opens or creates the file. One that cannot be written is opened for reading. Fails if it cannot be read either,
     /// or if a newer program wrote it.
-    pub(super) fn open(folder: &Path, max_bytes: u64) -> rusqlite::Result<Database> {
-        match Database::writable(folder) {
-            Ok(base) => Ok(Database { base, max_bytes, is_writable: true }),
+    pub(super) fn open(folder: &Path, max_bytes: u64) -> rusqlite::Result<VectorDatabase> {
+        match VectorDatabase::writable(folder) {
+            Ok(base) => Ok(VectorDatabase { base, max_bytes, is_writable: true }),
             Err(error) if is_damage(&error) => Err(error),
             Err(error) => {
                 let known = |base: &Connection| format_of(base).is_ok_and(|found| found == FORMAT);
                 let base = sqlite::readable(&folder.join(FILES[0]), BUSY).find(known).ok_or(error)?;
-                Ok(Database { base, max_bytes, is_writable: false })
+                Ok(VectorDatabase { base, max_bytes, is_writable: false })
             }
         }
     }

@@ -22,7 +22,7 @@ mod database;
 #[cfg(test)]
 mod tests;
 
-use database::Database;
+use database::VectorDatabase;
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -61,7 +61,7 @@ struct Inner {
 /// The database, which the first use opens.
 enum State {
     Unopened,
-    Open(Box<Database>),
+    Open(Box<VectorDatabase>),
     /// It can neither be written nor read.
     Off,
 }
@@ -132,7 +132,7 @@ impl VectorStore {
     }
 
     /// Uses the database; none if it cannot be used. A damaged file is removed, and the use is tried once more.
-    fn with<T>(&self, done: &str, mut using: impl FnMut(&mut Database) -> rusqlite::Result<T>) -> Option<T> {
+    fn with<T>(&self, done: &str, mut using: impl FnMut(&mut VectorDatabase) -> rusqlite::Result<T>) -> Option<T> {
         let inner = self.inner.as_ref()?;
         let mut state = inner.state.lock().unwrap_or_else(PoisonError::into_inner);
         for attempt in 0..2 {
@@ -159,14 +159,15 @@ impl VectorStore {
 
 impl Inner {
     fn open(&self) -> State {
-        let opened = Database::open(&self.folder, self.max_bytes).or_else(|error| match database::is_damage(&error) {
-            true => {
-                tracing::warn!("the store of vectors in {} is damaged; it begins again", self.folder.display());
-                database::erase(&self.folder).ok();
-                Database::open(&self.folder, self.max_bytes)
-            }
-            false => Err(error),
-        });
+        let opened =
+            VectorDatabase::open(&self.folder, self.max_bytes).or_else(|error| match database::is_damage(&error) {
+                true => {
+                    tracing::warn!("the store of vectors in {} is damaged; it begins again", self.folder.display());
+                    database::erase(&self.folder).ok();
+                    VectorDatabase::open(&self.folder, self.max_bytes)
+                }
+                false => Err(error),
+            });
         match opened {
             Ok(base) => State::Open(Box::new(base)),
             Err(error) => {

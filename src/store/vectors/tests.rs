@@ -1,6 +1,6 @@
 //! Tests of the store of vectors: what it keeps, what it removes, and what it survives.
 
-use super::{ModelDigest, VectorStat, VectorStore, database::Database};
+use super::{ModelDigest, VectorStat, VectorStore, database::VectorDatabase};
 use rusqlite::Connection;
 use std::{path::Path, time::Duration};
 
@@ -170,7 +170,7 @@ fn old_vectors_and_all_vectors_are_purged() {
 fn only_the_user_can_read_it() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a folder");
-    let _base = Database::open(&folder.path().join("v"), 1 << 20).expect("opened");
+    let _base = VectorDatabase::open(&folder.path().join("v"), 1 << 20).expect("opened");
     let mode = |path: &Path| path.metadata().expect("there").permissions().mode() & 0o077;
     assert_eq!(mode(&folder.path().join("v")), 0);
     let files: Vec<_> = std::fs::read_dir(folder.path().join("v")).expect("listed").flatten().collect();

@@ -1,0 +1,318 @@
+//! A contrastive model: an image tower and a text tower whose vectors are compared. CLIP and SigLIP bring the towers;
+//! this file has their caches, floors and scores, and answers requests.
+//!
+//! Each tower is loaded at its first use. A run that ranks pictures among labels with known vectors loads no text
+//! tower, and a run that embeds texts loads no image tower. The headers of both are checked at once, so that a damaged
+//! checkpoint is refused before the first request.
+
+use super::{
+    background::Floors,
+    checkpoint::Checkpoint,
+    cost::CostModel,
+    failed,
+    image::Preparation,
+    job::{Input, Job, Model},
+    labels::{LabelVectors, MAX_CACHED, TextUse},
+    ops,
+    prenorm::TowerShape,
+    text::by_length,
+};
+use crate::{
+    error::Fault,
+    exchange::{RankRequest, Reply, Request},
+    hub::digest::Stamp,
+};
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use image::RgbImage;
+use indexmap::IndexMap;
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+/// Turns pictures into vectors.
+pub trait ImageTower {
+    /// (batch, 3, side, side) -> one vector of unit length for each picture. A vector must not depend on its batch.
+    fn see(&self, pixels: &Tensor) -> candle_core::Result<Vec<Vec<f32>>>;
+}
+
+/// Turns texts into vectors.
+pub trait TextTower {
+    /// Token ids of texts of one length -> one vector of unit length for each text. A vector must not depend on its
+    /// batch.
+    fn read(&self, ids: &[&[u32]], device: &Device) -> candle_core::Result<Vec<Vec<f32>>>;
+}
+
+/// The scores of a picture and a label as probabilities.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Judge {
+    /// softmax(scale · cosine) over the labels of a request, as CLIP.
+    Softmax {
+        /// The scale of a cosine.
+        scale: f64,
+    },
+    /// sigmoid(scale · cosine + bias), each label alone, as SigLIP.
+    Sigmoid {
+        /// The scale of a cosine.
+        scale: f64,
+        /// The addend of a scaled cosine.
+        bias: f64,
+    },
+}
+
+/// Gives the token ids of a text, cut to the model's maximum. Fails if the text cannot be tokenized.
+pub type Encoder = Box<dyn Fn(&str) -> Result<Vec<u32>, Fault>>;
+
+/// Loads a tower from the weights.
+type Build<T> = Box<dyn Fn(&VarBuilder<'static>) -> Result<Box<T>, Fault>>;
+
+/// A tower that is loaded at its first use.
+pub struct Lazy<T: ?Sized> {
+    name: &'static str,
+    build: Build<T>,
+    loaded: Option<Box<T>>,
+}
+
+impl<T: ?Sized> Lazy<T> {
+    /// A tower that `build` makes from the weights; `name` is `image` or `text`.
+    pub fn new(name: &'static str, build: impl Fn(&VarBuilder<'static>) -> Result<Box<T>, Fault> + 'static) -> Lazy<T> {
+        Lazy { name, build: Box::new(build), loaded: None }
+    }
+}
+
+/// The parts of a model that its family makes.
+pub struct Parts {
+    /// The image tower.
+    pub image: Lazy<dyn ImageTower>,
+    /// The text tower.
+    pub text: Lazy<dyn TextTower>,
+    /// Reads the tokenizer, which the first unknown text needs: some have 33 MB.
+    pub tokens: Box<dyn Fn() -> Result<Encoder, Fault>>,
+    /// The preparation of pictures.
+    pub preparation: Preparation,
+    /// The side of a prepared picture, in pixels.
+    pub side: usize,
+    /// The length of a vector.
+    pub width: usize,
+    /// The probabilities.
+    pub judge: Judge,
+}
+
+/// The weights, which are read when a tower is loaded.
+struct Source {
+    checkpoint: Checkpoint,
+    vb: VarBuilder<'static>,
+    /// The stamps of the files when the model was loaded.
+    stamps: Vec<Option<Stamp>>,
+}
+
+impl Source {
+    /// The tower; the first call loads it. Fails if a file is damaged, or has changed since the model was loaded.
+    fn tower<'a, T: ?Sized>(&self, lazy: &'a mut Lazy<T>) -> Result<&'a T, Fault> {
+        if lazy.loaded.is_none() {
+            let begun = Instant::now();
+            let tower = (lazy.build)(&self.vb)?;
+            if self.checkpoint.stamps() != self.stamps {
+                let folder = self.checkpoint.folder.display();
+                return Err(Fault::model(format!("{folder} has changed since the run began; run the command again")));
+            }
+            tracing::info!(tower = lazy.name, took = ?begun.elapsed(), "loaded a tower");
+            lazy.loaded = Some(tower);
+        }
+        lazy.loaded.as_deref().ok_or_else(|| Fault::model("the tower is missing: this is a bug"))
+    }
+}
+
+/// The work of the image tower for a picture of `patches` patches, and of the text tower for a token. `pixels` is the
+/// number of values of a patch, `text_tokens` the maximum tokens of a text.
+pub fn cost(image: &TowerShape, patches: usize, pixels: usize, text: &TowerShape, text_tokens: usize) -> CostModel {
+    let embedding = 2.0 * (patches * pixels * image.width) as f64;
+    CostModel {
+        picture: image.transformer().token().whole(patches as f64 + 1.0).with(embedding),
+        text: text.transformer().token(),
+        text_tokens,
+        ..CostModel::default()
+    }
+}
+
+/// Identifies a picture: blake3 of its size and pixels, which takes a thousandth of the time of embedding it.
+type Fingerprint = [u8; 32];
+
+fn fingerprint(picture: &RgbImage) -> Fingerprint {
+    let (width, height) = picture.dimensions();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&width.to_le_bytes()).update(&height.to_le_bytes()).update(picture.as_raw());
+    *hasher.finalize().as_bytes()
+}
+
+/// The maximum texts in a forward pass.
+const MAX_TEXTS: usize = 64;
+
+/// A loaded contrastive model.
+pub struct Contrast {
+    source: Source,
+    image: Lazy<dyn ImageTower>,
+    text: Lazy<dyn TextTower>,
+    tokens: Box<dyn Fn() -> Result<Encoder, Fault>>,
+    encoder: Option<Encoder>,
+    preparation: Preparation,
+    side: usize,
+    judge: Judge,
+    labels: LabelVectors,
+    /// Vectors of pictures. A run asks for the same moment with each label list.
+    seen: HashMap<Fingerprint, Arc<Vec<f32>>>,
+    floors: Floors,
+    device: Device,
+    dtype: DType,
+}
+
+impl Contrast {
+    /// Checks the headers of both towers, and loads neither. Fails if a tensor is missing or has another shape than the
+    /// configuration states.
+    pub fn new(
+        checkpoint: &Checkpoint,
+        vb: VarBuilder<'static>,
+        parts: Parts,
+        labels: LabelVectors,
+    ) -> Result<Contrast, Fault> {
+        let Parts { image, text, tokens, preparation, side, width, judge } = parts;
+        let headers = checkpoint.headers(vb.dtype())?;
+        (image.build)(&headers)?;
+        (text.build)(&headers)?;
+        let (device, dtype) = (vb.device().clone(), vb.dtype());
+        let source = Source { checkpoint: checkpoint.clone(), vb, stamps: checkpoint.stamps() };
+        let floors = Floors::of(checkpoint, width)?;
+        let (encoder, seen) = (None, HashMap::new());
+        Ok(Contrast {
+            source,
+            image,
+            text,
+            tokens,
+            encoder,
+            preparation,
+            side,
+            judge,
+            labels,
+            seen,
+            floors,
+            device,
+            dtype,
+        })
+    }
+
+    /// Unit vectors of pictures. Pictures that are not in the cache share a forward pass.
+    fn see(&mut self, pictures: &[&RgbImage]) -> Result<Vec<Arc<Vec<f32>>>, Fault> {
+        let prints: Vec<Fingerprint> = pictures.iter().map(|picture| fingerprint(picture)).collect();
+        let mut vectors: HashMap<Fingerprint, Arc<Vec<f32>>> =
+            prints.iter().filter_map(|print| self.seen.get_key_value(print)).map(|(p, v)| (*p, v.clone())).collect();
+        let mut unseen: IndexMap<Fingerprint, &RgbImage> = IndexMap::new();
+        unseen.extend(prints.iter().zip(pictures).filter(|(p, _)| !vectors.contains_key(*p)).map(|(p, i)| (*p, *i)));
+        if !unseen.is_empty() {
+            let new = self.look(&unseen.values().copied().collect::<Vec<_>>())?;
+            if self.seen.len() + new.len() > MAX_CACHED {
+                self.seen.clear();
+            }
+            let new = unseen.into_keys().zip(new.into_iter().map(Arc::new));
+            new.for_each(|(print, vector)| {
+                self.seen.insert(print, vector.clone());
+                vectors.insert(print, vector);
+            });
+        }
+        Ok(prints.iter().map(|print| vectors[print].clone()).collect())
+    }
+
+    /// Unit vectors of pictures, in one forward pass.
+    fn look(&mut self, pictures: &[&RgbImage]) -> Result<Vec<Vec<f32>>, Fault> {
+        let side = self.side;
+        let mut values = Vec::with_capacity(pictures.len() * 3 * side * side);
+        for picture in pictures {
+            let (one, height, width) = self.preparation.apply(picture)?;
+            if (height, width) != (side, side) {
+                return Err(Fault::model(format!(
+                    "{} prepares pictures of {width}×{height}, but the model requires {side}×{side}",
+                    self.preparation.name
+                )));
+            }
+            values.extend(one);
+        }
+        let shape = (pictures.len(), 3, side, side);
+        let pixels = Tensor::from_vec(values, shape, &self.device).and_then(|x| x.to_dtype(self.dtype));
+        let tower = self.source.tower(&mut self.image)?;
+        pixels.and_then(|pixels| tower.see(&pixels)).map_err(failed)
+    }
+
+    /// Unit vectors of texts. Texts of one length whose vectors are unknown share a forward pass.
+    fn read(&mut self, texts: &[&str], used: TextUse) -> Result<Vec<Arc<Vec<f32>>>, Fault> {
+        let (source, text, device) = (&self.source, &mut self.text, &self.device);
+        let (tokens, encoder) = (&self.tokens, &mut self.encoder);
+        self.labels.of(texts, used, |unknown| {
+            let encode = match encoder {
+                Some(encode) => encode,
+                None => encoder.insert(tokens()?),
+            };
+            let ids = unknown.iter().map(|text| encode(text)).collect::<Result<Vec<_>, _>>()?;
+            let tower = source.tower(text)?;
+            by_length(&ids, MAX_TEXTS, |ids| tower.read(ids, device))
+        })
+    }
+
+    fn embed(&mut self, inputs: &[&Input]) -> Result<Vec<Arc<Vec<f32>>>, Fault> {
+        let texts: Vec<&str> =
+            inputs.iter().filter_map(|i| if let Input::Text(t) = i { Some(t.as_str()) } else { None }).collect();
+        if !texts.is_empty() {
+            return self.read(&texts, TextUse::Subject);
+        }
+        let pictures = inputs.iter().filter_map(|i| if let Input::Image(p) = i { Some(&**p) } else { None });
+        self.see(&pictures.collect::<Vec<_>>())
+    }
+
+    fn finish(&mut self, request: &Request, what: &[f32]) -> Result<Reply, Fault> {
+        let Request::Rank(RankRequest { among, texts, floor, .. }) = request else {
+            return Ok(Reply::Embed(what.to_vec()));
+        };
+        let labels = self.read(&texts.iter().map(String::as_str).collect::<Vec<_>>(), TextUse::Label)?;
+        let scores: Vec<f32> = labels.iter().map(|label| ops::cosine(what, label)).collect();
+        let mut scored = match self.judge {
+            Judge::Softmax { scale } => ops::scored(among, &scores, ops::softmax(&scores, scale)),
+            Judge::Sigmoid { scale, bias } => {
+                let probability = |score: &f32| ops::sigmoid(scale * f64::from(*score) + bias) as f32;
+                ops::scored(among, &scores, scores.iter().map(probability).collect())
+            }
+        };
+        if floor.applies(true) {
+            self.floors.state(&mut scored, texts, &labels)?;
+        }
+        Ok(Reply::Rank(scored))
+    }
+}
+
+impl Model for Contrast {
+    fn answer(&mut self, jobs: Vec<Job>) {
+        let takes = |job: &Job| matches!(job.subject(), Some(Input::Text(_) | Input::Image(_)));
+        let (jobs, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(takes);
+        others.into_iter().for_each(Job::refuse);
+        let inputs: Vec<&Input> = jobs.iter().filter_map(Job::subject).collect();
+        let vectors = match self.embed(&inputs) {
+            Ok(vectors) => vectors.into_iter().map(Ok).collect(),
+            // One bad picture must not fail the others of the batch, so each is tried alone.
+            Err(_) if inputs.len() > 1 => inputs.iter().map(|i| self.embed(&[i]).map(|mut v| v.remove(0))).collect(),
+            Err(error) => vec![Err(error)],
+        };
+        let vectors: Vec<Result<_, Fault>> = vectors;
+        for (job, vector) in jobs.into_iter().zip(vectors) {
+            let reply = vector.and_then(|v| self.finish(&job.request, &v));
+            job.answer(reply);
+        }
+    }
+}
+
+/// The last map of a tower, (batch, width) -> unit vectors. Each row is multiplied alone, because candle uses other
+/// kernels for one row than for many, and a vector must not depend on its batch.
+pub fn project(pooled: &Tensor, projection: Option<&ops::Linear>) -> candle_core::Result<Vec<Vec<f32>>> {
+    let row = |n: usize| {
+        let row = pooled.narrow(0, n, 1)?;
+        ops::unit(&match projection {
+            Some(projection) => candle_nn::Module::forward(projection, &row)?,
+            None => row,
+        })
+    };
+    (0..pooled.dim(0)?).map(row).collect()
+}

@@ -1,0 +1,268 @@
+//! SigLIP and fixed-size SigLIP 2: an image tower and a text tower that were trained with a sigmoid for each pair, so
+//! that a label's probability does not depend on the other labels (Zhai et al. 2023, arXiv 2303.15343; Tschannen et al.
+//! 2025, arXiv 2502.14786).
+//!
+//! Our own code: candle-transformers' SigLIP has no lazy towers, reads neither `projection_size` nor the tokenizers,
+//! and its vectors depend on the batch. The blocks are those of CLIP (`infer/prenorm`).
+
+mod tokens;
+
+use super::{Family, ModelOptions};
+use crate::{
+    error::Fault,
+    exchange::{Answers, Kind, Modality},
+    infer::{
+        checkpoint::Checkpoint,
+        config::{Config, within},
+        contrast::{self, Contrast, ImageTower, Judge, Lazy, Parts, TextTower, project},
+        cost::CostModel,
+        failed,
+        image::{PictureDefaults, Preparation},
+        labels::LabelVectors,
+        ops::{self, Linear},
+        prenorm::{FeedForward, Patches, PreNormBlock, TowerDefaults, TowerShape},
+        text::TextTokenizer,
+    },
+};
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::{LayerNorm, Module, VarBuilder};
+use tokens::Tokens;
+
+/// The row of [`super::FAMILIES`].
+pub const FAMILY: Family = Family {
+    name: "siglip",
+    about: "scores words against images, each alone; embeds images and text",
+    answers: &[
+        Answers::new(Kind::Rank, &[Modality::Text, Modality::Image]),
+        Answers::new(Kind::Embed, &[Modality::Text, Modality::Image]),
+    ],
+    recognises: |config| config.is_type(&["siglip", "siglip2"], &["SiglipModel", "Siglip2Model"]),
+    floors: true,
+    own_labels: false,
+    cost: |config| Settings::read(config).map(|settings| settings.cost()),
+    load: |checkpoint, loading| Ok(Box::new(load(checkpoint, loading)?)),
+};
+
+/// Absent keys have the values of transformers' `SiglipTextConfig` and `SiglipVisionConfig`.
+const DEFAULTS: TowerDefaults =
+    TowerDefaults { width: 768, inner: 3072, heads: 12, eps: 1e-6, activation: "gelu_pytorch_tanh" };
+/// `vocab_size` of a configuration that states none.
+const VOCABULARY: usize = 32000;
+/// `max_position_embeddings` of a configuration that states none.
+const POSITIONS: usize = 64;
+/// The preparation of `SiglipImageProcessor`.
+const PICTURES: PictureDefaults =
+    PictureDefaults { side: 224, square: true, crop: None, mean: [0.5; 3], std: [0.5; 3] };
+
+/// The settings in `config.json`.
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    image: TowerShape,
+    side: usize,
+    patch: usize,
+    text: TowerShape,
+    vocab: usize,
+    positions: usize,
+    /// The length of a vector.
+    width: usize,
+}
+
+impl Settings {
+    /// Fails if a value is out of range, or if the model is one that this code does not compute.
+    fn read(config: &Config) -> std::result::Result<Settings, Fault> {
+        if config.is_type(&["siglip2"], &["Siglip2Model"]) {
+            return Err(Fault::model(
+                "config.json: SigLIP 2 with pictures of any size (NaFlex, `model_type` siglip2) is not supported; use a \
+                 checkpoint of one size, such as google/siglip2-base-patch16-224",
+            ));
+        }
+        let (words, eye) = (config.part("text_config")?, config.part("vision_config")?);
+        if eye.truth("vision_use_head")? == Some(false) {
+            let why = "`vision_use_head` is false, so that the model gives no vector for a picture; expected true";
+            return Err(Fault::model(format!("{}: {why}", eye.name())));
+        }
+        let (text, image) = (TowerShape::read(&words, DEFAULTS)?, TowerShape::read(&eye, DEFAULTS)?);
+        let width = words.count("projection_size", within::WIDTH)?.unwrap_or(text.width);
+        if width != image.width {
+            let (key, found) = (format!("{}: `hidden_size`", eye.name()), image.width);
+            return Err(Fault::model(format!("{key} must be {width}, the length of a text's vector, found {found}")));
+        }
+        let side = eye.count("image_size", within::SIDE)?.unwrap_or(224);
+        Ok(Settings {
+            image,
+            side,
+            patch: eye.count("patch_size", 1..=side)?.unwrap_or(16.min(side)),
+            text,
+            vocab: words.count("vocab_size", within::VOCABULARY)?.unwrap_or(VOCABULARY),
+            positions: words.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(POSITIONS),
+            width,
+        })
+    }
+
+    fn patches(&self) -> usize {
+        (self.side / self.patch) * (self.side / self.patch)
+    }
+
+    fn cost(&self) -> CostModel {
+        contrast::cost(&self.image, self.patches(), 3 * self.patch * self.patch, &self.text, self.positions)
+    }
+}
+
+fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Contrast, Fault> {
+    let settings = Settings::read(&checkpoint.config)?;
+    let Settings { side, positions, width, .. } = settings;
+    let words = checkpoint.config.part("text_config")?;
+    TextTokenizer::limit(checkpoint)?;
+    let vb = checkpoint.weights(loading.dtype, &loading.device)?;
+    let number = |name: &str| {
+        let number = vb.get(1, name).and_then(|x| x.to_dtype(DType::F32)?.to_vec1::<f32>()).map_err(failed)?;
+        Ok::<f64, Fault>(f64::from(number[0]))
+    };
+    let judge = Judge::Sigmoid { scale: number("logit_scale")?.exp(), bias: number("logit_bias")? };
+    let preparation = Preparation::with(&checkpoint.processor("image_processor")?, PICTURES)?;
+    let source = checkpoint.clone();
+    let parts = Parts {
+        image: Lazy::<dyn ImageTower>::new("image", move |vb| {
+            Ok(Box::new(Vision::load(&settings, vb).map_err(failed)?))
+        }),
+        text: Lazy::<dyn TextTower>::new("text", move |vb| Ok(Box::new(Words::load(&settings, vb).map_err(failed)?))),
+        tokens: Box::new(move || {
+            let tokens = Tokens::open(&source, &words, positions)?;
+            Ok(Box::new(move |text| tokens.encode(text)))
+        }),
+        preparation,
+        side,
+        width,
+        judge,
+    };
+    Contrast::new(checkpoint, vb, parts, LabelVectors::new(loading.labels.clone(), width))
+}
+
+/// The image tower.
+struct Vision {
+    shape: TowerShape,
+    patches: Patches,
+    positions: Tensor,
+    blocks: Vec<PreNormBlock>,
+    norm: LayerNorm,
+    head: Head,
+}
+
+impl Vision {
+    fn load(settings: &Settings, vb: &VarBuilder<'_>) -> Result<Vision> {
+        let (shape, v) = (settings.image, vb.pp("vision_model"));
+        let (w, e, count) = (shape.width, v.pp("embeddings"), settings.patches());
+        Ok(Vision {
+            shape,
+            patches: Patches::load(w, settings.patch, &e.pp("patch_embedding"))?,
+            positions: e.get((count, w), "position_embedding.weight")?,
+            blocks: shape.blocks(&v)?,
+            norm: ops::layer_norm(w, shape.eps, v.pp("post_layernorm"))?,
+            head: Head::load(&shape, &v.pp("head"))?,
+        })
+    }
+}
+
+impl ImageTower for Vision {
+    fn see(&self, pixels: &Tensor) -> Result<Vec<Vec<f32>>> {
+        let batch = pixels.dim(0)?;
+        if batch > 1 && !self.shape.may_share(self.positions.dim(0)?) {
+            let alone = (0..batch).map(|n| self.see(&pixels.narrow(0, n, 1)?));
+            return Ok(alone.collect::<Result<Vec<_>>>()?.concat());
+        }
+        let mut x = self.patches.forward(pixels)?.broadcast_add(&self.positions)?;
+        for block in &self.blocks {
+            x = block.forward(&x, None)?;
+        }
+        let x = self.norm.forward(&x)?;
+        // Each picture alone: the head has one row for each, and a vector must not depend on its batch.
+        (0..x.dim(0)?).map(|n| ops::unit(&self.head.forward(&x.narrow(0, n, 1)?)?)).collect()
+    }
+}
+
+/// The attention pool: one learned query reads the states of all patches. Its attention has the layout of PyTorch's
+/// `nn.MultiheadAttention`, with queries, keys and values in one matrix.
+struct Head {
+    /// The projected query, (1, 1, width).
+    query: Tensor,
+    key: Linear,
+    value: Linear,
+    out: Linear,
+    norm: LayerNorm,
+    mlp: FeedForward,
+    heads: usize,
+}
+
+impl Head {
+    fn load(shape: &TowerShape, vb: &VarBuilder<'_>) -> Result<Head> {
+        let (w, attn) = (shape.width, vb.pp("attention"));
+        let weight = attn.get((3 * w, w), "in_proj_weight")?;
+        let bias = attn.get(3 * w, "in_proj_bias")?;
+        let part = |n: usize| -> Result<Linear> {
+            let weight = weight.narrow(0, n * w, w)?.contiguous()?;
+            Ok(Linear::new(weight, Some(bias.narrow(0, n * w, w)?.contiguous()?)))
+        };
+        Ok(Head {
+            query: part(0)?.forward(&vb.get((1, 1, w), "probe")?)?,
+            key: part(1)?,
+            value: part(2)?,
+            out: ops::linear_with_bias(w, w, attn.pp("out_proj"))?,
+            norm: ops::layer_norm(w, shape.eps, vb.pp("layernorm"))?,
+            mlp: FeedForward::load(shape, vb.pp("mlp"))?,
+            heads: shape.heads,
+        })
+    }
+
+    /// (1, patches, width) -> (1, 1, width)
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (k, v) = (self.key.forward(x)?, self.value.forward(x)?);
+        let x = self.out.forward(&ops::attend(&self.query, &k, &v, self.heads, None)?)?;
+        let y = self.mlp.forward(&self.norm.forward(&x)?)?;
+        x + y
+    }
+}
+
+/// The text tower.
+struct Words {
+    shape: TowerShape,
+    tokens: Tensor,
+    positions: Tensor,
+    blocks: Vec<PreNormBlock>,
+    norm: LayerNorm,
+    head: Linear,
+}
+
+impl Words {
+    fn load(settings: &Settings, vb: &VarBuilder<'_>) -> Result<Words> {
+        let Settings { text: shape, vocab, positions, width, .. } = *settings;
+        let (w, v) = (shape.width, vb.pp("text_model"));
+        let e = v.pp("embeddings");
+        Ok(Words {
+            shape,
+            tokens: e.get((vocab, w), "token_embedding.weight")?,
+            positions: e.get((positions, w), "position_embedding.weight")?,
+            blocks: shape.blocks(&v)?,
+            norm: ops::layer_norm(w, shape.eps, v.pp("final_layer_norm"))?,
+            head: ops::linear_with_bias(w, width, v.pp("head"))?,
+        })
+    }
+}
+
+impl TextTower for Words {
+    fn read(&self, ids: &[&[u32]], device: &Device) -> Result<Vec<Vec<f32>>> {
+        let (batch, t) = (ids.len(), ids[0].len());
+        if batch > 1 && !self.shape.may_share(t) {
+            let alone = ids.iter().map(|ids| self.read(&[ids], device));
+            return Ok(alone.collect::<Result<Vec<_>>>()?.concat());
+        }
+        let flat = Tensor::from_vec(ids.concat(), batch * t, device)?;
+        let x = self.tokens.index_select(&flat, 0)?.reshape((batch, t, ()))?;
+        let mut x = x.broadcast_add(&self.positions.narrow(0, 0, t)?)?;
+        for block in &self.blocks {
+            x = block.forward(&x, None)?;
+        }
+        // The state of the last position, padding included.
+        let last = self.norm.forward(&x.narrow(1, t - 1, 1)?.squeeze(1)?.contiguous()?)?;
+        project(&last, Some(&self.head))
+    }
+}
