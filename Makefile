@@ -50,7 +50,9 @@ unit: ## all tests, without those that need real models
 real: ffmpeg ## fetch real models into ELENCHUS_REAL (~/.cache/elenchus/real), then run the tests that need them
 	@PYTHON="$(PYTHON)" bash tests/real/fetch.sh "$(REAL)"; code=$$?; \
 	if [ $$code = 3 ]; then echo "notice: the real models cannot be had from here; the tests that need them are skipped"; exit 0; fi; \
-	[ $$code = 0 ] && ELENCHUS_REAL="$(REAL)" $(CARGO) test --locked --test real --test parity -- --ignored
+	[ $$code = 0 ] && "$(REAL)/.venv/bin/python" tests/real/reels.py "$(REAL)" $(SPEECH) && \
+	ELENCHUS_REAL="$(REAL)" $(CARGO) test --locked --test real --test parity -- --ignored
+SPEECH := $(firstword $(wildcard ../shared/media/jfk.flac ../../shared/media/jfk.flac))
 
 pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the training texts, the cards)
 	@PYTHON="$(PYTHON)" bash training/tools.sh || echo "notice: no day can be rendered; its test will be skipped"

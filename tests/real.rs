@@ -56,3 +56,30 @@ fn whisper_hears_as_transformers() {
         "And so my fellow Americans ask not what your country can do for you ask what you can do for your country.";
     assert_eq!(heard["text"], words);
 }
+
+/// tests/real/README.md explains the fields of tests/real/gold.json.
+#[test]
+fn the_gold_words_are_labels_of_the_world() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).expect(file);
+    let gold: Json = serde_json::from_str(&read("tests/real/gold.json")).expect("JSON");
+    let list = |field: &str| gold[field].as_array().expect(field).clone();
+    let clips: Vec<Json> = list("clips").iter().map(|clip| clip["name"].clone()).collect();
+    for sight in list("sights") {
+        let labels = match sight["kind"].as_str() {
+            Some("place") => read("vocab/world/places.txt"),
+            Some("thing") => read("vocab/world/things.txt"),
+            _ => read("vocab/world/activities.txt"),
+        };
+        assert!(clips.contains(&sight["clip"]), "{sight}");
+        let words = sight["words"].as_array().expect("words");
+        assert!(!words.is_empty() && words.iter().all(|word| labels.lines().any(|label| word == label)), "{sight}");
+    }
+    let questions = list("questions");
+    let unanswerable = questions.iter().filter(|question| question["unanswerable"] == true).count();
+    assert!(clips.len() >= 6 && questions.len() >= 40 && unanswerable >= 12);
+    for question in questions {
+        let judged = ["answer", "time", "unanswerable"].iter().filter(|key| !question[**key].is_null()).count();
+        assert!(judged == 1 && clips.contains(&question["clip"]), "{question}");
+    }
+}

@@ -349,3 +349,51 @@ fn imports_never_go_up() {
     assert!(seen > 300, "imports are found: {seen}");
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
+
+/// The label of a list in a form that its other spellings share: one case, no spaces, hyphens or plurals.
+fn plain(label: &str) -> String {
+    let label = label.to_lowercase().replace('\'', "");
+    let singular = |word: &str| match word {
+        "people" => "person".to_owned(),
+        "children" => "child".to_owned(),
+        "leaves" => "leaf".to_owned(),
+        "knives" => "knife".to_owned(),
+        _ if word.len() > 4 && word.ends_with("ies") => format!("{}y", &word[..word.len() - 3]),
+        _ if ["ches", "shes", "xes", "sses", "oes"].iter().any(|end| word.ends_with(end)) => {
+            word[..word.len() - 2].to_owned()
+        }
+        _ if word.len() > 3 && word.ends_with('s') && !word.ends_with("ss") => word[..word.len() - 1].to_owned(),
+        _ => word.to_owned(),
+    };
+    label.split(|c: char| !c.is_alphanumeric()).map(singular).collect()
+}
+
+#[test]
+fn world_labels_are_grouped_and_unique() {
+    for (name, least) in [("places", 400), ("things", 1500), ("activities", 600), ("sounds", 300)] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("vocab/world/{name}.txt"));
+        let text = fs::read_to_string(file).expect("the list");
+        let (mut seen, mut last, mut wrong) = (BTreeSet::new(), String::new(), Vec::new());
+        for line in text.lines() {
+            if line.is_empty() || line.starts_with('#') {
+                last.clear();
+                continue;
+            }
+            if line.trim() != line || !line.chars().all(|c| c.is_ascii_alphanumeric() || " '-".contains(c)) {
+                wrong.push(format!("`{line}`: a label has letters, digits, single spaces, hyphens and apostrophes"));
+            }
+            if name == "activities" && !line.split(' ').any(|word| word.ends_with("ing")) {
+                wrong.push(format!("`{line}`: an activity has an -ing form"));
+            }
+            if !seen.insert(plain(line)) {
+                wrong.push(format!("`{line}` is there twice, perhaps in another spelling"));
+            }
+            if line.to_lowercase() < last {
+                wrong.push(format!("`{line}` is out of order in its group"));
+            }
+            last = line.to_lowercase();
+        }
+        assert!(wrong.is_empty(), "vocab/world/{name}.txt:\n{}", wrong.join("\n"));
+        assert!(seen.len() >= least, "vocab/world/{name}.txt has {} labels, expected at least {least}", seen.len());
+    }
+}

