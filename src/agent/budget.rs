@@ -1,5 +1,5 @@
-//! One memory budget for all agents of a run: agents that do not fit are refused, with the numbers, before any weights
-//! load.
+//! One memory budget for all agents of a process. An agent that does not fit alone is refused, with the numbers, before
+//! any weights load. Agents that do not fit together take turns (`pool`).
 
 use crate::error::Fault;
 use crate::{
@@ -22,35 +22,83 @@ pub struct Need {
     pub weights: u64,
 }
 
-/// Gives a message for each device whose agents do not fit: neither in the free memory (`free`: bytes by device), nor
-/// in `limit` bytes if the user sets a limit. A device with unknown free memory and no limit passes.
-pub fn check(needs: &[Need], free: impl Fn(&str) -> Option<u64>, limit: Option<u64>) -> Vec<String> {
+/// The memory of one device, and the agents that need it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct DeviceBudget {
+    /// The device.
+    pub device: String,
+    /// The bytes that agents may take; none if they are unknown and the user sets no limit.
+    pub room: Option<u64>,
+    /// The bytes that all agents need together.
+    pub needed: u64,
+}
+
+impl DeviceBudget {
+    /// True if the agents do not fit together, so that they take turns.
+    pub fn is_tight(&self) -> bool {
+        self.room.is_some_and(|room| self.needed > room)
+    }
+
+    /// The note for the user if the agents take turns.
+    pub fn note(&self) -> Option<String> {
+        let room = self.room.filter(|room| self.needed > *room)?;
+        Some(format!(
+            "{} has room for {}, and the agents need about {} together: they are loaded in turns, which takes longer",
+            self.device,
+            size(room),
+            size(self.needed)
+        ))
+    }
+}
+
+/// The budget of each device. The room is the free memory (`free`: bytes by device), or `limit` bytes if the user sets a
+/// lower limit. Fails with a message and a hint for each agent that does not fit alone. A device with unknown free memory
+/// and no limit has room for all.
+pub fn check(
+    needs: &[Need],
+    free: impl Fn(&str) -> Option<u64>,
+    limit: Option<u64>,
+) -> Result<Vec<DeviceBudget>, Vec<(String, String)>> {
     let mut by_device: BTreeMap<&str, Vec<&Need>> = BTreeMap::new();
     for need in needs {
         by_device.entry(&need.device).or_default().push(need);
     }
-    let mut problems = Vec::new();
+    let (mut budgets, mut problems) = (Vec::new(), Vec::new());
     for (device, needs) in by_device {
-        let total: u64 = needs.iter().map(|need| with_rest(need.weights)).sum();
         let (room, has, free) = match (free(device), limit) {
-            (Some(free), Some(limit)) if limit < free => (limit, "has a limit of", ""),
-            (None, Some(limit)) => (limit, "has a limit of", ""),
-            (Some(free), _) => (free, "has", " free"),
-            (None, None) => continue,
+            (Some(free), Some(limit)) if limit < free => (Some(limit), "has a limit of", ""),
+            (None, Some(limit)) => (Some(limit), "has a limit of", ""),
+            (Some(free), _) => (Some(free), "has", " free"),
+            (None, None) => (None, "", ""),
         };
-        if total > room {
-            let parts: Vec<String> =
-                needs.iter().map(|need| format!("{} {}", need.agent, size(with_rest(need.weights)))).collect();
-            problems.push(format!(
-                "{device} {has} {}{free}, and the agents need about {} ({}); use smaller models, a smaller dtype, or move one \
-                 agent to another device (`device:`)",
-                size(room),
-                size(total),
-                parts.join(", ")
+        let needed = needs.iter().map(|need| with_rest(need.weights)).sum();
+        budgets.push(DeviceBudget { device: device.to_owned(), room, needed });
+        let Some(room) = room else { continue };
+        for need in needs.iter().filter(|need| with_rest(need.weights) > room) {
+            let (agent, all) = (&need.agent, size(with_rest(need.weights)));
+            problems.push((
+                format!("{agent} needs about {all} alone, and {device} {has} {}{free}", size(room)),
+                remedy(need.weights, room),
             ));
         }
     }
-    problems
+    if problems.is_empty() { Ok(budgets) } else { Err(problems) }
+}
+
+/// The changes that would make an agent fit.
+fn remedy(weights: u64, room: u64) -> String {
+    let fitting = room as f64 / (1.0 + BESIDE_WEIGHTS);
+    let share = fitting / weights.max(1) as f64;
+    let format = match share {
+        share if share >= 0.53 => "its weights in half the bits would fit (`dtype: f16`, or a GGUF file of Q8_0)",
+        share if share >= 0.3 => "a GGUF file of Q8_0 or Q5_K_M would fit, if it holds f32 now",
+        share if share >= 0.15 => "a GGUF file of Q4_K_M would fit, if it holds f32 now",
+        _ => "only a smaller model would fit",
+    };
+    format!(
+        "{format}: weights of at most {} fit; or move the agent to another device (`device:`), or raise --memory",
+        size(fitting as u64)
+    )
 }
 
 /// Bytes of the weights with everything else that a model keeps in memory.
@@ -113,6 +161,7 @@ fn available(meminfo: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// Checks needs in f32 by (agent, device, weights). `expected` is one line for each budget or problem.
     fn check_fits(needs: &[(&str, &str, u64)], free: Option<u64>, most: Option<u64>, expected: &[&str]) {
         let needs: Vec<Need> = needs
             .iter()
@@ -122,31 +171,53 @@ mod tests {
                 weights: *weights,
             })
             .collect();
-        assert_eq!(check(&needs, |device| free.filter(|_| device != "metal"), most), expected);
+        let lines: Vec<String> = match check(&needs, |device| free.filter(|_| device != "metal"), most) {
+            Ok(budgets) => budgets.iter().map(|b| b.note().unwrap_or_else(|| format!("{} fits", b.device))).collect(),
+            Err(problems) => problems.into_iter().map(|(problem, hint)| format!("{problem} ({hint})")).collect(),
+        };
+        assert_eq!(lines, expected);
     }
 
     #[test]
-    fn agents_that_do_not_fit_together_are_refused_with_the_numbers() {
+    fn agents_that_do_not_fit_together_take_turns() {
         let (two, pair) = (Some(2_000_000_000), [("eye", "cpu", 600_000_000), ("mind", "cpu", 1_200_000_000)]);
-        check_fits(&[("eye", "cpu", 600_000_000), ("mind", "cpu", 1_000_000_000)], two, None, &[]);
-        let expected = "cpu has 2.0 GB free, and the agents need about 2.2 GB (eye 720 MB, mind 1.4 GB); use smaller models, a \
-                        smaller dtype, or move one agent to another device (`device:`)";
-        check_fits(&pair, two, None, &[expected]);
-        check_fits(&pair, two, Some(3_000_000_000), &[expected]);
-        let expected = &[expected.replace("has 2.0 GB free", "has a limit of 1.0 GB")];
-        check_fits(&pair, two, Some(1_000_000_000), &expected.each_ref().map(String::as_str));
-        check_fits(&pair, None, Some(1_000_000_000), &expected.each_ref().map(String::as_str));
+        check_fits(&[("eye", "cpu", 600_000_000), ("mind", "cpu", 1_000_000_000)], two, None, &["cpu fits"]);
+        let turns = "cpu has room for 2.0 GB, and the agents need about 2.2 GB together: they are loaded in turns, which takes longer";
+        check_fits(&pair, two, None, &[turns]);
+        check_fits(&pair, two, Some(3_000_000_000), &[turns]);
+        check_fits(&pair, None, Some(3_000_000_000), &["cpu fits"]);
+    }
+
+    #[test]
+    fn an_agent_that_does_not_fit_alone_is_refused_with_the_numbers() {
+        let rest = "; or move the agent to another device (`device:`), or raise --memory";
+        let check = |room, numbers: &str, remedy: &str| {
+            let expected = format!("mind needs about {numbers} ({remedy}{rest})");
+            check_fits(&[("eye", "cpu", 6), ("mind", "cpu", 1_200_000_000)], None, Some(room), &[&expected]);
+        };
+        check(
+            1_000_000_000,
+            "1.4 GB alone, and cpu has a limit of 1.0 GB",
+            "its weights in half the bits would fit (`dtype: f16`, or a GGUF file of Q8_0): weights of at most 833 MB fit",
+        );
+        check(
+            300_000_000,
+            "1.4 GB alone, and cpu has a limit of 300 MB",
+            "a GGUF file of Q4_K_M would fit, if it holds f32 now: weights of at most 250 MB fit",
+        );
+        check(
+            1_000_000,
+            "1.4 GB alone, and cpu has a limit of 1.0 MB",
+            "only a smaller model would fit: weights of at most 833 kB fit",
+        );
     }
 
     #[test]
     fn each_device_has_its_own_budget() {
         let apart = [("eye", "cuda:0", 600_000_000), ("mind", "cuda:1", 1_200_000_000)];
-        check_fits(&apart, Some(1_500_000_000), None, &[]);
-        let expected = "cuda:1 has 1.0 GB free, and the agents need about 1.4 GB (mind 1.4 GB); use smaller models, a smaller \
-                        dtype, or move one agent to another device (`device:`)";
-        check_fits(&apart, Some(1_000_000_000), None, &[expected]);
-        // The amount is unknown.
-        check_fits(&[("eye", "metal", u64::MAX / 4)], Some(1), None, &[]);
+        check_fits(&apart, Some(1_500_000_000), None, &["cuda:0 fits", "cuda:1 fits"]);
+        // the free memory is unknown
+        check_fits(&[("eye", "metal", u64::MAX / 4)], Some(1), None, &["metal fits"]);
     }
 
     #[test]

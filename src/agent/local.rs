@@ -4,6 +4,8 @@
 use super::{
     Agent, CallContext, Card,
     budget::{self, Need},
+    pool::{Loader, MemoryPool, Seat},
+    work::{self, Estimator},
 };
 use crate::{
     error::{Fault, FaultKind},
@@ -13,21 +15,26 @@ use crate::{
     infer::{
         background,
         checkpoint::Checkpoint,
+        cost::Phase,
         device,
         guard::guarded,
         job::{Input, Job, Model, SampleRequest, SoundSource},
         labels::LabelStore,
+        meter::Meter,
         worker::{Worker, WorkerLimits},
     },
     media::MediaStore,
     models::{self, Family, ModelOptions},
-    store::vectors::{ModelDigest, VectorStore},
+    store::{
+        TimingStore,
+        vectors::{ModelDigest, VectorStore},
+    },
     value::Moment,
 };
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::{path::PathBuf, sync::Arc, time::Instant};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::mpsc;
 
 /// The settings of a local model, from a checked `agents/NAME.yaml`. Agents with equal settings share one loaded model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -52,6 +59,8 @@ pub struct LocalSpec {
     pub digests: Digests,
     /// The store of vectors of labels.
     pub vectors: VectorStore,
+    /// The store of measured speeds.
+    pub timings: TimingStore,
 }
 
 /// An agent whose model runs in this process.
@@ -61,7 +70,8 @@ pub struct LocalSpec {
 pub struct LocalAgent {
     card: Card,
     prepared: Arc<Prepared>,
-    worker: OnceCell<Worker>,
+    seat: Seat,
+    need: Option<Need>,
     store: Arc<MediaStore>,
 }
 
@@ -81,17 +91,30 @@ impl LocalAgent {
     /// Reads and checks everything except the weights themselves: the folder, its configuration, the headers of its
     /// weights, the family, the device and the number format. Fails if one of them cannot be used.
     pub async fn prepare(spec: LocalSpec, store: Arc<MediaStore>) -> Result<LocalAgent, Fault> {
+        LocalAgent::prepare_in(spec, store, &Arc::default(), None).await
+    }
+
+    /// The same in a pool of memory, in which the model will take what `need` states.
+    pub(super) async fn prepare_in(
+        spec: LocalSpec,
+        store: Arc<MediaStore>,
+        pool: &Arc<MemoryPool>,
+        need: Option<&Need>,
+    ) -> Result<LocalAgent, Fault> {
         let preparing = tokio::task::spawn_blocking(move || guarded(|| Prepared::new(spec)));
         let stopped = |why: String| Fault::model(format!("preparing the model failed: {why}"));
         let prepared = preparing.await.map_err(|e| stopped(e.to_string()))?;
         let (prepared, card) = prepared.map_err(stopped)??;
-        Ok(LocalAgent { card, prepared: Arc::new(prepared), worker: OnceCell::new(), store })
+        let prepared = Arc::new(prepared);
+        let (device, bytes) = need.map_or(("", 0), |need| (&*need.device, budget::with_rest(need.weights)));
+        let seat = pool.join(device, bytes, loader(prepared.clone()));
+        Ok(LocalAgent { card, prepared, seat, need: need.cloned(), store })
     }
 
     /// Prepares and loads the model.
     pub async fn load(spec: LocalSpec, store: Arc<MediaStore>) -> Result<LocalAgent, Fault> {
         let agent = LocalAgent::prepare(spec, store).await?;
-        agent.worker().await?;
+        agent.ready().await?;
         Ok(agent)
     }
 
@@ -102,7 +125,7 @@ impl LocalAgent {
 
     /// True if its weights are loaded.
     pub fn is_loaded(&self) -> bool {
-        self.worker.initialized()
+        self.seat.is_loaded()
     }
 
     /// True if its files have not changed since preparation. Blocks while it reads the stamp of each file.
@@ -110,14 +133,32 @@ impl LocalAgent {
         self.prepared.checkpoint.stamps() == self.prepared.stamps
     }
 
-    /// The model's thread. Loads the model first if it is not loaded.
-    async fn worker(&self) -> Result<&Worker, Fault> {
-        let start = || async {
-            let prepared = self.prepared.clone();
-            let (name, limits) = (prepared.spec.name.clone(), prepared.spec.limits);
-            Worker::start(&name, limits, move || prepared.load()).await
-        };
-        self.worker.get_or_try_init(start).await
+    /// The device of its model, and the bytes of its weights there; none if they are unknown.
+    pub fn need(&self) -> Option<&Need> {
+        self.need.as_ref()
+    }
+
+    /// The bytes that loading reads. Fails if a header is damaged.
+    pub fn stored_bytes(&self) -> Result<u64, Fault> {
+        self.prepared.checkpoint.bytes(None)
+    }
+
+    /// Bytes of a number while the model computes.
+    pub fn number_bytes(&self) -> u64 {
+        self.prepared.loading.dtype.size_in_bytes() as u64
+    }
+
+    /// The measurements of its speed.
+    pub fn meter(&self) -> &Meter {
+        &self.prepared.loading.meter
+    }
+
+    /// Counts its work before it is loaded. Reads the tokenizer, and no weights. Blocks. Fails if the family cannot
+    /// read the configuration.
+    pub fn estimator(&self) -> Result<Estimator, Fault> {
+        let Prepared { spec, checkpoint, family, loading, .. } = &*self.prepared;
+        let cost = (family.cost)(&checkpoint.config).map_err(|fault| work::unread(fault).of(&spec.name))?;
+        Ok(Estimator::open(checkpoint, cost, loading.labels.clone(), spec.decode.clone(), loading.meter.known()))
     }
 
     /// Fails if the card lacks the request, if candidates and texts differ in number, or if floors cannot be stated.
@@ -207,7 +248,8 @@ fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &ModelOptions) -> Re
     }
     let weights = checkpoint.bytes(Some(loading.dtype.size_in_bytes() as u64))?;
     let need = Need { agent: spec.name.clone(), device: "cpu".to_owned(), weights };
-    budget::check(&[need], budget::free_on, None).pop().map_or(Ok(()), |problem| Err(Fault::model(problem)))
+    let problem = budget::check(&[need], budget::free_on, None).err().and_then(|mut problems| problems.pop());
+    problem.map_or(Ok(()), |(message, hint)| Err(Fault::model(message).hint(hint)))
 }
 
 /// Part of the identity of a text's vector. A correction in a family that changes such vectors raises it.
@@ -218,6 +260,24 @@ fn labels(spec: &LocalSpec, family: &Family, digest: &str, loading: &ModelOption
     let (class, dtype) = (device::class(&loading.device), loading.dtype.as_str());
     let identity = format!("text {TEXT_REVISION} {} {digest} {dtype} {class}", family.name);
     LabelStore { store: spec.vectors.clone(), model: Some(ModelDigest::of(&identity)) }
+}
+
+/// The measurements of a model's speed, for everything that decides it.
+fn meter(spec: &LocalSpec, family: &Family, digest: &str, loading: &ModelOptions) -> Meter {
+    let (class, dtype) = (device::class(&loading.device), loading.dtype.as_str());
+    let key = format!("{} {digest} {dtype} {class} {}", family.name, device::machine());
+    Meter::new(spec.timings.clone(), key)
+}
+
+/// Starts the model's thread, which loads the model.
+fn loader(prepared: Arc<Prepared>) -> Loader {
+    Arc::new(move || {
+        let prepared = prepared.clone();
+        Box::pin(async move {
+            let (name, limits) = (prepared.spec.name.clone(), prepared.spec.limits);
+            Worker::start(&name, limits, move || prepared.load()).await
+        })
+    })
 }
 
 /// The digest of the background vectors, if the family uses them and the checkpoint has them.
@@ -248,6 +308,7 @@ impl Prepared {
         let stamps = checkpoint.stamps();
         let digest = checkpoint.digest(&spec.digests).map_err(named)?;
         loading.labels = labels(&spec, family, &digest, &loading);
+        loading.meter = meter(&spec, family, &digest, &loading);
         let mut identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
         // vectors that the user made come before those beside the weights
         let calibrated = spec.digests.beside("background").map(|folder| background::in_folder(&folder, &digest));
@@ -277,9 +338,19 @@ impl Prepared {
                 format!("{} has changed since the run began; run the command again", self.checkpoint.folder.display());
             return Err(named(Fault::model(changed)));
         }
+        if let Ok(bytes) = self.checkpoint.bytes(None) {
+            loading.meter.took(Phase::Load, bytes as f64, begun.elapsed());
+        }
         let (device, dtype) = (device::class(&loading.device), loading.dtype.as_str());
         tracing::info!(agent = spec.name, family = family.name, dtype, device, took = ?begun.elapsed(), "loaded");
         Ok(model)
+    }
+}
+
+impl Drop for LocalAgent {
+    /// Keeps the measurements: the model's thread may end after the process.
+    fn drop(&mut self) {
+        self.meter().flush();
     }
 }
 
@@ -289,12 +360,16 @@ impl Agent for LocalAgent {
         &self.card
     }
 
+    fn locals(&self) -> Vec<&LocalAgent> {
+        vec![self]
+    }
+
     fn states_floors(&self) -> bool {
         self.prepared.background
     }
 
     async fn ready(&self) -> Result<(), Fault> {
-        self.worker().await.map(|_| ())
+        self.seat.enter(true).await.map(drop)
     }
 
     async fn ask(&self, mut request: Request, asking: CallContext) -> Result<Reply, Fault> {
@@ -303,17 +378,23 @@ impl Agent for LocalAgent {
         if let Request::Rank(RankRequest { floor, .. }) = &mut request {
             *floor = if floor.applies(self.states_floors()) { FloorUse::Required } else { FloorUse::Unused };
         }
+        let lease = self.seat.enter(false).await?;
         let (inputs, sounds) = self.inputs(&request).await?;
+        let asked = request.clone();
         let (job, answer) = Job::new(request, inputs, asking.seed, asking.stream);
-        let worker = self.worker().await?;
-        worker.send(job).await?;
-        let lost = |_| Err(worker.dropped());
+        lease.worker.send(job).await?;
+        let lost = |_| Err(lease.worker.dropped());
         let serving = join_all(sounds.into_iter().map(|sound| sound.serve(&self.store)));
         tokio::pin!(serving);
         tokio::pin!(answer);
-        tokio::select! {
+        let reply = tokio::select! {
             reply = &mut answer => reply.unwrap_or_else(lost),
             _ = &mut serving => answer.await.unwrap_or_else(lost),
+        };
+        if let Ok(reply) = &reply {
+            let shown = work::experience(&asked, reply, &self.prepared.spec.decode);
+            shown.iter().for_each(|(name, ratio)| self.meter().count(name, ratio.amount, ratio.per));
         }
+        reply
     }
 }

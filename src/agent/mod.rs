@@ -7,11 +7,13 @@ pub mod local;
 pub mod media;
 pub mod outward;
 pub mod person;
+pub mod pool;
 pub mod remote;
 pub mod roster;
 pub mod script;
 pub mod shared;
 pub mod spec;
+pub mod work;
 
 pub use crate::exchange::Card;
 
@@ -57,6 +59,14 @@ pub trait Agent: Send + Sync {
     /// must also answer if this was not called.
     async fn ready(&self) -> Result<(), Fault> {
         Ok(())
+    }
+    /// The models of this process that it uses, for predictions of cost.
+    fn locals(&self) -> Vec<&local::LocalAgent> {
+        Vec::new()
+    }
+    /// The requests that its models get for `request`.
+    fn parts(&self, request: &Request) -> Vec<(&local::LocalAgent, Request)> {
+        self.locals().into_iter().map(|local| (local, request.clone())).collect()
     }
     /// Answers one request.
     async fn ask(&self, request: Request, asking: CallContext) -> Result<Reply, Fault>;

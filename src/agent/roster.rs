@@ -2,7 +2,7 @@
 
 use super::{
     Agent,
-    budget::{self, Need},
+    budget::{self, DeviceBudget, Need},
     local::{LocalAgent, LocalSpec, needs_background, needs_own_labels},
     media::MediaAgent,
     outward::{Announcer, OnNetwork, Outward},
@@ -19,7 +19,7 @@ use crate::{
     infer::worker::WorkerLimits,
     media::MediaStore,
     plan::{Plan, Role},
-    store::VectorStore,
+    store::{TimingStore, VectorStore},
 };
 use futures_util::future::join_all;
 use indexmap::IndexMap;
@@ -38,6 +38,8 @@ pub struct RosterOptions {
     pub store: Arc<MediaStore>,
     /// The store of vectors of labels.
     pub vectors: VectorStore,
+    /// The store of measured speeds.
+    pub timings: TimingStore,
     /// The local agents of this process, for all runs.
     pub shared: Arc<SharedAgents>,
     /// Reads the environment variables that `key_env` names.
@@ -65,6 +67,8 @@ pub struct Roster {
     pub agents: IndexMap<String, Arc<dyn Agent>>,
     /// The source of pictures and sound for all agents.
     pub store: Option<Arc<MediaStore>>,
+    /// The memory of each device that a local agent uses.
+    pub budgets: Vec<DeviceBudget>,
 }
 
 impl fmt::Debug for Roster {
@@ -83,7 +87,7 @@ impl Roster {
             wanted.entry(&role.agent).or_default().extend(&role.kinds);
         }
         let names: Vec<&str> = wanted.keys().copied().collect();
-        let agents = load_all(&names, options).await?;
+        let (agents, budgets) = load_all(&names, options).await?;
         let mut unready = Vec::new();
         for (agent, kinds) in agents.iter().zip(wanted.values()) {
             unready.extend(unable(agent.as_ref(), kinds));
@@ -103,14 +107,14 @@ impl Roster {
         let mut roles: IndexMap<String, Arc<dyn Agent>> =
             plan.roles.iter().map(|(role, played)| (role.clone(), by_name[played.agent.as_str()].clone())).collect();
         roles.insert(MediaAgent::NAME.to_owned(), Arc::new(MediaAgent::new(options.store.clone())));
-        Ok(Roster { agents: roles, store: Some(options.store.clone()) })
+        Ok(Roster { agents: roles, store: Some(options.store.clone()), budgets })
     }
 }
 
 /// Prepares one agent by its name.
 pub async fn load_one(name: &str, options: &RosterOptions) -> Result<Arc<dyn Agent>, Fault> {
     match load_all(&[name], options).await {
-        Ok(mut agents) => Ok(agents.remove(0)),
+        Ok((mut agents, _)) => Ok(agents.remove(0)),
         Err(mut unready) => Err(unready.remove(0)),
     }
 }
@@ -122,6 +126,9 @@ fn unable(agent: &dyn Agent, kinds: &[Kind]) -> Option<Fault> {
     lacking.map(|why| unready(&card.name, Fault::model(why)))
 }
 
+/// The agents, in the order of their names, and the memory of their devices.
+type LoadedAgents = (Vec<Arc<dyn Agent>>, Vec<DeviceBudget>);
+
 /// An agent that is being loaded.
 enum Stage {
     /// The agent can answer.
@@ -132,15 +139,15 @@ enum Stage {
     Found(LocalConfig, WeightsPath),
 }
 
-async fn load_all(names: &[&str], options: &RosterOptions) -> Result<Vec<Arc<dyn Agent>>, Vec<Fault>> {
+async fn load_all(names: &[&str], options: &RosterOptions) -> Result<LoadedAgents, Vec<Fault>> {
     let read = names.iter().map(|name| read(name, options));
     let stages = all_or_errors(names, read.collect())?;
     let found = join_all(names.iter().zip(stages).map(|(name, stage)| find(name, stage, options))).await;
     let stages = all_or_errors(names, found)?;
     let _turn = options.shared.turn.lock().await;
-    fits(names, &stages, options)?;
+    let budgets = fits(names, &stages, options)?;
     let ready = join_all(names.iter().zip(stages).map(|(name, stage)| ready(name, stage, options))).await;
-    all_or_errors(names, ready)
+    Ok((all_or_errors(names, ready)?, budgets))
 }
 
 /// All values, or every fault with its agent's name.
@@ -189,8 +196,9 @@ async fn find(name: &str, stage: Stage, options: &RosterOptions) -> Result<Stage
     Ok(Stage::Found(config, found))
 }
 
-/// Fails if the agents do not fit into memory together with the agents of other runs. Each agent is counted once.
-fn fits(names: &[&str], stages: &[Stage], options: &RosterOptions) -> Result<(), Vec<Fault>> {
+/// Fails if an agent alone does not fit into memory. Agents that do not fit together, and with those of other runs, take
+/// turns. Each agent is counted once.
+fn fits(names: &[&str], stages: &[Stage], options: &RosterOptions) -> Result<Vec<DeviceBudget>, Vec<Fault>> {
     let mut own = Vec::new();
     for (name, stage) in names.iter().zip(stages) {
         let Stage::Found(config, checkpoint) = stage else { continue };
@@ -200,8 +208,14 @@ fn fits(names: &[&str], stages: &[Stage], options: &RosterOptions) -> Result<(),
     needs.extend(own.into_iter().map(|(_, need)| need));
     // agents that are loaded already take memory that is not free, but they are counted among the needs
     let free = |device: &str| Some(budget::free_on(device)? + held.get(device).copied().unwrap_or_default());
-    let problems = budget::check(&needs, free, options.memory);
-    if problems.is_empty() { Ok(()) } else { Err(problems.into_iter().map(Fault::model).collect()) }
+    let budgets = budget::check(&needs, free, options.memory).map_err(|problems| {
+        problems.into_iter().map(|(message, hint)| Fault::model(message).hint(hint)).collect::<Vec<_>>()
+    })?;
+    for budget in &budgets {
+        options.shared.pool.set_room(&budget.device, budget.room);
+        budget.note().iter().for_each(|note| tracing::warn!("{note}"));
+    }
+    Ok(budgets)
 }
 
 /// The memory that an agent needs; none if a file cannot be read, which the loader reports later.
@@ -239,6 +253,7 @@ fn spec(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &Ro
         context_tokens: config.context_tokens,
         digests: options.catalogue.folders.digests(),
         vectors: options.vectors.clone(),
+        timings: options.timings.clone(),
     }
 }
 
@@ -251,8 +266,11 @@ async fn ready(name: &str, stage: Stage, options: &RosterOptions) -> Result<Arc<
             if let Some(agent) = options.shared.find(&spec) {
                 return Ok(agent);
             }
-            let agent = Arc::new(LocalAgent::prepare(spec, options.store.clone()).await?);
-            if let Some(need) = need(name, &config, &checkpoint, options) {
+            let need = need(name, &config, &checkpoint, options);
+            let pool = &options.shared.pool;
+            let agent = LocalAgent::prepare_in(spec, options.store.clone(), pool, need.as_ref()).await?;
+            let agent = Arc::new(agent);
+            if let Some(need) = need {
                 options.shared.add(need, &agent);
             }
             Ok(agent)
@@ -323,6 +341,7 @@ mod tests {
             memory: None,
             store: Arc::new(MediaStore::new(crate::media::MediaLimits::default())),
             vectors: VectorStore::default(),
+            timings: TimingStore::default(),
             shared: Arc::default(),
             keys: Arc::new(|_| None),
             prompt: Arc::new(Nobody),

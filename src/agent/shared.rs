@@ -3,6 +3,7 @@
 use super::{
     budget::{self, Need},
     local::{LocalAgent, LocalSpec},
+    pool::MemoryPool,
 };
 use std::{
     collections::HashMap,
@@ -13,6 +14,8 @@ use std::{
 #[derive(Default)]
 pub struct SharedAgents {
     known: Mutex<Vec<Entry>>,
+    /// The memory that they take.
+    pub(super) pool: Arc<MemoryPool>,
     /// Held while agents are counted and prepared, so that two runs that start together count each other's agents.
     pub(super) turn: tokio::sync::Mutex<()>,
 }

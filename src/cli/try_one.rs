@@ -207,6 +207,7 @@ impl Args {
                     device: Some(self.device.clone()),
                     digests: settings.folders.digests(),
                     vectors: options.vectors.clone(),
+                    timings: options.timings.clone(),
                     ..LocalSpec::default()
                 };
                 Ok(Arc::new(LocalAgent::prepare(spec, options.store.clone()).await?))

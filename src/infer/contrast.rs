@@ -8,11 +8,12 @@
 use super::{
     background::Floors,
     checkpoint::Checkpoint,
-    cost::CostModel,
+    cost::{CostModel, Phase},
     failed,
     image::Preparation,
     job::{Input, Job, Model},
     labels::{LabelVectors, MAX_CACHED, TextUse},
+    meter::Meter,
     ops,
     prenorm::TowerShape,
     text::by_length,
@@ -94,6 +95,8 @@ pub struct Parts {
     pub width: usize,
     /// The probabilities.
     pub judge: Judge,
+    /// Measures the speed.
+    pub meter: Meter,
 }
 
 /// The weights, which are read when a tower is loaded.
@@ -102,6 +105,7 @@ struct Source {
     vb: VarBuilder<'static>,
     /// The stamps of the files when the model was loaded.
     stamps: Vec<Option<Stamp>>,
+    meter: Meter,
 }
 
 impl Source {
@@ -114,6 +118,8 @@ impl Source {
                 let folder = self.checkpoint.folder.display();
                 return Err(Fault::model(format!("{folder} has changed since the run began; run the command again")));
             }
+            // the bytes were counted when the headers were read
+            self.meter.took(Phase::Load, 0.0, begun.elapsed());
             tracing::info!(tower = lazy.name, took = ?begun.elapsed(), "loaded a tower");
             lazy.loaded = Some(tower);
         }
@@ -173,12 +179,12 @@ impl Contrast {
         parts: Parts,
         labels: LabelVectors,
     ) -> Result<Contrast, Fault> {
-        let Parts { image, text, tokens, preparation, side, width, judge } = parts;
+        let Parts { image, text, tokens, preparation, side, width, judge, meter } = parts;
         let headers = checkpoint.headers(vb.dtype())?;
         (image.build)(&headers)?;
         (text.build)(&headers)?;
         let (device, dtype) = (vb.device().clone(), vb.dtype());
-        let source = Source { checkpoint: checkpoint.clone(), vb, stamps: checkpoint.stamps() };
+        let source = Source { checkpoint: checkpoint.clone(), vb, stamps: checkpoint.stamps(), meter };
         let floors = Floors::of(checkpoint, width)?;
         let (encoder, seen) = (None, HashMap::new());
         Ok(Contrast {
@@ -221,7 +227,7 @@ impl Contrast {
 
     /// Unit vectors of pictures, in one forward pass.
     fn look(&mut self, pictures: &[&RgbImage]) -> Result<Vec<Vec<f32>>, Fault> {
-        let side = self.side;
+        let (begun, side) = (Instant::now(), self.side);
         let mut values = Vec::with_capacity(pictures.len() * 3 * side * side);
         for picture in pictures {
             let (one, height, width) = self.preparation.apply(picture)?;
@@ -235,8 +241,12 @@ impl Contrast {
         }
         let shape = (pictures.len(), 3, side, side);
         let pixels = Tensor::from_vec(values, shape, &self.device).and_then(|x| x.to_dtype(self.dtype));
+        let prepared = begun.elapsed();
         let tower = self.source.tower(&mut self.image)?;
-        pixels.and_then(|pixels| tower.see(&pixels)).map_err(failed)
+        let begun = Instant::now();
+        let vectors = pixels.and_then(|pixels| tower.see(&pixels)).map_err(failed);
+        self.source.meter.took(Phase::Picture, pictures.len() as f64, prepared + begun.elapsed());
+        vectors
     }
 
     /// Unit vectors of texts. Texts of one length whose vectors are unknown share a forward pass.
@@ -250,7 +260,8 @@ impl Contrast {
             };
             let ids = unknown.iter().map(|text| encode(text)).collect::<Result<Vec<_>, _>>()?;
             let tower = source.tower(text)?;
-            by_length(&ids, MAX_TEXTS, |ids| tower.read(ids, device))
+            let tokens = ids.iter().map(Vec::len).sum();
+            source.meter.time(Phase::Text, tokens, || by_length(&ids, MAX_TEXTS, |ids| tower.read(ids, device)))
         })
     }
 

@@ -171,26 +171,40 @@ impl Transformer {
     }
 }
 
-/// The cost of a two-dimensional convolution as part of a picture: FLOPs, and bytes of its output and its unfolded
-/// input in f32. `side` is that of the output.
-pub fn convolution(input: usize, output: usize, kernel: usize, side: usize, groups: usize) -> Pass {
-    let pixels = (side * side) as f64;
-    let taps = (input / groups.max(1) * kernel * kernel) as f64;
-    let unfolded = if kernel > 1 && groups == 1 { taps } else { input as f64 };
-    Pass {
-        flops: 2.0 * pixels * taps * output as f64,
-        bytes: 4.0 * pixels * (unfolded + 2.0 * output as f64),
-        ..Pass::default()
-    }
+/// A picture on its way through convolutions: the side of its features, and the cost so far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Convolutions {
+    side: usize,
+    pass: Pass,
 }
 
-/// The sum of convolutions that run one after another: activations are those of the largest.
-pub fn sequence(parts: impl IntoIterator<Item = Pass>) -> Pass {
-    parts.into_iter().fold(Pass::default(), |all, part| Pass {
-        flops: all.flops + part.flops,
-        bytes: all.bytes.max(part.bytes),
-        ..all
-    })
+impl Convolutions {
+    /// A picture of `side` by `side` pixels.
+    pub fn new(side: usize) -> Convolutions {
+        Convolutions { side, pass: Pass::default() }
+    }
+
+    /// A convolution from `input` to `output` channels; with `depthwise` each channel has its own. A stride as wide as
+    /// the kernel drops trailing pixels, and any other keeps them.
+    pub fn conv(&mut self, (input, output): (usize, usize), (kernel, stride): (usize, usize), depthwise: bool) {
+        self.side = if kernel == stride { self.side / stride.max(1) } else { self.side.div_ceil(stride.max(1)) };
+        let pixels = (self.side * self.side) as f64;
+        let taps = (kernel * kernel * if depthwise { 1 } else { input }) as f64;
+        // the input is unfolded for one matrix product, unless each channel is alone or the kernel is a point
+        let unfolded = if depthwise || kernel == 1 { input as f64 } else { taps };
+        self.pass.flops += 2.0 * pixels * taps * output as f64;
+        self.pass.bytes = self.pass.bytes.max(4.0 * pixels * (unfolded + 2.0 * output as f64));
+    }
+
+    /// A pooling with this stride.
+    pub fn pool(&mut self, stride: usize) {
+        self.side = self.side.div_ceil(stride.max(1));
+    }
+
+    /// The cost of one picture. Activations are those of the largest convolution.
+    pub fn pass(&self) -> Pass {
+        self.pass
+    }
 }
 
 #[cfg(test)]
@@ -212,9 +226,15 @@ mod tests {
 
     #[test]
     fn a_convolution_costs_two_flops_for_each_tap_of_each_pixel() {
-        assert_eq!(convolution(3, 8, 3, 4, 1).flops, 2.0 * 16.0 * 27.0 * 8.0);
-        assert_eq!(convolution(8, 8, 3, 4, 8).flops, 2.0 * 16.0 * 9.0 * 8.0);
-        let both = sequence([convolution(3, 8, 3, 4, 1), convolution(8, 8, 3, 4, 8)]);
-        assert_eq!(both.flops, 2.0 * 16.0 * (216.0 + 72.0));
+        let mut picture = Convolutions::new(9);
+        picture.conv((3, 8), (3, 2), false);
+        assert_eq!(picture.pass().flops, 2.0 * 25.0 * 27.0 * 8.0);
+        picture.conv((8, 8), (3, 1), true);
+        assert_eq!(picture.pass().flops, 2.0 * 25.0 * (27.0 + 9.0) * 8.0);
+        picture.pool(2);
+        let before = picture.pass().flops;
+        picture.conv((8, 4), (2, 2), false);
+        assert_eq!(picture.pass().flops - before, 2.0 * 32.0 * 4.0);
+        assert_eq!(picture.pass().bytes, 4.0 * 25.0 * (27.0 + 16.0));
     }
 }

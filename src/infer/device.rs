@@ -2,6 +2,10 @@
 
 use crate::error::Fault;
 use candle_core::{DType, Device};
+use std::path::Path;
+
+/// Largest `/proc/cpuinfo`, in bytes: some 1.5 kB for each of a thousand threads.
+const MAX_CPUINFO_BYTES: usize = 4 << 20;
 
 /// Opens a device by name: `auto`, `cpu`, `cuda:N` (or `cuda`), `metal`. Fails if this build or machine lacks the
 /// device.
@@ -96,6 +100,16 @@ pub fn class(device: &Device) -> &'static str {
         Device::Cuda(_) => "cuda",
         Device::Metal(_) => "metal",
     }
+}
+
+/// The machine, as far as it decides the speed of a model: the processor and the number of threads.
+pub fn machine() -> String {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // Linux on x86 names the processor; other systems have one kind of machine in practice
+    let known = crate::files::read_text(Path::new("/proc/cpuinfo"), MAX_CPUINFO_BYTES).unwrap_or_default();
+    let name =
+        known.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
+    format!("{} {threads}", name.unwrap_or_default())
 }
 
 #[cfg(test)]

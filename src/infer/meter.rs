@@ -57,6 +57,11 @@ impl Meter {
         sums.new.entry(name.to_owned()).or_default().add(Ratio { amount, per });
     }
 
+    /// The model and everything else that decides its speed; empty for the default.
+    pub fn model(&self) -> &str {
+        self.0.as_ref().map_or("", |inner| &inner.model)
+    }
+
     /// The seconds of all work that was measured so far.
     pub fn busy_s(&self) -> f64 {
         let sums = |inner: &Arc<Inner>| inner.sums.lock().unwrap_or_else(PoisonError::into_inner).busy_s;

@@ -49,7 +49,7 @@ pub trait Prefix: Sized {
 }
 
 /// The shortest prefix that is reused, in positions: a shorter one is not worth copying.
-const MIN_SHARED: usize = 16;
+pub const MIN_SHARED: usize = 16;
 
 /// The cache of the last prompt. The next prompt often begins with the same text (the same log, another question).
 #[derive(Debug)]

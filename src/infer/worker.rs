@@ -7,7 +7,7 @@ use super::{
 };
 use crate::error::Fault;
 use std::collections::VecDeque;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// The settings of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ impl Default for WorkerLimits {
 pub struct Worker {
     jobs: mpsc::Sender<Job>,
     name: String,
+    /// Closed when the thread has ended and the model is freed.
+    ended: watch::Receiver<()>,
 }
 
 impl Worker {
@@ -41,7 +43,8 @@ impl Worker {
     ) -> Result<Worker, Fault> {
         let (jobs, waiting) = mpsc::channel(limits.queue.max(1));
         let (ready, loaded) = oneshot::channel();
-        let worker = Worker { jobs, name: name.to_owned() };
+        let (alive, ended) = watch::channel(());
+        let worker = Worker { jobs, name: name.to_owned(), ended };
         let name_there = name.to_owned();
         let run = move || {
             match guarded(load) {
@@ -53,6 +56,7 @@ impl Worker {
                 Ok(Err(error)) => drop(ready.send(Err(error))),
                 Err(why) => drop(ready.send(Err(Fault::model(format!("loading panicked: {why}"))))),
             };
+            drop(alive);
         };
         std::thread::Builder::new()
             .name(format!("model {name}"))
@@ -66,6 +70,14 @@ impl Worker {
     /// Waits for a place in the queue and puts the job there. Fails if the thread has ended.
     pub async fn send(&self, job: Job) -> Result<(), Fault> {
         self.jobs.send(job).await.map_err(|_| Fault::model(format!("{}: the model's thread has ended", self.name)))
+    }
+
+    /// Ends the thread after the waiting jobs, and waits until the model is freed. Other clones must be dropped.
+    pub async fn stop(self) {
+        let Worker { jobs, mut ended, .. } = self;
+        drop(jobs);
+        // nothing is ever sent, so this ends when the thread drops its side
+        while ended.changed().await.is_ok() {}
     }
 
     /// The error for a caller whose job was dropped without a reply.

@@ -8,9 +8,10 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         config::{Config, within},
-        cost::{CostModel, Transformer},
+        cost::{CostModel, Phase, Transformer},
         failed,
         job::{Input, Job, Model},
+        meter::Meter,
         ops::{self, Activation, Linear},
         text::{TextTokenizer, VocabStyle},
     },
@@ -185,6 +186,7 @@ pub struct Bert {
     text: TextTokenizer,
     max_tokens: usize,
     device: Device,
+    meter: Meter,
 }
 
 impl Bert {
@@ -222,6 +224,7 @@ impl Bert {
             max_tokens: asked.unwrap_or_else(|| text.max_tokens(most)).min(most),
             text,
             device: loading.device.clone(),
+            meter: loading.meter.clone(),
         })
     }
 
@@ -255,7 +258,8 @@ impl Bert {
         for group in all.chunk_by(|a, b| a.0.len() == b.0.len()) {
             for part in group.chunks(64) {
                 let ids: Vec<&[u32]> = part.iter().map(|(ids, _)| ids.as_slice()).collect();
-                let found = self.forward(&ids).map_err(failed)?;
+                let tokens = ids.iter().map(|ids| ids.len()).sum();
+                let found = self.meter.time(Phase::Text, tokens, || self.forward(&ids)).map_err(failed)?;
                 vectors.extend(part.iter().zip(found).map(|((_, text), v)| ((*text).to_owned(), v)));
             }
         }

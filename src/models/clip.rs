@@ -116,6 +116,7 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
         side,
         width: projection,
         judge: Judge::Softmax { scale: f64::from(scale).exp() },
+        meter: loading.meter.clone(),
     };
     Contrast::new(checkpoint, vb, parts, LabelVectors::new(loading.labels.clone(), projection))
 }

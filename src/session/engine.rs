@@ -6,14 +6,15 @@ use crate::{
     hub::{Catalogue, download::DownloadProgress as Download},
     media::{MediaLimits, MediaStore},
     store::{
-        VectorStore,
+        TimingStore, VectorStore,
         memo::{Memo, MemoError},
     },
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The shared parts; a process needs one. Runs with the same agent share its thread, so that their requests share its
-/// batches, and its memory is counted once. An agent is unloaded when no run and no session uses it.
+/// batches, and its memory is counted once. An agent is unloaded when no run and no session uses it, and
+/// while it is idle if another one needs its memory.
 pub struct Engine {
     /// The caller's settings.
     pub settings: Settings,
@@ -21,6 +22,7 @@ pub struct Engine {
     agents: Arc<SharedAgents>,
     memo: Mutex<Option<Memo>>,
     vectors: VectorStore,
+    timings: TimingStore,
 }
 
 /// The callbacks of a caller while agents get ready and run.
@@ -39,13 +41,19 @@ impl Engine {
     pub fn new(settings: Settings) -> Engine {
         let store = MediaStore::new(MediaLimits::default()).with_fetched(settings.folders.media());
         let vectors = VectorStore::at(&settings.folders.vectors());
-        Engine { settings, store: Arc::new(store), agents: Arc::default(), memo: Mutex::default(), vectors }
+        let timings = TimingStore::at(&settings.folders.timings());
+        Engine { settings, store: Arc::new(store), agents: Arc::default(), memo: Mutex::default(), vectors, timings }
     }
 
     /// The same engine, which keeps no vectors of labels on disk.
     #[must_use]
     pub fn without_vectors(self) -> Engine {
         Engine { vectors: VectorStore::default(), ..self }
+    }
+
+    /// The store of measured speeds.
+    pub(super) fn timings(&self) -> &TimingStore {
+        &self.timings
     }
 
     /// The memo; the first call opens it. Fails if it cannot be opened.
@@ -66,6 +74,7 @@ impl Engine {
             memory: None,
             store: self.store.clone(),
             vectors: self.vectors.clone(),
+            timings: self.timings.clone(),
             shared: self.agents.clone(),
             keys: self.settings.keys.clone(),
             prompt,

@@ -134,6 +134,7 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
         side,
         width,
         judge,
+        meter: loading.meter.clone(),
     };
     Contrast::new(checkpoint, vb, parts, LabelVectors::new(loading.labels.clone(), width))
 }

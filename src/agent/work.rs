@@ -1,0 +1,399 @@
+//! The work of a local model for a request, before the model loads: tokens, pictures, windows of sound and FLOPs.
+//!
+//! The count knows what a model remembers between requests: vectors of pictures and texts, vectors of labels on disk,
+//! and the beginning of the last prompt.
+
+use crate::{
+    error::Fault,
+    exchange::{Decoding, HearRequest, Item, RankRequest, Reply, Request, SayReply, SayRequest},
+    infer::{
+        chat::Chat,
+        checkpoint::Checkpoint,
+        cost::{CostModel, Phase},
+        labels::LabelStore,
+        prefix::MIN_SHARED,
+        text::{TextTokenizer, VocabStyle},
+    },
+    store::timings::{Ratio, Ratios},
+    value::Moment,
+};
+use std::collections::{BTreeMap, HashSet};
+
+/// The characters of a token, if the tokenizer cannot be read. English text has about four.
+const TOKEN_CHARS: f64 = 4.0;
+/// The tokens of a reply without any limit or experience.
+const REPLY_TOKENS: f64 = 64.0;
+/// The tokens of a window of speech that surround its text: the prompt, the timestamps and the end.
+const WINDOW_TOKENS: f64 = 8.0;
+/// The characters that people speak in a second: 150 words a minute.
+const SPEECH_CHARS: f64 = 14.0;
+
+/// The work of one or more requests.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Work {
+    /// The units of each phase.
+    pub units: BTreeMap<Phase, f64>,
+    /// Floating-point operations.
+    pub flops: f64,
+}
+
+impl Work {
+    /// The units of a phase.
+    pub fn of(&self, phase: Phase) -> f64 {
+        self.units.get(&phase).copied().unwrap_or_default()
+    }
+
+    /// Adds other work.
+    pub fn add(&mut self, other: &Work) {
+        other.units.iter().for_each(|(phase, units)| *self.units.entry(*phase).or_default() += units);
+        self.flops += other.flops;
+    }
+
+    fn with(mut self, phase: Phase, units: f64, flops: f64) -> Work {
+        if units > 0.0 {
+            *self.units.entry(phase).or_default() += units;
+            self.flops += flops;
+        }
+        self
+    }
+}
+
+/// The name of the ratio of generated tokens to replies, for replies of at most `max_tokens`.
+pub(super) fn reply_length(max_tokens: Option<usize>) -> String {
+    match max_tokens {
+        Some(most) => format!("reply length {most}"),
+        None => "reply length".to_owned(),
+    }
+}
+
+/// The name of the ratio of heard seconds to requests.
+pub(super) const HEARD: &str = "heard";
+/// The name of the ratio of characters to heard seconds.
+pub(super) const SPEECH: &str = "speech";
+
+/// The ratios that a finished exchange shows, besides speeds.
+pub(super) fn experience(request: &Request, reply: &Reply, decode: &Decoding) -> Vec<(String, Ratio)> {
+    match (request, reply) {
+        (Request::Say(asked), Reply::Say(said)) if asked.choices.is_empty() => {
+            let most = asked.decoding.max_tokens.or(decode.max_tokens);
+            vec![(reply_length(most), Ratio { amount: said.tokens.len() as f64, per: 1.0 })]
+        }
+        (Request::Hear(asked), Reply::Hear(speech)) => {
+            let seconds = heard_s(asked);
+            let chars: usize = speech.iter().map(|segment| segment.text.chars().count()).sum();
+            vec![
+                (HEARD.to_owned(), Ratio { amount: seconds, per: 1.0 }),
+                (SPEECH.to_owned(), Ratio { amount: chars as f64, per: seconds }),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The length of the requested sound, in seconds.
+fn heard_s(asked: &HearRequest) -> f64 {
+    let (start, end) = (asked.start.unwrap_or(asked.audio.start), asked.end.unwrap_or(asked.audio.end));
+    (end.seconds() - start.seconds()).max(0.0)
+}
+
+/// Counts the work of one local model.
+pub struct Estimator {
+    cost: CostModel,
+    tokenizer: Option<TextTokenizer>,
+    chat: Option<Chat>,
+    labels: LabelStore,
+    decode: Decoding,
+    known: Ratios,
+    seen: HashSet<(String, i64)>,
+    texts: HashSet<String>,
+    last: Vec<u32>,
+    /// The most tokens of a prompt with its reply.
+    pub longest: f64,
+    /// The most tokens of one text.
+    pub longest_text: f64,
+}
+
+impl Estimator {
+    /// An estimator for a checkpoint. Reads its tokenizer, and no weights. Blocks. Fails if the family cannot read the
+    /// configuration.
+    pub(super) fn open(
+        checkpoint: &Checkpoint,
+        cost: CostModel,
+        labels: LabelStore,
+        decode: Decoding,
+        known: Ratios,
+    ) -> Estimator {
+        let styles = match cost.pass(Phase::Picture).flops > 0.0 {
+            true => VocabStyle::Clip,
+            false if cost.pass(Phase::Text).flops > 0.0 => VocabStyle::WordPiece,
+            false => VocabStyle::Bytes,
+        };
+        let tokenizer = TextTokenizer::open(checkpoint, styles).ok();
+        let chat = Chat::open(checkpoint).ok();
+        Estimator {
+            cost,
+            tokenizer,
+            chat,
+            labels,
+            decode,
+            known,
+            seen: HashSet::new(),
+            texts: HashSet::new(),
+            last: Vec::new(),
+            longest: 0.0,
+            longest_text: 0.0,
+        }
+    }
+
+    /// The costs of the model's units.
+    pub fn cost(&self) -> &CostModel {
+        &self.cost
+    }
+
+    /// The measured ratios of the model.
+    pub fn known(&self) -> &Ratios {
+        &self.known
+    }
+
+    /// The expected tokens of the reply to a request: the mean of earlier replies with the same limit.
+    pub fn reply_tokens(&self, decoding: &Decoding) -> f64 {
+        let most = decoding.max_tokens.or(self.decode.max_tokens);
+        let known = |most| self.known.get(&reply_length(most)).and_then(|ratio| ratio.rate());
+        let limit = most.map_or(f64::INFINITY, |most| most as f64);
+        known(most).or_else(|| known(None)).unwrap_or(REPLY_TOKENS).min(limit)
+    }
+
+    /// The expected characters of a second of sound.
+    pub fn speech_chars(&self) -> f64 {
+        self.known.get(SPEECH).and_then(|ratio| ratio.rate()).unwrap_or(SPEECH_CHARS)
+    }
+
+    /// The work for a request with this reply. `together` states that the model answers several such requests at once.
+    pub fn count(&mut self, request: &Request, reply: &Reply, together: bool) -> Work {
+        match (request, reply) {
+            (Request::Say(asked), Reply::Say(said)) => self.say(asked, said, together),
+            (Request::Hear(asked), Reply::Hear(_)) => self.hear(asked),
+            (Request::Rank(asked), _) => self.rank(asked),
+            (Request::Embed(asked), _) => self.subject(&asked.what),
+            _ => Work::default(),
+        }
+    }
+
+    fn tokens(&self, text: &str, special: bool) -> Option<Vec<u32>> {
+        self.tokenizer.as_ref()?.encode(text, special).ok()
+    }
+
+    fn prompt(&self, asked: &SayRequest) -> Option<Vec<u32>> {
+        let rendered = self.chat.as_ref()?.prompt(&asked.messages, asked.raw).ok()?;
+        self.tokens(&rendered.text, rendered.special)
+    }
+
+    fn say(&mut self, asked: &SayRequest, said: &SayReply, together: bool) -> Work {
+        let chars: usize = asked.messages.iter().map(|message| message.content.chars().count()).sum();
+        let prompt = self.prompt(asked);
+        let all = prompt.as_ref().map_or(chars as f64 / TOKEN_CHARS, |ids| ids.len() as f64).max(1.0);
+        let prompt = prompt.unwrap_or_default();
+        let shared = prompt.iter().zip(&self.last).take_while(|(a, b)| a == b).count();
+        let shared = if shared < MIN_SHARED { 0 } else { shared.min(prompt.len().saturating_sub(1)) } as f64;
+        self.last = prompt;
+        let count = |text: &str| match self.tokens(text, false) {
+            Some(ids) => ids.len() as f64,
+            None => text.chars().count() as f64 / TOKEN_CHARS,
+        };
+        let read = self.cost.prompt.causal(all - shared, shared);
+        if !asked.choices.is_empty() {
+            let options: f64 = asked.choices.iter().map(|choice| count(choice)).sum();
+            self.longest = self.longest.max(all + options);
+            let units = all - shared + options;
+            return Work::default().with(Phase::Prompt, units, read + self.cost.reply.causal(options, all));
+        }
+        let written = if said.tokens.is_empty() { count(&said.text) + 1.0 } else { said.tokens.len() as f64 };
+        self.longest = self.longest.max(all + written);
+        let phase = if together { Phase::Batch } else { Phase::Reply };
+        let work = Work::default().with(Phase::Prompt, all - shared, read);
+        // the first token of a reply follows from the prompt
+        work.with(phase, (written - 1.0).max(0.0), self.cost.reply.causal(written, all))
+    }
+
+    fn hear(&mut self, asked: &HearRequest) -> Work {
+        let seconds = heard_s(asked);
+        let ratio = |name: &str| self.known.get(name).copied().unwrap_or_default();
+        let (windows, heard, written) = (ratio(Phase::Sound.word()), ratio(HEARD), ratio(Phase::Reply.word()));
+        let expected = (seconds / self.cost.window_s.max(1.0)).ceil().max(1.0);
+        let windows_each_s = Ratio { amount: windows.amount, per: heard.amount }.rate();
+        let windows_now = windows_each_s.map_or(expected, |each| (each * seconds).max(1.0));
+        let tokens_each = Ratio { amount: written.amount, per: windows.amount }.rate();
+        let spoken = self.speech_chars() * seconds / windows_now / TOKEN_CHARS;
+        let tokens = windows_now * tokens_each.unwrap_or(spoken + WINDOW_TOKENS);
+        let work = Work::default().with(Phase::Sound, windows_now, windows_now * self.cost.sound.flops);
+        self.longest = self.longest.max(tokens / windows_now);
+        work.with(Phase::Reply, tokens, windows_now * self.cost.reply.causal(tokens / windows_now, 0.0))
+    }
+
+    fn rank(&mut self, asked: &RankRequest) -> Work {
+        let mut work = self.subject(&asked.what);
+        let new: Vec<&str> =
+            asked.texts.iter().map(String::as_str).filter(|text| !self.texts.contains(*text)).collect();
+        let stored = match (self.labels.model, new.is_empty()) {
+            (Some(model), false) => self.labels.store.get_many(model, &new),
+            _ => vec![None; new.len()],
+        };
+        for (text, stored) in new.into_iter().zip(stored) {
+            if self.texts.insert(text.to_owned()) && stored.is_none() {
+                work.add(&self.text(text));
+            }
+        }
+        work
+    }
+
+    /// The work for the content of a request, if the model has no vector of it.
+    fn subject(&mut self, item: &Item) -> Work {
+        let key = match item {
+            Item::Text(text) if self.texts.contains(text) => return Work::default(),
+            Item::Text(text) => {
+                self.texts.insert(text.clone());
+                return self.text(text);
+            }
+            Item::Image(file) => (file.digest.clone(), 0),
+            Item::Frame(Moment { media, start, .. }) => (media.digest.clone(), start.ticks),
+            Item::Sound(_) => return Work::default(),
+        };
+        let flops = self.cost.picture.flops;
+        if flops > 0.0 && self.seen.insert(key) {
+            Work::default().with(Phase::Picture, 1.0, flops)
+        } else {
+            Work::default()
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Work {
+        // a classifier ranks among labels of its own without reading them
+        if self.cost.text.flops == 0.0 {
+            return Work::default();
+        }
+        let most = self.cost.text_tokens.max(1);
+        let ids = self.tokenizer.as_ref().and_then(|tokenizer| tokenizer.encode_within(text, most).ok());
+        let tokens = ids.map_or(text.chars().count() as f64 / TOKEN_CHARS + 2.0, |ids| ids.len() as f64);
+        let tokens = tokens.min(most as f64);
+        self.longest_text = self.longest_text.max(tokens);
+        Work::default().with(Phase::Text, tokens, self.cost.text.mutual(tokens))
+    }
+}
+
+/// The time of some work in seconds: the sum over its phases, by measured speeds. None if a phase was never measured.
+pub fn seconds(work: &Work, known: &Ratios) -> Option<f64> {
+    let rate = |phase: Phase| known.get(phase.word()).and_then(|ratio| ratio.rate());
+    let of = |(phase, units): (&Phase, &f64)| {
+        // a token of a batch takes about the time of a single one, if only the other was measured
+        let measured = match phase {
+            Phase::Batch => rate(Phase::Batch).or_else(|| rate(Phase::Reply)),
+            Phase::Reply => rate(Phase::Reply).or_else(|| rate(Phase::Batch)),
+            phase => rate(*phase),
+        };
+        Some(units / measured?)
+    };
+    work.units.iter().map(of).sum()
+}
+
+/// The error of a model whose costs cannot be read.
+pub(super) fn unread(error: Fault) -> Fault {
+    Fault { message: format!("its work cannot be estimated: {}", error.message), ..error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{EmbedRequest, Finish, FloorUse, Message};
+    use crate::infer::cost::Transformer;
+
+    fn estimator(known: &[(&str, f64, f64)]) -> Estimator {
+        let token = Transformer::plain(8, 32, 2, 2).token();
+        let cost = CostModel {
+            prompt: token,
+            reply: token,
+            picture: token.whole(5.0),
+            text: token,
+            text_tokens: 6,
+            ..CostModel::default()
+        };
+        let cost = CostModel { sound: token.whole(50.0), window_s: 30.0, ..cost };
+        let known = known.iter().map(|(name, amount, per)| ((*name).to_owned(), Ratio { amount: *amount, per: *per }));
+        Estimator {
+            cost,
+            tokenizer: None,
+            chat: None,
+            labels: LabelStore::default(),
+            decode: Decoding::default(),
+            known: known.collect(),
+            seen: HashSet::new(),
+            texts: HashSet::new(),
+            last: Vec::new(),
+            longest: 0.0,
+            longest_text: 0.0,
+        }
+    }
+
+    fn check(work: &Work, expected: &[(Phase, f64)]) {
+        let found: Vec<(Phase, f64)> = work.units.iter().map(|(phase, units)| (*phase, *units)).collect();
+        assert_eq!(found, expected);
+        assert_eq!(work.flops > 0.0, !expected.is_empty());
+    }
+
+    #[test]
+    fn texts_and_pictures_are_computed_once() {
+        let mut all = estimator(&[]);
+        let embed = |text: &str| Request::Embed(EmbedRequest { what: Item::Text(text.to_owned()) });
+        let reply = Reply::Embed(vec![1.0]);
+        check(&all.count(&embed("sixteen letters!"), &reply, false), &[(Phase::Text, 6.0)]);
+        check(&all.count(&embed("sixteen letters!"), &reply, false), &[]);
+        check(&all.count(&embed(&"x".repeat(400)), &reply, false), &[(Phase::Text, 6.0)]);
+        let what = Item::Image(crate::value::ImageFile { path: "a.png".into(), digest: "d".into() });
+        let rank = |label: &str| {
+            let among = vec![label.to_owned()];
+            Request::Rank(RankRequest { what: what.clone(), texts: among.clone(), among, floor: FloorUse::Unused })
+        };
+        let ranked = Reply::Rank(Vec::new());
+        check(&all.count(&rank("abcd"), &ranked, false), &[(Phase::Picture, 1.0), (Phase::Text, 3.0)]);
+        check(&all.count(&rank("abcd"), &ranked, false), &[]);
+        check(&all.count(&rank("efgh"), &ranked, false), &[(Phase::Text, 3.0)]);
+    }
+
+    #[test]
+    fn replies_have_the_length_of_earlier_ones() {
+        let of = |most| Decoding { max_tokens: most, ..Decoding::default() };
+        let check = |known: &[(&str, f64, f64)], most, expected: f64| {
+            assert_eq!(estimator(known).reply_tokens(&of(most)), expected, "{known:?} {most:?}");
+        };
+        check(&[], None, 64.0);
+        check(&[], Some(48), 48.0);
+        check(&[("reply length 48", 30.0, 3.0)], Some(48), 10.0);
+        check(&[("reply length 48", 30.0, 3.0)], Some(100), 64.0);
+        check(&[("reply length", 40.0, 2.0)], Some(16), 16.0);
+    }
+
+    #[test]
+    fn a_prompt_costs_its_tokens_and_a_choice_no_reply() {
+        let mut all = estimator(&[]);
+        let asked = SayRequest { raw: true, ..SayRequest::new(vec![Message::new("user", "x".repeat(40))]) };
+        let said = SayReply::new("y".repeat(36), Finish::Stop);
+        let reply = Reply::Say(said);
+        check(&all.count(&Request::Say(asked.clone()), &reply, false), &[(Phase::Prompt, 10.0), (Phase::Reply, 9.0)]);
+        check(&all.count(&Request::Say(asked.clone()), &reply, true), &[(Phase::Prompt, 10.0), (Phase::Batch, 9.0)]);
+        assert_eq!(all.longest, 20.0);
+        let choices = vec!["a".repeat(4), "b".repeat(8)];
+        check(&all.count(&Request::Say(SayRequest { choices, ..asked }), &reply, false), &[(Phase::Prompt, 13.0)]);
+    }
+
+    #[test]
+    fn time_needs_a_speed_for_each_phase() {
+        let work = Work::default().with(Phase::Prompt, 10.0, 1.0).with(Phase::Batch, 6.0, 1.0);
+        let known = |rows: &[(&str, f64, f64)]| estimator(rows).known;
+        assert_eq!(seconds(&work, &known(&[("prompt", 5.0, 1.0)])), None);
+        assert_eq!(seconds(&work, &known(&[("prompt", 5.0, 1.0), ("reply", 3.0, 1.0)])), Some(4.0));
+        assert_eq!(
+            seconds(&work, &known(&[("prompt", 5.0, 1.0), ("reply", 3.0, 1.0), ("batch", 6.0, 1.0)])),
+            Some(3.0)
+        );
+        assert_eq!(seconds(&Work::default(), &known(&[])), Some(0.0));
+    }
+}
