@@ -84,6 +84,7 @@ fn every_command_prints_json_that_fits_its_schema() {
     let problems = bench.check("check", &["check", "d.yaml", "bad.yaml", "none.yaml"], 2);
     let codes: Vec<&str> = problems.as_array().expect("a list").iter().filter_map(|p| p["code"].as_str()).collect();
     assert_eq!(codes, ["unused-role", "unknown-name", "unreadable"], "a missing file hides no problem");
+    bench.check("plan", &["plan", "d.yaml"], 0);
     bench.check("graph", &["graph", "d.yaml"], 0);
     bench.check("test", &["test", "d.yaml"], 0);
     bench.check("eval", &["eval", "d.yaml", "--data", "cases.jsonl"], 1);
@@ -115,7 +116,12 @@ fn every_command_prints_json_that_fits_its_schema() {
     bench.check("try --embed", &["try", "starter-clip", "--text", "a dog", "--embed"], 0);
     bench.check("try --among", &["try", "starter-clip", "--text", "a kitchen", "--among", "vocab/starter/places"], 0);
     bench.check("try --audio", &["try", "starter-whisper", "--audio", &day], 0);
+    let plan = ["plan", "video_qa", "-i", &format!("video={day}"), "-i", "question=Where are the keys?"];
+    bench.check("plan", &plan, 0);
     bench.check("ask", &["ask", &day, "Where did I last see the keys?"], 0);
+    let known = bench.check("plan", &[&plan[..], &["--fresh"]].concat(), 0);
+    assert!(known["time"]["seconds"].as_f64() > Some(0.0), "the run above measured every agent: {known}");
+    assert_eq!(known["time"]["same_dialogue"], true, "{known}");
     bench.check("error", &["ask", "none.mp4", "x"], 3);
     let unquoted =
         bench.check("error", &["ask", "day.mp4", "Where", "did", "I", "go?"], 2)["error"]["hint"].to_string();

@@ -16,6 +16,7 @@ mod list;
 mod memo;
 mod models;
 mod out;
+mod plan;
 mod print;
 mod progress;
 mod replay;
@@ -96,6 +97,8 @@ enum Command {
     Ask(ask::Args),
     /// Run a dialogue
     Run(run::Args),
+    /// Predict the cost of a run: exchanges, tokens, memory and time
+    Plan(plan::Args),
     /// Report every problem of dialogues, with file, line and column
     Check(check::Args),
     /// Draw a dialogue's graph
@@ -145,6 +148,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Run(args) => args.run(&out, &settings),
         Command::Check(args) => args.run(&out, &settings),
         Command::Graph(args) => args.run(&out, &settings),
+        Command::Plan(args) => args.run(&out, &settings),
         Command::Test(args) => args.run(&out, &settings),
         Command::Replay(args) => args.run(&out),
         Command::Try(args) => args.run(&out, &settings),

@@ -13,7 +13,7 @@ use crate::{
     media::Access,
     plan::{CompileOptions, Inputs, Plan},
     run::{Agents, Cancel, Outcome, Recorder, RunOptions},
-    session::{self, Engine, Listener, LoadOptions},
+    session::{self, Engine, Listener, LoadOptions, forecast::Forecast},
     store::memo::Memo,
 };
 use std::{future::Future, path::Path, sync::Arc};
@@ -92,6 +92,17 @@ impl CliSession {
     /// The result of the work, or a fault as soon as it is cancelled.
     pub(super) async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         unless(&self.cancel, work).await
+    }
+
+    /// Predicts the cost of a run.
+    pub(super) async fn forecast(&self, inputs: &Inputs, args: &RunArgs) -> Result<Forecast, Fault> {
+        let listener = listener(&self.bars);
+        let loading = LoadOptions { device: args.device.clone(), memory: args.memory, listener };
+        let loaded = self.unless_interrupted(self.session.load(&loading)).await;
+        report(&self.session.catalogue.verdicts, &self.out)?;
+        loaded?;
+        let memo = self.memo.clone().filter(|_| !args.fresh);
+        self.unless_interrupted(self.session.forecast(inputs, &loading, args.seed, memo)).await
     }
 
     /// Runs the dialogue once. `record` is the file of the transcript.

@@ -5,6 +5,7 @@
 //! [`Session`] is a checked dialogue that can run any number of times.
 
 pub mod engine;
+pub mod forecast;
 pub mod inputs;
 mod lists;
 pub mod settings;
@@ -74,7 +75,13 @@ impl Session {
     pub async fn run(&self, inputs: Inputs, loading: &LoadOptions, options: RunOptions) -> Result<Run, Fault> {
         let roster = self.load(loading).await?;
         let options = RunOptions { agents: roster.agents.clone(), media: roster.store.clone(), ..options };
-        Ok(crate::run::run(&self.plan, inputs, options).await)
+        let before = forecast::busy_s(roster);
+        let run = crate::run::run(&self.plan, inputs, options).await;
+        if let Ok(outcome) = &run.outcome {
+            let own = forecast::RunTime { busy_s: forecast::busy_s(roster) - before, elapsed_ms: outcome.elapsed_ms };
+            self.keep_timing(roster, own).await;
+        }
+        Ok(run)
     }
 }
 

@@ -1,0 +1,395 @@
+//! The cost of a run before it is paid: exchanges, tokens, FLOPs, memory and time.
+//!
+//! A rehearsal counts the exchanges and their work. The memory follows from the headers of the weights and from the
+//! longest prompts. The time follows from speeds that earlier runs measured on this machine: the sum over all local
+//! models, because they share the processor, times the ratio of an earlier run of the same dialogue. This ratio covers
+//! the decoding of media and the overlap of agents.
+
+use super::{LoadOptions, Session};
+use crate::{
+    agent::{
+        Agent,
+        local::LocalAgent,
+        roster::Roster,
+        work::{self, Work},
+    },
+    error::Fault,
+    infer::cost::{CostModel, Phase},
+    plan::Inputs,
+    run::rehearse::{ModelWork, Rehearsal, RehearsalOptions, StepWork, rehearse},
+    store::{
+        Memo,
+        timings::{Ratio, Ratios},
+    },
+    value::{Type, Value},
+};
+use serde::Serialize;
+use std::{sync::Arc, time::Duration};
+
+/// The memory of the program without models and media, in bytes. Measured: a run that only reads the memo.
+const PROGRAM_BYTES: u64 = 40_000_000;
+/// The memory of decoded media, in bytes: the cache of pictures, and the frames that wait for a model.
+const MEDIA_BYTES: u64 = 60_000_000;
+/// The longest rehearsal.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The tokens that a decoder reads in one call.
+const PIECE_TOKENS: f64 = 512.0;
+/// The texts that an encoder reads in one call.
+const TEXTS: f64 = 64.0;
+/// The room of a cache of keys and values, as a multiple of its content: it grows by half.
+const CACHE_ROOM: f64 = 1.5;
+/// The shortest run whose ratio is kept, in seconds of work.
+const MIN_BUSY_S: f64 = 0.2;
+
+/// The predicted cost of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Forecast {
+    /// The dialogue's name.
+    pub dialogue: String,
+    /// The steps, in order of their first exchange.
+    pub steps: Vec<StepForecast>,
+    /// The agents, in the order of the dialogue.
+    pub agents: Vec<AgentForecast>,
+    /// The number of exchanges.
+    pub exchanges: u64,
+    /// The exchanges that the memo answers.
+    pub memo_hits: u64,
+    /// True if some counts depend on replies that are not known yet.
+    pub estimated: bool,
+    /// Why the count ended early, if it did; the numbers are then too low.
+    pub unfinished: Option<String>,
+    /// Floating-point operations of all local models.
+    pub flops: f64,
+    /// The memory of the program.
+    pub memory: MemoryForecast,
+    /// The time.
+    pub time: TimeForecast,
+}
+
+/// The exchanges of a step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepForecast {
+    /// The step's path; a loop's rounds are one step.
+    pub step: String,
+    /// The agent's name.
+    pub agent: String,
+    /// The kind of request.
+    pub kind: &'static str,
+    /// The number of exchanges.
+    pub exchanges: u64,
+    /// The exchanges that the memo answers.
+    pub memo_hits: u64,
+    /// The exchanges that an equal one of the same run answers.
+    pub repeated: u64,
+    /// True if the number of exchanges depends on replies that are not known yet.
+    pub estimated: bool,
+    /// The units of the work.
+    #[serde(flatten)]
+    pub units: Units,
+    /// Floating-point operations.
+    pub flops: f64,
+}
+
+/// The units of some work.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Units {
+    /// Tokens that language models read.
+    pub prompt_tokens: u64,
+    /// Tokens that language and speech models write.
+    pub reply_tokens: u64,
+    /// Tokens that encoders read.
+    pub text_tokens: u64,
+    /// Pictures.
+    pub pictures: u64,
+    /// Windows of sound.
+    pub windows: u64,
+}
+
+/// The cost of one agent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AgentForecast {
+    /// The agent's name.
+    pub agent: String,
+    /// True if its model runs in this process.
+    pub local: bool,
+    /// The requests that it must answer.
+    pub requests: u64,
+    /// The units of its work.
+    #[serde(flatten)]
+    pub units: Units,
+    /// Floating-point operations.
+    pub flops: f64,
+    /// Its memory; none for an agent elsewhere, and for one that is not asked.
+    pub memory: Option<AgentMemory>,
+    /// The time of its work and of loading, in seconds; none if it was never measured.
+    pub seconds: Option<f64>,
+}
+
+/// The memory of one local model, in bytes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AgentMemory {
+    /// The device.
+    pub device: String,
+    /// Its weights as the model holds them.
+    pub weights: u64,
+    /// Keys and values of the longest prompts and replies.
+    pub cache: u64,
+    /// Numbers that are computed and freed again.
+    pub activations: u64,
+}
+
+impl AgentMemory {
+    fn total(&self) -> u64 {
+        self.weights + self.cache + self.activations
+    }
+}
+
+/// The memory of a run, in bytes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MemoryForecast {
+    /// The program without models.
+    pub program: u64,
+    /// Decoded pictures and sound.
+    pub media: u64,
+    /// The largest sum in the memory of this machine: program, media and the agents on the CPU that are loaded together.
+    pub peak: u64,
+    /// The memory that agents may take on their devices.
+    pub devices: Vec<DeviceForecast>,
+}
+
+/// The memory of one device.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeviceForecast {
+    /// The device.
+    pub device: String,
+    /// The bytes that agents may take; none if they are unknown.
+    pub room: Option<u64>,
+    /// True if the agents do not fit together, so that they are loaded in turns.
+    pub in_turns: bool,
+}
+
+/// The time of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimeForecast {
+    /// The time in seconds; none if a model was never measured on this machine.
+    pub seconds: Option<f64>,
+    /// The models without a measurement.
+    pub unmeasured: Vec<String>,
+    /// True if an earlier run of this dialogue with these agents was measured too.
+    pub same_dialogue: bool,
+}
+
+/// The measured time of a run.
+pub(super) struct RunTime {
+    pub(super) busy_s: f64,
+    pub(super) elapsed_ms: u64,
+}
+
+/// The local models of a roster, each once.
+fn locals(roster: &Roster) -> Vec<&LocalAgent> {
+    let mut all: Vec<&LocalAgent> = Vec::new();
+    for local in roster.agents.values().flat_map(|agent| agent.locals()) {
+        if !all.iter().any(|known| known.spec().name == local.spec().name) {
+            all.push(local);
+        }
+    }
+    all
+}
+
+/// The seconds of all work of the local models so far.
+pub(super) fn busy_s(roster: &Roster) -> f64 {
+    locals(roster).iter().map(|local| local.meter().busy_s()).sum()
+}
+
+/// The name of the ratio of elapsed seconds to seconds of work.
+const RUN: &str = "run";
+
+impl Session {
+    /// The name of this dialogue with these agents in the store of timings.
+    fn timing_key(&self, roster: &Roster) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for local in locals(roster) {
+            hasher.update(local.meter().model().as_bytes()).update(b"\n");
+        }
+        format!("dialogue {} {}", self.plan.name, hasher.finalize().to_hex())
+    }
+
+    /// Keeps the ratio of a run's time to its work, and the speeds of its models.
+    pub(super) async fn keep_timing(&self, roster: &Roster, own: RunTime) {
+        let meters: Vec<_> = locals(roster).iter().map(|local| local.meter().clone()).collect();
+        let (key, store) = (self.timing_key(roster), self.engine.timings().clone());
+        let ratio = Ratio { amount: own.elapsed_ms as f64 / 1000.0, per: own.busy_s };
+        let keep = move || {
+            meters.iter().for_each(|meter| meter.flush());
+            if own.busy_s >= MIN_BUSY_S {
+                store.add(&key, &Ratios::from([(RUN.to_owned(), ratio)]));
+            }
+        };
+        // timings are a cache, so a failure only loses them
+        let _ = tokio::task::spawn_blocking(keep).await;
+    }
+
+    /// Predicts the cost of a run. Prepares the agents, and loads none. Fails if an agent cannot get ready, or does not
+    /// fit into memory.
+    pub async fn forecast(
+        &self,
+        inputs: &Inputs,
+        loading: &LoadOptions,
+        seed: u64,
+        memo: Option<Memo>,
+    ) -> Result<Forecast, Fault> {
+        let roster = self.load(loading).await?;
+        let options = RehearsalOptions { agents: roster.agents.clone(), seed, memo, limit: LIMIT };
+        let found = rehearse(&self.plan, inputs, options).await?;
+        let agents = self.agents(roster, &found);
+        let (key, store) = (self.timing_key(roster), self.engine.timings().clone());
+        let known = tokio::task::spawn_blocking(move || store.get(&key)).await.unwrap_or_default();
+        let media = if uses_media(inputs) { MEDIA_BYTES } else { 0 };
+        let steps: Vec<StepForecast> = found.steps.iter().map(step).collect();
+        Ok(Forecast {
+            dialogue: self.plan.name.clone(),
+            exchanges: steps.iter().map(|step| step.exchanges).sum(),
+            memo_hits: steps.iter().map(|step| step.memo_hits).sum(),
+            estimated: steps.iter().any(|step| step.estimated),
+            unfinished: found.unfinished.clone(),
+            flops: agents.iter().map(|agent| agent.flops).sum(),
+            memory: memory(roster, &agents, media),
+            time: time(&agents, &known),
+            steps,
+            agents,
+        })
+    }
+
+    fn agents(&self, roster: &Roster, found: &Rehearsal) -> Vec<AgentForecast> {
+        let mut agents: Vec<AgentForecast> = Vec::new();
+        for local in locals(roster) {
+            agents.extend(found.models.get(&local.spec().name).map(|model| of_local(local, model)));
+        }
+        let elsewhere = roster
+            .agents
+            .iter()
+            .filter(|(role, agent)| agent.locals().is_empty() && self.plan.roles.contains_key(*role));
+        for agent in elsewhere.map(|(_, agent)| agent) {
+            if !agents.iter().any(|known| known.agent == agent.card().name) {
+                agents.push(of_other(agent, &found.steps));
+            }
+        }
+        agents
+    }
+}
+
+/// True if an input is a video, a sound or an image, or a list of them.
+fn uses_media(inputs: &Inputs) -> bool {
+    let is_media = |value: &Value| {
+        let ty = match value.ty() {
+            Type::List(item) => *item,
+            ty => ty,
+        };
+        matches!(ty, Type::Video | Type::Audio | Type::Image)
+    };
+    inputs.values().values().any(is_media)
+}
+
+fn units(work: &Work) -> Units {
+    let of = |phase: Phase| work.of(phase).round() as u64;
+    Units {
+        prompt_tokens: of(Phase::Prompt),
+        reply_tokens: of(Phase::Reply) + of(Phase::Batch),
+        text_tokens: of(Phase::Text),
+        pictures: of(Phase::Picture),
+        windows: of(Phase::Sound),
+    }
+}
+
+fn step(found: &StepWork) -> StepForecast {
+    let StepWork { step, agent, kind, exchanges, memo_hits, repeated, estimated, work } = found.clone();
+    let (units, flops) = (units(&work), work.flops);
+    StepForecast { step, agent, kind, exchanges, memo_hits, repeated, estimated, units, flops }
+}
+
+fn of_local(local: &LocalAgent, model: &ModelWork) -> AgentForecast {
+    let known = model.estimator.known();
+    let load = local.stored_bytes().ok().map(|bytes| {
+        let mut load = Work::default();
+        load.units.insert(Phase::Load, bytes as f64);
+        load
+    });
+    let seconds = match model.requests {
+        0 => Some(0.0),
+        // the family states no costs, so the work is unknown
+        _ if *model.estimator.cost() == CostModel::default() => None,
+        _ => {
+            work::seconds(&model.work, known).zip(load.and_then(|load| work::seconds(&load, known))).map(|(a, b)| a + b)
+        }
+    };
+    AgentForecast {
+        agent: local.spec().name.clone(),
+        local: true,
+        requests: model.requests,
+        units: units(&model.work),
+        flops: model.work.flops,
+        memory: (model.requests > 0).then(|| agent_memory(local, model)),
+        seconds,
+    }
+}
+
+fn of_other(agent: &Arc<dyn Agent>, steps: &[StepWork]) -> AgentForecast {
+    let name = &agent.card().name;
+    let (mut requests, mut all) = (0, Work::default());
+    for step in steps.iter().filter(|step| step.agent == *name) {
+        requests += step.exchanges - step.memo_hits - step.repeated;
+        all.add(&step.work);
+    }
+    let units = units(&all);
+    AgentForecast { agent: name.clone(), local: false, requests, units, flops: 0.0, memory: None, seconds: None }
+}
+
+/// The memory of a model: its weights, the keys and values of its open requests, and the largest activations.
+fn agent_memory(local: &LocalAgent, model: &ModelWork) -> AgentMemory {
+    let cost: &CostModel = model.estimator.cost();
+    let (longest, text, rows) = (model.estimator.longest, model.estimator.longest_text, model.rows as f64);
+    let number = local.number_bytes() as f64 / 4.0;
+    let has = |phase: Phase| model.work.of(phase) > 0.0;
+    let cache = cost.prompt.cache_bytes * longest * rows * CACHE_ROOM + cost.sound.cache_bytes;
+    let piece = longest.min(PIECE_TOKENS);
+    let batch = local.spec().limits.batch as f64;
+    let of = |phase: Phase| match phase {
+        Phase::Prompt if has(phase) => piece * (cost.prompt.bytes + cost.prompt.pair_bytes * longest),
+        Phase::Reply | Phase::Batch if has(phase) => rows * (cost.reply.bytes + cost.reply.pair_bytes * longest),
+        Phase::Picture if has(phase) => batch.min(model.work.of(phase)) * cost.picture.bytes,
+        Phase::Text if has(phase) => {
+            TEXTS.min(model.work.of(phase) / text.max(1.0)) * text * (cost.text.bytes + cost.text.pair_bytes * text)
+        }
+        Phase::Sound if has(phase) => cost.sound.bytes,
+        _ => 0.0,
+    };
+    let activations = Phase::ALL.into_iter().map(of).fold(0.0, f64::max);
+    let (device, weights) = local.need().map_or_else(
+        || ("cpu".to_owned(), local.stored_bytes().unwrap_or_default()),
+        |need| (need.device.clone(), need.weights),
+    );
+    AgentMemory { device, weights, cache: (cache * number) as u64, activations: (activations * number) as u64 }
+}
+
+fn memory(roster: &Roster, agents: &[AgentForecast], media: u64) -> MemoryForecast {
+    let devices = roster.budgets.iter().map(|budget| DeviceForecast {
+        device: budget.device.clone(),
+        room: budget.room,
+        in_turns: budget.is_tight(),
+    });
+    let on_cpu = agents.iter().filter_map(|agent| agent.memory.as_ref()).filter(|memory| memory.device == "cpu");
+    let together: u64 = on_cpu.map(AgentMemory::total).sum();
+    let tight = roster.budgets.iter().find(|budget| budget.device == "cpu" && budget.is_tight());
+    let loaded = tight.and_then(|budget| budget.room).map_or(together, |room| together.min(room));
+    MemoryForecast { program: PROGRAM_BYTES, media, peak: PROGRAM_BYTES + media + loaded, devices: devices.collect() }
+}
+
+fn time(agents: &[AgentForecast], known: &Ratios) -> TimeForecast {
+    let busy = agents.iter().filter(|agent| agent.local && agent.requests > 0);
+    let unmeasured: Vec<String> =
+        busy.filter(|agent| agent.seconds.is_none()).map(|agent| agent.agent.clone()).collect();
+    let ratio = known.get(RUN).and_then(|ratio| ratio.rate());
+    let sum: f64 = agents.iter().filter_map(|agent| agent.seconds).sum();
+    let seconds = unmeasured.is_empty().then_some(sum * ratio.unwrap_or(1.0));
+    TimeForecast { seconds, unmeasured, same_dialogue: ratio.is_some() }
+}
