@@ -101,6 +101,11 @@ impl Config {
         self.json.get(key).is_some()
     }
 
+    /// The keys of the object.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.json.as_object().into_iter().flat_map(|map| map.keys().map(String::as_str))
+    }
+
     /// The error for a value that differs from `expected`.
     pub fn wrong(&self, key: &str, expected: impl Display, found: &Json) -> Fault {
         const SHOWN_CHARS: usize = 60;

@@ -10,7 +10,7 @@ use super::{
     checkpoint::Checkpoint,
     cost::{CostModel, Phase},
     failed,
-    image::Preparation,
+    image::{Fingerprint, Preparation, fingerprint},
     job::{Input, Job, Model},
     labels::{LabelVectors, MAX_CACHED, TextUse},
     meter::Meter,
@@ -137,16 +137,6 @@ pub fn cost(image: &TowerShape, patches: usize, pixels: usize, text: &TowerShape
         text_tokens,
         ..CostModel::default()
     }
-}
-
-/// Identifies a picture: blake3 of its size and pixels, which takes a thousandth of the time of embedding it.
-type Fingerprint = [u8; 32];
-
-fn fingerprint(picture: &RgbImage) -> Fingerprint {
-    let (width, height) = picture.dimensions();
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&width.to_le_bytes()).update(&height.to_le_bytes()).update(picture.as_raw());
-    *hasher.finalize().as_bytes()
 }
 
 /// The maximum texts in a forward pass.

@@ -207,6 +207,28 @@ impl Convolutions {
     }
 }
 
+/// The cost of a two-dimensional convolution as part of a picture: FLOPs, and bytes of its output and its unfolded
+/// input in f32. `side` is that of the output.
+pub fn convolution(input: usize, output: usize, kernel: usize, side: usize, groups: usize) -> Pass {
+    let pixels = (side * side) as f64;
+    let taps = (input / groups.max(1) * kernel * kernel) as f64;
+    let unfolded = if kernel > 1 && groups == 1 { taps } else { input as f64 };
+    Pass {
+        flops: 2.0 * pixels * taps * output as f64,
+        bytes: 4.0 * pixels * (unfolded + 2.0 * output as f64),
+        ..Pass::default()
+    }
+}
+
+/// The sum of convolutions that run one after another: activations are those of the largest.
+pub fn sequence(parts: impl IntoIterator<Item = Pass>) -> Pass {
+    parts.into_iter().fold(Pass::default(), |all, part| Pass {
+        flops: all.flops + part.flops,
+        bytes: all.bytes.max(part.bytes),
+        ..all
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,5 +258,13 @@ mod tests {
         picture.conv((8, 4), (2, 2), false);
         assert_eq!(picture.pass().flops - before, 2.0 * 32.0 * 4.0);
         assert_eq!(picture.pass().bytes, 4.0 * 25.0 * (27.0 + 16.0));
+    }
+
+    #[test]
+    fn a_convolution_costs_two_flops_for_each_tap_of_each_pixel() {
+        assert_eq!(convolution(3, 8, 3, 4, 1).flops, 2.0 * 16.0 * 27.0 * 8.0);
+        assert_eq!(convolution(8, 8, 3, 4, 8).flops, 2.0 * 16.0 * 9.0 * 8.0);
+        let both = sequence([convolution(3, 8, 3, 4, 1), convolution(8, 8, 3, 4, 8)]);
+        assert_eq!(both.flops, 2.0 * 16.0 * (216.0 + 72.0));
     }
 }

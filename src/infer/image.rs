@@ -27,6 +27,7 @@ pub struct Preparation {
     pub name: String,
     resize: Option<(Size, Filter)>,
     crop: Option<(u32, u32)>,
+    centre: Rounding,
     rescale: Option<f64>,
     normalise: Option<([f32; 3], [f32; 3])>,
 }
@@ -46,6 +47,13 @@ pub struct PictureDefaults {
     pub std: [f32; 3],
 }
 
+impl PictureDefaults {
+    fn clip(side: usize) -> PictureDefaults {
+        let side = side as u32;
+        PictureDefaults { side, square: false, crop: Some(side), mean: CLIP_MEAN, std: CLIP_STD }
+    }
+}
+
 /// The maximum pixels of a prepared picture: 200 MB of numbers.
 const MAX_PIXELS: usize = 1 << 24;
 
@@ -57,37 +65,74 @@ impl Preparation {
     /// Reads the settings. An absent key has CLIP's default, with the model's `side` in pixels. Fails if a value is out
     /// of range.
     pub fn new(config: &Config, side: usize) -> Result<Preparation, Fault> {
-        let side = side as u32;
-        let defaults = PictureDefaults { side, square: false, crop: Some(side), mean: CLIP_MEAN, std: CLIP_STD };
-        Preparation::with(config, defaults)
+        Preparation::with(config, PictureDefaults::clip(side))
     }
 
     /// Reads the settings. Fails if a value is out of range.
     pub fn with(config: &Config, defaults: PictureDefaults) -> Result<Preparation, Fault> {
-        let PictureDefaults { side, square: is_square, crop, mean, std } = defaults;
-        let on = |key: &str| config.truth(key).map(|on| on.unwrap_or(true));
-        let filter = Filter::numbered(config.count("resample", 0..=5)?.unwrap_or(3)).map_err(Fault::model)?;
-        let square = config.truth("default_to_square")?.unwrap_or(false);
-        let expected = format!("a side from 1 to {}, or an object of sides", within::SIDE.end());
-        let size = match config.get("size") {
-            Some(value) => size(value, square).ok_or_else(|| config.wrong("size", &expected, value))?,
-            None if is_square => Size::Exact(side, side),
-            None => Size::ShortestEdge(side),
+        Preparation::read(config, &Processor::of(defaults))
+    }
+
+    /// Reads the settings of a classifier. They name their processor; `usual` is the one that is meant if they do not.
+    /// Fails if the processor is not supported, or if a value is out of range.
+    pub fn of_classifier(config: &Config, usual: &str, side: usize) -> Result<Preparation, Fault> {
+        let named = config.string("image_processor_type")?.or(config.string("feature_extractor_type")?);
+        let processor = Processor::named(named.unwrap_or(usual), side)
+            .map_err(|why| Fault::model(format!("{}: {why}", config.name())))?;
+        Preparation::read(config, &processor)
+    }
+
+    /// The evaluation transform of timm: resize, centre crop, normalise. `name` is the file of the settings.
+    pub fn plain(
+        name: &str,
+        resize: (Resize, Filter),
+        crop: (u32, u32),
+        normalise: ([f32; 3], [f32; 3]),
+    ) -> Preparation {
+        let size = match resize.0 {
+            Resize::ShortestEdge(edge) => Size::ShortestEdge(edge),
+            Resize::Exact(width, height) => Size::Exact(width, height),
         };
-        let crops = config.truth("do_center_crop")?.unwrap_or(crop.is_some());
+        Preparation {
+            name: name.to_owned(),
+            resize: Some((size, resize.1)),
+            crop: Some(crop),
+            centre: Rounding::HalfToEven,
+            rescale: Some(1.0 / 255.0),
+            normalise: Some(normalise),
+        }
+    }
+
+    fn read(config: &Config, processor: &Processor) -> Result<Preparation, Fault> {
+        let on = |key: &str, default: bool| config.truth(key).map(|on| on.unwrap_or(default));
+        let filter =
+            config.count("resample", 0..=5)?.map_or(Ok(processor.filter), Filter::numbered).map_err(Fault::model)?;
+        let square = config.truth("default_to_square")?.unwrap_or(processor.square);
+        let expected = format!("a side from 1 to {}, or an object of sides", within::SIDE.end());
+        let mut size = match config.get("size") {
+            Some(value) => size(value, square).ok_or_else(|| config.wrong("size", &expected, value))?,
+            None => processor.size,
+        };
         let crop = match config.get("crop_size") {
             Some(value) => size_of_crop(value).ok_or_else(|| config.wrong("crop_size", &expected, value))?,
-            None => (crop.unwrap_or(side), crop.unwrap_or(side)),
+            None => processor.crop.unwrap_or((1, 1)),
         };
+        let mut crop = on("do_center_crop", processor.crop.is_some())?.then_some(crop);
+        if processor.crop_share {
+            (size, crop) = cropped_share(config, size, crop)?;
+        }
         let factor = config.number("rescale_factor", -1e3..=1e3)?.unwrap_or(1.0 / 255.0);
-        let mean = config.triple("image_mean", -1e3..=1e3)?.unwrap_or(mean);
-        let std = config.triple("image_std", 1e-6..=1e3)?.unwrap_or(std);
+        let mean = config.triple("image_mean", -1e3..=1e3)?.unwrap_or(processor.normalise.0);
+        let std = config.triple("image_std", 1e-6..=1e3)?.unwrap_or(processor.normalise.1);
+        let resizes = on("do_resize", true)?;
         Ok(Preparation {
             name: config.name().to_owned(),
-            resize: on("do_resize")?.then_some((size, filter)),
-            crop: crops.then_some(crop),
-            rescale: on("do_rescale")?.then_some(factor),
-            normalise: on("do_normalize")?.then_some((mean, std)),
+            resize: resizes.then_some((size, filter)),
+            // ConvNext's processor crops while it resizes
+            crop: crop.filter(|_| resizes || !processor.crop_share),
+            centre: Rounding::Down,
+            rescale: on("do_rescale", true)?.then_some(factor),
+            normalise: on("do_normalize", true)?.then_some((mean, std)),
         })
     }
 
@@ -132,7 +177,7 @@ impl Preparation {
             );
             return Err(Fault::media(said));
         }
-        let (columns, rows) = (Centre::of(to.0, width), Centre::of(to.1, height));
+        let (columns, rows) = (Centre::of(to.0, width, self.centre), Centre::of(to.1, height, self.centre));
         let part = resample(picture.as_raw(), from, to, (&columns.kept, &rows.kept), filter);
         if (columns.kept.len(), rows.kept.len()) == (width, height) {
             return Ok((part, width, height));
@@ -144,6 +189,107 @@ impl Preparation {
         }
         Ok((pixels, width, height))
     }
+}
+
+/// Identifies a picture: blake3 of its size and pixels, which takes a thousandth of the time of a model.
+pub type Fingerprint = [u8; 32];
+
+/// The [`Fingerprint`] of a picture.
+pub fn fingerprint(picture: &RgbImage) -> Fingerprint {
+    let (width, height) = picture.dimensions();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&width.to_le_bytes()).update(&height.to_le_bytes()).update(picture.as_raw());
+    *hasher.finalize().as_bytes()
+}
+
+/// The rounding of half a pixel at the edge of a centre crop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rounding {
+    /// As transformers.
+    Down,
+    /// As torchvision, which timm uses.
+    HalfToEven,
+}
+
+/// The size that [`Preparation::plain`] resizes to, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resize {
+    /// The length of the shorter edge.
+    ShortestEdge(u32),
+    /// Width and height.
+    Exact(u32, u32),
+}
+
+/// A processor of transformers: the values of keys that its file lacks.
+#[derive(Clone, Copy)]
+struct Processor {
+    filter: Filter,
+    size: Size,
+    /// The centre crop; `None` if it does not crop by default.
+    crop: Option<(u32, u32)>,
+    /// A bare number as `size` is a square.
+    square: bool,
+    normalise: ([f32; 3], [f32; 3]),
+    /// The rule of [`cropped_share`].
+    crop_share: bool,
+}
+
+impl Processor {
+    fn of(defaults: PictureDefaults) -> Processor {
+        let PictureDefaults { side, square, crop, mean, std } = defaults;
+        Processor {
+            filter: Filter::Bicubic,
+            size: if square { Size::Exact(side, side) } else { Size::ShortestEdge(side) },
+            crop: crop.map(|crop| (crop, crop)),
+            square: false,
+            normalise: (mean, std),
+            crop_share: false,
+        }
+    }
+
+    /// The processor of this name. The names of older versions (`…FeatureExtractor`) and of variants (`…Fast`) mean the
+    /// same.
+    fn named(name: &str, side: usize) -> Result<Processor, String> {
+        let plain = name.trim_end_matches("Fast").trim_end_matches("Pil");
+        let plain = plain.trim_end_matches("ImageProcessor").trim_end_matches("FeatureExtractor");
+        let clip = Processor::of(PictureDefaults::clip(side));
+        let (exact, normalise) = (|side: usize| Size::Exact(side as u32, side as u32), ([0.5; 3], [0.5; 3]));
+        let vit =
+            Processor { filter: Filter::Bilinear, size: exact(side), crop: None, square: true, normalise, ..clip };
+        Ok(match plain {
+            "ViT" => vit,
+            "DeiT" => Processor { filter: Filter::Bicubic, size: exact(256), crop: Some((224, 224)), ..vit },
+            "ConvNext" => Processor { size: Size::ShortestEdge(384), crop: None, normalise, crop_share: true, ..clip },
+            "MobileNetV1" | "MobileNetV2" => Processor {
+                filter: Filter::Bilinear,
+                size: Size::ShortestEdge(256),
+                crop: Some((224, 224)),
+                normalise,
+                ..clip
+            },
+            "Bit" | "CLIP" => clip,
+            _ => {
+                let known = "ViT, DeiT, ConvNext, MobileNetV1, MobileNetV2, Bit and CLIP";
+                return Err(format!("the image processor `{name}` is not supported; those of {known} are"));
+            }
+        })
+    }
+}
+
+/// ConvNext's processor: below 384 pixels, the shorter edge becomes `size / crop_pct` and the middle is kept; from 384
+/// on, the whole picture becomes a square.
+fn cropped_share(config: &Config, size: Size, crop: Option<(u32, u32)>) -> Result<(Size, Option<(u32, u32)>), Fault> {
+    const WHOLE: u32 = 384;
+    let wrong = |key: &str, expected: &str| config.wrong(key, expected, config.get(key).unwrap_or(&Json::Null));
+    if crop.is_some() {
+        return Err(wrong("do_center_crop", "false for this image processor"));
+    }
+    let Size::ShortestEdge(edge) = size else { return Err(wrong("size", "an object with `shortest_edge`")) };
+    if edge >= WHOLE {
+        return Ok((Size::Exact(edge, edge), None));
+    }
+    let share = config.number("crop_pct", 0.05..=1.0)?.unwrap_or(224.0 / 256.0);
+    Ok((Size::ShortestEdge((f64::from(edge) / share) as u32), Some((edge, edge))))
 }
 
 /// Reads `size`: a number, `[height, width]`, `{shortest_edge}` (perhaps with `longest_edge`) or `{height, width}`. A
@@ -198,9 +344,15 @@ struct Centre {
 
 impl Centre {
     /// The middle `want` of `have` positions.
-    fn of(have: usize, want: usize) -> Centre {
-        // Rounded down, also when negative: the reference adds the extra row at the top of a too small picture.
-        let offset = (have as i64 - want as i64).div_euclid(2);
+    fn of(have: usize, want: usize, rounding: Rounding) -> Centre {
+        let spare = have as i64 - want as i64;
+        let offset = match rounding {
+            // Also when negative: transformers adds the extra row at the top of a too small picture.
+            Rounding::Down => spare.div_euclid(2),
+            // torchvision adds the extra row at the bottom.
+            Rounding::HalfToEven if spare < 0 => spare / 2,
+            Rounding::HalfToEven => (spare as f64 / 2.0).round_ties_even() as i64,
+        };
         let first = offset.max(0) as usize;
         Centre { kept: first..have.min(first + want), before: offset.min(0).unsigned_abs() as usize }
     }

@@ -5,10 +5,12 @@ pub mod audio;
 pub mod background;
 pub mod chat;
 pub mod checkpoint;
-
 mod choices;
+pub mod classes;
+pub mod classify;
 pub mod config;
 pub mod contrast;
+pub mod conv;
 pub mod cost;
 pub mod decode;
 pub mod device;

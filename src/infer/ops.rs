@@ -18,6 +18,8 @@ pub enum Activation {
     QuickGelu,
     /// max(x, 0)
     Relu,
+    /// min(max(x, 0), 6)
+    Relu6,
     /// x·σ(x)
     Silu,
 }
@@ -32,6 +34,7 @@ impl Activation {
             }
             "quick_gelu" => Activation::QuickGelu,
             "relu" => Activation::Relu,
+            "relu6" => Activation::Relu6,
             "silu" | "swish" => Activation::Silu,
             other => return Err(format!("the activation `{other}` is not supported")),
         })
@@ -45,6 +48,7 @@ impl Module for Activation {
             Activation::GeluTanh => x.gelu(),
             Activation::QuickGelu => x * candle_nn::ops::sigmoid(&(x * 1.702f64)?)?,
             Activation::Relu => x.relu(),
+            Activation::Relu6 => x.relu()?.minimum(6f64),
             Activation::Silu => x.silu(),
         }
     }
@@ -148,6 +152,13 @@ pub fn may_share(rows: usize, narrowest: usize) -> bool {
 /// 1 / (1 + e^−x)
 pub fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
+}
+
+/// ln Σ exp(x); of one number it is that number.
+pub fn log_sum_exp(all: impl Iterator<Item = f32> + Clone) -> f32 {
+    let most = all.clone().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = all.map(|x| f64::from(x - most).exp()).sum();
+    (f64::from(most) + sum.ln()) as f32
 }
 
 /// Labels with their scores and probabilities.

@@ -2,8 +2,13 @@
 
 pub mod bert;
 pub mod clip;
+pub mod convnext;
+pub mod efficientnet_lite;
 pub mod llama;
+pub mod mobilenet_v2;
+pub mod resnet;
 pub mod siglip;
+pub mod vit;
 pub mod whisper;
 
 use crate::{
@@ -63,7 +68,18 @@ pub struct Family {
 }
 
 /// Every family. Add a row here and a file beside this one.
-pub const FAMILIES: &[Family] = &[clip::FAMILY, siglip::FAMILY, llama::FAMILY, whisper::FAMILY, bert::FAMILY];
+pub const FAMILIES: &[Family] = &[
+    clip::FAMILY,
+    siglip::FAMILY,
+    llama::FAMILY,
+    whisper::FAMILY,
+    bert::FAMILY,
+    vit::FAMILY,
+    convnext::FAMILY,
+    resnet::FAMILY,
+    mobilenet_v2::FAMILY,
+    efficientnet_lite::FAMILY,
+];
 
 /// The family `name`; if it is absent or `auto`, the one that recognises the checkpoint's `config.json`. Fails if there
 /// is none.
