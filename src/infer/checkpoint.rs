@@ -21,7 +21,7 @@ use candle_nn::VarBuilder;
 use serde_json::Value as Json;
 use std::{
     io::ErrorKind,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 /// Largest tokenizer or vocabulary file, in bytes; the largest published ones have some 35 MB.
@@ -157,6 +157,30 @@ impl Checkpoint {
         }
     }
 
+    /// The modules of sentence-transformers in `modules.json`, in order: the name of each one's class, and its folder,
+    /// which is empty for the checkpoint's own. No modules if the file is absent. Fails if it is damaged, or if a folder
+    /// lies outside of the checkpoint.
+    pub fn modules(&self) -> Result<Vec<(String, String)>, Fault> {
+        let Some(text) = self.text("modules.json")? else { return Ok(Vec::new()) };
+        let modules: Vec<Json> = serde_json::from_str(&text).map_err(|e| Fault::model(format!("modules.json: {e}")))?;
+        let one = |module: &Json| {
+            let kind = module["type"].as_str().and_then(|kind| kind.rsplit('.').next()).unwrap_or_default();
+            let folder = module["path"].as_str().unwrap_or_default().trim_end_matches('/');
+            let inside = Path::new(folder).components().all(|part| matches!(part, Component::Normal(_)));
+            match inside {
+                true => Ok((kind.to_owned(), folder.to_owned())),
+                false => Err(Fault::model(format!("modules.json: the path `{folder}` leaves the checkpoint"))),
+            }
+        };
+        modules.iter().map(one).collect()
+    }
+
+    /// The weights of a module in a folder of the checkpoint.
+    pub fn weights_in(&self, folder: &str, dtype: DType, device: &Device) -> Result<VarBuilder<'static>, Fault> {
+        let files = weight_files::files(&self.folder.join(folder)).map_err(|error| Fault::model(error.line()))?;
+        Ok(VarBuilder::from_backend(Box::new(Safetensors::open(&files)?), dtype, device.clone()))
+    }
+
     /// The number format of most stored values; none if they are quantised.
     pub fn stored_dtype(&self) -> Result<Option<DType>, Fault> {
         match &self.stored {
@@ -205,16 +229,29 @@ impl Checkpoint {
         self.deciding().iter().map(|file| digest::stamp(file).ok()).collect()
     }
 
+    /// The folders of those files: the checkpoint's own, and those of its modules.
+    fn folders(&self) -> Vec<PathBuf> {
+        // A damaged list is an error of its reader.
+        let modules = self.modules().unwrap_or_default();
+        let named = modules.iter().map(|(_, folder)| folder.as_str()).filter(|folder| !folder.is_empty());
+        let mut folders = vec![self.folder.clone(), self.folder.join("1_Pooling")];
+        folders.extend(named.map(|folder| self.folder.join(folder)));
+        folders
+    }
+
     /// Every file that a reply depends on, sorted by path.
     fn deciding(&self) -> Vec<PathBuf> {
         let (mut files, folders) = match &self.stored {
-            Stored::Safetensors(files) => (files.clone(), vec![self.folder.clone(), self.folder.join("1_Pooling")]),
+            Stored::Safetensors(files) => (files.clone(), self.folders()),
             Stored::Gguf(gguf) => (gguf.files(), Vec::new()),
         };
         for folder in folders {
             let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-            let ends =
-                |p: &PathBuf| p.extension().is_some_and(|e| ["json", "jinja", "txt", "model"].iter().any(|x| e == *x));
+            let is_own = folder == self.folder;
+            let ends = |p: &PathBuf| {
+                let known = ["json", "jinja", "txt", "model"];
+                p.extension().is_some_and(|e| known.iter().any(|x| e == *x) || !is_own && e == "safetensors")
+            };
             files.extend(entries.filter_map(|e| e.ok().map(|e| e.path())).filter(ends));
         }
         files.sort();

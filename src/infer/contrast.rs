@@ -60,7 +60,7 @@ pub enum Judge {
 }
 
 /// Gives the token ids of a text, cut to the model's maximum. Fails if the text cannot be tokenized.
-pub type Encoder = Box<dyn Fn(&str) -> Result<Vec<u32>, Fault>>;
+pub type EncodeText = Box<dyn Fn(&str) -> Result<Vec<u32>, Fault>>;
 
 /// Loads a tower from the weights.
 type Build<T> = Box<dyn Fn(&VarBuilder<'static>) -> Result<Box<T>, Fault>>;
@@ -86,7 +86,7 @@ pub struct Parts {
     /// The text tower.
     pub text: Lazy<dyn TextTower>,
     /// Reads the tokenizer, which the first unknown text needs: some have 33 MB.
-    pub tokens: Box<dyn Fn() -> Result<Encoder, Fault>>,
+    pub tokens: Box<dyn Fn() -> Result<EncodeText, Fault>>,
     /// The preparation of pictures.
     pub preparation: Preparation,
     /// The side of a prepared picture, in pixels.
@@ -147,8 +147,8 @@ pub struct Contrast {
     source: Source,
     image: Lazy<dyn ImageTower>,
     text: Lazy<dyn TextTower>,
-    tokens: Box<dyn Fn() -> Result<Encoder, Fault>>,
-    encoder: Option<Encoder>,
+    tokens: Box<dyn Fn() -> Result<EncodeText, Fault>>,
+    encoder: Option<EncodeText>,
     preparation: Preparation,
     side: usize,
     judge: Judge,

@@ -198,7 +198,10 @@ fn around(part: &PostProcessorWrapper) -> Result<(usize, usize), String> {
         }
         PostProcessorWrapper::Template(template) => {
             let json = json(template)?;
-            let pieces = json["single"].as_array().map(Vec::as_slice).unwrap_or_default();
+            // Two texts have a template of their own.
+            let template = |key: &str| json[key].as_array().map(Vec::as_slice).unwrap_or_default();
+            let longer = if template("pair").len() > 2 * template("single").len() + 8 { "pair" } else { "single" };
+            let pieces = template(longer);
             let ids = |piece: &Json| {
                 let name = piece["SpecialToken"]["id"].as_str().unwrap_or_default();
                 json["special_tokens"][name]["ids"].as_array().map_or(0, Vec::len)

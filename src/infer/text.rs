@@ -9,7 +9,7 @@ use super::{
 };
 use crate::error::Fault;
 use serde_json::{Value as Json, json};
-use tokenizers::Tokenizer;
+use tokenizers::{Encoding, PostProcessor as _, Tokenizer, TruncationDirection};
 
 /// A checkpoint's tokenizer. Truncation and padding that its file may request are off, because each family does its
 /// own.
@@ -19,6 +19,8 @@ pub struct TextTokenizer {
     growth: Growth,
     /// `model_max_length` of `tokenizer_config.json`, in tokens. transformers writes a huge number for no limit.
     longest: Option<usize>,
+    /// The maximum tokens of [`TextTokenizer::encoded`]; none unless it was set.
+    cut: Option<usize>,
 }
 
 impl TextTokenizer {
@@ -32,6 +34,15 @@ impl TextTokenizer {
         TextTokenizer::from_json(checkpoint, file)
     }
 
+    /// The same, with a step before its normalizer that lowers the case of all text but special tokens.
+    pub fn open_lower(checkpoint: &Checkpoint, style: VocabStyle) -> Result<TextTokenizer, Fault> {
+        let file = match checkpoint.text("tokenizer.json")? {
+            Some(text) => serde_json::from_str(&text).map_err(|e| Fault::model(format!("tokenizer.json: {e}")))?,
+            None => built(checkpoint, style)?,
+        };
+        TextTokenizer::from_json(checkpoint, lowered(file).to_string())
+    }
+
     /// Reads a tokenizer in the form of `tokenizer.json`. Fails if it is damaged or exceeds a limit of [`Growth`].
     pub fn from_json(checkpoint: &Checkpoint, file: String) -> Result<TextTokenizer, Fault> {
         let broken =
@@ -42,7 +53,7 @@ impl TextTokenizer {
         tokenizer.with_truncation(None).map_err(|e| broken(e.to_string()))?;
         tokenizer.with_padding(None);
         let growth = Growth::of(&tokenizer).map_err(broken)?;
-        Ok(TextTokenizer { tokenizer, growth, longest: TextTokenizer::limit(checkpoint)? })
+        Ok(TextTokenizer { tokenizer, growth, longest: TextTokenizer::limit(checkpoint)?, cut: None })
     }
 
     /// `model_max_length` of `tokenizer_config.json`, in tokens. Fails if the file is damaged.
@@ -90,6 +101,56 @@ impl TextTokenizer {
         Ok(cut)
     }
 
+    /// The same tokenizer, whose [`TextTokenizer::encoded`] cuts texts to `max_tokens`, special tokens included. Fails
+    /// unless the special tokens around two texts leave room for the texts.
+    pub fn truncated(mut self, max_tokens: usize) -> Result<TextTokenizer, Fault> {
+        let special = self.special_tokens(true);
+        if max_tokens <= special {
+            let why = format!("a text may have {max_tokens} tokens, but {special} special ones belong to it");
+            return Err(Fault::model(format!("the tokenizer does not fit the model: {why}")));
+        }
+        self.cut = Some(max_tokens);
+        Ok(self)
+    }
+
+    /// The number of special tokens around one text, or around two.
+    fn special_tokens(&self, is_pair: bool) -> usize {
+        self.tokenizer.get_post_processor().map_or(0, |post| post.added_tokens(is_pair))
+    }
+
+    /// A text with special tokens, or two texts as one input. Fails if a text is too long or cannot be tokenized.
+    pub fn encoded(&self, text: &str, second: Option<&str>) -> Result<Encoded, Fault> {
+        for text in [Some(text), second].into_iter().flatten() {
+            if text.len() > MAX_TEXT_BYTES {
+                let length = text.len();
+                return Err(Fault::failed(format!("the text has {length} bytes; the maximum is {MAX_TEXT_BYTES}")));
+            }
+        }
+        let encoding = guarded(|| self.pair(text, second)).flatten();
+        let encoding = encoding.map_err(|e| Fault::model(format!("the text cannot be tokenized: {e}")))?;
+        if encoding.get_ids().is_empty() {
+            return Err(Fault::model("the tokenizer gives no tokens for the text"));
+        }
+        Ok(Encoded { ids: encoding.get_ids().to_vec(), types: encoding.get_type_ids().to_vec() })
+    }
+
+    fn pair(&self, text: &str, second: Option<&str>) -> Result<Encoding, String> {
+        let bare = |text: &str| {
+            self.growth.check(&self.tokenizer, text)?;
+            self.tokenizer.encode_fast(text, false).map_err(|e| e.to_string())
+        };
+        let (mut first, mut second) = (bare(text)?, second.map(bare).transpose()?);
+        let lengths = (first.len(), second.as_ref().map_or(0, Encoding::len));
+        let room = self.cut.map_or(usize::MAX, |cut| cut.saturating_sub(self.special_tokens(second.is_some())));
+        let (one, two) = longest_first(lengths, room);
+        first.truncate(one, 0, TruncationDirection::Right);
+        if let Some(second) = &mut second {
+            second.truncate(two, 0, TruncationDirection::Right);
+            second.set_type_ids(vec![1; two]);
+        }
+        self.tokenizer.post_process(first, second, true).map_err(|e| e.to_string())
+    }
+
     /// The text of `ids`, without special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String, Fault> {
         let decoded = guarded(|| self.tokenizer.decode(ids, true).map_err(|e| e.to_string())).flatten();
@@ -100,6 +161,35 @@ impl TextTokenizer {
     pub fn id(&self, token: &str) -> Option<u32> {
         self.tokenizer.token_to_id(token)
     }
+}
+
+/// The lengths of two texts after cutting them to `room` tokens together, as the library `tokenizers` does it for whole
+/// texts: the longer one loses tokens first, and keeps one more of an odd room. (`encode_fast` of the library stops
+/// early if it is to cut, and then no longer knows the longer text.)
+fn longest_first((one, two): (usize, usize), room: usize) -> (usize, usize) {
+    if one + two <= room {
+        return (one, two);
+    }
+    let (short, half) = (one.min(two), room / 2);
+    let (short, long) = if short <= half { (short, room - short) } else { (half, half + room % 2) };
+    if one > two { (long, short) } else { (short, long) }
+}
+
+/// One or two texts as an encoder reads them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The token ids.
+    pub ids: Vec<u32>,
+    /// The type of each token: 1 for those of a second text, in models that tell them apart.
+    pub types: Vec<u32>,
+}
+
+/// A `tokenizer.json` that lowers the case first.
+fn lowered(mut file: Json) -> Json {
+    let old = file["normalizer"].take();
+    let steps: Vec<Json> = [json!({"type": "Lowercase"}), old].into_iter().filter(|step| !step.is_null()).collect();
+    file["normalizer"] = json!({"type": "Sequence", "normalizers": steps});
+    file
 }
 
 /// Calls `forward` with the token ids of equal length, at most `most` at a time, and gives the results in the order of
@@ -129,6 +219,8 @@ pub enum VocabStyle {
     Clip,
     /// GPT-2's byte-level BPE: `vocab.json` and `merges.txt`.
     Bytes,
+    /// RoBERTa's: GPT-2's between the tokens `<s>` and `</s>`.
+    Roberta,
     /// BERT's WordPiece: `vocab.txt`.
     WordPiece,
 }
@@ -159,13 +251,23 @@ fn built(checkpoint: &Checkpoint, style: VocabStyle) -> Result<Json, Fault> {
         return Ok(json!({"version": "1.0", "added_tokens": added, "pre_tokenizer": bytes, "decoder": bytes,
             "model": {"type": "BPE", "vocab": vocab, "merges": merges}}));
     }
-    let (start, end) = ("<|startoftext|>", "<|endoftext|>");
-    for token in [start, end] {
+    let (start, end) = match style {
+        VocabStyle::Roberta => ("<s>", "</s>"),
+        _ => ("<|startoftext|>", "<|endoftext|>"),
+    };
+    let further: &[&str] = if style == VocabStyle::Roberta { &["<pad>", "<unk>", "<mask>"] } else { &[] };
+    for token in [start, end].iter().chain(further).copied() {
         if let Some(id) =
             vocab.get(token).and_then(Json::as_u64).filter(|_| !added.iter().any(|a| a["content"] == token))
         {
             added.push(added_token(token, id, true));
         }
+    }
+    if style == VocabStyle::Roberta {
+        return Ok(json!({"version": "1.0", "added_tokens": added, "pre_tokenizer": bytes, "decoder": bytes,
+            "post_processor": {"type": "RobertaProcessing", "sep": [end, vocab[end]], "cls": [start, vocab[start]],
+                "trim_offsets": true, "add_prefix_space": false},
+            "model": {"type": "BPE", "vocab": vocab, "merges": merges}}));
     }
     let words = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
     Ok(json!({"version": "1.0", "added_tokens": added,
@@ -227,4 +329,22 @@ fn added_tokens(checkpoint: &Checkpoint, settings: &Config) -> Result<Vec<Json>,
 
 fn is_time(token: &str) -> bool {
     token.strip_prefix("<|").and_then(|t| t.strip_suffix("|>")).is_some_and(|t| t.parse::<f32>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::longest_first;
+
+    #[test]
+    fn the_longer_text_is_cut_first() {
+        let check = |lengths, room, expected| assert_eq!(longest_first(lengths, room), expected, "{lengths:?} {room}");
+        check((3, 4), 7, (3, 4));
+        check((3, 9), 7, (3, 4));
+        check((9, 2), 7, (5, 2));
+        check((9, 8), 7, (4, 3));
+        check((8, 9), 7, (3, 4));
+        check((8, 8), 7, (3, 4));
+        check((0, 9), 7, (0, 7));
+        check((9, 9), 0, (0, 0));
+    }
 }

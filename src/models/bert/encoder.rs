@@ -1,0 +1,261 @@
+//! The encoder that BERT, RoBERTa and XLM-RoBERTa share. They differ in the numbering of positions.
+
+use crate::{
+    error::Fault,
+    infer::{
+        checkpoint::Checkpoint,
+        config::{Config, within},
+        cost::Phase,
+        failed,
+        meter::Meter,
+        ops::{self, Activation, Linear},
+        text::{Encoded, TextTokenizer, VocabStyle},
+    },
+    models::ModelOptions,
+};
+use candle_core::{Device, Result, Tensor};
+use candle_nn::{LayerNorm, Module, VarBuilder};
+
+/// The variants of the encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kin {
+    /// Positions begin at 0.
+    Bert,
+    /// Positions begin after that of the padding token.
+    Roberta,
+}
+
+impl Kin {
+    /// The name of the encoder inside a model with a head.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Kin::Bert => "bert",
+            Kin::Roberta => "roberta",
+        }
+    }
+
+    /// The rules for a checkpoint with the older vocabulary files.
+    pub(super) fn style(self) -> VocabStyle {
+        match self {
+            Kin::Bert => VocabStyle::WordPiece,
+            Kin::Roberta => VocabStyle::Roberta,
+        }
+    }
+}
+
+/// The number that a norm adds to the variance to prevent division by zero.
+fn epsilon(config: &Config) -> std::result::Result<f64, Fault> {
+    Ok(config.number("layer_norm_eps", within::EPSILON)?.unwrap_or(1e-12))
+}
+
+/// A transformer block with norms after its parts.
+struct Block {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    out: Linear,
+    norm1: LayerNorm,
+    up: Linear,
+    down: Linear,
+    norm2: LayerNorm,
+    activation: Activation,
+    heads: usize,
+}
+
+impl Block {
+    fn load(config: &Config, vb: VarBuilder<'_>) -> std::result::Result<Block, Fault> {
+        let w = config.size("hidden_size", within::WIDTH)?;
+        let heads = config.heads("num_attention_heads", 12, w)?;
+        let inner = config.size("intermediate_size", within::WIDTH)?;
+        let eps = epsilon(config)?;
+        let activation = config.activation("hidden_act", "gelu")?;
+        let load = || -> Result<Block> {
+            let (attn, out) = (vb.pp("attention.self"), vb.pp("attention.output"));
+            Ok(Block {
+                query: ops::linear_with_bias(w, w, attn.pp("query"))?,
+                key: ops::linear_with_bias(w, w, attn.pp("key"))?,
+                value: ops::linear_with_bias(w, w, attn.pp("value"))?,
+                out: ops::linear_with_bias(w, w, out.pp("dense"))?,
+                norm1: ops::layer_norm(w, eps, out.pp("LayerNorm"))?,
+                up: ops::linear_with_bias(w, inner, vb.pp("intermediate.dense"))?,
+                down: ops::linear_with_bias(inner, w, vb.pp("output.dense"))?,
+                norm2: ops::layer_norm(w, eps, vb.pp("output.LayerNorm"))?,
+                activation,
+                heads,
+            })
+        };
+        load().map_err(failed)
+    }
+
+    /// (batch, t, width) -> (batch, t, width)
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (q, k, v) = (self.query.forward(x)?, self.key.forward(x)?, self.value.forward(x)?);
+        let y = self.out.forward(&ops::attend(&q, &k, &v, self.heads, None)?)?;
+        let x = self.norm1.forward(&(y + x)?)?;
+        let y = self.down.forward(&self.activation.forward(&self.up.forward(&x)?)?)?;
+        self.norm2.forward(&(y + x)?)
+    }
+}
+
+/// The maximum texts in a forward pass.
+const MAX_TEXTS: usize = 64;
+
+/// A loaded encoder.
+pub(super) struct Encoder {
+    tokens: Tensor,
+    positions: Tensor,
+    kinds: Tensor,
+    norm: LayerNorm,
+    blocks: Vec<Block>,
+    /// The padding token, after whose position the others begin.
+    padding: Option<u32>,
+    /// The width of a state.
+    pub(super) width: usize,
+    /// The smallest number of outputs of a layer.
+    narrowest: usize,
+    /// The maximum tokens of a text.
+    pub(super) max_tokens: usize,
+    device: Device,
+    meter: Meter,
+}
+
+impl Encoder {
+    /// Reads the encoder, whose weights may have the prefix of a model with a head. Fails if a tensor is missing or the
+    /// configuration asks for something else.
+    pub(super) fn load(
+        config: &Config,
+        kin: Kin,
+        vb: &VarBuilder<'_>,
+        loading: &ModelOptions,
+    ) -> std::result::Result<Encoder, Fault> {
+        let inside = vb.contains_tensor(&format!("{}.embeddings.word_embeddings.weight", kin.prefix()));
+        let vb = if inside { vb.pp(kin.prefix()) } else { vb.clone() };
+        refuse_variants(config)?;
+        let width = config.size("hidden_size", within::WIDTH)?;
+        let (vocab, eps) = (config.size("vocab_size", within::VOCABULARY)?, epsilon(config)?);
+        let most = config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(512);
+        let types = config.count("type_vocab_size", within::VOCABULARY)?.unwrap_or(2);
+        let padding = match kin {
+            Kin::Bert => None,
+            Kin::Roberta => Some(config.token("pad_token_id", vocab)?.unwrap_or(1)),
+        };
+        let before = padding.map_or(0, |id| id as usize + 1);
+        if before >= most {
+            let why = format!("`max_position_embeddings` must be above {before}, found {most}");
+            return Err(Fault::model(format!("{}: {why}", config.name())));
+        }
+        let e = vb.pp("embeddings");
+        let embeddings = || -> Result<(Tensor, Tensor, Tensor, LayerNorm)> {
+            Ok((
+                e.get((vocab, width), "word_embeddings.weight")?,
+                e.get((most, width), "position_embeddings.weight")?,
+                e.get((types, width), "token_type_embeddings.weight")?,
+                ops::layer_norm(width, eps, e.pp("LayerNorm"))?,
+            ))
+        };
+        let (tokens, positions, kinds, norm) = embeddings().map_err(failed)?;
+        let layers = config.size("num_hidden_layers", within::LAYERS)?;
+        let blocks = (0..layers).map(|n| Block::load(config, vb.pp("encoder.layer").pp(n)));
+        Ok(Encoder {
+            tokens,
+            positions,
+            kinds,
+            norm,
+            blocks: blocks.collect::<std::result::Result<_, _>>()?,
+            padding,
+            width,
+            narrowest: width.min(config.size("intermediate_size", within::WIDTH)?),
+            max_tokens: most - before,
+            device: loading.device.clone(),
+            meter: loading.meter.clone(),
+        })
+    }
+
+    /// Texts of one length -> states (batch, t, width).
+    fn states(&self, texts: &[&Encoded]) -> Result<Tensor> {
+        let (batch, t) = (texts.len(), texts[0].ids.len());
+        let look_up = |table: &Tensor, ids: Vec<u32>| {
+            table.index_select(&Tensor::from_vec(ids, batch * t, &self.device)?, 0)?.reshape((batch, t, ()))
+        };
+        let all = |pick: fn(&Encoded) -> &[u32]| texts.iter().flat_map(|text| pick(text)).copied().collect();
+        let places = texts.iter().flat_map(|text| self.places(&text.ids)).collect();
+        let x = look_up(&self.tokens, all(|text| &text.ids))?;
+        let x = (x + look_up(&self.kinds, self.types(all(|text| &text.types)))?)?;
+        let mut x = self.norm.forward(&(x + look_up(&self.positions, places)?)?)?;
+        for block in &self.blocks {
+            x = block.forward(&x)?;
+        }
+        Ok(x)
+    }
+
+    /// The token types; a model with one type has no other.
+    fn types(&self, types: Vec<u32>) -> Vec<u32> {
+        let most = self.kinds.dim(0).unwrap_or(1).saturating_sub(1) as u32;
+        types.into_iter().map(|kind| kind.min(most)).collect()
+    }
+
+    /// The positions of a text. RoBERTa counts from the position after the padding token's and skips padding tokens.
+    fn places(&self, ids: &[u32]) -> Vec<u32> {
+        let Some(padding) = self.padding else { return (0..ids.len() as u32).collect() };
+        let mut last = padding;
+        let place = |id: &u32| {
+            last += u32::from(*id != padding);
+            if *id == padding { padding } else { last }
+        };
+        ids.iter().map(place).collect()
+    }
+
+    /// Calls `read` with the states (t, width) of each text, and gives the results in the order of `texts`. Texts of
+    /// one length share a forward pass. Without padding, a result does not depend on the other texts.
+    pub(super) fn read<T>(
+        &self,
+        texts: &[Encoded],
+        mut read: impl FnMut(&Tensor) -> Result<T>,
+    ) -> std::result::Result<Vec<T>, Fault> {
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_by_key(|n| texts[*n].ids.len());
+        let mut results: Vec<(usize, T)> = Vec::with_capacity(texts.len());
+        for group in order.chunk_by(|a, b| texts[*a].ids.len() == texts[*b].ids.len()) {
+            let length = texts[group[0]].ids.len();
+            let most = if ops::may_share(length, self.narrowest) { MAX_TEXTS } else { 1 };
+            for part in group.chunks(most) {
+                let together: Vec<&Encoded> = part.iter().map(|n| &texts[*n]).collect();
+                let tokens = length * part.len();
+                let states = self.meter.time(Phase::Text, tokens, || self.states(&together)).map_err(failed)?;
+                for (row, n) in part.iter().enumerate() {
+                    results.push((*n, states.get(row).and_then(|states| read(&states)).map_err(failed)?));
+                }
+            }
+        }
+        results.sort_by_key(|(n, _)| *n);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+}
+
+/// Fails for settings that change the network in a way that this code does not compute.
+fn refuse_variants(config: &Config) -> std::result::Result<(), Fault> {
+    if let Some(kind) = config.string("position_embedding_type")?.filter(|kind| *kind != "absolute") {
+        let why = format!("`position_embedding_type` must be absolute, found {kind}");
+        return Err(Fault::model(format!("{}: {why}", config.name())));
+    }
+    match config.truth("is_decoder")? {
+        Some(true) => Err(Fault::model(format!("{}: `is_decoder` must be false, found true", config.name()))),
+        _ => Ok(()),
+    }
+}
+
+/// The encoder of a checkpoint, its weights, and its tokenizer. With `lower`, texts are read in lower case.
+pub(super) fn open(
+    checkpoint: &Checkpoint,
+    loading: &ModelOptions,
+    lower: bool,
+) -> std::result::Result<(Encoder, VarBuilder<'static>, TextTokenizer), Fault> {
+    let kin = super::kin(&checkpoint.config);
+    let vb = checkpoint.weights(loading.dtype, &loading.device)?;
+    let encoder = Encoder::load(&checkpoint.config, kin, &vb, loading)?;
+    let tokenizer = match lower {
+        true => TextTokenizer::open_lower(checkpoint, kin.style())?,
+        false => TextTokenizer::open(checkpoint, kin.style())?,
+    };
+    Ok((encoder, vb, tokenizer))
+}

@@ -1,0 +1,308 @@
+"""Makes the parity fixtures of text encoders: sentence embedders with the modules of
+sentence-transformers, and heads for pairs and classes, for BERT, RoBERTa and XLM-RoBERTa.
+
+    OMP_NUM_THREADS=1 python tests/parity/make_encoder_fixtures.py tests/parity/fixtures [NAME…]
+    python tests/parity/make_encoder_fixtures.py OUT random SEED COUNT
+
+The second form makes further random checkpoints outside the repository. Vectors are those of
+`sentence-transformers`, logits those of `transformers`.
+"""
+
+import json
+import random
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from make_fixtures import ROOT, TEXT, expect, randomise
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense, Transformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    BertTokenizerFast,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+    RobertaModel,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
+    XLMRobertaModel,
+)
+
+CLASSES = {
+    "bert": (BertConfig, BertModel, BertForSequenceClassification),
+    "roberta": (RobertaConfig, RobertaModel, RobertaForSequenceClassification),
+    "xlm-roberta": (XLMRobertaConfig, XLMRobertaModel, XLMRobertaForSequenceClassification),
+}
+SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
+TEXTS = [
+    "where did i last see the keys?",
+    "Hello World!",
+    "the train",
+    "",
+    "  a photo of a cat ",
+    "somebody said the train leaves at nine, café 12345 " * 8,
+]
+PAIRS = [
+    (
+        "where are the keys?",
+        ["the keys were on the kitchen table.", "Hello World!", "", "the train leaves at nine. " * 9],
+    ),
+    ("somebody said good morning " * 12, ["the train", "reading a book in the garden " * 9]),
+]
+
+
+def wordpiece():
+    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=False)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=160, special_tokens=special, show_progress=False
+    )
+    backend.train_from_iterator(TEXT, trainer)
+    words = sorted(backend.get_vocab().items(), key=lambda x: x[1])
+    return BertTokenizerFast(vocab=dict(words), do_lower_case=False)
+
+
+def wrapped(backend, length):
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        model_max_length=length,
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+def byte_pairs(length):
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=290,
+        special_tokens=SPECIAL,
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    backend.train_from_iterator(TEXT, trainer)
+    backend.post_processor = processors.RobertaProcessing(
+        ("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False
+    )
+    return wrapped(backend, length)
+
+
+def unigram(length):
+    backend = Tokenizer(models.Unigram())
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace("  ", " ")]
+    )
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=150, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False
+    )
+    backend.train_from_iterator(TEXT, trainer)
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
+    )
+    return wrapped(backend, length)
+
+
+def parts(kind, seed, dtype, head, size):
+    """A random model and its tokenizer."""
+    config, plain, classifier = CLASSES[kind]
+    length = size.pop("length")
+    if kind == "bert":
+        tokenizer = wordpiece()
+        tokenizer.model_max_length = length
+        more = {"max_position_embeddings": length, "type_vocab_size": 2}
+    else:
+        tokenizer = byte_pairs(length) if kind == "roberta" else unigram(length)
+        more = {"max_position_embeddings": length + 2, "type_vocab_size": 1, "pad_token_id": 1}
+        more |= {"bos_token_id": 0, "eos_token_id": 2, "layer_norm_eps": 1e-5}
+    settings = config(vocab_size=len(tokenizer), **more, **size, **(head or {}))
+    model = randomise((classifier if head else plain)(settings), seed)
+    return model.to(dtype), tokenizer
+
+
+def embedder(folder, seed, kind, dtype, size, pooling, dense=None, last=True, **more):
+    model, tokenizer = parts(kind, seed, dtype, None, dict(size))
+    with tempfile.TemporaryDirectory() as scratch:
+        model.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        if pooling is None:  # a checkpoint without modules.json
+            shutil.copytree(scratch, folder)
+            whole = SentenceTransformer(scratch, device="cpu").float()
+        else:
+            lower = more.pop("lower", False)
+            modules = [Transformer(scratch, do_lower_case=lower), Pooling(size["hidden_size"], **pooling)]
+            if dense:
+                width = modules[1].get_embedding_dimension()
+                modules.append(randomise(Dense(width, **dense), seed + 1))
+            if last:
+                modules.append(Normalize())
+            whole = SentenceTransformer(modules=modules, device="cpu", **more)
+            whole.to(dtype).save_pretrained(str(folder), create_model_card=False)
+            if lower:
+                file = folder / "sentence_bert_config.json"
+                file.write_text(json.dumps({**json.loads(file.read_text()), "do_lower_case": True}))
+            whole = whole.float()
+    rows = []
+    for text in TEXTS:
+        vector = torch.tensor(whole.encode(text))
+        rows.append({"text": text, "vector": (vector / vector.norm()).numpy().tolist()})
+    expect(folder, texts=rows)
+
+
+def head(folder, seed, kind, dtype, size, labels, label2id=None, **more):
+    names = {n: label for n, label in enumerate(labels)}
+    head = {"id2label": names, "label2id": label2id or {v: k for k, v in names.items()}, **more}
+    model, tokenizer = parts(kind, seed, dtype, head, dict(size))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    model = model.float()
+
+    def logits(*texts):
+        # as a batch, because a lone pair with an empty second text loses that text
+        batch = tokenizer(*[[text] for text in texts], truncation=True, return_tensors="pt")
+        with torch.no_grad():
+            return model(**batch).logits[0]
+
+    entails = [n for n, v in names.items() if v.lower().startswith("entail")]
+    entails = entails or [n for v, n in (label2id or {}).items() if v.lower().startswith("entail")]
+    cases = []
+    if len(labels) == 1 or entails:
+        for what, texts in PAIRS:
+            rows = [logits(what, text) for text in texts]
+            if entails:
+                p = [row.softmax(-1)[entails[0]] for row in rows]
+                scores = [
+                    float(row[entails[0]] - row[[n for n in names if n != entails[0]]].logsumexp(-1))
+                    for row in rows
+                ]
+            else:
+                scores = [float(row[0]) for row in rows]
+                p = [row.sigmoid()[0] for row in rows]
+            case = {"what": what, "texts": texts, "scores": scores}
+            cases.append({**case, "probabilities": [float(x) for x in p]})
+    else:
+        multi = more.get("problem_type") == "multi_label_classification"
+        for text in TEXTS:
+            row = logits(text)
+            p = row.sigmoid() if multi else row.softmax(-1)
+            order = row.argsort(descending=True).tolist()
+            case = {"what": text, "labels": [labels[n] for n in order]}
+            case["scores"] = [float(row[n]) for n in order]
+            cases.append({**case, "probabilities": [float(p[n]) for n in order]})
+    expect(folder, cases=cases)
+
+
+def size(hidden, inner, heads, layers, length, **more):
+    return {
+        "hidden_size": hidden,
+        "intermediate_size": inner,
+        "num_attention_heads": heads,
+        "num_hidden_layers": layers,
+        "length": length,
+        **more,
+    }
+
+
+NLI = ["contradiction", "entailment", "neutral"]
+F32, F16, BF16 = torch.float32, torch.float16, torch.bfloat16
+
+
+def jobs():
+    one, two, three = size(32, 48, 4, 2, 40), size(24, 40, 3, 3, 32), size(40, 32, 8, 1, 48)
+    return {
+        "embed-bert-dense": lambda f: embedder(
+            f, 51, "bert", F32, one, {"pooling_mode": "mean"}, {"out_features": 20}, lower=True
+        ),
+        "embed-roberta": lambda f: embedder(f, 52, "roberta", F32, one, None),
+        "embed-roberta-cls": lambda f: embedder(
+            f, 53, "roberta", BF16, two, {"pooling_mode": "cls"},
+            {"out_features": 30, "bias": False, "activation_function": torch.nn.Identity()}, last=False,
+        ),
+        "embed-roberta-two": lambda f: embedder(
+            f, 54, "roberta", F16, three, {"pooling_mode": ("mean", "max")},
+            prompts={"query": "where is ", "document": ""}, default_prompt_name="query",
+        ),
+        "embed-xlmr": lambda f: embedder(f, 55, "xlm-roberta", F32, two, {"pooling_mode": "mean"}),
+        "embed-xlmr-dense": lambda f: embedder(
+            f, 56, "xlm-roberta", F16, three, {"pooling_mode": "lasttoken"},
+            {"out_features": 12, "activation_function": torch.nn.GELU()},
+        ),
+        "embed-xlmr-plain": lambda f: embedder(f, 57, "xlm-roberta", BF16, one, None),
+        "head-bert-pair": lambda f: head(f, 61, "bert", F32, one, ["LABEL_0"]),
+        "head-bert-nli": lambda f: head(f, 62, "bert", F16, two, NLI),
+        "head-bert-labels": lambda f: head(
+            f, 63, "bert", BF16, three, ["joy", "anger", "fear", "love"],
+            problem_type="multi_label_classification",
+        ),
+        "head-roberta-pair": lambda f: head(f, 64, "roberta", F32, two, ["LABEL_0"]),
+        "head-roberta-nli": lambda f: head(
+            f, 65, "roberta", BF16, three, ["CONTRADICTION", "NEUTRAL", "ENTAILMENT"]
+        ),
+        "head-roberta-labels": lambda f: head(
+            f, 66, "roberta", F16, one, ["negative", "neutral", "positive"]
+        ),
+        "head-xlmr-pair": lambda f: head(f, 67, "xlm-roberta", F16, one, ["score"]),
+        "head-xlmr-nli": lambda f: head(
+            f, 68, "xlm-roberta", F32, two, ["LABEL_0", "LABEL_1"],
+            {"not_entailment": 0, "entailment": 1},
+        ),
+        "head-xlmr-labels": lambda f: head(f, 69, "xlm-roberta", BF16, three, ["ham", "spam"]),
+    }
+
+
+def at_random(out, seed, count):
+    """Checkpoints of random shapes."""
+    for n in range(count):
+        rng = random.Random(seed + n)
+        folder = out / f"encoder-{seed + n}"
+        shutil.rmtree(folder, ignore_errors=True)
+        heads = rng.choice([1, 2, 3, 4, 6, 8])
+        hidden = heads * rng.choice([4, 6, 8, 12, 16])
+        shape = size(hidden, rng.randint(5, 130), heads, rng.randint(1, 4), rng.randint(6, 60))
+        shape["hidden_act"] = rng.choice(["gelu", "gelu_new", "relu", "silu"])
+        kind, dtype = rng.choice(list(CLASSES)), rng.choice([F32, F16, BF16])
+        if n % 2:
+            labels = rng.choice([["LABEL_0"], NLI, ["entailment", "not_entailment"], list("abcdefg")])
+            head(folder, seed + n, kind, dtype, shape, labels)
+            continue
+        modes = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
+        mode = rng.choice([*modes, tuple(rng.sample(modes, 2)), None])
+        dense = {"out_features": rng.randint(1, 40), "bias": rng.random() < 0.5}
+        embedder(
+            folder, seed + n, kind, dtype, shape, mode and {"pooling_mode": mode},
+            dense if rng.random() < 0.5 else None, rng.random() < 0.5, lower=rng.random() < 0.3,
+        )
+
+
+def main():
+    if sys.argv[2:3] == ["random"]:
+        return at_random(ROOT, int(sys.argv[3]), int(sys.argv[4]))
+    only = set(sys.argv[2:])
+    for name, make in jobs().items():
+        if not only or name in only:
+            shutil.rmtree(ROOT / name, ignore_errors=True)
+            make(ROOT / name)
+            total = sum(f.stat().st_size for f in (ROOT / name).rglob("*") if f.is_file())
+            print(name, total // 1024, "kB")
+
+
+if __name__ == "__main__":
+    main()
