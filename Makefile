@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 ELENCHUS := $(TARGET)/release/elenchus
 DAY := examples/media/day1.mp4
-REAL := $(abspath $(or $(ELENCHUS_REAL),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elenchus/real))
+REAL := $(abspath $(or $(ELENCHUS_REAL),$(ELENCHUS_MODELS),$(if $(ELENCHUS_CACHE),$(ELENCHUS_CACHE)/models),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elenchus/models))
 
 .PHONY: help demo quick test fmt lint ruff doc unit real pytest deny ffmpeg soak bench world starter figures fuzz
 
@@ -46,12 +46,12 @@ doc: ## documentation, warnings denied
 unit: ## all tests, without those that need real models
 	$(CARGO) test --locked
 
-# 1.9 GB, once. Exit code 3 of the script: the files cannot be had from here.
-real: ffmpeg ## fetch real models into ELENCHUS_REAL (~/.cache/elenchus/real), then run the tests that need them
+# 2 GB, once, where agent files look for models (casts/real.yaml). Exit code 3 of the script: the files cannot be had from here.
+real: ffmpeg ## fetch real models into ELENCHUS_REAL (~/.cache/elenchus/models), then run the tests that need them
 	@PYTHON="$(PYTHON)" bash tests/real/fetch.sh "$(REAL)"; code=$$?; \
 	if [ $$code = 3 ]; then echo "notice: the real models cannot be had from here; the tests that need them are skipped"; exit 0; fi; \
 	[ $$code = 0 ] && "$(REAL)/.venv/bin/python" tests/real/reels.py "$(REAL)" $(SPEECH) && \
-	ELENCHUS_REAL="$(REAL)" $(CARGO) test --locked --test real --test parity -- --ignored
+	ELENCHUS_REAL="$(REAL)" ELENCHUS_MODELS="$(REAL)" $(CARGO) test --locked --test real --test parity -- --ignored
 SPEECH := $(firstword $(wildcard ../shared/media/jfk.flac ../../shared/media/jfk.flac))
 
 pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the training texts, the cards)

@@ -2,7 +2,7 @@
 `transformers`.
 
     OMP_NUM_THREADS=1 python tests/parity/make_fixtures.py tests/parity/fixtures [NAME…]
-    python tests/parity/make_fixtures.py minilm ~/.cache/elenchus/real/all-MiniLM-L6-v2
+    python tests/parity/make_fixtures.py minilm ~/.cache/elenchus/models/all-MiniLM-L6-v2
 
 It needs torch, transformers, tokenizers, pillow, safetensors (versions in
 training/requirements.txt). The weights have a larger deviation than a fresh model's, so that
