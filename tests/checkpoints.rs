@@ -109,6 +109,12 @@ const NUMBERS: &[(&str, &str, &str)] = &[
     ("bert-mean", CONFIG, "hidden_size num_attention_heads intermediate_size layer_norm_eps max_position_embeddings"),
     ("bert-mean", CONFIG, "vocab_size type_vocab_size num_hidden_layers"),
     ("bert-mean", "sentence_bert_config.json", "max_seq_length"),
+    ("embed-bert-dense", "2_Dense/config.json", "in_features out_features"),
+    ("head-roberta-labels", CONFIG, "pad_token_id hidden_size max_position_embeddings type_vocab_size"),
+    ("siglip-spiece", CONFIG, "text_config/hidden_size text_config/vocab_size text_config/max_position_embeddings"),
+    ("siglip-spiece", CONFIG, "text_config/projection_size vision_config/hidden_size vision_config/image_size"),
+    ("siglip-spiece", CONFIG, "vision_config/patch_size vision_config/layer_norm_eps vision_config/num_hidden_layers"),
+    ("siglip-spiece", PREPROCESSOR, "resample image_mean image_std size"),
     ("lm-tied", CONFIG, "hidden_size num_attention_heads head_dim num_key_value_heads vocab_size intermediate_size"),
     ("lm-tied", CONFIG, "num_hidden_layers rms_norm_eps max_position_embeddings sliding_window rope_theta"),
     (
@@ -220,6 +226,8 @@ const FILES: &[(&str, &str)] = &[
     ("lm-untied", "model.safetensors.index.json model-00002-of-00003.safetensors"),
     ("clip-legacy", "preprocessor_config.json processor_config.json special_tokens_map.json"),
     ("bert-mean", "1_Pooling/config.json modules.json sentence_bert_config.json notes.txt"),
+    ("embed-bert-dense", "1_Pooling/config.json 2_Dense/config.json 2_Dense/model.safetensors"),
+    ("siglip-spiece", "spiece.model"),
     ("gguf-bpe", "model.gguf tokenizer.json"),
 ];
 
@@ -289,6 +297,49 @@ fn weights_that_are_not_finite_are_refused_and_named() {
     overwrite(&copied.path, "embeddings.LayerNorm.weight", &f32::NAN.to_le_bytes());
     let error = answer(&copied.path, &["--text", "a", "--embed"]);
     assert!(error.contains("`embeddings.LayerNorm.weight` holds NaN"), "{error}");
+}
+
+#[test]
+fn a_tower_that_is_damaged_is_named_when_it_is_loaded() {
+    let copied = Copied::of("siglip-spiece");
+    overwrite(&copied.path, "text_model.head.weight", &f32::NAN.to_le_bytes());
+    let error = answer(&copied.path, &["--text", "a", "--embed"]);
+    assert!(error.contains("`text_model.head.weight` holds NaN"), "{error}");
+    assert_eq!(copied.load(), Ok(()), "the values are not read before");
+    let spiece = fs::read(copied.file("spiece.model")).unwrap();
+    fs::write(copied.file("spiece.model"), &spiece[..99]).unwrap();
+    let error = answer(&copied.path, &["--text", "a", "--embed"]);
+    assert!(error.contains("spiece.model is not a SentencePiece model, or is truncated"), "{error}");
+}
+
+#[test]
+fn a_module_that_cannot_be_computed_is_refused() {
+    let with = |path: &str, kind: &str| {
+        let copied = Copied::of("embed-bert-dense");
+        let modules = json!([{"type": "sentence_transformers.models.Transformer", "path": ""},
+            {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"},
+            {"type": format!("sentence_transformers.models.{kind}"), "path": path}]);
+        fs::write(copied.file("modules.json"), modules.to_string()).unwrap();
+        copied.load().expect_err("refused")
+    };
+    insta::assert_snapshot!(with("../elsewhere", "Dense"), @"modules.json: the path `../elsewhere` leaves the checkpoint");
+    insta::assert_snapshot!(with("/etc", "Dense"), @"modules.json: the path `/etc` leaves the checkpoint");
+    insta::assert_snapshot!(with("2_LSTM", "LSTM"), @"modules.json: the module `LSTM` is not supported here");
+    insta::assert_snapshot!(changed("embed-bert-dense", "2_Dense/config.json", "in_features", json!(33)), @"2_Dense/config.json: `in_features` must be 32, the length of the vector before it, found 33");
+    let activation = json!("os.system");
+    insta::assert_snapshot!(changed("embed-bert-dense", "2_Dense/config.json", "activation_function", activation), @"2_Dense/config.json: the activation `os.system` is not supported");
+}
+
+#[test]
+fn the_weights_of_a_module_are_part_of_the_identity() {
+    let copied = Copied::of("embed-bert-dense");
+    let digest = || Checkpoint::open(&copied.path).unwrap().digest(&Digests::default()).unwrap();
+    let before = digest();
+    let file = copied.file("2_Dense/model.safetensors");
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    assert_ne!(digest(), before);
 }
 
 /// A chat template that uses its whole work limit and then fails.
