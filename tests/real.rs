@@ -2,6 +2,15 @@
 //! clips read `../shared/media`.
 
 use assert_cmd::Command;
+use candle_core::{DType, Device};
+use elenchus::{
+    infer::{
+        chat::Chat,
+        checkpoint::Checkpoint,
+        text::{TextTokenizer, VocabStyle},
+    },
+    models::{ModelOptions, llama},
+};
 use serde_json::{Value as Json, json};
 use std::{
     io::Write as _,
@@ -82,4 +91,67 @@ fn the_gold_words_are_labels_of_the_world() {
         let judged = ["answer", "time", "unanswerable"].iter().filter(|key| !question[**key].is_null()).count();
         assert!(judged == 1 && clips.contains(&question["clip"]), "{question}");
     }
+}
+const QWEN: &str = "qwen2.5-coder-0.5b";
+const QWEN_GGUF: &str = "qwen2.5-coder-0.5b-q4_k_m.gguf";
+
+/// Real text: the prose of this repository.
+fn prose() -> String {
+    ["README.md", "ARCHITECTURE.md"]
+        .map(|file| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("prose"))
+        .concat()
+}
+
+#[test]
+#[ignore = "needs real weights: make real"]
+fn qwen_answers_from_gguf_and_from_safetensors() {
+    for model in [QWEN, QWEN_GGUF] {
+        let [word, model_word, prompt_word, temperature] =
+            ["try", "--model", "--prompt", "--temperature"].map(Path::new);
+        let [prompt, zero] = ["What is the capital of Japan? One word.", "0"].map(Path::new);
+        let said = elenchus(&[word, model_word, &real(model), prompt_word, prompt, temperature, zero]);
+        assert_eq!(said["text"], "Tokyo", "{model}");
+    }
+}
+
+/// The file's own tokenizer and chat template equal those of the folder, which Python made from it.
+#[test]
+#[ignore = "needs real weights: make real"]
+fn the_words_of_a_gguf_file_are_those_of_the_folder() {
+    let [folder, file] = [QWEN, QWEN_GGUF].map(|name| Checkpoint::open(&real(name)).expect("a checkpoint"));
+    let [ours, theirs] = [&file, &folder].map(|it| TextTokenizer::open(it, VocabStyle::Bytes).expect("a tokenizer"));
+    let odd = "naïve café 12345\n\n  \t日本語 🗝️ <|im_start|>user\nI've_x<|im_end|>";
+    for text in [prose().as_str(), odd] {
+        let ids = ours.encode(text, false).expect("ids");
+        assert!(ids == theirs.encode(text, false).expect("ids"), "{}", &text[..20]);
+        assert_eq!(ours.decode(&ids).expect("text"), theirs.decode(&ids).expect("text"));
+    }
+    let [ours, theirs] = [&file, &folder].map(|it| Chat::open(it).expect("a template"));
+    let messages = [("system", "Be brief."), ("user", "Hello"), ("assistant", "Hi."), ("user", "Where?")]
+        .map(|(role, text)| elenchus::exchange::Message::new(role, text));
+    for messages in [&messages[..], &messages[1..2]] {
+        assert_eq!(ours.prompt(messages, false).expect("a prompt"), theirs.prompt(messages, false).expect("a prompt"));
+    }
+}
+
+/// The share of positions of real text at which the GGUF file and its dequantised weights predict the same next token.
+#[test]
+#[ignore = "needs real weights: make real"]
+fn a_gguf_file_predicts_as_its_dequantised_weights() {
+    const PIECE: usize = 125;
+    const PIECES: usize = 8;
+    let best = |name: &str| -> Vec<usize> {
+        let checkpoint = Checkpoint::open(&real(name)).expect("a checkpoint");
+        let words = TextTokenizer::open(&checkpoint, VocabStyle::Bytes).expect("a tokenizer");
+        let ids = words.encode(&prose(), false).expect("ids");
+        let model = llama::generator(&checkpoint, &ModelOptions::new(Device::Cpu, DType::F32)).expect("a model");
+        let most = |row: &Vec<f32>| (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).expect("a vocabulary");
+        let pieces = ids.chunks_exact(PIECE).take(PIECES).map(|piece| model.logits(piece).expect("logits"));
+        pieces.flat_map(|rows| rows.iter().map(most).collect::<Vec<_>>()).collect()
+    };
+    let (file, folder) = (best(QWEN_GGUF), best(QWEN));
+    assert_eq!(file.len(), PIECE * PIECES);
+    let alike = file.iter().zip(&folder).filter(|(a, b)| a == b).count();
+    writeln!(std::io::stderr(), "the same next token at {alike} of {} positions", file.len()).expect("stderr");
+    assert!(alike * 100 >= file.len() * 97, "only {alike} of {} positions agree", file.len());
 }
