@@ -121,21 +121,12 @@ pub fn size(bytes: u64) -> String {
     if number < 10.0 && unit > 1.0 { format!("{number:.1} {name}") } else { format!("{number:.0} {name}") }
 }
 
-/// Bytes of a checkpoint's weights if each value takes `bytes_each` (`None`: as in the file). Only headers are read.
-/// Fails if a file is missing or damaged.
-pub fn weights(checkpoint: &WeightsPath, bytes_each: Option<u64>) -> Result<u64, Fault> {
+/// Bytes of a checkpoint's weights in memory if each value takes `bytes_each` (`None`: as in the file), on a CPU or
+/// elsewhere. Only headers are read. Fails if a file is missing or damaged.
+pub fn weights(checkpoint: &WeightsPath, bytes_each: Option<u64>, on_cpu: bool) -> Result<u64, Fault> {
     match checkpoint {
-        // Quantised weights keep their size.
-        WeightsPath::Gguf(path) => Gguf::open(path).map(|gguf| gguf.bytes(bytes_each)),
-        WeightsPath::Folder(folder) => Ok(Safetensors::open(&weight_files::files(folder)?)?.bytes(bytes_each)),
-    }
-}
-
-/// Bytes of the second copy of quantised weights that candle keeps on a CPU.
-pub fn copied_on_cpu(checkpoint: &WeightsPath) -> u64 {
-    match checkpoint {
-        WeightsPath::Gguf(path) => Gguf::open(path).map_or(0, |gguf| gguf.copied_on_cpu()),
-        WeightsPath::Folder(_) => 0,
+        WeightsPath::Gguf(path) => Gguf::open(path).map(|gguf| gguf.bytes(bytes_each, on_cpu)),
+        WeightsPath::Folder(folder) => Ok(Safetensors::open(&weight_files::files(folder)?)?.bytes(bytes_each, on_cpu)),
     }
 }
 
@@ -229,10 +220,13 @@ mod tests {
         bytes.extend([0; 14]);
         std::fs::write(folder.path().join("model.safetensors"), &bytes).expect("written");
         let checkpoint = WeightsPath::Folder(folder.path().to_owned());
-        assert_eq!(weights(&checkpoint, None).expect("counted"), 14);
-        assert_eq!(weights(&checkpoint, Some(4)).expect("counted"), 28);
+        let count = |each, on_cpu| weights(&checkpoint, each, on_cpu).expect("counted");
+        assert_eq!(count(None, true), 14);
+        assert_eq!(count(Some(4), false), 28);
+        // The matrix stays in f16, the single number does not.
+        assert_eq!(count(Some(4), true), 16);
         std::fs::write(folder.path().join("model.safetensors"), &bytes[..20]).expect("written");
-        let error = weights(&checkpoint, None).expect_err("truncated").to_string();
+        let error = weights(&checkpoint, None, true).expect_err("truncated").to_string();
         assert!(error.ends_with("is not a safetensors file, or is truncated"), "{error}");
     }
 

@@ -140,7 +140,7 @@ fn local(config: &LocalConfig, catalogue: &Catalogue) -> (String, Result<u64, Hu
     match catalogue.resolver().local(&config.source, &config.origin) {
         Err(error) => (config.source.to_string(), Err(error)),
         Ok(checkpoint) => {
-            let bytes = budget::weights(&checkpoint, None).map_err(|error| HubError::plain(error.to_string()));
+            let bytes = budget::weights(&checkpoint, None, false).map_err(|error| HubError::plain(error.to_string()));
             (checkpoint.path().display().to_string(), bytes)
         }
     }

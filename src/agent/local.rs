@@ -140,7 +140,7 @@ impl LocalAgent {
 
     /// The bytes that loading reads. Fails if a header is damaged.
     pub fn stored_bytes(&self) -> Result<u64, Fault> {
-        self.prepared.checkpoint.bytes(None)
+        self.prepared.checkpoint.bytes(None, false)
     }
 
     /// Bytes of a number while the model computes.
@@ -246,7 +246,7 @@ fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &ModelOptions) -> Re
     if !loading.device.is_cpu() {
         return Ok(());
     }
-    let weights = checkpoint.bytes(Some(loading.dtype.size_in_bytes() as u64))?;
+    let weights = checkpoint.bytes(Some(loading.dtype.size_in_bytes() as u64), true)?;
     let need = Need { agent: spec.name.clone(), device: "cpu".to_owned(), weights };
     let problem = budget::check(&[need], budget::free_on, None).err().and_then(|mut problems| problems.pop());
     problem.map_or(Ok(()), |(message, hint)| Err(Fault::model(message).hint(hint)))
@@ -338,7 +338,7 @@ impl Prepared {
                 format!("{} has changed since the run began; run the command again", self.checkpoint.folder.display());
             return Err(named(Fault::model(changed)));
         }
-        if let Ok(bytes) = self.checkpoint.bytes(None) {
+        if let Ok(bytes) = self.checkpoint.bytes(None, false) {
             loading.meter.took(Phase::Load, bytes as f64, begun.elapsed());
         }
         let (device, dtype) = (device::class(&loading.device), loading.dtype.as_str());

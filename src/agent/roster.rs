@@ -222,15 +222,14 @@ fn fits(names: &[&str], stages: &[Stage], options: &RosterOptions) -> Result<Vec
 fn need(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &RosterOptions) -> Option<Need> {
     let device = device(config, options);
     let device = if device == "auto" { crate::infer::device::automatic() } else { &device }.to_owned();
-    // Models compute in f32 on the CPU by default, whatever the number format of the file is.
+    // Models compute in f32 on the CPU by default, whatever the number format of the file is. Matrices may stay narrower.
     let bytes_each = match config.dtype.as_deref() {
         Some("f32") => Some(4),
         Some(_) => Some(2),
         None if device == "cpu" => Some(4),
         None => None,
     };
-    let beside = if device == "cpu" { budget::copied_on_cpu(checkpoint) } else { 0 };
-    let weights = budget::weights(checkpoint, bytes_each).ok()? + beside;
+    let weights = budget::weights(checkpoint, bytes_each, device == "cpu").ok()?;
     Some(Need { agent: name.to_owned(), device, weights })
 }
 

@@ -191,10 +191,10 @@ impl Checkpoint {
 
     /// Bytes of the weights in memory if a floating value takes `each` bytes (`None`: as stored). Only headers are
     /// read.
-    pub fn bytes(&self, each: Option<u64>) -> Result<u64, Fault> {
+    pub fn bytes(&self, each: Option<u64>, on_cpu: bool) -> Result<u64, Fault> {
         match &self.stored {
-            Stored::Safetensors(files) => Ok(Safetensors::open(files)?.bytes(each)),
-            Stored::Gguf(gguf) => Ok(gguf.bytes(each)),
+            Stored::Safetensors(files) => Ok(Safetensors::open(files)?.bytes(each, on_cpu)),
+            Stored::Gguf(gguf) => Ok(gguf.bytes(each, on_cpu)),
         }
     }
 

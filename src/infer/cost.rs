@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_convolution_costs_two_flops_for_each_tap_of_each_pixel() {
+    fn convolutions_add_up() {
         assert_eq!(convolution(3, 8, 3, 4, 1).flops, 2.0 * 16.0 * 27.0 * 8.0);
         assert_eq!(convolution(8, 8, 3, 4, 8).flops, 2.0 * 16.0 * 9.0 * 8.0);
         let both = sequence([convolution(3, 8, 3, 4, 1), convolution(8, 8, 3, 4, 8)]);

@@ -1,11 +1,11 @@
 //! Small tensor operations that several families share, and readers of common layers.
 
+use super::weights::AS_STORED;
 use crate::value::Scored;
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{LayerNorm, Module, VarBuilder};
 
-/// The linear map of all families.
-pub use candle_nn::Linear;
+pub use super::linear::{Linear, Table};
 
 /// The activation between the two halves of a feed-forward block, by its name in `config.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,14 +56,25 @@ impl Module for Activation {
 
 /// A linear map `(…, input) -> (…, output)`; its bias is read if the checkpoint has one.
 pub fn linear(input: usize, output: usize, vb: VarBuilder<'_>) -> Result<Linear> {
-    let weight = vb.get((output, input), "weight")?;
+    let weight = matrix(input, output, "weight", &vb)?;
     let bias = if vb.contains_tensor("bias") { Some(vb.get(output, "bias")?) } else { None };
     Ok(Linear::new(weight, bias))
 }
 
 /// A linear map `(…, input) -> (…, output)` with a required bias.
 pub fn linear_with_bias(input: usize, output: usize, vb: VarBuilder<'_>) -> Result<Linear> {
-    Ok(Linear::new(vb.get((output, input), "weight")?, Some(vb.get(output, "bias")?)))
+    Ok(Linear::new(matrix(input, output, "weight", &vb)?, Some(vb.get(output, "bias")?)))
+}
+
+/// The vectors of `vocab` tokens, each of `width` numbers.
+pub fn table(vocab: usize, width: usize, name: &str, vb: &VarBuilder<'_>) -> Result<Table> {
+    matrix(width, vocab, name, vb).map(Table::Floating)
+}
+
+/// A matrix (output, input) for a [`Linear`] or a [`Table`]: in the format of the file, if that is narrower than f32 and
+/// the device is a CPU.
+fn matrix(input: usize, output: usize, name: &str, vb: &VarBuilder<'_>) -> Result<Tensor> {
+    vb.get_with_hints((output, input), name, AS_STORED)
 }
 
 /// A layer normalisation over the last dimension; older checkpoints name its parts `gamma` and `beta`.

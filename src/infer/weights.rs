@@ -16,6 +16,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+/// The hint of a reader that takes 16-bit numbers as they are stored, where it would get f32 on a CPU. A reader without
+/// the hint gets the format that it asks for. candle passes the hint through its `VarBuilder`; no weight is ever
+/// initialised with it.
+pub const AS_STORED: Init = Init::Const(f64::NEG_INFINITY);
+
 /// Longest header of a file, in bytes: the limit of the safetensors format.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
@@ -106,9 +111,14 @@ impl Safetensors {
         sizes.into_iter().max_by_key(|(_, size)| *size).map(|(dtype, _)| dtype)
     }
 
-    /// Bytes of all tensors if each value takes `each` bytes (`None`: as in the files).
-    pub fn bytes(&self, each: Option<u64>) -> u64 {
+    /// Bytes of all tensors in memory if each value takes `each` bytes (`None`: as in the files). Matrices of 16-bit
+    /// numbers keep their format on a CPU.
+    pub fn bytes(&self, each: Option<u64>, on_cpu: bool) -> u64 {
+        let stays = |entry: &Entry| {
+            on_cpu && each == Some(4) && entry.shape.len() == 2 && matches!(entry.dtype, Dtype::F16 | Dtype::BF16)
+        };
         let one = |entry: &Entry| match each {
+            _ if stays(entry) => entry.bytes as u64,
             Some(each) => (entry.shape.iter().product::<usize>() as u64).saturating_mul(each),
             None => entry.bytes as u64,
         };
@@ -166,8 +176,11 @@ impl Shard {
 }
 
 impl SimpleBackend for Safetensors {
-    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> Result<Tensor> {
-        self.read(name, Some(&shape), dtype, device)
+    fn get(&self, shape: Shape, name: &str, hint: Init, dtype: DType, device: &Device) -> Result<Tensor> {
+        let as_stored = matches!(hint, Init::Const(f64::NEG_INFINITY)) && dtype == DType::F32 && device.is_cpu();
+        let narrow = |entry: &Entry| floating(entry.dtype).filter(|d| matches!(d, DType::F16 | DType::BF16));
+        let narrow = self.tensors.get(name).filter(|_| as_stored).and_then(narrow);
+        self.read(name, Some(&shape), narrow.unwrap_or(dtype), device)
     }
     fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
         self.read(name, None, dtype, device)

@@ -16,7 +16,7 @@ use crate::{
         failed,
         image::Preparation,
         labels::LabelVectors,
-        ops::{self, Linear},
+        ops::{self, Linear, Table},
         prenorm::{Patches, PreNormBlock, TowerDefaults, TowerShape},
         text::{TextTokenizer, VocabStyle},
     },
@@ -173,7 +173,7 @@ impl ImageTower for Vision {
 /// The text tower.
 struct Words {
     shape: TowerShape,
-    tokens: Tensor,
+    tokens: Table,
     positions: Tensor,
     blocks: Vec<PreNormBlock>,
     norm: LayerNorm,
@@ -189,7 +189,7 @@ impl Words {
         let (w, v) = (shape.width, vb.pp("text_model"));
         Ok(Words {
             shape,
-            tokens: v.get((vocab, w), "embeddings.token_embedding.weight")?,
+            tokens: ops::table(vocab, w, "embeddings.token_embedding.weight", &v)?,
             positions: v.get((positions, w), "embeddings.position_embedding.weight")?,
             blocks: shape.blocks(&v)?,
             norm: ops::layer_norm(w, shape.eps, v.pp("final_layer_norm"))?,
@@ -215,7 +215,7 @@ impl TextTower for Words {
             return Ok(alone.collect::<Result<Vec<_>>>()?.concat());
         }
         let flat = Tensor::from_vec(ids.concat(), batch * t, device)?;
-        let x = self.tokens.index_select(&flat, 0)?.reshape((batch, t, ()))?;
+        let x = self.tokens.rows(&flat, self.positions.dtype())?.reshape((batch, t, ()))?;
         let mut x = x.broadcast_add(&self.positions.narrow(0, 0, t)?)?;
         let mask = ops::causal_mask(t, 0, x.dtype(), device)?;
         for block in &self.blocks {

@@ -8,7 +8,11 @@ mod tokenizer;
 
 pub use tensors::Tensors;
 
-use crate::{error::Fault, files, infer::config::Alias};
+use crate::{
+    error::Fault,
+    files,
+    infer::{config::Alias, quantised::held_as},
+};
 use candle_core::{
     DType, Device,
     quantized::{
@@ -202,29 +206,24 @@ impl Gguf {
         }
     }
 
-    /// Bytes of the weights in memory if a floating value takes `each` bytes (`None`: as in the file).
-    pub fn bytes(&self, each: Option<u64>) -> u64 {
-        let one = |(shape, dtype): (&[usize], GgmlDType)| match (dtype, each) {
-            (GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16, Some(each)) => {
-                (shape.iter().product::<usize>() as u64).saturating_mul(each)
-            }
-            _ => stored(shape, dtype).unwrap_or(0),
+    /// Bytes of the weights in memory if a floating value takes `each` bytes (`None`: as in the file). On a CPU, matrices of
+    /// 16-bit numbers keep their format, and quantised ones have the type that they are held in.
+    pub fn bytes(&self, each: Option<u64>, on_cpu: bool) -> u64 {
+        use GgmlDType::{BF16, F16, F32};
+        let one = |shape: &[usize], dtype: GgmlDType| match (dtype, each) {
+            (F16 | BF16, Some(4)) if on_cpu && shape.len() == 2 => stored(shape, dtype),
+            (F32 | F16 | BF16, Some(each)) => stored(shape, F32).map(|bytes| bytes / 4 * each),
+            _ if on_cpu => stored(shape, held_as(dtype)),
+            _ => stored(shape, dtype),
         };
         let infos = self.content.tensor_infos.values();
-        infos.map(|info| one((info.shape.dims(), info.ggml_dtype))).fold(0, u64::saturating_add)
-    }
-
-    /// Bytes of the second copy of quantised weights that candle keeps on a CPU, in a layout for wide instructions.
-    pub fn copied_on_cpu(&self) -> u64 {
-        let tensors = self.content.tensor_infos.values();
-        let copied = tensors.filter(|t| matches!(t.ggml_dtype, GgmlDType::Q4K | GgmlDType::Q6K | GgmlDType::Q8_0));
-        copied.filter_map(|info| stored(info.shape.dims(), info.ggml_dtype)).fold(0, u64::saturating_add)
+        infos.map(|info| one(info.shape.dims(), info.ggml_dtype).unwrap_or(0)).fold(0, u64::saturating_add)
     }
 
     /// The tensors by name. Each is read to `device` on demand; quantised ones stay quantised.
     pub fn weights(&self, device: &Device) -> Result<Tensors, Fault> {
-        use GgmlDType::{Q4_0, Q4_1, Q5_0, Q5_1};
-        if let (true, Some(slow @ (Q4_0 | Q4_1 | Q5_0 | Q5_1))) = (device.is_cpu(), self.main_type()) {
+        use GgmlDType::{Q4_1, Q5_1};
+        if let (true, Some(slow @ (Q4_1 | Q5_1))) = (device.is_cpu(), self.main_type()) {
             tracing::warn!(file = %self.path.display(), "{slow:?} is slow on a CPU; Q8_0, Q6_K and Q4_K are several times faster");
         }
         Tensors::open(&self.path, self.content.clone(), device)

@@ -1,10 +1,17 @@
 //! The tensors of a GGUF file, read by name. The shape must equal the one that the model expects before a byte is read.
 //! Every value must be finite; for a quantised block, its scales must be.
 
-use crate::{files, infer::weights::is_odd_half};
+use crate::{
+    files,
+    infer::{quantised::Quantised, weights::is_odd_half},
+};
 use candle_core::{
-    Device, Result, Shape, bail,
-    quantized::{GgmlDType, QTensor, ggml_file::qtensor_from_ggml, gguf_file::Content},
+    DType, Device, Result, Shape, Tensor, bail,
+    quantized::{
+        GgmlDType, QTensor,
+        ggml_file::qtensor_from_ggml,
+        gguf_file::{Content, TensorInfo},
+    },
 };
 use std::{
     fs::File,
@@ -37,23 +44,67 @@ impl Tensors {
         self.content.tensor_infos.contains_key(name)
     }
 
-    /// Reads the tensor `name`. Fails if it is missing, has another shape, or holds a value that is not finite.
+    /// The type of the tensor `name`, if the file has it.
+    pub fn dtype(&self, name: &str) -> Option<GgmlDType> {
+        self.content.tensor_infos.get(name).map(|info| info.ggml_dtype)
+    }
+
+    /// Reads the tensor `name` as it is. Fails if it is missing, has another shape, or holds a value that is not finite.
     pub fn get(&self, shape: impl Into<Shape>, name: &str) -> Result<Arc<QTensor>> {
+        let (info, from) = self.find(shape.into(), name)?;
+        let found = info.shape.dims();
+        let Some(length) = super::stored(found, info.ggml_dtype) else { bail!("the tensor `{name}` is too large") };
+        let bytes = self.checked(name, info.ggml_dtype, from, length, 0)?;
+        qtensor_from_ggml(info.ggml_dtype, &bytes, found.to_vec(), &self.device).map(Arc::new)
+    }
+
+    /// Reads a tensor of floating numbers in their own format, onto the CPU. Fails as [`Tensors::get`], and if it is
+    /// quantised.
+    pub fn floating(&self, shape: impl Into<Shape>, name: &str) -> Result<Tensor> {
+        let (info, from) = self.find(shape.into(), name)?;
+        let dtype = match info.ggml_dtype {
+            GgmlDType::F32 => DType::F32,
+            GgmlDType::F16 => DType::F16,
+            GgmlDType::BF16 => DType::BF16,
+            other => bail!("the tensor `{name}` has the type {other:?}; it must be F32, F16 or BF16"),
+        };
+        let found = info.shape.dims();
+        let Some(length) = super::stored(found, info.ggml_dtype) else { bail!("the tensor `{name}` is too large") };
+        let bytes = self.checked(name, info.ggml_dtype, from, length, 0)?;
+        Tensor::from_raw_buffer(&bytes, dtype, found, &Device::Cpu)
+    }
+
+    /// Reads a quantised matrix (output, input) for the CPU, piece by piece. Fails as [`Tensors::get`].
+    pub fn quantised(&self, dims: (usize, usize), name: &str) -> Result<Quantised> {
+        let (info, from) = self.find(dims.into(), name)?;
+        let dtype = info.ggml_dtype;
+        Quantised::read(dtype, dims, |rows| {
+            let part = |rows: usize| super::stored(&[rows, dims.1], dtype).unwrap_or(u64::MAX);
+            let (at, length) = (part(rows.start), part(rows.len()));
+            self.checked(name, dtype, from.saturating_add(at), length, at as usize / dtype.type_size())
+        })
+    }
+
+    /// The header of the tensor `name`, and the offset of its bytes in the file.
+    fn find(&self, asked: Shape, name: &str) -> Result<(&TensorInfo, u64)> {
         let Some(info) = self.content.tensor_infos.get(name) else { bail!("cannot find tensor {name}") };
-        let (asked, found) = (shape.into(), info.shape.dims());
+        let found = info.shape.dims();
         if asked.dims() != found {
             bail!("the tensor `{name}` has the shape {found:?}, but its metadata requires {:?}", asked.dims())
         }
-        let Some(bytes) = super::stored(found, info.ggml_dtype) else { bail!("the tensor `{name}` is too large") };
-        let from = self.content.tensor_data_offset.saturating_add(info.offset);
-        let bytes = match self.bytes(from, bytes) {
+        Ok((info, self.content.tensor_data_offset.saturating_add(info.offset)))
+    }
+
+    /// Reads `length` bytes of a tensor, of which `before` blocks come earlier. Fails if a value is not finite.
+    fn checked(&self, name: &str, dtype: GgmlDType, from: u64, length: u64, before: usize) -> Result<Vec<u8>> {
+        let bytes = match self.bytes(from, length) {
             Ok(bytes) => bytes,
             Err(error) => bail!("the tensor `{name}` cannot be read: {error}"),
         };
-        if let Some(block) = odd_block(&bytes, info.ggml_dtype) {
-            bail!("the tensor `{name}` holds a value that is not finite, in block {block}")
+        if let Some(block) = odd_block(&bytes, dtype) {
+            bail!("the tensor `{name}` holds a value that is not finite, in block {}", before + block)
         }
-        qtensor_from_ggml(info.ggml_dtype, &bytes, found.to_vec(), &self.device).map(Arc::new)
+        Ok(bytes)
     }
 
     fn bytes(&self, from: u64, length: u64) -> std::io::Result<Vec<u8>> {
@@ -93,7 +144,6 @@ fn odd_block(bytes: &[u8], dtype: GgmlDType) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{Tensor, quantized::QTensor};
 
     #[test]
     fn a_scale_that_is_not_finite_is_found_in_every_format() {

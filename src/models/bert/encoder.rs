@@ -8,7 +8,7 @@ use crate::{
         cost::Phase,
         failed,
         meter::Meter,
-        ops::{self, Activation, Linear},
+        ops::{self, Activation, Linear, Table},
         text::{Encoded, TextTokenizer, VocabStyle},
     },
     models::ModelOptions,
@@ -102,7 +102,7 @@ const MAX_TEXTS: usize = 64;
 
 /// A loaded encoder.
 pub(super) struct Encoder {
-    tokens: Tensor,
+    tokens: Table,
     positions: Tensor,
     kinds: Tensor,
     norm: LayerNorm,
@@ -145,9 +145,9 @@ impl Encoder {
             return Err(Fault::model(format!("{}: {why}", config.name())));
         }
         let e = vb.pp("embeddings");
-        let embeddings = || -> Result<(Tensor, Tensor, Tensor, LayerNorm)> {
+        let embeddings = || -> Result<(Table, Tensor, Tensor, LayerNorm)> {
             Ok((
-                e.get((vocab, width), "word_embeddings.weight")?,
+                ops::table(vocab, width, "word_embeddings.weight", &e)?,
                 e.get((most, width), "position_embeddings.weight")?,
                 e.get((types, width), "token_type_embeddings.weight")?,
                 ops::layer_norm(width, eps, e.pp("LayerNorm"))?,
@@ -174,12 +174,11 @@ impl Encoder {
     /// Texts of one length -> states (batch, t, width).
     fn states(&self, texts: &[&Encoded]) -> Result<Tensor> {
         let (batch, t) = (texts.len(), texts[0].ids.len());
-        let look_up = |table: &Tensor, ids: Vec<u32>| {
-            table.index_select(&Tensor::from_vec(ids, batch * t, &self.device)?, 0)?.reshape((batch, t, ()))
-        };
+        let flat = |ids: Vec<u32>| Tensor::from_vec(ids, batch * t, &self.device);
+        let look_up = |table: &Tensor, ids| table.index_select(&flat(ids)?, 0)?.reshape((batch, t, ()));
         let all = |pick: fn(&Encoded) -> &[u32]| texts.iter().flat_map(|text| pick(text)).copied().collect();
         let places = texts.iter().flat_map(|text| self.places(&text.ids)).collect();
-        let x = look_up(&self.tokens, all(|text| &text.ids))?;
+        let x = self.tokens.rows(&flat(all(|text| &text.ids))?, self.positions.dtype())?.reshape((batch, t, ()))?;
         let x = (x + look_up(&self.kinds, self.types(all(|text| &text.types)))?)?;
         let mut x = self.norm.forward(&(x + look_up(&self.positions, places)?)?)?;
         for block in &self.blocks {

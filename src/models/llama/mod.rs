@@ -20,7 +20,7 @@ use crate::{
         cost::{CostModel, Pass, Transformer},
         decode::{CacheRow, Decoder, GeneratorParts, TextGenerator},
         failed,
-        ops::{self, Activation},
+        ops::{self, Activation, Linear, Table},
         prefix::tokens_only,
         processors::LogitsProcessors,
         rope::Rope,
@@ -32,7 +32,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::Module;
 use shape::{LayerType, Shape};
 use std::sync::Arc;
-use weights::{Map, Table, Weights};
+use weights::Weights;
 
 pub use cache::KvCache;
 
@@ -135,16 +135,16 @@ impl Norm {
 
 struct Layer {
     norm1: Norm,
-    query: Map,
-    key: Map,
-    value: Map,
-    out: Map,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    out: Linear,
     /// Qwen3 normalises each head of queries and keys.
     head_norms: Option<(Norm, Norm)>,
     norm2: Norm,
-    gate: Map,
-    up: Map,
-    down: Map,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
     activation: Activation,
     /// The index of the layer's type.
     kind: usize,
@@ -276,7 +276,7 @@ pub struct Llama {
     tokens: Table,
     layers: Vec<Layer>,
     norm: Norm,
-    head: Map,
+    head: Linear,
     ropes: Arc<[Rope]>,
     shape: Shape,
     layout: RopeLayout,
@@ -348,7 +348,7 @@ impl Decoder for Llama {
             ids.extend(tokens_only(read)?);
         }
         let step = self.step(rows)?;
-        let mut x = self.tokens.rows(&Tensor::new(ids, &self.device)?)?; // (tokens of all rows, width)
+        let mut x = self.tokens.rows(&Tensor::new(ids, &self.device)?, self.dtype)?; // (tokens of all rows, width)
         for (n, layer) in self.layers.iter().enumerate() {
             x = layer.forward(&x, &step, rows, n)?;
         }

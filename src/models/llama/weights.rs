@@ -3,54 +3,14 @@
 
 use crate::infer::{
     gguf,
-    ops::{self, Linear},
+    ops::{self, Linear, Table},
 };
 use candle_core::{
     DType, Device, Error, Result, Tensor, bail,
-    quantized::{GgmlDType, QTensor},
+    quantized::{GgmlDType, QMatMul},
 };
-use candle_nn::{Module, VarBuilder};
-use candle_transformers::quantized_nn;
+use candle_nn::VarBuilder;
 use std::sync::Arc;
-
-/// A linear map whose matrix is a plain tensor or quantised.
-#[derive(Debug)]
-pub(super) enum Map {
-    /// In the format of the activations.
-    Plain(Linear),
-    /// Quantised. On a CPU candle rounds the activations to 8 bits block by block before it multiplies.
-    Quantised(quantized_nn::Linear),
-}
-
-impl Module for Map {
-    /// (…, input) -> (…, output)
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        match self {
-            Map::Plain(linear) => linear.forward(x),
-            // Some devices cannot multiply quantised weights with half-precision activations.
-            Map::Quantised(linear) => linear.forward(&x.to_dtype(DType::F32)?.contiguous()?)?.to_dtype(x.dtype()),
-        }
-    }
-}
-
-/// The vectors of the tokens, (vocabulary, width). They may be the weights of the output too.
-#[derive(Debug)]
-pub(super) enum Table {
-    /// In the format of the activations.
-    Plain(Tensor),
-    /// Quantised; rows are dequantised on look-up.
-    Quantised(Arc<QTensor>, DType),
-}
-
-impl Table {
-    /// The rows of `ids`: (ids, width).
-    pub(super) fn rows(&self, ids: &Tensor) -> Result<Tensor> {
-        match self {
-            Table::Plain(table) => table.index_select(ids, 0),
-            Table::Quantised(table, dtype) => table.embedding(ids)?.to_dtype(*dtype),
-        }
-    }
-}
 
 /// The linear maps that have a bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +94,7 @@ impl Weights {
         let name = self.full(name);
         match &self.stored {
             Stored::Folder(vb) => vb.get(size, &name),
-            Stored::Gguf(tensors) => self.floating(&*tensors.get(size, &in_gguf(&name))?),
+            Stored::Gguf(tensors) => self.converted(tensors.floating(size, &in_gguf(&name))?, self.dtype),
         }
     }
 
@@ -151,7 +111,7 @@ impl Weights {
     }
 
     /// The linear map `name`, `(…, input) -> (…, output)`. Fails if it has a bias against the configuration, or none.
-    pub(super) fn map(&self, name: &str, input: usize, output: usize, biases: Biases) -> Result<Map> {
+    pub(super) fn map(&self, name: &str, input: usize, output: usize, biases: Biases) -> Result<Linear> {
         let own = self.pp(name);
         match (biases.has(name), own.has("bias")) {
             (true, false) => Err(self.lacking(&own.stored_name("bias"))),
@@ -180,61 +140,69 @@ impl Weights {
     }
 
     /// A linear map `(…, input) -> (…, output)`; its bias is read if it exists.
-    fn linear(&self, input: usize, output: usize) -> Result<Map> {
+    fn linear(&self, input: usize, output: usize) -> Result<Linear> {
         let tensors = match &self.stored {
-            Stored::Folder(vb) => return Ok(Map::Plain(ops::linear(input, output, vb.pp(&self.path))?)),
+            Stored::Folder(vb) => return ops::linear(input, output, vb.pp(&self.path)),
             Stored::Gguf(tensors) => tensors,
         };
-        let weight = tensors.get((output, input), &in_gguf(&self.full("weight")))?;
-        let bias = if self.has("bias") { Some(tensors.get(output, &in_gguf(&self.full("bias")))?) } else { None };
-        if is_floating(&weight) {
-            let bias = bias.map(|bias| self.floating(&bias)).transpose()?;
-            return Ok(Map::Plain(Linear::new(self.floating(&weight)?, bias)));
-        }
+        let name = self.stored_name("weight");
+        let floating = tensors.dtype(&name).is_none_or(is_floating);
         // Quantised maps compute in f32, so their bias must be f32 too.
-        let bias = bias.map(|bias| bias.dequantize(&self.device)).transpose()?;
-        Ok(Map::Quantised(quantized_nn::Linear::from_arc(weight, bias)?))
+        let dtype = if floating { self.dtype } else { DType::F32 };
+        let bias = match self.has("bias") {
+            true => Some(self.converted(tensors.floating(output, &self.stored_name("bias"))?, dtype)?),
+            false => None,
+        };
+        if floating {
+            return Ok(Linear::new(self.narrow(tensors.floating((output, input), &name)?)?, bias));
+        }
+        if self.device.is_cpu() {
+            return Ok(Linear::quantised(Arc::new(tensors.quantised((output, input), &name)?), bias));
+        }
+        Ok(Linear::on_device(QMatMul::from_arc(tensors.get((output, input), &name)?)?, bias))
     }
 
     /// The table of token vectors.
     pub(super) fn table(&self, vocab: usize, width: usize) -> Result<Table> {
-        let name = self.full("weight");
-        let weight = match &self.stored {
-            Stored::Folder(vb) => return vb.get((vocab, width), &name).map(Table::Plain),
-            Stored::Gguf(tensors) => tensors.get((vocab, width), &in_gguf(&name))?,
+        let tensors = match &self.stored {
+            Stored::Folder(vb) => return ops::table(vocab, width, &self.full("weight"), vb),
+            Stored::Gguf(tensors) => tensors,
         };
-        // candle supports look-ups in a quantised table on a CPU only.
-        if is_floating(&weight) || !self.device.is_cpu() {
-            return self.floating(&weight).map(Table::Plain);
+        let name = self.stored_name("weight");
+        if tensors.dtype(&name).is_none_or(is_floating) {
+            return self.narrow(tensors.floating((vocab, width), &name)?).map(Table::Floating);
         }
-        Ok(Table::Quantised(weight, self.dtype))
+        // candle supports look-ups in a quantised table on a CPU only.
+        if self.device.is_cpu() {
+            return Ok(Table::Quantised(Arc::new(tensors.quantised((vocab, width), &name)?)));
+        }
+        let table = tensors.get((vocab, width), &name)?;
+        table.dequantize(&self.device)?.to_dtype(self.dtype).map(Table::Floating)
     }
 
     /// The map from the last hidden state to the vocabulary: `lm_head`, or the table of token vectors if they are `tied`.
-    pub(super) fn head(&self, vocab: usize, width: usize, tied: bool, table: &Table) -> Result<Map> {
-        if !tied {
-            return self.pp("lm_head").linear(width, vocab);
-        }
-        match (&self.stored, table) {
-            (_, Table::Quantised(weight, _)) => {
-                quantized_nn::Linear::from_arc(weight.clone(), None).map(Map::Quantised)
-            }
+    pub(super) fn head(&self, vocab: usize, width: usize, tied: bool, table: &Table) -> Result<Linear> {
+        match &self.stored {
+            _ if !tied => self.pp("lm_head").linear(width, vocab),
             // The table was dequantised for look-ups; the file's quantised matrix is smaller.
-            (Stored::Gguf(_), Table::Plain(_)) => self.pp("model.embed_tokens").linear(width, vocab),
-            (Stored::Folder(_), Table::Plain(weight)) => Ok(Map::Plain(Linear::new(weight.clone(), None))),
+            Stored::Gguf(_) if !self.device.is_cpu() => self.pp("model.embed_tokens").linear(width, vocab),
+            _ => Ok(table.head()),
         }
     }
 
-    fn floating(&self, tensor: &QTensor) -> Result<Tensor> {
-        match (tensor.dtype(), self.dtype) {
-            (GgmlDType::F16, DType::F16) => tensor.dequantize_f16(&self.device),
-            _ => tensor.dequantize(&self.device)?.to_dtype(self.dtype),
-        }
+    /// A floating matrix in the format of the activations, or as it is if 16-bit numbers can stay so.
+    fn narrow(&self, tensor: Tensor) -> Result<Tensor> {
+        let stays = self.device.is_cpu() && self.dtype == DType::F32;
+        if stays { Ok(tensor) } else { self.converted(tensor, self.dtype) }
+    }
+
+    fn converted(&self, tensor: Tensor, dtype: DType) -> Result<Tensor> {
+        tensor.to_dtype(dtype)?.to_device(&self.device)
     }
 }
 
-fn is_floating(tensor: &QTensor) -> bool {
-    matches!(tensor.dtype(), GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
+fn is_floating(dtype: GgmlDType) -> bool {
+    matches!(dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
 }
 
 /// The GGUF name of a tensor of a checkpoint folder: `model.layers.3.mlp.up_proj.weight` is `blk.3.ffn_up.weight`.

@@ -19,7 +19,7 @@ use crate::{
         failed,
         image::{PictureDefaults, Preparation},
         labels::LabelVectors,
-        ops::{self, Linear},
+        ops::{self, Linear, Table},
         prenorm::{FeedForward, Patches, PreNormBlock, TowerDefaults, TowerShape},
         text::TextTokenizer,
     },
@@ -226,7 +226,7 @@ impl Head {
 /// The text tower.
 struct Words {
     shape: TowerShape,
-    tokens: Tensor,
+    tokens: Table,
     positions: Tensor,
     blocks: Vec<PreNormBlock>,
     norm: LayerNorm,
@@ -240,7 +240,7 @@ impl Words {
         let e = v.pp("embeddings");
         Ok(Words {
             shape,
-            tokens: e.get((vocab, w), "token_embedding.weight")?,
+            tokens: ops::table(vocab, w, "token_embedding.weight", &e)?,
             positions: e.get((positions, w), "position_embedding.weight")?,
             blocks: shape.blocks(&v)?,
             norm: ops::layer_norm(w, shape.eps, v.pp("final_layer_norm"))?,
@@ -257,7 +257,7 @@ impl TextTower for Words {
             return Ok(alone.collect::<Result<Vec<_>>>()?.concat());
         }
         let flat = Tensor::from_vec(ids.concat(), batch * t, device)?;
-        let x = self.tokens.index_select(&flat, 0)?.reshape((batch, t, ()))?;
+        let x = self.tokens.rows(&flat, self.positions.dtype())?.reshape((batch, t, ()))?;
         let mut x = x.broadcast_add(&self.positions.narrow(0, 0, t)?)?;
         for block in &self.blocks {
             x = block.forward(&x, None)?;

@@ -7,7 +7,7 @@ use crate::{
         config::{Config, within},
         cost::{CostModel, Pass, Transformer},
         failed,
-        ops::{self, Activation, Linear},
+        ops::{self, Activation, Linear, Table},
     },
 };
 use candle_core::{D, DType, Result, Tensor};
@@ -153,7 +153,7 @@ pub(super) struct Net {
     positions_in: Tensor,
     encoder: Vec<Block>,
     norm_in: LayerNorm,
-    tokens: Tensor,
+    tokens: Table,
     head: Linear,
     positions_out: Tensor,
     decoder: Vec<Block>,
@@ -180,14 +180,14 @@ impl Net {
                 let settings = Conv1dConfig { padding: 1, stride, ..Conv1dConfig::default() };
                 Ok(Conv1d::new(e.pp(name).get((w, from, 3), "weight")?, Some(e.pp(name).get(w, "bias")?), settings))
             };
-            let tokens = d.get((vocab, w), "embed_tokens.weight")?;
+            let tokens = ops::table(vocab, w, "embed_tokens.weight", &d)?;
             Ok(Net {
                 conv1: conv("conv1", mels, 1)?,
                 conv2: conv("conv2", w, 2)?,
                 positions_in: e.get((sources, w), "embed_positions.weight")?,
                 encoder: into.blocks(&e)?,
                 norm_in: ops::layer_norm(w, 1e-5, e.pp("layer_norm"))?,
-                head: Linear::new(tokens.clone(), None),
+                head: tokens.head(),
                 tokens,
                 positions_out: d.get((targets, w), "embed_positions.weight")?,
                 decoder: out.blocks(&d)?,
@@ -218,7 +218,8 @@ impl Net {
     /// Appends `ids` to the text so far. Gives the logits (f32) after the last of them: (vocabulary).
     pub(super) fn say(&self, memory: &mut WindowCache, ids: &[u32]) -> Result<Vec<f32>> {
         let t = ids.len();
-        let x = self.tokens.index_select(&Tensor::new(ids, self.tokens.device())?, 0)?;
+        let (device, dtype) = (self.positions_out.device(), self.positions_out.dtype());
+        let x = self.tokens.rows(&Tensor::new(ids, device)?, dtype)?;
         // `scale_embedding` of the configuration is not applied; transformers ignores it too.
         let x = (x + self.positions_out.narrow(0, memory.length, t)?)?;
         let mut x = x.unsqueeze(0)?; // (1, t, width)

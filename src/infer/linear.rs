@@ -1,0 +1,233 @@
+//! The linear map of all families. Its matrix stays in the format of the file: f16 and bf16 are widened to f32 while they
+//! are multiplied, piece by piece, and quantised blocks are held once (`quantised`). The computation is in f32.
+//!
+//! candle can multiply f16 on a CPU only in f16, and it converts a whole matrix to f32 otherwise, which doubles the memory
+//! of a checkpoint. Numbers in f32 are multiplied by candle as they are.
+
+use super::quantised::Quantised;
+use candle_core::{
+    CpuStorage, DType, Device, Result, Storage, Tensor, bail,
+    quantized::{GgmlType, QMatMul},
+    utils::barrier_pool,
+};
+use candle_nn::Module;
+use half::{bf16, f16};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A linear map `(…, input) -> (…, output)`.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    weight: Weight,
+    /// Of the floating matrices, `candle_nn` adds the bias.
+    bias: Option<Tensor>,
+}
+
+#[derive(Debug, Clone)]
+enum Weight {
+    /// (output, input), in the format of the activations, or narrower on a CPU.
+    Floating(candle_nn::Linear),
+    /// On a CPU.
+    Quantised(Arc<Quantised>),
+    /// Quantised, on another device.
+    Device(QMatMul),
+}
+
+impl Linear {
+    /// The map of a matrix, (output, input), in any floating format.
+    pub fn new(weight: Tensor, bias: Option<Tensor>) -> Linear {
+        Linear { weight: Weight::Floating(candle_nn::Linear::new(weight, bias.clone())), bias }
+    }
+
+    /// The map of a quantised matrix on a CPU. `bias` is in f32.
+    pub fn quantised(weight: Arc<Quantised>, bias: Option<Tensor>) -> Linear {
+        Linear { weight: Weight::Quantised(weight), bias }
+    }
+
+    /// The map of a quantised matrix on another device. `bias` is in f32.
+    pub fn on_device(weight: QMatMul, bias: Option<Tensor>) -> Linear {
+        Linear { weight: Weight::Device(weight), bias }
+    }
+}
+
+impl Module for Linear {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let add = |y: Tensor| match &self.bias {
+            Some(bias) => y.broadcast_add(bias),
+            None => Ok(y),
+        };
+        match &self.weight {
+            Weight::Floating(linear) if x.dtype() == DType::F32 && is_narrow(linear.weight()) => {
+                add(rows(x, linear.weight().dims2()?, |x| multiply_narrow(x, linear.weight()))?)
+            }
+            Weight::Floating(linear) => linear.forward(x),
+            Weight::Quantised(blocks) => {
+                let y = rows(&x.to_dtype(DType::F32)?, blocks.dims(), |x| blocks.forward(x))?;
+                add(y)?.to_dtype(x.dtype())
+            }
+            // Some devices cannot multiply quantised weights with half-precision activations.
+            Weight::Device(map) => add(map.forward(&x.to_dtype(DType::F32)?.contiguous()?)?)?.to_dtype(x.dtype()),
+        }
+    }
+}
+
+/// Applies a product `(m, input) -> (m, output)` to `x`, (…, input).
+fn rows(x: &Tensor, (output, input): (usize, usize), product: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let mut shape = x.dims().to_vec();
+    match shape.last_mut() {
+        Some(last) if *last == input => *last = output,
+        _ => bail!("a map of {input} inputs cannot read the shape {:?}", x.dims()),
+    }
+    product(&x.reshape(((), input))?.contiguous()?)?.reshape(shape)
+}
+
+/// The vectors of tokens, (vocabulary, width), in the format of the file. They may be the weights of the output too.
+#[derive(Debug, Clone)]
+pub enum Table {
+    /// In the format of the activations, or narrower on a CPU.
+    Floating(Tensor),
+    /// On a CPU; rows are dequantised on look-up.
+    Quantised(Arc<Quantised>),
+}
+
+impl Table {
+    /// The rows of `ids`, a list, in `dtype`: (ids, width).
+    pub fn rows(&self, ids: &Tensor, dtype: DType) -> Result<Tensor> {
+        match self {
+            Table::Floating(table) => table.index_select(ids, 0)?.to_dtype(dtype),
+            Table::Quantised(table) => table.rows(&ids.to_vec1()?)?.to_dtype(dtype),
+        }
+    }
+
+    /// The map from a hidden state to the vocabulary with the same weights.
+    pub fn head(&self) -> Linear {
+        match self {
+            Table::Floating(table) => Linear::new(table.clone(), None),
+            Table::Quantised(table) => Linear::quantised(table.clone(), None),
+        }
+    }
+}
+
+/// True for a matrix on a CPU that is stored with 16 bits.
+fn is_narrow(weight: &Tensor) -> bool {
+    matches!(weight.dtype(), DType::F16 | DType::BF16) && weight.device().is_cpu()
+}
+
+/// The values of a matrix that are widened at once.
+pub(super) const PIECE: usize = 1 << 20;
+
+/// x·Wᵀ for `x` (m, input) in f32 and a 16-bit `weight` (output, input): (m, output). One row of activations is multiplied
+/// with one row of the matrix after the other. For more rows, a piece of the matrix is widened and multiplied as a whole.
+fn multiply_narrow(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let (storage, layout) = weight.storage_and_layout();
+    let halves = match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F16(values)), Some((from, to))) => Halves::F16(&values[from..to]),
+        (Storage::Cpu(CpuStorage::BF16(values)), Some((from, to))) => Halves::BF16(&values[from..to]),
+        _ => bail!("a matrix of 16-bit numbers must be contiguous"),
+    };
+    let (n, k) = weight.dims2()?;
+    if x.dim(0)? == 1 {
+        let x = x.flatten_all()?.to_vec1::<f32>()?;
+        return Tensor::from_vec(multiply_row(&x, &halves, n), (1, n), &Device::Cpu);
+    }
+    let step = (PIECE / k).max(1);
+    let piece = |at: usize| {
+        let rows = step.min(n - at);
+        let mut wide = vec![0f32; rows * k];
+        in_parallel(rows * k, &mut wide, ROWS * k, |chunk, out| halves.widen((at + ROWS * chunk) * k, out));
+        x.matmul(&Tensor::from_vec(wide, (rows, k), &Device::Cpu)?.t()?)
+    };
+    let pieces: Vec<Tensor> = (0..n).step_by(step).map(piece).collect::<Result<_>>()?;
+    Tensor::cat(&pieces, 1)
+}
+
+/// The rows that a thread widens before it takes the next ones.
+const ROWS: usize = 32;
+
+/// The dot products of `x` with `n` rows.
+fn multiply_row(x: &[f32], halves: &Halves<'_>, n: usize) -> Vec<f32> {
+    let (k, mut out) = (x.len(), vec![0f32; n]);
+    in_parallel(n * k, &mut out, ROWS, |chunk, out| {
+        let mut wide = vec![0f32; k];
+        for (row, y) in out.iter_mut().enumerate() {
+            halves.widen((chunk * ROWS + row) * k, &mut wide);
+            *y = f32::vec_dot(k, &wide, x);
+        }
+    });
+    out
+}
+
+/// Numbers with 16 bits.
+enum Halves<'a> {
+    F16(&'a [f16]),
+    BF16(&'a [bf16]),
+}
+
+impl Halves<'_> {
+    /// Writes the values from the index `from` on to `out`.
+    fn widen(&self, from: usize, out: &mut [f32]) {
+        match self {
+            Halves::F16(values) => f16::to_float(&values[from..from + out.len()], out),
+            Halves::BF16(values) => bf16::to_float(&values[from..from + out.len()], out),
+        }
+    }
+}
+
+/// Calls `work` for each chunk of `out` with the chunk's index, on the threads that candle's quantised products use. A
+/// second pool of threads would compete with them.
+/// `values` is the number of values that all calls read: little work is done on this thread.
+pub(super) fn in_parallel<T: Send>(values: usize, out: &mut [T], chunk: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    const LITTLE: usize = 1 << 17;
+    if values < LITTLE {
+        return out.chunks_mut(chunk.max(1)).enumerate().for_each(|(n, chunk)| work(n, chunk));
+    }
+    let chunks: Vec<Mutex<&mut [T]>> = out.chunks_mut(chunk.max(1)).map(Mutex::new).collect();
+    barrier_pool().execute_chunked(chunks.len(), |range| {
+        for n in range {
+            let mut chunk = chunks[n].lock().unwrap_or_else(PoisonError::into_inner);
+            work(n, &mut chunk);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The largest difference between the products with a 16-bit matrix and with its f32 copy.
+    fn off(dtype: DType, shape: (usize, usize), m: usize) -> f32 {
+        let (n, k) = shape;
+        let wave = |count: usize, step: f32| (0..count).map(|i| (i as f32 * step).sin()).collect::<Vec<_>>();
+        let weight = Tensor::from_vec(wave(n * k, 0.37), shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+        let bias = Tensor::from_vec(wave(n, 0.9), n, &Device::Cpu).unwrap();
+        let x = Tensor::from_vec(wave(m * k, 0.11), (1, m, k), &Device::Cpu).unwrap();
+        let narrow = Linear::new(weight.clone(), Some(bias.clone())).forward(&x).unwrap();
+        let wide = Linear::new(weight.to_dtype(DType::F32).unwrap(), Some(bias)).forward(&x).unwrap();
+        assert_eq!(narrow.dims(), [1, m, n]);
+        let off = (narrow - wide).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+        off.to_vec0::<f32>().unwrap() / (k as f32).sqrt()
+    }
+
+    #[test]
+    fn a_narrow_matrix_multiplies_as_its_wide_copy() {
+        for dtype in [DType::F16, DType::BF16] {
+            for m in [1, 2, 40] {
+                for shape in [(1, 1), (5, 7), (33, 64), (100, 130)] {
+                    let off = off(dtype, shape, m);
+                    assert!(off < 1e-6, "{dtype:?} {shape:?} {m}: {off}");
+                }
+            }
+        }
+        // Several pieces, of which the last is shorter.
+        assert!(off(DType::F16, (PIECE / 500 + 9, 500), 3) < 1e-6);
+    }
+
+    #[test]
+    fn a_narrow_table_gives_wide_rows() {
+        let table = Tensor::new(&[[1f32, 2.0], [3.0, 4.0], [5.0, 6.0]], &Device::Cpu).unwrap();
+        let table = Table::Floating(table.to_dtype(DType::BF16).unwrap());
+        let rows = table.rows(&Tensor::new(&[2u32, 0], &Device::Cpu).unwrap(), DType::F32).unwrap();
+        assert_eq!(rows.to_vec2::<f32>().unwrap(), [[5.0, 6.0], [1.0, 2.0]]);
+        let x = Tensor::new(&[[1f32, 10.0]], &Device::Cpu).unwrap();
+        assert_eq!(table.head().forward(&x).unwrap().to_vec2::<f32>().unwrap(), [[21.0, 43.0, 65.0]]);
+    }
+}
