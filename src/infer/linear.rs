@@ -20,6 +20,8 @@ pub struct Linear {
     weight: Weight,
     /// Of the floating matrices, `candle_nn` adds the bias.
     bias: Option<Tensor>,
+    /// A single row of activations is multiplied without widening a piece of the matrix.
+    decodes: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -35,17 +37,24 @@ enum Weight {
 impl Linear {
     /// The map of a matrix, (output, input), in any floating format.
     pub fn new(weight: Tensor, bias: Option<Tensor>) -> Linear {
-        Linear { weight: Weight::Floating(candle_nn::Linear::new(weight, bias.clone())), bias }
+        Linear { weight: Weight::Floating(candle_nn::Linear::new(weight, bias.clone())), bias, decodes: false }
+    }
+
+    /// The same map for a decoder, which often has a single row of activations. That row's sums are then rounded in another
+    /// order than those of several rows; an encoder's vectors must be the same bits in every batch.
+    #[must_use]
+    pub fn for_decoding(self) -> Linear {
+        Linear { decodes: true, ..self }
     }
 
     /// The map of a quantised matrix on a CPU. `bias` is in f32.
     pub fn quantised(weight: Arc<Quantised>, bias: Option<Tensor>) -> Linear {
-        Linear { weight: Weight::Quantised(weight), bias }
+        Linear { weight: Weight::Quantised(weight), bias, decodes: true }
     }
 
     /// The map of a quantised matrix on another device. `bias` is in f32.
     pub fn on_device(weight: QMatMul, bias: Option<Tensor>) -> Linear {
-        Linear { weight: Weight::Device(weight), bias }
+        Linear { weight: Weight::Device(weight), bias, decodes: true }
     }
 }
 
@@ -57,7 +66,7 @@ impl Module for Linear {
         };
         match &self.weight {
             Weight::Floating(linear) if x.dtype() == DType::F32 && is_narrow(linear.weight()) => {
-                add(rows(x, linear.weight().dims2()?, |x| multiply_narrow(x, linear.weight()))?)
+                add(rows(x, linear.weight().dims2()?, |x| multiply_narrow(x, linear.weight(), self.decodes))?)
             }
             Weight::Floating(linear) => linear.forward(x),
             Weight::Quantised(blocks) => {
@@ -115,9 +124,10 @@ fn is_narrow(weight: &Tensor) -> bool {
 /// The values of a matrix that are widened at once.
 pub(super) const PIECE: usize = 1 << 20;
 
-/// x·Wᵀ for `x` (m, input) in f32 and a 16-bit `weight` (output, input): (m, output). One row of activations is multiplied
-/// with one row of the matrix after the other. For more rows, a piece of the matrix is widened and multiplied as a whole.
-fn multiply_narrow(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+/// x·Wᵀ for `x` (m, input) in f32 and a 16-bit `weight` (output, input): (m, output). A piece of the matrix is widened and
+/// multiplied as a whole. With `decodes`, a single row of activations is multiplied with one row of the matrix after the
+/// other.
+fn multiply_narrow(x: &Tensor, weight: &Tensor, decodes: bool) -> Result<Tensor> {
     let (storage, layout) = weight.storage_and_layout();
     let halves = match (&*storage, layout.contiguous_offsets()) {
         (Storage::Cpu(CpuStorage::F16(values)), Some((from, to))) => Halves::F16(&values[from..to]),
@@ -125,11 +135,12 @@ fn multiply_narrow(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
         _ => bail!("a matrix of 16-bit numbers must be contiguous"),
     };
     let (n, k) = weight.dims2()?;
-    if x.dim(0)? == 1 {
+    if decodes && x.dim(0)? == 1 {
         let x = x.flatten_all()?.to_vec1::<f32>()?;
         return Tensor::from_vec(multiply_row(&x, &halves, n), (1, n), &Device::Cpu);
     }
-    let step = (PIECE / k).max(1);
+    // The pieces have nearly equal sizes: the library for matrix products has other kernels for few columns.
+    let step = n.div_ceil((n * k).div_ceil(PIECE));
     let piece = |at: usize| {
         let rows = step.min(n - at);
         let mut wide = vec![0f32; rows * k];
@@ -194,13 +205,14 @@ mod tests {
     use super::*;
 
     /// The largest difference between the products with a 16-bit matrix and with its f32 copy.
-    fn off(dtype: DType, shape: (usize, usize), m: usize) -> f32 {
+    fn off(dtype: DType, shape: (usize, usize), m: usize, decodes: bool) -> f32 {
         let (n, k) = shape;
         let wave = |count: usize, step: f32| (0..count).map(|i| (i as f32 * step).sin()).collect::<Vec<_>>();
         let weight = Tensor::from_vec(wave(n * k, 0.37), shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
         let bias = Tensor::from_vec(wave(n, 0.9), n, &Device::Cpu).unwrap();
         let x = Tensor::from_vec(wave(m * k, 0.11), (1, m, k), &Device::Cpu).unwrap();
-        let narrow = Linear::new(weight.clone(), Some(bias.clone())).forward(&x).unwrap();
+        let narrow = Linear::new(weight.clone(), Some(bias.clone()));
+        let narrow = if decodes { narrow.for_decoding() } else { narrow }.forward(&x).unwrap();
         let wide = Linear::new(weight.to_dtype(DType::F32).unwrap(), Some(bias)).forward(&x).unwrap();
         assert_eq!(narrow.dims(), [1, m, n]);
         let off = (narrow - wide).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
@@ -212,13 +224,14 @@ mod tests {
         for dtype in [DType::F16, DType::BF16] {
             for m in [1, 2, 40] {
                 for shape in [(1, 1), (5, 7), (33, 64), (100, 130)] {
-                    let off = off(dtype, shape, m);
+                    assert_eq!(off(dtype, shape, m, false), 0.0, "{dtype:?} {shape:?} {m}");
+                    let off = off(dtype, shape, m, true);
                     assert!(off < 1e-6, "{dtype:?} {shape:?} {m}: {off}");
                 }
             }
         }
         // Several pieces, of which the last is shorter.
-        assert!(off(DType::F16, (PIECE / 500 + 9, 500), 3) < 1e-6);
+        assert!(off(DType::F16, (PIECE / 500 + 9, 500), 3, false) < 1e-6);
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Weights {
     /// A linear map `(…, input) -> (…, output)`; its bias is read if it exists.
     fn linear(&self, input: usize, output: usize) -> Result<Linear> {
         let tensors = match &self.stored {
-            Stored::Folder(vb) => return ops::linear(input, output, vb.pp(&self.path)),
+            Stored::Folder(vb) => return Ok(ops::linear(input, output, vb.pp(&self.path))?.for_decoding()),
             Stored::Gguf(tensors) => tensors,
         };
         let name = self.stored_name("weight");
@@ -154,7 +154,8 @@ impl Weights {
             false => None,
         };
         if floating {
-            return Ok(Linear::new(self.narrow(tensors.floating((output, input), &name)?)?, bias));
+            let weight = self.narrow(tensors.floating((output, input), &name)?)?;
+            return Ok(Linear::new(weight, bias).for_decoding());
         }
         if self.device.is_cpu() {
             return Ok(Linear::quantised(Arc::new(tensors.quantised((output, input), &name)?), bias));
@@ -186,7 +187,7 @@ impl Weights {
             _ if !tied => self.pp("lm_head").linear(width, vocab),
             // The table was dequantised for look-ups; the file's quantised matrix is smaller.
             Stored::Gguf(_) if !self.device.is_cpu() => self.pp("model.embed_tokens").linear(width, vocab),
-            _ => Ok(table.head()),
+            _ => Ok(table.head().for_decoding()),
         }
     }
 

@@ -187,7 +187,7 @@ impl Net {
                 positions_in: e.get((sources, w), "embed_positions.weight")?,
                 encoder: into.blocks(&e)?,
                 norm_in: ops::layer_norm(w, 1e-5, e.pp("layer_norm"))?,
-                head: tokens.head(),
+                head: tokens.head().for_decoding(),
                 tokens,
                 positions_out: d.get((targets, w), "embed_positions.weight")?,
                 decoder: out.blocks(&d)?,
