@@ -40,6 +40,15 @@ impl Linear {
         Linear { weight: Weight::Floating(candle_nn::Linear::new(weight, bias.clone())), bias, decodes: false }
     }
 
+    /// The number of outputs; none if another device holds the matrix in a form of its own.
+    pub fn outputs(&self) -> Option<usize> {
+        match &self.weight {
+            Weight::Floating(linear) => linear.weight().dim(0).ok(),
+            Weight::Quantised(blocks) => Some(blocks.dims().0),
+            Weight::Device(_) => None,
+        }
+    }
+
     /// The same map for a decoder, which often has a single row of activations. That row's sums are then rounded in another
     /// order than those of several rows; an encoder's vectors must be the same bits in every batch.
     #[must_use]

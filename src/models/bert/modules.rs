@@ -156,7 +156,7 @@ impl Modules {
                     let config = checkpoint.json(&file("config.json"))?;
                     let config = config.unwrap_or_else(|| Config::empty(&file("config.json")));
                     let (linear, squash) = dense(checkpoint, &config, &folder, width, dtype, device)?;
-                    width = linear.weight().dim(0).map_err(failed)?;
+                    width = linear.outputs().unwrap_or(width);
                     steps.push(Step::Dense(linear, squash));
                 }
                 "Normalize" => steps.push(Step::Normalize),
