@@ -124,7 +124,28 @@ fn weights_are_loaded_only_for_exchanges_that_the_memo_lacks() {
     assert_eq!(ask("What was I doing at 00:26?", &[]), 1);
     let args = ["run", "log_qa", "-i", "log=examples/media/day1.log.jsonl", "-i", "question=x", "--memory", "1MB"];
     let (_, err) = check(cache.path(), &args, 4);
-    assert!(err.contains("cpu has a limit of 1.0 MB, and the agents need about"), "{err}");
+    assert!(err.contains("starter-lm needs about 16 MB alone, and cpu has a limit of 1.0 MB"), "{err}");
+}
+
+#[test]
+fn agents_that_do_not_fit_together_take_turns() {
+    let folder = tempfile::tempdir().expect("temp");
+    let file = folder.path().join("d.yaml");
+    let steps = "steps:\n  a: { rank: { agent: eye, what: \"{{ q }}\", among: [dog, cat] } }\n  \
+                 b: { say: { agent: mind, text: \"{{ a[0].text }}\", max_tokens: 2 } }\nanswer: \"{{ b }} {{ a[0].text }}\"\n";
+    let head = "version: 1\ndialogue: d\ninputs: { q: text }\ncast: { eye: starter-clip, mind: starter-lm }\n";
+    std::fs::write(&file, format!("{head}{steps}")).expect("written");
+    let run = |command: &str, memory: &str| {
+        let file = file.to_str().expect("UTF-8");
+        check(folder.path(), &[command, file, "-i", "q=a dog", "--no-memo", "--json", "--memory", memory], 0)
+    };
+    let answer = |out: &str| serde_json::from_str::<Json>(out).expect("JSON")["answer"].clone();
+    let ((apart, notes), (together, none)) = (run("run", "17MB"), run("run", "1GB"));
+    assert_eq!(answer(&apart), answer(&together));
+    let note = "cpu has room for 17 MB, and the agents need about 23 MB together: they are loaded in turns";
+    assert_eq!((notes.matches(note).count(), none.contains("in turns")), (1, false), "{notes} {none}");
+    let plan: Json = serde_json::from_str(&run("plan", "17MB").0).expect("JSON");
+    assert_eq!(plan["memory"]["devices"][0]["in_turns"], true, "{plan}");
 }
 
 #[test]

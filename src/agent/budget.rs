@@ -143,8 +143,18 @@ pub fn free_memory() -> Option<u64> {
     Some(left_in_group.map_or(available, |left| left.min(available)))
 }
 
+/// The resident memory of this process, in bytes (`VmRSS` of Linux).
+pub fn resident() -> Option<u64> {
+    kilobytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
+}
+
 fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    kilobytes(meminfo, "MemAvailable:")
+}
+
+/// The number of bytes in a line such as `VmRSS:  12 kB`.
+fn kilobytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kb| kb * 1024)
 }
 

@@ -10,7 +10,7 @@ use crate::{
         chat::Chat,
         checkpoint::Checkpoint,
         cost::{CostModel, Phase},
-        labels::LabelStore,
+        labels::{LabelStore, TextUse},
         prefix::MIN_SHARED,
         text::{TextTokenizer, VocabStyle},
     },
@@ -19,6 +19,8 @@ use crate::{
 };
 use std::collections::{BTreeMap, HashSet};
 
+/// The maximum texts in a call of an encoder.
+const MAX_TEXTS: f64 = 64.0;
 /// The characters of a token, if the tokenizer cannot be read. English text has about four.
 const TOKEN_CHARS: f64 = 4.0;
 /// The tokens of a reply without any limit or experience.
@@ -109,8 +111,12 @@ pub struct Estimator {
     last: Vec<u32>,
     /// The most tokens of a prompt with its reply.
     pub longest: f64,
-    /// The most tokens of one text.
-    pub longest_text: f64,
+    /// The most tokens of prompts and replies that are open together.
+    pub open: f64,
+    /// The most replies that are written together.
+    pub rows: usize,
+    /// The number of encoded texts by tokens: labels, and contents of requests.
+    lengths: [BTreeMap<usize, usize>; 2],
 }
 
 impl Estimator {
@@ -141,7 +147,9 @@ impl Estimator {
             texts: HashSet::new(),
             last: Vec::new(),
             longest: 0.0,
-            longest_text: 0.0,
+            open: 0.0,
+            rows: 1,
+            lengths: Default::default(),
         }
     }
 
@@ -168,10 +176,10 @@ impl Estimator {
         self.known.get(SPEECH).and_then(|ratio| ratio.rate()).unwrap_or(SPEECH_CHARS)
     }
 
-    /// The work for a request with this reply. `together` states that the model answers several such requests at once.
-    pub fn count(&mut self, request: &Request, reply: &Reply, together: bool) -> Work {
+    /// The work for a request with this reply. The model answers `rows` such requests at once.
+    pub fn count(&mut self, request: &Request, reply: &Reply, rows: usize) -> Work {
         match (request, reply) {
-            (Request::Say(asked), Reply::Say(said)) => self.say(asked, said, together),
+            (Request::Say(asked), Reply::Say(said)) => self.say(asked, said, rows.max(1)),
             (Request::Hear(asked), Reply::Hear(_)) => self.hear(asked),
             (Request::Rank(asked), _) => self.rank(asked),
             (Request::Embed(asked), _) => self.subject(&asked.what),
@@ -188,7 +196,7 @@ impl Estimator {
         self.tokens(&rendered.text, rendered.special)
     }
 
-    fn say(&mut self, asked: &SayRequest, said: &SayReply, together: bool) -> Work {
+    fn say(&mut self, asked: &SayRequest, said: &SayReply, rows: usize) -> Work {
         let chars: usize = asked.messages.iter().map(|message| message.content.chars().count()).sum();
         let prompt = self.prompt(asked);
         let all = prompt.as_ref().map_or(chars as f64 / TOKEN_CHARS, |ids| ids.len() as f64).max(1.0);
@@ -203,16 +211,23 @@ impl Estimator {
         let read = self.cost.prompt.causal(all - shared, shared);
         if !asked.choices.is_empty() {
             let options: f64 = asked.choices.iter().map(|choice| count(choice)).sum();
-            self.longest = self.longest.max(all + options);
+            self.remember(all + options, 1);
             let units = all - shared + options;
             return Work::default().with(Phase::Prompt, units, read + self.cost.reply.causal(options, all));
         }
         let written = if said.tokens.is_empty() { count(&said.text) + 1.0 } else { said.tokens.len() as f64 };
-        self.longest = self.longest.max(all + written);
-        let phase = if together { Phase::Batch } else { Phase::Reply };
+        self.remember(all + written, rows);
+        let phase = if rows > 1 { Phase::Batch } else { Phase::Reply };
         let work = Work::default().with(Phase::Prompt, all - shared, read);
         // the first token of a reply follows from the prompt
         work.with(phase, (written - 1.0).max(0.0), self.cost.reply.causal(written, all))
+    }
+
+    /// Remembers the size of a cache of keys and values.
+    fn remember(&mut self, tokens: f64, rows: usize) {
+        self.longest = self.longest.max(tokens);
+        self.open = self.open.max(tokens * rows as f64);
+        self.rows = self.rows.max(rows);
     }
 
     fn hear(&mut self, asked: &HearRequest) -> Work {
@@ -226,7 +241,7 @@ impl Estimator {
         let spoken = self.speech_chars() * seconds / windows_now / TOKEN_CHARS;
         let tokens = windows_now * tokens_each.unwrap_or(spoken + WINDOW_TOKENS);
         let work = Work::default().with(Phase::Sound, windows_now, windows_now * self.cost.sound.flops);
-        self.longest = self.longest.max(tokens / windows_now);
+        self.remember(tokens / windows_now, 1);
         work.with(Phase::Reply, tokens, windows_now * self.cost.reply.causal(tokens / windows_now, 0.0))
     }
 
@@ -240,7 +255,7 @@ impl Estimator {
         };
         for (text, stored) in new.into_iter().zip(stored) {
             if self.texts.insert(text.to_owned()) && stored.is_none() {
-                work.add(&self.text(text));
+                work.add(&self.text(text, TextUse::Label));
             }
         }
         work
@@ -252,7 +267,7 @@ impl Estimator {
             Item::Text(text) if self.texts.contains(text) => return Work::default(),
             Item::Text(text) => {
                 self.texts.insert(text.clone());
-                return self.text(text);
+                return self.text(text, TextUse::Subject);
             }
             Item::Image(file) => (file.digest.clone(), 0),
             Item::Frame(Moment { media, start, .. }) => (media.digest.clone(), start.ticks),
@@ -266,7 +281,20 @@ impl Estimator {
         }
     }
 
-    fn text(&mut self, text: &str) -> Work {
+    /// Bytes of activations of the largest group of texts. Texts of one length share a call: labels up to
+    /// [`MAX_TEXTS`], and contents among the `batch` requests that are answered together.
+    pub fn text_bytes(&self, batch: usize) -> f64 {
+        let pass = &self.cost.text;
+        let [labels, subjects] = &self.lengths;
+        let all = subjects.values().sum::<usize>().max(1) as f64;
+        let share = (batch as f64 / all).min(1.0);
+        let of = |tokens: usize, texts: f64| texts * tokens as f64 * (pass.bytes + pass.pair_bytes * tokens as f64);
+        let labels = labels.iter().map(|(tokens, count)| of(*tokens, (*count as f64).min(MAX_TEXTS)));
+        let subjects = subjects.iter().map(|(tokens, count)| of(*tokens, (*count as f64 * share).max(1.0)));
+        labels.chain(subjects).fold(0.0, f64::max)
+    }
+
+    fn text(&mut self, text: &str, used: TextUse) -> Work {
         // a classifier ranks among labels of its own without reading them
         if self.cost.text.flops == 0.0 {
             return Work::default();
@@ -275,7 +303,7 @@ impl Estimator {
         let ids = self.tokenizer.as_ref().and_then(|tokenizer| tokenizer.encode_within(text, most).ok());
         let tokens = ids.map_or(text.chars().count() as f64 / TOKEN_CHARS + 2.0, |ids| ids.len() as f64);
         let tokens = tokens.min(most as f64);
-        self.longest_text = self.longest_text.max(tokens);
+        *self.lengths[used as usize].entry(tokens.ceil() as usize).or_default() += 1;
         Work::default().with(Phase::Text, tokens, self.cost.text.mutual(tokens))
     }
 }
@@ -329,7 +357,9 @@ mod tests {
             texts: HashSet::new(),
             last: Vec::new(),
             longest: 0.0,
-            longest_text: 0.0,
+            open: 0.0,
+            rows: 1,
+            lengths: Default::default(),
         }
     }
 
@@ -344,18 +374,18 @@ mod tests {
         let mut all = estimator(&[]);
         let embed = |text: &str| Request::Embed(EmbedRequest { what: Item::Text(text.to_owned()) });
         let reply = Reply::Embed(vec![1.0]);
-        check(&all.count(&embed("sixteen letters!"), &reply, false), &[(Phase::Text, 6.0)]);
-        check(&all.count(&embed("sixteen letters!"), &reply, false), &[]);
-        check(&all.count(&embed(&"x".repeat(400)), &reply, false), &[(Phase::Text, 6.0)]);
+        check(&all.count(&embed("sixteen letters!"), &reply, 1), &[(Phase::Text, 6.0)]);
+        check(&all.count(&embed("sixteen letters!"), &reply, 1), &[]);
+        check(&all.count(&embed(&"x".repeat(400)), &reply, 1), &[(Phase::Text, 6.0)]);
         let what = Item::Image(crate::value::ImageFile { path: "a.png".into(), digest: "d".into() });
         let rank = |label: &str| {
             let among = vec![label.to_owned()];
             Request::Rank(RankRequest { what: what.clone(), texts: among.clone(), among, floor: FloorUse::Unused })
         };
         let ranked = Reply::Rank(Vec::new());
-        check(&all.count(&rank("abcd"), &ranked, false), &[(Phase::Picture, 1.0), (Phase::Text, 3.0)]);
-        check(&all.count(&rank("abcd"), &ranked, false), &[]);
-        check(&all.count(&rank("efgh"), &ranked, false), &[(Phase::Text, 3.0)]);
+        check(&all.count(&rank("abcd"), &ranked, 1), &[(Phase::Picture, 1.0), (Phase::Text, 3.0)]);
+        check(&all.count(&rank("abcd"), &ranked, 1), &[]);
+        check(&all.count(&rank("efgh"), &ranked, 1), &[(Phase::Text, 3.0)]);
     }
 
     #[test]
@@ -377,11 +407,11 @@ mod tests {
         let asked = SayRequest { raw: true, ..SayRequest::new(vec![Message::new("user", "x".repeat(40))]) };
         let said = SayReply::new("y".repeat(36), Finish::Stop);
         let reply = Reply::Say(said);
-        check(&all.count(&Request::Say(asked.clone()), &reply, false), &[(Phase::Prompt, 10.0), (Phase::Reply, 9.0)]);
-        check(&all.count(&Request::Say(asked.clone()), &reply, true), &[(Phase::Prompt, 10.0), (Phase::Batch, 9.0)]);
-        assert_eq!(all.longest, 20.0);
+        check(&all.count(&Request::Say(asked.clone()), &reply, 1), &[(Phase::Prompt, 10.0), (Phase::Reply, 9.0)]);
+        check(&all.count(&Request::Say(asked.clone()), &reply, 2), &[(Phase::Prompt, 10.0), (Phase::Batch, 9.0)]);
+        assert_eq!((all.longest, all.open, all.rows), (20.0, 40.0, 2));
         let choices = vec!["a".repeat(4), "b".repeat(8)];
-        check(&all.count(&Request::Say(SayRequest { choices, ..asked }), &reply, false), &[(Phase::Prompt, 13.0)]);
+        check(&all.count(&Request::Say(SayRequest { choices, ..asked }), &reply, 1), &[(Phase::Prompt, 13.0)]);
     }
 
     #[test]

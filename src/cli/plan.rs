@@ -105,10 +105,12 @@ fn text(found: &Forecast) -> String {
     ));
     let memory = &found.memory;
     lines.push(format!(
-        "memory     {} at most (program {}, media {})",
+        "memory     {} (program {}, media {}, models {}; ffmpeg {} in a process of its own)",
         budget::size(memory.peak),
         budget::size(memory.program),
-        budget::size(memory.media)
+        budget::size(memory.media),
+        budget::size(memory.models),
+        budget::size(memory.ffmpeg)
     ));
     for device in memory.devices.iter().filter(|device| device.in_turns) {
         let room = device.room.map(budget::size).unwrap_or_default();

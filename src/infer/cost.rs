@@ -171,42 +171,6 @@ impl Transformer {
     }
 }
 
-/// A picture on its way through convolutions: the side of its features, and the cost so far.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Convolutions {
-    side: usize,
-    pass: Pass,
-}
-
-impl Convolutions {
-    /// A picture of `side` by `side` pixels.
-    pub fn new(side: usize) -> Convolutions {
-        Convolutions { side, pass: Pass::default() }
-    }
-
-    /// A convolution from `input` to `output` channels; with `depthwise` each channel has its own. A stride as wide as
-    /// the kernel drops trailing pixels, and any other keeps them.
-    pub fn conv(&mut self, (input, output): (usize, usize), (kernel, stride): (usize, usize), depthwise: bool) {
-        self.side = if kernel == stride { self.side / stride.max(1) } else { self.side.div_ceil(stride.max(1)) };
-        let pixels = (self.side * self.side) as f64;
-        let taps = (kernel * kernel * if depthwise { 1 } else { input }) as f64;
-        // the input is unfolded for one matrix product, unless each channel is alone or the kernel is a point
-        let unfolded = if depthwise || kernel == 1 { input as f64 } else { taps };
-        self.pass.flops += 2.0 * pixels * taps * output as f64;
-        self.pass.bytes = self.pass.bytes.max(4.0 * pixels * (unfolded + 2.0 * output as f64));
-    }
-
-    /// A pooling with this stride.
-    pub fn pool(&mut self, stride: usize) {
-        self.side = self.side.div_ceil(stride.max(1));
-    }
-
-    /// The cost of one picture. Activations are those of the largest convolution.
-    pub fn pass(&self) -> Pass {
-        self.pass
-    }
-}
-
 /// The cost of a two-dimensional convolution as part of a picture: FLOPs, and bytes of its output and its unfolded
 /// input in f32. `side` is that of the output.
 pub fn convolution(input: usize, output: usize, kernel: usize, side: usize, groups: usize) -> Pass {

@@ -85,6 +85,15 @@ impl MediaStore {
         }
     }
 
+    /// The maximum memory of the cached frames of a video, in bytes. Fails if the medium cannot be read.
+    pub async fn cache_bytes(&self, media: &Arc<Media>, frames: u64) -> Result<u64, MediaError> {
+        let decoder = self.decoder(media);
+        let picture = decoder.picture().await?;
+        let each = u64::from(picture.width) * u64::from(picture.height) * 3;
+        let count = frames.min(self.limits.cache_pictures as u64);
+        Ok((each * count).min(self.limits.cache_bytes as u64))
+    }
+
     /// The pixels of a still image, equal to Pillow's `Image.open(…).convert("RGB")`.
     pub async fn image(&self, file: &ImageFile) -> Result<Arc<RgbImage>, MediaError> {
         let key = (file.digest.clone(), STILL);

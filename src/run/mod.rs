@@ -2,6 +2,7 @@
 //! finished exchanges, and a transcript records the run so that it can be replayed.
 
 pub mod cancel;
+mod depends;
 pub mod driver;
 pub mod eval;
 pub mod explain;

@@ -4,6 +4,7 @@
 //! lines of a text, `when` on a label. Such counts are estimates, and their steps say so.
 
 use super::{
+    depends::Depends,
     driver::Agents,
     guess::{self, Expected},
     machine::{DueExchange, Machine},
@@ -22,7 +23,7 @@ use crate::{
 };
 use indexmap::IndexMap;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -75,8 +76,6 @@ pub struct ModelWork {
     pub requests: u64,
     /// Their work.
     pub work: Work,
-    /// The most requests that are open together, up to the model's batch.
-    pub rows: usize,
     /// The counter of its work, with the longest texts.
     pub estimator: Estimator,
 }
@@ -95,7 +94,7 @@ pub struct Rehearsal {
 pub async fn rehearse(plan: &Plan, inputs: &Inputs, options: RehearsalOptions) -> Result<Rehearsal, Fault> {
     let RehearsalOptions { agents, seed, memo, limit } = options;
     let deadline = Instant::now() + limit;
-    let mut counter = Some(open(agents).await?);
+    let mut counter = Some(open(agents, Depends::of(&plan.block)).await?);
     let mut machine = Some(Machine::new(plan, inputs, seed));
     let mut answers = Vec::new();
     let unfinished = loop {
@@ -164,8 +163,9 @@ struct Counter {
     steps: IndexMap<(String, String), StepWork>,
     models: IndexMap<String, ModelWork>,
     known: HashMap<MemoKey, Reply>,
-    /// True after the first made-up reply.
-    made_up: bool,
+    depends: Depends,
+    /// The paths of the steps with made-up replies.
+    made_up: HashSet<String>,
     vector: usize,
 }
 
@@ -179,13 +179,13 @@ struct Asked {
 }
 
 /// A counter for these agents. Reads tokenizers.
-async fn open(agents: Agents) -> Result<Counter, Fault> {
+async fn open(agents: Agents, depends: Depends) -> Result<Counter, Fault> {
     let opened = blocking(move || {
         let mut models = IndexMap::new();
         for local in agents.values().flat_map(|agent| agent.locals()) {
             if !models.contains_key(&local.spec().name) {
                 let estimator = local.estimator()?;
-                let model = ModelWork { requests: 0, work: Work::default(), rows: 1, estimator };
+                let model = ModelWork { requests: 0, work: Work::default(), estimator };
                 models.insert(local.spec().name.clone(), model);
             }
         }
@@ -193,7 +193,7 @@ async fn open(agents: Agents) -> Result<Counter, Fault> {
     });
     let (agents, models) = opened.await??;
     let (steps, known) = (IndexMap::new(), HashMap::new());
-    Ok(Counter { agents, steps, models, known, made_up: false, vector: VECTOR })
+    Ok(Counter { agents, steps, models, known, depends, made_up: HashSet::new(), vector: VECTOR })
 }
 
 impl Counter {
@@ -232,11 +232,10 @@ impl Counter {
         for one in asked.iter().filter(|one| one.found.is_none()) {
             *open.entry(one.agent.card().name.clone()).or_default() += 1;
         }
-        let was_made_up = self.made_up;
-        asked.into_iter().map(|one| self.one(one, &open, was_made_up)).collect()
+        asked.into_iter().map(|one| self.one(one, &open)).collect()
     }
 
-    fn one(&mut self, asked: Asked, open: &HashMap<String, usize>, estimated: bool) -> (u64, Result<Reply, Fault>) {
+    fn one(&mut self, asked: Asked, open: &HashMap<String, usize>) -> (u64, Result<Reply, Fault>) {
         let Asked { exchange, agent, key, found, is_hit } = asked;
         let card = agent.card();
         let path = (general(&exchange.path), card.name.clone());
@@ -248,11 +247,10 @@ impl Counter {
             exchanges: 0,
             memo_hits: 0,
             repeated: 0,
-            estimated: false,
+            estimated: self.depends.any(own_step(&path.0), &self.made_up),
             work: Work::default(),
         });
         step.exchanges += 1;
-        step.estimated |= estimated;
         let known = self.known.get(&key).filter(|_| card.memo).cloned();
         if let (Some(reply), false) = (known, is_hit) {
             step.repeated += 1;
@@ -271,7 +269,7 @@ impl Counter {
                 else {
                     return (exchange.id, Err(Fault::failed("no reply can be made up")));
                 };
-                self.made_up = true;
+                self.made_up.insert(own_step(&path.0).to_owned());
                 let together = open.get(&card.name).copied().unwrap_or(1);
                 let work = self.work(agent.as_ref(), &exchange.request, &reply, together);
                 if let Some(step) = self.steps.get_mut(&path) {
@@ -311,14 +309,18 @@ impl Counter {
         for (local, request) in agent.parts(request) {
             let Some(model) = self.models.get_mut(&local.spec().name) else { continue };
             let rows = together.min(local.spec().limits.batch);
-            let work = model.estimator.count(&request, reply, rows > 1);
+            let work = model.estimator.count(&request, reply, rows);
             model.requests += 1;
-            model.rows = model.rows.max(rows);
             model.work.add(&work);
             all.add(&work);
         }
         all
     }
+}
+
+/// The path of a step, without the word for its later turns.
+fn own_step(path: &str) -> &str {
+    path.strip_suffix(" turn").unwrap_or(path)
 }
 
 /// A path without the numbers of items, asks, turns and rounds: `refine round / draft`.

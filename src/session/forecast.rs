@@ -8,7 +8,7 @@
 use super::{LoadOptions, Session};
 use crate::{
     agent::{
-        Agent,
+        Agent, budget,
         local::LocalAgent,
         roster::Roster,
         work::{self, Work},
@@ -21,21 +21,25 @@ use crate::{
         Memo,
         timings::{Ratio, Ratios},
     },
-    value::{Type, Value},
+    value::Value,
 };
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 
-/// The memory of the program without models and media, in bytes. Measured: a run that only reads the memo.
-const PROGRAM_BYTES: u64 = 40_000_000;
-/// The memory of decoded media, in bytes: the cache of pictures, and the frames that wait for a model.
-const MEDIA_BYTES: u64 = 60_000_000;
+/// The memory of the program before a run, in bytes, on a system that does not report it.
+const PROGRAM_BYTES: u64 = 14_000_000;
+/// The memory that a run adds besides models and media, in bytes: threads, templates, the memo. Measured: a run that
+/// only reads the memo has 28 MB, and a prediction begins with 14 MB.
+const RUN_BYTES: u64 = 14_000_000;
+/// The memory of an exchange with its request and its reply, in bytes. Measured: a run over an hour of video has 66 MB
+/// more than one over 2 minutes.
+const EXCHANGE_BYTES: u64 = 2_400;
+/// The memory of ffmpeg, which reads media in a process of its own, in bytes. Measured: 59 MB for H.264 of 320×240.
+const FFMPEG_BYTES: u64 = 59_000_000;
 /// The longest rehearsal.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The tokens that a decoder reads in one call.
 const PIECE_TOKENS: f64 = 512.0;
-/// The texts that an encoder reads in one call.
-const TEXTS: f64 = 64.0;
 /// The room of a cache of keys and values, as a multiple of its content: it grows by half.
 const CACHE_ROOM: f64 = 1.5;
 /// The shortest run whose ratio is kept, in seconds of work.
@@ -147,11 +151,15 @@ impl AgentMemory {
 /// The memory of a run, in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MemoryForecast {
-    /// The program without models.
+    /// The program without models and media.
     pub program: u64,
-    /// Decoded pictures and sound.
+    /// Decoded pictures.
     pub media: u64,
-    /// The largest sum in the memory of this machine: program, media and the agents on the CPU that are loaded together.
+    /// The agents on the CPU that are loaded together.
+    pub models: u64,
+    /// ffmpeg, in a process of its own.
+    pub ffmpeg: u64,
+    /// The largest process: program, media and models together, or ffmpeg.
     pub peak: u64,
     /// The memory that agents may take on their devices.
     pub devices: Vec<DeviceForecast>,
@@ -239,21 +247,25 @@ impl Session {
         memo: Option<Memo>,
     ) -> Result<Forecast, Fault> {
         let roster = self.load(loading).await?;
+        let before = budget::resident().unwrap_or(PROGRAM_BYTES);
         let options = RehearsalOptions { agents: roster.agents.clone(), seed, memo, limit: LIMIT };
         let found = rehearse(&self.plan, inputs, options).await?;
         let agents = self.agents(roster, &found);
         let (key, store) = (self.timing_key(roster), self.engine.timings().clone());
         let known = tokio::task::spawn_blocking(move || store.get(&key)).await.unwrap_or_default();
-        let media = if uses_media(inputs) { MEDIA_BYTES } else { 0 };
         let steps: Vec<StepForecast> = found.steps.iter().map(step).collect();
+        let exchanges = steps.iter().map(|step| step.exchanges).sum();
+        let pictures = agents.iter().map(|agent| agent.units.pictures).sum();
+        let media = media_bytes(roster, inputs, pictures).await;
+        let program = before + RUN_BYTES + exchanges * EXCHANGE_BYTES;
         Ok(Forecast {
             dialogue: self.plan.name.clone(),
-            exchanges: steps.iter().map(|step| step.exchanges).sum(),
+            exchanges,
             memo_hits: steps.iter().map(|step| step.memo_hits).sum(),
             estimated: steps.iter().any(|step| step.estimated),
             unfinished: found.unfinished.clone(),
             flops: agents.iter().map(|agent| agent.flops).sum(),
-            memory: memory(roster, &agents, media),
+            memory: memory(roster, &agents, program, media),
             time: time(&agents, &known),
             steps,
             agents,
@@ -278,16 +290,25 @@ impl Session {
     }
 }
 
-/// True if an input is a video, a sound or an image, or a list of them.
-fn uses_media(inputs: &Inputs) -> bool {
-    let is_media = |value: &Value| {
-        let ty = match value.ty() {
-            Type::List(item) => *item,
-            ty => ty,
-        };
-        matches!(ty, Type::Video | Type::Audio | Type::Image)
-    };
-    inputs.values().values().any(is_media)
+/// The memory of the frames that a run keeps, in bytes; `None` if the run reads no media.
+async fn media_bytes(roster: &Roster, inputs: &Inputs, pictures: u64) -> Option<u64> {
+    let (mut bytes, mut found) = (0, false);
+    let mut open: Vec<&Value> = inputs.values().values().collect();
+    while let Some(value) = open.pop() {
+        match value {
+            Value::List(items) => open.extend(items),
+            Value::Video(media) => {
+                found = true;
+                // a video that cannot be read fails later, with a better message
+                if let (Some(store), true) = (&roster.store, pictures > 0) {
+                    bytes = bytes.max(store.cache_bytes(media, pictures).await.unwrap_or_default());
+                }
+            }
+            Value::Audio(_) => found = true,
+            _ => {}
+        }
+    }
+    found.then_some(bytes)
 }
 
 fn units(work: &Work) -> Units {
@@ -347,19 +368,17 @@ fn of_other(agent: &Arc<dyn Agent>, steps: &[StepWork]) -> AgentForecast {
 /// The memory of a model: its weights, the keys and values of its open requests, and the largest activations.
 fn agent_memory(local: &LocalAgent, model: &ModelWork) -> AgentMemory {
     let cost: &CostModel = model.estimator.cost();
-    let (longest, text, rows) = (model.estimator.longest, model.estimator.longest_text, model.rows as f64);
+    let (longest, rows) = (model.estimator.longest, model.estimator.rows as f64);
     let number = local.number_bytes() as f64 / 4.0;
     let has = |phase: Phase| model.work.of(phase) > 0.0;
-    let cache = cost.prompt.cache_bytes * longest * rows * CACHE_ROOM + cost.sound.cache_bytes;
+    let cache = cost.prompt.cache_bytes * model.estimator.open * CACHE_ROOM + cost.sound.cache_bytes;
     let piece = longest.min(PIECE_TOKENS);
     let batch = local.spec().limits.batch as f64;
     let of = |phase: Phase| match phase {
         Phase::Prompt if has(phase) => piece * (cost.prompt.bytes + cost.prompt.pair_bytes * longest),
         Phase::Reply | Phase::Batch if has(phase) => rows * (cost.reply.bytes + cost.reply.pair_bytes * longest),
         Phase::Picture if has(phase) => batch.min(model.work.of(phase)) * cost.picture.bytes,
-        Phase::Text if has(phase) => {
-            TEXTS.min(model.work.of(phase) / text.max(1.0)) * text * (cost.text.bytes + cost.text.pair_bytes * text)
-        }
+        Phase::Text if has(phase) => model.estimator.text_bytes(local.spec().limits.batch),
         Phase::Sound if has(phase) => cost.sound.bytes,
         _ => 0.0,
     };
@@ -371,7 +390,7 @@ fn agent_memory(local: &LocalAgent, model: &ModelWork) -> AgentMemory {
     AgentMemory { device, weights, cache: (cache * number) as u64, activations: (activations * number) as u64 }
 }
 
-fn memory(roster: &Roster, agents: &[AgentForecast], media: u64) -> MemoryForecast {
+fn memory(roster: &Roster, agents: &[AgentForecast], program: u64, media: Option<u64>) -> MemoryForecast {
     let devices = roster.budgets.iter().map(|budget| DeviceForecast {
         device: budget.device.clone(),
         room: budget.room,
@@ -380,8 +399,11 @@ fn memory(roster: &Roster, agents: &[AgentForecast], media: u64) -> MemoryForeca
     let on_cpu = agents.iter().filter_map(|agent| agent.memory.as_ref()).filter(|memory| memory.device == "cpu");
     let together: u64 = on_cpu.map(AgentMemory::total).sum();
     let tight = roster.budgets.iter().find(|budget| budget.device == "cpu" && budget.is_tight());
-    let loaded = tight.and_then(|budget| budget.room).map_or(together, |room| together.min(room));
-    MemoryForecast { program: PROGRAM_BYTES, media, peak: PROGRAM_BYTES + media + loaded, devices: devices.collect() }
+    let models = tight.and_then(|budget| budget.room).map_or(together, |room| together.min(room));
+    let ffmpeg = media.map_or(0, |_| FFMPEG_BYTES);
+    let media = media.unwrap_or_default();
+    let peak = (program + media + models).max(ffmpeg);
+    MemoryForecast { program, media, models, ffmpeg, peak, devices: devices.collect() }
 }
 
 fn time(agents: &[AgentForecast], known: &Ratios) -> TimeForecast {
