@@ -30,7 +30,7 @@ pub struct AgentRow {
     pub name: String,
     /// The description in its file.
     pub about: Option<String>,
-    /// `model`, `endpoint`, `script` or `person`; `broken` for a file that cannot be read.
+    /// `model`, `endpoint`, `translate`, `script` or `person`; `broken` for a file that cannot be read.
     pub sort: &'static str,
     /// The kinds of request that it answers, if they are known without loading it.
     pub kinds: Vec<&'static str>,
@@ -123,10 +123,31 @@ fn agent(name: &str, catalogue: &Catalogue) -> AgentRow {
             let place = format!("{} at {}", remote.model, remote.url);
             row("endpoint", place, refused.map_or(Ok(None), Err))
         }
+        Ok(Spec::Translate(two)) => {
+            let place = format!("{} through {}", two.eye, two.words);
+            let absent = [&two.eye, &two.words].into_iter().find_map(|name| missing(name, catalogue));
+            row("translate", place, absent.map_or(Ok(None), Err))
+        }
         Ok(Spec::Script(_)) => row("script", String::new(), Ok(None)),
         Ok(Spec::Person { .. }) => row("person", String::new(), Ok(None)),
         Err(error) => row("broken", String::new(), Err(error)),
     }
+}
+
+/// Why an agent that a translator names cannot be used. A translator there is refused, so that no chain of names is
+/// followed.
+fn missing(name: &str, catalogue: &Catalogue) -> Option<HubError> {
+    if let Ok(Spec::Translate(_)) = spec::of(name, catalogue) {
+        return Some(HubError::plain(nested(name)));
+    }
+    let row = agent(name, catalogue);
+    let why = row.note.filter(|_| !row.present)?;
+    Some(HubError { hint: row.hint, ..HubError::plain(format!("agent {name}: {why}")) })
+}
+
+/// The message for a translator that names another one.
+pub(super) fn nested(name: &str) -> String {
+    format!("found `{name}` in `translate`, which is a translator too; name a classifier and an embedder")
 }
 
 /// The place and the size in bytes of a local agent's weights.

@@ -13,6 +13,7 @@ pub mod roster;
 pub mod script;
 pub mod shared;
 pub mod spec;
+pub mod translate;
 pub mod work;
 
 pub use crate::exchange::Card;

@@ -3,6 +3,7 @@
 use super::{
     Agent,
     budget::{self, DeviceBudget, Need},
+    list::nested,
     local::{LocalAgent, LocalSpec, needs_background, needs_own_labels},
     media::MediaAgent,
     outward::{Announcer, OnNetwork, Outward},
@@ -11,6 +12,7 @@ use super::{
     script::ScriptAgent,
     shared::SharedAgents,
     spec::{self, LocalConfig, Spec},
+    translate::{TranslateAgent, TranslateSpec, needs_no_floor},
 };
 use crate::{
     error::Fault,
@@ -94,7 +96,9 @@ impl Roster {
             let card = agent.card();
             let any = |wants: fn(&Role) -> bool| plan.roles.values().any(|role| wants(role) && role.agent == card.name);
             if any(|role| role.floor) && !agent.states_floors() {
-                unready.push(needs_background(&card.name));
+                let translates = matches!(spec::of(&card.name, &options.catalogue), Ok(Spec::Translate(_)));
+                let fault = if translates { needs_no_floor } else { needs_background };
+                unready.push(fault(&card.name));
             }
             if any(|role| role.own_labels) && !card.own_labels {
                 unready.push(needs_own_labels(&card.name));
@@ -137,17 +141,66 @@ enum Stage {
     Configured(LocalConfig),
     /// The weights of a local model were found.
     Found(LocalConfig, WeightsPath),
+    /// The agent file of a translator was read; its two agents are loaded with it.
+    Joined(TranslateSpec),
 }
 
 async fn load_all(names: &[&str], options: &RosterOptions) -> Result<LoadedAgents, Vec<Fault>> {
-    let read = names.iter().map(|name| read(name, options));
-    let stages = all_or_errors(names, read.collect())?;
+    let asked = names.len();
+    let (names, stages) = read_all(names, options)?;
+    let names: &[&str] = &names.iter().map(String::as_str).collect::<Vec<_>>();
     let found = join_all(names.iter().zip(stages).map(|(name, stage)| find(name, stage, options))).await;
     let stages = all_or_errors(names, found)?;
     let _turn = options.shared.turn.lock().await;
     let budgets = fits(names, &stages, options)?;
-    let ready = join_all(names.iter().zip(stages).map(|(name, stage)| ready(name, stage, options))).await;
-    Ok((all_or_errors(names, ready)?, budgets))
+    let mut joined: IndexMap<&str, TranslateSpec> = IndexMap::new();
+    let mut single = Vec::new();
+    for (name, stage) in names.iter().zip(stages) {
+        match stage {
+            Stage::Joined(two) => drop(joined.insert(*name, two)),
+            stage => single.push((*name, stage)),
+        }
+    }
+    let singles: Vec<&str> = single.iter().map(|(name, _)| *name).collect();
+    let ready = join_all(single.into_iter().map(|(name, stage)| ready(name, stage, options))).await;
+    let ready: IndexMap<&str, Arc<dyn Agent>> = singles.iter().copied().zip(all_or_errors(&singles, ready)?).collect();
+    let agent = |name: &&str| match joined.get(name) {
+        None => Ok(ready[name].clone()),
+        Some(two) => {
+            let (eye, words) = (ready[two.eye.as_str()].clone(), ready[two.words.as_str()].clone());
+            let agent = TranslateAgent::new(name, two, eye, words, options.vectors.clone())?;
+            Ok(Arc::new(agent) as Arc<dyn Agent>)
+        }
+    };
+    let agents = names[..asked].iter().map(agent).collect();
+    Ok((all_or_errors(&names[..asked], agents)?, budgets))
+}
+
+/// The agent files of `names`, followed by those that their translators name. Each is there once.
+fn read_all(names: &[&str], options: &RosterOptions) -> Result<(Vec<String>, Vec<Stage>), Vec<Fault>> {
+    let mut all: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut stages = all_or_errors(names, names.iter().map(|name| read(name, options)).collect())?;
+    let mut faults = Vec::new();
+    for (stage, name) in names.iter().enumerate() {
+        let Stage::Joined(two) = &stages[stage] else { continue };
+        for inner in [two.eye.clone(), two.words.clone()] {
+            let known = all.iter().position(|known| *known == inner);
+            let found = match known {
+                Some(known) if matches!(stages[known], Stage::Joined(_)) => Err(Fault::refused(nested(&inner))),
+                Some(_) => continue,
+                None => read(&inner, options),
+            };
+            match found {
+                Ok(Stage::Joined(_)) => faults.push(unready(name, Fault::refused(nested(&inner)))),
+                Ok(stage) => {
+                    all.push(inner);
+                    stages.push(stage);
+                }
+                Err(fault) => faults.push(unready(name, fault)),
+            }
+        }
+    }
+    if faults.is_empty() { Ok((all, stages)) } else { Err(faults) }
 }
 
 /// All values, or every fault with its agent's name.
@@ -167,6 +220,7 @@ fn read(name: &str, options: &RosterOptions) -> Result<Stage, Fault> {
     Ok(match spec::of(name, &options.catalogue)? {
         Spec::Local(config) => Stage::Configured(config),
         Spec::Remote(spec) => Stage::Ready(Arc::new(remote(spec, options)?)),
+        Spec::Translate(two) => Stage::Joined(two),
         Spec::Script(script) => Stage::Ready(Arc::new(ScriptAgent::new(name, script))),
         Spec::Person { greeting } => Stage::Ready(Arc::new(PersonAgent::new(name, greeting, options.prompt.clone()))),
     })
@@ -274,7 +328,9 @@ async fn ready(name: &str, stage: Stage, options: &RosterOptions) -> Result<Arc<
             }
             Ok(agent)
         }
-        Stage::Configured(_) => Err(Fault::model(format!("the weights of {name} were not searched: this is a bug"))),
+        Stage::Joined(_) | Stage::Configured(_) => {
+            Err(Fault::model(format!("the weights of {name} were not searched: this is a bug")))
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! Converts a checked agent file to the settings of its agent, and applies the rules for untrusted projects.
 
-use super::{RETRIES, remote::RemoteSpec};
+use super::{
+    RETRIES,
+    remote::RemoteSpec,
+    translate::{LABELS, TranslateSpec},
+};
 use crate::{
     dialogue::{
         self, AgentFile, At, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, Resource, WhoWritten,
@@ -31,6 +35,8 @@ pub enum Spec {
     Local(LocalConfig),
     /// An endpoint.
     Remote(RemoteSpec),
+    /// An image classifier and a text embedder as one agent.
+    Translate(TranslateSpec),
     /// A script.
     Script(Script),
     /// A person at the terminal.
@@ -70,10 +76,15 @@ impl Spec {
         match file.who() {
             Some(WhoWritten::Model(model)) => Ok(Spec::Local(local(model, file, origin)?)),
             Some(WhoWritten::Endpoint(endpoint)) => Ok(Spec::Remote(remote(name, endpoint, file))),
+            Some(WhoWritten::Translate(two)) => Ok(Spec::Translate(TranslateSpec {
+                eye: two.eye.value.clone(),
+                words: two.words.value.clone(),
+                labels: two.labels.as_ref().map_or(LABELS, |labels| labels.value),
+            })),
             Some(WhoWritten::Script(script)) => Ok(Spec::Script(script.clone())),
             Some(WhoWritten::Person(person)) => Ok(Spec::Person { greeting: person.greeting.clone() }),
             None => Err(HubError::plain(format!(
-                "agents/{name}.yaml must name a `model`, an `endpoint`, a `script` or a `person`"
+                "agents/{name}.yaml must name a `model`, an `endpoint`, a `script`, a `person` or `translate`"
             ))),
         }
     }
@@ -107,7 +118,8 @@ impl Spec {
                         .map(|why| format!("the weights at {}: {why}", plain(&path.display().to_string())))
                 }
             },
-            Spec::Script(_) | Spec::Person { .. } => None,
+            // the rules apply to the two agents of a translator when they are read
+            Spec::Translate(_) | Spec::Script(_) | Spec::Person { .. } => None,
         };
         match refused {
             None => Ok(()),

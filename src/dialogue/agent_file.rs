@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
 written! { "an agent file",
-    /// An agent: exactly one of `model`, `endpoint`, `script` and `person`.
+    /// An agent: exactly one of `model`, `endpoint`, `translate`, `script` and `person`.
     pub struct AgentFile {
         /// A description of this agent, for people.
         pub about: Option<String>,
@@ -18,6 +18,8 @@ written! { "an agent file",
         pub model: Option<At<ModelWritten>>,
         /// An OpenAI-compatible endpoint.
         pub endpoint: Option<At<EndpointWritten>>,
+        /// An image classifier and a text embedder as one agent that ranks an image among any words.
+        pub translate: Option<At<TranslateWritten>>,
         /// Prepared replies, in order or by a piece of the prompt.
         pub script: Option<At<Script>>,
         /// A person at the terminal.
@@ -69,6 +71,19 @@ written! { "`endpoint`",
     }
 }
 
+written! { "`translate`",
+    /// Two agents that never met: the labels that one sees are read by the other.
+    pub struct TranslateWritten {
+        /// An agent that classifies images among labels of its own.
+        pub eye: At<String>,
+        /// An agent that embeds texts.
+        pub words: At<String>,
+        /// The number of likeliest labels that decide the vector of an image; 10 if absent.
+        #[schemars(range(min = 1))]
+        pub labels: Option<At<usize>>,
+    }
+}
+
 written! { "`person`",
     /// A person at the terminal.
     pub struct PersonWritten {
@@ -111,13 +126,15 @@ written! { "a cast file",
 /// Maximum number of moments that a scripted reply can count.
 const MAX_MOMENTS: f64 = 100_000.0;
 
-/// The sort of an agent: one of the four keys of its file.
+/// The sort of an agent: one of the five keys of its file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum WhoWritten<'a> {
     /// A local model.
     Model(&'a ModelWritten),
     /// An endpoint.
     Endpoint(&'a EndpointWritten),
+    /// A translator.
+    Translate(&'a TranslateWritten),
     /// A script.
     Script(&'a Script),
     /// A person.
@@ -129,9 +146,10 @@ impl AgentFile {
     pub fn who(&self) -> Option<WhoWritten<'_>> {
         let model = self.model.as_ref().map(|at| WhoWritten::Model(at));
         let endpoint = || self.endpoint.as_ref().map(|at| WhoWritten::Endpoint(at));
+        let translate = || self.translate.as_ref().map(|at| WhoWritten::Translate(at));
         let script = || self.script.as_ref().map(|at| WhoWritten::Script(at));
         let person = || self.person.as_ref().map(|at| WhoWritten::Person(at));
-        model.or_else(endpoint).or_else(script).or_else(person)
+        model.or_else(endpoint).or_else(translate).or_else(script).or_else(person)
     }
 
     /// The requests that the agent answers, as far as the file says. For a local model the checkpoint decides.
@@ -139,6 +157,10 @@ impl AgentFile {
         match self.who()? {
             WhoWritten::Model(_) | WhoWritten::Script(_) => None,
             WhoWritten::Endpoint(endpoint) => Some(endpoint.answers()),
+            WhoWritten::Translate(_) => {
+                let content = &[Modality::Text, Modality::Image];
+                Some([Kind::Rank, Kind::Embed].map(|kind| Answers::new(kind, content)).to_vec())
+            }
             WhoWritten::Person(_) => {
                 Some([Kind::Say, Kind::Rank].map(|kind| Answers::new(kind, Modality::ALL)).to_vec())
             }
@@ -152,6 +174,7 @@ impl AgentFile {
         let who = [
             ("model", self.model.as_ref().map(|at| at.pos)),
             ("endpoint", self.endpoint.as_ref().map(|at| at.pos)),
+            ("translate", self.translate.as_ref().map(|at| at.pos)),
             ("script", self.script.as_ref().map(|at| at.pos)),
             ("person", self.person.as_ref().map(|at| at.pos)),
         ];
@@ -192,6 +215,7 @@ impl AgentFile {
             ("batch", limits.and_then(|l| l.batch.as_ref())),
             ("queue", limits.and_then(|l| l.queue.as_ref())),
             ("context_tokens", limits.and_then(|l| l.context_tokens.as_ref())),
+            ("labels", self.translate.as_ref().and_then(|translate| translate.labels.as_ref())),
         ];
         for (key, at) in counts.into_iter().filter_map(|(key, at)| at.filter(|at| at.value == 0).map(|at| (key, at))) {
             reading.problem("wrong-value", at.pos, format!("found 0 for `{key}`, expected 1 or more"), None);

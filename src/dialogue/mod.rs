@@ -15,7 +15,9 @@ mod written;
 mod yaml;
 
 pub use crate::problem::Pos;
-pub use agent_file::{AgentFile, CastFile, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, WhoWritten};
+pub use agent_file::{
+    AgentFile, CastFile, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, TranslateWritten, WhoWritten,
+};
 pub use decode::DecodeWritten;
 pub(crate) use decode::settings_schema;
 pub(crate) use file::name_steps;

@@ -1,7 +1,9 @@
 //! The cast of a dialogue: which agent plays each role, and which label list each label role names.
 
 use super::{CompileOptions, Problem, closest, planning::not_found, shared::Shared};
-use crate::dialogue::{self, At, CastFile, CastWritten, DialogueFile, Library, Pos, Resource};
+use crate::dialogue::{
+    self, AgentFile, At, CastFile, CastWritten, DialogueFile, Library, Pos, Resource, SourceText, WhoWritten,
+};
 use indexmap::{IndexMap, IndexSet};
 use std::sync::Arc;
 
@@ -181,7 +183,10 @@ fn know_agent(entry: &Binding, library: &dyn Library, shared: &mut Shared) {
         Some(text) => {
             shared.keep(Resource::Agent, &entry.name, &text);
             match dialogue::agent_file(&text.source, &text.file) {
-                Ok(agent) => answers = agent.answers().or_else(|| library.answers_of(&entry.name)),
+                Ok(agent) => {
+                    know_translated(&agent, &text, library, shared);
+                    answers = agent.answers().or_else(|| library.answers_of(&entry.name));
+                }
                 Err(problems) => shared.problems.extend(problems),
             }
         }
@@ -192,6 +197,31 @@ fn know_agent(entry: &Binding, library: &dyn Library, shared: &mut Shared) {
         }
     }
     shared.agents.insert(entry.name.clone(), answers);
+}
+
+/// Reads the agents that a translator names. Reports those that do not exist and those that are translators too, so that
+/// translators form no cycle.
+fn know_translated(agent: &AgentFile, text: &SourceText, library: &dyn Library, shared: &mut Shared) {
+    let Some(WhoWritten::Translate(two)) = agent.who() else { return };
+    let file: Arc<str> = text.file.as_str().into();
+    for name in [&two.eye, &two.words] {
+        let Some(inner) = library.read(Resource::Agent, name) else {
+            let names = library.names(Resource::Agent);
+            let hint = not_found(name, "agents", &names, &library.places(Resource::Agent));
+            shared.problem("unknown-agent", &file, name.pos, format!("found no agent `{}`", name.value), hint);
+            continue;
+        };
+        shared.keep(Resource::Agent, name, &inner);
+        match dialogue::agent_file(&inner.source, &inner.file) {
+            Ok(inner) if matches!(inner.who(), Some(WhoWritten::Translate(_))) => {
+                let message = format!("found `{}`, which is a translator too", name.value);
+                let hint = Some("name an image classifier as `eye` and a text embedder as `words`".into());
+                shared.problem("wrong-value", &file, name.pos, message, hint);
+            }
+            Ok(_) => {}
+            Err(problems) => shared.take(problems),
+        }
+    }
 }
 
 #[cfg(test)]
