@@ -52,6 +52,18 @@ fn a_request_loads_only_the_tower_that_it_needs() {
     check(&["--text", "keys", "--among", "a,b"], &["text"]);
 }
 
+#[test]
+fn a_sentence_embedder_keeps_the_vectors_of_labels() {
+    let user = User::new();
+    let (first, _) = user.ask("embed-xlmr", &["--text", "where are the keys", "--among", "kitchen,street"]);
+    let count = || user.run(&["memo", "stat"]).0["vectors"]["count"].as_u64();
+    assert_eq!(count(), Some(2), "the two labels, and not the text");
+    let (second, _) = user.ask("embed-xlmr", &["--text", "where are the keys", "--among", "kitchen,street"]);
+    assert_eq!((first, count()), (second, Some(2)));
+    user.ask("embed-xlmr", &["--text", "where are the keys", "--among", "street,cafe"]);
+    assert_eq!(count(), Some(3));
+}
+
 mod slow {
     use super::User;
 

@@ -361,9 +361,12 @@ async fn a_checkpoint_that_cannot_be_loaded_gives_a_clear_error() {
 /// A checkpoint with the older vocabulary files instead of `tokenizer.json` reads text in the same way.
 #[test]
 fn vocabulary_files_replace_a_tokenizer() {
-    for (name, style) in
-        [("clip-gelu", VocabStyle::Clip), ("lm-tied", VocabStyle::Bytes), ("bert-mean", VocabStyle::WordPiece)]
-    {
+    for (name, style) in [
+        ("clip-gelu", VocabStyle::Clip),
+        ("lm-tied", VocabStyle::Bytes),
+        ("bert-mean", VocabStyle::WordPiece),
+        ("embed-roberta", VocabStyle::Roberta),
+    ] {
         let whole = Checkpoint::open(&folder(name)).unwrap();
         let tokenizer: Json = serde_json::from_str(&whole.text("tokenizer.json").unwrap().unwrap()).unwrap();
         let parts = tempfile::tempdir().unwrap();

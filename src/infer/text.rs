@@ -229,11 +229,11 @@ pub enum VocabStyle {
 fn built(checkpoint: &Checkpoint, style: VocabStyle) -> Result<Json, Fault> {
     let missing = |what: &str| {
         let folder = checkpoint.folder.display();
-        let spm = if checkpoint.folder.join("tokenizer.model").exists() {
-            "; tokenizer.model (SentencePiece) cannot be read, so save the tokenizer as tokenizer.json"
-        } else {
-            ""
-        };
+        let names = ["tokenizer.model", "sentencepiece.bpe.model", "spiece.model"];
+        let found = names.into_iter().find(|name| checkpoint.folder.join(name).exists());
+        let spm = found.map_or_else(String::new, |name| {
+            format!("; {name} (SentencePiece) cannot be read, so save the tokenizer as tokenizer.json")
+        });
         Fault::model(format!("{folder} lacks both tokenizer.json and {what}{spm}"))
     };
     let settings = checkpoint.json("tokenizer_config.json")?.unwrap_or_else(|| Config::empty("tokenizer_config.json"));
