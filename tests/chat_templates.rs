@@ -75,6 +75,25 @@ fn templates_of_published_models_render_as_in_python() {
     assert!(wrong.is_empty(), "{} of {seen}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// `enable_thinking` is the switch of templates whose models can think.
+#[test]
+fn thinking_is_turned_on_and_off_as_in_python() {
+    let expected: Json = serde_json::from_str(&fs::read_to_string(format!("{FOLDER}/expected.json")).unwrap()).unwrap();
+    let models = expected["thinking"].as_object().unwrap();
+    assert!(models.contains_key("Qwen-Qwen3-0.6B"));
+    for (model, prompts) in models {
+        let template = ChatTemplate::parse(&fs::read_to_string(format!("{FOLDER}/{model}.jinja")).unwrap()).unwrap();
+        for (name, prompts) in prompts.as_object().unwrap() {
+            for (think, prompt) in [(false, &prompts[0]), (true, &prompts[1])] {
+                let mut names = names(&expected["conversations"][name], &expected["tokens"]);
+                names.push(("enable_thinking", think.into()));
+                let found = template.render(names, NOW).ok();
+                assert_eq!(found.as_deref(), prompt.as_str(), "{model}, {name}, thinking {think}");
+            }
+        }
+    }
+}
+
 /// Checks that the template ends in time: with an error that contains the text (`Some`), or without one.
 #[track_caller]
 fn check(source: &str, expected: Option<&str>) {

@@ -47,9 +47,15 @@ impl Chat {
         Ok(Chat { template: template.map_err(refused)?, specials })
     }
 
-    /// The prompt for `messages`. Without a template, or with `raw`, blank lines separate the messages: a model that
-    /// was not trained to chat expects plain text. Fails if the template fails or makes an empty prompt.
+    /// The prompt for `messages`, for an answer without thoughts. Fails as [`Chat::render`].
     pub fn prompt(&self, messages: &[Message], raw: bool) -> Result<RenderedPrompt, Fault> {
+        self.render(messages, raw, false)
+    }
+
+    /// The prompt for `messages`. Without a template, or with `raw`, blank lines separate the messages: a model that
+    /// was not trained to chat expects plain text. `think` is the template's `enable_thinking`: whether a model that can
+    /// think writes its thoughts first. Fails if the template fails or makes an empty prompt.
+    pub fn render(&self, messages: &[Message], raw: bool, think: bool) -> Result<RenderedPrompt, Fault> {
         let Some(template) = self.template.as_ref().filter(|_| !raw) else {
             let texts: Vec<&str> = messages.iter().map(|m| m.content.as_str()).collect();
             return Ok(RenderedPrompt { text: texts.join("\n\n"), special: true });
@@ -59,6 +65,7 @@ impl Chat {
         let message = |m: &Message| ChatValue::from_pairs([("role", &m.role), ("content", &m.content)]);
         names.push(("messages", messages.iter().map(message).collect()));
         names.push(("add_generation_prompt", ChatValue::from(true)));
+        names.push(("enable_thinking", ChatValue::from(think)));
         names.extend(["tools", "documents"].map(|name| (name, ChatValue::from(()))));
         let refused = |why| Fault::model(format!("the chat template failed on these messages: {why}"));
         let text = template.render(names, now()).map_err(refused)?;

@@ -120,7 +120,9 @@ impl<D: Decoder> TextGenerator<D> {
         if messages.iter().any(|m| !m.images.is_empty()) {
             return Err(Fault::failed("this language model does not see images".to_owned()));
         }
-        let RenderedPrompt { text, special } = self.chat.prompt(messages, *raw)?;
+        let decoding = decoding.or(&self.decode).or(&self.defaults);
+        let think = decoding.think.unwrap_or(false);
+        let RenderedPrompt { text, special } = self.chat.render(messages, *raw, think)?;
         let ids = self.text.encode(&text, special)?;
         if ids.is_empty() {
             return Err(Fault::failed("the prompt is empty".to_owned()));
@@ -132,7 +134,7 @@ impl<D: Decoder> TextGenerator<D> {
                 self.context_tokens
             )));
         }
-        Ok((ids, decoding.or(&self.decode).or(&self.defaults)))
+        Ok((ids, decoding))
     }
 
     /// A cache with the prefix of `read` that the last prompt shares, and the length of the prefix.

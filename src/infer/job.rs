@@ -1,5 +1,6 @@
 //! Jobs: requests whose media are decoded or can be pulled, with the channel for the reply.
 
+use super::thinking::{Thoughts, answer};
 use crate::{
     error::Fault,
     exchange::{Reply, Request},
@@ -30,6 +31,7 @@ pub struct Job {
     /// The seed of the sampling.
     pub seed: u64,
     stream: Option<mpsc::UnboundedSender<String>>,
+    thoughts: Mutex<Thoughts>,
     back: ReplySender,
     span: tracing::Span,
 }
@@ -44,7 +46,8 @@ impl Job {
         stream: Option<mpsc::UnboundedSender<String>>,
     ) -> (Job, oneshot::Receiver<Result<Reply, Fault>>) {
         let (back, answer) = oneshot::channel();
-        let job = Job { request, inputs, seed, stream, back: ReplySender::new(back), span: tracing::Span::current() };
+        let (thoughts, back, span) = (Mutex::default(), ReplySender::new(back), tracing::Span::current());
+        let job = Job { request, inputs, seed, stream, thoughts, back, span };
         (job, answer)
     }
 
@@ -77,8 +80,20 @@ impl Job {
         self.stream.as_ref().is_some_and(|s| !s.is_closed())
     }
 
-    /// Sends a piece of text to the caller, if the caller streams.
+    /// True if the reply may begin with thoughts: in a chat, where the model is free to write any text.
+    fn may_think(&self) -> bool {
+        matches!(&self.request, Request::Say(say) if !say.raw && say.choices.is_empty())
+    }
+
+    /// Sends a piece of text to the caller, if the caller streams. Thoughts before the answer are left out.
     pub fn piece(&self, text: &str) {
+        match self.may_think() {
+            true => self.send(&self.thoughts.lock().unwrap_or_else(PoisonError::into_inner).push(text)),
+            false => self.send(text),
+        }
+    }
+
+    fn send(&self, text: &str) {
         if let Some(stream) = &self.stream
             && !text.is_empty()
         {
@@ -91,10 +106,15 @@ impl Job {
         self.answer(Err(Fault::failed("this model does not support this kind of request".to_owned())));
     }
 
-    /// Sends the reply; the caller may no longer wait. A reply with a number that is not finite becomes an error.
+    /// Sends the reply; the caller may no longer wait. Thoughts before the answer are left out of its text. A reply with a
+    /// number that is not finite becomes an error.
     pub fn answer(self, reply: Result<Reply, Fault>) {
         let _inside = self.span.enter();
-        let reply = reply.and_then(finite);
+        let mut reply = reply.and_then(finite);
+        if let (true, Ok(Reply::Say(said))) = (self.may_think(), &mut reply) {
+            self.send(self.thoughts.lock().unwrap_or_else(PoisonError::into_inner).finish());
+            said.text = answer(&said.text).to_owned();
+        }
         if let Err(error) = &reply {
             tracing::debug!(%error, "the job failed");
         }

@@ -33,6 +33,7 @@ pub mod rope;
 pub mod sampling;
 pub mod sentencepiece;
 pub mod text;
+pub mod thinking;
 pub mod weights;
 pub mod worker;
 

@@ -57,11 +57,16 @@ def environment():
     return made
 
 
-def rendered(template, messages):
+def rendered(template, messages, **switches):
     """The prompt, or none if the template refuses the messages."""
     try:
         return template.render(
-            messages=messages, tools=None, documents=None, add_generation_prompt=True, **TOKENS
+            messages=messages,
+            tools=None,
+            documents=None,
+            add_generation_prompt=True,
+            **TOKENS,
+            **switches,
         )
     except (jinja2.exceptions.TemplateError, TypeError, IndexError):
         return None
@@ -70,13 +75,18 @@ def rendered(template, messages):
 def main():
     made, expected = (
         environment(),
-        {"conversations": CONVERSATIONS, "tokens": TOKENS, "prompts": {}},
+        {"conversations": CONVERSATIONS, "tokens": TOKENS, "prompts": {}, "thinking": {}},
     )
     for file in sorted(FOLDER.glob("*.jinja")):
         template = made.from_string(file.read_text())
         expected["prompts"][file.stem] = {
             name: rendered(template, said) for name, said in CONVERSATIONS.items()
         }
+        if "enable_thinking" in file.read_text():
+            expected["thinking"][file.stem] = {
+                name: [rendered(template, said, enable_thinking=think) for think in (False, True)]
+                for name, said in CONVERSATIONS.items()
+            }
     text = json.dumps(expected, ensure_ascii=False, indent=1)
     (FOLDER / "expected.json").write_text(text + "\n")
 
