@@ -26,7 +26,7 @@ use std::{collections::HashMap, sync::Arc};
 pub const ANSWERS: &[Answers] = &[Answers::new(Kind::Rank, &[Modality::Image])];
 
 /// A network that classifies pictures.
-pub trait Network {
+pub trait PictureNetwork {
     /// The logits of one prepared picture, (1, classes).
     fn logits(&self, picture: &Features) -> Result<Tensor>;
 }
@@ -35,8 +35,8 @@ pub trait Network {
 const MAX_KEPT: usize = 1 << 22;
 
 /// A loaded image classifier.
-pub struct Classifier {
-    network: Box<dyn Network>,
+pub struct PictureClassifier {
+    network: Box<dyn PictureNetwork>,
     classes: Classes,
     preparation: Preparation,
     seen: HashMap<Fingerprint, Arc<Vec<f32>>>,
@@ -45,16 +45,16 @@ pub struct Classifier {
     dtype: DType,
 }
 
-impl Classifier {
+impl PictureClassifier {
     /// A classifier of pictures that `preparation` prepares; the network computes in `dtype` on `device`.
     pub fn new(
-        network: Box<dyn Network>,
+        network: Box<dyn PictureNetwork>,
         classes: Classes,
         preparation: Preparation,
         (dtype, device, meter): (DType, &Device, &Meter),
-    ) -> Classifier {
+    ) -> PictureClassifier {
         let (seen, device, meter) = (HashMap::new(), device.clone(), meter.clone());
-        Classifier { network, classes, preparation, seen, meter, device, dtype }
+        PictureClassifier { network, classes, preparation, seen, meter, device, dtype }
     }
 
     /// The logits of a picture, from memory if it was seen before.
@@ -95,7 +95,7 @@ impl Classifier {
     }
 }
 
-impl Model for Classifier {
+impl Model for PictureClassifier {
     fn answer(&mut self, jobs: Vec<Job>) {
         for job in jobs {
             // the caller may have left while other pictures were classified

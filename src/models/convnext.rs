@@ -9,7 +9,7 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         classes::Classes,
-        classify::{self, Classifier, Network},
+        classify::{self, PictureClassifier, PictureNetwork},
         config::{Config, within},
         conv::{Conv, Features, Norm, Padding, Window},
         cost::{self, CostModel, Pass},
@@ -149,7 +149,7 @@ impl ConvNext {
     }
 }
 
-impl Network for ConvNext {
+impl PictureNetwork for ConvNext {
     fn logits(&self, picture: &Features) -> Result<Tensor> {
         let patches = self.patches.forward(picture)?;
         let mut x = patches.with(self.norm_before.forward(&patches.rows)?);
@@ -182,11 +182,16 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     Ok(CostModel { picture: cost::sequence(parts), ..CostModel::default() })
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Classifier, Fault> {
+fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {
     let (config, classes) = (&checkpoint.config, Classes::read(&checkpoint.config)?);
     let shape = Shape::read(config)?;
     let preparation = Preparation::of_classifier(&checkpoint.processor("image_processor")?, "ConvNext", 384)?;
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
     let network = ConvNext::load(&shape, classes.count(), &vb).map_err(failed)?;
-    Ok(Classifier::new(Box::new(network), classes, preparation, (loading.dtype, &loading.device, &loading.meter)))
+    Ok(PictureClassifier::new(
+        Box::new(network),
+        classes,
+        preparation,
+        (loading.dtype, &loading.device, &loading.meter),
+    ))
 }

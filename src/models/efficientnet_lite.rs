@@ -9,7 +9,7 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         classes::{self, Classes},
-        classify::{self, Classifier, Network},
+        classify::{self, PictureClassifier, PictureNetwork},
         config::{Config, within},
         conv::{Conv, Features, Norm, Padding, Window},
         cost::{self, CostModel, Pass},
@@ -185,7 +185,7 @@ impl EfficientNetLite {
     }
 }
 
-impl Network for EfficientNetLite {
+impl PictureNetwork for EfficientNetLite {
     fn logits(&self, picture: &Features) -> Result<Tensor> {
         let mut x = self.stem.forward(picture)?;
         for block in &self.blocks {
@@ -262,7 +262,7 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     Ok(CostModel { picture: cost::sequence(parts), ..CostModel::default() })
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Classifier, Fault> {
+fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {
     let config = &checkpoint.config;
     let (variant, classes, preparation) = (Variant::read(config)?, classes(config)?, preparation(config)?);
     let arguments = config.part("model_args")?;
@@ -271,5 +271,10 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
     }
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
     let network = EfficientNetLite::load(&variant, classes.count(), &vb).map_err(failed)?;
-    Ok(Classifier::new(Box::new(network), classes, preparation, (loading.dtype, &loading.device, &loading.meter)))
+    Ok(PictureClassifier::new(
+        Box::new(network),
+        classes,
+        preparation,
+        (loading.dtype, &loading.device, &loading.meter),
+    ))
 }

@@ -9,7 +9,7 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         classes::Classes,
-        classify::{self, Classifier, Network},
+        classify::{self, PictureClassifier, PictureNetwork},
         config::{Config, within},
         conv::{Conv, Features, Norm, Padding, Window},
         cost::{self, CostModel, Pass},
@@ -184,7 +184,7 @@ impl MobileNetV2 {
     }
 }
 
-impl Network for MobileNetV2 {
+impl PictureNetwork for MobileNetV2 {
     fn logits(&self, picture: &Features) -> Result<Tensor> {
         let mut x = self.layers[0].forward(picture)?;
         for layer in &self.layers[1..] {
@@ -217,11 +217,16 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     Ok(CostModel { picture: cost::sequence(parts), ..CostModel::default() })
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Classifier, Fault> {
+fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {
     let (config, classes) = (&checkpoint.config, Classes::read(&checkpoint.config)?);
     let shape = Shape::read(config)?;
     let preparation = Preparation::of_classifier(&checkpoint.processor("image_processor")?, "MobileNetV2", 256)?;
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
     let network = MobileNetV2::load(&shape, classes.count(), &vb).map_err(failed)?;
-    Ok(Classifier::new(Box::new(network), classes, preparation, (loading.dtype, &loading.device, &loading.meter)))
+    Ok(PictureClassifier::new(
+        Box::new(network),
+        classes,
+        preparation,
+        (loading.dtype, &loading.device, &loading.meter),
+    ))
 }

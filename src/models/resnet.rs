@@ -9,7 +9,7 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         classes::Classes,
-        classify::{self, Classifier, Network},
+        classify::{self, PictureClassifier, PictureNetwork},
         config::{Config, within},
         conv::{self, Conv, Features, Norm, Window},
         cost::{self, CostModel, Pass},
@@ -152,7 +152,7 @@ impl ResNet {
     }
 }
 
-impl Network for ResNet {
+impl PictureNetwork for ResNet {
     fn logits(&self, picture: &Features) -> Result<Tensor> {
         let mut x = conv::max_pool(&self.stem.forward(picture)?, Window::centred(3, 2))?;
         for layer in &self.layers {
@@ -190,11 +190,16 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     Ok(CostModel { picture: cost::sequence(parts), ..CostModel::default() })
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Classifier, Fault> {
+fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {
     let (config, classes) = (&checkpoint.config, Classes::read(&checkpoint.config)?);
     let shape = Shape::read(config)?;
     let preparation = Preparation::of_classifier(&checkpoint.processor("image_processor")?, "ConvNext", 384)?;
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
     let network = ResNet::load(&shape, classes.count(), &vb).map_err(failed)?;
-    Ok(Classifier::new(Box::new(network), classes, preparation, (loading.dtype, &loading.device, &loading.meter)))
+    Ok(PictureClassifier::new(
+        Box::new(network),
+        classes,
+        preparation,
+        (loading.dtype, &loading.device, &loading.meter),
+    ))
 }

@@ -9,7 +9,7 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         classes::Classes,
-        classify::{self, Classifier, Network},
+        classify::{self, PictureClassifier, PictureNetwork},
         config::{Config, within},
         conv::{Conv, Features, Norm, Padding, Window},
         cost::{CostModel, Transformer},
@@ -166,7 +166,7 @@ impl Vit {
     }
 }
 
-impl Network for Vit {
+impl PictureNetwork for Vit {
     fn logits(&self, picture: &Features) -> Result<Tensor> {
         let (height, width) = self.picture;
         if (picture.height, picture.width) != (height, width) {
@@ -190,12 +190,17 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     Ok(CostModel { picture: token.whole(patches as f64 + 1.0).with(embedding), ..CostModel::default() })
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Classifier, Fault> {
+fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {
     let (config, classes) = (&checkpoint.config, Classes::read(&checkpoint.config)?);
     let shape = Shape::read(config)?;
     let side = shape.picture.0.min(shape.picture.1);
     let preparation = Preparation::of_classifier(&checkpoint.processor("image_processor")?, "ViT", side)?;
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
     let network = Vit::load(&shape, classes.count(), &vb).map_err(failed)?;
-    Ok(Classifier::new(Box::new(network), classes, preparation, (loading.dtype, &loading.device, &loading.meter)))
+    Ok(PictureClassifier::new(
+        Box::new(network),
+        classes,
+        preparation,
+        (loading.dtype, &loading.device, &loading.meter),
+    ))
 }
