@@ -17,7 +17,10 @@ fn main() -> io::Result<()> {
     // Files of these folders with the right ending are embedded as text.
     for (folder, ending) in resource::Resource::ALL.map(|kind| (kind.folder(), kind.ending())) {
         // A missing folder is named too: cargo then runs this script each time, and notices a new folder.
-        println!("cargo::rerun-if-changed={folder}");
+        // The program brings no schemas, so that this folder would make each build run the script.
+        if folder != resource::Resource::Schema.folder() {
+            println!("cargo::rerun-if-changed={folder}");
+        }
         // Label lists may be in subfolders: a cast's lists are in one folder.
         let mut files = listed(Path::new(&root), folder, folder == resource::Resource::Labels.folder())?;
         files.retain(|file| Path::new(file).extension().is_some_and(|found| found == ending));

@@ -81,6 +81,8 @@ pub mod files;
 
 pub mod private;
 
+pub mod grammar;
+
 pub mod exchange;
 
 pub mod prompt;

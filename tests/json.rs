@@ -111,6 +111,12 @@ fn every_command_prints_json_that_fits_its_schema() {
     bench.check("--version", &["--version"], 0);
     bench.check("try --prompt", &["try", "starter-lm", "--prompt", "hello", "--max-tokens", "2"], 0);
     bench.check("try --prompt", &["try", "starter-lm", "--prompt", "hello", "--max-tokens", "2", "--logprobs"], 0);
+    bench.write("s.json", r#"{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}"#);
+    let typed = ["try", "starter-lm", "--prompt", "hello", "--max-tokens", "9", "--schema", "s.json"];
+    let said = bench.check("try --prompt", &typed, 0);
+    assert!(said["value"]["a"].is_i64(), "{said}");
+    let several = ["try", "starter-lm", "--prompt", "hello", "--max-tokens", "3", "--n", "3", "--temperature", "1"];
+    assert_eq!(bench.check("try --prompt --n", &several, 0)["replies"].as_array().map(Vec::len), Some(3));
     let choose = ["try", "starter-lm", "--prompt", "hello", "--choices", "in the cafe,at home", "--normalise"];
     bench.check("try --prompt --choices", &choose, 0);
     bench.check("try --embed", &["try", "starter-clip", "--text", "a dog", "--embed"], 0);

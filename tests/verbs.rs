@@ -218,3 +218,35 @@ fn when_until_and_templates_agree_on_truth() {
         check(&steps, "media: 2, eye: [a, [1, 0]]", &expected);
     }
 }
+
+#[test]
+fn say_yields_the_value_of_a_schema_and_the_scores_of_choices() {
+    let schema = "{ type: object, properties: { who: { type: string }, n: { type: integer } }, required: [who] }";
+    let say = format!("  ask: {{ say: {{ agent: mind, text: hi, schema: {schema} }} }}\n");
+    let out = |expr: &str| format!("{say}  out: {{ compute: \"{expr}\" }}");
+    check(&out("{{ ask.who }} {{ ask.n is none }}"), "mind: ['{\"who\": \"Ann\"}']", "\"Ann True\"");
+    check(&out("{{ ask }}"), "mind: ['{\"n\": 2, \"who\": \"Ann\"}']", r#"{"who":"Ann","n":2}"#);
+    check(
+        &out("{{ ask }}"),
+        "mind: ['{\"n\": 2}']",
+        "! ask: the script's reply does not fit: found a reply that does not fit the schema: \"who\" is a required property",
+    );
+    let regex = "  out: { say: { agent: mind, text: hi, regex: '[0-9]+' } }";
+    check(regex, "mind: ['12']", "\"12\"");
+    check(
+        regex,
+        "mind: ['x']",
+        "! out: the script's reply does not fit: found `x`, which the regular expression `[0-9]+` does not match",
+    );
+    let scores = "  out: { say: { agent: mind, text: hi, choices: [yes, no], scores: true } }";
+    check(
+        scores,
+        "mind: [{ 'yes': -1, 'no': -1 }]",
+        r#"[{"text":"yes","score":-1,"probability":0.5,"floor":null},{"text":"no","score":-1,"probability":0.5,"floor":null}]"#,
+    );
+    check(
+        scores,
+        "mind: ['no']",
+        "! out: found no scores in the reply: only local models give them; remove `scores: true`",
+    );
+}

@@ -3,7 +3,8 @@
 use super::{Agent, CallContext, Card};
 use crate::{
     error::Fault,
-    exchange::{Answers, Finish, Item, Kind, Message, Modality, RankRequest, Reply, Request, SayReply, SayRequest},
+    exchange::{Answers, Finish, Item, Kind, Modality, RankRequest, Reply, Request, SayReply, SayRequest},
+    grammar::Restriction,
     value::Scored,
 };
 use async_trait::async_trait;
@@ -40,9 +41,14 @@ impl PersonAgent {
         PersonAgent { card, prompt, greeting, turn: Mutex::new(()) }
     }
 
-    /// Asks until the person types one of the choices. Any line is valid if the list of choices is empty. Fails after
+    /// Asks until the person types one of the choices. If the list of choices is empty, `fits` decides. Fails after
     /// [`MAX_TRIES`] invalid lines.
-    async fn answer(&self, question: String, choices: &[String]) -> Result<String, Fault> {
+    async fn answer(
+        &self,
+        question: String,
+        choices: &[String],
+        fits: impl Fn(&str) -> Result<(), String>,
+    ) -> Result<String, Fault> {
         let _turn = self.turn.lock().await;
         let greeting = self.greeting.as_ref().map(|greeting| format!("{}\n", greeting.trim_end()));
         let mut question = greeting.unwrap_or_default() + &question + &numbered(choices);
@@ -50,14 +56,18 @@ impl PersonAgent {
             let line = self.line(question).await?;
             let line = line.trim();
             if choices.is_empty() {
-                return Ok(line.to_owned());
+                match fits(line) {
+                    Ok(()) => return Ok(line.to_owned()),
+                    Err(why) => question = format!("{why}; type the answer again.\n"),
+                }
+                continue;
             }
             if let Some(choice) = chosen(line, choices) {
                 return Ok(choice.to_owned());
             }
             question = format!("`{line}` is not one of the choices; type one of them, or its number.\n");
         }
-        Err(Fault::failed(format!("{} typed none of the choices in {MAX_TRIES} tries", self.card.name)))
+        Err(Fault::failed(format!("{} typed no valid answer in {MAX_TRIES} tries", self.card.name)))
     }
 
     /// Waits for a line on a separate thread, because a blocked thread of the runtime would delay the end of the
@@ -88,13 +98,14 @@ impl Agent for PersonAgent {
 
     async fn ask(&self, request: Request, _: CallContext) -> Result<Reply, Fault> {
         match request {
-            Request::Say(SayRequest { messages, choices, .. }) => {
-                let text = self.answer(shown(&messages), &choices).await?;
+            Request::Say(request) => {
+                let fits = |line: &str| request.restriction().map_or(Ok(()), |restriction| restriction.accepts(line));
+                let text = self.answer(shown(&request), &request.choices, fits).await?;
                 Ok(said(&text))
             }
             Request::Rank(RankRequest { what, among, .. }) => {
                 let question = if among.is_empty() { "What is it?" } else { "Which of these is it?" };
-                let winner = self.answer(format!("{question}\n{}", look_at(&what)), &among).await?;
+                let winner = self.answer(format!("{question}\n{}", look_at(&what)), &among, |_| Ok(())).await?;
                 if winner.is_empty() {
                     return Err(Fault::failed(format!("{} typed no label", self.card.name)));
                 }
@@ -116,14 +127,18 @@ fn said(text: &str) -> Reply {
 }
 
 /// The chat as a person reads it.
-fn shown(messages: &[Message]) -> String {
+fn shown(request: &SayRequest) -> String {
     let mut text = String::new();
-    for message in messages {
+    for message in &request.messages {
         message.images.iter().for_each(|image| text.push_str(&look_at(image)));
         text.push_str(message.content.trim_end());
         text.push('\n');
     }
-    text
+    match request.restriction() {
+        Some(Restriction::Schema(schema)) => text + &format!("(answer with JSON that fits {schema})\n"),
+        Some(Restriction::Regex(regex)) => text + &format!("(answer with a line that matches {regex})\n"),
+        None => text,
+    }
 }
 
 /// The path of a medium, because a terminal cannot show pictures or play sound.
@@ -150,7 +165,7 @@ fn chosen<'a>(line: &str, choices: &'a [String]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::FloorUse;
+    use crate::exchange::{FloorUse, Message};
 
     /// Answers with these lines, and records the questions.
     struct Typed(std::sync::Mutex<(Vec<&'static str>, String)>);

@@ -31,6 +31,7 @@ mod terminal;
 mod test;
 mod trust;
 mod try_one;
+mod try_reply;
 
 pub use exit::Exit;
 

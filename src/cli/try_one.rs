@@ -7,6 +7,7 @@ use super::{
     progress::Bars,
     session::{block_on, listener, unless},
     settings::{Settings, report},
+    try_reply::{SHOWN_LABELS, as_json, as_text},
 };
 use crate::{
     agent::{
@@ -17,14 +18,14 @@ use crate::{
     dialogue::{self, Resource},
     error::{Fault, FaultKind},
     exchange::{
-        ChoiceScore, EmbedRequest, Finish, FloorUse, HearRequest, Item, Kind, Message, RankRequest, Reply, Request,
-        SayReply, SayRequest, Speech,
+        EmbedRequest, FloorUse, HearRequest, Item, Kind, Message, RankRequest, Reply, Request, SayRequest, Speech,
     },
     files,
+    grammar::{self, Unfit},
     hub::Catalogue,
     media,
     session::{Engine, unready},
-    value::{Scored, Time},
+    value::Time,
 };
 use serde_json::{Value as Json, json};
 use std::{
@@ -43,6 +44,8 @@ Examples:
   elenchus try --model DIR --prompt \"Once upon a time\" --raw --max-tokens 16 --temperature 0 --json
   elenchus try --model smollm2-Q8_0.gguf --prompt \"Hello\"
   elenchus try --model DIR --prompt \"Is it raining?\" --choices yes,no --json
+  elenchus try --model DIR --prompt \"Describe a cat.\" --schema schema.json --json
+  elenchus try --model DIR --prompt \"When does it open?\" --regex \"[0-9]{2}:[0-9]{2}\"
   elenchus try starter-whisper --audio a.wav --language en
   elenchus try --model DIR --text \"a red mug\" --embed --json
 
@@ -90,11 +93,20 @@ pub(crate) struct Args {
     /// Divide the log-likelihood of each choice by its number of tokens
     #[arg(long, requires = "choices")]
     normalise: bool,
+    /// Reply with JSON that fits this JSON Schema: a file, or a name (schemas/NAME.json)
+    #[arg(long, value_name = "FILE", requires = "prompt", conflicts_with_all = ["choices", "regex", "stop"])]
+    schema: Option<String>,
+    /// Reply with a text that this regular expression matches as a whole
+    #[arg(long, value_name = "REGEX", requires = "prompt", conflicts_with_all = ["choices", "stop"])]
+    regex: Option<String>,
     /// A system message before the prompt
     #[arg(long, value_name = "TEXT", requires = "prompt", conflicts_with = "raw")]
     system: Option<String>,
     #[command(flatten)]
     decoding: DecodingFlags,
+    /// Give this many replies, with the seeds from --seed on
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "prompt", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    n: u64,
     /// Seed of the sampling
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -158,8 +170,22 @@ impl Args {
                 }
                 None => Vec::new(),
             };
-            let (raw, normalise) = (self.raw, self.normalise);
-            return Ok(Request::Say(SayRequest { raw, decoding, choices, normalise, ..SayRequest::new(messages) }));
+            let (raw, normalise, regex) = (self.raw, self.normalise, self.regex.clone());
+            let schema = match &self.schema {
+                Some(name) => Some(self.read_schema(name, settings)?),
+                None => None,
+            };
+            let request = SayRequest { raw, decoding, choices, normalise, schema, regex, ..SayRequest::new(messages) };
+            if let Some(restriction) = request.restriction() {
+                let refused = |unfit: Unfit| {
+                    let place =
+                        if unfit.path.is_empty() { String::new() } else { format!(" (at {})", unfit.path.join("/")) };
+                    let fault = Fault::refused(format!("--{}: {}{place}", restriction.noun(), unfit.message));
+                    unfit.hint.into_iter().fold(fault, Fault::hint)
+                };
+                restriction.check().map_err(refused)?;
+            }
+            return Ok(Request::Say(request));
         }
         let access = settings.access(self.allow_network);
         if let Some(audio) = &self.audio {
@@ -183,6 +209,21 @@ impl Args {
                 Ok(Request::Rank(RankRequest { what, among, texts, floor: FloorUse::Unused }))
             }
         }
+    }
+
+    /// The JSON Schema in a file, or of a name.
+    fn read_schema(&self, name: &str, settings: &Settings) -> Result<Json, Fault> {
+        let text = match files::read_given(Path::new(name), grammar::MAX_SCHEMA_BYTES) {
+            Ok(text) => text,
+            Err(error) => {
+                let catalogue = settings.catalogue(Path::new("."), settings.network(self.allow_network))?;
+                match catalogue.find(Resource::Schema, name).map_err(Fault::refused)? {
+                    Some(found) => found.text,
+                    None => return Err(Fault::refused(format!("the schema {name} cannot be read: {error}"))),
+                }
+            }
+        };
+        serde_json::from_str(&text).map_err(|error| Fault::refused(format!("the schema {name} is not JSON: {error}")))
     }
 
     async fn load(&self, out: &Out, settings: &Settings) -> Result<Arc<dyn Agent>, Fault> {
@@ -255,6 +296,10 @@ impl Args {
             Request::Hear(HearRequest { audio, .. }) if !audio.has_video => audio.start.seconds(),
             _ => 0.0,
         };
+        let schema = matches!(&request, Request::Say(say) if say.schema.is_some());
+        if self.n > 1 {
+            return self.ask_several(&*agent, &request, schema, out).await;
+        }
         let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
         let streams = self.prompt.is_some() && !out.json;
         let asking = CallContext { seed: self.seed, stream: streams.then_some(stream) };
@@ -276,9 +321,25 @@ impl Args {
         if shown {
             out.piece("\n")?;
         } else if out.json {
-            out.value(&as_json(&moved(reply, origin_s)))?;
+            out.value(&as_json(&moved(reply, origin_s), schema))?;
         } else {
             out.text(as_text(&moved(reply, origin_s), if own_labels { SHOWN_LABELS } else { usize::MAX }))?;
+        }
+        Ok(Exit::Answered)
+    }
+}
+
+impl Args {
+    /// Asks for several replies at once, which share one batch. Each has its own seed, from `--seed` on.
+    async fn ask_several(&self, agent: &dyn Agent, request: &Request, schema: bool, out: &Out) -> Result<Exit, Fault> {
+        let ask = |n: u64| agent.ask(request.clone(), CallContext { seed: self.seed.wrapping_add(n), stream: None });
+        let replies = futures_util::future::try_join_all((0..self.n).map(ask)).await;
+        let replies = replies.map_err(|error| self.failure(error))?;
+        if out.json {
+            let replies: Vec<Json> = replies.iter().map(|reply| as_json(reply, schema)).collect();
+            out.value(&json!({ "replies": replies }))?;
+        } else {
+            out.text(replies.iter().map(|reply| as_text(reply, usize::MAX)).collect::<Vec<_>>().join("\n"))?;
         }
         Ok(Exit::Answered)
     }
@@ -309,75 +370,4 @@ fn read_labels(text: &str, catalogue: &Catalogue) -> Result<Vec<String>, Fault> 
         },
     };
     if labels.is_empty() { Err(Fault::refused(format!("{text} contains no labels"))) } else { Ok(labels) }
-}
-
-/// The labels that are printed as lines if the model ranks its own; JSON has them all.
-const SHOWN_LABELS: usize = 10;
-
-/// The scores, best first.
-fn sorted(scores: &[Scored]) -> Vec<&Scored> {
-    let mut sorted: Vec<&Scored> = scores.iter().collect();
-    sorted.sort_by(|a, b| b.score.total_cmp(&a.score));
-    sorted
-}
-
-/// The choices, most likely first.
-fn likeliest_first(scores: &[ChoiceScore]) -> Vec<&ChoiceScore> {
-    let mut sorted: Vec<&ChoiceScore> = scores.iter().collect();
-    sorted.sort_by(|a, b| b.logprob.total_cmp(&a.logprob));
-    sorted
-}
-
-/// A choice with the scores of all choices; else a text with its tokens.
-fn said_json(said: &SayReply) -> Json {
-    let SayReply { text, tokens, finish: why, logprobs, scores } = said;
-    if !scores.is_empty() {
-        return json!({ "choice": text, "scores": likeliest_first(scores) });
-    }
-    let mut json = json!({ "text": text, "tokens": tokens, "finish_reason": finish(*why) });
-    if !logprobs.is_empty() {
-        json["logprobs"] = json!(logprobs);
-    }
-    json
-}
-
-fn finish(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Stop => "stop",
-        Finish::Length => "length",
-    }
-}
-
-fn as_json(reply: &Reply) -> Json {
-    match reply {
-        Reply::Rank(scores) => json!({ "scores": sorted(scores) }),
-        Reply::Say(said) => said_json(said),
-        Reply::Hear(segments) => {
-            let text = segments.iter().map(|s| s.text.trim()).filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" ");
-            let segment = |s: &Speech| json!({ "start": s.start.seconds(), "end": s.end.seconds(), "text": s.text });
-            json!({ "text": text, "segments": segments.iter().map(segment).collect::<Vec<_>>() })
-        }
-        Reply::Embed(vector) => json!({ "embedding": vector }),
-        other => other.text().map_or(Json::Null, |text| json!({ "text": text })),
-    }
-}
-
-/// The reply as lines, at most `labels` of them for scores.
-fn as_text(reply: &Reply, labels: usize) -> String {
-    match reply {
-        Reply::Rank(scores) => {
-            let line = |s: &Scored| format!("{:6.3} {:5.1} %  {}", s.score, s.probability * 100.0, s.text);
-            sorted(scores).into_iter().take(labels).map(line).collect::<Vec<_>>().join("\n")
-        }
-        Reply::Say(SayReply { scores, .. }) if !scores.is_empty() => {
-            let line = |s: &ChoiceScore| format!("{:8.3}  {}", s.logprob, s.text);
-            likeliest_first(scores).into_iter().map(line).collect::<Vec<_>>().join("\n")
-        }
-        Reply::Say(SayReply { text, .. }) => text.clone(),
-        Reply::Hear(segments) => {
-            segments.iter().map(|s| format!("{}-{} {}", s.start, s.end, s.text)).collect::<Vec<_>>().join("\n")
-        }
-        Reply::Embed(vector) => vector.iter().map(f32::to_string).collect::<Vec<_>>().join(" "),
-        other => other.text().unwrap_or_default().to_owned(),
-    }
 }

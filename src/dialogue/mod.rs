@@ -72,6 +72,20 @@ fn whole<T: Written>(source: &str, file: &str) -> Result<T, Vec<Problem>> {
     }
 }
 
+/// Reads a text as a tree with positions. JSON is a subset of YAML.
+pub(crate) fn tree(source: &str, file: &str) -> Result<Node, Vec<Problem>> {
+    let mut reading = Reading::new(file);
+    match yaml::read(source, &mut reading) {
+        Some(root) if reading.problems.is_empty() => Ok(root),
+        _ => Err(reading.problems),
+    }
+}
+
+/// The tree as plain JSON.
+pub(crate) fn json_of(node: &Node) -> serde_json::Value {
+    crate::value::json::to_json(&plain(&Expr(node.clone())))
+}
+
 /// Converts a text to plain JSON, for validation against a schema.
 pub fn to_json(source: &str, file: &str) -> Result<serde_json::Value, Vec<Problem>> {
     let mut reading = Reading::new(file);

@@ -10,6 +10,8 @@ pub enum Resource {
     Prompt,
     /// `vocab/NAME.txt`
     Labels,
+    /// `schemas/NAME.json`
+    Schema,
     /// `agents/NAME.yaml`
     Agent,
     /// `casts/NAME.yaml`
@@ -37,14 +39,15 @@ const fn row(
 
 impl Resource {
     /// All kinds, in the order in which they are listed.
-    pub const ALL: [Resource; 5] =
-        [Resource::Dialogue, Resource::Prompt, Resource::Labels, Resource::Cast, Resource::Agent];
+    pub const ALL: [Resource; 6] =
+        [Resource::Dialogue, Resource::Prompt, Resource::Labels, Resource::Schema, Resource::Cast, Resource::Agent];
 
     const fn row(self) -> Row {
         match self {
             Resource::Dialogue => row("examples", "yaml", "dialogue", "dialogue", "dialogues"),
             Resource::Prompt => row("prompts", "md", "prompt", "prompt", "prompts"),
             Resource::Labels => row("vocab", "txt", "labels", "label list", "labels"),
+            Resource::Schema => row("schemas", "json", "schema", "schema", "schemas"),
             Resource::Agent => row("agents", "yaml", "agent", "agent", "agents"),
             Resource::Cast => row("casts", "yaml", "cast", "cast", "casts"),
         }

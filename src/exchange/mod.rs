@@ -23,7 +23,7 @@ pub use hear::{HearRequest, Speech};
 pub use item::{Item, MediaRef};
 pub use look::LookRequest;
 pub use rank::{FloorUse, RankRequest};
-pub use say::{ChoiceScore, Finish, Message, SayReply, SayRequest, TokenLogprob};
+pub use say::{ChoiceScore, Finish, LeaveOut, Message, Overflow, SayReply, SayRequest, TokenLogprob};
 pub use script::{NoReply, Script, ScriptReply, ScriptSegment};
 
 use crate::value::{Moment, Scored};

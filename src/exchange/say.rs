@@ -1,6 +1,7 @@
 //! `say`: a language model completes a prompt, with or without pictures.
 
 use super::{Decoding, Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
+use crate::grammar::Restriction;
 use serde::{Deserialize, Serialize};
 
 /// Asks for the next message of a chat, or (`raw`) for the continuation of a bare prompt.
@@ -18,6 +19,76 @@ pub struct SayRequest {
     /// True divides the log-likelihood of a choice by its number of tokens, so that long choices are not worse.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub normalise: bool,
+    /// A JSON Schema that the reply fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<serde_json::Value>,
+    /// A regular expression that the whole reply matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regex: Option<String>,
+    /// The lines that an agent may leave out of a prompt that is too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overflow: Option<Overflow>,
+}
+
+/// The lines of a prompt that may be left out, and which go first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Overflow {
+    /// The lines that go first.
+    pub first: LeaveOut,
+    /// The index of the message.
+    pub message: usize,
+    /// The start of the first line in the message's text, in bytes.
+    pub start: usize,
+    /// The end of the last line.
+    pub end: usize,
+}
+
+/// The lines that go first if a list is too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveOut {
+    /// The first lines.
+    Oldest,
+    /// The lines in the middle.
+    Middle,
+}
+
+impl LeaveOut {
+    /// Every rule with its word in dialogues.
+    pub const ALL: [(&str, LeaveOut); 2] = [("oldest", LeaveOut::Oldest), ("middle", LeaveOut::Middle)];
+}
+
+impl Overflow {
+    /// The number of lines; 0 if the message lacks them.
+    pub fn lines(&self, messages: &[Message]) -> usize {
+        self.text(messages).map_or(0, |lines| lines.split('\n').count())
+    }
+
+    fn text<'a>(&self, messages: &'a [Message]) -> Option<&'a str> {
+        messages.get(self.message)?.content.get(self.start..self.end)
+    }
+
+    /// The messages without `count` of the lines. A line in their place says how many are missing.
+    pub fn without(&self, messages: &[Message], count: usize) -> Vec<Message> {
+        let mut messages = messages.to_vec();
+        let Some(lines) = self.text(&messages).map(|text| text.split('\n').map(str::to_owned).collect::<Vec<_>>())
+        else {
+            return messages;
+        };
+        let count = count.min(lines.len());
+        if count == 0 {
+            return messages;
+        }
+        let first = match self.first {
+            LeaveOut::Oldest => 0,
+            LeaveOut::Middle => (lines.len() - count).div_ceil(2),
+        };
+        let note = format!("({count} lines are left out here)");
+        let kept = lines[..first].iter().chain([&note]).chain(&lines[first + count..]);
+        let kept = kept.cloned().collect::<Vec<_>>().join("\n");
+        messages[self.message].content.replace_range(self.start..self.end, &kept);
+        messages
+    }
 }
 
 /// Text, generated token ids, and why generation stopped.
@@ -36,6 +107,13 @@ pub struct SayReply {
     /// The score of each choice, in the order of the request, if the agent knows them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<ChoiceScore>,
+    /// The number of lines that were left out of the prompt ([`SayRequest::overflow`]).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A choice and its log-likelihood after the prompt.
@@ -64,12 +142,25 @@ impl SayRequest {
     pub fn new(messages: Vec<Message>) -> SayRequest {
         SayRequest { messages, ..SayRequest::default() }
     }
+
+    /// The restriction of the reply, if it has one.
+    pub fn restriction(&self) -> Option<Restriction<'_>> {
+        let schema = self.schema.as_ref().map(Restriction::Schema);
+        schema.or_else(|| self.regex.as_deref().map(Restriction::Regex))
+    }
 }
 
 impl SayReply {
     /// A reply of text alone.
     pub fn new(text: impl Into<String>, finish: Finish) -> SayReply {
-        SayReply { text: text.into(), tokens: Vec::new(), finish, logprobs: Vec::new(), scores: Vec::new() }
+        SayReply {
+            text: text.into(),
+            tokens: Vec::new(),
+            finish,
+            logprobs: Vec::new(),
+            scores: Vec::new(),
+            left_out: 0,
+        }
     }
 }
 
@@ -124,10 +215,10 @@ impl Exchange for SayRequest {
     }
 
     fn fits(&self, reply: &SayReply) -> Result<(), String> {
-        match self.choices.is_empty() || self.choices.contains(&reply.text) {
-            true => Ok(()),
-            false => Err(format!("found `{}`, which is not one of the choices", reply.text)),
+        if !self.choices.is_empty() && !self.choices.contains(&reply.text) {
+            return Err(format!("found `{}`, which is not one of the choices", reply.text));
         }
+        self.restriction().map_or(Ok(()), |restriction| restriction.accepts(&reply.text))
     }
 
     fn words(&self) -> String {
@@ -159,6 +250,9 @@ impl Exchange for SayRequest {
         let text = written.text().ok_or_else(|| script::misfit(written, "a text"))?.into_owned();
         if !self.choices.is_empty() && !self.choices.contains(&text) {
             return Err(script::misfit(written, &format!("one of the choices {}", choices())));
+        }
+        if let Some(Err(why)) = self.restriction().map(|restriction| restriction.accepts(&text)) {
+            return Err(format!("the script's reply does not fit: {why}"));
         }
         Ok(SayReply::new(text, Finish::Stop))
     }

@@ -75,6 +75,11 @@ fn about(kind: Resource, found: &FoundFile) -> Option<String> {
             cast.about.unwrap_or_else(|| roles.join(", "))
         }),
         Resource::Prompt => found.text.lines().find(|line| !line.trim().is_empty()).map(str::to_owned),
+        Resource::Schema => {
+            let schema: Option<serde_json::Value> = serde_json::from_str(&found.text).ok();
+            let word = |key: &str| schema.as_ref()?.get(key)?.as_str().map(str::to_owned);
+            word("description").or_else(|| word("title"))
+        }
         Resource::Labels => {
             let labels = dialogue::labels(&found.text);
             Some(format!("{} labels: {}", labels.len(), labels.join(", ")))

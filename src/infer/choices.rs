@@ -23,7 +23,7 @@ impl<D: Decoder> TextGenerator<D> {
     /// (`normalise`), and gives the best. If one choice is the beginning of another, the end token counts too;
     /// otherwise the shorter one would always win. Choices are read together, as rows of few calls.
     pub(super) fn choose(&mut self, job: &Job, say: &SayRequest) -> Result<Reply, Fault> {
-        let (ids, _) = self.prompt(job)?;
+        let (ids, _, left_out) = self.prompt(job)?;
         let options = say.choices.iter().map(|c| self.text.encode(c, false)).collect::<Result<Vec<_>, _>>()?;
         let longest = options.iter().map(Vec::len).max().unwrap_or(0);
         if ids.len() + longest > self.context_tokens {
@@ -67,7 +67,7 @@ impl<D: Decoder> TextGenerator<D> {
         let best = (0..scores.len()).rev().max_by(|a, b| scores[*a].logprob.total_cmp(&scores[*b].logprob));
         let n = best.ok_or_else(|| Fault::failed("the list of choices is empty".to_owned()))?;
         let tokens = options[n].clone();
-        Ok(Reply::Say(SayReply { tokens, scores, ..SayReply::new(&say.choices[n], Finish::Stop) }))
+        Ok(Reply::Say(SayReply { tokens, scores, left_out, ..SayReply::new(&say.choices[n], Finish::Stop) }))
     }
 
     /// The logits after each position of each row of `inputs`, which all continue the first `length` positions of

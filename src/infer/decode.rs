@@ -2,19 +2,20 @@
 //! key-value cache.
 
 use super::{
-    chat::{Chat, RenderedPrompt},
+    chat::Chat,
     cost::Phase,
     failed,
     job::{Job, Model},
     meter::Meter,
     prefix::{LastPrompt, Prefix, PromptPosition},
-    processors::{LogitsProcessors, SoFar},
-    sampling::{Sampler, finite, log_probability},
+    processors::LogitsProcessors,
+    restrict::{Alphabet, Restricted},
+    sampling::{Sampler, finite},
     text::TextTokenizer,
 };
 use crate::{
     error::Fault,
-    exchange::{Decoding, Finish, Reply, Request, SayReply, SayRequest, TokenLogprob},
+    exchange::{Decoding, Request, TokenLogprob},
 };
 use candle_core::Tensor;
 
@@ -36,19 +37,21 @@ pub type CacheRow<'a, C> = (&'a mut C, &'a [PromptPosition]);
 /// Prompts are prefilled in pieces of this many tokens, to bound the attention mask of a long prompt.
 const PIECE_TOKENS: usize = 512;
 /// The maximum tokens of a reply if neither the request, the agent nor the checkpoint sets a limit.
-const MAX_TOKENS: usize = 512;
+pub(super) const MAX_TOKENS: usize = 512;
 
 /// A language model that answers `say`.
 pub struct TextGenerator<D: Decoder> {
     decoder: D,
     pub(super) text: TextTokenizer,
-    chat: Chat,
+    pub(super) chat: Chat,
     pub(super) ends: Vec<u32>,
-    processors: LogitsProcessors,
+    pub(super) processors: LogitsProcessors,
     defaults: Decoding,
     decode: Decoding,
     pub(super) context_tokens: usize,
     pub(super) last: LastPrompt<D::Cache>,
+    /// The tokens with their bytes, once a restricted reply was asked for.
+    pub(super) alphabet: Option<Alphabet>,
     meter: Meter,
 }
 
@@ -73,25 +76,29 @@ pub struct GeneratorParts {
 }
 
 /// A reply that is being generated.
-struct Writing<C> {
-    job: Job,
-    cache: C,
+pub(super) struct Writing<C> {
+    pub(super) job: Job,
+    pub(super) cache: C,
     /// Prompt and reply, as the network reads them.
-    read: Vec<PromptPosition>,
+    pub(super) read: Vec<PromptPosition>,
     /// Prompt and reply as token ids.
-    tokens: Vec<u32>,
+    pub(super) tokens: Vec<u32>,
     /// The number of tokens of the prompt.
-    prompt: usize,
-    sampler: Sampler,
-    settings: Decoding,
+    pub(super) prompt: usize,
+    pub(super) sampler: Sampler,
+    pub(super) settings: Decoding,
     /// The maximum tokens of the reply.
-    max_tokens: usize,
+    pub(super) max_tokens: usize,
     /// The text of the reply so far.
-    said: String,
+    pub(super) said: String,
     /// The bytes of `said` that the caller has already received.
-    streamed: usize,
+    pub(super) streamed: usize,
     /// The log-probability of each token of the reply, if they were asked for.
-    logprobs: Vec<TokenLogprob>,
+    pub(super) logprobs: Vec<TokenLogprob>,
+    /// The state of a reply with a restriction.
+    pub(super) restricted: Option<Restricted>,
+    /// The number of lines that were left out of the prompt.
+    pub(super) left_out: usize,
 }
 
 impl<D: Decoder> TextGenerator<D> {
@@ -108,33 +115,23 @@ impl<D: Decoder> TextGenerator<D> {
             decode,
             context_tokens,
             last: LastPrompt::none(),
+            alphabet: None,
             meter,
         }
     }
 
-    /// The token ids of a job's prompt. Fails if they leave no room for a reply.
-    pub(super) fn prompt(&self, job: &Job) -> Result<(Vec<u32>, Decoding), Fault> {
-        let Request::Say(SayRequest { messages, raw, decoding, .. }) = &job.request else {
+    /// The token ids of a job's prompt, its settings, and the number of lines that were left out. Fails if the prompt
+    /// leaves no room for a reply.
+    pub(super) fn prompt(&self, job: &Job) -> Result<(Vec<u32>, Decoding, usize), Fault> {
+        let Request::Say(say) = &job.request else {
             return Err(Fault::failed("a language model only answers `say`".to_owned()));
         };
-        if messages.iter().any(|m| !m.images.is_empty()) {
+        if say.messages.iter().any(|m| !m.images.is_empty()) {
             return Err(Fault::failed("this language model does not see images".to_owned()));
         }
-        let decoding = decoding.or(&self.decode).or(&self.defaults);
-        let think = decoding.think.unwrap_or(false);
-        let RenderedPrompt { text, special } = self.chat.render(messages, *raw, think)?;
-        let ids = self.text.encode(&text, special)?;
-        if ids.is_empty() {
-            return Err(Fault::failed("the prompt is empty".to_owned()));
-        }
-        if ids.len() >= self.context_tokens {
-            return Err(Fault::failed(format!(
-                "the prompt has {} tokens; the model reads at most {} together with its reply: shorten the prompt or use a model that reads more",
-                ids.len(),
-                self.context_tokens
-            )));
-        }
-        Ok((ids, decoding))
+        let settings = say.decoding.or(&self.decode).or(&self.defaults);
+        let (ids, left_out) = self.fitted(say, &settings)?;
+        Ok((ids, settings, left_out))
     }
 
     /// A cache with the prefix of `read` that the last prompt shares, and the length of the prefix.
@@ -176,17 +173,22 @@ impl<D: Decoder> TextGenerator<D> {
         let alone = jobs.len() == 1;
         let mut rows = Vec::new();
         for job in jobs {
-            let begun = self.prompt(&job).and_then(|(tokens, settings)| {
+            let begun = self.prompt(&job).and_then(|(tokens, mut settings, left_out)| {
+                let restricted = self.restricted(&job, &mut settings, tokens.len())?;
                 let read = PromptPosition::tokens(&tokens);
                 // a row with the same prompt as an earlier one copies its cache later
                 let begun = match rows.iter().any(|row: &(Writing<D::Cache>, _)| row.0.read == read) {
                     true => (self.decoder.cache(), None),
                     false => self.begin(&read, alone).map(|(cache, from)| (cache, Some(from)))?,
                 };
-                Ok((begun, read, tokens, settings))
+                Ok((begun, read, tokens, settings, restricted, left_out))
             });
             match begun {
-                Ok((begun, read, tokens, settings)) => rows.push(self.row(job, begun, read, tokens, settings)),
+                Ok((begun, read, tokens, settings, restricted, left_out)) => {
+                    let (mut row, from) = self.row(job, begun, read, tokens, settings);
+                    (row.restricted, row.left_out) = (restricted, left_out);
+                    rows.push((row, from));
+                }
                 Err(error) => job.answer(Err(error)),
             }
         }
@@ -206,6 +208,29 @@ impl<D: Decoder> TextGenerator<D> {
         }
     }
 
+    /// The maximum tokens of a reply to a prompt of `prompt` tokens.
+    fn room(&self, settings: &Decoding, prompt: usize) -> usize {
+        settings.max_tokens.unwrap_or(MAX_TOKENS).min(self.context_tokens - prompt)
+    }
+
+    /// The state of a reply with a restriction. The agent's own stop texts do not apply, because they would cut the
+    /// value. Fails if no reply can fit.
+    fn restricted(&mut self, job: &Job, settings: &mut Decoding, prompt: usize) -> Result<Option<Restricted>, Fault> {
+        let Request::Say(say) = &job.request else { return Ok(None) };
+        let Some(restriction) = say.restriction() else { return Ok(None) };
+        if !say.decoding.stop.is_empty() {
+            let noun = restriction.noun();
+            return Err(Fault::failed(format!("`stop` cannot be combined with `{noun}`: it would cut the value")));
+        }
+        settings.stop.clear();
+        let most = self.room(settings, prompt);
+        let alphabet = match &mut self.alphabet {
+            Some(alphabet) => alphabet,
+            none => none.insert(Alphabet::new(&self.text)?),
+        };
+        Restricted::new(alphabet, restriction, most).map(Some)
+    }
+
     /// A row that begins with its prompt.
     fn row(
         &self,
@@ -215,11 +240,25 @@ impl<D: Decoder> TextGenerator<D> {
         tokens: Vec<u32>,
         settings: Decoding,
     ) -> (Writing<D::Cache>, Option<usize>) {
-        let (prompt, room) = (tokens.len(), self.context_tokens - tokens.len());
-        let max_tokens = settings.max_tokens.unwrap_or(MAX_TOKENS).min(room);
+        let prompt = tokens.len();
+        let max_tokens = self.room(&settings, prompt);
         let sampler = Sampler::new(settings.clone(), job.seed);
-        let (said, streamed, logprobs) = (String::new(), 0, Vec::new());
-        let row = Writing { job, cache, read, tokens, prompt, sampler, settings, max_tokens, said, streamed, logprobs };
+        let (said, streamed, logprobs, restricted) = (String::new(), 0, Vec::new(), None);
+        let row = Writing {
+            job,
+            cache,
+            read,
+            tokens,
+            prompt,
+            sampler,
+            settings,
+            max_tokens,
+            said,
+            streamed,
+            logprobs,
+            restricted,
+            left_out: 0,
+        };
         (row, from)
     }
 
@@ -284,56 +323,6 @@ impl<D: Decoder> TextGenerator<D> {
         going
     }
 
-    /// Chooses one more token. Gives the reply if the row ends with it.
-    fn step(&self, row: &mut Writing<D::Cache>, logits: &mut [f32]) -> Result<Option<Reply>, Fault> {
-        if row.max_tokens == 0 {
-            return Ok(Some(Reply::Say(SayReply::new("", Finish::Length))));
-        }
-        let own = row.settings.logprobs.unwrap_or(false).then(|| logits.to_vec());
-        let so_far = SoFar { tokens: &row.tokens, prompt: row.prompt, max_tokens: row.max_tokens };
-        self.processors.apply(logits, &so_far, &row.settings);
-        let next = row.sampler.choose(logits);
-        if self.ends.contains(&next) {
-            return self.finished(row, Finish::Stop).map(Some);
-        }
-        row.tokens.push(next);
-        row.read.push(PromptPosition::Token(next));
-        let full = row.tokens.len() - row.prompt >= row.max_tokens;
-        if row.settings.stop.is_empty() && own.is_none() && !row.job.streams() {
-            return if full { self.finished(row, Finish::Length).map(Some) } else { Ok(None) };
-        }
-        let before = settled(&row.said, &[]);
-        row.said = self.text.decode(&row.tokens[row.prompt..])?;
-        if let Some(own) = own {
-            let text = row.said.get(before..settled(&row.said, &[])).unwrap_or_default().to_owned();
-            row.logprobs.push(TokenLogprob { id: Some(next), text, logprob: log_probability(&own, next) as f32 });
-        }
-        if let Some(cut) = row.settings.stop.iter().filter_map(|stop| row.said.find(stop)).min() {
-            row.said.truncate(cut);
-            // Only the tokens that wrote the text before the stop belong to the reply.
-            let mut keep = row.prompt;
-            while keep < row.tokens.len() && self.text.decode(&row.tokens[row.prompt..keep])?.len() < cut {
-                keep += 1;
-            }
-            row.tokens.truncate(keep);
-            return Ok(Some(written(row, Finish::Stop)));
-        }
-        if full {
-            return self.finished(row, Finish::Length).map(Some);
-        }
-        let ready = settled(&row.said, &row.settings.stop);
-        if ready > row.streamed {
-            row.job.piece(&row.said[row.streamed..ready]);
-            row.streamed = ready;
-        }
-        Ok(None)
-    }
-
-    fn finished(&self, row: &mut Writing<D::Cache>, finish: Finish) -> Result<Reply, Fault> {
-        row.said = self.text.decode(&row.tokens[row.prompt..])?;
-        Ok(written(row, finish))
-    }
-
     /// Remembers the cache of a prompt for the next one. The last token is left out: it was chosen, but the network did
     /// not read it.
     fn keep(&mut self, mut read: Vec<PromptPosition>, cache: D::Cache) {
@@ -378,33 +367,4 @@ fn copy_shared<C: Prefix>(
         }
     }
     Ok(logits)
-}
-
-/// The reply of a row that ends.
-fn written<C>(row: &Writing<C>, finish: Finish) -> Reply {
-    let tokens = row.tokens[row.prompt..].to_vec();
-    let logprobs = row.logprobs.iter().take(tokens.len()).cloned().collect();
-    Reply::Say(SayReply { tokens, logprobs, ..SayReply::new(&row.said, finish) })
-}
-
-/// The number of bytes that can be streamed now: not an incomplete character, and not the beginning of a stop text.
-fn settled(said: &str, stops: &[String]) -> usize {
-    let whole = said.trim_end_matches('\u{fffd}');
-    let held =
-        stops.iter().flat_map(|stop| (1..stop.len()).filter(|n| stop.is_char_boundary(*n)).map(move |n| &stop[..n]));
-    let longest = held.filter(|begin| whole.ends_with(begin)).map(str::len).max().unwrap_or(0);
-    whole.len() - longest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::settled;
-
-    #[test]
-    fn the_beginning_of_a_stop_text_is_not_streamed() {
-        let check = |said: &str, stop: &str| said[..settled(said, &[stop.to_owned()])].to_owned();
-        assert_eq!(check("on the ta", "\nQ:"), "on the ta");
-        assert_eq!(check("on the table\n", "\nQ:"), "on the table");
-        assert_eq!(check("caf\u{fffd}", "x"), "caf");
-    }
 }

@@ -23,19 +23,23 @@ pub mod labels;
 pub mod linear;
 pub mod meter;
 pub mod ops;
+mod overflow;
 pub mod pictures;
 pub mod prefix;
 pub mod prenorm;
 pub mod processors;
 pub mod quantised;
 pub mod resample;
+mod restrict;
 pub mod rope;
 pub mod sampling;
 pub mod sentencepiece;
 pub mod text;
 pub mod thinking;
+mod token_bytes;
 pub mod weights;
 pub mod worker;
+mod writing;
 
 use crate::error::Fault;
 

@@ -157,6 +157,11 @@ impl TextTokenizer {
         decoded.map_err(|e| Fault::model(format!("the tokens cannot be decoded: {e}")))
     }
 
+    /// The tokenizer itself.
+    pub(super) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// The id of the token with this text.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.tokenizer.token_to_id(token)

@@ -7,8 +7,9 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    dialogue::{self, At, Caller, Data, Library, Node, Pos, Resource, TextStyle},
+    dialogue::{self, At, Caller, Data, Expr, Library, Node, Pos, Resource, TextStyle},
     exchange::{Answers, Kind, Modalities, Modality},
+    grammar::{Restriction, Unfit},
     prompt::{Template, Use},
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -48,6 +49,25 @@ impl AskedRole {
     pub fn only_listens(&self) -> bool {
         self.content.is_some_and(|content| content.has(Modality::Sound) && !content.has(Modality::Image))
     }
+}
+
+/// The position of the part of a tree to which keys and indexes lead.
+fn place(node: &Node, path: &[String]) -> Pos {
+    let (mut node, mut pos) = (node, node.pos);
+    for part in path {
+        let inner = match &node.data {
+            Data::Map(entries) => {
+                entries.iter().find(|(key, _)| key.name == *part).map(|(key, value)| (value, key.pos))
+            }
+            Data::List(items) => part.parse::<usize>().ok().and_then(|n| items.get(n)).map(|item| (item, item.pos)),
+            _ => None,
+        };
+        match inner {
+            Some(found) => (node, pos) = found,
+            None => break,
+        }
+    }
+    pos
 }
 
 /// The first half of checking a step: reads its templates, prompts, label lists and roles, and collects the names that
@@ -238,6 +258,32 @@ impl Planning<'_> {
             self.shared.problem("wrong-value", file, pos, format!("found no labels in label list `{list}`"), None);
         }
         labels
+    }
+
+    /// A JSON Schema: a mapping, or the name of a file. Reports a missing file, and a schema that cannot be enforced.
+    pub fn json_schema(&mut self, written: &Expr) -> Option<serde_json::Value> {
+        let (node, file) = match &written.0.data {
+            Data::Text(name, _) => {
+                let name = At { value: name.clone(), pos: written.0.pos };
+                let text = self.resource(Resource::Schema, &name)?;
+                match dialogue::tree(&text.source, &text.file) {
+                    Ok(node) => (node, text.file.into()),
+                    Err(problems) => {
+                        problems.into_iter().for_each(|problem| self.shared.problems.push(problem));
+                        return None;
+                    }
+                }
+            }
+            _ => (written.0.clone(), self.file.clone()),
+        };
+        let schema = dialogue::json_of(&node);
+        match Restriction::Schema(&schema).check() {
+            Ok(()) => Some(schema),
+            Err(Unfit { path, message, hint }) => {
+                self.shared.problem("bad-schema", &file, place(&node, &path), message, hint);
+                None
+            }
+        }
     }
 
     /// Records that a step needs each label's floor from the plan's role `name`.

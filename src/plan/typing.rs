@@ -73,8 +73,12 @@ impl Typing<'_> {
         let accepts = |found: &Type| wanted.iter().any(|wanted| wanted.accepts(found));
         if accepts(found.required()) && !accepts(&found) {
             let message = format!("found {found} for {what}, expected {}", one_of(wanted));
-            let hint = "`previous` is nothing in round 1: name another value (`{{ previous.x or y }}`), or skip the step in that round \
-                        (`when: \"{{ round > 1 }}\"`)";
+            let hint = if formula.names().contains(&"previous") {
+                "`previous` is nothing in round 1: name another value (`{{ previous.x or y }}`), or skip the step in that round \
+                 (`when: \"{{ round > 1 }}\"`)"
+            } else {
+                "the schema does not require this value: name another one (`{{ step.x or y }}`), or add it to `required`"
+            };
             self.problem("may-be-nothing", &formula.file, formula.node.pos, message, Some(hint.to_owned()));
         }
         self.fits(found.required(), formula, wanted, what)

@@ -69,6 +69,11 @@ pub(super) struct DecodingFormulas {
 }
 
 impl DecodingKeys {
+    /// True if `stop` was written.
+    pub(super) fn stops(&self) -> bool {
+        !self.fixed.stop.is_empty()
+    }
+
     /// Reads all settings. Reports problems, and returns `None` if a setting cannot be read.
     pub(super) fn plan(&self, planning: &mut Planning<'_>) -> Option<DecodingFormulas> {
         let mut numbers = Vec::new();

@@ -13,6 +13,7 @@ mod look;
 mod r#loop;
 mod prompted;
 mod rank;
+mod restricted;
 mod say;
 
 use crate::{

@@ -6,14 +6,18 @@ use super::{
     decoding::{self, DecodingFormulas, DecodingKeys},
     misfit,
     prompted::{PromptKeys, PromptOf, Prompted},
-    rank, replies, whole,
+    rank, replies,
+    restricted::{OverflowWord, SchemaOrName, checked, overflow, scored},
+    whole,
 };
 use crate::{
-    dialogue::{At, Expr, NumberExpr, TextExpr, written},
-    exchange::{ChoiceScore, Kind, Message, Reply, Request, SayReply, SayRequest},
+    dialogue::{At, Expr, NumberExpr, Pos, TextExpr, written},
+    exchange::{Kind, LeaveOut, Message, Reply, Request, SayReply, SayRequest},
+    grammar::{schema_type, validated},
     plan::{Answered, Ask, Formula, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
+    problem::closest,
     prompt::Scope,
-    value::{Scored, Type, Value},
+    value::{Type, Value},
 };
 use std::sync::Arc;
 
@@ -35,6 +39,12 @@ written! { "`say`",
         pub decoding: DecodingKeys,
         /// The allowed replies: a label list, a list, or a template that gives a list.
         pub choices: Option<Expr>,
+        /// A JSON Schema, or the name of a file `schemas/NAME.json`. The reply is JSON that fits it, and the step yields
+        /// its value: an object gives a record, an array a list.
+        #[schemars(with = "Option<SchemaOrName>")]
+        pub schema: Option<Expr>,
+        /// A regular expression that the whole reply matches.
+        pub regex: Option<At<String>>,
         /// True divides the log-likelihood of each of `choices` by its number of tokens, so that long choices are not
         /// worse.
         pub normalise: Option<bool>,
@@ -44,6 +54,10 @@ written! { "`say`",
         /// A list of entries (a name or a template). The hole `log` shows them as numbered lines. The step reads `[n]`
         /// from the reply, and its value is `{ text, abstained, evidence }`.
         pub cite: Option<TextExpr>,
+        /// For `cite`, if the prompt is longer than the model's context: `refuse` (the default) fails, `oldest` leaves out
+        /// the first lines of the list, `middle` those in its middle. The other lines keep their numbers.
+        #[schemars(with = "Option<OverflowWord>")]
+        pub overflow: Option<At<String>>,
         /// The question, for `cite`. An answer becomes an abstention in four cases: one of its words is neither in the
         /// cited entries nor in the question, it cites no entry, no entry contains a word of the question, or the
         /// question asks for yes or no and gets neither. The check knows English words.
@@ -77,6 +91,9 @@ impl Verb for Say {
             planning.problem("wrong-value", question.0.0.pos, message, None);
         }
         self.check_choices(planning);
+        let overflow = self.overflow(planning);
+        let schema = self.schema.as_ref().map(|schema| planning.json_schema(schema));
+        let regex = self.regex.as_ref().map(|regex| checked(regex, planning));
         let question = self.question.as_ref().map(|question| planning.expr(&question.0));
         let system = self.system.as_ref().map(|system| planning.expr(&system.0));
         let n = decoding::number(&self.n, "n", Range::WholeFrom(1), planning);
@@ -96,6 +113,9 @@ impl Verb for Say {
             n: n?,
             decoding: decoding?,
             choices: read(choices)?,
+            schema: read(schema)?,
+            regex: read(regex)?,
+            overflow: overflow?,
             normalise: self.normalise.unwrap_or(false),
             scores: self.scores.unwrap_or(false),
             raw: self.raw.unwrap_or(false),
@@ -104,6 +124,22 @@ impl Verb for Say {
 }
 
 impl Say {
+    /// The rule of `overflow`. Reports an unknown word, and the key without `cite`.
+    fn overflow(&self, planning: &mut Planning<'_>) -> Option<Option<LeaveOut>> {
+        let Some(written) = &self.overflow else { return Some(None) };
+        if self.cite.is_none() {
+            let message = "found `overflow` without `cite`: only the lines of a cited list can be left out".to_owned();
+            planning.problem("wrong-value", written.pos, message, None);
+        }
+        let words: Vec<&str> = ["refuse"].into_iter().chain(LeaveOut::ALL.map(|(word, _)| word)).collect();
+        if !words.contains(&written.as_str()) {
+            let message = format!("found `{}` for `overflow`, expected {}", written.value, words.join(", "));
+            planning.problem("wrong-value", written.pos, message, closest(written, words.iter().copied()));
+            return None;
+        }
+        Some(LeaveOut::ALL.into_iter().find(|(word, _)| *word == written.as_str()).map(|(_, rule)| rule))
+    }
+
     /// Reports keys that need `choices`, and keys that cannot be combined with it.
     fn check_choices(&self, planning: &mut Planning<'_>) {
         let pos = self.agent.pos;
@@ -117,6 +153,26 @@ impl Say {
                     Some("list the allowed replies: `choices: [yes, no]`".into()),
                 );
             }
+        }
+        let keys = [
+            ("choices", self.choices.as_ref().map(|choices| choices.0.pos)),
+            ("schema", self.schema.as_ref().map(|schema| schema.0.pos)),
+            ("regex", self.regex.as_ref().map(|regex| regex.pos)),
+            ("cite", self.cite.as_ref().map(|cite| cite.0.0.pos)),
+        ];
+        let restricts = ["schema", "regex"];
+        let written: Vec<(&str, Pos)> = keys.into_iter().filter_map(|(key, pos)| Some((key, pos?))).collect();
+        if let [(first, _), (second, pos), ..] = written.as_slice()
+            && written.iter().any(|(key, _)| restricts.contains(key))
+        {
+            let message = format!("found `{second}` beside `{first}`, expected one of them");
+            planning.problem("too-many", *pos, message, None);
+        }
+        if let (Some((key, pos)), true) =
+            (written.iter().find(|(key, _)| restricts.contains(key)), self.decoding.stops())
+        {
+            let message = format!("found `stop` beside `{key}`, expected one of them: it would cut the value");
+            planning.problem("too-many", *pos, message, None);
         }
         if self.scores == Some(true) && self.cite.is_some() {
             let message = "found `scores` beside `cite`, expected one of them".to_owned();
@@ -138,6 +194,10 @@ struct SayStep {
     n: Option<Formula>,
     decoding: DecodingFormulas,
     choices: Option<rank::Among>,
+    schema: Option<serde_json::Value>,
+    regex: Option<String>,
+    /// The lines of the list that go first if the prompt is too long.
+    overflow: Option<LeaveOut>,
     normalise: bool,
     /// The value is the list of choices with their scores.
     scores: bool,
@@ -172,7 +232,7 @@ impl SayStep {
         let one = match (&self.cited, self.scores) {
             (Some(_), _) => cited_type(),
             (None, true) => Type::Scored.list(),
-            (None, false) => Type::Text,
+            (None, false) => self.schema.as_ref().map_or(Type::Text, schema_type),
         };
         if self.many() { one.list() } else { one }
     }
@@ -199,6 +259,15 @@ impl SayStep {
         self.n.as_ref().is_some_and(|n| n.literal() != Some(Value::Number(1.0)))
     }
 
+    /// The value of a reply without citations and scores.
+    fn value(&self, text: &str) -> Result<Value, StepError> {
+        match (&self.schema, &self.regex) {
+            (Some(schema), _) => validated(schema, text).map_err(StepError),
+            (None, Some(_)) => Ok(Value::Text(text.to_owned())),
+            (None, None) => Ok(Value::Text(text.trim().to_owned())),
+        }
+    }
+
     fn request(&self, scope: &Scope, log: Option<&[cite::LogEntry]>) -> Result<Request, StepError> {
         let own = log.map(|entries| (LOG, Value::Text(cite::numbered(entries))));
         let message = |role: &str, content: String| Message::new(role, content);
@@ -206,31 +275,28 @@ impl SayStep {
         if let Some(system) = &self.system {
             messages.push(message("system", system.text(scope)?));
         }
-        messages.push(message("user", self.prompt.text(scope, own)?));
+        let lines = own.as_ref().map(|(_, lines)| crate::prompt::show(lines));
+        let text = self.prompt.text(scope, own)?;
+        let overflow = match (self.overflow, lines) {
+            (Some(first), Some(lines)) if !lines.is_empty() => Some(overflow(first, &text, &lines, messages.len())?),
+            _ => None,
+        };
+        messages.push(message("user", text));
         let choices = self.choices.as_ref().map(|choices| choices.labels(scope, "choices")).transpose()?;
         let choices = choices.unwrap_or_default();
         let (raw, decoding, normalise) = (self.raw, self.decoding.eval(scope)?, self.normalise);
-        Ok(Request::Say(SayRequest { raw, decoding, choices, normalise, ..SayRequest::new(messages) }))
+        let (schema, regex) = (self.schema.clone(), self.regex.clone());
+        Ok(Request::Say(SayRequest {
+            raw,
+            decoding,
+            choices,
+            normalise,
+            schema,
+            regex,
+            overflow,
+            ..SayRequest::new(messages)
+        }))
     }
-}
-
-/// The choices with their scores, most likely first. Fails if the agent gave none.
-fn scored(said: &SayReply) -> Result<Value, StepError> {
-    if said.scores.is_empty() {
-        return Err(StepError(
-            "found no scores in the reply: only local models give them; remove `scores: true`".into(),
-        ));
-    }
-    let most = said.scores.iter().map(|choice| choice.logprob).fold(f32::NEG_INFINITY, f32::max);
-    let share = |choice: &ChoiceScore| (choice.logprob - most).exp();
-    let sum: f32 = said.scores.iter().map(share).sum();
-    let mut sorted: Vec<&ChoiceScore> = said.scores.iter().collect();
-    sorted.sort_by(|a, b| b.logprob.total_cmp(&a.logprob));
-    let value = |choice: &ChoiceScore| {
-        let (text, score) = (choice.text.clone(), choice.logprob);
-        Value::Scored(Scored { text, score, probability: share(choice) / sum, floor: None })
-    };
-    Ok(Value::List(sorted.into_iter().map(value).collect()))
 }
 
 impl Step for SayStep {
@@ -246,11 +312,15 @@ impl Step for SayStep {
         if let Some(replies) = replies(answered) {
             let question = self.question.as_ref().map(|question| question.text(scope)).transpose()?;
             let value = |reply: &Reply| match (reply, &log) {
-                (Reply::Say(SayReply { text, .. }), Some(entries)) => {
-                    Ok(cite::answer(text, entries, question.as_deref()))
+                (Reply::Say(SayReply { text, left_out, .. }), Some(entries)) => {
+                    let (value, note) = cite::answer(text, entries, question.as_deref());
+                    let all = entries.len();
+                    let left_out = (*left_out > 0).then(|| format!("left out {left_out} of {all} lines of the list"));
+                    let notes: Vec<String> = left_out.into_iter().chain(note).collect();
+                    Ok((value, (!notes.is_empty()).then(|| notes.join("; "))))
                 }
                 (Reply::Say(said), None) if self.scores => Ok((scored(said)?, None)),
-                (Reply::Say(SayReply { text, .. }), None) => Ok((Value::Text(text.trim().to_owned()), None)),
+                (Reply::Say(SayReply { text, .. }), None) => Ok((self.value(text)?, None)),
                 _ => Err(misfit("say")),
             };
             let said: Vec<(Value, Option<String>)> = replies.iter().map(value).collect::<Result<_, _>>()?;

@@ -7,6 +7,7 @@
 
 mod bytes;
 mod embed;
+mod form;
 mod hear;
 mod redact;
 mod say;
@@ -105,6 +106,8 @@ pub struct RemoteAgent {
     wire: Wire,
     media: Arc<dyn MediaBytes>,
     announcer: Option<Announcer>,
+    /// The forms of replies that the server supports.
+    support: form::Support,
 }
 
 impl std::fmt::Debug for RemoteAgent {
@@ -134,7 +137,7 @@ impl RemoteAgent {
             memo: true,
             own_labels: false,
         };
-        Ok(RemoteAgent { card, spec, wire, media, announcer: None })
+        Ok(RemoteAgent { card, spec, wire, media, announcer: None, support: form::Support::default() })
     }
 
     /// The same agent, which announces data before it sends it.

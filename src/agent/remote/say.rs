@@ -1,9 +1,9 @@
-//! `/v1/chat/completions`: whole or streamed, with pictures, or with a fixed list of choices.
+//! `/v1/chat/completions`: whole or streamed, with pictures.
 
 use super::{
     CallContext, RemoteAgent,
     sse::{Events, TooLarge},
-    wire,
+    wire::{self, Refusal},
 };
 use crate::error::Fault;
 use crate::exchange::{Finish, Message, SayReply, SayRequest, TokenLogprob};
@@ -21,13 +21,34 @@ struct Said {
 
 impl RemoteAgent {
     pub(super) async fn say(&self, request: SayRequest, asking: CallContext) -> Result<SayReply, Fault> {
-        // A choice arrives as JSON, which is of no use to a reader before it is complete. Log-probabilities arrive whole,
-        // so that the key can be found in them.
+        match self.formed(&request, &asking).await {
+            Some(reply) => reply,
+            None => self.say_streaming(&request, None, asking).await.map_err(|refusal| refusal.fault),
+        }
+    }
+
+    /// One request whose reply comes whole. A form arrives as JSON, which is of no use to a reader before it is complete.
+    pub(super) async fn say_once(
+        &self,
+        request: &SayRequest,
+        format: Option<&Value>,
+        asking: &CallContext,
+    ) -> Result<SayReply, Refusal> {
+        self.say_streaming(request, format, CallContext { seed: asking.seed, stream: None }).await
+    }
+
+    async fn say_streaming(
+        &self,
+        request: &SayRequest,
+        format: Option<&Value>,
+        asking: CallContext,
+    ) -> Result<SayReply, Refusal> {
         let decoding = request.decoding.or(&self.spec.decoding);
-        let stream = asking.stream.filter(|_| request.choices.is_empty() && decoding.logprobs != Some(true));
-        let body = self.say_body(&request, asking.seed, stream.is_some()).await?;
+        // Log-probabilities arrive whole, so that the key can be found in them.
+        let stream = asking.stream.filter(|_| decoding.logprobs != Some(true));
+        let body = self.say_body(request, format, asking.seed, stream.is_some()).await?;
         let until = self.wire.until();
-        let response = self.wire.send(self.wire.post("chat/completions").json(&body), until).await?;
+        let response = self.wire.try_send(self.wire.post("chat/completions").json(&body), until).await?;
         let is_events = response
             .headers()
             .get(reqwest::header::CONTENT_TYPE)
@@ -45,17 +66,19 @@ impl RemoteAgent {
             Some("stop") | None => Finish::Stop,
             Some("length") => Finish::Length,
             Some(other) => {
-                return Err(Fault::failed(format!("the model stopped: {}", self.wire.excerpt(other))));
+                return Err(Fault::failed(format!("the model stopped: {}", self.wire.excerpt(other))).into());
             }
         };
-        let text = match request.choices.is_empty() {
-            true => said.text,
-            false => self.chosen(&said.text, &request.choices)?,
-        };
-        Ok(SayReply { logprobs: said.logprobs, ..SayReply::new(text, finish) })
+        Ok(SayReply { logprobs: said.logprobs, ..SayReply::new(said.text, finish) })
     }
 
-    async fn say_body(&self, request: &SayRequest, seed: u64, stream: bool) -> Result<Value, Fault> {
+    async fn say_body(
+        &self,
+        request: &SayRequest,
+        format: Option<&Value>,
+        seed: u64,
+        stream: bool,
+    ) -> Result<Value, Fault> {
         if request.raw {
             let why = "a raw prompt needs a local model: an endpoint applies its own chat template";
             return Err(Fault::failed(why.to_owned()));
@@ -75,8 +98,8 @@ impl RemoteAgent {
         for (name, value) in self.spec.settings(&decoding).map_err(Fault::failed)? {
             body[name] = value;
         }
-        if !request.choices.is_empty() {
-            body["response_format"] = choice_format(&request.choices);
+        if let Some(format) = format {
+            body["response_format"] = format.clone();
         }
         Ok(body)
     }
@@ -177,32 +200,8 @@ impl RemoteAgent {
         said.finish = finish(choice).map(|why| self.wire.redaction.hide(why)).or(said.finish.take());
         Ok(false)
     }
-
-    /// The choice in the model's reply. Servers that do not support `response_format` answer in plain text.
-    fn chosen(&self, text: &str, choices: &[String]) -> Result<String, Fault> {
-        let said = serde_json::from_str::<Value>(text)
-            .ok()
-            .and_then(|json| json["choice"].as_str().or(json.as_str()).map(str::to_owned))
-            .unwrap_or_else(|| text.to_owned());
-        let plain = |text: &str| text.trim().trim_end_matches('.').to_lowercase();
-        let found = choices.iter().find(|choice| **choice == said);
-        found
-            .or_else(|| choices.iter().find(|choice| plain(choice) == plain(&said)))
-            .cloned()
-            .ok_or_else(|| self.wire.malformed("is not one of the choices", text))
-    }
 }
 
 fn finish(choice: &Value) -> Option<String> {
     choice["finish_reason"].as_str().map(str::to_owned)
-}
-
-/// The `response_format` that restricts the model to these choices, if the server supports it.
-fn choice_format(choices: &[String]) -> Value {
-    json!({"type": "json_schema", "json_schema": {"name": "choice", "strict": true, "schema": {
-        "type": "object",
-        "properties": {"choice": {"type": "string", "enum": choices}},
-        "required": ["choice"],
-        "additionalProperties": false,
-    }}})
 }

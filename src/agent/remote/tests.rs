@@ -200,6 +200,96 @@ async fn a_choice_is_one_of_the_choices() {
     check("perhaps", None).await;
 }
 
+/// A server that answers each request by its number and its `response_format`.
+async fn by_turn(answer: impl Fn(usize, &str) -> ResponseTemplate + Send + Sync + 'static) -> MockServer {
+    let server = MockServer::start().await;
+    let turn = std::sync::atomic::AtomicUsize::new(0);
+    let respond = move |request: &wiremock::Request| {
+        let body: Value = request.body_json().expect("JSON");
+        let format = body["response_format"]["type"].as_str().unwrap_or("none");
+        answer(turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst), format)
+    };
+    Mock::given(method("POST")).respond_with(respond).mount(&server).await;
+    server
+}
+
+/// Asks twice for an object with a number. Gives the texts, or the last fault, and the format of each request.
+async fn twice(server: &MockServer) -> (Vec<String>, Vec<String>) {
+    let agent = agent(server);
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]});
+    let mut texts = Vec::new();
+    for _ in 0..2 {
+        let messages = vec![Message::new("user", "Count.")];
+        let request = SayRequest { schema: Some(schema.clone()), ..SayRequest::new(messages) };
+        texts.push(match agent.ask(Request::Say(request), asking(0)).await {
+            Ok(Reply::Say(said)) => said.text,
+            Ok(other) => panic!("{other:?}"),
+            Err(fault) => fault.to_string().replace(&server.uri(), "URL"),
+        });
+    }
+    let requests = server.received_requests().await.expect("recorded");
+    let format = |request: &wiremock::Request| {
+        let body: Value = request.body_json().expect("JSON");
+        let last = body["messages"].as_array().and_then(|all| all.last()).map(Value::to_string).unwrap_or_default();
+        let told = if last.contains("JSON Schema") { " told" } else { "" };
+        format!("{}{told}", body["response_format"]["type"].as_str().unwrap_or("none"))
+    };
+    (texts, requests.iter().map(format).collect())
+}
+
+#[tokio::test]
+async fn a_server_gets_the_best_form_that_it_supports() {
+    let good = || message("{\"a\": 1}", "stop");
+    let refused = || ResponseTemplate::new(500).set_body_string("unknown field");
+    let all = by_turn(move |_, _| good()).await;
+    assert_eq!(twice(&all).await.1, ["json_schema", "json_schema"]);
+    // what it refuses is tried once
+    let some = by_turn(move |_, format| if format == "json_schema" { refused() } else { good() }).await;
+    let (texts, formats) = twice(&some).await;
+    assert_eq!(texts, ["{\"a\": 1}", "{\"a\": 1}"]);
+    assert_eq!(formats, ["json_schema", "json_object told", "json_object told"]);
+    let none = by_turn(
+        move |_, format| if format == "none" { message("```json\n{\"a\": 2}\n```", "stop") } else { refused() },
+    )
+    .await;
+    let (texts, formats) = twice(&none).await;
+    assert_eq!(texts, ["{\"a\": 2}", "{\"a\": 2}"]);
+    assert_eq!(formats, ["json_schema", "json_object told", "none told", "none told"]);
+    // a passing failure is not taken for a refusal
+    let busy = by_turn(move |_, _| ResponseTemplate::new(503).set_body_string("busy")).await;
+    assert_eq!(twice(&busy).await.1, ["json_schema", "json_schema"]);
+}
+
+#[tokio::test]
+async fn an_invalid_reply_is_repaired_once() {
+    let second = by_turn(|turn, _| message(if turn == 0 { "{\"a\": true}" } else { "{\"a\": 3}" }, "stop")).await;
+    let (texts, formats) = twice(&second).await;
+    assert_eq!(texts, ["{\"a\": 3}", "{\"a\": 3}"]);
+    // the server ignores the form, so the next request states it in the prompt
+    assert_eq!(formats, ["json_schema", "json_schema told", "none told"]);
+    let requests = second.received_requests().await.expect("recorded");
+    let repair: Value = requests[1].body_json().expect("JSON");
+    assert_eq!(repair["messages"][1], json!({"role": "assistant", "content": "{\"a\": true}"}));
+    let never = by_turn(|_, _| message("no idea", "stop")).await;
+    let fault = "the reply of URL/v1 does not fit, and neither did one before: found `no idea`, which is not JSON";
+    let (texts, formats) = twice(&never).await;
+    assert!(texts.iter().all(|text| text.starts_with(fault)), "{texts:?}");
+    assert_eq!(formats.len(), 4);
+}
+
+#[tokio::test]
+async fn a_regular_expression_is_stated_in_the_prompt() {
+    let server = by_turn(|turn, _| message(if turn == 0 { "noon" } else { " 12:00\n" }, "stop")).await;
+    let request =
+        SayRequest { regex: Some("[0-9]{2}:[0-9]{2}".into()), ..SayRequest::new(vec![Message::new("user", "When?")]) };
+    let reply = agent(&server).ask(Request::Say(request), asking(0)).await.expect("a reply");
+    assert_eq!(reply.text(), Some("12:00"));
+    let requests = server.received_requests().await.expect("recorded");
+    assert!(
+        String::from_utf8_lossy(&requests[0].body).contains("regular expression matches as a whole: [0-9]{2}:[0-9]{2}")
+    );
+}
+
 #[tokio::test]
 async fn an_embedding_has_unit_length() {
     let body = json!({"data": [{"embedding": [3.0, 4.0]}]});

@@ -17,6 +17,19 @@ const ERROR_BYTES: usize = 64 * 1024;
 /// The maximum bytes of a stream for each byte of the reply's limit: a stream wraps each word in JSON.
 const STREAM_FACTOR: usize = 64;
 
+/// Why a request has no answer: the server's status, if it gave one, and the fault.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub status: Option<StatusCode>,
+    pub fault: Fault,
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Refusal {
+        Refusal { status: None, fault }
+    }
+}
+
 /// The connection to an endpoint: its address, key and limits.
 pub(super) struct Wire {
     client: reqwest::Client,
@@ -83,6 +96,11 @@ impl Wire {
 
     /// Sends a request. Gives the answer if its status is a success, else a fault with the server's own message.
     pub(super) async fn send(&self, request: RequestBuilder, until: Instant) -> Result<Response, Fault> {
+        self.try_send(request, until).await.map_err(|refusal| refusal.fault)
+    }
+
+    /// Like [`Wire::send`], with the status of a refusal.
+    pub(super) async fn try_send(&self, request: RequestBuilder, until: Instant) -> Result<Response, Refusal> {
         let mut sent = self.in_time(request.send(), until).await?;
         let status = sent.status();
         if status.is_success() {
@@ -99,10 +117,11 @@ impl Wire {
         let said = self.excerpt(&error_message(&body).unwrap_or(body.clone()));
         let message = self.refusal(status, &said);
         // A used-up quota is a 429 too, but a retry cannot help.
-        match http::is_passing(status) && !body.contains("insufficient_quota") {
-            true => Err(Fault::passing(message, retry_after)),
-            false => Err(Fault::failed(message)),
-        }
+        let fault = match http::is_passing(status) && !body.contains("insufficient_quota") {
+            true => Fault::passing(message, retry_after),
+            false => Fault::failed(message),
+        };
+        Err(Refusal { status: Some(status), fault })
     }
 
     /// Sends and reads the whole answer as JSON, without the key.

@@ -1,0 +1,108 @@
+//! Prompts that are longer than the context: refused, or without some lines of their list.
+
+use super::{
+    chat::RenderedPrompt,
+    decode::{Decoder, MAX_TOKENS, TextGenerator},
+};
+use crate::{
+    error::Fault,
+    exchange::{Decoding, Message, SayRequest},
+};
+
+impl<D: Decoder> TextGenerator<D> {
+    /// The token ids of a request's prompt, and the number of lines that were left out. If the request allows it, lines
+    /// are left out until the reply has its `max_tokens`, at most half of the context. Fails if a prompt leaves no room
+    /// for a reply.
+    pub(super) fn fitted(&self, say: &SayRequest, settings: &Decoding) -> Result<(Vec<u32>, usize), Fault> {
+        // a restricted reply has no room for thoughts
+        let think = settings.think.unwrap_or(false) && say.restriction().is_none();
+        let whole = self.tokens_of(&say.messages, say.raw, think)?;
+        if let Some(overflow) = &say.overflow {
+            let reply = settings.max_tokens.unwrap_or(MAX_TOKENS).min(self.context_tokens / 2);
+            let most = self.context_tokens - reply;
+            if whole.len() > most {
+                let lines = overflow.lines(&say.messages);
+                let tokens = |count: usize| self.tokens_of(&overflow.without(&say.messages, count), say.raw, think);
+                let (count, ids) = fewest(lines, most, tokens)?;
+                if ids.len() <= most {
+                    tracing::debug!(count, lines, tokens = ids.len(), "lines are left out of the prompt");
+                    return Ok((ids, count));
+                }
+                return Err(Fault::failed(format!(
+                    "the prompt has {} tokens without any of the {lines} lines of its list; the model reads at most {} \
+                     together with a reply of {reply}: shorten the prompt or use a model that reads more",
+                    ids.len(),
+                    self.context_tokens
+                )));
+            }
+        }
+        if whole.len() >= self.context_tokens {
+            return Err(Fault::failed(format!(
+                "the prompt has {} tokens; the model reads at most {} together with its reply: shorten the prompt or use a model that reads more",
+                whole.len(),
+                self.context_tokens
+            )));
+        }
+        Ok((whole, 0))
+    }
+
+    fn tokens_of(&self, messages: &[Message], raw: bool, think: bool) -> Result<Vec<u32>, Fault> {
+        let RenderedPrompt { text, special } = self.chat.render(messages, raw, think)?;
+        let ids = self.text.encode(&text, special)?;
+        if ids.is_empty() { Err(Fault::failed("the prompt is empty".to_owned())) } else { Ok(ids) }
+    }
+}
+
+/// The fewest of `lines` lines that must be left out so that at most `most` tokens remain, and the tokens. All lines if
+/// even that is not enough.
+fn fewest(
+    lines: usize,
+    most: usize,
+    tokens: impl Fn(usize) -> Result<Vec<u32>, Fault>,
+) -> Result<(usize, Vec<u32>), Fault> {
+    let mut best = (lines, tokens(lines)?);
+    if best.1.len() > most {
+        return Ok(best);
+    }
+    // all of `low` lines are too few
+    let mut low = 0;
+    while best.0 - low > 1 {
+        let middle = low + (best.0 - low) / 2;
+        let ids = tokens(middle)?;
+        if ids.len() <= most { best = (middle, ids) } else { low = middle }
+    }
+    Ok(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{LeaveOut, Overflow};
+
+    #[test]
+    fn the_fewest_lines_are_left_out() {
+        let check = |lines: usize, most: usize, expected: usize| {
+            let found = fewest(lines, most, |out| Ok(vec![0; 10 + 3 * (lines - out)])).expect("tokens");
+            assert_eq!(found.0, expected, "{lines} lines, {most} tokens");
+        };
+        check(10, 39, 1);
+        check(10, 25, 5);
+        check(10, 10, 10);
+        check(10, 5, 10);
+        check(1, 12, 1);
+    }
+
+    #[test]
+    fn lines_keep_their_numbers() {
+        let check = |first: LeaveOut, count: usize, expected: &str| {
+            let messages = [Message::new("user", "log:\n[1] a\n[2] b\n[3] c\n[4] d\nend")];
+            let overflow = Overflow { first, message: 0, start: 5, end: 28 };
+            assert_eq!(overflow.lines(&messages), 4);
+            assert_eq!(overflow.without(&messages, count)[0].content, expected);
+        };
+        check(LeaveOut::Oldest, 0, "log:\n[1] a\n[2] b\n[3] c\n[4] d\nend");
+        check(LeaveOut::Oldest, 2, "log:\n(2 lines are left out here)\n[3] c\n[4] d\nend");
+        check(LeaveOut::Middle, 2, "log:\n[1] a\n(2 lines are left out here)\n[4] d\nend");
+        check(LeaveOut::Middle, 9, "log:\n(4 lines are left out here)\nend");
+    }
+}
