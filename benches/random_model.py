@@ -137,7 +137,11 @@ def write_folder(folder, kind, layers, rng):
         "added_tokens": [],
         "pre_tokenizer": {**bytelevel, "use_regex": True},
         "decoder": {**bytelevel, "use_regex": True},
-        "model": {"type": "BPE", "vocab": {t: n for n, t in enumerate(byte_tokens())}, "merges": []},
+        "model": {
+            "type": "BPE",
+            "vocab": {t: n for n, t in enumerate(byte_tokens())},
+            "merges": [],
+        },
     }
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
 

@@ -30,18 +30,16 @@ def weights(name, shape, seed):
     count = int(np.prod(shape))
     with np.errstate(over="ignore"):
         start = np.uint64(seed) << np.uint64(32) ^ np.uint64(zlib.crc32(name.encode()))
-        z = start * np.uint64(0x9E3779B97F4A7C15) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(
-            0x9E3779B97F4A7C15
-        )
+        z = start * np.uint64(0x9E3779B97F4A7C15) + np.arange(
+            1, count + 1, dtype=np.uint64
+        ) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z = z ^ (z >> np.uint64(31))
     unit = (z >> np.uint64(40)).astype(np.float32) * np.float32(2**-23) - np.float32(1)  # [-1, 1)
-    if "norm" in name:
-        unit = np.float32(1) + unit * np.float32(0.3)
-    else:
-        unit = unit * np.float32(0.26)
-    return torch.from_numpy(unit.reshape(shape))
+    norm = np.float32(1) + unit * np.float32(0.3)
+    made = norm if "norm" in name else unit * np.float32(0.26)
+    return torch.from_numpy(made.reshape(shape))
 
 
 def build(config, seed):
@@ -117,23 +115,146 @@ LONG = {"short_factor": [1.0, 1.05, 1.1, 1.3], "long_factor": [1.0, 2.0, 3.5, 6.
 def fixed():
     old = {"rope_theta": 5000.0, "rope_scaling": {"type": "linear", "factor": 2.0}}
     yield case("llama-plain", 1, model_type="llama", tie_word_embeddings=True)
-    yield case("llama-biases", 2, model_type="llama", num_key_value_heads=4, attention_bias=True, mlp_bias=True)
-    yield case("llama-head-dim", 3, model_type="llama", head_dim=12, num_key_value_heads=1, hidden_act="gelu", **old)
-    yield case("llama-linear", 4, model_type="llama", max_position_embeddings=32, **rope("linear", factor=4.0))
-    yield case("llama-dynamic", 5, (5, 30, 40, 44), model_type="llama", max_position_embeddings=32, **rope("dynamic", factor=4.0))
-    yield case("llama-yarn", 6, model_type="llama", max_position_embeddings=128, **rope("yarn", factor=4.0, original_max_position_embeddings=32))
-    yield case("llama-yarn-mscale", 7, model_type="llama", max_position_embeddings=64, **rope("yarn", factor=8.0, original_max_position_embeddings=16, mscale=0.7, mscale_all_dim=1.2, beta_fast=8, beta_slow=2, truncate=False))
-    yield case("llama-llama3", 8, model_type="llama", max_position_embeddings=256, **rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32))
-    yield case("llama-longrope", 9, (5, 20, 40, 44), model_type="llama", max_position_embeddings=128, **rope("longrope", original_max_position_embeddings=32, **LONG))
+    yield case(
+        "llama-biases",
+        2,
+        model_type="llama",
+        num_key_value_heads=4,
+        attention_bias=True,
+        mlp_bias=True,
+    )
+    yield case(
+        "llama-head-dim",
+        3,
+        model_type="llama",
+        head_dim=12,
+        num_key_value_heads=1,
+        hidden_act="gelu",
+        **old,
+    )
+    yield case(
+        "llama-linear",
+        4,
+        model_type="llama",
+        max_position_embeddings=32,
+        **rope("linear", factor=4.0),
+    )
+    yield case(
+        "llama-dynamic",
+        5,
+        (5, 30, 40, 44),
+        model_type="llama",
+        max_position_embeddings=32,
+        **rope("dynamic", factor=4.0),
+    )
+    yield case(
+        "llama-yarn",
+        6,
+        model_type="llama",
+        max_position_embeddings=128,
+        **rope("yarn", factor=4.0, original_max_position_embeddings=32),
+    )
+    yield case(
+        "llama-yarn-mscale",
+        7,
+        model_type="llama",
+        max_position_embeddings=64,
+        **rope(
+            "yarn",
+            factor=8.0,
+            original_max_position_embeddings=16,
+            mscale=0.7,
+            mscale_all_dim=1.2,
+            beta_fast=8,
+            beta_slow=2,
+            truncate=False,
+        ),
+    )
+    yield case(
+        "llama-llama3",
+        8,
+        model_type="llama",
+        max_position_embeddings=256,
+        **rope(
+            "llama3",
+            factor=8.0,
+            low_freq_factor=1.0,
+            high_freq_factor=4.0,
+            original_max_position_embeddings=32,
+        ),
+    )
+    yield case(
+        "llama-longrope",
+        9,
+        (5, 20, 40, 44),
+        model_type="llama",
+        max_position_embeddings=128,
+        **rope("longrope", original_max_position_embeddings=32, **LONG),
+    )
     yield case("mistral-window", 10, (5, 40, 44), model_type="mistral", sliding_window=7)
-    yield case("mistral-long", 11, (560,), model_type="mistral", sliding_window=100, num_hidden_layers=3)
-    yield case("mistral-full", 12, model_type="mistral", sliding_window=None, head_dim=16, tie_word_embeddings=True)
+    yield case(
+        "mistral-long", 11, (560,), model_type="mistral", sliding_window=100, num_hidden_layers=3
+    )
+    yield case(
+        "mistral-full",
+        12,
+        model_type="mistral",
+        sliding_window=None,
+        head_dim=16,
+        tie_word_embeddings=True,
+    )
     yield case("qwen2-plain", 13, model_type="qwen2", tie_word_embeddings=True)
-    yield case("qwen2-window", 14, model_type="qwen2", use_sliding_window=True, sliding_window=6, max_window_layers=1, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=3, hidden_size=48)
-    yield case("qwen2-types", 15, model_type="qwen2", use_sliding_window=True, sliding_window=9, layer_types=["sliding_attention", "full_attention"], rope_theta=1e6, rope_scaling={"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16})
+    yield case(
+        "qwen2-window",
+        14,
+        model_type="qwen2",
+        use_sliding_window=True,
+        sliding_window=6,
+        max_window_layers=1,
+        num_hidden_layers=3,
+        num_attention_heads=6,
+        num_key_value_heads=3,
+        hidden_size=48,
+    )
+    yield case(
+        "qwen2-types",
+        15,
+        model_type="qwen2",
+        use_sliding_window=True,
+        sliding_window=9,
+        layer_types=["sliding_attention", "full_attention"],
+        rope_theta=1e6,
+        rope_scaling={"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16},
+    )
     yield case("qwen3-plain", 16, model_type="qwen3", head_dim=16, tie_word_embeddings=True)
-    yield case("qwen3-window", 17, model_type="qwen3", head_dim=8, attention_bias=True, use_sliding_window=True, sliding_window=5, max_window_layers=0, max_position_embeddings=32, **rope("dynamic", factor=3.0))
-    yield case("qwen3-longrope", 18, (5, 20, 44), model_type="qwen3", head_dim=8, num_key_value_heads=1, max_position_embeddings=128, **rope("longrope", factor=6.0, original_max_position_embeddings=24, attention_factor=1.1, **LONG))
+    yield case(
+        "qwen3-window",
+        17,
+        model_type="qwen3",
+        head_dim=8,
+        attention_bias=True,
+        use_sliding_window=True,
+        sliding_window=5,
+        max_window_layers=0,
+        max_position_embeddings=32,
+        **rope("dynamic", factor=3.0),
+    )
+    yield case(
+        "qwen3-longrope",
+        18,
+        (5, 20, 44),
+        model_type="qwen3",
+        head_dim=8,
+        num_key_value_heads=1,
+        max_position_embeddings=128,
+        **rope(
+            "longrope",
+            factor=6.0,
+            original_max_position_embeddings=24,
+            attention_factor=1.1,
+            **LONG,
+        ),
+    )
 
 
 def drawn(count, seed):
@@ -173,8 +294,17 @@ def drawn(count, seed):
             "linear": {"factor": factor},
             "dynamic": {"factor": max(factor, 2.0)},
             "yarn": {"factor": factor, "original_max_position_embeddings": original},
-            "llama3": {"factor": factor, "low_freq_factor": 1.0, "high_freq_factor": rng.choice([2.0, 4.0]), "original_max_position_embeddings": original},
-            "longrope": {"original_max_position_embeddings": original, "short_factor": [1 + 0.1 * i for i in range(half)], "long_factor": [1 + 0.7 * i for i in range(half)]},
+            "llama3": {
+                "factor": factor,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": rng.choice([2.0, 4.0]),
+                "original_max_position_embeddings": original,
+            },
+            "longrope": {
+                "original_max_position_embeddings": original,
+                "short_factor": [1 + 0.1 * i for i in range(half)],
+                "long_factor": [1 + 0.7 * i for i in range(half)],
+            },
         }[kind]
         if kind == "dynamic":
             config["max_position_embeddings"] = 64
@@ -182,7 +312,12 @@ def drawn(count, seed):
             config["rope_parameters"] = {"rope_type": kind, "rope_theta": theta, **more}
         else:
             config |= {"rope_theta": theta, "rope_scaling": {"type": kind, **more}}
-        yield case(f"random-{seed}-{n}-{kind}", seed * 1000 + n, (6, rng.choice([24, 50, 70]), 72), **config)
+        yield case(
+            f"random-{seed}-{n}-{kind}",
+            seed * 1000 + n,
+            (6, rng.choice([24, 50, 70]), 72),
+            **config,
+        )
 
 
 def main():
