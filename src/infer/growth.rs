@@ -300,6 +300,10 @@ mod tests {
             (json!({"Sequence": {"id": "A", "type_id": 0}}), json!({"SpecialToken": {"id": "s", "type_id": 0}}));
         assert_eq!(check(template(vec![special.clone(), text.clone()], vec![0]), "a"), Ok(()));
         insta::assert_snapshot!(refused(template(many(text.clone(), 9), vec![0])), @"its post-processor repeats a text 9 times and adds 0 tokens; the maxima are 4 and 1024");
+        let mut pairs = template(vec![text.clone()], vec![0]);
+        pairs["post_processor"]["pair"] = many(text.clone(), 20).into();
+        pairs["post_processor"]["pair"][0] = json!({"Sequence": {"id": "B", "type_id": 0}});
+        insta::assert_snapshot!(refused(pairs), @"its post-processor repeats a text 20 times and adds 0 tokens; the maxima are 4 and 1024");
         insta::assert_snapshot!(refused(template(many(special, 30), vec![0; 100])), @"its post-processor repeats a text 0 times and adds 3000 tokens; the maxima are 4 and 1024");
         insta::assert_snapshot!(refused(json!({"model": {"type": "WordLevel", "unk_token": "a", "vocab": {"x".repeat(1 << 15): 0}}})), @"a token of its vocabulary has 32768 bytes; the maximum is 16384");
         insta::assert_snapshot!(refused(json!({"model": {"type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "##", "max_input_chars_per_word": 1 << 30, "vocab": {"a": 0}}})), @"its `max_input_chars_per_word` must be at most 1000, found 1073741824");
