@@ -19,7 +19,7 @@ use crate::{
     infer::{config::Config, gguf::Gguf},
     models,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// The default of an endpoint's `timeout`: large models need long.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -80,6 +80,7 @@ impl Spec {
                 eye: two.eye.value.clone(),
                 words: two.words.value.clone(),
                 labels: two.labels.as_ref().map_or(LABELS, |labels| labels.value),
+                senses: BTreeMap::new(),
             })),
             Some(WhoWritten::Script(script)) => Ok(Spec::Script(script.clone())),
             Some(WhoWritten::Person(person)) => Ok(Spec::Person { greeting: person.greeting.clone() }),
@@ -131,9 +132,31 @@ impl Spec {
 /// Finds and reads an agent's file. Fails if it is missing, has a mistake, or if [`Spec::admit`] refuses it.
 pub fn of(name: &str, catalogue: &Catalogue) -> Result<Spec, HubError> {
     let (file, found) = file(name, catalogue)?;
-    let spec = Spec::new(name, &file, &found.origin)?;
+    let mut spec = Spec::new(name, &file, &found.origin)?;
     spec.admit(&found, catalogue)?;
+    let list = file.translate.as_ref().and_then(|two| two.senses.as_ref());
+    if let (Spec::Translate(two), Some(list)) = (&mut spec, list) {
+        two.senses = senses(&list.value, catalogue).map_err(|error| {
+            let place = format!("{}:{}:{}", found.file, list.pos.line, list.pos.column);
+            HubError { message: format!("{place}: {}", error.message), ..error }
+        })?;
+    }
     Ok(spec)
+}
+
+/// The meanings of labels, from a list with `label: meaning` on each line.
+fn senses(name: &str, catalogue: &Catalogue) -> Result<BTreeMap<String, String>, HubError> {
+    let found = catalogue.find(Resource::Labels, name).map_err(|error| HubError::refused(error.to_string()))?;
+    let Some(found) = found else {
+        let names = catalogue.names(Resource::Labels);
+        let hint = crate::problem::closest(name, names.iter().map(String::as_str));
+        return Err(HubError { hint, ..HubError::plain(format!("found no label list `{name}` for `senses`")) });
+    };
+    let pair = |line: String| match line.split_once(": ") {
+        Some((label, meaning)) => Ok((label.to_owned(), meaning.trim().to_owned())),
+        None => Err(HubError::plain(format!("found `{line}` in {}, expected `label: meaning`", found.file))),
+    };
+    dialogue::labels(&found.text).into_iter().map(pair).collect()
 }
 
 /// An agent's file as written, and where it was found.

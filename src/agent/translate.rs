@@ -15,7 +15,7 @@ use crate::{
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -40,6 +40,8 @@ pub struct TranslateSpec {
     pub words: String,
     /// The number of labels that decide the vector of an image.
     pub labels: usize,
+    /// The meanings of labels. The vector of a label with a meaning is that of both texts.
+    pub senses: BTreeMap<String, String>,
 }
 
 /// An agent made of an image classifier and a text embedder.
@@ -48,6 +50,7 @@ pub struct TranslateAgent {
     eye: Arc<dyn Agent>,
     words: Arc<dyn Agent>,
     labels: usize,
+    senses: BTreeMap<String, String>,
     vectors: VectorStore,
     model: ModelDigest,
     known: Mutex<HashMap<String, Arc<Vec<f32>>>>,
@@ -77,15 +80,20 @@ impl TranslateAgent {
         }
         let (seen, read) = (&eye.card().identity, &words.card().identity);
         let content = &[Modality::Text, Modality::Image];
+        let senses = match spec.senses.is_empty() {
+            true => String::new(),
+            false => format!(" senses {}", blake3::hash(format!("{:?}", spec.senses).as_bytes()).to_hex()),
+        };
         let card = Card {
             name: name.to_owned(),
             answers: vec![Answers::new(Kind::Rank, content), Answers::new(Kind::Embed, content)],
-            identity: format!("translate {REVISION} {} [{seen}] [{read}]", spec.labels),
+            identity: format!("translate {REVISION} {}{senses} [{seen}] [{read}]", spec.labels),
             memo: eye.card().memo && words.card().memo,
             own_labels: true,
         };
         let model = ModelDigest::of(&format!("text of {read}"));
-        Ok(TranslateAgent { card, eye, words, labels: spec.labels, vectors, model, known: Mutex::default() })
+        let (labels, senses) = (spec.labels, spec.senses.clone());
+        Ok(TranslateAgent { card, eye, words, labels, senses, vectors, model, known: Mutex::default() })
     }
 
     /// The vectors of labels, in their order: from memory, from the store, and else from the embedder.
@@ -170,10 +178,19 @@ impl TranslateAgent {
         }
         let mut labels = self.see(what).await?;
         labels.truncate(self.labels);
-        let names: Vec<String> = labels.iter().map(|label| label.text.clone()).collect();
-        let vectors = self.read(&names).await?;
+        let astray = || Fault::model("the likeliest labels have no common direction").of(&self.card.name);
+        let vectors = self.meant(&labels).await?.ok_or_else(astray)?;
         mean(labels.iter().map(|label| f64::from(label.probability)).zip(vectors.iter().map(|v| v.as_slice())))
-            .ok_or_else(|| Fault::model("the likeliest labels have no common direction").of(&self.card.name))
+            .ok_or_else(astray)
+    }
+
+    /// The vectors of labels: of the name alone, or of the name and its meaning together; none if such a pair cancels out.
+    async fn meant(&self, labels: &[Scored]) -> Result<Option<Vec<Vec<f32>>>, Fault> {
+        let names: Vec<String> = labels.iter().map(|label| label.text.clone()).collect();
+        let senses: Vec<String> = names.iter().map(|name| self.senses.get(name).unwrap_or(name).clone()).collect();
+        let (names, senses) = (self.read(&names).await?, self.read(&senses).await?);
+        let pairs = names.iter().zip(&senses);
+        Ok(pairs.map(|(name, sense)| mean([(1.0, name.as_slice()), (1.0, sense.as_slice())].into_iter())).collect())
     }
 
     async fn rank(&self, request: RankRequest) -> Result<Reply, Fault> {
@@ -287,7 +304,7 @@ mod tests {
 
     /// A translator of a classifier that sees a pan and a wok, with an embedder that knows four words.
     fn translator(labels: usize, store: VectorStore) -> TranslateAgent {
-        let spec = TranslateSpec { eye: "eye".into(), words: "words".into(), labels };
+        let spec = TranslateSpec { eye: "eye".into(), words: "words".into(), labels, senses: BTreeMap::new() };
         let eye = script("eye", "{ '': { wok: 1, pan: 3, dog: 0 } }");
         let words = script("words", "{ pan: [1, 0, 0], wok: [0, 1, 0], dog: [0, 0, 1], kitchen: [0.6, 0.8, 0] }");
         TranslateAgent::new("t", &spec, eye, words, store).expect("they fit")
@@ -321,6 +338,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_meaning_moves_its_label() {
+        let plain = translator(1, VectorStore::default());
+        let senses = BTreeMap::from([("pan".to_owned(), "kitchen".to_owned())]);
+        let spec = TranslateSpec { eye: "eye".into(), words: "words".into(), labels: 1, senses };
+        let (eye, words) = (plain.eye.clone(), plain.words.clone());
+        let agent = TranslateAgent::new("t", &spec, eye, words, VectorStore::default()).expect("they fit");
+        assert_ne!(agent.card.identity, plain.card.identity);
+        let Ok(Reply::Embed(vector)) = ask(&agent, Request::Embed(EmbedRequest { what: image() })).await else {
+            panic!("a vector")
+        };
+        let length = (1.6f32 * 1.6 + 0.8 * 0.8).sqrt();
+        let expected = [1.6 / length, 0.8 / length, 0.0];
+        assert!(vector.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{vector:?}");
+        let Ok(Reply::Rank(own)) = ask(&agent, rank(&[])).await else { panic!("labels") };
+        assert_eq!(own[0].text, "pan");
+    }
+
+    #[tokio::test]
     async fn any_words_are_ranked() {
         let agent = translator(2, VectorStore::default());
         let Ok(Reply::Rank(scored)) = ask(&agent, rank(&["dog", "kitchen"])).await else { panic!("scores") };
@@ -339,7 +374,7 @@ mod tests {
         let store = || VectorStore::at(folder.path());
         assert!(ask(&translator(2, store()), rank(&["kitchen"])).await.is_ok());
         // this embedder knows nothing, so every vector must come from the store
-        let spec = TranslateSpec { eye: "eye".into(), words: "words".into(), labels: 2 };
+        let spec = TranslateSpec { eye: "eye".into(), words: "words".into(), labels: 2, senses: BTreeMap::new() };
         let known = translator(2, store());
         let words = script("words", "{ none: [1, 0, 0] }");
         let agent =
@@ -350,7 +385,7 @@ mod tests {
 
     #[tokio::test]
     async fn agents_that_do_not_fit_are_refused() {
-        let spec = TranslateSpec { eye: "a".into(), words: "b".into(), labels: 1 };
+        let spec = TranslateSpec { eye: "a".into(), words: "b".into(), labels: 1, senses: BTreeMap::new() };
         let person = || {
             struct Nobody;
             impl crate::agent::person::LineReader for Nobody {

@@ -81,6 +81,8 @@ written! { "`translate`",
         /// The number of likeliest labels that decide the vector of an image; 10 if absent.
         #[schemars(range(min = 1))]
         pub labels: Option<At<usize>>,
+        /// A label list that says what the classifier's labels mean, as `label: meaning` on each line.
+        pub senses: Option<At<String>>,
     }
 }
 
