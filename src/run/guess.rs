@@ -4,6 +4,7 @@ use crate::exchange::{
     FramesRequest, HearRequest, Item, RankRequest, Reply, Request, Sampling, ScriptReply, ScriptSegment,
 };
 use indexmap::IndexMap;
+use serde_json::{Value as Json, json};
 
 /// A made-up best label stays the same for this long, in seconds. The places and activities of the sample days change
 /// every 8 to 20 s.
@@ -35,6 +36,9 @@ pub fn reply(request: &Request, expected: &Expected) -> Option<Reply> {
     let written = match request {
         Request::Rank(asked) => ranked(asked),
         Request::Say(asked) if !asked.choices.is_empty() => ScriptReply::Text(asked.choices[0].clone()),
+        Request::Say(asked) if asked.schema.is_some() => {
+            ScriptReply::Text(instance(asked.schema.as_ref()?, 0).to_string())
+        }
         Request::Say(_) | Request::Look(_) => ScriptReply::Text(text(&request.words(), expected.reply_tokens)),
         Request::Hear(asked) => ScriptReply::Segments(heard(asked, expected.speech_chars)),
         Request::Embed(_) => {
@@ -62,6 +66,37 @@ fn ranked(asked: &RankRequest) -> ScriptReply {
         scores.entry(label).or_insert(share);
     }
     ScriptReply::Scores(scores)
+}
+
+/// The deepest value that is made up for a schema.
+const MAX_DEPTH: usize = 16;
+
+/// A small value for a JSON Schema. It may not fit a schema with patterns, references or conditions.
+fn instance(schema: &Json, depth: usize) -> Json {
+    let first = |key: &str| schema[key].as_array().and_then(|all| all.first());
+    if depth > MAX_DEPTH {
+        return Json::Null;
+    }
+    if let Some(one) = schema.get("const").or_else(|| first("enum")) {
+        return one.clone();
+    }
+    if let Some(one) = first("anyOf").or_else(|| first("oneOf")) {
+        return instance(one, depth + 1);
+    }
+    match schema["type"].as_str().or_else(|| first("type")?.as_str()) {
+        Some("object") => {
+            let members = schema["properties"].as_object().into_iter().flatten();
+            members.map(|(name, of)| (name.clone(), instance(of, depth + 1))).collect::<serde_json::Map<_, _>>().into()
+        }
+        Some("array") => {
+            let count = schema["minItems"].as_u64().unwrap_or(1).clamp(1, 64) as usize;
+            vec![instance(&schema["items"], depth + 1); count].into()
+        }
+        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or(json!(1)),
+        Some("boolean") => json!(true),
+        Some("null") => Json::Null,
+        _ => json!("words"),
+    }
 }
 
 /// Numbered lines of about `tokens` tokens. A text that answers from numbered lines cites the first.
