@@ -3,6 +3,7 @@
 //! code reads one layout. Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 pub mod header;
+mod refused;
 mod tensors;
 mod tokenizer;
 
@@ -99,7 +100,7 @@ impl Gguf {
             ));
         }
         let of = Meta { values: meta.values, prefix: format!("{architecture}.") };
-        unchanged(&of)?;
+        refused::unchanged(&of)?;
         let need = |key: &str| match of.count(key)? {
             Some(0) => Err(format!("states `{architecture}.{key}` as 0; it must be above 0")),
             Some(n) => Ok(n),
@@ -275,38 +276,6 @@ fn scaling(of: &Meta<'_>) -> Result<Json, String> {
             "original_max_position_embeddings": of.count("rope.scaling.original_context_length")?,
         }),
     })
-}
-
-/// Fails if the file states a setting that changes the computation and is not supported.
-fn unchanged(of: &Meta<'_>) -> Result<(), String> {
-    const SCALES: [&str; 7] = [
-        "attention.scale",
-        "attention.clamp_kqv",
-        "attention.max_alibi_bias",
-        "attn_logit_softcapping",
-        "final_logit_softcapping",
-        "rope.scaling.attn_factor",
-        "rope.scaling.yarn_attn_factor",
-    ];
-    const FACTORS: [&str; 4] = ["logit_scale", "embedding_scale", "residual_scale", "rope.scaling.yarn_ext_factor"];
-    let refused = |key: &str| Err(format!("states `{}{key}`, which is not supported", of.prefix));
-    for key in SCALES {
-        if of.number(key)?.is_some_and(|n| n != 0.0 && !(key.ends_with("attn_factor") && n == 1.0)) {
-            return refused(key);
-        }
-    }
-    for key in FACTORS {
-        if of.number(key)?.is_some_and(|n| n != 1.0) {
-            return refused(key);
-        }
-    }
-    if of.number("rope.scaling.yarn_log_multiplier")?.is_some_and(|n| n != 0.0) {
-        return refused("rope.scaling.yarn_log_multiplier");
-    }
-    if of.truth("attention.causal")? == Some(false) {
-        return refused("attention.causal");
-    }
-    Ok(())
 }
 
 /// The name in a GGUF file of a key of `config.json`, for errors. A leading dot follows the architecture.
