@@ -219,7 +219,7 @@ mod tests {
                 for m in [1, 3, FEW] {
                     let few = ours.forward(&x.narrow(0, 0, m).unwrap()).unwrap();
                     let off_few = off(&few, &many.narrow(0, 0, m).unwrap());
-                    assert!(off_few < 1e-5, "{dtype:?} {n}, {m} rows: {off_few}");
+                    assert!(off_few < 1e-4, "{dtype:?} {n}, {m} rows: {off_few}");
                 }
             }
         }
