@@ -7,7 +7,7 @@ use super::{
     cache::{CachedRepo, is_file_name},
     http, weights,
 };
-use listing::{FileFetch, RemoteFile, RepoListing, is_needed};
+use listing::{FileFetch, RemoteFile, RepoListing, gguf_files, is_needed, max_bytes, too_large, without_safetensors};
 use reqwest::{Response, StatusCode, Url, header};
 use std::{
     io::Seek as _,
@@ -34,10 +34,6 @@ pub type OnProgress<'a> = &'a (dyn Fn(DownloadProgress) + Send + Sync);
 
 /// Progress is reported after each further amount of this many bytes.
 const REPORT_EVERY: u64 = 1 << 20;
-/// Maximum size of a file of weights, in bytes.
-const MAX_WEIGHTS_BYTES: u64 = 64 << 30;
-/// Maximum size of any other file, in bytes. The largest tokenizers have about 30 MB.
-const MAX_OTHER_BYTES: u64 = 256 << 20;
 /// Maximum size of a repository's list of files, in bytes.
 const MAX_LISTING_BYTES: usize = 16 << 20;
 /// A transfer without data for this long is stopped and resumed.
@@ -368,36 +364,6 @@ async fn receive(
             on_progress(job.progress(done));
         }
     }
-}
-
-/// Maximum size of a file, in bytes.
-fn max_bytes(job: &FileFetch<'_>) -> u64 {
-    let holds_weights = [".safetensors", ".gguf"].iter().any(|ending| job.listed.name.ends_with(ending));
-    if holds_weights { MAX_WEIGHTS_BYTES } else { MAX_OTHER_BYTES }
-}
-
-/// The GGUF files of a revision, separated by commas.
-fn gguf_files(listing: &RepoListing) -> String {
-    let names = listing.siblings.iter().map(|listed| listed.name.as_str());
-    names.filter(|name| name.ends_with(".gguf")).take(20).collect::<Vec<_>>().join(", ")
-}
-
-/// The error for a repository without safetensors weights.
-fn without_safetensors(repo: &str, listing: &RepoListing) -> HubError {
-    let hint = match gguf_files(listing).as_str() {
-        "" => {
-            "only safetensors weights are loaded; look for a converted copy or convert it with transformers".to_owned()
-        }
-        files => format!("name one of its GGUF files beside `hub`, as `gguf`: {files}"),
-    };
-    HubError::new(format!("{repo} lacks model.safetensors"), hint)
-}
-
-fn too_large(job: &FileFetch<'_>) -> HubError {
-    HubError::new(
-        format!("{} of {} is larger than {} bytes, the limit of a download", job.listed.name, job.repo, max_bytes(job)),
-        "download it with the hub's own tools, and name its folder as `path`",
-    )
 }
 
 /// The start of a partial body (`Content-Range: bytes 100-199/200`).

@@ -8,6 +8,11 @@ use crate::hub::{
 use serde::Deserialize;
 use std::io::{Read as _, Seek as _};
 
+/// Maximum size of a file of weights, in bytes.
+const MAX_WEIGHTS_BYTES: u64 = 64 << 30;
+/// Maximum size of any other file, in bytes. The largest tokenizers have about 30 MB.
+const MAX_OTHER_BYTES: u64 = 256 << 20;
+
 /// A file of a repository, as the hub lists it.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct RemoteFile {
@@ -117,4 +122,34 @@ pub(super) fn is_needed(name: &str) -> bool {
             && (NAMES.contains(&name)
                 || (name.starts_with("tokenizer") && !name.ends_with(".safetensors"))
                 || name.ends_with(".jinja"))
+}
+
+/// The GGUF files of a revision, separated by commas.
+pub(super) fn gguf_files(listing: &RepoListing) -> String {
+    let names = listing.siblings.iter().map(|listed| listed.name.as_str());
+    names.filter(|name| name.ends_with(".gguf")).take(20).collect::<Vec<_>>().join(", ")
+}
+
+/// The error for a repository without safetensors weights.
+pub(super) fn without_safetensors(repo: &str, listing: &RepoListing) -> HubError {
+    let hint = match gguf_files(listing).as_str() {
+        "" => {
+            "only safetensors weights are loaded; look for a converted copy or convert it with transformers".to_owned()
+        }
+        files => format!("name one of its GGUF files beside `hub`, as `gguf`: {files}"),
+    };
+    HubError::new(format!("{repo} lacks model.safetensors"), hint)
+}
+
+/// Maximum size of a file, in bytes.
+pub(super) fn max_bytes(job: &FileFetch<'_>) -> u64 {
+    let holds_weights = [".safetensors", ".gguf"].iter().any(|ending| job.listed.name.ends_with(ending));
+    if holds_weights { MAX_WEIGHTS_BYTES } else { MAX_OTHER_BYTES }
+}
+
+pub(super) fn too_large(job: &FileFetch<'_>) -> HubError {
+    HubError::new(
+        format!("{} of {} is larger than {} bytes, the limit of a download", job.listed.name, job.repo, max_bytes(job)),
+        "download it with the hub's own tools, and name its folder as `path`",
+    )
 }

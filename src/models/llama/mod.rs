@@ -30,7 +30,7 @@ use crate::{
 };
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::Module;
-use shape::{LayerType, Shape};
+use shape::{DecoderShape, LayerType};
 use std::sync::Arc;
 use weights::Weights;
 
@@ -55,7 +55,7 @@ pub const FAMILY: Family = Family {
 
 /// The work of a decoder. The last map counts for each token of a reply; a prompt needs it once.
 fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
-    let shape = Shape::read(config)?;
+    let shape = DecoderShape::read(config)?;
     let token = Transformer {
         width: shape.width,
         inner: shape.inner,
@@ -75,7 +75,7 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
 /// or unsupported.
 pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<TextGenerator<Llama>, Fault> {
     let (config, generation) = (&checkpoint.config, checkpoint.json("generation_config.json")?);
-    let shape = Shape::read(config)?;
+    let shape = DecoderShape::read(config)?;
     let ends = end_tokens(generation.as_ref(), config, shape.vocab)?;
     let parts = GeneratorParts {
         text: TextTokenizer::open(checkpoint, VocabStyle::Bytes)?,
@@ -91,7 +91,7 @@ pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result
         Some(gguf) => {
             let weights = Weights::gguf(gguf.weights(&loading.device)?, loading.dtype);
             let biases = if shape.biases.qkv { shape.biases } else { weights.biases() };
-            let shape = Shape { biases, ..shape };
+            let shape = DecoderShape { biases, ..shape };
             Llama::load(shape, RopeLayout::of_gguf(config), weights).map_err(|error| gguf.unfit(&error))?
         }
         None => {
@@ -151,7 +151,7 @@ struct Layer {
 }
 
 impl Layer {
-    fn load(shape: &Shape, kind: usize, weights: &Weights) -> Result<Layer> {
+    fn load(shape: &DecoderShape, kind: usize, weights: &Weights) -> Result<Layer> {
         let (w, attn, mlp) = (shape.width, weights.pp("self_attn"), weights.pp("mlp"));
         let (queries, keys) = (shape.heads * shape.head, shape.kv_heads * shape.head);
         let head_norms = shape.head_norms.then(|| -> Result<_> {
@@ -278,14 +278,14 @@ pub struct Llama {
     norm: Norm,
     head: Linear,
     ropes: Arc<[Rope]>,
-    shape: Shape,
+    shape: DecoderShape,
     layout: RopeLayout,
     device: Device,
     dtype: DType,
 }
 
 impl Llama {
-    fn load(mut shape: Shape, layout: RopeLayout, weights: Weights) -> Result<Llama> {
+    fn load(mut shape: DecoderShape, layout: RopeLayout, weights: Weights) -> Result<Llama> {
         let model = weights.pp("model");
         // GGUF files store Llama 3's scaling of wavelengths as one divisor for each pair of dimensions.
         if weights.has("rope_freqs.weight") {

@@ -49,7 +49,7 @@ pub(super) struct LayerType {
 }
 
 /// The settings in `config.json`, with the defaults of transformers.
-pub(super) struct Shape {
+pub(super) struct DecoderShape {
     pub(super) vocab: usize,
     pub(super) width: usize,
     pub(super) inner: usize,
@@ -69,8 +69,8 @@ pub(super) struct Shape {
     pub(super) positions: usize,
 }
 
-impl Shape {
-    pub(super) fn read(config: &Config) -> Result<Shape> {
+impl DecoderShape {
+    pub(super) fn read(config: &Config) -> Result<DecoderShape> {
         let kind = ModelType::of(config);
         refuse_unsupported(config)?;
         let width = config.size("hidden_size", within::WIDTH)?;
@@ -101,7 +101,7 @@ impl Shape {
         }
         let (layers, types) = layer_types(config, kind, head, positions)?;
         let served = types.iter().filter_map(|t| t.rope.positions).max().unwrap_or(positions);
-        Ok(Shape {
+        Ok(DecoderShape {
             vocab: config.size("vocab_size", within::VOCABULARY)?,
             width,
             inner: config.size("intermediate_size", within::WIDTH)?,
@@ -274,7 +274,7 @@ mod tests {
 
     /// The window of each layer, 0 for none.
     fn windows(kind: &str, more: Json) -> std::result::Result<Vec<usize>, String> {
-        let shape = Shape::read(&config(kind, more)).map_err(|e| e.to_string())?;
+        let shape = DecoderShape::read(&config(kind, more)).map_err(|e| e.to_string())?;
         Ok(shape.layers.iter().map(|n| shape.types[*n].window.unwrap_or(0)).collect())
     }
 
@@ -303,7 +303,7 @@ mod tests {
             let mut config = json!({"model_type": kind, "hidden_size": 128, "intermediate_size": 64, "num_hidden_layers": 1,
                 "num_attention_heads": 32, "vocab_size": 100, "sliding_window": null});
             config["rope_parameters"] = json!({"rope_theta": 1e6});
-            let shape = Shape::read(&Config::new("config.json", config)).unwrap();
+            let shape = DecoderShape::read(&Config::new("config.json", config)).unwrap();
             (shape.head, shape.kv_heads, shape.positions)
         };
         assert_eq!(read("llama"), (4, 32, 2048));
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_setting_that_is_not_supported_is_refused() {
-        let check = |more: Json| Shape::read(&config("llama", more)).map(drop).map_err(|e| e.to_string());
+        let check = |more: Json| DecoderShape::read(&config("llama", more)).map(drop).map_err(|e| e.to_string());
         assert_eq!(
             check(
                 json!({"attention_multiplier": 1.0, "num_local_experts": 0, "attn_logit_softcapping": null, "alibi": false})
