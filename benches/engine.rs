@@ -48,8 +48,13 @@ fn plan() -> Plan {
 
 /// One run; how long it took in seconds.
 async fn once(plan: &Plan, memo: Option<Memo>, record: Recorder, hits: u64) -> f64 {
-    let card =
-        Card { name: "noop".into(), answers: vec![Answers::usual(Kind::Say)], identity: "noop".into(), memo: true };
+    let card = Card {
+        name: "noop".into(),
+        answers: vec![Answers::usual(Kind::Say)],
+        identity: "noop".into(),
+        memo: true,
+        own_labels: false,
+    };
     let agents = Agents::from([("mind".to_owned(), Arc::new(Noop(card)) as Arc<dyn Agent>)]);
     let items = Value::List((0..EXCHANGES).map(|n| Value::Number(n as f64)).collect());
     let options = RunOptions { memo, record, ..RunOptions::new(agents) };

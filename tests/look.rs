@@ -101,6 +101,7 @@ async fn an_endpoint_gets_the_pictures_before_the_prompt() {
         reply_bytes: 4096,
         retries: 0,
         decoding: Decoding::default(),
+        extensions: Vec::new(),
     };
     let agent = RemoteAgent::new(spec, &|_| None, Arc::new(Pixels)).expect("an agent");
     let frame = Moment { media: video(), start: Time::from_seconds(1.0), end: Time::from_seconds(2.0), text: None };

@@ -84,7 +84,7 @@ fn ids(json: &Json) -> Vec<u32> {
 
 fn say(prompt: &Json) -> Request {
     let text: Vec<String> = ids(prompt).iter().map(|id| format!("t{id}")).collect();
-    let messages = vec![Message::new("user", &text.join(" "))];
+    let messages = vec![Message::new("user", text.join(" "))];
     let decoding = Decoding { max_tokens: Some(STEPS), temperature: Some(0.0), ..Decoding::default() };
     Request::Say(SayRequest { raw: true, decoding, ..SayRequest::new(messages) })
 }

@@ -18,8 +18,15 @@ from pathlib import Path
 
 import sentencepiece
 import torch
-from make_fixtures import ROOT, TEXT, clip_tokenizer, expect, pictures, randomise, save
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import (
     CLIPConfig,
     CLIPModel,
@@ -30,6 +37,8 @@ from transformers import (
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+from make_fixtures import ROOT, TEXT, clip_tokenizer, expect, pictures, randomise, save
 
 LABELS = [
     "a photo of a cat",
@@ -132,7 +141,8 @@ def answers(folder, model, encode, images, normal):
         folder,
         images=seen,
         texts=[
-            {"text": t, "ids": i, "vector": v.numpy().tolist()} for t, i, v in zip(LABELS, ids, read)
+            {"text": t, "ids": i, "vector": v.numpy().tolist()}
+            for t, i, v in zip(LABELS, ids, read)
         ],
         rank={"scores": cosines, "probabilities": normal(logits)},
     )
@@ -152,7 +162,9 @@ def siglip(folder, seed, dtype, shards, tokenizer, text, vision, processor):
     )
 
     def encode(text):
-        return tokenizer(text, padding="max_length", max_length=length, truncation=True)["input_ids"]
+        return tokenizer(text, padding="max_length", max_length=length, truncation=True)[
+            "input_ids"
+        ]
 
     answers(folder, model, encode, SiglipImageProcessorPil(**processor), torch.sigmoid)
 
@@ -217,19 +229,31 @@ def jobs():
     half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     return {
         "siglip-spiece": lambda f: siglip(
-            f, 31, torch.float32, 1, spiece(f, RULES),
+            f,
+            31,
+            torch.float32,
+            1,
+            spiece(f, RULES),
             small(32, 48, 4, 2, max_position_embeddings=24),
             small(32, 40, 2, 2, image_size=32, patch_size=8),
             {"size": {"height": 32, "width": 32}, "resample": 3, **half},
         ),
         "siglip-gemma": lambda f: siglip(
-            f, 32, torch.bfloat16, 2, gemma(f, True, "right"),
+            f,
+            32,
+            torch.bfloat16,
+            2,
+            gemma(f, True, "right"),
             small(24, 32, 3, 3, max_position_embeddings=20, projection_size=40),
             small(40, 56, 5, 2, image_size=28, patch_size=7, hidden_act="gelu"),
             {"size": {"height": 28, "width": 28}, "resample": 2, **half},
         ),
         "siglip-left": lambda f: siglip(
-            f, 33, torch.float16, 1, gemma(f, False, "left"),
+            f,
+            33,
+            torch.float16,
+            1,
+            gemma(f, False, "left"),
             small(40, 64, 8, 1, max_position_embeddings=32, layer_norm_eps=1e-5),
             small(40, 48, 4, 3, image_size=30, patch_size=8),
             {
@@ -240,21 +264,33 @@ def jobs():
             },
         ),
         "openclip-partial": lambda f: openclip(
-            f, 41, torch.float32, "partial",
+            f,
+            41,
+            torch.float32,
+            "partial",
             small(24, 40, 3, 2, hidden_act="gelu"),
-            small(32, 48, 4, 2, hidden_act="gelu", image_size=32, patch_size=8), 28,
+            small(32, 48, 4, 2, hidden_act="gelu", image_size=32, patch_size=8),
+            28,
             {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}},
         ),
         "openclip-dict": lambda f: openclip(
-            f, 42, torch.float16, "dict",
+            f,
+            42,
+            torch.float16,
+            "dict",
             small(40, 48, 4, 1, hidden_act="gelu"),
-            small(64, 40, 4, 2, hidden_act="gelu", image_size=24, patch_size=6), 36,
+            small(64, 40, 4, 2, hidden_act="gelu", image_size=24, patch_size=6),
+            36,
             {"size": 24, "crop_size": 24},
         ),
         "openclip-nulls": lambda f: openclip(
-            f, 43, torch.bfloat16, "nulls",
+            f,
+            43,
+            torch.bfloat16,
+            "nulls",
             small(32, 24, 2, 3),
-            small(48, 64, 3, 1, hidden_act="gelu", image_size=28, patch_size=14), 20,
+            small(48, 64, 3, 1, hidden_act="gelu", image_size=28, patch_size=14),
+            20,
             {"size": {"shortest_edge": 28}, "crop_size": 28, "image_mean": [0.5, 0.4, 0.3]},
         ),
     }
@@ -278,7 +314,9 @@ def at_random(out, seed, count):
         act = rng.choice(["gelu", "quick_gelu", "gelu_pytorch_tanh", "gelu_new"])
         dtype = rng.choice([torch.float32, torch.float16, torch.bfloat16])
         picture = {
-            "image_size": side, "patch_size": patch, "hidden_act": act,
+            "image_size": side,
+            "patch_size": patch,
+            "hidden_act": act,
             "layer_norm_eps": rng.choice([1e-5, 1e-6, 1e-3]),
         }
         resample = {"resample": rng.choice([2, 3]), "image_std": [rng.uniform(0.2, 0.6)] * 3}
@@ -286,8 +324,13 @@ def at_random(out, seed, count):
             text, vision = tower(), tower()
             text["hidden_act"] = act
             openclip(
-                folder, seed + n, dtype, rng.choice(["partial", "dict", "nulls"]), text,
-                {**vision, **picture}, rng.randint(3, 70),
+                folder,
+                seed + n,
+                dtype,
+                rng.choice(["partial", "dict", "nulls"]),
+                text,
+                {**vision, **picture},
+                rng.randint(3, 70),
                 {"size": {"shortest_edge": side}, "crop_size": side, **resample},
             )
             continue
@@ -301,7 +344,13 @@ def at_random(out, seed, count):
         vision = {**tower(), **picture}
         text["projection_size"] = vision["hidden_size"]
         siglip(
-            folder, seed + n, dtype, 1, tokenizer, text, vision,
+            folder,
+            seed + n,
+            dtype,
+            1,
+            tokenizer,
+            text,
+            vision,
             {"size": {"height": side, "width": side}, **resample},
         )
 

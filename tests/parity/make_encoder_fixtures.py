@@ -13,14 +13,20 @@ import random
 import shutil
 import sys
 import tempfile
-from pathlib import Path
 
 import torch
-from make_fixtures import ROOT, TEXT, expect, randomise
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -34,6 +40,8 @@ from transformers import (
     XLMRobertaForSequenceClassification,
     XLMRobertaModel,
 )
+
+from make_fixtures import ROOT, TEXT, expect, randomise
 
 CLASSES = {
     "bert": (BertConfig, BertModel, BertForSequenceClassification),
@@ -52,7 +60,12 @@ TEXTS = [
 PAIRS = [
     (
         "where are the keys?",
-        ["the keys were on the kitchen table.", "Hello World!", "", "the train leaves at nine. " * 9],
+        [
+            "the keys were on the kitchen table.",
+            "Hello World!",
+            "",
+            "the train leaves at nine. " * 9,
+        ],
     ),
     ("somebody said good morning " * 12, ["the train", "reading a book in the garden " * 9]),
 ]
@@ -63,9 +76,7 @@ def wordpiece():
     backend.normalizer = normalizers.BertNormalizer(lowercase=False)
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=160, special_tokens=special, show_progress=False
-    )
+    trainer = trainers.WordPieceTrainer(vocab_size=160, special_tokens=special, show_progress=False)
     backend.train_from_iterator(TEXT, trainer)
     words = sorted(backend.get_vocab().items(), key=lambda x: x[1])
     return BertTokenizerFast(vocab=dict(words), do_lower_case=False)
@@ -104,9 +115,7 @@ def byte_pairs(length):
 
 def unigram(length):
     backend = Tokenizer(models.Unigram())
-    backend.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Replace("  ", " ")]
-    )
+    backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace("  ", " ")])
     backend.pre_tokenizer = pre_tokenizers.Metaspace()
     backend.decoder = decoders.Metaspace()
     trainer = trainers.UnigramTrainer(
@@ -148,7 +157,10 @@ def embedder(folder, seed, kind, dtype, size, pooling, dense=None, last=True, **
             whole = SentenceTransformer(scratch, device="cpu").float()
         else:
             lower = more.pop("lower", False)
-            modules = [Transformer(scratch, do_lower_case=lower), Pooling(size["hidden_size"], **pooling)]
+            modules = [
+                Transformer(scratch, do_lower_case=lower),
+                Pooling(size["hidden_size"], **pooling),
+            ]
             if dense:
                 width = modules[1].get_embedding_dimension()
                 modules.append(randomise(Dense(width, **dense), seed + 1))
@@ -190,7 +202,9 @@ def head(folder, seed, kind, dtype, size, labels, label2id=None, **more):
             if entails:
                 p = [row.softmax(-1)[entails[0]] for row in rows]
                 scores = [
-                    float(row[entails[0]] - row[[n for n in names if n != entails[0]]].logsumexp(-1))
+                    float(
+                        row[entails[0]] - row[[n for n in names if n != entails[0]]].logsumexp(-1)
+                    )
                     for row in rows
                 ]
             else:
@@ -233,23 +247,45 @@ def jobs():
         ),
         "embed-roberta": lambda f: embedder(f, 52, "roberta", F32, one, None),
         "embed-roberta-cls": lambda f: embedder(
-            f, 53, "roberta", BF16, two, {"pooling_mode": "cls"},
-            {"out_features": 30, "bias": False, "activation_function": torch.nn.Identity()}, last=False,
+            f,
+            53,
+            "roberta",
+            BF16,
+            two,
+            {"pooling_mode": "cls"},
+            {"out_features": 30, "bias": False, "activation_function": torch.nn.Identity()},
+            last=False,
         ),
         "embed-roberta-two": lambda f: embedder(
-            f, 54, "roberta", F16, three, {"pooling_mode": ("mean", "max")},
-            prompts={"query": "where is ", "document": ""}, default_prompt_name="query",
+            f,
+            54,
+            "roberta",
+            F16,
+            three,
+            {"pooling_mode": ("mean", "max")},
+            prompts={"query": "where is ", "document": ""},
+            default_prompt_name="query",
         ),
         "embed-xlmr": lambda f: embedder(f, 55, "xlm-roberta", F32, two, {"pooling_mode": "mean"}),
         "embed-xlmr-dense": lambda f: embedder(
-            f, 56, "xlm-roberta", F16, three, {"pooling_mode": "lasttoken"},
+            f,
+            56,
+            "xlm-roberta",
+            F16,
+            three,
+            {"pooling_mode": "lasttoken"},
             {"out_features": 12, "activation_function": torch.nn.GELU()},
         ),
         "embed-xlmr-plain": lambda f: embedder(f, 57, "xlm-roberta", BF16, one, None),
         "head-bert-pair": lambda f: head(f, 61, "bert", F32, one, ["LABEL_0"]),
         "head-bert-nli": lambda f: head(f, 62, "bert", F16, two, NLI),
         "head-bert-labels": lambda f: head(
-            f, 63, "bert", BF16, three, ["joy", "anger", "fear", "love"],
+            f,
+            63,
+            "bert",
+            BF16,
+            three,
+            ["joy", "anger", "fear", "love"],
             problem_type="multi_label_classification",
         ),
         "head-roberta-pair": lambda f: head(f, 64, "roberta", F32, two, ["LABEL_0"]),
@@ -261,7 +297,12 @@ def jobs():
         ),
         "head-xlmr-pair": lambda f: head(f, 67, "xlm-roberta", F16, one, ["score"]),
         "head-xlmr-nli": lambda f: head(
-            f, 68, "xlm-roberta", F32, two, ["LABEL_0", "LABEL_1"],
+            f,
+            68,
+            "xlm-roberta",
+            F32,
+            two,
+            ["LABEL_0", "LABEL_1"],
             {"not_entailment": 0, "entailment": 1},
         ),
         "head-xlmr-labels": lambda f: head(f, 69, "xlm-roberta", BF16, three, ["ham", "spam"]),
@@ -280,15 +321,24 @@ def at_random(out, seed, count):
         shape["hidden_act"] = rng.choice(["gelu", "gelu_new", "relu", "silu"])
         kind, dtype = rng.choice(list(CLASSES)), rng.choice([F32, F16, BF16])
         if n % 2:
-            labels = rng.choice([["LABEL_0"], NLI, ["entailment", "not_entailment"], list("abcdefg")])
+            labels = rng.choice(
+                [["LABEL_0"], NLI, ["entailment", "not_entailment"], list("abcdefg")]
+            )
             head(folder, seed + n, kind, dtype, shape, labels)
             continue
         modes = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
         mode = rng.choice([*modes, tuple(rng.sample(modes, 2)), None])
         dense = {"out_features": rng.randint(1, 40), "bias": rng.random() < 0.5}
         embedder(
-            folder, seed + n, kind, dtype, shape, mode and {"pooling_mode": mode},
-            dense if rng.random() < 0.5 else None, rng.random() < 0.5, lower=rng.random() < 0.3,
+            folder,
+            seed + n,
+            kind,
+            dtype,
+            shape,
+            mode and {"pooling_mode": mode},
+            dense if rng.random() < 0.5 else None,
+            rng.random() < 0.5,
+            lower=rng.random() < 0.3,
         )
 
 

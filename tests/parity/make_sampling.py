@@ -25,6 +25,12 @@ for case in CASES:
     warpers = model._get_logits_processor(config, input_ids_seq_length=1, device="cpu")
     scores = warpers(torch.zeros(1, 1, dtype=torch.long), torch.tensor([LOGITS]))
     shares = scores.softmax(-1)[0].double().tolist()
-    fields = "".join(f", {name}: Some({value})" for name, value in case.items() if name != "temperature")
-    extra = f"Decoding {{ {fields[2:]}, ..hot({case['temperature']}) }}" if fields else f"hot({case['temperature']})"
+    fields = "".join(
+        f", {name}: Some({value})" for name, value in case.items() if name != "temperature"
+    )
+    extra = (
+        f"Decoding {{ {fields[2:]}, ..hot({case['temperature']}) }}"
+        if fields
+        else f"hot({case['temperature']})"
+    )
     print(f"        check({extra}, &[{', '.join(f'{share:.7f}' for share in shares)}]);")
