@@ -124,7 +124,7 @@ fn weights_are_loaded_only_for_exchanges_that_the_memo_lacks() {
     assert_eq!(ask("What was I doing at 00:26?", &[]), 1);
     let args = ["run", "log_qa", "-i", "log=examples/media/day1.log.jsonl", "-i", "question=x", "--memory", "1MB"];
     let (_, err) = check(cache.path(), &args, 4);
-    assert!(err.contains("starter-lm needs about 16 MB alone, and cpu has a limit of 1.0 MB"), "{err}");
+    assert!(err.contains("starter-lm needs about 7.9 MB alone, and cpu has a limit of 1.0 MB"), "{err}");
 }
 
 #[test]
@@ -140,11 +140,11 @@ fn agents_that_do_not_fit_together_take_turns() {
         check(folder.path(), &[command, file, "-i", "q=a dog", "--no-memo", "--json", "--memory", memory], 0)
     };
     let answer = |out: &str| serde_json::from_str::<Json>(out).expect("JSON")["answer"].clone();
-    let ((apart, notes), (together, none)) = (run("run", "17MB"), run("run", "1GB"));
+    let ((apart, notes), (together, none)) = (run("run", "9MB"), run("run", "1GB"));
     assert_eq!(answer(&apart), answer(&together));
-    let note = "cpu has room for 17 MB, and the agents need about 23 MB together: they are loaded in turns";
+    let note = "cpu has room for 9.0 MB, and the agents need about 12 MB together: they are loaded in turns";
     assert_eq!((notes.matches(note).count(), none.contains("in turns")), (1, false), "{notes} {none}");
-    let plan: Json = serde_json::from_str(&run("plan", "17MB").0).expect("JSON");
+    let plan: Json = serde_json::from_str(&run("plan", "9MB").0).expect("JSON");
     assert_eq!(plan["memory"]["devices"][0]["in_turns"], true, "{plan}");
 }
 
@@ -234,7 +234,7 @@ fn every_ending_has_its_exit_code() {
     ends(&["run", "log_qa", "-i", "question=x", "-i", "question=y"], 2, "given twice");
     ends(&["ask", DAY, "x", "--cast", "nobody"], 2, "nobody");
     ends(&["ask", DAY, "x", "--cast", "startr"], 2, "no cast is named `startr`\nhint: did you mean `starter`?");
-    ends(&["ask", DAY, "x", "--cast", "casts/nobody.yaml"], 2, "the casts are starter");
+    ends(&["ask", DAY, "x", "--cast", "casts/nobody.yaml"], 2, "the casts are laptop, real, starter");
     ends(&["ask", DAY, "x", "--device", "cuda:0"], 4, "cuda");
     ends(&["ask", DAY, "x", "--device", "gpu"], 2, "expected auto, cpu, cuda:N or metal");
     ends(&["ask", DAY, "x", "--deadline", "1ms"], 5, "deadline");
@@ -420,7 +420,7 @@ fn mistakes_in_casts_are_refused() {
         |cast: &str, code: i32| check(folder.path(), &["check", file.to_str().expect("UTF-8"), "--cast", cast], code).1;
     assert!(told("slip", 2).contains("which the dialogue does not use"));
     assert!(told("slip", 2).contains("did you mean `eye`?"));
-    assert!(told("none", 2).contains("the casts are more, slip, starter"), "{}", told("none", 2));
+    assert!(told("none", 2).contains("the casts are laptop, more, real, slip, starter"), "{}", told("none", 2));
     told("more", 0);
     let (_, missing) = check(folder.path(), &["check", "none.yaml"], 2);
     assert!(missing.contains("none.yaml: no such file"), "{missing}");

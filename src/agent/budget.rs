@@ -52,26 +52,30 @@ impl DeviceBudget {
 }
 
 /// The budget of each device. The room is the free memory (`free`: bytes by device), or `limit` bytes if the user sets a
-/// lower limit. Fails with a message and a hint for each agent that does not fit alone. A device with unknown free memory
-/// and no limit has room for all.
+/// lower limit. Fails with a message and a hint for each agent of `own` that does not fit alone; `others` are the agents of
+/// other runs, which only count. A device with unknown free memory and no limit has room for all.
 pub fn check(
-    needs: &[Need],
+    own: &[Need],
+    others: &[Need],
     free: impl Fn(&str) -> Option<u64>,
     limit: Option<u64>,
 ) -> Result<Vec<DeviceBudget>, Vec<(String, String)>> {
-    let mut by_device: BTreeMap<&str, Vec<&Need>> = BTreeMap::new();
-    for need in needs {
-        by_device.entry(&need.device).or_default().push(need);
+    let mut by_device: BTreeMap<&str, (Vec<&Need>, u64)> = BTreeMap::new();
+    for need in own {
+        by_device.entry(&need.device).or_default().0.push(need);
+    }
+    for need in others {
+        by_device.entry(&need.device).or_default().1 += with_rest(need.weights);
     }
     let (mut budgets, mut problems) = (Vec::new(), Vec::new());
-    for (device, needs) in by_device {
+    for (device, (needs, beside)) in by_device {
         let (room, has, free) = match (free(device), limit) {
             (Some(free), Some(limit)) if limit < free => (Some(limit), "has a limit of", ""),
             (None, Some(limit)) => (Some(limit), "has a limit of", ""),
             (Some(free), _) => (Some(free), "has", " free"),
             (None, None) => (None, "", ""),
         };
-        let needed = needs.iter().map(|need| with_rest(need.weights)).sum();
+        let needed = beside + needs.iter().map(|need| with_rest(need.weights)).sum::<u64>();
         budgets.push(DeviceBudget { device: device.to_owned(), room, needed });
         let Some(room) = room else { continue };
         for need in needs.iter().filter(|need| with_rest(need.weights) > room) {
@@ -172,7 +176,7 @@ mod tests {
                 weights: *weights,
             })
             .collect();
-        let lines: Vec<String> = match check(&needs, |device| free.filter(|_| device != "metal"), most) {
+        let lines: Vec<String> = match check(&needs, &[], |device| free.filter(|_| device != "metal"), most) {
             Ok(budgets) => budgets.iter().map(|b| b.note().unwrap_or_else(|| format!("{} fits", b.device))).collect(),
             Err(problems) => problems.into_iter().map(|(problem, hint)| format!("{problem} ({hint})")).collect(),
         };

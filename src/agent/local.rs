@@ -248,7 +248,7 @@ fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &ModelOptions) -> Re
     }
     let weights = checkpoint.bytes(Some(loading.dtype.size_in_bytes() as u64), true)?;
     let need = Need { agent: spec.name.clone(), device: "cpu".to_owned(), weights };
-    let problem = budget::check(&[need], budget::free_on, None).err().and_then(|mut problems| problems.pop());
+    let problem = budget::check(&[need], &[], budget::free_on, None).err().and_then(|mut problems| problems.pop());
     problem.map_or(Ok(()), |(message, hint)| Err(Fault::model(message).hint(hint)))
 }
 

@@ -67,7 +67,8 @@ impl PersonAgent {
             }
             question = format!("`{line}` is not one of the choices; type one of them, or its number.\n");
         }
-        Err(Fault::failed(format!("{} typed no valid answer in {MAX_TRIES} tries", self.card.name)))
+        let typed = if choices.is_empty() { "no valid answer" } else { "none of the choices" };
+        Err(Fault::failed(format!("{} typed {typed} in {MAX_TRIES} tries", self.card.name)))
     }
 
     /// Waits for a line on a separate thread, because a blocked thread of the runtime would delay the end of the

@@ -258,11 +258,11 @@ fn fits(names: &[&str], stages: &[Stage], options: &RosterOptions) -> Result<Vec
         let Stage::Found(config, checkpoint) = stage else { continue };
         own.extend(need(name, config, checkpoint, options).map(|need| (spec(name, config, checkpoint, options), need)));
     }
-    let (mut needs, held) = options.shared.needs(|spec| own.iter().any(|(own, _)| own == spec));
-    needs.extend(own.into_iter().map(|(_, need)| need));
+    let (others, held) = options.shared.needs(|spec| own.iter().any(|(own, _)| own == spec));
+    let own: Vec<Need> = own.into_iter().map(|(_, need)| need).collect();
     // agents that are loaded already take memory that is not free, but they are counted among the needs
     let free = |device: &str| Some(budget::free_on(device)? + held.get(device).copied().unwrap_or_default());
-    let budgets = budget::check(&needs, free, options.memory).map_err(|problems| {
+    let budgets = budget::check(&own, &others, free, options.memory).map_err(|problems| {
         problems.into_iter().map(|(message, hint)| Fault::model(message).hint(hint)).collect::<Vec<_>>()
     })?;
     for budget in &budgets {
@@ -406,7 +406,13 @@ mod tests {
         let role = |(role, agent, kinds): &(&str, &str, &[Kind])| {
             (
                 (*role).to_owned(),
-                Role { agent: (*agent).to_owned(), kinds: kinds.to_vec(), floor: false, own_labels: false },
+                Role {
+                    agent: (*agent).to_owned(),
+                    kinds: kinds.to_vec(),
+                    floor: false,
+                    own_labels: false,
+                    choices: false,
+                },
             )
         };
         let plan = Plan {
