@@ -350,7 +350,7 @@ fn a_new_project_passes_its_own_tests() {
 
 #[test]
 fn named_files_are_listed_and_shown() {
-    let root = folder(&[("prompts/places.md", "x"), ("prompts/p.md", "Say {{ q }}.")]);
+    let root = folder(&[("prompts/places.md", "x"), ("prompts/p.md", "Say {{ q }}."), ("vocab/places.txt", "attic")]);
     let check = |args: &[&str], code: i32, expected: &str| {
         let (said, found) = elenchus(root.path(), args);
         assert!(found == code && said.contains(expected), "{args:?} {found}: {said}");
@@ -359,7 +359,8 @@ fn named_files_are_listed_and_shown() {
     check(&["show", "video_qa"], 0, "dialogue: video_qa");
     check(&["show", "prompts/video-qa"], 0, "{{ question");
     check(&["show", "places"], 2, "write `elenchus show prompts/places` or `elenchus show vocab/places`");
-    check(&["show", "vocab/places"], 0, "kitchen");
+    check(&["show", "vocab/places"], 0, "attic");
+    check(&["show", "vocab/starter/places"], 0, "kitchen");
     check(&["show", "vido_qa"], 2, "did you mean `video_qa`?");
     check(&["show", "zzzz"], 2, "`elenchus list` shows the names");
     check(&["list", "labels"], 0, "17 labels: kitchen");

@@ -112,6 +112,26 @@ fn every_example_compiles_and_again_from_its_sources() {
     }
 }
 
+#[test]
+fn every_example_compiles_with_every_cast() {
+    for cast in files("casts", "yaml") {
+        let cast = cast.file_stem().expect("a stem").to_string_lossy().into_owned();
+        let options = CompileOptions { cast: Some(cast.clone()), ..CompileOptions::default() };
+        for path in files("examples", "yaml") {
+            let (name, source) = text(&path);
+            let plan = plan::compile_text(&source, &name, &Repository, &options);
+            let plan = plan.unwrap_or_else(|problems| panic!("{name} with {cast}: {problems:#?}"));
+            let own = if cast == "starter" { "labels/starter/" } else { "labels/world/" };
+            let lists = plan.sources.keys().filter(|key| key.starts_with("labels/"));
+            assert!(
+                lists.clone().all(|key| key.starts_with(own)),
+                "{name} with {cast}: {:?}",
+                lists.collect::<Vec<_>>()
+            );
+        }
+    }
+}
+
 fn validator(schema: &serde_json::Value) -> jsonschema::Validator {
     jsonschema::validator_for(schema).expect("the schema is a schema")
 }

@@ -110,6 +110,23 @@ fn say_samples_binds_and_chooses() {
 }
 
 #[test]
+fn a_regular_expression_may_describe_a_citing_reply() {
+    let step = |regex: &str| {
+        let log = "  log: { compute: [{ start: 0, end: 8, text: kitchen. }] }";
+        format!("{log}\n  out: {{ say: {{ agent: mind, prompt: asks, cite: log, regex: '{regex}' }} }}")
+    };
+    let script = "mind: [\"[1] in the kitchen\"]";
+    check(
+        &step(r"\[[0-9]\] [a-z ]+"),
+        script,
+        r#"{"text":"in the kitchen","abstained":false,"evidence":[{"video":null,"start":0,"end":8,"clock":null,"text":"kitchen."}]}"#,
+    );
+    let unfit = "! out: the script's reply does not fit: found `[1] in the kitchen`, which the regular expression `[a-z ]+` \
+                 does not match";
+    check(&step("[a-z ]+"), script, unfit);
+}
+
+#[test]
 fn say_cites() {
     let log = "  log: { compute: [{ start: 0, end: 8, text: kitchen. }, { start: 8, end: 3725, text: street. }] }\n";
     let step = |log: &str| format!("{log}  out: {{ say: {{ agent: mind, prompt: asks, cite: log }} }}");
@@ -242,7 +259,7 @@ fn say_yields_the_value_of_a_schema_and_the_scores_of_choices() {
     check(
         scores,
         "mind: [{ 'yes': -1, 'no': -1 }]",
-        r#"[{"text":"yes","score":-1,"probability":0.5,"floor":null},{"text":"no","score":-1,"probability":0.5,"floor":null}]"#,
+        r#"[{"text":"yes","score":-1.0,"probability":0.5},{"text":"no","score":-1.0,"probability":0.5}]"#,
     );
     check(
         scores,

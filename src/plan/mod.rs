@@ -83,6 +83,8 @@ pub struct Role {
     pub floor: bool,
     /// True if a step asks for the agent's own labels (`rank` without `among`).
     pub own_labels: bool,
+    /// True if a step gives it choices (`say` with `choices`).
+    pub choices: bool,
 }
 
 /// Steps that can name each other, in plan order: the written order, changed only where dependencies require it.

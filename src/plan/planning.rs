@@ -231,7 +231,8 @@ impl Planning<'_> {
         let lists = self.library.names(Resource::Labels);
         let roles = self.cast.labels.keys().map(String::as_str);
         let listed = || format!("the label roles are {}", roles.clone().collect::<Vec<_>>().join(", "));
-        let hint = closest(name, roles.clone().chain(lists.iter().map(String::as_str))).unwrap_or_else(listed);
+        let near = closest(name, roles.clone()).or_else(|| closest(name, lists.iter().map(String::as_str)));
+        let hint = near.unwrap_or_else(listed);
         let message = format!("found `{}`, which is neither a label role of the cast nor a label list", name.value);
         self.problem("unknown-labels", name.pos, message, Some(hint));
         false
@@ -293,6 +294,13 @@ impl Planning<'_> {
         }
     }
 
+    /// Records that a step gives choices to the plan's role `name`.
+    pub fn gives_choices(&mut self, name: &str) {
+        if let Some(role) = self.shared.roles.get_mut(name) {
+            role.choices = true;
+        }
+    }
+
     /// Records that a step asks the plan's role `name` for the agent's own labels.
     pub fn wants_own_labels(&mut self, name: &str) {
         if let Some(role) = self.shared.roles.get_mut(name) {
@@ -308,7 +316,11 @@ impl Planning<'_> {
             let answers = agent.answers().or_else(|| self.library.answers_of(name))?;
             answers.iter().any(|answers| answers.kind == kind).then_some(())
         };
-        self.library.names(Resource::Agent).into_iter().take(MAX_AGENTS).find(|name| answers(name).is_some())
+        // the agents of the cast come first, and then those whose models come with the program
+        let own = self.cast.agents.values().map(|bound| bound.name.clone());
+        let mut others: Vec<String> = self.library.names(Resource::Agent).into_iter().take(MAX_AGENTS).collect();
+        others.sort_by_key(|name| !name.starts_with("starter-"));
+        own.chain(others).find(|name| answers(name).is_some())
     }
 
     /// The role `name` of the cast for requests of this kind. Reports an unknown role or an unsuitable agent.

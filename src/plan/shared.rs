@@ -74,6 +74,7 @@ impl Shared {
             kinds: Vec::new(),
             floor: false,
             own_labels: false,
+            choices: false,
         });
         if !known.kinds.contains(&kind) {
             known.kinds.push(kind);

@@ -3,7 +3,7 @@
 use super::{DeclaredInput, cast::Cast, closest, shared::Shared};
 use crate::{
     dialogue::{At, DialogueFile},
-    exchange::{Kind, Script},
+    exchange::{Kind, Script, ScriptReply},
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -44,11 +44,17 @@ pub(super) fn check_tests(
 
 /// Reports a scripted reply that fits no request that the steps make to the role.
 fn check_replies(role: &At<String>, script: &Script, file: &Arc<str>, shared: &mut Shared) {
+    let known = shared.roles.get(role.as_str());
     let kinds = match role.as_str() {
         "media" => vec![Kind::Frames],
-        role => shared.roles.get(role).map(|role| role.kinds.clone()).unwrap_or_default(),
+        _ => known.map(|role| role.kinds.clone()).unwrap_or_default(),
     };
-    let unfit = script.replies().find(|reply| !kinds.is_empty() && !kinds.iter().any(|kind| reply.fits(*kind)));
+    // scores answer a `say` only if it has choices
+    let choices = known.is_some_and(|role| role.choices);
+    let is_odd =
+        |reply: &ScriptReply, kind: Kind| kind == Kind::Say && !choices && matches!(reply, ScriptReply::Scores(_));
+    let fits = |reply: &ScriptReply| kinds.iter().any(|kind| reply.fits(*kind) && !is_odd(reply, *kind));
+    let unfit = script.replies().find(|reply| !kinds.is_empty() && !fits(reply));
     if let Some(reply) = unfit {
         let words = kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(" or ");
         let message = format!("found a reply ({}) that no `{words}` request takes", reply.brief());

@@ -99,6 +99,9 @@ impl Verb for Say {
         let n = decoding::number(&self.n, "n", Range::WholeFrom(1), planning);
         let decoding = self.decoding.plan(planning);
         let choices = self.choices.as_ref().map(|choices| rank::among(choices, role.as_ref(), planning));
+        if let (Some(_), Some(role)) = (&choices, &role) {
+            planning.gives_choices(&role.role);
+        }
         // the outer option says whether the key was written, the inner one whether it was readable
         fn read<T>(part: Option<Option<T>>) -> Option<Option<T>> {
             part.map_or(Some(None), |part| part.map(Some))
@@ -158,7 +161,8 @@ impl Say {
             ("choices", self.choices.as_ref().map(|choices| choices.0.pos)),
             ("schema", self.schema.as_ref().map(|schema| schema.0.pos)),
             ("regex", self.regex.as_ref().map(|regex| regex.pos)),
-            ("cite", self.cite.as_ref().map(|cite| cite.0.0.pos)),
+            // a regular expression may describe a citing reply: `\\[[0-9]+\\] .+`
+            ("cite", self.cite.as_ref().filter(|_| self.regex.is_none()).map(|cite| cite.0.0.pos)),
         ];
         let restricts = ["schema", "regex"];
         let written: Vec<(&str, Pos)> = keys.into_iter().filter_map(|(key, pos)| Some((key, pos?))).collect();
