@@ -2,7 +2,7 @@
 //!
 //! Agents that fit together are loaded when they are first used, and stay. Otherwise they take turns: an agent that
 //! needs room waits in one queue for each device, and idle agents are unloaded for it, the least recently used first.
-//! An agent with requests is never unloaded. While another waits, a loaded agent still begins up to [`TURN`] requests,
+//! An agent with requests is never unloaded. While another waits, a loaded agent still begins up to `TURN` requests,
 //! so that two agents do not swap at each exchange; then it finishes them and makes room. The queue is served in order
 //! of arrival, and a request waits for nothing but earlier requests and loads. So no request waits forever.
 

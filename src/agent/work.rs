@@ -282,7 +282,7 @@ impl Estimator {
     }
 
     /// Bytes of activations of the largest group of texts. Texts of one length share a call: labels up to
-    /// [`MAX_TEXTS`], and contents among the `batch` requests that are answered together.
+    /// `MAX_TEXTS`, and contents among the `batch` requests that are answered together.
     pub fn text_bytes(&self, batch: usize) -> f64 {
         let pass = &self.cost.text;
         let [labels, subjects] = &self.lengths;
