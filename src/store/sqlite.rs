@@ -1,14 +1,29 @@
 //! Opens SQLite files that other processes use, or that the user cannot write.
 
-use rusqlite::{Connection, OpenFlags};
-use std::{fs, path::Path, time::Duration};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// Maximum wait for another process that switches a new file to WAL mode.
+const SWITCH: Duration = Duration::from_secs(2);
 
 /// Opens a file for reading and writing in WAL mode. A wait for another process ends after `busy`. A commit passes the
 /// data to the operating system, so that a killed process loses nothing.
 pub(super) fn writable(file: &Path, busy: Duration) -> rusqlite::Result<Connection> {
     let base = Connection::open(file)?;
     base.busy_timeout(busy)?;
-    base.pragma_update(None, "journal_mode", "WAL")?;
+    // SQLite refuses the switch to WAL at once, without that wait, while another process makes it
+    let until = Instant::now() + busy.min(SWITCH);
+    while let Err(error) = base.pragma_update(None, "journal_mode", "WAL") {
+        let is_busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+        if !is_busy || Instant::now() > until {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
     base.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(base)
 }
