@@ -22,7 +22,8 @@ pub(super) fn writable(file: &Path, busy: Duration) -> rusqlite::Result<Connecti
         if !is_busy || Instant::now() > until {
             return Err(error);
         }
-        std::thread::sleep(Duration::from_millis(5));
+        // a transaction waits
+        base.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
     }
     base.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(base)
