@@ -155,7 +155,7 @@ impl TranslateAgent {
     async fn embed(&self, what: Item) -> Result<Vec<f32>, Fault> {
         match self.words.ask(Request::Embed(EmbedRequest { what }), CallContext::default()).await? {
             Reply::Embed(vector) => Ok(vector),
-            _ => Err(Fault::failed("the reply of the embedder is no vector: this is a bug")),
+            _ => Err(Fault::failed("the embedder did not reply with a vector: this is a bug")),
         }
     }
 

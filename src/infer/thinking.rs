@@ -1,4 +1,4 @@
-//! The thoughts that some models write before their answer, between `<think>` and `</think>`. They are no part of the
+//! The thoughts that some models write before their answer, between `<think>` and `</think>`. They do not belong to the
 //! reply's text. The reply's token ids still hold them.
 
 const BEGIN: &str = "<think>";

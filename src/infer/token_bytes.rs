@@ -3,13 +3,13 @@
 use super::text::TextTokenizer;
 use serde_json::Value as Json;
 
-/// Ids beyond this many are no tokens of a model.
+/// Maximum number of token ids of a model.
 const MAX_TOKENS: usize = 1 << 22;
 
 /// The way in which a decoder turns the text of a token into bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Spelling {
-    /// GPT-2's: each character stands for one byte.
+    /// GPT-2's: each character encodes one byte.
     ByteLevel,
     /// SentencePiece's: this character is a space, and `<0x0A>` is a byte.
     Pieces(String),
@@ -76,7 +76,7 @@ impl Spelling {
     }
 }
 
-/// The byte that a character of GPT-2's alphabet stands for. Printable characters of Latin-1 stand for themselves, and
+/// The byte that a character of GPT-2's alphabet encodes. Printable characters of Latin-1 encode themselves, and
 /// the other bytes have the characters from U+0100 on, in order.
 fn byte_of(letter: char) -> Option<u8> {
     let is_own = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
