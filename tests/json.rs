@@ -115,6 +115,16 @@ fn every_command_prints_json_that_fits_its_schema() {
     let typed = ["try", "starter-lm", "--prompt", "hello", "--max-tokens", "9", "--schema", "s.json"];
     let said = bench.check("try --prompt", &typed, 0);
     assert!(said["value"]["a"].is_i64(), "{said}");
+    // a template that opens thoughts: what this model writes never closes them
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/lm-tied");
+    fs::create_dir(bench.folder.path().join("thinker")).expect("made");
+    for file in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+        fs::copy(model.join(file), bench.folder.path().join("thinker").join(file)).expect("copied");
+    }
+    bench.write("thinker/chat_template.jinja", "{{ messages[0].content }}<think>\n");
+    let thought = ["try", "--model", "thinker", "--prompt", "hello", "--max-tokens", "8", "--temperature", "0"];
+    let thought = bench.check("try --prompt", &thought, 0);
+    assert!(thought["text"] == "" && thought["thinking"].as_str().is_some_and(|text| !text.is_empty()), "{thought}");
     let several = ["try", "starter-lm", "--prompt", "hello", "--max-tokens", "3", "--n", "3", "--temperature", "1"];
     assert_eq!(bench.check("try --prompt --n", &several, 0)["replies"].as_array().map(Vec::len), Some(3));
     let choose = ["try", "starter-lm", "--prompt", "hello", "--choices", "in the cafe,at home", "--normalise"];

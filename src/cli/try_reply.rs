@@ -25,11 +25,14 @@ fn likeliest_first(scores: &[ChoiceScore]) -> Vec<&ChoiceScore> {
 
 /// A choice with the scores of all choices; else a text with its tokens.
 fn said_json(said: &SayReply) -> Json {
-    let SayReply { text, tokens, finish: why, logprobs, scores, .. } = said;
+    let SayReply { text, thinking, tokens, finish: why, logprobs, scores, .. } = said;
     if !scores.is_empty() {
         return json!({ "choice": text, "scores": likeliest_first(scores) });
     }
     let mut json = json!({ "text": text, "tokens": tokens, "finish_reason": finish(*why) });
+    if !thinking.is_empty() {
+        json["thinking"] = json!(thinking);
+    }
     if !logprobs.is_empty() {
         json["logprobs"] = json!(logprobs);
     }

@@ -229,7 +229,7 @@ settings! {
     #[doc = "Return the log-probability of each generated token"]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     logprobs: Option<bool>, Truth, Standard("logprobs"), speech: false;
-    #[doc = "Let a model that can think write its thoughts first; the reply's text leaves them out"]
+    #[doc = "Let a model that can think write its thoughts first; the reply has them apart from its text"]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     think: Option<bool>, Truth, Extension(&["enable_thinking"]), speech: false;
 }

@@ -96,7 +96,10 @@ impl Overflow {
 pub struct SayReply {
     /// The text.
     pub text: String,
-    /// Token ids without the end token; empty for remote agents.
+    /// The thoughts that the model wrote before the text, if it thinks.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub thinking: String,
+    /// Token ids without the end token, those of the thoughts first; empty for remote agents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<u32>,
     /// Why generation stopped.
@@ -155,6 +158,7 @@ impl SayReply {
     pub fn new(text: impl Into<String>, finish: Finish) -> SayReply {
         SayReply {
             text: text.into(),
+            thinking: String::new(),
             tokens: Vec::new(),
             finish,
             logprobs: Vec::new(),

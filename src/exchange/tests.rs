@@ -36,6 +36,7 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
         logprobs: vec![TokenLogprob { id: Some(1), text: "In".into(), logprob: -0.1 }],
         scores: vec![ChoiceScore { text: "In the cafe.".into(), logprob: -1.7 }],
         tokens: vec![1, 2],
+        thinking: "It has cups.".into(),
         ..SayReply::new("In the cafe.", Finish::Stop)
     };
     let (start, end, language) = (Some(time(5)), None, Some("en".to_owned()));

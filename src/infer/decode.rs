@@ -130,7 +130,7 @@ impl<D: Decoder> TextGenerator<D> {
             return Err(Fault::failed("this language model does not see images".to_owned()));
         }
         let settings = say.decoding.or(&self.decode).or(&self.defaults);
-        let (ids, left_out) = self.fitted(say, &settings)?;
+        let (ids, left_out) = self.fitted(job, say, &settings)?;
         Ok((ids, settings, left_out))
     }
 

@@ -1,13 +1,13 @@
 //! Jobs: requests whose media are decoded or can be pulled, with the channel for the reply.
 
-use super::thinking::{Thoughts, answer};
+use super::thinking::Thoughts;
 use crate::{
     error::Fault,
-    exchange::{Reply, Request},
+    exchange::{Reply, Request, SayRequest},
     value::Time,
 };
 use ::image::RgbImage;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// An [`Item`](crate::exchange::Item) of a request, in the form that a model reads.
@@ -81,14 +81,29 @@ impl Job {
     }
 
     /// True if the reply may begin with thoughts: in a chat, where the model is free to write any text.
-    fn may_think(&self) -> bool {
-        matches!(&self.request, Request::Say(say) if !say.raw && say.choices.is_empty())
+    pub fn may_think(&self) -> bool {
+        let free = |say: &SayRequest| !say.raw && say.choices.is_empty() && say.restriction().is_none();
+        matches!(&self.request, Request::Say(say) if free(say))
+    }
+
+    fn thoughts(&self) -> MutexGuard<'_, Thoughts> {
+        self.thoughts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the prompt ends with the mark of thoughts.
+    pub fn opens_thoughts(&self) {
+        self.thoughts().open();
+    }
+
+    /// The bytes of thoughts before the answer in the text so far.
+    pub fn thoughts_end(&self, said: &str) -> usize {
+        if self.may_think() { said.len() - self.thoughts().split(said).1.len() } else { 0 }
     }
 
     /// Sends a piece of text to the caller, if the caller streams. Thoughts before the answer are left out.
     pub fn piece(&self, text: &str) {
         match self.may_think() {
-            true => self.send(&self.thoughts.lock().unwrap_or_else(PoisonError::into_inner).push(text)),
+            true => self.send(&self.thoughts().push(text)),
             false => self.send(text),
         }
     }
@@ -106,14 +121,16 @@ impl Job {
         self.answer(Err(Fault::failed("this model does not support this kind of request".to_owned())));
     }
 
-    /// Sends the reply; the caller may no longer wait. Thoughts before the answer are left out of its text. A reply with a
-    /// number that is not finite becomes an error.
+    /// Sends the reply; the caller may no longer wait. Thoughts before the answer go from its text to their own field. A
+    /// reply with a number that is not finite becomes an error.
     pub fn answer(self, reply: Result<Reply, Fault>) {
         let _inside = self.span.enter();
         let mut reply = reply.and_then(finite);
         if let (true, Ok(Reply::Say(said))) = (self.may_think(), &mut reply) {
-            self.send(self.thoughts.lock().unwrap_or_else(PoisonError::into_inner).finish());
-            said.text = answer(&said.text).to_owned();
+            let thoughts = self.thoughts();
+            self.send(thoughts.finish());
+            let (thinking, answer) = thoughts.split(&said.text);
+            (said.thinking, said.text) = (thinking.to_owned(), answer.to_owned());
         }
         if let Err(error) = &reply {
             tracing::debug!(%error, "the job failed");

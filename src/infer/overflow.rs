@@ -3,6 +3,8 @@
 use super::{
     chat::RenderedPrompt,
     decode::{Decoder, MAX_TOKENS, TextGenerator},
+    job::Job,
+    thinking,
 };
 use crate::{
     error::Fault,
@@ -13,10 +15,13 @@ impl<D: Decoder> TextGenerator<D> {
     /// The token ids of a request's prompt, and the number of lines that were left out. If the request allows it, lines
     /// are left out until the reply has its `max_tokens`, at most half of the context. Fails if a prompt leaves no room
     /// for a reply.
-    pub(super) fn fitted(&self, say: &SayRequest, settings: &Decoding) -> Result<(Vec<u32>, usize), Fault> {
-        // a restricted reply has no room for thoughts
-        let think = settings.think.unwrap_or(false) && say.restriction().is_none();
-        let whole = self.tokens_of(&say.messages, say.raw, think)?;
+    pub(super) fn fitted(&self, job: &Job, say: &SayRequest, settings: &Decoding) -> Result<(Vec<u32>, usize), Fault> {
+        let think = settings.think.unwrap_or(false) && job.may_think();
+        let rendered = self.chat.render(&say.messages, say.raw, think)?;
+        if thinking::opens(&rendered.text) {
+            job.opens_thoughts();
+        }
+        let whole = self.ids_of(&rendered)?;
         if let Some(overflow) = &say.overflow {
             let reply = settings.max_tokens.unwrap_or(MAX_TOKENS).min(self.context_tokens / 2);
             let most = self.context_tokens - reply;
@@ -47,8 +52,11 @@ impl<D: Decoder> TextGenerator<D> {
     }
 
     fn tokens_of(&self, messages: &[Message], raw: bool, think: bool) -> Result<Vec<u32>, Fault> {
-        let RenderedPrompt { text, special } = self.chat.render(messages, raw, think)?;
-        let ids = self.text.encode(&text, special)?;
+        self.ids_of(&self.chat.render(messages, raw, think)?)
+    }
+
+    fn ids_of(&self, RenderedPrompt { text, special }: &RenderedPrompt) -> Result<Vec<u32>, Fault> {
+        let ids = self.text.encode(text, *special)?;
         if ids.is_empty() { Err(Fault::failed("the prompt is empty".to_owned())) } else { Ok(ids) }
     }
 }

@@ -1,17 +1,25 @@
-//! The thoughts that some models write before their answer, between `<think>` and `</think>`. They do not belong to the
-//! reply's text. The reply's token ids still hold them.
+//! The thoughts that some models write before their answer, between `<think>` and `</think>`. They have a field of their
+//! own beside the reply's text. The reply's token ids hold both.
 
 const BEGIN: &str = "<think>";
 const END: &str = "</think>";
 
-/// The answer in the text that a model wrote in a chat. Thoughts that do not end leave nothing. Some chat templates write
-/// the first mark at the end of the prompt, so that the reply has the second one alone.
-pub fn answer(said: &str) -> &str {
-    let begins = said.trim_start().starts_with(BEGIN);
+/// True if a prompt ends with the first mark, as some chat templates write it: the reply then begins with thoughts.
+pub fn opens(prompt: &str) -> bool {
+    prompt.trim_end().ends_with(BEGIN)
+}
+
+/// The thoughts and the answer in the text that a model wrote in a chat. Thoughts that do not end leave no answer.
+/// `opened`: the prompt ended with the first mark, so that the reply has the second one alone.
+pub fn split(said: &str, opened: bool) -> (&str, &str) {
+    let begun = said.trim_start().strip_prefix(BEGIN);
     match said.split_once(END) {
-        Some((thoughts, answer)) if begins || !thoughts.contains(BEGIN) => answer.trim_start(),
-        None if begins => "",
-        _ => said,
+        Some((thoughts, answer)) if begun.is_some() || !thoughts.contains(BEGIN) => {
+            let thoughts = thoughts.trim();
+            (thoughts.strip_prefix(BEGIN).unwrap_or(thoughts).trim(), answer.trim_start())
+        }
+        None if begun.is_some() || opened => (begun.unwrap_or(said).trim(), ""),
+        _ => ("", said),
     }
 }
 
@@ -19,10 +27,21 @@ pub fn answer(said: &str) -> &str {
 #[derive(Debug, Default)]
 pub struct Thoughts {
     held: String,
+    opened: bool,
     answers: bool,
 }
 
 impl Thoughts {
+    /// The prompt ended with the first mark.
+    pub fn open(&mut self) {
+        self.opened = true;
+    }
+
+    /// [`split`] for this reply.
+    pub fn split<'a>(&self, said: &'a str) -> (&'a str, &'a str) {
+        split(said, self.opened)
+    }
+
     /// The part of the reply that can be sent after another piece.
     pub fn push(&mut self, piece: &str) -> String {
         if self.answers {
@@ -30,8 +49,8 @@ impl Thoughts {
         }
         self.held.push_str(piece);
         let begun = self.held.trim_start();
-        let may_think = BEGIN.starts_with(begun) || (begun.starts_with(BEGIN) && !begun.contains(END));
-        let answer = answer(&self.held);
+        let may_think = BEGIN.starts_with(begun) || ((self.opened || begun.starts_with(BEGIN)) && !begun.contains(END));
+        let (_, answer) = self.split(&self.held);
         if may_think || answer.is_empty() {
             return String::new();
         }
@@ -41,7 +60,7 @@ impl Thoughts {
 
     /// The rest of a reply that ended.
     pub fn finish(&self) -> &str {
-        if self.answers { "" } else { answer(&self.held) }
+        if self.answers { "" } else { self.split(&self.held).1 }
     }
 }
 
@@ -49,32 +68,44 @@ impl Thoughts {
 mod tests {
     use super::*;
 
-    /// The answer, and the same answer from pieces of every length.
-    fn check(said: &str) -> String {
-        let whole = answer(said).to_owned();
+    /// The thoughts and the answer, and the same answer from pieces of every length.
+    fn check_after(opened: bool, said: &str, expected: (&str, &str)) {
+        assert_eq!(split(said, opened), expected);
         let chars: Vec<char> = said.chars().collect();
         for length in 1..=chars.len() {
-            let mut thoughts = Thoughts::default();
+            let mut thoughts = Thoughts { opened, ..Thoughts::default() };
             let pieces = chars.chunks(length).map(|piece| piece.iter().collect::<String>());
             let sent: String = pieces.map(|piece| thoughts.push(&piece)).collect();
-            assert_eq!(sent + thoughts.finish(), whole, "pieces of {length}");
+            assert_eq!(sent + thoughts.finish(), expected.1, "pieces of {length}");
         }
-        whole
+    }
+
+    fn check(said: &str, expected: (&str, &str)) {
+        check_after(false, said, expected);
     }
 
     #[test]
     fn thoughts_are_no_part_of_the_answer() {
-        assert_eq!(check("<think>\nHm. A < B.\n</think>\n\nIn the kitchen."), "In the kitchen.");
-        assert_eq!(check("\n<think></think>No."), "No.");
-        assert_eq!(check("<think>\nHm."), "");
-        assert_eq!(check("<think>a</think>"), "");
+        check("<think>\nHm. A < B.\n</think>\n\nIn the kitchen.", ("Hm. A < B.", "In the kitchen."));
+        check("\n<think></think>No.", ("", "No."));
+        check("<think>\nHm.", ("Hm.", ""));
+        check("<think>a</think>", ("a", ""));
+    }
+
+    #[test]
+    fn a_prompt_may_open_the_thoughts() {
+        assert!(opens("<|assistant|>\n<think>\n") && !opens("<think>\n\n</think>\n\n"));
+        check_after(true, "Hm.</think>\nYes.", ("Hm.", "Yes."));
+        check_after(true, "Hm. Is it", ("Hm. Is it", ""));
+        check_after(true, "\n<think>Hm.</think>Yes.", ("Hm.", "Yes."));
+        // some models forget the first mark
+        assert_eq!(split("Hm.</think>\nYes.", false), ("Hm.", "Yes."));
     }
 
     #[test]
     fn other_replies_stay_as_they_are() {
-        assert_eq!(check("In the <b>kitchen</b>."), "In the <b>kitchen</b>.");
-        assert_eq!(check(" <thin"), " <thin");
-        assert_eq!(check("Use <think> and </think>."), "Use <think> and </think>.");
-        assert_eq!(answer("Hm.</think>\nYes."), "Yes.");
+        check("In the <b>kitchen</b>.", ("", "In the <b>kitchen</b>."));
+        check(" <thin", ("", " <thin"));
+        check("Use <think> and </think>.", ("", "Use <think> and </think>."));
     }
 }

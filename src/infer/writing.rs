@@ -37,11 +37,15 @@ impl<D: Decoder> TextGenerator<D> {
             let text = row.said.get(before..settled(&row.said, &[])).unwrap_or_default().to_owned();
             row.logprobs.push(TokenLogprob { id: Some(next), text, logprob: log_probability(&own, next) as f32 });
         }
-        if let Some(cut) = row.settings.stop.iter().filter_map(|stop| row.said.find(stop)).min() {
+        // stop texts end the answer, not the thoughts before it
+        let from = row.job.thoughts_end(&row.said);
+        let found = |stop: &String| Some(from + row.said[from..].find(stop)?);
+        if let Some(cut) = row.settings.stop.iter().filter_map(found).min() {
             row.said.truncate(cut);
-            // Only the tokens that wrote the text before the stop belong to the reply.
+            // Only the tokens that wrote the text before the stop belong to the reply. A token that ends inside a
+            // character has another text, so lengths alone do not tell.
             let mut keep = row.prompt;
-            while keep < row.tokens.len() && self.text.decode(&row.tokens[row.prompt..keep])?.len() < cut {
+            while keep < row.tokens.len() && !self.text.decode(&row.tokens[row.prompt..keep])?.starts_with(&row.said) {
                 keep += 1;
             }
             row.tokens.truncate(keep);

@@ -2,11 +2,13 @@
 
 use super::{
     CallContext, RemoteAgent,
+    redact::Stream as KeyFilter,
     sse::{Events, TooLarge},
     wire::{self, Refusal},
 };
 use crate::error::Fault;
 use crate::exchange::{Finish, Message, SayReply, SayRequest, TokenLogprob};
+use crate::infer::thinking::{Thoughts, split};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
@@ -15,6 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 #[derive(Default)]
 struct Said {
     text: String,
+    thinking: String,
     finish: Option<String>,
     logprobs: Vec<TokenLogprob>,
 }
@@ -58,7 +61,7 @@ impl RemoteAgent {
             // Some servers answer in one piece even if a stream is requested.
             stream => {
                 let said = self.whole(self.wire.read_json(response, until).await?)?;
-                stream.map(|stream| stream.send(said.text.clone()));
+                stream.map(|stream| stream.send(split(&said.text, false).1.to_owned()));
                 said
             }
         };
@@ -69,7 +72,9 @@ impl RemoteAgent {
                 return Err(Fault::failed(format!("the model stopped: {}", self.wire.excerpt(other))).into());
             }
         };
-        Ok(SayReply { logprobs: said.logprobs, ..SayReply::new(said.text, finish) })
+        let (inline, text) = split(&said.text, false);
+        let thinking = if inline.is_empty() { said.thinking.trim().to_owned() } else { inline.to_owned() };
+        Ok(SayReply { thinking, logprobs: said.logprobs, ..SayReply::new(text, finish) })
     }
 
     async fn say_body(
@@ -120,13 +125,17 @@ impl RemoteAgent {
 
     fn whole(&self, answer: Value) -> Result<Said, Fault> {
         let choice = &answer["choices"][0];
+        let thinking = thinking(&choice["message"]).unwrap_or_default().to_owned();
         match choice["message"]["content"].as_str() {
-            Some(text) => Ok(Said { text: text.to_owned(), finish: finish(choice), logprobs: self.logprobs(choice) }),
+            Some(text) => {
+                let (text, finish, logprobs) = (text.to_owned(), finish(choice), self.logprobs(choice));
+                Ok(Said { text, thinking, finish, logprobs })
+            }
             None => match (choice["message"]["refusal"].as_str(), finish(choice)) {
                 (Some(refusal), _) => Err(self.wire.malformed("is a refusal", refusal)),
                 // If a model ends at once, its server sends null for the text.
                 (None, Some(reason)) if choice["message"].is_object() => {
-                    Ok(Said { finish: Some(reason), ..Said::default() })
+                    Ok(Said { thinking, finish: Some(reason), ..Said::default() })
                 }
                 _ => Err(self.wire.malformed("contains no message", &answer.to_string())),
             },
@@ -147,7 +156,9 @@ impl RemoteAgent {
 
     async fn streamed(&self, response: reqwest::Response, stream: &UnboundedSender<String>) -> Result<Said, Fault> {
         let mut events = Events::new(self.wire.reply_bytes);
-        let (mut said, mut shown, mut is_done) = (Said::default(), self.wire.redaction.stream(), false);
+        let (mut said, mut is_done) = (Said::default(), false);
+        let [mut shown, mut thought] = [(); 2].map(|()| self.wire.redaction.stream());
+        let mut thoughts = Thoughts::default();
         let show = |piece: &str| {
             if !piece.is_empty() {
                 // The reply is complete even if its reader has left.
@@ -156,11 +167,8 @@ impl RemoteAgent {
         };
         let mut hear = |data: Vec<String>| {
             for data in data {
-                is_done |= self.event(&data, &mut said, |piece| {
-                    let piece = shown.push(piece);
-                    show(&piece);
-                    piece
-                })?;
+                is_done |=
+                    self.event(&data, &mut said, [&mut shown, &mut thought], |piece| show(&thoughts.push(piece)))?;
             }
             Ok::<bool, Fault>(is_done)
         };
@@ -168,8 +176,10 @@ impl RemoteAgent {
         self.wire.stream(response, |bytes| hear(events.push(bytes).map_err(too_large)?)).await?;
         hear(events.finish().map_err(too_large)?)?;
         let rest = shown.finish();
-        show(&rest);
+        show(&thoughts.push(&rest));
+        show(thoughts.finish());
         said.text.push_str(&rest);
+        said.thinking.push_str(&thought.finish());
         match is_done || said.finish.is_some() {
             true => Ok(said),
             false => Err(Fault::passing(
@@ -179,8 +189,15 @@ impl RemoteAgent {
         }
     }
 
-    /// Reads one event and appends its piece of text, filtered by `shown`. Gives true for the last event.
-    fn event(&self, data: &str, said: &mut Said, shown: impl FnOnce(&str) -> String) -> Result<bool, Fault> {
+    /// Reads one event and appends its pieces of text and of thoughts, each without the key. `show` gets the piece of
+    /// text. Gives true for the last event.
+    fn event(
+        &self,
+        data: &str,
+        said: &mut Said,
+        [shown, thought]: [&mut KeyFilter<'_>; 2],
+        show: impl FnOnce(&str),
+    ) -> Result<bool, Fault> {
         if data.trim() == "[DONE]" {
             return Ok(true);
         }
@@ -192,14 +209,28 @@ impl RemoteAgent {
         }
         let choice = &event["choices"][0];
         if let Some(piece) = choice["delta"]["content"].as_str().filter(|piece| !piece.is_empty()) {
-            said.text.push_str(&shown(piece));
-            if said.text.len() > self.wire.reply_bytes {
-                return Err(self.wire.too_large());
-            }
+            let piece = shown.push(piece);
+            show(&piece);
+            said.text.push_str(&piece);
+        }
+        if let Some(piece) = thinking(&choice["delta"]) {
+            said.thinking.push_str(&thought.push(piece));
+        }
+        if said.text.len() + said.thinking.len() > self.wire.reply_bytes {
+            return Err(self.wire.too_large());
         }
         said.finish = finish(choice).map(|why| self.wire.redaction.hide(why)).or(said.finish.take());
         Ok(false)
     }
+}
+
+/// The thoughts of a message or of a piece of one. DeepSeek, llama.cpp and SGLang write `reasoning_content`; vLLM,
+/// Ollama and OpenRouter write `reasoning`.
+fn thinking(message: &Value) -> Option<&str> {
+    ["reasoning_content", "reasoning"]
+        .into_iter()
+        .find_map(|name| message[name].as_str())
+        .filter(|text| !text.is_empty())
 }
 
 fn finish(choice: &Value) -> Option<String> {

@@ -179,6 +179,45 @@ async fn a_stream_is_passed_on_piece_by_piece() {
     assert_eq!(heard, ["In the ", "kitchen."]);
 }
 
+/// The thoughts and the text of a reply that comes whole as `message`, and as a stream of `pieces`.
+async fn thoughts(message: Value, pieces: &[Value]) -> [String; 2] {
+    let choice = json!({"message": message, "finish_reason": "stop"});
+    let whole = ResponseTemplate::new(200).set_body_json(json!({"choices": [choice]}));
+    let event = |delta: &Value| format!("data: {}\n\n", json!({"choices": [{"delta": delta}]}));
+    let events = pieces.iter().map(event).collect::<String>() + "data: [DONE]\n\n";
+    let streamed = ResponseTemplate::new(200).set_body_raw(events, "text/event-stream");
+    let mut found = Vec::new();
+    for answer in [whole, streamed] {
+        let server = server("/v1/chat/completions", answer).await;
+        let (stream, mut shown) = tokio::sync::mpsc::unbounded_channel();
+        let asked = agent(&server).ask(say("Where?"), CallContext { seed: 1, stream: Some(stream) }).await;
+        let Reply::Say(said) = asked.expect("a reply") else { panic!() };
+        let mut streamed = String::new();
+        while let Ok(piece) = shown.try_recv() {
+            streamed += &piece;
+        }
+        assert_eq!(streamed, said.text);
+        found.push([said.thinking, said.text]);
+    }
+    assert_eq!(found[0], found[1]);
+    found.remove(0)
+}
+
+#[tokio::test]
+async fn thoughts_have_a_field_of_their_own() {
+    for name in ["reasoning_content", "reasoning"] {
+        let pieces = ["A ", "cup?", &KEY[..5], &KEY[5..]].map(|text| json!({name: text, "content": null}));
+        let pieces = [&pieces[..], &[json!({"content": "In the "}), json!({"content": "kitchen."})]].concat();
+        let message = json!({"content": "In the kitchen.", name: format!("A cup?{KEY}")});
+        assert_eq!(thoughts(message, &pieces).await, ["A cup?[key]", "In the kitchen."]);
+    }
+    // servers that do not know the model's marks leave them in the text
+    let pieces = ["<thi", "nk>A cup?", "</think>\n\nIn", " it."].map(|text| json!({"content": text}));
+    let message = json!({"content": "<think>A cup?</think>\n\nIn it."});
+    assert_eq!(thoughts(message, &pieces).await, ["A cup?", "In it."]);
+    assert_eq!(thoughts(json!({"content": "No."}), &[json!({"content": "No."})]).await, ["", "No."]);
+}
+
 #[tokio::test]
 async fn a_choice_is_one_of_the_choices() {
     async fn check(content: &str, expected: Option<&str>) {
