@@ -102,6 +102,7 @@ async fn an_endpoint_gets_the_pictures_before_the_prompt() {
         retries: 0,
         decoding: Decoding::default(),
         extensions: Vec::new(),
+        context_tokens: None,
     };
     let agent = RemoteAgent::new(spec, &|_| None, Arc::new(Pixels)).expect("an agent");
     let frame = Moment { media: video(), start: Time::from_seconds(1.0), end: Time::from_seconds(2.0), text: None };

@@ -145,6 +145,7 @@ mod tests {
             reply_bytes: 1,
             extensions: Vec::new(),
             retries: 0,
+            context_tokens: None,
             decoding: Decoding::default(),
         };
         let lines = Arc::new(Mutex::new(Vec::new()));

@@ -235,6 +235,7 @@ fn remote(name: &str, endpoint: &EndpointWritten, file: &AgentFile) -> RemoteSpe
         reply_bytes: limits.and_then(|limits| limits.reply_bytes.as_ref()).map_or(REPLY_BYTES, |bytes| bytes.value),
         extensions: endpoint.extensions.iter().flatten().map(|name| name.value.clone()).collect(),
         retries: endpoint.retries.as_ref().map_or(RETRIES, |retries| retries.value.min(100) as u32),
+        context_tokens: limits.and_then(|limits| limits.context_tokens.as_ref()).map(|tokens| tokens.value),
         decoding: file.decode.as_ref().map(DecodeWritten::decoding).unwrap_or_default(),
     }
 }

@@ -103,7 +103,8 @@ written! { "`limits`",
         /// Maximum number of waiting requests.
         #[schemars(range(min = 1))]
         pub queue: Option<At<usize>>,
-        /// Maximum length of a prompt and its reply together, in tokens.
+        /// Maximum length of a prompt and its reply together, in tokens. For an endpoint: what its server reads, if it cuts
+        /// longer prompts silently.
         #[schemars(range(min = 1))]
         pub context_tokens: Option<At<usize>>,
         /// Maximum size of one reply of an endpoint, in bytes; 8388608 (8 MiB) if absent.

@@ -1,7 +1,7 @@
 //! Replies of a demanded form (`choices`, `schema`, `regex`) from an endpoint: what the server supports, else the form in
 //! the prompt; always with a validation, and one repair round.
 
-use super::{CallContext, RemoteAgent};
+use super::{CallContext, RemoteAgent, wire::Refusal};
 use crate::{
     error::Fault,
     exchange::{Finish, Message, SayReply, SayRequest},
@@ -148,12 +148,17 @@ fn chosen(text: &str, choices: &[String]) -> Option<String> {
 impl RemoteAgent {
     /// Answers a request with a form; `None` for a request without one. The means that the server does not support are
     /// tried once.
-    pub(super) async fn formed(&self, request: &SayRequest, asking: &CallContext) -> Option<Result<SayReply, Fault>> {
+    pub(super) async fn formed(&self, request: &SayRequest, asking: &CallContext) -> Option<Result<SayReply, Refusal>> {
         let form = Form::of(request)?;
         Some(self.formed_as(request, &form, asking).await)
     }
 
-    async fn formed_as(&self, request: &SayRequest, form: &Form<'_>, asking: &CallContext) -> Result<SayReply, Fault> {
+    async fn formed_as(
+        &self,
+        request: &SayRequest,
+        form: &Form<'_>,
+        asking: &CallContext,
+    ) -> Result<SayReply, Refusal> {
         let (means, first) = self.first(request, form, asking).await?;
         let why = match self.in_form(form, &first) {
             Ok(reply) => return Ok(reply),
@@ -165,10 +170,11 @@ impl RemoteAgent {
         again.messages.push(Message::new("assistant", first.text.clone()));
         again.messages.push(Message::new("user", format!("This does not fit: {why}. {}", form.sentence())));
         let format = form.response_format(means);
-        let second = self.say_once(&again, format.as_ref(), asking).await.map_err(|refusal| refusal.fault)?;
+        let second = self.say_once(&again, format.as_ref(), asking).await?;
         self.in_form(form, &second).map_err(|why| {
             let why = self.wire.excerpt(&why);
-            Fault::failed(format!("the reply of {} does not fit, and neither did one before: {why}", self.wire.base()))
+            let base = self.wire.base();
+            Fault::failed(format!("the reply of {base} does not fit, and neither did one before: {why}")).into()
         })
     }
 
@@ -178,7 +184,7 @@ impl RemoteAgent {
         request: &SayRequest,
         form: &Form<'_>,
         asking: &CallContext,
-    ) -> Result<(Means, SayReply), Fault> {
+    ) -> Result<(Means, SayReply), Refusal> {
         // a regular expression has no other means than the prompt
         let best = if form.schema().is_some() { self.support.best() } else { Means::Prompt };
         let mut means = best;
@@ -198,11 +204,11 @@ impl RemoteAgent {
                     return Ok((means, reply));
                 }
                 Err(refusal) => match MEANS.into_iter().find(|next| *next > means) {
-                    Some(next) if format.is_some() && is_unsupported(refusal.status) => {
+                    Some(next) if format.is_some() && refusal.too_long.is_none() && is_unsupported(refusal.status) => {
                         tracing::debug!(fault = %refusal.fault, ?next, "the server refuses the form");
                         means = next;
                     }
-                    _ => return Err(refusal.fault),
+                    _ => return Err(refusal),
                 },
             }
         }

@@ -9,6 +9,7 @@ mod bytes;
 mod embed;
 mod form;
 mod hear;
+mod long;
 mod redact;
 mod say;
 mod sse;
@@ -55,6 +56,9 @@ pub struct RemoteSpec {
     pub retries: u32,
     /// The settings beyond OpenAI's protocol that the server supports, by their names there.
     pub extensions: Vec<String>,
+    /// The maximum tokens of a prompt and its reply, if the agent file states it. A server may cut longer prompts
+    /// silently.
+    pub context_tokens: Option<usize>,
     /// The defaults of requests without decoding settings.
     pub decoding: Decoding,
 }
@@ -130,10 +134,12 @@ impl RemoteAgent {
         };
         let wire = Wire::new(&spec, key)?;
         let decoding = serde_json::to_string(&spec.decoding).expect("plain data serialises: this is a bug");
+        // it decides which lines of a long list are sent
+        let context = spec.context_tokens.map_or_else(String::new, |tokens| format!(" {tokens}"));
         let card = Card {
             name: spec.name.clone(),
             answers: spec.answers.clone(),
-            identity: format!("remote {} {} {decoding}", wire.base(), spec.model),
+            identity: format!("remote {} {} {decoding}{context}", wire.base(), spec.model),
             memo: true,
             own_labels: false,
         };

@@ -23,13 +23,6 @@ struct Said {
 }
 
 impl RemoteAgent {
-    pub(super) async fn say(&self, request: SayRequest, asking: CallContext) -> Result<SayReply, Fault> {
-        match self.formed(&request, &asking).await {
-            Some(reply) => reply,
-            None => self.say_streaming(&request, None, asking).await.map_err(|refusal| refusal.fault),
-        }
-    }
-
     /// One request whose reply comes whole. A form arrives as JSON, which is of no use to a reader before it is complete.
     pub(super) async fn say_once(
         &self,
@@ -40,7 +33,8 @@ impl RemoteAgent {
         self.say_streaming(request, format, CallContext { seed: asking.seed, stream: None }).await
     }
 
-    async fn say_streaming(
+    /// One request, whose reply is streamed if its caller wants that.
+    pub(super) async fn say_streaming(
         &self,
         request: &SayRequest,
         format: Option<&Value>,
@@ -154,7 +148,7 @@ impl RemoteAgent {
         if self.wire.redaction.hide(spelt.clone()) == spelt { found } else { Vec::new() }
     }
 
-    async fn streamed(&self, response: reqwest::Response, stream: &UnboundedSender<String>) -> Result<Said, Fault> {
+    async fn streamed(&self, response: reqwest::Response, stream: &UnboundedSender<String>) -> Result<Said, Refusal> {
         let mut events = Events::new(self.wire.reply_bytes);
         let (mut said, mut is_done) = (Said::default(), false);
         let [mut shown, mut thought] = [(); 2].map(|()| self.wire.redaction.stream());
@@ -170,7 +164,7 @@ impl RemoteAgent {
                 is_done |=
                     self.event(&data, &mut said, [&mut shown, &mut thought], |piece| show(&thoughts.push(piece)))?;
             }
-            Ok::<bool, Fault>(is_done)
+            Ok::<bool, Refusal>(is_done)
         };
         let too_large = |TooLarge| self.wire.too_large();
         self.wire.stream(response, |bytes| hear(events.push(bytes).map_err(too_large)?)).await?;
@@ -182,10 +176,10 @@ impl RemoteAgent {
         said.thinking.push_str(&thought.finish());
         match is_done || said.finish.is_some() {
             true => Ok(said),
-            false => Err(Fault::passing(
-                format!("{} ended the stream before the reply was complete", self.wire.base()),
-                None,
-            )),
+            false => {
+                let message = format!("{} ended the stream before the reply was complete", self.wire.base());
+                Err(Fault::passing(message, None).into())
+            }
         }
     }
 
@@ -197,7 +191,7 @@ impl RemoteAgent {
         said: &mut Said,
         [shown, thought]: [&mut KeyFilter<'_>; 2],
         show: impl FnOnce(&str),
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, Refusal> {
         if data.trim() == "[DONE]" {
             return Ok(true);
         }
@@ -205,7 +199,8 @@ impl RemoteAgent {
             serde_json::from_str(data).map_err(|_| self.wire.malformed("contains an invalid event", data))?;
         if event.get("error").is_some() {
             let said = wire::error_message(data).unwrap_or_default();
-            return Err(self.wire.malformed("is an error", &said));
+            let fault = self.wire.malformed("is an error", &said);
+            return Err(self.wire.too_long(None, data, &said).unwrap_or_else(|| fault.into()));
         }
         let choice = &event["choices"][0];
         if let Some(piece) = choice["delta"]["content"].as_str().filter(|piece| !piece.is_empty()) {
@@ -217,7 +212,7 @@ impl RemoteAgent {
             said.thinking.push_str(&thought.push(piece));
         }
         if said.text.len() + said.thinking.len() > self.wire.reply_bytes {
-            return Err(self.wire.too_large());
+            return Err(self.wire.too_large().into());
         }
         said.finish = finish(choice).map(|why| self.wire.redaction.hide(why)).or(said.finish.take());
         Ok(false)

@@ -41,6 +41,7 @@ fn spec(url: &str) -> RemoteSpec {
         reply_bytes: 4096,
         retries: 2,
         extensions: Vec::new(),
+        context_tokens: None,
         decoding: Decoding { max_tokens: Some(64), temperature: Some(0.7), ..Decoding::default() },
     }
 }
@@ -415,6 +416,9 @@ async fn failures_are_passing_or_final_and_never_show_the_key() {
     insta::assert_snapshot!(failure(body(200, "{}")).await, @"final: the answer of URL/v1 contains no message: {}");
     let broken = format!("data: {}\n\n", json!({"choices": [{"delta": {"content": "In"}}]}));
     let broken = ResponseTemplate::new(200).set_body_raw(broken, "text/event-stream");
+    let long = json!({"error": {"type": "exceed_context_size_error", "n_prompt_tokens": 1407, "n_ctx": 256}});
+    let long = ResponseTemplate::new(200).set_body_raw(format!("data: {long}\n\n"), "text/event-stream");
+    insta::assert_snapshot!(failure(long).await, @"final: the prompt has 1407 tokens; the model at URL/v1 reads at most 256 together with its reply: shorten the prompt or use a model that reads more");
     insta::assert_snapshot!(failure(broken).await, @"passing, None: URL/v1 ended the stream before the reply was complete");
 }
 

@@ -1,6 +1,10 @@
 //! Sends one request, and turns failures into faults.
 
-use super::{RemoteSpec, redact::Redaction};
+use super::{
+    RemoteSpec,
+    long::{self, TooLong},
+    redact::Redaction,
+};
 use crate::error::Fault;
 use crate::hub::{folders::Secret, http};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
@@ -17,16 +21,18 @@ const ERROR_BYTES: usize = 64 * 1024;
 /// The maximum bytes of a stream for each byte of the reply's limit: a stream wraps each word in JSON.
 const STREAM_FACTOR: usize = 64;
 
-/// Why a request has no answer: the server's status, if it gave one, and the fault.
+/// Why a request has no answer: the server's status, if it gave one, the numbers of a prompt that is too long, and the
+/// fault.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub status: Option<StatusCode>,
-    pub fault: Fault,
+    pub too_long: Option<TooLong>,
+    pub fault: Box<Fault>,
 }
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Refusal {
-        Refusal { status: None, fault }
+        Refusal { status: None, too_long: None, fault: Box::new(fault) }
     }
 }
 
@@ -96,7 +102,7 @@ impl Wire {
 
     /// Sends a request. Gives the answer if its status is a success, else a fault with the server's own message.
     pub(super) async fn send(&self, request: RequestBuilder, until: Instant) -> Result<Response, Fault> {
-        self.try_send(request, until).await.map_err(|refusal| refusal.fault)
+        self.try_send(request, until).await.map_err(|refusal| *refusal.fault)
     }
 
     /// Like [`Wire::send`], with the status of a refusal.
@@ -115,13 +121,23 @@ impl Wire {
         }
         let body = String::from_utf8_lossy(&body).into_owned();
         let said = self.excerpt(&error_message(&body).unwrap_or(body.clone()));
+        if let Some(refusal) = self.too_long(Some(status), &body, &said) {
+            return Err(refusal);
+        }
         let message = self.refusal(status, &said);
         // A used-up quota is a 429 too, but a retry cannot help.
         let fault = match http::is_passing(status) && !body.contains("insufficient_quota") {
             true => Fault::passing(message, retry_after),
             false => Fault::failed(message),
         };
-        Err(Refusal { status: Some(status), fault })
+        Err(Refusal { status: Some(status), ..Refusal::from(fault) })
+    }
+
+    /// The refusal of a prompt that is too long, if `body` is one. `said` is its message.
+    pub(super) fn too_long(&self, status: Option<StatusCode>, body: &str, said: &str) -> Option<Refusal> {
+        let why = long::too_long(status, body)?;
+        let fault = why.fault(self.base(), &self.excerpt(said));
+        Some(Refusal { status, too_long: Some(why), ..Refusal::from(fault) })
     }
 
     /// Sends and reads the whole answer as JSON, without the key.
@@ -146,11 +162,11 @@ impl Wire {
 
     /// Passes the chunks of a streamed answer to `take`, until `take` gives true or the stream ends. Fails at the
     /// limits of bytes and time.
-    pub(super) async fn stream(
+    pub(super) async fn stream<E: From<Fault>>(
         &self,
         mut response: Response,
-        mut take: impl FnMut(&[u8]) -> Result<bool, Fault>,
-    ) -> Result<(), Fault> {
+        mut take: impl FnMut(&[u8]) -> Result<bool, E>,
+    ) -> Result<(), E> {
         let (last, mut read) = (Instant::now() + self.reply_time, 0);
         while Instant::now() < last {
             let bytes = match self.in_time(response.chunk(), self.until().min(last)).await {
@@ -160,14 +176,15 @@ impl Wire {
             let Some(bytes) = bytes else { return Ok(()) };
             read += bytes.len();
             if read > self.reply_bytes.saturating_mul(STREAM_FACTOR) {
-                return Err(self.too_large());
+                return Err(self.too_large().into());
             }
             if take(&bytes)? {
                 return Ok(());
             }
         }
         let limit = self.reply_time;
-        Err(Fault::failed(format!("the reply of {} did not end within {limit:?} (`limits: reply_time`)", self.base)))
+        let message = format!("the reply of {} did not end within {limit:?} (`limits: reply_time`)", self.base);
+        Err(Fault::failed(message).into())
     }
 
     /// The error for a reply that exceeds its limit; no part of it is kept.

@@ -78,7 +78,7 @@ async fn tries(question: AgentCall, attempts: &mut u32) -> Result<Reply, Fault> 
         if *attempts > max_retries {
             let times = if *attempts > 1 { format!(" (asked {attempts} times)") } else { String::new() };
             let kind = if is_unreachable { FaultKind::Model } else { FaultKind::Failed };
-            return Err(Fault { kind, message: format!("{}{times}", fault.message), ..fault });
+            return Err(Fault { kind, message: format!("{}{times}", fault.message), ..fault }.of(name));
         }
         let wait = pause(&path, *attempts).max(retry_after.unwrap_or_default());
         progress.event(Event::Retrying { path: path.to_string(), attempt: *attempts, wait, why: message.clone() });
@@ -101,8 +101,10 @@ fn pause(path: &str, attempt: u32) -> Duration {
 fn lasting(fault: Fault, name: &str) -> Fault {
     match fault.kind {
         FaultKind::Cancelled => Fault::failed(format!("{name} cancelled the request")),
-        FaultKind::Media | FaultKind::Model => fault,
-        _ => Fault { kind: FaultKind::Failed, ..fault },
+        // the medium is at fault, not the agent that reads it
+        FaultKind::Media => fault,
+        FaultKind::Model => fault.of(name),
+        _ => Fault { kind: FaultKind::Failed, ..fault }.of(name),
     }
 }
 

@@ -274,7 +274,7 @@ impl Driver {
                 step: answered.exchange.step.to_string(),
                 path: answered.exchange.path.clone(),
                 hit: timing.memo_hit,
-                error: error.map(|failure| failure.message.clone()),
+                error: error.map(ToString::to_string),
             });
             if let Ok(reply) = &answered.result {
                 self.familiar.count(&answered.exchange.role, &answered.exchange.request, reply);

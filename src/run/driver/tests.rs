@@ -178,8 +178,8 @@ async fn a_failure_names_its_reason_and_path() {
     )
     .await;
     check("at_once: 4", "a panics", failed("said[1]: fake panicked; this is a bug (for `panics`)")).await;
-    check("retries: 0", "busy a busy", failed("said[0]: busy (for `busy`) (and 1 more item failed)")).await;
-    check("at_once: 4", "model", Err(("said[0]: no weights (for `model`)", FaultKind::Model))).await;
+    check("retries: 0", "busy a busy", failed("said[0]: fake: busy (for `busy`) (and 1 more item failed)")).await;
+    check("at_once: 4", "model", Err(("said[0]: fake: no weights (for `model`)", FaultKind::Model))).await;
     check("at_once: 4", "media", Err(("said[0]: no such video (for `media`)", FaultKind::Media))).await;
 }
 

@@ -379,11 +379,11 @@ fn list(value: Value) -> Result<Vec<Option<Value>>, String> {
     }
 }
 
-/// The message of a failure. A failure of an inner block includes its path.
+/// The message of a failure, with its agent. A failure of an inner block includes its path.
 fn reason(failure: &StepFailure, depth: usize) -> String {
     let inner = failure.order.0.len() > depth * 3 + 2;
-    let message = &failure.fault.message;
-    if inner { format!("{}: {message}", failure.path) } else { message.clone() }
+    let fault = &failure.fault;
+    if inner { format!("{}: {fault}", failure.path) } else { fault.to_string() }
 }
 
 /// The failure of a step with failed items: the first one, with the number of the others.
