@@ -64,6 +64,23 @@ pub(crate) fn still_image(head: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// The format of a picture, still or not.
+pub(crate) fn picture(head: &[u8]) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(head);
+    match head {
+        [b'G', b'I', b'F', b'8', ..] => Some("GIF"),
+        _ if is_text(head) && text.contains("<svg") => Some("SVG"),
+        _ => still_image(head),
+    }
+}
+
+/// True for the common containers of video and sound.
+pub(crate) fn is_video(head: &[u8]) -> bool {
+    let riff = head.starts_with(b"RIFF") && matches!(head.get(8..12), Some(b"AVI " | b"WAVE"));
+    let boxes = head.get(4..8) == Some(b"ftyp") && still_image(head).is_none();
+    riff || boxes || [&b"\x1a\x45\xdf\xa3"[..], b"fLaC", b"OggS", b"ID3"].iter().any(|magic| head.starts_with(magic))
+}
+
 /// True for UTF-8 without control characters. The end may cut a character.
 fn is_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
@@ -168,6 +185,22 @@ mod tests {
         check(b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81", None);
         check(b"RIFF\x24\0\0\0WAVEfmt ", None);
         check(b"GIF89a\x01\0", None);
+    }
+
+    #[test]
+    fn pictures_and_videos_are_told_apart() {
+        let check = |head: &[u8], expected: Option<&str>, video: bool| {
+            assert_eq!((picture(head), is_video(head)), (expected, video), "{head:?}");
+        };
+        check(b"GIF89a\x01\0", Some("GIF"), false);
+        check(b"<?xml version=\"1.0\"?>\n<svg width=\"1\"/>", Some("SVG"), false);
+        check(b"RIFF\x24\0\0\0WEBPVP8 ", Some("WebP"), false);
+        check(b"\0\0\0\x20ftypavif", Some("AVIF"), false);
+        check(b"\0\0\0\x20ftypisom\0\0\x02\0", None, true);
+        check(b"RIFF\x24\0\0\0WAVEfmt ", None, true);
+        check(b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81", None, true);
+        check(b"fLaC\0\0\0\x22", None, true);
+        check(b"hello", None, false);
     }
 
     #[test]

@@ -28,13 +28,13 @@ fn check(path: &str) -> Result<ImageFormat, MediaError> {
     let mut head = Vec::new();
     let read = regular(&files::path(path), path)?.take(sniff::HEAD as u64).read_to_end(&mut head);
     read.map_err(|e| MediaError::new(MediaFault::Unreadable, path, format!("cannot be read: {}", e.kind())))?;
-    match (image::guess_format(&head), sniff::still_image(&head)) {
-        (Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)), _) => Ok(format),
-        (_, Some(what)) => {
-            Err(MediaError::new(MediaFault::NotMedia, path, format!("is a {what} image; PNG and JPEG are read")))
-        }
-        _ => Err(MediaError::new(MediaFault::NotMedia, path, "is not an image (PNG and JPEG are read)")),
-    }
+    let what = match (image::guess_format(&head), sniff::picture(&head)) {
+        (Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)), _) => return Ok(format),
+        (_, Some(what)) => format!("is an image of the format {what}; PNG and JPEG are read"),
+        _ if sniff::is_video(&head) => "is a video or sound, not an image".to_owned(),
+        _ => "is not an image (PNG and JPEG are read)".to_owned(),
+    };
+    Err(MediaError::new(MediaFault::NotMedia, path, what))
 }
 
 /// The pixels, equal to Pillow's `Image.open(path).convert("RGB")`. An alpha channel is dropped, not blended. The
