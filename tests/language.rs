@@ -249,6 +249,7 @@ fn the_schema_and_the_check_agree_on_values() {
         check(&format!("s: {{ timeout: {span}, compute: 1 }}"), good);
     }
     check(&frames("every: \"{{ x }}\""), true);
+    check(&frames("every: \"{{ x }}s\""), true);
     for (at, good) in [
         ("keyframes", true),
         ("scenes", true),

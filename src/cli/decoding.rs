@@ -1,7 +1,7 @@
 //! The flags of the decoding settings, from the table of settings ([`SETTINGS`]).
 
 use crate::exchange::{Decoding, Range, SETTINGS, Setting, SettingForm, SettingValue};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::NonEmptyStringValueParser};
 
 /// The decoding settings of a command line.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +26,8 @@ fn arg(setting: &'static Setting) -> Arg {
         }
         SettingForm::Texts => {
             let help: String = format!("{} (can be repeated)", setting.about);
-            arg.value_name("TEXT").action(ArgAction::Append).help(help)
+            let read = NonEmptyStringValueParser::new();
+            arg.value_name("TEXT").action(ArgAction::Append).help(help).value_parser(read)
         }
         SettingForm::Truth => arg.action(ArgAction::SetTrue),
     }
@@ -91,5 +92,6 @@ mod tests {
         assert_eq!(read(&["--presence-penalty".into(), "-1.5".into()]).expect("flags").presence_penalty, Some(-1.5));
         let error = read(&["--top-p".into(), "1.5".into()]).expect_err("out of range").to_string();
         assert!(error.contains("invalid value '1.5' for '--top-p <X>': expected 0 to 1"), "{error}");
+        assert!(read(&["--stop".into(), String::new()]).is_err(), "an empty text occurs everywhere");
     }
 }

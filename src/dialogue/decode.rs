@@ -45,9 +45,19 @@ fn read(setting: &Setting, mapping: &Node, reading: &mut Reading) -> Option<Sett
             reading.problem("wrong-value", pos, message, None);
             None
         }
-        SettingForm::Texts => field(name, mapping, reading).map(SettingValue::Texts),
+        SettingForm::Texts => texts(name, mapping, "`decode`", reading),
         SettingForm::Truth => field(name, mapping, reading).map(SettingValue::Truth),
     }
+}
+
+/// A setting of texts in a mapping. Reports an empty text, because it occurs everywhere.
+pub(crate) fn texts(name: &'static str, mapping: &Node, what: &str, reading: &mut Reading) -> Option<SettingValue> {
+    let texts = reading.field::<Option<Vec<At<String>>>>(mapping, name, what).flatten()?;
+    for text in texts.iter().filter(|text| text.value.is_empty()) {
+        let message = format!("found an empty text for `{name}`, expected at least one character");
+        reading.problem("wrong-value", text.pos, message, None);
+    }
+    Some(SettingValue::Texts(texts.into_iter().map(|text| text.value).collect()))
 }
 
 impl JsonSchema for DecodeWritten {

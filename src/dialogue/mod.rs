@@ -19,7 +19,7 @@ pub use agent_file::{
     AgentFile, CastFile, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, TranslateWritten, WhoWritten,
 };
 pub use decode::DecodeWritten;
-pub(crate) use decode::settings_schema;
+pub(crate) use decode::{settings_schema, texts};
 pub(crate) use file::name_steps;
 pub use file::{
     COMMON_KEYS, CastWritten, Common, DialogueFile, ExpectWritten, InputWritten, RESERVED, StepWritten, TestWritten,
@@ -36,6 +36,7 @@ pub use written::{At, Expr, NumberExpr, Required, TextExpr, Written, text_node};
 pub use yaml::{Data, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, TextStyle, YamlKey};
 
 use crate::problem::{MAX_PROBLEMS, Problem};
+use indexmap::IndexSet;
 use std::sync::Arc;
 
 /// The file that is being read, and its problems so far.
@@ -159,11 +160,12 @@ pub fn cast(source: &str, file: &str) -> Result<CastFile, Vec<Problem>> {
 }
 
 /// Reads a label list (`vocab/NAME.txt`) with one label on each line. Empty lines and lines that start with `#` are
-/// skipped.
+/// skipped, and a repeated label counts once: its share of the probability would be divided.
 pub fn labels(source: &str) -> Vec<String> {
     // Some editors begin a file with a byte order mark.
     let lines = source.trim_start_matches('\u{feff}').lines().map(str::trim);
-    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+    let labels: IndexSet<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    labels.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ fn casts_are_read() {
 #[test]
 fn labels_skip_comments() {
     assert_eq!(labels("# places\nkitchen\n\n living room \n"), ["kitchen", "living room"]);
+    assert_eq!(labels("street\nkitchen\n street\nkitchen\n"), ["street", "kitchen"]);
 }
 
 fn tree(source: &str) -> Result<Node, String> {
@@ -69,6 +70,22 @@ fn tree(source: &str) -> Result<Node, String> {
             Err(problem.map(|p| format!("{}:{} {}: {}", p.line, p.column, p.code, p.message)).unwrap_or_default())
         }
     }
+}
+
+/// A misspelt key is one problem, although the key that it stands for is missing then.
+#[test]
+fn a_misspelt_required_key_is_reported_once() {
+    let codes = |tests: &str| -> Vec<String> {
+        let source =
+            format!("version: 1\ndialogue: d\nsteps: {{ s: {{ compute: 1 }} }}\nanswer: x\ntests: [{tests}]\n");
+        load(&source, "f").expect_err("problems").iter().map(|p| format!("{} {}", p.code, p.message)).collect()
+    };
+    assert_eq!(codes("{ name: a, expct: { answer: x } }"), ["unknown-key found unknown key `expct` in a test"]);
+    assert_eq!(codes("{ name: a }"), ["missing-key found no key `expect` in a test"]);
+    assert_eq!(
+        codes("{ name: a, zzz: 1 }"),
+        ["missing-key found no key `expect` in a test", "unknown-key found unknown key `zzz` in a test"]
+    );
 }
 
 #[test]

@@ -315,6 +315,16 @@ impl Reading {
         read
     }
 
+    /// True if an unknown key of the mapping was reported as a misspelt `name`.
+    fn is_misspelt(&self, name: &str, entries: &[(super::yaml::YamlKey, Node)]) -> bool {
+        let hint = format!("did you mean `{name}`?");
+        let at = |pos: Pos| entries.iter().any(|(key, _)| key.pos == pos);
+        let mut unknown = self.problems.iter().filter(|problem| problem.code == "unknown-key");
+        unknown.any(|problem| {
+            problem.hint.as_ref() == Some(&hint) && at(Pos { line: problem.line, column: problem.column })
+        })
+    }
+
     /// Reads the key `name` of a mapping. Reports a missing key if it is required.
     pub fn field<T: Written>(&mut self, node: &Node, name: &str, what: &str) -> Option<T> {
         let Data::Map(entries) = &node.data else { return None };
@@ -322,7 +332,7 @@ impl Reading {
             Some((_, value)) => self.named(name, value),
             None => {
                 let absent = T::absent();
-                if absent.is_none() || T::WANTED {
+                if (absent.is_none() || T::WANTED) && !self.is_misspelt(name, entries) {
                     self.problem("missing-key", node.pos, format!("found no key `{name}` in {what}"), None);
                 }
                 absent

@@ -116,7 +116,7 @@ impl Setting {
     pub fn schema(&self) -> Schema {
         match self.form {
             SettingForm::Number(range) => range.schema(),
-            SettingForm::Texts => json_schema!({ "type": "array", "items": { "type": "string" } }),
+            SettingForm::Texts => json_schema!({ "type": "array", "items": { "type": "string", "minLength": 1 } }),
             SettingForm::Truth => json_schema!({ "type": "boolean" }),
         }
     }

@@ -33,8 +33,12 @@ pub(super) fn check_tests(
             unknown(role, "role", names, shared);
             check_replies(role, script, file, shared);
         }
+        // a misspelt input is reported once, as unknown
+        let given: Vec<&str> = test.given.iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let meant: Vec<String> =
+            given.iter().filter_map(|name| closest(name, inputs.keys().map(String::as_str))).collect();
         for (name, _) in inputs.iter().filter(|(_, input)| input.default.is_none()) {
-            if !test.given.as_ref().is_some_and(|given| given.contains_key(name.as_str())) {
+            if !given.contains(&name.as_str()) && !meant.contains(&format!("did you mean `{name}`?")) {
                 let message = format!("found no `{name}` in `given` of test `{}`", test.name.value);
                 shared.problem("missing-key", file, test.name.pos, message, None);
             }

@@ -2,7 +2,7 @@
 //! ([`SETTINGS`]) gives the keys.
 
 use crate::{
-    dialogue::{Keys, Node, NumberExpr, Reading, settings_schema},
+    dialogue::{self, Keys, Node, NumberExpr, Reading, settings_schema},
     exchange::{Decoding, SETTINGS, Setting, SettingForm, SettingValue},
     plan::{Formula, Planning, Range, StepError, Typing, range},
     prompt::Scope,
@@ -34,9 +34,7 @@ impl Keys for DecodingKeys {
                     keys.numbers.extend(number.map(|number| (setting, number)));
                     continue;
                 }
-                SettingForm::Texts => {
-                    reading.field::<Option<_>>(mapping, setting.name, what).flatten().map(SettingValue::Texts)
-                }
+                SettingForm::Texts => dialogue::texts(setting.name, mapping, what, reading),
                 SettingForm::Truth => {
                     reading.field::<Option<_>>(mapping, setting.name, what).flatten().map(SettingValue::Truth)
                 }

@@ -20,7 +20,7 @@ written! { "`frames`",
     pub struct Frames {
         /// The video, as a template.
         pub video: TextExpr,
-        /// A duration (`2s`), or a template that gives seconds.
+        /// A duration (`2s`), or a template that gives one (`{{ n }}s`) or a number of seconds.
         #[schemars(with = "Option<crate::plan::range::Every>")]
         pub every: Option<Expr>,
         /// `keyframes`, `scenes`, or a list of times in seconds.
@@ -114,7 +114,7 @@ impl FramesStep {
         typing.expect(&self.video, &[Type::Video], "`video`");
         match &self.which {
             Which::Fixed(_) => Type::Any,
-            Which::Every(formula) => typing.expect(formula, &[Type::Number], "`every`"),
+            Which::Every(formula) => typing.expect(formula, &[Type::Number, Type::Text], "`every`"),
             Which::Scenes(formula) => typing.expect(formula, &[Type::Number], "`threshold`"),
             Which::Times(formula) => typing.expect(formula, &[Type::Number.list()], "`at`"),
         };
@@ -130,9 +130,19 @@ impl FramesStep {
         };
         Ok(match &self.which {
             Which::Fixed(sampling) => sampling.clone(),
-            Which::Every(formula) => match number(&formula.eval(scope)?, "every")? {
-                0.0 => return Err(StepError("found 0 for `every`, expected more than 0".into())),
-                seconds => Sampling::Every(seconds),
+            Which::Every(formula) => match formula.eval(scope)? {
+                Value::Text(text) => match Span::parse(text.trim()) {
+                    Ok(span) => Sampling::Every(span.0.as_secs_f64()),
+                    Err(why) => {
+                        let expected = why.expected();
+                        let message = format!("found text `{text}` for `every`, expected {expected}; {SPAN_USAGE}");
+                        return Err(StepError(message));
+                    }
+                },
+                value => match number(&value, "every")? {
+                    0.0 => return Err(StepError("found 0 for `every`, expected more than 0".into())),
+                    seconds => Sampling::Every(seconds),
+                },
             },
             Which::Scenes(formula) => Sampling::Scenes(number(&formula.eval(scope)?, "threshold")?),
             Which::Times(formula) => match formula.eval(scope)? {
