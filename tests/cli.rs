@@ -238,7 +238,12 @@ fn every_ending_has_its_exit_code() {
     ends(&["ask", DAY, "x", "--device", "cuda:0"], 4, "cuda");
     ends(&["ask", DAY, "x", "--device", "gpu"], 2, "expected auto, cpu, cuda:N or metal");
     ends(&["ask", DAY, "x", "--deadline", "1ms"], 5, "deadline");
-    ends(&["try", "--model", "none", "--prompt", "x"], 4, "none");
+    ends(&["try", "--model", "none", "--prompt", "x"], 4, "the checkpoint none does not exist");
+    ends(&["try", "starter-lm", "--text", "x", "--embed"], 2, "it cannot answer `embed`");
+    ends(&["try", "starter-lm", "--prompt", "x", "--stop", ""], 2, "--stop");
+    ends(&["run", "video_qq", "--help"], 2, "did you mean `video_qa`?");
+    ends(&["run", "tests/problems/cycle.yaml", "--help"], 2, "error[cycle]");
+    ends(&["models", "list", "--cast", "startr"], 2, "did you mean `starter`?");
     ends(&["try", "--prompt", "x"], 2, "required");
     ends(&["replay", "none.jsonl"], 2, "the transcript none.jsonl does not exist");
     ends(&["frobnicate"], 2, "unrecognized");
@@ -478,6 +483,55 @@ fn several_files_are_one_evaluation() {
         let places: Vec<_> = lines.iter().map(|l| (l["file"].as_str(), l["line"].as_u64())).collect();
         assert_eq!((places[0], places[5]), ((Some(one.as_str()), Some(1)), (Some(two.as_str()), Some(3))));
     }
+}
+
+#[test]
+fn try_reads_labels_and_schemas_or_says_what_is_missing() {
+    let cache = tempfile::tempdir().expect("temp");
+    let refused = |args: &[&str], expected: &str| {
+        let (_, err) = check(cache.path(), args, 2);
+        assert_eq!(err, format!("error: {expected}\n"), "{args:?}");
+    };
+    let image = &["try", "starter-clip", "--image", "docs/images/sample.png", "--among"][..];
+    let among = |labels| [image, &[labels]].concat();
+    refused(
+        &among("starter/plces"),
+        "--among: no file or list of labels is named `starter/plces`\nhint: did you mean `starter/places`?",
+    );
+    refused(&among(","), "--among: `,` contains no labels");
+    let prompt = &["try", "starter-lm", "--prompt", "x"][..];
+    refused(
+        &[prompt, &["--schema", "nosuch"]].concat(),
+        "--schema: no file or schema is named `nosuch`\nhint: name a file with a JSON Schema, or NAME of schemas/NAME.json in the project",
+    );
+    // a repeated label would divide its probability
+    let ranked = json(cache.path(), &[image, &["cafe, office ,cafe", "--json"]].concat(), 0);
+    assert_eq!(ranked["scores"].as_array().map(Vec::len), Some(2), "{ranked}");
+}
+
+/// `--model` and agent files find checkpoints in the user's folder of models. All missing ones are named, with one hint.
+#[test]
+fn models_are_found_in_the_users_folder() {
+    let cache = tempfile::tempdir().expect("temp");
+    let ends = |models: &Path, args: &[&str], code: i32| {
+        let output = elenchus(cache.path()).env("ELENCHUS_MODELS", models).args(args).output().expect("it ends");
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}\n{err}");
+        err
+    };
+    ends(&root().join("agents/starter"), &["try", "--model", "lm", "--prompt", "x", "--max-tokens", "1"], 0);
+    let empty = cache.path().join("none");
+    let video = format!("video={DAY}");
+    let err = ends(&empty, &["run", "video_log", "--cast", "real", "-i", &video], 4);
+    assert_eq!(err.lines().count(), 2, "{err}");
+    for name in ["efficientnet-lite0", "all-MiniLM-L6-v2", "whisper-tiny.en", "qwen2.5-coder-0.5b-q4_k_m.gguf"] {
+        assert_eq!(
+            err.matches(&format!("the checkpoint {} does not exist", empty.join(name).display())).count(),
+            1,
+            "{err}"
+        );
+    }
+    assert_eq!(err.matches("put it into your folder of models").count(), 1, "{err}");
 }
 
 /// A model may know its own prompts only. The note is the description in the agent's file.

@@ -442,6 +442,14 @@ fn a_server_that_is_down_is_reported_once() {
         }
         assert!(!said.contains("(hint"), "one hint for each agent:\n{said}");
     };
-    check(&[], &["FAIL|agents/big", "FAIL|agents/hub", "hint: give --allow-network", "ok|agents/srv|not contacted"]);
+    check(
+        &[],
+        &[
+            "FAIL|agents/big",
+            "FAIL|agents/hub",
+            "hint: a run with --allow-network downloads it",
+            "ok|agents/srv|not contacted",
+        ],
+    );
     check(&["--network"], &["FAIL|agents/srv|cannot be reached"]);
 }

@@ -76,14 +76,31 @@ fn a_failing_stdout_does_not_panic() {
         let err = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(code), "{args:?}: {err}");
         assert!(!err.contains("panicked"), "{args:?}: {err}");
+        err
     };
-    for args in [&["run", "good.yaml"][..], &["--help"], &["completions", "bash"]] {
+    for args in [&["run", "good.yaml"][..], &["list", "--json"], &["--help"], &["completions", "bash"]] {
         check(args, closed(), 0);
     }
     check(&["ask", "--json"], closed(), 2);
     if cfg!(target_os = "linux") {
-        // the answer was lost
-        check(&["run", "good.yaml"], full(), 1);
-        check(&["ask", "--json"], full(), 2);
+        // the output was lost, and one line says so
+        for args in [
+            &["run", "good.yaml"][..],
+            &["run", "good.yaml", "--json", "-q"],
+            &["run", "good.yaml", "--help"],
+            &["list", "--json"],
+            &["check", "good.yaml", "--json"],
+            &["completions", "bash"],
+            &["ask", "--json"],
+            &["--help"],
+            &["--version"],
+        ] {
+            let err = check(args, full(), 1);
+            let lost = "error: the result cannot be written: No space left on device (os error 28)\n";
+            assert!(err.ends_with(lost) && err.matches("error:").count() == 1, "{args:?}: {err}");
+        }
+        // a failure keeps its code
+        let err = check(&["ask", "none.mp4", "x", "--json"], full(), 3);
+        assert!(err.ends_with("error: none.mp4: no such file\n"), "{err}");
     }
 }

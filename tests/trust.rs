@@ -231,6 +231,16 @@ fn an_untrusted_project_can_use_local_models_only() {
         }
     };
     check("far", 2, "it names the endpoint http://127.0.0.1:");
+    // `check` refuses nothing, but it warns
+    machine.write("home/p/far.yaml", FAR);
+    let warned = machine.json("home/p", &["check", "far.yaml", "--json"], 0);
+    assert_eq!(
+        (warned[0]["code"].as_str(), warned[0]["severity"].as_str()),
+        (Some("untrusted"), Some("warning")),
+        "{warned}"
+    );
+    assert!(warned[0]["message"].as_str().expect("text").contains("it names the endpoint"), "{warned}");
+    assert_eq!(machine.json("home/p", &["check", "far.yaml", "--json", "--trust"], 0), serde_json::json!([]));
     check("hub", 2, "it names org/name, and only a trusted project may download");
     check("up", 2, "the weights at ../../weights: it lies outside its project");
     check("root", 2, "the weights at /etc/hostname: it lies outside its project");
@@ -509,9 +519,9 @@ fn offline_refuses_all_network() {
         None,
         &[&hub[..], &["--offline", "--allow-network"]].concat(),
         4,
-        "give --allow-network instead of --offline",
+        "a run with --allow-network instead of --offline downloads it",
     );
-    check(None, &hub, 4, "give --allow-network to download it");
+    check(None, &hub, 4, "a run with --allow-network downloads it");
     listener.was_not_contacted();
     check(Some("0"), &["run", "d.yaml"], 0, "network: agent far sends text to");
     assert_eq!(listener.heard().len(), 1);

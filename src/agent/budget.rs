@@ -94,7 +94,7 @@ fn remedy(weights: u64, room: u64) -> String {
     let fitting = room as f64 / (1.0 + BESIDE_WEIGHTS);
     let share = fitting / weights.max(1) as f64;
     let format = match share {
-        share if share >= 0.53 => "its weights in half the bits would fit (`dtype: f16`, or a GGUF file of Q8_0)",
+        share if share >= 0.53 => "half the bits would fit (`dtype: f16`, or a GGUF file of Q8_0), if it holds f32 now",
         share if share >= 0.3 => "a GGUF file of Q8_0 or Q5_K_M would fit, if it holds f32 now",
         share if share >= 0.15 => "a GGUF file of Q4_K_M would fit, if it holds f32 now",
         _ => "only a smaller model would fit",
@@ -203,7 +203,7 @@ mod tests {
         check(
             1_000_000_000,
             "1.4 GB alone, and cpu has a limit of 1.0 GB",
-            "its weights in half the bits would fit (`dtype: f16`, or a GGUF file of Q8_0): weights of at most 833 MB fit",
+            "half the bits would fit (`dtype: f16`, or a GGUF file of Q8_0), if it holds f32 now: weights of at most 833 MB fit",
         );
         check(
             300_000_000,

@@ -76,7 +76,7 @@ pub fn of_cast(name: &str, catalogue: &Catalogue) -> Result<Vec<CastRow>, HubErr
     let found = catalogue.find(Resource::Cast, name).map_err(|error| HubError::refused(error.to_string()))?;
     let Some(found) = found else {
         let hint = crate::plan::closest_cast(name, catalogue);
-        return Err(HubError::new(format!("no cast is named `{name}`"), hint));
+        return Err(HubError { hint: Some(hint), ..HubError::refused(format!("no cast is named `{name}`")) });
     };
     let cast = dialogue::cast(&found.text, &found.file).map_err(|problems| match problems.first() {
         Some(first) => HubError::plain(format!("{}:{}:{}: {}", first.file, first.line, first.column, first.message)),

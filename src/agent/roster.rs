@@ -456,9 +456,9 @@ mod tests {
         let expected = "agent far: the environment variable ELENCHUS_TEST_NO_SUCH_KEY (`key_env`) is not set; it must hold the key";
         check(&files, &[("a", "far", say), ("c", "ok", say)], expected).await;
         let files = [("gone", "model: { path: nowhere }"), ("hub", "model: { hub: org/name }")];
-        let expected = "agent gone: the checkpoint DIR/agents/nowhere does not exist (hint: a relative `path` is relative to the agent file, or to \
-            your folder of models: put nowhere into DIR/cache/models, or set ELENCHUS_MODELS to the folder that contains it)\n\
-            agent hub: org/name is not in the hub's cache (DIR/cache/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to download it; or copy that \
+        let expected = "agent gone: the checkpoint DIR/agents/nowhere does not exist (hint: put it into your folder of models, \
+            DIR/cache/models, or set ELENCHUS_MODELS to the folder that contains it; a relative path is relative to the agent file or to that folder)\n\
+            agent hub: org/name is not in the hub's cache (DIR/cache/models--org--name) (hint: without HF_HUB_OFFLINE a run with --allow-network downloads it; or copy that \
             folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)";
         check(&files, &[("a", "gone", say), ("b", "hub", say)], expected).await;
     }

@@ -144,6 +144,18 @@ pub fn of(name: &str, catalogue: &Catalogue) -> Result<Spec, HubError> {
     Ok(spec)
 }
 
+/// The file of an agent that [`Spec::admit`] refuses, and why; `None` for any other agent.
+pub fn refusal(name: &str, catalogue: &Catalogue) -> Option<(String, HubError)> {
+    let (file, found) = file(name, catalogue).ok()?;
+    let spec = Spec::new(name, &file, &found.origin).ok()?;
+    if let Spec::Translate(two) = &spec {
+        // the two are agents of their own; one that is a translator is refused elsewhere
+        let is_plain = |name: &&String| !matches!(of(name, catalogue), Ok(Spec::Translate(_)));
+        return [&two.eye, &two.words].into_iter().filter(is_plain).find_map(|name| refusal(name, catalogue));
+    }
+    spec.admit(&found, catalogue).err().map(|why| (found.file, why))
+}
+
 /// The meanings of labels, from a list with `label: meaning` on each line.
 fn senses(name: &str, catalogue: &Catalogue) -> Result<BTreeMap<String, String>, HubError> {
     let found = catalogue.find(Resource::Labels, name).map_err(|error| HubError::refused(error.to_string()))?;

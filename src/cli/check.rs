@@ -6,9 +6,14 @@ use super::{
     settings::{Settings, report},
     source,
 };
-use crate::error::Fault;
-use crate::plan::{CompileOptions, Problem, Severity};
-use crate::problem::Pos;
+use crate::{
+    agent::spec,
+    error::Fault,
+    hub::Catalogue,
+    plan::{CompileOptions, Plan, Problem, Severity},
+    problem::Pos,
+};
+use std::collections::BTreeSet;
 
 /// The arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -65,12 +70,14 @@ impl Args {
         report(&source.catalogue.verdicts, out)?;
         match compiled {
             Ok(plan) => {
-                source::show(&source, &plan.warnings, out);
+                let warnings: Vec<Problem> =
+                    plan.warnings.iter().cloned().chain(refused(&plan, &source.catalogue)).collect();
+                source::show(&source, &warnings, out);
                 if !out.json {
                     let takes = Some(describe::inputs_brief(&plan)).filter(|takes| !takes.is_empty());
                     out.note(format!("{file}: ok{}", takes.map(|takes| format!(" ({takes})")).unwrap_or_default()));
                 }
-                Ok(plan.warnings)
+                Ok(warnings)
             }
             Err(problems) => {
                 source::show(&source, &problems, out);
@@ -78,4 +85,15 @@ impl Args {
             }
         }
     }
+}
+
+/// A warning for each agent that a run would refuse, because its project is not trusted.
+fn refused(plan: &Plan, catalogue: &Catalogue) -> Vec<Problem> {
+    let agents: BTreeSet<&str> = plan.roles.values().map(|role| role.agent.as_str()).collect();
+    let warning = |name| {
+        let (file, why) = spec::refusal(name, catalogue)?;
+        let start = Pos { line: 1, column: 1 };
+        Some(Problem { severity: Severity::Warning, ..Problem::new("untrusted", &file, start, why.message, why.hint) })
+    };
+    agents.into_iter().filter_map(warning).collect()
 }

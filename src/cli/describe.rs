@@ -1,7 +1,8 @@
 //! Descriptions of a dialogue's inputs: for `run NAME --help`, `check` and `show --json`.
 
-use super::{settings::Settings, source};
+use super::{out::Out, settings::Settings, source};
 use crate::{
+    error::Fault,
     plan::{CompileOptions, DeclaredInput, Plan},
     value::json::to_json,
 };
@@ -45,23 +46,28 @@ pub(crate) fn inputs_brief(plan: &Plan) -> String {
 const WITH_VALUE: &[&str] =
     &["-i", "--input", "--cast", "--device", "--memory", "--seed", "--deadline", "--record", "--color"];
 
-/// The help of `run DIALOGUE --help` as text or JSON; none for other arguments.
-pub(crate) fn help(args: &[String], json: bool, settings: &Settings) -> Option<String> {
+/// The dialogue of `run DIALOGUE --help`; none for other arguments.
+pub(crate) fn dialogue(args: &[String]) -> Option<&str> {
     let command = args.iter().position(|arg| !arg.starts_with('-'))?;
     if args[command] != "run" {
         return None;
     }
     let rest = &args[command + 1..];
     let is_value = |i: usize| i > 0 && WITH_VALUE.contains(&rest[i - 1].as_str());
-    let name = rest.iter().enumerate().find(|(i, arg)| !arg.starts_with('-') && !is_value(*i)).map(|(_, arg)| arg)?;
-    let source = source::find(name, settings, settings.network(false)).ok()?;
-    let plan = source.plan(&CompileOptions::default()).ok()?;
-    if json {
-        return Some(json!({ "dialogue": name, "about": plan.about, "inputs": inputs_json(&plan) }).to_string() + "\n");
+    let name = rest.iter().enumerate().find(|(i, arg)| !arg.starts_with('-') && !is_value(*i));
+    name.map(|(_, name)| name.as_str())
+}
+
+/// The help of a dialogue as text or JSON. Fails if the dialogue does not exist or has problems, which it prints.
+pub(crate) fn help(name: &str, out: &Out, settings: &Settings) -> Result<String, Fault> {
+    let source = source::find(name, settings, settings.network(false))?;
+    let plan = source::compile(&source, &CompileOptions::default(), out)?;
+    if out.json {
+        return Ok(json!({ "dialogue": name, "about": plan.about, "inputs": inputs_json(&plan) }).to_string() + "\n");
     }
     let about = plan.about.as_ref().map(|about| format!("{about}\n\n")).unwrap_or_default();
     let inputs = inputs_text(&plan);
     let inputs =
         if inputs.is_empty() { "This dialogue takes no inputs.\n".to_owned() } else { format!("Inputs:\n{inputs}") };
-    Some(format!("{name}: {about}{inputs}\n"))
+    Ok(format!("{name}: {about}{inputs}\n"))
 }

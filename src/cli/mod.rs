@@ -30,6 +30,7 @@ mod source;
 mod terminal;
 mod test;
 mod trust;
+mod try_given;
 mod try_one;
 mod try_reply;
 
@@ -188,22 +189,31 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
     let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let json = args.iter().any(|arg| arg == "--json");
     if error.kind() == clap::error::ErrorKind::DisplayHelp
-        && let Some(text) = describe::help(&args, json, &settings::read(&Global::of(&args)))
+        && let Some(dialogue) = describe::dialogue(&args)
     {
-        out::help(&text);
-        if json {
-            return Exit::Answered.into();
+        let global = Global::of(&args);
+        let out = Out::new(&global);
+        match describe::help(dialogue, &out, &settings::read(&global)) {
+            Ok(text) => match out::help(&text, Exit::Answered) {
+                Exit::Answered if !json => {} // the general help follows
+                exit => return exit.into(),
+            },
+            Err(failure) => {
+                out.failure(&failure);
+                return Exit::from(&failure.kind).into();
+            }
         }
     }
     if error.kind() == clap::error::ErrorKind::DisplayVersion && json {
         let version = env!("CARGO_PKG_VERSION");
-        out::help(&(serde_json::json!({ "name": "elenchus", "version": version }).to_string() + "\n"));
-        return Exit::Answered.into();
+        let text = serde_json::json!({ "name": "elenchus", "version": version }).to_string() + "\n";
+        return out::help(&text, Exit::Answered).into();
     }
     let hint = unquoted(error.kind(), &args).or_else(|| near_command(error, &args));
     if error.use_stderr() && json {
         let fault = Fault::refused(mistake(&error.to_string()));
-        let _ = print::to_stdout(&format!("{}\n", out::failure_json(&Fault { hint, ..fault })));
+        let text = format!("{}\n", out::failure_json(&Fault { hint, ..fault }));
+        return out::help(&text, Exit::Refused).into();
     } else if error.use_stderr() {
         // The message names the arguments, which may contain any text.
         let said = error.render();
@@ -213,10 +223,9 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
             print::to_stderr(&format!("\nhint: {hint}"));
         }
     } else {
-        // A closed pipe while printing help is not an error.
-        let _ = error.print();
+        return out::printed(error.print(), Exit::Answered).into();
     }
-    if error.use_stderr() { Exit::Refused.into() } else { Exit::Answered.into() }
+    Exit::Refused.into()
 }
 
 /// A hint with the most similar command, if clap has no tip.

@@ -87,10 +87,10 @@ impl Out {
 
     /// Prints a failure: an `error:` line and a `hint:` line on stderr, or JSON on stdout.
     pub(super) fn failure(&self, failure: &Fault) {
-        if self.json {
-            // If stdout is closed, the error cannot be reported.
-            let _ = print::to_stdout(&format!("{}\n", failure_json(failure)));
-        } else if !failure.message.is_empty() {
+        if self.json && !is_full(&print::to_stdout(&format!("{}\n", failure_json(failure)))) {
+            return;
+        }
+        if !failure.message.is_empty() {
             let (red, cyan, plain) =
                 if self.colored() { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m") } else { ("", "", "") };
             let message = failure.to_string();
@@ -111,9 +111,22 @@ pub(crate) fn failure_json(fault: &Fault) -> String {
     serde_json::json!({ "error": error }).to_string()
 }
 
-/// Prints help or the version on stdout. A closed pipe is not an error.
-pub(crate) fn help(text: &str) {
-    let _ = print::to_stdout(text);
+/// True if stdout cannot take the text, as on a full disk. A closed pipe is not an error.
+pub(super) fn is_full(result: &std::io::Result<()>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe)
+}
+
+/// Prints help, the version or a mistake in the arguments on stdout. Gives `exit`, or reports on stderr that stdout
+/// cannot take the text.
+pub(super) fn help(text: &str, exit: Exit) -> Exit {
+    printed(print::to_stdout(text), exit)
+}
+
+/// `exit` if text was written to stdout; else reports why not.
+pub(super) fn printed(result: std::io::Result<()>, exit: Exit) -> Exit {
+    let Err(failure) = ignore_closed_pipe(result) else { return exit };
+    print::to_stderr(&format!("error: {failure}"));
+    Exit::from(&failure.kind)
 }
 
 /// Ignores a closed pipe, because `head` closes its end early.

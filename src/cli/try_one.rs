@@ -7,21 +7,22 @@ use super::{
     progress::Bars,
     session::{block_on, listener, unless},
     settings::{Settings, report},
+    try_given::{labels, schema},
     try_reply::{SHOWN_LABELS, as_json, as_text},
 };
 use crate::{
     agent::{
         Agent, CallContext,
         local::{LocalAgent, LocalSpec},
-        roster, spec,
+        roster,
+        spec::{self, Spec},
     },
-    dialogue::{self, Resource},
+    dialogue::Resource,
     error::{Fault, FaultKind},
     exchange::{
         EmbedRequest, FloorUse, HearRequest, Item, Kind, Message, RankRequest, Reply, Request, SayRequest, Speech,
     },
-    files,
-    grammar::{self, Unfit},
+    grammar::Unfit,
     hub::Catalogue,
     media,
     session::{Engine, unready},
@@ -57,7 +58,8 @@ shows, and its replies to other prompts make no sense. Use a larger model for yo
 pub(crate) struct Args {
     /// An agent: agents/NAME.yaml
     agent: Option<String>,
-    /// A checkpoint folder of a supported family, or a .gguf file of a Llama-type language model
+    /// A checkpoint folder of a supported family, or a .gguf file of a Llama-type language model: a path, or a name in
+    /// your folder of models (ELENCHUS_MODELS)
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
@@ -164,17 +166,10 @@ impl Args {
         if let Some(prompt) = &self.prompt {
             let system = self.system.iter().map(|text| Message::new("system", text));
             let messages = system.chain([Message::new("user", prompt)]).collect();
-            let choices = match &self.choices {
-                Some(labels) => {
-                    read_labels(labels, &settings.catalogue(Path::new("."), settings.network(self.allow_network))?)?
-                }
-                None => Vec::new(),
-            };
+            let catalogue = self.catalogue(settings)?;
+            let choices = self.choices.as_ref().map_or(Ok(Vec::new()), |text| labels("choices", text, &catalogue))?;
             let (raw, normalise, regex) = (self.raw, self.normalise, self.regex.clone());
-            let schema = match &self.schema {
-                Some(name) => Some(self.read_schema(name, settings)?),
-                None => None,
-            };
+            let schema = self.schema.as_ref().map(|name| schema(name, &catalogue)).transpose()?;
             let request = SayRequest { raw, decoding, choices, normalise, schema, regex, ..SayRequest::new(messages) };
             if let Some(restriction) = request.restriction() {
                 let refused = |unfit: Unfit| {
@@ -202,32 +197,20 @@ impl Args {
             None => {
                 Ok(Request::Rank(RankRequest { what, among: Vec::new(), texts: Vec::new(), floor: FloorUse::Unused }))
             }
-            Some(labels) => {
-                let catalogue = settings.catalogue(Path::new("."), settings.network(self.allow_network))?;
-                let among = read_labels(labels, &catalogue)?;
+            Some(text) => {
+                let among = labels("among", text, &self.catalogue(settings)?)?;
                 let texts = among.iter().map(|label| self.template.replace("{}", label)).collect();
                 Ok(Request::Rank(RankRequest { what, among, texts, floor: FloorUse::Unused }))
             }
         }
     }
 
-    /// The JSON Schema in a file, or of a name.
-    fn read_schema(&self, name: &str, settings: &Settings) -> Result<Json, Fault> {
-        let text = match files::read_given(Path::new(name), grammar::MAX_SCHEMA_BYTES) {
-            Ok(text) => text,
-            Err(error) => {
-                let catalogue = settings.catalogue(Path::new("."), settings.network(self.allow_network))?;
-                match catalogue.find(Resource::Schema, name).map_err(Fault::refused)? {
-                    Some(found) => found.text,
-                    None => return Err(Fault::refused(format!("the schema {name} cannot be read: {error}"))),
-                }
-            }
-        };
-        serde_json::from_str(&text).map_err(|error| Fault::refused(format!("the schema {name} is not JSON: {error}")))
+    fn catalogue(&self, settings: &Settings) -> Result<Catalogue, Fault> {
+        settings.catalogue(Path::new("."), settings.network(self.allow_network))
     }
 
     async fn load(&self, out: &Out, settings: &Settings) -> Result<Arc<dyn Agent>, Fault> {
-        let catalogue = settings.catalogue(Path::new("."), settings.network(self.allow_network))?;
+        let catalogue = self.catalogue(settings)?;
         let engine = Engine::new(settings.clone());
         let options = engine.options(&catalogue, &self.device, &listener(&Arc::new(Bars::new(out))));
         match (&self.agent, &self.model) {
@@ -240,10 +223,10 @@ impl Args {
                 loaded.map_err(|e| unready(vec![e]))
             }
             (None, folder) => {
-                let path = folder.clone().unwrap_or_default();
+                let given = folder.clone().unwrap_or_default();
                 let spec = LocalSpec {
-                    name: path.display().to_string(),
-                    path,
+                    name: given.display().to_string(),
+                    path: catalogue.resolver().given(&given)?,
                     dtype: Some(self.dtype.clone()),
                     device: Some(self.device.clone()),
                     digests: settings.folders.digests(),
@@ -256,10 +239,15 @@ impl Args {
         }
     }
 
-    /// The description in the agent's file, if the agent is given a prompt that does not begin as one of the prompt
-    /// files does: a model may know those alone.
+    /// The description in the agent's file, if a model of the program is given a prompt that does not begin as one of
+    /// the prompt files does: it knows those alone.
     fn about(&self, name: &str, catalogue: &Catalogue) -> Option<String> {
         let prompt = self.prompt.as_ref()?.trim_start();
+        let (file, found) = spec::file(name, catalogue).ok()?;
+        match Spec::new(name, &file, &found.origin).ok()? {
+            Spec::Local(local) if catalogue.resolver().is_in_program(&local.source, &local.origin) => {}
+            _ => return None,
+        }
         let is_known = |known: &String| {
             let found = catalogue.find(Resource::Prompt, known).ok().flatten();
             let begin = found.as_ref().and_then(|found| found.text.split('{').next()).unwrap_or_default().trim();
@@ -268,15 +256,7 @@ impl Args {
         if catalogue.names(Resource::Prompt).iter().any(is_known) {
             return None;
         }
-        spec::file(name, catalogue).ok()?.0.about.clone()
-    }
-
-    /// Turns a failure of a local checkpoint into a refusal, because the checkpoint can never answer such a request.
-    fn failure(&self, fault: Fault) -> Fault {
-        match fault.kind {
-            FaultKind::Failed if self.model.is_some() => Fault { kind: FaultKind::Refused, ..fault },
-            _ => fault,
-        }
+        file.about.clone()
     }
 
     async fn ask(&self, request: Request, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
@@ -290,6 +270,7 @@ impl Args {
             let why = "the request is missing, and the agent has no labels of its own";
             return Err(Fault::refused(why).hint("add --among LABELS or --embed"));
         }
+        card.check(&request).map_err(refused)?;
         agent.ready().await?;
         // Times in a sound file start at 0, whatever its encoder wrote. In a video, times are presentation times.
         let origin_s = match &request {
@@ -310,7 +291,7 @@ impl Args {
             tokio::select! {
                 biased;
                 Some(piece) = pieces.recv() => { shown = true; out.piece(&piece)?; }
-                reply = &mut answer => break reply.map_err(|error| self.failure(error))?,
+                reply = &mut answer => break reply.map_err(|fault| failure(&*agent, fault))?,
             }
         };
         while let Ok(piece) = pieces.try_recv() {
@@ -334,7 +315,7 @@ impl Args {
     async fn ask_several(&self, agent: &dyn Agent, request: &Request, schema: bool, out: &Out) -> Result<Exit, Fault> {
         let ask = |n: u64| agent.ask(request.clone(), CallContext { seed: self.seed.wrapping_add(n), stream: None });
         let replies = futures_util::future::try_join_all((0..self.n).map(ask)).await;
-        let replies = replies.map_err(|error| self.failure(error))?;
+        let replies = replies.map_err(|fault| failure(agent, fault))?;
         if out.json {
             let replies: Vec<Json> = replies.iter().map(|reply| as_json(reply, schema)).collect();
             out.value(&json!({ "replies": replies }))?;
@@ -345,29 +326,19 @@ impl Args {
     }
 }
 
+/// Turns a failure of a local model into a refusal, because the model can never answer such a request.
+fn failure(agent: &dyn Agent, fault: Fault) -> Fault {
+    if agent.locals().is_empty() { fault } else { refused(fault) }
+}
+
+fn refused(fault: Fault) -> Fault {
+    let kind = if fault.kind == FaultKind::Failed { FaultKind::Refused } else { fault.kind };
+    Fault { kind, ..fault }
+}
+
 /// The reply with its times counted from `origin_s`.
 fn moved(reply: Reply, origin_s: f64) -> Reply {
     let Reply::Hear(segments) = reply else { return reply };
     let to = |time: Time| if origin_s == 0.0 { time } else { Time::from_seconds(time.seconds() - origin_s) };
     Reply::Hear(segments.into_iter().map(|s| Speech { start: to(s.start), end: to(s.end), ..s }).collect())
-}
-
-/// The labels from a file with one label a line, from a list separated by commas, or from a named list
-/// (`vocab/starter/places`).
-fn read_labels(text: &str, catalogue: &Catalogue) -> Result<Vec<String>, Fault> {
-    let labels = match files::read_given(Path::new(text), files::MAX_BYTES) {
-        Ok(file) => dialogue::labels(&file),
-        Err(_) if text.contains(',') => {
-            text.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect()
-        }
-        Err(error) => match catalogue.find(Resource::Labels, text).map_err(Fault::refused)? {
-            Some(found) => dialogue::labels(&found.text),
-            None => {
-                let fault = Fault::refused(format!("the labels {text} cannot be read: {error}"));
-                let names = catalogue.names(Resource::Labels).join(", ");
-                return Err(fault.hint(format!("name a file, labels separated by commas, or one of the lists {names}")));
-            }
-        },
-    };
-    if labels.is_empty() { Err(Fault::refused(format!("{text} contains no labels"))) } else { Ok(labels) }
 }

@@ -135,7 +135,7 @@ impl Resolver {
                 // `starter/clip` also names the checkpoint of the binary, for the user's own agent files
                 match in_program("agents", path).filter(|_| !folder.exists()) {
                     Some(name) => embedded::folder(&name, &self.cache).map(WeightsPath::Folder),
-                    None if !folder.exists() => Err(self.nowhere(path, &folder)),
+                    None if !folder.exists() => Err(self.nowhere(&folder)),
                     None => whole_folder(&folder).map(WeightsPath::Folder),
                 }
             }
@@ -143,7 +143,7 @@ impl Resolver {
                 let file = self.located(path, origin);
                 match file.is_file() {
                     true => Ok(WeightsPath::Gguf(file)),
-                    false => Err(self.nowhere(path, &file)),
+                    false => Err(self.nowhere(&file)),
                 }
             }
         }
@@ -171,20 +171,43 @@ impl Resolver {
         }
     }
 
+    /// The checkpoint at a path that the user gave: relative to the working folder or, if nothing is there, in the
+    /// user's folder of models. Fails if nothing is in either.
+    pub fn given(&self, path: &Path) -> Result<PathBuf, HubError> {
+        let own = self.models.join(path);
+        if path.exists() {
+            return Ok(path.to_owned());
+        }
+        let models = self.models.display();
+        own.exists().then_some(own).ok_or_else(|| {
+            HubError::new(
+                format!("the checkpoint {} does not exist", path.display()),
+                format!("name a folder or a GGUF file, here or in your folder of models, {models}"),
+            )
+        })
+    }
+
+    /// True if the checkpoint is in the program: that of an agent of the starter cast.
+    pub fn is_in_program(&self, source: &WeightsSource, origin: &Origin) -> bool {
+        match (source, origin) {
+            (WeightsSource::Path(path), Origin::Embedded(folder)) => in_program(folder, path).is_some(),
+            _ => false,
+        }
+    }
+
     /// True if the weights are in the user's folder of models, outside of the agent file's project.
     pub fn is_own_model(&self, path: &Path, origin: &Origin) -> bool {
         let place = self.located(path, origin);
         place != self.against(path, origin) && place.exists()
     }
 
-    fn nowhere(&self, path: &Path, place: &Path) -> HubError {
+    fn nowhere(&self, place: &Path) -> HubError {
         let models = self.models.display();
         HubError::new(
             format!("the checkpoint {} does not exist", place.display()),
             format!(
-                "a relative `path` is relative to the agent file, or to your folder of models: put {} into {models}, or set \
-                 ELENCHUS_MODELS to the folder that contains it",
-                path.display()
+                "put it into your folder of models, {models}, or set ELENCHUS_MODELS to the folder that contains it; a relative \
+                 path is relative to the agent file or to that folder",
             ),
         )
     }
@@ -220,9 +243,9 @@ impl Resolver {
             false => "is not in the hub's cache",
         };
         let fetch = match (self.network, self.hub.offline) {
-            (Network::Off, _) => "give --allow-network instead of --offline to download it",
-            (_, true) => "unset HF_HUB_OFFLINE and give --allow-network to download it",
-            (Network::Agents, false) => "give --allow-network to download it",
+            (Network::Off, _) => "a run with --allow-network instead of --offline downloads it",
+            (_, true) => "without HF_HUB_OFFLINE a run with --allow-network downloads it",
+            (Network::Agents, false) => "a run with --allow-network downloads it",
             (Network::All, false) => "the first run that needs it downloads it",
         };
         HubError::new(
@@ -404,8 +427,8 @@ mod tests {
             assert!(found.contains(&format!("(hint: {expected}; or copy")), "{found}");
         };
         check(Network::All, "the first run that needs it downloads it");
-        check(Network::Agents, "give --allow-network to download it");
-        check(Network::Off, "give --allow-network instead of --offline to download it");
+        check(Network::Agents, "a run with --allow-network downloads it");
+        check(Network::Off, "a run with --allow-network instead of --offline downloads it");
     }
 
     #[tokio::test]
@@ -421,7 +444,7 @@ mod tests {
         };
         let source = WeightsSource::hub("org/name@v2", None).expect("parsed");
         let found = resolver.resolve(&source, &Origin::Folder(".".into()), &|_| {}).await;
-        insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: unset HF_HUB_OFFLINE and give --allow-network to download it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
+        insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: without HF_HUB_OFFLINE a run with --allow-network downloads it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
     }
 
     #[test]
@@ -455,8 +478,8 @@ mod tests {
         check(path("tiny"), &Origin::Embedded("agents"), "DIR/models/tiny");
         check(WeightsSource::Gguf("a.gguf".into()), &own, "DIR/models/a.gguf");
         assert!(resolver.is_own_model(Path::new("tiny"), &own) && !resolver.is_own_model(Path::new("both"), &own));
-        let hint = "(hint: a relative `path` is relative to the agent file, or to your folder of models: put none into DIR/models, or set \
-                    ELENCHUS_MODELS to the folder that contains it)";
+        let hint = "(hint: put it into your folder of models, DIR/models, or set ELENCHUS_MODELS to the folder that contains it; \
+                    a relative path is relative to the agent file or to that folder)";
         check(path("none"), &own, &format!("the checkpoint DIR/agents/none does not exist {hint}"));
         check(
             path("none"),

@@ -23,6 +23,7 @@ use crate::{
     plan::{Inputs, Plan},
     run::{Run, RunOptions},
 };
+use indexmap::IndexSet;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -91,14 +92,16 @@ pub fn unready(mut all: Vec<Fault>) -> Fault {
         let only = all.remove(0);
         return if only.hint.is_some() || only.kind == FaultKind::Refused { only } else { only.hint(WHAT_IS_HERE) };
     }
-    let each = all.iter().map(|fault| match &fault.hint {
-        Some(hint) => format!("{fault} (hint: {hint})"),
-        None => fault.to_string(),
-    });
-    let message = each.collect::<Vec<_>>().join("; ");
-    match all.iter().any(|fault| fault.kind == FaultKind::Refused) {
+    let message = all.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ");
+    let fault = match all.iter().any(|fault| fault.kind == FaultKind::Refused) {
         true => Fault::refused(message),
         false => Fault::model(message),
+    };
+    // several agents often have the same remedy
+    let hints: IndexSet<String> = all.into_iter().filter_map(|fault| fault.hint).collect();
+    match hints.is_empty() {
+        true => fault,
+        false => fault.hint(hints.into_iter().collect::<Vec<_>>().join("; ")),
     }
 }
 

@@ -1,0 +1,67 @@
+//! What `elenchus try` reads from files: labels and JSON Schemas.
+
+use crate::{
+    dialogue::{self, Resource},
+    error::Fault,
+    files, grammar,
+    hub::Catalogue,
+    problem::closest,
+};
+use indexmap::IndexSet;
+use serde_json::Value as Json;
+use std::{io, path::Path};
+
+/// The labels of `--flag`: a file with one label a line, a list separated by commas, or the name of a list
+/// (`starter/places`). A repeated label counts once.
+pub(super) fn labels(flag: &str, text: &str, catalogue: &Catalogue) -> Result<Vec<String>, Fault> {
+    let found = match files::read_given(Path::new(text), files::MAX_BYTES) {
+        Ok(file) => dialogue::labels(&file),
+        Err(_) if text.contains(',') => separated(text),
+        Err(error) => match catalogue.find(Resource::Labels, text).map_err(Fault::refused)? {
+            Some(found) => dialogue::labels(&found.text),
+            None => {
+                let names = catalogue.names(Resource::Labels);
+                let near = closest(text, names.iter().map(String::as_str));
+                let all =
+                    || format!("name a file, labels separated by commas, or one of the lists {}", names.join(", "));
+                return Err(missing(flag, text, "file or list of labels", &error).hint(near.unwrap_or_else(all)));
+            }
+        },
+    };
+    match found.is_empty() {
+        true => Err(Fault::refused(format!("--{flag}: `{text}` contains no labels"))),
+        false => Ok(found),
+    }
+}
+
+/// The labels between the commas of a text.
+fn separated(text: &str) -> Vec<String> {
+    let labels: IndexSet<&str> = text.split(',').map(str::trim).filter(|label| !label.is_empty()).collect();
+    labels.into_iter().map(str::to_owned).collect()
+}
+
+/// The JSON Schema in a file, or of a name.
+pub(super) fn schema(name: &str, catalogue: &Catalogue) -> Result<Json, Fault> {
+    let text = match files::read_given(Path::new(name), grammar::MAX_SCHEMA_BYTES) {
+        Ok(text) => text,
+        Err(error) => match catalogue.find(Resource::Schema, name).map_err(Fault::refused)? {
+            Some(found) => found.text,
+            None => {
+                let names = catalogue.names(Resource::Schema);
+                let near = closest(name, names.iter().map(String::as_str));
+                let places =
+                    || "name a file with a JSON Schema, or NAME of schemas/NAME.json in the project".to_owned();
+                return Err(missing("schema", name, "file or schema", &error).hint(near.unwrap_or_else(places)));
+            }
+        },
+    };
+    serde_json::from_str(&text).map_err(|error| Fault::refused(format!("--schema: {name} is not JSON: {error}")))
+}
+
+/// The refusal of a text that names no `what`, or a file that cannot be read.
+fn missing(flag: &str, text: &str, what: &str, error: &io::Error) -> Fault {
+    Fault::refused(match error.kind() {
+        io::ErrorKind::NotFound => format!("--{flag}: no {what} is named `{text}`"),
+        _ => format!("--{flag}: `{text}` cannot be read: {error}"),
+    })
+}
