@@ -3,8 +3,8 @@
     python benches/random_model.py OUT.gguf --type q8_0 --size 0.8e9
     python benches/random_model.py FOLDER   --type f16  --size 0.8e9
 
-Types: q8_0, q4_k_m (Q4_K with Q6_K for values, outputs of the feed-forward layer and the head, as
-llama.cpp mixes them), q6_k, and for folders f16, bf16, f32. The widths are multiples of 256. The
+Types: q8_0, q4_k_m and q5_k_m (Q4_K or Q5_K, with Q6_K for values, outputs of the feed-forward layer
+and the head, as llama.cpp mixes them), q6_k, and for folders f16, bf16, f32. The widths are multiples of 256. The
 tokenizer has one token for each byte. It needs numpy, and `gguf` 0.19.0 for GGUF files.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 WIDTH, INNER, HEADS, KV_HEADS, VOCAB = 1024, 2816, 16, 4, 32000
-BITS = {"q8_0": 8.5, "q4_k_m": 5.0, "q6_k": 6.5625, "f16": 16, "bf16": 16, "f32": 32}
+BITS = {"q8_0": 8.5, "q4_k_m": 5.0, "q5_k_m": 5.8, "q6_k": 6.5625, "f16": 16, "bf16": 16, "f32": 32}
 
 
 def shapes(layers):
@@ -40,10 +40,11 @@ def shapes(layers):
 
 
 def blocks(rng, kind, shape):
-    """Random blocks with small scales: rows of 34, 144 or 210 bytes for 32 or 256 values."""
+    """Random blocks with small scales: 34 bytes for 32 values, or 144, 176 or 210 for 256."""
     values, size, halves, scale = {
         "q8_0": (32, 34, [0], 4e-4),
         "q4_k": (256, 144, [0, 2], 1e-4),
+        "q5_k": (256, 176, [0, 2], 5e-5),
         "q6_k": (256, 210, [208], 3e-5),
     }[kind]
     count = int(np.prod(shape)) // values
@@ -84,11 +85,11 @@ def write_gguf(path, kind, layers, rng):
             writer.add_tensor(f"{name}.weight", np.ones(shape, np.float32))
             continue
         own = kind
-        if kind == "q4_k_m":
+        if kind in ("q4_k_m", "q5_k_m"):
             six = name == "output" or "attn_v" in name or "ffn_down" in name
-            own = "q6_k" if six else "q4_k"
+            own = "q6_k" if six else kind[:4]
         made = blocks(rng, own, shape)
-        dtype = {"q8_0": types.Q8_0, "q4_k": types.Q4_K, "q6_k": types.Q6_K}[own]
+        dtype = getattr(types, own.upper())
         writer.add_tensor(f"{name}.weight", made, raw_shape=made.shape, raw_dtype=dtype)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

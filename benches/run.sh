@@ -53,6 +53,7 @@ bench() {
 "$cargo" build --release --locked >&2
 engine=$(bench engine)
 clip=$(bench clip)
+quantised=$(bench quantised)
 python=$(python_with_torch)
 
 # One `ask` of the sample day, as a row.
@@ -117,6 +118,18 @@ them, and a quarter of that packs their operands; one picture has only 50 rows, 
 rest are passes over activations, which candle makes one at a time: bias, activation, softmax, residual. They take an eighth of ViT-B/32's time and a third of
 starter-clip's; half of that is a scalar exp that PyTorch vectorises. The pages of a fresh buffer for each pass take a tenth. elenchus also prepares pixels,
 PyTorch does not. If other work shares the cores, PyTorch's waiting threads spin, and two threads are far slower than one: then read the tables of one thread.
+
+## Quantised matrices
+
+Products with a matrix that is held once, against candle's own, which are held twice after their first use. One row is a token of a reply, 8 rows a token
+of 8 replies each, 512 rows a prompt. Aim: a ratio of at least 0.9.
+
+END
+part "quantised matrices" "$quantised"
+cat >>"$results" <<'END'
+
+Q8_0, Q4_K and Q6_K are multiplied by candle's packed kernels, but a single row of Q6_K as two rows. candle does not pack Q5_K, nor rows of 896 values,
+which are no multiple of 256: a prompt is multiplied with dequantised pieces. candle multiplies Q5_0 number by number; elenchus holds it as Q8_0.
 
 ## A day of video, end to end
 

@@ -12,7 +12,7 @@ pub use tensors::Tensors;
 use crate::{
     error::Fault,
     files,
-    infer::{config::Alias, quantised::held_as},
+    infer::{config::Alias, quantised::held_bytes},
 };
 use candle_core::{
     DType, Device,
@@ -208,17 +208,21 @@ impl Gguf {
     }
 
     /// Bytes of the weights in memory if a floating value takes `each` bytes (`None`: as in the file). On a CPU, matrices of
-    /// 16-bit numbers keep their format, and quantised ones have the type that they are held in.
+    /// 16-bit numbers keep their format, and quantised ones have the form that they are held in.
     pub fn bytes(&self, each: Option<u64>, on_cpu: bool) -> u64 {
         use GgmlDType::{BF16, F16, F32};
-        let one = |shape: &[usize], dtype: GgmlDType| match (dtype, each) {
-            (F16 | BF16, Some(4)) if on_cpu && shape.len() == 2 => stored(shape, dtype),
-            (F32 | F16 | BF16, Some(each)) => stored(shape, F32).map(|bytes| bytes / 4 * each),
-            _ if on_cpu => stored(shape, held_as(dtype)),
+        let infos = &self.content.tensor_infos;
+        // The table of token vectors is multiplied only if the map to the vocabulary has no matrix of its own.
+        let products = |name: &str| name != "token_embd.weight" || !infos.contains_key("output.weight");
+        let one = |name: &str, shape: &[usize], dtype: GgmlDType| match (dtype, each, shape) {
+            (F16 | BF16, Some(4), [_, _]) if on_cpu => stored(shape, dtype),
+            (F32 | F16 | BF16, Some(each), _) => stored(shape, F32).map(|bytes| bytes / 4 * each),
+            (F32 | F16 | BF16, None, _) => stored(shape, dtype),
+            (_, _, [n, k]) if on_cpu => held_bytes(dtype, (*n, *k), products(name)),
             _ => stored(shape, dtype),
         };
-        let infos = self.content.tensor_infos.values();
-        infos.map(|info| one(info.shape.dims(), info.ggml_dtype).unwrap_or(0)).fold(0, u64::saturating_add)
+        let all = infos.iter().map(|(name, info)| one(name, info.shape.dims(), info.ggml_dtype).unwrap_or(0));
+        all.fold(0, u64::saturating_add)
     }
 
     /// The tensors by name. Each is read to `device` on demand; quantised ones stay quantised.

@@ -16,14 +16,18 @@ use candle_core::{
 use std::{
     fs::File,
     io::{Read as _, Seek as _, SeekFrom},
+    ops::Range,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 
 /// An open GGUF file and its header.
 #[derive(Debug, Clone)]
 pub struct Tensors {
     file: Arc<Mutex<File>>,
+    /// The time of its last change when it was opened.
+    changed: Option<SystemTime>,
     content: Arc<Content>,
     device: Device,
 }
@@ -31,7 +35,9 @@ pub struct Tensors {
 impl Tensors {
     /// Opens the file of the header `content`.
     pub fn open(path: &Path, content: Arc<Content>, device: &Device) -> std::io::Result<Tensors> {
-        Ok(Tensors { file: Arc::new(Mutex::new(files::open(path)?)), content, device: device.clone() })
+        let file = files::open(path)?;
+        let changed = file.metadata()?.modified().ok();
+        Ok(Tensors { file: Arc::new(Mutex::new(file)), changed, content, device: device.clone() })
     }
 
     /// The device of the tensors.
@@ -76,13 +82,31 @@ impl Tensors {
 
     /// Reads a quantised matrix (output, input) for the CPU, piece by piece. Fails as [`Tensors::get`].
     pub fn quantised(&self, dims: (usize, usize), name: &str) -> Result<Quantised> {
+        let (dtype, read) = self.rows(dims, name)?;
+        Quantised::read(dtype, dims, read)
+    }
+
+    /// As [`Tensors::quantised`], for a matrix whose rows are looked up; with `products`, it is multiplied too. Look-ups may
+    /// read the file: they fail if it has changed.
+    pub fn table(&self, dims: (usize, usize), name: &str, products: bool) -> Result<Quantised> {
+        let (dtype, read) = self.rows(dims, name)?;
+        Quantised::table(dtype, dims, products, read)
+    }
+
+    /// The type of a matrix, and a function that reads a range of its rows.
+    fn rows(
+        &self,
+        dims: (usize, usize),
+        name: &str,
+    ) -> Result<(GgmlDType, impl Fn(Range<usize>) -> Result<Vec<u8>> + use<>)> {
         let (info, from) = self.find(dims.into(), name)?;
-        let dtype = info.ggml_dtype;
-        Quantised::read(dtype, dims, |rows| {
+        let (dtype, own, name) = (info.ggml_dtype, self.clone(), name.to_owned());
+        let read = move |rows: Range<usize>| {
             let part = |rows: usize| super::stored(&[rows, dims.1], dtype).unwrap_or(u64::MAX);
             let (at, length) = (part(rows.start), part(rows.len()));
-            self.checked(name, dtype, from.saturating_add(at), length, at as usize / dtype.type_size())
-        })
+            own.checked(&name, dtype, from.saturating_add(at), length, at as usize / dtype.type_size())
+        };
+        Ok((dtype, read))
     }
 
     /// The header of the tensor `name`, and the offset of its bytes in the file.
@@ -114,9 +138,12 @@ impl Tensors {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(from))?;
         (&mut *file).take(length).read_to_end(&mut bytes)?;
-        match bytes.len() as u64 == length {
+        if bytes.len() as u64 != length {
+            return Err(std::io::Error::other("the file is truncated"));
+        }
+        match file.metadata()?.modified().ok() == self.changed {
             true => Ok(bytes),
-            false => Err(std::io::Error::other("the file is truncated")),
+            false => Err(std::io::Error::other("the file has changed since it was opened")),
         }
     }
 }

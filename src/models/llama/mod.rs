@@ -292,7 +292,7 @@ impl Llama {
             let divisors = weights.numbers(shape.head / 2, "rope_freqs.weight")?;
             shape.types.iter_mut().try_for_each(|kind| kind.rope.divide(&divisors))?;
         }
-        let tokens = model.pp("embed_tokens").table(shape.vocab, shape.width)?;
+        let tokens = model.pp("embed_tokens").table(shape.vocab, shape.width, shape.tied)?;
         let layer = |(n, kind): (usize, &usize)| Layer::load(&shape, *kind, &model.pp("layers").pp(n));
         Ok(Llama {
             layers: shape.layers.iter().enumerate().map(layer).collect::<Result<_>>()?,

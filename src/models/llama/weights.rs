@@ -163,8 +163,8 @@ impl Weights {
         Ok(Linear::on_device(QMatMul::from_arc(tensors.get((output, input), &name)?)?, bias))
     }
 
-    /// The table of token vectors.
-    pub(super) fn table(&self, vocab: usize, width: usize) -> Result<Table> {
+    /// The table of token vectors; the map to the vocabulary uses it too if they are `tied`.
+    pub(super) fn table(&self, vocab: usize, width: usize, tied: bool) -> Result<Table> {
         let tensors = match &self.stored {
             Stored::Folder(vb) => return ops::table(vocab, width, &self.full("weight"), vb),
             Stored::Gguf(tensors) => tensors,
@@ -175,7 +175,7 @@ impl Weights {
         }
         // candle supports look-ups in a quantised table on a CPU only.
         if self.device.is_cpu() {
-            return Ok(Table::Quantised(Arc::new(tensors.quantised((vocab, width), &name)?)));
+            return Ok(Table::Quantised(Arc::new(tensors.table((vocab, width), &name, tied)?)));
         }
         let table = tensors.get((vocab, width), &name)?;
         table.dequantize(&self.device)?.to_dtype(self.dtype).map(Table::Floating)

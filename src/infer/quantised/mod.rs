@@ -1,0 +1,337 @@
+//! Quantised matrices on a CPU, held once.
+//!
+//! candle 0.11.1 keeps a second copy of a quantised matrix in a layout for wide instructions, from its first use on. A
+//! matrix here has one of two forms. The packed one is candle's second copy alone (`packed`); its products are candle's. All
+//! other matrices are held as the blocks of the file. Few rows of activations (decoding) are multiplied with the blocks as
+//! they are. For many rows (a prompt), pieces of the matrix are packed by candle or dequantised, and dropped after use.
+//!
+//! Both ways round the activations in the same way, so that a row's result does not depend on the number of rows. candle
+//! has no fast product for Q4_1 and Q5_1: these are always dequantised, and their activations are not rounded.
+
+mod packed;
+
+use super::linear::{PIECE, in_parallel};
+use candle_core::{
+    Device, Result, Tensor, bail,
+    quantized::{GgmlDType, QStorage, QTensor},
+};
+use packed::{GROUP, Kernel};
+use std::{borrow::Cow, fmt, ops::Range};
+
+/// A quantised matrix, (output, input).
+#[derive(Debug)]
+pub struct Quantised {
+    held: Held,
+    /// Reads rows of the file. A packed table needs them for look-ups.
+    source: Option<Source>,
+    /// The rows of a tile; the last one may have fewer.
+    step: usize,
+    dtype: GgmlDType,
+    dims: (usize, usize),
+}
+
+/// Gives the bytes of a range of rows in the file.
+struct Source(Box<dyn Fn(Range<usize>) -> Result<Vec<u8>> + Send + Sync>);
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Source")
+    }
+}
+
+/// The tiles of a matrix: neighbouring rows.
+#[derive(Debug)]
+enum Held {
+    /// With a row of zeros after the last one if their number is even: candle packs only matrices of an even number.
+    Blocks(Vec<QTensor>),
+    /// With rows of zeros up to a multiple of [`GROUP`].
+    Packed(Vec<QTensor>, Kernel),
+}
+
+/// Up to this many rows of activations are multiplied with the blocks as they are.
+const FEW: usize = 16;
+
+/// The values of a tile. Each tile rounds the activations again and waits for all threads, so a small one is slow; while a
+/// tile is packed, it is held twice.
+const TILE: usize = 1 << 23;
+
+/// A block of 32 values in a file: one scale of two bytes, four bytes of fifth bits, 16 bytes of four bits for two values.
+const Q5_0_BYTES: usize = 22;
+
+/// The bytes of a matrix of `dims`, (output, input), and of a type of a file: as it is held for products, or for look-ups
+/// alone. `None` if the number overflows.
+pub fn held_bytes(stored: GgmlDType, dims: (usize, usize), products: bool) -> Option<u64> {
+    let ((n, k), dtype) = (dims, held_as(stored));
+    let bytes = (n as u64).checked_mul(row_bytes(dtype, k) as u64)?;
+    match products.then(|| Kernel::find(dtype, k)) {
+        Some(Ok(Some(_))) => Some(packed::bytes(dtype, bytes)),
+        _ => Some(bytes),
+    }
+}
+
+/// The type that a matrix of `dtype` is held in. candle has no fast product for Q5_0; Q8_0 represents each of its values
+/// exactly.
+pub fn held_as(dtype: GgmlDType) -> GgmlDType {
+    if dtype == GgmlDType::Q5_0 { GgmlDType::Q8_0 } else { dtype }
+}
+
+impl Quantised {
+    /// A matrix for products, of `dims`, (output, input), whose blocks in the file have the type `stored`. `read` gives the
+    /// bytes of a range of rows; the whole matrix is never in memory twice.
+    pub fn read(
+        stored: GgmlDType,
+        dims: (usize, usize),
+        read: impl FnMut(Range<usize>) -> Result<Vec<u8>>,
+    ) -> Result<Quantised> {
+        let kernel = Kernel::find(held_as(stored), dims.1)?;
+        Quantised::open(stored, dims, kernel, read)
+    }
+
+    /// As [`read`](Self::read), for a matrix whose rows are looked up; with `products`, it is multiplied too. `read` is then
+    /// kept for look-ups, if the matrix is packed.
+    pub fn table(
+        stored: GgmlDType,
+        dims: (usize, usize),
+        products: bool,
+        read: impl Fn(Range<usize>) -> Result<Vec<u8>> + Send + Sync + 'static,
+    ) -> Result<Quantised> {
+        let kernel = if products { Kernel::find(held_as(stored), dims.1)? } else { None };
+        let mut table = Quantised::open(stored, dims, kernel, &read)?;
+        table.source =
+            kernel.map(|_| Source(Box::new(move |rows| read(rows).map(|bytes| in_held_type(stored, bytes)))));
+        Ok(table)
+    }
+
+    fn open(
+        stored: GgmlDType,
+        dims: (usize, usize),
+        kernel: Option<Kernel>,
+        mut read: impl FnMut(Range<usize>) -> Result<Vec<u8>>,
+    ) -> Result<Quantised> {
+        let ((n, k), dtype) = (dims, held_as(stored));
+        if !k.is_multiple_of(dtype.block_size()) {
+            bail!("rows of {k} values cannot be cut into blocks of {}", dtype.block_size())
+        }
+        let step = tile_rows(TILE, k);
+        let tile = |at: usize| {
+            let rows = step.min(n - at);
+            let mut bytes = in_held_type(stored, read(at..at + rows)?);
+            let padded = if kernel.is_some() { rows.next_multiple_of(GROUP) } else { rows | 1 };
+            bytes.resize(padded * row_bytes(dtype, k), 0);
+            match kernel {
+                Some(kernel) => kernel.pack(&bytes, dtype, (padded, k)),
+                None => matrix(&bytes, dtype, k),
+            }
+        };
+        let tiles = (0..n).step_by(step).map(tile).collect::<Result<_>>()?;
+        let held = match kernel {
+            Some(kernel) => Held::Packed(tiles, kernel),
+            None => Held::Blocks(tiles),
+        };
+        Ok(Quantised { held, source: None, step, dtype, dims })
+    }
+
+    /// (output, input)
+    pub fn dims(&self) -> (usize, usize) {
+        self.dims
+    }
+
+    /// x·Wᵀ for `x` (m, input) in f32: (m, output).
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let few = x.dim(0)? <= FEW && self.has_product();
+        let mut products = Vec::new();
+        match &self.held {
+            Held::Packed(tiles, kernel) => {
+                for (n, tile) in tiles.iter().enumerate() {
+                    products.push(kernel.multiply(x, tile)?.narrow(1, 0, self.rows_of(n).len())?);
+                }
+            }
+            Held::Blocks(tiles) if few => {
+                for (n, tile) in tiles.iter().enumerate() {
+                    products.push(x.apply_op1_no_bwd(tile)?.narrow(1, 0, self.rows_of(n).len())?);
+                }
+            }
+            Held::Blocks(tiles) => self.in_pieces(x, tiles, &mut products)?,
+        }
+        match products.as_slice() {
+            [one] => one.contiguous(),
+            _ => Tensor::cat(&products, 1),
+        }
+    }
+
+    /// The rows of the tile `n`.
+    fn rows_of(&self, n: usize) -> Range<usize> {
+        n * self.step..self.dims.0.min((n + 1) * self.step)
+    }
+
+    /// True if candle multiplies the blocks of the matrix quickly.
+    fn has_product(&self) -> bool {
+        !matches!(self.dtype, GgmlDType::Q4_1 | GgmlDType::Q5_1)
+    }
+
+    /// The products with many rows. Pieces of the tiles are packed, if candle then rounds activations as it does for few
+    /// rows, or dequantised.
+    fn in_pieces(&self, x: &Tensor, tiles: &[QTensor], products: &mut Vec<Tensor>) -> Result<()> {
+        const AT_ONCE: usize = 4;
+        let k = self.dims.1;
+        let rounded = match self.has_product() {
+            true => QTensor::quantize(x, activations(self.dtype))?.dequantize(&Device::Cpu)?,
+            false => x.clone(),
+        };
+        let step = tile_rows(PIECE, k);
+        for (n, tile) in tiles.iter().enumerate() {
+            let (rows, bytes) = (self.rows_of(n).len(), tile.data()?);
+            let bytes =
+                |rows: Range<usize>| &bytes[rows.start * row_bytes(self.dtype, k)..rows.end * row_bytes(self.dtype, k)];
+            let starts: Vec<usize> = (0..rows).step_by(step).collect();
+            for starts in starts.chunks(AT_ONCE) {
+                let mut wide: Vec<Option<Result<Tensor>>> = starts.iter().map(|_| None).collect();
+                in_parallel(starts.len() * step * k, &mut wide, 1, |n, out| {
+                    let piece = matrix(bytes(starts[n]..rows.min(starts[n] + step)), self.dtype, k);
+                    out[0] = Some(piece.and_then(|piece| piece.dequantize(&Device::Cpu)));
+                });
+                for wide in wide {
+                    let Some(wide) = wide.transpose()? else { bail!("a piece was not dequantised: this is a bug") };
+                    products.push(rounded.matmul(&wide.t()?)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of `ids`, dequantised: (ids, input). Fails for a packed matrix that is no table.
+    pub fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        let row = |id: &u32| {
+            let id = *id as usize;
+            if id >= self.dims.0 {
+                bail!("the token {id} is beyond the table of {} rows", self.dims.0)
+            }
+            match (&self.held, &self.source) {
+                (Held::Blocks(tiles), _) => {
+                    tiles[id / self.step].embedding(&Tensor::new(&[(id % self.step) as u32], &Device::Cpu)?)
+                }
+                (_, Some(source)) => matrix(&source.0(id..id + 1)?, self.dtype, self.dims.1)?.dequantize(&Device::Cpu),
+                _ => bail!("a packed matrix has no rows to look up: this is a bug"),
+            }
+        };
+        Tensor::cat(&ids.iter().map(row).collect::<Result<Vec<_>>>()?, 0)
+    }
+}
+
+/// A matrix with rows of `k` values; a copy of the bytes.
+fn matrix(bytes: &[u8], dtype: GgmlDType, k: usize) -> Result<QTensor> {
+    let rows = bytes.len() / row_bytes(dtype, k);
+    QTensor::new(QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, dtype)?, (rows, k))
+}
+
+/// The rows of a part of at most `values` values, a multiple of 16, for rows of `k` values.
+fn tile_rows(values: usize, k: usize) -> usize {
+    (values / k.max(1) / GROUP).max(1) * GROUP
+}
+
+/// The bytes of a row of `k` values.
+fn row_bytes(dtype: GgmlDType, k: usize) -> usize {
+    k / dtype.block_size() * dtype.type_size()
+}
+
+/// The type that candle rounds activations to before it multiplies them with blocks of `dtype` (`VecDotType` in its
+/// `k_quants.rs`).
+fn activations(dtype: GgmlDType) -> GgmlDType {
+    match dtype.block_size() {
+        256 => GgmlDType::Q8K,
+        _ => GgmlDType::Q8_0,
+    }
+}
+
+/// Blocks of the type `stored` in the type that they are held in.
+fn in_held_type(stored: GgmlDType, bytes: Vec<u8>) -> Vec<u8> {
+    match stored {
+        GgmlDType::Q5_0 => bytes.chunks_exact(Q5_0_BYTES).flat_map(as_q8_0).collect(),
+        _ => bytes,
+    }
+}
+
+/// A block of Q5_0 as one of Q8_0, with the same scale. The values are the same.
+fn as_q8_0(block: &[u8]) -> impl Iterator<Item = u8> {
+    let high = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
+    let value = |n: usize| {
+        let four = if n < 16 { block[6 + n] & 15 } else { block[6 + n - 16] >> 4 };
+        let five = four | (((high >> n) & 1) as u8) << 4;
+        five.wrapping_sub(16)
+    };
+    let values: [u8; 32] = std::array::from_fn(value);
+    [block[0], block[1]].into_iter().chain(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use GgmlDType::{Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0};
+    use candle_core::{Module, quantized::QMatMul};
+
+    const TYPES: [GgmlDType; 10] = [Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0];
+
+    fn wave(shape: (usize, usize), step: f32) -> Tensor {
+        let values: Vec<f32> = (0..shape.0 * shape.1).map(|i| (i as f32 * step).sin() * 3.0).collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    /// The matrix as it is held for products.
+    fn held(stored: &QTensor) -> Quantised {
+        let (dims, bytes) = (stored.shape().dims2().unwrap(), stored.data().unwrap());
+        let row = row_bytes(stored.dtype(), dims.1);
+        Quantised::read(stored.dtype(), dims, |rows| Ok(bytes[rows.start * row..rows.end * row].to_vec())).unwrap()
+    }
+
+    fn table(stored: &QTensor, products: bool) -> Quantised {
+        let (dims, bytes) = (stored.shape().dims2().unwrap(), stored.data().unwrap().into_owned());
+        let row = row_bytes(stored.dtype(), dims.1);
+        let read = move |rows: Range<usize>| Ok(bytes[rows.start * row..rows.end * row].to_vec());
+        Quantised::table(stored.dtype(), dims, products, read).unwrap()
+    }
+
+    /// The length of the difference as a share of the length.
+    fn off(a: &Tensor, b: &Tensor) -> f32 {
+        let length = |x: &Tensor| x.sqr().unwrap().sum_all().unwrap().to_vec0::<f32>().unwrap().sqrt();
+        length(&(a - b).unwrap()) / length(b)
+    }
+
+    #[test]
+    fn a_matrix_held_once_multiplies_as_candles() {
+        for dtype in TYPES {
+            for n in [1, 30, 48] {
+                let stored = QTensor::quantize(&wave((n, 512), 0.37), dtype).unwrap();
+                let candles = QMatMul::from_qtensor(QTensor::quantize(&wave((n, 512), 0.37), dtype).unwrap()).unwrap();
+                let x = wave((40, 512), 0.011);
+                for ours in [held(&stored), table(&stored, false)] {
+                    let many = ours.forward(&x).unwrap();
+                    // Both round activations, some types in other blocks.
+                    let off_candle = off(&many, &candles.forward(&x).unwrap());
+                    assert!(off_candle < 0.05, "{dtype:?} {n}: {off_candle}");
+                    // A row's result does not depend on the number of rows.
+                    for m in [1, 3, FEW] {
+                        let few = ours.forward(&x.narrow(0, 0, m).unwrap()).unwrap();
+                        let off_few = off(&few, &many.narrow(0, 0, m).unwrap());
+                        assert!(off_few < 1e-4, "{dtype:?} {n}, {m} rows: {off_few}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_all_tiles_are_dequantised() {
+        let step = tile_rows(TILE, 512);
+        let n = step + 5;
+        for dtype in [Q5_0, Q6K, Q8_0] {
+            let stored = QTensor::quantize(&wave((n, 512), 0.37), dtype).unwrap();
+            let ids = [0, n as u32 - 1, 7, step as u32];
+            let all = stored.dequantize(&Device::Cpu).unwrap();
+            let expected = all.index_select(&Tensor::new(&ids, &Device::Cpu).unwrap(), 0).unwrap();
+            for table in [table(&stored, false), table(&stored, true)] {
+                assert_eq!(off(&table.rows(&ids).unwrap(), &expected), 0.0, "{dtype:?}");
+                assert!(table.rows(&[n as u32]).is_err());
+            }
+        }
+    }
+}
