@@ -215,7 +215,11 @@ impl Estimator {
             let units = all - shared + options;
             return Work::default().with(Phase::Prompt, units, read + self.cost.reply.causal(options, all));
         }
-        let written = if said.tokens.is_empty() { count(&said.text) + 1.0 } else { said.tokens.len() as f64 };
+        // A made-up reply may have more tokens than it stands for: its words are not those of the tokenizer.
+        let written = match said.tokens.len() {
+            0 => (count(&said.text) + 1.0).min(self.reply_tokens(&asked.decoding)),
+            known => known as f64,
+        };
         self.remember(all + written, rows);
         let phase = if rows > 1 { Phase::Batch } else { Phase::Reply };
         let work = Work::default().with(Phase::Prompt, all - shared, read);
@@ -300,9 +304,11 @@ impl Estimator {
             return Work::default();
         }
         let most = self.cost.text_tokens.max(1);
-        let ids = self.tokenizer.as_ref().and_then(|tokenizer| tokenizer.encode_within(text, most).ok());
-        let tokens = ids.map_or(text.chars().count() as f64 / TOKEN_CHARS + 2.0, |ids| ids.len() as f64);
-        let tokens = tokens.min(most as f64);
+        let counted = || self.tokenizer.as_ref()?.encode_within(text, most).ok().map(|ids| ids.len() as f64);
+        let tokens = match self.cost.padded {
+            true => most as f64,
+            false => counted().unwrap_or(text.chars().count() as f64 / TOKEN_CHARS + 2.0).min(most as f64),
+        };
         *self.lengths[used as usize].entry(tokens.ceil() as usize).or_default() += 1;
         Work::default().with(Phase::Text, tokens, self.cost.text.mutual(tokens))
     }
@@ -389,6 +395,15 @@ mod tests {
     }
 
     #[test]
+    fn a_padded_text_costs_all_positions() {
+        let mut all = estimator(&[]);
+        all.cost.padded = true;
+        let embed = Request::Embed(EmbedRequest { what: Item::Text("ab".to_owned()) });
+        check(&all.count(&embed, &Reply::Embed(vec![1.0]), 1), &[(Phase::Text, 6.0)]);
+        assert_eq!(all.text_bytes(1), 6.0 * (all.cost.text.bytes + 6.0 * all.cost.text.pair_bytes));
+    }
+
+    #[test]
     fn replies_have_the_length_of_earlier_ones() {
         let of = |most| Decoding { max_tokens: most, ..Decoding::default() };
         let check = |known: &[(&str, f64, f64)], most, expected: f64| {
@@ -410,6 +425,8 @@ mod tests {
         check(&all.count(&Request::Say(asked.clone()), &reply, 1), &[(Phase::Prompt, 10.0), (Phase::Reply, 9.0)]);
         check(&all.count(&Request::Say(asked.clone()), &reply, 2), &[(Phase::Prompt, 10.0), (Phase::Batch, 9.0)]);
         assert_eq!((all.longest, all.open, all.rows), (20.0, 40.0, 2));
+        let limited = SayRequest { decoding: Decoding { max_tokens: Some(4), ..Decoding::default() }, ..asked.clone() };
+        check(&all.count(&Request::Say(limited), &reply, 1), &[(Phase::Prompt, 10.0), (Phase::Reply, 3.0)]);
         let choices = vec!["a".repeat(4), "b".repeat(8)];
         check(&all.count(&Request::Say(SayRequest { choices, ..asked }), &reply, 1), &[(Phase::Prompt, 13.0)]);
     }

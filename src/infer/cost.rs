@@ -99,6 +99,8 @@ pub struct CostModel {
     pub sound: Pass,
     /// The maximum tokens of a text; a longer one is cut.
     pub text_tokens: usize,
+    /// True if a shorter text is padded to the maximum, and the padding is computed.
+    pub padded: bool,
     /// The length of a window of sound, in seconds.
     pub window_s: f64,
 }

@@ -16,7 +16,7 @@ use crate::{
         work::{Estimator, Work},
     },
     error::Fault,
-    exchange::{Decoding, Reply, Request},
+    exchange::{Decoding, RankRequest, Reply, Request},
     infer::cost::Phase,
     plan::{Inputs, Plan},
     store::memo::{Memo, MemoKey},
@@ -32,6 +32,9 @@ use std::{
 const SAMPLING: Duration = Duration::from_secs(10);
 /// The characters of a token of an agent without a tokenizer here.
 const TOKEN_CHARS: f64 = 4.0;
+/// Lists of at least this many labels are compared as a whole, and at most [`MAX_LISTS`] for each agent.
+const LONG_LIST: usize = 16;
+const MAX_LISTS: usize = 32;
 /// The length of a made-up vector, if no real one is known.
 const VECTOR: usize = 384;
 /// The tokens of a reply and the characters of a second of speech of an agent elsewhere.
@@ -162,11 +165,37 @@ struct Counter {
     agents: Agents,
     steps: IndexMap<(String, String), StepWork>,
     models: IndexMap<String, ModelWork>,
-    known: HashMap<MemoKey, Reply>,
+    /// The exchanges so far. Their replies are made up again, because thousands of them are large.
+    known: HashSet<MemoKey>,
+    lists: ReadLists,
     depends: Depends,
     /// The paths of the steps with made-up replies.
     made_up: HashSet<String>,
     vector: usize,
+}
+
+/// Labels with their wordings.
+type Labels = (Vec<String>, Vec<String>);
+
+/// The long lists of labels that each agent was asked for. Only the first request for a list pays for its labels.
+#[derive(Default)]
+struct ReadLists(HashMap<String, Vec<Labels>>);
+
+impl ReadLists {
+    /// The request without its labels, if it is for a long list that this agent already read; else `None`.
+    fn without_known(&mut self, agent: &str, request: &Request) -> Option<Request> {
+        let Request::Rank(rank) = request else { return None };
+        let long = rank.among.len() >= LONG_LIST;
+        let known = self.0.entry(agent.to_owned()).or_default();
+        if long && known.iter().any(|list| list.0 == rank.among && list.1 == rank.texts) {
+            let (among, texts) = (Vec::new(), Vec::new());
+            return Some(Request::Rank(RankRequest { what: rank.what.clone(), among, texts, floor: rank.floor }));
+        }
+        if long && known.len() < MAX_LISTS {
+            known.push((rank.among.clone(), rank.texts.clone()));
+        }
+        None
+    }
 }
 
 /// An exchange with its reply, if the memo or the media agent has it.
@@ -192,8 +221,8 @@ async fn open(agents: Agents, depends: Depends) -> Result<Counter, Fault> {
         Ok::<_, Fault>((agents, models))
     });
     let (agents, models) = opened.await??;
-    let (steps, known) = (IndexMap::new(), HashMap::new());
-    Ok(Counter { agents, steps, models, known, depends, made_up: HashSet::new(), vector: VECTOR })
+    let (steps, known, lists, made_up) = (IndexMap::new(), HashSet::new(), ReadLists::default(), HashSet::new());
+    Ok(Counter { agents, steps, models, known, lists, depends, made_up, vector: VECTOR })
 }
 
 impl Counter {
@@ -251,11 +280,8 @@ impl Counter {
             work: Work::default(),
         });
         step.exchanges += 1;
-        let known = self.known.get(&key).filter(|_| card.memo).cloned();
-        if let (Some(reply), false) = (known, is_hit) {
-            step.repeated += 1;
-            return (exchange.id, Ok(exchange.request.in_own_terms(reply)));
-        }
+        let is_repeated = !self.known.insert(key) && card.memo && !is_hit;
+        step.repeated += u64::from(is_repeated);
         let reply = match found {
             Some(reply) => {
                 if let Reply::Embed(vector) = &reply {
@@ -269,6 +295,9 @@ impl Counter {
                 else {
                     return (exchange.id, Err(Fault::failed("no reply can be made up")));
                 };
+                if is_repeated {
+                    return (exchange.id, Ok(reply));
+                }
                 self.made_up.insert(own_step(&path.0).to_owned());
                 let together = open.get(&card.name).copied().unwrap_or(1);
                 let work = self.work(agent.as_ref(), &exchange.request, &reply, together);
@@ -278,7 +307,6 @@ impl Counter {
                 reply
             }
         };
-        self.known.insert(key, reply.clone());
         (exchange.id, Ok(reply))
     }
 
@@ -306,7 +334,8 @@ impl Counter {
             }
             return all;
         }
-        for (local, request) in agent.parts(request) {
+        let rest = self.lists.without_known(&agent.card().name, request);
+        for (local, request) in agent.parts(rest.as_ref().unwrap_or(request)) {
             let Some(model) = self.models.get_mut(&local.spec().name) else { continue };
             let rows = together.min(local.spec().limits.batch);
             let work = model.estimator.count(&request, reply, rows);
@@ -343,7 +372,7 @@ mod tests {
     use crate::{
         agent::{Card, script::ScriptAgent},
         dialogue::{MemoryLibrary, Resource},
-        exchange::{Script, ScriptReply},
+        exchange::{FloorUse, Item, Script, ScriptReply},
         plan::{CompileOptions, compile_text},
         run::{self, RunOptions},
         value::Value,
@@ -369,6 +398,23 @@ mod tests {
         check("log / place[3]", "log / place");
         check("refine round 12 / draft[1] turn 2 #3", "refine round / draft turn");
         check("round / x", "round / x");
+    }
+
+    #[test]
+    fn a_long_list_of_labels_is_read_once_by_each_agent() {
+        let mut lists = ReadLists::default();
+        let mut rest = |agent: &str, labels: usize, wording: &str| {
+            let among: Vec<String> = (0..labels).map(|n| n.to_string()).collect();
+            let texts = among.iter().map(|label| format!("{wording} {label}")).collect();
+            let (what, floor) = (Item::Text("x".into()), FloorUse::Unused);
+            match lists.without_known(agent, &Request::Rank(RankRequest { what, among, texts, floor })) {
+                Some(Request::Rank(rest)) => rest.among.len() + rest.texts.len(),
+                _ => labels,
+            }
+        };
+        assert_eq!((rest("a", 1500, "a"), rest("a", 1500, "a")), (1500, 0));
+        assert_eq!((rest("a", 1500, "the"), rest("b", 1500, "a"), rest("a", 1499, "a")), (1500, 1500, 1499));
+        assert_eq!((rest("a", 3, "a"), rest("a", 3, "a"), rest("b", 1500, "a")), (3, 3, 0));
     }
 
     /// Rehearses a dialogue with these steps; each line of `expected` is a step with its exchanges, memo hits and

@@ -32,6 +32,25 @@ pub struct Tensors {
     device: Device,
 }
 
+/// A matrix in an open file.
+struct Matrix {
+    file: Tensors,
+    name: String,
+    dtype: GgmlDType,
+    width: usize,
+    from: u64,
+}
+
+impl Matrix {
+    /// The bytes of a range of rows.
+    fn rows(&self, rows: Range<usize>) -> Result<Vec<u8>> {
+        let part = |rows: usize| super::stored(&[rows, self.width], self.dtype).unwrap_or(u64::MAX);
+        let (at, length) = (part(rows.start), part(rows.len()));
+        let before = at as usize / self.dtype.type_size();
+        self.file.checked(&self.name, self.dtype, self.from.saturating_add(at), length, before)
+    }
+}
+
 impl Tensors {
     /// Opens the file of the header `content`.
     pub fn open(path: &Path, content: Arc<Content>, device: &Device) -> std::io::Result<Tensors> {
@@ -82,31 +101,20 @@ impl Tensors {
 
     /// Reads a quantised matrix (output, input) for the CPU, piece by piece. Fails as [`Tensors::get`].
     pub fn quantised(&self, dims: (usize, usize), name: &str) -> Result<Quantised> {
-        let (dtype, read) = self.rows(dims, name)?;
-        Quantised::read(dtype, dims, read)
+        let matrix = self.matrix(dims, name)?;
+        Quantised::read(matrix.dtype, dims, |rows| matrix.rows(rows))
     }
 
     /// As [`Tensors::quantised`], for a matrix whose rows are looked up; with `products`, it is multiplied too. Look-ups may
     /// read the file: they fail if it has changed.
     pub fn table(&self, dims: (usize, usize), name: &str, products: bool) -> Result<Quantised> {
-        let (dtype, read) = self.rows(dims, name)?;
-        Quantised::table(dtype, dims, products, read)
+        let matrix = self.matrix(dims, name)?;
+        Quantised::table(matrix.dtype, dims, products, move |rows| matrix.rows(rows))
     }
 
-    /// The type of a matrix, and a function that reads a range of its rows.
-    fn rows(
-        &self,
-        dims: (usize, usize),
-        name: &str,
-    ) -> Result<(GgmlDType, impl Fn(Range<usize>) -> Result<Vec<u8>> + use<>)> {
+    fn matrix(&self, dims: (usize, usize), name: &str) -> Result<Matrix> {
         let (info, from) = self.find(dims.into(), name)?;
-        let (dtype, own, name) = (info.ggml_dtype, self.clone(), name.to_owned());
-        let read = move |rows: Range<usize>| {
-            let part = |rows: usize| super::stored(&[rows, dims.1], dtype).unwrap_or(u64::MAX);
-            let (at, length) = (part(rows.start), part(rows.len()));
-            own.checked(&name, dtype, from.saturating_add(at), length, at as usize / dtype.type_size())
-        };
-        Ok((dtype, read))
+        Ok(Matrix { file: self.clone(), name: name.to_owned(), dtype: info.ggml_dtype, width: dims.1, from })
     }
 
     /// The header of the tensor `name`, and the offset of its bytes in the file.

@@ -104,7 +104,9 @@ impl Settings {
     }
 
     fn cost(&self) -> CostModel {
-        contrast::cost(&self.image, self.patches(), 3 * self.patch * self.patch, &self.text, self.positions)
+        let pixels = 3 * self.patch * self.patch;
+        let both = contrast::cost(&self.image, self.patches(), pixels, &self.text, self.positions);
+        CostModel { padded: true, ..both }
     }
 }
 
