@@ -16,6 +16,9 @@ pub enum FaultKind {
     Media,
     /// A model is missing, cannot be loaded, or yields no usable numbers (exit code 4).
     Model,
+    /// Weights that a model reads at their first use are damaged (exit code 4). The run ends: `or` does not replace a
+    /// model that cannot be loaded.
+    Weights,
     /// Another try may help: rate limit, lost connection, restarted worker (exit code 1 when no try is left).
     Passing {
         /// The wait that the server asked for.
@@ -39,7 +42,7 @@ impl FaultKind {
             FaultKind::Failed | FaultKind::Passing { .. } => "failed",
             FaultKind::Refused => "refused",
             FaultKind::Media => "media",
-            FaultKind::Model => "model",
+            FaultKind::Model | FaultKind::Weights => "model",
             FaultKind::Deadline => "deadline",
             FaultKind::Cancelled => "cancelled",
         }
@@ -151,6 +154,15 @@ impl Fault {
     /// The same fault with the error that caused it.
     pub fn caused_by(mut self, error: &(dyn Error + 'static)) -> Fault {
         self.source = Some(Box::new(Cause::of(error)));
+        self
+    }
+
+    /// The same fault of a model as one of its weights: they are read, or read again, while a run goes on.
+    #[must_use]
+    pub fn of_weights(mut self) -> Fault {
+        if self.kind == FaultKind::Model {
+            self.kind = FaultKind::Weights;
+        }
         self
     }
 

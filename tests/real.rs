@@ -155,3 +155,114 @@ fn a_gguf_file_predicts_as_its_dequantised_weights() {
     writeln!(std::io::stderr(), "the same next token at {alike} of {} positions", file.len()).expect("stderr");
     assert!(alike * 100 >= file.len() * 97, "only {alike} of {} positions agree", file.len());
 }
+
+/// Every schema of tests/real/schemas.json, greedy or sampled, in one run of a dialogue.
+#[test]
+#[ignore = "needs real weights: make real"]
+fn every_reply_under_a_schema_validates() {
+    let cases = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/schemas.json"));
+    let cases: Vec<Json> = serde_json::from_str(&cases.expect("cases")).expect("JSON");
+    assert!(cases.len() >= 30);
+    let context = "I saw 3 red mugs (größer als 日本) in the kitchen.";
+    let mut steps = String::new();
+    for (n, case) in cases.iter().enumerate() {
+        let (about, schema) = (case["about"].as_str().expect("a text"), &case["schema"]);
+        // every other one is sampled
+        let (text, temperature) = if n % 2 == 0 { (about.to_owned(), 0) } else { (format!("{context} {about}"), 1) };
+        let say = format!("agent: mind, text: {}, max_tokens: 40, temperature: {temperature}", Json::from(text));
+        steps += &format!("  s{n}: {{ say: {{ {say}, schema: {schema} }} }}\n");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |file: &str, text: String| std::fs::write(folder.path().join(file), text).expect("written");
+    std::fs::create_dir(folder.path().join("agents")).expect("made");
+    write("agents/qwen.yaml", format!("model: {{ gguf: {} }}\nlimits: {{ batch: 16 }}\n", real(QWEN_GGUF).display()));
+    let names = (0..cases.len()).map(|n| format!("s{n}")).collect::<Vec<_>>();
+    let head = "version: 1\ndialogue: d\ncast: { mind: qwen }\nsteps:\n";
+    write("d.yaml", format!("{head}{steps}answer: \"{{{{ [{}] | length }}}}\"\n", names.join(", ")));
+    let path = |file: &str| folder.path().join(file);
+    let begun = std::time::Instant::now();
+    let args = ["run", "--record"].map(Path::new);
+    elenchus(&[args[0], &path("d.yaml"), args[1], &path("run.jsonl"), Path::new("--trust")]);
+    let took = begun.elapsed();
+    let lines = std::fs::read_to_string(path("run.jsonl")).expect("a transcript");
+    let exchanges: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let (mut valid, mut tokens, mut wrong) = (0, 0, Vec::new());
+    for exchange in &exchanges {
+        let (request, reply) = (&exchange["request"]["say"], &exchange["reply"]["say"]);
+        let Some(text) = reply["text"].as_str() else { continue };
+        let validator =
+            jsonschema::options().should_validate_formats(true).build(&request["schema"]).expect("a schema");
+        let why = match serde_json::from_str::<Json>(text) {
+            Ok(value) => validator.validate(&value).err().map(|error| error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        tokens += reply["tokens"].as_array().map_or(0, Vec::len);
+        match why {
+            None => valid += 1,
+            Some(why) => wrong.push(format!("{}: {text}: {why}", request["schema"])),
+        }
+    }
+    writeln!(std::io::stderr(), "{valid} valid replies of {tokens} tokens in {took:.0?}").expect("stderr");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(valid, cases.len(), "{}", exchanges.last().map(Json::to_string).unwrap_or_default());
+}
+
+/// Scores, best first, with their probabilities.
+fn scores(json: &Json) -> Vec<(String, f64, f64)> {
+    let row = |row: &Json| {
+        let number = |key: &str| row[key].as_f64().expect("a number");
+        (row["text"].as_str().expect("a label").to_owned(), number("score"), number("probability"))
+    };
+    let rows: Vec<_> = json["scores"].as_array().expect("scores").iter().map(row).collect();
+    assert!(rows.windows(2).all(|pair| pair[0].1 >= pair[1].1), "best first: {rows:?}");
+    rows
+}
+
+#[test]
+#[ignore = "needs real weights: make real"]
+fn efficientnet_names_what_photographs_show() {
+    let check = |photograph: &str, expected: &[&str]| {
+        let [word, model, image] = ["try", "--model", "--image"].map(Path::new);
+        let file = real("media").join(photograph);
+        let rows = scores(&elenchus(&[word, model, &real("efficientnet-lite0"), image, &file]));
+        assert_eq!(rows.len(), 1000);
+        // the probability is the softmax of the scores
+        let sum: f64 = rows.iter().map(|(_, score, _)| score.exp()).sum();
+        assert!(rows.iter().all(|(_, score, probability)| (score.exp() / sum - probability).abs() < 1e-5));
+        let first: Vec<&str> = rows.iter().take(3).map(|(label, ..)| label.as_str()).collect();
+        assert!(first.iter().any(|label| expected.contains(label)), "{photograph}: {first:?}");
+    };
+    check("chelsea.png", &["tabby", "tiger cat", "Egyptian cat"]);
+    check("coffee.png", &["espresso", "cup"]);
+    check("rocket.jpg", &["missile", "projectile"]);
+}
+
+#[test]
+#[ignore = "needs real weights: make real"]
+fn a_translator_ranks_photographs_among_any_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("agents")).expect("made");
+    for (name, text) in [
+        ("eye", format!("model: {{ path: {} }}\n", real("efficientnet-lite0").display())),
+        ("words", format!("model: {{ path: {} }}\n", real("all-MiniLM-L6-v2").display())),
+        ("translator", "translate: { eye: eye, words: words }\n".to_owned()),
+    ] {
+        std::fs::write(folder.path().join(format!("agents/{name}.yaml")), text).expect("written");
+    }
+    let check = |photograph: &str, among: &str| {
+        let mut command = Command::cargo_bin("elenchus").expect("the program is built");
+        command.current_dir(folder.path()).env("ELENCHUS_CACHE", folder.path().join("cache"));
+        command.args(["try", "translator", "--trust", "--json", "--among", among, "--image"]);
+        let output = command.arg(real("media").join(photograph)).output().expect("it ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let rows = scores(&serde_json::from_slice(&output.stdout).expect("JSON"));
+        assert_eq!(rows.len(), among.split(',').count());
+        // a score is a cosine; the probabilities are those of the candidates
+        assert!(rows.iter().all(|(_, score, _)| (-1.0..=1.0).contains(score)), "{rows:?}");
+        assert!((rows.iter().map(|(.., probability)| probability).sum::<f64>() - 1.0).abs() < 1e-4, "{rows:?}");
+        assert_eq!(Some(rows[0].0.as_str()), among.split(',').next(), "{photograph}: {rows:?}");
+    };
+    check("coffee.png", "cafe,street,office,forest");
+    check("chelsea.png", "a cat,a dog,a car,a guitar");
+    check("rocket.jpg", "launching a rocket,cooking dinner,reading a book");
+}

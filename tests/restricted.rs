@@ -55,6 +55,15 @@ fn schemas() -> Vec<Json> {
         json!({"type": "string", "minLength": 3, "maxLength": 5}),
         json!({"type": "string", "pattern": "^[a-c]+x$"}),
         json!({"type": "string", "format": "date"}),
+        json!({"type": "string", "format": "date-time"}),
+        json!({"type": "string", "format": "time", "pattern": "^0"}),
+        json!({"type": "string", "format": "email"}),
+        json!({"type": "string", "format": "hostname"}),
+        json!({"type": "string", "format": "ipv4"}),
+        json!({"type": "string", "format": "ipv6"}),
+        json!({"type": "string", "format": "uuid"}),
+        json!({"type": "string", "format": "uri"}),
+        json!({"type": "string", "format": "duration"}),
         json!({"type": "integer"}),
         json!({"type": "integer", "minimum": 100, "maximum": 250}),
         json!({"type": "number"}),
@@ -133,7 +142,9 @@ mod slow {
                         Wanted::Schema(schema) => {
                             let json: Json = serde_json::from_str(&said.text)
                                 .unwrap_or_else(|error| panic!("{most} {schema}: {error}: {}", said.text));
-                            assert!(jsonschema::is_valid(schema, &json), "{most} {schema}: {}", said.text);
+                            let validator =
+                                jsonschema::options().should_validate_formats(true).build(schema).expect("a schema");
+                            assert!(validator.is_valid(&json), "{most} {schema}: {}", said.text);
                         }
                         Wanted::Regex(regex) => assert!(matches(regex, &said.text), "{most} {regex}: {:?}", said.text),
                     }

@@ -126,6 +126,15 @@ fn agents_that_a_translator_cannot_join_are_refused() {
     refused(&["check", "d.yaml"], 2, &["found 0 for `labels`, expected 1 or more"]);
     refused(&["try", "chain", "--image", "wide.png"], 2, &["agent chain: found `translator` in `translate`"]);
     refused(&["try", "swapped", "--image", "wide.png"], 4, &["found `reading` for `eye` of `translate`"]);
+    bench.write("agents/sensed.yaml", "translate: { eye: sight, words: reading, senses: meanings }\n");
+    dialogue("sensed", ", among: [a]");
+    refused(&["check", "d.yaml"], 2, &["found no label list `meanings` for `senses`", "agents/sensed.yaml:1:"]);
+    bench.write("vocab/meanings.txt", "# tea\ncup: for tea\ncup of tea\n\nmug:\n");
+    let lines = ["vocab/meanings.txt:3:1", "found `cup of tea`, expected `label: meaning`", "vocab/meanings.txt:5:1"];
+    refused(&["check", "d.yaml"], 2, &lines);
+    refused(&["try", "sensed", "--image", "wide.png"], 4, &["vocab/meanings.txt:3: found `cup of tea`"]);
+    bench.write("vocab/meanings.txt", "# tea\ncup: for tea\n");
+    assert_eq!(bench.run(&["check", "d.yaml"]).0, Some(0));
     dialogue("translator", ", among: [a], floor: true");
     refused(&["run", "d.yaml", "-i", "x=wide.png"], 4, &["a translator states no floors", "floor: optional"]);
     let own = "version: 1\ndialogue: d\ncast: { mind: reading }\nsteps: { a: { rank: { agent: mind, what: hello } } }\nanswer: \"{{ a }}\"\n";

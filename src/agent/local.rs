@@ -378,7 +378,7 @@ impl Agent for LocalAgent {
         if let Request::Rank(RankRequest { floor, .. }) = &mut request {
             *floor = if floor.applies(self.states_floors()) { FloorUse::Required } else { FloorUse::Unused };
         }
-        let lease = self.seat.enter(false).await?;
+        let lease = self.seat.enter(false).await.map_err(Fault::of_weights)?;
         let (inputs, sounds) = self.inputs(&request).await?;
         let asked = request.clone();
         let (job, answer) = Job::new(request, inputs, asking.seed, asking.stream);

@@ -15,7 +15,7 @@ use super::{
     translate::{TranslateAgent, TranslateSpec, needs_no_floor},
 };
 use crate::{
-    error::Fault,
+    error::{Fault, FaultKind},
     exchange::{Kind, Modalities, lacks},
     hub::{Catalogue, Network, WeightsPath, WeightsSource, download::DownloadProgress, verdict::plain},
     infer::worker::WorkerLimits,
@@ -59,7 +59,8 @@ pub type FindKey = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 /// Adds the agent's name to the fault of an agent that cannot get ready.
 pub fn unready(agent: &str, fault: Fault) -> Fault {
-    Fault { who: Some(format!("agent {agent}")), ..fault }
+    let kind = if fault.kind == FaultKind::Weights { FaultKind::Model } else { fault.kind };
+    Fault { who: Some(format!("agent {agent}")), kind, ..fault }
 }
 
 /// The agents of a run by role, with the built-in `media` agent.

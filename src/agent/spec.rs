@@ -164,11 +164,11 @@ fn senses(name: &str, catalogue: &Catalogue) -> Result<BTreeMap<String, String>,
         let hint = crate::problem::closest(name, names.iter().map(String::as_str));
         return Err(HubError { hint, ..HubError::plain(format!("found no label list `{name}` for `senses`")) });
     };
-    let pair = |line: String| match line.split_once(": ") {
-        Some((label, meaning)) => Ok((label.to_owned(), meaning.trim().to_owned())),
-        None => Err(HubError::plain(format!("found `{line}` in {}, expected `label: meaning`", found.file))),
+    let pair = |(n, line)| match dialogue::sense(line) {
+        Ok(pair) => pair.map(|(label, meaning)| Ok((label.to_owned(), meaning.to_owned()))),
+        Err(why) => Some(Err(HubError::plain(format!("{}:{}: {why}", found.file, n + 1)))),
     };
-    dialogue::labels(&found.text).into_iter().map(pair).collect()
+    found.text.trim_start_matches('\u{feff}').lines().enumerate().filter_map(pair).collect()
 }
 
 /// An agent's file as written, and where it was found.

@@ -13,7 +13,10 @@ use crate::{
     value::Scored,
 };
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{
+    StreamExt as _, TryStreamExt as _,
+    stream::{self, TryChunksError},
+};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
@@ -131,24 +134,34 @@ impl TranslateAgent {
                 None => missing.push(text),
             }
         }
-        let new: Vec<(String, Arc<Vec<f32>>)> = stream::iter(missing)
-            .map(|text| async move {
-                let vector = self.embed(Item::Text(text.clone())).await?;
-                Ok::<_, Fault>((text, Arc::new(vector)))
-            })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
-        if !new.is_empty() {
-            let (store, rows) = (self.vectors.clone(), new.clone());
-            let kept = tokio::task::spawn_blocking(move || {
-                let rows: Vec<(&str, &[f32])> = rows.iter().map(|(text, v)| (text.as_str(), v.as_slice())).collect();
-                store.put_many(model, &rows);
-            });
-            kept.await.map_err(|error| Fault::failed(format!("the vectors cannot be kept: {error}")))?;
+        let embedded = stream::iter(missing).map(|text| async move {
+            let vector = self.embed(Item::Text(text.clone())).await?;
+            Ok::<_, Fault>((text, Arc::new(vector)))
+        });
+        // kept piece by piece, so that a run that is interrupted loses little
+        let mut pieces = embedded.buffer_unordered(AT_ONCE).try_chunks(AT_ONCE);
+        while let Some(piece) = pieces.next().await {
+            let (new, failed) = match piece {
+                Ok(new) => (new, None),
+                Err(TryChunksError(new, fault)) => (new, Some(fault)),
+            };
+            self.keep(&new).await?;
+            if let Some(fault) = failed {
+                return Err(fault);
+            }
+            all.extend(new);
         }
-        all.extend(new);
         Ok(all)
+    }
+
+    /// Adds vectors of texts to the store.
+    async fn keep(&self, new: &[(String, Arc<Vec<f32>>)]) -> Result<(), Fault> {
+        let (store, model, rows) = (self.vectors.clone(), self.model, new.to_vec());
+        let kept = tokio::task::spawn_blocking(move || {
+            let rows: Vec<(&str, &[f32])> = rows.iter().map(|(text, v)| (text.as_str(), v.as_slice())).collect();
+            store.put_many(model, &rows);
+        });
+        kept.await.map_err(|error| Fault::failed(format!("the vectors cannot be kept: {error}")))
     }
 
     /// The vector of a text, from the embedder.
@@ -381,6 +394,23 @@ mod tests {
             TranslateAgent { words, ..TranslateAgent::new("t", &spec, known.eye, known.words, store()).expect("fits") };
         assert!(ask(&agent, rank(&["kitchen"])).await.is_ok());
         assert!(ask(&agent, rank(&["dog"])).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn vectors_are_kept_while_others_are_computed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = || VectorStore::at(folder.path());
+        let texts: Vec<String> = (0..3 * AT_ONCE).map(|n| format!("label {n}")).collect();
+        // an embedder that knows all but the last text
+        let known = texts[..texts.len() - 1].iter().map(|text| format!("{text}.: [1, 0, 0]")).collect::<Vec<_>>();
+        let words = script("words", &format!("{{ {} }}", known.join(", ")));
+        let spec = TranslateSpec { eye: "eye".into(), words: "words".into(), labels: 2, senses: BTreeMap::new() };
+        let agent = TranslateAgent::new("t", &spec, translator(2, store()).eye.clone(), words, store()).expect("fits");
+        let texts: Vec<String> = texts.into_iter().map(|text| text + ".").collect();
+        assert!(agent.read(&texts).await.is_err());
+        let names: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let kept = store().get_many(agent.model, &names).into_iter().flatten().count();
+        assert_eq!(kept, texts.len() - 1);
     }
 
     #[tokio::test]

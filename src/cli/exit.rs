@@ -41,7 +41,7 @@ impl From<&FaultKind> for Exit {
             FaultKind::Failed | FaultKind::Passing { .. } => Exit::Failed,
             FaultKind::Refused => Exit::Refused,
             FaultKind::Media => Exit::Media,
-            FaultKind::Model => Exit::Model,
+            FaultKind::Model | FaultKind::Weights => Exit::Model,
             FaultKind::Deadline => Exit::Spent,
             FaultKind::Cancelled => super::signals::exit(),
         }

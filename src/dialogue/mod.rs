@@ -159,6 +159,19 @@ pub fn cast(source: &str, file: &str) -> Result<CastFile, Vec<Problem>> {
     whole(source, file)
 }
 
+/// A line of a list of meanings: a label and its meaning, `label: meaning`; none for an empty line and a comment. The
+/// error says what was found.
+pub fn sense(line: &str) -> Result<Option<(&str, &str)>, String> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    match line.split_once(": ").map(|(label, meaning)| (label.trim(), meaning.trim())) {
+        Some((label, meaning)) if !label.is_empty() && !meaning.is_empty() => Ok(Some((label, meaning))),
+        _ => Err(format!("found `{line}`, expected `label: meaning`")),
+    }
+}
+
 /// Reads a label list (`vocab/NAME.txt`) with one label on each line. Empty lines and lines that start with `#` are
 /// skipped, and a repeated label counts once: its share of the probability would be divided.
 pub fn labels(source: &str) -> Vec<String> {

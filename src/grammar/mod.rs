@@ -5,6 +5,7 @@
 //! are not enforced. The limits of llguidance bound the work of each step.
 
 mod closer;
+mod formats;
 mod schema;
 mod typed;
 

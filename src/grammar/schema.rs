@@ -211,7 +211,8 @@ pub(super) fn check_nesting(regex: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The schema as llguidance reads it: without free white space, and without properties that it does not name.
+/// The schema as llguidance reads it: without free white space, without properties that it does not name, and with
+/// patterns for formats.
 pub(super) fn compact(schema: &Json) -> Json {
     let mut schema = match schema {
         Json::Object(_) => schema.clone(),
@@ -219,8 +220,9 @@ pub(super) fn compact(schema: &Json) -> Json {
         other => json!({ "allOf": [other] }),
     };
     if !combines(&schema) {
-        close_objects(&mut schema);
+        each_part(&mut schema, &mut close_object);
     }
+    each_part(&mut schema, &mut super::formats::tightened);
     if let Json::Object(keywords) = &mut schema {
         keywords.insert("x-guidance".to_owned(), json!({ "whitespace_flexible": false }));
     }
@@ -241,20 +243,25 @@ fn combines(schema: &Json) -> bool {
     }
 }
 
-/// Forbids properties that an object with `properties` does not name, unless the schema decides.
-fn close_objects(schema: &mut Json) {
+/// Changes every part of a schema that is a schema itself, the inner ones first.
+fn each_part(schema: &mut Json, change: &mut impl FnMut(&mut Map<String, Json>)) {
     let Json::Object(keywords) = schema else { return };
     for (key, value) in keywords.iter_mut() {
         match KEYWORDS.iter().find(|(known, _)| known == key).map(|(_, holds)| *holds) {
-            Some(Holds::Schema) => close_objects(value),
-            Some(Holds::Schemas) => value.as_array_mut().into_iter().flatten().for_each(close_objects),
+            Some(Holds::Schema) => each_part(value, change),
+            Some(Holds::Schemas) => value.as_array_mut().into_iter().flatten().for_each(|part| each_part(part, change)),
             Some(Holds::Named) => {
                 let none = &mut Map::new();
-                value.as_object_mut().unwrap_or(none).values_mut().for_each(close_objects);
+                value.as_object_mut().unwrap_or(none).values_mut().for_each(|part| each_part(part, change));
             }
             _ => {}
         }
     }
+    change(keywords);
+}
+
+/// Forbids properties that an object with `properties` does not name, unless the schema decides.
+fn close_object(keywords: &mut Map<String, Json>) {
     let open = ["additionalProperties", "patternProperties", "minProperties"];
     if keywords.contains_key("properties") && !open.iter().any(|key| keywords.contains_key(*key)) {
         keywords.insert("additionalProperties".to_owned(), false.into());

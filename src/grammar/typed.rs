@@ -13,6 +13,7 @@ const MAX_REPLY_BYTES: usize = 8 << 20;
 pub(super) fn validator(schema: &Json) -> Result<jsonschema::Validator, (Vec<String>, String)> {
     // linear time for hostile patterns
     let options = jsonschema::options().with_pattern_options(jsonschema::PatternOptions::regex());
+    let options = options.should_validate_formats(true);
     options.build(schema).map_err(|error| {
         let path = error.instance_path.to_string();
         let path = path.split('/').skip(1).map(str::to_owned).collect();

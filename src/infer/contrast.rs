@@ -113,10 +113,11 @@ impl Source {
     fn tower<'a, T: ?Sized>(&self, lazy: &'a mut Lazy<T>) -> Result<&'a T, Fault> {
         if lazy.loaded.is_none() {
             let begun = Instant::now();
-            let tower = (lazy.build)(&self.vb)?;
+            let tower = (lazy.build)(&self.vb).map_err(Fault::of_weights)?;
             if self.checkpoint.stamps() != self.stamps {
                 let folder = self.checkpoint.folder.display();
-                return Err(Fault::model(format!("{folder} has changed since the run began; run the command again")));
+                let message = format!("{folder} has changed since the run began; run the command again");
+                return Err(Fault::model(message).of_weights());
             }
             // the bytes were counted when the headers were read
             self.meter.took(Phase::Load, 0.0, begun.elapsed());

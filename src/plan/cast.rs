@@ -222,6 +222,27 @@ fn know_translated(agent: &AgentFile, text: &SourceText, library: &dyn Library, 
             Err(problems) => shared.take(problems),
         }
     }
+    if let Some(list) = &two.senses {
+        know_senses(list, &file, library, shared);
+    }
+}
+
+/// Reports a list of meanings that does not exist, and each of its lines without a meaning.
+fn know_senses(list: &At<String>, file: &Arc<str>, library: &dyn Library, shared: &mut Shared) {
+    let Some(found) = library.read(Resource::Labels, list) else {
+        let names = library.names(Resource::Labels);
+        let hint = not_found(list, "vocab", &names, &library.places(Resource::Labels));
+        let message = format!("found no label list `{}` for `senses`", list.value);
+        return shared.problem("unknown-labels", file, list.pos, message, hint);
+    };
+    shared.keep(Resource::Labels, list, &found);
+    let file: Arc<str> = found.file.as_str().into();
+    for (n, line) in found.source.trim_start_matches('\u{feff}').lines().enumerate() {
+        if let Err(why) = dialogue::sense(line) {
+            let pos = Pos { line: n + 1, column: 1 };
+            shared.problem("wrong-value", &file, pos, why, None);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ fn lasting(fault: Fault, name: &str) -> Fault {
         FaultKind::Cancelled => Fault::failed(format!("{name} cancelled the request")),
         // the medium is at fault, not the agent that reads it
         FaultKind::Media => fault,
-        FaultKind::Model => fault.of(name),
+        FaultKind::Model | FaultKind::Weights => fault.of(name),
         _ => Fault { kind: FaultKind::Failed, ..fault }.of(name),
     }
 }

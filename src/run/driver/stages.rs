@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     agent::{Agent, CallContext, roster},
-    error::Fault,
+    error::{Fault, FaultKind},
     exchange::Reply,
     media::MediaStore,
     run::{
@@ -281,8 +281,7 @@ impl Stages {
 
     fn stream(&self, exchange: &DueExchange) -> Option<UnboundedSender<String>> {
         let (step, stream) = self.deps.stream.as_ref()?;
-        let wanted = *step == *exchange.step;
-        wanted.then(|| stream.clone())
+        (*step == *exchange.step).then(|| stream.clone())
     }
 
     /// Waits until an exchange or an agent makes progress. Gives false if nothing is open. Fails if an agent cannot get
@@ -341,6 +340,10 @@ impl Stages {
                 };
                 self.committing.push(commit.boxed());
             }
+            (_, Err(fault)) if fault.kind == FaultKind::Weights => {
+                let fault = roster::unready(&job.agent.card().name, fault.clone());
+                self.unready.get_or_insert(fault.into());
+            }
             _ => self.settle(job, attempt),
         }
     }
@@ -390,11 +393,7 @@ impl Stages {
                 }
             }
         }
-        self.done.push(FinishedExchange {
-            exchange: job.exchange,
-            key: job.key,
-            result: attempt.result,
-            timing: attempt.timing,
-        });
+        let Attempt { result, timing, .. } = attempt;
+        self.done.push(FinishedExchange { exchange: job.exchange, key: job.key, result, timing });
     }
 }
