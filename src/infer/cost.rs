@@ -97,6 +97,8 @@ pub struct CostModel {
     pub text: Pass,
     /// A window of sound.
     pub sound: Pass,
+    /// True if each picture is computed alone.
+    pub alone: bool,
     /// The maximum tokens of a text; a longer one is cut.
     pub text_tokens: usize,
     /// True if a shorter text is padded to the maximum, and the padding is computed.
@@ -106,6 +108,16 @@ pub struct CostModel {
 }
 
 impl CostModel {
+    /// The costs of an image classifier, which computes each picture alone.
+    pub fn classifier(picture: Pass) -> CostModel {
+        CostModel { picture, alone: true, ..CostModel::default() }
+    }
+
+    /// Bytes of activations of pictures of which up to `batch` are answered together.
+    pub fn picture_bytes(&self, batch: f64) -> f64 {
+        if self.alone { self.picture.bytes } else { batch * self.picture.bytes }
+    }
+
     /// The cost of a unit of a phase.
     pub fn pass(&self, phase: Phase) -> Pass {
         match phase {
@@ -210,6 +222,14 @@ mod tests {
         assert_eq!(pass.whole(3.0).flops, pass.mutual(3.0));
         let grouped = Transformer { keys: 2, gated: true, ..Transformer::plain(8, 32, 2, 4) }.token();
         assert_eq!((grouped.flops, grouped.cache_bytes), (4.0 * (2.0 * 64.0 + 2.0 * 16.0 + 3.0 * 256.0), 32.0));
+    }
+
+    #[test]
+    fn a_classifier_holds_one_picture_at_a_time() {
+        let picture = convolution(3, 8, 3, 4, 1);
+        let classifier = CostModel::classifier(picture);
+        assert_eq!(classifier.picture_bytes(16.0), picture.bytes);
+        assert_eq!(CostModel { alone: false, ..classifier }.picture_bytes(16.0), 16.0 * picture.bytes);
     }
 
     #[test]

@@ -179,7 +179,7 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
         ];
         parts.extend(std::iter::repeat_n(block, *depth).flatten());
     }
-    Ok(CostModel { picture: cost::sequence(parts), ..CostModel::default() })
+    Ok(CostModel::classifier(cost::sequence(parts)))
 }
 
 fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {

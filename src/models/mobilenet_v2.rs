@@ -214,7 +214,7 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
         parts.push(cost::convolution(wide, widths[n + 1], 1, side, 1));
     }
     parts.push(cost::convolution(widths[16], shape.last(), 1, side, 1));
-    Ok(CostModel { picture: cost::sequence(parts), ..CostModel::default() })
+    Ok(CostModel::classifier(cost::sequence(parts)))
 }
 
 fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {

@@ -187,7 +187,7 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
             input = *width;
         }
     }
-    Ok(CostModel { picture: cost::sequence(parts), ..CostModel::default() })
+    Ok(CostModel::classifier(cost::sequence(parts)))
 }
 
 fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {

@@ -187,7 +187,7 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     let patches = (picture.0 / patch) * (picture.1 / patch);
     let embedding = 2.0 * (patches * 3 * patch * patch * width) as f64;
     let token = Transformer::plain(width, inner, layers, heads).token();
-    Ok(CostModel { picture: token.whole(patches as f64 + 1.0).with(embedding), ..CostModel::default() })
+    Ok(CostModel::classifier(token.whole(patches as f64 + 1.0).with(embedding)))
 }
 
 fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {

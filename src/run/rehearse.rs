@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     agent::{
-        Agent, CallContext,
+        Agent, CallContext, budget,
         media::MediaAgent,
         work::{Estimator, Work},
     },
@@ -91,6 +91,8 @@ pub struct Rehearsal {
     pub models: IndexMap<String, ModelWork>,
     /// Why the rehearsal ended early, if it did: the counts are too low.
     pub unfinished: Option<String>,
+    /// The memory of the program with the tokenizers of its models, in bytes, if the system reports it.
+    pub resident: Option<u64>,
 }
 
 /// Rehearses a run.
@@ -98,6 +100,7 @@ pub async fn rehearse(plan: &Plan, inputs: &Inputs, options: RehearsalOptions) -
     let RehearsalOptions { agents, seed, memo, limit } = options;
     let deadline = Instant::now() + limit;
     let mut counter = Some(open(agents, Depends::of(&plan.block)).await?);
+    let resident = budget::resident();
     let mut machine = Some(Machine::new(plan, inputs, seed));
     let mut answers = Vec::new();
     let unfinished = loop {
@@ -119,7 +122,7 @@ pub async fn rehearse(plan: &Plan, inputs: &Inputs, options: RehearsalOptions) -
     };
     let counter = counter.ok_or_else(stopped)?;
     let Counter { steps, models, .. } = counter;
-    Ok(Rehearsal { steps: steps.into_values().collect(), models, unfinished })
+    Ok(Rehearsal { steps: steps.into_values().collect(), models, unfinished, resident })
 }
 
 type Answers = Vec<(u64, Result<Reply, Fault>)>;
@@ -334,11 +337,16 @@ impl Counter {
             }
             return all;
         }
+        let among_several = agent.locals().len() > 1;
         let rest = self.lists.without_known(&agent.card().name, request);
         for (local, request) in agent.parts(rest.as_ref().unwrap_or(request)) {
             let Some(model) = self.models.get_mut(&local.spec().name) else { continue };
             let rows = together.min(local.spec().limits.batch);
             let work = model.estimator.count(&request, reply, rows);
+            // a translator remembers the vectors of texts, and does not ask for them again
+            if among_several && matches!(request, Request::Embed(_)) && work == Work::default() {
+                continue;
+            }
             model.requests += 1;
             model.work.add(&work);
             all.add(&work);

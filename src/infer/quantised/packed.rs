@@ -12,6 +12,7 @@ use candle_core::{
 use half::f16;
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -127,8 +128,20 @@ impl QuantizedType for Blocks {
 
 impl Kernel {
     /// The products of this processor with a packed matrix of this type, with rows of `k` values; none if candle does
-    /// not pack it.
+    /// not pack it. Each type and length is tried once.
     pub(super) fn find(dtype: GgmlDType, k: usize) -> Result<Option<Kernel>> {
+        static KNOWN: Mutex<BTreeMap<(u32, usize), Option<Kernel>>> = Mutex::new(BTreeMap::new());
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (dtype as u32, k);
+        if let Some(found) = known().get(&key) {
+            return Ok(*found);
+        }
+        let found = Kernel::tried(dtype, k)?;
+        known().insert(key, found);
+        Ok(found)
+    }
+
+    fn tried(dtype: GgmlDType, k: usize) -> Result<Option<Kernel>> {
         // From 32 rows on, candle packs in another layout on processors with AMX.
         const FEW: usize = 31;
         for least in [1, 2] {

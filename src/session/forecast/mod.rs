@@ -14,7 +14,7 @@ pub use report::{
 use super::{LoadOptions, Session};
 use crate::{
     agent::{
-        Agent, budget,
+        Agent,
         local::LocalAgent,
         roster::Roster,
         work::{self, Work},
@@ -110,7 +110,6 @@ impl Session {
         memo: Option<Memo>,
     ) -> Result<Forecast, Fault> {
         let roster = self.load(loading).await?;
-        let before = budget::resident().unwrap_or(PROGRAM_BYTES);
         let options = RehearsalOptions { agents: roster.agents.clone(), seed, memo, limit: LIMIT };
         let found = rehearse(&self.plan, inputs, options).await?;
         let agents = self.agents(roster, &found);
@@ -120,7 +119,7 @@ impl Session {
         let exchanges = steps.iter().map(|step| step.exchanges).sum();
         let pictures = agents.iter().map(|agent| agent.units.pictures).sum();
         let media = media_bytes(roster, inputs, pictures).await;
-        let program = before + RUN_BYTES + exchanges * EXCHANGE_BYTES;
+        let program = found.resident.unwrap_or(PROGRAM_BYTES) + RUN_BYTES + exchanges * EXCHANGE_BYTES;
         Ok(Forecast {
             dialogue: self.plan.name.clone(),
             exchanges,
@@ -240,7 +239,7 @@ fn agent_memory(local: &LocalAgent, model: &ModelWork) -> AgentMemory {
     let of = |phase: Phase| match phase {
         Phase::Prompt if has(phase) => piece * (cost.prompt.bytes + cost.prompt.pair_bytes * longest),
         Phase::Reply | Phase::Batch if has(phase) => rows * (cost.reply.bytes + cost.reply.pair_bytes * longest),
-        Phase::Picture if has(phase) => batch.min(model.work.of(phase)) * cost.picture.bytes,
+        Phase::Picture if has(phase) => cost.picture_bytes(batch.min(model.work.of(phase))),
         Phase::Text if has(phase) => model.estimator.text_bytes(local.spec().limits.batch),
         Phase::Sound if has(phase) => cost.sound.bytes,
         _ => 0.0,
