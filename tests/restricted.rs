@@ -166,6 +166,7 @@ fn a_restriction_that_cannot_be_used_is_refused() {
         "found the keyword `not` in a schema, which is not supported",
     );
     check(Wanted::Regex("(a"), "found the regular expression `(a`, which cannot be used");
+    check(Wanted::Regex("((a{1000}){1000}){1000}"), "whose shortest match has 1000000000 bytes, expected at most 2000");
     check(
         Wanted::Regex("a{100}"),
         "the shortest reply that fits the regex has 100 tokens, but `max_tokens` and the context leave 20",

@@ -110,7 +110,7 @@ fn check_regex(regex: &str) -> Result<(), Unfit> {
         let length = regex.len();
         return Err(unfit(format!("found a regular expression of {length} bytes, expected at most {MAX_REGEX_BYTES}")));
     }
-    schema::check_nesting(regex).map_err(unfit)?;
+    schema::check_nesting(regex).and_then(|()| schema::check_length(regex)).map_err(unfit)?;
     let closer = Closer::new(Restriction::Regex(regex)).map_err(|why| {
         unfit(format!("found the regular expression `{}`, which cannot be used: {why}", start(regex)))
     })?;

@@ -14,6 +14,8 @@ const MAX_PARTS: usize = 20_000;
 const MAX_CHARACTERS: u64 = 2_000;
 /// The maximum of a keyword that counts items or properties.
 const MAX_ITEMS: u64 = 500;
+/// The maximum patterns in a schema with `allOf`: the states of an intersection double with each pattern.
+const MAX_INTERSECTED: usize = 8;
 
 /// Why a restriction cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +92,14 @@ const KEYWORDS: &[(&str, Holds)] = &[
 /// Fails if the schema is invalid, too large, or has a keyword that is not enforced.
 pub fn check_schema(schema: &Json) -> Result<(), Unfit> {
     let whole = |message: String| Unfit { path: Vec::new(), message, hint: None };
-    let mut walk = Walk { root: schema, path: Vec::new(), parts: 0 };
+    let mut walk = Walk { root: schema, path: Vec::new(), parts: 0, patterns: 0, intersects: false };
     walk.schema(schema)?;
+    if walk.intersects && walk.patterns > MAX_INTERSECTED {
+        let patterns = walk.patterns;
+        return Err(whole(format!(
+            "found {patterns} patterns in a schema with `allOf`, expected at most {MAX_INTERSECTED}"
+        )));
+    }
     super::typed::validator(schema).map_err(|(path, why)| Unfit {
         path,
         message: format!("found an invalid schema: {why}"),
@@ -110,6 +118,9 @@ struct Walk<'a> {
     root: &'a Json,
     path: Vec<String>,
     parts: usize,
+    patterns: usize,
+    /// True if an `allOf` was found.
+    intersects: bool,
 }
 
 impl Walk<'_> {
@@ -147,11 +158,13 @@ impl Walk<'_> {
         match (holds, value) {
             (Holds::Schema, schema) => self.schema(schema),
             (Holds::Schemas, Json::Array(schemas)) => {
+                self.intersects |= key == "allOf";
                 let all = schemas.iter().enumerate();
                 all.into_iter().try_for_each(|(n, schema)| self.inside(&n.to_string(), |walk| walk.schema(schema)))
             }
             (Holds::Named, Json::Object(named)) => named.iter().try_for_each(|(name, schema)| {
                 self.inside(name, |walk| {
+                    walk.is_short(name)?;
                     if key == "patternProperties" {
                         walk.pattern(name)?;
                     }
@@ -166,6 +179,7 @@ impl Walk<'_> {
                 _ => self
                     .unfit(format!("found the reference `{to}`, expected a part of this schema, `#/$defs/NAME`"), None),
             },
+            (Holds::Data, value) if matches!(key, "const" | "enum" | "required") => self.are_short(value),
             // the meta-schema of JSON Schema checks the rest
             _ => Ok(()),
         }
@@ -178,12 +192,34 @@ impl Walk<'_> {
         }
     }
 
+    /// Refuses a long text: the work for a fixed text grows with the square of its length.
+    fn is_short(&self, text: &str) -> Result<(), Unfit> {
+        match text.chars().count() as u64 {
+            length if length > MAX_CHARACTERS => {
+                self.unfit(format!("found a text of {length} characters, expected at most {MAX_CHARACTERS}"), None)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn are_short(&self, value: &Json) -> Result<(), Unfit> {
+        match value {
+            Json::String(text) => self.is_short(text),
+            Json::Array(values) => values.iter().try_for_each(|value| self.are_short(value)),
+            Json::Object(fields) => {
+                fields.iter().try_for_each(|(name, value)| self.is_short(name).and_then(|()| self.are_short(value)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn pattern(&mut self, pattern: &str) -> Result<(), Unfit> {
+        self.patterns += 1;
         if pattern.len() > MAX_REGEX_BYTES {
             let length = pattern.len();
             return self.unfit(format!("found a pattern of {length} bytes, expected at most {MAX_REGEX_BYTES}"), None);
         }
-        check_nesting(pattern).or_else(|message| self.unfit(message, None))?;
+        check_nesting(pattern).and_then(|()| check_length(pattern)).or_else(|message| self.unfit(message, None))?;
         match super::typed::validator(&json!({ "pattern": pattern })) {
             Ok(_) => Ok(()),
             Err(_) => {
@@ -209,6 +245,16 @@ pub(super) fn check_nesting(regex: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Fails if every match of a regular expression is long. One that cannot be parsed here is left to its user.
+pub(super) fn check_length(regex: &str) -> Result<(), String> {
+    match regex_syntax::parse(regex).ok().and_then(|parsed| parsed.properties().minimum_len()) {
+        Some(least) if least as u64 > MAX_CHARACTERS => Err(format!(
+            "found a regular expression whose shortest match has {least} bytes, expected at most {MAX_CHARACTERS}"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The schema as llguidance reads it: without free white space, without properties that it does not name, and with
@@ -330,6 +376,19 @@ mod tests {
             "pattern: found the pattern `((a{1,1000})",
         );
         check(json!({"type": "string", "pattern": "(a|b)*a(a|b){18}"}), ": found a schema that ");
+        check(
+            json!({"type": "string", "pattern": "(a{100}){100}"}),
+            "pattern: found a regular expression whose shortest match has 10000 bytes",
+        );
+        let patterns: Vec<Json> = (0..40).map(|i| json!({"pattern": format!("a.*{i}")})).collect();
+        check(
+            json!({"type": "string", "allOf": patterns}),
+            ": found 40 patterns in a schema with `allOf`, expected at most 8",
+        );
+        let long = "x".repeat(200_000);
+        check(json!({"const": long}), "const: found a text of 200000 characters, expected at most 2000");
+        check(json!({"enum": ["a", {"b": [long]}]}), "enum: found a text of 200000 characters");
+        check(json!({"type": "object", "required": [long]}), "required: found a text of 200000 characters");
         check(
             json!({"type": "string", "pattern": "(".repeat(1000)}),
             "pattern: found a regular expression that is nested",
