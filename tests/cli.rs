@@ -504,6 +504,9 @@ fn try_reads_labels_and_schemas_or_says_what_is_missing() {
         &[prompt, &["--schema", "nosuch"]].concat(),
         "--schema: no file or schema is named `nosuch`\nhint: name a file with a JSON Schema, or NAME of schemas/NAME.json in the project",
     );
+    let many = cache.path().join("many.txt");
+    std::fs::write(&many, (0..100_001).map(|i| format!("{i}\n")).collect::<String>()).expect("written");
+    refused(&among(many.to_str().expect("UTF-8")), "--among: found 100001 labels, expected at most 100000");
     // a repeated label would divide its probability
     let ranked = json(cache.path(), &[image, &["cafe, office ,cafe", "--json"]].concat(), 0);
     assert_eq!(ranked["scores"].as_array().map(Vec::len), Some(2), "{ranked}");

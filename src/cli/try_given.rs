@@ -1,7 +1,7 @@
 //! What `elenchus try` reads from files: labels and JSON Schemas.
 
 use crate::{
-    dialogue::{self, Resource},
+    dialogue::{self, MAX_LABELS, Resource},
     error::Fault,
     files, grammar,
     hub::Catalogue,
@@ -28,9 +28,12 @@ pub(super) fn labels(flag: &str, text: &str, catalogue: &Catalogue) -> Result<Ve
             }
         },
     };
-    match found.is_empty() {
-        true => Err(Fault::refused(format!("--{flag}: `{text}` contains no labels"))),
-        false => Ok(found),
+    match found.len() {
+        0 => Err(Fault::refused(format!("--{flag}: `{text}` contains no labels"))),
+        count if count > MAX_LABELS => {
+            Err(Fault::refused(format!("--{flag}: found {count} labels, expected at most {MAX_LABELS}")))
+        }
+        _ => Ok(found),
     }
 }
 

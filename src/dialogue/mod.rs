@@ -172,6 +172,9 @@ pub fn sense(line: &str) -> Result<Option<(&str, &str)>, String> {
     }
 }
 
+/// Maximum number of labels in a list. A model reads each label once.
+pub const MAX_LABELS: usize = 100_000;
+
 /// Reads a label list (`vocab/NAME.txt`) with one label on each line. Empty lines and lines that start with `#` are
 /// skipped, and a repeated label counts once: its share of the probability would be divided.
 pub fn labels(source: &str) -> Vec<String> {

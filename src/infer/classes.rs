@@ -82,8 +82,8 @@ impl Classes {
     }
 
     fn unknown(&self, word: &str) -> Fault {
-        let count = self.count();
-        let why = format!("found the word `{word}`, which is not one of the model's own {count} labels");
+        let (count, shown) = (self.count(), word.chars().take(100).collect::<String>());
+        let why = format!("found the word `{shown}`, which is not one of the model's own {count} labels");
         Fault::failed(why).hint("give words that it knows, or use an agent with `translate:`, which ranks any words")
     }
 

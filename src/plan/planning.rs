@@ -7,7 +7,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    dialogue::{self, At, Caller, Data, Expr, Library, Node, Pos, Resource, TextStyle},
+    dialogue::{self, At, Caller, Data, Expr, Library, MAX_LABELS, Node, Pos, Resource, TextStyle},
     exchange::{Answers, Kind, Modalities, Modality},
     grammar::{Restriction, Unfit},
     prompt::{Template, Use},
@@ -257,6 +257,11 @@ impl Planning<'_> {
         let labels = dialogue::labels(source);
         if labels.is_empty() {
             self.shared.problem("wrong-value", file, pos, format!("found no labels in label list `{list}`"), None);
+        }
+        if labels.len() > MAX_LABELS {
+            let message =
+                format!("found {} labels in label list `{list}`, expected at most {MAX_LABELS}", labels.len());
+            self.shared.problem("too-large", file, pos, message, None);
         }
         labels
     }
