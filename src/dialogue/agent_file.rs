@@ -115,7 +115,7 @@ written! { "`limits`",
 }
 
 written! { "a cast file",
-    /// The agent of each role, and the words that its models know.
+    /// The agent of each role, the words that its models know, and the dialogues that suit them.
     pub struct CastFile {
         /// The purpose of this cast.
         pub about: Option<String>,
@@ -123,6 +123,8 @@ written! { "a cast file",
         pub cast: IndexMap<At<String>, At<String>>,
         /// Label role to label list (`vocab/NAME.txt`): the words that the models of this cast know.
         pub labels: Option<IndexMap<At<String>, At<String>>>,
+        /// Dialogues that take the place of others in a `call`: small models need another way to read a log than large ones.
+        pub dialogues: Option<IndexMap<At<String>, At<String>>>,
     }
 }
 

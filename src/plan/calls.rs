@@ -18,6 +18,8 @@ pub(super) fn identity(path: Option<&Path>, name: &str) -> String {
 impl Planning<'_> {
     /// Compiles the dialogue that a `call` names. Reports a problem if that is impossible.
     pub(crate) fn called(&mut self, name: &At<String>) -> Option<Compiled> {
+        let instead = self.instead_of(name)?;
+        let name = instead.as_ref().unwrap_or(name);
         let found = self.find_called(name)?;
         let plain = dialogue::plain_name(Resource::Dialogue, name);
         let key = self.shared.keep_called(&self.caller.key, name, &found.text);
@@ -47,6 +49,22 @@ impl Planning<'_> {
         let compiled = compiled(&dialogue, Caller { key, path: found.path }, self.library, self.shared);
         self.shared.stack.pop();
         compiled
+    }
+
+    /// The dialogue that the cast puts in the place of `name`, as if the call named it. Reports one that does not exist.
+    fn instead_of(&mut self, name: &At<String>) -> Option<Option<At<String>>> {
+        let Some(bound) = self.cast.dialogues.get(&dialogue::plain_name(Resource::Dialogue, name)).cloned() else {
+            return Some(None);
+        };
+        if !matches!(self.library.called(&bound.name, &self.caller), Ok(Some(_))) {
+            let (plain, names) =
+                (dialogue::plain_name(Resource::Dialogue, &bound.name), self.library.callable(&self.caller));
+            let hint = not_found(&plain, "dialogues", &names, &self.library.places(Resource::Dialogue));
+            let message = format!("found no dialogue `{}`", bound.name);
+            self.shared.problem("unknown-dialogue", &bound.file, bound.pos, message, hint);
+            return None;
+        }
+        Some(Some(At { value: bound.name, pos: name.pos }))
     }
 
     /// Finds the dialogue that a `call` names. Reports a problem if it cannot be read.

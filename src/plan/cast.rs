@@ -16,24 +16,27 @@ pub(super) struct Binding {
     pub pos: Pos,
 }
 
-/// The agents and the label lists of a dialogue.
+/// The agents, the label lists and the dialogues of a dialogue.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cast {
     /// Role to agent.
     pub agents: IndexMap<String, Binding>,
     /// Label role to label list.
     pub labels: IndexMap<String, Binding>,
+    /// Called dialogue to the one that takes its place.
+    pub dialogues: IndexMap<String, Binding>,
     /// Roles whose agent the run replaces by another one, with the replacement.
     replaced: IndexMap<String, Binding>,
     /// Label roles whose list is the dialogue's own.
     own_labels: IndexSet<String>,
 }
 
-/// The agents and the label lists that a run replaces.
+/// The agents, the label lists and the called dialogues that a run replaces.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Swapped {
     agents: IndexMap<String, Binding>,
     labels: IndexMap<String, Binding>,
+    dialogues: IndexMap<String, Binding>,
 }
 
 impl Cast {
@@ -53,7 +56,10 @@ impl Cast {
     }
 
     fn add(&mut self, cast: CastFile, file: &Arc<str>) {
-        let CastFile { cast, labels, .. } = cast;
+        let CastFile { cast, labels, dialogues, .. } = cast;
+        let called = |name: At<String>| dialogue::plain_name(Resource::Dialogue, &name);
+        let dialogues = dialogues.into_iter().flatten();
+        self.dialogues.extend(dialogues.map(|(name, other)| (called(name), bound(other, file))));
         self.agents.extend(cast.into_iter().map(|(role, agent)| (role.value, bound(agent, file))));
         self.labels.extend(labels.into_iter().flatten().map(|(role, list)| (role.value, bound(list, file))));
     }
@@ -85,14 +91,19 @@ pub(super) fn swap(shared: &mut Shared, library: &dyn Library, options: &Compile
     };
     cast.agents.extend(options.roles.iter().map(given));
     cast.labels.extend(options.labels.iter().map(given));
-    shared.swapped = Swapped { agents: cast.agents, labels: cast.labels };
-    let Swapped { agents, labels } = &shared.swapped;
-    if !agents.is_empty() || !labels.is_empty() {
+    cast.dialogues.extend(options.dialogues.iter().map(given));
+    shared.swapped = Swapped { agents: cast.agents, labels: cast.labels, dialogues: cast.dialogues };
+    let Swapped { agents, labels, dialogues } = &shared.swapped;
+    if !agents.is_empty() || !labels.is_empty() || !dialogues.is_empty() {
         let names = |map: &IndexMap<String, Binding>| -> serde_json::Map<_, _> {
             map.iter().map(|(role, bound)| (role.clone(), bound.name.clone().into())).collect()
         };
         // JSON is valid YAML
-        let text = serde_json::json!({ "cast": names(agents), "labels": names(labels) }).to_string();
+        let mut text = serde_json::json!({ "cast": names(agents), "labels": names(labels) });
+        if !dialogues.is_empty() {
+            text["dialogues"] = names(dialogues).into();
+        }
+        let text = text.to_string();
         shared.sources.insert("cast".into(), text);
     }
 }
@@ -127,7 +138,7 @@ pub(super) fn check_swapped_roles(written: &DialogueFile, shared: &mut Shared) {
 pub(super) fn cast_of(written: &DialogueFile, file: &Arc<str>, library: &dyn Library, shared: &mut Shared) -> Cast {
     let mut cast = own_cast(written, file, library, shared);
     cast.own_labels = cast.labels.keys().filter(|role| !shared.swapped.labels.contains_key(*role)).cloned().collect();
-    let Swapped { agents, labels } = shared.swapped.clone();
+    let Swapped { agents, labels, dialogues } = shared.swapped.clone();
     for (role, agent) in agents {
         // a swapped cast may fill roles that the dialogue does not declare
         let own = cast.agents.insert(role.clone(), agent.clone());
@@ -136,6 +147,7 @@ pub(super) fn cast_of(written: &DialogueFile, file: &Arc<str>, library: &dyn Lib
         }
     }
     cast.labels.extend(labels);
+    cast.dialogues.extend(dialogues);
     cast.agents.values().for_each(|agent| know_agent(agent, library, shared));
     cast
 }
@@ -304,5 +316,36 @@ mod tests {
         check(Some("half"), &[expected]);
         let expected = "cast/gone:2:19 found no label list `world/placse` (did you mean `world/places`?)";
         check(Some("gone"), &[expected]);
+    }
+
+    #[test]
+    fn a_cast_brings_the_dialogues_that_suit_its_models() {
+        let part = |answer: &str| {
+            format!(
+                "version: 1\ndialogue: part\ninputs: {{ x: text }}\nsteps:\n  s: {{ compute: \"{answer} {{{{ x }}}}\" }}\nanswer: \"{{{{ s }}}}\"\n"
+            )
+        };
+        let library = MemoryLibrary::default()
+            .with(Resource::Agent, "mind", "script: [one]")
+            .with(Resource::Dialogue, "long", &part("long"))
+            .with(Resource::Dialogue, "short", &part("short"))
+            .with(Resource::Cast, "small", "cast: { mind: mind }\ndialogues: { examples/long: short }")
+            .with(Resource::Cast, "lost", "cast: { mind: mind }\ndialogues: { long: shrot }");
+        let dialogue = "version: 1\ndialogue: d\ncast: { mind: mind }\nsteps:\n  a: { say: { agent: mind, text: hi } }\n  \
+            b: { call: { dialogue: examples/long, with: { x: \"{{ a }}\" } } }\nanswer: \"{{ b }}\"\n";
+        let called = |cast: Option<&str>| -> Result<Vec<String>, String> {
+            let options = CompileOptions { cast: cast.map(str::to_owned), ..CompileOptions::default() };
+            let plan = plan::compile_text(dialogue, "d.yaml", &library, &options);
+            let plan =
+                plan.map_err(|problems| format!("{}:{} {}", problems[0].file, problems[0].line, problems[0].message))?;
+            let names = |plan: &plan::Plan| -> Vec<String> {
+                plan.sources.keys().filter_map(|key| key.strip_prefix("dialogue/")).map(str::to_owned).collect()
+            };
+            assert_eq!(names(&plan::recompile(&plan.sources).expect("compiles again")), names(&plan));
+            Ok(names(&plan))
+        };
+        assert_eq!(called(None), Ok(vec!["long".to_owned()]));
+        assert_eq!(called(Some("small")), Ok(vec!["short".to_owned()]));
+        assert_eq!(called(Some("lost")), Err("cast/lost:2 found no dialogue `shrot`".to_owned()));
     }
 }

@@ -26,6 +26,8 @@ pub struct CompileOptions {
     pub roles: IndexMap<String, String>,
     /// Label role to label list; overrides the dialogue and the cast file.
     pub labels: IndexMap<String, String>,
+    /// Called dialogue to the one that takes its place; overrides the cast file.
+    pub dialogues: IndexMap<String, String>,
     /// The dialogue's file. Calls look in its folder first.
     pub path: Option<PathBuf>,
     /// The available verbs. `default()` has those of this version.
@@ -65,7 +67,8 @@ pub fn recompile(sources: &IndexMap<String, String>) -> Result<Plan, Vec<Problem
     let named = |(role, name): (&At<String>, &At<String>)| (role.value.clone(), name.value.clone());
     let roles = cast.iter().flat_map(|cast| &cast.cast).map(named).collect();
     let labels = cast.iter().flat_map(|cast| cast.labels.iter().flatten()).map(named).collect();
-    let options = CompileOptions { roles, labels, ..CompileOptions::default() };
+    let dialogues = cast.iter().flat_map(|cast| cast.dialogues.iter().flatten()).map(named).collect();
+    let options = CompileOptions { roles, labels, dialogues, ..CompileOptions::default() };
     compile_text(sources.get("dialogue").map_or("", String::as_str), "dialogue", &library, &options)
 }
 

@@ -48,6 +48,7 @@ impl Default for CompileOptions {
             cast: None,
             roles: Default::default(),
             labels: Default::default(),
+            dialogues: Default::default(),
             path: None,
             verbs: VERBS,
             later: LATER,
