@@ -32,6 +32,12 @@ pub const FILTERS: &[FilterDoc] = &[
         "the lines of a text as a list; numbering, bullets and empty lines are dropped",
     ),
     doc(
+        "keywords",
+        texts,
+        "question | keywords",
+        "the stems of the English words that say what a text is about, each once; other words are dropped",
+    ),
+    doc(
         "runs",
         lists,
         "rows | runs('place')",

@@ -2,6 +2,7 @@
 
 use super::{
     convert::{self, MomentShown},
+    english::keywords,
     work::{brief, items, spend, text_of, walk, wrong},
 };
 use crate::value::{Moment, Value};
@@ -13,6 +14,9 @@ use minijinja::{
 pub(super) fn add_to(engine: &mut Environment<'static>) {
     engine.add_filter("lines", |state: &mut State, text: &Shown| {
         Ok::<_, Error>(Shown::from(lines(&text_of(state, text)?)))
+    });
+    engine.add_filter("keywords", |state: &mut State, text: &Shown| {
+        Ok::<_, Error>(Shown::from(keywords(&text_of(state, text)?)))
     });
     engine.add_test("none", convert::is_nothing);
     engine.add_filter("runs", runs);

@@ -7,6 +7,7 @@
 mod chat;
 mod convert;
 mod engine;
+pub mod english;
 pub mod filter_list;
 pub mod filters;
 mod guards;

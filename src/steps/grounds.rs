@@ -5,32 +5,14 @@
 //! neither in the question nor in the cited entries, or a yes-or-no question has another answer. It cannot find a wrong
 //! answer that uses words of the cited entries. Its word lists are English.
 
+use crate::prompt::english::{ASKING, FUNCTION, INTERROGATIVE, content, is_clock, listed, stem, stems, words};
 use std::collections::HashSet;
-
-/// Words without content of their own.
-const FUNCTION: &str = "a an the this that these those it its itself i me my mine myself you your yours we us our ours he him his \
-    she her hers they them their is are was were be been being am do does did done doing have has had having will would shall \
-    should can could may might must and or but if then than so as of at by for with from to in into on onto off out over under \
-    up down about around near before after during while until since not no yes nor any some all both each every either neither \
-    there here very just only ever even still also too again please s t d ll re ve m don didn wasn isn";
-
-/// Question words.
-const INTERROGATIVE: &str = "what which who whom whose when where whereabouts why how";
 
 /// The first words of a yes-or-no question.
 const AUXILIARY: &str = "did was were am is are have has had do does";
 
 /// The first words of its answer.
 const YES_OR_NO: &[&str] = &["yes", "no", "not", "never"];
-
-/// Words that are frequent in questions about a log and need not occur in the log.
-const ASKING: &str = "see saw seen look looked say said tell told talk talked speak spoke spoken word words name names call called \
-    hear heard ask asked meet met introduce introduced person persons people somebody someone anybody anyone nobody body folk \
-    folks others other man woman alone go went gone going come came get got happen happened thing things something anything \
-    nothing time times moment moments day today first last latest recent recently most once twice often many much number count \
-    place places room location spot promise promised make made agree agreed gave give reason activity busy engaged next previous \
-    previously later earlier end start started begin began leave left put find found lose lost know remember recall remind show \
-    state know minute minutes second seconds hour hours clock";
 
 /// The beginnings of a negative answer, which no entry can support.
 const NEGATIVE: &[&str] = &["no", "not", "never", "none", "nobody", "nothing", "nowhere", "zero"];
@@ -76,53 +58,6 @@ pub(super) fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&s
 fn asks_yes_or_no(asked: &[String]) -> bool {
     let other = |word: &String| listed(INTERROGATIVE, word) || word == "or";
     asked.first().is_some_and(|word| listed(AUXILIARY, word)) && !asked.iter().any(other)
-}
-
-/// The words of a text in lower case, without punctuation. A clock time is one word.
-fn words(text: &str) -> Vec<String> {
-    let text = text.to_lowercase().replace('’', "'").replace("'s", "");
-    let ends = |c: char| !(c.is_alphanumeric() || c == ':');
-    text.split(ends).map(|word| word.trim_matches(':').to_owned()).filter(|word| !word.is_empty()).collect()
-}
-
-fn is_clock(word: &str) -> bool {
-    word.contains(':') && word.split(':').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()))
-}
-
-fn listed(list: &str, word: &str) -> bool {
-    list.split_whitespace().any(|listed| listed == word)
-}
-
-/// The words that are neither clock times nor in a list, each with its stem.
-fn content<'a>(words: &'a [String], lists: &[&str]) -> Vec<(String, &'a str)> {
-    let counts = |word: &&String| !is_clock(word) && !lists.iter().any(|list| listed(list, word));
-    words.iter().filter(counts).map(|word| (stem(word), word.as_str())).collect()
-}
-
-fn stems(texts: &[&str]) -> HashSet<String> {
-    texts.iter().flat_map(|text| words(text)).map(|word| stem(&word)).collect()
-}
-
-/// A word without the endings of English inflection: `riding`, `ride` and `rides` have one stem. An irregular form has
-/// its own.
-fn stem(word: &str) -> String {
-    const MIN_LETTERS: usize = 3;
-    let cut = ["ing", "ed", "es", "s"].iter().find_map(|ending| {
-        let rest = word.strip_suffix(ending)?;
-        (rest.chars().count() >= MIN_LETTERS).then_some(rest)
-    });
-    let mut letters: Vec<char> = cut.unwrap_or(word).chars().collect();
-    if letters.len() > MIN_LETTERS && letters.ends_with(&['e']) {
-        letters.pop();
-    }
-    // `hammer` and `hammering` need nothing; `chop` and `chopping` do
-    if letters.len() > MIN_LETTERS && letters.last() == letters.get(letters.len() - 2) {
-        letters.pop();
-    }
-    if let Some(last) = letters.last_mut().filter(|last| **last == 'y') {
-        *last = 'i';
-    }
-    letters.into_iter().collect()
 }
 
 /// The number in an answer such as `twice` or `three times`.
@@ -200,21 +135,5 @@ mod tests {
         check("How many people were in the kitchen?", "Three people.", &[1], &nowhere("three"));
         check("How many times did I see the keys?", "Once.", &[1, 3], "it counts 1, but cites 2");
         check("How often did I see the keys?", "3 times.", &[1, 3], "it counts 3, but cites 2");
-    }
-
-    #[test]
-    fn inflected_words_have_one_stem() {
-        let check = |words: &str| {
-            let stems: HashSet<String> = words.split(' ').map(stem).collect();
-            assert_eq!(stems.len(), 1, "{words}: {stems:?}");
-        };
-        for words in
-            ["ride rides riding", "play plays played playing", "carry carries carried carrying", "chop chopping"]
-        {
-            check(words);
-        }
-        for words in ["dish dishes", "key keys", "hammer hammering hammered", "wash washed washing", "bike bikes"] {
-            check(words);
-        }
     }
 }
