@@ -1,8 +1,8 @@
 //! Real models on real clips, end to end: what the eye sees in them, and questions that a person would ask
 //! (tests/real/gold.json, described in tests/real/README.md). `make real` makes the models and the clips.
 //!
-//! Each question is one run of the shipped dialogue `video_qa` with the cast `real`. The report, with the reason of each
-//! failure, is written to `target/real_clips.json`.
+//! The questions of a clip are one run with the cast `real`: the shipped dialogue `video_log` once, and `reader` for each question,
+//! as `video_qa` does. The reports are written to `target/real_clips.*.json`, with the reason of each failure.
 
 use assert_cmd::Command;
 use regex::RegexBuilder;
@@ -59,15 +59,22 @@ impl Bench {
 
     /// What the program writes as JSON for a dialogue and its inputs, with the cast `real`.
     fn run(&self, dialogue: &str, inputs: &[(&str, String)]) -> Json {
+        let file = self.cache.path().join("dialogue.yaml");
+        fs::write(&file, dialogue).expect("written");
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
         command.current_dir(env!("CARGO_MANIFEST_DIR")).timeout(Duration::from_secs(1800));
         command.env("ELENCHUS_CACHE", self.cache.path()).env("ELENCHUS_MODELS", &self.models);
-        command.args(["run", dialogue, "--cast", "real", "--json"]);
+        command.arg("run").arg(file).args(["--cast", "real", "--json"]);
         for (name, value) in inputs {
             command.arg("-i").arg(format!("{name}={value}"));
         }
         let output = command.output().expect("it ends");
-        assert!(output.status.success(), "{dialogue} {inputs:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{inputs:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 }
@@ -101,8 +108,6 @@ answer: "{{ sights }}"
 #[ignore = "needs real weights: make real"]
 fn the_eye_names_what_real_clips_show() {
     let bench = Bench::new();
-    let dialogue = bench.cache.path().join("sights.yaml");
-    fs::write(&dialogue, SIGHTS).expect("written");
     let (mut seen, mut all, mut report) = (0, 0, Vec::new());
     let mut moments: BTreeMap<(&String, String), bool> = BTreeMap::new();
     for (name, clip) in &bench.clips {
@@ -113,7 +118,7 @@ fn the_eye_names_what_real_clips_show() {
         at.sort_by(f64::total_cmp);
         at.dedup();
         let inputs = [("video", clip.display().to_string()), ("at", format!("{at:?}"))];
-        let found = bench.run(dialogue.to_str().expect("UTF-8"), &inputs);
+        let found = bench.run(SIGHTS, &inputs);
         for sight in sights {
             let kind = sight["kind"].as_str().expect("a kind");
             let n = at.iter().position(|second| *second == middle(sight)).expect("a moment");
@@ -133,31 +138,45 @@ fn the_eye_names_what_real_clips_show() {
     assert!(share >= MIN_SEEN, "{figures}; see target/real_clips.sights.json");
 }
 
-/// `make real` does not run this test yet, because the cast does not reach these shares (tests/real/README.md).
+/// The log of a video, and an answer to each question.
+const QUESTIONS: &str = r#"version: 1
+dialogue: questions
+inputs: { video: video, questions: list of text }
+cast: real
+steps:
+  log: { call: { dialogue: examples/video_log, with: { video: "{{ video }}" } } }
+  answers: { each: questions, call: { dialogue: examples/reader, with: { log: "{{ log or [] }}", question: "{{ item }}" } } }
+  out: { compute: { log: "{{ log }}", answers: "{{ answers }}" } }
+answer: "{{ out }}"
+"#;
+
 #[test]
 #[ignore = "needs real weights: make real"]
 fn questions_about_real_clips_are_answered_or_refused() {
     let bench = Bench::new();
-    let mut logs: BTreeMap<&PathBuf, String> = BTreeMap::new();
     let (mut right, mut answerable, mut refused, mut unanswerable) = (0, 0, 0, 0);
     let mut report = Vec::new();
-    for (row, clip) in bench.rows("questions") {
-        let question = row["question"].as_str().expect("a question");
-        let video = || ("video", clip.display().to_string());
-        let log = logs.entry(clip).or_insert_with(|| bench.run("video_log", &[video()])["value"].to_string());
-        let found = bench.run("video_qa", &[video(), ("question", question.to_owned())]);
-        let (answer, abstained) = (found["answer"].as_str().unwrap_or_default(), found["abstained"] == true);
-        if row["unanswerable"] == true {
-            (refused, unanswerable) = (refused + usize::from(abstained), unanswerable + 1);
-            report.push(json!({ "clip": row["clip"], "question": question, "right": abstained, "answer": answer }));
-            continue;
+    for (name, clip) in &bench.clips {
+        let of_clip = bench.rows("questions").into_iter().filter(|(row, _)| row["clip"] == **name);
+        let rows: Vec<&Json> = of_clip.map(|(row, _)| row).collect();
+        let questions = Json::from(rows.iter().map(|row| row["question"].clone()).collect::<Vec<_>>()).to_string();
+        let found = bench.run(QUESTIONS, &[("video", clip.display().to_string()), ("questions", questions)]);
+        let (log, answers) =
+            (found["value"]["log"].to_string(), found["value"]["answers"].as_array().expect("answers"));
+        assert_eq!(answers.len(), rows.len(), "{name}");
+        for (row, found) in rows.into_iter().zip(answers) {
+            let (answer, abstained) = (found["text"].as_str().unwrap_or_default(), found["abstained"] == true);
+            let is_right = if row["unanswerable"] == true {
+                (refused, unanswerable) = (refused + usize::from(abstained), unanswerable + 1);
+                abstained
+            } else {
+                let is_right = !abstained && (matches(&row["answer"], answer) || in_time(row, found));
+                (right, answerable) = (right + usize::from(is_right), answerable + 1);
+                is_right
+            };
+            let failed = (!is_right).then(|| culprit(row, &log));
+            report.push(json!({ "clip": name, "question": row["question"], "right": is_right, "answer": answer, "failed": failed }));
         }
-        let is_right = !abstained && (matches(&row["answer"], answer) || in_time(row, &found));
-        (right, answerable) = (right + usize::from(is_right), answerable + 1);
-        let failed = (!is_right).then(|| culprit(row, log));
-        report.push(
-            json!({ "clip": row["clip"], "question": question, "right": is_right, "answer": answer, "failed": failed }),
-        );
     }
     let figures = json!({ "right": right, "answerable": answerable, "refused": refused, "unanswerable": unanswerable });
     write("questions", &json!({ "figures": figures, "questions": report }));
@@ -166,13 +185,13 @@ fn questions_about_real_clips_are_answered_or_refused() {
     assert!(good, "{figures}; see target/real_clips.questions.json");
 }
 
-/// True if the answer cites a moment between the two times of the question.
+/// True if the middle of a cited moment lies between the two times of the question.
 fn in_time(row: &Json, found: &Json) -> bool {
     let Some((from, to)) = seconds(row) else { return false };
     let cited = found["evidence"].as_array().into_iter().flatten();
     cited
-        .filter_map(|entry| Some((entry["start"].as_f64()?, entry["end"].as_f64()?)))
-        .any(|(start, end)| start < to && end > from)
+        .filter_map(|entry| Some((entry["start"].as_f64()? + entry["end"].as_f64()?) / 2.0))
+        .any(|middle| from <= middle && middle <= to)
 }
 
 /// Who failed: the first sense that the question needs and whose part of the log lacks every right answer; else the mind.
