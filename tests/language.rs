@@ -122,7 +122,9 @@ fn every_example_compiles_with_every_cast() {
             let plan = plan::compile_text(&source, &name, &Repository, &options);
             let plan = plan.unwrap_or_else(|problems| panic!("{name} with {cast}: {problems:#?}"));
             let own = if cast == "starter" { "labels/starter/" } else { "labels/world/" };
-            let lists = plan.sources.keys().filter(|key| key.starts_with("labels/"));
+            // what the labels of a translator's classifier mean is no list of words to rank among
+            let lists =
+                plan.sources.keys().filter(|key| key.starts_with("labels/") && !key.starts_with("labels/senses/"));
             assert!(
                 lists.clone().all(|key| key.starts_with(own)),
                 "{name} with {cast}: {:?}",

@@ -433,6 +433,7 @@ mod tests {
             "activities",
             "caption",
             "entities",
+            "extract",
             "forecast",
             "mine",
             "route",
