@@ -11,6 +11,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,6 +28,12 @@ struct Bench {
     cache: tempfile::TempDir,
     clips: BTreeMap<String, PathBuf>,
     gold: Json,
+}
+
+/// The bench of all tests, for one of them at a time: the second one finds the vectors of the labels that the first one stored.
+fn bench() -> MutexGuard<'static, Bench> {
+    static BENCH: LazyLock<Mutex<Bench>> = LazyLock::new(|| Mutex::new(Bench::new()));
+    BENCH.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Bench {
@@ -107,7 +114,7 @@ answer: "{{ sights }}"
 #[test]
 #[ignore = "needs real weights: make real"]
 fn the_eye_names_what_real_clips_show() {
-    let bench = Bench::new();
+    let bench = bench();
     let (mut seen, mut all, mut report) = (0, 0, Vec::new());
     let mut moments: BTreeMap<(&String, String), bool> = BTreeMap::new();
     for (name, clip) in &bench.clips {
@@ -153,7 +160,7 @@ answer: "{{ out }}"
 #[test]
 #[ignore = "needs real weights: make real"]
 fn questions_about_real_clips_are_answered_or_refused() {
-    let bench = Bench::new();
+    let bench = bench();
     let (mut right, mut answerable, mut refused, mut unanswerable) = (0, 0, 0, 0);
     let mut report = Vec::new();
     for (name, clip) in &bench.clips {
