@@ -3,7 +3,7 @@
 use super::{Compiled, Draft, Planning, block, compile::compiled, planning::not_found};
 use crate::dialogue::{self, At, Called, Caller, Resource};
 use indexmap::IndexMap;
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// Maximum nesting of calls.
 const MAX_DEPTH: usize = 16;
@@ -18,9 +18,14 @@ pub(super) fn identity(path: Option<&Path>, name: &str) -> String {
 impl Planning<'_> {
     /// Compiles the dialogue that a `call` names. Reports a problem if that is impossible.
     pub(crate) fn called(&mut self, name: &At<String>) -> Option<Compiled> {
-        let instead = self.instead_of(name)?;
-        let name = instead.as_ref().unwrap_or(name);
-        let found = self.find_called(name)?;
+        let call = name.pos;
+        let bound = self.cast.dialogues.get(&dialogue::plain_name(Resource::Dialogue, name)).cloned();
+        // the cast puts another dialogue in the place of the named one
+        let (name, file) = match bound {
+            Some(bound) => (&At { value: bound.name, pos: bound.pos }, bound.file),
+            None => (name, self.file.clone()),
+        };
+        let found = self.find_called(name, &file)?;
         let plain = dialogue::plain_name(Resource::Dialogue, name);
         let key = self.shared.keep_called(&self.caller.key, name, &found.text);
         let identity = identity(found.path.as_deref(), &key);
@@ -29,13 +34,13 @@ impl Planning<'_> {
             let names = self.shared.stack.iter().map(|(_, name)| name).chain([&plain]);
             let path = names.cloned().collect::<Vec<_>>().join(" → ");
             let what = if calls_itself { "a dialogue that calls itself" } else { "calls nested too deeply" };
-            self.problem("cycle", name.pos, format!("found {what}: {path}"), None);
+            self.problem("cycle", call, format!("found {what}: {path}"), None);
             return None;
         }
         self.shared.calls += 1;
         if self.shared.calls > MAX_CALLS {
             let message = format!("found more than {MAX_CALLS} calls, those of called dialogues included");
-            self.problem("too-large", name.pos, message, None);
+            self.problem("too-large", call, message, None);
             return None;
         }
         let dialogue = match dialogue::load(&found.text.source, &found.text.file) {
@@ -51,24 +56,8 @@ impl Planning<'_> {
         compiled
     }
 
-    /// The dialogue that the cast puts in the place of `name`, as if the call named it. Reports one that does not exist.
-    fn instead_of(&mut self, name: &At<String>) -> Option<Option<At<String>>> {
-        let Some(bound) = self.cast.dialogues.get(&dialogue::plain_name(Resource::Dialogue, name)).cloned() else {
-            return Some(None);
-        };
-        if !matches!(self.library.called(&bound.name, &self.caller), Ok(Some(_))) {
-            let (plain, names) =
-                (dialogue::plain_name(Resource::Dialogue, &bound.name), self.library.callable(&self.caller));
-            let hint = not_found(&plain, "dialogues", &names, &self.library.places(Resource::Dialogue));
-            let message = format!("found no dialogue `{}`", bound.name);
-            self.shared.problem("unknown-dialogue", &bound.file, bound.pos, message, hint);
-            return None;
-        }
-        Some(Some(At { value: bound.name, pos: name.pos }))
-    }
-
-    /// Finds the dialogue that a `call` names. Reports a problem if it cannot be read.
-    fn find_called(&mut self, name: &At<String>) -> Option<Called> {
+    /// Finds the dialogue that `file` names for a `call`. Reports a problem if it cannot be read.
+    fn find_called(&mut self, name: &At<String>, file: &Arc<str>) -> Option<Called> {
         match self.library.called(name, &self.caller) {
             Ok(Some(found)) => Some(found),
             Ok(None) => {
@@ -81,11 +70,17 @@ impl Planning<'_> {
                 });
                 let places = beside.into_iter().chain(self.library.places(Resource::Dialogue)).collect::<Vec<_>>();
                 let hint = not_found(&dialogue::plain_name(Resource::Dialogue, name), "dialogues", &names, &places);
-                self.problem("unknown-dialogue", name.pos, format!("found no dialogue `{}`", name.value), hint);
+                self.shared.problem(
+                    "unknown-dialogue",
+                    file,
+                    name.pos,
+                    format!("found no dialogue `{}`", name.value),
+                    hint,
+                );
                 None
             }
             Err(refused) => {
-                self.problem("outside-project", name.pos, refused.message, Some(refused.hint));
+                self.shared.problem("outside-project", file, name.pos, refused.message, Some(refused.hint));
                 None
             }
         }
