@@ -215,7 +215,7 @@ impl Estimator {
             let units = all - shared + options;
             return Work::default().with(Phase::Prompt, units, read + self.cost.reply.causal(options, all));
         }
-        // A made-up reply may have more tokens than it stands for: its words are not those of the tokenizer.
+        // The words of a made-up reply may give more tokens than a real reply has.
         let written = match said.tokens.len() {
             0 => (count(&said.text) + 1.0).min(self.reply_tokens(&asked.decoding)),
             known => known as f64,

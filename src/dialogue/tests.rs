@@ -72,7 +72,7 @@ fn tree(source: &str) -> Result<Node, String> {
     }
 }
 
-/// A misspelt key is one problem, although the key that it stands for is missing then.
+/// A misspelt key gives one problem. That the right key is missing is not a second one.
 #[test]
 fn a_misspelt_required_key_is_reported_once() {
     let codes = |tests: &str| -> Vec<String> {

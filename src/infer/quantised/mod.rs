@@ -199,7 +199,7 @@ impl Quantised {
         Ok(())
     }
 
-    /// The rows of `ids`, dequantised: (ids, input). Fails for a packed matrix that is no table.
+    /// The rows with the numbers `ids`, dequantised: (ids, input). Fails for a packed matrix that was not read as a table.
     pub fn rows(&self, ids: &[u32]) -> Result<Tensor> {
         let row = |id: &u32| {
             let id = *id as usize;
