@@ -10,7 +10,9 @@ use crate::{
     },
     dialogue::Resource,
     error::Fault,
-    exchange::{Decoding, FloorUse, HearRequest, Item, Message, RankRequest, Reply, Request, SayReply, SayRequest},
+    exchange::{
+        Decoding, FloorUse, HearRequest, Item, LabelList, Message, RankRequest, Reply, Request, SayReply, SayRequest,
+    },
     hub::{Folders, Network, listing},
     infer::device,
     media::{self, Access},
@@ -270,8 +272,8 @@ async fn starter(name: &str, options: &RosterOptions, scratch: &Scratch) -> Chec
 /// Asks the agent one request that it supports, and checks the reply.
 async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, String> {
     let request = if agent.card().can(crate::exchange::Kind::Rank) {
-        let among = vec!["kitchen".to_owned(), "garden".to_owned()];
-        let texts = among.iter().map(|label| format!("a photo of a {label}")).collect();
+        let among = LabelList::from(vec!["kitchen".to_owned(), "garden".to_owned()]);
+        let texts = among.worded("a photo of a {}");
         Request::Rank(RankRequest { what: scratch.picture()?, among, texts, floor: FloorUse::Unused })
     } else if agent.card().can(crate::exchange::Kind::Hear) {
         scratch.sound().await?

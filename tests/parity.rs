@@ -11,8 +11,8 @@ use elenchus::{
     },
     error::{Fault, FaultKind},
     exchange::{
-        Decoding, EmbedRequest, FloorUse, HearRequest, Item, Kind, Message, RankRequest, Reply, Request, SayReply,
-        SayRequest, Speech,
+        Decoding, EmbedRequest, FloorUse, HearRequest, Item, Kind, LabelList, Message, RankRequest, Reply, Request,
+        SayReply, SayRequest, Speech,
     },
     infer::{
         chat::Chat,
@@ -55,7 +55,8 @@ fn clip_equals_transformers() {
         }
         labels.truncate(3);
         let (what, input) = picture("wide");
-        let rank = RankRequest { what, among: labels.clone(), texts: labels, floor: FloorUse::Unused };
+        let among = LabelList::from(labels);
+        let rank = RankRequest { what, texts: among.clone(), among, floor: FloorUse::Unused };
         let ranked = one(&mut *model, (Request::Rank(rank), vec![input]));
         let Reply::Rank(scores) = ranked else { panic!("{ranked:?}") };
         let ours: Vec<f32> = scores.iter().map(|s| s.probability).collect();

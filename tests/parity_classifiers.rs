@@ -6,7 +6,7 @@
 use candle_core::{DType, Device, Tensor, safetensors};
 use elenchus::{
     error::Fault,
-    exchange::{FloorUse, Item, RankRequest, Reply, Request},
+    exchange::{FloorUse, Item, LabelList, RankRequest, Reply, Request},
     infer::{
         checkpoint::Checkpoint,
         job::{Input, Job, Model},
@@ -42,7 +42,7 @@ fn rank(model: &mut dyn Model, pictures: &[&str], among: &[&str]) -> Vec<Result<
     let job = |picture: &&str| {
         let pixels = image::open(folder("images").join(format!("{picture}.png"))).unwrap().to_rgb8();
         let what = Item::Image(ImageFile { path: (*picture).to_owned(), digest: (*picture).to_owned() });
-        let among: Vec<String> = among.iter().map(|label| (*label).to_owned()).collect();
+        let among: LabelList = among.iter().map(|label| (*label).to_owned()).collect();
         let request = Request::Rank(RankRequest { what, texts: among.clone(), among, floor: FloorUse::Unused });
         Job::new(request, vec![Input::Image(Arc::new(pixels))], 0, None)
     };

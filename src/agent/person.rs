@@ -111,7 +111,7 @@ impl Agent for PersonAgent {
                     return Err(Fault::failed(format!("{} typed no label", self.card.name)));
                 }
                 // without candidates, the line is the label
-                let among = if among.is_empty() { vec![winner.clone()] } else { among };
+                let among = if among.is_empty() { vec![winner.clone()].into() } else { among };
                 let one = |text: &String| {
                     let score = if *text == winner { 1.0 } else { 0.0 };
                     Scored { text: text.clone(), score, probability: score, floor: None }
@@ -166,7 +166,7 @@ fn chosen<'a>(line: &str, choices: &'a [String]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{FloorUse, Message};
+    use crate::exchange::{FloorUse, LabelList, Message};
 
     /// Answers with these lines, and records the questions.
     struct Typed(std::sync::Mutex<(Vec<&'static str>, String)>);
@@ -211,8 +211,8 @@ mod tests {
         let prompt = Arc::new(Typed(std::sync::Mutex::new((vec![" a dog ", ""], String::new()))));
         let agent = PersonAgent::new("judge", None, prompt.clone());
         let what = Item::Text("It barks.".into());
-        let request = RankRequest { what, among: Vec::new(), texts: Vec::new(), floor: FloorUse::Unused };
-        let request = Request::Rank(request);
+        let (among, texts) = (LabelList::default(), LabelList::default());
+        let request = Request::Rank(RankRequest { what, among, texts, floor: FloorUse::Unused });
         let reply = agent.ask(request.clone(), CallContext::default()).await.expect("a reply");
         assert_eq!(request.fits(&reply), Ok(()));
         let dog = Scored { text: "a dog".into(), score: 1.0, probability: 1.0, floor: None };
@@ -226,7 +226,7 @@ mod tests {
     async fn a_person_ranks_by_choosing() {
         let prompt = Arc::new(Typed(std::sync::Mutex::new((vec!["2"], String::new()))));
         let agent = PersonAgent::new("judge", None, prompt);
-        let among = vec!["cat".to_owned(), "dog".to_owned()];
+        let among = LabelList::from(vec!["cat".to_owned(), "dog".to_owned()]);
         let request = Request::Rank(RankRequest {
             what: Item::Text("It barks.".into()),
             among: among.clone(),

@@ -8,7 +8,7 @@
 use super::{Agent, CallContext, Card, local::LocalAgent};
 use crate::{
     error::Fault,
-    exchange::{Answers, EmbedRequest, FloorUse, Item, Kind, Modality, RankRequest, Reply, Request},
+    exchange::{Answers, EmbedRequest, FloorUse, Item, Kind, LabelList, Modality, RankRequest, Reply, Request},
     store::vectors::{ModelDigest, VectorStore},
     value::Scored,
 };
@@ -174,7 +174,8 @@ impl TranslateAgent {
 
     /// All labels of the classifier for an image, best first.
     async fn see(&self, what: Item) -> Result<Vec<Scored>, Fault> {
-        let request = RankRequest { what, among: Vec::new(), texts: Vec::new(), floor: FloorUse::Unused };
+        let request =
+            RankRequest { what, among: LabelList::default(), texts: LabelList::default(), floor: FloorUse::Unused };
         let request = Request::Rank(request);
         let reply = self.eye.ask(request.clone(), CallContext::default()).await?;
         request.fits(&reply).map_err(|why| Fault::failed(why).of(&self.eye.card().name))?;
@@ -221,7 +222,7 @@ impl TranslateAgent {
         let most = cosines.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let powers: Vec<f64> = cosines.iter().map(|cosine| (SCALE * (cosine - most)).exp()).collect();
         let sum: f64 = powers.iter().sum();
-        let scored = among.into_iter().zip(cosines).zip(powers).map(|((text, cosine), power)| {
+        let scored = among.iter().cloned().zip(cosines).zip(powers).map(|((text, cosine), power)| {
             let (score, probability) = (cosine as f32, (power / sum) as f32);
             Scored { text, score, probability, floor: None }
         });
@@ -279,7 +280,7 @@ impl Agent for TranslateAgent {
         match what {
             Item::Text(_) => texts.push(what.clone()),
             _ => {
-                let (among, texts) = (Vec::new(), Vec::new());
+                let (among, texts) = (LabelList::default(), LabelList::default());
                 let own = RankRequest { what: what.clone(), among, texts, floor: FloorUse::Unused };
                 parts.extend(self.eye.parts(&Request::Rank(own)));
             }
@@ -328,7 +329,7 @@ mod tests {
     }
 
     fn rank(among: &[&str]) -> Request {
-        let among: Vec<String> = among.iter().map(|label| (*label).to_owned()).collect();
+        let among: LabelList = among.iter().map(|label| (*label).to_owned()).collect();
         Request::Rank(RankRequest { what: image(), texts: among.clone(), among, floor: FloorUse::Unused })
     }
 
@@ -428,8 +429,12 @@ mod tests {
         let error = TranslateAgent::new("t", &spec, person(), person(), VectorStore::default()).err().expect("refused");
         assert_eq!(error.to_string(), "t: found `b` for `words` of `translate`, expected an agent that embeds texts");
         let agent = translator(1, VectorStore::default());
-        let floors =
-            RankRequest { what: image(), among: vec!["a".into()], texts: vec!["a".into()], floor: FloorUse::Required };
+        let floors = RankRequest {
+            what: image(),
+            among: vec!["a".into()].into(),
+            texts: vec!["a".into()].into(),
+            floor: FloorUse::Required,
+        };
         let error = ask(&agent, Request::Rank(floors)).await.expect_err("refused");
         assert_eq!(error, "t: a step ranks with `floor: true`, and a translator states no floors");
     }

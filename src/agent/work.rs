@@ -337,7 +337,7 @@ pub(super) fn unread(error: Fault) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{EmbedRequest, Finish, FloorUse, Message};
+    use crate::exchange::{EmbedRequest, Finish, FloorUse, LabelList, Message};
     use crate::infer::cost::Transformer;
 
     fn estimator(known: &[(&str, f64, f64)]) -> Estimator {
@@ -385,7 +385,7 @@ mod tests {
         check(&all.count(&embed(&"x".repeat(400)), &reply, 1), &[(Phase::Text, 6.0)]);
         let what = Item::Image(crate::value::ImageFile { path: "a.png".into(), digest: "d".into() });
         let rank = |label: &str| {
-            let among = vec![label.to_owned()];
+            let among = LabelList::from(vec![label.to_owned()]);
             Request::Rank(RankRequest { what: what.clone(), texts: among.clone(), among, floor: FloorUse::Unused })
         };
         let ranked = Reply::Rank(Vec::new());

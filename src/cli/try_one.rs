@@ -20,7 +20,8 @@ use crate::{
     dialogue::Resource,
     error::{Fault, FaultKind},
     exchange::{
-        EmbedRequest, FloorUse, HearRequest, Item, Kind, Message, RankRequest, Reply, Request, SayRequest, Speech,
+        EmbedRequest, FloorUse, HearRequest, Item, Kind, LabelList, Message, RankRequest, Reply, Request, SayRequest,
+        Speech,
     },
     grammar::Unfit,
     hub::Catalogue,
@@ -195,11 +196,12 @@ impl Args {
         match &self.among {
             None if self.embed => Ok(Request::Embed(EmbedRequest { what })),
             None => {
-                Ok(Request::Rank(RankRequest { what, among: Vec::new(), texts: Vec::new(), floor: FloorUse::Unused }))
+                let (among, texts) = (LabelList::default(), LabelList::default());
+                Ok(Request::Rank(RankRequest { what, among, texts, floor: FloorUse::Unused }))
             }
             Some(text) => {
-                let among = labels("among", text, &self.catalogue(settings)?)?;
-                let texts = among.iter().map(|label| self.template.replace("{}", label)).collect();
+                let among: LabelList = labels("among", text, &self.catalogue(settings)?)?.into();
+                let texts = among.worded(&self.template);
                 Ok(Request::Rank(RankRequest { what, among, texts, floor: FloorUse::Unused }))
             }
         }

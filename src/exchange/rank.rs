@@ -1,6 +1,6 @@
 //! `rank`: scores labels against an image, a sound or a text.
 
-use super::{Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
+use super::{Exchange, Item, LabelList, MediaRef, Modalities, Modality, ScriptReply, script};
 use crate::value::Scored;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,9 @@ pub struct RankRequest {
     /// The content to look at, listen to or read.
     pub what: Item,
     /// The labels as the author wrote them. Replies contain these. Empty: the agent's own labels.
-    pub among: Vec<String>,
+    pub among: LabelList,
     /// The labels inserted into the template, same length and order. The model reads these.
-    pub texts: Vec<String>,
+    pub texts: LabelList,
     /// Asks for each label's floor ([`Scored::floor`]). The default is not serialised, so that the memo finds exchanges
     /// of earlier versions.
     #[serde(default, skip_serializing_if = "FloorUse::is_unused")]
@@ -85,7 +85,7 @@ impl Exchange for RankRequest {
         }
         let (found, expected) = (reply.len(), self.among.len());
         let labels = reply.iter().map(|scored| &scored.text);
-        match found == expected && labels.eq(&self.among) {
+        match found == expected && labels.eq(self.among.iter()) {
             true => Ok(()),
             false => {
                 Err(format!("found {found} scores for {expected} candidates, or other labels than were asked for"))
@@ -110,17 +110,21 @@ impl Exchange for RankRequest {
             other => winner().ok_or_else(|| script::misfit(other, "a label, or labels with scores"))?,
         };
         if self.wants_own_labels() {
-            return self.scripted_own(scores);
+            return self.scripted_own(&scores);
         }
-        if let Some(unknown) = scores.keys().find(|label| !self.among.contains(label)) {
-            let labels = script::start_of(&self.among.join(", "));
-            return Err(format!(
-                "the script's reply does not fit: found the label `{}`, expected one of {labels}",
-                script::start_of(unknown)
-            ));
+        let mut labels: Vec<(&String, f64)> = self.among.iter().map(|label| (label, 0.0)).collect();
+        for (scored, score) in &scores {
+            let mut own = labels.iter_mut().filter(|(label, _)| *label == scored).peekable();
+            if own.peek().is_none() {
+                let labels = script::start_of(&self.among.join(", "));
+                return Err(format!(
+                    "the script's reply does not fit: found the label `{}`, expected one of {labels}",
+                    script::start_of(scored)
+                ));
+            }
+            own.for_each(|(_, own)| *own = *score);
         }
-        let labels = self.among.iter().map(|label| (label.clone(), scores.get(label).copied().unwrap_or(0.0)));
-        Ok(self.shared_out(labels.collect()))
+        Ok(self.shared_out(&labels))
     }
 }
 
@@ -131,21 +135,21 @@ impl RankRequest {
     }
 
     /// The labels of a script as an agent's own: best first.
-    fn scripted_own(&self, scores: IndexMap<String, f64>) -> Result<Vec<Scored>, String> {
-        let mut labels: Vec<(String, f64)> = scores.into_iter().collect();
+    fn scripted_own(&self, scores: &IndexMap<String, f64>) -> Result<Vec<Scored>, String> {
+        let mut labels: Vec<(&String, f64)> = scores.iter().map(|(label, score)| (label, *score)).collect();
         labels.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let scored = self.shared_out(labels);
+        let scored = self.shared_out(&labels);
         fits_own(&scored).map(|()| scored)
     }
 
     /// Labels with their scores. Probabilities are shares of the positive scores.
-    fn shared_out(&self, labels: Vec<(String, f64)>) -> Vec<Scored> {
+    fn shared_out(&self, labels: &[(&String, f64)]) -> Vec<Scored> {
         let count = labels.len();
         let total: f64 = labels.iter().map(|(_, score)| score.max(0.0)).sum();
-        let scored = labels.into_iter().map(|(text, score)| {
+        let scored = labels.iter().map(|(text, score)| {
             let probability = if total > 0.0 { score.max(0.0) / total } else { 1.0 / count as f64 };
             let floor = self.floor.applies(true).then_some(0.0);
-            Scored { text, score: score as f32, probability: probability as f32, floor }
+            Scored { text: (*text).clone(), score: *score as f32, probability: probability as f32, floor }
         });
         scored.collect()
     }

@@ -164,8 +164,8 @@ mod tests {
     use super::*;
     use crate::{
         exchange::{
-            Decoding, EmbedRequest, FloorUse, FramesRequest, HearRequest, Item, Message, RankRequest, Sampling,
-            SayRequest, Speech,
+            Decoding, EmbedRequest, FloorUse, FramesRequest, HearRequest, Item, LabelList, Message, RankRequest,
+            Sampling, SayRequest, Speech,
         },
         value::{Media, Moment, Scored, Time, TimeBase},
     };
@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn rank(labels: &[&str]) -> Request {
-        let among: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
+        let among: LabelList = labels.iter().map(|label| (*label).to_owned()).collect();
         let moment = Moment { media: media(), start: time(20), end: time(30), text: None };
         Request::Rank(RankRequest {
             what: Item::Frame(moment),

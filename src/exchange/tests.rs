@@ -28,7 +28,8 @@ fn moment(path: &str) -> Moment {
 /// One request of each kind with its reply, about the medium at `path`.
 fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
     let what = Item::Frame(moment(path));
-    let (among, texts) = (vec!["cafe".to_owned()], vec!["a photo of a cafe".to_owned()]);
+    let among = LabelList::from(vec!["cafe".to_owned()]);
+    let texts = among.worded("a photo of a {}");
     let image = Item::Image(ImageFile { path: format!("{path}.png"), digest: "d2".into() });
     let messages = vec![Message { images: vec![image, Item::Sound(moment(path))], ..Message::new("user", "Where?") }];
     let scored = vec![Scored { text: "cafe".into(), score: 0.5, probability: 1.0, floor: Some(0.25) }];
@@ -77,6 +78,10 @@ fn a_request_is_identified_by_digests_and_can_be_relocated() {
     for ((here, reply), (there, _)) in one_of_each("day.mp4").into_iter().zip(one_of_each("/elsewhere/copy.mp4")) {
         assert_eq!(here.canonical(), there.canonical());
         assert_eq!(here.digests(), there.digests());
+        let mut json = Vec::new();
+        here.canonical_json(&mut |part| json.extend_from_slice(part));
+        let plain = serde_json::to_vec(&here.canonical()).expect("serialises");
+        assert_eq!(String::from_utf8(json), String::from_utf8(plain));
         let paths = |digest: &str| (digest == "d1").then(|| "/elsewhere/copy.mp4".to_owned());
         let moved = here.relocated(&|digest| paths(digest).or_else(|| Some("/elsewhere/copy.mp4.png".to_owned())));
         assert_eq!(moved, there);
@@ -88,7 +93,7 @@ fn a_request_is_identified_by_digests_and_can_be_relocated() {
 fn own_labels_come_best_first_and_from_agents_that_have_some() {
     let what = Item::Text("x".into());
     let rank = |among: &[&str]| {
-        let among: Vec<String> = among.iter().map(|label| (*label).to_owned()).collect();
+        let among: LabelList = among.iter().map(|label| (*label).to_owned()).collect();
         Request::Rank(RankRequest { what: what.clone(), texts: among.clone(), among, floor: FloorUse::Unused })
     };
     let check = |request: &Request, reply: &[(&str, f32)], expected: Result<(), &str>| {

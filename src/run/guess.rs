@@ -140,7 +140,7 @@ pub fn is_cheap(request: &Request) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        exchange::{Decoding, EmbedRequest, FloorUse, Message, SayRequest},
+        exchange::{Decoding, EmbedRequest, FloorUse, LabelList, Message, SayRequest},
         value::{Media, Moment, Time},
     };
     use std::sync::Arc;
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn every_kind_of_request_gets_a_fitting_reply() {
         let rank = |seconds: f64, among: &[&str]| {
-            let among: Vec<String> = among.iter().map(|label| (*label).to_owned()).collect();
+            let among: LabelList = among.iter().map(|label| (*label).to_owned()).collect();
             let what = Item::Frame(moment_at(seconds));
             check(Request::Rank(RankRequest { what, texts: among.clone(), among, floor: FloorUse::Required }))
         };

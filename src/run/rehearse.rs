@@ -16,7 +16,7 @@ use crate::{
         work::{Estimator, Work},
     },
     error::Fault,
-    exchange::{Decoding, RankRequest, Reply, Request},
+    exchange::{Decoding, LabelList, RankRequest, Reply, Request},
     infer::cost::Phase,
     plan::{Inputs, Plan},
     store::memo::{Memo, MemoKey},
@@ -178,7 +178,7 @@ struct Counter {
 }
 
 /// Labels with their wordings.
-type Labels = (Vec<String>, Vec<String>);
+type Labels = (LabelList, LabelList);
 
 /// The long lists of labels that each agent was asked for. Only the first request for a list pays for its labels.
 #[derive(Default)]
@@ -191,7 +191,7 @@ impl ReadLists {
         let long = rank.among.len() >= LONG_LIST;
         let known = self.0.entry(agent.to_owned()).or_default();
         if long && known.iter().any(|list| list.0 == rank.among && list.1 == rank.texts) {
-            let (among, texts) = (Vec::new(), Vec::new());
+            let (among, texts) = (LabelList::default(), LabelList::default());
             return Some(Request::Rank(RankRequest { what: rank.what.clone(), among, texts, floor: rank.floor }));
         }
         if long && known.len() < MAX_LISTS {
@@ -412,8 +412,8 @@ mod tests {
     fn a_long_list_of_labels_is_read_once_by_each_agent() {
         let mut lists = ReadLists::default();
         let mut rest = |agent: &str, labels: usize, wording: &str| {
-            let among: Vec<String> = (0..labels).map(|n| n.to_string()).collect();
-            let texts = among.iter().map(|label| format!("{wording} {label}")).collect();
+            let among: LabelList = (0..labels).map(|n| n.to_string()).collect();
+            let texts = among.worded(&format!("{wording} {{}}"));
             let (what, floor) = (Item::Text("x".into()), FloorUse::Unused);
             match lists.without_known(agent, &Request::Rank(RankRequest { what, among, texts, floor })) {
                 Some(Request::Rank(rest)) => rest.among.len() + rest.texts.len(),

@@ -3,11 +3,12 @@
 use super::{found, misfit, replies, whole};
 use crate::{
     dialogue::{At, Data, Expr, Node, NumberExpr, Reading, TextExpr, Written, written},
-    exchange::{FloorUse, Item, Kind, RankRequest, Reply, Request},
+    exchange::{FloorUse, Item, Kind, LabelList, RankRequest, Reply, Request},
     plan::{Answered, Ask, AskedRole, Formula, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Moment, Scored, Type, Value},
 };
+use indexmap::IndexSet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::{borrow::Cow, sync::Arc};
 
@@ -113,7 +114,8 @@ fn check_wording(wording: &Expr, planning: &mut Planning<'_>) {
 pub(super) fn among(expr: &Expr, role: Option<&AskedRole>, planning: &mut Planning<'_>) -> Option<Among> {
     match &expr.0.data {
         Data::Text(name, _) if !name.contains("{{") => {
-            planning.labels(&At { value: name.clone(), pos: expr.0.pos }, role).map(Among::Labels)
+            let name = At { value: name.clone(), pos: expr.0.pos };
+            planning.labels(&name, role).map(|labels| Among::Labels(labels.into()))
         }
         _ => planning.expr(expr).map(Among::Formula),
     }
@@ -122,7 +124,7 @@ pub(super) fn among(expr: &Expr, role: Option<&AskedRole>, planning: &mut Planni
 /// The source of candidates.
 #[derive(Debug)]
 pub(super) enum Among {
-    Labels(Vec<String>),
+    Labels(LabelList),
     Formula(Formula),
 }
 
@@ -133,7 +135,7 @@ impl Among {
         }
     }
 
-    pub(super) fn labels(&self, scope: &Scope, what: &str) -> Result<Vec<String>, StepError> {
+    pub(super) fn labels(&self, scope: &Scope, what: &str) -> Result<LabelList, StepError> {
         let value = match self {
             Among::Labels(labels) => return Ok(labels.clone()),
             Among::Formula(formula) => formula.eval(scope)?,
@@ -141,15 +143,12 @@ impl Among {
         let Value::List(items) = value else {
             return Err(StepError(format!("found {} for `{what}`, expected a list of texts", found(&value))));
         };
-        let mut labels: Vec<String> = Vec::new();
+        let mut labels: IndexSet<String> = IndexSet::new();
         for item in items {
-            let label = crate::prompt::show(&item);
             // a repeated candidate would split its probability
-            if !labels.contains(&label) {
-                labels.push(label);
-            }
+            labels.insert(crate::prompt::show(&item));
         }
-        Ok(labels)
+        Ok(labels.into_iter().collect())
     }
 }
 
@@ -211,11 +210,11 @@ impl Step for RankStep {
     fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
         if let Some(replies) = replies(answered) {
             let [Reply::Rank(scored)] = replies else { return Err(misfit("rank")) };
-            return Ok(Turn::Done(self.kept(scored.clone(), scope)?));
+            return Ok(Turn::Done(self.kept(scored, scope)?));
         }
         let among = match &self.among {
             Some(among) => among.labels(scope, "among")?,
-            None => Vec::new(),
+            None => LabelList::default(),
         };
         // a list without candidates must not become a request for the agent's own labels
         if among.is_empty() && self.among.is_some() {
@@ -229,7 +228,7 @@ impl Step for RankStep {
                         "found `{wording}` for `as`, expected a text with {{}} for the candidate"
                     )));
                 }
-                among.iter().map(|label| wording.replace("{}", label)).collect()
+                among.worded(&wording)
             }
             None => among.clone(),
         };
@@ -242,7 +241,8 @@ impl Step for RankStep {
 impl RankStep {
     /// Sorts the candidates, most likely first (ties in the order of the candidates), and applies `min`, `top` and the
     /// floors.
-    fn kept(&self, mut scored: Vec<Scored>, scope: &Scope) -> Result<Value, StepError> {
+    fn kept(&self, scored: &[Scored], scope: &Scope) -> Result<Value, StepError> {
+        let mut scored: Vec<&Scored> = scored.iter().collect();
         scored.sort_by(|a, b| b.score.total_cmp(&a.score));
         if let Some(min) = &self.min {
             match min.eval(scope)? {
@@ -255,8 +255,8 @@ impl RankStep {
         }
         // Floors come last: a less likely candidate must not take the place of a dropped one.
         if !self.floor.is_unused() {
-            scored.retain(Scored::is_above_floor);
+            scored.retain(|candidate| candidate.is_above_floor());
         }
-        Ok(Value::List(scored.into_iter().map(Value::Scored).collect()))
+        Ok(Value::List(scored.into_iter().cloned().map(Value::Scored).collect()))
     }
 }

@@ -287,7 +287,7 @@ impl SayStep {
         };
         messages.push(message("user", text));
         let choices = self.choices.as_ref().map(|choices| choices.labels(scope, "choices")).transpose()?;
-        let choices = choices.unwrap_or_default();
+        let choices = choices.map(|choices| choices.to_vec()).unwrap_or_default();
         let (raw, decoding, normalise) = (self.raw, self.decoding.eval(scope)?, self.normalise);
         let (schema, regex) = (self.schema.clone(), self.regex.clone());
         Ok(Request::Say(SayRequest {

@@ -6,7 +6,7 @@
 use candle_core::{DType, Device};
 use elenchus::{
     error::Fault,
-    exchange::{EmbedRequest, FloorUse, Item, RankRequest, Reply, Request},
+    exchange::{EmbedRequest, FloorUse, Item, LabelList, RankRequest, Reply, Request},
     infer::{
         checkpoint::Checkpoint,
         job::{Input, Job, Model},
@@ -105,8 +105,8 @@ pub(crate) fn vector(reply: Reply) -> Vec<f32> {
 
 /// Ranks `labels` against an item.
 pub(crate) fn rank((what, input): (Item, Input), labels: &[String]) -> Work {
-    let (among, texts) = (labels.to_vec(), labels.to_vec());
-    (Request::Rank(RankRequest { what, among, texts, floor: FloorUse::Unused }), vec![input])
+    let among = LabelList::from(labels.to_vec());
+    (Request::Rank(RankRequest { what, texts: among.clone(), among, floor: FloorUse::Unused }), vec![input])
 }
 
 pub(crate) fn scores(reply: Reply) -> Vec<Scored> {

@@ -60,7 +60,7 @@ impl Familiar {
 mod tests {
     use super::*;
     use crate::{
-        exchange::{FloorUse, RankRequest},
+        exchange::{FloorUse, LabelList, RankRequest},
         value::{Media, Moment, Scored, Time, TimeBase},
     };
     use std::sync::Arc;
@@ -83,7 +83,7 @@ mod tests {
             let start = time(second as i64);
             let moment = Moment { media: media.clone(), start, end: start, text: None };
             for above in [true, *recognised] {
-                let (what, among) = (Item::Frame(moment.clone()), vec!["a".to_owned()]);
+                let (what, among) = (Item::Frame(moment.clone()), LabelList::from(vec!["a".to_owned()]));
                 let floor_use = if floor { FloorUse::Required } else { FloorUse::Unused };
                 let request = Request::Rank(RankRequest { what, texts: among.clone(), among, floor: floor_use });
                 let score = if above { 0.5 } else { 0.1 };

@@ -1,13 +1,13 @@
 //! The key of an exchange: everything that decides its reply, and nothing else.
 
 use crate::{exchange::Card, exchange::Request};
-use serde::Serialize;
 
 /// Part of every key, so that a new version of the program asks again. The number after `+` counts corrections within a
 /// version that change replies. 2: sound whose time stamps do not start at 0.
 pub const ENGINE: &str = concat!(env!("CARGO_PKG_VERSION"), "+2");
 
-/// blake3 of an exchange's canonical JSON.
+/// blake3 of an exchange's canonical JSON: `{"engine": …, "agent": …, "request": …, "seed": …}`. The order of the fields
+/// is part of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MemoKey(pub [u8; 32]);
 
@@ -15,8 +15,15 @@ impl MemoKey {
     /// The key of a request to an agent. The seed counts only if the request samples.
     pub fn of(card: &Card, request: &Request, seed: u64) -> MemoKey {
         let seed = request.samples().then_some(seed);
-        let asked = Keyed { engine: ENGINE, agent: &card.identity, request: request.canonical(), seed };
-        MemoKey(hash(&asked))
+        let text = |text: &str| serde_json::to_string(text).expect("texts serialise: this is a bug");
+        let seed = seed.map_or_else(|| "null".to_owned(), |seed| seed.to_string());
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(format!(r#"{{"engine":{},"agent":{},"request":"#, text(ENGINE), text(&card.identity)).as_bytes());
+        request.canonical_json(&mut |part| {
+            hasher.update(part);
+        });
+        hasher.update(format!(r#","seed":{seed}}}"#).as_bytes());
+        MemoKey(*hasher.finalize().as_bytes())
     }
     /// The key as lowercase hex.
     pub fn hex(&self) -> String {
@@ -30,21 +37,11 @@ impl MemoKey {
 
 /// The digest of the canonical request without agent and seed. It shows whether a request changed.
 pub fn request_digest(request: &Request) -> [u8; 32] {
-    hash(&request.canonical())
-}
-
-fn hash(value: &impl Serialize) -> [u8; 32] {
-    let json = serde_json::to_vec(value).expect("requests serialise: this is a bug");
-    *blake3::hash(&json).as_bytes()
-}
-
-/// Everything that decides a reply. The order of the fields is part of the format.
-#[derive(Serialize)]
-struct Keyed<'a> {
-    engine: &'a str,
-    agent: &'a str,
-    request: Request,
-    seed: Option<u64>,
+    let mut hasher = blake3::Hasher::new();
+    request.canonical_json(&mut |part| {
+        hasher.update(part);
+    });
+    *hasher.finalize().as_bytes()
 }
 
 /// A medium that exchanges used.

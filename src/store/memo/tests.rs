@@ -3,7 +3,9 @@
 use super::*;
 use crate::{
     exchange::Card,
-    exchange::{Answers, Decoding, Finish, FloorUse, Item, Kind, Message, RankRequest, Request, SayReply, SayRequest},
+    exchange::{
+        Answers, Decoding, Finish, FloorUse, Item, Kind, LabelList, Message, RankRequest, Request, SayReply, SayRequest,
+    },
     value::{Media, Moment, Time},
 };
 
@@ -35,7 +37,12 @@ fn rank(path: &str, digest: &str, start: f64, end: f64) -> Request {
         clock: None,
     };
     let what = Item::Frame(Moment { media: Arc::new(media), start: time(start), end: time(end), text: None });
-    Request::Rank(RankRequest { what, among: vec!["a".into()], texts: vec!["a".into()], floor: FloorUse::Unused })
+    Request::Rank(RankRequest {
+        what,
+        among: vec!["a".into()].into(),
+        texts: vec!["a".into()].into(),
+        floor: FloorUse::Unused,
+    })
 }
 
 fn entry(request: &Request, text: &str, media: &[&str]) -> MemoEntry {
@@ -70,6 +77,45 @@ fn keys_contain_exactly_what_decides_the_reply() {
     check(true, ("1", rank("a.mp4", "d", 1.0, 2.0), 1), ("1", rank("b.mp4", "d", 1.0, 3.0), 2));
     check(false, ("1", rank("a.mp4", "d", 1.0, 2.0), 1), ("1", rank("a.mp4", "d", 1.5, 2.0), 1));
     check(false, ("1", rank("a.mp4", "d", 1.0, 2.0), 1), ("1", rank("a.mp4", "e", 1.0, 2.0), 1));
+}
+
+#[test]
+fn a_key_is_the_digest_of_plain_json() {
+    /// The content of a key.
+    #[derive(serde::Serialize)]
+    struct Keyed<'a> {
+        engine: &'a str,
+        agent: &'a str,
+        request: Request,
+        seed: Option<u64>,
+    }
+    let labels: LabelList = (0..20).map(|n| format!("\"label\" {n} \"among\":[],\"texts\":[]")).collect();
+    let texts = labels.worded("a photo of a {}\n");
+    let ranked = |what, floor| Request::Rank(RankRequest { what, among: labels.clone(), texts: texts.clone(), floor });
+    let subject = || Item::Text("\"among\":[],\"texts\":[]".into());
+    let own = RankRequest {
+        what: subject(),
+        among: LabelList::default(),
+        texts: LabelList::default(),
+        floor: FloorUse::Unused,
+    };
+    let all = [
+        say("x", Some(0.0)),
+        say("é \"x\"", None),
+        rank("a.mp4", "d", 1.0, 2.0),
+        ranked(subject(), FloorUse::Unused),
+        ranked(subject(), FloorUse::Optional),
+        Request::Rank(own),
+    ];
+    for request in all {
+        let (card, seed) = (card("a \"1\""), 7);
+        let (request_json, seed_json) = (request.canonical(), request.samples().then_some(seed));
+        let keyed = Keyed { engine: ENGINE, agent: &card.identity, request: request_json, seed: seed_json };
+        let json = serde_json::to_vec(&keyed).expect("serialises");
+        assert_eq!(MemoKey::of(&card, &request, seed).0, *blake3::hash(&json).as_bytes(), "{request:?}");
+        let json = serde_json::to_vec(&request.canonical()).expect("serialises");
+        assert_eq!(request_digest(&request), *blake3::hash(&json).as_bytes());
+    }
 }
 
 #[tokio::test]
