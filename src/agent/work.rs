@@ -9,6 +9,7 @@ use crate::{
     infer::{
         chat::Chat,
         checkpoint::Checkpoint,
+        choices,
         cost::{CostModel, Phase},
         labels::{LabelStore, TextUse},
         prefix::MIN_SHARED,
@@ -115,6 +116,8 @@ pub struct Estimator {
     pub open: f64,
     /// The most replies that are written together.
     pub rows: usize,
+    /// The most tokens of choices that are scored in one call.
+    pub scored: f64,
     /// The number of encoded texts by tokens: labels, and contents of requests.
     lengths: [BTreeMap<usize, usize>; 2],
 }
@@ -149,6 +152,7 @@ impl Estimator {
             longest: 0.0,
             open: 0.0,
             rows: 1,
+            scored: 0.0,
             lengths: Default::default(),
         }
     }
@@ -212,6 +216,9 @@ impl Estimator {
         if !asked.choices.is_empty() {
             let options: f64 = asked.choices.iter().map(|choice| count(choice)).sum();
             self.remember(all + options, 1);
+            let copies = choices::copies(asked.choices.len(), all as usize) as f64;
+            self.open = self.open.max(all * (1.0 + copies) + options);
+            self.scored = self.scored.max(options.min(choices::CALL_TOKENS as f64));
             let units = all - shared + options;
             return Work::default().with(Phase::Prompt, units, read + self.cost.reply.causal(options, all));
         }
@@ -365,6 +372,7 @@ mod tests {
             longest: 0.0,
             open: 0.0,
             rows: 1,
+            scored: 0.0,
             lengths: Default::default(),
         }
     }
@@ -428,7 +436,10 @@ mod tests {
         let limited = SayRequest { decoding: Decoding { max_tokens: Some(4), ..Decoding::default() }, ..asked.clone() };
         check(&all.count(&Request::Say(limited), &reply, 1), &[(Phase::Prompt, 10.0), (Phase::Reply, 3.0)]);
         let choices = vec!["a".repeat(4), "b".repeat(8)];
+        let mut all = estimator(&[]);
         check(&all.count(&Request::Say(SayRequest { choices, ..asked }), &reply, 1), &[(Phase::Prompt, 13.0)]);
+        // the prompt, a copy of it for each choice, and the choices
+        assert_eq!((all.longest, all.open, all.scored), (13.0, 33.0, 3.0));
     }
 
     #[test]

@@ -16,7 +16,13 @@ const ROWS: usize = 32;
 /// The maximum positions of all copies of one call.
 const COPIED_POSITIONS: usize = 32 * 1024;
 /// The maximum tokens of one call. Each gives a row of logits, (vocabulary).
-const CALL_TOKENS: usize = 128;
+pub const CALL_TOKENS: usize = 128;
+
+/// The copies of the keys and values of a prompt of `prompt` tokens that `choices` choices take together.
+pub fn copies(choices: usize, prompt: usize) -> usize {
+    let rows = choices.min(ROWS).min(COPIED_POSITIONS / prompt.max(1));
+    if rows > 1 { rows } else { 0 }
+}
 
 impl<D: Decoder> TextGenerator<D> {
     /// Scores each choice by the sum of its tokens' log-probabilities after the prompt, or by their mean

@@ -5,7 +5,7 @@ pub mod audio;
 pub mod background;
 pub mod chat;
 pub mod checkpoint;
-mod choices;
+pub mod choices;
 pub mod classes;
 pub mod classify;
 pub mod config;

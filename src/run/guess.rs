@@ -15,6 +15,11 @@ const SCENE_S: f64 = 10.0;
 const SEGMENT_S: f64 = 5.0;
 /// The shares of the first labels, from the best.
 const SHARES: [f64; 3] = [0.6, 0.3, 0.1];
+/// The shares of the first labels of a long list in every other stretch, so that both branches of a `when` on a
+/// probability are counted. Measured: among 770 activities the best has less than 0.2 at 75 of 184 moments of real clips.
+const LOW_SHARES: [f64; 10] = [0.145, 0.125, 0.115, 0.105, 0.1, 0.09, 0.085, 0.08, 0.08, 0.075];
+/// A list of at least this many labels is long.
+const LONG_LIST: usize = 100;
 /// The words of a line of a made-up text; with its number it has about five tokens.
 const LINE_WORDS: &str = "some words here";
 /// The tokens of such a line.
@@ -60,9 +65,10 @@ fn ranked(asked: &RankRequest) -> ScriptReply {
         Item::Frame(moment) | Item::Sound(moment) => (moment.start.seconds().max(0.0) / STRETCH_S) as usize,
         _ => 0,
     };
+    let shares = if labels.len() >= LONG_LIST && at % 2 == 0 { &LOW_SHARES[..] } else { &SHARES[..] };
     let label = |(place, share): (usize, &f64)| (labels[(at + place) % labels.len()].clone(), *share);
     let mut scores = IndexMap::new();
-    for (label, share) in SHARES.iter().take(labels.len()).enumerate().map(label) {
+    for (label, share) in shares.iter().take(labels.len()).enumerate().map(label) {
         scores.entry(label).or_insert(share);
     }
     ScriptReply::Scores(scores)
@@ -184,6 +190,13 @@ mod tests {
         assert_eq!(winner(rank(0.0, &["a", "b", "c"])).as_deref(), Some("a"));
         assert_eq!(winner(rank(25.0, &["a", "b", "c"])).as_deref(), Some("c"));
         assert_eq!(winner(rank(25.0, &["a"])).as_deref(), Some("a"));
+        let long: Vec<String> = (0..LONG_LIST).map(|n| n.to_string()).collect();
+        let long: Vec<&str> = long.iter().map(String::as_str).collect();
+        let best = |seconds| match rank(seconds, &long) {
+            Reply::Rank(scored) => scored.iter().map(|label| label.probability).fold(0.0, f32::max),
+            other => panic!("{other:?}"),
+        };
+        assert!(best(5.0) < 0.2 && best(15.0) > 0.5, "{} {}", best(5.0), best(15.0));
         rank(0.0, &[]);
         assert_eq!(
             check(Request::Embed(EmbedRequest { what: Item::Text("x".into()) })),

@@ -236,9 +236,13 @@ fn agent_memory(local: &LocalAgent, model: &ModelWork) -> AgentMemory {
     let cache = cost.prompt.cache_bytes * model.estimator.open * CACHE_ROOM + cost.sound.cache_bytes;
     let piece = longest.min(PIECE_TOKENS);
     let batch = local.spec().limits.batch as f64;
+    let written = |tokens: f64| tokens * (cost.reply.bytes + cost.reply.pair_bytes * longest);
     let of = |phase: Phase| match phase {
-        Phase::Prompt if has(phase) => piece * (cost.prompt.bytes + cost.prompt.pair_bytes * longest),
-        Phase::Reply | Phase::Batch if has(phase) => rows * (cost.reply.bytes + cost.reply.pair_bytes * longest),
+        Phase::Prompt if has(phase) => {
+            let read = piece * (cost.prompt.bytes + cost.prompt.pair_bytes * longest);
+            read.max(written(model.estimator.scored))
+        }
+        Phase::Reply | Phase::Batch if has(phase) => written(rows),
         Phase::Picture if has(phase) => cost.picture_bytes(batch.min(model.work.of(phase))),
         Phase::Text if has(phase) => model.estimator.text_bytes(local.spec().limits.batch),
         Phase::Sound if has(phase) => cost.sound.bytes,
