@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from day.asking import VOCABULARY
 from day.daylog import log_text
+from day.longexam import long_examine
+from day.longplot import LONG, long_plot
 from day.plot import plot
 from day.questions import KINDS, did_i, how_many, said, why
-from day.refusals import REFUSALS
+from day.refusals import REFUSALS, undated
 
 
 @dataclass
@@ -91,19 +93,27 @@ def examine(rng, segments, words=VOCABULARY):
     return cases, gaps
 
 
-def make_day(seed, seconds=120):
-    """A day with questions of every kind: the first complete one of 300 tries. A short day may lack
-    some."""
+def make_day(seed, seconds=120, dated=False):
+    """A day with questions of every kind: the first complete one of 300 tries, of 8 for a long day,
+    and of one for more than two hours. A day of less than two minutes may lack some kinds. A day
+    that is `dated` has the same events, but no unanswerable question that a date could answer."""
     rng = random.Random(f"elenchus day {seed} {seconds}")
     best = None
-    for _ in range(300):
-        segments = plot(rng, seconds)
-        cases, gaps = examine(rng, segments)
+    for _ in range(300 if seconds <= LONG else 8 if seconds <= 2 * 3600 else 1):
+        if seconds <= LONG:
+            segments = plot(rng, seconds)
+            cases, gaps = examine(rng, segments)
+        else:
+            segments = long_plot(rng, seconds)
+            cases, gaps = long_examine(rng, segments, VOCABULARY)
         if best is None or gaps < best[0]:
             best = (gaps, segments, cases)
         if gaps == 0:
             break
-    return Day(seed, seconds, best[1], best[2])
+    _, segments, cases = best
+    if dated:
+        cases = undated(random.Random(f"dated {seed}"), segments, VOCABULARY, cases)
+    return Day(seed, seconds, segments, cases)
 
 
 def main():

@@ -9,6 +9,7 @@ import numpy as np
 
 import scene
 from look import PLAIN
+from progress import Progress
 from soundtrack import RATE, segment_sound
 
 FPS = scene.FPS
@@ -43,8 +44,9 @@ def frames(day, look=PLAIN):
 
 def write_video(day, path, look=PLAIN):
     """Streams the frames through ffmpeg. Returns the lines of speech.jsonl."""
-    speech = []
-    with tempfile.TemporaryDirectory() as folder:
+    speech, progress = [], Progress(os.path.basename(path), day.seconds)
+    # beside the video: an hour of sound is 160 MB, and /tmp may be memory
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(path)) as folder:
         pcm = os.path.join(folder, "sound.s16")
         with open(pcm, "wb") as out:
             for number in range(len(day.segments)):
@@ -52,6 +54,7 @@ def write_video(day, path, look=PLAIN):
                 out.write((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
                 if line:
                     speech.append(line)
+                progress.sound(day.segments[number].end)
         command = [
             "ffmpeg",
             "-v",
@@ -109,8 +112,9 @@ def write_video(day, path, look=PLAIN):
         # In a group of its own: Ctrl-C then reaches only this process, which ends ffmpeg.
         encoder = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         try:
-            for _, _, image in frames(day, look):
+            for number, passed, image in frames(day, look):
                 encoder.stdin.write(image.tobytes())
+                progress.pictures(day.segments[number].start + passed + 1 / FPS)
             encoder.stdin.close()
         except BrokenPipeError:
             pass

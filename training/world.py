@@ -1,11 +1,15 @@
 """Renders a day in the starter world to MP4 with sound, with its gold log, questions and answers.
 
-  python training/world.py --seed 777 --out day [--minutes 2] [--name day] [--clock 06:30 --hours
-  15] [--scale 0.75] …
+  python training/world.py --seed 777 --out day                            two minutes
+  python training/world.py --seed 777 --out hour --minutes 60              an hour, 150 questions
+  python training/world.py --seed 777 --out day --clock 07:00 --hours 14   two minutes show a day
+  python training/world.py --seed 777 --out day --date 2026-11-23T09:15 --tz Europe/Berlin
+  python training/world.py --seed 1 --count 7 --out week --date 2026-11-16 --clock 07:00 --hours 14
+  python training/world.py --seed 1 --count 100 --out days --no-video      logs and questions alone
 
 writes DIR/day.mp4 (320x240, 15 frames a second, H.264 and AAC) and these files beside it:
   log.jsonl         a line for each segment: start, end (seconds), place, activity, people, seen,
-                    heard, sound
+                    heard, sound; with --clock also clock; with --date also at and until (RFC 3339)
   cases.jsonl       a line for each question: video, log, question, answer, kind, moments
   places.jsonl      a case for each second: video, at, answer (the place)
   activities.jsonl  a case for each second: video, at, answer (the activity; "carrying something"
@@ -15,11 +19,16 @@ writes DIR/day.mp4 (320x240, 15 frames a second, H.264 and AAC) and these files 
                     vocab.PEOPLE)
   transcript.jsonl  one case: video, answer (all speech)
   captions.jsonl    one or a few sentences for each segment: start, end, text
-  speech.jsonl      exact times of the speech: start, end, text, voice
+  speech.jsonl      exact times of the speech: start, end, text, voice (not with --no-video)
 With --name NAME the files are NAME.mp4, NAME.log.jsonl and so on. The same seed, length and options
 give the same day. The options change the looks and the sound of the day, not its events. days.py
 makes the plot and the questions, scene/ draws the pictures, sounds.py makes the sounds besides
-speech. It needs ffmpeg, espeak-ng and Noto Color Emoji.
+speech. It needs ffmpeg, espeak-ng and Noto Color Emoji; with --no-video it needs Python alone.
+
+--date is the day of the video's beginning; the file's creation_time states it in UTC. The time of
+day is that of --clock, whose clock then runs through --hours, or else that of --date (midnight if
+it has none), and the video is in real time. --tz is the time zone of both. week.py asks questions
+about several dated days.
 """
 
 import argparse
@@ -34,14 +43,8 @@ import tempfile
 
 import days
 import vocab
-
-try:
-    from film import write_video
-    from look import PLAIN, Look
-except ImportError as missing:
-    raise SystemExit(
-        f"error: Python's {missing.name} is missing (pip install numpy pillow)"
-    ) from None
+import when
+from look import PLAIN, Look
 
 
 def caption(segment):
@@ -94,44 +97,75 @@ def write_lines(path, records):
             out.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def write_day(seed, folder, seconds=120, name="day", look=PLAIN):
-    """Writes a day's video and gold files, completely or not at all. speech.jsonl comes last."""
-    day = days.make_day(seed, seconds)
+def log_records(day, look=PLAIN):
+    """The lines of log.jsonl."""
+    records = [s.record() for s in day.segments]
+    for record in records:
+        start, end = record["start"], record["end"]
+        if look.clock is not None:
+            record["clock"] = "-".join(look.time(second, day.seconds) for second in (start, end))
+        if look.begin is not None:
+            record["at"], record["until"] = (look.at(n, day.seconds) for n in (start, end))
+    return records
+
+
+def case_records(day, video, log, look=PLAIN):
+    """The lines of cases.jsonl."""
+    records = []
+    for case in day.cases:
+        record = case.record(day.segments, video, log)
+        if look.clock is not None:
+            record["question"] = look.told(case.question, day.seconds, day.segments)
+            if case.kind.startswith("how_long"):
+                spans = [(m["start"], m["end"]) for m in record["moments"]]
+                record["answer"] = look.lasted(spans, day.seconds)
+            else:
+                record["answer"] = look.told(case.answer, day.seconds)
+        if record["answer"]:
+            records.append(record)
+    return records
+
+
+def log_name(name):
+    """The name of a day's log."""
+    return "log.jsonl" if name == "day" else f"{name}.log.jsonl"
+
+
+def gold_files(day, name="day", look=PLAIN):
+    """{file: its lines}: the gold files of a day, without those that only its rendering tells."""
     prefix = "" if name == "day" else name + "."
-    video, log, speech = f"{name}.mp4", f"{prefix}log.jsonl", f"{prefix}speech.jsonl"
+    video, log = f"{name}.mp4", log_name(name)
+    files = {log: log_records(day, look)}
+    files[f"{prefix}cases.jsonl"] = case_records(day, video, log, look)
+    for kind, answer in EACH_SECOND.items():
+        files[f"{prefix}{kind}.jsonl"] = moment_cases(day, answer, video)
+    spoken = " ".join(s.heard for s in day.segments if s.heard)
+    files[f"{prefix}transcript.jsonl"] = [{"video": video, "answer": spoken}]
+    files[f"{prefix}captions.jsonl"] = [
+        {"start": s.start, "end": s.end, "text": caption(s)} for s in day.segments
+    ]
+    return files
+
+
+def write_day(seed, folder, seconds=120, name="day", look=PLAIN, video=True):
+    """Writes a day's video and gold files, completely or not at all. speech.jsonl comes last.
+    Without `video`, only the gold files, within a moment and without any tool."""
+    day = days.make_day(seed, seconds, dated=look.begin is not None)
+    speech = ("" if name == "day" else name + ".") + "speech.jsonl"
     os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
-        spoken = write_video(day, os.path.join(unfinished, video), look)
-        records, cases = (
-            [s.record() for s in day.segments],
-            [c.record(day.segments, video, log) for c in day.cases],
-        )
-        if look.clock is not None:
-            for record in records:
-                record["clock"] = "-".join(
-                    look.time(record[end], seconds) for end in ("start", "end")
-                )
-            for case in cases:
-                case["question"] = look.told(case["question"], seconds, day.segments)
-                case["answer"] = look.told(case["answer"], seconds)
-        files = {log: records, f"{prefix}cases.jsonl": cases}
-        files |= {
-            f"{prefix}{kind}.jsonl": moment_cases(day, answer, video)
-            for kind, answer in EACH_SECOND.items()
-        }
-        files[f"{prefix}transcript.jsonl"] = [
-            {"video": video, "answer": " ".join(line["text"] for line in spoken)}
-        ]
-        files[f"{prefix}captions.jsonl"] = [
-            {"start": s.start, "end": s.end, "text": caption(s)} for s in day.segments
-        ]
-        files[speech] = spoken
+        files = gold_files(day, name, look)
+        if video:
+            from film import write_video
+
+            files[speech] = write_video(day, os.path.join(unfinished, f"{name}.mp4"), look)
         for file, lines in files.items():
             write_lines(os.path.join(unfinished, file), lines)
         # never leave files of two days side by side that look like one day
-        if os.path.exists(os.path.join(folder, speech)):
-            os.remove(os.path.join(folder, speech))
-        for file in [video, *files]:
+        for old in (speech, f"{name}.mp4"):
+            if os.path.exists(os.path.join(folder, old)):
+                os.remove(os.path.join(folder, old))
+        for file in [f"{name}.mp4"] * video + list(files):
             os.replace(os.path.join(unfinished, file), os.path.join(folder, file))
     return day
 
@@ -214,9 +248,38 @@ def arguments():
     args.add_argument(
         "--hours", type=number(0.01, 23.9), help="hours of the clock that the video represents (1)"
     )
+    args.add_argument(
+        "--date",
+        type=when.date,
+        metavar="YYYY-MM-DD[THH:MM]",
+        help="when the video begins; written into the metadata and the log",
+    )
+    args.add_argument(
+        "--tz",
+        type=when.zone,
+        metavar="ZONE",
+        help="time zone of --date and --clock: Europe/Berlin, +01:00 (UTC)",
+    )
+    args.add_argument(
+        "--count",
+        type=int,
+        default=1,
+        metavar="N",
+        help="make N days, of the seeds from --seed on, in DIR/SEED, on N days from --date on",
+    )
+    args.add_argument(
+        "--no-video",
+        dest="video",
+        action="store_false",
+        help="write only the gold files, within moments and without ffmpeg, espeak-ng or a font",
+    )
     found = args.parse_args()
     if found.hours and found.clock is None:
         args.error("--hours needs --clock")
+    if found.tz and found.date is None:
+        args.error("--tz needs --date")
+    if found.count < 1:
+        args.error(f"--count must be at least 1, found {found.count}")
     found.hours = found.hours or 1
     if found.clock is not None and found.hours * 60 < SLOWEST * found.minutes:
         args.error(
@@ -225,34 +288,65 @@ def arguments():
         )
     if not found.out:
         args.error("--out is empty")
+    found.seconds = max(SHORTEST, round(found.minutes * 60))
+    try:
+        found.looks = [look_of(found, later) for later in range(found.count)]
+    except (ValueError, OverflowError) as refused:
+        args.error(str(refused))
     return found
+
+
+def look_of(args, later):
+    """The look of a day that begins `later` days after --date."""
+    begin = args.date and when.beginning(args.date, args.clock, args.tz, later)
+    look = Look(
+        args.crf, args.scale, args.brightness, args.other_voices, args.clock, args.hours, begin
+    )
+    if begin and args.clock is not None:
+        end = when.after(begin, args.seconds * look.pace(args.seconds))
+        if begin.utcoffset() != end.utcoffset():
+            raise ValueError(
+                f"the clocks change on {begin:%Y-%m-%d} between {begin:%H:%M} and {end:%H:%M}, and "
+                "the clock in the picture cannot; choose another --clock, --hours or --date"
+            )
+    return look
+
+
+def check_tools():
+    """Fails in one line if something that renders a video is missing."""
+    try:
+        import film  # noqa: F401
+    except ImportError as missing:
+        raise SystemExit(
+            f"error: Python's {missing.name} is missing (pip install numpy pillow)"
+        ) from None
+    for tool in ("ffmpeg", "espeak-ng"):
+        if not shutil.which(tool):
+            raise SystemExit(
+                f"error: {tool} is missing (Debian: apt-get install ffmpeg espeak-ng "
+                f"fonts-noto-color-emoji)"
+            )
 
 
 def main():
     args = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if args.video:
+        check_tools()
     try:
-        for tool in ("ffmpeg", "espeak-ng"):
-            if not shutil.which(tool):
-                raise SystemExit(
-                    f"error: {tool} is missing (Debian: apt-get install ffmpeg espeak-ng "
-                    f"fonts-noto-color-emoji)"
-                )
-        look = Look(
-            args.crf, args.scale, args.brightness, args.other_voices, args.clock, args.hours
-        )
-        day = write_day(
-            args.seed, args.out, max(SHORTEST, round(args.minutes * 60)), args.name, look
-        )
+        for seed, look in enumerate(args.looks, args.seed):
+            folder = args.out if args.count == 1 else os.path.join(args.out, str(seed))
+            day = write_day(seed, folder, args.seconds, args.name, look, args.video)
+            first = log_name(args.name) if not args.video else args.name + ".mp4"
+            print(
+                f"{os.path.join(folder, first)}: {day.seconds} s, {len(day.segments)} segments, "
+                f"{len(day.cases)} questions",
+                file=sys.stderr,
+            )
     except OSError as failed:
         raise SystemExit(f"error: {failed.filename or args.out}: {failed.strerror}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    print(
-        f"{os.path.join(args.out, args.name + '.mp4')}: {day.seconds} s, {len(day.segments)} "
-        f"segments, {len(day.cases)} questions",
-        file=sys.stderr,
-    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ import wordings
 from day.daylog import time_text
 
 REFUSAL = "I don't know."
-TIMES_WORD = {1: "Once.", 2: "Twice.", 3: "Three times.", 4: "Four times."}
+NUMBER = "one two three four five six seven eight nine ten eleven twelve".split()
+TIMES_WORD = {1: "Once.", 2: "Twice."} | {
+    n: f"{word.capitalize()} times." for n, word in enumerate(NUMBER, 1) if n > 2
+}
 
 
 @dataclass

@@ -41,7 +41,9 @@ class Segment:
 
 # the log as text
 def time_text(seconds):
-    return f"{seconds // 60:02d}:{seconds % 60:02d}"
+    """MM:SS, or HH:MM:SS from one hour on, as elenchus shows it."""
+    hours = f"{seconds // 3600:02d}:" if seconds >= 3600 else ""
+    return f"{hours}{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def log_line(number, segment):
@@ -67,6 +69,17 @@ def log_text(segments):
 def closed(text):
     """With a final mark."""
     return text if text[-1:] in ".?!" else text + "."
+
+
+def listed(names):
+    """'a, b and c'"""
+    return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + [names[-1]])
+
+
+def lasting(seconds):
+    """'1 minute and 8 seconds'"""
+    parts = zip((seconds // 3600, seconds // 60 % 60, seconds % 60), ("hour", "minute", "second"))
+    return listed([f"{n} {unit}{'s' * (n != 1)}" for n, unit in parts if n] or ["0 seconds"])
 
 
 def sentence(text):

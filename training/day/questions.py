@@ -5,6 +5,8 @@ strict: only questions with one right answer (gold days). Otherwise the last of 
 counts, as for "last".
 """
 
+from collections import Counter
+
 import vocab
 from day.asking import TIMES_WORD, Case, absent_activities, phrase
 from day.daylog import errands, greetings, lines_of, promises, sentence, time_text
@@ -19,7 +21,8 @@ def pick_line(rng, segments, strict, alone):
 
 
 def once(segments):
-    return lambda s: len(lines_of(segments, activity=s.activity)) == 1
+    counts = Counter(s.activity for s in segments)
+    return lambda s: counts[s.activity] == 1
 
 
 def where_when(rng, segments, words, strict=True):
@@ -164,13 +167,12 @@ def why(rng, segments, words, strict=True, sent=None):
         line, _, what = fit[-1]
         return Case("why", phrase(rng, "why", words, place=place), f"To {what}.", [line], [line])
     told = " ".join(s.heard for s in segments)
+    counts = Counter(s.place for s in segments)
     found = pick_line(
         rng,
         [s for s in segments if not any(e[1] == s.place for e in asked)],
         strict,
-        lambda s: (
-            len(lines_of(segments, place=s.place)) == 1 and s.place not in told and not s.held
-        ),
+        lambda s: counts[s.place] == 1 and s.place not in told and not s.held,
     )
     if found is None:
         return None
@@ -212,11 +214,12 @@ def met(rng, segments, words, strict=True, how=None):
 
 def people(rng, segments, words, strict=True):
     crowded = rng.random() < 0.75
+    counts = Counter(s.place for s in segments)
     found = pick_line(
         rng,
         [s for s in segments if bool(s.people) == crowded],
         strict,
-        lambda s: len(lines_of(segments, place=s.place)) == 1,
+        lambda s: counts[s.place] == 1,
     )
     if found is None:
         return None
@@ -232,11 +235,8 @@ def people(rng, segments, words, strict=True):
 
 def said(rng, segments, words, strict=True, how=None):
     spoken = [i for i, s in enumerate(segments, 1) if s.heard]
-    alone = [
-        i
-        for i in spoken
-        if sum(segments[j - 1].place == segments[i - 1].place for j in spoken) == 1
-    ]
+    counts = Counter(segments[i - 1].place for i in spoken)
+    alone = [i for i in spoken if counts[segments[i - 1].place] == 1]
     how = how or rng.choice(("at", "in"))
     if not (spoken if how == "at" else alone):
         return None

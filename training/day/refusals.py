@@ -1,5 +1,7 @@
 """The questions that no log answers."""
 
+import re
+
 import wordings
 from day.asking import REFUSAL, Case, absent_activities, filled, phrase
 from day.daylog import greetings, lines_of, promises
@@ -162,3 +164,21 @@ def unstated_general(rng, segments, words):
 
 
 REFUSALS = [unseen_thing, undone, unvisited, silence, too_late, unpromised, unstated]
+
+
+# what a video with a date may answer after all
+DATED = re.compile(
+    r"\b(?:day|date|month|year|season|week|yesterday|tomorrow|calendar|christmas|holidays?)\b", re.I
+)
+
+
+def undated(rng, segments, words, cases):
+    """The cases, with other unanswerable ones for those that a date could answer."""
+    asked = {case.question for case in cases}
+    for i, case in enumerate(cases):
+        while case.kind == "unanswerable" and DATED.search(case.question):
+            other = unstated(rng, segments, words)
+            if other.question not in asked and not DATED.search(other.question):
+                asked.add(other.question)
+                cases[i] = case = other
+    return cases
