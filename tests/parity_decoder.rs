@@ -45,7 +45,11 @@ fn weights(name: &str, count: usize, seed: u64) -> Vec<f32> {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^= z >> 31;
         let unit = (z >> 40) as f32 * 2f32.powi(-23) - 1.0;
-        if name.contains("norm") { 1.0 + unit * 0.3 } else { unit * 0.26 }
+        match name {
+            "model.norm.weight" => (1.0 + unit * 0.3) * 16.0,
+            _ if name.contains("norm") => 1.0 + unit * 0.3,
+            _ => unit * 0.26,
+        }
     };
     (1..=count as u64).map(one).collect()
 }
