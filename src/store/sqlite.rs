@@ -1,6 +1,7 @@
 //! Opens SQLite files that other processes use, or that the user cannot write.
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use crate::private;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::{
     fs,
     path::Path,
@@ -26,6 +27,33 @@ pub(super) fn writable(file: &Path, busy: Duration) -> rusqlite::Result<Connecti
         base.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
     }
     base.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(base)
+}
+
+/// Opens the first of `files` in a folder, which only the user may read, as [`writable`]. `table` creates its tables if
+/// it has none; `format` is their version. Fails for the file of a newer program, which is left alone.
+pub(super) fn tables(
+    folder: &Path,
+    files: &[&str],
+    (format, table): (i64, &str),
+    busy: Duration,
+) -> rusqlite::Result<Connection> {
+    let file = folder.join(files[0]);
+    let unwritable = |error: std::io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+    private::private_folder(folder).map_err(unwritable)?;
+    // SQLite gives the files beside the database its mode.
+    private::private_file(&file).map_err(unwritable)?;
+    files[1..].iter().for_each(|name| private::close_to_others(&folder.join(name)));
+    let mut base = writable(&file, busy)?;
+    if format_of(&base)? != format {
+        let change = base.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        match format_of(&change)? {
+            found if found == 0 || found == format => change.execute_batch(table)?,
+            found => return Err(rusqlite::Error::IntegralValueOutOfRange(0, found)),
+        }
+        change.pragma_update(None, "user_version", format)?;
+        change.commit()?;
+    }
     Ok(base)
 }
 

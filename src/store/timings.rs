@@ -5,7 +5,6 @@
 //! folder that cannot be written keeps nothing new. Only the user can read it. Several processes can share it.
 
 use super::sqlite::{self, format_of};
-use crate::private;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use std::{
     collections::BTreeMap,
@@ -128,22 +127,7 @@ fn write(folder: &Path, model: &str, ratios: &[(&String, Ratio)]) -> rusqlite::R
 }
 
 fn open(folder: &Path) -> rusqlite::Result<Connection> {
-    let file = folder.join(FILES[0]);
-    let unwritable = |error: std::io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
-    private::private_folder(folder).map_err(unwritable)?;
-    private::private_file(&file).map_err(unwritable)?;
-    let mut base = sqlite::writable(&file, BUSY)?;
-    if format_of(&base)? != FORMAT {
-        let change = base.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        match format_of(&change)? {
-            0 | FORMAT => change.execute_batch(TABLE)?,
-            // the file of a newer program is left alone
-            found => return Err(rusqlite::Error::IntegralValueOutOfRange(0, found)),
-        }
-        change.pragma_update(None, "user_version", FORMAT)?;
-        change.commit()?;
-    }
-    Ok(base)
+    sqlite::tables(folder, &FILES, (FORMAT, TABLE), BUSY)
 }
 
 /// True for an error of a file that is not a database, or lacks the table.

@@ -1,9 +1,6 @@
 //! The SQLite file of a store of vectors.
 
-use crate::{
-    private,
-    store::sqlite::{self, format_of},
-};
+use crate::store::sqlite::{self, format_of};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use std::{
     fs,
@@ -44,7 +41,7 @@ impl VectorDatabase {
     /// Opens or creates the file. One that cannot be written is opened for reading. Fails if it cannot be read either,
     /// or if a newer program wrote it.
     pub(super) fn open(folder: &Path, max_bytes: u64) -> rusqlite::Result<VectorDatabase> {
-        match VectorDatabase::writable(folder) {
+        match sqlite::tables(folder, &FILES, (FORMAT, TABLE), BUSY) {
             Ok(base) => Ok(VectorDatabase { base, max_bytes, is_writable: true }),
             Err(error) if is_damage(&error) => Err(error),
             Err(error) => {
@@ -53,27 +50,6 @@ impl VectorDatabase {
                 Ok(VectorDatabase { base, max_bytes, is_writable: false })
             }
         }
-    }
-
-    fn writable(folder: &Path) -> rusqlite::Result<Connection> {
-        let file = folder.join(FILES[0]);
-        let unwritable = |error: std::io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
-        private::private_folder(folder).map_err(unwritable)?;
-        // SQLite gives the files beside the database its mode.
-        private::private_file(&file).map_err(unwritable)?;
-        FILES[1..].iter().for_each(|name| private::close_to_others(&folder.join(name)));
-        let mut base = sqlite::writable(&file, BUSY)?;
-        if format_of(&base)? != FORMAT {
-            let change = base.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            match format_of(&change)? {
-                0 | FORMAT => change.execute_batch(TABLE)?,
-                // The file of a newer program is left alone.
-                found => return Err(rusqlite::Error::IntegralValueOutOfRange(0, found)),
-            }
-            change.pragma_update(None, "user_version", FORMAT)?;
-            change.commit()?;
-        }
-        Ok(base)
     }
 
     pub(super) fn get_many(&mut self, model: Key, texts: &[Key]) -> rusqlite::Result<Vec<Option<Vec<f32>>>> {
