@@ -30,8 +30,27 @@ pub fn keywords(text: &str) -> Vec<String> {
     about.into_iter().map(|(stem, _)| stem).filter(|stem| seen.insert(stem.clone())).collect()
 }
 
+/// The first words of a yes-or-no question.
+const AUXILIARY: &str = "did was were am are is have has had do does";
+
+/// Words of a question about speech.
+const SPEECH: &str = "say said tell told talk talked speak spoke speaker hear heard speech";
+
+/// True for a yes-or-no question such as `Was I alone?`. False for `Is it known where I was?` and `Was it tea or
+/// milk?`.
+pub fn asks_yes_or_no(question: &str) -> bool {
+    let asked = words(question);
+    let other = |word: &String| listed(INTERROGATIVE, word) || word == "or";
+    asked.first().is_some_and(|word| listed(AUXILIARY, word)) && !asked.iter().any(other)
+}
+
+/// True for a question about speech, such as `What did the speaker say?`.
+pub fn asks_about_speech(question: &str) -> bool {
+    words(question).iter().any(|word| listed(SPEECH, word))
+}
+
 /// The words of a text in lower case, without punctuation. A clock time is one word.
-pub(crate) fn words(text: &str) -> Vec<String> {
+pub fn words(text: &str) -> Vec<String> {
     let text = text.to_lowercase().replace('’', "'").replace("'s", "");
     let ends = |c: char| !(c.is_alphanumeric() || c == ':');
     text.split(ends).map(|word| word.trim_matches(':').to_owned()).filter(|word| !word.is_empty()).collect()
@@ -89,6 +108,20 @@ mod tests {
         check("What was the first thing that I saw?", &[]);
         check("What was I doing at 08:30?", &[]);
         check("", &[]);
+    }
+
+    #[test]
+    fn a_question_asks_for_yes_or_no_or_about_speech() {
+        let yes_or_no = |text: &str, expected: bool| assert_eq!(asks_yes_or_no(text), expected, "{text}");
+        yes_or_no("Was I alone?", true);
+        yes_or_no("Did I see any stairs?", true);
+        yes_or_no("Is it known where I was?", false);
+        yes_or_no("Was it tea or milk?", false);
+        yes_or_no("What was it?", false);
+        yes_or_no("", false);
+        let speech = |text: &str, expected: bool| assert_eq!(asks_about_speech(text), expected, "{text}");
+        speech("What did the speaker SAY?", true);
+        speech("What was on the table?", false);
     }
 
     #[test]

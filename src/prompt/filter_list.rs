@@ -31,11 +31,24 @@ pub const FILTERS: &[FilterDoc] = &[
         "reply | lines",
         "the lines of a text as a list; numbering, bullets and empty lines are dropped",
     ),
+    doc("words", texts, "question | words", "the words of a text in lower case, without punctuation"),
     doc(
         "keywords",
         texts,
         "question | keywords",
         "the stems of the English words that say what a text is about, each once; other words are dropped",
+    ),
+    doc(
+        "asks_yes_or_no",
+        truth,
+        "question | asks_yes_or_no",
+        "true if a question in English wants yes or no for an answer",
+    ),
+    doc(
+        "asks_about_speech",
+        truth,
+        "question | asks_about_speech",
+        "true if a question in English is about what was said",
     ),
     doc(
         "runs",

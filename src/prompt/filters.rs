@@ -2,7 +2,7 @@
 
 use super::{
     convert::{self, MomentShown},
-    english::keywords,
+    english::{asks_about_speech, asks_yes_or_no, keywords, words},
     work::{brief, items, spend, text_of, walk, wrong},
 };
 use crate::value::{Moment, Value};
@@ -12,12 +12,11 @@ use minijinja::{
 };
 
 pub(super) fn add_to(engine: &mut Environment<'static>) {
-    engine.add_filter("lines", |state: &mut State, text: &Shown| {
-        Ok::<_, Error>(Shown::from(lines(&text_of(state, text)?)))
-    });
-    engine.add_filter("keywords", |state: &mut State, text: &Shown| {
-        Ok::<_, Error>(Shown::from(keywords(&text_of(state, text)?)))
-    });
+    add_of_text(engine, "lines", lines);
+    add_of_text(engine, "words", words);
+    add_of_text(engine, "keywords", keywords);
+    add_of_text(engine, "asks_yes_or_no", asks_yes_or_no);
+    add_of_text(engine, "asks_about_speech", asks_about_speech);
     engine.add_test("none", convert::is_nothing);
     engine.add_filter("runs", runs);
     engine.add_filter("absorb", absorb);
@@ -33,6 +32,13 @@ pub(super) fn add_to(engine: &mut Environment<'static>) {
     });
     engine.add_filter("within", |state: &mut State, list: &Shown, start: f64, end: f64| {
         timed(state, list, |a, b| (start..end).contains(&((a + b) / 2.0)))
+    });
+}
+
+/// Adds a filter of a text alone.
+fn add_of_text<T: Into<Shown> + 'static>(engine: &mut Environment<'static>, name: &'static str, filter: fn(&str) -> T) {
+    engine.add_filter(name, move |state: &mut State, text: &Shown| {
+        Ok::<Shown, Error>(filter(&text_of(state, text)?).into())
     });
 }
 

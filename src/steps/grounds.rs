@@ -5,13 +5,12 @@
 //! neither in the question nor in the cited entries, or a yes-or-no question has another answer. It cannot find a wrong
 //! answer that uses words of the cited entries. Its word lists are English.
 
-use crate::prompt::english::{ASKING, FUNCTION, INTERROGATIVE, content, is_clock, listed, stem, stems, words};
+use crate::prompt::english::{
+    ASKING, FUNCTION, INTERROGATIVE, asks_yes_or_no, content, is_clock, listed, stem, stems, words,
+};
 use std::collections::HashSet;
 
-/// The first words of a yes-or-no question.
-const AUXILIARY: &str = "did was were am is are have has had do does";
-
-/// The first words of its answer.
+/// The first words of the answer to a yes-or-no question.
 const YES_OR_NO: &[&str] = &["yes", "no", "not", "never"];
 
 /// The beginnings of a negative answer, which no entry can support.
@@ -25,7 +24,7 @@ const NUMBERS: &[&str] = &["zero", "one", "two", "three", "four", "five", "six",
 pub(super) fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&str]) -> Option<String> {
     let (said, asked) = (words(reply), words(question));
     let begins = |list: &[&str]| said.first().is_some_and(|word| list.contains(&word.as_str()));
-    if asks_yes_or_no(&asked) && !begins(YES_OR_NO) {
+    if asks_yes_or_no(question) && !begins(YES_OR_NO) {
         return Some("the question asks for yes or no".into());
     }
     if begins(NEGATIVE) {
@@ -51,13 +50,6 @@ pub(super) fn unsupported(question: &str, reply: &str, cited: &[&str], log: &[&s
     let support: HashSet<String> = stems(cited).into_iter().chain(asked.iter().map(|word| stem(word))).collect();
     let strange = content(&said, &[FUNCTION]).into_iter().find(|(stem, _)| !support.contains(stem));
     strange.map(|(_, word)| format!("neither a cited entry nor the question has `{word}`"))
-}
-
-/// True for a yes-or-no question such as `Was I alone?`. False for `Is it known where I was?` and `Was it tea or
-/// milk?`.
-fn asks_yes_or_no(asked: &[String]) -> bool {
-    let other = |word: &String| listed(INTERROGATIVE, word) || word == "or";
-    asked.first().is_some_and(|word| listed(AUXILIARY, word)) && !asked.iter().any(other)
 }
 
 /// The number in an answer such as `twice` or `three times`.
