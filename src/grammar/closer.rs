@@ -1,6 +1,6 @@
 //! Completes a reply that has begun: a parser over single bytes, and a search for a short continuation that ends it.
 
-use super::{Restriction, parsers};
+use super::{Restriction, parsers, track::Track};
 use llguidance::{
     Matcher,
     toktrie::{ApproximateTokEnv, SimpleVob, TokEnv},
@@ -20,39 +20,13 @@ const MANY: usize = 64;
 #[derive(Clone)]
 pub struct Closer {
     matcher: Matcher,
-    /// True for JSON, whose punctuation is known.
-    json: bool,
-    place: Place,
-    /// The digits at the end of the text, outside of strings.
-    digits: usize,
-}
-
-/// The maximum digits of a number: more may exceed the range of numbers.
-const MAX_DIGITS: usize = 300;
-
-/// The place in a JSON text, as far as strings are concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Outside,
-    InString,
-    AfterBackslash,
-}
-
-impl Place {
-    fn after(self, byte: u8) -> Place {
-        match (self, byte) {
-            (Place::Outside, b'"') => Place::InString,
-            (Place::Outside, _) => Place::Outside,
-            (Place::InString, b'"') => Place::Outside,
-            (Place::InString, b'\\') => Place::AfterBackslash,
-            (Place::InString | Place::AfterBackslash, _) => Place::InString,
-        }
-    }
+    /// What is known of a JSON text besides its grammar.
+    track: Option<Track>,
 }
 
 impl std::fmt::Debug for Closer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Closer").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Closer").field("track", &self.track).finish_non_exhaustive()
     }
 }
 
@@ -61,22 +35,18 @@ impl Closer {
     pub fn new(restriction: Restriction<'_>) -> Result<Closer, String> {
         let bytes: TokEnv = ApproximateTokEnv::single_byte_env();
         let matcher = Matcher::new(Ok(restriction.parser(&parsers(&bytes)?)?));
-        let json = matches!(restriction, Restriction::Schema(_));
-        Ok(Closer { matcher, json, place: Place::Outside, digits: 0 })
+        let track = match restriction {
+            Restriction::Schema(schema) => Some(Track::new(schema)),
+            Restriction::Regex(_) => None,
+        };
+        Ok(Closer { matcher, track })
     }
 
     /// Appends bytes. Gives false if the restriction forbids them.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         let tokens: Vec<u32> = bytes.iter().map(|byte| u32::from(*byte)).collect();
-        for byte in bytes {
-            let counts = self.json && self.place == Place::Outside && byte.is_ascii_digit();
-            self.digits = if counts { self.digits + 1 } else { 0 };
-            self.place = self.place.after(*byte);
-            if self.digits > MAX_DIGITS {
-                return false;
-            }
-        }
-        self.matcher.try_consume_tokens(&tokens).is_ok_and(|taken| taken == bytes.len())
+        self.track.as_mut().is_none_or(|track| bytes.iter().all(|byte| track.push(*byte)))
+            && self.matcher.try_consume_tokens(&tokens).is_ok_and(|taken| taken == bytes.len())
     }
 
     /// True if the text can end here.
@@ -86,12 +56,23 @@ impl Closer {
 
     /// True if the next byte of a JSON text is outside of a string.
     pub fn is_outside(&self) -> bool {
-        self.json && self.place == Place::Outside
+        self.track.as_ref().is_some_and(Track::is_outside)
     }
 
     /// True after a digit outside of a string.
     pub fn is_in_number(&self) -> bool {
-        self.digits > 0
+        self.track.as_ref().is_some_and(Track::is_in_number)
+    }
+
+    /// The number of quotes after which a name of an object may repeat; `None` if none can.
+    pub fn quotes_until_name(&self) -> Option<usize> {
+        self.track.as_ref().and_then(Track::quotes_until_name)
+    }
+
+    /// False if a name repeats or a number becomes too long with `bytes`. The grammar is not asked.
+    pub fn tracks(&self, bytes: &[u8]) -> bool {
+        let track = self.track.clone();
+        track.is_none_or(|mut track| bytes.iter().all(|byte| track.push(*byte)))
     }
 
     /// True if `text` fits as a whole.
@@ -134,15 +115,24 @@ impl Closer {
 
     /// The bytes that may follow.
     fn allowed(&mut self) -> Option<SimpleVob> {
-        if self.matcher.is_stopped() { None } else { self.matcher.compute_mask().ok() }
+        if self.matcher.is_stopped() {
+            return None;
+        }
+        let mut allowed = self.matcher.compute_mask().ok()?;
+        for byte in [b'"'].into_iter().chain(b'0'..=b'9') {
+            if allowed.is_allowed(u32::from(byte)) && !self.tracks(&[byte]) {
+                allowed.disallow_token(u32::from(byte));
+            }
+        }
+        Some(allowed)
     }
 
     /// The byte that leads to the end most directly, as far as one step shows.
     fn closing_byte(&mut self) -> Option<u8> {
-        let order: &[u8] = match (self.json, self.place) {
-            (true, Place::Outside) => b"}],:\"0123456789.ntfe-[{",
-            (true, _) => b"\"0a",
-            (false, _) => b"",
+        let order: &[u8] = match self.track.as_ref().map(Track::is_outside) {
+            Some(true) => b"}],:\"0123456789.ntfe-[{",
+            Some(false) => b"\"0a",
+            None => b"",
         };
         let allowed = self.allowed()?;
         let open = |byte: &u8| allowed.is_allowed(u32::from(*byte));
@@ -175,7 +165,9 @@ impl Closer {
                     }
                     // states that allow the same bytes are taken for equal
                     let Some(allowed) = child.allowed() else { continue };
-                    if seen.insert((child.place as u8, allowed.as_slice().to_vec())) && next.len() < BEAM {
+                    if seen.insert((child.track.as_ref().map(Track::place), allowed.as_slice().to_vec()))
+                        && next.len() < BEAM
+                    {
                         next.push((child, path));
                     }
                 }
@@ -239,6 +231,17 @@ mod tests {
         check(Restriction::Schema(&tree), r#"{"left":{"left":"#, "null}}");
         let text = json!({"type": "string", "minLength": 3, "pattern": "^[},]*x"});
         check(Restriction::Schema(&text), "\"}", ",x\"");
+        let open = json!({"type": "object", "additionalProperties": {"type": "integer"}});
+        check(Restriction::Schema(&open), r#"{"a":1,"a"#, r#"0":0}"#);
+        let three = json!({"type": "object", "patternProperties": {"^[a-c]$": {"type": "integer"}},
+            "additionalProperties": false, "minProperties": 3});
+        for begun in ["", r#"{"c":"#, r#"{"b":1,""#] {
+            let mut closer = Closer::new(Restriction::Schema(&three)).expect("a schema");
+            assert!(closer.push(begun.as_bytes()), "{begun}");
+            let rest = String::from_utf8(closer.completion().expect("a completion")).expect("text");
+            let whole: Json = serde_json::from_str(&format!("{begun}{rest}")).expect("JSON");
+            assert_eq!(whole.as_object().map(serde_json::Map::len), Some(3), "{begun}{rest}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod closer;
 mod formats;
 mod schema;
+mod track;
 mod typed;
 
 pub use closer::Closer;
@@ -93,9 +94,29 @@ pub fn parsers(tokens: &TokEnv) -> Result<ParserFactory, String> {
     Ok(factory)
 }
 
-/// The first line of an error of llguidance.
+/// The first line of an error of llguidance, without the place in the grammar that it made itself (`at 1(8): `), and
+/// without the expression.
 fn reason(error: &str) -> String {
-    start(error.lines().next().unwrap_or_default().trim().trim_end_matches(':')).to_owned()
+    let line = error.lines().next().unwrap_or_default().trim().trim_end_matches(':');
+    let line = line.rsplit_once("(in regex): ").map_or(line, |(_, why)| why);
+    let place = line.strip_prefix("at ").and_then(|rest| rest.split_once("): "));
+    let is_place = |place: &&str| place.chars().all(|c| c.is_ascii_digit() || c == '(');
+    start(place.filter(|(place, _)| is_place(place)).map_or(line, |(_, why)| why)).to_owned()
+}
+
+/// Fails if a regular expression cannot be parsed, or has word boundaries. The error says where and why.
+fn parsed(regex: &str) -> Result<(), String> {
+    let (at, why) = match regex_syntax::parse(regex) {
+        Ok(parsed) if parsed.properties().look_set().contains_word() => {
+            return Err("whose word boundaries are not supported".to_owned());
+        }
+        Ok(_) => return Ok(()),
+        Err(regex_syntax::Error::Parse(error)) => (error.span().start.offset, error.kind().to_string()),
+        Err(regex_syntax::Error::Translate(error)) => (error.span().start.offset, error.kind().to_string()),
+        Err(other) => (0, other.to_string()),
+    };
+    let character = regex.get(..at).map_or(0, |before| before.chars().count()) + 1;
+    Err(format!("which is not valid at character {character}: {}", reason(&why)))
 }
 
 /// The beginning of a text, for messages.
@@ -110,12 +131,36 @@ fn check_regex(regex: &str) -> Result<(), Unfit> {
         let length = regex.len();
         return Err(unfit(format!("found a regular expression of {length} bytes, expected at most {MAX_REGEX_BYTES}")));
     }
-    schema::check_nesting(regex).and_then(|()| schema::check_length(regex)).map_err(unfit)?;
+    schema::check_nesting(regex).map_err(unfit)?;
+    parsed(regex).map_err(|why| unfit(format!("found the regular expression `{}`, {why}", start(regex))))?;
+    schema::check_length(regex).map_err(unfit)?;
     let closer = Closer::new(Restriction::Regex(regex)).map_err(|why| {
         unfit(format!("found the regular expression `{}`, which cannot be used: {why}", start(regex)))
     })?;
     match closer.completion() {
         Some(_) => Ok(()),
         None => Err(unfit(format!("found the regular expression `{}`, which no short text matches", start(regex)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_regular_expression_is_refused_in_plain_words() {
+        let check = |regex: &str, expected: &str| {
+            let found = check_regex(regex).map_err(|unfit| unfit.message);
+            assert_eq!(found.err().unwrap_or_default(), expected, "{regex}");
+        };
+        let not_valid = |regex: &str, why: &str| {
+            check(regex, &format!("found the regular expression `{regex}`, which is not valid at character {why}"));
+        };
+        not_valid("(a", "1: unclosed group");
+        not_valid("äb)", "3: unopened group");
+        not_valid("a(?=b)", "2: look-around, including look-ahead and look-behind, is not supported");
+        not_valid(r"\p{x}", "1: Unicode property not found");
+        check(r"\bword", "found the regular expression `\\bword`, whose word boundaries are not supported");
+        check("[a-c]{2}", "");
     }
 }

@@ -23,6 +23,10 @@ pub(super) struct Alphabet {
     exponents: Vec<u32>,
     /// The tokens that begin with the letter of an exponent.
     letters: Vec<u32>,
+    /// The tokens that may lengthen a number.
+    numerals: Vec<u32>,
+    /// The tokens with at least 1, 2 and 3 quotes.
+    quotes: [Vec<u32>; 3],
 }
 
 impl Alphabet {
@@ -42,7 +46,19 @@ impl Alphabet {
             token.windows(2).any(|pair| pair[0].is_ascii_digit() && pair[1].eq_ignore_ascii_case(&b'e'))
         });
         let letters = tokens_with(|token| token.first().is_some_and(|first| first.eq_ignore_ascii_case(&b'e')));
-        Ok(Alphabet { tokens, factory, exponents, letters })
+        let numerals = tokens_with(|token| token.first().is_some_and(|b| b.is_ascii_digit() || *b == b'.'));
+        let quotes = [1, 2, 3].map(|least| {
+            let count = |token: &[u8]| token.iter().filter(|byte| **byte == b'"').count();
+            bytes.iter().zip(0..).filter(|(token, _)| count(token) >= least).map(|(_, id)| id).collect()
+        });
+        Ok(Alphabet { tokens, factory, exponents, letters, numerals, quotes })
+    }
+
+    /// The tokens that may repeat a name of an object, or make a number too long.
+    fn doubtful(&self, closer: &Closer) -> impl Iterator<Item = &u32> {
+        let quotes = closer.quotes_until_name().and_then(|count| self.quotes.get(count - 1));
+        let numerals = closer.is_in_number().then_some(&self.numerals);
+        quotes.into_iter().chain(numerals).flatten()
     }
 
     fn trie(&self) -> &TokTrie {
@@ -108,6 +124,11 @@ impl Restricted {
             let exponents = if self.closer.is_outside() { alphabet.exponents.as_slice() } else { &[] };
             let letters = if self.closer.is_in_number() { alphabet.letters.as_slice() } else { &[] };
             exponents.iter().chain(letters).for_each(|id| allowed.disallow_token(*id));
+            for id in alphabet.doubtful(&self.closer) {
+                if allowed.is_allowed(*id) && !self.closer.tracks(alphabet.trie().token(*id)) {
+                    allowed.disallow_token(*id);
+                }
+            }
         }
         let complete = self.closer.is_complete();
         let mut any = false;
