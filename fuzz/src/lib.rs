@@ -5,7 +5,11 @@ use elenchus::{
     dialogue::{self, MemoryLibrary, Resource},
     exchange::{Answers, Kind},
     hub::checkpoint::Origin,
-    infer::{gguf::Gguf, growth, weights::header},
+    infer::{
+        gguf::{Gguf, Lists},
+        growth,
+        weights::header,
+    },
     plan::{self, CompileOptions},
     problem::MAX_PROBLEMS,
     prompt::{ChatTemplate, ChatValue, Scope, Template},
@@ -110,7 +114,7 @@ pub fn safetensors(file: &[u8]) {
 
 /// The header of a GGUF file, and the configuration and the tokenizer that it becomes.
 pub fn gguf(file: &[u8]) {
-    let Ok(gguf) = Gguf::read(Path::new("fuzz.gguf"), file, file.len() as u64) else { return };
+    let Ok(gguf) = Gguf::read(Path::new("fuzz.gguf"), file, file.len() as u64, Lists::Kept) else { return };
     let _ = (gguf.config(), gguf.bytes(Some(4), true), gguf.bytes(Some(4), false), gguf.stored_dtype());
     let _ = gguf.text("tokenizer_config.json");
     if let Ok(Some(tokenizer)) = gguf.text("tokenizer.json") {

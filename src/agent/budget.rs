@@ -129,7 +129,7 @@ pub fn size(bytes: u64) -> String {
 /// elsewhere. Only headers are read. Fails if a file is missing or damaged.
 pub fn weights(checkpoint: &WeightsPath, bytes_each: Option<u64>, on_cpu: bool) -> Result<u64, Fault> {
     match checkpoint {
-        WeightsPath::Gguf(path) => Gguf::open(path).map(|gguf| gguf.bytes(bytes_each, on_cpu)),
+        WeightsPath::Gguf(path) => Gguf::sketch(path).map(|gguf| gguf.bytes(bytes_each, on_cpu)),
         WeightsPath::Folder(folder) => Ok(Safetensors::open(&weight_files::files(folder)?)?.bytes(bytes_each, on_cpu)),
     }
 }

@@ -197,7 +197,7 @@ pub fn answers(name: &str, catalogue: &Catalogue) -> Option<Vec<Answers>> {
             let config = match resolver.peek_config(&local.source, &local.origin) {
                 Some(text) => serde_json::from_str(&text).ok()?,
                 None => match resolver.local(&local.source, &local.origin).ok()? {
-                    WeightsPath::Gguf(file) => Gguf::open(&file).and_then(|gguf| gguf.config()).ok()?,
+                    WeightsPath::Gguf(file) => Gguf::sketch(&file).and_then(|gguf| gguf.config()).ok()?,
                     WeightsPath::Folder(_) => return None,
                 },
             };

@@ -11,22 +11,31 @@ use candle_core::{
 };
 use std::{
     collections::HashMap,
-    io::{ErrorKind, Read},
+    io::{BufRead, ErrorKind, Read as _},
 };
 
 /// Largest header, in bytes: a vocabulary of 256 thousand tokens with its merges and scores has some 10 MB.
 const MAX_BYTES: u64 = 256 << 20;
 /// The maximum number of values in all lists together.
-const MAX_VALUES: u64 = 8 << 20;
+const MAX_VALUES: u64 = 4 << 20;
 /// Deepest nesting of lists.
 const MAX_DEPTH: usize = 4;
 /// The maximum number of dimensions of a tensor.
 const MAX_DIMENSIONS: u32 = 4;
 
+/// What becomes of the lists of a header, which are nearly all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lists {
+    /// They are read.
+    Kept,
+    /// They are passed over, and become empty lists: their values are not needed.
+    Skipped,
+}
+
 /// Reads the header of a file of `length` bytes. The error is a message that follows the file's name.
-pub fn read(file: impl Read, length: u64) -> Result<Content, String> {
+pub fn read(file: impl BufRead, length: u64, lists: Lists) -> Result<Content, String> {
     let is_long = length > MAX_BYTES;
-    let mut bytes = Bytes { file: file.take(MAX_BYTES.min(length)), is_long, wide: true, values: MAX_VALUES };
+    let mut bytes = Bytes { file: file.take(MAX_BYTES.min(length)), is_long, wide: true, values: MAX_VALUES, lists };
     if &bytes.array::<4>().unwrap_or_default() != b"GGUF" {
         return Err("is not a GGUF file".to_owned());
     }
@@ -74,9 +83,10 @@ struct Bytes<R> {
     wide: bool,
     /// The number of values that further lists may hold.
     values: u64,
+    lists: Lists,
 }
 
-impl<R: Read> Bytes<R> {
+impl<R: BufRead> Bytes<R> {
     fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
         let mut bytes = [0; N];
         self.file.read_exact(&mut bytes).map_err(|e| self.failed(&e))?;
@@ -150,7 +160,30 @@ impl<R: Read> Bytes<R> {
         }
         self.values =
             self.values.checked_sub(length).ok_or_else(|| format!("has lists of more than {MAX_VALUES} values"))?;
+        if self.lists == Lists::Skipped {
+            (0..length).try_for_each(|_| self.skip_value(kind, depth + 1))?;
+            return Ok(Value::Array(Vec::new()));
+        }
         (0..length).map(|_| self.value(kind, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
+    }
+
+    fn skip_value(&mut self, kind: u32, depth: usize) -> Result<(), String> {
+        if kind != 8 {
+            return self.value(kind, depth).map(drop);
+        }
+        let mut left = self.size()?;
+        if left > self.file.limit() {
+            return Err(self.ended());
+        }
+        while left > 0 {
+            let found = self.file.fill_buf().map(|bytes| bytes.len() as u64).map_err(|e| self.failed(&e))?.min(left);
+            if found == 0 {
+                return Err(self.ended());
+            }
+            self.file.consume(found as usize);
+            left -= found;
+        }
+        Ok(())
     }
 
     fn tensor(&mut self, name: &str) -> Result<TensorInfo, String> {
@@ -243,7 +276,14 @@ mod tests {
     }
 
     fn check(bytes: &[u8]) -> Result<Content, String> {
-        read(bytes, bytes.len() as u64)
+        let whole = read(bytes, bytes.len() as u64, Lists::Kept);
+        let sketch = read(bytes, bytes.len() as u64, Lists::Skipped);
+        let shown = |content: &Result<Content, String>| match content {
+            Ok(content) => Ok((content.tensor_data_offset, content.metadata.len(), content.tensor_infos.len())),
+            Err(error) => Err(error.clone()),
+        };
+        assert_eq!(shown(&whole), shown(&sketch));
+        whole
     }
 
     #[test]
@@ -265,7 +305,7 @@ mod tests {
         insta::assert_snapshot!(refused(&[("general.alignment", 8, &text("x"))], &[]), @r#"states the `general.alignment` "x"; it must be a power of two"#);
         insta::assert_snapshot!(refused(&[("a", 0, &[1]), ("a", 0, &[1])], &[]), @"states `a` twice");
         insta::assert_snapshot!(refused(&[("a", 13, &[1])], &[]), @"has a header that cannot be read: unknown value type 13");
-        insta::assert_snapshot!(refused(&[("a", 9, &[&0u32.to_le_bytes()[..], &u64::MAX.to_le_bytes()].concat())], &[]), @"has lists of more than 8388608 values");
+        insta::assert_snapshot!(refused(&[("a", 9, &[&0u32.to_le_bytes()[..], &u64::MAX.to_le_bytes()].concat())], &[]), @"has lists of more than 4194304 values");
         insta::assert_snapshot!(refused(&[("a", 8, &u64::MAX.to_le_bytes())], &[]), @"is truncated: its header is incomplete");
         insta::assert_snapshot!(refused(&[], &[("t", &[1, 1, 1, 1, 1], 0)]), @"has a tensor `t` of 5 dimensions; the maximum is 4");
         insta::assert_snapshot!(refused(&[], &[("t", &[1], 16)]), @"holds tensors of type IQ2_XXS, which is not supported");
