@@ -10,7 +10,11 @@ use candle_core::{
 };
 use elenchus::{
     hub::digest::Digests,
-    infer::{checkpoint::Checkpoint, gguf::Gguf, weights::header},
+    infer::{
+        checkpoint::Checkpoint,
+        gguf::{Gguf, Lists},
+        weights::header,
+    },
     models::{self, ModelOptions},
 };
 use serde_json::{Value as Json, json};
@@ -328,6 +332,26 @@ fn a_module_that_cannot_be_computed_is_refused() {
     insta::assert_snapshot!(changed("embed-bert-dense", "2_Dense/config.json", "in_features", json!(33)), @"2_Dense/config.json: `in_features` must be 32, the length of the vector before it, found 33");
     let activation = json!("os.system");
     insta::assert_snapshot!(changed("embed-bert-dense", "2_Dense/config.json", "activation_function", activation), @"2_Dense/config.json: the activation `os.system` is not supported");
+    // each dense layer reads its weights again
+    let copied = Copied::of("embed-bert-dense");
+    let dense = json!({"type": "sentence_transformers.models.Dense", "path": "2_Dense"});
+    fs::write(copied.file("modules.json"), Json::from(vec![dense; 1000]).to_string()).unwrap();
+    insta::assert_snapshot!(copied.load().unwrap_err(), @"modules.json: found 1000 modules, expected at most 32");
+}
+
+#[test]
+fn work_that_grows_with_the_square_of_a_number_is_limited() {
+    let siglip = |at: &str, value: usize| changed("siglip-spiece", CONFIG, at, json!(value));
+    // texts are padded to all positions
+    insta::assert_snapshot!(siglip("text_config/max_position_embeddings", 1 << 17), @"config.json: text_config: 131072 positions with 4 heads need more than 268435456 attention scores");
+    insta::assert_snapshot!(siglip("vision_config/image_size", 16_000), @"config.json: vision_config: 4000001 patches with 2 heads need more than 268435456 attention scores");
+    // each is looked for in each text
+    let copied = Copied::of("siglip-spiece");
+    let added =
+        (0..2000).map(|n| (n.to_string(), json!({"content": format!("<{n}>")}))).collect::<serde_json::Map<_, _>>();
+    copied.put(TOKENIZER, "added_tokens_decoder", &added.into());
+    let error = answer(&copied.path, &["--text", "a", "--embed"]);
+    assert!(error.contains("`added_tokens_decoder` names 2003 tokens, expected at most 1024"), "{error}");
 }
 
 #[test]
@@ -492,6 +516,20 @@ fn a_quantised_scale_that_is_not_finite_is_refused() {
 }
 
 #[test]
+fn rows_that_no_whole_number_of_blocks_fills_are_refused() {
+    let copied = Copied::of("gguf-bpe");
+    let path = copied.file("model.gguf");
+    let (mut bytes, name) = (fs::read(&path).unwrap(), b"blk.0.ffn_down.weight");
+    // the type follows the name, the number of dimensions, and the two dimensions
+    let at = bytes.windows(name.len()).position(|found| found == name).unwrap() + name.len() + 4 + 16;
+    bytes[at..at + 4].copy_from_slice(&14u32.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let error = load(&path).unwrap_err();
+    let expected = "the tensor `blk.0.ffn_down.weight` has rows of 48 numbers, which blocks of 256 (Q6K) do not divide";
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
 fn a_shard_must_lie_beside_its_index() {
     let copied = Copied::of("lm-untied");
     copied.put("model.safetensors.index.json", "weight_map", &json!({"lm_head.weight": "../../secret.safetensors"}));
@@ -519,7 +557,7 @@ fn damaged_headers_are_refused_or_read() {
             one[random(&mut state) % 20_000] = value;
             other[random(&mut state) % 3_000] = value;
         }
-        match Gguf::read(Path::new("m.gguf"), one.as_slice(), one.len() as u64) {
+        match Gguf::read(Path::new("m.gguf"), one.as_slice(), one.len() as u64, Lists::Kept) {
             Ok(gguf) => drop((
                 gguf.config(),
                 gguf.text("tokenizer.json"),

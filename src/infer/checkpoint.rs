@@ -25,9 +25,12 @@ use std::{
 };
 
 /// Largest tokenizer or vocabulary file, in bytes; the largest published ones have some 35 MB.
-const MAX_VOCABULARY_BYTES: usize = 128 << 20;
+const MAX_VOCABULARY_BYTES: usize = 64 << 20;
 /// Largest configuration, chat template or other text file, in bytes.
 const MAX_CONFIG_BYTES: usize = 16 << 20;
+
+/// The maximum modules of a sentence embedder; published ones have up to five. Each may read the same weights again.
+const MAX_MODULES: usize = 32;
 
 /// A checkpoint whose `config.json` (or GGUF header) was read; weights are not touched before [`Checkpoint::weights`].
 #[derive(Debug, Clone)]
@@ -163,6 +166,10 @@ impl Checkpoint {
     pub fn modules(&self) -> Result<Vec<(String, String)>, Fault> {
         let Some(text) = self.text("modules.json")? else { return Ok(Vec::new()) };
         let modules: Vec<Json> = serde_json::from_str(&text).map_err(|e| Fault::model(format!("modules.json: {e}")))?;
+        if modules.len() > MAX_MODULES {
+            let count = modules.len();
+            return Err(Fault::model(format!("modules.json: found {count} modules, expected at most {MAX_MODULES}")));
+        }
         let one = |module: &Json| {
             let kind = module["type"].as_str().and_then(|kind| kind.rsplit('.').next()).unwrap_or_default();
             let folder = module["path"].as_str().unwrap_or_default().trim_end_matches('/');

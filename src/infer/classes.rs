@@ -8,6 +8,9 @@ use crate::{error::Fault, value::Scored};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 
+/// The maximum number of synonyms of all classes together. ImageNet's 21,841 classes have some 38,000.
+const MAX_SYNONYMS: usize = 1 << 19;
+
 /// The names of a classifier's classes.
 #[derive(Debug)]
 pub struct Classes {
@@ -26,29 +29,34 @@ fn plain(word: &str) -> String {
 }
 
 impl Classes {
-    /// Classes with these names.
-    pub fn new(names: Vec<String>) -> Classes {
+    /// Classes with these names, which `config` states. Fails if they have very many synonyms.
+    pub fn new(config: &Config, names: Vec<String>) -> Result<Classes, Fault> {
         let (mut whole, mut synonyms) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
+        let count = names.iter().map(|name| name.split(',').count()).fold(0, usize::saturating_add);
+        if count > MAX_SYNONYMS {
+            let why = format!("found {count} names and synonyms of classes, expected at most {MAX_SYNONYMS}");
+            return Err(Fault::model(format!("{}: {why}", config.name())));
+        }
         for (class, name) in names.iter().enumerate() {
             whole.entry(plain(name)).or_default().push(class);
             for synonym in name.split(',').map(plain).filter(|synonym| !synonym.is_empty()) {
                 synonyms.entry(synonym).or_default().push(class);
             }
         }
-        Classes { names, whole, synonyms, independent: false }
+        Ok(Classes { names, whole, synonyms, independent: false })
     }
 
     /// The classes in a `config.json` of transformers: `id2label`, else as many as `num_labels` says. Fails if the two
     /// differ or if a class lacks its name.
     pub fn read(config: &Config) -> Result<Classes, Fault> {
-        let count = config.count("num_labels", within::VOCABULARY)?;
+        let count = config.count("num_labels", within::CLASSES)?;
         let names = match config.get("id2label") {
             Some(map) => numbered(map, count).map_err(|expected| config.wrong("id2label", expected, map))?,
             // the default of transformers is two classes
             None => (0..count.unwrap_or(2)).map(|class| format!("LABEL_{class}")).collect(),
         };
         let independent = config.string("problem_type")? == Some("multi_label_classification");
-        Ok(Classes { independent, ..Classes::new(names) })
+        Ok(Classes { independent, ..Classes::new(config, names)? })
     }
 
     /// The number of classes.
@@ -105,7 +113,10 @@ pub fn numbered(names: &Json, count: Option<usize>) -> Result<Vec<String>, Strin
     };
     let count = count.unwrap_or(found);
     let expected = || format!("the names of {count} classes, from 0 to {}", count.saturating_sub(1));
-    if found != count || !within::VOCABULARY.contains(&count) {
+    if found > *within::CLASSES.end() {
+        return Err(format!("the names of at most {} classes, not {found}", within::CLASSES.end()));
+    }
+    if found != count || !within::CLASSES.contains(&count) {
         return Err(format!("{}, not {found}", expected()));
     }
     let name = |class: usize| match names {
@@ -128,10 +139,15 @@ mod tests {
         }
     }
 
+    fn of(names: &[&str]) -> Classes {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Classes::new(&Config::empty("config.json"), names).expect("classes")
+    }
+
     #[test]
     fn words_name_classes_by_whole_name_or_synonym() {
         let names = ["tench, Tinca tinca", "crane", "golden_retriever", "crane", "house, villa", "villa"];
-        let classes = Classes::new(names.map(str::to_owned).to_vec());
+        let classes = of(&names);
         let check = |words: &[&str], expected: &str| {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             assert_eq!(shown(classes.among(&words, &[1.0, 2.0, 3.0, 2.0, 0.0, -1.0])), expected);
@@ -145,7 +161,7 @@ mod tests {
 
     #[test]
     fn all_classes_come_best_first() {
-        let classes = Classes::new(["a", "b", "c"].map(str::to_owned).to_vec());
+        let classes = of(&["a", "b", "c"]);
         assert_eq!(shown(Ok(classes.all(&[0.0, 2.0, 2.0]))), "b 2.00 0.468, c 2.00 0.468, a 0.00 0.063");
     }
 
@@ -166,6 +182,13 @@ mod tests {
         check(json!({"id2label": {"0": "a"}, "num_labels": 3}), Err(differs));
         let empty = "config.json: `id2label` must be the names of 0 classes, from 0 to 0, not 0, found {}";
         check(json!({"id2label": {}}), Err(empty));
+        let many = "config.json: `num_labels` must be a whole number from 1 to 262144, found 16777216";
+        check(json!({"num_labels": 1 << 24}), Err(many));
+        let synonyms = "config.json: found 600000 names and synonyms of classes, expected at most 524288";
+        check(json!({"id2label": {"0": vec!["x"; 600_000].join(",")}}), Err(synonyms));
+        let names: Vec<&str> = vec!["x"; 300_000];
+        let found = numbered(&json!(names), None).expect_err("refused");
+        assert_eq!(found, "the names of at most 262144 classes, not 300000");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub mod within {
     pub const HEADS: RangeInclusive<usize> = 1..=1 << 16;
     /// Number of tokens of a vocabulary.
     pub const VOCABULARY: RangeInclusive<usize> = 1..=1 << 24;
+    /// Number of classes of a classifier. The largest published ones have some 200,000.
+    pub const CLASSES: RangeInclusive<usize> = 1..=1 << 18;
     /// Number of positions.
     pub const POSITIONS: RangeInclusive<usize> = 1..=1 << 24;
     /// Number of tokens of a text; 0 turns the setting off.

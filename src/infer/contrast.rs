@@ -8,38 +8,42 @@
 use super::{
     background::Floors,
     checkpoint::Checkpoint,
-    cost::{CostModel, Phase},
+    cost::Phase,
     failed,
     image::{Fingerprint, Preparation, fingerprint},
     job::{Input, Job, Model},
     labels::{LabelVectors, MAX_CACHED, TextUse},
     meter::Meter,
     ops,
-    prenorm::TowerShape,
     text::by_length,
 };
 use crate::{
     error::Fault,
-    exchange::{RankRequest, Reply, Request},
+    exchange::{Answers, Kind, Modality, RankRequest, Reply, Request},
     hub::digest::Stamp,
 };
 use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
+use candle_nn::{Module, VarBuilder};
 use image::RgbImage;
 use indexmap::IndexMap;
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 /// Turns pictures into vectors.
 pub trait ImageTower {
-    /// (batch, 3, side, side) -> one vector of unit length for each picture. A vector must not depend on its batch.
+    /// (batch, 3, side, side) -> one vector of unit length for each picture.
     fn see(&self, pixels: &Tensor) -> candle_core::Result<Vec<Vec<f32>>>;
+
+    /// True if the vectors of pictures in one forward pass are those of each picture alone ([`ops::may_share`]).
+    fn may_share(&self) -> bool;
 }
 
 /// Turns texts into vectors.
 pub trait TextTower {
-    /// Token ids of texts of one length -> one vector of unit length for each text. A vector must not depend on its
-    /// batch.
+    /// Token ids of texts of one length -> one vector of unit length for each text.
     fn read(&self, ids: &[&[u32]], device: &Device) -> candle_core::Result<Vec<Vec<f32>>>;
+
+    /// True if the vectors of texts with so many tokens in one forward pass are those of each text alone.
+    fn may_share(&self, tokens: usize) -> bool;
 }
 
 /// The scores of a picture and a label as probabilities.
@@ -59,6 +63,12 @@ pub enum Judge {
     },
 }
 
+/// The requests that a contrastive model answers.
+pub const ANSWERS: &[Answers] = &[
+    Answers::new(Kind::Rank, &[Modality::Text, Modality::Image]),
+    Answers::new(Kind::Embed, &[Modality::Text, Modality::Image]),
+];
+
 /// Gives the token ids of a text, cut to the model's maximum. Fails if the text cannot be tokenized.
 pub type EncodeText = Box<dyn Fn(&str) -> Result<Vec<u32>, Fault>>;
 
@@ -72,10 +82,21 @@ pub struct Lazy<T: ?Sized> {
     loaded: Option<Box<T>>,
 }
 
-impl<T: ?Sized> Lazy<T> {
-    /// A tower that `build` makes from the weights; `name` is `image` or `text`.
-    pub fn new(name: &'static str, build: impl Fn(&VarBuilder<'static>) -> Result<Box<T>, Fault> + 'static) -> Lazy<T> {
-        Lazy { name, build: Box::new(build), loaded: None }
+impl Lazy<dyn ImageTower> {
+    /// An image tower that `load` reads.
+    pub fn image<T: ImageTower + 'static>(
+        load: impl Fn(&VarBuilder<'static>) -> candle_core::Result<T> + 'static,
+    ) -> Self {
+        Lazy { name: "image", build: Box::new(move |vb| Ok(Box::new(load(vb).map_err(failed)?))), loaded: None }
+    }
+}
+
+impl Lazy<dyn TextTower> {
+    /// A text tower that `load` reads.
+    pub fn text<T: TextTower + 'static>(
+        load: impl Fn(&VarBuilder<'static>) -> candle_core::Result<T> + 'static,
+    ) -> Self {
+        Lazy { name: "text", build: Box::new(move |vb| Ok(Box::new(load(vb).map_err(failed)?))), loaded: None }
     }
 }
 
@@ -125,18 +146,6 @@ impl Source {
             lazy.loaded = Some(tower);
         }
         lazy.loaded.as_deref().ok_or_else(|| Fault::model("the tower is missing: this is a bug"))
-    }
-}
-
-/// The work of the image tower for a picture of `patches` patches, and of the text tower for a token. `pixels` is the
-/// number of values of a patch, `text_tokens` the maximum tokens of a text.
-pub fn cost(image: &TowerShape, patches: usize, pixels: usize, text: &TowerShape, text_tokens: usize) -> CostModel {
-    let embedding = 2.0 * (patches * pixels * image.width) as f64;
-    CostModel {
-        picture: image.transformer().token().whole(patches as f64 + 1.0).with(embedding),
-        text: text.transformer().token(),
-        text_tokens,
-        ..CostModel::default()
     }
 }
 
@@ -235,7 +244,14 @@ impl Contrast {
         let prepared = begun.elapsed();
         let tower = self.source.tower(&mut self.image)?;
         let begun = Instant::now();
-        let vectors = pixels.and_then(|pixels| tower.see(&pixels)).map_err(failed);
+        let see = |pixels: Tensor| match pictures.len() == 1 || tower.may_share() {
+            true => tower.see(&pixels),
+            false => {
+                let alone = (0..pictures.len()).map(|n| tower.see(&pixels.narrow(0, n, 1)?));
+                Ok(alone.collect::<candle_core::Result<Vec<_>>>()?.concat())
+            }
+        };
+        let vectors = pixels.and_then(see).map_err(failed);
         self.source.meter.took(Phase::Picture, pictures.len() as f64, prepared + begun.elapsed());
         vectors
     }
@@ -252,7 +268,12 @@ impl Contrast {
             let ids = unknown.iter().map(|text| encode(text)).collect::<Result<Vec<_>, _>>()?;
             let tower = source.tower(text)?;
             let tokens = ids.iter().map(Vec::len).sum();
-            source.meter.time(Phase::Text, tokens, || by_length(&ids, MAX_TEXTS, |ids| tower.read(ids, device)))
+            let most = |tokens: usize| if tower.may_share(tokens) { MAX_TEXTS } else { 1 };
+            let read = |ids: &[&Vec<u32>]| {
+                let ids: Vec<&[u32]> = ids.iter().map(|ids| ids.as_slice()).collect();
+                tower.read(&ids, device).map_err(failed)
+            };
+            source.meter.time(Phase::Text, tokens, || by_length(&ids, Vec::len, most, read))
         })
     }
 
@@ -308,13 +329,7 @@ impl Model for Contrast {
 
 /// The last map of a tower, (batch, width) -> unit vectors. Each row is multiplied alone, because candle uses other
 /// kernels for one row than for many, and a vector must not depend on its batch.
-pub fn project(pooled: &Tensor, projection: Option<&ops::Linear>) -> candle_core::Result<Vec<Vec<f32>>> {
-    let row = |n: usize| {
-        let row = pooled.narrow(0, n, 1)?;
-        ops::unit(&match projection {
-            Some(projection) => candle_nn::Module::forward(projection, &row)?,
-            None => row,
-        })
-    };
+pub fn project(pooled: &Tensor, projection: &ops::Linear) -> candle_core::Result<Vec<Vec<f32>>> {
+    let row = |n: usize| ops::unit(&projection.forward(&pooled.narrow(0, n, 1)?)?);
     (0..pooled.dim(0)?).map(row).collect()
 }

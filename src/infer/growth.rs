@@ -19,6 +19,9 @@ const MAX_STEP_BYTES: f64 = (16 << 20) as f64;
 const MAX_FACTOR: f64 = 64.0;
 /// Longest token of a vocabulary, in bytes.
 const MAX_TOKEN_BYTES: usize = 16 << 10;
+/// Longest piece of a unigram model, in bytes: its work grows with the product of a text's and a piece's length.
+/// Published ones stay below 100.
+pub(super) const MAX_PIECE_BYTES: usize = 1 << 10;
 /// Longest word of WordPiece, in characters: its work grows with the third power of a word's length.
 const MAX_WORD_CHARS: usize = 1000;
 /// The maximum number of copies of a text that a post-processor may make.
@@ -221,9 +224,10 @@ fn check_words(tokenizer: &Tokenizer) -> Result<(), String> {
         let found = model.max_input_chars_per_word;
         return Err(format!("its `max_input_chars_per_word` must be at most {MAX_WORD_CHARS}, found {found}"));
     }
+    let most = if let ModelWrapper::Unigram(_) = tokenizer.get_model() { MAX_PIECE_BYTES } else { MAX_TOKEN_BYTES };
     match tokenizer.get_vocab(true).into_keys().map(|token| token.len()).max() {
-        Some(longest) if longest > MAX_TOKEN_BYTES => {
-            Err(format!("a token of its vocabulary has {longest} bytes; the maximum is {MAX_TOKEN_BYTES}"))
+        Some(longest) if longest > most => {
+            Err(format!("a token of its vocabulary has {longest} bytes; the maximum is {most}"))
         }
         _ => Ok(()),
     }
@@ -306,6 +310,8 @@ mod tests {
         insta::assert_snapshot!(refused(pairs), @"its post-processor repeats a text 20 times and adds 0 tokens; the maxima are 4 and 1024");
         insta::assert_snapshot!(refused(template(many(special, 30), vec![0; 100])), @"its post-processor repeats a text 0 times and adds 3000 tokens; the maxima are 4 and 1024");
         insta::assert_snapshot!(refused(json!({"model": {"type": "WordLevel", "unk_token": "a", "vocab": {"x".repeat(1 << 15): 0}}})), @"a token of its vocabulary has 32768 bytes; the maximum is 16384");
+        let pieces = json!([["a", -1.0], ["x".repeat(1 << 11), -1.0]]);
+        insta::assert_snapshot!(refused(json!({"model": {"type": "Unigram", "unk_id": 0, "vocab": pieces}})), @"a token of its vocabulary has 2048 bytes; the maximum is 1024");
         insta::assert_snapshot!(refused(json!({"model": {"type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "##", "max_input_chars_per_word": 1 << 30, "vocab": {"a": 0}}})), @"its `max_input_chars_per_word` must be at most 1000, found 1073741824");
         insta::assert_snapshot!(refused(json!({"pre_tokenizer": {"type": "FixedLength", "length": 0}})), @"its pre-tokenizer cuts texts into pieces of `length` 0");
         // A trie of four gigabytes in a table of eight bytes.

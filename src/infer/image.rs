@@ -82,25 +82,27 @@ impl Preparation {
         Preparation::read(config, &processor)
     }
 
-    /// The evaluation transform of timm: resize, centre crop, normalise. `name` is the file of the settings.
+    /// The evaluation transform of timm: resize, centre crop, normalise. `name` is the file of the settings. Fails if
+    /// pictures would become too large.
     pub fn plain(
         name: &str,
         resize: (Resize, Filter),
         crop: (u32, u32),
         normalise: ([f32; 3], [f32; 3]),
-    ) -> Preparation {
+    ) -> Result<Preparation, Fault> {
         let size = match resize.0 {
             Resize::ShortestEdge(edge) => Size::ShortestEdge(edge),
             Resize::Exact(width, height) => Size::Exact(width, height),
         };
-        Preparation {
+        check_area(name, Some(size), Some(crop))?;
+        Ok(Preparation {
             name: name.to_owned(),
             resize: Some((size, resize.1)),
             crop: Some(crop),
             centre: Rounding::HalfToEven,
             rescale: Some(1.0 / 255.0),
             normalise: Some(normalise),
-        }
+        })
     }
 
     fn read(config: &Config, processor: &Processor) -> Result<Preparation, Fault> {
@@ -121,10 +123,11 @@ impl Preparation {
         if processor.crop_share {
             (size, crop) = cropped_share(config, size, crop)?;
         }
+        let resizes = on("do_resize", true)?;
+        check_area(config.name(), if resizes { Some(size) } else { None }, crop)?;
         let factor = config.number("rescale_factor", -1e3..=1e3)?.unwrap_or(1.0 / 255.0);
         let mean = config.triple("image_mean", -1e3..=1e3)?.unwrap_or(processor.normalise.0);
         let std = config.triple("image_std", 1e-6..=1e3)?.unwrap_or(processor.normalise.1);
-        let resizes = on("do_resize", true)?;
         Ok(Preparation {
             name: config.name().to_owned(),
             resize: resizes.then_some((size, filter)),
@@ -188,6 +191,18 @@ impl Preparation {
             pixels[at..at + line.len()].copy_from_slice(line);
         }
         Ok((pixels, width, height))
+    }
+}
+
+/// Fails if every prepared picture would have too many pixels.
+fn check_area(name: &str, size: Option<Size>, crop: Option<(u32, u32)>) -> Result<(), Fault> {
+    let exact = if let Some(Size::Exact(width, height)) = size { Some((width, height)) } else { None };
+    match crop.or(exact) {
+        Some((width, height)) if width as usize * height as usize > MAX_PIXELS => {
+            let why = format!("prepares pictures of {width}×{height}; the maximum is {MAX_PIXELS} pixels");
+            Err(Fault::model(format!("{name} {why}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -386,6 +401,21 @@ mod tests {
         let error = prepared(json!({ "do_center_crop": false }), &picture).expect_err("too large").to_string();
         assert!(error.contains("the picture of 1×3000000 pixels would become 8×24000000;"), "{error}");
         assert!(prepared(json!({ "do_center_crop": false }), &RgbImage::new(10, 30)).is_ok());
+    }
+
+    #[test]
+    fn settings_for_very_large_pictures_are_refused() {
+        let check = |settings: Json, expected: &str| {
+            let config = Config::new("preprocessor_config.json", settings);
+            let found = Preparation::new(&config, 8).map(drop).map_err(|fault| fault.to_string());
+            assert_eq!(found.err().unwrap_or_default(), expected);
+        };
+        let refused = "preprocessor_config.json prepares pictures of 16384×5000; the maximum is 16777216 pixels";
+        let large = json!({ "height": 5000, "width": 16384 });
+        check(json!({ "crop_size": large }), refused);
+        check(json!({ "size": large, "do_center_crop": false }), refused);
+        check(json!({ "size": large, "do_center_crop": false, "do_resize": false }), "");
+        check(json!({ "size": large }), "");
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub mod sentencepiece;
 pub mod text;
 pub mod thinking;
 mod token_bytes;
+pub mod towers;
 pub mod weights;
 pub mod worker;
 mod writing;

@@ -66,6 +66,11 @@ pub fn linear_with_bias(input: usize, output: usize, vb: VarBuilder<'_>) -> Resu
     Ok(Linear::new(matrix(input, output, "weight", &vb)?, Some(vb.get(output, "bias")?)))
 }
 
+/// A linear map `(…, input) -> (…, output)` without a bias, whatever the checkpoint holds.
+pub fn linear_without_bias(input: usize, output: usize, vb: VarBuilder<'_>) -> Result<Linear> {
+    Ok(Linear::new(matrix(input, output, "weight", &vb)?, None))
+}
+
 /// The vectors of `vocab` tokens, each of `width` numbers.
 pub fn table(vocab: usize, width: usize, name: &str, vb: &VarBuilder<'_>) -> Result<Table> {
     matrix(width, vocab, name, vb).map(Table::Floating)
@@ -96,8 +101,35 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Option<&Te
     attend_heads(&q, &split(k)?, &split(v)?, mask)?.transpose(1, 2)?.reshape((batch, t, width))
 }
 
-/// softmax(q·kᵀ + mask)·v for (batch, heads, t, d) with scaled queries.
+/// The maximum attention scores in memory at once: 256 MB in f32.
+const SCORES_AT_ONCE: usize = 1 << 26;
+
+/// softmax(q·kᵀ + mask)·v for (batch, heads, t, d) with scaled queries. Inputs with very many scores are computed one
+/// by one, and their queries in pieces, so that the memory does not grow with the square of a text's length.
 pub fn attend_heads(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+    attend_in_pieces(q, k, v, mask, SCORES_AT_ONCE)
+}
+
+fn attend_in_pieces(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>, most: usize) -> Result<Tensor> {
+    let (batch, heads, t, _) = q.dims4()?;
+    let row = heads * k.dim(2)?;
+    if batch * t * row <= most {
+        return attend_whole(q, k, v, mask);
+    }
+    let rows = (most / row.max(1)).clamp(1, t);
+    let one = |n: usize| {
+        let (q, k, v) = (q.narrow(0, n, 1)?, k.narrow(0, n, 1)?, v.narrow(0, n, 1)?);
+        let piece = |from: usize| {
+            let rows = rows.min(t - from);
+            let mask = mask.map(|mask| mask.narrow(0, from, rows)).transpose()?;
+            attend_whole(&q.narrow(2, from, rows)?.contiguous()?, &k, &v, mask.as_ref())
+        };
+        Tensor::cat(&(0..t).step_by(rows).map(piece).collect::<Result<Vec<_>>>()?, 2)
+    };
+    Tensor::cat(&(0..batch).map(one).collect::<Result<Vec<_>>>()?, 0)
+}
+
+fn attend_whole(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     let scores = q.matmul(&k.t()?)?; // (batch, heads, t, s)
     let scores = match mask {
         Some(mask) => scores.broadcast_add(mask)?,
@@ -182,4 +214,30 @@ pub fn scored(among: &[String], scores: &[f32], probabilities: Vec<f32>) -> Vec<
 /// The mean over all but the last dimension of (t, width): (width).
 pub fn mean_rows(x: &Tensor) -> Result<Tensor> {
     x.mean(D::Minus2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attention_in_pieces_is_that_of_the_whole() {
+        let numbers = |count: usize, by: f32| (0..count).map(move |n| (n as f32 * by).sin());
+        let states = |by: f32| {
+            let values: Vec<f32> = numbers(2 * 3 * 5 * 4, by).collect();
+            Tensor::from_vec(values, (2, 3, 5, 4), &Device::Cpu).expect("a tensor")
+        };
+        let (q, k, v) = (states(0.3), states(0.7), states(1.1));
+        let causal = causal_mask(5, 0, DType::F32, &Device::Cpu).expect("a mask");
+        let flat = |x: Result<Tensor>| x.and_then(|x| x.flatten_all()?.to_vec1::<f32>()).expect("numbers");
+        for mask in [None, Some(&causal)] {
+            let whole = flat(attend_in_pieces(&q, &k, &v, mask, usize::MAX));
+            // all of one input, two rows, and one row at a time
+            for most in [3 * 5 * 5, 2 * 3 * 5, 1] {
+                let found = flat(attend_in_pieces(&q, &k, &v, mask, most));
+                let near = whole.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-6);
+                assert!(near && found.len() == whole.len(), "{most}: {found:?}");
+            }
+        }
+    }
 }

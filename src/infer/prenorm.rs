@@ -1,4 +1,4 @@
-//! The transformer block with norms before its parts, as CLIP and SigLIP use it in both towers.
+//! The transformer block with norms before its parts, as ViT and both towers of CLIP and SigLIP use it.
 
 use super::{
     config::{Config, within},
@@ -8,6 +8,9 @@ use super::{
 use crate::error::Fault;
 use candle_core::{Result, Tensor};
 use candle_nn::{LayerNorm, Module, VarBuilder};
+
+/// The maximum scores of one attention layer: 1 GB in f32.
+const MAX_SCORES: usize = 1 << 28;
 
 /// The settings of a tower.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +61,18 @@ impl TowerShape {
     /// The blocks as a transformer, for an estimate of the work.
     pub fn transformer(&self) -> Transformer {
         let TowerShape { width, inner, layers, heads, .. } = *self;
-        Transformer { width, inner, layers, heads, queries: width, keys: width, gated: false }
+        Transformer::plain(width, inner, layers, heads)
+    }
+
+    /// Fails if attention over `tokens` states has more scores than any published model. The work grows with their
+    /// number, and the weights do not bound it.
+    pub fn check_attention(&self, config: &Config, what: &str, tokens: usize) -> std::result::Result<(), Fault> {
+        if tokens.saturating_mul(tokens).saturating_mul(self.heads) <= MAX_SCORES {
+            return Ok(());
+        }
+        let (name, heads) = (config.name(), self.heads);
+        let why = format!("{tokens} {what} with {heads} heads need more than {MAX_SCORES} attention scores");
+        Err(Fault::model(format!("{name}: {why}")))
     }
 
     /// True if inputs of `rows` states may share a forward pass ([`ops::may_share`]).
@@ -66,11 +80,33 @@ impl TowerShape {
         ops::may_share(rows, self.width.min(self.inner))
     }
 
-    /// The blocks below `encoder.layers`.
+    /// The blocks below `encoder.layers`, with the names of CLIP.
     pub fn blocks(&self, vb: &VarBuilder<'_>) -> Result<Vec<PreNormBlock>> {
-        (0..self.layers).map(|n| PreNormBlock::load(self, vb.pp("encoder.layers").pp(n))).collect()
+        self.named_blocks(&CLIP_NAMES, true, &vb.pp("encoder.layers"))
+    }
+
+    /// The blocks directly below `vb`, with these names. Queries, keys and values have a bias if `has_bias`.
+    pub fn named_blocks(&self, names: &BlockNames, has_bias: bool, vb: &VarBuilder<'_>) -> Result<Vec<PreNormBlock>> {
+        (0..self.layers).map(|n| PreNormBlock::load(self, names, has_bias, &vb.pp(n))).collect()
     }
 }
+
+/// The names of the layers of a block.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockNames {
+    /// The norms before attention and before the feed-forward part.
+    pub norms: [&'static str; 2],
+    /// Queries, keys, values and output of attention.
+    pub attention: [&'static str; 4],
+    /// The two maps of the feed-forward part.
+    pub feed_forward: [&'static str; 2],
+}
+
+const CLIP_NAMES: BlockNames = BlockNames {
+    norms: ["layer_norm1", "layer_norm2"],
+    attention: ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj"],
+    feed_forward: ["mlp.fc1", "mlp.fc2"],
+};
 
 /// Two linear maps with an activation between them.
 pub struct FeedForward {
@@ -80,11 +116,11 @@ pub struct FeedForward {
 }
 
 impl FeedForward {
-    /// Reads `fc1` and `fc2`.
-    pub fn load(shape: &TowerShape, vb: VarBuilder<'_>) -> Result<FeedForward> {
+    /// Reads the two maps with these names.
+    pub fn load(shape: &TowerShape, [up, down]: [&str; 2], vb: &VarBuilder<'_>) -> Result<FeedForward> {
         Ok(FeedForward {
-            up: ops::linear_with_bias(shape.width, shape.inner, vb.pp("fc1"))?,
-            down: ops::linear_with_bias(shape.inner, shape.width, vb.pp("fc2"))?,
+            up: ops::linear_with_bias(shape.width, shape.inner, vb.pp(up))?,
+            down: ops::linear_with_bias(shape.inner, shape.width, vb.pp(down))?,
             activation: shape.activation,
         })
     }
@@ -108,16 +144,21 @@ pub struct PreNormBlock {
 }
 
 impl PreNormBlock {
-    fn load(shape: &TowerShape, vb: VarBuilder<'_>) -> Result<PreNormBlock> {
-        let (w, attn) = (shape.width, vb.pp("self_attn"));
+    fn load(shape: &TowerShape, names: &BlockNames, has_bias: bool, vb: &VarBuilder<'_>) -> Result<PreNormBlock> {
+        let (w, [query, key, value, out]) = (shape.width, names.attention);
+        let projected = |name: &str| match has_bias {
+            true => ops::linear_with_bias(w, w, vb.pp(name)),
+            false => ops::linear_without_bias(w, w, vb.pp(name)),
+        };
+        let norm = |name: &str| ops::layer_norm(w, shape.eps, vb.pp(name));
         Ok(PreNormBlock {
-            norm1: ops::layer_norm(w, shape.eps, vb.pp("layer_norm1"))?,
-            query: ops::linear_with_bias(w, w, attn.pp("q_proj"))?,
-            key: ops::linear_with_bias(w, w, attn.pp("k_proj"))?,
-            value: ops::linear_with_bias(w, w, attn.pp("v_proj"))?,
-            out: ops::linear_with_bias(w, w, attn.pp("out_proj"))?,
-            norm2: ops::layer_norm(w, shape.eps, vb.pp("layer_norm2"))?,
-            mlp: FeedForward::load(shape, vb.pp("mlp"))?,
+            norm1: norm(names.norms[0])?,
+            query: projected(query)?,
+            key: projected(key)?,
+            value: projected(value)?,
+            out: ops::linear_with_bias(w, w, vb.pp(out))?,
+            norm2: norm(names.norms[1])?,
+            mlp: FeedForward::load(shape, names.feed_forward, vb)?,
             heads: shape.heads,
         })
     }

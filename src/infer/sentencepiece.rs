@@ -4,6 +4,7 @@
 //! The fields are those of `sentencepiece_model.proto`. A reader of five fields is smaller than a library for protocol
 //! buffers, and a damaged file costs no more than its own length.
 
+use super::growth::MAX_PIECE_BYTES;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
 
@@ -12,6 +13,9 @@ const UNKNOWN: u64 = 2;
 const CONTROL: u64 = 3;
 const UNUSED: u64 = 5;
 const BYTE: u64 = 6;
+
+/// The maximum number of pieces; Gemma's vocabulary has 262,144.
+const MAX_PIECES: usize = 1 << 19;
 
 /// The value of a field.
 enum Field<'a> {
@@ -88,6 +92,9 @@ impl Pieces {
         let mut all = Pieces::default();
         for found in fields(bytes) {
             match found? {
+                (1, Field::Bytes(_)) if all.pieces.len() == MAX_PIECES => {
+                    return Err(format!("holds more than {MAX_PIECES} pieces"));
+                }
                 (1, Field::Bytes(piece)) => all.pieces.push(read_piece(piece)?),
                 (2, Field::Bytes(trainer)) => check_kind(trainer)?,
                 (3, Field::Bytes(normalizer)) => {
@@ -150,6 +157,9 @@ fn read_piece(bytes: &[u8]) -> Result<(String, f32, u64), String> {
             _ => {}
         }
     }
+    if text.len() > MAX_PIECE_BYTES {
+        return Err(format!("holds a piece of {} bytes, expected at most {MAX_PIECE_BYTES}", text.len()));
+    }
     match score.is_finite() {
         true => Ok((text, score, kind)),
         false => Err(format!("holds the score {score} for the piece `{}`", text.chars().take(40).collect::<String>())),
@@ -206,6 +216,8 @@ mod tests {
         assert_eq!(check(&[0xff; 30]), "is not a SentencePiece model, or is truncated");
         assert_eq!(check(&piece("a", f32::NAN, 1)), "holds the score NaN for the piece `a`");
         assert_eq!(check(&bytes(1, &bytes(1, &[0xff]))), "holds a piece that is not UTF-8");
+        let many = whole.repeat(MAX_PIECES + 1);
+        assert_eq!(check(&many), "holds more than 524288 pieces");
         let bpe = [whole, bytes(2, &[3 << 3, 2])].concat();
         assert_eq!(check(&bpe), "is a SentencePiece model of type 2; only unigram models (1) are read");
     }

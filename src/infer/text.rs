@@ -3,7 +3,6 @@
 use super::{
     checkpoint::Checkpoint,
     config::Config,
-    failed,
     growth::{Growth, MAX_TEXT_BYTES, check_file},
     guard::guarded,
 };
@@ -197,20 +196,22 @@ fn lowered(mut file: Json) -> Json {
     file
 }
 
-/// Calls `forward` with the token ids of equal length, at most `most` at a time, and gives the results in the order of
-/// `ids`. Without padding, a result does not depend on its batch.
-pub fn by_length<T>(
-    ids: &[Vec<u32>],
-    most: usize,
-    mut forward: impl FnMut(&[&[u32]]) -> candle_core::Result<Vec<T>>,
+/// Calls `forward` with texts of equal `length` in tokens and gives the results in the order of `texts`; `most` states
+/// for each length how many texts share a call. Without padding, a result does not depend on its batch.
+pub fn by_length<I, T>(
+    texts: &[I],
+    length: impl Fn(&I) -> usize,
+    most: impl Fn(usize) -> usize,
+    mut forward: impl FnMut(&[&I]) -> Result<Vec<T>, Fault>,
 ) -> Result<Vec<T>, Fault> {
-    let mut order: Vec<usize> = (0..ids.len()).collect();
-    order.sort_by_key(|n| ids[*n].len());
-    let mut results: Vec<(usize, T)> = Vec::with_capacity(ids.len());
-    for group in order.chunk_by(|a, b| ids[*a].len() == ids[*b].len()) {
-        for part in group.chunks(most) {
-            let together: Vec<&[u32]> = part.iter().map(|n| ids[*n].as_slice()).collect();
-            results.extend(part.iter().copied().zip(forward(&together).map_err(failed)?));
+    let length = |n: usize| length(&texts[n]);
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    order.sort_by_key(|n| length(*n));
+    let mut results: Vec<(usize, T)> = Vec::with_capacity(texts.len());
+    for group in order.chunk_by(|a, b| length(*a) == length(*b)) {
+        for part in group.chunks(most(length(group[0]))) {
+            let together: Vec<&I> = part.iter().map(|n| &texts[*n]).collect();
+            results.extend(part.iter().copied().zip(forward(&together)?));
         }
     }
     results.sort_by_key(|(n, _)| *n);

@@ -9,12 +9,12 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         classes::Classes,
-        classify::{self, PictureClassifier, PictureNetwork},
+        classify::{self, PictureNetwork},
         config::{Config, within},
         conv::{Conv, Features, Norm, Padding, Window},
         cost::{self, CostModel, Pass},
-        failed,
         image::Preparation,
+        job::Model,
         ops::{self, Activation, Linear},
     },
 };
@@ -22,16 +22,12 @@ use candle_core::{Result, Tensor};
 use candle_nn::{LayerNorm, Module, VarBuilder};
 
 /// The row of [`super::FAMILIES`].
-pub const FAMILY: Family = Family {
-    name: "convnext",
-    about: "image classifier: ranks pictures among its own labels",
-    answers: classify::ANSWERS,
-    own_labels: true,
-    recognises: |config| config.is_type(&["convnext"], &["ConvNextForImageClassification"]),
-    floors: false,
+pub const FAMILY: Family = Family::classifier(
+    "convnext",
+    |config| config.is_type(&["convnext"], &["ConvNextForImageClassification"]),
     cost,
-    load: |checkpoint, loading| Ok(Box::new(load(checkpoint, loading)?)),
-};
+    load,
+);
 
 /// The addend of all norms but the last; transformers does not read it from the configuration.
 const EPS: f64 = 1e-6;
@@ -182,16 +178,9 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     Ok(CostModel::classifier(cost::sequence(parts)))
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {
+fn load(checkpoint: &Checkpoint, options: &ModelOptions) -> std::result::Result<Box<dyn Model>, Fault> {
     let (config, classes) = (&checkpoint.config, Classes::read(&checkpoint.config)?);
     let shape = Shape::read(config)?;
     let preparation = Preparation::of_classifier(&checkpoint.processor("image_processor")?, "ConvNext", 384)?;
-    let vb = checkpoint.weights(loading.dtype, &loading.device)?;
-    let network = ConvNext::load(&shape, classes.count(), &vb).map_err(failed)?;
-    Ok(PictureClassifier::new(
-        Box::new(network),
-        classes,
-        preparation,
-        (loading.dtype, &loading.device, &loading.meter),
-    ))
+    options.classifier(checkpoint, (classes, preparation), |classes, vb| ConvNext::load(&shape, classes, vb))
 }

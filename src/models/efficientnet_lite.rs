@@ -9,12 +9,12 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         classes::{self, Classes},
-        classify::{self, PictureClassifier, PictureNetwork},
+        classify::{self, PictureNetwork},
         config::{Config, within},
-        conv::{Conv, Features, Norm, Padding, Window},
+        conv::{self, Conv, Features, Norm, Padding, Residual, Window},
         cost::{self, CostModel, Pass},
-        failed,
         image::{Preparation, Resize},
+        job::Model,
         ops::{self, Activation, Linear},
         resample::Filter,
     },
@@ -24,14 +24,8 @@ use candle_nn::{Module, VarBuilder};
 
 /// The row of [`super::FAMILIES`].
 pub const FAMILY: Family = Family {
-    name: "efficientnet_lite",
     about: "image classifier (timm's efficientnet_lite0 to 4): ranks pictures among its own labels",
-    answers: classify::ANSWERS,
-    own_labels: true,
-    recognises: |config| Variant::read(config).is_ok(),
-    floors: false,
-    cost,
-    load: |checkpoint, loading| Ok(Box::new(load(checkpoint, loading)?)),
+    ..Family::classifier("efficientnet_lite", |config| Variant::read(config).is_ok(), cost, load)
 };
 
 /// Mean and deviation of ImageNet: timm's default.
@@ -90,9 +84,7 @@ impl Variant {
 
     /// A multiple of 8 near the scaled number of channels, and at least nine tenths of it.
     fn channels(&self, channels: usize) -> usize {
-        let value = channels as f64 * self.scale.0;
-        let whole = ((value + 4.0) as usize / 8 * 8).max(8);
-        if (whole as f64) < 0.9 * value { whole + 8 } else { whole }
+        conv::divisible(channels as f64 * self.scale.0, 8, 8)
     }
 
     fn repeats(&self, stage: usize) -> usize {
@@ -124,7 +116,7 @@ impl Variant {
         (input, output): (usize, usize),
         (kernel, stride, expansion): (usize, usize, usize),
         vb: &VarBuilder<'_>,
-    ) -> Result<Block> {
+    ) -> Result<Residual> {
         let (wide, point, deep) = (input * expansion, (false, Window::POINT), (true, self.window(kernel, stride)));
         let convs = match expansion {
             1 => vec![
@@ -137,28 +129,13 @@ impl Variant {
                 self.conv((wide, output), point, (vb, "conv_pwl", "bn3"), false)?,
             ],
         };
-        Ok(Block { convs, is_residual: stride == 1 && input == output })
-    }
-}
-
-struct Block {
-    convs: Vec<Conv>,
-    is_residual: bool,
-}
-
-impl Block {
-    fn forward(&self, x: &Features) -> Result<Features> {
-        let mut y = self.convs[0].forward(x)?;
-        for conv in &self.convs[1..] {
-            y = conv.forward(&y)?;
-        }
-        if self.is_residual { y.plus(x, None) } else { Ok(y) }
+        Ok(Residual::inverted(convs, stride == 1 && input == output))
     }
 }
 
 struct EfficientNetLite {
     stem: Conv,
-    blocks: Vec<Block>,
+    blocks: Vec<Residual>,
     last: Conv,
     head: Linear,
 }
@@ -198,16 +175,16 @@ impl PictureNetwork for EfficientNetLite {
 /// The names of the classes: `label_names`, with the words of `label_descriptions` where they have some; `class 0`, …
 /// if the file has none.
 fn classes(config: &Config) -> std::result::Result<Classes, Fault> {
-    let trained = config.part("pretrained_cfg")?.count("num_classes", within::VOCABULARY)?;
-    let count = config.count("num_classes", within::VOCABULARY)?.or(trained).unwrap_or(1000);
+    let trained = config.part("pretrained_cfg")?.count("num_classes", within::CLASSES)?;
+    let count = config.count("num_classes", within::CLASSES)?.or(trained).unwrap_or(1000);
     let Some(names) = config.get("label_names") else {
-        return Ok(Classes::new((0..count).map(|class| format!("class {class}")).collect()));
+        return Classes::new(config, (0..count).map(|class| format!("class {class}")).collect());
     };
     let names =
         classes::numbered(names, Some(count)).map_err(|expected| config.wrong("label_names", expected, names))?;
     let words = config.part("label_descriptions")?;
     let described = names.into_iter().map(|name| Ok(words.string(&name)?.map(str::to_owned).unwrap_or(name)));
-    Ok(Classes::new(described.collect::<std::result::Result<_, Fault>>()?))
+    Classes::new(config, described.collect::<std::result::Result<_, Fault>>()?)
 }
 
 /// timm's evaluation transform for `pretrained_cfg`.
@@ -238,7 +215,7 @@ fn preparation(config: &Config) -> std::result::Result<Preparation, Fault> {
     let mean = settings.triple("mean", -1e3..=1e3)?.unwrap_or(MEAN);
     let std = settings.triple("std", 1e-6..=1e3)?.unwrap_or(STD);
     let crop = (width as u32, height as u32);
-    Ok(Preparation::plain(settings.name(), (resize, filter), crop, (mean, std)))
+    Preparation::plain(settings.name(), (resize, filter), crop, (mean, std))
 }
 
 fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
@@ -262,19 +239,12 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     Ok(CostModel::classifier(cost::sequence(parts)))
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {
+fn load(checkpoint: &Checkpoint, options: &ModelOptions) -> std::result::Result<Box<dyn Model>, Fault> {
     let config = &checkpoint.config;
     let (variant, classes, preparation) = (Variant::read(config)?, classes(config)?, preparation(config)?);
     let arguments = config.part("model_args")?;
     if let Some(name) = arguments.keys().next() {
         return Err(Fault::model(format!("{}: the argument `{name}` is not supported", arguments.name())));
     }
-    let vb = checkpoint.weights(loading.dtype, &loading.device)?;
-    let network = EfficientNetLite::load(&variant, classes.count(), &vb).map_err(failed)?;
-    Ok(PictureClassifier::new(
-        Box::new(network),
-        classes,
-        preparation,
-        (loading.dtype, &loading.device, &loading.meter),
-    ))
+    options.classifier(checkpoint, (classes, preparation), |classes, vb| EfficientNetLite::load(&variant, classes, vb))
 }

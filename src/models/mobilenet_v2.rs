@@ -9,12 +9,12 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         classes::Classes,
-        classify::{self, PictureClassifier, PictureNetwork},
+        classify::{self, PictureNetwork},
         config::{Config, within},
-        conv::{Conv, Features, Norm, Padding, Window},
+        conv::{self, Conv, Features, Norm, Padding, Residual, Window},
         cost::{self, CostModel, Pass},
-        failed,
         image::Preparation,
+        job::Model,
         ops::{self, Activation, Linear},
     },
 };
@@ -22,16 +22,12 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Module, VarBuilder};
 
 /// The row of [`super::FAMILIES`].
-pub const FAMILY: Family = Family {
-    name: "mobilenet_v2",
-    about: "image classifier: ranks pictures among its own labels",
-    answers: classify::ANSWERS,
-    own_labels: true,
-    recognises: |config| config.is_type(&["mobilenet_v2"], &["MobileNetV2ForImageClassification"]),
-    floors: false,
+pub const FAMILY: Family = Family::classifier(
+    "mobilenet_v2",
+    |config| config.is_type(&["mobilenet_v2"], &["MobileNetV2ForImageClassification"]),
     cost,
-    load: |checkpoint, loading| Ok(Box::new(load(checkpoint, loading)?)),
-};
+    load,
+);
 
 /// The channels after the stem and after each layer, before the multiplier.
 const WIDTHS: [usize; 17] = [16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320];
@@ -73,10 +69,7 @@ impl Shape {
     /// A number of channels times `factor`, divisible as the configuration asks. Halves are rounded to even, as Python
     /// does.
     fn channels(&self, channels: usize, factor: f64) -> usize {
-        let value = (channels as f64 * factor).round_ties_even();
-        let whole = (value + self.divisor as f64 / 2.0) as usize / self.divisor * self.divisor;
-        let whole = whole.max(self.fewest);
-        if (whole as f64) < 0.9 * value { whole + self.divisor } else { whole }
+        conv::divisible((channels as f64 * factor).round_ties_even(), self.divisor, self.fewest)
     }
 
     fn widened(&self, channels: usize) -> usize {
@@ -106,53 +99,38 @@ impl Shape {
         let norm = Norm::Batch(vb.pp("normalization"), self.eps);
         Conv::load(channels, depthwise, window, vb.pp("convolution"), &norm, is_active.then_some(self.activation))
     }
-}
 
-/// An inverted residual layer, or the stem.
-struct Layer {
-    convs: Vec<Conv>,
-    is_residual: bool,
-}
-
-impl Layer {
-    fn stem(shape: &Shape, vb: &VarBuilder<'_>) -> Result<Layer> {
-        let (wide, out) = (shape.widened(32), shape.widened(WIDTHS[0]));
-        let point = shape.window(1, 1, 1);
-        let mut convs = vec![shape.conv((3, wide), false, shape.window(3, 2, 1), &vb.pp("first_conv"), true)?];
-        if !shape.expands_first {
-            convs.push(shape.conv((wide, wide), false, point, &vb.pp("expand_1x1"), true)?);
+    /// The stem, which is a block without a sum.
+    fn stem(&self, vb: &VarBuilder<'_>) -> Result<Residual> {
+        let (wide, out) = (self.widened(32), self.widened(WIDTHS[0]));
+        let point = self.window(1, 1, 1);
+        let mut convs = vec![self.conv((3, wide), false, self.window(3, 2, 1), &vb.pp("first_conv"), true)?];
+        if !self.expands_first {
+            convs.push(self.conv((wide, wide), false, point, &vb.pp("expand_1x1"), true)?);
         }
-        convs.push(shape.conv((wide, wide), true, shape.window(3, 1, 1), &vb.pp("conv_3x3"), true)?);
-        convs.push(shape.conv((wide, out), false, point, &vb.pp("reduce_1x1"), false)?);
-        Ok(Layer { convs, is_residual: false })
+        convs.push(self.conv((wide, wide), true, self.window(3, 1, 1), &vb.pp("conv_3x3"), true)?);
+        convs.push(self.conv((wide, out), false, point, &vb.pp("reduce_1x1"), false)?);
+        Ok(Residual::inverted(convs, false))
     }
 
-    fn load(
-        shape: &Shape,
+    fn layer(
+        &self,
         (input, output): (usize, usize),
         (stride, dilation): (usize, usize),
         vb: &VarBuilder<'_>,
-    ) -> Result<Layer> {
-        let (wide, point) = (shape.channels(input, shape.expansion), shape.window(1, 1, 1));
+    ) -> Result<Residual> {
+        let (wide, point) = (self.channels(input, self.expansion), self.window(1, 1, 1));
         let convs = vec![
-            shape.conv((input, wide), false, point, &vb.pp("expand_1x1"), true)?,
-            shape.conv((wide, wide), true, shape.window(3, stride, dilation), &vb.pp("conv_3x3"), true)?,
-            shape.conv((wide, output), false, point, &vb.pp("reduce_1x1"), false)?,
+            self.conv((input, wide), false, point, &vb.pp("expand_1x1"), true)?,
+            self.conv((wide, wide), true, self.window(3, stride, dilation), &vb.pp("conv_3x3"), true)?,
+            self.conv((wide, output), false, point, &vb.pp("reduce_1x1"), false)?,
         ];
-        Ok(Layer { convs, is_residual: stride == 1 && input == output })
-    }
-
-    fn forward(&self, x: &Features) -> Result<Features> {
-        let mut y = self.convs[0].forward(x)?;
-        for conv in &self.convs[1..] {
-            y = conv.forward(&y)?;
-        }
-        if self.is_residual { y.plus(x, None) } else { Ok(y) }
+        Ok(Residual::inverted(convs, stride == 1 && input == output))
     }
 }
 
 struct MobileNetV2 {
-    layers: Vec<Layer>,
+    layers: Vec<Residual>,
     last: Conv,
     head: Linear,
 }
@@ -161,7 +139,7 @@ impl MobileNetV2 {
     fn load(shape: &Shape, classes: usize, vb: &VarBuilder<'_>) -> Result<MobileNetV2> {
         let v = vb.pp("mobilenet_v2");
         let widths = WIDTHS.map(|width| shape.widened(width));
-        let mut layers = vec![Layer::stem(shape, &v.pp("conv_stem"))?];
+        let mut layers = vec![shape.stem(&v.pp("conv_stem"))?];
         // From the output stride on, layers are dilated instead of taking larger steps.
         let (mut reached, mut dilation) = (2, 1);
         for (n, stride) in STRIDES.iter().enumerate() {
@@ -173,7 +151,7 @@ impl MobileNetV2 {
                 reached *= stride;
                 (*stride, 1)
             };
-            layers.push(Layer::load(shape, (widths[n], widths[n + 1]), step, &v.pp("layer").pp(n))?);
+            layers.push(shape.layer((widths[n], widths[n + 1]), step, &v.pp("layer").pp(n))?);
         }
         let last = shape.last();
         Ok(MobileNetV2 {
@@ -217,16 +195,9 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     Ok(CostModel::classifier(cost::sequence(parts)))
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {
+fn load(checkpoint: &Checkpoint, options: &ModelOptions) -> std::result::Result<Box<dyn Model>, Fault> {
     let (config, classes) = (&checkpoint.config, Classes::read(&checkpoint.config)?);
     let shape = Shape::read(config)?;
     let preparation = Preparation::of_classifier(&checkpoint.processor("image_processor")?, "MobileNetV2", 256)?;
-    let vb = checkpoint.weights(loading.dtype, &loading.device)?;
-    let network = MobileNetV2::load(&shape, classes.count(), &vb).map_err(failed)?;
-    Ok(PictureClassifier::new(
-        Box::new(network),
-        classes,
-        preparation,
-        (loading.dtype, &loading.device, &loading.meter),
-    ))
+    options.classifier(checkpoint, (classes, preparation), |classes, vb| MobileNetV2::load(&shape, classes, vb))
 }

@@ -14,9 +14,22 @@ pub mod whisper;
 use crate::{
     error::Fault,
     exchange::{Answers, Decoding},
-    infer::{checkpoint::Checkpoint, config::Config, cost::Cost, job::Model, labels::LabelStore, meter::Meter},
+    infer::{
+        checkpoint::Checkpoint,
+        classes::Classes,
+        classify::{self, PictureClassifier, PictureNetwork},
+        config::Config,
+        contrast,
+        cost::Cost,
+        failed,
+        image::Preparation,
+        job::Model,
+        labels::LabelStore,
+        meter::Meter,
+    },
 };
 use candle_core::{DType, Device};
+use candle_nn::VarBuilder;
 
 /// The settings that a family needs besides the checkpoint to load a model.
 #[derive(Debug, Clone)]
@@ -40,6 +53,19 @@ impl ModelOptions {
     pub fn new(device: Device, dtype: DType) -> ModelOptions {
         let (decode, labels) = (Decoding::default(), LabelStore::default());
         ModelOptions { device, dtype, decode, context_tokens: None, labels, meter: Meter::default() }
+    }
+
+    /// Loads an image classifier; `network` reads its weights, and gets the number of classes.
+    fn classifier<N: PictureNetwork + 'static>(
+        &self,
+        checkpoint: &Checkpoint,
+        (classes, preparation): (Classes, Preparation),
+        network: impl FnOnce(usize, &VarBuilder<'_>) -> candle_core::Result<N>,
+    ) -> Result<Box<dyn Model>, Fault> {
+        let vb = checkpoint.weights(self.dtype, &self.device)?;
+        let network = Box::new(network(classes.count(), &vb).map_err(failed)?);
+        let computing = (self.dtype, &self.device, &self.meter);
+        Ok(Box::new(PictureClassifier::new(network, classes, preparation, computing)))
     }
 }
 
@@ -65,6 +91,24 @@ pub struct Family {
     pub cost: Cost,
     /// Loads a model.
     pub load: Load,
+}
+
+impl Family {
+    /// A family of image classifiers that is recognised by `recognises`.
+    const fn classifier(name: &'static str, recognises: fn(&Config) -> bool, cost: Cost, load: Load) -> Family {
+        let about = "image classifier: ranks pictures among its own labels";
+        Family { name, about, answers: classify::ANSWERS, own_labels: true, recognises, floors: false, cost, load }
+    }
+
+    /// A family with an image tower and a text tower that is recognised by `recognises`.
+    const fn contrastive(
+        (name, about): (&'static str, &'static str),
+        recognises: fn(&Config) -> bool,
+        cost: Cost,
+        load: Load,
+    ) -> Family {
+        Family { name, about, answers: contrast::ANSWERS, own_labels: false, recognises, floors: true, cost, load }
+    }
 }
 
 /// Every family. Add a row here and a file beside this one.

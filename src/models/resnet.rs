@@ -9,12 +9,12 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         classes::Classes,
-        classify::{self, PictureClassifier, PictureNetwork},
+        classify::{self, PictureNetwork},
         config::{Config, within},
-        conv::{self, Conv, Features, Norm, Window},
+        conv::{self, Conv, Features, Norm, Residual, Shortcut, Window},
         cost::{self, CostModel, Pass},
-        failed,
         image::Preparation,
+        job::Model,
         ops::{self, Activation, Linear},
     },
 };
@@ -22,16 +22,8 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Module, VarBuilder};
 
 /// The row of [`super::FAMILIES`].
-pub const FAMILY: Family = Family {
-    name: "resnet",
-    about: "image classifier: ranks pictures among its own labels",
-    answers: classify::ANSWERS,
-    own_labels: true,
-    recognises: |config| config.is_type(&["resnet"], &["ResNetForImageClassification"]),
-    floors: false,
-    cost,
-    load: |checkpoint, loading| Ok(Box::new(load(checkpoint, loading)?)),
-};
+pub const FAMILY: Family =
+    Family::classifier("resnet", |config| config.is_type(&["resnet"], &["ResNetForImageClassification"]), cost, load);
 
 /// The addend of the batch norms: PyTorch's default.
 const EPS: f64 = 1e-5;
@@ -89,49 +81,33 @@ fn conv(
     Conv::load(channels, false, Window::centred(kernel, stride), vb.pp("convolution"), &norm, activation)
 }
 
-/// A residual layer: convolutions, and a shortcut that fits their result.
-struct Layer {
-    convs: Vec<Conv>,
-    shortcut: Option<Conv>,
-    activation: Activation,
-}
-
-impl Layer {
-    fn load(shape: &Shape, (input, output): (usize, usize), stride: usize, vb: &VarBuilder<'_>) -> Result<Layer> {
-        // transformers has ReLU inside of a layer, whatever `hidden_act` says
-        let inside = Some(Activation::Relu);
-        let at = |n: usize| vb.pp("layer").pp(n);
-        let convs = if shape.has_bottlenecks {
-            let (narrow, early) = (output / REDUCTION, shape.steps_in_bottleneck);
-            let (first, second) = if early { (stride, 1) } else { (1, stride) };
-            vec![
-                conv((input, narrow), (1, first), &at(0), inside)?,
-                conv((narrow, narrow), (3, second), &at(1), inside)?,
-                conv((narrow, output), (1, 1), &at(2), None)?,
-            ]
-        } else {
-            vec![conv((input, output), (3, stride), &at(0), inside)?, conv((output, output), (3, 1), &at(1), None)?]
-        };
-        let changes = input != output || stride != 1;
-        let shortcut = changes.then(|| conv((input, output), (1, stride), &vb.pp("shortcut"), None)).transpose()?;
-        Ok(Layer { convs, shortcut, activation: shape.activation })
-    }
-
-    fn forward(&self, x: &Features) -> Result<Features> {
-        let mut y = self.convs[0].forward(x)?;
-        for conv in &self.convs[1..] {
-            y = conv.forward(&y)?;
-        }
-        match &self.shortcut {
-            Some(shortcut) => y.plus(&shortcut.forward(x)?, Some(self.activation)),
-            None => y.plus(x, Some(self.activation)),
-        }
-    }
+/// A residual layer.
+fn layer(shape: &Shape, (input, output): (usize, usize), stride: usize, vb: &VarBuilder<'_>) -> Result<Residual> {
+    // transformers has ReLU inside of a layer, whatever `hidden_act` says
+    let inside = Some(Activation::Relu);
+    let at = |n: usize| vb.pp("layer").pp(n);
+    let convs = if shape.has_bottlenecks {
+        let (narrow, early) = (output / REDUCTION, shape.steps_in_bottleneck);
+        let (first, second) = if early { (stride, 1) } else { (1, stride) };
+        vec![
+            conv((input, narrow), (1, first), &at(0), inside)?,
+            conv((narrow, narrow), (3, second), &at(1), inside)?,
+            conv((narrow, output), (1, 1), &at(2), None)?,
+        ]
+    } else {
+        vec![conv((input, output), (3, stride), &at(0), inside)?, conv((output, output), (3, 1), &at(1), None)?]
+    };
+    let shortcut = if input != output || stride != 1 {
+        Shortcut::Fitted(Box::new(conv((input, output), (1, stride), &vb.pp("shortcut"), None)?))
+    } else {
+        Shortcut::Plain
+    };
+    Ok(Residual::new(convs, shortcut, Some(shape.activation)))
 }
 
 struct ResNet {
     stem: Conv,
-    layers: Vec<Layer>,
+    layers: Vec<Residual>,
     head: Linear,
 }
 
@@ -141,10 +117,10 @@ impl ResNet {
         let stem = conv((3, shape.first), (7, 2), &v.pp("embedder.embedder"), Some(shape.activation))?;
         let (mut layers, mut input) = (Vec::new(), shape.first);
         for (stage, (width, depth)) in shape.widths.iter().zip(&shape.depths).enumerate() {
-            for layer in 0..*depth {
-                let steps = layer == 0 && (stage > 0 || shape.steps_first);
-                let vb = v.pp("encoder.stages").pp(stage).pp("layers").pp(layer);
-                layers.push(Layer::load(shape, (input, *width), if steps { 2 } else { 1 }, &vb)?);
+            for block in 0..*depth {
+                let steps = block == 0 && (stage > 0 || shape.steps_first);
+                let vb = v.pp("encoder.stages").pp(stage).pp("layers").pp(block);
+                layers.push(layer(shape, (input, *width), if steps { 2 } else { 1 }, &vb)?);
                 input = *width;
             }
         }
@@ -190,16 +166,9 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     Ok(CostModel::classifier(cost::sequence(parts)))
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<PictureClassifier, Fault> {
+fn load(checkpoint: &Checkpoint, options: &ModelOptions) -> std::result::Result<Box<dyn Model>, Fault> {
     let (config, classes) = (&checkpoint.config, Classes::read(&checkpoint.config)?);
     let shape = Shape::read(config)?;
     let preparation = Preparation::of_classifier(&checkpoint.processor("image_processor")?, "ConvNext", 384)?;
-    let vb = checkpoint.weights(loading.dtype, &loading.device)?;
-    let network = ResNet::load(&shape, classes.count(), &vb).map_err(failed)?;
-    Ok(PictureClassifier::new(
-        Box::new(network),
-        classes,
-        preparation,
-        (loading.dtype, &loading.device, &loading.meter),
-    ))
+    options.classifier(checkpoint, (classes, preparation), |classes, vb| ResNet::load(&shape, classes, vb))
 }

@@ -6,8 +6,10 @@
 //! product for each channel. Other devices use candle's `conv2d`.
 
 mod kernels;
+mod residual;
 mod window;
 
+pub use residual::{Residual, Shortcut, divisible};
 pub use window::{Padding, Window};
 
 use super::ops::Activation;

@@ -124,6 +124,11 @@ impl Tensors {
         if asked.dims() != found {
             bail!("the tensor `{name}` has the shape {found:?}, but its metadata requires {:?}", asked.dims())
         }
+        let (row, block) = (found.last().copied().unwrap_or(1), info.ggml_dtype.block_size());
+        if !row.is_multiple_of(block) {
+            let dtype = info.ggml_dtype;
+            bail!("the tensor `{name}` has rows of {row} numbers, which blocks of {block} ({dtype:?}) do not divide")
+        }
         Ok((info, self.content.tensor_data_offset.saturating_add(info.offset)))
     }
 

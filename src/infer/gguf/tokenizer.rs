@@ -10,6 +10,9 @@ use std::collections::HashMap;
 const ROLES: [(&str, &str); 4] =
     [("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding")];
 
+/// The maximum number of tokens. The largest published vocabularies have a million.
+const MAX_TOKENS: usize = 1 << 20;
+
 /// The `tokenizer.json` for the vocabulary of a file. The error names the missing or unsupported part, as a message
 /// that follows the file's name.
 pub(super) fn tokenizer(meta: &Meta<'_>) -> Result<Json, String> {
@@ -17,6 +20,9 @@ pub(super) fn tokenizer(meta: &Meta<'_>) -> Result<Json, String> {
     let lacks = |key: &str| format!("lacks `{key}`, so it cannot read text; {hint}");
     let model = meta.text("tokenizer.ggml.model")?.ok_or_else(|| lacks("tokenizer.ggml.model"))?;
     let tokens = meta.texts("tokenizer.ggml.tokens")?.ok_or_else(|| lacks("tokenizer.ggml.tokens"))?;
+    if tokens.len() > MAX_TOKENS {
+        return Err(format!("has a vocabulary of {} tokens, expected at most {MAX_TOKENS}", tokens.len()));
+    }
     let ids: HashMap<&str, u32> = tokens.iter().zip(0..).map(|(token, id)| (*token, id)).collect();
     let vocab: Map<String, Json> = tokens.iter().zip(0..).map(|(t, id)| ((*t).to_owned(), json!(id as u32))).collect();
     let (own, by_default) = match model {
@@ -296,6 +302,8 @@ mod tests {
         let word = |text: &str| Value::String(text.to_owned());
         insta::assert_snapshot!(check(&[]), @"lacks `tokenizer.ggml.model`, so it cannot read text; put the model's tokenizer.json beside it");
         insta::assert_snapshot!(check(&[("model", word("gpt2")), ("tokens", texts(&["a"]))]), @"lacks `tokenizer.ggml.merges`, so it cannot read text; put the model's tokenizer.json beside it");
+        let many = Value::Array(vec![word("a"); MAX_TOKENS + 1]);
+        insta::assert_snapshot!(check(&[("model", word("gpt2")), ("tokens", many)]), @"has a vocabulary of 1048577 tokens, expected at most 1048576");
         insta::assert_snapshot!(check(&[("model", word("bert")), ("tokens", texts(&["a"]))]), @"has a tokenizer of type `bert`, which is not supported; put the model's tokenizer.json beside it");
         insta::assert_snapshot!(check(&[("model", word("gpt2")), ("tokens", texts(&["a"])), ("merges", texts(&[])), ("pre", word("chameleon"))]), @"splits text by the pre-tokenizer `chameleon`, which is not supported; put the model's tokenizer.json beside it");
     }

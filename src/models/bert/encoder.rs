@@ -9,7 +9,7 @@ use crate::{
         failed,
         meter::Meter,
         ops::{self, Activation, Linear, Table},
-        text::{Encoded, TextTokenizer, VocabStyle},
+        text::{Encoded, TextTokenizer, VocabStyle, by_length},
     },
     models::ModelOptions,
 };
@@ -211,23 +211,13 @@ impl Encoder {
         texts: &[Encoded],
         mut read: impl FnMut(&Tensor) -> Result<T>,
     ) -> std::result::Result<Vec<T>, Fault> {
-        let mut order: Vec<usize> = (0..texts.len()).collect();
-        order.sort_by_key(|n| texts[*n].ids.len());
-        let mut results: Vec<(usize, T)> = Vec::with_capacity(texts.len());
-        for group in order.chunk_by(|a, b| texts[*a].ids.len() == texts[*b].ids.len()) {
-            let length = texts[group[0]].ids.len();
-            let most = if ops::may_share(length, self.narrowest) { MAX_TEXTS } else { 1 };
-            for part in group.chunks(most) {
-                let together: Vec<&Encoded> = part.iter().map(|n| &texts[*n]).collect();
-                let tokens = length * part.len();
-                let states = self.meter.time(Phase::Text, tokens, || self.states(&together)).map_err(failed)?;
-                for (row, n) in part.iter().enumerate() {
-                    results.push((*n, states.get(row).and_then(|states| read(&states)).map_err(failed)?));
-                }
-            }
-        }
-        results.sort_by_key(|(n, _)| *n);
-        Ok(results.into_iter().map(|(_, result)| result).collect())
+        let most = |length: usize| if ops::may_share(length, self.narrowest) { MAX_TEXTS } else { 1 };
+        let together = |part: &[&Encoded]| {
+            let tokens = part.iter().map(|text| text.ids.len()).sum();
+            let states = self.meter.time(Phase::Text, tokens, || self.states(part)).map_err(failed)?;
+            (0..part.len()).map(|row| states.get(row).and_then(|states| read(&states)).map_err(failed)).collect()
+        };
+        by_length(texts, |text| text.ids.len(), most, together)
     }
 }
 

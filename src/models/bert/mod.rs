@@ -117,7 +117,7 @@ fn head_of(config: &Config) -> Option<Head> {
         return None;
     }
     let labels = config.get("id2label").and_then(Json::as_object);
-    let count = labels.map(serde_json::Map::len).or(config.count("num_labels", within::VOCABULARY).ok()?);
+    let count = labels.map(serde_json::Map::len).or(config.count("num_labels", within::CLASSES).ok()?);
     let count = count.unwrap_or(2);
     let entails = |name: &str| name.to_lowercase().starts_with("entail");
     let by_name = labels.into_iter().flatten().find(|(_, name)| name.as_str().is_some_and(entails));

@@ -10,18 +10,19 @@ mod tokens;
 use super::{Family, ModelOptions};
 use crate::{
     error::Fault,
-    exchange::{Answers, Kind, Modality},
     infer::{
         checkpoint::Checkpoint,
         config::{Config, within},
-        contrast::{self, Contrast, ImageTower, Judge, Lazy, Parts, TextTower, project},
+        contrast::{Contrast, ImageTower, Judge, Lazy, Parts, TextTower, project},
         cost::CostModel,
         failed,
         image::{PictureDefaults, Preparation},
+        job::Model,
         labels::LabelVectors,
-        ops::{self, Linear, Table},
+        ops::{self, Linear},
         prenorm::{FeedForward, Patches, PreNormBlock, TowerDefaults, TowerShape},
         text::TextTokenizer,
+        towers::{PairDefaults, TokenStates, TowerPair},
     },
 };
 use candle_core::{DType, Device, Result, Tensor};
@@ -29,27 +30,18 @@ use candle_nn::{LayerNorm, Module, VarBuilder};
 use tokens::Tokens;
 
 /// The row of [`super::FAMILIES`].
-pub const FAMILY: Family = Family {
-    name: "siglip",
-    about: "scores words against images, each alone; embeds images and text",
-    answers: &[
-        Answers::new(Kind::Rank, &[Modality::Text, Modality::Image]),
-        Answers::new(Kind::Embed, &[Modality::Text, Modality::Image]),
-    ],
-    recognises: |config| config.is_type(&["siglip", "siglip2"], &["SiglipModel", "Siglip2Model"]),
-    floors: true,
-    own_labels: false,
-    cost: |config| Settings::read(config).map(|settings| settings.cost()),
-    load: |checkpoint, loading| Ok(Box::new(load(checkpoint, loading)?)),
-};
+pub const FAMILY: Family = Family::contrastive(
+    ("siglip", "scores words against images, each alone; embeds images and text"),
+    |config| config.is_type(&["siglip", "siglip2"], &["SiglipModel", "Siglip2Model"]),
+    // a text is padded to all its positions
+    |config| Settings::read(config).map(|settings| CostModel { padded: true, ..settings.towers.cost() }),
+    load,
+);
 
 /// Absent keys have the values of transformers' `SiglipTextConfig` and `SiglipVisionConfig`.
-const DEFAULTS: TowerDefaults =
+const TOWER: TowerDefaults =
     TowerDefaults { width: 768, inner: 3072, heads: 12, eps: 1e-6, activation: "gelu_pytorch_tanh" };
-/// `vocab_size` of a configuration that states none.
-const VOCABULARY: usize = 32000;
-/// `max_position_embeddings` of a configuration that states none.
-const POSITIONS: usize = 64;
+const DEFAULTS: PairDefaults = PairDefaults { image: TOWER, patch: 16, text: TOWER, vocab: 32000, positions: 64 };
 /// The preparation of `SiglipImageProcessor`.
 const PICTURES: PictureDefaults =
     PictureDefaults { side: 224, square: true, crop: None, mean: [0.5; 3], std: [0.5; 3] };
@@ -57,12 +49,7 @@ const PICTURES: PictureDefaults =
 /// The settings in `config.json`.
 #[derive(Debug, Clone, Copy)]
 struct Settings {
-    image: TowerShape,
-    side: usize,
-    patch: usize,
-    text: TowerShape,
-    vocab: usize,
-    positions: usize,
+    towers: TowerPair,
     /// The length of a vector.
     width: usize,
 }
@@ -81,38 +68,19 @@ impl Settings {
             let why = "`vision_use_head` is false, so that the model gives no vector for a picture; expected true";
             return Err(Fault::model(format!("{}: {why}", eye.name())));
         }
-        let (text, image) = (TowerShape::read(&words, DEFAULTS)?, TowerShape::read(&eye, DEFAULTS)?);
-        let width = words.count("projection_size", within::WIDTH)?.unwrap_or(text.width);
-        if width != image.width {
-            let (key, found) = (format!("{}: `hidden_size`", eye.name()), image.width);
+        let towers = TowerPair::read(&eye, &words, DEFAULTS)?;
+        let width = words.count("projection_size", within::WIDTH)?.unwrap_or(towers.text.width);
+        if width != towers.image.width {
+            let (key, found) = (format!("{}: `hidden_size`", eye.name()), towers.image.width);
             return Err(Fault::model(format!("{key} must be {width}, the length of a text's vector, found {found}")));
         }
-        let side = eye.count("image_size", within::SIDE)?.unwrap_or(224);
-        Ok(Settings {
-            image,
-            side,
-            patch: eye.count("patch_size", 1..=side)?.unwrap_or(16.min(side)),
-            text,
-            vocab: words.count("vocab_size", within::VOCABULARY)?.unwrap_or(VOCABULARY),
-            positions: words.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(POSITIONS),
-            width,
-        })
-    }
-
-    fn patches(&self) -> usize {
-        (self.side / self.patch) * (self.side / self.patch)
-    }
-
-    fn cost(&self) -> CostModel {
-        let pixels = 3 * self.patch * self.patch;
-        let both = contrast::cost(&self.image, self.patches(), pixels, &self.text, self.positions);
-        CostModel { padded: true, ..both }
+        Ok(Settings { towers, width })
     }
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Contrast, Fault> {
+fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Box<dyn Model>, Fault> {
     let settings = Settings::read(&checkpoint.config)?;
-    let Settings { side, positions, width, .. } = settings;
+    let Settings { towers: TowerPair { side, positions, vocab, .. }, width } = settings;
     let words = checkpoint.config.part("text_config")?;
     TextTokenizer::limit(checkpoint)?;
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
@@ -124,12 +92,10 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
     let preparation = Preparation::with(&checkpoint.processor("image_processor")?, PICTURES)?;
     let source = checkpoint.clone();
     let parts = Parts {
-        image: Lazy::<dyn ImageTower>::new("image", move |vb| {
-            Ok(Box::new(Vision::load(&settings, vb).map_err(failed)?))
-        }),
-        text: Lazy::<dyn TextTower>::new("text", move |vb| Ok(Box::new(Words::load(&settings, vb).map_err(failed)?))),
+        image: Lazy::image(move |vb| Vision::load(&settings.towers, vb)),
+        text: Lazy::text(move |vb| Words::load(&settings, vb)),
         tokens: Box::new(move || {
-            let tokens = Tokens::open(&source, &words, positions)?;
+            let tokens = Tokens::open(&source, &words, (positions, vocab))?;
             Ok(Box::new(move |text| tokens.encode(text)))
         }),
         preparation,
@@ -138,7 +104,8 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
         judge,
         meter: loading.meter.clone(),
     };
-    Contrast::new(checkpoint, vb, parts, LabelVectors::new(loading.labels.clone(), width))
+    let labels = LabelVectors::new(loading.labels.clone(), width);
+    Ok(Box::new(Contrast::new(checkpoint, vb, parts, labels)?))
 }
 
 /// The image tower.
@@ -152,7 +119,7 @@ struct Vision {
 }
 
 impl Vision {
-    fn load(settings: &Settings, vb: &VarBuilder<'_>) -> Result<Vision> {
+    fn load(settings: &TowerPair, vb: &VarBuilder<'_>) -> Result<Vision> {
         let (shape, v) = (settings.image, vb.pp("vision_model"));
         let (w, e, count) = (shape.width, v.pp("embeddings"), settings.patches());
         Ok(Vision {
@@ -168,11 +135,6 @@ impl Vision {
 
 impl ImageTower for Vision {
     fn see(&self, pixels: &Tensor) -> Result<Vec<Vec<f32>>> {
-        let batch = pixels.dim(0)?;
-        if batch > 1 && !self.shape.may_share(self.positions.dim(0)?) {
-            let alone = (0..batch).map(|n| self.see(&pixels.narrow(0, n, 1)?));
-            return Ok(alone.collect::<Result<Vec<_>>>()?.concat());
-        }
         let mut x = self.patches.forward(pixels)?.broadcast_add(&self.positions)?;
         for block in &self.blocks {
             x = block.forward(&x, None)?;
@@ -180,6 +142,10 @@ impl ImageTower for Vision {
         let x = self.norm.forward(&x)?;
         // Each picture alone: the head has one row for each, and a vector must not depend on its batch.
         (0..x.dim(0)?).map(|n| ops::unit(&self.head.forward(&x.narrow(0, n, 1)?)?)).collect()
+    }
+
+    fn may_share(&self) -> bool {
+        self.positions.dim(0).is_ok_and(|rows| self.shape.may_share(rows))
     }
 }
 
@@ -211,7 +177,7 @@ impl Head {
             value: part(2)?,
             out: ops::linear_with_bias(w, w, attn.pp("out_proj"))?,
             norm: ops::layer_norm(w, shape.eps, vb.pp("layernorm"))?,
-            mlp: FeedForward::load(shape, vb.pp("mlp"))?,
+            mlp: FeedForward::load(shape, ["mlp.fc1", "mlp.fc2"], vb)?,
             heads: shape.heads,
         })
     }
@@ -228,8 +194,7 @@ impl Head {
 /// The text tower.
 struct Words {
     shape: TowerShape,
-    tokens: Table,
-    positions: Tensor,
+    states: TokenStates,
     blocks: Vec<PreNormBlock>,
     norm: LayerNorm,
     head: Linear,
@@ -237,35 +202,30 @@ struct Words {
 
 impl Words {
     fn load(settings: &Settings, vb: &VarBuilder<'_>) -> Result<Words> {
-        let Settings { text: shape, vocab, positions, width, .. } = *settings;
-        let (w, v) = (shape.width, vb.pp("text_model"));
-        let e = v.pp("embeddings");
+        let (shape, v) = (settings.towers.text, vb.pp("text_model"));
+        let w = shape.width;
         Ok(Words {
             shape,
-            tokens: ops::table(vocab, w, "token_embedding.weight", &e)?,
-            positions: e.get((positions, w), "position_embedding.weight")?,
+            states: TokenStates::load(&settings.towers, &v.pp("embeddings"))?,
             blocks: shape.blocks(&v)?,
             norm: ops::layer_norm(w, shape.eps, v.pp("final_layer_norm"))?,
-            head: ops::linear_with_bias(w, width, v.pp("head"))?,
+            head: ops::linear_with_bias(w, settings.width, v.pp("head"))?,
         })
     }
 }
 
 impl TextTower for Words {
     fn read(&self, ids: &[&[u32]], device: &Device) -> Result<Vec<Vec<f32>>> {
-        let (batch, t) = (ids.len(), ids[0].len());
-        if batch > 1 && !self.shape.may_share(t) {
-            let alone = ids.iter().map(|ids| self.read(&[ids], device));
-            return Ok(alone.collect::<Result<Vec<_>>>()?.concat());
-        }
-        let flat = Tensor::from_vec(ids.concat(), batch * t, device)?;
-        let x = self.tokens.rows(&flat, self.positions.dtype())?.reshape((batch, t, ()))?;
-        let mut x = x.broadcast_add(&self.positions.narrow(0, 0, t)?)?;
+        let mut x = self.states.of(ids, device)?;
         for block in &self.blocks {
             x = block.forward(&x, None)?;
         }
         // The state of the last position, padding included.
-        let last = self.norm.forward(&x.narrow(1, t - 1, 1)?.squeeze(1)?.contiguous()?)?;
-        project(&last, Some(&self.head))
+        let last = self.norm.forward(&x.narrow(1, ids[0].len() - 1, 1)?.squeeze(1)?.contiguous()?)?;
+        project(&last, &self.head)
+    }
+
+    fn may_share(&self, tokens: usize) -> bool {
+        self.shape.may_share(tokens)
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     error::Fault,
     infer::{
         checkpoint::Checkpoint,
-        config::{Config, within},
+        config::Config,
         sentencepiece::Pieces,
         text::{TextTokenizer, VocabStyle},
     },
@@ -18,6 +18,9 @@ const SETTINGS: &str = "tokenizer_config.json";
 const SPIECE: &str = "spiece.model";
 /// `model_max_length` of `SiglipTokenizer` if its file states none.
 const MAX_TOKENS: usize = 64;
+
+/// The maximum number of special tokens. `SiglipTokenizer` has three.
+const MAX_SPECIAL: usize = 1024;
 
 /// A tokenizer that pads.
 pub(super) struct Tokens {
@@ -45,9 +48,13 @@ struct Canonical {
 }
 
 impl Tokens {
-    /// Reads the tokenizer of a checkpoint whose text tower has `positions`. Fails if a file is missing or damaged, or
+    /// Reads the tokenizer of a checkpoint whose text tower has so many positions and tokens. Fails if a file is missing or damaged, or
     /// if the padding token is unknown.
-    pub(super) fn open(checkpoint: &Checkpoint, words: &Config, positions: usize) -> Result<Tokens, Fault> {
+    pub(super) fn open(
+        checkpoint: &Checkpoint,
+        words: &Config,
+        (positions, vocab): (usize, usize),
+    ) -> Result<Tokens, Fault> {
         let settings = checkpoint.json(SETTINGS)?.unwrap_or_else(|| Config::empty(SETTINGS));
         let class = settings.string("tokenizer_class")?.unwrap_or_default().trim_end_matches("Fast").to_owned();
         let has_file = checkpoint.folder.join("tokenizer.json").exists();
@@ -74,7 +81,6 @@ impl Tokens {
                 (Reader::Whole(Box::new(tokenizer)), longest, id)
             }
         };
-        let vocab = words.count("vocab_size", within::VOCABULARY)?.unwrap_or(super::VOCABULARY);
         let pad = match pad {
             Some(pad) => Some(pad),
             None => words.token("pad_token_id", vocab)?,
@@ -126,6 +132,11 @@ impl Canonical {
                 special.push((content.to_owned(), id));
             }
         }
+        if special.len() > MAX_SPECIAL {
+            let count = special.len();
+            let why = format!("`added_tokens_decoder` names {count} tokens, expected at most {MAX_SPECIAL}");
+            return Err(Fault::model(format!("{SETTINGS}: {why}")));
+        }
         special.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
         special.dedup();
         let lower = settings.truth("do_lower_case")?.unwrap_or(true);
@@ -142,24 +153,30 @@ impl Canonical {
     fn encode(&self, text: &str, max_tokens: usize) -> Result<Vec<u32>, Fault> {
         // The mark of a space, so that the first word is encoded like any other.
         let text = format!("\u{2581}{}", text.replace('\u{2581}', " "));
-        let (mut ids, mut rest) = (Vec::new(), text.as_str());
-        while let Some((at, name, id)) = self.next_special(rest) {
-            ids.extend(self.words(&rest[..at])?);
-            ids.push(id);
-            rest = &rest[at + name.len()..];
+        // the next place of each special token, so that each is looked for once
+        let mut next: Vec<Option<usize>> = self.special.iter().map(|(name, _)| text.find(name.as_str())).collect();
+        let (mut ids, mut from) = (Vec::new(), 0);
+        while ids.len() < max_tokens {
+            for ((name, _), at) in self.special.iter().zip(&mut next) {
+                if at.is_some_and(|at| at < from) {
+                    *at = text[from..].find(name.as_str()).map(|at| from + at);
+                }
+            }
+            // the longest, if several begin at one place
+            let first = self.special.iter().zip(&next).filter_map(|(token, at)| Some((token, (*at)?)));
+            let Some(((name, id), at)) = first.min_by_key(|(_, at)| *at) else {
+                ids.extend(self.words(&text[from..])?);
+                break;
+            };
+            ids.extend(self.words(&text[from..at])?);
+            ids.push(*id);
+            from = at + name.len();
         }
-        ids.extend(self.words(rest)?);
         ids.truncate(max_tokens.saturating_sub(1));
         if ids.last() != Some(&self.end) {
             ids.push(self.end);
         }
         Ok(ids)
-    }
-
-    /// The first special token of a text, the longest if several begin there.
-    fn next_special(&self, text: &str) -> Option<(usize, &str, u32)> {
-        let found = self.special.iter().filter_map(|(name, id)| Some((text.find(name.as_str())?, name.as_str(), *id)));
-        found.min_by_key(|(at, ..)| *at)
     }
 
     fn words(&self, text: &str) -> Result<Vec<u32>, Fault> {
