@@ -192,7 +192,7 @@ def replacing(section, tools):
         {
             "prompts/video-qa.md": "{{ question }} {{ log }}",
             "examples/video_qa.yaml": dialogue("far"),
-            "vocab/places.txt": "hell\n",
+            "vocab/starter/places.txt": "hell\n",
             "casts/starter.yaml": "cast: { mind: far }",
             "agents/far.yaml": agent,
             "video_qa": dialogue("far"),
@@ -213,7 +213,7 @@ def replacing(section, tools):
         "examples/video_qa.yaml",
         "casts/starter.yaml",
         "prompts/video-qa.md",
-        "vocab/places.txt",
+        "vocab/starter/places.txt",
     ):
         tools.silent(
             f"{name} is named",

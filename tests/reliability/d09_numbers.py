@@ -117,7 +117,7 @@ def weights(section):
                     f"{family} {tensor} holds {what}",
                     folder,
                     ASK[family],
-                    err="which f32 cannot represent",
+                    err="which f(16|32) cannot represent",
                 )
             for dtype in ("I16", "U16", "I8", "U8", "BOOL", "F8_E4M3"):
                 odd = dict(header[tensor], dtype=dtype)
