@@ -73,6 +73,8 @@
 
 pub mod value;
 
+pub mod query;
+
 pub mod problem;
 
 pub mod error;
