@@ -199,7 +199,7 @@ def sizes(section):
         for size in (
             {"height": 1 << 14, "width": 1 << 14},
             1 << 14,
-            {"shortest_edge": 4000},
+            {"shortest_edge": 2000},
             0,
             -1,
         ):
@@ -233,8 +233,8 @@ def long_text(section):
     change(folder, "config.json", max_position_embeddings=1 << 17)
     change(folder, "tokenizer_config.json", model_max_length=1 << 17)
     (folder / "sentence_bert_config.json").unlink()
-    ask = ["--text", "a " * 20_000, "--among", "b,c"]
-    attack(section, "a text of 20,000 tokens", folder, ask, (0,), seconds=120)
+    ask = ["--text", "a " * 8_000, "--among", "b,c"]
+    attack(section, "a text of 8,000 tokens", folder, ask, (0,), seconds=120)
 
 
 def resize(file, name, axis, size):
@@ -394,7 +394,7 @@ def special(section):
         }.items():
             folder = copy(section, FIXTURES / family)
             change(folder, "tokenizer.json", added_tokens=added)
-            attack(section, f"{family}: {what}", folder, ask, (0, 4), memory=2 << 30)
+            attack(section, f"{family}: {what}", folder, ask, (0, 4), 2 << 30, 60)
         for what, vocab in {
             "ids of a billion": {"a": 1_000_000_000, "b": 4_000_000_000},
             "ids that repeat": {"a": 0, "b": 0, "c": 0},
@@ -406,7 +406,7 @@ def special(section):
                 file["model"]["vocab"] = vocab
                 (folder / "tokenizer.json").write_text(json.dumps(file))
                 attack(section, f"{family}: {what}", folder, ask, (0, 4))
-    for count in (2_000_000, 6_000_000):
+    for count in (1_000_000, 6_000_000):
         folder = copy(section, FIXTURES / "lm-tied")
         text = (folder / "tokenizer.json").read_text()
         size = len(json.loads(text)["model"]["vocab"])
@@ -529,7 +529,7 @@ def gguf_lists(section):
         return (struct.pack("<Q", 6) + b"%06x" % n for n in range(count))
 
     with_list("4 million tokens", names, 8, 4_000_000, tokens(4_000_000))
-    with_list("a million tokens", names, 8, 1_000_000, tokens(1_000_000), (0, 4))
+    with_list("300,000 tokens", names, 8, 300_000, tokens(300_000), (0, 4))
     with_list("20 million bytes", b"x.y", 0, 20_000_000, bytes(20_000_000))
     with_list("a list of 2^60", b"x.y", 0, 1 << 60, b"")
     with_list("no token", names, 8, 0, b"")
@@ -624,7 +624,8 @@ def numbers(section):
         put(config, place, odd)
         (folder / name).write_text(json.dumps(config))
         what = f"{family}/{name} {'/'.join(map(str, place))} = {odd!r}"
-        attack(section, what, folder, FAMILIES[family], (0, 4))
+        # a head whose labels change may be of another kind, which lacks the words
+        attack(section, what, folder, FAMILIES[family], (0, 2, 4))
 
 
 def tensors(section):

@@ -204,7 +204,8 @@ impl<R: BufRead> Bytes<R> {
     }
 }
 
-/// The tensor types that candle computes with, by their numbers in `enum ggml_type` of ggml.h.
+/// The tensor types that candle computes with, by their numbers in `enum ggml_type` of ggml.h. Q8_1 and Q8_K are those of
+/// activations, which no file holds.
 fn tensor_type(number: u32) -> Option<GgmlDType> {
     Some(match number {
         0 => GgmlDType::F32,
@@ -214,21 +215,21 @@ fn tensor_type(number: u32) -> Option<GgmlDType> {
         6 => GgmlDType::Q5_0,
         7 => GgmlDType::Q5_1,
         8 => GgmlDType::Q8_0,
-        9 => GgmlDType::Q8_1,
         10 => GgmlDType::Q2K,
         11 => GgmlDType::Q3K,
         12 => GgmlDType::Q4K,
         13 => GgmlDType::Q5K,
         14 => GgmlDType::Q6K,
-        15 => GgmlDType::Q8K,
         30 => GgmlDType::BF16,
         _ => return None,
     })
 }
 
-/// ggml's name for a tensor type that candle does not know (`enum ggml_type` of ggml.h).
+/// ggml's name for a tensor type that is not read (`enum ggml_type` of ggml.h).
 fn type_name(number: u32) -> String {
     let known = match number {
+        9 => "Q8_1",
+        15 => "Q8_K",
         16 => "IQ2_XXS",
         17 => "IQ2_XS",
         18 => "IQ3_XXS",
@@ -308,6 +309,7 @@ mod tests {
         insta::assert_snapshot!(refused(&[("a", 9, &[&0u32.to_le_bytes()[..], &u64::MAX.to_le_bytes()].concat())], &[]), @"has lists of more than 4194304 values");
         insta::assert_snapshot!(refused(&[("a", 8, &u64::MAX.to_le_bytes())], &[]), @"is truncated: its header is incomplete");
         insta::assert_snapshot!(refused(&[], &[("t", &[1, 1, 1, 1, 1], 0)]), @"has a tensor `t` of 5 dimensions; the maximum is 4");
+        insta::assert_snapshot!(refused(&[], &[("t", &[1], 15)]), @"holds tensors of type Q8_K, which is not supported");
         insta::assert_snapshot!(refused(&[], &[("t", &[1], 16)]), @"holds tensors of type IQ2_XXS, which is not supported");
         let nested = [&9u32.to_le_bytes()[..], &1u64.to_le_bytes()].concat().repeat(9);
         insta::assert_snapshot!(refused(&[("a", 9, &nested)], &[]), @"has lists nested deeper than 4 levels");

@@ -138,7 +138,7 @@ impl Quantised {
 
     /// x·Wᵀ for `x` (m, input) in f32: (m, output).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let few = x.dim(0)? <= FEW && self.has_product();
+        let few = x.dim(0)? <= FEW && has_product(self.dtype);
         let mut products = Vec::new();
         match &self.held {
             Held::Packed(tiles, kernel) => {
@@ -164,17 +164,12 @@ impl Quantised {
         n * self.step..self.dims.0.min((n + 1) * self.step)
     }
 
-    /// True if candle multiplies the blocks of the matrix quickly.
-    fn has_product(&self) -> bool {
-        !matches!(self.dtype, GgmlDType::Q4_1 | GgmlDType::Q5_1)
-    }
-
     /// The products with many rows. Pieces of the tiles are packed, if candle then rounds activations as it does for few
     /// rows, or dequantised.
     fn in_pieces(&self, x: &Tensor, tiles: &[QTensor], products: &mut Vec<Tensor>) -> Result<()> {
         const AT_ONCE: usize = 4;
         let k = self.dims.1;
-        let rounded = match self.has_product() {
+        let rounded = match has_product(self.dtype) {
             true => QTensor::quantize(x, activations(self.dtype))?.dequantize(&Device::Cpu)?,
             false => x.clone(),
         };
@@ -216,6 +211,12 @@ impl Quantised {
         };
         Tensor::cat(&ids.iter().map(row).collect::<Result<Vec<_>>>()?, 0)
     }
+}
+
+/// True if candle multiplies blocks of this type quickly. Its products with Q4_1 and Q5_1 also need an even number of
+/// blocks in each row.
+fn has_product(dtype: GgmlDType) -> bool {
+    !matches!(dtype, GgmlDType::Q4_1 | GgmlDType::Q5_1)
 }
 
 /// A matrix with rows of `k` values; a copy of the bytes.
@@ -316,6 +317,17 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn rows_may_have_an_odd_number_of_blocks() {
+        for dtype in [Q4_0, Q4_1, Q5_0, Q5_1, Q8_0] {
+            let stored = QTensor::quantize(&wave((20, 96), 0.37), dtype).unwrap();
+            let x = wave((3, 96), 0.011);
+            let plain = x.matmul(&stored.dequantize(&Device::Cpu).unwrap().t().unwrap()).unwrap();
+            let found = off(&held(&stored).forward(&x).unwrap(), &plain);
+            assert!(found < 0.05, "{dtype:?}: {found}");
         }
     }
 

@@ -144,6 +144,9 @@ impl Kernel {
     fn tried(dtype: GgmlDType, k: usize) -> Result<Option<Kernel>> {
         // From 32 rows on, candle packs in another layout on processors with AMX.
         const FEW: usize = 31;
+        if !super::has_product(dtype) {
+            return Ok(None);
+        }
         for least in [1, 2] {
             let source = Source::new(&vec![0; GROUP * row_bytes(dtype, k)], dtype);
             let matrix = source.matrix((GROUP, k))?;
