@@ -31,7 +31,7 @@ measure() {
     declare -A children=()
     ffmpeg -v error -nostdin -y -stream_loop -1 -i "$sample" -c copy -t $(($1 * 60)) "$video"
     start=$SECONDS
-    ELENCHUS_CACHE=$work/cache-$1 "$elenchus" run "$dialogue" -i video="$video" -q >"$work/out" 2>"$work/err" &
+    ELENCHUS_CACHE=$work/cache-$1 ELENCHUS_DATA=$work/data-$1 "$elenchus" run "$dialogue" -i video="$video" -q >"$work/out" 2>"$work/err" &
     pid=$!
     while kill -0 "$pid" 2>/dev/null; do
         peak_of "$pid"

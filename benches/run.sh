@@ -60,7 +60,7 @@ python=$(python_with_torch)
 asked() {
     local start end
     start=$(date +%s%N)
-    ELENCHUS_CACHE=$work/cache "$ELENCHUS" ask "$day" "$2" --json >"$work/answer" 2>>"$work/errors" || return
+    ELENCHUS_CACHE=$work/cache ELENCHUS_DATA=$work/data "$ELENCHUS" ask "$day" "$2" --json >"$work/answer" 2>>"$work/errors" || return
     end=$(date +%s%N)
     printf '| %s | %s | %s | %s | %s s |\n' "$1" "$2" "$(field exchanges)" "$(field memo_hits)" "$(seconds $((end - start)))"
 }

@@ -61,7 +61,11 @@ fn pipes_and_devices_do_not_block() {
 /// Runs the program in `folder`. Returns its exit code, stdout and stderr.
 fn run(folder: &Path, args: &[&OsStr]) -> (Option<i32>, String, String) {
     let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-    command.current_dir(folder).env("ELENCHUS_CACHE", folder.join("cache")).timeout(Duration::from_secs(120));
+    command
+        .current_dir(folder)
+        .env("ELENCHUS_CACHE", folder.join("cache"))
+        .env("ELENCHUS_DATA", folder.join("cache"))
+        .timeout(Duration::from_secs(120));
     let output = command.args(args).output().expect("it ends by itself");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
@@ -131,7 +135,10 @@ fn thin_pictures_need_little_memory() {
             let line =
                 format!("ulimit -v 2097152; exec '{}' try starter-clip --image {picture} {ask}", program.display());
             let mut shell = Command::new("sh");
-            shell.current_dir(folder.path()).env("ELENCHUS_CACHE", folder.path().join("cache"));
+            shell
+                .current_dir(folder.path())
+                .env("ELENCHUS_CACHE", folder.path().join("cache"))
+                .env("ELENCHUS_DATA", folder.path().join("cache"));
             let output =
                 shell.args(["-c", &line]).timeout(Duration::from_secs(120)).output().expect("it ends by itself");
             assert!(output.status.success(), "{picture} {ask}: {}", String::from_utf8_lossy(&output.stderr));
@@ -203,7 +210,10 @@ fn standard_input_is_read_only_if_it_is_named() {
     fs::write(folder.path().join("d.yaml"), dialogue).expect("written");
     let check = |args: &[&str], input: &str, expected: &str| {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-        command.current_dir(folder.path()).env("ELENCHUS_CACHE", folder.path().join("cache"));
+        command
+            .current_dir(folder.path())
+            .env("ELENCHUS_CACHE", folder.path().join("cache"))
+            .env("ELENCHUS_DATA", folder.path().join("cache"));
         let output = command.args(args).write_stdin(input).output().expect("it ends");
         assert_eq!(
             String::from_utf8_lossy(&output.stdout),

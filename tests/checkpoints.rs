@@ -267,7 +267,13 @@ fn every_file_of_a_checkpoint_has_a_size_limit() {
 /// Asks the program. It must fail with exit code 4 and one line, without an answer. Returns the line.
 fn answer(model: &Path, more: &[&str]) -> String {
     let mut command = Command::cargo_bin("elenchus").unwrap();
-    command.env("ELENCHUS_CACHE", model.join("../cache")).env("NO_COLOR", "1").arg("try").arg("--model").arg(model);
+    command
+        .env("ELENCHUS_CACHE", model.join("../cache"))
+        .env("ELENCHUS_DATA", model.join("../cache"))
+        .env("NO_COLOR", "1")
+        .arg("try")
+        .arg("--model")
+        .arg(model);
     let output = command.args(more).timeout(std::time::Duration::from_secs(60)).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
@@ -378,7 +384,12 @@ fn a_slow_chat_template_delays_neither_a_deadline_nor_a_signal() {
     assert!(answer(&copied.path, &["--prompt", "a"]).contains("template"));
     let start = |more: &[&str]| {
         let mut process = Process::new(env!("CARGO_BIN_EXE_elenchus"));
-        process.env("ELENCHUS_CACHE", copied.path.join("../cache")).env("NO_COLOR", "1").arg("try").args(more);
+        process
+            .env("ELENCHUS_CACHE", copied.path.join("../cache"))
+            .env("ELENCHUS_DATA", copied.path.join("../cache"))
+            .env("NO_COLOR", "1")
+            .arg("try")
+            .args(more);
         process.arg("--model").arg(&copied.path).args(["--prompt", "a"]).stderr(Stdio::piped()).spawn().unwrap()
     };
     let late = start(&["--deadline", "300ms"]).wait_with_output().unwrap();

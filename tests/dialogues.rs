@@ -18,7 +18,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 /// Runs the program in `folder`. Returns its output and exit code.
 fn elenchus(folder: &Path, args: &[&str]) -> (String, i32) {
     let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-    for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE"] {
+    for name in ["ELENCHUS_HOME", "ELENCHUS_DATA", "ELENCHUS_CACHE"] {
         command.env(name, folder.join(format!(".{}", name.to_lowercase())));
     }
     command.current_dir(folder).env("NO_COLOR", "1").env("HOME", folder.join(".home"));
@@ -308,8 +308,13 @@ fn the_examples_have_no_warnings() {
     let files = entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml"));
     for file in files.chain([root.join("examples/project/day.yaml")]) {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-        let command =
-            command.current_dir(root).env("ELENCHUS_CACHE", cache.path()).arg("check").arg(&file).arg("--json");
+        let command = command
+            .current_dir(root)
+            .env("ELENCHUS_CACHE", cache.path())
+            .env("ELENCHUS_DATA", cache.path())
+            .arg("check")
+            .arg(&file)
+            .arg("--json");
         let output = command.output().expect("it ends");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "[]\n", "{}", file.display());
     }
@@ -324,7 +329,7 @@ fn a_new_project_passes_its_own_tests() {
     let demo = root.path().join("demo");
     let home = |args: &[&str]| {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-        for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE"] {
+        for name in ["ELENCHUS_HOME", "ELENCHUS_DATA", "ELENCHUS_CACHE"] {
             command.env(name, root.path().join(format!(".{}", name.to_lowercase())));
         }
         let output = command.current_dir(&demo).env("NO_COLOR", "1").args(args).output().expect("it ends");

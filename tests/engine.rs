@@ -41,14 +41,23 @@ impl Project {
     /// Starts the program in this folder.
     fn start(&self, args: &[&str]) -> Child {
         let mut process = Process::new(env!("CARGO_BIN_EXE_elenchus"));
-        process.current_dir(self.0.path()).env("ELENCHUS_CACHE", self.cache()).env("NO_COLOR", "1").args(args);
+        process
+            .current_dir(self.0.path())
+            .env("ELENCHUS_CACHE", self.cache())
+            .env("ELENCHUS_DATA", self.cache())
+            .env("NO_COLOR", "1")
+            .args(args);
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
     }
     /// Runs the program and checks the exit code. Gives stdout and stderr.
     #[track_caller]
     fn check(&self, args: &[&str], code: i32) -> (String, String) {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-        command.current_dir(self.0.path()).env("ELENCHUS_CACHE", self.cache()).env("NO_COLOR", "1");
+        command
+            .current_dir(self.0.path())
+            .env("ELENCHUS_CACHE", self.cache())
+            .env("ELENCHUS_DATA", self.cache())
+            .env("NO_COLOR", "1");
         let output = command.env("ENGINE_TEST_KEY", KEY).args(args).timeout(Duration::from_secs(200)).output();
         let output = output.expect("it ends");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -262,7 +271,11 @@ fn a_signal_ends_a_run_in_order() {
     let check = |signal: &str, code: i32| {
         let project = Project::new(&[("d.yaml", dialogue), ("agents/ok.yaml", &ok), ("agents/hangs.yaml", &hangs)]);
         let mut process = Process::new(env!("CARGO_BIN_EXE_elenchus"));
-        process.current_dir(project.0.path()).env("ELENCHUS_CACHE", project.cache()).env("ENGINE_TEST_KEY", KEY);
+        process
+            .current_dir(project.0.path())
+            .env("ELENCHUS_CACHE", project.cache())
+            .env("ELENCHUS_DATA", project.cache())
+            .env("ENGINE_TEST_KEY", KEY);
         process
             .args(["run", "d.yaml", "--trust", "--record", "run.jsonl"])
             .stdout(Stdio::null())

@@ -26,7 +26,12 @@ fn json(cache: &Path, args: &[&str]) -> (Json, String) {
 
 fn run(cache: &Path, folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-    command.current_dir(folder).env("ELENCHUS_CACHE", cache).env("NO_COLOR", "1").timeout(Duration::from_secs(300));
+    command
+        .current_dir(folder)
+        .env("ELENCHUS_CACHE", cache)
+        .env("ELENCHUS_DATA", cache)
+        .env("NO_COLOR", "1")
+        .timeout(Duration::from_secs(300));
     let output = command.args(args).output().expect("it ends");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))

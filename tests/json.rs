@@ -29,7 +29,7 @@ impl Bench {
     /// Runs the program and compares its single line of JSON with the schema under `heading`.
     fn check(&self, heading: &str, args: &[&str], code: i32) -> Json {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-        for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE", "HOME"] {
+        for name in ["ELENCHUS_HOME", "ELENCHUS_DATA", "ELENCHUS_CACHE", "HOME"] {
             command.env(name, self.folder.path().join(format!(".{}", name.to_lowercase())));
         }
         let output = command.current_dir(self.folder.path()).args(args).arg("--json").output().expect("it ends");
@@ -138,6 +138,12 @@ fn every_command_prints_json_that_fits_its_schema() {
     let known = bench.check("plan", &[&plan[..], &["--fresh"]].concat(), 0);
     assert!(known["time"]["seconds"].as_f64() > Some(0.0), "the run above measured every agent: {known}");
     assert_eq!(known["time"]["same_dialogue"], true, "{known}");
+    bench.check("index", &["index", &day], 0);
+    let hits = bench.check("search", &["search", "keys"], 0);
+    assert!(hits.as_array().is_some_and(|hits| !hits.is_empty()), "{hits}");
+    bench.check("journal stat", &["journal", "stat"], 0);
+    bench.check("journal show", &["journal", "show"], 0);
+    bench.check("journal forget", &["journal", "forget", &day], 0);
     bench.check("error", &["ask", "none.mp4", "x"], 3);
     let unquoted =
         bench.check("error", &["ask", "day.mp4", "Where", "did", "I", "go?"], 2)["error"]["hint"].to_string();

@@ -20,7 +20,11 @@ impl User {
     /// Runs the program; it must succeed. Gives its JSON and the names of the towers that it loaded.
     fn run(&self, args: &[&str]) -> (Json, Vec<String>) {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-        command.env("ELENCHUS_CACHE", self.0.path()).env("NO_COLOR", "1").env_remove("ELENCHUS_LOG");
+        command
+            .env("ELENCHUS_CACHE", self.0.path())
+            .env("ELENCHUS_DATA", self.0.path())
+            .env("NO_COLOR", "1")
+            .env_remove("ELENCHUS_LOG");
         let output = command.args(args).args(["-v", "--json"]).output().expect("it ends");
         let log = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{args:?}: {log}");

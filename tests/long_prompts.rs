@@ -78,7 +78,7 @@ fn run(server: &MockServer, limits: &str, more: &str) -> (Option<i32>, Json, Str
     let line = |n: usize| json!({"start": n, "end": n + 1, "text": format!("a mug number {n} in the kitchen")});
     write("log.json", &Json::from((1..=LINES).map(line).collect::<Vec<_>>()).to_string());
     let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-    for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE", "HOME"] {
+    for name in ["ELENCHUS_HOME", "ELENCHUS_DATA", "ELENCHUS_CACHE", "HOME"] {
         command.env(name, folder.path().join(format!(".{}", name.to_lowercase())));
     }
     let args = ["run", "d.yaml", "-i", "log=log.json", "--trust", "--record", "run.jsonl", "--json"];

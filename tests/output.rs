@@ -28,7 +28,11 @@ fn project() -> tempfile::TempDir {
 /// Runs the program. Gives the exit code and stdout.
 fn run(folder: &Path, args: &[&str], stderr: Stdio) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_elenchus"));
-    command.current_dir(folder).env("ELENCHUS_CACHE", folder.join("cache")).env("RUST_LOG", "trace");
+    command
+        .current_dir(folder)
+        .env("ELENCHUS_CACHE", folder.join("cache"))
+        .env("ELENCHUS_DATA", folder.join("cache"))
+        .env("RUST_LOG", "trace");
     let mut child = command.args(args).stdout(Stdio::piped()).stderr(stderr).spawn().expect("it starts");
     let mut out = String::new();
     child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
@@ -71,7 +75,10 @@ fn a_failing_stdout_does_not_panic() {
     let folder = project();
     let check = |args: &[&str], stdout: Stdio, code: i32| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_elenchus"));
-        command.current_dir(folder.path()).env("ELENCHUS_CACHE", folder.path().join("cache"));
+        command
+            .current_dir(folder.path())
+            .env("ELENCHUS_CACHE", folder.path().join("cache"))
+            .env("ELENCHUS_DATA", folder.path().join("cache"));
         let ended = command.args(args).stdout(stdout).output().expect("it ends");
         let err = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(code), "{args:?}: {err}");

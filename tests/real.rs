@@ -42,7 +42,10 @@ fn media(name: &str) -> Option<PathBuf> {
 fn elenchus(args: &[&Path]) -> Json {
     let cache = tempfile::tempdir().expect("a folder");
     let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("ELENCHUS_CACHE", cache.path());
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("ELENCHUS_CACHE", cache.path())
+        .env("ELENCHUS_DATA", cache.path());
     let output = command.timeout(Duration::from_secs(600)).args(args).arg("--json").output().expect("it ends");
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")
@@ -251,7 +254,10 @@ fn a_translator_ranks_photographs_among_any_words() {
     }
     let check = |photograph: &str, among: &str| {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-        command.current_dir(folder.path()).env("ELENCHUS_CACHE", folder.path().join("cache"));
+        command
+            .current_dir(folder.path())
+            .env("ELENCHUS_CACHE", folder.path().join("cache"))
+            .env("ELENCHUS_DATA", folder.path().join("cache"));
         command.args(["try", "translator", "--trust", "--json", "--among", among, "--image"]);
         let output = command.arg(real("media").join(photograph)).output().expect("it ends");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

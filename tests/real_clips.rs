@@ -70,7 +70,10 @@ impl Bench {
         fs::write(&file, dialogue).expect("written");
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
         command.current_dir(env!("CARGO_MANIFEST_DIR")).timeout(Duration::from_secs(1800));
-        command.env("ELENCHUS_CACHE", self.cache.path()).env("ELENCHUS_MODELS", &self.models);
+        command
+            .env("ELENCHUS_CACHE", self.cache.path())
+            .env("ELENCHUS_DATA", self.cache.path())
+            .env("ELENCHUS_MODELS", &self.models);
         command.arg("run").arg(file).args(["--cast", "real", "--json"]);
         for (name, value) in inputs {
             command.arg("-i").arg(format!("{name}={value}"));

@@ -59,6 +59,7 @@ fn settings(folder: &Path) -> Settings {
         keys: Arc::new(|_| None),
         trust: false,
         offline: true,
+        journal: folder.join("journal"),
     }
 }
 

@@ -9,7 +9,7 @@ minutes=${1:-10}
 elenchus=$(realpath "${ELENCHUS:-target/release/elenchus}") || exit 2
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-export ELENCHUS_CACHE=$scratch/cache NO_COLOR=1
+export ELENCHUS_CACHE=$scratch/cache ELENCHUS_DATA=$scratch/data NO_COLOR=1
 day=examples/media/day1.mp4
 question="Where did I last see the keys?"
 passed=0 failed=0

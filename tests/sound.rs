@@ -28,7 +28,11 @@ fn shifted(folder: &Path, ending: &str, rate: u32, offset: f64) -> PathBuf {
 
 fn elenchus(cache: &Path, args: &[&str]) -> Json {
     let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("ELENCHUS_CACHE", cache).timeout(Duration::from_secs(300));
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("ELENCHUS_CACHE", cache)
+        .env("ELENCHUS_DATA", cache)
+        .timeout(Duration::from_secs(300));
     let output = command.args(args).arg("--json").output().expect("it ends");
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")

@@ -57,7 +57,11 @@ fn eval(dialogue: &str, files: &[PathBuf], metric: &str) -> Json {
     static CACHE: OnceLock<tempfile::TempDir> = OnceLock::new();
     let cache = CACHE.get_or_init(|| tempfile::tempdir().expect("temp"));
     let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-    command.current_dir(root()).env("ELENCHUS_CACHE", cache.path()).env("NO_COLOR", "1");
+    command
+        .current_dir(root())
+        .env("ELENCHUS_CACHE", cache.path())
+        .env("ELENCHUS_DATA", cache.path())
+        .env("NO_COLOR", "1");
     command
         .args(["eval", &format!("examples/{dialogue}.yaml"), "--metric", metric, "--json", "-q", "--data"])
         .args(files);

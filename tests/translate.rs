@@ -30,7 +30,7 @@ impl Bench {
     /// Runs the program and gives its exit code, what it printed, and its messages.
     fn run(&self, args: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-        for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE", "HOME"] {
+        for name in ["ELENCHUS_HOME", "ELENCHUS_DATA", "ELENCHUS_CACHE", "HOME"] {
             command.env(name, self.folder.path().join(format!(".{}", name.to_lowercase())));
         }
         let output = command.current_dir(self.folder.path()).args(args).arg("--trust").output().expect("it ends");

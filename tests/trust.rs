@@ -112,7 +112,10 @@ impl Machine {
             command.env_remove(name);
         }
         command.current_dir(self.path(at)).env("HOME", self.path("home")).env("NO_COLOR", "1");
-        command.env("ELENCHUS_CACHE", self.path("cache")).env("TRUST_TEST_KEY", KEY);
+        command
+            .env("ELENCHUS_CACHE", self.path("cache"))
+            .env("ELENCHUS_DATA", self.path("cache"))
+            .env("TRUST_TEST_KEY", KEY);
         command.timeout(Duration::from_secs(200));
         command
     }

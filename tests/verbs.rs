@@ -20,6 +20,8 @@ fn media(has_audio: bool) -> Value {
         has_video: true,
         has_audio,
         clock: None,
+        wall: None,
+        withheld: Vec::new(),
     }))
 }
 

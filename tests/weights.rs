@@ -33,7 +33,7 @@ fn a_tower_with_damaged_weights_ends_the_run() {
     fs::write(folder.path().join("agents/eye.yaml"), "model: { path: ../clip }\n").expect("written");
     let run = |args: &[&str]| {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-        for name in ["ELENCHUS_HOME", "ELENCHUS_CACHE", "HOME"] {
+        for name in ["ELENCHUS_HOME", "ELENCHUS_DATA", "ELENCHUS_CACHE", "HOME"] {
             command.env(name, folder.path().join(format!(".{}", name.to_lowercase())));
         }
         let output = command.current_dir(folder.path()).args(args).output().expect("it ends");

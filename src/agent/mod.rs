@@ -2,6 +2,7 @@
 //! one trait.
 
 pub mod budget;
+pub mod journal;
 pub mod list;
 pub mod local;
 pub mod media;
@@ -31,6 +32,8 @@ pub struct CallContext {
     pub seed: u64,
     /// The channel for the text piece by piece, if the caller streams.
     pub stream: Option<tokio::sync::mpsc::UnboundedSender<String>>,
+    /// For lines of the journal: where they come from.
+    pub origin: crate::store::journal::LineOrigin,
 }
 
 /// The default number of retries, if neither the step nor the agent file sets it.

@@ -3,6 +3,7 @@
 use super::{
     Agent,
     budget::{self, DeviceBudget, Need},
+    journal::JournalAgent,
     list::nested,
     local::{LocalAgent, LocalSpec, needs_background, needs_own_labels},
     media::MediaAgent,
@@ -21,7 +22,7 @@ use crate::{
     infer::worker::WorkerLimits,
     media::MediaStore,
     plan::{Plan, Role},
-    store::{TimingStore, VectorStore},
+    store::{TimingStore, VectorStore, journal::JournalPlace},
 };
 use futures_util::future::join_all;
 use indexmap::IndexMap;
@@ -42,6 +43,8 @@ pub struct RosterOptions {
     pub vectors: VectorStore,
     /// The store of measured speeds.
     pub timings: TimingStore,
+    /// The journal.
+    pub journal: Arc<JournalPlace>,
     /// The local agents of this process, for all runs.
     pub shared: Arc<SharedAgents>,
     /// Reads the environment variables that `key_env` names.
@@ -112,6 +115,7 @@ impl Roster {
         let mut roles: IndexMap<String, Arc<dyn Agent>> =
             plan.roles.iter().map(|(role, played)| (role.clone(), by_name[played.agent.as_str()].clone())).collect();
         roles.insert(MediaAgent::NAME.to_owned(), Arc::new(MediaAgent::new(options.store.clone())));
+        roles.insert(JournalAgent::NAME.to_owned(), Arc::new(JournalAgent::new(options.journal.clone())));
         Ok(Roster { agents: roles, store: Some(options.store.clone()), budgets })
     }
 }
@@ -398,6 +402,7 @@ mod tests {
             store: Arc::new(MediaStore::new(crate::media::MediaLimits::default())),
             vectors: VectorStore::default(),
             timings: TimingStore::default(),
+            journal: Arc::default(),
             shared: Arc::default(),
             keys: Arc::new(|_| None),
             prompt: Arc::new(Nobody),
@@ -443,7 +448,7 @@ mod tests {
         let files = [("judge", "person: {}"), ("parrot", "script: [hello]")];
         let roles: [(&str, &str, &[Kind]); 3] =
             [("a", "parrot", &[Kind::Say]), ("b", "judge", &[Kind::Say, Kind::Rank]), ("c", "parrot", &[Kind::Hear])];
-        check(&files, &roles, "a: parrot\nb: judge\nc: parrot\nmedia: media").await;
+        check(&files, &roles, "a: parrot\nb: judge\nc: parrot\nmedia: media\njournal: journal").await;
     }
 
     #[tokio::test]
@@ -495,7 +500,7 @@ mod tests {
         check_as(false, Network::All, &files, &roles, &expected).await;
         let expected = "agent far: --offline refuses its endpoint http://localhost:1";
         check_as(true, Network::Off, &files[..1], &roles[..1], expected).await;
-        check_as(false, Network::Off, &files[5..], &roles[5..], "e: ok\nmedia: media").await;
+        check_as(false, Network::Off, &files[5..], &roles[5..], "e: ok\nmedia: media\njournal: journal").await;
     }
 
     #[tokio::test]

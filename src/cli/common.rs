@@ -91,6 +91,24 @@ pub(crate) fn age(text: &str) -> Result<Duration, String> {
     days.map_or_else(|| duration(text), |days| Ok(Duration::from_secs(u64::from(days) * 86_400)))
 }
 
+/// A part of a video: from and to, each `MM:SS` or `H:MM:SS`, in seconds.
+pub(crate) fn span(text: &str) -> Result<(f64, f64), String> {
+    let wrong = || format!("found `{text}`, expected two times such as 10:00-10:30 or 1:10:00-1:12:30");
+    let (from, to) = text.split_once('-').ok_or_else(wrong)?;
+    let seconds = |time: &str| {
+        let parts: Option<Vec<u32>> = time.trim().split(':').map(|part| part.parse().ok()).collect();
+        match parts?.as_slice() {
+            [minutes, seconds] if *minutes < 100_000 && *seconds < 60 => Some(f64::from(minutes * 60 + seconds)),
+            [hours, minutes, seconds] if *hours < 1000 && *minutes < 60 && *seconds < 60 => {
+                Some(f64::from(hours * 3600 + minutes * 60 + seconds))
+            }
+            _ => None,
+        }
+    };
+    let (from, to) = seconds(from).zip(seconds(to)).ok_or_else(wrong)?;
+    if from < to { Ok((from, to)) } else { Err(format!("found `{text}`, which ends before it starts")) }
+}
+
 /// A size in bytes: a number and a unit, such as `4GB`, `500 MB` or `1.5GiB`.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
@@ -138,6 +156,18 @@ mod tests {
         check("30", None);
         check("1.5d", None);
         check("soon", None);
+    }
+
+    #[test]
+    fn spans_are_read() {
+        let check = |text: &str, expected: Option<(f64, f64)>| assert_eq!(span(text).ok(), expected, "{text}");
+        check("10:00-10:30", Some((600.0, 630.0)));
+        check("1:10:00 - 1:12:30", Some((4200.0, 4350.0)));
+        for bad in
+            ["10:00", "10:30-10:00", "10:60-11:00", "a-b", "-1:00-2:00", "99999:99:00-1:00", "4294967295:00-1:00"]
+        {
+            check(bad, None);
+        }
     }
 
     #[test]

@@ -5,13 +5,17 @@ mod calibrate;
 mod check;
 mod common;
 mod completions;
+mod cut;
 mod decoding;
 mod describe;
 mod doctor;
 mod eval;
 mod exit;
+mod forget;
 mod graph;
+mod index;
 mod init;
+mod journal;
 mod list;
 mod memo;
 mod models;
@@ -22,6 +26,7 @@ mod progress;
 mod replay;
 mod run;
 mod schema;
+mod search;
 mod session;
 mod settings;
 mod show;
@@ -39,6 +44,7 @@ pub use exit::Exit;
 use crate::{error::Fault, infer::guard::is_guarded};
 use clap::{CommandFactory, Parser, Subcommand};
 use out::Out;
+use std::path::PathBuf;
 
 /// Answer questions about first-person video with local models that see, hear and reason.
 #[derive(Debug, Parser)]
@@ -81,6 +87,9 @@ pub(crate) struct Global {
     /// Refuse all network access: endpoints, downloads, media by URL (also ELENCHUS_OFFLINE=1)
     #[arg(long, global = true)]
     offline: bool,
+    /// The folder of the journal [default: ~/.local/share/elenchus/journal]
+    #[arg(long, global = true, value_name = "FOLDER", env = "ELENCHUS_JOURNAL", hide_env_values = true)]
+    journal_folder: Option<PathBuf>,
 }
 
 impl Global {
@@ -88,7 +97,7 @@ impl Global {
     fn of(args: &[String]) -> Global {
         let has = |flag: &str| args.iter().any(|arg| arg == flag);
         let (json, trust, offline) = (has("--json"), has("--trust"), has("--offline"));
-        Global { json, quiet: false, verbose: 0, color: out::ColorChoice::Auto, trust, offline }
+        Global { json, quiet: false, verbose: 0, color: out::ColorChoice::Auto, trust, offline, journal_folder: None }
     }
 }
 
@@ -97,6 +106,12 @@ impl Global {
 enum Command {
     /// Ask a question about a video
     Ask(ask::Args),
+    /// Look at videos once, and write down in the journal what was seen, done and heard
+    Index(index::Args),
+    /// Find lines of the journal by their words
+    Search(search::Args),
+    /// Show, export, correct or forget lines of the journal
+    Journal(journal::Args),
     /// Run a dialogue
     Run(run::Args),
     /// Predict the cost of a run: exchanges, tokens, memory and time
@@ -147,6 +162,9 @@ pub fn main() -> std::process::ExitCode {
     let settings = settings::read(&args.global);
     let result = match args.command {
         Command::Ask(args) => args.run(&out, &settings),
+        Command::Index(args) => args.run(&out, &settings),
+        Command::Search(args) => args.run(&out, &settings),
+        Command::Journal(args) => args.run(&out, &settings),
         Command::Run(args) => args.run(&out, &settings),
         Command::Check(args) => args.run(&out, &settings),
         Command::Graph(args) => args.run(&out, &settings),

@@ -12,9 +12,10 @@ use crate::{
     error::{Fault, FaultKind},
     media::Access,
     plan::{CompileOptions, Inputs, Plan},
-    run::{Agents, Cancel, Outcome, Recorder, RunOptions},
-    session::{self, Engine, Listener, LoadOptions, forecast::Forecast},
+    run::{Agents, Cancel, Outcome, Recorder, RunOptions, named_media},
+    session::{self, Engine, Indexed, Listener, LoadOptions, forecast::Forecast},
     store::memo::Memo,
+    value::Media,
 };
 use std::{future::Future, path::Path, sync::Arc};
 
@@ -105,8 +106,34 @@ impl CliSession {
         self.unless_interrupted(self.session.forecast(inputs, &loading, args.seed, memo)).await
     }
 
+    /// The digest of another content that the journal knows at the path of this medium.
+    pub(super) fn replaced(&self, video: &Media) -> Result<Option<String>, Fault> {
+        Ok(self.session.engine().journal().open()?.replaced_at(video)?)
+    }
+
+    /// Writes the lines of a video to the journal, unless it has them.
+    pub(super) async fn index(&self, video: &Arc<Media>, args: &RunArgs) -> Result<Indexed, Fault> {
+        let loading = LoadOptions { device: args.device.clone(), memory: args.memory, listener: listener(&self.bars) };
+        let loaded = self.unless_interrupted(self.session.load(&loading)).await;
+        report(&self.session.catalogue.verdicts, &self.out)?;
+        loaded?;
+        let options = RunOptions {
+            seed: args.seed,
+            deadline: args.deadline,
+            memo: self.memo.clone(),
+            fresh: args.fresh,
+            progress: self.bars.clone(),
+            cancel: self.cancel.clone(),
+            ..RunOptions::new(Agents::new())
+        };
+        let indexed = self.session.index(video, &loading, options).await;
+        self.bars.clear();
+        indexed
+    }
+
     /// Runs the dialogue once. `record` is the file of the transcript.
     pub(super) async fn run(&self, inputs: Inputs, args: &RunArgs, record: Option<&Path>) -> Result<Outcome, Fault> {
+        let transcript = record;
         let record = match record {
             Some(file) => Recorder::file(file)
                 .map_err(|e| Fault::refused(format!("{} cannot be written: {e}", file.display())))?,
@@ -127,8 +154,15 @@ impl CliSession {
             cancel: self.cancel.clone(),
             ..RunOptions::new(Agents::new())
         };
+        let mut media = Vec::new();
+        inputs.values().values().for_each(|value| named_media(value, &mut media));
         let run = self.session.run(inputs, &loading, options).await?;
         self.bars.clear();
+        if let Some(file) = transcript.filter(|_| self.plan().block.writes_journal()) {
+            // forgetting a video removes the transcripts of runs about it
+            let digests: Vec<String> = media.into_iter().map(|medium| medium.digest).collect();
+            self.session.engine().journal().open()?.note_file(&file.display().to_string(), &digests)?;
+        }
         Ok(run.outcome?)
     }
 }

@@ -14,8 +14,11 @@ pub(crate) use crate::session::Settings;
 
 /// The settings from the environment and the global options.
 pub(crate) fn read(global: &Global) -> Settings {
+    let here = std::env::current_dir().ok();
+    let folders = Folders { uid: uid(), here, zone: zone(), ..Folders::from_vars(&variable) };
     Settings {
-        folders: Folders { uid: uid(), here: std::env::current_dir().ok(), ..Folders::from_vars(&variable) },
+        journal: global.journal_folder.clone().unwrap_or_else(|| folders.journal()),
+        folders,
         hub: HubSettings::from_vars(&variable),
         keys: Arc::new(variable),
         trust: global.trust,
@@ -41,6 +44,12 @@ pub(crate) fn report(verdicts: &Verdicts, out: &Out) -> Result<(), Fault> {
 /// The value of an environment variable; an empty one counts as unset.
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The name of the system's time zone, UTC if it has none.
+fn zone() -> String {
+    let zone = jiff::tz::TimeZone::try_system().ok();
+    zone.and_then(|zone| zone.iana_name().map(str::to_owned)).unwrap_or_else(|| "UTC".to_owned())
 }
 
 /// The user id of this process.

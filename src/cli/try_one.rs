@@ -285,7 +285,7 @@ impl Args {
         }
         let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
         let streams = self.prompt.is_some() && !out.json;
-        let asking = CallContext { seed: self.seed, stream: streams.then_some(stream) };
+        let asking = CallContext { seed: self.seed, stream: streams.then_some(stream), ..CallContext::default() };
         let answer = agent.ask(request, asking);
         tokio::pin!(answer);
         let mut shown = false;
@@ -315,7 +315,12 @@ impl Args {
 impl Args {
     /// Asks for several replies at once, which share one batch. Each has its own seed, from `--seed` on.
     async fn ask_several(&self, agent: &dyn Agent, request: &Request, schema: bool, out: &Out) -> Result<Exit, Fault> {
-        let ask = |n: u64| agent.ask(request.clone(), CallContext { seed: self.seed.wrapping_add(n), stream: None });
+        let ask = |n: u64| {
+            agent.ask(
+                request.clone(),
+                CallContext { seed: self.seed.wrapping_add(n), stream: None, ..CallContext::default() },
+            )
+        };
         let replies = futures_util::future::try_join_all((0..self.n).map(ask)).await;
         let replies = replies.map_err(|fault| failure(agent, fault))?;
         if out.json {

@@ -30,6 +30,11 @@ impl ScriptedReplies {
         ScriptedReplies { roles: roles.collect() }
     }
 
+    /// True if the test scripts replies for this role.
+    pub fn has(&self, role: &str) -> bool {
+        self.roles.contains_key(role)
+    }
+
     /// The reply to the next request of `role`, in plan order. `asked` counts the request.
     pub fn next(&self, role: &str, request: &Request, asked: &mut ScriptState) -> Result<Reply, NoReply> {
         let ordinal = asked.requests;

@@ -94,21 +94,30 @@ impl MediaRef<'_> {
     /// Keeps only the parts that decide the reply, the digest and the times. Clears the path and everything that
     /// follows from the bytes.
     pub(super) fn forget_place(self) {
-        let bare = |media: &Media| {
+        let bare = |media: &Media, withheld: Vec<(Time, Time)>| {
             let zero = Time { ticks: 0, base: TimeBase { num: 1, den: 1 } };
             let digest = media.digest.clone();
             let (path, start, end) = (String::new(), zero, zero);
-            Arc::new(Media { path, digest, start, end, has_video: false, has_audio: false, clock: None })
+            let (has_video, has_audio, clock, wall) = (false, false, None, None);
+            Arc::new(Media { path, digest, start, end, has_video, has_audio, clock, wall, withheld })
         };
         match self {
-            MediaRef::Whole(media) => *media = bare(media),
+            MediaRef::Whole(media) => *media = bare(media, media.withheld.clone()),
             MediaRef::Image(image) => image.path = String::new(),
-            // a frame is the picture at the moment's start, so the end does not count
+            // a frame is the picture at the moment's start, so neither the end nor what is withheld elsewhere counts
             MediaRef::Frame(moment) => {
-                *moment = Moment { media: bare(&moment.media), start: moment.start, end: moment.start, text: None };
+                *moment = Moment {
+                    media: bare(&moment.media, Vec::new()),
+                    start: moment.start,
+                    end: moment.start,
+                    text: None,
+                };
             }
             MediaRef::Sound(moment) => {
-                *moment = Moment { media: bare(&moment.media), start: moment.start, end: moment.end, text: None };
+                let touches = |(from, to): &&(Time, Time)| *from < moment.end && *to > moment.start;
+                let withheld = moment.media.withheld.iter().filter(touches).copied().collect();
+                *moment =
+                    Moment { media: bare(&moment.media, withheld), start: moment.start, end: moment.end, text: None };
             }
         }
     }

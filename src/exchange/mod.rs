@@ -9,11 +9,13 @@ mod embed;
 mod frames;
 mod hear;
 mod item;
+mod journal;
 mod labels;
 mod look;
 mod rank;
 mod say;
 mod script;
+mod search;
 
 pub use answers::{Answers, Modalities, Modality, lacks};
 pub use card::Card;
@@ -22,11 +24,13 @@ pub use embed::EmbedRequest;
 pub use frames::{FramesRequest, Sampling};
 pub use hear::{HearRequest, Speech};
 pub use item::{Item, MediaRef};
+pub use journal::{JournalReply, JournalRequest, LineFilter, Revision, TimeSpan};
 pub use labels::LabelList;
 pub use look::LookRequest;
 pub use rank::{FloorUse, RankRequest};
 pub use say::{ChoiceScore, Finish, LeaveOut, Message, Overflow, SayReply, SayRequest, TokenLogprob};
 pub use script::{NoReply, Script, ScriptReply, ScriptSegment};
+pub use search::{GivenLine, HitReason, RoleVector, SearchHit, SearchRequest, Searched};
 
 use crate::value::{Moment, Scored};
 use serde::{Deserialize, Serialize};
@@ -60,6 +64,11 @@ pub trait Exchange: Clone + PartialEq + std::fmt::Debug + Serialize {
     /// True if chance decides the reply, so that the seed counts.
     fn samples(&self) -> bool {
         false
+    }
+
+    /// True if an equal request always has an equal reply, so that the memo may keep the reply and equal requests may share it.
+    fn repeats(&self) -> bool {
+        true
     }
 
     /// True if the place in the dialogue is part of the seed, so that two steps with the same request draw differently.
@@ -165,6 +174,11 @@ macro_rules! exchanges {
                 match self { $(Request::$Kind(request) => request.samples(),)* }
             }
 
+            /// [`Exchange::repeats`]
+            pub fn repeats(&self) -> bool {
+                match self { $(Request::$Kind(request) => request.repeats(),)* }
+            }
+
             /// [`Exchange::seed_by_place`]
             pub fn seed_by_place(&self) -> bool {
                 match self { $(Request::$Kind(request) => request.seed_by_place(),)* }
@@ -224,6 +238,10 @@ exchanges! {
     Embed "embed" EmbedRequest => Vec<f32>;
     /// A video sampled into moments, in order of time.
     Frames "frames" FramesRequest => Vec<Moment>;
+    /// Lines added to the journal, or read from it.
+    Journal "journal" JournalRequest => JournalReply;
+    /// The lines that fit words best.
+    Search "search" SearchRequest => Vec<SearchHit>;
 }
 
 impl Request {

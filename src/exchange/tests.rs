@@ -1,7 +1,7 @@
 //! Requests and replies on the wire, and the canonical form of a request.
 
 use super::*;
-use crate::value::{ImageFile, Media, Time, TimeBase};
+use crate::value::{ImageFile, JournalLine, LineLabel, Media, Sense, Time, TimeBase};
 use std::sync::Arc;
 
 fn time(ticks: i64) -> Time {
@@ -18,11 +18,25 @@ fn medium(path: &str) -> Arc<Media> {
         has_video: true,
         has_audio: true,
         clock: None,
+        wall: None,
+        withheld: Vec::new(),
     })
 }
 
 fn moment(path: &str) -> Moment {
     Moment { media: medium(path), start: time(1000), end: time(2000), text: None }
+}
+
+/// Lines of the medium at `path` for the journal.
+fn append(path: &str) -> JournalRequest {
+    let labels = vec![LineLabel { text: "keys".into(), score: Some(0.5), role: Some("things".into()) }];
+    let line = JournalLine { moment: moment(path), sense: Sense::Seen, text: "keys".into(), labels };
+    JournalRequest::Append {
+        writer: "log.lines".into(),
+        medium: medium(path),
+        senses: vec![Sense::Seen],
+        lines: vec![line],
+    }
 }
 
 /// One request of each kind with its reply, about the medium at `path`.
@@ -47,6 +61,12 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
     let say = SayRequest::new(messages);
     let look = LookRequest { images: vec![what.clone()], prompt: "Where?".into(), decoding: Decoding::default() };
     let frames = FramesRequest { video: medium(path), sampling: Sampling::Every(0.1) };
+    let among_lines =
+        Searched::Lines(vec![GivenLine { text: "keys".into(), start_s: Some(1.0), end_s: None, vector: None }]);
+    let (vector, filter) = (Some(RoleVector { role: "words".into(), vector: vec![1.0] }), LineFilter::default());
+    let search = SearchRequest { among: among_lines, text: "keys".into(), vector, filter, top: 3, apart_s: 1.5 };
+    let why = vec![HitReason::Words(vec!["keys".into()]), HitReason::Meaning(0.5)];
+    let hit = SearchHit { place: Some(0), line: None, score: 0.75, why };
     vec![
         (
             Request::Rank(RankRequest { what: what.clone(), among, texts, floor: FloorUse::Required }),
@@ -57,6 +77,8 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
         (Request::Hear(hear), Reply::Hear(heard)),
         (Request::Embed(EmbedRequest { what }), Reply::Embed(vec![0.6, 0.8])),
         (Request::Frames(frames), Reply::Frames(vec![moment(path)])),
+        (Request::Journal(append(path)), Reply::Journal(JournalReply::Added(1))),
+        (Request::Search(search), Reply::Search(vec![hit])),
     ]
 }
 
@@ -134,5 +156,5 @@ fn a_reply_to_another_request_is_refused_by_name() {
 #[test]
 fn the_content_of_a_request_follows_from_its_items() {
     let takes: Vec<String> = one_of_each("day.mp4").iter().map(|(request, _)| request.takes().to_string()).collect();
-    assert_eq!(takes, ["image", "text, image, sound", "text, image", "sound", "image", "video"]);
+    assert_eq!(takes, ["image", "text, image, sound", "text, image", "sound", "image", "video", "text", "text"]);
 }

@@ -17,6 +17,8 @@ pub struct Folders {
     pub config: PathBuf,
     /// `ELENCHUS_CACHE`, else `XDG_CACHE_HOME/elenchus`, else `~/.cache/elenchus`.
     pub cache: PathBuf,
+    /// `ELENCHUS_DATA`, else `XDG_DATA_HOME/elenchus`, else `~/.local/share/elenchus`: files that elenchus cannot make again.
+    pub data: PathBuf,
     /// Checkpoints that the user put here, for relative paths of agent files: `ELENCHUS_MODELS`, else `models` in the
     /// cache folder.
     pub models: PathBuf,
@@ -26,6 +28,8 @@ pub struct Folders {
     pub uid: Option<u32>,
     /// The working folder. Messages omit it from paths below it.
     pub here: Option<PathBuf>,
+    /// The user's time zone: an IANA name or an offset; UTC if empty.
+    pub zone: String,
 }
 
 impl Folders {
@@ -41,17 +45,24 @@ impl Folders {
         let models = vars("ELENCHUS_MODELS").map_or_else(|| cache.join("models"), PathBuf::from);
         Folders {
             config: pick("ELENCHUS_HOME", "XDG_CONFIG_HOME", ".config"),
+            data: pick("ELENCHUS_DATA", "XDG_DATA_HOME", ".local/share"),
             cache,
             models,
             home: own_home(vars),
             uid: None,
             here: None,
+            zone: String::new(),
         }
     }
 
     /// The folder of the memo.
     pub fn memo(&self) -> PathBuf {
         self.cache.join("memo")
+    }
+
+    /// The folder of the journal.
+    pub fn journal(&self) -> PathBuf {
+        self.data.join("journal")
     }
 
     /// The folder of the vectors of texts.
@@ -232,11 +243,13 @@ mod tests {
         let uid = trust::owner(folder.path());
         let folders = |home: Option<PathBuf>, uid: Option<u32>| Folders {
             config: folder.path().into(),
+            data: "d".into(),
             cache: "k".into(),
             models: "k/models".into(),
             home,
             uid,
             here: None,
+            zone: String::new(),
         };
         let other = uid.map(|uid| uid + 1);
         assert!(folders(None, uid).own_config().is_some() && folders(Some("h".into()), other).own_config().is_some());

@@ -144,11 +144,13 @@ mod tests {
     fn user(home: &Path, uid: Option<u32>) -> Folders {
         Folders {
             config: home.join("c"),
+            data: "d".into(),
             cache: home.join("k"),
             models: home.join("k/models"),
             home: Some(home.to_owned()),
             uid,
             here: None,
+            zone: String::new(),
         }
     }
 

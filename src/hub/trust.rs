@@ -201,11 +201,13 @@ mod tests {
         let uid = owner(root);
         Folders {
             config: root.join("config"),
+            data: "d".into(),
             cache: root.join("cache"),
             models: root.join("models"),
             home: Some(root.to_owned()),
             uid,
             here: None,
+            zone: String::new(),
         }
     }
 

@@ -7,6 +7,7 @@
 //! are decoded on request.
 
 mod cache;
+mod clip;
 mod error;
 mod ffmpeg;
 mod frames;
@@ -26,6 +27,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use clip::{clip, thumbnail};
 pub use error::{MediaError, MediaFault};
 pub use ffmpeg::{Tools, tools};
 pub use open::{Access, digest_of, open};

@@ -2,13 +2,13 @@
 
 use super::{
     MediaError, MediaFault,
-    probe::{decodes, measured_end, probe},
+    probe::{Probe, decodes, measured_end, probe},
     remote, sniff,
 };
 use crate::{
     files,
     hub::{Folders, Network, digest::Digests},
-    value::Media,
+    value::{Media, StatedTime, Time, WallClock},
 };
 use std::{
     fs::{self, File},
@@ -26,12 +26,34 @@ pub struct Access {
     pub digests: Digests,
     /// The folder of downloaded media, by digest. With `None`, media by URL are refused.
     pub fetched: Option<PathBuf>,
+    /// The time at which the medium starts, if the user states it. It comes before the container's and the file name's.
+    pub starts_at: Option<StatedTime>,
+    /// The zone of times without one: an IANA name or an offset; UTC if empty.
+    pub zone: String,
+    /// The parts of each medium that no model may see or hear: from and to, in seconds after its start.
+    pub exclude: Vec<(u32, u32)>,
+    /// True if no model may hear the sound.
+    pub mute: bool,
 }
 
 impl Access {
     /// The access with the user's folders.
     pub fn new(network: Network, folders: &Folders) -> Access {
-        Access { network, digests: folders.digests(), fetched: Some(folders.media()) }
+        let (digests, fetched) = (folders.digests(), Some(folders.media()));
+        Access { network, digests, fetched, zone: folders.zone.clone(), ..Access::default() }
+    }
+
+    /// The parts of a medium that no model may see or hear.
+    fn withheld_of(&self, probe: &Probe) -> Vec<(Time, Time)> {
+        let at = |seconds: u32| Time::from_seconds(probe.start.seconds() + f64::from(seconds));
+        self.exclude.iter().map(|(from, to)| (at(*from), at(*to))).collect()
+    }
+
+    /// The wall clock of the medium at `path`, as far as anything states it.
+    fn wall_of(&self, path: &str, probe: &Probe) -> Option<WallClock> {
+        let stated = self.starts_at.or(probe.created).or_else(|| StatedTime::in_file_name(path))?;
+        let zone = if self.zone.is_empty() { "UTC" } else { &self.zone };
+        stated.wall(zone, probe.clock.map(|clock| clock.start_min))
     }
 }
 
@@ -48,11 +70,11 @@ pub async fn open(path: &str, access: &Access) -> Result<Arc<Media>, MediaError>
     if fs::symlink_metadata(&local).is_err() && remote::scheme(path).is_some() {
         return remote::open(path, access).await;
     }
-    open_local(&local, path, &access.digests).await.map(Arc::new)
+    open_local(&local, path, access).await.map(Arc::new)
 }
 
 /// Opens the file `local`; messages and the medium name it `shown`.
-pub(crate) async fn open_local(local: &Path, shown: &str, digests: &Digests) -> Result<Media, MediaError> {
+pub(crate) async fn open_local(local: &Path, shown: &str, access: &Access) -> Result<Media, MediaError> {
     let look = {
         let (local, shown) = (local.to_owned(), shown.to_owned());
         move || look(&local, &shown)
@@ -86,7 +108,7 @@ pub(crate) async fn open_local(local: &Path, shown: &str, digests: &Digests) -> 
         })?,
     };
     let digest = {
-        let (local, shown, digests) = (local.to_owned(), shown.to_owned(), digests.clone());
+        let (local, shown, digests) = (local.to_owned(), shown.to_owned(), access.digests.clone());
         move || digest(&local, &shown, &digests)
     };
     Ok(Media {
@@ -95,8 +117,10 @@ pub(crate) async fn open_local(local: &Path, shown: &str, digests: &Digests) -> 
         start: probe.start,
         end,
         has_video: probe.picture.is_some(),
-        has_audio: probe.sound.is_some(),
+        has_audio: probe.sound.is_some() && !access.mute,
         clock: probe.clock,
+        wall: access.wall_of(shown, &probe),
+        withheld: access.withheld_of(&probe),
     })
 }
 

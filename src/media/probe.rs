@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     value::clock::DayClock,
-    value::{Time, TimeBase},
+    value::{StatedTime, Time, TimeBase},
 };
 use serde::Deserialize;
 use std::{ffi::OsString, ops::ControlFlow, path::Path};
@@ -30,6 +30,8 @@ pub(crate) struct Probe {
     pub tail_s: Option<f64>,
     /// The clock that the container's comment states, if any.
     pub clock: Option<DayClock>,
+    /// The time of the recording that the container states, if any.
+    pub created: Option<StatedTime>,
     /// True if the first packets are encrypted.
     pub locked: bool,
     /// True if the first packets decoded to a frame of the picture.
@@ -194,8 +196,17 @@ struct RawPiece {
 impl RawFormat {
     /// The clock in the comment. Containers differ in the case of tag names.
     fn clock(&self) -> Option<DayClock> {
-        let (_, comment) = self.tags.iter().find(|(name, _)| name.eq_ignore_ascii_case("comment"))?;
-        DayClock::parse(comment.as_str()?)
+        DayClock::parse(self.tag("comment")?)
+    }
+
+    /// The time of the recording. Apple's tag has the zone of the place; the other one is UTC.
+    fn created(&self) -> Option<StatedTime> {
+        let stated = |name: &str| StatedTime::parse(self.tag(name)?).filter(|stated| stated.is_plausible());
+        stated("com.apple.quicktime.creationdate").or_else(|| stated("creation_time")).or_else(|| stated("date"))
+    }
+
+    fn tag(&self, name: &str) -> Option<&str> {
+        self.tags.iter().find(|(found, _)| found.eq_ignore_ascii_case(name))?.1.as_str()
     }
 }
 
@@ -262,6 +273,7 @@ fn read(json: &[u8], shown: &str) -> Result<Probe, MediaError> {
         picture: video.and_then(RawStream::picture),
         sound: audio.map(|a| AudioStream { index: a.index, start: a.start().unwrap_or(start) }),
         clock: raw.format.clock(),
+        created: raw.format.created(),
         container: raw.format.format_name,
         start,
         tail_s: length.map(|length| length.seconds() - 15.0).filter(|_| ends.is_none()),

@@ -137,7 +137,7 @@ async fn fetch(address: &str, access: &Access) -> Result<Arc<Media>, MediaError>
         folder.join(format!("{}.part", blake3::hash(format!("{address} {}", std::process::id()).as_bytes()).to_hex()));
     let fetched = async {
         download(address, &part, MAX_BYTES).await.map_err(|e| failed(format!("cannot be downloaded: {e}")))?;
-        open_local(&part, address, &access.digests).await
+        open_local(&part, address, access).await
     };
     let media = match fetched.await {
         Ok(media) => media,

@@ -73,6 +73,10 @@ impl MediaStore {
     /// The frame shown at `moment.start`. For a sampled moment it is the frame with exactly that presentation time.
     /// Fails if the medium lacks it.
     pub async fn frame(&self, moment: &Moment) -> Result<Arc<RgbImage>, MediaError> {
+        if moment.media.withholds(moment.start) {
+            let what = format!("is excluded at {}", moment.start);
+            return Err(MediaError::new(MediaFault::NotInIt, &moment.media.path, what));
+        }
         let decoder = self.decoder(&moment.media);
         let base = decoder.picture().await?.base;
         let pts = if moment.start.base == base { moment.start.ticks } else { decoder.shown_at(moment.start).await? };
@@ -118,7 +122,7 @@ impl MediaStore {
         rate_hz: u32,
     ) -> Result<Vec<f32>, MediaError> {
         let from = start.on_grid(rate_hz);
-        self.decoder(media).samples(from, end.on_grid(rate_hz).max(from), rate_hz).await
+        self.heard(media, from, end.on_grid(rate_hz).max(from), rate_hz).await
     }
 
     /// Like [`MediaStore::samples`], with a range counted in samples from the one nearest to `start`. Adjacent windows
@@ -131,14 +135,31 @@ impl MediaStore {
         rate_hz: u32,
     ) -> Result<Vec<f32>, MediaError> {
         let at = |sample: usize| start.on_grid(rate_hz).saturating_add(i64::try_from(sample).unwrap_or(i64::MAX));
-        self.decoder(media).samples(at(samples.start), at(samples.end), rate_hz).await
+        self.heard(media, at(samples.start), at(samples.end), rate_hz).await
+    }
+
+    /// Samples by their positions on the grid. What the user withholds is silence.
+    async fn heard(&self, media: &Arc<Media>, from: i64, to: i64, rate_hz: u32) -> Result<Vec<f32>, MediaError> {
+        let mut samples = self.decoder(media).samples(from, to, rate_hz).await?;
+        let count = samples.len();
+        for (start, end) in &media.withheld {
+            let place = |time: Time| (time.on_grid(rate_hz).saturating_sub(from).max(0) as usize).min(count);
+            let silent = place(*start)..place(*end);
+            samples[silent].fill(0.0);
+        }
+        Ok(samples)
     }
 
     /// Like [`super::sample()`], and expects requests for the selected frames: the decoder then skips all others.
     pub async fn sample(&self, media: &Arc<Media>, sampling: &Sampling) -> Result<Vec<Moment>, MediaError> {
         let decoder = self.decoder(media);
         let (moments, found) = survey(&decoder, sampling).await?;
-        decoder.expect(DecodePlan::new(found.chosen, found.key_gap));
+        let moments = shown(moments, media);
+        let times = match media.withheld.is_empty() {
+            true => found.chosen,
+            false => moments.iter().map(|moment| moment.start.ticks).collect(),
+        };
+        decoder.expect(DecodePlan::new(times, found.key_gap));
         Ok(moments)
     }
 
@@ -182,4 +203,13 @@ impl MediaStore {
         }
         decoder
     }
+}
+
+/// The moments outside of what the user withholds. One that reaches into it ends there.
+fn shown(moments: Vec<Moment>, media: &Media) -> Vec<Moment> {
+    let ends = |moment: Moment| {
+        let next = media.withheld.iter().map(|(from, _)| *from).filter(|from| *from > moment.start).min();
+        Moment { end: next.map_or(moment.end, |from| from.min(moment.end)), ..moment }
+    };
+    moments.into_iter().filter(|moment| !media.withholds(moment.start)).map(ends).collect()
 }

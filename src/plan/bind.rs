@@ -217,6 +217,8 @@ mod tests {
             has_video: true,
             has_audio: false,
             clock: None,
+            wall: None,
+            withheld: Vec::new(),
         }))
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn plan(steps: &IndexMap<At<String>, StepWritten>, planning: &mut Pla
     }
     for (i, (name, written)) in steps.iter().enumerate() {
         check_name(name, planning);
+        planning.step.clone_from(&name.value);
         let verb = verbs::read(written, planning);
         let until = steps.get_index(i + 1).map(|(next, _)| next.pos);
         let doubtful = planning.shared.has_problem(&planning.file, name.pos, until);
@@ -218,7 +219,8 @@ pub(super) fn unused(
     for (i, step) in draft.steps.iter().enumerate() {
         used.extend(step.needs.iter().filter(|need| **need != i).map(|need| draft.steps[*need].name.as_str()));
     }
-    for step in draft.steps.iter().filter(|step| !used.contains(step.name.as_str())) {
+    let has_effect = |step: &DraftStep| step.planned.as_ref().is_some_and(|planned| planned.has_effect());
+    for step in draft.steps.iter().filter(|step| !used.contains(step.name.as_str()) && !has_effect(step)) {
         let pos = steps.get_key_value(step.name.as_str()).map(|(name, _)| name.pos).unwrap_or_default();
         let message = format!("found step `{}`, which neither the answer nor any step uses", step.name);
         shared.problem("unused-step", file, pos, message, Some("use it, or remove it".into()));

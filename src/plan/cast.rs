@@ -173,8 +173,8 @@ fn own_cast(written: &DialogueFile, file: &Arc<str>, library: &dyn Library, shar
         }
     }
     for (role, agent) in written.cast.iter().flat_map(CastWritten::roles) {
-        if role.value == "media" {
-            let message = "found role `media`, which every run has already".to_owned();
+        if ["media", "journal"].contains(&role.as_str()) {
+            let message = format!("found role `{}`, which every run has already", role.value);
             shared.problem("wrong-value", file, role.pos, message, Some("give the role another name".into()));
         }
         cast.agents.insert(role.value.clone(), bound(agent.clone(), file));

@@ -129,6 +129,8 @@ pub(super) fn compiled(
         library,
         file: file.clone(),
         caller,
+        dialogue: written.dialogue.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
+        step: String::new(),
         cast: &cast,
         mentions: Vec::new(),
         asked: BTreeSet::new(),

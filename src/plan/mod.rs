@@ -94,6 +94,19 @@ pub struct Block {
     pub steps: Vec<PlannedStep>,
 }
 
+impl Block {
+    /// True if a step adds lines to the journal, also one inside a loop or a called dialogue.
+    pub fn writes_journal(&self) -> bool {
+        self.steps.iter().any(|planned| {
+            planned.step.writes_journal()
+                || match planned.step.inside() {
+                    Inside::Repeats { block, .. } | Inside::Calls { block, .. } => block.writes_journal(),
+                    Inside::Nothing | Inside::Asks(_) => false,
+                }
+        })
+    }
+}
+
 /// One step, ready to run.
 #[derive(Debug, Clone)]
 pub struct PlannedStep {

@@ -80,6 +80,10 @@ pub struct Planning<'a> {
     pub(super) file: Arc<str>,
     /// The dialogue that is being checked, as the caller of others.
     pub(super) caller: Caller,
+    /// The name of this dialogue.
+    pub(super) dialogue: String,
+    /// The name of the step that is being read.
+    pub(super) step: String,
     /// The agents and the label lists of this dialogue by role.
     pub(super) cast: &'a Cast,
     /// The names in the current step.

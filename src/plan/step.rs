@@ -63,6 +63,10 @@ pub trait Verb {
 
 /// A step with known names. Its types can be checked.
 pub trait Planned: fmt::Debug + Send + Sync {
+    /// True if the step has an effect besides its value, so that nothing needs to use it.
+    fn has_effect(&self) -> bool {
+        false
+    }
     /// The type of its value (without `each`), and its behaviour. Reports types that do not fit.
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>);
 }
@@ -78,6 +82,10 @@ pub trait Step: fmt::Debug + Send + Sync {
     /// The parts inside the step, for drawings.
     fn inside(&self) -> Inside {
         Inside::Nothing
+    }
+    /// True if the step itself adds lines to the journal.
+    fn writes_journal(&self) -> bool {
+        false
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn check_tests(
         // a test can script the roles of a called dialogue too
         let roles: Vec<String> = shared.roles.keys().cloned().collect();
         for (role, script) in test.script.iter().flatten() {
-            let names = cast.agents.keys().chain(&roles).map(String::as_str).chain(["media"]).collect();
+            let names = cast.agents.keys().chain(&roles).map(String::as_str).chain(["media", "journal"]).collect();
             unknown(role, "role", names, shared);
             check_replies(role, script, file, shared);
         }
@@ -51,6 +51,7 @@ fn check_replies(role: &At<String>, script: &Script, file: &Arc<str>, shared: &m
     let known = shared.roles.get(role.as_str());
     let kinds = match role.as_str() {
         "media" => vec![Kind::Frames],
+        "journal" => vec![Kind::Journal, Kind::Search],
         _ => known.map(|role| role.kinds.clone()).unwrap_or_default(),
     };
     // scores answer a `say` only if it has choices

@@ -6,6 +6,13 @@ use crate::{
     problem::closest,
 };
 
+impl Planning<'_> {
+    /// The place of the step that is being read: `DIALOGUE.STEP`. It stays the same when the file moves.
+    pub fn writer(&self) -> String {
+        format!("{}.{}", self.dialogue, self.step)
+    }
+}
+
 /// Reads the verb of a step. A missing or unreadable verb is reported and gives `None`; the name of a missing verb is
 /// empty.
 pub(super) fn read(step: &StepWritten, planning: &mut Planning<'_>) -> (&'static str, Option<Box<dyn Verb>>) {

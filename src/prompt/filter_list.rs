@@ -69,7 +69,12 @@ pub const FILTERS: &[FilterDoc] = &[
         "replaces each text by the most common of the n texts around it; in a tie the text stays",
     ),
     doc("flatten", element, "lists | flatten", "a list of lists as one list"),
-    doc("tally", counted, "labels | tally", "records {text, count}, most common first; ties in order of appearance"),
+    doc(
+        "tally",
+        counted,
+        "labels | tally",
+        "records {text, count, share}, most common first; ties in order of appearance",
+    ),
     doc(
         "clock",
         text,
@@ -236,5 +241,5 @@ fn lists(of: &Type) -> Type {
 }
 
 fn counted(_: &Type) -> Type {
-    list_of(Type::record([("text".into(), Type::Text), ("count".into(), Type::Number)]))
+    list_of(Type::record([("text".into(), Type::Text), ("count".into(), Type::Number), ("share".into(), Type::Number)]))
 }

@@ -141,8 +141,11 @@ fn tally(state: &mut State, list: &Shown) -> Result<Shown, Error> {
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let all: usize = counts.iter().map(|(_, count)| count).sum();
     let record = |(text, count): (String, usize)| {
-        Shown::from_pairs([("text".to_owned(), Shown::from(text)), ("count".to_owned(), Shown::from(count))])
+        let share = count as f64 / all as f64;
+        let fields = [("text", Shown::from(text)), ("count", Shown::from(count)), ("share", Shown::from(share))];
+        Shown::from_pairs(fields.map(|(name, value)| (name.to_owned(), value)))
     };
     Ok(counts.into_iter().map(record).collect::<Vec<_>>().into())
 }

@@ -7,7 +7,17 @@ use std::sync::Arc;
 
 fn media(has_audio: bool) -> Arc<Media> {
     let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(90.0));
-    Arc::new(Media { path: "day.mp4".into(), digest: "d".into(), start, end, has_video: true, has_audio, clock: None })
+    Arc::new(Media {
+        path: "day.mp4".into(),
+        digest: "d".into(),
+        start,
+        end,
+        has_video: true,
+        has_audio,
+        clock: None,
+        wall: None,
+        withheld: Vec::new(),
+    })
 }
 
 fn moment(start: f64, end: f64, text: Option<&str>) -> Value {
@@ -98,7 +108,7 @@ fn mixed_text_renders() {
 fn filters_of_dialogues() {
     check("{{ '1. eat\n2) sleep\n\n- run\n2.5 litres' | lines }}", r#"["eat","sleep","run","2.5 litres"]"#);
     check("{{ labels | smooth(3) }}", r#"["a","a","a","a"]"#);
-    check("{{ labels | tally }}", r#"[{"text":"a","count":3},{"text":"b","count":1}]"#);
+    check("{{ labels | tally }}", r#"[{"text":"a","count":3,"share":0.75},{"text":"b","count":1,"share":0.25}]"#);
     check("{{ labels | runs }}", r#"[["a"],["b"],["a","a"]]"#);
     check("{{ rows | runs('place') | map('length') | list }}", "[2,1]");
     check("{{ rows | runs('place') | absorb(2) | map('length') | list }}", "[3]");

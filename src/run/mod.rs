@@ -11,13 +11,14 @@ pub mod machine;
 pub mod outcome;
 pub mod progress;
 pub mod rehearse;
+mod rehearsed;
 pub mod replay;
 pub mod scripted;
 pub mod transcript;
 
 pub use crate::store::{Memo, MemoError};
 pub use cancel::Cancel;
-pub use driver::{Agents, Run, RunOptions, run};
+pub use driver::{Agents, Run, RunOptions, named_media, run};
 pub use outcome::{Evidence, Outcome, RunError};
 pub use progress::{Event, Progress, Silent};
 pub use replay::{ReplayError, replay};

@@ -8,10 +8,12 @@ use super::{
     driver::Agents,
     guess::{self, Expected},
     machine::{DueExchange, Machine},
+    rehearsed::RehearsedJournal,
 };
 use crate::{
     agent::{
         Agent, CallContext, budget,
+        journal::JournalAgent,
         media::MediaAgent,
         work::{Estimator, Work},
     },
@@ -175,6 +177,7 @@ struct Counter {
     /// The paths of the steps with made-up replies.
     made_up: HashSet<String>,
     vector: usize,
+    journal: RehearsedJournal,
 }
 
 /// Labels with their wordings.
@@ -225,7 +228,8 @@ async fn open(agents: Agents, depends: Depends) -> Result<Counter, Fault> {
     });
     let (agents, models) = opened.await??;
     let (steps, known, lists, made_up) = (IndexMap::new(), HashSet::new(), ReadLists::default(), HashSet::new());
-    Ok(Counter { agents, steps, models, known, lists, depends, made_up, vector: VECTOR })
+    let journal = RehearsedJournal::default();
+    Ok(Counter { agents, steps, models, known, lists, depends, made_up, vector: VECTOR, journal })
 }
 
 impl Counter {
@@ -249,6 +253,10 @@ impl Counter {
             }
         }
         for asked in &mut asked {
+            if asked.exchange.role == JournalAgent::NAME {
+                asked.found = self.journal.ask(&asked.agent, &asked.exchange.request).await;
+                continue;
+            }
             let sampled = asked.exchange.role == MediaAgent::NAME && guess::is_cheap(&asked.exchange.request);
             if sampled && asked.found.is_none() {
                 let sampling = asked.agent.ask(asked.exchange.request.clone(), CallContext::default());

@@ -3,10 +3,15 @@
 
 use super::machine::Machine;
 use crate::{
+    agent::journal::JournalAgent,
     dialogue::{ScriptState, ScriptedReplies, TestWritten, plain},
     error::Fault,
-    exchange::NoReply,
+    exchange::{NoReply, Reply, Request},
     plan::{Inputs, Misfit, Plan},
+    store::{
+        journal::{JournalPlace, LineOrigin},
+        memo::request_digest,
+    },
     value::json::{from_json_as, to_json},
     value::{ImageFile, Media, Time, Type, Value},
 };
@@ -88,12 +93,27 @@ fn medium(path: &str, has_video: bool) -> Arc<Media> {
         has_video,
         has_audio: true,
         clock: None,
+        wall: None,
+        withheld: Vec::new(),
     })
 }
 
 /// The digest of a made-up medium: that of its name.
 fn name_digest(path: &str) -> String {
     blake3::hash(path.as_bytes()).to_hex().to_string()
+}
+
+/// The reply of a journal in memory, which every test has unless it scripts the journal.
+fn from_memory(place: &JournalPlace, request: &Request) -> Result<Reply, Fault> {
+    let journal = place.open()?;
+    match request {
+        Request::Journal(asked) => {
+            let key = request_digest(request);
+            Ok(Reply::Journal(journal.answer(asked, &key, &LineOrigin::default())?))
+        }
+        Request::Search(asked) => Ok(Reply::Search(journal.search(asked)?)),
+        _ => Err(Fault::failed("the journal keeps and searches lines; it cannot answer this request")),
+    }
 }
 
 /// The result of a run with scripted replies.
@@ -127,11 +147,16 @@ fn answered(
     exchanges: &mut usize,
 ) -> Result<Result<Value, Vec<String>>, String> {
     let mut waiting = Vec::new();
+    let journal = JournalPlace::default();
     while machine.finished().is_none() {
         waiting.extend(machine.due());
         // the first in plan order, even if later ones are due: the replies of a list are used in plan order
         let first = waiting.iter().enumerate().min_by(|a, b| a.1.order.cmp(&b.1.order)).map(|(place, _)| place);
         let exchange = waiting.swap_remove(first.ok_or("the run stopped before its end: this is a bug")?);
+        if exchange.role == JournalAgent::NAME && !script.has(JournalAgent::NAME) {
+            machine.take(exchange.id, from_memory(&journal, &exchange.request));
+            continue;
+        }
         let asked = asked.entry(exchange.role.clone()).or_default();
         let mut next = || {
             *exchanges += 1;

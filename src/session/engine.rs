@@ -7,6 +7,7 @@ use crate::{
     media::{MediaLimits, MediaStore},
     store::{
         TimingStore, VectorStore,
+        journal::JournalPlace,
         memo::{Memo, MemoError},
     },
 };
@@ -23,6 +24,7 @@ pub struct Engine {
     memo: Mutex<Option<Memo>>,
     vectors: VectorStore,
     timings: TimingStore,
+    journal: Arc<JournalPlace>,
 }
 
 /// The callbacks of a caller while agents get ready and run.
@@ -42,13 +44,26 @@ impl Engine {
         let store = MediaStore::new(MediaLimits::default()).with_fetched(settings.folders.media());
         let vectors = VectorStore::at(&settings.folders.vectors());
         let timings = TimingStore::at(&settings.folders.timings());
-        Engine { settings, store: Arc::new(store), agents: Arc::default(), memo: Mutex::default(), vectors, timings }
+        let journal = Arc::new(JournalPlace::at(&settings.journal));
+        let (store, agents, memo) = (Arc::new(store), Arc::default(), Mutex::default());
+        Engine { settings, store, agents, memo, vectors, timings, journal }
     }
 
     /// The same engine, which keeps no vectors of labels on disk.
     #[must_use]
     pub fn without_vectors(self) -> Engine {
         Engine { vectors: VectorStore::default(), ..self }
+    }
+
+    /// The same engine, whose journal is in memory and ends with it.
+    #[must_use]
+    pub fn without_journal(self) -> Engine {
+        Engine { journal: Arc::default(), ..self }
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &JournalPlace {
+        &self.journal
     }
 
     /// The store of measured speeds.
@@ -75,6 +90,7 @@ impl Engine {
             store: self.store.clone(),
             vectors: self.vectors.clone(),
             timings: self.timings.clone(),
+            journal: self.journal.clone(),
             shared: self.agents.clone(),
             keys: self.settings.keys.clone(),
             prompt,

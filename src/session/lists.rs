@@ -35,7 +35,7 @@ impl Files {
         }
     }
 
-    fn has_ending(self, path: &Path) -> bool {
+    pub(super) fn has_ending(self, path: &Path) -> bool {
         let Some(ending) = path.extension().and_then(|ending| ending.to_str()) else { return false };
         let is_in = |list: &[&str]| list.iter().any(|known| known.eq_ignore_ascii_case(ending));
         match self {

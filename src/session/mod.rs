@@ -5,13 +5,17 @@
 //! [`Session`] is a checked dialogue that can run any number of times.
 
 pub mod engine;
+mod folders;
 pub mod forecast;
+mod indexing;
 pub mod inputs;
 mod lists;
 pub mod settings;
 pub mod source;
 
 pub use engine::{Engine, Listener};
+pub use folders::media_below;
+pub use indexing::Indexed;
 pub use settings::Settings;
 pub use source::DialogueSource;
 
@@ -55,6 +59,11 @@ impl Session {
     pub fn new(engine: Arc<Engine>, source: &DialogueSource, plan: Plan) -> Session {
         let access = Access::new(source.catalogue.network, &engine.settings.folders);
         Session { plan, access, catalogue: source.catalogue.clone(), engine, roster: OnceCell::new() }
+    }
+
+    /// The parts that it shares with other sessions.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// The inputs from `name=value` pairs. Fails if a name is unknown, doubled or missing, or if a value does not fit.

@@ -7,7 +7,10 @@ use crate::{
     hub::{Catalogue, Folders, HubSettings, Network, ProjectSearch, Trust},
     media::Access,
 };
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// The settings of a process, made once at its start.
 #[derive(Clone)]
@@ -22,6 +25,8 @@ pub struct Settings {
     pub trust: bool,
     /// True if all network access is refused (`--offline`).
     pub offline: bool,
+    /// The folder of the journal.
+    pub journal: PathBuf,
 }
 
 impl fmt::Debug for Settings {

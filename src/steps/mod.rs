@@ -9,12 +9,14 @@ mod embed;
 mod frames;
 mod grounds;
 mod hear;
+mod journal;
 mod look;
 mod r#loop;
 mod prompted;
 mod rank;
 mod restricted;
 mod say;
+mod search;
 
 use crate::{
     exchange::Reply,
@@ -32,6 +34,8 @@ pub const VERBS: &[VerbRow] = &[
     ),
     VerbRow::new::<look::Look>("look", &["describe", "caption", "vqa", "see", "vision"]),
     VerbRow::new::<hear::Hear>("hear", &["listen", "transcribe", "speech", "whisper"]),
+    VerbRow::new::<journal::JournalVerb>("journal", &["log", "record", "history", "memory", "store", "append", "save"]),
+    VerbRow::new::<search::Search>("search", &["find", "retrieve", "query", "lookup", "grep", "rag"]),
     VerbRow::new::<embed::Embed>("embed", &["embedding", "vector", "encode"]),
     VerbRow::new::<compute::Compute>("compute", &["set", "let", "eval", "expression", "template", "value", "return"]),
     VerbRow::new::<r#loop::Loop>("loop", &["repeat", "while", "until", "for", "iterate"]),
@@ -39,7 +43,7 @@ pub const VERBS: &[VerbRow] = &[
 ];
 
 /// Planned verbs of the language that this version lacks.
-pub const LATER: &[&str] = &["search", "journal", "digest", "ask_user"];
+pub const LATER: &[&str] = &["digest", "ask_user"];
 
 /// Without a cast or other changes, and with the verbs of this version.
 impl Default for CompileOptions {

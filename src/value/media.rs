@@ -1,6 +1,6 @@
 //! Media files, moments of them, and still images. A path and a digest name them; their bytes are never carried.
 
-use super::{DayClock, Time};
+use super::{DayClock, Time, WallClock};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -23,6 +23,19 @@ pub struct Media {
     /// The medium's own clock, if its container states one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<DayClock>,
+    /// The wall-clock time of `start`, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall: Option<WallClock>,
+    /// The parts that no model may see or hear: start (inclusive) and end (exclusive).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<(Time, Time)>,
+}
+
+impl Media {
+    /// True if the user withholds the picture or the sound at this time.
+    pub fn withholds(&self, time: Time) -> bool {
+        self.withheld.iter().any(|(from, to)| *from <= time && time < *to)
+    }
 }
 
 /// An interval of one video or audio with exact times. `start` is the presentation time of a frame if it was sampled.

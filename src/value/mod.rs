@@ -2,16 +2,20 @@
 
 pub mod clock;
 pub mod json;
+mod line;
 mod media;
 pub mod size;
 mod time;
 mod types;
+pub mod wall;
 
 pub use clock::DayClock;
+pub use line::{JournalLine, LineLabel, Sense};
 pub(crate) use media::shared;
 pub use media::{ImageFile, Media, Moment};
 pub use time::{Time, TimeBase};
 pub use types::{TYPE_NAMES, Type};
+pub use wall::{StatedTime, WallClock};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};

@@ -138,7 +138,7 @@ def _full(section, project, right):
     disk = section.folder("disk")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
     try:
-        env = section.environment(ELENCHUS_CACHE=disk, ELENCHUS_FULL=1)
+        env = section.environment(ELENCHUS_CACHE=disk, ELENCHUS_DATA=disk, ELENCHUS_FULL=1)
         # The starter cast is too large for the disk: its unpacked weights come from the other cache.
         os.symlink(section.home / ".cache" / "elenchus" / "starter", disk / "starter")
         section.attack("an answer on a small disk", *ASK, "-q", cwd=project, env=env, out="cafe")

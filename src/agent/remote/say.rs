@@ -30,7 +30,8 @@ impl RemoteAgent {
         format: Option<&Value>,
         asking: &CallContext,
     ) -> Result<SayReply, Refusal> {
-        self.say_streaming(request, format, CallContext { seed: asking.seed, stream: None }).await
+        self.say_streaming(request, format, CallContext { seed: asking.seed, stream: None, ..CallContext::default() })
+            .await
     }
 
     /// One request, whose reply is streamed if its caller wants that.

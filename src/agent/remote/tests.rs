@@ -76,7 +76,7 @@ async fn sent(server: &MockServer) -> Value {
 }
 
 fn asking(seed: u64) -> CallContext {
-    CallContext { seed, stream: None }
+    CallContext { seed, stream: None, ..CallContext::default() }
 }
 
 #[tokio::test]
@@ -170,8 +170,10 @@ async fn a_stream_is_passed_on_piece_by_piece() {
     let answer = ResponseTemplate::new(200).set_body_raw(body, "text/event-stream; charset=utf-8");
     let server = server("/v1/chat/completions", answer).await;
     let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
-    let reply =
-        agent(&server).ask(say("Where?"), CallContext { seed: 1, stream: Some(stream) }).await.expect("a reply");
+    let reply = agent(&server)
+        .ask(say("Where?"), CallContext { seed: 1, stream: Some(stream), ..CallContext::default() })
+        .await
+        .expect("a reply");
     assert_eq!(reply, Reply::Say(SayReply::new("In the kitchen.", Finish::Stop)));
     let mut heard = Vec::new();
     while let Ok(piece) = pieces.try_recv() {
@@ -191,7 +193,9 @@ async fn thoughts(message: Value, pieces: &[Value]) -> [String; 2] {
     for answer in [whole, streamed] {
         let server = server("/v1/chat/completions", answer).await;
         let (stream, mut shown) = tokio::sync::mpsc::unbounded_channel();
-        let asked = agent(&server).ask(say("Where?"), CallContext { seed: 1, stream: Some(stream) }).await;
+        let asked = agent(&server)
+            .ask(say("Where?"), CallContext { seed: 1, stream: Some(stream), ..CallContext::default() })
+            .await;
         let Reply::Say(said) = asked.expect("a reply") else { panic!() };
         let mut streamed = String::new();
         while let Ok(piece) = shown.try_recv() {
@@ -349,6 +353,8 @@ fn recording(seconds: f64) -> Arc<Media> {
         has_video: false,
         has_audio: true,
         clock: None,
+        wall: None,
+        withheld: Vec::new(),
     })
 }
 
@@ -389,8 +395,10 @@ async fn segments_are_in_the_recordings_own_time() {
 async fn failure(answer: ResponseTemplate) -> String {
     let server = server("/v1/chat/completions", answer).await;
     let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
-    let error =
-        agent(&server).ask(say("Where?"), CallContext { seed: 0, stream: Some(stream) }).await.expect_err("failed");
+    let error = agent(&server)
+        .ask(say("Where?"), CallContext { seed: 0, stream: Some(stream), ..CallContext::default() })
+        .await
+        .expect_err("failed");
     let text = format!("{error:?}");
     assert!(!text.contains(KEY), "{text}");
     let text = match &error.kind {
@@ -489,7 +497,9 @@ async fn endless(streamed: bool, head: &str, again: String) -> String {
     spec.reply_time = Duration::from_millis(200);
     let agent = RemoteAgent::new(spec, &vars, Arc::new(Fake)).expect("an agent");
     let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
-    let asked = agent.ask(say("Where?"), CallContext { seed: 0, stream: streamed.then_some(stream) }).await;
+    let asked = agent
+        .ask(say("Where?"), CallContext { seed: 0, stream: streamed.then_some(stream), ..CallContext::default() })
+        .await;
     let fault = asked.expect_err("too much");
     assert_eq!(fault.kind, FaultKind::Failed);
     fault.to_string().replace(&url, "URL")
@@ -527,7 +537,10 @@ async fn an_endless_stream_fails_at_its_time_limit() {
     spec.reply_time = Duration::from_millis(200);
     let agent = RemoteAgent::new(spec, &vars, Arc::new(Fake)).expect("an agent");
     let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
-    let error = agent.ask(say("Where?"), CallContext { seed: 0, stream: Some(stream) }).await.expect_err("late");
+    let error = agent
+        .ask(say("Where?"), CallContext { seed: 0, stream: Some(stream), ..CallContext::default() })
+        .await
+        .expect_err("late");
     assert!(error.to_string().contains("did not end within 200ms"), "{error}");
 }
 
@@ -543,7 +556,10 @@ async fn a_stream_ends_with_its_last_event() {
     });
     let agent = RemoteAgent::new(spec(&url), &vars, Arc::new(Fake)).expect("an agent");
     let (stream, _pieces) = tokio::sync::mpsc::unbounded_channel();
-    let reply = agent.ask(say("Where?"), CallContext { seed: 0, stream: Some(stream) }).await.expect("a reply");
+    let reply = agent
+        .ask(say("Where?"), CallContext { seed: 0, stream: Some(stream), ..CallContext::default() })
+        .await
+        .expect("a reply");
     assert_eq!(reply, Reply::Say(SayReply::new("fine", Finish::Stop)));
 }
 
@@ -560,7 +576,12 @@ async fn a_key_is_removed_from_replies() {
     let streamed =
         server("/v1/chat/completions", ResponseTemplate::new(200).set_body_raw(events, "text/event-stream")).await;
     let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
-    check(agent(&streamed).ask(say("Where?"), CallContext { seed: 0, stream: Some(stream) }).await.expect("a reply"));
+    check(
+        agent(&streamed)
+            .ask(say("Where?"), CallContext { seed: 0, stream: Some(stream), ..CallContext::default() })
+            .await
+            .expect("a reply"),
+    );
     let mut shown = String::new();
     while let Ok(piece) = pieces.try_recv() {
         shown += &piece;

@@ -77,6 +77,8 @@ mod tests {
             has_video: true,
             has_audio: false,
             clock: None,
+            wall: None,
+            withheld: Vec::new(),
         });
         let mut familiar = Familiar::default();
         for (second, recognised) in moments.iter().enumerate() {

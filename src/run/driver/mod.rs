@@ -8,6 +8,8 @@
 mod asking;
 mod familiar;
 mod names;
+mod origins;
+mod pending;
 mod stages;
 
 #[cfg(test)]
@@ -31,7 +33,8 @@ use crate::{
 };
 use familiar::Familiar;
 use indexmap::IndexMap;
-use names::{named_media, now_ms, run_name};
+pub use names::named_media;
+use names::{now_ms, run_name};
 use stages::Stages;
 use std::{
     sync::{

@@ -20,7 +20,7 @@ pub(super) fn run_name(dialogue: &str) -> String {
 }
 
 /// Adds all media in a value to `found`.
-pub(super) fn named_media(value: &Value, found: &mut Vec<Medium>) {
+pub fn named_media(value: &Value, found: &mut Vec<Medium>) {
     let mut add = |digest: &str, path: &str| {
         let medium = Medium::new(digest, path);
         if !found.contains(&medium) {

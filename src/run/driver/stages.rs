@@ -3,19 +3,24 @@
 use super::{
     Agents,
     asking::{AgentCall, Attempt, ask},
+    origins::Origins,
+    pending::{FinishedExchange, PendingExchange},
 };
 use crate::{
-    agent::{Agent, CallContext, roster},
+    agent::{CallContext, roster},
     error::{Fault, FaultKind},
-    exchange::Reply,
+    exchange::{JournalRequest, Reply, Request},
     media::MediaStore,
     run::{
         machine::DueExchange,
         outcome::RunError,
         progress::{Event, Progress},
-        transcript::{ExchangeLine, Timing},
+        transcript::Timing,
     },
-    store::memo::{self, Medium, Memo, MemoEntry, MemoError, MemoKey},
+    store::{
+        journal::LineOrigin,
+        memo::{self, Medium, Memo, MemoEntry, MemoError, MemoKey},
+    },
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{
@@ -44,59 +49,6 @@ pub(super) struct Deps {
     pub media: Arc<[Medium]>,
 }
 
-/// An exchange with its result.
-pub(super) struct FinishedExchange {
-    pub exchange: DueExchange,
-    key: MemoKey,
-    pub result: Result<Reply, Fault>,
-    pub timing: Timing,
-}
-
-impl FinishedExchange {
-    /// Its line in the transcript, and its result for the machine.
-    pub(super) fn into_line(self) -> (ExchangeLine, Result<Reply, Fault>) {
-        let DueExchange { path, role, request, seed, .. } = self.exchange;
-        let (reply, error) = match &self.result {
-            Ok(reply) => (Some(reply.clone()), None),
-            Err(failure) => (None, Some(failure.clone())),
-        };
-        let line = ExchangeLine { path, role, request, reply, error, seed, key: self.key.hex(), timing: self.timing };
-        (line, self.result)
-    }
-}
-
-/// An exchange without a result.
-struct PendingExchange {
-    exchange: DueExchange,
-    key: MemoKey,
-    agent: Arc<dyn Agent>,
-}
-
-impl PendingExchange {
-    /// True if the memo may keep its reply, and equal exchanges may share it.
-    fn kept(&self) -> bool {
-        self.agent.card().memo
-    }
-}
-
-// the queue is sorted by plan order, so that earlier steps are asked first
-impl PartialEq for PendingExchange {
-    fn eq(&self, other: &Self) -> bool {
-        self.exchange.order == other.exchange.order
-    }
-}
-impl Eq for PendingExchange {}
-impl PartialOrd for PendingExchange {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for PendingExchange {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.exchange.order.cmp(&other.exchange.order)
-    }
-}
-
 type Commit = Result<(), MemoError>;
 
 pub(super) struct Stages {
@@ -120,11 +72,14 @@ pub(super) struct Stages {
     own: HashSet<MemoKey>,
     done: Vec<FinishedExchange>,
     memo_failed: bool,
+    origins: Origins,
 }
 
 impl Stages {
     pub(super) fn new(deps: Deps) -> Stages {
+        let origins = Origins::new(&deps.agents, deps.media.clone());
         Stages {
+            origins,
             deps,
             queue: BinaryHeap::new(),
             asking: FuturesUnordered::new(),
@@ -273,9 +228,17 @@ impl Stages {
             agent: job.agent.clone(),
             path: exchange.path.clone(),
             request: exchange.request.clone(),
-            asking: CallContext { seed: exchange.seed, stream: self.stream(exchange) },
+            asking: CallContext { seed: exchange.seed, stream: self.stream(exchange), origin: self.origin(exchange) },
             retries: exchange.retries,
             progress: self.deps.progress.clone(),
+        }
+    }
+
+    /// Where the lines of a request to the journal come from.
+    fn origin(&self, exchange: &DueExchange) -> LineOrigin {
+        match &exchange.request {
+            Request::Journal(JournalRequest::Append { medium, .. }) => self.origins.of(&medium.digest),
+            _ => LineOrigin::default(),
         }
     }
 
@@ -310,7 +273,13 @@ impl Stages {
 
     /// The exchanges that finished since the last call.
     pub(super) fn answered(&mut self) -> Vec<FinishedExchange> {
-        std::mem::take(&mut self.done)
+        let done = std::mem::take(&mut self.done);
+        for finished in &done {
+            if let Ok(reply) = &finished.result {
+                self.origins.note(finished.key, &finished.exchange.request, reply);
+            }
+        }
+        done
     }
 
     /// Cancels all requests, and waits for open commits.
@@ -358,7 +327,7 @@ impl Stages {
             kind: exchange.request.kind().word().to_owned(),
             seed: exchange.request.samples().then_some(exchange.seed),
             reply,
-            media: if own.is_empty() { self.deps.media.clone() } else { own.into() },
+            media: if own.is_empty() { self.origins.media().clone() } else { own.into() },
             elapsed_ms,
             run: self.deps.run.clone(),
             path: exchange.path.clone(),

@@ -415,8 +415,17 @@ async fn the_store_expects_the_frames_of_a_memo_hit() {
     let plan = compile_text(source, "t.yaml", &MemoryLibrary::default(), &Default::default()).expect("sound");
     let (start, end) = (crate::value::Time::from_seconds(0.0), crate::value::Time::from_seconds(1.0));
     let (path, digest) = ("day.mp4".to_owned(), "d".to_owned());
-    let media =
-        Arc::new(crate::value::Media { path, digest, start, end, has_video: true, has_audio: false, clock: None });
+    let media = Arc::new(crate::value::Media {
+        path,
+        digest,
+        start,
+        end,
+        has_video: true,
+        has_audio: false,
+        clock: None,
+        wall: None,
+        withheld: Vec::new(),
+    });
     let folder = tempfile::tempdir().expect("a folder");
     let memo = Memo::open(folder.path()).expect("a memo");
     for hits in 0..2 {

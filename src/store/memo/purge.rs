@@ -2,7 +2,7 @@
 
 use super::{
     fault::{MemoError, MemoErrorKind},
-    store::{Database, files_of, now_ms},
+    store::{Database, files_of},
 };
 use rusqlite::{Connection, TransactionBehavior, params, types::Value};
 use std::{collections::HashSet, fs, path::Path, time::Duration};
@@ -74,7 +74,7 @@ fn remove(base: &mut Connection, folder: &Path, what: &Purge) -> rusqlite::Resul
         ),
         Purge::Older(age) => (
             "made_ms < ?1",
-            Value::Integer(now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))),
+            Value::Integer(crate::store::now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))),
         ),
     };
     let change = base.transaction_with_behavior(TransactionBehavior::Immediate)?;

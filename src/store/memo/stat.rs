@@ -2,7 +2,7 @@
 
 use super::{
     fault::MemoError,
-    store::{Database, absolute, files_of},
+    store::{Database, files_of},
 };
 use rusqlite::{Row, params};
 use std::path::PathBuf;
@@ -99,7 +99,7 @@ impl Database {
     /// a digest.
     pub(crate) fn digests_of(&self, name: &str) -> Result<Vec<String>, MemoError> {
         let is_digest = name.len() >= MIN_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let path = absolute(name);
+        let path = crate::store::absolute(name);
         let named = |source: &MediaUse| {
             source.paths.contains(&path) || (is_digest && source.digest.starts_with(&name.to_ascii_lowercase()))
         };

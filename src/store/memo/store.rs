@@ -1,13 +1,16 @@
 //! One connection to the memo's database, and the files of large replies beside it.
 
 use super::{BIG, ENGINE, MemoEntry, MemoKey, fault::MemoError};
-use crate::{exchange::Reply, private};
+use crate::{
+    exchange::Reply,
+    private,
+    store::{absolute, now_ms},
+};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::{
     collections::HashSet,
     fs,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 pub(crate) struct Database {
@@ -180,15 +183,6 @@ fn put_file(folder: &Path, json: &str) -> Result<String, MemoError> {
     Ok(name)
 }
 
-/// The absolute path, so that a later look-up works from any folder. An address stays unchanged.
-pub(super) fn absolute(path: &str) -> String {
-    if path.contains("://") && !Path::new(path).exists() {
-        return path.to_owned();
-    }
-    let found = fs::canonicalize(path).or_else(|_| std::path::absolute(path));
-    found.map_or_else(|_| path.to_owned(), |path| path.display().to_string())
-}
-
 fn is_part(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "part")
 }
@@ -200,9 +194,4 @@ pub(super) fn files_of(folder: &Path) -> impl Iterator<Item = (PathBuf, u64)> + 
         let meta = entry.metadata().ok()?;
         meta.is_file().then(|| (entry.path(), meta.len()))
     })
-}
-
-/// Milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
 }

@@ -35,6 +35,8 @@ fn rank(path: &str, digest: &str, start: f64, end: f64) -> Request {
         has_video: true,
         has_audio: true,
         clock: None,
+        wall: None,
+        withheld: Vec::new(),
     };
     let what = Item::Frame(Moment { media: Arc::new(media), start: time(start), end: time(end), text: None });
     Request::Rank(RankRequest {

@@ -1,0 +1,71 @@
+//! Where lines of the journal come from: the finished exchanges of a run, by medium and time.
+
+use super::Agents;
+use crate::{
+    exchange::{Item, JournalReply, Reply, Request},
+    store::{
+        journal::LineOrigin,
+        memo::{Medium, MemoKey},
+    },
+};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// The finished exchanges of a run, and the media that it knows of.
+#[derive(Debug)]
+pub(super) struct Origins {
+    cast: String,
+    /// By digest: key, start and end in seconds, and true for a request about sound.
+    of: HashMap<String, Vec<(MemoKey, f64, f64, bool)>>,
+    /// The media of the run's inputs, and of the lines that it read in the journal.
+    media: Arc<[Medium]>,
+}
+
+impl Origins {
+    /// A run of these agents with media in its inputs.
+    pub(super) fn new(agents: &Agents, media: Arc<[Medium]>) -> Origins {
+        let built_in = [crate::agent::media::MediaAgent::NAME, crate::agent::journal::JournalAgent::NAME];
+        let played = agents.iter().filter(|(role, _)| !built_in.contains(&role.as_str()));
+        let cast = played.map(|(role, agent)| format!("{role}: {}", agent.card().name)).collect::<Vec<_>>().join(", ");
+        Origins { cast, of: HashMap::new(), media }
+    }
+
+    /// The media that decide an exchange which names none itself.
+    pub(super) fn media(&self) -> &Arc<[Medium]> {
+        &self.media
+    }
+
+    /// Notes a finished exchange.
+    pub(super) fn note(&mut self, key: MemoKey, request: &Request, reply: &Reply) {
+        for item in request.items() {
+            let (moment, is_sound) = match item {
+                Item::Frame(moment) => (moment, false),
+                Item::Sound(moment) => (moment, true),
+                Item::Text(_) | Item::Image(_) => continue,
+            };
+            let (start, end) = (moment.start.seconds(), moment.end.seconds());
+            let known = self.of.entry(moment.media.digest.clone()).or_default();
+            known.push((key, start, end.max(start + 1e-3), is_sound));
+        }
+        // replies that follow from lines of a video are removed with it
+        let lines = match reply {
+            Reply::Journal(JournalReply::Lines(lines)) => lines.iter().collect(),
+            Reply::Search(hits) => hits.iter().filter_map(|hit| hit.line.as_ref()).collect::<Vec<_>>(),
+            _ => return,
+        };
+        let named = lines.iter().map(|line| &line.moment.media);
+        let mut media: BTreeSet<Medium> = self.media.iter().cloned().collect();
+        let before = media.len();
+        media.extend(named.map(|media| Medium::new(&media.digest, &media.path)));
+        if media.len() > before {
+            self.media = media.into_iter().collect();
+        }
+    }
+
+    /// The origin of lines about a medium.
+    pub(super) fn of(&self, digest: &str) -> LineOrigin {
+        LineOrigin { cast: self.cast.clone(), exchanges: self.of.get(digest).cloned().unwrap_or_default() }
+    }
+}

@@ -1,0 +1,85 @@
+//! Indexing: runs a dialogue on a video, so that the journal has its lines. A video that the same plan has finished with is skipped.
+
+use super::{LoadOptions, Session};
+use crate::{
+    agent::{journal::JournalAgent, media::MediaAgent},
+    error::Fault,
+    plan::Plan,
+    run::RunOptions,
+    store::Journal,
+    value::{Media, Type, Value},
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// What indexing did with a video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Indexed {
+    /// Its lines are in the journal now.
+    Added {
+        /// The exchanges of the run.
+        exchanges: u64,
+        /// Those of them that the memo answered.
+        memo_hits: u64,
+    },
+    /// The journal had them already.
+    Known,
+}
+
+impl Session {
+    /// Indexes a video. `fresh` in the options indexes it again. Fails if the dialogue writes nothing to the journal.
+    pub async fn index(
+        &self,
+        video: &Arc<Media>,
+        loading: &LoadOptions,
+        options: RunOptions,
+    ) -> Result<Indexed, Fault> {
+        check(&self.plan)?;
+        let roster = self.load(loading).await?;
+        let identities: IndexMap<&str, &str> = roster
+            .agents
+            .iter()
+            .filter(|(role, _)| ![MediaAgent::NAME, JournalAgent::NAME].contains(&role.as_str()))
+            .map(|(role, agent)| (role.as_str(), agent.card().identity.as_str()))
+            .collect();
+        let plan = digest(&self.plan, &identities, options.seed, video);
+        let place = self.engine.journal();
+        let journal = {
+            let journal: Result<Journal, _> = place.open();
+            journal?
+        };
+        if !options.fresh && journal.is_indexed(video, &plan)? {
+            // the file may have moved, or the user states another time
+            journal.mark_indexed(video, &plan)?;
+            return Ok(Indexed::Known);
+        }
+        let inputs = self.plan.bind(IndexMap::from([("video".to_owned(), Value::Video(video.clone()))]))?;
+        let outcome = self.run(inputs, loading, options).await?.outcome?;
+        journal.mark_indexed(video, &plan)?;
+        Ok(Indexed::Added { exchanges: outcome.exchanges, memo_hits: outcome.memo_hits })
+    }
+}
+
+/// Fails if the plan cannot index: it needs an input `video` and nothing else, and a step that writes to the journal.
+fn check(plan: &Plan) -> Result<(), Fault> {
+    let is_fit = plan.inputs.get("video").is_some_and(|input| input.ty.accepts(&Type::Video))
+        && plan.inputs.iter().all(|(name, input)| name == "video" || input.default.is_some());
+    if !is_fit {
+        let fault = Fault::refused(format!("{} needs other inputs than `video`, so it cannot index", plan.name));
+        return Err(fault.hint("a dialogue that indexes has the input `video`, and defaults for all others"));
+    }
+    if !plan.block.writes_journal() {
+        let fault = Fault::refused(format!("{} writes nothing to the journal", plan.name));
+        return Err(fault.hint("a dialogue that indexes has a step `journal: { add: …, about: \"{{ video }}\" }`"));
+    }
+    Ok(())
+}
+
+/// The digest of everything that decides the lines of a video.
+fn digest(plan: &Plan, identities: &IndexMap<&str, &str>, seed: u64, video: &Media) -> [u8; 32] {
+    let sources: Vec<(&String, &String)> = plan.sources.iter().collect();
+    let shown = (&video.withheld, video.has_audio);
+    let json = serde_json::to_vec(&(crate::store::memo::ENGINE, sources, identities, seed, shown));
+    *blake3::hash(&json.expect("texts serialise: this is a bug")).as_bytes()
+}

@@ -1,0 +1,290 @@
+//! `journal`: adds lines to the journal, or reads them. The journal agent, which every run has, answers it.
+
+use super::{found, misfit, replies};
+use crate::{
+    dialogue::{Expr, TextExpr, written},
+    exchange::{JournalReply, JournalRequest, LineFilter, Reply, Request, TimeSpan},
+    plan::{Answered, Ask, Formula, Planned, Planning, Step, StepError, Turn, Typing, Verb},
+    prompt::{Scope, show},
+    value::{JournalLine, LineLabel, Media, Moment, Sense, Time, Type, Value},
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// The role that keeps the journal. No cast names it.
+pub(super) const JOURNAL: &str = "journal";
+
+written! { "`journal`",
+    /// Adds lines to the journal, or reads them. The value is the list of lines, as records with `video`, `start`, `end`,
+    /// `moment`, `sense`, `text` and `labels`.
+    pub struct JournalVerb {
+        /// The lines to add: moments with text, or records with `text`, with `moment` or `start` and `end` in seconds, and
+        /// optionally `sense` and `labels`. Adding the same lines again changes nothing.
+        pub add: Option<Expr>,
+        /// With `add`: the video or the sound that the lines are about.
+        pub about: Option<TextExpr>,
+        /// What to read: a video, a list of videos, or `all`.
+        pub read: Option<Expr>,
+        /// With `add`: the senses that were used, also those that found nothing; the first is the sense of lines that
+        /// name none. With `read`: the senses to read, all if absent. The senses are seen, done, heard, sound, read,
+        /// detected, caption and summary.
+        pub senses: Option<Expr>,
+        /// With `read`: a list of records with `from` and `to` in seconds; a line must touch one of them.
+        pub within: Option<Expr>,
+    }
+}
+
+impl Verb for JournalVerb {
+    fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
+        let mut optional = |expr: Option<&Expr>| expr.map(|expr| planning.expr(expr));
+        let (add, read) = (optional(self.add.as_ref()), optional(self.read.as_ref()));
+        let (about, senses) = (optional(self.about.as_ref().map(|about| &about.0)), optional(self.senses.as_ref()));
+        let within = optional(self.within.as_ref());
+        let action = match (add, read) {
+            (Some(add), None) => {
+                let Some(about) = about else {
+                    let pos = self.add.as_ref().map(|add| add.0.pos).unwrap_or_default();
+                    let message = "found `add` without `about`, expected the video that the lines are about".to_owned();
+                    planning.problem("missing-key", pos, message, Some("for example `about: \"{{ video }}\"`".into()));
+                    return None;
+                };
+                Action::Add { writer: planning.writer(), lines: add?, about: about? }
+            }
+            (None, Some(read)) => {
+                Action::Read { media: read?, within: within.map_or(Some(None), |within| within.map(Some))? }
+            }
+            (None, None) => {
+                let pos = [&self.senses, &self.within]
+                    .into_iter()
+                    .flatten()
+                    .map(|expr| expr.0.pos)
+                    .next()
+                    .unwrap_or_default();
+                let message = "found neither `add` nor `read` in `journal`, expected one".to_owned();
+                planning.problem("missing-key", pos, message, Some("for example `read: all`".into()));
+                return None;
+            }
+            (Some(_), Some(_)) => {
+                let pos = self.read.as_ref().map(|read| read.0.pos).unwrap_or_default();
+                planning.problem("too-many", pos, "found `read` beside `add`, expected one of them".to_owned(), None);
+                return None;
+            }
+        };
+        let senses = senses.map_or(Some(None), |senses| senses.map(Some))?;
+        Some(Arc::new(JournalStep { action, senses }))
+    }
+}
+
+#[derive(Debug)]
+struct JournalStep {
+    action: Action,
+    senses: Option<Formula>,
+}
+
+#[derive(Debug)]
+enum Action {
+    Add { writer: String, lines: Formula, about: Formula },
+    Read { media: Formula, within: Option<Formula> },
+}
+
+impl Planned for JournalStep {
+    fn has_effect(&self) -> bool {
+        matches!(self.action, Action::Add { .. })
+    }
+
+    fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
+        if let Some(senses) = &self.senses {
+            typing.expect_or_nothing(senses, &[Type::Text.list(), Type::Text], "`senses`");
+        }
+        match &self.action {
+            Action::Add { lines, about, .. } => {
+                let records = Type::record([]).list();
+                typing.expect_or_nothing(lines, &[Type::Moment.list(), records], "`add`");
+                typing.expect(about, &[Type::Video, Type::Audio], "`about`");
+            }
+            Action::Read { media, within } => {
+                let videos = [Type::Video, Type::Audio, Type::Video.list(), Type::Text];
+                typing.expect_or_nothing(media, &videos, "`read`");
+                if let Some(within) = within {
+                    typing.expect_or_nothing(within, &[Type::record([]).list()], "`within`");
+                }
+            }
+        }
+        (Type::record([]).list(), self)
+    }
+}
+
+impl Step for JournalStep {
+    fn writes_journal(&self) -> bool {
+        matches!(self.action, Action::Add { .. })
+    }
+
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
+        let senses = match &self.senses {
+            Some(senses) => senses_of(&senses.eval(scope)?)?,
+            None => Vec::new(),
+        };
+        match &self.action {
+            Action::Add { writer, lines, about } => {
+                let medium = medium(&about.eval(scope)?, "about")?;
+                let lines = lines_of(&lines.eval(scope)?, &medium, senses.first().copied())?;
+                if let Some(replies) = replies(answered) {
+                    let [Reply::Journal(JournalReply::Added(_))] = replies else { return Err(misfit("journal")) };
+                    return Ok(Turn::Done(values(&lines)));
+                }
+                let mut senses = senses;
+                senses.extend(lines.iter().map(|line| line.sense));
+                senses.sort_unstable();
+                senses.dedup();
+                Ok(ask(JournalRequest::Append { writer: writer.clone(), medium, senses, lines }))
+            }
+            Action::Read { media, within } => match answered {
+                [] => Ok(ask(JournalRequest::Revision)),
+                [first] => {
+                    let Answered::Replies(replies) = first else { return Err(misfit("journal")) };
+                    let [Reply::Journal(JournalReply::Revision(revision))] = replies.as_slice() else {
+                        return Err(misfit("journal"));
+                    };
+                    let within = match within {
+                        Some(within) => stretches(&within.eval(scope)?)?,
+                        None => Vec::new(),
+                    };
+                    let media = digests(&media.eval(scope)?)?;
+                    let filter = LineFilter { media, senses, within, as_of_ms: None };
+                    Ok(ask(JournalRequest::Read { revision: revision.clone(), filter }))
+                }
+                [.., last] => {
+                    let Answered::Replies(replies) = last else { return Err(misfit("journal")) };
+                    let [Reply::Journal(JournalReply::Lines(lines))] = replies.as_slice() else {
+                        return Err(misfit("journal"));
+                    };
+                    Ok(Turn::Done(values(lines)))
+                }
+            },
+        }
+    }
+}
+
+fn ask(request: JournalRequest) -> Turn {
+    Turn::Ask(vec![Ask { role: JOURNAL.into(), request: Request::Journal(request), sample: 0 }])
+}
+
+fn values(lines: &[JournalLine]) -> Value {
+    Value::List(lines.iter().map(JournalLine::to_value).collect())
+}
+
+fn medium(value: &Value, key: &str) -> Result<Arc<Media>, StepError> {
+    match value {
+        Value::Video(media) | Value::Audio(media) => Ok(media.clone()),
+        other => Err(StepError(format!("found {} for `{key}`, expected a video or a sound", found(other)))),
+    }
+}
+
+/// The digests of the media to read; none for `all`.
+pub(super) fn digests(value: &Value) -> Result<Vec<String>, StepError> {
+    match value {
+        Value::Text(all) if all == "all" => Ok(Vec::new()),
+        Value::List(items) => items.iter().map(|item| Ok(medium(item, "read")?.digest.clone())).collect(),
+        one => Ok(vec![medium(one, "read")?.digest.clone()]),
+    }
+}
+
+/// The senses that a text or a list names.
+pub(super) fn senses_of(value: &Value) -> Result<Vec<Sense>, StepError> {
+    let one = |word: &Value| {
+        let word = show(word);
+        let known = || Sense::ALL.iter().map(|sense| sense.word()).collect::<Vec<_>>().join(", ");
+        Sense::of(word.trim()).ok_or_else(|| StepError(format!("found sense `{word}`, expected one of {}", known())))
+    };
+    match value {
+        Value::Nothing => Ok(Vec::new()),
+        Value::List(words) => words.iter().map(one).collect(),
+        word => Ok(vec![one(word)?]),
+    }
+}
+
+/// Stretches of presentation time from records with `from` and `to`.
+pub(super) fn stretches(value: &Value) -> Result<Vec<TimeSpan>, StepError> {
+    let Value::List(items) = value else { return Ok(Vec::new()) };
+    let one = |item: &Value| {
+        let Value::Record(fields) = item else {
+            return Err(StepError(format!("found {} in `within`, expected records with `from` and `to`", found(item))));
+        };
+        Ok(TimeSpan::Played(number(fields, "from")?, number(fields, "to")?))
+    };
+    items.iter().map(one).collect()
+}
+
+fn number(fields: &IndexMap<String, Value>, name: &str) -> Result<f64, StepError> {
+    match fields.get(name) {
+        Some(Value::Number(number)) if number.is_finite() => Ok(*number),
+        _ => Err(StepError(format!("found a record without the number `{name}`, expected seconds"))),
+    }
+}
+
+/// The lines that a list of moments or records holds, in order of time. Those without text are left out.
+fn lines_of(value: &Value, medium: &Arc<Media>, usual: Option<Sense>) -> Result<Vec<JournalLine>, StepError> {
+    let items = match value {
+        Value::Nothing => return Ok(Vec::new()),
+        Value::List(items) => items,
+        other => return Err(StepError(format!("found {} for `add`, expected a list of lines", found(other)))),
+    };
+    let lines = items.iter().map(|item| line(item, medium, usual)).collect::<Result<Vec<_>, _>>()?;
+    let mut lines: Vec<JournalLine> = lines.into_iter().filter(|line| !line.text.trim().is_empty()).collect();
+    lines.sort_by(|a, b| a.moment.start.cmp(&b.moment.start).then(a.moment.end.cmp(&b.moment.end)));
+    Ok(lines)
+}
+
+fn line(item: &Value, medium: &Arc<Media>, usual: Option<Sense>) -> Result<JournalLine, StepError> {
+    let none = || StepError("found a line without `sense`, expected one, or `senses` in the step".to_owned());
+    let bare = |start: Time, end: Time| Moment { media: medium.clone(), start, end, text: None };
+    match item {
+        Value::Moment(moment) => Ok(JournalLine {
+            moment: bare(moment.start, moment.end),
+            sense: usual.ok_or_else(none)?,
+            text: moment.text.clone().unwrap_or_default(),
+            labels: Vec::new(),
+        }),
+        Value::Record(fields) => {
+            let moment = match fields.get("moment") {
+                Some(Value::Moment(moment)) => bare(moment.start, moment.end),
+                _ => bare(Time::from_seconds(number(fields, "start")?), Time::from_seconds(number(fields, "end")?)),
+            };
+            if moment.end < moment.start {
+                return Err(StepError(format!(
+                    "found a line that ends at {} before it starts at {}",
+                    moment.end, moment.start
+                )));
+            }
+            let own = match fields.get("sense") {
+                Some(word) => senses_of(word)?.first().copied(),
+                None => None,
+            };
+            let labels = match fields.get("labels") {
+                Some(Value::List(labels)) => labels.iter().map(label).collect::<Result<_, _>>()?,
+                _ => Vec::new(),
+            };
+            let text = fields.get("text").map(show).unwrap_or_default();
+            Ok(JournalLine { moment, sense: own.or(usual).ok_or_else(none)?, text, labels })
+        }
+        other => Err(StepError(format!("found {} in `add`, expected moments or records", found(other)))),
+    }
+}
+
+fn label(value: &Value) -> Result<LineLabel, StepError> {
+    match value {
+        Value::Scored(scored) => {
+            Ok(LineLabel { text: scored.text.clone(), score: Some(scored.probability), role: None })
+        }
+        Value::Record(fields) => Ok(LineLabel {
+            text: fields.get("text").map(show).unwrap_or_default(),
+            score: match ["score", "probability", "share"].iter().find_map(|name| fields.get(*name)) {
+                Some(Value::Number(score)) => Some(*score as f32),
+                _ => None,
+            },
+            role: fields.get("role").map(show).filter(|role| !role.is_empty()),
+        }),
+        Value::Text(text) => Ok(LineLabel { text: text.clone(), score: None, role: None }),
+        other => Err(StepError(format!("found {} in `labels`, expected labels", found(other)))),
+    }
+}

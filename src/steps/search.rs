@@ -1,0 +1,288 @@
+//! `search`: the lines of the journal, or of a list, that fit words best. The journal agent, which every run has, answers it.
+
+use super::{
+    found,
+    journal::{JOURNAL, digests, senses_of, stretches},
+    misfit, whole,
+};
+use crate::{
+    dialogue::{At, Expr, NumberExpr, TextExpr, written},
+    exchange::{
+        EmbedRequest, GivenLine, HitReason, Item, JournalReply, JournalRequest, Kind, LineFilter, Reply, Request,
+        RoleVector, SearchHit, SearchRequest, Searched,
+    },
+    plan::{Answered, Ask, Formula, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
+    prompt::{Scope, show},
+    value::{Type, Value},
+};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// Hits of a search that sets no `top`.
+const TOP: usize = 16;
+
+written! { "`search`",
+    /// The lines of a list, or of the journal, that fit words best, best first. Words count in any inflection, and with
+    /// one wrong letter. Each hit is the line as a record, with `score` (the share of the searched lines that fit worse, 0 to 1),
+    /// `why`, and for a given list its `index` in it.
+    pub struct Search {
+        /// The words to search for. Without words, all lines that pass are hits, in order of time.
+        pub r#for: TextExpr,
+        /// The lines: moments with text, or records with `text` and optionally `start` and `end` in seconds. Without this
+        /// key, the journal is searched.
+        pub among: Option<Expr>,
+        /// Without `among`: the videos whose lines are searched: one, a list, or `all` (usual).
+        pub of: Option<Expr>,
+        /// Without `among`: the senses whose lines are searched; all if absent.
+        pub senses: Option<Expr>,
+        /// A list of records with `from` and `to` in seconds; a hit must touch one of them.
+        pub within: Option<Expr>,
+        /// The role of an agent that embeds texts. Lines then count by their meaning too.
+        pub agent: Option<At<String>>,
+        /// The maximum number of hits; 16 if absent.
+        #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
+        pub top: Option<NumberExpr>,
+        /// Lines that are less than this many seconds apart are one event, and only the best of them is a hit. If absent,
+        /// every line counts.
+        pub apart: Option<NumberExpr>,
+    }
+}
+
+impl Verb for Search {
+    fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
+        let words = planning.expr(&self.r#for.0);
+        let role = self.agent.as_ref().map(|agent| planning.role(agent, Kind::Embed));
+        let mut optional = |expr: Option<&Expr>| expr.map(|expr| planning.expr(expr));
+        let among = optional(self.among.as_ref());
+        let (of, senses) = (optional(self.of.as_ref()), optional(self.senses.as_ref()));
+        let within = optional(self.within.as_ref());
+        let top = optional(self.top.as_ref().map(|top| &top.0));
+        let apart = optional(self.apart.as_ref().map(|apart| &apart.0));
+        Range::WholeFrom(1).check(self.top.as_ref(), "top", planning);
+        if self.among.is_some() {
+            for (key, expr) in [("of", &self.of), ("senses", &self.senses)] {
+                if let Some(expr) = expr {
+                    let message = format!("found `{key}` beside `among`, expected one of them");
+                    let hint = format!("`{key}` chooses lines of the journal, and `among` gives the lines");
+                    planning.problem("too-many", expr.0.pos, message, Some(hint));
+                }
+            }
+        }
+        let read = |part: Option<Option<Formula>>| part.map_or(Some(None), |part| part.map(Some));
+        Some(Arc::new(SearchStep {
+            words: words?,
+            among: read(among)?,
+            of: read(of)?,
+            senses: read(senses)?,
+            within: read(within)?,
+            role: role.map_or(Some(None), |role| role.map(|role| Some(role.role)))?,
+            top: read(top)?,
+            apart: read(apart)?,
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct SearchStep {
+    words: Formula,
+    among: Option<Formula>,
+    of: Option<Formula>,
+    senses: Option<Formula>,
+    within: Option<Formula>,
+    role: Option<String>,
+    top: Option<Formula>,
+    apart: Option<Formula>,
+}
+
+impl Planned for SearchStep {
+    fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
+        typing.expect_or_nothing(&self.words, &[Type::Text], "`for`");
+        let records = || Type::record([]).list();
+        if let Some(among) = &self.among {
+            typing.expect_or_nothing(among, &[Type::Moment.list(), records()], "`among`");
+        }
+        if let Some(of) = &self.of {
+            typing.expect_or_nothing(of, &[Type::Video, Type::Audio, Type::Video.list(), Type::Text], "`of`");
+        }
+        if let Some(senses) = &self.senses {
+            typing.expect_or_nothing(senses, &[Type::Text.list(), Type::Text], "`senses`");
+        }
+        if let Some(within) = &self.within {
+            typing.expect_or_nothing(within, &[records()], "`within`");
+        }
+        for (number, what) in [(&self.top, "`top`"), (&self.apart, "`apart`")] {
+            if let Some(number) = number {
+                typing.expect(number, &[Type::Number], what);
+            }
+        }
+        (records(), self)
+    }
+}
+
+impl Step for SearchStep {
+    fn inside(&self) -> Inside {
+        self.role.clone().map_or(Inside::Nothing, Inside::Asks)
+    }
+
+    fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
+        let text = match self.words.eval(scope)? {
+            Value::Nothing => String::new(),
+            words => show(&words).trim().to_owned(),
+        };
+        let items = match &self.among {
+            Some(among) => match among.eval(scope)? {
+                Value::Nothing => Some(Vec::new()),
+                Value::List(items) => Some(items),
+                other => return Err(StepError(format!("found {} for `among`, expected a list", found(&other)))),
+            },
+            None => None,
+        };
+        let lines = items.as_ref().map(|items| items.iter().map(given).collect::<Result<Vec<_>, _>>()).transpose()?;
+        let by_meaning =
+            self.role.as_ref().filter(|_| !text.is_empty() && lines.as_ref().is_none_or(|lines| !lines.is_empty()));
+        match answered {
+            [] if lines.is_none() || by_meaning.is_some() => {
+                let mut asks = Vec::new();
+                if lines.is_none() {
+                    let request = Request::Journal(JournalRequest::Revision);
+                    asks.push(Ask { role: JOURNAL.into(), request, sample: 0 });
+                }
+                if let Some(role) = by_meaning {
+                    let texts = [&text].into_iter().chain(lines.iter().flatten().map(|line| &line.text));
+                    let embed = |text: &String| Request::Embed(EmbedRequest { what: Item::Text(text.clone()) });
+                    asks.extend(texts.map(|text| Ask { role: role.clone(), request: embed(text), sample: 0 }));
+                }
+                Ok(Turn::Ask(asks))
+            }
+            [.., Answered::Replies(replies)] if matches!(replies.as_slice(), [Reply::Search(_)]) => {
+                let [Reply::Search(hits)] = replies.as_slice() else { return Err(misfit("search")) };
+                hits.iter()
+                    .map(|hit| value(hit, items.as_deref()))
+                    .collect::<Result<_, _>>()
+                    .map(Value::List)
+                    .map(Turn::Done)
+            }
+            _ => {
+                let replies = match answered {
+                    [] => &[],
+                    [Answered::Replies(replies)] => replies.as_slice(),
+                    _ => return Err(misfit("search")),
+                };
+                let request = self.request(scope, text, lines, replies)?;
+                Ok(Turn::Ask(vec![Ask { role: JOURNAL.into(), request: Request::Search(request), sample: 0 }]))
+            }
+        }
+    }
+}
+
+impl SearchStep {
+    /// The search, after the replies about the journal's state and the vectors.
+    fn request(
+        &self,
+        scope: &Scope,
+        text: String,
+        lines: Option<Vec<GivenLine>>,
+        replies: &[Reply],
+    ) -> Result<SearchRequest, StepError> {
+        let mut replies = replies.iter();
+        let optional = |formula: &Option<Formula>| formula.as_ref().map(|formula| formula.eval(scope)).transpose();
+        let mut filter = LineFilter::default();
+        if let Some(within) = optional(&self.within)? {
+            filter.within = stretches(&within)?;
+        }
+        let revision = match &lines {
+            Some(_) => None,
+            None => match replies.next() {
+                Some(Reply::Journal(JournalReply::Revision(revision))) => Some(revision.clone()),
+                _ => return Err(misfit("journal")),
+            },
+        };
+        let mut vectors = replies.map(|reply| match reply {
+            Reply::Embed(vector) => Ok(vector.clone()),
+            _ => Err(misfit("embed")),
+        });
+        let vector = match (vectors.next().transpose()?, &self.role) {
+            (Some(vector), Some(role)) => Some(RoleVector { role: role.clone(), vector }),
+            _ => None,
+        };
+        let among = match (revision, lines) {
+            (Some(revision), _) => {
+                if let Some(of) = optional(&self.of)? {
+                    filter.media = digests(&of)?;
+                }
+                if let Some(senses) = optional(&self.senses)? {
+                    filter.senses = senses_of(&senses)?;
+                }
+                Searched::Journal(revision)
+            }
+            (None, lines) => {
+                let mut lines = lines.unwrap_or_default();
+                for (line, vector) in lines.iter_mut().zip(vectors) {
+                    line.vector = Some(vector?);
+                }
+                Searched::Lines(lines)
+            }
+        };
+        let top = match optional(&self.top)? {
+            Some(top) => whole(&top, "top")?,
+            None => TOP,
+        };
+        let apart_s = match optional(&self.apart)? {
+            Some(Value::Number(seconds)) if seconds.is_finite() && seconds >= 0.0 => seconds,
+            Some(other) => return Err(StepError(format!("found {} for `apart`, expected seconds", show(&other)))),
+            None => 0.0,
+        };
+        Ok(SearchRequest { among, text, vector, filter, top, apart_s })
+    }
+}
+
+/// An item of the given list as a line.
+fn given(item: &Value) -> Result<GivenLine, StepError> {
+    let (text, start_s, end_s) = match item {
+        Value::Moment(moment) => {
+            let text = moment.text.clone().unwrap_or_default();
+            (text, Some(moment.start.seconds()), Some(moment.end.seconds()))
+        }
+        Value::Record(fields) => {
+            let number = |name: &str| match fields.get(name) {
+                Some(Value::Number(number)) => Some(*number),
+                _ => None,
+            };
+            (fields.get("text").map(show).unwrap_or_default(), number("start"), number("end"))
+        }
+        Value::Text(text) => (text.clone(), None, None),
+        other => return Err(StepError(format!("found {} in `among`, expected lines", found(other)))),
+    };
+    Ok(GivenLine { text, start_s, end_s, vector: None })
+}
+
+/// The value of a hit: its line with `score` and `why`.
+fn value(hit: &SearchHit, items: Option<&[Value]>) -> Result<Value, StepError> {
+    let line = match (&hit.line, hit.place, items) {
+        (Some(line), ..) => line.to_value(),
+        (None, Some(place), Some(items)) => items.get(place).cloned().ok_or_else(|| misfit("search"))?,
+        _ => return Err(misfit("search")),
+    };
+    let mut fields = match line {
+        Value::Record(fields) => fields,
+        Value::Moment(moment) => IndexMap::from([
+            ("video".to_owned(), Value::Text(moment.media.path.clone())),
+            ("start".to_owned(), Value::Number(moment.start.seconds())),
+            ("end".to_owned(), Value::Number(moment.end.seconds())),
+            ("clock".to_owned(), moment.clock().map_or(Value::Nothing, Value::Text)),
+            ("text".to_owned(), Value::Text(moment.text.clone().unwrap_or_default())),
+            ("moment".to_owned(), Value::Moment(moment)),
+        ]),
+        other => IndexMap::from([("text".to_owned(), other)]),
+    };
+    if let Some(place) = hit.place {
+        fields.insert("index".to_owned(), Value::Number(place as f64));
+    }
+    fields.insert("score".to_owned(), Value::Number(hit.score));
+    let why = hit.why.iter().map(|why| match why {
+        HitReason::Words(words) => Value::Text(format!("words: {}", words.join(", "))),
+        HitReason::Meaning(cosine) => Value::Text(format!("meaning: {cosine:.2}")),
+    });
+    fields.insert("why".to_owned(), Value::List(why.collect()));
+    Ok(Value::Record(fields))
+}

@@ -1,0 +1,77 @@
+//! Errors of the journal, in the user's words.
+
+use crate::error::Fault;
+use rusqlite::ErrorCode;
+use std::path::Path;
+
+/// An error of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct JournalError {
+    /// One line that names the folder.
+    pub message: String,
+    /// The remedy.
+    pub hint: Option<String>,
+    /// True if it cannot be written, but may be readable.
+    pub(super) is_unwritable: bool,
+}
+
+impl From<JournalError> for Fault {
+    fn from(error: JournalError) -> Fault {
+        let fault = Fault::failed(&error);
+        match error.hint {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        }
+    }
+}
+
+const MOVE_IT: &str = "move the folder away and run `elenchus index` again; corrections in it would be lost";
+
+impl JournalError {
+    pub(super) fn new(message: String, hint: Option<&str>) -> JournalError {
+        JournalError { message, hint: hint.map(str::to_owned), is_unwritable: false }
+    }
+
+    /// The error for a journal of an unknown format.
+    pub(super) fn format(folder: &Path, found: i64, known: i64) -> JournalError {
+        let message = format!(
+            "the journal in {} has format {found}; elenchus {} reads formats up to {known}",
+            folder.display(),
+            env!("CARGO_PKG_VERSION")
+        );
+        JournalError::new(
+            message,
+            Some("use the newer elenchus that wrote it, or name another folder with --journal-folder"),
+        )
+    }
+
+    /// The error for a folder or file that cannot be created or written.
+    pub(super) fn unwritable(what: &Path, error: &std::io::Error) -> JournalError {
+        let message = format!("the journal cannot be written: {}: {error}", what.display());
+        let hint = "check that the folder is writable and its disk has room, or name another one with --journal-folder";
+        JournalError { is_unwritable: true, ..JournalError::new(message, Some(hint)) }
+    }
+
+    pub(super) fn of(folder: &Path, error: &rusqlite::Error) -> JournalError {
+        let place = folder.display();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
+                JournalError::new(format!("the journal in {place} is damaged: {error}"), Some(MOVE_IT))
+            }
+            Some(ErrorCode::DatabaseBusy) => {
+                let hint = "another process has been writing to it for a long time; try again";
+                JournalError::new(format!("the journal in {place} is busy"), Some(hint))
+            }
+            Some(ErrorCode::DiskFull) => {
+                let message = format!("the journal in {place} cannot be written: the disk is full");
+                let hint = "free some space; nothing that was written before is lost";
+                JournalError { is_unwritable: true, ..JournalError::new(message, Some(hint)) }
+            }
+            Some(
+                ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied,
+            ) => JournalError::unwritable(folder, &std::io::Error::other(error.to_string())),
+            _ => JournalError::new(format!("the journal in {place}: {error}"), None),
+        }
+    }
+}

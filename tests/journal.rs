@@ -1,0 +1,296 @@
+//! The journal from outside: indexing, searching, correcting, exporting and forgetting, with the starter cast on a sample day.
+
+use assert_cmd::Command;
+use serde_json::Value as Json;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Ten seconds of the sample day: two stretches, and a sentence at the beginning.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        let place = Place { folder: tempfile::tempdir().expect("temp") };
+        place.cut("days/one.mp4", 0);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Copies ten seconds of the day from `start` on.
+    fn cut(&self, name: &str, start: u32) {
+        let to = self.path(name);
+        fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+        let day = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/media/day1.mp4");
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-y", "-ss", &start.to_string(), "-t", "10", "-i"]).arg(day).arg(to);
+        ffmpeg.assert().success();
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::cargo_bin("elenchus").expect("the program is built");
+        command.current_dir(self.folder.path()).env("ELENCHUS_CACHE", self.path("cache"));
+        command.env("ELENCHUS_DATA", self.path("data")).env("NO_COLOR", "1").env("TZ", "UTC");
+        command.env_remove("ELENCHUS_JOURNAL").timeout(Duration::from_secs(300));
+        command
+    }
+
+    #[track_caller]
+    fn run(&self, args: &[&str], code: i32) -> (String, String) {
+        let output = self.command().args(args).output().expect("it ends");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{args:?}\n{out}\n{err}");
+        (out, err)
+    }
+
+    #[track_caller]
+    fn json(&self, args: &[&str]) -> Json {
+        let (out, _) = self.run(&[args, &["--json"]].concat(), 0);
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{args:?}: {error}: {out}"))
+    }
+
+    /// The texts of lines.
+    #[track_caller]
+    fn texts(&self, args: &[&str]) -> Vec<String> {
+        let json = self.json(args);
+        json.as_array().expect("a list").iter().map(|line| line["text"].as_str().expect("a text").to_owned()).collect()
+    }
+
+    /// The files below the folder with these bytes in them, in any case.
+    fn holding(&self, needle: &str) -> Vec<PathBuf> {
+        fn all(folder: &Path, found: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(folder).expect("listed").flatten() {
+                match entry.path() {
+                    path if path.is_dir() => all(&path, found),
+                    path => found.push(path),
+                }
+            }
+        }
+        let mut files = Vec::new();
+        all(self.folder.path(), &mut files);
+        let needle = needle.to_lowercase().into_bytes();
+        let holds = |file: &PathBuf| {
+            let bytes = fs::read(file).expect("read").to_ascii_lowercase();
+            bytes.windows(needle.len()).any(|window| window == needle)
+        };
+        files.into_iter().filter(holds).collect()
+    }
+}
+
+#[test]
+fn a_video_is_indexed_once_searched_corrected_and_exported() {
+    let place = Place::new();
+    place.cut("days/walk_2026-11-23.mp4", 40);
+    fs::write(place.path("days/notes.txt"), "x").expect("written");
+    let first = place.json(&["index", "days"]);
+    assert_eq!((&first["added"], &first["known"], &first["failed"]), (&2.into(), &0.into(), &0.into()));
+    let again = place.json(&["index", "days"]);
+    assert_eq!((&again["added"], &again["known"]), (&0.into(), &2.into()));
+    let stat = place.json(&["journal", "stat"]);
+    let media = stat["media"].as_array().expect("media");
+    assert_eq!(media.len(), 2);
+    assert!(
+        media[0]["path"].as_str().is_some_and(|path| path.ends_with("walk_2026-11-23.mp4")),
+        "a known time comes first: {stat}"
+    );
+    assert_eq!(media[0]["wall_ms"], 1_795_392_000_000_i64);
+
+    // each line has its sense, exact times, labels with scores, and the exchanges that it came from
+    let lines = place.json(&["journal", "show", "--of", "days/one.mp4"]);
+    let of = |sense: &str| {
+        lines.as_array().expect("lines").iter().find(|line| line["sense"] == sense).expect("a line").clone()
+    };
+    let (seen, done, heard) = (of("seen"), of("done"), of("heard"));
+    assert!(seen["text"].as_str().is_some_and(|text| text.starts_with("kitchen.")), "{seen}");
+    assert!(seen["labels"][0]["score"].as_f64().is_some_and(|score| (0.5..=1.0).contains(&score)), "{seen}");
+    assert_eq!(done["text"], "cooking soup");
+    assert!(heard["text"].as_str().is_some_and(|text| text.contains("hallway")), "{heard}");
+    assert!(heard["end"].as_f64() < seen["end"].as_f64());
+    assert!(seen["exchanges"].as_array().is_some_and(|keys| keys.len() > 10), "{seen}");
+    assert_eq!(heard["exchanges"].as_array().map(Vec::len), Some(1), "{heard}");
+    assert!(seen["cast"].as_str().is_some_and(|cast| cast.contains("eye: starter-clip")), "{seen}");
+
+    let hits = place.json(&["search", "please go to the halway"]);
+    assert_eq!(hits[0]["text"], heard["text"], "{hits}");
+    assert!(hits[0]["score"].as_f64().is_some_and(|score| score > 0.5), "{hits}");
+    assert!(place.texts(&["search", "spaceship"]).is_empty());
+    assert!(place.texts(&["search", "soup", "--sense", "heard"]).is_empty());
+    assert_eq!(place.texts(&["search", "soups", "--of", "days/one.mp4"]), ["cooking soup"]);
+
+    // a correction wins, also after the video is indexed again
+    let id = done["id"].to_string();
+    place.run(&["journal", "correct", &id, "stirring the tea"], 0);
+    assert_eq!(place.texts(&["search", "tea"]), ["stirring the tea"]);
+    assert!(place.texts(&["search", "soup", "--of", "days/one.mp4"]).is_empty());
+    place.run(&["index", "days/one.mp4", "--fresh"], 0);
+    assert_eq!(place.texts(&["search", "tea"]), ["stirring the tea"]);
+    assert!(place.texts(&["journal", "show", "--all"]).contains(&"cooking soup".to_owned()));
+    let (_, err) = place.run(&["journal", "correct", "99999", "x"], 1);
+    assert!(err.contains("no line 99999"), "{err}");
+
+    let (srt, _) = place.run(&["journal", "export", "--format", "srt", "--of", "days/one.mp4", "--sense", "heard"], 0);
+    assert!(srt.starts_with("1\n00:00:00,") && srt.contains("hallway"), "{srt}");
+    let (_, err) = place.run(&["journal", "export", "--format", "vtt"], 2);
+    assert!(err.contains("--of VIDEO"), "{err}");
+    let (csv, _) = place.run(&["journal", "export", "--format", "csv"], 0);
+    assert!(
+        csv.starts_with("id,video,start,end,at,until,sense,text,labels,cast\n")
+            && csv.contains("2026-11-23T00:00:00.000+00:00"),
+        "{csv}"
+    );
+    let (ics, _) = place.run(&["journal", "export", "--format", "ics"], 0);
+    place.run(
+        &["journal", "export", "--clips", "clips", "--thumbnails", "pics", "--of", "days/one.mp4", "--sense", "seen"],
+        0,
+    );
+    let files = |folder: &str| {
+        fs::read_dir(place.path(folder)).expect("listed").flatten().map(|file| file.path()).collect::<Vec<_>>()
+    };
+    let (clips, pictures) = (files("clips"), files("pics"));
+    assert!(!clips.is_empty() && clips.len() == pictures.len(), "{clips:?} {pictures:?}");
+    assert!(fs::read(&pictures[0]).expect("read").starts_with(&[0xff, 0xd8]), "a JPEG file");
+    let mut probe = Command::new("ffprobe");
+    probe.args(["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]).arg(&clips[0]).assert().success();
+    place.run(&["journal", "forget", "days/one.mp4"], 0);
+    assert!(files("clips").is_empty() && files("pics").is_empty(), "forgetting reaches what was exported");
+    assert!(ics.contains("DTSTART:20261123T000000Z\r\n") && ics.ends_with("END:VCALENDAR\r\n"), "{ics}");
+}
+
+#[test]
+fn a_forgotten_video_leaves_no_trace() {
+    let place = Place::new();
+    place.cut("days/two.mp4", 48);
+    place.run(&["index", "days"], 0);
+    place.run(&["ask", "days/one.mp4", "What was I told to do?", "--record", "run.jsonl"], 0);
+    let digest =
+        place.json(&["journal", "show", "--of", "days/one.mp4"])[0]["digest"].as_str().expect("a digest").to_owned();
+    assert!(place.holding("go to the hallway").len() >= 2 && !place.holding(&digest).is_empty());
+    let receipt = place.json(&["journal", "forget", "days/one.mp4"]);
+    assert!(receipt["lines"].as_u64() > Some(2) && receipt["exchanges"].as_u64() > Some(50), "{receipt}");
+    assert_eq!(receipt["files"].as_array().map(Vec::len), Some(1), "{receipt}");
+    assert_eq!(place.holding("go to the hallway"), Vec::<PathBuf>::new());
+    // the notes of the digests of files hold neither names nor content of the video
+    let left: Vec<PathBuf> =
+        place.holding(&digest).into_iter().filter(|file| !file.starts_with(place.path("cache/digests"))).collect();
+    assert_eq!(left, Vec::<PathBuf>::new());
+    assert!(!place.texts(&["journal", "show"]).is_empty(), "the other video stays");
+    let (_, err) = place.run(&["journal", "forget", "nothing.mp4"], 3);
+    assert!(err.contains("journal stat"), "{err}");
+
+    // a spoken name
+    let texts = place.texts(&["journal", "show", "--sense", "heard"]);
+    assert!(texts.iter().any(|text| text.contains("oscar")), "{texts:?}");
+    let receipt = place.json(&["journal", "forget", "--word", "Oscar"]);
+    assert_eq!(receipt["lines"], 1, "{receipt}");
+    assert_eq!(place.holding("i am oscar"), Vec::<PathBuf>::new());
+    // indexing again brings a forgotten video back, because its file is still there
+    place.run(&["index", "days/one.mp4"], 0);
+    assert!(place.texts(&["search", "hallway"]).len() == 1);
+}
+
+#[test]
+fn excluded_parts_reach_no_model() {
+    let place = Place::new();
+    place.run(&["index", "days/one.mp4", "--exclude", "0:00-0:05"], 0);
+    let lines = place.json(&["journal", "show"]);
+    let lines = lines.as_array().expect("lines");
+    assert!(lines.iter().any(|line| line["sense"] == "seen"), "{lines:?}");
+    for line in lines {
+        assert!(line["start"].as_f64() >= Some(5.0), "{line}");
+        assert_ne!(line["sense"], "heard", "the sentence lies in the excluded part: {line}");
+    }
+    let transcript = place.path("run.jsonl");
+    place.run(&["index", "days/one.mp4", "--mute"], 0);
+    assert!(place.texts(&["journal", "show", "--sense", "heard"]).is_empty());
+    assert!(!place.texts(&["journal", "show", "--sense", "seen"]).is_empty());
+    assert!(!transcript.exists());
+    let (_, err) = place.run(&["index", "days/one.mp4", "--exclude", "5-1"], 2);
+    assert!(err.contains("10:00-10:30"), "{err}");
+}
+
+#[test]
+fn times_of_a_recording_come_from_the_user_the_container_or_the_name() {
+    let place = Place::new();
+    let at = |args: &[&str]| {
+        place.run(&[&["index", "days/one.mp4"], args].concat(), 0);
+        place.json(&["journal", "show"])[0]["at"].clone()
+    };
+    assert_eq!(at(&[]), Json::Null);
+    assert_eq!(at(&["--starts-at", "2026-07-01T09:15", "--tz", "Europe/Berlin"]), "2026-07-01T09:15:00.000+02:00");
+    assert_eq!(at(&["--starts-at", "2026-01-01T09:15:00Z", "--tz", "Asia/Tokyo"]), "2026-01-01T18:15:00.000+09:00");
+    // an earlier statement stays
+    assert_eq!(at(&[]), "2026-01-01T18:15:00.000+09:00");
+    let (_, err) = place.run(&["index", "days/one.mp4", "--starts-at", "soon"], 2);
+    assert!(err.contains("2026-11-23T09:15"), "{err}");
+    let (_, err) = place.run(&["index", "days/one.mp4", "--tz", "Mars"], 2);
+    assert!(err.contains("Europe/Berlin"), "{err}");
+    place.cut("days/two.mp4", 40);
+    let (_, err) = place.run(&["index", "days", "--starts-at", "2026-01-01"], 2);
+    assert!(err.contains("one video"), "{err}");
+}
+
+#[test]
+fn a_journal_that_cannot_be_used_gives_one_clear_line() {
+    let place = Place::new();
+    let check = |args: &[&str], code: i32, expected: &str| {
+        let (_, err) = place.run(args, code);
+        assert!(err.contains(expected), "{args:?}: {err}");
+    };
+    check(&["journal", "show", "--of", "days/one.mp4"], 2, "elenchus index");
+    check(&["search", "..."], 2, "no word");
+    check(&["index", "none"], 3, "no such file");
+    check(&["index", "days/one.mp4", "--dialogue", "transcript"], 2, "journal");
+    fs::create_dir_all(place.path("data/journal")).expect("made");
+    fs::write(place.path("data/journal/journal.sqlite"), b"no database".repeat(500)).expect("written");
+    check(&["search", "keys"], 1, "is damaged");
+    check(&["index", "days/one.mp4"], 1, "is damaged");
+    fs::remove_file(place.path("data/journal/journal.sqlite")).expect("removed");
+    place.run(&["index", "days/one.mp4"], 0);
+    let base = rusqlite_version(&place.path("data/journal/journal.sqlite"));
+    assert_eq!(base, 1);
+    // a moved video is known, a replaced one is new, and both are said
+    fs::rename(place.path("days/one.mp4"), place.path("days/moved.mp4")).expect("moved");
+    let known = place.json(&["index", "days/moved.mp4"]);
+    assert_eq!(known["known"], 1);
+    assert!(
+        place.json(&["journal", "stat"])["media"][0]["path"].as_str().is_some_and(|path| path.ends_with("moved.mp4"))
+    );
+    place.cut("days/moved.mp4", 40);
+    let (_, err) = place.run(&["index", "days/moved.mp4"], 0);
+    assert!(err.contains("was replaced"), "{err}");
+}
+
+/// The format of a journal.
+fn rusqlite_version(file: &Path) -> i64 {
+    // SQLite keeps `user_version` in the bytes 60 to 63 of the file, and newer pages in the log until it is copied
+    let bytes = fs::read(file).expect("read");
+    i64::from(u32::from_be_bytes(bytes[60..64].try_into().expect("four bytes")))
+}
+
+#[test]
+fn two_processes_index_at_once() {
+    let place = Place::new();
+    place.cut("days/two.mp4", 40);
+    let index = |file: &'static str| {
+        let place = &place;
+        move || {
+            place.run(&["index", file], 0);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(index("days/one.mp4"));
+        scope.spawn(index("days/two.mp4"));
+        scope.spawn(index("days/one.mp4"));
+    });
+    assert_eq!(place.json(&["journal", "stat"])["media"].as_array().map(Vec::len), Some(2));
+    let texts = place.texts(&["journal", "show", "--of", "days/one.mp4", "--sense", "heard"]);
+    assert_eq!(texts.len(), 1, "{texts:?}");
+}
