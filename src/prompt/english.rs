@@ -1,6 +1,9 @@
 //! English words without a model: the words of a text that say what it is about, and the stem of a word.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 /// Words without content of their own.
 pub(crate) const FUNCTION: &str = "according a an the this that these those it its itself i me my mine myself you your yours we us our ours he him his \
@@ -74,10 +77,33 @@ pub(crate) fn stems(texts: &[&str]) -> HashSet<String> {
     texts.iter().flat_map(|text| words(text)).map(|word| stem(&word)).collect()
 }
 
-/// A word without the endings of English inflection: `riding`, `ride` and `rides` have one stem. An irregular form has
-/// its own.
+/// Irregular forms with their base form. A form that is also another word (`left`, `saw`) is left out.
+const IRREGULAR: &str = "ate=eat eaten=eat beaten=beat became=become began=begin begun=begin bent=bend bit=bite bitten=bite \
+    blew=blow blown=blow broke=break broken=break brought=bring built=build burnt=burn bought=buy \
+    caught=catch chose=choose chosen=choose clung=cling crept=creep dealt=deal dug=dig drew=draw \
+    drawn=draw dreamt=dream drank=drink drunk=drink drove=drive driven=drive fell=fall fallen=fall \
+    fed=feed felt=feel fought=fight flew=fly flown=fly forgot=forget forgotten=forget forgave=forgive \
+    forgiven=forgive froze=freeze frozen=freeze gave=give given=give grew=grow grown=grow hung=hang \
+    heard=hear hid=hide hidden=hide held=hold kept=keep knelt=kneel knew=know known=know laid=lay \
+    led=lead leant=lean leapt=leap learnt=learn lent=lend lit=light lost=lose made=make meant=mean \
+    met=meet paid=pay rode=ride ridden=ride rang=ring rung=ring rose=rise risen=rise ran=run sawn=saw \
+    said=say sought=seek sold=sell sent=send shook=shake shaken=shake shone=shine shot=shoot showed=show \
+    shown=show sang=sing sung=sing sank=sink sunk=sink sat=sit slept=sleep slid=slide spoke=speak \
+    spoken=speak spent=spend spun=spin sprang=spring sprung=spring stood=stand stole=steal stolen=steal \
+    stuck=stick stung=sting stank=stink strode=stride struck=strike swore=swear sworn=swear swept=sweep \
+    swam=swim swum=swim swung=swing took=take taken=take taught=teach tore=tear torn=tear told=tell \
+    thought=think threw=throw thrown=throw understood=understand woke=wake woken=wake wore=wear \
+    worn=wear wove=weave woven=weave wept=weep won=win wrote=write written=write lying=lie tying=tie \
+    dying=die feet=foot teeth=tooth children=child men=man women=woman mice=mouse knives=knife \
+    shelves=shelf loaves=loaf";
+
+static BASE_FORMS: LazyLock<HashMap<&str, &str>> =
+    LazyLock::new(|| IRREGULAR.split_whitespace().filter_map(|pair| pair.split_once('=')).collect());
+
+/// A word without the endings of English inflection: `riding`, `ride`, `rides` and `rode` have one stem.
 pub(crate) fn stem(word: &str) -> String {
     const MIN_LETTERS: usize = 3;
+    let word = BASE_FORMS.get(word).copied().unwrap_or(word);
     let cut = ["ing", "ed", "es", "s"].iter().find_map(|ending| {
         let rest = word.strip_suffix(ending)?;
         (rest.chars().count() >= MIN_LETTERS).then_some(rest)
@@ -135,7 +161,17 @@ mod tests {
         {
             check(words);
         }
-        for words in ["dish dishes", "key keys", "hammer hammering hammered", "wash washed washing", "bike bikes"] {
+        for words in [
+            "drink drank drunk drinking",
+            "eat ate eaten",
+            "write wrote writing",
+            "feed fed",
+            "dish dishes",
+            "key keys",
+            "hammer hammering hammered",
+            "wash washed washing",
+            "bike bikes",
+        ] {
             check(words);
         }
     }

@@ -1,12 +1,14 @@
 //! The verbs of the language: one file for each verb, and one list. A file holds the verb as written, its check, its
 //! behaviour and its tests.
 
+mod asked;
 mod call;
 pub mod cite;
 mod compute;
 mod decoding;
 mod embed;
 mod frames;
+mod gather;
 mod grounds;
 mod hear;
 mod journal;

@@ -1,6 +1,7 @@
 //! `search`: the lines of the journal, or of a list, that fit words best. The journal agent, which every run has, answers it.
 
 use super::{
+    asked::AskedStep,
     found,
     journal::{JOURNAL, digests, senses_of, stretches},
     misfit, whole,
@@ -27,7 +28,15 @@ written! { "`search`",
     /// `why`, and for a given list its `index` in it.
     pub struct Search {
         /// The words to search for. Without words, all lines that pass are hits, in order of time.
-        pub r#for: TextExpr,
+        pub r#for: Option<TextExpr>,
+        /// In place of `for`, with `among`: a question in English. Its words of time, order and quantity choose the lines, in order of
+        /// time. The value is then a record: `lines`, `answer` (a count, duration, time or list that follows from the lines,
+        /// else nothing), `missing` (true if the log has nothing about it) and `searched` (the question as it was understood).
+        pub question: Option<TextExpr>,
+        /// With `question`: the time at which it is asked, as `2026-11-23T21:00:00+01:00`; the end of the log if absent.
+        pub now: Option<TextExpr>,
+        /// With `question`: the time zone of days and times of day; UTC if absent.
+        pub zone: Option<TextExpr>,
         /// The lines: moments with text, or records with `text` and optionally `start` and `end` in seconds. Without this
         /// key, the journal is searched.
         pub among: Option<Expr>,
@@ -50,7 +59,21 @@ written! { "`search`",
 
 impl Verb for Search {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
-        let words = planning.expr(&self.r#for.0);
+        if let Some(question) = &self.question {
+            return self.plan_question(question, planning);
+        }
+        let Some(words) = &self.r#for else {
+            let pos = [&self.among, &self.of, &self.senses]
+                .into_iter()
+                .flatten()
+                .map(|expr| expr.0.pos)
+                .next()
+                .unwrap_or_default();
+            let message = "found neither `for` nor `question` in `search`, expected one".to_owned();
+            planning.problem("missing-key", pos, message, Some("for example `for: \"washing hands\"`".into()));
+            return None;
+        };
+        let words = planning.expr(&words.0);
         let role = self.agent.as_ref().map(|agent| planning.role(agent, Kind::Embed));
         let mut optional = |expr: Option<&Expr>| expr.map(|expr| planning.expr(expr));
         let among = optional(self.among.as_ref());
@@ -79,6 +102,36 @@ impl Verb for Search {
             top: read(top)?,
             apart: read(apart)?,
         }))
+    }
+}
+
+impl Search {
+    /// The step for a question about a list.
+    fn plan_question(&self, question: &TextExpr, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
+        let given = [
+            ("for", self.r#for.as_ref().map(|expr| &expr.0)),
+            ("of", self.of.as_ref()),
+            ("senses", self.senses.as_ref()),
+            ("within", self.within.as_ref()),
+            ("top", self.top.as_ref().map(|expr| &expr.0)),
+            ("apart", self.apart.as_ref().map(|expr| &expr.0)),
+        ];
+        for (key, expr) in given {
+            if let Some(expr) = expr {
+                let message = format!("found `{key}` beside `question`, expected one of them");
+                planning.problem("too-many", expr.0.pos, message, None);
+            }
+        }
+        let Some(among) = &self.among else {
+            let message = "found `question` without `among`, expected the lines that it is about".to_owned();
+            planning.problem("missing-key", question.0.0.pos, message, Some("for example `among: log`".into()));
+            return None;
+        };
+        let mut optional = |expr: Option<&TextExpr>| expr.map_or(Some(None), |expr| planning.expr(&expr.0).map(Some));
+        let (now, zone) = (optional(self.now.as_ref())?, optional(self.zone.as_ref())?);
+        let question = planning.expr(&question.0);
+        let among = planning.name_or_template(among);
+        Some(Arc::new(AskedStep { question: question?, among: among?, now, zone }))
     }
 }
 

@@ -1,0 +1,213 @@
+//! Answers that follow from lines alone: counts, durations, times, lists, and the one activity, thing or name of them.
+
+use super::{
+    LogLine, MAX_LINES, asks_for_all, parts,
+    topic::{Index, Topic},
+};
+use crate::{
+    prompt::english::{listed, words},
+    query::{Asks, Order, Query},
+};
+
+/// The answer, if the chosen lines decide it without a language model.
+pub(super) fn computed(
+    question: &str,
+    query: &Query,
+    chosen: &[usize],
+    topic: &Topic,
+    index: &Index,
+    log: &[LogLine],
+    zone: &str,
+) -> Option<String> {
+    if !query.parsed {
+        return None;
+    }
+    let asks_name = matches!(query.asks, Asks::Who | Asks::List | Asks::What) && topic.is_meeting && topic.is_open();
+    if asks_name && !topic.is_reason {
+        let names: Vec<&str> = chosen.iter().filter_map(|place| name_in(parts(&log[*place].text).heard)).collect();
+        let is_one = query.order.is_none() && query.asks != Asks::List;
+        let fits = if is_one { names.len() == 1 } else { !names.is_empty() };
+        return fits.then(|| sentence(&joined(&names)));
+    }
+    match query.asks {
+        Asks::HowMany => Some(times(events(chosen, topic, index))),
+        Asks::YesNo if !topic.is_open() && index.knows(topic) => Some("Yes.".to_owned()),
+        Asks::HowLong => {
+            let seconds: f64 = chosen.iter().map(|place| log[*place].end - log[*place].start).sum();
+            (log[*chosen.first()?].clock.is_none()).then(|| duration(seconds))
+        }
+        Asks::When => told_when(question, query, chosen, log, zone),
+        Asks::HowManyDays => days(chosen, log, zone),
+        Asks::HowManyOf => people(query, chosen, log),
+        Asks::List | Asks::Which | Asks::What | Asks::Where => {
+            let all = query.order == Order::Every || query.asks == Asks::List || asks_for_all(question);
+            match all {
+                true => listed_parts(question, chosen, topic, log),
+                false if query.asks == Asks::Where => None,
+                false => one_part(question, chosen, topic, log),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The start of a line as the log shows it.
+fn start_of(line: &LogLine) -> String {
+    match line.clock.as_deref().and_then(|clock| clock.split('-').next()) {
+        Some(clock) => clock.to_owned(),
+        None => crate::prompt::filters::clock(line.start),
+    }
+}
+
+/// The time of the chosen line, and its day where the question or the log is about several.
+fn told_when(question: &str, query: &Query, chosen: &[usize], log: &[LogLine], zone: &str) -> Option<String> {
+    let asked = words(question);
+    let has = |list: &str| asked.iter().any(|word| listed(list, word));
+    let zone = crate::value::wall::zone(zone)?;
+    let day = |line: &LogLine| {
+        let at = jiff::Timestamp::from_millisecond(line.wall_ms?.0).ok()?;
+        Some(at.to_zoned_datetime(zone.clone()).strftime("%A").to_string())
+    };
+    if query.order == Order::Every {
+        let mut days: Vec<String> = chosen.iter().map(|place| day(&log[*place])).collect::<Option<_>>()?;
+        days.dedup();
+        return Some(format!("On {}.", joined(&days.iter().map(String::as_str).collect::<Vec<_>>())));
+    }
+    let place = if matches!(query.order, Order::Last | Order::None) { chosen.last() } else { chosen.first() };
+    let line = &log[*place?];
+    let at = start_of(line);
+    let is_of_days =
+        has("day days date") || (query.when.is_none() && log.iter().any(|other| other.medium != line.medium));
+    match day(line).filter(|_| is_of_days) {
+        Some(day) if has("day days date") && !has("time hour clock") => Some(format!("On {day}.")),
+        Some(day) => Some(format!("On {day} at {at}.")),
+        None => Some(format!("At {at}.")),
+    }
+}
+
+/// The number of days of the chosen lines.
+fn days(chosen: &[usize], log: &[LogLine], zone: &str) -> Option<String> {
+    let zone = crate::value::wall::zone(zone)?;
+    let day = |place: &usize| {
+        let at = jiff::Timestamp::from_millisecond(log[*place].wall_ms?.0).ok()?;
+        Some(at.to_zoned_datetime(zone.clone()).date())
+    };
+    let mut days: Vec<_> = chosen.iter().map(day).collect::<Option<_>>()?;
+    days.sort_unstable();
+    days.dedup();
+    Some(match days.len() {
+        1 => "One day.".to_owned(),
+        2 => "Two days.".to_owned(),
+        more => times(more).replace("times", "days"),
+    })
+}
+
+/// The places or the activities of the chosen lines, in order, if the question asks for all of them.
+fn listed_parts(question: &str, chosen: &[usize], topic: &Topic, log: &[LogLine]) -> Option<String> {
+    if !topic.is_open() || topic.is_speech || chosen.len() > MAX_LINES {
+        return None;
+    }
+    let words = words(question);
+    let of_place = words.iter().any(|word| listed("place places room rooms location locations where", word));
+    let part = |place: &usize| {
+        let parts = parts(&log[*place].text);
+        if of_place { parts.place } else { parts.activity }
+    };
+    let mut named: Vec<&str> = chosen.iter().map(part).filter(|name| !name.is_empty()).collect();
+    named.dedup();
+    (!named.is_empty()).then(|| sentence(&joined(&named)))
+}
+
+/// The name that somebody says: the word after an introduction.
+fn name_in(heard: &str) -> Option<&str> {
+    const BEFORE: [&str; 4] = ["my name is ", "i am ", "i'm ", "call me "];
+    let lower = heard.to_ascii_lowercase();
+    let start = BEFORE.iter().find_map(|phrase| Some(lower.find(phrase)? + phrase.len()))?;
+    heard[start..].split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty())
+}
+
+/// The people of the chosen lines, if all have the same number of them.
+fn people(query: &Query, chosen: &[usize], log: &[LogLine]) -> Option<String> {
+    let asked = words(&query.topic);
+    if !asked.iter().any(|word| listed("people persons person", word)) {
+        return None;
+    }
+    let mut seen = chosen.iter().map(|place| parts(&log[*place].text).people);
+    let first = seen.next()?;
+    seen.all(|other| other == first).then(|| if first.is_empty() { "Nobody.".to_owned() } else { sentence(first) })
+}
+
+/// The activity, or the thing, of the chosen lines, if the question asks for it and all have the same one.
+fn one_part(question: &str, chosen: &[usize], topic: &Topic, log: &[LogLine]) -> Option<String> {
+    const DOING: &str = "do doing did busy happened happen activity came next";
+    const THING: &str = "thing things object objects item see seen";
+    let asked = words(question);
+    let has = |list: &str| asked.iter().any(|word| listed(list, word));
+    if topic.is_speech || has("place room where") {
+        return None;
+    }
+    let same = |part: fn(&str) -> String| {
+        let mut all = chosen.iter().map(|place| part(&log[*place].text));
+        let first = all.next().filter(|first| !first.is_empty())?;
+        all.all(|other| other == first).then_some(first)
+    };
+    if has(THING) && topic.is_open() {
+        return same(|text| parts(text).seen.to_owned()).map(|seen| {
+            let named: Vec<String> = seen.split(", ").map(|thing| format!("the {thing}")).collect();
+            sentence(&joined(&named.iter().map(String::as_str).collect::<Vec<_>>()))
+        });
+    }
+    if has(DOING) { same(|text| parts(text).activity.to_owned()).map(|activity| sentence(&activity)) } else { None }
+}
+
+/// Phrases as a list: `a, b and c`.
+fn joined(phrases: &[&str]) -> String {
+    match phrases.split_last() {
+        None => String::new(),
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// The number of events. A place that is stayed in over several lines is visited once; each line is an activity of its own.
+fn events(chosen: &[usize], topic: &Topic, index: &Index) -> usize {
+    let of_place = |place: &usize| topic.stems.iter().all(|stem| index.lines[*place].place.contains(stem));
+    if topic.is_open() || !chosen.iter().all(of_place) {
+        return chosen.len();
+    }
+    let begins = |(number, place): (usize, &usize)| number == 0 || chosen[number - 1] + 1 != *place;
+    chosen.iter().enumerate().filter(|(number, place)| begins((*number, place))).count()
+}
+
+/// A number of times in words.
+fn times(count: usize) -> String {
+    const WORDS: [&str; 11] =
+        ["Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve", "Thirteen"];
+    match count {
+        0 => "Never.".to_owned(),
+        1 => "Once.".to_owned(),
+        2 => "Twice.".to_owned(),
+        more => match WORDS.get(more - 3) {
+            Some(word) => format!("{word} times."),
+            None => format!("{more} times."),
+        },
+    }
+}
+
+/// A duration in words.
+fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    let (minutes, rest) = (whole / 60, whole % 60);
+    let of = |count: u64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
+    match (minutes, rest) {
+        (0, rest) => format!("{}.", of(rest, "second")),
+        (minutes, 0) => format!("{}.", of(minutes, "minute")),
+        (minutes, rest) => format!("{} and {}.", of(minutes, "minute"), of(rest, "second")),
+    }
+}
+
+/// A phrase as a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).chain(['.']).collect()).unwrap_or_default()
+}

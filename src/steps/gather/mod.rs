@@ -1,0 +1,291 @@
+//! Chooses the few lines of a log that a question is about, and answers what can be computed from them: counts, durations, times and lists.
+//!
+//! The question is a typed query (`query`). Lines are chosen by time, by the event beside which the answer lies, by the words of the topic, and by
+//! order. Words count in any inflection. Everything here is pure and reads no model.
+
+mod computed;
+mod topic;
+
+use computed::{computed, sentence};
+use topic::Index;
+
+use crate::{
+    prompt::english::{listed, words},
+    query::{Asks, Beside, Context, Coverage, EventRelation, MediaSpan, Order, Query, parse, resolve},
+    value::clock::DayClock,
+};
+
+/// The most lines that a language model is given.
+pub(super) const MAX_LINES: usize = 16;
+
+/// So few chosen lines get their neighbours as well, unless the question names a time: then a neighbour would be wrong.
+const FEW: usize = 2;
+
+/// A line of a log, with its parts as the log's language writes them: `place, activity. With: … Seen: … Heard: …`
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct LogLine {
+    /// The medium's name; empty if the log is about one.
+    pub medium: String,
+    /// The start in seconds.
+    pub start: f64,
+    /// The end in seconds.
+    pub end: f64,
+    /// The times of the medium's own clock: `08:10-09:06`.
+    pub clock: Option<String>,
+    /// The wall-clock start and end in ms, if they are known.
+    pub wall_ms: Option<(i64, i64)>,
+    /// The whole text.
+    pub text: String,
+}
+
+/// What was chosen.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Gathered {
+    /// The places of the chosen lines, in order of time.
+    pub lines: Vec<usize>,
+    /// The answer, if it can be computed. It rests on the chosen lines.
+    pub answer: Option<String>,
+    /// The question for the mind: a plainer one, if a single line was chosen and its place is asked for.
+    pub ask: Option<String>,
+    /// The query in words, for people.
+    pub searched: String,
+    /// True if nothing can answer: the log has none of the words, or nothing was recorded then.
+    pub is_missing: bool,
+}
+
+/// The parts of a line's text.
+struct Parts<'a> {
+    place: &'a str,
+    activity: &'a str,
+    people: &'a str,
+    seen: &'a str,
+    heard: &'a str,
+}
+
+fn parts(text: &str) -> Parts<'_> {
+    let (rest, heard) = text.split_once("Heard: ").unwrap_or((text, ""));
+    let (rest, seen) = rest.split_once("Seen: ").unwrap_or((rest, ""));
+    let (head, people) = rest.split_once("With: ").unwrap_or((rest, ""));
+    let trim = |text: &'_ str| text.len() - text.trim_start().len();
+    let clean = |text| -> &str {
+        let text: &str = text;
+        text[trim(text)..].trim_end().trim_end_matches('.')
+    };
+    let (place, activity) = clean(head).split_once(", ").unwrap_or((clean(head), ""));
+    Parts { place, activity, people: clean(people), seen: clean(seen), heard: clean(heard) }
+}
+
+/// Chooses lines for a question. `now_ms` and `zone` are those of the person who asks.
+pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
+    let query = parse(question);
+    let searched = query.to_string();
+    let missing = || Gathered { searched: searched.clone(), is_missing: true, ..Gathered::default() };
+    let Some(scope) = scope(&query, log, now_ms, zone) else { return missing() };
+    let index = Index::of(log);
+    let before = scope.clone();
+    let scope = match &query.beside {
+        Some(beside) => beside_event(beside, &query, &scope, &index, log),
+        None => scope,
+    };
+    if scope.is_empty() {
+        return missing();
+    }
+    if let Some(found) = alternatives(&query, &scope, &index, log) {
+        return Gathered { searched, ..found };
+    }
+    let mut topic = index.topic(&query.topic);
+    let ends_with_for = question.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase().ends_with(" for");
+    topic.is_reason = query.asks == Asks::Why || ends_with_for || query.topic.to_lowercase().contains("reason");
+    topic.is_speech |= topic.is_reason;
+    let found = index.matching(&topic, &scope);
+    // a log shows what the wearer did not do, but not what the weather was not
+    let yes_no = query.asks == Asks::YesNo && is_about_doing(question);
+    if found.is_empty() && yes_no && query.parsed && !topic.is_open() {
+        return Gathered { answer: Some("No.".into()), searched, ..Gathered::default() };
+    }
+    if found.is_empty() {
+        return missing();
+    }
+    let chosen = ordered(question, &query, found);
+    let event = event_line(&query, &index, &before);
+    let answer = computed(question, &query, &chosen, &topic, &index, log, zone);
+    let is_plain = query.asks == Asks::Where && (topic.is_meeting || (query.when.is_some() && topic.is_open()));
+    let activity = |place: &usize| Some(parts(&log[*place].text).activity).filter(|activity| !activity.is_empty());
+    let ask = chosen.first().filter(|_| is_plain && chosen.len() == 1).and_then(activity);
+    let ask = ask.map(|activity| format!("Where was I when I was {activity}?"));
+    let mut lines: Vec<usize> = chosen.into_iter().take(MAX_LINES).collect();
+    if answer.is_none() {
+        // the mind needs the event to see what lies beside it, and reads a few lines better than one
+        lines.extend(event);
+        let alone = lines.clone();
+        if alone.len() <= FEW && query.when.is_none() && ask.is_none() {
+            let beside = |place: &usize| [place.saturating_sub(1), place + 1].into_iter();
+            let same_medium =
+                |(place, near): &(usize, usize)| log.get(*near).is_some_and(|line| line.medium == log[*place].medium);
+            let near = alone.iter().flat_map(|place| beside(place).map(|near| (*place, near)));
+            lines.extend(near.filter(same_medium).map(|(_, near)| near));
+        }
+    }
+    lines.sort_unstable();
+    lines.dedup();
+    lines.truncate(MAX_LINES);
+    Gathered { lines, answer, ask, searched, is_missing: false }
+}
+
+/// The places of the lines in the asked time; all without a time. `None` if nothing was recorded then.
+fn scope(query: &Query, log: &[LogLine], now_ms: i64, zone: &str) -> Option<Vec<usize>> {
+    let all = || (0..log.len()).collect::<Vec<_>>();
+    let Some(when) = &query.when else { return Some(all()) };
+    let media = media(log);
+    let context = Context { now_ms, zone: zone.to_owned(), media: media.iter().map(|(_, span)| *span).collect() };
+    let resolved = resolve(when, &context).ok()?;
+    match resolved.coverage {
+        Coverage::Recorded => {}
+        Coverage::Nothing | Coverage::Future => return None,
+        Coverage::Unknown => return Some(all()),
+    }
+    let mut found = Vec::new();
+    for window in &resolved.media {
+        let (name, _) = media.get(window.medium)?;
+        let own = (0..log.len()).filter(|place| log[*place].medium == *name);
+        match window.at_s {
+            Some(at) => {
+                let holds = |place: &usize| log[*place].start <= at && at < log[*place].end;
+                let near = |place: &usize| log[*place].start < window.to_s && log[*place].end > window.from_s;
+                let exact: Vec<usize> = own.clone().filter(holds).collect();
+                found.extend(if exact.is_empty() { own.filter(near).take(1).collect() } else { exact });
+            }
+            None => found.extend(own.filter(|place| {
+                let line = &log[*place];
+                // a line that only touches the edge belongs to the other side
+                line.start < window.to_s - 0.5 && line.end > window.from_s + 0.5
+            })),
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Some(found)
+}
+
+/// The media of a log, with the time that each covers.
+fn media(log: &[LogLine]) -> Vec<(String, MediaSpan)> {
+    let mut all: Vec<(String, Vec<&LogLine>)> = Vec::new();
+    for line in log {
+        match all.iter_mut().find(|(name, _)| *name == line.medium) {
+            Some((_, lines)) => lines.push(line),
+            None => all.push((line.medium.clone(), vec![line])),
+        }
+    }
+    let span = |lines: &[&LogLine]| {
+        let (first, last) = (lines.first()?, lines.last()?);
+        let length = (last.end - first.start).max(1e-3);
+        let minutes = |clock: &str, end: bool| {
+            let time = if end { clock.split('-').nth(1) } else { clock.split('-').next() }?;
+            let (hour, minute) = time.trim().split_once(':')?;
+            Some(hour.parse::<u16>().ok()? * 60 + minute.parse::<u16>().ok()?)
+        };
+        let clock = first.clock.as_deref().zip(last.clock.as_deref()).and_then(|(start, end)| {
+            let (start_min, end_min) = (minutes(start, false)?, minutes(end, true)?);
+            let passed = f64::from((i32::from(end_min) - i32::from(start_min)).rem_euclid(1440)) * 60.0;
+            Some(DayClock { start_min, pace: passed / length }).filter(|clock| clock.pace > 0.0)
+        });
+        let wall_start_ms = first.wall_ms.map(|(start, _)| start);
+        Some(MediaSpan { start_s: first.start, end_s: last.end, wall_start_ms, clock })
+    };
+    all.into_iter().filter_map(|(name, lines)| Some((name, span(&lines)?))).collect()
+}
+
+/// The line of an event that is described in words.
+fn event_of(words: &str, order: Order, index: &Index, scope: &[usize]) -> Option<usize> {
+    let found = index.matching(&index.topic(words), scope);
+    match order {
+        Order::First => found.first().copied(),
+        Order::Nth(number) => found.get(usize::from(number).saturating_sub(1)).copied(),
+        _ => found.last().copied(),
+    }
+}
+
+/// The line of the event beside which the answer lies.
+fn event_line(query: &Query, index: &Index, scope: &[usize]) -> Option<usize> {
+    let beside = query.beside.as_ref()?;
+    event_of(&beside.event, beside.order, index, scope)
+}
+
+/// The lines on the asked side of an event.
+fn beside_event(beside: &Beside, query: &Query, scope: &[usize], index: &Index, log: &[LogLine]) -> Vec<usize> {
+    let of = |event: &str| event_of(event, beside.order, index, scope);
+    let Some(event) = of(&beside.event) else { return Vec::new() };
+    let same_medium = |place: &usize| log[*place].medium == log[event].medium;
+    let next = |place: usize| (place + 1..log.len()).take(1).filter(same_medium).collect::<Vec<_>>();
+    let is_near = beside.near || query.topic.trim().is_empty() || query.order == Order::Next;
+    match beside.relation {
+        EventRelation::After | EventRelation::Since if is_near => next(event),
+        EventRelation::After | EventRelation::Since => {
+            scope.iter().copied().filter(|place| *place > event).filter(same_medium).collect()
+        }
+        EventRelation::Before | EventRelation::Until if is_near => {
+            event.checked_sub(1).into_iter().filter(same_medium).collect()
+        }
+        EventRelation::Before | EventRelation::Until => {
+            scope.iter().copied().filter(|place| *place < event).filter(same_medium).collect()
+        }
+        EventRelation::While => index.matching(&index.topic(&beside.event), scope),
+        EventRelation::Between => match beside.other.as_deref().and_then(of) {
+            Some(other) => {
+                let (from, to) = (event.min(other), event.max(other));
+                scope.iter().copied().filter(|place| from < *place && *place < to).collect()
+            }
+            None => Vec::new(),
+        },
+    }
+}
+
+/// The answer to "What did I do first, X or Y?".
+fn alternatives(query: &Query, scope: &[usize], index: &Index, log: &[LogLine]) -> Option<Gathered> {
+    let (first, second) = query.topic.split_once(" or ")?;
+    if !matches!(query.asks, Asks::What | Asks::Which) || !matches!(query.order, Order::First | Order::Last) {
+        return None;
+    }
+    let of = |words: &str| index.matching(&index.topic(words), scope);
+    let (one, other) = (of(first), of(second));
+    let pick =
+        |found: &[usize]| if query.order == Order::First { found.first().copied() } else { found.last().copied() };
+    let (one, other) = (pick(&one)?, pick(&other)?);
+    let wins = if query.order == Order::First { one.min(other) } else { one.max(other) };
+    let mut lines = vec![one, other];
+    lines.sort_unstable();
+    let activity = parts(&log[wins].text).activity;
+    Some(Gathered { lines, answer: Some(sentence(activity)), ..Gathered::default() })
+}
+
+/// True if the question is about what the person who asks did: "did I …", "have I …", "was I …ing".
+fn is_about_doing(question: &str) -> bool {
+    let words = words(question);
+    let pairs = words.windows(2).any(|pair| pair[1] == "i" && listed("did have had", &pair[0]));
+    let was = words.windows(2).position(|pair| pair[1] == "i" && pair[0] == "was");
+    pairs || was.is_some_and(|place| words[place + 2..].iter().take(3).any(|word| word.ends_with("ing")))
+}
+
+/// True if the question is about several places or activities.
+fn asks_for_all(question: &str) -> bool {
+    words(question).iter().any(|word| listed("places rooms locations activities", word))
+}
+
+/// The lines that the order of the query chooses. Counts, durations and lists need all of them.
+fn ordered(question: &str, query: &Query, found: Vec<usize>) -> Vec<usize> {
+    let takes_all = matches!(query.asks, Asks::HowMany | Asks::HowManyDays | Asks::List);
+    match query.order {
+        _ if takes_all => found,
+        Order::First => found.into_iter().take(1).collect(),
+        Order::Last => found.into_iter().last().into_iter().collect(),
+        Order::Nth(number) => found.into_iter().nth(usize::from(number).saturating_sub(1)).into_iter().collect(),
+        // the last place of a thing is where it is
+        Order::None if query.asks == Asks::Where && !asks_for_all(question) => {
+            found.into_iter().last().into_iter().collect()
+        }
+        Order::None | Order::Next | Order::Again | Order::Every => found,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Tests of gathering: which lines a question is about, and which answers follow from them.
+
+use super::*;
+
+fn log() -> Vec<LogLine> {
+    let texts = [
+        "kitchen, cooking soup. Seen: keys, mug. Heard: please go to the office and look for ben.",
+        "hallway, checking the list. With: one person. Seen: torch.",
+        "office, typing on the laptop. With: two people. Heard: nice to meet you, i am oscar.",
+        "office, carrying the keys. Seen: lamp.",
+        "street, riding a bike. Seen: keys.",
+        "kitchen, cooking soup. Heard: i promise to call tom.",
+        "cafe, drinking coffee. Seen: mug, cake.",
+    ];
+    let line = |(number, text): (usize, &&str)| {
+        let start = number as f64 * 10.0;
+        LogLine { start, end: start + 10.0, text: (*text).to_owned(), ..LogLine::default() }
+    };
+    texts.iter().enumerate().map(line).collect()
+}
+
+/// The lines from 1, and the computed answer.
+#[track_caller]
+fn check(question: &str, lines: &[usize], answer: Option<&str>) {
+    let found = gather(question, &log(), 0, "UTC");
+    let places: Vec<usize> = found.lines.iter().map(|place| place + 1).collect();
+    assert_eq!((places.as_slice(), found.answer.as_deref()), (lines, answer), "{question}: {}", found.searched);
+}
+
+#[test]
+fn time_order_and_quantity_choose_lines() {
+    check("How many times did I cook soup?", &[1, 6], Some("Twice."));
+    check("How often was I in the office?", &[3, 4], Some("Once."));
+    check("When did I last cook soup?", &[6], Some("At 00:50."));
+    check("When did I first cook soup?", &[1], Some("At 00:00."));
+    check("What was I doing at 00:42?", &[5], Some("Riding a bike."));
+    check("What did I do after riding a bike?", &[6], Some("Cooking soup."));
+    check("What was I doing right before I drank coffee?", &[6], Some("Cooking soup."));
+    check("How long did I ride a bike?", &[5], Some("10 seconds."));
+    check("Which places was I in between 00:21 and 00:49, in order?", &[3, 4, 5], Some("Office and street."));
+    check("What did I do first, drink coffee or check the list?", &[2, 7], Some("Checking the list."));
+    check("How many people were in the office?", &[2, 3, 4, 5], None);
+    check("How many people were in the hallway?", &[2], Some("One person."));
+}
+
+#[test]
+fn an_activity_is_done_and_a_thing_is_seen() {
+    // an activity: only where it was done
+    check("Did I carry the keys?", &[4], Some("Yes."));
+    check("Did I carry the mug?", &[], Some("No."));
+    check("Was I reading a book?", &[], Some("No."));
+    check("Am I ill?", &[], None);
+    check("Was it raining in the cafe?", &[], None);
+    // a thing: wherever it was, with the neighbours for the mind
+    check("Where did I last see the keys?", &[4, 5, 6], None);
+    check("WHERE ARE MY KEYS", &[4, 5, 6], None);
+    check("Where did I see the lmap?", &[], None);
+    check("Where is the spaceship?", &[], None);
+    assert!(gather("Where is the spaceship?", &log(), 0, "UTC").is_missing);
+}
+
+#[test]
+fn speech_holds_names_promises_and_reasons() {
+    check("Who did I meet?", &[3], Some("Oscar."));
+    check("What did I promise?", &[5, 6, 7], None);
+    check("Why did I go to the office?", &[1, 2], None);
+    check("What was said at 00:55?", &[6], None);
+}
+
+#[test]
+fn days_and_clocks_are_those_of_the_media() {
+    let at = |text: &str| text.parse::<jiff::Timestamp>().expect("a time").as_millisecond();
+    let day = |medium: &str, start: &str, end: &str, clock: &str| LogLine {
+        medium: medium.into(),
+        end: 10.0,
+        clock: Some(clock.into()),
+        wall_ms: Some((at(start), at(end))),
+        text: "kitchen, cooking soup.".into(),
+        ..LogLine::default()
+    };
+    let log = [
+        day("mon", "2026-11-16T07:00:00Z", "2026-11-16T08:10:00Z", "07:00-08:10"),
+        day("tue", "2026-11-17T07:00:00Z", "2026-11-17T08:10:00Z", "07:00-08:10"),
+    ];
+    let check = |question: &str, lines: &[usize], answer: Option<&str>| {
+        let found = gather(question, &log, at("2026-11-17T21:00:00Z"), "UTC");
+        assert_eq!((found.lines.as_slice(), found.answer.as_deref()), (lines, answer), "{question}");
+    };
+    check("How many times did I cook soup on Monday?", &[0], Some("Once."));
+    check("How many times did I cook soup?", &[0, 1], Some("Twice."));
+    check("On how many days did I cook soup?", &[0, 1], Some("Two days."));
+    check("When did I cook soup yesterday?", &[0], Some("At 07:00."));
+    check("When did I last cook soup?", &[1], Some("On Tuesday at 07:00."));
+    check("Did I cook soup on Sunday?", &[], None);
+}
+
+#[test]
+fn a_hostile_log_is_read_in_time() {
+    let long = "Seen: Heard: With: , ".repeat(2000);
+    let line = |n: usize| LogLine { start: n as f64, end: n as f64, text: long.clone(), ..LogLine::default() };
+    let log: Vec<LogLine> = (0..50).map(line).collect();
+    for question in ["How many times did I see it?", "", "?", &"after ".repeat(500)] {
+        let found = gather(question, &log, i64::MAX, "UTC");
+        assert!(found.lines.len() <= MAX_LINES);
+    }
+}
