@@ -28,7 +28,7 @@ pub(crate) struct RunArgs {
     /// Ask again for replies that the memo has, and keep the new ones
     #[arg(long)]
     pub fresh: bool,
-    /// Do not use the memo or the kept vectors of labels, neither for reading nor for writing
+    /// Do not use the memo, the journal or the kept vectors of labels, neither for reading nor for writing
     #[arg(long, conflicts_with = "fresh")]
     pub no_memo: bool,
     /// Stop after this time (90s, 5m, 1h30m) with exit code 5

@@ -95,7 +95,7 @@ impl Args {
         cancel: Cancel,
     ) -> Result<Vec<ScoredCase>, Fault> {
         // the bars of single runs would flicker
-        let session = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?.without_bars();
+        let session = CliSession::open_with(&self.dialogue, &self.run, out, settings, cancel, false)?.without_bars();
         let inputs = &session.plan().inputs;
         if !inputs.contains_key("question") && cases.iter().all(|(_, _, case)| case.fields.contains_key("question")) {
             out.note(format_args!(

@@ -51,7 +51,7 @@ pub(crate) struct CliSession {
 }
 
 impl CliSession {
-    /// Finds and checks the dialogue, and opens the memo. No agent is loaded yet.
+    /// Finds and checks the dialogue, and opens the memo. No agent is loaded yet. With `--no-memo`, lines are kept in memory alone.
     pub(super) fn open(
         dialogue: &str,
         args: &RunArgs,
@@ -59,12 +59,25 @@ impl CliSession {
         settings: &Settings,
         cancel: Cancel,
     ) -> Result<CliSession, Fault> {
+        CliSession::open_with(dialogue, args, out, settings, cancel, !args.no_memo)
+    }
+
+    /// Like [`CliSession::open`]. Without `keeps_journal`, lines are kept in memory alone: cases of a measurement are not the user's days.
+    pub(super) fn open_with(
+        dialogue: &str,
+        args: &RunArgs,
+        out: &Out,
+        settings: &Settings,
+        cancel: Cancel,
+        keeps_journal: bool,
+    ) -> Result<CliSession, Fault> {
         let source = source::find(dialogue, settings, settings.network(args.allow_network))?;
         let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
         let plan = source::compile(&source, &options, out)?;
         let engine = Engine::new(settings.clone());
         let memo = if args.no_memo { None } else { Some(engine.memo()?) };
         let engine = if args.no_memo { engine.without_vectors() } else { engine };
+        let engine = if keeps_journal { engine } else { engine.without_journal() };
         let session = session::Session::new(Arc::new(engine), &source, plan);
         Ok(CliSession { session, out: out.clone(), bars: Arc::new(Bars::new(out)), cancel, memo })
     }

@@ -82,6 +82,12 @@ impl Verb for Search {
         let top = optional(self.top.as_ref().map(|top| &top.0));
         let apart = optional(self.apart.as_ref().map(|apart| &apart.0));
         Range::WholeFrom(1).check(self.top.as_ref(), "top", planning);
+        if let (Some(agent), None) = (&self.agent, &self.among) {
+            let message =
+                "found `agent` without `among`, expected a list: lines of the journal have no vectors yet".to_owned();
+            let hint = Some("read them first: `journal: { read: all }`, then `among` that step".to_owned());
+            planning.problem("missing-key", agent.pos, message, hint);
+        }
         if self.among.is_some() {
             for (key, expr) in [("of", &self.of), ("senses", &self.senses)] {
                 if let Some(expr) = expr {
