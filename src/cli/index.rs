@@ -47,7 +47,8 @@ pub(crate) struct Args {
     /// The time zone of times without one: an IANA name or an offset [default: the system's]
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     tz: Option<String>,
-    /// Let no model see or hear this part of each video, in the video's own time (10:00-10:30); repeat it for several
+    /// Let no model see or hear this part of each video, in the video's own time (10:00-10:30); repeat it for several. Later
+    /// commands keep it for this video until one states another part, or `journal forget` removes the video
     #[arg(long, value_name = "FROM-TO", value_parser = common::span)]
     exclude: Vec<(f64, f64)>,
     /// Let no model hear the sound

@@ -175,6 +175,9 @@ impl Args {
                 }
             }
             What::Correct { line, text, sense, remove } => {
+                if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                    return Err(Fault::refused("the text is empty").hint("--remove removes a line"));
+                }
                 let text = if remove { Some(String::new()) } else { text };
                 let new = open()?.correct(line, &Correction { text, sense })?;
                 match out.json {

@@ -43,6 +43,7 @@ impl Session {
             .filter(|(role, _)| ![MediaAgent::NAME, JournalAgent::NAME].contains(&role.as_str()))
             .map(|(role, agent)| (role.as_str(), agent.card().identity.as_str()))
             .collect();
+        let video = &self.as_before(video)?;
         let plan = digest(&self.plan, &identities, options.seed, video);
         let place = self.engine.journal();
         let journal = {
@@ -58,6 +59,19 @@ impl Session {
         let outcome = self.run(inputs, loading, options).await?.outcome?;
         journal.mark_indexed(video, &plan)?;
         Ok(Indexed::Added { exchanges: outcome.exchanges, memo_hits: outcome.memo_hits })
+    }
+}
+
+impl Session {
+    /// The video with what an earlier command withheld, unless this one withholds something itself.
+    fn as_before(&self, video: &Arc<Media>) -> Result<Arc<Media>, Fault> {
+        let journal = self.engine.journal().open()?;
+        let Some(before) = journal.medium(&video.digest)? else { return Ok(video.clone()) };
+        let states_some = !video.withheld.is_empty() || !video.has_audio;
+        if states_some || (before.withheld.is_empty() && before.has_audio) {
+            return Ok(video.clone());
+        }
+        Ok(Arc::new(Media { withheld: before.withheld, has_audio: before.has_audio, ..video.as_ref().clone() }))
     }
 }
 

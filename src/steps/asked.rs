@@ -98,7 +98,7 @@ fn line(item: &Value) -> Result<LogLine, StepError> {
         Value::Record(fields) => {
             if let Some(Value::Moment(moment)) = fields.get("moment") {
                 let own = line(&Value::Moment(moment.clone()))?;
-                return Ok(LogLine { text: fields.get("text").map(show).unwrap_or_default(), ..own });
+                return Ok(LogLine { text: of_sense(fields), ..own });
             }
             let number = |name: &str| match fields.get(name) {
                 Some(Value::Number(number)) => Ok(*number),
@@ -112,9 +112,19 @@ fn line(item: &Value) -> Result<LogLine, StepError> {
                 end: number("end")?,
                 clock: text("clock"),
                 wall_ms: wall("at").zip(wall("until")),
-                text: text("text").unwrap_or_default(),
+                text: of_sense(fields),
             })
         }
         other => Err(StepError(format!("found {} in `among`, expected moments or records", found(other)))),
+    }
+}
+
+/// The text of a line as the log writes it. A line of the journal has one sense: what was done is an activity, and what was heard is speech.
+fn of_sense(fields: &indexmap::IndexMap<String, Value>) -> String {
+    let text = fields.get("text").map(show).unwrap_or_default();
+    match fields.get("sense").map(show).as_deref() {
+        Some("heard") => format!("Heard: {text}"),
+        Some("done") => format!(", {text}."),
+        _ => text,
     }
 }

@@ -141,8 +141,8 @@ fn scope(query: &Query, log: &[LogLine], now_ms: i64, zone: &str) -> Option<Vec<
     let resolved = resolve(when, &context).ok()?;
     match resolved.coverage {
         Coverage::Recorded => {}
-        Coverage::Nothing | Coverage::Future => return None,
-        Coverage::Unknown => return Some(all()),
+        // a date means nothing to a log without one
+        Coverage::Nothing | Coverage::Future | Coverage::Unknown => return None,
     }
     let mut found = Vec::new();
     for window in &resolved.media {
@@ -263,7 +263,8 @@ fn is_about_doing(question: &str) -> bool {
     let words = words(question);
     let pairs = words.windows(2).any(|pair| pair[1] == "i" && listed("did have had", &pair[0]));
     let was = words.windows(2).position(|pair| pair[1] == "i" && pair[0] == "was");
-    pairs || was.is_some_and(|place| words[place + 2..].iter().take(3).any(|word| word.ends_with("ing")))
+    let chooses = words.iter().any(|word| word == "or");
+    !chooses && (pairs || was.is_some_and(|place| words[place + 2..].iter().take(3).any(|word| word.ends_with("ing"))))
 }
 
 /// True if the question is about several places or activities.

@@ -2,7 +2,7 @@
 
 use super::{Database, Journal, append::put_medium, fault::JournalError};
 use crate::{store::absolute, value::Media};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use std::path::PathBuf;
 
 impl Journal {
@@ -14,6 +14,18 @@ impl Journal {
         found.map_err(|error| database.wrong(&error))
     }
 
+    /// The medium with this digest, as it was last written. Blocks.
+    pub fn medium(&self, digest: &str) -> Result<Option<Media>, JournalError> {
+        let database = self.lock();
+        let query = "SELECT media FROM media WHERE digest = ?1";
+        let json: Option<String> = database
+            .base
+            .query_row(query, params![digest], |row| row.get(0))
+            .optional()
+            .map_err(|error| database.wrong(&error))?;
+        Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
+    }
+
     /// Notes that a plan with this digest has finished with the medium, and where the medium is now. Blocks.
     pub fn mark_indexed(&self, medium: &Media, plan: &[u8; 32]) -> Result<(), JournalError> {
         let note = |database: &mut Database| {
@@ -21,6 +33,8 @@ impl Journal {
             let wrong = |error: rusqlite::Error| JournalError::of(&folder, &error);
             let change = database.change()?;
             let id = put_medium(&change, medium).map_err(wrong)?;
+            // only the last plan's lines are the current ones
+            change.execute("DELETE FROM indexed WHERE medium = ?1", params![id]).map_err(wrong)?;
             let put = "INSERT OR REPLACE INTO indexed (medium, plan) VALUES (?1, ?2)";
             change.execute(put, params![id, plan]).map_err(wrong)?;
             change.commit().map_err(wrong)

@@ -1,7 +1,10 @@
 //! What a journal holds, for people.
 
 use super::{Database, Journal, StoredLine, fault::JournalError};
-use crate::{exchange::LineFilter, value::Sense};
+use crate::{
+    exchange::{LineFilter, TimeSpan},
+    value::Sense,
+};
 use rusqlite::params;
 use serde::Serialize;
 
@@ -112,7 +115,17 @@ impl Database {
             let (line, moment) = (&stored.line, &stored.line.moment);
             (filter.media.is_empty() || filter.media.contains(&moment.media.digest))
                 && (filter.senses.is_empty() || filter.senses.contains(&line.sense))
+                && (filter.within.is_empty() || filter.within.iter().any(|span| touches(span, stored)))
         };
         Ok(old.into_iter().filter(passes).collect())
+    }
+}
+
+/// True if a line touches a stretch of time.
+fn touches(span: &TimeSpan, stored: &StoredLine) -> bool {
+    let moment = &stored.line.moment;
+    match *span {
+        TimeSpan::Played(from, to) => moment.start.seconds() < to && moment.end.seconds() > from,
+        TimeSpan::Wall(from, to) => stored.wall_ms.is_some_and(|(start, end)| start < to && end > from),
     }
 }
