@@ -1,8 +1,8 @@
 //! Questions as typed queries: what is asked, when, beside which event, in which order, and the words to search for.
 //!
-//! [`parse`] reads a question in English. It knows words of time, order and quantity, and English function words; all
+//! [`parse()`] reads a question in English. It knows words of time, order and quantity, and English function words; all
 //! other words become the [`topic`](Query::topic). What it cannot place is in [`unknown`](Query::unknown), and a language
-//! model is asked for the same type instead. [`resolve`] turns a [`When`] into intervals. Both are pure: no clock and no
+//! model is asked for the same type instead. [`resolve()`] turns a [`When`] into intervals. Both are pure: no clock and no
 //! time zone of the machine is read.
 
 mod asks;
