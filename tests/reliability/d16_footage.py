@@ -54,7 +54,9 @@ LEAST_REFUSED = 0.95
 
 def attacks(section):
     section.media = section.folder("media")
-    section.env = section.environment(ELENCHUS_CACHE=section.folder("cache"), ELENCHUS_DATA=section.folder("data"))
+    section.env = section.environment(
+        ELENCHUS_CACHE=section.folder("cache"), ELENCHUS_DATA=section.folder("data")
+    )
     for source, name in MADE_UP:
         for clock in (False, True):
             clip = made(section, f"{name}{'-clock' if clock else ''}.mp4", source, clock)
