@@ -40,7 +40,11 @@ pub struct Expected {
 pub fn reply(request: &Request, expected: &Expected) -> Option<Reply> {
     let written = match request {
         Request::Rank(asked) => ranked(asked),
-        Request::Say(asked) if !asked.choices.is_empty() => ScriptReply::Text(asked.choices[0].clone()),
+        Request::Say(asked) if !asked.choices.is_empty() => {
+            let scored =
+                asked.choices.iter().enumerate().map(|(place, choice)| (choice.clone(), -(place as f64) - 1.0));
+            ScriptReply::Scores(scored.collect())
+        }
         Request::Say(asked) if asked.schema.is_some() => {
             ScriptReply::Text(instance(asked.schema.as_ref()?, 0).to_string())
         }
