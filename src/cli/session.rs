@@ -108,13 +108,32 @@ impl CliSession {
         unless(&self.cancel, work).await
     }
 
-    /// Predicts the cost of a run.
-    pub(super) async fn forecast(&self, inputs: &Inputs, args: &RunArgs) -> Result<Forecast, Fault> {
+    /// Prepares the agents, and prints the verdicts about files of the project.
+    async fn loaded(&self, args: &RunArgs) -> Result<LoadOptions, Fault> {
         let listener = listener(&self.bars);
         let loading = LoadOptions { device: args.device.clone(), memory: args.memory, listener };
         let loaded = self.unless_interrupted(self.session.load(&loading)).await;
         report(&self.session.catalogue.verdicts, &self.out)?;
         loaded?;
+        Ok(loading)
+    }
+
+    /// The options of a run, without a transcript.
+    fn options(&self, args: &RunArgs) -> RunOptions {
+        RunOptions {
+            seed: args.seed,
+            deadline: args.deadline,
+            memo: self.memo.clone(),
+            fresh: args.fresh,
+            progress: self.bars.clone(),
+            cancel: self.cancel.clone(),
+            ..RunOptions::new(Agents::new())
+        }
+    }
+
+    /// Predicts the cost of a run.
+    pub(super) async fn forecast(&self, inputs: &Inputs, args: &RunArgs) -> Result<Forecast, Fault> {
+        let loading = self.loaded(args).await?;
         let memo = self.memo.clone().filter(|_| !args.fresh);
         self.unless_interrupted(self.session.forecast(inputs, &loading, args.seed, memo)).await
     }
@@ -126,20 +145,8 @@ impl CliSession {
 
     /// Writes the lines of a video to the journal, unless it has them.
     pub(super) async fn index(&self, video: &Arc<Media>, args: &RunArgs) -> Result<Indexed, Fault> {
-        let loading = LoadOptions { device: args.device.clone(), memory: args.memory, listener: listener(&self.bars) };
-        let loaded = self.unless_interrupted(self.session.load(&loading)).await;
-        report(&self.session.catalogue.verdicts, &self.out)?;
-        loaded?;
-        let options = RunOptions {
-            seed: args.seed,
-            deadline: args.deadline,
-            memo: self.memo.clone(),
-            fresh: args.fresh,
-            progress: self.bars.clone(),
-            cancel: self.cancel.clone(),
-            ..RunOptions::new(Agents::new())
-        };
-        let indexed = self.session.index(video, &loading, options).await;
+        let loading = self.loaded(args).await?;
+        let indexed = self.session.index(video, &loading, self.options(args)).await;
         self.bars.clear();
         indexed
     }
@@ -152,21 +159,8 @@ impl CliSession {
                 .map_err(|e| Fault::refused(format!("{} cannot be written: {e}", file.display())))?,
             None => Recorder::none(),
         };
-        let listener = listener(&self.bars);
-        let loading = LoadOptions { device: args.device.clone(), memory: args.memory, listener };
-        let loaded = self.unless_interrupted(self.session.load(&loading)).await;
-        report(&self.session.catalogue.verdicts, &self.out)?;
-        loaded?;
-        let options = RunOptions {
-            seed: args.seed,
-            deadline: args.deadline,
-            memo: self.memo.clone(),
-            fresh: args.fresh,
-            record,
-            progress: self.bars.clone(),
-            cancel: self.cancel.clone(),
-            ..RunOptions::new(Agents::new())
-        };
+        let loading = self.loaded(args).await?;
+        let options = RunOptions { record, ..self.options(args) };
         let mut media = Vec::new();
         inputs.values().values().for_each(|value| named_media(value, &mut media));
         let run = self.session.run(inputs, &loading, options).await?;
