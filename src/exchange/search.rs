@@ -123,7 +123,7 @@ impl Exchange for SearchRequest {
         matches!(written, ScriptReply::Numbers(_) | ScriptReply::Count(_))
     }
 
-    /// Numbers are the places of the hits in the given list, from 1, best first; 0 is no hit.
+    /// The numbers are the places of the hits in the given list, best first. They count from 1, and 0 means no hit.
     fn scripted(&self, written: &ScriptReply) -> Result<Vec<SearchHit>, String> {
         let places = match written {
             ScriptReply::Numbers(places) => places.clone(),

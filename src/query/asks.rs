@@ -22,7 +22,7 @@ const INVERTED_I: u8 = 35;
 /// A question word inside another sentence: "tell me where I".
 const INDIRECT: u8 = 30;
 const INVERTED: u8 = 20;
-/// A noun that stands for a question: "the number of times".
+/// A noun in place of a question word: "the number of times".
 const NOUN: u8 = 12;
 /// "when I": more often a condition than a question.
 const WHEN: u8 = 10;

@@ -120,7 +120,7 @@ fn is_kept(words: Words, clause: &Range<usize>) -> bool {
     (KEPT.contains(&words.at(clause.start)) || of_order || timed()) && !is_chatter(words, clause)
 }
 
-/// "Soup:", "The garden.": one or two words that are no interjection.
+/// "Soup:", "The garden.": one or two words, and no interjection.
 fn is_fragment(words: Words, clause: &Range<usize>) -> bool {
     let first = words.at(clause.start);
     let rest = &words.tokens[clause.start + 1..clause.end];

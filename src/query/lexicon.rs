@@ -36,7 +36,7 @@ const FUNCTION: &[&str] = &[
     "exactly else even ever never yes perhaps maybe straight right immediately directly shortly soon",
     // question words
     "what where when who whom whose which why how whereabouts come",
-    // what stands for a place, a way, a reason
+    // nouns in place of where, how and why
     "place places reason reasons way",
 ];
 
@@ -184,7 +184,7 @@ const MENDED: &[&str] = &[
     "would should there these about around night",
 ];
 
-/// The lexicon's word that a misspelt word stands for. Two neighbouring letters may be swapped, one may be missing or too
+/// The word of the lexicon that was misspelt. Two neighbouring letters may be swapped, one may be missing or too
 /// many; in words of six letters and more, one may be wrong. The first letter counts as right.
 pub(super) fn mended(word: &str) -> Option<&'static str> {
     if !(4..=12).contains(&word.len())
