@@ -3,6 +3,7 @@
 use crate::exchange::{
     FramesRequest, HearRequest, Item, RankRequest, Reply, Request, Sampling, ScriptReply, ScriptSegment,
 };
+use crate::grammar::{Closer, Restriction};
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
@@ -48,7 +49,11 @@ pub fn reply(request: &Request, expected: &Expected) -> Option<Reply> {
         Request::Say(asked) if asked.schema.is_some() => {
             ScriptReply::Text(instance(asked.schema.as_ref()?, 0).to_string())
         }
-        Request::Say(_) | Request::Look(_) => ScriptReply::Text(text(&request.words(), expected.reply_tokens)),
+        Request::Say(asked) => {
+            let text = text(&request.words(), expected.reply_tokens);
+            ScriptReply::Text(asked.restriction().map_or_else(|| text.clone(), |form| restricted(&text, form)))
+        }
+        Request::Look(_) => ScriptReply::Text(text(&request.words(), expected.reply_tokens)),
         Request::Hear(asked) => ScriptReply::Segments(heard(asked, expected.speech_chars)),
         Request::Embed(_) => {
             let mut unit = vec![0.0; expected.vector.max(1)];
@@ -118,6 +123,22 @@ fn text(prompt: &str, tokens: f64) -> String {
         return format!("[1] {}", vec![LINE_WORDS; lines].join(" "));
     }
     (1..=lines).map(|n| format!("{n}. {LINE_WORDS} {n}\n")).collect::<String>().trim_end().to_owned()
+}
+
+/// The longest beginning of `text` that a restriction allows, closed as shortly as possible.
+fn restricted(text: &str, restriction: Restriction<'_>) -> String {
+    let Ok(mut closer) = Closer::new(restriction) else { return text.to_owned() };
+    let mut written = Vec::new();
+    for byte in text.bytes() {
+        let mut longer = closer.clone();
+        if !longer.push(&[byte]) {
+            break;
+        }
+        closer = longer;
+        written.push(byte);
+    }
+    written.extend(closer.completion().unwrap_or_default());
+    String::from_utf8(written).unwrap_or_default()
 }
 
 fn heard(asked: &HearRequest, chars: f64) -> Vec<ScriptSegment> {
@@ -218,6 +239,11 @@ mod tests {
         assert_eq!(say("List.", &[]).lines().count(), 4);
         assert!(say("[1] kitchen", &[]).starts_with("[1] some words"));
         assert_eq!(say("Pick.", &["yes", "no"]), "yes");
+        // a reply under a regular expression is cut where it must end
+        for form in [r"(\[[0-9]{1,3}\] ?)+[^\n\[\]]{1,20}|No\.", "[0-9]{4}-[0-9]{2}", "(yes|no), because [a-z ]{3,9}"] {
+            let messages = vec![Message::new("user", "[1] kitchen")];
+            check(Request::Say(SayRequest { regex: Some(form.into()), ..SayRequest::new(messages) }));
+        }
         let audio = moment_at(0.0).media;
         let hear = HearRequest {
             audio: audio.clone(),
