@@ -3,8 +3,8 @@
 use crate::private;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::{
-    fs,
-    path::Path,
+    fs, io,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -30,6 +30,17 @@ pub(super) fn writable(file: &Path, busy: Duration) -> rusqlite::Result<Connecti
     Ok(base)
 }
 
+/// Creates a folder and the first of `files` in it, and closes all of `files` to other users. Gives the path of the first; an error names the
+/// folder or the file that cannot be written.
+pub(super) fn private_place(folder: &Path, files: &[&str]) -> Result<PathBuf, (PathBuf, io::Error)> {
+    let file = folder.join(files[0]);
+    private::private_folder(folder).map_err(|error| (folder.to_owned(), error))?;
+    // SQLite gives the files beside the database its mode
+    private::private_file(&file).map_err(|error| (file.clone(), error))?;
+    files[1..].iter().for_each(|name| private::close_to_others(&folder.join(name)));
+    Ok(file)
+}
+
 /// Opens the first of `files` in a folder, which only the user may read, as [`writable`]. `table` creates its tables if
 /// it has none; `format` is their version. Fails for the file of a newer program, which is left alone.
 pub(super) fn tables(
@@ -38,12 +49,8 @@ pub(super) fn tables(
     (format, table): (i64, &str),
     busy: Duration,
 ) -> rusqlite::Result<Connection> {
-    let file = folder.join(files[0]);
-    let unwritable = |error: std::io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
-    private::private_folder(folder).map_err(unwritable)?;
-    // SQLite gives the files beside the database its mode.
-    private::private_file(&file).map_err(unwritable)?;
-    files[1..].iter().for_each(|name| private::close_to_others(&folder.join(name)));
+    let unwritable = |(_, error): (PathBuf, io::Error)| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+    let file = private_place(folder, files).map_err(unwritable)?;
     let mut base = writable(&file, busy)?;
     if format_of(&base)? != format {
         let change = base.transaction_with_behavior(TransactionBehavior::Immediate)?;

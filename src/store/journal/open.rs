@@ -3,7 +3,6 @@
 use super::{Database, fault::JournalError};
 use crate::{
     exchange::Revision,
-    private,
     store::sqlite::{self, format_of},
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -112,11 +111,8 @@ impl Database {
     }
 
     fn writable(folder: &Path) -> Result<Database, JournalError> {
-        let file = folder.join(FILES[0]);
-        private::private_folder(folder).map_err(|error| JournalError::unwritable(folder, &error))?;
-        // SQLite gives the files beside the database its mode
-        private::private_file(&file).map_err(|error| JournalError::unwritable(&file, &error))?;
-        FILES[1..].iter().for_each(|name| private::close_to_others(&folder.join(name)));
+        let place = sqlite::private_place(folder, &FILES);
+        let file = place.map_err(|(what, error)| JournalError::unwritable(&what, &error))?;
         let base = sqlite::writable(&file, BUSY).map_err(|error| JournalError::of(folder, &error))?;
         let mut database = Database { base, folder: folder.to_owned(), is_writable: true };
         database.prepare()?;

@@ -14,15 +14,13 @@ fn media(name: &str, wall: Option<&str>) -> Arc<Media> {
         zone: "Europe/Berlin".into(),
     });
     Arc::new(Media {
-        path: format!("/days/{name}.mp4"),
-        digest: format!("{name}0123456789"),
-        start: Time::from_seconds(0.0),
-        end: Time::from_seconds(3600.0),
-        has_video: true,
-        has_audio: true,
-        clock: None,
         wall,
-        withheld: Vec::new(),
+        ..Media::new(
+            format!("/days/{name}.mp4"),
+            format!("{name}0123456789"),
+            Time::from_seconds(0.0),
+            Time::from_seconds(3600.0),
+        )
     })
 }
 

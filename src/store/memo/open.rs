@@ -15,6 +15,8 @@ use std::{fs, path::Path, time::Duration};
 
 /// The format of the tables, stored in SQLite's `user_version`. Format 1 (elenchus 0.1.0) lacks digests and names.
 const FORMAT: i64 = 2;
+/// The names of SQLite's files.
+const FILES: [&str; 3] = ["memo.sqlite", "memo.sqlite-wal", "memo.sqlite-shm"];
 /// Maximum wait for another process's commit.
 const BUSY: Duration = Duration::from_secs(20);
 
@@ -70,7 +72,7 @@ impl Database {
 
     /// Opens or creates the database in `folder` for reading and writing.
     pub(crate) fn writable(folder: &Path) -> Result<Database, MemoError> {
-        let file = folder.join("memo.sqlite");
+        let file = folder.join(FILES[0]);
         if file.is_dir() {
             return Err(MemoError {
                 sort: MemoErrorKind::Other,
@@ -78,12 +80,10 @@ impl Database {
                 hint: Some("move it away, set ELENCHUS_CACHE to another folder, or run with --no-memo".to_owned()),
             });
         }
-        for folder in [folder, &folder.join("replies")] {
-            private::private_folder(folder).map_err(|error| MemoError::unwritable(folder, &error))?;
-        }
-        // SQLite gives the files beside the database its mode
-        private::private_file(&file).map_err(|error| MemoError::unwritable(&file, &error))?;
-        ["memo.sqlite-wal", "memo.sqlite-shm"].iter().for_each(|name| private::close_to_others(&folder.join(name)));
+        let place = sqlite::private_place(folder, &FILES);
+        place.map_err(|(what, error)| MemoError::unwritable(&what, &error))?;
+        let replies = folder.join("replies");
+        private::private_folder(&replies).map_err(|error| MemoError::unwritable(&replies, &error))?;
         let wrong = |error: rusqlite::Error| MemoError::of(folder, &error);
         let base = sqlite::writable(&file, BUSY).map_err(wrong)?;
         base.pragma_update(None, "wal_autocheckpoint", LOG_PAGES).map_err(wrong)?;
@@ -95,7 +95,7 @@ impl Database {
 
     /// Opens the existing database read-only. `None` if it cannot be read either, or has another format.
     pub(crate) fn readable(folder: &Path) -> Option<Database> {
-        sqlite::readable(&folder.join("memo.sqlite"), BUSY).find_map(|base| {
+        sqlite::readable(&folder.join(FILES[0]), BUSY).find_map(|base| {
             let known = base.query_row("SELECT count(digest) FROM exchanges", [], |row| row.get::<_, i64>(0));
             (format_of(&base).ok()? == FORMAT && known.is_ok()).then(|| Database::new(base, folder, false))
         })

@@ -27,17 +27,7 @@ fn say(prompt: &str, temperature: Option<f32>) -> Request {
 fn rank(path: &str, digest: &str, start: f64, end: f64) -> Request {
     let time = Time::from_seconds;
     let (from, to) = (time(0.0), time(9.0));
-    let media = Media {
-        path: path.into(),
-        digest: digest.into(),
-        start: from,
-        end: to,
-        has_video: true,
-        has_audio: true,
-        clock: None,
-        wall: None,
-        withheld: Vec::new(),
-    };
+    let media = Media::new(path, digest, from, to);
     let what = Item::Frame(Moment { media: Arc::new(media), start: time(start), end: time(end), text: None });
     Request::Rank(RankRequest {
         what,
