@@ -1,9 +1,13 @@
 //! Forgets a video or a word in every store of the user, and lists what was removed.
 
-use super::{out::Out, session::block_on, settings::Settings};
+use super::{
+    out::Out,
+    session::{block_on, unless},
+    settings::Settings,
+};
 use crate::{
     error::Fault,
-    media,
+    media::{self, Access},
     store::{
         journal::{Forget, Forgotten, Journal},
         memo::{self, Memo, Purge},
@@ -61,18 +65,9 @@ pub(super) fn video(name: &str, span: Option<(f64, f64)>, settings: &Settings) -
     let mut digests = journal.digests_of(name)?;
     digests.extend(Memo::open(&settings.folders.memo())?.digests_of(name)?);
     let access = settings.access(false);
-    let own = access.clone();
-    let bytes = block_on(|_| async move { Ok(media::digest_of(name, &own).await) })?;
-    match bytes {
-        Ok(digest) => digests.push(digest),
-        Err(error) if digests.is_empty() => {
-            let fault = Fault::media(format!("{error}; neither the journal nor the memo has a video of this name"));
-            return Err(
-                fault.hint("`elenchus journal stat` lists the videos with their digests; `forget` accepts both")
-            );
-        }
-        Err(_) => {}
-    }
+    let none = Fault::media("neither the journal nor the memo has a video of this name")
+        .hint("`elenchus journal stat` lists the videos with their digests; `forget` accepts both");
+    let mut digests = with_file(name, digests, &access, none)?;
     digests.sort();
     digests.dedup();
     // the files are found before their names are forgotten
@@ -81,6 +76,26 @@ pub(super) fn video(name: &str, span: Option<(f64, f64)>, settings: &Settings) -
     let receipt = everywhere(Forgotten { digests, ..forgotten }, files, settings)?;
     receipt.digests.iter().try_for_each(|digest| media::forget(name, digest, &access))?;
     Ok(receipt)
+}
+
+/// The digests that a store knows by a name, and that of the file of this name. `none` is the fault if there are neither; the reason why there is no file comes
+/// before it.
+pub(super) fn with_file(
+    name: &str,
+    mut known: Vec<String>,
+    access: &Access,
+    none: Fault,
+) -> Result<Vec<String>, Fault> {
+    // only the bytes count, so a file that is not a video can be forgotten too
+    let bytes =
+        block_on(|cancel| async move { unless(&cancel, async { Ok(media::digest_of(name, access).await) }).await })?;
+    match bytes {
+        Ok(digest) if !known.contains(&digest) => known.push(digest),
+        Ok(_) => {}
+        Err(error) if known.is_empty() => return Err(Fault { message: format!("{error}; {}", none.message), ..none }),
+        Err(_) => {}
+    }
+    Ok(known)
 }
 
 /// Forgets a word: every line that has it, and what other stores have of these videos.

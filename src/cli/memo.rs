@@ -1,11 +1,6 @@
 //! `elenchus memo stat|explain|purge|path`
 
-use super::{
-    Exit,
-    out::Out,
-    session::{block_on, unless},
-    settings::Settings,
-};
+use super::{Exit, forget::with_file, out::Out, settings::Settings};
 use crate::{
     error::Fault,
     hub::embedded,
@@ -137,19 +132,9 @@ struct Whole<'a> {
 /// Removes everything that came from a medium, and returns the number of exchanges. `video` is a path, of which the file's digest counts, a path in an
 /// earlier run, or a digest.
 fn forget(video: &str, folder: &Path, access: &Access) -> Result<Option<u64>, Fault> {
-    let mut digests = Memo::open(folder)?.digests_of(video)?;
-    // only the bytes count, so a file that is not a video can be purged too
-    let bytes =
-        block_on(|cancel| async move { unless(&cancel, async { Ok(media::digest_of(video, access).await) }).await })?;
-    match bytes {
-        Ok(digest) if !digests.contains(&digest) => digests.push(digest),
-        Ok(_) => {}
-        Err(error) if digests.is_empty() => {
-            let failure = Fault::media(format!("{error}; the memo has no medium of this name"));
-            return Err(failure.hint("`elenchus memo stat` lists the media with their digests; --video accepts both"));
-        }
-        Err(_) => {}
-    }
+    let none = Fault::media("the memo has no medium of this name")
+        .hint("`elenchus memo stat` lists the media with their digests; --video accepts both");
+    let digests = with_file(video, Memo::open(folder)?.digests_of(video)?, access, none)?;
     let removed = store::purge(folder, &Purge::Media(digests.clone()))?;
     digests.iter().try_for_each(|digest| media::forget(video, digest, access))?;
     Ok(removed)
