@@ -8,6 +8,7 @@ use crate::{
     prompt::english::{listed, words},
     query::{Asks, Order, Query},
 };
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 /// The answer, if the chosen lines decide it without a language model.
 pub(super) fn computed(
@@ -64,10 +65,7 @@ fn told_when(question: &str, query: &Query, chosen: &[usize], log: &[LogLine], z
     let asked = words(question);
     let has = |list: &str| asked.iter().any(|word| listed(list, word));
     let zone = crate::value::wall::zone(zone)?;
-    let day = |line: &LogLine| {
-        let at = jiff::Timestamp::from_millisecond(line.wall_ms?.0).ok()?;
-        Some(at.to_zoned_datetime(zone.clone()).strftime("%A").to_string())
-    };
+    let day = |line: &LogLine| Some(local_day(line, &zone)?.strftime("%A").to_string());
     if query.order == Order::Every {
         let mut days: Vec<String> = chosen.iter().map(|place| day(&log[*place])).collect::<Option<_>>()?;
         days.dedup();
@@ -85,14 +83,16 @@ fn told_when(question: &str, query: &Query, chosen: &[usize], log: &[LogLine], z
     }
 }
 
+/// The local day on which a line begins; `None` if its time is unknown.
+fn local_day(line: &LogLine, zone: &TimeZone) -> Option<Date> {
+    let at = Timestamp::from_millisecond(line.wall_ms?.0).ok()?;
+    Some(at.to_zoned_datetime(zone.clone()).date())
+}
+
 /// The number of days of the chosen lines.
 fn days(chosen: &[usize], log: &[LogLine], zone: &str) -> Option<String> {
     let zone = crate::value::wall::zone(zone)?;
-    let day = |place: &usize| {
-        let at = jiff::Timestamp::from_millisecond(log[*place].wall_ms?.0).ok()?;
-        Some(at.to_zoned_datetime(zone.clone()).date())
-    };
-    let mut days: Vec<_> = chosen.iter().map(day).collect::<Option<_>>()?;
+    let mut days: Vec<Date> = chosen.iter().map(|place| local_day(&log[*place], &zone)).collect::<Option<_>>()?;
     days.sort_unstable();
     days.dedup();
     Some(match days.len() {

@@ -66,11 +66,9 @@ fn parts(text: &str) -> Parts<'_> {
     let (rest, heard) = text.split_once("Heard: ").unwrap_or((text, ""));
     let (rest, seen) = rest.split_once("Seen: ").unwrap_or((rest, ""));
     let (head, people) = rest.split_once("With: ").unwrap_or((rest, ""));
-    let trim = |text: &'_ str| text.len() - text.trim_start().len();
-    let clean = |text| -> &str {
-        let text: &str = text;
-        text[trim(text)..].trim_end().trim_end_matches('.')
-    };
+    fn clean(text: &str) -> &str {
+        text.trim().trim_end_matches('.')
+    }
     let (place, activity) = clean(head).split_once(", ").unwrap_or((clean(head), ""));
     Parts { place, activity, people: clean(people), seen: clean(seen), heard: clean(heard) }
 }
@@ -82,10 +80,11 @@ pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -
     let missing = || Gathered { searched: searched.clone(), is_missing: true, ..Gathered::default() };
     let Some(scope) = scope(&query, log, now_ms, zone) else { return missing() };
     let index = Index::of(log);
-    let before = scope.clone();
-    let scope = match &query.beside {
-        Some(beside) => beside_event(beside, &query, &scope, &index, log),
-        None => scope,
+    let event = query.beside.as_ref().and_then(|beside| event_of(&beside.event, beside.order, &index, &scope));
+    let scope = match (&query.beside, event) {
+        (Some(beside), Some(event)) => beside_event(beside, event, &query, &scope, &index, log),
+        (Some(_), None) => Vec::new(),
+        (None, _) => scope,
     };
     if scope.is_empty() {
         return missing();
@@ -107,7 +106,6 @@ pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -
         return missing();
     }
     let chosen = ordered(question, &query, found);
-    let event = event_line(&query, &index, &before);
     let answer = computed(question, &query, &chosen, &topic, &index, log, zone);
     let is_plain = query.asks == Asks::Where && (topic.is_meeting || (query.when.is_some() && topic.is_open()));
     let activity = |place: &usize| Some(parts(&log[*place].text).activity).filter(|activity| !activity.is_empty());
@@ -205,16 +203,15 @@ fn event_of(words: &str, order: Order, index: &Index, scope: &[usize]) -> Option
     }
 }
 
-/// The line of the event beside which the answer lies.
-fn event_line(query: &Query, index: &Index, scope: &[usize]) -> Option<usize> {
-    let beside = query.beside.as_ref()?;
-    event_of(&beside.event, beside.order, index, scope)
-}
-
 /// The lines on the asked side of an event.
-fn beside_event(beside: &Beside, query: &Query, scope: &[usize], index: &Index, log: &[LogLine]) -> Vec<usize> {
-    let of = |event: &str| event_of(event, beside.order, index, scope);
-    let Some(event) = of(&beside.event) else { return Vec::new() };
+fn beside_event(
+    beside: &Beside,
+    event: usize,
+    query: &Query,
+    scope: &[usize],
+    index: &Index,
+    log: &[LogLine],
+) -> Vec<usize> {
     let same_medium = |place: &usize| log[*place].medium == log[event].medium;
     let next = |place: usize| (place + 1..log.len()).take(1).filter(same_medium).collect::<Vec<_>>();
     let is_near = beside.near || query.topic.trim().is_empty() || query.order == Order::Next;
@@ -230,13 +227,15 @@ fn beside_event(beside: &Beside, query: &Query, scope: &[usize], index: &Index, 
             scope.iter().copied().filter(|place| *place < event).filter(same_medium).collect()
         }
         EventRelation::While => index.matching(&index.topic(&beside.event), scope),
-        EventRelation::Between => match beside.other.as_deref().and_then(of) {
-            Some(other) => {
-                let (from, to) = (event.min(other), event.max(other));
-                scope.iter().copied().filter(|place| from < *place && *place < to).collect()
+        EventRelation::Between => {
+            match beside.other.as_deref().and_then(|other| event_of(other, beside.order, index, scope)) {
+                Some(other) => {
+                    let (from, to) = (event.min(other), event.max(other));
+                    scope.iter().copied().filter(|place| from < *place && *place < to).collect()
+                }
+                None => Vec::new(),
             }
-            None => Vec::new(),
-        },
+        }
     }
 }
 
@@ -246,11 +245,8 @@ fn alternatives(query: &Query, scope: &[usize], index: &Index, log: &[LogLine]) 
     if !matches!(query.asks, Asks::What | Asks::Which) || !matches!(query.order, Order::First | Order::Last) {
         return None;
     }
-    let of = |words: &str| index.matching(&index.topic(words), scope);
-    let (one, other) = (of(first), of(second));
-    let pick =
-        |found: &[usize]| if query.order == Order::First { found.first().copied() } else { found.last().copied() };
-    let (one, other) = (pick(&one)?, pick(&other)?);
+    let pick = |words: &str| event_of(words, query.order, index, scope);
+    let (one, other) = (pick(first)?, pick(second)?);
     let wins = if query.order == Order::First { one.min(other) } else { one.max(other) };
     let mut lines = vec![one, other];
     lines.sort_unstable();
