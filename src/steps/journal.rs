@@ -1,6 +1,6 @@
 //! `journal`: adds lines to the journal, or reads them. The journal agent, which every run has, answers it.
 
-use super::{found, misfit, replies};
+use super::{found, misfit, readable, replies};
 use crate::{
     dialogue::{Expr, TextExpr, written},
     exchange::{JournalReply, JournalRequest, LineFilter, Reply, Request, TimeSpan},
@@ -50,9 +50,7 @@ impl Verb for JournalVerb {
                 };
                 Action::Add { writer: planning.writer(), lines: add?, about: about? }
             }
-            (None, Some(read)) => {
-                Action::Read { media: read?, within: within.map_or(Some(None), |within| within.map(Some))? }
-            }
+            (None, Some(read)) => Action::Read { media: read?, within: readable(within)? },
             (None, None) => {
                 let pos = [&self.senses, &self.within]
                     .into_iter()
@@ -70,7 +68,7 @@ impl Verb for JournalVerb {
                 return None;
             }
         };
-        let senses = senses.map_or(Some(None), |senses| senses.map(Some))?;
+        let senses = readable(senses)?;
         Some(Arc::new(JournalStep { action, senses }))
     }
 }

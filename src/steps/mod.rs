@@ -62,6 +62,12 @@ impl Default for CompileOptions {
     }
 }
 
+/// The part of an optional key. The outer option says whether the key was written, the inner one whether it was
+/// readable; `None` if it was written and not readable.
+fn readable<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    part.map_or(Some(None), |part| part.map(Some))
+}
+
 /// The replies to the only turn with requests; `None` before that turn.
 fn replies(answered: &[Answered]) -> Option<&[Reply]> {
     match answered.first() {

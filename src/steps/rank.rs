@@ -1,6 +1,6 @@
 //! `rank`: a contrastive agent scores candidates (labels) against an image, a sound or a text.
 
-use super::{found, misfit, replies, whole};
+use super::{found, misfit, readable, replies, whole};
 use crate::{
     dialogue::{At, Data, Expr, Node, NumberExpr, Reading, TextExpr, Written, written},
     exchange::{FloorUse, Item, Kind, LabelList, RankRequest, Reply, Request},
@@ -69,12 +69,6 @@ impl Verb for Rank {
         let (wording, top, min) = (readable(wording)?, readable(top)?, readable(min)?);
         Some(Arc::new(RankStep { role, what, among: readable(among)?, wording, top, min, floor }))
     }
-}
-
-/// The part of an optional key. The outer option says whether the key was written, the inner one whether it was
-/// readable; `None` if it was written and not readable.
-fn readable<T>(part: Option<Option<T>>) -> Option<Option<T>> {
-    part.map_or(Some(None), |part| part.map(Some))
 }
 
 impl Written for FloorUse {

@@ -6,7 +6,7 @@ use super::{
     decoding::{self, DecodingFormulas, DecodingKeys},
     misfit,
     prompted::{PromptKeys, PromptOf, Prompted},
-    rank, replies,
+    rank, readable, replies,
     restricted::{OverflowWord, SchemaOrName, checked, overflow, scored},
     whole,
 };
@@ -102,22 +102,18 @@ impl Verb for Say {
         if let (Some(_), Some(role)) = (&choices, &role) {
             planning.gives_choices(&role.role);
         }
-        // the outer option says whether the key was written, the inner one whether it was readable
-        fn read<T>(part: Option<Option<T>>) -> Option<Option<T>> {
-            part.map_or(Some(None), |part| part.map(Some))
-        }
         Some(Arc::new(SayStep {
             role: role?.role,
             role_name: self.agent.value.clone(),
             prompt: prompt?,
-            cited: read(cited)?,
-            question: read(question)?,
-            system: read(system)?,
+            cited: readable(cited)?,
+            question: readable(question)?,
+            system: readable(system)?,
             n: n?,
             decoding: decoding?,
-            choices: read(choices)?,
-            schema: read(schema)?,
-            regex: read(regex)?,
+            choices: readable(choices)?,
+            schema: readable(schema)?,
+            regex: readable(regex)?,
             overflow: overflow?,
             normalise: self.normalise.unwrap_or(false),
             scores: self.scores.unwrap_or(false),

@@ -4,7 +4,7 @@ use super::{
     asked::AskedStep,
     found,
     journal::{JOURNAL, digests, senses_of, stretches},
-    misfit, whole,
+    misfit, readable, whole,
 };
 use crate::{
     dialogue::{At, Expr, NumberExpr, TextExpr, written},
@@ -97,16 +97,15 @@ impl Verb for Search {
                 }
             }
         }
-        let read = |part: Option<Option<Formula>>| part.map_or(Some(None), |part| part.map(Some));
         Some(Arc::new(SearchStep {
             words: words?,
-            among: read(among)?,
-            of: read(of)?,
-            senses: read(senses)?,
-            within: read(within)?,
-            role: role.map_or(Some(None), |role| role.map(|role| Some(role.role)))?,
-            top: read(top)?,
-            apart: read(apart)?,
+            among: readable(among)?,
+            of: readable(of)?,
+            senses: readable(senses)?,
+            within: readable(within)?,
+            role: readable(role)?.map(|role| role.role),
+            top: readable(top)?,
+            apart: readable(apart)?,
         }))
     }
 }
@@ -133,7 +132,7 @@ impl Search {
             planning.problem("missing-key", question.0.0.pos, message, Some("for example `among: log`".into()));
             return None;
         };
-        let mut optional = |expr: Option<&TextExpr>| expr.map_or(Some(None), |expr| planning.expr(&expr.0).map(Some));
+        let mut optional = |expr: Option<&TextExpr>| readable(expr.map(|expr| planning.expr(&expr.0)));
         let (now, zone) = (optional(self.now.as_ref())?, optional(self.zone.as_ref())?);
         let question = planning.expr(&question.0);
         let among = planning.name_or_template(among);
