@@ -21,18 +21,7 @@ use wiremock::{
 
 fn video() -> Arc<Media> {
     let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(4.0));
-    let (path, digest) = ("day.mp4".to_owned(), "d".to_owned());
-    Arc::new(Media {
-        path,
-        digest,
-        start,
-        end,
-        has_video: true,
-        has_audio: true,
-        clock: None,
-        wall: None,
-        withheld: Vec::new(),
-    })
+    Arc::new(Media::new("day.mp4", "d", start, end))
 }
 
 /// Compiles the step and runs it with one scripted reply. Returns the answer, or the problems and failures.

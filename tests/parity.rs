@@ -240,18 +240,7 @@ fn whisper_equals_transformers() {
             let what = format!("{name}: {which}, timestamps {timestamps}, language {language:?}");
             let decoding = Decoding { temperature: Some(0.0), ..Decoding::default() };
             let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(0.0));
-            let (path, digest) = (which.to_owned(), which.to_owned());
-            let audio = Arc::new(Media {
-                path,
-                digest,
-                start,
-                end,
-                has_video: false,
-                has_audio: true,
-                clock: None,
-                wall: None,
-                withheld: Vec::new(),
-            });
+            let audio = Arc::new(Media { has_video: false, ..Media::new(which, which, start, end) });
             let request = HearRequest { audio, start: None, end: None, language, timestamps, decoding };
             let work = (Request::Hear(request), vec![Input::Sound(sound(which))]);
             let Reply::Hear(ours) = one(&mut *model, work) else { panic!("{what}") };

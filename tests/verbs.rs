@@ -12,17 +12,7 @@ use std::sync::Arc;
 fn media(has_audio: bool) -> Value {
     let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(10.0));
     let path = if has_audio { "day.mp4" } else { "silent.mp4" };
-    Value::Video(Arc::new(Media {
-        path: path.into(),
-        digest: "d".into(),
-        start,
-        end,
-        has_video: true,
-        has_audio,
-        clock: None,
-        wall: None,
-        withheld: Vec::new(),
-    }))
+    Value::Video(Arc::new(Media { has_audio, ..Media::new(path, "d", start, end) }))
 }
 
 fn library() -> MemoryLibrary {

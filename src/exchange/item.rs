@@ -96,10 +96,8 @@ impl MediaRef<'_> {
     pub(super) fn forget_place(self) {
         let bare = |media: &Media, withheld: Vec<(Time, Time)>| {
             let zero = Time { ticks: 0, base: TimeBase { num: 1, den: 1 } };
-            let digest = media.digest.clone();
-            let (path, start, end) = (String::new(), zero, zero);
-            let (has_video, has_audio, clock, wall) = (false, false, None, None);
-            Arc::new(Media { path, digest, start, end, has_video, has_audio, clock, wall, withheld })
+            let (has_video, has_audio) = (false, false);
+            Arc::new(Media { has_video, has_audio, withheld, ..Media::new("", &media.digest, zero, zero) })
         };
         match self {
             MediaRef::Whole(media) => *media = bare(media, media.withheld.clone()),

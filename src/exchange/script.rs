@@ -176,18 +176,7 @@ mod tests {
     }
 
     fn media() -> Arc<Media> {
-        let (path, digest, start, end) = ("day.mp4".into(), "0".into(), time(10), time(50));
-        Arc::new(Media {
-            path,
-            digest,
-            start,
-            end,
-            has_video: true,
-            has_audio: true,
-            clock: None,
-            wall: None,
-            withheld: Vec::new(),
-        })
+        Arc::new(Media::new("day.mp4", "0", time(10), time(50)))
     }
 
     fn say(prompt: &str, choices: &[&str]) -> Request {

@@ -10,17 +10,7 @@ fn time(ticks: i64) -> Time {
 
 fn medium(path: &str) -> Arc<Media> {
     let (start, end) = (time(0), time(60_000));
-    Arc::new(Media {
-        path: path.into(),
-        digest: "d1".into(),
-        start,
-        end,
-        has_video: true,
-        has_audio: true,
-        clock: None,
-        wall: None,
-        withheld: Vec::new(),
-    })
+    Arc::new(Media::new(path, "d1", start, end))
 }
 
 fn moment(path: &str) -> Moment {

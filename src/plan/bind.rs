@@ -209,16 +209,6 @@ mod tests {
 
     fn video() -> Value {
         let time = |ticks| Time { ticks, base: TimeBase { num: 1, den: 10 } };
-        Value::Video(Arc::new(Media {
-            path: "day.mp4".into(),
-            digest: "0".into(),
-            start: time(0),
-            end: time(10),
-            has_video: true,
-            has_audio: false,
-            clock: None,
-            wall: None,
-            withheld: Vec::new(),
-        }))
+        Value::Video(Arc::new(Media { has_audio: false, ..Media::new("day.mp4", "0", time(0), time(10)) }))
     }
 }

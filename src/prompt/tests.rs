@@ -7,17 +7,7 @@ use std::sync::Arc;
 
 fn media(has_audio: bool) -> Arc<Media> {
     let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(90.0));
-    Arc::new(Media {
-        path: "day.mp4".into(),
-        digest: "d".into(),
-        start,
-        end,
-        has_video: true,
-        has_audio,
-        clock: None,
-        wall: None,
-        withheld: Vec::new(),
-    })
+    Arc::new(Media { has_audio, ..Media::new("day.mp4", "d", start, end) })
 }
 
 fn moment(start: f64, end: f64, text: Option<&str>) -> Value {

@@ -182,17 +182,7 @@ mod tests {
 
     /// A moment of a minute of video.
     fn moment_at(seconds: f64) -> Moment {
-        let media = Arc::new(Media {
-            path: "day.mp4".into(),
-            digest: "d".into(),
-            start: Time::from_seconds(0.0),
-            end: Time::from_seconds(60.0),
-            has_video: true,
-            has_audio: true,
-            clock: None,
-            wall: None,
-            withheld: Vec::new(),
-        });
+        let media = Arc::new(Media::new("day.mp4", "d", Time::from_seconds(0.0), Time::from_seconds(60.0)));
         Moment { media, start: Time::from_seconds(seconds), end: Time::from_seconds(seconds + 1.0), text: None }
     }
 

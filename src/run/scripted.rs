@@ -85,17 +85,7 @@ fn made(value: &Value, ty: &Type) -> Result<Value, String> {
 
 fn medium(path: &str, has_video: bool) -> Arc<Media> {
     let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(LENGTH_S));
-    Arc::new(Media {
-        path: path.to_owned(),
-        digest: name_digest(path),
-        start,
-        end,
-        has_video,
-        has_audio: true,
-        clock: None,
-        wall: None,
-        withheld: Vec::new(),
-    })
+    Arc::new(Media { has_video, ..Media::new(path, name_digest(path), start, end) })
 }
 
 /// The digest of a made-up medium: that of its name.

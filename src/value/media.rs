@@ -32,6 +32,21 @@ pub struct Media {
 }
 
 impl Media {
+    /// A video with sound, without a clock, a known time of recording, or withheld parts.
+    pub fn new(path: impl Into<String>, digest: impl Into<String>, start: Time, end: Time) -> Media {
+        Media {
+            path: path.into(),
+            digest: digest.into(),
+            start,
+            end,
+            has_video: true,
+            has_audio: true,
+            clock: None,
+            wall: None,
+            withheld: Vec::new(),
+        }
+    }
+
     /// True if the user withholds the picture or the sound at this time.
     pub fn withholds(&self, time: Time) -> bool {
         self.withheld.iter().any(|(from, to)| *from <= time && time < *to)

@@ -345,17 +345,7 @@ async fn an_embedding_has_unit_length() {
 /// A recording of this many seconds whose presentation starts at two seconds.
 fn recording(seconds: f64) -> Arc<Media> {
     let time = |ticks: f64| Time { ticks: ticks as i64, base: TimeBase { num: 1, den: 1000 } };
-    Arc::new(Media {
-        path: "a.wav".into(),
-        digest: "0".into(),
-        start: time(2000.0),
-        end: time(2000.0 + seconds * 1000.0),
-        has_video: false,
-        has_audio: true,
-        clock: None,
-        wall: None,
-        withheld: Vec::new(),
-    })
+    Arc::new(Media { has_video: false, ..Media::new("a.wav", "0", time(2000.0), time(2000.0 + seconds * 1000.0)) })
 }
 
 #[tokio::test]

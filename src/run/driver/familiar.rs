@@ -69,17 +69,7 @@ mod tests {
     /// warnings.
     fn check(moments: &[bool], floor: bool, expected: usize) {
         let time = |ticks| Time { ticks, base: TimeBase { num: 1, den: 1 } };
-        let media = Arc::new(Media {
-            path: "day.mp4".into(),
-            digest: "0".into(),
-            start: time(0),
-            end: time(100),
-            has_video: true,
-            has_audio: false,
-            clock: None,
-            wall: None,
-            withheld: Vec::new(),
-        });
+        let media = Arc::new(Media { has_audio: false, ..Media::new("day.mp4", "0", time(0), time(100)) });
         let mut familiar = Familiar::default();
         for (second, recognised) in moments.iter().enumerate() {
             let start = time(second as i64);

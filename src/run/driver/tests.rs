@@ -414,18 +414,8 @@ async fn the_store_expects_the_frames_of_a_memo_hit() {
                   answer: \"{{ moments | length }}\"\n";
     let plan = compile_text(source, "t.yaml", &MemoryLibrary::default(), &Default::default()).expect("sound");
     let (start, end) = (crate::value::Time::from_seconds(0.0), crate::value::Time::from_seconds(1.0));
-    let (path, digest) = ("day.mp4".to_owned(), "d".to_owned());
-    let media = Arc::new(crate::value::Media {
-        path,
-        digest,
-        start,
-        end,
-        has_video: true,
-        has_audio: false,
-        clock: None,
-        wall: None,
-        withheld: Vec::new(),
-    });
+    let media =
+        Arc::new(crate::value::Media { has_audio: false, ..crate::value::Media::new("day.mp4", "d", start, end) });
     let folder = tempfile::tempdir().expect("a folder");
     let memo = Memo::open(folder.path()).expect("a memo");
     for hits in 0..2 {
