@@ -424,6 +424,7 @@ mod tests {
         let plan = Plan {
             about: None,
             warnings: Vec::new(),
+            notes: Vec::new(),
             name: "test".into(),
             sources: IndexMap::new(),
             inputs: IndexMap::new(),

@@ -74,6 +74,7 @@ impl Args {
                     plan.warnings.iter().cloned().chain(refused(&plan, &source.catalogue)).collect();
                 source::show(&source, &warnings, out);
                 if !out.json {
+                    plan.notes.iter().for_each(|note| out.note(format_args!("note: {note}")));
                     let takes = Some(describe::inputs_brief(&plan)).filter(|takes| !takes.is_empty());
                     out.note(format!("{file}: ok{}", takes.map(|takes| format!(" ({takes})")).unwrap_or_default()));
                 }

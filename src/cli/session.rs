@@ -74,6 +74,7 @@ impl CliSession {
         let source = source::find(dialogue, settings, settings.network(args.allow_network))?;
         let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
         let plan = source::compile(&source, &options, out)?;
+        plan.notes.iter().for_each(|note| out.note(format_args!("note: {note}")));
         let engine = Engine::new(settings.clone());
         let memo = if args.no_memo { None } else { Some(engine.memo()?) };
         let engine = if args.no_memo { engine.without_vectors() } else { engine };

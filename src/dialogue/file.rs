@@ -23,6 +23,8 @@ written! { "a dialogue",
         pub cast: Option<CastWritten>,
         /// Label role to label list (`vocab/NAME.txt`), for `among: ROLE`. A cast may bind other lists.
         pub labels: Option<IndexMap<At<String>, At<String>>>,
+        /// Roles that a cast need not fill. Without an agent for such a role, each step that asks it is skipped.
+        pub optional: Option<Vec<At<String>>>,
         /// Name to step. A step depends on the steps that its templates name.
         #[schemars(transform = name_steps)]
         pub steps: IndexMap<At<String>, StepWritten>,

@@ -35,6 +35,11 @@ impl ScriptedReplies {
         self.roles.contains_key(role)
     }
 
+    /// The roles with scripted replies.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.keys().map(String::as_str)
+    }
+
     /// The reply to the next request of `role`, in plan order. `asked` counts the request.
     pub fn next(&self, role: &str, request: &Request, asked: &mut ScriptState) -> Result<Reply, NoReply> {
         let ordinal = asked.requests;

@@ -27,6 +27,7 @@ struct DraftStep {
     name: String,
     verb: &'static str,
     planned: Option<Arc<dyn Planned>>,
+    lacks: Option<String>,
     when: Option<Formula>,
     each: Option<Formula>,
     at_once: usize,
@@ -103,6 +104,7 @@ fn read(
     planning.conditional = outer || common.when.is_some() || common.or.is_some();
     let planned = verb.and_then(|verb| verb.plan(planning));
     planning.conditional = outer;
+    let lacks = planning.lacks.take();
     let or = common.or.as_ref().and_then(|or| planning.expr(or));
     let inside = std::mem::take(&mut planning.mentions);
     let bound = |mention: &Mention| common.each.is_some() && ["item", "index"].contains(&mention.name.as_str());
@@ -116,6 +118,7 @@ fn read(
         name: name.value.clone(),
         verb: verb_name,
         planned,
+        lacks,
         when,
         each,
         at_once: common.at_once.as_ref().map_or(AT_ONCE, |n| n.value),
@@ -241,6 +244,7 @@ pub(crate) fn typed(draft: &Draft, names: &mut IndexMap<String, Type>, shared: &
             step: behaviour,
             needs: step.needs.clone(),
             uses: step.uses.clone(),
+            lacks: step.lacks.clone(),
             when: step.when.as_ref().and_then(|when| when.template().cloned()),
             each: step.each.as_ref().and_then(|each| each.template().cloned()),
             at_once: step.at_once,

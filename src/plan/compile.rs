@@ -8,6 +8,7 @@ use super::{
     planning::{Hole, Mention},
     shared::Shared,
     tests_written::check_tests,
+    unfilled,
 };
 use crate::{
     dialogue::{self, At, Caller, CastWritten, Dialogue, DialogueFile, Library, MemoryLibrary, Resource},
@@ -96,8 +97,10 @@ fn compile_partly(
         Some(compiled) if shared.problems.is_empty() => {
             let Compiled { name, inputs, block, answer, .. } = compiled;
             let about = dialogue.and_then(|dialogue| dialogue.written.about.clone());
+            let notes = unfilled::notes(&shared);
             let warnings = dialogue::in_order(shared.warnings);
-            Ok(Plan { name, about, sources: shared.sources, inputs, roles: shared.roles, block, warnings, answer })
+            let (sources, roles) = (shared.sources, shared.roles);
+            Ok(Plan { name, about, sources, inputs, roles, block, warnings, notes, answer })
         }
         _ => Err(dialogue::in_order(shared.problems)),
     }
@@ -124,6 +127,7 @@ pub(super) fn compiled(
     let written = &dialogue.written;
     let cast = cast_of(written, &file, library, shared);
     let mut inputs = inputs_of(written, &file, shared);
+    let optional = unfilled::optional(written, &file, shared);
     let mut planning = Planning {
         shared,
         library,
@@ -134,6 +138,8 @@ pub(super) fn compiled(
         cast: &cast,
         mentions: Vec::new(),
         asked: BTreeSet::new(),
+        optional,
+        lacks: None,
         rules: Vec::new(),
         conditional: false,
         doubtful: false,
@@ -151,6 +157,7 @@ pub(super) fn compiled(
     keep_rules(rules, &mut inputs, written, &file, shared);
     if shared.stack.len() == 1 {
         unused_names(written, &open, &asked, &file, shared);
+        unfilled::unused(written, &asked, &file, shared);
     }
 
     let mut names: IndexMap<String, Type> =

@@ -14,6 +14,7 @@ mod shared;
 mod step;
 mod tests_written;
 mod typing;
+mod unfilled;
 mod verbs;
 
 pub use crate::problem::{Problem, Severity, closest, render};
@@ -55,6 +56,8 @@ pub struct Plan {
     pub block: Arc<Block>,
     /// Warnings. They do not prevent a run.
     pub warnings: Vec<Problem>,
+    /// What a run leaves out because no agent fills an optional role, one line each.
+    pub notes: Vec<String>,
     /// The dialogue's answer: text, or the record of a citing `say`.
     pub answer: Template,
 }
@@ -120,6 +123,8 @@ pub struct PlannedStep {
     pub needs: Vec<usize>,
     /// The names that it takes from outside this block (inputs; in a loop, outer steps too).
     pub uses: Vec<String>,
+    /// The optional role that the step asks and no agent fills. The step is skipped.
+    pub lacks: Option<String>,
     /// If this is false, the step is skipped: its value is nothing, or `or`.
     pub when: Option<Template>,
     /// The step runs once for each item of this list. Its value is the list of results.

@@ -90,6 +90,10 @@ pub struct Planning<'a> {
     pub(super) mentions: Vec<Mention>,
     /// The roles that the steps ask.
     pub(super) asked: BTreeSet<String>,
+    /// The roles that the cast need not fill.
+    pub(super) optional: BTreeSet<String>,
+    /// The role of the current step that no agent fills, if it is optional.
+    pub(super) lacks: Option<String>,
     /// The ranges of inputs that are used as numbers.
     pub(super) rules: Vec<Rule>,
     /// True in a step that may be skipped or may run without its value.
@@ -334,22 +338,7 @@ impl Planning<'_> {
 
     /// The role `name` of the cast for requests of this kind. Reports an unknown role or an unsuitable agent.
     pub fn role(&mut self, name: &At<String>, kind: Kind) -> Option<AskedRole> {
-        let Some(entry) = self.cast.agents.get(&name.value).cloned() else {
-            let roles: Vec<&str> = self.cast.agents.keys().map(String::as_str).collect();
-            let listed = if roles.is_empty() {
-                "the dialogue lacks a cast".into()
-            } else {
-                format!("the cast has {}", roles.join(", "))
-            };
-            let hint = closest(name, roles.iter().copied()).unwrap_or(listed);
-            self.problem(
-                "unknown-role",
-                name.pos,
-                format!("found role `{}`, which no agent fills", name.value),
-                Some(hint),
-            );
-            return None;
-        };
+        let Some(entry) = self.cast.agents.get(&name.value).cloned() else { return self.unfilled(name) };
         self.asked.insert(name.value.clone());
         let answers = self.shared.agents.get(&entry.name).cloned().flatten();
         let able = |kind: Kind| move |answers: &&Answers| answers.kind == kind;

@@ -5,7 +5,7 @@ use crate::{
     dialogue::{self, Pos, Resource, SourceText},
     exchange::{Answers, Kind},
 };
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use std::sync::Arc;
 
 /// The results of checking one dialogue and all dialogues that it calls.
@@ -15,6 +15,8 @@ pub(super) struct Shared {
     /// Warnings about the outermost dialogue.
     pub warnings: Vec<Problem>,
     pub roles: IndexMap<String, Role>,
+    /// Optional roles that no agent fills, with the steps that ask them.
+    pub unfilled: IndexMap<String, IndexSet<String>>,
     pub sources: IndexMap<String, String>,
     /// Agents by name, with the requests that they answer, if known.
     pub agents: IndexMap<String, Option<Vec<Answers>>>,

@@ -27,7 +27,7 @@ pub(super) fn check_tests(
             unknown(name, "input", inputs.keys().map(String::as_str).collect(), shared);
         }
         // a test can script the roles of a called dialogue too
-        let roles: Vec<String> = shared.roles.keys().cloned().collect();
+        let roles: Vec<String> = shared.roles.keys().chain(shared.unfilled.keys()).cloned().collect();
         for (role, script) in test.script.iter().flatten() {
             let names = cast.agents.keys().chain(&roles).map(String::as_str).chain(["media", "journal"]).collect();
             unknown(role, "role", names, shared);

@@ -122,7 +122,8 @@ pub struct ScriptedRun {
 pub fn run(plan: &Plan, inputs: &Inputs, script: &ScriptedReplies) -> ScriptedRun {
     let mut asked: IndexMap<String, ScriptState> = IndexMap::new();
     let mut exchanges = 0;
-    let ended = answered(Machine::new(plan, inputs, 0), script, &mut asked, &mut exchanges);
+    let machine = Machine::new(plan, inputs, 0).with_played(script.roles().map(str::to_owned));
+    let ended = answered(machine, script, &mut asked, &mut exchanges);
     match ended {
         Ok(answer) => ScriptedRun { answer, unused: script.unused(&asked), exchanges },
         Err(why) => ScriptedRun { answer: Err(vec![why]), unused: Vec::new(), exchanges },

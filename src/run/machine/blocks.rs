@@ -139,6 +139,7 @@ impl Machine {
         let count = items.iter().flatten().next().map(Vec::len).filter(|_| planned.each.is_some());
         self.notes.push(StepEvent::Started { path, verb, items: count, depth });
         match items {
+            Ok(Some(_)) if self.lacks(&planned) => self.skip(id, index, &planned),
             Ok(Some(items)) => self.begin(id, index, items),
             Ok(None) => self.skip(id, index, &planned),
             Err(message) => {

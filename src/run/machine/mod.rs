@@ -20,14 +20,14 @@ pub use exchange::{DueExchange, PlanOrder, TaskLimit};
 use crate::{
     error::Fault,
     exchange::Reply,
-    plan::{Inputs, Plan},
+    plan::{Inputs, Plan, PlannedStep},
     prompt::{Scope, Template},
     value::Value,
 };
 use blocks::{BlockId, BlockRun};
 use budget::Budget;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 use tasks::{Task, TaskId};
@@ -40,6 +40,8 @@ pub type Ended = Result<Value, Vec<StepFailure>>;
 pub struct Machine {
     seed: u64,
     digests: bool,
+    /// Optional roles that somebody plays although no agent of the plan does.
+    played: BTreeSet<String>,
     answer: Template,
     blocks: HashMap<BlockId, BlockRun>,
     tasks: HashMap<TaskId, Task>,
@@ -72,6 +74,7 @@ impl Machine {
         let mut machine = Machine {
             seed,
             digests: false,
+            played: BTreeSet::new(),
             answer: plan.answer.clone(),
             blocks: HashMap::new(),
             tasks: HashMap::new(),
@@ -91,6 +94,17 @@ impl Machine {
     pub fn with_digests(mut self) -> Machine {
         self.digests = true;
         self
+    }
+
+    /// The same machine in which the caller answers for these optional roles, so that their steps are not skipped.
+    pub fn with_played(mut self, roles: impl IntoIterator<Item = String>) -> Machine {
+        self.played.extend(roles);
+        self
+    }
+
+    /// True if the step asks an optional role that nobody plays.
+    fn lacks(&self, planned: &PlannedStep) -> bool {
+        planned.lacks.as_ref().is_some_and(|role| !self.played.contains(role))
     }
 
     /// The exchanges that became due since the last call, in plan order.
