@@ -121,6 +121,11 @@ pub(super) fn is_nothing(shown: &Shown) -> bool {
     shown.is_none() || shown.downcast_object_ref::<NothingShown>().is_some()
 }
 
+/// True for a vector, which holds nothing but numbers.
+pub(super) fn is_vector(shown: &Shown) -> bool {
+    shown.downcast_object_ref::<VectorShown>().is_some()
+}
+
 /// True for a medium or a moment. Both have a few known fields.
 pub(super) fn is_whole(shown: &Shown) -> bool {
     shown.downcast_object_ref::<MediaShown>().is_some() || shown.downcast_object_ref::<MomentShown>().is_some()

@@ -209,7 +209,9 @@ fn settled(state: &mut State, value: Shown) -> Result<Shown, Error> {
     }
     let value = match value.kind() {
         ValueKind::Seq | ValueKind::Iterable
-            if object.downcast_ref::<Vec<Shown>>().is_none() && object.downcast_ref::<Tuple>().is_none() =>
+            if object.downcast_ref::<Vec<Shown>>().is_none()
+                && object.downcast_ref::<Tuple>().is_none()
+                && !convert::is_vector(&value) =>
         {
             let mut items = Vec::new();
             for item in value.try_iter()?.checked() {

@@ -93,6 +93,13 @@ pub const FILTERS: &[FilterDoc] = &[
         "log | numbered",
         "lines `[1] 00:00-00:08 text` of records or moments with start, end and text",
     ),
+    doc("mean", vector, "vectors | mean", "the mean of vectors of one model, with length 1"),
+    doc(
+        "cosine",
+        number,
+        "vector | cosine(other)",
+        "the cosine of two vectors of one model: 1 if they point the same way, 0 if one is zero",
+    ),
     doc("overlapping", same, "speech | overlapping(a, b)", "the moments or records that overlap a..b (seconds)"),
     doc("within", same, "speech | within(a, b)", "the moments or records whose midpoint lies in a..b (seconds)"),
 ];
@@ -226,6 +233,10 @@ fn number(_: &Type) -> Type {
 
 fn truth(_: &Type) -> Type {
     Type::Truth
+}
+
+fn vector(_: &Type) -> Type {
+    Type::Vector
 }
 
 fn moment(_: &Type) -> Type {

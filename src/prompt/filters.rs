@@ -18,6 +18,7 @@ pub(super) fn add_to(engine: &mut Environment<'static>) {
     add_of_text(engine, "asks_yes_or_no", asks_yes_or_no);
     add_of_text(engine, "asks_about_speech", asks_about_speech);
     engine.add_test("none", convert::is_nothing);
+    super::vectors::add_to(engine);
     engine.add_filter("runs", runs);
     engine.add_filter("absorb", absorb);
     engine.add_filter("smooth", smooth);

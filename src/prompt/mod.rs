@@ -19,6 +19,7 @@ mod nesting;
 mod program;
 mod scope;
 mod survey;
+mod vectors;
 mod work;
 
 pub use chat::{ChatTemplate, ChatValue};

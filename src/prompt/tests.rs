@@ -142,6 +142,8 @@ fn filters_yield_the_type_of_their_row() {
         "numbered" | "span" | "overlapping" | "within" => "speech",
         "max" | "min" | "sum" => "[1, 2]",
         "flatten" => "[labels]",
+        "mean" => "[[1, 2]]",
+        "cosine" => "[1, 2]",
         "absorb" => "rows | runs('place')",
         "rejectattr" | "selectattr" => "rows",
         _ => "labels",
@@ -151,6 +153,7 @@ fn filters_yield_the_type_of_their_row() {
         "overlapping" | "within" => "(0, 9)",
         "replace" => "('a', 'b')",
         "format" => "('a')",
+        "cosine" => "([1, 2])",
         "rejectattr" | "selectattr" => "('place')",
         _ => "",
     };
@@ -263,4 +266,27 @@ fn types_are_inferred() {
     check("{{ video.audio }}", "audio");
     check("{{ a__list_of_moment | runs }}", "list of list of moment");
     check("{{ moment.strat }}", "any ! found `.strat` of a value of type moment, which lacks this field at 3");
+}
+
+#[test]
+fn vectors_have_a_mean_and_a_cosine() {
+    check("{{ [[2, 0], [4, 0]] | mean }}", "[1.0,0.0]");
+    check("{{ [[3, 4]] | mean | cosine([6, 8]) | round(4) }}", "1");
+    check("{{ [1, 0] | cosine([0, 2]) }}", "0");
+    check("{{ [1, 0] | cosine([-2, 0]) }}", "-1");
+    check("{{ [0, 0] | cosine([1, 0]) }}", "0");
+    check("{{ [[1, 0], [0, 1]] | mean | cosine([1, 0]) | round(4) }}", "0.7071");
+    check("{{ [] | mean }}", "! `{{ [] | mean }}`: invalid operation: found no vectors, expected one or more");
+    check(
+        "{{ [[1], [-1]] | mean }}",
+        "! `{{ [[1], [-1]] | mean }}`: invalid operation: found vectors that cancel out, so that they have no mean direction",
+    );
+    check(
+        "{{ [1, 0] | cosine([1]) }}",
+        "! `{{ [1, 0] | cosine([1]) }}`: invalid operation: found vectors of 2 and 1 numbers, expected those of one model",
+    );
+    check(
+        "{{ ['a'] | cosine([1]) }}",
+        "! `{{ ['a'] | cosine([1]) }}`: invalid operation: found a in a vector, expected a number",
+    );
 }
