@@ -453,3 +453,55 @@ fn a_server_that_is_down_is_reported_once() {
     );
     check(&["--network"], &["FAIL|agents/srv|cannot be reached"]);
 }
+
+/// A dialogue with a role that its cast leaves open.
+const OPEN: &str = "version: 1\ndialogue: d\ninputs: { q: { type: text, default: hello } }\noptional: [critic]\nsteps:\n  \
+    each_word: { each: \"{{ q | words }}\", say: { agent: critic, text: \"{{ item }}\" } }\n  \
+    whole: { say: { agent: critic, text: \"{{ q }}\" }, or: nobody }\n\
+    answer: \"{{ whole }} {{ each_word | length if each_word else 0 }}\"\n\
+    tests:\n  - { name: open, expect: { answer: nobody 0 } }\n  \
+    - { name: played, script: { critic: [one, all] }, expect: { answer: all 1 } }\n";
+
+#[test]
+fn a_step_of_an_optional_role_is_skipped_unless_an_agent_fills_it() {
+    let folder = folder(&[
+        ("d.yaml", OPEN),
+        ("outer.yaml", "version: 1\ndialogue: o\nsteps: { s: { call: { dialogue: d } } }\nanswer: \"{{ s }}\"\n"),
+        ("casts/full.yaml", "cast: { critic: reviewer }\n"),
+        ("agents/reviewer.yaml", "script: { \"\": good }\n"),
+    ]);
+    let check = |args: &[&str], expected: &[&str]| {
+        let (said, code) = elenchus(folder.path(), args);
+        assert_eq!(code, 0, "{said}");
+        expected.iter().for_each(|part| assert!(said.contains(part), "no `{part}` in:\n{said}"));
+        said
+    };
+    let note = "note: no agent fills the optional role `critic`: the steps `each_word`, `whole` are skipped";
+    check(&["check", "d.yaml"], &[note, "d.yaml: ok"]);
+    check(&["run", "d.yaml", "--no-memo"], &["nobody 0", note]);
+    check(&["run", "outer.yaml", "--no-memo"], &["nobody 0", note]);
+    check(&["test", "d.yaml"], &["open … ok", "played … ok"]);
+    let said = check(&["run", "d.yaml", "--no-memo", "--cast", "full"], &["good 1"]);
+    assert!(!said.contains("note: no agent"), "{said}");
+}
+
+#[test]
+fn an_input_of_any_type_takes_json() {
+    let folder = folder(&[
+        (
+            "d.yaml",
+            "version: 1\ndialogue: d\ninputs: { x: any }\nsteps: { s: { compute: \"{{ x[0].a if x[0].a is defined else x }}\" } }\nanswer: \"{{ s }}\"\n",
+        ),
+        ("rows.jsonl", "{\"a\": 5}\n{\"a\": 6}\n"),
+        ("broken.json", "[{"),
+    ]);
+    let check = |given: &str, expected: &str, code: i32| {
+        let (said, found) = elenchus(folder.path(), &["run", "d.yaml", "-q", "--no-memo", "-i", &format!("x={given}")]);
+        assert!(said.contains(expected) && found == code, "{given}: {said}");
+    };
+    check("rows.jsonl", "5", 0);
+    check("[{\"a\": 7}]", "7", 0);
+    check("[1] is no JSON", "[1] is no JSON", 0);
+    check("gone.json", "gone.json", 0);
+    check("broken.json", "broken.json", 2);
+}

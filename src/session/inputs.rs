@@ -86,6 +86,12 @@ async fn from_text(name: &str, text: &str, ty: &Type, access: &Access) -> Result
             "false" | "no" => Value::Truth(false),
             _ => return Err(wrong("true or false")),
         },
+        // a text that only looks like JSON stays a text
+        Type::Any if text.starts_with(['[', '{']) => match serde_json::from_str(text) {
+            Ok(json) => value_json::from_json_as(&json, ty).map_err(|e| wrong(&e))?,
+            Err(_) => Value::Text(text.to_owned()),
+        },
+        Type::Any if is_json(text) && files::path(text).is_file() => from_file(name, Path::new(text), ty)?,
         Type::Text | Type::Any => match text.strip_prefix('@') {
             Some(file) => Value::Text(read(name, Path::new(file))?),
             None => Value::Text(text.to_owned()),
@@ -166,6 +172,9 @@ pub async fn from_case(
             false => files::name(folder.join(text).as_os_str()),
         };
         let value = match (&input.ty, field) {
+            (Type::Any, Json::String(text)) if is_json(text) && files::path(&path(text)).is_file() => {
+                from_file(name, Path::new(&path(text)), &input.ty)?
+            }
             (Type::Text | Type::Any, Json::String(text)) => Value::Text(text.clone()),
             (Type::Video | Type::Audio | Type::Image, Json::String(text)) => {
                 let path = path(text);
