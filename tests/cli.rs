@@ -236,6 +236,8 @@ fn every_ending_has_its_exit_code() {
     ends(&["ask", "none.mp4", "x"], 3, "no such file");
     ends(&["ask", DAY, " "], 2, "the question is empty");
     ends(&["run", "video_qq", "-i", "video=x"], 2, "did you mean `video_qa`?");
+    ends(&["run", "find", "-i", "video=x"], 2, "it is `video_search` now; `elenchus run video_search --help`");
+    ends(&["run", "entities", "-i", "video=x"], 2, "it is `world_state` now");
     ends(&["run", "log_qa", "-i", "questoin=x"], 2, "did you mean `question`?");
     ends(&["run", "log_qa", "-i", "question=x"], 2, "the input `log` is missing");
     ends(&["run", "log_qa", "-i", "question=x", "-i", "question=y"], 2, "given twice");

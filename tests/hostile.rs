@@ -18,8 +18,8 @@ use std::{
 
 const EXAMPLES: &[&str] = &[
     include_str!("../examples/video_qa.yaml"),
-    include_str!("../examples/caption.yaml"),
-    include_str!("../examples/entities.yaml"),
+    include_str!("../examples/image_caption.yaml"),
+    include_str!("../examples/world_state.yaml"),
     include_str!("../examples/story.yaml"),
 ];
 

@@ -202,7 +202,7 @@ fn the_tests_of_every_example_pass() {
 
 #[test]
 fn a_plan_is_drawn() {
-    let plan = compile(&root().join("examples/caption.yaml")).expect("compiles");
+    let plan = compile(&root().join("examples/small_captions.yaml")).expect("compiles");
     insta::assert_snapshot!(plan::draw::mermaid(&plan, Default::default()));
     insta::assert_snapshot!(plan::draw::dot(&plan, Default::default()));
     let svg = plan::draw::svg(&plan, Default::default()).expect("small");
@@ -307,4 +307,55 @@ fn the_schema_and_the_check_agree_on_values() {
         check(&format!("s: {{ at_once: {at_once}, compute: 1 }}"), good);
     }
     check("s: { or: \"{{ x }}\", compute: 1 }", true);
+}
+
+/// Each row of `docs/dialogues.md` names a dialogue with its inputs and roles, and casts that fill these roles.
+#[test]
+fn the_table_of_dialogues_is_true() {
+    let table = fs::read_to_string(root().join("docs/dialogues.md")).expect("the table");
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with("| ["))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    assert!(rows.len() >= 17, "{rows:?}");
+    let sorted = |text: &str| {
+        let mut words: Vec<String> = text.split(", ").filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        words.sort();
+        words
+    };
+    for row in rows {
+        let [link, inputs, roles, casts, ..] = row[..] else { panic!("{row:?}") };
+        let name = link.split_once("](").and_then(|(name, _)| name.strip_prefix('[')).expect("a link");
+        assert_eq!(link, format!("[{name}](../examples/{name}.yaml)"));
+        let (file, source) = text(&root().join(format!("examples/{name}.yaml")));
+        let plan = compile(&root().join(&file)).unwrap_or_else(|problems| panic!("{name}: {problems:#?}"));
+        let input = |(name, input): (&String, &plan::DeclaredInput)| match &input.default {
+            Some(_) => format!("{name}?"),
+            None => name.clone(),
+        };
+        assert_eq!(sorted(inputs), sorted(&plan.inputs.iter().map(input).collect::<Vec<_>>().join(", ")), "{name}");
+        let optional: Vec<String> = dialogue::load(&source, &file)
+            .expect("reads")
+            .written
+            .optional
+            .into_iter()
+            .flatten()
+            .map(|role| role.value)
+            .collect();
+        let mut all: Vec<String> = plan.roles.keys().filter(|role| !optional.contains(role)).cloned().collect();
+        all.extend(optional.iter().map(|role| format!("{role}?")));
+        all.sort();
+        assert_eq!(sorted(roles), all, "{name}");
+        for cast in casts.split(", ") {
+            let options = CompileOptions { cast: Some(cast.to_owned()), ..CompileOptions::default() };
+            let plan = plan::compile_text(&source, &file, &Repository, &options);
+            let plan = plan.unwrap_or_else(|problems| panic!("{name} with {cast}: {problems:#?}"));
+            // an agent of another cast would be missing, or would not know the words
+            let (_, cast_text) = text(&root().join(format!("casts/{cast}.yaml")));
+            let filled = dialogue::cast(&cast_text, cast).expect("a cast").cast;
+            let own = |role: &String| filled.iter().any(|(name, _)| name.value == *role) || optional.contains(role);
+            assert!(plan.roles.keys().all(own), "{name} with {cast}: {:?}", plan.roles.keys());
+        }
+    }
 }

@@ -38,11 +38,13 @@ pub fn library() -> MemoryLibrary {
         .with(Resource::Prompt, "video-qa", include_str!("../../prompts/video-qa.md"))
         .with(Resource::Prompt, "activities", include_str!("../../prompts/activities.md"))
         .with(Resource::Prompt, "caption", include_str!("../../prompts/caption.md"))
+        .with(Resource::Prompt, "image-caption", include_str!("../../prompts/image-caption.md"))
         .with(Resource::Prompt, "story", include_str!("../../prompts/story.md"))
         .with(Resource::Prompt, "entities", include_str!("../../prompts/entities.md"))
         .with(Resource::Labels, "places", "kitchen\nstreet")
         .with(Resource::Labels, "objects", "keys\nmug")
-        .with(Resource::Dialogue, "caption", include_str!("../../examples/caption.yaml"))
+        .with(Resource::Dialogue, "image_caption", include_str!("../../examples/image_caption.yaml"))
+        .with(Resource::Dialogue, "captions", include_str!("../../examples/captions.yaml"))
 }
 
 /// The whole check of a dialogue: problems can be shown, and a valid dialogue can be drawn and compiled again.

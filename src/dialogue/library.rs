@@ -56,7 +56,7 @@ fn call_name(name: &str) -> &str {
 /// Finds resources by name.
 pub trait Library {
     /// The text of the resource, or `None` if it does not exist. Names are as the user wrote them (`video-qa`,
-    /// `vocab/places`, `examples/caption`). The library accepts a leading folder of the kind (`vocab/`) and a missing
+    /// `vocab/places`, `examples/image_caption`). The library accepts a leading folder of the kind (`vocab/`) and a missing
     /// extension.
     fn read(&self, kind: Resource, name: &str) -> Option<SourceText>;
     /// All names of this kind, for hints.

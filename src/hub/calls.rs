@@ -19,7 +19,7 @@ pub(super) fn beside(name: &str, caller: &Caller, catalogue: &Catalogue) -> Resu
     let outside = |what: String| {
         CallRefused {
         message: format!("found dialogue `{name}`, {what}"),
-        hint: "name a dialogue in this folder or in the project: `./mine.yaml`, `caption`; or copy the file into the project".into(),
+        hint: "name a dialogue in this folder or in the project: `./mine.yaml`, `image_caption`; or copy the file into the project".into(),
     }
     };
     if Path::new(name).is_absolute() || name.starts_with('~') || name.contains('\\') {

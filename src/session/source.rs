@@ -10,6 +10,10 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
+/// Former names of dialogues of the program, each with its present one.
+const RENAMED: &[(&str, &str)] =
+    &[("find", "video_search"), ("caption", "image_caption"), ("sounds", "world_state"), ("entities", "world_state")];
+
 /// A dialogue's text, with the catalogue of its names and the base of its relative paths.
 #[derive(Debug)]
 pub struct DialogueSource {
@@ -57,7 +61,11 @@ impl DialogueSource {
             None if let Some(source) = DialogueSource::read(name, settings, network)? => Ok(source),
             None => {
                 let names = catalogue.names(Resource::Dialogue);
-                let hint = plan::closest(name, names.iter().map(String::as_str))
+                let renamed = RENAMED.iter().find(|(old, _)| *old == name);
+                let renamed =
+                    renamed.map(|(_, new)| format!("it is `{new}` now; `elenchus run {new} --help` shows its inputs"));
+                let hint = renamed
+                    .or_else(|| plan::closest(name, names.iter().map(String::as_str)))
                     .unwrap_or_else(|| format!("the dialogues are {}", names.join(", ")));
                 Err(Fault::refused(format!("no dialogue is named `{name}`")).hint(hint))
             }

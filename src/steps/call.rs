@@ -15,7 +15,7 @@ use std::sync::Arc;
 written! { "`call`",
     /// Another dialogue. The value is its answer.
     pub struct Call {
-        /// The dialogue's name or path: `caption`, `./mine.yaml`. The folder of this file comes first, then the
+        /// The dialogue's name or path: `image_caption`, `./mine.yaml`. The folder of this file comes first, then the
         /// dialogues of the project, the user and the program.
         pub dialogue: At<String>,
         /// Its inputs.

@@ -89,7 +89,7 @@ TEMPLATES = {
         "a first-person photo with {}",
     ],
 }
-# Sentences about a whole picture, as the language model writes them for examples/caption.yaml, and
+# Sentences about a whole picture, as the language model writes them for examples/small_captions.yaml, and
 # shorter ones.
 CAPTIONS = [
     "I am {doing} {in}.",
