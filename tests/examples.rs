@@ -26,14 +26,19 @@ fn media(day: &str, ending: &str) -> std::path::PathBuf {
 impl Day {
     /// The answer of a dialogue about this day.
     fn run(&self, dialogue: &str, more: &[&str]) -> String {
+        let video = format!("video=examples/media/{}.mp4", self.name);
+        self.run_alone(dialogue, &[&["-i", &video], more].concat())
+    }
+
+    /// The answer of a dialogue that takes no video.
+    fn run_alone(&self, dialogue: &str, more: &[&str]) -> String {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
         command
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("ELENCHUS_CACHE", self.cache.path())
             .env("ELENCHUS_DATA", self.cache.path())
             .env("NO_COLOR", "1");
-        let video = format!("video=examples/media/{}.mp4", self.name);
-        command.args(["run", &format!("examples/{dialogue}.yaml"), "-q", "-i", &video]).args(more);
+        command.args(["run", &format!("examples/{dialogue}.yaml"), "-q"]).args(more);
         let output = command.output().expect("it ends");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
@@ -71,7 +76,7 @@ fn captions_name_the_place_and_the_activity() {
     for day in days() {
         let mut right = 0;
         for number in [1, 4, 7, 10] {
-            let caption = day.run("caption", &["-i", &format!("at={}", day.middle(number))]);
+            let caption = day.run("moment_caption", &["-i", &format!("at={}", day.middle(number)), "-i", "count=4"]);
             assert!(caption.ends_with('.') && !caption.contains('\n'), "{caption:?}");
             right += usize::from(
                 caption.contains(day.field(number, "place")) && caption.contains(day.field(number, "activity")),
@@ -85,20 +90,6 @@ fn captions_name_the_place_and_the_activity() {
 fn a_story_is_short_and_true() {
     for day in days() {
         short_and_true(&day, &day.run("story", &[]), 0);
-    }
-}
-
-#[test]
-fn entities_in_speech_are_listed() {
-    let objects = vocab("objects");
-    for day in days() {
-        let said = (0..day.log.len()).map(|n| day.field(n, "heard")).collect::<Vec<_>>().join(" ");
-        // whole words: `morning` does not contain a ring
-        let said = format!(" {} ", said.replace(['.', '?', ',', '!'], ""));
-        let spoken: Vec<&String> = objects.iter().filter(|thing| said.contains(&format!(" {thing} "))).collect();
-        let listed = day.run("entities", &[]);
-        let found = spoken.iter().filter(|thing| listed.split(", ").any(|item| item == thing.as_str())).count();
-        assert!(found * 2 >= spoken.len(), "{found} of {spoken:?}: {listed}");
     }
 }
 
@@ -120,24 +111,45 @@ fn a_forecast_is_one_sentence_with_evidence() {
     }
 }
 
+/// The world-state history of a day: where, what, doing; the names in the speech; and sounds that belong to the world.
 #[test]
-fn sounds_belong_to_the_generated_world() {
-    let (sounds, mut known, mut all) = (vocab("sounds"), 0, 0);
+fn the_world_state_is_that_of_the_day() {
+    let (sounds, objects) = (vocab("sounds"), vocab("objects"));
     for day in days() {
-        for number in [1, 5, 9] {
-            let heard = day.run("sounds", &["-i", &format!("at={}", day.middle(number))]);
-            all += heard.split(", ").count();
-            known += heard.split(", ").filter(|sound| sounds.iter().any(|known| known == sound)).count();
+        let states: Json = serde_json::from_str(&day.run("world_state", &["--json"])).expect("JSON");
+        let states = states["value"].as_array().expect("states");
+        let texts = |state: &Json, name: &str| -> Vec<String> {
+            let items = state[name].as_array().expect("a list");
+            items.iter().map(|item| item.as_str().expect("text").to_owned()).collect()
+        };
+        let (mut right, mut all, mut named) = (0, 0, Vec::new());
+        let (mut known, mut guessed) = (0, 0);
+        for state in states {
+            let middle = (state["start"].as_f64().expect("a start") + state["end"].as_f64().expect("an end")) / 2.0;
+            let line = day.log.iter().find(|line| line["end"].as_f64() > Some(middle)).unwrap_or(&day.log[0]);
+            let there = texts(state, "places").first().is_some_and(|place| line["place"] == *place);
+            (all, right) = (all + 1, right + usize::from(there && state["activity"] == line["activity"]));
+            named.extend(texts(state, "named"));
+            let likely = texts(state, "likely_sounds");
+            (guessed, known) = (guessed + likely.len(), known + likely.iter().filter(|s| sounds.contains(s)).count());
+            assert_eq!(state["sounds"], Json::Array(Vec::new()), "no sound model, no sound");
         }
+        assert!(right * 4 >= all * 3, "{}: {right} of {all}", day.name);
+        assert!(guessed > 0 && known * 4 >= guessed * 3, "{}: {known} of {guessed}", day.name);
+        let said = (0..day.log.len()).map(|n| day.field(n, "heard")).collect::<Vec<_>>().join(" ");
+        // whole words: `morning` does not contain a ring
+        let said = format!(" {} ", said.replace(['.', '?', ',', '!'], ""));
+        let spoken: Vec<&String> = objects.iter().filter(|thing| said.contains(&format!(" {thing} "))).collect();
+        let found = spoken.iter().filter(|thing| named.contains(thing)).count();
+        assert!(found * 2 >= spoken.len(), "{}: {found} of {spoken:?}: {named:?}", day.name);
     }
-    assert!(known * 4 >= all * 3, "{known} of {all}");
 }
 
 #[test]
 fn seen_things_are_found_and_others_are_not() {
     for day in days() {
         let place = day.field(4, "place");
-        let found = day.run("find", &["-i", &format!("question=Where did I see the {place}?"), "--json"]);
+        let found = day.run("video_search", &["-i", &format!("question=Where did I see the {place}?"), "--json"]);
         let found: Json = serde_json::from_str(&found).expect("JSON");
         let there = |moment: &Json| {
             let (start, end) = (moment["start"].as_f64(), moment["end"].as_f64());
@@ -166,5 +178,133 @@ fn a_question_uses_only_the_senses_that_it_needs() {
         // one routing, one listening, one line of the journal, one answer: no picture was read
         assert!(said["exchanges"].as_u64() <= Some(4) && places(&said) == 0, "{said}");
         assert!(seen["exchanges"].as_u64() > Some(100), "{seen}");
+    }
+}
+
+/// A list of texts as a JSON input.
+fn json_list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+    Json::from(texts.into_iter().map(|text| text.as_ref().to_owned()).collect::<Vec<_>>()).to_string()
+}
+
+/// The mean frame of a day is nearest to places of that day, and a place of one day alone finds that day.
+#[test]
+fn days_and_places_find_each_other() {
+    let days: Vec<Day> = days().collect();
+    let been = |day: &Day, place: &str| (0..day.log.len()).any(|n| day.field(n, "place") == place);
+    let places = vocab("places");
+    let captions = format!("captions={}", json_list(places.iter().map(|place| format!("a photo of a {place}"))));
+    for day in &days {
+        let ranked: Json =
+            serde_json::from_str(&day.run("video_to_text", &["-i", &captions, "-i", "every=5", "--json"]))
+                .expect("JSON");
+        let first = (0..3).filter(|n| {
+            been(day, ranked["value"][n]["text"].as_str().expect("a caption").trim_start_matches("a photo of a "))
+        });
+        assert!(first.count() >= 2, "{}: {ranked}", day.name);
+    }
+    let [one, two] = &days[..] else { panic!("two days") };
+    let of_one_alone = places.iter().filter(|place| been(one, place) != been(two, place)).take(4);
+    let videos = format!("videos={}", json_list(days.iter().map(|day| media(day.name, "mp4").display().to_string())));
+    let (mut right, mut all) = (0, 0);
+    for place in of_one_alone {
+        let text = format!("text=a photo of a {place}");
+        let ranked: Json = serde_json::from_str(
+            &one.run_alone("text_to_video", &["-i", &text, "-i", &videos, "-i", "every=5", "--json"]),
+        )
+        .expect("JSON");
+        let first = ranked["value"][0]["video"].as_str().expect("a video");
+        let expected = if been(one, place) { one.name } else { two.name };
+        (right, all) = (right + usize::from(first.contains(expected)), all + 1);
+    }
+    assert!(right * 4 >= all * 3, "{right} of {all}");
+}
+
+#[test]
+fn a_question_is_answered_from_few_pictures() {
+    for day in days() {
+        let told: Json =
+            serde_json::from_str(&day.run("focus", &["-i", "question=Where did I last see the keys?", "--json"]))
+                .expect("JSON");
+        let last = (0..day.log.len()).rev().find(|n| {
+            day.field(*n, "activity").contains("keys")
+                || day.log[*n]["seen"].as_array().is_some_and(|seen| seen.iter().any(|thing| thing == "keys"))
+        });
+        let place = last.map(|n| day.field(n, "place"));
+        let text = told["answer"].as_str().expect("an answer");
+        assert!(place.is_none_or(|place| text.contains(place)), "{}: {place:?}: {told}", day.name);
+        // a second each would be 120 pictures
+        assert!(told["value"]["pictures"].as_u64() <= Some(80), "{told}");
+    }
+}
+
+/// The gold log of a day, for dialogues that read one.
+fn log_of(day: &Day) -> String {
+    let entry = |line: &Json| {
+        let seen: Vec<&str> = line["seen"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        let field = |name: &str| line[name].as_str().unwrap_or_default();
+        let mut text = format!("{}, {}.", field("place"), field("activity"));
+        for (word, part) in [("With", field("people").to_owned()), ("Seen", seen.join(", "))] {
+            if !part.is_empty() {
+                text += &format!(" {word}: {part}.");
+            }
+        }
+        if !field("heard").is_empty() {
+            text += &format!(" Heard: {}", field("heard"));
+        }
+        serde_json::json!({ "start": line["start"], "end": line["end"], "text": text })
+    };
+    format!("log={}", Json::from(day.log.iter().map(entry).collect::<Vec<_>>()))
+}
+
+/// Questions about places, each with the right answer and those of other questions to choose from.
+#[test]
+fn answers_are_chosen_by_the_log_and_not_without_it() {
+    let (mut right, mut blind, mut all) = (0, 0, 0);
+    for day in days() {
+        let cases = std::fs::read_to_string(media(day.name, "cases.jsonl")).expect("cases");
+        let cases: Vec<Json> = cases.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let of_places: Vec<&Json> = cases.iter().filter(|case| case["kind"] == "where_when").collect();
+        let mut answers: Vec<&str> = of_places.iter().filter_map(|case| case["answer"].as_str()).collect();
+        answers.sort_unstable();
+        answers.dedup();
+        for case in of_places.iter().take(5) {
+            let answer = case["answer"].as_str().expect("an answer");
+            let others = answers.iter().copied().filter(|other| *other != answer).take(3);
+            let mut choices: Vec<&str> = others.chain([answer]).collect();
+            choices.sort_unstable();
+            let choices = format!("choices={}", json_list(choices));
+            let question = format!("question={}", case["question"].as_str().expect("a question"));
+            let told = day.run_alone("log_choice", &["-i", &log_of(&day), "-i", &question, "-i", &choices, "--json"]);
+            let told: Json = serde_json::from_str(&told).expect("JSON");
+            (right, all) = (right + usize::from(told["answer"] == answer), all + 1);
+            blind += usize::from(told["value"]["blind"] == answer);
+        }
+    }
+    assert!(all >= 6 && right * 10 >= all * 7 && blind * 10 <= all * 6, "{right} right and {blind} blind of {all}");
+}
+
+#[test]
+fn two_minds_of_one_model_agree() {
+    for day in days() {
+        let told =
+            day.run_alone("debate", &["-i", &log_of(&day), "-i", "question=Where did I last see the keys?", "--json"]);
+        let told: Json = serde_json::from_str(&told).expect("JSON");
+        let answers = told["value"]["answers"].as_array().expect("answers");
+        assert!(answers.contains(&told["answer"]) && told["value"]["rounds"].as_u64() <= Some(2), "{told}");
+    }
+}
+
+#[test]
+fn an_eye_is_steady_under_perturbations() {
+    for day in days() {
+        let told: Json = serde_json::from_str(&day.run("cross_examine", &["-i", "count=6", "-i", "asks=3", "--json"]))
+            .expect("JSON");
+        let moments = told["value"]["moments"].as_array().expect("moments");
+        let right = moments.iter().filter(|row| {
+            let line = day.log.iter().find(|line| line["end"].as_f64() > row["time"].as_f64());
+            line.is_some_and(|line| line["place"] == row["eye"])
+        });
+        assert!(right.count() * 4 >= moments.len() * 3, "{}: {told}", day.name);
+        assert!(told["value"]["eye_steady"].as_f64() >= Some(0.7), "{}: {told}", day.name);
     }
 }
