@@ -11,6 +11,7 @@ mod clocks;
 mod context;
 mod days;
 mod events;
+mod follow;
 mod lexicon;
 mod order;
 mod parse;
@@ -24,6 +25,7 @@ mod topic;
 mod wall;
 mod when;
 
+pub use follow::{Said, standalone};
 pub use lexicon::{Word, words};
 pub use parse::parse;
 pub use resolve::{

@@ -171,6 +171,13 @@ fn time_of(hour: &str, minute: &str, second: &str) -> Option<DayTime> {
     DayTime::new(hour.parse().ok()?, minute.parse().ok()?, second.parse().ok()?, 0).ok()
 }
 
+/// An instant as a question names it: `09:15 on 2026-11-23`, in a zone (UTC if there is no such zone).
+pub fn spoken(at_ms: i64, zone_name: &str) -> String {
+    let zone = zone(zone_name).unwrap_or(TimeZone::UTC);
+    let instant = Timestamp::from_millisecond(at_ms).unwrap_or_default();
+    instant.to_zoned_datetime(zone).strftime("%H:%M on %Y-%m-%d").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
