@@ -98,7 +98,7 @@ fn a_killed_run_repeats_nothing() {
         .current_dir(root())
         .env("ELENCHUS_CACHE", cache.path())
         .env("ELENCHUS_DATA", cache.path())
-        .args(["ask", DAY, KEYS, "-q"])
+        .args(["run", "video_log", "-i", &format!("video={DAY}"), "-q"])
         .stdout(Stdio::null())
         .spawn()
         .expect("it starts");
@@ -111,7 +111,7 @@ fn a_killed_run_repeats_nothing() {
     run.wait().expect("gone");
     let before = kept();
     assert!(before >= 20, "it was killed in the middle: {before}");
-    let again = json(cache.path(), &["ask", DAY, KEYS, "--json", "-q"], 0);
+    let again = json(cache.path(), &["run", "video_log", "-i", &format!("video={DAY}"), "--json", "-q"], 0);
     assert!(again["memo_hits"].as_u64() >= Some(before), "{again} after {before}");
 }
 
@@ -432,7 +432,7 @@ fn mistakes_in_casts_are_refused() {
     let file = folder.path().join("d.yaml");
     let told =
         |cast: &str, code: i32| check(folder.path(), &["check", file.to_str().expect("UTF-8"), "--cast", cast], code).1;
-    assert!(told("slip", 2).contains("which the dialogue does not use"));
+    assert!(told("slip", 2).contains("uses none of these roles"));
     assert!(told("slip", 2).contains("did you mean `eye`?"));
     assert!(told("none", 2).contains("the casts are laptop, more, real, slip, starter"), "{}", told("none", 2));
     told("more", 0);

@@ -1,7 +1,7 @@
 //! Arguments that several commands share.
 
 use crate::{
-    dialogue::{NoSpan, SPAN_USAGE, Span},
+    dialogue::{NoSpan, SPAN_USAGE, Span, is_device},
     files,
 };
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -70,13 +70,7 @@ fn named(pair: &str) -> Result<String, String> {
 
 /// A valid name of a device. The device itself is checked when it is opened.
 pub(crate) fn device(text: &str) -> Result<String, String> {
-    let cuda =
-        text.strip_prefix("cuda").map(|rest| rest.strip_prefix(':').unwrap_or(if rest.is_empty() { "0" } else { "" }));
-    match text {
-        "auto" | "cpu" | "metal" => Ok(text.to_owned()),
-        _ if cuda.is_some_and(|number| number.parse::<usize>().is_ok()) => Ok(text.to_owned()),
-        _ => Err("expected auto, cpu, cuda:N or metal".to_owned()),
-    }
+    is_device(text).then(|| text.to_owned()).ok_or_else(|| "expected auto, cpu, cuda:N or metal".to_owned())
 }
 
 /// A duration, in the form of dialogues.
@@ -89,6 +83,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn age(text: &str) -> Result<Duration, String> {
     let days = text.trim().strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
     days.map_or_else(|| duration(text), |days| Ok(Duration::from_secs(u64::from(days) * 86_400)))
+}
+
+/// A time zone: an IANA name or an offset.
+pub(crate) fn zone(text: &str) -> Result<String, String> {
+    let known = crate::value::wall::zone(text).is_some();
+    known.then(|| text.to_owned()).ok_or_else(|| "expected a zone such as Europe/Berlin, UTC or +02:00".to_owned())
 }
 
 /// A part of a video: from and to, each `MM:SS` or `H:MM:SS`, in seconds.

@@ -195,6 +195,10 @@ impl AgentFile {
                 let message = format!("found dtype `{}`, expected one of {}", dtype.value, dtypes.join(", "));
                 reading.problem("wrong-value", dtype.pos, message, None);
             }
+            if let Some(device) = model.device.as_ref().filter(|device| !is_device(device)) {
+                let message = format!("found device `{}`, expected auto, cpu, cuda:N or metal", device.value);
+                reading.problem("wrong-value", device.pos, message, None);
+            }
         }
         self.check_numbers(&mut reading);
         let web = |url: &&At<String>| url.starts_with("http://") || url.starts_with("https://");
@@ -361,4 +365,10 @@ impl Written for ScriptSegment {
         let SegmentWritten { start, end, text } = SegmentWritten::read(node, reading)?;
         Some(ScriptSegment { start, end, text: text.unwrap_or_default() })
     }
+}
+
+/// True for the name of a device: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`. Whether this machine has it is another question.
+pub fn is_device(name: &str) -> bool {
+    let is_number = |rest: &str| rest.is_empty() || rest.strip_prefix(':').is_some_and(|n| n.parse::<usize>().is_ok());
+    matches!(name, "auto" | "cpu" | "metal") || name.strip_prefix("cuda").is_some_and(is_number)
 }

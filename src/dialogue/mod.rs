@@ -17,6 +17,7 @@ mod yaml;
 pub use crate::problem::Pos;
 pub use agent_file::{
     AgentFile, CastFile, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, TranslateWritten, WhoWritten,
+    is_device,
 };
 pub use decode::DecodeWritten;
 pub(crate) use decode::{settings_schema, texts};

@@ -105,8 +105,13 @@ pub fn check_schema(schema: &Json) -> Result<(), Unfit> {
         message: format!("found an invalid schema: {why}"),
         hint: None,
     })?;
-    let closer = Closer::new(Restriction::Schema(schema))
-        .map_err(|why| whole(format!("found a schema that cannot be enforced: {why}")))?;
+    let closer = Closer::new(Restriction::Schema(schema)).map_err(|why| match why.contains("coerce_one_of") {
+        true => Unfit {
+            hint: Some("write `anyOf`, which is the same for parts that cannot fit together".to_owned()),
+            ..whole("found `oneOf`, whose parts may fit together, which cannot be enforced".to_owned())
+        },
+        false => whole(format!("found a schema that cannot be enforced: {why}")),
+    })?;
     match closer.completion() {
         Some(_) => Ok(()),
         None => Err(whole("found a schema that no short value fits".to_owned())),

@@ -33,7 +33,14 @@ impl Chat {
         let map = checkpoint.json("special_tokens_map.json")?;
         let source = match checkpoint.text("chat_template.jinja")? {
             Some(text) => Some(text),
-            None => settings.as_ref().and_then(|c| template_of(c.get("chat_template")?)),
+            None => match settings.as_ref().and_then(|config| config.get("chat_template")) {
+                None | Some(Json::Null) => None,
+                Some(written) => Some(template_of(written).ok_or_else(|| {
+                    Fault::model(
+                        "tokenizer_config.json: `chat_template` is neither a text nor a list of named templates",
+                    )
+                })?),
+            },
         };
         let special = |key: &'static str| {
             let read = |config: &Option<Config>| config.as_ref().map_or(Ok(None), |config| config.special(key));

@@ -256,11 +256,13 @@ impl Config {
         named.map_err(|why| Fault::model(format!("{}: `{key}`: {why}", self.name)))
     }
 
-    /// True if `model_type` is one of `types`, or a name in `architectures` starts with one of `prefixes`.
+    /// True if `model_type` is one of `types`. Without a `model_type`, a name in `architectures` must start with one of `prefixes`.
     pub fn is_type(&self, types: &[&str], prefixes: &[&str]) -> bool {
-        let by_type = self.get("model_type").and_then(Json::as_str).is_some_and(|t| types.contains(&t));
+        if let Some(stated) = self.get("model_type") {
+            return stated.as_str().is_some_and(|stated| types.contains(&stated));
+        }
         let names = self.get("architectures").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
-        by_type || names.into_iter().any(|n| prefixes.iter().any(|p| n.starts_with(p)))
+        names.into_iter().any(|n| prefixes.iter().any(|p| n.starts_with(p)))
     }
 }
 

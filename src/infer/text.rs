@@ -8,6 +8,7 @@ use super::{
 };
 use crate::error::Fault;
 use serde_json::{Value as Json, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokenizers::{Encoding, PostProcessor as _, Tokenizer, TruncationDirection};
 
 /// A checkpoint's tokenizer. Truncation and padding that its file may request are off, because each family does its
@@ -20,6 +21,8 @@ pub struct TextTokenizer {
     longest: Option<usize>,
     /// The maximum tokens of [`TextTokenizer::encoded`]; none unless it was set.
     cut: Option<usize>,
+    /// True once a text was cut, which is said once.
+    has_cut: AtomicBool,
 }
 
 impl TextTokenizer {
@@ -52,7 +55,13 @@ impl TextTokenizer {
         tokenizer.with_truncation(None).map_err(|e| broken(e.to_string()))?;
         tokenizer.with_padding(None);
         let growth = Growth::of(&tokenizer).map_err(broken)?;
-        Ok(TextTokenizer { tokenizer, growth, longest: TextTokenizer::limit(checkpoint)?, cut: None })
+        Ok(TextTokenizer {
+            tokenizer,
+            growth,
+            longest: TextTokenizer::limit(checkpoint)?,
+            cut: None,
+            has_cut: AtomicBool::new(false),
+        })
     }
 
     /// `model_max_length` of `tokenizer_config.json`, in tokens. Fails if the file is damaged.
@@ -142,6 +151,10 @@ impl TextTokenizer {
         let lengths = (first.len(), second.as_ref().map_or(0, Encoding::len));
         let room = self.cut.map_or(usize::MAX, |cut| cut.saturating_sub(self.special_tokens(second.is_some())));
         let (one, two) = longest_first(lengths, room);
+        if one + two < lengths.0 + lengths.1 && !self.has_cut.swap(true, Ordering::Relaxed) {
+            let (all, kept) = (lengths.0 + lengths.1, one + two);
+            tracing::warn!("a text of {all} tokens was cut to {kept}: the model reads no more (said once)");
+        }
         first.truncate(one, 0, TruncationDirection::Right);
         if let Some(second) = &mut second {
             second.truncate(two, 0, TruncationDirection::Right);

@@ -48,6 +48,9 @@ pub(crate) fn pixels(path: &str) -> Result<RgbImage, MediaError> {
         if let Some(pixels) = jpeg::decode(&bytes) {
             return Ok(pixels);
         }
+        if !jpeg::has_end(&bytes) {
+            return Err(MediaError::new(MediaFault::Damaged, path, "is truncated: the end of the picture is missing"));
+        }
     }
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_BYTES);

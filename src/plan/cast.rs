@@ -129,7 +129,8 @@ pub(super) fn check_swapped_roles(written: &DialogueFile, shared: &mut Shared) {
     if let Some((role, entry)) = swapped.first().map(|(role, entry)| (role.clone(), entry.clone())) {
         let listed = || format!("its roles are {}", known.iter().cloned().collect::<Vec<_>>().join(", "));
         let hint = closest(&role, known.iter().map(String::as_str)).unwrap_or_else(listed);
-        let message = format!("found role `{role}`, which the dialogue does not use");
+        let filled = swapped.keys().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(", ");
+        let message = format!("found a cast for {filled}, and the dialogue uses none of these roles");
         shared.problem("unknown-role", &entry.file, entry.pos, message, Some(hint));
     }
 }

@@ -63,6 +63,12 @@ const ZIGZAG: [usize; 64] = [
     58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
+/// True if the marker that ends a picture follows its last scan. The pictures of a file without it are incomplete.
+pub(super) fn has_end(bytes: &[u8]) -> bool {
+    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
+    matches!((last(0xda), last(0xd9)), (Some(scan), Some(end)) if scan < end)
+}
+
 /// The pixels of a JPEG file. `None` if it is damaged or uses a feature that this decoder lacks.
 pub(super) fn decode(bytes: &[u8]) -> Option<RgbImage> {
     let (mut tables, mut frame, mut jfif, mut adobe) = (Tables::default(), None, false, None);

@@ -148,7 +148,10 @@ impl Modules {
                     return Err(Fault::model(format!("modules.json: {why}")));
                 }
                 "Pooling" if pooling.is_none() => {
-                    let parts = Pooling::read(checkpoint.json(&file("config.json"))?)?;
+                    let name = file("config.json");
+                    let missing =
+                        || Fault::model(format!("modules.json names the module `{folder}`, but {name} is not there"));
+                    let parts = Pooling::read(Some(checkpoint.json(&name)?.ok_or_else(missing)?))?;
                     width *= parts.len();
                     pooling = Some(parts);
                 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     agent::{CallContext, roster},
     error::{Fault, FaultKind},
-    exchange::{JournalRequest, Reply, Request},
+    exchange::{JournalRequest, Reply, Request, SayReply},
     media::MediaStore,
     run::{
         machine::DueExchange,
@@ -277,6 +277,12 @@ impl Stages {
         for finished in &done {
             if let Ok(reply) = &finished.result {
                 self.origins.note(finished.key, &finished.exchange.request, reply);
+                if let Reply::Say(SayReply { left_out: count @ 1.., .. }) = reply {
+                    let path = &finished.exchange.path;
+                    tracing::warn!(
+                        "{path}: {count} lines of the list were left out, because the prompt is longer than the context"
+                    );
+                }
             }
         }
         done
