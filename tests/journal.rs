@@ -165,6 +165,65 @@ fn a_video_is_indexed_once_searched_corrected_and_exported() {
 }
 
 #[test]
+fn questions_are_answered_from_the_journal() {
+    let place = Place::new();
+    place.cut("days/walk_2026-11-23.mp4", 40);
+    // the first question looks at the videos, the second one does not
+    let first = place.json(&["ask", "days", "How many times did I cook soup?"]);
+    assert_eq!(first["answer"], "Once.", "{first}");
+    assert!(first["evidence"][0]["video"].as_str().is_some_and(|video| video.ends_with("days/one.mp4")), "{first}");
+    fs::rename(place.path("days"), place.path("gone")).expect("moved");
+    let second = place.json(&["ask", "--journal", "How many times did I ride a bike?"]);
+    assert_eq!(second["answer"], "Once.", "{second}");
+    let evidence = &second["evidence"][0];
+    assert!(evidence["video"].as_str().is_some_and(|video| video.ends_with("walk_2026-11-23.mp4")), "{second}");
+    assert_eq!(evidence["at"], "Mon 2026-11-23 00:00:02", "{second}");
+    let before = place.json(&["ask", "--journal", "How many times did I ride a bike?", "--as-of", "2026-11-22"]);
+    assert_ne!(before["answer"], "Once.", "{before}");
+    let day = place.json(&["ask", "--journal", "Did I ride a bike yesterday?", "--now", "2026-11-24T12:00"]);
+    assert!(day["answer"].as_str().is_some_and(|answer| answer.starts_with("Yes")), "{day}");
+    let day = place.json(&["ask", "--journal", "Did I ride a bike yesterday?", "--now", "2026-11-26T12:00"]);
+    assert!(!day["answer"].as_str().is_some_and(|answer| answer.starts_with("Yes")), "{day}");
+
+    // a correction counts
+    let lines = place.json(&["search", "riding"]);
+    let lines = lines.as_array().expect("hits");
+    assert!(!lines.is_empty());
+    let all = place.json(&["journal", "show", "--sense", "done"]);
+    let ride = all.as_array().expect("lines").iter().find(|line| line["text"] == "riding a bike").expect("the ride");
+    place.run(&["journal", "correct", &ride["id"].to_string(), "riding a horse"], 0);
+    let corrected = place.json(&["ask", "--journal", "How many times did I ride a horse?"]);
+    assert_eq!(corrected["answer"], "Once.", "{corrected}");
+}
+
+#[test]
+fn a_question_leans_on_the_one_before() {
+    let place = Place::new();
+    place.cut("days/two.mp4", 40);
+    let ask = |args: &[&str], questions: &str| {
+        let output = place.command().args(args).write_stdin(questions).output().expect("it ends");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, out, err) =
+        ask(&["ask", "days", "--json"], "How many times did I ride a bike?\n\nAnd when?\nWhat was I told to do?");
+    assert_eq!(code, Some(0), "{out}{err}");
+    let answers: Vec<Json> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(answers.len(), 3, "{out}");
+    assert_eq!(answers[0]["answer"], "Once.");
+    assert_eq!(answers[1]["value"]["question"], "When did I ride a bike?", "{out}");
+    assert_eq!(answers[1]["evidence"], answers[0]["evidence"], "{out}");
+    assert_eq!(answers[2]["value"]["question"], "What was I told to do?");
+
+    let (code, out, _) = ask(&["ask", "--journal", "--fail-on-abstain"], "What colour was the spaceship?\n");
+    assert_eq!((code, out.trim()), (Some(6), "I don't know."));
+    let (code, _, err) = ask(&["ask"], "");
+    assert!(code == Some(2) && err.contains("elenchus ask day.mp4"), "{err}");
+    let (code, _, err) = ask(&["ask", "days", "--journal", "Where?"], "");
+    assert!(code == Some(2) && err.contains("beside --journal"), "{err}");
+}
+
+#[test]
 fn a_forgotten_video_leaves_no_trace() {
     let place = Place::new();
     place.cut("days/two.mp4", 48);

@@ -1,40 +1,60 @@
-//! `elenchus ask VIDEO QUESTION`
+//! `elenchus ask VIDEO… QUESTION`
 
 use super::{
     Exit,
-    common::{self, RunArgs},
+    common::{self, RunArgs, zone},
     out::Out,
     progress::{count, hits},
     session::{CliSession, block_on},
     settings::Settings,
+    turns,
 };
 use crate::{
     error::Fault,
     media,
     run::Outcome,
-    value::{Type, Value},
+    session::{Indexed, media_below},
+    value::{Media, StatedTime, Type, Value},
 };
 use indexmap::IndexMap;
 use serde_json::json;
+use std::{path::Path, sync::Arc};
 
 /// The arguments of `ask`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   elenchus ask day.mp4 \"Where did I last see the keys?\"
-  elenchus ask day.mp4 \"What was I doing at 00:26?\" --json
-  elenchus ask day.mp4 \"Did I water the plants?\" --record run.jsonl --fail-on-abstain
+  elenchus ask videos/ \"How often did I cook on Tuesday?\" --json
+  elenchus ask --journal \"When did I last water the plants?\"
+  elenchus ask day.mp4                                  # one question after another; \"And the purse?\" leans on the one before
+  elenchus ask day.mp4 \"Did I water the plants?\" --fail-on-abstain
 
-A second question about the same video is faster, because the memo has most replies.")]
+Each video is indexed first, unless it is in the journal already (see `elenchus index`). The answer comes from the journal, with its \
+corrections, so a second question is quick. Without a question, questions are read from standard input, one a line.")]
 pub(crate) struct Args {
-    /// The video
-    #[arg(value_parser = common::medium())]
-    video: String,
-    /// The question, in quotes
-    question: String,
-    /// The dialogue that answers; it must have the inputs `video` and `question`
-    #[arg(long, value_name = "DIALOGUE", default_value = "video_qa")]
+    /// Videos, sounds and folders of them, then the question in quotes
+    #[arg(value_name = "VIDEO… QUESTION", value_parser = common::medium())]
+    words: Vec<String>,
+    /// Ask about everything that the journal has, and look at no video
+    #[arg(long)]
+    journal: bool,
+    /// The dialogue that answers, with the inputs `videos` and `question`; or one with `video` and `question`, which looks at the
+    /// video itself, such as video_qa
+    #[arg(long, value_name = "DIALOGUE", default_value = "journal_qa")]
     dialogue: String,
+    /// The dialogue that looks at videos which the journal does not have
+    #[arg(long, value_name = "DIALOGUE", default_value = "video_log")]
+    log: String,
+    /// When the question is asked (2026-11-23T21:00), for words such as "yesterday" [default: now]
+    #[arg(long, value_name = "TIME", value_parser = stated)]
+    now: Option<StatedTime>,
+    /// Read nothing later than this time (2026-11-23T21:00)
+    #[arg(long, value_name = "TIME", value_parser = stated)]
+    as_of: Option<StatedTime>,
+    /// The time zone of the question: an IANA name or an offset [default: that of the latest recording]
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    tz: Option<String>,
     /// End with exit code 6 if the answer is "I don't know"
     #[arg(long)]
     fail_on_abstain: bool,
@@ -42,33 +62,202 @@ pub(crate) struct Args {
     run: RunArgs,
 }
 
-impl Args {
-    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
-        if self.question.trim().is_empty() {
-            return Err(Fault::refused("the question is empty"));
-        }
-        block_on(|cancel| async {
-            let session = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?;
-            for (name, ty) in [("video", Type::Video), ("question", Type::Text)] {
-                if !session.plan().inputs.get(name).is_some_and(|input| input.ty.accepts(&ty)) {
-                    let message = format!("{} lacks the input `{name}`, which `ask` needs", session.plan().name);
-                    return Err(Fault::refused(message).hint("`elenchus run` runs dialogues with other inputs"));
-                }
-            }
-            let opening = async { Ok(media::open(&self.video, session.access()).await?) };
-            let video = session.unless_interrupted(opening).await?;
-            let question = Value::Text(self.question.trim().to_owned());
-            let inputs = IndexMap::from([("video".into(), Value::Video(video)), ("question".into(), question)]);
-            let inputs = session.plan().bind(inputs)?;
-            let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
-            show(&outcome, out)?;
-            Ok(ended(&outcome, self.fail_on_abstain))
+fn stated(text: &str) -> Result<StatedTime, String> {
+    StatedTime::parse(text).ok_or_else(|| "expected a date and time such as 2026-11-23T21:00".to_owned())
+}
+
+/// What a question is about.
+enum About {
+    /// One video, which the dialogue looks at itself.
+    Video(Arc<Media>),
+    /// Videos that the journal has now.
+    Indexed(Vec<Arc<Media>>),
+    /// The whole journal.
+    Journal,
+}
+
+impl About {
+    /// The digests of the media whose lines are read. A transcript of such a run is removed with them.
+    fn digests(&self, answering: &CliSession) -> Result<Vec<String>, Fault> {
+        Ok(match self {
+            About::Video(video) => vec![video.digest.clone()],
+            About::Indexed(media) => media.iter().map(|video| video.digest.clone()).collect(),
+            About::Journal => answering.journal()?.stat()?.media.into_iter().map(|medium| medium.digest).collect(),
         })
     }
 }
 
-/// Prints the answer, and the moments that support it.
-pub(crate) fn show(outcome: &Outcome, out: &Out) -> Result<(), Fault> {
+impl Args {
+    pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
+        let (paths, question) = self.read()?;
+        block_on(|cancel| async {
+            let answering = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?;
+            let about = self.prepare(&paths, &answering, out, settings).await?;
+            let ask = async |question: &str, history: &[Value]| {
+                let inputs = self.inputs(&about, question, history, &answering);
+                let inputs = answering.plan().bind(inputs)?;
+                answering.run_about(inputs, &about.digests(&answering)?, &self.run).await
+            };
+            let several =
+                !matches!(&about, About::Video(_)) && !matches!(&about, About::Indexed(media) if media.len() == 1);
+            let Some(question) = question else {
+                return turns::run(ask, &answering, several, self.fail_on_abstain, out).await;
+            };
+            let outcome = ask(&question, &[]).await?;
+            show(&outcome, several, out)?;
+            Ok(ended(&outcome, self.fail_on_abstain))
+        })
+    }
+
+    /// The paths and the question. The last word is the question, unless it names a file.
+    fn read(&self) -> Result<(Vec<String>, Option<String>), Fault> {
+        let exists = |word: &str| crate::files::path(word).exists() || word.contains("://");
+        let mut paths = self.words.clone();
+        let question = paths.pop_if(|last| !exists(last));
+        if question.as_ref().is_some_and(|question| question.trim().is_empty()) {
+            return Err(Fault::refused("the question is empty"));
+        }
+        match (self.journal, paths.is_empty()) {
+            (false, true) => {
+                let fault = match &question {
+                    Some(word) if looks_like_path(word) => Fault::media(format!("{word}: no such file")),
+                    Some(_) => Fault::refused("the question is about no video"),
+                    None => Fault::refused("found neither a video nor a question"),
+                };
+                Err(fault.hint("`elenchus ask day.mp4 \"Where are the keys?\"`, or `elenchus ask --journal \"…\"` about all indexed videos"))
+            }
+            (true, false) => {
+                Err(Fault::refused(format!("{} is named beside --journal, expected one of them", paths[0])))
+            }
+            _ => {
+                if let Some(missing) = paths.iter().skip(1).find(|path| !exists(path)) {
+                    let words = [&paths[1..], question.as_slice()].concat().join(" ");
+                    let fault =
+                        Fault::refused(format!("{missing} is no file, and it is not the last argument, the question"));
+                    return Err(
+                        fault.hint(format!("put the question in quotes: elenchus ask {} \"{words}\"", paths[0]))
+                    );
+                }
+                Ok((paths, question.map(|question| question.trim().to_owned())))
+            }
+        }
+    }
+
+    /// Checks the dialogue, and indexes the videos that the journal lacks.
+    async fn prepare(
+        &self,
+        paths: &[String],
+        answering: &CliSession,
+        out: &Out,
+        settings: &Settings,
+    ) -> Result<About, Fault> {
+        let has = |name: &str, ty: &Type| answering.plan().inputs.get(name).is_some_and(|input| input.ty.accepts(ty));
+        let lacks = |name: &str| {
+            let message = format!("{} lacks the input `{name}`, which `ask` needs", answering.plan().name);
+            Fault::refused(message).hint("`elenchus run` runs dialogues with other inputs")
+        };
+        if !has("question", &Type::Text) {
+            return Err(lacks("question"));
+        }
+        if !has("videos", &Type::Video.list()) {
+            if self.journal || !has("video", &Type::Video) {
+                return Err(lacks("videos"));
+            }
+            let [path] = paths else {
+                let fault =
+                    Fault::refused(format!("{} answers about one video, and {} are named", self.dialogue, paths.len()));
+                return Err(fault.hint("ask once for each video, or leave --dialogue out"));
+            };
+            let opening = async { Ok(media::open(path, answering.access()).await?) };
+            return Ok(About::Video(answering.unless_interrupted(opening).await?));
+        }
+        if self.journal {
+            if answering.journal()?.stat()?.media.is_empty() {
+                return Err(Fault::refused("the journal is empty").hint("`elenchus index VIDEO…` fills it"));
+            }
+            return Ok(About::Journal);
+        }
+        let looking = answering.beside(&self.log, &self.run, settings)?;
+        let files = media_below(paths)?;
+        let mut media = Vec::new();
+        // a wrong path must not cost the work on the others
+        for file in &files {
+            let opening = async { Ok(media::open(file, looking.access()).await?) };
+            media.push(looking.unless_interrupted(opening).await?);
+        }
+        for (number, video) in media.iter().enumerate() {
+            match looking.index(video, &self.run).await? {
+                Indexed::Added { exchanges, memo_hits } if media.len() > 1 => {
+                    let place = format!("[{}/{}]", number + 1, media.len());
+                    out.note(format_args!(
+                        "{place} {}: indexed ({exchanges} exchanges, {memo_hits} of them known)",
+                        video.path
+                    ));
+                }
+                Indexed::Added { .. } => {}
+                Indexed::Known => unseen(video, answering, out)?,
+            }
+        }
+        Ok(About::Indexed(media))
+    }
+
+    /// The inputs of a question; those that the dialogue has not are left out.
+    fn inputs(
+        &self,
+        about: &About,
+        question: &str,
+        history: &[Value],
+        answering: &CliSession,
+    ) -> IndexMap<String, Value> {
+        let zone = self.tz.clone().unwrap_or_default();
+        let system = if zone.is_empty() { answering.access().zone.clone() } else { zone.clone() };
+        let instant = |stated: StatedTime| stated.wall(&system, None).and_then(|wall| shown(wall.at_ms));
+        let now = self.now.map_or_else(|| Some(jiff::Timestamp::now().to_string()), instant).unwrap_or_default();
+        let all = [
+            ("question", Value::Text(question.to_owned())),
+            ("history", Value::List(history.to_vec())),
+            ("now", Value::Text(now)),
+            ("zone", Value::Text(zone)),
+            ("as_of", Value::Text(self.as_of.and_then(instant).unwrap_or_default())),
+        ];
+        let known = |(name, _): &(&str, Value)| answering.plan().inputs.contains_key(*name);
+        let mut inputs: IndexMap<String, Value> =
+            all.into_iter().filter(known).map(|(name, value)| (name.to_owned(), value)).collect();
+        match about {
+            About::Video(video) => inputs.insert("video".to_owned(), Value::Video(video.clone())),
+            About::Indexed(media) => {
+                inputs.insert("videos".to_owned(), Value::List(media.iter().cloned().map(Value::Video).collect()))
+            }
+            About::Journal => inputs.insert("videos".to_owned(), Value::Text("all".to_owned())),
+        };
+        inputs
+    }
+}
+
+/// An instant with its offset.
+fn shown(at_ms: i64) -> Option<String> {
+    jiff::Timestamp::from_millisecond(at_ms).ok().map(|instant| instant.to_string())
+}
+
+/// True for a word that is meant as the name of a file: `day.mp4`, `videos/`.
+fn looks_like_path(word: &str) -> bool {
+    let path = Path::new(word);
+    !word.contains(char::is_whitespace) && (word.contains('/') || path.extension().is_some_and(|end| end.len() <= 4))
+}
+
+/// Says that the models saw nothing in a video that was indexed before.
+fn unseen(video: &Media, answering: &CliSession, out: &Out) -> Result<(), Fault> {
+    if video.has_video && !answering.journal()?.has_sights(&video.digest)? {
+        out.warn(format_args!(
+            "the journal has nothing that was seen in {}: its models do not know this kind of footage (README, `Real models`)",
+            video.path
+        ));
+    }
+    Ok(())
+}
+
+/// Prints the answer, and the moments that support it; with `several`, with the file of each.
+pub(crate) fn show(outcome: &Outcome, several: bool, out: &Out) -> Result<(), Fault> {
     if out.json {
         return out.value(&json!({
             "answer": outcome.answer,
@@ -81,8 +270,18 @@ pub(crate) fn show(outcome: &Outcome, out: &Out) -> Result<(), Fault> {
         }));
     }
     out.text(&outcome.answer)?;
+    let several = several || outcome.evidence.windows(2).any(|pair| pair[0].video != pair[1].video);
     for evidence in &outcome.evidence {
-        out.text(format_args!("  {evidence}"))?;
+        match several {
+            true => out.text(format_args!("  {} {evidence}", evidence.video))?,
+            false => out.text(format_args!("  {evidence}"))?,
+        }
+    }
+    if outcome.abstained
+        && let Value::Record(fields) = &outcome.value
+        && let Some(Value::Text(searched)) = fields.get("searched")
+    {
+        out.note(format_args!("(searched for: {searched})"));
     }
     let seconds = outcome.elapsed_ms as f64 / 1000.0;
     let hits = hits(outcome.memo_hits);

@@ -2,7 +2,7 @@
 
 use super::{
     Exit,
-    common::{self, RunArgs},
+    common::{self, RunArgs, zone},
     out::Out,
     session::{CliSession, block_on},
     settings::Settings,
@@ -63,11 +63,6 @@ pub(crate) struct Args {
 
 fn stated(text: &str) -> Result<StatedTime, String> {
     StatedTime::parse(text).ok_or_else(|| "expected a date and time such as 2026-11-23T09:15".to_owned())
-}
-
-fn zone(text: &str) -> Result<String, String> {
-    let known = crate::value::wall::zone(text).is_some();
-    known.then(|| text.to_owned()).ok_or_else(|| "expected a zone such as Europe/Berlin, UTC or +02:00".to_owned())
 }
 
 /// The numbers of videos.

@@ -38,6 +38,7 @@ mod trust;
 mod try_given;
 mod try_one;
 mod try_reply;
+mod turns;
 
 pub use exit::Exit;
 
@@ -104,7 +105,7 @@ impl Global {
 /// The commands, in the order of `--help`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Ask a question about a video
+    /// Ask questions about videos, or about the whole journal
     Ask(ask::Args),
     /// Look at videos once, and write down in the journal what was seen, done and heard
     Index(index::Args),
@@ -227,7 +228,7 @@ fn usage(error: &clap::Error) -> std::process::ExitCode {
         let text = serde_json::json!({ "name": "elenchus", "version": version }).to_string() + "\n";
         return out::help(&text, Exit::Answered).into();
     }
-    let hint = unquoted(error.kind(), &args).or_else(|| near_command(error, &args));
+    let hint = near_command(error, &args);
     if error.use_stderr() && json {
         let fault = Fault::refused(mistake(&error.to_string()));
         let text = format!("{}\n", out::failure_json(&Fault { hint, ..fault }));
@@ -257,18 +258,6 @@ fn near_command(error: &clap::Error, args: &[String]) -> Option<String> {
     let slip = names.iter().find(|name| strsim::osa_distance(given, name) == 1);
     let hint = slip.map(|name| format!("did you mean `{name}`?"));
     hint.or_else(|| crate::problem::closest(given, names.iter().map(String::as_str)))
-}
-
-/// A hint for a question without quotes, or for a second video.
-fn unquoted(kind: clap::error::ErrorKind, args: &[String]) -> Option<String> {
-    let plain: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with('-')).collect();
-    let (["ask", video, words @ ..], clap::error::ErrorKind::UnknownArgument) = (plain.as_slice(), kind) else {
-        return None;
-    };
-    match words.iter().any(|word| word.contains(' ')) {
-        true => Some("`ask` takes one video; run it once for each video".to_owned()),
-        false => Some(format!("put the question in quotes: elenchus ask {video} \"{}\"", words.join(" "))),
-    }
 }
 
 /// clap's error in one line: its text before the usage. If clap shows help instead, a command is missing.

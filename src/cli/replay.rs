@@ -30,7 +30,7 @@ impl Args {
         if let Some(odd) = odd {
             out.note(format_args!("note: {odd}"));
         }
-        ask::show(&outcome, out)?;
+        ask::show(&outcome, false, out)?;
         Ok(ask::ended(&outcome, self.fail_on_abstain))
     }
 }

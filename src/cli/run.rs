@@ -38,7 +38,7 @@ impl Args {
             let session = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?;
             let inputs = session.bind(&self.inputs).await?;
             let outcome = session.run(inputs, &self.run, self.run.record.as_deref()).await?;
-            ask::show(&outcome, out)?;
+            ask::show(&outcome, false, out)?;
             Ok(ask::ended(&outcome, self.fail_on_abstain))
         })
     }

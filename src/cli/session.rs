@@ -14,7 +14,7 @@ use crate::{
     plan::{CompileOptions, Inputs, Plan},
     run::{Agents, Cancel, Outcome, Recorder, RunOptions, named_media},
     session::{self, Engine, Indexed, Listener, LoadOptions, forecast::Forecast},
-    store::memo::Memo,
+    store::{journal::Journal, memo::Memo},
     value::Media,
 };
 use std::{future::Future, path::Path, sync::Arc};
@@ -81,6 +81,21 @@ impl CliSession {
         let engine = if keeps_journal { engine } else { engine.without_journal() };
         let session = session::Session::new(Arc::new(engine), &source, plan);
         Ok(CliSession { session, out: out.clone(), bars: Arc::new(Bars::new(out)), cancel, memo })
+    }
+
+    /// A session for another dialogue with the same cast, which shares memo, journal and loaded agents with this one.
+    pub(super) fn beside(&self, dialogue: &str, args: &RunArgs, settings: &Settings) -> Result<CliSession, Fault> {
+        let source = source::find(dialogue, settings, settings.network(args.allow_network))?;
+        let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
+        let plan = source::compile(&source, &options, &self.out)?;
+        let session = session::Session::new(self.session.shared_engine(), &source, plan);
+        let (out, bars) = (self.out.clone(), self.bars.clone());
+        Ok(CliSession { session, out, bars, cancel: self.cancel.clone(), memo: self.memo.clone() })
+    }
+
+    /// The journal of its runs.
+    pub(super) fn journal(&self) -> Result<Journal, Fault> {
+        Ok(self.session.engine().journal().open()?)
     }
 
     /// The same session without progress output.
@@ -154,8 +169,22 @@ impl CliSession {
 
     /// Runs the dialogue once. `record` is the file of the transcript.
     pub(super) async fn run(&self, inputs: Inputs, args: &RunArgs, record: Option<&Path>) -> Result<Outcome, Fault> {
-        let transcript = record;
-        let record = match record {
+        self.recorded(inputs, &[], args, record).await
+    }
+
+    /// Runs the dialogue once about media that the journal knows by these digests.
+    pub(super) async fn run_about(&self, inputs: Inputs, read: &[String], args: &RunArgs) -> Result<Outcome, Fault> {
+        self.recorded(inputs, read, args, args.record.as_deref()).await
+    }
+
+    async fn recorded(
+        &self,
+        inputs: Inputs,
+        read: &[String],
+        args: &RunArgs,
+        transcript: Option<&Path>,
+    ) -> Result<Outcome, Fault> {
+        let record = match transcript {
             Some(file) => Recorder::file(file)
                 .map_err(|e| Fault::refused(format!("{} cannot be written: {e}", file.display())))?,
             None => Recorder::none(),
@@ -166,9 +195,10 @@ impl CliSession {
         inputs.values().values().for_each(|value| named_media(value, &mut media));
         let run = self.session.run(inputs, &loading, options).await?;
         self.bars.clear();
-        if let Some(file) = transcript.filter(|_| self.plan().block.writes_journal()) {
+        if let Some(file) = transcript.filter(|_| self.plan().block.writes_journal() || !read.is_empty()) {
             // forgetting a video removes the transcripts of runs about it
-            let digests: Vec<String> = media.into_iter().map(|medium| medium.digest).collect();
+            let named = media.into_iter().map(|medium| medium.digest);
+            let digests: Vec<String> = named.chain(read.iter().cloned()).collect();
             self.session.engine().journal().open()?.note_file(&file.display().to_string(), &digests)?;
         }
         Ok(run.outcome?)

@@ -255,6 +255,8 @@ written! { "a test",
         pub name: At<String>,
         /// The inputs. Media need not exist: their moments are scripted (`script: { media: … }`).
         pub given: Option<IndexMap<At<String>, Expr>>,
+        /// The lines that the journal has before the run: records with `video`, `start` and `end` in seconds, `sense` and `text`.
+        pub journal: Option<Expr>,
         /// Role (or `media`) to its replies.
         pub script: Option<IndexMap<At<String>, Script>>,
         /// The expected result.

@@ -43,15 +43,21 @@ pub struct Evidence {
     /// Start and end in the video's own clock time, such as `08:10-09:06`, if it has a clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
+    /// The date and the local time of the start (`Mon 2026-11-23 09:15:00`), if the time of the recording is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// The log's text about the moment.
     pub text: String,
 }
 
-/// `HH:MM:SS.mmm-HH:MM:SS.mmm text`, with the video's own clock in parentheses before the text.
+/// `HH:MM:SS.mmm-HH:MM:SS.mmm text`, with the date and time in parentheses before the text, or the video's own clock if it has no date.
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", Time::from_seconds(self.start), Time::from_seconds(self.end))?;
-        self.clock.iter().try_for_each(|clock| write!(f, " ({clock})"))?;
+        match &self.at {
+            Some(at) => write!(f, " ({at})")?,
+            None => self.clock.iter().try_for_each(|clock| write!(f, " ({clock})"))?,
+        }
         write!(f, " {}", self.text)
     }
 }
@@ -63,6 +69,7 @@ impl From<&Moment> for Evidence {
             start: moment.start.seconds(),
             end: moment.end.seconds(),
             clock: moment.clock(),
+            at: moment.media.wall.as_ref().zip(moment.media.wall_ms(moment.start)).map(|(wall, at)| wall.shown(at)),
             text: moment.text.clone().unwrap_or_default(),
         }
     }
@@ -122,8 +129,9 @@ fn one(line: &Value) -> Option<Evidence> {
             };
             let words = |name: &str| fields.get(name).map(show).unwrap_or_default();
             let (start, end) = (seconds("start")?, seconds("end").or(seconds("start"))?);
-            let clock = Some(words("clock")).filter(|clock| !clock.is_empty());
-            Some(Evidence { video: words("video"), start, end, clock, text: words("text") })
+            let some = |name: &str| Some(words(name)).filter(|text| !text.is_empty());
+            let (clock, at) = (some("clock"), some("at"));
+            Some(Evidence { video: words("video"), start, end, clock, at, text: words("text") })
         }
         _ => None,
     }

@@ -6,14 +6,16 @@ use crate::{
     agent::journal::JournalAgent,
     dialogue::{ScriptState, ScriptedReplies, TestWritten, plain},
     error::Fault,
-    exchange::{NoReply, Reply, Request},
+    exchange::{JournalRequest, NoReply, Reply, Request},
     plan::{Inputs, Misfit, Plan},
+    prompt::show,
+    steps::lines_of,
     store::{
         journal::{JournalPlace, LineOrigin},
         memo::request_digest,
     },
     value::json::{from_json_as, to_json},
-    value::{ImageFile, Media, Time, Type, Value},
+    value::{ImageFile, Media, Sense, Time, Type, Value},
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -44,7 +46,10 @@ pub fn run_tests(plan: &Plan, tests: &[TestWritten]) -> Vec<TestResult> {
             };
             plan.bind(given).map_err(|misfits| misfits.iter().map(shown).collect())
         });
-        let (exchanges, differences) = match inputs.map(|inputs| run(plan, &inputs, &ScriptedReplies::of(test))) {
+        let journal = JournalPlace::default();
+        let inputs = inputs.and_then(|inputs| remember(test, &journal).map(|()| inputs).map_err(|why| vec![why]));
+        let ran = inputs.map(|inputs| run_beside(plan, &inputs, &ScriptedReplies::of(test), &journal));
+        let (exchanges, differences) = match ran {
             Err(why) => (0, why),
             Ok(run) => {
                 let found = run.answer.map_or_else(|failed| failed, |answer| test.differences(&answer));
@@ -88,6 +93,33 @@ fn medium(path: &str, has_video: bool) -> Arc<Media> {
     Arc::new(Media { has_video, ..Media::new(path, name_digest(path), start, end) })
 }
 
+/// Writes the lines of a test to its journal.
+fn remember(test: &TestWritten, journal: &JournalPlace) -> Result<(), String> {
+    let Some(written) = &test.journal else { return Ok(()) };
+    let Value::List(items) = plain(written) else {
+        return Err("`journal` is no list of lines".to_owned());
+    };
+    let mut of: IndexMap<String, Vec<Value>> = IndexMap::new();
+    for item in items {
+        let video = match &item {
+            Value::Record(fields) => fields.get("video").map(show),
+            _ => None,
+        };
+        let video = video.ok_or("`journal`: a line lacks `video`")?;
+        of.entry(video).or_default().push(item);
+    }
+    for (video, items) in of {
+        let media = medium(&video, true);
+        let lines = lines_of(&Value::List(items), &media, None).map_err(|why| format!("`journal`: {why}"))?;
+        let mut senses: Vec<Sense> = lines.iter().map(|line| line.sense).collect();
+        senses.sort_unstable();
+        senses.dedup();
+        let request = JournalRequest::Append { writer: "test".to_owned(), medium: media, senses, lines };
+        from_memory(journal, &Request::Journal(request)).map_err(|fault| fault.message)?;
+    }
+    Ok(())
+}
+
 /// The digest of a made-up medium: that of its name.
 fn name_digest(path: &str) -> String {
     blake3::hash(path.as_bytes()).to_hex().to_string()
@@ -120,10 +152,15 @@ pub struct ScriptedRun {
 /// Runs a plan with scripted replies, one exchange at a time in plan order. A reply that does not fit its request
 /// ends the run.
 pub fn run(plan: &Plan, inputs: &Inputs, script: &ScriptedReplies) -> ScriptedRun {
+    run_beside(plan, inputs, script, &JournalPlace::default())
+}
+
+/// Like [`run`], with a journal in memory that may have lines.
+fn run_beside(plan: &Plan, inputs: &Inputs, script: &ScriptedReplies, journal: &JournalPlace) -> ScriptedRun {
     let mut asked: IndexMap<String, ScriptState> = IndexMap::new();
     let mut exchanges = 0;
     let machine = Machine::new(plan, inputs, 0).with_played(script.roles().map(str::to_owned));
-    let ended = answered(machine, script, &mut asked, &mut exchanges);
+    let ended = answered(machine, script, journal, &mut asked, &mut exchanges);
     match ended {
         Ok(answer) => ScriptedRun { answer, unused: script.unused(&asked), exchanges },
         Err(why) => ScriptedRun { answer: Err(vec![why]), unused: Vec::new(), exchanges },
@@ -134,18 +171,18 @@ pub fn run(plan: &Plan, inputs: &Inputs, script: &ScriptedReplies) -> ScriptedRu
 fn answered(
     mut machine: Machine,
     script: &ScriptedReplies,
+    journal: &JournalPlace,
     asked: &mut IndexMap<String, ScriptState>,
     exchanges: &mut usize,
 ) -> Result<Result<Value, Vec<String>>, String> {
     let mut waiting = Vec::new();
-    let journal = JournalPlace::default();
     while machine.finished().is_none() {
         waiting.extend(machine.due());
         // the first in plan order, even if later ones are due: the replies of a list are used in plan order
         let first = waiting.iter().enumerate().min_by(|a, b| a.1.order.cmp(&b.1.order)).map(|(place, _)| place);
         let exchange = waiting.swap_remove(first.ok_or("the run stopped before its end: this is a bug")?);
         if exchange.role == JournalAgent::NAME && !script.has(JournalAgent::NAME) {
-            machine.take(exchange.id, from_memory(&journal, &exchange.request));
+            machine.take(exchange.id, from_memory(journal, &exchange.request));
             continue;
         }
         let asked = asked.entry(exchange.role.clone()).or_default();

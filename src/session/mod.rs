@@ -66,6 +66,11 @@ impl Session {
         &self.engine
     }
 
+    /// The same parts, for another session.
+    pub fn shared_engine(&self) -> Arc<Engine> {
+        self.engine.clone()
+    }
+
     /// The inputs from `name=value` pairs. Fails if a name is unknown, doubled or missing, or if a value does not fit.
     pub async fn bind(&self, pairs: &[String]) -> Result<Inputs, Fault> {
         inputs::bind(&self.plan, pairs, &self.access).await

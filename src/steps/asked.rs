@@ -2,12 +2,13 @@
 
 use super::{
     found,
-    gather::{LogLine, gather},
+    gather::{LogLine, gather, whereabouts},
 };
 use crate::{
     plan::{Answered, Formula, Planned, Step, StepError, Turn, Typing},
     prompt::{Scope, show},
-    value::{Type, Value},
+    query::{Said, standalone},
+    value::{Type, Value, wall::spoken},
 };
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub(super) struct AskedStep {
     pub question: Formula,
     pub among: Formula,
+    pub history: Option<Formula>,
     pub now: Option<Formula>,
     pub zone: Option<Formula>,
 }
@@ -24,6 +26,9 @@ impl Planned for AskedStep {
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
         typing.expect(&self.question, &[Type::Text], "`question`");
         typing.expect_or_nothing(&self.among, &[Type::Moment.list(), Type::record([]).list()], "`among`");
+        if let Some(history) = &self.history {
+            typing.expect_or_nothing(history, &[Type::record([]).list()], "`history`");
+        }
         for (text, what) in [(&self.now, "`now`"), (&self.zone, "`zone`")] {
             if let Some(text) = text {
                 typing.expect_or_nothing(text, &[Type::Text], what);
@@ -31,6 +36,7 @@ impl Planned for AskedStep {
         }
         let fields = [
             ("lines", Type::Any.list()),
+            ("question", Type::Text),
             ("answer", Type::Text.or_nothing()),
             ("ask", Type::Text),
             ("missing", Type::Truth),
@@ -49,28 +55,27 @@ impl Step for AskedStep {
             other => return Err(StepError(format!("found {} for `among`, expected a list", found(&other)))),
         };
         let log = items.iter().map(line).collect::<Result<Vec<_>, _>>()?;
-        let optional = |formula: &Option<Formula>| -> Result<Option<String>, StepError> {
-            let text = formula.as_ref().map(|formula| formula.text(scope)).transpose()?;
-            Ok(text.filter(|text| !text.trim().is_empty()))
-        };
-        let zone = optional(&self.zone)?.unwrap_or_else(|| "UTC".to_owned());
+        let zone = self.zone.as_ref().map(|zone| zone.text(scope)).transpose()?;
+        let zone = zone.filter(|zone| !zone.trim().is_empty()).unwrap_or_else(|| zone_of(&items));
         if crate::value::wall::zone(&zone).is_none() {
             return Err(StepError(format!(
                 "found `{zone}` for `zone`, expected a zone such as Europe/Berlin, UTC or +02:00"
             )));
         }
-        let now_ms = match optional(&self.now)? {
-            Some(now) => instant(&now)
-                .ok_or_else(|| StepError(format!("found `{now}` for `now`, expected a time with its offset")))?,
-            None => log.iter().filter_map(|line| line.wall_ms).map(|(_, end)| end).max().unwrap_or(0),
-        };
+        let now_ms = self.now.as_ref().map(|now| instant(now, "now", scope)).transpose()?.flatten();
+        let now_ms =
+            now_ms.unwrap_or_else(|| log.iter().filter_map(|line| line.wall_ms).map(|(_, end)| end).max().unwrap_or(0));
+        let before = self.history.as_ref().map(|history| history.eval(scope)).transpose()?;
+        let before = before.map(|history| said(&history, &zone)).transpose()?.flatten();
+        let question = before.and_then(|before| standalone(&question, &before)).unwrap_or(question);
         let gathered = gather(&question, &log, now_ms, &zone);
         let lines = gathered.lines.iter().map(|place| items[*place].clone()).collect();
         Ok(Turn::Done(Value::Record(
             [
                 ("lines", Value::List(lines)),
                 ("answer", gathered.answer.map_or(Value::Nothing, Value::Text)),
-                ("ask", Value::Text(gathered.ask.unwrap_or(question))),
+                ("ask", Value::Text(gathered.ask.unwrap_or_else(|| question.clone()))),
+                ("question", Value::Text(question)),
                 ("missing", Value::Truth(gathered.is_missing)),
                 ("searched", Value::Text(gathered.searched)),
             ]
@@ -80,8 +85,74 @@ impl Step for AskedStep {
     }
 }
 
-fn instant(text: &str) -> Option<i64> {
+/// The last turn of a history.
+fn said(history: &Value, zone: &str) -> Result<Option<Said>, StepError> {
+    let last = match history {
+        Value::List(turns) => turns.last(),
+        _ => None,
+    };
+    let Some(last) = last else { return Ok(None) };
+    let Value::Record(turn) = last else {
+        return Err(StepError(format!(
+            "found {} in `history`, expected records with `question` and `text`",
+            found(last)
+        )));
+    };
+    let text = |name: &str| turn.get(name).map(show).unwrap_or_default();
+    let line = match turn.get("evidence") {
+        Some(Value::List(lines)) => lines.last().map(line).transpose()?,
+        _ => None,
+    };
+    let (place, activity) = line.as_ref().map(|line| whereabouts(&line.text)).unwrap_or_default();
+    let times = line.as_ref().map(|line| times_of(line, zone));
+    Ok(Some(Said { question: text("question"), answer: text("text"), place, activity, times }))
+}
+
+/// The times of a line as a question names them.
+fn times_of(line: &LogLine, zone: &str) -> (String, String) {
+    let played = |seconds: f64| {
+        let seconds = seconds.round() as u64;
+        match seconds / 3600 {
+            0 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
+            hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+        }
+    };
+    if let Some((start, end)) = line.wall_ms.map(|(start, end)| (spoken(start, zone), spoken(end, zone))) {
+        return (start, end);
+    }
+    match line.clock.as_deref().and_then(|clock| clock.split_once('-')) {
+        Some((start, end)) => (start.to_owned(), end.to_owned()),
+        None => (played(line.start), played(line.end)),
+    }
+}
+
+/// The instant that a key states, in ms since 1970 (UTC); none for an empty text.
+pub(super) fn instant(formula: &Formula, key: &str, scope: &Scope) -> Result<Option<i64>, StepError> {
+    let text = formula.text(scope)?;
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let wrong = || {
+        StepError(format!("found `{text}` for `{key}`, expected a time with its offset (2026-11-23T21:00:00+01:00)"))
+    };
+    timestamp(&text).map(Some).ok_or_else(wrong)
+}
+
+fn timestamp(text: &str) -> Option<i64> {
     text.trim().parse::<jiff::Timestamp>().ok().map(|instant| instant.as_millisecond())
+}
+
+/// The zone of the latest recording that has one, else UTC.
+fn zone_of(items: &[Value]) -> String {
+    let medium = |item: &Value| match item {
+        Value::Moment(moment) => moment.media.wall.clone(),
+        Value::Record(fields) => match fields.get("moment") {
+            Some(Value::Moment(moment)) => moment.media.wall.clone(),
+            _ => None,
+        },
+        _ => None,
+    };
+    items.iter().rev().find_map(medium).map_or_else(|| "UTC".to_owned(), |wall| wall.zone)
 }
 
 /// An item of the list as a line of a log.
@@ -105,7 +176,7 @@ fn line(item: &Value) -> Result<LogLine, StepError> {
                 _ => Err(StepError(format!("found a line without the number `{name}` in `among`"))),
             };
             let text = |name: &str| fields.get(name).map(show).filter(|text| !text.is_empty());
-            let wall = |name: &str| text(name).and_then(|text| instant(&text));
+            let wall = |name: &str| text(name).and_then(|text| timestamp(&text));
             Ok(LogLine {
                 medium: text("video").unwrap_or_default(),
                 start: number("start")?,

@@ -1,15 +1,15 @@
 //! `journal`: adds lines to the journal, or reads them. The journal agent, which every run has, answers it.
 
-use super::{found, misfit, readable, replies};
+use super::{asked::instant, entries::entries, found, misfit, readable, replies};
 use crate::{
-    dialogue::{Expr, TextExpr, written},
+    dialogue::{At, Expr, TextExpr, written},
     exchange::{JournalReply, JournalRequest, LineFilter, Reply, Request, TimeSpan},
     plan::{Answered, Ask, Formula, Planned, Planning, Step, StepError, Turn, Typing, Verb},
     prompt::{Scope, show},
     value::{JournalLine, LineLabel, Media, Moment, Sense, Time, Type, Value},
 };
 use indexmap::IndexMap;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// The role that keeps the journal. No cast names it.
 pub(super) const JOURNAL: &str = "journal";
@@ -31,6 +31,11 @@ written! { "`journal`",
         pub senses: Option<Expr>,
         /// With `read`: a list of records with `from` and `to` in seconds; a line must touch one of them.
         pub within: Option<Expr>,
+        /// With `read`: true to yield entries in place of lines: moments whose text is the place, the activity, the people, the things and
+        /// the speech of a stretch (`kitchen, cooking soup. Seen: mug. Heard: we need milk.`), in order of time.
+        pub entries: Option<At<bool>>,
+        /// With `read`: nothing later than this time is read, such as `2026-11-23T21:00:00+01:00`.
+        pub as_of: Option<TextExpr>,
     }
 }
 
@@ -40,6 +45,7 @@ impl Verb for JournalVerb {
         let (add, read) = (optional(self.add.as_ref()), optional(self.read.as_ref()));
         let (about, senses) = (optional(self.about.as_ref().map(|about| &about.0)), optional(self.senses.as_ref()));
         let within = optional(self.within.as_ref());
+        let as_of = optional(self.as_of.as_ref().map(|as_of| &as_of.0));
         let action = match (add, read) {
             (Some(add), None) => {
                 let Some(about) = about else {
@@ -50,7 +56,10 @@ impl Verb for JournalVerb {
                 };
                 Action::Add { writer: planning.writer(), lines: add?, about: about? }
             }
-            (None, Some(read)) => Action::Read { media: read?, within: readable(within)? },
+            (None, Some(read)) => {
+                let entries = self.entries.as_ref().is_some_and(|entries| entries.value);
+                Action::Read { media: read?, within: readable(within)?, as_of: readable(as_of)?, entries }
+            }
             (None, None) => {
                 let pos = [&self.senses, &self.within]
                     .into_iter()
@@ -82,7 +91,7 @@ struct JournalStep {
 #[derive(Debug)]
 enum Action {
     Add { writer: String, lines: Formula, about: Formula },
-    Read { media: Formula, within: Option<Formula> },
+    Read { media: Formula, within: Option<Formula>, as_of: Option<Formula>, entries: bool },
 }
 
 impl Planned for JournalStep {
@@ -100,11 +109,17 @@ impl Planned for JournalStep {
                 typing.expect_or_nothing(lines, &[Type::Moment.list(), records], "`add`");
                 typing.expect(about, &[Type::Video, Type::Audio], "`about`");
             }
-            Action::Read { media, within } => {
+            Action::Read { media, within, as_of, entries } => {
                 let videos = [Type::Video, Type::Audio, Type::Video.list(), Type::Text];
                 typing.expect_or_nothing(media, &videos, "`read`");
                 if let Some(within) = within {
                     typing.expect_or_nothing(within, &[Type::record([]).list()], "`within`");
+                }
+                if let Some(as_of) = as_of {
+                    typing.expect_or_nothing(as_of, &[Type::Text], "`as_of`");
+                }
+                if *entries {
+                    return (Type::Moment.list(), self);
                 }
             }
         }
@@ -136,7 +151,7 @@ impl Step for JournalStep {
                 senses.dedup();
                 Ok(ask(JournalRequest::Append { writer: writer.clone(), medium, senses, lines }))
             }
-            Action::Read { media, within } => match answered {
+            Action::Read { media, within, as_of, entries: wants_entries } => match answered {
                 [] => Ok(ask(JournalRequest::Revision)),
                 [first] => {
                     let Answered::Replies(replies) = first else { return Err(misfit("journal")) };
@@ -148,7 +163,8 @@ impl Step for JournalStep {
                         None => Vec::new(),
                     };
                     let media = digests(&media.eval(scope)?)?;
-                    let filter = LineFilter { media, senses, within, as_of_ms: None };
+                    let as_of_ms = as_of.as_ref().map(|as_of| instant(as_of, "as_of", scope)).transpose()?.flatten();
+                    let filter = LineFilter { media, senses, within, as_of_ms };
                     Ok(ask(JournalRequest::Read { revision: revision.clone(), filter }))
                 }
                 [.., last] => {
@@ -156,11 +172,39 @@ impl Step for JournalStep {
                     let [Reply::Journal(JournalReply::Lines(lines))] = replies.as_slice() else {
                         return Err(misfit("journal"));
                     };
-                    Ok(Turn::Done(values(lines)))
+                    let lines = &named(lines, &media.eval(scope)?);
+                    Ok(Turn::Done(match wants_entries {
+                        true => Value::List(entries(lines).into_iter().map(Value::Moment).collect()),
+                        false => values(lines),
+                    }))
                 }
             },
         }
     }
+}
+
+/// The lines, whose media have the paths by which the step names them: a journal knows absolute ones.
+fn named(lines: &[JournalLine], given: &Value) -> Vec<JournalLine> {
+    let given = match given {
+        Value::List(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let paths: HashMap<&str, &str> = given
+        .iter()
+        .filter_map(|item| match item {
+            Value::Video(media) | Value::Audio(media) => Some((media.digest.as_str(), media.path.as_str())),
+            _ => None,
+        })
+        .collect();
+    let mut media: HashMap<String, Arc<Media>> = HashMap::new();
+    let rename = |line: &JournalLine| {
+        let old = &line.moment.media;
+        let Some(path) = paths.get(old.digest.as_str()).filter(|path| **path != old.path) else { return line.clone() };
+        let renamed = || Arc::new(Media { path: (*path).to_owned(), ..old.as_ref().clone() });
+        let new = media.entry(old.digest.clone()).or_insert_with(renamed).clone();
+        JournalLine { moment: Moment { media: new, ..line.moment.clone() }, ..line.clone() }
+    };
+    lines.iter().map(rename).collect()
 }
 
 fn ask(request: JournalRequest) -> Turn {
@@ -221,7 +265,11 @@ fn number(fields: &IndexMap<String, Value>, name: &str) -> Result<f64, StepError
 }
 
 /// The lines that a list of moments or records holds, in order of time. Those without text are left out.
-fn lines_of(value: &Value, medium: &Arc<Media>, usual: Option<Sense>) -> Result<Vec<JournalLine>, StepError> {
+pub(crate) fn lines_of(
+    value: &Value,
+    medium: &Arc<Media>,
+    usual: Option<Sense>,
+) -> Result<Vec<JournalLine>, StepError> {
     let items = match value {
         Value::Nothing => return Ok(Vec::new()),
         Value::List(items) => items,

@@ -7,6 +7,7 @@ pub mod cite;
 mod compute;
 mod decoding;
 mod embed;
+mod entries;
 mod frames;
 mod gather;
 mod grounds;
@@ -19,6 +20,8 @@ mod rank;
 mod restricted;
 mod say;
 mod search;
+
+pub(crate) use journal::lines_of;
 
 use crate::{
     exchange::Reply,

@@ -73,6 +73,12 @@ fn parts(text: &str) -> Parts<'_> {
     Parts { place, activity, people: clean(people), seen: clean(seen), heard: clean(heard) }
 }
 
+/// The place and the activity of a line's text.
+pub(super) fn whereabouts(text: &str) -> (String, String) {
+    let Parts { place, activity, .. } = parts(text);
+    (place.to_owned(), activity.to_owned())
+}
+
 /// Chooses lines for a question. `now_ms` and `zone` are those of the person who asks.
 pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
     let query = parse(question);

@@ -42,6 +42,15 @@ impl Journal {
         self.lock().stat()
     }
 
+    /// True if the journal has a line about what is seen or done in a medium. Blocks.
+    pub fn has_sights(&self, digest: &str) -> Result<bool, JournalError> {
+        let database = self.lock();
+        let query = "SELECT EXISTS (SELECT 1 FROM lines l JOIN media m ON l.medium = m.id
+                     WHERE m.digest = ?1 AND l.died IS NULL AND l.text <> '' AND l.sense <> 'heard')";
+        let found = database.base.query_row(query, params![digest], |row| row.get(0));
+        found.map_err(|error| database.wrong(&error))
+    }
+
     /// The lines that pass the filter, in order of time; with `all`, superseded ones too. Blocks. Fails if there are more than `limit`.
     pub fn lines(&self, filter: &LineFilter, all: bool, limit: usize) -> Result<Vec<StoredLine>, JournalError> {
         let database = self.lock();
