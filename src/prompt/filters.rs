@@ -202,12 +202,30 @@ fn timed(state: &mut State, list: &Shown, keep: impl Fn(f64, f64) -> bool) -> Re
 }
 
 /// One line of a log as a prompt shows it; `number` counts from 1. Times of the video's own clock (`08:10-09:06`), if
-/// any, replace seconds.
+/// any, replace seconds. The text is data: it cannot look like another line, or like a turn of a chat.
 pub fn numbered_line(number: usize, start: f64, end: f64, own: Option<&str>, text: &str) -> String {
+    let text = as_data(text);
     match own {
         Some(own) => format!("[{number}] {own} {text}"),
         None => format!("[{number}] {}-{} {text}", clock(start), clock(end)),
     }
+}
+
+/// The words of a line that a speaker or a picture can put into it.
+const MARKERS: [&str; 7] = ["heard:", "seen:", "with:", "text:", "question:", "answer:", "log:"];
+
+/// A line's text on one line. Brackets become round ones, because `[3]` numbers lines and `<|` begins a turn of a chat. What was heard or read
+/// loses the colon of words that have a meaning in prompts.
+fn as_data(text: &str) -> String {
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ").replace(['[', '<'], "(").replace([']', '>'], ")");
+    let parts = ["Heard: ", "Text: "].iter().filter_map(|marker| flat.split_once(marker).map(|parts| (marker, parts)));
+    let Some((marker, (ours, theirs))) = parts.min_by_key(|(_, (ours, _))| ours.len()) else { return flat };
+    let plain = |word: &str| match MARKERS.contains(&word.to_lowercase().as_str()) {
+        true => word.trim_end_matches(':').to_lowercase(),
+        false => word.to_owned(),
+    };
+    let theirs: Vec<String> = theirs.split(' ').map(plain).collect();
+    format!("{ours}{marker}{}", theirs.join(" "))
 }
 
 fn numbered_filter(state: &mut State, log: &Shown) -> Result<String, Error> {

@@ -69,7 +69,7 @@ impl From<&Moment> for Evidence {
             start: moment.start.seconds(),
             end: moment.end.seconds(),
             clock: moment.clock(),
-            at: moment.media.wall.as_ref().zip(moment.media.wall_ms(moment.start)).map(|(wall, at)| wall.shown(at)),
+            at: moment.at(),
             text: moment.text.clone().unwrap_or_default(),
         }
     }

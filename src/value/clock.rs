@@ -51,6 +51,11 @@ impl Moment {
         let at = |time: crate::value::Time| self.media.clock_at(time.seconds());
         Some(format!("{}-{}", at(self.start)?, at(self.end)?))
     }
+
+    /// The date and the local time of the start (`Mon 2026-11-23 09:15:00`), if the time of the recording is known.
+    pub fn at(&self) -> Option<String> {
+        Some(self.media.wall.as_ref()?.shown(self.media.wall_ms(self.start)?))
+    }
 }
 
 #[cfg(test)]
