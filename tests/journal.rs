@@ -359,3 +359,28 @@ fn two_processes_index_at_once() {
     let texts = place.texts(&["journal", "show", "--of", "days/one.mp4", "--sense", "heard"]);
     assert_eq!(texts.len(), 1, "{texts:?}");
 }
+
+/// `tests/journal-1` was written by the first version that had a journal (format 1), with one correction.
+#[test]
+fn a_journal_of_the_first_format_is_read_and_continued() {
+    let place = Place::new();
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal-1/journal.sqlite");
+    fs::create_dir_all(place.path("data/journal")).expect("made");
+    fs::copy(old, place.path("data/journal/journal.sqlite")).expect("copied");
+    let lines = [
+        "kitchen. Seen: watch.",
+        "cooking stew",
+        "please go to the hallway and look for ben.",
+        "bathroom. Seen: suitcase, cheese.",
+    ];
+    let shown = place.texts(&["journal", "show"]);
+    assert!(lines.iter().all(|line| shown.contains(&(*line).to_owned())), "{shown:?}");
+    assert_eq!(place.json(&["journal", "show", "--all"]).as_array().map(Vec::len), Some(6));
+    assert_eq!(place.texts(&["search", "stew"]), ["cooking stew"]);
+    let asked = place.json(&["ask", "--journal", "How many times did I cook stew?"]);
+    assert_eq!(asked["answer"], "Once.", "{asked}");
+    place.run(&["index", "days/one.mp4"], 0);
+    assert_eq!(place.json(&["journal", "stat"])["media"].as_array().map(Vec::len), Some(2));
+    place.run(&["journal", "forget", "--word", "stew"], 0);
+    assert_eq!(place.holding("stew"), Vec::<PathBuf>::new());
+}
