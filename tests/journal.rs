@@ -384,3 +384,25 @@ fn a_journal_of_the_first_format_is_read_and_continued() {
     place.run(&["journal", "forget", "--word", "stew"], 0);
     assert_eq!(place.holding("stew"), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn denied_places_and_names_are_written_nowhere() {
+    let place = Place::new();
+    let list = place.json(&["journal", "deny", "--place", "Bathroom", "--name", "Ben"]);
+    assert_eq!(list, serde_json::json!({ "places": ["bathroom"], "names": ["ben"] }));
+    let (_, err) = place.run(&["index", "days/one.mp4"], 0);
+    assert!(err.contains("3 lines left out"), "{err}");
+    let texts = place.texts(&["journal", "show"]);
+    assert!(texts.iter().any(|text| text.starts_with("kitchen")), "{texts:?}");
+    assert_eq!(place.holding("look for ben"), Vec::<PathBuf>::new());
+    assert_eq!(
+        place.holding("brushing my teeth").into_iter().filter(|file| file.starts_with(place.path("data"))).count(),
+        0
+    );
+    // off the list again, the video is read again
+    place.run(&["journal", "deny", "--name", "ben", "--remove"], 0);
+    place.run(&["index", "days/one.mp4", "--fresh"], 0);
+    assert!(place.texts(&["journal", "show", "--sense", "heard"])[0].contains("ben"));
+    let (_, err) = place.run(&["journal", "deny", "--name", "?!"], 2);
+    assert!(err.contains("no word"), "{err}");
+}

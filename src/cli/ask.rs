@@ -2,7 +2,7 @@
 
 use super::{
     Exit,
-    common::{self, RunArgs, zone},
+    common::{self, RunArgs, stated, zone},
     out::Out,
     progress::{count, hits},
     session::{CliSession, block_on},
@@ -60,10 +60,6 @@ pub(crate) struct Args {
     fail_on_abstain: bool,
     #[command(flatten)]
     run: RunArgs,
-}
-
-fn stated(text: &str) -> Result<StatedTime, String> {
-    StatedTime::parse(text).ok_or_else(|| "expected a date and time such as 2026-11-23T21:00".to_owned())
 }
 
 /// What a question is about.
@@ -187,7 +183,7 @@ impl Args {
         }
         for (number, video) in media.iter().enumerate() {
             match looking.index(video, &self.run).await? {
-                Indexed::Added { exchanges, memo_hits } if media.len() > 1 => {
+                Indexed::Added { exchanges, memo_hits, .. } if media.len() > 1 => {
                     let place = format!("[{}/{}]", number + 1, media.len());
                     out.note(format_args!(
                         "{place} {}: indexed ({exchanges} exchanges, {memo_hits} of them known)",

@@ -3,6 +3,7 @@
 use crate::{
     dialogue::{NoSpan, SPAN_USAGE, Span, is_device},
     files,
+    value::StatedTime,
 };
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use std::{
@@ -83,6 +84,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn age(text: &str) -> Result<Duration, String> {
     let days = text.trim().strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
     days.map_or_else(|| duration(text), |days| Ok(Duration::from_secs(u64::from(days) * 86_400)))
+}
+
+/// A date, or a date and a time of day.
+pub(crate) fn stated(text: &str) -> Result<StatedTime, String> {
+    StatedTime::parse(text).ok_or_else(|| "expected a date and time such as 2026-11-23T09:15".to_owned())
 }
 
 /// A time zone: an IANA name or an offset.

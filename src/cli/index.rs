@@ -2,7 +2,7 @@
 
 use super::{
     Exit,
-    common::{self, RunArgs, zone},
+    common::{self, RunArgs, stated, zone},
     out::Out,
     session::{CliSession, block_on},
     settings::Settings,
@@ -59,10 +59,6 @@ pub(crate) struct Args {
     watch: bool,
     #[command(flatten)]
     run: RunArgs,
-}
-
-fn stated(text: &str) -> Result<StatedTime, String> {
-    StatedTime::parse(text).ok_or_else(|| "expected a date and time such as 2026-11-23T09:15".to_owned())
 }
 
 /// The numbers of videos.
@@ -132,9 +128,13 @@ impl Args {
             session.index(&video, &self.run).await
         };
         match session.unless_interrupted(indexing).await {
-            Ok(Indexed::Added { exchanges, memo_hits }) => {
+            Ok(Indexed::Added { exchanges, memo_hits, denied }) => {
                 tally.added += 1;
-                out.note(format_args!("{place}{file}: indexed ({exchanges} exchanges, {memo_hits} of them known)"));
+                let denied =
+                    if denied > 0 { format!("; {denied} lines left out by the denylist") } else { String::new() };
+                out.note(format_args!(
+                    "{place}{file}: indexed ({exchanges} exchanges, {memo_hits} of them known{denied})"
+                ));
             }
             Ok(Indexed::Known) => {
                 tally.known += 1;

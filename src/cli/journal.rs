@@ -2,7 +2,7 @@
 
 use super::{
     Exit,
-    common::{medium, span},
+    common::{medium, span, stated},
     cut::{self, CutKind},
     forget,
     out::Out,
@@ -13,10 +13,10 @@ use crate::{
     exchange::{LineFilter, TimeSpan},
     files,
     store::journal::{
-        Correction, Journal, JournalStat, MAX_LINES, StoredLine,
+        Correction, Denied, Journal, JournalStat, MAX_LINES, StoredLine,
         export::{ExportFormat, to_json},
     },
-    value::{JournalLine, Sense},
+    value::{JournalLine, Sense, StatedTime},
 };
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -37,6 +37,15 @@ pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
 }
+
+const DENY_HELP: &str = "\
+Examples:
+  elenchus journal deny --place bathroom --name Anna
+  elenchus journal deny --name Anna --remove
+  elenchus journal deny                              # prints the list
+
+The replies about a video of which something was left out are removed from the memo too. Lines that were written before stay; `journal forget` \
+removes them. A journal cannot know a place that its models do not name.";
 
 #[derive(Debug, Subcommand)]
 enum What {
@@ -94,6 +103,19 @@ enum What {
         #[arg(long, group = "which", value_name = "WORD")]
         word: Option<String>,
     },
+    /// Keep places and names out of the journal: of lines that are written from now on
+    #[command(after_help = DENY_HELP)]
+    Deny {
+        /// Write nothing down about the time in this place, as the models name it (bathroom); repeat it for several
+        #[arg(long, value_name = "PLACE")]
+        place: Vec<String>,
+        /// Write no line with this name or word; repeat it for several
+        #[arg(long, value_name = "NAME")]
+        name: Vec<String>,
+        /// Take these entries off the list
+        #[arg(long)]
+        remove: bool,
+    },
     /// Print the folder of the journal
     Path,
 }
@@ -110,17 +132,21 @@ struct LineArgs {
     /// Only lines that touch this part of the videos (10:00-10:30)
     #[arg(long, value_name = "FROM-TO", value_parser = span)]
     span: Option<(f64, f64)>,
+    /// Nothing later than this time (2026-11-23T21:00); lines without a known time count as earlier
+    #[arg(long, value_name = "TIME", value_parser = stated)]
+    as_of: Option<StatedTime>,
 }
 
 impl LineArgs {
     /// The filter. Fails for a video that the journal does not have.
-    fn filter(&self, journal: &Journal) -> Result<LineFilter, Fault> {
+    fn filter(&self, journal: &Journal, settings: &Settings) -> Result<LineFilter, Fault> {
         let mut media = Vec::new();
         for name in &self.of {
             media.extend(known(name, journal)?);
         }
         let within = self.span.map(|(from, to)| TimeSpan::Played(from, to)).into_iter().collect();
-        Ok(LineFilter { media, senses: self.sense.clone(), within, as_of_ms: None })
+        let as_of_ms = self.as_of.and_then(|as_of| as_of.wall(&settings.folders.zone, None)).map(|wall| wall.at_ms);
+        Ok(LineFilter { media, senses: self.sense.clone(), within, as_of_ms })
     }
 }
 
@@ -154,7 +180,7 @@ impl Args {
             What::Stat => stat(&open()?.stat()?, out)?,
             What::Show { lines, all } => {
                 let journal = open()?;
-                let found = journal.lines(&lines.filter(&journal)?, all, MAX_LINES)?;
+                let found = journal.lines(&lines.filter(&journal, settings)?, all, MAX_LINES)?;
                 if out.json {
                     out.value(&found.iter().map(to_json).collect::<Vec<_>>())?;
                 } else {
@@ -164,7 +190,7 @@ impl Args {
             }
             What::Export { lines, format, out: file, clips, thumbnails } => {
                 let journal = open()?;
-                let found = journal.lines(&lines.filter(&journal)?, false, MAX_LINES)?;
+                let found = journal.lines(&lines.filter(&journal, settings)?, false, MAX_LINES)?;
                 if let Some(format) = format {
                     export(&found, format, file, out)?;
                 }
@@ -186,6 +212,29 @@ impl Args {
                         out.text(format_args!("line {line} is removed (`journal show --all` still shows it)"))?
                     }
                     false => out.text(shown(&new))?,
+                }
+            }
+            What::Deny { place, name, remove } => {
+                let journal = open()?;
+                for (kind, words) in [(Denied::Place, place), (Denied::Name, name)] {
+                    for word in words {
+                        if !word.chars().any(char::is_alphanumeric) {
+                            return Err(Fault::refused(format!("`{word}` contains no word")));
+                        }
+                        if !journal.deny(kind, &word, !remove)? {
+                            out.note(format_args!(
+                                "`{word}` {}",
+                                if remove { "was not on the list" } else { "is on the list already" }
+                            ));
+                        }
+                    }
+                }
+                let list = journal.denylist()?;
+                if out.json {
+                    out.value(&list)?;
+                } else {
+                    list.places.iter().try_for_each(|place| out.text(format_args!("place: {place}")))?;
+                    list.names.iter().try_for_each(|name| out.text(format_args!("name: {name}")))?;
                 }
             }
             What::Forget { video, span, word } => {

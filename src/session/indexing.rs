@@ -6,7 +6,7 @@ use crate::{
     error::Fault,
     plan::Plan,
     run::RunOptions,
-    store::Journal,
+    store::{Journal, memo::Purge},
     value::{Media, Type, Value},
 };
 use indexmap::IndexMap;
@@ -22,6 +22,8 @@ pub enum Indexed {
         exchanges: u64,
         /// Those of them that the memo answered.
         memo_hits: u64,
+        /// The lines that the denylist kept out.
+        denied: u64,
     },
     /// The journal had them already.
     Known,
@@ -56,9 +58,15 @@ impl Session {
             return Ok(Indexed::Known);
         }
         let inputs = self.plan.bind(IndexMap::from([("video".to_owned(), Value::Video(video.clone()))]))?;
+        let memo = options.memo.clone();
         let outcome = self.run(inputs, loading, options).await?.outcome?;
         journal.mark_indexed(video, &plan)?;
-        Ok(Indexed::Added { exchanges: outcome.exchanges, memo_hits: outcome.memo_hits })
+        let denied = journal.take_denied(&video.digest);
+        if let Some(memo) = memo.filter(|_| denied > 0) {
+            // what is kept out of the journal is not kept elsewhere
+            memo.purge(&Purge::Media(vec![video.digest.clone()]))?;
+        }
+        Ok(Indexed::Added { exchanges: outcome.exchanges, memo_hits: outcome.memo_hits, denied })
     }
 }
 

@@ -29,6 +29,10 @@ impl Database {
     ) -> Result<(), JournalError> {
         let folder = self.folder.clone();
         let wrong = |error: rusqlite::Error| JournalError::of(&folder, &error);
+        let kept = self.denylist().map_err(wrong)?.kept(lines);
+        if kept.len() < lines.len() {
+            *self.left_out.entry(medium.digest.clone()).or_default() += (lines.len() - kept.len()) as u64;
+        }
         let change = self.change()?;
         let medium_id = put_medium(&change, medium).map_err(wrong)?;
         let senses = serde_json::to_string(senses).expect("senses serialise: this is a bug");
@@ -60,7 +64,7 @@ impl Database {
         change.execute(put, params![key, medium_id, writer, origin.cast, senses, now_ms()]).map_err(wrong)?;
         let append = change.last_insert_rowid();
         let corrected = corrections(&change, medium_id).map_err(wrong)?;
-        for line in lines {
+        for line in kept {
             let id = put_line(&change, Some(append), medium_id, line, born, None, origin).map_err(wrong)?;
             let (start, end) = (line.moment.start.seconds(), line.moment.end.seconds());
             let middle = (start + end) / 2.0;

@@ -9,6 +9,7 @@
 
 mod append;
 mod correct;
+mod deny;
 pub mod export;
 mod fault;
 mod forget;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use append::LineOrigin;
 pub use correct::Correction;
+pub use deny::{Denied, Denylist};
 pub use fault::JournalError;
 pub use forget::{Forget, Forgotten};
 pub use overview::{JournalStat, MediumStat};
@@ -34,6 +36,7 @@ pub use read::StoredLine;
 use crate::exchange::{JournalReply, JournalRequest, Revision, SearchHit, SearchRequest};
 use rusqlite::Connection;
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -54,6 +57,8 @@ struct Database {
     /// The folder, for messages; empty for a journal in memory.
     folder: PathBuf,
     is_writable: bool,
+    /// The lines that the denylist kept out, by digest of their medium.
+    left_out: HashMap<String, u64>,
 }
 
 impl Journal {

@@ -7,6 +7,7 @@ use crate::{
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,6 +18,9 @@ const FORMAT: i64 = 1;
 const BUSY: Duration = Duration::from_secs(20);
 /// The names of SQLite's files.
 pub(super) const FILES: [&str; 3] = ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"];
+
+/// Added to format 1 later. Versions without it read such a journal, and ignore the list.
+const DENIED: &str = "CREATE TABLE IF NOT EXISTS denied (kind TEXT NOT NULL, word TEXT NOT NULL, PRIMARY KEY (kind, word)) WITHOUT ROWID";
 
 /// `born` and `died` are revisions. A line with a correction names it in `corrects` of the correcting line. Times are kept exactly as ticks, and in
 /// seconds and milliseconds for the indexes.
@@ -105,7 +109,7 @@ impl Database {
     pub(super) fn in_memory() -> Result<Database, JournalError> {
         let wrong = |error: rusqlite::Error| JournalError::of(Path::new("memory"), &error);
         let base = Connection::open_in_memory().map_err(wrong)?;
-        let mut database = Database { base, folder: PathBuf::new(), is_writable: true };
+        let mut database = Database { base, folder: PathBuf::new(), is_writable: true, left_out: HashMap::new() };
         database.prepare()?;
         Ok(database)
     }
@@ -114,7 +118,7 @@ impl Database {
         let place = sqlite::private_place(folder, &FILES);
         let file = place.map_err(|(what, error)| JournalError::unwritable(&what, &error))?;
         let base = sqlite::writable(&file, BUSY).map_err(|error| JournalError::of(folder, &error))?;
-        let mut database = Database { base, folder: folder.to_owned(), is_writable: true };
+        let mut database = Database { base, folder: folder.to_owned(), is_writable: true, left_out: HashMap::new() };
         database.prepare()?;
         Ok(database)
     }
@@ -123,7 +127,7 @@ impl Database {
     fn readable(folder: &Path) -> Option<Database> {
         let known = |base: &Connection| format_of(base).is_ok_and(|found| found == FORMAT);
         let base = sqlite::readable(&folder.join(FILES[0]), BUSY).find(known)?;
-        Some(Database { base, folder: folder.to_owned(), is_writable: false })
+        Some(Database { base, folder: folder.to_owned(), is_writable: false, left_out: HashMap::new() })
     }
 
     fn prepare(&mut self) -> Result<(), JournalError> {
@@ -134,13 +138,13 @@ impl Database {
         // a cascade fires the triggers of the full-text index only with this
         self.base.pragma_update(None, "recursive_triggers", true).map_err(wrong)?;
         if format_of(&self.base).map_err(wrong)? == FORMAT {
-            return Ok(());
+            return self.base.execute_batch(DENIED).map_err(wrong);
         }
         // two processes may arrive here together; the second one finds the work done
         let change = self.base.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
         match format_of(&change).map_err(wrong)? {
             FORMAT => return Ok(()),
-            0 => change.execute_batch(TABLES).map_err(wrong)?,
+            0 => change.execute_batch(TABLES).and_then(|()| change.execute_batch(DENIED)).map_err(wrong)?,
             found => return Err(JournalError::format(&folder, found, FORMAT)),
         }
         change.pragma_update(None, "user_version", FORMAT).map_err(wrong)?;
