@@ -111,6 +111,8 @@ pub mod run;
 
 pub mod session;
 
+pub mod eval;
+
 pub mod doctor;
 
 #[cfg(feature = "cli")]

@@ -479,7 +479,7 @@ fn several_files_are_one_evaluation() {
     for (name, data) in [("place", "places"), ("held", "held")] {
         let (dialogue, days) = (format!("examples/{name}.yaml"), ["day1", "day2"]);
         let [one, two] = days.map(|day| format!("examples/media/{day}.{data}.jsonl"));
-        let details = cache.path().join("details.jsonl");
+        let details = cache.path().join(format!("{name}.jsonl"));
         let details = details.to_str().expect("UTF-8");
         let rest = ["--limit", "3", "--metric", "accuracy", "--json", "--details", details];
         let args = [["eval", &dialogue, "--data", &one, &two].as_slice(), &rest].concat();

@@ -1,59 +1,115 @@
-//! `elenchus eval DIALOGUE --data cases.jsonl`
+//! `elenchus eval DIALOGUE --data cases.jsonl`, or `--data msrvtt:DIR`
 
 use super::{
     Exit,
     common::RunArgs,
+    eval_data::{self, Loaded},
+    eval_tell::{Asked, GivenAnswer, Telling},
     out::Out,
     session::{CliSession, block_on},
     settings::Settings,
 };
 use crate::{
     error::{Fault, FaultKind},
-    files,
-    run::{
-        Cancel,
-        eval::{Case, Metric, ScoredCase, summary},
+    eval::{
+        BENCHMARKS, Case, CaseAnswer, Measure, Resampling, Wanted,
+        blind::{Blanks, way},
+        metrics::{METRICS, named},
+        results::{ResultLine, Results, key},
+        text::WordSplit,
     },
+    run::Cancel,
     session::inputs,
 };
 use indexmap::IndexMap;
-use std::path::{Path, PathBuf};
+use serde_json::json;
+use std::{path::PathBuf, sync::Arc};
 
 /// The arguments of `eval`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  elenchus eval examples/video_qa.yaml --data day/cases.jsonl --json
-  elenchus eval log_qa --data day/cases.jsonl --metric contains --details answers.jsonl
-  elenchus eval place --data monday/places.jsonl tuesday/places.jsonl --metric accuracy
-  elenchus eval transcript --data day/transcript.jsonl --metric wer
-
-A case is a line of JSON. It has an `answer` (or several `answers`, of which the best match counts), an optional `kind`, and one field \
-for each input of the dialogue. With the kind `unanswerable`, an abstention is right. Paths are relative to the file of cases. `wer` is the \
-number of word errors in all cases, divided by the number of reference words. A case whose run fails is reported and not scored.")]
+#[command(after_help = help())]
 pub(crate) struct Args {
     /// A dialogue: a file or a name
-    dialogue: String,
-    /// Files of cases, one JSON object a line; several files make one evaluation
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(required_unless_present = "answers", conflicts_with = "answers")]
+    dialogue: Option<String>,
+    /// Files of cases, one JSON object a line, or benchmarks in local folders (NAME:DIR); several make one evaluation
+    #[arg(long, value_name = "CASES", required = true, num_args = 1..)]
     data: Vec<PathBuf>,
-    /// Comparison of answers: exact_match (ignores case, punctuation and articles), contains, accuracy (every
-    /// character), or wer (word error rate)
-    #[arg(long, value_name = "METRIC", default_value = "exact_match", value_parser = metric)]
-    metric: Metric,
-    /// Use only the first N cases of each file
+    /// Metrics, separated by commas [default: those of the benchmark; exact_match or choice for files of cases]
+    #[arg(long, value_name = "METRIC", value_delimiter = ',', value_parser = metric)]
+    metric: Vec<String>,
+    /// The split of a benchmark
+    #[arg(long, value_name = "SPLIT")]
+    split: Option<String>,
+    /// The task of a benchmark that has several [default: the one that the dialogue's inputs fit]
+    #[arg(long, value_name = "TASK")]
+    task: Option<String>,
+    /// Captions for each video of msrvtt [default: all; 1 for 1k-A]
+    #[arg(long, value_name = "N")]
+    captions: Option<usize>,
+    /// Use only the first N cases of each file or benchmark
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Write every case with its answer and score to this file (JSONL)
+    /// Keep every answer with its scores in this file (JSONL). An evaluation that was stopped goes on with the rest
     #[arg(long, value_name = "FILE")]
     details: Option<PathBuf>,
+    /// Write the figures as Markdown to this file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Ask everything a second time with blank media and empty logs, to see what can be guessed
+    #[arg(long, conflicts_with = "answers")]
+    blind: bool,
+    /// Score the answers in this file (JSONL) instead of running a dialogue
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+    /// How captions become words: ptb (as the Penn Treebank tokenizer, without punctuation) or spaces
+    #[arg(long, value_name = "HOW", default_value = "ptb", value_parser = word_split)]
+    tokens: WordSplit,
+    /// Bootstrap resamples for the 95 % intervals; 0 gives none
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    resamples: u32,
     #[command(flatten)]
     run: RunArgs,
 }
 
-fn metric(text: &str) -> Result<Metric, String> {
-    let names = || Metric::ALL.map(Metric::name).join(", ");
-    Metric::ALL.into_iter().find(|m| m.name() == text).ok_or_else(|| format!("expected one of {}", names()))
+fn help() -> String {
+    let row = |name: &str, about: &str| format!("  {name:20} {about}\n");
+    let metrics: String = METRICS.iter().map(|metric| row(metric.name, metric.about)).collect();
+    let benchmarks: String =
+        BENCHMARKS.iter().map(|benchmark| row(benchmark.name, benchmark.about) + &row("", benchmark.layout)).collect();
+    format!(
+        "\
+Examples:
+  elenchus eval examples/video_qa.yaml --data day/cases.jsonl --json
+  elenchus eval log_qa --data day/cases.jsonl --metric contains,evidence_hit_rate --details answers.jsonl
+  elenchus eval place --data monday/places.jsonl tuesday/places.jsonl --metric accuracy
+  elenchus eval transcript --data day/transcript.jsonl --metric wer
+  elenchus eval examples/video_to_text.yaml --data msrvtt:DIR --split 1k-A --report report.md
+  elenchus eval --answers answers.jsonl --data cases.jsonl --metric bleu,rouge_l,cider_d
+
+A case is a line of JSON. It has an `answer` (or several `answers`, of which the best match counts), an optional `kind`, and one field \
+for each input of the dialogue. With the kind `unanswerable`, an abstention is right. `choices` are the options of a question, and `moments` \
+([{{\"start\", \"end\"}}]) what shows its answer. Paths are relative to the file of cases. A ranking is an answer that is a list of \
+{{text, score}} or {{video, score}}, best first. A case whose run fails is reported and not scored. A missing file of a benchmark is \
+reported, and its cases are left out.
+
+Metrics:
+{metrics}
+Benchmarks (docs/eval.md says more):
+{benchmarks}"
+    )
+}
+
+fn metric(text: &str) -> Result<String, String> {
+    named(text, WordSplit::default()).map(|_| text.to_owned())
+}
+
+fn word_split(text: &str) -> Result<WordSplit, String> {
+    match text {
+        "ptb" => Ok(WordSplit::Ptb),
+        "spaces" => Ok(WordSplit::Spaces),
+        _ => Err("expected ptb or spaces".to_owned()),
+    }
 }
 
 impl Args {
@@ -62,56 +118,138 @@ impl Args {
             return Err(Fault::refused("--record keeps one run, but an evaluation has many")
                 .hint("--details keeps every answer"));
         }
-        let mut cases = Vec::new();
-        for file in &self.data {
-            cases.extend(read(file, self.limit)?.into_iter().map(|(line, case)| (file.as_path(), line, case)));
-        }
-        let scored = block_on(|cancel| self.cases(&cases, out, settings, cancel))?;
-        if let Some(file) = &self.details {
-            let lines: String = scored
-                .iter()
-                .map(|s| serde_json::to_string(s).expect("scores serialise: this is a bug") + "\n")
-                .collect();
-            std::fs::write(file, lines).map_err(|e| Fault::failed(format!("{}: {e}", file.display())))?;
-        }
-        let figures = summary(&scored, self.metric);
-        if out.json {
-            out.value(&figures)?
-        } else {
-            out.text(table(&figures, self.metric))?
-        }
-        let failed = scored.iter().filter(|s| s.error.is_some()).count();
-        if failed > 0 {
-            out.note(format_args!("{failed} of {} cases failed to run; they are not scored", scored.len()));
-        }
-        Ok(if failed > 0 { Exit::Failed } else { Exit::Answered })
+        let (loaded, asked) = match &self.answers {
+            Some(file) => {
+                let loaded = self.load(&[], out)?;
+                let cases: Vec<&Case> = loaded.iter().flat_map(|one| &one.cases).map(|(_, case)| case).collect();
+                let answers = eval_data::answers(file, &cases)?;
+                let asked = Asked {
+                    dialogue: None,
+                    answering: None,
+                    players: Vec::new(),
+                    run: "given".to_owned(),
+                    answers,
+                    blind: None,
+                    blind_note: None,
+                    results: None,
+                };
+                (loaded, asked)
+            }
+            None => block_on(|cancel| self.ask(out, settings, cancel))?,
+        };
+        let metrics = self.metrics(&loaded)?;
+        let telling = Telling {
+            metrics: &metrics,
+            resampling: Resampling { samples: self.resamples as usize, seed: self.run.seed },
+            details: self.details.as_deref(),
+            report: self.report.as_deref(),
+        };
+        telling.tell(&loaded, asked, out)
     }
 
-    async fn cases(
-        &self,
-        cases: &[(&Path, usize, Case)],
-        out: &Out,
-        settings: &Settings,
-        cancel: Cancel,
-    ) -> Result<Vec<ScoredCase>, Fault> {
-        // the bars of single runs would flicker
-        let session = CliSession::open_with(&self.dialogue, &self.run, out, settings, cancel, false)?.without_bars();
-        let inputs = &session.plan().inputs;
-        if !inputs.contains_key("question") && cases.iter().all(|(_, _, case)| case.fields.contains_key("question")) {
-            out.note(format_args!(
-                "warning: the cases ask a `question`, which {} does not take; its inputs: {}",
-                session.plan().name,
-                inputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
-            ));
+    /// The cases of all `--data`. Prints what is missing.
+    fn load(&self, inputs: &[String], out: &Out) -> Result<Vec<Loaded>, Fault> {
+        let wanted = Wanted {
+            folder: PathBuf::new(),
+            split: self.split.clone(),
+            task: self.task.clone(),
+            captions: self.captions,
+            inputs: inputs.to_vec(),
+        };
+        let loaded: Vec<Loaded> =
+            self.data.iter().map(|data| eval_data::load(data, &wanted, self.limit)).collect::<Result<_, _>>()?;
+        let given = [
+            ("--split", self.split.is_some()),
+            ("--task", self.task.is_some()),
+            ("--captions", self.captions.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given && loaded.iter().all(|one| !one.is_benchmark)) {
+            Some((flag, _)) => {
+                Err(Fault::refused(format!("{flag} is for benchmarks, and --data names only files of cases")))
+            }
+            None => {
+                let missing = loaded.iter().filter_map(|one| one.source.missing.as_ref());
+                missing.for_each(|missing| out.note(format_args!("warning: {missing}")));
+                Ok(loaded)
+            }
         }
-        let bar = indicatif::ProgressBar::new(cases.len() as u64);
+    }
+
+    /// Runs the dialogue on all cases.
+    async fn ask(&self, out: &Out, settings: &Settings, cancel: Cancel) -> Result<(Vec<Loaded>, Asked), Fault> {
+        let Some(dialogue) = &self.dialogue else { return Err(Fault::refused("no dialogue is named")) };
+        // the bars of single runs would flicker
+        let session = CliSession::open_with(dialogue, &self.run, out, settings, cancel, false)?.without_bars();
+        let names: Vec<String> = session.plan().inputs.keys().cloned().collect();
+        let mut loaded = self.load(&names, out)?;
+        fit(&mut loaded, &session, out)?;
+        let run = session.digest(&self.run).await?;
+        let mut results = match &self.details {
+            Some(file) => Some(Results::open(file, &run, self.run.fresh)?),
+            None => None,
+        };
+        if let Some(known) = results.as_ref().map(Results::count).filter(|known| *known > 0) {
+            out.note(format_args!("{known} of the answers are known from an earlier start"));
+        }
+        let first = loaded.iter().flat_map(|one| &one.cases).map(|(_, case)| case).next();
+        let (blanks, blind_note) = match (self.blind, first) {
+            (true, Some(case)) => {
+                let blanks = Blanks::new()?;
+                match way(session.plan(), case, &blanks.fields(session.plan(), case)) {
+                    Err(why) => (None, Some(format!("not measured: {why}"))),
+                    Ok(how) => (Some(blanks), Some(how.to_owned())),
+                }
+            }
+            _ => (None, None),
+        };
+        if let (None, Some(note)) = (&blanks, &blind_note) {
+            out.note(format_args!("the blind row is {note}"));
+        }
+        let answers = self.pass(&loaded, &session, None, &run, &mut results, out).await?;
+        let blind = match &blanks {
+            Some(blanks) => Some(self.pass(&loaded, &session, Some(blanks), &run, &mut results, out).await?),
+            None => None,
+        };
+        let asked = Asked {
+            dialogue: Some(session.plan().name.clone()),
+            answering: session.answering(),
+            players: session.players(),
+            run,
+            answers,
+            blind,
+            blind_note,
+            results,
+        };
+        Ok((loaded, asked))
+    }
+
+    /// Asks all cases once. An answer that the file of results has is not asked for again.
+    async fn pass(
+        &self,
+        loaded: &[Loaded],
+        session: &CliSession,
+        blanks: Option<&Blanks>,
+        run: &str,
+        results: &mut Option<Results>,
+        out: &Out,
+    ) -> Result<Vec<GivenAnswer>, Fault> {
+        let total: usize = loaded.iter().map(|one| one.cases.len()).sum();
+        let bar = indicatif::ProgressBar::new(total as u64);
         if !out.bars() {
             bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         }
-        let (mut scored, mut opened) = (Vec::new(), inputs::Opened::default());
-        for (n, (file, line, case)) in cases.iter().enumerate() {
-            let folder = file.parent().unwrap_or(Path::new(""));
-            let bound = inputs::from_case(session.plan(), &case.fields, folder, session.access(), &mut opened).await;
+        let (mut answers, mut opened, mut asked) = (Vec::with_capacity(total), inputs::Opened::default(), 0);
+        for (one, (line, case)) in loaded.iter().flat_map(|one| one.cases.iter().map(move |case| (one, case))) {
+            bar.inc(1);
+            let key = results.as_ref().map(|_| key(case, &one.folder)).unwrap_or_default();
+            if let Some(known) = results.as_ref().and_then(|results| results.known(&key, blanks.is_some())) {
+                answers.push(Ok(known.clone()));
+                continue;
+            }
+            let changed = blanks.map(|blanks| blanks.fields(session.plan(), case)).unwrap_or_default();
+            let field = |name: &str| changed.get(name).or_else(|| case.field(name));
+            let given = inputs::Given { field: &field, folder: &one.folder, until: &case.until };
+            let bound = inputs::from_case(session.plan(), &given, session.access(), &mut opened).await;
             let outcome = match bound {
                 Ok(bound) => session.run(bound, &self.run, None).await,
                 Err(failure) => Err(failure),
@@ -120,100 +258,70 @@ impl Args {
                 // these faults would stop every case
                 Err(fault) if matches!(fault.kind, FaultKind::Cancelled | FaultKind::Model) => return Err(fault),
                 Err(fault) => Err(fault.to_string()),
-                Ok(outcome) => Ok((outcome.answer, outcome.abstained)),
+                Ok(outcome) => Ok(CaseAnswer::of(&outcome, case)),
             };
-            scored.push(ScoredCase::new((&file.display().to_string(), *line), case, self.metric, outcome));
-            bar.inc(1);
-            if !out.bars() && (n + 1) % 10 == 0 {
-                out.note(format_args!("{} of {} cases", n + 1, cases.len()));
+            if let Some(results) = results {
+                results.add(&ResultLine::new(run, key, case, (&one.place, *line), blanks.is_some(), &outcome))?;
+            }
+            answers.push(outcome);
+            asked += 1;
+            if !out.bars() && asked % 10 == 0 {
+                out.note(format_args!("{} of {total} cases", answers.len()));
             }
         }
         bar.finish_and_clear();
-        Ok(scored)
-    }
-}
-
-/// The cases with their line numbers. Fails if a line is not a case, before the first run.
-fn read(file: &Path, limit: Option<usize>) -> Result<Vec<(usize, Case)>, Fault> {
-    let text = files::read_given(file, files::MAX_INPUT_BYTES)
-        .map_err(|e| Fault::refused(format!("{} cannot be read: {e}", file.display())))?;
-    let parse = |(line, case): (usize, Result<Case, String>)| {
-        case.map(|case| (line, case))
-            .map_err(|e| Fault::refused(format!("{}:{line}: this is not a case: {e}", file.display())))
-    };
-    let cases: Vec<_> =
-        inputs::json_lines(&text).take(limit.unwrap_or(usize::MAX)).map(parse).collect::<Result<_, _>>()?;
-    if cases.is_empty() {
-        return Err(Fault::refused(format!("{} contains no cases", file.display())));
-    }
-    Ok(cases)
-}
-
-/// The figures as a table.
-fn table(figures: &serde_json::Value, metric: Metric) -> String {
-    let name = metric.name();
-    let figure = |value: &serde_json::Value| value.as_f64().map_or("–".to_owned(), |f| format!("{:.1} %", f * 100.0));
-    let mut text = format!("{:24} {:>5}  {:>11}\n", "kind", "cases", name);
-    for (kind, row) in figures["kinds"].as_object().into_iter().flatten() {
-        text += &format!("{kind:24} {:>5}  {:>11}\n", row["n"], figure(&row[name]));
-    }
-    text += &format!("{:24} {:>5}  {:>11}\n", "all", figures["scored"], figure(&figures[name]));
-    text += &format!("{:24} {:>5}  {:>11}\n", "unanswerable, refused", "", figure(&figures["refused_unanswerable"]));
-    text += &format!("{:24} {:>5}  {:>11}\n", "answerable, answered", "", figure(&figures["answered_answerable"]));
-    // one mistake in a dialogue fails every case with the same message, so equal messages are printed once
-    let mut errors: IndexMap<&str, Vec<String>> = IndexMap::new();
-    for error in figures["errors"].as_array().into_iter().flatten() {
-        let place = format!("{}:{}", error["file"].as_str().unwrap_or_default(), error["line"]);
-        errors.entry(error["message"].as_str().unwrap_or_default()).or_default().push(place);
-    }
-    for (message, places) in errors {
-        let more = if places.len() > 1 { format!(" (and {} more)", places.len() - 1) } else { String::new() };
-        text += &format!("{}: {message}{more}\n", places[0]);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_errors_are_printed_once() {
-        let error =
-            |line: usize, message: &str| serde_json::json!({ "file": "a.jsonl", "line": line, "message": message });
-        let figures = serde_json::json!({ "n": 3, "scored": 0, "kinds": {}, "errors": [error(1, "no video"), error(2, "no log"), error(3, "no video")] });
-        let table = table(&figures, Metric::ExactMatch);
-        let errors: Vec<&str> = table.lines().filter(|line| line.starts_with("a.jsonl")).collect();
-        assert_eq!(errors, ["a.jsonl:1: no video (and 1 more)", "a.jsonl:2: no log"]);
+        Ok(answers)
     }
 
-    #[test]
-    fn an_invalid_case_is_reported_with_its_line() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("cases.jsonl");
-        let check = |text: &str, expected: &str| {
-            std::fs::write(&file, text).expect("written");
-            match read(&file, None) {
-                Ok(cases) => assert_eq!(format!("{} cases", cases.len()), expected, "{text}"),
-                Err(failure) => {
-                    let place = file.display().to_string();
-                    assert_eq!(failure.message.replace(&place, "FILE"), expected, "{text}");
-                }
+    /// The metrics that the user names, or the usual ones of the data.
+    fn metrics(&self, loaded: &[Loaded]) -> Result<Vec<Arc<dyn Measure>>, Fault> {
+        let usual = || loaded.iter().flat_map(|one| one.metrics.iter().map(|name| (*name).to_owned())).collect();
+        let names: Vec<String> = if self.metric.is_empty() { usual() } else { self.metric.clone() };
+        let mut metrics: IndexMap<String, Arc<dyn Measure>> = IndexMap::new();
+        for name in names {
+            for metric in named(&name, self.tokens).map_err(Fault::refused)? {
+                metrics.entry(metric.name()).or_insert(metric);
             }
-        };
-        check("\u{feff}{\"answer\": \"a\"}\r\n\r\n{\"answer\": \"b\"}\r\n", "2 cases");
-        check("", "FILE contains no cases");
-        check(
-            "{\"answer\": \"a\"}\n{\"answer\": \"b\"",
-            "FILE:2: this is not a case: EOF while parsing an object (column 14)",
-        );
-        let wanted = "expected a JSON object with an `answer` and the dialogue's inputs";
-        check("[1]", &format!("FILE:1: this is not a case: invalid type: sequence, {wanted}"));
-        check(
-            "{\"answer\": [\"a\"]}",
-            "FILE:1: this is not a case: `answer` is a list; several right answers go into `answers`",
-        );
-        check("{\"answer\": 3}", "FILE:1: this is not a case: `answer` is not a text");
-        check("{\"question\": \"why?\"}", "FILE:1: this is not a case: missing field `answer`");
+        }
+        Ok(metrics.into_values().collect())
     }
+}
+
+/// Fits the cases to the dialogue: options go into the question of a dialogue that takes no `choices`. Fails if a
+/// benchmark lacks an input that the dialogue needs, and warns of a question that it does not take.
+fn fit(loaded: &mut [Loaded], session: &CliSession, out: &Out) -> Result<(), Fault> {
+    let inputs = &session.plan().inputs;
+    let names = || inputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let name = &session.plan().name;
+    for one in loaded.iter().filter(|one| one.is_benchmark) {
+        let Some((_, case)) = one.cases.first() else { continue };
+        let lacking = inputs.iter().find(|(name, input)| input.default.is_none() && case.field(name).is_none());
+        if let Some((lacking, _)) = lacking {
+            let given = case.all_fields().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+            let fault = Fault::refused(format!("{} gives {given}, but {name} needs `{lacking}` too", one.place));
+            return Err(fault.hint(format!("the inputs of {name}: {}", names())));
+        }
+    }
+    let mut cases = loaded.iter().flat_map(|one| &one.cases).map(|(_, case)| case).peekable();
+    let asks = cases.peek().is_some() && cases.all(|case| case.field("question").is_some());
+    if asks && !inputs.contains_key("question") {
+        out.note(format_args!(
+            "warning: the cases ask a `question`, which {name} does not take; its inputs: {}",
+            names()
+        ));
+    }
+    if inputs.contains_key("choices") || !inputs.contains_key("question") {
+        return Ok(());
+    }
+    let mut changed = false;
+    for (_, case) in loaded.iter_mut().flat_map(|one| &mut one.cases).filter(|(_, case)| !case.options.is_empty()) {
+        let letters = ('A'..='Z').zip(&case.options).map(|(letter, option)| format!("\n{letter}. {}", option.text));
+        let question = case.question().to_owned() + &letters.collect::<String>();
+        case.fields.insert("question".to_owned(), json!(question));
+        changed = true;
+    }
+    if changed {
+        out.note(format_args!("{name} takes no `choices`, so they follow the question"));
+    }
+    Ok(())
 }

@@ -134,6 +134,22 @@ impl CliSession {
         Ok(loading)
     }
 
+    /// The roles of the dialogue with their agents.
+    pub(super) fn players(&self) -> Vec<session::cast::Player> {
+        self.session.players()
+    }
+
+    /// Who words the answers.
+    pub(super) fn answering(&self) -> Option<session::cast::Player> {
+        self.session.answering()
+    }
+
+    /// A digest of everything but the inputs that decides the answers.
+    pub(super) async fn digest(&self, args: &RunArgs) -> Result<String, Fault> {
+        let loading = self.loaded(args).await?;
+        self.unless_interrupted(self.session.digest(&loading, args.seed)).await
+    }
+
     /// The options of a run, without a transcript.
     fn options(&self, args: &RunArgs) -> RunOptions {
         RunOptions {

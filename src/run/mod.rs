@@ -4,7 +4,6 @@
 pub mod cancel;
 mod depends;
 pub mod driver;
-pub mod eval;
 pub mod explain;
 pub mod guess;
 pub mod machine;

@@ -7,12 +7,12 @@ use crate::{
     media::{self, Access},
     plan::{self, Inputs, Plan},
     value::json as value_json,
-    value::{Type, Value},
+    value::{Media, Time, Type, Value},
 };
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// The inputs from `name=value` pairs, each read as the input's type. Fails if a name is unknown, doubled or missing,
 /// or if a value does not fit its type.
@@ -45,17 +45,24 @@ pub async fn bind(plan: &Plan, pairs: &[String], access: &Access) -> Result<Inpu
 
 /// A list from texts. Lists of files have the forms of [`lists`]. Other lists are repeated items, JSON, or a file.
 async fn list_from(name: &str, texts: &[String], ty: &Type, item: &Type, access: &Access) -> Result<Value, Fault> {
-    let kind = match item {
-        Type::Video => lists::Files::Videos,
-        Type::Audio => lists::Files::Sounds,
-        Type::Image => lists::Files::Images,
-        _ => return plain_list(name, texts, ty, item, access).await,
-    };
+    if !matches!(item, Type::Video | Type::Audio | Type::Image) {
+        return plain_list(name, texts, ty, item, access).await;
+    }
     let mut items = Vec::new();
-    for path in lists::paths(name, texts, kind)? {
+    for path in list_paths(name, texts, item)? {
         items.push(from_text(name, &path, item, access).await?);
     }
     Ok(Value::List(items))
+}
+
+/// The files of a list of media.
+fn list_paths(name: &str, texts: &[String], item: &Type) -> Result<Vec<String>, Fault> {
+    let kind = match item {
+        Type::Audio => lists::Files::Sounds,
+        Type::Image => lists::Files::Images,
+        _ => lists::Files::Videos,
+    };
+    lists::paths(name, texts, kind)
 }
 
 async fn plain_list(name: &str, texts: &[String], ty: &Type, item: &Type, access: &Access) -> Result<Value, Fault> {
@@ -155,49 +162,93 @@ pub fn json_lines<T: DeserializeOwned>(text: &str) -> impl Iterator<Item = (usiz
 /// hit.
 pub type Opened = IndexMap<String, Value>;
 
-/// The inputs of one case, from its fields of the same names. Paths are relative to `folder`. Other fields are ignored.
-/// Fails if a value does not fit its type.
-pub async fn from_case(
-    plan: &Plan,
-    fields: &IndexMap<String, Json>,
-    folder: &Path,
-    access: &Access,
-    opened: &mut Opened,
-) -> Result<Inputs, Fault> {
+/// What a case gives to the inputs.
+pub struct Given<'a> {
+    /// The field of a name.
+    pub field: &'a (dyn Fn(&str) -> Option<&'a Json> + Sync),
+    /// The folder where relative paths start.
+    pub folder: &'a Path,
+    /// Media of which only the beginning may be seen and heard: paths, with the end in seconds. The rest is withheld
+    /// from every model.
+    pub until: &'a IndexMap<String, f64>,
+}
+
+impl Given<'_> {
+    /// The path that a field names.
+    fn path(&self, text: &str) -> String {
+        match text.contains("://") {
+            true => text.to_owned(),
+            false => files::name(self.folder.join(text).as_os_str()),
+        }
+    }
+
+    /// The medium at a path, without what is withheld.
+    async fn medium(
+        &self,
+        name: &str,
+        path: &str,
+        ty: &Type,
+        access: &Access,
+        opened: &mut Opened,
+    ) -> Result<Value, Fault> {
+        let known = opened.get(path).filter(|medium| medium.ty() == *ty).cloned();
+        let medium = match known {
+            Some(medium) => medium,
+            None => {
+                let medium = from_text(name, path, ty, access).await?;
+                opened.insert(path.to_owned(), medium.clone());
+                medium
+            }
+        };
+        let Some(end) = self.until.get(path).map(|end| Time::from_seconds(*end)) else { return Ok(medium) };
+        let cut = |media: &Arc<Media>| {
+            let mut cut = media.as_ref().clone();
+            if end < cut.end {
+                cut.withheld.push((end.max(cut.start), cut.end));
+            }
+            Arc::new(cut)
+        };
+        Ok(match &medium {
+            Value::Video(media) => Value::Video(cut(media)),
+            Value::Audio(media) => Value::Audio(cut(media)),
+            _ => medium,
+        })
+    }
+}
+
+/// The inputs of one case, from its fields of the same names. Other fields are ignored. Fails if a value does not fit
+/// its type.
+pub async fn from_case(plan: &Plan, given: &Given<'_>, access: &Access, opened: &mut Opened) -> Result<Inputs, Fault> {
     let mut bound = IndexMap::new();
     for (name, input) in &plan.inputs {
-        let Some(field) = fields.get(name) else { continue };
-        let path = |text: &str| match text.contains("://") {
-            true => text.to_owned(),
-            false => files::name(folder.join(text).as_os_str()),
-        };
+        let Some(field) = (given.field)(name) else { continue };
         let value = match (&input.ty, field) {
             (Type::Any, Json::String(text)) if is_json(text) && files::path(&path(text)).is_file() => {
                 from_file(name, Path::new(&path(text)), &input.ty)?
             }
             (Type::Text | Type::Any, Json::String(text)) => Value::Text(text.clone()),
             (Type::Video | Type::Audio | Type::Image, Json::String(text)) => {
-                let path = path(text);
-                let known = opened.get(&path).filter(|medium| medium.ty() == input.ty).cloned();
-                match known {
-                    Some(medium) => medium,
-                    None => {
-                        let medium = from_text(name, &path, &input.ty, access).await?;
-                        opened.insert(path, medium.clone());
-                        medium
-                    }
-                }
+                given.medium(name, &given.path(text), &input.ty, access, opened).await?
             }
             (Type::List(item), field) if matches!(**item, Type::Video | Type::Audio | Type::Image) => {
                 let texts: Vec<String> = match field {
-                    Json::String(text) => vec![path(text)],
-                    Json::Array(items) => items.iter().filter_map(Json::as_str).map(path).collect(),
+                    Json::String(text) => vec![given.path(text)],
+                    Json::Array(items) => items.iter().filter_map(Json::as_str).map(|text| given.path(text)).collect(),
                     _ => return Err(Fault::refused(format!("the field `{name}`: expected paths"))),
                 };
-                list_from(name, &texts, &input.ty, item, access).await?
+                // a list of thousands of files is not a pattern
+                let paths = match texts.iter().all(|text| files::path(text).is_file()) {
+                    true => texts,
+                    false => list_paths(name, &texts, item)?,
+                };
+                let mut items = Vec::with_capacity(paths.len());
+                for path in paths {
+                    items.push(given.medium(name, &path, item, access, opened).await?);
+                }
+                Value::List(items)
             }
             (Type::List(_) | Type::Record(_), Json::String(text)) => {
-                from_file(name, Path::new(&path(text)), &input.ty)?
+                from_file(name, Path::new(&given.path(text)), &input.ty)?
             }
             (ty, json) => {
                 value_json::from_json_as(json, ty).map_err(|e| Fault::refused(format!("the field `{name}`: {e}")))?

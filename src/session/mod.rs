@@ -4,6 +4,7 @@
 //! A program makes one [`Engine`] from its [`Settings`]. A [`DialogueSource`] is a dialogue that was found. A
 //! [`Session`] is a checked dialogue that can run any number of times.
 
+pub mod cast;
 pub mod engine;
 mod folders;
 pub mod forecast;
