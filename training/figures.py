@@ -84,6 +84,10 @@ def thinned(folder, name, every):
 
 
 def evaluate(args, name, files, metric, details):
+    kept = os.path.join(os.path.abspath(args.out), f"{details}.details.jsonl")
+    # answers of an earlier model are not wanted
+    if os.path.exists(kept):
+        os.remove(kept)
     command = [
         os.path.abspath(args.elenchus),
         "eval",
@@ -93,7 +97,7 @@ def evaluate(args, name, files, metric, details):
         "--metric",
         metric,
         "--details",
-        os.path.join(os.path.abspath(args.out), f"{details}.details.jsonl"),
+        kept,
         "--json",
         "--quiet",
     ]
