@@ -1,5 +1,7 @@
-//! Data that is kept between runs: the memo of finished exchanges, the journal, the vectors of texts, and the speeds of models.
+//! Data that is kept between runs: the memo of finished exchanges, the journal, indexes of vectors, the vectors of labels, and the speeds of
+//! models.
 
+pub mod index;
 pub mod journal;
 pub mod memo;
 mod sqlite;

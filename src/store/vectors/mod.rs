@@ -44,6 +44,21 @@ impl ModelDigest {
     pub fn of(identity: &str) -> ModelDigest {
         ModelDigest(*blake3::hash(identity.as_bytes()).as_bytes())
     }
+
+    /// The digest with these bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> ModelDigest {
+        ModelDigest(bytes)
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Its bytes as lowercase hex.
+    pub fn hex(&self) -> String {
+        blake3::Hash::from_bytes(self.0).to_hex().to_string()
+    }
 }
 
 /// A store of vectors in a folder. Clones share it. The default store keeps nothing.
