@@ -29,7 +29,7 @@ impl JournalAgent {
             name: Self::NAME.to_owned(),
             answers: vec![Answers::usual(Kind::Journal), Answers::usual(Kind::Search)],
             // a request names the state of its journal; the number counts our own changes to searching
-            identity: "journal 1".to_owned(),
+            identity: "journal 2".to_owned(),
             memo: true,
             own_labels: false,
         };
@@ -50,7 +50,7 @@ impl Agent for JournalAgent {
             let journal: Journal = place.open()?;
             Ok::<_, JournalError>(match &request {
                 Request::Journal(asked) => Some(Reply::Journal(journal.answer(asked, &key.0, &asking.origin)?)),
-                Request::Search(asked) => Some(Reply::Search(journal.search(asked)?)),
+                Request::Search(asked) => Some(Reply::Search(journal.search(asked, &asking.models)?)),
                 _ => None,
             })
         };

@@ -34,6 +34,8 @@ pub struct CallContext {
     pub stream: Option<tokio::sync::mpsc::UnboundedSender<String>>,
     /// For lines of the journal: where they come from.
     pub origin: crate::store::journal::LineOrigin,
+    /// For a search by meaning: the models that made its vectors, by role.
+    pub models: crate::store::journal::RoleModels,
 }
 
 /// The default number of retries, if neither the step nor the agent file sets it.

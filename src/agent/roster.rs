@@ -429,6 +429,7 @@ mod tests {
             sources: IndexMap::new(),
             inputs: IndexMap::new(),
             roles: roles.iter().map(role).collect(),
+            cast: IndexMap::new(),
             block: Arc::default(),
             answer: Template::parse("done").expect("a template"),
         };

@@ -33,7 +33,7 @@ pub use resource::Resource;
 pub use script::{ScriptState, ScriptedReplies, plain};
 pub use span::{NoSpan, PATTERN as SPAN_PATTERN, Span, USAGE as SPAN_USAGE};
 pub(crate) use written::merge_key;
-pub use written::{At, Expr, NumberExpr, Required, TextExpr, Written, text_node};
+pub use written::{At, Expr, NumberExpr, Required, RoleNames, TextExpr, Written, text_node};
 pub use yaml::{Data, MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, TextStyle, YamlKey};
 
 use crate::problem::{MAX_PROBLEMS, Problem};

@@ -163,6 +163,32 @@ impl JsonSchema for TextExpr {
     }
 }
 
+/// The name of a role, or a list of such names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoleNames(pub Vec<At<String>>);
+
+impl Written for RoleNames {
+    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
+        match &node.data {
+            Data::List(_) => Vec::read(node, reading).map(RoleNames),
+            Data::Text(..) => At::read(node, reading).map(|role| RoleNames(vec![role])),
+            _ => reading.wrong(node, "a role or a list of roles"),
+        }
+    }
+}
+
+impl JsonSchema for RoleNames {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "RoleNames".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
+    }
+}
+
 /// Reports keys that appear twice, at any depth.
 fn no_duplicates(node: &Node, reading: &mut Reading) {
     match &node.data {

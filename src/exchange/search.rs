@@ -1,7 +1,7 @@
 //! `search`: the lines of the journal, or of a given list, that fit words best. The built-in journal agent answers it.
 
 use super::{Exchange, Item, LineFilter, MediaRef, Modalities, Modality, Revision, ScriptReply, script};
-use crate::value::JournalLine;
+use crate::value::{JournalLine, Moment, Sense};
 use serde::{Deserialize, Serialize};
 
 /// Asks for the lines that fit `text` best. The reply is a list of hits, best first.
@@ -11,9 +11,9 @@ pub struct SearchRequest {
     pub among: Searched,
     /// The words to search for. Without words, every line that passes the filter is a hit, in order of time.
     pub text: String,
-    /// The vector of the words, and the role of the agent that made it. Lines with a vector of the same agent are compared with it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vector: Option<RoleVector>,
+    /// The vectors of the words, each by the agent of a role. Lines and frames with a vector of the same agent are compared with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vectors: Vec<RoleVector>,
     /// The lines that may be hits.
     #[serde(default)]
     pub filter: LineFilter,
@@ -44,9 +44,9 @@ pub struct GivenLine {
     /// The end in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_s: Option<f64>,
-    /// The vector of the text by the agent of the request's vector.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vector: Option<Vec<f32>>,
+    /// The vectors of the text by the agents of the request's vectors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vectors: Vec<RoleVector>,
 }
 
 /// A vector with the role whose agent made it.
@@ -58,29 +58,77 @@ pub struct RoleVector {
     pub vector: Vec<f32>,
 }
 
-/// A line that was found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A line or a frame that was found.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SearchHit {
     /// Its place in the given list, from 0; `None` for a line of the journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<usize>,
+    /// The number of the line in the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
     /// The line of the journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<JournalLine>,
-    /// The share of unrelated lines that fit worse, 0 to 1: 0.99 means that one unrelated line in a hundred fits as well.
+    /// The frame, if it fits and no line of the journal tells of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<Moment>,
+    /// Its rank among searches about other things: the share of them that find nothing here that fits as well, 0 to 1. With 0.99, one
+    /// in a hundred does. In a list that is given, meaning counts as the share of its lines that fit worse.
     pub score: f64,
-    /// Why it is a hit: `words` and the words that it has, or `meaning` and the cosine.
+    /// Why it is a hit.
     pub why: Vec<HitReason>,
 }
 
-/// Why a line is a hit.
+/// Why a line or a frame is a hit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HitReason {
     /// These words of the search occur in it.
     Words(Vec<String>),
-    /// The cosine of both vectors.
+    /// The meaning of the line: the cosine of its vector with that of the words.
     Meaning(f64),
+    /// A frame in it shows what the words say.
+    Frame {
+        /// The cosine of the frame's vector with that of the words.
+        cosine: f64,
+        /// The start of the frame, in seconds of presentation time.
+        at_s: f64,
+    },
+    /// Another line of the same event, of this sense, fits too.
+    Also(Sense),
+}
+
+impl std::fmt::Display for HitReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            HitReason::Words(words) => write!(f, "words: {}", words.join(", ")),
+            HitReason::Meaning(cosine) => write!(f, "meaning: {cosine:.2}"),
+            HitReason::Frame { cosine, at_s } => write!(f, "frame at {at_s:.1} s: {cosine:.2}"),
+            HitReason::Also(sense) => write!(f, "also {sense}"),
+        }
+    }
+}
+
+impl SearchHit {
+    /// What it is about; `None` for a line of a given list.
+    pub fn moment(&self) -> Option<&Moment> {
+        self.line.as_ref().map(|line| &line.moment).or(self.frame.as_ref())
+    }
+
+    /// Adds the reasons of another hit of the same event. Its score stays.
+    pub fn join(&mut self, other: &SearchHit) {
+        let own = self.line.as_ref().map(|line| line.sense);
+        let sense = other.line.as_ref().map(|line| line.sense).filter(|sense| Some(*sense) != own);
+        let new = sense.map(HitReason::Also);
+        let frame = other.why.iter().find(|why| matches!(why, HitReason::Frame { .. }));
+        let has_frame = self.why.iter().any(|why| matches!(why, HitReason::Frame { .. }));
+        for why in new.into_iter().chain(frame.filter(|_| !has_frame).cloned()) {
+            if !self.why.contains(&why) {
+                self.why.push(why);
+            }
+        }
+    }
 }
 
 impl Exchange for SearchRequest {
@@ -106,7 +154,7 @@ impl Exchange for SearchRequest {
             Searched::Lines(lines) => Some(lines.len()),
         };
         let is_sound = |hit: &SearchHit| match lines {
-            None => hit.line.is_some(),
+            None => hit.line.is_some() || hit.frame.is_some(),
             Some(count) => hit.place.is_some_and(|place| place < count),
         };
         match reply.len() <= self.top && reply.iter().all(|hit| is_sound(hit) && (0.0..=1.0).contains(&hit.score)) {
@@ -140,7 +188,7 @@ impl Exchange for SearchRequest {
         };
         let hit = |place: &f64| {
             let fits = place.fract() == 0.0 && (1.0..=lines.len() as f64).contains(place);
-            let hit = |place| SearchHit { place: Some(place), line: None, score: 1.0, why: Vec::new() };
+            let hit = |place| SearchHit { place: Some(place), score: 1.0, ..SearchHit::default() };
             fits.then(|| hit(*place as usize - 1))
                 .ok_or_else(|| format!("found place {place}, expected 1 to {}", lines.len()))
         };

@@ -52,11 +52,11 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
     let look = LookRequest { images: vec![what.clone()], prompt: "Where?".into(), decoding: Decoding::default() };
     let frames = FramesRequest { video: medium(path), sampling: Sampling::Every(0.1) };
     let among_lines =
-        Searched::Lines(vec![GivenLine { text: "keys".into(), start_s: Some(1.0), end_s: None, vector: None }]);
-    let (vector, filter) = (Some(RoleVector { role: "words".into(), vector: vec![1.0] }), LineFilter::default());
-    let search = SearchRequest { among: among_lines, text: "keys".into(), vector, filter, top: 3, apart_s: 1.5 };
+        Searched::Lines(vec![GivenLine { text: "keys".into(), start_s: Some(1.0), end_s: None, vectors: Vec::new() }]);
+    let (vectors, filter) = (vec![RoleVector { role: "words".into(), vector: vec![1.0] }], LineFilter::default());
+    let search = SearchRequest { among: among_lines, text: "keys".into(), vectors, filter, top: 3, apart_s: 1.5 };
     let why = vec![HitReason::Words(vec!["keys".into()]), HitReason::Meaning(0.5)];
-    let hit = SearchHit { place: Some(0), line: None, score: 0.75, why };
+    let hit = SearchHit { place: Some(0), score: 0.75, why, ..SearchHit::default() };
     vec![
         (
             Request::Rank(RankRequest { what: what.clone(), among, texts, floor: FloorUse::Required }),

@@ -95,12 +95,12 @@ fn compile_partly(
     }
     match compiled {
         Some(compiled) if shared.problems.is_empty() => {
-            let Compiled { name, inputs, block, answer, .. } = compiled;
+            let Compiled { name, inputs, cast, block, answer, .. } = compiled;
             let about = dialogue.and_then(|dialogue| dialogue.written.about.clone());
             let notes = unfilled::notes(&shared);
             let warnings = dialogue::in_order(shared.warnings);
             let (sources, roles) = (shared.sources, shared.roles);
-            Ok(Plan { name, about, sources, inputs, roles, block, warnings, notes, answer })
+            Ok(Plan { name, about, sources, inputs, roles, cast, block, warnings, notes, answer })
         }
         _ => Err(dialogue::in_order(shared.problems)),
     }
@@ -111,6 +111,8 @@ fn compile_partly(
 pub(crate) struct Compiled {
     pub name: String,
     pub inputs: IndexMap<String, DeclaredInput>,
+    /// Role to agent.
+    pub cast: IndexMap<String, String>,
     pub block: Arc<Block>,
     pub answer: Template,
     pub answer_ty: Type,
@@ -166,7 +168,8 @@ pub(super) fn compiled(
     let answer = answer?;
     let answer_ty = answer.ty(&mut Typing { shared, names: &names });
     let name = written.dialogue.as_ref().map(|name| name.value.clone()).unwrap_or_default();
-    Some(Compiled { name, inputs, block: Arc::new(block), answer: answer.template()?.clone(), answer_ty })
+    let cast = cast.agents.iter().map(|(role, agent)| (role.clone(), agent.name.clone())).collect();
+    Some(Compiled { name, inputs, cast, block: Arc::new(block), answer: answer.template()?.clone(), answer_ty })
 }
 
 fn inputs_of(written: &DialogueFile, file: &Arc<str>, shared: &mut Shared) -> IndexMap<String, DeclaredInput> {

@@ -52,6 +52,8 @@ pub struct Plan {
     pub inputs: IndexMap<String, DeclaredInput>,
     /// Roles, each with its agent and the kinds of request that steps make.
     pub roles: IndexMap<String, Role>,
+    /// All roles of the cast with their agents, also those that no step asks.
+    pub cast: IndexMap<String, String>,
     /// The steps.
     pub block: Arc<Block>,
     /// Warnings. They do not prevent a run.

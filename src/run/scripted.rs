@@ -11,7 +11,7 @@ use crate::{
     prompt::show,
     steps::lines_of,
     store::{
-        journal::{JournalPlace, LineOrigin},
+        journal::{JournalPlace, LineOrigin, RoleModels},
         memo::request_digest,
     },
     value::json::{from_json_as, to_json},
@@ -133,7 +133,7 @@ fn from_memory(place: &JournalPlace, request: &Request) -> Result<Reply, Fault> 
             let key = request_digest(request);
             Ok(Reply::Journal(journal.answer(asked, &key, &LineOrigin::default())?))
         }
-        Request::Search(asked) => Ok(Reply::Search(journal.search(asked)?)),
+        Request::Search(asked) => Ok(Reply::Search(journal.search(asked, &RoleModels::new())?)),
         _ => Err(Fault::failed("the journal keeps and searches lines; it cannot answer this request")),
     }
 }

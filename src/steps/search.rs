@@ -7,14 +7,14 @@ use super::{
     misfit, readable, whole,
 };
 use crate::{
-    dialogue::{At, Expr, NumberExpr, TextExpr, written},
+    dialogue::{Expr, NumberExpr, RoleNames, TextExpr, written},
     exchange::{
-        EmbedRequest, GivenLine, HitReason, Item, JournalReply, JournalRequest, Kind, LineFilter, Reply, Request,
-        RoleVector, SearchHit, SearchRequest, Searched,
+        EmbedRequest, GivenLine, Item, JournalReply, JournalRequest, Kind, LineFilter, Reply, Request, RoleVector,
+        SearchHit, SearchRequest, Searched,
     },
     plan::{Answered, Ask, Formula, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
     prompt::{Scope, show},
-    value::{Type, Value},
+    value::{JournalLine, Sense, Type, Value},
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ const TOP: usize = 16;
 
 written! { "`search`",
     /// The lines of a list, or of the journal, that fit words best, best first. Words count in any inflection, and with
-    /// one wrong letter. Each hit is the line as a record, with `score` (the share of the searched lines that fit worse, 0 to 1),
-    /// `why`, and for a given list its `index` in it.
+    /// one wrong letter. Each hit is the line as a record, with `score` (the share of searches about other things that find nothing
+    /// here that fits as well, 0 to 1), `why`, and for a given list its `index` in it. A line of the journal has its number as `line`.
     pub struct Search {
         /// The words to search for. Without words, all lines that pass are hits, in order of time.
         pub r#for: Option<TextExpr>,
@@ -49,8 +49,9 @@ written! { "`search`",
         pub senses: Option<Expr>,
         /// A list of records with `from` and `to` in seconds; a hit must touch one of them.
         pub within: Option<Expr>,
-        /// The role of an agent that embeds texts. Lines then count by their meaning too.
-        pub agent: Option<At<String>>,
+        /// The role of an agent that embeds texts, or a list of such roles. Lines then count by their meaning too. In the journal, lines
+        /// and frames count that `index` gave vectors of the same agent.
+        pub agent: Option<RoleNames>,
         /// The maximum number of hits; 16 if absent.
         #[schemars(with = "Option<crate::plan::range::WholeFrom1>")]
         pub top: Option<NumberExpr>,
@@ -77,7 +78,8 @@ impl Verb for Search {
             return None;
         };
         let words = planning.expr(&words.0);
-        let role = self.agent.as_ref().map(|agent| planning.role(agent, Kind::Embed));
+        let roles = self.agent.iter().flat_map(|agent| &agent.0).map(|role| planning.role(role, Kind::Embed));
+        let roles: Vec<_> = roles.collect();
         let mut optional = |expr: Option<&Expr>| expr.map(|expr| planning.expr(expr));
         let among = optional(self.among.as_ref());
         let (of, senses) = (optional(self.of.as_ref()), optional(self.senses.as_ref()));
@@ -85,12 +87,6 @@ impl Verb for Search {
         let top = optional(self.top.as_ref().map(|top| &top.0));
         let apart = optional(self.apart.as_ref().map(|apart| &apart.0));
         Range::WholeFrom(1).check(self.top.as_ref(), "top", planning);
-        if let (Some(agent), None) = (&self.agent, &self.among) {
-            let message =
-                "found `agent` without `among`, expected a list: lines of the journal have no vectors yet".to_owned();
-            let hint = Some("read them first: `journal: { read: all }`, then `among` that step".to_owned());
-            planning.problem("missing-key", agent.pos, message, hint);
-        }
         if self.among.is_some() {
             for (key, expr) in [("of", &self.of), ("senses", &self.senses)] {
                 if let Some(expr) = expr {
@@ -106,7 +102,7 @@ impl Verb for Search {
             of: readable(of)?,
             senses: readable(senses)?,
             within: readable(within)?,
-            role: readable(role)?.map(|role| role.role),
+            roles: roles.into_iter().map(|role| role.map(|role| role.role)).collect::<Option<_>>()?,
             top: readable(top)?,
             apart: readable(apart)?,
         }))
@@ -151,7 +147,7 @@ struct SearchStep {
     of: Option<Formula>,
     senses: Option<Formula>,
     within: Option<Formula>,
-    role: Option<String>,
+    roles: Vec<String>,
     top: Option<Formula>,
     apart: Option<Formula>,
 }
@@ -183,7 +179,7 @@ impl Planned for SearchStep {
 
 impl Step for SearchStep {
     fn inside(&self) -> Inside {
-        self.role.clone().map_or(Inside::Nothing, Inside::Asks)
+        self.roles.first().cloned().map_or(Inside::Nothing, Inside::Asks)
     }
 
     fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
@@ -200,16 +196,16 @@ impl Step for SearchStep {
             None => None,
         };
         let lines = items.as_ref().map(|items| items.iter().map(given).collect::<Result<Vec<_>, _>>()).transpose()?;
-        let by_meaning =
-            self.role.as_ref().filter(|_| !text.is_empty() && lines.as_ref().is_none_or(|lines| !lines.is_empty()));
+        let has_meaning = !text.is_empty() && lines.as_ref().is_none_or(|lines| !lines.is_empty());
+        let roles: &[String] = if has_meaning { &self.roles } else { &[] };
         match answered {
-            [] if lines.is_none() || by_meaning.is_some() => {
+            [] if lines.is_none() || !roles.is_empty() => {
                 let mut asks = Vec::new();
                 if lines.is_none() {
                     let request = Request::Journal(JournalRequest::Revision);
                     asks.push(Ask { role: JOURNAL.into(), request, sample: 0 });
                 }
-                if let Some(role) = by_meaning {
+                for role in roles {
                     let texts = [&text].into_iter().chain(lines.iter().flatten().map(|line| &line.text));
                     let embed = |text: &String| Request::Embed(EmbedRequest { what: Item::Text(text.clone()) });
                     asks.extend(texts.map(|text| Ask { role: role.clone(), request: embed(text), sample: 0 }));
@@ -259,14 +255,16 @@ impl SearchStep {
                 _ => return Err(misfit("journal")),
             },
         };
-        let mut vectors = replies.map(|reply| match reply {
+        // for each role, the vector of the words, and those of the lines of a list
+        let vectors = replies.map(|reply| match reply {
             Reply::Embed(vector) => Ok(vector.clone()),
             _ => Err(misfit("embed")),
         });
-        let vector = match (vectors.next().transpose()?, &self.role) {
-            (Some(vector), Some(role)) => Some(RoleVector { role: role.clone(), vector }),
-            _ => None,
-        };
+        let vectors = vectors.collect::<Result<Vec<_>, _>>()?;
+        let each = 1 + lines.as_ref().map_or(0, Vec::len);
+        let of_roles = || self.roles.iter().zip(vectors.chunks_exact(each));
+        let of = |role: &String, vector: &[f32]| RoleVector { role: role.clone(), vector: vector.to_vec() };
+        let asked = of_roles().map(|(role, vectors)| of(role, &vectors[0])).collect();
         let among = match (revision, lines) {
             (Some(revision), _) => {
                 if let Some(of) = optional(&self.of)? {
@@ -279,8 +277,10 @@ impl SearchStep {
             }
             (None, lines) => {
                 let mut lines = lines.unwrap_or_default();
-                for (line, vector) in lines.iter_mut().zip(vectors) {
-                    line.vector = Some(vector?);
+                for (role, vectors) in of_roles() {
+                    for (line, vector) in lines.iter_mut().zip(&vectors[1..]) {
+                        line.vectors.push(of(role, vector));
+                    }
                 }
                 Searched::Lines(lines)
             }
@@ -294,7 +294,7 @@ impl SearchStep {
             Some(other) => return Err(StepError(format!("found {} for `apart`, expected seconds", show(&other)))),
             None => 0.0,
         };
-        Ok(SearchRequest { among, text, vector, filter, top, apart_s })
+        Ok(SearchRequest { among, text, vectors: asked, filter, top, apart_s })
     }
 }
 
@@ -315,13 +315,19 @@ fn given(item: &Value) -> Result<GivenLine, StepError> {
         Value::Text(text) => (text.clone(), None, None),
         other => return Err(StepError(format!("found {} in `among`, expected lines", found(other)))),
     };
-    Ok(GivenLine { text, start_s, end_s, vector: None })
+    Ok(GivenLine { text, start_s, end_s, vectors: Vec::new() })
 }
 
 /// The value of a hit: its line with `score` and `why`.
 fn value(hit: &SearchHit, items: Option<&[Value]>) -> Result<Value, StepError> {
     let line = match (&hit.line, hit.place, items) {
         (Some(line), ..) => line.to_value(),
+        (None, None, _) if let Some(frame) = &hit.frame => {
+            // what a frame shows was seen
+            let line =
+                JournalLine { moment: frame.clone(), sense: Sense::Seen, text: String::new(), labels: Vec::new() };
+            line.to_value()
+        }
         (None, Some(place), Some(items)) => items.get(place).cloned().ok_or_else(|| misfit("search"))?,
         _ => return Err(misfit("search")),
     };
@@ -341,10 +347,10 @@ fn value(hit: &SearchHit, items: Option<&[Value]>) -> Result<Value, StepError> {
         fields.insert("index".to_owned(), Value::Number(place as f64));
     }
     fields.insert("score".to_owned(), Value::Number(hit.score));
-    let why = hit.why.iter().map(|why| match why {
-        HitReason::Words(words) => Value::Text(format!("words: {}", words.join(", "))),
-        HitReason::Meaning(cosine) => Value::Text(format!("meaning: {cosine:.2}")),
-    });
+    if let Some(id) = hit.id {
+        fields.insert("line".to_owned(), Value::Number(id as f64));
+    }
+    let why = hit.why.iter().map(|why| Value::Text(why.to_string()));
     fields.insert("why".to_owned(), Value::List(why.collect()));
     Ok(Value::Record(fields))
 }

@@ -2,7 +2,7 @@
 
 use super::Agents;
 use crate::{
-    exchange::{Item, JournalReply, Reply, Request},
+    exchange::{Item, JournalReply, Reply, Request, SearchHit},
     store::{
         journal::LineOrigin,
         memo::{Medium, MemoKey},
@@ -50,12 +50,12 @@ impl Origins {
             known.push((key, start, end.max(start + 1e-3), is_sound));
         }
         // replies that follow from lines of a video are removed with it
-        let lines = match reply {
-            Reply::Journal(JournalReply::Lines(lines)) => lines.iter().collect(),
-            Reply::Search(hits) => hits.iter().filter_map(|hit| hit.line.as_ref()).collect::<Vec<_>>(),
+        let moments = match reply {
+            Reply::Journal(JournalReply::Lines(lines)) => lines.iter().map(|line| &line.moment).collect(),
+            Reply::Search(hits) => hits.iter().filter_map(SearchHit::moment).collect::<Vec<_>>(),
             _ => return,
         };
-        let named = lines.iter().map(|line| &line.moment.media);
+        let named = moments.iter().map(|moment| &moment.media);
         let mut media: BTreeSet<Medium> = self.media.iter().cloned().collect();
         let before = media.len();
         media.extend(named.map(|media| Medium::new(&media.digest, &media.path)));

@@ -18,8 +18,9 @@ use crate::{
         transcript::Timing,
     },
     store::{
-        journal::LineOrigin,
+        journal::{LineOrigin, RoleModels},
         memo::{self, Medium, Memo, MemoEntry, MemoError, MemoKey},
+        vectors::ModelDigest,
     },
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -228,7 +229,12 @@ impl Stages {
             agent: job.agent.clone(),
             path: exchange.path.clone(),
             request: exchange.request.clone(),
-            asking: CallContext { seed: exchange.seed, stream: self.stream(exchange), origin: self.origin(exchange) },
+            asking: CallContext {
+                seed: exchange.seed,
+                stream: self.stream(exchange),
+                origin: self.origin(exchange),
+                models: self.models(exchange),
+            },
             retries: exchange.retries,
             progress: self.deps.progress.clone(),
         }
@@ -240,6 +246,13 @@ impl Stages {
             Request::Journal(JournalRequest::Append { medium, .. }) => self.origins.of(&medium.digest),
             _ => LineOrigin::default(),
         }
+    }
+
+    /// The models that made the vectors of a search, by role.
+    fn models(&self, exchange: &DueExchange) -> RoleModels {
+        let Request::Search(search) = &exchange.request else { return RoleModels::new() };
+        let agents = search.vectors.iter().filter_map(|asked| Some((&asked.role, self.deps.agents.get(&asked.role)?)));
+        agents.map(|(role, agent)| (role.clone(), ModelDigest::of(&agent.card().identity))).collect()
     }
 
     fn stream(&self, exchange: &DueExchange) -> Option<UnboundedSender<String>> {

@@ -91,6 +91,7 @@ fn plan(steps: Vec<PlannedStep>, answer: &str) -> Plan {
         sources: IndexMap::new(),
         inputs: IndexMap::new(),
         roles: IndexMap::new(),
+        cast: IndexMap::new(),
         block: Arc::new(Block { steps }),
         answer: template(answer),
     }

@@ -1,6 +1,6 @@
 //! Errors of the journal, in the user's words.
 
-use crate::error::Fault;
+use crate::{error::Fault, store::index::IndexError};
 use rusqlite::ErrorCode;
 use std::path::Path;
 
@@ -14,6 +14,8 @@ pub struct JournalError {
     pub hint: Option<String>,
     /// True if it cannot be written, but may be readable.
     pub(super) is_unwritable: bool,
+    /// True for damaged vectors, which can be computed again.
+    pub(super) is_lost_index: bool,
 }
 
 impl From<JournalError> for Fault {
@@ -30,7 +32,7 @@ const MOVE_IT: &str = "move the folder away and run `elenchus index` again; corr
 
 impl JournalError {
     pub(super) fn new(message: String, hint: Option<&str>) -> JournalError {
-        JournalError { message, hint: hint.map(str::to_owned), is_unwritable: false }
+        JournalError { message, hint: hint.map(str::to_owned), is_unwritable: false, is_lost_index: false }
     }
 
     /// The error for a journal of an unknown format.
@@ -51,6 +53,13 @@ impl JournalError {
         let message = format!("the journal cannot be written: {}: {error}", what.display());
         let hint = "check that the folder is writable and its disk has room, or name another one with --journal-folder";
         JournalError { is_unwritable: true, ..JournalError::new(message, Some(hint)) }
+    }
+
+    /// The error for an index of vectors beside the journal.
+    pub(super) fn index(folder: &Path, error: &IndexError) -> JournalError {
+        let message = format!("the vectors of the journal in {}: {error}", folder.display());
+        let hint = error.is_damage.then_some("`elenchus index` with the same videos computes them again");
+        JournalError { is_lost_index: error.is_damage, ..JournalError::new(message, hint) }
     }
 
     pub(super) fn of(folder: &Path, error: &rusqlite::Error) -> JournalError {

@@ -1,7 +1,8 @@
 //! Removes lines for good: of a medium, of a span of it, or those that hold a word.
 
 use super::{Database, Journal, fault::JournalError, open::next_revision};
-use rusqlite::{Connection, ToSql, params, params_from_iter};
+use crate::store::index::StretchFilter;
+use rusqlite::{Connection, ToSql, TransactionBehavior, params, params_from_iter};
 use serde::Serialize;
 
 /// What is to be removed.
@@ -25,6 +26,8 @@ pub struct Forgotten {
     pub lines: u64,
     /// The number of media that the journal no longer lists.
     pub media: u64,
+    /// The number of vectors of lines and frames.
+    pub vectors: u64,
     /// The digests of the media that the lines were about.
     pub digests: Vec<String>,
 }
@@ -40,8 +43,13 @@ impl Database {
     fn forget(&mut self, what: &Forget) -> Result<Forgotten, JournalError> {
         let folder = self.folder.clone();
         let wrong = |error: rusqlite::Error| JournalError::of(&folder, &error);
-        let change = self.change()?;
-        let forgotten = remove(&change, what).map_err(wrong)?;
+        self.must_be_writable()?;
+        let change = self.base.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
+        // vectors go first: after a kill, lines without vectors are forgotten again, and vectors without lines would stay
+        let lines = lines_of(&change, what).map_err(wrong)?;
+        let vectors = self.indexes.forget(&lines, frames_of(what).as_ref());
+        let vectors = vectors.map_err(|error| JournalError::index(&folder, &error))?;
+        let forgotten = Forgotten { vectors, ..remove(&change, what).map_err(wrong)? };
         change.commit().map_err(wrong)?;
         // removed text must not stay readable in the log or in free pages
         if !folder.as_os_str().is_empty() {
@@ -52,8 +60,9 @@ impl Database {
     }
 }
 
-fn remove(change: &Connection, what: &Forget) -> rusqlite::Result<Forgotten> {
-    let (condition, values): (String, Vec<Box<dyn ToSql>>) = match what {
+/// The lines to remove, as a condition with its values.
+fn condition(what: &Forget) -> (String, Vec<Box<dyn ToSql>>) {
+    match what {
         Forget::Media { digests, span } => {
             let of = "medium IN (SELECT id FROM media WHERE digest IN (SELECT value FROM json_each(?)))";
             let digests: Box<dyn ToSql> = Box::new(serde_json::json!(digests).to_string());
@@ -68,7 +77,27 @@ fn remove(change: &Connection, what: &Forget) -> rusqlite::Result<Forgotten> {
             let phrase = super::words::phrase(word);
             ("id IN (SELECT rowid FROM words WHERE words MATCH ?)".to_owned(), vec![Box::new(phrase)])
         }
-    };
+    }
+}
+
+/// The numbers of the lines to remove.
+fn lines_of(base: &Connection, what: &Forget) -> rusqlite::Result<Vec<i64>> {
+    let (condition, values) = condition(what);
+    let mut find = base.prepare(&format!("SELECT id FROM lines WHERE {condition}"))?;
+    find.query_map(params_from_iter(values), |row| row.get(0))?.collect()
+}
+
+/// The frames to remove.
+fn frames_of(what: &Forget) -> Option<StretchFilter> {
+    let Forget::Media { digests, span } = what else { return None };
+    // an empty list would mean all media
+    let media = digests.clone();
+    let within = span.map(|(from, to)| vec![(None, from, to)]);
+    (!media.is_empty()).then_some(StretchFilter { media, within })
+}
+
+fn remove(change: &Connection, what: &Forget) -> rusqlite::Result<Forgotten> {
+    let (condition, values) = condition(what);
     let digests = {
         let query =
             format!("SELECT DISTINCT digest FROM media JOIN lines ON lines.medium = media.id WHERE lines.{condition}");

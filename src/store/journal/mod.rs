@@ -1,5 +1,5 @@
 //! The journal: an append-only log of what was seen, heard and done, over many videos and days. It is a SQLite database in WAL mode with a
-//! full-text index. Several processes can share it.
+//! full-text index, and with indexes of vectors beside it (`indexes`). Several processes can share it.
 //!
 //! A line is never changed. Each change of the journal has a number, its revision. A line carries the revision in which it was added, and
 //! the revision in which another line took its place, if one did. A reading of a stated revision therefore gives the same lines for ever,
@@ -13,7 +13,9 @@ mod deny;
 pub mod export;
 mod fault;
 mod forget;
+mod indexes;
 mod marks;
+mod meaning;
 mod open;
 mod overview;
 mod place;
@@ -33,13 +35,19 @@ pub use overview::{JournalStat, MediumStat};
 pub use place::JournalPlace;
 pub use read::StoredLine;
 
-use crate::exchange::{JournalReply, JournalRequest, Revision, SearchHit, SearchRequest};
+use crate::{
+    exchange::{JournalReply, JournalRequest, Revision, SearchHit, SearchRequest},
+    store::vectors::ModelDigest,
+};
 use rusqlite::Connection;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+/// The model of each role that embeds: the digest of its agent's identity.
+pub type RoleModels = HashMap<String, ModelDigest>;
 
 /// Maximum number of lines that one request reads.
 pub const MAX_LINES: usize = 100_000;
@@ -59,6 +67,7 @@ struct Database {
     is_writable: bool,
     /// The lines that the denylist kept out, by digest of their medium.
     left_out: HashMap<String, u64>,
+    indexes: indexes::Indexes,
 }
 
 impl Journal {
@@ -99,9 +108,9 @@ impl Journal {
         })
     }
 
-    /// The lines that fit the words best. Blocks.
-    pub fn search(&self, request: &SearchRequest) -> Result<Vec<SearchHit>, JournalError> {
-        self.lock().search(request)
+    /// The lines that fit the words best. `models` identifies the agents of the request's vectors by role. Blocks.
+    pub fn search(&self, request: &SearchRequest, models: &RoleModels) -> Result<Vec<SearchHit>, JournalError> {
+        self.lock().search(request, models)
     }
 
     /// The current state. Blocks.

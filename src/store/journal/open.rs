@@ -1,6 +1,6 @@
 //! Opens a journal: creates it, closes it to other users, and refuses a newer format.
 
-use super::{Database, fault::JournalError};
+use super::{Database, fault::JournalError, indexes::Indexes};
 use crate::{
     exchange::Revision,
     store::sqlite::{self, format_of},
@@ -109,7 +109,7 @@ impl Database {
     pub(super) fn in_memory() -> Result<Database, JournalError> {
         let wrong = |error: rusqlite::Error| JournalError::of(Path::new("memory"), &error);
         let base = Connection::open_in_memory().map_err(wrong)?;
-        let mut database = Database { base, folder: PathBuf::new(), is_writable: true, left_out: HashMap::new() };
+        let mut database = Database { base, folder: PathBuf::new(), is_writable: true, indexes: Indexes::default(), left_out: HashMap::new() };
         database.prepare()?;
         Ok(database)
     }
@@ -118,7 +118,8 @@ impl Database {
         let place = sqlite::private_place(folder, &FILES);
         let file = place.map_err(|(what, error)| JournalError::unwritable(&what, &error))?;
         let base = sqlite::writable(&file, BUSY).map_err(|error| JournalError::of(folder, &error))?;
-        let mut database = Database { base, folder: folder.to_owned(), is_writable: true, left_out: HashMap::new() };
+        let indexes = Indexes::at(Some(folder.to_owned()));
+        let mut database = Database { base, folder: folder.to_owned(), is_writable: true, indexes, left_out: HashMap::new() };
         database.prepare()?;
         Ok(database)
     }
@@ -127,7 +128,8 @@ impl Database {
     fn readable(folder: &Path) -> Option<Database> {
         let known = |base: &Connection| format_of(base).is_ok_and(|found| found == FORMAT);
         let base = sqlite::readable(&folder.join(FILES[0]), BUSY).find(known)?;
-        Some(Database { base, folder: folder.to_owned(), is_writable: false, left_out: HashMap::new() })
+        let indexes = Indexes::at(Some(folder.to_owned()));
+        Some(Database { base, folder: folder.to_owned(), is_writable: false, indexes, left_out: HashMap::new() })
     }
 
     fn prepare(&mut self) -> Result<(), JournalError> {
@@ -156,12 +158,15 @@ impl Database {
         JournalError::of(&self.folder, error)
     }
 
+    /// Fails if the journal cannot be written.
+    pub(super) fn must_be_writable(&self) -> Result<(), JournalError> {
+        let error = || std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem);
+        if self.is_writable { Ok(()) } else { Err(JournalError::unwritable(&self.folder, &error())) }
+    }
+
     /// Begins a change. Fails if the journal cannot be written.
     pub(super) fn change(&mut self) -> Result<Transaction<'_>, JournalError> {
-        if !self.is_writable {
-            let error = std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem);
-            return Err(JournalError::unwritable(&self.folder, &error));
-        }
+        self.must_be_writable()?;
         let folder = self.folder.clone();
         let begun = self.base.transaction_with_behavior(TransactionBehavior::Immediate);
         begun.map_err(|error| JournalError::of(&folder, &error))

@@ -3,6 +3,7 @@
 use super::{Database, Journal, StoredLine, fault::JournalError};
 use crate::{
     exchange::{LineFilter, TimeSpan},
+    store::index::IndexAbout,
     value::Sense,
 };
 use rusqlite::params;
@@ -15,6 +16,8 @@ pub struct JournalStat {
     pub revision: u64,
     /// The media, in order of time.
     pub media: Vec<MediumStat>,
+    /// The indexes of vectors.
+    pub vectors: Vec<IndexAbout>,
 }
 
 /// A medium of the journal.
@@ -39,7 +42,8 @@ pub struct MediumStat {
 impl Journal {
     /// The media with the number of their lines. Blocks.
     pub fn stat(&self) -> Result<JournalStat, JournalError> {
-        self.lock().stat()
+        let vectors = self.indexes().into_iter().map(|(_, about)| about).collect();
+        Ok(JournalStat { vectors, ..self.lock().stat()? })
     }
 
     /// True if the journal has a line about what is seen or done in a medium. Blocks.
@@ -110,7 +114,7 @@ impl Database {
             });
         }
         all.sort_by(|a, b| (a.wall_ms.unwrap_or(i64::MAX), &a.path).cmp(&(b.wall_ms.unwrap_or(i64::MAX), &b.path)));
-        Ok(JournalStat { revision, media: all })
+        Ok(JournalStat { revision, media: all, vectors: Vec::new() })
     }
 
     /// The lines that other lines took the place of.

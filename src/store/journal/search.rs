@@ -1,14 +1,24 @@
-//! Finds the lines that fit words best. The ranks by words (bm25 over stems) and by vectors are fused by reciprocal rank.
+//! Finds the lines that fit words best. The ranks by words (bm25 over stems), by the meaning of lines, and by frames are fused by
+//! reciprocal rank.
+//!
+//! The score of a hit is its rank among searches about other things: the share of them that find nothing in this library that fits as
+//! well. For words that is the chance that so many of the searched words occur here, if they are about other things. For vectors it is the
+//! share of such queries whose best fit is worse (`store/index/background`). The best of the rankings counts. A search with
+//! several rankings has several chances to fit by accident, so the score is the power of their number.
 
 use super::{
-    Database, StoredLine,
+    Database, RoleModels, StoredLine,
     fault::JournalError,
     read::{COLUMNS, Condition},
-    words::{any_of, present, searched},
+    words::{any_of, chance, present, searched, strangers},
 };
-use crate::exchange::{GivenLine, HitReason, LineFilter, SearchHit, SearchRequest, Searched, TimeSpan};
+use crate::{
+    exchange::{GivenLine, HitReason, LineFilter, SearchHit, SearchRequest, Searched, TimeSpan},
+    store::index::{IndexKey, VectorSense},
+    value::{Moment, Sense},
+};
 use rusqlite::{Connection, params, params_from_iter};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009).
 const FUSION: f64 = 60.0;
@@ -17,89 +27,229 @@ const CANDIDATES: usize = 8;
 /// The most hits of one request.
 const MAX_HITS: usize = 10_000;
 
-/// A line that one of the rankings found.
+/// What a ranking found: a line by its number or place, or a frame by its place among the frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Found {
+    Line(i64),
+    Frame(usize),
+}
+
+/// A place in a ranking by meaning.
+#[derive(Debug)]
+struct Ranked {
+    found: Found,
+    /// The share of searches about other things that fit worse.
+    share: f64,
+    why: HitReason,
+    /// The frame that fits.
+    frame: Option<Moment>,
+}
+
+/// Something that one of the rankings found.
 #[derive(Debug, Default)]
 struct Candidate {
     fused: f64,
-    score: f64,
+    share: f64,
     why: Vec<HitReason>,
 }
 
-/// The candidates by the number of their line.
+/// What the rankings found.
 #[derive(Debug, Default)]
-struct Candidates(HashMap<i64, Candidate>);
+struct Candidates {
+    of: HashMap<Found, Candidate>,
+    rankings: i32,
+}
 
 impl Candidates {
-    /// Adds a ranking: numbers of lines with their fit, best first, among `count` lines.
-    fn add(&mut self, ranking: &[(i64, f64)], count: usize, why: impl Fn(i64, f64) -> Option<HitReason>) {
-        for (rank, (id, fit)) in ranking.iter().enumerate() {
-            // lines that fit equally well count as better, so that the score never flatters
-            let as_good = ranking.iter().filter(|(_, other)| other >= fit).count() - 1;
-            let score = 1.0 - as_good as f64 / count.max(1) as f64;
-            let entry = self.0.entry(*id).or_default();
-            entry.fused += 1.0 / (FUSION + rank as f64 + 1.0);
-            entry.score = entry.score.max(score.clamp(0.0, 1.0));
-            entry.why.extend(why(*id, *fit));
+    /// Adds a ranking, best first: each with the share of searches about other things that fit worse, and the reason. Of several about
+    /// the same, the first counts.
+    fn add(&mut self, ranking: impl IntoIterator<Item = (Found, f64, HitReason)>) {
+        self.rankings += 1;
+        let (mut rank, mut seen) = (0.0, HashSet::new());
+        for (found, share, why) in ranking {
+            if !seen.insert(found) {
+                continue;
+            }
+            rank += 1.0;
+            let entry = self.of.entry(found).or_default();
+            entry.fused += 1.0 / (FUSION + rank);
+            entry.share = entry.share.max(share.clamp(0.0, 1.0));
+            entry.why.push(why);
         }
     }
 
-    /// The candidates, best first.
-    fn sorted(self) -> Vec<(i64, Candidate)> {
-        let mut all: Vec<_> = self.0.into_iter().collect();
-        all.sort_by(|(a_id, a), (b_id, b)| b.fused.total_cmp(&a.fused).then(a_id.cmp(b_id)));
-        all
+    /// The candidates with their scores, best first.
+    fn sorted(self) -> Vec<(Found, f64, Vec<HitReason>)> {
+        let mut all: Vec<_> = self.of.into_iter().collect();
+        // of equal ones, the one that says the words comes first
+        let says = |candidate: &Candidate| candidate.why.iter().any(|why| matches!(why, HitReason::Words(_)));
+        all.sort_by(|(a_id, a), (b_id, b)| {
+            let by_rank = b.fused.total_cmp(&a.fused).then_with(|| says(b).cmp(&says(a)));
+            by_rank.then_with(|| b.share.total_cmp(&a.share)).then(a_id.cmp(b_id))
+        });
+        let score = |share: f64| share.powi(self.rankings.max(1));
+        all.into_iter().map(|(found, candidate)| (found, score(candidate.share), candidate.why)).collect()
     }
 }
 
 impl Database {
-    pub(super) fn search(&mut self, request: &SearchRequest) -> Result<Vec<SearchHit>, JournalError> {
+    pub(super) fn search(
+        &mut self,
+        request: &SearchRequest,
+        models: &RoleModels,
+    ) -> Result<Vec<SearchHit>, JournalError> {
         let top = request.top.min(MAX_HITS);
         match &request.among {
             Searched::Lines(lines) => among_given(lines, request, top).map_err(|error| self.wrong(&error)),
             Searched::Journal(revision) => {
                 self.knows(revision)?;
-                self.among_own(revision.number, request, top)
+                self.among_own(revision.number, request, models, top)
             }
         }
     }
 
-    fn among_own(&self, revision: u64, request: &SearchRequest, top: usize) -> Result<Vec<SearchHit>, JournalError> {
-        let wrong = |error: rusqlite::Error| self.wrong(&error);
+    fn among_own(
+        &mut self,
+        revision: u64,
+        request: &SearchRequest,
+        models: &RoleModels,
+        top: usize,
+    ) -> Result<Vec<SearchHit>, JournalError> {
         let words = searched(&request.text);
         if words.is_empty() {
             let found = self.read(revision, &request.filter, super::MAX_LINES)?;
-            let hit =
-                |stored: StoredLine| SearchHit { place: None, line: Some(stored.line), score: 1.0, why: Vec::new() };
+            let hit = |stored: StoredLine| SearchHit {
+                id: Some(stored.id),
+                line: Some(stored.line),
+                score: 1.0,
+                ..SearchHit::default()
+            };
             return Ok(found.into_iter().take(top).map(hit).collect());
         }
-        let query = any_of(&self.base, &words).map_err(wrong)?;
-        let condition = || Condition::of(revision, &request.filter);
-        let count = self.count(condition()).map_err(wrong)?;
-        let ranking =
-            if query.is_empty() { Vec::new() } else { self.by_words(&query, condition(), top).map_err(wrong)? };
-        let ids = serde_json::json!(ranking.iter().map(|(id, _)| id).collect::<Vec<_>>()).to_string();
-        let found = format!("SELECT {COLUMNS} FROM lines l WHERE l.id IN (SELECT value FROM json_each(?))");
-        let stored = self.lines(&found, vec![Box::new(ids)])?;
-        let mut lines: HashMap<i64, StoredLine> = stored.into_iter().map(|stored| (stored.id, stored)).collect();
+        let wrong = |base: &Database, error: rusqlite::Error| base.wrong(&error);
+        let query = any_of(&self.base, &words).map_err(|error| self.wrong(&error))?;
+        let ranking = match query.is_empty() {
+            true => Vec::new(),
+            false => {
+                let condition = Condition::of(revision, &request.filter);
+                self.by_words(&query, condition, top).map_err(|error| wrong(self, error))?
+            }
+        };
+        let rate = strangers(&self.base).map_err(|error| wrong(self, error))?;
+        let mut ids: Vec<i64> = ranking.iter().map(|(id, _)| *id).collect();
+        let meant = self.by_meaning(revision, request, models, top)?;
+        ids.extend(meant.iter().flatten().filter_map(|ranked| match ranked.found {
+            Found::Line(id) => Some(id),
+            Found::Frame(_) => None,
+        }));
+        let mut lines = self.stored(&ids)?;
         let mut candidates = Candidates::default();
-        candidates.add(&ranking, count, |id, _| Some(HitReason::Words(present(&words, &lines.get(&id)?.line.text))));
-        let mut hits = Vec::new();
+        candidates.add(ranking.iter().filter_map(|(id, _)| {
+            let present = present(&words, &lines.get(id)?.line.text);
+            Some((Found::Line(*id), 1.0 - chance(present.len().max(1), words.len(), rate), HitReason::Words(present)))
+        }));
+        let mut frames: Vec<Moment> = Vec::new();
+        for ranking in meant {
+            let numbered = ranking.into_iter().map(|Ranked { found, share, why, frame }| match (found, frame) {
+                (Found::Frame(_), Some(moment)) => {
+                    frames.push(moment);
+                    (Found::Frame(frames.len() - 1), share, why)
+                }
+                (found, _) => (found, share, why),
+            });
+            candidates.add(numbered.collect::<Vec<_>>());
+        }
+        let mut hits: Vec<SearchHit> = Vec::new();
         let mut events = Events::new(request.apart_s);
-        for (id, candidate) in candidates.sorted() {
-            let Some(StoredLine { line, .. }) = lines.remove(&id) else { continue };
-            let moment = &line.moment;
-            if hits.len() < top && events.is_new(&moment.media.digest, moment.start.seconds(), moment.end.seconds()) {
-                hits.push(SearchHit { place: None, line: Some(line), score: candidate.score, why: candidate.why });
+        for (found, score, why) in candidates.sorted() {
+            let hit = match found {
+                Found::Line(id) => {
+                    let Some(StoredLine { line, .. }) = lines.remove(&id) else { continue };
+                    SearchHit { id: Some(id), line: Some(line), score, why, ..SearchHit::default() }
+                }
+                Found::Frame(place) => {
+                    SearchHit { frame: frames.get(place).cloned(), score, why, ..SearchHit::default() }
+                }
+            };
+            let Some(moment) = hit.moment() else { continue };
+            let (start, end) = (moment.start.seconds(), moment.end.seconds());
+            match events.event(&moment.media.digest, start, end, hits.len()) {
+                None if hits.len() < top => hits.push(hit),
+                None => {}
+                Some(event) => {
+                    if let Some(first) = hits.get_mut(event) {
+                        first.join(&hit);
+                    }
+                }
             }
         }
         Ok(hits)
     }
 
-    fn count(&self, condition: Condition) -> rusqlite::Result<usize> {
-        let query = format!("SELECT count(*) FROM lines l WHERE {}", condition.text);
-        self.base
-            .query_row(&query, params_from_iter(condition.values), |row| row.get::<_, i64>(0))
-            .map(|count| count as usize)
+    /// The rankings by the vectors of the request: of lines, and of frames. A frame that a line tells of counts for that line.
+    fn by_meaning(
+        &mut self,
+        revision: u64,
+        request: &SearchRequest,
+        models: &RoleModels,
+        top: usize,
+    ) -> Result<Vec<Vec<Ranked>>, JournalError> {
+        let mut rankings = Vec::new();
+        let state = (revision, &request.filter);
+        let most = top.saturating_mul(CANDIDATES).clamp(64, MAX_HITS);
+        for asked in &request.vectors {
+            let Some(model) = models.get(&asked.role).copied() else { continue };
+            let key = |sense| IndexKey { model, sense };
+            let lines = self.near_lines(key(VectorSense::Lines), &asked.vector, state, most);
+            if let Some(near) = self.unless_lost(lines, key(VectorSense::Lines))? {
+                let meant = near.into_iter().map(|near| {
+                    let why = HitReason::Meaning(f64::from(near.cosine));
+                    Ranked { found: Found::Line(near.id), share: near.share.unwrap_or_default(), why, frame: None }
+                });
+                rankings.push(meant.collect());
+            }
+            let frames = self.near_frames(key(VectorSense::Frames), &asked.vector, state, top.clamp(16, MAX_HITS));
+            let Some(near) = self.unless_lost(frames, key(VectorSense::Frames))? else { continue };
+            let mut shown = Vec::new();
+            for (place, (near, moment)) in near.into_iter().enumerate() {
+                let line = self.line_at(&moment, revision, &request.filter).map_err(|error| self.wrong(&error))?;
+                let found = line.map_or(Found::Frame(place), Found::Line);
+                // a frame of no line is what was seen
+                if line.is_none() && !request.filter.senses.is_empty() && !request.filter.senses.contains(&Sense::Seen)
+                {
+                    continue;
+                }
+                let why = HitReason::Frame { cosine: f64::from(near.cosine), at_s: moment.start.seconds() };
+                shown.push(Ranked { found, share: near.share.unwrap_or_default(), why, frame: Some(moment) });
+            }
+            rankings.push(shown);
+        }
+        Ok(rankings)
+    }
+
+    /// Nothing for a damaged index, which is removed: words still find lines.
+    fn unless_lost<T>(
+        &mut self,
+        found: Result<Option<T>, JournalError>,
+        key: IndexKey,
+    ) -> Result<Option<T>, JournalError> {
+        match found {
+            Err(error) if error.is_lost_index => {
+                tracing::warn!("{error}; `elenchus index` computes them again");
+                if self.is_writable {
+                    self.indexes.discard(key);
+                }
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    /// Lines by number.
+    fn stored(&self, ids: &[i64]) -> Result<HashMap<i64, StoredLine>, JournalError> {
+        let query = format!("SELECT {COLUMNS} FROM lines l WHERE l.id IN (SELECT value FROM json_each(?))");
+        let stored = self.lines(&query, vec![Box::new(serde_json::json!(ids).to_string())])?;
+        Ok(stored.into_iter().map(|stored| (stored.id, stored)).collect())
     }
 
     /// The lines that a full-text query finds, best first.
@@ -123,38 +273,53 @@ fn among_given(lines: &[GivenLine], request: &SearchRequest, top: usize) -> rusq
     let open: Vec<usize> = (0..lines.len()).filter(|place| passes(&lines[*place])).collect();
     let words = searched(&request.text);
     if words.is_empty() {
-        let hit = |place| SearchHit { place: Some(place), line: None, score: 1.0, why: Vec::new() };
+        let hit = |place| SearchHit { place: Some(place), score: 1.0, ..SearchHit::default() };
         return Ok(open.into_iter().take(top).map(hit).collect());
     }
     let mut candidates = Candidates::default();
-    let ranking = by_words_of(lines, &open, &words)?;
-    candidates.add(&ranking, open.len(), |id, _| Some(HitReason::Words(present(&words, &lines[id as usize].text))));
-    if let Some(asked) = &request.vector {
+    let (ranking, rate) = by_words_of(lines, &open, &words)?;
+    candidates.add(ranking.into_iter().map(|(id, _)| {
+        let present = present(&words, &lines[id as usize].text);
+        (Found::Line(id), 1.0 - chance(present.len().max(1), words.len(), rate), HitReason::Words(present))
+    }));
+    // a list has no queries about other things, so its own lines are the measure
+    for asked in &request.vectors {
+        let vector = |line: &GivenLine| {
+            line.vectors.iter().find(|known| known.role == asked.role).map(|known| known.vector.clone())
+        };
         let mut ranking: Vec<(i64, f64)> = open
             .iter()
-            .filter_map(|place| Some((*place as i64, cosine(&asked.vector, lines[*place].vector.as_ref()?))))
+            .filter_map(|place| Some((*place as i64, cosine(&asked.vector, &vector(&lines[*place])?))))
             .collect();
         ranking.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        candidates.add(&ranking, open.len(), |_, cosine| Some(HitReason::Meaning(cosine)));
+        let count = ranking.len().max(1) as f64;
+        let as_good = |fit: f64| ranking.partition_point(|(_, other)| *other >= fit) as f64;
+        candidates.add(
+            ranking.iter().map(|(id, fit)| (Found::Line(*id), 1.0 - as_good(*fit) / count, HitReason::Meaning(*fit))),
+        );
     }
     let mut events = Events::new(request.apart_s);
-    let is_new = |place: usize| {
-        let line = &lines[place];
-        match (line.start_s, line.end_s) {
-            (Some(start), Some(end)) => events.is_new("", start, end),
-            _ => true,
+    let mut hits: Vec<SearchHit> = Vec::new();
+    for (found, score, why) in candidates.sorted() {
+        let Found::Line(id) = found else { continue };
+        let line = &lines[id as usize];
+        let event = line.start_s.zip(line.end_s).and_then(|(start, end)| events.event("", start, end, hits.len()));
+        let hit = SearchHit { place: Some(id as usize), score, why, ..SearchHit::default() };
+        match event {
+            None if hits.len() < top => hits.push(hit),
+            None => {}
+            Some(event) => {
+                if let Some(first) = hits.get_mut(event) {
+                    first.join(&hit);
+                }
+            }
         }
-    };
-    let hits = candidates.sorted().into_iter().map(|(id, found)| (id as usize, found));
-    let mut is_new = is_new;
-    let hits = hits.filter(|(place, _)| is_new(*place)).take(top);
-    Ok(hits
-        .map(|(place, found)| SearchHit { place: Some(place), line: None, score: found.score, why: found.why })
-        .collect())
+    }
+    Ok(hits)
 }
 
-/// The places of the lines with any of the words, best first.
-fn by_words_of(lines: &[GivenLine], open: &[usize], words: &[String]) -> rusqlite::Result<Vec<(i64, f64)>> {
+/// The places of the lines with any of the words, best first, and the share of words about other things that the list has.
+fn by_words_of(lines: &[GivenLine], open: &[usize], words: &[String]) -> rusqlite::Result<(Vec<(i64, f64)>, f64)> {
     let base = Connection::open_in_memory()?;
     base.execute_batch(
         "CREATE VIRTUAL TABLE words USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
@@ -169,12 +334,14 @@ fn by_words_of(lines: &[GivenLine], open: &[usize], words: &[String]) -> rusqlit
     }
     base.execute_batch("COMMIT")?;
     let query = any_of(&base, words)?;
+    let rate = strangers(&base)?;
     if query.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), rate));
     }
     let mut find =
         base.prepare("SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?1 ORDER BY bm25(words), rowid")?;
-    find.query_map(params![query], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    let rows = find.query_map(params![query], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((rows.collect::<rusqlite::Result<_>>()?, rate))
 }
 
 /// True if a line of a list passes the filter. A list has one clock: its seconds.
@@ -194,7 +361,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 /// The events that have a hit already, so that each has only its best one.
 struct Events {
     apart_s: f64,
-    known: HashMap<String, Vec<(f64, f64)>>,
+    known: HashMap<String, Vec<(f64, f64, usize)>>,
 }
 
 impl Events {
@@ -202,16 +369,17 @@ impl Events {
         Events { apart_s, known: HashMap::new() }
     }
 
-    /// True if no earlier hit is less than the distance away.
-    fn is_new(&mut self, medium: &str, start: f64, end: f64) -> bool {
+    /// The hit of the event that a stretch belongs to. If no earlier one is less than the distance away, the stretch begins the event of hit
+    /// `new`.
+    fn event(&mut self, medium: &str, start: f64, end: f64, new: usize) -> Option<usize> {
         if self.apart_s <= 0.0 {
-            return true;
+            return None;
         }
         let known = self.known.entry(medium.to_owned()).or_default();
-        let near = |(from, to): &(f64, f64)| start < to + self.apart_s && end > from - self.apart_s;
+        let near = |(from, to, _): &&(f64, f64, usize)| start < to + self.apart_s && end > from - self.apart_s;
         // a neighbour belongs to the event, and so do its own neighbours
-        let is_new = !known.iter().any(near);
-        known.push((start, end));
-        is_new
+        let event = known.iter().find(near).map(|(_, _, event)| *event);
+        known.push((start, end, event.unwrap_or(new)));
+        event
     }
 }

@@ -2,8 +2,12 @@
 
 use super::{export::ExportFormat, *};
 use crate::{
-    exchange::{GivenLine, HitReason, LineFilter, Searched, TimeSpan},
-    store::memo::MemoKey,
+    exchange::{GivenLine, HitReason, LineFilter, RoleVector, Searched, TimeSpan},
+    store::{
+        index::{IndexKey, NewVector, VectorSense, VectorStretch},
+        memo::MemoKey,
+        vectors::ModelDigest,
+    },
     value::{JournalLine, LineLabel, Media, Moment, Sense, Time, WallClock},
 };
 use std::sync::Arc;
@@ -151,12 +155,14 @@ fn words_find_lines_in_any_inflection_and_with_typing_errors() {
         let request = |among| SearchRequest {
             among,
             text: text.into(),
-            vector: None,
+            vectors: Vec::new(),
             filter: LineFilter::default(),
             top: 3,
             apart_s: 0.0,
         };
-        let own = journal.search(&request(Searched::Journal(journal.revision().expect("state")))).expect("hits");
+        let own = journal
+            .search(&request(Searched::Journal(journal.revision().expect("state"))), &RoleModels::new())
+            .expect("hits");
         let found: Vec<&str> = own.iter().filter_map(|hit| Some(hit.line.as_ref()?.text.as_str())).collect();
         assert_eq!(found, expected, "{text}");
         assert!(own.iter().all(|hit| (0.0..=1.0).contains(&hit.score)));
@@ -166,9 +172,11 @@ fn words_find_lines_in_any_inflection_and_with_typing_errors() {
             text: stored.line.text.clone(),
             start_s: Some(stored.line.moment.start.seconds()),
             end_s: None,
-            vector: None,
+            vectors: Vec::new(),
         };
-        let hits = journal.search(&request(Searched::Lines(lines.iter().map(given).collect()))).expect("hits");
+        let hits = journal
+            .search(&request(Searched::Lines(lines.iter().map(given).collect())), &RoleModels::new())
+            .expect("hits");
         let found: Vec<&str> = hits.iter().map(|hit| lines[hit.place.expect("a place")].line.text.as_str()).collect();
         assert_eq!(found, expected, "{text}, in a list");
     };
@@ -190,14 +198,14 @@ fn neighbours_of_one_event_are_one_hit() {
             text: "washing hands".into(),
             start_s: Some(*start),
             end_s: Some(start + 10.0),
-            vector: None,
+            vectors: Vec::new(),
         })
         .collect();
     let check = |apart_s: f64, expected: &[usize]| {
         let among = Searched::Lines(lines.clone());
         let filter = LineFilter::default();
-        let request = SearchRequest { among, text: "wash hands".into(), vector: None, filter, top: 9, apart_s };
-        let hits = journal.search(&request).expect("hits");
+        let request = SearchRequest { among, text: "wash hands".into(), vectors: Vec::new(), filter, top: 9, apart_s };
+        let hits = journal.search(&request, &RoleModels::new()).expect("hits");
         assert_eq!(hits.iter().filter_map(|hit| hit.place).collect::<Vec<_>>(), expected);
     };
     check(0.0, &[0, 1, 2, 3]);
@@ -211,13 +219,13 @@ fn meaning_finds_lines_without_common_words() {
         text: text.into(),
         start_s: None,
         end_s: None,
-        vector: Some(vector.to_vec()),
+        vectors: vec![RoleVector { role: "words".into(), vector: vector.to_vec() }],
     };
     let lines = vec![line("cooking soup", [0.0, 1.0]), line("riding a bike", [0.8, 0.6]), line("cycling", [1.0, 0.0])];
-    let vector = Some(crate::exchange::RoleVector { role: "words".into(), vector: vec![1.0, 0.0] });
+    let vectors = vec![RoleVector { role: "words".into(), vector: vec![1.0, 0.0] }];
     let (among, filter) = (Searched::Lines(lines), LineFilter::default());
-    let request = SearchRequest { among, text: "bike ride".into(), vector, filter, top: 2, apart_s: 0.0 };
-    let hits = journal.search(&request).expect("hits");
+    let request = SearchRequest { among, text: "bike ride".into(), vectors, filter, top: 2, apart_s: 0.0 };
+    let hits = journal.search(&request, &RoleModels::new()).expect("hits");
     assert_eq!(hits.iter().filter_map(|hit| hit.place).collect::<Vec<_>>(), [1, 2]);
     assert!(matches!(hits[0].why.as_slice(), [HitReason::Words(words), HitReason::Meaning(_)] if words.len() == 2));
 }
@@ -306,4 +314,170 @@ fn exports_are_what_other_programs_read() {
     let all: Vec<String> =
         ExportFormat::ALL.iter().map(|(name, format)| format!("--- {name}\n{}", format.write(&lines))).collect();
     insta::assert_snapshot!(all.join("\n").replace("\r\n", "\n"));
+}
+
+/// A unit vector in one of eight directions, mixed with the next one.
+fn toward(direction: usize, share: f32) -> Vec<f32> {
+    let mut vector = vec![0.0; 8];
+    vector[direction % 8] = 1.0 - share;
+    vector[(direction + 1) % 8] += share;
+    vector
+}
+
+/// A journal whose lines and frames have vectors: each line its own direction, and frames that all show direction 5 at 1800 s.
+fn with_vectors(journal: &Journal, medium: &Arc<Media>) -> RoleModels {
+    let model = ModelDigest::of("a model");
+    let key = |sense| IndexKey { model, sense };
+    let others: Vec<Vec<f32>> = (0..40).map(|n| (0..8).map(|i| ((n * 8 + i) as f32 * 1.7).sin()).collect()).collect();
+    for sense in VectorSense::ALL {
+        journal.with_index(key(sense), "eye", |index| index.set_background(&others)).expect("kept");
+    }
+    let lines = journal.lines_without_vectors(key(VectorSense::Lines), &medium.digest).expect("lines");
+    let vectors =
+        lines.iter().enumerate().map(|(n, (id, _))| NewVector { id: Some(*id), at: None, vector: toward(n, 0.0) });
+    assert_eq!(journal.add_vectors(key(VectorSense::Lines), "eye", vectors.collect()).expect("added"), lines.len());
+    let frame = |n: usize| {
+        let (start, end) = (Time::from_seconds(1700.0 + n as f64), Time::from_seconds(1701.0 + n as f64));
+        let shows =
+            if (98..=103).contains(&n) { toward(5, 0.05 * n.abs_diff(100) as f32) } else { toward(2 + n % 2, 0.5) };
+        NewVector { id: None, at: Some(VectorStretch { medium: medium.digest.clone(), start, end }), vector: shows }
+    };
+    let frames = (0..200).map(frame).collect();
+    assert_eq!(journal.add_vectors(key(VectorSense::Frames), "eye", frames).expect("added"), 200);
+    RoleModels::from([("words".to_owned(), model)])
+}
+
+fn meaning(
+    journal: &Journal,
+    models: &RoleModels,
+    vector: Vec<f32>,
+    filter: LineFilter,
+    apart_s: f64,
+) -> Vec<SearchHit> {
+    let vectors = vec![RoleVector { role: "words".into(), vector }];
+    let among = Searched::Journal(journal.revision().expect("state"));
+    let request = SearchRequest { among, text: "something quite different".into(), vectors, filter, top: 5, apart_s };
+    journal.search(&request, models).expect("hits")
+}
+
+#[test]
+fn lines_and_frames_are_found_by_meaning() {
+    let (journal, medium) = day();
+    let before = journal.revision().expect("state");
+    let models = with_vectors(&journal, &medium);
+    let hits = meaning(&journal, &models, toward(1, 0.0), LineFilter::default(), 0.0);
+    let first = hits[0].line.as_ref().expect("a line");
+    assert_eq!(first.text, "kitchen. Seen: keys, mug");
+    assert!(matches!(hits[0].why.as_slice(), [HitReason::Meaning(cosine)] if *cosine > 0.99), "{:?}", hits[0].why);
+    assert!(hits[0].id.is_some() && hits[0].score > 0.8, "{hits:?}");
+    // a peak among the frames counts for the line that tells of it
+    let hits = meaning(&journal, &models, toward(5, 0.0), LineFilter::default(), 0.0);
+    let first = hits[0].line.as_ref().expect("a line");
+    assert_eq!((hits.len(), first.text.as_str()), (1, "cafe. Seen: keys"));
+    assert!(matches!(hits[0].why.as_slice(), [HitReason::Frame { at_s, .. }] if *at_s == 1800.0), "{:?}", hits[0].why);
+    // without such a line, the frame itself is the hit
+    let done = LineFilter { senses: vec![Sense::Done], ..LineFilter::default() };
+    assert!(meaning(&journal, &models, toward(5, 0.0), done, 0.0).is_empty());
+    let id = hits[0].id.expect("a line of the journal");
+    journal.correct(id, &Correction { text: Some(String::new()), sense: None }).expect("removed");
+    let hits = meaning(&journal, &models, toward(5, 0.0), LineFilter::default(), 0.0);
+    assert_eq!(hits[0].frame.as_ref().map(|frame| frame.start.seconds()), Some(1800.0));
+    // filters hold for frames, and an earlier state has no vectors
+    let played = |from: f64, to: f64| LineFilter { within: vec![TimeSpan::Played(from, to)], ..LineFilter::default() };
+    assert_eq!(
+        meaning(&journal, &models, toward(5, 0.0), played(1801.5, 1900.0), 0.0)[0]
+            .frame
+            .as_ref()
+            .map(|f| f.start.seconds()),
+        Some(1801.0)
+    );
+    let as_of = "2026-11-23T08:20:00Z".parse::<jiff::Timestamp>().expect("a time").as_millisecond();
+    let early = LineFilter { as_of_ms: Some(as_of), ..LineFilter::default() };
+    assert!(meaning(&journal, &models, toward(5, 0.0), early, 0.0).is_empty());
+    let vectors = vec![RoleVector { role: "words".into(), vector: toward(1, 0.0) }];
+    let (among, filter) = (Searched::Journal(before), LineFilter::default());
+    let request = SearchRequest { among, text: "otherwise".into(), vectors, filter, top: 5, apart_s: 0.0 };
+    assert!(journal.search(&request, &models).expect("hits").is_empty());
+    // other models' vectors never count
+    let others = RoleModels::from([("words".to_owned(), ModelDigest::of("another model"))]);
+    assert!(meaning(&journal, &others, toward(1, 0.0), LineFilter::default(), 0.0).is_empty());
+}
+
+#[test]
+fn hits_of_one_event_are_one_with_all_reasons() {
+    let (journal, medium) = day();
+    let models = with_vectors(&journal, &medium);
+    let vectors = vec![RoleVector { role: "words".into(), vector: toward(0, 0.0) }];
+    let among = Searched::Journal(journal.revision().expect("state"));
+    let (filter, text) = (LineFilter::default(), "washing in the kitchen".into());
+    let request = SearchRequest { among, text, vectors, filter, top: 5, apart_s: 5.0 };
+    let hits = journal.search(&request, &models).expect("hits");
+    assert_eq!(hits.len(), 1, "{hits:?}");
+    let why: Vec<String> = hits[0].why.iter().map(ToString::to_string).collect();
+    assert_eq!(why, ["words: washing", "meaning: 1.00", "also seen"]);
+}
+
+#[test]
+fn forgotten_lines_and_frames_have_no_vectors() {
+    let folder = tempfile::tempdir().expect("temp");
+    let journal = Journal::open(folder.path()).expect("open");
+    let medium = media("day", None);
+    append(
+        &journal,
+        1,
+        &medium,
+        &[Sense::Heard],
+        &[line(&medium, 0.0, Sense::Heard, "the zebra sleeps"), line(&medium, 1800.0, Sense::Heard, "hello there")],
+    );
+    let models = with_vectors(&journal, &medium);
+    let counts = |journal: &Journal| {
+        let mut counts: Vec<u64> = journal.indexes().into_iter().map(|(_, about)| about.count).collect();
+        counts.sort_unstable();
+        counts
+    };
+    assert_eq!(counts(&journal), [2, 200]);
+    assert_eq!(journal.forget(&Forget::Word("zebra".into())).expect("forgotten").vectors, 1);
+    assert_eq!(counts(&journal), [1, 200]);
+    let part = Forget::Media { digests: vec![medium.digest.clone()], span: Some((1790.0, 1810.0)) };
+    assert_eq!(journal.forget(&part).expect("forgotten").vectors, 21);
+    assert!(meaning(&journal, &models, toward(5, 0.0), LineFilter::default(), 0.0).is_empty());
+    // vectors of what was forgotten meanwhile are not added
+    let key = IndexKey { model: ModelDigest::of("a model"), sense: VectorSense::Lines };
+    let late = vec![NewVector { id: Some(1), at: None, vector: toward(1, 0.0) }];
+    assert_eq!(journal.add_vectors(key, "eye", late).expect("left out"), 0);
+    let whole = Forget::Media { digests: vec![medium.digest.clone()], span: None };
+    journal.forget(&whole).expect("forgotten");
+    assert_eq!(counts(&journal), [0, 0]);
+    // an index that cannot be read goes as a whole
+    let file = fs_of(&folder.path().join("vectors"));
+    std::fs::write(&file, b"no database".repeat(900)).expect("written");
+    journal.forget(&Forget::Word("zebra".into())).expect("forgotten");
+    drop(journal);
+    assert!(Journal::open(folder.path()).expect("open").indexes().len() <= 1);
+}
+
+/// The first index in a folder.
+fn fs_of(folder: &std::path::Path) -> std::path::PathBuf {
+    let files = std::fs::read_dir(folder).expect("listed").flatten().map(|entry| entry.path());
+    files.filter(|file| file.extension().is_some_and(|ending| ending == "sqlite")).min().expect("an index")
+}
+
+#[test]
+fn damaged_vectors_do_not_stop_a_search() {
+    let folder = tempfile::tempdir().expect("temp");
+    let journal = Journal::open(folder.path()).expect("open");
+    let medium = media("day", None);
+    append(&journal, 1, &medium, &[Sense::Heard], &[line(&medium, 0.0, Sense::Heard, "quite different weather")]);
+    let models = with_vectors(&journal, &medium);
+    drop(journal);
+    for entry in std::fs::read_dir(folder.path().join("vectors")).expect("listed").flatten() {
+        if entry.path().extension().is_some_and(|ending| ending == "sqlite") {
+            let base = rusqlite::Connection::open(entry.path()).expect("open");
+            base.execute("UPDATE blocks SET vectors = zeroblob(length(vectors))", []).expect("damaged");
+        }
+    }
+    let journal = Journal::open(folder.path()).expect("open");
+    let hits = meaning(&journal, &models, toward(0, 0.0), LineFilter::default(), 0.0);
+    assert!(hits.len() == 1 && matches!(hits[0].why.as_slice(), [HitReason::Words(_)]), "{hits:?}");
+    assert!(journal.indexes().is_empty(), "they are computed again");
 }

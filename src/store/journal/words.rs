@@ -1,6 +1,9 @@
 //! Queries to the full-text index: words in any inflection, also misspelt ones.
 
-use crate::prompt::english::{FUNCTION, INTERROGATIVE, is_clock, listed, stem, words};
+use crate::{
+    prompt::english::{FUNCTION, INTERROGATIVE, is_clock, listed, stem, words},
+    store::index::OTHER_THINGS,
+};
 use rusqlite::{Connection, params};
 
 /// Maximum number of words that are searched for.
@@ -20,6 +23,34 @@ pub(super) fn searched(text: &str) -> Vec<String> {
     about.dedup();
     about.truncate(MAX_WORDS);
     about
+}
+
+/// The share of the words of [`OTHER_THINGS`] that an index has: how probable a word that is about something else occurs in it. One that
+/// has none of them is not certain to have none.
+pub(super) fn strangers(base: &Connection) -> rusqlite::Result<f64> {
+    let mut all: Vec<String> = OTHER_THINGS.iter().flat_map(|query| searched(query)).collect();
+    all.sort_unstable();
+    all.dedup();
+    let mut find = base.prepare("SELECT EXISTS (SELECT 1 FROM words WHERE words MATCH ?1)")?;
+    let mut known = 0;
+    for word in &all {
+        known += usize::from(find.query_row(params![phrase(word)], |row| row.get::<_, bool>(0))?);
+    }
+    Ok((known + 1) as f64 / (all.len() + 2) as f64)
+}
+
+/// The chance that at least `some` of `all` words occur, if each occurs with probability `rate` (the tail of the binomial distribution).
+pub(super) fn chance(some: usize, all: usize, rate: f64) -> f64 {
+    let (mut ways, mut sum) = (1.0, 0.0);
+    for count in 0..=all {
+        if count > 0 {
+            ways *= (all - count + 1) as f64 / count as f64;
+        }
+        if count >= some {
+            sum += ways * rate.powi(count as i32) * (1.0 - rate).powi((all - count) as i32);
+        }
+    }
+    f64::clamp(sum, 0.0, 1.0)
 }
 
 /// The words as a query that finds lines with any of them. Words that occur nowhere are replaced by similar ones that do.
