@@ -64,8 +64,8 @@ impl Place {
         json.as_array().expect("a list").iter().map(|line| line["text"].as_str().expect("a text").to_owned()).collect()
     }
 
-    /// The files below the folder with these bytes in them, in any case.
-    fn holding(&self, needle: &str) -> Vec<PathBuf> {
+    /// The files below the folder.
+    fn files(&self) -> Vec<PathBuf> {
         fn all(folder: &Path, found: &mut Vec<PathBuf>) {
             for entry in fs::read_dir(folder).expect("listed").flatten() {
                 match entry.path() {
@@ -76,12 +76,17 @@ impl Place {
         }
         let mut files = Vec::new();
         all(self.folder.path(), &mut files);
+        files
+    }
+
+    /// The files below the folder with these bytes in them, in any case.
+    fn holding(&self, needle: &str) -> Vec<PathBuf> {
         let needle = needle.to_lowercase().into_bytes();
         let holds = |file: &PathBuf| {
             let bytes = fs::read(file).expect("read").to_ascii_lowercase();
             bytes.windows(needle.len()).any(|window| window == needle)
         };
-        files.into_iter().filter(holds).collect()
+        self.files().into_iter().filter(holds).collect()
     }
 }
 
@@ -92,9 +97,12 @@ fn a_video_is_indexed_once_searched_corrected_and_exported() {
     fs::write(place.path("days/notes.txt"), "x").expect("written");
     let first = place.json(&["index", "days"]);
     assert_eq!((&first["added"], &first["known"], &first["failed"]), (&2.into(), &0.into(), &0.into()));
+    assert!(first["vectors"].as_u64() >= Some(20), "a frame of each second has a vector: {first}");
     let again = place.json(&["index", "days"]);
-    assert_eq!((&again["added"], &again["known"]), (&0.into(), &2.into()));
+    assert_eq!((&again["added"], &again["known"], &again["vectors"]), (&0.into(), &2.into(), &0.into()));
     let stat = place.json(&["journal", "stat"]);
+    assert_eq!(stat["vectors"][0]["agent"], "starter-clip", "{stat}");
+    assert_eq!(stat["vectors"][0]["count"], first["vectors"], "{stat}");
     let media = stat["media"].as_array().expect("media");
     assert_eq!(media.len(), 2);
     assert!(
@@ -119,7 +127,7 @@ fn a_video_is_indexed_once_searched_corrected_and_exported() {
     assert!(seen["cast"].as_str().is_some_and(|cast| cast.contains("eye: starter-clip")), "{seen}");
 
     let hits = place.json(&["search", "please go to the halway"]);
-    assert_eq!(hits[0]["text"], heard["text"], "{hits}");
+    assert_eq!((&hits[0]["text"], &hits[0]["id"]), (&heard["text"], &heard["id"]), "{hits}");
     assert!(hits[0]["score"].as_f64().is_some_and(|score| score > 0.5), "{hits}");
     assert!(place.texts(&["search", "spaceship"]).is_empty());
     assert!(place.texts(&["search", "soup", "--sense", "heard"]).is_empty());
@@ -129,7 +137,7 @@ fn a_video_is_indexed_once_searched_corrected_and_exported() {
     let id = done["id"].to_string();
     place.run(&["journal", "correct", &id, "stirring the tea"], 0);
     assert_eq!(place.texts(&["search", "tea"]), ["stirring the tea"]);
-    assert!(place.texts(&["search", "soup", "--of", "days/one.mp4"]).is_empty());
+    assert!(place.texts(&["search", "soup", "--of", "days/one.mp4", "--words-only"]).is_empty());
     place.run(&["index", "days/one.mp4", "--fresh"], 0);
     assert_eq!(place.texts(&["search", "tea"]), ["stirring the tea"]);
     assert!(place.texts(&["journal", "show", "--all"]).contains(&"cooking soup".to_owned()));
@@ -255,6 +263,76 @@ fn a_forgotten_video_leaves_no_trace() {
     assert!(place.texts(&["search", "hallway"]).len() == 1);
 }
 
+/// The index of frames, and the bytes of the vector of the frame of a medium at its start.
+fn vector_of(place: &Place, digest: &str) -> (PathBuf, Vec<u8>) {
+    let files = fs::read_dir(place.path("data/journal/vectors")).expect("listed").flatten().map(|entry| entry.path());
+    let file = files.filter(|file| file.extension().is_some_and(|ending| ending == "sqlite")).min().expect("an index");
+    let base = rusqlite::Connection::open(&file).expect("opened");
+    let find =
+        "SELECT e.id, b.ids, b.vectors FROM entries e JOIN media m ON m.id = e.medium JOIN blocks b ON b.id = e.block
+         WHERE m.digest = ?1 ORDER BY start_s LIMIT 1";
+    let read =
+        |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?));
+    let (id, ids, vectors) = base.query_row(find, [digest], read).expect("a vector");
+    let row = ids.chunks(16).position(|pair| pair[..8] == id.to_le_bytes()).expect("its row");
+    let width = vectors.len() / (ids.len() / 16);
+    (file, vectors[row * width..(row + 1) * width].to_vec())
+}
+
+/// The files below the folder with exactly these bytes in them.
+fn with_bytes(place: &Place, bytes: &[u8]) -> usize {
+    place
+        .files()
+        .iter()
+        .filter(|file| fs::read(file).expect("read").windows(bytes.len()).any(|part| part == bytes))
+        .count()
+}
+
+#[test]
+fn frames_are_found_by_what_they_show_and_forgotten_with_their_video() {
+    let place = Place::new();
+    place.cut("more/one.mp4", 40);
+    place.run(&["index", "days", "more"], 0);
+    // a text that no line has, and that only pictures answer
+    let hits = place.json(&["search", "stirring a pot on the stove", "--top", "3"]);
+    let why = hits[0]["why"].to_string();
+    assert!(why.contains("frame at") && hits[0]["id"].is_i64(), "{hits}");
+    assert!(
+        place.json(&["search", "stirring a pot on the stove", "--words-only"]).as_array().is_some_and(Vec::is_empty)
+    );
+    // files of one name are told apart
+    let (out, _) = place.run(&["search", "kitchen cooking street"], 0);
+    assert!(out.contains(" days/one.mp4 ") || out.contains(" more/one.mp4 "), "{out}");
+    let digest =
+        place.json(&["journal", "show", "--of", "days/one.mp4"])[0]["digest"].as_str().expect("a digest").to_owned();
+    let (file, vector) = vector_of(&place, &digest);
+    assert!(with_bytes(&place, &vector) > 0);
+    let receipt = place.json(&["journal", "forget", "days/one.mp4"]);
+    assert!(receipt["vectors"].as_u64() >= Some(10), "{receipt}");
+    assert_eq!(with_bytes(&place, &vector), 0);
+    assert_eq!(place.json(&["journal", "stat"])["vectors"][0]["count"].as_u64().map(|count| count >= 10), Some(true));
+    // a damaged index is computed again
+    fs::write(&file, b"no database".repeat(5000)).expect("written");
+    place.json(&["search", "kitchen"]);
+    let healed = place.json(&["index", "more"]);
+    assert!(healed["known"] == 1 && healed["vectors"].as_u64() >= Some(10), "{healed}");
+}
+
+#[test]
+fn a_killed_index_heals() {
+    let place = Place::new();
+    for wait in [150, 400, 700, 1100] {
+        // a process that is still there after this time is killed
+        let killed = place.command().args(["index", "days", "-q"]).timeout(Duration::from_millis(wait)).output();
+        assert!(killed.is_ok());
+    }
+    place.run(&["index", "days"], 0);
+    let stat = place.json(&["journal", "stat"]);
+    assert_eq!(stat["vectors"][0]["count"], 10, "{stat}");
+    assert_eq!(stat["media"][0]["senses"].as_array().map(Vec::len), Some(3), "{stat}");
+    assert_eq!(place.json(&["index", "days"])["vectors"], 0);
+}
+
 #[test]
 fn excluded_parts_reach_no_model() {
     let place = Place::new();
@@ -266,6 +344,7 @@ fn excluded_parts_reach_no_model() {
         assert!(line["start"].as_f64() >= Some(5.0), "{line}");
         assert_ne!(line["sense"], "heard", "the sentence lies in the excluded part: {line}");
     }
+    assert_eq!(place.json(&["journal", "stat"])["vectors"][0]["count"], 5, "excluded frames have no vectors");
     // what was withheld stays withheld, until another command withholds something else
     place.run(&["index", "days", "--fresh"], 0);
     assert!(place.texts(&["journal", "show", "--sense", "heard"]).is_empty());

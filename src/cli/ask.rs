@@ -191,7 +191,7 @@ impl Args {
                     ));
                 }
                 Indexed::Added { .. } => {}
-                Indexed::Known => unseen(video, answering, out)?,
+                Indexed::Known { .. } => unseen(video, answering, out)?,
             }
         }
         Ok(About::Indexed(media))

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// The options of a run.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct RunArgs {
     /// Use the agents of casts/NAME.yaml
     #[arg(long, value_name = "NAME")]

@@ -29,7 +29,7 @@ pub(super) struct Receipt {
     lines: u64,
     /// Exchanges of the memo; `null` if they could not be counted.
     exchanges: Option<u64>,
-    /// Vectors of texts and labels. All of them go, because a text may describe the video.
+    /// Vectors of texts and labels, of which all go, because a text may describe the video; and those of the lines and frames.
     vectors: u64,
     /// Transcripts, clips and pictures that were made of the media.
     files: Vec<PathBuf>,
@@ -48,7 +48,7 @@ impl Receipt {
             Some(count) => out.text(format_args!("{} removed from the memo", counted(count, "exchange")))?,
             None => out.text("the whole memo was removed; its exchanges could not be counted")?,
         }
-        out.text(format_args!("{} of texts removed", counted(self.vectors, "vector")))?;
+        out.text(format_args!("{} of texts and frames removed", counted(self.vectors, "vector")))?;
         self.files.iter().try_for_each(|file| out.text(format_args!("removed {}", file.display())))?;
         self.left.iter().for_each(|line| out.warn(format_args!("warning: {line}")));
         Ok(())
@@ -114,13 +114,14 @@ pub(super) fn word(word: &str, settings: &Settings) -> Result<Receipt, Fault> {
 
 /// Removes what the memo, the vectors and files have of the media.
 fn everywhere(forgotten: Forgotten, files: Vec<PathBuf>, settings: &Settings) -> Result<Receipt, Fault> {
-    let mut receipt = Receipt { digests: forgotten.digests, lines: forgotten.lines, ..Receipt::default() };
+    let Forgotten { digests, lines, vectors, .. } = forgotten;
+    let mut receipt = Receipt { digests, lines, vectors, ..Receipt::default() };
     receipt.exchanges = match receipt.digests.is_empty() {
         true => Some(0),
         false => memo::purge(&settings.folders.memo(), &Purge::Media(receipt.digests.clone()))?,
     };
     if !receipt.digests.is_empty() {
-        receipt.vectors = VectorStore::at(&settings.folders.vectors()).purge(None)?;
+        receipt.vectors += VectorStore::at(&settings.folders.vectors()).purge(None)?;
     }
     for file in files {
         match remove(&file) {

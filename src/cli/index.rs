@@ -33,7 +33,10 @@ Examples:
   elenchus index --watch videos/
 
 A video that is in the journal already is skipped. A run that was stopped goes on where it stopped, because the memo has its
-exchanges. `elenchus search` and `elenchus journal show` read the journal.")]
+exchanges. `elenchus search` and `elenchus journal show` read the journal.
+
+If the cast has an `embedder`, lines get vectors of their meaning. If a role of the dialogue embeds pictures and texts, so does a frame of
+each second. A later run adds those that are missing.")]
 pub(crate) struct Args {
     /// Videos, sounds, and folders of them
     #[arg(required = true, value_parser = common::medium())]
@@ -67,6 +70,12 @@ struct Tally {
     added: u64,
     known: u64,
     failed: u64,
+    vectors: u64,
+}
+
+/// The vectors that were added, for a note.
+fn with(vectors: u64) -> String {
+    if vectors == 0 { String::new() } else { format!("; {vectors} vectors added") }
 }
 
 impl Args {
@@ -96,10 +105,10 @@ impl Args {
                 let seen = files.into_iter().map(|file| (file.clone(), stamp(&file))).collect();
                 self.watch(seen, &session, &access, &mut tally, out).await?;
             }
-            let Tally { added, known, failed } = tally;
+            let Tally { added, known, failed, vectors } = tally;
             let seconds = begun.elapsed().as_secs_f64();
             match out.json {
-                true => out.value(&json!({ "added": added, "known": known, "failed": failed, "seconds": seconds }))?,
+                true => out.value(&json!({ "added": added, "known": known, "failed": failed, "vectors": vectors, "seconds": seconds }))?,
                 false => out.text(format_args!("{added} indexed, {known} known, {failed} failed ({seconds:.1} s)"))?,
             }
             Ok(if failed > 0 { Exit::Failed } else { Exit::Answered })
@@ -128,17 +137,20 @@ impl Args {
             session.index(&video, &self.run).await
         };
         match session.unless_interrupted(indexing).await {
-            Ok(Indexed::Added { exchanges, memo_hits, denied }) => {
+            Ok(Indexed::Added { exchanges, memo_hits, denied, vectors }) => {
                 tally.added += 1;
+                tally.vectors += vectors;
+                let with = with(vectors);
                 let denied =
                     if denied > 0 { format!("; {denied} lines left out by the denylist") } else { String::new() };
                 out.note(format_args!(
-                    "{place}{file}: indexed ({exchanges} exchanges, {memo_hits} of them known{denied})"
+                    "{place}{file}: indexed ({exchanges} exchanges, {memo_hits} of them known{with}{denied})"
                 ));
             }
-            Ok(Indexed::Known) => {
+            Ok(Indexed::Known { vectors }) => {
                 tally.known += 1;
-                out.note(format_args!("{place}{file}: known"));
+                tally.vectors += vectors;
+                out.note(format_args!("{place}{file}: known{}", with(vectors)));
             }
             Err(fault) if fault.kind == FaultKind::Media && (count > 1 || self.watch) => {
                 tally.failed += 1;

@@ -5,13 +5,13 @@ use super::{
     common::{medium, span, stated},
     cut::{self, CutKind},
     forget,
+    names::Names,
     out::Out,
     settings::Settings,
 };
 use crate::{
     error::Fault,
     exchange::{LineFilter, TimeSpan},
-    files,
     store::journal::{
         Correction, Denied, Journal, JournalStat, MAX_LINES, StoredLine,
         export::{ExportFormat, to_json},
@@ -184,7 +184,8 @@ impl Args {
                 if out.json {
                     out.value(&found.iter().map(to_json).collect::<Vec<_>>())?;
                 } else {
-                    found.iter().try_for_each(|line| out.text(shown(line)))?;
+                    let names = Names::of(found.iter().map(|stored| stored.line.moment.media.as_ref()));
+                    found.iter().try_for_each(|line| out.text(shown(line, &names)))?;
                     out.note(format_args!("({} lines)", found.len()));
                 }
             }
@@ -211,7 +212,7 @@ impl Args {
                     false if remove => {
                         out.text(format_args!("line {line} is removed (`journal show --all` still shows it)"))?
                     }
-                    false => out.text(shown(&new))?,
+                    false => out.text(shown(&new, &Names::default()))?,
                 }
             }
             What::Deny { place, name, remove } => {
@@ -285,23 +286,33 @@ fn stat(stat: &JournalStat, out: &Out) -> Result<(), Fault> {
         let (lines, seconds) = (medium.lines, medium.seconds);
         out.text(format_args!("{digest} {lines:>6} lines {seconds:>8.1} s{at}  {}  ({senses})", medium.path))?;
     }
+    for index in &stat.vectors {
+        let (count, sense, agent) = (index.count, index.sense.word(), &index.agent);
+        let how = match index.centres {
+            0 => "a search compares all".to_owned(),
+            centres => {
+                format!("a search reads {} of {centres} groups and finds {:.1} %", index.probes, 100.0 * index.recall)
+            }
+        };
+        out.text(format_args!("{count} vectors of {sense} by {agent} ({how})"))?;
+    }
     Ok(())
 }
 
-/// A line as people read it.
-pub(super) fn shown(stored: &StoredLine) -> String {
+/// A line as people read it, with names of the media.
+pub(super) fn shown(stored: &StoredLine, names: &Names) -> String {
     let number = format!("{:>6}", stored.id);
     let mark = if stored.is_superseded { " (superseded)" } else { "" };
-    format!("{number}  {}{mark}", line(&stored.line, stored.wall_ms.map(|wall| wall.0)))
+    let name = names.name(&stored.line.moment.media);
+    format!("{number}  {}{mark}", line(&stored.line, stored.wall_ms.map(|wall| wall.0), &name))
 }
 
-/// Time, sense and text of a line.
-pub(super) fn line(line: &JournalLine, at_ms: Option<i64>) -> String {
+/// Time, medium, sense and text of a line.
+pub(super) fn line(line: &JournalLine, at_ms: Option<i64>, name: &str) -> String {
     let moment = &line.moment;
     let at = match (&moment.media.wall, at_ms) {
         (Some(wall), Some(at)) => wall.shown(at),
         _ => moment.clock().unwrap_or_else(|| format!("{}-{}", moment.start, moment.end)),
     };
-    let name = files::path(&moment.media.path).file_name().map(files::name).unwrap_or_default();
     format!("{at}  {name}  {:<8} {}", line.sense.word(), line.text)
 }

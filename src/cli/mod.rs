@@ -22,6 +22,7 @@ mod journal;
 mod list;
 mod memo;
 mod models;
+mod names;
 mod out;
 mod plan;
 mod print;

@@ -13,7 +13,7 @@ use crate::{
     media::Access,
     plan::{CompileOptions, Inputs, Plan},
     run::{Agents, Cancel, Outcome, Recorder, RunOptions, named_media},
-    session::{self, Engine, Indexed, Listener, LoadOptions, forecast::Forecast},
+    session::{self, DialogueSource, Engine, Indexed, Listener, LoadOptions, forecast::Forecast},
     store::{journal::Journal, memo::Memo},
     value::Media,
 };
@@ -72,14 +72,23 @@ impl CliSession {
         keeps_journal: bool,
     ) -> Result<CliSession, Fault> {
         let source = source::find(dialogue, settings, settings.network(args.allow_network))?;
+        let engine = Arc::new(engine(args, settings, keeps_journal));
+        CliSession::of(&source, args, out, engine, cancel)
+    }
+
+    /// A session for a dialogue that was found or made.
+    pub(super) fn of(
+        source: &DialogueSource,
+        args: &RunArgs,
+        out: &Out,
+        engine: Arc<Engine>,
+        cancel: Cancel,
+    ) -> Result<CliSession, Fault> {
         let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
-        let plan = source::compile(&source, &options, out)?;
+        let plan = source::compile(source, &options, out)?;
         plan.notes.iter().for_each(|note| out.note(format_args!("note: {note}")));
-        let engine = Engine::new(settings.clone());
         let memo = if args.no_memo { None } else { Some(engine.memo()?) };
-        let engine = if args.no_memo { engine.without_vectors() } else { engine };
-        let engine = if keeps_journal { engine } else { engine.without_journal() };
-        let session = session::Session::new(Arc::new(engine), &source, plan);
+        let session = session::Session::new(engine, source, plan);
         Ok(CliSession { session, out: out.clone(), bars: Arc::new(Bars::new(out)), cancel, memo })
     }
 
@@ -219,6 +228,13 @@ impl CliSession {
         }
         Ok(run.outcome?)
     }
+}
+
+/// The shared parts of a command's sessions. Without `keeps_journal`, lines are kept in memory alone.
+pub(super) fn engine(args: &RunArgs, settings: &Settings, keeps_journal: bool) -> Engine {
+    let engine = Engine::new(settings.clone());
+    let engine = if args.no_memo { engine.without_vectors() } else { engine };
+    if keeps_journal { engine } else { engine.without_journal() }
 }
 
 /// The callbacks of a session: bars and notes for downloads and transfers, and the terminal for persons.

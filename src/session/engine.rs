@@ -66,6 +66,11 @@ impl Engine {
         &self.journal
     }
 
+    /// The store of vectors of texts.
+    pub(super) fn vectors(&self) -> VectorStore {
+        self.vectors.clone()
+    }
+
     /// The store of measured speeds.
     pub(super) fn timings(&self) -> &TimingStore {
         &self.timings

@@ -1,6 +1,7 @@
-//! Indexing: runs a dialogue on a video, so that the journal has its lines. A video that the same plan has finished with is skipped.
+//! Indexing: runs a dialogue on a video, so that the journal has its lines, and adds vectors of lines and frames (`vectors`). A video that
+//! the same plan has finished with is skipped; only vectors that are missing are added.
 
-use super::{LoadOptions, Session};
+use super::{LoadOptions, Session, vectors::EmbedTools};
 use crate::{
     agent::{journal::JournalAgent, media::MediaAgent},
     error::Fault,
@@ -24,9 +25,14 @@ pub enum Indexed {
         memo_hits: u64,
         /// The lines that the denylist kept out.
         denied: u64,
+        /// The vectors of lines and frames that were added.
+        vectors: u64,
     },
     /// The journal had them already.
-    Known,
+    Known {
+        /// The vectors of lines and frames that were added.
+        vectors: u64,
+    },
 }
 
 impl Session {
@@ -52,21 +58,23 @@ impl Session {
             let journal: Result<Journal, _> = place.open();
             journal?
         };
+        let tools = EmbedTools::of(&options);
         if !options.fresh && journal.is_indexed(video, &plan)? {
             // the file may have moved, or the user states another time
             journal.mark_indexed(video, &plan)?;
-            return Ok(Indexed::Known);
+            return Ok(Indexed::Known { vectors: self.add_vectors(video, loading, &tools).await? });
         }
         let inputs = self.plan.bind(IndexMap::from([("video".to_owned(), Value::Video(video.clone()))]))?;
         let memo = options.memo.clone();
         let outcome = self.run(inputs, loading, options).await?.outcome?;
         journal.mark_indexed(video, &plan)?;
         let denied = journal.take_denied(&video.digest);
+        let vectors = self.add_vectors(video, loading, &tools).await?;
         if let Some(memo) = memo.filter(|_| denied > 0) {
             // what is kept out of the journal is not kept elsewhere
             memo.purge(&Purge::Media(vec![video.digest.clone()]))?;
         }
-        Ok(Indexed::Added { exchanges: outcome.exchanges, memo_hits: outcome.memo_hits, denied })
+        Ok(Indexed::Added { exchanges: outcome.exchanges, memo_hits: outcome.memo_hits, denied, vectors })
     }
 }
 

@@ -11,8 +11,10 @@ pub mod forecast;
 mod indexing;
 pub mod inputs;
 mod lists;
+pub mod searching;
 pub mod settings;
 pub mod source;
+mod vectors;
 
 pub use engine::{Engine, Listener};
 pub use folders::media_below;
@@ -21,7 +23,7 @@ pub use settings::Settings;
 pub use source::DialogueSource;
 
 use crate::{
-    agent::roster::Roster,
+    agent::{Agent, roster::Roster},
     error::{Fault, FaultKind},
     hub::Catalogue,
     media::Access,
@@ -42,6 +44,8 @@ pub struct Session {
     pub catalogue: Catalogue,
     engine: Arc<Engine>,
     roster: OnceCell<Roster>,
+    /// The agent that embeds the lines of the journal, if the cast has one.
+    embedder: OnceCell<Option<Arc<dyn Agent>>>,
 }
 
 /// The settings for loading the agents of a session.
@@ -59,7 +63,14 @@ impl Session {
     /// A session for `source` and its plan. Nothing is loaded yet.
     pub fn new(engine: Arc<Engine>, source: &DialogueSource, plan: Plan) -> Session {
         let access = Access::new(source.catalogue.network, &engine.settings.folders);
-        Session { plan, access, catalogue: source.catalogue.clone(), engine, roster: OnceCell::new() }
+        Session {
+            plan,
+            access,
+            catalogue: source.catalogue.clone(),
+            engine,
+            roster: OnceCell::new(),
+            embedder: OnceCell::new(),
+        }
     }
 
     /// The parts that it shares with other sessions.
