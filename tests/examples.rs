@@ -97,7 +97,22 @@ fn a_story_is_short_and_true() {
 fn a_summary_is_short_and_true() {
     for day in days() {
         // the starter mind sometimes puts a moment of a long log into another place
-        short_and_true(&day, &day.run("summary", &[]), 1);
+        let told = day.run("summary", &[]);
+        let (story, evidence) = told.split_once('\n').expect("the moments that it tells of");
+        short_and_true(&day, story, 1);
+        assert!((1..=3).contains(&evidence.lines().count()), "{told}");
+        // a story in parts is told of moments in all thirds of the day
+        let parts = day.run("summary", &["-i", "lines=6", "--json"]);
+        let parts: Json = serde_json::from_str(&parts).expect("JSON");
+        short_and_true(&day, parts["answer"].as_str().expect("text"), 1);
+        let summaries = parts["value"]["summaries"].as_array().expect("summaries");
+        let top = summaries.last().expect("a summary");
+        assert!(summaries.len() >= 4 && top["level"].as_u64() >= Some(2), "{parts}");
+        let lines: Vec<u64> = top["lines"].as_array().expect("lines").iter().filter_map(Json::as_u64).collect();
+        assert!(
+            lines.len() >= 10 && lines.iter().copied().eq(0..lines.len() as u64),
+            "every line counts once: {parts}"
+        );
     }
 }
 

@@ -30,7 +30,8 @@ async fn server(manner: &'static str) -> MockServer {
     let server = MockServer::start().await;
     let respond = move |request: &Request| {
         let found = tokens(&prompt(request));
-        let choice = json!({"message": {"content": "[1] In the kitchen."}, "finish_reason": "stop"});
+        let said = if prompt(request).starts_with("Summarise") { "Mugs." } else { "[1] In the kitchen." };
+        let choice = json!({"message": {"content": said}, "finish_reason": "stop"});
         if found + REPLY <= CONTEXT || manner == "cuts" {
             return ResponseTemplate::new(200).set_body_json(json!({"choices": [choice]}));
         }
@@ -59,6 +60,14 @@ async fn server(manner: &'static str) -> MockServer {
 /// Asks about a list of lines. `limits` is the end of the agent file, `more` that of the step. Gives the exit code, the
 /// JSON, and the transcript; if the run fails, stderr.
 fn run(server: &MockServer, limits: &str, more: &str) -> (Option<i32>, Json, String) {
+    let step = format!(
+        "say: {{ agent: mind, text: \"Where is the mug?\\n{{{{ log }}}}\", cite: log, max_tokens: {REPLY}{more} }}"
+    );
+    run_step(server, limits, &step)
+}
+
+/// The same with another step.
+fn run_step(server: &MockServer, limits: &str, step: &str) -> (Option<i32>, Json, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |file: &str, text: &str| {
         let path = folder.path().join(file);
@@ -67,12 +76,10 @@ fn run(server: &MockServer, limits: &str, more: &str) -> (Option<i32>, Json, Str
     };
     let url = server.uri();
     write("agents/far.yaml", &format!("endpoint: {{ url: '{url}', model: m, retries: 2 }}\n{limits}\n"));
-    let step =
-        format!("{{ agent: mind, text: \"Where is the mug?\\n{{{{ log }}}}\", cite: log, max_tokens: {REPLY}{more} }}");
     write(
         "d.yaml",
         &format!(
-            "version: 1\ndialogue: d\ninputs: {{ log: list of record }}\ncast: {{ mind: far }}\nsteps:\n  found: {{ say: {step} }}\nanswer: \"{{{{ found }}}}\"\n"
+            "version: 1\ndialogue: d\ninputs: {{ log: list of record }}\ncast: {{ mind: far }}\nsteps:\n  found: {{ {step} }}\nanswer: \"{{{{ found }}}}\"\n"
         ),
     );
     let line = |n: usize| json!({"start": n, "end": n + 1, "text": format!("a mug number {n} in the kitchen")});
@@ -154,4 +161,40 @@ async fn a_prompt_that_is_too_long_names_step_agent_and_both_numbers() {
     let (code, _, seen) = run(&server, "limits: { context_tokens: 5 }", ", overflow: oldest");
     let all = format!("without {LINES} of the {LINES} lines of its list, the prompt has at least ");
     assert!(code == Some(1) && seen.contains(&all), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_reads_every_line_and_sends_no_prompt_twice_too_long() {
+    for (manner, limits) in [
+        ("vllm", ""),
+        ("llama.cpp", ""),
+        ("mute", ""),
+        ("cuts", "limits: { context_tokens: 400 }"),
+        ("vllm", "limits: { context_tokens: 400 }"),
+    ] {
+        let server = server(manner).await;
+        // all lines would share a prompt of about 1,100 tokens
+        let step = format!(
+            "digest: {{ agent: mind, of: log, text: \"Summarise:\\n{{{{ log }}}}\", lines: 100, max_tokens: {REPLY} }}"
+        );
+        let (code, answer, seen) = run_step(&server, limits, &step);
+        assert_eq!(code, Some(0), "{manner}: {seen}");
+        let accepted: Vec<String> =
+            prompts(&server).await.into_iter().filter(|prompt| tokens(prompt) + REPLY <= CONTEXT).collect();
+        for line in 1..=LINES {
+            let reads = accepted.iter().filter(|prompt| prompt.contains(&format!("mug number {line} "))).count();
+            assert_eq!(reads, 1, "{manner} {limits}: line {line}");
+        }
+        assert!(!accepted.iter().any(|prompt| prompt.contains("left out")), "{accepted:?}");
+        let summaries = answer["value"]["summaries"].as_array().expect("summaries");
+        let top = summaries.last().expect("a summary");
+        assert_eq!(top["lines"].as_array().map(Vec::len), Some(LINES), "{answer}");
+        assert!(top["level"] == 2 && top["start"] == 1 && top["end"] == LINES + 1, "{top}");
+        let below = answer["evidence"].as_array().expect("evidence");
+        assert_eq!(
+            below.len(),
+            top["of"].as_array().map_or(0, Vec::len),
+            "the last summary cites those below: {answer}"
+        );
+    }
 }

@@ -17,8 +17,12 @@ use std::{
 /// A reader without a terminal.
 struct Nobody;
 
+#[async_trait::async_trait]
 impl LineReader for Nobody {
-    fn line(&self, _: &str) -> Result<String, String> {
+    fn given(&self, _: &str) -> Option<String> {
+        None
+    }
+    async fn line(&self, _: &str) -> Result<String, String> {
         Err("no terminal is attached".into())
     }
 }

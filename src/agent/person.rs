@@ -1,9 +1,12 @@
-//! A person as an agent: the terminal shows a question, and the person types a line.
+//! A person as an agent: the terminal shows a question, and the person types a line. The user of a run (`ask_user`) is such an agent.
 
 use super::{Agent, CallContext, Card};
 use crate::{
     error::Fault,
-    exchange::{Answers, Finish, Item, Kind, Modality, RankRequest, Reply, Request, SayReply, SayRequest},
+    exchange::{
+        Answers, AskUserRequest, Finish, Item, Kind, Modality, RankRequest, Reply, Request, SayReply, SayRequest,
+        choice,
+    },
     grammar::Restriction,
     value::Scored,
 };
@@ -15,10 +18,13 @@ use tokio::sync::Mutex;
 const MAX_TRIES: usize = 3;
 
 /// Reads lines from a person. The command line uses the terminal; tests have their own.
+#[async_trait]
 pub trait LineReader: Send + Sync {
+    /// The next answer to the question of this step (`DIALOGUE.STEP`) that was given before the run, if one is left.
+    fn given(&self, name: &str) -> Option<String>;
     /// Shows `question` and waits for one line. The error is the reason why a person cannot answer (no terminal, end of
-    /// input).
-    fn line(&self, question: &str) -> Result<String, String>;
+    /// input). A dropped future leaves its question: the next line answers a later one.
+    async fn line(&self, question: &str) -> Result<String, String>;
 }
 
 /// An agent whose replies a person types.
@@ -35,56 +41,83 @@ impl PersonAgent {
     /// An agent that asks through `prompt` and shows the greeting before each question.
     pub fn new(name: &str, greeting: Option<String>, prompt: Arc<dyn LineReader>) -> PersonAgent {
         let content = &[Modality::Text, Modality::Image, Modality::Sound];
-        let answers = vec![Answers::new(Kind::Say, content), Answers::new(Kind::Rank, content)];
+        let kinds = [Kind::Say, Kind::Rank, Kind::AskUser];
+        let answers = kinds.map(|kind| Answers::new(kind, content)).to_vec();
         let card =
             Card { name: name.to_owned(), answers, identity: "person".to_owned(), memo: false, own_labels: true };
         PersonAgent { card, prompt, greeting, turn: Mutex::new(()) }
     }
 
-    /// Asks until the person types one of the choices. If the list of choices is empty, `fits` decides. Fails after
-    /// [`MAX_TRIES`] invalid lines.
+    /// Asks until the line means an answer. Fails after [`MAX_TRIES`] other lines, and if nobody can be asked.
     async fn answer(
         &self,
         question: String,
         choices: &[String],
-        fits: impl Fn(&str) -> Result<(), String>,
-    ) -> Result<String, Fault> {
+        meant: impl Fn(&str) -> Result<String, String>,
+    ) -> Result<String, Unanswered> {
         let _turn = self.turn.lock().await;
         let greeting = self.greeting.as_ref().map(|greeting| format!("{}\n", greeting.trim_end()));
         let mut question = greeting.unwrap_or_default() + &question + &numbered(choices);
         for _ in 0..MAX_TRIES {
-            let line = self.line(question).await?;
+            let line = self.prompt.line(&question).await.map_err(Unanswered::Nobody)?;
             let line = line.trim();
-            if choices.is_empty() {
-                match fits(line) {
-                    Ok(()) => return Ok(line.to_owned()),
-                    Err(why) => question = format!("{why}; type the answer again.\n"),
+            match meant(line) {
+                Ok(answer) => return Ok(answer),
+                Err(_) if !choices.is_empty() => {
+                    question = format!("`{line}` is not one of the choices; type one of them, or its number.\n");
                 }
-                continue;
+                Err(why) => question = format!("{why}; type the answer again.\n"),
             }
-            if let Some(choice) = chosen(line, choices) {
-                return Ok(choice.to_owned());
-            }
-            question = format!("`{line}` is not one of the choices; type one of them, or its number.\n");
         }
-        let typed = if choices.is_empty() { "no valid answer" } else { "none of the choices" };
-        Err(Fault::failed(format!("{} typed {typed} in {MAX_TRIES} tries", self.card.name)))
+        Err(Unanswered::Wrong(if choices.is_empty() { "no valid answer" } else { "none of the choices" }))
     }
 
-    /// Waits for a line on a separate thread, because a blocked thread of the runtime would delay the end of the
-    /// process on Ctrl-C.
-    async fn line(&self, question: String) -> Result<String, Fault> {
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        let prompt = self.prompt.clone();
-        let thread = std::thread::Builder::new().name("person".to_owned());
-        thread
-            .spawn(move || drop(answer.send(prompt.line(&question))))
-            .map_err(|error| Fault::failed(format!("the thread that asks a person cannot be started: {error}")))?;
-        match answered.await {
-            Ok(line) => line.map_err(|why| Fault::failed(format!("{} cannot be asked: {why}", self.card.name))),
-            Err(_) => Err(Fault::cancelled()),
+    /// The fault of a question without an answer.
+    fn fault(&self, why: Unanswered) -> Fault {
+        let name = &self.card.name;
+        Fault::failed(match why {
+            Unanswered::Nobody(why) => format!("{name} cannot be asked: {why}"),
+            Unanswered::Wrong(what) => format!("{name} typed {what} in {MAX_TRIES} tries"),
+        })
+    }
+
+    /// The answer to `ask_user`: the next one that was given before the run, else a typed one, else the default.
+    async fn user(&self, asked: &AskUserRequest) -> Result<String, Fault> {
+        // `DIALOGUE.STEP`; people know the step
+        let step = asked.name.rsplit('.').next().unwrap_or(&asked.name);
+        if let Some(line) = self.prompt.given(&asked.name) {
+            return asked
+                .answer(&line)
+                .map_err(|why| Fault::failed(format!("the answer given for `{step}` does not fit: {why}")));
+        }
+        let form = match (&asked.default, form(asked.restriction())) {
+            (Some(default), form) => format!("{form}(an empty line means: {default})\n"),
+            (None, form) => form,
+        };
+        let question = format!("{}\n{form}", asked.text.trim_end());
+        match (self.answer(question, &asked.choices, |line| asked.answer(line)).await, &asked.default) {
+            (Ok(answer), _) => Ok(answer),
+            (Err(Unanswered::Nobody(why)), Some(default)) => {
+                tracing::warn!("{step}: {why}; its default `{default}` is taken");
+                Ok(default.clone())
+            }
+            (Err(why @ Unanswered::Nobody(_)), None) => Err(self.fault(why).hint(no_answer_hint(step))),
+            (Err(why), _) => Err(self.fault(why)),
         }
     }
+}
+
+/// Why a question has no answer.
+enum Unanswered {
+    /// Nobody can be asked, with the reason.
+    Nobody(String),
+    /// Each typed line was no answer, in words.
+    Wrong(&'static str),
+}
+
+/// How to answer the question of a step without a terminal.
+pub fn no_answer_hint(step: &str) -> String {
+    format!("give the answer before the run: --answer {step}=VALUE, once for each time that it is asked")
 }
 
 #[async_trait]
@@ -100,13 +133,24 @@ impl Agent for PersonAgent {
     async fn ask(&self, request: Request, _: CallContext) -> Result<Reply, Fault> {
         match request {
             Request::Say(request) => {
-                let fits = |line: &str| request.restriction().map_or(Ok(()), |restriction| restriction.accepts(line));
-                let text = self.answer(shown(&request), &request.choices, fits).await?;
-                Ok(said(&text))
+                let fits = |line: &str| match choice(line, &request.choices) {
+                    Some(choice) => Ok(choice.to_owned()),
+                    None if !request.choices.is_empty() => Err(String::new()),
+                    None => request.restriction().map_or(Ok(()), |form| form.accepts(line)).map(|()| line.to_owned()),
+                };
+                let text = self.answer(shown(&request), &request.choices, fits).await.map_err(|why| self.fault(why))?;
+                Ok(Reply::Say(said(&text)))
             }
             Request::Rank(RankRequest { what, among, .. }) => {
                 let question = if among.is_empty() { "What is it?" } else { "Which of these is it?" };
-                let winner = self.answer(format!("{question}\n{}", look_at(&what)), &among, |_| Ok(())).await?;
+                let winner = {
+                    let question = format!("{question}\n{}", look_at(&what));
+                    let meant = |line: &str| match among.is_empty() {
+                        true => Ok(line.to_owned()),
+                        false => choice(line, &among).map(str::to_owned).ok_or_else(String::new),
+                    };
+                    self.answer(question, &among, meant).await.map_err(|why| self.fault(why))?
+                };
                 if winner.is_empty() {
                     return Err(Fault::failed(format!("{} typed no label", self.card.name)));
                 }
@@ -118,13 +162,17 @@ impl Agent for PersonAgent {
                 };
                 Ok(Reply::Rank(among.iter().map(one).collect()))
             }
-            _ => Err(Fault::failed(format!("{} is a person, and answers `say` and `rank` only", self.card.name))),
+            Request::AskUser(asked) => Ok(Reply::AskUser(said(&self.user(&asked).await?))),
+            _ => {
+                let name = &self.card.name;
+                Err(Fault::failed(format!("{name} is a person, and answers `say`, `rank` and `ask_user` only")))
+            }
         }
     }
 }
 
-fn said(text: &str) -> Reply {
-    Reply::Say(SayReply::new(text, Finish::Stop))
+fn said(text: &str) -> SayReply {
+    SayReply::new(text, Finish::Stop)
 }
 
 /// The chat as a person reads it.
@@ -135,10 +183,15 @@ fn shown(request: &SayRequest) -> String {
         text.push_str(message.content.trim_end());
         text.push('\n');
     }
-    match request.restriction() {
-        Some(Restriction::Schema(schema)) => text + &format!("(answer with JSON that fits {schema})\n"),
-        Some(Restriction::Regex(regex)) => text + &format!("(answer with a line that matches {regex})\n"),
-        None => text,
+    text + &form(request.restriction())
+}
+
+/// The form of an answer in words.
+fn form(restriction: Option<Restriction<'_>>) -> String {
+    match restriction {
+        Some(Restriction::Schema(schema)) => format!("(answer with JSON that fits {schema})\n"),
+        Some(Restriction::Regex(regex)) => format!("(answer with a line that matches {regex})\n"),
+        None => String::new(),
     }
 }
 
@@ -156,13 +209,6 @@ fn numbered(choices: &[String]) -> String {
     choices.iter().enumerate().map(|(index, choice)| format!("  {}) {choice}\n", index + 1)).collect()
 }
 
-/// The choice that the line names by its text or its number.
-fn chosen<'a>(line: &str, choices: &'a [String]) -> Option<&'a str> {
-    let by_number = || line.parse::<usize>().ok().and_then(|number| choices.get(number.checked_sub(1)?));
-    let by_text = choices.iter().find(|choice| choice.to_lowercase() == line.to_lowercase());
-    by_text.or_else(by_number).map(String::as_str)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,8 +217,12 @@ mod tests {
     /// Answers with these lines, and records the questions.
     struct Typed(std::sync::Mutex<(Vec<&'static str>, String)>);
 
+    #[async_trait]
     impl LineReader for Typed {
-        fn line(&self, question: &str) -> Result<String, String> {
+        fn given(&self, name: &str) -> Option<String> {
+            (name == "cook.known").then(|| "next".to_owned())
+        }
+        async fn line(&self, question: &str) -> Result<String, String> {
             let mut typed = self.0.lock().expect("lock");
             typed.1.push_str(question);
             if typed.0.is_empty() { Err("no terminal is attached".into()) } else { Ok(typed.0.remove(0).into()) }
@@ -186,7 +236,7 @@ mod tests {
         let messages = vec![Message::new("user", "Was it good?")];
         let request = Request::Say(SayRequest { choices, ..SayRequest::new(messages) });
         let reply = agent.ask(request, CallContext::default()).await.map_err(|error| error.to_string());
-        assert_eq!(reply, expected.map(said).map_err(str::to_owned));
+        assert_eq!(reply, expected.map(|text| Reply::Say(said(text))).map_err(str::to_owned));
         prompt.0.lock().expect("lock").1.clone()
     }
 
@@ -204,6 +254,40 @@ mod tests {
         check(&["yes", "no"], &["YES"], Ok("yes")).await;
         check(&["yes", "no"], &["a", "0", "3"], Err("judge typed none of the choices in 3 tries")).await;
         check(&[], &[], Err("judge cannot be asked: no terminal is attached")).await;
+    }
+
+    #[tokio::test]
+    async fn the_user_of_a_run_is_asked() {
+        let check = async |asked: AskUserRequest, typed: &[&'static str], expected: Result<&str, &str>| {
+            let prompt = Arc::new(Typed(std::sync::Mutex::new((typed.to_vec(), String::new()))));
+            let agent = PersonAgent::new("user", None, prompt.clone());
+            let reply = agent.ask(Request::AskUser(asked), CallContext::default()).await;
+            let reply = reply.map_err(|fault| format!("{}; {}", fault.message, fault.hint.unwrap_or_default()));
+            assert_eq!(reply, expected.map(|text| Reply::AskUser(said(text))).map_err(str::to_owned));
+            prompt.0.lock().expect("lock").1.clone()
+        };
+        let asked = |name: &str, default: Option<&str>| AskUserRequest {
+            name: name.to_owned(),
+            text: "Step 1: peel the onions.".to_owned(),
+            default: default.map(str::to_owned),
+            ..AskUserRequest::default()
+        };
+        let shown = check(asked("cook.turn", Some("next")), &[""], Ok("next")).await;
+        insta::assert_snapshot!(shown, @r"
+        Step 1: peel the onions.
+        (an empty line means: next)
+        ");
+        let shown = check(asked("cook.known", None), &["never read"], Ok("next")).await;
+        assert_eq!(shown, "", "an answer that was given is not asked for");
+        check(asked("cook.turn", Some("stop")), &[], Ok("stop")).await;
+        let hint = "user cannot be asked: no terminal is attached; give the answer before the run: --answer turn=VALUE, once for \
+                    each time that it is asked";
+        check(asked("cook.turn", None), &[], Err(hint)).await;
+        let schema = Some(serde_json::json!({ "type": "integer" }));
+        let number = AskUserRequest { schema, ..asked("cook.known", None) };
+        let agent = PersonAgent::new("user", None, Arc::new(Typed(std::sync::Mutex::default())));
+        let why = agent.ask(Request::AskUser(number), CallContext::default()).await.expect_err("no number").message;
+        assert!(why.starts_with("the answer given for `known` does not fit: "), "{why}");
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ use crate::{
     hub::{Catalogue, Network, WeightsPath, WeightsSource, download::DownloadProgress, verdict::plain},
     infer::worker::WorkerLimits,
     media::MediaStore,
-    plan::{Plan, Role},
+    plan::{Plan, Role, USER},
     store::{TimingStore, VectorStore, journal::JournalPlace},
 };
 use futures_util::future::join_all;
@@ -116,6 +116,9 @@ impl Roster {
             plan.roles.iter().map(|(role, played)| (role.clone(), by_name[played.agent.as_str()].clone())).collect();
         roles.insert(MediaAgent::NAME.to_owned(), Arc::new(MediaAgent::new(options.store.clone())));
         roles.insert(JournalAgent::NAME.to_owned(), Arc::new(JournalAgent::new(options.journal.clone())));
+        if plan.block.questions().iter().any(|(question, _)| question.is_of_run) && !roles.contains_key(USER) {
+            roles.insert(USER.to_owned(), Arc::new(PersonAgent::new(USER, None, options.prompt.clone())));
+        }
         Ok(Roster { agents: roles, store: Some(options.store.clone()), budgets })
     }
 }
@@ -355,8 +358,12 @@ mod tests {
     /// A reader without a terminal.
     struct Nobody;
 
+    #[async_trait::async_trait]
     impl LineReader for Nobody {
-        fn line(&self, _: &str) -> Result<String, String> {
+        fn given(&self, _: &str) -> Option<String> {
+            None
+        }
+        async fn line(&self, _: &str) -> Result<String, String> {
             Err("no terminal is attached".into())
         }
     }

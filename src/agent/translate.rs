@@ -419,8 +419,12 @@ mod tests {
         let spec = TranslateSpec { eye: "a".into(), words: "b".into(), labels: 1, senses: BTreeMap::new() };
         let person = || {
             struct Nobody;
+            #[async_trait::async_trait]
             impl crate::agent::person::LineReader for Nobody {
-                fn line(&self, _: &str) -> Result<String, String> {
+                fn given(&self, _: &str) -> Option<String> {
+                    None
+                }
+                async fn line(&self, _: &str) -> Result<String, String> {
                     Err("no terminal".into())
                 }
             }

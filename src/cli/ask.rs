@@ -55,6 +55,9 @@ pub(crate) struct Args {
     /// The time zone of the question: an IANA name or an offset [default: that of the latest recording]
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     tz: Option<String>,
+    /// An answer to a step of the dialogue that asks the user, used in order
+    #[arg(long = "answer", value_name = "STEP=VALUE")]
+    answers: Vec<String>,
     /// End with exit code 6 if the answer is "I don't know"
     #[arg(long)]
     fail_on_abstain: bool,
@@ -88,6 +91,7 @@ impl Args {
         let (paths, question) = self.read()?;
         block_on(|cancel| async {
             let answering = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?;
+            let answering = answering.with_answers(&self.answers)?;
             let about = self.prepare(&paths, &answering, out, settings).await?;
             let ask = async |question: &str, history: &[Value]| {
                 let inputs = self.inputs(&about, question, history, &answering);
@@ -182,7 +186,7 @@ impl Args {
             media.push(looking.unless_interrupted(opening).await?);
         }
         for (number, video) in media.iter().enumerate() {
-            match looking.index(video, &self.run).await? {
+            match looking.index(video, &self.run, false).await? {
                 Indexed::Added { exchanges, memo_hits, .. } if media.len() > 1 => {
                     let place = format!("[{}/{}]", number + 1, media.len());
                     out.note(format_args!(

@@ -67,7 +67,8 @@ impl Args {
     pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let catalogue = settings.catalogue(Path::new("."), settings.network(false))?;
         let engine = Engine::new(settings.clone());
-        let options = engine.options(&catalogue, &self.device, &listener(&Arc::new(Bars::new(out))));
+        let options =
+            engine.options(&catalogue, &self.device, &listener(&Arc::new(Bars::new(out)), Default::default()));
         block_on(|cancel| async move {
             let loaded = roster::load_one(&self.agent, &options).await;
             report(&catalogue.verdicts, out)?;

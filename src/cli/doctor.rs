@@ -33,7 +33,7 @@ impl Args {
         let catalogue = settings.catalogue(Path::new("."), network)?;
         let bars = Arc::new(Bars::new(out));
         let engine = Engine::new(settings.clone());
-        let options = engine.options(&catalogue, &self.device, &session::listener(&bars));
+        let options = engine.options(&catalogue, &self.device, &session::listener(&bars, Default::default()));
         let examine = async { Ok(doctor::examine(&options).await) };
         let checks = block_on(|cancel| async move { session::unless(&cancel, examine).await })?;
         // a file that cannot be used is a failed check, so the error is not needed here

@@ -134,7 +134,7 @@ impl Args {
                     "{place}{file}: the file was replaced; the lines of its earlier content {other} are kept"
                 ));
             }
-            session.index(&video, &self.run).await
+            session.index(&video, &self.run, true).await
         };
         match session.unless_interrupted(indexing).await {
             Ok(Indexed::Added { exchanges, memo_hits, denied, vectors }) => {

@@ -9,7 +9,10 @@ use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, P
 use std::{
     collections::{HashMap, HashSet},
     fmt::Write,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,6 +24,20 @@ pub(crate) struct Bars {
     steps: Mutex<HashMap<String, Step>>,
     /// The reasons of retries that were shown.
     retried: Mutex<HashSet<String>>,
+    /// True while a question to a person is open.
+    is_paused: AtomicBool,
+}
+
+/// Shows the bars again when it is dropped.
+pub(crate) struct PausedBars(Arc<Bars>);
+
+impl Drop for PausedBars {
+    fn drop(&mut self) {
+        self.0.is_paused.store(false, Ordering::Relaxed);
+        if self.0.drawn {
+            self.0.all.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
 }
 
 /// A number of exchanges: `1 exchange`, `2 exchanges`.
@@ -67,7 +84,21 @@ impl Bars {
             all: MultiProgress::with_draw_target(target),
             steps: Mutex::default(),
             retried: Mutex::default(),
+            is_paused: AtomicBool::new(false),
         }
+    }
+
+    /// Hides the bars while a person types.
+    pub(super) fn pause(self: &Arc<Bars>) -> PausedBars {
+        self.clear();
+        self.is_paused.store(true, Ordering::Relaxed);
+        self.all.set_draw_target(ProgressDrawTarget::hidden());
+        PausedBars(self.clone())
+    }
+
+    /// True if bars are drawn now.
+    fn draws(&self) -> bool {
+        self.drawn && !self.is_paused.load(Ordering::Relaxed)
     }
 
     /// True for the first retry with this reason.
@@ -83,7 +114,7 @@ impl Bars {
 
     /// Prints a line, even with `-q`.
     pub(super) fn notice(&self, text: impl std::fmt::Display) {
-        if self.drawn {
+        if self.draws() {
             let _ = self.all.println(print::foreign(&text.to_string()));
         } else {
             print::to_stderr(&text.to_string());
@@ -91,7 +122,7 @@ impl Bars {
     }
 
     fn line(&self, text: impl std::fmt::Display) {
-        if self.drawn {
+        if self.draws() {
             let _ = self.all.println(print::foreign(&text.to_string()));
         } else if !self.quiet {
             print::to_stderr(&text.to_string());

@@ -6,12 +6,13 @@ use super::{
     progress::Bars,
     settings::{Settings, report},
     signals, source,
-    terminal::Terminal,
+    terminal::{GivenAnswers, Terminal},
 };
 use crate::{
+    agent::person::no_answer_hint,
     error::{Fault, FaultKind},
     media::Access,
-    plan::{CompileOptions, Inputs, Plan},
+    plan::{CompileOptions, Inputs, Plan, UserQuestion},
     run::{Agents, Cancel, Outcome, Recorder, RunOptions, named_media},
     session::{self, DialogueSource, Engine, Indexed, Listener, LoadOptions, forecast::Forecast},
     store::{journal::Journal, memo::Memo},
@@ -48,6 +49,7 @@ pub(crate) struct CliSession {
     bars: Arc<Bars>,
     cancel: Cancel,
     memo: Option<Memo>,
+    answers: Arc<GivenAnswers>,
 }
 
 impl CliSession {
@@ -89,17 +91,31 @@ impl CliSession {
         plan.notes.iter().for_each(|note| out.note(format_args!("note: {note}")));
         let memo = if args.no_memo { None } else { Some(engine.memo()?) };
         let session = session::Session::new(engine, source, plan);
-        Ok(CliSession { session, out: out.clone(), bars: Arc::new(Bars::new(out)), cancel, memo })
+        let (bars, answers) = (Arc::new(Bars::new(out)), Arc::default());
+        Ok(CliSession { session, out: out.clone(), bars, cancel, memo, answers })
+    }
+
+    /// The same session with answers to the questions of its steps (`STEP=VALUE`). Fails if a question that every run asks cannot be
+    /// answered, before a model loads.
+    pub(super) fn with_answers(self, pairs: &[String]) -> Result<CliSession, Fault> {
+        let questions = self.plan().block.questions();
+        let all: Vec<UserQuestion> = questions.iter().map(|(question, _)| question.clone()).collect();
+        let answers = GivenAnswers::read(pairs, &all)?;
+        let is_open = |question: &UserQuestion| {
+            question.is_of_run && !question.has_default && !Terminal::is_there() && !answers.has(&question.name)
+        };
+        if let Some((question, _)) = questions.iter().find(|(question, certain)| *certain && is_open(question)) {
+            let step = question.name.rsplit('.').next().unwrap_or(&question.name);
+            let why = format!("`{step}` asks the user, but no terminal is attached");
+            return Err(Fault::refused(why).hint(no_answer_hint(step)));
+        }
+        Ok(CliSession { answers: Arc::new(answers), ..self })
     }
 
     /// A session for another dialogue with the same cast, which shares memo, journal and loaded agents with this one.
     pub(super) fn beside(&self, dialogue: &str, args: &RunArgs, settings: &Settings) -> Result<CliSession, Fault> {
         let source = source::find(dialogue, settings, settings.network(args.allow_network))?;
-        let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
-        let plan = source::compile(&source, &options, &self.out)?;
-        let session = session::Session::new(self.session.shared_engine(), &source, plan);
-        let (out, bars) = (self.out.clone(), self.bars.clone());
-        Ok(CliSession { session, out, bars, cancel: self.cancel.clone(), memo: self.memo.clone() })
+        CliSession::of(&source, args, &self.out, self.session.shared_engine(), self.cancel.clone())
     }
 
     /// The journal of its runs.
@@ -135,7 +151,7 @@ impl CliSession {
 
     /// Prepares the agents, and prints the verdicts about files of the project.
     async fn loaded(&self, args: &RunArgs) -> Result<LoadOptions, Fault> {
-        let listener = listener(&self.bars);
+        let listener = listener(&self.bars, self.answers.clone());
         let loading = LoadOptions { device: args.device.clone(), memory: args.memory, listener };
         let loaded = self.unless_interrupted(self.session.load(&loading)).await;
         report(&self.session.catalogue.verdicts, &self.out)?;
@@ -184,10 +200,10 @@ impl CliSession {
         Ok(self.session.engine().journal().open()?.replaced_at(video)?)
     }
 
-    /// Writes the lines of a video to the journal, unless it has them.
-    pub(super) async fn index(&self, video: &Arc<Media>, args: &RunArgs) -> Result<Indexed, Fault> {
+    /// Writes the lines of a video to the journal, unless it has them, and with `with_vectors` their vectors and those of frames.
+    pub(super) async fn index(&self, video: &Arc<Media>, args: &RunArgs, with_vectors: bool) -> Result<Indexed, Fault> {
         let loading = self.loaded(args).await?;
-        let indexed = self.session.index(video, &loading, self.options(args)).await;
+        let indexed = self.session.index(video, &loading, self.options(args), with_vectors).await;
         self.bars.clear();
         indexed
     }
@@ -220,6 +236,10 @@ impl CliSession {
         inputs.values().values().for_each(|value| named_media(value, &mut media));
         let run = self.session.run(inputs, &loading, options).await?;
         self.bars.clear();
+        let unused = self.answers.unused();
+        if run.outcome.is_ok() && !unused.is_empty() {
+            self.out.note(format_args!("note: no question used --answer {}", unused.join(" ")));
+        }
         if let Some(file) = transcript.filter(|_| self.plan().block.writes_journal() || !read.is_empty()) {
             // forgetting a video removes the transcripts of runs about it
             let named = media.into_iter().map(|medium| medium.digest);
@@ -238,10 +258,11 @@ pub(super) fn engine(args: &RunArgs, settings: &Settings, keeps_journal: bool) -
 }
 
 /// The callbacks of a session: bars and notes for downloads and transfers, and the terminal for persons.
-pub(crate) fn listener(bars: &Arc<Bars>) -> Listener {
+pub(crate) fn listener(bars: &Arc<Bars>, answers: Arc<GivenAnswers>) -> Listener {
+    let prompt = Arc::new(Terminal::new(answers, bars.clone()));
     let (bars, notices) = (bars.clone(), bars.clone());
     Listener {
-        prompt: Arc::new(Terminal),
+        prompt,
         on_download: Arc::new(move |progress| bars.download(&progress)),
         on_network: Arc::new(move |outward| notices.notice(outward)),
     }

@@ -214,7 +214,8 @@ impl Args {
     async fn load(&self, out: &Out, settings: &Settings) -> Result<Arc<dyn Agent>, Fault> {
         let catalogue = self.catalogue(settings)?;
         let engine = Engine::new(settings.clone());
-        let options = engine.options(&catalogue, &self.device, &listener(&Arc::new(Bars::new(out))));
+        let options =
+            engine.options(&catalogue, &self.device, &listener(&Arc::new(Bars::new(out)), Default::default()));
         match (&self.agent, &self.model) {
             (Some(name), _) => {
                 let loaded = roster::load_one(name, &options).await;

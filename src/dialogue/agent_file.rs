@@ -167,7 +167,7 @@ impl AgentFile {
                 Some([Kind::Rank, Kind::Embed].map(|kind| Answers::new(kind, content)).to_vec())
             }
             WhoWritten::Person(_) => {
-                Some([Kind::Say, Kind::Rank].map(|kind| Answers::new(kind, Modality::ALL)).to_vec())
+                Some([Kind::Say, Kind::Rank, Kind::AskUser].map(|kind| Answers::new(kind, Modality::ALL)).to_vec())
             }
         }
     }

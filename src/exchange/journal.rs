@@ -22,6 +22,14 @@ pub enum JournalRequest {
         /// The lines, in order of time.
         lines: Vec<JournalLine>,
     },
+    /// Says what a line should be. The correction is a line of its own that takes its place; both are kept. The same request changes nothing
+    /// a second time.
+    Correct {
+        /// The line, as the journal gave it.
+        line: Box<JournalLine>,
+        /// The right text; an empty one removes the line.
+        text: String,
+    },
     /// Asks for the journal's state. A later request that names the state has one reply for ever.
     Revision,
     /// Reads lines in order of time.
@@ -79,6 +87,8 @@ pub enum JournalReply {
     Revision(Revision),
     /// To `read`: the lines, in order of time.
     Lines(Vec<JournalLine>),
+    /// To `correct`: the line that took the place of the wrong one.
+    Corrected(Box<JournalLine>),
 }
 
 impl Exchange for JournalRequest {
@@ -91,6 +101,7 @@ impl Exchange for JournalRequest {
                 let of_lines = lines.iter_mut().map(|line| MediaRef::Sound(&mut line.moment));
                 [MediaRef::Whole(medium)].into_iter().chain(of_lines).collect()
             }
+            JournalRequest::Correct { line, .. } => vec![MediaRef::Sound(&mut line.moment)],
             JournalRequest::Revision | JournalRequest::Read { .. } => Vec::new(),
         }
     }
@@ -113,6 +124,7 @@ impl Exchange for JournalRequest {
     fn fits(&self, reply: &JournalReply) -> Result<(), String> {
         let fits = match (self, reply) {
             (JournalRequest::Append { lines, .. }, JournalReply::Added(count)) => *count == lines.len(),
+            (JournalRequest::Correct { text, .. }, JournalReply::Corrected(line)) => line.text == *text,
             (JournalRequest::Revision, JournalReply::Revision(_)) => true,
             (JournalRequest::Read { .. }, JournalReply::Lines(_)) => true,
             _ => false,
@@ -126,6 +138,7 @@ impl Exchange for JournalRequest {
                 let texts = lines.iter().map(|line| line.text.as_str());
                 [medium.path.as_str()].into_iter().chain(texts).collect::<Vec<_>>().join("\n")
             }
+            JournalRequest::Correct { line, text } => format!("{}\n{text}", line.text),
             JournalRequest::Revision => "revision".to_owned(),
             JournalRequest::Read { .. } => "read".to_owned(),
         }
@@ -141,6 +154,9 @@ impl Exchange for JournalRequest {
         let ScriptReply::Count(0) = written else { return Err(script::misfit(written, "0, an empty journal")) };
         Ok(match self {
             JournalRequest::Append { lines, .. } => JournalReply::Added(lines.len()),
+            JournalRequest::Correct { line, text } => {
+                JournalReply::Corrected(Box::new(JournalLine { text: text.clone(), ..(**line).clone() }))
+            }
             JournalRequest::Revision => JournalReply::Revision(Revision { journal: "script".to_owned(), number: 0 }),
             JournalRequest::Read { .. } => JournalReply::Lines(Vec::new()),
         })

@@ -3,6 +3,7 @@
 //! everything that the engine must know about them.
 
 mod answers;
+mod ask_user;
 mod card;
 mod decoding;
 mod embed;
@@ -18,6 +19,7 @@ mod script;
 mod search;
 
 pub use answers::{Answers, Modalities, Modality, lacks};
+pub use ask_user::{AskUserRequest, choice};
 pub use card::Card;
 pub use decoding::{Decoding, Range, SETTINGS, Setting, SettingForm, SettingValue, WireName};
 pub use embed::EmbedRequest;
@@ -242,6 +244,8 @@ exchanges! {
     Journal "journal" JournalRequest => JournalReply;
     /// The lines that fit words best.
     Search "search" SearchRequest => Vec<SearchHit>;
+    /// A question to a person.
+    AskUser "ask_user" AskUserRequest => SayReply;
 }
 
 impl Request {

@@ -51,10 +51,12 @@ pub enum LeaveOut {
     Oldest,
     /// The lines in the middle.
     Middle,
+    /// The last lines, without a line in their place: the asker reads them in another request.
+    Rest,
 }
 
 impl LeaveOut {
-    /// Every rule with its word in dialogues.
+    /// The rules that `say` offers, with their words in dialogues.
     pub const ALL: [(&str, LeaveOut); 2] = [("oldest", LeaveOut::Oldest), ("middle", LeaveOut::Middle)];
 }
 
@@ -68,7 +70,8 @@ impl Overflow {
         messages.get(self.message)?.content.get(self.start..self.end)
     }
 
-    /// The messages without `count` of the lines. A line in their place says how many are missing.
+    /// The messages without `count` of the lines. A line in their place says how many are missing, unless they are
+    /// read later ([`LeaveOut::Rest`]).
     pub fn without(&self, messages: &[Message], count: usize) -> Vec<Message> {
         let mut messages = messages.to_vec();
         let Some(lines) = self.text(&messages).map(|text| text.split('\n').map(str::to_owned).collect::<Vec<_>>())
@@ -82,9 +85,10 @@ impl Overflow {
         let first = match self.first {
             LeaveOut::Oldest => 0,
             LeaveOut::Middle => (lines.len() - count).div_ceil(2),
+            LeaveOut::Rest => lines.len() - count,
         };
-        let note = format!("({count} lines are left out here)");
-        let kept = lines[..first].iter().chain([&note]).chain(&lines[first + count..]);
+        let note = (self.first != LeaveOut::Rest).then(|| format!("({count} lines are left out here)"));
+        let kept = lines[..first].iter().chain(&note).chain(&lines[first + count..]);
         let kept = kept.cloned().collect::<Vec<_>>().join("\n");
         messages[self.message].content.replace_range(self.start..self.end, &kept);
         messages

@@ -57,6 +57,13 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
     let search = SearchRequest { among: among_lines, text: "keys".into(), vectors, filter, top: 3, apart_s: 1.5 };
     let why = vec![HitReason::Words(vec!["keys".into()]), HitReason::Meaning(0.5)];
     let hit = SearchHit { place: Some(0), score: 0.75, why, ..SearchHit::default() };
+    let asked = AskUserRequest {
+        name: "tour.room".into(),
+        text: "Which room?".into(),
+        choices: vec!["In the cafe.".into(), "the hall".into()],
+        default: Some("the hall".into()),
+        ..AskUserRequest::default()
+    };
     vec![
         (
             Request::Rank(RankRequest { what: what.clone(), among, texts, floor: FloorUse::Required }),
@@ -69,6 +76,7 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
         (Request::Frames(frames), Reply::Frames(vec![moment(path)])),
         (Request::Journal(append(path)), Reply::Journal(JournalReply::Added(1))),
         (Request::Search(search), Reply::Search(vec![hit])),
+        (Request::AskUser(asked), Reply::AskUser(said)),
     ]
 }
 
@@ -146,5 +154,8 @@ fn a_reply_to_another_request_is_refused_by_name() {
 #[test]
 fn the_content_of_a_request_follows_from_its_items() {
     let takes: Vec<String> = one_of_each("day.mp4").iter().map(|(request, _)| request.takes().to_string()).collect();
-    assert_eq!(takes, ["image", "text, image, sound", "text, image", "sound", "image", "video", "text", "text"]);
+    assert_eq!(
+        takes,
+        ["image", "text, image, sound", "text, image", "sound", "image", "video", "text", "text", "text"]
+    );
 }

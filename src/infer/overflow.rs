@@ -111,6 +111,8 @@ mod tests {
         check(LeaveOut::Oldest, 0, "log:\n[1] a\n[2] b\n[3] c\n[4] d\nend");
         check(LeaveOut::Oldest, 2, "log:\n(2 lines are left out here)\n[3] c\n[4] d\nend");
         check(LeaveOut::Middle, 2, "log:\n[1] a\n(2 lines are left out here)\n[4] d\nend");
+        check(LeaveOut::Rest, 3, "log:\n[1] a\nend");
+        check(LeaveOut::Rest, 4, "log:\n\nend");
         check(LeaveOut::Middle, 9, "log:\n(4 lines are left out here)\nend");
     }
 }

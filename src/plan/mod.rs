@@ -27,7 +27,7 @@ pub use formula::Formula;
 pub use planning::{AskedRole, Planning};
 pub use range::{Range, Rule};
 pub use schema::{agent_schema, cast_schema, schema};
-pub use step::{Answered, Ask, Inside, Planned, Step, StepError, Turn, Verb, VerbRow};
+pub use step::{Answered, Ask, Inside, Planned, Step, StepError, Turn, USER, UserQuestion, Verb, VerbRow};
 pub use typing::Typing;
 
 use crate::{
@@ -109,6 +109,20 @@ impl Block {
                     Inside::Nothing | Inside::Asks(_) => false,
                 }
         })
+    }
+
+    /// The questions to a person, also those inside loops and called dialogues. `true` marks one that every run asks.
+    pub fn questions(&self) -> Vec<(UserQuestion, bool)> {
+        let of = |planned: &PlannedStep| {
+            let inner = match planned.step.inside() {
+                Inside::Repeats { block, .. } | Inside::Calls { block, .. } => block.questions(),
+                Inside::Nothing | Inside::Asks(_) => Vec::new(),
+            };
+            let is_certain = planned.when.is_none() && planned.each.is_none() && planned.or.is_none();
+            let own = planned.step.question().map(|question| (question, true));
+            own.into_iter().chain(inner).map(move |(question, certain)| (question, certain && is_certain))
+        };
+        self.steps.iter().flat_map(of).collect()
     }
 }
 

@@ -87,6 +87,24 @@ pub trait Step: fmt::Debug + Send + Sync {
     fn writes_journal(&self) -> bool {
         false
     }
+    /// The question that the step asks a person, if it asks one.
+    fn question(&self) -> Option<UserQuestion> {
+        None
+    }
+}
+
+/// The role of the user of a run. Every run that asks it has it, unless the cast fills it.
+pub const USER: &str = "user";
+
+/// A step's question to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserQuestion {
+    /// The step: `DIALOGUE.STEP`.
+    pub name: String,
+    /// True if the step has an answer for when nobody can be asked.
+    pub has_default: bool,
+    /// True if the user of the run is asked, false for an agent of the cast.
+    pub is_of_run: bool,
 }
 
 /// The parts inside a step.

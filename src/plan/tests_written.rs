@@ -1,6 +1,6 @@
 //! Checks the tests of a dialogue: their names must exist, and each scripted reply must fit a request.
 
-use super::{DeclaredInput, cast::Cast, closest, shared::Shared};
+use super::{DeclaredInput, USER, cast::Cast, closest, shared::Shared};
 use crate::{
     dialogue::{At, DialogueFile},
     exchange::{Kind, Script, ScriptReply},
@@ -29,7 +29,8 @@ pub(super) fn check_tests(
         // a test can script the roles of a called dialogue too
         let roles: Vec<String> = shared.roles.keys().chain(shared.unfilled.keys()).cloned().collect();
         for (role, script) in test.script.iter().flatten() {
-            let names = cast.agents.keys().chain(&roles).map(String::as_str).chain(["media", "journal"]).collect();
+            let names =
+                cast.agents.keys().chain(&roles).map(String::as_str).chain(["media", "journal", USER]).collect();
             unknown(role, "role", names, shared);
             check_replies(role, script, file, shared);
         }
@@ -52,6 +53,7 @@ fn check_replies(role: &At<String>, script: &Script, file: &Arc<str>, shared: &m
     let kinds = match role.as_str() {
         "media" => vec![Kind::Frames],
         "journal" => vec![Kind::Journal, Kind::Search],
+        USER if known.is_none() => vec![Kind::AskUser],
         _ => known.map(|role| role.kinds.clone()).unwrap_or_default(),
     };
     // scores answer a `say` only if it has choices

@@ -1,8 +1,9 @@
 //! Finds the verb of a step, and reports a missing, second or unknown verb.
 
-use super::{Planning, Verb, VerbRow};
+use super::{Planning, USER, Verb, VerbRow};
 use crate::{
-    dialogue::{COMMON_KEYS, Reading, StepWritten, YamlKey, merge_key},
+    dialogue::{At, COMMON_KEYS, Pos, Reading, StepWritten, YamlKey, merge_key},
+    exchange::Kind,
     problem::closest,
 };
 
@@ -10,6 +11,15 @@ impl Planning<'_> {
     /// The place of the step that is being read: `DIALOGUE.STEP`. It stays the same when the file moves.
     pub fn writer(&self) -> String {
         format!("{}.{}", self.dialogue, self.step)
+    }
+
+    /// The role that `ask_user` asks if it names none: `user` of the cast, or else the user of the run. The truth says that it is the
+    /// user of the run.
+    pub fn user(&mut self, pos: Pos) -> Option<(String, bool)> {
+        match self.cast.agents.contains_key(USER) {
+            true => self.role(&At { value: USER.to_owned(), pos }, Kind::AskUser).map(|role| (role.role, false)),
+            false => Some((USER.to_owned(), true)),
+        }
     }
 }
 

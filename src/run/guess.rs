@@ -1,7 +1,7 @@
 //! Made-up replies of the right kind, for rehearsals: a plan's exchanges are counted before a model loads.
 
 use crate::exchange::{
-    FramesRequest, HearRequest, Item, RankRequest, Reply, Request, Sampling, ScriptReply, ScriptSegment,
+    AskUserRequest, FramesRequest, HearRequest, Item, RankRequest, Reply, Request, Sampling, ScriptReply, ScriptSegment,
 };
 use crate::grammar::{Closer, Restriction};
 use indexmap::IndexMap;
@@ -61,11 +61,22 @@ pub fn reply(request: &Request, expected: &Expected) -> Option<Reply> {
             ScriptReply::Numbers(unit)
         }
         Request::Frames(asked) => frames(asked),
+        Request::AskUser(asked) => ScriptReply::Text(asked.default.clone().unwrap_or_else(|| typed(asked))),
         // the journal is empty: what it cannot answer finds nothing
         Request::Journal(_) | Request::Search(_) => ScriptReply::Count(0),
     };
     let reply = request.scripted(&written).ok()?;
     request.fits(&reply).is_ok().then_some(reply)
+}
+
+/// A line that a person may type.
+fn typed(asked: &AskUserRequest) -> String {
+    match (asked.choices.first(), &asked.schema, &asked.regex) {
+        (Some(choice), ..) => choice.clone(),
+        (None, Some(schema), _) => instance(schema, 0).to_string(),
+        (None, None, Some(regex)) => restricted(LINE_WORDS, Restriction::Regex(regex)),
+        (None, None, None) => LINE_WORDS.to_owned(),
+    }
 }
 
 /// Scores in which another label wins every [`STRETCH_S`] seconds, as if the video moved on.

@@ -16,7 +16,7 @@ pub(super) struct RehearsedJournal {
 impl RehearsedJournal {
     /// The reply, if the journal has one. `real` is the agent of the run.
     pub(super) async fn ask(&mut self, real: &Arc<dyn Agent>, request: &Request) -> Option<Reply> {
-        if matches!(request, Request::Journal(JournalRequest::Append { .. })) {
+        if matches!(request, Request::Journal(JournalRequest::Append { .. } | JournalRequest::Correct { .. })) {
             self.added.get_or_insert_with(|| JournalAgent::new(Arc::default()));
         }
         let (request, context) = (request.clone(), CallContext::default());

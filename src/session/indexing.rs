@@ -42,6 +42,7 @@ impl Session {
         video: &Arc<Media>,
         loading: &LoadOptions,
         options: RunOptions,
+        with_vectors: bool,
     ) -> Result<Indexed, Fault> {
         check(&self.plan)?;
         let roster = self.load(loading).await?;
@@ -62,14 +63,15 @@ impl Session {
         if !options.fresh && journal.is_indexed(video, &plan)? {
             // the file may have moved, or the user states another time
             journal.mark_indexed(video, &plan)?;
-            return Ok(Indexed::Known { vectors: self.add_vectors(video, loading, &tools).await? });
+            let vectors = if with_vectors { self.add_vectors(video, loading, &tools).await? } else { 0 };
+            return Ok(Indexed::Known { vectors });
         }
         let inputs = self.plan.bind(IndexMap::from([("video".to_owned(), Value::Video(video.clone()))]))?;
         let memo = options.memo.clone();
         let outcome = self.run(inputs, loading, options).await?.outcome?;
         journal.mark_indexed(video, &plan)?;
         let denied = journal.take_denied(&video.digest);
-        let vectors = self.add_vectors(video, loading, &tools).await?;
+        let vectors = if with_vectors { self.add_vectors(video, loading, &tools).await? } else { 0 };
         if let Some(memo) = memo.filter(|_| denied > 0) {
             // what is kept out of the journal is not kept elsewhere
             memo.purge(&Purge::Media(vec![video.digest.clone()]))?;

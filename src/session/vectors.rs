@@ -172,6 +172,11 @@ impl Session {
         let starts: HashSet<u64> = starts.into_iter().map(f64::to_bits).collect();
         let mut moments = tools.unless_cancelled(self.sample(video, loading, tools)).await?;
         moments.retain(|moment| !starts.contains(&moment.start.seconds().to_bits()));
+        let digest = video.digest.clone();
+        if let Some(spans) = self.with_journal(move |journal| journal.allowed_spans(&digest)).await? {
+            let is_in = |time: f64| spans.iter().any(|(from, to)| *from <= time && time < *to);
+            moments.retain(|moment| is_in(moment.start.seconds()));
+        }
         self.add_background(embedding, tools).await?;
         let mut added = 0;
         let steps = Steps::new("frame vectors", moments.len(), tools);

@@ -125,7 +125,7 @@ fn supported(text: String, cited: &[&LogEntry], log: &[LogEntry], question: Opti
 }
 
 /// The reply without its citations, and the cited numbers, each once, in order. Reads `[1][2]`, `[1, 2]` and `[1-3]`.
-fn split(reply: &str) -> (String, Vec<usize>) {
+pub(super) fn split(reply: &str) -> (String, Vec<usize>) {
     let mut text = String::new();
     let mut cited = Vec::new();
     let mut rest = reply;

@@ -15,7 +15,7 @@ use std::{collections::HashMap, sync::Arc};
 pub(super) const JOURNAL: &str = "journal";
 
 written! { "`journal`",
-    /// Adds lines to the journal, or reads them. The value is the list of lines, as records with `video`, `start`, `end`,
+    /// Adds lines to the journal, reads them, or corrects one. The value is the list of lines, as records with `video`, `start`, `end`,
     /// `moment`, `sense`, `text` and `labels`.
     pub struct JournalVerb {
         /// The lines to add: moments with text, or records with `text`, with `moment` or `start` and `end` in seconds, and
@@ -36,6 +36,11 @@ written! { "`journal`",
         pub entries: Option<At<bool>>,
         /// With `read`: nothing later than this time is read, such as `2026-11-23T21:00:00+01:00`.
         pub as_of: Option<TextExpr>,
+        /// A line that is wrong, as `read` gives it, with `text`: what it should be (empty if nothing of the kind happened). The
+        /// correction is a line of its own, and wins also over later runs; both are kept.
+        pub correct: Option<Expr>,
+        /// With `correct`: the right text.
+        pub text: Option<TextExpr>,
     }
 }
 
@@ -46,7 +51,10 @@ impl Verb for JournalVerb {
         let (about, senses) = (optional(self.about.as_ref().map(|about| &about.0)), optional(self.senses.as_ref()));
         let within = optional(self.within.as_ref());
         let as_of = optional(self.as_of.as_ref().map(|as_of| &as_of.0));
+        let (correct, text) = (optional(self.correct.as_ref()), optional(self.text.as_ref().map(|text| &text.0)));
+        self.check_correction(planning);
         let action = match (add, read) {
+            (None, None) if correct.is_some() => Action::Correct { line: correct??, text: text?? },
             (Some(add), None) => {
                 let Some(about) = about else {
                     let pos = self.add.as_ref().map(|add| add.0.pos).unwrap_or_default();
@@ -67,7 +75,7 @@ impl Verb for JournalVerb {
                     .map(|expr| expr.0.pos)
                     .next()
                     .unwrap_or_default();
-                let message = "found neither `add` nor `read` in `journal`, expected one".to_owned();
+                let message = "found neither `add`, `read` nor `correct` in `journal`, expected one".to_owned();
                 planning.problem("missing-key", pos, message, Some("for example `read: all`".into()));
                 return None;
             }
@@ -82,6 +90,31 @@ impl Verb for JournalVerb {
     }
 }
 
+impl JournalVerb {
+    /// Reports a correction beside another action, and one that lacks a part.
+    fn check_correction(&self, planning: &mut Planning<'_>) {
+        let (correct, text) =
+            (self.correct.as_ref().map(|line| line.0.pos), self.text.as_ref().map(|text| text.0.0.pos));
+        match (correct, text) {
+            (Some(pos), None) => {
+                let message = "found `correct` without `text`, expected what the line should be".to_owned();
+                planning.problem("missing-key", pos, message, Some("`text: \"\"` removes it".into()));
+            }
+            (None, Some(pos)) => {
+                let message = "found `text` without `correct`, expected the line that is wrong".to_owned();
+                planning.problem("missing-key", pos, message, None);
+            }
+            _ => {}
+        }
+        for (key, other) in [("add", &self.add), ("read", &self.read)] {
+            if let (Some(pos), Some(_)) = (correct, other) {
+                let message = format!("found `correct` beside `{key}`, expected one of them");
+                planning.problem("too-many", pos, message, None);
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 struct JournalStep {
     action: Action,
@@ -92,11 +125,12 @@ struct JournalStep {
 enum Action {
     Add { writer: String, lines: Formula, about: Formula },
     Read { media: Formula, within: Option<Formula>, as_of: Option<Formula>, entries: bool },
+    Correct { line: Formula, text: Formula },
 }
 
 impl Planned for JournalStep {
     fn has_effect(&self) -> bool {
-        matches!(self.action, Action::Add { .. })
+        matches!(self.action, Action::Add { .. } | Action::Correct { .. })
     }
 
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
@@ -108,6 +142,10 @@ impl Planned for JournalStep {
                 let records = Type::record([]).list();
                 typing.expect_or_nothing(lines, &[Type::Moment.list(), records], "`add`");
                 typing.expect(about, &[Type::Video, Type::Audio], "`about`");
+            }
+            Action::Correct { line, text } => {
+                typing.expect(line, &[Type::record([])], "`correct`");
+                typing.expect(text, &[Type::Text], "`text`");
             }
             Action::Read { media, within, as_of, entries } => {
                 let videos = [Type::Video, Type::Audio, Type::Video.list(), Type::Text];
@@ -129,7 +167,7 @@ impl Planned for JournalStep {
 
 impl Step for JournalStep {
     fn writes_journal(&self) -> bool {
-        matches!(self.action, Action::Add { .. })
+        matches!(self.action, Action::Add { .. } | Action::Correct { .. })
     }
 
     fn turn(&self, scope: &Scope, answered: &[Answered]) -> Result<Turn, StepError> {
@@ -150,6 +188,29 @@ impl Step for JournalStep {
                 senses.sort_unstable();
                 senses.dedup();
                 Ok(ask(JournalRequest::Append { writer: writer.clone(), medium, senses, lines }))
+            }
+            Action::Correct { line: wrong, text } => {
+                if let Some(replies) = replies(answered) {
+                    let [Reply::Journal(JournalReply::Corrected(line))] = replies else {
+                        return Err(misfit("journal"));
+                    };
+                    return Ok(Turn::Done(values(std::slice::from_ref(line))));
+                }
+                let wrong = wrong.eval(scope)?;
+                let Value::Record(fields) = &wrong else {
+                    return Err(StepError(format!(
+                        "found {} for `correct`, expected a line of the journal",
+                        found(&wrong)
+                    )));
+                };
+                let Some(Value::Moment(moment)) = fields.get("moment") else {
+                    return Err(StepError(
+                        "found a record without `moment` for `correct`, expected a line of the journal".into(),
+                    ));
+                };
+                let line = line(&wrong, &moment.media, None)?;
+                let text = text.text(scope)?.trim().to_owned();
+                Ok(ask(JournalRequest::Correct { line: Box::new(line), text }))
             }
             Action::Read { media, within, as_of, entries: wants_entries } => match answered {
                 [] => Ok(ask(JournalRequest::Revision)),

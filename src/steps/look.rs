@@ -39,7 +39,7 @@ impl Verb for Look {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let role = planning.role(&self.agent, Kind::Look);
         let what = planning.name_or_template(&self.what);
-        let prompt = self.prompt.plan(PromptOf { verb: "look", pos: self.agent.pos, own: None }, planning);
+        let prompt = self.prompt.plan(PromptOf { verb: "look", pos: self.agent.pos, own: &[] }, planning);
         let decoding = self.decoding.plan(planning);
         Some(Arc::new(LookStep { role: role?, what: what?, prompt: prompt?, decoding: decoding? }))
     }
@@ -57,7 +57,7 @@ impl Planned for LookStep {
     fn typed(self: Arc<Self>, typing: &mut Typing<'_>) -> (Type, Arc<dyn Step>) {
         let found = typing.expect(&self.what, &[Type::Image, Type::Image.list()], "`what`");
         typing.content(&self.role, &self.what, &found);
-        self.prompt.check(&self.role.name, None, typing);
+        self.prompt.check(&self.role.name, &[], typing);
         self.decoding.check(typing);
         (Type::Text, self)
     }
@@ -86,7 +86,7 @@ impl Step for LookStep {
         }
         let images = pictures.into_iter().map(|picture| item(picture, "what", &self.role)).collect::<Result<_, _>>()?;
         let request =
-            LookRequest { images, prompt: self.prompt.text(scope, None)?, decoding: self.decoding.eval(scope)? };
+            LookRequest { images, prompt: self.prompt.text(scope, &[])?, decoding: self.decoding.eval(scope)? };
         Ok(Turn::Ask(vec![Ask { role: self.role.role.clone(), request: Request::Look(request), sample: 0 }]))
     }
 }

@@ -1,11 +1,13 @@
 //! The verbs of the language: one file for each verb, and one list. A file holds the verb as written, its check, its
 //! behaviour and its tests.
 
+mod ask_user;
 mod asked;
 mod call;
 pub mod cite;
 mod compute;
 mod decoding;
+mod digest;
 mod embed;
 mod entries;
 mod frames;
@@ -41,14 +43,16 @@ pub const VERBS: &[VerbRow] = &[
     VerbRow::new::<hear::Hear>("hear", &["listen", "transcribe", "speech", "whisper"]),
     VerbRow::new::<journal::JournalVerb>("journal", &["log", "record", "history", "memory", "store", "append", "save"]),
     VerbRow::new::<search::Search>("search", &["find", "retrieve", "query", "lookup", "grep", "rag"]),
+    VerbRow::new::<digest::Digest>("digest", &["summarize", "summarise", "summary", "reduce", "condense", "tldr"]),
     VerbRow::new::<embed::Embed>("embed", &["embedding", "vector", "encode"]),
     VerbRow::new::<compute::Compute>("compute", &["set", "let", "eval", "expression", "template", "value", "return"]),
+    VerbRow::new::<ask_user::AskUser>("ask_user", &["input", "human", "person", "user", "prompt_user", "confirm"]),
     VerbRow::new::<r#loop::Loop>("loop", &["repeat", "while", "until", "for", "iterate"]),
     VerbRow::new::<call::Call>("call", &["include", "run", "use", "import", "dialogue"]),
 ];
 
 /// Planned verbs of the language that this version lacks.
-pub const LATER: &[&str] = &["digest", "ask_user"];
+pub const LATER: &[&str] = &["detect"];
 
 /// Without a cast or other changes, and with the verbs of this version.
 impl Default for CompileOptions {

@@ -23,13 +23,13 @@ written! { keys of
 
 /// The verb of a prompt.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PromptOf {
+pub(super) struct PromptOf<'a> {
     /// The verb's name, for messages.
     pub verb: &'static str,
     /// The position of a problem about a missing prompt.
     pub pos: Pos,
-    /// A hole that the verb itself fills.
-    pub own: Option<&'static str>,
+    /// The holes that the verb itself fills.
+    pub own: &'a [&'static str],
 }
 
 /// A prompt with known names.
@@ -43,7 +43,7 @@ pub(super) struct Prompted {
 
 impl PromptKeys {
     /// Reads the prompt. Its unbound holes become mentions.
-    pub(super) fn plan(&self, of: PromptOf, planning: &mut Planning<'_>) -> Option<Prompted> {
+    pub(super) fn plan(&self, of: PromptOf<'_>, planning: &mut Planning<'_>) -> Option<Prompted> {
         let written = self.with.iter().flatten();
         let with: IndexMap<String, Option<Formula>> =
             written.map(|(name, expr)| (name.value.clone(), planning.expr(expr))).collect();
@@ -60,19 +60,19 @@ impl PromptKeys {
 
     fn template(
         &self,
-        of: PromptOf,
+        of: PromptOf<'_>,
         with: &IndexMap<String, Option<Formula>>,
         planning: &mut Planning<'_>,
     ) -> Option<(Template, Node, Arc<str>)> {
         match (&self.prompt, &self.text) {
             (Some(name), None) => {
                 let (template, node, file) = planning.prompt(name)?;
-                let is_bound = |name: &str| with.contains_key(name) || of.own == Some(name);
+                let is_bound = |name: &str| with.contains_key(name) || of.own.contains(&name);
                 planning.holes(name, &template, &node, &file, &is_bound);
                 Some((template, node, file))
             }
             (None, Some(text)) => {
-                let names: Vec<&str> = with.keys().map(String::as_str).chain(of.own).collect();
+                let names: Vec<&str> = with.keys().map(String::as_str).chain(of.own.iter().copied()).collect();
                 let formula = planning.bound_to(&names, |planning| planning.expr(&text.0))?;
                 Some((formula.template()?.clone(), formula.node.clone(), formula.file))
             }
@@ -96,8 +96,8 @@ impl Prompted {
         self.template.names().contains(&hole)
     }
 
-    /// Types the holes and the prompt. Reports values that a text model cannot read. `own` is the verb's own hole.
-    pub(super) fn check(&self, role: &str, own: Option<(&str, Type)>, typing: &mut Typing<'_>) {
+    /// Types the holes and the prompt. Reports values that a text model cannot read. `own` are the verb's own holes.
+    pub(super) fn check(&self, role: &str, own: &[(&str, Type)], typing: &mut Typing<'_>) {
         let mut names = typing.names().clone();
         for (name, formula) in &self.with {
             let ty = formula.ty(typing);
@@ -112,19 +112,17 @@ impl Prompted {
             }
             names.insert(name.clone(), ty);
         }
-        names.extend(own.map(|(name, ty)| (name.to_owned(), ty)));
+        names.extend(own.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())));
         typing.with(&names, |typing| typing.prompt(&self.template, &self.node, &self.file));
     }
 
     /// The prompt with its holes filled. Fails if a template fails.
-    pub(super) fn text(&self, scope: &Scope, own: Option<(&str, Value)>) -> Result<String, StepError> {
+    pub(super) fn text(&self, scope: &Scope, own: &[(&str, Value)]) -> Result<String, StepError> {
         let mut holes = scope.clone();
         for (name, formula) in &self.with {
             holes.bind(name, formula.eval(scope)?);
         }
-        if let Some((name, value)) = own {
-            holes.bind(name, value);
-        }
+        own.iter().for_each(|(name, value)| holes.bind(name, value.clone()));
         Ok(self.template.text(&holes)?)
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn overflow(first: LeaveOut, prompt: &str, lines: &str, message: usiz
     match prompt.match_indices(lines).collect::<Vec<_>>().as_slice() {
         [(start, _)] => Ok(Overflow { first, message, start: *start, end: start + lines.len() }),
         found => Err(StepError(format!(
-            "found the lines of `log` {} times in the prompt, expected once and unchanged (`overflow` leaves some out)",
+            "found the lines of `log` {} times in the prompt, expected once and unchanged (some may be left out)",
             found.len()
         ))),
     }

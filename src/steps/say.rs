@@ -76,7 +76,7 @@ impl Verb for Say {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let role = planning.role(&self.agent, Kind::Say);
         let cited = self.cite.as_ref().map(|cite| planning.name_or_template(&cite.0));
-        let of = PromptOf { verb: "say", pos: self.agent.pos, own: cited.is_some().then_some(LOG) };
+        let of = PromptOf { verb: "say", pos: self.agent.pos, own: if cited.is_some() { &[LOG] } else { &[] } };
         let prompt = self.prompt.plan(of, planning);
         if let (Some(cite), Some(prompt)) = (&self.cite, &prompt)
             && !prompt.has(LOG)
@@ -217,7 +217,7 @@ impl SayStep {
             typing.expect(cited, &[Type::Moment.list(), Type::record(entry_fields()).list()], "`cite`");
         }
         let own = self.cited.is_some().then_some((LOG, Type::Text));
-        self.prompt.check(&self.role_name, own, typing);
+        self.prompt.check(&self.role_name, own.as_slice(), typing);
         if let Some(question) = &self.question {
             typing.expect(question, &[Type::Text], "`question`");
         }
@@ -276,7 +276,7 @@ impl SayStep {
             messages.push(message("system", system.text(scope)?));
         }
         let lines = own.as_ref().map(|(_, lines)| crate::prompt::show(lines));
-        let text = self.prompt.text(scope, own)?;
+        let text = self.prompt.text(scope, own.as_slice())?;
         let overflow = match (self.overflow, lines) {
             (Some(first), Some(lines)) if !lines.is_empty() => Some(overflow(first, &text, &lines, messages.len())?),
             _ => None,

@@ -50,6 +50,12 @@ pub fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok()
 }
 
+/// Seconds of local time since 1970 at an instant: the start of each local day is a multiple of 86,400. An unknown zone counts as UTC.
+pub fn local_s(at_ms: i64, zone_name: &str) -> f64 {
+    let offset = |instant: Timestamp| zone(zone_name).map_or(0, |zone| zone.to_offset(instant).seconds());
+    at_ms as f64 / 1000.0 + Timestamp::from_millisecond(at_ms).map_or(0.0, |instant| f64::from(offset(instant)))
+}
+
 impl StatedTime {
     /// Parses a date (`2026-11-23`), a local time (`2026-11-23T09:15`, seconds optional, a blank for `T`), or an
     /// instant with its offset.

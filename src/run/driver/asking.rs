@@ -44,6 +44,7 @@ pub(super) async fn ask(question: AgentCall) -> Attempt {
     let begun = Instant::now();
     let mut attempts = 0;
     let until = question.until;
+    let who = if matches!(question.request, Request::AskUser(_)) { "the user" } else { "the agent" };
     let tries = tries(question, &mut attempts);
     let result = match until {
         Some((moment, limit)) => tokio::time::timeout_at(moment, tries).await.map_err(|_| limit),
@@ -54,7 +55,7 @@ pub(super) async fn ask(question: AgentCall) -> Attempt {
     match result {
         Ok(result) => Attempt { result, timing, timed_out: false },
         Err(limit) => {
-            let result = Err(Fault::failed(format!("the agent did not answer within {}", seconds(limit))));
+            let result = Err(Fault::failed(format!("{who} did not answer within {}", seconds(limit))));
             Attempt { result, timing, timed_out: true }
         }
     }

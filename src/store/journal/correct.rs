@@ -9,7 +9,7 @@ use super::{
     read::{COLUMNS, StoredLine},
 };
 use crate::value::{JournalLine, Sense};
-use rusqlite::params;
+use rusqlite::{ToSql, params};
 
 /// What the user says instead.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -53,6 +53,28 @@ impl Database {
         let new = put_line(&change, None, medium, &line, born, Some(id), &LineOrigin::default()).map_err(wrong)?;
         change.commit().map_err(wrong)?;
         self.line(new)?.ok_or_else(|| JournalError::new(format!("the correction of line {id} was not kept"), None))
+    }
+
+    /// Corrects the line that has this moment, sense and text. If it was corrected to `text` before, nothing changes. Fails if the journal has
+    /// neither.
+    pub(super) fn correct_line(&mut self, line: &JournalLine, text: &str) -> Result<StoredLine, JournalError> {
+        let query = format!(
+            "SELECT {COLUMNS} FROM lines l WHERE l.died IS NULL AND l.sense = ? AND l.start_s = ? AND l.end_s = ? AND l.text = ?
+                 AND l.medium IN (SELECT id FROM media WHERE digest = ?) ORDER BY l.id DESC LIMIT 1"
+        );
+        let find = |text: &str| -> Vec<Box<dyn ToSql>> {
+            let (sense, digest) = (line.sense.word().to_owned(), line.moment.media.digest.clone());
+            let (start, end) = (line.moment.start.seconds(), line.moment.end.seconds());
+            vec![Box::new(sense), Box::new(start), Box::new(end), Box::new(text.to_owned()), Box::new(digest)]
+        };
+        if let Some(old) = self.lines(&query, find(&line.text))?.pop() {
+            return self.correct(old.id, &Correction { text: Some(text.to_owned()), sense: None });
+        }
+        let corrected = self.lines(&query, find(text))?.pop().filter(|found| found.corrects.is_some());
+        corrected.ok_or_else(|| {
+            let message = format!("the journal has no line `{}` at {}", line.text, line.moment.start);
+            JournalError::new(message, Some("read its lines again: another line may have taken its place"))
+        })
     }
 
     /// The line with this number.

@@ -50,6 +50,23 @@ impl Journal {
         Ok(changed.map_err(|error| database.wrong(&error))? > 0)
     }
 
+    /// The stretches of a medium that its lines say were seen, in seconds: only they may be looked at again if places are denied. `None` if
+    /// none is. Blocks.
+    pub fn allowed_spans(&self, digest: &str) -> Result<Option<Vec<(f64, f64)>>, JournalError> {
+        let database = self.lock();
+        let read = || {
+            if database.denylist()?.places.is_empty() {
+                return Ok(None);
+            }
+            let query = "SELECT l.start_s, l.end_s FROM lines l JOIN media m ON l.medium = m.id
+                         WHERE m.digest = ?1 AND l.died IS NULL AND l.sense = 'seen'";
+            let mut find = database.base.prepare(query)?;
+            let rows = find.query_map(params![digest], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<(f64, f64)>>>().map(Some)
+        };
+        read().map_err(|error| database.wrong(&error))
+    }
+
     /// The number of lines about a medium that this process left out because of the denylist since the last call.
     pub fn take_denied(&self, digest: &str) -> u64 {
         self.lock().left_out.remove(digest).unwrap_or(0)

@@ -99,6 +99,9 @@ impl Journal {
                 database.append(key, writer, medium, senses, lines, origin)?;
                 JournalReply::Added(lines.len())
             }
+            JournalRequest::Correct { line, text } => {
+                JournalReply::Corrected(Box::new(database.correct_line(line, text)?.line))
+            }
             JournalRequest::Revision => JournalReply::Revision(database.revision()?),
             JournalRequest::Read { revision, filter } => {
                 database.knows(revision)?;

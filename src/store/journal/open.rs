@@ -109,7 +109,13 @@ impl Database {
     pub(super) fn in_memory() -> Result<Database, JournalError> {
         let wrong = |error: rusqlite::Error| JournalError::of(Path::new("memory"), &error);
         let base = Connection::open_in_memory().map_err(wrong)?;
-        let mut database = Database { base, folder: PathBuf::new(), is_writable: true, indexes: Indexes::default(), left_out: HashMap::new() };
+        let mut database = Database {
+            base,
+            folder: PathBuf::new(),
+            is_writable: true,
+            indexes: Indexes::default(),
+            left_out: HashMap::new(),
+        };
         database.prepare()?;
         Ok(database)
     }
@@ -119,7 +125,8 @@ impl Database {
         let file = place.map_err(|(what, error)| JournalError::unwritable(&what, &error))?;
         let base = sqlite::writable(&file, BUSY).map_err(|error| JournalError::of(folder, &error))?;
         let indexes = Indexes::at(Some(folder.to_owned()));
-        let mut database = Database { base, folder: folder.to_owned(), is_writable: true, indexes, left_out: HashMap::new() };
+        let mut database =
+            Database { base, folder: folder.to_owned(), is_writable: true, indexes, left_out: HashMap::new() };
         database.prepare()?;
         Ok(database)
     }
