@@ -323,3 +323,66 @@ fn an_eye_is_steady_under_perturbations() {
         assert!(told["value"]["eye_steady"].as_f64() >= Some(0.7), "{}: {told}", day.name);
     }
 }
+
+/// The JSON of a run with these inputs and answers.
+fn asked(day: &Day, dialogue: &str, more: &[&str]) -> Json {
+    serde_json::from_str(&day.run(dialogue, &[more, &["--json"]].concat())).expect("JSON")
+}
+
+#[test]
+fn one_day_is_routed_inquired_corrected_and_cooked() {
+    let day = days().next().expect("a day");
+    // each request reaches the dialogue that serves it, and a follow-up knows what was said
+    for (question, route, part) in [
+        ("Where did I last see the keys?", "answer", "cafe"),
+        ("Show me the keys.", "search", "00:"),
+        ("Sum up my day.", "summary", "First I was"),
+        ("What will I do next?", "forecast", "I will"),
+    ] {
+        let found = asked(&day, "router", &["-i", &format!("question={question}")]);
+        assert_eq!(found["value"]["route"], route, "{question}");
+        assert!(found["answer"].as_str().is_some_and(|answer| answer.contains(part)), "{question}: {found}");
+        assert!(found["evidence"].as_array().is_some_and(|evidence| !evidence.is_empty()), "{question}: {found}");
+    }
+    let turns =
+        r#"turns=[{"question": "Where did I last see the keys?", "answer": "In the cafe.", "route": "answer"}]"#;
+    let found = asked(&day, "router", &["-i", "question=What did I do there?", "-i", turns]);
+    assert!(found["answer"].as_str().is_some_and(|answer| answer.contains("newspaper")), "{found}");
+
+    // what the log has is not looked for; what no picture shows is looked for, and not found
+    let found = asked(&day, "inquire", &["-i", "question=Where did I see the torch?"]);
+    assert_eq!((&found["answer"], &found["value"]["rounds"]), (&Json::from("In the hallway."), &Json::from(0)));
+    let found = asked(&day, "inquire", &["-i", "question=Where did I see the candle?"]);
+    assert_eq!(found["abstained"], true, "{found}");
+    let (rounds, reason) = (found["value"]["rounds"].as_u64(), found["value"]["stopped"].as_str());
+    assert!(
+        rounds >= Some(1) && rounds <= Some(5) && reason.is_some_and(|reason| reason.contains("candle")),
+        "{found}"
+    );
+
+    // a correction wins, also over a later run of the models
+    let right = ["--answer", "which=2", "--answer", "right=juggling"];
+    let found = asked(&day, "correct", &right);
+    assert!(found["answer"].as_str().is_some_and(|answer| answer.starts_with("Corrected: juggling\n")), "{found}");
+    assert_eq!(found["evidence"][0]["text"], "juggling");
+    let found = asked(&day, "correct", &["--answer", "which=none of them"]);
+    assert_eq!(found["answer"], "Nothing was corrected.");
+
+    // a recipe is cooked by reserved words, and a picture comes from a video
+    let cook = ["-i", r#"recipe=["Peel the onions.", "Fry them."]"#, "-i", "ingredients=[\"two onions\", \"oil\"]"];
+    let turns = ["next", "show cooking soup", "next", "next", "stop"];
+    let answers: Vec<String> = turns.iter().map(|turn| format!("--answer=turn={turn}")).collect();
+    let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
+    let found = asked(&day, "cook", &[&cook[..], &answers].concat());
+    let said: Vec<&str> =
+        found["value"]["turns"].as_array().expect("turns").iter().filter_map(|turn| turn["chef"].as_str()).collect();
+    let image = format!("(image) 00:00 of examples/media/{}.mp4", day.name);
+    let expected = [
+        "Step: Peel the onions. (1 of 2)",
+        image.as_str(),
+        "Step: Fry them. (2 of 2)",
+        "That was the last step.",
+        "Enjoy the dish!",
+    ];
+    assert_eq!(said, expected);
+}

@@ -272,3 +272,47 @@ fn a_translator_ranks_photographs_among_any_words() {
     check("chelsea.png", "a cat,a dog,a car,a guitar");
     check("rocket.jpg", "launching a rocket,cooking dinner,reading a book");
 }
+
+/// Runs a dialogue with the cast `real`, without a video.
+fn talk(args: &[&str]) -> Json {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::cargo_bin("elenchus").expect("the program is built");
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("ELENCHUS_CACHE", folder.path())
+        .env("ELENCHUS_DATA", folder.path());
+    command.env(
+        "ELENCHUS_MODELS",
+        std::env::var_os("ELENCHUS_REAL").expect("ELENCHUS_REAL names the folder of real models"),
+    );
+    let output =
+        command.timeout(Duration::from_secs(600)).args(["run", "--cast", "real", "-q", "--json"]).args(args).output();
+    let output = output.expect("it ends");
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+#[ignore = "needs real weights: make real"]
+fn a_command_becomes_an_action_that_can_be_undone() {
+    let command = "--answer=command=put the red block in the blue bowl";
+    let done = talk(&["examples/plan.yaml", command, "--answer=command=done"]);
+    assert_eq!(done["answer"], "red block: blue bowl", "{done}");
+    let undone = talk(&["examples/plan.yaml", command, "--answer=command=undo", "--answer=command=done"]);
+    assert_eq!(undone["answer"], "Nothing was moved.", "{undone}");
+}
+
+#[test]
+#[ignore = "needs real weights: make real"]
+fn requests_are_routed_by_a_real_mind() {
+    let asked = [
+        ("Where did I leave my umbrella?", "answer"),
+        ("Show me when I was at the beach.", "search"),
+        ("Tell me what happened today.", "summary"),
+        ("What will I do after this?", "forecast"),
+    ];
+    let right = |(question, route): &&(&str, &str)| {
+        talk(&["examples/modality.yaml", "-i", &format!("question={question}")])["answer"] == *route
+    };
+    assert!(asked.iter().filter(right).count() >= 3);
+}
