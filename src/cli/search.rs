@@ -82,7 +82,11 @@ impl Args {
             let network = settings.network(false);
             if !self.words_only {
                 let bars = Arc::new(Bars::new(&Out { quiet: true, ..out.clone() }));
-                let loading = LoadOptions { device: args.device.clone(), memory: None, listener: listener(&bars) };
+                let loading = LoadOptions {
+                    device: args.device.clone(),
+                    memory: None,
+                    listener: listener(&bars, Arc::default()),
+                };
                 let bare = source(&search, &[], settings, network)?;
                 let (ready, others) = embedders(&opened, &engine, &bare, &loading).await;
                 others.iter().for_each(|line| out.note(line));

@@ -223,8 +223,8 @@ pub async fn from_case(plan: &Plan, given: &Given<'_>, access: &Access, opened: 
     for (name, input) in &plan.inputs {
         let Some(field) = (given.field)(name) else { continue };
         let value = match (&input.ty, field) {
-            (Type::Any, Json::String(text)) if is_json(text) && files::path(&path(text)).is_file() => {
-                from_file(name, Path::new(&path(text)), &input.ty)?
+            (Type::Any, Json::String(text)) if is_json(text) && files::path(&given.path(text)).is_file() => {
+                from_file(name, Path::new(&given.path(text)), &input.ty)?
             }
             (Type::Text | Type::Any, Json::String(text)) => Value::Text(text.clone()),
             (Type::Video | Type::Audio | Type::Image, Json::String(text)) => {
