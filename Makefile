@@ -51,7 +51,7 @@ real: ffmpeg ## fetch real models into ELENCHUS_REAL (~/.cache/elenchus/models),
 	@PYTHON="$(PYTHON)" bash tests/real/fetch.sh "$(REAL)"; code=$$?; \
 	if [ $$code = 3 ]; then echo "notice: the real models cannot be had from here; the tests that need them are skipped"; exit 0; fi; \
 	[ $$code = 0 ] && "$(REAL)/.venv/bin/python" tests/real/reels.py "$(REAL)" $(SPEECH) && \
-	CARGO_PROFILE_DEV_OPT_LEVEL=1 ELENCHUS_REAL="$(REAL)" ELENCHUS_MODELS="$(REAL)" $(CARGO) test --locked --test real --test real_clips --test parity -- --ignored
+	CARGO_PROFILE_DEV_OPT_LEVEL=1 ELENCHUS_REAL="$(REAL)" ELENCHUS_MODELS="$(REAL)" $(CARGO) test --locked --test real --test real_clips --test real_dialogues --test parity -- --ignored
 SPEECH := $(firstword $(wildcard ../shared/media/jfk.flac ../../shared/media/jfk.flac))
 
 pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the training texts, the cards)
