@@ -36,7 +36,8 @@ fn bad_media_end_with_one_line_and_code_3() {
         check(folder.path(), name, expected);
     }
     check(folder.path(), "none.mp4", "no such file");
-    check(folder.path(), ".", "is a folder");
+    // of a folder, the first file that is no video is named
+    check(folder.path(), ".", "empty.mp4: is empty");
     for address in [
         "http://127.0.0.1:9/a.mp4",
         "rtsp://127.0.0.1:9/a",

@@ -458,7 +458,8 @@ fn a_journal_of_the_first_format_is_read_and_continued() {
     assert_eq!(place.texts(&["search", "stew"]), ["cooking stew"]);
     let asked = place.json(&["ask", "--journal", "How many times did I cook stew?"]);
     assert_eq!(asked["answer"], "Once.", "{asked}");
-    place.run(&["index", "days/one.mp4"], 0);
+    place.cut("days/two.mp4", 40);
+    place.run(&["index", "days/two.mp4"], 0);
     assert_eq!(place.json(&["journal", "stat"])["media"].as_array().map(Vec::len), Some(2));
     place.run(&["journal", "forget", "--word", "stew"], 0);
     assert_eq!(place.holding("stew"), Vec::<PathBuf>::new());

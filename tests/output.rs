@@ -98,7 +98,7 @@ fn a_failing_stdout_does_not_panic() {
             &["list", "--json"],
             &["check", "good.yaml", "--json"],
             &["completions", "bash"],
-            &["ask", "--json"],
+            &["graph", "--json"],
             &["--help"],
             &["--version"],
         ] {

@@ -519,7 +519,7 @@ mod tests {
         check(
             &files,
             &[("ear", "judge", kinds)],
-            "agent judge: it cannot answer `hear`; it answers only say (text, image, sound), rank (text, image, sound)",
+            "agent judge: it cannot answer `hear`; it answers only say (text, image, sound), rank (text, image, sound), ask_user (text, image, sound)",
         )
         .await;
     }

@@ -178,7 +178,13 @@ impl Args {
             return Ok(About::Journal);
         }
         let looking = answering.beside(&self.log, &self.run, settings)?;
-        let files = media_below(paths)?;
+        let mut files = Vec::new();
+        for path in paths {
+            match crate::files::path(path).is_dir() {
+                true => files.extend(media_below(std::slice::from_ref(path))?),
+                false => files.push(path.clone()),
+            }
+        }
         let mut media = Vec::new();
         // a wrong path must not cost the work on the others
         for file in &files {

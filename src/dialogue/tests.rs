@@ -35,7 +35,7 @@ fn every_problem_of_an_agent_file_is_reported() {
     insta::assert_snapshot!(problems(agent_file(source, "a.yaml")), @r"
     1:1 unknown-key: found unknown key `abut` in an agent file (did you mean `about`?)
     3:11 missing-key: found no key `model` in `endpoint`
-    3:33 wrong-value: found `sey`, expected one of rank, say, look, hear, embed, frames, journal, search (did you mean `say`?)
+    3:33 wrong-value: found `sey`, expected one of rank, say, look, hear, embed, frames, journal, search, ask_user (did you mean `say`?)
     3:48 bad-duration: found number 2 for `timeout`, expected a duration with a unit (write a number and a unit: `500ms`, `2s`, `1.5m`, `1h30m`)
     4:1 duplicate-key: found key `model` a second time; the first is at 2:1
     ");

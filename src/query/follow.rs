@@ -14,7 +14,7 @@ use std::ops::Range;
 
 /// What was asked and answered before.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Said {
+pub struct EarlierTurn {
     /// The question, as one that stands alone.
     pub question: String,
     /// Its answer; empty if it had none.
@@ -72,7 +72,7 @@ const TAILS: [&[&str]; 7] = [
 ];
 
 /// The follow-up as a question that stands alone, or `None` if it does not lean on what was said, or if nothing fits.
-pub fn standalone(question: &str, before: &Said) -> Option<String> {
+pub fn standalone(question: &str, before: &EarlierTurn) -> Option<String> {
     let all = tokens(question);
     let follow = Text { text: question, tokens: &all };
     let earlier = tokens(&before.question);
@@ -155,7 +155,7 @@ fn is_preposition(word: &str) -> bool {
 }
 
 /// "When?", "And how long?": the question before, asked with other question words.
-fn bare(follow: &Text<'_>, rest: Range<usize>, earlier: &Text<'_>, before: &Said) -> Option<String> {
+fn bare(follow: &Text<'_>, rest: Range<usize>, earlier: &Text<'_>, before: &EarlierTurn) -> Option<String> {
     let words = follow.words();
     let asked = BARE.iter().find(|bare| words.are(rest.start, bare))?;
     let behind = rest.start + asked.len();
@@ -183,7 +183,7 @@ fn bare(follow: &Text<'_>, rest: Range<usize>, earlier: &Text<'_>, before: &Said
 }
 
 /// "And the purse?", "And yesterday?", "What about the park?": the question before, about another thing, time or place.
-fn elliptic(follow: &Text<'_>, rest: Range<usize>, earlier: &Text<'_>, before: &Said) -> Option<String> {
+fn elliptic(follow: &Text<'_>, rest: Range<usize>, earlier: &Text<'_>, before: &EarlierTurn) -> Option<String> {
     let words = follow.words();
     let timeless = || match earlier.time() {
         Some(range) => earlier.with(range, ""),
@@ -224,7 +224,7 @@ fn elliptic(follow: &Text<'_>, rest: Range<usize>, earlier: &Text<'_>, before: &
 }
 
 /// "there", "then", "after that", "it": words of a follow-up that point at what was said.
-fn pointing(follow: &Text<'_>, rest: Range<usize>, earlier: &Text<'_>, before: &Said) -> Option<String> {
+fn pointing(follow: &Text<'_>, rest: Range<usize>, earlier: &Text<'_>, before: &EarlierTurn) -> Option<String> {
     let words = follow.words();
     let mut parts: Vec<String> = Vec::new();
     let mut changed = false;
@@ -268,7 +268,7 @@ fn pointing(follow: &Text<'_>, rest: Range<usize>, earlier: &Text<'_>, before: &
 }
 
 /// What "it" means: the thing of the question before, or a short answer that names one.
-fn thing_of(earlier: &Text<'_>, before: &Said) -> Option<String> {
+fn thing_of(earlier: &Text<'_>, before: &EarlierTurn) -> Option<String> {
     let asking = earlier.asking();
     let is_open = asking.is_some_and(|ask| matches!(earlier.words().at(ask.from), "what" | "which"));
     let answer = before.answer.trim_end_matches('.').trim();
@@ -284,7 +284,7 @@ fn thing_of(earlier: &Text<'_>, before: &Said) -> Option<String> {
 }
 
 /// What "she" means: the short answer to a question about a person.
-fn person_of(earlier: &Text<'_>, before: &Said) -> Option<String> {
+fn person_of(earlier: &Text<'_>, before: &EarlierTurn) -> Option<String> {
     let ask = earlier.asking()?;
     let is_person = matches!(earlier.words().at(ask.from), "who" | "whom" | "whose");
     let answer = before.answer.trim_end_matches('.').trim();
@@ -305,8 +305,8 @@ fn capital(words: &str) -> String {
 mod tests {
     use super::*;
 
-    fn said(question: &str, answer: &str) -> Said {
-        Said {
+    fn said(question: &str, answer: &str) -> EarlierTurn {
+        EarlierTurn {
             question: question.to_owned(),
             answer: answer.to_owned(),
             place: "cafe".to_owned(),
@@ -371,6 +371,6 @@ mod tests {
             let found = standalone(question, &said(keys, "In the cafe."));
             assert!(found.is_none() || question.contains("that it"), "{question} {found:?}");
         }
-        assert_eq!(standalone("And the purse?", &Said::default()), None);
+        assert_eq!(standalone("And the purse?", &EarlierTurn::default()), None);
     }
 }

@@ -25,7 +25,7 @@ mod topic;
 mod wall;
 mod when;
 
-pub use follow::{Said, standalone};
+pub use follow::{EarlierTurn, standalone};
 pub use lexicon::{Word, words};
 pub use parse::parse;
 pub use resolve::{

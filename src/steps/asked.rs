@@ -7,7 +7,7 @@ use super::{
 use crate::{
     plan::{Answered, Formula, Planned, Step, StepError, Turn, Typing},
     prompt::{Scope, show},
-    query::{Said, standalone},
+    query::{EarlierTurn, standalone},
     value::{Type, Value, wall::spoken},
 };
 use std::sync::Arc;
@@ -86,7 +86,7 @@ impl Step for AskedStep {
 }
 
 /// The last turn of a history.
-fn said(history: &Value, zone: &str) -> Result<Option<Said>, StepError> {
+fn said(history: &Value, zone: &str) -> Result<Option<EarlierTurn>, StepError> {
     let last = match history {
         Value::List(turns) => turns.last(),
         _ => None,
@@ -105,7 +105,7 @@ fn said(history: &Value, zone: &str) -> Result<Option<Said>, StepError> {
     };
     let (place, activity) = line.as_ref().map(|line| whereabouts(&line.text)).unwrap_or_default();
     let times = line.as_ref().map(|line| times_of(line, zone));
-    Ok(Some(Said { question: text("question"), answer: text("text"), place, activity, times }))
+    Ok(Some(EarlierTurn { question: text("question"), answer: text("text"), place, activity, times }))
 }
 
 /// The times of a line as a question names them.

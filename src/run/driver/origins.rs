@@ -50,15 +50,9 @@ impl Origins {
             known.push((key, start, end.max(start + 1e-3), is_sound));
         }
         // replies that follow from lines of a video are removed with it
-        let moments = match reply {
-            Reply::Journal(JournalReply::Lines(lines)) => lines.iter().map(|line| &line.moment).collect(),
-            Reply::Search(hits) => hits.iter().filter_map(SearchHit::moment).collect::<Vec<_>>(),
-            _ => return,
-        };
-        let named = moments.iter().map(|moment| &moment.media);
         let mut media: BTreeSet<Medium> = self.media.iter().cloned().collect();
         let before = media.len();
-        media.extend(named.map(|media| Medium::new(&media.digest, &media.path)));
+        media.extend(media_of(reply));
         if media.len() > before {
             self.media = media.into_iter().collect();
         }
@@ -68,4 +62,14 @@ impl Origins {
     pub(super) fn of(&self, digest: &str) -> LineOrigin {
         LineOrigin { cast: self.cast.clone(), exchanges: self.of.get(digest).cloned().unwrap_or_default() }
     }
+}
+
+/// The media of the lines in a reply of the journal.
+pub(super) fn media_of(reply: &Reply) -> BTreeSet<Medium> {
+    let lines = match reply {
+        Reply::Journal(JournalReply::Lines(lines)) => lines.iter().collect(),
+        Reply::Search(hits) => hits.iter().filter_map(|hit| hit.line.as_ref()).collect::<Vec<_>>(),
+        _ => Vec::new(),
+    };
+    lines.into_iter().map(|line| Medium::new(&line.moment.media.digest, &line.moment.media.path)).collect()
 }

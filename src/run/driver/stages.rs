@@ -3,7 +3,7 @@
 use super::{
     Agents,
     asking::{AgentCall, Attempt, ask},
-    origins::Origins,
+    origins::{Origins, media_of},
     pending::{FinishedExchange, PendingExchange},
 };
 use crate::{
@@ -338,7 +338,10 @@ impl Stages {
 
     fn entry(&self, job: &PendingExchange, reply: Reply, elapsed_ms: u64) -> MemoEntry {
         let exchange = &job.exchange;
-        let own = memo::media(&exchange.request);
+        let mut own = memo::media(&exchange.request);
+        own.extend(media_of(&reply));
+        own.sort();
+        own.dedup();
         MemoEntry {
             key: job.key,
             identity: job.agent.card().identity.clone(),

@@ -24,7 +24,7 @@ use crate::{
 use entries::{DigestEntry, List, groups};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::{borrow::Cow, sync::Arc, time::Duration};
-use tree::{Chunk, Growth, Limits, Said, Tree};
+use tree::{Chunk, Limits, Said, Tree, TreeGrowth};
 
 written! { "`digest`",
     /// Summarises a list of any length with a language agent. Lines share a prompt as far as the agent can read it;
@@ -241,14 +241,14 @@ impl Step for DigestStep {
         let turns = answered.iter().map(said).collect::<Result<Vec<_>, _>>()?;
         let list = List { lines, carries_lines: self.carries_lines };
         match tree::grow(&groups(&list.lines, self.span), limits, &list, &turns)? {
-            Growth::Ask(chunks, tree) => {
+            TreeGrowth::Ask(chunks, tree) => {
                 let ask = |chunk: &Chunk| {
                     let request = self.request(scope, chunk, &list, &tree)?;
                     Ok(Ask { role: self.role.clone(), request, sample: 0 })
                 };
                 Ok(Turn::Ask(chunks.iter().map(ask).collect::<Result<_, StepError>>()?))
             }
-            Growth::Done(tree) => {
+            TreeGrowth::Done(tree) => {
                 let value = list.value(&tree);
                 let mut notes: Vec<String> = tree.notes.clone();
                 if tree.summaries.len() > 1 {

@@ -67,7 +67,7 @@ pub(super) struct Tree {
 
 /// What a digest does next.
 #[derive(Debug, PartialEq)]
-pub(super) enum Growth {
+pub(super) enum TreeGrowth {
     /// Ask about these chunks, all at the same time. The tree has the summaries so far.
     Ask(Vec<Chunk>, Tree),
     /// All is summarised.
@@ -101,7 +101,7 @@ pub(super) fn grow(
     limits: Limits,
     shown: &dyn Shown,
     turns: &[Vec<Said>],
-) -> Result<Growth, StepError> {
+) -> Result<TreeGrowth, StepError> {
     let mut tree = Tree::default();
     let mut turns = turns.iter();
     let mut groups: Vec<Vec<Part>> =
@@ -116,7 +116,7 @@ pub(super) fn grow(
             chunks(pieces, most, (group, level), &mut open, &mut made);
         }
         while !open.is_empty() {
-            let Some(said) = turns.next() else { return Ok(Growth::Ask(open, tree)) };
+            let Some(said) = turns.next() else { return Ok(TreeGrowth::Ask(open, tree)) };
             let mut rest = Vec::new();
             for (chunk, said) in open.into_iter().zip(said) {
                 tree.take(chunk, said, shown, &mut rest, &mut made)?;
@@ -133,7 +133,7 @@ pub(super) fn grow(
         let is_last = limits.levels.is_some_and(|levels| level >= levels);
         if is_last || matches!(groups.as_slice(), [all] if all.len() <= 1) {
             tree.top = groups.concat();
-            return Ok(Growth::Done(tree));
+            return Ok(TreeGrowth::Done(tree));
         }
     }
     Err(StepError(format!("the digest has more than {MAX_LEVELS} levels: this is a bug")))
@@ -281,8 +281,8 @@ mod tests {
         let mut turns: Vec<Vec<Said>> = Vec::new();
         for _ in 0..1000 {
             match grow(groups, limits, lines, &turns).map_err(|error| error.0)? {
-                Growth::Done(tree) => return Ok((tree, reader.asked)),
-                Growth::Ask(chunks, _) => {
+                TreeGrowth::Done(tree) => return Ok((tree, reader.asked)),
+                TreeGrowth::Ask(chunks, _) => {
                     assert!(chunks.iter().all(|chunk| (1..=limits.entries).contains(&chunk.pieces.len())));
                     let said = chunks.iter().map(|chunk| reader.read(chunk, lines)).collect();
                     turns.push(said);
@@ -374,7 +374,7 @@ mod tests {
     fn citations_narrow_what_a_summary_rests_on() {
         let said = |cited: &[usize]| vec![vec![Said { text: "s".into(), left_out: 0, cited: cited.to_vec() }]];
         let parts = |cited: &[usize]| match grow(&[vec![4, 5, 6]], LIMITS, &lines(7, 9), &said(cited)) {
-            Ok(Growth::Done(tree)) => leaves(tree.top[0], &tree),
+            Ok(TreeGrowth::Done(tree)) => leaves(tree.top[0], &tree),
             other => panic!("{other:?}"),
         };
         assert_eq!(parts(&[]), [4, 5, 6]);

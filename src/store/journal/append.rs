@@ -29,7 +29,10 @@ impl Database {
     ) -> Result<(), JournalError> {
         let folder = self.folder.clone();
         let wrong = |error: rusqlite::Error| JournalError::of(&folder, &error);
-        let kept = self.denylist().map_err(wrong)?.kept(lines);
+        let denied = self.denylist().map_err(wrong)?;
+        // the same request under another denylist writes other lines
+        let key = &denied.key(key);
+        let kept = denied.kept(lines);
         if kept.len() < lines.len() {
             *self.left_out.entry(medium.digest.clone()).or_default() += (lines.len() - kept.len()) as u64;
         }

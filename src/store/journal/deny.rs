@@ -87,6 +87,15 @@ impl Database {
 }
 
 impl Denylist {
+    /// The key of a request's lines under this list.
+    pub(super) fn key(&self, request: &[u8; 32]) -> [u8; 32] {
+        if *self == Denylist::default() {
+            return *request;
+        }
+        let list = serde_json::to_vec(self).expect("texts serialise: this is a bug");
+        *blake3::Hasher::new().update(request).update(&list).finalize().as_bytes()
+    }
+
     /// The lines that may be written. A line about a denied place takes all lines with it that touch its time.
     pub(super) fn kept<'l>(&self, lines: &'l [JournalLine]) -> Vec<&'l JournalLine> {
         if self.places.is_empty() && self.names.is_empty() {
