@@ -7,7 +7,7 @@ use super::{
 use crate::{
     plan::{Answered, Formula, Planned, Step, StepError, Turn, Typing},
     prompt::{Scope, show},
-    query::{EarlierTurn, standalone},
+    query::{EarlierTurn, parse, standalone},
     value::{Type, Value, wall::spoken},
 };
 use std::sync::Arc;
@@ -36,6 +36,8 @@ impl Planned for AskedStep {
         }
         let fields = [
             ("lines", Type::Any.list()),
+            ("fitting", Type::Any.list()),
+            ("asks", Type::Text),
             ("question", Type::Text),
             ("answer", Type::Text.or_nothing()),
             ("ask", Type::Text),
@@ -69,10 +71,15 @@ impl Step for AskedStep {
         let before = before.map(|history| said(&history, &zone)).transpose()?.flatten();
         let question = before.and_then(|before| standalone(&question, &before)).unwrap_or(question);
         let gathered = gather(&question, &log, now_ms, &zone);
-        let lines = gathered.lines.iter().map(|place| items[*place].clone()).collect();
+        let at = |places: &[usize]| Value::List(places.iter().map(|place| items[*place].clone()).collect());
+        let (lines, fitting) = (at(&gathered.lines), at(&gathered.fitting));
+        let asks = serde_json::to_value(parse(&question).asks).ok();
+        let asks = asks.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
         Ok(Turn::Done(Value::Record(
             [
-                ("lines", Value::List(lines)),
+                ("lines", lines),
+                ("fitting", fitting),
+                ("asks", Value::Text(asks)),
                 ("answer", gathered.answer.map_or(Value::Nothing, Value::Text)),
                 ("ask", Value::Text(gathered.ask.unwrap_or_else(|| question.clone()))),
                 ("question", Value::Text(question)),

@@ -30,7 +30,8 @@ written! { "`search`",
         /// The words to search for. Without words, all lines that pass are hits, in order of time.
         pub r#for: Option<TextExpr>,
         /// In place of `for`, with `among`: a question in English. Its words of time, order and quantity choose the lines, in order of
-        /// time. The value is then a record: `lines`, `question` (as one that stands alone), `answer` (a count, duration, time or list that follows from the lines,
+        /// time. The value is then a record: `lines`, `fitting` (those that fit, without their neighbours), `asks` (`where`, `how_many`, …), `question` (as one that
+        /// stands alone), `answer` (a count, duration, time or list that follows from the lines,
         /// else nothing), `missing` (true if the log has nothing about it) and `searched` (the question as it was understood).
         pub question: Option<TextExpr>,
         /// With `question`: the time at which it is asked, as `2026-11-23T21:00:00+01:00`; the end of the log if absent.

@@ -2,7 +2,7 @@
 
 use super::Agents;
 use crate::{
-    exchange::{Item, JournalReply, Reply, Request, SearchHit},
+    exchange::{Item, JournalReply, Reply, Request},
     store::{
         journal::LineOrigin,
         memo::{Medium, MemoKey},

@@ -43,6 +43,8 @@ pub(super) struct LogLine {
 pub(super) struct Gathered {
     /// The places of the chosen lines, in order of time.
     pub lines: Vec<usize>,
+    /// The places of the lines that fit, without neighbours.
+    pub fitting: Vec<usize>,
     /// The answer, if it can be computed. It rests on the chosen lines.
     pub answer: Option<String>,
     /// The question for the mind: a plainer one, if a single line was chosen and its place is asked for.
@@ -118,6 +120,8 @@ pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -
     let ask = chosen.first().filter(|_| is_plain && chosen.len() == 1).and_then(activity);
     let ask = ask.map(|activity| format!("Where was I when I was {activity}?"));
     let mut lines: Vec<usize> = chosen.into_iter().take(MAX_LINES).collect();
+    let mut fitting = lines.clone();
+    fitting.sort_unstable();
     if answer.is_none() {
         // the mind needs the event to see what lies beside it, and reads a few lines better than one
         lines.extend(event);
@@ -133,7 +137,7 @@ pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -
     lines.sort_unstable();
     lines.dedup();
     lines.truncate(MAX_LINES);
-    Gathered { lines, answer, ask, searched, is_missing: false }
+    Gathered { lines, fitting, answer, ask, searched, is_missing: false }
 }
 
 /// The places of the lines in the asked time; all without a time. `None` if nothing was recorded then.
