@@ -89,8 +89,8 @@ TEMPLATES = {
         "a first-person photo with {}",
     ],
 }
-# Sentences about a whole picture, as the language model writes them for examples/small_captions.yaml, and
-# shorter ones.
+# Sentences about a whole picture, as the language model writes them for
+# examples/small_captions.yaml, and shorter ones.
 CAPTIONS = [
     "I am {doing} {in}.",
     "a photo of someone {doing} {in}",
