@@ -94,6 +94,17 @@ pub fn standalone(question: &str, before: &EarlierTurn) -> Option<String> {
         .or_else(|| pointing(&follow, rest, &earlier, before))
 }
 
+/// The question without the words of a day ("on Monday", "yesterday"); `None` if it names none. A language model that reads the lines of that day
+/// looks for such words in vain.
+pub fn without_day(question: &str) -> Option<String> {
+    let all = tokens(question);
+    let text = Text { text: question, tokens: &all };
+    let time = text.time()?;
+    let is_clock = text.slice(time.clone()).contains(':');
+    let rest = text.with(time.clone(), "");
+    (!is_clock && time.len() < all.len()).then(|| format!("{}?", capital(&rest)))
+}
+
 /// A text with its words.
 struct Text<'a> {
     text: &'a str,
@@ -360,6 +371,18 @@ mod tests {
         check(keys, "In the cafe.", "When did I pick them up?", "When did I pick the keys up?");
         check("What did I carry?", "The purse.", "Where did I see it?", "Where did I see the purse?");
         check("Who did I meet?", "Ben.", "What did he say?", "What did Ben say?");
+    }
+
+    #[test]
+    fn days_are_left_out() {
+        let check = |question: &str, expected: Option<&str>| {
+            assert_eq!(without_day(question).as_deref(), expected, "{question}")
+        };
+        check("What did I promise on Monday?", Some("What did I promise?"));
+        check("Yesterday, what did I promise?", Some("What did I promise?"));
+        check("What did I go to the bedroom for on 17 November?", Some("What did I go to the bedroom for?"));
+        check("What was said at 08:30?", None);
+        check("What did I promise?", None);
     }
 
     #[test]

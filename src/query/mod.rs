@@ -25,7 +25,7 @@ mod topic;
 mod wall;
 mod when;
 
-pub use follow::{EarlierTurn, standalone};
+pub use follow::{EarlierTurn, standalone, without_day};
 pub use lexicon::{Word, words};
 pub use parse::parse;
 pub use resolve::{

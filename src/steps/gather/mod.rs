@@ -11,7 +11,7 @@ use topic::Index;
 
 use crate::{
     prompt::english::{listed, words},
-    query::{Asks, Beside, Context, Coverage, EventRelation, MediaSpan, Order, Query, parse, resolve},
+    query::{Asks, Beside, Context, Coverage, EventRelation, MediaSpan, Order, Query, parse, resolve, without_day},
     value::clock::DayClock,
 };
 
@@ -118,7 +118,7 @@ pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -
     let is_plain = query.asks == Asks::Where && (topic.is_meeting || (query.when.is_some() && topic.is_open()));
     let activity = |place: &usize| Some(parts(&log[*place].text).activity).filter(|activity| !activity.is_empty());
     let ask = chosen.first().filter(|_| is_plain && chosen.len() == 1).and_then(activity);
-    let ask = ask.map(|activity| format!("Where was I when I was {activity}?"));
+    let ask = ask.map(|activity| format!("Where was I when I was {activity}?")).or_else(|| without_day(question));
     let mut lines: Vec<usize> = chosen.into_iter().take(MAX_LINES).collect();
     let mut fitting = lines.clone();
     fitting.sort_unstable();
