@@ -54,7 +54,8 @@ fn an_activity_is_done_and_a_thing_is_seen() {
     // a thing: wherever it was, with the neighbours for the mind
     check("Where did I last see the keys?", &[4, 5, 6], None);
     check("WHERE ARE MY KEYS", &[4, 5, 6], None);
-    check("Where did I see the lmap?", &[], None);
+    check("Where did I see the lmap?", &[3, 4, 5], None);
+    check("Where did I see the lump?", &[], None);
     check("Where is the spaceship?", &[], None);
     assert!(gather("Where is the spaceship?", &log(), 0, "UTC").is_missing);
 }
