@@ -111,7 +111,7 @@ impl PersonAgent {
 enum Unanswered {
     /// Nobody can be asked, with the reason.
     Nobody(String),
-    /// Each typed line was no answer, in words.
+    /// No typed line was an answer; the text says what the lines were.
     Wrong(&'static str),
 }
 

@@ -132,8 +132,9 @@ impl Args {
             _ => {
                 if let Some(missing) = paths.iter().skip(1).find(|path| !exists(path)) {
                     let words = [&paths[1..], question.as_slice()].concat().join(" ");
-                    let fault =
-                        Fault::refused(format!("{missing} is no file, and it is not the last argument, the question"));
+                    let fault = Fault::refused(format!(
+                        "{missing} is neither a file nor the last argument, which is the question"
+                    ));
                     return Err(
                         fault.hint(format!("put the question in quotes: elenchus ask {} \"{words}\"", paths[0]))
                     );

@@ -78,8 +78,8 @@ pub(super) fn video(name: &str, span: Option<(f64, f64)>, settings: &Settings) -
     Ok(receipt)
 }
 
-/// The digests that a store knows by a name, and that of the file of this name. `none` is the fault if there are neither; the reason why there is no file comes
-/// before it.
+/// The digests of a medium: those that a store has for its name, and the digest of the file with that name. Fails with `none` if there is no digest; its
+/// message then begins with the reason why the file cannot be read.
 pub(super) fn with_file(
     name: &str,
     mut known: Vec<String>,

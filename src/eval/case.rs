@@ -48,6 +48,12 @@ impl SharedFields {
 }
 
 impl Case {
+    /// A case of no class, without options, moments or shared fields.
+    pub fn new(id: String, answers: Vec<String>, fields: IndexMap<String, Json>) -> Case {
+        let (kinds, options, moments) = (Vec::new(), Vec::new(), None);
+        Case { id, answers, kinds, options, moments, fields, shared: Arc::default(), until: IndexMap::new() }
+    }
+
     /// True if the right answer is to abstain.
     pub fn is_unanswerable(&self) -> bool {
         self.kinds.iter().any(|kind| kind == UNANSWERABLE)

@@ -83,17 +83,26 @@ impl Measured<'_> {
     }
 }
 
+/// The cases with an answer: one whose run failed lacks an answer to score.
+fn graded<'a>(outcomes: &[CaseOutcome<'a>]) -> Vec<Graded<'a>> {
+    let answered = |(case, outcome): &CaseOutcome<'a>| Some(Graded { case, answered: outcome.as_ref().ok().copied()? });
+    outcomes.iter().filter_map(answered).collect()
+}
+
+/// The parts of each metric.
+fn measured<'a>(graded: &[Graded<'_>], metrics: &'a [Arc<dyn Measure>]) -> Vec<Measured<'a>> {
+    let one = |metric: &'a Arc<dyn Measure>| Measured {
+        name: metric.name(),
+        parts: metric.parts(graded),
+        metric: metric.as_ref(),
+    };
+    metrics.iter().map(one).collect()
+}
+
 /// The figures of these outcomes.
 pub fn figures(outcomes: &[CaseOutcome<'_>], metrics: &[Arc<dyn Measure>], resampling: Resampling) -> Figures {
-    // a case whose run failed lacks an answer to score
-    let graded: Vec<Graded<'_>> = outcomes
-        .iter()
-        .filter_map(|(case, outcome)| Some(Graded { case, answered: outcome.as_ref().ok().copied()? }))
-        .collect();
-    let measured: Vec<Measured<'_>> = metrics
-        .iter()
-        .map(|metric| Measured { name: metric.name(), parts: metric.parts(&graded), metric: metric.as_ref() })
-        .collect();
+    let graded = graded(outcomes);
+    let measured = measured(&graded, metrics);
     let all: Vec<usize> = (0..graded.len()).collect();
     let mut classes: IndexMap<&str, Vec<usize>> = IndexMap::new();
     for (at, one) in graded.iter().enumerate() {
@@ -182,14 +191,7 @@ pub struct CaseScores {
 
 /// The figures of each case. A case whose run failed has none.
 pub fn scores(outcomes: &[CaseOutcome<'_>], metrics: &[Arc<dyn Measure>]) -> Vec<CaseScores> {
-    let graded: Vec<Graded<'_>> = outcomes
-        .iter()
-        .filter_map(|(case, outcome)| Some(Graded { case, answered: outcome.as_ref().ok().copied()? }))
-        .collect();
-    let measured: Vec<Measured<'_>> = metrics
-        .iter()
-        .map(|metric| Measured { name: metric.name(), parts: metric.parts(&graded), metric: metric.as_ref() })
-        .collect();
+    let measured = measured(&graded(outcomes), metrics);
     let mut next = 0;
     let one = |(case, outcome): &CaseOutcome<'_>| {
         let expected = case.answers.first().cloned().unwrap_or_default();

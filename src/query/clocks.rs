@@ -28,7 +28,8 @@ impl<'a> Words<'a> {
     }
 }
 
-const SMALL: [&str; 20] = [
+/// The words for the numbers below twenty.
+pub const SMALL_NUMBERS: [&str; 20] = [
     "zero",
     "one",
     "two",
@@ -58,7 +59,8 @@ pub(super) fn whole(words: Words, place: usize) -> Option<(u32, usize)> {
     if !word.is_empty() && word.len() <= 6 && word.bytes().all(|byte| byte.is_ascii_digit()) {
         return word.parse().ok().map(|number| (number, 1));
     }
-    let small = |word: &str| SMALL.iter().position(|name| *name == word).and_then(|number| u32::try_from(number).ok());
+    let small =
+        |word: &str| SMALL_NUMBERS.iter().position(|name| *name == word).and_then(|number| u32::try_from(number).ok());
     if let Some((_, tens)) = TENS.iter().find(|(name, _)| *name == word) {
         let more = small(words.ahead(place, 1)).filter(|number| (1..10).contains(number));
         return Some(more.map_or((*tens, 1), |more| (tens + more, 2)));

@@ -25,6 +25,7 @@ mod topic;
 mod wall;
 mod when;
 
+pub use clocks::SMALL_NUMBERS;
 pub use follow::{EarlierTurn, standalone, without_day};
 pub use lexicon::{Word, words};
 pub use parse::parse;

@@ -68,7 +68,7 @@ impl Session {
 }
 
 /// What identifies the agents of the dialogue's own roles.
-fn identities(roster: &Roster) -> IndexMap<&str, &str> {
+pub(super) fn identities(roster: &Roster) -> IndexMap<&str, &str> {
     let own = |role: &str| ![MediaAgent::NAME, JournalAgent::NAME].contains(&role);
     let agents = roster.agents.iter().filter(|(role, _)| own(role));
     agents.map(|(role, agent)| (role.as_str(), agent.card().identity.as_str())).collect()

@@ -1,13 +1,12 @@
 //! Indexing: runs a dialogue on a video, so that the journal has its lines, and adds vectors of lines and frames (`vectors`). A video that
 //! the same plan has finished with is skipped; only vectors that are missing are added.
 
-use super::{LoadOptions, Session, vectors::EmbedTools};
+use super::{LoadOptions, Session, cast::identities, vectors::EmbedTools};
 use crate::{
-    agent::{journal::JournalAgent, media::MediaAgent},
     error::Fault,
     plan::Plan,
     run::RunOptions,
-    store::{Journal, memo::Purge},
+    store::memo::Purge,
     value::{Media, Type, Value},
 };
 use indexmap::IndexMap;
@@ -46,19 +45,9 @@ impl Session {
     ) -> Result<Indexed, Fault> {
         check(&self.plan)?;
         let roster = self.load(loading).await?;
-        let identities: IndexMap<&str, &str> = roster
-            .agents
-            .iter()
-            .filter(|(role, _)| ![MediaAgent::NAME, JournalAgent::NAME].contains(&role.as_str()))
-            .map(|(role, agent)| (role.as_str(), agent.card().identity.as_str()))
-            .collect();
         let video = &self.as_before(video)?;
-        let plan = digest(&self.plan, &identities, options.seed, video);
-        let place = self.engine.journal();
-        let journal = {
-            let journal: Result<Journal, _> = place.open();
-            journal?
-        };
+        let plan = digest(&self.plan, &identities(roster), options.seed, video);
+        let journal = self.engine.journal().open()?;
         let tools = EmbedTools::of(&options);
         if !options.fresh && journal.is_indexed(video, &plan)? {
             // the file may have moved, or the user states another time

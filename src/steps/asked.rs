@@ -7,7 +7,7 @@ use super::{
 use crate::{
     plan::{Answered, Formula, Planned, Step, StepError, Turn, Typing},
     prompt::{Scope, show},
-    query::{EarlierTurn, parse, standalone},
+    query::{EarlierTurn, standalone},
     value::{Type, Value, wall::spoken},
 };
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Step for AskedStep {
         let gathered = gather(&question, &log, now_ms, &zone);
         let at = |places: &[usize]| Value::List(places.iter().map(|place| items[*place].clone()).collect());
         let (lines, fitting) = (at(&gathered.lines), at(&gathered.fitting));
-        let asks = serde_json::to_value(parse(&question).asks).ok();
+        let asks = serde_json::to_value(gathered.asks).ok();
         let asks = asks.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
         Ok(Turn::Done(Value::Record(
             [

@@ -9,7 +9,7 @@ use crate::{
     value::{JournalLine, LineLabel, Media, Moment, Sense, Time, Type, Value},
 };
 use indexmap::IndexMap;
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 /// The role that keeps the journal. No cast names it.
 pub(super) const JOURNAL: &str = "journal";
@@ -245,7 +245,7 @@ impl Step for JournalStep {
 }
 
 /// The lines, whose media have the paths by which the step names them: a journal knows absolute ones.
-fn named(lines: &[JournalLine], given: &Value) -> Vec<JournalLine> {
+fn named<'l>(lines: &'l [JournalLine], given: &Value) -> Cow<'l, [JournalLine]> {
     let given = match given {
         Value::List(items) => items.as_slice(),
         one => std::slice::from_ref(one),
@@ -257,6 +257,9 @@ fn named(lines: &[JournalLine], given: &Value) -> Vec<JournalLine> {
             _ => None,
         })
         .collect();
+    if paths.is_empty() {
+        return Cow::Borrowed(lines);
+    }
     let mut media: HashMap<String, Arc<Media>> = HashMap::new();
     let rename = |line: &JournalLine| {
         let old = &line.moment.media;
@@ -265,7 +268,7 @@ fn named(lines: &[JournalLine], given: &Value) -> Vec<JournalLine> {
         let new = media.entry(old.digest.clone()).or_insert_with(renamed).clone();
         JournalLine { moment: Moment { media: new, ..line.moment.clone() }, ..line.clone() }
     };
-    lines.iter().map(rename).collect()
+    Cow::Owned(lines.iter().map(rename).collect())
 }
 
 fn ask(request: JournalRequest) -> Turn {

@@ -1,6 +1,7 @@
 //! Over-count rate: how often an answer counts too many (or too few).
 
 use super::{Graded, Measure, Part, mean, truth};
+use crate::query::SMALL_NUMBERS;
 
 /// The share of answered counts that are higher (or lower) than the right one, 0 to 1. A question is a count if it asks
 /// "how many" or "how often", or if its kind contains `count`, and if both answers contain a number.
@@ -43,38 +44,16 @@ impl Measure for OverCount {
 
 /// The first number of a text: digits, a number word up to twenty, or `once`, `twice`, `never`.
 fn count(text: &str) -> Option<f64> {
-    const WORDS: [&str; 21] = [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-        "twenty",
-    ];
     let number = |word: &str| {
         let at = match word {
             "never" | "no" | "none" | "nobody" | "nothing" => 0,
             "once" | "single" => 1,
             "twice" | "both" => 2,
             "thrice" => 3,
+            "twenty" => 20,
             _ => match word.parse::<f64>() {
                 Ok(number) => return Some(number).filter(|number| number.is_finite()),
-                Err(_) => WORDS.iter().position(|known| *known == word)?,
+                Err(_) => SMALL_NUMBERS.iter().position(|known| *known == word)?,
             },
         };
         Some(at as f64)

@@ -5,7 +5,6 @@ use crate::{error::Fault, eval::case::Case};
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::json;
-use std::sync::Arc;
 
 pub(super) const BENCHMARK: Benchmark = Benchmark {
     name: "coco",
@@ -71,17 +70,7 @@ fn read(wanted: &Wanted) -> Result<Dataset, Fault> {
             None => continue,
         };
         let fields = IndexMap::from([("image".to_owned(), json!(found))]);
-        let (kinds, options) = (Vec::new(), Vec::new());
-        cases.push(Case {
-            id,
-            answers,
-            kinds,
-            options,
-            moments: None,
-            fields,
-            shared: Arc::default(),
-            until: IndexMap::new(),
-        });
+        cases.push(Case::new(id, answers, fields));
     }
     let left_out = all - cases.len();
     let facts = [("split", json!(split)), ("task", json!("caption"))];

@@ -5,7 +5,6 @@ use crate::{error::Fault, eval::case::Case};
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::json;
-use std::sync::Arc;
 
 pub(super) const BENCHMARK: Benchmark = Benchmark {
     name: "concadia",
@@ -52,17 +51,7 @@ fn read(wanted: &Wanted) -> Result<Dataset, Fault> {
             ("context".to_owned(), json!(picture.context.raw)),
             ("kind".to_owned(), json!(task)),
         ]);
-        let (id, kinds, options) = (picture.filename, Vec::new(), Vec::new());
-        cases.push(Case {
-            id,
-            answers: vec![answer],
-            kinds,
-            options,
-            moments: None,
-            fields,
-            shared: Arc::default(),
-            until: IndexMap::new(),
-        });
+        cases.push(Case::new(picture.filename, vec![answer], fields));
     }
     let facts = [("split", json!(split)), ("task", json!(task))];
     dataset(wanted, cases, &facts, media.missing("images", left_out), &["cider_d", "bleu", "rouge_l"])

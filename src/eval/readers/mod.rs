@@ -20,7 +20,6 @@ use serde_json::Value as Json;
 use std::{
     io::{BufReader, Read},
     path::{Component, Path, PathBuf},
-    sync::Arc,
 };
 
 /// Maximum size of a file of annotations, in bytes: the largest that is published has 0.3 GB.
@@ -276,16 +275,8 @@ fn multiple_choice(id: String, question: &str, options: Vec<Choice>, kinds: Vec<
     let right = options.iter().filter(|option| option.worth == Worth::Right).map(|option| option.text.clone());
     let fields =
         IndexMap::from([("question".to_owned(), Json::from(question)), ("choices".to_owned(), Json::Array(texts))]);
-    Case {
-        id,
-        answers: right.collect(),
-        kinds,
-        options,
-        moments: None,
-        fields,
-        shared: Arc::default(),
-        until: IndexMap::new(),
-    }
+    let case = Case::new(id, right.collect(), fields);
+    Case { kinds, options, ..case }
 }
 
 /// Options of which one is right. Fails if there is no such option.

@@ -4,28 +4,8 @@
 //! The package counts with integers of any size, so a number is kept as its decimal digits here.
 
 use super::digit;
+use crate::query::SMALL_NUMBERS;
 
-const ONES: [&str; 19] = [
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-];
 const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 /// Multipliers with the number of their zeros.
 const MULTIPLIERS: [(&str, usize); 12] = [
@@ -69,7 +49,7 @@ pub(super) enum NumberWord {
 /// writes "nineth".
 pub(super) fn word(text: &str) -> Option<NumberWord> {
     let place = |list: &[&str], word: &str| list.iter().position(|known| *known == word).map(|at| at as u32);
-    let ones = |word: &str| place(&ONES, word).map(|at| at + 1);
+    let ones = |word: &str| place(&SMALL_NUMBERS, word).filter(|value| *value > 0);
     let tens = |word: &str| place(&TENS, word).map(|at| 10 * (at + 2));
     let multiplier = |word: &str| MULTIPLIERS.iter().find(|(name, _)| *name == word).map(|(_, zeros)| *zeros);
     Some(match text {

@@ -49,6 +49,8 @@ pub(super) struct Gathered {
     pub answer: Option<String>,
     /// The question for the mind: a plainer one, if a single line was chosen and its place is asked for.
     pub ask: Option<String>,
+    /// What kind of answer the question expects.
+    pub asks: Asks,
     /// The query in words, for people.
     pub searched: String,
     /// True if nothing can answer: the log has none of the words, or nothing was recorded then.
@@ -84,8 +86,8 @@ pub(super) fn whereabouts(text: &str) -> (String, String) {
 /// Chooses lines for a question. `now_ms` and `zone` are those of the person who asks.
 pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
     let query = parse(question);
-    let searched = query.to_string();
-    let missing = || Gathered { searched: searched.clone(), is_missing: true, ..Gathered::default() };
+    let (asks, searched) = (query.asks, query.to_string());
+    let missing = || Gathered { asks, searched: searched.clone(), is_missing: true, ..Gathered::default() };
     let Some(scope) = scope(&query, log, now_ms, zone) else { return missing() };
     let index = Index::of(log);
     let event = query.beside.as_ref().and_then(|beside| event_of(&beside.event, beside.order, &index, &scope));
@@ -98,7 +100,7 @@ pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -
         return missing();
     }
     if let Some(found) = alternatives(&query, &scope, &index, log) {
-        return Gathered { searched, ..found };
+        return Gathered { asks, searched, ..found };
     }
     let mut topic = index.topic(&query.topic);
     let ends_with_for = question.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase().ends_with(" for");
@@ -108,7 +110,7 @@ pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -
     // a log shows what the wearer did not do, but not what the weather was not
     let yes_no = query.asks == Asks::YesNo && is_about_doing(question);
     if found.is_empty() && yes_no && query.parsed && !topic.is_open() {
-        return Gathered { answer: Some("No.".into()), searched, ..Gathered::default() };
+        return Gathered { answer: Some("No.".into()), asks, searched, ..Gathered::default() };
     }
     if found.is_empty() {
         return missing();
@@ -137,7 +139,7 @@ pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -
     lines.sort_unstable();
     lines.dedup();
     lines.truncate(MAX_LINES);
-    Gathered { lines, fitting, answer, ask, searched, is_missing: false }
+    Gathered { lines, fitting, answer, ask, asks, searched, is_missing: false }
 }
 
 /// The places of the lines in the asked time; all without a time. `None` if nothing was recorded then.

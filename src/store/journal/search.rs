@@ -173,15 +173,8 @@ impl Database {
             };
             let Some(moment) = hit.moment() else { continue };
             let (start, end) = (moment.start.seconds(), moment.end.seconds());
-            match events.event(&moment.media.digest, start, end, hits.len()) {
-                None if hits.len() < top => hits.push(hit),
-                None => {}
-                Some(event) => {
-                    if let Some(first) = hits.get_mut(event) {
-                        first.join(&hit);
-                    }
-                }
-            }
+            let event = events.event(&moment.media.digest, start, end, hits.len());
+            put(hit, event, &mut hits, top);
         }
         Ok(hits)
     }
@@ -305,17 +298,22 @@ fn among_given(lines: &[GivenLine], request: &SearchRequest, top: usize) -> rusq
         let line = &lines[id as usize];
         let event = line.start_s.zip(line.end_s).and_then(|(start, end)| events.event("", start, end, hits.len()));
         let hit = SearchHit { place: Some(id as usize), score, why, ..SearchHit::default() };
-        match event {
-            None if hits.len() < top => hits.push(hit),
-            None => {}
-            Some(event) => {
-                if let Some(first) = hits.get_mut(event) {
-                    first.join(&hit);
-                }
-            }
-        }
+        put(hit, event, &mut hits, top);
     }
     Ok(hits)
+}
+
+/// Joins a hit to that of its event, or adds it if it begins one and fewer than `top` are there.
+fn put(hit: SearchHit, event: Option<usize>, hits: &mut Vec<SearchHit>, top: usize) {
+    match event {
+        Some(event) => {
+            if let Some(first) = hits.get_mut(event) {
+                first.join(&hit);
+            }
+        }
+        None if hits.len() < top => hits.push(hit),
+        None => {}
+    }
 }
 
 /// The places of the lines with any of the words, best first, and the share of words about other things that the list has.
