@@ -62,6 +62,9 @@ impl Database {
              AND append IN (SELECT id FROM appends WHERE medium = ?2 AND writer = ?3)
              AND sense IN (SELECT value FROM json_each(?4))";
         change.execute(supersede, params![born, medium_id, writer, senses]).map_err(wrong)?;
+        // a plan that finished with the medium before would no longer read its own lines
+        let outdated = "DELETE FROM indexed WHERE medium = ?1 AND EXISTS (SELECT 1 FROM appends WHERE medium = ?1 AND writer = ?2)";
+        change.execute(outdated, params![medium_id, writer]).map_err(wrong)?;
         let put =
             "INSERT INTO appends (key, medium, writer, cast_name, senses, written_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         change.execute(put, params![key, medium_id, writer, origin.cast, senses, now_ms()]).map_err(wrong)?;

@@ -99,6 +99,29 @@ fn newer_lines_of_the_writer_take_the_place_of_older_ones_and_old_revisions_stay
 }
 
 #[test]
+fn a_medium_whose_lines_were_replaced_is_indexed_again() {
+    let (journal, medium) = day();
+    let (plan, senses) = ([7; 32], [Sense::Seen, Sense::Done, Sense::Heard]);
+    journal.mark_indexed(&medium, &plan).expect("marked");
+    let lines: Vec<JournalLine> = journal
+        .lines(&LineFilter::default(), false, 100)
+        .expect("lines")
+        .into_iter()
+        .map(|stored| stored.line)
+        .collect();
+    // the same request changes nothing, so the plan still reads its own lines
+    append(&journal, 1, &medium, &senses, &lines);
+    assert!(journal.is_indexed(&medium, &plan).expect("read"));
+    // another cast, run without `index`, found nothing
+    append(&journal, 2, &medium, &senses, &[]);
+    assert!(texts(&journal, &LineFilter::default()).is_empty());
+    assert!(!journal.is_indexed(&medium, &plan).expect("read"));
+    // the plan's run is asked again, and brings its lines back
+    append(&journal, 1, &medium, &senses, &lines);
+    assert_eq!(texts(&journal, &LineFilter::default()).len(), 5);
+}
+
+#[test]
 fn lines_are_filtered_by_sense_time_and_medium() {
     let (journal, _) = day();
     let other = media("other", None);
