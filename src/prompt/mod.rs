@@ -19,6 +19,7 @@ mod nesting;
 mod program;
 mod scope;
 mod survey;
+pub(crate) mod thesaurus;
 mod vectors;
 mod work;
 
