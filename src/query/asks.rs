@@ -157,7 +157,7 @@ fn question_word(words: Words, place: usize) -> Option<Asking> {
 }
 
 fn how_many(words: Words, place: usize) -> (Asks, usize) {
-    let is_times = |word: &str| matches!(word, "times" | "time" | "occasions" | "moments");
+    let is_times = |word: &str| matches!(word, "times" | "time" | "occasions" | "moments" | "visits" | "trips");
     match (words.ahead(place, 1), words.ahead(place, 2), words.ahead(place, 3)) {
         // "on how many days", but "how many days did I stay" is a duration that no rule reads
         ("many", "days", _) if before(words, place) == "on" => (Asks::HowManyDays, 3),
@@ -201,7 +201,7 @@ fn what(words: Words, place: usize) -> Option<Asking> {
         }
         "place" | "places" => return made(Asks::Where, 2),
         "of" if which && words.are(place, &["which", "of", "the", "places"]) => return made(Asks::Where, 4),
-        "reason" => return made(Asks::Why, 2),
+        "reason" | "purpose" => return made(Asks::Why, 2),
         "number" => {
             let times = matches!(ahead(3), "times" | "occasions");
             return made(if times { Asks::HowMany } else { Asks::HowManyOf }, if times { 4 } else { 2 });
@@ -242,6 +242,7 @@ fn noun_of(words: Words, place: usize) -> Option<(Asks, usize)> {
         "last" | "latest" | "first" | "final" | "earliest" if matches!(ahead(1), "time" | "moment") => (Asks::When, 0),
         ordinal if super::order::nth(ordinal).is_some() && ahead(1) == "time" => (Asks::When, 0),
         "most" if ahead(1) == "recent" && ahead(2) == "time" => (Asks::When, 0),
+        "time" if ahead(1) == "spent" => (Asks::HowLong, 2),
         "time" if ahead(1) == "of" || matches!(ahead(1), "when" | "i" | "you" | "that" | "at") => (Asks::When, 1),
         "moment" if ahead(1) == "at" && ahead(2) == "which" => (Asks::When, 3),
         _ => return None,
@@ -272,6 +273,13 @@ fn inverted(words: Words, place: usize) -> Option<Asking> {
     let frame = aux == "does" && matches!(words.ahead(place, 3), "say" | "show");
     if subject.is_empty() || request || frame || matches!(subject, "not" | "to" | "be" | "been") {
         return None;
+    }
+    // "Was it cycling or walking that I did first?"
+    if subject == "it"
+        && said_that(words, place) > 0
+        && (2..said_that(words, place)).any(|at| words.ahead(place, at) == "or")
+    {
+        return Some(Asking { asks: Asks::Which, from: place, to: place + 2, strength: INVERTED });
     }
     let rest = 2 + not;
     let is_tag = ends(words, place, rest) || ends(words, place, rest + 1) && matches!(aux, "am" | "is" | "was");

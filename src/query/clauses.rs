@@ -166,6 +166,12 @@ pub(super) fn parts(words: Words, ask: Option<&Asking>) -> Clauses {
     {
         found.question.push(next.clone());
     }
+    // "Which took longer, walking or running?"
+    if let Some(next) = clauses.get(main + 1).filter(|_| ask.is_some_and(|ask| ask.asks == super::Asks::Which))
+        && next.clone().any(|place| words.at(place) == "or")
+    {
+        found.question.push(next.clone());
+    }
     // "Which did I do first: walk or run?"
     if let Some(next) = sentences
         .get(asked + 1)
@@ -185,7 +191,8 @@ pub(super) fn parts(words: Words, ask: Option<&Asking>) -> Clauses {
                 found.question.insert(0, only.clone());
                 continue;
             }
-            if is_fragment(words, only) {
+            let chooses = only.len() <= 12 && only.clone().any(|place| words.at(place) == "or");
+            if is_fragment(words, only) || chooses {
                 found.named.push(only.clone());
             }
         }

@@ -2,7 +2,7 @@
 
 use super::asks::Asking;
 use super::parse::{Reader, TokenUse};
-use super::{Asks, Beside, EventRelation, Order, clauses, lexicon};
+use super::{Asks, Beside, EventRelation, Order, clauses, lexicon, order};
 use std::ops::Range;
 
 impl Reader<'_> {
@@ -14,7 +14,7 @@ impl Reader<'_> {
         let pronoun = places.iter().any(|place| {
             let next = self.words.ahead(*place, 1);
             match self.words.at(*place) {
-                "them" | "they" | "he" | "she" | "him" | "his" | "her" => true,
+                "them" | "they" | "their" | "he" | "she" | "him" | "his" | "her" => true,
                 "there" => next.is_empty() || matches!(next, "for" | "at" | "with" | "then"),
                 "that" | "this" | "those" | "these" => next.is_empty(),
                 // "what it was that I did"
@@ -39,6 +39,9 @@ impl Reader<'_> {
         if let Some((link, place)) = self.wants_event.take() {
             let clauses: Vec<_> =
                 if stated.is_empty() { self.matrix_event(place.start).into_iter().collect() } else { stated };
+            // "The first time I cooked, what came before that?"
+            let order =
+                clauses.iter().map(|clause| self.order_in(clause)).find(|order| !order.is_none()).unwrap_or_default();
             let event: Vec<String> =
                 clauses.iter().map(|clause| self.event(clause.clone()).0).filter(|event| !event.is_empty()).collect();
             if event.is_empty() {
@@ -50,7 +53,7 @@ impl Reader<'_> {
                 self.query.beside = Some(Beside {
                     relation: link.relation,
                     near: link.near,
-                    order: Order::None,
+                    order,
                     event: event.join(" "),
                     other: None,
                 });
@@ -76,7 +79,9 @@ impl Reader<'_> {
             });
         } else if refers {
             let stated = if stated.is_empty() { self.parts.added.clone() } else { stated };
-            for place in stated.into_iter().flatten() {
+            let opens = |place: &usize| matches!(self.words.at(*place), "while" | "when" | "during");
+            let openings: Vec<usize> = stated.iter().map(|clause| clause.start).filter(opens).collect();
+            for place in stated.into_iter().flatten().filter(|place| !openings.contains(place)) {
                 if self.roles[place] == TokenUse::Out {
                     self.roles[place] = TokenUse::Free;
                 }
@@ -89,6 +94,15 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    /// The order that a clause names. Its words are then no words of the event.
+    fn order_in(&mut self, clause: &Range<usize>) -> Order {
+        let found = clause.clone().find_map(|place| Some((place, order::order(self.words, place, self.query.asks)?)));
+        let Some((place, (order, length))) = found else { return Order::None };
+        let end = (place + length).min(clause.end);
+        self.roles[place..end].fill(TokenUse::Order);
+        order
     }
 
     /// True if a clause names a time in digits: "It was 08:30."

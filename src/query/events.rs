@@ -119,7 +119,7 @@ impl Reader<'_> {
             let word = self.words.at(place);
             lexicon::is_function(word)
                 || relations::phase(word).is_some()
-                || word == "then"
+                || matches!(word, "then" | "once")
                 || self.roles[place] == TokenUse::Order
         };
         let phase =

@@ -87,6 +87,7 @@ impl Reader<'_> {
         self.read_list(ask);
         let refers = self.refers_back(ask);
         self.read_statement(refers);
+        self.read_fillers();
         self.read_order();
         self.place_orders();
         self.query.topic = self.topic();

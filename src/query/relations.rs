@@ -34,6 +34,7 @@ pub(super) fn relation(words: Words, place: usize, behind_ask: bool) -> Option<L
         "after" => link(EventRelation::After, false, 1),
         "afterwards" | "afterward" => link(EventRelation::After, false, 1),
         "before" => link(EventRelation::Before, false, 1),
+        "by" if are(&["by", "the", "time"]) && is_subject(ahead(3)) => link(EventRelation::Before, false, 3),
         "beforehand" => link(EventRelation::Before, false, 1),
         "while" | "during" => link(EventRelation::While, false, 1),
         "since" => link(EventRelation::Since, false, 1),

@@ -43,7 +43,10 @@ pub(super) fn time(words: Words, place: usize) -> Option<(When, usize)> {
         }
         "from" => {
             let (from, first) = point(words, place + 1, true, true).filter(|_| !ahead(1).is_empty())?;
+            // "from 13:33 up until 48:11"
             let to_at = 1 + first;
+            let to_at =
+                to_at + usize::from(ahead(to_at) == "up" && matches!(ahead(to_at + 1), "to" | "until" | "till"));
             if !matches!(ahead(to_at), "to" | "until" | "till") {
                 // "from 11:00 on", "From 11:00, how often"; but "the words from 08:30"
                 let on = usize::from(matches!(ahead(to_at), "on" | "onwards" | "onward"));
@@ -55,7 +58,9 @@ pub(super) fn time(words: Words, place: usize) -> Option<(When, usize)> {
                     to_at + on * usize::from(since),
                 );
             }
-            let (to, second) = point(words, place + to_at + 1, true, true).filter(|_| !ahead(to_at + 1).is_empty())?;
+            let (to, second) = point(words, place + to_at + 1, true, true)
+                .filter(|_| !ahead(to_at + 1).is_empty())
+                .or_else(|| the_end(words, place + to_at + 1))?;
             Some((between(from, to), to_at + 1 + second))
         }
         "before" | "after" | "since" | "until" | "till" | "by" | "past" | "around" | "about" | "near" | "at" | "on"
@@ -119,6 +124,23 @@ pub(super) fn time(words: Words, place: usize) -> Option<(When, usize)> {
             with(TimeRelation::At, found, length)
         }
     }
+}
+
+/// "the end", "the very end of the video"
+fn the_end(words: Words, place: usize) -> Option<(Point, usize)> {
+    let the = usize::from(words.at(place) == "the");
+    let very = the + usize::from(words.ahead(place, the) == "very");
+    let ends = if very == 0 { words.at(place) } else { words.ahead(place, very) } == "end";
+    let end = Point { time: Some(Mark::End), ..Point::default() };
+    ends.then(|| (end, very + 1 + medium_behind(words, place, very + 1)))
+}
+
+/// The number of words that name the medium: "of the video".
+fn medium_behind(words: Words, place: usize, length: usize) -> usize {
+    let ahead = |offset| words.ahead(place, offset);
+    let of = usize::from(matches!(ahead(length), "of" | "in" | "into" | "through"));
+    let the = of + usize::from(matches!(ahead(length + of), "the" | "this" | "my" | "that"));
+    if of == 1 && MEDIUM.contains(&ahead(length + the)) { the + 1 } else { 0 }
 }
 
 /// True for a word that the number before it counts.
@@ -203,11 +225,7 @@ fn in_medium(words: Words, place: usize) -> Option<(When, usize)> {
             length,
         ))
     };
-    let medium_behind = |length: usize| {
-        let of = usize::from(matches!(ahead(length), "of" | "in" | "into" | "through"));
-        let the = of + usize::from(matches!(ahead(length + of), "the" | "this" | "my" | "that"));
-        if of == 1 && MEDIUM.contains(&ahead(length + the)) { the + 1 } else { 0 }
-    };
+    let medium_behind = |length: usize| medium_behind(words, place, length);
     let word = words.at(place);
     // "in the first two minutes", "during the last hour", "the last 30 seconds"
     let preposition = usize::from(matches!(word, "in" | "within" | "during" | "for" | "over"));
