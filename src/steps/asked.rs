@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     plan::{Answered, Formula, Planned, Step, StepError, Turn, Typing},
-    prompt::{Scope, show},
-    query::{EarlierTurn, standalone},
+    prompt::{Scope, english::stems, show},
+    query::{Beside, EarlierTurn, EventRelation, Order, Query, parse, standalone},
     value::{Type, Value, wall::spoken},
 };
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// The step for a question about a list.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(super) struct AskedStep {
     pub question: Formula,
     pub among: Formula,
     pub history: Option<Formula>,
+    pub query: Option<Formula>,
     pub now: Option<Formula>,
     pub zone: Option<Formula>,
 }
@@ -28,6 +29,9 @@ impl Planned for AskedStep {
         typing.expect_or_nothing(&self.among, &[Type::Moment.list(), Type::record([]).list()], "`among`");
         if let Some(history) = &self.history {
             typing.expect_or_nothing(history, &[Type::record([]).list()], "`history`");
+        }
+        if let Some(query) = &self.query {
+            typing.expect_or_nothing(query, &[Type::record([])], "`query`");
         }
         for (text, what) in [(&self.now, "`now`"), (&self.zone, "`zone`")] {
             if let Some(text) = text {
@@ -41,7 +45,9 @@ impl Planned for AskedStep {
             ("question", Type::Text),
             ("answer", Type::Text.or_nothing()),
             ("ask", Type::Text),
+            ("place", Type::Text.or_nothing()),
             ("missing", Type::Truth),
+            ("parsed", Type::Truth),
             ("searched", Type::Text),
         ];
         (Type::record(fields.map(|(name, ty)| (name.to_owned(), ty))), self)
@@ -70,7 +76,9 @@ impl Step for AskedStep {
         let before = self.history.as_ref().map(|history| history.eval(scope)).transpose()?;
         let before = before.map(|history| said(&history, &zone)).transpose()?.flatten();
         let question = before.and_then(|before| standalone(&question, &before)).unwrap_or(question);
-        let gathered = gather(&question, &log, now_ms, &zone);
+        let given = self.query.as_ref().map(|query| query.eval(scope)).transpose()?;
+        let understood = given.and_then(|given| understood(&question, &given));
+        let gathered = gather(&question, understood, &log, now_ms, &zone);
         let at = |places: &[usize]| Value::List(places.iter().map(|place| items[*place].clone()).collect());
         let (lines, fitting) = (at(&gathered.lines), at(&gathered.fitting));
         let asks = serde_json::to_value(gathered.asks).ok();
@@ -81,15 +89,51 @@ impl Step for AskedStep {
                 ("fitting", fitting),
                 ("asks", Value::Text(asks)),
                 ("answer", gathered.answer.map_or(Value::Nothing, Value::Text)),
+                ("place", gathered.place.map_or(Value::Nothing, Value::Text)),
                 ("ask", Value::Text(gathered.ask.unwrap_or_else(|| question.clone()))),
                 ("question", Value::Text(question)),
                 ("missing", Value::Truth(gathered.is_missing)),
+                ("parsed", Value::Truth(gathered.is_parsed)),
                 ("searched", Value::Text(gathered.searched)),
             ]
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
         )))
     }
+}
+
+/// A question as a model understood it. Its times are those that the grammar finds, and words that are not in the question are left out. `None` if
+/// nothing usable is left.
+fn understood(question: &str, given: &Value) -> Option<Query> {
+    let Value::Record(fields) = given else { return None };
+    let text = |name: &str| fields.get(name).map(show).unwrap_or_default();
+    let known: HashSet<String> = stems(&[question]);
+    let own = |name: &str| {
+        let written = text(name);
+        let kept = written.split_whitespace().filter(|word| stems(&[word]).iter().all(|stem| known.contains(stem)));
+        kept.collect::<Vec<_>>().join(" ")
+    };
+    let asks = serde_json::from_value(serde_json::Value::String(text("asks"))).ok()?;
+    let order = match text("order").as_str() {
+        "first" => Order::First,
+        "last" => Order::Last,
+        "every" => Order::Every,
+        _ => Order::None,
+    };
+    let relation = match text("side").as_str() {
+        "before" => Some(EventRelation::Before),
+        "after" => Some(EventRelation::After),
+        "while" => Some(EventRelation::While),
+        _ => None,
+    };
+    let (topic, event) = (own("topic"), own("event"));
+    let beside = relation.filter(|_| !event.is_empty());
+    let beside = beside.map(|relation| Beside { relation, near: true, order: Order::None, event, other: None });
+    let read = parse(question);
+    if topic.is_empty() && beside.is_none() && read.when.is_none() && order.is_none() {
+        return None;
+    }
+    Some(Query { asks, when: read.when, beside, order, topic, parsed: true, unknown: Vec::new() })
 }
 
 /// The last turn of a history.

@@ -31,14 +31,17 @@ written! { "`search`",
         pub r#for: Option<TextExpr>,
         /// In place of `for`, with `among`: a question in English. Its words of time, order and quantity choose the lines, in order of
         /// time. The value is then a record: `lines`, `fitting` (those that fit, without their neighbours), `asks` (`where`, `how_many`, …), `question` (as one that
-        /// stands alone), `answer` (a count, duration, time or list that follows from the lines,
-        /// else nothing), `missing` (true if the log has nothing about it) and `searched` (the question as it was understood).
+        /// stands alone), `ask` (the same for a small mind), `place` (the place that answers, without its preposition; else nothing), `answer` (a count, duration, time or list that follows from the lines,
+        /// else nothing), `missing` (true if the log has nothing about it), `parsed` (true if the grammar, or `query`, places every word of time, order and quantity) and `searched` (the question as it was understood).
         pub question: Option<TextExpr>,
         /// With `question`: the time at which it is asked, as `2026-11-23T21:00:00+01:00`; the end of the log if absent.
         pub now: Option<TextExpr>,
         /// With `question`: the turns before it, as a list of records with `question`, `text` (the answer) and `evidence`. A question such as
         /// "And the purse?" is then understood from the last one.
         pub history: Option<Expr>,
+        /// With `question`: how to understand it, in place of the grammar: a record with `asks`, `topic`, `order`, `side` and `event`, such as the mind
+        /// gives for prompts/understand.md. Times are always read by the grammar. Words that are not in the question are ignored.
+        pub query: Option<Expr>,
         /// With `question`: the time zone of days and times of day; that of the latest recording if absent.
         pub zone: Option<TextExpr>,
         /// The lines: moments with text, or records with `text` and optionally `start` and `end` in seconds. Without this
@@ -135,9 +138,10 @@ impl Search {
         let mut optional = |expr: Option<&TextExpr>| readable(expr.map(|expr| planning.expr(&expr.0)));
         let (now, zone) = (optional(self.now.as_ref())?, optional(self.zone.as_ref())?);
         let history = readable(self.history.as_ref().map(|history| planning.expr(history)))?;
+        let query = readable(self.query.as_ref().map(|query| planning.expr(query)))?;
         let question = planning.expr(&question.0);
         let among = planning.name_or_template(among);
-        Some(Arc::new(AskedStep { question: question?, among: among?, history, now, zone }))
+        Some(Arc::new(AskedStep { question: question?, among: among?, history, query, now, zone }))
     }
 }
 

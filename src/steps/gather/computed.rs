@@ -23,7 +23,10 @@ pub(super) fn computed(
     if !query.parsed {
         return None;
     }
-    let asks_name = matches!(query.asks, Asks::Who | Asks::List | Asks::What) && topic.is_meeting && topic.is_open();
+    if let Some(said) = said(question, query, chosen, topic, index, log) {
+        return Some(said);
+    }
+    let asks_name = matches!(query.asks, Asks::Who | Asks::List | Asks::What | Asks::Other) && topic.is_meeting;
     if asks_name && !topic.is_reason {
         let names: Vec<&str> = chosen.iter().filter_map(|place| name_in(parts(&log[*place].text).heard)).collect();
         let is_one = query.order.is_none() && query.asks != Asks::List;
@@ -40,12 +43,13 @@ pub(super) fn computed(
         Asks::When => told_when(question, query, chosen, log, zone),
         Asks::HowManyDays => days(chosen, log, zone),
         Asks::HowManyOf => people(query, chosen, log),
-        Asks::List | Asks::Which | Asks::What | Asks::Where => {
+        Asks::List | Asks::Which | Asks::What | Asks::Where | Asks::Other => {
             let all = query.order == Order::Every || query.asks == Asks::List || asks_for_all(question);
+
             match all {
                 true => listed_parts(question, chosen, topic, log),
                 false if query.asks == Asks::Where => None,
-                false => one_part(question, chosen, topic, log),
+                false => one_part(question, query, chosen, topic, index, log),
             }
         }
         _ => None,
@@ -104,18 +108,72 @@ fn days(chosen: &[usize], log: &[LogLine], zone: &str) -> Option<String> {
 
 /// The places or the activities of the chosen lines, in order, if the question asks for all of them.
 fn listed_parts(question: &str, chosen: &[usize], topic: &Topic, log: &[LogLine]) -> Option<String> {
-    if !topic.is_open() || topic.is_speech || chosen.len() > MAX_LINES {
+    if topic.is_speech {
         return None;
     }
     let words = words(question);
-    let of_place = words.iter().any(|word| listed("place places room rooms location locations where", word));
+    let has = |list: &str| words.iter().any(|word| listed(list, word));
+    if has("thing things object objects item items") && has("see saw seen spot there") {
+        let seen = chosen.iter().flat_map(|place| parts(&log[*place].text).seen.split(", "));
+        return in_order(seen.filter(|thing| !thing.is_empty()), true);
+    }
+    let of_place = has("place places room rooms location locations where");
     let part = |place: &usize| {
         let parts = parts(&log[*place].text);
         if of_place { parts.place } else { parts.activity }
     };
-    let mut named: Vec<&str> = chosen.iter().map(part).filter(|name| !name.is_empty()).collect();
-    named.dedup();
+    // a narrowed list of places would name the place that the question names
+    if of_place && !topic.is_open() {
+        return None;
+    }
+    let is_long = chosen.len() > MAX_LINES && !has("order");
+    in_order(chosen.iter().map(part).filter(|name| !name.is_empty()), is_long)
+}
+
+/// Names as a sentence, in order. `once`: each name once; else only neighbours that repeat are left out.
+fn in_order<'a>(names: impl Iterator<Item = &'a str>, once: bool) -> Option<String> {
+    let mut named: Vec<&str> = Vec::new();
+    for name in names {
+        let repeats = if once { named.contains(&name) } else { named.last() == Some(&name) };
+        if !repeats {
+            named.push(name);
+        }
+    }
     (!named.is_empty()).then(|| sentence(&joined(&named)))
+}
+
+/// What was said in the chosen lines, if the question asks for the words.
+fn said(
+    question: &str,
+    query: &Query,
+    chosen: &[usize],
+    topic: &Topic,
+    index: &Index,
+    log: &[LogLine],
+) -> Option<String> {
+    const SAYING: &str = "say said says saying heard hear words spoken speak spoke told tell talk talked";
+    /// More sentences than these are read by the mind.
+    const MOST: usize = 4;
+    let asks = matches!(query.asks, Asks::What | Asks::Which | Asks::List | Asks::Other);
+    let asked = words(question);
+    let is_plain = topic.is_speech && !topic.is_meeting && !topic.is_reason && !topic.is_pledge;
+    if !(asks && is_plain && asked.iter().any(|word| listed(SAYING, word))) {
+        return None;
+    }
+    let sentences = chosen.iter().flat_map(|place| {
+        let heard = parts_as_said(&log[*place].text);
+        // "about the medal": only the sentences with the word
+        let is_about = !topic.is_open() && (topic.is_about || !index.shows(topic, &[*place]));
+        heard.split_inclusive(['.', '?', '!']).map(str::trim).filter(move |said| !is_about || topic.is_in_text(said))
+    });
+    let mut found: Vec<String> = sentences.filter(|said| !said.is_empty()).map(capitalised).collect();
+    found.dedup();
+    (1..=MOST).contains(&found.len()).then(|| found.join(" "))
+}
+
+/// The speech of a line with its last mark.
+fn parts_as_said(text: &str) -> &str {
+    text.split_once("Heard: ").map_or("", |(_, heard)| heard.trim())
 }
 
 /// The name that somebody says: the word after an introduction.
@@ -138,26 +196,52 @@ fn people(query: &Query, chosen: &[usize], log: &[LogLine]) -> Option<String> {
 }
 
 /// The activity, or the thing, of the chosen lines, if the question asks for it and all have the same one.
-fn one_part(question: &str, chosen: &[usize], topic: &Topic, log: &[LogLine]) -> Option<String> {
-    const DOING: &str = "do doing did busy happened happen activity came next";
-    const THING: &str = "thing things object objects item see seen";
-    let asked = words(question);
+fn one_part(
+    question: &str,
+    query: &Query,
+    chosen: &[usize],
+    topic: &Topic,
+    index: &Index,
+    log: &[LogLine],
+) -> Option<String> {
+    const DOING: &str = "do doing did busy happened happen activity came next done";
+    const THING: &str = "thing things object objects item items";
+    const SEEING: &str = "see saw seen view sight spot spotted visible notice noticed";
+    let asked: Vec<String> = words(question).into_iter().map(|word| index.mended(word)).collect();
     let has = |list: &str| asked.iter().any(|word| listed(list, word));
     if topic.is_speech || has("place room where") {
         return None;
     }
+    let was_there = asked.windows(2).any(|pair| listed("was were is are", &pair[0]) && pair[1] == "there");
+    let of_thing = !has("doing") && (has(SEEING) || was_there || has(THING) && !has(DOING));
     let same = |part: fn(&str) -> String| {
         let mut all = chosen.iter().map(|place| part(&log[*place].text));
         let first = all.next().filter(|first| !first.is_empty())?;
         all.all(|other| other == first).then_some(first)
     };
-    if has(THING) && topic.is_open() {
+    // "What animal did I see?": the words of the log that the question's word covers
+    if let Some(covered) = topic.covered(chosen.iter().map(|place| log[*place].text.as_str())) {
+        return in_order(covered.iter().map(String::as_str), true);
+    }
+    if of_thing && (topic.is_open() || index.shows_place(topic, chosen)) {
         return same(|text| parts(text).seen.to_owned()).map(|seen| {
             let named: Vec<String> = seen.split(", ").map(|thing| format!("the {thing}")).collect();
             sentence(&joined(&named.iter().map(String::as_str).collect::<Vec<_>>()))
         });
     }
-    if has(DOING) { same(|text| parts(text).activity.to_owned()).map(|activity| sentence(&activity)) } else { None }
+    // "What came next?", "the last activity"
+    let of_event = query.beside.is_some() || !query.order.is_none();
+    // "What did I do between 10:00 and 10:30?"
+    let is_span = query.when.as_ref().is_some_and(|when| when.to.is_some());
+    if is_span && has(DOING) && topic.is_open() && chosen.len() <= MAX_LINES {
+        let all = chosen.iter().map(|place| parts(&log[*place].text).activity);
+        return in_order(all.filter(|activity| !activity.is_empty()), false);
+    }
+    if has(DOING) || of_event && topic.is_open() {
+        same(|text| parts(text).activity.to_owned()).map(|activity| sentence(&activity))
+    } else {
+        None
+    }
 }
 
 /// Phrases as a list: `a, b and c`.
@@ -171,7 +255,7 @@ fn joined(phrases: &[&str]) -> String {
 
 /// The number of events. A place that is stayed in over several lines is visited once; each line is an activity of its own.
 fn events(chosen: &[usize], topic: &Topic, index: &Index) -> usize {
-    let of_place = |place: &usize| topic.stems.iter().all(|stem| index.lines[*place].place.contains(stem));
+    let of_place = |place: &usize| topic.is_in_place(&index.lines[*place]);
     if topic.is_open() || !chosen.iter().all(of_place) {
         return chosen.len();
     }
@@ -208,6 +292,11 @@ fn duration(seconds: f64) -> String {
 
 /// A phrase as a sentence.
 pub(super) fn sentence(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{}.", capitalised(text)) }
+}
+
+/// A text with a capital.
+pub(super) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).chain(['.']).collect()).unwrap_or_default()
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -3,11 +3,14 @@
 //! The question is a typed query (`query`). Lines are chosen by time, by the event beside which the answer lies, by the words of the topic, and by
 //! order. Words count in any inflection. Everything here is pure and reads no model.
 
+mod alternatives;
 mod computed;
+mod spoken;
 mod topic;
 
-use computed::{computed, sentence};
-use topic::Index;
+use alternatives::alternatives;
+use computed::computed;
+use topic::{Index, Topic};
 
 use crate::{
     prompt::english::{listed, words},
@@ -49,12 +52,18 @@ pub(super) struct Gathered {
     pub answer: Option<String>,
     /// The question for the mind: a plainer one, if a single line was chosen and its place is asked for.
     pub ask: Option<String>,
+    /// The place that answers, as the log names it. An answer adds its preposition.
+    pub place: Option<String>,
     /// What kind of answer the question expects.
     pub asks: Asks,
     /// The query in words, for people.
     pub searched: String,
     /// True if nothing can answer: the log has none of the words, or nothing was recorded then.
     pub is_missing: bool,
+    /// True if every word of time, order and quantity of the question has its place.
+    pub is_parsed: bool,
+    /// True if the lines tell what the camera saw of the topic, and not only what somebody said.
+    pub is_shown: bool,
 }
 
 /// The parts of a line's text.
@@ -83,44 +92,106 @@ pub(super) fn whereabouts(text: &str) -> (String, String) {
     (place.to_owned(), activity.to_owned())
 }
 
-/// Chooses lines for a question. `now_ms` and `zone` are those of the person who asks.
-pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
-    let query = parse(question);
+/// Chooses lines for a question. `now_ms` and `zone` are those of the person who asks. A model's understanding takes the place of the grammar's.
+pub(super) fn gather(question: &str, understood: Option<Query>, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
+    let question = &reworded(question);
+    let query = understood.unwrap_or_else(|| parse(question));
+    let found = find(question, &query, log, now_ms, zone);
+    Gathered { is_parsed: query.parsed, ..found }
+}
+
+fn find(question: &str, query: &Query, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
+    let chosen = choose(question, query, log, now_ms, zone);
+    if !spoken::is_reported(question) && (chosen.answer.is_some() || chosen.is_shown) {
+        return chosen;
+    }
+    // words of time may be somebody's ("call anna on tuesday"), or the time of the speech
+    let all: Vec<usize> = (0..log.len()).collect();
+    let in_words = spoken::spoken(question, question, query, &all, log);
+    let in_time = || {
+        let scope = query.when.as_ref().and_then(|_| scope(query, log, now_ms, zone))?;
+        spoken::spoken(question, &query.topic, query, &scope, log)
+    };
+    match in_words.or_else(in_time) {
+        Some((lines, answer)) => {
+            Gathered { fitting: lines.clone(), lines, answer: Some(answer), is_missing: false, ..chosen }
+        }
+        None => chosen,
+    }
+}
+
+/// A question with "meet" in place of longer words for it.
+fn reworded(question: &str) -> String {
+    const LONGER: [(&str, &str); 6] = [
+        ("get to know each other", "meet"),
+        ("got to know each other", "met"),
+        ("get to know", "meet"),
+        ("got to know", "met"),
+        ("make the acquaintance of", "meet"),
+        ("made the acquaintance of", "met"),
+    ];
+    let lower = question.to_ascii_lowercase();
+    let found = LONGER.iter().find_map(|(longer, short)| Some((lower.find(longer)?, longer.len(), short)));
+    match found {
+        Some((at, length, short)) => format!("{}{short}{}", &question[..at], &question[at + length..]),
+        None => question.to_owned(),
+    }
+}
+
+/// The lines by time, event, words and order, and what follows from them.
+fn choose(question: &str, query: &Query, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
     let (asks, searched) = (query.asks, query.to_string());
     let missing = || Gathered { asks, searched: searched.clone(), is_missing: true, ..Gathered::default() };
-    let Some(scope) = scope(&query, log, now_ms, zone) else { return missing() };
+    let Some(scope) = scope(query, log, now_ms, zone) else { return missing() };
     let index = Index::of(log);
     let event = query.beside.as_ref().and_then(|beside| event_of(&beside.event, beside.order, &index, &scope));
     let scope = match (&query.beside, event) {
-        (Some(beside), Some(event)) => beside_event(beside, event, &query, &scope, &index, log),
+        (Some(beside), Some(event)) => beside_event(beside, event, query, &scope, &index, log),
         (Some(_), None) => Vec::new(),
         (None, _) => scope,
     };
     if scope.is_empty() {
         return missing();
     }
-    if let Some(found) = alternatives(&query, &scope, &index, log) {
+    if let Some(found) = alternatives(question, query, &scope, &index, log) {
         return Gathered { asks, searched, ..found };
     }
     let mut topic = index.topic(&query.topic);
     let ends_with_for = question.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase().ends_with(" for");
     topic.is_reason = query.asks == Asks::Why || ends_with_for || query.topic.to_lowercase().contains("reason");
     topic.is_speech |= topic.is_reason;
+    // "What is my last name?" asks for no name of the log
+    let is_own_name =
+        ["my name", "my last name", "my first name"].iter().any(|own| question.to_lowercase().contains(own));
+    topic.is_meeting &= !is_own_name;
+    topic.is_about =
+        words(question).windows(2).any(|pair| listed("said say says told hear heard", &pair[0]) && pair[1] == "about");
     let found = index.matching(&topic, &scope);
     // a log shows what the wearer did not do, but not what the weather was not
     let yes_no = query.asks == Asks::YesNo && is_about_doing(question);
     if found.is_empty() && yes_no && query.parsed && !topic.is_open() {
         return Gathered { answer: Some("No.".into()), asks, searched, ..Gathered::default() };
     }
+    // somebody only mentioned it
+    if yes_no && query.parsed && !topic.is_open() && !topic.is_speech && !index.shows(&topic, &found) {
+        return Gathered { answer: Some("No.".into()), asks, searched, is_shown: true, ..Gathered::default() };
+    }
     if found.is_empty() {
         return missing();
     }
-    let chosen = ordered(question, &query, found);
-    let answer = computed(question, &query, &chosen, &topic, &index, log, zone);
-    let is_plain = query.asks == Asks::Where && (topic.is_meeting || (query.when.is_some() && topic.is_open()));
-    let activity = |place: &usize| Some(parts(&log[*place].text).activity).filter(|activity| !activity.is_empty());
-    let ask = chosen.first().filter(|_| is_plain && chosen.len() == 1).and_then(activity);
-    let ask = ask.map(|activity| format!("Where was I when I was {activity}?")).or_else(|| without_day(question));
+    let chosen = ordered(question, query, found);
+    let is_shown = topic.is_meeting || topic.is_reason || !topic.is_about && index.shows(&topic, &chosen);
+    // what somebody only mentioned was neither done nor seen
+    let may_follow = is_shown || topic.is_speech || query.asks == Asks::YesNo;
+    let answer = may_follow.then(|| computed(question, query, &chosen, &topic, &index, log, zone)).flatten();
+    let is_where = query.asks == Asks::Where && (is_shown || query.when.is_some() && topic.is_open());
+    let place = chosen.first().filter(|_| is_where && chosen.len() == 1).map(|only| parts(&log[*only].text).place);
+    let place = place.filter(|place| !place.is_empty()).map(str::to_owned);
+    let stay = place.as_ref().and(chosen.first()).map(|only| parts(&log[*only].text).activity);
+    let stay =
+        stay.filter(|activity| !activity.is_empty()).map(|activity| format!("Where was I when I was {activity}?"));
+    let ask =
+        stay.or_else(|| reason(&topic, log)).or_else(|| without_day(question)).or_else(|| in_small_letters(question));
     let mut lines: Vec<usize> = chosen.into_iter().take(MAX_LINES).collect();
     let mut fitting = lines.clone();
     fitting.sort_unstable();
@@ -128,7 +199,7 @@ pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -
         // the mind needs the event to see what lies beside it, and reads a few lines better than one
         lines.extend(event);
         let alone = lines.clone();
-        if alone.len() <= FEW && query.when.is_none() && ask.is_none() {
+        if alone.len() <= FEW && query.when.is_none() && place.is_none() {
             let beside = |place: &usize| [place.saturating_sub(1), place + 1].into_iter();
             let same_medium =
                 |(place, near): &(usize, usize)| log.get(*near).is_some_and(|line| line.medium == log[*place].medium);
@@ -139,7 +210,26 @@ pub(super) fn gather(question: &str, log: &[LogLine], now_ms: i64, zone: &str) -
     lines.sort_unstable();
     lines.dedup();
     lines.truncate(MAX_LINES);
-    Gathered { lines, fitting, answer, ask, asks, searched, is_missing: false }
+    Gathered { lines, fitting, answer, place, ask, asks, searched, is_shown, ..Gathered::default() }
+}
+
+/// A question for the reason of going somewhere, in simple words.
+fn reason(topic: &Topic, log: &[LogLine]) -> Option<String> {
+    let of_place = |line: &&LogLine| topic.names(parts(&line.text).place);
+    let place = log.iter().find(of_place).filter(|_| topic.is_reason && !topic.is_open())?;
+    Some(format!("Why did I go to the {}?", parts(&place.text).place))
+}
+
+/// A question in capitals as people usually write it.
+fn in_small_letters(question: &str) -> Option<String> {
+    let letters = || question.chars().filter(|c| c.is_alphabetic());
+    if letters().count() < 4 || letters().any(char::is_lowercase) {
+        return None;
+    }
+    let lower = question.to_lowercase();
+    let words = lower.split(' ').map(|word| if word == "i" { "I" } else { word }).collect::<Vec<_>>().join(" ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The places of the lines in the asked time; all without a time. `None` if nothing was recorded then.
@@ -251,21 +341,6 @@ fn beside_event(
     }
 }
 
-/// The answer to "What did I do first, X or Y?".
-fn alternatives(query: &Query, scope: &[usize], index: &Index, log: &[LogLine]) -> Option<Gathered> {
-    let (first, second) = query.topic.split_once(" or ")?;
-    if !matches!(query.asks, Asks::What | Asks::Which) || !matches!(query.order, Order::First | Order::Last) {
-        return None;
-    }
-    let pick = |words: &str| event_of(words, query.order, index, scope);
-    let (one, other) = (pick(first)?, pick(second)?);
-    let wins = if query.order == Order::First { one.min(other) } else { one.max(other) };
-    let mut lines = vec![one, other];
-    lines.sort_unstable();
-    let activity = parts(&log[wins].text).activity;
-    Some(Gathered { lines, answer: Some(sentence(activity)), ..Gathered::default() })
-}
-
 /// True if the question is about what the person who asks did: "did I …", "have I …", "was I …ing".
 fn is_about_doing(question: &str) -> bool {
     let words = words(question);
@@ -277,7 +352,7 @@ fn is_about_doing(question: &str) -> bool {
 
 /// True if the question is about several places or activities.
 fn asks_for_all(question: &str) -> bool {
-    words(question).iter().any(|word| listed("places rooms locations activities", word))
+    words(question).iter().any(|word| listed("places rooms locations activities things objects items", word))
 }
 
 /// The lines that the order of the query chooses. Counts, durations and lists need all of them.

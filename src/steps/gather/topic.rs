@@ -1,8 +1,14 @@
 //! What a question is about, and the lines that are about it.
 
 use super::{LogLine, parts};
-use crate::prompt::english::{ASKING, FUNCTION, INTERROGATIVE, content, listed, stem, stems, words};
-use std::collections::HashSet;
+use crate::prompt::{
+    english::{ASKING, FUNCTION, INTERROGATIVE, content, listed, stem, stems, words},
+    thesaurus,
+};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::LazyLock,
+};
 
 /// Words about speech: the answer lies in what was heard.
 const SPEECH: &str = "say said says tell told talk talked speak spoke spoken hear heard words word promise promised promises \
@@ -13,7 +19,19 @@ const INTRODUCTIONS: [&str; 5] = ["my name is", "i am ", "i'm ", "nice to meet",
 /// Words of speech that speech itself holds.
 const PLEDGES: &str = "promise promised promises agree agreed";
 /// Words of being somewhere, which a log does not write.
-const STAY: &str = "stay stayed staying spend spent visit visited visiting enter entered come came coming go went going gone get got be";
+const STAY: &str = "stay spend visit enter come go get be head pass reach";
+/// More words that questions about a log have and the log does not.
+const GENERIC: &str = "object item view sight video recording somewhere total altogether overall entire whole add sum amount point purpose \
+    themself themselves actually exactly precisely certain separate introduction";
+/// The stems of some lists.
+struct Lists {
+    asking: HashSet<String>,
+    stay: HashSet<String>,
+    generic: HashSet<String>,
+}
+
+static LISTS: LazyLock<Lists> =
+    LazyLock::new(|| Lists { asking: stems(&[ASKING]), stay: stems(&[STAY]), generic: stems(&[GENERIC]) });
 
 /// The stems of each line, by part.
 pub(super) struct Index {
@@ -22,6 +40,10 @@ pub(super) struct Index {
     pub(super) all: HashSet<String>,
     /// The first words of the activities: what the wearer does.
     verbs: HashSet<String>,
+    /// The places, activities and things of the log, and each of their words, by stems.
+    phrases: BTreeSet<String>,
+    /// All words as written.
+    words: BTreeSet<String>,
 }
 
 pub(super) struct LineStems {
@@ -34,22 +56,80 @@ pub(super) struct LineStems {
     pub(super) introduces: bool,
 }
 
+/// A word of a question, with the words of the log that it may mean.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Term {
+    pub(super) stem: String,
+    /// The stems of words or phrases of the log with the same meaning, or a narrower one. Empty if the log has the word itself.
+    pub(super) others: Vec<Vec<String>>,
+}
+
+impl Term {
+    /// True if one of the fields, or all together, have the word.
+    fn is_in(&self, fields: &[&HashSet<String>]) -> bool {
+        fields.iter().any(|field| field.iter().any(|own| same(own, &self.stem)))
+            || self.others.iter().any(|other| other.iter().all(|stem| fields.iter().any(|field| field.contains(stem))))
+    }
+}
+
 /// What a question is about.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Topic {
-    pub(super) stems: Vec<String>,
+    pub(super) terms: Vec<Term>,
     /// True if the answer lies in speech.
     pub(super) is_speech: bool,
     /// True if the answer is somebody who said a name.
     pub(super) is_meeting: bool,
     /// True if the answer is a reason.
     pub(super) is_reason: bool,
+    /// True if the answer is a promise.
+    pub(super) is_pledge: bool,
+    /// True if speech about something is asked for, and not speech at a place.
+    pub(super) is_about: bool,
 }
 
 impl Topic {
     /// True if no word narrows the lines.
     pub(super) fn is_open(&self) -> bool {
-        self.stems.is_empty()
+        self.terms.is_empty()
+    }
+
+    /// The things and activities of some lines that a word of the topic covers ("the dog" for "animal"); `None` if the log has all words.
+    pub(super) fn covered<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
+        let [term] = &self.terms[..] else { return None };
+        if term.others.is_empty() {
+            return None;
+        }
+        let mut found = Vec::new();
+        for text in texts {
+            let parts = parts(text);
+            let fits = |name: &str| {
+                let own = stems(&[name]);
+                term.others.iter().any(|other| other.iter().all(|stem| own.contains(stem)))
+            };
+            let seen = parts.seen.split(", ").filter(|thing| !thing.is_empty() && fits(thing));
+            found.extend(seen.map(|thing| format!("the {thing}")));
+            // "feeding the cat" has the cat
+            let words: Vec<&str> = parts.activity.split(' ').collect();
+            found.extend(words.iter().skip(1).filter(|word| fits(word)).map(|word| format!("the {word}")));
+        }
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// True if a name consists of the topic's words.
+    pub(super) fn names(&self, name: &str) -> bool {
+        let own = stems(&[name]);
+        own.len() == self.terms.len() && self.terms.iter().all(|term| term.is_in(&[&own]))
+    }
+
+    /// True if a text has all words.
+    pub(super) fn is_in_text(&self, text: &str) -> bool {
+        self.terms.iter().all(|term| term.is_in(&[&stems(&[text])]))
+    }
+
+    /// True if the place of a line has all words.
+    pub(super) fn is_in_place(&self, line: &LineStems) -> bool {
+        self.terms.iter().all(|term| term.is_in(&[&line.place]))
     }
 }
 
@@ -71,27 +151,99 @@ impl Index {
         };
         let all = lines.iter().flat_map(each).collect();
         let first = |line: &LogLine| words(parts(&line.text).activity).first().map(|word| stem(word));
-        Index { lines, all, verbs: log.iter().filter_map(first).collect() }
+        let mut phrases = BTreeSet::new();
+        for line in log {
+            let parts = parts(&line.text);
+            for phrase in [parts.place, parts.activity].into_iter().chain(parts.seen.split(", ")) {
+                let key = thesaurus::key(phrase);
+                phrases.extend(key.split(' ').filter(|word| !word.is_empty()).map(str::to_owned));
+                // "playing table tennis" has "table tennis"
+                if let Some((_, object)) = key.split_once(' ') {
+                    phrases.insert(object.to_owned());
+                }
+                phrases.insert(key);
+            }
+        }
+        let written = log.iter().flat_map(|line| words(&line.text)).collect();
+        Index { lines, all, verbs: log.iter().filter_map(first).collect(), phrases, words: written }
     }
 
     /// What the words of a topic are about. Words that questions use and logs do not are left out.
     pub(super) fn topic(&self, topic: &str) -> Topic {
-        let words = words(topic);
+        let words: Vec<String> = words(topic).into_iter().map(|word| self.mended(word)).collect();
         // "call a friend" is an activity where the log has one, and else about speech
-        let is_speech = words.iter().any(|word| listed(SPEECH, word) && !self.verbs.contains(&stem(word)));
+        // "when the clock said 11:50"
+        let is_speech = words.iter().any(|word| listed(SPEECH, word) && !self.verbs.contains(&stem(word)))
+            && !words.iter().any(|word| word == "clock");
         let is_meeting = is_speech && words.iter().any(|word| listed(MEETING, word));
-        let about = content(&words, &[FUNCTION, INTERROGATIVE]);
         let kept = |(stem, word): &(String, &str)| {
             self.verbs.contains(stem)
                 || (listed(PLEDGES, word) && self.all.contains(stem))
-                || !(listed(ASKING, word) || listed(STAY, word))
+                || !(LISTS.asking.contains(stem) || LISTS.stay.contains(stem))
+                    && (!LISTS.generic.contains(stem) || self.all.contains(stem))
         };
-        Topic {
-            stems: about.into_iter().filter(kept).map(|(stem, _)| stem).collect(),
-            is_speech,
-            is_meeting,
-            is_reason: false,
+        let (mut terms, mut place) = (Vec::new(), 0);
+        while place < words.len() {
+            if let Some((term, length)) = self.phrase(&words[place..]) {
+                terms.push(term);
+                place += length;
+                continue;
+            }
+            let word = content(&words[place..=place], &[FUNCTION, INTERROGATIVE]);
+            terms.extend(word.into_iter().filter(kept).map(|(stem, _)| self.term(stem)));
+            place += 1;
         }
+        // "the first thing I saw" sees, "I saw wood" saws
+        if let ([only], true) = (&terms[..], words.iter().any(|word| word == "saw"))
+            && only.stem == "saw"
+        {
+            terms.clear();
+        }
+        let is_pledge = words.iter().any(|word| listed(PLEDGES, word));
+        Topic { terms, is_speech, is_meeting, is_reason: false, is_pledge, is_about: false }
+    }
+
+    /// The two or three words at the beginning that the thesaurus knows as a phrase, if the log has another word for it: "ping pong".
+    fn phrase(&self, words: &[String]) -> Option<(Term, usize)> {
+        [3, 2].into_iter().find_map(|length| {
+            let own = words.get(..length)?;
+            // "get up to" has no word to look for
+            if content(own, &[FUNCTION, INTERROGATIVE, ASKING]).iter().all(|(stem, _)| LISTS.stay.contains(stem)) {
+                return None;
+            }
+            let stem = thesaurus::key(&own.join(" "));
+            if !stem.contains(' ') || stem.split(' ').all(|word| self.all.contains(word)) {
+                return None;
+            }
+            let term = self.term(stem);
+            (!term.others.is_empty()).then_some((term, length))
+        })
+    }
+
+    /// A word without its typing error: as the log writes it, or as one that questions use.
+    pub(super) fn mended(&self, word: String) -> String {
+        let stemmed = stem(&word);
+        let is_known = self.all.contains(&stemmed)
+            || LISTS.asking.contains(&stemmed)
+            || LISTS.stay.contains(&stemmed)
+            || LISTS.generic.contains(&stemmed)
+            || listed(FUNCTION, &word)
+            || listed(INTERROGATIVE, &word);
+        if is_known || word.len() < 4 {
+            return word;
+        }
+        let asking = || ASKING.split_whitespace().find(|known| same(known, &word)).map(str::to_owned);
+        self.words.iter().find(|known| same(known, &word)).cloned().or_else(asking).unwrap_or(word)
+    }
+
+    /// A word of a question. The thesaurus is asked if the log does not have it.
+    fn term(&self, stem: String) -> Term {
+        if self.all.iter().any(|own| same(own, &stem)) {
+            return Term { stem, others: Vec::new() };
+        }
+        let covered = self.phrases.iter().filter(|phrase| thesaurus::covers(&stem, phrase));
+        let others = covered.map(|phrase| phrase.split(' ').map(str::to_owned).collect()).collect();
+        Term { stem, others }
     }
 
     /// The lines of `scope` about the topic. An activity is looked for in what was done, a place in where it was, and a thing in everything that
@@ -107,7 +259,7 @@ impl Index {
         let all = |fields: fn(&LineStems) -> Vec<&HashSet<String>>| {
             let has = |place: &usize| {
                 let fields = fields(&self.lines[*place]);
-                topic.stems.iter().all(|stem| fields.iter().any(|field| field.iter().any(|own| same(own, stem))))
+                topic.terms.iter().all(|term| term.is_in(&fields))
             };
             scope.iter().copied().filter(has).collect::<Vec<_>>()
         };
@@ -115,6 +267,11 @@ impl Index {
             let found = all(|line| vec![&line.heard, &line.place, &line.activity, &line.seen]);
             let in_speech = all(|line| vec![&line.heard]);
             let spoken = |found: &[usize]| found.iter().copied().filter(heard).collect::<Vec<usize>>();
+            // "in the workshop" is where something was said, before it is what was said
+            let shown = spoken(&all(|line| vec![&line.place, &line.activity, &line.seen]));
+            if !(topic.is_reason || topic.is_pledge || topic.is_about || shown.is_empty()) {
+                return shown;
+            }
             // "why did I go to the office" is answered by somebody who names the office
             let found =
                 if topic.is_reason && !spoken(&in_speech).is_empty() { spoken(&in_speech) } else { spoken(&found) };
@@ -122,7 +279,7 @@ impl Index {
                 return found;
             }
         }
-        if topic.stems.iter().any(|stem| self.verbs.contains(stem)) {
+        if topic.terms.iter().any(|term| self.is_act(term)) {
             return all(|line| vec![&line.activity, &line.place]);
         }
         let of_place = all(|line| vec![&line.place]);
@@ -136,9 +293,38 @@ impl Index {
         }
     }
 
+    /// True if one of the lines has all words in what the camera saw.
+    pub(super) fn shows(&self, topic: &Topic, lines: &[usize]) -> bool {
+        let seen =
+            |line: &LineStems| topic.terms.iter().all(|term| term.is_in(&[&line.place, &line.activity, &line.seen]));
+        lines.iter().any(|place| seen(&self.lines[*place]))
+    }
+
+    /// True if the topic is the place of all lines, or a place and an activity.
+    pub(super) fn shows_place(&self, topic: &Topic, lines: &[usize]) -> bool {
+        let all = |line: &LineStems| topic.terms.iter().all(|term| term.is_in(&[&line.place, &line.activity]));
+        lines.iter().all(|place| all(&self.lines[*place]))
+    }
+
     /// True if every word occurs somewhere in the log.
     pub(super) fn knows(&self, topic: &Topic) -> bool {
-        topic.stems.iter().all(|stem| self.all.iter().any(|known| same(known, stem)))
+        topic.terms.iter().all(|term| term.is_in(&[&self.all]))
+    }
+
+    /// Gives an act that only one of two topics names to the other: "the medal or the ball that I carried".
+    pub(super) fn share_act(&self, one: &mut Topic, other: &mut Topic) {
+        let acts = |topic: &Topic| topic.terms.iter().filter(|term| self.is_act(term)).cloned().collect::<Vec<_>>();
+        match (acts(one), acts(other)) {
+            (own, none) if none.is_empty() && one.terms.len() > own.len() => other.terms.extend(own),
+            (none, own) if none.is_empty() && other.terms.len() > own.len() => one.terms.extend(own),
+            _ => {}
+        }
+    }
+
+    /// True for a word of doing: the first word of an activity, or one with the meaning of an activity.
+    fn is_act(&self, term: &Term) -> bool {
+        let is_verb = |stem: &String| self.verbs.contains(stem);
+        is_verb(&term.stem) || term.others.iter().any(|other| other.first().is_some_and(is_verb))
     }
 }
 
@@ -146,6 +332,15 @@ impl Index {
 /// "books"), so only letters in the wrong order ("tabel") or a missing one ("hamer") count there.
 fn same(own: &str, stem: &str) -> bool {
     if own == stem {
+        return true;
+    }
+    // "ofice": a doubled letter is often missing
+    let single = |word: &str| {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.dedup();
+        letters
+    };
+    if own.len() > 4 && own.len() != stem.len() && single(own) == single(stem) {
         return true;
     }
     let (short, long) = (own.len().min(stem.len()), own.len().max(stem.len()));

@@ -1,0 +1,69 @@
+//! Which of two: "What did I do first, walk or run?", "Did I spend more time cooking or reading?"
+
+use super::{Gathered, LogLine, MAX_LINES, computed::sentence, parts, topic::Index};
+use crate::{
+    prompt::english::words,
+    query::{Asks, Order, Query},
+};
+
+/// What the lines of each side are compared by.
+#[derive(Clone, Copy)]
+enum Measure {
+    Time,
+    Count,
+}
+
+/// The quantity that a question compares: "more time", "longer", "more often".
+fn measure(question: &str) -> Option<Measure> {
+    let words = words(question);
+    let has = |first: &[&str], second: &[&str]| {
+        words.windows(2).any(|pair| first.contains(&pair[0].as_str()) && second.contains(&pair[1].as_str()))
+    };
+    if has(&["more", "most"], &["time"]) || words.iter().any(|word| word == "longer" || word == "longest") {
+        Some(Measure::Time)
+    } else if has(&["more"], &["often", "frequently", "times"]) || has(&["most"], &["often"]) {
+        Some(Measure::Count)
+    } else {
+        None
+    }
+}
+
+/// The answer to a question that offers two activities, things or places.
+pub(super) fn alternatives(
+    question: &str,
+    query: &Query,
+    scope: &[usize],
+    index: &Index,
+    log: &[LogLine],
+) -> Option<Gathered> {
+    let (first, second) = query.topic.split_once(" or ")?;
+    if !matches!(query.asks, Asks::What | Asks::Which | Asks::YesNo | Asks::Where | Asks::Other) {
+        return None;
+    }
+    // "Medal or ball: which was I carrying first?"
+    let (mut one, mut other) = (index.topic(first), index.topic(second));
+    index.share_act(&mut one, &mut other);
+    if one.is_open() || other.is_open() {
+        return None;
+    }
+    let (one, other) = (index.matching(&one, scope), index.matching(&other, scope));
+    let amount = |found: &[usize], measure| match measure {
+        Measure::Time => found.iter().map(|place| log[*place].end - log[*place].start).sum(),
+        Measure::Count => found.len() as f64,
+    };
+    let (wins, mut lines) = match (query.order, measure(question)) {
+        (Order::First, _) => ((*one.first()?).min(*other.first()?), vec![*one.first()?, *other.first()?]),
+        (Order::Last, _) => ((*one.last()?).max(*other.last()?), vec![*one.last()?, *other.last()?]),
+        (_, Some(measure)) => {
+            let wins = if amount(&one, measure) > amount(&other, measure) { &one } else { &other };
+            (*wins.first()?, one.iter().chain(&other).copied().collect())
+        }
+        _ => return None,
+    };
+    lines.sort_unstable();
+    lines.dedup();
+    lines.truncate(MAX_LINES);
+    let parts = parts(&log[wins].text);
+    let answer = if query.asks == Asks::Where { parts.place } else { parts.activity };
+    Some(Gathered { lines: lines.clone(), fitting: lines, answer: Some(sentence(answer)), ..Gathered::default() })
+}
