@@ -56,6 +56,9 @@ pub(crate) struct Args {
     /// Write the figures as Markdown to this file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Write how often answers are right, by what they rest on, to this file: as calibrations/CAST.json it gives answers a confidence
+    #[arg(long, value_name = "FILE")]
+    calibrate: Option<PathBuf>,
     /// Ask everything a second time with blank media and empty logs, to see what can be guessed
     #[arg(long, conflicts_with = "answers")]
     blind: bool,
@@ -86,6 +89,7 @@ Examples:
   elenchus eval transcript --data day/transcript.jsonl --metric wer
   elenchus eval examples/video_to_text.yaml --data msrvtt:DIR --split 1k-A --report report.md
   elenchus eval --answers answers.jsonl --data cases.jsonl --metric bleu,rouge_l,cider_d
+  elenchus eval log_qa --data days/*/cases.jsonl --calibrate calibrations/mine.json
 
 A case is a line of JSON. It has an `answer` (or several `answers`, of which the best match counts), an optional `kind`, and one field \
 for each input of the dialogue. With the kind `unanswerable`, an abstention is right. `choices` are the options of a question, and `moments` \
@@ -98,6 +102,11 @@ Metrics:
 Benchmarks (docs/eval.md says more):
 {benchmarks}"
     )
+}
+
+/// True if each score of a metric is 1 for a right answer and 0 for a wrong one.
+fn says_right(metric: &str) -> bool {
+    matches!(metric, "exact_match" | "contains" | "choice" | "accuracy")
 }
 
 fn metric(text: &str) -> Result<String, String> {
@@ -138,11 +147,16 @@ impl Args {
             None => block_on(|cancel| self.ask(out, settings, cancel))?,
         };
         let metrics = self.metrics(&loaded)?;
+        if self.calibrate.is_some() && !metrics.first().is_some_and(|metric| says_right(&metric.name())) {
+            let why = "--calibrate needs a first metric that says right or wrong";
+            return Err(Fault::refused(why).hint("for example --metric exact_match, contains, choice or accuracy"));
+        }
         let telling = Telling {
             metrics: &metrics,
             resampling: Resampling { samples: self.resamples as usize, seed: self.run.seed },
             details: self.details.as_deref(),
             report: self.report.as_deref(),
+            calibrate: self.calibrate.as_deref(),
         };
         telling.tell(&loaded, asked, out)
     }

@@ -5,6 +5,7 @@ use crate::{
     error::Fault,
     eval::{
         Case, CaseAnswer, Figures, Measure, Resampling,
+        calibration::{self, Judged},
         figures::{self, CaseOutcome, scores},
         markdown::{self, Page, Source},
         results::{ResultLine, Results, key},
@@ -56,6 +57,8 @@ pub(crate) struct Telling<'a> {
     pub details: Option<&'a Path>,
     /// The file of the report.
     pub report: Option<&'a Path>,
+    /// The file of the calibration.
+    pub calibrate: Option<&'a Path>,
 }
 
 impl Telling<'_> {
@@ -102,6 +105,17 @@ impl Telling<'_> {
             seed: resampling.seed,
             errors: &errors,
         };
+        if let Some(file) = self.calibrate {
+            let name = asked.dialogue.as_deref().unwrap_or("given answers");
+            let fitted = calibration::fit(&self.judged(&of), &format!("{name}, {} cases", of.len()));
+            if fitted.bases.is_empty() {
+                let why = "no answer says what it rests on, so nothing can be calibrated";
+                return Err(Fault::failed(why)
+                    .hint("the answer must be a record with a text `basis`, as that of examples/reader"));
+            }
+            let text = serde_json::to_string_pretty(&fitted).map_err(|error| Fault::failed(error.to_string()))?;
+            std::fs::write(file, text + "\n").map_err(|error| Fault::failed(format!("{}: {error}", file.display())))?;
+        }
         if let Some(file) = self.report {
             std::fs::write(file, markdown::page(&page))
                 .map_err(|e| Fault::failed(format!("{}: {e}", file.display())))?;
@@ -125,6 +139,16 @@ impl Telling<'_> {
             out.note(format_args!("{failed} of {} cases failed to run; they are not scored", figures.n));
         }
         Ok(if failed > 0 { Exit::Failed } else { Exit::Answered })
+    }
+
+    /// The answers that say what they rest on, with whether the first metric finds them right.
+    fn judged(&self, of: &[CaseOutcome<'_>]) -> Vec<Judged> {
+        let right = scores(of, self.metrics);
+        let one = |((_, answer), scored): (&CaseOutcome<'_>, figures::CaseScores)| {
+            let (basis, support) = answer.ok()?.basis.clone()?;
+            Some(Judged { basis, support, is_right: scored.scores.values().next().is_some_and(|score| *score >= 1.0) })
+        };
+        of.iter().zip(right).filter_map(one).collect()
     }
 
     /// The lines of the file of results.

@@ -90,7 +90,7 @@ impl CliSession {
         let plan = source::compile(source, &options, out)?;
         plan.notes.iter().for_each(|note| out.note(format_args!("note: {note}")));
         let memo = if args.no_memo { None } else { Some(engine.memo()?) };
-        let session = session::Session::new(engine, source, plan);
+        let session = session::Session::new(engine, source, plan).with_calibration(args.cast.as_deref())?;
         let (bars, answers) = (Arc::new(Bars::new(out)), Arc::default());
         Ok(CliSession { session, out: out.clone(), bars, cancel, memo, answers })
     }

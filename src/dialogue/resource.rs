@@ -16,6 +16,8 @@ pub enum Resource {
     Agent,
     /// `casts/NAME.yaml`
     Cast,
+    /// `calibrations/CAST.json`
+    Calibration,
 }
 
 /// All differences between the kinds.
@@ -39,8 +41,15 @@ const fn row(
 
 impl Resource {
     /// All kinds, in the order in which they are listed.
-    pub const ALL: [Resource; 6] =
-        [Resource::Dialogue, Resource::Prompt, Resource::Labels, Resource::Schema, Resource::Cast, Resource::Agent];
+    pub const ALL: [Resource; 7] = [
+        Resource::Dialogue,
+        Resource::Prompt,
+        Resource::Labels,
+        Resource::Schema,
+        Resource::Cast,
+        Resource::Calibration,
+        Resource::Agent,
+    ];
 
     const fn row(self) -> Row {
         match self {
@@ -50,6 +59,7 @@ impl Resource {
             Resource::Schema => row("schemas", "json", "schema", "schema", "schemas"),
             Resource::Agent => row("agents", "yaml", "agent", "agent", "agents"),
             Resource::Cast => row("casts", "yaml", "cast", "cast", "casts"),
+            Resource::Calibration => row("calibrations", "json", "calibration", "calibration", "calibrations"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a dialogue answered, as far as metrics need it: the text, the moments, the confidence, and the ranking.
 
 use super::case::{Case, CaseSpan, Choice, Worth, same_file};
-use crate::{run::Outcome, value::Value, value::json::to_json};
+use crate::{run::Outcome, session::confidence, value::Value, value::json::to_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::HashSet;
@@ -23,6 +23,9 @@ pub struct CaseAnswer {
     /// How sure the dialogue is, if it says so: a larger number is surer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
+    /// What the answer rests on, and how well that supports it, if the dialogue says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<(String, f64)>,
     /// The ranking of candidates, if the answer is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranking: Option<Ranking>,
@@ -48,6 +51,13 @@ impl CaseAnswer {
             Value::Record(fields) => number(fields.get("confidence")),
             _ => None,
         };
+        let basis = match &outcome.value {
+            Value::Record(fields) => match confidence::of(fields) {
+                (Some(basis), support) => Some((basis, support)),
+                _ => None,
+            },
+            _ => None,
+        };
         let best_score = candidates.first().and_then(|candidate| candidate.score);
         let evidence = outcome.evidence.iter().map(|line| CaseSpan {
             video: Some(line.video.clone()).filter(|video| !video.is_empty()),
@@ -70,6 +80,7 @@ impl CaseAnswer {
             abstained,
             evidence: evidence.collect(),
             confidence: confidence.or(best_score).filter(|confidence| confidence.is_finite()),
+            basis,
             ranking,
         }
     }

@@ -7,6 +7,7 @@
 pub mod answered;
 pub mod blind;
 pub mod bootstrap;
+pub mod calibration;
 pub mod case;
 pub mod figures;
 pub mod markdown;

@@ -80,6 +80,10 @@ fn about(kind: Resource, found: &FoundFile) -> Option<String> {
             let word = |key: &str| schema.as_ref()?.get(key)?.as_str().map(str::to_owned);
             word("description").or_else(|| word("title"))
         }
+        Resource::Calibration => {
+            let read: Option<serde_json::Value> = serde_json::from_str(&found.text).ok();
+            read.and_then(|read| read.get("about")?.as_str().map(str::to_owned))
+        }
         Resource::Labels => {
             let labels = dialogue::labels(&found.text);
             Some(format!("{} labels: {}", labels.len(), labels.join(", ")))

@@ -5,6 +5,7 @@
 //! [`Session`] is a checked dialogue that can run any number of times.
 
 pub mod cast;
+pub mod confidence;
 pub mod engine;
 mod folders;
 pub mod forecast;
@@ -30,6 +31,7 @@ use crate::{
     plan::{Inputs, Plan},
     run::{Run, RunOptions},
 };
+use confidence::Calibration;
 use indexmap::IndexSet;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -43,6 +45,7 @@ pub struct Session {
     /// Finds its prompts, agents, label lists and casts, with the verdicts about their files.
     pub catalogue: Catalogue,
     engine: Arc<Engine>,
+    calibration: Option<Calibration>,
     roster: OnceCell<Roster>,
     /// The agent that embeds the lines of the journal, if the cast has one.
     embedder: OnceCell<Option<Arc<dyn Agent>>>,
@@ -68,9 +71,18 @@ impl Session {
             access,
             catalogue: source.catalogue.clone(),
             engine,
+            calibration: None,
             roster: OnceCell::new(),
             embedder: OnceCell::new(),
         }
+    }
+
+    /// The same session, whose answers say how sure they are, if the cast was measured. `cast`: the one that replaces the dialogue's own. Fails if
+    /// the file of the calibration cannot be used.
+    pub fn with_calibration(self, cast: Option<&str>) -> Result<Session, Fault> {
+        let own = || self.plan.sources.keys().find_map(|key| key.strip_prefix("cast/"));
+        let calibration = cast.or_else(own).map(|cast| Calibration::find(&self.catalogue, cast)).transpose()?;
+        Ok(Session { calibration: calibration.flatten(), ..self })
     }
 
     /// The parts that it shares with other sessions.
@@ -103,7 +115,11 @@ impl Session {
         let roster = self.load(loading).await?;
         let options = RunOptions { agents: roster.agents.clone(), media: roster.store.clone(), ..options };
         let before = forecast::busy_s(roster);
-        let run = crate::run::run(&self.plan, inputs, options).await;
+        let mut run = crate::run::run(&self.plan, inputs, options).await;
+        if let (Some(calibration), Ok(outcome)) = (&self.calibration, &mut run.outcome) {
+            let answer = std::mem::replace(&mut outcome.value, crate::value::Value::Nothing);
+            outcome.value = calibration.applied(answer);
+        }
         if let Ok(outcome) = &run.outcome {
             let own = forecast::RunTime { busy_s: forecast::busy_s(roster) - before, elapsed_ms: outcome.elapsed_ms };
             self.keep_timing(roster, own).await;
