@@ -95,7 +95,7 @@ const IRREGULAR: &str = "ate=eat eaten=eat beaten=beat became=become began=begin
     thought=think threw=throw thrown=throw understood=understand woke=wake woken=wake wore=wear \
     worn=wear wove=weave woven=weave wept=weep won=win wrote=write written=write lying=lie tying=tie \
     dying=die feet=foot teeth=tooth children=child men=man women=woman mice=mouse knives=knife \
-    shelves=shelf loaves=loaf";
+    shelves=shelf loaves=loaf going=go doing=do";
 
 static BASE_FORMS: LazyLock<HashMap<&str, &str>> =
     LazyLock::new(|| IRREGULAR.split_whitespace().filter_map(|pair| pair.split_once('=')).collect());

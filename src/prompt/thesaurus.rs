@@ -59,6 +59,11 @@ fn read(text: &str) -> Thesaurus {
     found
 }
 
+/// True for a word that the thesaurus has, in any inflection.
+pub(crate) fn has(word: &str) -> bool {
+    THESAURUS.senses.contains_key(&stem(word))
+}
+
 /// The stems of a word or phrase without its articles.
 pub(crate) fn key(name: &str) -> String {
     const ARTICLES: &str = "a an the my your some";

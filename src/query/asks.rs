@@ -243,6 +243,8 @@ fn noun_of(words: Words, place: usize) -> Option<(Asks, usize)> {
         ordinal if super::order::nth(ordinal).is_some() && ahead(1) == "time" => (Asks::When, 0),
         "most" if ahead(1) == "recent" && ahead(2) == "time" => (Asks::When, 0),
         "time" if ahead(1) == "spent" => (Asks::HowLong, 2),
+        "time" if place > 0 && words.at(place - 1) == "total" => (Asks::HowLong, 1),
+        "total" if ahead(1) == "time" => (Asks::HowLong, 2),
         "time" if ahead(1) == "of" || matches!(ahead(1), "when" | "i" | "you" | "that" | "at") => (Asks::When, 1),
         "moment" if ahead(1) == "at" && ahead(2) == "which" => (Asks::When, 3),
         _ => return None,

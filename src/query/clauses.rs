@@ -167,7 +167,8 @@ pub(super) fn parts(words: Words, ask: Option<&Asking>) -> Clauses {
         found.question.push(next.clone());
     }
     // "Which took longer, walking or running?"
-    if let Some(next) = clauses.get(main + 1).filter(|_| ask.is_some_and(|ask| ask.asks == super::Asks::Which))
+    let chooses = |ask: &Asking| matches!(ask.asks, super::Asks::Which | super::Asks::What);
+    if let Some(next) = clauses.get(main + 1).filter(|_| ask.is_some_and(chooses))
         && next.clone().any(|place| words.at(place) == "or")
     {
         found.question.push(next.clone());

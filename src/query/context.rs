@@ -16,7 +16,7 @@ impl Reader<'_> {
             match self.words.at(*place) {
                 "them" | "they" | "their" | "he" | "she" | "him" | "his" | "her" => true,
                 "there" => next.is_empty() || matches!(next, "for" | "at" | "with" | "then"),
-                "that" | "this" | "those" | "these" => next.is_empty(),
+                "that" | "this" | "those" | "these" => next.is_empty() || matches!(next, "happened" | "was"),
                 // "what it was that I did"
                 "it" if matches!(next, "was" | "is") => {
                     !matches!(self.words.ahead(*place, 2), "that" | "when" | "i" | "true")
@@ -36,6 +36,17 @@ impl Reader<'_> {
     /// Uses what was said before the question: as the event of a relation, as a time, or as words to search for.
     pub(super) fn read_statement(&mut self, refers: bool) {
         let stated = clauses::telling(self.words, &self.parts.stated.clone());
+        // "The parcel, when did I carry it?"
+        let stands_for = |place: usize| matches!(self.words.at(place), "it" | "them");
+        let leans = self.event_range.clone().is_some_and(|mut event| event.any(stands_for));
+        if let (true, Some(named)) = (leans, stated.last()) {
+            let (named, _) = self.event(named.clone());
+            if let Some(beside) = &mut self.query.beside {
+                beside.event = format!("{} {named}", beside.event);
+            } else if !self.query.topic.is_empty() {
+                self.query.topic = format!("{} {named}", self.query.topic);
+            }
+        }
         if let Some((link, place)) = self.wants_event.take() {
             let clauses: Vec<_> =
                 if stated.is_empty() { self.matrix_event(place.start).into_iter().collect() } else { stated };
@@ -69,14 +80,11 @@ impl Reader<'_> {
         }
         let follows = self.query.order == Order::Next && self.query.beside.is_none();
         if follows && !stated.is_empty() {
+            let order =
+                stated.iter().map(|clause| self.order_in(clause)).find(|order| !order.is_none()).unwrap_or_default();
             let event: Vec<String> = stated.iter().map(|clause| self.event(clause.clone()).0).collect();
-            self.query.beside = Some(Beside {
-                relation: EventRelation::After,
-                near: true,
-                order: Order::None,
-                event: event.join(" "),
-                other: None,
-            });
+            self.query.beside =
+                Some(Beside { relation: EventRelation::After, near: true, order, event: event.join(" "), other: None });
         } else if refers {
             let stated = if stated.is_empty() { self.parts.added.clone() } else { stated };
             let opens = |place: &usize| matches!(self.words.at(*place), "while" | "when" | "during");

@@ -7,7 +7,7 @@ use super::lexicon::{self, Word};
 use super::relations::Link;
 use super::tokens::tokens;
 use super::when::{Point, TimeRelation, When};
-use super::{Asks, EventRelation, Order, Query, order, times};
+use super::{Asks, Beside, EventRelation, Order, Query, order, times};
 use std::ops::Range;
 
 /// The most words that are read: the last ones of a longer text, which a language model then reads too.
@@ -86,6 +86,7 @@ impl Reader<'_> {
         self.leave_out_matrix(ask);
         self.read_list(ask);
         let refers = self.refers_back(ask);
+        self.leave_out_request(refers, ask);
         self.read_statement(refers);
         self.read_fillers();
         self.read_order();
@@ -158,6 +159,17 @@ impl Reader<'_> {
         }
     }
 
+    /// Drops "could you tell me" before a question that leans on what was said before.
+    fn leave_out_request(&mut self, refers: bool, ask: Option<Asking>) {
+        let Some(ask) = ask.filter(|_| refers && !self.parts.stated.is_empty()) else { return };
+        let clause = self.parts.question.iter().find(|clause| clause.contains(&ask.from)).cloned();
+        for place in clause.map_or(0..0, |clause| clause.start..ask.from) {
+            if self.roles[place] == TokenUse::Free {
+                self.roles[place] = TokenUse::Out;
+            }
+        }
+    }
+
     /// "before or after", "which came later": words that leave a side open, or choose one.
     fn read_alternatives(&mut self) {
         for place in self.free_places() {
@@ -165,7 +177,10 @@ impl Reader<'_> {
             if are(&["before", "or", "after"]) || are(&["after", "or", "before"]) {
                 self.unplaced.push(place..place + 3);
                 self.use_up(place..place + 3);
-            } else if self.query.asks == Asks::Which && matches!(self.words.at(place), "later" | "earlier") {
+            } else if matches!(self.query.asks, Asks::Which | Asks::What)
+                && matches!(self.words.at(place), "later" | "earlier" | "sooner")
+                && (self.query.asks == Asks::Which || self.words.tokens.iter().any(|token| token.low == "or"))
+            {
                 let order = if self.words.at(place) == "later" { Order::Last } else { Order::First };
                 self.orders.push((place..place + 1, order));
                 self.roles[place] = TokenUse::Order;
@@ -206,7 +221,7 @@ impl Reader<'_> {
             }
         };
         let imperative = first.filter(|place| {
-            self.words.at(*place) == "list"
+            matches!(self.words.at(*place), "list" | "name")
                 && matches!(self.words.ahead(*place, 1), "all" | "the" | "my" | "every" | "everything" | "out" | "what")
         });
         let all = places.iter().copied().find(|place| lists(*place));
@@ -300,6 +315,16 @@ impl Reader<'_> {
             && (plural(ask.to) || plural(ask.to - 1) || ask.from > 0 && self.words.at(0) == "list")
         {
             self.query.order = Order::Every;
+        }
+        // "I read a book and then what did I do next?"
+        if let Some(ask) = ask.filter(|_| self.query.order == Order::Next && self.query.beside.is_none())
+            && (0..ask.from).any(|place| self.words.at(place) == "then")
+            && self.free_places().iter().all(|place| *place < ask.from || !lexicon::is_content(self.words.at(*place)))
+            && !self.query.topic.is_empty()
+        {
+            let event = std::mem::take(&mut self.query.topic);
+            self.query.beside =
+                Some(Beside { relation: EventRelation::After, near: true, order: Order::None, event, other: None });
         }
         // "After washing?", "And then?"
         if self.query.asks == Asks::Other && self.query.beside.is_some() {

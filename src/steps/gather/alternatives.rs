@@ -36,7 +36,10 @@ pub(super) fn alternatives(
     index: &Index,
     log: &[LogLine],
 ) -> Option<Gathered> {
-    let (first, second) = query.topic.split_once(" or ")?;
+    let of_two =
+        ["which of the two", "which of them", "which one"].iter().any(|of| question.to_lowercase().contains(of));
+    let split = query.topic.split_once(" or ").or_else(|| query.topic.split_once(" and ").filter(|_| of_two));
+    let (first, second) = split?;
     if !matches!(query.asks, Asks::What | Asks::Which | Asks::YesNo | Asks::Where | Asks::Other) {
         return None;
     }
@@ -46,7 +49,8 @@ pub(super) fn alternatives(
     if one.is_open() || other.is_open() {
         return None;
     }
-    let (one, other) = (index.matching(&one, scope), index.matching(&other, scope));
+    let topics = (one, other);
+    let (one, other) = (index.matching(&topics.0, scope), index.matching(&topics.1, scope));
     let amount = |found: &[usize], measure| match measure {
         Measure::Time => found.iter().map(|place| log[*place].end - log[*place].start).sum(),
         Measure::Count => found.len() as f64,
@@ -64,6 +68,15 @@ pub(super) fn alternatives(
     lines.dedup();
     lines.truncate(MAX_LINES);
     let parts = parts(&log[wins].text);
-    let answer = if query.asks == Asks::Where { parts.place } else { parts.activity };
+    let (topic, words) = if one.contains(&wins) { (&topics.0, first) } else { (&topics.1, second) };
+    let own = words.split_whitespace().next().unwrap_or_default();
+    let answer = if query.asks == Asks::Where {
+        parts.place
+    } else if topic.is_meeting || !topic.is_in_text(parts.activity) && topic.is_in_text(parts.heard) {
+        // a name, of which only the speech tells
+        own
+    } else {
+        parts.activity
+    };
     Some(Gathered { lines: lines.clone(), fitting: lines, answer: Some(sentence(answer)), ..Gathered::default() })
 }

@@ -5,10 +5,11 @@ use super::{
     topic::{Index, Topic},
 };
 use crate::{
-    prompt::english::{listed, words},
-    query::{Asks, Order, Query},
+    prompt::english::{FUNCTION, listed, words},
+    query::{Asks, Order, Query, SMALL_NUMBERS},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use std::collections::HashSet;
 
 /// The answer, if the chosen lines decide it without a language model.
 pub(super) fn computed(
@@ -42,7 +43,7 @@ pub(super) fn computed(
         }
         Asks::When => told_when(question, query, chosen, log, zone),
         Asks::HowManyDays => days(chosen, log, zone),
-        Asks::HowManyOf => people(query, chosen, log),
+        Asks::HowManyOf => people(query, chosen, topic, log),
         Asks::List | Asks::Which | Asks::What | Asks::Where | Asks::Other => {
             let all = query.order == Order::Every || query.asks == Asks::List || asks_for_all(question);
 
@@ -151,7 +152,7 @@ fn said(
     index: &Index,
     log: &[LogLine],
 ) -> Option<String> {
-    const SAYING: &str = "say said says saying heard hear words spoken speak spoke told tell talk talked";
+    const SAYING: &str = "say said says saying heard hear words spoken speak spoke told tell talk talked ask asked";
     /// More sentences than these are read by the mind.
     const MOST: usize = 4;
     let asks = matches!(query.asks, Asks::What | Asks::Which | Asks::List | Asks::Other);
@@ -181,12 +182,23 @@ fn name_in(heard: &str) -> Option<&str> {
     const BEFORE: [&str; 4] = ["my name is ", "i am ", "i'm ", "call me "];
     let lower = heard.to_ascii_lowercase();
     let start = BEFORE.iter().find_map(|phrase| Some(lower.find(phrase)? + phrase.len()))?;
-    heard[start..].split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty())
+    let name = heard[start..].split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty())?;
+    // "i am very tired" says no name
+    (!listed(FUNCTION, &name.to_lowercase())).then_some(name)
 }
 
 /// The people of the chosen lines, if all have the same number of them.
-fn people(query: &Query, chosen: &[usize], log: &[LogLine]) -> Option<String> {
+fn people(query: &Query, chosen: &[usize], topic: &Topic, log: &[LogLine]) -> Option<String> {
     let asked = words(&query.topic);
+    // "How many different places was I in?"
+    if asked.iter().any(|word| listed("places rooms", word)) && topic.is_open() {
+        let places: HashSet<&str> = chosen.iter().map(|place| parts(&log[*place].text).place).collect();
+        return Some(counted(places.len(), "place"));
+    }
+    if topic.is_meeting {
+        let names: HashSet<&str> = chosen.iter().filter_map(|place| name_in(parts(&log[*place].text).heard)).collect();
+        return (!names.is_empty()).then(|| counted(names.len(), "person").replace("persons", "people"));
+    }
     if !asked.iter().any(|word| listed("people persons person", word)) {
         return None;
     }
@@ -207,7 +219,7 @@ fn one_part(
     const DOING: &str = "do doing did busy happened happen activity came next done";
     const THING: &str = "thing things object objects item items";
     const SEEING: &str = "see saw seen view sight spot spotted visible notice noticed";
-    let asked: Vec<String> = words(question).into_iter().map(|word| index.mended(word)).collect();
+    let asked = words(question);
     let has = |list: &str| asked.iter().any(|word| listed(list, word));
     if topic.is_speech || has("place room where") {
         return None;
@@ -261,6 +273,12 @@ fn events(chosen: &[usize], topic: &Topic, index: &Index) -> usize {
     }
     let begins = |(number, place): (usize, &usize)| number == 0 || chosen[number - 1] + 1 != *place;
     chosen.iter().enumerate().filter(|(number, place)| begins((*number, place))).count()
+}
+
+/// A number of things in words: "one place", "seven places".
+fn counted(count: usize, noun: &str) -> String {
+    let number = SMALL_NUMBERS.get(count).map_or_else(|| count.to_string(), |word| (*word).to_owned());
+    sentence(&format!("{number} {noun}{}", if count == 1 { "" } else { "s" }))
 }
 
 /// A number of times in words.

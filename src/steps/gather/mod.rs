@@ -4,17 +4,24 @@
 //! order. Words count in any inflection. Everything here is pure and reads no model.
 
 mod alternatives;
+mod asking;
 mod computed;
+mod plainer;
 mod spoken;
 mod topic;
 
 use alternatives::alternatives;
+use asking::{company, in_small_letters, reason};
 use computed::computed;
+use plainer::plainer;
 use topic::{Index, Topic};
 
 use crate::{
     prompt::english::{listed, words},
-    query::{Asks, Beside, Context, Coverage, EventRelation, MediaSpan, Order, Query, parse, resolve, without_day},
+    query::{
+        Asks, Beside, Context, Coverage, Day, EventRelation, MediaSpan, Order, Point, Query, When, parse, resolve,
+        without_day,
+    },
     value::clock::DayClock,
 };
 
@@ -94,15 +101,25 @@ pub(super) fn whereabouts(text: &str) -> (String, String) {
 
 /// Chooses lines for a question. `now_ms` and `zone` are those of the person who asks. A model's understanding takes the place of the grammar's.
 pub(super) fn gather(question: &str, understood: Option<Query>, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
-    let question = &reworded(question);
-    let query = understood.unwrap_or_else(|| parse(question));
-    let found = find(question, &query, log, now_ms, zone);
+    let index = Index::of(log);
+    let question = &plainer(question, &index);
+    let mut query = understood.unwrap_or_else(|| parse(question));
+    // "What was the last place I was at?"
+    let asked = words(question);
+    let of_room = asked.windows(2).any(|pair| listed("which what last first", &pair[0]) && pair[1] == "room");
+    let of_place = of_room || asked.iter().any(|word| listed("place spot location", word));
+    if of_place && matches!(query.asks, Asks::What | Asks::Which | Asks::Other) && query.order != Order::Every {
+        query.asks = Asks::Where;
+    }
+    let found = find(question, &query, &index, log, now_ms, zone);
     Gathered { is_parsed: query.parsed, ..found }
 }
 
-fn find(question: &str, query: &Query, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
-    let chosen = choose(question, query, log, now_ms, zone);
-    if !spoken::is_reported(question) && (chosen.answer.is_some() || chosen.is_shown) {
+fn find(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
+    let chosen = choose(question, query, index, log, now_ms, zone);
+    // a log of what the camera saw has no names
+    let is_reported = spoken::is_reported(question) || query.asks == Asks::Who;
+    if !is_reported && (chosen.answer.is_some() || chosen.is_shown) {
         return chosen;
     }
     // words of time may be somebody's ("call anna on tuesday"), or the time of the speech
@@ -120,53 +137,49 @@ fn find(question: &str, query: &Query, log: &[LogLine], now_ms: i64, zone: &str)
     }
 }
 
-/// A question with "meet" in place of longer words for it.
-fn reworded(question: &str) -> String {
-    const LONGER: [(&str, &str); 6] = [
-        ("get to know each other", "meet"),
-        ("got to know each other", "met"),
-        ("get to know", "meet"),
-        ("got to know", "met"),
-        ("make the acquaintance of", "meet"),
-        ("made the acquaintance of", "met"),
-    ];
-    let lower = question.to_ascii_lowercase();
-    let found = LONGER.iter().find_map(|(longer, short)| Some((lower.find(longer)?, longer.len(), short)));
-    match found {
-        Some((at, length, short)) => format!("{}{short}{}", &question[..at], &question[at + length..]),
-        None => question.to_owned(),
-    }
-}
-
 /// The lines by time, event, words and order, and what follows from them.
-fn choose(question: &str, query: &Query, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
+fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
     let (asks, searched) = (query.asks, query.to_string());
     let missing = || Gathered { asks, searched: searched.clone(), is_missing: true, ..Gathered::default() };
     let Some(scope) = scope(query, log, now_ms, zone) else { return missing() };
-    let index = Index::of(log);
-    let event = query.beside.as_ref().and_then(|beside| event_of(&beside.event, beside.order, &index, &scope));
+    let event = query.beside.as_ref().and_then(|beside| event_of(&beside.event, beside.order, index, &scope));
     let scope = match (&query.beside, event) {
-        (Some(beside), Some(event)) => beside_event(beside, event, query, &scope, &index, log),
+        (Some(beside), Some(event)) => beside_event(beside, event, query, &scope, index, log),
         (Some(_), None) => Vec::new(),
         (None, _) => scope,
     };
     if scope.is_empty() {
         return missing();
     }
-    if let Some(found) = alternatives(question, query, &scope, &index, log) {
+    if let Some(found) = alternatives(question, query, &scope, index, log) {
         return Gathered { asks, searched, ..found };
     }
     let mut topic = index.topic(&query.topic);
     let ends_with_for = question.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase().ends_with(" for");
-    topic.is_reason = query.asks == Asks::Why || ends_with_for || query.topic.to_lowercase().contains("reason");
+    topic.is_reason = query.asks == Asks::Why
+        || ends_with_for && query.asks != Asks::HowLong
+        || query.topic.to_lowercase().contains("reason");
     topic.is_speech |= topic.is_reason;
-    // "What is my last name?" asks for no name of the log
-    let is_own_name =
-        ["my name", "my last name", "my first name"].iter().any(|own| question.to_lowercase().contains(own));
-    topic.is_meeting &= !is_own_name;
+    // people say their first names only
+    let lower = question.to_lowercase();
+    if ["my name", "last name", "surname", "full name"].iter().any(|other| lower.contains(other)) {
+        return missing();
+    }
     topic.is_about =
         words(question).windows(2).any(|pair| listed("said say says told hear heard", &pair[0]) && pair[1] == "about");
     let found = index.matching(&topic, &scope);
+    if let Some(answer) = company(question, query, &found, log) {
+        let lines: Vec<usize> = found.into_iter().take(MAX_LINES).collect();
+        return Gathered {
+            fitting: lines.clone(),
+            lines,
+            answer: Some(answer),
+            asks,
+            searched,
+            is_shown: true,
+            ..Gathered::default()
+        };
+    }
     // a log shows what the wearer did not do, but not what the weather was not
     let yes_no = query.asks == Asks::YesNo && is_about_doing(question);
     if found.is_empty() && yes_no && query.parsed && !topic.is_open() {
@@ -177,13 +190,15 @@ fn choose(question: &str, query: &Query, log: &[LogLine], now_ms: i64, zone: &st
         return Gathered { answer: Some("No.".into()), asks, searched, is_shown: true, ..Gathered::default() };
     }
     if found.is_empty() {
-        return missing();
+        // what was said at a place is not what names the place
+        let is_place = topic.is_speech && !topic.is_about && index.has_place(&topic);
+        return Gathered { is_shown: is_place, ..missing() };
     }
     let chosen = ordered(question, query, found);
     let is_shown = topic.is_meeting || topic.is_reason || !topic.is_about && index.shows(&topic, &chosen);
     // what somebody only mentioned was neither done nor seen
     let may_follow = is_shown || topic.is_speech || query.asks == Asks::YesNo;
-    let answer = may_follow.then(|| computed(question, query, &chosen, &topic, &index, log, zone)).flatten();
+    let answer = may_follow.then(|| computed(question, query, &chosen, &topic, index, log, zone)).flatten();
     let is_where = query.asks == Asks::Where && (is_shown || query.when.is_some() && topic.is_open());
     let place = chosen.first().filter(|_| is_where && chosen.len() == 1).map(|only| parts(&log[*only].text).place);
     let place = place.filter(|place| !place.is_empty()).map(str::to_owned);
@@ -213,25 +228,6 @@ fn choose(question: &str, query: &Query, log: &[LogLine], now_ms: i64, zone: &st
     Gathered { lines, fitting, answer, place, ask, asks, searched, is_shown, ..Gathered::default() }
 }
 
-/// A question for the reason of going somewhere, in simple words.
-fn reason(topic: &Topic, log: &[LogLine]) -> Option<String> {
-    let of_place = |line: &&LogLine| topic.names(parts(&line.text).place);
-    let place = log.iter().find(of_place).filter(|_| topic.is_reason && !topic.is_open())?;
-    Some(format!("Why did I go to the {}?", parts(&place.text).place))
-}
-
-/// A question in capitals as people usually write it.
-fn in_small_letters(question: &str) -> Option<String> {
-    let letters = || question.chars().filter(|c| c.is_alphabetic());
-    if letters().count() < 4 || letters().any(char::is_lowercase) {
-        return None;
-    }
-    let lower = question.to_lowercase();
-    let words = lower.split(' ').map(|word| if word == "i" { "I" } else { word }).collect::<Vec<_>>().join(" ");
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect())
-}
-
 /// The places of the lines in the asked time; all without a time. `None` if nothing was recorded then.
 fn scope(query: &Query, log: &[LogLine], now_ms: i64, zone: &str) -> Option<Vec<usize>> {
     let all = || (0..log.len()).collect::<Vec<_>>();
@@ -241,6 +237,8 @@ fn scope(query: &Query, log: &[LogLine], now_ms: i64, zone: &str) -> Option<Vec<
     let resolved = resolve(when, &context).ok()?;
     match resolved.coverage {
         Coverage::Recorded => {}
+        // a log without dates is of one day
+        Coverage::Unknown if is_today_alone(when) => return Some(all()),
         // a date means nothing to a log without one
         Coverage::Nothing | Coverage::Future | Coverage::Unknown => return None,
     }
@@ -265,6 +263,11 @@ fn scope(query: &Query, log: &[LogLine], now_ms: i64, zone: &str) -> Option<Vec<
     found.sort_unstable();
     found.dedup();
     Some(found)
+}
+
+/// True for "today" and nothing else.
+fn is_today_alone(when: &When) -> bool {
+    when.point == Point { day: Some(Day::Today), ..Point::default() } && when.to.is_none()
 }
 
 /// The media of a log, with the time that each covers.
@@ -316,7 +319,7 @@ fn beside_event(
 ) -> Vec<usize> {
     let same_medium = |place: &usize| log[*place].medium == log[event].medium;
     let next = |place: usize| (place + 1..log.len()).take(1).filter(same_medium).collect::<Vec<_>>();
-    let is_near = beside.near || query.topic.trim().is_empty() || query.order == Order::Next;
+    let is_near = beside.near || index.topic(&query.topic).is_open() || query.order == Order::Next;
     match beside.relation {
         EventRelation::After | EventRelation::Since if is_near => next(event),
         EventRelation::After | EventRelation::Since => {

@@ -36,6 +36,13 @@ const WANTING: &str = "mention mentioned mentioning according supposed told aske
 /// True if a question is about what somebody said, and not about what the camera saw.
 pub(super) fn is_reported(question: &str) -> bool {
     let words = words(question);
+    // "What did they ask about Sarah?" asks for the words
+    if words
+        .windows(2)
+        .any(|pair| listed("said say told tell asked ask heard hear mentioned", &pair[0]) && pair[1] == "about")
+    {
+        return false;
+    }
     let promised = words.windows(2).any(|pair| pair[0] == "i" && pair[1] == "promised");
     words.iter().any(|word| listed(WANTING, word) || word == "whose" || listed(OWNING, word))
         || promised && words.iter().any(|word| word == "who" || word == "whom")
@@ -114,7 +121,9 @@ fn fits_of(wanted: &Wanted, place: usize, line: &LogLine) -> Vec<Fit> {
 fn fit(wanted: &Wanted, sentence: &str) -> Option<(usize, String)> {
     let said = words(sentence);
     // a question answers nothing
-    if said.first().is_some_and(|word| listed(INTERROGATIVE, word)) {
+    const DOUBTING: &str = "is are was were do does did have has am";
+    let asks = |word: &String| listed(INTERROGATIVE, word) || sentence.ends_with('?') && listed(DOUBTING, word);
+    if said.first().is_some_and(asks) {
         return None;
     }
     let stems: Vec<String> = said.iter().map(|word| stem(word)).collect();
@@ -153,7 +162,9 @@ fn added(asks: Asks, owns: bool, said: &[String], used: &[bool], sentence: &str)
     let is_content = |place: usize| {
         !listed(FUNCTION, &said[place]) && !listed(OPENING, &said[place]) && !listed(INTERROGATIVE, &said[place])
     };
-    let is_number = |word: &str| SMALL_NUMBERS.contains(&word) || word.chars().all(|c| c.is_ascii_digit());
+    const TENS: &str = "twenty thirty forty fifty sixty seventy eighty ninety hundred";
+    let is_number =
+        |word: &str| SMALL_NUMBERS.contains(&word) || listed(TENS, word) || word.chars().all(|c| c.is_ascii_digit());
     // stretches of words that the question does not have, each with a word of content
     let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
     let mut from = 0;
@@ -174,9 +185,17 @@ fn added(asks: Asks, owns: bool, said: &[String], used: &[bool], sentence: &str)
     let has_number = || runs.iter().cloned().flatten().find(|place| is_number(&said[*place]));
     match asks {
         Asks::Who => {
-            let [run] = &runs[..] else { return None };
-            let own: Vec<usize> = run.clone().filter(|place| is_content(*place)).collect();
-            let [name] = own[..] else { return None };
+            let alone = |run: &std::ops::Range<usize>| {
+                let own = run.clone().filter(|place| is_content(*place) && !listed(TELLING, &said[*place]));
+                let own: Vec<usize> = own.collect();
+                if let [name] = own[..] { Some((run.start, name)) } else { None }
+            };
+            let names: Vec<(usize, usize)> = runs.iter().filter_map(alone).collect();
+            // "henry lost the black magnet": who did it stands first
+            let name = match names[..] {
+                [(_, name)] | [(0, name), ..] => name,
+                _ => return None,
+            };
             told(name..name + 1)
         }
         _ if owns => {
@@ -185,7 +204,11 @@ fn added(asks: Asks, owns: bool, said: &[String], used: &[bool], sentence: &str)
         }
         Asks::Where => told(begins(PLACING)?),
         Asks::When => told(begins(TIMING)?),
-        Asks::HowMany | Asks::HowManyOf | Asks::HowLong => has_number().and_then(|place| told(place..place + 1)),
+        Asks::HowMany | Asks::HowManyOf | Asks::HowLong => has_number().and_then(|place| {
+            // "twenty bags", but "only six minutes" answers "how many minutes"
+            let counts = said.get(place + 1).is_some_and(|_| is_content(place + 1) && !used[place + 1]);
+            told(place..place + 1 + usize::from(counts))
+        }),
         Asks::HowManyDays => None,
         _ => match &runs[..] {
             [] => None,

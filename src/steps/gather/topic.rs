@@ -22,7 +22,7 @@ const PLEDGES: &str = "promise promised promises agree agreed";
 const STAY: &str = "stay spend visit enter come go get be head pass reach";
 /// More words that questions about a log have and the log does not.
 const GENERIC: &str = "object item view sight video recording somewhere total altogether overall entire whole add sum amount point purpose \
-    themself themselves actually exactly precisely certain separate introduction";
+    themself themselves different distinct order quite sure actually exactly precisely certain separate introduction";
 /// The stems of some lists.
 struct Lists {
     asking: HashSet<String>,
@@ -170,12 +170,15 @@ impl Index {
 
     /// What the words of a topic are about. Words that questions use and logs do not are left out.
     pub(super) fn topic(&self, topic: &str) -> Topic {
-        let words: Vec<String> = words(topic).into_iter().map(|word| self.mended(word)).collect();
+        let words = words(topic);
         // "call a friend" is an activity where the log has one, and else about speech
         // "when the clock said 11:50"
         let is_speech = words.iter().any(|word| listed(SPEECH, word) && !self.verbs.contains(&stem(word)))
             && !words.iter().any(|word| word == "clock");
-        let is_meeting = is_speech && words.iter().any(|word| listed(MEETING, word));
+        // "what the person said" asks for the words
+        let says = words.iter().any(|word| listed("say said says told tell hear heard", word));
+        let meets = |word: &String| listed(MEETING, word) && !(says && listed("person persons people", word));
+        let is_meeting = is_speech && words.iter().any(meets);
         let kept = |(stem, word): &(String, &str)| {
             self.verbs.contains(stem)
                 || (listed(PLEDGES, word) && self.all.contains(stem))
@@ -203,16 +206,16 @@ impl Index {
         Topic { terms, is_speech, is_meeting, is_reason: false, is_pledge, is_about: false }
     }
 
-    /// The two or three words at the beginning that the thesaurus knows as a phrase, if the log has another word for it: "ping pong".
+    /// The two to six words at the beginning that the thesaurus knows as a phrase, if the log has another word for it: "ping pong".
     fn phrase(&self, words: &[String]) -> Option<(Term, usize)> {
-        [3, 2].into_iter().find_map(|length| {
+        [6, 5, 4, 3, 2].into_iter().find_map(|length| {
             let own = words.get(..length)?;
             // "get up to" has no word to look for
             if content(own, &[FUNCTION, INTERROGATIVE, ASKING]).iter().all(|(stem, _)| LISTS.stay.contains(stem)) {
                 return None;
             }
             let stem = thesaurus::key(&own.join(" "));
-            if !stem.contains(' ') || stem.split(' ').all(|word| self.all.contains(word)) {
+            if !stem.contains(' ') || self.phrases.contains(&stem) {
                 return None;
             }
             let term = self.term(stem);
@@ -220,20 +223,24 @@ impl Index {
         })
     }
 
-    /// A word without its typing error: as the log writes it, or as one that questions use.
-    pub(super) fn mended(&self, word: String) -> String {
-        let stemmed = stem(&word);
+    /// A word without its typing error: as the log writes it, or as one that questions use. `None` if it is right, or no such word is near.
+    pub(super) fn spelled(&self, word: &str, grammar: &HashSet<&str>) -> Option<String> {
+        let stemmed = stem(word);
         let is_known = self.all.contains(&stemmed)
             || LISTS.asking.contains(&stemmed)
             || LISTS.stay.contains(&stemmed)
             || LISTS.generic.contains(&stemmed)
-            || listed(FUNCTION, &word)
-            || listed(INTERROGATIVE, &word);
-        if is_known || word.len() < 4 {
-            return word;
+            || listed(FUNCTION, word)
+            || listed(INTERROGATIVE, word)
+            || thesaurus::has(word);
+        if is_known {
+            return None;
         }
-        let asking = || ASKING.split_whitespace().find(|known| same(known, &word)).map(str::to_owned);
-        self.words.iter().find(|known| same(known, &word)).cloned().or_else(asking).unwrap_or(word)
+        let of_log = || self.words.iter().find(|known| same(known, word)).cloned();
+        let mut asking: Vec<&str> = grammar.iter().copied().filter(|known| same(known, word)).collect();
+        asking.sort_unstable();
+        let generic = || ASKING.split_whitespace().chain(GENERIC.split_whitespace()).find(|known| same(known, word));
+        of_log().or_else(|| asking.first().map(|word| (*word).to_owned())).or_else(|| generic().map(str::to_owned))
     }
 
     /// A word of a question. The thesaurus is asked if the log does not have it.
@@ -269,7 +276,9 @@ impl Index {
             let spoken = |found: &[usize]| found.iter().copied().filter(heard).collect::<Vec<usize>>();
             // "in the workshop" is where something was said, before it is what was said
             let shown = spoken(&all(|line| vec![&line.place, &line.activity, &line.seen]));
-            if !(topic.is_reason || topic.is_pledge || topic.is_about || shown.is_empty()) {
+            // speech that names a place was not heard there
+            let is_elsewhere = || self.has_place(topic) && !topic.is_meeting;
+            if !(topic.is_reason || topic.is_pledge || topic.is_about) && (!shown.is_empty() || is_elsewhere()) {
                 return shown;
             }
             // "why did I go to the office" is answered by somebody who names the office
@@ -291,6 +300,11 @@ impl Index {
             true => all(|line| vec![&line.seen, &line.activity, &line.place, &line.heard]),
             false => visible,
         }
+    }
+
+    /// True if the topic is a place of the log.
+    pub(super) fn has_place(&self, topic: &Topic) -> bool {
+        !topic.is_open() && self.lines.iter().any(|line| topic.is_in_place(line))
     }
 
     /// True if one of the lines has all words in what the camera saw.
