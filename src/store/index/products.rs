@@ -4,7 +4,7 @@
 //! numbers in the same order, so that a score does not depend on the processor.
 
 use half::f16;
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Sums that run side by side.
 const LANES: usize = 32;
@@ -36,7 +36,9 @@ pub(super) fn widen(bits: u16) -> f32 {
 
 /// All numbers with these bits.
 pub(super) fn widen_all(bits: &[u16]) -> Vec<f32> {
-    Arch::new().dispatch(|| bits.iter().map(|bits| widen(*bits)).collect())
+    let mut numbers = vec![0.0; bits.len()];
+    Arch::new().dispatch(Widened { bits, numbers: &mut numbers });
+    numbers
 }
 
 /// The product of each row with the query, in `out`. The rows lie one after the other and have the query's width.
@@ -45,20 +47,121 @@ pub(super) fn products(rows: &[u16], query: &[f32], out: &mut Vec<f32>) {
     if query.is_empty() {
         return;
     }
-    Arch::new().dispatch(|| {
-        for row in rows.chunks_exact(query.len()) {
+    out.resize(rows.len() / query.len(), 0.0);
+    Arch::new().dispatch(RowProducts { rows, query, out });
+}
+
+/// Calls `found` with the place of each vector, the place of each centre, and their product. `vectors` and `centres` lie one after the
+/// other, each with `width` numbers.
+pub(super) fn all_products(vectors: &[f32], centres: &[f32], width: usize, mut found: impl FnMut(usize, usize, f32)) {
+    if width == 0 {
+        return;
+    }
+    let (count, arch) = (vectors.len() / width, Arch::new());
+    let mut products = vec![[0.0; TILE]; centres.len() / width];
+    for first in (0..count).step_by(TILE) {
+        // a short tile repeats its last row
+        let row = |n: usize| (first + n).min(count - 1) * width;
+        let rows: [&[f32]; TILE] = std::array::from_fn(|n| &vectors[row(n)..row(n) + width]);
+        arch.dispatch(TileProducts { rows: &rows, centres, out: &mut products });
+        let found = &mut found;
+        products.iter().enumerate().for_each(|(centre, products)| {
+            products.iter().enumerate().take(count - first).for_each(|(n, product)| found(first + n, centre, *product));
+        });
+    }
+}
+
+// The work of a dispatch is a type with an inlined method: a closure would be compiled once, for the lowest level.
+
+struct Widened<'a> {
+    bits: &'a [u16],
+    numbers: &'a mut [f32],
+}
+
+impl WithSimd for Widened<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (number, bits) in self.numbers.iter_mut().zip(self.bits) {
+            *number = widen(*bits);
+        }
+    }
+}
+
+struct RowProducts<'a> {
+    rows: &'a [u16],
+    query: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for RowProducts<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (parts, last) = self.query.as_chunks::<LANES>();
+        for (out, row) in self.out.iter_mut().zip(self.rows.chunks_exact(self.query.len())) {
             let (chunks, rest) = row.as_chunks::<LANES>();
-            let (parts, last) = query.as_chunks::<LANES>();
             let mut sums = [0.0f32; LANES];
             for (chunk, part) in chunks.iter().zip(parts) {
                 for lane in 0..LANES {
                     sums[lane] += widen(chunk[lane]) * part[lane];
                 }
             }
-            let tail: f32 = rest.iter().zip(last).map(|(bits, number)| widen(*bits) * number).sum();
-            out.push(total(&mut sums) + tail);
+            let mut tail = 0.0;
+            for (bits, number) in rest.iter().zip(last) {
+                tail += widen(*bits) * number;
+            }
+            *out = total(&mut sums) + tail;
         }
-    });
+    }
+}
+
+/// The products of a tile of rows with each centre.
+struct TileProducts<'a> {
+    rows: &'a [&'a [f32]; TILE],
+    centres: &'a [f32],
+    out: &'a mut [[f32; TILE]],
+}
+
+impl WithSimd for TileProducts<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let width = self.rows[0].len();
+        let whole = width / TILE_LANES;
+        let mut chunks: [&[[f32; TILE_LANES]]; TILE] = [&[]; TILE];
+        for n in 0..TILE {
+            chunks[n] = &self.rows[n].as_chunks().0[..whole];
+        }
+        for (out, centre) in self.out.iter_mut().zip(self.centres.chunks_exact(width)) {
+            let (parts, last) = centre.as_chunks::<TILE_LANES>();
+            let parts = &parts[..whole];
+            let mut sums = [[0.0f32; TILE_LANES]; TILE];
+            for at in 0..whole {
+                for n in 0..TILE {
+                    sums[n] = plus_product(sums[n], &chunks[n][at], &parts[at]);
+                }
+            }
+            for n in 0..TILE {
+                let mut tail = 0.0;
+                for (a, b) in self.rows[n][whole * TILE_LANES..].iter().zip(last) {
+                    tail += a * b;
+                }
+                out[n] = total(&mut sums[n]) + tail;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn plus_product<const N: usize>(mut sums: [f32; N], a: &[f32; N], b: &[f32; N]) -> [f32; N] {
+    for lane in 0..N {
+        sums[lane] += a[lane] * b[lane];
+    }
+    sums
 }
 
 /// The sum of the lanes, in pairs.
@@ -72,49 +175,6 @@ fn total<const N: usize>(sums: &mut [f32; N]) -> f32 {
         }
     }
     sums[0]
-}
-
-/// Calls `found` with the place of each vector, the place of each centre, and their product. `vectors` and `centres` lie one after the
-/// other, each with `width` numbers.
-pub(super) fn all_products(vectors: &[f32], centres: &[f32], width: usize, mut found: impl FnMut(usize, usize, f32)) {
-    if width == 0 {
-        return;
-    }
-    let vectors: Vec<&[f32]> = vectors.chunks_exact(width).collect();
-    for (tile, rows) in vectors.chunks(TILE).enumerate() {
-        // a short tile repeats its last row
-        let row = |n: usize| rows[n.min(rows.len() - 1)];
-        let rows: [&[f32]; TILE] = std::array::from_fn(row);
-        let count = vectors.len() - tile * TILE;
-        for (centre, numbers) in centres.chunks_exact(width).enumerate() {
-            let sums = tile_products(&rows, numbers);
-            for (n, sum) in sums.iter().enumerate().take(count) {
-                found(tile * TILE + n, centre, *sum);
-            }
-        }
-    }
-}
-
-/// The products of a tile of rows with one centre.
-fn tile_products(rows: &[&[f32]; TILE], centre: &[f32]) -> [f32; TILE] {
-    Arch::new().dispatch(|| {
-        let mut sums = [[0.0f32; TILE_LANES]; TILE];
-        let (parts, last) = centre.as_chunks::<TILE_LANES>();
-        let chunks: [&[[f32; TILE_LANES]]; TILE] = std::array::from_fn(|n| &rows[n].as_chunks().0[..parts.len()]);
-        for (at, part) in parts.iter().enumerate() {
-            for n in 0..TILE {
-                let chunk = &chunks[n][at];
-                for lane in 0..TILE_LANES {
-                    sums[n][lane] += chunk[lane] * part[lane];
-                }
-            }
-        }
-        std::array::from_fn(|n| {
-            let rest = &rows[n][parts.len() * TILE_LANES..];
-            let tail: f32 = rest.iter().zip(last).map(|(a, b)| a * b).sum();
-            total(&mut sums[n]) + tail
-        })
-    })
 }
 
 #[cfg(test)]
