@@ -1,6 +1,6 @@
 //! Searches among vectors (`store/index`): a day of frames by the exact scan, and millions by the clustered index.
 //! `cargo bench --bench vectors -- COUNTxWIDTH…`; without arguments, a day and a million. Ten million vectors of 512 numbers need
-//! 25 GB of disk.
+//! 25 GB of disk in BENCH_FOLDER (the folder for temporary files).
 //!
 //! The vectors are made up as frames are: places, scenes in them, and the frames of a scene, which differ a little. A query lies between
 //! a scene and noise. The limit is the memory's bandwidth: the time to read all vectors once.
@@ -19,6 +19,7 @@ const PLACES: usize = 300;
 const FRAMES_OF_SCENE: usize = 40;
 const BATCH: usize = 1 << 16;
 const QUERIES: usize = 200;
+const OTHERS: usize = 96;
 /// Queries whose hits are compared with those of the exact scan.
 const COMPARED: usize = 50;
 
@@ -63,6 +64,12 @@ impl World {
         self.places[place].iter().map(|x| x + 0.7 * self.random.random_range(-1.7f32..1.7)).collect()
     }
 
+    /// A query about nothing in the world.
+    fn other(&mut self) -> Vec<f32> {
+        let latent = noise(&mut self.random, LATENT);
+        self.vector(&latent, 0.4)
+    }
+
     fn query(&mut self) -> Vec<f32> {
         let scene = self.latent_scene();
         self.vector(&scene, 0.4)
@@ -92,6 +99,10 @@ fn measure(count: usize, width: usize) {
     let key = IndexKey { model: ModelDigest::of("made up"), sense: VectorSense::Frames };
     let mut index =
         VectorIndex::open(folder.path(), key, "made up").expect("an index").clustered_from(u64::MAX).expect("exact");
+    // queries about other things, which `elenchus index` always gives an index
+    let mut others = World::new(width, 4);
+    let others: Vec<Vec<f32>> = (0..OTHERS).map(|_| others.other()).collect();
+    index.set_background(&others).expect("a background");
     let (mut world, begun) = (World::new(width, 2), Instant::now());
     let mut making = 0.0;
     for from in (0..count).step_by(BATCH) {
@@ -137,12 +148,23 @@ fn measure(count: usize, width: usize) {
 /// The hits of each query, and the milliseconds of each.
 fn search(index: &VectorIndex, queries: &[Vec<f32>]) -> (Vec<Vec<i64>>, Vec<f64>) {
     let wanted = Wanted { top: 10, born: i64::MAX, among: None };
+    let before = computed_ms();
     let one = |query: &Vec<f32>| {
         let begun = Instant::now();
         let found = index.nearest(query, &wanted).expect("found");
         (found.iter().map(|near| near.id).collect(), begun.elapsed().as_secs_f64() * 1e3)
     };
-    queries.iter().map(one).unzip()
+    let found = queries.iter().map(one).unzip();
+    println!("computed {:.1} ms each", (computed_ms() - before) / queries.len() as f64);
+    found
+}
+
+/// The processor time of this process so far, in ms.
+fn computed_ms() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    // user and system time, in hundredths of a second
+    after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() * 10.0
 }
 
 #[expect(clippy::too_many_arguments, reason = "the columns of a table")]

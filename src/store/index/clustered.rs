@@ -13,6 +13,10 @@ use std::collections::BTreeMap;
 
 /// New vectors that a search reads before they are put into groups, as a share of all.
 const NEW_SHARE: u64 = 20;
+/// The most of them: a search reads all, and 36 hours of frames are enough for it.
+const MAX_NEW: u64 = 1 << 17;
+/// A block with less than this share of its room takes further vectors of its group, so that a group stays in few blocks.
+const OPEN_SHARE: usize = 2;
 /// The size of the vectors that one step puts into groups, in bytes.
 const STEP_BYTES: usize = 256 << 20;
 /// The centres are placed again when there are this many times more vectors.
@@ -103,10 +107,9 @@ impl ClusteredIndex {
         for (list, members) in groups {
             let mut members = members.into_iter().peekable();
             while members.peek().is_some() {
-                // a small block of the group takes further vectors, so that the group stays in few blocks
                 let small = "SELECT id FROM blocks WHERE list = ?1 AND count < ?2 LIMIT 1";
                 let mut find = change.prepare_cached(small)?;
-                let small = find.query_map(params![list, (capacity / 8) as i64], |row| row.get(0))?.next();
+                let small = find.query_map(params![list, (capacity / OPEN_SHARE) as i64], |row| row.get(0))?.next();
                 let (place, mut block) = match small.transpose()? {
                     Some(place) => (place, blocks::load(&change, place, width)?),
                     None => (blocks::insert(&change, list, &VectorBlock::default())?, VectorBlock::default()),
@@ -154,7 +157,7 @@ impl Index for ClusteredIndex {
         let new = "SELECT coalesce(sum(count), 0) FROM blocks WHERE list = ?1";
         let new: i64 = blocks.base.query_row(new, params![NEW], |row| row.get(0))?;
         let is_begun = self.probes == training::UNMEASURED;
-        if new as u64 > count / NEW_SHARE || (is_begun && new > 0) {
+        if new as u64 > (count / NEW_SHARE).min(MAX_NEW) || (is_begun && new > 0) {
             return self.sort_new(blocks);
         }
         if is_begun {

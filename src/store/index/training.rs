@@ -4,6 +4,7 @@ use super::{
     IndexError, Neighbour, background,
     blocks::{Blocks, ListChoice, NEW},
     by_cosine,
+    file::unit,
     products::{all_products, widen_all},
 };
 use rusqlite::params;
@@ -105,21 +106,38 @@ fn centres(rows: &[u16], width: usize, wanted: usize) -> Vec<f32> {
     centres
 }
 
-/// Measures how many groups a search must read to find the nearest vectors, and keeps the number. `order` gives the lists for a query,
-/// nearest first. The queries are stored vectors, and queries about other things.
-pub(super) fn measure(blocks: &mut Blocks, order: impl Fn(&[f32]) -> Vec<i64>) -> Result<(), IndexError> {
+/// The kinds of queries in a measurement.
+const KINDS: usize = 3;
+
+/// The queries of a measurement, each with its kind and the number of the stored vector that it is: stored vectors, which lie amid their
+/// neighbours; blends of two of them, which lie beside them, as the vector of a text does; and queries about other things.
+fn queries(blocks: &Blocks) -> Result<Vec<(usize, Option<i64>, Vec<f32>)>, IndexError> {
     let width = blocks.width;
     let stored = sample(blocks, blocks.count()?, QUERIES)?;
+    let stored: Vec<(i64, Vec<f32>)> = stored.into_iter().map(|(id, row)| (id, widen_all(&row))).collect();
+    let beside = |n: usize| {
+        let (own, other) = (&stored[n].1, &stored[(n + stored.len() / 2) % stored.len()].1);
+        unit(&own.iter().zip(other).map(|(a, b)| 2.0 * a + b).collect::<Vec<f32>>())
+    };
+    let blends = (0..stored.len()).filter_map(|n| Some((1, None, beside(n)?)));
     let others = background::read(&blocks.base)?.into_iter().filter(|(_, vector, _)| vector.len() == width);
-    let others = others.take(QUERIES).map(|(_, vector, _)| (None, widen_all(&vector)));
-    let queries: Vec<(Option<i64>, Vec<f32>)> =
-        stored.iter().map(|(id, row)| (Some(*id), widen_all(row))).chain(others).collect();
-    let flat: Vec<f32> = queries.iter().flat_map(|(_, query)| query.iter().copied()).collect();
+    let others = others.take(QUERIES).map(|(_, vector, _)| (2, None, widen_all(&vector)));
+    let mut all: Vec<_> = blends.chain(others).collect();
+    all.extend(stored.into_iter().map(|(id, vector)| (0, Some(id), vector)));
+    Ok(all)
+}
+
+/// Measures how many groups a search must read to find the nearest vectors, and keeps the number. `order` gives the lists for a query,
+/// nearest first.
+pub(super) fn measure(blocks: &mut Blocks, order: impl Fn(&[f32]) -> Vec<i64>) -> Result<(), IndexError> {
+    let width = blocks.width;
+    let queries = queries(blocks)?;
+    let flat: Vec<f32> = queries.iter().flat_map(|(_, _, query)| query.iter().copied()).collect();
     let mut best: Vec<Vec<Neighbour>> = vec![Vec::new(); queries.len()];
     blocks.visit(&ListChoice::All, |block| {
         all_products(&widen_all(&block.rows), &flat, width, |n, query, cosine| {
             let (found, id) = (&mut best[query], block.ids[n]);
-            if queries[query].0 != Some(id) {
+            if queries[query].1 != Some(id) {
                 found.push(Neighbour { id, cosine });
                 if found.len() > 64 * NEIGHBOURS {
                     found.sort_by(by_cosine);
@@ -130,8 +148,8 @@ pub(super) fn measure(blocks: &mut Blocks, order: impl Fn(&[f32]) -> Vec<i64>) -
         Ok(())
     })?;
     // the place of each true neighbour's group in the order of its query, for each kind of query
-    let mut places: [Vec<usize>; 2] = Default::default();
-    for ((id, query), mut found) in queries.iter().zip(best) {
+    let mut places: [Vec<usize>; KINDS] = Default::default();
+    for ((kind, _, query), mut found) in queries.iter().zip(best) {
         found.sort_by(by_cosine);
         let order: HashMap<i64, usize> =
             order(query).into_iter().enumerate().map(|(place, list)| (list, place)).collect();
@@ -140,7 +158,7 @@ pub(super) fn measure(blocks: &mut Blocks, order: impl Fn(&[f32]) -> Vec<i64>) -
             let list: i64 = blocks.base.query_row(find, params![near], |row| row.get(0))?;
             // new vectors are read by every search
             let place = if list == NEW { 0 } else { order.get(&list).copied().unwrap_or(order.len()) };
-            places[usize::from(id.is_none())].push(place);
+            places[*kind].push(place);
         }
     }
     // the kind that is harder to find decides
