@@ -145,6 +145,7 @@ pub(super) fn compiled(
         rules: Vec::new(),
         conditional: false,
         doubtful: false,
+        verb_pos: Default::default(),
     };
     let (draft, mut open) = block::plan(&written.steps, &mut planning);
     let answer = written.answer.as_ref().and_then(|answer| planning.expr(&answer.0));

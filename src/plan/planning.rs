@@ -100,14 +100,17 @@ pub struct Planning<'a> {
     pub(super) conditional: bool,
     /// True in a step whose YAML has problems: a missing key may only be misspelt.
     pub(super) doubtful: bool,
+    /// The position of the current step's verb.
+    pub(super) verb_pos: Pos,
 }
 
 impl Planning<'_> {
-    /// Reports a problem in the file that is being checked.
+    /// Reports a problem in the file that is being checked. Without a position of its own (`Pos::default()`), it is at the verb.
     pub fn problem(&mut self, code: &str, pos: Pos, message: String, hint: Option<String>) {
         if self.doubtful && code == "missing-key" {
             return;
         }
+        let pos = if pos == Pos::default() { self.verb_pos } else { pos };
         self.shared.problem(code, &self.file.clone(), pos, message, hint);
     }
 

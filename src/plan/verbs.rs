@@ -48,6 +48,7 @@ pub(super) fn read(step: &StepWritten, planning: &mut Planning<'_>) -> (&'static
         unknown(key, planning);
         return ("", None);
     };
+    planning.verb_pos = key.pos;
     let mut reading = Reading::new(&planning.file);
     let verb = row.read(value, &mut reading);
     planning.shared.take(reading.problems);

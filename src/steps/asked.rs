@@ -12,6 +12,9 @@ use crate::{
 };
 use std::{collections::HashSet, sync::Arc};
 
+/// What a text that names a zone looks like.
+pub(super) const ZONE: &str = "a zone such as Europe/Berlin, UTC or +02:00";
+
 /// The step for a question about a list.
 #[derive(Debug)]
 pub(super) struct AskedStep {
@@ -66,9 +69,7 @@ impl Step for AskedStep {
         let zone = self.zone.as_ref().map(|zone| zone.text(scope)).transpose()?;
         let zone = zone.filter(|zone| !zone.trim().is_empty()).unwrap_or_else(|| zone_of(&items));
         if crate::value::wall::zone(&zone).is_none() {
-            return Err(StepError(format!(
-                "found `{zone}` for `zone`, expected a zone such as Europe/Berlin, UTC or +02:00"
-            )));
+            return Err(StepError(format!("found `{zone}` for `zone`, expected {ZONE}")));
         }
         let now_ms = self.now.as_ref().map(|now| instant(now, "now", scope)).transpose()?.flatten();
         let now_ms =
@@ -183,10 +184,16 @@ pub(super) fn instant(formula: &Formula, key: &str, scope: &Scope) -> Result<Opt
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let wrong = || {
-        StepError(format!("found `{text}` for `{key}`, expected a time with its offset (2026-11-23T21:00:00+01:00)"))
-    };
+    let wrong = || StepError(format!("found `{text}` for `{key}`, expected {INSTANT}"));
     timestamp(&text).map(Some).ok_or_else(wrong)
+}
+
+/// What a text that states an instant looks like.
+pub(super) const INSTANT: &str = "a time with its offset (2026-11-23T21:00:00+01:00)";
+
+/// True if a text states an instant.
+pub(super) fn is_instant(text: &str) -> bool {
+    timestamp(text).is_some()
 }
 
 fn timestamp(text: &str) -> Option<i64> {

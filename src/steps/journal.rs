@@ -1,14 +1,19 @@
 //! `journal`: adds lines to the journal, or reads them. The journal agent, which every run has, answers it.
 
-use super::{asked::instant, entries::entries, found, misfit, readable, replies};
+use super::{
+    asked::{INSTANT, instant, is_instant},
+    entries::entries,
+    found,
+    lines::{check_media, check_senses, check_text, digests, line, lines_of, medium, senses_of, stretches},
+    misfit, readable, replies,
+};
 use crate::{
     dialogue::{At, Expr, TextExpr, written},
-    exchange::{JournalReply, JournalRequest, LineFilter, Reply, Request, TimeSpan},
+    exchange::{JournalReply, JournalRequest, LineFilter, Reply, Request},
     plan::{Answered, Ask, Formula, Planned, Planning, Step, StepError, Turn, Typing, Verb},
-    prompt::{Scope, show},
-    value::{JournalLine, LineLabel, Media, Moment, Sense, Time, Type, Value},
+    prompt::Scope,
+    value::{JournalLine, Media, Moment, Type, Value},
 };
-use indexmap::IndexMap;
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 /// The role that keeps the journal. No cast names it.
@@ -34,7 +39,7 @@ written! { "`journal`",
         /// With `read`: true to yield entries in place of lines: moments whose text is the place, the activity, the people, the things and
         /// the speech of a stretch (`kitchen, cooking soup. Seen: mug. Heard: we need milk.`), in order of time.
         pub entries: Option<At<bool>>,
-        /// With `read`: nothing later than this time is read, such as `2026-11-23T21:00:00+01:00`.
+        /// With `read`: nothing later than this time is read, such as `2026-11-23T21:00:00+01:00`. A line that ends later is left out.
         pub as_of: Option<TextExpr>,
         /// A line that is wrong, as `read` gives it, with `text`: what it should be (empty if nothing of the kind happened). The
         /// correction is a line of its own, and wins also over later runs; both are kept.
@@ -53,6 +58,9 @@ impl Verb for JournalVerb {
         let as_of = optional(self.as_of.as_ref().map(|as_of| &as_of.0));
         let (correct, text) = (optional(self.correct.as_ref()), optional(self.text.as_ref().map(|text| &text.0)));
         self.check_correction(planning);
+        check_senses(self.senses.as_ref(), planning);
+        check_media(self.read.as_ref(), "read", planning);
+        check_text(self.as_of.as_ref(), "as_of", INSTANT, is_instant, planning);
         let action = match (add, read) {
             (None, None) if correct.is_some() => Action::Correct { line: correct??, text: text?? },
             (Some(add), None) => {
@@ -277,124 +285,4 @@ fn ask(request: JournalRequest) -> Turn {
 
 fn values(lines: &[JournalLine]) -> Value {
     Value::List(lines.iter().map(JournalLine::to_value).collect())
-}
-
-fn medium(value: &Value, key: &str) -> Result<Arc<Media>, StepError> {
-    match value {
-        Value::Video(media) | Value::Audio(media) => Ok(media.clone()),
-        other => Err(StepError(format!("found {} for `{key}`, expected a video or a sound", found(other)))),
-    }
-}
-
-/// The digests of the media to read; none for `all`.
-pub(super) fn digests(value: &Value) -> Result<Vec<String>, StepError> {
-    match value {
-        Value::Text(all) if all == "all" => Ok(Vec::new()),
-        Value::List(items) => items.iter().map(|item| Ok(medium(item, "read")?.digest.clone())).collect(),
-        one => Ok(vec![medium(one, "read")?.digest.clone()]),
-    }
-}
-
-/// The senses that a text or a list names.
-pub(super) fn senses_of(value: &Value) -> Result<Vec<Sense>, StepError> {
-    let one = |word: &Value| {
-        let word = show(word);
-        let known = || Sense::ALL.iter().map(|sense| sense.word()).collect::<Vec<_>>().join(", ");
-        Sense::of(word.trim()).ok_or_else(|| StepError(format!("found sense `{word}`, expected one of {}", known())))
-    };
-    match value {
-        Value::Nothing => Ok(Vec::new()),
-        Value::List(words) => words.iter().map(one).collect(),
-        word => Ok(vec![one(word)?]),
-    }
-}
-
-/// Stretches of presentation time from records with `from` and `to`.
-pub(super) fn stretches(value: &Value) -> Result<Vec<TimeSpan>, StepError> {
-    let Value::List(items) = value else { return Ok(Vec::new()) };
-    let one = |item: &Value| {
-        let Value::Record(fields) = item else {
-            return Err(StepError(format!("found {} in `within`, expected records with `from` and `to`", found(item))));
-        };
-        Ok(TimeSpan::Played(number(fields, "from")?, number(fields, "to")?))
-    };
-    items.iter().map(one).collect()
-}
-
-fn number(fields: &IndexMap<String, Value>, name: &str) -> Result<f64, StepError> {
-    match fields.get(name) {
-        Some(Value::Number(number)) if number.is_finite() => Ok(*number),
-        _ => Err(StepError(format!("found a record without the number `{name}`, expected seconds"))),
-    }
-}
-
-/// The lines that a list of moments or records holds, in order of time. Those without text are left out.
-pub(crate) fn lines_of(
-    value: &Value,
-    medium: &Arc<Media>,
-    usual: Option<Sense>,
-) -> Result<Vec<JournalLine>, StepError> {
-    let items = match value {
-        Value::Nothing => return Ok(Vec::new()),
-        Value::List(items) => items,
-        other => return Err(StepError(format!("found {} for `add`, expected a list of lines", found(other)))),
-    };
-    let lines = items.iter().map(|item| line(item, medium, usual)).collect::<Result<Vec<_>, _>>()?;
-    let mut lines: Vec<JournalLine> = lines.into_iter().filter(|line| !line.text.trim().is_empty()).collect();
-    lines.sort_by(|a, b| a.moment.start.cmp(&b.moment.start).then(a.moment.end.cmp(&b.moment.end)));
-    Ok(lines)
-}
-
-fn line(item: &Value, medium: &Arc<Media>, usual: Option<Sense>) -> Result<JournalLine, StepError> {
-    let none = || StepError("found a line without `sense`, expected one, or `senses` in the step".to_owned());
-    let bare = |start: Time, end: Time| Moment { media: medium.clone(), start, end, text: None };
-    match item {
-        Value::Moment(moment) => Ok(JournalLine {
-            moment: bare(moment.start, moment.end),
-            sense: usual.ok_or_else(none)?,
-            text: moment.text.clone().unwrap_or_default(),
-            labels: Vec::new(),
-        }),
-        Value::Record(fields) => {
-            let moment = match fields.get("moment") {
-                Some(Value::Moment(moment)) => bare(moment.start, moment.end),
-                _ => bare(Time::from_seconds(number(fields, "start")?), Time::from_seconds(number(fields, "end")?)),
-            };
-            if moment.end < moment.start {
-                return Err(StepError(format!(
-                    "found a line that ends at {} before it starts at {}",
-                    moment.end, moment.start
-                )));
-            }
-            let own = match fields.get("sense") {
-                Some(word) => senses_of(word)?.first().copied(),
-                None => None,
-            };
-            let labels = match fields.get("labels") {
-                Some(Value::List(labels)) => labels.iter().map(label).collect::<Result<_, _>>()?,
-                _ => Vec::new(),
-            };
-            let text = fields.get("text").map(show).unwrap_or_default();
-            Ok(JournalLine { moment, sense: own.or(usual).ok_or_else(none)?, text, labels })
-        }
-        other => Err(StepError(format!("found {} in `add`, expected moments or records", found(other)))),
-    }
-}
-
-fn label(value: &Value) -> Result<LineLabel, StepError> {
-    match value {
-        Value::Scored(scored) => {
-            Ok(LineLabel { text: scored.text.clone(), score: Some(scored.probability), role: None })
-        }
-        Value::Record(fields) => Ok(LineLabel {
-            text: fields.get("text").map(show).unwrap_or_default(),
-            score: match ["score", "probability", "share"].iter().find_map(|name| fields.get(*name)) {
-                Some(Value::Number(score)) => Some(*score as f32),
-                _ => None,
-            },
-            role: fields.get("role").map(show).filter(|role| !role.is_empty()),
-        }),
-        Value::Text(text) => Ok(LineLabel { text: text.clone(), score: None, role: None }),
-        other => Err(StepError(format!("found {} in `labels`, expected labels", found(other)))),
-    }
 }

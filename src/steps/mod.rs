@@ -15,6 +15,7 @@ mod gather;
 mod grounds;
 mod hear;
 mod journal;
+mod lines;
 mod look;
 mod r#loop;
 mod prompted;
@@ -23,7 +24,7 @@ mod restricted;
 mod say;
 mod search;
 
-pub(crate) use journal::lines_of;
+pub(crate) use lines::lines_of;
 
 use crate::{
     exchange::Reply,

@@ -1,9 +1,10 @@
 //! `search`: the lines of the journal, or of a list, that fit words best. The journal agent, which every run has, answers it.
 
 use super::{
-    asked::AskedStep,
+    asked::{AskedStep, INSTANT, ZONE, instant, is_instant},
     found,
-    journal::{JOURNAL, digests, senses_of, stretches},
+    journal::JOURNAL,
+    lines::{check_media, check_senses, check_text, digests, senses_of, stretches},
     misfit, readable, whole,
 };
 use crate::{
@@ -53,6 +54,8 @@ written! { "`search`",
         pub senses: Option<Expr>,
         /// A list of records with `from` and `to` in seconds; a hit must touch one of them.
         pub within: Option<Expr>,
+        /// Without `among`: nothing later than this time is found, such as `2026-11-23T21:00:00+01:00`. A line that ends later is left out.
+        pub as_of: Option<TextExpr>,
         /// The role of an agent that embeds texts, or a list of such roles. Lines then count by their meaning too. In the journal, lines
         /// and frames count that `index` gave vectors of the same agent.
         pub agent: Option<RoleNames>,
@@ -81,6 +84,9 @@ impl Verb for Search {
             planning.problem("missing-key", pos, message, Some("for example `for: \"washing hands\"`".into()));
             return None;
         };
+        check_senses(self.senses.as_ref(), planning);
+        check_media(self.of.as_ref(), "of", planning);
+        check_text(self.as_of.as_ref(), "as_of", INSTANT, is_instant, planning);
         let words = planning.expr(&words.0);
         let roles = self.agent.iter().flat_map(|agent| &agent.0).map(|role| planning.role(role, Kind::Embed));
         let roles: Vec<_> = roles.collect();
@@ -88,11 +94,13 @@ impl Verb for Search {
         let among = optional(self.among.as_ref());
         let (of, senses) = (optional(self.of.as_ref()), optional(self.senses.as_ref()));
         let within = optional(self.within.as_ref());
+        let as_of = optional(self.as_of.as_ref().map(|as_of| &as_of.0));
         let top = optional(self.top.as_ref().map(|top| &top.0));
         let apart = optional(self.apart.as_ref().map(|apart| &apart.0));
         Range::WholeFrom(1).check(self.top.as_ref(), "top", planning);
         if self.among.is_some() {
-            for (key, expr) in [("of", &self.of), ("senses", &self.senses)] {
+            let as_of = self.as_of.as_ref().map(|as_of| &as_of.0);
+            for (key, expr) in [("of", self.of.as_ref()), ("senses", self.senses.as_ref()), ("as_of", as_of)] {
                 if let Some(expr) = expr {
                     let message = format!("found `{key}` beside `among`, expected one of them");
                     let hint = format!("`{key}` chooses lines of the journal, and `among` gives the lines");
@@ -106,6 +114,7 @@ impl Verb for Search {
             of: readable(of)?,
             senses: readable(senses)?,
             within: readable(within)?,
+            as_of: readable(as_of)?,
             roles: roles.into_iter().map(|role| role.map(|role| role.role)).collect::<Option<_>>()?,
             top: readable(top)?,
             apart: readable(apart)?,
@@ -121,6 +130,7 @@ impl Search {
             ("of", self.of.as_ref()),
             ("senses", self.senses.as_ref()),
             ("within", self.within.as_ref()),
+            ("as_of", self.as_of.as_ref().map(|expr| &expr.0)),
             ("top", self.top.as_ref().map(|expr| &expr.0)),
             ("apart", self.apart.as_ref().map(|expr| &expr.0)),
         ];
@@ -135,6 +145,9 @@ impl Search {
             planning.problem("missing-key", question.0.0.pos, message, Some("for example `among: log`".into()));
             return None;
         };
+        check_text(self.now.as_ref(), "now", INSTANT, is_instant, planning);
+        let is_zone = |text: &str| crate::value::wall::zone(text).is_some();
+        check_text(self.zone.as_ref(), "zone", ZONE, is_zone, planning);
         let mut optional = |expr: Option<&TextExpr>| readable(expr.map(|expr| planning.expr(&expr.0)));
         let (now, zone) = (optional(self.now.as_ref())?, optional(self.zone.as_ref())?);
         let history = readable(self.history.as_ref().map(|history| planning.expr(history)))?;
@@ -152,6 +165,7 @@ struct SearchStep {
     of: Option<Formula>,
     senses: Option<Formula>,
     within: Option<Formula>,
+    as_of: Option<Formula>,
     roles: Vec<String>,
     top: Option<Formula>,
     apart: Option<Formula>,
@@ -172,6 +186,9 @@ impl Planned for SearchStep {
         }
         if let Some(within) = &self.within {
             typing.expect_or_nothing(within, &[records()], "`within`");
+        }
+        if let Some(as_of) = &self.as_of {
+            typing.expect_or_nothing(as_of, &[Type::Text], "`as_of`");
         }
         for (number, what) in [(&self.top, "`top`"), (&self.apart, "`apart`")] {
             if let Some(number) = number {
@@ -277,6 +294,9 @@ impl SearchStep {
                 }
                 if let Some(senses) = optional(&self.senses)? {
                     filter.senses = senses_of(&senses)?;
+                }
+                if let Some(as_of) = &self.as_of {
+                    filter.as_of_ms = instant(as_of, "as_of", scope)?;
                 }
                 Searched::Journal(revision)
             }
