@@ -29,7 +29,7 @@ impl JournalAgent {
             name: Self::NAME.to_owned(),
             answers: vec![Answers::usual(Kind::Journal), Answers::usual(Kind::Search)],
             // a request names the state of its journal; the number counts our own changes to searching
-            identity: "journal 2".to_owned(),
+            identity: "journal 3".to_owned(),
             memo: true,
             own_labels: false,
         };

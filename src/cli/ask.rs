@@ -14,7 +14,7 @@ use crate::{
     media,
     run::Outcome,
     session::{Indexed, media_below},
-    value::{Media, StatedTime, Type, Value},
+    value::{Level, Media, StatedTime, Type, Value},
 };
 use indexmap::IndexMap;
 use serde_json::json;
@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// When the question is asked (2026-11-23T21:00), for words such as "yesterday" [default: now]
     #[arg(long, value_name = "TIME", value_parser = stated)]
     now: Option<StatedTime>,
-    /// Read nothing later than this time (2026-11-23T21:00)
+    /// Read nothing later than this time (2026-11-23T21:00): a line that ends later is left out
     #[arg(long, value_name = "TIME", value_parser = stated)]
     as_of: Option<StatedTime>,
     /// The time zone of the question: an IANA name or an offset [default: that of the latest recording]
@@ -81,7 +81,7 @@ impl About {
         Ok(match self {
             About::Video(video) => vec![video.digest.clone()],
             About::Indexed(media) => media.iter().map(|video| video.digest.clone()).collect(),
-            About::Journal => answering.journal()?.stat()?.media.into_iter().map(|medium| medium.digest).collect(),
+            About::Journal => answering.journal()?.stat(None)?.media.into_iter().map(|medium| medium.digest).collect(),
         })
     }
 }
@@ -160,6 +160,10 @@ impl Args {
         if !has("question", &Type::Text) {
             return Err(lacks("question"));
         }
+        if self.as_of.is_some() && !has("as_of", &Type::Text) {
+            let message = format!("{} lacks the input `as_of`, which --as-of needs", answering.plan().name);
+            return Err(Fault::refused(message).hint("leave --dialogue out: the usual one has it"));
+        }
         if !has("videos", &Type::Video.list()) {
             if self.journal || !has("video", &Type::Video) {
                 return Err(lacks("videos"));
@@ -173,7 +177,7 @@ impl Args {
             return Ok(About::Video(answering.unless_interrupted(opening).await?));
         }
         if self.journal {
-            if answering.journal()?.stat()?.media.is_empty() {
+            if answering.journal()?.stat(None)?.media.is_empty() {
                 return Err(Fault::refused("the journal is empty").hint("`elenchus index VIDEO…` fills it"));
             }
             return Ok(About::Journal);
@@ -193,7 +197,7 @@ impl Args {
             media.push(looking.unless_interrupted(opening).await?);
         }
         for (number, video) in media.iter().enumerate() {
-            match looking.index(video, &self.run, false).await? {
+            match looking.index(video, Level::LOG, &self.run, false).await? {
                 Indexed::Added { exchanges, memo_hits, .. } if media.len() > 1 => {
                     let place = format!("[{}/{}]", number + 1, media.len());
                     out.note(format_args!(
@@ -270,6 +274,7 @@ pub(crate) fn show(outcome: &Outcome, several: bool, out: &Out) -> Result<(), Fa
             "answer": outcome.answer,
             "abstained": outcome.abstained,
             "evidence": outcome.evidence,
+            "levels": outcome.levels(),
             "exchanges": outcome.exchanges,
             "memo_hits": outcome.memo_hits,
             "elapsed_ms": outcome.elapsed_ms,

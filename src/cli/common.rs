@@ -2,6 +2,7 @@
 
 use crate::{
     dialogue::{NoSpan, SPAN_USAGE, Span, is_device},
+    error::Fault,
     files,
     value::StatedTime,
 };
@@ -89,6 +90,12 @@ pub(crate) fn age(text: &str) -> Result<Duration, String> {
 /// A date, or a date and a time of day.
 pub(crate) fn stated(text: &str) -> Result<StatedTime, String> {
     StatedTime::parse(text).ok_or_else(|| "expected a date and time such as 2026-11-23T09:15".to_owned())
+}
+
+/// The instant of a stated time in a zone, in ms since 1970 (UTC). Fails for a time that the zone does not have.
+pub(crate) fn instant_ms(stated: StatedTime, zone: &str) -> Result<i64, Fault> {
+    let wall = stated.wall(zone, None);
+    wall.map(|wall| wall.at_ms).ok_or_else(|| Fault::refused(format!("the time zone `{zone}` has no such time")))
 }
 
 /// A time zone: an IANA name or an offset.

@@ -2,7 +2,7 @@
 
 use super::{
     Exit,
-    common::{medium, span, stated},
+    common::{self, medium, span, stated},
     cut::{self, CutKind},
     forget,
     names::Names,
@@ -31,6 +31,7 @@ Examples:
   elenchus journal export --clips out --of day.mp4 --sense done
   elenchus journal correct 42 \"kitchen. Seen: screwdriver\"
   elenchus journal correct 42 --remove
+  elenchus journal correct 42 --restore                  # what the models said
   elenchus journal forget day.mp4 --span 10:00-10:30     # the video's own time
   elenchus journal forget --word Rumpelstiltskin")]
 pub(crate) struct Args {
@@ -47,10 +48,22 @@ Examples:
 The replies about a video of which something was left out are removed from the memo too. Lines that were written before stay; `journal forget` \
 removes them. A journal cannot know a place that its models do not name.";
 
+const FORGET_HELP: &str = "\
+Examples:
+  elenchus journal forget day.mp4
+  elenchus journal forget day.mp4 --span 10:00-10:30     # the video's own time
+  elenchus journal forget --word Rumpelstiltskin         # every line with the name, in every video
+
+A receipt lists what was removed. The videos themselves stay: `elenchus index` would read them again, unless `journal deny` keeps the name out.";
+
 #[derive(Debug, Subcommand)]
 enum What {
     /// List the videos in the journal
-    Stat,
+    Stat {
+        /// Only what was recorded up to this time (2026-11-23T21:00)
+        #[arg(long, value_name = "TIME", value_parser = stated)]
+        as_of: Option<StatedTime>,
+    },
     /// Print lines, in order of time
     Show {
         #[command(flatten)]
@@ -67,7 +80,7 @@ enum What {
         #[arg(long, value_name = "FORMAT", value_parser = format, required_unless_present_any = ["clips", "thumbnails"])]
         format: Option<ExportFormat>,
         /// Write to this file instead of stdout
-        #[arg(long, value_name = "FILE", requires = "format")]
+        #[arg(long, value_name = "FILE", requires = "format", conflicts_with_all = ["clips", "thumbnails"])]
         out: Option<PathBuf>,
         /// Write a clip of each line into this folder. It is not encoded again, so it begins at the keyframe before
         #[arg(long, value_name = "FOLDER", conflicts_with = "format")]
@@ -81,7 +94,7 @@ enum What {
         /// The number of the line, as `journal show` prints it
         line: i64,
         /// The right text
-        #[arg(required_unless_present_any = ["remove", "sense"])]
+        #[arg(required_unless_present_any = ["remove", "restore", "sense"])]
         text: Option<String>,
         /// The right sense: seen, done, heard, sound, read, detected, caption or summary
         #[arg(long, value_name = "SENSE", value_parser = sense)]
@@ -89,9 +102,12 @@ enum What {
         /// Nothing of the kind happened: no search finds the line any more
         #[arg(long, conflicts_with_all = ["text", "sense"])]
         remove: bool,
+        /// The line was right: take its corrections and its removal back
+        #[arg(long, conflicts_with_all = ["text", "sense", "remove"])]
+        restore: bool,
     },
     /// Remove a video, a part of it, or a word for good: from the journal, the memo, the vectors, transcripts, clips and pictures
-    #[command(group(clap::ArgGroup::new("which").required(true)))]
+    #[command(group(clap::ArgGroup::new("which").required(true)), after_help = FORGET_HELP)]
     Forget {
         /// The video: its path (the file may be gone), or its digest as `journal stat` shows it. The file itself stays
         #[arg(group = "which", value_name = "VIDEO|DIGEST", value_parser = medium())]
@@ -99,7 +115,8 @@ enum What {
         /// Only the lines that touch this part of the video (10:00-10:30). The memo forgets the whole video
         #[arg(long, value_name = "FROM-TO", value_parser = span, requires = "video")]
         span: Option<(f64, f64)>,
-        /// Remove every line with this word or name
+        /// Remove every line with this word or name, in any inflection; and of the videos of these lines, the exchanges in the memo and the
+        /// transcripts that hold it
         #[arg(long, group = "which", value_name = "WORD")]
         word: Option<String>,
     },
@@ -132,7 +149,7 @@ struct LineArgs {
     /// Only lines that touch this part of the videos (10:00-10:30)
     #[arg(long, value_name = "FROM-TO", value_parser = span)]
     span: Option<(f64, f64)>,
-    /// Nothing later than this time (2026-11-23T21:00); lines without a known time count as earlier
+    /// Nothing later than this time (2026-11-23T21:00): a line that ends later is left out, one without a known time counts as earlier
     #[arg(long, value_name = "TIME", value_parser = stated)]
     as_of: Option<StatedTime>,
 }
@@ -142,22 +159,32 @@ impl LineArgs {
     fn filter(&self, journal: &Journal, settings: &Settings) -> Result<LineFilter, Fault> {
         let mut media = Vec::new();
         for name in &self.of {
-            media.extend(known(name, journal)?);
+            media.extend(known(name, journal, settings)?);
         }
         let within = self.span.map(|(from, to)| TimeSpan::Played(from, to)).into_iter().collect();
-        let as_of_ms = self.as_of.and_then(|as_of| as_of.wall(&settings.folders.zone, None)).map(|wall| wall.at_ms);
+        let as_of_ms = instant(self.as_of, settings)?;
         Ok(LineFilter { media, senses: self.sense.clone(), within, as_of_ms })
     }
 }
 
-/// The digests that a name means in the journal.
-pub(super) fn known(name: &str, journal: &Journal) -> Result<Vec<String>, Fault> {
-    let digests = journal.digests_of(name)?;
-    match digests.is_empty() {
-        false => Ok(digests),
-        true => Err(Fault::refused(format!("the journal has no video `{name}`"))
-            .hint("`elenchus journal stat` lists its videos; `elenchus index` adds one")),
+/// The instant of a stated time, in ms since 1970 (UTC).
+fn instant(stated: Option<StatedTime>, settings: &Settings) -> Result<Option<i64>, Fault> {
+    stated.map(|stated| common::instant_ms(stated, &settings.folders.zone)).transpose()
+}
+
+/// The digests that a name means in the journal: its path, its digest, or a file with the same content.
+pub(super) fn known(name: &str, journal: &Journal, settings: &Settings) -> Result<Vec<String>, Fault> {
+    let none = || {
+        let fault = Fault::media(format!("the journal has no video `{name}`"));
+        fault.hint("`elenchus journal stat` lists its videos; `elenchus index` adds one")
+    };
+    let mut digests = journal.digests_of(name)?;
+    if digests.is_empty() {
+        // a copy, or a file that was moved
+        digests = forget::with_file(name, digests, &settings.access(false), none())?;
+        digests.retain(|digest| journal.medium(digest).is_ok_and(|medium| medium.is_some()));
     }
+    if digests.is_empty() { Err(none()) } else { Ok(digests) }
 }
 
 pub(super) fn sense(word: &str) -> Result<Sense, String> {
@@ -177,7 +204,7 @@ impl Args {
         match self.what {
             What::Path if out.json => out.value(&serde_json::json!({ "path": settings.journal }))?,
             What::Path => out.text(settings.journal.display())?,
-            What::Stat => stat(&open()?.stat()?, out)?,
+            What::Stat { as_of } => stat(&open()?.stat(instant(as_of, settings)?)?, out)?,
             What::Show { lines, all } => {
                 let journal = open()?;
                 let found = journal.lines(&lines.filter(&journal, settings)?, all, MAX_LINES)?;
@@ -201,17 +228,20 @@ impl Args {
                     }
                 }
             }
-            What::Correct { line, text, sense, remove } => {
+            What::Correct { line, text, sense, remove, restore } => {
                 if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
                     return Err(Fault::refused("the text is empty").hint("--remove removes a line"));
                 }
                 let text = if remove { Some(String::new()) } else { text };
-                let new = open()?.correct(line, &Correction { text, sense })?;
+                let new = match restore {
+                    true => open()?.restore(line)?,
+                    false => open()?.correct(line, &Correction { text, sense })?,
+                };
                 match out.json {
                     true => out.value(&to_json(&new))?,
-                    false if remove => {
-                        out.text(format_args!("line {line} is removed (`journal show --all` still shows it)"))?
-                    }
+                    false if remove => out.text(format_args!(
+                        "line {line} is removed (`journal correct {line} --restore` brings it back)"
+                    ))?,
                     false => out.text(shown(&new, &Names::default()))?,
                 }
             }
@@ -256,6 +286,15 @@ fn export(lines: &[StoredLine], format: ExportFormat, file: Option<PathBuf>, out
     if format.is_of_one_medium() && lines.iter().any(|line| digests(line) != digests(&lines[0])) {
         let fault = Fault::refused("subtitles belong to one video, but the lines are about several");
         return Err(fault.hint("name one with --of VIDEO"));
+    }
+    let timeless = lines.iter().filter(|line| line.wall_ms.is_none()).count();
+    if lines.is_empty() {
+        out.note("no line fits, so nothing is exported; `elenchus journal stat` lists the videos");
+    } else if format == ExportFormat::Ics && timeless > 0 {
+        out.note(format_args!(
+            "{timeless} of {} lines have no known time and are left out; `elenchus index --starts-at` states it",
+            lines.len()
+        ));
     }
     let text = format.write(lines);
     match file {

@@ -19,6 +19,7 @@ mod graph;
 mod index;
 mod init;
 mod journal;
+mod levels;
 mod list;
 mod memo;
 mod models;

@@ -2,7 +2,7 @@
 
 use super::{
     Exit,
-    common::{RunArgs, device, medium},
+    common::{self, RunArgs, device, medium, stated},
     journal,
     names::Names,
     out::Out,
@@ -17,7 +17,7 @@ use crate::{
         searching::{JournalSearch, embedders, inputs, source},
     },
     store::journal::Journal,
-    value::{JournalLine, Sense, Value},
+    value::{JournalLine, Sense, StatedTime, Value},
 };
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ use std::sync::Arc;
 Examples:
   elenchus search \"washing hands\"
   elenchus search keys --of day.mp4 --sense seen --json
+  elenchus search keys --as-of 2026-11-23T21:00             # as if it were asked then
   elenchus search \"somebody prepares food\" --words-only   # no model is loaded
 
 The words are found in any inflection and with one typing error. If `elenchus index` gave lines and frames vectors, they are found by
@@ -43,6 +44,9 @@ pub(crate) struct Args {
     /// Only lines of this sense: seen, done, heard, sound, read, detected, caption or summary; repeat it for several
     #[arg(long, value_name = "SENSE", value_parser = journal::sense)]
     sense: Vec<Sense>,
+    /// Nothing later than this time (2026-11-23T21:00): a line that ends later is left out, one without a known time counts as earlier
+    #[arg(long, value_name = "TIME", value_parser = stated)]
+    as_of: Option<StatedTime>,
     /// The maximum number of hits
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     top: u16,
@@ -69,12 +73,14 @@ impl Args {
         let opened = Journal::open(&settings.journal)?;
         let mut media = Vec::new();
         for name in &self.of {
-            for digest in journal::known(name, &opened)? {
+            for digest in journal::known(name, &opened, settings)? {
                 media.extend(opened.medium(&digest)?.map(Arc::new));
             }
         }
+        let zone = &settings.folders.zone;
+        let as_of_ms = self.as_of.map(|as_of| common::instant_ms(as_of, zone)).transpose()?;
         let (top, apart_s) = (usize::from(self.top), self.apart);
-        let search = JournalSearch { words: self.words, media, senses: self.sense, top, apart_s };
+        let search = JournalSearch { words: self.words, media, senses: self.sense, as_of_ms, top, apart_s };
         let args = RunArgs { device: self.device, ..RunArgs::default() };
         let found = block_on(|cancel| async {
             let engine = Arc::new(engine(&args, settings, true));
@@ -106,7 +112,7 @@ impl Args {
             return Ok(Exit::Answered);
         }
         if hits.is_empty() {
-            let is_empty = opened.stat()?.media.is_empty();
+            let is_empty = opened.stat(None)?.media.is_empty();
             out.note(if is_empty {
                 "the journal is empty; `elenchus index VIDEO…` fills it"
             } else {

@@ -16,7 +16,7 @@ use crate::{
     run::{Agents, Cancel, Outcome, Recorder, RunOptions, named_media},
     session::{self, DialogueSource, Engine, Indexed, Listener, LoadOptions, forecast::Forecast},
     store::{journal::Journal, memo::Memo},
-    value::Media,
+    value::{Level, Media},
 };
 use std::{future::Future, path::Path, sync::Arc};
 
@@ -200,10 +200,16 @@ impl CliSession {
         Ok(self.session.engine().journal().open()?.replaced_at(video)?)
     }
 
-    /// Writes the lines of a video to the journal, unless it has them, and with `with_vectors` their vectors and those of frames.
-    pub(super) async fn index(&self, video: &Arc<Media>, args: &RunArgs, with_vectors: bool) -> Result<Indexed, Fault> {
+    /// Writes the lines of levels of a video to the journal, unless it has them, and with `with_vectors` their vectors and those of frames.
+    pub(super) async fn index(
+        &self,
+        video: &Arc<Media>,
+        levels: &[Level],
+        args: &RunArgs,
+        with_vectors: bool,
+    ) -> Result<Indexed, Fault> {
         let loading = self.loaded(args).await?;
-        let indexed = self.session.index(video, &loading, self.options(args), with_vectors).await;
+        let indexed = self.session.index(video, levels, &loading, self.options(args), with_vectors).await;
         self.bars.clear();
         indexed
     }

@@ -62,7 +62,8 @@ pub struct LineFilter {
     /// The stretches of time that a line must touch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub within: Vec<TimeSpan>,
-    /// The wall-clock time in ms since 1970 (UTC) after which nothing is read. A line without a known time counts as earlier.
+    /// The wall-clock time in ms since 1970 (UTC) after which nothing is read: a line that ends later is left out. A line without a
+    /// known time counts as earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of_ms: Option<i64>,
 }

@@ -5,7 +5,7 @@ use crate::{
     error::{Fault, FaultKind},
     prompt::show,
     value::json::to_json,
-    value::{Moment, Time, Value},
+    value::{Level, Moment, Sense, Time, Value},
 };
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -48,6 +48,9 @@ pub struct Evidence {
     pub at: Option<String>,
     /// The log's text about the moment.
     pub text: String,
+    /// The levels that the text rests on.
+    #[serde(skip)]
+    pub levels: Vec<Level>,
 }
 
 /// `HH:MM:SS.mmm-HH:MM:SS.mmm text`, with the date and time in parentheses before the text, or the video's own clock if it has no date.
@@ -64,13 +67,15 @@ impl fmt::Display for Evidence {
 
 impl From<&Moment> for Evidence {
     fn from(moment: &Moment) -> Evidence {
+        let text = moment.text.clone().unwrap_or_default();
         Evidence {
             video: moment.media.path.clone(),
             start: moment.start.seconds(),
             end: moment.end.seconds(),
             clock: moment.clock(),
             at: moment.at(),
-            text: moment.text.clone().unwrap_or_default(),
+            levels: Level::of_log(&text),
+            text,
         }
     }
 }
@@ -87,6 +92,14 @@ impl Outcome {
         gather(&value, &mut evidence);
         let (answer, abstained) = (text(&value), abstains(&value));
         Outcome { answer, abstained, evidence, value, exchanges: 0, memo_hits: 0, elapsed_ms: 0 }
+    }
+
+    /// The levels that the evidence rests on, cheapest first.
+    pub fn levels(&self) -> Vec<Level> {
+        let mut levels: Vec<Level> = self.evidence.iter().flat_map(|evidence| evidence.levels.clone()).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        levels
     }
 }
 
@@ -131,7 +144,13 @@ fn one(line: &Value) -> Option<Evidence> {
             let (start, end) = (seconds("start")?, seconds("end").or(seconds("start"))?);
             let some = |name: &str| Some(words(name)).filter(|text| !text.is_empty());
             let (clock, at) = (some("clock"), some("at"));
-            Some(Evidence { video: words("video"), start, end, clock, at, text: words("text") })
+            let text = words("text");
+            // a line of the journal has a sense
+            let levels = match some("sense").and_then(|sense| Sense::of(&sense)) {
+                Some(sense) => Level::of_senses(&[sense]),
+                None => Level::of_log(&text),
+            };
+            Some(Evidence { video: words("video"), start, end, clock, at, text, levels })
         }
         _ => None,
     }
@@ -197,7 +216,7 @@ impl RunError {
     }
 
     /// The error of a run whose deadline passed.
-    pub(super) fn deadline(limit: Duration) -> RunError {
+    pub(crate) fn deadline(limit: Duration) -> RunError {
         Fault::new(FaultKind::Deadline, format!("the deadline of {} passed", seconds(limit))).hint(GO_ON).into()
     }
 

@@ -7,7 +7,7 @@ use crate::{
     plan::Plan,
     run::RunOptions,
     store::memo::Purge,
-    value::{Media, Type, Value},
+    value::{Level, Media, Type, Value},
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -34,31 +34,52 @@ pub enum Indexed {
     },
 }
 
+/// The inputs that switch the levels of a log, with their levels.
+const SWITCHES: [(&str, Level); 2] = [("hearing", Level::Speech), ("sight", Level::Ranking)];
+
 impl Session {
-    /// Indexes a video. `fresh` in the options indexes it again. Fails if the dialogue writes nothing to the journal.
+    /// Indexes levels of a video, which the dialogue writes: only those that are missing. `fresh` in the options indexes them again. Fails
+    /// before any work if the dialogue cannot write them, or if the journal cannot be written.
     pub async fn index(
         &self,
         video: &Arc<Media>,
+        levels: &[Level],
         loading: &LoadOptions,
         options: RunOptions,
         with_vectors: bool,
     ) -> Result<Indexed, Fault> {
-        check(&self.plan)?;
+        check(&self.plan, levels)?;
         let roster = self.load(loading).await?;
         let video = &self.as_before(video)?;
         let plan = digest(&self.plan, &identities(roster), options.seed, video);
         let journal = self.engine.journal().open()?;
         let tools = EmbedTools::of(&options);
-        if !options.fresh && journal.is_indexed(video, &plan)? {
-            // the file may have moved, or the user states another time
-            journal.mark_indexed(video, &plan)?;
-            let vectors = if with_vectors { self.add_vectors(video, loading, &tools).await? } else { 0 };
+        let mut missing = Vec::new();
+        for level in levels {
+            if options.fresh || !journal.is_indexed(video, *level, &plan)? {
+                missing.push(*level);
+            }
+        }
+        if missing.is_empty() {
+            let is_writable = journal.check_writable().is_ok();
+            if is_writable {
+                // the file may have moved, or the user states another time
+                journal.mark_indexed(video, levels, &plan)?;
+            }
+            let add = with_vectors && is_writable;
+            let vectors = if add { self.add_vectors(video, loading, &tools).await? } else { 0 };
             return Ok(Indexed::Known { vectors });
         }
-        let inputs = self.plan.bind(IndexMap::from([("video".to_owned(), Value::Video(video.clone()))]))?;
+        journal.check_writable()?;
+        let missing = if switches(&self.plan) { missing } else { levels.to_vec() };
+        let mut given = IndexMap::from([("video".to_owned(), Value::Video(video.clone()))]);
+        if switches(&self.plan) {
+            given.extend(SWITCHES.map(|(name, level)| (name.to_owned(), Value::Truth(missing.contains(&level)))));
+        }
+        let inputs = self.plan.bind(given)?;
         let memo = options.memo.clone();
         let outcome = self.run(inputs, loading, options).await?.outcome?;
-        journal.mark_indexed(video, &plan)?;
+        journal.mark_indexed(video, &missing, &plan)?;
         let denied = journal.take_denied(&video.digest);
         let vectors = if with_vectors { self.add_vectors(video, loading, &tools).await? } else { 0 };
         if let Some(memo) = memo.filter(|_| denied > 0) {
@@ -82,8 +103,15 @@ impl Session {
     }
 }
 
-/// Fails if the plan cannot index: it needs an input `video` and nothing else, and a step that writes to the journal.
-fn check(plan: &Plan) -> Result<(), Fault> {
+/// True if inputs of the plan switch the levels of a log apart.
+fn switches(plan: &Plan) -> bool {
+    let is_switch = |name: &str| plan.inputs.get(name).is_some_and(|input| input.ty == Type::Truth);
+    SWITCHES.iter().all(|(name, _)| is_switch(name))
+}
+
+/// Fails if the plan cannot index these levels: it needs an input `video` and nothing else, and a step that writes to the journal. To
+/// write one level of a log without the other, it needs an input for each.
+fn check(plan: &Plan, levels: &[Level]) -> Result<(), Fault> {
     let is_fit = plan.inputs.get("video").is_some_and(|input| input.ty.accepts(&Type::Video))
         && plan.inputs.iter().all(|(name, input)| name == "video" || input.default.is_some());
     if !is_fit {
@@ -93,6 +121,12 @@ fn check(plan: &Plan) -> Result<(), Fault> {
     if !plan.block.writes_journal() {
         let fault = Fault::refused(format!("{} writes nothing to the journal", plan.name));
         return Err(fault.hint("a dialogue that indexes has a step `journal: { add: …, about: \"{{ video }}\" }`"));
+    }
+    if let [only @ (Level::Speech | Level::Ranking)] = levels
+        && !switches(plan)
+    {
+        let fault = Fault::refused(format!("{} cannot write the level `{only}` alone", plan.name));
+        return Err(fault.hint("it needs the inputs `sight` and `hearing` of type truth, as video_log has them"));
     }
     Ok(())
 }

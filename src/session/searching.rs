@@ -25,6 +25,8 @@ pub struct JournalSearch {
     pub media: Vec<Arc<Media>>,
     /// The senses; all if empty.
     pub senses: Vec<Sense>,
+    /// The time in ms since 1970 (UTC) after which nothing is found.
+    pub as_of_ms: Option<i64>,
     /// The maximum number of hits.
     pub top: usize,
     /// Lines that are less than this many seconds apart are one event.
@@ -76,6 +78,10 @@ pub fn source(
     }
     if !search.senses.is_empty() {
         step["senses"] = json!(format!("{{{{ {} }}}}", json!(search.senses)));
+    }
+    if let Some(at_ms) = search.as_of_ms {
+        let instant = jiff::Timestamp::from_millisecond(at_ms).map_err(Fault::refused)?;
+        step["as_of"] = json!(instant.to_string());
     }
     let mut inputs = json!({ "words": "text" });
     if !search.media.is_empty() {

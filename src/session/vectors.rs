@@ -8,7 +8,7 @@ use crate::{
     agent::{Agent, CallContext, journal::JournalAgent, media::MediaAgent, roster},
     error::{Fault, FaultKind},
     exchange::{EmbedRequest, FramesRequest, Item, Kind, Modality, Reply, Request, Sampling},
-    run::{Cancel, Event, Progress, RunOptions},
+    run::{Cancel, Event, Progress, RunError, RunOptions},
     store::{
         Journal, JournalError,
         index::{IndexKey, NewVector, OTHER_THINGS, StretchFilter, VectorSense, VectorStretch},
@@ -22,7 +22,9 @@ use std::{
     collections::{HashMap, HashSet},
     future::Future,
     sync::Arc,
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// The role whose agent embeds the texts of lines.
 const EMBEDDER: &str = "embedder";
@@ -44,21 +46,36 @@ pub(super) struct EmbedTools {
     memo: Option<Memo>,
     progress: Arc<dyn Progress>,
     cancel: Cancel,
+    /// The end of the time for all work, with its length.
+    end: Option<(Instant, Duration)>,
 }
 
 impl EmbedTools {
     /// The parts of a run's options.
     pub(super) fn of(options: &RunOptions) -> EmbedTools {
         let memo = options.memo.clone().filter(|_| !options.fresh);
-        EmbedTools { memo, progress: options.progress.clone(), cancel: options.cancel.clone() }
+        let end = options.deadline.map(|limit| (Instant::now() + limit, limit));
+        EmbedTools { memo, progress: options.progress.clone(), cancel: options.cancel.clone(), end }
     }
 
-    /// The result of the work, or a fault as soon as the run is cancelled.
+    /// The result of the work, or a fault as soon as the run is cancelled or its deadline passes.
     async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         tokio::select! {
             done = work => done,
             () = self.cancel.cancelled() => Err(Fault::new(FaultKind::Cancelled, "interrupted")),
+            limit = passed(self.end) => Err(RunError::deadline(limit).into()),
         }
+    }
+}
+
+/// Waits for the end of the time, for ever without one.
+async fn passed(end: Option<(Instant, Duration)>) -> Duration {
+    match end {
+        Some((at, limit)) => {
+            tokio::time::sleep_until(at).await;
+            limit
+        }
+        None => std::future::pending().await,
     }
 }
 

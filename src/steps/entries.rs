@@ -62,8 +62,13 @@ fn of_medium(lines: &[&JournalLine]) -> Vec<Moment> {
             None => stretches.push(Stretch { heard: vec![&heard.text], ..Stretch::of(heard) }),
         }
     }
-    let others = [Sense::Sound, Sense::Read, Sense::Detected, Sense::Caption].into_iter().flat_map(of);
-    stretches.extend(others.map(Stretch::of));
+    let others = [Sense::Sound, Sense::Read, Sense::Detected].into_iter().flat_map(of);
+    // a caption tells again what was seen or done, and a question would count both
+    let is_told = |caption: &&JournalLine| {
+        stretches[..looked].iter().any(|stretch| overlap(&stretch.line.moment, &caption.moment) > 0.0)
+    };
+    let captions: Vec<&JournalLine> = of(Sense::Caption).filter(|caption| !is_told(caption)).collect();
+    stretches.extend(others.chain(captions).map(Stretch::of));
     stretches.sort_by(by_time);
     stretches.iter().map(Stretch::entry).collect()
 }
@@ -100,7 +105,9 @@ impl<'a> Stretch<'a> {
             Sense::Heard => String::new(),
             Sense::Read => format!("Text: {}", line.text),
             Sense::Sound => format!("Sound: {}", line.text),
-            Sense::Detected | Sense::Caption | Sense::Summary => line.text.clone(),
+            Sense::Detected => format!("Detected: {}", line.text),
+            Sense::Caption => format!("Caption: {}", line.text),
+            Sense::Summary => line.text.clone(),
         };
         let heard = self.heard.join(" ");
         let stop = if heard.ends_with(['.', '?', '!']) || heard.is_empty() { "" } else { "." };
@@ -161,9 +168,16 @@ mod tests {
         let done = line(&day, 4.0, 8.0, Sense::Done, "cooking soup");
         let heard = line(&day, 0.0, 2.0, Sense::Heard, "we need milk");
         let sign = line(&day, 5.0, 6.0, Sense::Read, "EXIT");
+        let (told, alone) =
+            (line(&day, 5.0, 9.0, Sense::Caption, "I cook."), line(&day, 8.0, 9.0, Sense::Caption, "I rest."));
         check(
-            &[heard, done, sign],
-            &[(0.0, 2.0, "Heard: we need milk."), (4.0, 8.0, "unknown place, cooking soup."), (5.0, 6.0, "Text: EXIT")],
+            &[heard, done, sign, told, alone],
+            &[
+                (0.0, 2.0, "Heard: we need milk."),
+                (4.0, 8.0, "unknown place, cooking soup."),
+                (5.0, 6.0, "Text: EXIT"),
+                (8.0, 9.0, "Caption: I rest."),
+            ],
         );
     }
 

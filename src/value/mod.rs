@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod json;
+mod level;
 mod line;
 mod media;
 pub mod size;
@@ -10,6 +11,7 @@ mod types;
 pub mod wall;
 
 pub use clock::DayClock;
+pub use level::Level;
 pub use line::{JournalLine, LineLabel, Sense};
 pub(crate) use media::shared;
 pub use media::{ImageFile, Media, Moment};

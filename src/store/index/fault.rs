@@ -10,15 +10,17 @@ pub struct IndexError {
     pub message: String,
     /// True if the file is damaged, so that it must begin again.
     pub is_damage: bool,
+    /// True if the file cannot be written, for example on a full disk.
+    pub is_unwritable: bool,
 }
 
 impl IndexError {
     pub(crate) fn new(message: impl Into<String>) -> IndexError {
-        IndexError { message: message.into(), is_damage: false }
+        IndexError { message: message.into(), is_damage: false, is_unwritable: false }
     }
 
     pub(super) fn damage(message: impl Into<String>) -> IndexError {
-        IndexError { message: message.into(), is_damage: true }
+        IndexError { message: message.into(), is_damage: true, is_unwritable: false }
     }
 }
 
@@ -31,6 +33,10 @@ impl From<rusqlite::Error> for IndexError {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
             ),
         };
-        IndexError { message: error.to_string(), is_damage }
+        let code = error.sqlite_error_code();
+        let is_full = code == Some(ErrorCode::DiskFull);
+        let is_unwritable = is_full || matches!(code, Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly));
+        let message = if is_full { "the disk is full".to_owned() } else { error.to_string() };
+        IndexError { message, is_damage, is_unwritable }
     }
 }

@@ -1,9 +1,10 @@
 //! Adds lines. The same request adds nothing a second time, and newer lines of the same writer take the place of older ones.
 
-use super::{Database, fault::JournalError, open::next_revision};
+use super::{Database, fault::JournalError, marks::unmark, open::next_revision};
 use crate::{
+    files,
     store::{absolute, memo::MemoKey, now_ms},
-    value::{JournalLine, Media, Sense},
+    value::{JournalLine, Level, Media, Sense},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -38,6 +39,7 @@ impl Database {
         }
         let change = self.change()?;
         let medium_id = put_medium(&change, medium).map_err(wrong)?;
+        let levels = Level::of_senses(senses);
         let senses = serde_json::to_string(senses).expect("senses serialise: this is a bug");
         let earlier = "SELECT id FROM appends WHERE key = ?1";
         let known: Option<i64> = change.query_row(earlier, params![key], |row| row.get(0)).optional().map_err(wrong)?;
@@ -62,9 +64,11 @@ impl Database {
              AND append IN (SELECT id FROM appends WHERE medium = ?2 AND writer = ?3)
              AND sense IN (SELECT value FROM json_each(?4))";
         change.execute(supersede, params![born, medium_id, writer, senses]).map_err(wrong)?;
-        // a plan that finished with the medium before would no longer read its own lines
-        let outdated = "DELETE FROM indexed WHERE medium = ?1 AND EXISTS (SELECT 1 FROM appends WHERE medium = ?1 AND writer = ?2)";
-        change.execute(outdated, params![medium_id, writer]).map_err(wrong)?;
+        // a plan that finished with these levels before would no longer read its own lines
+        let wrote = "SELECT EXISTS (SELECT 1 FROM appends WHERE medium = ?1 AND writer = ?2)";
+        if change.query_row(wrote, params![medium_id, writer], |row| row.get::<_, bool>(0)).map_err(wrong)? {
+            levels.iter().try_for_each(|level| unmark(&change, medium_id, *level)).map_err(wrong)?;
+        }
         let put =
             "INSERT INTO appends (key, medium, writer, cast_name, senses, written_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         change.execute(put, params![key, medium_id, writer, origin.cast, senses, now_ms()]).map_err(wrong)?;
@@ -86,16 +90,17 @@ impl Database {
 
 /// Adds a medium, or updates where it is and when it was recorded. Returns its id.
 pub(super) fn put_medium(change: &Connection, medium: &Media) -> rusqlite::Result<i64> {
-    let known = "SELECT id, media FROM media WHERE digest = ?1";
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
-    let known: Option<(i64, String)> = change.query_row(known, params![medium.digest], read).optional()?;
+    let known = "SELECT id, media, path FROM media WHERE digest = ?1";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get(2)?));
+    let known: Option<(i64, String, String)> = change.query_row(known, params![medium.digest], read).optional()?;
     let path = absolute(&medium.path);
     let json = |medium: &Media| serde_json::to_string(medium).expect("media serialise: this is a bug");
-    let Some((id, before)) = known else {
+    let Some((id, before, first)) = known else {
         let put = "INSERT INTO media (digest, path, media, added_ms) VALUES (?1, ?2, ?3, ?4)";
         change.execute(put, params![medium.digest, path, json(medium), now_ms()])?;
         return Ok(change.last_insert_rowid());
     };
+    let path = if is_still_at(change, id, &first)? { first } else { path };
     let before: Option<Media> = serde_json::from_str(&before).ok();
     // a run without a stated time does not take the known one away
     let wall = medium.wall.clone().or_else(|| before.as_ref().and_then(|before| before.wall.clone()));
@@ -105,6 +110,13 @@ pub(super) fn put_medium(change: &Connection, medium: &Media) -> rusqlite::Resul
         set_wall(change, id, &after)?;
     }
     Ok(id)
+}
+
+/// True if the file of a medium is still at its path, so that another path is that of a copy. A file with another content has a medium of
+/// its own at that path.
+fn is_still_at(change: &Connection, id: i64, path: &str) -> rusqlite::Result<bool> {
+    let taken = "SELECT EXISTS (SELECT 1 FROM media WHERE path = ?1 AND id <> ?2)";
+    Ok(files::path(path).is_file() && !change.query_row(taken, params![path, id], |row| row.get::<_, bool>(0))?)
 }
 
 /// Computes the wall-clock times of a medium's lines again.

@@ -30,6 +30,8 @@ impl From<JournalError> for Fault {
 
 const MOVE_IT: &str = "move the folder away and run `elenchus index` again; corrections in it would be lost";
 
+const MAKE_ROOM: &str = "free some space and run the command again; nothing that was written before is lost";
+
 impl JournalError {
     pub(super) fn new(message: String, hint: Option<&str>) -> JournalError {
         JournalError { message, hint: hint.map(str::to_owned), is_unwritable: false, is_lost_index: false }
@@ -57,8 +59,13 @@ impl JournalError {
 
     /// The error for an index of vectors beside the journal.
     pub(super) fn index(folder: &Path, error: &IndexError) -> JournalError {
-        let message = format!("the vectors of the journal in {}: {error}", folder.display());
-        let hint = error.is_damage.then_some("`elenchus index` with the same videos computes them again");
+        let what = if error.is_unwritable { " cannot be written" } else { "" };
+        let message = format!("the vectors of the journal in {}{what}: {error}", folder.display());
+        let hint = match (error.is_damage, error.is_unwritable) {
+            (true, _) => Some("`elenchus index` with the same videos computes them again"),
+            (_, true) => Some(MAKE_ROOM),
+            _ => None,
+        };
         JournalError { is_lost_index: error.is_damage, ..JournalError::new(message, hint) }
     }
 
@@ -74,8 +81,7 @@ impl JournalError {
             }
             Some(ErrorCode::DiskFull) => {
                 let message = format!("the journal in {place} cannot be written: the disk is full");
-                let hint = "free some space; nothing that was written before is lost";
-                JournalError { is_unwritable: true, ..JournalError::new(message, Some(hint)) }
+                JournalError { is_unwritable: true, ..JournalError::new(message, Some(MAKE_ROOM)) }
             }
             Some(
                 ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied,

@@ -166,5 +166,5 @@ fn frame_passes(stretch: &VectorStretch, media: &Media, filter: &LineFilter) -> 
     (filter.media.is_empty() || filter.media.contains(&media.digest))
         && (filter.senses.is_empty() || filter.senses.contains(&Sense::Seen))
         && (filter.within.is_empty() || filter.within.iter().any(touches))
-        && filter.as_of_ms.is_none_or(|as_of| wall.is_none_or(|(from, _)| from <= as_of))
+        && filter.as_of_ms.is_none_or(|as_of| wall.is_none_or(|(_, to)| to <= as_of))
 }

@@ -64,7 +64,8 @@ struct Database {
     base: Connection,
     /// The folder, for messages; empty for a journal in memory.
     folder: PathBuf,
-    is_writable: bool,
+    /// Why it cannot be written, if it is only read.
+    unwritable: Option<JournalError>,
     /// The lines that the denylist kept out, by digest of their medium.
     left_out: HashMap<String, u64>,
     indexes: indexes::Indexes,

@@ -100,7 +100,7 @@ impl Database {
     /// Opens or creates the database in `folder`. One that cannot be written is opened read-only.
     pub(super) fn open(folder: &Path) -> Result<Database, JournalError> {
         match Database::writable(folder) {
-            Err(error) if error.is_unwritable => Database::readable(folder).ok_or(error),
+            Err(error) if error.is_unwritable => Database::readable(folder, &error).ok_or(error),
             opened => opened,
         }
     }
@@ -112,7 +112,7 @@ impl Database {
         let mut database = Database {
             base,
             folder: PathBuf::new(),
-            is_writable: true,
+            unwritable: None,
             indexes: Indexes::default(),
             left_out: HashMap::new(),
         };
@@ -126,17 +126,18 @@ impl Database {
         let base = sqlite::writable(&file, BUSY).map_err(|error| JournalError::of(folder, &error))?;
         let indexes = Indexes::at(Some(folder.to_owned()));
         let mut database =
-            Database { base, folder: folder.to_owned(), is_writable: true, indexes, left_out: HashMap::new() };
+            Database { base, folder: folder.to_owned(), unwritable: None, indexes, left_out: HashMap::new() };
         database.prepare()?;
         Ok(database)
     }
 
-    /// Opens the existing database read-only. `None` if it cannot be read either, or has another format.
-    fn readable(folder: &Path) -> Option<Database> {
+    /// Opens the existing database read-only, because of `why`. `None` if it cannot be read either, or has another format.
+    fn readable(folder: &Path, why: &JournalError) -> Option<Database> {
         let known = |base: &Connection| format_of(base).is_ok_and(|found| found == FORMAT);
         let base = sqlite::readable(&folder.join(FILES[0]), BUSY).find(known)?;
         let indexes = Indexes::at(Some(folder.to_owned()));
-        Some(Database { base, folder: folder.to_owned(), is_writable: false, indexes, left_out: HashMap::new() })
+        let unwritable = Some(why.clone());
+        Some(Database { base, folder: folder.to_owned(), unwritable, indexes, left_out: HashMap::new() })
     }
 
     fn prepare(&mut self) -> Result<(), JournalError> {
@@ -167,8 +168,7 @@ impl Database {
 
     /// Fails if the journal cannot be written.
     pub(super) fn must_be_writable(&self) -> Result<(), JournalError> {
-        let error = || std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem);
-        if self.is_writable { Ok(()) } else { Err(JournalError::unwritable(&self.folder, &error())) }
+        self.unwritable.clone().map_or(Ok(()), Err)
     }
 
     /// Begins a change. Fails if the journal cannot be written.

@@ -4,7 +4,7 @@ use super::{Database, Journal, StoredLine, fault::JournalError};
 use crate::{
     exchange::{LineFilter, TimeSpan},
     store::index::IndexAbout,
-    value::Sense,
+    value::{Level, Media, Sense},
 };
 use rusqlite::params;
 use serde::Serialize;
@@ -35,15 +35,21 @@ pub struct MediumStat {
     pub zone: Option<String>,
     /// The senses that were used on it, also those that found nothing.
     pub senses: Vec<Sense>,
+    /// The levels that these senses come from, cheapest first.
+    pub levels: Vec<Level>,
     /// The number of lines that count.
     pub lines: u64,
 }
 
 impl Journal {
-    /// The media with the number of their lines. Blocks.
-    pub fn stat(&self) -> Result<JournalStat, JournalError> {
-        let vectors = self.indexes().into_iter().map(|(_, about)| about).collect();
-        Ok(JournalStat { vectors, ..self.lock().stat()? })
+    /// The media with the number of their lines. With `as_of_ms`, media that begin later and lines that end later do not count, and
+    /// vectors, which are not counted by time, are left out. Blocks.
+    pub fn stat(&self, as_of_ms: Option<i64>) -> Result<JournalStat, JournalError> {
+        let vectors = match as_of_ms {
+            None => self.indexes().into_iter().map(|(_, about)| about).collect(),
+            Some(_) => Vec::new(),
+        };
+        Ok(JournalStat { vectors, ..self.lock().stat(as_of_ms)? })
     }
 
     /// True if the journal has a line about what is seen or done in a medium. Blocks.
@@ -86,7 +92,7 @@ impl Journal {
 }
 
 impl Database {
-    fn stat(&self) -> Result<JournalStat, JournalError> {
+    fn stat(&self, as_of_ms: Option<i64>) -> Result<JournalStat, JournalError> {
         let revision = self.revision()?.number;
         let media = self.media()?;
         let used = |id: i64| {
@@ -96,12 +102,15 @@ impl Database {
             let words = rows.collect::<rusqlite::Result<Vec<String>>>()?;
             let mut senses: Vec<Sense> = words.iter().filter_map(|word| Sense::of(word)).collect();
             senses.sort_unstable();
-            let count = "SELECT count(*) FROM lines WHERE medium = ?1 AND died IS NULL AND text <> ''";
-            let lines: i64 = self.base.query_row(count, params![id], |row| row.get(0))?;
+            let count = "SELECT count(*) FROM lines WHERE medium = ?1 AND died IS NULL AND text <> ''
+                 AND (?2 IS NULL OR wall_end_ms IS NULL OR wall_end_ms <= ?2)";
+            let lines: i64 = self.base.query_row(count, params![id, as_of_ms], |row| row.get(0))?;
             Ok((senses, lines as u64))
         };
         let mut all = Vec::new();
-        for (id, medium) in media {
+        let begins_by =
+            |medium: &Media| as_of_ms.is_none_or(|as_of| medium.wall.as_ref().is_none_or(|wall| wall.at_ms <= as_of));
+        for (id, medium) in media.into_iter().filter(|(_, medium)| begins_by(medium)) {
             let (senses, lines) = used(id).map_err(|error: rusqlite::Error| self.wrong(&error))?;
             all.push(MediumStat {
                 path: medium.path.clone(),
@@ -109,6 +118,7 @@ impl Database {
                 seconds: medium.end.seconds() - medium.start.seconds(),
                 wall_ms: medium.wall.as_ref().map(|wall| wall.at_ms),
                 zone: medium.wall.as_ref().map(|wall| wall.zone.clone()),
+                levels: Level::of_senses(&senses),
                 senses,
                 lines,
             });
@@ -128,6 +138,7 @@ impl Database {
             let (line, moment) = (&stored.line, &stored.line.moment);
             (filter.media.is_empty() || filter.media.contains(&moment.media.digest))
                 && (filter.senses.is_empty() || filter.senses.contains(&line.sense))
+                && filter.as_of_ms.is_none_or(|as_of| stored.wall_ms.is_none_or(|(_, end)| end <= as_of))
                 && (filter.within.is_empty() || filter.within.iter().any(|span| touches(span, stored)))
         };
         Ok(old.into_iter().filter(passes).collect())

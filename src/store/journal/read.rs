@@ -54,7 +54,8 @@ impl Condition {
             all.and("l.sense IN (SELECT value FROM json_each(?))", vec![Box::new(senses)]);
         }
         if let Some(as_of) = filter.as_of_ms {
-            all.and("(l.wall_ms IS NULL OR l.wall_ms <= ?)", vec![Box::new(as_of)]);
+            // the text of a line that ends later may tell of later things
+            all.and("(l.wall_end_ms IS NULL OR l.wall_end_ms <= ?)", vec![Box::new(as_of)]);
         }
         if !filter.within.is_empty() {
             let (mut parts, mut values) = (Vec::new(), Vec::<Box<dyn ToSql>>::new());

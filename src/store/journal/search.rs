@@ -229,7 +229,7 @@ impl Database {
         match found {
             Err(error) if error.is_lost_index => {
                 tracing::warn!("{error}; `elenchus index` computes them again");
-                if self.is_writable {
+                if self.unwritable.is_none() {
                     self.indexes.discard(key);
                 }
                 Ok(None)

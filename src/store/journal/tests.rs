@@ -8,7 +8,7 @@ use crate::{
         memo::MemoKey,
         vectors::ModelDigest,
     },
-    value::{JournalLine, LineLabel, Media, Moment, Sense, Time, WallClock},
+    value::{JournalLine, Level, LineLabel, Media, Moment, Sense, Time, WallClock},
 };
 use std::sync::Arc;
 
@@ -102,7 +102,8 @@ fn newer_lines_of_the_writer_take_the_place_of_older_ones_and_old_revisions_stay
 fn a_medium_whose_lines_were_replaced_is_indexed_again() {
     let (journal, medium) = day();
     let (plan, senses) = ([7; 32], [Sense::Seen, Sense::Done, Sense::Heard]);
-    journal.mark_indexed(&medium, &plan).expect("marked");
+    let is_indexed = || journal.is_indexed(&medium, Level::Ranking, &plan).expect("read");
+    journal.mark_indexed(&medium, Level::LOG, &plan).expect("marked");
     let lines: Vec<JournalLine> = journal
         .lines(&LineFilter::default(), false, 100)
         .expect("lines")
@@ -111,11 +112,11 @@ fn a_medium_whose_lines_were_replaced_is_indexed_again() {
         .collect();
     // the same request changes nothing, so the plan still reads its own lines
     append(&journal, 1, &medium, &senses, &lines);
-    assert!(journal.is_indexed(&medium, &plan).expect("read"));
+    assert!(is_indexed());
     // another cast, run without `index`, found nothing
     append(&journal, 2, &medium, &senses, &[]);
     assert!(texts(&journal, &LineFilter::default()).is_empty());
-    assert!(!journal.is_indexed(&medium, &plan).expect("read"));
+    assert!(!is_indexed());
     // the plan's run is asked again, and brings its lines back
     append(&journal, 1, &medium, &senses, &lines);
     assert_eq!(texts(&journal, &LineFilter::default()).len(), 5);
@@ -135,8 +136,11 @@ fn lines_are_filtered_by_sense_time_and_medium() {
     let at = |text: &str| text.parse::<jiff::Timestamp>().expect("a time").as_millisecond();
     let wall = TimeSpan::Wall(at("2026-11-23T08:30:00Z"), at("2026-11-23T09:00:00Z"));
     check(LineFilter { within: vec![wall], ..LineFilter::default() }, &["cafe. Seen: keys"]);
-    let as_of = LineFilter { as_of_ms: Some(at("2026-11-23T08:00:25Z")), ..LineFilter::default() };
+    let as_of = LineFilter { as_of_ms: Some(at("2026-11-23T08:00:30Z")), ..LineFilter::default() };
     check(as_of, &["washing the dishes", "kitchen. Seen: keys, mug", "please call Tom", "beach"]);
+    // a line that goes on at that time may tell of what comes after
+    let as_of = LineFilter { as_of_ms: Some(at("2026-11-23T08:00:29Z")), ..LineFilter::default() };
+    check(as_of, &["washing the dishes", "kitchen. Seen: keys, mug", "beach"]);
 }
 
 #[test]
@@ -302,7 +306,7 @@ fn processes_share_a_journal_and_a_newer_one_is_refused() {
     };
     std::thread::scope(|scope| (0..8).for_each(|n| drop(scope.spawn(move || add(n)))));
     let journal = Journal::open(folder.path()).expect("open");
-    assert_eq!(journal.stat().expect("stat").media.len(), 8);
+    assert_eq!(journal.stat(None).expect("stat").media.len(), 8);
     assert_eq!(journal.revision().expect("state").number, 8);
     drop(journal);
     let base = rusqlite::Connection::open(folder.path().join("journal.sqlite")).expect("open");

@@ -1,0 +1,80 @@
+//! The levels of `index`: which dialogue writes each, and which roles of the cast it needs.
+
+use super::{common::RunArgs, out::Out, session::CliSession, settings::Settings};
+use crate::{error::Fault, run::Cancel, value::Level};
+
+/// The levels that one dialogue writes.
+pub(super) struct LevelPass {
+    /// The dialogue.
+    pub session: CliSession,
+    /// The levels.
+    pub levels: Vec<Level>,
+}
+
+/// A level by its word.
+pub(super) fn level(word: &str) -> Result<Level, String> {
+    Level::of(word.trim()).ok_or_else(|| format!("expected one of {}", listed(Level::ALL)))
+}
+
+/// Levels in words.
+pub(super) fn listed(levels: &[Level]) -> String {
+    levels.iter().map(|level| level.word()).collect::<Vec<_>>().join(", ")
+}
+
+/// The roles that the agents of a level play. Those of a log are up to its dialogue.
+fn roles(level: Level) -> &'static [&'static str] {
+    match level {
+        Level::Speech | Level::Ranking => &[],
+        Level::Captions => &["eye", "mind"],
+        Level::Sounds => &["listener"],
+        Level::Detection => &["detector"],
+    }
+}
+
+/// The dialogue that writes a level beyond a log.
+fn dialogue(level: Level) -> Option<&'static str> {
+    match level {
+        Level::Captions => Some("video_captions"),
+        Level::Sounds => Some("video_sounds"),
+        Level::Speech | Level::Ranking | Level::Detection => None,
+    }
+}
+
+/// The passes for levels, cheapest first; `log` is the dialogue that writes a log. Fails if the cast has no agent for a role of a level.
+pub(super) fn passes(
+    log: &str,
+    levels: &[Level],
+    args: &RunArgs,
+    out: &Out,
+    settings: &Settings,
+    cancel: Cancel,
+) -> Result<Vec<LevelPass>, Fault> {
+    let session = CliSession::open(log, args, out, settings, cancel)?;
+    let mut levels = levels.to_vec();
+    levels.sort_unstable();
+    levels.dedup();
+    let cast = &session.plan().cast;
+    for level in &levels {
+        if let Some(role) = roles(*level).iter().find(|role| !cast.contains_key(**role)) {
+            let fault = Fault::refused(format!(
+                "the level `{level}` needs an agent for the role `{role}`, and the cast has none"
+            ));
+            return Err(fault.hint("add the role to a cast of your own (casts/NAME.yaml), or leave the level out"));
+        }
+        if *level == Level::Detection {
+            return Err(Fault::refused(
+                "the level `detection` needs the verb `detect`, which this version of elenchus lacks",
+            ));
+        }
+    }
+    let (own, beyond): (Vec<Level>, Vec<Level>) = levels.into_iter().partition(|level| Level::LOG.contains(level));
+    let mut passes = Vec::new();
+    for level in beyond {
+        let Some(dialogue) = dialogue(level) else { continue };
+        passes.push(LevelPass { session: session.beside(dialogue, args, settings)?, levels: vec![level] });
+    }
+    if !own.is_empty() {
+        passes.insert(0, LevelPass { session, levels: own });
+    }
+    Ok(passes)
+}
