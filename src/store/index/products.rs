@@ -133,8 +133,8 @@ impl WithSimd for TileProducts<'_> {
         let width = self.rows[0].len();
         let whole = width / TILE_LANES;
         let mut chunks: [&[[f32; TILE_LANES]]; TILE] = [&[]; TILE];
-        for n in 0..TILE {
-            chunks[n] = &self.rows[n].as_chunks().0[..whole];
+        for (chunks, row) in chunks.iter_mut().zip(self.rows) {
+            *chunks = &row.as_chunks().0[..whole];
         }
         for (out, centre) in self.out.iter_mut().zip(self.centres.chunks_exact(width)) {
             let (parts, last) = centre.as_chunks::<TILE_LANES>();

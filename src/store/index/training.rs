@@ -109,9 +109,17 @@ fn centres(rows: &[u16], width: usize, wanted: usize) -> Vec<f32> {
 /// The kinds of queries in a measurement.
 const KINDS: usize = 3;
 
-/// The queries of a measurement, each with its kind and the number of the stored vector that it is: stored vectors, which lie amid their
-/// neighbours; blends of two of them, which lie beside them, as the vector of a text does; and queries about other things.
-fn queries(blocks: &Blocks) -> Result<Vec<(usize, Option<i64>, Vec<f32>)>, IndexError> {
+/// A query of a measurement.
+struct Trial {
+    kind: usize,
+    /// The number of the stored vector that it is.
+    own: Option<i64>,
+    vector: Vec<f32>,
+}
+
+/// The queries of a measurement: stored vectors, which lie amid their neighbours; blends of two of them, which lie beside them, as the
+/// vector of a text does; and queries about other things.
+fn trials(blocks: &Blocks) -> Result<Vec<Trial>, IndexError> {
     let width = blocks.width;
     let stored = sample(blocks, blocks.count()?, QUERIES)?;
     let stored: Vec<(i64, Vec<f32>)> = stored.into_iter().map(|(id, row)| (id, widen_all(&row))).collect();
@@ -119,11 +127,11 @@ fn queries(blocks: &Blocks) -> Result<Vec<(usize, Option<i64>, Vec<f32>)>, Index
         let (own, other) = (&stored[n].1, &stored[(n + stored.len() / 2) % stored.len()].1);
         unit(&own.iter().zip(other).map(|(a, b)| 2.0 * a + b).collect::<Vec<f32>>())
     };
-    let blends = (0..stored.len()).filter_map(|n| Some((1, None, beside(n)?)));
+    let blends = (0..stored.len()).filter_map(|n| Some(Trial { kind: 1, own: None, vector: beside(n)? }));
     let others = background::read(&blocks.base)?.into_iter().filter(|(_, vector, _)| vector.len() == width);
-    let others = others.take(QUERIES).map(|(_, vector, _)| (2, None, widen_all(&vector)));
-    let mut all: Vec<_> = blends.chain(others).collect();
-    all.extend(stored.into_iter().map(|(id, vector)| (0, Some(id), vector)));
+    let others = others.take(QUERIES).map(|(_, vector, _)| Trial { kind: 2, own: None, vector: widen_all(&vector) });
+    let mut all: Vec<Trial> = blends.chain(others).collect();
+    all.extend(stored.into_iter().map(|(id, vector)| Trial { kind: 0, own: Some(id), vector }));
     Ok(all)
 }
 
@@ -131,13 +139,13 @@ fn queries(blocks: &Blocks) -> Result<Vec<(usize, Option<i64>, Vec<f32>)>, Index
 /// nearest first.
 pub(super) fn measure(blocks: &mut Blocks, order: impl Fn(&[f32]) -> Vec<i64>) -> Result<(), IndexError> {
     let width = blocks.width;
-    let queries = queries(blocks)?;
-    let flat: Vec<f32> = queries.iter().flat_map(|(_, _, query)| query.iter().copied()).collect();
-    let mut best: Vec<Vec<Neighbour>> = vec![Vec::new(); queries.len()];
+    let trials = trials(blocks)?;
+    let flat: Vec<f32> = trials.iter().flat_map(|trial| trial.vector.iter().copied()).collect();
+    let mut best: Vec<Vec<Neighbour>> = vec![Vec::new(); trials.len()];
     blocks.visit(&ListChoice::All, |block| {
         all_products(&widen_all(&block.rows), &flat, width, |n, query, cosine| {
             let (found, id) = (&mut best[query], block.ids[n]);
-            if queries[query].1 != Some(id) {
+            if trials[query].own != Some(id) {
                 found.push(Neighbour { id, cosine });
                 if found.len() > 64 * NEIGHBOURS {
                     found.sort_by(by_cosine);
@@ -149,10 +157,10 @@ pub(super) fn measure(blocks: &mut Blocks, order: impl Fn(&[f32]) -> Vec<i64>) -
     })?;
     // the place of each true neighbour's group in the order of its query, for each kind of query
     let mut places: [Vec<usize>; KINDS] = Default::default();
-    for ((kind, _, query), mut found) in queries.iter().zip(best) {
+    for (Trial { kind, vector, .. }, mut found) in trials.iter().zip(best) {
         found.sort_by(by_cosine);
         let order: HashMap<i64, usize> =
-            order(query).into_iter().enumerate().map(|(place, list)| (list, place)).collect();
+            order(vector).into_iter().enumerate().map(|(place, list)| (list, place)).collect();
         for Neighbour { id: near, .. } in found.into_iter().take(NEIGHBOURS) {
             let find = "SELECT list FROM blocks WHERE id = (SELECT block FROM entries WHERE id = ?1)";
             let list: i64 = blocks.base.query_row(find, params![near], |row| row.get(0))?;
