@@ -97,7 +97,8 @@ fn compile_partly(
         Some(compiled) if shared.problems.is_empty() => {
             let Compiled { name, inputs, cast, block, answer, .. } = compiled;
             let about = dialogue.and_then(|dialogue| dialogue.written.about.clone());
-            let notes = unfilled::notes(&shared);
+            let own = dialogue.into_iter().flat_map(|dialogue| dialogue.written.optional.iter().flatten());
+            let notes = unfilled::notes(&shared, &own.map(|role| role.value.as_str()).collect());
             let warnings = dialogue::in_order(shared.warnings);
             let (sources, roles) = (shared.sources, shared.roles);
             Ok(Plan { name, about, sources, inputs, roles, cast, block, warnings, notes, answer })

@@ -32,15 +32,15 @@ pub(super) fn unused(written: &DialogueFile, asked: &BTreeSet<String>, file: &Ar
     }
 }
 
-/// A line for each optional role that no agent fills.
-pub(super) fn notes(shared: &Shared) -> Vec<String> {
+/// A line for each optional role of the dialogue itself that no agent fills. What a called dialogue does without is not news.
+pub(super) fn notes(shared: &Shared, own: &BTreeSet<&str>) -> Vec<String> {
     let note = |(role, steps): (&String, &IndexSet<String>)| {
         let names = steps.iter().map(|step| format!("`{step}`")).collect::<Vec<_>>().join(", ");
         let what = if steps.len() == 1 { "the step" } else { "the steps" };
         let verb = if steps.len() == 1 { "is" } else { "are" };
         format!("no agent fills the optional role `{role}`: {what} {names} {verb} skipped")
     };
-    shared.unfilled.iter().map(note).collect()
+    shared.unfilled.iter().filter(|(role, _)| own.contains(role.as_str())).map(note).collect()
 }
 
 impl Planning<'_> {

@@ -47,7 +47,7 @@ pub(super) fn time(words: Words, place: usize) -> Option<(When, usize)> {
             let to_at = 1 + first;
             let to_at =
                 to_at + usize::from(ahead(to_at) == "up" && matches!(ahead(to_at + 1), "to" | "until" | "till"));
-            if !matches!(ahead(to_at), "to" | "until" | "till") {
+            if !matches!(ahead(to_at), "to" | "until" | "till" | "through") {
                 // "from 11:00 on", "From 11:00, how often"; but "the words from 08:30"
                 let on = usize::from(matches!(ahead(to_at), "on" | "onwards" | "onward"));
                 let opens = words.tokens[place].gap > Gap::Space || place > 0 && words.at(place - 1) == "starting";

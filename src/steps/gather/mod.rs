@@ -6,6 +6,7 @@
 mod alternatives;
 mod asking;
 mod computed;
+mod lists;
 mod plainer;
 mod spoken;
 mod topic;
@@ -14,7 +15,7 @@ use alternatives::alternatives;
 use asking::{company, in_small_letters, reason};
 use computed::computed;
 use plainer::plainer;
-use topic::{Index, Topic};
+use topic::Index;
 
 use crate::{
     prompt::english::{listed, words},
@@ -167,6 +168,11 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
     }
     topic.is_about =
         words(question).windows(2).any(|pair| listed("said say says told hear heard", &pair[0]) && pair[1] == "about");
+    // "Where is the clip?" names nothing that the log could have, and no time either
+    let is_free = query.when.is_none() && query.beside.is_none() && query.order.is_none() && !topic.is_speech;
+    if topic.is_emptied && is_free && !matches!(query.asks, Asks::List | Asks::HowManyOf) {
+        return missing();
+    }
     let found = index.matching(&topic, &scope);
     if let Some(answer) = company(question, query, &found, log) {
         let lines: Vec<usize> = found.into_iter().take(MAX_LINES).collect();

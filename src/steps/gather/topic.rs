@@ -1,37 +1,15 @@
 //! What a question is about, and the lines that are about it.
 
-use super::{LogLine, parts};
+use super::{
+    LogLine,
+    lists::{GENERIC, INTRODUCTIONS, LISTS, MEETING, PERSONAL, PLEDGES, SPEECH},
+    parts,
+};
 use crate::prompt::{
     english::{ASKING, FUNCTION, INTERROGATIVE, content, listed, stem, stems, words},
     thesaurus,
 };
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::LazyLock,
-};
-
-/// Words about speech: the answer lies in what was heard.
-const SPEECH: &str = "say said says tell told talk talked speak spoke spoken hear heard words word promise promised promises \
-    introduce introduced name names meet met call called ask asked reason";
-/// Words about getting to know somebody, and the phrases of somebody who says a name.
-const MEETING: &str = "meet met introduce introduced name names person persons people";
-const INTRODUCTIONS: [&str; 5] = ["my name is", "i am ", "i'm ", "nice to meet", "call me "];
-/// Words of speech that speech itself holds.
-const PLEDGES: &str = "promise promised promises agree agreed";
-/// Words of being somewhere, which a log does not write.
-const STAY: &str = "stay spend visit enter come go get be head pass reach";
-/// More words that questions about a log have and the log does not.
-const GENERIC: &str = "object item view sight video recording somewhere total altogether overall entire whole add sum amount point purpose \
-    themself themselves different distinct order quite sure actually exactly precisely certain separate introduction";
-/// The stems of some lists.
-struct Lists {
-    asking: HashSet<String>,
-    stay: HashSet<String>,
-    generic: HashSet<String>,
-}
-
-static LISTS: LazyLock<Lists> =
-    LazyLock::new(|| Lists { asking: stems(&[ASKING]), stay: stems(&[STAY]), generic: stems(&[GENERIC]) });
+use std::collections::{BTreeSet, HashSet};
 
 /// The stems of each line, by part.
 pub(super) struct Index {
@@ -84,6 +62,8 @@ pub(super) struct Topic {
     pub(super) is_reason: bool,
     /// True if the answer is a promise.
     pub(super) is_pledge: bool,
+    /// True if the question has words of content, and all of them are words with which people ask.
+    pub(super) is_emptied: bool,
     /// True if speech about something is asked for, and not speech at a place.
     pub(super) is_about: bool,
 }
@@ -179,11 +159,14 @@ impl Index {
         let says = words.iter().any(|word| listed("say said says told tell hear heard", word));
         let meets = |word: &String| listed(MEETING, word) && !(says && listed("person persons people", word));
         let is_meeting = is_speech && words.iter().any(meets);
+        let asks_only = |stem: &String, word: &str| {
+            LISTS.asking.contains(stem)
+                || LISTS.stay.contains(stem)
+                || (LISTS.generic.contains(stem) && !self.all.contains(stem))
+                || (is_meeting && listed(PERSONAL, word))
+        };
         let kept = |(stem, word): &(String, &str)| {
-            self.verbs.contains(stem)
-                || (listed(PLEDGES, word) && self.all.contains(stem))
-                || !(LISTS.asking.contains(stem) || LISTS.stay.contains(stem))
-                    && (!LISTS.generic.contains(stem) || self.all.contains(stem))
+            self.verbs.contains(stem) || (listed(PLEDGES, word) && self.all.contains(stem)) || !asks_only(stem, word)
         };
         let (mut terms, mut place) = (Vec::new(), 0);
         while place < words.len() {
@@ -202,8 +185,12 @@ impl Index {
         {
             terms.clear();
         }
+        let is_emptied = terms.is_empty()
+            && content(&words, &[FUNCTION, INTERROGATIVE]).iter().any(|(stem, _)| {
+                LISTS.generic.contains(stem) && !LISTS.asking.contains(stem) && !LISTS.stay.contains(stem)
+            });
         let is_pledge = words.iter().any(|word| listed(PLEDGES, word));
-        Topic { terms, is_speech, is_meeting, is_reason: false, is_pledge, is_about: false }
+        Topic { terms, is_speech, is_meeting, is_reason: false, is_pledge, is_about: false, is_emptied }
     }
 
     /// The two to six words at the beginning that the thesaurus knows as a phrase, if the log has another word for it: "ping pong".
