@@ -7,6 +7,7 @@ answer stays that of its kind. The patterns themselves are in texts/.
 
   PHRASINGS       {kind: patterns} that days ask in
   WORDINGS        {kind: patterns} to train with
+  SPOKEN          {kind: patterns} to train with: short spoken forms, other orders of words
   HELD_OUT        {kind: patterns} that no training sees; they examine whether the understanding
                   goes beyond the patterns
   ABOUT           {thing, place, activity: patterns} that a log of places, activities, things and
@@ -47,6 +48,7 @@ GROUP = {
 SLOTS = {kind: GROUPS[group] for kind, group in GROUP.items()}
 PHRASINGS = texts.sections("phrasings")
 HELD_OUT = texts.sections("held_out")
+SPOKEN = texts.sections("spoken")
 ABOUT = texts.sections("about")
 STATEMENTS, FOLLOW_UP = texts.sections("statements"), texts.sections("follow_up")
 

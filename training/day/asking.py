@@ -24,6 +24,9 @@ class Case:
     lines: list = field(default_factory=list)
     # lines whose words the question names; lm.py can teach with them
     looked_up: list = field(default_factory=list)
+    # the parts of lines that the question names and that the answer copies; '': those of the kind
+    named: str = ""
+    copied: str = ""
 
     def reply(self):
         """The reply that the language model must write: citations, a space, the answer."""

@@ -136,7 +136,7 @@ class Writer:
         reply = self.ids(case.reply()) + [self.end]
         first = len(question)
         looks = []
-        named = self.named_field(case, segments)
+        named = case.named or self.named_field(case, segments)
         # a line matches, but lacks the answer
         if not case.lines and case.looked_up:
             looks.append((first - 1, where[case.looked_up[0] - 1]["close"]))
@@ -164,7 +164,7 @@ class Writer:
             "met": "name",
             "people": "people",
             "why": "errand" if case.kind == "why" and named == "sent to" else "activity",
-        }.get(case.kind)
+        }.get(case.kind, case.copied)
         copied = copied if case.lines and copied in where[case.lines[0] - 1] else None
         if copied:
             source = where[case.lines[0] - 1][copied][: 2 if copied == "time" else None]

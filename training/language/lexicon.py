@@ -27,11 +27,12 @@ PHRASINGS = {}
 
 def weigh_wordings(known_share):
     """Gives this share of the questions the days' own wordings. Of the others, half come from
-    wordings.py and half from phrases.py."""
+    wordings.py and half from phrases.py; a few are short spoken forms."""
     for kind, known in wordings.PHRASINGS.items():
         made, written = phrases.made(kind), wordings.WORDINGS[kind]
         times = round(2 * len(made) * known_share / (1 - known_share) / len(known))
-        PHRASINGS[kind] = known * times + written * round(len(made) / len(written)) + made
+        spoken = wordings.SPOKEN[kind] * round(len(made) / 5 / len(wordings.SPOKEN[kind]))
+        PHRASINGS[kind] = known * times + written * round(len(made) / len(written)) + made + spoken
     for bank, known in wordings.ABOUT.items():
         made = phrases.made(bank)
         PHRASINGS["about " + bank] = known * round(1.5 * len(made) / len(known)) + made

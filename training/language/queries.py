@@ -4,6 +4,8 @@ import re
 
 import phrases
 from day import questions, refusals
+from language import newcomers, slips
+from language.lessons import Writer
 from language.lexicon import LOOSE_WORDS
 from language.logs import by_clock
 
@@ -49,6 +51,7 @@ KIND_WEIGHTS = {
     "people": 12,
     "unanswerable": 80,
 }
+NEWCOMERS = 0.22  # the share of the kinds of newcomers.py
 REFUSAL_WEIGHTS = [2.5, 2, 1.5, 4.5, 1.5, 4, 4.5]  # in the order of refusals.REFUSALS
 SHORT_TIME = re.compile(r"\b0(\d:\d\d)\b")
 OPENINGS = (
@@ -141,6 +144,13 @@ def casual(rng, question):
     return question.rstrip("?.!") if rng.random() < 0.08 else question
 
 
+def as_typed(rng, question):
+    """The question as people type it: as `casual` has it, sometimes with errors or in capitals."""
+    if rng.random() < 0.12:  # 0:07 for 00:07
+        question = SHORT_TIME.sub(r"\1", question)
+    return slips.typed(rng, casual(rng, question))
+
+
 def random_cases(rng, segments, words, count):
     """Questions about a log. Ambiguous ones are answered from the last line that fits."""
     cases, asked = [], set()
@@ -150,15 +160,16 @@ def random_cases(rng, segments, words, count):
     for kind in kinds:
         if len(cases) == count:
             break
-        case = (
-            rng.choices(refusals.REFUSALS, REFUSAL_WEIGHTS)[0](rng, segments, words)
-            if kind == "unanswerable"
-            else questions.KINDS[kind](rng, segments, words, strict=False)
-        )
+        if rng.random() < NEWCOMERS:
+            case = newcomers.newcomers_case(rng, segments, words)
+        elif kind == "unanswerable":
+            case = rng.choices(refusals.REFUSALS, REFUSAL_WEIGHTS)[0](rng, segments, words)
+        else:
+            case = questions.KINDS[kind](rng, segments, words, strict=False)
         if case and case.question not in asked:
             asked.add(case.question)
-            if rng.random() < 0.12:  # 0:07 for 00:07
-                case.question = SHORT_TIME.sub(r"\1", case.question)
-            case.question = casual(rng, case.question)
+            # a typing error hides the words that this reads
+            case.named = case.named or Writer.named_field(case, segments)
+            case.question = as_typed(rng, case.question)
             cases.append(case)
     return cases

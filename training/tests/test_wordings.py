@@ -2,7 +2,10 @@
 
 import string
 
+import pytest
+
 import phrases
+import texts
 import wordings
 
 EXAMPLES = {
@@ -43,7 +46,11 @@ def check(kind, pattern, allowed):
 def test_wordings_keep_their_slots():
     kinds = set(wordings.SLOTS)
     assert kinds == set(wordings.WORDINGS) == set(wordings.HELD_OUT) == set(wordings.PHRASINGS)
+    assert kinds == set(wordings.SPOKEN)
     met = {}
+    for kind, patterns in wordings.SPOKEN.items():
+        for pattern in patterns:
+            check(kind, pattern, wordings.SLOTS[kind])
     for bank in (wordings.WORDINGS, wordings.HELD_OUT):
         for kind, patterns in bank.items():
             for pattern in patterns:
@@ -78,5 +85,17 @@ def test_no_training_sees_what_is_held_out():
         assert len(wordings.WORDINGS[kind]) >= 60 and 6 <= len(held) <= 8, kind
         used = {plain(p) for p in wordings.WORDINGS[kind]}
         used |= {plain(p) for p in wordings.PHRASINGS[kind]}
-        used |= {plain(p) for p in phrases.made(kind)}
+        used |= {plain(p) for p in phrases.made(kind)} | {plain(p) for p in wordings.SPOKEN[kind]}
         assert not used & {plain(p) for p in held}, kind
+
+
+def test_no_training_sees_what_is_held_out_of_the_newer_kinds():
+    used, held = texts.sections("newcomers"), texts.sections("newcomers_held_out")
+    assert set(used) == set(held)
+    for kind, patterns in held.items():
+        slots_of_kind = set().union(*map(slots, used[kind]))
+        assert set().union(*map(slots, patterns)) <= slots_of_kind, kind
+        assert not {plain(p) for p in patterns} & {plain(p) for p in used[kind]}, kind
+    understanding = pytest.importorskip("language.understanding")
+    for kind, patterns in understanding.LONG_HELD_OUT.items():
+        assert not {plain(p) for p in patterns} & {plain(p) for p in understanding.LONG[kind]}, kind
