@@ -1,5 +1,5 @@
 """Every prompt that starter-lm learns besides video-qa and activities, as lessons: those of
-prose.py and five short ones.
+prose.py and seven short ones.
 
   sounds     sounds that may occur in a place during an activity
   summary    at most three sentences about a log
@@ -7,6 +7,8 @@ prose.py and five short ones.
              of the same
   search     a question as a phrase for a search in pictures
   route      the senses that a question needs
+  understand a question as a query in JSON (understanding.py)
+  claim      whether an answer is right by the lines that it cites (claims.py)
 
 Each `*_example(rng)` gives the same as those of prose.py. `python training/lm.py examples` prints
 some of each.
@@ -15,7 +17,7 @@ some of each.
 import vocab
 import wordings
 from day import asking, daylog
-from language import lessons, lexicon, logs, prose, queries, templates
+from language import claims, lessons, lexicon, logs, prose, queries, templates, understanding
 from language.prose import span
 
 
@@ -185,6 +187,8 @@ EXAMPLES = {
     "forecast": forecast_example,
     "search": search_example,
     "route": route_example,
+    "understand": understanding.understand_example,
+    "claim": claims.claim_example,
 }
 MOMENTS = {"story": prose.story_moments, "summary": summary_moments}
 HOLES = {
@@ -196,6 +200,7 @@ HOLES = {
     "forecast": {"log": "HOLE"},
     "search": {"question": "HOLE"},
     "route": {"question": "HOLE"},
+    "understand": {"question": "HOLE"},
 }
 USER = "<|user|>"
 
@@ -207,6 +212,8 @@ def head(name):
 
 def lesson(write, rng, name, count):
     """A lessons.Lesson of `count` different prompts of one kind, which share their beginning."""
+    if name == "claim":
+        return claims.claims_lesson(write, rng, count)
     start = write.ids(USER + head(name))
     made = lessons.Lesson(list(start), [0] * len(start))
     for _ in range(count):
