@@ -78,6 +78,7 @@ def main():
     e.add_argument("--seconds", type=int, default=120)
     e.add_argument("--seed", type=int, default=EXAM_SEED + 500)
     e.add_argument("--prose", type=int, default=100, help="number of examples of each other prompt")
+    e.add_argument("--judging", action="store_true", help="also examine what judging.py examines")
     e.add_argument("--held-out", action="store_true", help="ask in wordings that no training used")
     e.add_argument("--show", action="store_true", help="print the wrong replies")
     e.add_argument(

@@ -12,7 +12,7 @@ import cards
 import days
 import wordings
 from day import asking, daylog
-from language import lexicon, logs, prose, tasks, templates, tokenizing
+from language import judging, lexicon, logs, prose, tasks, templates, tokenizing
 from language.model import Packed, Shape, StarterLm
 from language.tokenizing import WORK, writer
 
@@ -132,6 +132,7 @@ def exam_prompts(count):
     prompts = {
         name: [example(random.Random(f"exam {name} {n}"))[:2] for n in range(count)]
         for name, example in tasks.EXAMPLES.items()
+        if name not in ("understand", "claim")  # see judging.py
     }
     prompts["activities"] = [
         (templates.prompt("activities", place=p, count=10), lexicon.activities_reply(p, 10))
@@ -170,6 +171,8 @@ def exam(args):
         good = exam_prompt(args, pupil, name, examples)
         if good:
             found.append((f"prompt {name}", len(good), f"{sum(good) / len(good):.1%}"))
+    if args.judging:
+        found += judging.rows(args, pupil, exam_day, plain)
     cards.write_measured(args.model, ["`lm.py exam`", "asked", "right"], found)
 
 
