@@ -94,7 +94,9 @@ NEWCOMERS = {
 
 
 def query(asks, topic="", order="none", side="none", event=""):
-    """The reply."""
+    """The reply. Topic and event begin with a space, because a word without it has other tokens
+    than in the question, and could not be copied."""
+    topic, event = (text and " " + text for text in (topic, event))
     parts = {"asks": asks, "topic": topic, "order": order, "side": side, "event": event}
     return json.dumps(parts, ensure_ascii=False)
 
