@@ -2,7 +2,7 @@
 
 use super::{Exit, ask, out::Out};
 use crate::error::Fault;
-use crate::run;
+use crate::{run, session::confidence::Calibration, value::Value};
 use std::path::PathBuf;
 
 /// The arguments of `replay`.
@@ -26,7 +26,12 @@ impl Args {
         if !self.file.is_file() {
             return Err(Fault::refused(format!("the transcript {} does not exist", self.file.display())));
         }
-        let (outcome, odd) = run::replay(&self.file).map_err(Fault::failed)?;
+        let (mut outcome, odd) = run::replay(&self.file).map_err(Fault::failed)?;
+        let recorded = run::Transcript::read(&self.file).map_err(Fault::failed)?;
+        if let Some(calibration) = Calibration::recorded(&recorded.header.sources) {
+            let answer = std::mem::replace(&mut outcome.value, Value::Nothing);
+            outcome.value = calibration.applied(answer);
+        }
         if let Some(odd) = odd {
             out.note(format_args!("note: {odd}"));
         }

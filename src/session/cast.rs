@@ -1,6 +1,6 @@
 //! Who plays in a session: the agent and the model of each role, and a digest of all that decides its answers.
 
-use super::{LoadOptions, Session};
+use super::{LoadOptions, Session, confidence::SOURCE};
 use crate::{
     agent::{
         journal::JournalAgent,
@@ -60,7 +60,8 @@ impl Session {
     /// A digest of the dialogue's texts, its agents and the seed. Two sessions of one digest give the same answers.
     pub async fn digest(&self, loading: &LoadOptions, seed: u64) -> Result<String, Fault> {
         let roster = self.load(loading).await?;
-        let sources: Vec<(&String, &String)> = self.plan.sources.iter().collect();
+        let sources: Vec<(&String, &String)> =
+            self.plan.sources.iter().filter(|(name, _)| !name.starts_with(SOURCE)).collect();
         let json = serde_json::to_vec(&(ENGINE, &self.plan.name, sources, identities(roster), seed));
         let json = json.map_err(Fault::failed)?;
         Ok(blake3::hash(&json).to_hex()[..16].to_owned())

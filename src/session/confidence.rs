@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// The most bases and steps of a file. More is no measurement.
 const MOST: usize = 1000;
 
+/// The beginning of the name of a calibration among the texts of a plan. It changes no answer, so no digest of a plan holds it.
+pub const SOURCE: &str = "calibration/";
+
 /// A measurement of how often answers are right.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +42,17 @@ impl Calibration {
         found
             .map(|found| Calibration::read(&found.text).map_err(|why| Fault::refused(format!("{}: {why}", found.file))))
             .transpose()
+    }
+
+    /// The calibration that a transcript carries.
+    pub fn recorded(sources: &indexmap::IndexMap<String, String>) -> Option<Calibration> {
+        let (_, text) = sources.iter().find(|(name, _)| name.starts_with(SOURCE))?;
+        Calibration::read(text).ok()
+    }
+
+    /// Its text, as a file has it.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
     }
 
     /// The calibration in a file's text. Fails for other JSON, and for shares outside of 0 to 1.

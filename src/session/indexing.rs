@@ -1,7 +1,7 @@
 //! Indexing: runs a dialogue on a video, so that the journal has its lines, and adds vectors of lines and frames (`vectors`). A video that
 //! the same plan has finished with is skipped; only vectors that are missing are added.
 
-use super::{LoadOptions, Session, cast::identities, vectors::EmbedTools};
+use super::{LoadOptions, Session, cast::identities, confidence::SOURCE, vectors::EmbedTools};
 use crate::{
     error::Fault,
     plan::Plan,
@@ -133,7 +133,7 @@ fn check(plan: &Plan, levels: &[Level]) -> Result<(), Fault> {
 
 /// The digest of everything that decides the lines of a video.
 fn digest(plan: &Plan, identities: &IndexMap<&str, &str>, seed: u64, video: &Media) -> [u8; 32] {
-    let sources: Vec<(&String, &String)> = plan.sources.iter().collect();
+    let sources: Vec<(&String, &String)> = plan.sources.iter().filter(|(name, _)| !name.starts_with(SOURCE)).collect();
     let shown = (&video.withheld, video.has_audio);
     let json = serde_json::to_vec(&(crate::store::memo::ENGINE, sources, identities, seed, shown));
     *blake3::hash(&json.expect("texts serialise: this is a bug")).as_bytes()

@@ -81,8 +81,12 @@ impl Session {
     /// the file of the calibration cannot be used.
     pub fn with_calibration(self, cast: Option<&str>) -> Result<Session, Fault> {
         let own = || self.plan.sources.keys().find_map(|key| key.strip_prefix("cast/"));
-        let calibration = cast.or_else(own).map(|cast| Calibration::find(&self.catalogue, cast)).transpose()?;
-        Ok(Session { calibration: calibration.flatten(), ..self })
+        let Some(cast) = cast.or_else(own).map(str::to_owned) else { return Ok(self) };
+        let Some(calibration) = Calibration::find(&self.catalogue, &cast)? else { return Ok(self) };
+        let mut plan = self.plan;
+        // a transcript carries it, so that a replay is as sure
+        plan.sources.insert(format!("{}{cast}", confidence::SOURCE), calibration.text());
+        Ok(Session { calibration: Some(calibration), plan, ..self })
     }
 
     /// The parts that it shares with other sessions.
