@@ -15,7 +15,7 @@ pub struct Judged {
     pub is_right: bool,
 }
 
-/// Answers that a share counts as further ones, one right and one wrong: few answers are no certainty (Laplace's rule).
+/// Each share counts one more right answer and one more wrong one (Laplace's rule), so that a few answers never give 0 or 1.
 const PRIOR: f64 = 1.0;
 /// Fewer answers than these make no step of their own.
 const LEAST: usize = 20;

@@ -6,7 +6,7 @@ use crate::{dialogue::Resource, error::Fault, hub::Catalogue, value::Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The most bases and steps of a file. More is no measurement.
+/// The maximum number of bases and of steps in a file.
 const MOST: usize = 1000;
 
 /// The beginning of the name of a calibration among the texts of a plan. It changes no answer, so no digest of a plan holds it.

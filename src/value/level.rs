@@ -61,7 +61,7 @@ impl Level {
     }
 }
 
-/// The words that begin a part of a log's text, with the level that the part comes from. What has no such word was ranked.
+/// The words that begin a part of a log's text, with the level that the part comes from. A part without such a word comes from ranking.
 const LOG_WORDS: [(&str, Level); 5] = [
     ("Heard: ", Level::Speech),
     ("Caption: ", Level::Captions),

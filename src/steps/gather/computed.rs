@@ -1,7 +1,7 @@
 //! Answers that follow from lines alone: counts, durations, times, lists, and the one activity, thing or name of them.
 
 use super::{
-    LogLine, MAX_LINES, asks_for_all, parts,
+    LogLine, MAX_LINES, asks_for_all, parts, speech,
     topic::{Index, Topic},
 };
 use crate::{
@@ -10,6 +10,17 @@ use crate::{
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use std::collections::HashSet;
+
+/// A question with the lines that were chosen for it.
+#[derive(Clone, Copy)]
+struct AskedOf<'a> {
+    question: &'a str,
+    query: &'a Query,
+    chosen: &'a [usize],
+    topic: &'a Topic,
+    index: &'a Index,
+    log: &'a [LogLine],
+}
 
 /// The answer, if the chosen lines decide it without a language model.
 pub(super) fn computed(
@@ -24,7 +35,8 @@ pub(super) fn computed(
     if !query.parsed {
         return None;
     }
-    if let Some(said) = said(question, query, chosen, topic, index, log) {
+    let asked_of = AskedOf { question, query, chosen, topic, index, log };
+    if let Some(said) = said(asked_of) {
         return Some(said);
     }
     let asks_name = matches!(query.asks, Asks::Who | Asks::List | Asks::What | Asks::Other) && topic.is_meeting;
@@ -50,7 +62,7 @@ pub(super) fn computed(
             match all {
                 true => listed_parts(question, chosen, topic, log),
                 false if query.asks == Asks::Where => None,
-                false => one_part(question, query, chosen, topic, index, log),
+                false => one_part(asked_of),
             }
         }
         _ => None,
@@ -144,14 +156,8 @@ fn in_order<'a>(names: impl Iterator<Item = &'a str>, once: bool) -> Option<Stri
 }
 
 /// What was said in the chosen lines, if the question asks for the words.
-fn said(
-    question: &str,
-    query: &Query,
-    chosen: &[usize],
-    topic: &Topic,
-    index: &Index,
-    log: &[LogLine],
-) -> Option<String> {
+fn said(asked_of: AskedOf) -> Option<String> {
+    let AskedOf { question, query, chosen, topic, index, log } = asked_of;
     const SAYING: &str = "say said says saying heard hear words spoken speak spoke told tell talk talked ask asked";
     /// More sentences than these are read by the mind.
     const MOST: usize = 4;
@@ -162,7 +168,7 @@ fn said(
         return None;
     }
     let sentences = chosen.iter().flat_map(|place| {
-        let heard = parts_as_said(&log[*place].text);
+        let heard = speech(&log[*place].text);
         // "about the medal": only the sentences with the word
         let is_about = !topic.is_open() && (topic.is_about || !index.shows(topic, &[*place]));
         heard.split_inclusive(['.', '?', '!']).map(str::trim).filter(move |said| !is_about || topic.is_in_text(said))
@@ -170,11 +176,6 @@ fn said(
     let mut found: Vec<String> = sentences.filter(|said| !said.is_empty()).map(capitalised).collect();
     found.dedup();
     (1..=MOST).contains(&found.len()).then(|| found.join(" "))
-}
-
-/// The speech of a line with its last mark.
-fn parts_as_said(text: &str) -> &str {
-    text.split_once("Heard: ").map_or("", |(_, heard)| heard.trim())
 }
 
 /// The name that somebody says: the word after an introduction.
@@ -208,14 +209,8 @@ fn people(query: &Query, chosen: &[usize], topic: &Topic, log: &[LogLine]) -> Op
 }
 
 /// The activity, or the thing, of the chosen lines, if the question asks for it and all have the same one.
-fn one_part(
-    question: &str,
-    query: &Query,
-    chosen: &[usize],
-    topic: &Topic,
-    index: &Index,
-    log: &[LogLine],
-) -> Option<String> {
+fn one_part(asked_of: AskedOf) -> Option<String> {
+    let AskedOf { question, query, chosen, topic, index, log } = asked_of;
     const DOING: &str = "do doing did busy happened happen activity came next done";
     const THING: &str = "thing things object objects item items";
     const SEEING: &str = "see saw seen view sight spot spotted visible notice noticed";

@@ -94,6 +94,11 @@ fn parts(text: &str) -> Parts<'_> {
     Parts { place, activity, people: clean(people), seen: clean(seen), heard: clean(heard) }
 }
 
+/// The speech of a line's text, with its last mark.
+fn speech(text: &str) -> &str {
+    text.split_once("Heard: ").map_or("", |(_, heard)| heard.trim())
+}
+
 /// The place and the activity of a line's text.
 pub(super) fn whereabouts(text: &str) -> (String, String) {
     let Parts { place, activity, .. } = parts(text);

@@ -6,6 +6,7 @@
 use super::{
     LogLine, MAX_LINES,
     computed::{capitalised, sentence as as_sentence},
+    speech,
 };
 use crate::{
     prompt::{
@@ -107,8 +108,8 @@ pub(super) fn spoken(
 }
 
 fn fits_of(wanted: &Wanted, place: usize, line: &LogLine) -> Vec<Fit> {
-    let heard = line.text.split_once("Heard: ").map_or("", |(_, heard)| heard);
-    let sentences = heard.split_inclusive(['.', '?', '!']).map(str::trim).filter(|sentence| !sentence.is_empty());
+    let sentences =
+        speech(&line.text).split_inclusive(['.', '?', '!']).map(str::trim).filter(|sentence| !sentence.is_empty());
     sentences
         .filter_map(|sentence| {
             let (matched, answer) = fit(wanted, sentence)?;

@@ -27,7 +27,7 @@ impl Journal {
         self.lock().correct(id, correction)
     }
 
-    /// Takes the corrections of the line with this number back: a new line says what it said. Blocks. Fails if there is no such line, or
+    /// Takes the corrections of a line back: a new line says again what the line with this number said. Blocks. Fails if there is no such line, or
     /// if no correction took its place.
     pub fn restore(&self, id: i64) -> Result<StoredLine, JournalError> {
         self.lock().restore(id)
