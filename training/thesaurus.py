@@ -5,9 +5,10 @@
 The file has one line for each sense of common words: the numbers of the lines of its broader
 senses, a tab, and the words that share the sense. `torch~2` is the third sense of "torch"; without
 a mark it is the first one. A line comes after those that it names. The last lines hold labels that
-an eye tells apart: they never stand for each other. Common words are those that WordNet counted in
-texts, and those of our label lists; broader senses of kept ones are kept too. texts/same.txt has
-phrases that WordNet lacks.
+an eye tells apart, which never stand for each other, and verbs that no label has: people word a
+question with them ("stash", "snap"). Common words are those that WordNet counted in texts, and
+those of our label lists; broader senses of kept ones are kept too. texts/same.txt has phrases that
+WordNet lacks.
 """
 
 import argparse
@@ -63,10 +64,12 @@ def counts(folder, pos):
     return total
 
 
-def labels():
+def labels(without=()):
     """The label lists, and each of their words."""
     found = set()
     for path in sorted(ROOT.glob("vocab/**/*.txt")):
+        if path.stem in without:
+            continue
         for line in path.read_text().lower().splitlines():
             found.add(line.strip().replace(" ", "_"))
             found.update(re.findall("[a-z]+", line))
@@ -103,6 +106,31 @@ def kept(folder, pos, number, known):
     return [(offset, marked[offset], all_senses[offset][1]) for offset in order]
 
 
+def wording(folder):
+    """Common words that are verbs in half of their uses and things in hardly any, and in no label
+    of a thing, a place or an activity, in any inflection."""
+    use = {}
+    for line in (folder / "cntlist.rev").read_text().splitlines():
+        key, _, count = line.split()
+        word, pos, kind = re.match(r"(.*)%(\d):(\d\d)", key).groups()
+        is_thing = pos == "1" and kind in CONCRETE - {"04", "07"}
+        sort = "verb" if pos == "2" else "thing" if is_thing else "other"
+        use.setdefault(word, Counter())[sort] += int(count)
+    named = {stem(word) for word in labels(without=("sounds", "imagenet"))}
+    return sorted(
+        word
+        for word, uses in use.items()
+        if word.isalpha() and stem(word) not in named
+        if 2 * uses["verb"] >= uses.total() and 8 * uses["thing"] <= uses.total()
+    )
+
+
+def stem(word):
+    """A word without the endings of regular inflection."""
+    word = re.sub(r"(?<=...)(ing|ed|es|s)$", "", word)
+    return re.sub(r"(?<=...)(e|(?<=(.))\2)$", "", word)
+
+
 def text(folder):
     known, lines, number = labels(), [], {}
     for pos, tag in (("noun", 1), ("verb", 2)):
@@ -116,7 +144,8 @@ def text(folder):
     own = (ROOT / "training/texts/same.txt").read_text().splitlines()
     lines += ["\t" + ",".join(name.strip() for name in line.split(",")) for line in own]
     apart = ["apart\t" + ",".join(path.read_text().lower().split("\n")).strip(",") for path in SEEN]
-    return HEADER + "\n".join(lines + apart) + "\n"
+    verbs = ["wording\t" + ",".join(wording(folder))]
+    return HEADER + "\n".join(lines + apart + verbs) + "\n"
 
 
 if __name__ == "__main__":

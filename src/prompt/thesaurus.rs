@@ -23,22 +23,33 @@ struct Meaning {
     is_act: bool,
 }
 
+#[derive(Default)]
 struct Thesaurus {
     meanings: Vec<Meaning>,
     /// The senses of each word or phrase, by stems, with the rank of the sense.
     senses: HashMap<String, Vec<(usize, u8)>>,
     /// Labels that an eye tells apart.
     apart: Vec<HashSet<String>>,
+    /// The stems of their words.
+    label_words: HashSet<String>,
+    /// The stems of verbs that no label has.
+    wording: HashSet<String>,
 }
 
 static THESAURUS: LazyLock<Thesaurus> = LazyLock::new(|| read(include_str!("thesaurus.txt")));
 
 fn read(text: &str) -> Thesaurus {
-    let mut found = Thesaurus { meanings: Vec::new(), senses: HashMap::new(), apart: Vec::new() };
+    let mut found = Thesaurus::default();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (broader, names) = line.split_once('\t').unwrap_or(("", line));
         if broader == "apart" {
-            found.apart.push(names.split(',').map(key).collect());
+            let labels: HashSet<String> = names.split(',').map(key).collect();
+            found.label_words.extend(labels.iter().flat_map(|label| label.split(' ').map(str::to_owned)));
+            found.apart.push(labels);
+            continue;
+        }
+        if broader == "wording" {
+            found.wording.extend(names.split(',').map(stem));
             continue;
         }
         let place = found.meanings.len();
@@ -64,6 +75,11 @@ pub(crate) fn has(word: &str) -> bool {
     THESAURUS.senses.contains_key(&stem(word))
 }
 
+/// True for the stem of a verb that names nothing which an eye has a label for: "stash", "snap". People word their questions with such verbs.
+pub(crate) fn is_wording(stem: &str) -> bool {
+    THESAURUS.wording.contains(stem)
+}
+
 /// The stems of a word or phrase without its articles.
 pub(crate) fn key(name: &str) -> String {
     const ARTICLES: &str = "a an the my your some";
@@ -75,7 +91,9 @@ pub(crate) fn key(name: &str) -> String {
 /// True if the word or phrase `asked` means the same as `own`, or a broader kind of it. Both are stems, joined by a space.
 pub(crate) fn covers(asked: &str, own: &str) -> bool {
     let thesaurus = &*THESAURUS;
-    if thesaurus.apart.iter().any(|labels| labels.contains(asked) && labels.contains(own)) {
+    // a label stands for no other label, and for no word of one: an office is no hat
+    let is_label = |name: &str| thesaurus.apart.iter().any(|labels| labels.contains(name));
+    if is_label(asked) && (is_label(own) || thesaurus.label_words.contains(own)) {
         return false;
     }
     let (Some(asked), Some(own)) = (thesaurus.senses.get(asked), thesaurus.senses.get(own)) else { return false };
@@ -127,6 +145,9 @@ mod tests {
             ("blorp", "dog"),
             // labels of one list
             ("purse", "handbag"),
+            // a label and a word of another one, which share a rare sense
+            ("office", "hat"),
+            ("compass", "sweep"),
         ] {
             assert!(!check(asked, own), "{asked} {own}");
         }

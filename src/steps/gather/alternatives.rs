@@ -28,6 +28,19 @@ fn measure(question: &str) -> Option<Measure> {
     }
 }
 
+/// "Did I get to the kitchen before or after the bathroom?": the side, by the first line of each.
+fn side(question: &str, scope: &[usize], index: &Index) -> Option<Gathered> {
+    let lower = question.to_lowercase();
+    let (first, second) = lower.split_once(" before or after ").or_else(|| lower.split_once(" earlier or later than "))?;
+    let line = |words: &str| index.matching(&Some(index.topic(words)).filter(|topic| !topic.is_open())?, scope).first().copied();
+    let (one, other) = (line(first)?, line(second)?);
+    let answer = if one < other { "Before." } else { "After." };
+    let mut lines = vec![one, other];
+    lines.sort_unstable();
+    lines.dedup();
+    (one != other).then(|| Gathered { fitting: lines.clone(), lines, answer: Some(answer.into()), ..Gathered::default() })
+}
+
 /// The answer to a question that offers two activities, things or places.
 pub(super) fn alternatives(
     question: &str,
@@ -36,6 +49,9 @@ pub(super) fn alternatives(
     index: &Index,
     log: &[LogLine],
 ) -> Option<Gathered> {
+    if let Some(found) = side(question, scope, index) {
+        return Some(found);
+    }
     let of_two =
         ["which of the two", "which of them", "which one"].iter().any(|of| question.to_lowercase().contains(of));
     let split = query.topic.split_once(" or ").or_else(|| query.topic.split_once(" and ").filter(|_| of_two));
@@ -49,6 +65,13 @@ pub(super) fn alternatives(
     if one.is_open() || other.is_open() {
         return None;
     }
+    // "carrying the hat or the juice": nobody carried the juice
+    let own = (index.topic(first), index.topic(second));
+    let (one, other) = if index.matching(&one, scope).is_empty() || index.matching(&other, scope).is_empty() {
+        own
+    } else {
+        (one, other)
+    };
     let topics = (one, other);
     let (one, other) = (index.matching(&topics.0, scope), index.matching(&topics.1, scope));
     let amount = |found: &[usize], measure| match measure {

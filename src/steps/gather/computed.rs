@@ -39,12 +39,19 @@ pub(super) fn computed(
     if let Some(said) = said(asked_of) {
         return Some(said);
     }
-    let asks_name = matches!(query.asks, Asks::Who | Asks::List | Asks::What | Asks::Other) && topic.is_meeting;
+    let asks_name = matches!(query.asks, Asks::Who | Asks::List | Asks::What | Asks::Which | Asks::Other) && topic.is_meeting;
     if asks_name && !topic.is_reason {
         let names: Vec<&str> = chosen.iter().filter_map(|place| name_in(parts(&log[*place].text).heard)).collect();
-        let is_one = query.order.is_none() && query.asks != Asks::List;
+        // "from 10:00 to 20:00" asks for all
+        let is_span = query.when.as_ref().is_some_and(|when| when.to.is_some());
+        let is_one = query.order.is_none() && query.asks != Asks::List && !is_span;
         let fits = if is_one { names.len() == 1 } else { !names.is_empty() };
         return fits.then(|| sentence(&joined(&names)));
+    }
+    if topic.is_reason
+        && let Some(errand) = errand(chosen, topic, log)
+    {
+        return Some(errand);
     }
     match query.asks {
         Asks::HowMany => Some(times(events(chosen, topic, index))),
@@ -60,13 +67,27 @@ pub(super) fn computed(
             let all = query.order == Order::Every || query.asks == Asks::List || asks_for_all(question);
 
             match all {
-                true => listed_parts(question, chosen, topic, log),
+                true => listed_parts(question, chosen, topic, index, log),
                 false if query.asks == Asks::Where => None,
                 false => one_part(asked_of),
             }
         }
         _ => None,
     }
+}
+
+/// What somebody sends the wearer to a place for: "go to the gym and fetch the trophy". None if two sentences send him there.
+fn errand(chosen: &[usize], topic: &Topic, log: &[LogLine]) -> Option<String> {
+    let sentences = chosen.iter().flat_map(|place| speech(&log[*place].text).split_inclusive(['.', '?', '!']));
+    let purpose = |sentence: &str| {
+        let (_, journey) = sentence.split_once("go to ")?;
+        let (place, purpose) = journey.split_once(" and ")?;
+        topic.is_in_text(place).then(|| purpose.trim().trim_end_matches(['.', '?', '!']).to_owned())
+    };
+    let mut found: Vec<String> = sentences.filter_map(purpose).collect();
+    found.dedup();
+    let [only] = &found[..] else { return None };
+    Some(format!("To {only}."))
 }
 
 /// The start of a line as the log shows it.
@@ -120,7 +141,7 @@ fn days(chosen: &[usize], log: &[LogLine], zone: &str) -> Option<String> {
 }
 
 /// The places or the activities of the chosen lines, in order, if the question asks for all of them.
-fn listed_parts(question: &str, chosen: &[usize], topic: &Topic, log: &[LogLine]) -> Option<String> {
+fn listed_parts(question: &str, chosen: &[usize], topic: &Topic, index: &Index, log: &[LogLine]) -> Option<String> {
     if topic.is_speech {
         return None;
     }
@@ -136,7 +157,7 @@ fn listed_parts(question: &str, chosen: &[usize], topic: &Topic, log: &[LogLine]
         if of_place { parts.place } else { parts.activity }
     };
     // a narrowed list of places would name the place that the question names
-    if of_place && !topic.is_open() {
+    if of_place && index.has_place(topic) {
         return None;
     }
     let is_long = chosen.len() > MAX_LINES && !has("order");
@@ -227,7 +248,7 @@ fn one_part(asked_of: AskedOf) -> Option<String> {
         all.all(|other| other == first).then_some(first)
     };
     // "What animal did I see?": the words of the log that the question's word covers
-    if let Some(covered) = topic.covered(chosen.iter().map(|place| log[*place].text.as_str())) {
+    if let Some(covered) = topic.covered(index, chosen.iter().map(|place| log[*place].text.as_str())) {
         return in_order(covered.iter().map(String::as_str), true);
     }
     if of_thing && (topic.is_open() || index.shows_place(topic, chosen)) {

@@ -31,7 +31,7 @@ pub(super) const GENERIC: &str = "object item view sight video recording somewhe
     taken took take takes taking had having got gotten getting went done doing does did made make makes making put puts putting kept keep \
     keeps keeping let lets begin begun start ended finish finished continue continued engage engaged busy occupied spend spent pass passed \
     use used using go going gone come came coming visit visited arrive arrived reach reached enter entered leave leaving stay stayed head \
-    headed";
+    headed sit sat stand stood wait waited hang hung linger lingered away";
 
 /// The stems of some lists.
 pub(super) struct QuestionStems {

@@ -108,6 +108,7 @@ pub(super) fn whereabouts(text: &str) -> (String, String) {
 /// Chooses lines for a question. `now_ms` and `zone` are those of the person who asks. A model's understanding takes the place of the grammar's.
 pub(super) fn gather(question: &str, understood: Option<Query>, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
     let index = Index::of(log);
+    let written = question;
     let question = &plainer(question, &index);
     let mut query = understood.unwrap_or_else(|| parse(question));
     // "What was the last place I was at?"
@@ -118,7 +119,8 @@ pub(super) fn gather(question: &str, understood: Option<Query>, log: &[LogLine],
         query.asks = Asks::Where;
     }
     let found = find(question, &query, &index, log, now_ms, zone);
-    Gathered { is_parsed: query.parsed, ..found }
+    let ask = found.ask.or_else(|| (question != written).then(|| question.clone()));
+    Gathered { is_parsed: query.parsed, ask, ..found }
 }
 
 fn find(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
@@ -130,7 +132,9 @@ fn find(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms: i
     }
     // words of time may be somebody's ("call anna on tuesday"), or the time of the speech
     let all: Vec<usize> = (0..log.len()).collect();
-    let in_words = spoken::spoken(question, question, query, &all, log);
+    let is_clock = |when: &When| when.point.time.is_some();
+    let in_words = || spoken::spoken(question, question, query, &all, log);
+    let in_words = (!query.when.as_ref().is_some_and(is_clock)).then(in_words).flatten();
     let in_time = || {
         let scope = query.when.as_ref().and_then(|_| scope(query, log, now_ms, zone))?;
         spoken::spoken(question, &query.topic, query, &scope, log)
@@ -141,6 +145,15 @@ fn find(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms: i
         }
         None => chosen,
     }
+}
+
+/// What a question quotes, in small letters, if it is more than a word.
+fn quoted(question: &str) -> Option<String> {
+    let plain = question.replace(['\u{201c}', '\u{201d}'], "\"");
+    let (_, rest) = plain.split_once('"')?;
+    let (words, _) = rest.split_once('"')?;
+    let words = words.trim().trim_end_matches(['.', '?', '!', ',']);
+    words.contains(' ').then(|| words.to_lowercase())
 }
 
 /// The lines by time, event, words and order, and what follows from them.
@@ -160,7 +173,11 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
     if let Some(found) = alternatives(question, query, &scope, index, log) {
         return Gathered { asks, searched, ..found };
     }
-    let mut topic = index.topic(&query.topic);
+    // "Did I drop the keys?" asks for the dropping
+    let mut topic = match query.asks {
+        Asks::YesNo => index.whole_topic(&query.topic),
+        _ => index.topic(&query.topic),
+    };
     let ends_with_for = question.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase().ends_with(" for");
     topic.is_reason = query.asks == Asks::Why
         || ends_with_for && query.asks != Asks::HowLong
@@ -168,8 +185,11 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
     topic.is_speech |= topic.is_reason;
     // people say their first names only
     let lower = question.to_lowercase();
-    if ["my name", "last name", "surname", "full name"].iter().any(|other| lower.contains(other)) {
-        return missing();
+    // and no names of animals
+    let owner = lower.split_once("'s name").and_then(|(before, _)| before.split(' ').next_back());
+    let is_pet = owner.is_some_and(|owner| index.shows(&index.topic(owner), &scope) && !index.topic(owner).is_open());
+    if is_pet || ["my name", "last name", "surname", "full name"].iter().any(|other| lower.contains(other)) {
+        return Gathered { is_shown: is_pet, ..missing() };
     }
     topic.is_about =
         words(question).windows(2).any(|pair| listed("said say says told hear heard", &pair[0]) && pair[1] == "about");
@@ -177,6 +197,15 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
     let is_free = query.when.is_none() && query.beside.is_none() && query.order.is_none() && !topic.is_speech;
     if topic.is_emptied && is_free && !matches!(query.asks, Asks::List | Asks::HowManyOf) {
         return missing();
+    }
+    let scope = match quoted(question) {
+        Some(words) => scope.into_iter().filter(|place| speech(&log[*place].text).to_lowercase().contains(&words)).collect(),
+        None => scope,
+    };
+    if quoted(question).is_some() {
+        // the quoted words are found; what else the question says chooses nothing
+        topic.terms.clear();
+        (topic.is_speech, topic.is_meeting) = (true, false);
     }
     let found = index.matching(&topic, &scope);
     if let Some(answer) = company(question, query, &found, log) {
@@ -355,13 +384,15 @@ fn beside_event(
     }
 }
 
-/// True if the question is about what the person who asks did: "did I …", "have I …", "was I …ing".
+/// True if the question is about what the person who asks did, or was: "did I …", "have I …", "was I …ing", "was I in …".
 fn is_about_doing(question: &str) -> bool {
     let words = words(question);
     let pairs = words.windows(2).any(|pair| pair[1] == "i" && listed("did have had", &pair[0]));
     let was = words.windows(2).position(|pair| pair[1] == "i" && pair[0] == "was");
     let chooses = words.iter().any(|word| word == "or");
-    !chooses && (pairs || was.is_some_and(|place| words[place + 2..].iter().take(3).any(|word| word.ends_with("ing"))))
+    let is_doing = |place: usize| words[place + 2..].iter().take(3).any(|word| word.ends_with("ing"));
+    let is_there = |place: usize| words.get(place + 2).is_some_and(|word| listed("in at on inside near", word));
+    !chooses && (pairs || was.is_some_and(|place| is_doing(place) || is_there(place)))
 }
 
 /// True if the question is about several places or activities.

@@ -1,7 +1,8 @@
-//! A question in plainer words: without typing errors, with whole words for short ones, and with one word for phrases of the same meaning.
+//! A question in plainer words: without typing errors, with whole words for short ones, and with plain words for turns of phrase (phrases.txt).
 
 use super::topic::Index;
 use crate::query;
+use regex::{Regex, RegexBuilder};
 use std::{
     collections::{HashMap, HashSet},
     sync::LazyLock,
@@ -9,102 +10,27 @@ use std::{
 
 /// Short forms of messages.
 const SHORT: &str = "u=you ur=your r=are pls=please plz=please ppl=people lng=long wat=what wht=what wot=what wen=when whn=when teh=the hte=the \
-    abt=about thru=through tmrw=tomorrow cuz=because bc=because didnt=didn't wasnt=wasn't im=i'm ive=i've";
+    abt=about thru=through tmrw=tomorrow cuz=because bc=because didnt=didn't wasnt=wasn't im=i'm ive=i've \
+    whos=who's whats=what's wheres=where's whens=when's hows=how's thats=that's";
 
-/// Phrases, and shorter ones of the same meaning.
-const PHRASES: &[(&str, &str)] = &[
-    // meeting
-    ("get to know each other", "meet"),
-    ("got to know each other", "met"),
-    ("get to know", "meet"),
-    ("got to know", "met"),
-    ("get acquainted with", "meet"),
-    ("got acquainted with", "met"),
-    ("make the acquaintance of", "meet"),
-    ("made the acquaintance of", "met"),
-    ("get introduced to", "meet"),
-    ("got introduced to", "met"),
-    ("was introduced to", "met"),
-    ("introduces himself to me", "meets me"),
-    ("introduced himself to me", "met me"),
-    ("introduces herself to me", "meets me"),
-    ("introduced herself to me", "met me"),
-    // seeing
-    ("lay eyes on", "see"),
-    ("laid eyes on", "saw"),
-    ("come across", "see"),
-    ("came across", "saw"),
-    ("catch sight of", "see"),
-    ("caught sight of", "saw"),
-    ("turned up in front of me", "was seen"),
-    ("in front of my eyes", "in view"),
-    ("in front of me", "in view"),
-    // company
-    ("did i have company", "was anybody with me"),
-    ("was i by myself", "was i alone"),
-    // doing
-    ("how did i keep myself busy", "what did i do"),
-    ("how did i keep busy", "what did i do"),
-    ("how did i spend my time", "what did i do"),
-    ("what kind of thing did i", "what did i"),
-    ("what sort of thing did i", "what did i"),
-    ("which activity had i just finished", "what did i do right before"),
-    ("what activity had i just finished", "what did i do right before"),
-    ("what had i just finished", "what did i do right before"),
-    ("get up to", "do"),
-    ("got up to", "did"),
-    ("got carried by me", "was carried by me"),
-    ("sat down to", ""),
-    // times
-    ("what did the clock say", "when was that"),
-    ("what time is it when", "when was it that"),
-    ("what's the time of", "when was"),
-    ("what is the time of", "when was"),
-    ("could you give me the exact time", "when was that"),
-    ("give me the exact time", "when was that"),
-    ("at what exact time", "when"),
-    // quantities
-    ("count up all the times", "how many times was it that"),
-    ("count all the times", "how many times was it that"),
-    ("count the times", "how many times was it that"),
-    ("count for me the occasions on which", "how many times was it that"),
-    ("tell me the number of times", "how many times was it that"),
-    ("did i pay to", "did i make to"),
-    ("photos did i take", "times did i take a photo"),
-    ("photos did i took", "times did i take a photo"),
-    ("pictures did i take", "times did i take a photo"),
-    // lists
-    ("place by place", "which places in order"),
-    ("give me a rundown", "list everything"),
-    ("everything i got done", "everything i did"),
-    ("take place", "happen"),
-    ("took place", "happened"),
-    ("name them for me", "who did i meet"),
-    ("name them", "who did i meet"),
-    // speech
-    ("repeat it word for word", "what was said"),
-    ("word for word", "what was said"),
-    ("i gave my word on something. on what", "what did i promise"),
-    ("gave my word", "promised"),
-    ("give my word", "promise"),
-    ("am i meant to", "should i"),
-    ("was i meant to", "should i"),
-    ("am i supposed to", "should i"),
-    // reasons
-    ("what on earth made me", "why did i"),
-    ("what made me", "why did i"),
-    // requests
-    ("could you find out for me", "tell me"),
-    ("could you look up", "tell me"),
-    ("can you look up", "tell me"),
-    ("can you check if", "is it true that"),
-    ("could you check if", "is it true that"),
-    ("could you check whether", "is it true that"),
-    ("can you check whether", "is it true that"),
-    ("could you be so kind and", "please"),
-    ("i been to", "i was"),
-    ("i have been to", "i was"),
-];
+/// Turns of phrase, and what takes their place.
+static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| rules(include_str!("phrases.txt")));
+/// A thing in a rule: a word, or up to two behind an article.
+const THING: &str = "(?:(?:the|a|an|my|that|this|those|these|some|any|his|her) [a-z]+(?: [a-z]+)??|[a-z]{3,})";
+const TIME: &str = "[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?";
+/// Longer questions, in bytes, are read as they are.
+const MOST_BYTES: usize = 1000;
+
+fn rules(text: &'static str) -> Vec<(Regex, &'static str)> {
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let rule = |line: &'static str| {
+        let (turn, plain) = line.split_once(" =>")?;
+        let turn = turn.replace("{np}", THING).replace("{t}", TIME);
+        let regex = RegexBuilder::new(&turn).case_insensitive(true).build().ok()?;
+        Some((regex, plain.trim()))
+    };
+    lines.filter_map(rule).collect()
+}
 
 static WHOLE: LazyLock<HashMap<&str, &str>> =
     LazyLock::new(|| SHORT.split_whitespace().filter_map(|pair| pair.split_once('=')).collect());
@@ -124,13 +50,26 @@ pub(super) fn plainer(question: &str, index: &Index) -> String {
         text.push_str(&if is_part(first) { spelled(piece, index) } else { piece.to_owned() });
         rest = behind;
     }
-    for (longer, short) in PHRASES {
-        let lower = text.to_ascii_lowercase();
-        if let Some(at) = lower.find(longer) {
-            text.replace_range(at..at + longer.len(), short);
-        }
+    if text.len() <= MOST_BYTES { said_plainly(text) } else { text }
+}
+
+/// The text after all rules, each of which is used once.
+fn said_plainly(mut text: String) -> String {
+    for (turn, plain) in RULES.iter() {
+        let Some(found) = turn.captures(&text) else { continue };
+        let Some(whole) = found.get(0) else { continue };
+        let mut replacement = String::new();
+        found.expand(plain, &mut replacement);
+        let (before, behind) = (&text[..whole.start()], &text[whole.end()..]);
+        let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        let ends = |c: Option<char>| is_word(c) || matches!(c, Some(',' | ':'));
+        let starts_anew = is_word(before.chars().next_back()) && is_word(replacement.chars().next());
+        let goes_on = is_word(behind.chars().next()) && ends(replacement.chars().next_back());
+        let [left, right] = [starts_anew, goes_on].map(|apart| if apart { " " } else { "" });
+        text = format!("{before}{left}{replacement}{right}{behind}");
     }
-    text
+    let spaced = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    spaced.replace(" ?", "?").replace("in order? in order", "in order")
 }
 
 /// A word as it should be written. Words of the log, of the grammar and of the thesaurus are right as they are.
@@ -144,4 +83,31 @@ fn spelled(word: &str, index: &Index) -> String {
         return word.to_owned();
     }
     index.spelled(plain, &GRAMMAR).unwrap_or_else(|| word.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RULES, said_plainly};
+
+    #[test]
+    fn every_rule_is_read() {
+        let lines = include_str!("phrases.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        assert_eq!(RULES.len(), lines.count());
+    }
+
+    #[test]
+    fn turns_of_phrase_become_plain() {
+        for (asked, plain) in [
+            ("How long was the bell in my hands?", "How long I carried the bell?"),
+            ("Who did I bump into?", "Who did I met?"),
+            ("Could I saw wood?", "Could I see wood?"),
+            ("Did I saw wood?", "Did I saw wood?"),
+            ("The keys, where did I see them last?", "where did I last see the keys?"),
+            ("55:11 to 55:29, where was I?", "from 55:11 to 55:29, where was I?"),
+            ("I had a bell with me. Where was I when I last saw it?", "Where was I when I last see a bell?"),
+            ("Is there a doctor?", "Is there a doctor?"),
+        ] {
+            assert_eq!(said_plainly(asked.to_owned()), plain);
+        }
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
 use std::collections::HashSet;
 
 /// Words of a question that say that somebody spoke, or that somebody wants something of the person who asks.
-const TELLING: &str = "mention mentioned mentioning mentions according supposed told tell asked ask said say says saying heard hear \
+pub(super) const TELLING: &str = "mention mentioned mentioning mentions according supposed told tell asked ask said say says saying heard hear \
     should shall must promised promise request requested remind reminded";
 /// Words of a question that no sentence needs to have.
 const REPORTING: &str = "someone somebody anyone anybody person people something anything \

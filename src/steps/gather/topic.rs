@@ -4,6 +4,7 @@ use super::{
     LogLine,
     lists::{GENERIC, INTRODUCTIONS, LISTS, MEETING, PERSONAL, PLEDGES, SPEECH},
     parts,
+    spoken::TELLING,
 };
 use crate::prompt::{
     english::{ASKING, FUNCTION, INTERROGATIVE, content, listed, stem, stems, words},
@@ -16,6 +17,8 @@ pub(super) struct Index {
     pub(super) lines: Vec<LineStems>,
     /// The stems of all lines.
     pub(super) all: HashSet<String>,
+    /// The stems of all that the camera saw.
+    shown: HashSet<String>,
     /// The first words of the activities: what the wearer does.
     verbs: HashSet<String>,
     /// The places, activities and things of the log, and each of their words, by stems.
@@ -75,9 +78,11 @@ impl Topic {
     }
 
     /// The things and activities of some lines that a word of the topic covers ("the dog" for "animal"); `None` if the log has all words.
-    pub(super) fn covered<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
-        let [term] = &self.terms[..] else { return None };
-        if term.others.is_empty() {
+    pub(super) fn covered<'a>(&self, index: &Index, texts: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
+        // "Which foods did I see in the kitchen?": the first is a kind, the others say where
+        let (term, places) = self.terms.split_first()?;
+        let rest = Topic { terms: places.to_vec(), ..Topic::default() };
+        if term.others.is_empty() || !rest.is_open() && !index.has_place(&rest) {
             return None;
         }
         let mut found = Vec::new();
@@ -130,6 +135,10 @@ impl Index {
             [&line.place, &line.activity, &line.seen, &line.heard].into_iter().flatten().cloned().collect::<Vec<_>>()
         };
         let all = lines.iter().flat_map(each).collect();
+        let seen = |line: &LineStems| {
+            [&line.place, &line.activity, &line.seen].into_iter().flatten().cloned().collect::<Vec<_>>()
+        };
+        let shown = lines.iter().flat_map(seen).collect();
         let first = |line: &LogLine| words(parts(&line.text).activity).first().map(|word| stem(word));
         let mut phrases = BTreeSet::new();
         for line in log {
@@ -145,11 +154,21 @@ impl Index {
             }
         }
         let written = log.iter().flat_map(|line| words(&line.text)).collect();
-        Index { lines, all, verbs: log.iter().filter_map(first).collect(), phrases, words: written }
+        Index { lines, all, shown, verbs: log.iter().filter_map(first).collect(), phrases, words: written }
+    }
+
+    /// What the words of a topic are about, without verbs that only word it: "bang in a nail" is about the nail.
+    pub(super) fn topic(&self, topic: &str) -> Topic {
+        let mut found = self.whole_topic(topic);
+        let has = |term: &Term| !term.others.is_empty() || term.is_in(&[&self.all]);
+        if found.terms.iter().any(has) {
+            found.terms.retain(|term| has(term) || !thesaurus::is_wording(&term.stem));
+        }
+        found
     }
 
     /// What the words of a topic are about. Words that questions use and logs do not are left out.
-    pub(super) fn topic(&self, topic: &str) -> Topic {
+    pub(super) fn whole_topic(&self, topic: &str) -> Topic {
         let words = words(topic);
         // "call a friend" is an activity where the log has one, and else about speech
         // "when the clock said 11:50"
@@ -159,10 +178,11 @@ impl Index {
         let says = words.iter().any(|word| listed("say said says told tell hear heard", word));
         let meets = |word: &String| listed(MEETING, word) && !(says && listed("person persons people", word));
         let is_meeting = is_speech && words.iter().any(meets);
+        let known = if is_speech { &self.all } else { &self.shown };
         let asks_only = |stem: &String, word: &str| {
             LISTS.asking.contains(stem)
                 || LISTS.stay.contains(stem)
-                || (LISTS.generic.contains(stem) && !self.all.contains(stem))
+                || (LISTS.generic.contains(stem) && !known.contains(stem))
                 || (is_meeting && listed(PERSONAL, word))
         };
         let kept = |(stem, word): &(String, &str)| {
@@ -226,7 +246,7 @@ impl Index {
         let of_log = || self.words.iter().find(|known| same(known, word)).cloned();
         let mut asking: Vec<&str> = grammar.iter().copied().filter(|known| same(known, word)).collect();
         asking.sort_unstable();
-        let generic = || ASKING.split_whitespace().chain(GENERIC.split_whitespace()).find(|known| same(known, word));
+        let generic = || [ASKING, GENERIC, TELLING].into_iter().flat_map(str::split_whitespace).find(|known| same(known, word));
         of_log().or_else(|| asking.first().map(|word| (*word).to_owned())).or_else(|| generic().map(str::to_owned))
     }
 
