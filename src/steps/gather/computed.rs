@@ -55,7 +55,7 @@ pub(super) fn computed(
     }
     match query.asks {
         Asks::HowMany => Some(times(events(chosen, topic, index))),
-        Asks::YesNo if !topic.is_open() && index.knows(topic) => Some("Yes.".to_owned()),
+        Asks::YesNo if is_decided(question) && !topic.is_open() && index.knows(topic) => Some("Yes.".to_owned()),
         Asks::HowLong => {
             let seconds: f64 = chosen.iter().map(|place| log[*place].end - log[*place].start).sum();
             (log[*chosen.first()?].clock.is_none()).then(|| duration(seconds))
@@ -74,6 +74,11 @@ pub(super) fn computed(
         }
         _ => None,
     }
+}
+
+/// True if lines with all words decide a yes-or-no question: it is about what the wearer did or saw. "Was the clock a present?" is not.
+fn is_decided(question: &str) -> bool {
+    words(question).iter().any(|word| listed("i there see saw seen with around", word))
 }
 
 /// What somebody sends the wearer to a place for: "go to the gym and fetch the trophy". None if two sentences send him there.
@@ -232,7 +237,7 @@ fn people(query: &Query, chosen: &[usize], topic: &Topic, log: &[LogLine]) -> Op
 /// The activity, or the thing, of the chosen lines, if the question asks for it and all have the same one.
 fn one_part(asked_of: AskedOf) -> Option<String> {
     let AskedOf { question, query, chosen, topic, index, log } = asked_of;
-    const DOING: &str = "do doing did busy happened happen activity came next done";
+    const DOING: &str = "do doing did busy happened happen activity came next done carry carrying carried";
     const THING: &str = "thing things object objects item items";
     const SEEING: &str = "see saw seen view sight spot spotted visible notice noticed";
     let asked = words(question);

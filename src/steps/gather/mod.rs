@@ -236,6 +236,12 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
     }
     let chosen = ordered(question, query, found);
     let is_shown = topic.is_meeting || topic.is_reason || !topic.is_about && index.shows(&topic, &chosen);
+    // what somebody only mentioned has no time, no length and no place of the wearer's
+    let own = words(question).iter().any(|word| word == "i");
+    let needs_sight = matches!(query.asks, Asks::When | Asks::HowLong | Asks::HowMany) || query.asks == Asks::Where && own;
+    if needs_sight && !is_shown && !topic.is_speech && !topic.is_open() {
+        return missing();
+    }
     // what somebody only mentioned was neither done nor seen
     let may_follow = is_shown || topic.is_speech || query.asks == Asks::YesNo;
     let answer = may_follow.then(|| computed(question, query, &chosen, &topic, index, log, zone)).flatten();

@@ -26,7 +26,7 @@ const REPORTING: &str = "someone somebody anyone anybody person people something
 /// Words of having.
 const OWNING: &str = "belong belongs belonged own owns owned owner mine";
 /// Words that open a request or a greeting and add nothing.
-const OPENING: &str = "please go hello hi good nice";
+const OPENING: &str = "please go hello hi good nice let";
 /// The beginning of a place, and of a time.
 const PLACING: &str = "in on at under behind beside near inside";
 const TIMING: &str = "at on in around by before after until tomorrow today tonight this";

@@ -44,6 +44,31 @@ fn time_order_and_quantity_choose_lines() {
 }
 
 #[test]
+fn turns_of_phrase_ask_the_same() {
+    // who is met, what is carried
+    check("Who did I run into?", &[3], Some("Oscar."));
+    check("Which person did I come across in the office?", &[3], Some("Oscar."));
+    check("What was the length of my stay at the hallway?", &[2], Some("10 seconds."));
+    check("Did I have the keys in my hands at all?", &[4], Some("Yes."));
+    check("How many times were the keys in my hands?", &[4], Some("Once."));
+    check("The keys that I was lugging around, when did I first have them in my hands?", &[4], Some("At 00:30."));
+    // what a verb without a label leaves
+    check("What was the duration of me knocking back that coffee?", &[7], Some("10 seconds."));
+    check("Did I grab the mug?", &[], Some("No."));
+    // the sentence before
+    check("There's the first time I cooked soup. Directly after that, what did I do?", &[2], Some("Checking the list."));
+    check("I rode a bike, and then what did I do?", &[6], Some("Cooking soup."));
+    check("yo what was I in the middle of at 00:42?", &[5], Some("Riding a bike."));
+    check("00:21 to 00:49, list the spots I was at, first to last please", &[3, 4, 5], Some("Office and street."));
+    // errands, sides and quotations
+    check("What took me to the office?", &[1], Some("To look for ben."));
+    check("Did I ride a bike before or after I was in the office?", &[3, 5], Some("After."));
+    check("When did I hear \"nice to meet you\"?", &[3], Some("At 00:20."));
+    // what was only mentioned has no time of the wearer's
+    check("When did I call Tom?", &[], None);
+}
+
+#[test]
 fn an_activity_is_done_and_a_thing_is_seen() {
     // an activity: only where it was done
     check("Did I carry the keys?", &[4], Some("Yes."));
