@@ -31,14 +31,22 @@ fn measure(question: &str) -> Option<Measure> {
 /// "Did I get to the kitchen before or after the bathroom?": the side, by the first line of each.
 fn side(question: &str, scope: &[usize], index: &Index) -> Option<Gathered> {
     let lower = question.to_lowercase();
-    let (first, second) = lower.split_once(" before or after ").or_else(|| lower.split_once(" earlier or later than "))?;
-    let line = |words: &str| index.matching(&Some(index.topic(words)).filter(|topic| !topic.is_open())?, scope).first().copied();
+    let (first, second) =
+        lower.split_once(" before or after ").or_else(|| lower.split_once(" earlier or later than "))?;
+    let line = |words: &str| {
+        index.matching(&Some(index.topic(words)).filter(|topic| !topic.is_open())?, scope).first().copied()
+    };
     let (one, other) = (line(first)?, line(second)?);
     let answer = if one < other { "Before." } else { "After." };
     let mut lines = vec![one, other];
     lines.sort_unstable();
     lines.dedup();
-    (one != other).then(|| Gathered { fitting: lines.clone(), lines, answer: Some(answer.into()), ..Gathered::default() })
+    (one != other).then(|| Gathered {
+        fitting: lines.clone(),
+        lines,
+        answer: Some(answer.into()),
+        ..Gathered::default()
+    })
 }
 
 /// The answer to a question that offers two activities, things or places.

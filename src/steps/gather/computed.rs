@@ -39,7 +39,8 @@ pub(super) fn computed(
     if let Some(said) = said(asked_of) {
         return Some(said);
     }
-    let asks_name = matches!(query.asks, Asks::Who | Asks::List | Asks::What | Asks::Which | Asks::Other) && topic.is_meeting;
+    let asks_name =
+        matches!(query.asks, Asks::Who | Asks::List | Asks::What | Asks::Which | Asks::Other) && topic.is_meeting;
     if asks_name && !topic.is_reason {
         let names: Vec<&str> = chosen.iter().filter_map(|place| name_in(parts(&log[*place].text).heard)).collect();
         // "from 10:00 to 20:00" asks for all

@@ -8,6 +8,8 @@ mod asking;
 mod computed;
 mod lists;
 mod plainer;
+mod scope;
+mod spelling;
 mod spoken;
 mod topic;
 
@@ -15,15 +17,12 @@ use alternatives::alternatives;
 use asking::{company, in_small_letters, reason};
 use computed::computed;
 use plainer::plainer;
+use scope::scope;
 use topic::Index;
 
 use crate::{
     prompt::english::{listed, words},
-    query::{
-        Asks, Beside, Context, Coverage, Day, EventRelation, MediaSpan, Order, Point, Query, When, parse, resolve,
-        without_day,
-    },
-    value::clock::DayClock,
+    query::{Asks, Beside, EventRelation, Order, Query, When, parse, without_day},
 };
 
 /// The most lines that a language model is given.
@@ -199,7 +198,9 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
         return missing();
     }
     let scope = match quoted(question) {
-        Some(words) => scope.into_iter().filter(|place| speech(&log[*place].text).to_lowercase().contains(&words)).collect(),
+        Some(words) => {
+            scope.into_iter().filter(|place| speech(&log[*place].text).to_lowercase().contains(&words)).collect()
+        }
         None => scope,
     };
     if quoted(question).is_some() {
@@ -238,7 +239,8 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
     let is_shown = topic.is_meeting || topic.is_reason || !topic.is_about && index.shows(&topic, &chosen);
     // what somebody only mentioned has no time, no length and no place of the wearer's
     let own = words(question).iter().any(|word| word == "i");
-    let needs_sight = matches!(query.asks, Asks::When | Asks::HowLong | Asks::HowMany) || query.asks == Asks::Where && own;
+    let needs_sight =
+        matches!(query.asks, Asks::When | Asks::HowLong | Asks::HowMany) || query.asks == Asks::Where && own;
     if needs_sight && !is_shown && !topic.is_speech && !topic.is_open() {
         return missing();
     }
@@ -272,76 +274,6 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
     lines.dedup();
     lines.truncate(MAX_LINES);
     Gathered { lines, fitting, answer, place, ask, asks, searched, is_shown, ..Gathered::default() }
-}
-
-/// The places of the lines in the asked time; all without a time. `None` if nothing was recorded then.
-fn scope(query: &Query, log: &[LogLine], now_ms: i64, zone: &str) -> Option<Vec<usize>> {
-    let all = || (0..log.len()).collect::<Vec<_>>();
-    let Some(when) = &query.when else { return Some(all()) };
-    let media = media(log);
-    let context = Context { now_ms, zone: zone.to_owned(), media: media.iter().map(|(_, span)| *span).collect() };
-    let resolved = resolve(when, &context).ok()?;
-    match resolved.coverage {
-        Coverage::Recorded => {}
-        // a log without dates is of one day
-        Coverage::Unknown if is_today_alone(when) => return Some(all()),
-        // a date means nothing to a log without one
-        Coverage::Nothing | Coverage::Future | Coverage::Unknown => return None,
-    }
-    let mut found = Vec::new();
-    for window in &resolved.media {
-        let (name, _) = media.get(window.medium)?;
-        let own = (0..log.len()).filter(|place| log[*place].medium == *name);
-        match window.at_s {
-            Some(at) => {
-                let holds = |place: &usize| log[*place].start <= at && at < log[*place].end;
-                let near = |place: &usize| log[*place].start < window.to_s && log[*place].end > window.from_s;
-                let exact: Vec<usize> = own.clone().filter(holds).collect();
-                found.extend(if exact.is_empty() { own.filter(near).take(1).collect() } else { exact });
-            }
-            None => found.extend(own.filter(|place| {
-                let line = &log[*place];
-                // a line that only touches the edge belongs to the other side
-                line.start < window.to_s - 0.5 && line.end > window.from_s + 0.5
-            })),
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    Some(found)
-}
-
-/// True for "today" and nothing else.
-fn is_today_alone(when: &When) -> bool {
-    when.point == Point { day: Some(Day::Today), ..Point::default() } && when.to.is_none()
-}
-
-/// The media of a log, with the time that each covers.
-fn media(log: &[LogLine]) -> Vec<(String, MediaSpan)> {
-    let mut all: Vec<(String, Vec<&LogLine>)> = Vec::new();
-    for line in log {
-        match all.iter_mut().find(|(name, _)| *name == line.medium) {
-            Some((_, lines)) => lines.push(line),
-            None => all.push((line.medium.clone(), vec![line])),
-        }
-    }
-    let span = |lines: &[&LogLine]| {
-        let (first, last) = (lines.first()?, lines.last()?);
-        let length = (last.end - first.start).max(1e-3);
-        let minutes = |clock: &str, end: bool| {
-            let time = if end { clock.split('-').nth(1) } else { clock.split('-').next() }?;
-            let (hour, minute) = time.trim().split_once(':')?;
-            Some(hour.parse::<u16>().ok()? * 60 + minute.parse::<u16>().ok()?)
-        };
-        let clock = first.clock.as_deref().zip(last.clock.as_deref()).and_then(|(start, end)| {
-            let (start_min, end_min) = (minutes(start, false)?, minutes(end, true)?);
-            let passed = f64::from((i32::from(end_min) - i32::from(start_min)).rem_euclid(1440)) * 60.0;
-            Some(DayClock { start_min, pace: passed / length }).filter(|clock| clock.pace > 0.0)
-        });
-        let wall_start_ms = first.wall_ms.map(|(start, _)| start);
-        Some(MediaSpan { start_s: first.start, end_s: last.end, wall_start_ms, clock })
-    };
-    all.into_iter().filter_map(|(name, lines)| Some((name, span(&lines)?))).collect()
 }
 
 /// The line of an event that is described in words.

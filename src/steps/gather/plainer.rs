@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn turns_of_phrase_become_plain() {
         for (asked, plain) in [
-            ("How long was the bell in my hands?", "How long I carried the bell?"),
+            ("How long was the bell in my hands?", "How long did I carry the bell?"),
             ("Who did I bump into?", "Who did I met?"),
             ("Could I saw wood?", "Could I see wood?"),
             ("Did I saw wood?", "Did I saw wood?"),

@@ -4,6 +4,7 @@ use super::{
     LogLine,
     lists::{GENERIC, INTRODUCTIONS, LISTS, MEETING, PERSONAL, PLEDGES, SPEECH},
     parts,
+    spelling::same,
     spoken::TELLING,
 };
 use crate::prompt::{
@@ -246,7 +247,8 @@ impl Index {
         let of_log = || self.words.iter().find(|known| same(known, word)).cloned();
         let mut asking: Vec<&str> = grammar.iter().copied().filter(|known| same(known, word)).collect();
         asking.sort_unstable();
-        let generic = || [ASKING, GENERIC, TELLING].into_iter().flat_map(str::split_whitespace).find(|known| same(known, word));
+        let generic =
+            || [ASKING, GENERIC, TELLING].into_iter().flat_map(str::split_whitespace).find(|known| same(known, word));
         of_log().or_else(|| asking.first().map(|word| (*word).to_owned())).or_else(|| generic().map(str::to_owned))
     }
 
@@ -346,57 +348,5 @@ impl Index {
     fn is_act(&self, term: &Term) -> bool {
         let is_verb = |stem: &String| self.verbs.contains(stem);
         is_verb(&term.stem) || term.others.iter().any(|other| other.first().is_some_and(is_verb))
-    }
-}
-
-/// True for equal stems, and for those that one typing error may have made of each other. Short words differ by a wrong letter too often ("boots" and
-/// "books"), so only letters in the wrong order ("tabel") or a missing one ("hamer") count there.
-fn same(own: &str, stem: &str) -> bool {
-    if own == stem {
-        return true;
-    }
-    // "ofice": a doubled letter is often missing
-    let single = |word: &str| {
-        let mut letters: Vec<char> = word.chars().collect();
-        letters.dedup();
-        letters
-    };
-    if own.len() > 4 && own.len() != stem.len() && single(own) == single(stem) {
-        return true;
-    }
-    let (short, long) = (own.len().min(stem.len()), own.len().max(stem.len()));
-    if short < 4 || long > short + 1 || own.chars().next() != stem.chars().next() && short < 6 {
-        return false;
-    }
-    if strsim::osa_distance(own, stem) != 1 {
-        return false;
-    }
-    let swapped = || {
-        let letters = |word: &str| {
-            let mut letters: Vec<char> = word.chars().collect();
-            letters.sort_unstable();
-            letters
-        };
-        letters(own) == letters(stem)
-    };
-    short >= 6 || (long > short && short >= 5) || (long == short && swapped())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same;
-
-    #[test]
-    fn a_typing_error_is_forgiven_where_it_makes_no_other_word() {
-        for (own, typed) in
-            [("tabl", "tabl"), ("table", "tabel"), ("play", "paly"), ("hammer", "hamer"), ("supermarket", "supermaket")]
-        {
-            assert!(same(own, typed), "{own} {typed}");
-        }
-        for (own, other) in
-            [("boot", "book"), ("cake", "lake"), ("boots", "books"), ("map", "amp"), ("coat", "cat"), ("cart", "art")]
-        {
-            assert!(!same(own, other), "{own} {other}");
-        }
     }
 }
