@@ -69,7 +69,7 @@ fn turns_of_phrase_ask_the_same() {
     check("Did I ride a bike before or after I was in the office?", &[3, 5], Some("After."));
     check("When did I hear \"nice to meet you\"?", &[3], Some("At 00:20."));
     // what was only mentioned has no time of the wearer's
-    check("When did I call Tom?", &[], None);
+    check("When did I see Ben?", &[], None);
 }
 
 #[test]
