@@ -54,13 +54,19 @@ def ranks(folder, pos):
     return {row[0]: row[-int(row[2]) :] for row in rows(folder / f"index.{pos}")}
 
 
-def counts(folder, pos):
-    total = Counter()
+def uses(folder):
+    """(word, number of its part of speech, lexicographer's file, how often texts use it so)"""
     for line in (folder / "cntlist.rev").read_text().splitlines():
         key, _, count = line.split()
-        word, rest = key.split("%")
-        if rest.startswith(f"{pos}:"):
-            total[word] += int(count)
+        word, pos, kind = re.match(r"(.*)%(\d):(\d\d)", key).groups()
+        yield word, int(pos), kind, int(count)
+
+
+def counts(folder, pos):
+    total = Counter()
+    for word, other, _, count in uses(folder):
+        if other == pos:
+            total[word] += count
     return total
 
 
@@ -109,19 +115,17 @@ def kept(folder, pos, number, known):
 def wording(folder):
     """Common words that are verbs in half of their uses and things in hardly any, and in no label
     of a thing, a place or an activity, in any inflection."""
-    use = {}
-    for line in (folder / "cntlist.rev").read_text().splitlines():
-        key, _, count = line.split()
-        word, pos, kind = re.match(r"(.*)%(\d):(\d\d)", key).groups()
-        is_thing = pos == "1" and kind in CONCRETE - {"04", "07"}
-        sort = "verb" if pos == "2" else "thing" if is_thing else "other"
-        use.setdefault(word, Counter())[sort] += int(count)
+    sorts = {}
+    for word, pos, kind, count in uses(folder):
+        is_thing = pos == 1 and kind in CONCRETE - {"04", "07"}
+        sort = "verb" if pos == 2 else "thing" if is_thing else "other"
+        sorts.setdefault(word, Counter())[sort] += count
     named = {stem(word) for word in labels(without=("sounds", "imagenet"))}
     return sorted(
         word
-        for word, uses in use.items()
+        for word, sort in sorts.items()
         if word.isalpha() and stem(word) not in named
-        if 2 * uses["verb"] >= uses.total() and 8 * uses["thing"] <= uses.total()
+        if 2 * sort["verb"] >= sort.total() and 8 * sort["thing"] <= sort.total()
     )
 
 

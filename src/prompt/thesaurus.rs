@@ -29,7 +29,7 @@ struct Thesaurus {
     /// The senses of each word or phrase, by stems, with the rank of the sense.
     senses: HashMap<String, Vec<(usize, u8)>>,
     /// Labels that an eye tells apart.
-    apart: Vec<HashSet<String>>,
+    labels: HashSet<String>,
     /// The stems of their words.
     label_words: HashSet<String>,
     /// The stems of verbs that no label has.
@@ -43,9 +43,10 @@ fn read(text: &str) -> Thesaurus {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (broader, names) = line.split_once('\t').unwrap_or(("", line));
         if broader == "apart" {
-            let labels: HashSet<String> = names.split(',').map(key).collect();
-            found.label_words.extend(labels.iter().flat_map(|label| label.split(' ').map(str::to_owned)));
-            found.apart.push(labels);
+            for label in names.split(',').map(key) {
+                found.label_words.extend(label.split(' ').map(str::to_owned));
+                found.labels.insert(label);
+            }
             continue;
         }
         if broader == "wording" {
@@ -91,8 +92,8 @@ pub(crate) fn key(name: &str) -> String {
 /// True if the word or phrase `asked` means the same as `own`, or a broader kind of it. Both are stems, joined by a space.
 pub(crate) fn covers(asked: &str, own: &str) -> bool {
     let thesaurus = &*THESAURUS;
-    // a label stands for no other label, and for no word of one: an office is no hat
-    let is_label = |name: &str| thesaurus.apart.iter().any(|labels| labels.contains(name));
+    // "office" and "hat" share a rare sense, but a label never stands for another one or for a part of it
+    let is_label = |name: &str| thesaurus.labels.contains(name);
     if is_label(asked) && (is_label(own) || thesaurus.label_words.contains(own)) {
         return false;
     }

@@ -51,7 +51,7 @@ CONTINUED = {
     "search": 1.25,
     "route": 1.25,
     "understand": 22,
-    "claim": 18.5,
+    "claim": 17.5,
 }
 PROMPTS_IN_LESSON = {
     "caption": 16,

@@ -1,6 +1,11 @@
 //! Which of two: "What did I do first, walk or run?", "Did I spend more time cooking or reading?"
 
-use super::{Gathered, LogLine, MAX_LINES, computed::sentence, parts, topic::Index};
+use super::{
+    Gathered, LogLine, MAX_LINES,
+    computed::sentence,
+    parts,
+    topic::{Index, Topic},
+};
 use crate::{
     prompt::english::words,
     query::{Asks, Order, Query},
@@ -34,19 +39,12 @@ fn side(question: &str, scope: &[usize], index: &Index) -> Option<Gathered> {
     let (first, second) =
         lower.split_once(" before or after ").or_else(|| lower.split_once(" earlier or later than "))?;
     let line = |words: &str| {
-        index.matching(&Some(index.topic(words)).filter(|topic| !topic.is_open())?, scope).first().copied()
+        let topic = index.topic(words);
+        (!topic.is_open()).then(|| index.matching(&topic, scope).first().copied()).flatten()
     };
     let (one, other) = (line(first)?, line(second)?);
     let answer = if one < other { "Before." } else { "After." };
-    let mut lines = vec![one, other];
-    lines.sort_unstable();
-    lines.dedup();
-    (one != other).then(|| Gathered {
-        fitting: lines.clone(),
-        lines,
-        answer: Some(answer.into()),
-        ..Gathered::default()
-    })
+    (one != other).then(|| Gathered::answered(vec![one.min(other), one.max(other)], answer.to_owned()))
 }
 
 /// The answer to a question that offers two activities, things or places.
@@ -68,20 +66,20 @@ pub(super) fn alternatives(
         return None;
     }
     // "Medal or ball: which was I carrying first?"
-    let (mut one, mut other) = (index.topic(first), index.topic(second));
-    index.share_act(&mut one, &mut other);
-    if one.is_open() || other.is_open() {
+    let own = (index.topic(first), index.topic(second));
+    let mut shared = own.clone();
+    index.share_act(&mut shared.0, &mut shared.1);
+    if shared.0.is_open() || shared.1.is_open() {
         return None;
     }
-    // "carrying the hat or the juice": nobody carried the juice
-    let own = (index.topic(first), index.topic(second));
-    let (one, other) = if index.matching(&one, scope).is_empty() || index.matching(&other, scope).is_empty() {
-        own
+    let lines = |topics: &(Topic, Topic)| (index.matching(&topics.0, scope), index.matching(&topics.1, scope));
+    let (mut topics, (mut one, mut other)) = (own, lines(&shared));
+    if one.is_empty() || other.is_empty() {
+        // "carrying the hat or the juice": nobody carried the juice
+        (one, other) = lines(&topics);
     } else {
-        (one, other)
-    };
-    let topics = (one, other);
-    let (one, other) = (index.matching(&topics.0, scope), index.matching(&topics.1, scope));
+        topics = shared;
+    }
     let amount = |found: &[usize], measure| match measure {
         Measure::Time => found.iter().map(|place| log[*place].end - log[*place].start).sum(),
         Measure::Count => found.len() as f64,
@@ -109,5 +107,5 @@ pub(super) fn alternatives(
     } else {
         parts.activity
     };
-    Some(Gathered { lines: lines.clone(), fitting: lines, answer: Some(sentence(answer)), ..Gathered::default() })
+    Some(Gathered::answered(lines, sentence(answer)))
 }

@@ -44,8 +44,7 @@ pub(super) fn computed(
     if asks_name && !topic.is_reason {
         let names: Vec<&str> = chosen.iter().filter_map(|place| name_in(parts(&log[*place].text).heard)).collect();
         // "from 10:00 to 20:00" asks for all
-        let is_span = query.when.as_ref().is_some_and(|when| when.to.is_some());
-        let is_one = query.order.is_none() && query.asks != Asks::List && !is_span;
+        let is_one = query.order.is_none() && query.asks != Asks::List && !is_span(query);
         let fits = if is_one { names.len() == 1 } else { !names.is_empty() };
         return fits.then(|| sentence(&joined(&names)));
     }
@@ -75,6 +74,11 @@ pub(super) fn computed(
         }
         _ => None,
     }
+}
+
+/// True if the question names the beginning and the end of a time.
+fn is_span(query: &Query) -> bool {
+    query.when.as_ref().is_some_and(|when| when.to.is_some())
 }
 
 /// True if lines with all words decide a yes-or-no question: it is about what the wearer did or saw. "Was the clock a present?" is not.
@@ -266,8 +270,7 @@ fn one_part(asked_of: AskedOf) -> Option<String> {
     // "What came next?", "the last activity"
     let of_event = query.beside.is_some() || !query.order.is_none();
     // "What did I do between 10:00 and 10:30?"
-    let is_span = query.when.as_ref().is_some_and(|when| when.to.is_some());
-    if is_span && has(DOING) && topic.is_open() && chosen.len() <= MAX_LINES {
+    if is_span(query) && has(DOING) && topic.is_open() && chosen.len() <= MAX_LINES {
         let all = chosen.iter().map(|place| parts(&log[*place].text).activity);
         return in_order(all.filter(|activity| !activity.is_empty()), false);
     }

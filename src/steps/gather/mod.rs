@@ -73,6 +73,13 @@ pub(super) struct Gathered {
     pub is_shown: bool,
 }
 
+impl Gathered {
+    /// An answer that rests on these lines.
+    fn answered(lines: Vec<usize>, answer: String) -> Gathered {
+        Gathered { fitting: lines.clone(), lines, answer: Some(answer), ..Gathered::default() }
+    }
+}
+
 /// The parts of a line's text.
 struct Parts<'a> {
     place: &'a str,
@@ -182,11 +189,11 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
         || ends_with_for && query.asks != Asks::HowLong
         || query.topic.to_lowercase().contains("reason");
     topic.is_speech |= topic.is_reason;
-    // people say their first names only
+    // people say their first names only, and no names of animals
     let lower = question.to_lowercase();
-    // and no names of animals
     let owner = lower.split_once("'s name").and_then(|(before, _)| before.split(' ').next_back());
-    let is_pet = owner.is_some_and(|owner| index.shows(&index.topic(owner), &scope) && !index.topic(owner).is_open());
+    let owner = owner.map(|owner| index.topic(owner)).filter(|owner| !owner.is_open());
+    let is_pet = owner.is_some_and(|owner| index.shows(&owner, &scope));
     if is_pet || ["my name", "last name", "surname", "full name"].iter().any(|other| lower.contains(other)) {
         return Gathered { is_shown: is_pet, ..missing() };
     }
@@ -197,29 +204,17 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
     if topic.is_emptied && is_free && !matches!(query.asks, Asks::List | Asks::HowManyOf) {
         return missing();
     }
-    let scope = match quoted(question) {
-        Some(words) => {
-            scope.into_iter().filter(|place| speech(&log[*place].text).to_lowercase().contains(&words)).collect()
-        }
-        None => scope,
-    };
-    if quoted(question).is_some() {
-        // the quoted words are found; what else the question says chooses nothing
+    let mut scope = scope;
+    if let Some(words) = quoted(question) {
+        scope.retain(|place| speech(&log[*place].text).to_lowercase().contains(&words));
+        // what else the question says chooses nothing
         topic.terms.clear();
         (topic.is_speech, topic.is_meeting) = (true, false);
     }
     let found = index.matching(&topic, &scope);
     if let Some(answer) = company(question, query, &found, log) {
         let lines: Vec<usize> = found.into_iter().take(MAX_LINES).collect();
-        return Gathered {
-            fitting: lines.clone(),
-            lines,
-            answer: Some(answer),
-            asks,
-            searched,
-            is_shown: true,
-            ..Gathered::default()
-        };
+        return Gathered { asks, searched, is_shown: true, ..Gathered::answered(lines, answer) };
     }
     // a log shows what the wearer did not do, but not what the weather was not
     let yes_no = query.asks == Asks::YesNo && is_about_doing(question);

@@ -132,14 +132,11 @@ impl Index {
             }
         };
         let lines: Vec<LineStems> = log.iter().map(line).collect();
-        let each = |line: &LineStems| {
-            [&line.place, &line.activity, &line.seen, &line.heard].into_iter().flatten().cloned().collect::<Vec<_>>()
-        };
-        let all = lines.iter().flat_map(each).collect();
         let seen = |line: &LineStems| {
             [&line.place, &line.activity, &line.seen].into_iter().flatten().cloned().collect::<Vec<_>>()
         };
-        let shown = lines.iter().flat_map(seen).collect();
+        let shown: HashSet<String> = lines.iter().flat_map(seen).collect();
+        let all = lines.iter().flat_map(|line| &line.heard).chain(&shown).cloned().collect();
         let first = |line: &LogLine| words(parts(&line.text).activity).first().map(|word| stem(word));
         let mut phrases = BTreeSet::new();
         for line in log {
