@@ -7,6 +7,9 @@ use crate::value::{JournalLine, Moment, Sense};
 use indexmap::IndexMap;
 use std::cmp::Ordering;
 
+/// What a log says of a moment whose place is not known; `video_log` writes it too.
+pub(super) const UNKNOWN_PLACE: &str = "unknown place";
+
 /// So many stretches before the end of an activity are tried as its own; stretches of one medium hardly overlap.
 const NEAR: usize = 32;
 
@@ -101,7 +104,7 @@ impl<'a> Stretch<'a> {
                 let scene = scene.trim();
                 format!("{place}{done}.{}{scene}", if scene.is_empty() { "" } else { " " })
             }
-            Sense::Done => format!("unknown place, {}.", line.text),
+            Sense::Done => format!("{UNKNOWN_PLACE}, {}.", line.text),
             Sense::Heard => String::new(),
             Sense::Read => format!("Text: {}", line.text),
             Sense::Sound => format!("Sound: {}", line.text),

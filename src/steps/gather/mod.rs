@@ -20,6 +20,7 @@ use plainer::plainer;
 use scope::scope;
 use topic::Index;
 
+use super::entries::UNKNOWN_PLACE;
 use crate::{
     prompt::english::{listed, words},
     query::{Asks, Beside, EventRelation, Order, Query, When, parse, without_day},
@@ -216,8 +217,12 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
         let lines: Vec<usize> = found.into_iter().take(MAX_LINES).collect();
         return Gathered { asks, searched, is_shown: true, ..Gathered::answered(lines, answer) };
     }
-    // a log shows what the wearer did not do, but not what the weather was not
-    let yes_no = query.asks == Asks::YesNo && is_about_doing(question);
+    // a log shows what the wearer did not do, but not what the weather was not, and only if the camera saw a place or an activity
+    let is_watched = scope
+        .iter()
+        .map(|place| parts(&log[*place].text))
+        .any(|parts| !parts.activity.is_empty() || !parts.place.is_empty() && parts.place != UNKNOWN_PLACE);
+    let yes_no = query.asks == Asks::YesNo && is_about_doing(question) && is_watched;
     if found.is_empty() && yes_no && query.parsed && !topic.is_open() {
         return Gathered { answer: Some("No.".into()), asks, searched, ..Gathered::default() };
     }

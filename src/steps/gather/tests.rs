@@ -73,6 +73,15 @@ fn turns_of_phrase_ask_the_same() {
 }
 
 #[test]
+fn a_log_without_a_place_or_an_activity_denies_nothing() {
+    for text in ["unknown place. Seen: mug.", "Heard: we need milk.", "unknown place. Heard: we need milk."] {
+        let log = [LogLine { text: text.into(), end: 10.0, ..LogLine::default() }];
+        let found = gather("Did I drink coffee?", None, &log, 0, "UTC");
+        assert_eq!((found.answer, found.is_missing), (None, true), "{text}");
+    }
+}
+
+#[test]
 fn an_activity_is_done_and_a_thing_is_seen() {
     // an activity: only where it was done
     check("Did I carry the keys?", &[4], Some("Yes."));
