@@ -53,6 +53,12 @@ pub(super) fn computed(
     {
         return Some(errand);
     }
+    if topic.is_pledge
+        && matches!(query.asks, Asks::What | Asks::Which | Asks::Other)
+        && let Some(pledge) = pledge(chosen, log)
+    {
+        return Some(pledge);
+    }
     match query.asks {
         Asks::HowMany => Some(times(events(chosen, topic, index))),
         Asks::YesNo if is_decided(question) && !topic.is_open() && index.knows(topic) => Some("Yes.".to_owned()),
@@ -88,13 +94,32 @@ fn is_decided(question: &str) -> bool {
 
 /// What somebody sends the wearer to a place for: "go to the gym and fetch the trophy". None if two sentences send him there.
 fn errand(chosen: &[usize], topic: &Topic, log: &[LogLine]) -> Option<String> {
-    let sentences = chosen.iter().flat_map(|place| speech(&log[*place].text).split_inclusive(['.', '?', '!']));
     let purpose = |sentence: &str| {
         let (_, journey) = sentence.split_once("go to ")?;
         let (place, purpose) = journey.split_once(" and ")?;
-        topic.is_in_text(place).then(|| purpose.trim().trim_end_matches(['.', '?', '!']).to_owned())
+        topic.is_in_text(place).then(|| purpose.to_owned())
     };
-    let mut found: Vec<String> = sentences.filter_map(purpose).collect();
+    only(sentences(chosen, log).filter_map(purpose))
+}
+
+/// What somebody promises: "I promise to call Tom." None if two sentences promise.
+fn pledge(chosen: &[usize], log: &[LogLine]) -> Option<String> {
+    let promised = |sentence: &str| {
+        let (before, promised) = sentence.split_once(" promise to ")?;
+        before.to_lowercase().ends_with('i').then(|| promised.to_owned())
+    };
+    only(sentences(chosen, log).filter_map(promised))
+}
+
+/// The sentences that are heard in lines.
+fn sentences<'a>(chosen: &'a [usize], log: &'a [LogLine]) -> impl Iterator<Item = &'a str> {
+    chosen.iter().flat_map(|place| speech(&log[*place].text).split_inclusive(['.', '?', '!'])).map(str::trim)
+}
+
+/// The only one of some purposes, as an answer: "To call Tom."
+fn only(purposes: impl Iterator<Item = String>) -> Option<String> {
+    let mut found: Vec<String> =
+        purposes.map(|purpose| purpose.trim().trim_end_matches(['.', '?', '!']).to_owned()).collect();
     found.dedup();
     let [only] = &found[..] else { return None };
     Some(format!("To {only}."))

@@ -78,7 +78,7 @@ impl Topic {
         self.terms.is_empty()
     }
 
-    /// The things and activities of some lines that a word of the topic covers ("the dog" for "animal"); `None` if the log has all words.
+    /// The places, things and activities of some lines that a word of the topic covers ("the dog" for "animal"); `None` if the log has all words.
     pub(super) fn covered<'a>(&self, index: &Index, texts: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
         // "Which foods did I see in the kitchen?": the first is a kind, the others say where
         let (term, places) = self.terms.split_first()?;
@@ -89,15 +89,18 @@ impl Topic {
         let mut found = Vec::new();
         for text in texts {
             let parts = parts(text);
+            // a dressing room is a room, and nothing to wear
             let fits = |name: &str| {
-                let own = stems(&[name]);
-                term.others.iter().any(|other| other.iter().all(|stem| own.contains(stem)))
+                let (own, last) = (stems(&[name]), words(name).pop().map(|word| stem(&word)));
+                let has = |other: &Vec<String>| other.iter().all(|stem| own.contains(stem));
+                term.others.iter().any(|other| has(other) && last.as_ref().is_some_and(|last| other.contains(last)))
             };
-            let seen = parts.seen.split(", ").filter(|thing| !thing.is_empty() && fits(thing));
-            found.extend(seen.map(|thing| format!("the {thing}")));
-            // "feeding the cat" has the cat
-            let words: Vec<&str> = parts.activity.split(' ').collect();
-            found.extend(words.iter().skip(1).filter(|word| fits(word)).map(|word| format!("the {word}")));
+            // a palace is a building
+            let named = std::iter::once(parts.place).chain(parts.seen.split(", "));
+            found.extend(named.filter(|name| !name.is_empty() && fits(name)).map(|name| format!("the {name}")));
+            // "feeding the cat" has the cat, but "getting dressed" has no dress
+            let own = parts.activity.split(' ').skip(1).filter(|word| !word.ends_with("ed") || stem(word) == **word);
+            found.extend(own.filter(|word| fits(word)).map(|word| format!("the {word}")));
         }
         (!found.is_empty()).then_some(found)
     }
