@@ -190,7 +190,8 @@ fn a_transcript_overwrites_only_a_transcript() {
 #[test]
 fn an_unusable_memo_is_reported_with_a_remedy() {
     let cache = tempfile::tempdir().expect("temp");
-    let args = ["run", "log_qa", "-i", "log=examples/media/day1.log.jsonl", "-i", "question=What did I promise?"];
+    let args =
+        ["run", "log_qa", "-i", "log=examples/media/day1.log.jsonl", "-i", "question=Where did I last see the keys?"];
     let base = cache.path().join("memo/memo.sqlite");
     std::fs::create_dir(cache.path().join("memo")).expect("made");
     std::fs::write(&base, [0x5a; 9000]).expect("written");

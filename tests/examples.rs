@@ -190,7 +190,7 @@ fn a_question_uses_only_the_senses_that_it_needs() {
             let evidence = told["evidence"].as_array().expect("evidence");
             evidence.iter().filter(|line| line["text"].as_str().is_some_and(|text| !text.starts_with("Heard:"))).count()
         };
-        // one routing, one listening, one line of the journal, one answer: no picture was read
+        // one routing, one listening, one line of the journal and one search: no picture was read
         assert!(said["exchanges"].as_u64() <= Some(4) && places(&said) == 0, "{said}");
         assert!(seen["exchanges"].as_u64() > Some(100), "{seen}");
     }

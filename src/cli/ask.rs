@@ -289,9 +289,19 @@ pub(crate) fn show(outcome: &Outcome, several: bool, out: &Out) -> Result<(), Fa
             false => out.text(format_args!("  {evidence}"))?,
         }
     }
+    let said = |name: &str| match &outcome.value {
+        Value::Record(fields) => {
+            fields.get(name).and_then(|value| if let Value::Text(text) = value { Some(text) } else { None })
+        }
+        _ => None,
+    };
+    if let (Some(question), Some(answer)) = (said("question"), said("translated_from")) {
+        out.note(format_args!(
+            "(a model translated the question and the answer, which nobody checked: {question} {answer})"
+        ));
+    }
     if outcome.abstained
-        && let Value::Record(fields) = &outcome.value
-        && let Some(Value::Text(searched)) = fields.get("searched")
+        && let Some(searched) = said("searched")
     {
         out.note(format_args!("(searched for: {searched})"));
     }

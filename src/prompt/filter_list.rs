@@ -51,6 +51,12 @@ pub const FILTERS: &[FilterDoc] = &[
         "true if a question in English is about what was said",
     ),
     doc(
+        "language",
+        text,
+        "question | language",
+        "the English name of a text's language; `English` if most words are English, or if no other language is likely",
+    ),
+    doc(
         "runs",
         lists,
         "rows | runs('place')",

@@ -3,6 +3,7 @@
 use super::{
     convert::{self, MomentShown},
     english::{asks_about_speech, asks_yes_or_no, keywords, words},
+    language::language,
     work::{brief, items, spend, text_of, walk, wrong},
 };
 use crate::value::{Moment, Value};
@@ -17,6 +18,7 @@ pub(super) fn add_to(engine: &mut Environment<'static>) {
     add_of_text(engine, "keywords", keywords);
     add_of_text(engine, "asks_yes_or_no", asks_yes_or_no);
     add_of_text(engine, "asks_about_speech", asks_about_speech);
+    add_of_text(engine, "language", language);
     engine.add_test("none", convert::is_nothing);
     super::vectors::add_to(engine);
     engine.add_filter("runs", runs);

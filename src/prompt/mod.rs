@@ -13,6 +13,7 @@ pub mod filters;
 mod guards;
 mod infer;
 mod json;
+pub mod language;
 mod locals;
 mod names;
 mod nesting;
