@@ -488,6 +488,30 @@ fn a_step_of_an_optional_role_is_skipped_unless_an_agent_fills_it() {
 }
 
 #[test]
+fn a_model_that_is_replaced_does_not_judge_its_successor() {
+    let dialogue = "version: 1\ndialogue: d\ncast: own\noptional: [critic, other]\nsteps:\n  \
+        said: { say: { agent: mind, text: hello } }\n  judged: { say: { agent: critic, text: hello } }\n  \
+        more: { say: { agent: other, text: hello } }\nanswer: \"{{ said }} {{ judged or 'nobody' }} {{ more or 'nobody' }}\"\n";
+    let folder = folder(&[
+        ("d.yaml", dialogue),
+        ("casts/own.yaml", "cast: { mind: one, critic: one, other: three }\n"),
+        ("casts/mind.yaml", "cast: { mind: two }\n"),
+        ("casts/both.yaml", "cast: { mind: two, critic: one }\n"),
+        ("agents/one.yaml", "script: { \"\": first }\n"),
+        ("agents/two.yaml", "script: { \"\": second }\n"),
+        ("agents/three.yaml", "script: { \"\": third }\n"),
+    ]);
+    for (args, expected) in [
+        (&[][..], "first first third"),
+        (&["--cast", "mind"], "second nobody third"),
+        (&["--cast", "both"], "second first third"),
+    ] {
+        let (said, code) = elenchus(folder.path(), &[&["run", "d.yaml", "--no-memo"], args].concat());
+        assert!(code == 0 && said.contains(expected), "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn an_input_of_any_type_takes_json() {
     let folder = folder(&[
         (

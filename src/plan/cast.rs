@@ -140,13 +140,21 @@ pub(super) fn cast_of(written: &DialogueFile, file: &Arc<str>, library: &dyn Lib
     let mut cast = own_cast(written, file, library, shared);
     cast.own_labels = cast.labels.keys().filter(|role| !shared.swapped.labels.contains_key(*role)).cloned().collect();
     let Swapped { agents, labels, dialogues } = shared.swapped.clone();
-    for (role, agent) in agents {
+    let mut gone = IndexSet::new();
+    for (role, agent) in &agents {
         // a swapped cast may fill roles that the dialogue does not declare
         let own = cast.agents.insert(role.clone(), agent.clone());
-        if own.is_some_and(|own| own.name != agent.name) {
-            cast.replaced.insert(role, agent);
+        if let Some(own) = own.filter(|own| own.name != agent.name) {
+            gone.insert(own.name);
+            cast.replaced.insert(role.clone(), agent.clone());
         }
     }
+    // a model that is replaced in one role does not judge its successor in an optional one
+    let optional: Vec<&str> = written.optional.iter().flatten().map(|role| role.value.as_str()).collect();
+    let stays = |role: &String, agent: &Binding| {
+        agents.contains_key(role) || !optional.contains(&role.as_str()) || !gone.contains(&agent.name)
+    };
+    cast.agents.retain(|role, agent| stays(role, agent));
     cast.labels.extend(labels);
     cast.dialogues.extend(dialogues);
     cast.agents.values().for_each(|agent| know_agent(agent, library, shared));
