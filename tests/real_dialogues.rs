@@ -104,3 +104,25 @@ fn a_log_changes_the_choice() {
     let told = bench().run("log_choice", &inputs);
     assert!(told["text"] == "A cat." && told["blind"] != "A cat.", "{told}");
 }
+
+#[test]
+#[ignore = "needs real weights: make real"]
+fn pictures_are_searched_by_the_words_of_a_question() {
+    let bench = bench();
+    let about = |question: &str| [("video", bench.reel("morning")), ("question", question.to_owned())];
+    let found = bench.run("video_search", &about("When did I see the cat?"));
+    let middle = |entry: &Json| (entry["start"].as_f64().unwrap_or(0.0) + entry["end"].as_f64().unwrap_or(0.0)) / 2.0;
+    assert!((12.0..18.0).contains(&middle(&found["evidence"][0])), "{found}");
+    let found = bench.run("focus", &about("What animal did I see?"));
+    assert!(found["text"].as_str().is_some_and(|text| text.contains("cat")), "{found}");
+}
+
+/// The mind translates the question and the answer; the lines that it cites are those of the English question.
+#[test]
+#[ignore = "needs real weights: make real"]
+fn a_german_question_is_answered_from_an_english_log() {
+    let log = ("log", "@examples/media/day1.log.jsonl".to_owned());
+    let found = bench().run("log_qa", &[log, ("question", "Wie oft habe ich die Liste geprüft?".to_owned())]);
+    assert_eq!(found["translated_from"], "Twice.", "{found}");
+    assert_eq!(found["evidence"].as_array().map(Vec::len), Some(2), "{found}");
+}

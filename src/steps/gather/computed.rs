@@ -2,6 +2,7 @@
 
 use super::{
     LogLine, MAX_LINES, asks_for_all, parts, speech,
+    superlative::superlative,
     topic::{Index, Topic},
 };
 use crate::{
@@ -32,7 +33,13 @@ pub(super) fn computed(
     log: &[LogLine],
     zone: &str,
 ) -> Option<String> {
-    if !query.parsed {
+    if let Some(most) = superlative(question, query, chosen, log) {
+        return Some(most);
+    }
+    // a log names no colours
+    if !query.parsed
+        || words(question).iter().any(|word| listed("colour colours color colors", word)) && !topic.is_speech
+    {
         return None;
     }
     let asked_of = AskedOf { question, query, chosen, topic, index, log };
@@ -152,6 +159,8 @@ fn told_when(question: &str, query: &Query, chosen: &[usize], log: &[LogLine], z
     match day(line).filter(|_| is_of_days) {
         Some(day) if has("day days date") && !has("time hour clock") => Some(format!("On {day}.")),
         Some(day) => Some(format!("On {day} at {at}.")),
+        // the day is not known
+        None if has("day days date") && !has("time hour clock") => None,
         None => Some(format!("At {at}.")),
     }
 }
@@ -307,7 +316,7 @@ fn one_part(asked_of: AskedOf) -> Option<String> {
 }
 
 /// Phrases as a list: `a, b and c`.
-fn joined(phrases: &[&str]) -> String {
+pub(super) fn joined(phrases: &[&str]) -> String {
     match phrases.split_last() {
         None => String::new(),
         Some((last, [])) => (*last).to_owned(),

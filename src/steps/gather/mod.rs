@@ -11,6 +11,7 @@ mod plainer;
 mod scope;
 mod spelling;
 mod spoken;
+mod superlative;
 mod topic;
 
 use alternatives::alternatives;
@@ -18,11 +19,12 @@ use asking::{company, in_small_letters, reason};
 use computed::computed;
 use plainer::plainer;
 use scope::scope;
+use superlative::asks_for_most;
 use topic::Index;
 
 use super::entries::UNKNOWN_PLACE;
 use crate::{
-    prompt::english::{listed, words},
+    prompt::english::{FUNCTION, content, listed, stems, words},
     query::{Asks, Beside, EventRelation, Order, Query, When, parse, without_day},
 };
 
@@ -114,9 +116,14 @@ pub(super) fn whereabouts(text: &str) -> (String, String) {
 
 /// Chooses lines for a question. `now_ms` and `zone` are those of the person who asks. A model's understanding takes the place of the grammar's.
 pub(super) fn gather(question: &str, understood: Option<Query>, log: &[LogLine], now_ms: i64, zone: &str) -> Gathered {
-    let index = Index::of(log);
+    let mut index = Index::of(log);
     let written = question;
-    let question = &plainer(question, &index);
+    let mut question = plainer(question, &index);
+    if let Some((rest, other)) = excepted(&question) {
+        index.leave_out(&other);
+        question = rest;
+    }
+    let question = &question;
     let mut query = understood.unwrap_or_else(|| parse(question));
     // "What was the last place I was at?"
     let asked = words(question);
@@ -152,6 +159,17 @@ fn find(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms: i
         }
         None => chosen,
     }
+}
+
+/// A question without what it leaves out, and that: "Apart from the garden, where else did I pick apples?"
+fn excepted(question: &str) -> Option<(String, String)> {
+    let lower = question.to_lowercase();
+    let begins = ["apart from ", "besides ", "other than ", "except for ", "not counting "];
+    let (begin, from) = begins.iter().find_map(|begin| Some((begin, lower.find(begin)?)))?;
+    let rest = lower.get(from + begin.len()..)?;
+    let length = rest.find([',', '?', '.', ';']).unwrap_or(rest.len());
+    let kept = format!("{}{}", lower.get(..from)?, rest[length..].trim_start_matches([',', '.', ';']));
+    Some((kept.replace(" else ", " ").trim().to_owned(), rest[..length].to_owned()))
 }
 
 /// What a question quotes, in small letters, if it is more than a word.
@@ -247,6 +265,16 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
     // what somebody only mentioned was neither done nor seen
     let may_follow = is_shown || topic.is_speech || query.asks == Asks::YesNo;
     let answer = may_follow.then(|| computed(question, query, &chosen, &topic, index, log, zone)).flatten();
+    // "What did I write in my letter?" is not answered by "Writing a letter."
+    let asked = stems(&[question]);
+    let repeats = |answer: &String| {
+        let said = words(answer);
+        let said = content(&said, &[FUNCTION]);
+        matches!(query.asks, Asks::What | Asks::Which) && said.iter().all(|(stem, _)| asked.contains(stem))
+    };
+    if answer.as_ref().is_some_and(repeats) {
+        return missing();
+    }
     let is_where = query.asks == Asks::Where && (is_shown || query.when.is_some() && topic.is_open());
     let place = chosen.first().filter(|_| is_where && chosen.len() == 1).map(|only| parts(&log[*only].text).place);
     let place = place.filter(|place| !place.is_empty()).map(str::to_owned);
@@ -340,7 +368,7 @@ fn asks_for_all(question: &str) -> bool {
 
 /// The lines that the order of the query chooses. Counts, durations and lists need all of them.
 fn ordered(question: &str, query: &Query, found: Vec<usize>) -> Vec<usize> {
-    let takes_all = matches!(query.asks, Asks::HowMany | Asks::HowManyDays | Asks::List);
+    let takes_all = matches!(query.asks, Asks::HowMany | Asks::HowManyDays | Asks::List) || asks_for_most(question);
     match query.order {
         _ if takes_all => found,
         Order::First => found.into_iter().take(1).collect(),

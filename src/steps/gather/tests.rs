@@ -64,6 +64,15 @@ fn turns_of_phrase_ask_the_same() {
     check("I rode a bike, and then what did I do?", &[6], Some("Cooking soup."));
     check("yo what was I in the middle of at 00:42?", &[5], Some("Riding a bike."));
     check("00:21 to 00:49, list the spots I was at, first to last please", &[3, 4, 5], Some("Office and street."));
+    // words of the question are no answer
+    check("What did I carry in the keys?", &[], None);
+    // what is left out, and what is the most
+    check("Apart from the kitchen, where else did I see the keys?", &[5], None);
+    check("Where did I see the keys, not counting the street?", &[4], None);
+    check("Which activity did I do the most often?", &[1, 2, 3, 4, 5, 6, 7], Some("Cooking soup."));
+    check("Where did I spend the most time?", &[1, 2, 3, 4, 5, 6, 7], Some("Kitchen and office."));
+    check("What colours were the keys?", &[], None);
+    check("At 00:35 I saw something. What was it?", &[4], Some("The lamp."));
     // errands, sides and quotations
     check("What took me to the office?", &[1], Some("To look for ben."));
     check("Did I ride a bike before or after I was in the office?", &[3, 5], Some("After."));

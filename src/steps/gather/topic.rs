@@ -26,6 +26,8 @@ pub(super) struct Index {
     phrases: BTreeSet<String>,
     /// All words as written.
     words: BTreeSet<String>,
+    /// The lines that a question leaves out.
+    left_out: HashSet<usize>,
 }
 
 pub(super) struct LineStems {
@@ -155,7 +157,15 @@ impl Index {
             }
         }
         let written = log.iter().flat_map(|line| words(&line.text)).collect();
-        Index { lines, all, shown, verbs: log.iter().filter_map(first).collect(), phrases, words: written }
+        let verbs = log.iter().filter_map(first).collect();
+        Index { lines, all, shown, verbs, phrases, words: written, left_out: HashSet::new() }
+    }
+
+    /// Leaves out the lines in which the camera saw something.
+    pub(super) fn leave_out(&mut self, words: &str) {
+        let topic = self.topic(words);
+        let lines = 0..self.lines.len();
+        self.left_out = lines.filter(|place| !topic.is_open() && self.shows(&topic, &[*place])).collect();
     }
 
     /// What the words of a topic are about, without verbs that only word it: "bang in a nail" is about the nail.
@@ -265,6 +275,7 @@ impl Index {
     /// The lines of `scope` about the topic. An activity is looked for in what was done, a place in where it was, and a thing in everything that
     /// was seen or done. Only then speech counts.
     pub(super) fn matching(&self, topic: &Topic, scope: &[usize]) -> Vec<usize> {
+        let scope: Vec<usize> = scope.iter().copied().filter(|place| !self.left_out.contains(place)).collect();
         let heard = |place: &usize| match topic.is_meeting {
             true => self.lines[*place].introduces,
             false => !self.lines[*place].heard.is_empty(),
