@@ -90,6 +90,11 @@ impl Bench {
     }
 }
 
+/// The questions of some rows as an input.
+fn questions_of(rows: &[&Json]) -> String {
+    Json::from(rows.iter().map(|row| row["question"].clone()).collect::<Vec<_>>()).to_string()
+}
+
 fn seconds(row: &Json) -> Option<(f64, f64)> {
     Some((row["time"][0].as_f64()?, row["time"][1].as_f64()?))
 }
@@ -209,8 +214,7 @@ fn questions_about_real_clips_are_answered_or_refused() {
     let mut tally = Tally::default();
     for (name, clip) in &bench.clips {
         let rows = bench.of_clip("questions", name);
-        let questions = Json::from(rows.iter().map(|row| row["question"].clone()).collect::<Vec<_>>()).to_string();
-        let found = bench.run(QUESTIONS, &[("video", clip.display().to_string()), ("questions", questions)]);
+        let found = bench.run(QUESTIONS, &[("video", clip.display().to_string()), ("questions", questions_of(&rows))]);
         tally.count(name, &rows, &found["value"]["answers"], &found["value"]["log"].to_string());
     }
     tally.check("questions", MIN_RIGHT, MIN_REFUSED);
@@ -262,8 +266,7 @@ fn questions_about_what_a_perfect_eye_sees_are_answered_or_refused() {
         };
         let log = Json::from(sights.iter().map(line).collect::<Vec<_>>()).to_string();
         let rows = bench.of_clip("questions", name);
-        let questions = Json::from(rows.iter().map(|row| row["question"].clone()).collect::<Vec<_>>()).to_string();
-        let found = bench.run(READING, &[("log", log.clone()), ("questions", questions)]);
+        let found = bench.run(READING, &[("log", log.clone()), ("questions", questions_of(&rows))]);
         tally.count(name, &rows, &found["value"], &log);
     }
     tally.check("reading", MIN_READ, MIN_REFUSED);

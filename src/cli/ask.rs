@@ -290,9 +290,10 @@ pub(crate) fn show(outcome: &Outcome, several: bool, out: &Out) -> Result<(), Fa
         }
     }
     let said = |name: &str| match &outcome.value {
-        Value::Record(fields) => {
-            fields.get(name).and_then(|value| if let Value::Text(text) = value { Some(text) } else { None })
-        }
+        Value::Record(fields) => match fields.get(name) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        },
         _ => None,
     };
     if let (Some(question), Some(answer)) = (said("question"), said("translated_from")) {

@@ -7,7 +7,7 @@ use super::{
 use whatlang::{Detector, Lang};
 
 /// The name of English.
-pub const ENGLISH: &str = "English";
+const ENGLISH: &str = "English";
 
 /// The languages that a text may have. More of them would be confused more often in short questions.
 const LANGUAGES: &[Lang] = &[
@@ -43,10 +43,10 @@ pub fn language(text: &str) -> &'static str {
     let is_english =
         |word: &&String| is_clock(word) || lists.iter().any(|list| listed(list, word)) || thesaurus::has(word);
     let share = words.iter().filter(is_english).count() as f64 / words.len().max(1) as f64;
-    let least = if share <= 0.5 { LEAST } else { CERTAIN };
     if share > 0.8 {
         return ENGLISH;
     }
+    let least = if share <= 0.5 { LEAST } else { CERTAIN };
     let found = Detector::with_allowlist(LANGUAGES.to_vec()).detect(text);
     found.filter(|found| found.confidence() >= least).map_or(ENGLISH, |found| found.lang().eng_name())
 }

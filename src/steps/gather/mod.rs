@@ -236,11 +236,11 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
         return Gathered { asks, searched, is_shown: true, ..Gathered::answered(lines, answer) };
     }
     // a log shows what the wearer did not do, but not what the weather was not, and only if the camera saw a place or an activity
-    let is_watched = scope
-        .iter()
-        .map(|place| parts(&log[*place].text))
-        .any(|parts| !parts.activity.is_empty() || !parts.place.is_empty() && parts.place != UNKNOWN_PLACE);
-    let yes_no = query.asks == Asks::YesNo && is_about_doing(question) && is_watched;
+    let is_watched = || {
+        let mut all = scope.iter().map(|place| parts(&log[*place].text));
+        all.any(|parts| !parts.activity.is_empty() || !parts.place.is_empty() && parts.place != UNKNOWN_PLACE)
+    };
+    let yes_no = query.asks == Asks::YesNo && is_about_doing(question) && is_watched();
     if found.is_empty() && yes_no && query.parsed && !topic.is_open() {
         return Gathered { answer: Some("No.".into()), asks, searched, ..Gathered::default() };
     }
@@ -266,13 +266,11 @@ fn choose(question: &str, query: &Query, index: &Index, log: &[LogLine], now_ms:
     let may_follow = is_shown || topic.is_speech || query.asks == Asks::YesNo;
     let answer = may_follow.then(|| computed(question, query, &chosen, &topic, index, log, zone)).flatten();
     // "What did I write in my letter?" is not answered by "Writing a letter."
-    let asked = stems(&[question]);
     let repeats = |answer: &String| {
-        let said = words(answer);
-        let said = content(&said, &[FUNCTION]);
-        matches!(query.asks, Asks::What | Asks::Which) && said.iter().all(|(stem, _)| asked.contains(stem))
+        let (asked, said) = (stems(&[question]), words(answer));
+        content(&said, &[FUNCTION]).iter().all(|(stem, _)| asked.contains(stem))
     };
-    if answer.as_ref().is_some_and(repeats) {
+    if matches!(query.asks, Asks::What | Asks::Which) && answer.as_ref().is_some_and(repeats) {
         return missing();
     }
     let is_where = query.asks == Asks::Where && (is_shown || query.when.is_some() && topic.is_open());

@@ -161,7 +161,7 @@ impl Index {
         Index { lines, all, shown, verbs, phrases, words: written, left_out: HashSet::new() }
     }
 
-    /// Leaves out the lines in which the camera saw something.
+    /// Leaves out the lines in which the camera saw what these words name.
     pub(super) fn leave_out(&mut self, words: &str) {
         let topic = self.topic(words);
         let lines = 0..self.lines.len();
