@@ -32,14 +32,18 @@ impl Day {
 
     /// The answer of a dialogue that takes no video.
     fn run_alone(&self, dialogue: &str, more: &[&str]) -> String {
+        self.elenchus(&[&["run", &format!("examples/{dialogue}.yaml"), "-q"], more].concat())
+    }
+
+    /// The output of a command that succeeds.
+    fn elenchus(&self, args: &[&str]) -> String {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
         command
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("ELENCHUS_CACHE", self.cache.path())
             .env("ELENCHUS_DATA", self.cache.path())
             .env("NO_COLOR", "1");
-        command.args(["run", &format!("examples/{dialogue}.yaml"), "-q"]).args(more);
-        let output = command.output().expect("it ends");
+        let output = command.args(args).output().expect("it ends");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
     }
@@ -123,6 +127,13 @@ fn a_forecast_is_one_sentence_with_evidence() {
         let (sentence, evidence) = told.split_once('\n').expect("evidence");
         assert!(sentence.starts_with("I will ") && sentence.ends_with('.'), "{told}");
         assert!(evidence.trim_start().starts_with("00:0"), "{told}");
+        // the journal's lines name who made them, which the forecaster did not
+        let lines = day.elenchus(&["journal", "show", "--json"]);
+        let lines: Json = serde_json::from_str(&lines).expect("JSON");
+        let casts: Vec<&str> =
+            lines.as_array().expect("lines").iter().filter_map(|line| line["cast"].as_str()).collect();
+        assert!(casts.len() > 10 && casts.iter().all(|cast| *cast == casts[0]), "{casts:?}");
+        assert!(casts[0].contains("eye: starter-clip") && !casts[0].contains("starter-lm"), "{}", casts[0]);
     }
 }
 

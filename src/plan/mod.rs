@@ -36,7 +36,11 @@ use crate::{
     value::{Type, Value},
 };
 use indexmap::IndexMap;
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// A dialogue that passed its check.
 #[derive(Debug, Clone)]
@@ -109,6 +113,34 @@ impl Block {
                     Inside::Nothing | Inside::Asks(_) => false,
                 }
         })
+    }
+
+    /// The roles that each dialogue asks whose steps add lines to the journal, by the dialogue's name. `name` is the name of the
+    /// dialogue whose steps these are.
+    pub fn writers(&self, name: &str) -> BTreeMap<String, BTreeSet<String>> {
+        let mut writers = BTreeMap::new();
+        self.note_writers(name, &mut writers);
+        writers
+    }
+
+    /// Notes the writers here and inside, and returns the roles that these steps ask.
+    fn note_writers(&self, name: &str, writers: &mut BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+        let roles: BTreeSet<String> = (self.steps.iter())
+            .flat_map(|planned| match planned.step.inside() {
+                Inside::Nothing => BTreeSet::new(),
+                Inside::Asks(role) => BTreeSet::from([role]),
+                Inside::Repeats { block, .. } => block.note_writers(name, writers),
+                Inside::Calls { name, block, .. } => block.note_writers(&name, writers),
+            })
+            .collect();
+        if self.steps.iter().any(|planned| planned.step.writes_journal()) {
+            writers.entry(name.to_owned()).or_default();
+        }
+        // a loop is a part of its dialogue, which may ask more roles outside the loop
+        if let Some(known) = writers.get_mut(name) {
+            known.extend(roles.iter().cloned());
+        }
+        roles
     }
 
     /// The questions to a person, also those inside loops and called dialogues. `true` marks one that every run asks.

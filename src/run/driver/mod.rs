@@ -185,6 +185,7 @@ impl Driver {
             store: options.media,
             progress: options.progress.clone(),
             run: run.into(),
+            writers: plan.block.writers(&plan.name),
             media: media.into(),
         });
         Ok(Driver {

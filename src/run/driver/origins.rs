@@ -9,14 +9,15 @@ use crate::{
     },
 };
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 /// The finished exchanges of a run, and the media that it knows of.
 #[derive(Debug)]
 pub(super) struct Origins {
-    cast: String,
+    /// The cast of each dialogue that adds lines, by its name: `role: agent, role: agent`.
+    casts: HashMap<String, String>,
     /// By digest: key, start and end in seconds, and true for a request about sound.
     of: HashMap<String, Vec<(MemoKey, f64, f64, bool)>>,
     /// The media of the run's inputs, and of the lines that it read in the journal.
@@ -24,12 +25,15 @@ pub(super) struct Origins {
 }
 
 impl Origins {
-    /// A run of these agents with media in its inputs.
-    pub(super) fn new(agents: &Agents, media: Arc<[Medium]>) -> Origins {
-        let built_in = [crate::agent::media::MediaAgent::NAME, crate::agent::journal::JournalAgent::NAME];
-        let played = agents.iter().filter(|(role, _)| !built_in.contains(&role.as_str()));
-        let cast = played.map(|(role, agent)| format!("{role}: {}", agent.card().name)).collect::<Vec<_>>().join(", ");
-        Origins { cast, of: HashMap::new(), media }
+    /// A run of these agents with media in its inputs. `writers` has the roles of each dialogue that adds lines: what other dialogues
+    /// of the run ask has no part in the lines, so that the same dialogue writes the same lines in every run.
+    pub(super) fn new(agents: &Agents, writers: &BTreeMap<String, BTreeSet<String>>, media: Arc<[Medium]>) -> Origins {
+        let cast = |roles: &BTreeSet<String>| {
+            let played = roles.iter().filter_map(|role| Some((role, agents.get(role)?)));
+            played.map(|(role, agent)| format!("{role}: {}", agent.card().name)).collect::<Vec<_>>().join(", ")
+        };
+        let casts = writers.iter().map(|(name, roles)| (name.clone(), cast(roles))).collect();
+        Origins { casts, of: HashMap::new(), media }
     }
 
     /// The media that decide an exchange which names none itself.
@@ -58,9 +62,13 @@ impl Origins {
         }
     }
 
-    /// The origin of lines about a medium.
-    pub(super) fn of(&self, digest: &str) -> LineOrigin {
-        LineOrigin { cast: self.cast.clone(), exchanges: self.of.get(digest).cloned().unwrap_or_default() }
+    /// The origin of lines about a medium that a step (`DIALOGUE.STEP`) adds.
+    pub(super) fn of(&self, writer: &str, digest: &str) -> LineOrigin {
+        let cast = writer.rsplit_once('.').and_then(|(dialogue, _)| self.casts.get(dialogue));
+        LineOrigin {
+            cast: cast.cloned().unwrap_or_default(),
+            exchanges: self.of.get(digest).cloned().unwrap_or_default(),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet},
     panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
@@ -46,6 +46,8 @@ pub(super) struct Deps {
     pub store: Option<Arc<MediaStore>>,
     pub progress: Arc<dyn Progress>,
     pub run: Arc<str>,
+    /// The roles of each dialogue that adds lines to the journal ([`crate::plan::Block::writers`]).
+    pub writers: BTreeMap<String, BTreeSet<String>>,
     /// The media in the run's inputs.
     pub media: Arc<[Medium]>,
 }
@@ -78,7 +80,7 @@ pub(super) struct Stages {
 
 impl Stages {
     pub(super) fn new(deps: Deps) -> Stages {
-        let origins = Origins::new(&deps.agents, deps.media.clone());
+        let origins = Origins::new(&deps.agents, &deps.writers, deps.media.clone());
         Stages {
             origins,
             deps,
@@ -243,7 +245,7 @@ impl Stages {
     /// Where the lines of a request to the journal come from.
     fn origin(&self, exchange: &DueExchange) -> LineOrigin {
         match &exchange.request {
-            Request::Journal(JournalRequest::Append { medium, .. }) => self.origins.of(&medium.digest),
+            Request::Journal(JournalRequest::Append { writer, medium, .. }) => self.origins.of(writer, &medium.digest),
             _ => LineOrigin::default(),
         }
     }
