@@ -13,12 +13,15 @@ use crate::{
     error::Fault,
     media,
     run::Outcome,
-    session::{Indexed, media_below},
-    value::{Level, Media, StatedTime, Type, Value},
+    session::{
+        Indexed,
+        asking::{Question, Reads, Subject},
+        media_below,
+    },
+    value::{Level, Media, StatedTime, Value},
 };
-use indexmap::IndexMap;
 use serde_json::json;
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 /// The arguments of `ask`.
 #[derive(Debug, clap::Args)]
@@ -65,27 +68,6 @@ pub(crate) struct Args {
     run: RunArgs,
 }
 
-/// What a question is about.
-enum About {
-    /// One video, which the dialogue looks at itself.
-    Video(Arc<Media>),
-    /// Videos that the journal has now.
-    Indexed(Vec<Arc<Media>>),
-    /// The whole journal.
-    Journal,
-}
-
-impl About {
-    /// The digests of the media whose lines are read. A transcript of such a run is removed with them.
-    fn digests(&self, answering: &CliSession) -> Result<Vec<String>, Fault> {
-        Ok(match self {
-            About::Video(video) => vec![video.digest.clone()],
-            About::Indexed(media) => media.iter().map(|video| video.digest.clone()).collect(),
-            About::Journal => answering.journal()?.stat(None)?.media.into_iter().map(|medium| medium.digest).collect(),
-        })
-    }
-}
-
 impl Args {
     pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         let (paths, question) = self.read()?;
@@ -94,12 +76,10 @@ impl Args {
             let answering = answering.with_answers(&self.answers)?;
             let about = self.prepare(&paths, &answering, out, settings).await?;
             let ask = async |question: &str, history: &[Value]| {
-                let inputs = self.inputs(&about, question, history, &answering);
-                let inputs = answering.plan().bind(inputs)?;
-                answering.run_about(inputs, &about.digests(&answering)?, &self.run).await
+                answering.ask(&about, &self.question(question, history), &self.run).await
             };
             let several =
-                !matches!(&about, About::Video(_)) && !matches!(&about, About::Indexed(media) if media.len() == 1);
+                !matches!(&about, Subject::Video(_)) && !matches!(&about, Subject::Indexed(media) if media.len() == 1);
             let Some(question) = question else {
                 return turns::run(ask, &answering, several, self.fail_on_abstain, out).await;
             };
@@ -151,22 +131,11 @@ impl Args {
         answering: &CliSession,
         out: &Out,
         settings: &Settings,
-    ) -> Result<About, Fault> {
-        let has = |name: &str, ty: &Type| answering.plan().inputs.get(name).is_some_and(|input| input.ty.accepts(ty));
-        let lacks = |name: &str| {
-            let message = format!("{} lacks the input `{name}`, which `ask` needs", answering.plan().name);
-            Fault::refused(message).hint("`elenchus run` runs dialogues with other inputs")
-        };
-        if !has("question", &Type::Text) {
-            return Err(lacks("question"));
-        }
-        if self.as_of.is_some() && !has("as_of", &Type::Text) {
-            let message = format!("{} lacks the input `as_of`, which --as-of needs", answering.plan().name);
-            return Err(Fault::refused(message).hint("leave --dialogue out: the usual one has it"));
-        }
-        if !has("videos", &Type::Video.list()) {
-            if self.journal || !has("video", &Type::Video) {
-                return Err(lacks("videos"));
+    ) -> Result<Subject, Fault> {
+        if answering.reads(self.as_of.is_some())? == Reads::Video {
+            if self.journal {
+                let fault = Fault::refused(format!("{} looks at one video, not at the journal", self.dialogue));
+                return Err(fault.hint("leave --dialogue out: the usual one reads the journal"));
             }
             let [path] = paths else {
                 let fault =
@@ -174,13 +143,13 @@ impl Args {
                 return Err(fault.hint("ask once for each video, or leave --dialogue out"));
             };
             let opening = async { Ok(media::open(path, answering.access()).await?) };
-            return Ok(About::Video(answering.unless_interrupted(opening).await?));
+            return Ok(Subject::Video(answering.unless_interrupted(opening).await?));
         }
         if self.journal {
             if answering.journal()?.stat(None)?.media.is_empty() {
                 return Err(Fault::refused("the journal is empty").hint("`elenchus index VIDEO…` fills it"));
             }
-            return Ok(About::Journal);
+            return Ok(Subject::Journal);
         }
         let looking = answering.beside(&self.log, &self.run, settings)?;
         let mut files = Vec::new();
@@ -209,45 +178,19 @@ impl Args {
                 Indexed::Known { .. } => unseen(video, answering, out)?,
             }
         }
-        Ok(About::Indexed(media))
+        Ok(Subject::Indexed(media))
     }
 
-    /// The inputs of a question; those that the dialogue has not are left out.
-    fn inputs(
-        &self,
-        about: &About,
-        question: &str,
-        history: &[Value],
-        answering: &CliSession,
-    ) -> IndexMap<String, Value> {
-        let zone = self.tz.clone().unwrap_or_default();
-        let system = if zone.is_empty() { answering.access().zone.clone() } else { zone.clone() };
-        let instant = |stated: StatedTime| stated.wall(&system, None).and_then(|wall| shown(wall.at_ms));
-        let now = self.now.map_or_else(|| Some(jiff::Timestamp::now().to_string()), instant).unwrap_or_default();
-        let all = [
-            ("question", Value::Text(question.to_owned())),
-            ("history", Value::List(history.to_vec())),
-            ("now", Value::Text(now)),
-            ("zone", Value::Text(zone)),
-            ("as_of", Value::Text(self.as_of.and_then(instant).unwrap_or_default())),
-        ];
-        let known = |(name, _): &(&str, Value)| answering.plan().inputs.contains_key(*name);
-        let mut inputs: IndexMap<String, Value> =
-            all.into_iter().filter(known).map(|(name, value)| (name.to_owned(), value)).collect();
-        match about {
-            About::Video(video) => inputs.insert("video".to_owned(), Value::Video(video.clone())),
-            About::Indexed(media) => {
-                inputs.insert("videos".to_owned(), Value::List(media.iter().cloned().map(Value::Video).collect()))
-            }
-            About::Journal => inputs.insert("videos".to_owned(), Value::Text("all".to_owned())),
-        };
-        inputs
+    /// A question with its circumstances.
+    fn question(&self, text: &str, history: &[Value]) -> Question {
+        Question {
+            text: text.to_owned(),
+            history: history.to_vec(),
+            now: self.now,
+            as_of: self.as_of,
+            zone: self.tz.clone(),
+        }
     }
-}
-
-/// An instant with its offset.
-fn shown(at_ms: i64) -> Option<String> {
-    jiff::Timestamp::from_millisecond(at_ms).ok().map(|instant| instant.to_string())
 }
 
 /// True for a word that is meant as the name of a file: `day.mp4`, `videos/`.

@@ -7,11 +7,13 @@ use super::{
     forget,
     names::Names,
     out::Out,
+    session::{block_on, unless},
     settings::Settings,
 };
 use crate::{
     error::Fault,
     exchange::{LineFilter, TimeSpan},
+    session::{Engine, forgetting::known_digests},
     store::journal::{
         Correction, Denied, Journal, JournalStat, MAX_LINES, StoredLine,
         export::{ExportFormat, to_json},
@@ -174,17 +176,8 @@ fn instant(stated: Option<StatedTime>, settings: &Settings) -> Result<Option<i64
 
 /// The digests that a name means in the journal: its path, its digest, or a file with the same content.
 pub(super) fn known(name: &str, journal: &Journal, settings: &Settings) -> Result<Vec<String>, Fault> {
-    let none = || {
-        let fault = Fault::media(format!("the journal has no video `{name}`"));
-        fault.hint("`elenchus journal stat` lists its videos; `elenchus index` adds one")
-    };
-    let mut digests = journal.digests_of(name)?;
-    if digests.is_empty() {
-        // a copy, or a file that was moved
-        digests = forget::with_file(name, digests, &settings.access(false), none())?;
-        digests.retain(|digest| journal.medium(digest).is_ok_and(|medium| medium.is_some()));
-    }
-    if digests.is_empty() { Err(none()) } else { Ok(digests) }
+    let access = settings.access(false);
+    block_on(|cancel| async move { unless(&cancel, known_digests(name, journal, &access)).await })
 }
 
 pub(super) fn sense(word: &str) -> Result<Sense, String> {
@@ -269,11 +262,15 @@ impl Args {
                 }
             }
             What::Forget { video, span, word } => {
+                let engine = Engine::new(settings.clone());
                 let receipt = match (video, word) {
-                    (Some(video), _) => forget::video(&video, span, settings)?,
-                    (None, word) => forget::word(&word.unwrap_or_default(), settings)?,
+                    (Some(video), _) => {
+                        let forgetting = engine.forget_video(&video, span);
+                        block_on(|cancel| async move { unless(&cancel, forgetting).await })?
+                    }
+                    (None, word) => engine.forget_word(&word.unwrap_or_default())?,
                 };
-                receipt.print(out)?;
+                forget::print(&receipt, out)?;
             }
         }
         Ok(Exit::Answered)

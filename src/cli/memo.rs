@@ -1,6 +1,11 @@
 //! `elenchus memo stat|explain|purge|path`
 
-use super::{Exit, forget::with_file, out::Out, settings::Settings};
+use super::{
+    Exit,
+    out::Out,
+    session::{block_on, unless},
+    settings::Settings,
+};
 use crate::{
     error::Fault,
     hub::embedded,
@@ -9,6 +14,7 @@ use crate::{
         Transcript,
         explain::{explain, steps},
     },
+    session::forgetting::with_file,
     store::{
         memo::{self as store, Memo, Purge, Stat},
         vectors::{VectorStat, VectorStore},
@@ -134,7 +140,9 @@ struct Whole<'a> {
 fn forget(video: &str, folder: &Path, access: &Access) -> Result<Option<u64>, Fault> {
     let none = Fault::media("the memo has no medium of this name")
         .hint("`elenchus memo stat` lists the media with their digests; --video accepts both");
-    let digests = with_file(video, Memo::open(folder)?.digests_of(video)?, access, none)?;
+    let known = Memo::open(folder)?.digests_of(video)?;
+    let finding = with_file(video, known, access, none);
+    let digests = block_on(|cancel| async move { unless(&cancel, finding).await })?;
     let removed = store::purge(folder, &Purge::Media(digests.clone()))?;
     digests.iter().try_for_each(|digest| media::forget(video, digest, access))?;
     Ok(removed)

@@ -14,12 +14,11 @@ use crate::{
     error::Fault,
     session::{
         LoadOptions,
-        searching::{JournalSearch, embedders, inputs, source},
+        searching::{FoundLine, HitRecord, JournalSearch, embedders, inputs, source},
     },
     store::journal::Journal,
-    value::{JournalLine, Sense, StatedTime, Value},
+    value::{Sense, StatedTime},
 };
-use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
 /// The arguments of `search`.
@@ -103,12 +102,9 @@ impl Args {
             let inputs = inputs(&search, session.plan())?;
             session.run(inputs, &args, None).await
         })?;
-        let Value::List(hits) = found.value else {
-            return Err(Fault::failed("the search gave no list: this is a bug"));
-        };
-        let hits: Vec<ShownHit> = hits.iter().filter_map(ShownHit::of).collect();
+        let hits = FoundLine::all(&found.value)?;
         if out.json {
-            out.value(&hits.iter().map(ShownHit::in_json).collect::<Vec<_>>())?;
+            out.value(&hits.iter().map(HitRecord::from).collect::<Vec<_>>())?;
             return Ok(Exit::Answered);
         }
         if hits.is_empty() {
@@ -120,67 +116,15 @@ impl Args {
             });
         }
         let names = Names::of(hits.iter().map(|hit| hit.line.moment.media.as_ref()));
-        hits.iter().try_for_each(|hit| out.text(hit.shown(&names)))?;
+        hits.iter().try_for_each(|hit| out.text(shown(hit, &names)))?;
         Ok(Exit::Answered)
     }
 }
 
-/// A hit as it is printed.
-struct ShownHit {
-    id: Option<i64>,
-    line: JournalLine,
-    score: f64,
-    why: Vec<String>,
-}
-
-impl ShownHit {
-    /// The hit of a record.
-    fn of(value: &Value) -> Option<ShownHit> {
-        let Value::Record(fields) = value else { return None };
-        let Some(Value::Moment(moment)) = fields.get("moment") else { return None };
-        let text = |name: &str| match fields.get(name) {
-            Some(Value::Text(text)) => text.clone(),
-            _ => String::new(),
-        };
-        let number = |name: &str| match fields.get(name) {
-            Some(Value::Number(number)) => Some(*number),
-            _ => None,
-        };
-        let why = match fields.get("why") {
-            Some(Value::List(why)) => why.iter().map(crate::prompt::show).collect(),
-            _ => Vec::new(),
-        };
-        let line = JournalLine {
-            moment: moment.clone(),
-            sense: Sense::of(&text("sense"))?,
-            text: text("text"),
-            labels: Vec::new(),
-        };
-        Some(ShownHit { id: number("line").map(|id| id as i64), line, score: number("score")?, why })
-    }
-
-    /// One line: the number for `journal correct`, the score, when and what it is, and why it is a hit.
-    fn shown(&self, names: &Names) -> String {
-        let at = self.line.moment.media.wall_ms(self.line.moment.start);
-        let id = self.id.map_or("–".to_owned(), |id| id.to_string());
-        let shown = journal::line(&self.line, at, &names.name(&self.line.moment.media));
-        format!("{id:>6}  {:.3}  {shown}  ({})", self.score, self.why.join("; "))
-    }
-
-    fn in_json(&self) -> Json {
-        let moment = &self.line.moment;
-        json!({
-            "id": self.id,
-            "video": moment.media.path,
-            "digest": moment.media.digest,
-            "start": moment.start.seconds(),
-            "end": moment.end.seconds(),
-            "clock": moment.clock(),
-            "at": moment.media.wall.as_ref().zip(moment.media.wall_ms(moment.start)).map(|(wall, at)| wall.shown(at)),
-            "sense": self.line.sense,
-            "text": self.line.text,
-            "score": self.score,
-            "why": self.why,
-        })
-    }
+/// One line: the number for `journal correct`, the score, when and what it is, and why it is a hit.
+fn shown(hit: &FoundLine, names: &Names) -> String {
+    let at = hit.line.moment.media.wall_ms(hit.line.moment.start);
+    let id = hit.id.map_or("–".to_owned(), |id| id.to_string());
+    let shown = journal::line(&hit.line, at, &names.name(&hit.line.moment.media));
+    format!("{id:>6}  {:.3}  {shown}  ({})", hit.score, hit.why.join("; "))
 }

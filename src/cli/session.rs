@@ -14,7 +14,11 @@ use crate::{
     media::Access,
     plan::{CompileOptions, Inputs, Plan, UserQuestion},
     run::{Agents, Cancel, Outcome, Recorder, RunOptions, named_media},
-    session::{self, DialogueSource, Engine, Indexed, Listener, LoadOptions, forecast::Forecast},
+    session::{
+        self, DialogueSource, Engine, Indexed, Listener, LoadOptions,
+        asking::{Question, Reads, Subject},
+        forecast::Forecast,
+    },
     store::{journal::Journal, memo::Memo},
     value::{Level, Media},
 };
@@ -193,6 +197,17 @@ impl CliSession {
         let loading = self.loaded(args).await?;
         let memo = self.memo.clone().filter(|_| !args.fresh);
         self.unless_interrupted(self.session.forecast(inputs, &loading, args.seed, memo)).await
+    }
+
+    /// How the dialogue takes what a question is about.
+    pub(super) fn reads(&self, as_of: bool) -> Result<Reads, Fault> {
+        self.session.reads(as_of)
+    }
+
+    /// Asks the dialogue a question.
+    pub(super) async fn ask(&self, about: &Subject, question: &Question, args: &RunArgs) -> Result<Outcome, Fault> {
+        let inputs = self.plan().bind(self.session.question_inputs(about, question))?;
+        self.run_about(inputs, &self.session.read_digests(about)?, args).await
     }
 
     /// The digest of another content that the journal knows at the path of this medium.

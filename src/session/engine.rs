@@ -61,6 +61,20 @@ impl Engine {
         Engine { journal: Arc::default(), ..self }
     }
 
+    /// An engine for runs that leave nothing behind: it shares the agents and the settings, and its journal is in memory.
+    #[must_use]
+    pub fn passing(&self) -> Engine {
+        Engine {
+            settings: self.settings.clone(),
+            store: self.store.clone(),
+            agents: self.agents.clone(),
+            memo: Mutex::default(),
+            vectors: VectorStore::default(),
+            timings: self.timings.clone(),
+            journal: Arc::default(),
+        }
+    }
+
     /// The journal.
     pub fn journal(&self) -> &JournalPlace {
         &self.journal

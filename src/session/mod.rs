@@ -4,11 +4,13 @@
 //! A program makes one [`Engine`] from its [`Settings`]. A [`DialogueSource`] is a dialogue that was found. A
 //! [`Session`] is a checked dialogue that can run any number of times.
 
+pub mod asking;
 pub mod cast;
 pub mod confidence;
 pub mod engine;
 mod folders;
 pub mod forecast;
+pub mod forgetting;
 mod indexing;
 pub mod inputs;
 mod lists;

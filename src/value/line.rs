@@ -68,7 +68,7 @@ impl fmt::Display for Sense {
 }
 
 /// A word of a line, with the score that a model gave it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LineLabel {
     /// The label.
     pub text: String,

@@ -127,7 +127,7 @@ impl Database {
     }
 
     /// The line with this number.
-    fn line(&self, id: i64) -> Result<Option<StoredLine>, JournalError> {
+    pub(super) fn line(&self, id: i64) -> Result<Option<StoredLine>, JournalError> {
         let query = format!("SELECT {COLUMNS} FROM lines l WHERE l.id = ?");
         Ok(self.lines(&query, vec![Box::new(id)])?.pop())
     }

@@ -1,6 +1,9 @@
 //! Lines in the formats of other programs: JSON Lines, CSV, subtitles (SRT, WebVTT), OpenTimelineIO and iCalendar.
 
-use super::StoredLine;
+use super::{
+    StoredLine,
+    record::{LineRecord, local},
+};
 use crate::value::Time;
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value as Json, json};
@@ -51,50 +54,9 @@ impl ExportFormat {
     }
 }
 
-/// A line with everything that the journal knows.
+/// A line with everything that the journal knows, as JSON ([`LineRecord`]).
 pub fn to_json(stored: &StoredLine) -> Json {
-    let (line, moment) = (&stored.line, &stored.line.moment);
-    let mut json = json!({
-        "id": stored.id,
-        "video": moment.media.path,
-        "digest": moment.media.digest,
-        "start": moment.start.seconds(),
-        "end": moment.end.seconds(),
-        "sense": line.sense,
-        "text": line.text,
-    });
-    if let Some(clock) = moment.clock() {
-        json["clock"] = json!(clock);
-    }
-    if let Some((at, until)) = stored.wall_ms {
-        (json["at"], json["until"]) = (json!(local(stored, at)), json!(local(stored, until)));
-    }
-    if !line.labels.is_empty() {
-        json["labels"] = json!(line.labels);
-    }
-    if !stored.cast.is_empty() {
-        json["cast"] = json!(stored.cast);
-    }
-    if !stored.exchanges.is_empty() {
-        json["exchanges"] = json!(stored.exchanges.iter().map(|key| key.hex()).collect::<Vec<_>>());
-    }
-    if let Some(corrects) = stored.corrects {
-        json["corrects"] = json!(corrects);
-    }
-    if stored.is_superseded {
-        json["superseded"] = json!(true);
-    }
-    json
-}
-
-/// An instant in the zone of the line's medium, as RFC 3339.
-fn local(stored: &StoredLine, at_ms: i64) -> String {
-    let wall = stored.line.moment.media.wall.as_ref();
-    let zone = wall.and_then(|wall| crate::value::wall::zone(&wall.zone)).unwrap_or(TimeZone::UTC);
-    match Timestamp::from_millisecond(at_ms) {
-        Ok(instant) => instant.to_zoned_datetime(zone).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
-        Err(_) => String::new(),
-    }
+    serde_json::to_value(LineRecord::from(stored)).expect("a line serialises: this is a bug")
 }
 
 fn csv(lines: &[StoredLine]) -> String {
@@ -128,18 +90,24 @@ fn subtitles(lines: &[StoredLine], head: &str, point: char) -> String {
     let mut all = head.to_owned();
     for (number, stored) in lines.iter().enumerate() {
         let moment = &stored.line.moment;
-        let time = |time: Time| {
-            let ms = ((time.seconds() - moment.media.start.seconds()) * 1000.0).round().max(0.0) as u64;
-            let (hours, minutes) = (ms / 3_600_000, ms / 60_000 % 60);
-            format!("{hours:02}:{minutes:02}:{:02}{point}{:03}", ms / 1000 % 60, ms % 1000)
-        };
-        // an empty line would end the entry, and an arrow would look like its times
-        let text = stored.line.text.split_whitespace().collect::<Vec<_>>().join(" ").replace("-->", "→");
-        let text = if point == '.' { text.replace('&', "&amp;").replace('<', "&lt;") } else { text };
-        let (start, end) = (time(moment.start), time(moment.end));
-        all.push_str(&format!("{}\n{start} --> {end}\n{text}\n\n", number + 1));
+        let time = |time: Time| time.seconds() - moment.media.start.seconds();
+        let span = (time(moment.start), time(moment.end));
+        all.push_str(&subtitle(number + 1, span, &stored.line.text, point));
     }
     all
+}
+
+/// One subtitle: its number, its start and end in seconds, and its text. `point` stands before the milliseconds: `,` in SRT and `.` in WebVTT.
+pub fn subtitle(number: usize, (start, end): (f64, f64), text: &str, point: char) -> String {
+    let time = |seconds: f64| {
+        let ms = (seconds * 1000.0).round().max(0.0) as u64;
+        let (hours, minutes) = (ms / 3_600_000, ms / 60_000 % 60);
+        format!("{hours:02}:{minutes:02}:{:02}{point}{:03}", ms / 1000 % 60, ms % 1000)
+    };
+    // an empty line would end the entry, and an arrow would look like its times
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace("-->", "→");
+    let text = if point == '.' { text.replace('&', "&amp;").replace('<', "&lt;") } else { text };
+    format!("{number}\n{} --> {}\n{text}\n\n", time(start), time(end))
 }
 
 /// A timeline with a clip for each medium, and a marker for each line.

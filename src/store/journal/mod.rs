@@ -20,6 +20,7 @@ mod open;
 mod overview;
 mod place;
 mod read;
+mod record;
 mod search;
 mod words;
 
@@ -34,6 +35,7 @@ pub use forget::{Forget, Forgotten};
 pub use overview::{JournalStat, MediumStat};
 pub use place::JournalPlace;
 pub use read::StoredLine;
+pub use record::LineRecord;
 
 use crate::{
     exchange::{JournalReply, JournalRequest, Revision, SearchHit, SearchRequest},

@@ -27,6 +27,8 @@ pub struct MediumStat {
     pub path: String,
     /// blake3 of its bytes, hex.
     pub digest: String,
+    /// The presentation time of its start, in seconds.
+    pub start: f64,
     /// Its length in seconds.
     pub seconds: f64,
     /// When it begins, in ms since 1970 (UTC), if that is known.
@@ -78,6 +80,11 @@ impl Journal {
         Ok(found)
     }
 
+    /// The line with this number, also a superseded one. Blocks.
+    pub fn line(&self, id: i64) -> Result<Option<StoredLine>, JournalError> {
+        self.lock().line(id)
+    }
+
     /// The digests of the media that `name` means: a path that a medium had last, a digest, or the start of one.
     pub fn digests_of(&self, name: &str) -> Result<Vec<String>, JournalError> {
         let database = self.lock();
@@ -115,6 +122,7 @@ impl Database {
             all.push(MediumStat {
                 path: medium.path.clone(),
                 digest: medium.digest.clone(),
+                start: medium.start.seconds(),
                 seconds: medium.end.seconds() - medium.start.seconds(),
                 wall_ms: medium.wall.as_ref().map(|wall| wall.at_ms),
                 zone: medium.wall.as_ref().map(|wall| wall.zone.clone()),
