@@ -8,7 +8,7 @@ ELENCHUS := $(TARGET)/release/elenchus
 DAY := examples/media/day1.mp4
 REAL := $(abspath $(or $(ELENCHUS_REAL),$(ELENCHUS_MODELS),$(if $(ELENCHUS_CACHE),$(ELENCHUS_CACHE)/models),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elenchus/models))
 
-.PHONY: help demo quick test fmt lint ruff doc unit real pytest deny ffmpeg soak bench world starter figures fuzz
+.PHONY: help demo quick test fmt lint ruff doc unit clients browser-test real pytest deny ffmpeg soak bench world starter figures fuzz
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -25,7 +25,7 @@ DEMO_QUESTION_3 := How many times did I check the list?
 quick: fmt lint ## the checks of a commit: at most 5 minutes with a warm cache
 	$(CARGO) test --locked --lib --bins --test tidy --test language --test verbs --test engine --test examples --test output --test memo --test bad_media -- --skip slow::
 
-test: ffmpeg fmt lint deny doc pytest unit real ## all checks of CI
+test: ffmpeg fmt lint deny doc pytest unit clients browser-test real ## all checks of CI
 
 fmt: ## formatting
 	$(CARGO) fmt --check
@@ -59,6 +59,19 @@ pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the
 	@if PYTHON="$(PYTHON)" VENV="$(VENV)" bash training/develop.sh numpy pillow jinja2; then \
 		$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider training/tests; \
 	else echo "notice: pytest cannot be installed; the tests of the Python are skipped"; fi
+
+# The server with other programs: the official clients, and a browser. They use the program that `make unit` built.
+clients: ffmpeg ## try the server with the official Python clients of OpenAI's API and MCP, and curl
+	@$(CARGO) build --locked
+	@if PYTHON="$(PYTHON)" bash tests/serve/install.sh; then \
+		ELENCHUS=$(TARGET)/debug/elenchus tests/serve/.venv/bin/python tests/serve/clients.py; \
+	else echo "notice: the clients cannot be installed; the server is not tried with them"; fi
+
+browser-test: ffmpeg ## try the page in headless Chromium, end to end, with screenshots in target/screenshots
+	@$(CARGO) build --locked
+	@if PYTHON="$(PYTHON)" bash tests/serve/install.sh chromium; then \
+		ELENCHUS=$(TARGET)/debug/elenchus SHOTS=$(TARGET)/screenshots tests/serve/.venv/bin/python tests/serve/browser.py; \
+	else echo "notice: Chromium cannot be installed; the page is not tried"; fi
 
 deny: ## licences, sources, bans and known advisories of all dependencies (cargo-deny)
 	@PYTHON="$(PYTHON)" bash tests/deny/run.sh

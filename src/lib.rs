@@ -64,6 +64,7 @@
 //! # Features
 //!
 //! `cli` (a default feature) is the command line. `default-features = false` leaves it out, with clap and indicatif.
+//! `serve` (a default feature) is the server.
 //! `cuda`, `metal`, `accelerate` and `mkl` select candle's backend.
 //!
 //! The modules are in layer order: none imports a later one.
@@ -114,6 +115,9 @@ pub mod session;
 pub mod eval;
 
 pub mod doctor;
+
+#[cfg(feature = "serve")]
+pub mod serve;
 
 #[cfg(feature = "cli")]
 pub mod cli;

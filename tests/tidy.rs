@@ -102,6 +102,7 @@ fn checking_is_pure() {
         "src/session",
         "src/eval",
         "src/doctor.rs",
+        "src/serve",
         "src/cli",
         "src/main.rs",
     ];
@@ -269,7 +270,7 @@ fn the_library_needs_no_crate_of_the_command_line() {
         String::from_utf8_lossy(&output.stdout).lines().map(name).collect()
     };
     let (program, library) = (tree(&[]), tree(&["--no-default-features"]));
-    for name in ["clap", "clap_complete", "indicatif", "tracing-subscriber"] {
+    for name in ["clap", "clap_complete", "indicatif", "tracing-subscriber", "axum", "prometheus-client", "rmcp"] {
         assert!(program.contains(name) && !library.contains(name), "{name}: in the program alone");
     }
 }

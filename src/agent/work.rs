@@ -5,7 +5,7 @@
 
 use crate::{
     error::Fault,
-    exchange::{Decoding, HearRequest, Item, RankRequest, Reply, Request, SayReply, SayRequest},
+    exchange::{Decoding, EmbedRequest, HearRequest, Item, RankRequest, Reply, Request, SayReply, SayRequest},
     infer::{
         chat::Chat,
         checkpoint::Checkpoint,
@@ -321,6 +321,20 @@ impl Estimator {
     }
 }
 
+/// The tokens of a request's prompt or text, if a model of this process reads it. A text that is too long for the model counts whole.
+pub fn prompt_tokens(agent: &dyn super::Agent, request: &Request, reply: &Reply) -> Option<u64> {
+    let parts = agent.parts(request);
+    let (local, request) = parts.first()?;
+    let mut estimator = local.estimator().ok()?;
+    if let Request::Embed(EmbedRequest { what: Item::Text(text) }) = request
+        && let Some(tokens) = estimator.tokens(text, true)
+    {
+        return Some(tokens.len() as u64);
+    }
+    let work = estimator.count(request, reply, 1);
+    Some((work.of(Phase::Prompt) + work.of(Phase::Text)) as u64)
+}
+
 /// The time of some work in seconds: the sum over its phases, by measured speeds. None if a phase was never measured.
 pub fn seconds(work: &Work, known: &Ratios) -> Option<f64> {
     let rate = |phase: Phase| known.get(phase.word()).and_then(|ratio| ratio.rate());
@@ -344,7 +358,7 @@ pub(super) fn unread(error: Fault) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{EmbedRequest, Finish, FloorUse, LabelList, Message};
+    use crate::exchange::{Finish, FloorUse, LabelList, Message};
     use crate::infer::cost::Transformer;
 
     fn estimator(known: &[(&str, f64, f64)]) -> Estimator {

@@ -21,6 +21,8 @@ mod init;
 mod journal;
 mod levels;
 mod list;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod memo;
 mod models;
 mod names;
@@ -32,6 +34,8 @@ mod replay;
 mod run;
 mod schema;
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
 mod session;
 mod settings;
 mod show;
@@ -118,6 +122,12 @@ enum Command {
     Search(search::Args),
     /// Show, export, correct or forget lines of the journal
     Journal(journal::Args),
+    /// Serve the page and the API, for browsers and programs
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
+    /// Give an assistant tools to search and ask the journal (Model Context Protocol)
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::Args),
     /// Run a dialogue
     Run(run::Args),
     /// Predict the cost of a run: exchanges, tokens, memory and time
@@ -156,6 +166,19 @@ enum Command {
     Completions(completions::Args),
 }
 
+impl Command {
+    /// What its log is for.
+    fn log(&self) -> out::LogKind {
+        match self {
+            #[cfg(feature = "serve")]
+            Command::Serve(args) if args.log_json => out::LogKind::ServerJson,
+            #[cfg(feature = "serve")]
+            Command::Serve(_) => out::LogKind::Server,
+            _ => out::LogKind::Command,
+        }
+    }
+}
+
 /// Runs the program with this process's arguments, and gives its exit code.
 pub fn main() -> std::process::ExitCode {
     hide_guarded_panics();
@@ -164,13 +187,17 @@ pub fn main() -> std::process::ExitCode {
         Err(error) => return usage(&error),
     };
     let out = Out::new(&args.global);
-    out::log(&args.global, out.colored());
+    out::log(&args.global, out.colored(), &args.command.log());
     let settings = settings::read(&args.global);
     let result = match args.command {
         Command::Ask(args) => args.run(&out, &settings),
         Command::Index(args) => args.run(&out, &settings),
         Command::Search(args) => args.run(&out, &settings),
         Command::Journal(args) => args.run(&out, &settings),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => args.run(&out, &settings),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(args) => args.run(&settings),
         Command::Run(args) => args.run(&out, &settings),
         Command::Check(args) => args.run(&out, &settings),
         Command::Graph(args) => args.run(&out, &settings),

@@ -139,15 +139,31 @@ fn ignore_closed_pipe(result: std::io::Result<()>) -> Result<(), Fault> {
 }
 
 /// Sends `tracing` events to stderr: warnings by default, more with `-v`; `RUST_LOG` overrides both.
-pub(crate) fn log(global: &Global, colored: bool) {
+pub(crate) fn log(global: &Global, colored: bool, kind: &LogKind) {
     let default = match (global.quiet, global.verbose) {
         (true, _) => "error",
-        (_, 0) => "warn",
+        (_, 0) if *kind == LogKind::Command => "warn",
+        (_, 0) => "elenchus::serve=info,warn",
         (_, 1) => "elenchus=info,warn",
         (_, _) => "elenchus=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| print::Log).with_ansi(colored);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| print::Log);
     // A second call (tests in one process) changes nothing.
-    let _ = subscriber.without_time().with_target(false).try_init();
+    let _ = match kind {
+        LogKind::Command => subscriber.with_ansi(colored).without_time().with_target(false).try_init(),
+        LogKind::Server => subscriber.with_ansi(colored).with_target(false).try_init(),
+        LogKind::ServerJson => subscriber.json().flatten_event(true).try_init(),
+    };
+}
+
+/// What a log is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogKind {
+    /// A command, which a person watches.
+    Command,
+    /// A server: with times, and each request.
+    Server,
+    /// The same as JSON, one object a line.
+    ServerJson,
 }

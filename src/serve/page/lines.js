@@ -1,0 +1,102 @@
+// A moment with its picture and what can be done with it: play it, correct its lines.
+
+import { clock, get, h, open, post, problemBox, say, when } from './dom.js';
+import { play } from './player.js';
+import { originOf, videos } from './videos.js';
+
+/** Plays a moment of a video. */
+export async function playMoment(item) {
+  await videos();
+  play({ ...item, origin: originOf(item.digest) });
+}
+
+/** A moment as a list item: picture, time, text and buttons. `changed` is called after a correction. */
+export function momentItem(item, changed, more = []) {
+  const at = (item.start + item.end) / 2;
+  return h('li', {},
+    item.digest
+      ? h('img', { src: `/api/media/${item.digest}/thumbnail?at=${at.toFixed(3)}`, alt: '', loading: 'lazy', width: 128, height: 80, onerror: (event) => { event.target.style.visibility = 'hidden'; } })
+      : h('span', {}),
+    h('div', {}, h('p', { class: 'soft when' }, when(item)), h('p', { class: 'text' }, item.text), ...more),
+    h('div', { class: 'row' },
+      item.digest && h('button', { type: 'button', class: 'small', 'data-play': item.start, onclick: () => playMoment(item) }, 'Play', h('span', { class: 'visually-hidden' }, ` ${when(item)}`)),
+      item.digest && h('button', { type: 'button', class: 'quiet small', onclick: () => correct(item, changed) }, 'Wrong?')));
+}
+
+/** Opens the lines of a moment, so that one can be corrected. `changed` is called after a correction. */
+export async function correct(item, changed) {
+  const close = open('What is wrong?', h('p', { class: 'soft' }, 'Loading…'));
+  try {
+    const query = new URLSearchParams({ video: item.digest, from: item.start, to: item.end, limit: 50 });
+    const { lines } = await get(`/api/lines?${query}`);
+    const done = (what) => { close(); say(what); changed?.(); };
+    open('What is wrong?',
+      h('p', { class: 'soft' }, `These are the journal's lines about ${when(item)}. A correction is kept beside the line, and wins.`),
+      lines.length ? null : h('p', {}, 'The journal has no line about this moment.'),
+      ...lines.map((line) => lineForm(line, done)));
+  } catch (error) {
+    open('What is wrong?', problemBox(error));
+  }
+}
+
+/** A form for one line. */
+function lineForm(line, done) {
+  const id = `line-${line.id}`;
+  const field = h('input', { id, value: line.text, autocomplete: 'off' });
+  const failed = h('div', {});
+  const send = async (body, what) => {
+    try {
+      await post(`/api/lines/${line.id}/correct`, body);
+      done(what);
+    } catch (error) {
+      failed.replaceChildren(problemBox(error));
+    }
+  };
+  return h('form', {
+    class: 'exchange',
+    onsubmit: (event) => {
+      event.preventDefault();
+      send({ text: field.value }, 'The line was corrected.');
+    },
+  },
+  h('label', { for: id }, h('span', { class: `sense ${line.sense}` }, line.sense), ` ${clock(line.start)}–${clock(line.end)}${line.corrects ? ' (your correction)' : ''}`),
+  field,
+  h('div', { class: 'row' },
+    h('button', { type: 'submit', class: 'small' }, 'Save'),
+    h('button', { type: 'button', class: 'quiet small', onclick: () => send({ remove: true }, 'The line was removed.') }, 'This never happened'),
+    h('button', { type: 'button', class: 'quiet small', onclick: () => behind(line.id) }, 'Where does this come from?')),
+  failed);
+}
+
+/** Shows the exchanges behind a line. */
+export async function behind(id) {
+  open('Where does this come from?', h('p', { class: 'soft' }, 'Loading…'));
+  try {
+    const { line, exchanges } = await get(`/api/lines/${id}`);
+    open('Where does this come from?',
+      h('p', {}, h('span', { class: `sense ${line.sense}` }, line.sense), ' ', line.text),
+      h('p', { class: 'soft' }, line.corrects ? 'You wrote this line.' : `Written by: ${line.cast || 'unknown models'}`),
+      line.labels?.length ? h('p', {}, ...line.labels.map((label) => h('span', { class: 'chip' }, `${label.text}${label.score ? ` ${(label.score * 100).toFixed(0)} %` : ''}`))) : null,
+      h('p', { class: 'soft' }, `${exchanges.length} exchanges with models`),
+      ...exchanges.slice(0, 20).map((exchange) => h('div', { class: 'exchange' },
+        h('p', { class: 'soft' }, `Exchange ${exchange.key.slice(0, 12)}`),
+        h('pre', { tabindex: 0 }, exchange.reply ? short(exchange.reply) : 'The memo no longer has this reply.'))),
+      h('p', {}, h('a', { href: `/api/lines/${id}/clip`, download: '' }, 'Save this moment as a clip')));
+  } catch (error) {
+    open('Where does this come from?', problemBox(error));
+  }
+}
+
+/** A reply in few lines: the best labels of a ranking, the text of others. */
+export function short(reply) {
+  const rank = reply.rank;
+  if (Array.isArray(rank)) {
+    const best = [...rank].sort((a, b) => b.probability - a.probability).slice(0, 5);
+    return best.map((label) => `${label.text}  ${(label.probability * 100).toFixed(1)} %`).join('\n');
+  }
+  const said = reply.say?.text ?? reply.look?.text;
+  if (said !== undefined) return said;
+  if (Array.isArray(reply.hear)) return reply.hear.map((part) => part.text).join('\n') || '(nothing was said)';
+  const text = JSON.stringify(reply, null, 1);
+  return text.length > 2000 ? `${text.slice(0, 2000)}…` : text;
+}

@@ -1,0 +1,68 @@
+// The player: plays a moment of a video, and stops at its end.
+
+import { clock, fileName, say } from './dom.js';
+
+const box = document.getElementById('player');
+const video = box.querySelector('video');
+const frame = document.querySelector('.frame');
+let current = null;
+let stopAt = null;
+
+/** Plays a moment: `digest`, `video` (its path), `start` and `end` in seconds, and `origin`, the time of the video's first picture. */
+export function play(moment) {
+  const source = `/api/media/${moment.digest}`;
+  current = moment;
+  box.hidden = false;
+  frame.classList.add('with-player');
+  box.querySelector('.player-title').textContent = fileName(moment.video);
+  box.querySelector('.player-span').textContent = `${clock(moment.start)}–${clock(moment.end)}${moment.text ? ` · ${moment.text}` : ''}`;
+  const begin = () => {
+    stopAt = moment.end - (moment.origin ?? 0);
+    video.currentTime = Math.max(0, moment.start - (moment.origin ?? 0));
+    video.play().catch(() => { /* the browser wants a click first; the moment is shown */ });
+  };
+  if (video.dataset.source === source && video.readyState >= 1) {
+    begin();
+  } else {
+    video.dataset.source = source;
+    video.src = source;
+    video.addEventListener('loadedmetadata', begin, { once: true });
+  }
+  say(`Playing ${fileName(moment.video)} from ${clock(moment.start)}`);
+}
+
+/** Shows a player that is open no more. */
+export function close() {
+  video.pause();
+  box.hidden = true;
+  frame.classList.remove('with-player');
+}
+
+/** Closes the player if it plays this video. */
+export function forget(digest) {
+  if (current?.digest === digest) {
+    close();
+    video.removeAttribute('src');
+    delete video.dataset.source;
+    video.load();
+  }
+}
+
+video.addEventListener('timeupdate', () => {
+  if (stopAt !== null && video.currentTime >= stopAt) {
+    stopAt = null;
+    video.pause();
+  }
+});
+// who seeks or plays on wants to see more than the moment
+video.addEventListener('seeking', () => {
+  if (current && Math.abs(video.currentTime - Math.max(0, current.start - (current.origin ?? 0))) > 0.5) stopAt = null;
+});
+video.addEventListener('error', () => {
+  if (video.dataset.source) box.querySelector('.player-span').textContent = 'The video cannot be played: it was moved or replaced, or this browser does not know its format.';
+});
+box.addEventListener('click', (event) => {
+  const act = event.target.closest('button')?.dataset.act;
+  if (act === 'again' && current) play(current);
+  if (act === 'close') close();
+});
