@@ -76,9 +76,10 @@ browser-test: ffmpeg ## try the page in headless Chromium, end to end, with scre
 deny: ## licences, sources, bans and known advisories of all dependencies (cargo-deny)
 	@PYTHON="$(PYTHON)" bash tests/deny/run.sh
 
-soak: ffmpeg ## kill runs at random moments and check the memo each time, for MINUTES (10)
+soak: ffmpeg ## kill runs at random moments and check the memo each time, for MINUTES (10); then load the server for a minute
 	$(CARGO) build --release --locked
 	ELENCHUS=$(ELENCHUS) bash tests/soak.sh $(MINUTES)
+	ELENCHUS=$(ELENCHUS) $(PYTHON) tests/serve/load.py
 
 # ffmpeg and ffprobe read every video. No other system package is needed.
 ffmpeg:

@@ -2,7 +2,14 @@
 
 use assert_cmd::Command;
 use serde_json::Value as Json;
-use std::{cell::RefCell, collections::BTreeMap, fs, path::Path};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+};
 
 /// The schemas of docs/json.md, by the commands in the headings.
 fn schemas() -> BTreeMap<String, Json> {
@@ -26,17 +33,37 @@ struct Bench {
 }
 
 impl Bench {
+    /// The environment of the program: folders of its own.
+    fn environment(&self) -> impl Iterator<Item = (&'static str, std::path::PathBuf)> {
+        let names = ["ELENCHUS_HOME", "ELENCHUS_DATA", "ELENCHUS_CACHE", "HOME"];
+        names.into_iter().map(|name| (name, self.folder.path().join(format!(".{}", name.to_lowercase()))))
+    }
+
     /// Runs the program and compares its single line of JSON with the schema under `heading`.
     fn check(&self, heading: &str, args: &[&str], code: i32) -> Json {
         let mut command = Command::cargo_bin("elenchus").expect("the program is built");
-        for name in ["ELENCHUS_HOME", "ELENCHUS_DATA", "ELENCHUS_CACHE", "HOME"] {
-            command.env(name, self.folder.path().join(format!(".{}", name.to_lowercase())));
-        }
+        command.envs(self.environment());
         let output = command.current_dir(self.folder.path()).args(args).arg("--json").output().expect("it ends");
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "{args:?}\n{out}\n{err}");
+        self.fits(heading, args, &out)
+    }
+
+    /// Starts a program that goes on, compares its first line, and ends it.
+    fn check_first(&self, heading: &str, args: &[&str]) {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_elenchus"));
+        command.envs(self.environment()).current_dir(self.folder.path()).args(args).arg("--json");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
+        child.kill().expect("it goes on");
+        child.wait().expect("it ends");
+        self.fits(heading, args, &line);
+    }
+
+    fn fits(&self, heading: &str, args: &[&str], out: &str) -> Json {
         assert_eq!(out.lines().count(), 1, "{args:?}: {out}");
-        let json: Json = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{args:?}: {error}: {out}"));
+        let json: Json = serde_json::from_str(out).unwrap_or_else(|error| panic!("{args:?}: {error}: {out}"));
         let validator = jsonschema::validator_for(&self.schemas[heading]).expect("a schema");
         let wrong: Vec<String> = validator.iter_errors(&json).map(|e| format!("{}: {e}", e.instance_path)).collect();
         assert!(wrong.is_empty(), "{args:?} does not fit {heading}: {wrong:#?}\n{out}");
@@ -144,6 +171,7 @@ fn every_command_prints_json_that_fits_its_schema() {
     let hits = bench.check("search", &["search", "keys"], 0);
     assert!(hits.as_array().is_some_and(|hits| !hits.is_empty()), "{hits}");
     bench.check("journal stat", &["journal", "stat"], 0);
+    bench.check_first("serve", &["serve", "--port", "0"]);
     bench.check("journal show", &["journal", "show"], 0);
     bench.check("journal forget", &["journal", "forget", &day], 0);
     bench.check("error", &["ask", "none.mp4", "x"], 3);
