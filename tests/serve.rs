@@ -144,6 +144,12 @@ fn videos_are_indexed_played_and_drawn() {
     assert!(clip.status == 200 && clip.body.windows(4).any(|window| window == b"ftyp"), "{}", clip.head);
     assert!(clip.header("content-disposition").is_some_and(|value| value.starts_with("attachment")));
 
+    let part = served.get(&format!("/api/media/{digest}/clip?from=2&to=4"));
+    assert!(part.status == 200 && part.body.windows(4).any(|window| window == b"ftyp"), "{}", part.head);
+    for span in ["from=4&to=2", "from=100&to=200", "from=x&to=2", "from=NaN&to=2"] {
+        assert_eq!(served.get(&format!("/api/media/{digest}/clip?{span}")).status, 400, "{span}");
+    }
+
     // a video that was replaced is not shown as the old one
     fs::write(served.place.path("days/one.mp4"), b"another").expect("written");
     let gone = served.get(&format!("/api/media/{digest}"));

@@ -21,6 +21,7 @@ enum Which {
 Examples:
   elenchus schema > dialogue.schema.json
   elenchus schema agent > agent.schema.json
+  elenchus schema --markdown > language.md
 
 Then, as the first line of a dialogue:
   # yaml-language-server: $schema=dialogue.schema.json")]
@@ -28,10 +29,21 @@ pub(crate) struct Args {
     /// The files that the schema is for
     #[arg(default_value = "dialogue")]
     which: Which,
+    /// Print the reference of the whole language as Markdown instead
+    #[arg(long)]
+    markdown: bool,
 }
 
 impl Args {
     pub(super) fn run(self, out: &Out) -> Result<Exit, Fault> {
+        if self.markdown {
+            let page = plan::reference(crate::steps::VERBS);
+            match out.json {
+                true => out.value(&serde_json::json!({ "markdown": page }))?,
+                false => out.piece(&page)?,
+            }
+            return Ok(Exit::Answered);
+        }
         let schema = match self.which {
             Which::Dialogue => crate::plan::schema(crate::steps::VERBS),
             Which::Agent => plan::agent_schema(),

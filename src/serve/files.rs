@@ -1,7 +1,11 @@
 //! Media and parts of them as responses, with ranges. A path never comes from a request: the journal knows where its videos are.
 
 use super::{api_error::ApiError, state::SharedState};
-use crate::{error::Fault, files, media, store::journal::StoredLine, value::Media};
+use crate::{
+    error::Fault,
+    files, media,
+    value::{Media, Moment},
+};
 use axum::{
     body::Body,
     extract::Request,
@@ -64,9 +68,8 @@ pub(super) fn ending(media: &Media) -> String {
     path.extension().map_or_else(|| "mp4".to_owned(), |ending| ending.to_string_lossy().into_owned())
 }
 
-/// A clip of a line, for saving.
-pub(super) async fn clip(state: &SharedState, stored: &StoredLine, request: Request) -> Result<Response, ApiError> {
-    let moment = &stored.line.moment;
+/// A clip of a moment, for saving.
+pub(super) async fn clip(state: &SharedState, moment: &Moment, request: Request) -> Result<Response, ApiError> {
     check_unchanged(state, &moment.media).await?;
     let ending = ending(&moment.media);
     let folder = tempfile::tempdir().map_err(Fault::from)?;
@@ -75,7 +78,8 @@ pub(super) async fn clip(state: &SharedState, stored: &StoredLine, request: Requ
     let mut response = served(&file, request).await?;
     // the file is open, so its name can go
     drop(folder);
-    let name: String = format!("{}-{}.{ending}", stored.id, moment.start).replace(':', "-");
+    let stem = files::path(&moment.media.path).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name = format!("{}-{}.{ending}", stem.unwrap_or_default(), moment.start.to_string().replace(':', "-"));
     let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);

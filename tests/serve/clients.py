@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -16,7 +17,7 @@ import mcp
 import openai
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from started import ELENCHUS, check, cut, environment, folder_with_day, serving
+from started import ELENCHUS, ROOT, check, cut, environment, folder_with_day, serving
 
 
 def chats(client):
@@ -114,6 +115,7 @@ def main():
             hears(client, sound)
             embeds(client)
             curls(address, token)
+            page(folder, address)
             asyncio.run(over_http(f"{address}/mcp", token))
         asyncio.run(over_stdio(folder))
 
@@ -175,6 +177,17 @@ def curls(address, token):
     sent += ["-H", "Accept: text/event-stream", f"{address}/api/ask"]
     events = subprocess.run(sent, capture_output=True, check=True, text=True).stdout
     check("curl reads events", "event: answer\ndata: {" in events, events)
+
+
+def page(folder, address):
+    """The program of docs/from-python.md."""
+    text = (ROOT / "docs/from-python.md").read_text()
+    program = text.split("```python\n")[1].split("```")[0]
+    env = dict(environment(folder), ELENCHUS_URL=address, ELENCHUS_TOKEN=f"{folder}/data/token")
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=env, capture_output=True, text=True
+    )
+    check("the program of the docs", ran.returncode == 0 and "Once." in ran.stdout, ran)
 
 
 async def tools(session):

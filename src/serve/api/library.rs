@@ -143,3 +143,30 @@ pub(in crate::serve) async fn thumbnail(
     let moment = Moment { media, start: at, end: at, text: None };
     Ok(files::picture(state.thumbnails.of(&moment).await?))
 }
+
+/// A part of a video.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::serve) struct ClipQuery {
+    /// The start in seconds of presentation time.
+    from: f64,
+    /// The end in seconds of presentation time.
+    to: f64,
+}
+
+/// A part of a video as a file, not encoded again.
+pub(in crate::serve) async fn clip(
+    State(state): State<SharedState>,
+    Path(digest): Path<String>,
+    QueryOf(query): QueryOf<ClipQuery>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let media = files::medium(&state, &digest).await?;
+    let (first, last) = (media.start.seconds(), media.end.seconds());
+    if !(query.from < query.to && query.from < last && query.to > first) {
+        let message = format!("from and to: expected a part of the video, which lasts from {first} to {last} s");
+        return Err(ApiError::bad(message).param("from"));
+    }
+    let (start, end) = (Time::from_seconds(query.from.max(first)), Time::from_seconds(query.to.min(last)));
+    files::clip(&state, &Moment { media, start, end, text: None }, request).await
+}

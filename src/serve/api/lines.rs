@@ -209,7 +209,7 @@ pub(in crate::serve) async fn clip(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    files::clip(&state, &stored(&state, &id).await?, request).await
+    files::clip(&state, &stored(&state, &id).await?.line.moment, request).await
 }
 
 /// The picture of a line.

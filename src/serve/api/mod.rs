@@ -59,6 +59,12 @@ pub(super) fn routes() -> Routes {
             get(library::thumbnail),
         )
         .with(
+            new("get", "/api/media/{digest}/clip", "A part of a video, not encoded again.")
+                .query::<library::ClipQuery>()
+                .other("video/*"),
+            get(library::clip),
+        )
+        .with(
             new("get", "/api/lines", "Lines of the journal, in order of time.")
                 .query::<lines::LinesQuery>()
                 .json::<lines::LinesReply>(),

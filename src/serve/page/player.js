@@ -16,6 +16,8 @@ export function play(moment) {
   frame.classList.add('with-player');
   box.querySelector('.player-title').textContent = fileName(moment.video);
   box.querySelector('.player-span').textContent = `${clock(moment.start)}–${clock(moment.end)}${moment.text ? ` · ${moment.text}` : ''}`;
+  const span = new URLSearchParams({ from: moment.start, to: moment.end });
+  document.getElementById('save').href = `${source}/clip?${span}`;
   const begin = () => {
     stopAt = moment.end - (moment.origin ?? 0);
     video.currentTime = Math.max(0, moment.start - (moment.origin ?? 0));
