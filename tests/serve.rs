@@ -31,7 +31,7 @@ fn questions_are_answered_with_evidence() {
 
     // which model said what
     let run = served.get(&format!("/api/runs/{}", last["run"])).json();
-    assert_eq!(run["run"]["state"], "answered", "{run}");
+    assert_eq!((&run["run"]["state"], &run["cast"]["mind"]), (&json!("answered"), &json!("starter-lm")), "{run}");
     let transcript = served.get(&format!("/api/runs/{}/transcript", last["run"])).text();
     fs::write(served.place.path("run.jsonl"), transcript).expect("written");
     let (replayed, _) = served.place.run(&["replay", "run.jsonl", "-q"], 0);
@@ -41,6 +41,7 @@ fn questions_are_answered_with_evidence() {
     assert_eq!(unanswerable["abstained"], true, "{unanswerable}");
     for (body, message) in [
         (json!({ "question": " " }), "the question is empty"),
+        (json!({ "question": "x".repeat(3000) }), "the question has 3000 characters"),
         (json!({ "question": "x", "colour": 1 }), "unknown field `colour`"),
         (json!({ "question": "x", "now": "soon" }), "now: found `soon`"),
         (json!({ "question": "x", "zone": "Mars/North" }), "zone: expected a zone"),
@@ -90,6 +91,10 @@ fn lines_are_read_corrected_exported_and_forgotten() {
     assert_eq!(served.get("/api/export?format=srt").status, 400, "subtitles belong to one video");
     assert_eq!(served.get("/api/export?format=pdf").status, 400);
 
+    // a run that read the lines names none of its videos
+    let chat = json!({ "model": "elenchus/journal_qa", "messages": [{ "role": "user", "content": "Did I see a spaceship?" }] });
+    assert_eq!(served.post("/v1/chat/completions", &chat).status, 200);
+    assert!(served.get("/api/runs").json()["runs"].as_array().map(Vec::len) >= Some(2));
     let receipt = served.post("/api/forget", &json!({ "video": digest })).json();
     assert!(receipt["lines"].as_u64() > Some(3) && receipt["exchanges"].as_u64() > Some(3), "{receipt}");
     assert_eq!(served.get("/api/lines").json()["total"], 0);
@@ -154,6 +159,14 @@ fn videos_are_indexed_played_and_drawn() {
     fs::write(served.place.path("days/one.mp4"), b"another").expect("written");
     let gone = served.get(&format!("/api/media/{digest}"));
     assert!(gone.status == 410 && gone.error().contains("was replaced"), "{}", gone.text());
+    let state = || {
+        let library = served.get("/api/library").json();
+        let videos = library["videos"].as_array().expect("videos").clone();
+        videos.into_iter().find(|video| video["digest"] == digest).expect("the video")["file"].clone()
+    };
+    assert_eq!(state(), "replaced");
+    fs::remove_file(served.place.path("days/one.mp4")).expect("removed");
+    assert_eq!(state(), "gone");
 
     let graph = served.get("/api/dialogues/journal_qa/graph?expand=true");
     assert!(graph.text().starts_with("<svg"), "{}", graph.text());

@@ -188,6 +188,9 @@ fn a_server_without_a_token_stays_on_this_machine() {
     assert!(err.contains("open to everybody"), "{err}");
     let (_, err) = place.run(&["serve", "missing", "--port", "0"], 3);
     assert!(err.contains("missing cannot be read"), "{err}");
+    std::fs::write(place.path("file"), "x").expect("written");
+    let (out, err) = place.run(&["serve", "file", "--port", "0"], 2);
+    assert!(err.contains("file is no folder") && out.is_empty(), "{out}{err}");
     std::fs::write(place.path("empty"), "\n").expect("written");
     let (_, err) = place.run(&["serve", "--token-file", "empty", "--port", "0"], 2);
     assert!(err.contains("empty has no token"), "{err}");

@@ -15,7 +15,7 @@ use crate::{
     run::Outcome,
     session::{
         Indexed,
-        asking::{Question, Reads, Subject},
+        asking::{Question, Reads, Subject, check_question},
         media_below,
     },
     value::{Level, Media, StatedTime, Value},
@@ -76,6 +76,7 @@ impl Args {
             let answering = answering.with_answers(&self.answers)?;
             let about = self.prepare(&paths, &answering, out, settings).await?;
             let ask = async |question: &str, history: &[Value]| {
+                check_question(question)?;
                 answering.ask(&about, &self.question(question, history), &self.run).await
             };
             let several =
@@ -94,9 +95,7 @@ impl Args {
         let exists = |word: &str| crate::files::path(word).exists() || word.contains("://");
         let mut paths = self.words.clone();
         let question = paths.pop_if(|last| !exists(last));
-        if question.as_ref().is_some_and(|question| question.trim().is_empty()) {
-            return Err(Fault::refused("the question is empty"));
-        }
+        question.as_deref().map_or(Ok(()), check_question)?;
         match (self.journal, paths.is_empty()) {
             (false, true) => {
                 let fault = match &question {

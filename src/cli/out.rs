@@ -142,8 +142,9 @@ fn ignore_closed_pipe(result: std::io::Result<()>) -> Result<(), Fault> {
 pub(crate) fn log(global: &Global, colored: bool, kind: &LogKind) {
     let default = match (global.quiet, global.verbose) {
         (true, _) => "error",
-        (_, 0) if *kind == LogKind::Command => "warn",
-        (_, 0) => "elenchus::serve=info,warn",
+        // who reads JSON wants each request
+        (_, 0) if *kind == LogKind::ServerJson => "elenchus::serve=info,warn",
+        (_, 0) => "warn",
         (_, 1) => "elenchus=info,warn",
         (_, _) => "elenchus=debug,info",
     };

@@ -134,6 +134,9 @@ impl Args {
                 true => out.text(format_args!("open http://{address}/"))?,
                 false => out.note(format_args!("programs send the token in {}", file.display())),
             }
+            if server.lacks_videos() {
+                out.note("the folders have no videos or sounds yet; the page lists them as soon as there are some");
+            }
             out.note("Ctrl-C ends the server");
             server.run().await;
             Ok(Exit::Answered)

@@ -70,6 +70,8 @@ pub(super) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (path, message) = (error.path().to_string(), plain(&error.inner().to_string()));
+        // the reader does not know the field yet
+        let path = if path == "?" { ".".to_owned() } else { path };
         let field = unknown_field(&message).map(str::to_owned);
         let place = if path == "." || field.is_some() { String::new() } else { format!("{path}: ") };
         let refusal = ApiError::bad(format!("{place}{message}"));

@@ -3,10 +3,10 @@
 
 use super::{api_error::ApiError, state::SharedState};
 use crate::{
-    error::{Fault, FaultKind},
+    error::Fault,
     files, media,
     run::{Agents, Event, Progress, RunOptions},
-    session::{Indexed, media_below},
+    session::media_below,
     value::{Level, StatedTime},
 };
 use axum::http::StatusCode;
@@ -47,6 +47,22 @@ pub(super) struct VideoRecord {
     pub lines: u64,
     /// The work on it, if there is any.
     pub job: Option<IndexJob>,
+    /// Whether the file is still what was indexed.
+    pub file: FileState,
+    /// For a file that the journal has under another name: that name.
+    pub same_as: Option<String>,
+}
+
+/// What became of the file of a video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FileState {
+    /// It is where it was, with its content.
+    There,
+    /// It was moved or removed.
+    Gone,
+    /// Another file has its name.
+    Replaced,
 }
 
 /// The work on a video.
@@ -62,6 +78,8 @@ pub(super) struct IndexJob {
     pub step: Option<String>,
     /// The reason of a failure.
     pub error: Option<String>,
+    /// The digest of the video, once it was read.
+    pub digest: Option<String>,
 }
 
 /// What is going on with a video.
@@ -105,8 +123,13 @@ impl VideoLibrary {
     /// The library of these folders. Fails if one of them is missing.
     pub(super) fn new(folders: &[PathBuf]) -> Result<VideoLibrary, Fault> {
         let real = |folder: &PathBuf| {
-            std::fs::canonicalize(folder)
-                .map_err(|error| Fault::media(format!("{} cannot be read: {error}", folder.display())))
+            let shown = folder.display();
+            let real = std::fs::canonicalize(folder)
+                .map_err(|error| Fault::media(format!("{shown} cannot be read: {error}")))?;
+            match real.is_dir() {
+                true => Ok(real),
+                false => Err(Fault::refused(format!("{shown} is no folder")).hint("name the folder of your videos")),
+            }
         };
         let folders = folders.iter().map(real).collect::<Result<_, _>>()?;
         let (changes, _) = broadcast::channel(PENDING_CHANGES);
@@ -123,7 +146,7 @@ impl VideoLibrary {
     }
 
     /// The files below the folders, sorted.
-    fn files(&self) -> Vec<String> {
+    pub(super) fn files(&self) -> Vec<String> {
         let names = self.folders.iter().map(|folder| files::name(folder.as_os_str()));
         // an empty folder has no videos yet
         names.flat_map(|name| media_below(&[name]).unwrap_or_default()).collect()
@@ -185,7 +208,14 @@ impl VideoLibrary {
                     ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "too many videos wait").retry_after(60)
                 );
             }
-            let job = IndexJob { path: path.clone(), state: JobState::Queued, exchanges: 0, step: None, error: None };
+            let job = IndexJob {
+                path: path.clone(),
+                state: JobState::Queued,
+                exchanges: 0,
+                step: None,
+                error: None,
+                digest: None,
+            };
             // a job that is over takes its place at the end again
             jobs.shift_remove(&path);
             jobs.insert(path, (job.clone(), settings.clone()));
@@ -224,38 +254,59 @@ impl VideoLibrary {
 
 /// All videos: those of the journal in order of time, then the files that are not indexed.
 pub(super) async fn all(state: &SharedState) -> Result<Vec<VideoRecord>, ApiError> {
+    let media = state.with_journal(|journal| Ok(journal.stat(None)?.media)).await?;
+    let jobs = state.library.jobs().clone();
+    let job = |path: &str| jobs.get(path).map(|(job, _)| job.clone());
+    let access = state.engine.settings.access(false);
+    let mut all = Vec::with_capacity(media.len());
+    for medium in media {
+        // digests are kept with the size and the time of a file, so this reads only what changed
+        let file = match media::digest_of(&medium.path, &access).await {
+            Ok(digest) if digest == medium.digest => FileState::There,
+            Ok(_) => FileState::Replaced,
+            Err(_) => FileState::Gone,
+        };
+        all.push(VideoRecord {
+            name: name_of(&medium.path),
+            job: job(&medium.path),
+            path: medium.path,
+            digest: Some(medium.digest),
+            seconds: Some(medium.seconds),
+            start: medium.start,
+            wall_ms: medium.wall_ms,
+            zone: medium.zone,
+            levels: medium.levels,
+            lines: medium.lines,
+            file,
+            same_as: None,
+        });
+    }
     let shared = state.clone();
-    state
-        .with_journal(move |journal| {
-            let stat = journal.stat(None)?;
-            let jobs = shared.library.jobs().clone();
-            let job = |path: &str| jobs.get(path).map(|(job, _)| job.clone());
-            let mut all: Vec<VideoRecord> = (stat.media.into_iter())
-                .map(|medium| VideoRecord {
-                    name: name_of(&medium.path),
-                    job: job(&medium.path),
-                    path: medium.path,
-                    digest: Some(medium.digest),
-                    seconds: Some(medium.seconds),
-                    start: medium.start,
-                    wall_ms: medium.wall_ms,
-                    zone: medium.zone,
-                    levels: medium.levels,
-                    lines: medium.lines,
-                })
-                .collect();
-            for path in shared.library.files() {
-                if all.iter().any(|video| video.path == path) {
-                    continue;
-                }
-                let (digest, seconds, wall_ms, zone) = (None, None, None, None);
-                let (levels, lines) = (Vec::new(), 0);
-                let (name, job) = (name_of(&path), job(&path));
-                all.push(VideoRecord { name, path, digest, seconds, start: 0.0, wall_ms, zone, levels, lines, job });
-            }
-            Ok(all)
-        })
-        .await
+    let files = tokio::task::spawn_blocking(move || shared.library.files()).await;
+    for path in files.map_err(|error| Fault::failed(error.to_string()))? {
+        if all.iter().any(|video| video.path == path && video.file == FileState::There) {
+            continue;
+        }
+        let job = job(&path);
+        let same = job.as_ref().and_then(|job| job.digest.clone());
+        let same_as = all.iter().find(|video| video.digest.is_some() && video.digest == same && video.path != path);
+        let same_as = same_as.map(|video| video.name.clone());
+        all.push(VideoRecord {
+            name: name_of(&path),
+            path,
+            job,
+            same_as,
+            digest: None,
+            seconds: None,
+            start: 0.0,
+            wall_ms: None,
+            zone: None,
+            levels: Vec::new(),
+            lines: 0,
+            file: FileState::There,
+        });
+    }
+    Ok(all)
 }
 
 /// The name of a file.
@@ -310,7 +361,7 @@ async fn work(state: SharedState) {
             state.library.change(&path, |job| {
                 job.step = None;
                 match done {
-                    Ok(_) => job.state = JobState::Done,
+                    Ok(digest) => (job.state, job.digest) = (JobState::Done, Some(digest)),
                     Err(fault) => (job.state, job.error) = (JobState::Failed, Some(fault.to_string())),
                 }
             });
@@ -322,8 +373,8 @@ async fn work(state: SharedState) {
     }
 }
 
-/// Indexes one video.
-async fn index(state: &SharedState, path: &str, settings: &IndexSettings) -> Result<Indexed, Fault> {
+/// Indexes one video, and returns its digest.
+async fn index(state: &SharedState, path: &str, settings: &IndexSettings) -> Result<String, Fault> {
     let session = state.session(&state.options.looking).await.map_err(|refusal| refusal.fault())?;
     let mut access = session.access.clone();
     access.starts_at = settings.starts_at;
@@ -341,8 +392,6 @@ async fn index(state: &SharedState, path: &str, settings: &IndexSettings) -> Res
         progress,
         ..RunOptions::new(Agents::new())
     };
-    match session.index(&video, Level::LOG, &state.loading(), options, true).await {
-        Err(fault) if fault.kind == FaultKind::Cancelled => Err(fault),
-        done => done,
-    }
+    session.index(&video, Level::LOG, &state.loading(), options, true).await?;
+    Ok(video.digest.clone())
 }

@@ -42,6 +42,7 @@ use hyper_util::{
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
+use library::VideoLibrary;
 use operation::{Operation, Routes};
 use state::{ServerState, SharedState};
 use std::{
@@ -88,6 +89,8 @@ impl Server {
             let message = format!("without a token, the server would be open to everybody who reaches {}", at.host);
             return Err(Fault::refused(message).hint("leave --no-auth out, or serve at 127.0.0.1"));
         }
+        // before the link is printed
+        let library = VideoLibrary::new(&options.folders)?;
         let wanted = SocketAddr::new(at.host, at.port);
         let listener = TcpListener::bind(wanted).await.map_err(|error| {
             let fault = Fault::failed(format!("the server cannot listen at {wanted}: {error}")).caused_by(&error);
@@ -104,8 +107,13 @@ impl Server {
         let tell = Box::new(move |key: &str| on_link(&format!("http://{shown}/?key={key}")));
         let door = Door::new(at.token.as_deref(), at.names, address.port(), tell);
         let (_, openapi) = routes().build();
-        let state = Arc::new(ServerState::new(engine, options, door, openapi, cancel)?);
+        let state = Arc::new(ServerState::new(engine, options, library, door, openapi, cancel)?);
         Ok(Server { listener, state, address })
+    }
+
+    /// True if it was given folders, and none of them has a video.
+    pub fn lacks_videos(&self) -> bool {
+        !self.state.options.folders.is_empty() && self.state.library.files().is_empty()
     }
 
     /// Where it listens.

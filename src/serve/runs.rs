@@ -262,11 +262,11 @@ impl RunLog {
         self.lock().runs.iter().find(|run| run.id == id).map(|run| (run.clone(), run.transcript.clone()))
     }
 
-    /// Removes the runs about these media, and returns their number.
-    pub(super) fn forget(&self, digests: &[String]) -> usize {
-        let mut kept = self.lock();
-        let before = kept.runs.len();
-        kept.runs.retain(|run| !run.digests.iter().any(|digest| digests.contains(digest)));
-        before - kept.runs.len()
+    /// Removes the runs that read these media, or whose transcript names one.
+    pub(super) fn forget(&self, digests: &[String]) {
+        let names = |run: &RunRecord, digest: &String| {
+            run.digests.contains(digest) || String::from_utf8_lossy(&run.transcript).contains(digest.as_str())
+        };
+        self.lock().runs.retain(|run| !digests.iter().any(|digest| names(run, digest)));
     }
 }

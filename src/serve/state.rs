@@ -122,6 +122,7 @@ impl ServerState {
     pub(super) fn new(
         engine: Arc<Engine>,
         options: ServeOptions,
+        library: VideoLibrary,
         door: Door,
         openapi: Json,
         cancel: Cancel,
@@ -132,7 +133,7 @@ impl ServerState {
             gate: Gate::new(limits.runs, limits.queue, limits.run_time),
             metrics: Metrics::new(),
             runs: RunLog::default(),
-            library: VideoLibrary::new(&options.folders)?,
+            library,
             thumbnails: Thumbnails::default(),
             conversations: Conversations::default(),
             passing_agents: Mutex::default(),
@@ -155,7 +156,8 @@ impl ServerState {
         cancel: Cancel,
     ) -> Result<ServerState, Fault> {
         let door = Door::new(None, Vec::new(), 0, Box::new(|_| {}));
-        ServerState::new(engine, options, door, Json::Null, cancel)
+        let library = VideoLibrary::new(&options.folders)?;
+        ServerState::new(engine, options, library, door, Json::Null, cancel)
     }
 
     /// How agents are loaded.

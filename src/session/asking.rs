@@ -8,6 +8,20 @@ use crate::{
 use indexmap::IndexMap;
 use std::sync::Arc;
 
+/// The longest question, in characters.
+pub const MAX_QUESTION: usize = 2000;
+
+/// Refuses an empty question, and one that is too long.
+pub fn check_question(text: &str) -> Result<(), Fault> {
+    match text.trim().chars().count() {
+        0 => Err(Fault::refused("the question is empty")),
+        count if count > MAX_QUESTION => {
+            Err(Fault::refused(format!("the question has {count} characters, expected at most {MAX_QUESTION}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a question is about.
 #[derive(Debug, Clone)]
 pub enum Subject {

@@ -93,7 +93,7 @@ def everything(page, folder):
     page.wait_for_selector(".video")
     barriers(page, "a library without lines")
     page.click("button:has-text('Index'):not(:has-text('all'))")
-    page.wait_for_selector(".video .chip:has-text('speech')", timeout=120_000)
+    page.wait_for_selector(".video .chip:has-text('heard')", timeout=120_000)
     page.wait_for_timeout(500)
     shot(page, "videos")
     barriers(page, "the videos")
@@ -124,6 +124,11 @@ def everything(page, folder):
     turn = ask(page, "And where?")
     check("a follow-up", "kitchen" in turn.locator(".answer").inner_text(), turn.inner_text())
 
+    page.reload()
+    page.wait_for_selector("#question")
+    kept = page.locator(".turn").count()
+    check("the answers are there after a reload", kept == 2, kept)
+
     # a correction counts at once
     turn = ask(page, "How many times did I cook soup?")
     turn.locator("text=Wrong?").first.click()
@@ -138,6 +143,18 @@ def everything(page, folder):
         turn.locator(".answer:has-text('Never')")
     ).or_(turn.locator(".answer:has-text('Not')")).wait_for(timeout=60_000)
     check("a correction changes the answer", True)
+    page.click(".toast >> text=Undo")
+    turn.locator(".answer:has-text('Once.')").wait_for(timeout=60_000)
+    check("and can be taken back", True)
+    turn.locator("text=Wrong?").first.click()
+    form = page.locator("dialog form", has_text="done").first
+    form.locator("input").fill("stirring the tea")
+    form.locator("text=Where does this come from?").click()
+    page.click("dialog >> text=Back")
+    form.wait_for()
+    check("what was typed stays", form.locator("input").input_value() == "stirring the tea")
+    form.locator("text=Save").click()
+    page.wait_for_selector("dialog", state="hidden")
 
     page.click("nav >> text=Search")
     page.fill("#words", "tea")
@@ -241,7 +258,7 @@ def main():
         everything(page, folder)
         check("markup in a file's name stays text", page.locator("img[onerror]").count() == 0)
         page.click("button:has-text('Index'):not(:has-text('all'))")
-        page.wait_for_selector(".video .chip:has-text('speech')", timeout=120_000)
+        page.wait_for_selector(".video .chip:has-text('heard')", timeout=120_000)
         phone(browser, context.storage_state(), address, faults)
         scrolled(page, address, folder)
         stranger = browser.new_context().new_page()

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     run::{Event, Outcome},
-    session::asking::{Question, Reads, Subject},
+    session::asking::{Question, Reads, Subject, check_question},
     value::{Level, Value, json::to_json},
 };
 use axum::{
@@ -160,9 +160,7 @@ pub(in crate::serve) async fn answer(state: &SharedState, body: AskBody) -> Resu
 
 /// Starts the run of a question.
 async fn begin(state: &SharedState, body: AskBody) -> Result<(OngoingRun, Answered), ApiError> {
-    if body.question.trim().is_empty() {
-        return Err(ApiError::bad("the question is empty").param("question"));
-    }
+    check_question(&body.question).map_err(|fault| ApiError::from(fault).param("question"))?;
     let session = state.session(&state.options.answering).await?;
     let as_of = stated("as_of", body.as_of.as_deref())?;
     if session.reads(as_of.is_some())? == Reads::Video {

@@ -9,7 +9,7 @@ use axum::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value as PlainJson;
+use serde_json::{Map, Value as PlainJson};
 use std::sync::Arc;
 
 /// The last runs.
@@ -24,6 +24,8 @@ pub(in crate::serve) struct RunsReply {
 pub(in crate::serve) struct RunReply {
     /// The run.
     run: RunRecord,
+    /// Role to agent.
+    cast: Map<String, PlainJson>,
     /// The lines of its transcript that are exchanges: which model was asked what, and what it replied.
     exchanges: Vec<PlainJson>,
 }
@@ -45,8 +47,11 @@ pub(in crate::serve) async fn one(
 ) -> Result<Json<RunReply>, ApiError> {
     let (run, transcript) = found(&state, &id)?;
     let lines = transcript.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-    let exchanges = lines.filter(|line: &PlainJson| line.get("request").is_some()).collect();
-    Ok(Json(RunReply { run, exchanges }))
+    let lines: Vec<PlainJson> = lines.collect();
+    let header = lines.first().and_then(|header| header["cast"].as_object()).into_iter().flatten();
+    let cast = header.map(|(role, record)| (role.clone(), record["agent"].clone())).collect();
+    let exchanges = lines.into_iter().filter(|line| line.get("request").is_some()).collect();
+    Ok(Json(RunReply { run, cast, exchanges }))
 }
 
 /// The transcript of a run.

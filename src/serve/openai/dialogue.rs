@@ -17,6 +17,7 @@ use crate::{
     exchange::Item,
     plan::Plan,
     run::Outcome,
+    store::journal::Journal,
     value::{Media, Type, Value, json::to_json},
 };
 use axum::{
@@ -40,6 +41,10 @@ pub(super) async fn answer(
         true => state.passing_session(name).await?,
         false => state.session(name).await?,
     };
+    if body.stream_options.is_some_and(|options| options.include_usage) {
+        let message = "stream_options.include_usage: a dialogue asks several models, and counts no tokens";
+        return Err(ApiError::bad(message).param("stream_options"));
+    }
     if let Some(system) = read.iter().position(|message| message.role == "system") {
         let message = "a dialogue has its own prompts, so a system message would be ignored";
         return Err(ApiError::bad(message).param(format!("messages[{system}]")));
@@ -49,7 +54,16 @@ pub(super) async fn answer(
     };
     let videos: Vec<Arc<Media>> = read.iter().flat_map(|message| message.videos.clone()).chain(last.videos).collect();
     let images: Vec<Item> = read.iter().flat_map(|message| message.images.clone()).chain(last.images).collect();
-    let digests = videos.iter().map(|video| video.digest.clone()).collect();
+    let named: Vec<String> = videos.iter().map(|video| video.digest.clone()).collect();
+    // without videos of its own, it may read all of the journal
+    let digests = match named.is_empty() {
+        true => {
+            let all =
+                |journal: &Journal| Ok(journal.stat(None)?.media.into_iter().map(|medium| medium.digest).collect());
+            state.with_journal(all).await?
+        }
+        false => named,
+    };
     let inputs = inputs(&session.plan, &last.text, &read, videos, images)?;
     let inputs = session.plan.bind(inputs).map_err(|misfits| ApiError::from(Fault::from(misfits)))?;
     let new = NewRun {

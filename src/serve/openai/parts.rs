@@ -4,11 +4,14 @@
 use super::super::{api_error::ApiError, files, state::SharedState};
 use crate::{
     error::Fault,
-    media,
+    media::{self, MediaError},
     value::{ImageFile, Media},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tempfile::TempDir;
 
 /// A video of the library: `library:DIGEST`.
@@ -51,7 +54,7 @@ impl RequestMedia {
         let bytes = data(param, url)?;
         let path = self.keep(bytes).await?;
         let image = media::image_file(&path.to_string_lossy(), &state.engine.settings.access(false)).await;
-        image.map_err(|error| ApiError::from(Fault::from(error)).param(param))
+        image.map_err(|error| unreadable(param, &path, error))
     }
 
     /// The video or the sound of a URL.
@@ -73,8 +76,15 @@ impl RequestMedia {
         let path = self.keep(bytes).await?;
         self.has_own_video = true;
         let opened = media::open(&path.to_string_lossy(), &state.engine.settings.access(false)).await;
-        opened.map_err(|error| ApiError::from(Fault::from(error)).param(param))
+        opened.map_err(|error| unreadable(param, &path, error))
     }
+}
+
+/// The error of a medium, without the name of the file that it was written to.
+fn unreadable(param: &str, path: &Path, error: MediaError) -> ApiError {
+    let fault = Fault::from(error);
+    let message = fault.message.replace(&*path.to_string_lossy(), param);
+    ApiError::from(Fault { message, ..fault }).param(param)
 }
 
 /// The bytes of a `data:` URL. Every other URL is refused.

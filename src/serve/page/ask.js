@@ -1,18 +1,49 @@
 // The view `Ask`: questions, answers with evidence, and follow-ups.
 
-import { h, open, postForEvents, problemBox, say } from './dom.js';
+import { counted, h, open, postForEvents, problemBox, say } from './dom.js';
 import { momentItem } from './lines.js';
 import { indexed } from './videos.js';
 
-// the turns stay while other views are open
+// the turns stay while other views are open, and in this tab when the page is loaded again
 const turns = [];
 let conversation = null;
 let busy = null;
+const KEPT = 20;
+
+/** Keeps the answered turns in this tab. */
+function keep() {
+  const told = turns.filter((turn) => turn.answered).slice(0, KEPT);
+  try {
+    sessionStorage.setItem('turns', JSON.stringify({ conversation, turns: told.map(({ question, videos, answered }) => ({ question, videos, answered })) }));
+  } catch { /* no room, or not allowed */ }
+}
+
+/** Brings the turns of this tab back. */
+function restore() {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem('turns') ?? 'null');
+    if (!kept || turns.length) return;
+    conversation = kept.conversation;
+    for (const { question, videos, answered } of [...kept.turns].reverse()) {
+      const turn = newTurn(question, videos);
+      turn.answered = answered;
+      turn.state.replaceChildren(...shown(turn, answered));
+    }
+  } catch { /* nothing was kept */ }
+}
+
+/** Forgets all turns: a video that they are about was forgotten. */
+export function forgetTurns() {
+  turns.length = 0;
+  conversation = null;
+  sessionStorage.removeItem('turns');
+}
 
 export async function ask(query) {
   const videos = await indexed(true);
+  restore();
   const log = h('div', { class: 'stack', id: 'turns' }, ...turns.map((turn) => turn.box));
-  const field = h('input', { id: 'question', name: 'question', placeholder: 'Where did I last see the keys?', autocomplete: 'off', required: true, value: query.get('question') ?? '' });
+  const field = h('input', { id: 'question', name: 'question', placeholder: 'Where did I last see the keys?', autocomplete: 'off', required: true, maxlength: 2000, oninput: () => field.setCustomValidity(''), value: query.get('question') ?? '' });
   const about = h('select', { id: 'about' },
     h('option', { value: '' }, 'All videos'),
     ...videos.map((video) => h('option', { value: video.digest }, video.name)));
@@ -22,7 +53,11 @@ export async function ask(query) {
     class: 'stack',
     onsubmit: (event) => {
       event.preventDefault();
-      if (!field.value.trim()) return;
+      if (!field.value.trim()) {
+        field.setCustomValidity('Write a question first.');
+        field.reportValidity();
+        return;
+      }
       const turn = newTurn(field.value.trim(), about.value ? [about.value] : []);
       log.prepend(turn.box);
       field.value = '';
@@ -38,7 +73,7 @@ export async function ask(query) {
     parts: [
       h('div', { class: 'head' }, h('div', {}, h('h1', {}, 'Ask your videos'),
         h('p', { class: 'lead' }, 'The answer comes from what the models wrote down, with the moments that support it. Nothing leaves this machine.')),
-      h('button', { type: 'button', class: 'quiet small', onclick: () => { turns.length = 0; conversation = null; log.replaceChildren(); field.focus(); } }, 'New conversation')),
+      h('button', { type: 'button', class: 'quiet small', onclick: () => { forgetTurns(); log.replaceChildren(); field.focus(); } }, 'New conversation')),
       none
         ? h('div', { class: 'empty' }, h('h2', {}, 'No video is indexed yet'), h('p', {}, 'Models must look at a video once before you can ask about it.'), h('a', { class: 'button', href: '#/library' }, 'Choose videos'))
         : form,
@@ -72,15 +107,17 @@ async function answer(turn, button) {
     const body = { question: turn.question, videos: turn.videos, conversation };
     let last = null;
     await postForEvents('/api/ask', body, (name, data) => {
-      if (name === 'progress') step.textContent = `${data.step.replaceAll('_', ' ')} · ${data.exchanges} exchanges`;
+      if (name === 'progress') step.textContent = STEPS[data.step.split(' / ')[0]] ?? 'Working…';
       if (name === 'text') draft.textContent += data.text;
       if (name === 'answer') last = data;
       if (name === 'error') throw Object.assign(new Error(data.error.message), { hint: data.error.hint });
     }, stop.signal);
     if (!last) throw Object.assign(new Error('The server ended the answer too early.'), { hint: 'Ask again.' });
     conversation = last.conversation;
+    turn.answered = last;
+    keep();
     turn.state.replaceChildren(...shown(turn, last));
-    say(`${last.answer} ${last.evidence.length} moments support it.`);
+    say(`${last.answer} ${counted(last.evidence.length, 'moment')} for it.`);
   } catch (error) {
     turn.state.replaceChildren(error.name === 'AbortError' ? h('p', { class: 'soft' }, 'Stopped.') : problemBox(error), again(turn));
   } finally {
@@ -93,10 +130,13 @@ function again(turn) {
   return h('div', { class: 'row' }, h('button', { type: 'button', class: 'quiet small', onclick: () => answer(turn) }, 'Ask again'));
 }
 
+// what goes on, in words
+const STEPS = { log: 'Reading the journal…', answer: 'Choosing the moments that matter, and checking the answer…' };
+
 const BASES = {
-  computed: 'computed from the journal',
-  placed: 'read from one line',
-  read: 'read by the language model, and checked',
+  computed: 'counted or looked up, not guessed',
+  placed: 'from one moment',
+  read: 'understood by the language model, and checked',
   nothing: 'nothing found',
 };
 
@@ -105,7 +145,7 @@ const LEVELS = { speech: 'from what was said', ranking: 'from what was seen', ca
 
 function shown(turn, answered) {
   const changed = () => answer(turn);
-  const sure = answered.confidence === null ? null : `${Math.round(answered.confidence * 100)} % sure`;
+  const sure = answered.confidence === null || answered.abstained ? null : `${Math.round(answered.confidence * 100)} % sure`;
   const understood = answered.question && answered.question !== turn.question
     ? h('p', { class: 'soft' }, `Understood as: ${answered.question}`) : null;
   return [
@@ -116,7 +156,7 @@ function shown(turn, answered) {
       ...answered.levels.map((level) => h('span', { class: 'chip' }, LEVELS[level] ?? level))),
     understood,
     answered.translated_from && h('p', { class: 'chip warm' }, `A model translated this, and nobody checked it: ${answered.translated_from}`),
-    answered.abstained && answered.searched && h('p', { class: 'soft' }, `Searched for: ${answered.searched}`),
+    answered.abstained && answered.searched && h('p', { class: 'soft' }, `The journal has nothing that fits: ${answered.searched.split('topic: ').pop().slice(0, 200)}`),
     answered.evidence.length
       ? h('section', { 'aria-label': 'Evidence' }, h('h3', {}, answered.evidence.length === 1 ? 'The moment that supports it' : `The ${answered.evidence.length} moments that support it`),
         h('ol', { class: 'evidence' }, ...answered.evidence.map((item) => momentItem(item, changed))))
@@ -132,5 +172,6 @@ function shown(turn, answered) {
 async function graph(name) {
   open(`The dialogue ${name}`,
     h('p', { class: 'soft' }, 'Each box is a step; its text names the model that is asked.'),
-    h('img', { class: 'graph', src: `/api/dialogues/${encodeURIComponent(name)}/graph?expand=true`, alt: `The graph of the dialogue ${name}` }));
+    h('div', { class: 'graph-box', tabindex: 0, role: 'group', 'aria-label': 'The graph, which scrolls' },
+      h('img', { class: 'graph', src: `/api/dialogues/${encodeURIComponent(name)}/graph?expand=true`, alt: `The graph of the dialogue ${name}` })));
 }

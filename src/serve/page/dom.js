@@ -88,6 +88,20 @@ export function problemBox(error) {
     error.hint && h('p', { class: 'hint' }, error.hint));
 }
 
+/** "1 moment", "2 moments". */
+export function counted(count, one, several = `${one}s`) {
+  return `${count} ${count === 1 ? one : several}`;
+}
+
+/** A note at the edge of the page that goes away by itself. `undo` takes back what it tells of. */
+export function note(text, undo) {
+  const box = h('div', { class: 'toast', role: 'status' }, h('span', {}, text),
+    undo && h('button', { type: 'button', class: 'quiet small', onclick: async () => { box.remove(); await undo(); } }, 'Undo'));
+  document.querySelectorAll('.toast').forEach((other) => other.remove());
+  document.body.append(box);
+  setTimeout(() => box.remove(), 15_000);
+}
+
 /** Says something to people who cannot see the page. */
 export function say(text) {
   document.getElementById('status').textContent = text;

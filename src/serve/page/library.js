@@ -1,11 +1,14 @@
 // The view `Videos`: what is indexed, what can be, and what goes on; export and forget.
 
-import { clock, h, open, post, problemBox, say } from './dom.js';
+import { forgetTurns } from './ask.js';
+import { clock, counted, h, open, post, problemBox, say } from './dom.js';
 import { playMoment } from './lines.js';
 import { forget as closePlayer } from './player.js';
 import { videos } from './videos.js';
 
-const STATES = { queued: 'waiting', indexing: 'models look at it', done: 'indexed', failed: 'failed' };
+const STATES = { queued: 'Waiting for its turn', indexing: 'The models look and listen', done: 'Indexed', failed: 'This file cannot be indexed:' };
+const LEVELS = { speech: 'heard', ranking: 'seen', captions: 'captions', sounds: 'sounds', detection: 'things detected' };
+const FILES = { gone: 'The file was moved or removed. What was written down stays, but it cannot be played.', replaced: 'Another file has its name now. What was written down about the old one stays.' };
 const FORMATS = [['jsonl', 'JSON lines'], ['csv', 'Table (CSV)'], ['srt', 'Subtitles (SRT)'], ['vtt', 'Subtitles (WebVTT)'], ['otio', 'Editor markers (OTIO)'], ['ics', 'Calendar (ICS)']];
 
 export async function library() {
@@ -67,11 +70,13 @@ async function index(paths, failed) {
 
 function showJob(card, job) {
   const box = card.querySelector('.job');
-  const step = job.step ? ` · ${job.step.replaceAll('_', ' ')}` : '';
-  box.replaceChildren(
-    h('p', { class: 'soft' }, `${STATES[job.state]}${job.state === 'indexing' ? `${step} · ${job.exchanges} exchanges` : ''}`),
-    job.state === 'indexing' ? h('progress', { 'aria-label': `Indexing ${card.dataset.name}` }) : null,
-    ...(job.error ? [h('p', { class: 'chip bad' }, job.error)] : []));
+  const index = card.querySelector('[data-index]');
+  if (index) index.disabled = job.state === 'queued' || job.state === 'indexing';
+  box.replaceChildren(...[
+    h('p', { class: 'soft' }, job.state === 'indexing' ? `${STATES.indexing}: ${counted(job.exchanges, 'reply', 'replies')} so far` : STATES[job.state]),
+    job.state === 'indexing' && h('progress', { 'aria-label': `Indexing ${card.dataset.name}` }),
+    job.error && h('p', { class: 'problem' }, job.error.split('/').pop()),
+  ].filter(Boolean));
 }
 
 function cardOf(video, fill, failed) {
@@ -81,20 +86,21 @@ function cardOf(video, fill, failed) {
     video.digest && `${video.lines} lines`,
   ].filter(Boolean).join(' · ');
   const card = h('li', { class: 'card video', 'data-path': video.path, 'data-name': video.name },
-    video.digest
+    video.digest && video.file === 'there'
       ? h('img', { class: 'picture', src: `/api/media/${video.digest}/thumbnail`, alt: '', loading: 'lazy', onerror: (event) => { event.target.style.visibility = 'hidden'; } })
       : h('div', { class: 'picture' }),
-    h('div', {}, h('h2', {}, video.name), h('p', { class: 'soft' }, about || 'not indexed yet')),
-    video.levels.length ? h('p', { class: 'row' }, ...video.levels.map((level) => h('span', { class: 'chip' }, level))) : null,
+    h('div', {}, h('h2', {}, video.name), h('p', { class: 'soft' }, about || (video.same_as ? `The same video as ${video.same_as}, which is indexed` : 'not indexed yet'))),
+    FILES[video.file] ? h('p', { class: 'problem' }, FILES[video.file]) : null,
+    video.levels.length ? h('p', { class: 'row' }, ...video.levels.map((level) => h('span', { class: 'chip' }, LEVELS[level] ?? level))) : null,
     h('div', { class: 'job' }),
     video.digest
       ? h('div', { class: 'row' },
-        h('button', { type: 'button', class: 'small', onclick: () => playMoment({ digest: video.digest, video: video.path, start: video.start, end: video.start + video.seconds }) }, 'Play'),
+        h('button', { type: 'button', class: 'small', disabled: video.file !== 'there', onclick: () => playMoment({ digest: video.digest, video: video.path, start: video.start, end: video.start + video.seconds }) }, 'Play'),
         h('a', { class: 'button quiet small', href: `#/ask?video=${video.digest}` }, 'Ask'),
         h('a', { class: 'button quiet small', href: `#/timeline?video=${video.digest}` }, 'Timeline'),
         h('button', { type: 'button', class: 'quiet small', onclick: () => exportDialog(video) }, 'Export'),
         h('button', { type: 'button', class: 'quiet small', onclick: () => forgetVideo(video, fill) }, 'Forget'))
-      : h('div', { class: 'row' }, h('button', { type: 'button', class: 'small', onclick: () => index([video.path], failed) }, 'Index')));
+      : h('div', { class: 'row' }, h('button', { type: 'button', class: 'small', 'data-index': '', disabled: Boolean(video.same_as), onclick: () => index([video.path], failed) }, 'Index')));
   if (video.job && (video.job.state !== 'done')) showJob(card, video.job);
   return card;
 }
@@ -117,11 +123,16 @@ function exportDialog(video) {
 }
 
 function receipt(title, told) {
+  if (!told.digests.length && !told.lines) {
+    open('Nothing was found', h('p', {}, 'The journal has no line with it, so nothing was removed.'));
+    return;
+  }
+  forgetTurns();
   open(title, h('p', {}, 'This was removed:'),
     h('ul', { class: 'receipt' },
-      h('li', {}, `${told.lines} lines of the journal`),
-      h('li', {}, told.exchanges === null ? 'the whole memo' : `${told.exchanges} replies of models`),
-      h('li', {}, `${told.vectors} vectors`),
+      h('li', {}, `${counted(told.lines, 'line')} of the journal`),
+      h('li', {}, told.exchanges === null ? 'all kept replies of models' : counted(told.exchanges, 'reply of a model', 'replies of models')),
+      h('li', {}, `${counted(told.vectors, 'vector')} of texts and pictures`),
       ...told.files.map((file) => h('li', {}, file)),
       ...told.left.map((line) => h('li', { class: 'chip bad' }, line))),
     h('p', { class: 'soft' }, 'The video file itself stays where it is.'));
@@ -132,7 +143,7 @@ function forgetVideo(video, fill) {
   open(`Forget ${video.name}?`,
     h('p', {}, 'Everything that models wrote down about this video is removed for good: lines, replies, vectors, clips and transcripts. The video file stays.'),
     failed,
-    h('div', { class: 'row' }, h('button', {
+    h('div', { class: 'row' }, cancel(), h('button', {
       type: 'button',
       class: 'bad',
       onclick: async () => {
@@ -145,7 +156,11 @@ function forgetVideo(video, fill) {
           failed.replaceChildren(problemBox(error));
         }
       },
-    }, 'Forget it')));
+    }, 'Forget it for good')));
+}
+
+function cancel() {
+  return h('button', { type: 'button', class: 'quiet', onclick: () => document.getElementById('dialog').close() }, 'Cancel');
 }
 
 function forgetWord(fill) {
@@ -167,5 +182,5 @@ function forgetWord(fill) {
     },
     h('p', {}, 'Every line with this word, in any inflection, is removed for good.'),
     h('div', { class: 'field' }, h('label', { for: 'word' }, 'Word'), field), failed,
-    h('div', { class: 'row' }, h('button', { type: 'submit', class: 'bad' }, 'Forget it'))));
+    h('div', { class: 'row' }, cancel(), h('button', { type: 'submit', class: 'bad' }, 'Forget it for good'))));
 }

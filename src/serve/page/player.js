@@ -30,6 +30,7 @@ export function play(moment) {
     video.src = source;
     video.addEventListener('loadedmetadata', begin, { once: true });
   }
+  if (matchMedia('(max-width: 760px)').matches) box.scrollIntoView({ block: 'start' });
   say(`Playing ${fileName(moment.video)} from ${clock(moment.start)}`);
 }
 
@@ -60,8 +61,16 @@ video.addEventListener('timeupdate', () => {
 video.addEventListener('seeking', () => {
   if (current && Math.abs(video.currentTime - Math.max(0, current.start - (current.origin ?? 0))) > 0.5) stopAt = null;
 });
-video.addEventListener('error', () => {
-  if (video.dataset.source) box.querySelector('.player-span').textContent = 'The video cannot be played: it was moved or replaced, or this browser does not know its format.';
+video.addEventListener('error', async () => {
+  const source = video.dataset.source;
+  if (!source) return;
+  delete video.dataset.source;
+  const answer = await fetch(source, { headers: { Range: 'bytes=0-0' } }).catch(() => null);
+  const why = answer && !answer.ok ? (await answer.json().catch(() => null))?.error?.message : null;
+  box.querySelector('.player-span').textContent = why ?? (answer ? 'This browser cannot play the format of this video.' : 'The server does not answer.');
+});
+box.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') close();
 });
 box.addEventListener('click', (event) => {
   const act = event.target.closest('button')?.dataset.act;

@@ -1,8 +1,8 @@
 // The view `Timeline`: lanes of places, activities, speech and sounds, from a week down to a second; and the same lines as a list.
 
-import { clock, get, h, say } from './dom.js';
+import { clock, fileName, get, h, say } from './dom.js';
 import { correct, playMoment } from './lines.js';
-import { indexed } from './videos.js';
+import { indexed, isOnly } from './videos.js';
 
 const LANES = [['place', 'Place'], ['activity', 'Doing'], ['speech', 'Said'], ['sound', 'Sounds'], ['other', 'Other']];
 const LANE_OF = { seen: 'place', done: 'activity', heard: 'speech', sound: 'sound' };
@@ -111,9 +111,10 @@ function virtualList(placed) {
 }
 
 function rowOf(line, number, count) {
-  const time = line.at ? line.at.replace('T', ' ').slice(0, 19) : `${clock(line.start)}–${clock(line.end)}`;
+  const span = `${clock(line.start)}–${clock(line.end)}`;
+  const time = line.at ? line.at.replace('T', ' ').slice(0, 19) : isOnly() ? span : `${fileName(line.video)} ${span}`;
   const row = h('div', { class: 'line', role: 'listitem', 'aria-setsize': count, 'aria-posinset': number + 1 },
-    h('span', { class: 'when' }, time), h('span', { class: `sense ${line.sense}` }, line.sense), h('span', { class: 'text', title: line.text }, line.text),
+    h('span', { class: 'when' }, time), h('span', { class: `sense ${line.sense}` }, line.sense, h('span', { class: 'narrow' }, ` ${clock(line.start)}`)), h('span', { class: 'text', title: line.text }, line.text),
     h('span', { class: 'row' },
       h('button', { type: 'button', class: 'quiet small', onclick: () => playMoment(line) }, ...compact('Play', '▶')),
       h('button', { type: 'button', class: 'quiet small', onclick: () => correct(line, () => { window.dispatchEvent(new Event('hashchange')); }) }, ...compact('Wrong?', '✎'))));
