@@ -8,7 +8,7 @@ ELENCHUS := $(TARGET)/release/elenchus
 DAY := examples/media/day1.mp4
 REAL := $(abspath $(or $(ELENCHUS_REAL),$(ELENCHUS_MODELS),$(if $(ELENCHUS_CACHE),$(ELENCHUS_CACHE)/models),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elenchus/models))
 
-.PHONY: help demo quick test fmt lint ruff doc unit clients browser-test real pytest deny ffmpeg soak bench world starter figures fuzz
+.PHONY: help demo quick test fmt lint ruff doc unit clients browser-test book real pytest deny ffmpeg soak bench world starter figures fuzz
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -25,7 +25,7 @@ DEMO_QUESTION_3 := How many times did I check the list?
 quick: fmt lint ## the checks of a commit: at most 5 minutes with a warm cache
 	$(CARGO) test --locked --lib --bins --test tidy --test language --test verbs --test engine --test examples --test output --test memo --test bad_media -- --skip slow::
 
-test: ffmpeg fmt lint deny doc pytest unit clients browser-test real ## all checks of CI
+test: ffmpeg fmt lint deny doc pytest unit clients browser-test book real ## all checks of CI
 
 fmt: ## formatting
 	$(CARGO) fmt --check
@@ -75,6 +75,12 @@ browser-test: ffmpeg ## try the page in headless Chromium, end to end, with scre
 
 deny: ## licences, sources, bans and known advisories of all dependencies (cargo-deny)
 	@PYTHON="$(PYTHON)" bash tests/deny/run.sh
+
+book: ## build the pages of docs/ as a book into target/book (mdBook; `make unit` checks its links and runs its commands)
+	@command -v mdbook >/dev/null || [ -x $(TARGET)/tools/bin/mdbook ] || \
+		$(CARGO) install --quiet mdbook --version 0.5.4 --locked --no-default-features --root $(TARGET)/tools || \
+		{ echo "notice: mdBook cannot be built; the book is not made"; exit 0; }; \
+	mdbook=$$(command -v mdbook || echo $(TARGET)/tools/bin/mdbook); $$mdbook build docs
 
 soak: ffmpeg ## kill runs at random moments and check the memo each time, for MINUTES (10); then load the server for a minute
 	$(CARGO) build --release --locked
