@@ -5,10 +5,7 @@ mod served;
 
 use serde_json::{Value as Json, json};
 use served::{Place, Served};
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::fs;
 
 #[test]
 fn questions_are_answered_with_evidence() {
@@ -119,18 +116,13 @@ fn videos_are_indexed_played_and_drawn() {
         let refused = served.post("/api/index", &json!({ "paths": [path] }));
         assert_eq!(refused.status, 403, "{path}: {}", refused.text());
     }
+    let mut events = served.events("/api/events");
     let queued = served.post("/api/index", &json!({ "paths": ["one.mp4"] })).json();
     assert_eq!(queued["queued"], 1, "{queued}");
-    let begun = Instant::now();
-    let video = loop {
-        let library = served.get("/api/library").json();
-        let videos = library["videos"].as_array().expect("videos").clone();
-        if let Some(video) = videos.into_iter().find(|video| video["job"]["state"] == "done") {
-            break video;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(120), "{library}");
-        std::thread::sleep(Duration::from_millis(200));
-    };
+    events.until("\"state\":\"done\"");
+    let library = served.get("/api/library").json();
+    let videos = library["videos"].as_array().expect("videos");
+    let video = videos.iter().find(|video| video["job"]["state"] == "done").expect("the video");
     assert!(video["lines"].as_u64() > Some(3), "{video}");
     let digest = video["digest"].as_str().expect("a digest");
 

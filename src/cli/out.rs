@@ -143,6 +143,7 @@ pub(crate) fn log(global: &Global, colored: bool, kind: &LogKind) {
     let default = match (global.quiet, global.verbose) {
         (true, _) => "error",
         // who reads JSON wants each request
+        #[cfg(feature = "serve")]
         (_, 0) if *kind == LogKind::ServerJson => "elenchus::serve=info,warn",
         (_, 0) => "warn",
         (_, 1) => "elenchus=info,warn",
@@ -153,7 +154,9 @@ pub(crate) fn log(global: &Global, colored: bool, kind: &LogKind) {
     // A second call (tests in one process) changes nothing.
     let _ = match kind {
         LogKind::Command => subscriber.with_ansi(colored).without_time().with_target(false).try_init(),
+        #[cfg(feature = "serve")]
         LogKind::Server => subscriber.with_ansi(colored).with_target(false).try_init(),
+        #[cfg(feature = "serve")]
         LogKind::ServerJson => subscriber.json().flatten_event(true).try_init(),
     };
 }
@@ -163,8 +166,10 @@ pub(crate) fn log(global: &Global, colored: bool, kind: &LogKind) {
 pub(crate) enum LogKind {
     /// A command, which a person watches.
     Command,
-    /// A server: with times, and each request.
+    /// A server: with times.
+    #[cfg(feature = "serve")]
     Server,
-    /// The same as JSON, one object a line.
+    /// The same as JSON, one object a line, with each request.
+    #[cfg(feature = "serve")]
     ServerJson,
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub(super) struct ApiError {
     /// The status of the response.
     pub status: StatusCode,
-    body: ErrorBody,
+    body: Box<ErrorBody>,
     retry_after_s: Option<u64>,
 }
 
@@ -46,7 +46,7 @@ impl ApiError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
         let r#type = if status.is_client_error() { "invalid_request_error" } else { "server_error" };
         let body = ErrorBody { message: message.into(), r#type, param: None, code, hint: None };
-        ApiError { status, body, retry_after_s: None }
+        ApiError { status, body: Box::new(body), retry_after_s: None }
     }
 
     /// A request that the client must change.
@@ -79,16 +79,17 @@ impl ApiError {
 
     /// The same failure as a fault, for work without a client.
     pub(super) fn fault(self) -> Fault {
+        let ErrorBody { message, hint, .. } = *self.body;
         let fault = match self.status.is_client_error() {
-            true => Fault::refused(self.body.message),
-            false => Fault::failed(self.body.message),
+            true => Fault::refused(message),
+            false => Fault::failed(message),
         };
-        self.body.hint.into_iter().fold(fault, Fault::hint)
+        hint.into_iter().fold(fault, Fault::hint)
     }
 
     /// The body, for an event of a stream that has begun already.
     pub(super) fn reply(&self) -> ErrorReply {
-        ErrorReply { error: self.body.clone() }
+        ErrorReply { error: (*self.body).clone() }
     }
 }
 

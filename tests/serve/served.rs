@@ -32,6 +32,21 @@ impl Drop for Served {
     }
 }
 
+/// A stream of events.
+pub(crate) struct Events(BufReader<TcpStream>);
+
+impl Events {
+    /// Reads on until a line has this text.
+    #[track_caller]
+    pub(crate) fn until(&mut self, text: &str) {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert!(self.0.read_line(&mut line).expect("in time") > 0, "the stream ended before `{text}`");
+        }
+    }
+}
+
 /// An answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -109,6 +124,18 @@ impl Served {
         let mut bytes = (text + "\r\n").into_bytes();
         bytes.extend_from_slice(body);
         self.raw(&bytes)
+    }
+
+    /// Opens a stream of events.
+    pub(crate) fn events(&self, path: &str) -> Events {
+        let mut stream = self.connect();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).expect("a limit");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n\r\n", self.address, self.bearer());
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut events = Events(BufReader::new(stream));
+        events.until("text/event-stream");
+        events
     }
 
     fn bearer(&self) -> String {

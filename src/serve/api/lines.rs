@@ -289,7 +289,7 @@ pub(in crate::serve) async fn forget(
     let receipt = match (body.video, body.word) {
         (Some(digest), None) => {
             let media = files::medium(&state, &digest).await?;
-            if body.span.is_some_and(|(from, to)| !(from < to)) {
+            if body.span.is_some_and(|(from, to)| from.partial_cmp(&to) != Some(std::cmp::Ordering::Less)) {
                 return Err(ApiError::bad("span: expected a start before its end").param("span"));
             }
             let receipt = state.engine.forget_video(&media.digest, body.span).await?;

@@ -184,7 +184,7 @@ fn inputs(
         let mut values = Vec::new();
         for image in images {
             if let Item::Image(image) = image {
-                values.push(Value::Image(image.into()));
+                values.push(Value::Image(image));
             }
         }
         match (values.as_slice(), only(&Type::Image)) {
