@@ -1,7 +1,7 @@
 //! The server: the page, its own API (`/api`), and endpoints in the form of OpenAI's API (`/v1`), over HTTP. It adds nothing to what the
 //! engine, the sessions and the journal do; it carries their requests and answers.
 //!
-//! Every request passes the [`door`] first: host, origin and secret. Runs pass the [`gate`], which limits how many go on.
+//! Every request passes the `door` first: host, origin and secret. Runs pass the `gate`, which limits how many go on.
 
 mod api;
 mod api_error;
