@@ -25,6 +25,41 @@ use std::{
 /// The longest token that is read, in bytes.
 const LONGEST_TOKEN: usize = 4096;
 
+/// The options of a program that answers for others: `serve` and `mcp`.
+#[derive(Debug, clap::Args)]
+pub(super) struct AnsweringArgs {
+    /// Use the agents of casts/NAME.yaml in all dialogues
+    #[arg(long, value_name = "NAME")]
+    cast: Option<String>,
+    /// Device of local models: auto, cpu, cuda:N or metal
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
+    device: String,
+    /// Maximum memory of all models on a device (4GB) [default: the free memory]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    memory: Option<u64>,
+    /// The dialogue that answers questions, with the inputs `videos` and `question`
+    #[arg(long, value_name = "DIALOGUE", default_value = "journal_qa")]
+    dialogue: String,
+    /// The longest time of a run
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    timeout: Duration,
+}
+
+impl AnsweringArgs {
+    /// What is served: these options, and else the usual.
+    pub(super) fn options(self, folders: Vec<PathBuf>) -> ServeOptions {
+        ServeOptions {
+            cast: self.cast,
+            device: self.device,
+            memory: self.memory,
+            folders,
+            answering: self.dialogue,
+            limits: ServeLimits { run_time: self.timeout, ..ServeLimits::default() },
+            ..ServeOptions::default()
+        }
+    }
+}
+
 /// The arguments of `serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -55,18 +90,8 @@ pub(crate) struct Args {
     /// Let everybody on this machine in, without a token
     #[arg(long)]
     no_auth: bool,
-    /// Use the agents of casts/NAME.yaml in all dialogues
-    #[arg(long, value_name = "NAME")]
-    cast: Option<String>,
-    /// Device of local models: auto, cpu, cuda:N or metal
-    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
-    device: String,
-    /// Maximum memory of all models on a device (4GB) [default: the free memory]
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
-    memory: Option<u64>,
-    /// The dialogue that answers questions, with the inputs `videos` and `question`
-    #[arg(long, value_name = "DIALOGUE", default_value = "journal_qa")]
-    dialogue: String,
+    #[command(flatten)]
+    answering: AnsweringArgs,
     /// The dialogue that looks at videos
     #[arg(long, value_name = "DIALOGUE", default_value = "video_log")]
     log: String,
@@ -79,9 +104,6 @@ pub(crate) struct Args {
     /// The longest request, with its pictures and videos
     #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = bytes)]
     max_body: u64,
-    /// The longest time of a run
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
-    timeout: Duration,
     /// Write the log as JSON, one object a line
     #[arg(long)]
     pub(super) log_json: bool,
@@ -109,21 +131,14 @@ impl Args {
                 tracing::warn!("{fault}");
             }
         });
-        let options = ServeOptions {
-            cast: self.cast,
-            device: self.device,
-            memory: self.memory,
-            folders: self.folders,
-            answering: self.dialogue,
-            looking: self.log,
-            limits: ServeLimits {
-                runs: self.max_runs.into(),
-                queue: self.queue.into(),
-                body: self.max_body,
-                run_time: self.timeout,
-                ..ServeLimits::default()
-            },
+        let usual = self.answering.options(self.folders);
+        let limits = ServeLimits {
+            runs: self.max_runs.into(),
+            queue: self.queue.into(),
+            body: self.max_body,
+            ..usual.limits.clone()
         };
+        let options = ServeOptions { looking: self.log, limits, ..usual };
         let at = ServeAddress { host: self.host, port: self.port, names: self.allow_host, token, on_link };
         let engine = Arc::new(Engine::new(settings.clone()));
         block_on(|cancel| async move {

@@ -9,6 +9,11 @@ use axum::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// What a client sent, for a message: at most so many characters, without control characters.
+pub(super) fn printable(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(most).collect()
+}
+
 /// A request that failed or was refused.
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {

@@ -41,7 +41,7 @@ impl<T: DeserializeOwned> FromRequestParts<SharedState> for QueryOf<T> {
 
 /// The whole body. Fails if it is too long, or if it does not arrive in time.
 pub(super) async fn whole(body: Body, state: &SharedState) -> Result<Bytes, ApiError> {
-    let limits = &state.limits;
+    let limits = &state.options.limits;
     let too_long = || {
         let message = format!("the body is longer than {} MB", limits.body / 1_000_000);
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_long", message)

@@ -6,7 +6,10 @@
 //! - **Secret.** A program sends the token as `Authorization: Bearer …`. A browser opens a link with a key that works once, and gets a
 //!   cookie that only requests of the same site carry.
 
-use super::{api_error::ApiError, state::SharedState};
+use super::{
+    api_error::{ApiError, printable},
+    state::SharedState,
+};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
@@ -23,6 +26,9 @@ use std::{
 const SECRET_BYTES: usize = 32;
 /// The most browsers that are logged in; the oldest one is logged out.
 const MAX_BROWSERS: usize = 64;
+
+/// The characters of a host or an origin that a message shows.
+const SHOWN: usize = 60;
 
 /// Checks requests.
 pub(super) struct Door {
@@ -123,7 +129,7 @@ impl Door {
             (Some(_), Some(_)) => return forbidden("the request names several hosts".to_owned()),
         };
         if !self.is_own(host) {
-            let message = format!("the request is for the host `{}`, which is not this server", printable(host));
+            let message = format!("the request is for the host `{}`, which is not this server", printable(host, SHOWN));
             return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
                 .hint("`elenchus serve --allow-host NAME` lets the server be called by another name"));
         }
@@ -131,7 +137,7 @@ impl Door {
             let origin = origin.to_str().unwrap_or_default();
             let named = origin.split_once("://").map_or("", |(_, rest)| rest);
             if !named.eq_ignore_ascii_case(host) {
-                return forbidden(format!("the request comes from a page of `{}`", printable(origin)));
+                return forbidden(format!("the request comes from a page of `{}`", printable(origin, SHOWN)));
             }
         }
         let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok()).unwrap_or("none");
@@ -152,11 +158,6 @@ impl Door {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         name == "localhost" || name.parse::<IpAddr>().is_ok() || self.names.contains(&name)
     }
-}
-
-/// At most 60 characters, without control characters.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 /// The paths that need no secret: they contain nothing of the user's.

@@ -60,6 +60,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub struct Server {
     listener: TcpListener,
     state: SharedState,
+    described: Router<SharedState>,
     address: SocketAddr,
 }
 
@@ -106,9 +107,9 @@ impl Server {
         };
         let tell = Box::new(move |key: &str| on_link(&format!("http://{shown}/?key={key}")));
         let door = Door::new(at.token.as_deref(), at.names, address.port(), tell);
-        let (_, openapi) = routes().build();
+        let (described, openapi) = routes().build();
         let state = Arc::new(ServerState::new(engine, options, library, door, openapi, cancel)?);
-        Ok(Server { listener, state, address })
+        Ok(Server { listener, state, described, address })
     }
 
     /// True if it was given folders, and none of them has a video.
@@ -125,11 +126,11 @@ impl Server {
     pub async fn run(self) {
         let cancel = self.state.cancel.clone();
         let worker = library::start(self.state.clone());
-        let router = router(self.state.clone());
+        let router = router(self.described, self.state.clone());
         let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(self.state.limits.connections));
+        let places = Arc::new(Semaphore::new(self.state.options.limits.connections));
         let mut server = Builder::new(TokioExecutor::new());
-        server.http1().timer(TokioTimer::new()).header_read_timeout(self.state.limits.head_time);
+        server.http1().timer(TokioTimer::new()).header_read_timeout(self.state.options.limits.head_time);
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -170,9 +171,8 @@ fn routes() -> Routes {
     about_itself.and(api::routes()).and(openai::routes())
 }
 
-/// The whole service.
-fn router(state: SharedState) -> Router {
-    let (described, _) = routes().build();
+/// The whole service: the routes that the document describes, and those of the page.
+fn router(described: Router<SharedState>, state: SharedState) -> Router {
     let pages = Router::new()
         .route("/", get(page::index))
         .route("/page/{name}", get(page::file))

@@ -111,7 +111,7 @@ pub(super) async fn start(state: &SharedState, new: NewRun) -> Result<OngoingRun
     let (texts, mut pieces) = mpsc::unbounded_channel();
     let options = RunOptions {
         seed: new.seed,
-        deadline: Some(state.limits.run_time),
+        deadline: Some(state.options.limits.run_time),
         memo,
         record: if new.is_kept { Recorder::memory() } else { Recorder::none() },
         progress: Arc::new(Forwarded(sender.clone())),
@@ -132,7 +132,7 @@ pub(super) async fn start(state: &SharedState, new: NewRun) -> Result<OngoingRun
         let state = task_state;
         state.metrics.running.inc();
         let loading = state.loading();
-        let limit = state.limits.run_time + GRACE;
+        let limit = state.options.limits.run_time + GRACE;
         let running = new.session.run(new.inputs, &loading, options);
         let stopping = async {
             state.cancel.cancelled().await;

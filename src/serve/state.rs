@@ -1,8 +1,14 @@
 //! What all requests share: the engine, the sessions of the dialogues that were asked, and the limits.
 
 use super::{
-    api::Conversations, api_error::ApiError, door::Door, gate::Gate, library::VideoLibrary, metrics::Metrics,
-    runs::RunLog, thumbnails::Thumbnails,
+    api::Conversations,
+    api_error::{ApiError, printable},
+    door::Door,
+    gate::Gate,
+    library::VideoLibrary,
+    metrics::Metrics,
+    runs::RunLog,
+    thumbnails::Thumbnails,
 };
 use crate::{
     agent::{Agent, journal::JournalAgent, person::LineReader, roster},
@@ -84,7 +90,6 @@ pub struct ServeOptions {
 pub(super) struct ServerState {
     pub engine: Arc<Engine>,
     pub options: ServeOptions,
-    pub limits: ServeLimits,
     pub door: Door,
     pub gate: Gate,
     pub metrics: Metrics,
@@ -127,7 +132,7 @@ impl ServerState {
         openapi: Json,
         cancel: Cancel,
     ) -> Result<ServerState, Fault> {
-        let limits = options.limits.clone();
+        let limits = &options.limits;
         let catalogue = engine.settings.catalogue(Path::new("."), engine.settings.network(false))?;
         Ok(ServerState {
             gate: Gate::new(limits.runs, limits.queue, limits.run_time),
@@ -138,7 +143,6 @@ impl ServerState {
             conversations: Conversations::default(),
             passing_agents: Mutex::default(),
             sessions: Mutex::default(),
-            limits,
             engine,
             options,
             door,
@@ -254,7 +258,7 @@ impl ServerState {
 
 /// The refusal of a name that means nothing here.
 fn unknown(what: &str, name: &str, known: &[String]) -> ApiError {
-    let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+    let shown = printable(name, 80);
     let refusal = ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("no {what} is named `{shown}`"));
     match crate::problem::closest(name, known.iter().map(String::as_str)) {
         Some(hint) => refusal.hint(hint),

@@ -113,20 +113,16 @@ struct ProgressRecord {
     exchanges: u64,
 }
 
-/// A piece of text that a model writes. It is no answer before it is checked.
+/// A piece of text that a model writes. The answer follows only after the text was checked.
 #[derive(Debug, Serialize)]
 struct TextRecord {
     text: String,
 }
 
-/// What a question is about, and the names of its videos.
-pub(super) async fn subject(state: &SharedState, videos: &[String]) -> Result<Subject, ApiError> {
+/// What a question is about: these videos, or the whole journal.
+async fn subject(state: &SharedState, videos: &[String]) -> Result<Subject, ApiError> {
     if videos.is_empty() {
-        let is_empty = state.with_journal(|journal| Ok(journal.stat(None)?.media.is_empty())).await?;
-        return match is_empty {
-            true => Err(ApiError::bad("the journal is empty").hint("index a video first")),
-            false => Ok(Subject::Journal),
-        };
+        return Ok(Subject::Journal);
     }
     let mut media = Vec::new();
     for digest in videos {
@@ -180,6 +176,9 @@ async fn begin(state: &SharedState, body: AskBody) -> Result<(OngoingRun, Answer
         let (session, about) = (session.clone(), about.clone());
         state.with_journal(move |_| session.read_digests(&about)).await?
     };
+    if digests.is_empty() {
+        return Err(ApiError::bad("the journal is empty").hint("index a video first"));
+    }
     let dialogue = session.plan.name.clone();
     let new = NewRun {
         inputs,

@@ -11,7 +11,7 @@ pub(super) mod search;
 pub(super) use conversations::Conversations;
 
 use super::{
-    api_error::ApiError,
+    api_error::{ApiError, printable},
     operation::{Operation, Routes},
 };
 use crate::value::StatedTime;
@@ -124,7 +124,7 @@ fn stated(field: &str, text: Option<&str>) -> Result<Option<StatedTime>, ApiErro
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     let read = StatedTime::parse(text);
     let wrong = || {
-        let shown: String = text.chars().take(60).collect();
+        let shown = printable(text, 60);
         ApiError::bad(format!("{field}: found `{shown}`, expected a date and time such as 2026-11-23T09:15"))
             .param(field)
     };

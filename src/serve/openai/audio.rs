@@ -1,7 +1,11 @@
 //! `/v1/audio/transcriptions`: the text of speech.
 
 use super::{
-    super::{api_error::ApiError, body::whole, state::SharedState},
+    super::{
+        api_error::{ApiError, printable},
+        body::whole,
+        state::SharedState,
+    },
     chat::ask_alone,
     parts::RequestMedia,
 };
@@ -106,7 +110,7 @@ async fn fields(request: HttpRequest, state: &SharedState) -> Result<Fields, Api
                 return Err(ApiError::bad(message).param("timestamp_granularities"));
             }
             _ => {
-                let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+                let shown = printable(&name, 60);
                 return Err(ApiError::bad(format!("unknown field `{shown}`")).param(shown));
             }
         }
@@ -137,7 +141,7 @@ pub(in crate::serve) async fn transcriptions(
     let decoding = Decoding { temperature: fields.temperature, ..Decoding::default() };
     let language = fields.language.filter(|language| !language.is_empty());
     let hear = HearRequest { audio, start: None, end: None, language: language.clone(), timestamps: true, decoding };
-    let mut replies = ask_alone(&state, &agent, vec![Request::Hear(hear)]).await?;
+    let mut replies = ask_alone(&state, &agent, vec![(Request::Hear(hear), 0)]).await?;
     let Some(Reply::Hear(speech)) = replies.pop() else {
         return Err(Fault::failed("the agent gave another kind of reply: this is a bug").into());
     };

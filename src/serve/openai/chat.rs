@@ -143,25 +143,20 @@ async fn agent(
     }
     let agent = state.agent(&body.model).await?;
     let request = Request::Say(say);
-    agent.card().check(&request).map_err(|fault| ApiError::bad(fault.to_string()).param("model"))?;
     let seed = body.seed.unwrap_or(0);
     let head = ReplyHead::new(body.model);
-    let place = state.gate.enter().await?;
-    let limit = state.limits.run_time;
-    let ready = async { Ok::<(), ApiError>(agent.ready().await?) };
-    in_time(limit, ready).await?;
     if !body.stream {
-        let asking = (0..count).map(|number| {
-            agent.ask(request.clone(), CallContext { seed: seed.wrapping_add(number), ..CallContext::default() })
-        });
-        let asking = async { futures_util::future::try_join_all(asking).await.map_err(ApiError::from) };
-        let replies = in_time(limit, asking).await?;
-        drop((place, media));
+        let requests = (0..count).map(|number| (request.clone(), seed.wrapping_add(number)));
+        let replies = ask_alone(state, &agent, requests.collect()).await?;
         let replies = replies.into_iter().map(said).collect::<Result<Vec<_>, _>>()?;
         let usage = usage(&*agent, &request, &replies);
         let choices = replies.into_iter().enumerate().map(|(index, reply)| choice(index as u64, reply)).collect();
         return Ok(Json(head.reply(choices, usage)).into_response());
     }
+    check(&*agent, &request)?;
+    let place = state.gate.enter().await?;
+    let limit = state.options.limits.run_time;
+    in_time(limit, async { Ok(agent.ready().await?) }).await?;
     let (pieces, mut texts) = mpsc::unbounded_channel();
     let (sender, receiver) = mpsc::channel(64);
     let include_usage = body.stream_options.is_some_and(|options| options.include_usage);
@@ -218,7 +213,7 @@ pub(super) fn sent(receiver: mpsc::Receiver<Event>) -> Response {
 }
 
 /// The result of the work, or a refusal if it takes too long.
-pub(super) async fn in_time<T>(
+async fn in_time<T>(
     limit: std::time::Duration,
     work: impl Future<Output = Result<T, ApiError>>,
 ) -> Result<T, ApiError> {
@@ -312,20 +307,24 @@ impl ReplyHead {
     }
 }
 
-/// The agent of an endpoint, for work that it does alone.
+/// Refuses a request that the agent cannot answer.
+fn check(agent: &dyn Agent, request: &Request) -> Result<(), ApiError> {
+    agent.card().check(request).map_err(|fault| ApiError::bad(fault.to_string()).param("model"))
+}
+
+/// The replies of an agent to requests, each with its seed, that it answers together.
 pub(super) async fn ask_alone(
     state: &SharedState,
     agent: &Arc<dyn Agent>,
-    requests: Vec<Request>,
+    requests: Vec<(Request, u64)>,
 ) -> Result<Vec<Reply>, ApiError> {
-    for request in &requests {
-        agent.card().check(request).map_err(|fault| ApiError::bad(fault.to_string()).param("model"))?;
-    }
+    requests.iter().try_for_each(|(request, _)| check(&**agent, request))?;
     let _place = state.gate.enter().await?;
     let asking = async {
         agent.ready().await?;
-        let asking = requests.into_iter().map(|request| agent.ask(request, CallContext::default()));
+        let context = |seed| CallContext { seed, ..CallContext::default() };
+        let asking = requests.into_iter().map(|(request, seed)| agent.ask(request, context(seed)));
         futures_util::future::try_join_all(asking).await.map_err(ApiError::from)
     };
-    in_time(state.limits.run_time, asking).await
+    in_time(state.options.limits.run_time, asking).await
 }

@@ -17,7 +17,7 @@ use crate::{
     exchange::Item,
     plan::Plan,
     run::Outcome,
-    store::journal::Journal,
+    session::asking::Subject,
     value::{Media, Type, Value, json::to_json},
 };
 use axum::{
@@ -58,9 +58,8 @@ pub(super) async fn answer(
     // without videos of its own, it may read all of the journal
     let digests = match named.is_empty() {
         true => {
-            let all =
-                |journal: &Journal| Ok(journal.stat(None)?.media.into_iter().map(|medium| medium.digest).collect());
-            state.with_journal(all).await?
+            let session = session.clone();
+            state.with_journal(move |_| session.read_digests(&Subject::Journal)).await?
         }
         false => named,
     };

@@ -1,7 +1,10 @@
 //! The messages of a chat, and their parts.
 
 use super::{
-    super::{api_error::ApiError, state::SharedState},
+    super::{
+        api_error::{ApiError, printable},
+        state::SharedState,
+    },
     parts::RequestMedia,
 };
 use crate::{
@@ -108,7 +111,7 @@ pub(super) async fn read(
             "user" => "user",
             "assistant" => "assistant",
             other => {
-                let shown: String = other.chars().take(40).collect();
+                let shown = printable(other, 40);
                 let message = format!("{param}.role: found `{shown}`, expected system, developer, user or assistant");
                 return Err(ApiError::bad(message).param(format!("{param}.role")));
             }

@@ -1,7 +1,11 @@
 //! Pictures, videos and sounds in requests: their bytes in a `data:` URL, or a video of the library. Nothing is fetched, and no path is read,
 //! so that a request cannot make the server reach for anything.
 
-use super::super::{api_error::ApiError, files, state::SharedState};
+use super::super::{
+    api_error::{ApiError, printable},
+    files,
+    state::SharedState,
+};
 use crate::{
     error::Fault,
     media::{self, MediaError},
@@ -90,7 +94,7 @@ fn unreadable(param: &str, path: &Path, error: MediaError) -> ApiError {
 /// The bytes of a `data:` URL. Every other URL is refused.
 fn data(param: &str, url: &str) -> Result<Vec<u8>, ApiError> {
     let Some(rest) = url.strip_prefix("data:") else {
-        let scheme: String = url.split(':').next().unwrap_or_default().chars().take(20).collect();
+        let scheme = printable(url.split(':').next().unwrap_or_default(), 20);
         let message = format!("{param}: media by `{scheme}:` are refused; the server fetches nothing");
         return Err(ApiError::bad(message)
             .param(param)
