@@ -65,6 +65,7 @@
 //!
 //! `cli` (a default feature) is the command line. `default-features = false` leaves it out, with clap and indicatif.
 //! `serve` (a default feature) is the server.
+//! `otel` sends spans of runs and exchanges to an OpenTelemetry collector ([`telemetry`]).
 //! `cuda`, `metal`, `accelerate` and `mkl` select candle's backend.
 //!
 //! The modules are in layer order: none imports a later one.
@@ -87,6 +88,8 @@ pub mod private;
 pub mod grammar;
 
 pub mod exchange;
+
+pub mod telemetry;
 
 pub mod prompt;
 

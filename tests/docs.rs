@@ -94,6 +94,13 @@ pages_run! {
     privacy_runs: "privacy.md";
 }
 
+/// The anchor that mdBook makes for a heading.
+fn heading_anchor(line: &str) -> Option<String> {
+    let text = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?;
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    Some(kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect())
+}
+
 #[test]
 fn every_page_with_commands_is_run_and_every_page_is_in_the_book() {
     let pages = pages();
@@ -105,11 +112,19 @@ fn every_page_with_commands_is_run_and_every_page_is_in_the_book() {
         assert!(pages.contains(&name), "{name} is not in SUMMARY.md");
         let text = fs::read_to_string(&entry).expect("read");
         assert!(blocks(&text, "console").is_empty() || RUN.contains(&name.as_str()), "{name} is not run");
-        // links to other pages and files lead somewhere
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
-            if !link.is_empty() && !link.contains("://") {
-                assert!(docs().join(link).exists(), "{name} links to {link}, which does not exist");
+        // links lead to a page or a picture of the book, and their anchors to a heading
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
             }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let file = if file.is_empty() { name.as_str() } else { file };
+            let is_in_the_book = pages.iter().any(|page| page == file) || file.starts_with("images/");
+            assert!(is_in_the_book && docs().join(file).exists(), "{name} links to {link}, which is not in the book");
+            let headings = fs::read_to_string(docs().join(file)).unwrap_or_default();
+            let is_there =
+                anchor.is_empty() || headings.lines().any(|line| heading_anchor(line).as_deref() == Some(anchor));
+            assert!(is_there, "{name} links to {link}, and there is no such heading");
         }
     }
     assert!(pages.iter().all(|page| docs().join(page).exists()), "{pages:?}");

@@ -132,7 +132,7 @@ fn say_cites() {
     check(
         &step(speech),
         "eye: [[{ start: 1, end: 2, text: hello }]], mind: [\"[1] hello\"]",
-        r#"{"text":"hello","abstained":false,"evidence":[{"video":"day.mp4","start":1,"end":2,"clock":null,"text":"hello"}]}"#,
+        r#"{"text":"hello","abstained":false,"evidence":[{"video":"day.mp4","start":1,"end":2,"clock":null,"text":"hello","digest":"d"}]}"#,
     );
 }
 

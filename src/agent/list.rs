@@ -89,7 +89,8 @@ pub fn of_cast(name: &str, catalogue: &Catalogue) -> Result<Vec<CastRow>, HubErr
     Ok(cast.cast.into_iter().map(row).collect())
 }
 
-fn agent(name: &str, catalogue: &Catalogue) -> AgentRow {
+/// One agent. A file that cannot be used gives a row that says why.
+pub fn agent(name: &str, catalogue: &Catalogue) -> AgentRow {
     let mut refused = None;
     let (about, spec) = match spec::file(name, catalogue) {
         Ok((file, found)) => {

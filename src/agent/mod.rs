@@ -22,8 +22,10 @@ pub use crate::exchange::Card;
 use crate::{
     error::Fault,
     exchange::{Reply, Request},
+    telemetry,
 };
 use async_trait::async_trait;
+use tracing::Instrument;
 
 /// The context of a request: data that is not part of its content.
 #[derive(Debug, Clone, Default)]
@@ -76,6 +78,14 @@ pub trait Agent: Send + Sync {
     }
     /// Answers one request.
     async fn ask(&self, request: Request, asking: CallContext) -> Result<Reply, Fault>;
+}
+
+/// Asks an agent outside of a run, within a span of its own.
+pub(crate) async fn ask_alone(agent: &dyn Agent, request: Request, context: CallContext) -> Result<Reply, Fault> {
+    let span = telemetry::exchange_span(agent.card(), &request, "", context.seed);
+    let result = agent.ask(request, context).instrument(span.clone()).await;
+    telemetry::exchange_ended(&span, &result, 1);
+    result
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ mod settings;
 mod show;
 mod signals;
 mod source;
+#[cfg(feature = "otel")]
+mod telemetry;
 mod terminal;
 mod test;
 mod trust;
@@ -187,7 +189,7 @@ pub fn main() -> std::process::ExitCode {
         Err(error) => return usage(&error),
     };
     let out = Out::new(&args.global);
-    out::log(&args.global, out.colored(), &args.command.log());
+    let _spans = out::log(&args.global, out.colored(), &args.command.log());
     let settings = settings::read(&args.global);
     let result = match args.command {
         Command::Ask(args) => args.run(&out, &settings),

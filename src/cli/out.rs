@@ -1,9 +1,10 @@
 //! The output of commands: results as JSON or text on stdout, notes and errors on stderr, colour as the user wants it.
 
 use super::{Exit, Global, print};
-use crate::error::Fault;
+use crate::{error::Fault, telemetry::SPANS};
 use serde::Serialize;
 use std::io::IsTerminal;
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// When output has colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -138,8 +139,9 @@ fn ignore_closed_pipe(result: std::io::Result<()>) -> Result<(), Fault> {
     }
 }
 
-/// Sends `tracing` events to stderr: warnings by default, more with `-v`; `RUST_LOG` overrides both.
-pub(crate) fn log(global: &Global, colored: bool, kind: &LogKind) {
+/// Sends `tracing` events to stderr: warnings by default, more with `-v`; `RUST_LOG` overrides both. With the feature `otel`, spans go to
+/// a collector until the returned value is dropped.
+pub(crate) fn log(global: &Global, colored: bool, kind: &LogKind) -> LogGuard {
     let default = match (global.quiet, global.verbose) {
         (true, _) => "error",
         // who reads JSON wants each request
@@ -149,16 +151,38 @@ pub(crate) fn log(global: &Global, colored: bool, kind: &LogKind) {
         (_, 1) => "elenchus=info,warn",
         (_, _) => "elenchus=debug,info",
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| print::Log);
-    // A second call (tests in one process) changes nothing.
-    let _ = match kind {
-        LogKind::Command => subscriber.with_ansi(colored).without_time().with_target(false).try_init(),
-        #[cfg(feature = "serve")]
-        LogKind::Server => subscriber.with_ansi(colored).with_target(false).try_init(),
-        #[cfg(feature = "serve")]
-        LogKind::ServerJson => subscriber.json().flatten_event(true).try_init(),
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
+    // what people say belongs in no log
+    let filter = match format!("{SPANS}=off").parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
     };
+    let lines = fmt::layer().with_writer(|| print::Log);
+    let lines = match kind {
+        LogKind::Command => lines.with_ansi(colored).without_time().with_target(false).boxed(),
+        #[cfg(feature = "serve")]
+        LogKind::Server => lines.with_ansi(colored).with_target(false).boxed(),
+        #[cfg(feature = "serve")]
+        LogKind::ServerJson => lines.json().flatten_event(true).boxed(),
+    };
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
+    #[cfg(feature = "otel")]
+    let (subscriber, spans) = {
+        let (layer, spans) = super::telemetry::layer(global);
+        (subscriber.with(layer), spans)
+    };
+    // A second call (tests in one process) changes nothing.
+    let _ = subscriber.try_init();
+    LogGuard {
+        #[cfg(feature = "otel")]
+        _spans: spans,
+    }
+}
+
+/// Spans go to a collector until this is dropped, if the program can send some.
+pub(crate) struct LogGuard {
+    #[cfg(feature = "otel")]
+    _spans: super::telemetry::Exporting,
 }
 
 /// What a log is for.

@@ -22,8 +22,13 @@ pub(crate) fn read(global: &Global) -> Settings {
         hub: HubSettings::from_vars(&variable),
         keys: Arc::new(variable),
         trust: global.trust,
-        offline: global.offline || Network::is_forbidden(&variable),
+        offline: is_offline(global),
     }
+}
+
+/// True if the network may not be used.
+pub(super) fn is_offline(global: &Global) -> bool {
+    global.offline || Network::is_forbidden(&variable)
 }
 
 /// Prints the verdicts about files of the project. Fails if one of them is refused.
@@ -42,7 +47,7 @@ pub(crate) fn report(verdicts: &Verdicts, out: &Out) -> Result<(), Fault> {
 }
 
 /// The value of an environment variable; an empty one counts as unset.
-fn variable(name: &str) -> Option<OsString> {
+pub(super) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     agent::{
-        Agent, CallContext,
+        self, Agent, CallContext,
         local::{LocalAgent, LocalSpec},
         roster,
         spec::{self, Spec},
@@ -287,7 +287,7 @@ impl Args {
         let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
         let streams = self.prompt.is_some() && !out.json;
         let asking = CallContext { seed: self.seed, stream: streams.then_some(stream), ..CallContext::default() };
-        let answer = agent.ask(request, asking);
+        let answer = agent::ask_alone(&*agent, request, asking);
         tokio::pin!(answer);
         let mut shown = false;
         let reply = loop {
@@ -317,10 +317,8 @@ impl Args {
     /// Asks for several replies at once, which share one batch. Each has its own seed, from `--seed` on.
     async fn ask_several(&self, agent: &dyn Agent, request: &Request, schema: bool, out: &Out) -> Result<Exit, Fault> {
         let ask = |n: u64| {
-            agent.ask(
-                request.clone(),
-                CallContext { seed: self.seed.wrapping_add(n), stream: None, ..CallContext::default() },
-            )
+            let context = CallContext { seed: self.seed.wrapping_add(n), stream: None, ..CallContext::default() };
+            agent::ask_alone(agent, request.clone(), context)
         };
         let replies = futures_util::future::try_join_all((0..self.n).map(ask)).await;
         let replies = replies.map_err(|fault| failure(agent, fault))?;

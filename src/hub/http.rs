@@ -27,7 +27,7 @@ pub fn client(url: &str, connect_timeout: Duration) -> Result<reqwest::Client, S
 }
 
 /// True for `localhost`, `127.0.0.0/8` and `::1`.
-fn is_loopback(url: &str) -> bool {
+pub fn is_loopback(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else { return false };
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())

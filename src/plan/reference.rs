@@ -32,8 +32,8 @@ pub fn reference(verbs: &[VerbRow]) -> String {
 const HEAD: &str = "\
 # The dialogue language
 
-This page is made by `elenchus schema --markdown` from the types that read the files. [Write a dialogue](../README.md#write-a-dialogue) in the README
-introduces the language. Templates are in `{{ }}`; a key that takes a template also takes a plain value.
+This page is made by `elenchus schema --markdown` from the types that read the files. The README introduces the language
+(its part on writing a dialogue). Templates are in `{{ }}`; a key that takes a template also takes a plain value.
 
 ";
 

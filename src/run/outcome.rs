@@ -5,7 +5,7 @@ use crate::{
     error::{Fault, FaultKind},
     prompt::show,
     value::json::to_json,
-    value::{Level, Moment, Sense, Time, Value},
+    value::{Level, Moment, Sense, Time, Value, digest_of},
 };
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -36,6 +36,9 @@ pub struct Outcome {
 pub struct Evidence {
     /// The video's path.
     pub video: String,
+    /// blake3 of the video's bytes, hex, if it is known. The file at the path may have been replaced since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// The start, in seconds of presentation time.
     pub start: f64,
     /// The end, in seconds of presentation time.
@@ -70,6 +73,7 @@ impl From<&Moment> for Evidence {
         let text = moment.text.clone().unwrap_or_default();
         Evidence {
             video: moment.media.path.clone(),
+            digest: Some(moment.media.digest.clone()),
             start: moment.start.seconds(),
             end: moment.end.seconds(),
             clock: moment.clock(),
@@ -150,7 +154,7 @@ fn one(line: &Value) -> Option<Evidence> {
                 Some(sense) => Level::of_senses(&[sense]),
                 None => Level::of_log(&text),
             };
-            Some(Evidence { video: words("video"), start, end, clock, at, text, levels })
+            Some(Evidence { video: words("video"), digest: digest_of(fields), start, end, clock, at, text, levels })
         }
         _ => None,
     }

@@ -22,6 +22,8 @@ use std::{
 
 /// The version of the format of the lines.
 pub const FORMAT: u32 = 1;
+/// The longest line that is read, in bytes.
+const LONGEST_LINE: u64 = 64_000_000;
 
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -149,11 +151,11 @@ impl Transcript {
     pub fn read(path: &Path) -> Result<Transcript, TranscriptError> {
         let wrong = |what: String| TranscriptError(format!("{}: {what}", path.display()));
         let file = files::open_given(path).map_err(|error| wrong(error.to_string()))?;
-        let mut lines = BufReader::new(file).split(b'\n').enumerate().peekable();
+        let mut lines = bounded_lines(BufReader::new(file)).enumerate().peekable();
         let (_, first) = lines.next().ok_or_else(|| wrong("found an empty file, expected a transcript".into()))?;
         let first = first.map_err(|error| wrong(error.to_string()))?;
         let header: Header = serde_json::from_slice(&first)
-            .map_err(|error| wrong(format!("line 1: found no transcript header: {error}")))?;
+            .map_err(|_| wrong("this is no transcript; `elenchus run` and `ask` write one with --record".into()))?;
         if header.format != FORMAT {
             return Err(wrong(format!("found a transcript of format {}, expected {FORMAT}", header.format)));
         }
@@ -188,6 +190,34 @@ impl Transcript {
         }
         Ok(())
     }
+}
+
+/// The lines of a file. A line that is too long is an error, and the last.
+fn bounded_lines(mut file: impl BufRead) -> impl Iterator<Item = io::Result<Vec<u8>>> {
+    let mut is_over = false;
+    std::iter::from_fn(move || {
+        if is_over {
+            return None;
+        }
+        let mut line = Vec::new();
+        match (&mut file).take(LONGEST_LINE).read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) if line.last() == Some(&b'\n') => {
+                line.pop();
+                Some(Ok(line))
+            }
+            Ok(length) if length as u64 == LONGEST_LINE => {
+                is_over = true;
+                Some(Err(io::Error::other("a line is too long for a transcript")))
+            }
+            // the last line of a run that was killed
+            Ok(_) => Some(Ok(line)),
+            Err(error) => {
+                is_over = true;
+                Some(Err(error))
+            }
+        }
+    })
 }
 
 /// The destination of a run's lines.

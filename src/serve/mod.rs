@@ -26,7 +26,7 @@ pub use door::secret;
 pub use mcp::serve_stdio;
 pub use state::{ServeLimits, ServeOptions};
 
-use crate::{error::Fault, run::Cancel, session::Engine};
+use crate::{error::Fault, run::Cancel, session::Engine, telemetry};
 use api_error::ApiError;
 use axum::{
     Json, Router,
@@ -236,9 +236,10 @@ async fn observe(
     let id = given.filter(is_plain).map_or_else(|| door::secret()[..16].to_owned(), str::to_owned);
     let method = request.method().clone();
     let route = matched.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let span = tracing::info_span!("request", id, %method, route);
+    let span = telemetry::request_span(&id, method.as_str(), &route, request.headers());
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, took) = (response.status().as_u16(), begun.elapsed());
+    telemetry::request_ended(&span, status);
     state.metrics.request(method.as_str(), &route, status, took);
     span.in_scope(|| tracing::info!(status, ms = took.as_millis() as u64, "answered"));
     let headers = response.headers_mut();

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 /// The runs whose transcripts are kept.
 const KEPT_RUNS: usize = 50;
@@ -128,7 +129,7 @@ pub(super) async fn start(state: &SharedState, new: NewRun) -> Result<OngoingRun
         }
     });
     let (task_state, task_cancel) = (state.clone(), cancel.clone());
-    tokio::spawn(async move {
+    let going = async move {
         let state = task_state;
         state.metrics.running.inc();
         let loading = state.loading();
@@ -157,7 +158,8 @@ pub(super) async fn start(state: &SharedState, new: NewRun) -> Result<OngoingRun
         state.runs.end(id, &outcome, transcript);
         drop(place);
         let _ = sender.send(RunEvent::Ended(Box::new(outcome))).await;
-    });
+    };
+    tokio::spawn(going.in_current_span());
     Ok(OngoingRun { id, events, _stop: StopRun(cancel) })
 }
 

@@ -223,6 +223,12 @@ impl ServerState {
         self.trusted(Resource::Agent)
     }
 
+    /// Those of them whose weights are here.
+    pub(super) fn present_agents(&self) -> Vec<String> {
+        let is_here = |name: &String| crate::agent::list::agent(name, &self.catalogue).present;
+        self.agents().into_iter().filter(is_here).collect()
+    }
+
     /// The names that mean a file of the program, of the user, or of a trusted project.
     fn trusted(&self, kind: Resource) -> Vec<String> {
         let is_trusted =

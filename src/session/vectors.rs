@@ -5,7 +5,7 @@
 
 use super::{LoadOptions, Session};
 use crate::{
-    agent::{Agent, CallContext, journal::JournalAgent, media::MediaAgent, roster},
+    agent::{Agent, CallContext, ask_alone, journal::JournalAgent, media::MediaAgent, roster},
     error::{Fault, FaultKind},
     exchange::{EmbedRequest, FramesRequest, Item, Kind, Modality, Reply, Request, Sampling},
     run::{Cancel, Event, Progress, RunError, RunOptions},
@@ -342,7 +342,7 @@ async fn known(agent: &dyn Agent, requests: &[Request], tools: &EmbedTools) -> V
 }
 
 async fn embed(agent: Arc<dyn Agent>, what: Item) -> Result<Vec<f32>, Fault> {
-    match agent.ask(Request::Embed(EmbedRequest { what }), CallContext::default()).await? {
+    match ask_alone(&*agent, Request::Embed(EmbedRequest { what }), CallContext::default()).await? {
         Reply::Embed(vector) => Ok(vector),
         _ => Err(Fault::failed("the reply is not a vector: this is a bug").of(&agent.card().name)),
     }

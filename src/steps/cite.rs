@@ -1,7 +1,11 @@
 //! Citations: a log as numbered lines, and the entries that a reply cites.
 
 use super::{found, grounds};
-use crate::{plan::StepError, prompt::filters::numbered_line, value::Value};
+use crate::{
+    plan::StepError,
+    prompt::filters::numbered_line,
+    value::{Value, digest_of},
+};
 use indexmap::IndexMap;
 
 /// One entry of a log.
@@ -9,6 +13,8 @@ use indexmap::IndexMap;
 pub struct LogEntry {
     /// The video's path, if the entry has one.
     pub video: Option<String>,
+    /// The digest of the video's bytes, if the entry tells it.
+    pub digest: Option<String>,
     /// The start, in seconds.
     pub start: f64,
     /// The end, in seconds.
@@ -34,6 +40,7 @@ fn entry(item: &Value) -> Result<LogEntry, StepError> {
     match item {
         Value::Moment(moment) => Ok(LogEntry {
             video: Some(moment.media.path.clone()),
+            digest: Some(moment.media.digest.clone()),
             start: moment.start.seconds(),
             end: moment.end.seconds(),
             clock: moment.clock(),
@@ -51,10 +58,14 @@ fn entry(item: &Value) -> Result<LogEntry, StepError> {
                 Some(Value::Text(path)) => Some(path.clone()),
                 _ => None,
             };
+            let digest = match fields.get("media") {
+                Some(Value::Video(media) | Value::Audio(media)) => Some(media.digest.clone()),
+                _ => digest_of(fields),
+            };
             let text = fields.get("text").map(crate::prompt::show).ok_or_else(|| missing("text"))?;
             let some = |name: &str| fields.get(name).map(crate::prompt::show).filter(|text| !text.is_empty());
             let (clock, at) = (some("clock"), some("at"));
-            Ok(LogEntry { video, start: number("start")?, end: number("end")?, clock, at, text })
+            Ok(LogEntry { video, digest, start: number("start")?, end: number("end")?, clock, at, text })
         }
         other => Err(StepError(format!("found {} in the list for `cite`, expected moments or records", found(other)))),
     }
@@ -107,8 +118,10 @@ fn record(entry: &LogEntry) -> Value {
         ("clock".to_owned(), entry.clock.clone().map_or(Value::Nothing, Value::Text)),
         ("text".to_owned(), Value::Text(entry.text.clone())),
     ]);
-    if let Some(at) = &entry.at {
-        fields.insert("at".to_owned(), Value::Text(at.clone()));
+    for (name, text) in [("at", &entry.at), ("digest", &entry.digest)] {
+        if let Some(text) = text {
+            fields.insert(name.to_owned(), Value::Text(text.clone()));
+        }
     }
     Value::Record(fields)
 }
@@ -216,7 +229,15 @@ mod tests {
         let entry = |i: usize| {
             let start = i as f64 * 8.0;
             let text = format!("kitchen,\nstep {i}.");
-            LogEntry { video: Some("day.mp4".into()), start, end: start + 8.0, clock: None, at: None, text }
+            LogEntry {
+                video: Some("day.mp4".into()),
+                digest: None,
+                start,
+                end: start + 8.0,
+                clock: None,
+                at: None,
+                text,
+            }
         };
         (0..3).map(entry).collect()
     }

@@ -75,6 +75,15 @@ pub enum Value {
     Record(IndexMap<String, Value>),
 }
 
+/// The digest of the medium that a record is about: of its `moment`, or its `digest`.
+pub(crate) fn digest_of(fields: &IndexMap<String, Value>) -> Option<String> {
+    match (fields.get("moment"), fields.get("digest")) {
+        (Some(Value::Moment(moment)), _) => Some(moment.media.digest.clone()),
+        (_, Some(Value::Text(digest))) => Some(digest.clone()),
+        _ => None,
+    }
+}
+
 impl Value {
     /// The truth rule of `when`, `until` and templates. Nothing, false, 0, and empty texts, lists, vectors and records
     /// are false. Everything else is true.

@@ -87,10 +87,16 @@ impl Served {
 
     /// A server over the folder `days`.
     pub(crate) fn of(place: Place, more: &[&str]) -> Served {
+        Served::with(place, more, &[])
+    }
+
+    /// The same with these environment variables.
+    pub(crate) fn with(place: Place, more: &[&str], variables: &[(&str, &str)]) -> Served {
         let mut command = Command::new(env!("CARGO_BIN_EXE_elenchus"));
         command.args(["serve", "days", "--port", "0", "--json"]).args(more).current_dir(place.folder.path());
         command.env("ELENCHUS_CACHE", place.path("cache")).env("ELENCHUS_DATA", place.path("data"));
         command.env("NO_COLOR", "1").env("TZ", "UTC").env_remove("ELENCHUS_JOURNAL");
+        command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");

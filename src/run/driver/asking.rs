@@ -9,10 +9,12 @@ use crate::{
         progress::{Event, Progress},
         transcript::Timing,
     },
+    telemetry,
 };
 use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// The first wait after a passing fault; each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -41,6 +43,13 @@ pub(super) struct Attempt {
 
 /// Asks until there is a reply or a lasting fault, or until the retries or the time are used up.
 pub(super) async fn ask(question: AgentCall) -> Attempt {
+    let span = telemetry::exchange_span(question.agent.card(), &question.request, &question.path, question.asking.seed);
+    let attempt = attempt(question).instrument(span.clone()).await;
+    telemetry::exchange_ended(&span, &attempt.result, attempt.timing.attempts);
+    attempt
+}
+
+async fn attempt(question: AgentCall) -> Attempt {
     let begun = Instant::now();
     let mut attempts = 0;
     let until = question.until;

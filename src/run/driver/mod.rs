@@ -29,6 +29,7 @@ use crate::{
     media::MediaStore,
     plan::{Inputs, Plan},
     store::memo::{ENGINE, Memo},
+    telemetry,
     value::Value,
 };
 use familiar::Familiar;
@@ -44,6 +45,7 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
+use tracing::Instrument;
 
 /// The agents by role, including `media` if the dialogue samples videos.
 pub type Agents = IndexMap<String, Arc<dyn Agent>>;
@@ -117,12 +119,21 @@ pub async fn run(plan: &Plan, inputs: Inputs, options: RunOptions) -> Run {
     if let Some(role) = plan.roles.keys().find(|role| !options.agents.contains_key(*role)) {
         return RunError::from(Fault::refused(format!("no agent plays the role `{role}`"))).into();
     }
+    let span = telemetry::run_span(&plan.name, options.seed);
     let mut driver = match Driver::new(plan, &inputs, options) {
         Ok(driver) => driver,
         Err(why) => return why.into(),
     };
-    let result = driver.drive(started).await;
-    driver.finish(result, started).await
+    let running = async {
+        let result = driver.drive(started).await;
+        driver.finish(result, started).await
+    };
+    let run = running.instrument(span.clone()).await;
+    match &run.outcome {
+        Ok(outcome) => telemetry::run_answered(&span, outcome.exchanges, outcome.memo_hits),
+        Err(error) => telemetry::run_failed(&span, &error.fault),
+    }
+    run
 }
 
 /// The id and the result of an exchange.

@@ -53,7 +53,7 @@ pub(in crate::serve) struct AskBody {
 pub(in crate::serve) struct EvidenceRecord {
     /// The path of the video.
     video: String,
-    /// blake3 of the video's bytes, hex, if the journal has it.
+    /// blake3 of the video's bytes, hex, if it is known.
     digest: Option<String>,
     /// The start, in seconds of presentation time.
     start: f64,
@@ -235,17 +235,9 @@ struct Answered {
 impl Answered {
     /// The answer as plain data. It becomes a turn of its conversation.
     async fn record(&self, run: u64, outcome: Outcome) -> Result<AnswerRecord, ApiError> {
-        let paths: Vec<String> = outcome.evidence.iter().map(|evidence| evidence.video.clone()).collect();
-        let digests = self
-            .state
-            .with_journal(move |journal| {
-                let one = |path: &String| Ok(journal.digests_of(path)?.into_iter().next());
-                paths.iter().map(one).collect::<Result<Vec<_>, crate::error::Fault>>()
-            })
-            .await?;
         let levels = outcome.levels();
-        let record = |(found, digest): (crate::run::Evidence, Option<String>)| EvidenceRecord {
-            digest,
+        let record = |found: crate::run::Evidence| EvidenceRecord {
+            digest: found.digest,
             video: found.video,
             start: found.start,
             end: found.end,
@@ -272,7 +264,7 @@ impl Answered {
         Ok(AnswerRecord {
             answer: outcome.answer,
             abstained: outcome.abstained,
-            evidence: outcome.evidence.into_iter().zip(digests).map(record).collect(),
+            evidence: outcome.evidence.into_iter().map(record).collect(),
             levels,
             confidence,
             basis,

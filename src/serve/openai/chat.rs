@@ -14,7 +14,7 @@ use super::{
     parts::RequestMedia,
 };
 use crate::{
-    agent::{Agent, CallContext, work::prompt_tokens},
+    agent::{self, Agent, CallContext, work::prompt_tokens},
     error::{Fault, FaultKind},
     exchange::{Finish, Reply, Request, SayReply, SayRequest},
 };
@@ -28,6 +28,7 @@ use serde::Serialize;
 use serde_json::{Value as PlainJson, json};
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 /// The most replies of one request.
 const MAX_REPLIES: u64 = 16;
@@ -160,9 +161,9 @@ async fn agent(
     let (pieces, mut texts) = mpsc::unbounded_channel();
     let (sender, receiver) = mpsc::channel(64);
     let include_usage = body.stream_options.is_some_and(|options| options.include_usage);
-    tokio::spawn(async move {
+    let going = async move {
         let context = CallContext { seed, stream: Some(pieces), ..CallContext::default() };
-        let asking = agent.ask(request.clone(), context);
+        let asking = agent::ask_alone(&*agent, request.clone(), context);
         tokio::pin!(asking);
         let mut sent = false;
         let late = tokio::time::sleep(limit);
@@ -199,7 +200,8 @@ async fn agent(
             let _ = sender.send(event).await;
         }
         drop((place, media));
-    });
+    };
+    tokio::spawn(going.in_current_span());
     Ok(sent(receiver))
 }
 
@@ -323,7 +325,7 @@ pub(super) async fn ask_alone(
     let asking = async {
         agent.ready().await?;
         let context = |seed| CallContext { seed, ..CallContext::default() };
-        let asking = requests.into_iter().map(|(request, seed)| agent.ask(request, context(seed)));
+        let asking = requests.into_iter().map(|(request, seed)| agent::ask_alone(&**agent, request, context(seed)));
         futures_util::future::try_join_all(asking).await.map_err(ApiError::from)
     };
     in_time(state.options.limits.run_time, asking).await

@@ -39,7 +39,7 @@ fn record(id: String) -> ModelRecord {
 
 fn names(state: &SharedState) -> impl Iterator<Item = String> {
     let dialogues = state.dialogues().into_iter().map(|name| format!("{DIALOGUES}{name}"));
-    state.agents().into_iter().chain(dialogues)
+    state.present_agents().into_iter().chain(dialogues)
 }
 
 /// Lists the models.

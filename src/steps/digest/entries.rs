@@ -5,7 +5,7 @@ use crate::{
     plan::StepError,
     prompt::{filters::numbered_line, show},
     steps::found,
-    value::{Moment, Value, wall},
+    value::{Moment, Value, digest_of, wall},
 };
 use indexmap::IndexMap;
 use std::{collections::BTreeSet, time::Duration};
@@ -19,6 +19,8 @@ pub(super) struct DigestEntry {
     pub text: String,
     /// The video's path, if the entry belongs to one.
     video: Option<String>,
+    /// The digest of the video's bytes, if it is known.
+    digest: Option<String>,
     /// Start and end in it, in seconds.
     times: Option<(f64, f64)>,
     /// Start and end on the video's own clock.
@@ -41,6 +43,7 @@ fn entry(item: &Value) -> Result<DigestEntry, StepError> {
         Value::Moment(moment) => Ok(DigestEntry {
             text: moment.text.clone().unwrap_or_default(),
             video: Some(moment.media.path.clone()),
+            digest: Some(moment.media.digest.clone()),
             times: Some((moment.start.seconds(), moment.end.seconds())),
             clock: moment.clock(),
             moment: Some(moment.clone()),
@@ -60,6 +63,7 @@ fn entry(item: &Value) -> Result<DigestEntry, StepError> {
             Ok(DigestEntry {
                 text: text.ok_or_else(|| StepError("found a line without `text` in `of`".into()))?,
                 video: words("video").or_else(|| moment.as_ref().map(|moment| moment.media.path.clone())),
+                digest: digest_of(fields),
                 times: number("start").zip(number("end")).or(own),
                 clock: words("clock").or_else(|| moment.as_ref().and_then(Moment::clock)),
                 moment,
@@ -87,8 +91,10 @@ impl DigestEntry {
             ("clock", text(&self.clock)),
             ("text", Value::Text(self.text.clone())),
         ]
+        .into_iter()
+        .chain(self.digest.iter().map(|digest| ("digest", Value::Text(digest.clone()))))
         .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        .collect()
     }
 }
 
@@ -211,14 +217,14 @@ impl List {
         let (Some(first), Some(last)) = (own.clone().next(), own.clone().next_back()) else {
             return DigestEntry { text, ..DigestEntry::default() };
         };
-        if own.clone().any(|line| line.video != first.video) {
+        if own.clone().any(|line| (&line.video, &line.digest) != (&first.video, &first.digest)) {
             return DigestEntry { text, ..DigestEntry::default() };
         }
         let ends = first.clock.as_deref().zip(last.clock.as_deref());
         let ends = ends.and_then(|(from, to)| from.split('-').next().zip(to.rsplit('-').next()));
         let clock = ends.map(|(from, to)| format!("{from}-{to}"));
         let times = first.times.zip(last.times).map(|(first, last)| (first.0, last.1.max(first.1)));
-        DigestEntry { text, video: first.video.clone(), times, clock, moment: None }
+        DigestEntry { text, video: first.video.clone(), digest: first.digest.clone(), times, clock, moment: None }
     }
 
     fn entry(&self, part: Part, tree: &Tree) -> DigestEntry {
