@@ -136,6 +136,7 @@ fn floating_files_equal_transformers() {
     check("gguf-bpe", EXACT);
     check("gguf-spm", EXACT);
     check("gguf-qwen2", EXACT);
+    check("gguf-gemma3", EXACT);
 }
 
 #[test]
@@ -293,7 +294,7 @@ fn a_file_that_cannot_be_loaded_gives_a_clear_error() {
         refused(&file)
     };
     let base = || Copied::of("gguf-bpe");
-    insta::assert_snapshot!(check(base().set("general.architecture", word("gemma3"))), @"DIR/a.gguf has the architecture `gemma3`, which is not supported; supported in GGUF files: llama, qwen2, qwen3");
+    insta::assert_snapshot!(check(base().set("general.architecture", word("mamba"))), @"DIR/a.gguf has the architecture `mamba`, which is not supported; supported in GGUF files: llama, qwen2, qwen3, gemma3");
     insta::assert_snapshot!(check(base().set("general.architecture", None)), @"DIR/a.gguf lacks `general.architecture`");
     insta::assert_snapshot!(check(base().set("llama.attention.head_count", None)), @"DIR/a.gguf lacks `llama.attention.head_count`");
     insta::assert_snapshot!(check(base().set("llama.expert_count", Value::U32(8))), @"DIR/a.gguf is a mixture of experts, which is not supported");
@@ -305,7 +306,7 @@ fn a_file_that_cannot_be_loaded_gives_a_clear_error() {
     insta::assert_snapshot!(check(Copied::of("gguf-qwen2").set("qwen2.block_count", Value::U32(0))), @"DIR/a.gguf states `qwen2.block_count` as 0; it must be above 0");
     insta::assert_snapshot!(check(Copied::of("gguf-qwen2").without("blk.1.attn_k.bias")), @"DIR/a.gguf lacks the tensor blk.1.attn_k.bias");
     insta::assert_snapshot!(check(Copied::of("gguf-qwen3").without("blk.1.attn_k_norm.weight")), @"DIR/a.gguf lacks the tensor blk.1.attn_k_norm.weight");
-    insta::assert_snapshot!(check(base().set("llama.block_count", Value::U32(3))), @"DIR/a.gguf lacks the tensor blk.2.attn_norm.weight");
+    insta::assert_snapshot!(check(base().set("llama.block_count", Value::U32(3))), @"DIR/a.gguf lacks the tensor blk.2.ffn_norm.weight");
     insta::assert_snapshot!(check(base().set("split.count", Value::U16(2))), @"DIR/a.gguf is one of 2 parts of a model; merge them with `llama-gguf-split --merge`");
     insta::assert_snapshot!(check(base().set("tokenizer.ggml.tokens", None)), @"DIR/a.gguf lacks `tokenizer.ggml.tokens`, so it cannot read text; put the model's tokenizer.json beside it");
     insta::assert_snapshot!(check(base().set("tokenizer.ggml.pre", word("chameleon"))), @"DIR/a.gguf splits text by the pre-tokenizer `chameleon`, which is not supported; put the model's tokenizer.json beside it");

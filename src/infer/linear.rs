@@ -56,6 +56,13 @@ impl Linear {
         Linear { decodes: true, ..self }
     }
 
+    /// The map of `count` outputs from the output `from` on. Fails for quantised matrices, whose blocks are not split.
+    pub fn rows(&self, from: usize, count: usize) -> Result<Linear> {
+        let Weight::Floating(linear) = &self.weight else { bail!("a quantised matrix cannot be split") };
+        let bias = self.bias.as_ref().map(|bias| bias.narrow(0, from, count)).transpose()?;
+        Ok(Linear { decodes: self.decodes, ..Linear::new(linear.weight().narrow(0, from, count)?, bias) })
+    }
+
     /// The map of a quantised matrix on a CPU. `bias` is in f32.
     pub fn quantised(weight: Arc<Quantised>, bias: Option<Tensor>) -> Linear {
         Linear { weight: Weight::Quantised(weight), bias, decodes: true }

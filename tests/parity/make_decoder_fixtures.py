@@ -1,5 +1,5 @@
-"""Makes the cases of the decoder: configurations of `llama`, `mistral`, `qwen2` and `qwen3`, prompts,
-and the answers of Python's `transformers`.
+"""Makes the cases of the decoder: configurations of `llama`, `mistral`, `qwen2`, `qwen3`, `smollm3`,
+`phi3` and `gemma3_text`, prompts, and the answers of Python's `transformers`.
 
     OMP_NUM_THREADS=1 python tests/parity/make_decoder_fixtures.py tests/parity/fixtures/decoder.json
     OMP_NUM_THREADS=1 python tests/parity/make_decoder_fixtures.py OUT.json --random 40 --seed 1
@@ -260,11 +260,83 @@ def fixed():
         ),
     )
 
+    yield case("smollm3-plain", 19, model_type="smollm3", pad_token_id=0, num_hidden_layers=5)
+    yield case(
+        "smollm3-window",
+        20,
+        model_type="smollm3",
+        pad_token_id=0,
+        num_hidden_layers=4,
+        no_rope_layers=[1, 0, 1, 0],
+        use_sliding_window=True,
+        sliding_window=7,
+        attention_bias=True,
+        tie_word_embeddings=False,
+        rope_theta=5e5,
+    )
+    yield case("phi3-plain", 21, model_type="phi3", pad_token_id=0)
+    yield case(
+        "phi3-longrope",
+        22,
+        (5, 20, 40, 44),
+        model_type="phi3",
+        pad_token_id=0,
+        hidden_size=32,
+        partial_rotary_factor=0.75,
+        max_position_embeddings=128,
+        original_max_position_embeddings=32,
+        tie_word_embeddings=True,
+        sliding_window=64,
+        rope_scaling={
+            "type": "longrope",
+            "short_factor": [1.0, 1.05, 1.1],
+            "long_factor": [1.0, 2.0, 3.5],
+        },
+    )
+    yield case("phi3-window", 23, model_type="phi3", pad_token_id=0, sliding_window=9)
+    yield case(
+        "gemma3-plain",
+        24,
+        model_type="gemma3_text",
+        num_hidden_layers=7,
+        sliding_window=9,
+        head_dim=8,
+    )
+    yield case(
+        "gemma3-scaled",
+        25,
+        model_type="gemma3_text",
+        num_hidden_layers=3,
+        sliding_window=6,
+        head_dim=12,
+        query_pre_attn_scalar=20,
+        sliding_window_pattern=2,
+        attention_bias=True,
+        rope_theta=1e5,
+        rope_local_base_freq=500.0,
+        rope_scaling={"rope_type": "linear", "factor": 8.0},
+        tie_word_embeddings=False,
+    )
+    yield case(
+        "gemma3-capped",
+        26,
+        model_type="gemma3_text",
+        num_hidden_layers=2,
+        sliding_window=5,
+        head_dim=8,
+        layer_types=["full_attention", "sliding_attention"],
+        final_logit_softcapping=30.0,
+        rope_parameters={
+            "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 3e4},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 700.0},
+        },
+    )
+
 
 def drawn(count, seed):
     for n in range(count):
         rng = random.Random(seed * 1000 + n)
-        kind = rng.choice(["llama", "mistral", "qwen2", "qwen3"])
+        kind = rng.choice(["llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "gemma3_text"])
         heads = rng.choice([2, 4, 6])
         head = rng.choice([4, 8, 10, 16])
         config = {
@@ -288,6 +360,13 @@ def drawn(count, seed):
         if kind in ("qwen2", "qwen3") and rng.random() < 0.6:
             config |= {"use_sliding_window": True, "sliding_window": rng.choice([4, 17, 60])}
             config["max_window_layers"] = rng.choice([0, 1, 2])
+        if kind == "smollm3":
+            config["pad_token_id"] = 0
+            config["no_rope_layer_interval"] = rng.choice([2, 3, 4])
+            config |= {"use_sliding_window": rng.random() < 0.5, "sliding_window": rng.choice([4, 17])}
+        if kind in ("phi3", "gemma3_text"):
+            yield case(f"random-{seed}-{n}-{kind}", seed * 1000 + n, (6, 24, 72), **own(kind, config, rng))
+            continue
         original = rng.choice([16, 32])
         factor = rng.choice([1.5, 2.0, 4.0])
         theta = rng.choice([500.0, 1e4, 1e6])
@@ -322,6 +401,37 @@ def drawn(count, seed):
             (6, rng.choice([24, 50, 70]), 72),
             **config,
         )
+
+
+def own(kind, config, rng):
+    """The settings of Phi-3 and Gemma 3, whose rotation has keys of its own."""
+    heads = config["num_attention_heads"]
+    if kind == "phi3":
+        part = rng.choice([1.0, 0.5])
+        head = rng.choice([8, 16])
+        config |= {"pad_token_id": 0, "hidden_size": heads * head, "partial_rotary_factor": part}
+        del config["head_dim"]
+        config["sliding_window"] = rng.choice([None, 5, 40])
+        if rng.random() < 0.5:
+            half = int(head * part) // 2
+            config |= {"original_max_position_embeddings": 24, "max_position_embeddings": 128}
+            config["rope_scaling"] = {
+                "type": "longrope",
+                "short_factor": [1 + 0.1 * i for i in range(half)],
+                "long_factor": [1 + 0.7 * i for i in range(half)],
+            }
+        return config
+    config |= {
+        "hidden_size": heads * rng.choice([6, 12]),
+        "sliding_window": rng.choice([4, 17]),
+        "sliding_window_pattern": rng.choice([2, 3]),
+        "query_pre_attn_scalar": rng.choice([8, 30]),
+    }
+    if rng.random() < 0.4:
+        config["final_logit_softcapping"] = rng.choice([3.0, 25.0])
+    if rng.random() < 0.5:
+        config["rope_scaling"] = {"rope_type": "linear", "factor": 4.0}
+    return config
 
 
 def main():

@@ -1,5 +1,5 @@
-"""Makes the GGUF fixtures: small random models of the architectures `llama`, `qwen2` and `qwen3`,
-and the answers of Python's `transformers`.
+"""Makes the GGUF fixtures: small random models of the architectures `llama`, `qwen2`, `qwen3` and
+`gemma3`, and the answers of Python's `transformers`.
 
     OMP_NUM_THREADS=1 python tests/parity/make_gguf_fixtures.py tests/parity/fixtures [NAME…]
 
@@ -50,9 +50,17 @@ PROMPTS = [
 ]
 
 
-def gguf_name(name):
+GEMMA = {
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+
+
+def gguf_name(name, architecture):
+    names = NAMES | (GEMMA if architecture == "gemma3" else {})
     parts = [
-        "blk" if p == "layers" else NAMES.get(p, p)
+        "blk" if p == "layers" else names.get(p, p)
         for p in name.split(".")
         if p not in ("model", "self_attn", "mlp")
     ]
@@ -157,7 +165,7 @@ def splits(state, first):
     return {"text": text, "ids": rows, "tokens": more_tokens, "merges": [" ".join(m) for m in more]}
 
 
-def piece_vocabulary(writer):
+def piece_vocabulary(writer, space=True):
     """SentencePiece's BPE: pieces with ▁, scores that fall in the order of merging, and bytes as
     the fallback."""
     backend = Tokenizer(models.BPE(byte_fallback=True))
@@ -192,7 +200,7 @@ def piece_vocabulary(writer):
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)
     writer.add_add_bos_token(True)
-    writer.add_add_space_prefix(True)
+    writer.add_add_space_prefix(space)
     writer.add_chat_template(CHATML.replace("<|im_start|>", "<s>").replace("<|im_end|>", "</s>"))
     return tokens, None
 
@@ -213,7 +221,7 @@ def make(
     writer = gguf.GGUFWriter(folder / "model.gguf", architecture)
     tokens, state = vocabulary(writer)
     config = AutoConfig.for_model(
-        architecture,
+        {"gemma3": "gemma3_text"}.get(architecture, architecture),
         **{
             "vocab_size": len(tokens),
             "max_position_embeddings": 256,
@@ -234,7 +242,10 @@ def make(
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_dimension_count(head)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    full = config.rope_parameters.get("full_attention", config.rope_parameters)
+    writer.add_rope_freq_base(full["rope_theta"])
+    if architecture == "gemma3":
+        writer.add_sliding_window(config.sliding_window)
     writer.add_key_length(head)
     writer.add_value_length(head)
     writer.add_vocab_size(len(tokens))
@@ -242,7 +253,9 @@ def make(
     for full, weight in model.state_dict().items():
         if full == "lm_head.weight" and config.tie_word_embeddings:
             continue
-        weight, to = weight.numpy(), gguf_name(full)
+        weight, to = weight.numpy(), gguf_name(full, architecture)
+        if architecture == "gemma3" and "norm" in to:
+            weight = weight + 1  # the converter stores whole weights
         for part, heads in [
             ("attn_q.", config.num_attention_heads),
             ("attn_k.", config.num_key_value_heads),
@@ -399,6 +412,22 @@ def main():
             },
         ),
     }
+    # transformers reads no factor of queries from a file, so the size of a head must be its default
+    jobs["gguf-gemma3"] = lambda n: make(
+        n,
+        27,
+        lambda w: piece_vocabulary(w, space=False),
+        TYPES.F16,
+        architecture="gemma3",
+        **{
+            **small,
+            "num_hidden_layers": 6,
+            "head_dim": 256,
+            "sliding_window": 6,
+            "num_attention_heads": 1,
+            "num_key_value_heads": 1,
+        },
+    )
     for name, job in jobs.items():
         if not ONLY or name in ONLY:
             shutil.rmtree(ROOT / name, ignore_errors=True)

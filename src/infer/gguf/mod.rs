@@ -2,6 +2,7 @@
 //! to the files of a checkpoint folder (`config.json`, `tokenizer.json`, `tokenizer_config.json`), so that all other
 //! code reads one layout. Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
+mod gemma;
 pub mod header;
 mod refused;
 mod tensors;
@@ -31,7 +32,7 @@ use std::{
 };
 
 /// The supported architectures. Llama, SmolLM2, TinyLlama and most Mistral models are `llama`; Qwen 2.5 is `qwen2`.
-pub const ARCHITECTURES: &[&str] = &["llama", "qwen2", "qwen3"];
+pub const ARCHITECTURES: &[&str] = &["llama", "qwen2", "qwen3", "gemma3"];
 
 /// A GGUF file whose header was read; weights are not touched before [`Gguf::weights`].
 #[derive(Debug, Clone)]
@@ -111,7 +112,8 @@ impl Gguf {
             ));
         }
         let of = Meta { values: meta.values, prefix: format!("{architecture}.") };
-        refused::unchanged(&of)?;
+        let is_gemma = architecture == "gemma3";
+        refused::unchanged(&of, is_gemma)?;
         let need = |key: &str| match of.count(key)? {
             Some(0) => Err(format!("states `{architecture}.{key}` as 0; it must be above 0")),
             Some(n) => Ok(n),
@@ -131,13 +133,17 @@ impl Gguf {
         let eps = of.number("attention.layer_norm_rms_epsilon")?;
         let window = of.count("attention.sliding_window")?.filter(|window| *window > 0);
         let context = of.count("context_length")?.unwrap_or(2048);
-        if architecture != "llama" && window.is_some_and(|window| window < context) {
+        if architecture != "llama" && !is_gemma && window.is_some_and(|window| window < context) {
             return Err(format!("states `{architecture}.attention.sliding_window`, which is not supported"));
         }
         // Mistral's files have the architecture `llama`.
-        let kind = if architecture == "llama" && window.is_some() { "mistral" } else { architecture };
+        let kind = match architecture {
+            "llama" if window.is_some() => "mistral",
+            "gemma3" => "gemma3_text",
+            other => other,
+        };
         let ends = ["eos", "eot", "eom"].map(|end| meta.count(&format!("tokenizer.ggml.{end}_token_id")));
-        Ok(json!({
+        let mut config = json!({
             "model_type": kind,
             "hidden_size": width,
             "intermediate_size": need("feed_forward_length")?,
@@ -154,7 +160,11 @@ impl Gguf {
             "rope_scaling": scaling(&of)?,
             "bos_token_id": meta.count("tokenizer.ggml.bos_token_id")?,
             "eos_token_id": ends.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?,
-        }))
+        });
+        if is_gemma {
+            gemma::complete(&of, &mut config, (width, heads, head))?;
+        }
+        Ok(config)
     }
 
     /// The file's own names of the keys of `config.json`.

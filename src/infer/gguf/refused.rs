@@ -3,7 +3,7 @@
 use super::Meta;
 
 /// Fails if the file states a setting that changes the computation and is not supported.
-pub(super) fn unchanged(of: &Meta<'_>) -> Result<(), String> {
+pub(super) fn unchanged(of: &Meta<'_>, is_gemma: bool) -> Result<(), String> {
     const SCALES: [&str; 7] = [
         "attention.scale",
         "attention.clamp_kqv",
@@ -15,7 +15,7 @@ pub(super) fn unchanged(of: &Meta<'_>) -> Result<(), String> {
     ];
     const FACTORS: [&str; 4] = ["logit_scale", "embedding_scale", "residual_scale", "rope.scaling.yarn_ext_factor"];
     let refused = |key: &str| Err(format!("states `{}{key}`, which is not supported", of.prefix));
-    for key in SCALES {
+    for key in SCALES.into_iter().filter(|key| !(is_gemma && *key == "final_logit_softcapping")) {
         if of.number(key)?.is_some_and(|n| n != 0.0 && !(key.ends_with("attn_factor") && n == 1.0)) {
             return refused(key);
         }

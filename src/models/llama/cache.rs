@@ -1,6 +1,9 @@
 //! The keys and values of a decoder.
 
-use crate::infer::{prefix::Prefix, rope::Rope};
+use crate::infer::{
+    prefix::{Prefix, PromptPosition},
+    rope::Rope,
+};
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
 
@@ -53,13 +56,31 @@ pub struct KvCache {
     ropes: Arc<[Rope]>,
     /// The rotation of the keys: the regimes of all ropes ([`Rope::regime`]) for the positions up to an end.
     rotated: Vec<(usize, Vec<usize>)>,
+    /// The positions that it holds, if they may have to be read again ([`KvCache::renewed`]).
+    held: Option<Vec<PromptPosition>>,
 }
 
 impl KvCache {
     /// An empty cache of `layers` layers, whose keys `ropes` rotate.
-    pub(super) fn new(layers: usize, ropes: Arc<[Rope]>) -> KvCache {
+    /// With `rereads`, all positions are read again when the sequence needs other frequencies, as in transformers' Phi-3.
+    pub(super) fn new(layers: usize, ropes: Arc<[Rope]>, rereads: bool) -> KvCache {
         let layers = (0..layers).map(|_| KvBuffer::default()).collect();
-        KvCache { layers, length: 0, prompt: 0, ropes, rotated: Vec::new() }
+        KvCache { layers, length: 0, prompt: 0, ropes, rotated: Vec::new(), held: rereads.then(Vec::new) }
+    }
+
+    /// Everything that must be read in place of `read`: if the frequencies change with it, the cache is emptied, and all
+    /// positions are read once more.
+    pub(super) fn renewed(&mut self, read: &[PromptPosition]) -> Option<Vec<PromptPosition>> {
+        let next = self.regimes(self.sequence(read.len()));
+        let held = self.held.as_mut()?;
+        held.extend(read);
+        if self.rotated.last().is_none_or(|(_, last)| *last == next) {
+            return None;
+        }
+        let all = held.clone();
+        self.length = 0;
+        self.rotated.clear();
+        Some(all)
     }
 
     /// The length of the sequence that decides the rotation of the next `t` positions. As in transformers, all positions
@@ -101,12 +122,16 @@ impl Prefix for KvCache {
         if let Some((end, _)) = self.rotated.last_mut() {
             *end = self.length;
         }
+        if let Some(held) = &mut self.held {
+            held.truncate(self.length);
+        }
     }
 
     fn copy(&self, positions: usize) -> Result<KvCache> {
         let layers = self.layers.iter().map(|buffer| buffer.copy(positions)).collect::<Result<_>>()?;
         let (ropes, rotated) = (self.ropes.clone(), self.rotated.clone());
-        let mut copy = KvCache { layers, length: self.length, prompt: 0, ropes, rotated };
+        let held = self.held.clone();
+        let mut copy = KvCache { layers, length: self.length, prompt: 0, ropes, rotated, held };
         copy.truncate(positions);
         Ok(copy)
     }

@@ -1,11 +1,14 @@
 //! The Llama architecture: RMS norms, rotary position embeddings, grouped-query attention and a gated feed-forward
 //! layer (Touvron et al. 2023, arXiv 2302.13971). Llama, SmolLM2, Mistral, Qwen2 and Qwen3 checkpoints have it, and
-//! GGUF files of `llama`, `qwen2` and `qwen3`.
+//! GGUF files of `llama`, `qwen2` and `qwen3`. SmolLM3 (some layers without rotation), Phi-3 and Phi-4-mini (joined matrices, a
+//! part of each head rotated) and Gemma 3 (norms after the parts, scaled embeddings) differ in details; `gemma3` also as GGUF.
 //!
 //! The code is our own. The decoders of candle-transformers cannot batch prompts of different length, and each has its own
 //! cache and masks.
 
 mod cache;
+mod layer;
+mod rotation;
 mod shape;
 mod weights;
 
@@ -20,7 +23,7 @@ use crate::{
         cost::{CostModel, Pass, Transformer},
         decode::{CacheRow, Decoder, GeneratorParts, TextGenerator},
         failed,
-        ops::{self, Activation, Linear, Table},
+        ops::{Linear, Table},
         prefix::tokens_only,
         processors::LogitsProcessors,
         rope::Rope,
@@ -30,9 +33,10 @@ use crate::{
 };
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::Module;
+use layer::{Layer, RootNorm, View};
 use shape::{DecoderShape, LayerType};
 use std::sync::Arc;
-use weights::Weights;
+use weights::{Naming, Weights};
 
 pub use cache::KvCache;
 
@@ -44,8 +48,16 @@ pub const FAMILY: Family = Family {
     own_labels: false,
     recognises: |config| {
         config.is_type(
-            &["llama", "mistral", "qwen2", "qwen3"],
-            &["LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM"],
+            &["llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "gemma3_text"],
+            &[
+                "LlamaForCausalLM",
+                "MistralForCausalLM",
+                "Qwen2ForCausalLM",
+                "Qwen3ForCausalLM",
+                "SmolLM3ForCausalLM",
+                "Phi3ForCausalLM",
+                "Gemma3ForCausalLM",
+            ],
         )
     },
     floors: false,
@@ -89,9 +101,11 @@ pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result
     };
     let net = match checkpoint.gguf() {
         Some(gguf) => {
-            let weights = Weights::gguf(gguf.weights(&loading.device)?, loading.dtype);
+            let naming = if shape.norms_after { Naming::Gemma } else { Naming::Usual };
+            let weights = Weights::gguf(gguf.weights(&loading.device)?, naming, loading.dtype);
             let biases = if shape.biases.qkv { shape.biases } else { weights.biases() };
-            let shape = DecoderShape { biases, ..shape };
+            // the converter stores the norms whole
+            let shape = DecoderShape { biases, norms_less_one: false, ..shape };
             Llama::load(shape, RopeLayout::of_gguf(config), weights).map_err(|error| gguf.unfit(&error))?
         }
         None => {
@@ -119,142 +133,12 @@ impl RopeLayout {
     }
 }
 
-struct Norm {
-    weight: Tensor,
-    eps: f32,
-}
-
-impl Norm {
-    fn load(size: usize, eps: f32, weights: Weights) -> Result<Norm> {
-        Ok(Norm { weight: weights.vector(size, "weight")?, eps })
-    }
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps)
-    }
-}
-
-struct Layer {
-    norm1: Norm,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    out: Linear,
-    /// Qwen3 normalises each head of queries and keys.
-    head_norms: Option<(Norm, Norm)>,
-    norm2: Norm,
-    gate: Linear,
-    up: Linear,
-    down: Linear,
-    activation: Activation,
-    /// The index of the layer's type.
-    kind: usize,
-}
-
-impl Layer {
-    fn load(shape: &DecoderShape, kind: usize, weights: &Weights) -> Result<Layer> {
-        let (w, attn, mlp) = (shape.width, weights.pp("self_attn"), weights.pp("mlp"));
-        let (queries, keys) = (shape.heads * shape.head, shape.kv_heads * shape.head);
-        let head_norms = shape.head_norms.then(|| -> Result<_> {
-            let norm = |name| Norm::load(shape.head, shape.eps, attn.pp(name));
-            Ok((norm("q_norm")?, norm("k_norm")?))
-        });
-        if !shape.head_norms && attn.has("q_norm.weight") {
-            candle_core::bail!("the weights hold norms of queries, which this model type does not have");
-        }
-        let map = |from: &Weights, name: &str, input, output| from.map(name, input, output, shape.biases);
-        Ok(Layer {
-            norm1: Norm::load(w, shape.eps, weights.pp("input_layernorm"))?,
-            query: map(&attn, "q_proj", w, queries)?,
-            key: map(&attn, "k_proj", w, keys)?,
-            value: map(&attn, "v_proj", w, keys)?,
-            out: map(&attn, "o_proj", queries, w)?,
-            head_norms: head_norms.transpose()?,
-            norm2: Norm::load(w, shape.eps, weights.pp("post_attention_layernorm"))?,
-            gate: map(&mlp, "gate_proj", w, shape.inner)?,
-            up: map(&mlp, "up_proj", w, shape.inner)?,
-            down: map(&mlp, "down_proj", shape.inner, w)?,
-            activation: shape.activation,
-            kind,
-        })
-    }
-
-    /// (tokens of all rows, width) -> (tokens of all rows, width)
-    fn forward(&self, x: &Tensor, step: &Step, rows: &mut [CacheRow<'_, KvCache>], layer: usize) -> Result<Tensor> {
-        let y = self.norm1.forward(x)?;
-        let x = (x + self.out.forward(&self.attend(&y, step, rows, layer)?)?)?;
-        let y = self.norm2.forward(&x)?;
-        let y = (self.activation.forward(&self.gate.forward(&y)?)? * self.up.forward(&y)?)?;
-        x + self.down.forward(&y)?
-    }
-
-    fn attend(&self, x: &Tensor, step: &Step, rows: &mut [CacheRow<'_, KvCache>], layer: usize) -> Result<Tensor> {
-        let n = x.dim(0)?;
-        let split = |x: Tensor| x.reshape((n, (), step.head)); // (tokens, heads, head)
-        let (mut q, mut k) = (split(self.query.forward(x)?)?, split(self.key.forward(x)?)?);
-        if let Some((q_norm, k_norm)) = &self.head_norms {
-            (q, k) = (q_norm.forward(&q)?, k_norm.forward(&k)?);
-        }
-        let v = split(self.value.forward(x)?)?.transpose(0, 1)?.contiguous()?;
-        let (q, k) = (step.rotate(&q, self.kind)?, step.rotate(&k, self.kind)?); // (heads, tokens, head)
-        let q = (q * (step.head as f64).powf(-0.5))?;
-        let mut mixed = Vec::with_capacity(rows.len());
-        let mut at = 0;
-        for (row, (cache, read)) in rows.iter_mut().enumerate() {
-            let t = read.len();
-            let of_row = |x: &Tensor| x.narrow(1, at, t);
-            let (keys, values) = cache.layers[layer].append(&of_row(&k)?, &of_row(&v)?, cache.length)?;
-            let View { from, mask } = &step.views[row][self.kind];
-            let seen = |x: Tensor| x.narrow(1, *from, x.dim(1)? - from);
-            mixed.push(attend_row(&of_row(&q)?, &seen(keys)?, &seen(values)?, mask.as_ref())?);
-            at += t;
-        }
-        Tensor::cat(&mixed, 0)
-    }
-}
-
-/// The attention of one row. `q` is (heads, t, head), `k` and `v` are (kv heads, s, head). The queries of a group are
-/// stacked, so that keys and values are not copied. Gives (t, heads·head).
-fn attend_row(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    let ((heads, t, head), kv_heads) = (q.dims3()?, k.dim(0)?);
-    let group = heads / kv_heads;
-    let q = q.contiguous()?.reshape((kv_heads, group * t, head))?;
-    let scores = q.matmul(&k.t()?)?; // (kv heads, group·t, s)
-    let scores = match mask {
-        Some(mask) => scores.reshape((kv_heads * group, t, ()))?.broadcast_add(mask)?.reshape(scores.shape())?,
-        None => scores,
-    };
-    let mixed = candle_nn::ops::softmax_last_dim(&scores)?.matmul(v)?;
-    mixed.reshape((heads, t, head))?.transpose(0, 1)?.reshape((t, heads * head))
-}
-
-/// The positions that the layers of one type read from the cache of one row.
-struct View {
-    /// The first position.
-    from: usize,
-    /// Added to the scores, (t, positions from `from`); none if every position is seen.
-    mask: Option<Tensor>,
-}
-
-impl View {
-    /// The view of `t` positions that follow `offset` others.
-    fn new(t: usize, offset: usize, window: Option<usize>, dtype: DType, device: &Device) -> Result<View> {
-        let window = window.filter(|window| offset + t > *window);
-        let from = window.map_or(0, |window| (offset + 1).saturating_sub(window));
-        let mask = match (t, window) {
-            (1, _) => None,
-            (_, Some(window)) => Some(ops::sliding_mask(t, offset, from, window, dtype, device)?),
-            (_, None) => Some(ops::causal_mask(t, offset, dtype, device)?),
-        };
-        Ok(View { from, mask })
-    }
-}
-
 /// The shared inputs of all layers of one call. Its lists have one entry for each type of layer.
 struct Step {
     head: usize,
     layout: RopeLayout,
-    /// Cosines and sines: (tokens of all rows, head / 2).
-    angles: Vec<(Tensor, Tensor)>,
+    /// Cosines and sines: (tokens of all rows, rotated / 2); none for layers that do not rotate.
+    angles: Vec<Option<(Tensor, Tensor)>>,
     /// For each row.
     views: Vec<Vec<View>>,
 }
@@ -262,11 +146,18 @@ struct Step {
 impl Step {
     /// (tokens, heads, head) -> rotated by position, (heads, tokens, head)
     fn rotate(&self, x: &Tensor, kind: usize) -> Result<Tensor> {
-        let x = x.transpose(0, 1)?.contiguous()?.unsqueeze(0)?;
-        let (cos, sin) = &self.angles[kind];
-        match self.layout {
-            RopeLayout::Halves => candle_nn::rotary_emb::rope(&x, cos, sin)?.squeeze(0),
-            RopeLayout::Neighbours => candle_nn::rotary_emb::rope_i(&x, cos, sin)?.squeeze(0),
+        let x = x.transpose(0, 1)?.contiguous()?;
+        let Some((cos, sin)) = &self.angles[kind] else { return Ok(x) };
+        let rotated = 2 * cos.dim(1)?;
+        let part =
+            if rotated == self.head { x.unsqueeze(0)? } else { x.narrow(2, 0, rotated)?.contiguous()?.unsqueeze(0)? };
+        let part = match self.layout {
+            RopeLayout::Halves => candle_nn::rotary_emb::rope(&part, cos, sin)?.squeeze(0)?,
+            RopeLayout::Neighbours => candle_nn::rotary_emb::rope_i(&part, cos, sin)?.squeeze(0)?,
+        };
+        match rotated == self.head {
+            true => Ok(part),
+            false => Tensor::cat(&[&part, &x.narrow(2, rotated, self.head - rotated)?], 2),
         }
     }
 }
@@ -275,7 +166,7 @@ impl Step {
 pub struct Llama {
     tokens: Table,
     layers: Vec<Layer>,
-    norm: Norm,
+    norm: RootNorm,
     head: Linear,
     ropes: Arc<[Rope]>,
     shape: DecoderShape,
@@ -290,16 +181,17 @@ impl Llama {
         // GGUF files store Llama 3's scaling of wavelengths as one divisor for each pair of dimensions.
         if weights.has("rope_freqs.weight") {
             let divisors = weights.numbers(shape.head / 2, "rope_freqs.weight")?;
-            shape.types.iter_mut().try_for_each(|kind| kind.rope.divide(&divisors))?;
+            let mut ropes = shape.types.iter_mut().filter_map(|kind| kind.rope.as_mut());
+            ropes.try_for_each(|rope| rope.divide(&divisors))?;
         }
         let tokens = model.pp("embed_tokens").table(shape.vocab, shape.width, shape.tied)?;
         let layer = |(n, kind): (usize, &usize)| Layer::load(&shape, *kind, &model.pp("layers").pp(n));
         Ok(Llama {
             layers: shape.layers.iter().enumerate().map(layer).collect::<Result<_>>()?,
-            norm: Norm::load(shape.width, shape.eps, model.pp("norm"))?,
+            norm: RootNorm::load(shape.width, &shape, model.pp("norm"))?,
             head: weights.head(shape.vocab, shape.width, shape.tied, &tokens)?,
             tokens,
-            ropes: shape.types.iter().map(|kind| kind.rope.clone()).collect(),
+            ropes: shape.types.iter().filter_map(|kind| kind.rope.clone()).collect(),
             shape,
             layout,
             device: weights.device().clone(),
@@ -315,13 +207,14 @@ impl Llama {
         Ok(Step {
             head: self.shape.head,
             layout: self.layout,
-            angles: self.ropes.iter().map(|rope| self.angles(rope, rows)).collect::<Result<_>>()?,
+            angles: self.shape.types.iter().map(|kind| self.angles(kind, rows)).collect::<Result<_>>()?,
             views: rows.iter().map(view).collect::<Result<_>>()?,
         })
     }
 
-    /// The cosines and sines of the next positions of all rows: (tokens of all rows, head / 2).
-    fn angles(&self, rope: &Rope, rows: &[CacheRow<'_, KvCache>]) -> Result<(Tensor, Tensor)> {
+    /// The cosines and sines of the next positions of all rows: (tokens of all rows, rotated / 2).
+    fn angles(&self, kind: &LayerType, rows: &[CacheRow<'_, KvCache>]) -> Result<Option<(Tensor, Tensor)>> {
+        let Some(rope) = &kind.rope else { return Ok(None) };
         let mut angles: Vec<f32> = Vec::new();
         for (cache, read) in rows {
             let frequencies = rope.frequencies(cache.sequence(read.len()));
@@ -329,9 +222,9 @@ impl Llama {
                 angles.extend(frequencies.iter().map(|f| position as f32 * f));
             }
         }
-        let angles = Tensor::from_vec(angles, ((), self.shape.head / 2), &self.device)?;
+        let angles = Tensor::from_vec(angles, ((), rope.trained.len()), &self.device)?;
         let scaled = |x: Tensor| (x * rope.scale)?.to_dtype(self.dtype);
-        Ok((scaled(angles.cos()?)?, scaled(angles.sin()?)?))
+        Ok(Some((scaled(angles.cos()?)?, scaled(angles.sin()?)?)))
     }
 }
 
@@ -339,25 +232,41 @@ impl Decoder for Llama {
     type Cache = KvCache;
 
     fn cache(&self) -> KvCache {
-        KvCache::new(self.layers.len(), self.ropes.clone())
+        KvCache::new(self.layers.len(), self.ropes.clone(), self.shape.rereads)
     }
 
     fn forward(&self, rows: &mut [CacheRow<'_, KvCache>], all: bool) -> Result<Tensor> {
+        let renewed: Vec<_> = rows.iter_mut().map(|(cache, read)| cache.renewed(read)).collect();
+        // the number of positions with logits, for each row
+        let wanted: Vec<usize> = rows.iter().map(|(_, read)| if all { read.len() } else { 1 }).collect();
+        let mut own: Vec<CacheRow<'_, KvCache>> = Vec::new();
+        for ((cache, read), renewed) in rows.iter_mut().zip(&renewed) {
+            own.push((cache, renewed.as_deref().unwrap_or(read)));
+        }
+        let rows = own.as_mut_slice();
         let mut ids: Vec<u32> = Vec::new();
         for (_, read) in rows.iter() {
             ids.extend(tokens_only(read)?);
         }
         let step = self.step(rows)?;
         let mut x = self.tokens.rows(&Tensor::new(ids, &self.device)?, self.dtype)?; // (tokens of all rows, width)
+        if let Some(scale) = self.shape.token_scale {
+            x = (x * scale)?;
+        }
         for (n, layer) in self.layers.iter().enumerate() {
             x = layer.forward(&x, &step, rows, n)?;
         }
-        let mut last = Vec::with_capacity(rows.len());
-        for (cache, read) in rows {
+        let (mut ends, mut kept) = (0, Vec::new());
+        for ((cache, read), wanted) in rows.iter_mut().zip(wanted) {
             cache.advance(read.len());
-            last.push(last.last().map_or(0, |at| at + 1) + read.len() as u32 - 1);
+            ends += read.len() as u32;
+            kept.extend(ends - wanted as u32..ends);
         }
-        let x = if all || last.len() == x.dim(0)? { x } else { x.index_select(&Tensor::new(last, &self.device)?, 0)? };
-        self.head.forward(&self.norm.forward(&x)?)?.to_dtype(DType::F32)
+        let x = if kept.len() == x.dim(0)? { x } else { x.index_select(&Tensor::new(kept, &self.device)?, 0)? };
+        let logits = self.head.forward(&self.norm.forward(&x)?)?.to_dtype(DType::F32)?;
+        match self.shape.logit_cap {
+            Some(cap) => (logits / cap)?.tanh()? * cap,
+            None => Ok(logits),
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! The settings of a decoder in `config.json`, with the defaults of its model type in transformers 5.23. A setting that
 //! changes the computation and is not supported is an error.
 
-use super::weights::Biases;
+use super::{
+    rotation::{rope, rotates},
+    weights::Biases,
+};
 use crate::{
     error::Fault,
     infer::{
@@ -12,15 +15,18 @@ use crate::{
 };
 use serde_json::Value as Json;
 
-type Result<T> = std::result::Result<T, Fault>;
+pub(super) type Result<T> = std::result::Result<T, Fault>;
 
 /// The model types that share the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ModelType {
+pub(super) enum ModelType {
     Llama,
     Mistral,
     Qwen2,
     Qwen3,
+    SmolLm3,
+    Phi3,
+    Gemma3,
 }
 
 impl ModelType {
@@ -28,7 +34,13 @@ impl ModelType {
     /// Llama is a Llama.
     fn of(config: &Config) -> ModelType {
         let is = |kind: &str, architecture: &str| config.is_type(&[kind], &[architecture]);
-        if is("qwen3", "Qwen3ForCausalLM") {
+        if is("gemma3_text", "Gemma3ForCausalLM") {
+            ModelType::Gemma3
+        } else if is("phi3", "Phi3ForCausalLM") {
+            ModelType::Phi3
+        } else if is("smollm3", "SmolLM3ForCausalLM") {
+            ModelType::SmolLm3
+        } else if is("qwen3", "Qwen3ForCausalLM") {
             ModelType::Qwen3
         } else if is("qwen2", "Qwen2ForCausalLM") {
             ModelType::Qwen2
@@ -45,7 +57,17 @@ impl ModelType {
 pub(super) struct LayerType {
     /// A position attends to itself and to the positions before it, this many in all; without it to all.
     pub(super) window: Option<usize>,
-    pub(super) rope: Rope,
+    /// The rotation of queries and keys, if they are rotated.
+    pub(super) rope: Option<Rope>,
+}
+
+/// The matrices that are stored as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fused {
+    /// None.
+    Not,
+    /// Queries, keys and values in `qkv_proj`; the gate and its partner in `gate_up_proj`.
+    Phi,
 }
 
 /// The settings in `config.json`, with the defaults of transformers.
@@ -64,7 +86,20 @@ pub(super) struct DecoderShape {
     pub(super) activation: Activation,
     /// Queries and keys are normalised head by head.
     pub(super) head_norms: bool,
+    /// The outputs of attention and of the feed-forward part are normalised before they are added.
+    pub(super) norms_after: bool,
+    /// The weights of norms are stored less 1.
+    pub(super) norms_less_one: bool,
+    pub(super) fused: Fused,
+    /// All positions are read again when the sequence becomes longer than the trained context.
+    pub(super) rereads: bool,
     pub(super) biases: Biases,
+    /// The factor of queries before they meet keys.
+    pub(super) query_scale: f64,
+    /// The factor of the vectors of tokens.
+    pub(super) token_scale: Option<f64>,
+    /// Bounds logits: cap·tanh(x / cap).
+    pub(super) logit_cap: Option<f64>,
     /// The maximum positions of a prompt and its reply together.
     pub(super) positions: usize,
 }
@@ -72,21 +107,28 @@ pub(super) struct DecoderShape {
 impl DecoderShape {
     pub(super) fn read(config: &Config) -> Result<DecoderShape> {
         let kind = ModelType::of(config);
-        refuse_unsupported(config)?;
+        refuse_unsupported(config, kind)?;
         let width = config.size("hidden_size", within::WIDTH)?;
         let heads = config.size("num_attention_heads", within::HEADS)?;
-        let by_default = (kind == ModelType::Qwen3 && !config.states("head_dim")).then_some(128);
+        let by_default = match kind {
+            _ if config.states("head_dim") => None,
+            ModelType::Qwen3 => Some(128),
+            ModelType::Gemma3 => Some(256),
+            _ => None,
+        };
         let head = config.count("head_dim", within::HEADS)?.or(by_default).unwrap_or(width / heads);
         let by_default = match kind {
             ModelType::Llama => 2048,
-            ModelType::Mistral => 131_072,
-            ModelType::Qwen2 | ModelType::Qwen3 => 32_768,
+            ModelType::Phi3 => 4096,
+            ModelType::Mistral | ModelType::Gemma3 => 131_072,
+            ModelType::Qwen2 | ModelType::Qwen3 | ModelType::SmolLm3 => 32_768,
         };
         let positions = config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(by_default);
         let by_default = match kind {
             _ if config.states("num_key_value_heads") => heads,
-            ModelType::Llama => heads,
+            ModelType::Llama | ModelType::Phi3 => heads,
             ModelType::Mistral => 8,
+            ModelType::SmolLm3 | ModelType::Gemma3 => 4,
             ModelType::Qwen2 | ModelType::Qwen3 => 32,
         };
         let kv_heads = config.count("num_key_value_heads", within::HEADS)?.unwrap_or(by_default);
@@ -100,7 +142,9 @@ impl DecoderShape {
             ));
         }
         let (layers, types) = layer_types(config, kind, head, positions)?;
-        let served = types.iter().filter_map(|t| t.rope.positions).max().unwrap_or(positions);
+        let served = types.iter().filter_map(|t| t.rope.as_ref()?.positions).max().unwrap_or(positions);
+        let gemma = kind == ModelType::Gemma3;
+        let scalar = config.number("query_pre_attn_scalar", 1e-3..=1e6)?.unwrap_or(256.0);
         Ok(DecoderShape {
             vocab: config.size("vocab_size", within::VOCABULARY)?,
             width,
@@ -110,11 +154,25 @@ impl DecoderShape {
             heads,
             kv_heads,
             head,
-            eps: config.number("rms_norm_eps", within::EPSILON)?.unwrap_or(1e-6) as f32,
-            tied: config.truth("tie_word_embeddings")?.unwrap_or(false),
-            activation: config.activation("hidden_act", "silu")?,
-            head_norms: kind == ModelType::Qwen3,
+            eps: config.number("rms_norm_eps", within::EPSILON)?.unwrap_or(if kind == ModelType::Phi3 {
+                1e-5
+            } else {
+                1e-6
+            }) as f32,
+            tied: config.truth("tie_word_embeddings")?.unwrap_or(gemma || kind == ModelType::SmolLm3),
+            activation: match gemma {
+                true => config.activation("hidden_activation", "gelu_pytorch_tanh")?,
+                false => config.activation("hidden_act", "silu")?,
+            },
+            head_norms: gemma || kind == ModelType::Qwen3,
+            norms_after: gemma,
+            norms_less_one: gemma,
+            fused: if kind == ModelType::Phi3 { Fused::Phi } else { Fused::Not },
+            rereads: kind == ModelType::Phi3,
             biases: biases(config, kind)?,
+            query_scale: if gemma { scalar } else { head as f64 }.powf(-0.5),
+            token_scale: gemma.then(|| (width as f64).sqrt()),
+            logit_cap: config.number("final_logit_softcapping", 1e-3..=1e6)?.filter(|_| gemma),
             positions: positions.max(served).min(*within::POSITIONS.end()),
         })
     }
@@ -125,12 +183,15 @@ fn biases(config: &Config, kind: ModelType) -> Result<Biases> {
     let stated = |key: &str| Ok::<_, Fault>(config.truth(key)?.unwrap_or(false));
     let attention = stated("attention_bias")?;
     Ok(match kind {
-        ModelType::Llama => Biases { qkv: attention, out: attention, mlp: stated("mlp_bias")? },
-        ModelType::Mistral => Biases { qkv: false, out: false, mlp: false },
+        ModelType::Llama | ModelType::SmolLm3 => Biases { qkv: attention, out: attention, mlp: stated("mlp_bias")? },
+        ModelType::Mistral | ModelType::Phi3 => Biases { qkv: false, out: false, mlp: false },
         ModelType::Qwen2 => Biases { qkv: true, out: false, mlp: false },
-        ModelType::Qwen3 => Biases { qkv: attention, out: attention, mlp: false },
+        ModelType::Qwen3 | ModelType::Gemma3 => Biases { qkv: attention, out: attention, mlp: false },
     })
 }
+
+pub(super) const FULL: &str = "full_attention";
+pub(super) const SLIDING: &str = "sliding_attention";
 
 /// The index of each layer's type, and the types.
 fn layer_types(
@@ -139,26 +200,9 @@ fn layer_types(
     head: usize,
     positions: usize,
 ) -> Result<(Vec<usize>, Vec<LayerType>)> {
-    const FULL: &str = "full_attention";
-    const SLIDING: &str = "sliding_attention";
     let count = config.size("num_hidden_layers", within::LAYERS)?;
-    let stated = config.count("sliding_window", within::TOKENS)?;
-    let is_used = config.truth("use_sliding_window")?;
-    // A window of 0 positions makes no sense; some files write it for none.
-    let stated = stated.filter(|window| *window > 0);
-    let window = match kind {
-        ModelType::Llama => {
-            if let (Some(_), true) = (stated.filter(|window| *window < positions), is_used != Some(false)) {
-                return Err(config.unsupported("sliding_window"));
-            }
-            None
-        }
-        ModelType::Mistral if config.states("sliding_window") => stated,
-        ModelType::Mistral => Some(4096),
-        ModelType::Qwen2 | ModelType::Qwen3 if is_used != Some(true) => None,
-        ModelType::Qwen2 | ModelType::Qwen3 if config.states("sliding_window") => stated,
-        ModelType::Qwen2 | ModelType::Qwen3 => Some(4096),
-    };
+    let window = window(config, kind, positions)?;
+    let rotates = rotates(config, kind, count)?;
     // The first layer that slides, unless the layers are listed.
     let first = match (window, kind) {
         (None, _) => count,
@@ -167,39 +211,71 @@ fn layer_types(
         }
         (Some(_), _) => 0,
     };
-    let mut slides: Vec<bool> = (0..count).map(|n| n >= first).collect();
+    let mut slides: Vec<bool> = match kind {
+        ModelType::SmolLm3 => rotates.iter().map(|rotates| window.is_some() && !rotates).collect(),
+        ModelType::Gemma3 => {
+            let pattern = config.count("sliding_window_pattern", within::LAYERS)?.unwrap_or(6);
+            (1..=count).map(|n| !n.is_multiple_of(pattern)).collect()
+        }
+        _ => (0..count).map(|n| n >= first).collect(),
+    };
     let listed = config.list("layer_types")?;
     if !listed.is_empty() {
         let named = listed.iter().map(|name| match name.as_str() {
             Some(FULL) => Some(false),
             Some(SLIDING) if window.is_some() => Some(true),
+            // transformers ignores the name unless `use_sliding_window` is set
+            Some(SLIDING) if kind == ModelType::SmolLm3 => Some(false),
             _ => None,
         });
         let named = named.collect::<Option<Vec<bool>>>().filter(|named| named.len() == count);
-        let free = matches!(kind, ModelType::Qwen2 | ModelType::Qwen3);
+        let free = !matches!(kind, ModelType::Llama | ModelType::Mistral | ModelType::Phi3);
         slides = named.filter(|named| free || *named == slides).ok_or_else(|| config.unsupported("layer_types"))?;
     }
+    let mut known: Vec<(bool, bool)> = Vec::new();
     let mut types = Vec::new();
-    let mut indices = [None; 2];
     let mut layers = Vec::with_capacity(count);
-    for slides in slides {
-        let index = match indices[usize::from(slides)] {
+    for (slides, rotates) in slides.into_iter().zip(rotates) {
+        let index = match known.iter().position(|known| *known == (slides, rotates)) {
             Some(index) => index,
             None => {
-                let rope = Rope::read(config, head, positions, if slides { SLIDING } else { FULL })?;
-                types.push(LayerType { window: window.filter(|_| slides), rope });
+                let rope = || rope(config, kind, (head, positions), if slides { SLIDING } else { FULL });
+                types.push(LayerType { window: window.filter(|_| slides), rope: rotates.then(rope).transpose()? });
+                known.push((slides, rotates));
                 types.len() - 1
             }
         };
-        indices[usize::from(slides)] = Some(index);
         layers.push(index);
     }
     Ok((layers, types))
 }
 
+/// The window of the layers that slide, if any may.
+fn window(config: &Config, kind: ModelType, positions: usize) -> Result<Option<usize>> {
+    let stated = config.count("sliding_window", within::TOKENS)?;
+    let is_used = config.truth("use_sliding_window")?;
+    // A window of 0 positions makes no sense; some files write it for none.
+    let stated = stated.filter(|window| *window > 0);
+    Ok(match kind {
+        ModelType::Llama => {
+            if let (Some(_), true) = (stated.filter(|window| *window < positions), is_used != Some(false)) {
+                return Err(config.unsupported("sliding_window"));
+            }
+            None
+        }
+        ModelType::SmolLm3 => stated.filter(|_| is_used == Some(true)),
+        ModelType::Phi3 => stated,
+        ModelType::Mistral | ModelType::Gemma3 if config.states("sliding_window") => stated,
+        ModelType::Mistral | ModelType::Gemma3 => Some(4096),
+        ModelType::Qwen2 | ModelType::Qwen3 if is_used != Some(true) => None,
+        ModelType::Qwen2 | ModelType::Qwen3 if config.states("sliding_window") => stated,
+        ModelType::Qwen2 | ModelType::Qwen3 => Some(4096),
+    })
+}
+
 /// Fails if a key asks for a computation that no model type of this decoder has. Each key comes from a related family of
 /// transformers, whose checkpoints are sometimes renamed.
-fn refuse_unsupported(config: &Config) -> Result<()> {
+fn refuse_unsupported(config: &Config, kind: ModelType) -> Result<()> {
     // Numbers that change nothing if they are 1.
     const FACTORS: [&str; 7] = [
         "attention_multiplier",
@@ -252,7 +328,13 @@ fn refuse_unsupported(config: &Config) -> Result<()> {
         Json::Object(map) => map.is_empty(),
         _ => false,
     };
-    for key in SWITCHES {
+    let own: &[&str] = match kind {
+        ModelType::SmolLm3 => &["no_rope_layers", "no_rope_layer_interval"],
+        // transformers ignores `attn_logit_softcapping` here; no published file has it
+        ModelType::Gemma3 => &["final_logit_softcapping", "query_pre_attn_scalar"],
+        _ => &[],
+    };
+    for key in SWITCHES.iter().filter(|key| !own.contains(key)) {
         if config.get(key).is_some_and(|value| !is_off(value)) {
             return Err(config.unsupported(key));
         }

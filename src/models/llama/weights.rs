@@ -45,7 +45,16 @@ pub(super) struct Weights {
 #[derive(Clone)]
 enum Stored {
     Folder(VarBuilder<'static>),
-    Gguf(gguf::Tensors),
+    Gguf(gguf::Tensors, Naming),
+}
+
+/// The names of a GGUF file's norms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// A norm before attention and one before the feed-forward part.
+    Usual,
+    /// Gemma 3: also one after each.
+    Gemma,
 }
 
 impl Weights {
@@ -56,9 +65,9 @@ impl Weights {
     }
 
     /// The weights of a GGUF file; tensors that are not quantised are converted to `dtype`.
-    pub(super) fn gguf(tensors: gguf::Tensors, dtype: DType) -> Weights {
+    pub(super) fn gguf(tensors: gguf::Tensors, naming: Naming, dtype: DType) -> Weights {
         let device = tensors.device().clone();
-        Weights { stored: Stored::Gguf(tensors), dtype, device, path: String::new() }
+        Weights { stored: Stored::Gguf(tensors, naming), dtype, device, path: String::new() }
     }
 
     /// The weights below `name` (`pp` is candle's name for "push prefix").
@@ -85,7 +94,7 @@ impl Weights {
         let name = self.full(name);
         match &self.stored {
             Stored::Folder(vb) => vb.contains_tensor(&name),
-            Stored::Gguf(tensors) => tensors.has(&in_gguf(&name)),
+            Stored::Gguf(tensors, naming) => tensors.has(&in_gguf(&name, *naming)),
         }
     }
 
@@ -94,7 +103,9 @@ impl Weights {
         let name = self.full(name);
         match &self.stored {
             Stored::Folder(vb) => vb.get(size, &name),
-            Stored::Gguf(tensors) => self.converted(tensors.floating(size, &in_gguf(&name))?, self.dtype),
+            Stored::Gguf(tensors, naming) => {
+                self.converted(tensors.floating(size, &in_gguf(&name, *naming))?, self.dtype)
+            }
         }
     }
 
@@ -122,11 +133,23 @@ impl Weights {
         }
     }
 
+    /// The linear maps whose rows are one after another in `weight`. Only folders have such matrices.
+    pub(super) fn parts<const N: usize>(&self, input: usize, outputs: [usize; N]) -> Result<[Linear; N]> {
+        let whole = self.linear(input, outputs.iter().sum())?;
+        let mut from = 0;
+        let mut parts = Vec::with_capacity(N);
+        for rows in outputs {
+            parts.push(whole.rows(from, rows)?.for_decoding());
+            from += rows;
+        }
+        parts.try_into().map_err(|_| Error::msg("another number of parts: this is a bug"))
+    }
+
     /// The error for a tensor that must be there, as the reader of this source states it.
     fn lacking(&self, name: &str) -> Error {
         Error::msg(match &self.stored {
             Stored::Folder(_) => format!("the weights lack the tensor `{name}`"),
-            Stored::Gguf(_) => format!("cannot find tensor {name}"),
+            Stored::Gguf(..) => format!("cannot find tensor {name}"),
         })
     }
 
@@ -135,7 +158,7 @@ impl Weights {
         let name = self.full(name);
         match &self.stored {
             Stored::Folder(_) => name,
-            Stored::Gguf(_) => in_gguf(&name),
+            Stored::Gguf(_, naming) => in_gguf(&name, *naming),
         }
     }
 
@@ -143,7 +166,7 @@ impl Weights {
     fn linear(&self, input: usize, output: usize) -> Result<Linear> {
         let tensors = match &self.stored {
             Stored::Folder(vb) => return Ok(ops::linear(input, output, vb.pp(&self.path))?.for_decoding()),
-            Stored::Gguf(tensors) => tensors,
+            Stored::Gguf(tensors, _) => tensors,
         };
         let name = self.stored_name("weight");
         let floating = tensors.dtype(&name).is_none_or(is_floating);
@@ -167,7 +190,7 @@ impl Weights {
     pub(super) fn table(&self, vocab: usize, width: usize, tied: bool) -> Result<Table> {
         let tensors = match &self.stored {
             Stored::Folder(vb) => return ops::table(vocab, width, &self.full("weight"), vb),
-            Stored::Gguf(tensors) => tensors,
+            Stored::Gguf(tensors, _) => tensors,
         };
         let name = self.stored_name("weight");
         if tensors.dtype(&name).is_none_or(is_floating) {
@@ -186,7 +209,7 @@ impl Weights {
         match &self.stored {
             _ if !tied => self.pp("lm_head").linear(width, vocab),
             // The table was dequantised for look-ups; the file's quantised matrix is smaller.
-            Stored::Gguf(_) if !self.device.is_cpu() => self.pp("model.embed_tokens").linear(width, vocab),
+            Stored::Gguf(..) if !self.device.is_cpu() => self.pp("model.embed_tokens").linear(width, vocab),
             _ => Ok(table.head().for_decoding()),
         }
     }
@@ -207,13 +230,15 @@ fn is_floating(dtype: GgmlDType) -> bool {
 }
 
 /// The GGUF name of a tensor of a checkpoint folder: `model.layers.3.mlp.up_proj.weight` is `blk.3.ffn_up.weight`.
-fn in_gguf(name: &str) -> String {
-    const NAMES: [(&str, &str); 14] = [
+fn in_gguf(name: &str, naming: Naming) -> String {
+    const NAMES: [(&str, &str); 16] = [
         ("embed_tokens", "token_embd"),
         ("norm", "output_norm"),
         ("lm_head", "output"),
         ("input_layernorm", "attn_norm"),
         ("post_attention_layernorm", "ffn_norm"),
+        ("pre_feedforward_layernorm", "ffn_norm"),
+        ("post_feedforward_layernorm", "post_ffw_norm"),
         ("q_proj", "attn_q"),
         ("k_proj", "attn_k"),
         ("v_proj", "attn_v"),
@@ -225,6 +250,7 @@ fn in_gguf(name: &str) -> String {
         ("down_proj", "ffn_down"),
     ];
     let part = |part: &str| match part {
+        "post_attention_layernorm" if naming == Naming::Gemma => Some("post_attention_norm".to_owned()),
         "model" | "self_attn" | "mlp" => None,
         "layers" => Some("blk".to_owned()),
         other => Some(NAMES.iter().find(|(ours, _)| *ours == other).map_or(other, |(_, theirs)| *theirs).to_owned()),
@@ -234,15 +260,21 @@ fn in_gguf(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::in_gguf;
+    use super::{Naming, in_gguf};
 
     #[test]
     fn names_of_a_checkpoint_folder_become_gguf_names() {
-        assert_eq!(in_gguf("model.embed_tokens.weight"), "token_embd.weight");
-        assert_eq!(in_gguf("model.norm.weight"), "output_norm.weight");
-        assert_eq!(in_gguf("lm_head.weight"), "output.weight");
-        assert_eq!(in_gguf("model.layers.11.self_attn.q_proj.bias"), "blk.11.attn_q.bias");
-        assert_eq!(in_gguf("model.layers.0.mlp.down_proj.weight"), "blk.0.ffn_down.weight");
-        assert_eq!(in_gguf("rope_freqs.weight"), "rope_freqs.weight");
+        let usual = |name| in_gguf(name, Naming::Usual);
+        assert_eq!(usual("model.embed_tokens.weight"), "token_embd.weight");
+        assert_eq!(usual("model.norm.weight"), "output_norm.weight");
+        assert_eq!(usual("lm_head.weight"), "output.weight");
+        assert_eq!(usual("model.layers.11.self_attn.q_proj.bias"), "blk.11.attn_q.bias");
+        assert_eq!(usual("model.layers.0.mlp.down_proj.weight"), "blk.0.ffn_down.weight");
+        assert_eq!(usual("rope_freqs.weight"), "rope_freqs.weight");
+        let after = "model.layers.2.post_attention_layernorm.weight";
+        assert_eq!(
+            (usual(after), in_gguf(after, Naming::Gemma)),
+            ("blk.2.ffn_norm.weight".into(), "blk.2.post_attention_norm.weight".into())
+        );
     }
 }
