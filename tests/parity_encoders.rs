@@ -86,7 +86,8 @@ fn check_scores(model: &mut dyn Model, cases: &Json, name: &str) {
 #[test]
 fn sentence_embedders_equal_sentence_transformers() {
     let names = ["bert-dense", "roberta", "roberta-cls", "roberta-two", "xlmr", "xlmr-dense", "xlmr-plain"];
-    names.iter().for_each(|name| check(&folder(&format!("embed-{name}"))));
+    let names = names.iter().chain(&["modern", "modern-biases", "qwen3", "gemma"]);
+    names.for_each(|name| check(&folder(&format!("embed-{name}"))));
     eprintln!("largest difference so far {:e}", *WORST.lock().unwrap());
 }
 
@@ -95,6 +96,7 @@ fn heads_equal_transformers() {
     for kin in ["bert", "roberta", "xlmr"] {
         ["pair", "nli", "labels"].iter().for_each(|kind| check(&folder(&format!("head-{kin}-{kind}"))));
     }
+    ["pair", "labels"].iter().for_each(|kind| check(&folder(&format!("head-modern-{kind}"))));
     eprintln!("largest difference so far {:e}", *WORST.lock().unwrap());
 }
 

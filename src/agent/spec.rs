@@ -16,7 +16,7 @@ use crate::{
         inside,
         verdict::{plain, ways_out},
     },
-    infer::{config::Config, gguf::Gguf},
+    infer::{checkpoint::mark, config::Config, gguf::Gguf},
     models,
 };
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -195,7 +195,11 @@ pub fn answers(name: &str, catalogue: &Catalogue) -> Option<Vec<Answers>> {
         Spec::Local(local) => {
             let resolver = catalogue.resolver();
             let config = match resolver.peek_config(&local.source, &local.origin) {
-                Some(text) => serde_json::from_str(&text).ok()?,
+                Some(text) => {
+                    let mut config = serde_json::from_str(&text).ok()?;
+                    mark(&mut config, resolver.peek_modules(&local.source, &local.origin));
+                    config
+                }
                 None => match resolver.local(&local.source, &local.origin).ok()? {
                     WeightsPath::Gguf(file) => Gguf::sketch(&file).and_then(|gguf| gguf.config()).ok()?,
                     WeightsPath::Folder(_) => return None,

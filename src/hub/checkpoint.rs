@@ -256,6 +256,15 @@ impl Resolver {
         )
     }
 
+    /// True if the checkpoint is a folder on this machine with the modules of sentence-transformers.
+    pub fn peek_modules(&self, source: &WeightsSource, origin: &Origin) -> bool {
+        match (source, origin) {
+            (WeightsSource::Path(path), Origin::Embedded(folder)) if in_program(folder, path).is_some() => false,
+            (WeightsSource::Gguf(_), _) => false,
+            _ => self.local(source, origin).is_ok_and(|weights| weights.path().join(MODULES_FILE).is_file()),
+        }
+    }
+
     /// The text of `config.json`, if it is available without a download and without unpacking.
     pub fn peek_config(&self, source: &WeightsSource, origin: &Origin) -> Option<String> {
         match (source, origin) {
@@ -271,6 +280,9 @@ impl Resolver {
         }
     }
 }
+
+/// The list of the modules of sentence-transformers in a checkpoint.
+pub const MODULES_FILE: &str = "modules.json";
 
 /// The name of a checkpoint of the binary (`agents` + `starter/clip`), if there is one.
 fn in_program(folder: &str, path: &Path) -> Option<String> {

@@ -11,7 +11,7 @@ use crate::{
     error::Fault,
     files,
     hub::{
-        checkpoint::only_gguf,
+        checkpoint::{MODULES_FILE, only_gguf},
         digest::{self, Digests, Stamp},
         weights as weight_files,
     },
@@ -31,6 +31,10 @@ const MAX_CONFIG_BYTES: usize = 16 << 20;
 
 /// The maximum modules of a sentence embedder; published ones have up to five. Each may read the same weights again.
 const MAX_MODULES: usize = 32;
+
+/// A key that a configuration gets if the checkpoint has the modules of sentence-transformers. A decoder's own configuration does
+/// not say whether it writes or embeds.
+pub const SENTENCES: &str = "(modules of sentence-transformers)";
 
 /// A checkpoint whose `config.json` (or GGUF header) was read; weights are not touched before [`Checkpoint::weights`].
 #[derive(Debug, Clone)]
@@ -65,7 +69,7 @@ impl Checkpoint {
         if !path.is_dir() {
             return Err(Fault::model(format!("the folder {shown} does not exist")));
         }
-        let Some(config) = read_json(&path.join("config.json"))? else {
+        let Some(mut config) = read_json(&path.join("config.json"))? else {
             return match only_gguf(path).map_err(|error| Fault::model(error.line()))? {
                 Some(file) => Checkpoint::gguf_file(&file),
                 None => Err(Fault::model(format!(
@@ -76,6 +80,7 @@ impl Checkpoint {
         let files = weight_files::files(path).map_err(|error| Fault::model(error.line()))?;
         let stored = Stored::Safetensors(files);
         let background = Some(path.join(background::FILE)).filter(|file| file.exists());
+        mark(&mut config, path.join(MODULES_FILE).is_file());
         let config = Config::new("config.json", config);
         Ok(Checkpoint { folder: path.to_owned(), config, background, stored })
     }
@@ -164,7 +169,7 @@ impl Checkpoint {
     /// which is empty for the checkpoint's own. No modules if the file is absent. Fails if it is damaged, or if a folder
     /// lies outside of the checkpoint.
     pub fn modules(&self) -> Result<Vec<(String, String)>, Fault> {
-        let Some(text) = self.text("modules.json")? else { return Ok(Vec::new()) };
+        let Some(text) = self.text(MODULES_FILE)? else { return Ok(Vec::new()) };
         let modules: Vec<Json> = serde_json::from_str(&text).map_err(|e| Fault::model(format!("modules.json: {e}")))?;
         if modules.len() > MAX_MODULES {
             let count = modules.len();
@@ -264,6 +269,13 @@ impl Checkpoint {
         files.sort();
         files.dedup();
         files
+    }
+}
+
+/// Notes in a configuration whether the checkpoint has the modules of sentence-transformers.
+pub fn mark(config: &mut Json, has_modules: bool) {
+    if let Some(keys) = config.as_object_mut().filter(|_| has_modules) {
+        keys.insert(SENTENCES.to_owned(), Json::Bool(true));
     }
 }
 

@@ -165,6 +165,13 @@ pub fn sliding_mask(
     Tensor::from_vec(mask, (rows, columns), device)?.to_dtype(dtype)
 }
 
+/// The mask of attention to both sides, (rows, rows): 0 up to `reach` positions away, −∞ beyond.
+pub fn reaching_mask(rows: usize, reach: usize, dtype: DType, device: &Device) -> Result<Tensor> {
+    let cell = |n: usize| if (n / rows).abs_diff(n % rows) > reach { f32::NEG_INFINITY } else { 0.0 };
+    let mask: Vec<f32> = (0..rows * rows).map(cell).collect();
+    Tensor::from_vec(mask, (rows, rows), device)?.to_dtype(dtype)
+}
+
 /// A vector in f32 on the host, scaled to unit length.
 pub fn unit(x: &Tensor) -> Result<Vec<f32>> {
     let x: Vec<f32> = x.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;

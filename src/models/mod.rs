@@ -115,11 +115,13 @@ impl Family {
 pub const FAMILIES: &[Family] = &[
     clip::FAMILY,
     siglip::FAMILY,
+    llama::EMBEDDER,
     llama::FAMILY,
     whisper::FAMILY,
     bert::BERT,
     bert::ROBERTA,
     bert::XLM_ROBERTA,
+    bert::MODERN,
     bert::CROSS_ENCODER,
     bert::ENTAILMENT,
     bert::CLASSIFIER,

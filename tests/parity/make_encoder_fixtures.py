@@ -1,5 +1,6 @@
 """Makes the parity fixtures of text encoders: sentence embedders with the modules of
-sentence-transformers, and heads for pairs and classes, for BERT, RoBERTa and XLM-RoBERTa.
+sentence-transformers, and heads for pairs and classes, for BERT, RoBERTa, XLM-RoBERTa and
+ModernBERT; decoders that embed (Qwen3, Gemma 3).
 
     OMP_NUM_THREADS=1 python tests/parity/make_encoder_fixtures.py tests/parity/fixtures [NAME…]
     python tests/parity/make_encoder_fixtures.py OUT random SEED COUNT
@@ -32,7 +33,14 @@ from transformers import (
     BertForSequenceClassification,
     BertModel,
     BertTokenizerFast,
+    Gemma3TextConfig,
+    Gemma3TextModel,
+    ModernBertConfig,
+    ModernBertForSequenceClassification,
+    ModernBertModel,
     PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3Model,
     RobertaConfig,
     RobertaForSequenceClassification,
     RobertaModel,
@@ -47,6 +55,17 @@ CLASSES = {
     "bert": (BertConfig, BertModel, BertForSequenceClassification),
     "roberta": (RobertaConfig, RobertaModel, RobertaForSequenceClassification),
     "xlm-roberta": (XLMRobertaConfig, XLMRobertaModel, XLMRobertaForSequenceClassification),
+    "modernbert": (ModernBertConfig, ModernBertModel, ModernBertForSequenceClassification),
+    "qwen3": (Qwen3Config, Qwen3Model, None),
+    "gemma3_text": (Gemma3TextConfig, Gemma3TextModel, None),
+}
+ROTARY = ("modernbert", "qwen3", "gemma3_text")
+# How the tokenizer of a family puts special tokens around one text and around two.
+AROUND = {
+    "roberta": ("<s> $A </s>", "<s> $A </s> </s> $B </s>"),
+    "modernbert": ("<s> $A </s>", "<s> $A </s> $B:0 </s>:0"),
+    "qwen3": ("$A </s>", "$A </s> $B </s>"),
+    "gemma3_text": ("<s> $A </s>", "<s> $A </s> $B </s>"),
 }
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 TEXTS = [
@@ -96,7 +115,7 @@ def wrapped(backend, length):
     )
 
 
-def byte_pairs(length):
+def byte_pairs(kind, length):
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
@@ -107,9 +126,15 @@ def byte_pairs(length):
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     backend.train_from_iterator(TEXT, trainer)
-    backend.post_processor = processors.RobertaProcessing(
-        ("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False
-    )
+    if kind == "roberta":
+        backend.post_processor = processors.RobertaProcessing(
+            ("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False
+        )
+    else:
+        single, pair = AROUND[kind]
+        backend.post_processor = processors.TemplateProcessing(
+            single=single, pair=pair, special_tokens=[("<s>", 0), ("</s>", 2)]
+        )
     return wrapped(backend, length)
 
 
@@ -139,9 +164,13 @@ def parts(kind, seed, dtype, head, size):
         tokenizer.model_max_length = length
         more = {"max_position_embeddings": length, "type_vocab_size": 2}
     else:
-        tokenizer = byte_pairs(length) if kind == "roberta" else unigram(length)
-        more = {"max_position_embeddings": length + 2, "type_vocab_size": 1, "pad_token_id": 1}
-        more |= {"bos_token_id": 0, "eos_token_id": 2, "layer_norm_eps": 1e-5}
+        tokenizer = unigram(length) if kind == "xlm-roberta" else byte_pairs(kind, length)
+        more = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+        if kind in ("roberta", "xlm-roberta"):
+            more |= {"max_position_embeddings": length + 2, "type_vocab_size": 1}
+            more |= {"layer_norm_eps": 1e-5}
+        else:
+            more |= {"max_position_embeddings": length}
     settings = config(vocab_size=len(tokenizer), **more, **size, **(head or {}))
     model = randomise((classifier if head else plain)(settings), seed)
     return model.to(dtype), tokenizer
@@ -172,6 +201,9 @@ def embedder(folder, seed, kind, dtype, size, pooling, dense=None, last=True, **
                 file = folder / "sentence_bert_config.json"
                 file.write_text(json.dumps({**json.loads(file.read_text()), "do_lower_case": True}))
             whole = whole.float()
+    if kind in ROTARY:  # `to` rounds the frequencies, which are no weights
+        kwargs = {"dtype": torch.float32}
+        whole = SentenceTransformer(str(folder), device="cpu", model_kwargs=kwargs)
     rows = []
     for text in TEXTS:
         vector = torch.tensor(whole.encode(text))
@@ -186,6 +218,8 @@ def head(folder, seed, kind, dtype, size, labels, label2id=None, **more):
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     model = model.float()
+    if kind in ROTARY:
+        model = CLASSES[kind][2].from_pretrained(folder, dtype=torch.float32).eval()
 
     def logits(*texts):
         # as a batch, because a lone pair with an empty second text loses that text
@@ -305,6 +339,77 @@ def jobs():
             ["LABEL_0", "LABEL_1"],
             {"not_entailment": 0, "entailment": 1},
         ),
+        "embed-modern": lambda f: embedder(
+            f,
+            58,
+            "modernbert",
+            F32,
+            {**one, "num_hidden_layers": 4, "local_attention": 12},
+            {"pooling_mode": "cls"},
+        ),
+        "embed-modern-biases": lambda f: embedder(
+            f,
+            59,
+            "modernbert",
+            BF16,
+            {
+                **two,
+                "local_attention": 8,
+                "global_attn_every_n_layers": 2,
+                "norm_bias": True,
+                "attention_bias": True,
+                "mlp_bias": True,
+                "global_rope_theta": 500.0,
+            },
+            {"pooling_mode": "mean"},
+            prompts={"query": "search_query: "},
+            default_prompt_name="query",
+        ),
+        "embed-qwen3": lambda f: embedder(
+            f,
+            70,
+            "qwen3",
+            F32,
+            {**one, "num_key_value_heads": 2, "head_dim": 12},
+            {"pooling_mode": "lasttoken"},
+            prompts={"query": "Instruct: find\nQuery:"},
+        ),
+        "embed-gemma": lambda f: embedder(
+            f,
+            71,
+            "gemma3_text",
+            F16,
+            {
+                **one,
+                "num_key_value_heads": 1,
+                "head_dim": 8,
+                "num_hidden_layers": 3,
+                "sliding_window": 8,
+                "sliding_window_pattern": 2,
+                "use_bidirectional_attention": True,
+            },
+            {"pooling_mode": "mean"},
+            {"out_features": 20, "bias": False, "activation_function": torch.nn.Identity()},
+        ),
+        "head-modern-pair": lambda f: head(
+            f,
+            72,
+            "modernbert",
+            F32,
+            {**two, "local_attention": 10, "num_hidden_layers": 4},
+            ["LABEL_0"],
+            classifier_pooling="mean",
+        ),
+        "head-modern-labels": lambda f: head(
+            f,
+            73,
+            "modernbert",
+            F32,
+            {**one, "local_attention": 10, "norm_bias": True},
+            ["negative", "neutral", "positive"],
+            classifier_bias=True,
+            classifier_activation="silu",
+        ),
         "head-xlmr-labels": lambda f: head(f, 69, "xlm-roberta", BF16, three, ["ham", "spam"]),
     }
 
@@ -318,9 +423,19 @@ def at_random(out, seed, count):
         heads = rng.choice([1, 2, 3, 4, 6, 8])
         hidden = heads * rng.choice([4, 6, 8, 12, 16])
         shape = size(hidden, rng.randint(5, 130), heads, rng.randint(1, 4), rng.randint(6, 60))
-        shape["hidden_act"] = rng.choice(["gelu", "gelu_new", "relu", "silu"])
         kind, dtype = rng.choice(list(CLASSES)), rng.choice([F32, F16, BF16])
-        if n % 2:
+        activation = rng.choice(["gelu", "gelu_new", "relu", "silu"])
+        own = kind in ("modernbert", "gemma3_text")
+        shape["hidden_activation" if own else "hidden_act"] = activation
+        if kind == "modernbert":
+            shape["local_attention"] = rng.choice([4, 10, 30])
+            shape["global_attn_every_n_layers"] = rng.choice([1, 2, 3])
+        if kind in ("qwen3", "gemma3_text"):
+            shape |= {"num_key_value_heads": 1, "head_dim": rng.choice([4, 8, 12])}
+        if kind == "gemma3_text":
+            shape |= {"sliding_window": rng.choice([4, 12]), "sliding_window_pattern": 2}
+            shape["use_bidirectional_attention"] = rng.random() < 0.7
+        if n % 2 and CLASSES[kind][2]:
             labels = rng.choice(
                 [["LABEL_0"], NLI, ["entailment", "not_entailment"], list("abcdefg")]
             )

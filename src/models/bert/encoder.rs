@@ -1,5 +1,6 @@
 //! The encoder that BERT, RoBERTa and XLM-RoBERTa share. They differ in the numbering of positions.
 
+use super::modern::ModernEncoder;
 use crate::{
     error::Fault,
     infer::{
@@ -16,6 +17,23 @@ use crate::{
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{LayerNorm, Module, VarBuilder};
 
+/// Turns a text into states, one for each token.
+pub(in crate::models) trait TextEncoder {
+    /// The width of a state.
+    fn width(&self) -> usize;
+
+    /// The maximum tokens of a text.
+    fn max_tokens(&self) -> usize;
+
+    /// Calls `read` with the states (t, width) of each text, and gives the results in the order of `texts`. A result does
+    /// not depend on the other texts.
+    fn read(
+        &self,
+        texts: &[Encoded],
+        read: &mut dyn FnMut(&Tensor) -> Result<Vec<f32>>,
+    ) -> std::result::Result<Vec<Vec<f32>>, Fault>;
+}
+
 /// The variants of the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kin {
@@ -23,6 +41,8 @@ pub(super) enum Kin {
     Bert,
     /// Positions begin after that of the padding token.
     Roberta,
+    /// Positions rotate queries and keys (`modern`).
+    Modern,
 }
 
 impl Kin {
@@ -31,6 +51,7 @@ impl Kin {
         match self {
             Kin::Bert => "bert",
             Kin::Roberta => "roberta",
+            Kin::Modern => "model",
         }
     }
 
@@ -39,6 +60,7 @@ impl Kin {
         match self {
             Kin::Bert => VocabStyle::WordPiece,
             Kin::Roberta => VocabStyle::Roberta,
+            Kin::Modern => VocabStyle::Bytes,
         }
     }
 }
@@ -109,12 +131,10 @@ pub(super) struct Encoder {
     blocks: Vec<Block>,
     /// The padding token, after whose position the others begin.
     padding: Option<u32>,
-    /// The width of a state.
-    pub(super) width: usize,
+    width: usize,
     /// The smallest number of outputs of a layer.
     narrowest: usize,
-    /// The maximum tokens of a text.
-    pub(super) max_tokens: usize,
+    max_tokens: usize,
     device: Device,
     meter: Meter,
 }
@@ -136,7 +156,7 @@ impl Encoder {
         let most = config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(512);
         let types = config.count("type_vocab_size", within::VOCABULARY)?.unwrap_or(2);
         let padding = match kin {
-            Kin::Bert => None,
+            Kin::Bert | Kin::Modern => None,
             Kin::Roberta => Some(config.token("pad_token_id", vocab)?.unwrap_or(1)),
         };
         let before = padding.map_or(0, |id| id as usize + 1);
@@ -203,22 +223,42 @@ impl Encoder {
         };
         ids.iter().map(place).collect()
     }
+}
 
-    /// Calls `read` with the states (t, width) of each text, and gives the results in the order of `texts`. Texts of
-    /// one length share a forward pass. Without padding, a result does not depend on the other texts.
-    pub(super) fn read<T>(
+impl TextEncoder for Encoder {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    fn read(
         &self,
         texts: &[Encoded],
-        mut read: impl FnMut(&Tensor) -> Result<T>,
-    ) -> std::result::Result<Vec<T>, Fault> {
-        let most = |length: usize| if ops::may_share(length, self.narrowest) { MAX_TEXTS } else { 1 };
-        let together = |part: &[&Encoded]| {
-            let tokens = part.iter().map(|text| text.ids.len()).sum();
-            let states = self.meter.time(Phase::Text, tokens, || self.states(part)).map_err(failed)?;
-            (0..part.len()).map(|row| states.get(row).and_then(|states| read(&states)).map_err(failed)).collect()
-        };
-        by_length(texts, |text| text.ids.len(), most, together)
+        read: &mut dyn FnMut(&Tensor) -> Result<Vec<f32>>,
+    ) -> std::result::Result<Vec<Vec<f32>>, Fault> {
+        in_groups(texts, self.narrowest, &self.meter, |part| self.states(part), read)
     }
+}
+
+/// Calls `read` with the states of each text. Texts of one length share a forward pass through layers with at least
+/// `narrowest` outputs. Without padding, a result does not depend on the other texts.
+pub(super) fn in_groups(
+    texts: &[Encoded],
+    narrowest: usize,
+    meter: &Meter,
+    states: impl Fn(&[&Encoded]) -> Result<Tensor>,
+    read: &mut dyn FnMut(&Tensor) -> Result<Vec<f32>>,
+) -> std::result::Result<Vec<Vec<f32>>, Fault> {
+    let most = |length: usize| if ops::may_share(length, narrowest) { MAX_TEXTS } else { 1 };
+    let together = |part: &[&Encoded]| {
+        let tokens = part.iter().map(|text| text.ids.len()).sum();
+        let states = meter.time(Phase::Text, tokens, || states(part)).map_err(failed)?;
+        (0..part.len()).map(|row| states.get(row).and_then(|states| read(&states)).map_err(failed)).collect()
+    };
+    by_length(texts, |text| text.ids.len(), most, together)
 }
 
 /// Fails for settings that change the network in a way that this code does not compute.
@@ -238,10 +278,13 @@ pub(super) fn open(
     checkpoint: &Checkpoint,
     loading: &ModelOptions,
     lower: bool,
-) -> std::result::Result<(Encoder, VarBuilder<'static>, TextTokenizer), Fault> {
+) -> std::result::Result<(Box<dyn TextEncoder>, VarBuilder<'static>, TextTokenizer), Fault> {
     let kin = super::kin(&checkpoint.config);
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
-    let encoder = Encoder::load(&checkpoint.config, kin, &vb, loading)?;
+    let encoder: Box<dyn TextEncoder> = match kin {
+        Kin::Modern => Box::new(ModernEncoder::load(&checkpoint.config, &vb, loading)?),
+        _ => Box::new(Encoder::load(&checkpoint.config, kin, &vb, loading)?),
+    };
     let tokenizer = match lower {
         true => TextTokenizer::open_lower(checkpoint, kin.style())?,
         false => TextTokenizer::open(checkpoint, kin.style())?,

@@ -9,8 +9,9 @@
 use super::{
     super::ModelOptions,
     Head,
-    encoder::{self, Encoder, Kin},
+    encoder::{self, Kin, TextEncoder},
     head_of, kin,
+    modern::{ModernShape, map},
 };
 use crate::{
     error::Fault,
@@ -18,25 +19,22 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         classes::Classes,
-        config::within,
+        config::{Config, within},
         failed,
         job::{Input, Job, Model},
-        ops::{self, Linear},
+        ops::{self, Activation, Linear},
         text::{Encoded, TextTokenizer},
     },
     value::Scored,
 };
-use candle_core::{DType, IndexOp, Result};
-use candle_nn::{Module, VarBuilder};
+use candle_core::{DType, IndexOp, Result, Tensor};
+use candle_nn::{LayerNorm, Module, VarBuilder};
 
 /// A loaded classifier.
 pub(super) struct Classifier {
-    encoder: Encoder,
+    encoder: Box<dyn TextEncoder>,
     text: TextTokenizer,
-    /// The map of the first state, followed by tanh.
-    dense: Linear,
-    /// (classes, width)
-    out: Linear,
+    layers: HeadLayers,
     head: Head,
     classes: Classes,
 }
@@ -46,28 +44,16 @@ impl Classifier {
     pub(super) fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Classifier, Fault> {
         let config = &checkpoint.config;
         let head = head_of(config).ok_or_else(|| {
-            let names = "BertForSequenceClassification, RobertaForSequenceClassification or XLMRobertaForSequenceClassification";
+            let names = "BertForSequenceClassification, RobertaForSequenceClassification, XLMRobertaForSequenceClassification or ModernBertForSequenceClassification";
             Fault::model(format!("{}: `architectures` must name {names}", config.name()))
         })?;
         let classes = Classes::read(config)?;
         let (encoder, vb, text) = encoder::open(checkpoint, loading, false)?;
         let (w, count) = (config.size("hidden_size", within::WIDTH)?, classes.count());
-        let load = |vb: &VarBuilder<'_>| -> Result<(Linear, Linear)> {
-            Ok(match kin(config) {
-                Kin::Bert => (
-                    ops::linear_with_bias(w, w, vb.pp("bert.pooler.dense"))?,
-                    ops::linear_with_bias(w, count, vb.pp("classifier"))?,
-                ),
-                Kin::Roberta => (
-                    ops::linear_with_bias(w, w, vb.pp("classifier.dense"))?,
-                    ops::linear_with_bias(w, count, vb.pp("classifier.out_proj"))?,
-                ),
-            })
-        };
-        let (dense, out) = load(&vb).map_err(failed)?;
-        let max_tokens = text.max_tokens(encoder.max_tokens);
+        let layers = HeadLayers::load(config, (w, count), &vb).map_err(failed)?;
+        let max_tokens = text.max_tokens(encoder.max_tokens());
         let text = text.truncated(max_tokens)?;
-        Ok(Classifier { encoder, text, dense, out, head, classes })
+        Ok(Classifier { encoder, text, layers, head, classes })
     }
 
     /// The inputs of a job: the pairs, or the text alone.
@@ -86,9 +72,8 @@ impl Classifier {
 
     /// The logits of each input. Inputs of one length share a forward pass.
     fn logits(&self, inputs: &[Encoded]) -> std::result::Result<Vec<Vec<f32>>, Fault> {
-        self.encoder.read(inputs, |states| {
-            let first = states.i(0)?.unsqueeze(0)?;
-            let logits = self.out.forward(&self.dense.forward(&first)?.tanh()?)?;
+        self.encoder.read(inputs, &mut |states| {
+            let logits = self.layers.forward(states)?;
             logits.flatten_all()?.to_dtype(DType::F32)?.to_vec1()
         })
     }
@@ -105,6 +90,68 @@ impl Classifier {
         };
         let probabilities = scores.iter().map(|score| ops::sigmoid(f64::from(*score)) as f32).collect();
         Ok(ops::scored(&rank.among, &scores, probabilities))
+    }
+}
+
+/// The layers between the states of a text and its logits.
+struct HeadLayers {
+    /// The map of the pooled state.
+    dense: Linear,
+    squash: HeadSquash,
+    /// (classes, width)
+    out: Linear,
+    is_mean: bool,
+}
+
+/// What follows the map of the pooled state.
+enum HeadSquash {
+    Tanh,
+    /// An activation and a norm.
+    Normed(Activation, LayerNorm),
+}
+
+impl HeadLayers {
+    fn load(config: &Config, (w, count): (usize, usize), vb: &VarBuilder<'_>) -> Result<HeadLayers> {
+        let plain = |dense: &str, out: &str| -> Result<HeadLayers> {
+            Ok(HeadLayers {
+                dense: ops::linear_with_bias(w, w, vb.pp(dense))?,
+                squash: HeadSquash::Tanh,
+                out: ops::linear_with_bias(w, count, vb.pp(out))?,
+                is_mean: false,
+            })
+        };
+        let read = |fault: Fault| candle_core::Error::msg(fault);
+        match kin(config) {
+            Kin::Bert => plain("bert.pooler.dense", "classifier"),
+            Kin::Roberta => plain("classifier.dense", "classifier.out_proj"),
+            Kin::Modern => {
+                let shape = ModernShape::read(config).map_err(read)?;
+                let has_bias = config.truth("classifier_bias").map_err(read)?.unwrap_or(false);
+                let activation = config.activation("classifier_activation", "gelu").map_err(read)?;
+                let pooling = config.string("classifier_pooling").map_err(read)?.unwrap_or("cls");
+                Ok(HeadLayers {
+                    dense: map(w, w, has_bias, vb.pp("head.dense"))?,
+                    squash: HeadSquash::Normed(activation, shape.norm(&vb.pp("head.norm"))?),
+                    out: ops::linear_with_bias(w, count, vb.pp("classifier"))?,
+                    is_mean: match pooling {
+                        "cls" => false,
+                        "mean" => true,
+                        other => candle_core::bail!("`classifier_pooling` must be cls or mean, found {other}"),
+                    },
+                })
+            }
+        }
+    }
+
+    /// The states of a text (t, width) -> (1, classes)
+    fn forward(&self, states: &Tensor) -> Result<Tensor> {
+        let pooled = if self.is_mean { ops::mean_rows(states)? } else { states.i(0)? };
+        let x = self.dense.forward(&pooled.unsqueeze(0)?)?;
+        let x = match &self.squash {
+            HeadSquash::Tanh => x.tanh()?,
+            HeadSquash::Normed(activation, norm) => norm.forward(&activation.forward(&x)?)?,
+        };
+        self.out.forward(&x)
     }
 }
 

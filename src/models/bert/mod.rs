@@ -1,14 +1,15 @@
-//! BERT, RoBERTa and XLM-RoBERTa: encoders of text (Devlin et al. 2018, arXiv 1810.04805; Liu et al. 2019, arXiv
+//! BERT, RoBERTa, XLM-RoBERTa and ModernBERT: encoders of text (Devlin et al. 2018, arXiv 1810.04805; Liu et al. 2019, arXiv
 //! 1907.11692; Conneau et al. 2019, arXiv 1911.02116). A checkpoint embeds sentences, or its head scores a pair of texts
 //! or classifies a text.
 //!
 //! Our own code: candle-transformers' BERT pads its batches, so that a vector depends on them, and has neither plain
 //! RoBERTa nor the modules of sentence-transformers.
 
-mod encoder;
+pub(super) mod encoder;
 mod heads;
+mod modern;
 mod modules;
-mod sentence;
+pub(super) mod sentence;
 
 use super::Family;
 use crate::{
@@ -31,6 +32,9 @@ pub const BERT: Family = embedder("bert", |config| is_embedder(config, "bert", "
 pub const ROBERTA: Family = embedder("roberta", |config| is_embedder(config, "roberta", "Roberta"));
 /// The row of XLM-RoBERTa.
 pub const XLM_ROBERTA: Family = embedder("xlm-roberta", |config| is_embedder(config, "xlm-roberta", "XLMRoberta"));
+
+/// The row of ModernBERT.
+pub const MODERN: Family = embedder("modernbert", |config| is_embedder(config, "modernbert", "ModernBert"));
 
 const fn embedder(name: &'static str, recognises: fn(&Config) -> bool) -> Family {
     Family {
@@ -82,6 +86,9 @@ const fn head(name: &'static str, about: &'static str, recognises: fn(&Config) -
 
 /// The work of the encoder for a token.
 fn cost(config: &Config) -> Result<CostModel, Fault> {
+    if kin(config) == Kin::Modern {
+        return modern::cost(config);
+    }
     let text = Transformer::read(config, (768, 12, 12))?.token();
     let text_tokens = config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(512);
     Ok(CostModel { text, text_tokens, ..CostModel::default() })
@@ -112,7 +119,10 @@ enum Head {
 
 /// The head of a checkpoint, if its type is known and it has one.
 fn head_of(config: &Config) -> Option<Head> {
-    let known = config.is_type(&["bert", "roberta", "xlm-roberta"], &["BertFor", "RobertaFor", "XLMRobertaFor"]);
+    let known = config.is_type(
+        &["bert", "roberta", "xlm-roberta", "modernbert"],
+        &["BertFor", "RobertaFor", "XLMRobertaFor", "ModernBertFor"],
+    );
     if !known || !has_head(config) {
         return None;
     }
@@ -134,6 +144,9 @@ fn head_of(config: &Config) -> Option<Head> {
 
 /// The variant of the encoder.
 fn kin(config: &Config) -> Kin {
+    if config.is_type(&["modernbert"], &["ModernBert"]) {
+        return Kin::Modern;
+    }
     match config.is_type(&["roberta", "xlm-roberta"], &["Roberta", "XLMRoberta"]) {
         true => Kin::Roberta,
         false => Kin::Bert,

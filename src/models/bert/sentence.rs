@@ -2,7 +2,7 @@
 
 use super::{
     super::ModelOptions,
-    encoder::{self, Encoder},
+    encoder::{self, TextEncoder},
     modules::Modules,
 };
 use crate::{
@@ -22,15 +22,18 @@ use crate::{
 /// the ranking loss in sentence-transformers.
 const SCALE: f64 = 20.0;
 
+/// The settings of sentence-transformers beside those of the model.
+const SETTINGS: &str = "sentence_bert_config.json";
+
 /// A loaded sentence embedder.
-pub(super) struct Sentences {
+pub(in crate::models) struct Sentences {
     reader: Reader,
     labels: LabelVectors,
 }
 
 /// Everything that turns a text into a vector.
 struct Reader {
-    encoder: Encoder,
+    encoder: Box<dyn TextEncoder>,
     modules: Modules,
     text: TextTokenizer,
     /// The prompt before each text.
@@ -40,13 +43,24 @@ struct Reader {
 impl Sentences {
     /// Loads the encoder. Fails if a file of the checkpoint is missing, damaged or unsupported.
     pub(super) fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> Result<Sentences, Fault> {
-        const SETTINGS: &str = "sentence_bert_config.json";
         let settings = checkpoint.json(SETTINGS)?.unwrap_or_else(|| Config::empty(SETTINGS));
         let lower = settings.truth("do_lower_case")?.unwrap_or(false);
         let (encoder, _, text) = encoder::open(checkpoint, loading, lower)?;
-        let modules = Modules::read(checkpoint, encoder.width, loading.dtype, &loading.device)?;
+        Sentences::new(encoder, text, checkpoint, loading)
+    }
+
+    /// An embedder of this encoder, with the modules, the length and the prompt of the checkpoint.
+    pub(in crate::models) fn new(
+        encoder: Box<dyn TextEncoder>,
+        text: TextTokenizer,
+        checkpoint: &Checkpoint,
+        loading: &ModelOptions,
+    ) -> Result<Sentences, Fault> {
+        let settings = checkpoint.json(SETTINGS)?.unwrap_or_else(|| Config::empty(SETTINGS));
+        let modules = Modules::read(checkpoint, encoder.width(), loading.dtype, &loading.device)?;
         let stated = settings.count("max_seq_length", within::POSITIONS)?;
-        let max_tokens = stated.unwrap_or_else(|| text.max_tokens(encoder.max_tokens)).min(encoder.max_tokens);
+        let most = encoder.max_tokens();
+        let max_tokens = stated.unwrap_or_else(|| text.max_tokens(most)).min(most);
         let text = text.truncated(max_tokens)?;
         let labels = LabelVectors::new(loading.labels.clone(), modules.width);
         let prompt = prompt(checkpoint)?;
@@ -66,7 +80,7 @@ impl Reader {
     fn read(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Fault> {
         let encode = |text: &&str| self.text.encoded(&format!("{}{text}", self.prompt), None);
         let encoded = texts.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
-        self.encoder.read(&encoded, |states| self.modules.apply(states))
+        self.encoder.read(&encoded, &mut |states| self.modules.apply(states))
     }
 }
 

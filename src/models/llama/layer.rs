@@ -184,4 +184,11 @@ impl View {
         };
         Ok(View { from, mask })
     }
+
+    /// The view of all `t` positions of a text whose tokens see both sides; half of the window lies on each.
+    pub(super) fn both_sides(t: usize, window: Option<usize>, dtype: DType, device: &Device) -> Result<View> {
+        let reach = window.map(|window| window / 2).filter(|reach| *reach + 1 < t);
+        let mask = reach.map(|reach| ops::reaching_mask(t, reach, dtype, device)).transpose()?;
+        Ok(View { from: 0, mask })
+    }
 }

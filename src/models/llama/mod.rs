@@ -7,6 +7,7 @@
 //! cache and masks.
 
 mod cache;
+mod embedder;
 mod layer;
 mod rotation;
 mod shape;
@@ -24,7 +25,7 @@ use crate::{
         decode::{CacheRow, Decoder, GeneratorParts, TextGenerator},
         failed,
         ops::{Linear, Table},
-        prefix::tokens_only,
+        prefix::{PromptPosition, tokens_only},
         processors::LogitsProcessors,
         rope::Rope,
         sampling,
@@ -39,6 +40,7 @@ use std::sync::Arc;
 use weights::{Naming, Weights};
 
 pub use cache::KvCache;
+pub use embedder::EMBEDDER;
 
 /// The row of [`super::FAMILIES`].
 pub const FAMILY: Family = Family {
@@ -99,21 +101,36 @@ pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result
         meter: loading.meter.clone(),
         context_tokens: loading.context_tokens.unwrap_or(shape.positions).min(shape.positions),
     };
-    let net = match checkpoint.gguf() {
+    Ok(TextGenerator::new(load_network(checkpoint, loading, Use::Tokens)?, parts))
+}
+
+/// What is wanted of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// The next tokens.
+    Tokens,
+    /// The last states; the map to the vocabulary is not read.
+    States,
+}
+
+/// Loads the network of a checkpoint folder or a GGUF file.
+fn load_network(checkpoint: &Checkpoint, loading: &ModelOptions, used: Use) -> std::result::Result<Llama, Fault> {
+    let config = &checkpoint.config;
+    let shape = DecoderShape::read(config)?;
+    match checkpoint.gguf() {
         Some(gguf) => {
             let naming = if shape.norms_after { Naming::Gemma } else { Naming::Usual };
             let weights = Weights::gguf(gguf.weights(&loading.device)?, naming, loading.dtype);
             let biases = if shape.biases.qkv { shape.biases } else { weights.biases() };
             // the converter stores the norms whole
             let shape = DecoderShape { biases, norms_less_one: false, ..shape };
-            Llama::load(shape, RopeLayout::of_gguf(config), weights).map_err(|error| gguf.unfit(&error))?
+            Llama::load(shape, RopeLayout::of_gguf(config), weights, used).map_err(|error| gguf.unfit(&error))
         }
         None => {
             let weights = Weights::folder(checkpoint.weights(loading.dtype, &loading.device)?);
-            Llama::load(shape, RopeLayout::Halves, weights).map_err(failed)?
+            Llama::load(shape, RopeLayout::Halves, weights, used).map_err(failed)
         }
-    };
-    Ok(TextGenerator::new(net, parts))
+    }
 }
 
 /// The pairs of dimensions of a head that the rotary embedding rotates together.
@@ -167,7 +184,8 @@ pub struct Llama {
     tokens: Table,
     layers: Vec<Layer>,
     norm: RootNorm,
-    head: Linear,
+    /// The map to the vocabulary.
+    head: Option<Linear>,
     ropes: Arc<[Rope]>,
     shape: DecoderShape,
     layout: RopeLayout,
@@ -176,8 +194,9 @@ pub struct Llama {
 }
 
 impl Llama {
-    fn load(mut shape: DecoderShape, layout: RopeLayout, weights: Weights) -> Result<Llama> {
-        let model = weights.pp("model");
+    fn load(mut shape: DecoderShape, layout: RopeLayout, weights: Weights, used: Use) -> Result<Llama> {
+        // a checkpoint without the map to the vocabulary has no prefix
+        let model = if weights.has("embed_tokens.weight") && used == Use::States { weights.clone() } else { weights.pp("model") };
         // GGUF files store Llama 3's scaling of wavelengths as one divisor for each pair of dimensions.
         if weights.has("rope_freqs.weight") {
             let divisors = weights.numbers(shape.head / 2, "rope_freqs.weight")?;
@@ -189,7 +208,10 @@ impl Llama {
         Ok(Llama {
             layers: shape.layers.iter().enumerate().map(layer).collect::<Result<_>>()?,
             norm: RootNorm::load(shape.width, &shape, model.pp("norm"))?,
-            head: weights.head(shape.vocab, shape.width, shape.tied, &tokens)?,
+            head: match used {
+                Use::Tokens => Some(weights.head(shape.vocab, shape.width, shape.tied, &tokens)?),
+                Use::States => None,
+            },
             tokens,
             ropes: shape.types.iter().filter_map(|kind| kind.rope.clone()).collect(),
             shape,
@@ -199,9 +221,35 @@ impl Llama {
         })
     }
 
+    /// The states after the last layer, not yet normalised: (tokens of all rows, width).
+    fn states(&self, rows: &mut [CacheRow<'_, KvCache>]) -> Result<Tensor> {
+        let mut ids: Vec<u32> = Vec::new();
+        for (_, read) in rows.iter() {
+            ids.extend(tokens_only(read)?);
+        }
+        let step = self.step(rows)?;
+        let mut x = self.tokens.rows(&Tensor::new(ids, &self.device)?, self.dtype)?; // (tokens of all rows, width)
+        if let Some(scale) = self.shape.token_scale {
+            x = (x * scale)?;
+        }
+        for (n, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(&x, &step, rows, n)?;
+        }
+        Ok(x)
+    }
+
+    /// The normalised states of one text, (t, width).
+    fn states_of(&self, read: &[PromptPosition]) -> Result<Tensor> {
+        let mut cache = self.cache();
+        self.norm.forward(&self.states(&mut [(&mut cache, read)])?)
+    }
+
     fn step(&self, rows: &[CacheRow<'_, KvCache>]) -> Result<Step> {
         let view = |(cache, read): &CacheRow<'_, KvCache>| {
-            let of = |kind: &LayerType| View::new(read.len(), cache.length, kind.window, self.dtype, &self.device);
+            let of = |kind: &LayerType| match self.shape.sees_both_sides {
+                true => View::both_sides(read.len(), kind.window, self.dtype, &self.device),
+                false => View::new(read.len(), cache.length, kind.window, self.dtype, &self.device),
+            };
             self.shape.types.iter().map(of).collect::<Result<Vec<View>>>()
         };
         Ok(Step {
@@ -244,18 +292,7 @@ impl Decoder for Llama {
             own.push((cache, renewed.as_deref().unwrap_or(read)));
         }
         let rows = own.as_mut_slice();
-        let mut ids: Vec<u32> = Vec::new();
-        for (_, read) in rows.iter() {
-            ids.extend(tokens_only(read)?);
-        }
-        let step = self.step(rows)?;
-        let mut x = self.tokens.rows(&Tensor::new(ids, &self.device)?, self.dtype)?; // (tokens of all rows, width)
-        if let Some(scale) = self.shape.token_scale {
-            x = (x * scale)?;
-        }
-        for (n, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(&x, &step, rows, n)?;
-        }
+        let x = self.states(rows)?;
         let (mut ends, mut kept) = (0, Vec::new());
         for ((cache, read), wanted) in rows.iter_mut().zip(wanted) {
             cache.advance(read.len());
@@ -263,7 +300,8 @@ impl Decoder for Llama {
             kept.extend(ends - wanted as u32..ends);
         }
         let x = if kept.len() == x.dim(0)? { x } else { x.index_select(&Tensor::new(kept, &self.device)?, 0)? };
-        let logits = self.head.forward(&self.norm.forward(&x)?)?.to_dtype(DType::F32)?;
+        let Some(head) = &self.head else { candle_core::bail!("this network was loaded for its states: this is a bug") };
+        let logits = head.forward(&self.norm.forward(&x)?)?.to_dtype(DType::F32)?;
         match self.shape.logit_cap {
             Some(cap) => (logits / cap)?.tanh()? * cap,
             None => Ok(logits),

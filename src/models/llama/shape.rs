@@ -93,6 +93,8 @@ pub(super) struct DecoderShape {
     pub(super) fused: Fused,
     /// All positions are read again when the sequence becomes longer than the trained context.
     pub(super) rereads: bool,
+    /// A token sees all others, or those of the window to both sides.
+    pub(super) sees_both_sides: bool,
     pub(super) biases: Biases,
     /// The factor of queries before they meet keys.
     pub(super) query_scale: f64,
@@ -169,6 +171,7 @@ impl DecoderShape {
             norms_less_one: gemma,
             fused: if kind == ModelType::Phi3 { Fused::Phi } else { Fused::Not },
             rereads: kind == ModelType::Phi3,
+            sees_both_sides: gemma && config.truth("use_bidirectional_attention")? == Some(true),
             biases: biases(config, kind)?,
             query_scale: if gemma { scalar } else { head as f64 }.powf(-0.5),
             token_scale: gemma.then(|| (width as f64).sqrt()),
@@ -331,7 +334,7 @@ fn refuse_unsupported(config: &Config, kind: ModelType) -> Result<()> {
     let own: &[&str] = match kind {
         ModelType::SmolLm3 => &["no_rope_layers", "no_rope_layer_interval"],
         // transformers ignores `attn_logit_softcapping` here; no published file has it
-        ModelType::Gemma3 => &["final_logit_softcapping", "query_pre_attn_scalar"],
+        ModelType::Gemma3 => &["final_logit_softcapping", "query_pre_attn_scalar", "use_bidirectional_attention"],
         _ => &[],
     };
     for key in SWITCHES.iter().filter(|key| !own.contains(key)) {
