@@ -309,7 +309,7 @@ async fn a_batch_does_not_change_a_local_agents_answers() {
     assert!(eye.card().can(Kind::Rank) && eye.card().can(Kind::Embed));
     assert!(eye.card().identity.starts_with("local clip "), "{}", eye.card().identity);
     let names = ["wide", "tall", "tiny", "odd"];
-    let ask = |name: &str| eye.ask(Request::Embed(EmbedRequest { what: shown(name) }), CallContext::default());
+    let ask = |name: &str| eye.ask(Request::Embed(EmbedRequest::new(shown(name))), CallContext::default());
     let together = futures_util::future::join_all(names.iter().cycle().take(24).map(|name| ask(name))).await;
     for (reply, name) in together.into_iter().zip(names.iter().cycle()) {
         assert_eq!(reply.unwrap(), ask(name).await.unwrap());
@@ -320,7 +320,7 @@ async fn a_batch_does_not_change_a_local_agents_answers() {
         "clip-gelu: it cannot answer `say`; it answers only rank (text, image), embed (text, image)"
     );
     let missing = Item::Image(ImageFile { path: "no/such.png".to_owned(), digest: "x".to_owned() });
-    let missing = eye.ask(Request::Embed(EmbedRequest { what: missing }), CallContext::default()).await;
+    let missing = eye.ask(Request::Embed(EmbedRequest::new(missing)), CallContext::default()).await;
     assert!(matches!(&missing, Err(fault) if fault.kind == FaultKind::Media), "{missing:?}");
 }
 

@@ -3,7 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use elenchus::{exchange::Reply, infer::job::Model, value::Scored};
+use elenchus::{
+    exchange::{EmbedPurpose, EmbedRequest, Reply, Request},
+    infer::job::Model,
+    value::Scored,
+};
 use serde_json::Value as Json;
 use std::path::Path;
 
@@ -31,9 +35,17 @@ fn check_vectors(path: &Path, model: &mut dyn Model, texts: &Json, name: &str) {
     let mut alone = Vec::new();
     for case in texts.as_array().unwrap() {
         let what = case["text"].as_str().unwrap();
-        let ours = vector(one(model, embed(text(what))));
+        let purpose = EmbedPurpose::ALL.into_iter().find(|(word, _)| case["purpose"] == *word).map(|(_, known)| known);
+        let (request, inputs) = embed(text(what));
+        let request = match request {
+            Request::Embed(embed) => Request::Embed(EmbedRequest { purpose, ..embed }),
+            other => other,
+        };
+        let ours = vector(one(model, (request, inputs)));
         close(&ours, &numbers(&case["vector"]), &format!("{name}, {what:?}"));
-        alone.push((what.to_owned(), ours));
+        if purpose.is_none() {
+            alone.push((what.to_owned(), ours));
+        }
     }
     let batch = alone.iter().map(|(what, _)| embed(text(what))).collect();
     for (reply, (what, alone)) in together(model, batch).into_iter().zip(&alone) {

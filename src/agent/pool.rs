@@ -408,7 +408,7 @@ mod tests {
 
     async fn ask(seat: &Seat) -> Result<Reply, Fault> {
         let lease = seat.enter(false).await?;
-        let request = Request::Embed(EmbedRequest { what: Item::Text("x".into()) });
+        let request = Request::Embed(EmbedRequest::new(Item::Text("x".into())));
         let (job, answer) = Job::new(request, vec![Input::Text("x".into())], 0, None);
         lease.worker.send(job).await?;
         answer.await.expect("an answer")

@@ -166,7 +166,7 @@ impl TranslateAgent {
 
     /// The vector of a text, from the embedder.
     async fn embed(&self, what: Item) -> Result<Vec<f32>, Fault> {
-        match self.words.ask(Request::Embed(EmbedRequest { what }), CallContext::default()).await? {
+        match self.words.ask(Request::Embed(EmbedRequest::new(what)), CallContext::default()).await? {
             Reply::Embed(vector) => Ok(vector),
             _ => Err(Fault::failed("the embedder did not reply with a vector: this is a bug")),
         }
@@ -286,7 +286,7 @@ impl Agent for TranslateAgent {
             }
         }
         for what in texts {
-            parts.extend(self.words.parts(&Request::Embed(EmbedRequest { what })));
+            parts.extend(self.words.parts(&Request::Embed(EmbedRequest::new(what))));
         }
         parts
     }
@@ -300,7 +300,7 @@ impl Agent for TranslateAgent {
         self.card.check(&request)?;
         match request {
             Request::Rank(rank) => self.rank(rank).await,
-            Request::Embed(EmbedRequest { what }) => self.vector(what).await.map(Reply::Embed),
+            Request::Embed(EmbedRequest { what, .. }) => self.vector(what).await.map(Reply::Embed),
             _ => Err(Fault::failed("a translator answers `rank` and `embed` only").of(&self.card.name)),
         }
     }
@@ -341,7 +341,7 @@ mod tests {
     #[tokio::test]
     async fn an_image_lies_between_its_likeliest_labels() {
         let check = async |labels: usize, expected: [f32; 3]| {
-            let request = Request::Embed(EmbedRequest { what: image() });
+            let request = Request::Embed(EmbedRequest::new(image()));
             let Ok(Reply::Embed(vector)) = ask(&translator(labels, VectorStore::default()), request).await else {
                 panic!("a vector")
             };
@@ -359,7 +359,7 @@ mod tests {
         let (eye, words) = (plain.eye.clone(), plain.words.clone());
         let agent = TranslateAgent::new("t", &spec, eye, words, VectorStore::default()).expect("they fit");
         assert_ne!(agent.card.identity, plain.card.identity);
-        let Ok(Reply::Embed(vector)) = ask(&agent, Request::Embed(EmbedRequest { what: image() })).await else {
+        let Ok(Reply::Embed(vector)) = ask(&agent, Request::Embed(EmbedRequest::new(image()))).await else {
             panic!("a vector")
         };
         let length = (1.6f32 * 1.6 + 0.8 * 0.8).sqrt();

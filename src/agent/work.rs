@@ -326,7 +326,7 @@ pub fn prompt_tokens(agent: &dyn super::Agent, request: &Request, reply: &Reply)
     let parts = agent.parts(request);
     let (local, request) = parts.first()?;
     let mut estimator = local.estimator().ok()?;
-    if let Request::Embed(EmbedRequest { what: Item::Text(text) }) = request
+    if let Request::Embed(EmbedRequest { what: Item::Text(text), .. }) = request
         && let Some(tokens) = estimator.tokens(text, true)
     {
         return Some(tokens.len() as u64);
@@ -400,7 +400,7 @@ mod tests {
     #[test]
     fn texts_and_pictures_are_computed_once() {
         let mut all = estimator(&[]);
-        let embed = |text: &str| Request::Embed(EmbedRequest { what: Item::Text(text.to_owned()) });
+        let embed = |text: &str| Request::Embed(EmbedRequest::new(Item::Text(text.to_owned())));
         let reply = Reply::Embed(vec![1.0]);
         check(&all.count(&embed("sixteen letters!"), &reply, 1), &[(Phase::Text, 6.0)]);
         check(&all.count(&embed("sixteen letters!"), &reply, 1), &[]);
@@ -420,7 +420,7 @@ mod tests {
     fn a_padded_text_costs_all_positions() {
         let mut all = estimator(&[]);
         all.cost.padded = true;
-        let embed = Request::Embed(EmbedRequest { what: Item::Text("ab".to_owned()) });
+        let embed = Request::Embed(EmbedRequest::new(Item::Text("ab".to_owned())));
         check(&all.count(&embed, &Reply::Embed(vec![1.0]), 1), &[(Phase::Text, 6.0)]);
         assert_eq!(all.text_bytes(1), 6.0 * (all.cost.text.bytes + 6.0 * all.cost.text.pair_bytes));
     }

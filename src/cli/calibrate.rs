@@ -167,7 +167,7 @@ impl Args {
 async fn embed(agent: &dyn Agent, picture: &RgbImage, file: PathBuf) -> Result<Vec<f32>, Fault> {
     picture.save(&file).map_err(|error| Fault::failed(format!("{} cannot be written: {error}", file.display())))?;
     let what = Item::Image(media::image_file(&file.to_string_lossy(), &Access::default()).await?);
-    match agent.ask(Request::Embed(EmbedRequest { what }), CallContext::default()).await? {
+    match agent.ask(Request::Embed(EmbedRequest::new(what)), CallContext::default()).await? {
         Reply::Embed(vector) => Ok(vector),
         _ => Err(Fault::failed("the agent's reply does not fit an `embed` request")),
     }

@@ -20,8 +20,8 @@ use crate::{
     dialogue::Resource,
     error::{Fault, FaultKind},
     exchange::{
-        EmbedRequest, FloorUse, HearRequest, Item, Kind, LabelList, Message, RankRequest, Reply, Request, SayRequest,
-        Speech,
+        EmbedPurpose, EmbedRequest, FloorUse, HearRequest, Item, Kind, LabelList, Message, RankRequest, Reply, Request,
+        SayRequest, Speech,
     },
     grammar::Unfit,
     hub::Catalogue,
@@ -86,6 +86,9 @@ pub(crate) struct Args {
     /// Print the embedding (unit length)
     #[arg(long, conflicts_with_all = ["prompt", "audio"])]
     embed: bool,
+    /// What --text is embedded for: some models read a query in another way than what it is searched among
+    #[arg(long = "as", value_name = "PURPOSE", requires = "embed")]
+    purpose: Option<PurposeArg>,
 
     /// Do not apply the chat template; the tokenizer still adds its special tokens
     #[arg(long, requires = "prompt")]
@@ -133,6 +136,22 @@ pub(crate) struct Args {
     /// Allow sounds by URL, and downloads of missing weights
     #[arg(long)]
     allow_network: bool,
+}
+
+/// The values of `--as`.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum PurposeArg {
+    Query,
+    Document,
+}
+
+impl From<PurposeArg> for EmbedPurpose {
+    fn from(purpose: PurposeArg) -> EmbedPurpose {
+        match purpose {
+            PurposeArg::Query => EmbedPurpose::Query,
+            PurposeArg::Document => EmbedPurpose::Document,
+        }
+    }
 }
 
 impl Args {
@@ -194,7 +213,10 @@ impl Args {
             (None, text) => Item::Text(text.clone().unwrap_or_default()),
         };
         match &self.among {
-            None if self.embed => Ok(Request::Embed(EmbedRequest { what })),
+            None if self.embed => {
+                let purpose = self.purpose.map(EmbedPurpose::from);
+                Ok(Request::Embed(EmbedRequest { purpose, ..EmbedRequest::new(what) }))
+            }
             None => {
                 let (among, texts) = (LabelList::default(), LabelList::default());
                 Ok(Request::Rank(RankRequest { what, among, texts, floor: FloorUse::Unused }))

@@ -3,11 +3,41 @@
 use super::{Exchange, Item, MediaRef, Modalities, Modality, ScriptReply, script};
 use serde::{Deserialize, Serialize};
 
+/// What a text is embedded for. Some models read a query in another way than what it is searched among.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmbedPurpose {
+    /// To search with it.
+    Query,
+    /// To be found.
+    Document,
+}
+
+impl EmbedPurpose {
+    /// The purposes, with their words in dialogues.
+    pub const ALL: [(&str, EmbedPurpose); 2] = [("query", EmbedPurpose::Query), ("document", EmbedPurpose::Document)];
+}
+
 /// Asks for the vector of `what`. The reply is a vector of unit length.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EmbedRequest {
     /// The input.
     pub what: Item,
+    /// What a text is embedded for. A model without prompts of its own reads every text in the same way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<EmbedPurpose>,
+}
+
+impl EmbedRequest {
+    /// A request without a purpose.
+    pub fn new(what: Item) -> EmbedRequest {
+        EmbedRequest { what, purpose: None }
+    }
+
+    /// A request to embed a text for a purpose.
+    pub fn text(text: impl Into<String>, purpose: EmbedPurpose) -> EmbedRequest {
+        EmbedRequest { what: Item::Text(text.into()), purpose: Some(purpose) }
+    }
 }
 
 impl Exchange for EmbedRequest {

@@ -22,7 +22,7 @@ pub use answers::{Answers, Modalities, Modality, lacks};
 pub use ask_user::{AskUserRequest, choice};
 pub use card::Card;
 pub use decoding::{Decoding, Range, SETTINGS, Setting, SettingForm, SettingValue, WireName};
-pub use embed::EmbedRequest;
+pub use embed::{EmbedPurpose, EmbedRequest};
 pub use frames::{FramesRequest, Sampling};
 pub use hear::{HearRequest, Speech};
 pub use item::{Item, MediaRef};

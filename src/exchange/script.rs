@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn embed() -> Request {
-        Request::Embed(EmbedRequest { what: Item::Text("x".into()) })
+        Request::Embed(EmbedRequest::new(Item::Text("x".into())))
     }
 
     /// A reply in a few words.

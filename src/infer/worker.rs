@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn job(what: &str) -> (Job, oneshot::Receiver<Result<Reply, Fault>>) {
-        let request = Request::Embed(EmbedRequest { what: Item::Text(what.to_owned()) });
+        let request = Request::Embed(EmbedRequest::new(Item::Text(what.to_owned())));
         Job::new(request, vec![Input::Text(what.to_owned())], 0, None)
     }
 

@@ -7,7 +7,7 @@ use super::{LoadOptions, Session};
 use crate::{
     agent::{Agent, CallContext, ask_alone, journal::JournalAgent, media::MediaAgent, roster},
     error::{Fault, FaultKind},
-    exchange::{EmbedRequest, FramesRequest, Item, Kind, Modality, Reply, Request, Sampling},
+    exchange::{EmbedPurpose, EmbedRequest, FramesRequest, Item, Kind, Modality, Reply, Request, Sampling},
     run::{Cancel, Event, Progress, RunError, RunOptions},
     store::{
         Journal, JournalError,
@@ -148,7 +148,7 @@ impl Session {
         let steps = Steps::new("line vectors", missing.len(), tools);
         for lines in missing.chunks(BATCH) {
             let texts: Vec<String> = lines.iter().map(|(_, text)| text.clone()).collect();
-            let vectors = tools.unless_cancelled(self.vectors_of(embedding, &texts)).await?;
+            let vectors = tools.unless_cancelled(self.vectors_of(embedding, &texts, EmbedPurpose::Document)).await?;
             let new = lines.iter().zip(&texts).filter_map(|((id, _), text)| {
                 Some(NewVector { id: Some(*id), at: None, vector: vectors.get(text)?.clone() })
             });
@@ -244,14 +244,23 @@ impl Session {
             return Ok(());
         }
         let texts: Vec<String> = OTHER_THINGS.iter().map(|text| (*text).to_owned()).collect();
-        let mut vectors = tools.unless_cancelled(self.vectors_of(embedding, &texts)).await?;
+        let mut vectors = tools.unless_cancelled(self.vectors_of(embedding, &texts, EmbedPurpose::Query)).await?;
         let vectors: Vec<Vec<f32>> = texts.iter().filter_map(|text| vectors.remove(text)).collect();
         self.with_journal(move |journal| journal.with_index(key, &name, |index| index.set_background(&vectors))).await
     }
 
     /// The vectors of texts: from the store of vectors, else from the agent.
-    async fn vectors_of(&self, embedding: &Embedding, texts: &[String]) -> Result<HashMap<String, Vec<f32>>, Fault> {
-        let model = ModelDigest::of(&format!("text of {}", embedding.agent.card().identity));
+    async fn vectors_of(
+        &self,
+        embedding: &Embedding,
+        texts: &[String],
+        purpose: EmbedPurpose,
+    ) -> Result<HashMap<String, Vec<f32>>, Fault> {
+        let kind = match purpose {
+            EmbedPurpose::Document => "text",
+            EmbedPurpose::Query => "query",
+        };
+        let model = ModelDigest::of(&format!("{kind} of {}", embedding.agent.card().identity));
         let mut distinct: Vec<String> = texts.to_vec();
         distinct.sort_unstable();
         distinct.dedup();
@@ -269,7 +278,7 @@ impl Session {
             return Ok(found);
         }
         embedding.agent.ready().await?;
-        let asks = missing.iter().map(|text| embed(embedding.agent.clone(), Item::Text(text.clone())));
+        let asks = missing.iter().map(|text| embed(embedding.agent.clone(), EmbedRequest::text(text, purpose)));
         let vectors: Vec<Vec<f32>> = stream::iter(asks).buffered(AT_ONCE).try_collect().await?;
         let new: Vec<(String, Vec<f32>)> = missing.into_iter().zip(vectors).collect();
         found.extend(new.iter().cloned());
@@ -313,8 +322,7 @@ impl Session {
 /// The vectors of frames, in their order: from the memo, else from the agent.
 async fn frame_vectors(embedding: &Embedding, moments: &[Moment], tools: &EmbedTools) -> Result<Vec<Vec<f32>>, Fault> {
     let item = |moment: &Moment| Item::Frame(Moment { text: None, ..moment.clone() });
-    let requests: Vec<Request> =
-        moments.iter().map(|moment| Request::Embed(EmbedRequest { what: item(moment) })).collect();
+    let requests: Vec<Request> = moments.iter().map(|moment| Request::Embed(EmbedRequest::new(item(moment)))).collect();
     let found = known(&*embedding.agent, &requests, tools).await;
     if found.iter().any(Option::is_none) {
         embedding.agent.ready().await?;
@@ -324,7 +332,7 @@ async fn frame_vectors(embedding: &Embedding, moments: &[Moment], tools: &EmbedT
         async move {
             match found {
                 Some(Reply::Embed(vector)) => Ok(vector),
-                _ => embed(agent, item).await,
+                _ => embed(agent, EmbedRequest::new(item)).await,
             }
         }
     });
@@ -341,8 +349,8 @@ async fn known(agent: &dyn Agent, requests: &[Request], tools: &EmbedTools) -> V
     requests.iter().zip(found).map(fits).collect()
 }
 
-async fn embed(agent: Arc<dyn Agent>, what: Item) -> Result<Vec<f32>, Fault> {
-    match ask_alone(&*agent, Request::Embed(EmbedRequest { what }), CallContext::default()).await? {
+async fn embed(agent: Arc<dyn Agent>, request: EmbedRequest) -> Result<Vec<f32>, Fault> {
+    match ask_alone(&*agent, Request::Embed(request), CallContext::default()).await? {
         Reply::Embed(vector) => Ok(vector),
         _ => Err(Fault::failed("the reply is not a vector: this is a bug").of(&agent.card().name)),
     }

@@ -3,12 +3,14 @@
 use super::{misfit, rank::item, replies};
 use crate::{
     dialogue::{At, Expr, written},
-    exchange::{EmbedRequest, Kind, Reply, Request},
+    exchange::{EmbedPurpose, EmbedRequest, Kind, Reply, Request},
     plan::{Answered, Ask, AskedRole, Formula, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb},
+    problem::closest,
     prompt::Scope,
     value::{Type, Value},
 };
-use std::sync::Arc;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::{borrow::Cow, sync::Arc};
 
 written! { "`embed`",
     /// A text, image, moment or sound as a vector; a list gives a list of vectors.
@@ -17,6 +19,9 @@ written! { "`embed`",
         pub agent: At<String>,
         /// A text, image, moment or sound, or a list of them.
         pub what: Expr,
+        /// `query` or `document`: some models read a query in another way than what it is searched among.
+        #[schemars(with = "Option<PurposeWord>")]
+        pub purpose: Option<At<String>>,
     }
 }
 
@@ -24,7 +29,38 @@ impl Verb for Embed {
     fn plan(&self, planning: &mut Planning<'_>) -> Option<Arc<dyn Planned>> {
         let role = planning.role(&self.agent, Kind::Embed);
         let what = planning.expr(&self.what);
-        Some(Arc::new(EmbedStep { role: role?, what: what? }))
+        let purpose = self.purpose(planning);
+        Some(Arc::new(EmbedStep { role: role?, what: what?, purpose: purpose? }))
+    }
+}
+
+impl Embed {
+    /// The value of `purpose`. Reports an unknown word.
+    fn purpose(&self, planning: &mut Planning<'_>) -> Option<Option<EmbedPurpose>> {
+        let Some(written) = &self.purpose else { return Some(None) };
+        let known = EmbedPurpose::ALL.into_iter().find(|(word, _)| *word == written.as_str());
+        if known.is_none() {
+            let words = EmbedPurpose::ALL.map(|(word, _)| word);
+            let message = format!("found `{}` for `purpose`, expected {}", written.value, words.join(" or "));
+            planning.problem("wrong-value", written.pos, message, closest(written, words.iter().copied()));
+        }
+        known.map(|(_, purpose)| Some(purpose))
+    }
+}
+
+/// The JSON Schema of `purpose`, for editors.
+#[derive(Debug)]
+struct PurposeWord;
+
+impl JsonSchema for PurposeWord {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "PurposeWord".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": EmbedPurpose::ALL.map(|(word, _)| word) })
     }
 }
 
@@ -32,6 +68,7 @@ impl Verb for Embed {
 struct EmbedStep {
     role: AskedRole,
     what: Formula,
+    purpose: Option<EmbedPurpose>,
 }
 
 impl Planned for EmbedStep {
@@ -86,7 +123,10 @@ impl Step for EmbedStep {
         let ask = |value| {
             Ok(Ask {
                 role: self.role.role.clone(),
-                request: Request::Embed(EmbedRequest { what: item(value, "what", &self.role)? }),
+                request: Request::Embed(EmbedRequest {
+                    purpose: self.purpose,
+                    ..EmbedRequest::new(item(value, "what", &self.role)?)
+                }),
                 sample: 0,
             })
         };

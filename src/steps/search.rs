@@ -10,8 +10,8 @@ use super::{
 use crate::{
     dialogue::{Expr, NumberExpr, RoleNames, TextExpr, written},
     exchange::{
-        EmbedRequest, GivenLine, Item, JournalReply, JournalRequest, Kind, LineFilter, Reply, Request, RoleVector,
-        SearchHit, SearchRequest, Searched,
+        EmbedPurpose, EmbedRequest, GivenLine, JournalReply, JournalRequest, Kind, LineFilter, Reply, Request,
+        RoleVector, SearchHit, SearchRequest, Searched,
     },
     plan::{Answered, Ask, Formula, Inside, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
     prompt::{Scope, show},
@@ -228,9 +228,12 @@ impl Step for SearchStep {
                     asks.push(Ask { role: JOURNAL.into(), request, sample: 0 });
                 }
                 for role in roles {
-                    let texts = [&text].into_iter().chain(lines.iter().flatten().map(|line| &line.text));
-                    let embed = |text: &String| Request::Embed(EmbedRequest { what: Item::Text(text.clone()) });
-                    asks.extend(texts.map(|text| Ask { role: role.clone(), request: embed(text), sample: 0 }));
+                    let lines = lines.iter().flatten().map(|line| (&line.text, EmbedPurpose::Document));
+                    let ask = |(text, purpose): (&String, EmbedPurpose)| {
+                        let request = Request::Embed(EmbedRequest::text(text, purpose));
+                        Ask { role: role.clone(), request, sample: 0 }
+                    };
+                    asks.extend([(&text, EmbedPurpose::Query)].into_iter().chain(lines).map(ask));
                 }
                 Ok(Turn::Ask(asks))
             }

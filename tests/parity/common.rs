@@ -93,7 +93,7 @@ pub(crate) fn picture(name: &str) -> (Item, Input) {
 }
 
 pub(crate) fn embed((what, input): (Item, Input)) -> Work {
-    (Request::Embed(EmbedRequest { what }), vec![input])
+    (Request::Embed(EmbedRequest::new(what)), vec![input])
 }
 
 pub(crate) fn vector(reply: Reply) -> Vec<f32> {

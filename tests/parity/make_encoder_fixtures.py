@@ -208,6 +208,11 @@ def embedder(folder, seed, kind, dtype, size, pooling, dense=None, last=True, **
     for text in TEXTS:
         vector = torch.tensor(whole.encode(text))
         rows.append({"text": text, "vector": (vector / vector.norm()).numpy().tolist()})
+    for purpose in {"query", "document"} & set(more.get("prompts", {})):
+        for text in TEXTS[:2]:
+            vector = torch.tensor(whole.encode(text, prompt_name=purpose))
+            vector = (vector / vector.norm()).numpy().tolist()
+            rows.append({"text": text, "purpose": purpose, "vector": vector})
     expect(folder, texts=rows)
 
 
@@ -372,7 +377,7 @@ def jobs():
             F32,
             {**one, "num_key_value_heads": 2, "head_dim": 12},
             {"pooling_mode": "lasttoken"},
-            prompts={"query": "Instruct: find\nQuery:"},
+            prompts={"query": "Instruct: find\nQuery:", "document": ""},
         ),
         "embed-gemma": lambda f: embedder(
             f,

@@ -6,7 +6,7 @@ use crate::exchange::{EmbedRequest, Item};
 use serde_json::json;
 
 impl RemoteAgent {
-    pub(super) async fn embed(&self, EmbedRequest { what }: EmbedRequest) -> Result<Vec<f32>, Fault> {
+    pub(super) async fn embed(&self, EmbedRequest { what, .. }: EmbedRequest) -> Result<Vec<f32>, Fault> {
         let Item::Text(text) = what else {
             let why = "an endpoint embeds text only; pictures and sound need a local model";
             return Err(Fault::failed(why.to_owned()));

@@ -178,13 +178,7 @@ impl ModernEncoder {
         Ok((scaled(angles.cos()?)?, scaled(angles.sin()?)?))
     }
 
-    fn block(
-        &self,
-        block: &Block,
-        x: &Tensor,
-        (cos, sin): &(Tensor, Tensor),
-        mask: Option<&Tensor>,
-    ) -> Result<Tensor> {
+    fn block(&self, block: &Block, x: &Tensor, (cos, sin): &(Tensor, Tensor), mask: Option<&Tensor>) -> Result<Tensor> {
         let (batch, t, width) = x.dims3()?;
         let (heads, head) = (self.shape.heads, width / self.shape.heads);
         let y = match &block.norm1 {
@@ -199,7 +193,8 @@ impl ModernEncoder {
         let mixed = ops::attend_heads(&q, &rotated(part(1)?)?, &part(2)?, mask)?;
         let x = (x + block.out.forward(&mixed.transpose(1, 2)?.reshape((batch, t, width))?)?)?;
         let up = block.up.forward(&block.norm2.forward(&x)?)?;
-        let (inner, gate) = (up.narrow(D::Minus1, 0, self.shape.inner)?, up.narrow(D::Minus1, self.shape.inner, self.shape.inner)?);
+        let (inner, gate) =
+            (up.narrow(D::Minus1, 0, self.shape.inner)?, up.narrow(D::Minus1, self.shape.inner, self.shape.inner)?);
         let y = (self.shape.activation.forward(&inner.contiguous()?)? * gate)?;
         x + block.down.forward(&y)?
     }

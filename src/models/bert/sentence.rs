@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::Fault,
-    exchange::{FloorUse, RankRequest, Reply, Request},
+    exchange::{EmbedPurpose, FloorUse, RankRequest, Reply, Request},
     infer::{
         checkpoint::Checkpoint,
         config::{Config, within},
@@ -36,8 +36,7 @@ struct Reader {
     encoder: Box<dyn TextEncoder>,
     modules: Modules,
     text: TextTokenizer,
-    /// The prompt before each text.
-    prompt: String,
+    prompts: Prompts,
 }
 
 impl Sentences {
@@ -63,47 +62,90 @@ impl Sentences {
         let max_tokens = stated.unwrap_or_else(|| text.max_tokens(most)).min(most);
         let text = text.truncated(max_tokens)?;
         let labels = LabelVectors::new(loading.labels.clone(), modules.width);
-        let prompt = prompt(checkpoint)?;
-        Ok(Sentences { reader: Reader { encoder, modules, text, prompt }, labels })
+        let prompts = Prompts::read(checkpoint)?;
+        Ok(Sentences { reader: Reader { encoder, modules, text, prompts }, labels })
     }
 }
 
-/// The prompt that sentence-transformers puts before each text, if the checkpoint has a default one.
-fn prompt(checkpoint: &Checkpoint) -> Result<String, Fault> {
-    let Some(config) = checkpoint.json("config_sentence_transformers.json")? else { return Ok(String::new()) };
-    let Some(name) = config.string("default_prompt_name")? else { return Ok(String::new()) };
-    Ok(config.part("prompts")?.string(name)?.unwrap_or_default().to_owned())
+/// The prompts that sentence-transformers puts before texts (`config_sentence_transformers.json`).
+#[derive(Debug, Default)]
+struct Prompts {
+    /// Before every text without a purpose.
+    usual: String,
+    query: Option<String>,
+    document: Option<String>,
+}
+
+impl Prompts {
+    fn read(checkpoint: &Checkpoint) -> Result<Prompts, Fault> {
+        let Some(config) = checkpoint.json("config_sentence_transformers.json")? else { return Ok(Prompts::default()) };
+        let prompts = config.part("prompts")?;
+        let named = |name: &str| Ok::<_, Fault>(prompts.string(name)?.map(str::to_owned));
+        let usual = match config.string("default_prompt_name")? {
+            Some(name) => named(name)?.unwrap_or_default(),
+            None => String::new(),
+        };
+        let document = match named("document")? {
+            Some(prompt) => Some(prompt),
+            None => named("passage")?,
+        };
+        Ok(Prompts { usual, query: named("query")?, document })
+    }
+
+    /// The text with the prompt for its purpose.
+    fn before(&self, text: &str, purpose: Option<EmbedPurpose>) -> String {
+        let own = match purpose {
+            Some(EmbedPurpose::Query) => self.query.as_ref(),
+            Some(EmbedPurpose::Document) => self.document.as_ref(),
+            None => None,
+        };
+        format!("{}{text}", own.unwrap_or(&self.usual))
+    }
 }
 
 impl Reader {
-    /// Unit vectors of texts.
+    /// Unit vectors of texts, which have their prompts.
     fn read(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Fault> {
-        let encode = |text: &&str| self.text.encoded(&format!("{}{text}", self.prompt), None);
+        let encode = |text: &&str| self.text.encoded(text, None);
         let encoded = texts.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
         self.encoder.read(&encoded, &mut |states| self.modules.apply(states))
     }
 }
 
-/// The labels of a request.
-fn labels(job: &Job) -> &[String] {
-    match &job.request {
-        Request::Rank(rank) => &rank.texts,
-        _ => &[],
+impl Reader {
+    /// The subject of a job with its prompt; empty if it is no text.
+    fn subject(&self, job: &Job) -> Option<String> {
+        let purpose = match &job.request {
+            Request::Embed(embed) => embed.purpose,
+            _ => None,
+        };
+        job.subject().and_then(text).map(|text| self.prompts.before(text, purpose))
     }
+
+    /// The labels of a job with their prompts.
+    fn labels(&self, job: &Job) -> Vec<String> {
+        match &job.request {
+            Request::Rank(rank) => rank.texts.iter().map(|text| self.prompts.before(text, None)).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn shared(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
 }
 
 impl Sentences {
     fn reply(&mut self, job: &Job) -> Result<Reply, Fault> {
         let Sentences { reader, labels: known } = self;
-        let subject: Vec<&str> = job.subject().into_iter().filter_map(text).collect();
-        let what = known.of(&subject, TextUse::Subject, |texts| reader.read(texts))?.remove(0);
+        let subject = [reader.subject(job).unwrap_or_default()];
+        let what = known.of(&shared(&subject), TextUse::Subject, |texts| reader.read(texts))?.remove(0);
         match &job.request {
             Request::Rank(RankRequest { floor: FloorUse::Required, .. }) => {
                 Err(Fault::model("a sentence embedder lacks background vectors, which `floor: true` needs"))
             }
             Request::Rank(RankRequest { among, .. }) => {
-                let texts: Vec<&str> = labels(job).iter().map(String::as_str).collect();
-                let vectors = known.of(&texts, TextUse::Label, |texts| reader.read(texts))?;
+                let vectors = known.of(&shared(&reader.labels(job)), TextUse::Label, |texts| reader.read(texts))?;
                 let scores: Vec<f32> = vectors.iter().map(|label| ops::cosine(&what, label)).collect();
                 Ok(Reply::Rank(ops::scored(among, &scores, ops::softmax(&scores, SCALE))))
             }
@@ -131,10 +173,10 @@ impl Model for Sentences {
         }
         // All texts of the call first, so that they share forward passes. A failure shows again at its own job.
         let Sentences { reader, labels: known } = self;
-        let subjects: Vec<&str> = jobs.iter().filter_map(|job| job.subject().and_then(text)).collect();
-        let all: Vec<&str> = jobs.iter().flat_map(labels).map(String::as_str).collect();
-        let warm = known.of(&subjects, TextUse::Subject, |texts| reader.read(texts));
-        let warm = warm.and_then(|_| known.of(&all, TextUse::Label, |texts| reader.read(texts)));
+        let subjects: Vec<String> = jobs.iter().filter_map(|job| reader.subject(job)).collect();
+        let all: Vec<String> = jobs.iter().flat_map(|job| reader.labels(job)).collect();
+        let warm = known.of(&shared(&subjects), TextUse::Subject, |texts| reader.read(texts));
+        let warm = warm.and_then(|_| known.of(&shared(&all), TextUse::Label, |texts| reader.read(texts)));
         if let Err(error) = warm {
             tracing::debug!(%error, "the texts of a call are tried one by one");
         }

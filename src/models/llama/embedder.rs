@@ -26,9 +26,7 @@ use serde_json::Value as Json;
 pub const EMBEDDER: Family = Family {
     name: "decoder-embedder",
     about: "embeds sentences with a decoder; scores words against text",
-    recognises: |config| {
-        (config.get(SENTENCES).is_some() || lacks_head(config)) && (super::FAMILY.recognises)(config)
-    },
+    recognises: |config| (config.get(SENTENCES).is_some() || lacks_head(config)) && (super::FAMILY.recognises)(config),
     cost: |config| {
         let decoder = super::cost(config)?;
         let text_tokens = DecoderShape::read(config)?.positions;

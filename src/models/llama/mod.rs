@@ -196,7 +196,11 @@ pub struct Llama {
 impl Llama {
     fn load(mut shape: DecoderShape, layout: RopeLayout, weights: Weights, used: Use) -> Result<Llama> {
         // a checkpoint without the map to the vocabulary has no prefix
-        let model = if weights.has("embed_tokens.weight") && used == Use::States { weights.clone() } else { weights.pp("model") };
+        let model = if weights.has("embed_tokens.weight") && used == Use::States {
+            weights.clone()
+        } else {
+            weights.pp("model")
+        };
         // GGUF files store Llama 3's scaling of wavelengths as one divisor for each pair of dimensions.
         if weights.has("rope_freqs.weight") {
             let divisors = weights.numbers(shape.head / 2, "rope_freqs.weight")?;
@@ -300,7 +304,9 @@ impl Decoder for Llama {
             kept.extend(ends - wanted as u32..ends);
         }
         let x = if kept.len() == x.dim(0)? { x } else { x.index_select(&Tensor::new(kept, &self.device)?, 0)? };
-        let Some(head) = &self.head else { candle_core::bail!("this network was loaded for its states: this is a bug") };
+        let Some(head) = &self.head else {
+            candle_core::bail!("this network was loaded for its states: this is a bug")
+        };
         let logits = head.forward(&self.norm.forward(&x)?)?.to_dtype(DType::F32)?;
         match self.shape.logit_cap {
             Some(cap) => (logits / cap)?.tanh()? * cap,

@@ -101,7 +101,7 @@ pub(in crate::serve) async fn embeddings(
     }
     let agent = state.agent(&body.model).await?;
     let requests: Vec<Request> =
-        texts.into_iter().map(|text| Request::Embed(EmbedRequest { what: Item::Text(text) })).collect();
+        texts.into_iter().map(|text| Request::Embed(EmbedRequest::new(Item::Text(text)))).collect();
     let replies = ask_alone(&state, &agent, requests.iter().map(|request| (request.clone(), 0)).collect()).await?;
     let mut tokens = 0;
     let mut data = Vec::with_capacity(replies.len());
