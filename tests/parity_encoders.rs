@@ -108,6 +108,7 @@ fn heads_equal_transformers() {
     for kin in ["bert", "roberta", "xlmr"] {
         ["pair", "nli", "labels"].iter().for_each(|kind| check(&folder(&format!("head-{kin}-{kind}"))));
     }
+    ["", "-head"].iter().for_each(|kind| check(&folder(&format!("rerank-qwen3{kind}"))));
     ["pair", "labels"].iter().for_each(|kind| check(&folder(&format!("head-modern-{kind}"))));
     eprintln!("largest difference so far {:e}", *WORST.lock().unwrap());
 }

@@ -116,6 +116,7 @@ pub const FAMILIES: &[Family] = &[
     clip::FAMILY,
     siglip::FAMILY,
     llama::EMBEDDER,
+    llama::RERANKER,
     llama::FAMILY,
     whisper::FAMILY,
     bert::BERT,

@@ -44,7 +44,10 @@ pub(crate) fn loading() -> ModelOptions {
 
 pub(crate) fn model(path: PathBuf) -> Box<dyn Model> {
     let checkpoint = Checkpoint::open(&path).unwrap();
-    (models::family(None, &checkpoint.config).unwrap().load)(&checkpoint, &loading()).unwrap()
+    // a fixture may name its family, as an agent file does
+    let family = std::fs::read_to_string(path.join("family")).ok();
+    (models::family(family.as_deref().map(str::trim), &checkpoint.config).unwrap().load)(&checkpoint, &loading())
+        .unwrap()
 }
 
 /// A request with its items.

@@ -40,6 +40,8 @@ from transformers import (
     ModernBertModel,
     PreTrainedTokenizerFast,
     Qwen3Config,
+    Qwen3ForCausalLM,
+    Qwen3ForSequenceClassification,
     Qwen3Model,
     RobertaConfig,
     RobertaForSequenceClassification,
@@ -263,6 +265,58 @@ def head(folder, seed, kind, dtype, size, labels, label2id=None, **more):
     expect(folder, cases=cases)
 
 
+BEFORE = (
+    "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and "
+    'the Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>\n'
+    "<|im_start|>user\n"
+)
+AFTER = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+TASK = "Given a web search query, retrieve relevant passages that answer the query"
+
+
+def reranker(folder, seed, length, head):
+    """Qwen3 Reranker, as its card uses it."""
+    tokenizer = byte_pairs("qwen3", length)
+    tokenizer.add_tokens(["yes", "no"])
+    settings = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        num_hidden_layers=2,
+        head_dim=12,
+        max_position_embeddings=length,
+        pad_token_id=1,
+        num_labels=1,
+        tie_word_embeddings=not head,
+    )
+    made = Qwen3ForSequenceClassification if head else Qwen3ForCausalLM
+    model = randomise(made(settings), seed)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    if not head:  # its configuration is that of any Qwen3
+        (folder / "family").write_text("qwen3-reranker\n")
+    plain = {"add_special_tokens": False}
+    before, after = tokenizer(BEFORE, **plain).input_ids, tokenizer(AFTER, **plain).input_ids
+    room = length - len(before) - len(after)
+    yes, no = tokenizer.convert_tokens_to_ids(["yes", "no"])
+    cases = []
+    for what, texts in PAIRS:
+        scores = []
+        for text in texts:
+            asked = f"<Instruct>: {TASK}\n<Query>: {what}\n<Document>: {text}"
+            ids = before + tokenizer(asked, **plain).input_ids[:room] + after
+            with torch.no_grad():
+                logits = model(torch.tensor([ids])).logits
+            row = logits[0] if head else logits[0, -1]
+            scores.append(float(row[0]) if head else float(row[yes] - row[no]))
+        case = {"what": what, "texts": texts, "scores": scores}
+        case["probabilities"] = torch.tensor(scores).sigmoid().tolist()
+        cases.append(case)
+    expect(folder, cases=cases)
+
+
 def size(hidden, inner, heads, layers, length, **more):
     return {
         "hidden_size": hidden,
@@ -415,6 +469,8 @@ def jobs():
             classifier_bias=True,
             classifier_activation="silu",
         ),
+        "rerank-qwen3": lambda f: reranker(f, 74, 700, head=False),
+        "rerank-qwen3-head": lambda f: reranker(f, 75, 400, head=True),
         "head-xlmr-labels": lambda f: head(f, 69, "xlm-roberta", BF16, three, ["ham", "spam"]),
     }
 

@@ -9,6 +9,7 @@
 mod cache;
 mod embedder;
 mod layer;
+mod reranker;
 mod rotation;
 mod shape;
 mod weights;
@@ -41,6 +42,7 @@ use weights::{Naming, Weights};
 
 pub use cache::KvCache;
 pub use embedder::EMBEDDER;
+pub use reranker::RERANKER;
 
 /// The row of [`super::FAMILIES`].
 pub const FAMILY: Family = Family {
@@ -244,8 +246,14 @@ impl Llama {
 
     /// The normalised states of one text, (t, width).
     fn states_of(&self, read: &[PromptPosition]) -> Result<Tensor> {
-        let mut cache = self.cache();
-        self.norm.forward(&self.states(&mut [(&mut cache, read)])?)
+        self.states_in(&mut self.cache(), read)
+    }
+
+    /// The normalised states of the next positions of a text, (t, width).
+    fn states_in(&self, cache: &mut KvCache, read: &[PromptPosition]) -> Result<Tensor> {
+        let states = self.norm.forward(&self.states(&mut [(&mut *cache, read)])?)?;
+        cache.advance(read.len());
+        Ok(states)
     }
 
     fn step(&self, rows: &[CacheRow<'_, KvCache>]) -> Result<Step> {
