@@ -72,7 +72,7 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
         (Request::Say(say), Reply::Say(said.clone())),
         (Request::Look(look), Reply::Look(said.clone())),
         (Request::Hear(hear), Reply::Hear(heard)),
-        (Request::Embed(EmbedRequest { what }), Reply::Embed(vec![0.6, 0.8])),
+        (Request::Embed(EmbedRequest::new(what)), Reply::Embed(vec![0.6, 0.8])),
         (Request::Frames(frames), Reply::Frames(vec![moment(path)])),
         (Request::Journal(append(path)), Reply::Journal(JournalReply::Added(1))),
         (Request::Search(search), Reply::Search(vec![hit])),

@@ -64,12 +64,21 @@ impl Chat {
     /// think writes its thoughts first. Fails if the template fails or makes an empty prompt.
     pub fn render(&self, messages: &[Message], raw: bool, think: bool) -> Result<RenderedPrompt, Fault> {
         let Some(template) = self.template.as_ref().filter(|_| !raw) else {
+            if messages.iter().any(|message| !message.images.is_empty()) {
+                return Err(Fault::failed("pictures need the model's chat template".to_owned()));
+            }
             let texts: Vec<&str> = messages.iter().map(|m| m.content.as_str()).collect();
             return Ok(RenderedPrompt { text: texts.join("\n\n"), special: true });
         };
         let special = |(name, token): &(&'static str, String)| (*name, ChatValue::from(token.as_str()));
         let mut names: Vec<(&str, ChatValue)> = self.specials.iter().map(special).collect();
-        let message = |m: &Message| ChatValue::from_pairs([("role", &m.role), ("content", &m.content)]);
+        let message = |m: &Message| {
+            let content = match m.images.is_empty() {
+                true => ChatValue::from(m.content.as_str()),
+                false => parts(m),
+            };
+            ChatValue::from_pairs([("role", ChatValue::from(m.role.as_str())), ("content", content)])
+        };
         names.push(("messages", messages.iter().map(message).collect()));
         names.push(("add_generation_prompt", ChatValue::from(true)));
         names.push(("enable_thinking", ChatValue::from(think)));
@@ -81,6 +90,13 @@ impl Chat {
         }
         Ok(RenderedPrompt { text, special: false })
     }
+}
+
+/// The content of a message with pictures, as templates of models that see expect it.
+fn parts(message: &Message) -> ChatValue {
+    let pictures = message.images.iter().map(|_| ChatValue::from_pairs([("type", ChatValue::from("image"))]));
+    let text = [("type", ChatValue::from("text")), ("text", ChatValue::from(message.content.as_str()))];
+    pictures.chain([ChatValue::from_pairs(text)]).collect()
 }
 
 /// The chat template at `chat_template`: a text, or a list of named templates, of which `default` (else the first) is

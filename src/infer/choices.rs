@@ -1,7 +1,7 @@
 //! Choosing the most likely of given replies, by their log-likelihood after the prompt.
 
 use super::{
-    decode::{CacheRow, Decoder, TextGenerator},
+    decode::{CacheRow, Decoder, Prompt, TextGenerator},
     job::Job,
     prefix::{Prefix, PromptPosition},
     sampling::log_probability,
@@ -29,7 +29,7 @@ impl<D: Decoder> TextGenerator<D> {
     /// (`normalise`), and gives the best. If one choice is the beginning of another, the end token counts too;
     /// otherwise the shorter one would always win. Choices are read together, as rows of few calls.
     pub(super) fn choose(&mut self, job: &Job, say: &SayRequest) -> Result<Reply, Fault> {
-        let (ids, _, left_out) = self.prompt(job)?;
+        let Prompt { read, tokens: ids, left_out, .. } = self.prompt(job)?;
         let options = say.choices.iter().map(|c| self.text.encode(c, false)).collect::<Result<Vec<_>, _>>()?;
         let longest = options.iter().map(Vec::len).max().unwrap_or(0);
         if ids.len() + longest > self.context_tokens {
@@ -43,7 +43,6 @@ impl<D: Decoder> TextGenerator<D> {
             .iter()
             .enumerate()
             .any(|(n, a)| options.iter().skip(n + 1).any(|b| a.starts_with(b) || b.starts_with(a)));
-        let read = PromptPosition::tokens(&ids);
         let (mut cache, from) = self.begin(&read, true)?;
         let first = self.prefill(&mut cache, &read, from)?;
         // The logits after the last token count only for the end token.

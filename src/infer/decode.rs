@@ -5,7 +5,8 @@ use super::{
     chat::Chat,
     cost::Phase,
     failed,
-    job::{Job, Model},
+    image::Fingerprint,
+    job::{Input, Job, Model},
     meter::Meter,
     prefix::{LastPrompt, Prefix, PromptPosition},
     processors::LogitsProcessors,
@@ -17,7 +18,9 @@ use crate::{
     error::Fault,
     exchange::{Decoding, Request, TokenLogprob},
 };
+use ::image::RgbImage;
 use candle_core::Tensor;
+use std::sync::Arc;
 
 /// A decoder-only network. The rows of a call may differ in length. Their tokens are concatenated without padding, and
 /// attention reads the cache of one row at a time, so that a row's result does not depend on the other rows.
@@ -29,6 +32,36 @@ pub trait Decoder {
     /// Appends the new positions of each row to its cache. Gives the logits (f32) after the last position of each row:
     /// (rows, vocabulary). With `all`: after every position of every row, (positions of all rows, vocabulary).
     fn forward(&self, rows: &mut [CacheRow<'_, Self::Cache>], all: bool) -> candle_core::Result<Tensor>;
+    /// The token that stands for a picture in a prompt. A network without vision has none.
+    fn picture_token(&self) -> Option<u32> {
+        None
+    }
+    /// Looks at pictures, so that prompts may contain them.
+    fn see(&mut self, _pictures: &[&RgbImage]) -> Result<Vec<SeenPicture>, Fault> {
+        Err(Fault::failed("this language model does not see images".to_owned()))
+    }
+    /// Forgets pictures that no prompt contains, if there are many.
+    fn rest(&mut self) {}
+}
+
+/// A picture that a network has looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenPicture {
+    /// Its fingerprint.
+    pub print: Fingerprint,
+    /// The number of vectors that take its place in a prompt.
+    pub vectors: u32,
+}
+
+/// A prompt.
+pub(super) struct Prompt {
+    /// As the network reads it.
+    pub(super) read: Vec<PromptPosition>,
+    /// As token ids; a picture's token is repeated for each of its vectors.
+    pub(super) tokens: Vec<u32>,
+    pub(super) settings: Decoding,
+    /// The number of lines that were left out.
+    pub(super) left_out: usize,
 }
 
 /// The cache of one row and the positions that it reads next.
@@ -120,18 +153,24 @@ impl<D: Decoder> TextGenerator<D> {
         }
     }
 
-    /// The token ids of a job's prompt, its settings, and the number of lines that were left out. Fails if the prompt
-    /// leaves no room for a reply.
-    pub(super) fn prompt(&self, job: &Job) -> Result<(Vec<u32>, Decoding, usize), Fault> {
-        let Request::Say(say) = &job.request else {
-            return Err(Fault::failed("a language model only answers `say`".to_owned()));
+    /// The prompt of a job, whose pictures the network looks at. Fails if it leaves no room for a reply.
+    pub(super) fn prompt(&mut self, job: &Job) -> Result<Prompt, Fault> {
+        let say = match &job.request {
+            Request::Say(say) => say.clone(),
+            Request::Look(look) => look.clone().into_say(),
+            _ => return Err(Fault::failed("a language model only answers `say`".to_owned())),
         };
-        if say.messages.iter().any(|m| !m.images.is_empty()) {
-            return Err(Fault::failed("this language model does not see images".to_owned()));
-        }
+        let picture = |input: &Input| if let Input::Image(picture) = input { Some(picture.clone()) } else { None };
+        let pictures: Vec<Arc<RgbImage>> = job.inputs.iter().filter_map(picture).collect();
+        let seen = match pictures.is_empty() {
+            true => Vec::new(),
+            false => self.decoder.see(&pictures.iter().map(|picture| &**picture).collect::<Vec<_>>())?,
+        };
         let settings = say.decoding.or(&self.decode).or(&self.defaults);
-        let (ids, left_out) = self.fitted(job, say, &settings)?;
-        Ok((ids, settings, left_out))
+        let (ids, left_out) = self.fitted(job, &say, &settings)?;
+        let (tokens, read) = with_pictures(&ids, self.decoder.picture_token(), &seen)?;
+        self.check_room(tokens.len())?;
+        Ok(Prompt { read, tokens, settings, left_out })
     }
 
     /// A cache with the prefix of `read` that the last prompt shares, and the length of the prefix.
@@ -173,9 +212,8 @@ impl<D: Decoder> TextGenerator<D> {
         let alone = jobs.len() == 1;
         let mut rows = Vec::new();
         for job in jobs {
-            let begun = self.prompt(&job).and_then(|(tokens, mut settings, left_out)| {
+            let begun = self.prompt(&job).and_then(|Prompt { read, tokens, mut settings, left_out }| {
                 let restricted = self.restricted(&job, &mut settings, tokens.len())?;
-                let read = PromptPosition::tokens(&tokens);
                 // a row with the same prompt as an earlier one copies its cache later
                 let begun = match rows.iter().any(|row: &(Writing<D::Cache>, _)| row.0.read == read) {
                     true => (self.decoder.cache(), None),
@@ -340,6 +378,7 @@ impl<D: Decoder> TextGenerator<D> {
 
 impl<D: Decoder> Model for TextGenerator<D> {
     fn answer(&mut self, jobs: Vec<Job>) {
+        self.decoder.rest();
         let chooses = |job: &Job| matches!(&job.request, Request::Say(say) if !say.choices.is_empty());
         let (choose, generate): (Vec<_>, Vec<_>) = jobs.into_iter().partition(chooses);
         for job in choose {
@@ -351,6 +390,37 @@ impl<D: Decoder> Model for TextGenerator<D> {
             self.generate(generate);
         }
     }
+}
+
+/// The tokens and positions of a prompt whose picture tokens stand for the pictures in their order. Fails if their numbers differ: a
+/// text may contain the token, and the template may leave a picture out.
+fn with_pictures(
+    ids: &[u32],
+    token: Option<u32>,
+    seen: &[SeenPicture],
+) -> Result<(Vec<u32>, Vec<PromptPosition>), Fault> {
+    let token = token.filter(|_| !seen.is_empty() || ids.iter().any(|id| Some(*id) == token));
+    let Some(token) = token else { return Ok((ids.to_vec(), PromptPosition::tokens(ids))) };
+    let places = ids.iter().filter(|id| **id == token).count();
+    if places != seen.len() {
+        let count = seen.len();
+        return Err(Fault::failed(format!("the prompt has {places} places for {count} pictures")));
+    }
+    let (mut tokens, mut read, mut seen) = (Vec::new(), Vec::new(), seen.iter());
+    for id in ids {
+        match seen.as_slice().first().filter(|_| *id == token) {
+            Some(picture) => {
+                seen.next();
+                tokens.extend((0..picture.vectors).map(|_| token));
+                read.extend((0..picture.vectors).map(|n| PromptPosition::Picture { digest: picture.print, n }));
+            }
+            None => {
+                tokens.push(*id);
+                read.push(PromptPosition::Token(*id));
+            }
+        }
+    }
+    Ok((tokens, read))
 }
 
 /// Gives the rows without a start a copy of the cache and the logits of the earlier row with the same prompt.

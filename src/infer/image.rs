@@ -58,8 +58,9 @@ impl PictureDefaults {
 const MAX_PIXELS: usize = 1 << 24;
 
 /// Mean and deviation of the pictures that CLIP saw.
-const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+pub const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+/// See [`CLIP_MEAN`].
+pub const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 impl Preparation {
     /// Reads the settings. An absent key has CLIP's default, with the model's `side` in pixels. Fails if a value is out

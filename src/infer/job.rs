@@ -3,7 +3,7 @@
 use super::thinking::Thoughts;
 use crate::{
     error::Fault,
-    exchange::{Reply, Request, SayRequest},
+    exchange::{Finish, Reply, Request, SayReply, SayRequest},
     value::Time,
 };
 use ::image::RgbImage;
@@ -131,6 +131,9 @@ impl Job {
             self.send(thoughts.finish());
             let (thinking, answer) = thoughts.split(&said.text);
             (said.thinking, said.text) = (thinking.to_owned(), answer.to_owned());
+        }
+        if let (Request::Look(_), Ok(Reply::Say(said))) = (&self.request, &mut reply) {
+            reply = Ok(Reply::Look(std::mem::replace(said, SayReply::new("", Finish::Stop))));
         }
         if let Err(error) = &reply {
             tracing::debug!(%error, "the job failed");

@@ -41,14 +41,19 @@ impl<D: Decoder> TextGenerator<D> {
                 )));
             }
         }
-        if whole.len() >= self.context_tokens {
-            return Err(Fault::failed(format!(
-                "the prompt has {} tokens; the model reads at most {} together with its reply: shorten the prompt or use a model that reads more",
-                whole.len(),
-                self.context_tokens
-            )));
-        }
+        self.check_room(whole.len())?;
         Ok((whole, 0))
+    }
+
+    /// Fails if a prompt of so many tokens leaves no room for a reply.
+    pub(super) fn check_room(&self, tokens: usize) -> Result<(), Fault> {
+        if tokens < self.context_tokens {
+            return Ok(());
+        }
+        Err(Fault::failed(format!(
+            "the prompt has {tokens} tokens; the model reads at most {} together with its reply: shorten the prompt or use a model that reads more",
+            self.context_tokens
+        )))
     }
 
     fn tokens_of(&self, messages: &[Message], raw: bool, think: bool) -> Result<Vec<u32>, Fault> {

@@ -6,6 +6,7 @@ pub mod convnext;
 pub mod efficientnet_lite;
 pub mod llama;
 pub mod mobilenet_v2;
+pub mod qwen3_vl;
 pub mod resnet;
 pub mod siglip;
 pub mod vit;
@@ -42,6 +43,8 @@ pub struct ModelOptions {
     pub decode: Decoding,
     /// The maximum tokens of prompt and reply together, if fewer than the model allows.
     pub context_tokens: Option<usize>,
+    /// The most pixels of a picture that a decoder looks at, if fewer than its checkpoint states.
+    pub picture_pixels: Option<usize>,
     /// Where the vectors of labels are kept between runs.
     pub labels: LabelStore,
     /// Measures the model's speed.
@@ -52,7 +55,7 @@ impl ModelOptions {
     /// The options for a device and a number format. The agent has no settings of its own, and nothing is kept.
     pub fn new(device: Device, dtype: DType) -> ModelOptions {
         let (decode, labels) = (Decoding::default(), LabelStore::default());
-        ModelOptions { device, dtype, decode, context_tokens: None, labels, meter: Meter::default() }
+        ModelOptions { device, dtype, decode, context_tokens: None, picture_pixels: None, labels, meter: Meter::default() }
     }
 
     /// Loads an image classifier; `network` reads its weights, and gets the number of classes.
@@ -118,6 +121,7 @@ pub const FAMILIES: &[Family] = &[
     llama::EMBEDDER,
     llama::RERANKER,
     llama::FAMILY,
+    qwen3_vl::FAMILY,
     whisper::FAMILY,
     bert::BERT,
     bert::ROBERTA,

@@ -338,7 +338,7 @@ async fn a_regular_expression_is_stated_in_the_prompt() {
 async fn an_embedding_has_unit_length() {
     let body = json!({"data": [{"embedding": [3.0, 4.0]}]});
     let server = server("/v1/embeddings", ResponseTemplate::new(200).set_body_json(body)).await;
-    let reply = agent(&server).ask(Request::Embed(EmbedRequest { what: Item::Text("hello".into()) }), asking(0)).await;
+    let reply = agent(&server).ask(Request::Embed(EmbedRequest::new(Item::Text("hello".into()))), asking(0)).await;
     assert_eq!(reply.expect("a reply"), Reply::Embed(vec![0.6, 0.8]));
 }
 

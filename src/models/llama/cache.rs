@@ -1,5 +1,6 @@
 //! The keys and values of a decoder.
 
+use super::sight::Places;
 use crate::infer::{
     prefix::{Prefix, PromptPosition},
     rope::Rope,
@@ -58,6 +59,8 @@ pub struct KvCache {
     rotated: Vec<(usize, Vec<usize>)>,
     /// The positions that it holds, if they may have to be read again ([`KvCache::renewed`]).
     held: Option<Vec<PromptPosition>>,
+    /// Where its positions are, for a network that sees.
+    pub(super) places: Places,
 }
 
 impl KvCache {
@@ -65,7 +68,7 @@ impl KvCache {
     /// With `rereads`, all positions are read again when the sequence needs other frequencies, as in transformers' Phi-3.
     pub(super) fn new(layers: usize, ropes: Arc<[Rope]>, rereads: bool) -> KvCache {
         let layers = (0..layers).map(|_| KvBuffer::default()).collect();
-        KvCache { layers, length: 0, prompt: 0, ropes, rotated: Vec::new(), held: rereads.then(Vec::new) }
+        KvCache { layers, length: 0, prompt: 0, ropes, rotated: Vec::new(), held: rereads.then(Vec::new), places: Places::default() }
     }
 
     /// Everything that must be read in place of `read`: if the frequencies change with it, the cache is emptied, and all
@@ -125,13 +128,14 @@ impl Prefix for KvCache {
         if let Some(held) = &mut self.held {
             held.truncate(self.length);
         }
+        self.places.truncate(self.length);
     }
 
     fn copy(&self, positions: usize) -> Result<KvCache> {
         let layers = self.layers.iter().map(|buffer| buffer.copy(positions)).collect::<Result<_>>()?;
         let (ropes, rotated) = (self.ropes.clone(), self.rotated.clone());
-        let held = self.held.clone();
-        let mut copy = KvCache { layers, length: self.length, prompt: 0, ropes, rotated, held };
+        let (held, places) = (self.held.clone(), self.places.clone());
+        let mut copy = KvCache { layers, length: self.length, prompt: 0, ropes, rotated, held, places };
         copy.truncate(positions);
         Ok(copy)
     }

@@ -12,6 +12,7 @@ mod layer;
 mod reranker;
 mod rotation;
 mod shape;
+mod sight;
 mod weights;
 
 use super::{Family, ModelOptions};
@@ -26,7 +27,7 @@ use crate::{
         decode::{CacheRow, Decoder, GeneratorParts, TextGenerator},
         failed,
         ops::{Linear, Table},
-        prefix::{PromptPosition, tokens_only},
+        prefix::PromptPosition,
         processors::LogitsProcessors,
         rope::Rope,
         sampling,
@@ -34,13 +35,15 @@ use crate::{
     },
 };
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::Module;
+use candle_nn::{Module, VarBuilder};
 use layer::{Layer, RootNorm, View};
-use shape::{DecoderShape, LayerType};
+use shape::LayerType;
 use std::sync::Arc;
 use weights::{Naming, Weights};
 
 pub use cache::KvCache;
+pub(super) use shape::DecoderShape;
+pub use sight::{PictureStates, Sight};
 pub use embedder::EMBEDDER;
 pub use reranker::RERANKER;
 
@@ -70,7 +73,7 @@ pub const FAMILY: Family = Family {
 };
 
 /// The work of a decoder. The last map counts for each token of a reply; a prompt needs it once.
-fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
+pub(super) fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     let shape = DecoderShape::read(config)?;
     let token = Transformer {
         width: shape.width,
@@ -90,10 +93,21 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
 /// Loads a checkpoint folder or a GGUF file as a language model that answers `say`. Fails if a file is missing, damaged
 /// or unsupported.
 pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<TextGenerator<Llama>, Fault> {
-    let (config, generation) = (&checkpoint.config, checkpoint.json("generation_config.json")?);
-    let shape = DecoderShape::read(config)?;
+    let shape = DecoderShape::read(&checkpoint.config)?;
+    let parts = parts(checkpoint, &checkpoint.config, &shape, loading)?;
+    Ok(TextGenerator::new(load_network(checkpoint, loading, Use::Tokens)?, parts))
+}
+
+/// The parts of a language model besides its network. `config` is that of its text.
+pub(super) fn parts(
+    checkpoint: &Checkpoint,
+    config: &Config,
+    shape: &DecoderShape,
+    loading: &ModelOptions,
+) -> std::result::Result<GeneratorParts, Fault> {
+    let generation = checkpoint.json("generation_config.json")?;
     let ends = end_tokens(generation.as_ref(), config, shape.vocab)?;
-    let parts = GeneratorParts {
+    Ok(GeneratorParts {
         text: TextTokenizer::open(checkpoint, VocabStyle::Bytes)?,
         chat: Chat::open(checkpoint)?,
         processors: LogitsProcessors::read(generation.as_ref(), &ends)?,
@@ -102,8 +116,20 @@ pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result
         decode: loading.decode.clone(),
         meter: loading.meter.clone(),
         context_tokens: loading.context_tokens.unwrap_or(shape.positions).min(shape.positions),
-    };
-    Ok(TextGenerator::new(load_network(checkpoint, loading, Use::Tokens)?, parts))
+    })
+}
+
+/// The network of a model that sees: its text part is below `prefix`.
+pub(super) fn seeing_network(
+    shape: DecoderShape,
+    prefix: &str,
+    vb: VarBuilder<'static>,
+    sections: Option<[usize; 3]>,
+) -> std::result::Result<Llama, Fault> {
+    let weights = Weights::folder(vb);
+    let parts = (&weights, &weights.pp(prefix));
+    let network = Llama::load_parts(shape, RopeLayout::Halves, parts, Use::Tokens).map_err(failed)?;
+    Ok(Llama { sight: Sight::new(sections), ..network })
 }
 
 /// What is wanted of a network.
@@ -191,18 +217,27 @@ pub struct Llama {
     ropes: Arc<[Rope]>,
     shape: DecoderShape,
     layout: RopeLayout,
+    /// The pictures of prompts.
+    pub(super) sight: Sight,
     device: Device,
     dtype: DType,
 }
 
 impl Llama {
-    fn load(mut shape: DecoderShape, layout: RopeLayout, weights: Weights, used: Use) -> Result<Llama> {
+    fn load(shape: DecoderShape, layout: RopeLayout, weights: Weights, used: Use) -> Result<Llama> {
         // a checkpoint without the map to the vocabulary has no prefix
-        let model = if weights.has("embed_tokens.weight") && used == Use::States {
-            weights.clone()
-        } else {
-            weights.pp("model")
-        };
+        let is_bare = weights.has("embed_tokens.weight") && used == Use::States;
+        let model = if is_bare { weights.clone() } else { weights.pp("model") };
+        Llama::load_parts(shape, layout, (&weights, &model), used)
+    }
+
+    /// Reads the network below `model`; `weights` has the map to the vocabulary.
+    fn load_parts(
+        mut shape: DecoderShape,
+        layout: RopeLayout,
+        (weights, model): (&Weights, &Weights),
+        used: Use,
+    ) -> Result<Llama> {
         // GGUF files store Llama 3's scaling of wavelengths as one divisor for each pair of dimensions.
         if weights.has("rope_freqs.weight") {
             let divisors = weights.numbers(shape.head / 2, "rope_freqs.weight")?;
@@ -220,6 +255,7 @@ impl Llama {
             },
             tokens,
             ropes: shape.types.iter().filter_map(|kind| kind.rope.clone()).collect(),
+            sight: Sight::default(),
             shape,
             layout,
             device: weights.device().clone(),
@@ -229,17 +265,19 @@ impl Llama {
 
     /// The states after the last layer, not yet normalised: (tokens of all rows, width).
     fn states(&self, rows: &mut [CacheRow<'_, KvCache>]) -> Result<Tensor> {
-        let mut ids: Vec<u32> = Vec::new();
-        for (_, read) in rows.iter() {
-            ids.extend(tokens_only(read)?);
-        }
+        // a picture's vectors take the place of those of any token
+        let id = |position: &PromptPosition| if let PromptPosition::Token(id) = position { *id } else { 0 };
+        let ids: Vec<u32> = rows.iter().flat_map(|(_, read)| read.iter().map(id)).collect();
+        let runs = sight::runs(rows.iter().flat_map(|(_, read)| read.iter()));
         let step = self.step(rows)?;
         let mut x = self.tokens.rows(&Tensor::new(ids, &self.device)?, self.dtype)?; // (tokens of all rows, width)
         if let Some(scale) = self.shape.token_scale {
             x = (x * scale)?;
         }
+        self.sight.fill(&x, &runs)?;
         for (n, layer) in self.layers.iter().enumerate() {
             x = layer.forward(&x, &step, rows, n)?;
+            self.sight.deepen(&x, n, &runs)?;
         }
         Ok(x)
     }
@@ -256,7 +294,12 @@ impl Llama {
         Ok(states)
     }
 
-    fn step(&self, rows: &[CacheRow<'_, KvCache>]) -> Result<Step> {
+    fn step(&self, rows: &mut [CacheRow<'_, KvCache>]) -> Result<Step> {
+        let mut places = Vec::new();
+        for (cache, read) in rows.iter_mut().filter(|_| self.sight.sections.is_some()) {
+            places.push(cache.places.extend(read, &self.sight)?);
+        }
+        let rows = &*rows;
         let view = |(cache, read): &CacheRow<'_, KvCache>| {
             let of = |kind: &LayerType| match self.shape.sees_both_sides {
                 true => View::both_sides(read.len(), kind.window, self.dtype, &self.device),
@@ -267,17 +310,30 @@ impl Llama {
         Ok(Step {
             head: self.shape.head,
             layout: self.layout,
-            angles: self.shape.types.iter().map(|kind| self.angles(kind, rows)).collect::<Result<_>>()?,
+            angles: self.shape.types.iter().map(|kind| self.angles(kind, rows, &places)).collect::<Result<_>>()?,
             views: rows.iter().map(view).collect::<Result<_>>()?,
         })
     }
 
     /// The cosines and sines of the next positions of all rows: (tokens of all rows, rotated / 2).
-    fn angles(&self, kind: &LayerType, rows: &[CacheRow<'_, KvCache>]) -> Result<Option<(Tensor, Tensor)>> {
+    /// `places` has the places of each row, if the network counts on three axes.
+    fn angles(
+        &self,
+        kind: &LayerType,
+        rows: &[CacheRow<'_, KvCache>],
+        places: &[Vec<[u32; 3]>],
+    ) -> Result<Option<(Tensor, Tensor)>> {
         let Some(rope) = &kind.rope else { return Ok(None) };
+        let axes = self.sight.sections.map(|sections| Sight::axes(sections, rope.trained.len())).unwrap_or_default();
         let mut angles: Vec<f32> = Vec::new();
-        for (cache, read) in rows {
+        for (row, (cache, read)) in rows.iter().enumerate() {
             let frequencies = rope.frequencies(cache.sequence(read.len()));
+            if let Some(places) = places.get(row) {
+                for place in places {
+                    angles.extend(frequencies.iter().zip(&axes).map(|(f, axis)| place[*axis] as f32 * f));
+                }
+                continue;
+            }
             for position in cache.length..cache.length + read.len() {
                 angles.extend(frequencies.iter().map(|f| position as f32 * f));
             }

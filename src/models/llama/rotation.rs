@@ -36,8 +36,20 @@ pub(super) fn rope(config: &Config, kind: ModelType, (head, positions): (usize, 
             Rope::read(&config, rotated, positions, layers)
         }
         ModelType::SmolLm3 => Rope::read(&smol_rope(config), head, positions, layers),
+        ModelType::Qwen3Vl => Rope::read(&seeing_rope(config)?, head, positions, layers),
         _ => Rope::read(config, head, positions, layers),
     }
+}
+
+/// Qwen3-VL states here, too, which dimensions count rows and columns ([`super::Sight`]).
+fn seeing_rope(config: &Config) -> Result<Config> {
+    let scaling = config.part("rope_scaling")?;
+    let stated = if scaling.is_empty() { config.part("rope_parameters")? } else { scaling };
+    let theta = config.number("rope_theta", 2.0..=1e15)?.unwrap_or(5e5);
+    let mut rope = json!({ "rope_theta": theta });
+    let own = stated.keys().filter(|key| !["mrope_section", "mrope_interleaved"].contains(key));
+    own.for_each(|key| rope[key] = stated.get(key).cloned().unwrap_or_default());
+    Ok(Config::new(config.name(), json!({ "rope_parameters": rope })))
 }
 
 /// SmolLM3 has a wavelength of its own if none is stated.

@@ -27,6 +27,7 @@ pub(super) enum ModelType {
     SmolLm3,
     Phi3,
     Gemma3,
+    Qwen3Vl,
 }
 
 impl ModelType {
@@ -40,6 +41,8 @@ impl ModelType {
             ModelType::Phi3
         } else if is("smollm3", "SmolLM3ForCausalLM") {
             ModelType::SmolLm3
+        } else if is("qwen3_vl_text", "-") {
+            ModelType::Qwen3Vl
         } else if is("qwen3", "Qwen3ForCausalLM") {
             ModelType::Qwen3
         } else if is("qwen2", "Qwen2ForCausalLM") {
@@ -71,9 +74,9 @@ pub(super) enum Fused {
 }
 
 /// The settings in `config.json`, with the defaults of transformers.
-pub(super) struct DecoderShape {
-    pub(super) vocab: usize,
-    pub(super) width: usize,
+pub(in crate::models) struct DecoderShape {
+    pub(in crate::models) vocab: usize,
+    pub(in crate::models) width: usize,
     pub(super) inner: usize,
     /// The index in `types` of each layer's type.
     pub(super) layers: Vec<usize>,
@@ -107,14 +110,19 @@ pub(super) struct DecoderShape {
 }
 
 impl DecoderShape {
-    pub(super) fn read(config: &Config) -> Result<DecoderShape> {
+    /// The same decoder, whose map to the vocabulary is the table of tokens if it is `tied`.
+    pub(in crate::models) fn tied(self, tied: bool) -> DecoderShape {
+        DecoderShape { tied, ..self }
+    }
+
+    pub(in crate::models) fn read(config: &Config) -> Result<DecoderShape> {
         let kind = ModelType::of(config);
         refuse_unsupported(config, kind)?;
         let width = config.size("hidden_size", within::WIDTH)?;
         let heads = config.size("num_attention_heads", within::HEADS)?;
         let by_default = match kind {
             _ if config.states("head_dim") => None,
-            ModelType::Qwen3 => Some(128),
+            ModelType::Qwen3 | ModelType::Qwen3Vl => Some(128),
             ModelType::Gemma3 => Some(256),
             _ => None,
         };
@@ -123,6 +131,7 @@ impl DecoderShape {
             ModelType::Llama => 2048,
             ModelType::Phi3 => 4096,
             ModelType::Mistral | ModelType::Gemma3 => 131_072,
+            ModelType::Qwen3Vl => 128_000,
             ModelType::Qwen2 | ModelType::Qwen3 | ModelType::SmolLm3 => 32_768,
         };
         let positions = config.count("max_position_embeddings", within::POSITIONS)?.unwrap_or(by_default);
@@ -131,7 +140,7 @@ impl DecoderShape {
             ModelType::Llama | ModelType::Phi3 => heads,
             ModelType::Mistral => 8,
             ModelType::SmolLm3 | ModelType::Gemma3 => 4,
-            ModelType::Qwen2 | ModelType::Qwen3 => 32,
+            ModelType::Qwen2 | ModelType::Qwen3 | ModelType::Qwen3Vl => 32,
         };
         let kv_heads = config.count("num_key_value_heads", within::HEADS)?.unwrap_or(by_default);
         let odd = |what: String| Err(Fault::model(format!("{}: {what}", config.name())));
@@ -166,7 +175,7 @@ impl DecoderShape {
                 true => config.activation("hidden_activation", "gelu_pytorch_tanh")?,
                 false => config.activation("hidden_act", "silu")?,
             },
-            head_norms: gemma || kind == ModelType::Qwen3,
+            head_norms: gemma || matches!(kind, ModelType::Qwen3 | ModelType::Qwen3Vl),
             norms_after: gemma,
             norms_less_one: gemma,
             fused: if kind == ModelType::Phi3 { Fused::Phi } else { Fused::Not },
@@ -189,7 +198,7 @@ fn biases(config: &Config, kind: ModelType) -> Result<Biases> {
         ModelType::Llama | ModelType::SmolLm3 => Biases { qkv: attention, out: attention, mlp: stated("mlp_bias")? },
         ModelType::Mistral | ModelType::Phi3 => Biases { qkv: false, out: false, mlp: false },
         ModelType::Qwen2 => Biases { qkv: true, out: false, mlp: false },
-        ModelType::Qwen3 | ModelType::Gemma3 => Biases { qkv: attention, out: attention, mlp: false },
+        ModelType::Qwen3 | ModelType::Qwen3Vl | ModelType::Gemma3 => Biases { qkv: attention, out: attention, mlp: false },
     })
 }
 
@@ -267,6 +276,7 @@ fn window(config: &Config, kind: ModelType, positions: usize) -> Result<Option<u
             None
         }
         ModelType::SmolLm3 => stated.filter(|_| is_used == Some(true)),
+        ModelType::Qwen3Vl => None,
         ModelType::Phi3 => stated,
         ModelType::Mistral | ModelType::Gemma3 if config.states("sliding_window") => stated,
         ModelType::Mistral | ModelType::Gemma3 => Some(4096),

@@ -1,0 +1,227 @@
+"""Makes the parity fixtures of decoders that see: small random Qwen3-VL and SmolVLM checkpoints, and
+the answers of Python's `transformers` to prompts about pictures.
+
+    OMP_NUM_THREADS=1 python tests/parity/make_look_fixtures.py tests/parity/fixtures [NAME…]
+    python tests/parity/make_look_fixtures.py OUT random SEED COUNT
+
+Pictures are prepared with Pillow. Greedy tokens end where the two best logits differ by less than 1e-3.
+The chat templates are shortened forms of those of the published checkpoints, which differ only for
+tools, system messages and videos.
+"""
+
+import random
+import shutil
+import sys
+
+import torch
+from PIL import Image
+from transformers import (
+    PreTrainedTokenizerFast,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+)
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from make_fixtures import ROOT, bytelevel, expect, pictures, randomise
+
+STEPS = 24
+MARGIN = 1e-3
+QWEN = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
+# after the template of Qwen/Qwen3-VL-2B-Instruct (Apache-2.0)
+QWEN_TEMPLATE = """{%- for message in messages %}
+{{- '<|im_start|>' + message.role + '\\n' }}
+{%- if message.content is string %}
+{{- message.content }}
+{%- else %}
+{%- for content in message.content %}
+{%- if content.type == 'image' or 'image' in content %}
+{{- '<|vision_start|><|image_pad|><|vision_end|>' }}
+{%- elif 'text' in content %}
+{{- content.text }}
+{%- endif %}
+{%- endfor %}
+{%- endif %}
+{{- '<|im_end|>\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+{{- '<|im_start|>assistant\\n' }}
+{%- endif %}"""
+CASES = [
+    (["wide"], "what colour was the spaceship?"),
+    (["tall", "tiny"], "where are the keys?"),
+    (["odd", "wide", "odd"], "Hello"),
+    ([], "where did i last see the keys?"),
+]
+
+
+def images(names):
+    return [Image.open(ROOT / "images" / f"{name}.png").convert("RGB") for name in names]
+
+
+def chat(names, text):
+    parts = [{"type": "image"} for _ in names] + [{"type": "text", "text": text}]
+    return [{"role": "user", "content": parts if names else text}]
+
+
+def answer(model, ids, **more):
+    """The greedy tokens and their log-probabilities."""
+    with torch.no_grad():
+        out = model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            max_new_tokens=STEPS,
+            min_new_tokens=STEPS,
+            eos_token_id=None,
+            pad_token_id=0,
+            output_logits=True,
+            return_dict_in_generate=True,
+            **more,
+        )
+    tokens, logprobs = [], []
+    for token, row in zip(out.sequences[0, ids.shape[1] :].tolist(), out.logits):
+        best = row[0].topk(2).values
+        if best[0] - best[1] < MARGIN:
+            break
+        tokens.append(token)
+        logprobs.append(float(row[0].log_softmax(-1)[token]))
+    return {"tokens": tokens, "logprobs": logprobs}
+
+
+def qwen(folder, seed, vision, text, processor, tied=True, dtype=torch.float32):
+    backend = bytelevel(300, QWEN)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+    tokenizer.chat_template = QWEN_TEMPLATE
+    token = {name: tokenizer.convert_tokens_to_ids(name) for name in QWEN}
+    config = Qwen3VLConfig(
+        vision_config=vision,
+        text_config={"vocab_size": len(tokenizer), "max_position_embeddings": 2048, **text},
+        image_token_id=token["<|image_pad|>"],
+        video_token_id=token["<|video_pad|>"],
+        vision_start_token_id=token["<|vision_start|>"],
+        vision_end_token_id=token["<|vision_end|>"],
+        tie_word_embeddings=tied,
+    )
+    model = randomise(Qwen3VLForConditionalGeneration(config), seed, 0.15).to(dtype)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    prepare = Qwen2VLImageProcessorPil(
+        patch_size=vision["patch_size"], merge_size=vision["spatial_merge_size"], **processor
+    )
+    prepare.save_pretrained(folder)
+    model = Qwen3VLForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
+    cases = []
+    for names, words in CASES:
+        prompt = tokenizer.apply_chat_template(
+            chat(names, words), tokenize=False, add_generation_prompt=True
+        )
+        more = {}
+        if names:
+            made = prepare(images(names), return_tensors="pt")
+            for grid in made["image_grid_thw"]:
+                count = int(grid.prod()) // vision["spatial_merge_size"] ** 2
+                prompt = prompt.replace("<|image_pad|>", "<|placeholder|>" * count, 1)
+            prompt = prompt.replace("<|placeholder|>", "<|image_pad|>")
+            more = {"pixel_values": made["pixel_values"], "image_grid_thw": made["image_grid_thw"]}
+        ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
+        if names:
+            more["mm_token_type_ids"] = (ids == token["<|image_pad|>"]).int()
+        # a fresh state: the model remembers the offset of its last prompt
+        model.model.rope_deltas = None
+        case = {"images": names, "text": words, "ids": ids[0].tolist()}
+        cases.append({**case, **answer(model, ids, **more)})
+    print(folder.name, [(len(c["ids"]), len(c["tokens"])) for c in cases], flush=True)
+    expect(folder, cases=cases)
+
+
+def qwen_vision(**more):
+    usual = {
+        "depth": 3,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_heads": 2,
+        "patch_size": 8,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "out_hidden_size": 48,
+        "num_position_embeddings": 25,
+        "deepstack_visual_indexes": [0, 2],
+    }
+    return {**usual, **more}
+
+
+def qwen_text(section=(2, 2, 2), **more):
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": list(section)}
+    usual = {
+        "hidden_size": 48,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 12,
+        "rope_parameters": {**rope, "mrope_interleaved": True},
+    }
+    return {**usual, **more}
+
+
+def jobs():
+    size = {"size": {"shortest_edge": 32 * 32, "longest_edge": 64 * 64}}
+    half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    return {
+        "qwen3vl-plain": lambda f: qwen(f, 81, qwen_vision(), qwen_text(), {**size, **half}),
+        "qwen3vl-untied": lambda f: qwen(
+            f,
+            82,
+            qwen_vision(deepstack_visual_indexes=[1], num_heads=4, num_position_embeddings=16),
+            qwen_text((3, 2, 1), num_key_value_heads=1, attention_bias=True),
+            {"size": {"shortest_edge": 16 * 16, "longest_edge": 96 * 96}},
+            tied=False,
+            dtype=torch.bfloat16,
+        ),
+    }
+
+
+def main():
+    pictures()
+    if sys.argv[2:3] == ["random"]:
+        seed, count = int(sys.argv[3]), int(sys.argv[4])
+        for n in range(count):
+            rng = random.Random(seed + n)
+            folder = ROOT / f"look-{seed + n}"
+            shutil.rmtree(folder, ignore_errors=True)
+            heads = rng.choice([1, 2, 4])
+            deep = rng.sample(range(3), rng.randint(0, 3))
+            vision = qwen_vision(
+                num_heads=heads,
+                hidden_size=heads * rng.choice([4, 8, 12]),
+                patch_size=rng.choice([4, 7, 8]),
+                spatial_merge_size=rng.choice([1, 2, 3]),
+                num_position_embeddings=rng.choice([4, 9, 36]),
+                deepstack_visual_indexes=sorted(deep),
+            )
+            side = vision["patch_size"] * vision["spatial_merge_size"]
+            pixels = {"shortest_edge": side * side, "longest_edge": rng.choice([6, 12, 30]) * side**2}
+            text = qwen_text(rng.choice([(2, 2, 2), (4, 1, 1), (0, 3, 3)]))
+            qwen(folder, seed + n, vision, text, {"size": pixels}, rng.random() < 0.5)
+        return
+    only = set(sys.argv[2:])
+    for name, make in jobs().items():
+        if not only or name in only:
+            shutil.rmtree(ROOT / name, ignore_errors=True)
+            make(ROOT / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+//! Compares decoders that see with Python `transformers` on the same weights and pictures
+//! (`tests/parity/make_look_fixtures.py`).
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use elenchus::{
+    exchange::{Decoding, Item, LookRequest, Reply, Request, SayReply},
+    infer::job::{Input, Model},
+    value::ImageFile,
+};
+use serde_json::Value as Json;
+use std::path::Path;
+
+#[path = "parity/common.rs"]
+mod common;
+
+use common::*;
+
+fn look(case: &Json) -> Work {
+    let names: Vec<&str> = case["images"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let image = |name: &&str| Item::Image(ImageFile { path: (*name).to_owned(), digest: (*name).to_owned() });
+    let decoding =
+        Decoding { temperature: Some(0.0), max_tokens: Some(24), logprobs: Some(true), ..Decoding::default() };
+    let prompt = case["text"].as_str().unwrap().to_owned();
+    let request = LookRequest { images: names.iter().map(image).collect(), prompt, decoding };
+    (Request::Look(request), names.iter().map(|name| Input::Image(pixels(name))).collect())
+}
+
+/// The tokens and their log-probabilities.
+fn tokens(reply: Reply) -> (Vec<u32>, Vec<f32>) {
+    match reply {
+        Reply::Look(SayReply { tokens, logprobs, .. }) => (tokens, logprobs.iter().map(|token| token.logprob).collect()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Checks a fixture: alone, again with the cache of the last prompt, and in a batch.
+fn check(path: &Path) {
+    let expected = json_of(&path.join("expected.json"));
+    let name = path.file_name().unwrap().to_string_lossy();
+    let cases = expected["cases"].as_array().unwrap();
+    let ids = |json: &Json| -> Vec<u32> { json.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect() };
+    let check = |(found, logprobs): (Vec<u32>, Vec<f32>), case: &Json, how: &str| {
+        let expected = ids(&case["tokens"]);
+        let what = format!("{name}, {} {how}", case["text"]);
+        assert_eq!(&found[..expected.len().min(found.len())], expected, "{what}");
+        close(&logprobs[..expected.len()], &numbers(&case["logprobs"]), &what);
+    };
+    let mut model: Box<dyn Model> = model(path.to_owned());
+    for case in cases {
+        check(tokens(one(&mut *model, look(case))), case, "alone");
+        check(tokens(one(&mut *model, look(case))), case, "again");
+    }
+    for (reply, case) in together(&mut *common::model(path.to_owned()), cases.iter().map(look).collect()).into_iter().zip(cases) {
+        check(tokens(reply.unwrap()), case, "in a batch");
+    }
+}
+
+#[test]
+fn decoders_that_see_equal_transformers() {
+    for name in ["qwen3vl-plain", "qwen3vl-untied"] {
+        check(&folder(name));
+    }
+}
+
+/// Further checkpoints: `make_look_fixtures.py OUT random SEED COUNT`.
+#[test]
+#[ignore = "needs ELENCHUS_PARITY, a folder of checkpoints with expected answers"]
+fn further_decoders_that_see_equal_transformers() {
+    let folder = std::env::var_os("ELENCHUS_PARITY").expect("ELENCHUS_PARITY is set");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().starts_with("look-") {
+            check(&entry.path());
+            checked += 1;
+        }
+    }
+    assert!(checked > 0);
+}
