@@ -29,7 +29,9 @@ fn look(case: &Json) -> Work {
 /// The tokens and their log-probabilities.
 fn tokens(reply: Reply) -> (Vec<u32>, Vec<f32>) {
     match reply {
-        Reply::Look(SayReply { tokens, logprobs, .. }) => (tokens, logprobs.iter().map(|token| token.logprob).collect()),
+        Reply::Look(SayReply { tokens, logprobs, .. }) => {
+            (tokens, logprobs.iter().map(|token| token.logprob).collect())
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -39,7 +41,8 @@ fn check(path: &Path) {
     let expected = json_of(&path.join("expected.json"));
     let name = path.file_name().unwrap().to_string_lossy();
     let cases = expected["cases"].as_array().unwrap();
-    let ids = |json: &Json| -> Vec<u32> { json.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect() };
+    let ids =
+        |json: &Json| -> Vec<u32> { json.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect() };
     let check = |(found, logprobs): (Vec<u32>, Vec<f32>), case: &Json, how: &str| {
         let expected = ids(&case["tokens"]);
         let what = format!("{name}, {} {how}", case["text"]);
@@ -51,14 +54,16 @@ fn check(path: &Path) {
         check(tokens(one(&mut *model, look(case))), case, "alone");
         check(tokens(one(&mut *model, look(case))), case, "again");
     }
-    for (reply, case) in together(&mut *common::model(path.to_owned()), cases.iter().map(look).collect()).into_iter().zip(cases) {
+    for (reply, case) in
+        together(&mut *common::model(path.to_owned()), cases.iter().map(look).collect()).into_iter().zip(cases)
+    {
         check(tokens(reply.unwrap()), case, "in a batch");
     }
 }
 
 #[test]
 fn decoders_that_see_equal_transformers() {
-    for name in ["qwen3vl-plain", "qwen3vl-untied"] {
+    for name in ["qwen3vl-plain", "qwen3vl-untied", "smolvlm-tiles", "smolvlm-whole", "idefics3-tiles"] {
         check(&folder(name));
     }
 }

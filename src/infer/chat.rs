@@ -56,13 +56,14 @@ impl Chat {
 
     /// The prompt for `messages`, for an answer without thoughts. Fails as [`Chat::render`].
     pub fn prompt(&self, messages: &[Message], raw: bool) -> Result<RenderedPrompt, Fault> {
-        self.render(messages, raw, false)
+        self.render(messages, raw, false, false)
     }
 
     /// The prompt for `messages`. Without a template, or with `raw`, blank lines separate the messages: a model that
     /// was not trained to chat expects plain text. `think` is the template's `enable_thinking`: whether a model that can
-    /// think writes its thoughts first. Fails if the template fails or makes an empty prompt.
-    pub fn render(&self, messages: &[Message], raw: bool, think: bool) -> Result<RenderedPrompt, Fault> {
+    /// think writes its thoughts first. `sees`: the template is that of a model that sees, and expects contents as lists of parts. Fails if
+    /// the template fails or makes an empty prompt.
+    pub fn render(&self, messages: &[Message], raw: bool, think: bool, sees: bool) -> Result<RenderedPrompt, Fault> {
         let Some(template) = self.template.as_ref().filter(|_| !raw) else {
             if messages.iter().any(|message| !message.images.is_empty()) {
                 return Err(Fault::failed("pictures need the model's chat template".to_owned()));
@@ -73,10 +74,7 @@ impl Chat {
         let special = |(name, token): &(&'static str, String)| (*name, ChatValue::from(token.as_str()));
         let mut names: Vec<(&str, ChatValue)> = self.specials.iter().map(special).collect();
         let message = |m: &Message| {
-            let content = match m.images.is_empty() {
-                true => ChatValue::from(m.content.as_str()),
-                false => parts(m),
-            };
+            let content = if sees { parts(m) } else { ChatValue::from(m.content.as_str()) };
             ChatValue::from_pairs([("role", ChatValue::from(m.role.as_str())), ("content", content)])
         };
         names.push(("messages", messages.iter().map(message).collect()));
@@ -92,7 +90,7 @@ impl Chat {
     }
 }
 
-/// The content of a message with pictures, as templates of models that see expect it.
+/// The content of a message with its pictures first, as templates of models that see expect it.
 fn parts(message: &Message) -> ChatValue {
     let pictures = message.images.iter().map(|_| ChatValue::from_pairs([("type", ChatValue::from("image"))]));
     let text = [("type", ChatValue::from("text")), ("text", ChatValue::from(message.content.as_str()))];

@@ -32,8 +32,9 @@ pub trait Decoder {
     /// Appends the new positions of each row to its cache. Gives the logits (f32) after the last position of each row:
     /// (rows, vocabulary). With `all`: after every position of every row, (positions of all rows, vocabulary).
     fn forward(&self, rows: &mut [CacheRow<'_, Self::Cache>], all: bool) -> candle_core::Result<Tensor>;
-    /// The token that stands for a picture in a prompt. A network without vision has none.
-    fn picture_token(&self) -> Option<u32> {
+    /// The token that stands for a vector of a picture in a prompt, and its text, which a chat template writes once for each picture. A
+    /// network without vision has none.
+    fn picture_mark(&self) -> Option<(u32, &str)> {
         None
     }
     /// Looks at pictures, so that prompts may contain them.
@@ -45,12 +46,14 @@ pub trait Decoder {
 }
 
 /// A picture that a network has looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenPicture {
     /// Its fingerprint.
     pub print: Fingerprint,
     /// The number of vectors that take its place in a prompt.
     pub vectors: u32,
+    /// The text that takes the place of its mark; it has the mark once for each vector.
+    pub text: String,
 }
 
 /// A prompt.
@@ -74,7 +77,7 @@ pub(super) const MAX_TOKENS: usize = 512;
 
 /// A language model that answers `say`.
 pub struct TextGenerator<D: Decoder> {
-    decoder: D,
+    pub(super) decoder: D,
     pub(super) text: TextTokenizer,
     pub(super) chat: Chat,
     pub(super) ends: Vec<u32>,
@@ -167,9 +170,8 @@ impl<D: Decoder> TextGenerator<D> {
             false => self.decoder.see(&pictures.iter().map(|picture| &**picture).collect::<Vec<_>>())?,
         };
         let settings = say.decoding.or(&self.decode).or(&self.defaults);
-        let (ids, left_out) = self.fitted(job, &say, &settings)?;
-        let (tokens, read) = with_pictures(&ids, self.decoder.picture_token(), &seen)?;
-        self.check_room(tokens.len())?;
+        let (tokens, left_out) = self.fitted(job, &say, &settings, &seen)?;
+        let read = with_pictures(&tokens, self.decoder.picture_mark().map(|(token, _)| token), &seen)?;
         Ok(Prompt { read, tokens, settings, left_out })
     }
 
@@ -392,35 +394,27 @@ impl<D: Decoder> Model for TextGenerator<D> {
     }
 }
 
-/// The tokens and positions of a prompt whose picture tokens stand for the pictures in their order. Fails if their numbers differ: a
-/// text may contain the token, and the template may leave a picture out.
-fn with_pictures(
-    ids: &[u32],
-    token: Option<u32>,
-    seen: &[SeenPicture],
-) -> Result<(Vec<u32>, Vec<PromptPosition>), Fault> {
-    let token = token.filter(|_| !seen.is_empty() || ids.iter().any(|id| Some(*id) == token));
-    let Some(token) = token else { return Ok((ids.to_vec(), PromptPosition::tokens(ids))) };
-    let places = ids.iter().filter(|id| **id == token).count();
-    if places != seen.len() {
-        let count = seen.len();
-        return Err(Fault::failed(format!("the prompt has {places} places for {count} pictures")));
-    }
-    let (mut tokens, mut read, mut seen) = (Vec::new(), Vec::new(), seen.iter());
+/// The positions of a prompt, in which each picture token stands for the next vector of the pictures. Fails if there are not as many: a text
+/// may contain the token, and a template may leave a picture out.
+fn with_pictures(ids: &[u32], token: Option<u32>, seen: &[SeenPicture]) -> Result<Vec<PromptPosition>, Fault> {
+    let mut vectors = seen.iter().flat_map(|picture| (0..picture.vectors).map(|n| (picture.print, n)));
+    let mut read = Vec::with_capacity(ids.len());
+    let unfit = || {
+        Fault::failed(
+            "the prompt has not one place for each picture; its text must not contain the model's mark for pictures"
+                .to_owned(),
+        )
+    };
     for id in ids {
-        match seen.as_slice().first().filter(|_| *id == token) {
-            Some(picture) => {
-                seen.next();
-                tokens.extend((0..picture.vectors).map(|_| token));
-                read.extend((0..picture.vectors).map(|n| PromptPosition::Picture { digest: picture.print, n }));
+        read.push(match token.is_some_and(|token| token == *id) {
+            true => {
+                let (digest, n) = vectors.next().ok_or_else(unfit)?;
+                PromptPosition::Picture { digest, n }
             }
-            None => {
-                tokens.push(*id);
-                read.push(PromptPosition::Token(*id));
-            }
-        }
+            false => PromptPosition::Token(*id),
+        });
     }
-    Ok((tokens, read))
+    if vectors.next().is_some() { Err(unfit()) } else { Ok(read) }
 }
 
 /// Gives the rows without a start a copy of the cache and the logits of the earlier row with the same prompt.

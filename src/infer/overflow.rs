@@ -2,7 +2,7 @@
 
 use super::{
     chat::RenderedPrompt,
-    decode::{Decoder, MAX_TOKENS, TextGenerator},
+    decode::{Decoder, MAX_TOKENS, SeenPicture, TextGenerator},
     job::Job,
     thinking,
 };
@@ -15,19 +15,26 @@ impl<D: Decoder> TextGenerator<D> {
     /// The token ids of a request's prompt, and the number of lines that were left out. If the request allows it, lines
     /// are left out until the reply has its `max_tokens`, at most half of the context. Fails if a prompt leaves no room
     /// for a reply.
-    pub(super) fn fitted(&self, job: &Job, say: &SayRequest, settings: &Decoding) -> Result<(Vec<u32>, usize), Fault> {
+    pub(super) fn fitted(
+        &self,
+        job: &Job,
+        say: &SayRequest,
+        settings: &Decoding,
+        seen: &[SeenPicture],
+    ) -> Result<(Vec<u32>, usize), Fault> {
         let think = settings.think.unwrap_or(false) && job.may_think();
-        let rendered = self.chat.render(&say.messages, say.raw, think)?;
+        let rendered = self.rendered(&say.messages, say.raw, think)?;
         if thinking::opens(&rendered.text) {
             job.opens_thoughts();
         }
-        let whole = self.ids_of(&rendered)?;
+        let whole = self.ids_of(&rendered, seen)?;
         if let Some(overflow) = &say.overflow {
             let reply = settings.max_tokens.unwrap_or(MAX_TOKENS).min(self.context_tokens / 2);
             let most = self.context_tokens - reply;
             if whole.len() > most {
                 let lines = overflow.lines(&say.messages);
-                let tokens = |count: usize| self.tokens_of(&overflow.without(&say.messages, count), say.raw, think);
+                let tokens =
+                    |count: usize| self.tokens_of(&overflow.without(&say.messages, count), (say.raw, think), seen);
                 let (count, ids) = fewest(lines, most, tokens)?;
                 if ids.len() <= most {
                     tracing::debug!(count, lines, tokens = ids.len(), "lines are left out of the prompt");
@@ -56,12 +63,38 @@ impl<D: Decoder> TextGenerator<D> {
         )))
     }
 
-    fn tokens_of(&self, messages: &[Message], raw: bool, think: bool) -> Result<Vec<u32>, Fault> {
-        self.ids_of(&self.chat.render(messages, raw, think)?)
+    fn rendered(&self, messages: &[Message], raw: bool, think: bool) -> Result<RenderedPrompt, Fault> {
+        self.chat.render(messages, raw, think, self.decoder.picture_mark().is_some())
     }
 
-    fn ids_of(&self, RenderedPrompt { text, special }: &RenderedPrompt) -> Result<Vec<u32>, Fault> {
-        let ids = self.text.encode(text, *special)?;
+    fn tokens_of(
+        &self,
+        messages: &[Message],
+        (raw, think): (bool, bool),
+        seen: &[SeenPicture],
+    ) -> Result<Vec<u32>, Fault> {
+        self.ids_of(&self.rendered(messages, raw, think)?, seen)
+    }
+
+    /// The token ids of a prompt, in which the texts of pictures replace their marks in order.
+    fn ids_of(
+        &self,
+        RenderedPrompt { text, special }: &RenderedPrompt,
+        seen: &[SeenPicture],
+    ) -> Result<Vec<u32>, Fault> {
+        let ids = match self.decoder.picture_mark() {
+            Some((_, mark)) if !seen.is_empty() => {
+                let mut whole = String::new();
+                for (n, part) in text.split(mark).enumerate() {
+                    // a mark without a picture stays, and is refused later
+                    let between = n.checked_sub(1).map(|n| seen.get(n).map_or(mark, |picture| picture.text.as_str()));
+                    whole.push_str(between.unwrap_or_default());
+                    whole.push_str(part);
+                }
+                self.text.encode(&whole, *special)?
+            }
+            _ => self.text.encode(text, *special)?,
+        };
         if ids.is_empty() { Err(Fault::failed("the prompt is empty".to_owned())) } else { Ok(ids) }
     }
 }

@@ -9,6 +9,7 @@ pub mod mobilenet_v2;
 pub mod qwen3_vl;
 pub mod resnet;
 pub mod siglip;
+pub mod smolvlm;
 pub mod vit;
 pub mod whisper;
 
@@ -55,7 +56,15 @@ impl ModelOptions {
     /// The options for a device and a number format. The agent has no settings of its own, and nothing is kept.
     pub fn new(device: Device, dtype: DType) -> ModelOptions {
         let (decode, labels) = (Decoding::default(), LabelStore::default());
-        ModelOptions { device, dtype, decode, context_tokens: None, picture_pixels: None, labels, meter: Meter::default() }
+        ModelOptions {
+            device,
+            dtype,
+            decode,
+            context_tokens: None,
+            picture_pixels: None,
+            labels,
+            meter: Meter::default(),
+        }
     }
 
     /// Loads an image classifier; `network` reads its weights, and gets the number of classes.
@@ -122,6 +131,7 @@ pub const FAMILIES: &[Family] = &[
     llama::RERANKER,
     llama::FAMILY,
     qwen3_vl::FAMILY,
+    smolvlm::FAMILY,
     whisper::FAMILY,
     bert::BERT,
     bert::ROBERTA,

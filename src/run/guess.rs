@@ -228,10 +228,7 @@ mod tests {
         };
         assert!(best(5.0) < 0.2 && best(15.0) > 0.5, "{} {}", best(5.0), best(15.0));
         rank(0.0, &[]);
-        assert_eq!(
-            check(Request::Embed(EmbedRequest::new(Item::Text("x".into())))),
-            Reply::Embed(vec![1.0, 0.0, 0.0])
-        );
+        assert_eq!(check(Request::Embed(EmbedRequest::new(Item::Text("x".into())))), Reply::Embed(vec![1.0, 0.0, 0.0]));
         let say = |prompt: &str, choices: &[&str]| {
             let choices = choices.iter().map(|choice| (*choice).to_owned()).collect();
             let asked = SayRequest { choices, ..SayRequest::new(vec![Message::new("user", prompt)]) };

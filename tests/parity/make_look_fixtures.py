@@ -16,11 +16,18 @@ import sys
 import torch
 from PIL import Image
 from transformers import (
+    Idefics3Config,
+    Idefics3ForConditionalGeneration,
     PreTrainedTokenizerFast,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
 
 from make_fixtures import ROOT, bytelevel, expect, pictures, randomise
 
@@ -146,6 +153,90 @@ def qwen(folder, seed, vision, text, processor, tied=True, dtype=torch.float32):
     expect(folder, cases=cases)
 
 
+SMOL = ["<|im_start|>", "<|im_end|>", "<end_of_utterance>", "<image>", "<fake_token_around_image>"]
+SMOL += ["<global-img>"] + [f"<row_{r}_col_{c}>" for r in range(1, 4) for c in range(1, 4)]
+# the template of transformers.models.smolvlm (Apache-2.0), without videos
+SMOL_TEMPLATE = (
+    "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}"
+    "{% if message['content'][0]['type'] == 'image' %}{{':'}}{% else %}{{': '}}{% endif %}"
+    "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}"
+    "{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+
+
+def smol(folder, seed, vision, processor, factor=2, idefics=False, tied=False, dtype=torch.float32):
+    backend = bytelevel(330, SMOL)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token="<end_of_utterance>", pad_token="<|im_end|>"
+    )
+    tokenizer.chat_template = SMOL_TEMPLATE
+    config = (Idefics3Config if idefics else SmolVLMConfig)(
+        vision_config=vision,
+        text_config={
+            "model_type": "llama",
+            "vocab_size": len(tokenizer),
+            "hidden_size": 48,
+            "intermediate_size": 64,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 2048,
+            "pad_token_id": tokenizer.pad_token_id,
+            "bos_token_id": None,
+            "eos_token_id": None,
+        },
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        pad_token_id=tokenizer.pad_token_id,
+        scale_factor=factor,
+        tie_word_embeddings=tied,
+    )
+    kind = Idefics3ForConditionalGeneration if idefics else SmolVLMForConditionalGeneration
+    randomise(kind(config), seed, 0.15).to(dtype).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    prepare = SmolVLMImageProcessorPil(**processor)
+    prepare.save_pretrained(folder)
+    model = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    tile = prepare.max_image_size["longest_edge"]
+    each = (tile // vision["patch_size"] // factor) ** 2
+    cases = []
+    for names, words in CASES:
+        parts = [{"type": "image"} for _ in names] + [{"type": "text", "text": words}]
+        prompt = tokenizer.apply_chat_template(
+            [{"role": "user", "content": parts}], tokenize=False, add_generation_prompt=True
+        )
+        more = {}
+        if names:
+            made = prepare(images(names), return_tensors="pt", return_row_col_info=True)
+            pieces = prompt.split("<image>")
+            texts = [
+                get_image_prompt_string(
+                    rows, cols, each, "<fake_token_around_image>", "<image>", "<global-img>"
+                )
+                for rows, cols in zip(made["rows"][0], made["cols"][0])
+            ]
+            prompt = pieces[0] + "".join(t + p for t, p in zip(texts, pieces[1:]))
+            more = {"pixel_values": made["pixel_values"]}
+            more["pixel_attention_mask"] = made["pixel_attention_mask"].bool()
+        ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
+        case = {"images": names, "text": words, "ids": ids[0].tolist()}
+        cases.append({**case, **answer(model, ids, **more)})
+    print(folder.name, [(len(c["ids"]), len(c["tokens"])) for c in cases], flush=True)
+    expect(folder, cases=cases)
+
+
+def smol_vision(**more):
+    usual = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "image_size": 32,
+        "patch_size": 8,
+    }
+    return {**usual, **more}
+
+
 def qwen_vision(**more):
     usual = {
         "depth": 3,
@@ -178,6 +269,7 @@ def qwen_text(section=(2, 2, 2), **more):
 
 def jobs():
     size = {"size": {"shortest_edge": 32 * 32, "longest_edge": 64 * 64}}
+    tiles = {"size": {"longest_edge": 96}, "max_image_size": {"longest_edge": 32}}
     half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     return {
         "qwen3vl-plain": lambda f: qwen(f, 81, qwen_vision(), qwen_text(), {**size, **half}),
@@ -190,6 +282,17 @@ def jobs():
             tied=False,
             dtype=torch.bfloat16,
         ),
+        "smolvlm-tiles": lambda f: smol(f, 83, smol_vision(), tiles),
+        "smolvlm-whole": lambda f: smol(
+            f,
+            84,
+            smol_vision(image_size=56, patch_size=8),
+            {**tiles, "do_image_splitting": False, "max_image_size": {"longest_edge": 72}},
+            factor=3,
+            tied=True,
+            dtype=torch.float16,
+        ),
+        "idefics3-tiles": lambda f: smol(f, 85, smol_vision(), tiles, factor=1, idefics=True),
     }
 
 
@@ -211,6 +314,16 @@ def main():
                 num_position_embeddings=rng.choice([4, 9, 36]),
                 deepstack_visual_indexes=sorted(deep),
             )
+            if n % 2:
+                factor = rng.choice([1, 2, 3])
+                patch = rng.choice([4, 7, 8])
+                side = patch * factor * rng.choice([1, 2, 3])
+                eye = smol_vision(image_size=patch * rng.randint(2, 9), patch_size=patch)
+                edge = side * rng.choice([1, 2, 3])
+                made = {"size": {"longest_edge": edge}, "max_image_size": {"longest_edge": side}}
+                made["do_image_splitting"] = rng.random() < 0.7
+                smol(folder, seed + n, eye, made, factor, rng.random() < 0.3, rng.random() < 0.5)
+                continue
             side = vision["patch_size"] * vision["spatial_merge_size"]
             pixels = {"shortest_edge": side * side, "longest_edge": rng.choice([6, 12, 30]) * side**2}
             text = qwen_text(rng.choice([(2, 2, 2), (4, 1, 1), (0, 3, 3)]))

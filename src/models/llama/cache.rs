@@ -68,7 +68,15 @@ impl KvCache {
     /// With `rereads`, all positions are read again when the sequence needs other frequencies, as in transformers' Phi-3.
     pub(super) fn new(layers: usize, ropes: Arc<[Rope]>, rereads: bool) -> KvCache {
         let layers = (0..layers).map(|_| KvBuffer::default()).collect();
-        KvCache { layers, length: 0, prompt: 0, ropes, rotated: Vec::new(), held: rereads.then(Vec::new), places: Places::default() }
+        KvCache {
+            layers,
+            length: 0,
+            prompt: 0,
+            ropes,
+            rotated: Vec::new(),
+            held: rereads.then(Vec::new),
+            places: Places::default(),
+        }
     }
 
     /// Everything that must be read in place of `read`: if the frequencies change with it, the cache is emptied, and all

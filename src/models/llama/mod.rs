@@ -42,10 +42,10 @@ use std::sync::Arc;
 use weights::{Naming, Weights};
 
 pub use cache::KvCache;
-pub(super) use shape::DecoderShape;
-pub use sight::{PictureStates, Sight};
 pub use embedder::EMBEDDER;
 pub use reranker::RERANKER;
+pub(super) use shape::DecoderShape;
+pub use sight::{PictureStates, Sight};
 
 /// The row of [`super::FAMILIES`].
 pub const FAMILY: Family = Family {

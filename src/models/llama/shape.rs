@@ -198,7 +198,9 @@ fn biases(config: &Config, kind: ModelType) -> Result<Biases> {
         ModelType::Llama | ModelType::SmolLm3 => Biases { qkv: attention, out: attention, mlp: stated("mlp_bias")? },
         ModelType::Mistral | ModelType::Phi3 => Biases { qkv: false, out: false, mlp: false },
         ModelType::Qwen2 => Biases { qkv: true, out: false, mlp: false },
-        ModelType::Qwen3 | ModelType::Qwen3Vl | ModelType::Gemma3 => Biases { qkv: attention, out: attention, mlp: false },
+        ModelType::Qwen3 | ModelType::Qwen3Vl | ModelType::Gemma3 => {
+            Biases { qkv: attention, out: attention, mlp: false }
+        }
     })
 }
 

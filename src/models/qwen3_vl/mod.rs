@@ -61,7 +61,8 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
     let shape = DecoderShape::read(&text)?.tied(tied);
     let settings = TowerConfig::read(&config.part("vision_config")?)?;
     if settings.out != shape.width {
-        let why = format!("`out_hidden_size` must be {}, the width of the decoder, found {}", shape.width, settings.out);
+        let why =
+            format!("`out_hidden_size` must be {}, the width of the decoder, found {}", shape.width, settings.out);
         return Err(Fault::model(format!("{}: {why}", config.name())));
     }
     let token = config.token("image_token_id", shape.vocab)?.unwrap_or(151_655);
@@ -84,13 +85,18 @@ fn sections(text: &Config) -> std::result::Result<[usize; 3], Fault> {
     }
     let counts: Option<Vec<usize>> = listed
         .iter()
-        .map(|count| count.as_u64().and_then(|count| usize::try_from(count).ok()).filter(|count| *count <= *within::HEADS.end()))
+        .map(|count| {
+            count.as_u64().and_then(|count| usize::try_from(count).ok()).filter(|count| *count <= *within::HEADS.end())
+        })
         .collect();
     match counts.as_deref() {
         Some([time, rows, columns]) => Ok([*time, *rows, *columns]),
         _ => Err(rope.wrong("mrope_section", "three whole numbers", &Json::Array(listed.to_vec()))),
     }
 }
+
+/// The mark of a picture in a prompt, and of each of its vectors.
+const MARK: &str = "<|image_pad|>";
 
 /// The network.
 struct Qwen3Vl {
@@ -113,8 +119,8 @@ impl Decoder for Qwen3Vl {
         self.text.forward(rows, all)
     }
 
-    fn picture_token(&self) -> Option<u32> {
-        Some(self.token)
+    fn picture_mark(&self) -> Option<(u32, &str)> {
+        Some((self.token, MARK))
     }
 
     fn see(&mut self, pictures: &[&RgbImage]) -> std::result::Result<Vec<SeenPicture>, Fault> {
@@ -129,7 +135,8 @@ impl Decoder for Qwen3Vl {
                 self.text.sight.keep(print, PictureStates { grid, states, deep });
             }
             let (rows, columns) = self.text.sight.get(&print).map_or((0, 0), |states| states.grid);
-            seen.push(SeenPicture { print, vectors: rows * columns });
+            let vectors = rows * columns;
+            seen.push(SeenPicture { print, vectors, text: MARK.repeat(vectors as usize) });
         }
         Ok(seen)
     }

@@ -43,7 +43,11 @@ impl PictureRule {
         for (key, expected) in [("patch_size", tower.patch), ("merge_size", tower.merge)] {
             // the class has other defaults than the towers that are published
             if config.count(key, 1..=1024)?.is_some_and(|found| found != expected) {
-                return Err(config.wrong(key, format!("{expected}, that of the tower"), config.get(key).unwrap_or_default()));
+                return Err(config.wrong(
+                    key,
+                    format!("{expected}, that of the tower"),
+                    config.get(key).unwrap_or_default(),
+                ));
             }
         }
         if config.count("temporal_patch_size", 1..=16)?.is_some_and(|found| found != tower.frames) {
@@ -59,7 +63,8 @@ impl PictureRule {
             let stated = config.count(own, 1..=usize::MAX)?.or(size.count(of_size, 1..=usize::MAX)?);
             Ok(stated.unwrap_or(usual).min(MOST_PIXELS))
         };
-        let (fewest, limit) = (stated("min_pixels", "shortest_edge", 56 * 56)?, stated("max_pixels", "longest_edge", 28 * 28 * 1280)?);
+        let (fewest, limit) =
+            (stated("min_pixels", "shortest_edge", 56 * 56)?, stated("max_pixels", "longest_edge", 28 * 28 * 1280)?);
         let limit = limit.min(most.unwrap_or(usize::MAX));
         let mean = config.triple("image_mean", -1e3..=1e3)?.unwrap_or(CLIP_MEAN);
         let std = config.triple("image_std", 1e-6..=1e3)?.unwrap_or(CLIP_STD);
@@ -135,7 +140,8 @@ mod tests {
 
     #[test]
     fn sides_are_those_of_transformers() {
-        let rule = |pixels| PictureRule { name: "p".into(), patch: 16, merge: 2, pixels, normalise: ([0.5; 3], [0.5; 3]) };
+        let rule =
+            |pixels| PictureRule { name: "p".into(), patch: 16, merge: 2, pixels, normalise: ([0.5; 3], [0.5; 3]) };
         let check = |pixels, size: (usize, usize), expected| {
             assert_eq!(rule(pixels).sides(size.0, size.1).expect("sides"), expected, "{pixels:?} {size:?}");
         };

@@ -53,7 +53,8 @@ impl TowerConfig {
             return Err(config.unsupported("num_heads"));
         }
         let listed = config.list("deepstack_visual_indexes")?;
-        let deep = listed.iter().map(|layer| layer.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n < layers));
+        let deep =
+            listed.iter().map(|layer| layer.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n < layers));
         let deep: Option<Vec<usize>> = deep.collect();
         let deep = match deep {
             Some(_) if !config.states("deepstack_visual_indexes") => vec![8, 16, 24],
