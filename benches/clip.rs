@@ -63,7 +63,7 @@ impl Album {
 fn rate(model: &mut dyn Model, album: &mut Album, batch: usize) -> (f64, f64) {
     let mut call = || {
         let file = ImageFile { path: String::new(), digest: String::new() };
-        let request = || Request::Embed(EmbedRequest { what: Item::Image(file.clone()) });
+        let request = || Request::Embed(EmbedRequest { what: Item::Image(file.clone()), purpose: None });
         let mut job = || Job::new(request(), vec![Input::Image(album.picture())], 0, None);
         let (jobs, answers): (Vec<_>, Vec<_>) = (0..batch).map(|_| job()).unzip();
         model.answer(jobs);

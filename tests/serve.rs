@@ -49,6 +49,44 @@ fn questions_are_answered_with_evidence() {
     }
 }
 
+#[test]
+fn what_cannot_be_done_is_said() {
+    let place = Place::new();
+    let (_, err) = place.run(&["serve", "days", "--port", "0", "--cast", "nosuch"], 2);
+    assert!(err.contains("no cast is named `nosuch`"), "{err}");
+    place.run(&["index", "days", "-q"], 0);
+    place.cut("days/cut.mkv", 20);
+    let whole = fs::read(place.path("days/cut.mkv")).expect("read");
+    fs::write(place.path("days/cut.mkv"), &whole[..whole.len() * 3 / 4]).expect("written");
+    let served = Served::of(place, &[]);
+    let digest = served.digest();
+
+    let german = json!({ "question": "Wo habe ich die Schlüssel zuletzt gesehen?" });
+    let answer = served.post("/api/ask", &german).json();
+    assert!(answer["note"].as_str().is_some_and(|note| note.contains("German")), "{answer}");
+    let strange = served.post("/api/ask", &json!({ "question": "And where?", "conversation": "nope" }));
+    assert_eq!((strange.status, strange.error().as_str()), (404, "no conversation has this name"));
+    for (path, message) in [
+        (format!("/api/media/{digest}/thumbnail?at=9999"), "at: expected a time in the video"),
+        (format!("/api/media/{digest}/clip?from=-5&to=3"), "from and to: expected a part of the video"),
+        ("/api/lines?foo=1".to_owned(), "unknown field `foo`"),
+    ] {
+        let refused = served.get(&path);
+        assert!(refused.status == 400 && refused.error().contains(message), "{path}: {}", refused.text());
+    }
+    let numbers = json!({ "model": "starter-lm", "input": [[1, 2]] });
+    let refused = served.post("/v1/embeddings", &numbers);
+    assert_eq!(refused.error(), "input: expected a text or a list of texts");
+    let silent = json!({ "model": "elenchus/journal_qa", "messages": [{ "role": "user", "content": "" }] });
+    let refused = served.post("/v1/chat/completions", &silent).json();
+    assert!(!refused.to_string().contains("-i "), "{refused}");
+
+    // a file that was cut short is indexed as far as it goes, and says so
+    let mut events = served.events("/api/events");
+    served.post("/api/index", &json!({}));
+    events.until("damaged: only its first");
+}
+
 /// The data of the last event of a name.
 #[track_caller]
 fn last_event(text: &str, name: &str) -> Json {

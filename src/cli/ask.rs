@@ -15,7 +15,7 @@ use crate::{
     run::Outcome,
     session::{
         Indexed,
-        asking::{Question, Reads, Subject, check_question},
+        asking::{Question, Reads, Subject, check_question, language_note},
         media_below,
     },
     value::{Level, Media, StatedTime, Value},
@@ -77,7 +77,10 @@ impl Args {
             let about = self.prepare(&paths, &answering, out, settings).await?;
             let ask = async |question: &str, history: &[Value]| {
                 check_question(question)?;
-                answering.ask(&about, &self.question(question, history), &self.run).await
+                let outcome = answering.ask(&about, &self.question(question, history), &self.run).await?;
+                let note = language_note(answering.plan(), question, outcome.abstained);
+                note.iter().for_each(|note| out.warn(format_args!("note: {note}")));
+                Ok(outcome)
             };
             let several =
                 !matches!(&about, Subject::Video(_)) && !matches!(&about, Subject::Indexed(media) if media.len() == 1);

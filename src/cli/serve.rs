@@ -149,6 +149,15 @@ impl Args {
                 true => out.text(format_args!("open http://{address}/"))?,
                 false => out.note(format_args!("programs send the token in {}", file.display())),
             }
+            if !self.host.is_loopback() {
+                out.warn("warning: other machines can connect, and what they send and get is not encrypted: put a proxy with TLS in front");
+                if self.host.is_unspecified() {
+                    out.note(format_args!(
+                        "from another machine, open the link with this machine's address and port {}",
+                        address.port()
+                    ));
+                }
+            }
             if server.lacks_videos() {
                 out.note("the folders have no videos or sounds yet; the page lists them as soon as there are some");
             }

@@ -5,13 +5,13 @@ use super::{
     chat::Chat,
     cost::Phase,
     failed,
-    image::Fingerprint,
     job::{Input, Job, Model},
     meter::Meter,
     prefix::{LastPrompt, Prefix, PromptPosition},
     processors::LogitsProcessors,
     restrict::{Alphabet, Restricted},
     sampling::{Sampler, finite},
+    seen::{SeenPicture, with_pictures},
     text::TextTokenizer,
 };
 use crate::{
@@ -43,17 +43,6 @@ pub trait Decoder {
     }
     /// Forgets pictures that no prompt contains, if there are many.
     fn rest(&mut self) {}
-}
-
-/// A picture that a network has looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeenPicture {
-    /// Its fingerprint.
-    pub print: Fingerprint,
-    /// The number of vectors that take its place in a prompt.
-    pub vectors: u32,
-    /// The text that takes the place of its mark; it has the mark once for each vector.
-    pub text: String,
 }
 
 /// A prompt.
@@ -392,29 +381,6 @@ impl<D: Decoder> Model for TextGenerator<D> {
             self.generate(generate);
         }
     }
-}
-
-/// The positions of a prompt, in which each picture token stands for the next vector of the pictures. Fails if there are not as many: a text
-/// may contain the token, and a template may leave a picture out.
-fn with_pictures(ids: &[u32], token: Option<u32>, seen: &[SeenPicture]) -> Result<Vec<PromptPosition>, Fault> {
-    let mut vectors = seen.iter().flat_map(|picture| (0..picture.vectors).map(|n| (picture.print, n)));
-    let mut read = Vec::with_capacity(ids.len());
-    let unfit = || {
-        Fault::failed(
-            "the prompt has not one place for each picture; its text must not contain the model's mark for pictures"
-                .to_owned(),
-        )
-    };
-    for id in ids {
-        read.push(match token.is_some_and(|token| token == *id) {
-            true => {
-                let (digest, n) = vectors.next().ok_or_else(unfit)?;
-                PromptPosition::Picture { digest, n }
-            }
-            false => PromptPosition::Token(*id),
-        });
-    }
-    if vectors.next().is_some() { Err(unfit()) } else { Ok(read) }
 }
 
 /// Gives the rows without a start a copy of the cache and the logits of the earlier row with the same prompt.

@@ -33,6 +33,7 @@ pub mod resample;
 mod restrict;
 pub mod rope;
 pub mod sampling;
+pub mod seen;
 pub mod sentencepiece;
 pub mod text;
 pub mod thinking;

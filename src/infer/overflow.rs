@@ -2,8 +2,9 @@
 
 use super::{
     chat::RenderedPrompt,
-    decode::{Decoder, MAX_TOKENS, SeenPicture, TextGenerator},
+    decode::{Decoder, MAX_TOKENS, TextGenerator},
     job::Job,
+    seen::SeenPicture,
     thinking,
 };
 use crate::{

@@ -30,7 +30,7 @@ mod tests;
 pub use clip::{clip, thumbnail};
 pub use error::{MediaError, MediaFault};
 pub use ffmpeg::{Tools, tools};
-pub use open::{Access, digest_of, open};
+pub use open::{Access, digest_of, is_truncated, open};
 pub use remote::{forget, forget_all};
 pub use sample::sample;
 pub use still::image_file;

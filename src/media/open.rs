@@ -136,6 +136,12 @@ fn look(path: &Path, shown: &str) -> Result<bool, MediaError> {
     }
 }
 
+/// True if a file ends before its own tables say, so that only its first part can be read. False for a file that cannot be read.
+pub async fn is_truncated(path: &str) -> bool {
+    let (local, shown) = (files::path(path), path.to_owned());
+    blocking(move || look(&local, &shown)).await.unwrap_or(false)
+}
+
 /// Opens `path` if it is a regular file that is not empty.
 pub(crate) fn regular(path: &Path, shown: &str) -> Result<File, MediaError> {
     let error = |kind, what: &str| Err(MediaError::new(kind, shown, what));

@@ -12,13 +12,14 @@ use crate::{
         checkpoint::Checkpoint,
         config::{Config, within},
         cost::{CostModel, Phase},
-        decode::{CacheRow, Decoder, SeenPicture, TextGenerator},
+        decode::{CacheRow, Decoder, TextGenerator},
         failed,
         image::{Preparation, Resize, fingerprint},
         meter::Meter,
         ops::{self, Linear},
         prenorm::{Patches, PreNormBlock, TowerDefaults, TowerShape},
         resample::Filter,
+        seen::SeenPicture,
     },
 };
 use ::image::{RgbImage, imageops};

@@ -7,7 +7,8 @@ use super::{
 use whatlang::{Detector, Lang};
 
 /// The name of English.
-const ENGLISH: &str = "English";
+/// The name of the language that the shipped dialogues are written in.
+pub const ENGLISH: &str = "English";
 
 /// The languages that a text may have. More of them would be confused more often in short questions.
 const LANGUAGES: &[Lang] = &[

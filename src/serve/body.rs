@@ -2,7 +2,7 @@
 
 use super::{api_error::ApiError, state::SharedState};
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
     http::{StatusCode, header, request::Parts},
 };
@@ -25,8 +25,9 @@ impl<T: DeserializeOwned> FromRequest<SharedState> for Read<T> {
             let message = "the body is not JSON: its Content-Type is not application/json";
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "refused", message));
         }
-        let bytes = whole(request.into_body(), state).await?;
-        parsed(&bytes).map(Read)
+        let bytes = whole(request, state).await?;
+        // nothing at all states nothing
+        parsed(if bytes.is_empty() { b"{}" } else { &bytes }).map(Read)
     }
 }
 
@@ -35,20 +36,31 @@ impl<T: DeserializeOwned> FromRequestParts<SharedState> for QueryOf<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &SharedState) -> Result<QueryOf<T>, ApiError> {
         let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
-        read.map(|query| QueryOf(query.0)).map_err(|error| ApiError::bad(plain(&error.body_text())))
+        read.map(|query| QueryOf(query.0)).map_err(|error| {
+            let text = plain(&error.body_text());
+            let message = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text).to_owned();
+            let named = unknown_field(&message).or_else(|| message.split_once(": ").map(|(name, _)| name));
+            let named = named.filter(|name| !name.contains(' ')).map(str::to_owned);
+            let refusal = ApiError::bad(message);
+            named.into_iter().fold(refusal, ApiError::param)
+        })
     }
 }
 
-/// The whole body. Fails if it is too long, or if it does not arrive in time.
-pub(super) async fn whole(body: Body, state: &SharedState) -> Result<Bytes, ApiError> {
+/// The whole body of a request. Fails if it is too long, as it says itself or as it turns out, or if it does not arrive in time.
+pub(super) async fn whole(request: Request, state: &SharedState) -> Result<Bytes, ApiError> {
     let limits = &state.options.limits;
     let too_long = || {
         let message = format!("the body is longer than {} MB", limits.body / 1_000_000);
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_long", message)
             .hint("`elenchus serve --max-body SIZE` allows more")
     };
+    let stated = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if stated.is_some_and(|length: u64| length > limits.body) {
+        return Err(too_long());
+    }
     let reading = async {
-        let mut stream = body.into_data_stream();
+        let mut stream = request.into_body().into_data_stream();
         let mut all = Vec::new();
         while let Some(piece) = stream.next().await {
             let piece = piece.map_err(|_| ApiError::bad("the body ends too early"))?;
@@ -69,7 +81,13 @@ pub(super) async fn whole(body: Body, state: &SharedState) -> Result<Bytes, ApiE
 pub(super) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let (path, message) = (error.path().to_string(), plain(&error.inner().to_string()));
+        let (path, mut message) = (error.path().to_string(), plain(&error.inner().to_string()));
+        // a place in the text helps only if it is no JSON
+        if error.inner().is_data()
+            && let Some((said, _)) = message.rsplit_once(" at line ")
+        {
+            message = said.to_owned();
+        }
         // the reader does not know the field yet
         let path = if path == "?" { ".".to_owned() } else { path };
         let field = unknown_field(&message).map(str::to_owned);

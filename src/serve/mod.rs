@@ -26,11 +26,16 @@ pub use door::secret;
 pub use mcp::serve_stdio;
 pub use state::{ServeLimits, ServeOptions};
 
-use crate::{error::Fault, run::Cancel, session::Engine, telemetry};
+use crate::{
+    error::Fault,
+    run::Cancel,
+    session::{DialogueSource, Engine},
+    telemetry,
+};
 use api_error::ApiError;
 use axum::{
     Json, Router,
-    extract::{MatchedPath, Request, State},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -91,6 +96,10 @@ impl Server {
             return Err(Fault::refused(message).hint("leave --no-auth out, or serve at 127.0.0.1"));
         }
         // before the link is printed
+        for dialogue in [&options.answering, &options.looking] {
+            let source = DialogueSource::find(dialogue, &engine.settings, engine.settings.network(false))?;
+            source.check_cast(options.cast.as_deref())?;
+        }
         let library = VideoLibrary::new(&options.folders)?;
         let wanted = SocketAddr::new(at.host, at.port);
         let listener = TcpListener::bind(wanted).await.map_err(|error| {
@@ -183,6 +192,8 @@ fn router(described: Router<SharedState>, state: SharedState) -> Router {
         .merge(pages)
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
+        // bodies have the server's own limit
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(state.clone(), door::check))
         .layer(middleware::from_fn_with_state(state.clone(), observe))
         .with_state(state)

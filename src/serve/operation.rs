@@ -147,7 +147,8 @@ impl Routes {
         let mut paths = Map::new();
         for operation in &self.operations {
             let object = operation.object(&mut generator);
-            let entry = paths.entry(operation.path).or_insert_with(|| json!({}));
+            // a path that takes the rest has no mark of its own there
+            let entry = paths.entry(operation.path.replace("{*", "{")).or_insert_with(|| json!({}));
             entry[operation.method] = object;
         }
         let document = json!({

@@ -3,6 +3,8 @@
 use super::Session;
 use crate::{
     error::Fault,
+    plan::Plan,
+    prompt::language::{ENGLISH, language},
     value::{Media, StatedTime, Type, Value},
 };
 use indexmap::IndexMap;
@@ -20,6 +22,15 @@ pub fn check_question(text: &str) -> Result<(), Fault> {
         }
         _ => Ok(()),
     }
+}
+
+/// What to tell of a question that was not answered because of its language: the dialogue has nobody who translates.
+pub fn language_note(plan: &Plan, question: &str, abstained: bool) -> Option<String> {
+    let language = language(question);
+    let is_foreign = abstained && language != ENGLISH && !plan.roles.contains_key("interpreter");
+    is_foreign.then(|| {
+        format!("The question seems to be in {language}. This cast understands English only; one with an interpreter translates.")
+    })
 }
 
 /// What a question is about.

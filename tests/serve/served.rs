@@ -11,7 +11,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A running server.
@@ -36,13 +36,14 @@ impl Drop for Served {
 pub(crate) struct Events(BufReader<TcpStream>);
 
 impl Events {
-    /// Reads on until a line has this text.
+    /// Reads on until a line has this text, for two minutes at most.
     #[track_caller]
     pub(crate) fn until(&mut self, text: &str) {
-        let mut line = String::new();
+        let (begin, mut line) = (Instant::now(), String::new());
         while !line.contains(text) {
             line.clear();
             assert!(self.0.read_line(&mut line).expect("in time") > 0, "the stream ended before `{text}`");
+            assert!(begin.elapsed() < Duration::from_secs(120), "two minutes without `{text}`");
         }
     }
 }

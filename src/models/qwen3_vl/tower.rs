@@ -1,7 +1,7 @@
 //! The image tower of Qwen3-VL: patches as states, positions interpolated from a square table, rotation by row and column, and groups of
 //! patches merged into vectors of the decoder.
 
-use super::pictures::{Patches, merged_order};
+use super::pictures::{PicturePatches, merged_order};
 use crate::{
     error::Fault,
     infer::{
@@ -174,12 +174,12 @@ impl Tower {
     }
 
     /// Rows and columns of the vectors of a picture.
-    pub(super) fn grid(&self, picture: &Patches) -> (u32, u32) {
+    pub(super) fn grid(&self, picture: &PicturePatches) -> (u32, u32) {
         ((picture.rows / self.config.merge) as u32, (picture.columns / self.config.merge) as u32)
     }
 
     /// The vectors of a picture, and those for the first layers of the decoder: each (groups, width of the decoder).
-    pub(super) fn see(&self, picture: &Patches) -> Result<(Tensor, Vec<Tensor>)> {
+    pub(super) fn see(&self, picture: &PicturePatches) -> Result<(Tensor, Vec<Tensor>)> {
         let count = picture.rows * picture.columns;
         let pixels = Tensor::from_slice(&picture.values, (count, ()), &self.device)?.to_dtype(self.dtype)?;
         let x = pixels.matmul(&self.patches)?.broadcast_add(&self.bias)?;
@@ -212,7 +212,7 @@ impl Tower {
     }
 
     /// Cosines and sines, (patches, head / 2): the first half turns with the row, the second with the column.
-    fn angles(&self, picture: &Patches) -> Result<(Tensor, Tensor)> {
+    fn angles(&self, picture: &PicturePatches) -> Result<(Tensor, Tensor)> {
         let spatial = self.config.width / self.config.heads / 2;
         let frequencies: Vec<f32> =
             (0..spatial / 2).map(|n| 1.0 / self.config.theta.powf(2.0 * n as f32 / spatial as f32)).collect();
@@ -225,15 +225,14 @@ impl Tower {
     }
 
     /// The states of positions, (patches, width): between the four nearest of the table, whose corners are those of the picture.
-    fn places(&self, picture: &Patches) -> Result<Tensor> {
+    fn places(&self, picture: &PicturePatches) -> Result<Tensor> {
         let side = self.config.side;
         let taps = |at: usize, count: usize| -> (usize, usize, f32) {
             let place = at as f32 * (side - 1) as f32 / count.saturating_sub(1).max(1) as f32;
             let low = place.floor() as usize;
             (low.min(side - 1), (low + 1).min(side - 1), place - low as f32)
         };
-        let count = picture.rows * picture.columns;
-        let (mut indices, mut weights) = (vec![Vec::with_capacity(count); 4], vec![Vec::with_capacity(count); 4]);
+        let (mut indices, mut weights) = (vec![vec![]; 4], vec![vec![]; 4]);
         for (row, column) in merged_order(picture.rows, picture.columns, self.config.merge) {
             let ((top, bottom, down), (left, right, over)) = (taps(row, picture.rows), taps(column, picture.columns));
             let corners = [

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     run::{Event, Outcome},
-    session::asking::{Question, Reads, Subject, check_question},
+    session::{
+        Session,
+        asking::{Question, Reads, Subject, check_question, language_note},
+    },
     value::{Level, Value, json::to_json},
 };
 use axum::{
@@ -25,6 +28,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as PlainJson;
+use std::sync::Arc;
 
 /// A question.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -86,6 +90,8 @@ pub(in crate::serve) struct AnswerRecord {
     question: Option<String>,
     /// What was searched for, if nothing was found.
     searched: Option<String>,
+    /// Why nothing was found, if the question seems to be in a language that the cast does not understand.
+    note: Option<String>,
     /// The answer in English, if a model translated it, which nobody checked.
     translated_from: Option<String>,
     /// The whole value of the dialogue's answer.
@@ -166,7 +172,7 @@ async fn begin(state: &SharedState, body: AskBody) -> Result<(OngoingRun, Answer
     let about = subject(state, &body.videos).await?;
     let question = Question {
         text: body.question.trim().to_owned(),
-        history: state.conversations.history(body.conversation.as_deref()),
+        history: state.conversations.history(body.conversation.as_deref())?,
         now: stated("now", body.now.as_deref())?,
         as_of,
         zone: zone("zone", body.zone.as_deref())?,
@@ -179,7 +185,8 @@ async fn begin(state: &SharedState, body: AskBody) -> Result<(OngoingRun, Answer
     if digests.is_empty() {
         return Err(ApiError::bad("the journal is empty").hint("index a video first"));
     }
-    let dialogue = session.plan.name.clone();
+    let (dialogue, asked) = (session.plan.name.clone(), question.text.clone());
+    let own = session.clone();
     let new = NewRun {
         inputs,
         question: question.text,
@@ -190,7 +197,8 @@ async fn begin(state: &SharedState, body: AskBody) -> Result<(OngoingRun, Answer
         session,
     };
     let run = start(state, new).await?;
-    Ok((run, Answered { state: state.clone(), digests, dialogue, conversation: body.conversation }))
+    let (state, conversation) = (state.clone(), body.conversation);
+    Ok((run, Answered { state, digests, dialogue, question: asked, session: own, conversation }))
 }
 
 /// The next event of a run, and what follows it.
@@ -229,6 +237,8 @@ struct Answered {
     state: SharedState,
     digests: Vec<String>,
     dialogue: String,
+    question: String,
+    session: Arc<Session>,
     conversation: Option<String>,
 }
 
@@ -270,6 +280,7 @@ impl Answered {
             basis,
             question,
             searched,
+            note: language_note(&self.session.plan, &self.question, outcome.abstained),
             translated_from,
             value,
             run,

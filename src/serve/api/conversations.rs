@@ -1,6 +1,6 @@
 //! Questions that lean on those before: the answers of each conversation, in memory.
 
-use super::super::door::secret;
+use super::super::{api_error::ApiError, door::secret};
 use crate::value::Value;
 use indexmap::IndexMap;
 use std::sync::{Mutex, PoisonError};
@@ -26,10 +26,15 @@ impl Conversations {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answers of a conversation, oldest first; none of an unknown one.
-    pub(super) fn history(&self, name: Option<&str>) -> Vec<Value> {
-        let all = self.lock();
-        name.and_then(|name| all.get(name)).map(|turns| turns.answers.clone()).unwrap_or_default()
+    /// The answers of a conversation, oldest first; none without a name. Fails for an unknown one.
+    pub(super) fn history(&self, name: Option<&str>) -> Result<Vec<Value>, ApiError> {
+        let Some(name) = name else { return Ok(Vec::new()) };
+        let known = self.lock().get(name).map(|turns| turns.answers.clone());
+        known.ok_or_else(|| {
+            ApiError::missing("no conversation has this name")
+                .param("conversation")
+                .hint("ask without it; a conversation ends with the server, and when one of its videos is forgotten")
+        })
     }
 
     /// Adds an answer, and returns the name of the conversation: a new one if it has none, or is unknown.

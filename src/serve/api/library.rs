@@ -138,8 +138,13 @@ pub(in crate::serve) async fn thumbnail(
     }
     files::check_unchanged(&state, &media).await?;
     let middle = (media.start.seconds() + media.end.seconds()) / 2.0;
-    let at = query.at.filter(|at| at.is_finite()).unwrap_or(middle);
-    let at = Time::from_seconds(at.clamp(media.start.seconds(), media.end.seconds()));
+    let at = query.at.unwrap_or(middle);
+    let (first, last) = (media.start.seconds(), media.end.seconds());
+    if !(first <= at && at < last) {
+        let message = format!("at: expected a time in the video, which lasts from {first} to {last} s");
+        return Err(ApiError::bad(message).param("at"));
+    }
+    let at = Time::from_seconds(at);
     let moment = Moment { media, start: at, end: at, text: None };
     Ok(files::picture(state.thumbnails.of(&moment).await?))
 }
@@ -163,7 +168,7 @@ pub(in crate::serve) async fn clip(
 ) -> Result<Response, ApiError> {
     let media = files::medium(&state, &digest).await?;
     let (first, last) = (media.start.seconds(), media.end.seconds());
-    if !(query.from < query.to && query.from < last && query.to > first) {
+    if !(first <= query.from && query.from < query.to && query.from < last && query.to.is_finite()) {
         let message = format!("from and to: expected a part of the video, which lasts from {first} to {last} s");
         return Err(ApiError::bad(message).param("from"));
     }

@@ -82,7 +82,7 @@ struct Fields {
 
 async fn fields(request: HttpRequest, state: &SharedState) -> Result<Fields, ApiError> {
     let (parts, body) = request.into_parts();
-    let bytes = whole(body, state).await?;
+    let bytes = whole(HttpRequest::from_parts(parts.clone(), body), state).await?;
     let request = HttpRequest::from_parts(parts, axum::body::Body::from(bytes));
     let wrong = |error: String| ApiError::bad(format!("the form cannot be read: {error}"));
     let mut form = Multipart::from_request(request, &()).await.map_err(|error| wrong(error.body_text()))?;

@@ -192,7 +192,10 @@ async fn agent(
                     let _ = sender.send(head.chunk(&reply.text)).await;
                 }
                 let usage = usage(&*agent, &request, std::slice::from_ref(&reply));
-                head.ending(finish(reply.finish), usage.filter(|_| include_usage))
+                let mut last: Vec<Event> =
+                    logprobs(&reply).map(|logprobs| head.logprobs(logprobs)).into_iter().collect();
+                last.extend(head.ending(finish(reply.finish), usage.filter(|_| include_usage)));
+                last
             }
             Err(refusal) => vec![data(&refusal.reply())],
         };
@@ -231,16 +234,18 @@ fn said(reply: Reply) -> Result<SayReply, ApiError> {
 }
 
 fn choice(index: u64, reply: SayReply) -> ChatChoice {
-    let logprobs = (!reply.logprobs.is_empty()).then(|| {
-        let token = |token: &crate::exchange::TokenLogprob| {
-            json!({ "token": token.text, "logprob": token.logprob, "bytes": token.text.as_bytes(), "top_logprobs": [] })
-        };
-        json!({ "content": reply.logprobs.iter().map(token).collect::<Vec<_>>(), "refusal": null })
-    });
+    let logprobs = logprobs(&reply);
     let reasoning_content = Some(reply.thinking).filter(|thinking| !thinking.is_empty());
     let message =
         ReplyMessage { role: "assistant", content: reply.text, reasoning_content, refusal: None, elenchus: None };
     ChatChoice { index, message, finish_reason: finish(reply.finish), logprobs }
+}
+
+/// The log-probabilities of a reply's tokens, if they were asked for.
+fn logprobs(reply: &SayReply) -> Option<PlainJson> {
+    let token = |token: &crate::exchange::TokenLogprob| json!({ "token": token.text, "logprob": token.logprob, "bytes": token.text.as_bytes(), "top_logprobs": [] });
+    let all = || json!({ "content": reply.logprobs.iter().map(token).collect::<Vec<_>>(), "refusal": null });
+    (!reply.logprobs.is_empty()).then(all)
 }
 
 fn finish(finish: Finish) -> &'static str {
@@ -296,6 +301,12 @@ impl ReplyHead {
     pub(super) fn chunk(&self, text: &str) -> Event {
         let delta = json!({ "role": "assistant", "content": text });
         self.piece(json!([{ "index": 0, "delta": delta, "finish_reason": null }]), None)
+    }
+
+    /// The log-probabilities of all tokens, in a piece without text.
+    fn logprobs(&self, logprobs: PlainJson) -> Event {
+        let delta = json!({ "role": "assistant", "content": "" });
+        self.piece(json!([{ "index": 0, "delta": delta, "finish_reason": null, "logprobs": logprobs }]), None)
     }
 
     /// The last pieces: why it ends, the number of tokens if it is wanted, and the mark of the end.

@@ -64,7 +64,13 @@ pub(super) async fn answer(
         false => named,
     };
     let inputs = inputs(&session.plan, &last.text, &read, videos, images)?;
-    let inputs = session.plan.bind(inputs).map_err(|misfits| ApiError::from(Fault::from(misfits)))?;
+    let inputs = session.plan.bind(inputs).map_err(|misfits| {
+        // its hint is for the command line
+        let fault = Fault { hint: None, ..Fault::from(misfits) };
+        ApiError::from(fault)
+            .param("messages")
+            .hint("the text of the last message is the question; videos and pictures in it are the other inputs")
+    })?;
     let new = NewRun {
         session,
         inputs,

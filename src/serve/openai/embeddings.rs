@@ -32,7 +32,7 @@ pub(in crate::serve) struct EmbeddingsBody {
 
 /// A text, or several.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
 enum TextInput {
     /// One text.
     One(String),

@@ -104,14 +104,13 @@ async function answer(turn, button) {
     draft);
   if (button) button.disabled = true;
   try {
-    const body = { question: turn.question, videos: turn.videos, conversation };
     let last = null;
-    await postForEvents('/api/ask', body, (name, data) => {
+    await inConversation((conversation) => postForEvents('/api/ask', { question: turn.question, videos: turn.videos, conversation }, (name, data) => {
       if (name === 'progress') step.textContent = STEPS[data.step.split(' / ')[0]] ?? 'Working…';
       if (name === 'text') draft.textContent += data.text;
       if (name === 'answer') last = data;
       if (name === 'error') throw Object.assign(new Error(data.error.message), { hint: data.error.hint });
-    }, stop.signal);
+    }, stop.signal));
     if (!last) throw Object.assign(new Error('The server ended the answer too early.'), { hint: 'Ask again.' });
     conversation = last.conversation;
     turn.answered = last;
@@ -123,6 +122,17 @@ async function answer(turn, button) {
   } finally {
     if (button) button.disabled = false;
     if (busy === stop) busy = null;
+  }
+}
+
+/** Asks within the conversation, or without one if the server no longer knows it. */
+async function inConversation(ask) {
+  try {
+    await ask(conversation);
+  } catch (error) {
+    if (error.param !== 'conversation') throw error;
+    conversation = null;
+    await ask(null);
   }
 }
 
@@ -155,8 +165,9 @@ function shown(turn, answered) {
       sure && h('span', { class: 'chip' }, sure),
       ...answered.levels.map((level) => h('span', { class: 'chip' }, LEVELS[level] ?? level))),
     understood,
+    answered.note && h('p', { class: 'chip warm' }, answered.note),
     answered.translated_from && h('p', { class: 'chip warm' }, `A model translated this, and nobody checked it: ${answered.translated_from}`),
-    answered.abstained && answered.searched && h('p', { class: 'soft' }, `The journal has nothing that fits: ${answered.searched.split('topic: ').pop().slice(0, 200)}`),
+    answered.abstained && answered.searched && !answered.note && h('p', { class: 'soft' }, `The journal has nothing that fits: ${answered.searched.split('topic: ').pop().slice(0, 200)}`),
     answered.evidence.length
       ? h('section', { 'aria-label': 'Evidence' }, h('h3', {}, answered.evidence.length === 1 ? 'The moment that supports it' : `The ${answered.evidence.length} moments that support it`),
         h('ol', { class: 'evidence' }, ...answered.evidence.map((item) => momentItem(item, changed))))
@@ -170,8 +181,9 @@ function shown(turn, answered) {
 
 /** Shows the graph of a dialogue. */
 async function graph(name) {
+  const image = h('img', { class: 'graph fit', src: `/api/dialogues/${encodeURIComponent(name)}/graph?expand=true`, alt: `The graph of the dialogue ${name}` });
+  const size = h('button', { type: 'button', class: 'quiet small', onclick: () => { size.textContent = image.classList.toggle('fit') ? 'Full size' : 'Whole graph'; } }, 'Full size');
   open(`The dialogue ${name}`,
-    h('p', { class: 'soft' }, 'Each box is a step; its text names the model that is asked.'),
-    h('div', { class: 'graph-box', tabindex: 0, role: 'group', 'aria-label': 'The graph, which scrolls' },
-      h('img', { class: 'graph', src: `/api/dialogues/${encodeURIComponent(name)}/graph?expand=true`, alt: `The graph of the dialogue ${name}` })));
+    h('div', { class: 'row' }, h('p', { class: 'soft' }, 'Each box is a step; its text names the model that is asked.'), size),
+    h('div', { class: 'graph-box', tabindex: 0, role: 'group', 'aria-label': 'The graph, which scrolls' }, image));
 }

@@ -16,10 +16,11 @@ export function h(tag, attributes = {}, ...children) {
 
 /** A failure in words that a person understands. */
 export class Problem extends Error {
-  constructor(message, hint, status) {
+  constructor(message, hint, status, param) {
     super(message);
     this.hint = hint;
     this.status = status;
+    this.param = param;
   }
 }
 
@@ -29,7 +30,7 @@ async function problemOf(response) {
   if (response.status === 401) {
     return new Problem('This browser was logged out.', 'Open the newest link that the terminal of `elenchus serve` shows.', 401);
   }
-  return new Problem(body?.message ?? `The server answered with an error (${response.status}).`, body?.hint, response.status);
+  return new Problem(body?.message ?? `The server answered with an error (${response.status}).`, body?.hint, response.status, body?.param);
 }
 
 const GONE = 'The server does not answer.';

@@ -75,6 +75,7 @@ function showJob(card, job) {
   box.replaceChildren(...[
     h('p', { class: 'soft' }, job.state === 'indexing' ? `${STATES.indexing}: ${counted(job.exchanges, 'reply', 'replies')} so far` : STATES[job.state]),
     job.state === 'indexing' && h('progress', { 'aria-label': `Indexing ${card.dataset.name}` }),
+    job.note && h('p', { class: 'chip warm' }, job.note),
     job.error && h('p', { class: 'problem' }, job.error.split('/').pop()),
   ].filter(Boolean));
 }
@@ -101,7 +102,7 @@ function cardOf(video, fill, failed) {
         h('button', { type: 'button', class: 'quiet small', onclick: () => exportDialog(video) }, 'Export'),
         h('button', { type: 'button', class: 'quiet small', onclick: () => forgetVideo(video, fill) }, 'Forget'))
       : h('div', { class: 'row' }, h('button', { type: 'button', class: 'small', 'data-index': '', disabled: Boolean(video.same_as), onclick: () => index([video.path], failed) }, 'Index')));
-  if (video.job && (video.job.state !== 'done')) showJob(card, video.job);
+  if (video.job && (video.job.state !== 'done' || video.job.note)) showJob(card, video.job);
   return card;
 }
 

@@ -43,6 +43,11 @@ export async function correct(item, changed, typed = new Map()) {
   }
 }
 
+/** True for a line that the user wrote. A correction that was taken back is the models' line again. */
+function isMine(line) {
+  return Boolean(line.corrects) && (line.cast ?? null) === null;
+}
+
 /** A form for one line. `typed` keeps what was typed while another dialogue is open; `back` comes back to this one. */
 function lineForm(line, done, typed, back) {
   const id = `line-${line.id}`;
@@ -64,12 +69,12 @@ function lineForm(line, done, typed, back) {
       else failed.replaceChildren(problemBox({ message: 'Write what the line should say.', hint: 'If nothing of the kind happened, press “This never happened”.' }));
     },
   },
-  h('label', { for: id }, h('span', { class: `sense ${line.sense}` }, line.sense), ` ${clock(line.start)}–${clock(line.end)}${line.corrects ? ' (your correction)' : ''}`),
+  h('label', { for: id }, h('span', { class: `sense ${line.sense}` }, line.sense), ` ${clock(line.start)}–${clock(line.end)}${isMine(line) ? ' (your correction)' : ''}`),
   field,
   h('div', { class: 'row' },
     h('button', { type: 'submit', class: 'small' }, 'Save'),
     h('button', { type: 'button', class: 'quiet small', onclick: () => send({ remove: true }, 'The line was removed.') }, 'This never happened'),
-    line.corrects ? h('button', { type: 'button', class: 'quiet small', onclick: () => post(`/api/lines/${line.corrects}/correct`, { restore: true }).then(() => done('The line is again what the models said.'), (error) => failed.replaceChildren(problemBox(error))) }, 'Take my correction back') : null,
+    isMine(line) ? h('button', { type: 'button', class: 'quiet small', onclick: () => post(`/api/lines/${line.corrects}/correct`, { restore: true }).then(() => done('The line is again what the models said.'), (error) => failed.replaceChildren(problemBox(error))) }, 'Take my correction back') : null,
     h('button', { type: 'button', class: 'quiet small', onclick: () => behind(line.id, back) }, 'Where does this come from?')),
   failed);
 }
@@ -81,8 +86,8 @@ export async function behind(id, back) {
     const { line, exchanges } = await get(`/api/lines/${id}`);
     open('Where does this come from?',
       h('p', {}, h('span', { class: `sense ${line.sense}` }, line.sense), ' ', line.text),
-      h('p', { class: 'soft' }, line.corrects ? 'You wrote this line.' : `Written by: ${line.cast || 'unknown models'}`),
-      line.labels?.length ? h('p', {}, ...line.labels.map((label) => h('span', { class: 'chip' }, `${label.text}${label.score ? ` ${(label.score * 100).toFixed(0)} %` : ''}`))) : null,
+      h('p', { class: 'soft' }, isMine(line) ? 'You wrote this line.' : `Written by: ${line.cast || 'unknown models'}`),
+      line.labels?.length ? h('p', { class: 'row' }, ...line.labels.map((label) => h('span', { class: 'chip' }, `${label.text}${label.score ? ` ${(label.score * 100).toFixed(0)} %` : ''}`))) : null,
       back ? h('div', { class: 'row' }, h('button', { type: 'button', class: 'quiet small', onclick: back }, 'Back')) : null,
       exchanges.length ? h('p', { class: 'soft' }, `${counted(exchanges.length, 'reply', 'replies')} of models that led to it, the first 20 here:`) : null,
       ...exchanges.slice(0, 20).map((exchange) => h('div', { class: 'exchange' },

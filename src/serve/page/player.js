@@ -7,6 +7,8 @@ const video = box.querySelector('video');
 const frame = document.querySelector('.frame');
 let current = null;
 let stopAt = null;
+/** The moment ends with its last picture, so many seconds before its end. */
+const LAST = 0.05;
 
 /** Plays a moment: `digest`, `video` (its path), `start` and `end` in seconds, and `origin`, the time of the video's first picture. */
 export function play(moment) {
@@ -51,12 +53,18 @@ export function forget(digest) {
   }
 }
 
-video.addEventListener('timeupdate', () => {
-  if (stopAt !== null && video.currentTime >= stopAt) {
+// `timeupdate` comes four times a second, which is too rare to stop at a picture of the moment
+function watch() {
+  if (stopAt !== null && video.currentTime >= stopAt - LAST) {
+    const end = stopAt;
     stopAt = null;
     video.pause();
+    if (video.currentTime > end - LAST) video.currentTime = Math.max(0, end - LAST);
   }
-});
+  if (stopAt !== null) requestAnimationFrame(watch);
+}
+video.addEventListener('timeupdate', watch);
+video.addEventListener('playing', watch);
 // who seeks or plays on wants to see more than the moment
 video.addEventListener('seeking', () => {
   if (current && Math.abs(video.currentTime - Math.max(0, current.start - (current.origin ?? 0))) > 0.5) stopAt = null;

@@ -31,12 +31,14 @@ function onAxis(lines, videos) {
     offsets.set(video.digest, next - video.start);
     next += video.seconds + 10;
   }
+  // where each video begins on the axis, if they do not have one clock
+  const marks = isKnown ? [] : videos.map((video) => ({ from: video.start + offsets.get(video.digest), start: video.start, name: video.name }));
   const placed = lines.map((line) => {
     const from = isKnown ? Date.parse(line.at) / 1000 : line.start + (offsets.get(line.digest) ?? 0);
     return { line, from, to: from + Math.max(0.04, line.end - line.start), lane: LANE_OF[line.sense] ?? 'other' };
   });
   placed.sort((a, b) => a.from - b.from);
-  return { placed, isKnown };
+  return { placed, isKnown, marks };
 }
 
 /** What stands on a block: a place without the things in it. */
@@ -53,10 +55,10 @@ export async function timeline(query) {
     return { title: 'Timeline', parts: [h('h1', {}, 'Timeline'), h('div', { class: 'empty' }, h('h2', {}, 'No video is indexed yet'), h('a', { class: 'button', href: '#/library' }, 'Choose videos'))] };
   }
   const shown = about.value ? videos.filter((video) => video.digest === about.value) : videos;
-  const { placed, isKnown } = onAxis(await allLines(about.value), shown);
+  const { placed, isKnown, marks } = onAxis(await allLines(about.value), shown);
   const canvas = h('canvas', { class: 'timeline-canvas', tabindex: 0, role: 'img', 'aria-label': 'Timeline. The list below has the same lines. Left and right move, plus and minus zoom, Home shows everything.' });
   const list = virtualList(placed);
-  const chart = new Chart(canvas, placed, isKnown, (item) => { list.goTo(placed.indexOf(item)); playMoment(item.line); });
+  const chart = new Chart(canvas, placed, isKnown, marks, (item) => { list.goTo(placed.indexOf(item)); playMoment(item.line); });
   const zoom = (factor) => () => chart.zoom(factor);
   return {
     title: 'Timeline',
@@ -129,8 +131,8 @@ function compact(word, sign) {
 
 /** The lanes on a canvas. */
 class Chart {
-  constructor(canvas, placed, isKnown, chosen) {
-    Object.assign(this, { canvas, placed, isKnown, chosen, pointer: null, frame: 0 });
+  constructor(canvas, placed, isKnown, marks, chosen) {
+    Object.assign(this, { canvas, placed, isKnown, marks, chosen, pointer: null, frame: 0 });
     // a lane that no line uses needs no room
     this.lanes = LANES.filter(([name]) => placed.some((item) => item.lane === name));
     this.first = placed[0]?.from ?? 0;
@@ -215,7 +217,10 @@ class Chart {
   }
 
   label(time) {
-    if (!this.isKnown) return clock(time);
+    if (!this.isKnown) {
+      const mark = this.marks.findLast((mark) => mark.from <= time) ?? this.marks[0];
+      return clock(mark ? time - mark.from + mark.start : time);
+    }
     const span = this.to - this.from;
     const date = new Date(time * 1000);
     const options = span > 172800 ? { weekday: 'short', day: 'numeric', month: 'short' } : span > 7200 ? { hour: '2-digit', minute: '2-digit' } : { hour: '2-digit', minute: '2-digit', second: '2-digit' };
@@ -274,10 +279,27 @@ class Chart {
         paint.restore();
       }
     }
+    if (this.marks.length > 1) this.borders(paint, token, height);
     paint.restore();
     paint.fillStyle = token('--ink-soft');
     paint.font = `600 ${font}`;
     this.lanes.forEach(([, name], number) => paint.fillText(name, 12, TOP + number * lane + lane / 2));
+  }
+
+  /** Where each of several videos begins, with its name. */
+  borders(paint, token, height) {
+    paint.fillStyle = token('--ink-soft');
+    paint.strokeStyle = token('--ink-soft');
+    for (const [number, mark] of this.marks.entries()) {
+      const x = Math.round(this.xOf(mark.from)) + 0.5;
+      const next = this.marks[number + 1];
+      const room = (next ? this.xOf(next.from) : this.canvas.clientWidth) - Math.max(x, LEFT) - 8;
+      paint.beginPath();
+      paint.moveTo(x, TOP);
+      paint.lineTo(x, height);
+      paint.stroke();
+      if (room > 30) paint.fillText(mark.name, Math.max(x, LEFT) + 4, height - 6, room);
+    }
   }
 
   ticks(paint, token, width, height) {

@@ -177,7 +177,8 @@ pub(super) fn put_line(
 
 /// The senses and stretches of a medium that the user corrected.
 fn corrections(change: &Connection, medium: i64) -> rusqlite::Result<Vec<(String, f64, f64)>> {
-    let query = "SELECT sense, start_s, end_s FROM lines WHERE medium = ?1 AND corrects IS NOT NULL AND died IS NULL";
+    let query = "SELECT sense, start_s, end_s FROM lines WHERE medium = ?1 AND corrects IS NOT NULL AND append IS NULL
+         AND died IS NULL";
     let mut find = change.prepare(query)?;
     let rows = find.query_map(params![medium], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     rows.collect()

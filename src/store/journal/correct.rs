@@ -69,7 +69,13 @@ impl Database {
             let message = format!("line {id} was replaced by a later run, not by a correction");
             JournalError::new(message, Some(SHOWS_BOTH))
         })?;
-        self.put_correction(current.id, &old.line)
+        let new = self.put_correction(current.id, &old.line)?;
+        // it is the models' line again: with their cast and exchanges, and a later run takes its place
+        let again =
+            "UPDATE lines SET (append, exchanges) = (SELECT append, exchanges FROM lines WHERE id = ?2) WHERE id = ?1";
+        let wrong = |error: rusqlite::Error| JournalError::of(&self.folder, &error);
+        self.base.execute(again, params![new.id, id]).map_err(wrong)?;
+        self.line(new.id)?.ok_or_else(|| JournalError::new(format!("line {id} was not restored"), None))
     }
 
     /// The line with this number. Fails if there is none.

@@ -1,11 +1,12 @@
 //! The videos that the server knows: those of the journal, and those in its folders that can be indexed. One task indexes them, one after
 //! another.
 
+mod indexer;
+
 use super::{api_error::ApiError, state::SharedState};
 use crate::{
     error::Fault,
     files, media,
-    run::{Agents, Event, Progress, RunOptions},
     session::media_below,
     value::{Level, StatedTime},
 };
@@ -15,9 +16,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 use tokio::sync::{Notify, broadcast};
+
+pub(super) use indexer::start;
 
 /// The most videos that wait to be indexed.
 const MAX_JOBS: usize = 10_000;
@@ -78,6 +81,8 @@ pub(super) struct IndexJob {
     pub step: Option<String>,
     /// The reason of a failure.
     pub error: Option<String>,
+    /// What people should know of the video, such as damage.
+    pub note: Option<String>,
     /// The digest of the video, once it was read.
     pub digest: Option<String>,
 }
@@ -214,6 +219,7 @@ impl VideoLibrary {
                 exchanges: 0,
                 step: None,
                 error: None,
+                note: None,
                 digest: None,
             };
             // a job that is over takes its place at the end again
@@ -313,85 +319,4 @@ pub(super) async fn all(state: &SharedState) -> Result<Vec<VideoRecord>, ApiErro
 fn name_of(path: &str) -> String {
     let path = files::path(path);
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
-}
-
-/// Notes the exchanges of a job.
-struct JobProgress {
-    state: SharedState,
-    path: String,
-}
-
-impl Progress for JobProgress {
-    fn event(&self, event: Event) {
-        match event {
-            Event::StepStarted { path, depth: 0, .. } => {
-                self.state.library.change(&self.path, |job| job.step = Some(path));
-            }
-            Event::ExchangeDone { error: None, .. } => {
-                // listeners need not hear of each
-                let mut jobs = self.state.library.jobs();
-                if let Some((job, _)) = jobs.get_mut(&self.path) {
-                    job.exchanges += 1;
-                    if job.exchanges.is_multiple_of(16) {
-                        let _ = self.state.library.changes.send(job.clone());
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Starts the task that indexes what waits, until the server stops. It has a thread of its own.
-pub(super) fn start(state: SharedState) -> tokio::task::JoinHandle<()> {
-    let runtime = tokio::runtime::Handle::current();
-    tokio::task::spawn_blocking(move || runtime.block_on(work(state)))
-}
-
-async fn work(state: SharedState) {
-    loop {
-        while let Some((path, settings)) = state.library.begin_next() {
-            let done = tokio::select! {
-                done = index(&state, &path, &settings) => done,
-                () = state.cancel.cancelled() => return,
-            };
-            if let Err(fault) = &done {
-                tracing::warn!(path, "cannot be indexed: {fault}");
-            }
-            state.library.change(&path, |job| {
-                job.step = None;
-                match done {
-                    Ok(digest) => (job.state, job.digest) = (JobState::Done, Some(digest)),
-                    Err(fault) => (job.state, job.error) = (JobState::Failed, Some(fault.to_string())),
-                }
-            });
-        }
-        tokio::select! {
-            () = state.library.added.notified() => {}
-            () = state.cancel.cancelled() => return,
-        }
-    }
-}
-
-/// Indexes one video, and returns its digest.
-async fn index(state: &SharedState, path: &str, settings: &IndexSettings) -> Result<String, Fault> {
-    let session = state.session(&state.options.looking).await.map_err(|refusal| refusal.fault())?;
-    let mut access = session.access.clone();
-    access.starts_at = settings.starts_at;
-    access.exclude.clone_from(&settings.exclude);
-    access.mute = settings.mute;
-    if let Some(zone) = &settings.zone {
-        access.zone.clone_from(zone);
-    }
-    let video = media::open(path, &access).await?;
-    let progress = Arc::new(JobProgress { state: state.clone(), path: path.to_owned() });
-    let options = RunOptions {
-        memo: Some(state.engine.memo()?),
-        fresh: settings.fresh,
-        cancel: state.cancel.clone(),
-        progress,
-        ..RunOptions::new(Agents::new())
-    };
-    session.index(&video, Level::LOG, &state.loading(), options, true).await?;
-    Ok(video.digest.clone())
 }
