@@ -191,7 +191,7 @@ fn numbers_must_fit_each_other() {
     insta::assert_snapshot!(lm("head_dim", json!(7)), @"config.json: head_dim is 7; it must be even and above 0, because the rotary embedding rotates pairs");
     insta::assert_snapshot!(lm("num_key_value_heads", json!(3)), @"config.json: num_attention_heads 4 is not divisible by num_key_value_heads 3");
     insta::assert_snapshot!(lm("hidden_size", json!(1 << 20)), @"DIR/model.safetensors: the tensor `model.embed_tokens.weight` has the shape [303, 48], but the configuration requires [303, 1048576]");
-    insta::assert_snapshot!(lm("num_hidden_layers", json!(4096)), @"the weights lack the tensor `model.layers.3.input_layernorm.weight`");
+    insta::assert_snapshot!(lm("num_hidden_layers", json!(4096)), @"the weights lack the tensor `model.layers.3.post_attention_layernorm.weight`");
     insta::assert_snapshot!(changed("lm-tied", GENERATION, "eos_token_id", json!(1_000_000_000)), @"generation_config.json: `eos_token_id` must be a token id below 303, found 1000000000");
     let whisper = |file, at, value| changed("whisper-multi", file, at, value);
     insta::assert_snapshot!(whisper(PREPROCESSOR, "hop_length", json!(0)), @"preprocessor_config.json: `hop_length` must be a whole number from 1 to 400, found 0");

@@ -68,6 +68,42 @@ fn decoders_that_see_equal_transformers() {
     }
 }
 
+#[test]
+fn the_command_line_looks_at_pictures() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::create_dir(place.path().join("agents")).unwrap();
+    let fixture = folder("qwen3vl-plain");
+    let agent = format!("model: {{ path: {} }}\nlimits: {{ picture_pixels: 4096 }}\n", fixture.display());
+    std::fs::write(place.path().join("agents/small.yaml"), agent).unwrap();
+    let ask = |who: &[&str], case: &Json| -> Json {
+        let mut command = assert_cmd::Command::cargo_bin("elenchus").unwrap();
+        command.current_dir(place.path()).env("ELENCHUS_CACHE", place.path().join("cache")).arg("try").args(who);
+        for name in case["images"].as_array().unwrap() {
+            let file = format!("tests/parity/fixtures/images/{}.png", name.as_str().unwrap());
+            command.arg("--image").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
+        }
+        command.args([
+            "--prompt",
+            case["text"].as_str().unwrap(),
+            "--temperature",
+            "0",
+            "--max-tokens",
+            "24",
+            "--json",
+        ]);
+        serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap()
+    };
+    let expected = json_of(&fixture.join("expected.json"));
+    let cases = expected["cases"].as_array().unwrap();
+    for case in cases {
+        let reply = ask(&["--model", fixture.to_str().unwrap()], case);
+        assert_eq!(reply["tokens"], case["tokens"], "{case}");
+    }
+    // an agent that sees fewer pixels sees another picture
+    let large = cases.iter().find(|case| case["images"].as_array().unwrap().len() == 1).unwrap();
+    assert_ne!(ask(&["small", "--trust"], large)["tokens"], large["tokens"]);
+}
+
 /// Further checkpoints: `make_look_fixtures.py OUT random SEED COUNT`.
 #[test]
 #[ignore = "needs ELENCHUS_PARITY, a folder of checkpoints with expected answers"]

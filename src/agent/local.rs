@@ -55,6 +55,8 @@ pub struct LocalSpec {
     pub limits: WorkerLimits,
     /// The maximum tokens of prompt and reply together.
     pub context_tokens: Option<usize>,
+    /// The most pixels of a picture that it looks at, if fewer than its checkpoint states.
+    pub picture_pixels: Option<usize>,
     /// The store of digests of weight files.
     pub digests: Digests,
     /// The store of vectors of labels.
@@ -300,8 +302,8 @@ impl Prepared {
         let stored = checkpoint.stored_dtype().map_err(named)?;
         let dtype = device::dtype(spec.dtype.as_deref(), stored, &device).map_err(named)?;
         let class = device::class(&device);
-        let (decode, context_tokens) = (spec.decode.clone(), spec.context_tokens);
-        let mut loading = ModelOptions { decode, context_tokens, ..ModelOptions::new(device, dtype) };
+        let (decode, context_tokens, picture_pixels) = (spec.decode.clone(), spec.context_tokens, spec.picture_pixels);
+        let mut loading = ModelOptions { decode, context_tokens, picture_pixels, ..ModelOptions::new(device, dtype) };
         fits(&spec, &checkpoint, &loading).map_err(named)?;
         let decode = serde_json::to_string(&spec.decode).map_err(|e| Fault::model(e.to_string()))?;
         let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
@@ -310,6 +312,9 @@ impl Prepared {
         loading.labels = labels(&spec, family, &digest, &loading);
         loading.meter = meter(&spec, family, &digest, &loading);
         let mut identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
+        if let Some(pixels) = spec.picture_pixels {
+            identity.push_str(&format!(" pixels {pixels}"));
+        }
         // vectors that the user made come before those beside the weights
         let calibrated = spec.digests.beside("background").map(|folder| background::in_folder(&folder, &digest));
         if let Some(path) = calibrated.filter(|path| path.exists()) {

@@ -312,6 +312,7 @@ fn spec(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &Ro
         decode: config.decoding.clone(),
         limits: limits(config.batch, config.queue),
         context_tokens: config.context_tokens,
+        picture_pixels: config.picture_pixels,
         digests: options.catalogue.folders.digests(),
         vectors: options.vectors.clone(),
         timings: options.timings.clone(),

@@ -67,6 +67,8 @@ pub struct LocalConfig {
     pub queue: Option<usize>,
     /// The maximum tokens of prompt and reply together.
     pub context_tokens: Option<usize>,
+    /// The most pixels of a picture that it looks at, if fewer than its checkpoint states.
+    pub picture_pixels: Option<usize>,
 }
 
 impl Spec {
@@ -235,6 +237,7 @@ fn local(model: &ModelWritten, file: &AgentFile, origin: &Origin) -> Result<Loca
         batch: limit(|limits| &limits.batch),
         queue: limit(|limits| &limits.queue),
         context_tokens: limit(|limits| &limits.context_tokens),
+        picture_pixels: limit(|limits| &limits.picture_pixels),
     })
 }
 
@@ -269,7 +272,7 @@ mod tests {
     #[test]
     fn every_sort_of_agent_file_is_read() {
         let Spec::Local(local) = spec(
-            "model: { path: starter/lm, dtype: auto, device: 'cuda:1' }\ndecode: { temperature: 0.2 }\nlimits: { batch: 4 }",
+            "model: { path: starter/lm, dtype: auto, device: 'cuda:1' }\ndecode: { temperature: 0.2 }\nlimits: { batch: 4, picture_pixels: 9 }",
         ) else {
             panic!("a local agent")
         };
@@ -278,6 +281,7 @@ mod tests {
             (WeightsSource::Path("starter/lm".into()), None, Some("cuda:1"))
         );
         assert_eq!((local.decoding.temperature, local.batch, local.queue), (Some(0.2), Some(4), None));
+        assert_eq!(local.picture_pixels, Some(9));
         let Spec::Remote(remote) =
             spec("endpoint: { url: 'http://localhost:1/v1', model: m, answers: [hear], timeout: 3s }")
         else {

@@ -50,11 +50,12 @@ Examples:
   elenchus try --model DIR --prompt \"When does it open?\" --regex \"[0-9]{2}:[0-9]{2}\"
   elenchus try starter-whisper --audio a.wav --language en
   elenchus try --model DIR --text \"a red mug\" --embed --json
+  elenchus try --model DIR --image a.png --prompt \"What is on the table?\" --json
 
 The models of the starter cast know only their small sample world. starter-lm completes the prompts that `elenchus list prompts` \
 shows, and its replies to other prompts make no sense. Use a larger model for your own prompts.",
     group(clap::ArgGroup::new("who").required(true).args(["agent", "model"])),
-    group(clap::ArgGroup::new("input").required(true).args(["image", "prompt", "audio", "text"]))
+    group(clap::ArgGroup::new("input").required(true).multiple(true).args(["image", "prompt", "audio", "text"]))
 )]
 pub(crate) struct Args {
     /// An agent: agents/NAME.yaml
@@ -64,14 +65,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
-    /// Rank or embed this image; without --among and --embed, print the labels that the model has of its own
-    #[arg(long, value_name = "FILE", value_parser = super::common::medium())]
-    image: Option<String>,
-    /// Complete this prompt
-    #[arg(long, value_name = "TEXT")]
+    /// Rank or embed this image, or look at it with --prompt (several: repeat it); without --among, --embed and --prompt,
+    /// print the labels that the model has of its own
+    #[arg(long, value_name = "FILE", value_parser = super::common::medium(), conflicts_with_all = ["audio", "text"])]
+    image: Vec<String>,
+    /// Complete this prompt, or answer it about the images
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["audio", "text"])]
     prompt: Option<String>,
     /// Transcribe this sound, or the sound of this video
-    #[arg(long, value_name = "FILE", value_parser = super::common::medium())]
+    #[arg(long, value_name = "FILE", value_parser = super::common::medium(), conflicts_with = "text")]
     audio: Option<String>,
     /// Rank or embed this text; without --among and --embed, print the labels that the model has of its own
     #[arg(long, value_name = "TEXT")]
@@ -178,6 +180,10 @@ impl Args {
         if self.among.is_some() && !self.template.contains("{}") {
             return Err(Fault::refused(format!("the template `{}` lacks {{}} for the label", self.template)));
         }
+        if self.image.len() > 1 && self.prompt.is_none() {
+            let why = format!("found {} images, expected one, or a --prompt about all of them", self.image.len());
+            return Err(Fault::refused(why));
+        }
         Ok(())
     }
 
@@ -185,7 +191,12 @@ impl Args {
         let decoding = self.decoding.0.clone();
         if let Some(prompt) = &self.prompt {
             let system = self.system.iter().map(|text| Message::new("system", text));
-            let messages = system.chain([Message::new("user", prompt)]).collect();
+            let access = settings.access(self.allow_network);
+            let mut images = Vec::new();
+            for image in &self.image {
+                images.push(Item::Image(media::image_file(image, &access).await?));
+            }
+            let messages = system.chain([Message { images, ..Message::new("user", prompt) }]).collect();
             let catalogue = self.catalogue(settings)?;
             let choices = self.choices.as_ref().map_or(Ok(Vec::new()), |text| labels("choices", text, &catalogue))?;
             let (raw, normalise, regex) = (self.raw, self.normalise, self.regex.clone());
@@ -208,7 +219,7 @@ impl Args {
             let (language, timestamps) = (self.language.clone(), !self.no_timestamps);
             return Ok(Request::Hear(HearRequest { audio, start: None, end: None, language, timestamps, decoding }));
         }
-        let what = match (&self.image, &self.text) {
+        let what = match (self.image.first(), &self.text) {
             (Some(image), _) => Item::Image(media::image_file(image, &access).await?),
             (None, text) => Item::Text(text.clone().unwrap_or_default()),
         };

@@ -107,6 +107,10 @@ written! { "`limits`",
         /// longer prompts silently.
         #[schemars(range(min = 1))]
         pub context_tokens: Option<At<usize>>,
+        /// Maximum pixels of a picture that a local model looks at, if fewer than its checkpoint states. Fewer pixels take
+        /// less time and show less detail.
+        #[schemars(range(min = 1))]
+        pub picture_pixels: Option<At<usize>>,
         /// Maximum size of one reply of an endpoint, in bytes; 8388608 (8 MiB) if absent.
         pub reply_bytes: Option<At<usize>>,
         /// Maximum time of a whole streamed reply of an endpoint; 10m if absent.
@@ -224,6 +228,7 @@ impl AgentFile {
             ("batch", limits.and_then(|l| l.batch.as_ref())),
             ("queue", limits.and_then(|l| l.queue.as_ref())),
             ("context_tokens", limits.and_then(|l| l.context_tokens.as_ref())),
+            ("picture_pixels", limits.and_then(|l| l.picture_pixels.as_ref())),
             ("labels", self.translate.as_ref().and_then(|translate| translate.labels.as_ref())),
         ];
         for (key, at) in counts.into_iter().filter_map(|(key, at)| at.filter(|at| at.value == 0).map(|at| (key, at))) {
