@@ -4,6 +4,7 @@
 use super::{
     Agent, CallContext, Card,
     budget::{self, Need},
+    listening::Listening,
     pool::{Loader, MemoryPool, Seat},
     work::{self, Estimator},
 };
@@ -18,7 +19,7 @@ use crate::{
         cost::Phase,
         device,
         guard::guarded,
-        job::{Input, Job, Model, SampleRequest, SoundSource},
+        job::{Input, Job, Model, SoundSource},
         labels::LabelStore,
         meter::Meter,
         worker::{Worker, WorkerLimits},
@@ -29,12 +30,10 @@ use crate::{
         TimingStore,
         vectors::{ModelDigest, VectorStore},
     },
-    value::Moment,
 };
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::{path::PathBuf, sync::Arc, time::Instant};
-use tokio::sync::mpsc;
 
 /// The settings of a local model, from a checked `agents/NAME.yaml`. Agents with equal settings share one loaded model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -193,30 +192,6 @@ impl LocalAgent {
             });
         }
         Ok((inputs, sounds))
-    }
-}
-
-/// The sound of a request, and the requests of the model's thread for its samples.
-struct Listening {
-    moment: Moment,
-    pulls: mpsc::Receiver<SampleRequest>,
-}
-
-impl Listening {
-    /// Decodes the samples that the model's thread requests, until it drops its sender.
-    async fn serve(mut self, store: &MediaStore) {
-        let Moment { media, start, end, .. } = self.moment;
-        while let Some(pull) = self.pulls.recv().await {
-            let all = end.on_grid(pull.rate_hz).saturating_sub(start.on_grid(pull.rate_hz));
-            let all = usize::try_from(all).unwrap_or(0);
-            let (from, to) = (pull.from, pull.to.min(all));
-            let samples = if from < to {
-                store.window(&media, start, from..to, pull.rate_hz).await.map_err(Fault::from)
-            } else {
-                Ok(Vec::new())
-            };
-            pull.back.send(samples).ok();
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod budget;
 pub mod journal;
 pub mod list;
+mod listening;
 pub mod local;
 pub mod media;
 pub mod outward;

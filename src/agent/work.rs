@@ -282,7 +282,16 @@ impl Estimator {
             }
             Item::Image(file) => (file.digest.clone(), 0),
             Item::Frame(Moment { media, start, .. }) => (media.digest.clone(), start.ticks),
-            Item::Sound(_) => return Work::default(),
+            Item::Sound(moment) => {
+                let seconds = moment.end.seconds() - moment.start.seconds();
+                let windows = (seconds / self.cost.window_s.max(1e-3)).ceil().max(1.0);
+                // a stretch is known by its start and its end
+                let key = (format!("{} {}", moment.media.digest, moment.end.ticks), moment.start.ticks);
+                return match self.cost.sound.flops > 0.0 && self.seen.insert(key) {
+                    true => Work::default().with(Phase::Sound, windows, windows * self.cost.sound.flops),
+                    false => Work::default(),
+                };
+            }
         };
         let flops = self.cost.picture.flops;
         if flops > 0.0 && self.seen.insert(key) {
@@ -414,6 +423,16 @@ mod tests {
         check(&all.count(&rank("abcd"), &ranked, 1), &[(Phase::Picture, 1.0), (Phase::Text, 3.0)]);
         check(&all.count(&rank("abcd"), &ranked, 1), &[]);
         check(&all.count(&rank("efgh"), &ranked, 1), &[(Phase::Text, 3.0)]);
+        all.cost = CostModel { sound: all.cost.picture, window_s: 10.0, ..all.cost.clone() };
+        let (start, end) = (crate::value::Time::from_seconds(0.0), crate::value::Time::from_seconds(25.0));
+        let media = serde_json::from_value(serde_json::json!({
+            "path": "a.wav", "digest": "s", "start": start, "end": end, "has_video": false, "has_audio": true,
+        }));
+        let media = std::sync::Arc::new(media.expect("a medium"));
+        let what = Item::Sound(Moment { media, start, end, text: None });
+        let listen = || Request::Embed(EmbedRequest::new(what.clone()));
+        check(&all.count(&listen(), &reply, 1), &[(Phase::Sound, 3.0)]);
+        check(&all.count(&listen(), &reply, 1), &[]);
     }
 
     #[test]

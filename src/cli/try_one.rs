@@ -27,7 +27,7 @@ use crate::{
     hub::Catalogue,
     media,
     session::{Engine, unready},
-    value::Time,
+    value::{Moment, Time},
 };
 use serde_json::{Value as Json, json};
 use std::{
@@ -49,6 +49,7 @@ Examples:
   elenchus try --model DIR --prompt \"Describe a cat.\" --schema schema.json --json
   elenchus try --model DIR --prompt \"When does it open?\" --regex \"[0-9]{2}:[0-9]{2}\"
   elenchus try starter-whisper --audio a.wav --language en
+  elenchus try --model DIR --audio a.wav --among \"dog,rain,doorbell\" --json
   elenchus try --model DIR --text \"a red mug\" --embed --json
   elenchus try --model DIR --image a.png --prompt \"What is on the table?\" --json
 
@@ -72,7 +73,7 @@ pub(crate) struct Args {
     /// Complete this prompt, or answer it about the images
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["audio", "text"])]
     prompt: Option<String>,
-    /// Transcribe this sound, or the sound of this video
+    /// Transcribe this sound, or the sound of this video; rank it with --among, or embed it with --embed
     #[arg(long, value_name = "FILE", value_parser = super::common::medium(), conflicts_with = "text")]
     audio: Option<String>,
     /// Rank or embed this text; without --among and --embed, print the labels that the model has of its own
@@ -80,13 +81,13 @@ pub(crate) struct Args {
     text: Option<String>,
 
     /// Score these labels: a file with one a line, or a list separated by commas
-    #[arg(long, value_name = "LABELS", conflicts_with_all = ["prompt", "audio", "embed"])]
+    #[arg(long, value_name = "LABELS", conflicts_with_all = ["prompt", "embed"])]
     among: Option<String>,
     /// Text that the model reads for each label; {} is the label
     #[arg(long, value_name = "TEXT", default_value = "{}", requires = "among")]
     template: String,
     /// Print the embedding (unit length)
-    #[arg(long, conflicts_with_all = ["prompt", "audio"])]
+    #[arg(long, conflicts_with = "prompt")]
     embed: bool,
     /// What --text is embedded for: some models read a query in another way than what it is searched among
     #[arg(long = "as", value_name = "PURPOSE", requires = "embed")]
@@ -120,10 +121,10 @@ pub(crate) struct Args {
     seed: u64,
 
     /// Spoken language (en, de, …); the model detects it if absent
-    #[arg(long, value_name = "CODE", requires = "audio")]
+    #[arg(long, value_name = "CODE", requires = "audio", conflicts_with_all = ["among", "embed"])]
     language: Option<String>,
     /// Do not ask for timestamps: one segment for each window
-    #[arg(long, requires = "audio")]
+    #[arg(long, requires = "audio", conflicts_with_all = ["among", "embed"])]
     no_timestamps: bool,
 
     /// Device of the model: auto, cpu, cuda:N or metal
@@ -216,6 +217,10 @@ impl Args {
         let access = settings.access(self.allow_network);
         if let Some(audio) = &self.audio {
             let audio = media::open(audio, &access).await?;
+            if self.among.is_some() || self.embed {
+                let (start, end) = (audio.start, audio.end);
+                return self.judge(Item::Sound(Moment { media: audio, start, end, text: None }), settings);
+            }
             let (language, timestamps) = (self.language.clone(), !self.no_timestamps);
             return Ok(Request::Hear(HearRequest { audio, start: None, end: None, language, timestamps, decoding }));
         }
@@ -223,6 +228,11 @@ impl Args {
             (Some(image), _) => Item::Image(media::image_file(image, &access).await?),
             (None, text) => Item::Text(text.clone().unwrap_or_default()),
         };
+        self.judge(what, settings)
+    }
+
+    /// The request to embed or to rank an item.
+    fn judge(&self, what: Item, settings: &Settings) -> Result<Request, Fault> {
         match &self.among {
             None if self.embed => {
                 let purpose = self.purpose.map(EmbedPurpose::from);

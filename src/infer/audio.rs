@@ -1,4 +1,4 @@
-//! Sound to log-mel spectrograms, as `WhisperFeatureExtractor` computes them.
+//! Sound to log-mel spectrograms, as the feature extractors of transformers compute them.
 
 use super::config::Config;
 use crate::error::Fault;
@@ -20,8 +20,38 @@ pub struct LogMel {
     fft: Arc<dyn RealToComplex<f64>>,
 }
 
+/// The numbers of a spectrogram.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MelSettings {
+    /// Mel bins.
+    pub bins: usize,
+    /// Samples in a second.
+    pub rate_hz: u32,
+    /// Samples in a frame.
+    pub width: usize,
+    /// Samples between frames, at most `width`.
+    pub hop: usize,
+    /// The lowest and the highest frequency of the filters, in Hz.
+    pub range_hz: (f64, f64),
+}
+
 impl LogMel {
-    /// Reads `preprocessor_config.json`; an absent key has Whisper's default. The model takes `bins` mel bins. Fails if
+    /// A spectrogram with Slaney's filters and a periodic Hann window.
+    pub fn of(settings: MelSettings) -> LogMel {
+        let MelSettings { bins, rate_hz, width, hop, range_hz } = settings;
+        LogMel {
+            bins,
+            rate_hz,
+            hop,
+            width,
+            // Hann, periodic
+            window: (0..width).map(|n| 0.5 - 0.5 * (TAU * n as f64 / width as f64).cos()).collect(),
+            filters: mel_filters(1 + width / 2, bins, f64::from(rate_hz), range_hz),
+            fft: RealFftPlanner::new().plan_fft_forward(width),
+        }
+    }
+
+    /// Reads Whisper's `preprocessor_config.json`; an absent key has Whisper's default. The model takes `bins` mel bins. Fails if
     /// a value is out of range, or if `feature_size` differs from `bins`.
     pub fn new(config: &Config, bins: usize) -> Result<LogMel, Fault> {
         if let Some(stated) = config.get("feature_size").filter(|stated| stated.as_u64() != Some(bins as u64)) {
@@ -29,17 +59,9 @@ impl LogMel {
         }
         let rate_hz = config.count("sampling_rate", 1_000..=384_000)?.unwrap_or(16_000) as u32;
         let width = config.count("n_fft", 16..=1 << 14)?.unwrap_or(400);
-        Ok(LogMel {
-            bins,
-            rate_hz,
-            // A hop longer than the window would skip samples.
-            hop: config.count("hop_length", 1..=width)?.unwrap_or(160),
-            width,
-            // Hann, periodic
-            window: (0..width).map(|n| 0.5 - 0.5 * (TAU * n as f64 / width as f64).cos()).collect(),
-            filters: mel_filters(1 + width / 2, bins, f64::from(rate_hz)),
-            fft: RealFftPlanner::new().plan_fft_forward(width),
-        })
+        // A hop longer than the window would skip samples.
+        let hop = config.count("hop_length", 1..=width)?.unwrap_or(160);
+        Ok(LogMel::of(MelSettings { bins, rate_hz, width, hop, range_hz: (0.0, 8000.0) }))
     }
 
     /// The samples that a frame needs on each side of its centre.
@@ -91,15 +113,16 @@ pub fn mirrored(samples: &[f32], reach: usize) -> Vec<f32> {
     (-(reach as isize)..n + reach as isize).map(at).collect()
 }
 
-/// Triangular filters of area 1 on Slaney's mel scale from 0 to 8000 Hz (librosa's `mel`, `norm="slaney"`). For each
-/// bin: the first frequency with weight, and the weights from there.
-fn mel_filters(frequencies: usize, bins: usize, rate_hz: f64) -> Vec<(usize, Vec<f64>)> {
+/// Triangular filters of area 1 on Slaney's mel scale over a range of frequencies in Hz (librosa's `mel`,
+/// `norm="slaney"`). For each bin: the first frequency with weight, and the weights from there.
+fn mel_filters(frequencies: usize, bins: usize, rate_hz: f64, range_hz: (f64, f64)) -> Vec<(usize, Vec<f64>)> {
     const LINEAR_HZ: f64 = 1000.0;
     let step = 27.0 / 6.4f64.ln();
     let to_mel = |hz: f64| if hz >= LINEAR_HZ { 15.0 + (hz / LINEAR_HZ).ln() * step } else { 3.0 * hz / 200.0 };
     let to_hz = |mel: f64| if mel >= 15.0 { LINEAR_HZ * ((mel - 15.0) / step).exp() } else { 200.0 * mel / 3.0 };
-    let top = to_mel(8000.0);
-    let edges: Vec<f64> = (0..bins + 2).map(|n| to_hz(top * n as f64 / (bins + 1) as f64)).collect();
+    let (bottom, top) = (to_mel(range_hz.0), to_mel(range_hz.1));
+    let edges: Vec<f64> =
+        (0..bins + 2).map(|n| to_hz(bottom + (top - bottom) * n as f64 / (bins + 1) as f64)).collect();
     let hz = |n: usize| rate_hz / 2.0 * n as f64 / (frequencies - 1) as f64;
     let filter = |bin: usize| {
         let (low, middle, high) = (edges[bin], edges[bin + 1], edges[bin + 2]);

@@ -10,7 +10,7 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         config::{Config, within},
-        contrast::{Contrast, ImageTower, Judge, Lazy, Parts, TextTower, project},
+        contrast::{Contrast, ImageTower, Judge, Lazy, Parts, Perception, TextTower, project},
         failed,
         image::Preparation,
         job::Model,
@@ -79,15 +79,17 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
     let preparation = Preparation::new(&checkpoint.processor("image_processor")?, side)?;
     let source = checkpoint.clone();
     let parts = Parts {
-        image: Lazy::image(move |vb| Vision::load(&settings, vb)),
+        perception: Perception::Pictures {
+            tower: Lazy::image(move |vb| Vision::load(&settings, vb)),
+            preparation,
+            side,
+        },
         text: Lazy::text(move |vb| Words::load(&settings, vb)),
         tokens: Box::new(move || {
             let tokenizer = TextTokenizer::open(&source, VocabStyle::Clip)?;
             let max_tokens = tokenizer.max_tokens(positions);
             Ok(Box::new(move |text| tokenizer.encode_within(text, max_tokens)))
         }),
-        preparation,
-        side,
         width: projection,
         judge: Judge::Softmax { scale: f64::from(scale).exp() },
         meter: loading.meter.clone(),

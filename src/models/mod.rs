@@ -1,6 +1,7 @@
 //! Model families: one file or folder for each, and their list.
 
 pub mod bert;
+pub mod clap;
 pub mod clip;
 pub mod convnext;
 pub mod efficientnet_lite;
@@ -127,6 +128,7 @@ impl Family {
 pub const FAMILIES: &[Family] = &[
     clip::FAMILY,
     siglip::FAMILY,
+    clap::FAMILY,
     llama::EMBEDDER,
     llama::RERANKER,
     llama::FAMILY,

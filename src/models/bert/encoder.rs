@@ -36,7 +36,7 @@ pub(in crate::models) trait TextEncoder {
 
 /// The variants of the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kin {
+pub(in crate::models) enum Kin {
     /// Positions begin at 0.
     Bert,
     /// Positions begin after that of the padding token.
@@ -123,7 +123,7 @@ impl Block {
 const MAX_TEXTS: usize = 64;
 
 /// A loaded encoder.
-pub(super) struct Encoder {
+pub(in crate::models) struct Encoder {
     tokens: Table,
     positions: Tensor,
     kinds: Tensor,
@@ -133,8 +133,8 @@ pub(super) struct Encoder {
     padding: Option<u32>,
     width: usize,
     /// The smallest number of outputs of a layer.
-    narrowest: usize,
-    max_tokens: usize,
+    pub(in crate::models) narrowest: usize,
+    pub(in crate::models) max_tokens: usize,
     device: Device,
     meter: Meter,
 }
@@ -142,7 +142,7 @@ pub(super) struct Encoder {
 impl Encoder {
     /// Reads the encoder, whose weights may have the prefix of a model with a head. Fails if a tensor is missing or the
     /// configuration asks for something else.
-    pub(super) fn load(
+    pub(in crate::models) fn load(
         config: &Config,
         kin: Kin,
         vb: &VarBuilder<'_>,
@@ -192,7 +192,7 @@ impl Encoder {
     }
 
     /// Texts of one length -> states (batch, t, width).
-    fn states(&self, texts: &[&Encoded]) -> Result<Tensor> {
+    pub(in crate::models) fn states(&self, texts: &[&Encoded]) -> Result<Tensor> {
         let (batch, t) = (texts.len(), texts[0].ids.len());
         let flat = |ids: Vec<u32>| Tensor::from_vec(ids, batch * t, &self.device);
         let look_up = |table: &Tensor, ids| table.index_select(&flat(ids)?, 0)?.reshape((batch, t, ()));

@@ -13,7 +13,7 @@ use crate::{
     infer::{
         checkpoint::Checkpoint,
         config::{Config, within},
-        contrast::{Contrast, ImageTower, Judge, Lazy, Parts, TextTower, project},
+        contrast::{Contrast, ImageTower, Judge, Lazy, Parts, Perception, TextTower, project},
         cost::CostModel,
         failed,
         image::{PictureDefaults, Preparation},
@@ -92,14 +92,16 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
     let preparation = Preparation::with(&checkpoint.processor("image_processor")?, PICTURES)?;
     let source = checkpoint.clone();
     let parts = Parts {
-        image: Lazy::image(move |vb| Vision::load(&settings.towers, vb)),
+        perception: Perception::Pictures {
+            tower: Lazy::image(move |vb| Vision::load(&settings.towers, vb)),
+            preparation,
+            side,
+        },
         text: Lazy::text(move |vb| Words::load(&settings, vb)),
         tokens: Box::new(move || {
             let tokens = Tokens::open(&source, &words, (positions, vocab))?;
             Ok(Box::new(move |text| tokens.encode(text)))
         }),
-        preparation,
-        side,
         width,
         judge,
         meter: loading.meter.clone(),

@@ -1,17 +1,19 @@
-//! A contrastive model: an image tower and a text tower whose vectors are compared. CLIP and SigLIP bring the towers;
-//! this file has their caches, floors and scores, and answers requests.
+//! A contrastive model: an image or sound tower and a text tower whose vectors are compared. CLIP, SigLIP and CLAP bring the
+//! towers; this file has their caches, floors and scores, and answers requests.
 //!
 //! Each tower is loaded at its first use. A run that ranks pictures among labels with known vectors loads no text
 //! tower, and a run that embeds texts loads no image tower. The headers of both are checked at once, so that a damaged
 //! checkpoint is refused before the first request.
+
+mod tower;
 
 use super::{
     background::Floors,
     checkpoint::Checkpoint,
     cost::Phase,
     failed,
-    image::{Fingerprint, Preparation, fingerprint},
-    job::{Input, Job, Model},
+    image::{Fingerprint, fingerprint},
+    job::{Input, Job, Model, SoundSource},
     labels::{LabelVectors, MAX_CACHED, TextUse},
     meter::Meter,
     ops,
@@ -20,31 +22,15 @@ use super::{
 use crate::{
     error::Fault,
     exchange::{Answers, Kind, Modality, RankRequest, Reply, Request},
-    hub::digest::Stamp,
 };
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Module, VarBuilder};
 use image::RgbImage;
 use indexmap::IndexMap;
 use std::{collections::HashMap, sync::Arc, time::Instant};
+use tower::TowerSource;
 
-/// Turns pictures into vectors.
-pub trait ImageTower {
-    /// (batch, 3, side, side) -> one vector of unit length for each picture.
-    fn see(&self, pixels: &Tensor) -> candle_core::Result<Vec<Vec<f32>>>;
-
-    /// True if the vectors of pictures in one forward pass are those of each picture alone ([`ops::may_share`]).
-    fn may_share(&self) -> bool;
-}
-
-/// Turns texts into vectors.
-pub trait TextTower {
-    /// Token ids of texts of one length -> one vector of unit length for each text.
-    fn read(&self, ids: &[&[u32]], device: &Device) -> candle_core::Result<Vec<Vec<f32>>>;
-
-    /// True if the vectors of texts with so many tokens in one forward pass are those of each text alone.
-    fn may_share(&self, tokens: usize) -> bool;
-}
+pub use tower::{ImageTower, Lazy, Perception, SoundTower, TextTower};
 
 /// The scores of a picture and a label as probabilities.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,46 +58,14 @@ pub const ANSWERS: &[Answers] = &[
 /// Gives the token ids of a text, cut to the model's maximum. Fails if the text cannot be tokenized.
 pub type EncodeText = Box<dyn Fn(&str) -> Result<Vec<u32>, Fault>>;
 
-/// Loads a tower from the weights.
-type Build<T> = Box<dyn Fn(&VarBuilder<'static>) -> Result<Box<T>, Fault>>;
-
-/// A tower that is loaded at its first use.
-pub struct Lazy<T: ?Sized> {
-    name: &'static str,
-    build: Build<T>,
-    loaded: Option<Box<T>>,
-}
-
-impl Lazy<dyn ImageTower> {
-    /// An image tower that `load` reads.
-    pub fn image<T: ImageTower + 'static>(
-        load: impl Fn(&VarBuilder<'static>) -> candle_core::Result<T> + 'static,
-    ) -> Self {
-        Lazy { name: "image", build: Box::new(move |vb| Ok(Box::new(load(vb).map_err(failed)?))), loaded: None }
-    }
-}
-
-impl Lazy<dyn TextTower> {
-    /// A text tower that `load` reads.
-    pub fn text<T: TextTower + 'static>(
-        load: impl Fn(&VarBuilder<'static>) -> candle_core::Result<T> + 'static,
-    ) -> Self {
-        Lazy { name: "text", build: Box::new(move |vb| Ok(Box::new(load(vb).map_err(failed)?))), loaded: None }
-    }
-}
-
 /// The parts of a model that its family makes.
 pub struct Parts {
-    /// The image tower.
-    pub image: Lazy<dyn ImageTower>,
+    /// The tower that does not read texts.
+    pub perception: Perception,
     /// The text tower.
     pub text: Lazy<dyn TextTower>,
     /// Reads the tokenizer, which the first unknown text needs: some have 33 MB.
     pub tokens: Box<dyn Fn() -> Result<EncodeText, Fault>>,
-    /// The preparation of pictures.
-    pub preparation: Preparation,
-    /// The side of a prepared picture, in pixels.
-    pub side: usize,
     /// The length of a vector.
     pub width: usize,
     /// The probabilities.
@@ -120,50 +74,19 @@ pub struct Parts {
     pub meter: Meter,
 }
 
-/// The weights, which are read when a tower is loaded.
-struct Source {
-    checkpoint: Checkpoint,
-    vb: VarBuilder<'static>,
-    /// The stamps of the files when the model was loaded.
-    stamps: Vec<Option<Stamp>>,
-    meter: Meter,
-}
-
-impl Source {
-    /// The tower; the first call loads it. Fails if a file is damaged, or has changed since the model was loaded.
-    fn tower<'a, T: ?Sized>(&self, lazy: &'a mut Lazy<T>) -> Result<&'a T, Fault> {
-        if lazy.loaded.is_none() {
-            let begun = Instant::now();
-            let tower = (lazy.build)(&self.vb).map_err(Fault::of_weights)?;
-            if self.checkpoint.stamps() != self.stamps {
-                let folder = self.checkpoint.folder.display();
-                let message = format!("{folder} has changed since the run began; run the command again");
-                return Err(Fault::model(message).of_weights());
-            }
-            // the bytes were counted when the headers were read
-            self.meter.took(Phase::Load, 0.0, begun.elapsed());
-            tracing::info!(tower = lazy.name, took = ?begun.elapsed(), "loaded a tower");
-            lazy.loaded = Some(tower);
-        }
-        lazy.loaded.as_deref().ok_or_else(|| Fault::model("the tower is missing: this is a bug"))
-    }
-}
-
 /// The maximum texts in a forward pass.
 const MAX_TEXTS: usize = 64;
 
 /// A loaded contrastive model.
 pub struct Contrast {
-    source: Source,
-    image: Lazy<dyn ImageTower>,
+    source: TowerSource,
+    perception: Perception,
     text: Lazy<dyn TextTower>,
     tokens: Box<dyn Fn() -> Result<EncodeText, Fault>>,
     encoder: Option<EncodeText>,
-    preparation: Preparation,
-    side: usize,
     judge: Judge,
     labels: LabelVectors,
-    /// Vectors of pictures. A run asks for the same moment with each label list.
+    /// Vectors of pictures and of windows of sound. A run asks for the same moment with each label list.
     seen: HashMap<Fingerprint, Arc<Vec<f32>>>,
     floors: Floors,
     device: Device,
@@ -179,29 +102,15 @@ impl Contrast {
         parts: Parts,
         labels: LabelVectors,
     ) -> Result<Contrast, Fault> {
-        let Parts { image, text, tokens, preparation, side, width, judge, meter } = parts;
+        let Parts { perception, text, tokens, width, judge, meter } = parts;
         let headers = checkpoint.headers(vb.dtype())?;
-        (image.build)(&headers)?;
-        (text.build)(&headers)?;
+        perception.check(&headers)?;
+        text.check(&headers)?;
         let (device, dtype) = (vb.device().clone(), vb.dtype());
-        let source = Source { checkpoint: checkpoint.clone(), vb, stamps: checkpoint.stamps(), meter };
+        let source = TowerSource::new(checkpoint, vb, meter);
         let floors = Floors::of(checkpoint, width)?;
         let (encoder, seen) = (None, HashMap::new());
-        Ok(Contrast {
-            source,
-            image,
-            text,
-            tokens,
-            encoder,
-            preparation,
-            side,
-            judge,
-            labels,
-            seen,
-            floors,
-            device,
-            dtype,
-        })
+        Ok(Contrast { source, perception, text, tokens, encoder, judge, labels, seen, floors, device, dtype })
     }
 
     /// Unit vectors of pictures. Pictures that are not in the cache share a forward pass.
@@ -225,16 +134,62 @@ impl Contrast {
         Ok(prints.iter().map(|print| vectors[print].clone()).collect())
     }
 
+    /// Unit vector of a stretch of sound: the mean of the vectors of its windows, each weighted by its length.
+    fn listen(&mut self, sound: &SoundSource) -> Result<Arc<Vec<f32>>, Fault> {
+        let Perception::Sounds(tower) = &mut self.perception else { return Err(wrong_input()) };
+        let tower = self.source.tower(tower)?;
+        let (rate_hz, window) = (tower.rate_hz(), tower.window());
+        let (mut from, mut sum) = (0, Vec::new());
+        loop {
+            let samples = sound.samples(from, from + window, rate_hz)?;
+            if samples.is_empty() {
+                break;
+            }
+            let mut hasher = blake3::Hasher::new();
+            samples.iter().for_each(|sample| {
+                hasher.update(&sample.to_le_bytes());
+            });
+            let print = *hasher.finalize().as_bytes();
+            let vector = match self.seen.get(&print) {
+                Some(known) => known.clone(),
+                None => {
+                    let hear = || tower.hear(&samples).map_err(failed);
+                    let vector = Arc::new(self.source.meter.time(Phase::Sound, 1, hear)?);
+                    if self.seen.len() >= MAX_CACHED {
+                        self.seen.clear();
+                    }
+                    self.seen.insert(print, vector.clone());
+                    vector
+                }
+            };
+            if from == 0 && samples.len() < window {
+                return Ok(vector);
+            }
+            sum.resize(vector.len(), 0.0);
+            sum.iter_mut().zip(&*vector).for_each(|(sum, v)| *sum += f64::from(*v) * samples.len() as f64);
+            from += samples.len();
+            if samples.len() < window {
+                break;
+            }
+        }
+        if from == 0 {
+            return Err(Fault::media("the sound has no samples"));
+        }
+        let norm = sum.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-12);
+        Ok(Arc::new(sum.into_iter().map(|v| (v / norm) as f32).collect()))
+    }
+
     /// Unit vectors of pictures, in one forward pass.
     fn look(&mut self, pictures: &[&RgbImage]) -> Result<Vec<Vec<f32>>, Fault> {
-        let (begun, side) = (Instant::now(), self.side);
+        let Perception::Pictures { tower, preparation, side } = &mut self.perception else { return Err(wrong_input()) };
+        let (begun, side) = (Instant::now(), *side);
         let mut values = Vec::with_capacity(pictures.len() * 3 * side * side);
         for picture in pictures {
-            let (one, height, width) = self.preparation.apply(picture)?;
+            let (one, height, width) = preparation.apply(picture)?;
             if (height, width) != (side, side) {
                 return Err(Fault::model(format!(
                     "{} prepares pictures of {width}×{height}, but the model requires {side}×{side}",
-                    self.preparation.name
+                    preparation.name
                 )));
             }
             values.extend(one);
@@ -242,7 +197,7 @@ impl Contrast {
         let shape = (pictures.len(), 3, side, side);
         let pixels = Tensor::from_vec(values, shape, &self.device).and_then(|x| x.to_dtype(self.dtype));
         let prepared = begun.elapsed();
-        let tower = self.source.tower(&mut self.image)?;
+        let tower = self.source.tower(tower)?;
         let begun = Instant::now();
         let see = |pixels: Tensor| match pictures.len() == 1 || tower.may_share() {
             true => tower.see(&pixels),
@@ -283,6 +238,11 @@ impl Contrast {
         if !texts.is_empty() {
             return self.read(&texts, TextUse::Subject);
         }
+        let sounds: Vec<&SoundSource> =
+            inputs.iter().filter_map(|i| if let Input::Sound(sound) = i { Some(sound) } else { None }).collect();
+        if !sounds.is_empty() {
+            return sounds.into_iter().map(|sound| self.listen(sound)).collect();
+        }
         let pictures = inputs.iter().filter_map(|i| if let Input::Image(p) = i { Some(&**p) } else { None });
         self.see(&pictures.collect::<Vec<_>>())
     }
@@ -309,13 +269,19 @@ impl Contrast {
 
 impl Model for Contrast {
     fn answer(&mut self, jobs: Vec<Job>) {
-        let takes = |job: &Job| matches!(job.subject(), Some(Input::Text(_) | Input::Image(_)));
+        let sees = matches!(self.perception, Perception::Pictures { .. });
+        let takes = |job: &Job| match job.subject() {
+            Some(Input::Text(_)) => true,
+            Some(Input::Image(_)) => sees,
+            Some(Input::Sound(_)) => !sees,
+            None => false,
+        };
         let (jobs, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(takes);
         others.into_iter().for_each(Job::refuse);
         let inputs: Vec<&Input> = jobs.iter().filter_map(Job::subject).collect();
         let vectors = match self.embed(&inputs) {
             Ok(vectors) => vectors.into_iter().map(Ok).collect(),
-            // One bad picture must not fail the others of the batch, so each is tried alone.
+            // One bad picture or sound must not fail the others of the batch, so each is tried alone.
             Err(_) if inputs.len() > 1 => inputs.iter().map(|i| self.embed(&[i]).map(|mut v| v.remove(0))).collect(),
             Err(error) => vec![Err(error)],
         };
@@ -325,6 +291,11 @@ impl Model for Contrast {
             job.answer(reply);
         }
     }
+}
+
+/// The cards of these models prevent it.
+fn wrong_input() -> Fault {
+    Fault::model("the model has no tower for this: this is a bug")
 }
 
 /// The last map of a tower, (batch, width) -> unit vectors. Each row is multiplied alone, because candle uses other
