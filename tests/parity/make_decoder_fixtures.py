@@ -363,9 +363,14 @@ def drawn(count, seed):
         if kind == "smollm3":
             config["pad_token_id"] = 0
             config["no_rope_layer_interval"] = rng.choice([2, 3, 4])
-            config |= {"use_sliding_window": rng.random() < 0.5, "sliding_window": rng.choice([4, 17])}
+            config |= {
+                "use_sliding_window": rng.random() < 0.5,
+                "sliding_window": rng.choice([4, 17]),
+            }
         if kind in ("phi3", "gemma3_text"):
-            yield case(f"random-{seed}-{n}-{kind}", seed * 1000 + n, (6, 24, 72), **own(kind, config, rng))
+            yield case(
+                f"random-{seed}-{n}-{kind}", seed * 1000 + n, (6, 24, 72), **own(kind, config, rng)
+            )
             continue
         original = rng.choice([16, 32])
         factor = rng.choice([1.5, 2.0, 4.0])

@@ -25,7 +25,6 @@ from transformers import (
     SmolVLMForConditionalGeneration,
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
 
@@ -325,7 +324,10 @@ def main():
                 smol(folder, seed + n, eye, made, factor, rng.random() < 0.3, rng.random() < 0.5)
                 continue
             side = vision["patch_size"] * vision["spatial_merge_size"]
-            pixels = {"shortest_edge": side * side, "longest_edge": rng.choice([6, 12, 30]) * side**2}
+            pixels = {
+                "shortest_edge": side * side,
+                "longest_edge": rng.choice([6, 12, 30]) * side**2,
+            }
             text = qwen_text(rng.choice([(2, 2, 2), (4, 1, 1), (0, 3, 3)]))
             qwen(folder, seed + n, vision, text, {"size": pixels}, rng.random() < 0.5)
         return

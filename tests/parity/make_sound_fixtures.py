@@ -25,7 +25,13 @@ from transformers import (
 
 from make_fixtures import TEXT, expect, randomise, save
 
-LABELS = ["a dog barks", "rain", "", "Somebody says: good morning!", "the doorbell of the house rings"]
+LABELS = [
+    "a dog barks",
+    "rain",
+    "",
+    "Somebody says: good morning!",
+    "the doorbell of the house rings",
+]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
 
@@ -33,7 +39,12 @@ def sounds():
     """Stretches of the stored sounds at 16 kHz, as fractions of their samples."""
     stored = load_file(Path(__file__).parent / "fixtures/sounds.safetensors")
     long, short = (stored[name].astype(np.float32) / 32768.0 for name in ("long", "short"))
-    return {"tiny": short[:3000], "short": short[:9000], "exact": short[:16000], "long": long[:37000]}
+    return {
+        "tiny": short[:3000],
+        "short": short[:9000],
+        "exact": short[:16000],
+        "long": long[:37000],
+    }
 
 
 def vector(model, extractor, sound):
@@ -43,7 +54,9 @@ def vector(model, extractor, sound):
         part = sound[start : start + window]
         inputs = extractor(part, sampling_rate=extractor.sampling_rate, return_tensors="pt")
         with torch.no_grad():
-            one = model.get_audio_features(input_features=inputs["input_features"].float()).pooler_output[0]
+            one = model.get_audio_features(
+                input_features=inputs["input_features"].float()
+            ).pooler_output[0]
         if len(sound) <= window:
             return one
         whole = whole + one.double() * len(part)
@@ -61,9 +74,15 @@ def words():
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     backend.train_from_iterator(TEXT, trainer)
-    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    backend.post_processor = processors.RobertaProcessing(
+        ("</s>", 2), ("<s>", 0), add_prefix_space=False
+    )
     return PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token="<pad>", bos_token="<s>", eos_token="</s>", model_max_length=60
+        tokenizer_object=backend,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        model_max_length=60,
     )
 
 
@@ -88,7 +107,9 @@ def clap(folder, seed, audio, text, features, dtype=torch.float32, width=24, act
     texts = {}
     for label in LABELS:
         with torch.no_grad():
-            texts[label] = model.get_text_features(**tokenizer([label], return_tensors="pt")).pooler_output[0]
+            texts[label] = model.get_text_features(
+                **tokenizer([label], return_tensors="pt")
+            ).pooler_output[0]
     heard = {name: vector(model, extractor, sound) for name, sound in sounds().items()}
     scores = {}
     for name, one in heard.items():
