@@ -73,7 +73,7 @@ fn the_command_line_looks_at_pictures() {
     let place = tempfile::tempdir().unwrap();
     std::fs::create_dir(place.path().join("agents")).unwrap();
     let fixture = folder("qwen3vl-plain");
-    let agent = format!("model: {{ path: {} }}\nlimits: {{ picture_pixels: 4096 }}\n", fixture.display());
+    let agent = format!("model: {{ path: {} }}\nlimits: {{ picture_pixels: 1024 }}\n", fixture.display());
     std::fs::write(place.path().join("agents/small.yaml"), agent).unwrap();
     let ask = |who: &[&str], case: &Json| -> Json {
         let mut command = assert_cmd::Command::cargo_bin("elenchus").unwrap();
@@ -102,6 +102,37 @@ fn the_command_line_looks_at_pictures() {
     // an agent that sees fewer pixels sees another picture
     let large = cases.iter().find(|case| case["images"].as_array().unwrap().len() == 1).unwrap();
     assert_ne!(ask(&["small", "--trust"], large)["tokens"], large["tokens"]);
+}
+
+/// A cast with a decoder that sees reads the text in pictures into the journal.
+#[test]
+fn text_in_pictures_is_a_level() {
+    let place = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = place.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("agents/seer.yaml", &format!("model: {{ path: {} }}\n", folder("qwen3vl-plain").display()));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let cast = std::fs::read_to_string(root.join("casts/starter.yaml")).unwrap();
+    write("casts/seeing.yaml", &cast.replace("cast: {", "cast: { viewer: seer,"));
+    let mut ffmpeg = std::process::Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-t", "12", "-i"]).arg(root.join("examples/media/day1.mp4"));
+    assert!(ffmpeg.arg(place.path().join("day.mp4")).status().unwrap().success());
+    let run = |args: &[&str]| {
+        let mut command = assert_cmd::Command::cargo_bin("elenchus").unwrap();
+        command.current_dir(place.path()).env("ELENCHUS_CACHE", place.path().join("cache")).args(args);
+        command.env("ELENCHUS_DATA", place.path().join("data")).env_remove("ELENCHUS_JOURNAL").assert()
+    };
+    let index = ["index", "day.mp4", "--trust", "--levels", "text", "--json"];
+    run(&index).code(2);
+    let indexed = run(&[&index[..], &["--cast", "seeing"]].concat()).success().get_output().stdout.clone();
+    assert!(String::from_utf8_lossy(&indexed).contains("\"text\""));
+    let shown = run(&["journal", "show", "--json"]).success().get_output().stdout.clone();
+    let shown: Json = serde_json::from_slice(&shown).unwrap();
+    let lines = shown.as_array().or(shown["lines"].as_array()).unwrap_or_else(|| panic!("{shown}"));
+    assert!(lines.iter().any(|line| line["sense"] == "read"), "{shown}");
 }
 
 /// Further checkpoints: `make_look_fixtures.py OUT random SEED COUNT`.

@@ -40,9 +40,9 @@ Examples:
 A video that is in the journal already is skipped. A run that was stopped goes on where it stopped, because the memo has its
 exchanges. `elenchus search` and `elenchus journal show` read the journal.
 
-Levels, cheapest first: speech (heard), ranking (seen, done), captions (sentences about pictures), sounds, detection. Each is done for all videos
-before the next one begins, and only what a video lacks is computed. A level needs roles of the cast: the ear; the eye and the mind; the same for
-captions; a `listener` for sounds; a `detector`.
+Levels, cheapest first: speech (heard), ranking (seen, done), captions (sentences about pictures), sounds, detection, text (read
+in pictures). Each is done for all videos before the next one begins, and only what a video lacks is computed. A level needs roles
+of the cast: the ear; the eye and the mind; the same for captions; a `listener` for sounds; a `detector`; a `viewer` for text.
 
 If the cast has an `embedder`, lines get vectors of their meaning. If a role of the dialogue embeds pictures and texts, so does a frame of
 each second. A later run adds those that are missing.")]
@@ -66,7 +66,7 @@ pub(crate) struct Args {
     /// Let no model hear the sound
     #[arg(long)]
     mute: bool,
-    /// What to do with each video: speech, ranking, captions, sounds, detection
+    /// What to do with each video: speech, ranking, captions, sounds, detection, text
     #[arg(long, value_name = "LEVEL,…", value_delimiter = ',', value_parser = levels::level, default_value = "speech,ranking")]
     levels: Vec<Level>,
     /// Go on looking for new videos until the program is stopped, or its --deadline passes

@@ -28,6 +28,7 @@ fn roles(level: Level) -> &'static [&'static str] {
         Level::Captions => &["eye", "mind"],
         Level::Sounds => &["listener"],
         Level::Detection => &["detector"],
+        Level::Text => &["viewer"],
     }
 }
 
@@ -36,6 +37,7 @@ fn dialogue(level: Level) -> Option<&'static str> {
     match level {
         Level::Captions => Some("video_captions"),
         Level::Sounds => Some("video_sounds"),
+        Level::Text => Some("video_texts"),
         Level::Speech | Level::Ranking | Level::Detection => None,
     }
 }

@@ -17,13 +17,16 @@ pub enum Level {
     Captions,
     /// Sounds that are not speech are named.
     Sounds,
-    /// Things are found in pictures, and text is read.
+    /// Things are found in pictures.
     Detection,
+    /// Text in pictures is read.
+    Text,
 }
 
 impl Level {
     /// Every level, cheapest first.
-    pub const ALL: &[Level] = &[Level::Speech, Level::Ranking, Level::Captions, Level::Sounds, Level::Detection];
+    pub const ALL: &[Level] =
+        &[Level::Speech, Level::Ranking, Level::Captions, Level::Sounds, Level::Detection, Level::Text];
     /// The levels of a log.
     pub const LOG: &[Level] = &[Level::Speech, Level::Ranking];
 
@@ -35,6 +38,7 @@ impl Level {
             Level::Captions => "captions",
             Level::Sounds => "sounds",
             Level::Detection => "detection",
+            Level::Text => "text",
         }
     }
 
@@ -50,7 +54,8 @@ impl Level {
             Level::Ranking => &[Sense::Seen, Sense::Done],
             Level::Captions => &[Sense::Caption],
             Level::Sounds => &[Sense::Sound],
-            Level::Detection => &[Sense::Detected, Sense::Read],
+            Level::Detection => &[Sense::Detected],
+            Level::Text => &[Sense::Read],
         }
     }
 
@@ -67,7 +72,7 @@ const LOG_WORDS: [(&str, Level); 5] = [
     ("Caption: ", Level::Captions),
     ("Sound: ", Level::Sounds),
     ("Detected: ", Level::Detection),
-    ("Text: ", Level::Detection),
+    ("Text: ", Level::Text),
 ];
 
 impl Level {
@@ -108,6 +113,7 @@ mod tests {
         check("kitchen.", &[Level::Ranking]);
         check("Caption: I fly a kite.", &[Level::Captions]);
         check("Sound: a dog barks Heard: what is it?", &[Level::Speech, Level::Sounds]);
+        check("Text: EXIT", &[Level::Text]);
         check("", &[]);
         for level in Level::ALL {
             assert_eq!(Level::of(level.word()), Some(*level));

@@ -151,7 +151,7 @@ const BASES = {
 };
 
 // what the evidence rests on
-const LEVELS = { speech: 'from what was said', ranking: 'from what was seen', captions: 'from captions', sounds: 'from sounds', detection: 'from detected things' };
+const LEVELS = { speech: 'from what was said', ranking: 'from what was seen', captions: 'from captions', sounds: 'from sounds', detection: 'from detected things', text: 'from text in pictures' };
 
 function shown(turn, answered) {
   const changed = () => answer(turn);

@@ -7,7 +7,7 @@ import { forget as closePlayer } from './player.js';
 import { videos } from './videos.js';
 
 const STATES = { queued: 'Waiting for its turn', indexing: 'The models look and listen', done: 'Indexed', failed: 'This file cannot be indexed:' };
-const LEVELS = { speech: 'heard', ranking: 'seen', captions: 'captions', sounds: 'sounds', detection: 'things detected' };
+const LEVELS = { speech: 'heard', ranking: 'seen', captions: 'captions', sounds: 'sounds', detection: 'things detected', text: 'text read' };
 const FILES = { gone: 'The file was moved or removed. What was written down stays, but it cannot be played.', replaced: 'Another file has its name now. What was written down about the old one stays.' };
 const FORMATS = [['jsonl', 'JSON lines'], ['csv', 'Table (CSV)'], ['srt', 'Subtitles (SRT)'], ['vtt', 'Subtitles (WebVTT)'], ['otio', 'Editor markers (OTIO)'], ['ics', 'Calendar (ICS)']];
 
