@@ -29,6 +29,7 @@ use crate::{
     session::{Engine, unready},
     value::{Moment, Time},
 };
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::{Value as Json, json};
 use std::{
     path::{Path, PathBuf},
@@ -90,8 +91,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "prompt")]
     embed: bool,
     /// What --text is embedded for: some models read a query in another way than what it is searched among
-    #[arg(long = "as", value_name = "PURPOSE", requires = "embed")]
-    purpose: Option<PurposeArg>,
+    #[arg(long = "as", value_name = "PURPOSE", requires = "embed", value_parser = purpose())]
+    purpose: Option<EmbedPurpose>,
 
     /// Do not apply the chat template; the tokenizer still adds its special tokens
     #[arg(long, requires = "prompt")]
@@ -141,20 +142,10 @@ pub(crate) struct Args {
     allow_network: bool,
 }
 
-/// The values of `--as`.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum PurposeArg {
-    Query,
-    Document,
-}
-
-impl From<PurposeArg> for EmbedPurpose {
-    fn from(purpose: PurposeArg) -> EmbedPurpose {
-        match purpose {
-            PurposeArg::Query => EmbedPurpose::Query,
-            PurposeArg::Document => EmbedPurpose::Document,
-        }
-    }
+/// Reads `--as`.
+fn purpose() -> impl TypedValueParser<Value = EmbedPurpose> {
+    PossibleValuesParser::new(EmbedPurpose::ALL.map(|(word, _)| word))
+        .try_map(|word| EmbedPurpose::of(&word).ok_or("no such purpose: this is a bug"))
 }
 
 impl Args {
@@ -189,10 +180,9 @@ impl Args {
     }
 
     async fn request(&self, settings: &Settings) -> Result<Request, Fault> {
-        let decoding = self.decoding.0.clone();
+        let (decoding, access) = (self.decoding.0.clone(), settings.access(self.allow_network));
         if let Some(prompt) = &self.prompt {
             let system = self.system.iter().map(|text| Message::new("system", text));
-            let access = settings.access(self.allow_network);
             let mut images = Vec::new();
             for image in &self.image {
                 images.push(Item::Image(media::image_file(image, &access).await?));
@@ -214,7 +204,6 @@ impl Args {
             }
             return Ok(Request::Say(request));
         }
-        let access = settings.access(self.allow_network);
         if let Some(audio) = &self.audio {
             let audio = media::open(audio, &access).await?;
             if self.among.is_some() || self.embed {
@@ -234,10 +223,7 @@ impl Args {
     /// The request to embed or to rank an item.
     fn judge(&self, what: Item, settings: &Settings) -> Result<Request, Fault> {
         match &self.among {
-            None if self.embed => {
-                let purpose = self.purpose.map(EmbedPurpose::from);
-                Ok(Request::Embed(EmbedRequest { purpose, ..EmbedRequest::new(what) }))
-            }
+            None if self.embed => Ok(Request::Embed(EmbedRequest { purpose: self.purpose, ..EmbedRequest::new(what) })),
             None => {
                 let (among, texts) = (LabelList::default(), LabelList::default());
                 Ok(Request::Rank(RankRequest { what, among, texts, floor: FloorUse::Unused }))

@@ -16,6 +16,11 @@ pub enum EmbedPurpose {
 impl EmbedPurpose {
     /// The purposes, with their words in dialogues.
     pub const ALL: [(&str, EmbedPurpose); 2] = [("query", EmbedPurpose::Query), ("document", EmbedPurpose::Document)];
+
+    /// The purpose with this word.
+    pub fn of(word: &str) -> Option<EmbedPurpose> {
+        EmbedPurpose::ALL.into_iter().find(|(known, _)| *known == word).map(|(_, purpose)| purpose)
+    }
 }
 
 /// Asks for the vector of `what`. The reply is a vector of unit length.

@@ -32,8 +32,8 @@ pub trait Decoder {
     /// Appends the new positions of each row to its cache. Gives the logits (f32) after the last position of each row:
     /// (rows, vocabulary). With `all`: after every position of every row, (positions of all rows, vocabulary).
     fn forward(&self, rows: &mut [CacheRow<'_, Self::Cache>], all: bool) -> candle_core::Result<Tensor>;
-    /// The token that stands for a vector of a picture in a prompt, and its text, which a chat template writes once for each picture. A
-    /// network without vision has none.
+    /// The token that marks the place of one picture vector in a prompt, and its text. A chat template writes the text once for each
+    /// picture. A network without vision has no such token.
     fn picture_mark(&self) -> Option<(u32, &str)> {
         None
     }

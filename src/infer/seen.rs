@@ -14,8 +14,8 @@ pub struct SeenPicture {
     pub text: String,
 }
 
-/// The positions of a prompt, in which each picture token stands for the next vector of the pictures. Fails if there are not as many: a text
-/// may contain the token, and a template may leave a picture out.
+/// The positions of a prompt. Each picture token becomes the next vector of the pictures. Fails if the prompt has more or fewer picture
+/// tokens than there are vectors: a text may contain the token, and a template may leave a picture out.
 pub(super) fn with_pictures(
     ids: &[u32],
     token: Option<u32>,

@@ -3,7 +3,7 @@
 
 use super::{
     Family, ModelOptions,
-    llama::{self, DecoderShape, KvCache, Llama, PictureStates},
+    llama::{self, DecoderShape, PictureEye, PictureStates, SeeingDecoder},
     qwen3_vl,
 };
 use crate::{
@@ -12,14 +12,13 @@ use crate::{
         checkpoint::Checkpoint,
         config::{Config, within},
         cost::{CostModel, Phase},
-        decode::{CacheRow, Decoder, TextGenerator},
+        decode::TextGenerator,
         failed,
-        image::{Preparation, Resize, fingerprint},
+        image::{Preparation, Resize},
         meter::Meter,
         ops::{self, Linear},
         prenorm::{Patches, PreNormBlock, TowerDefaults, TowerShape},
         resample::Filter,
-        seen::SeenPicture,
     },
 };
 use ::image::{RgbImage, imageops};
@@ -64,7 +63,10 @@ fn tower_settings(eye: &Config) -> std::result::Result<(TowerShape, usize, usize
     Ok((shape, side, patch))
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<TextGenerator<SmolVlm>, Fault> {
+fn load(
+    checkpoint: &Checkpoint,
+    loading: &ModelOptions,
+) -> std::result::Result<TextGenerator<SeeingDecoder<TileEye>>, Fault> {
     let (config, text) = (&checkpoint.config, checkpoint.config.part("text_config")?);
     let eye = config.part("vision_config")?;
     let (tower, side, patch) = tower_settings(&eye)?;
@@ -85,7 +87,8 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
     let eye = Eye::load(tower, sizes, factor, shape.width, &vb.pp("model")).map_err(failed)?;
     let network = llama::seeing_network(shape, "model.text_model", vb, None)?;
     let meter = loading.meter.clone();
-    Ok(TextGenerator::new(SmolVlm { text: network, eye, rule, token, meter }, parts))
+    let eye = TileEye { eye, rule };
+    Ok(TextGenerator::new(SeeingDecoder { text: network, eye, token, meter }, parts))
 }
 
 /// How a picture becomes tiles, as `SmolVLMImageProcessor` with Pillow does it.
@@ -273,16 +276,6 @@ fn places(side: usize, table: usize) -> Vec<u32> {
     buckets.iter().flat_map(|row| buckets.iter().map(move |column| (row * table + column) as u32)).collect()
 }
 
-/// The network.
-struct SmolVlm {
-    text: Llama,
-    eye: Eye,
-    rule: TileRule,
-    /// Stands for a vector of a picture in a prompt.
-    token: u32,
-    meter: Meter,
-}
-
 /// The mark of a picture in a prompt, and of each of its vectors.
 const MARK: &str = "<image>";
 
@@ -303,45 +296,24 @@ fn prompt_text(vectors: usize, (rows, columns): (usize, usize)) -> String {
     text + &format!("{FAKE}<global-img>{marks}{FAKE}")
 }
 
-impl Decoder for SmolVlm {
-    type Cache = KvCache;
+/// The tower with the tiles of its pictures.
+struct TileEye {
+    eye: Eye,
+    rule: TileRule,
+}
 
-    fn cache(&self) -> KvCache {
-        self.text.cache()
-    }
+impl PictureEye for TileEye {
+    const MARK: &'static str = MARK;
 
-    fn forward(&self, rows: &mut [CacheRow<'_, KvCache>], all: bool) -> Result<Tensor> {
-        self.text.forward(rows, all)
-    }
-
-    fn picture_mark(&self) -> Option<(u32, &str)> {
-        Some((self.token, MARK))
-    }
-
-    fn see(&mut self, pictures: &[&RgbImage]) -> std::result::Result<Vec<SeenPicture>, Fault> {
-        let mut seen = Vec::with_capacity(pictures.len());
-        for picture in pictures {
-            let print = fingerprint(picture);
-            let (tiles, grid) = self.rule.apply(picture)?;
-            let each = self.eye.vectors();
-            let vectors = (tiles.len() * each) as u32;
-            if self.text.sight.get(&print).is_none() {
-                let values = tiles.iter().map(|tile| self.rule.values(tile));
-                let values = values.collect::<std::result::Result<Vec<_>, Fault>>()?;
-                let look = || {
-                    values.into_iter().map(|values| self.eye.see(values, self.rule.tile)).collect::<Result<Vec<_>>>()
-                };
-                let states = self.meter.time(Phase::Picture, 1, look).and_then(|tiles| Tensor::cat(&tiles, 0));
-                let states = states.map_err(failed)?;
-                self.text.sight.keep(print, PictureStates { grid: (1, vectors), states, deep: Vec::new() });
-            }
-            seen.push(SeenPicture { print, vectors, text: prompt_text(each, grid) });
-        }
-        Ok(seen)
-    }
-
-    fn rest(&mut self) {
-        self.text.sight.rest();
+    fn look(&self, picture: &RgbImage, meter: &Meter) -> std::result::Result<PictureStates, Fault> {
+        let (tiles, grid) = self.rule.apply(picture)?;
+        let each = self.eye.vectors();
+        let values = tiles.iter().map(|tile| self.rule.values(tile));
+        let values = values.collect::<std::result::Result<Vec<_>, Fault>>()?;
+        let look = || values.into_iter().map(|values| self.eye.see(values, self.rule.tile)).collect::<Result<Vec<_>>>();
+        let states = meter.time(Phase::Picture, 1, look).and_then(|tiles| Tensor::cat(&tiles, 0)).map_err(failed)?;
+        let vectors = (tiles.len() * each) as u32;
+        Ok(PictureStates { grid: (1, vectors), states, deep: Vec::new(), text: prompt_text(each, grid) })
     }
 }
 

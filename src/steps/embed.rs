@@ -38,13 +38,13 @@ impl Embed {
     /// The value of `purpose`. Reports an unknown word.
     fn purpose(&self, planning: &mut Planning<'_>) -> Option<Option<EmbedPurpose>> {
         let Some(written) = &self.purpose else { return Some(None) };
-        let known = EmbedPurpose::ALL.into_iter().find(|(word, _)| *word == written.as_str());
+        let known = EmbedPurpose::of(written.as_str());
         if known.is_none() {
             let words = EmbedPurpose::ALL.map(|(word, _)| word);
             let message = format!("found `{}` for `purpose`, expected {}", written.value, words.join(" or "));
             planning.problem("wrong-value", written.pos, message, closest(written, words.iter().copied()));
         }
-        known.map(|(_, purpose)| Some(purpose))
+        known.map(Some)
     }
 }
 

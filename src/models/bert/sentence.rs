@@ -113,7 +113,7 @@ impl Reader {
 }
 
 impl Reader {
-    /// The subject of a job with its prompt; empty if it is no text.
+    /// The subject of a job with its prompt; empty if the subject is not a text.
     fn subject(&self, job: &Job) -> Option<String> {
         let purpose = match &job.request {
             Request::Embed(embed) => embed.purpose,

@@ -85,7 +85,6 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
     TextTokenizer::limit(checkpoint)?;
     let preprocessor = checkpoint.processor("feature_extractor")?;
     let HearingShape { bins, spec, .. } = settings.hearing;
-    SoundFeatures::read(&preprocessor, bins, spec)?;
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
     let scale = vb.get((), "logit_scale_a").and_then(|s| s.to_dtype(DType::F32)?.to_scalar::<f32>()).map_err(failed)?;
     let (source, width) = (checkpoint.clone(), settings.width);

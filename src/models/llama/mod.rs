@@ -11,6 +11,7 @@ mod embedder;
 mod layer;
 mod reranker;
 mod rotation;
+mod seeing;
 mod shape;
 mod sight;
 mod weights;
@@ -44,6 +45,7 @@ use weights::{Naming, Weights};
 pub use cache::KvCache;
 pub use embedder::EMBEDDER;
 pub use reranker::RERANKER;
+pub use seeing::{PictureEye, SeeingDecoder};
 pub(super) use shape::DecoderShape;
 pub use sight::{PictureStates, Sight};
 

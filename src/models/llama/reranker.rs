@@ -83,7 +83,9 @@ impl Reranker {
             }
             false => {
                 let word = |word: &str| {
-                    let lacks = || Fault::model(format!("the tokenizer lacks the token `{word}`: this is no reranker"));
+                    let lacks = || {
+                        Fault::model(format!("the tokenizer lacks the token `{word}`, so the model is not a reranker"))
+                    };
                     text.id(word).ok_or_else(lacks)
                 };
                 let verdict = Verdict::Words(word("yes")?, word("no")?);

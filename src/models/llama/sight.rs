@@ -14,6 +14,8 @@ pub struct PictureStates {
     pub states: Tensor,
     /// Added to the states after the first layers, each (rows · columns, width).
     pub deep: Vec<Tensor>,
+    /// The text that takes the place of the picture's mark in a prompt.
+    pub text: String,
 }
 
 /// Pictures beyond this number are forgotten before the next call.
@@ -39,8 +41,8 @@ impl Sight {
     }
 
     /// Remembers a picture.
-    pub fn keep(&mut self, print: Fingerprint, states: PictureStates) {
-        self.known.insert(print, states);
+    pub fn keep(&mut self, print: Fingerprint, states: PictureStates) -> &PictureStates {
+        self.known.entry(print).insert_entry(states).into_mut()
     }
 
     /// Forgets all pictures if there are many.
@@ -157,7 +159,7 @@ mod tests {
     fn places_are_those_of_transformers() {
         let mut sight = Sight::new(Some([2, 1, 1]));
         let states = Tensor::zeros((6, 4), candle_core::DType::F32, &Device::Cpu).expect("zeros");
-        sight.keep([1; 32], PictureStates { grid: (2, 3), states, deep: Vec::new() });
+        sight.keep([1; 32], PictureStates { grid: (2, 3), states, deep: Vec::new(), text: String::new() });
         let picture = (0..6).map(|n| PromptPosition::Picture { digest: [1; 32], n });
         let read: Vec<PromptPosition> =
             PromptPosition::tokens(&[5, 6]).into_iter().chain(picture).chain(PromptPosition::tokens(&[7])).collect();

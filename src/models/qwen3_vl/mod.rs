@@ -6,7 +6,7 @@ mod tower;
 
 use super::{
     Family, ModelOptions,
-    llama::{self, DecoderShape, KvCache, Llama, PictureStates},
+    llama::{self, DecoderShape, PictureEye, PictureStates, SeeingDecoder},
 };
 use crate::{
     error::Fault,
@@ -15,14 +15,11 @@ use crate::{
         checkpoint::Checkpoint,
         config::{Config, within},
         cost::{CostModel, Phase},
-        decode::{CacheRow, Decoder, TextGenerator},
+        decode::TextGenerator,
         failed,
-        image::fingerprint,
         meter::Meter,
-        seen::SeenPicture,
     },
 };
-use candle_core::{Result, Tensor};
 use image::RgbImage;
 use pictures::PictureRule;
 use serde_json::Value as Json;
@@ -56,7 +53,10 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     Ok(CostModel { picture: tower.cost(USUAL_SIDE), ..llama::cost(&text)? })
 }
 
-fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<TextGenerator<Qwen3Vl>, Fault> {
+fn load(
+    checkpoint: &Checkpoint,
+    loading: &ModelOptions,
+) -> std::result::Result<TextGenerator<SeeingDecoder<PatchEye>>, Fault> {
     let (config, text) = (&checkpoint.config, checkpoint.config.part("text_config")?);
     let tied = config.truth("tie_word_embeddings")?.or(text.truth("tie_word_embeddings")?).unwrap_or(false);
     let shape = DecoderShape::read(&text)?.tied(tied);
@@ -73,7 +73,8 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
     let tower = Tower::load(settings, &vb.pp("model.visual")).map_err(failed)?;
     let text = llama::seeing_network(shape, "model.language_model", vb, Some(sections(&text)?))?;
     let meter = loading.meter.clone();
-    Ok(TextGenerator::new(Qwen3Vl { text, tower, rule, token, meter }, parts))
+    let eye = PatchEye { tower, rule };
+    Ok(TextGenerator::new(SeeingDecoder { text, eye, token, meter }, parts))
 }
 
 /// The pairs of dimensions for time, rows and columns.
@@ -96,53 +97,21 @@ fn sections(text: &Config) -> std::result::Result<[usize; 3], Fault> {
     }
 }
 
-/// The mark of a picture in a prompt, and of each of its vectors.
-const MARK: &str = "<|image_pad|>";
-
-/// The network.
-struct Qwen3Vl {
-    text: Llama,
+/// The tower with the preparation of its pictures.
+struct PatchEye {
     tower: Tower,
     rule: PictureRule,
-    /// Stands for a picture in a prompt.
-    token: u32,
-    meter: Meter,
 }
 
-impl Decoder for Qwen3Vl {
-    type Cache = KvCache;
+impl PictureEye for PatchEye {
+    const MARK: &'static str = "<|image_pad|>";
 
-    fn cache(&self) -> KvCache {
-        self.text.cache()
-    }
-
-    fn forward(&self, rows: &mut [CacheRow<'_, KvCache>], all: bool) -> Result<Tensor> {
-        self.text.forward(rows, all)
-    }
-
-    fn picture_mark(&self) -> Option<(u32, &str)> {
-        Some((self.token, MARK))
-    }
-
-    fn see(&mut self, pictures: &[&RgbImage]) -> std::result::Result<Vec<SeenPicture>, Fault> {
-        let mut seen = Vec::with_capacity(pictures.len());
-        for picture in pictures {
-            let print = fingerprint(picture);
-            if self.text.sight.get(&print).is_none() {
-                let prepared = self.rule.apply(picture)?;
-                let look = || self.tower.see(&prepared);
-                let (states, deep) = self.meter.time(Phase::Picture, 1, look).map_err(failed)?;
-                let grid = self.tower.grid(&prepared);
-                self.text.sight.keep(print, PictureStates { grid, states, deep });
-            }
-            let (rows, columns) = self.text.sight.get(&print).map_or((0, 0), |states| states.grid);
-            let vectors = rows * columns;
-            seen.push(SeenPicture { print, vectors, text: MARK.repeat(vectors as usize) });
-        }
-        Ok(seen)
-    }
-
-    fn rest(&mut self) {
-        self.text.sight.rest();
+    fn look(&self, picture: &RgbImage, meter: &Meter) -> std::result::Result<PictureStates, Fault> {
+        let prepared = self.rule.apply(picture)?;
+        let look = || self.tower.see(&prepared);
+        let (states, deep) = meter.time(Phase::Picture, 1, look).map_err(failed)?;
+        let grid = self.tower.grid(&prepared);
+        let text = Self::MARK.repeat((grid.0 * grid.1) as usize);
+        Ok(PictureStates { grid, states, deep, text })
     }
 }
