@@ -117,14 +117,5 @@ fn heads_equal_transformers() {
 #[test]
 #[ignore = "needs ELENCHUS_PARITY, a folder of checkpoints with expected answers"]
 fn further_encoders_equal_python() {
-    let folder = std::env::var_os("ELENCHUS_PARITY").expect("ELENCHUS_PARITY is set");
-    let mut checked = 0;
-    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.file_name().to_string_lossy().starts_with("encoder-") {
-            check(&entry.path());
-            checked += 1;
-        }
-    }
-    assert!(checked > 0);
-    eprintln!("{checked} checkpoints, largest difference {:e}", *WORST.lock().unwrap());
+    check_further("encoder-", check);
 }

@@ -9,12 +9,15 @@ use elenchus::{
     value::ImageFile,
 };
 use serde_json::Value as Json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[path = "parity/common.rs"]
 mod common;
+#[path = "journal/place.rs"]
+mod place;
 
 use common::*;
+use place::Place;
 
 fn look(case: &Json) -> Work {
     let names: Vec<&str> = case["images"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
@@ -70,28 +73,16 @@ fn decoders_that_see_equal_transformers() {
 
 #[test]
 fn the_command_line_looks_at_pictures() {
-    let place = tempfile::tempdir().unwrap();
-    std::fs::create_dir(place.path().join("agents")).unwrap();
+    let place = Place::new();
     let fixture = folder("qwen3vl-plain");
     let agent = format!("model: {{ path: {} }}\nlimits: {{ picture_pixels: 1024 }}\n", fixture.display());
-    std::fs::write(place.path().join("agents/small.yaml"), agent).unwrap();
+    place.write("agents/small.yaml", &agent);
     let ask = |who: &[&str], case: &Json| -> Json {
-        let mut command = assert_cmd::Command::cargo_bin("elenchus").unwrap();
-        command.current_dir(place.path()).env("ELENCHUS_CACHE", place.path().join("cache")).arg("try").args(who);
-        for name in case["images"].as_array().unwrap() {
-            let file = format!("tests/parity/fixtures/images/{}.png", name.as_str().unwrap());
-            command.arg("--image").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
-        }
-        command.args([
-            "--prompt",
-            case["text"].as_str().unwrap(),
-            "--temperature",
-            "0",
-            "--max-tokens",
-            "24",
-            "--json",
-        ]);
-        serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap()
+        let names = case["images"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+        let files: Vec<PathBuf> = names.map(|name| folder("images").join(name).with_extension("png")).collect();
+        let images = files.iter().flat_map(|file| ["--image", file.to_str().unwrap()]);
+        let prompt = ["--prompt", case["text"].as_str().unwrap(), "--temperature", "0", "--max-tokens", "24"];
+        place.json(&[&["try"], who, &images.collect::<Vec<_>>(), &prompt].concat())
     };
     let expected = json_of(&fixture.join("expected.json"));
     let cases = expected["cases"].as_array().unwrap();
@@ -107,45 +98,20 @@ fn the_command_line_looks_at_pictures() {
 /// A cast with a decoder that sees reads the text in pictures into the journal.
 #[test]
 fn text_in_pictures_is_a_level() {
-    let place = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = place.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
-    write("agents/seer.yaml", &format!("model: {{ path: {} }}\n", folder("qwen3vl-plain").display()));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let cast = std::fs::read_to_string(root.join("casts/starter.yaml")).unwrap();
-    write("casts/seeing.yaml", &cast.replace("cast: {", "cast: { viewer: seer,"));
-    let mut ffmpeg = std::process::Command::new("ffmpeg");
-    ffmpeg.args(["-v", "error", "-t", "12", "-i"]).arg(root.join("examples/media/day1.mp4"));
-    assert!(ffmpeg.arg(place.path().join("day.mp4")).status().unwrap().success());
-    let run = |args: &[&str]| {
-        let mut command = assert_cmd::Command::cargo_bin("elenchus").unwrap();
-        command.current_dir(place.path()).env("ELENCHUS_CACHE", place.path().join("cache")).args(args);
-        command.env("ELENCHUS_DATA", place.path().join("data")).env_remove("ELENCHUS_JOURNAL").assert()
-    };
-    let index = ["index", "day.mp4", "--trust", "--levels", "text", "--json"];
-    run(&index).code(2);
-    let indexed = run(&[&index[..], &["--cast", "seeing"]].concat()).success().get_output().stdout.clone();
-    assert!(String::from_utf8_lossy(&indexed).contains("\"text\""));
-    let shown = run(&["journal", "show", "--json"]).success().get_output().stdout.clone();
-    let shown: Json = serde_json::from_slice(&shown).unwrap();
-    let lines = shown.as_array().or(shown["lines"].as_array()).unwrap_or_else(|| panic!("{shown}"));
-    assert!(lines.iter().any(|line| line["sense"] == "read"), "{shown}");
+    let place = Place::new();
+    place.write("agents/seer.yaml", &format!("model: {{ path: {} }}\n", folder("qwen3vl-plain").display()));
+    place.write("casts/seeing.yaml", &starter_cast().replace("cast: {", "cast: { viewer: seer,"));
+    let index = ["index", "days/one.mp4", "--trust", "--levels", "text"];
+    place.run(&index, 2);
+    let indexed = place.json(&[&index[..], &["--cast", "seeing"]].concat());
+    assert!(indexed.to_string().contains("\"text\""), "{indexed}");
+    let shown = place.json(&["journal", "show"]);
+    assert!(shown.as_array().unwrap().iter().any(|line| line["sense"] == "read"), "{shown}");
 }
 
 /// Further checkpoints: `make_look_fixtures.py OUT random SEED COUNT`.
 #[test]
 #[ignore = "needs ELENCHUS_PARITY, a folder of checkpoints with expected answers"]
 fn further_decoders_that_see_equal_transformers() {
-    let folder = std::env::var_os("ELENCHUS_PARITY").expect("ELENCHUS_PARITY is set");
-    let mut checked = 0;
-    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.file_name().to_string_lossy().starts_with("look-") {
-            check(&entry.path());
-            checked += 1;
-        }
-    }
-    assert!(checked > 0);
+    check_further("look-", check);
 }

@@ -13,8 +13,11 @@ use std::{path::Path, sync::Arc};
 
 #[path = "parity/common.rs"]
 mod common;
+#[path = "journal/place.rs"]
+mod place;
 
 use common::*;
+use place::Place;
 
 /// The stored sounds of which the cases take the first samples, and their number.
 const SOUNDS: [(&str, &str, usize); 4] =
@@ -101,55 +104,33 @@ fn clap_equals_transformers() {
 #[test]
 #[ignore = "needs ELENCHUS_PARITY, a folder of checkpoints with expected answers"]
 fn further_models_of_sound_equal_transformers() {
-    let folder = std::env::var_os("ELENCHUS_PARITY").expect("ELENCHUS_PARITY is set");
-    let mut checked = 0;
-    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.file_name().to_string_lossy().starts_with("clap-") {
-            check(&entry.path());
-            checked += 1;
-        }
-    }
-    assert!(checked > 0);
+    check_further("clap-", check);
 }
 
 /// A cast with a model of sound names the sounds of a video, and the search finds them.
 #[test]
 fn a_sound_is_indexed_and_found() {
-    let place = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = place.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
+    let place = Place::new();
     let fixture = folder("clap-plain");
-    write("agents/clap.yaml", &format!("model: {{ path: {} }}\n", fixture.display()));
-    write("vocab/noises.txt", "dog\nrain\ndoorbell\n");
-    let cast = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("casts/starter.yaml")).unwrap();
-    let cast = cast.replace("cast: {", "cast: { listener: clap,").replace("starter/sounds", "noises");
-    write("casts/sounding.yaml", &cast);
-    let day = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/media/day1.mp4");
-    let mut ffmpeg = std::process::Command::new("ffmpeg");
-    ffmpeg.args(["-v", "error", "-t", "8", "-i"]).arg(&day).arg(place.path().join("day.mp4"));
-    assert!(ffmpeg.status().unwrap().success());
-    let run = |args: &[&str]| -> Json {
-        let mut command = assert_cmd::Command::cargo_bin("elenchus").unwrap();
-        command.current_dir(place.path()).env("ELENCHUS_CACHE", place.path().join("cache")).args(args);
-        command.env("ELENCHUS_DATA", place.path().join("data")).env_remove("ELENCHUS_JOURNAL");
-        serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap()
-    };
-    let model = fixture.to_str().unwrap();
-    let ranked = run(&["try", "--model", model, "--audio", "day.mp4", "--among", "dog,rain,doorbell", "--json"]);
+    place.write("agents/clap.yaml", &format!("model: {{ path: {} }}\n", fixture.display()));
+    place.write("vocab/noises.txt", "dog\nrain\ndoorbell\n");
+    let cast = starter_cast().replace("cast: {", "cast: { listener: clap,").replace("starter/sounds", "noises");
+    place.write("casts/sounding.yaml", &cast);
+    let (model, day) = (fixture.to_str().unwrap(), "days/one.mp4");
+    let ranked = place.json(&["try", "--model", model, "--audio", day, "--among", "dog,rain,doorbell"]);
     assert_eq!(ranked["scores"].as_array().map(Vec::len), Some(3), "{ranked}");
-    let vector = run(&["try", "--model", model, "--audio", "day.mp4", "--embed", "--json"]);
+    let vector = place.json(&["try", "--model", model, "--audio", day, "--embed"]);
     assert_eq!(vector["embedding"].as_array().map(Vec::len), Some(24), "{vector}");
-    let levels = ["index", "day.mp4", "--cast", "sounding", "--trust", "--levels", "speech,ranking,sounds", "--json"];
-    let indexed = run(&levels);
+    let levels = ["index", day, "--cast", "sounding", "--trust", "--levels", "speech,ranking,sounds"];
+    let indexed = place.json(&levels);
     assert!(indexed.to_string().contains("sounds"), "{indexed}");
-    let shown = run(&["journal", "show", "--json"]);
-    let lines = shown.as_array().or(shown["lines"].as_array()).unwrap_or_else(|| panic!("{shown}"));
-    let heard = lines.iter().find(|line| line["sense"] == "sound").unwrap_or_else(|| panic!("{shown}"));
-    let hits = run(&["search", heard["text"].as_str().unwrap(), "--json"]);
-    let found = hits.as_array().unwrap().iter().find(|hit| hit["sense"] == "sound").unwrap_or_else(|| panic!("{hits}"));
+    let shown = place.json(&["journal", "show"]);
+    let of_sound = |lines: &Json| {
+        let found = lines.as_array().unwrap().iter().find(|line| line["sense"] == "sound").cloned();
+        found.unwrap_or_else(|| panic!("{lines}"))
+    };
+    let heard = of_sound(&shown);
+    let found = of_sound(&place.json(&["search", heard["text"].as_str().unwrap()]));
     assert_eq!((&found["id"], &found["start"]), (&heard["id"], &heard["start"]));
 }
 

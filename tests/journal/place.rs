@@ -26,6 +26,13 @@ impl Place {
         self.folder.path().join(name)
     }
 
+    /// Writes a file, such as `agents/a.yaml`.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let to = self.path(name);
+        fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+        fs::write(to, text).expect("written");
+    }
+
     /// Copies ten seconds of the day from `start` on.
     pub(crate) fn cut(&self, name: &str, start: u32) {
         let to = self.path(name);

@@ -50,6 +50,25 @@ pub(crate) fn model(path: PathBuf) -> Box<dyn Model> {
         .unwrap()
 }
 
+/// Checks every checkpoint with this prefix in the folder `ELENCHUS_PARITY`.
+pub(crate) fn check_further(prefix: &str, check: impl Fn(&Path)) {
+    let folder = std::env::var_os("ELENCHUS_PARITY").expect("ELENCHUS_PARITY is set");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            check(&entry.path());
+            checked += 1;
+        }
+    }
+    assert!(checked > 0);
+    eprintln!("{checked} checkpoints, largest difference {:e}", *WORST.lock().unwrap());
+}
+
+/// The file of the starter cast.
+pub(crate) fn starter_cast() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("casts/starter.yaml")).unwrap()
+}
+
 /// A request with its items.
 pub(crate) type Work = (Request, Vec<Input>);
 
