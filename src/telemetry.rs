@@ -212,7 +212,7 @@ mod spans {
             Request::Say(_) | Request::Look(_) => Some("chat"),
             Request::Embed(_) => Some("embeddings"),
             Request::Search(_) => Some("retrieval"),
-            Request::Rank(_) | Request::Hear(_) => Some(request.kind().word()),
+            Request::Rank(_) | Request::Detect(_) | Request::Hear(_) => Some(request.kind().word()),
             Request::AskUser(_) | Request::Frames(_) | Request::Journal(_) => None,
         }
     }

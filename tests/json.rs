@@ -158,6 +158,10 @@ fn every_command_prints_json_that_fits_its_schema() {
     bench.check("try --prompt --choices", &choose, 0);
     bench.check("try --embed", &["try", "starter-clip", "--text", "a dog", "--embed"], 0);
     bench.check("try --among", &["try", "starter-clip", "--text", "a kitchen", "--among", "vocab/starter/places"], 0);
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
+    let (owl, picture) = (fixtures.join("owlv2-plain"), fixtures.join("images/wide.png"));
+    let (owl, picture) = (owl.to_str().expect("a name"), picture.to_str().expect("a name"));
+    bench.check("try --detect", &["try", "--model", owl, "--image", picture, "--detect", "cup,key", "--min", "0"], 0);
     bench.check("try --audio", &["try", "starter-whisper", "--audio", &day], 0);
     let plan = ["plan", "video_qa", "-i", &format!("video={day}"), "-i", "question=Where are the keys?"];
     bench.check("plan", &plan, 0);

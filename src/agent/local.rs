@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::{Fault, FaultKind},
-    exchange::{Decoding, FloorUse, Item, RankRequest, Reply, Request},
+    exchange::{Decoding, DetectRequest, FloorUse, Item, RankRequest, Reply, Request},
     files,
     hub::digest::{Digests, Stamp},
     infer::{
@@ -165,12 +165,16 @@ impl LocalAgent {
     /// Fails if the card lacks the request, if candidates and texts differ in number, or if floors cannot be stated.
     fn check(&self, request: &Request) -> Result<(), Fault> {
         self.card.check(request)?;
-        let Request::Rank(RankRequest { among, texts, floor, .. }) = request else { return Ok(()) };
+        let (among, texts, floor) = match request {
+            Request::Rank(RankRequest { among, texts, floor, .. }) => (among, texts, *floor),
+            Request::Detect(DetectRequest { among, texts, .. }) => (among, texts, FloorUse::Unused),
+            _ => return Ok(()),
+        };
         if texts.len() != among.len() {
             let (texts, among) = (texts.len(), among.len());
             return Err(Fault::failed(format!("found {texts} texts for {among} candidates, expected one for each")));
         }
-        if *floor == FloorUse::Required && !self.states_floors() {
+        if floor == FloorUse::Required && !self.states_floors() {
             return Err(needs_background(&self.card.name));
         }
         Ok(())

@@ -5,7 +5,7 @@
 
 use crate::{
     error::Fault,
-    exchange::{Decoding, EmbedRequest, HearRequest, Item, RankRequest, Reply, Request, SayReply, SayRequest},
+    exchange::{Decoding, EmbedRequest, HearRequest, Item, Reply, Request, SayReply, SayRequest},
     infer::{
         chat::Chat,
         checkpoint::Checkpoint,
@@ -185,8 +185,9 @@ impl Estimator {
         match (request, reply) {
             (Request::Say(asked), Reply::Say(said)) => self.say(asked, said, rows.max(1)),
             (Request::Hear(asked), Reply::Hear(_)) => self.hear(asked),
-            (Request::Rank(asked), _) => self.rank(asked),
+            (Request::Rank(asked), _) => self.judged(&asked.what, &asked.texts),
             (Request::Embed(asked), _) => self.subject(&asked.what),
+            (Request::Detect(asked), _) => self.judged(&asked.what, &asked.texts),
             _ => Work::default(),
         }
     }
@@ -256,10 +257,10 @@ impl Estimator {
         work.with(Phase::Reply, tokens, windows_now * self.cost.reply.causal(tokens / windows_now, 0.0))
     }
 
-    fn rank(&mut self, asked: &RankRequest) -> Work {
-        let mut work = self.subject(&asked.what);
-        let new: Vec<&str> =
-            asked.texts.iter().map(String::as_str).filter(|text| !self.texts.contains(*text)).collect();
+    /// The work for content that is compared with labels.
+    fn judged(&mut self, what: &Item, labels: &[String]) -> Work {
+        let mut work = self.subject(what);
+        let new: Vec<&str> = labels.iter().map(String::as_str).filter(|text| !self.texts.contains(*text)).collect();
         let stored = match (self.labels.model, new.is_empty()) {
             (Some(model), false) => self.labels.store.get_many(model, &new),
             _ => vec![None; new.len()],
@@ -367,7 +368,7 @@ pub(super) fn unread(error: Fault) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{Finish, FloorUse, LabelList, Message};
+    use crate::exchange::{Finish, FloorUse, LabelList, Message, RankRequest};
     use crate::infer::cost::Transformer;
 
     fn estimator(known: &[(&str, f64, f64)]) -> Estimator {

@@ -37,8 +37,9 @@ fn dialogue(level: Level) -> Option<&'static str> {
     match level {
         Level::Captions => Some("video_captions"),
         Level::Sounds => Some("video_sounds"),
+        Level::Detection => Some("video_detections"),
         Level::Text => Some("video_texts"),
-        Level::Speech | Level::Ranking | Level::Detection => None,
+        Level::Speech | Level::Ranking => None,
     }
 }
 
@@ -62,11 +63,6 @@ pub(super) fn passes(
                 "the level `{level}` needs an agent for the role `{role}`, and the cast has none"
             ));
             return Err(fault.hint("add the role to a cast of your own (casts/NAME.yaml), or leave the level out"));
-        }
-        if *level == Level::Detection {
-            return Err(Fault::refused(
-                "the level `detection` needs the verb `detect`, which this version of elenchus lacks",
-            ));
         }
     }
     let (own, beyond): (Vec<Level>, Vec<Level>) = levels.into_iter().partition(|level| Level::LOG.contains(level));

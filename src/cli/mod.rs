@@ -1,6 +1,7 @@
 //! The command line: one file for each command. Results go to stdout, everything else to stderr.
 
 mod ask;
+mod boxes;
 mod calibrate;
 mod check;
 mod common;
@@ -49,6 +50,7 @@ mod trust;
 mod try_given;
 mod try_one;
 mod try_reply;
+mod try_several;
 mod turns;
 
 pub use exit::Exit;

@@ -37,6 +37,12 @@ pub(super) fn labels(flag: &str, text: &str, catalogue: &Catalogue) -> Result<Ve
     }
 }
 
+/// Reads a number from 0 to 1.
+pub(super) fn share(text: &str) -> Result<f32, String> {
+    let number: Result<f32, _> = text.trim().parse();
+    number.ok().filter(|number| (0.0..=1.0).contains(number)).ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
 /// The labels between the commas of a text.
 fn separated(text: &str) -> Vec<String> {
     let labels: IndexSet<&str> = text.split(',').map(str::trim).filter(|label| !label.is_empty()).collect();

@@ -1,14 +1,15 @@
 //! `elenchus try`: asks one agent or checkpoint.
 
 use super::{
-    Exit,
+    Exit, boxes,
     decoding::DecodingFlags,
     out::Out,
     progress::Bars,
     session::{block_on, listener, unless},
     settings::{Settings, report},
-    try_given::{labels, schema},
+    try_given::{labels, schema, share},
     try_reply::{SHOWN_LABELS, as_json, as_text},
+    try_several::ask_several,
 };
 use crate::{
     agent::{
@@ -20,8 +21,8 @@ use crate::{
     dialogue::Resource,
     error::{Fault, FaultKind},
     exchange::{
-        EmbedPurpose, EmbedRequest, FloorUse, HearRequest, Item, Kind, LabelList, Message, RankRequest, Reply, Request,
-        SayRequest, Speech,
+        DetectRequest, EmbedPurpose, EmbedRequest, FloorUse, HearRequest, Item, Kind, LabelList, MAX_OVERLAP,
+        MIN_SCORE, Message, RankRequest, Reply, Request, SayRequest, Speech,
     },
     grammar::Unfit,
     hub::Catalogue,
@@ -30,7 +31,7 @@ use crate::{
     value::{Moment, Time},
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use serde_json::{Value as Json, json};
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -53,10 +54,12 @@ Examples:
   elenchus try --model DIR --audio a.wav --among \"dog,rain,doorbell\" --json
   elenchus try --model DIR --text \"a red mug\" --embed --json
   elenchus try --model DIR --image a.png --prompt \"What is on the table?\" --json
+  elenchus try --model DIR --image a.png --detect \"a cup,a key\" --draw found.png --json
 
 The models of the starter cast know only their small sample world. starter-lm completes the prompts that `elenchus list prompts` \
 shows, and its replies to other prompts make no sense. Use a larger model for your own prompts.",
     group(clap::ArgGroup::new("who").required(true).args(["agent", "model"])),
+    group(clap::ArgGroup::new("labels").args(["among", "detect"])),
     group(clap::ArgGroup::new("input").required(true).multiple(true).args(["image", "prompt", "audio", "text"]))
 )]
 pub(crate) struct Args {
@@ -84,9 +87,21 @@ pub(crate) struct Args {
     /// Score these labels: a file with one a line, or a list separated by commas
     #[arg(long, value_name = "LABELS", conflicts_with_all = ["prompt", "embed"])]
     among: Option<String>,
+    /// Find boxes for these labels in the image: a file with one a line, or a list separated by commas
+    #[arg(long, value_name = "LABELS", requires = "image", conflicts_with_all = ["among", "prompt", "embed"])]
+    detect: Option<String>,
     /// Text that the model reads for each label; {} is the label
-    #[arg(long, value_name = "TEXT", default_value = "{}", requires = "among")]
+    #[arg(long, value_name = "TEXT", default_value = "{}", requires = "labels")]
     template: String,
+    /// Keep boxes with a score above this, from 0 to 1
+    #[arg(long, value_name = "SCORE", default_value_t = MIN_SCORE, requires = "detect", value_parser = share)]
+    min: f32,
+    /// Of two boxes for one label that overlap by more than this (intersection over union), keep the better one
+    #[arg(long, value_name = "SHARE", default_value_t = MAX_OVERLAP, requires = "detect", value_parser = share)]
+    overlap: f32,
+    /// Write the image with its boxes to this PNG file
+    #[arg(long, value_name = "FILE", requires = "detect")]
+    draw: Option<PathBuf>,
     /// Print the embedding (unit length)
     #[arg(long, conflicts_with = "prompt")]
     embed: bool,
@@ -169,7 +184,7 @@ impl Args {
 
     /// Checks rules that clap cannot express.
     fn check(&self) -> Result<(), Fault> {
-        if self.among.is_some() && !self.template.contains("{}") {
+        if (self.among.is_some() || self.detect.is_some()) && !self.template.contains("{}") {
             return Err(Fault::refused(format!("the template `{}` lacks {{}} for the label", self.template)));
         }
         if self.image.len() > 1 && self.prompt.is_none() {
@@ -217,7 +232,18 @@ impl Args {
             (Some(image), _) => Item::Image(media::image_file(image, &access).await?),
             (None, text) => Item::Text(text.clone().unwrap_or_default()),
         };
+        if let Some(text) = &self.detect {
+            let (among, texts) = self.labels("detect", text, settings)?;
+            return Ok(Request::Detect(DetectRequest { what, among, texts, min: self.min, overlap: self.overlap }));
+        }
         self.judge(what, settings)
+    }
+
+    /// The labels of `--flag`, and their wording.
+    fn labels(&self, flag: &str, text: &str, settings: &Settings) -> Result<(LabelList, LabelList), Fault> {
+        let labels: LabelList = labels(flag, text, &self.catalogue(settings)?)?.into();
+        let texts = labels.worded(&self.template);
+        Ok((labels, texts))
     }
 
     /// The request to embed or to rank an item.
@@ -229,8 +255,7 @@ impl Args {
                 Ok(Request::Rank(RankRequest { what, among, texts, floor: FloorUse::Unused }))
             }
             Some(text) => {
-                let among: LabelList = labels("among", text, &self.catalogue(settings)?)?.into();
-                let texts = among.worded(&self.template);
+                let (among, texts) = self.labels("among", text, settings)?;
                 Ok(Request::Rank(RankRequest { what, among, texts, floor: FloorUse::Unused }))
             }
         }
@@ -311,7 +336,7 @@ impl Args {
         };
         let schema = matches!(&request, Request::Say(say) if say.schema.is_some());
         if self.n > 1 {
-            return self.ask_several(&*agent, &request, schema, out).await;
+            return ask_several(&*agent, &request, (self.n, self.seed), schema, out).await;
         }
         let (stream, mut pieces) = tokio::sync::mpsc::unbounded_channel();
         let streams = self.prompt.is_some() && !out.json;
@@ -330,6 +355,9 @@ impl Args {
             shown = true;
             out.piece(&piece)?;
         }
+        if let (Some(file), Reply::Detect(found), Some(image)) = (&self.draw, &reply, self.image.first()) {
+            boxes::draw(image, found, file, &settings.access(self.allow_network)).await?;
+        }
         let own_labels = self.among.is_none();
         if shown {
             out.piece("\n")?;
@@ -342,27 +370,8 @@ impl Args {
     }
 }
 
-impl Args {
-    /// Asks for several replies at once, which share one batch. Each has its own seed, from `--seed` on.
-    async fn ask_several(&self, agent: &dyn Agent, request: &Request, schema: bool, out: &Out) -> Result<Exit, Fault> {
-        let ask = |n: u64| {
-            let context = CallContext { seed: self.seed.wrapping_add(n), stream: None, ..CallContext::default() };
-            agent::ask_alone(agent, request.clone(), context)
-        };
-        let replies = futures_util::future::try_join_all((0..self.n).map(ask)).await;
-        let replies = replies.map_err(|fault| failure(agent, fault))?;
-        if out.json {
-            let replies: Vec<Json> = replies.iter().map(|reply| as_json(reply, schema)).collect();
-            out.value(&json!({ "replies": replies }))?;
-        } else {
-            out.text(replies.iter().map(|reply| as_text(reply, usize::MAX)).collect::<Vec<_>>().join("\n"))?;
-        }
-        Ok(Exit::Answered)
-    }
-}
-
 /// Turns a failure of a local model into a refusal, because the model can never answer such a request.
-fn failure(agent: &dyn Agent, fault: Fault) -> Fault {
+pub(super) fn failure(agent: &dyn Agent, fault: Fault) -> Fault {
     if agent.locals().is_empty() { fault } else { refused(fault) }
 }
 

@@ -1,7 +1,7 @@
 //! The replies of `elenchus try`, as JSON and as text.
 
 use crate::{
-    exchange::{ChoiceScore, Finish, Reply, SayReply, Speech},
+    exchange::{ChoiceScore, Detection, Finish, Reply, SayReply, Speech},
     value::Scored,
 };
 use serde_json::{Value as Json, json};
@@ -62,6 +62,7 @@ pub(super) fn as_json(reply: &Reply, schema: bool) -> Json {
             let segment = |s: &Speech| json!({ "start": s.start.seconds(), "end": s.end.seconds(), "text": s.text });
             json!({ "text": text, "segments": segments.iter().map(segment).collect::<Vec<_>>() })
         }
+        Reply::Detect(boxes) => json!(boxes),
         Reply::Embed(vector) => json!({ "embedding": vector }),
         other => other.text().map_or(Json::Null, |text| json!({ "text": text })),
     }
@@ -81,6 +82,13 @@ pub(super) fn as_text(reply: &Reply, labels: usize) -> String {
         Reply::Say(SayReply { text, .. }) => text.clone(),
         Reply::Hear(segments) => {
             segments.iter().map(|s| format!("{}-{} {}", s.start, s.end, s.text)).collect::<Vec<_>>().join("\n")
+        }
+        Reply::Detect(boxes) if boxes.is_empty() => "nothing found".to_owned(),
+        Reply::Detect(boxes) => {
+            let line = |Detection { label, score, area: [x0, y0, x1, y1] }: &Detection| {
+                format!("{score:6.3}  {label}  ({x0:.0}, {y0:.0}) to ({x1:.0}, {y1:.0})")
+            };
+            boxes.iter().map(line).collect::<Vec<_>>().join("\n")
         }
         Reply::Embed(vector) => vector.iter().map(f32::to_string).collect::<Vec<_>>().join(" "),
         other => other.text().unwrap_or_default().to_owned(),

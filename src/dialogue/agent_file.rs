@@ -1,13 +1,11 @@
 //! Agent files (`agents/NAME.yaml`) and casts (`casts/NAME.yaml`), exactly as written.
 
-use super::{At, Data, DecodeWritten, Node, Reading, Span, Written, written};
+use super::{At, DecodeWritten, Reading, Span, written};
 use crate::{
-    exchange::{Answers, Kind, Modality, SETTINGS, Script, ScriptReply, ScriptSegment, Setting, WireName},
+    exchange::{Answers, Kind, Modality, SETTINGS, Script, Setting, WireName},
     problem::{Problem, closest},
 };
 use indexmap::IndexMap;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use std::borrow::Cow;
 
 written! { "an agent file",
     /// An agent: exactly one of `model`, `endpoint`, `translate`, `script` and `person`.
@@ -131,9 +129,6 @@ written! { "a cast file",
         pub dialogues: Option<IndexMap<At<String>, At<String>>>,
     }
 }
-
-/// Maximum number of moments that a scripted reply can count.
-const MAX_MOMENTS: f64 = 100_000.0;
 
 /// The sort of an agent: one of the five keys of its file.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -259,116 +254,6 @@ fn exactly_one(given: &[(&str, Option<super::Pos>)], what: &str, pos: super::Pos
             format!("found also `{name}` in {what}, expected exactly one of {names}"),
             None,
         );
-    }
-}
-
-impl Written for Script {
-    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
-        match &node.data {
-            Data::List(_) => Vec::read(node, reading).map(Script::InOrder),
-            Data::Map(entries) => {
-                reading.duplicates(entries);
-                let read = |(key, value): &(super::YamlKey, Node)| {
-                    Some((key.name.clone(), ScriptReply::read(value, reading)?))
-                };
-                Some(Script::ByPiece(entries.iter().filter_map(read).collect()))
-            }
-            // a single reply answers every request
-            Data::Text(..) | Data::Number(_) | Data::Bool(_) => {
-                Some(Script::ByPiece(vec![(String::new(), ScriptReply::read(node, reading)?)]))
-            }
-            Data::Null => reading.wrong(node, "a list of replies, or a mapping from a piece of the prompt to a reply"),
-        }
-    }
-}
-
-impl JsonSchema for Script {
-    fn schema_name() -> Cow<'static, str> {
-        "Script".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let reply = generator.subschema_for::<ScriptReply>();
-        json_schema!({
-            "description": "Scripted replies: a list is used up in order; a mapping answers by a piece of the prompt.",
-            "anyOf": [
-                { "type": ["string", "number", "boolean"] },
-                { "type": "array", "items": reply },
-                { "type": "object", "additionalProperties": reply },
-            ]
-        })
-    }
-}
-
-impl Written for ScriptReply {
-    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
-        match &node.data {
-            Data::Text(text, _) => Some(ScriptReply::Text(text.clone())),
-            Data::Bool(truth) => Some(ScriptReply::Text(truth.to_string())),
-            Data::Number(number) if *number > MAX_MOMENTS => {
-                reading.wrong(node, &format!("at most {MAX_MOMENTS} moments"))
-            }
-            Data::Number(_) => usize::read(node, reading).map(ScriptReply::Count),
-            Data::List(items) if !items.is_empty() && items.iter().all(|item| matches!(item.data, Data::Number(_))) => {
-                Vec::read(node, reading).map(ScriptReply::Numbers)
-            }
-            Data::List(_) => Vec::read(node, reading).map(ScriptReply::Segments),
-            Data::Map(entries) if entries.iter().any(|(key, _)| key.name == "fail") => {
-                FailWritten::read(node, reading).map(|written| ScriptReply::Fail(written.fail))
-            }
-            Data::Map(_) => {
-                let scores: IndexMap<At<String>, f64> = IndexMap::read(node, reading)?;
-                Some(ScriptReply::Scores(scores.into_iter().map(|(key, score)| (key.value, score)).collect()))
-            }
-            Data::Null => reading.wrong(node, "a reply"),
-        }
-    }
-}
-
-impl JsonSchema for ScriptReply {
-    fn schema_name() -> Cow<'static, str> {
-        "ScriptReply".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let segment = generator.subschema_for::<SegmentWritten>();
-        let fail = generator.subschema_for::<FailWritten>();
-        json_schema!({
-            "description": "A text (say; rank: the winner), label: score (rank), segments (hear), a count or times (frames), or { fail: why }.",
-            "anyOf": [
-                { "type": ["string", "boolean"] },
-                { "type": "integer", "minimum": 0 },
-                { "type": "array", "items": { "type": "number" } },
-                { "type": "array", "items": segment },
-                { "type": "object", "additionalProperties": { "type": "number" }, "not": { "required": ["fail"] } },
-                fail,
-            ]
-        })
-    }
-}
-
-written! { "a scripted failure",
-    /// A reply that fails on purpose, to test `or` and `retries`.
-    pub struct FailWritten {
-        /// The reason of the failure.
-        pub fail: String,
-    }
-}
-
-written! { "a segment",
-    /// A piece of speech with its times.
-    pub struct SegmentWritten {
-        /// The start, in seconds.
-        pub start: f64,
-        /// The end, in seconds.
-        pub end: f64,
-        /// The speech.
-        pub text: Option<String>,
-    }
-}
-
-impl Written for ScriptSegment {
-    fn read(node: &Node, reading: &mut Reading) -> Option<Self> {
-        let SegmentWritten { start, end, text } = SegmentWritten::read(node, reading)?;
-        Some(ScriptSegment { start, end, text: text.unwrap_or_default() })
     }
 }
 

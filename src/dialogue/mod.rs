@@ -7,6 +7,7 @@ mod decode;
 mod file;
 mod keys;
 mod library;
+mod replies;
 mod resource;
 mod script;
 mod slips;
@@ -19,6 +20,7 @@ pub use agent_file::{
     AgentFile, CastFile, EndpointWritten, LimitsWritten, ModelWritten, PersonWritten, TranslateWritten, WhoWritten,
     is_device,
 };
+
 pub use decode::DecodeWritten;
 pub(crate) use decode::{settings_schema, texts};
 pub(crate) use file::name_steps;

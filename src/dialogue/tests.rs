@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::exchange::Kind;
-use crate::exchange::Script;
+use crate::exchange::{Script, ScriptReply};
 use std::time::{Duration, Instant};
 
 fn problems(found: Result<impl std::fmt::Debug, Vec<Problem>>) -> String {
@@ -25,6 +25,11 @@ fn agent_files_are_read() {
         .expect("fine");
     let kinds: Vec<Kind> = agent.answers().expect("an endpoint").iter().map(|answers| answers.kind).collect();
     assert_eq!(kinds, [Kind::Say, Kind::Embed]);
+    let found = "script: [[{label: cup, box: [1, 2, 3, 4]}, {label: key, box: [0, 0, 9, 9], score: 0.5}]]";
+    let agent = agent_file(found, "f").expect("fine");
+    let boxes = |reply: &ScriptReply| matches!(reply, ScriptReply::Boxes(boxes) if boxes[1].score == 0.5);
+    assert!(matches!(agent.who(), Some(WhoWritten::Script(Script::InOrder(replies))) if boxes(&replies[0])));
+    insta::assert_snapshot!(problems(agent_file("script: [[{label: cup, box: [1, 2]}]]", "f")), @"1:10 wrong-type: found a list, expected four numbers for `box`: left, top, right and bottom");
     let agent = agent_file("script: [yes, {a: 0.5}, [{start: 0, end: 1, text: hi}], 3]", "f").expect("fine");
     assert!(matches!(agent.who(), Some(WhoWritten::Script(Script::InOrder(replies))) if replies.len() == 4));
 }
@@ -35,7 +40,7 @@ fn every_problem_of_an_agent_file_is_reported() {
     insta::assert_snapshot!(problems(agent_file(source, "a.yaml")), @r"
     1:1 unknown-key: found unknown key `abut` in an agent file (did you mean `about`?)
     3:11 missing-key: found no key `model` in `endpoint`
-    3:33 wrong-value: found `sey`, expected one of rank, say, look, hear, embed, frames, journal, search, ask_user (did you mean `say`?)
+    3:33 wrong-value: found `sey`, expected one of rank, say, look, detect, hear, embed, frames, journal, search, ask_user (did you mean `say`?)
     3:48 bad-duration: found number 2 for `timeout`, expected a duration with a unit (write a number and a unit: `500ms`, `2s`, `1.5m`, `1h30m`)
     4:1 duplicate-key: found key `model` a second time; the first is at 2:1
     ");

@@ -6,6 +6,7 @@ mod answers;
 mod ask_user;
 mod card;
 mod decoding;
+mod detect;
 mod embed;
 mod frames;
 mod hear;
@@ -22,6 +23,7 @@ pub use answers::{Answers, Modalities, Modality, lacks};
 pub use ask_user::{AskUserRequest, choice};
 pub use card::Card;
 pub use decoding::{Decoding, Range, SETTINGS, Setting, SettingForm, SettingValue, WireName};
+pub use detect::{DetectRequest, Detection, MAX_OVERLAP, MIN_SCORE, suppressed};
 pub use embed::{EmbedPurpose, EmbedRequest};
 pub use frames::{FramesRequest, Sampling};
 pub use hear::{HearRequest, Speech};
@@ -38,7 +40,7 @@ use crate::value::{Moment, Scored};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, mem};
 
-/// The JSON of the lists of a [`RankRequest`] without labels.
+/// The JSON of the lists of a [`RankRequest`] or a [`DetectRequest`] without labels.
 const NO_LABELS: &[u8] = br#""among":[],"texts":[]"#;
 
 /// One kind of request: the facts that the engine needs besides its fields.
@@ -234,6 +236,8 @@ exchanges! {
     Say "say" SayRequest => SayReply;
     /// A prompt about pictures, answered with text.
     Look "look" LookRequest => SayReply;
+    /// Boxes for words in a picture.
+    Detect "detect" DetectRequest => Vec<Detection>;
     /// Speech to text with times, in presentation time of the medium.
     Hear "hear" HearRequest => Vec<Speech>;
     /// An item turned into a vector of unit length.
@@ -262,14 +266,16 @@ impl Request {
     pub fn canonical_json(&self, write: &mut dyn FnMut(&[u8])) {
         let mut request = self.canonical();
         let lists = match &mut request {
-            Request::Rank(rank) => Some((mem::take(&mut rank.among), mem::take(&mut rank.texts))),
+            Request::Rank(RankRequest { among, texts, .. }) | Request::Detect(DetectRequest { among, texts, .. }) => {
+                Some((mem::take(among), mem::take(texts)))
+            }
             _ => None,
         };
         let json = serde_json::to_vec(&request).expect("requests serialise: this is a bug");
         let Some((among, texts)) = lists else { return write(&json) };
         // no text contains these bytes, because JSON escapes quotes
         let place = json.windows(NO_LABELS.len()).position(|part| part == NO_LABELS);
-        let place = place.expect("a request to rank has its lists: this is a bug");
+        let place = place.expect("a request with labels has its lists: this is a bug");
         for part in [
             &json[..place],
             b"\"among\":",

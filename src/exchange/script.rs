@@ -1,7 +1,7 @@
 //! Scripts: replies written in advance, for tests of dialogues and for scripted agents. Each kind of request converts a
 //! written reply to its own reply ([`Exchange::scripted`](super::Exchange::scripted)).
 
-use super::{Kind, Reply, Request};
+use super::{Detection, Kind, Reply, Request};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 
@@ -18,13 +18,15 @@ pub enum Script {
 /// One scripted reply.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ScriptReply {
-    /// For `say`: the text. For `rank`: the winning label. For `hear`: all the speech.
+    /// For `say`: the text. For `rank`: the winning label. For `detect`: the label that was found. For `hear`: all the speech.
     Text(String),
-    /// For `rank`: label to score.
+    /// For `rank` and `detect`: label to score.
     Scores(IndexMap<String, f64>),
     /// For `hear`: the speech with its times in seconds. For `frames`: the moments (text unused).
     Segments(Vec<ScriptSegment>),
-    /// For `frames`: the number of moments of equal length. For `say`, `rank` and `hear`: its digits.
+    /// For `detect`: the boxes.
+    Boxes(Vec<Detection>),
+    /// For `frames`: the number of moments of equal length. For `say`, `rank`, `detect` and `hear`: its digits.
     Count(usize),
     /// For `frames`: the start of each moment in seconds. For `embed`: the vector.
     Numbers(Vec<f64>),
@@ -122,6 +124,7 @@ impl ScriptReply {
                 format!("scores for {}", start_of(&scores.keys().cloned().collect::<Vec<_>>().join(", ")))
             }
             ScriptReply::Segments(segments) => format!("{} segments", segments.len()),
+            ScriptReply::Boxes(boxes) => format!("{} boxes", boxes.len()),
             ScriptReply::Count(count) => count.to_string(),
             ScriptReply::Numbers(numbers) => format!("{} numbers", numbers.len()),
             ScriptReply::Fail(why) => format!("the failure `{}`", start_of(why)),

@@ -64,6 +64,9 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
         default: Some("the hall".into()),
         ..AskUserRequest::default()
     };
+    let (min, overlap) = (MIN_SCORE, MAX_OVERLAP);
+    let detect = DetectRequest { what: what.clone(), among: among.clone(), texts: texts.clone(), min, overlap };
+    let found = vec![Detection { label: "cafe".into(), score: 0.5, area: [0.0, 1.5, 20.0, 30.0] }];
     vec![
         (
             Request::Rank(RankRequest { what: what.clone(), among, texts, floor: FloorUse::Required }),
@@ -77,6 +80,7 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
         (Request::Journal(append(path)), Reply::Journal(JournalReply::Added(1))),
         (Request::Search(search), Reply::Search(vec![hit])),
         (Request::AskUser(asked), Reply::AskUser(said)),
+        (Request::Detect(detect), Reply::Detect(found)),
     ]
 }
 
@@ -156,6 +160,6 @@ fn the_content_of_a_request_follows_from_its_items() {
     let takes: Vec<String> = one_of_each("day.mp4").iter().map(|(request, _)| request.takes().to_string()).collect();
     assert_eq!(
         takes,
-        ["image", "text, image, sound", "text, image", "sound", "image", "video", "text", "text", "text"]
+        ["image", "text, image, sound", "text, image", "sound", "image", "video", "text", "text", "text", "image"]
     );
 }

@@ -51,10 +51,10 @@ impl Job {
         (job, answer)
     }
 
-    /// The content of a request to rank or to embed.
+    /// The content of a request to rank, to detect in or to embed.
     pub fn subject(&self) -> Option<&Input> {
         match self.request {
-            Request::Rank(_) | Request::Embed(_) => self.inputs.first(),
+            Request::Rank(_) | Request::Detect(_) | Request::Embed(_) => self.inputs.first(),
             _ => None,
         }
     }
@@ -153,6 +153,13 @@ fn finite(reply: Reply) -> Result<Reply, Fault> {
     let found = match &reply {
         Reply::Rank(scores) => {
             scores.iter().flat_map(|s| [s.score, s.probability]).find(odd).map(|n| ("the scores", n))
+        }
+        Reply::Detect(boxes) => {
+            let numbers = boxes.iter().flat_map(|found| found.area.into_iter().chain([found.score]));
+            return match numbers.into_iter().find(|n| !n.is_finite()) {
+                Some(n) => Err(super::not_finite("the boxes", n)),
+                None => Ok(reply),
+            };
         }
         Reply::Embed(vector) => vector.iter().copied().find(odd).map(|n| ("the numbers of the vector", n)),
         _ => None,

@@ -9,8 +9,8 @@ use crate::error::Fault;
 use candle_core::{Result, Tensor};
 use candle_nn::{LayerNorm, Module, VarBuilder};
 
-/// The maximum scores of one attention layer: 1 GB in f32.
-const MAX_SCORES: usize = 1 << 28;
+/// The maximum scores of one attention layer. OWLv2 large has 430 million.
+const MAX_SCORES: usize = 1 << 29;
 
 /// The settings of a tower.
 #[derive(Debug, Clone, Copy)]

@@ -33,6 +33,8 @@ pub struct TowerPair {
 pub struct PairDefaults {
     /// The image tower.
     pub image: TowerDefaults,
+    /// `image_size`
+    pub side: usize,
     /// `patch_size`
     pub patch: usize,
     /// The text tower.
@@ -46,7 +48,7 @@ pub struct PairDefaults {
 impl TowerPair {
     /// Reads the settings of both towers, `eye` and `words`. Fails if a value is out of range.
     pub fn read(eye: &Config, words: &Config, defaults: PairDefaults) -> std::result::Result<TowerPair, Fault> {
-        let side = eye.count("image_size", within::SIDE)?.unwrap_or(224);
+        let side = eye.count("image_size", within::SIDE)?.unwrap_or(defaults.side);
         let pair = TowerPair {
             image: TowerShape::read(eye, defaults.image)?,
             side,

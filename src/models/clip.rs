@@ -35,6 +35,7 @@ pub const FAMILY: Family = Family::contrastive(
 /// Absent keys have the values of transformers' `CLIPTextConfig` and `CLIPVisionConfig`.
 const DEFAULTS: PairDefaults = PairDefaults {
     image: TowerDefaults { width: 768, inner: 3072, heads: 12, eps: 1e-5, activation: "quick_gelu" },
+    side: 224,
     patch: 32,
     text: TowerDefaults { width: 512, inner: 2048, heads: 8, eps: 1e-5, activation: "quick_gelu" },
     vocab: 49408,
@@ -84,7 +85,7 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
             preparation,
             side,
         },
-        text: Lazy::text(move |vb| Words::load(&settings, vb)),
+        text: Lazy::text(move |vb| ClipWords::load(&settings.towers, settings.end, projection, vb)),
         tokens: Box::new(move || {
             let tokenizer = TextTokenizer::open(&source, VocabStyle::Clip)?;
             let max_tokens = tokenizer.max_tokens(positions);
@@ -147,7 +148,7 @@ impl ImageTower for Vision {
 }
 
 /// The text tower.
-struct Words {
+pub(super) struct ClipWords {
     shape: TowerShape,
     states: TokenStates,
     blocks: Vec<PreNormBlock>,
@@ -158,14 +159,14 @@ struct Words {
     end: Option<u32>,
 }
 
-impl Words {
-    fn load(settings: &Settings, vb: &VarBuilder<'_>) -> Result<Words> {
-        let Settings { towers, projection, end } = *settings;
+impl ClipWords {
+    /// Reads the tower; `end` is the stated end token.
+    pub(super) fn load(towers: &TowerPair, end: u32, projection: usize, vb: &VarBuilder<'_>) -> Result<ClipWords> {
         let shape = towers.text;
         let (w, v) = (shape.width, vb.pp("text_model"));
-        Ok(Words {
+        Ok(ClipWords {
             shape,
-            states: TokenStates::load(&towers, &v.pp("embeddings"))?,
+            states: TokenStates::load(towers, &v.pp("embeddings"))?,
             blocks: shape.blocks(&v)?,
             norm: ops::layer_norm(w, shape.eps, v.pp("final_layer_norm"))?,
             projection: ops::linear(w, projection, vb.pp("text_projection"))?,
@@ -182,7 +183,7 @@ impl Words {
     }
 }
 
-impl TextTower for Words {
+impl TextTower for ClipWords {
     fn read(&self, ids: &[&[u32]], device: &Device) -> Result<Vec<Vec<f32>>> {
         let mut x = self.states.of(ids, device)?;
         let mask = ops::causal_mask(ids[0].len(), 0, x.dtype(), device)?;

@@ -7,6 +7,7 @@ pub mod convnext;
 pub mod efficientnet_lite;
 pub mod llama;
 pub mod mobilenet_v2;
+pub mod owlv2;
 pub mod qwen3_vl;
 pub mod resnet;
 pub mod siglip;
@@ -129,6 +130,7 @@ pub const FAMILIES: &[Family] = &[
     clip::FAMILY,
     siglip::FAMILY,
     clap::FAMILY,
+    owlv2::FAMILY,
     llama::EMBEDDER,
     llama::RERANKER,
     llama::FAMILY,

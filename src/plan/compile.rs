@@ -33,8 +33,6 @@ pub struct CompileOptions {
     pub path: Option<PathBuf>,
     /// The available verbs. `default()` has those of this version.
     pub verbs: &'static [VerbRow],
-    /// Planned verbs that are not available yet, for messages.
-    pub later: &'static [&'static str],
 }
 
 /// Checks a dialogue. Only `library` reads files. Fails with every problem.
@@ -81,7 +79,7 @@ fn compile_partly(
     library: &dyn Library,
     options: &CompileOptions,
 ) -> Result<Plan, Vec<Problem>> {
-    let mut shared = Shared { problems, verbs: options.verbs, later: options.later, ..Shared::default() };
+    let mut shared = Shared { problems, verbs: options.verbs, ..Shared::default() };
     shared.sources.insert("dialogue".into(), source.to_owned());
     swap(&mut shared, library, options, file);
     let compiled = dialogue.and_then(|dialogue| {

@@ -26,8 +26,6 @@ pub(super) struct Shared {
     pub calls: usize,
     /// The available verbs.
     pub verbs: &'static [VerbRow],
-    /// Planned verbs that are not available yet.
-    pub later: &'static [&'static str],
     /// The agents and label lists of `--cast` and other options; they replace those of dialogues.
     pub swapped: Swapped,
 }

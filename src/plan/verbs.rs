@@ -26,18 +26,16 @@ impl Planning<'_> {
 /// Reads the verb of a step. A missing or unreadable verb is reported and gives `None`; the name of a missing verb is
 /// empty.
 pub(super) fn read(step: &StepWritten, planning: &mut Planning<'_>) -> (&'static str, Option<Box<dyn Verb>>) {
-    let (verbs, later) = (planning.shared.verbs, planning.shared.later);
+    let verbs = planning.shared.verbs;
     let row = |name: &str| verbs.iter().find(|row| row.name == name);
     let is_verb = |key: &YamlKey| row(&key.name).is_some();
-    let is_later = |key: &YamlKey| later.contains(&key.name.as_str());
-    let first = |is: &dyn Fn(&YamlKey) -> bool| step.rest.iter().find(|(key, _)| is(key));
-    let Some((key, value)) = first(&is_verb).or_else(|| first(&is_later)).or_else(|| step.rest.first()) else {
+    let Some((key, value)) = step.rest.iter().find(|(key, _)| is_verb(key)).or_else(|| step.rest.first()) else {
         let hint = Some(format!("the verbs are {}", names(verbs)));
         planning.problem("missing-verb", step.pos, "found a step without a verb, expected one".into(), hint);
         return ("", None);
     };
     for (extra, _) in step.rest.iter().filter(|(extra, _)| extra.name != key.name) {
-        if is_verb(extra) || is_later(extra) {
+        if is_verb(extra) {
             let message = format!("found a second verb `{}` beside `{}`, expected one in a step", extra.name, key.name);
             planning.problem("too-many", extra.pos, message, None);
         } else {
@@ -60,12 +58,7 @@ fn names(verbs: &[VerbRow]) -> String {
 }
 
 fn unknown(key: &YamlKey, planning: &mut Planning<'_>) {
-    let (verbs, later) = (planning.shared.verbs, planning.shared.later);
-    if later.contains(&key.name.as_str()) {
-        let message = format!("verb `{}` is not available in this version", key.name);
-        let hint = Some(format!("the verbs of this version are {}", names(verbs)));
-        return planning.problem("verb-not-available", key.pos, message, hint);
-    }
+    let verbs = planning.shared.verbs;
     let known = verbs.iter().map(|row| row.name).chain(COMMON_KEYS.iter().copied());
     let word = key.name.to_lowercase();
     let other = || verbs.iter().find(|row| row.also.contains(&word.as_str()));

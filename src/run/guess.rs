@@ -54,6 +54,8 @@ pub fn reply(request: &Request, expected: &Expected) -> Option<Reply> {
             ScriptReply::Text(asked.restriction().map_or_else(|| text.clone(), |form| restricted(&text, form)))
         }
         Request::Look(_) => ScriptReply::Text(text(&request.words(), expected.reply_tokens)),
+        // most pictures show few of many things
+        Request::Detect(asked) => ScriptReply::Text(asked.among.first().cloned().unwrap_or_default()),
         Request::Hear(asked) => ScriptReply::Segments(heard(asked, expected.speech_chars)),
         Request::Embed(_) => {
             let mut unit = vec![0.0; expected.vector.max(1)];

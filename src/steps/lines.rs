@@ -171,7 +171,8 @@ fn label(value: &Value) -> Result<LineLabel, StepError> {
             Ok(LineLabel { text: scored.text.clone(), score: Some(scored.probability), role: None })
         }
         Value::Record(fields) => Ok(LineLabel {
-            text: fields.get("text").map(show).unwrap_or_default(),
+            // boxes have a `label`
+            text: fields.get("text").or(fields.get("label")).map(show).unwrap_or_default(),
             score: match ["score", "probability", "share"].iter().find_map(|name| fields.get(*name)) {
                 Some(Value::Number(score)) => Some(*score as f32),
                 _ => None,

@@ -7,6 +7,7 @@ mod call;
 pub mod cite;
 mod compute;
 mod decoding;
+mod detect;
 mod digest;
 mod embed;
 mod entries;
@@ -41,6 +42,7 @@ pub const VERBS: &[VerbRow] = &[
         &["speak", "tell", "ask", "answer", "prompt", "generate", "complete", "chat", "llm", "write"],
     ),
     VerbRow::new::<look::Look>("look", &["describe", "caption", "vqa", "see", "vision"]),
+    VerbRow::new::<detect::Detect>("detect", &["locate", "boxes", "objects", "box", "ground", "segment"]),
     VerbRow::new::<hear::Hear>("hear", &["listen", "transcribe", "speech", "whisper"]),
     VerbRow::new::<journal::JournalVerb>("journal", &["log", "record", "history", "memory", "store", "append", "save"]),
     VerbRow::new::<search::Search>("search", &["find", "retrieve", "query", "lookup", "grep", "rag"]),
@@ -52,9 +54,6 @@ pub const VERBS: &[VerbRow] = &[
     VerbRow::new::<call::Call>("call", &["include", "run", "use", "import", "dialogue"]),
 ];
 
-/// Planned verbs of the language that this version lacks.
-pub const LATER: &[&str] = &["detect"];
-
 /// Without a cast or other changes, and with the verbs of this version.
 impl Default for CompileOptions {
     fn default() -> CompileOptions {
@@ -65,7 +64,6 @@ impl Default for CompileOptions {
             dialogues: Default::default(),
             path: None,
             verbs: VERBS,
-            later: LATER,
         }
     }
 }

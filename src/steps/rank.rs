@@ -95,7 +95,7 @@ impl JsonSchema for FloorUse {
 }
 
 /// Reports a wording without a place for the candidate: it would give the same text for each.
-fn check_wording(wording: &Expr, planning: &mut Planning<'_>) {
+pub(super) fn check_wording(wording: &Expr, planning: &mut Planning<'_>) {
     let Data::Text(text, _) = &wording.0.data else { return };
     if !text.contains("{}") && !text.contains("{{") {
         let message = format!("found `{text}` for `as`, expected `{{}}` where the candidate goes");
@@ -112,6 +112,16 @@ pub(super) fn among(expr: &Expr, role: Option<&AskedRole>, planning: &mut Planni
             planning.labels(&name, role).map(|labels| Among::Labels(labels.into()))
         }
         _ => planning.expr(expr).map(Among::Formula),
+    }
+}
+
+/// The candidates as the agent reads them.
+pub(super) fn worded(among: &LabelList, wording: Option<&Formula>, scope: &Scope) -> Result<LabelList, StepError> {
+    let Some(wording) = wording else { return Ok(among.clone()) };
+    let wording = wording.text(scope)?;
+    match wording.contains("{}") {
+        true => Ok(among.worded(&wording)),
+        false => Err(StepError(format!("found `{wording}` for `as`, expected a text with {{}} for the candidate"))),
     }
 }
 
@@ -214,18 +224,7 @@ impl Step for RankStep {
         if among.is_empty() && self.among.is_some() {
             return Ok(Turn::Done(Value::List(Vec::new())));
         }
-        let texts = match &self.wording {
-            Some(wording) => {
-                let wording = wording.text(scope)?;
-                if !wording.contains("{}") {
-                    return Err(StepError(format!(
-                        "found `{wording}` for `as`, expected a text with {{}} for the candidate"
-                    )));
-                }
-                among.worded(&wording)
-            }
-            None => among.clone(),
-        };
+        let texts = worded(&among, self.wording.as_ref(), scope)?;
         let what = item(self.what.eval(scope)?, "what", &self.role)?;
         let request = Request::Rank(RankRequest { what, among, texts, floor: self.floor });
         Ok(Turn::Ask(vec![Ask { role: self.role.role.clone(), request, sample: 0 }]))

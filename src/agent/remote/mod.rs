@@ -186,7 +186,12 @@ impl Agent for RemoteAgent {
             Request::Look(request) => Ok(Reply::Look(self.say(request.into_say(), asking).await?)),
             Request::Embed(request) => Ok(Reply::Embed(self.embed(request).await?)),
             Request::Hear(request) => Ok(Reply::Hear(self.hear(request).await?)),
-            Request::Rank(_) | Request::Frames(_) | Request::Journal(_) | Request::Search(_) | Request::AskUser(_) => {
+            Request::Rank(_)
+            | Request::Detect(_)
+            | Request::Frames(_)
+            | Request::Journal(_)
+            | Request::Search(_)
+            | Request::AskUser(_) => {
                 Err(Fault::failed("an endpoint cannot rank, sample, keep a journal, or ask a person".to_owned()))
             }
         }

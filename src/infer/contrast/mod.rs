@@ -5,6 +5,7 @@
 //! tower, and a run that embeds texts loads no image tower. The headers of both are checked at once, so that a damaged
 //! checkpoint is refused before the first request.
 
+mod reader;
 mod tower;
 
 use super::{
@@ -17,7 +18,6 @@ use super::{
     labels::{LabelVectors, MAX_CACHED, TextUse},
     meter::Meter,
     ops,
-    text::by_length,
 };
 use crate::{
     error::Fault,
@@ -28,9 +28,9 @@ use candle_nn::{Module, VarBuilder};
 use image::RgbImage;
 use indexmap::IndexMap;
 use std::{collections::HashMap, sync::Arc, time::Instant};
-use tower::TowerSource;
 
-pub use tower::{ImageTower, Lazy, Perception, SoundTower, TextTower};
+pub use reader::{EncodeText, LabelReader, OpenTokens};
+pub use tower::{ImageTower, Lazy, Perception, SoundTower, TextTower, TowerSource};
 
 /// The scores of a picture and a label as probabilities.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,17 +55,14 @@ pub const ANSWERS: &[Answers] = &[
     Answers::new(Kind::Embed, &[Modality::Text, Modality::Image]),
 ];
 
-/// Gives the token ids of a text, cut to the model's maximum. Fails if the text cannot be tokenized.
-pub type EncodeText = Box<dyn Fn(&str) -> Result<Vec<u32>, Fault>>;
-
 /// The parts of a model that its family makes.
 pub struct Parts {
     /// The tower that does not read texts.
     pub perception: Perception,
     /// The text tower.
     pub text: Lazy<dyn TextTower>,
-    /// Reads the tokenizer, which the first unknown text needs: some have 33 MB.
-    pub tokens: Box<dyn Fn() -> Result<EncodeText, Fault>>,
+    /// Reads the tokenizer.
+    pub tokens: OpenTokens,
     /// The length of a vector.
     pub width: usize,
     /// The probabilities.
@@ -74,18 +71,12 @@ pub struct Parts {
     pub meter: Meter,
 }
 
-/// The maximum texts in a forward pass.
-const MAX_TEXTS: usize = 64;
-
 /// A loaded contrastive model.
 pub struct Contrast {
     source: TowerSource,
     perception: Perception,
-    text: Lazy<dyn TextTower>,
-    tokens: Box<dyn Fn() -> Result<EncodeText, Fault>>,
-    encoder: Option<EncodeText>,
+    words: LabelReader,
     judge: Judge,
-    labels: LabelVectors,
     /// Vectors of pictures and of windows of sound. A run asks for the same moment with each label list.
     seen: HashMap<Fingerprint, Arc<Vec<f32>>>,
     floors: Floors,
@@ -105,12 +96,12 @@ impl Contrast {
         let Parts { perception, text, tokens, width, judge, meter } = parts;
         let headers = checkpoint.headers(vb.dtype())?;
         perception.check(&headers)?;
-        text.check(&headers)?;
+        let words = LabelReader::new(text, tokens, labels);
+        words.check(&headers)?;
         let (device, dtype) = (vb.device().clone(), vb.dtype());
         let source = TowerSource::new(checkpoint, vb, meter);
         let floors = Floors::of(checkpoint, width)?;
-        let (encoder, seen) = (None, HashMap::new());
-        Ok(Contrast { source, perception, text, tokens, encoder, judge, labels, seen, floors, device, dtype })
+        Ok(Contrast { source, perception, words, judge, seen: HashMap::new(), floors, device, dtype })
     }
 
     /// Unit vectors of pictures. Pictures that are not in the cache share a forward pass.
@@ -211,25 +202,9 @@ impl Contrast {
         vectors
     }
 
-    /// Unit vectors of texts. Texts of one length whose vectors are unknown share a forward pass.
+    /// Unit vectors of texts.
     fn read(&mut self, texts: &[&str], used: TextUse) -> Result<Vec<Arc<Vec<f32>>>, Fault> {
-        let (source, text, device) = (&self.source, &mut self.text, &self.device);
-        let (tokens, encoder) = (&self.tokens, &mut self.encoder);
-        self.labels.of(texts, used, |unknown| {
-            let encode = match encoder {
-                Some(encode) => encode,
-                None => encoder.insert(tokens()?),
-            };
-            let ids = unknown.iter().map(|text| encode(text)).collect::<Result<Vec<_>, _>>()?;
-            let tower = source.tower(text)?;
-            let tokens = ids.iter().map(Vec::len).sum();
-            let most = |tokens: usize| if tower.may_share(tokens) { MAX_TEXTS } else { 1 };
-            let read = |ids: &[&Vec<u32>]| {
-                let ids: Vec<&[u32]> = ids.iter().map(|ids| ids.as_slice()).collect();
-                tower.read(&ids, device).map_err(failed)
-            };
-            source.meter.time(Phase::Text, tokens, || by_length(&ids, Vec::len, most, read))
-        })
+        self.words.read(&self.source, texts, used)
     }
 
     fn embed(&mut self, inputs: &[&Input]) -> Result<Vec<Arc<Vec<f32>>>, Fault> {

@@ -56,7 +56,7 @@ impl<T: ?Sized> Lazy<T> {
     }
 
     /// Fails if a tensor is missing, or has another shape than the configuration states.
-    pub(super) fn check(&self, headers: &VarBuilder<'static>) -> Result<(), Fault> {
+    pub fn check(&self, headers: &VarBuilder<'static>) -> Result<(), Fault> {
         (self.build)(headers).map(drop)
     }
 }
@@ -105,22 +105,28 @@ impl Perception {
 }
 
 /// The weights, which are read when a tower is loaded.
-pub(super) struct TowerSource {
+pub struct TowerSource {
     checkpoint: Checkpoint,
     vb: VarBuilder<'static>,
     /// The stamps of the files when the model was loaded.
     stamps: Vec<Option<Stamp>>,
-    pub(super) meter: Meter,
+    /// Measures the speed.
+    pub meter: Meter,
 }
 
 impl TowerSource {
     /// The weights of a checkpoint as it is now.
-    pub(super) fn new(checkpoint: &Checkpoint, vb: VarBuilder<'static>, meter: Meter) -> TowerSource {
+    pub fn new(checkpoint: &Checkpoint, vb: VarBuilder<'static>, meter: Meter) -> TowerSource {
         TowerSource { checkpoint: checkpoint.clone(), vb, stamps: checkpoint.stamps(), meter }
     }
 
+    /// The device of the weights.
+    pub fn device(&self) -> &Device {
+        self.vb.device()
+    }
+
     /// The tower; the first call loads it. Fails if a file is damaged, or has changed since the model was loaded.
-    pub(super) fn tower<'a, T: ?Sized>(&self, lazy: &'a mut Lazy<T>) -> Result<&'a T, Fault> {
+    pub fn tower<'a, T: ?Sized>(&self, lazy: &'a mut Lazy<T>) -> Result<&'a T, Fault> {
         if lazy.loaded.is_none() {
             let begun = Instant::now();
             let tower = (lazy.build)(&self.vb).map_err(Fault::of_weights)?;

@@ -41,7 +41,8 @@ pub const FAMILY: Family = Family::contrastive(
 /// Absent keys have the values of transformers' `SiglipTextConfig` and `SiglipVisionConfig`.
 const TOWER: TowerDefaults =
     TowerDefaults { width: 768, inner: 3072, heads: 12, eps: 1e-6, activation: "gelu_pytorch_tanh" };
-const DEFAULTS: PairDefaults = PairDefaults { image: TOWER, patch: 16, text: TOWER, vocab: 32000, positions: 64 };
+const DEFAULTS: PairDefaults =
+    PairDefaults { image: TOWER, side: 224, patch: 16, text: TOWER, vocab: 32000, positions: 64 };
 /// The preparation of `SiglipImageProcessor`.
 const PICTURES: PictureDefaults =
     PictureDefaults { side: 224, square: true, crop: None, mean: [0.5; 3], std: [0.5; 3] };
