@@ -6,10 +6,13 @@
 use elenchus::{
     exchange::{Decoding, Item, LookRequest, Reply, Request, SayReply},
     infer::job::{Input, Model},
-    value::ImageFile,
+    value::{ImageFile, Media, Moment, Time},
 };
-use serde_json::Value as Json;
-use std::path::{Path, PathBuf};
+use serde_json::{Value as Json, json};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 #[path = "parity/common.rs"]
 mod common;
@@ -25,8 +28,34 @@ fn look(case: &Json) -> Work {
     let decoding =
         Decoding { temperature: Some(0.0), max_tokens: Some(24), logprobs: Some(true), ..Decoding::default() };
     let prompt = case["text"].as_str().unwrap().to_owned();
-    let request = LookRequest { images: names.iter().map(image).collect(), prompt, decoding };
+    let request = LookRequest { images: names.iter().map(image).collect(), video: false, prompt, decoding };
     (Request::Look(request), names.iter().map(|name| Input::Image(pixels(name))).collect())
+}
+
+/// A video: parts of a picture, each further to the right.
+fn watch(case: &Json) -> Work {
+    let number = |json: &Json| json.as_u64().unwrap() as u32;
+    let (count, fps) = (number(&case["frames"]), case["fps"].as_f64().unwrap());
+    let (width, height) = (number(&case["sides"][0]), number(&case["sides"][1]));
+    let (from, wide) = (Time::from_seconds(7.0), pixels("wide"));
+    let at = |n: u32| Time::from_seconds(7.0 + f64::from(n) / fps);
+    let media: Media = serde_json::from_value(json!({
+        "path": "v", "digest": "v", "start": from, "end": at(count), "has_video": true, "has_audio": false,
+    }))
+    .unwrap();
+    let media = Arc::new(media);
+    let frame = |n| Item::Frame(Moment { media: media.clone(), start: at(n), end: at(n + 1), text: None });
+    // beyond the edge of a picture is black
+    let part = |n: u32| {
+        image::RgbImage::from_fn(width, height, |x, y| {
+            wide.get_pixel_checked(3 * n + x, n + y).copied().unwrap_or(image::Rgb([0; 3]))
+        })
+    };
+    let decoding =
+        Decoding { temperature: Some(0.0), max_tokens: Some(24), logprobs: Some(true), ..Decoding::default() };
+    let prompt = case["text"].as_str().unwrap().to_owned();
+    let request = LookRequest { images: (0..count).map(frame).collect(), video: true, prompt, decoding };
+    (Request::Look(request), (0..count).map(|n| Input::Image(Arc::new(part(n)))).collect())
 }
 
 /// The tokens and their log-probabilities.
@@ -62,6 +91,10 @@ fn check(path: &Path) {
     {
         check(tokens(reply.unwrap()), case, "in a batch");
     }
+    for case in expected["videos"].as_array().into_iter().flatten() {
+        check(tokens(one(&mut *model, watch(case))), case, "of a video");
+        check(tokens(one(&mut *model, watch(case))), case, "of the same video");
+    }
 }
 
 #[test]
@@ -90,6 +123,11 @@ fn the_command_line_looks_at_pictures() {
         let reply = ask(&["--model", fixture.to_str().unwrap()], case);
         assert_eq!(reply["tokens"], case["tokens"], "{case}");
     }
+    // a video is watched as pairs of frames, and its prompt must not be that of single pictures
+    let who = ["try", "--model", fixture.to_str().unwrap(), "--temperature", "0", "--max-tokens", "8"];
+    let watched = place.json(&[&who[..], &["--video", "days/one.mp4", "--prompt", "Hello"]].concat());
+    assert_eq!(watched["tokens"].as_array().unwrap().len(), 8, "{watched}");
+    place.run(&[&who[..], &["--video", "days/one.mp4"]].concat(), 2);
     // an agent that sees fewer pixels sees another picture
     let large = cases.iter().find(|case| case["images"].as_array().unwrap().len() == 1).unwrap();
     assert_ne!(ask(&["small", "--trust"], large)["tokens"], large["tokens"]);

@@ -184,6 +184,7 @@ impl Estimator {
     pub fn count(&mut self, request: &Request, reply: &Reply, rows: usize) -> Work {
         match (request, reply) {
             (Request::Say(asked), Reply::Say(said)) => self.say(asked, said, rows.max(1)),
+            (Request::Look(asked), Reply::Look(said)) => self.say(&asked.clone().into_say(), said, rows.max(1)),
             (Request::Hear(asked), Reply::Hear(_)) => self.hear(asked),
             (Request::Rank(asked), _) => self.judged(&asked.what, &asked.texts),
             (Request::Embed(asked), _) => self.subject(&asked.what),
@@ -203,8 +204,14 @@ impl Estimator {
 
     fn say(&mut self, asked: &SayRequest, said: &SayReply, rows: usize) -> Work {
         let chars: usize = asked.messages.iter().map(|message| message.content.chars().count()).sum();
+        let pictures: Vec<&Item> = asked.messages.iter().flat_map(|message| &message.images).collect();
+        let seen = pictures.len() as f64 * self.cost.picture_tokens;
+        let looked = pictures.into_iter().map(|picture| self.subject(picture)).fold(Work::default(), |mut all, one| {
+            all.add(&one);
+            all
+        });
         let prompt = self.prompt(asked);
-        let all = prompt.as_ref().map_or(chars as f64 / TOKEN_CHARS, |ids| ids.len() as f64).max(1.0);
+        let all = prompt.as_ref().map_or(chars as f64 / TOKEN_CHARS, |ids| ids.len() as f64).max(1.0) + seen;
         let prompt = prompt.unwrap_or_default();
         let shared = prompt.iter().zip(&self.last).take_while(|(a, b)| a == b).count();
         let shared = if shared < MIN_SHARED { 0 } else { shared.min(prompt.len().saturating_sub(1)) } as f64;
@@ -221,7 +228,7 @@ impl Estimator {
             self.open = self.open.max(all * (1.0 + copies) + options);
             self.scored = self.scored.max(options.min(choices::CALL_TOKENS as f64));
             let units = all - shared + options;
-            return Work::default().with(Phase::Prompt, units, read + self.cost.reply.causal(options, all));
+            return looked.with(Phase::Prompt, units, read + self.cost.reply.causal(options, all));
         }
         // The words of a made-up reply may give more tokens than a real reply has.
         let written = match said.tokens.len() {
@@ -230,7 +237,7 @@ impl Estimator {
         };
         self.remember(all + written, rows);
         let phase = if rows > 1 { Phase::Batch } else { Phase::Reply };
-        let work = Work::default().with(Phase::Prompt, all - shared, read);
+        let work = looked.with(Phase::Prompt, all - shared, read);
         // the first token of a reply follows from the prompt
         work.with(phase, (written - 1.0).max(0.0), self.cost.reply.causal(written, all))
     }
@@ -368,7 +375,7 @@ pub(super) fn unread(error: Fault) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{Finish, FloorUse, LabelList, Message, RankRequest};
+    use crate::exchange::{Finish, FloorUse, LabelList, LookRequest, Message, RankRequest};
     use crate::infer::cost::Transformer;
 
     fn estimator(known: &[(&str, f64, f64)]) -> Estimator {
@@ -405,6 +412,23 @@ mod tests {
         let found: Vec<(Phase, f64)> = work.units.iter().map(|(phase, units)| (*phase, *units)).collect();
         assert_eq!(found, expected);
         assert_eq!(work.flops > 0.0, !expected.is_empty());
+    }
+
+    #[test]
+    fn pictures_are_part_of_a_prompt() {
+        let mut all = estimator(&[]);
+        all.cost = CostModel { picture_tokens: 9.0, ..all.cost.clone() };
+        let what = Item::Image(crate::value::ImageFile { path: "a.png".into(), digest: "d".into() });
+        let look = |images: &[Item]| {
+            let (images, prompt, decoding) = (images.to_vec(), "sixteen letters!".to_owned(), Decoding::default());
+            Request::Look(LookRequest { images, video: false, prompt, decoding })
+        };
+        let reply = Reply::Look(SayReply { tokens: vec![1, 2], ..SayReply::new("hi", Finish::Stop) });
+        check(
+            &all.count(&look(&[what.clone()]), &reply, 1),
+            &[(Phase::Prompt, 13.0), (Phase::Reply, 1.0), (Phase::Picture, 1.0)],
+        );
+        check(&all.count(&look(&[what.clone(), what]), &reply, 1), &[(Phase::Prompt, 22.0), (Phase::Reply, 1.0)]);
     }
 
     #[test]

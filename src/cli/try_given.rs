@@ -3,8 +3,10 @@
 use crate::{
     dialogue::{self, MAX_LABELS, Resource},
     error::Fault,
+    exchange::{Item, Sampling},
     files, grammar,
     hub::Catalogue,
+    media::{self, Access},
     problem::closest,
 };
 use indexmap::IndexSet;
@@ -35,6 +37,20 @@ pub(super) fn labels(flag: &str, text: &str, catalogue: &Catalogue) -> Result<Ve
         }
         _ => Ok(found),
     }
+}
+
+/// The most frames of a video in one prompt.
+const MAX_FRAMES: usize = 64;
+
+/// The frames of a video that a model looks at: two in a second, or evenly spread ones if these are too many.
+pub(super) async fn frames(video: &str, access: &Access) -> Result<Vec<Item>, Fault> {
+    let media = media::open(video, access).await?;
+    if !media.has_video {
+        return Err(Fault::refused(format!("--video: {video} has no pictures")));
+    }
+    let moments = media::sample(&media, &Sampling::Every(0.5)).await?;
+    let (all, kept) = (moments.len(), moments.len().min(MAX_FRAMES));
+    Ok((0..kept).map(|n| Item::Frame(moments[n * all / kept].clone())).collect())
 }
 
 /// Reads a number from 0 to 1.

@@ -7,7 +7,7 @@ use super::{
     progress::Bars,
     session::{block_on, listener, unless},
     settings::{Settings, report},
-    try_given::{labels, schema, share},
+    try_given::{frames, labels, schema, share},
     try_reply::{SHOWN_LABELS, as_json, as_text},
     try_several::ask_several,
 };
@@ -60,7 +60,7 @@ The models of the starter cast know only their small sample world. starter-lm co
 shows, and its replies to other prompts make no sense. Use a larger model for your own prompts.",
     group(clap::ArgGroup::new("who").required(true).args(["agent", "model"])),
     group(clap::ArgGroup::new("labels").args(["among", "detect"])),
-    group(clap::ArgGroup::new("input").required(true).multiple(true).args(["image", "prompt", "audio", "text"]))
+    group(clap::ArgGroup::new("input").required(true).multiple(true).args(["image", "video", "prompt", "audio", "text"]))
 )]
 pub(crate) struct Args {
     /// An agent: agents/NAME.yaml
@@ -74,7 +74,10 @@ pub(crate) struct Args {
     /// print the labels that the model has of its own
     #[arg(long, value_name = "FILE", value_parser = super::common::medium(), conflicts_with_all = ["audio", "text"])]
     image: Vec<String>,
-    /// Complete this prompt, or answer it about the images
+    /// Look at frames of this video with --prompt: two in a second, at most 64
+    #[arg(long, value_name = "FILE", value_parser = super::common::medium(), conflicts_with_all = ["image", "audio", "text"], requires = "prompt")]
+    video: Option<String>,
+    /// Complete this prompt, or answer it about the images or the video
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["audio", "text"])]
     prompt: Option<String>,
     /// Transcribe this sound, or the sound of this video; rank it with --among, or embed it with --embed
@@ -202,7 +205,11 @@ impl Args {
             for image in &self.image {
                 images.push(Item::Image(media::image_file(image, &access).await?));
             }
-            let messages = system.chain([Message { images, ..Message::new("user", prompt) }]).collect();
+            if let Some(video) = &self.video {
+                images = frames(video, &access).await?;
+            }
+            let video = self.video.is_some();
+            let messages = system.chain([Message { images, video, ..Message::new("user", prompt) }]).collect();
             let catalogue = self.catalogue(settings)?;
             let choices = self.choices.as_ref().map_or(Ok(Vec::new()), |text| labels("choices", text, &catalogue))?;
             let (raw, normalise, regex) = (self.raw, self.normalise, self.regex.clone());

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub struct LookRequest {
     /// The pictures: image files, or frames of videos.
     pub images: Vec<Item>,
+    /// The pictures are frames of one video, in order of time. A model that reads videos sees what moves; others see single pictures. The
+    /// default is not serialised, so that the memo finds exchanges of earlier versions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub video: bool,
     /// The prompt about them.
     pub prompt: String,
     /// Decoding settings.
@@ -17,8 +21,8 @@ pub struct LookRequest {
 impl LookRequest {
     /// The same request as a chat of one message.
     pub fn into_say(self) -> SayRequest {
-        let LookRequest { images, prompt, decoding } = self;
-        let messages = vec![Message { images, ..Message::new("user", prompt) }];
+        let LookRequest { images, video, prompt, decoding } = self;
+        let messages = vec![Message { images, video, ..Message::new("user", prompt) }];
         SayRequest { decoding, ..SayRequest::new(messages) }
     }
 }

@@ -182,12 +182,15 @@ pub struct Message {
     /// Pictures that come before the text ([`Item::Image`] or [`Item::Frame`]). An agent that cannot see refuses them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Item>,
+    /// The pictures are frames of one video, in order of time. An agent that reads no videos sees single pictures.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub video: bool,
 }
 
 impl Message {
     /// A message of text alone.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Message {
-        Message { role: role.into(), content: content.into(), images: Vec::new() }
+        Message { role: role.into(), content: content.into(), images: Vec::new(), video: false }
     }
 }
 

@@ -49,7 +49,8 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
         HearRequest { audio: medium(path), start, end, language, timestamps: true, decoding: Decoding::default() };
     let heard = vec![Speech { start: time(5), end: time(9), text: "hello".into() }];
     let say = SayRequest::new(messages);
-    let look = LookRequest { images: vec![what.clone()], prompt: "Where?".into(), decoding: Decoding::default() };
+    let look =
+        LookRequest { images: vec![what.clone()], video: true, prompt: "Where?".into(), decoding: Decoding::default() };
     let frames = FramesRequest { video: medium(path), sampling: Sampling::Every(0.1) };
     let among_lines =
         Searched::Lines(vec![GivenLine { text: "keys".into(), start_s: Some(1.0), end_s: None, vectors: Vec::new() }]);

@@ -26,6 +26,17 @@ pub struct RenderedPrompt {
     pub special: bool,
 }
 
+/// What the template of a model expects as the content of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// A text.
+    Text,
+    /// A list of parts: pictures and a text.
+    Pictures,
+    /// A list of parts: a video and a text.
+    Video,
+}
+
 impl Chat {
     /// Reads `chat_template.jinja`, or the template in `tokenizer_config.json`. Fails if the template cannot be parsed.
     pub fn open(checkpoint: &Checkpoint) -> Result<Chat, Fault> {
@@ -56,14 +67,19 @@ impl Chat {
 
     /// The prompt for `messages`, for an answer without thoughts. Fails as [`Chat::render`].
     pub fn prompt(&self, messages: &[Message], raw: bool) -> Result<RenderedPrompt, Fault> {
-        self.render(messages, raw, false, false)
+        self.render(messages, raw, false, Contents::Text)
     }
 
     /// The prompt for `messages`. Without a template, or with `raw`, blank lines separate the messages: a model that
     /// was not trained to chat expects plain text. `think` is the template's `enable_thinking`: whether a model that can
-    /// think writes its thoughts first. `sees`: the template is that of a model that sees, and expects contents as lists of parts. Fails if
-    /// the template fails or makes an empty prompt.
-    pub fn render(&self, messages: &[Message], raw: bool, think: bool, sees: bool) -> Result<RenderedPrompt, Fault> {
+    /// think writes its thoughts first. Fails if the template fails or makes an empty prompt.
+    pub fn render(
+        &self,
+        messages: &[Message],
+        raw: bool,
+        think: bool,
+        reads: Contents,
+    ) -> Result<RenderedPrompt, Fault> {
         let Some(template) = self.template.as_ref().filter(|_| !raw) else {
             if messages.iter().any(|message| !message.images.is_empty()) {
                 return Err(Fault::failed("pictures need the model's chat template".to_owned()));
@@ -74,7 +90,10 @@ impl Chat {
         let special = |(name, token): &(&'static str, String)| (*name, ChatValue::from(token.as_str()));
         let mut names: Vec<(&str, ChatValue)> = self.specials.iter().map(special).collect();
         let message = |m: &Message| {
-            let content = if sees { parts(m) } else { ChatValue::from(m.content.as_str()) };
+            let content = match reads {
+                Contents::Text => ChatValue::from(m.content.as_str()),
+                Contents::Pictures | Contents::Video => parts(m, m.video && reads == Contents::Video),
+            };
             ChatValue::from_pairs([("role", ChatValue::from(m.role.as_str())), ("content", content)])
         };
         names.push(("messages", messages.iter().map(message).collect()));
@@ -90,9 +109,10 @@ impl Chat {
     }
 }
 
-/// The content of a message with its pictures first, as templates of models that see expect it.
-fn parts(message: &Message) -> ChatValue {
-    let pictures = message.images.iter().map(|_| ChatValue::from_pairs([("type", ChatValue::from("image"))]));
+/// The content of a message with its pictures first, as templates of models that see expect it. A video is one part.
+fn parts(message: &Message, video: bool) -> ChatValue {
+    let (count, what) = if video { (1, "video") } else { (message.images.len(), "image") };
+    let pictures = (0..count).map(|_| ChatValue::from_pairs([("type", ChatValue::from(what))]));
     let text = [("type", ChatValue::from("text")), ("text", ChatValue::from(message.content.as_str()))];
     pictures.chain([ChatValue::from_pairs(text)]).collect()
 }
@@ -132,7 +152,7 @@ mod tests {
                 template: Some(ChatTemplate::parse(source).unwrap()),
                 specials: vec![("bos_token", "<s>".to_owned())],
             };
-            let messages = [Message { role: "user".to_owned(), content: " Hé <b> ".to_owned(), images: vec![] }];
+            let messages = [Message::new("user", " Hé <b> ")];
             chat.prompt(&messages, false).map(|p| p.text).unwrap_or_else(|e| e.to_string())
         };
         insta::assert_snapshot!(check("{{ bos_token }}{% for m in messages %}\n  {{- m.content.strip() }}|{{ m['role'].upper() }}{% endfor %}"), @"<s>Hé <b>|USER");

@@ -111,15 +111,17 @@ impl Checkpoint {
     }
 
     /// The settings of one part of a processor: `part` of `processor_config.json` (the file that transformers 5
-    /// writes), else `preprocessor_config.json`, else an empty object, so that all defaults apply.
+    /// writes), else `preprocessor_config.json` (of videos `video_preprocessor_config.json`), else an empty object, so
+    /// that all defaults apply.
     pub fn processor(&self, part: &str) -> Result<Config, Fault> {
         if let Some(whole) = self.json("processor_config.json")?
             && whole.get(part).is_some_and(Json::is_object)
         {
             return whole.part(part);
         }
-        let own = self.json("preprocessor_config.json")?;
-        Ok(own.unwrap_or_else(|| Config::empty("preprocessor_config.json")))
+        let name =
+            if part == "video_processor" { "video_preprocessor_config.json" } else { "preprocessor_config.json" };
+        Ok(self.json(name)?.unwrap_or_else(|| Config::empty(name)))
     }
 
     /// The bytes of a vocabulary file of the folder, if it exists.

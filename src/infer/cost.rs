@@ -93,6 +93,8 @@ pub struct CostModel {
     pub reply: Pass,
     /// A picture.
     pub picture: Pass,
+    /// The vectors of a picture in a prompt.
+    pub picture_tokens: f64,
     /// A token of a text.
     pub text: Pass,
     /// A window of sound.

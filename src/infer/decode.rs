@@ -11,12 +11,12 @@ use super::{
     processors::LogitsProcessors,
     restrict::{Alphabet, Restricted},
     sampling::{Sampler, finite},
-    seen::{SeenPicture, with_pictures},
+    seen::{SeenPicture, SeenPrompt, with_pictures},
     text::TextTokenizer,
 };
 use crate::{
     error::Fault,
-    exchange::{Decoding, Request, TokenLogprob},
+    exchange::{Decoding, Item, Request, TokenLogprob},
 };
 use ::image::RgbImage;
 use candle_core::Tensor;
@@ -41,8 +41,28 @@ pub trait Decoder {
     fn see(&mut self, _pictures: &[&RgbImage]) -> Result<Vec<SeenPicture>, Fault> {
         Err(Fault::failed("this language model does not see images".to_owned()))
     }
+    /// The same mark for a video. A network that reads no videos has none.
+    fn video_mark(&self) -> Option<(u32, &str)> {
+        None
+    }
+    /// Looks at the frames of a video, each with its time in seconds. Gives the pieces of the video.
+    fn watch(&mut self, _frames: &[(f64, &RgbImage)]) -> Result<Vec<SeenPicture>, Fault> {
+        Err(Fault::failed("this language model does not see videos".to_owned()))
+    }
     /// Forgets pictures that no prompt contains, if there are many.
     fn rest(&mut self) {}
+}
+
+/// Pictures without a time count as frames of two in a second, as the models that read videos expect them.
+const FRAME_S: f64 = 0.5;
+
+/// The time of each picture of a request, in seconds from the start of its video.
+fn times(request: &Request) -> impl Iterator<Item = f64> {
+    let time = |(n, item)| match item {
+        Item::Frame(moment) => moment.start.seconds() - moment.media.start.seconds(),
+        _ => n as f64 * FRAME_S,
+    };
+    request.items().into_iter().enumerate().map(time)
 }
 
 /// A prompt.
@@ -154,13 +174,21 @@ impl<D: Decoder> TextGenerator<D> {
         };
         let picture = |input: &Input| if let Input::Image(picture) = input { Some(picture.clone()) } else { None };
         let pictures: Vec<Arc<RgbImage>> = job.inputs.iter().filter_map(picture).collect();
-        let seen = match pictures.is_empty() {
-            true => Vec::new(),
-            false => self.decoder.see(&pictures.iter().map(|picture| &**picture).collect::<Vec<_>>())?,
+        let is_video = self.decoder.video_mark().is_some() && say.messages.iter().any(|message| message.video);
+        let seen = match (pictures.is_empty(), is_video) {
+            (true, _) => SeenPrompt::default(),
+            (false, false) => {
+                let pictures = self.decoder.see(&pictures.iter().map(|picture| &**picture).collect::<Vec<_>>())?;
+                SeenPrompt { pictures, is_video }
+            }
+            (false, true) => {
+                let frames: Vec<_> = times(&job.request).zip(pictures.iter().map(|picture| &**picture)).collect();
+                SeenPrompt { pictures: self.decoder.watch(&frames)?, is_video }
+            }
         };
         let settings = say.decoding.or(&self.decode).or(&self.defaults);
         let (tokens, left_out) = self.fitted(job, &say, &settings, &seen)?;
-        let read = with_pictures(&tokens, self.decoder.picture_mark().map(|(token, _)| token), &seen)?;
+        let read = with_pictures(&tokens, self.mark(&seen).map(|(token, _)| token), &seen.pictures)?;
         Ok(Prompt { read, tokens, settings, left_out })
     }
 

@@ -1,10 +1,10 @@
 //! Prompts that are longer than the context: refused, or without some lines of their list.
 
 use super::{
-    chat::RenderedPrompt,
+    chat::{Contents, RenderedPrompt},
     decode::{Decoder, MAX_TOKENS, TextGenerator},
     job::Job,
-    seen::SeenPicture,
+    seen::SeenPrompt,
     thinking,
 };
 use crate::{
@@ -21,10 +21,10 @@ impl<D: Decoder> TextGenerator<D> {
         job: &Job,
         say: &SayRequest,
         settings: &Decoding,
-        seen: &[SeenPicture],
+        seen: &SeenPrompt,
     ) -> Result<(Vec<u32>, usize), Fault> {
         let think = settings.think.unwrap_or(false) && job.may_think();
-        let rendered = self.rendered(&say.messages, say.raw, think)?;
+        let rendered = self.rendered(&say.messages, say.raw, think, seen)?;
         if thinking::opens(&rendered.text) {
             job.opens_thoughts();
         }
@@ -64,31 +64,44 @@ impl<D: Decoder> TextGenerator<D> {
         )))
     }
 
-    fn rendered(&self, messages: &[Message], raw: bool, think: bool) -> Result<RenderedPrompt, Fault> {
-        self.chat.render(messages, raw, think, self.decoder.picture_mark().is_some())
+    fn rendered(
+        &self,
+        messages: &[Message],
+        raw: bool,
+        think: bool,
+        seen: &SeenPrompt,
+    ) -> Result<RenderedPrompt, Fault> {
+        let reads = match (seen.is_video, self.decoder.picture_mark()) {
+            (true, _) => Contents::Video,
+            (false, Some(_)) => Contents::Pictures,
+            (false, None) => Contents::Text,
+        };
+        self.chat.render(messages, raw, think, reads)
+    }
+
+    /// The token and the text of the marks in a prompt.
+    pub(super) fn mark(&self, seen: &SeenPrompt) -> Option<(u32, &str)> {
+        if seen.is_video { self.decoder.video_mark() } else { self.decoder.picture_mark() }
     }
 
     fn tokens_of(
         &self,
         messages: &[Message],
         (raw, think): (bool, bool),
-        seen: &[SeenPicture],
+        seen: &SeenPrompt,
     ) -> Result<Vec<u32>, Fault> {
-        self.ids_of(&self.rendered(messages, raw, think)?, seen)
+        self.ids_of(&self.rendered(messages, raw, think, seen)?, seen)
     }
 
     /// The token ids of a prompt, in which the texts of pictures replace their marks in order.
-    fn ids_of(
-        &self,
-        RenderedPrompt { text, special }: &RenderedPrompt,
-        seen: &[SeenPicture],
-    ) -> Result<Vec<u32>, Fault> {
-        let ids = match self.decoder.picture_mark() {
-            Some((_, mark)) if !seen.is_empty() => {
+    fn ids_of(&self, RenderedPrompt { text, special }: &RenderedPrompt, seen: &SeenPrompt) -> Result<Vec<u32>, Fault> {
+        let ids = match self.mark(seen) {
+            Some((_, mark)) if !seen.pictures.is_empty() => {
+                let texts = seen.texts();
                 let mut whole = String::new();
                 for (n, part) in text.split(mark).enumerate() {
                     // a mark without a picture stays, and is refused later
-                    let between = n.checked_sub(1).map(|n| seen.get(n).map_or(mark, |picture| picture.text.as_str()));
+                    let between = n.checked_sub(1).map(|n| texts.get(n).map_or(mark, String::as_str));
                     whole.push_str(between.unwrap_or_default());
                     whole.push_str(part);
                 }

@@ -14,6 +14,23 @@ pub struct SeenPicture {
     pub text: String,
 }
 
+/// What a network saw for a prompt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SeenPrompt {
+    /// The pictures, or the pieces of a video, in their order.
+    pub pictures: Vec<SeenPicture>,
+    /// They are the pieces of one video, which has one mark.
+    pub is_video: bool,
+}
+
+impl SeenPrompt {
+    /// The texts that take the places of the marks, in their order.
+    pub(super) fn texts(&self) -> Vec<String> {
+        let texts = self.pictures.iter().map(|picture| picture.text.clone());
+        if self.is_video { vec![texts.collect()] } else { texts.collect() }
+    }
+}
+
 /// The positions of a prompt. Each picture token becomes the next vector of the pictures. Fails if the prompt has more or fewer picture
 /// tokens than there are vectors: a text may contain the token, and a template may leave a picture out.
 pub(super) fn with_pictures(

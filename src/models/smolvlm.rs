@@ -48,7 +48,9 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     let patches = ((side / patch) * (side / patch)) as f64;
     let embedding = 2.0 * patches * (3 * patch * patch * shape.width) as f64;
     let picture = shape.transformer().token().whole(USUAL_TILES * patches).with(USUAL_TILES * embedding);
-    Ok(CostModel { picture, ..llama::cost(&config.part("text_config")?)? })
+    let factor = config.count("scale_factor", 1..=16)?.unwrap_or(2);
+    let picture_tokens = USUAL_TILES * patches / (factor * factor) as f64;
+    Ok(CostModel { picture, picture_tokens, ..llama::cost(&config.part("text_config")?)? })
 }
 
 /// Absent keys have the values of transformers' `SmolVLMVisionConfig`.

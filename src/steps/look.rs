@@ -23,6 +23,9 @@ written! { "`look`",
         pub agent: At<String>,
         /// An image, a moment (its frame), or a list of them. The agent sees them in this order.
         pub what: Expr,
+        /// True: the pictures are frames of one video, in order of time. A model that reads videos (Qwen3-VL) sees pairs of frames with
+        /// their times, and so what moves; others see single pictures.
+        pub video: Option<bool>,
         /// The prompt.
         #[schemars(flatten)]
         pub prompt: PromptKeys,
@@ -41,7 +44,13 @@ impl Verb for Look {
         let what = planning.name_or_template(&self.what);
         let prompt = self.prompt.plan(PromptOf { verb: "look", pos: self.agent.pos, own: &[] }, planning);
         let decoding = self.decoding.plan(planning);
-        Some(Arc::new(LookStep { role: role?, what: what?, prompt: prompt?, decoding: decoding? }))
+        Some(Arc::new(LookStep {
+            role: role?,
+            what: what?,
+            video: self.video.unwrap_or(false),
+            prompt: prompt?,
+            decoding: decoding?,
+        }))
     }
 }
 
@@ -49,6 +58,7 @@ impl Verb for Look {
 struct LookStep {
     role: AskedRole,
     what: Formula,
+    video: bool,
     prompt: Prompted,
     decoding: DecodingFormulas,
 }
@@ -85,8 +95,12 @@ impl Step for LookStep {
             return Err(StepError(format!("found {found} pictures for `what`, expected at most {MAX_IMAGES}")));
         }
         let images = pictures.into_iter().map(|picture| item(picture, "what", &self.role)).collect::<Result<_, _>>()?;
-        let request =
-            LookRequest { images, prompt: self.prompt.text(scope, &[])?, decoding: self.decoding.eval(scope)? };
+        let request = LookRequest {
+            images,
+            video: self.video,
+            prompt: self.prompt.text(scope, &[])?,
+            decoding: self.decoding.eval(scope)?,
+        };
         Ok(Turn::Ask(vec![Ask { role: self.role.role.clone(), request: Request::Look(request), sample: 0 }]))
     }
 }

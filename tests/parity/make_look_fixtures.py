@@ -9,10 +9,12 @@ The chat templates are shortened forms of those of the published checkpoints, wh
 tools, system messages and videos.
 """
 
+import json
 import random
 import shutil
 import sys
 
+import numpy as np
 import torch
 from PIL import Image
 from transformers import (
@@ -21,12 +23,18 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
+    Qwen3VLProcessor,
     SmolVLMConfig,
     SmolVLMForConditionalGeneration,
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.qwen3_vl.video_processing_qwen3_vl import (
+    Qwen3VLVideoProcessor,
+    smart_resize,
+)
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
+from transformers.video_utils import VideoMetadata
 
 from make_fixtures import ROOT, bytelevel, expect, pictures, randomise
 
@@ -50,6 +58,8 @@ QWEN_TEMPLATE = """{%- for message in messages %}
 {%- for content in message.content %}
 {%- if content.type == 'image' or 'image' in content %}
 {{- '<|vision_start|><|image_pad|><|vision_end|>' }}
+{%- elif content.type == 'video' or 'video' in content %}
+{{- '<|vision_start|><|video_pad|><|vision_end|>' }}
 {%- elif 'text' in content %}
 {{- content.text }}
 {%- endif %}
@@ -66,6 +76,19 @@ CASES = [
     (["odd", "wide", "odd"], "Hello"),
     ([], "where did i last see the keys?"),
 ]
+
+
+# videos: frames, their sides, frames in a second, and the prompt
+VIDEOS = [
+    (4, (64, 48), 2.0, "what colour was the spaceship?"),
+    (5, (61, 40), 0.7, "where are the keys?"),
+]
+
+
+def frames(count, sides):
+    """Parts of a picture, each further to the right."""
+    (wide,) = images(["wide"])
+    return [wide.crop((3 * n, n, 3 * n + sides[0], n + sides[1])) for n in range(count)]
 
 
 def images(names):
@@ -102,7 +125,7 @@ def answer(model, ids, **more):
     return {"tokens": tokens, "logprobs": logprobs}
 
 
-def qwen(folder, seed, vision, text, processor, tied=True, dtype=torch.float32):
+def qwen(folder, seed, vision, text, processor, tied=True, dtype=torch.float32, videos=None):
     backend = bytelevel(300, QWEN)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>"
@@ -128,6 +151,7 @@ def qwen(folder, seed, vision, text, processor, tied=True, dtype=torch.float32):
     model = Qwen3VLForConditionalGeneration.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager"
     ).eval()
+    videos_settings = videos or {"size": {"shortest_edge": 512, "longest_edge": 12000}}
     cases = []
     for names, words in CASES:
         prompt = tokenizer.apply_chat_template(
@@ -148,8 +172,61 @@ def qwen(folder, seed, vision, text, processor, tied=True, dtype=torch.float32):
         model.model.rope_deltas = None
         case = {"images": names, "text": words, "ids": ids[0].tolist()}
         cases.append({**case, **answer(model, ids, **more)})
-    print(folder.name, [(len(c["ids"]), len(c["tokens"])) for c in cases], flush=True)
-    expect(folder, cases=cases)
+    videos = watch(folder, model, tokenizer, prepare, vision, videos_settings)
+    print(folder.name, [(len(c["ids"]), len(c["tokens"])) for c in cases + videos], flush=True)
+    expect(folder, cases=cases, videos=videos)
+
+
+def watch(folder, model, tokenizer, prepare, vision, settings):
+    """The answers to prompts about videos. Frames are resized with Pillow before."""
+    patch, merge = vision["patch_size"], vision["spatial_merge_size"]
+    together = vision["temporal_patch_size"]
+    video = Qwen3VLVideoProcessor(
+        patch_size=patch,
+        merge_size=merge,
+        temporal_patch_size=together,
+        do_sample_frames=False,
+        **settings,
+    )
+    (folder / "video_preprocessor_config.json").write_text(
+        json.dumps({**settings, "patch_size": patch, "merge_size": merge})
+    )
+    processor = Qwen3VLProcessor(
+        image_processor=prepare, tokenizer=tokenizer, video_processor=video
+    )
+    videos = []
+    for count, sides, fps, words in VIDEOS:
+        content = [{"type": "video"}, {"type": "text", "text": words}]
+        prompt = tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+        least, most = settings["size"]["shortest_edge"], settings["size"]["longest_edge"]
+        if settings.get("cap_pixels_per_frame"):
+            cap = min(settings["max_video_tokens"] * (patch * merge) ** 2, most // count)
+            most = max(cap, int(least * 1.05)) * count
+        height, width = smart_resize(
+            count, sides[1], sides[0], together, patch * merge, least, most
+        )
+        shown = [f.resize((width, height), Image.Resampling.BICUBIC) for f in frames(count, sides)]
+        shown = torch.stack([torch.from_numpy(np.array(f)).permute(2, 0, 1) for f in shown])
+        inputs = processor(
+            text=[prompt],
+            videos=[shown],
+            video_metadata=[
+                VideoMetadata(total_num_frames=count, fps=fps, frames_indices=list(range(count)))
+            ],
+            do_resize=False,
+            return_tensors="pt",
+        )
+        model.model.rope_deltas = None
+        more = {
+            key: inputs[key]
+            for key in ("pixel_values_videos", "video_grid_thw", "mm_token_type_ids")
+        }
+        case = {"frames": count, "sides": sides, "fps": fps, "text": words}
+        case["ids"] = inputs["input_ids"][0].tolist()
+        videos.append({**case, **answer(model, inputs["input_ids"], **more)})
+    return videos
 
 
 SMOL = ["<|im_start|>", "<|im_end|>", "<end_of_utterance>", "<image>", "<fake_token_around_image>"]
@@ -329,7 +406,15 @@ def main():
                 "longest_edge": rng.choice([6, 12, 30]) * side**2,
             }
             text = qwen_text(rng.choice([(2, 2, 2), (4, 1, 1), (0, 3, 3)]))
-            qwen(folder, seed + n, vision, text, {"size": pixels}, rng.random() < 0.5)
+            tied = rng.random() < 0.5
+            edges = {
+                "shortest_edge": rng.choice([64, 2000]),
+                "longest_edge": side**2 * rng.choice([20, 60]),
+            }
+            videos = {"size": edges}
+            if rng.random() < 0.5:
+                videos |= {"cap_pixels_per_frame": True, "max_video_tokens": rng.choice([2, 6])}
+            qwen(folder, seed + n, vision, text, {"size": pixels}, tied, videos=videos)
         return
     only = set(sys.argv[2:])
     for name, make in jobs().items():

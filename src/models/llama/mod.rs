@@ -45,7 +45,7 @@ use weights::{Naming, Weights};
 pub use cache::KvCache;
 pub use embedder::EMBEDDER;
 pub use reranker::RERANKER;
-pub use seeing::{PictureEye, SeeingDecoder};
+pub use seeing::{PictureEye, SeeingDecoder, VideoEye};
 pub(super) use shape::DecoderShape;
 pub use sight::{PictureStates, Sight};
 

@@ -20,6 +20,26 @@ pub trait PictureEye {
 
     /// The vectors of a picture. `meter` measures the work of the network. Fails if the picture cannot be prepared.
     fn look(&self, picture: &RgbImage, meter: &Meter) -> std::result::Result<PictureStates, Fault>;
+
+    /// The eye for videos, if there is one.
+    fn video(&self) -> Option<&dyn VideoEye> {
+        None
+    }
+}
+
+/// Turns pieces of a video into the vectors that a decoder reads.
+pub trait VideoEye {
+    /// The token that stands for a vector of a video, and the mark of a video in a prompt.
+    fn mark(&self) -> (u32, &str);
+
+    /// The number of frames in a piece.
+    fn frames(&self) -> usize;
+
+    /// The vectors of one piece of a video that has `all` frames; its text is that at `seconds`. Fails if a frame cannot be prepared.
+    fn watch(&self, piece: &[&RgbImage], all: usize, meter: &Meter) -> std::result::Result<PictureStates, Fault>;
+
+    /// The text that takes the place of a piece in a prompt.
+    fn text(&self, vectors: u32, seconds: f64) -> String;
 }
 
 /// A decoder with an eye.
@@ -62,6 +82,40 @@ impl<E: PictureEye> Decoder for SeeingDecoder<E> {
             };
             let (rows, columns) = states.grid;
             seen.push(SeenPicture { print, vectors: rows * columns, text: states.text.clone() });
+        }
+        Ok(seen)
+    }
+
+    fn video_mark(&self) -> Option<(u32, &str)> {
+        self.eye.video().map(VideoEye::mark)
+    }
+
+    fn watch(&mut self, frames: &[(f64, &RgbImage)]) -> std::result::Result<Vec<SeenPicture>, Fault> {
+        let Some(eye) = self.eye.video() else {
+            return Err(Fault::failed("this model does not see videos".to_owned()));
+        };
+        let (each, mut seen) = (eye.frames().max(1), Vec::new());
+        for piece in frames.chunks(each) {
+            // the last frame fills the last piece
+            let last = piece[piece.len() - 1];
+            let full: Vec<_> = piece.iter().copied().chain(std::iter::repeat(last)).take(each).collect();
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&frames.len().to_le_bytes());
+            for (_, frame) in &full {
+                hasher.update(&fingerprint(frame));
+            }
+            let print = *hasher.finalize().as_bytes();
+            let states = match self.text.sight.get(&print) {
+                Some(known) => known,
+                None => {
+                    let pictures: Vec<&RgbImage> = full.iter().map(|(_, frame)| *frame).collect();
+                    let states = eye.watch(&pictures, frames.len(), &self.meter)?;
+                    self.text.sight.keep(print, states)
+                }
+            };
+            let vectors = states.grid.0 * states.grid.1;
+            let seconds = (full[0].0 + full[each - 1].0) / 2.0;
+            seen.push(SeenPicture { print, vectors, text: eye.text(vectors, seconds) });
         }
         Ok(seen)
     }

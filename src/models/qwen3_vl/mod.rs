@@ -6,7 +6,7 @@ mod tower;
 
 use super::{
     Family, ModelOptions,
-    llama::{self, DecoderShape, PictureEye, PictureStates, SeeingDecoder},
+    llama::{self, DecoderShape, PictureEye, PictureStates, SeeingDecoder, VideoEye},
 };
 use crate::{
     error::Fault,
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 use image::RgbImage;
-use pictures::PictureRule;
+use pictures::{PicturePatches, PictureRule};
 use serde_json::Value as Json;
 use tower::{Tower, TowerConfig};
 
@@ -50,7 +50,8 @@ const USUAL_SIDE: usize = 448;
 fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     let text = config.part("text_config")?;
     let tower = TowerConfig::read(&config.part("vision_config")?)?;
-    Ok(CostModel { picture: tower.cost(USUAL_SIDE), ..llama::cost(&text)? })
+    let picture_tokens = ((USUAL_SIDE / tower.patch / tower.merge) as f64).powi(2);
+    Ok(CostModel { picture: tower.cost(USUAL_SIDE), picture_tokens, ..llama::cost(&text)? })
 }
 
 fn load(
@@ -67,13 +68,15 @@ fn load(
         return Err(Fault::model(format!("{}: {why}", config.name())));
     }
     let token = config.token("image_token_id", shape.vocab)?.unwrap_or(151_655);
+    let video_token = config.token("video_token_id", shape.vocab)?.unwrap_or(151_656);
     let rule = PictureRule::read(&checkpoint.processor("image_processor")?, &settings, loading.picture_pixels)?;
+    let videos = PictureRule::of_videos(&checkpoint.processor("video_processor")?, &settings, loading.picture_pixels)?;
     let parts = llama::parts(checkpoint, &text, &shape, loading)?;
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
     let tower = Tower::load(settings, &vb.pp("model.visual")).map_err(failed)?;
     let text = llama::seeing_network(shape, "model.language_model", vb, Some(sections(&text)?))?;
     let meter = loading.meter.clone();
-    let eye = PatchEye { tower, rule };
+    let eye = PatchEye { tower, rule, videos, video_token };
     Ok(TextGenerator::new(SeeingDecoder { text, eye, token, meter }, parts))
 }
 
@@ -97,21 +100,54 @@ fn sections(text: &Config) -> std::result::Result<[usize; 3], Fault> {
     }
 }
 
+/// The mark of a video in a prompt, and of each of its vectors.
+const VIDEO_MARK: &str = "<|video_pad|>";
+
 /// The tower with the preparation of its pictures.
 struct PatchEye {
     tower: Tower,
     rule: PictureRule,
+    videos: PictureRule,
+    video_token: u32,
+}
+
+impl PatchEye {
+    /// The vectors of a prepared picture or piece of a video.
+    fn states(&self, prepared: &PicturePatches, meter: &Meter) -> std::result::Result<PictureStates, Fault> {
+        let (states, deep) = meter.time(Phase::Picture, 1, || self.tower.see(prepared)).map_err(failed)?;
+        let grid = self.tower.grid(prepared);
+        let text = Self::MARK.repeat((grid.0 * grid.1) as usize);
+        Ok(PictureStates { grid, states, deep, text })
+    }
 }
 
 impl PictureEye for PatchEye {
     const MARK: &'static str = "<|image_pad|>";
 
     fn look(&self, picture: &RgbImage, meter: &Meter) -> std::result::Result<PictureStates, Fault> {
-        let prepared = self.rule.apply(picture)?;
-        let look = || self.tower.see(&prepared);
-        let (states, deep) = meter.time(Phase::Picture, 1, look).map_err(failed)?;
-        let grid = self.tower.grid(&prepared);
-        let text = Self::MARK.repeat((grid.0 * grid.1) as usize);
-        Ok(PictureStates { grid, states, deep, text })
+        self.states(&self.rule.apply(picture)?, meter)
+    }
+
+    fn video(&self) -> Option<&dyn VideoEye> {
+        Some(self)
+    }
+}
+
+impl VideoEye for PatchEye {
+    fn mark(&self) -> (u32, &str) {
+        (self.video_token, VIDEO_MARK)
+    }
+
+    fn frames(&self) -> usize {
+        self.tower.frames()
+    }
+
+    fn watch(&self, piece: &[&RgbImage], all: usize, meter: &Meter) -> std::result::Result<PictureStates, Fault> {
+        self.states(&self.videos.apply_frames(piece, all)?, meter)
+    }
+
+    // The chat template writes the marks of start and end around the whole video too, and transformers keeps them.
+    fn text(&self, vectors: u32, seconds: f64) -> String {
+        format!("<{seconds:.1} seconds><|vision_start|>{}<|vision_end|>", VIDEO_MARK.repeat(vectors as usize))
     }
 }

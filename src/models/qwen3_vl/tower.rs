@@ -133,7 +133,9 @@ const EPS: f64 = 1e-6;
 pub(super) struct Tower {
     config: TowerConfig,
     /// (3 · patch · patch, width): the sum over the frames of a patch, which are equal in a still picture.
-    patches: Tensor,
+    still: Tensor,
+    /// The same for each frame of a patch.
+    moving: Vec<Tensor>,
     bias: Tensor,
     /// (side · side, width)
     positions: Tensor,
@@ -147,7 +149,8 @@ pub(super) struct Tower {
 impl Tower {
     pub(super) fn load(config: TowerConfig, vb: &VarBuilder<'_>) -> Result<Tower> {
         let TowerConfig { width: w, inner, patch, frames, side, .. } = config;
-        let weight = vb.get((w, 3, frames, patch, patch), "patch_embed.proj.weight")?.sum(2)?;
+        let weight = vb.get((w, 3, frames, patch, patch), "patch_embed.proj.weight")?;
+        let map = |weight: Tensor| weight.reshape((w, ()))?.t()?.contiguous();
         let block = |n: usize| {
             let vb = vb.pp("blocks").pp(n);
             Ok(Block {
@@ -161,7 +164,8 @@ impl Tower {
         };
         let deep = |n: usize| Merger::load(&config, true, &vb.pp("deepstack_merger_list").pp(n));
         Ok(Tower {
-            patches: weight.reshape((w, ()))?.t()?.contiguous()?,
+            still: map(weight.sum(2)?)?,
+            moving: (0..frames).map(|n| map(weight.narrow(2, n, 1)?.contiguous()?)).collect::<Result<_>>()?,
             bias: vb.get(w, "patch_embed.proj.bias")?,
             positions: vb.get((side * side, w), "pos_embed.weight")?,
             blocks: (0..config.layers).map(block).collect::<Result<_>>()?,
@@ -173,6 +177,11 @@ impl Tower {
         })
     }
 
+    /// The frames of a patch.
+    pub(super) fn frames(&self) -> usize {
+        self.config.frames
+    }
+
     /// Rows and columns of the vectors of a picture.
     pub(super) fn grid(&self, picture: &PicturePatches) -> (u32, u32) {
         ((picture.rows / self.config.merge) as u32, (picture.columns / self.config.merge) as u32)
@@ -181,9 +190,13 @@ impl Tower {
     /// The vectors of a picture, and those for the first layers of the decoder: each (groups, width of the decoder).
     pub(super) fn see(&self, picture: &PicturePatches) -> Result<(Tensor, Vec<Tensor>)> {
         let count = picture.rows * picture.columns;
-        let pixels = Tensor::from_slice(&picture.values, (count, ()), &self.device)?.to_dtype(self.dtype)?;
-        let x = pixels.matmul(&self.patches)?.broadcast_add(&self.bias)?;
-        let mut x = (x + self.places(picture)?)?.unsqueeze(0)?;
+        let weights = if picture.values.len() == 1 { std::slice::from_ref(&self.still) } else { &self.moving[..] };
+        let mut x = self.places(picture)?.broadcast_add(&self.bias)?;
+        for (values, weights) in picture.values.iter().zip(weights) {
+            let pixels = Tensor::from_slice(values, (count, ()), &self.device)?.to_dtype(self.dtype)?;
+            x = (x + pixels.matmul(weights)?)?;
+        }
+        let mut x = x.unsqueeze(0)?;
         let angles = self.angles(picture)?;
         let group = self.config.merge * self.config.merge;
         let mut deep = vec![None; self.deep.len()];
