@@ -1,9 +1,10 @@
 //! Choosing the most likely of given replies, by their log-likelihood after the prompt.
 
 use super::{
-    decode::{CacheRow, Decoder, Prompt, TextGenerator},
+    decode::{CacheRow, Decoder, TextGenerator},
     job::Job,
     prefix::{Prefix, PromptPosition},
+    prompts::Prompt,
     sampling::log_probability,
 };
 use crate::{

@@ -28,6 +28,7 @@ pub mod pictures;
 pub mod prefix;
 pub mod prenorm;
 pub mod processors;
+mod prompts;
 pub mod quantised;
 pub mod resample;
 mod restrict;
