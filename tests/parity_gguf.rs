@@ -294,7 +294,7 @@ fn a_file_that_cannot_be_loaded_gives_a_clear_error() {
         refused(&file)
     };
     let base = || Copied::of("gguf-bpe");
-    insta::assert_snapshot!(check(base().set("general.architecture", word("mamba"))), @"DIR/a.gguf has the architecture `mamba`, which is not supported; supported in GGUF files: llama, qwen2, qwen3, gemma3");
+    insta::assert_snapshot!(check(base().set("general.architecture", word("mamba"))), @"DIR/a.gguf has the architecture `mamba`, which is not supported; supported in GGUF files: llama, qwen2, qwen3, qwen3vl, gemma3");
     insta::assert_snapshot!(check(base().set("general.architecture", None)), @"DIR/a.gguf lacks `general.architecture`");
     insta::assert_snapshot!(check(base().set("llama.attention.head_count", None)), @"DIR/a.gguf lacks `llama.attention.head_count`");
     insta::assert_snapshot!(check(base().set("llama.expert_count", Value::U32(8))), @"DIR/a.gguf is a mixture of experts, which is not supported");

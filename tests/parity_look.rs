@@ -99,7 +99,8 @@ fn check(path: &Path) {
 
 #[test]
 fn decoders_that_see_equal_transformers() {
-    for name in ["qwen3vl-plain", "qwen3vl-untied", "smolvlm-tiles", "smolvlm-whole", "idefics3-tiles"] {
+    for name in ["qwen3vl-plain", "qwen3vl-untied", "gguf-qwen3vl", "smolvlm-tiles", "smolvlm-whole", "idefics3-tiles"]
+    {
         check(&folder(name));
     }
 }
@@ -131,6 +132,39 @@ fn the_command_line_looks_at_pictures() {
     // an agent that sees fewer pixels sees another picture
     let large = cases.iter().find(|case| case["images"].as_array().unwrap().len() == 1).unwrap();
     assert_ne!(ask(&["small", "--trust"], large)["tokens"], large["tokens"]);
+}
+
+#[test]
+fn a_gguf_file_sees_with_the_projector_beside_it() {
+    let place = Place::new();
+    let (from, image) = (folder("gguf-qwen3vl"), folder("images").join("wide.png"));
+    let to = place.path("model");
+    std::fs::create_dir(&to).unwrap();
+    for name in ["model.gguf", "tokenizer.json"] {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    let text = ["try", "--model", "model/model.gguf", "--prompt", "Hello", "--temperature", "0", "--max-tokens", "4"];
+    let look = [&text[..], &["--image", image.to_str().unwrap()]].concat();
+    // without a projector it reads texts
+    let plain = place.json(&text);
+    let (_, err) = place.run(&look, 2);
+    assert!(err.contains("image"), "{err}");
+    let projector = from.join("mmproj-model.gguf");
+    std::fs::copy(&projector, to.join("mmproj-a.gguf")).unwrap();
+    assert_eq!(place.json(&text)["tokens"], plain["tokens"], "a projector does not change texts");
+    assert_eq!(place.json(&look)["tokens"].as_array().unwrap().len(), 4);
+    std::fs::copy(&projector, to.join("mmproj-b.gguf")).unwrap();
+    let (_, err) = place.run(&look, 4);
+    assert!(err.contains("holds several projectors: mmproj-a.gguf, mmproj-b.gguf"), "{err}");
+    std::fs::remove_file(to.join("mmproj-b.gguf")).unwrap();
+    // damaged, and of another model
+    let bytes = std::fs::read(&projector).unwrap();
+    std::fs::write(to.join("mmproj-a.gguf"), &bytes[..bytes.len() - 100]).unwrap();
+    let (_, err) = place.run(&look, 4);
+    assert!(err.contains("mmproj-a.gguf is truncated"), "{err}");
+    std::fs::copy(folder("gguf-qwen3").join("model.gguf"), to.join("mmproj-a.gguf")).unwrap();
+    let (_, err) = place.run(&look, 4);
+    assert!(err.contains("has the projector type (none); expected qwen3vl_merger"), "{err}");
 }
 
 /// A cast with a decoder that sees reads the text in pictures into the journal.

@@ -301,6 +301,7 @@ pub fn only_gguf(folder: &Path) -> Result<Option<PathBuf>, HubError> {
     }
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|ending| ending == "gguf") && file.is_file());
+    files.retain(|file| !is_projector(file));
     files.sort();
     match files.len() {
         0 | 1 => Ok(files.pop()),
@@ -312,6 +313,20 @@ pub fn only_gguf(folder: &Path) -> Result<Option<PathBuf>, HubError> {
             ))
         }
     }
+}
+
+/// True for the name of a projector (`mmproj-….gguf`): the image tower of the model beside it.
+fn is_projector(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().contains("mmproj"))
+}
+
+/// The projectors in a folder, sorted by name.
+pub fn projectors(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_one = |file: &PathBuf| file.extension().is_some_and(|ending| ending == "gguf") && is_projector(file);
+    let mut found: Vec<PathBuf> = entries.filter(|file| is_one(file) && file.is_file()).collect();
+    found.sort();
+    found
 }
 
 /// The folder, if it is a complete checkpoint.

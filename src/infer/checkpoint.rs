@@ -142,16 +142,20 @@ impl Checkpoint {
         }
     }
 
-    /// The weights by name. Each is converted to `dtype` on `device` when it is read.
+    /// The weights by name. Each is converted to `dtype` on `device` when it is read. Of a GGUF file they are those of the
+    /// projector beside it.
     pub fn weights(&self, dtype: DType, device: &Device) -> Result<VarBuilder<'static>, Fault> {
         match &self.stored {
             Stored::Safetensors(files) => {
                 let weights = Safetensors::open(files)?;
                 Ok(VarBuilder::from_backend(Box::new(weights), dtype, device.clone()))
             }
-            Stored::Gguf(gguf) => {
-                Err(Fault::model(format!("{}: only language models are read from GGUF files", gguf.path.display())))
-            }
+            Stored::Gguf(gguf) => match gguf.projector() {
+                Some(projector) => projector.tower(dtype, device),
+                None => {
+                    Err(Fault::model(format!("{}: only language models are read from GGUF files", gguf.path.display())))
+                }
+            },
         }
     }
 
@@ -234,7 +238,7 @@ impl Checkpoint {
     fn holds_weights(&self, file: &Path) -> bool {
         match &self.stored {
             Stored::Safetensors(files) => files.iter().any(|f| f == file),
-            Stored::Gguf(gguf) => gguf.path == file,
+            Stored::Gguf(gguf) => gguf.weight_files().any(|own| own == file),
         }
     }
 

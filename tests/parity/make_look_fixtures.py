@@ -229,6 +229,98 @@ def watch(folder, model, tokenizer, prepare, vision, settings):
     return videos
 
 
+def as_gguf(folder, source):
+    """The checkpoint `source` as two GGUF files in the layout of llama.cpp's converter."""
+    import gguf
+    from safetensors.numpy import load_file
+
+    from make_gguf_fixtures import gguf_name
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = load_file(source / "model.safetensors")
+    config = json.loads((source / "config.json").read_text())
+    text, eye = config["text_config"], config["vision_config"]
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
+    tokens = [t for t, _ in sorted(tokenizer.get_vocab().items(), key=lambda one: one[1])]
+    heads = text["num_attention_heads"]
+    head = text.get("head_dim") or text["hidden_size"] // heads
+    writer = gguf.GGUFWriter(folder / "model.gguf", "qwen3vl")
+    writer.add_context_length(text["max_position_embeddings"])
+    writer.add_embedding_length(text["hidden_size"])
+    writer.add_block_count(text["num_hidden_layers"])
+    writer.add_feed_forward_length(text["intermediate_size"])
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(text["num_key_value_heads"])
+    writer.add_layer_norm_rms_eps(text["rms_norm_eps"])
+    writer.add_rope_freq_base(text["rope_parameters"]["rope_theta"])
+    writer.add_rope_dimension_sections([*text["rope_parameters"]["mrope_section"], 0])
+    writer.add_num_deepstack_layers(len(eye["deepstack_visual_indexes"]))
+    writer.add_key_length(head)
+    writer.add_value_length(head)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    marks = [gguf.TokenType.CONTROL if t in QWEN else gguf.TokenType.NORMAL for t in tokens]
+    writer.add_token_types(marks)
+    writer.add_token_merges([])
+    writer.add_eos_token_id(tokenizer.eos_token_id)
+    writer.add_chat_template(tokenizer.chat_template)
+    sight = gguf.GGUFWriter(folder / "mmproj-model.gguf", "clip")
+    sight.add_clip_has_vision_encoder(True)
+    sight.add_clip_projector_type(gguf.VisionProjectorType.QWEN3VL)
+    sight.add_vision_use_gelu(True)
+    sight.add_vision_patch_size(eye["patch_size"])
+    sight.add_vision_embedding_length(eye["hidden_size"])
+    sight.add_vision_feed_forward_length(eye["intermediate_size"])
+    sight.add_vision_projection_dim(eye["out_hidden_size"])
+    sight.add_vision_block_count(eye["depth"])
+    sight.add_vision_head_count(eye["num_heads"])
+    sight.add_vision_spatial_merge_size(eye["spatial_merge_size"])
+    sight.add_vision_attention_layernorm_eps(1e-6)
+    deep = eye["deepstack_visual_indexes"]
+    sight.add_vision_is_deepstack_layers([n in deep for n in range(eye["depth"])])
+    pictures_of = json.loads((source / "preprocessor_config.json").read_text())
+    sight.add_vision_image_mean(pictures_of["image_mean"])
+    sight.add_vision_image_std(pictures_of["image_std"])
+    sight.add_uint32("clip.vision.image_min_pixels", pictures_of["size"]["shortest_edge"])
+    sight.add_uint32("clip.vision.image_max_pixels", pictures_of["size"]["longest_edge"])
+    parts = {
+        "patch_embed.proj": "v.patch_embd",
+        "pos_embed": "v.position_embd",
+        "merger.norm": "v.post_ln",
+        "merger.linear_fc1": "mm.0",
+        "merger.linear_fc2": "mm.2",
+    }
+    for n in range(eye["depth"]):
+        here, there = f"blocks.{n}", f"v.blk.{n}"
+        parts |= {f"{here}.norm1": f"{there}.ln1", f"{here}.norm2": f"{there}.ln2"}
+        parts |= {f"{here}.attn.qkv": f"{there}.attn_qkv", f"{here}.attn.proj": f"{there}.attn_out"}
+        parts |= {f"{here}.mlp.linear_fc1": f"{there}.ffn_up"}
+        parts |= {f"{here}.mlp.linear_fc2": f"{there}.ffn_down"}
+    for n, layer in enumerate(deep):
+        for own, name in [("norm", "norm"), ("linear_fc1", "fc1"), ("linear_fc2", "fc2")]:
+            parts[f"deepstack_merger_list.{n}.{own}"] = f"v.deepstack.{layer}.{name}"
+    for name, weight in weights.items():
+        if name.startswith("model.visual."):
+            own, end = name.removeprefix("model.visual.").rsplit(".", 1)
+            to = f"{parts[own]}.{end}"
+            if to == "v.patch_embd.weight":
+                sight.add_tensor(to + ".1", np.ascontiguousarray(weight[:, :, 1]))
+                weight = np.ascontiguousarray(weight[:, :, 0])
+            sight.add_tensor(to, weight)
+        else:
+            plain = name.replace("model.language_model.", "model.")
+            writer.add_tensor(gguf_name(plain, "qwen3"), weight)
+    for one in (writer, sight):
+        one.write_header_to_file()
+        one.write_kv_data_to_file()
+        one.write_tensors_to_file()
+        one.close()
+    for name in ("tokenizer.json", "video_preprocessor_config.json", "expected.json"):
+        shutil.copy(source / name, folder / name)
+    print(folder.name, flush=True)
+
+
 SMOL = ["<|im_start|>", "<|im_end|>", "<end_of_utterance>", "<image>", "<fake_token_around_image>"]
 SMOL += ["<global-img>"] + [f"<row_{r}_col_{c}>" for r in range(1, 4) for c in range(1, 4)]
 # the template of transformers.models.smolvlm (Apache-2.0), without videos
@@ -358,6 +450,7 @@ def jobs():
             tied=False,
             dtype=torch.bfloat16,
         ),
+        "gguf-qwen3vl": lambda f: as_gguf(f, ROOT / "qwen3vl-plain"),
         "smolvlm-tiles": lambda f: smol(f, 83, smol_vision(), tiles),
         "smolvlm-whole": lambda f: smol(
             f,

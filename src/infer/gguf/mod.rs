@@ -4,11 +4,14 @@
 
 mod gemma;
 pub mod header;
+mod meta;
+mod projector;
 mod refused;
 mod tensors;
 mod tokenizer;
 
 pub use header::Lists;
+use meta::{Meta, number, shown, whole};
 pub use tensors::Tensors;
 
 use crate::{
@@ -18,21 +21,17 @@ use crate::{
 };
 use candle_core::{
     DType, Device,
-    quantized::{
-        GgmlDType,
-        gguf_file::{Content, Value},
-    },
+    quantized::{GgmlDType, gguf_file::Content},
 };
 use serde_json::{Value as Json, json};
 use std::{
-    collections::HashMap,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 /// The supported architectures. Llama, SmolLM2, TinyLlama and most Mistral models are `llama`; Qwen 2.5 is `qwen2`.
-pub const ARCHITECTURES: &[&str] = &["llama", "qwen2", "qwen3", "gemma3"];
+pub const ARCHITECTURES: &[&str] = &["llama", "qwen2", "qwen3", "qwen3vl", "gemma3"];
 
 /// A GGUF file whose header was read; weights are not touched before [`Gguf::weights`].
 #[derive(Debug, Clone)]
@@ -40,6 +39,8 @@ pub struct Gguf {
     /// The file.
     pub path: PathBuf,
     content: Arc<Content>,
+    /// The image tower of a model that sees, from a file beside it.
+    projector: Option<Arc<Gguf>>,
 }
 
 impl Gguf {
@@ -59,7 +60,20 @@ impl Gguf {
         let named = |what: String| Fault::model(format!("{} {what}", path.display()));
         let file = files::open(path).map_err(|e| named(format!("cannot be opened: {e}")))?;
         let length = file.metadata().map_err(|e| named(format!("cannot be read: {e}")))?.len();
-        Gguf::read(path, BufReader::with_capacity(1 << 20, file), length, lists)
+        let gguf = Gguf::read(path, BufReader::with_capacity(1 << 20, file), length, lists)?;
+        if gguf.meta().text("general.architecture").ok().flatten() != Some("qwen3vl") {
+            return Ok(gguf);
+        }
+        let projector = Gguf::projector_beside(path)?.map(Arc::new);
+        if projector.is_none() {
+            tracing::warn!(file = %path.display(), "no projector (mmproj-….gguf) is beside the model: it reads texts only");
+        }
+        Ok(Gguf { projector, ..gguf })
+    }
+
+    /// The file of the image tower, if the model has one.
+    pub fn projector(&self) -> Option<&Gguf> {
+        self.projector.as_deref()
     }
 
     /// Reads the header from `file`, a reader at the first byte. `path` is the name in errors, `length` the file's
@@ -67,7 +81,7 @@ impl Gguf {
     pub fn read(path: &Path, file: impl BufRead, length: u64, lists: Lists) -> Result<Gguf, Fault> {
         let named = |what: String| Fault::model(format!("{} {what}", path.display()));
         let content = header::read(file, length, lists).map_err(named)?;
-        let gguf = Gguf { path: path.to_owned(), content: Arc::new(content) };
+        let gguf = Gguf { path: path.to_owned(), content: Arc::new(content), projector: None };
         gguf.is_whole(length).map_err(named)?;
         Ok(gguf)
     }
@@ -140,6 +154,7 @@ impl Gguf {
         let kind = match architecture {
             "llama" if window.is_some() => "mistral",
             "gemma3" => "gemma3_text",
+            "qwen3vl" => "qwen3",
             other => other,
         };
         let ends = ["eos", "eot", "eom"].map(|end| meta.count(&format!("tokenizer.ggml.{end}_token_id")));
@@ -164,7 +179,10 @@ impl Gguf {
         if is_gemma {
             gemma::complete(&of, &mut config, (width, heads, head))?;
         }
-        Ok(config)
+        match &self.projector {
+            Some(projector) => projector.seeing(config, &of, &meta),
+            None => Ok(config),
+        }
     }
 
     /// The file's own names of the keys of `config.json`.
@@ -191,14 +209,31 @@ impl Gguf {
                 made.map(|json| Some(json.to_string()))
                     .map_err(|why| Fault::model(format!("{} {why}", self.path.display())))
             }
+            "preprocessor_config.json" | "video_preprocessor_config.json" => {
+                let Some(projector) = &self.projector else { return Ok(None) };
+                let beside = self.beside(name);
+                if beside.exists() {
+                    return super::checkpoint::read(&beside);
+                }
+                let made = projector.pictures(name.starts_with("video"));
+                made.map(|json| Some(json.to_string()))
+                    .map_err(|why| Fault::model(format!("{} {why}", projector.path.display())))
+            }
             _ => Ok(None),
         }
     }
 
-    /// The files that a reply depends on: the GGUF file, and a `tokenizer.json` beside it.
+    /// The files that a reply depends on: the GGUF file, its projector, and the settings beside it that come before its own.
     pub fn files(&self) -> Vec<PathBuf> {
-        let beside = self.beside("tokenizer.json");
-        [self.path.clone()].into_iter().chain(beside.exists().then_some(beside)).collect()
+        let beside = ["tokenizer.json", "preprocessor_config.json", "video_preprocessor_config.json"];
+        let used = if self.projector.is_some() { 3 } else { 1 };
+        let beside = beside[..used].iter().map(|name| self.beside(name)).filter(|file| file.exists());
+        self.weight_files().map(Path::to_owned).chain(beside).collect()
+    }
+
+    /// The files of its weights.
+    pub fn weight_files(&self) -> impl Iterator<Item = &Path> {
+        [&*self.path].into_iter().chain(self.projector.iter().map(|projector| &*projector.path))
     }
 
     fn beside(&self, name: &str) -> PathBuf {
@@ -243,7 +278,12 @@ impl Gguf {
             _ => stored(shape, dtype),
         };
         let all = infos.iter().map(|(name, info)| one(name, info.shape.dims(), info.ggml_dtype).unwrap_or(0));
-        all.fold(0, u64::saturating_add)
+        // the tower becomes floating
+        let tower = self.projector.iter().flat_map(|projector| projector.content.tensor_infos.values()).map(|info| {
+            let each = each.unwrap_or(info.ggml_dtype.type_size() as u64 / info.ggml_dtype.block_size().max(1) as u64);
+            stored(info.shape.dims(), F32).unwrap_or(0) / 4 * each
+        });
+        all.chain(tower).fold(0, u64::saturating_add)
     }
 
     /// The tensors by name. Each is read to `device` on demand; quantised ones stay quantised.
@@ -270,6 +310,11 @@ impl Gguf {
 /// The first line of an error; candle may put a backtrace below it.
 fn said(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// True for tensors that are not quantised.
+fn is_floating(dtype: GgmlDType) -> bool {
+    matches!(dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
 }
 
 /// The bytes of a tensor in the file; none if the number overflows.
@@ -323,76 +368,4 @@ fn alias(key: &str) -> Option<&'static str> {
         "eos_token_id" => "tokenizer.ggml.eos_token_id",
         _ => return None,
     })
-}
-
-/// The metadata of a file; all keys get a prefix. A value of another type than requested is an error.
-struct Meta<'a> {
-    values: &'a HashMap<String, Value>,
-    prefix: String,
-}
-
-impl<'a> Meta<'a> {
-    fn typed<T>(
-        &self,
-        key: &str,
-        expected: &str,
-        read: impl FnOnce(&'a Value) -> Option<T>,
-    ) -> Result<Option<T>, String> {
-        let key = format!("{}{key}", self.prefix);
-        let Some(value) = self.values.get(&key) else { return Ok(None) };
-        read(value).map(Some).ok_or_else(|| format!("states `{key}` as {}; it must be {expected}", shown(value)))
-    }
-    fn text(&self, key: &str) -> Result<Option<&'a str>, String> {
-        self.typed(key, "text", |v| v.to_string().ok().map(String::as_str))
-    }
-    fn truth(&self, key: &str) -> Result<Option<bool>, String> {
-        self.typed(key, "true or false", |v| v.to_bool().ok())
-    }
-    fn count(&self, key: &str) -> Result<Option<u64>, String> {
-        self.typed(key, "a whole number", whole)
-    }
-    fn number(&self, key: &str) -> Result<Option<f64>, String> {
-        self.typed(key, "a number", |v| number(v).filter(|n| n.is_finite()))
-    }
-    fn list<T>(&self, key: &str, of: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<Vec<T>>, String> {
-        self.typed(key, &format!("a list of {of}"), |v| v.to_vec().ok()?.iter().map(read).collect())
-    }
-    fn texts(&self, key: &str) -> Result<Option<Vec<&'a str>>, String> {
-        self.list(key, "texts", |v| v.to_string().ok().map(String::as_str))
-    }
-}
-
-/// A value as an error shows it.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Array(list) => format!("a list of {}", list.len()),
-        Value::String(text) => format!("{:?}", text.chars().take(40).collect::<String>()),
-        Value::Bool(truth) => truth.to_string(),
-        other => number(other).map_or_else(|| format!("{other:?}"), |n| n.to_string()),
-    }
-}
-
-/// A whole number of any width that is not negative.
-fn whole(value: &Value) -> Option<u64> {
-    match value {
-        Value::I8(n) => u64::try_from(*n).ok(),
-        Value::I16(n) => u64::try_from(*n).ok(),
-        Value::I32(n) => u64::try_from(*n).ok(),
-        Value::I64(n) => u64::try_from(*n).ok(),
-        Value::Bool(_) => None,
-        other => other.to_u64().ok(),
-    }
-}
-
-/// Any number.
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::F32(n) => Some(f64::from(*n)),
-        Value::F64(n) => Some(*n),
-        Value::I8(n) => Some(f64::from(*n)),
-        Value::I16(n) => Some(f64::from(*n)),
-        Value::I32(n) => Some(f64::from(*n)),
-        Value::I64(n) => Some(*n as f64),
-        other => whole(other).map(|n| n as f64),
-    }
 }

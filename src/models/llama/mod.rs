@@ -27,6 +27,7 @@ use crate::{
         cost::{CostModel, Pass, Transformer},
         decode::{CacheRow, Decoder, GeneratorParts, TextGenerator},
         failed,
+        gguf::Gguf,
         ops::{Linear, Table},
         prefix::PromptPosition,
         processors::LogitsProcessors,
@@ -119,6 +120,19 @@ pub(super) fn parts(
         meter: loading.meter.clone(),
         context_tokens: loading.context_tokens.unwrap_or(shape.positions).min(shape.positions),
     })
+}
+
+/// The network of a model that sees and whose text part is a GGUF file.
+pub(super) fn seeing_gguf(
+    gguf: &Gguf,
+    shape: DecoderShape,
+    loading: &ModelOptions,
+    sections: Option<[usize; 3]>,
+) -> std::result::Result<Llama, Fault> {
+    let weights = Weights::gguf(gguf.weights(&loading.device)?, Naming::Usual, loading.dtype);
+    let shape = DecoderShape { biases: weights.biases(), ..shape };
+    let network = Llama::load(shape, RopeLayout::Halves, weights, Use::Tokens).map_err(|error| gguf.unfit(&error))?;
+    Ok(Llama { sight: Sight::new(sections), ..network })
 }
 
 /// The network of a model that sees: its text part is below `prefix`.

@@ -74,7 +74,11 @@ fn load(
     let parts = llama::parts(checkpoint, &text, &shape, loading)?;
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
     let tower = Tower::load(settings, &vb.pp("model.visual")).map_err(failed)?;
-    let text = llama::seeing_network(shape, "model.language_model", vb, Some(sections(&text)?))?;
+    let sections = Some(sections(&text)?);
+    let text = match checkpoint.gguf() {
+        Some(gguf) => llama::seeing_gguf(gguf, shape, loading, sections)?,
+        None => llama::seeing_network(shape, "model.language_model", vb, sections)?,
+    };
     let meter = loading.meter.clone();
     let eye = PatchEye { tower, rule, videos, video_token };
     Ok(TextGenerator::new(SeeingDecoder { text, eye, token, meter }, parts))
