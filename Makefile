@@ -8,7 +8,7 @@ ELENCHUS := $(TARGET)/release/elenchus
 DAY := examples/media/day1.mp4
 REAL := $(abspath $(or $(ELENCHUS_REAL),$(ELENCHUS_MODELS),$(if $(ELENCHUS_CACHE),$(ELENCHUS_CACHE)/models),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elenchus/models))
 
-.PHONY: help demo quick test fmt lint ruff doc unit clients browser-test book real pytest deny ffmpeg soak bench world starter figures fuzz
+.PHONY: cuda help demo quick test fmt lint ruff doc unit clients browser-test book real pytest deny ffmpeg soak bench world starter figures fuzz
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -86,6 +86,10 @@ book: ## build the pages of docs/ as a book into target/book (mdBook; `make unit
 		$(CARGO) install --quiet mdbook --version 0.5.4 --locked --no-default-features --root $(TARGET)/tools || \
 		{ echo "notice: mdBook cannot be built; the book is not made"; exit 0; }; \
 	mdbook=$$(command -v mdbook || echo $(TARGET)/tools/bin/mdbook); $$mdbook build docs
+
+# Not part of the checks: the kernels take 20 minutes on two cores.
+cuda: ## build the program for NVIDIA GPUs, without a GPU or a CUDA toolkit (docs/cuda.md)
+	bash benches/cuda/build.sh
 
 soak: ffmpeg ## kill runs at random moments and check the memo each time, for MINUTES (10); then load the server for a minute
 	$(CARGO) build --release --locked
