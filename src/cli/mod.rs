@@ -5,10 +5,12 @@ mod calibrate;
 mod check;
 mod common;
 mod completions;
+mod confirm;
 mod cut;
 mod decoding;
 mod describe;
 mod doctor;
+mod downloads;
 mod eval;
 mod eval_data;
 mod eval_table;
@@ -25,6 +27,8 @@ mod list;
 mod mcp;
 mod memo;
 mod models;
+mod models_keep;
+mod models_pull;
 mod names;
 mod out;
 mod plan;
@@ -156,7 +160,7 @@ enum Command {
     Init(init::Args),
     /// Make the background vectors that `floor: true` needs
     Calibrate(calibrate::Args),
-    /// Show agents and model families
+    /// Download, list, check and remove models
     Models(models::Args),
     /// Print the JSON Schema of dialogues, for editors
     Schema(schema::Args),

@@ -16,15 +16,21 @@ pub mod folders;
 pub mod http;
 pub mod inside;
 pub mod listing;
+pub mod pins;
 pub mod project;
+pub mod source;
+pub mod space;
+pub mod stored;
 pub mod trust;
 pub mod verdict;
 pub mod weights;
 
 pub use catalogue::{Catalogue, FoundFile};
-pub use checkpoint::{WeightsPath, WeightsSource};
-pub use folders::{Folders, HubSettings, Network};
+pub use checkpoint::WeightsPath;
+pub use folders::{Folders, HubSettings, Network, Secret};
+pub use pins::Pins;
 pub use project::{PassedOver, Project, ProjectSearch};
+pub use source::WeightsSource;
 pub use trust::Trust;
 
 use crate::error::Fault;
