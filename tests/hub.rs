@@ -666,3 +666,115 @@ fn agents_lock_pins_what_a_project_runs() {
     fs::write(user.path("agents.lock"), "{").expect("written");
     assert!(user.fails(4, &["models", "pull"]).contains("DIR/agents.lock cannot be read"));
 }
+
+/// A hub with tiny models under the names of the cast `laptop`.
+fn laptop(hub: &Hub) {
+    hub.folder("google/siglip2-base-patch16-224", &fixture("siglip-gemma"), None);
+    hub.folder("openai/whisper-base", &fixture("whisper-multi"), None);
+    hub.folder("Qwen/Qwen3-1.7B-GGUF", &fixture("gguf-qwen3"), Some("Qwen3-1.7B-Q8_0.gguf"));
+    hub.folder("sentence-transformers/all-MiniLM-L6-v2", &fixture("bert-mean"), None);
+    hub.folder("cross-encoder/ms-marco-MiniLM-L6-v2", &fixture("head-bert-pair"), None);
+}
+
+const DAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/media/day1.mp4");
+
+#[test]
+fn setup_downloads_tests_and_uses_a_cast() {
+    let user = User::new();
+    laptop(&user.hub);
+    // nothing is downloaded without a yes
+    let proposed = user.ok(&["setup", "--cast", "laptop", "--dry-run", "--json"]).json();
+    let agents = proposed["agents"].as_array().expect("a list");
+    assert_eq!(agents.len(), 5, "{proposed}");
+    for agent in agents {
+        let (bytes, missing) = (agent["bytes"].as_u64(), agent["missing"].as_u64());
+        assert!(bytes > Some(10_000) && bytes == missing && agent["license"] == "apache-2.0", "{agent}");
+    }
+    let eye = agents.iter().find(|agent| agent["agent"] == "laptop-eye").expect("the eye");
+    assert_eq!((&eye["roles"], &eye["estimated"]), (&json!(["eye", "witness"]), &json!(true)), "{eye}");
+    assert!(eye["seconds_per_hour"].as_f64() > Some(0.0));
+    let refused = user.fails(2, &["setup", "--cast", "laptop"]);
+    assert!(refused.contains("make laptop your default cast? Nobody can be asked without a terminal"), "{refused}");
+    assert!(!user.cache().exists(), "nothing was kept");
+
+    let done = user.ok(&["setup", "--cast", "laptop", "--yes", "--json"]).json();
+    assert_eq!((&done["default"], &done["missing"]), (&json!(true), &json!(0)), "{done}");
+    assert_eq!(done["downloaded"], proposed["missing"]);
+    let checks = done["checks"].as_array().expect("a list");
+    assert!(checks.len() == 5 && checks.iter().all(|check| check["status"] == "ok"), "{done}");
+    let eye = done["agents"].as_array().expect("a list").iter().find(|agent| agent["agent"] == "laptop-eye");
+    let eye = eye.expect("the eye");
+    assert!(eye["estimated"] == false && eye["seconds_per_hour"].as_f64() > Some(0.0), "measured now: {eye}");
+    let settings = fs::read_to_string(user.path("elenchus_home/settings.json")).expect("kept");
+    assert_eq!(serde_json::from_str::<Json>(&settings).expect("JSON"), json!({ "cast": "laptop" }));
+
+    // dialogues of the program use it from now on, unless a run chooses another one
+    let video = format!("video={DAY}");
+    let agents = |more: &[&str]| -> Vec<String> {
+        let plan = [&["plan", "video_log", "-i", &video, "--json"], more].concat();
+        let found = user.ok(&plan).json();
+        let agents = found["agents"].as_array().expect("a list");
+        agents.iter().filter_map(|agent| agent["agent"].as_str().map(str::to_owned)).collect()
+    };
+    let own = agents(&[]);
+    assert!(own.contains(&"laptop-eye".to_owned()) && own.iter().all(|name| !name.starts_with("starter")), "{own:?}");
+    assert!(agents(&["--cast", "starter"]).contains(&"starter-clip".to_owned()));
+    let doctor = user.run(&["doctor", "--json"]).json();
+    let cast = doctor.as_array().expect("a list").iter().find(|check| check["name"] == "cast").expect("the cast");
+    assert_eq!(cast["detail"], "laptop (`elenchus setup` chose it)");
+
+    // a second time nothing is downloaded, so nobody is asked, and no network is needed
+    let again = user.ok(&["setup", "--cast", "laptop", "--offline"]);
+    assert!(again.err.contains("laptop is your default cast now; an hour of video takes about"), "{}", again.err);
+    user.ok(&["setup", "--cast", "starter"]);
+    assert!(agents(&[]).contains(&"starter-clip".to_owned()));
+}
+
+#[test]
+fn a_model_that_fails_its_test_is_no_default() {
+    let user = User::new();
+    laptop(&user.hub);
+    // a repository whose weights do not fit its configuration
+    let mut wrong = Model { commit: commit(9), said: json!({}), ..Model::default() };
+    for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+        wrong.files.insert(name.into(), fs::read(fixture("bert-mean").join(name)).expect("read"));
+    }
+    let weights = fs::read(fixture("head-bert-pair").join("model.safetensors")).expect("read");
+    wrong.files.insert("model.safetensors".into(), weights[..1000].to_vec());
+    user.hub.put("sentence-transformers/all-MiniLM-L6-v2", wrong);
+    let ended = user.run(&["setup", "--cast", "laptop", "--yes"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.contains("FAIL  laptop-embedder"), "{}", ended.err);
+    assert!(
+        ended.err.contains("the default cast stays what it was") && !user.path("elenchus_home/settings.json").exists()
+    );
+    // a cast that the hub does not have is refused before anything is downloaded
+    let refused = user.fails(4, &["setup", "--cast", "server", "--yes"]);
+    assert!(refused.contains("models cannot be downloaded") && refused.contains("Qwen/Qwen3-32B-GGUF"), "{refused}");
+}
+
+#[test]
+fn a_default_cast_that_is_gone_is_named() {
+    let user = User::new();
+    fs::create_dir_all(user.path("elenchus_home")).expect("made");
+    fs::write(user.path("elenchus_home/settings.json"), r#"{"cast": "gone"}"#).expect("written");
+    insta::assert_snapshot!(user.fails(2, &["ask", "--journal", "Where?"]), @"
+    error: your default cast, `gone`, does not exist any more
+    hint: `elenchus setup` chooses another one; `--cast starter` does without for one run
+    ");
+    assert!(user.fails(2, &["ask", "--journal", "Where?", "--cast", "starter"]).contains("the journal is empty"));
+    fs::write(user.path("elenchus_home/settings.json"), "{").expect("written");
+    assert!(
+        user.fails(2, &["ask", "--journal", "Where?"])
+            .contains("your settings, DIR/elenchus_home/settings.json, cannot be read")
+    );
+}
+
+#[test]
+fn ask_tells_once_how_to_get_real_models() {
+    let user = User::new();
+    let told =
+        |args: &[&str]| user.run(&[&["ask", "--journal", "Where?"], args].concat()).err.contains("elenchus setup");
+    assert!(!told(&["--json"]) && !told(&["-q"]) && !told(&["--cast", "real"]));
+    assert!(told(&[]) && !told(&[]), "once");
+}

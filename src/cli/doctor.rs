@@ -42,11 +42,7 @@ impl Args {
             out.value(&checks)?;
         } else {
             for check in &checks {
-                let word = match check.status {
-                    Status::Ok => "ok",
-                    Status::Warn => "warn",
-                    Status::Fail => "FAIL",
-                };
+                let word = check.status.word();
                 out.text(format!("{word:>5}  {:14} {}", check.name, check.detail))?;
                 if let Some(hint) = &check.hint {
                     out.text(format!("{:>5}  {:14} hint: {hint}", "", ""))?;

@@ -42,6 +42,7 @@ mod search;
 mod serve;
 mod session;
 mod settings;
+mod setup;
 mod show;
 mod signals;
 mod source;
@@ -122,6 +123,8 @@ impl Global {
 enum Command {
     /// Ask questions about videos, or about the whole journal
     Ask(ask::Args),
+    /// Choose, download and test models that fit this machine
+    Setup(setup::Args),
     /// Look at videos once, and write down in the journal what was seen, done and heard
     Index(index::Args),
     /// Find lines of the journal by their words
@@ -197,6 +200,7 @@ pub fn main() -> std::process::ExitCode {
     let settings = settings::read(&args.global);
     let result = match args.command {
         Command::Ask(args) => args.run(&out, &settings),
+        Command::Setup(args) => args.run(&out, &settings),
         Command::Index(args) => args.run(&out, &settings),
         Command::Search(args) => args.run(&out, &settings),
         Command::Journal(args) => args.run(&out, &settings),

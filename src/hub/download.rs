@@ -139,8 +139,8 @@ impl Downloader {
         self.pull(&plan, on_progress).await
     }
 
-    /// Asks the hub for the files of a revision. A list of shards is downloaded, and nothing else. Fails if the
-    /// repository has no weights that can be loaded, or if the hub refuses.
+    /// Asks the hub for the files of a revision, and keeps nothing. Fails if the repository has no weights that can be
+    /// loaded, or if the hub refuses.
     pub async fn plan(&self, repo: &str, revision: &str, gguf: Option<&str>) -> Result<PullPlan, HubError> {
         let listing = self.listing(repo, revision).await?;
         if listing.is_gated() && self.settings.token.is_none() {
@@ -182,11 +182,11 @@ impl Downloader {
         match (find("model.safetensors"), find("model.safetensors.index.json")) {
             (Some(single), _) => wanted.push(single),
             (None, Some(index)) => {
-                let cached = self.cached(repo);
-                self.file(&FileFetch { repo, commit: &listing.sha, cached: &cached, listed: index }, &|_| {}).await?;
-                let path = cached.snapshot(&listing.sha).join(&index.name);
+                // read without a place in the cache: a plan changes nothing
+                let url = self.url(&[], repo, &["resolve", &listing.sha, &index.name])?;
+                let text = self.text(&url, repo).await.map_err(|failure| self.unreachable(repo, failure))?;
                 wanted.push(index);
-                for shard in weights::indexed(&path)?.unwrap_or_default() {
+                for shard in weights::shards(&text)? {
                     let listed = find(&shard)
                         .ok_or_else(|| HubError::plain(format!("{repo} lists no {shard}, which its index names")))?;
                     wanted.push(listed);
@@ -198,6 +198,15 @@ impl Downloader {
             return Err(HubError::plain(format!("{repo} is an incomplete checkpoint: it lacks config.json")));
         }
         Ok(wanted)
+    }
+
+    /// The text of `config.json`, without a place in the cache; none for a GGUF file. Fails if it cannot be had.
+    pub async fn config(&self, plan: &PullPlan) -> Result<Option<String>, HubError> {
+        if plan.gguf.is_some() {
+            return Ok(None);
+        }
+        let url = self.url(&[], &plan.repo, &["resolve", &plan.commit, "config.json"])?;
+        self.text(&url, &plan.repo).await.map(Some).map_err(|failure| self.unreachable(&plan.repo, failure))
     }
 
     /// Fails if the disk of the cache has no room for what these plans lack.

@@ -18,6 +18,7 @@ mod lists;
 pub mod pulling;
 pub mod searching;
 pub mod settings;
+pub mod setup;
 pub mod source;
 mod vectors;
 

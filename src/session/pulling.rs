@@ -207,6 +207,11 @@ impl Pulling {
         self.items.iter().map(|item| (&item.wanted, item.plan.as_ref()))
     }
 
+    /// The text of `config.json` of a planned checkpoint; none if it is a GGUF file, or if the hub does not give it.
+    pub async fn config(&self, plan: &PullPlan) -> Option<String> {
+        self.downloader.as_ref()?.config(plan).await.ok()?
+    }
+
     /// Bytes that must be downloaded.
     pub fn missing(&self) -> u64 {
         self.items.iter().filter_map(|item| item.plan.as_ref()).map(PullPlan::missing).sum()

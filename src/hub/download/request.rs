@@ -1,6 +1,6 @@
 //! Requests to the hub: redirects, tries, and what its answers mean.
 
-use super::{Downloader, HubError, listing::RepoListing, refused, transfer::FileFetch};
+use super::{Downloader, HubError, listing::RepoListing, refused};
 use crate::hub::{cache::is_file_name, http};
 use reqwest::{Response, StatusCode, Url, header};
 use std::time::{Duration, SystemTime};
@@ -122,10 +122,10 @@ impl Downloader {
     }
 
     /// The error of a file after the last try.
-    pub(super) fn unreachable(&self, job: &FileFetch<'_>, failure: Failure) -> HubError {
+    pub(super) fn unreachable(&self, repo: &str, failure: Failure) -> HubError {
         match failure {
             Failure::Final(error) => error,
-            Failure::Passing(why, _) => self.silent(job.repo, &why),
+            Failure::Passing(why, _) => self.silent(repo, &why),
         }
     }
 

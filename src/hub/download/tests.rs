@@ -122,7 +122,7 @@ async fn one_gguf_file_of_a_repository_is_downloaded() {
     assert_eq!(CachedRepo::new(cache.path(), "org/name").gguf("main", "model-Q8_0.gguf"), Some(path.path().to_owned()));
     let error = downloader.fetch("org/name", "main", Some("model-Q6_K.gguf"), &|_| {}).await.expect_err("absent");
     insta::assert_snapshot!(error.line(), @"org/name lacks model-Q6_K.gguf (hint: its GGUF files are model-Q4_K_M.gguf, model-Q8_0.gguf)");
-    insta::assert_snapshot!(refusal(&server, None).await, @"org/name lacks model.safetensors (hint: name one of its GGUF files beside `hub`, as `gguf`: model-Q4_K_M.gguf, model-Q8_0.gguf)");
+    insta::assert_snapshot!(refusal(&server, None).await, @"org/name lacks model.safetensors (hint: name one of its GGUF files beside `hub`, as `gguf`, or as org/name:FILE.gguf: model-Q4_K_M.gguf, model-Q8_0.gguf)");
 }
 
 #[test]
@@ -177,7 +177,7 @@ async fn unknown_and_gated_models_have_different_messages() {
     let server = MockServer::start().await;
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(401)).mount(&server).await;
     insta::assert_snapshot!(refusal(&server, None).await, @"HUB refuses access to org/name (401): it is gated or private (hint: accept its terms at HUB/org/name, then set HF_TOKEN to a token of your account)");
-    insta::assert_snapshot!(refusal(&server, Some("hf_secret")).await, @"HUB refuses access to org/name (401): it is gated or private (hint: accept its terms at HUB/org/name with the account that HF_TOKEN belongs to)");
+    insta::assert_snapshot!(refusal(&server, Some("hf_secret")).await, @"HUB refuses access to org/name (401): it is gated or private (hint: accept its terms at HUB/org/name with the account that HF_TOKEN belongs to; a token may also have expired)");
 }
 
 #[tokio::test]

@@ -94,7 +94,9 @@ impl Downloader {
             if !job.is_here(&blob) {
                 let path: Vec<&str> = ["resolve", job.commit].into_iter().chain(job.listed.name.split('/')).collect();
                 let url = self.url(&[], job.repo, &path)?;
-                self.persist(job, &url, &lock, on_progress).await.map_err(|failure| self.unreachable(job, failure))?;
+                self.persist(job, &url, &lock, on_progress)
+                    .await
+                    .map_err(|failure| self.unreachable(job.repo, failure))?;
                 std::fs::rename(&part, &blob).map_err(|error| disk(&blob, &error))?;
             } else if std::fs::metadata(&part).is_ok_and(|meta| meta.len() == 0) {
                 // made by this process, after the other one had renamed its own
