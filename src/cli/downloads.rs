@@ -14,6 +14,9 @@ use std::{
 /// The time between two lines about one file, where no bar is drawn.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// A smaller file has no lines: a model has a dozen of them.
+const MIN_BYTES: u64 = 1_000_000;
+
 /// The files that are being downloaded or checked.
 #[derive(Default)]
 pub(super) struct Downloads {
@@ -32,6 +35,9 @@ struct OneFile {
 impl Downloads {
     /// Shows the progress of a file. Gives the line to print, if no bar is drawn.
     pub(super) fn show(&mut self, progress: &DownloadProgress, all: &MultiProgress, drawn: bool) -> Option<String> {
+        if !drawn && progress.total.is_some_and(|total| total < MIN_BYTES) {
+            return None;
+        }
         let name = format!("{} {}", progress.repo, progress.file);
         let total = progress.total.unwrap_or(progress.done);
         let is_done = progress.total.is_some_and(|total| progress.done >= total);

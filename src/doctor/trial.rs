@@ -114,7 +114,7 @@ pub(super) async fn starter(name: &str, options: &RosterOptions, scratch: &Scrat
         Ok(agent) => agent,
         Err(unready) => return Check::bad(name, Status::Fail, unready.message, hint),
     };
-    match try_out(&agent, scratch).await {
+    match try_out(&agent, scratch, Scores::SumToOne).await {
         Ok(said) => Check::ok(name, said),
         Err(why) => Check::bad(
             name,
@@ -136,7 +136,7 @@ pub async fn measured(name: &str, options: &RosterOptions, scratch: &Scratch) ->
             return (Check::bad(name, Status::Fail, fault.message, &hint), None);
         }
     };
-    let tried = match try_out(&agent, scratch).await {
+    let tried = match try_out(&agent, scratch, Scores::Apart).await {
         Ok(said) => several(&agent, scratch).await.map(|()| said),
         Err(why) => Err(why),
     };
@@ -161,20 +161,20 @@ async fn several(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<(), String
     }
     let replies = join_all(asked.into_iter().map(|request| agent.ask(request, CallContext::default()))).await;
     for reply in replies {
-        sound_reply(&reply.map_err(|error: Fault| error.to_string())?)?;
+        sound_reply(&reply.map_err(|error: Fault| error.to_string())?, Scores::Apart)?;
     }
     Ok(())
 }
 
 /// Asks the agent the first request that it supports, and checks the reply.
-async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, String> {
+async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch, scores: Scores) -> Result<String, String> {
     let requests = scratch.requests().await?;
     let started = std::time::Instant::now();
     let fault = |error: Fault| error.to_string();
     match requests.into_iter().find(|request| agent.card().check(request).is_ok()) {
         Some(request) => {
             let reply = agent.ask(request, CallContext::default()).await.map_err(fault)?;
-            sound_reply(&reply).map(|what| format!("{what} in {} ms", started.elapsed().as_millis()))
+            sound_reply(&reply, scores).map(|what| format!("{what} in {} ms", started.elapsed().as_millis()))
         }
         None => {
             agent.ready().await.map_err(fault)?;
@@ -183,16 +183,28 @@ async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, St
     }
 }
 
+/// What the probabilities of a ranking mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scores {
+    /// The labels are alternatives, so that their probabilities add up to 1.
+    SumToOne,
+    /// Each label may have a probability of its own, as of SigLIP and of rerankers.
+    Apart,
+}
+
 /// Describes a good reply. Fails with the defect of a bad one.
-fn sound_reply(reply: &Reply) -> Result<&'static str, String> {
+fn sound_reply(reply: &Reply, scores: Scores) -> Result<&'static str, String> {
     match reply {
         Reply::Rank(scored) if scored.is_empty() => Err("it ranks nothing".to_owned()),
         Reply::Rank(scored) => {
-            let is_finite = scored.iter().all(|one| one.score.is_finite() && one.probability.is_finite());
+            let is_finite = scored.iter().all(|one| one.score.is_finite() && (0.0..=1.0).contains(&one.probability));
             let total: f32 = scored.iter().map(|one| one.probability).sum();
-            match is_finite && (total - 1.0).abs() < 1e-3 {
-                true => Ok("loads and ranks"),
-                false => Err("its scores are not finite, or the sum of its probabilities is not 1".to_owned()),
+            match (is_finite, scores) {
+                (false, _) => Err("its scores are not finite, or its probabilities are not between 0 and 1".to_owned()),
+                (true, Scores::SumToOne) if (total - 1.0).abs() >= 1e-3 => {
+                    Err("the sum of its probabilities is not 1".to_owned())
+                }
+                (true, _) => Ok("loads and ranks"),
             }
         }
         Reply::Say(SayReply { text, .. }) if text.trim().is_empty() => Err("its reply is empty".to_owned()),
@@ -212,8 +224,12 @@ mod tests {
     use super::*;
     use crate::{exchange::Finish, value::Scored};
 
+    fn check_as(reply: Reply, scores: Scores, is_sound: bool) {
+        assert_eq!(sound_reply(&reply, scores).is_ok(), is_sound, "{reply:?}");
+    }
+
     fn check(reply: Reply, is_sound: bool) {
-        assert_eq!(sound_reply(&reply).is_ok(), is_sound, "{reply:?}");
+        check_as(reply, Scores::SumToOne, is_sound);
     }
 
     #[test]
@@ -227,6 +243,8 @@ mod tests {
         check(ranked(0.75), true);
         check(ranked(f32::NAN), false);
         check(ranked(0.1), false);
+        check_as(ranked(0.1), Scores::Apart, true);
+        check_as(ranked(1.1), Scores::Apart, false);
         check(Reply::Rank(Vec::new()), false);
         check(Reply::Say(SayReply::new(" ", Finish::Stop)), false);
         check(Reply::Embed(vec![1.0, f32::INFINITY]), false);
