@@ -14,6 +14,7 @@ use crate::{
     hub::{Folders, Network, Preferences, listing, space},
     infer::device,
     media,
+    models::golden,
 };
 use serde::Serialize;
 use std::fs;
@@ -73,6 +74,7 @@ pub async fn examine(options: &RosterOptions) -> Vec<Check> {
     let folders = &options.catalogue.folders;
     let mut checks = vec![tools().await, cores(), memory(), devices()];
     checks.extend([cache(folders), disk(options), memo(folders), project(options), cast(folders)]);
+    checks.extend(families(options.device.as_deref()).await);
     let scratch = Scratch::new(folders);
     for name in STARTER {
         checks.push(trial::starter(name, options, &scratch).await);
@@ -135,8 +137,36 @@ fn devices() -> Check {
             format!("cpu; built with {}, but the device cannot be opened", built.join(", ")),
             "check the driver, and that the process may use the device",
         ),
-        (_, found) => Check::ok("devices", format!("{found}, cpu")),
+        (_, found) => {
+            let free =
+                budget::free_on(found).map_or(String::new(), |free| format!(" with {} free", budget::size(free)));
+            Check::ok("devices", format!("{found}{free}, cpu (built with {})", built.join(", ")))
+        }
     }
+}
+
+/// The self-test of each family on the CPU, and on the accelerator that models would use.
+async fn families(device: Option<&str>) -> Vec<Check> {
+    let device = device.unwrap_or_else(|| device::automatic()).to_owned();
+    let devices = if device == "cpu" { vec![device] } else { vec!["cpu".to_owned(), device] };
+    let run = move || golden::families().map(|family| self_test(family, &devices)).collect();
+    tokio::task::spawn_blocking(run).await.unwrap_or_default()
+}
+
+/// One family's self-test on each of these devices.
+fn self_test(family: &str, devices: &[String]) -> Check {
+    const HINT: &str = "update the driver, or use `--device cpu`; models of this family are refused on that device";
+    let name = format!("family {family}");
+    let mut passed = Vec::new();
+    for device in devices {
+        match golden::on(family, device) {
+            Ok(differences) => passed.extend(
+                differences.into_iter().map(|(dtype, difference)| format!("{device} {dtype} ({difference:.0e})")),
+            ),
+            Err(why) => return Check::bad(&name, Status::Fail, format!("{device}: {why}"), HINT),
+        }
+    }
+    Check::ok(&name, format!("computes what is expected: {}", passed.join(", ")))
 }
 
 fn cache(folders: &Folders) -> Check {
