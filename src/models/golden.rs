@@ -70,11 +70,11 @@ golden![
 /// The numbers of each family's replies.
 const EXPECTED: &str = include_str!("golden/expected.json");
 
-/// The largest relative difference (of the whole reply) that is no nonsense. Sums in another order give 1e-5 in f32;
-/// f16 has 11 bits and bf16 has 8, and a wrong result differs by about 1.
+/// The largest relative difference (of the whole reply) that is no nonsense, which differs by about 1. On a CPU, f16 gives
+/// up to 0.013 and bf16 up to 0.18. Sums in another order give 1e-5 in f32.
 fn limit(dtype: DType) -> f32 {
     match dtype {
-        DType::BF16 => 0.2,
+        DType::BF16 => 0.3,
         DType::F16 => 0.05,
         _ => 1e-3,
     }
@@ -266,7 +266,7 @@ fn request(kind: Kind, modality: Modality, own_labels: bool) -> Option<(Request,
             let images = if modality == Modality::Image { vec![item] } else { Vec::new() };
             let inputs = if images.is_empty() { Vec::new() } else { vec![input] };
             let messages = vec![Message { images, ..Message::new("user", "a cat on") }];
-            let choices = vec!["a mat".to_owned(), "the cat".to_owned()];
+            let choices = ["a mat", "the cat", "no", "a cat and the mat"].map(str::to_owned).to_vec();
             (Request::Say(SayRequest { choices, ..SayRequest::new(messages) }), inputs)
         }
         Kind::Hear => {
@@ -321,7 +321,11 @@ fn numbers(reply: &Reply) -> Vec<f32> {
     match reply {
         Reply::Rank(scored) => scored.iter().map(|one| one.score).collect(),
         Reply::Embed(vector) => vector.clone(),
-        Reply::Say(said) | Reply::Look(said) => said.scores.iter().map(|choice| choice.logprob).collect(),
+        // a random model finds all words equally unlikely: what tells is the difference between them
+        Reply::Say(said) | Reply::Look(said) => {
+            let mean = said.scores.iter().map(|choice| choice.logprob).sum::<f32>() / said.scores.len().max(1) as f32;
+            said.scores.iter().map(|choice| choice.logprob - mean).collect()
+        }
         Reply::Hear(speech) => speech.iter().flat_map(|one| one.text.bytes()).map(f32::from).collect(),
         _ => Vec::new(),
     }
@@ -376,6 +380,16 @@ mod tests {
     }
 
     #[test]
+    fn half_formats_stay_within_their_limits() {
+        for dtype in [DType::F16, DType::BF16] {
+            for name in families() {
+                let worst = test(name, &Device::Cpu, dtype).unwrap_or_else(|why| panic!("{name} {dtype:?}: {why}"));
+                println!("{name} {dtype:?} {worst:?}");
+            }
+        }
+    }
+
+    #[test]
     fn nonsense_is_found() {
         let right = [vec![1.0, -2.0, 0.5], vec![0.1, 0.2]];
         let check = |found: &[Vec<f32>], dtype| compare(found, &right, dtype);
@@ -383,7 +397,7 @@ mod tests {
         let near = [vec![1.001, -2.0, 0.5], vec![0.1, 0.2]];
         assert!(check(&near, DType::F32).is_ok_and(|worst| worst > 1e-4) && check(&near, DType::BF16).is_ok());
         let zero = [vec![0.0; 3], vec![0.0; 2]];
-        insta::assert_snapshot!(check(&zero, DType::BF16).expect_err("nonsense"), @"its numbers differ by 1.0e0, expected at most 2e-1");
+        insta::assert_snapshot!(check(&zero, DType::BF16).expect_err("nonsense"), @"its numbers differ by 1.0e0, expected at most 3e-1");
         let swapped = [vec![-2.0, 1.0, 0.5], vec![0.1, 0.2]];
         assert!(check(&swapped, DType::F16).is_err());
         assert!(check(&[vec![f32::NAN, -2.0, 0.5], vec![0.1, 0.2]], DType::BF16).is_err());
