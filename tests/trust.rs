@@ -522,9 +522,9 @@ fn offline_refuses_all_network() {
         None,
         &[&hub[..], &["--offline", "--allow-network"]].concat(),
         4,
-        "a run with --allow-network instead of --offline downloads it",
+        "`elenchus models pull org/name` without --offline downloads it",
     );
-    check(None, &hub, 4, "a run with --allow-network downloads it");
+    check(None, &hub, 4, "downloads it, and so does a run with --allow-network");
     listener.was_not_contacted();
     check(Some("0"), &["run", "d.yaml"], 0, "network: agent far sends text to");
     assert_eq!(listener.heard().len(), 1);

@@ -4,7 +4,7 @@ use super::{Exit, confirm::confirm, out::Out, progress::Bars, settings::report};
 use crate::{
     error::Fault,
     files::size_text,
-    hub::{Catalogue, stored::FileState},
+    hub::{Catalogue, stored::StoredState},
     session::keeping::{self, Verified},
 };
 use serde_json::json;
@@ -67,10 +67,10 @@ fn shown(found: &Verified, out: &Out) -> Result<(), Fault> {
             let (repo, name) = (&snapshot.repo, &file.name);
             let place = snapshot.path.join(name);
             match &file.state {
-                FileState::Ok => checked += 1,
-                FileState::Unstated => out.note(format_args!("{repo} {name}: the hub stated no digest")),
-                FileState::Missing => out.text(format!("{repo} {name}: MISSING ({})", place.display()))?,
-                FileState::Damaged { found } => {
+                StoredState::Ok => checked += 1,
+                StoredState::Unstated => out.note(format_args!("{repo} {name}: the hub stated no digest")),
+                StoredState::Missing => out.text(format!("{repo} {name}: MISSING ({})", place.display()))?,
+                StoredState::Damaged { found } => {
                     let stated = file.digest.as_deref().unwrap_or_default();
                     out.text(format!(
                         "{repo} {name}: DAMAGED, its digest is {found}, the hub stated {stated} ({})",

@@ -8,9 +8,10 @@ use super::{
     settings::report,
 };
 use crate::{
+    agent::outward::Outward,
     error::Fault,
     files::size_text,
-    hub::{Catalogue, Secret},
+    hub::Catalogue,
     session::pulling::{PullOptions, Pulled, Pulling, wanted},
 };
 use serde_json::json;
@@ -58,10 +59,13 @@ impl Args {
         if wanted.is_empty() {
             out.note("no agent there uses a model of the hub, so nothing must be downloaded");
         }
+        if !wanted.is_empty() && catalogue.resolver().fetches() {
+            out.warn(Outward::pull(&catalogue.settings));
+        }
         let options = PullOptions { locked: self.locked, update: self.update, check: self.check };
         block_on(|cancel| async move {
             let mut pulling = unless(&cancel, Pulling::prepare(wanted, catalogue, options)).await?;
-            announce(&pulling, catalogue, out);
+            announce(&pulling, out);
             if self.dry_run {
                 return planned(&pulling, out);
             }
@@ -74,8 +78,8 @@ impl Args {
     }
 }
 
-/// Tells what will be downloaded from where, under which licences.
-fn announce(pulling: &Pulling, catalogue: &Catalogue, out: &Out) {
+/// Tells what will be downloaded, under which licences.
+fn announce(pulling: &Pulling, out: &Out) {
     for (wanted, plan) in pulling.plans() {
         let Some(plan) = plan else { continue };
         let license = plan.license.as_ref().map_or("no stated licence".to_owned(), |name| format!("licence {name}"));
@@ -89,12 +93,7 @@ fn announce(pulling: &Pulling, catalogue: &Catalogue, out: &Out) {
         out.note(format_args!("{} at {short}: {size}, {license}{gated}", wanted.source));
     }
     if pulling.missing() > 0 {
-        let token = match catalogue.settings.token.as_ref().map(Secret::reveal) {
-            Some(_) => ", with your token",
-            None => "",
-        };
-        let endpoint = &catalogue.settings.endpoint;
-        out.note(format_args!("{} from {endpoint}{token}", size_text(pulling.missing())));
+        out.note(format_args!("{} to download", size_text(pulling.missing())));
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     settings::{Settings, report},
 };
 use crate::{
+    agent::outward::Outward,
     doctor::{
         Check, Status,
         trial::{self, Scratch},
@@ -71,6 +72,9 @@ impl Args {
         }
         let wanted = wanted(&[], Some(&cast), &catalogue);
         report(&catalogue.verdicts, out)?;
+        if wanted.as_ref().is_ok_and(|wanted| !wanted.is_empty()) && catalogue.resolver().fetches() {
+            out.warn(Outward::pull(&catalogue.settings));
+        }
         let mut pulling = unless(cancel, Pulling::prepare(wanted?, &catalogue, PullOptions::default())).await?;
         let mut agents = unless(cancel, setup::propose(&cast, &catalogue, &pulling, &machine)).await?;
         shown(&agents, out);

@@ -222,7 +222,11 @@ impl Resolver {
             (_, true) => " without HF_HUB_OFFLINE",
             (_, false) => "",
         };
-        let fetch = format!("`elenchus models pull {source}`{without} downloads it");
+        let too = match (self.network, self.hub.offline) {
+            (Network::Agents, false) => ", and so does a run with --allow-network",
+            _ => "",
+        };
+        let fetch = format!("`elenchus models pull {source}`{without} downloads it{too}");
         HubError::new(
             format!("{source} {lacks} ({})", cached.folder().display()),
             format!(
@@ -402,7 +406,7 @@ mod tests {
             assert!(found.contains(&format!("(hint: {expected}; or copy")), "{found}");
         };
         check(Network::All, "`elenchus models pull org/name` downloads it");
-        check(Network::Agents, "`elenchus models pull org/name` downloads it");
+        check(Network::Agents, "`elenchus models pull org/name` downloads it, and so does a run with --allow-network");
         check(Network::Off, "`elenchus models pull org/name` without --offline downloads it");
     }
 

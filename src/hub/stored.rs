@@ -57,7 +57,7 @@ pub struct StoredFile {
 /// The result of checking a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
-pub enum FileState {
+pub enum StoredState {
     /// Its digest is the stated one.
     Ok,
     /// Its digest differs.
@@ -153,20 +153,20 @@ fn parts(cached: &CachedRepo) -> Vec<PathBuf> {
 impl StoredFile {
     /// Compares the file with the digest that the hub stated. Blocks while it reads the file. Fails if it cannot be
     /// read.
-    pub fn check(&self) -> io::Result<FileState> {
+    pub fn check(&self) -> io::Result<StoredState> {
         let Some((stated, algorithm)) = self.digest.as_ref().and_then(|stated| Some((stated, algorithm(stated)?)))
         else {
-            return Ok(if self.path.is_file() { FileState::Unstated } else { FileState::Missing });
+            return Ok(if self.path.is_file() { StoredState::Unstated } else { StoredState::Missing });
         };
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FileState::Missing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(StoredState::Missing),
             Err(error) => return Err(error),
         };
         let is_git = stated.len() == 40;
         let header = format!("blob {}\0", self.bytes);
         let found = sum(algorithm, is_git.then_some(header.as_bytes()), &mut file)?;
-        Ok(if found.eq_ignore_ascii_case(stated) { FileState::Ok } else { FileState::Damaged { found } })
+        Ok(if found.eq_ignore_ascii_case(stated) { StoredState::Ok } else { StoredState::Damaged { found } })
     }
 }
 
@@ -314,23 +314,23 @@ mod tests {
     #[test]
     fn each_file_is_compared_with_its_digest() {
         let cache = cache();
-        let check = || -> Vec<(String, FileState)> {
+        let check = || -> Vec<(String, StoredState)> {
             let stored = repos(cache.path());
             assert_eq!((stored.len(), stored[0].repo.as_str(), stored[0].bytes), (1, "org/name", 2 + 3 + 5));
             let files = stored.iter().flat_map(|repo| &repo.snapshots).flat_map(|snapshot| &snapshot.files);
             files.map(|file| (file.name.clone(), file.check().expect("read"))).collect()
         };
-        let (ok, unstated) = (FileState::Ok, FileState::Unstated);
+        let (ok, unstated) = (StoredState::Ok, StoredState::Unstated);
         let names =
             ["1_Pooling/config.json", "model.safetensors", "config.json", "model.safetensors"].map(str::to_owned);
         let states = [ok.clone(), ok.clone(), ok, unstated];
         assert_eq!(check(), names.into_iter().zip(states).collect::<Vec<_>>());
         let repo = CachedRepo::new(cache.path(), "org/name");
         fs::write(repo.blob(ABC), "abd").expect("written");
-        assert!(matches!(&check()[1].1, FileState::Damaged { found } if found.starts_with("a52d159f")));
+        assert!(matches!(&check()[1].1, StoredState::Damaged { found } if found.starts_with("a52d159f")));
         fs::rename(repo.blob(ABC), repo.blob("elsewhere")).expect("moved");
         let missing = repos(cache.path())[0].snapshots[0].files[1].check().expect("read");
-        assert_eq!(missing, FileState::Missing);
+        assert_eq!(missing, StoredState::Missing);
     }
 
     #[test]

@@ -87,6 +87,9 @@ struct Made {
     tensors: BTreeMap<String, Vec<usize>>,
 }
 
+/// The outcome of each self-test in this process, by family, device and format.
+type Outcomes = BTreeMap<(&'static str, String, &'static str), Result<(), String>>;
+
 /// The families with a self-test.
 pub fn families() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|(family, _)| *family)
@@ -119,7 +122,7 @@ pub fn on(name: &str, device: &str) -> Result<Vec<(&'static str, f32)>, String> 
 /// Fails if the device computes nonsense for this family. The result is kept for the process, because it is a fact of
 /// the device. The CPU is trusted: it computed the stored numbers, unless another library multiplies its matrices.
 pub fn trusted(name: &'static str, device: &Device, dtype: DType) -> Result<(), Fault> {
-    static KNOWN: Mutex<BTreeMap<(&str, String, &str), Result<(), String>>> = Mutex::new(BTreeMap::new());
+    static KNOWN: Mutex<Outcomes> = Mutex::new(BTreeMap::new());
     if device.is_cpu() && !cfg!(any(feature = "mkl", feature = "accelerate")) {
         return Ok(());
     }
@@ -159,8 +162,7 @@ fn compare(found: &[Vec<f32>], expected: &[Vec<f32>], dtype: DType) -> Result<f3
         let norm = |numbers: &mut dyn Iterator<Item = f32>| numbers.map(|n| f64::from(n).powi(2)).sum::<f64>().sqrt();
         let difference = norm(&mut found.iter().zip(expected).map(|(a, b)| a - b));
         let relative = (difference / norm(&mut expected.iter().copied()).max(1e-6)) as f32;
-        // NaN is no number, so it is not below the limit
-        if !(relative <= limit(dtype)) {
+        if relative.is_nan() || relative > limit(dtype) {
             return Err(format!("its numbers differ by {relative:.1e}, expected at most {:.0e}", limit(dtype)));
         }
         worst = worst.max(relative);

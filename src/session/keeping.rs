@@ -10,7 +10,7 @@ use crate::{
         cache::CachedRepo,
         download::{DownloadProgress, FileWork, OnProgress},
         source::gguf_file,
-        stored::{self, FileState, Removal, StoredRepo},
+        stored::{self, Removal, StoredRepo, StoredState},
     },
 };
 use serde::Serialize;
@@ -42,7 +42,7 @@ pub struct CheckedFile {
     pub digest: Option<String>,
     /// What was found.
     #[serde(flatten)]
-    pub state: FileState,
+    pub state: StoredState,
 }
 
 /// A pin of the project that was checked.
@@ -95,7 +95,7 @@ pub fn verify(names: &[String], catalogue: &Catalogue, on_progress: OnProgress<'
                     Fault::failed(format!("{} of {} cannot be read: {error}", file.name, repo.repo))
                 })?;
                 on_progress(progress(file.bytes));
-                found.wrong += usize::from(matches!(state, FileState::Damaged { .. } | FileState::Missing));
+                found.wrong += usize::from(matches!(state, StoredState::Damaged { .. } | StoredState::Missing));
                 files.push(CheckedFile { name: file.name, bytes: file.bytes, digest: file.digest, state });
             }
             let (commit, revisions, path) = (snapshot.commit, snapshot.revisions, snapshot.path);
