@@ -278,7 +278,7 @@ fn pulls_anyway(rule: impl Fn(&Asked, Answer) -> Option<Answer> + Send + Sync + 
 
 #[test]
 fn passing_trouble_is_overcome() {
-    pulls_anyway(|asked, usual| (asked.before == 0).then(|| Answer { cut: Some(40_000), ..usual }), 2);
+    pulls_anyway(|asked, usual| (asked.before == 0).then_some(Answer { cut: Some(40_000), ..usual }), 2);
     pulls_anyway(|asked, usual| (asked.before == 0).then(|| Answer::new(200, &usual.body[..60_000])), 2);
     pulls_anyway(|asked, _| (asked.before == 0).then(|| Answer::new(429, "").with("retry-after", "0")), 2);
     pulls_anyway(|asked, _| (asked.before < 2).then(|| Answer::new(503, "")), 3);
@@ -451,6 +451,19 @@ fn a_gated_model_says_what_to_do() {
         err.contains("org/name at 000000000000: 1.0 kB, licence gemma, gated: you accepted its owner's terms"),
         "{err}"
     );
+}
+
+#[test]
+fn a_hub_that_does_not_answer_is_asked_for_one_model_alone() {
+    let (user, _) = User::with_model(1000);
+    user.hub.rule(|_| Some(Answer::new(503, "").with("retry-after", "0")));
+    let refused = user.fails(4, &["models", "pull", "--cast", "laptop"]);
+    assert!(
+        refused
+            .starts_with("error: google/siglip2-base-patch16-224 could not be fetched from HUB: the hub answers 503"),
+        "{refused}"
+    );
+    assert_eq!(user.hub.log().len(), 5, "its tries");
 }
 
 #[test]

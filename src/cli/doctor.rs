@@ -43,9 +43,9 @@ impl Args {
         } else {
             for check in &checks {
                 let word = check.status.word();
-                out.text(format!("{word:>5}  {:14} {}", check.name, check.detail))?;
+                out.text(format!("{word:>5}  {:24} {}", check.name, check.detail))?;
                 if let Some(hint) = &check.hint {
-                    out.text(format!("{:>5}  {:14} hint: {hint}", "", ""))?;
+                    out.text(format!("{:>5}  {:24} hint: {hint}", "", ""))?;
                 }
             }
         }

@@ -48,20 +48,22 @@ pub struct HubError {
     pub hint: Option<String>,
     /// True if trust or `--offline` forbids the action, so that nothing was tried (exit code 2).
     pub refused: bool,
+    /// True if the hub does not answer, so that asking it for something else is of no use either.
+    pub is_silent: bool,
 }
 
 impl HubError {
     /// An error with a hint.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> HubError {
-        HubError { message: message.into(), hint: Some(hint.into()), refused: false }
+        HubError { message: message.into(), hint: Some(hint.into()), refused: false, is_silent: false }
     }
     /// An error without a hint.
     pub fn plain(message: impl Into<String>) -> HubError {
-        HubError { message: message.into(), hint: None, refused: false }
+        HubError { message: message.into(), hint: None, refused: false, is_silent: false }
     }
     /// An error for an action that trust or `--offline` forbids.
     pub fn refused(message: impl Into<String>) -> HubError {
-        HubError { message: message.into(), hint: None, refused: true }
+        HubError { message: message.into(), hint: None, refused: true, is_silent: false }
     }
     /// Message and hint on one line.
     pub fn line(&self) -> String {

@@ -269,7 +269,7 @@ fn request(kind: Kind, modality: Modality, own_labels: bool) -> Option<(Request,
             let inputs = if images.is_empty() { Vec::new() } else { vec![input] };
             let messages = vec![Message { images, ..Message::new("user", "a cat on") }];
             let choices = ["a mat", "the cat", "no", "a cat and the mat"].map(str::to_owned).to_vec();
-            (Request::Say(SayRequest { choices, ..SayRequest::new(messages) }), inputs)
+            (Request::Say(SayRequest { choices, normalise: true, ..SayRequest::new(messages) }), inputs)
         }
         Kind::Hear => {
             let Item::Sound(moment) = item else { return None };

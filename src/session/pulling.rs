@@ -188,6 +188,8 @@ impl Pulling {
             let pin = pins.as_ref().and_then(|pins| pins.of(&one.source)).filter(|_| !options.update).cloned();
             match plan(&one, pin.as_ref(), &resolver, downloader.as_ref(), options).await {
                 Ok(plan) => items.push(Item { wanted: one, plan, pin }),
+                // the others would be asked in vain
+                Err(error) if error.is_silent => return Err(error.into()),
                 Err(error) => failed.push(error),
             }
         }

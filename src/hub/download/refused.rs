@@ -111,7 +111,7 @@ impl Downloader {
             false => closest(revision, names.iter().map(String::as_str))
                 .or_else(|| Some(format!("its revisions are {}", names.join(", ")))),
         };
-        HubError { message: format!("{repo} has no revision `{revision}`"), hint: known, refused: false }
+        HubError { hint: known, ..HubError::plain(format!("{repo} has no revision `{revision}`")) }
     }
 
     async fn refs(&self, repo: &str) -> Option<Vec<String>> {

@@ -130,14 +130,15 @@ impl Downloader {
     }
 
     fn silent(&self, repo: &str, why: &str) -> HubError {
-        HubError::new(
+        let error = HubError::new(
             format!("{repo} could not be fetched from {}: {why}", self.settings.endpoint),
             format!(
                 "run the command again to continue the download; without a network, copy the checkpoint here and name its folder \
                  as `path`, or copy it into {}",
                 self.settings.cache.display()
             ),
-        )
+        );
+        HubError { is_silent: true, ..error }
     }
 
     /// An address of the hub.
