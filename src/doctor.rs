@@ -149,8 +149,21 @@ fn devices() -> Check {
 async fn families(device: Option<&str>) -> Vec<Check> {
     let device = device.unwrap_or_else(|| device::automatic()).to_owned();
     let devices = if device == "cpu" { vec![device] } else { vec!["cpu".to_owned(), device] };
-    let run = move || golden::families().map(|family| self_test(family, &devices)).collect();
+    let run = move || {
+        let families = golden::families().map(|family| self_test(family, &devices));
+        families.chain(devices.iter().map(|device| quantised(device))).collect()
+    };
     tokio::task::spawn_blocking(run).await.unwrap_or_default()
+}
+
+/// The products of models from GGUF files.
+fn quantised(device: &str) -> Check {
+    const HINT: &str = "models from GGUF files are refused on that device; use `--device cpu`, or a checkpoint folder";
+    let name = format!("quantised {device}");
+    match golden::quantised(device) {
+        Ok(difference) => Check::ok(&name, format!("multiplies as expected ({difference:.0e})")),
+        Err(why) => Check::bad(&name, Status::Fail, why, HINT),
+    }
 }
 
 /// One family's self-test on each of these devices.

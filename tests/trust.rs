@@ -550,7 +550,7 @@ fn doctor_contacts_no_server_without_network() {
     listener.was_not_contacted();
     // the user's own folder is always trusted
     let (out, err) = machine.check("home/p", &["doctor", "--network"], 0);
-    assert!(out.contains("starter-lm     loads and speaks"), "{out}");
+    assert!(out.contains(&format!("{:24} loads and speaks", "starter-lm")), "{out}");
     assert!(err.contains("network: agent starter-lm sends text to"), "{err}");
     assert_eq!(listener.heard().len(), 1);
 }

@@ -257,7 +257,7 @@ impl Downloader {
         for file in plan.files.iter().filter(|file| file.is_here) {
             let job = FileFetch { repo: &plan.repo, commit: &plan.commit, cached: &cached, listed: &file.remote };
             on_progress(DownloadProgress { doing: FileWork::Check, ..job.progress(0) });
-            if !job.is_whole()? {
+            if !job.is_whole().await? {
                 let blob = cached.blob(&job.etag()?);
                 std::fs::remove_file(&blob).map_err(|error| disk(&blob, &error))?;
                 damaged.push(file.name.clone());

@@ -19,13 +19,16 @@ use crate::{
     },
     infer::{
         checkpoint::Checkpoint,
-        device,
+        device, failed,
         guard::guarded,
         job::{Input, Job, SoundSource},
     },
     value::{ImageFile, Media, Moment, Time},
 };
-use candle_core::{DType, Device};
+use candle_core::{
+    DType, Device, Module, Tensor,
+    quantized::{GgmlDType, QMatMul, QTensor},
+};
 use image::RgbImage;
 use safetensors::{Dtype, tensor::TensorView};
 use serde::Deserialize;
@@ -119,21 +122,64 @@ pub fn on(name: &str, device: &str) -> Result<Vec<(&'static str, f32)>, String> 
     Ok(found)
 }
 
-/// Fails if the device computes nonsense for this family. The result is kept for the process, because it is a fact of
+/// The formats of the matrices in GGUF files that are tested.
+const FORMATS: [GgmlDType; 5] = [GgmlDType::Q8_0, GgmlDType::Q6K, GgmlDType::Q5K, GgmlDType::Q4K, GgmlDType::Q4_0];
+/// The largest relative difference of a product with a quantised matrix: its activations are rounded to 8 bits.
+const QUANTISED_LIMIT: f64 = 0.05;
+
+/// Multiplies with quantised matrices, as models from GGUF files do, on a device by its name. Gives the largest relative
+/// difference from the product with the same numbers in f32 on the CPU. Fails with the reason if it is nonsense. Blocks.
+pub fn quantised(device: &str) -> Result<f32, String> {
+    products(&device::open(device).map_err(|fault| fault.message)?)
+}
+
+fn products(device: &Device) -> Result<f32, String> {
+    let matrix = |name: &str, rows: usize, columns: usize| {
+        let bytes = values(name, &[rows, columns]);
+        let numbers: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        Tensor::from_vec(numbers, (rows, columns), &Device::Cpu)
+    };
+    let difference = |format: GgmlDType, rows: usize| -> candle_core::Result<f64> {
+        let (weights, input) = (matrix("quantised weights", 64, 256)?, matrix("quantised input", rows, 256)?);
+        let stored = QTensor::quantize(&weights, format)?;
+        let expected = input.matmul(&stored.dequantize(&Device::Cpu)?.t()?)?;
+        let there = QMatMul::from_qtensor(QTensor::quantize(&weights.to_device(device)?, format)?)?;
+        let found = there.forward(&input.to_device(device)?)?.to_device(&Device::Cpu)?;
+        let norm = |tensor: &Tensor| -> candle_core::Result<f64> {
+            Ok(f64::from(tensor.sqr()?.sum_all()?.to_scalar::<f32>()?).sqrt())
+        };
+        Ok(norm(&(found - &expected)?)? / norm(&expected)?)
+    };
+    let mut worst = 0f64;
+    for format in FORMATS {
+        // one row and several are multiplied by different kernels
+        for rows in [1, 40] {
+            let found = guarded(|| difference(format, rows))?.map_err(|error| failed(error).message)?;
+            if found.is_nan() || found > QUANTISED_LIMIT {
+                return Err(format!("products of {rows} rows with {format:?} differ by {found:.1e}"));
+            }
+            worst = worst.max(found);
+        }
+    }
+    Ok(worst as f32)
+}
+
+/// Fails if the device computes nonsense for this family, or with `is_gguf` for quantised matrices. The result is kept for the process, because it is a fact of
 /// the device. The CPU is trusted: it computed the stored numbers, unless another library multiplies its matrices.
-pub fn trusted(name: &'static str, device: &Device, dtype: DType) -> Result<(), Fault> {
+pub fn trusted(name: &'static str, device: &Device, dtype: DType, is_gguf: bool) -> Result<(), Fault> {
     static KNOWN: Mutex<Outcomes> = Mutex::new(BTreeMap::new());
     if device.is_cpu() && !cfg!(any(feature = "mkl", feature = "accelerate")) {
         return Ok(());
     }
     let place = format!("{:?}", device.location());
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = (name, place, dtype.as_str());
+    let key = (name, place, if is_gguf { "quantised" } else { dtype.as_str() });
     let before = known().get(&key).cloned();
     let result = match before {
         Some(result) => result,
         None => {
-            let result = test(name, device, dtype).map(drop);
+            let result =
+                test(name, device, dtype).and_then(|_| if is_gguf { products(device).map(drop) } else { Ok(()) });
             known().insert(key, result.clone());
             result
         }
@@ -378,7 +424,7 @@ mod tests {
             assert!(worst.is_some_and(|worst| worst < 1e-4), "{name}: {worst:?}");
         }
         assert_eq!(test("none", &Device::Cpu, DType::F32), Ok(None));
-        assert_eq!(trusted("clip", &Device::Cpu, DType::F32), Ok(()));
+        assert_eq!(trusted("clip", &Device::Cpu, DType::F32, false), Ok(()));
     }
 
     #[test]
@@ -389,6 +435,12 @@ mod tests {
                 println!("{name} {dtype:?} {worst:?}");
             }
         }
+    }
+
+    #[test]
+    fn products_with_quantised_matrices_are_near() {
+        let worst = quantised("cpu").expect("the CPU computes them");
+        assert!(worst > 0.0 && worst < 0.02, "{worst}");
     }
 
     #[test]

@@ -58,10 +58,12 @@ impl FileFetch<'_> {
     }
 
     /// True unless the blob's digest differs from the one that the hub states.
-    pub(super) fn is_whole(&self) -> Result<bool, HubError> {
+    pub(super) async fn is_whole(&self) -> Result<bool, HubError> {
         let blob = self.cached.blob(&self.etag()?);
-        let digests = File::open(&blob).and_then(|mut file| digests(self.listed, &mut file));
-        Ok(digests.map_err(|error| disk(&blob, &error))?.is_none_or(|(stated, found)| stated == found))
+        let (listed, path) = (self.listed.clone(), blob.clone());
+        let read = move || File::open(path).and_then(|mut file| digests(&listed, &mut file));
+        let found = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).and_then(|found| found);
+        Ok(found.map_err(|error| disk(&blob, &error))?.is_none_or(|(stated, found)| stated == found))
     }
 }
 
