@@ -1,26 +1,24 @@
 //! Checks of this machine and installation, as data; the command line renders them.
 
+pub mod trial;
+
 use crate::{
     agent::{
-        Agent, CallContext, budget,
+        budget,
         list::{self, AgentRow},
         remote,
         roster::{self, RosterOptions},
         spec::{self, Spec},
     },
     dialogue::Resource,
-    error::Fault,
-    exchange::{
-        Decoding, FloorUse, HearRequest, Item, LabelList, Message, RankRequest, Reply, Request, SayReply, SayRequest,
-    },
-    hub::{Folders, Network, listing},
+    hub::{Folders, Network, Preferences, listing, space},
     infer::device,
-    media::{self, Access},
-    value::ImageFile,
+    media,
+    models::golden,
 };
 use serde::Serialize;
-use std::{fs, path::PathBuf, sync::Arc};
-use tempfile::TempDir;
+use std::fs;
+use trial::Scratch;
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,6 +30,17 @@ pub enum Status {
     Warn,
     /// It does not work.
     Fail,
+}
+
+impl Status {
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Warn => "warn",
+            Status::Fail => "FAIL",
+        }
+    }
 }
 
 /// A check and its result.
@@ -63,10 +72,12 @@ const STARTER: [&str; 3] = ["starter-clip", "starter-whisper", "starter-lm"];
 /// asked.
 pub async fn examine(options: &RosterOptions) -> Vec<Check> {
     let folders = &options.catalogue.folders;
-    let mut checks = vec![tools().await, cores(), memory(), devices(), cache(folders), memo(folders), project(options)];
+    let mut checks = vec![tools().await, cores(), memory(), devices()];
+    checks.extend([cache(folders), disk(options), memo(folders), project(options), cast(folders)]);
+    checks.extend(families(options.device.as_deref()).await);
     let scratch = Scratch::new(folders);
     for name in STARTER {
-        checks.push(starter(name, options, &scratch).await);
+        checks.push(trial::starter(name, options, &scratch).await);
     }
     // an agent that replaces a starter agent was asked above
     let own =
@@ -126,8 +137,49 @@ fn devices() -> Check {
             format!("cpu; built with {}, but the device cannot be opened", built.join(", ")),
             "check the driver, and that the process may use the device",
         ),
-        (_, found) => Check::ok("devices", format!("{found}, cpu")),
+        (_, found) => {
+            let free =
+                budget::free_on(found).map_or(String::new(), |free| format!(" with {} free", budget::size(free)));
+            Check::ok("devices", format!("{found}{free}, cpu (built with {})", built.join(", ")))
+        }
     }
+}
+
+/// The self-test of each family on the CPU, and on the accelerator that models would use.
+async fn families(device: Option<&str>) -> Vec<Check> {
+    let device = device.unwrap_or_else(|| device::automatic()).to_owned();
+    let devices = if device == "cpu" { vec![device] } else { vec!["cpu".to_owned(), device] };
+    let run = move || {
+        let families = golden::families().map(|family| self_test(family, &devices));
+        families.chain(devices.iter().map(|device| quantised(device))).collect()
+    };
+    tokio::task::spawn_blocking(run).await.unwrap_or_default()
+}
+
+/// The products of models from GGUF files.
+fn quantised(device: &str) -> Check {
+    const HINT: &str = "models from GGUF files are refused on that device; use `--device cpu`, or a checkpoint folder";
+    let name = format!("quantised {device}");
+    match golden::quantised(device) {
+        Ok(difference) => Check::ok(&name, format!("multiplies as expected ({difference:.0e})")),
+        Err(why) => Check::bad(&name, Status::Fail, why, HINT),
+    }
+}
+
+/// One family's self-test on each of these devices.
+fn self_test(family: &str, devices: &[String]) -> Check {
+    const HINT: &str = "update the driver, or use `--device cpu`; models of this family are refused on that device";
+    let name = format!("family {family}");
+    let mut passed = Vec::new();
+    for device in devices {
+        match golden::on(family, device) {
+            Ok(differences) => passed.extend(
+                differences.into_iter().map(|(dtype, difference)| format!("{device} {dtype} ({difference:.0e})")),
+            ),
+            Err(why) => return Check::bad(&name, Status::Fail, format!("{device}: {why}"), HINT),
+        }
+    }
+    Check::ok(&name, format!("computes what is expected: {}", passed.join(", ")))
 }
 
 fn cache(folders: &Folders) -> Check {
@@ -138,6 +190,32 @@ fn cache(folders: &Folders) -> Check {
     match written.and_then(|()| fs::remove_file(&probe)) {
         Ok(()) => Check::ok("cache", format!("{shown} can be written")),
         Err(error) => Check::bad("cache", Status::Fail, format!("{shown}: {error}"), hint),
+    }
+}
+
+/// The room for models that are downloaded.
+fn disk(options: &RosterOptions) -> Check {
+    const LOW_BYTES: u64 = 5_000_000_000;
+    let cache = &options.catalogue.settings.cache;
+    let shown = cache.display();
+    match space::free(cache) {
+        Some(free) if free < LOW_BYTES => Check::bad(
+            "disk",
+            Status::Warn,
+            format!("{} free for models ({shown})", budget::size(free)),
+            "set HF_HUB_CACHE to a folder with more room; `elenchus models remove` frees the space of a model",
+        ),
+        Some(free) => Check::ok("disk", format!("{} free for models ({shown})", budget::size(free))),
+        None => Check::ok("disk", format!("models are kept in {shown}; its free space is unknown on this system")),
+    }
+}
+
+/// The cast that dialogues of the program use.
+fn cast(folders: &Folders) -> Check {
+    match Preferences::read(folders) {
+        Ok(Preferences { cast: Some(cast), .. }) => Check::ok("cast", format!("{cast} (`elenchus setup` chose it)")),
+        Ok(_) => Check::ok("cast", "starter, which knows a cartoon world only; `elenchus setup` proposes real models"),
+        Err(fault) => Check::bad("cast", Status::Fail, fault.message, fault.hint.as_deref().unwrap_or_default()),
     }
 }
 
@@ -198,136 +276,10 @@ async fn own_agent(row: &AgentRow, options: &RosterOptions) -> Check {
     }
 }
 
-/// A picture and a sound to try models on, in a folder that is removed when this is dropped.
-struct Scratch {
-    folder: Result<TempDir, String>,
-    access: Access,
-}
-
-impl Scratch {
-    fn new(folders: &Folders) -> Scratch {
-        let folder = tempfile::Builder::new().prefix("doctor-").tempdir_in(&folders.cache);
-        let folder = folder.map_err(|error| format!("{}: {error}", folders.cache.display()));
-        Scratch { folder, access: Access::new(Network::Agents, folders) }
-    }
-
-    /// The path of a file there.
-    fn file(&self, name: &str) -> Result<PathBuf, String> {
-        self.folder.as_ref().map(|folder| folder.path().join(name)).map_err(String::clone)
-    }
-
-    /// A picture with a colour gradient.
-    fn picture(&self) -> Result<Item, String> {
-        let pixels = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([(4 * x) as u8, (4 * y) as u8, 128]));
-        let file = self.file("picture.png")?;
-        let path = file.display().to_string();
-        pixels.save(&file).map_err(|error| format!("{path}: {error}"))?;
-        let bytes = fs::read(&file).map_err(|error| format!("{path}: {error}"))?;
-        Ok(Item::Image(ImageFile { path, digest: blake3::hash(&bytes).to_hex().to_string() }))
-    }
-
-    /// One second of a low tone.
-    async fn sound(&self) -> Result<Request, String> {
-        let samples: Vec<f32> = (0..16_000).map(|n| 0.1 * (n as f32 * 0.09).sin()).collect();
-        let file = self.file("sound.wav")?;
-        let path = file.display().to_string();
-        fs::write(&file, remote::wav(&samples)).map_err(|error| format!("{path}: {error}"))?;
-        let audio = media::open(&path, &self.access).await.map_err(|error| error.message)?;
-        let decoding = Decoding { temperature: Some(0.0), max_tokens: Some(16), ..Decoding::default() };
-        Ok(Request::Hear(HearRequest {
-            audio,
-            start: None,
-            end: None,
-            language: Some("en".into()),
-            timestamps: true,
-            decoding,
-        }))
-    }
-}
-
-/// Loads one agent of the starter cast, and asks it one request.
-async fn starter(name: &str, options: &RosterOptions, scratch: &Scratch) -> Check {
-    let hint = "the program contains the starter cast: install it again, or make the cache folder writable";
-    if options.catalogue.network == Network::Off
-        && let Ok(Spec::Remote(remote)) = spec::of(name, &options.catalogue)
-    {
-        let found = format!("an endpoint, {}, which was not asked", remote.url);
-        return Check::bad(name, Status::Warn, found, "`elenchus doctor --network` asks it, but not with --offline");
-    }
-    let agent = match roster::load_one(name, options).await {
-        Ok(agent) => agent,
-        Err(unready) => return Check::bad(name, Status::Fail, unready.message, hint),
-    };
-    match try_out(&agent, scratch).await {
-        Ok(said) => Check::ok(name, said),
-        Err(why) => Check::bad(
-            name,
-            Status::Fail,
-            why,
-            "its weights may be damaged; remove `starter` in the cache folder, and it is unpacked again",
-        ),
-    }
-}
-
-/// Asks the agent one request that it supports, and checks the reply.
-async fn try_out(agent: &Arc<dyn Agent>, scratch: &Scratch) -> Result<String, String> {
-    let request = if agent.card().can(crate::exchange::Kind::Rank) {
-        let among = LabelList::from(vec!["kitchen".to_owned(), "garden".to_owned()]);
-        let texts = among.worded("a photo of a {}");
-        Request::Rank(RankRequest { what: scratch.picture()?, among, texts, floor: FloorUse::Unused })
-    } else if agent.card().can(crate::exchange::Kind::Hear) {
-        scratch.sound().await?
-    } else {
-        let decoding = Decoding { temperature: Some(0.0), max_tokens: Some(8), ..Decoding::default() };
-        let messages = vec![Message::new("user", "I wear a camera. What might I be doing in a kitchen?")];
-        Request::Say(SayRequest { decoding, ..SayRequest::new(messages) })
-    };
-    let started = std::time::Instant::now();
-    let reply = agent.ask(request, CallContext::default()).await.map_err(|error: Fault| error.to_string())?;
-    sound_reply(&reply).map(|what| format!("{what} in {} ms", started.elapsed().as_millis()))
-}
-
-/// Describes a good reply. Fails with the defect of a bad one.
-fn sound_reply(reply: &Reply) -> Result<&'static str, String> {
-    match reply {
-        Reply::Rank(scored) => {
-            let is_finite = scored.iter().all(|one| one.score.is_finite() && one.probability.is_finite());
-            let total: f32 = scored.iter().map(|one| one.probability).sum();
-            match is_finite && (total - 1.0).abs() < 1e-3 {
-                true => Ok("loads and ranks"),
-                false => Err("its scores are not finite, or the sum of its probabilities is not 1".to_owned()),
-            }
-        }
-        Reply::Say(SayReply { text, .. }) if text.trim().is_empty() => Err("its reply is empty".to_owned()),
-        Reply::Say(_) => Ok("loads and speaks"),
-        Reply::Hear(_) => Ok("loads and hears"),
-        _ => Err("its reply does not fit the request".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{exchange::Finish, value::Scored};
     use std::path::Path;
-
-    fn check(reply: Reply, is_sound: bool) {
-        assert_eq!(sound_reply(&reply).is_ok(), is_sound, "{reply:?}");
-    }
-
-    #[test]
-    fn invalid_replies_are_detected() {
-        let ranked = |probability: f32| {
-            Reply::Rank(vec![
-                Scored { text: "a".into(), score: 0.1, probability, floor: None },
-                Scored { text: "b".into(), score: 0.2, probability: 0.25, floor: None },
-            ])
-        };
-        check(ranked(0.75), true);
-        check(ranked(f32::NAN), false);
-        check(ranked(0.1), false);
-        check(Reply::Say(SayReply::new(" ", Finish::Stop)), false);
-    }
 
     #[test]
     fn a_folder_that_cannot_be_written_fails() {

@@ -99,6 +99,16 @@ pub fn given(path: &OsStr) -> Result<String, String> {
     Ok(text)
 }
 
+/// A number of bytes as text, such as `1.2 GB`, in powers of 1000.
+pub fn size_text(bytes: u64) -> String {
+    let (unit, name) = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")]
+        .into_iter()
+        .find(|(unit, _)| bytes as f64 >= *unit)
+        .unwrap_or((1.0, "bytes"));
+    let number = bytes as f64 / unit;
+    if number < 10.0 && unit > 1.0 { format!("{number:.1} {name}") } else { format!("{number:.0} {name}") }
+}
+
 /// Fails for anything but a regular file.
 fn refuse(meta: &Metadata) -> io::Result<()> {
     if meta.is_file() {

@@ -244,7 +244,11 @@ fn every_ending_has_its_exit_code() {
     ends(&["run", "log_qa", "-i", "question=x", "-i", "question=y"], 2, "given twice");
     ends(&["ask", DAY, "x", "--cast", "nobody"], 2, "nobody");
     ends(&["ask", DAY, "x", "--cast", "startr"], 2, "no cast is named `startr`\nhint: did you mean `starter`?");
-    ends(&["ask", DAY, "x", "--cast", "casts/nobody.yaml"], 2, "the casts are laptop, real, starter");
+    ends(
+        &["ask", DAY, "x", "--cast", "casts/nobody.yaml"],
+        2,
+        "the casts are laptop, real, server, starter, workstation",
+    );
     ends(&["ask", DAY, "x", "--device", "cuda:0"], 4, "cuda");
     ends(&["ask", DAY, "x", "--device", "gpu"], 2, "expected auto, cpu, cuda:N or metal");
     ends(&["ask", DAY, "x", "--deadline", "1ms"], 5, "deadline");
@@ -435,7 +439,11 @@ fn mistakes_in_casts_are_refused() {
         |cast: &str, code: i32| check(folder.path(), &["check", file.to_str().expect("UTF-8"), "--cast", cast], code).1;
     assert!(told("slip", 2).contains("uses none of these roles"));
     assert!(told("slip", 2).contains("did you mean `eye`?"));
-    assert!(told("none", 2).contains("the casts are laptop, more, real, slip, starter"), "{}", told("none", 2));
+    assert!(
+        told("none", 2).contains("the casts are laptop, more, real, server, slip, starter, workstation"),
+        "{}",
+        told("none", 2)
+    );
     told("more", 0);
     let (_, missing) = check(folder.path(), &["check", "none.yaml"], 2);
     assert!(missing.contains("none.yaml: no such file"), "{missing}");

@@ -1,5 +1,8 @@
 //! Runs the commands and compares their output with the JSON Schemas in docs/json.md.
 
+#[path = "hub/fake.rs"]
+mod fake;
+
 use assert_cmd::Command;
 use serde_json::Value as Json;
 use std::{
@@ -30,13 +33,16 @@ struct Bench {
     schemas: BTreeMap<String, Json>,
     folder: tempfile::TempDir,
     seen: RefCell<Vec<String>>,
+    hub: fake::Hub,
 }
 
 impl Bench {
-    /// The environment of the program: folders of its own.
+    /// The environment of the program: folders of its own, and a hub on this machine.
     fn environment(&self) -> impl Iterator<Item = (&'static str, std::path::PathBuf)> {
-        let names = ["ELENCHUS_HOME", "ELENCHUS_DATA", "ELENCHUS_CACHE", "HOME"];
-        names.into_iter().map(|name| (name, self.folder.path().join(format!(".{}", name.to_lowercase()))))
+        let names = ["ELENCHUS_HOME", "ELENCHUS_DATA", "ELENCHUS_CACHE", "HOME", "HF_HOME"];
+        let folders =
+            names.into_iter().map(|name| (name, self.folder.path().join(format!(".{}", name.to_lowercase()))));
+        folders.chain([("HF_ENDPOINT", self.hub.url.clone().into())])
     }
 
     /// Runs the program and compares its single line of JSON with the schema under `heading`.
@@ -80,7 +86,8 @@ impl Bench {
 
 #[test]
 fn every_command_prints_json_that_fits_its_schema() {
-    let bench = Bench { schemas: schemas(), folder: tempfile::tempdir().expect("temp"), seen: RefCell::default() };
+    let (folder, hub) = (tempfile::tempdir().expect("temp"), fake::Hub::start());
+    let bench = Bench { schemas: schemas(), folder, seen: RefCell::default(), hub };
     let media = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/media");
     let day = media.join("day1.mp4").display().to_string();
     bench.check("init", &["init", "demo"], 0);
@@ -122,7 +129,15 @@ fn every_command_prints_json_that_fits_its_schema() {
     bench.check("memo purge", &["memo", "purge", "--all"], 0);
     bench.check("memo path", &["memo", "path"], 0);
     bench.check("models path", &["models", "path", "starter-lm"], 0);
+    let files: [(&str, &[u8]); 2] = [("config.json", b"{}"), ("model.safetensors", b"weights")];
+    bench.hub.model("org/name", &fake::commit(1), &files);
+    bench.check("models pull --dry-run", &["models", "pull", "org/name", "--dry-run"], 0);
+    bench.check("models pull", &["models", "pull", "org/name"], 0);
     bench.check("models list", &["models", "list"], 0);
+    bench.check("models verify", &["models", "verify"], 0);
+    bench.check("models remove", &["models", "remove", "org/name", "--yes"], 0);
+    bench.check("error", &["models", "remove", "org/name", "--yes"], 4);
+    bench.check("setup", &["setup", "--cast", "starter", "--dry-run"], 0);
     bench.check("list", &["list"], 0);
     let dialogue = bench.check("show", &["show", "video_qa"], 0);
     assert_eq!((dialogue["from"].as_str(), dialogue["inputs"][0]["type"].as_str()), (Some("program"), Some("video")));

@@ -522,9 +522,9 @@ fn offline_refuses_all_network() {
         None,
         &[&hub[..], &["--offline", "--allow-network"]].concat(),
         4,
-        "a run with --allow-network instead of --offline downloads it",
+        "`elenchus models pull org/name` without --offline downloads it",
     );
-    check(None, &hub, 4, "a run with --allow-network downloads it");
+    check(None, &hub, 4, "downloads it, and so does a run with --allow-network");
     listener.was_not_contacted();
     check(Some("0"), &["run", "d.yaml"], 0, "network: agent far sends text to");
     assert_eq!(listener.heard().len(), 1);
@@ -550,7 +550,7 @@ fn doctor_contacts_no_server_without_network() {
     listener.was_not_contacted();
     // the user's own folder is always trusted
     let (out, err) = machine.check("home/p", &["doctor", "--network"], 0);
-    assert!(out.contains("starter-lm     loads and speaks"), "{out}");
+    assert!(out.contains(&format!("{:24} loads and speaks", "starter-lm")), "{out}");
     assert!(err.contains("network: agent starter-lm sends text to"), "{err}");
     assert_eq!(listener.heard().len(), 1);
 }

@@ -2,6 +2,7 @@
 //! any weights load. Agents that do not fit together take turns (`pool`).
 
 use crate::error::Fault;
+pub use crate::files::size_text as size;
 use crate::{
     hub::{WeightsPath, weights as weight_files},
     infer::{gguf::Gguf, weights::Safetensors},
@@ -113,16 +114,6 @@ pub(super) fn with_rest(weights: u64) -> u64 {
 /// Free bytes of a device (`cpu`, `cuda:0`, `metal`), if it reports them.
 pub fn free_on(device: &str) -> Option<u64> {
     if device == "cpu" { free_memory() } else { crate::infer::device::free_memory(device) }
-}
-
-/// A number of bytes as text, such as `1.2 GB`, in powers of 1000.
-pub fn size(bytes: u64) -> String {
-    let (unit, name) = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")]
-        .into_iter()
-        .find(|(unit, _)| bytes as f64 >= *unit)
-        .unwrap_or((1.0, "bytes"));
-    let number = bytes as f64 / unit;
-    if number < 10.0 && unit > 1.0 { format!("{number:.1} {name}") } else { format!("{number:.0} {name}") }
 }
 
 /// Bytes of a checkpoint's weights in memory if each value takes `bytes_each` (`None`: as in the file), on a CPU or

@@ -25,7 +25,7 @@ use crate::{
         worker::{Worker, WorkerLimits},
     },
     media::MediaStore,
-    models::{self, Family, ModelOptions},
+    models::{self, Family, ModelOptions, golden},
     store::{
         TimingStore,
         vectors::{ModelDigest, VectorStore},
@@ -314,6 +314,8 @@ impl Prepared {
         let Prepared { spec, family, loading, .. } = self;
         let begun = Instant::now();
         let named = |error: Fault| named(spec, error);
+        let is_gguf = self.checkpoint.gguf().is_some();
+        golden::trusted(family.name, &loading.device, loading.dtype, is_gguf).map_err(named)?;
         let model = (family.load)(&self.checkpoint, loading).map_err(named)?;
         // The identity is that of the files at preparation: the memo must not keep replies of other files under it.
         let unchanged = self.checkpoint.stamps() == self.stamps;

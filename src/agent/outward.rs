@@ -34,12 +34,18 @@ pub enum Outward {
         repo: String,
         /// The scheme, host and port of the hub.
         hub: String,
-        /// True if the token of `HF_TOKEN` is sent.
+        /// True if the token of `HF_TOKEN`, or of a login, is sent.
         token: bool,
     },
 }
 
 impl Outward {
+    /// The line before models are asked for at the hub, for a command that does nothing else.
+    pub fn pull(settings: &HubSettings) -> String {
+        let token = if settings.token.is_some() { ", with your token of the hub" } else { "" };
+        format!("network: models are asked for at {}{token}; nothing else is sent", host(&settings.endpoint))
+    }
+
     /// A download of `repo` for an agent.
     pub fn download(agent: &str, repo: &str, settings: &HubSettings) -> Outward {
         let (agent, repo, hub) = (agent.to_owned(), repo.to_owned(), host(&settings.endpoint));
@@ -65,7 +71,7 @@ impl fmt::Display for Outward {
                 }
             }
             Outward::Download { agent, repo, hub, token } => {
-                let token = if *token { ", with the token in HF_TOKEN" } else { "" };
+                let token = if *token { ", with your token of the hub" } else { "" };
                 write!(f, "network: agent {agent} downloads {repo} from {hub}{token}; it sends nothing else")
             }
         }

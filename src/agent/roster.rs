@@ -391,7 +391,13 @@ mod tests {
             std::fs::write(folder.path().join(format!("agents/{name}.yaml")), text).expect("written");
         }
         let cache = real.join("cache");
-        let settings = HubSettings { cache: cache.clone(), endpoint: "http://x".into(), token: None, offline: true };
+        let settings = HubSettings {
+            cache: cache.clone(),
+            endpoint: "http://x".into(),
+            token: None,
+            offline: true,
+            ..HubSettings::default()
+        };
         let options = RosterOptions {
             catalogue: Catalogue::new(
                 ProjectSearch { project: Some(Project { folder: real.clone(), trusted }), passed_over: None },
@@ -474,7 +480,7 @@ mod tests {
         let files = [("gone", "model: { path: nowhere }"), ("hub", "model: { hub: org/name }")];
         let expected = "agent gone: the checkpoint DIR/agents/nowhere does not exist (hint: put it into your folder of models, \
             DIR/cache/models, or set ELENCHUS_MODELS to the folder that contains it; a relative path is relative to the agent file or to that folder)\n\
-            agent hub: org/name is not in the hub's cache (DIR/cache/models--org--name) (hint: without HF_HUB_OFFLINE a run with --allow-network downloads it; or copy that \
+            agent hub: org/name is not in the hub's cache (DIR/cache/models--org--name) (hint: `elenchus models pull org/name` without HF_HUB_OFFLINE downloads it; or copy that \
             folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)";
         check(&files, &[("a", "gone", say), ("b", "hub", say)], expected).await;
     }

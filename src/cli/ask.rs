@@ -74,6 +74,7 @@ impl Args {
         block_on(|cancel| async {
             let answering = CliSession::open(&self.dialogue, &self.run, out, settings, cancel)?;
             let answering = answering.with_answers(&self.answers)?;
+            answering.tell_of_setup();
             let about = self.prepare(&paths, &answering, out, settings).await?;
             let ask = async |question: &str, history: &[Value]| {
                 check_question(question)?;

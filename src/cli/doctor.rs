@@ -42,14 +42,10 @@ impl Args {
             out.value(&checks)?;
         } else {
             for check in &checks {
-                let word = match check.status {
-                    Status::Ok => "ok",
-                    Status::Warn => "warn",
-                    Status::Fail => "FAIL",
-                };
-                out.text(format!("{word:>5}  {:14} {}", check.name, check.detail))?;
+                let word = check.status.word();
+                out.text(format!("{word:>5}  {:24} {}", check.name, check.detail))?;
                 if let Some(hint) = &check.hint {
-                    out.text(format!("{:>5}  {:14} hint: {hint}", "", ""))?;
+                    out.text(format!("{:>5}  {:24} hint: {hint}", "", ""))?;
                 }
             }
         }

@@ -6,10 +6,12 @@ mod calibrate;
 mod check;
 mod common;
 mod completions;
+mod confirm;
 mod cut;
 mod decoding;
 mod describe;
 mod doctor;
+mod downloads;
 mod eval;
 mod eval_data;
 mod eval_table;
@@ -26,6 +28,8 @@ mod list;
 mod mcp;
 mod memo;
 mod models;
+mod models_keep;
+mod models_pull;
 mod names;
 mod out;
 mod plan;
@@ -39,6 +43,7 @@ mod search;
 mod serve;
 mod session;
 mod settings;
+mod setup;
 mod show;
 mod signals;
 mod source;
@@ -120,6 +125,8 @@ impl Global {
 enum Command {
     /// Ask questions about videos, or about the whole journal
     Ask(ask::Args),
+    /// Choose, download and test models that fit this machine
+    Setup(setup::Args),
     /// Look at videos once, and write down in the journal what was seen, done and heard
     Index(index::Args),
     /// Find lines of the journal by their words
@@ -158,7 +165,7 @@ enum Command {
     Init(init::Args),
     /// Make the background vectors that `floor: true` needs
     Calibrate(calibrate::Args),
-    /// Show agents and model families
+    /// Download, list, check and remove models
     Models(models::Args),
     /// Print the JSON Schema of dialogues, for editors
     Schema(schema::Args),
@@ -195,6 +202,7 @@ pub fn main() -> std::process::ExitCode {
     let settings = settings::read(&args.global);
     let result = match args.command {
         Command::Ask(args) => args.run(&out, &settings),
+        Command::Setup(args) => args.run(&out, &settings),
         Command::Index(args) => args.run(&out, &settings),
         Command::Search(args) => args.run(&out, &settings),
         Command::Journal(args) => args.run(&out, &settings),

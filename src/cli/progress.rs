@@ -1,6 +1,6 @@
 //! The progress of a run: a bar for each step on a terminal, plain lines elsewhere.
 
-use super::{out::Out, print};
+use super::{downloads::Downloads, out::Out, print};
 use crate::{
     hub::download,
     run::{Event, Progress},
@@ -22,6 +22,7 @@ pub(crate) struct Bars {
     drawn: bool,
     all: MultiProgress,
     steps: Mutex<HashMap<String, Step>>,
+    downloads: Mutex<Downloads>,
     /// The reasons of retries that were shown.
     retried: Mutex<HashSet<String>>,
     /// True while a question to a person is open.
@@ -83,6 +84,7 @@ impl Bars {
             drawn,
             all: MultiProgress::with_draw_target(target),
             steps: Mutex::default(),
+            downloads: Mutex::default(),
             retried: Mutex::default(),
             is_paused: AtomicBool::new(false),
         }
@@ -168,23 +170,9 @@ impl Bars {
         if self.quiet {
             return;
         }
-        let name = format!("{} {}", progress.repo, progress.file);
-        let mut steps = self.lock();
-        let total = progress.total.unwrap_or(progress.done);
-        let step = steps.entry(name.clone()).or_insert_with(|| {
-            let template =
-                "{prefix:>14} {bar:24} {bytes:>10}/{total_bytes:<10} {binary_bytes_per_sec:>12} {eta:>4} left";
-            let style = ProgressStyle::with_template(template).expect("the bar's template is right: this is a bug");
-            let bar =
-                self.all.add(ProgressBar::new(total).with_style(style).with_prefix(print::escape(&name).into_owned()));
-            if !self.drawn {
-                print::to_stderr(&format!("downloading {name}"));
-            }
-            Step { verb: "download".to_owned(), bar, done: 0, hits: 0, failed: 0 }
-        });
-        step.bar.set_position(progress.done);
-        if progress.total.is_some_and(|total| progress.done >= total) {
-            step.bar.finish_and_clear();
+        let mut downloads = self.downloads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = downloads.show(progress, &self.all, self.drawn) {
+            print::to_stderr(&line);
         }
     }
 }

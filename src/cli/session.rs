@@ -11,6 +11,7 @@ use super::{
 use crate::{
     agent::person::no_answer_hint,
     error::{Fault, FaultKind},
+    hub::preferences,
     media::Access,
     plan::{CompileOptions, Inputs, Plan, UserQuestion},
     run::{Agents, Cancel, Outcome, Recorder, RunOptions, named_media},
@@ -54,6 +55,8 @@ pub(crate) struct CliSession {
     cancel: Cancel,
     memo: Option<Memo>,
     answers: Arc<GivenAnswers>,
+    /// True if its agents are those of the program, because neither the user nor the dialogue names others.
+    has_starter_cast: bool,
 }
 
 impl CliSession {
@@ -90,13 +93,15 @@ impl CliSession {
         engine: Arc<Engine>,
         cancel: Cancel,
     ) -> Result<CliSession, Fault> {
-        let options = CompileOptions { cast: args.cast.clone(), ..CompileOptions::default() };
+        let cast = source.cast(args.cast.as_deref())?;
+        let has_starter_cast = cast.is_none() && source.has_starter_cast();
+        let options = CompileOptions { cast: cast.clone(), ..CompileOptions::default() };
         let plan = source::compile(source, &options, out)?;
         plan.notes.iter().for_each(|note| out.note(format_args!("note: {note}")));
         let memo = if args.no_memo { None } else { Some(engine.memo()?) };
-        let session = session::Session::new(engine, source, plan).with_calibration(args.cast.as_deref())?;
+        let session = session::Session::new(engine, source, plan).with_calibration(cast.as_deref())?;
         let (bars, answers) = (Arc::new(Bars::new(out)), Arc::default());
-        Ok(CliSession { session, out: out.clone(), bars, cancel, memo, answers })
+        Ok(CliSession { session, out: out.clone(), bars, cancel, memo, answers, has_starter_cast })
     }
 
     /// The same session with answers to the questions of its steps (`STEP=VALUE`). Fails if a question that every run asks cannot be
@@ -131,6 +136,17 @@ impl CliSession {
     pub(super) fn without_bars(self) -> CliSession {
         let bars = Arc::new(Bars::new(&Out { quiet: true, ..self.out.clone() }));
         CliSession { bars, ..self }
+    }
+
+    /// Tells once how to get models for real footage, if the program's own answer.
+    pub(super) fn tell_of_setup(&self) {
+        let told = self.out.json || self.out.quiet || !self.has_starter_cast;
+        if !told && preferences::tell_of_setup(&self.session.engine().settings.folders) {
+            self.out.note(
+                "note: the models that come with the program know a cartoon world only; `elenchus setup` proposes models for real \
+                 footage, downloads them and makes them the default (this note is shown once)",
+            );
+        }
     }
 
     /// The dialogue to run.

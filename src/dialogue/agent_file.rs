@@ -35,9 +35,9 @@ written! { "`model`",
         /// A checkpoint folder in Hugging Face format, or the name of a checkpoint that comes with the program
         /// (`starter/clip`).
         pub path: Option<At<String>>,
-        /// A repository of the Hugging Face hub, `owner/name` or `owner/name@revision`.
+        /// A repository of the Hugging Face hub: `owner/name`, `owner/name@revision` or `owner/name:FILE.gguf`.
         pub hub: Option<At<String>>,
-        /// A GGUF file of a language model; with `hub`, a file of that repository.
+        /// A GGUF file of a language model; with `hub`, a file of that repository, or its quantisation (`Q4_K_M`).
         pub gguf: Option<At<String>>,
         /// The model family; `auto` (the default) recognises it by the checkpoint's config.json.
         pub family: Option<At<String>>,

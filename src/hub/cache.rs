@@ -1,7 +1,7 @@
 //! The model hub's cache on disk, in the layout of the hub's own tools:
 //! `models--ORG--NAME/{refs/REVISION, blobs/ETAG, snapshots/COMMIT/FILE -> ../../blobs/ETAG}`.
 
-use super::weights;
+use super::{source::gguf_file, weights};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -48,10 +48,12 @@ impl CachedRepo {
         missing_files(&snapshot).is_empty().then_some(snapshot)
     }
 
-    /// One file of a revision, if it is in the cache.
-    pub fn file(&self, revision: &str, name: &str) -> Option<PathBuf> {
-        let file = self.snapshot(&self.commit(revision)?).join(name);
-        file.is_file().then_some(file)
+    /// One GGUF file of a revision, by its name or its quantisation, if it is in the cache.
+    pub fn gguf(&self, revision: &str, wanted: &str) -> Option<PathBuf> {
+        let snapshot = self.snapshot(&self.commit(revision)?);
+        let names = file_names(&snapshot);
+        let name = gguf_file("the cache", wanted, names.iter().map(String::as_str)).ok()?;
+        Some(snapshot.join(name)).filter(|file| file.is_file())
     }
 
     /// Records the commit of a revision.
@@ -84,6 +86,28 @@ impl CachedRepo {
         fs::copy(self.blob(etag), &temporary)?;
         fs::rename(&temporary, &path)
     }
+}
+
+/// The deepest folder of a snapshot whose files are listed.
+const MAX_DEPTH: usize = 4;
+
+/// The names of the files below a snapshot, relative to it and sorted. A link to a folder is not followed.
+pub fn file_names(snapshot: &Path) -> Vec<String> {
+    let (mut open, mut names) = (vec![(snapshot.to_owned(), String::new(), 0)], Vec::new());
+    while let Some((folder, prefix, depth)) = open.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => {
+                    open.push((entry.path(), format!("{prefix}{name}/"), depth + 1));
+                }
+                Ok(kind) if !kind.is_dir() && !name.ends_with(".tmp") => names.push(format!("{prefix}{name}")),
+                _ => {}
+            }
+        }
+    }
+    names.sort();
+    names
 }
 
 /// True for a plain name that cannot leave its folder.

@@ -2,9 +2,9 @@
 //! project comes last.
 
 use super::{
-    Folders, HubSettings, Network, PassedOver, Project, ProjectSearch,
+    Folders, HubSettings, Network, PassedOver, Pins, Project, ProjectSearch,
     cache::is_file_name,
-    checkpoint::{Origin, Resolver},
+    checkpoint::{Origin, PinsOf, Resolver},
     embedded, inside,
     verdict::{NameOwner, Verdict, Verdicts, ways_out},
 };
@@ -16,6 +16,7 @@ use crate::{
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
 };
 
 /// A named file with its content.
@@ -68,6 +69,8 @@ pub struct Catalogue {
     pub verdicts: Verdicts,
     /// The requests that an agent answers. The agents' layer supplies the function.
     answers: AnswersOf,
+    /// The pins of the trusted project. They are read once, when a checkpoint is looked for.
+    pins: Arc<OnceLock<PinsOf>>,
 }
 
 /// Finds the requests that an agent answers, without loading it.
@@ -85,6 +88,7 @@ impl Catalogue {
             network,
             verdicts: Verdicts::default(),
             answers: |_, _| None,
+            pins: Arc::default(),
         }
     }
 
@@ -96,7 +100,16 @@ impl Catalogue {
     /// A resolver of checkpoints with the same settings.
     pub fn resolver(&self) -> Resolver {
         let Folders { cache, models, home, .. } = self.folders.clone();
-        Resolver { cache, models, home, hub: self.settings.clone(), network: self.network }
+        Resolver { cache, models, home, hub: self.settings.clone(), network: self.network, pins: self.pins() }
+    }
+
+    /// The pins of the project, if it is trusted and has some.
+    fn pins(&self) -> PinsOf {
+        let read = || {
+            let project = self.project.as_ref().filter(|project| project.trusted)?;
+            Pins::read(&project.folder).transpose().map(Arc::new)
+        };
+        self.pins.get_or_init(read).clone()
     }
 
     /// The file of this name. Order: a trusted project, the user's folder, the program, an untrusted project.

@@ -1,34 +1,20 @@
 //! Resolves the `model: {path | hub | gguf}` of an agent file to a folder or file on this machine.
 
 use super::{
-    HubError, HubSettings, Network,
-    cache::{CachedRepo, is_file_name, missing_files},
+    HubError, HubSettings, Network, Pins,
+    cache::{CachedRepo, missing_files},
+    digest::Digests,
     download::{Downloader, OnProgress},
     embedded,
+    pins::Pin,
 };
 use crate::files;
 use std::{
-    fmt,
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
-/// The source of the weights, as an agent file names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WeightsSource {
-    /// A checkpoint folder, a GGUF file, or a folder that contains one. Relative to the agent file.
-    Path(PathBuf),
-    /// A GGUF file. Relative to the agent file.
-    Gguf(PathBuf),
-    /// A repository of the model hub.
-    Hub {
-        /// `org/name`
-        repo: String,
-        /// A branch, tag or commit; `main` by default.
-        revision: String,
-        /// A GGUF file of the repository; none for a checkpoint folder.
-        gguf: Option<String>,
-    },
-}
+pub use super::source::WeightsSource;
 
 /// Weights on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,43 +43,6 @@ pub enum Origin {
     Embedded(&'static str),
 }
 
-impl WeightsSource {
-    /// Parses `org/name` or `org/name@revision`; `gguf` is the name of a file of that repository.
-    pub fn hub(text: &str, gguf: Option<&str>) -> Result<WeightsSource, HubError> {
-        let (repo, revision) = text.trim().split_once('@').unwrap_or((text.trim(), "main"));
-        let parts: Vec<&str> = repo.split('/').collect();
-        let revision_is_plain = revision.split('/').all(is_file_name);
-        if parts.len() > 2 || !parts.iter().all(|part| is_file_name(part)) || !revision_is_plain {
-            return Err(HubError::new(
-                format!("`{text}` is not a Hugging Face id"),
-                "write org/name or org/name@revision; a folder on this machine goes under `path`",
-            ));
-        }
-        if let Some(file) = gguf.filter(|file| !file.ends_with(".gguf") || !file.split('/').all(is_file_name)) {
-            return Err(HubError::new(
-                format!("`{file}` is not the name of a GGUF file of {repo}"),
-                "with `hub`, `gguf` names a file of the repository, such as model-Q4_K_M.gguf",
-            ));
-        }
-        Ok(WeightsSource::Hub { repo: repo.to_owned(), revision: revision.to_owned(), gguf: gguf.map(str::to_owned) })
-    }
-}
-
-impl fmt::Display for WeightsSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WeightsSource::Path(path) | WeightsSource::Gguf(path) => write!(f, "{}", path.display()),
-            WeightsSource::Hub { repo, revision, gguf } => {
-                f.write_str(repo)?;
-                if revision != "main" {
-                    write!(f, "@{revision}")?;
-                }
-                gguf.as_ref().map_or(Ok(()), |file| write!(f, " ({file})"))
-            }
-        }
-    }
-}
-
 /// Finds checkpoints on this machine and downloads those of the hub.
 #[derive(Debug, Clone)]
 pub struct Resolver {
@@ -107,7 +56,12 @@ pub struct Resolver {
     pub hub: HubSettings,
     /// Decides whether downloads are permitted.
     pub network: Network,
+    /// The pins of the trusted project, or why they cannot be read.
+    pub pins: PinsOf,
 }
+
+/// The pins of a trusted project: none without `agents.lock`, or the error of a file that cannot be read.
+pub type PinsOf = Option<Arc<Result<Pins, HubError>>>;
 
 impl Resolver {
     /// The checkpoint, if it is on this machine or in the binary. Downloads nothing.
@@ -115,8 +69,9 @@ impl Resolver {
         match (source, origin) {
             (WeightsSource::Hub { repo, revision, gguf }, _) => {
                 let cached = CachedRepo::new(&self.hub.cache, repo);
+                let revision = self.pin(source)?.map_or(revision, |pin| &pin.commit);
                 let found = match gguf {
-                    Some(file) => cached.file(revision, file).map(WeightsPath::Gguf),
+                    Some(file) => cached.gguf(revision, file).map(WeightsPath::Gguf),
                     None => cached.complete(revision).map(WeightsPath::Folder),
                 };
                 found.ok_or_else(|| self.not_here(source, &cached))
@@ -220,16 +175,36 @@ impl Resolver {
         on_progress: OnProgress<'_>,
     ) -> Result<WeightsPath, HubError> {
         let found = self.local(source, origin);
-        match source {
-            WeightsSource::Hub { repo, revision, gguf } if found.is_err() && self.fetches() => {
-                let downloader = Downloader::new(self.hub.clone())?;
-                match gguf {
-                    Some(file) => downloader.fetch_file(repo, revision, file, on_progress).await.map(WeightsPath::Gguf),
-                    None => downloader.fetch(repo, revision, on_progress).await.map(WeightsPath::Folder),
-                }
+        let WeightsSource::Hub { repo, revision, gguf } = source else { return found };
+        let pin = self.pin(source)?;
+        let found = match found {
+            Err(_) if self.fetches() => {
+                let revision = pin.map_or(revision, |pin| &pin.commit);
+                Downloader::new(self.hub.clone())?.fetch(repo, revision, gguf.as_deref(), on_progress).await?
             }
-            _ => found,
+            found => found?,
+        };
+        if let Some(pin) = pin.cloned() {
+            let (source, digests) = (source.clone(), self.digests());
+            let root = CachedRepo::new(&self.hub.cache, repo).snapshot(&pin.commit);
+            let checked = tokio::task::spawn_blocking(move || pin.check(&source, &root, &digests)).await;
+            checked.map_err(|error| HubError::plain(error.to_string()))??;
         }
+        Ok(found)
+    }
+
+    /// The pin of a checkpoint. Fails if the project's pins cannot be read.
+    pub fn pin(&self, source: &WeightsSource) -> Result<Option<&Pin>, HubError> {
+        match self.pins.as_deref() {
+            None => Ok(None),
+            Some(Ok(pins)) => Ok(pins.of(source)),
+            Some(Err(error)) => Err(error.clone()),
+        }
+    }
+
+    /// The digests of files, in the cache folder.
+    pub fn digests(&self) -> Digests {
+        Digests::at(self.cache.join("digests"))
     }
 
     /// True if a missing checkpoint is downloaded.
@@ -242,12 +217,16 @@ impl Resolver {
             true => "is incomplete in the hub's cache",
             false => "is not in the hub's cache",
         };
-        let fetch = match (self.network, self.hub.offline) {
-            (Network::Off, _) => "a run with --allow-network instead of --offline downloads it",
-            (_, true) => "without HF_HUB_OFFLINE a run with --allow-network downloads it",
-            (Network::Agents, false) => "a run with --allow-network downloads it",
-            (Network::All, false) => "the first run that needs it downloads it",
+        let without = match (self.network, self.hub.offline) {
+            (Network::Off, _) => " without --offline",
+            (_, true) => " without HF_HUB_OFFLINE",
+            (_, false) => "",
         };
+        let too = match (self.network, self.hub.offline) {
+            (Network::Agents, false) => ", and so does a run with --allow-network",
+            _ => "",
+        };
+        let fetch = format!("`elenchus models pull {source}`{without} downloads it{too}");
         HubError::new(
             format!("{source} {lacks} ({})", cached.folder().display()),
             format!(
@@ -363,43 +342,28 @@ pub fn whole_folder(folder: &Path) -> Result<PathBuf, HubError> {
 mod tests {
     use super::*;
 
-    fn check_hub(text: &str, expected: Option<(&str, &str)>) {
-        let found = WeightsSource::hub(text, None).ok();
-        let expected = expected.map(|(repo, revision)| WeightsSource::Hub {
-            repo: repo.into(),
-            revision: revision.into(),
-            gguf: None,
-        });
-        assert_eq!(found, expected, "{text}");
-    }
-
-    #[test]
-    fn a_hub_model_is_an_id_with_an_optional_revision() {
-        check_hub("org/name", Some(("org/name", "main")));
-        check_hub("org/name@v1.0", Some(("org/name", "v1.0")));
-        check_hub("gpt2@refs/pr/1", Some(("gpt2", "refs/pr/1")));
-        for bad in ["", "a/b/c", "../x", "org/name@", "org/na me", "org/name@../../x"] {
-            check_hub(bad, None);
-        }
-    }
-
     #[test]
     fn a_hub_model_may_be_one_gguf_file() {
         let cache = tempfile::tempdir().expect("temp");
-        let hub = HubSettings { cache: cache.path().into(), endpoint: "http://x".into(), token: None, offline: true };
+        let hub = HubSettings {
+            cache: cache.path().into(),
+            endpoint: "http://x".into(),
+            token: None,
+            offline: true,
+            ..HubSettings::default()
+        };
         let resolver = Resolver {
             cache: cache.path().into(),
             models: cache.path().join("models"),
             home: None,
             hub,
             network: Network::All,
+            pins: None,
         };
         let source = WeightsSource::hub("org/name", Some("model-Q8_0.gguf")).expect("parsed");
-        assert_eq!(source.to_string(), "org/name (model-Q8_0.gguf)");
+        assert_eq!(source.to_string(), "org/name:model-Q8_0.gguf");
         let found = || resolver.local(&source, &Origin::Folder(".".into()));
-        assert!(
-            found().expect_err("absent").message.starts_with("org/name (model-Q8_0.gguf) is not in the hub's cache")
-        );
+        assert!(found().expect_err("absent").message.starts_with("org/name:model-Q8_0.gguf is not in the hub's cache"));
         let repo = CachedRepo::new(cache.path(), "org/name");
         let folder = repo.snapshot("abc");
         std::fs::create_dir_all(&folder).expect("made");
@@ -408,9 +372,6 @@ mod tests {
         assert!(found().is_err());
         std::fs::write(folder.join("model-Q8_0.gguf"), "").expect("written");
         assert_eq!(found().expect("there"), WeightsPath::Gguf(folder.join("model-Q8_0.gguf")));
-        for bad in ["model.bin", "../model.gguf", "/model.gguf", ""] {
-            assert!(WeightsSource::hub("org/name", Some(bad)).is_err(), "{bad}");
-        }
     }
 
     fn check_missing(files: &[(&str, &str)], expected: &str) {
@@ -439,8 +400,13 @@ mod tests {
     #[test]
     fn a_look_without_a_download_does_not_blame_the_settings() {
         let cache = tempfile::tempdir().expect("temp");
-        let hub =
-            HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: false };
+        let hub = HubSettings {
+            cache: "/nowhere/hub".into(),
+            endpoint: "http://x".into(),
+            token: None,
+            offline: false,
+            ..HubSettings::default()
+        };
         let source = WeightsSource::hub("org/name", None).expect("parsed");
         let check = |network: Network, expected: &str| {
             let resolver = Resolver {
@@ -449,29 +415,37 @@ mod tests {
                 home: None,
                 hub: hub.clone(),
                 network,
+                pins: None,
             };
             let found = resolver.local(&source, &Origin::Folder(".".into())).expect_err("not there").line();
             assert!(found.contains(&format!("(hint: {expected}; or copy")), "{found}");
         };
-        check(Network::All, "the first run that needs it downloads it");
-        check(Network::Agents, "a run with --allow-network downloads it");
-        check(Network::Off, "a run with --allow-network instead of --offline downloads it");
+        check(Network::All, "`elenchus models pull org/name` downloads it");
+        check(Network::Agents, "`elenchus models pull org/name` downloads it, and so does a run with --allow-network");
+        check(Network::Off, "`elenchus models pull org/name` without --offline downloads it");
     }
 
     #[tokio::test]
     async fn offline_says_how_to_get_a_model() {
         let cache = tempfile::tempdir().expect("temp");
-        let hub = HubSettings { cache: "/nowhere/hub".into(), endpoint: "http://x".into(), token: None, offline: true };
+        let hub = HubSettings {
+            cache: "/nowhere/hub".into(),
+            endpoint: "http://x".into(),
+            token: None,
+            offline: true,
+            ..HubSettings::default()
+        };
         let resolver = Resolver {
             cache: cache.path().into(),
             models: cache.path().join("models"),
             home: None,
             hub,
             network: Network::All,
+            pins: None,
         };
         let source = WeightsSource::hub("org/name@v2", None).expect("parsed");
         let found = resolver.resolve(&source, &Origin::Folder(".".into()), &|_| {}).await;
-        insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: without HF_HUB_OFFLINE a run with --allow-network downloads it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
+        insta::assert_snapshot!(found.expect_err("offline").line(), @"org/name@v2 is not in the hub's cache (/nowhere/hub/models--org--name) (hint: `elenchus models pull org/name@v2` without HF_HUB_OFFLINE downloads it; or copy that folder from a machine that has it; or put the checkpoint anywhere and name its folder as `path`)");
     }
 
     #[test]
@@ -488,9 +462,16 @@ mod tests {
         make("models/both");
         make("agents/both");
         std::fs::write(root.path().join("models/a.gguf"), "").expect("written");
-        let hub = HubSettings { cache: "/nowhere".into(), endpoint: "http://x".into(), token: None, offline: true };
+        let hub = HubSettings {
+            cache: "/nowhere".into(),
+            endpoint: "http://x".into(),
+            token: None,
+            offline: true,
+            ..HubSettings::default()
+        };
         let models = root.path().join("models");
-        let resolver = Resolver { cache: root.path().into(), models, home: None, hub, network: Network::All };
+        let resolver =
+            Resolver { cache: root.path().into(), models, home: None, hub, network: Network::All, pins: None };
         let own = Origin::Folder(root.path().join("agents"));
         let check = |source: WeightsSource, origin: &Origin, expected: &str| {
             let found = match resolver.local(&source, origin) {
@@ -519,13 +500,20 @@ mod tests {
     #[test]
     fn the_starter_cast_is_found_from_any_agent_file() {
         let cache = tempfile::tempdir().expect("temp");
-        let hub = HubSettings { cache: "/nowhere".into(), endpoint: "http://x".into(), token: None, offline: true };
+        let hub = HubSettings {
+            cache: "/nowhere".into(),
+            endpoint: "http://x".into(),
+            token: None,
+            offline: true,
+            ..HubSettings::default()
+        };
         let resolver = Resolver {
             cache: cache.path().into(),
             models: cache.path().join("models"),
             home: None,
             hub,
             network: Network::All,
+            pins: None,
         };
         let source = WeightsSource::Path("starter/lm".into());
         for origin in [Origin::Embedded("agents"), Origin::Folder("/nowhere/agents".into())] {

@@ -42,14 +42,33 @@ impl Digests {
 
     /// blake3 of the file's bytes. Blocks while it reads, so async code must call it on a blocking thread.
     pub fn file(&self, path: &Path) -> io::Result<blake3::Hash> {
+        let compute = |file| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update_reader(file)?;
+            Ok(hasher.finalize().to_hex().to_string())
+        };
+        let digest = self.cached(path, "", compute)?;
+        blake3::Hash::from_hex(&digest).map_err(io::Error::other)
+    }
+
+    /// SHA-256 of the file's bytes, in hexadecimal digits. Blocks like [`Digests::file`].
+    pub fn sha256(&self, path: &Path) -> io::Result<String> {
+        self.cached(path, "sha256", |mut file| sum(&ring::digest::SHA256, None, &mut file))
+    }
+
+    /// The cached digest of an algorithm, or the computed one.
+    fn cached(
+        &self,
+        path: &Path,
+        algorithm: &str,
+        compute: impl FnOnce(fs::File) -> io::Result<String>,
+    ) -> io::Result<String> {
         let before = stamp(path)?;
-        let note = self.note(path).filter(|_| before.bytes >= WORTH_IT);
+        let note = self.note(path).filter(|_| before.bytes >= WORTH_IT).map(|note| note.with_extension(algorithm));
         if let Some(known) = note.as_deref().and_then(|note| recall(note, &before)) {
             return Ok(known);
         }
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(files::open(path)?)?;
-        let digest = hasher.finalize();
+        let digest = compute(files::open(path)?)?;
         if let Some(note) = note
             && before.is_settled()
             && stamp(path)? == before
@@ -61,10 +80,13 @@ impl Digests {
 
     /// Deletes the cached digest of this file.
     pub fn forget(&self, path: &Path) -> io::Result<()> {
-        match self.note(path).map(fs::remove_file) {
-            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        for algorithm in ["", "sha256"] {
+            match self.note(path).map(|note| fs::remove_file(note.with_extension(algorithm))) {
+                Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     /// The note with the cached digest. `None` without a cache, or for a path that cannot be resolved.
@@ -80,12 +102,12 @@ impl Digests {
         }
     }
 
-    fn remember(&self, note: &Path, stamp: &Stamp, digest: &blake3::Hash) {
+    fn remember(&self, note: &Path, stamp: &Stamp, digest: &str) {
         let Some(folder) = &self.folder else { return };
-        let part = note.with_extension(format!("{}.part", std::process::id()));
+        let part = note.with_added_extension(format!("{}.part", std::process::id()));
         self.sweep();
         let written = private::private_folder(folder)
-            .and_then(|()| private::write_private(&part, format!("{}\n{}\n", stamp.line(), digest.to_hex()).as_bytes()))
+            .and_then(|()| private::write_private(&part, format!("{}\n{}\n", stamp.line(), digest).as_bytes()))
             .and_then(|()| fs::rename(&part, note));
         if let Err(error) = written {
             tracing::debug!(%error, "a digest is not cached");
@@ -141,10 +163,30 @@ impl Stamp {
 }
 
 /// The digest in a note, if the note belongs to a file with this stamp.
-fn recall(note: &Path, stamp: &Stamp) -> Option<blake3::Hash> {
+fn recall(note: &Path, stamp: &Stamp) -> Option<String> {
     let text = files::read_text(note, 4096).ok()?;
     let (line, rest) = text.split_once('\n')?;
-    (line == stamp.line()).then(|| blake3::Hash::from_hex(rest.trim()).ok())?
+    // both algorithms give 32 bytes
+    let is_digest = blake3::Hash::from_hex(rest.trim()).is_ok();
+    (is_digest && line == stamp.line()).then(|| rest.trim().to_owned())
+}
+
+/// The digest of a file by an algorithm, in hexadecimal digits; with `header`, of these bytes before it.
+pub(super) fn sum(
+    algorithm: &'static ring::digest::Algorithm,
+    header: Option<&[u8]>,
+    file: &mut impl io::Read,
+) -> io::Result<String> {
+    let mut context = ring::digest::Context::new(algorithm);
+    header.iter().for_each(|header| context.update(header));
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            n => context.update(&buffer[..n]),
+        }
+    }
+    Ok(context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
@@ -166,7 +208,7 @@ mod tests {
         // A note with a matching stamp is trusted. The false digest comes back, so the file was not read.
         let note = digests.note(&path).expect("a path");
         let other = blake3::hash(b"other");
-        digests.remember(&note, &stamp(&path).expect("a stamp"), &other);
+        digests.remember(&note, &stamp(&path).expect("a stamp"), &other.to_hex());
         assert_eq!(digests.file(&path).expect("recalled"), other);
 
         // Same length, other bytes, and the time of modification set back.

@@ -1,10 +1,12 @@
 //! The user's folders and the model hub's settings, from environment variables. The caller reads the variables.
 
 use super::{digest::Digests, trust};
+use crate::files;
 use std::{
     ffi::OsString,
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Reads an environment variable. The command line passes the variables of the process; an empty one counts as unset.
@@ -182,10 +184,25 @@ pub struct HubSettings {
     pub cache: PathBuf,
     /// `HF_ENDPOINT`, without a trailing slash.
     pub endpoint: String,
-    /// `HF_TOKEN`.
+    /// `HF_TOKEN` (or `HUGGING_FACE_HUB_TOKEN`), else the text of the file that the hub's own tools write at a login:
+    /// `HF_TOKEN_PATH`, else `HF_HOME/token`. `HF_HUB_DISABLE_IMPLICIT_TOKEN` leaves the file out.
     pub token: Option<Secret>,
     /// `HF_HUB_OFFLINE` (or `TRANSFORMERS_OFFLINE`) is true.
     pub offline: bool,
+    /// A transfer without data for this long is stopped and resumed: `HF_HUB_DOWNLOAD_TIMEOUT` in seconds, else a minute.
+    pub patience: Duration,
+}
+
+/// The longest file of a token, in bytes.
+const MAX_TOKEN_BYTES: usize = 4096;
+/// The default of [`HubSettings::patience`].
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The settings without any variable.
+impl Default for HubSettings {
+    fn default() -> HubSettings {
+        HubSettings::from_vars(&|_| None)
+    }
 }
 
 impl HubSettings {
@@ -209,8 +226,21 @@ impl HubSettings {
             endpoint: text("HF_ENDPOINT")
                 .map(|url| url.trim_end_matches('/').to_owned())
                 .unwrap_or_else(|| "https://huggingface.co".to_owned()),
-            token: text("HF_TOKEN").map(|token| Secret::new(&token)),
+            token: text("HF_TOKEN")
+                .or_else(|| text("HUGGING_FACE_HUB_TOKEN"))
+                .map(|token| Secret::new(&token))
+                .or_else(|| {
+                    let file = vars("HF_TOKEN_PATH").map(PathBuf::from).unwrap_or_else(|| hub_home().join("token"));
+                    let written = files::read_text(&file, MAX_TOKEN_BYTES).ok();
+                    let token = written.filter(|_| !is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN"))?;
+                    Some(Secret::new(&token)).filter(|token| !token.reveal().is_empty())
+                }),
             offline: is_true("HF_HUB_OFFLINE") || is_true("TRANSFORMERS_OFFLINE"),
+            patience: text("HF_HUB_DOWNLOAD_TIMEOUT")
+                .and_then(|seconds| seconds.trim().parse().ok())
+                .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok())
+                .filter(|patience| !patience.is_zero())
+                .unwrap_or(PATIENCE),
         }
     }
 }
@@ -288,5 +318,28 @@ mod tests {
         assert_eq!(all.token.as_ref().map(Secret::reveal), Some("hf_abc"));
         assert!(all.offline);
         assert!(!format!("{all:?}").contains("hf_abc"));
+        assert_eq!(all.patience, Duration::from_secs(60));
+        let patience = |text: &str| HubSettings::from_vars(&vars(&[("HF_HUB_DOWNLOAD_TIMEOUT", text)])).patience;
+        assert_eq!(["2.5", "0", "soon", "-1"].map(|text| patience(text).as_millis()), [2500, 60_000, 60_000, 60_000]);
+    }
+
+    #[test]
+    fn the_token_of_a_login_is_found() {
+        let folder = tempfile::tempdir().expect("temp");
+        let (own, other) = (folder.path().join("token"), folder.path().join("other"));
+        std::fs::write(&own, "hf_login\n").expect("written");
+        std::fs::write(&other, "hf_other").expect("written");
+        let home = folder.path().to_str().expect("UTF-8");
+        let token = |set: &[(&str, &str)]| {
+            let set: Vec<_> = [("HF_HOME", home)].iter().chain(set).copied().collect();
+            HubSettings::from_vars(&vars(&set)).token.map(|token| token.reveal().to_owned())
+        };
+        assert_eq!(token(&[]).as_deref(), Some("hf_login"));
+        assert_eq!(token(&[("HF_TOKEN", "hf_a")]).as_deref(), Some("hf_a"));
+        assert_eq!(token(&[("HUGGING_FACE_HUB_TOKEN", "hf_b")]).as_deref(), Some("hf_b"));
+        assert_eq!(token(&[("HF_TOKEN_PATH", other.to_str().expect("UTF-8"))]).as_deref(), Some("hf_other"));
+        assert_eq!(token(&[("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]), None);
+        std::fs::write(&own, "\n").expect("written");
+        assert_eq!(token(&[]), None);
     }
 }

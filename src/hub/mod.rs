@@ -16,15 +16,23 @@ pub mod folders;
 pub mod http;
 pub mod inside;
 pub mod listing;
+pub mod pins;
+pub mod preferences;
 pub mod project;
+pub mod source;
+pub mod space;
+pub mod stored;
 pub mod trust;
 pub mod verdict;
 pub mod weights;
 
 pub use catalogue::{Catalogue, FoundFile};
-pub use checkpoint::{WeightsPath, WeightsSource};
-pub use folders::{Folders, HubSettings, Network};
+pub use checkpoint::WeightsPath;
+pub use folders::{Folders, HubSettings, Network, Secret};
+pub use pins::Pins;
+pub use preferences::Preferences;
 pub use project::{PassedOver, Project, ProjectSearch};
+pub use source::WeightsSource;
 pub use trust::Trust;
 
 use crate::error::Fault;
@@ -40,20 +48,22 @@ pub struct HubError {
     pub hint: Option<String>,
     /// True if trust or `--offline` forbids the action, so that nothing was tried (exit code 2).
     pub refused: bool,
+    /// True if the hub does not answer, so that asking it for something else is of no use either.
+    pub is_silent: bool,
 }
 
 impl HubError {
     /// An error with a hint.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> HubError {
-        HubError { message: message.into(), hint: Some(hint.into()), refused: false }
+        HubError { message: message.into(), hint: Some(hint.into()), refused: false, is_silent: false }
     }
     /// An error without a hint.
     pub fn plain(message: impl Into<String>) -> HubError {
-        HubError { message: message.into(), hint: None, refused: false }
+        HubError { message: message.into(), hint: None, refused: false, is_silent: false }
     }
     /// An error for an action that trust or `--offline` forbids.
     pub fn refused(message: impl Into<String>) -> HubError {
-        HubError { message: message.into(), hint: None, refused: true }
+        HubError { message: message.into(), hint: None, refused: true, is_silent: false }
     }
     /// Message and hint on one line.
     pub fn line(&self) -> String {

@@ -52,7 +52,7 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, HubError> {
 }
 
 /// The files that an index names, sorted. A name that leaves the folder is refused.
-fn shards(index: &str) -> Result<BTreeSet<String>, HubError> {
+pub(super) fn shards(index: &str) -> Result<BTreeSet<String>, HubError> {
     #[derive(serde::Deserialize)]
     struct Index {
         weight_map: std::collections::BTreeMap<String, String>,

@@ -1,8 +1,8 @@
 //! The device and the number format of a model.
 
 use crate::error::Fault;
-use candle_core::{DType, Device};
-use std::path::Path;
+use candle_core::{DType, Device, Tensor};
+use std::{path::Path, time::Instant};
 
 /// Largest `/proc/cpuinfo`, in bytes: some 1.5 kB for each of a thousand threads.
 const MAX_CPUINFO_BYTES: usize = 4 << 20;
@@ -44,6 +44,31 @@ pub fn free_memory(name: &str) -> Option<u64> {
         }
         _ => None,
     }
+}
+
+/// The side of the matrices that [`speed`] multiplies.
+const SIDE: usize = 1024;
+
+/// The speed of a device at products of matrices in f32, in FLOPs a second. Takes a fraction of a second. Fails if the
+/// device cannot be opened.
+pub fn speed(name: &str) -> Result<f64, Fault> {
+    let device = open(name)?;
+    let measure = || -> candle_core::Result<f64> {
+        let square = Tensor::rand(-1f32, 1f32, (SIDE, SIDE), &device)?;
+        let product = |times: usize| -> candle_core::Result<f32> {
+            let mut last = square.clone();
+            for _ in 0..times {
+                last = square.matmul(&last)?.affine(1e-3, 0.0)?;
+            }
+            // reading a value waits for the device
+            last.sum_all()?.to_scalar()
+        };
+        product(1)?;
+        let begun = Instant::now();
+        product(4)?;
+        Ok(4.0 * 2.0 * (SIDE as f64).powi(3) / begun.elapsed().as_secs_f64())
+    };
+    measure().map_err(|error| Fault::model(format!("the speed of {name} cannot be measured: {error}")))
 }
 
 /// The accelerators that this build supports.

@@ -2,7 +2,9 @@
 //! call of the model, up to a limit.
 
 use super::{
+    failed,
     guard::guarded,
+    is_out_of_memory,
     job::{Job, Model},
 };
 use crate::error::Fault;
@@ -106,7 +108,11 @@ fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: Wo
         let backs: Vec<_> = jobs.iter().map(Job::back).collect();
         if let Err(why) = guarded(|| model.answer(jobs)) {
             for back in backs {
-                back.send(Err(Fault::model(format!("{name} could not answer: it panicked: {why}"))));
+                let fault = match is_out_of_memory(&why) {
+                    true => failed(&why).of(name),
+                    false => Fault::model(format!("{name} could not answer: it panicked: {why}")),
+                };
+                back.send(Err(fault));
             }
         }
     }
@@ -147,7 +153,10 @@ mod tests {
             self.permits.recv().ok();
             let count = jobs.len() as f32;
             for job in jobs {
-                assert!(!matches!(job.subject(), Some(Input::Text(t)) if t == "panic"), "told to panic");
+                if let Some(Input::Text(text)) = job.subject() {
+                    assert!(text != "panic", "told to panic");
+                    assert!(text != "full", "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")");
+                }
                 job.answer(Ok(Reply::Embed(vec![count])));
             }
         }
@@ -208,6 +217,10 @@ mod tests {
             answer.await.unwrap().map_err(|e| e.to_string())
         };
         assert_eq!(ask("panic").await, Err("counting could not answer: it panicked: told to panic".to_owned()));
+        assert_eq!(ask("fine").await, Ok(Reply::Embed(vec![1.0])));
+        // what a driver reports by a panic
+        let full = ask("full").await.expect_err("no memory");
+        assert!(full.starts_with("counting: the device has no memory left for this request"), "{full}");
         assert_eq!(ask("fine").await, Ok(Reply::Embed(vec![1.0])));
     }
 }

@@ -5,6 +5,7 @@ pub mod clap;
 pub mod clip;
 pub mod convnext;
 pub mod efficientnet_lite;
+pub mod golden;
 pub mod llama;
 pub mod mobilenet_v2;
 pub mod owlv2;

@@ -204,13 +204,14 @@ impl ServerState {
         let settings = &self.engine.settings;
         let source = DialogueSource::find(name, settings, settings.network(false))?;
         source.check_cast(self.options.cast.as_deref())?;
-        let options = CompileOptions { cast: self.options.cast.clone(), ..CompileOptions::default() };
+        let cast = source.cast(self.options.cast.as_deref())?;
+        let options = CompileOptions { cast: cast.clone(), ..CompileOptions::default() };
         let plan = source.plan(&options).map_err(|problems| {
             let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
             ApiError::new(StatusCode::CONFLICT, "refused", format!("the dialogue `{name}` cannot run: {first}"))
                 .hint(format!("`elenchus check {name}` shows every problem"))
         })?;
-        Ok(Session::new(engine, &source, plan).with_calibration(self.options.cast.as_deref())?)
+        Ok(Session::new(engine, &source, plan).with_calibration(cast.as_deref())?)
     }
 
     /// The names of the dialogues that are served.

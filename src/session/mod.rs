@@ -13,9 +13,12 @@ pub mod forecast;
 pub mod forgetting;
 mod indexing;
 pub mod inputs;
+pub mod keeping;
 mod lists;
+pub mod pulling;
 pub mod searching;
 pub mod settings;
+pub mod setup;
 pub mod source;
 mod vectors;
 

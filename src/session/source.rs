@@ -2,13 +2,16 @@
 
 use super::Settings;
 use crate::{
-    dialogue::{self, Resource},
+    dialogue::{self, CastWritten, Resource},
     error::Fault,
     files,
-    hub::{Catalogue, Network, inside, verdict::ways_out},
+    hub::{Catalogue, Network, Preferences, inside, verdict::ways_out},
     plan::{self, CompileOptions, Plan, Problem},
 };
 use std::path::{Path, PathBuf};
+
+/// The cast of the models in the program.
+const STARTER: &str = "starter";
 
 /// Former names of dialogues of the program, each with its present one.
 const RENAMED: &[(&str, &str)] =
@@ -99,6 +102,34 @@ impl DialogueSource {
     pub fn plan(&self, options: &CompileOptions) -> Result<Plan, Vec<Problem>> {
         let options = CompileOptions { path: self.path.clone(), ..options.clone() };
         plan::compile_text(&self.text, &self.file, &self.catalogue, &options)
+    }
+
+    /// The cast in place of the dialogue's own: `asked`, else the user's default (`elenchus setup`) for a dialogue that
+    /// names the starter cast. A dialogue with agents of its own keeps them. Fails if the user's settings cannot be read,
+    /// or if the default cast is gone.
+    pub fn cast(&self, asked: Option<&str>) -> Result<Option<String>, Fault> {
+        if let Some(asked) = asked {
+            return Ok(Some(asked.to_owned()));
+        }
+        let Some(default) = Preferences::read(&self.catalogue.folders)?.cast else { return Ok(None) };
+        if default == STARTER || !self.has_starter_cast() {
+            return Ok(None);
+        }
+        match self.catalogue.find(Resource::Cast, &default).map_err(Fault::refused)? {
+            Some(_) => Ok(Some(default)),
+            None => Err(Fault::refused(format!("your default cast, `{default}`, does not exist any more"))
+                .hint("`elenchus setup` chooses another one; `--cast starter` does without for one run")),
+        }
+    }
+
+    /// True if the dialogue names the starter cast as its own.
+    pub fn has_starter_cast(&self) -> bool {
+        let (read, _) = dialogue::load_partly(&self.text, &self.file);
+        let named = read.and_then(|read| match read.written.cast {
+            Some(CastWritten::Named(name)) => Some(name.value),
+            _ => None,
+        });
+        named.as_deref() == Some(STARTER)
     }
 
     /// Fails if the cast does not exist. A problem could not report this, because it needs a position in a file.

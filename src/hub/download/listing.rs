@@ -1,12 +1,9 @@
 //! The hub's list of a revision: the files that loading needs, and their digests.
 
-use super::DownloadProgress;
-use crate::hub::{
-    HubError,
-    cache::{CachedRepo, is_file_name},
-};
+use super::transfer::FileFetch;
+use crate::hub::{HubError, cache::is_file_name, verdict::plain};
 use serde::Deserialize;
-use std::io::{Read as _, Seek as _};
+use serde_json::Value as Json;
 
 /// Maximum size of a file of weights, in bytes.
 const MAX_WEIGHTS_BYTES: u64 = 64 << 30;
@@ -37,68 +34,47 @@ pub(super) struct LfsPointer {
 pub(super) struct RepoListing {
     pub(super) sha: String,
     pub(super) siblings: Vec<RemoteFile>,
+    #[serde(default)]
+    gated: Json,
+    /// The facts at the head of the repository's README.
+    #[serde(default, rename = "cardData")]
+    card: Json,
 }
 
-/// One file of one commit, to be downloaded.
-pub(super) struct FileFetch<'a> {
-    pub(super) repo: &'a str,
-    pub(super) commit: &'a str,
-    pub(super) cached: &'a CachedRepo,
-    pub(super) listed: &'a RemoteFile,
+impl RemoteFile {
+    /// The digest that the hub states: the etag of the file.
+    pub(super) fn digest(&self) -> Option<&str> {
+        self.lfs.as_ref().map(|large| &large.sha256).or(self.git.as_ref()).map(String::as_str)
+    }
+
+    /// The size that the hub states.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        self.lfs.as_ref().and_then(|large| large.size).or(self.size)
+    }
 }
 
-impl FileFetch<'_> {
-    /// The name of the blob: the digest that the hub states, or else a digest of repository, commit and file name.
-    pub(super) fn etag(&self) -> Result<String, HubError> {
-        let stated = self.listed.lfs.as_ref().map(|large| &large.sha256).or(self.listed.git.as_ref());
-        match stated {
-            Some(etag) if !is_file_name(etag) => {
-                Err(HubError::plain(format!("found the digest {etag:?} from the hub, expected letters and digits")))
-            }
-            Some(etag) => Ok(etag.clone()),
-            None => {
-                let names = format!("{}\n{}\n{}", self.repo, self.commit, self.listed.name);
-                Ok(format!("named-{}", &blake3::hash(names.as_bytes()).to_hex()[..32]))
-            }
-        }
+impl RepoListing {
+    /// True if an account must accept terms before it gets a file: `"gated"` is false, `"auto"` or `"manual"`.
+    pub(super) fn is_gated(&self) -> bool {
+        !matches!(self.gated, Json::Null | Json::Bool(false))
     }
 
-    pub(super) fn size(&self) -> Option<u64> {
-        self.listed.lfs.as_ref().and_then(|large| large.size).or(self.listed.size)
+    /// The name of the licence. Licences of a model's own are `other`, with a name beside it.
+    pub(super) fn license(&self) -> Option<String> {
+        let word = |key: &str| self.card.get(key).and_then(Json::as_str).map(plain).filter(|word| !word.is_empty());
+        word("license_name").or_else(|| word("license"))
     }
 
-    pub(super) fn progress(&self, done: u64) -> DownloadProgress {
-        DownloadProgress { repo: self.repo.to_owned(), file: self.listed.name.clone(), done, total: self.size() }
-    }
-
-    /// The digest that the hub states, and the file's own digest; `None` if the hub states none.
-    pub(super) fn digest(&self, file: &std::fs::File) -> std::io::Result<Option<(String, String)>> {
-        let (expected, algorithm) = match (&self.listed.lfs, &self.listed.git) {
-            (Some(large), _) => (&large.sha256, &ring::digest::SHA256),
-            (None, Some(git)) if git.len() == 40 => (git, &ring::digest::SHA1_FOR_LEGACY_USE_ONLY),
-            _ => return Ok(None),
-        };
-        let mut file = file.try_clone()?;
-        file.seek(std::io::SeekFrom::Start(0))?;
-        let mut context = ring::digest::Context::new(algorithm);
-        if self.listed.lfs.is_none() {
-            context.update(format!("blob {}\0", file.metadata()?.len()).as_bytes()); // git's header of a blob
-        }
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => break,
-                n => context.update(&buffer[..n]),
-            }
-        }
-        let found = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Some((expected.clone(), found)))
+    /// The GGUF files of a revision, separated by commas.
+    pub(super) fn gguf_files(&self) -> String {
+        let names = self.siblings.iter().map(|listed| listed.name.as_str());
+        names.filter(|name| name.ends_with(".gguf")).take(20).map(plain).collect::<Vec<_>>().join(", ")
     }
 }
 
 /// True for the files besides the weights that loading reads.
 pub(super) fn is_needed(name: &str) -> bool {
-    const NAMES: [&str; 11] = [
+    const NAMES: [&str; 14] = [
         "config.json",
         "generation_config.json",
         "preprocessor_config.json",
@@ -110,6 +86,9 @@ pub(super) fn is_needed(name: &str) -> bool {
         "merges.txt",
         "modules.json",
         "sentence_bert_config.json",
+        "config_sentence_transformers.json",
+        "spiece.model",
+        "sentencepiece.bpe.model",
     ];
     // a sentence embedder has a folder for each module after the network, such as `1_Pooling` and `2_Dense`
     let of_module = |(folder, file): (&str, &str)| {
@@ -122,23 +101,6 @@ pub(super) fn is_needed(name: &str) -> bool {
             && (NAMES.contains(&name)
                 || (name.starts_with("tokenizer") && !name.ends_with(".safetensors"))
                 || name.ends_with(".jinja"))
-}
-
-/// The GGUF files of a revision, separated by commas.
-pub(super) fn gguf_files(listing: &RepoListing) -> String {
-    let names = listing.siblings.iter().map(|listed| listed.name.as_str());
-    names.filter(|name| name.ends_with(".gguf")).take(20).collect::<Vec<_>>().join(", ")
-}
-
-/// The error for a repository without safetensors weights.
-pub(super) fn without_safetensors(repo: &str, listing: &RepoListing) -> HubError {
-    let hint = match gguf_files(listing).as_str() {
-        "" => {
-            "only safetensors weights are loaded; look for a converted copy or convert it with transformers".to_owned()
-        }
-        files => format!("name one of its GGUF files beside `hub`, as `gguf`: {files}"),
-    };
-    HubError::new(format!("{repo} lacks model.safetensors"), hint)
 }
 
 /// Maximum size of a file, in bytes.

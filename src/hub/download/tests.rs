@@ -62,15 +62,20 @@ fn ranged(request: &Request, bytes: &[u8]) -> ResponseTemplate {
 }
 
 fn downloader(server: &MockServer, cache: &Path, token: Option<&str>) -> Downloader {
-    let settings =
-        HubSettings { cache: cache.to_owned(), endpoint: server.uri(), token: token.map(Secret::new), offline: false };
+    let settings = HubSettings {
+        cache: cache.to_owned(),
+        endpoint: server.uri(),
+        token: token.map(Secret::new),
+        offline: false,
+        ..HubSettings::default()
+    };
     Downloader { first_wait: Duration::from_millis(1), attempts: 3, ..Downloader::new(settings).expect("client") }
 }
 
 /// The error's text, with HUB for the server's changing address.
 async fn refusal(server: &MockServer, token: Option<&str>) -> String {
     let cache = tempfile::tempdir().expect("temp");
-    let error = downloader(server, cache.path(), token).fetch("org/name", "main", &|_| {}).await;
+    let error = downloader(server, cache.path(), token).fetch("org/name", "main", None, &|_| {}).await;
     let line = error.expect_err("refused").line();
     line.replace(&server.uri(), "HUB").replace(&cache.path().display().to_string(), "CACHE")
 }
@@ -83,7 +88,12 @@ async fn only_the_needed_files_are_downloaded_in_the_layout_of_the_hub() {
     let tell = |progress: DownloadProgress| {
         reported.lock().expect("lock").push((progress.file, progress.done, progress.total))
     };
-    let folder = downloader(&server, cache.path(), None).fetch("org/name", "main", &tell).await.expect("fetched");
+    let folder = downloader(&server, cache.path(), None)
+        .fetch("org/name", "main", None, &tell)
+        .await
+        .expect("fetched")
+        .path()
+        .to_owned();
     assert_eq!(folder, cache.path().join("models--org--name/snapshots").join(COMMIT));
     assert_eq!(std::fs::read(folder.join("model.safetensors")).expect("read"), WEIGHTS);
     assert_eq!(std::fs::read(folder.join("1_Pooling/config.json")).expect("read"), b"{}");
@@ -107,12 +117,12 @@ async fn one_gguf_file_of_a_repository_is_downloaded() {
     .await;
     answer(&server, &format!("/org/name/resolve/{COMMIT}/model-Q8_0.gguf"), |request| ranged(request, WEIGHTS)).await;
     let downloader = downloader(&server, cache.path(), None);
-    let path = downloader.fetch_file("org/name", "main", "model-Q8_0.gguf", &|_| {}).await.expect("fetched");
-    assert_eq!(std::fs::read(&path).expect("read"), WEIGHTS);
-    assert_eq!(CachedRepo::new(cache.path(), "org/name").file("main", "model-Q8_0.gguf"), Some(path));
-    let error = downloader.fetch_file("org/name", "main", "model-Q6_K.gguf", &|_| {}).await.expect_err("absent");
+    let path = downloader.fetch("org/name", "main", Some("q8_0"), &|_| {}).await.expect("fetched");
+    assert_eq!(std::fs::read(path.path()).expect("read"), WEIGHTS);
+    assert_eq!(CachedRepo::new(cache.path(), "org/name").gguf("main", "model-Q8_0.gguf"), Some(path.path().to_owned()));
+    let error = downloader.fetch("org/name", "main", Some("model-Q6_K.gguf"), &|_| {}).await.expect_err("absent");
     insta::assert_snapshot!(error.line(), @"org/name lacks model-Q6_K.gguf (hint: its GGUF files are model-Q4_K_M.gguf, model-Q8_0.gguf)");
-    insta::assert_snapshot!(refusal(&server, None).await, @"org/name lacks model.safetensors (hint: name one of its GGUF files beside `hub`, as `gguf`: model-Q4_K_M.gguf, model-Q8_0.gguf)");
+    insta::assert_snapshot!(refusal(&server, None).await, @"org/name lacks model.safetensors (hint: name one of its GGUF files beside `hub`, as `gguf`, or as org/name:FILE.gguf: model-Q4_K_M.gguf, model-Q8_0.gguf)");
 }
 
 #[test]
@@ -135,8 +145,8 @@ async fn a_download_resumes_where_it_stopped() {
     let blobs = cache.path().join("models--org--name/blobs");
     std::fs::create_dir_all(&blobs).expect("made");
     std::fs::write(blobs.join(format!("{}.part", sha256(WEIGHTS))), &WEIGHTS[..10]).expect("written");
-    let fetched = downloader(&server, cache.path(), None).fetch("org/name", "main", &|_| {}).await;
-    assert_eq!(std::fs::read(fetched.expect("fetched").join("model.safetensors")).expect("read"), WEIGHTS);
+    let fetched = downloader(&server, cache.path(), None).fetch("org/name", "main", None, &|_| {}).await;
+    assert_eq!(std::fs::read(fetched.expect("fetched").path().join("model.safetensors")).expect("read"), WEIGHTS);
 }
 
 #[tokio::test]
@@ -149,8 +159,8 @@ async fn a_busy_hub_and_a_damaged_file_are_tried_again() {
         _ => ranged(request, WEIGHTS),
     })
     .await;
-    let fetched = downloader(&server, cache.path(), None).fetch("org/name", "main", &|_| {}).await;
-    assert_eq!(std::fs::read(fetched.expect("fetched").join("model.safetensors")).expect("read"), WEIGHTS);
+    let fetched = downloader(&server, cache.path(), None).fetch("org/name", "main", None, &|_| {}).await;
+    assert_eq!(std::fs::read(fetched.expect("fetched").path().join("model.safetensors")).expect("read"), WEIGHTS);
 }
 
 #[tokio::test]
@@ -167,7 +177,7 @@ async fn unknown_and_gated_models_have_different_messages() {
     let server = MockServer::start().await;
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(401)).mount(&server).await;
     insta::assert_snapshot!(refusal(&server, None).await, @"HUB refuses access to org/name (401): it is gated or private (hint: accept its terms at HUB/org/name, then set HF_TOKEN to a token of your account)");
-    insta::assert_snapshot!(refusal(&server, Some("hf_secret")).await, @"HUB refuses access to org/name (401): it is gated or private (hint: accept its terms at HUB/org/name with the account that HF_TOKEN belongs to)");
+    insta::assert_snapshot!(refusal(&server, Some("hf_secret")).await, @"HUB refuses access to org/name (401): it is gated or private (hint: accept its terms at HUB/org/name with the account that HF_TOKEN belongs to; a token may also have expired)");
 }
 
 #[tokio::test]
@@ -180,7 +190,7 @@ async fn the_token_is_not_sent_to_the_target_of_a_redirect() {
         false => ranged(request, WEIGHTS),
     })
     .await;
-    let fetched = downloader(&server, cache.path(), Some("hf_secret")).fetch("org/name", "main", &|_| {}).await;
+    let fetched = downloader(&server, cache.path(), Some("hf_secret")).fetch("org/name", "main", None, &|_| {}).await;
     assert!(fetched.is_ok(), "{fetched:?}");
     let asked = server.received_requests().await.expect("recorded");
     assert!(asked.iter().all(|request| request.headers.get("authorization").is_some_and(|a| a == "Bearer hf_secret")));
