@@ -5,8 +5,8 @@ use crate::{
     agent::{Agent, CallContext, remote, roster, roster::RosterOptions, spec, spec::Spec},
     error::Fault,
     exchange::{
-        Decoding, EmbedPurpose, EmbedRequest, FloorUse, HearRequest, Item, LabelList, LookRequest, Message,
-        RankRequest, Reply, Request, SayReply, SayRequest,
+        Decoding, DetectRequest, EmbedPurpose, EmbedRequest, FloorUse, HearRequest, Item, LabelList, LookRequest,
+        MAX_OVERLAP, MIN_SCORE, Message, RankRequest, Reply, Request, SayReply, SayRequest,
     },
     hub::{Folders, Network},
     media::{self, Access},
@@ -74,6 +74,7 @@ impl Scratch {
             texts: LabelList::default(),
             floor: FloorUse::Unused,
         };
+        let thing = LabelList::from(vec!["a pot".to_owned()]);
         let messages = vec![Message::new("user", "I wear a camera. What might I be doing in a kitchen?")];
         let text = Item::Text("A pot is on the stove.".to_owned());
         Ok(vec![
@@ -81,8 +82,16 @@ impl Scratch {
             Request::Rank(own),
             Request::Look(LookRequest {
                 images: vec![picture.clone()],
+                video: false,
                 prompt: "What is there?".to_owned(),
                 decoding: decoding(8),
+            }),
+            Request::Detect(DetectRequest {
+                what: picture.clone(),
+                among: thing.clone(),
+                texts: thing,
+                min: MIN_SCORE,
+                overlap: MAX_OVERLAP,
             }),
             Request::Hear(HearRequest {
                 audio: sound,
@@ -210,6 +219,7 @@ fn sound_reply(reply: &Reply, scores: Scores) -> Result<&'static str, String> {
         Reply::Say(SayReply { text, .. }) if text.trim().is_empty() => Err("its reply is empty".to_owned()),
         Reply::Say(_) => Ok("loads and speaks"),
         Reply::Look(_) => Ok("loads and looks"),
+        Reply::Detect(_) => Ok("loads and detects"),
         Reply::Hear(_) => Ok("loads and hears"),
         Reply::Embed(vector) if vector.iter().all(|number| number.is_finite()) && !vector.is_empty() => {
             Ok("loads and embeds")

@@ -96,7 +96,13 @@ fn cuda(name: &str) -> Result<Device, Fault> {
     if !cfg!(feature = "cuda") {
         return Err(not_built("cuda"));
     }
-    Device::new_cuda(number).map_err(|e| Fault::model(format!("CUDA device {number} cannot be opened: {e}")))
+    let unopened = |error: candle_core::Error| {
+        // candle adds a backtrace where backtraces are on
+        let why = super::failed(error.to_string().split(" 0: ").next().unwrap_or_default()).message;
+        Fault::model(format!("CUDA device {number} cannot be opened: {why}"))
+            .hint("`elenchus doctor` shows the devices; check the driver, or use `--device cpu`")
+    };
+    Device::new_cuda(number).map_err(unopened)
 }
 
 fn not_built(feature: &str) -> Fault {

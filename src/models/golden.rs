@@ -14,8 +14,8 @@ use super::{ModelOptions, family};
 use crate::{
     error::Fault,
     exchange::{
-        Decoding, EmbedRequest, FloorUse, HearRequest, Item, Kind, LabelList, Message, Modality, RankRequest, Reply,
-        Request, SayRequest,
+        Decoding, DetectRequest, EmbedRequest, FloorUse, HearRequest, Item, Kind, LabelList, Message, Modality,
+        RankRequest, Reply, Request, SayRequest,
     },
     infer::{
         checkpoint::Checkpoint,
@@ -50,6 +50,7 @@ golden![
     "clip",
     "siglip",
     "clap",
+    "owlv2",
     "decoder-embedder",
     "qwen3-reranker",
     "llama",
@@ -309,6 +310,11 @@ fn request(kind: Kind, modality: Modality, own_labels: bool) -> Option<(Request,
             (Request::Rank(rank), vec![input])
         }
         Kind::Embed => (Request::Embed(EmbedRequest::new(item)), vec![input]),
+        Kind::Detect => {
+            let (min, overlap) = (0.0, 1.0);
+            let detect = DetectRequest { what: item, among: list.clone(), texts: list, min, overlap };
+            (Request::Detect(detect), vec![input])
+        }
         Kind::Say => {
             // the likelihood of given words is a number; written words would hide small differences and show large ones
             let images = if modality == Modality::Image { vec![item] } else { Vec::new() };
@@ -373,6 +379,12 @@ fn numbers(reply: &Reply) -> Vec<f32> {
         Reply::Say(said) | Reply::Look(said) => {
             let mean = said.scores.iter().map(|choice| choice.logprob).sum::<f32>() / said.scores.len().max(1) as f32;
             said.scores.iter().map(|choice| choice.logprob - mean).collect()
+        }
+        // the order of boxes changes with the last bit of a score
+        Reply::Detect(boxes) => {
+            let mean =
+                |side: usize| boxes.iter().map(|found| found.area[side] / 60.0).sum::<f32>() / boxes.len() as f32;
+            boxes.iter().map(|found| found.score).chain((0..4).map(mean)).collect()
         }
         Reply::Hear(speech) => speech.iter().flat_map(|one| one.text.bytes()).map(f32::from).collect(),
         _ => Vec::new(),

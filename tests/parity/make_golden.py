@@ -19,6 +19,7 @@ FAMILIES = {
     "clip": "clip-gelu",
     "siglip": "siglip-gemma",
     "clap": "clap-plain",
+    "owlv2": "owlv2-plain",
     "decoder-embedder": "embed-qwen3",
     "qwen3-reranker": "rerank-qwen3-head",
     "llama": "lm-tied",
