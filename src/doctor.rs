@@ -240,6 +240,7 @@ impl Scratch {
             end: None,
             language: Some("en".into()),
             timestamps: true,
+            words: false,
             decoding,
         }))
     }

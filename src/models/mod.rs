@@ -16,7 +16,7 @@ pub mod whisper;
 
 use crate::{
     error::Fault,
-    exchange::{Answers, Decoding},
+    exchange::{Answers, Decoding, Hearing},
     infer::{
         checkpoint::Checkpoint,
         classes::Classes,
@@ -47,6 +47,8 @@ pub struct ModelOptions {
     pub context_tokens: Option<usize>,
     /// The most pixels of a picture that a decoder looks at, if fewer than its checkpoint states.
     pub picture_pixels: Option<usize>,
+    /// How a speech model decodes.
+    pub hearing: Hearing,
     /// Where the vectors of labels are kept between runs.
     pub labels: LabelStore,
     /// Measures the model's speed.
@@ -63,6 +65,7 @@ impl ModelOptions {
             decode,
             context_tokens: None,
             picture_pixels: None,
+            hearing: Hearing::default(),
             labels,
             meter: Meter::default(),
         }
