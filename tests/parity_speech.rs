@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use elenchus::{
-    exchange::{Decoding, HearRequest, Hearing, Reply, Request, Speech},
+    exchange::{Decoding, HearRequest, HearingSettings, Reply, Request, Speech},
     infer::{
         checkpoint::Checkpoint,
         job::{Input, Model, SoundSource},
@@ -58,7 +58,7 @@ fn speech(reply: Reply) -> Vec<Speech> {
 }
 
 /// A model with settings of an agent file, and with other values in a file of its checkpoint.
-fn changed(path: &Path, hearing: Hearing, file: &str, values: &[(&str, Json)]) -> Box<dyn Model> {
+fn changed(path: &Path, hearing: HearingSettings, file: &str, values: &[(&str, Json)]) -> Box<dyn Model> {
     let place = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(path).unwrap().map(Result::unwrap) {
         std::fs::copy(entry.path(), place.path().join(entry.file_name())).unwrap();
@@ -103,7 +103,7 @@ fn check_whisper(path: &Path) {
         if !case["threshold"].is_null() {
             values = vec![("logprob_threshold", case["threshold"].clone()), ("no_speech_threshold", json!(0.0))];
         }
-        let hearing = Hearing { previous_text, ..Hearing::default() };
+        let hearing = HearingSettings { previous_text, ..HearingSettings::default() };
         let mut model = changed(path, hearing, "generation_config.json", &values);
         let start_s = 2.5;
         let heard = |model: &mut dyn Model, words: bool| {
@@ -140,7 +140,7 @@ fn further_whispers_equal_transformers() {
 /// A window whose text repeats itself is decoded again, at temperatures that the seed decides.
 #[test]
 fn further_attempts_follow_the_seed() {
-    let hearing = Hearing { temperatures: vec![0.0, 1.0, 2.0], ..Hearing::default() };
+    let hearing = HearingSettings { temperatures: vec![0.0, 1.0, 2.0], ..HearingSettings::default() };
     // the greedy text of these weights goes in circles
     let limit = ("compression_ratio_threshold", json!(0.9));
     let path = folder("whisper-words");

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::{Fault, FaultKind},
-    exchange::{Decoding, FloorUse, Hearing, Item, RankRequest, Reply, Request},
+    exchange::{Decoding, FloorUse, HearingSettings, Item, RankRequest, Reply, Request},
     files,
     hub::digest::{Digests, Stamp},
     infer::{
@@ -57,7 +57,7 @@ pub struct LocalSpec {
     /// The most pixels of a picture that it looks at, if fewer than its checkpoint states.
     pub picture_pixels: Option<usize>,
     /// How it hears speech.
-    pub hearing: Hearing,
+    pub hearing: HearingSettings,
     /// The store of digests of weight files.
     pub digests: Digests,
     /// The store of vectors of labels.
@@ -294,8 +294,8 @@ impl Prepared {
         if let Some(pixels) = spec.picture_pixels {
             identity.push_str(&format!(" pixels {pixels}"));
         }
-        if spec.hearing != Hearing::default() {
-            let Hearing { temperatures, previous_text } = &spec.hearing;
+        if spec.hearing != HearingSettings::default() {
+            let HearingSettings { temperatures, previous_text } = &spec.hearing;
             identity.push_str(&format!(" hearing {temperatures:?} {previous_text}"));
         }
         // vectors that the user made come before those beside the weights

@@ -9,7 +9,7 @@ use crate::{
     dialogue::{
         self, AgentFile, At, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, Resource, WhoWritten,
     },
-    exchange::{Answers, Decoding, Hearing, Script},
+    exchange::{Answers, Decoding, HearingSettings, Script},
     hub::{
         Catalogue, FoundFile, HubError, WeightsPath, WeightsSource,
         checkpoint::Origin,
@@ -70,7 +70,7 @@ pub struct LocalConfig {
     /// The most pixels of a picture that it looks at, if fewer than its checkpoint states.
     pub picture_pixels: Option<usize>,
     /// How it hears speech.
-    pub hearing: Hearing,
+    pub hearing: HearingSettings,
 }
 
 impl Spec {
@@ -285,7 +285,7 @@ mod tests {
         );
         assert_eq!((local.decoding.temperature, local.batch, local.queue), (Some(0.2), Some(4), None));
         assert_eq!(local.picture_pixels, Some(9));
-        assert_eq!(local.hearing, Hearing { temperatures: vec![0.0, 0.5], ..Hearing::default() });
+        assert_eq!(local.hearing, HearingSettings { temperatures: vec![0.0, 0.5], ..HearingSettings::default() });
         let Spec::Remote(remote) =
             spec("endpoint: { url: 'http://localhost:1/v1', model: m, answers: [hear], timeout: 3s }")
         else {

@@ -1,7 +1,7 @@
 //! How a local model hears speech, as an agent file says it.
 
 use super::{At, Reading, written};
-use crate::exchange::Hearing;
+use crate::exchange::HearingSettings;
 
 written! { "`hearing`",
     /// How a local model hears speech. Models that decode a sound once have no use for it.
@@ -22,10 +22,10 @@ const MAX_TEMPERATURE: f64 = 2.0;
 
 impl HearingWritten {
     /// The settings, with the defaults of those that are not there.
-    pub fn hearing(&self) -> Hearing {
-        let usual = Hearing::default();
+    pub fn hearing(&self) -> HearingSettings {
+        let usual = HearingSettings::default();
         let numbers = |all: &Vec<At<f64>>| all.iter().map(|at| at.value as f32).collect();
-        Hearing {
+        HearingSettings {
             temperatures: self.temperatures.as_ref().map_or(usual.temperatures, numbers),
             previous_text: self.previous_text.unwrap_or(usual.previous_text),
         }

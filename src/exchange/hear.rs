@@ -28,7 +28,7 @@ pub struct HearRequest {
 
 /// How an agent hears: settings of its file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Hearing {
+pub struct HearingSettings {
     /// The temperatures of the attempts at a stretch of sound whose text is unlikely or repeats itself; 0 is greedy. A request
     /// with a temperature has one attempt.
     pub temperatures: Vec<f32>,
@@ -36,10 +36,10 @@ pub struct Hearing {
     pub previous_text: bool,
 }
 
-impl Default for Hearing {
+impl Default for HearingSettings {
     /// The temperatures of openai/whisper (`transcribe`), without the text before: it makes loops of repeated text likelier.
-    fn default() -> Hearing {
-        Hearing { temperatures: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0], previous_text: false }
+    fn default() -> HearingSettings {
+        HearingSettings { temperatures: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0], previous_text: false }
     }
 }
 

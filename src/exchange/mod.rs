@@ -24,7 +24,7 @@ pub use card::Card;
 pub use decoding::{Decoding, Range, SETTINGS, Setting, SettingForm, SettingValue, WireName};
 pub use embed::{EmbedPurpose, EmbedRequest};
 pub use frames::{FramesRequest, Sampling};
-pub use hear::{HearRequest, Hearing, Speech, SpokenWord};
+pub use hear::{HearRequest, HearingSettings, Speech, SpokenWord};
 pub use item::{Item, MediaRef};
 pub use journal::{JournalReply, JournalRequest, LineFilter, Revision, TimeSpan};
 pub use labels::LabelList;

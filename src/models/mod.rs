@@ -16,7 +16,7 @@ pub mod whisper;
 
 use crate::{
     error::Fault,
-    exchange::{Answers, Decoding, Hearing},
+    exchange::{Answers, Decoding, HearingSettings},
     infer::{
         checkpoint::Checkpoint,
         classes::Classes,
@@ -48,7 +48,7 @@ pub struct ModelOptions {
     /// The most pixels of a picture that a decoder looks at, if fewer than its checkpoint states.
     pub picture_pixels: Option<usize>,
     /// How a speech model decodes.
-    pub hearing: Hearing,
+    pub hearing: HearingSettings,
     /// Where the vectors of labels are kept between runs.
     pub labels: LabelStore,
     /// Measures the model's speed.
@@ -65,7 +65,7 @@ impl ModelOptions {
             decode,
             context_tokens: None,
             picture_pixels: None,
-            hearing: Hearing::default(),
+            hearing: HearingSettings::default(),
             labels,
             meter: Meter::default(),
         }

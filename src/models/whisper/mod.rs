@@ -25,7 +25,7 @@ mod words;
 use super::{Family, ModelOptions};
 use crate::{
     error::Fault,
-    exchange::{Answers, Decoding, HearRequest, Hearing, Kind, Modality, Reply, Request, Speech, SpokenWord},
+    exchange::{Answers, Decoding, HearRequest, HearingSettings, Kind, Modality, Reply, Request, Speech, SpokenWord},
     infer::{
         audio::LogMel,
         checkpoint::Checkpoint,
@@ -42,8 +42,8 @@ use align::Alignment;
 use candle_core::{DType, Device};
 use net::{Net, mel_bins};
 use rules::Rules;
-use source::Source;
-use windows::Transcript;
+use source::SoundFrames;
+use windows::HeardSound;
 
 /// The row of [`super::FAMILIES`].
 pub const FAMILY: Family = Family {
@@ -68,7 +68,7 @@ pub struct Whisper {
     text: TextTokenizer,
     defaults: Decoding,
     decode: Decoding,
-    hearing: Hearing,
+    hearing: HearingSettings,
     device: Device,
     dtype: DType,
     meter: Meter,
@@ -130,7 +130,7 @@ impl Whisper {
             // refused before the work
             self.alignment.focus(0)?;
         }
-        let source = Source::new(sound, &self.mel, self.window())?;
+        let source = SoundFrames::new(sound, &self.mel, self.window())?;
         let language = language.as_ref().or(self.rules.language.as_ref().filter(|_| !self.rules.languages.is_empty()));
         let settings = decoding.or(&self.decode).or(&self.defaults);
         let mut task = Task {
@@ -153,7 +153,7 @@ impl Whisper {
     }
 
     /// Segments in the medium's own presentation time.
-    fn heard(&self, start: Time, heard: Transcript, begin: u32) -> Result<Vec<Speech>, Fault> {
+    fn heard(&self, start: Time, heard: HeardSound, begin: u32) -> Result<Vec<Speech>, Fault> {
         let at = |seconds: f64| Time::from_seconds(start.seconds() + seconds.max(0.0));
         let language = self.rules.heard(heard.language);
         let mut words = self.timed_words(&heard.tokens, begin, language)?;
@@ -171,7 +171,7 @@ impl Whisper {
 
     /// The features of a sound that fits one window, (bins, frames): for parity tests.
     pub fn features(&self, sound: &SoundSource) -> Result<Vec<f32>, Fault> {
-        Source::new(sound, &self.mel, self.window())?.features(0, self.window())
+        SoundFrames::new(sound, &self.mel, self.window())?.features(0, self.window())
     }
 }
 

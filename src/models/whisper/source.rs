@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A sound as feature frames, read window by window.
-pub(super) struct Source<'a> {
+pub(super) struct SoundFrames<'a> {
     sound: &'a SoundSource,
     mel: &'a LogMel,
     window: usize,
@@ -23,12 +23,12 @@ pub(super) struct Source<'a> {
     loudest: f32,
 }
 
-impl<'a> Source<'a> {
-    pub(super) fn new(sound: &'a SoundSource, mel: &'a LogMel, window: usize) -> Result<Source<'a>, Fault> {
+impl<'a> SoundFrames<'a> {
+    pub(super) fn new(sound: &'a SoundSource, mel: &'a LogMel, window: usize) -> Result<SoundFrames<'a>, Fault> {
         let real = ((sound.end.seconds() - sound.start.seconds()) * f64::from(mel.rate_hz)).round().max(0.0) as usize;
         let samples = real.max(window * mel.hop);
         let frames = if real == 0 { 0 } else { samples / mel.hop };
-        let mut source = Source { sound, mel, window, samples, real, frames, loudest: f32::NEG_INFINITY };
+        let mut source = SoundFrames { sound, mel, window, samples, real, frames, loudest: f32::NEG_INFINITY };
         for from in (0..frames).step_by(window) {
             let powers = source.powers(from, window.min(frames - from))?;
             source.loudest = powers.into_iter().fold(source.loudest, f32::max);

@@ -5,7 +5,7 @@ use super::{
     align::{Focus, kept},
     net::WindowCache,
     segments::Segment,
-    source::Source,
+    source::SoundFrames,
     words::TimedTokens,
 };
 use crate::{
@@ -45,7 +45,7 @@ struct Attempt<'a> {
 
 /// What a sound holds.
 #[derive(Default)]
-pub(super) struct Transcript {
+pub(super) struct HeardSound {
     /// The segments with their texts.
     pub segments: Vec<(Segment, String)>,
     /// The tokens with their times, if words are wanted; they count segments as `segments` does.
@@ -56,10 +56,10 @@ pub(super) struct Transcript {
 
 impl Whisper {
     /// Decodes the sound window by window.
-    pub(super) fn transcribe(&self, job: &Job, source: &Source<'_>, mut task: Task) -> Result<Transcript, Fault> {
+    pub(super) fn transcribe(&self, job: &Job, source: &SoundFrames<'_>, mut task: Task) -> Result<HeardSound, Fault> {
         let mut sampler = Sampler::new(task.settings.clone(), job.seed);
         let mut max_length = self.rules.max_length;
-        let (mut seek, mut heard) = (0, Transcript::default());
+        let (mut seek, mut heard) = (0, HeardSound::default());
         // the tokens of all segments, and whether the next window gets them
         let (mut said, mut continues) = (Vec::new(), self.hearing.previous_text);
         while seek < source.frames {

@@ -6,7 +6,7 @@ use crate::error::Fault;
 
 /// A word, with times in seconds from the start of the sound.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Word {
+pub(super) struct TimedWord {
     pub start_s: f64,
     pub end_s: f64,
     pub text: String,
@@ -60,7 +60,7 @@ impl Whisper {
         all: &TimedTokens,
         begin: u32,
         language: Option<&str>,
-    ) -> Result<Vec<Word>, Fault> {
+    ) -> Result<Vec<TimedWord>, Fault> {
         const TICK_S: f64 = 0.02;
         let window_s = TICK_S * self.net.source_positions as f64;
         let (mut words, mut current) = (Vec::new(), Vec::new());
@@ -98,7 +98,7 @@ impl Whisper {
     }
 
     /// The words of the tokens at `places`.
-    fn words_of(&self, all: &TimedTokens, places: &[usize], language: Option<&str>) -> Result<Vec<Word>, Fault> {
+    fn words_of(&self, all: &TimedTokens, places: &[usize], language: Option<&str>) -> Result<Vec<TimedWord>, Fault> {
         let mut pieces = self.characters(all, places)?;
         if !language.is_some_and(|language| WITHOUT_SPACES.contains(&language)) {
             pieces = spaced(pieces);
@@ -107,7 +107,7 @@ impl Whisper {
         let timed = |(text, places): (String, Vec<usize>)| {
             let (first, last) = (*places.first()?, *places.last()?);
             let text = text.trim();
-            (!text.is_empty()).then(|| Word {
+            (!text.is_empty()).then(|| TimedWord {
                 start_s: first.checked_sub(1).map_or(0.0, |before| rounded(f64::from(all.times[before]))),
                 end_s: rounded(f64::from(all.times[last])),
                 text: text.to_owned(),
