@@ -128,6 +128,10 @@ fn every_command_prints_json_that_fits_its_schema() {
     assert!(hint.contains("its steps are s"), "{hint}");
     bench.check("memo purge", &["memo", "purge", "--all"], 0);
     bench.check("memo path", &["memo", "path"], 0);
+    let heard = bench.check("try --audio", &["try", "starter-whisper", "--audio", &day, "--words"], 0);
+    let words: Vec<&str> =
+        heard["words"].as_array().expect("words").iter().filter_map(|w| w["text"].as_str()).collect();
+    assert_eq!((Some(words.join(" ").as_str()), heard["language"].as_str()), (heard["text"].as_str(), Some("en")));
     bench.check("models path", &["models", "path", "starter-lm"], 0);
     let files: [(&str, &[u8]); 2] = [("config.json", b"{}"), ("model.safetensors", b"weights")];
     bench.hub.model("org/name", &fake::commit(1), &files);

@@ -241,7 +241,7 @@ fn whisper_equals_transformers() {
             let decoding = Decoding { temperature: Some(0.0), ..Decoding::default() };
             let (start, end) = (Time::from_seconds(0.0), Time::from_seconds(0.0));
             let audio = Arc::new(Media { has_video: false, ..Media::new(which, which, start, end) });
-            let request = HearRequest { audio, start: None, end: None, language, timestamps, decoding };
+            let request = HearRequest { audio, start: None, end: None, language, timestamps, words: false, decoding };
             let work = (Request::Hear(request), vec![Input::Sound(sound(which))]);
             let Reply::Hear(ours) = one(&mut *model, work) else { panic!("{what}") };
             let theirs = case["segments"].as_array().unwrap().iter().filter(|s| s["text"] != "");

@@ -69,6 +69,19 @@ fn whisper_hears_as_transformers() {
     assert_eq!(heard["text"], words);
 }
 
+/// The same with the times of the words (`return_token_timestamps=True`; `make_speech_fixtures.py OUT real CHECKPOINT AUDIO`).
+#[test]
+#[ignore = "needs real weights: make real"]
+fn whisper_times_words_as_transformers() {
+    let Some(speech) = media("jfk.flac") else { return };
+    let [word, model, audio, words] = ["try", "--model", "--audio", "--words"].map(Path::new);
+    let heard = elenchus(&[word, model, &real("whisper-tiny.en"), audio, &speech, words]);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/whisper_words_expected.json");
+    let expected: Json = serde_json::from_str(&std::fs::read_to_string(file).expect("a file")).expect("JSON");
+    assert_eq!((&heard["words"], &heard["segments"]), (&expected["words"], &expected["segments"]));
+    assert_eq!(heard["language"], "en");
+}
+
 /// tests/real/README.md explains the fields of tests/real/gold.json.
 #[test]
 fn the_gold_words_are_labels_of_the_world() {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::{Fault, FaultKind},
-    exchange::{Decoding, DetectRequest, FloorUse, Item, RankRequest, Reply, Request},
+    exchange::{Decoding, DetectRequest, FloorUse, HearingSettings, Item, RankRequest, Reply, Request},
     files,
     hub::digest::{Digests, Stamp},
     infer::{
@@ -56,6 +56,8 @@ pub struct LocalSpec {
     pub context_tokens: Option<usize>,
     /// The most pixels of a picture that it looks at, if fewer than its checkpoint states.
     pub picture_pixels: Option<usize>,
+    /// How it hears speech.
+    pub hearing: HearingSettings,
     /// The store of digests of weight files.
     pub digests: Digests,
     /// The store of vectors of labels.
@@ -282,7 +284,9 @@ impl Prepared {
         let dtype = device::dtype(spec.dtype.as_deref(), stored, &device).map_err(named)?;
         let class = device::class(&device);
         let (decode, context_tokens, picture_pixels) = (spec.decode.clone(), spec.context_tokens, spec.picture_pixels);
-        let mut loading = ModelOptions { decode, context_tokens, picture_pixels, ..ModelOptions::new(device, dtype) };
+        let hearing = spec.hearing.clone();
+        let mut loading =
+            ModelOptions { decode, context_tokens, picture_pixels, hearing, ..ModelOptions::new(device, dtype) };
         fits(&spec, &checkpoint, &loading).map_err(named)?;
         let decode = serde_json::to_string(&spec.decode).map_err(|e| Fault::model(e.to_string()))?;
         let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
@@ -293,6 +297,10 @@ impl Prepared {
         let mut identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
         if let Some(pixels) = spec.picture_pixels {
             identity.push_str(&format!(" pixels {pixels}"));
+        }
+        if spec.hearing != HearingSettings::default() {
+            let HearingSettings { temperatures, previous_text } = &spec.hearing;
+            identity.push_str(&format!(" hearing {temperatures:?} {previous_text}"));
         }
         // vectors that the user made come before those beside the weights
         let calibrated = spec.digests.beside("background").map(|folder| background::in_folder(&folder, &digest));

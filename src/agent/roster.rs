@@ -313,6 +313,7 @@ fn spec(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &Ro
         limits: limits(config.batch, config.queue),
         context_tokens: config.context_tokens,
         picture_pixels: config.picture_pixels,
+        hearing: config.hearing.clone(),
         digests: options.catalogue.folders.digests(),
         vectors: options.vectors.clone(),
         timings: options.timings.clone(),

@@ -9,7 +9,7 @@ use crate::{
     dialogue::{
         self, AgentFile, At, DecodeWritten, EndpointWritten, LimitsWritten, ModelWritten, Resource, WhoWritten,
     },
-    exchange::{Answers, Decoding, Script},
+    exchange::{Answers, Decoding, HearingSettings, Script},
     hub::{
         Catalogue, FoundFile, HubError, WeightsPath, WeightsSource,
         checkpoint::Origin,
@@ -69,6 +69,8 @@ pub struct LocalConfig {
     pub context_tokens: Option<usize>,
     /// The most pixels of a picture that it looks at, if fewer than its checkpoint states.
     pub picture_pixels: Option<usize>,
+    /// How it hears speech.
+    pub hearing: HearingSettings,
 }
 
 impl Spec {
@@ -238,6 +240,7 @@ fn local(model: &ModelWritten, file: &AgentFile, origin: &Origin) -> Result<Loca
         queue: limit(|limits| &limits.queue),
         context_tokens: limit(|limits| &limits.context_tokens),
         picture_pixels: limit(|limits| &limits.picture_pixels),
+        hearing: file.hearing.as_ref().map(|written| written.hearing()).unwrap_or_default(),
     })
 }
 
@@ -272,7 +275,7 @@ mod tests {
     #[test]
     fn every_sort_of_agent_file_is_read() {
         let Spec::Local(local) = spec(
-            "model: { path: starter/lm, dtype: auto, device: 'cuda:1' }\ndecode: { temperature: 0.2 }\nlimits: { batch: 4, picture_pixels: 9 }",
+            "model: { path: starter/lm, dtype: auto, device: 'cuda:1' }\ndecode: { temperature: 0.2 }\nlimits: { batch: 4, picture_pixels: 9 }\nhearing: { temperatures: [0, 0.5] }",
         ) else {
             panic!("a local agent")
         };
@@ -282,6 +285,7 @@ mod tests {
         );
         assert_eq!((local.decoding.temperature, local.batch, local.queue), (Some(0.2), Some(4), None));
         assert_eq!(local.picture_pixels, Some(9));
+        assert_eq!(local.hearing, HearingSettings { temperatures: vec![0.0, 0.5], ..HearingSettings::default() });
         let Spec::Remote(remote) =
             spec("endpoint: { url: 'http://localhost:1/v1', model: m, answers: [hear], timeout: 3s }")
         else {

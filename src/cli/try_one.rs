@@ -22,7 +22,7 @@ use crate::{
     error::{Fault, FaultKind},
     exchange::{
         DetectRequest, EmbedPurpose, EmbedRequest, FloorUse, HearRequest, Item, Kind, LabelList, MAX_OVERLAP,
-        MIN_SCORE, Message, RankRequest, Reply, Request, SayRequest, Speech,
+        MIN_SCORE, Message, RankRequest, Reply, Request, SayRequest, Speech, SpokenWord,
     },
     grammar::Unfit,
     hub::Catalogue,
@@ -51,6 +51,7 @@ Examples:
   elenchus try --model DIR --prompt \"Describe a cat.\" --schema schema.json --json
   elenchus try --model DIR --prompt \"When does it open?\" --regex \"[0-9]{2}:[0-9]{2}\"
   elenchus try starter-whisper --audio a.wav --language en
+  elenchus try --model DIR --audio a.wav --words --json
   elenchus try --model DIR --audio a.wav --among \"dog,rain,doorbell\" --json
   elenchus try --model DIR --text \"a red mug\" --embed --json
   elenchus try --model DIR --image a.png --prompt \"What is on the table?\" --json
@@ -145,6 +146,9 @@ pub(crate) struct Args {
     /// Do not ask for timestamps: one segment for each window
     #[arg(long, requires = "audio", conflicts_with_all = ["among", "embed"])]
     no_timestamps: bool,
+    /// Print each word with its times
+    #[arg(long, requires = "audio", conflicts_with_all = ["among", "embed"])]
+    words: bool,
 
     /// Device of the model: auto, cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = super::common::device)]
@@ -232,8 +236,9 @@ impl Args {
                 let (start, end) = (audio.start, audio.end);
                 return self.judge(Item::Sound(Moment { media: audio, start, end, text: None }), settings);
             }
-            let (language, timestamps) = (self.language.clone(), !self.no_timestamps);
-            return Ok(Request::Hear(HearRequest { audio, start: None, end: None, language, timestamps, decoding }));
+            let (language, timestamps, words) = (self.language.clone(), !self.no_timestamps, self.words);
+            let (start, end) = (None, None);
+            return Ok(Request::Hear(HearRequest { audio, start, end, language, timestamps, words, decoding }));
         }
         let what = match (self.image.first(), &self.text) {
             (Some(image), _) => Item::Image(media::image_file(image, &access).await?),
@@ -369,7 +374,11 @@ impl Args {
         if shown {
             out.piece("\n")?;
         } else if out.json {
-            out.value(&as_json(&moved(reply, origin_s), schema))?;
+            let mut json = as_json(&moved(reply, origin_s), schema);
+            if self.words && json["words"].is_null() {
+                json["words"] = serde_json::Value::Array(Vec::new()); // silence
+            }
+            out.value(&json)?;
         } else {
             out.text(as_text(&moved(reply, origin_s), if own_labels { SHOWN_LABELS } else { usize::MAX }))?;
         }
@@ -391,5 +400,10 @@ fn refused(fault: Fault) -> Fault {
 fn moved(reply: Reply, origin_s: f64) -> Reply {
     let Reply::Hear(segments) = reply else { return reply };
     let to = |time: Time| if origin_s == 0.0 { time } else { Time::from_seconds(time.seconds() - origin_s) };
-    Reply::Hear(segments.into_iter().map(|s| Speech { start: to(s.start), end: to(s.end), ..s }).collect())
+    let word = |word: SpokenWord| SpokenWord { start: to(word.start), end: to(word.end), ..word };
+    let moved = |mut s: Speech| {
+        let words = std::mem::take(&mut s.words).into_iter().map(word).collect();
+        Speech { start: to(s.start), end: to(s.end), words, ..s }
+    };
+    Reply::Hear(segments.into_iter().map(moved).collect())
 }

@@ -1,8 +1,8 @@
 //! The replies of `elenchus try`, as JSON and as text.
 
 use crate::{
-    exchange::{ChoiceScore, Detection, Finish, Reply, SayReply, Speech},
-    value::Scored,
+    exchange::{ChoiceScore, Detection, Finish, Reply, SayReply, Speech, SpokenWord},
+    value::{Scored, Time},
 };
 use serde_json::{Value as Json, json};
 
@@ -60,7 +60,16 @@ pub(super) fn as_json(reply: &Reply, schema: bool) -> Json {
         Reply::Hear(segments) => {
             let text = segments.iter().map(|s| s.text.trim()).filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" ");
             let segment = |s: &Speech| json!({ "start": s.start.seconds(), "end": s.end.seconds(), "text": s.text });
-            json!({ "text": text, "segments": segments.iter().map(segment).collect::<Vec<_>>() })
+            let mut json = json!({ "text": text, "segments": segments.iter().map(segment).collect::<Vec<_>>() });
+            if let Some(language) = segments.iter().find_map(|s| s.language.as_ref()) {
+                json["language"] = json!(language);
+            }
+            let word = |w: &SpokenWord| json!({ "text": w.text, "start": w.start.seconds(), "end": w.end.seconds() });
+            let words: Vec<Json> = segments.iter().flat_map(|s| &s.words).map(word).collect();
+            if !words.is_empty() {
+                json["words"] = json!(words);
+            }
+            json
         }
         Reply::Detect(boxes) => json!(boxes),
         Reply::Embed(vector) => json!({ "embedding": vector }),
@@ -81,7 +90,12 @@ pub(super) fn as_text(reply: &Reply, labels: usize) -> String {
         }
         Reply::Say(SayReply { text, .. }) => text.clone(),
         Reply::Hear(segments) => {
-            segments.iter().map(|s| format!("{}-{} {}", s.start, s.end, s.text)).collect::<Vec<_>>().join("\n")
+            let line = |start: Time, end: Time, text: &str| format!("{start}-{end} {text}");
+            let lines = |s: &Speech| match s.words.is_empty() {
+                true => vec![line(s.start, s.end, &s.text)],
+                false => s.words.iter().map(|w| line(w.start, w.end, &w.text)).collect(),
+            };
+            segments.iter().flat_map(lines).collect::<Vec<_>>().join("\n")
         }
         Reply::Detect(boxes) if boxes.is_empty() => "nothing found".to_owned(),
         Reply::Detect(boxes) => {

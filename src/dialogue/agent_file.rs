@@ -1,6 +1,6 @@
 //! Agent files (`agents/NAME.yaml`) and casts (`casts/NAME.yaml`), exactly as written.
 
-use super::{At, DecodeWritten, Reading, Span, written};
+use super::{At, DecodeWritten, HearingWritten, Reading, Span, written};
 use crate::{
     exchange::{Answers, Kind, Modality, SETTINGS, Script, Setting, WireName},
     problem::{Problem, closest},
@@ -24,6 +24,8 @@ written! { "an agent file",
         pub person: Option<At<PersonWritten>>,
         /// Decoding settings for steps that do not set their own.
         pub decode: Option<DecodeWritten>,
+        /// How a local model hears speech.
+        pub hearing: Option<At<HearingWritten>>,
         /// Limits of the agent's work.
         pub limits: Option<LimitsWritten>,
     }
@@ -200,6 +202,13 @@ impl AgentFile {
             }
         }
         self.check_numbers(&mut reading);
+        if let Some(hearing) = &self.hearing {
+            hearing.check(hearing.pos, &mut reading);
+            if self.model.is_none() {
+                let message = "found `hearing`, which only an agent with a `model` has".to_owned();
+                reading.problem("unknown-key", hearing.pos, message, None);
+            }
+        }
         let web = |url: &&At<String>| url.starts_with("http://") || url.starts_with("https://");
         if let Some(url) = self.endpoint.as_ref().map(|endpoint| &endpoint.url).filter(|url| !web(url)) {
             let message = format!("found `{}`, expected an address that starts with http:// or https://", url.value);

@@ -5,6 +5,7 @@ mod agent_file;
 mod answers;
 mod decode;
 mod file;
+mod hearing;
 mod keys;
 mod library;
 mod replies;
@@ -28,6 +29,7 @@ pub use file::{
     COMMON_KEYS, CastWritten, Common, DialogueFile, ExpectWritten, InputWritten, RESERVED, StepWritten, TestWritten,
     Version,
 };
+pub use hearing::HearingWritten;
 pub use keys::Keys;
 pub(crate) use keys::written;
 pub use library::{CallRefused, Called, Caller, Library, MemoryLibrary, SourceText, call_key, plain_name};

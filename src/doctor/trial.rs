@@ -99,6 +99,7 @@ impl Scratch {
                 end: None,
                 language: Some("en".into()),
                 timestamps: true,
+                words: false,
                 decoding: decoding(16),
             }),
             rank(Item::Sound(moment), "the sound of a {}"),

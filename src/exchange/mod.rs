@@ -26,7 +26,7 @@ pub use decoding::{Decoding, Range, SETTINGS, Setting, SettingForm, SettingValue
 pub use detect::{DetectRequest, Detection, MAX_OVERLAP, MIN_SCORE, suppressed};
 pub use embed::{EmbedPurpose, EmbedRequest};
 pub use frames::{FramesRequest, Sampling};
-pub use hear::{HearRequest, Speech};
+pub use hear::{HearRequest, HearingSettings, Speech, SpokenWord};
 pub use item::{Item, MediaRef};
 pub use journal::{JournalReply, JournalRequest, LineFilter, Revision, TimeSpan};
 pub use labels::LabelList;

@@ -202,7 +202,7 @@ mod tests {
     fn hear(start: Option<i64>, end: Option<i64>) -> Request {
         let (audio, decoding) = (media(), Decoding::default());
         let (start, end) = (start.map(time), end.map(time));
-        Request::Hear(HearRequest { audio, start, end, language: None, timestamps: true, decoding })
+        Request::Hear(HearRequest { audio, start, end, language: None, timestamps: true, words: false, decoding })
     }
 
     fn frames() -> Request {

@@ -45,9 +45,16 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
         ..SayReply::new("In the cafe.", Finish::Stop)
     };
     let (start, end, language) = (Some(time(5)), None, Some("en".to_owned()));
-    let hear =
-        HearRequest { audio: medium(path), start, end, language, timestamps: true, decoding: Decoding::default() };
-    let heard = vec![Speech { start: time(5), end: time(9), text: "hello".into() }];
+    let hear = HearRequest {
+        audio: medium(path),
+        start,
+        end,
+        language,
+        timestamps: true,
+        words: false,
+        decoding: Decoding::default(),
+    };
+    let heard = vec![Speech::new(time(5), time(9), "hello")];
     let say = SayRequest::new(messages);
     let look =
         LookRequest { images: vec![what.clone()], video: true, prompt: "Where?".into(), decoding: Decoding::default() };

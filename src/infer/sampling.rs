@@ -39,6 +39,11 @@ impl Sampler {
         Sampler { settings, random: ChaCha8Rng::seed_from_u64(seed) }
     }
 
+    /// Changes the temperature of the next tokens; 0 is greedy.
+    pub fn heat(&mut self, temperature: f32) {
+        self.settings.temperature = Some(temperature);
+    }
+
     /// The id of the next token. `logits` is (vocabulary); −∞ marks tokens that must not be chosen.
     pub fn choose(&mut self, logits: &[f32]) -> u32 {
         if self.settings.temperature.unwrap_or(0.0) <= 0.0 {

@@ -332,6 +332,7 @@ fn request(kind: Kind, modality: Modality, own_labels: bool) -> Option<(Request,
                 end: None,
                 language: Some("en".to_owned()),
                 timestamps: false,
+                words: false,
                 decoding,
             };
             (Request::Hear(hear), vec![input])

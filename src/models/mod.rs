@@ -18,7 +18,7 @@ pub mod whisper;
 
 use crate::{
     error::Fault,
-    exchange::{Answers, Decoding},
+    exchange::{Answers, Decoding, HearingSettings},
     infer::{
         checkpoint::Checkpoint,
         classes::Classes,
@@ -49,6 +49,8 @@ pub struct ModelOptions {
     pub context_tokens: Option<usize>,
     /// The most pixels of a picture that a decoder looks at, if fewer than its checkpoint states.
     pub picture_pixels: Option<usize>,
+    /// How a speech model decodes.
+    pub hearing: HearingSettings,
     /// Where the vectors of labels are kept between runs.
     pub labels: LabelStore,
     /// Measures the model's speed.
@@ -65,6 +67,7 @@ impl ModelOptions {
             decode,
             context_tokens: None,
             picture_pixels: None,
+            hearing: HearingSettings::default(),
             labels,
             meter: Meter::default(),
         }

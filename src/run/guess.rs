@@ -251,6 +251,7 @@ mod tests {
             end: None,
             language: None,
             timestamps: true,
+            words: false,
             decoding: Decoding::default(),
         };
         let Reply::Hear(speech) = check(Request::Hear(hear)) else { panic!("not speech") };

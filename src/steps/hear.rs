@@ -3,7 +3,7 @@
 use super::{found, misfit, replies};
 use crate::{
     dialogue::{At, TextExpr, written},
-    exchange::{Decoding, HearRequest, Kind, Reply, Request},
+    exchange::{Decoding, HearRequest, Kind, Reply, Request, Speech},
     plan::{Answered, Ask, Formula, Inside, Planned, Planning, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
     value::{Media, Moment, Time, Type, Value},
@@ -21,6 +21,8 @@ written! { "`hear`",
         pub language: Option<TextExpr>,
         /// False gives one segment for each window of the model, without times inside it.
         pub timestamps: Option<bool>,
+        /// True gives one moment for each word.
+        pub words: Option<bool>,
     }
 }
 
@@ -33,7 +35,8 @@ impl Verb for Hear {
             None => None,
         };
         let timestamps = self.timestamps.unwrap_or(true);
-        Some(Arc::new(HearStep { role: role?.role, audio: audio?, language, timestamps }))
+        let words = self.words.unwrap_or(false);
+        Some(Arc::new(HearStep { role: role?.role, audio: audio?, language, timestamps, words }))
     }
 }
 
@@ -43,6 +46,7 @@ struct HearStep {
     audio: Formula,
     language: Option<Formula>,
     timestamps: bool,
+    words: bool,
 }
 
 impl Planned for HearStep {
@@ -86,17 +90,20 @@ impl Step for HearStep {
         let Some((audio, start, end)) = self.stretch(scope)? else { return Ok(Turn::Done(Value::List(Vec::new()))) };
         if let Some(replies) = replies(answered) {
             let [Reply::Hear(pieces)] = replies else { return Err(misfit("hear")) };
-            let moment = |piece: &crate::exchange::Speech| {
-                let text = Some(piece.text.clone());
-                Value::Moment(Moment { media: audio.clone(), start: piece.start, end: piece.end, text })
+            let moment = |start: Time, end: Time, text: &str| {
+                Value::Moment(Moment { media: audio.clone(), start, end, text: Some(text.to_owned()) })
             };
-            return Ok(Turn::Done(Value::List(pieces.iter().map(moment).collect())));
+            let of = |piece: &Speech| match self.words {
+                true => piece.words.iter().map(|word| moment(word.start, word.end, &word.text)).collect(),
+                false => vec![moment(piece.start, piece.end, &piece.text)],
+            };
+            return Ok(Turn::Done(Value::List(pieces.iter().flat_map(of).collect())));
         }
         let language = self.language.as_ref().map(|language| language.text(scope)).transpose()?;
         // an empty text means "detect it", for templates
         let language = language.filter(|language| !language.is_empty());
-        let (timestamps, decoding) = (self.timestamps, Decoding::default());
-        let request = Request::Hear(HearRequest { audio, start, end, language, timestamps, decoding });
+        let (timestamps, words, decoding) = (self.timestamps, self.words, Decoding::default());
+        let request = Request::Hear(HearRequest { audio, start, end, language, timestamps, words, decoding });
         Ok(Turn::Ask(vec![Ask { role: self.role.clone(), request, sample: 0 }]))
     }
 }

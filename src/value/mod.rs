@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod json;
+pub mod language;
 mod level;
 mod line;
 mod media;

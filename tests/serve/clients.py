@@ -147,6 +147,17 @@ def hears(client, sound):
     check("as VTT", texts["vtt"].startswith("WEBVTT\n\n1\n00:00:0"), texts)
     verbose = texts["verbose_json"]
     check("with segments", verbose.segments[0].end > verbose.segments[0].start, verbose)
+    check("with its language", verbose.language == "english", verbose)
+    with open(sound, "rb") as file:
+        worded = client.audio.transcriptions.create(
+            model="starter-whisper",
+            file=file,
+            response_format="verbose_json",
+            timestamp_granularities=["word"],
+        )
+    words = [word.word for word in worded.words]
+    check("with words", " ".join(words) == said and worded.segments is None, worded)
+    check("in order of time", all(word.end >= word.start >= 0 for word in worded.words), worded)
     with open(sound, "rb") as file:
         try:
             client.audio.transcriptions.create(model="starter-whisper", file=file, prompt="x")

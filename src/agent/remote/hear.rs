@@ -3,8 +3,11 @@
 use super::RemoteAgent;
 use crate::{
     error::Fault,
-    exchange::{HearRequest, Speech},
-    value::Time,
+    exchange::{HearRequest, Speech, SpokenWord},
+    value::{
+        Time,
+        language::{language_code, language_name},
+    },
 };
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
@@ -26,7 +29,7 @@ impl RemoteAgent {
             let wav = self.media.wav(&request.audio, Time::from_seconds(from), Time::from_seconds(to)).await?;
             let answer =
                 self.wire.json(self.wire.post("audio/transcriptions").multipart(self.form(&request, wav)?)).await?;
-            heard.extend(self.segments(&answer, request.timestamps, from, to)?);
+            heard.extend(self.segments(&answer, &request, from, to)?);
             from = to;
         }
         Ok(heard)
@@ -41,6 +44,9 @@ impl RemoteAgent {
             .text("model", self.spec.model.clone())
             .text("response_format", "verbose_json")
             .text("timestamp_granularities[]", "segment");
+        if request.words {
+            form = form.text("timestamp_granularities[]", "word");
+        }
         if let Some(language) = &request.language {
             form = form.text("language", language.clone());
         }
@@ -52,25 +58,40 @@ impl RemoteAgent {
 
     /// The answer's segments in the medium's presentation time. If the server gives no segments, or without
     /// `timestamps`, one segment covers the whole stretch, `from` to `to` in seconds.
-    fn segments(&self, answer: &Value, timestamps: bool, from: f64, to: f64) -> Result<Vec<Speech>, Fault> {
+    fn segments(&self, answer: &Value, request: &HearRequest, from: f64, to: f64) -> Result<Vec<Speech>, Fault> {
         let at = |seconds: f64| Time::from_seconds((from + seconds.max(0.0)).min(to));
+        let language = answer["language"].as_str().map(str::to_lowercase);
+        let code = |name: String| language_code(&name).map(str::to_owned).or(language_name(&name).map(|_| name));
+        let language = language.and_then(code);
         let one = |start: f64, end: f64, text: &str| Speech {
-            start: at(start),
-            end: at(end.max(start)),
-            text: text.trim().to_owned(),
+            language: language.clone(),
+            ..Speech::new(at(start), at(end.max(start)), text.trim())
         };
-        let found: Vec<Speech> = match answer["segments"].as_array().filter(|_| timestamps) {
+        let invalid = |what: &str| self.wire.malformed(what, &answer.to_string());
+        let mut found: Vec<Speech> = match answer["segments"].as_array().filter(|_| request.timestamps) {
             Some(segments) => segments
                 .iter()
                 .map(|s| Some(one(s["start"].as_f64()?, s["end"].as_f64()?, s["text"].as_str()?)))
                 .collect::<Option<_>>()
-                .ok_or_else(|| self.wire.malformed("contains an invalid segment", &answer.to_string()))?,
+                .ok_or_else(|| invalid("contains an invalid segment"))?,
             None => {
-                let text = answer["text"].as_str();
-                let text = text.ok_or_else(|| self.wire.malformed("contains no text", &answer.to_string()))?;
+                let text = answer["text"].as_str().ok_or_else(|| invalid("contains no text"))?;
                 vec![one(0.0, to - from, text)]
             }
         };
-        Ok(found.into_iter().filter(|heard| !heard.text.is_empty()).collect())
+        found.retain(|heard| !heard.text.is_empty());
+        for word in answer["words"].as_array().into_iter().flatten().filter(|_| request.words) {
+            let read = || Some((word["start"].as_f64()?, word["end"].as_f64()?, word["word"].as_str()?.trim()));
+            let (start, end, text) = read().ok_or_else(|| invalid("contains an invalid word"))?;
+            let word = SpokenWord { start: at(start), end: at(end.max(start)), text: text.to_owned() };
+            // the first segment that does not end before the word's middle
+            let middle = f64::midpoint(word.start.seconds(), word.end.seconds());
+            let place = found.iter().position(|heard| heard.end.seconds() >= middle);
+            let place = place.or(found.len().checked_sub(1));
+            if let Some(place) = place {
+                found[place].words.push(word);
+            }
+        }
+        Ok(found)
     }
 }

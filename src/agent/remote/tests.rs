@@ -1,5 +1,7 @@
 //! Tests with an endpoint on loopback: requests, replies and errors, and that the key never appears.
 
+mod words;
+
 use super::*;
 use crate::{
     error::Fault,
@@ -361,6 +363,7 @@ async fn segments_are_in_the_recordings_own_time() {
             end: None,
             language: Some("en".into()),
             timestamps,
+            words: false,
             decoding: Decoding::default(),
         })
     };
@@ -581,7 +584,7 @@ async fn a_key_is_removed_from_replies() {
     let body = json!({"text": KEY, "segments": [{"start": 0, "end": 1, "text": KEY}]});
     let heard = server("/v1/audio/transcriptions", ResponseTemplate::new(200).set_body_json(body)).await;
     let (audio, decoding) = (recording(4.0), Decoding::default());
-    let hear = HearRequest { audio, start: None, end: None, language: None, timestamps: true, decoding };
+    let hear = HearRequest { audio, start: None, end: None, language: None, timestamps: true, words: false, decoding };
     check(agent(&heard).ask(Request::Hear(hear), asking(0)).await.expect("a reply"));
 
     let finish = server("/v1/chat/completions", message("x", KEY)).await;

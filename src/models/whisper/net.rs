@@ -1,6 +1,7 @@
 //! Whisper's network: an encoder over log-mel frames and a decoder that attends to it (Radford et al. 2022, arXiv
 //! 2212.04356).
 
+use super::align::Focus;
 use crate::{
     error::Fault,
     infer::{
@@ -37,6 +38,18 @@ impl Attention {
     /// Keys and values of `x`, both (1, s, width).
     fn keys(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         Ok((self.key.forward(x)?, self.value.forward(x)?))
+    }
+
+    /// How much some heads attend to each position for one token `x`, (1, 1, width), with keys (1, s, width): a row for each head.
+    fn weights(&self, x: &Tensor, keys: &Tensor, heads: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let d = keys.dim(2)? / self.heads;
+        let query = (self.query.forward(x)? * (d as f64).powf(-0.5))?;
+        let one = |head: &u32| {
+            let part = |x: &Tensor| x.narrow(2, *head as usize * d, d)?.contiguous();
+            let scores = part(&query)?.matmul(&part(keys)?.t()?)?; // (1, 1, s)
+            candle_nn::ops::softmax_last_dim(&scores)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+        };
+        heads.iter().map(one).collect()
     }
 
     fn forward(&self, x: &Tensor, (k, v): &(Tensor, Tensor), mask: Option<&Tensor>) -> Result<Tensor> {
@@ -163,6 +176,8 @@ pub(super) struct Net {
     pub source_positions: usize,
     /// The maximum tokens of the decoder.
     pub target_positions: usize,
+    /// The layers of the decoder, and the heads of each.
+    pub decoder_heads: (usize, usize),
 }
 
 impl Net {
@@ -195,6 +210,7 @@ impl Net {
                 activation: Activation::Gelu,
                 source_positions: sources,
                 target_positions: targets,
+                decoder_heads: (out.layers, out.heads),
             })
         };
         load().map_err(failed)
@@ -215,9 +231,12 @@ impl Net {
         Ok(WindowCache { own: vec![None; self.decoder.len()], heard: heard.collect::<Result<_>>()?, length: 0 })
     }
 
-    /// Appends `ids` to the text so far. Gives the logits (f32) after the last of them: (vocabulary).
-    pub(super) fn say(&self, memory: &mut WindowCache, ids: &[u32]) -> Result<Vec<f32>> {
+    /// Appends `ids` to the text so far. Gives the logits (f32) after the last of them: (vocabulary). `focus` gets the attention
+    /// of a single token.
+    pub(super) fn say(&self, memory: &mut WindowCache, ids: &[u32], focus: Option<&mut Focus<'_>>) -> Result<Vec<f32>> {
         let t = ids.len();
+        let wanted = focus.as_ref().map_or(&[] as &[_], |focus| focus.heads);
+        let mut seen: Vec<Vec<f32>> = vec![Vec::new(); wanted.len()];
         let (device, dtype) = (self.positions_out.device(), self.positions_out.dtype());
         let x = self.tokens.rows(&Tensor::new(ids, device)?, dtype)?;
         // `scale_embedding` of the configuration is not applied; transformers ignores it too.
@@ -234,11 +253,25 @@ impl Net {
             x = (&x + block.attention.forward(&y, &own, mask.as_ref())?)?;
             memory.own[n] = Some(own);
             if let Some((cross, norm)) = &block.cross {
-                x = (&x + cross.forward(&norm.forward(&x)?, &memory.heard[n], None)?)?;
+                let y = norm.forward(&x)?;
+                let (places, heads): (Vec<usize>, Vec<u32>) = wanted
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, (layer, _))| *layer == n)
+                    .map(|(at, (_, head))| (at, *head as u32))
+                    .unzip();
+                if !heads.is_empty() {
+                    let rows = cross.weights(&y, &memory.heard[n].0, &heads)?;
+                    places.into_iter().zip(rows).for_each(|(at, row)| seen[at] = row);
+                }
+                x = (&x + cross.forward(&y, &memory.heard[n], None)?)?;
             }
             x = block.feed(&x)?;
         }
         memory.length += t;
+        if let Some(focus) = focus {
+            focus.push(&seen);
+        }
         let last = self.norm_out.forward(&x.narrow(1, t - 1, 1)?)?;
         self.head.forward(&last.flatten_to(D::Minus2)?)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
     }

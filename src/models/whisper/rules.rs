@@ -8,6 +8,7 @@ use crate::{
         config::{Config, within},
         text::TextTokenizer,
     },
+    value::language::{LANGUAGES, language_code},
 };
 
 /// The special tokens of a Whisper checkpoint, and its rules of decoding.
@@ -30,6 +31,8 @@ pub(super) struct Rules {
     transcribe: Option<u32>,
     /// The token of the task that the checkpoint states.
     task: Option<u32>,
+    /// `<|startofprev|>`
+    before: Option<u32>,
     forced: Vec<Option<u32>>,
     suppressed: Vec<u32>,
     suppressed_first: Vec<u32>,
@@ -39,9 +42,9 @@ pub(super) struct Rules {
     /// A window is skipped if silence is more probable than this and its mean log-probability is below
     /// `min_log_probability`.
     pub no_speech: f64,
-    /// The minimum mean log-probability of a window's tokens; text below it is dropped.
+    /// The minimum mean log-probability of a window's tokens; text below it is decoded again.
     pub min_log_probability: f64,
-    /// The maximum compression ratio of a window's text; text above it repeats itself and is dropped.
+    /// The maximum compression ratio of a window's tokens; text above it repeats itself and is decoded again.
     pub max_compression: f64,
 }
 
@@ -83,7 +86,11 @@ impl Rules {
         let asked = own.string("task")?.filter(|_| !languages.is_empty());
         let transcribe = task_of("transcribe").or(known("<|transcribe|>")?);
         let no_timestamps = own.token("no_timestamps_token_id", vocabulary)?;
+        let suppressed = tokens("suppress_tokens")?;
+        let second_last = suppressed.len().checked_sub(2).map(|n| suppressed[n]);
         Ok(Rules {
+            // as in transformers, which needs the list of suppressed tokens for older checkpoints
+            before: own.token("prev_sot_token_id", vocabulary)?.or(second_last),
             start: need(token("decoder_start_token_id")?, "<|startoftranscript|>")?,
             end: need(tokens("eos_token_id")?.first().copied(), "<|endoftext|>")?,
             no_timestamps: no_timestamps.or(known("<|notimestamps|>")?),
@@ -93,7 +100,7 @@ impl Rules {
             transcribe: transcribe.filter(|_| !languages.is_empty()),
             languages,
             forced: forced(if own.get(FORCED).is_some() { own } else { config }, vocabulary)?,
-            suppressed: tokens("suppress_tokens")?,
+            suppressed,
             suppressed_first: tokens("begin_suppress_tokens")?,
             last_first_timestamp: own.count("max_initial_timestamp_index", within::TOKENS)?,
             max_length: generation.unwrap_or(config).count("max_length", within::TOKENS)?,
@@ -106,8 +113,7 @@ impl Rules {
     /// The id of a language given as `de`, `<|de|>` or `german`. Fails if the model does not support it.
     pub(super) fn language(&self, asked: &str) -> Result<u32, Fault> {
         let asked = asked.trim().to_lowercase();
-        let code = NAMES.iter().find(|(name, _)| *name == asked).map_or(asked.as_str(), |(_, code)| *code);
-        let bare = code.trim_start_matches("<|").trim_end_matches("|>");
+        let bare = language_code(&asked).unwrap_or(asked.as_str()).trim_start_matches("<|").trim_end_matches("|>");
         let found = self.languages.iter().find(|(token, _)| token[2..token.len() - 2] == *bare);
         found.map(|(_, id)| *id).ok_or_else(|| {
             let known: Vec<&str> = self.languages.iter().map(|(token, _)| &token[2..token.len() - 2]).collect();
@@ -122,6 +128,20 @@ impl Rules {
     /// forces none.
     pub(super) fn detects(&self) -> bool {
         !self.languages.is_empty() && (self.task.is_some() || self.forced.first().is_none_or(Option::is_none))
+    }
+
+    /// The code of the heard language, whose token is `language` if the request named it or the model detected it.
+    pub(super) fn heard(&self, language: Option<u32>) -> Option<&str> {
+        let language = language.or(self.forced.first().copied().flatten());
+        let found = self.languages.iter().find(|(_, id)| Some(*id) == language);
+        let code = found.map(|(token, _)| &token[2..token.len() - 2]);
+        code.or(self.languages.is_empty().then_some("en"))
+    }
+
+    /// The beginning of a prompt that continues earlier windows: at most `most` of their tokens, after `<|startofprev|>`.
+    pub(super) fn previous(&self, said: &[u32], most: usize) -> Vec<u32> {
+        let last = &said[said.len().saturating_sub(most)..];
+        if last.is_empty() { Vec::new() } else { self.before.iter().chain(last).copied().collect() }
     }
 
     /// The prompt of a window. `language` is none for English-only models, and if the checkpoint forces one. As in
@@ -225,7 +245,7 @@ fn languages(
         if known("<|de|>")?.is_none() {
             return Ok(Vec::new());
         }
-        let found = LANGUAGES.split(' ').map(|code| {
+        let found = LANGUAGES.iter().map(|(code, _)| {
             let token = format!("<|{code}|>");
             known(&token).map(|id| id.map(|id| (token, id)))
         });
@@ -242,39 +262,3 @@ fn languages(
     }
     Ok(if generation.truth("is_multilingual")? == Some(false) { Vec::new() } else { languages })
 }
-
-/// The language codes of Whisper's vocabulary, for checkpoints without a `lang_to_id`.
-const LANGUAGES: &str = "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy \
-                         sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi \
-                         lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue";
-
-/// English names of common languages, with their codes.
-const NAMES: &[(&str, &str)] = &[
-    ("english", "en"),
-    ("chinese", "zh"),
-    ("german", "de"),
-    ("spanish", "es"),
-    ("russian", "ru"),
-    ("korean", "ko"),
-    ("french", "fr"),
-    ("japanese", "ja"),
-    ("portuguese", "pt"),
-    ("turkish", "tr"),
-    ("polish", "pl"),
-    ("dutch", "nl"),
-    ("arabic", "ar"),
-    ("swedish", "sv"),
-    ("italian", "it"),
-    ("indonesian", "id"),
-    ("hindi", "hi"),
-    ("finnish", "fi"),
-    ("vietnamese", "vi"),
-    ("hebrew", "he"),
-    ("ukrainian", "uk"),
-    ("greek", "el"),
-    ("czech", "cs"),
-    ("romanian", "ro"),
-    ("danish", "da"),
-    ("hungarian", "hu"),
-    ("norwegian", "no"),
-];

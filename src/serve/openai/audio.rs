@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     error::Fault,
-    exchange::{Decoding, HearRequest, Reply, Request, Speech},
+    exchange::{Decoding, HearRequest, Reply, Request, Speech, SpokenWord},
+    value::language::language_name,
 };
 use axum::{
     Json,
@@ -37,7 +38,7 @@ pub(in crate::serve) struct TranscriptionForm {
     response_format: Option<String>,
     /// Temperature of the sampling; 0 is greedy.
     temperature: Option<f32>,
-    /// Only `segment`.
+    /// What `verbose_json` shows with its times: `segment`, `word` or both; `segment` if absent.
     #[serde(rename = "timestamp_granularities[]")]
     timestamp_granularities: Option<Vec<String>>,
 }
@@ -47,14 +48,30 @@ pub(in crate::serve) struct TranscriptionForm {
 pub(in crate::serve) struct VerboseTranscript {
     /// Always `transcribe`.
     task: &'static str,
-    /// The language that was asked for, or else an empty text.
+    /// The English name of the heard language (`english`), of the language that was asked for if the agent does not tell, or
+    /// else an empty text.
     language: String,
     /// The length of the sound, in seconds.
     duration: f64,
     /// The text.
     text: String,
-    /// The segments.
-    segments: Vec<TranscriptSegment>,
+    /// The segments, unless only words are wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segments: Option<Vec<TranscriptSegment>>,
+    /// The words, if they are wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<Vec<TranscriptWord>>,
+}
+
+/// A word.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TranscriptWord {
+    /// The word with its punctuation.
+    word: String,
+    /// The start, in seconds.
+    start: f64,
+    /// The end, in seconds.
+    end: f64,
 }
 
 /// A segment.
@@ -78,6 +95,8 @@ struct Fields {
     language: Option<String>,
     format: Option<String>,
     temperature: Option<f32>,
+    segments: bool,
+    words: bool,
 }
 
 async fn fields(request: HttpRequest, state: &SharedState) -> Result<Fields, ApiError> {
@@ -104,11 +123,14 @@ async fn fields(request: HttpRequest, state: &SharedState) -> Result<Fields, Api
                 let message = "temperature: expected a number, 0 or more";
                 fields.temperature = Some(number.ok_or_else(|| ApiError::bad(message).param("temperature"))?);
             }
-            "timestamp_granularities[]" | "timestamp_granularities" if text == "segment" => {}
-            "timestamp_granularities[]" | "timestamp_granularities" => {
-                let message = "timestamp_granularities: only `segment` is supported";
-                return Err(ApiError::bad(message).param("timestamp_granularities"));
-            }
+            "timestamp_granularities[]" | "timestamp_granularities" => match text.as_str() {
+                "segment" => fields.segments = true,
+                "word" => fields.words = true,
+                _ => {
+                    let message = "timestamp_granularities: expected segment or word";
+                    return Err(ApiError::bad(message).param("timestamp_granularities"));
+                }
+            },
             _ => {
                 let shown = printable(&name, 60);
                 return Err(ApiError::bad(format!("unknown field `{shown}`")).param(shown));
@@ -131,6 +153,11 @@ pub(in crate::serve) async fn transcriptions(
         let message = "response_format: expected json, text, srt, vtt or verbose_json";
         return Err(ApiError::bad(message).param("response_format"));
     }
+    let words = fields.words;
+    if words && format != "verbose_json" {
+        let message = "timestamp_granularities: the times of words need the response_format verbose_json";
+        return Err(ApiError::bad(message).param("timestamp_granularities"));
+    }
     let agent = state.agent(&model).await?;
     let mut media = RequestMedia::default();
     let audio = media.medium(&state, "file", bytes).await?;
@@ -140,7 +167,8 @@ pub(in crate::serve) async fn transcriptions(
     let (origin, duration) = (audio.start.seconds(), audio.end.seconds() - audio.start.seconds());
     let decoding = Decoding { temperature: fields.temperature, ..Decoding::default() };
     let language = fields.language.filter(|language| !language.is_empty());
-    let hear = HearRequest { audio, start: None, end: None, language: language.clone(), timestamps: true, decoding };
+    let hear =
+        HearRequest { audio, start: None, end: None, language: language.clone(), timestamps: true, words, decoding };
     let mut replies = ask_alone(&state, &agent, vec![(Request::Hear(hear), 0)]).await?;
     let Some(Reply::Hear(speech)) = replies.pop() else {
         return Err(Fault::failed("the agent gave another kind of reply: this is a bug").into());
@@ -158,9 +186,16 @@ pub(in crate::serve) async fn transcriptions(
                 end: part.end.seconds() - origin,
                 text: part.text.clone(),
             };
-            let segments = speech.iter().enumerate().map(segment).collect();
-            let language = language.unwrap_or_default();
-            Json(VerboseTranscript { task: "transcribe", language, duration, text, segments }).into_response()
+            let segments = (fields.segments || !words).then(|| speech.iter().enumerate().map(segment).collect());
+            let word = |word: &SpokenWord| TranscriptWord {
+                word: word.text.clone(),
+                start: word.start.seconds() - origin,
+                end: word.end.seconds() - origin,
+            };
+            let words = words.then(|| speech.iter().flat_map(|part| &part.words).map(word).collect());
+            let heard = speech.iter().find_map(|part| part.language.clone()).or(language).unwrap_or_default();
+            let language = language_name(&heard).map_or(heard, str::to_owned);
+            Json(VerboseTranscript { task: "transcribe", language, duration, text, segments, words }).into_response()
         }
         _ => Json(json!({ "text": text })).into_response(),
     })
