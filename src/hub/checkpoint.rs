@@ -7,6 +7,7 @@ use super::{
     download::{Downloader, OnProgress},
     embedded,
     pins::Pin,
+    source::is_projector,
 };
 use crate::files;
 use std::{
@@ -280,7 +281,7 @@ pub fn only_gguf(folder: &Path) -> Result<Option<PathBuf>, HubError> {
     }
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|ending| ending == "gguf") && file.is_file());
-    files.retain(|file| !is_projector(file));
+    files.retain(|file| !is_projector(&file.to_string_lossy()));
     files.sort();
     match files.len() {
         0 | 1 => Ok(files.pop()),
@@ -294,15 +295,10 @@ pub fn only_gguf(folder: &Path) -> Result<Option<PathBuf>, HubError> {
     }
 }
 
-/// True for the name of a projector (`mmproj-….gguf`): the image tower of the model beside it.
-fn is_projector(file: &Path) -> bool {
-    file.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().contains("mmproj"))
-}
-
 /// The projectors in a folder, sorted by name.
 pub fn projectors(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_one = |file: &PathBuf| file.extension().is_some_and(|ending| ending == "gguf") && is_projector(file);
+    let is_one = |file: &PathBuf| file.extension().is_some_and(|ending| ending == "gguf") && is_projector(&file.to_string_lossy());
     let mut found: Vec<PathBuf> = entries.filter(|file| is_one(file) && file.is_file()).collect();
     found.sort();
     found

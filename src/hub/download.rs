@@ -12,7 +12,7 @@ mod request;
 mod tests;
 mod transfer;
 
-use super::{HubError, HubSettings, WeightsPath, cache::CachedRepo, http, source::gguf_file, space, weights};
+use super::{HubError, HubSettings, WeightsPath, cache::CachedRepo, http, source::{gguf_file, projector}, space, weights};
 use crate::files::size_text;
 use futures_util::{StreamExt as _, TryStreamExt as _, future::BoxFuture};
 use listing::{RemoteFile, RepoListing, is_needed};
@@ -149,7 +149,11 @@ impl Downloader {
         let names = listing.siblings.iter().map(|listed| listed.name.as_str());
         let gguf = gguf.map(|wanted| gguf_file(repo, wanted, names)).transpose()?.map(str::to_owned);
         let wanted = match &gguf {
-            Some(file) => listing.siblings.iter().filter(|listed| listed.name == *file).collect(),
+            Some(file) => {
+                let names = listing.siblings.iter().map(|listed| listed.name.as_str());
+                let both = [Some(file.as_str()), projector(repo, file, names)];
+                listing.siblings.iter().filter(|listed| both.contains(&Some(listed.name.as_str()))).collect()
+            }
             None => self.of_folder(repo, revision, &listing).await?,
         };
         let cached = self.cached(repo);

@@ -94,7 +94,7 @@ pub fn gguf_file<'a>(
 ) -> Result<&'a str, HubError> {
     let files = names.filter(|name| is_gguf(name));
     // the file of a picture encoder belongs to a language model, and is none
-    let mut texts = files.clone().filter(|name| !name.rsplit('/').next().is_some_and(|file| file.contains("mmproj")));
+    let mut texts = files.clone().filter(|name| !is_projector(name));
     let found: Vec<&str> = match wanted.ends_with(".gguf") {
         true => files.clone().filter(|name| *name == wanted).collect(),
         false => texts.clone().filter(|name| has_quantisation(name, wanted)).collect(),
@@ -125,6 +125,23 @@ pub fn gguf_file<'a>(
             format!("name one of them: {}", several.join(", ")),
         )),
     }
+}
+
+/// The projector that belongs to a GGUF file: the one in the same folder of the repository; of several, a format that
+/// loses little. Only Qwen3-VL has projectors that are read, so that other models do not download theirs.
+pub fn projector<'a>(repo: &str, file: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let is_read = format!("{repo}/{file}").to_lowercase().replace(['-', '_'], "").contains("qwen3vl");
+    let folder = |name: &str| name.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    let fits = |name: &&str| is_gguf(name) && is_projector(name) && folder(name) == folder(file) && *name != file;
+    let mut found: Vec<&str> = names.filter(|name| is_read && fits(name)).collect();
+    let rank = |name: &str| ["F16", "BF16", "Q8_0"].iter().position(|format| has_quantisation(name, format));
+    found.sort_by_key(|name| (rank(name).unwrap_or(usize::MAX), *name));
+    found.first().copied()
+}
+
+/// True for the name of a projector (`mmproj-….gguf`): the image tower of the model beside it.
+pub fn is_projector(name: &str) -> bool {
+    name.rsplit('/').next().is_some_and(|file| file.to_lowercase().contains("mmproj"))
 }
 
 /// True if the name ends with this quantisation, in letters of any case: `qwen3-1.7b-q4_k_m.gguf`.
@@ -176,6 +193,16 @@ mod tests {
         for text in ["org/name", "org/name@v2:Q4_K_M", "org/name:m-Q8_0.gguf"] {
             assert_eq!(WeightsSource::hub(text, None).expect("parsed").to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_model_that_sees_has_a_projector() {
+        let check = |repo: &str, file: &str, names: &[&str]| projector(repo, file, names.iter().copied()).map(str::to_owned);
+        let names = ["m-Q4_K_M.gguf", "mmproj-F32.gguf", "mmproj-m-F16.gguf", "sub/mmproj-F16.gguf", "sub/m.gguf"];
+        assert_eq!(check("Qwen/Qwen3-VL-2B-GGUF", "m-Q4_K_M.gguf", &names).as_deref(), Some("mmproj-m-F16.gguf"));
+        assert_eq!(check("o/Qwen3VL", "sub/m.gguf", &names).as_deref(), Some("sub/mmproj-F16.gguf"));
+        assert_eq!(check("o/gemma-3", "m-Q4_K_M.gguf", &names), None);
+        assert_eq!(check("o/Qwen3VL", "mmproj-F32.gguf", &["mmproj-F32.gguf"]), None);
     }
 
     #[test]
