@@ -7,6 +7,7 @@ pub mod convnext;
 pub mod efficientnet_lite;
 pub mod llama;
 pub mod mobilenet_v2;
+pub mod parakeet;
 pub mod qwen3_vl;
 pub mod resnet;
 pub mod siglip;
@@ -138,6 +139,7 @@ pub const FAMILIES: &[Family] = &[
     qwen3_vl::FAMILY,
     smolvlm::FAMILY,
     whisper::FAMILY,
+    parakeet::FAMILY,
     bert::BERT,
     bert::ROBERTA,
     bert::XLM_ROBERTA,
