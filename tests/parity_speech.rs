@@ -9,7 +9,7 @@ use elenchus::{
         checkpoint::Checkpoint,
         job::{Input, Model, SoundSource},
     },
-    models::{self, ModelOptions},
+    models::{self, ModelOptions, parakeet::Parakeet},
     value::{Media, Time},
 };
 use serde_json::{Value as Json, json};
@@ -73,7 +73,7 @@ fn changed(path: &Path, hearing: HearingSettings, file: &str, values: &[(&str, J
 
 /// Times and texts, one a line; blank ones are left out.
 fn lines<'a>(all: impl Iterator<Item = (f64, f64, &'a str)>) -> Vec<String> {
-    let line = |(start, end, text): (f64, f64, &str)| format!("{:.2}-{:.2} {text}", start.max(0.0), end.max(0.0));
+    let line = |(start, end, text): (f64, f64, &str)| format!("{:.3}-{:.3} {text}", start.max(0.0), end.max(0.0));
     all.filter(|(.., text)| !text.is_empty()).map(line).collect()
 }
 
@@ -135,6 +135,41 @@ fn whisper_hears_words_as_transformers() {
 #[ignore = "needs ELENCHUS_PARITY, a folder of checkpoints with expected answers"]
 fn further_whispers_equal_transformers() {
     check_further("whisper-", check_whisper);
+}
+
+/// Checks a Parakeet: features, states, text and words, in one pass and in windows that see the whole sound.
+fn check_parakeet(path: &Path) {
+    let (name, expected) = (path.file_name().unwrap().to_string_lossy(), json_of(&path.join("expected.json")));
+    let load = || Parakeet::load(&Checkpoint::open(path).unwrap(), &loading()).unwrap();
+    for (which, case) in expected["cases"].as_object().unwrap() {
+        let what = format!("{name}: {which}");
+        let whole = || sound(samples(which), 2.5, 31);
+        let (features, states) = load().perceived(&whole()).unwrap();
+        let every = |all: Vec<f32>, step| all.into_iter().step_by(step).collect::<Vec<f32>>();
+        close(&every(features, 31), &numbers(&case["features"]), &format!("{what}: features"));
+        close(&every(states, 7), &numbers(&case["states"]), &format!("{what}: states"));
+        // a window of seven frames, which the decoder crosses, with all of the sound as its context
+        for mut model in [load(), load().with_windows(7, 100_000)] {
+            let ours = speech(one(&mut model, hear(None, true, None, whole())));
+            let text = ours.iter().map(|one| one.text.as_str()).collect::<Vec<_>>().join(" ");
+            let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(plain(&text), plain(case["text"].as_str().unwrap()), "{what}");
+            assert_eq!(words(&ours, 2.5), theirs(&case["words"]), "{what}: words");
+        }
+    }
+}
+
+#[test]
+fn parakeet_hears_as_transformers() {
+    for name in ["parakeet-plain", "parakeet-bare"] {
+        check_parakeet(&folder(name));
+    }
+}
+
+#[test]
+#[ignore = "needs ELENCHUS_PARITY, a folder of checkpoints with expected answers"]
+fn further_parakeets_equal_transformers() {
+    check_further("parakeet-", check_parakeet);
 }
 
 /// A window whose text repeats itself is decoded again, at temperatures that the seed decides.

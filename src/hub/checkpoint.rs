@@ -298,7 +298,9 @@ pub fn only_gguf(folder: &Path) -> Result<Option<PathBuf>, HubError> {
 /// The projectors in a folder, sorted by name.
 pub fn projectors(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_one = |file: &PathBuf| file.extension().is_some_and(|ending| ending == "gguf") && is_projector(&file.to_string_lossy());
+    let is_one = |file: &PathBuf| {
+        file.extension().is_some_and(|ending| ending == "gguf") && is_projector(&file.to_string_lossy())
+    };
     let mut found: Vec<PathBuf> = entries.filter(|file| is_one(file) && file.is_file()).collect();
     found.sort();
     found

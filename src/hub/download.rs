@@ -12,7 +12,13 @@ mod request;
 mod tests;
 mod transfer;
 
-use super::{HubError, HubSettings, WeightsPath, cache::CachedRepo, http, source::{gguf_file, projector}, space, weights};
+use super::{
+    HubError, HubSettings, WeightsPath,
+    cache::CachedRepo,
+    http,
+    source::{gguf_file, projector},
+    space, weights,
+};
 use crate::files::size_text;
 use futures_util::{StreamExt as _, TryStreamExt as _, future::BoxFuture};
 use listing::{RemoteFile, RepoListing, is_needed};

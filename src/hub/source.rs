@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_model_that_sees_has_a_projector() {
-        let check = |repo: &str, file: &str, names: &[&str]| projector(repo, file, names.iter().copied()).map(str::to_owned);
+        let check =
+            |repo: &str, file: &str, names: &[&str]| projector(repo, file, names.iter().copied()).map(str::to_owned);
         let names = ["m-Q4_K_M.gguf", "mmproj-F32.gguf", "mmproj-m-F16.gguf", "sub/mmproj-F16.gguf", "sub/m.gguf"];
         assert_eq!(check("Qwen/Qwen3-VL-2B-GGUF", "m-Q4_K_M.gguf", &names).as_deref(), Some("mmproj-m-F16.gguf"));
         assert_eq!(check("o/Qwen3VL", "sub/m.gguf", &names).as_deref(), Some("sub/mmproj-F16.gguf"));

@@ -115,7 +115,12 @@ pub fn mirrored(samples: &[f32], reach: usize) -> Vec<f32> {
 
 /// Triangular filters of area 1 on Slaney's mel scale over a range of frequencies in Hz (librosa's `mel`,
 /// `norm="slaney"`). For each bin: the first frequency with weight, and the weights from there.
-fn mel_filters(frequencies: usize, bins: usize, rate_hz: f64, range_hz: (f64, f64)) -> Vec<(usize, Vec<f64>)> {
+pub(crate) fn mel_filters(
+    frequencies: usize,
+    bins: usize,
+    rate_hz: f64,
+    range_hz: (f64, f64),
+) -> Vec<(usize, Vec<f64>)> {
     const LINEAR_HZ: f64 = 1000.0;
     let step = 27.0 / 6.4f64.ln();
     let to_mel = |hz: f64| if hz >= LINEAR_HZ { 15.0 + (hz / LINEAR_HZ).ln() * step } else { 3.0 * hz / 200.0 };

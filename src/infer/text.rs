@@ -169,6 +169,15 @@ impl TextTokenizer {
         decoded.map_err(|e| Fault::model(format!("the tokens cannot be decoded: {e}")))
     }
 
+    /// The text that each of `ids` adds, without special tokens; none for a token without text or with a part of a character.
+    pub fn pieces(&self, ids: &[u32]) -> Result<Vec<Option<String>>, Fault> {
+        let all = guarded(|| {
+            let mut stream = self.tokenizer.decode_stream(true);
+            ids.iter().map(|id| stream.step(*id).map_err(|e| e.to_string())).collect::<Result<Vec<_>, String>>()
+        });
+        all.flatten().map_err(|e| Fault::model(format!("the tokens cannot be decoded: {e}")))
+    }
+
     /// The tokenizer itself.
     pub(super) fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer

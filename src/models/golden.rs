@@ -57,6 +57,7 @@ golden![
     "qwen3_vl",
     "smolvlm",
     "whisper",
+    "parakeet_tdt",
     "bert",
     "roberta",
     "xlm-roberta",

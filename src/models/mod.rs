@@ -9,6 +9,7 @@ pub mod golden;
 pub mod llama;
 pub mod mobilenet_v2;
 pub mod owlv2;
+pub mod parakeet;
 pub mod qwen3_vl;
 pub mod resnet;
 pub mod siglip;
@@ -141,6 +142,7 @@ pub const FAMILIES: &[Family] = &[
     qwen3_vl::FAMILY,
     smolvlm::FAMILY,
     whisper::FAMILY,
+    parakeet::FAMILY,
     bert::BERT,
     bert::ROBERTA,
     bert::XLM_ROBERTA,

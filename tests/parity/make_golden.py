@@ -26,6 +26,7 @@ FAMILIES = {
     "qwen3_vl": "qwen3vl-plain",
     "smolvlm": "smolvlm-whole",
     "whisper": "whisper-multi",
+    "parakeet_tdt": "parakeet-plain",
     "bert": "bert-mean",
     "roberta": "embed-roberta",
     "xlm-roberta": "embed-xlmr",

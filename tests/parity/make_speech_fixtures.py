@@ -15,8 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.numpy import load_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoTokenizer,
+    ParakeetFeatureExtractor,
+    ParakeetForTDT,
+    ParakeetProcessor,
+    ParakeetTDTConfig,
+    ParakeetTokenizer,
     PreTrainedTokenizerFast,
     WhisperConfig,
     WhisperFeatureExtractor,
@@ -24,7 +30,7 @@ from transformers import (
 )
 from transformers.models.whisper.tokenization_whisper import _decode_asr
 
-from make_fixtures import LANGUAGES, bytelevel, expect, randomise, save
+from make_fixtures import LANGUAGES, TEXT, bytelevel, expect, randomise, save
 
 
 def sounds():
@@ -254,6 +260,126 @@ def real(out, checkpoint, audio):
     out.write_text(json.dumps({"segments": segments, "words": words}, ensure_ascii=False) + "\n")
 
 
+# ---------------------------------------------------------------- Parakeet
+
+
+def pieces(count):
+    """A tokenizer of SentencePiece's form."""
+    backend = Tokenizer(models.BPE(unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=count, special_tokens=["<unk>", "<pad>"], show_progress=False
+    )
+    backend.train_from_iterator(TEXT, trainer)
+    backend.add_special_tokens(["<blank>"])
+    return ParakeetTokenizer(tokenizer_object=backend, unk_token="<unk>", pad_token="<pad>")
+
+
+def parakeet(folder, seed, dtype, blank, mel, durations=5, stays=False, **config):
+    """Blanks win at the part `blank` of the frames. With `stays`, tokens may last for no frame, and then random
+    weights soon repeat one until the limit of steps."""
+    encoder = {
+        "num_mel_bins": mel["feature_size"],
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "subsampling_conv_channels": 6,
+        **config.pop("encoder", {}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = pieces(config.pop("pieces", 90))
+    count = len(tokenizer)
+    model = ParakeetForTDT(
+        ParakeetTDTConfig(
+            vocab_size=count,
+            blank_token_id=count - 1,
+            pad_token_id=tokenizer.pad_token_id,
+            durations=list(range(durations)),
+            encoder_config={"model_type": "parakeet_encoder", **encoder},
+            **config,
+        )
+    )
+    randomise(model, seed, 0.3)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.copy_(0.3 * torch.randn(buffer.shape, generator=generator))
+            elif name.endswith("running_var"):
+                buffer.copy_(0.5 + torch.rand(buffer.shape, generator=generator))
+        # the sound decides more than the tokens so far, and few tokens last for no frame
+        model.encoder_projector.weight *= 3.0
+        model.decoder.decoder_projector.weight *= 0.5
+    extractor = ParakeetFeatureExtractor(**mel)
+    inputs = extractor(sounds()["long"], sampling_rate=16000, return_tensors="pt")
+    with torch.no_grad():  # blanks win at a part of the frames, and few tokens last for no frame
+        states = model.get_audio_features(**inputs).pooler_output
+        read = model.decoder(torch.tensor([[count - 1]]))
+        logits = model.joint(read, states)[0]
+        tokens, times = (
+            logits[:, : count - 1].max(-1).values - logits[:, count - 1],
+            logits[:, count:],
+        )
+        model.joint.head.bias[count - 1] += torch.quantile(tokens, blank)
+        model.joint.head.bias[count] -= torch.quantile(
+            times[:, 0] - times[:, 1:].max(-1).values, 0.9
+        )
+        if not stays:
+            model.joint.head.bias[count] -= 100.0
+    g = model.generation_config
+    g.decoder_start_token_id = count - 1
+    # as in published checkpoints: a duration is no token
+    g.suppress_tokens = list(range(count, count + durations))
+    save(model, folder, dtype)
+    # afresh, because the frequencies of the positions were rounded too
+    model = ParakeetForTDT.from_pretrained(folder, dtype=torch.float32).eval()
+    processor = ParakeetProcessor(extractor, tokenizer, decoder_type="tdt")
+    processor.save_pretrained(folder)
+    factor = model.config.encoder_config.subsampling_factor
+    cases = {}
+    for sound, samples in sounds().items():
+        inputs = extractor(samples, sampling_rate=16000, return_tensors="pt")
+        with torch.no_grad():
+            out = model.generate(**inputs)
+            heard = model.get_audio_features(**inputs, output_attention_mask=True)
+        valid = int(heard.attention_mask.sum())
+        frames = int(inputs["attention_mask"].sum())
+        text, timed = processor.decode(
+            out.sequences, durations=out.durations, skip_special_tokens=True
+        )
+        for token in timed[0]:  # the processor takes every encoder for one that divides by 8
+            token["start"], token["end"] = (token[key] * factor / 8 for key in ("start", "end"))
+        words = []
+        for token in timed[0]:
+            if words and not token["token"].startswith(" "):
+                words[-1]["text"] += token["token"]
+                words[-1]["end"] = max(words[-1]["end"], token["end"])
+            else:
+                words.append({"text": token["token"], "start": token["start"], "end": token["end"]})
+        cases[sound] = {
+            "frames": frames,
+            "features": inputs["input_features"][0, :frames].flatten()[::31],
+            "states": heard.last_hidden_state[0, :valid].flatten()[::7],
+            "text": text[0],
+            "words": [{**w, "text": w["text"].strip()} for w in words if w["text"].strip()],
+        }
+        blanks = int((out.sequences == count - 1).sum())
+        print(
+            folder.name,
+            sound,
+            valid,
+            "frames",
+            out.sequences.shape[1],
+            "steps",
+            blanks,
+            "blanks",
+            flush=True,
+        )
+    expect(folder, cases=cases)
+
+
 # ---------------------------------------------------------------- the list
 
 
@@ -275,6 +401,33 @@ def jobs():
             decoder_attention_heads=4,
             encoder_ffn_dim=48,
             decoder_ffn_dim=48,
+        ),
+        "parakeet-plain": lambda folder: parakeet(
+            folder, 51, torch.float32, 0.4, {"feature_size": 80}, decoder_hidden_size=24
+        ),
+        "parakeet-bare": lambda folder: parakeet(
+            folder,
+            52,
+            torch.bfloat16,
+            0.6,
+            {"feature_size": 32, "preemphasis": None, "win_length": 320, "hop_length": 128},
+            durations=3,
+            stays=True,
+            max_symbols_per_step=1,
+            decoder_hidden_size=20,
+            num_decoder_layers=1,
+            hidden_act="silu",
+            encoder={
+                "attention_bias": False,
+                "convolution_bias": False,
+                "subsampling_factor": 4,
+                "subsampling_conv_kernel_size": 5,
+                "conv_kernel_size": 5,
+                "scale_input": False,
+                "hidden_size": 24,
+                "num_attention_heads": 3,
+                "num_hidden_layers": 1,
+            },
         ),
     }
 
@@ -304,6 +457,41 @@ def at_random(out, seed, count, only):
                 decoder_ffn_dim=draw.choice([16, 48]),
                 median_filter_width=draw.choice([1, 3, 7, 9]),
                 activation_function=draw.choice(["gelu", "relu"]),
+            )
+        if only in (None, "parakeet"):
+            heads = draw.choice([1, 2, 4])
+            factor = draw.choice([2, 4, 8])
+            parakeet(
+                out / f"parakeet-{seed}-{n}",
+                seed * 1000 + n,
+                draw.choice([torch.float32, torch.float16, torch.bfloat16]),
+                draw.choice([0.2, 0.5, 0.8]),
+                {
+                    "feature_size": draw.choice([16, 40, 80, 128]),
+                    "hop_length": draw.choice([128, 160, 200]),
+                    "n_fft": draw.choice([400, 512]),
+                    "win_length": draw.choice([320, 400]),
+                    "preemphasis": draw.choice([0.97, 0.5, None]),
+                },
+                durations=draw.choice([2, 3, 5]),
+                stays=draw.random() < 0.3,
+                decoder_hidden_size=draw.choice([8, 24, 40]),
+                num_decoder_layers=draw.randint(1, 3),
+                max_symbols_per_step=draw.choice([1, 2]),
+                pieces=draw.choice([60, 90, 150]),
+                encoder={
+                    "hidden_size": heads * draw.choice([4, 8, 12]),
+                    "num_attention_heads": heads,
+                    "num_hidden_layers": draw.randint(1, 3),
+                    "intermediate_size": draw.choice([16, 48]),
+                    "subsampling_factor": factor,
+                    "subsampling_conv_channels": draw.choice([4, 10]),
+                    "subsampling_conv_kernel_size": draw.choice([3, 5]),
+                    "conv_kernel_size": draw.choice([3, 9, 31]),
+                    "attention_bias": draw.random() < 0.5,
+                    "convolution_bias": draw.random() < 0.5,
+                    "scale_input": draw.random() < 0.5,
+                },
             )
         print(n, flush=True)
 
