@@ -240,6 +240,32 @@ fn a_killed_download_continues_where_it_stopped() {
 }
 
 #[test]
+fn files_are_downloaded_at_once() {
+    let user = User::new();
+    let index = br#"{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}"#;
+    let files: [(&str, &[u8]); 4] = [
+        ("config.json", CONFIG),
+        ("model.safetensors.index.json", index),
+        ("model-1.safetensors", b"one of two shards"),
+        ("model-2.safetensors", b"the other one"),
+    ];
+    user.hub.model("org/name", &commit(1), &files);
+    let (usual, gate) = (user.hub.usual(), Gate::default());
+    let held = gate.clone();
+    let is_shard = |asked: &Asked| asked.target.contains("/model-");
+    user.hub.rule(move |asked| is_shard(asked).then(|| Answer { hold: Some((5, held.clone())), ..usual(asked) }));
+    let child = user.command(&["models", "pull", "org/name"]).stderr(Stdio::piped()).spawn().expect("it starts");
+    // each waits for the other to be asked for
+    user.hub.wait_for("/model-1", 1);
+    user.hub.wait_for("/model-2", 1);
+    gate.open();
+    let ended = user.ended(child.wait_with_output().expect("it ends"));
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let second = fs::read(user.snapshot("org/name", &commit(1)).join("model-2.safetensors")).expect("there");
+    assert_eq!(second, b"the other one");
+}
+
+#[test]
 fn two_pulls_at_once_download_each_file_once() {
     let (user, weights) = User::with_model(200_000);
     let (usual, gate) = (user.hub.usual(), Gate::default());
