@@ -762,9 +762,12 @@ fn setup_downloads_tests_and_uses_a_cast() {
     let cast = doctor.as_array().expect("a list").iter().find(|check| check["name"] == "cast").expect("the cast");
     assert_eq!(cast["detail"], "laptop (`elenchus setup` chose it)");
 
-    // a second time nothing is downloaded, so nobody is asked, and no network is needed
+    // a second time nothing is downloaded, so nobody is asked, and no network is needed; a project's pins are its own
+    fs::create_dir(user.path("agents")).expect("made");
+    user.ok(&["trust", "."]);
     let again = user.ok(&["setup", "--cast", "laptop", "--offline"]);
     assert!(again.err.contains("laptop is your default cast now; an hour of video takes about"), "{}", again.err);
+    assert!(!user.path("agents.lock").exists());
     user.ok(&["setup", "--cast", "starter"]);
     assert!(agents(&[]).contains(&"starter-clip".to_owned()));
 }
