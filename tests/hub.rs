@@ -240,6 +240,32 @@ fn a_killed_download_continues_where_it_stopped() {
 }
 
 #[test]
+fn files_are_downloaded_at_once() {
+    let user = User::new();
+    let index = br#"{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}"#;
+    let files: [(&str, &[u8]); 4] = [
+        ("config.json", CONFIG),
+        ("model.safetensors.index.json", index),
+        ("model-1.safetensors", b"one of two shards"),
+        ("model-2.safetensors", b"the other one"),
+    ];
+    user.hub.model("org/name", &commit(1), &files);
+    let (usual, gate) = (user.hub.usual(), Gate::default());
+    let held = gate.clone();
+    let is_shard = |asked: &Asked| asked.target.contains("/model-");
+    user.hub.rule(move |asked| is_shard(asked).then(|| Answer { hold: Some((5, held.clone())), ..usual(asked) }));
+    let child = user.command(&["models", "pull", "org/name"]).stderr(Stdio::piped()).spawn().expect("it starts");
+    // each waits for the other to be asked for
+    user.hub.wait_for("/model-1", 1);
+    user.hub.wait_for("/model-2", 1);
+    gate.open();
+    let ended = user.ended(child.wait_with_output().expect("it ends"));
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let second = fs::read(user.snapshot("org/name", &commit(1)).join("model-2.safetensors")).expect("there");
+    assert_eq!(second, b"the other one");
+}
+
+#[test]
 fn two_pulls_at_once_download_each_file_once() {
     let (user, weights) = User::with_model(200_000);
     let (usual, gate) = (user.hub.usual(), Gate::default());
@@ -736,9 +762,12 @@ fn setup_downloads_tests_and_uses_a_cast() {
     let cast = doctor.as_array().expect("a list").iter().find(|check| check["name"] == "cast").expect("the cast");
     assert_eq!(cast["detail"], "laptop (`elenchus setup` chose it)");
 
-    // a second time nothing is downloaded, so nobody is asked, and no network is needed
+    // a second time nothing is downloaded, so nobody is asked, and no network is needed; a project's pins are its own
+    fs::create_dir(user.path("agents")).expect("made");
+    user.ok(&["trust", "."]);
     let again = user.ok(&["setup", "--cast", "laptop", "--offline"]);
     assert!(again.err.contains("laptop is your default cast now; an hour of video takes about"), "{}", again.err);
+    assert!(!user.path("agents.lock").exists());
     user.ok(&["setup", "--cast", "starter"]);
     assert!(agents(&[]).contains(&"starter-clip".to_owned()));
 }

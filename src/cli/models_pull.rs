@@ -62,7 +62,8 @@ impl Args {
         if !wanted.is_empty() && catalogue.resolver().fetches() {
             out.warn(Outward::pull(&catalogue.settings));
         }
-        let options = PullOptions { locked: self.locked, update: self.update, check: self.check };
+        let options =
+            PullOptions { locked: self.locked, update: self.update, check: self.check, ..PullOptions::default() };
         block_on(|cancel| async move {
             let mut pulling = unless(&cancel, Pulling::prepare(wanted, catalogue, options)).await?;
             announce(&pulling, out);

@@ -75,7 +75,9 @@ impl Args {
         if wanted.as_ref().is_ok_and(|wanted| !wanted.is_empty()) && catalogue.resolver().fetches() {
             out.warn(Outward::pull(&catalogue.settings));
         }
-        let mut pulling = unless(cancel, Pulling::prepare(wanted?, &catalogue, PullOptions::default())).await?;
+        // the cast is the user's, and no project's
+        let options = PullOptions { no_new_pins: true, ..PullOptions::default() };
+        let mut pulling = unless(cancel, Pulling::prepare(wanted?, &catalogue, options)).await?;
         let mut agents = unless(cancel, setup::propose(&cast, &catalogue, &pulling, &machine)).await?;
         shown(&agents, out);
         let missing = pulling.missing();

@@ -36,6 +36,8 @@ pub struct PullOptions {
     pub update: bool,
     /// Check the files that are here, and download the damaged ones again.
     pub check: bool,
+    /// Pin nothing that the project does not pin yet.
+    pub no_new_pins: bool,
 }
 
 /// A checkpoint that is here now.
@@ -247,8 +249,9 @@ impl Pulling {
                 _ => self.present(item)?,
             };
             // a model that is named by its id alone belongs to no agent of the project
+            let may_pin = item.wanted.agent.is_some() && !self.options.no_new_pins;
             if let Some(pins) = &mut self.pins
-                && (item.wanted.agent.is_some() || pins.of(&item.wanted.source).is_some())
+                && (may_pin || pins.of(&item.wanted.source).is_some())
             {
                 let pin = pin(&self.resolver, item, &pulled.commit).await?;
                 is_changed |= pins.put(&item.wanted.source, pin);
