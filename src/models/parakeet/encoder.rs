@@ -237,8 +237,10 @@ impl Encoder {
         let (sub, c, k) = (vb.pp("subsampling"), shape.channels, shape.halving_kernel);
         let layers = sub.pp("layers");
         let settings = Conv2dConfig { padding: k / 2, stride: 2, ..Conv2dConfig::default() };
-        let first =
-            Conv2d::new(layers.pp(0).get((c, 1, k, k), "weight")?, Some(layers.pp(0).get(c, "bias")?), settings);
+        // in f32 always: candle has no such convolution in bf16 on a CPU
+        let full = |tensor: Result<Tensor>| tensor?.to_dtype(DType::F32);
+        let weight = full(layers.pp(0).get((c, 1, k, k), "weight"))?;
+        let first = Conv2d::new(weight, Some(full(layers.pp(0).get(c, "bias"))?), settings);
         let flat = c * (shape.bins / shape.factor());
         Ok(Encoder {
             first,
@@ -259,8 +261,9 @@ impl Encoder {
 
     /// Halves (frames, bins) features of `frames`: (frames / factor, width), rounded up.
     pub(super) fn halve(&self, features: Vec<f32>, frames: usize) -> Result<Tensor> {
-        let x = Tensor::from_vec(features, (1, 1, frames, self.shape.bins), &self.device)?.to_dtype(self.dtype)?;
-        let mut x = self.first.forward(&x)?.relu()?.squeeze(0)?; // (channels, frames, bins)
+        let x = Tensor::from_vec(features, (1, 1, frames, self.shape.bins), &self.device)?;
+        let x = self.first.forward(&x)?.relu()?.squeeze(0)?; // (channels, frames, bins)
+        let mut x = x.to_dtype(self.dtype)?;
         for halving in &self.halvings {
             x = halving.forward(&x)?;
         }
