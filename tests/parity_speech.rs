@@ -146,7 +146,11 @@ fn check_parakeet(path: &Path) {
         let whole = || sound(samples(which), 2.5, 31);
         let (features, states) = load().perceived(&whole()).unwrap();
         let every = |all: Vec<f32>, step| all.into_iter().step_by(step).collect::<Vec<f32>>();
-        close(&every(features, 31), &numbers(&case["features"]), &format!("{what}: features"));
+        // relative to the largest, because the reference's transform is in f32
+        let reference = numbers(&case["features"]);
+        let largest = reference.iter().fold(1f32, |most, value| most.max(value.abs()));
+        let part = |all: Vec<f32>| all.into_iter().map(|value| value / largest).collect::<Vec<f32>>();
+        close(&part(every(features, 31)), &part(reference), &format!("{what}: features"));
         close(&every(states, 7), &numbers(&case["states"]), &format!("{what}: states"));
         // a window of seven frames, which the decoder crosses, with all of the sound as its context
         for mut model in [load(), load().with_windows(7, 100_000)] {
@@ -170,6 +174,19 @@ fn parakeet_hears_as_transformers() {
 #[ignore = "needs ELENCHUS_PARITY, a folder of checkpoints with expected answers"]
 fn further_parakeets_equal_transformers() {
     check_further("parakeet-", check_parakeet);
+}
+
+/// A sound without a voice is not heard, if the agent finds voices first.
+#[test]
+fn silence_is_left_out() {
+    let heard = |voice: bool| {
+        let hearing = HearingSettings { voice, ..HearingSettings::default() };
+        let mut model = changed(&folder("whisper-words"), hearing, "generation_config.json", &[]);
+        let silence = sound(vec![0.0; 20 * 16_000], 0.0, 31);
+        speech(one(&mut *model, hear(Some("de"), false, Some(0.0), silence)))
+    };
+    assert!(!heard(false).is_empty(), "random weights hear words in silence");
+    assert_eq!(heard(true), []);
 }
 
 /// A window whose text repeats itself is decoded again, at temperatures that the seed decides.
