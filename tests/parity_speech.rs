@@ -146,7 +146,11 @@ fn check_parakeet(path: &Path) {
         let whole = || sound(samples(which), 2.5, 31);
         let (features, states) = load().perceived(&whole()).unwrap();
         let every = |all: Vec<f32>, step| all.into_iter().step_by(step).collect::<Vec<f32>>();
-        close(&every(features, 31), &numbers(&case["features"]), &format!("{what}: features"));
+        // relative to the largest, because the reference's transform is in f32
+        let reference = numbers(&case["features"]);
+        let largest = reference.iter().fold(1f32, |most, value| most.max(value.abs()));
+        let part = |all: Vec<f32>| all.into_iter().map(|value| value / largest).collect::<Vec<f32>>();
+        close(&part(every(features, 31)), &part(reference), &format!("{what}: features"));
         close(&every(states, 7), &numbers(&case["states"]), &format!("{what}: states"));
         // a window of seven frames, which the decoder crosses, with all of the sound as its context
         for mut model in [load(), load().with_windows(7, 100_000)] {
@@ -170,6 +174,63 @@ fn parakeet_hears_as_transformers() {
 #[ignore = "needs ELENCHUS_PARITY, a folder of checkpoints with expected answers"]
 fn further_parakeets_equal_transformers() {
     check_further("parakeet-", check_parakeet);
+}
+
+/// Settings that this code does not compute are refused, each in one line, before the weights are read.
+#[test]
+fn what_is_not_computed_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let check = |file: &str, change: &dyn Fn(&mut Json), message: &str| {
+        for entry in std::fs::read_dir(folder("parakeet-plain")).unwrap().map(Result::unwrap) {
+            std::fs::copy(entry.path(), place.path().join(entry.file_name())).unwrap();
+        }
+        let mut json = json_of(&place.path().join(file));
+        change(&mut json);
+        std::fs::write(place.path().join(file), json.to_string()).unwrap();
+        let checkpoint = Checkpoint::open(place.path()).unwrap();
+        let family = models::family(None, &checkpoint.config).unwrap();
+        let error = (family.load)(&checkpoint, &loading()).map(|_| ()).expect_err(message).to_string();
+        assert!(error.contains(message) && !error.contains('\n') && error.len() < 300, "{error}");
+    };
+    let encoder = |key: &'static str, value: Json, message: &str| {
+        check("config.json", &|json| json["encoder_config"][key] = value.clone(), message);
+    };
+    encoder("hidden_size", json!(1 << 21), "`hidden_size` must be");
+    encoder("hidden_size", json!(64), "the configuration requires");
+    encoder("num_attention_heads", json!(3), "not divisible");
+    encoder("head_dim", json!(5), "`head_dim` 5 is not supported");
+    encoder("subsampling_factor", json!(6), "a power of two");
+    encoder("subsampling_conv_stride", json!(3), "`subsampling_conv_stride` 3 is not supported");
+    encoder("num_mel_bins", json!(84), "a multiple of `subsampling_factor` 8");
+    encoder("conv_kernel_size", json!(8), "an odd number");
+    encoder("model_type", json!("nemotron_asr_streaming_encoder"), "only parakeet_encoder");
+    let decoder = |key: &'static str, value: Json, message: &str| {
+        check("config.json", &|json| json[key] = value.clone(), message);
+    };
+    decoder("durations", json!([0, 2, 4]), "`durations` [0,2,4] is not supported");
+    decoder("blank_token_id", json!(1_000_000), "`blank_token_id` must be a token id below");
+    decoder("max_symbols_per_step", json!(1_000_000), "from 1 to 100");
+    decoder("vocab_size", json!(1 << 22), "the configuration requires");
+    let features = |key: &'static str, value: Json, message: &str| {
+        check("processor_config.json", &|json| json["feature_extractor"][key] = value.clone(), message);
+    };
+    features("feature_size", json!(128), "`feature_size` must be 80");
+    features("hop_length", json!(0), "`hop_length` must be");
+    features("n_fft", json!(401), "an even number");
+    features("win_length", json!(513), "`win_length` must be");
+}
+
+/// A sound without a voice is not heard, if the agent finds voices first.
+#[test]
+fn silence_is_left_out() {
+    let heard = |voice: bool| {
+        let hearing = HearingSettings { voice, ..HearingSettings::default() };
+        let mut model = changed(&folder("whisper-words"), hearing, "generation_config.json", &[]);
+        let silence = sound(vec![0.0; 20 * 16_000], 0.0, 31);
+        speech(one(&mut *model, hear(Some("de"), false, Some(0.0), silence)))
+    };
+    assert!(!heard(false).is_empty(), "random weights hear words in silence");
+    assert_eq!(heard(true), []);
 }
 
 /// A window whose text repeats itself is decoded again, at temperatures that the seed decides.

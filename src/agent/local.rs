@@ -299,8 +299,8 @@ impl Prepared {
             identity.push_str(&format!(" pixels {pixels}"));
         }
         if spec.hearing != HearingSettings::default() {
-            let HearingSettings { temperatures, previous_text } = &spec.hearing;
-            identity.push_str(&format!(" hearing {temperatures:?} {previous_text}"));
+            let HearingSettings { temperatures, previous_text, voice } = &spec.hearing;
+            identity.push_str(&format!(" hearing {temperatures:?} {previous_text} {voice}"));
         }
         // vectors that the user made come before those beside the weights
         let calibrated = spec.digests.beside("background").map(|folder| background::in_folder(&folder, &digest));

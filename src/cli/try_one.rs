@@ -8,7 +8,7 @@ use super::{
     session::{block_on, listener, unless},
     settings::{Settings, report},
     try_given::{frames, labels, schema, share},
-    try_reply::{SHOWN_LABELS, as_json, as_text},
+    try_reply::{SHOWN_LABELS, as_json, as_text, moved},
     try_several::ask_several,
 };
 use crate::{
@@ -22,13 +22,13 @@ use crate::{
     error::{Fault, FaultKind},
     exchange::{
         DetectRequest, EmbedPurpose, EmbedRequest, FloorUse, HearRequest, Item, Kind, LabelList, MAX_OVERLAP,
-        MIN_SCORE, Message, RankRequest, Reply, Request, SayRequest, Speech, SpokenWord,
+        MIN_SCORE, Message, RankRequest, Reply, Request, SayRequest,
     },
     grammar::Unfit,
     hub::Catalogue,
     media,
     session::{Engine, unready},
-    value::{Moment, Time},
+    value::Moment,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -394,16 +394,4 @@ pub(super) fn failure(agent: &dyn Agent, fault: Fault) -> Fault {
 fn refused(fault: Fault) -> Fault {
     let kind = if fault.kind == FaultKind::Failed { FaultKind::Refused } else { fault.kind };
     Fault { kind, ..fault }
-}
-
-/// The reply with its times counted from `origin_s`.
-fn moved(reply: Reply, origin_s: f64) -> Reply {
-    let Reply::Hear(segments) = reply else { return reply };
-    let to = |time: Time| if origin_s == 0.0 { time } else { Time::from_seconds(time.seconds() - origin_s) };
-    let word = |word: SpokenWord| SpokenWord { start: to(word.start), end: to(word.end), ..word };
-    let moved = |mut s: Speech| {
-        let words = std::mem::take(&mut s.words).into_iter().map(word).collect();
-        Speech { start: to(s.start), end: to(s.end), words, ..s }
-    };
-    Reply::Hear(segments.into_iter().map(moved).collect())
 }

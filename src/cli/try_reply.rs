@@ -108,3 +108,15 @@ pub(super) fn as_text(reply: &Reply, labels: usize) -> String {
         other => other.text().unwrap_or_default().to_owned(),
     }
 }
+
+/// The reply with its times counted from `origin_s`.
+pub(super) fn moved(reply: Reply, origin_s: f64) -> Reply {
+    let Reply::Hear(segments) = reply else { return reply };
+    let to = |time: Time| if origin_s == 0.0 { time } else { Time::from_seconds(time.seconds() - origin_s) };
+    let word = |word: SpokenWord| SpokenWord { start: to(word.start), end: to(word.end), ..word };
+    let moved = |mut s: Speech| {
+        let words = std::mem::take(&mut s.words).into_iter().map(word).collect();
+        Speech { start: to(s.start), end: to(s.end), words, ..s }
+    };
+    Reply::Hear(segments.into_iter().map(moved).collect())
+}

@@ -12,6 +12,8 @@ written! { "`hearing`",
         /// True if the model reads the text before each stretch of sound. Names stay the same then, but repeated text is
         /// likelier.
         pub previous_text: Option<bool>,
+        /// True if a small network finds where somebody speaks, so that the model hears nothing else; false if absent.
+        pub voice: Option<bool>,
     }
 }
 
@@ -28,6 +30,7 @@ impl HearingWritten {
         HearingSettings {
             temperatures: self.temperatures.as_ref().map_or(usual.temperatures, numbers),
             previous_text: self.previous_text.unwrap_or(usual.previous_text),
+            voice: self.voice.unwrap_or(usual.voice),
         }
     }
 

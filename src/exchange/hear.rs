@@ -34,12 +34,14 @@ pub struct HearingSettings {
     pub temperatures: Vec<f32>,
     /// True if the model reads the text before a stretch of sound.
     pub previous_text: bool,
+    /// True if stretches without a voice are left out before the model hears them.
+    pub voice: bool,
 }
 
 impl Default for HearingSettings {
     /// The temperatures of openai/whisper (`transcribe`), without the text before: it makes loops of repeated text likelier.
     fn default() -> HearingSettings {
-        HearingSettings { temperatures: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0], previous_text: false }
+        HearingSettings { temperatures: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0], previous_text: false, voice: false }
     }
 }
 

@@ -41,6 +41,14 @@ impl Meter {
         done
     }
 
+    /// Runs work that says how many units it did.
+    pub fn time_counted<E>(&self, phase: Phase, work: impl FnOnce() -> Result<usize, E>) -> Result<usize, E> {
+        let begun = Instant::now();
+        let units = work()?;
+        self.took(phase, units as f64, begun.elapsed());
+        Ok(units)
+    }
+
     /// Adds finished work.
     pub fn took(&self, phase: Phase, units: f64, time: Duration) {
         let Some(inner) = &self.0 else { return };

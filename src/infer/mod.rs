@@ -40,6 +40,7 @@ pub mod text;
 pub mod thinking;
 mod token_bytes;
 pub mod towers;
+pub mod voice;
 pub mod weights;
 pub mod worker;
 mod writing;

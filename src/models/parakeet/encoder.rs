@@ -222,7 +222,7 @@ impl Block {
 }
 
 /// The encoder.
-pub(super) struct Encoder {
+pub(super) struct FastConformer {
     pub shape: EncoderShape,
     first: Conv2d,
     halvings: Vec<Halving>,
@@ -232,8 +232,8 @@ pub(super) struct Encoder {
     dtype: DType,
 }
 
-impl Encoder {
-    pub(super) fn load(shape: EncoderShape, vb: &VarBuilder<'_>) -> Result<Encoder> {
+impl FastConformer {
+    pub(super) fn load(shape: EncoderShape, vb: &VarBuilder<'_>) -> Result<FastConformer> {
         let (sub, c, k) = (vb.pp("subsampling"), shape.channels, shape.halving_kernel);
         let layers = sub.pp("layers");
         let settings = Conv2dConfig { padding: k / 2, stride: 2, ..Conv2dConfig::default() };
@@ -242,7 +242,7 @@ impl Encoder {
         let weight = full(layers.pp(0).get((c, 1, k, k), "weight"))?;
         let first = Conv2d::new(weight, Some(full(layers.pp(0).get(c, "bias"))?), settings);
         let flat = c * (shape.bins / shape.factor());
-        Ok(Encoder {
+        Ok(FastConformer {
             first,
             halvings: (0..shape.halvings - 1).map(|n| Halving::load(&shape, &layers, n)).collect::<Result<_>>()?,
             into: ops::linear_with_bias(flat, shape.width, sub.pp("linear"))?,

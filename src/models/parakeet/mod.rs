@@ -31,12 +31,11 @@ use crate::{
 };
 use candle_core::{DType, Tensor};
 use candle_nn::Module;
-use encoder::{Encoder, numbers};
+use encoder::{FastConformer, numbers};
 use features::{MelFrames, SoundMel};
-use shape::{CONTEXT_FRAMES, DecoderShape, EncoderShape, WINDOW_FRAMES};
-use std::time::Instant;
+use shape::{CONTEXT_FRAMES, EncoderShape, TransducerShape, WINDOW_FRAMES};
 use transducer::{Emission, Transducer};
-use words::Part;
+use words::SpokenPart;
 
 /// The row of [`super::FAMILIES`].
 pub const FAMILY: Family = Family {
@@ -53,7 +52,7 @@ pub const FAMILY: Family = Family {
 /// A loaded Parakeet.
 pub struct Parakeet {
     mel: MelFrames,
-    encoder: Encoder,
+    encoder: FastConformer,
     project: Linear,
     transducer: Transducer,
     text: TextTokenizer,
@@ -69,7 +68,7 @@ pub struct Parakeet {
 impl Parakeet {
     /// Loads the network and the tokenizer. Fails if a file of the checkpoint is missing, damaged or unsupported.
     pub fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> Result<Parakeet, Fault> {
-        let (hearing, speaking) = (EncoderShape::read(&checkpoint.config)?, DecoderShape::read(&checkpoint.config)?);
+        let (hearing, speaking) = (EncoderShape::read(&checkpoint.config)?, TransducerShape::read(&checkpoint.config)?);
         let mel = MelFrames::read(&checkpoint.processor("feature_extractor")?, hearing.bins)?;
         let text = TextTokenizer::open(checkpoint, VocabStyle::Bytes)?;
         let generation = checkpoint.json("generation_config.json")?;
@@ -86,7 +85,7 @@ impl Parakeet {
         let project = ops::linear_with_bias(hearing.width, speaking.width, vb.pp("encoder_projector"));
         Ok(Parakeet {
             mel,
-            encoder: Encoder::load(hearing, &vb.pp("encoder")).map_err(failed)?,
+            encoder: FastConformer::load(hearing, &vb.pp("encoder")).map_err(failed)?,
             project: project.map_err(failed)?,
             ends: own.tokens("eos_token_id", speaking.vocabulary)?,
             transducer: Transducer::load(speaking, start, &vb).map_err(failed)?,
@@ -142,10 +141,9 @@ impl Parakeet {
             }
             let to = all.min(from + self.window);
             let states = self.states(mel, (from, to))?;
-            let begun = Instant::now();
             let frames = self.project.forward(&states).map_err(failed)?;
-            let steps = self.transducer.decode(&mut position, &frames, (from, to), || job.gone())?;
-            self.meter.took(Phase::Reply, steps as f64, begun.elapsed());
+            let decode = || self.transducer.decode(&mut position, &frames, (from, to), || job.gone());
+            self.meter.time_counted(Phase::Reply, decode)?;
         }
         let end = position.emitted.iter().position(|token| self.ends.contains(&token.id));
         position.emitted.truncate(end.unwrap_or(usize::MAX));
@@ -173,7 +171,7 @@ impl Parakeet {
     }
 
     /// Sentences in the medium's own presentation time.
-    fn speech(&self, start: Time, words: Vec<Part>, request: &HearRequest) -> Vec<Speech> {
+    fn speech(&self, start: Time, words: Vec<SpokenPart>, request: &HearRequest) -> Vec<Speech> {
         const PAUSE_S: f64 = 2.0;
         let frame_s = self.mel.hop as f64 / f64::from(self.mel.rate_hz) * self.encoder.shape.factor() as f64;
         let at = |frame: usize| Time::from_seconds(start.seconds() + frame as f64 * frame_s);
@@ -181,9 +179,12 @@ impl Parakeet {
             true => words::sentences(words, (PAUSE_S / frame_s).round() as usize),
             false => vec![words],
         };
-        let word =
-            |part: &Part| SpokenWord { start: at(part.start), end: at(part.end), text: part.text.trim().to_owned() };
-        let one = |all: Vec<Part>| {
+        let word = |part: &SpokenPart| SpokenWord {
+            start: at(part.start),
+            end: at(part.end),
+            text: part.text.trim().to_owned(),
+        };
+        let one = |all: Vec<SpokenPart>| {
             let (first, last) = (all.first()?, all.last()?);
             let speech = Speech::new(at(first.start), at(last.end), words::text(&all));
             Some(Speech { words: if request.words { all.iter().map(word).collect() } else { Vec::new() }, ..speech })

@@ -41,7 +41,7 @@ pub(super) struct EncoderShape {
 
 /// The settings of the decoder.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct DecoderShape {
+pub(super) struct TransducerShape {
     pub width: usize,
     pub layers: usize,
     pub activation: Activation,
@@ -122,9 +122,9 @@ impl EncoderShape {
     }
 }
 
-impl DecoderShape {
+impl TransducerShape {
     /// Reads the decoder's keys of `config.json`.
-    pub(super) fn read(config: &Config) -> Result<DecoderShape, Fault> {
+    pub(super) fn read(config: &Config) -> Result<TransducerShape, Fault> {
         let vocabulary = config.size("vocab_size", within::VOCABULARY)?;
         let durations = match config.get("durations") {
             Some(_) => config.list("durations")?,
@@ -135,7 +135,7 @@ impl DecoderShape {
         if !is_usual || durations.is_empty() || durations.len() > 64 {
             return Err(config.unsupported("durations"));
         }
-        Ok(DecoderShape {
+        Ok(TransducerShape {
             width: config.count("decoder_hidden_size", 1..=1 << 14)?.unwrap_or(640),
             layers: config.count("num_decoder_layers", 1..=16)?.unwrap_or(2),
             activation: config.activation("hidden_act", "relu")?,
@@ -149,7 +149,7 @@ impl DecoderShape {
 
 /// The work of a window of sound, and of a token.
 pub(super) fn cost(config: &Config) -> Result<CostModel, Fault> {
-    let (encoder, decoder) = (EncoderShape::read(config)?, DecoderShape::read(config)?);
+    let (encoder, decoder) = (EncoderShape::read(config)?, TransducerShape::read(config)?);
     let frames = (WINDOW_FRAMES + 2 * CONTEXT_FRAMES) as f64;
     let (width, inner, layers) = (encoder.width as f64, encoder.inner as f64, encoder.layers as f64);
     let plain = Transformer::plain(encoder.width, encoder.inner, encoder.layers, encoder.heads).token();

@@ -1,7 +1,7 @@
 //! The decoder: a token-and-duration transducer (Xu et al. 2023, arXiv 2304.06795). An LSTM reads the tokens so far, and a joint
 //! network says for a frame of sound which token follows, and how many frames it lasts.
 
-use super::{encoder::numbers, shape::DecoderShape};
+use super::{encoder::numbers, shape::TransducerShape};
 use crate::{
     error::Fault,
     infer::{
@@ -61,7 +61,7 @@ pub(super) struct Position {
 
 /// The decoder and the joint network.
 pub(super) struct Transducer {
-    pub shape: DecoderShape,
+    pub shape: TransducerShape,
     embedding: Table,
     layers: Vec<LstmLayer>,
     project: Linear,
@@ -71,7 +71,7 @@ pub(super) struct Transducer {
 }
 
 impl Transducer {
-    pub(super) fn load(shape: DecoderShape, start: u32, vb: &VarBuilder<'_>) -> Result<Transducer> {
+    pub(super) fn load(shape: TransducerShape, start: u32, vb: &VarBuilder<'_>) -> Result<Transducer> {
         let (w, decoder) = (shape.width, vb.pp("decoder"));
         let outputs = shape.vocabulary + shape.durations;
         Ok(Transducer {

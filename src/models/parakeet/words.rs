@@ -5,7 +5,7 @@ use super::transducer::Emission;
 
 /// A part of the text with the frames in which it was said.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Part {
+pub(super) struct SpokenPart {
     /// With a space before it if a word begins.
     pub text: String,
     pub start: usize,
@@ -18,22 +18,22 @@ const PUNCTUATION: &[&str] = &["?", "'", "¡", "¿", "-", ":", ",", "%", "/", ".
 const ENDS: &[char] = &['.', '?', '!', '。', '？', '！'];
 
 /// The tokens that give text. `texts` are the pieces of the emissions.
-pub(super) fn parts(emitted: &[Emission], texts: Vec<Option<String>>) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
+pub(super) fn parts(emitted: &[Emission], texts: Vec<Option<String>>) -> Vec<SpokenPart> {
+    let mut parts: Vec<SpokenPart> = Vec::new();
     for (token, text) in emitted.iter().zip(texts) {
         let Some(text) = text.filter(|text| !text.is_empty()) else { continue };
         let (start, end) = match parts.last().filter(|_| PUNCTUATION.contains(&text.as_str())) {
             Some(before) => (before.end, before.end),
             None => (token.frame, token.frame + token.duration),
         };
-        parts.push(Part { text, start, end });
+        parts.push(SpokenPart { text, start, end });
     }
     parts
 }
 
 /// The parts joined to words, which begin with a space.
-pub(super) fn words(parts: Vec<Part>) -> Vec<Part> {
-    let mut words: Vec<Part> = Vec::new();
+pub(super) fn words(parts: Vec<SpokenPart>) -> Vec<SpokenPart> {
+    let mut words: Vec<SpokenPart> = Vec::new();
     for part in parts {
         match words.last_mut().filter(|_| !part.text.starts_with(char::is_whitespace)) {
             Some(word) => {
@@ -48,10 +48,10 @@ pub(super) fn words(parts: Vec<Part>) -> Vec<Part> {
 }
 
 /// Words in sentences: a sentence ends with its mark, or before a silence of `pause` frames.
-pub(super) fn sentences(words: Vec<Part>, pause: usize) -> Vec<Vec<Part>> {
-    let mut sentences: Vec<Vec<Part>> = Vec::new();
+pub(super) fn sentences(words: Vec<SpokenPart>, pause: usize) -> Vec<Vec<SpokenPart>> {
+    let mut sentences: Vec<Vec<SpokenPart>> = Vec::new();
     for word in words {
-        let goes_on = |last: &Part| !last.text.ends_with(ENDS) && word.start < last.end + pause;
+        let goes_on = |last: &SpokenPart| !last.text.ends_with(ENDS) && word.start < last.end + pause;
         match sentences.last_mut().filter(|open| open.last().is_some_and(goes_on)) {
             Some(open) => open.push(word),
             None => sentences.push(vec![word]),
@@ -61,7 +61,7 @@ pub(super) fn sentences(words: Vec<Part>, pause: usize) -> Vec<Vec<Part>> {
 }
 
 /// The text of words.
-pub(super) fn text(words: &[Part]) -> String {
+pub(super) fn text(words: &[SpokenPart]) -> String {
     words.iter().map(|word| word.text.as_str()).collect::<String>().trim().to_owned()
 }
 
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_pause_ends_a_sentence() {
-        let word = |text: &str, start| Part { text: text.to_owned(), start, end: start + 2 };
+        let word = |text: &str, start| SpokenPart { text: text.to_owned(), start, end: start + 2 };
         let count = |second| sentences(vec![word(" we", 0), word(" need", second)], 25).len();
         assert_eq!((count(5), count(26), count(27)), (1, 1, 2));
     }

@@ -35,6 +35,7 @@ use crate::{
         processors::LogitsProcessors,
         sampling,
         text::{TextTokenizer, VocabStyle},
+        voice::Voiced,
     },
     value::Time,
 };
@@ -148,7 +149,8 @@ impl Whisper {
             }
             _ => {}
         }
-        let heard = self.transcribe(job, &source, task)?;
+        let voiced = self.hearing.voice.then(|| Voiced::of(sound, || job.gone())).transpose()?;
+        let heard = self.transcribe(job, &source, task, voiced.as_ref())?;
         self.heard(sound.start, heard, self.begin(*timestamps)).map(Reply::Hear)
     }
 

@@ -16,6 +16,7 @@ use crate::{
         job::Job,
         processors::SoFar,
         sampling::{Sampler, finite, log_probability},
+        voice::Voiced,
     },
 };
 use candle_core::Tensor;
@@ -55,8 +56,15 @@ pub(super) struct HeardSound {
 }
 
 impl Whisper {
-    /// Decodes the sound window by window.
-    pub(super) fn transcribe(&self, job: &Job, source: &SoundFrames<'_>, mut task: Task) -> Result<HeardSound, Fault> {
+    /// Decodes the sound window by window. A window begins with the next voiced stretch, if those are known.
+    pub(super) fn transcribe(
+        &self,
+        job: &Job,
+        source: &SoundFrames<'_>,
+        mut task: Task,
+        voiced: Option<&Voiced>,
+    ) -> Result<HeardSound, Fault> {
+        let frame_s = self.mel.hop as f64 / f64::from(self.mel.rate_hz);
         let mut sampler = Sampler::new(task.settings.clone(), job.seed);
         let mut max_length = self.rules.max_length;
         let (mut seek, mut heard) = (0, HeardSound::default());
@@ -65,6 +73,11 @@ impl Whisper {
         while seek < source.frames {
             if job.gone() {
                 return Err(Fault::cancelled());
+            }
+            if let Some(voiced) = voiced {
+                let Some(next) = voiced.next(seek as f64 * frame_s) else { break };
+                // an even frame, because the encoder halves them
+                seek = seek.max((next / frame_s) as usize / 2 * 2);
             }
             let frames = (source.frames - seek).min(self.window());
             let features =
@@ -97,7 +110,7 @@ impl Whisper {
             let begin = self.begin(task.timestamps);
             let (found, offset) = self.cut(&decoded.tokens, seek, frames, begin);
             let times = decoded.focus.as_ref().map(|focus| self.times(focus, positions));
-            let offset_s = seek as f64 * self.mel.hop as f64 / f64::from(self.mel.rate_hz);
+            let offset_s = seek as f64 * frame_s;
             for segment in found.into_iter().filter(|_| is_believed) {
                 // Both timestamps of a window's last pair are in its segment; the next window shall read one.
                 let pair = segment.tokens.len() > 2 && segment.tokens[segment.tokens.len() - 2] >= begin;
