@@ -42,7 +42,7 @@ exchanges. `elenchus search` and `elenchus journal show` read the journal.
 
 Levels, cheapest first: speech (heard), ranking (seen, done), captions (sentences about pictures), sounds, detection, text (read
 in pictures). Each is done for all videos before the next one begins, and only what a video lacks is computed. A level needs roles
-of the cast: the ear; the eye and the mind; the same for captions; a `listener` for sounds; a `detector`; a `viewer` for text.
+of the cast: the ear; the eye and the mind; a `captioner` or both for captions; a `listener` for sounds; a `detector`; a `viewer` for text.
 
 If the cast has an `embedder`, lines get vectors of their meaning. If a role of the dialogue embeds pictures and texts, so does a frame of
 each second. A later run adds those that are missing.")]
