@@ -106,7 +106,7 @@ async fn an_endpoint_gets_the_pictures_before_the_prompt() {
     let agent = RemoteAgent::new(spec, &|_| None, Arc::new(Pixels)).expect("an agent");
     let frame = Moment { media: video(), start: Time::from_seconds(1.0), end: Time::from_seconds(2.0), text: None };
     let images = vec![Item::Image(ImageFile { path: "a.png".into(), digest: "x".into() }), Item::Frame(frame)];
-    let request = LookRequest { images, prompt: "Where is this?".into(), decoding: Decoding::default() };
+    let request = LookRequest { images, video: false, prompt: "Where is this?".into(), decoding: Decoding::default() };
     let reply = agent.ask(Request::Look(request), CallContext::default()).await.expect("a reply");
     assert_eq!(reply.text(), Some("A kitchen."));
     assert!(matches!(reply, Reply::Look(_)), "{reply:?}");

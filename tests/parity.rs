@@ -82,7 +82,7 @@ fn pictures_are_prepared_as_pillow_does() {
 }
 
 fn say(prompt: &str, raw: bool, most: usize, choices: &[&str]) -> Work {
-    let messages = vec![Message { role: "user".to_owned(), content: prompt.to_owned(), images: vec![] }];
+    let messages = vec![Message { role: "user".to_owned(), content: prompt.to_owned(), images: vec![], video: false }];
     let decoding = Decoding { max_tokens: Some(most), temperature: Some(0.0), ..Decoding::default() };
     let choices = choices.iter().map(|c| (*c).to_owned()).collect();
     (Request::Say(SayRequest { raw, decoding, choices, ..SayRequest::new(messages) }), Vec::new())

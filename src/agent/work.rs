@@ -425,7 +425,7 @@ mod tests {
         };
         let reply = Reply::Look(SayReply { tokens: vec![1, 2], ..SayReply::new("hi", Finish::Stop) });
         check(
-            &all.count(&look(&[what.clone()]), &reply, 1),
+            &all.count(&look(std::slice::from_ref(&what)), &reply, 1),
             &[(Phase::Prompt, 13.0), (Phase::Reply, 1.0), (Phase::Picture, 1.0)],
         );
         check(&all.count(&look(&[what.clone(), what]), &reply, 1), &[(Phase::Prompt, 22.0), (Phase::Reply, 1.0)]);
