@@ -349,8 +349,8 @@ fn a_module_that_cannot_be_computed_is_refused() {
 fn work_that_grows_with_the_square_of_a_number_is_limited() {
     let siglip = |at: &str, value: usize| changed("siglip-spiece", CONFIG, at, json!(value));
     // texts are padded to all positions
-    insta::assert_snapshot!(siglip("text_config/max_position_embeddings", 1 << 17), @"config.json: text_config: 131072 positions with 4 heads need more than 268435456 attention scores");
-    insta::assert_snapshot!(siglip("vision_config/image_size", 16_000), @"config.json: vision_config: 4000001 patches with 2 heads need more than 268435456 attention scores");
+    insta::assert_snapshot!(siglip("text_config/max_position_embeddings", 1 << 17), @"config.json: text_config: 131072 positions with 4 heads need more than 536870912 attention scores");
+    insta::assert_snapshot!(siglip("vision_config/image_size", 16_000), @"config.json: vision_config: 4000001 patches with 2 heads need more than 536870912 attention scores");
     // each is looked for in each text
     let copied = Copied::of("siglip-spiece");
     let added =

@@ -449,7 +449,7 @@ fn a_server_that_is_down_is_reported_once() {
     };
     check(
         &[],
-        &["FAIL|agents/big", "FAIL|agents/hub", "hint: a run with --allow-network", "ok|agents/srv|not contacted"],
+        &["FAIL|agents/big", "FAIL|agents/hub", "hint: `elenchus models pull org/name`", "ok|agents/srv|not contacted"],
     );
     check(&["--network"], &["FAIL|agents/srv|cannot be reached"]);
 }

@@ -222,7 +222,7 @@ fn what_does_not_fit_is_refused_with_one_line() {
         "vit-square",
         "image_size",
         16384.into(),
-        "config.json: 4194305 patches with 4 heads need more than 268435456 attention scores",
+        "config.json: 4194305 patches with 4 heads need more than 536870912 attention scores",
     );
     config(
         "vit-square",

@@ -101,12 +101,19 @@ fn the_command_line_finds_and_draws_boxes() {
         json(&["--detect", "a cup,the keys on the table", "--template", "a {}", "--min", "0", "--overlap", "1"]);
     assert_ne!(worded.as_array().unwrap(), found);
     assert_eq!(json(&["--detect", "a cup,a key", "--min", "1"]), Json::Array(Vec::new()));
+    // one label with a space needs no comma
+    assert_eq!(json(&["--detect", "a cup", "--min", "0"]), json(&["--detect", "a cup,", "--min", "0"]));
     for (more, expected) in [
         (&["--detect", "a cup,a key", "--min", "2"][..], "expected a number from 0 to 1"),
         (&["--among", "a cup,a key"], "cannot answer `rank`"),
         (&["--detect", "nothing.txt"], "no file or list of labels is named `nothing.txt`"),
         (&["--detect", "a,b", "--template", "a photo"], "lacks {}"),
         (&["--draw", "x.png"], "--detect"),
+        (&["--detect", "a,b", "--draw", "x.jpg"], "does not end with .png"),
+        (&["--detect", "a,b", "--draw", "none/x.png"], "is in a folder that does not exist"),
+        (&["--detect", "a,b", "--draw", image.to_str().unwrap()], "is the image itself"),
+        (&["--among", "a,b", "--min", "0.5"], "cannot be used with"),
+        (&[], "add --detect LABELS"),
     ] {
         let (_, err) = refused(more);
         assert!(err.contains(expected), "{more:?}: {err}");
@@ -126,6 +133,9 @@ fn detection_is_a_level() {
     place.write("casts/finding.yaml", &cast);
     let index = ["index", "days/one.mp4", "--trust", "--levels", "detection"];
     place.run(&index, 2);
+    // a cast with the role alone is enough
+    place.write("casts/bare.yaml", "cast: { detector: owl }\n");
+    place.json(&[&index[..], &["--cast", "bare"]].concat());
     let indexed = place.json(&[&index[..], &["--cast", "finding"]].concat());
     assert!(indexed.to_string().contains("\"detection\""), "{indexed}");
     let shown = place.json(&["journal", "show"]);

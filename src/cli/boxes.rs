@@ -68,6 +68,12 @@ fn drawn(picture: RgbImage, found: &[Detection]) -> RgbImage {
         let corners = (Point::new(x0, y0), Point::new(x1.min(end.width as i32 - 1), y1.min(end.height as i32 - 1)));
         let frame = Rectangle::with_corners(corners.0, corners.1).into_styled(PrimitiveStyle::with_stroke(colour, 2));
         let written = format!("{label} {score:.2}");
+        // a label that is wider than the picture would hide its score
+        let most = (end.width / FONT_7X13.character_size.width).saturating_sub(7) as usize;
+        let written = match label.chars().count() > most.max(1) {
+            true => format!("{}… {score:.2}", label.chars().take(most.max(1)).collect::<String>()),
+            false => written,
+        };
         let width = written.chars().count() as i32 * FONT_7X13.character_size.width as i32 + 2;
         let height = FONT_7X13.character_size.height as i32;
         // above the box, or inside if there is no room
@@ -81,6 +87,23 @@ fn drawn(picture: RgbImage, found: &[Detection]) -> RgbImage {
             .map(drop);
     }
     canvas.picture
+}
+
+/// Fails if the drawing could not be written, before a model works for it.
+pub(super) fn check(image: &str, to: &Path) -> Result<(), Fault> {
+    let refused = |why: &str, hint: &str| Err(Fault::refused(format!("--draw: {} {why}", to.display())).hint(hint));
+    if !to.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
+        return refused("does not end with .png", "the drawing is a PNG file: name it so");
+    }
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return refused("is in a folder that does not exist", "make the folder, or name another one");
+    }
+    let same = |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| b.canonicalize().is_ok_and(|b| a == b));
+    match same(Path::new(image), to) {
+        true => refused("is the image itself", "name another file"),
+        false => Ok(()),
+    }
 }
 
 /// Writes the picture at `image` with its boxes as PNG. Fails if the picture cannot be read or the file cannot be

@@ -52,10 +52,13 @@ pub(super) fn passes(
     settings: &Settings,
     cancel: Cancel,
 ) -> Result<Vec<LevelPass>, Fault> {
-    let session = CliSession::open(log, args, out, settings, cancel)?;
     let mut levels = levels.to_vec();
     levels.sort_unstable();
     levels.dedup();
+    // a cast may have only the role of a level beyond a log
+    let has_own = levels.iter().any(|level| Level::LOG.contains(level));
+    let first = levels.first().copied().and_then(dialogue).filter(|_| !has_own).unwrap_or(log);
+    let session = CliSession::open(first, args, out, settings, cancel)?;
     let cast = &session.plan().cast;
     for level in &levels {
         // a captioner takes the place of the eye and the mind
@@ -66,17 +69,18 @@ pub(super) fn passes(
             let fault = Fault::refused(format!(
                 "the level `{level}` needs an agent for the role `{role}`, and the cast has none"
             ));
-            return Err(fault.hint("add the role to a cast of your own (casts/NAME.yaml), or leave the level out"));
+            return Err(fault.hint(
+                "the casts `workstation` and `server` have it; or add the role to a cast of your own (casts/NAME.yaml)",
+            ));
         }
     }
-    let (own, beyond): (Vec<Level>, Vec<Level>) = levels.into_iter().partition(|level| Level::LOG.contains(level));
+    let (own, beyond): (Vec<Level>, Vec<Level>) = levels.iter().copied().partition(|level| Level::LOG.contains(level));
     let mut passes = Vec::new();
     for level in beyond {
-        let Some(dialogue) = dialogue(level) else { continue };
+        let Some(dialogue) = dialogue(level).filter(|dialogue| *dialogue != first) else { continue };
         passes.push(LevelPass { session: session.beside(dialogue, args, settings)?, levels: vec![level] });
     }
-    if !own.is_empty() {
-        passes.insert(0, LevelPass { session, levels: own });
-    }
+    let first = if has_own { own } else { levels.into_iter().take(1).collect() };
+    passes.insert(0, LevelPass { session, levels: first });
     Ok(passes)
 }

@@ -168,11 +168,15 @@ fn machine_shown(machine: &Machine) -> String {
 /// Shows each agent with its roles, its size, its licence and its time.
 fn shown(agents: &[ProposedAgent], out: &Out) {
     for one in agents {
-        let bytes = one.bytes.map(size_text).unwrap_or_default();
-        let here = if one.missing == 0 { "here" } else { "to download" };
+        let bytes = one.bytes.map(|bytes| format!("{} ", size_text(bytes))).unwrap_or_default();
+        let here = match (one.missing, one.present) {
+            (0, true) => "here",
+            (0, false) => "not here",
+            _ => "to download",
+        };
         let license = one.license.as_ref().map_or(String::new(), |name| format!(", licence {name}"));
         let time = one.seconds_per_hour.map_or(String::new(), |s| format!(", about {} for an hour of video", time(s)));
-        out.note(format_args!("{:24} {} ({bytes} {here}{license}{time})", one.agent, one.source));
+        out.note(format_args!("{:24} {} ({bytes}{here}{license}{time})", one.agent, one.source));
         out.note(format_args!("{:24} {}", "", one.roles.join(", ")));
         if let Some(about) = &one.about {
             out.note(format_args!("{:24} {about}", ""));

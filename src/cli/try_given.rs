@@ -3,12 +3,13 @@
 use crate::{
     dialogue::{self, MAX_LABELS, Resource},
     error::Fault,
-    exchange::{Item, Sampling},
+    exchange::{EmbedPurpose, Item, Sampling},
     files, grammar,
     hub::Catalogue,
     media::{self, Access},
     problem::closest,
 };
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indexmap::IndexSet;
 use serde_json::Value as Json;
 use std::{io, path::Path};
@@ -19,13 +20,19 @@ pub(super) fn labels(flag: &str, text: &str, catalogue: &Catalogue) -> Result<Ve
     let found = match files::read_given(Path::new(text), files::MAX_BYTES) {
         Ok(file) => dialogue::labels(&file),
         Err(_) if text.contains(',') => separated(text),
+        // names of lists have no spaces
+        Err(_) if text.trim().contains(' ') && !text.contains('/') => vec![text.trim().to_owned()],
         Err(error) => match catalogue.find(Resource::Labels, text).map_err(Fault::refused)? {
             Some(found) => dialogue::labels(&found.text),
             None => {
                 let names = catalogue.names(Resource::Labels);
                 let near = closest(text, names.iter().map(String::as_str));
-                let all =
-                    || format!("name a file, labels separated by commas, or one of the lists {}", names.join(", "));
+                let all = || {
+                    let names = names.join(", ");
+                    format!(
+                        "name a file, labels separated by commas (`{text},` is one label), or one of the lists {names}"
+                    )
+                };
                 return Err(missing(flag, text, "file or list of labels", &error).hint(near.unwrap_or_else(all)));
             }
         },
@@ -51,6 +58,12 @@ pub(super) async fn frames(video: &str, access: &Access) -> Result<Vec<Item>, Fa
     let moments = media::sample(&media, &Sampling::Every(0.5)).await?;
     let (all, kept) = (moments.len(), moments.len().min(MAX_FRAMES));
     Ok((0..kept).map(|n| Item::Frame(moments[n * all / kept].clone())).collect())
+}
+
+/// Reads `--as`.
+pub(super) fn purpose() -> impl TypedValueParser<Value = EmbedPurpose> {
+    PossibleValuesParser::new(EmbedPurpose::ALL.map(|(word, _)| word))
+        .try_map(|word| EmbedPurpose::of(&word).ok_or("no such purpose: this is a bug"))
 }
 
 /// Reads a number from 0 to 1.

@@ -7,7 +7,7 @@ use super::{
     progress::Bars,
     session::{block_on, listener, unless},
     settings::{Settings, report},
-    try_given::{frames, labels, schema, share},
+    try_given::{frames, labels, purpose, schema, share},
     try_reply::{SHOWN_LABELS, as_json, as_text, moved},
     try_several::ask_several,
 };
@@ -30,7 +30,6 @@ use crate::{
     session::{Engine, unready},
     value::Moment,
 };
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use std::{
     path::{Path, PathBuf},
@@ -55,6 +54,7 @@ Examples:
   elenchus try --model DIR --audio a.wav --among \"dog,rain,doorbell\" --json
   elenchus try --model DIR --text \"a red mug\" --embed --json
   elenchus try --model DIR --image a.png --prompt \"What is on the table?\" --json
+  elenchus try --model DIR --video a.mp4 --prompt \"What happens?\"
   elenchus try --model DIR --image a.png --detect \"a cup,a key\" --draw found.png --json
 
 The models of the starter cast know only their small sample world. starter-lm completes the prompts that `elenchus list prompts` \
@@ -71,11 +71,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
-    /// Rank or embed this image, or look at it with --prompt (several: repeat it); without --among, --embed and --prompt,
+    /// Rank or embed this image, find things in it with --detect, or look at it with --prompt (several: repeat it); without these,
     /// print the labels that the model has of its own
     #[arg(long, value_name = "FILE", value_parser = super::common::medium(), conflicts_with_all = ["audio", "text"])]
     image: Vec<String>,
-    /// Look at frames of this video with --prompt: two in a second, at most 64
+    /// Look at frames of this video with --prompt: two in a second; of a longer video 64, spread over all of it
     #[arg(long, value_name = "FILE", value_parser = super::common::medium(), conflicts_with_all = ["image", "audio", "text"], requires = "prompt")]
     video: Option<String>,
     /// Complete this prompt, or answer it about the images or the video
@@ -92,16 +92,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LABELS", conflicts_with_all = ["prompt", "embed"])]
     among: Option<String>,
     /// Find boxes for these labels in the image: a file with one a line, or a list separated by commas
-    #[arg(long, value_name = "LABELS", requires = "image", conflicts_with_all = ["among", "prompt", "embed"])]
+    #[arg(long, value_name = "LABELS", requires = "image", conflicts_with_all = ["among", "prompt", "embed", "video", "audio", "text"])]
     detect: Option<String>,
     /// Text that the model reads for each label; {} is the label
     #[arg(long, value_name = "TEXT", default_value = "{}", requires = "labels")]
     template: String,
     /// Keep boxes with a score above this, from 0 to 1
-    #[arg(long, value_name = "SCORE", default_value_t = MIN_SCORE, requires = "detect", value_parser = share)]
+    #[arg(long, value_name = "SCORE", default_value_t = MIN_SCORE, requires = "detect", conflicts_with_all = ["among", "prompt", "embed"], value_parser = share)]
     min: f32,
     /// Of two boxes for one label that overlap by more than this (intersection over union), keep the better one
-    #[arg(long, value_name = "SHARE", default_value_t = MAX_OVERLAP, requires = "detect", value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = MAX_OVERLAP, requires = "detect", conflicts_with_all = ["among", "prompt", "embed"], value_parser = share)]
     overlap: f32,
     /// Write the image with its boxes to this PNG file
     #[arg(long, value_name = "FILE", requires = "detect")]
@@ -164,12 +164,6 @@ pub(crate) struct Args {
     allow_network: bool,
 }
 
-/// Reads `--as`.
-fn purpose() -> impl TypedValueParser<Value = EmbedPurpose> {
-    PossibleValuesParser::new(EmbedPurpose::ALL.map(|(word, _)| word))
-        .try_map(|word| EmbedPurpose::of(&word).ok_or("no such purpose: this is a bug"))
-}
-
 impl Args {
     pub(super) fn run(self, out: &Out, settings: &Settings) -> Result<Exit, Fault> {
         self.check()?;
@@ -193,6 +187,9 @@ impl Args {
     fn check(&self) -> Result<(), Fault> {
         if (self.among.is_some() || self.detect.is_some()) && !self.template.contains("{}") {
             return Err(Fault::refused(format!("the template `{}` lacks {{}} for the label", self.template)));
+        }
+        if let (Some(draw), Some(image)) = (&self.draw, self.image.first()) {
+            boxes::check(image, draw)?;
         }
         if self.image.len() > 1 && self.prompt.is_none() {
             let why = format!("found {} images, expected one, or a --prompt about all of them", self.image.len());
@@ -339,7 +336,12 @@ impl Args {
             let why = "the request is missing, and the agent has no labels of its own";
             return Err(Fault::refused(why).hint("add --among LABELS or --embed"));
         }
-        card.check(&request).map_err(refused)?;
+        let hint = match &request {
+            Request::Rank(rank) if rank.wants_own_labels() && card.can(Kind::Detect) => Some("add --detect LABELS"),
+            Request::Rank(rank) if rank.wants_own_labels() && card.can(Kind::Look) => Some("add --prompt TEXT"),
+            _ => None,
+        };
+        card.check(&request).map_err(|fault| hint.into_iter().fold(refused(fault), Fault::hint))?;
         agent.ready().await?;
         // Times in a sound file start at 0, whatever its encoder wrote. In a video, times are presentation times.
         let origin_s = match &request {

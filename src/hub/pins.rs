@@ -2,7 +2,8 @@
 //!
 //! The user commits the file beside `agents/`. With it, everybody who runs the project loads the same bytes: the pinned
 //! commit is downloaded in place of the newest one, and a file with another digest is refused by name. Only a trusted
-//! project's file counts, and it pins what the project runs, whoever's agent file names the checkpoint.
+//! project's file counts, and it pins what the project runs, also where an agent file of the user or
+//! of the program names the checkpoint.
 
 use super::{HubError, WeightsSource, cache::is_file_name, digest::Digests};
 use crate::files;

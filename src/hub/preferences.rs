@@ -59,7 +59,7 @@ impl Preferences {
     }
 }
 
-/// True for the first time that this user is told of `elenchus setup`. A note in the cache folder remembers it; if that
+/// True the first time that the note about `elenchus setup` is shown to this user. A note in the cache folder remembers it; if that
 /// cannot be written, the user is not told, because it would be at every run.
 pub fn tell_of_setup(folders: &Folders) -> bool {
     let note = folders.cache.join(TOLD);

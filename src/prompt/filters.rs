@@ -226,8 +226,12 @@ fn as_data(text: &str) -> String {
         true => word.trim_end_matches(':').to_lowercase(),
         false => word.to_owned(),
     };
-    let theirs: Vec<String> = theirs.split(' ').map(plain).collect();
-    format!("{ours}{marker}{}", theirs.join(" "))
+    let plain = |text: &str| text.split(' ').map(plain).collect::<Vec<_>>().join(" ");
+    // speech follows what was read; an entry's text has its own mark for it only once
+    match theirs.rsplit_once(" Heard: ").filter(|_| *marker == "Text: ") {
+        Some((read, heard)) => format!("{ours}{marker}{} Heard: {}", plain(read), plain(heard)),
+        None => format!("{ours}{marker}{}", plain(theirs)),
+    }
 }
 
 fn numbered_filter(state: &mut State, log: &Shown) -> Result<String, Error> {

@@ -98,6 +98,8 @@ pub struct ProposedAgent {
     pub bytes: Option<u64>,
     /// Bytes that must be downloaded.
     pub missing: u64,
+    /// True if it can be used without a download.
+    pub present: bool,
     /// The seconds that it needs for an hour of video; null if it is not asked for each moment, or if it is unknown.
     pub seconds_per_hour: Option<f64>,
     /// True if the seconds are estimated from the size of the model, and not measured.
@@ -117,6 +119,7 @@ fn agents(rows: Vec<CastRow>) -> Vec<ProposedAgent> {
                 license: None,
                 bytes: agent.bytes,
                 missing: 0,
+                present: agent.present,
                 seconds_per_hour: None,
                 estimated: false,
                 agent: agent.name,
@@ -145,6 +148,7 @@ pub async fn propose(
             agent.source.clone_from(&source);
             let Some(plan) = plan else { continue };
             (agent.bytes, agent.missing) = (Some(plan.bytes()), plan.missing());
+            agent.present = agent.missing == 0;
             agent.license.clone_from(&plan.license);
             let config = pulling.config(plan).await;
             agent.seconds_per_hour = config.and_then(|text| estimated(&text, &agent.roles, speed));

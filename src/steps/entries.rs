@@ -65,13 +65,23 @@ fn of_medium(lines: &[&JournalLine]) -> Vec<Moment> {
             None => stretches.push(Stretch { heard: vec![&heard.text], ..Stretch::of(heard) }),
         }
     }
-    let others = [Sense::Sound, Sense::Read, Sense::Detected].into_iter().flat_map(of);
+    // what other models tell of a stretch is part of its entry, so that it is counted once
+    let mut others = Vec::new();
+    for line in [Sense::Detected, Sense::Sound, Sense::Read].into_iter().flat_map(of) {
+        let shared = |stretch: &Stretch<'_>| overlap(&stretch.line.moment, &line.moment);
+        let later = stretches[..looked].partition_point(|stretch| stretch.line.moment.start < line.moment.end);
+        let near = stretches[later.saturating_sub(NEAR)..later].iter_mut().filter(|stretch| shared(stretch) > 0.0);
+        match near.max_by(|a, b| shared(a).total_cmp(&shared(b))) {
+            Some(stretch) => stretch.told.push(line),
+            None => others.push(Stretch::of(line)),
+        }
+    }
     // a caption tells again what was seen or done, and a question would count both
     let is_told = |caption: &&JournalLine| {
         stretches[..looked].iter().any(|stretch| overlap(&stretch.line.moment, &caption.moment) > 0.0)
     };
     let captions: Vec<&JournalLine> = of(Sense::Caption).filter(|caption| !is_told(caption)).collect();
-    stretches.extend(others.chain(captions).map(Stretch::of));
+    stretches.extend(others.into_iter().chain(captions.into_iter().map(Stretch::of)));
     stretches.sort_by(by_time);
     stretches.iter().map(Stretch::entry).collect()
 }
@@ -87,11 +97,31 @@ struct Stretch<'a> {
     line: &'a JournalLine,
     done: Option<&'a str>,
     heard: Vec<&'a str>,
+    /// Lines of other senses that tell of it.
+    told: Vec<&'a JournalLine>,
+}
+
+/// The words that begin the parts of an entry.
+const MARKS: [&str; 7] = ["Heard", "Seen", "With", "Detected", "Sound", "Text", "Caption"];
+
+/// A text in which nothing looks like another part: a sign may read "Heard: gold".
+fn plain(text: &str) -> String {
+    MARKS.iter().fold(text.to_owned(), |text, mark| text.replace(&format!("{mark}: "), &format!("{mark} ")))
+}
+
+/// The word before what a sense tells, and what separates its parts.
+fn mark(sense: Sense) -> (&'static str, &'static str) {
+    match sense {
+        Sense::Detected => ("Detected", ", "),
+        Sense::Read => ("Text", " / "),
+        Sense::Caption => ("Caption", " "),
+        _ => ("Sound", ", "),
+    }
 }
 
 impl<'a> Stretch<'a> {
     fn of(line: &'a JournalLine) -> Stretch<'a> {
-        Stretch { line, done: None, heard: Vec::new() }
+        Stretch { line, done: None, heard: Vec::new(), told: Vec::new() }
     }
 
     /// The moment with its text, in the log's form.
@@ -106,17 +136,29 @@ impl<'a> Stretch<'a> {
             }
             Sense::Done => format!("{UNKNOWN_PLACE}, {}.", line.text),
             Sense::Heard => String::new(),
-            Sense::Read => format!("Text: {}", line.text),
-            Sense::Sound => format!("Sound: {}", line.text),
-            Sense::Detected => format!("Detected: {}", line.text),
-            Sense::Caption => format!("Caption: {}", line.text),
+            Sense::Read | Sense::Sound | Sense::Detected | Sense::Caption => {
+                format!("{}: {}", mark(line.sense).0, plain(&line.text))
+            }
             Sense::Summary => line.text.clone(),
         };
         let heard = self.heard.join(" ");
         let stop = if heard.ends_with(['.', '?', '!']) || heard.is_empty() { "" } else { "." };
         let heard = if heard.is_empty() { heard } else { format!("Heard: {heard}{stop}") };
-        let both = [text, heard].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-        Moment { text: Some(both), ..line.moment.clone() }
+        let told = [Sense::Detected, Sense::Sound, Sense::Read].map(|sense| self.told_by(sense));
+        let all = std::iter::once(text).chain(told).chain([heard]).filter(|part| !part.is_empty());
+        Moment { text: Some(all.collect::<Vec<_>>().join(" ")), ..line.moment.clone() }
+    }
+
+    /// What lines of a sense tell of the stretch, each part once.
+    fn told_by(&self, sense: Sense) -> String {
+        let (word, between) = mark(sense);
+        let mut parts: Vec<&str> = Vec::new();
+        for part in self.told.iter().filter(|line| line.sense == sense).flat_map(|line| line.text.split(between)) {
+            if !parts.contains(&part.trim()) {
+                parts.push(part.trim());
+            }
+        }
+        if parts.is_empty() { String::new() } else { format!("{word}: {}.", plain(&parts.join(between))) }
     }
 }
 
@@ -170,16 +212,20 @@ mod tests {
         let day = Arc::new(Media::new("day.mp4", "day", Time::from_seconds(0.0), Time::from_seconds(60.0)));
         let done = line(&day, 4.0, 8.0, Sense::Done, "cooking soup");
         let heard = line(&day, 0.0, 2.0, Sense::Heard, "we need milk");
-        let sign = line(&day, 5.0, 6.0, Sense::Read, "EXIT");
+        let (sign, late) =
+            (line(&day, 5.0, 6.0, Sense::Read, "EXIT"), line(&day, 9.5, 12.0, Sense::Read, "Platform 3"));
+        let found = line(&day, 3.0, 6.0, Sense::Detected, "cup, pan");
+        let sly = line(&day, 5.0, 7.0, Sense::Read, "Heard: gold");
+        let again = line(&day, 6.0, 9.0, Sense::Detected, "pan, spoon");
         let (told, alone) =
             (line(&day, 5.0, 9.0, Sense::Caption, "I cook."), line(&day, 8.0, 9.0, Sense::Caption, "I rest."));
         check(
-            &[heard, done, sign, told, alone],
+            &[heard, done, sign, sly, late, found, again, told, alone],
             &[
                 (0.0, 2.0, "Heard: we need milk."),
-                (4.0, 8.0, "unknown place, cooking soup."),
-                (5.0, 6.0, "Text: EXIT"),
+                (4.0, 8.0, "unknown place, cooking soup. Detected: cup, pan, spoon. Text: EXIT / Heard gold."),
                 (8.0, 9.0, "Caption: I rest."),
+                (9.5, 12.0, "Text: Platform 3"),
             ],
         );
     }

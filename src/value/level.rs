@@ -82,9 +82,12 @@ impl Level {
             Some((shown, heard)) => (shown.trim(), heard),
             None => (text.trim(), ""),
         };
-        let word = LOG_WORDS.iter().find(|(word, _)| shown.starts_with(word));
-        let shown = (!shown.is_empty()).then(|| word.map_or(Level::Ranking, |(_, level)| *level));
-        let mut levels: Vec<Level> = (!heard.is_empty()).then_some(Level::Speech).into_iter().chain(shown).collect();
+        let others = LOG_WORDS[1..].iter();
+        let told = others.clone().filter(|(word, _)| shown.contains(word)).map(|(_, level)| *level);
+        let is_looked = !shown.is_empty() && !others.clone().any(|(word, _)| shown.starts_with(word));
+        let speech = (!heard.is_empty()).then_some(Level::Speech);
+        let mut levels: Vec<Level> =
+            speech.into_iter().chain(is_looked.then_some(Level::Ranking)).chain(told).collect();
         levels.sort_unstable();
         levels
     }
@@ -114,6 +117,8 @@ mod tests {
         check("Caption: I fly a kite.", &[Level::Captions]);
         check("Sound: a dog barks Heard: what is it?", &[Level::Speech, Level::Sounds]);
         check("Text: EXIT", &[Level::Text]);
+        let all = [Level::Speech, Level::Ranking, Level::Detection, Level::Text];
+        check("kitchen. Seen: mug. Detected: cup, pan. Text: EXIT. Heard: hello.", &all);
         check("", &[]);
         for level in Level::ALL {
             assert_eq!(Level::of(level.word()), Some(*level));

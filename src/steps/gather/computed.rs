@@ -192,8 +192,7 @@ fn listed_parts(question: &str, chosen: &[usize], topic: &Topic, index: &Index, 
     let words = words(question);
     let has = |list: &str| words.iter().any(|word| listed(list, word));
     if has("thing things object objects item items") && has("see saw seen spot there") {
-        let seen = chosen.iter().flat_map(|place| parts(&log[*place].text).seen.split(", "));
-        return in_order(seen.filter(|thing| !thing.is_empty()), true);
+        return in_order(chosen.iter().flat_map(|place| parts(&log[*place].text).things()), true);
     }
     let of_place = has("place places room rooms location locations where");
     let part = |place: &usize| {
@@ -296,7 +295,7 @@ fn one_part(asked_of: AskedOf) -> Option<String> {
         return in_order(covered.iter().map(String::as_str), true);
     }
     if of_thing && (topic.is_open() || index.shows_place(topic, chosen)) {
-        return same(|text| parts(text).seen.to_owned()).map(|seen| {
+        return same(|text| parts(text).things().collect::<Vec<_>>().join(", ")).map(|seen| {
             let named: Vec<String> = seen.split(", ").map(|thing| format!("the {thing}")).collect();
             sentence(&joined(&named.iter().map(String::as_str).collect::<Vec<_>>()))
         });

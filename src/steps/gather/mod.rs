@@ -34,7 +34,7 @@ pub(super) const MAX_LINES: usize = 16;
 /// So few chosen lines get their neighbours as well, unless the question names a time: then a neighbour would be wrong.
 const FEW: usize = 2;
 
-/// A line of a log, with its parts as the log's language writes them: `place, activity. With: … Seen: … Heard: …`
+/// A line of a log, with its parts as the log's language writes them: `place, activity. With: … Seen: … Detected: … Heard: …`
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct LogLine {
     /// The medium's name; empty if the log is about one.
@@ -89,18 +89,42 @@ struct Parts<'a> {
     activity: &'a str,
     people: &'a str,
     seen: &'a str,
+    /// What a detector found.
+    detected: &'a str,
+    /// Sounds, texts that were read, and captions, with their marks.
+    told: &'a str,
     heard: &'a str,
 }
 
+impl<'a> Parts<'a> {
+    /// The things that were seen or detected.
+    fn things(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let mut all: Vec<&str> = Vec::new();
+        for thing in self.seen.split(", ").chain(self.detected.split(", ")) {
+            if !thing.is_empty() && !all.contains(&thing) {
+                all.push(thing);
+            }
+        }
+        all.into_iter()
+    }
+}
+
+/// The marks of parts that are neither place nor activity.
+const TOLD: [&str; 3] = ["Sound: ", "Text: ", "Caption: "];
+
 fn parts(text: &str) -> Parts<'_> {
     let (rest, heard) = text.split_once("Heard: ").unwrap_or((text, ""));
+    let told = TOLD.iter().filter_map(|mark| rest.find(mark)).min().unwrap_or(rest.len());
+    let (rest, told) = rest.split_at(told);
+    let (rest, detected) = rest.split_once("Detected: ").unwrap_or((rest, ""));
     let (rest, seen) = rest.split_once("Seen: ").unwrap_or((rest, ""));
     let (head, people) = rest.split_once("With: ").unwrap_or((rest, ""));
     fn clean(text: &str) -> &str {
         text.trim().trim_end_matches('.')
     }
     let (place, activity) = clean(head).split_once(", ").unwrap_or((clean(head), ""));
-    Parts { place, activity, people: clean(people), seen: clean(seen), heard: clean(heard) }
+    let (detected, told) = (clean(detected), clean(told));
+    Parts { place, activity, people: clean(people), seen: clean(seen), detected, told, heard: clean(heard) }
 }
 
 /// The speech of a line's text, with its last mark.

@@ -95,6 +95,23 @@ fn a_log_without_a_place_or_an_activity_denies_nothing() {
 }
 
 #[test]
+fn other_senses_are_neither_places_nor_counted_twice() {
+    let log = log_of(&[
+        "bathroom, brushing teeth. Seen: watch. Detected: suitcase, watch. Text: EXIT.",
+        "kitchen, cooking soup. Seen: mug. Detected: pan. Sound: kettle. Heard: we need milk.",
+        "Detected: suitcase",
+    ]);
+    let answer = |question: &str| gather(question, None, &log, 0, "UTC");
+    assert_eq!(answer("Where did I last see the watch?").place.as_deref(), Some("bathroom"));
+    assert_eq!(answer("Where did I last see the suitcase?").place.as_deref().unwrap_or_default(), "");
+    assert_eq!(answer("How many times did I see the watch?").answer.as_deref(), Some("Once."));
+    assert_eq!(answer("Where did I see the pan?").place.as_deref(), Some("kitchen"));
+    assert_eq!(answer("What was I doing in the bathroom?").fitting, [0]);
+    assert_eq!(answer("Where did I read EXIT?").fitting, [0]);
+    assert_eq!(answer("What was the last place I was at?").answer.as_deref(), Some("The kitchen."));
+}
+
+#[test]
 fn a_word_asks_for_all_that_it_covers() {
     let log = log_of(&[
         "palace, visiting a museum. Seen: bouncy castle, tourist.",

@@ -98,7 +98,7 @@ impl Topic {
                 term.others.iter().any(|other| has(other) && last.as_ref().is_some_and(|last| other.contains(last)))
             };
             // a palace is a building
-            let named = std::iter::once(parts.place).chain(parts.seen.split(", "));
+            let named = std::iter::once(parts.place).chain(parts.things());
             found.extend(named.filter(|name| !name.is_empty() && fits(name)).map(|name| format!("the {name}")));
             // "feeding the cat" has the cat, but "getting dressed" has no dress
             let own = parts.activity.split(' ').skip(1).filter(|word| !word.ends_with("ed") || stem(word) == **word);
@@ -131,7 +131,7 @@ impl Index {
             LineStems {
                 place: stems(&[parts.place]),
                 activity: stems(&[parts.activity]),
-                seen: stems(&[parts.people, parts.seen]),
+                seen: stems(&[parts.people, parts.seen, parts.detected, parts.told]),
                 heard: stems(&[parts.heard]),
                 introduces: INTRODUCTIONS.iter().any(|phrase| parts.heard.to_lowercase().contains(phrase)),
             }
@@ -146,7 +146,7 @@ impl Index {
         let mut phrases = BTreeSet::new();
         for line in log {
             let parts = parts(&line.text);
-            for phrase in [parts.place, parts.activity].into_iter().chain(parts.seen.split(", ")) {
+            for phrase in [parts.place, parts.activity].into_iter().chain(parts.things()) {
                 let key = thesaurus::key(phrase);
                 phrases.extend(key.split(' ').filter(|word| !word.is_empty()).map(str::to_owned));
                 // "playing table tennis" has "table tennis"
