@@ -1,7 +1,7 @@
 //! The levels of `index`: which dialogue writes each, and which roles of the cast it needs.
 
 use super::{common::RunArgs, out::Out, session::CliSession, settings::Settings};
-use crate::{error::Fault, run::Cancel, value::Level};
+use crate::{error::Fault, plan::Plan, run::Cancel, value::Level};
 
 /// The levels that one dialogue writes.
 pub(super) struct LevelPass {
@@ -43,6 +43,18 @@ fn dialogue(level: Level) -> Option<&'static str> {
     }
 }
 
+/// Fails if the cast has no agent for a role of a level.
+fn has_roles(level: Level, plan: &Plan) -> Result<(), Fault> {
+    // a captioner takes the place of the eye and the mind
+    if level == Level::Captions && plan.cast.contains_key("captioner") {
+        return Ok(());
+    }
+    let Some(role) = roles(level).iter().find(|role| !plan.cast.contains_key(**role)) else { return Ok(()) };
+    let why = format!("the level `{level}` needs an agent for the role `{role}`, and the cast has none");
+    let hint = "the casts `workstation` and `server` have it; or add the role to a cast of your own (casts/NAME.yaml)";
+    Err(Fault::refused(why).hint(hint))
+}
+
 /// The passes for levels, cheapest first; `log` is the dialogue that writes a log. Fails if the cast has no agent for a role of a level.
 pub(super) fn passes(
     log: &str,
@@ -58,22 +70,9 @@ pub(super) fn passes(
     // a cast may have only the role of a level beyond a log
     let has_own = levels.iter().any(|level| Level::LOG.contains(level));
     let first = levels.first().copied().and_then(dialogue).filter(|_| !has_own).unwrap_or(log);
-    let session = CliSession::open(first, args, out, settings, cancel)?;
-    let cast = &session.plan().cast;
-    for level in &levels {
-        // a captioner takes the place of the eye and the mind
-        if *level == Level::Captions && cast.contains_key("captioner") {
-            continue;
-        }
-        if let Some(role) = roles(*level).iter().find(|role| !cast.contains_key(**role)) {
-            let fault = Fault::refused(format!(
-                "the level `{level}` needs an agent for the role `{role}`, and the cast has none"
-            ));
-            return Err(fault.hint(
-                "the casts `workstation` and `server` have it; or add the role to a cast of your own (casts/NAME.yaml)",
-            ));
-        }
-    }
+    let session = CliSession::open_checked(first, args, out, settings, cancel, |plan| {
+        levels.iter().try_for_each(|level| has_roles(*level, plan))
+    })?;
     let (own, beyond): (Vec<Level>, Vec<Level>) = levels.iter().copied().partition(|level| Level::LOG.contains(level));
     let mut passes = Vec::new();
     for level in beyond {

@@ -85,6 +85,20 @@ impl CliSession {
         CliSession::of(&source, args, out, engine, cancel)
     }
 
+    /// Like [`CliSession::open`], if `check` allows the plan; it says so before any note.
+    pub(super) fn open_checked(
+        dialogue: &str,
+        args: &RunArgs,
+        out: &Out,
+        settings: &Settings,
+        cancel: Cancel,
+        check: impl FnOnce(&Plan) -> Result<(), Fault>,
+    ) -> Result<CliSession, Fault> {
+        let source = source::find(dialogue, settings, settings.network(args.allow_network))?;
+        let engine = Arc::new(engine(args, settings, !args.no_memo));
+        CliSession::checked(&source, args, out, engine, cancel, check)
+    }
+
     /// A session for a dialogue that was found or made.
     pub(super) fn of(
         source: &DialogueSource,
@@ -93,10 +107,22 @@ impl CliSession {
         engine: Arc<Engine>,
         cancel: Cancel,
     ) -> Result<CliSession, Fault> {
+        CliSession::checked(source, args, out, engine, cancel, |_| Ok(()))
+    }
+
+    fn checked(
+        source: &DialogueSource,
+        args: &RunArgs,
+        out: &Out,
+        engine: Arc<Engine>,
+        cancel: Cancel,
+        check: impl FnOnce(&Plan) -> Result<(), Fault>,
+    ) -> Result<CliSession, Fault> {
         let cast = source.cast(args.cast.as_deref())?;
         let has_starter_cast = cast.is_none() && source.has_starter_cast();
         let options = CompileOptions { cast: cast.clone(), ..CompileOptions::default() };
         let plan = source::compile(source, &options, out)?;
+        check(&plan)?;
         plan.notes.iter().for_each(|note| out.note(format_args!("note: {note}")));
         let memo = if args.no_memo { None } else { Some(engine.memo()?) };
         let session = session::Session::new(engine, source, plan).with_calibration(cast.as_deref())?;

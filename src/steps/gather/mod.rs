@@ -7,6 +7,7 @@ mod alternatives;
 mod asking;
 mod computed;
 mod lists;
+mod parts;
 mod plainer;
 mod scope;
 mod spelling;
@@ -17,6 +18,8 @@ mod topic;
 use alternatives::alternatives;
 use asking::{company, in_small_letters, reason};
 use computed::computed;
+pub(super) use parts::whereabouts;
+use parts::{parts, speech};
 use plainer::plainer;
 use scope::scope;
 use superlative::asks_for_most;
@@ -81,61 +84,6 @@ impl Gathered {
     fn answered(lines: Vec<usize>, answer: String) -> Gathered {
         Gathered { fitting: lines.clone(), lines, answer: Some(answer), ..Gathered::default() }
     }
-}
-
-/// The parts of a line's text.
-struct Parts<'a> {
-    place: &'a str,
-    activity: &'a str,
-    people: &'a str,
-    seen: &'a str,
-    /// What a detector found.
-    detected: &'a str,
-    /// Sounds, texts that were read, and captions, with their marks.
-    told: &'a str,
-    heard: &'a str,
-}
-
-impl<'a> Parts<'a> {
-    /// The things that were seen or detected.
-    fn things(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let mut all: Vec<&str> = Vec::new();
-        for thing in self.seen.split(", ").chain(self.detected.split(", ")) {
-            if !thing.is_empty() && !all.contains(&thing) {
-                all.push(thing);
-            }
-        }
-        all.into_iter()
-    }
-}
-
-/// The marks of parts that are neither place nor activity.
-const TOLD: [&str; 3] = ["Sound: ", "Text: ", "Caption: "];
-
-fn parts(text: &str) -> Parts<'_> {
-    let (rest, heard) = text.split_once("Heard: ").unwrap_or((text, ""));
-    let told = TOLD.iter().filter_map(|mark| rest.find(mark)).min().unwrap_or(rest.len());
-    let (rest, told) = rest.split_at(told);
-    let (rest, detected) = rest.split_once("Detected: ").unwrap_or((rest, ""));
-    let (rest, seen) = rest.split_once("Seen: ").unwrap_or((rest, ""));
-    let (head, people) = rest.split_once("With: ").unwrap_or((rest, ""));
-    fn clean(text: &str) -> &str {
-        text.trim().trim_end_matches('.')
-    }
-    let (place, activity) = clean(head).split_once(", ").unwrap_or((clean(head), ""));
-    let (detected, told) = (clean(detected), clean(told));
-    Parts { place, activity, people: clean(people), seen: clean(seen), detected, told, heard: clean(heard) }
-}
-
-/// The speech of a line's text, with its last mark.
-fn speech(text: &str) -> &str {
-    text.split_once("Heard: ").map_or("", |(_, heard)| heard.trim())
-}
-
-/// The place and the activity of a line's text.
-pub(super) fn whereabouts(text: &str) -> (String, String) {
-    let Parts { place, activity, .. } = parts(text);
-    (place.to_owned(), activity.to_owned())
 }
 
 /// Chooses lines for a question. `now_ms` and `zone` are those of the person who asks. A model's understanding takes the place of the grammar's.
