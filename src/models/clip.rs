@@ -99,51 +99,67 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
     Ok(Box::new(Contrast::new(checkpoint, vb, parts, labels)?))
 }
 
-/// The image tower.
-struct Vision {
-    shape: TowerShape,
+/// The part of the image tower that OWLv2 shares: a class token before the patches, and norms around the blocks.
+pub(super) struct ClipTrunk {
     class: Tensor,
     patches: Patches,
     positions: Tensor,
     norm_before: LayerNorm,
     blocks: Vec<PreNormBlock>,
-    norm_after: LayerNorm,
+    /// The norm that follows.
+    pub(super) norm_after: LayerNorm,
+}
+
+impl ClipTrunk {
+    /// Reads the tensors below `vb`; `before` is the name of the first norm.
+    pub(super) fn load(towers: &TowerPair, before: &str, vb: &VarBuilder<'_>) -> Result<ClipTrunk> {
+        let TowerPair { image: shape, patch, .. } = *towers;
+        let (w, e) = (shape.width, vb.pp("embeddings"));
+        Ok(ClipTrunk {
+            class: e.get(w, "class_embedding")?.reshape((1, 1, w))?,
+            patches: Patches::load(w, patch, &e.pp("patch_embedding"))?,
+            positions: e.get((towers.patches() + 1, w), "position_embedding.weight")?,
+            norm_before: ops::layer_norm(w, shape.eps, vb.pp(before))?,
+            blocks: shape.blocks(vb)?,
+            norm_after: ops::layer_norm(w, shape.eps, vb.pp("post_layernorm"))?,
+        })
+    }
+
+    /// (batch, 3, side, side) -> the states of the class and of the patches, (batch, 1 + patches, width), before the last norm.
+    pub(super) fn states(&self, pixels: &Tensor) -> Result<Tensor> {
+        let patches = self.patches.forward(pixels)?;
+        let class = self.class.broadcast_as((pixels.dim(0)?, 1, self.class.dim(2)?))?;
+        let x = Tensor::cat(&[&class, &patches], 1)?.broadcast_add(&self.positions)?;
+        self.blocks.iter().try_fold(self.norm_before.forward(&x)?, |x, block| block.forward(&x, None))
+    }
+}
+
+/// The image tower.
+struct Vision {
+    shape: TowerShape,
+    trunk: ClipTrunk,
     projection: Linear,
 }
 
 impl Vision {
     fn load(settings: &Settings, vb: &VarBuilder<'_>) -> Result<Vision> {
-        let Settings { towers: TowerPair { image: shape, patch, .. }, projection, .. } = *settings;
-        let count = settings.towers.patches() + 1;
-        let (w, v) = (shape.width, vb.pp("vision_model"));
-        let e = v.pp("embeddings");
+        let Settings { towers, projection, .. } = settings;
         Ok(Vision {
-            shape,
-            class: e.get(w, "class_embedding")?.reshape((1, 1, w))?,
-            patches: Patches::load(w, patch, &e.pp("patch_embedding"))?,
-            positions: e.get((count, w), "position_embedding.weight")?,
-            norm_before: ops::layer_norm(w, shape.eps, v.pp("pre_layrnorm"))?,
-            blocks: shape.blocks(&v)?,
-            norm_after: ops::layer_norm(w, shape.eps, v.pp("post_layernorm"))?,
-            projection: ops::linear(w, projection, vb.pp("visual_projection"))?,
+            shape: towers.image,
+            trunk: ClipTrunk::load(towers, "pre_layrnorm", &vb.pp("vision_model"))?,
+            projection: ops::linear(towers.image.width, *projection, vb.pp("visual_projection"))?,
         })
     }
 }
 
 impl ImageTower for Vision {
     fn see(&self, pixels: &Tensor) -> Result<Vec<Vec<f32>>> {
-        let patches = self.patches.forward(pixels)?;
-        let class = self.class.broadcast_as((pixels.dim(0)?, 1, self.class.dim(2)?))?;
-        let mut x = Tensor::cat(&[&class, &patches], 1)?.broadcast_add(&self.positions)?;
-        x = self.norm_before.forward(&x)?;
-        for block in &self.blocks {
-            x = block.forward(&x, None)?;
-        }
-        project(&self.norm_after.forward(&x.i((.., 0))?.contiguous()?)?, &self.projection)
+        let x = self.trunk.states(pixels)?;
+        project(&self.trunk.norm_after.forward(&x.i((.., 0))?.contiguous()?)?, &self.projection)
     }
 
     fn may_share(&self) -> bool {
-        self.positions.dim(0).is_ok_and(|rows| self.shape.may_share(rows))
+        self.trunk.positions.dim(0).is_ok_and(|rows| self.shape.may_share(rows))
     }
 }
 

@@ -75,7 +75,7 @@ golden![
 /// The numbers of each family's replies.
 const EXPECTED: &str = include_str!("golden/expected.json");
 
-/// The largest relative difference (of the whole reply) that is no nonsense, which differs by about 1. On a CPU, f16 gives
+/// The largest relative difference (of the whole reply) of a device that computes well; nonsense differs by about 1. On a CPU, f16 gives
 /// up to 0.013 and bf16 up to 0.18. Sums in another order give 1e-5 in f32.
 fn limit(dtype: DType) -> f32 {
     match dtype {

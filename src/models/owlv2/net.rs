@@ -1,9 +1,11 @@
 //! The image tower of OWLv2 with its heads for boxes and classes.
 
-use crate::infer::{
-    ops::{self, Linear},
-    prenorm::{Patches, PreNormBlock},
-    towers::TowerPair,
+use crate::{
+    infer::{
+        ops::{self, Linear},
+        towers::TowerPair,
+    },
+    models::clip::ClipTrunk,
 };
 use candle_core::{D, DType, IndexOp, Result, Tensor};
 use candle_nn::{LayerNorm, Module, VarBuilder};
@@ -51,12 +53,7 @@ impl BoxHead {
 pub(super) struct Detector {
     /// The patches of a side.
     grid: usize,
-    class: Tensor,
-    patches: Patches,
-    positions: Tensor,
-    norm_before: LayerNorm,
-    blocks: Vec<PreNormBlock>,
-    norm_after: LayerNorm,
+    trunk: ClipTrunk,
     norm: LayerNorm,
     boxes: BoxHead,
     classes: Linear,
@@ -68,16 +65,10 @@ impl Detector {
     /// Reads the tower; `out` is the width of a text's vector.
     pub(super) fn load(towers: &TowerPair, out: usize, vb: &VarBuilder<'_>) -> Result<Detector> {
         let TowerPair { image: shape, patch, side, .. } = *towers;
-        let (w, v) = (shape.width, vb.pp("owlv2.vision_model"));
-        let (e, head) = (v.pp("embeddings"), vb.pp("class_head"));
+        let (w, head) = (shape.width, vb.pp("class_head"));
         Ok(Detector {
             grid: side / patch,
-            class: e.get(w, "class_embedding")?.reshape((1, 1, w))?,
-            patches: Patches::load(w, patch, &e.pp("patch_embedding"))?,
-            positions: e.get((towers.patches() + 1, w), "position_embedding.weight")?,
-            norm_before: ops::layer_norm(w, shape.eps, v.pp("pre_layernorm"))?,
-            blocks: shape.blocks(&v)?,
-            norm_after: ops::layer_norm(w, shape.eps, v.pp("post_layernorm"))?,
+            trunk: ClipTrunk::load(towers, "pre_layernorm", &vb.pp("owlv2.vision_model"))?,
             norm: ops::layer_norm(w, shape.eps, vb.pp("layer_norm"))?,
             boxes: BoxHead::load(w, &vb.pp("box_head"))?,
             classes: ops::linear_with_bias(w, out, head.pp("dense0"))?,
@@ -88,12 +79,7 @@ impl Detector {
 
     /// (1, 3, side, side) -> what is where.
     pub(super) fn see(&self, pixels: &Tensor) -> Result<Regions> {
-        let mut x = Tensor::cat(&[&self.class, &self.patches.forward(pixels)?], 1)?.broadcast_add(&self.positions)?;
-        x = self.norm_before.forward(&x)?;
-        for block in &self.blocks {
-            x = block.forward(&x, None)?;
-        }
-        let x = self.norm_after.forward(&x)?;
+        let x = self.trunk.norm_after.forward(&self.trunk.states(pixels)?)?;
         let patches = x.dim(1)? - 1;
         let x = x.narrow(1, 1, patches)?.broadcast_mul(&x.narrow(1, 0, 1)?)?;
         let x = self.norm.forward(&x.contiguous()?)?.i(0)?; // (patches, width)
