@@ -247,7 +247,7 @@ fn every_ending_has_its_exit_code() {
     ends(
         &["ask", DAY, "x", "--cast", "casts/nobody.yaml"],
         2,
-        "the casts are laptop, real, server, starter, workstation",
+        "the casts are int8, laptop, real, server, starter, workstation",
     );
     ends(&["ask", DAY, "x", "--device", "cuda:0"], 4, "cuda");
     ends(&["ask", DAY, "x", "--device", "gpu"], 2, "expected auto, cpu, cuda:N or metal");
@@ -440,7 +440,7 @@ fn mistakes_in_casts_are_refused() {
     assert!(told("slip", 2).contains("uses none of these roles"));
     assert!(told("slip", 2).contains("did you mean `eye`?"));
     assert!(
-        told("none", 2).contains("the casts are laptop, more, real, server, slip, starter, workstation"),
+        told("none", 2).contains("the casts are int8, laptop, more, real, server, slip, starter, workstation"),
         "{}",
         told("none", 2)
     );

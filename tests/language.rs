@@ -46,12 +46,12 @@ impl Library for Repository {
     }
     fn answers_of(&self, agent: &str) -> Option<Vec<Answers>> {
         Some(match agent {
-            "starter-clip" => {
+            "starter-clip" | "starter-clip-int8" => {
                 let content = &[Modality::Text, Modality::Image];
                 vec![Answers::new(Kind::Rank, content), Answers::new(Kind::Embed, content)]
             }
             "starter-lm" => vec![Answers::new(Kind::Say, &[Modality::Text])],
-            "starter-whisper" => vec![Answers::usual(Kind::Hear)],
+            "starter-whisper" | "starter-whisper-int8" => vec![Answers::usual(Kind::Hear)],
             "test-embedder" => vec![Answers::usual(Kind::Embed)],
             _ => return None,
         })
@@ -121,7 +121,7 @@ fn every_example_compiles_with_every_cast() {
             let (name, source) = text(&path);
             let plan = plan::compile_text(&source, &name, &Repository, &options);
             let plan = plan.unwrap_or_else(|problems| panic!("{name} with {cast}: {problems:#?}"));
-            let own = if cast == "starter" { "labels/starter/" } else { "labels/world/" };
+            let own = if ["starter", "int8"].contains(&&*cast) { "labels/starter/" } else { "labels/world/" };
             // what the labels of a translator's classifier mean is no list of words to rank among
             let lists =
                 plan.sources.keys().filter(|key| key.starts_with("labels/") && !key.starts_with("labels/senses/"));

@@ -17,6 +17,7 @@ use crate::{
         background,
         checkpoint::Checkpoint,
         cost::Phase,
+        dense::Packing,
         device,
         guard::guarded,
         job::{Input, Job, Model, SoundSource},
@@ -44,7 +45,7 @@ pub struct LocalSpec {
     pub path: PathBuf,
     /// The model family; if absent or `auto`, `config.json` determines it.
     pub family: Option<String>,
-    /// The number format: `auto` (default), `f32`, `f16` or `bf16`.
+    /// The number format: `auto` (default), `f32`, `f16`, `bf16` or `int8`.
     pub dtype: Option<String>,
     /// The device: `auto` (default), `cpu`, `cuda:N` or `metal`.
     pub device: Option<String>,
@@ -225,11 +226,12 @@ pub(super) fn needs_own_labels(name: &str) -> Fault {
 
 /// Fails if the weights exceed the machine's memory, before their digest is computed. The roster checks all agents
 /// together.
-fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, loading: &ModelOptions) -> Result<(), Fault> {
+fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, family: &Family, loading: &ModelOptions) -> Result<(), Fault> {
     if !loading.device.is_cpu() {
         return Ok(());
     }
-    let weights = checkpoint.bytes(Some(loading.dtype.size_in_bytes() as u64), true)?;
+    let (each, narrow) = (loading.dtype.size_in_bytes() as u64, family.packing == Packing::AsStored);
+    let weights = checkpoint.bytes(Some(each), narrow)?;
     let need = Need { agent: spec.name.clone(), device: "cpu".to_owned(), weights };
     let problem = budget::check(&[need], &[], budget::free_on, None).err().and_then(|mut problems| problems.pop());
     problem.map_or(Ok(()), |(message, hint)| Err(Fault::model(message).hint(hint)))
@@ -240,15 +242,13 @@ const TEXT_REVISION: u32 = 1;
 
 /// Everything that decides the vector of a text: the model, and how it is computed.
 fn labels(spec: &LocalSpec, family: &Family, digest: &str, loading: &ModelOptions) -> LabelStore {
-    let (class, dtype) = (device::class(&loading.device), loading.dtype.as_str());
-    let identity = format!("text {TEXT_REVISION} {} {digest} {dtype} {class}", family.name);
+    let identity = format!("text {TEXT_REVISION} {} {digest} {}", family.name, family.computing(loading));
     LabelStore { store: spec.vectors.clone(), model: Some(ModelDigest::of(&identity)) }
 }
 
 /// The measurements of a model's speed, for everything that decides it.
 fn meter(spec: &LocalSpec, family: &Family, digest: &str, loading: &ModelOptions) -> Meter {
-    let (class, dtype) = (device::class(&loading.device), loading.dtype.as_str());
-    let key = format!("{} {digest} {dtype} {class} {}", family.name, device::machine());
+    let key = format!("{} {digest} {} {}", family.name, family.computing(loading), device::machine());
     Meter::new(spec.timings.clone(), key)
 }
 
@@ -281,20 +281,26 @@ impl Prepared {
         let family = models::family(spec.family.as_deref(), &checkpoint.config).map_err(named)?;
         let device = device::open(spec.device.as_deref().unwrap_or("auto")).map_err(named)?;
         let stored = checkpoint.stored_dtype().map_err(named)?;
-        let dtype = device::dtype(spec.dtype.as_deref(), stored, &device).map_err(named)?;
-        let class = device::class(&device);
+        let (dtype, precision) = device::dtype(spec.dtype.as_deref(), stored, &device).map_err(named)?;
+        family.computes_in(precision).map_err(named)?;
         let (decode, context_tokens, picture_pixels) = (spec.decode.clone(), spec.context_tokens, spec.picture_pixels);
         let hearing = spec.hearing.clone();
-        let mut loading =
-            ModelOptions { decode, context_tokens, picture_pixels, hearing, ..ModelOptions::new(device, dtype) };
-        fits(&spec, &checkpoint, &loading).map_err(named)?;
+        let mut loading = ModelOptions {
+            precision,
+            decode,
+            context_tokens,
+            picture_pixels,
+            hearing,
+            ..ModelOptions::new(device, dtype)
+        };
+        fits(&spec, &checkpoint, family, &loading).map_err(named)?;
         let decode = serde_json::to_string(&spec.decode).map_err(|e| Fault::model(e.to_string()))?;
         let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
         let stamps = checkpoint.stamps();
         let digest = checkpoint.digest(&spec.digests).map_err(named)?;
         loading.labels = labels(&spec, family, &digest, &loading);
         loading.meter = meter(&spec, family, &digest, &loading);
-        let mut identity = format!("local {} {digest} {} {class} {decode} {context}", family.name, dtype.as_str());
+        let mut identity = format!("local {} {digest} {} {decode} {context}", family.name, family.computing(&loading));
         if let Some(pixels) = spec.picture_pixels {
             identity.push_str(&format!(" pixels {pixels}"));
         }
@@ -335,8 +341,8 @@ impl Prepared {
         if let Ok(bytes) = self.checkpoint.bytes(None, false) {
             loading.meter.took(Phase::Load, bytes as f64, begun.elapsed());
         }
-        let (device, dtype) = (device::class(&loading.device), loading.dtype.as_str());
-        tracing::info!(agent = spec.name, family = family.name, dtype, device, took = ?begun.elapsed(), "loaded");
+        let computed = family.computing(loading);
+        tracing::info!(agent = spec.name, family = family.name, computed, took = ?begun.elapsed(), "loaded");
         Ok(model)
     }
 }

@@ -19,8 +19,9 @@ use crate::{
     error::{Fault, FaultKind},
     exchange::{Kind, Modalities, lacks},
     hub::{Catalogue, Network, WeightsPath, WeightsSource, download::DownloadProgress, verdict::plain},
-    infer::worker::WorkerLimits,
+    infer::{checkpoint::Checkpoint, dense::Packing, worker::WorkerLimits},
     media::MediaStore,
+    models,
     plan::{Plan, Role, USER},
     store::{TimingStore, VectorStore, journal::JournalPlace},
 };
@@ -286,13 +287,21 @@ fn need(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &Ro
     let device = if device == "auto" { crate::infer::device::automatic() } else { &device }.to_owned();
     // Models compute in f32 on the CPU by default, whatever the number format of the file is. Matrices may stay narrower.
     let bytes_each = match config.dtype.as_deref() {
-        Some("f32") => Some(4),
+        Some("f32" | "int8") => Some(4),
         Some(_) => Some(2),
         None if device == "cpu" => Some(4),
         None => None,
     };
-    let weights = budget::weights(checkpoint, bytes_each, device == "cpu").ok()?;
+    let narrow = device == "cpu" && !is_packed(config, checkpoint);
+    let weights = budget::weights(checkpoint, bytes_each, narrow).ok()?;
     Some(Need { agent: name.to_owned(), device, weights })
+}
+
+/// True if the matrices of a checkpoint are packed in f32, whatever their number format in the file is.
+fn is_packed(config: &LocalConfig, checkpoint: &WeightsPath) -> bool {
+    let family = |checkpoint: Checkpoint| models::family(config.family.as_deref(), &checkpoint.config);
+    let family = Checkpoint::open(checkpoint.path()).and_then(family);
+    family.is_ok_and(|family| family.packing != Packing::AsStored)
 }
 
 /// The device that an agent is loaded on.

@@ -153,7 +153,7 @@ pub(crate) struct Args {
     /// Device of the model: auto, cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = super::common::device)]
     device: String,
-    /// Number format of the model: auto, f32, f16 or bf16
+    /// Number format of the model: auto, f32, f16, bf16 or int8
     #[arg(long, value_name = "DTYPE", default_value = "auto", requires = "model")]
     dtype: String,
     /// Stop after this time (90s, 5m, 1h30m) with exit code 5

@@ -43,7 +43,7 @@ written! { "`model`",
         pub gguf: Option<At<String>>,
         /// The model family; `auto` (the default) recognises it by the checkpoint's config.json.
         pub family: Option<At<String>>,
-        /// `auto`, `f32`, `f16` or `bf16`.
+        /// `auto`, `f32`, `f16`, `bf16` or, on a CPU and for Whisper and image towers, `int8`.
         pub dtype: Option<At<String>>,
         /// `auto`, `cpu`, `cuda:0` or `metal`.
         pub device: Option<At<String>>,
@@ -191,7 +191,7 @@ impl AgentFile {
             let gguf = place(&model.gguf).filter(|_| model.hub.is_none());
             let from = [("path", place(&model.path)), ("hub", place(&model.hub)), ("gguf", gguf)];
             exactly_one(&from, "`model`", model.pos, &mut reading);
-            let dtypes = ["auto", "f32", "f16", "bf16"];
+            let dtypes = ["auto", "f32", "f16", "bf16", "int8"];
             if let Some(dtype) = model.dtype.as_ref().filter(|dtype| !dtypes.contains(&dtype.as_str())) {
                 let message = format!("found dtype `{}`, expected one of {}", dtype.value, dtypes.join(", "));
                 reading.problem("wrong-value", dtype.pos, message, None);

@@ -47,7 +47,7 @@ fn every_problem_of_an_agent_file_is_reported() {
     let source = "model: { path: a, hub: b, dtype: f31 }\nendpoint: { url: ftp, model: m }";
     insta::assert_snapshot!(problems(agent_file(source, "a.yaml")), @r"
     1:24 too-many: found also `hub` in `model`, expected exactly one of path, hub, gguf
-    1:34 wrong-value: found dtype `f31`, expected one of auto, f32, f16, bf16
+    1:34 wrong-value: found dtype `f31`, expected one of auto, f32, f16, bf16, int8
     2:11 too-many: found also `endpoint` in an agent file, expected exactly one of model, endpoint, translate, script, person
     2:18 wrong-value: found `ftp`, expected an address that starts with http:// or https://
     ");

@@ -1,5 +1,6 @@
 //! The device and the number format of a model.
 
+use super::dense::Precision;
 use crate::error::Fault;
 use candle_core::{DType, Device, Tensor};
 use std::{path::Path, time::Instant};
@@ -112,16 +113,26 @@ fn not_built(feature: &str) -> Fault {
 }
 
 /// The number format to compute in: `asked`, unless it is absent or `auto`. Else f32 on a CPU, where bf16 and f16 are
-/// slow. Else the stored format if it is f16 or bf16, else f32.
-pub fn dtype(asked: Option<&str>, stored: Option<DType>, device: &Device) -> Result<DType, Fault> {
-    match asked.unwrap_or("auto") {
+/// slow. Else the stored format if it is f16 or bf16, else f32. `int8` is f32 with products of 8-bit integers, on a CPU
+/// only.
+pub fn dtype(asked: Option<&str>, stored: Option<DType>, device: &Device) -> Result<(DType, Precision), Fault> {
+    let asked = asked.unwrap_or("auto");
+    if asked == "int8" {
+        return match device {
+            Device::Cpu => Ok((DType::F32, Precision::Int8)),
+            _ => Err(Fault::model("the dtype `int8` is computed on the CPU only")
+                .hint("use `dtype: f16` or `bf16` on a graphics card, or `device: cpu`")),
+        };
+    }
+    let dtype = match asked {
         "f32" | "float32" => Ok(DType::F32),
         "f16" | "float16" => Ok(DType::F16),
         "bf16" | "bfloat16" => Ok(DType::BF16),
         "auto" | "" if device.is_cpu() => Ok(DType::F32),
         "auto" | "" => Ok(stored.filter(|d| matches!(d, DType::F16 | DType::BF16)).unwrap_or(DType::F32)),
-        other => Err(Fault::model(format!("unknown dtype `{other}`; use auto, f32, f16 or bf16"))),
-    }
+        other => Err(Fault::model(format!("unknown dtype `{other}`; use auto, f32, f16, bf16 or int8"))),
+    };
+    dtype.map(|dtype| (dtype, Precision::F32))
 }
 
 /// The class of a device, as a part of an agent's identity: the memo treats replies of one class as equal.
@@ -160,8 +171,9 @@ mod tests {
     #[test]
     fn the_cpu_computes_in_f32_unless_asked() {
         let check = |asked, stored| dtype(asked, stored, &Device::Cpu).map_err(|e| e.to_string());
-        assert_eq!(check(None, Some(DType::BF16)), Ok(DType::F32));
-        assert_eq!(check(Some("f16"), Some(DType::F32)), Ok(DType::F16));
-        assert_eq!(check(Some("q4"), None), Err("unknown dtype `q4`; use auto, f32, f16 or bf16".to_owned()));
+        assert_eq!(check(None, Some(DType::BF16)), Ok((DType::F32, Precision::F32)));
+        assert_eq!(check(Some("f16"), Some(DType::F32)), Ok((DType::F16, Precision::F32)));
+        assert_eq!(check(Some("int8"), Some(DType::F16)), Ok((DType::F32, Precision::Int8)));
+        assert_eq!(check(Some("q4"), None), Err("unknown dtype `q4`; use auto, f32, f16, bf16 or int8".to_owned()));
     }
 }

@@ -1,10 +1,14 @@
 //! The linear map of all families. Its matrix stays in the format of the file: f16 and bf16 are widened to f32 while they
-//! are multiplied, piece by piece, and quantised blocks are held once (`quantised`). The computation is in f32.
+//! are multiplied, piece by piece, and quantised blocks are held once (`quantised`). The computation is in f32. Encoders
+//! pack their matrices when they load (`dense`).
 //!
 //! candle can multiply f16 on a CPU only in f16, and it converts a whole matrix to f32 otherwise, which doubles the memory
 //! of a checkpoint. Numbers in f32 are multiplied by candle as they are.
 
-use super::quantised::Quantised;
+use super::{
+    dense::{self, Packed, Precision},
+    quantised::Quantised,
+};
 use candle_core::{
     CpuStorage, DType, Device, Result, Storage, Tensor, bail,
     quantized::{GgmlType, QMatMul},
@@ -32,6 +36,8 @@ enum Weight {
     Quantised(Arc<Quantised>),
     /// Quantised, on another device.
     Device(QMatMul),
+    /// Packed with its bias, on a CPU.
+    Packed(Arc<Packed>),
 }
 
 impl Linear {
@@ -45,6 +51,7 @@ impl Linear {
         match &self.weight {
             Weight::Floating(linear) => linear.weight().dim(0).ok(),
             Weight::Quantised(blocks) => Some(blocks.dims().0),
+            Weight::Packed(packed) => Some(packed.outputs()),
             Weight::Device(_) => None,
         }
     }
@@ -61,6 +68,28 @@ impl Linear {
         let Weight::Floating(linear) = &self.weight else { bail!("a quantised matrix cannot be split") };
         let bias = self.bias.as_ref().map(|bias| bias.narrow(0, from, count)).transpose()?;
         Ok(Linear { decodes: self.decodes, ..Linear::new(linear.weight().narrow(0, from, count)?, bias) })
+    }
+
+    /// Packs floating matrices that share their input into one product. `None` for matrices that other devices hold, are
+    /// quantised, or hold no numbers.
+    pub fn pack(maps: &[&Linear], precision: Precision) -> Result<Option<Packed>> {
+        let part = |map: &&Linear| match &map.weight {
+            Weight::Floating(linear) if linear.weight().device().is_cpu() => {
+                Some((linear.weight().clone(), map.bias.clone()))
+            }
+            _ => None,
+        };
+        let Some(parts) = maps.iter().map(part).collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let parts: Vec<_> = parts.iter().map(|(weight, bias)| (weight, bias.as_ref())).collect();
+        Packed::new(&parts, precision)
+    }
+
+    /// The same map with a packed matrix, if it computes in f32 on a CPU.
+    pub fn packed(self, precision: Precision) -> Result<Linear> {
+        match Linear::pack(&[&self], precision)? {
+            Some(packed) => Ok(Linear { weight: Weight::Packed(Arc::new(packed)), bias: None, ..self }),
+            None => Ok(self),
+        }
     }
 
     /// The map of a quantised matrix on a CPU. `bias` is in f32.
@@ -81,6 +110,7 @@ impl Module for Linear {
             None => Ok(y),
         };
         match &self.weight {
+            Weight::Packed(packed) => rows(x, (packed.outputs(), packed.inputs()), |x| multiply_packed(x, packed)),
             Weight::Floating(linear) if x.dtype() == DType::F32 && is_narrow(linear.weight()) => {
                 add(rows(x, linear.weight().dims2()?, |x| multiply_narrow(x, linear.weight(), self.decodes))?)
             }
@@ -93,6 +123,16 @@ impl Module for Linear {
             Weight::Device(map) => add(map.forward(&x.to_dtype(DType::F32)?.contiguous()?)?)?.to_dtype(x.dtype()),
         }
     }
+}
+
+/// (m, input) in f32 on a CPU -> (m, output)
+fn multiply_packed(x: &Tensor, packed: &Packed) -> Result<Tensor> {
+    let mut out = vec![0f32; x.dim(0)? * packed.outputs()];
+    dense::with_values(x, |x| {
+        packed.multiply(x, &mut out, false);
+        Ok(())
+    })?;
+    Tensor::from_vec(out, (x.dim(0)?, packed.outputs()), &Device::Cpu)
 }
 
 /// Applies a product `(m, input) -> (m, output)` to `x`, (…, input).

@@ -13,6 +13,7 @@ pub mod contrast;
 pub mod conv;
 pub mod cost;
 pub mod decode;
+pub mod dense;
 pub mod device;
 pub mod gguf;
 pub mod growth;

@@ -1,6 +1,9 @@
 //! Small tensor operations that several families share, and readers of common layers.
 
-use super::weights::AS_STORED;
+use super::{
+    dense::{self, Precision},
+    weights::AS_STORED,
+};
 use crate::value::Scored;
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{LayerNorm, Module, VarBuilder};
@@ -43,6 +46,9 @@ impl Activation {
 
 impl Module for Activation {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if dense::has_values(x) {
+            return dense::activated(*self, x);
+        }
         match self {
             Activation::Gelu => x.gelu_erf(),
             Activation::GeluTanh => x.gelu(),
@@ -69,6 +75,11 @@ pub fn linear_with_bias(input: usize, output: usize, vb: VarBuilder<'_>) -> Resu
 /// A linear map `(…, input) -> (…, output)` without a bias, whatever the checkpoint holds.
 pub fn linear_without_bias(input: usize, output: usize, vb: VarBuilder<'_>) -> Result<Linear> {
     Ok(Linear::new(matrix(input, output, "weight", &vb)?, None))
+}
+
+/// The same map with a packed matrix, if `vb` computes in f32 on a CPU: for encoders, whose products have many rows.
+pub fn packed(map: Linear, vb: &VarBuilder<'_>, precision: Precision) -> Result<Linear> {
+    if vb.device().is_cpu() && vb.dtype() == DType::F32 { map.packed(precision) } else { Ok(map) }
 }
 
 /// The vectors of `vocab` tokens, each of `width` numbers.
@@ -135,7 +146,7 @@ fn attend_whole(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Re
         Some(mask) => scores.broadcast_add(mask)?,
         None => scores,
     };
-    candle_nn::ops::softmax_last_dim(&scores)?.matmul(v)
+    dense::softmax(scores)?.matmul(v)
 }
 
 /// The mask of causal attention, (rows, offset + rows): 0 for columns up to `offset + row`, −∞ for later ones.

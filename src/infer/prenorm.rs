@@ -3,6 +3,7 @@
 use super::{
     config::{Config, within},
     cost::Transformer,
+    dense::{BlockParts, DenseBlock, NormParts, NormPlace, Precision, Sees, Stack},
     ops::{self, Activation, Linear},
 };
 use crate::error::Fault;
@@ -27,6 +28,8 @@ pub struct TowerShape {
     pub eps: f64,
     /// The activation of a feed-forward part.
     pub activation: Activation,
+    /// The number format of the products on a CPU.
+    pub precision: Precision,
 }
 
 /// The values of absent keys: those of the configuration class in transformers.
@@ -55,7 +58,14 @@ impl TowerShape {
             heads: config.heads("num_attention_heads", defaults.heads, width)?,
             eps: config.number("layer_norm_eps", within::EPSILON)?.unwrap_or(defaults.eps),
             activation: config.activation("hidden_act", defaults.activation)?,
+            precision: Precision::F32,
         })
+    }
+
+    /// The same tower with products in another format.
+    #[must_use]
+    pub fn with(self, precision: Precision) -> TowerShape {
+        TowerShape { precision, ..self }
     }
 
     /// The blocks as a transformer, for an estimate of the work.
@@ -75,19 +85,44 @@ impl TowerShape {
         Err(Fault::model(format!("{name}: {why}")))
     }
 
-    /// True if inputs of `rows` states may share a forward pass ([`ops::may_share`]).
-    pub fn may_share(&self, rows: usize) -> bool {
-        ops::may_share(rows, self.width.min(self.inner))
-    }
-
     /// The blocks below `encoder.layers`, with the names of CLIP.
-    pub fn blocks(&self, vb: &VarBuilder<'_>) -> Result<Vec<PreNormBlock>> {
-        self.named_blocks(&CLIP_NAMES, true, &vb.pp("encoder.layers"))
+    pub fn blocks(&self, vb: &VarBuilder<'_>) -> Result<TowerBlocks> {
+        self.named_blocks(&CLIP_NAMES, AttentionBiases::All, &vb.pp("encoder.layers"))
     }
 
-    /// The blocks directly below `vb`, with these names. Queries, keys and values have a bias if `has_bias`.
-    pub fn named_blocks(&self, names: &BlockNames, has_bias: bool, vb: &VarBuilder<'_>) -> Result<Vec<PreNormBlock>> {
-        (0..self.layers).map(|n| PreNormBlock::load(self, names, has_bias, &vb.pp(n))).collect()
+    /// The blocks directly below `vb`, with these names and biases.
+    pub fn named_blocks(
+        &self,
+        names: &BlockNames,
+        biases: AttentionBiases,
+        vb: &VarBuilder<'_>,
+    ) -> Result<TowerBlocks> {
+        let blocks = (0..self.layers).map(|n| PreNormBlock::load(self, names, biases, &vb.pp(n)));
+        Ok(TowerBlocks(Stack::load(blocks, |block| block.dense(self))?))
+    }
+}
+
+/// The blocks of a tower, in order.
+pub struct TowerBlocks(Stack<PreNormBlock>);
+
+impl TowerBlocks {
+    /// True if inputs of `rows` states may share a forward pass: the packed form has the same sums in every batch, candle's
+    /// products where [`ops::may_share`] says so.
+    pub fn may_share(&self, shape: &TowerShape, rows: usize) -> bool {
+        self.0.is_dense() || ops::may_share(rows, shape.width.min(shape.inner))
+    }
+
+    /// (batch, t, width) -> (batch, t, width)
+    pub fn forward(&self, x: Tensor, sees: Sees) -> Result<Tensor> {
+        let blocks = match &self.0 {
+            Stack::Dense(blocks) => return blocks.forward(&x.contiguous()?, sees),
+            Stack::Tensors(blocks) => blocks,
+        };
+        let mask = match sees {
+            Sees::All => None,
+            Sees::Before => Some(ops::causal_mask(x.dim(1)?, 0, x.dtype(), x.device())?),
+        };
+        blocks.iter().try_fold(x, |x, block| block.forward(&x, mask.as_ref()))
     }
 }
 
@@ -100,6 +135,17 @@ pub struct BlockNames {
     pub attention: [&'static str; 4],
     /// The two maps of the feed-forward part.
     pub feed_forward: [&'static str; 2],
+}
+
+/// The biases of queries, keys and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttentionBiases {
+    /// Each has one.
+    All,
+    /// Keys have none.
+    NoKeys,
+    /// None has one.
+    None,
 }
 
 const CLIP_NAMES: BlockNames = BlockNames {
@@ -125,6 +171,12 @@ impl FeedForward {
         })
     }
 
+    /// The same maps with packed matrices.
+    pub fn packed(self, vb: &VarBuilder<'_>, precision: Precision) -> Result<FeedForward> {
+        let pack = |map| ops::packed(map, vb, precision);
+        Ok(FeedForward { up: pack(self.up)?, down: pack(self.down)?, ..self })
+    }
+
     /// (…, width) -> (…, width)
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.down.forward(&self.activation.forward(&self.up.forward(x)?)?)
@@ -144,12 +196,18 @@ pub struct PreNormBlock {
 }
 
 impl PreNormBlock {
-    fn load(shape: &TowerShape, names: &BlockNames, has_bias: bool, vb: &VarBuilder<'_>) -> Result<PreNormBlock> {
+    fn load(
+        shape: &TowerShape,
+        names: &BlockNames,
+        biases: AttentionBiases,
+        vb: &VarBuilder<'_>,
+    ) -> Result<PreNormBlock> {
         let (w, [query, key, value, out]) = (shape.width, names.attention);
-        let projected = |name: &str| match has_bias {
-            true => ops::linear_with_bias(w, w, vb.pp(name)),
-            false => ops::linear_without_bias(w, w, vb.pp(name)),
-        };
+        let projected =
+            |name: &str| match biases == AttentionBiases::All || (biases == AttentionBiases::NoKeys && name != key) {
+                true => ops::linear_with_bias(w, w, vb.pp(name)),
+                false => ops::linear_without_bias(w, w, vb.pp(name)),
+            };
         let norm = |name: &str| ops::layer_norm(w, shape.eps, vb.pp(name));
         Ok(PreNormBlock {
             norm1: norm(names.norms[0])?,
@@ -161,6 +219,20 @@ impl PreNormBlock {
             mlp: FeedForward::load(shape, names.feed_forward, vb)?,
             heads: shape.heads,
         })
+    }
+
+    /// The same block for a CPU; `None` where candle computes it.
+    fn dense(&self, shape: &TowerShape) -> Result<Option<DenseBlock>> {
+        let parts = BlockParts {
+            norms: [NormParts(&self.norm1, shape.eps), NormParts(&self.norm2, shape.eps)],
+            attention: [&self.query, &self.key, &self.value],
+            out: &self.out,
+            feed_forward: [&self.mlp.up, &self.mlp.down],
+            activation: self.mlp.activation,
+            heads: self.heads,
+            place: NormPlace::Before,
+        };
+        DenseBlock::new(&parts, shape.precision)
     }
 
     /// (batch, t, width) -> (batch, t, width)
@@ -175,9 +247,8 @@ impl PreNormBlock {
 
 /// The patches of pictures as states: a convolution whose stride is its width is a linear map of each patch.
 pub struct Patches {
-    /// (width, 3·patch·patch)
-    weight: Tensor,
-    bias: Option<Tensor>,
+    map: Linear,
+    width: usize,
     patch: usize,
 }
 
@@ -186,7 +257,8 @@ impl Patches {
     pub fn load(width: usize, patch: usize, vb: &VarBuilder<'_>) -> Result<Patches> {
         let weight = vb.get((width, 3, patch, patch), "weight")?.reshape((width, 3 * patch * patch))?;
         let bias = if vb.contains_tensor("bias") { Some(vb.get(width, "bias")?) } else { None };
-        Ok(Patches { weight, bias, patch })
+        let map = ops::packed(Linear::new(weight, bias), vb, Precision::F32)?;
+        Ok(Patches { map, width, patch })
     }
 
     /// (batch, 3, height, width) -> (batch, patches, width), row by row. Trailing pixels that do not fill a patch are
@@ -199,12 +271,7 @@ impl Patches {
             .narrow(3, 0, columns * p)?
             .reshape(&[batch, 3, rows, p, columns, p][..])?
             .permute([0, 2, 4, 1, 3, 5])? // (batch, rows, columns, 3, p, p)
-            .reshape((batch * rows * columns, 3 * p * p))?
-            .matmul(&self.weight.t()?)?
-            .reshape((batch, rows * columns, self.weight.dim(0)?))?;
-        match &self.bias {
-            Some(bias) => patches.broadcast_add(bias),
-            None => Ok(patches),
-        }
+            .reshape((batch * rows * columns, 3 * p * p))?;
+        self.map.forward(&patches)?.reshape((batch, rows * columns, self.width))
     }
 }

@@ -4,6 +4,7 @@
 use super::{
     config::{Config, within},
     cost::CostModel,
+    dense::Precision,
     ops::{self, Table},
     prenorm::{TowerDefaults, TowerShape},
 };
@@ -60,6 +61,12 @@ impl TowerPair {
         pair.image.check_attention(eye, "patches", pair.patches() + 1)?;
         pair.text.check_attention(words, "positions", pair.positions)?;
         Ok(pair)
+    }
+
+    /// The same towers, whose image tower has products in another format.
+    #[must_use]
+    pub fn with(self, precision: Precision) -> TowerPair {
+        TowerPair { image: self.image.with(precision), ..self }
     }
 
     /// The number of patches of a picture.

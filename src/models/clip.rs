@@ -11,12 +11,13 @@ use crate::{
         checkpoint::Checkpoint,
         config::{Config, within},
         contrast::{Contrast, ImageTower, Judge, Lazy, Parts, Perception, TextTower, project},
+        dense::{Precision, Sees},
         failed,
         image::Preparation,
         job::Model,
         labels::LabelVectors,
         ops::{self, Linear},
-        prenorm::{Patches, PreNormBlock, TowerDefaults, TowerShape},
+        prenorm::{Patches, TowerBlocks, TowerDefaults, TowerShape},
         text::{TextTokenizer, VocabStyle},
         towers::{PairDefaults, TokenStates, TowerPair},
     },
@@ -28,7 +29,7 @@ use candle_nn::{LayerNorm, Module, VarBuilder};
 pub const FAMILY: Family = Family::contrastive(
     ("clip", "scores words against images; embeds images and text"),
     |config| config.is_type(&["clip"], &["CLIPModel"]),
-    |config| Settings::read(config).map(|settings| settings.towers.cost()),
+    |config| Settings::read(config, Precision::F32).map(|settings| settings.towers.cost()),
     load,
 );
 
@@ -60,9 +61,9 @@ struct Settings {
 }
 
 impl Settings {
-    fn read(config: &Config) -> std::result::Result<Settings, Fault> {
+    fn read(config: &Config, precision: Precision) -> std::result::Result<Settings, Fault> {
         let (words, eye) = (part(config, "text_config")?, part(config, "vision_config")?);
-        let towers = TowerPair::read(&eye, &words, DEFAULTS)?;
+        let towers = TowerPair::read(&eye, &words, DEFAULTS)?.with(precision);
         Ok(Settings {
             towers,
             end: words.token("eos_token_id", towers.vocab)?.unwrap_or(49407),
@@ -72,7 +73,7 @@ impl Settings {
 }
 
 fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Box<dyn Model>, Fault> {
-    let settings = Settings::read(&checkpoint.config)?;
+    let settings = Settings::read(&checkpoint.config, loading.precision)?;
     let Settings { towers: TowerPair { side, positions, .. }, projection, .. } = settings;
     TextTokenizer::limit(checkpoint)?;
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
@@ -105,7 +106,7 @@ pub(super) struct ClipTrunk {
     patches: Patches,
     positions: Tensor,
     norm_before: LayerNorm,
-    blocks: Vec<PreNormBlock>,
+    blocks: TowerBlocks,
     /// The norm that follows.
     pub(super) norm_after: LayerNorm,
 }
@@ -130,7 +131,7 @@ impl ClipTrunk {
         let patches = self.patches.forward(pixels)?;
         let class = self.class.broadcast_as((pixels.dim(0)?, 1, self.class.dim(2)?))?;
         let x = Tensor::cat(&[&class, &patches], 1)?.broadcast_add(&self.positions)?;
-        self.blocks.iter().try_fold(self.norm_before.forward(&x)?, |x, block| block.forward(&x, None))
+        self.blocks.forward(self.norm_before.forward(&x)?, Sees::All)
     }
 }
 
@@ -159,7 +160,7 @@ impl ImageTower for Vision {
     }
 
     fn may_share(&self) -> bool {
-        self.trunk.positions.dim(0).is_ok_and(|rows| self.shape.may_share(rows))
+        self.trunk.positions.dim(0).is_ok_and(|rows| self.trunk.blocks.may_share(&self.shape, rows))
     }
 }
 
@@ -167,7 +168,7 @@ impl ImageTower for Vision {
 pub(super) struct ClipWords {
     shape: TowerShape,
     states: TokenStates,
-    blocks: Vec<PreNormBlock>,
+    blocks: TowerBlocks,
     norm: LayerNorm,
     projection: Linear,
     /// The end token, whose state becomes the text's vector. `None` for checkpoints older than transformers 4.31, which
@@ -201,17 +202,13 @@ impl ClipWords {
 
 impl TextTower for ClipWords {
     fn read(&self, ids: &[&[u32]], device: &Device) -> Result<Vec<Vec<f32>>> {
-        let mut x = self.states.of(ids, device)?;
-        let mask = ops::causal_mask(ids[0].len(), 0, x.dtype(), device)?;
-        for block in &self.blocks {
-            x = block.forward(&x, Some(&mask))?;
-        }
+        let x = self.blocks.forward(self.states.of(ids, device)?, Sees::Before)?;
         let x = self.norm.forward(&x)?;
         let ends = ids.iter().enumerate().map(|(row, ids)| x.i((row, self.end_of(ids))));
         project(&Tensor::stack(&ends.collect::<Result<Vec<_>>>()?, 0)?, &self.projection)
     }
 
     fn may_share(&self, tokens: usize) -> bool {
-        self.shape.may_share(tokens)
+        self.blocks.may_share(&self.shape, tokens)
     }
 }

@@ -27,7 +27,8 @@ use crate::{
         config::Config,
         contrast,
         cost::Cost,
-        failed,
+        dense::{self, Packing, Precision},
+        device, failed,
         image::Preparation,
         job::Model,
         labels::LabelStore,
@@ -44,6 +45,8 @@ pub struct ModelOptions {
     pub device: Device,
     /// The number format to compute in.
     pub dtype: DType,
+    /// The number format of an encoder's products, if they are computed in f32 on a CPU.
+    pub precision: Precision,
     /// The agent's own decoding defaults; they come before the checkpoint's.
     pub decode: Decoding,
     /// The maximum tokens of prompt and reply together, if fewer than the model allows.
@@ -65,6 +68,7 @@ impl ModelOptions {
         ModelOptions {
             device,
             dtype,
+            precision: Precision::F32,
             decode,
             context_tokens: None,
             picture_pixels: None,
@@ -106,6 +110,8 @@ pub struct Family {
     pub recognises: fn(&Config) -> bool,
     /// True if it scores labels against a background, so that a checkpoint may hold background vectors.
     pub floors: bool,
+    /// How its matrices are held on a CPU.
+    pub packing: Packing,
     /// Estimates the work of a model from its configuration. `|_| Ok(CostModel::default())` states nothing.
     pub cost: Cost,
     /// Loads a model.
@@ -113,10 +119,42 @@ pub struct Family {
 }
 
 impl Family {
+    /// Fails if its products cannot be computed in this format.
+    pub fn computes_in(&self, precision: Precision) -> Result<(), Fault> {
+        if precision == Precision::F32 || self.packing == Packing::Int8 {
+            return Ok(());
+        }
+        let able = FAMILIES.iter().filter(|family| family.packing == Packing::Int8).map(|family| family.name);
+        let able = able.collect::<Vec<_>>().join(", ");
+        Err(Fault::model(format!("models of the family `{}` do not compute in `int8`", self.name))
+            .hint(format!("these families do: {able}; a language model has its own formats in a GGUF file")))
+    }
+
+    /// How a model computes, as far as it decides the bits of its results: format, device, and the instructions of packed
+    /// products.
+    pub fn computing(&self, options: &ModelOptions) -> String {
+        let (class, dtype) = (device::class(&options.device), options.dtype.as_str());
+        let is_packed = self.packing != Packing::AsStored && options.device.is_cpu() && options.dtype == DType::F32;
+        match is_packed {
+            true => format!("{dtype} {class} {} {}", options.precision.as_str(), dense::tier()),
+            false => format!("{dtype} {class}"),
+        }
+    }
+
     /// A family of image classifiers that is recognised by `recognises`.
     const fn classifier(name: &'static str, recognises: fn(&Config) -> bool, cost: Cost, load: Load) -> Family {
         let about = "image classifier: ranks pictures among its own labels";
-        Family { name, about, answers: classify::ANSWERS, own_labels: true, recognises, floors: false, cost, load }
+        Family {
+            name,
+            about,
+            answers: classify::ANSWERS,
+            own_labels: true,
+            recognises,
+            floors: false,
+            packing: Packing::AsStored,
+            cost,
+            load,
+        }
     }
 
     /// A family with an image tower and a text tower that is recognised by `recognises`.
@@ -126,7 +164,17 @@ impl Family {
         cost: Cost,
         load: Load,
     ) -> Family {
-        Family { name, about, answers: contrast::ANSWERS, own_labels: false, recognises, floors: true, cost, load }
+        Family {
+            name,
+            about,
+            answers: contrast::ANSWERS,
+            own_labels: false,
+            recognises,
+            floors: true,
+            packing: Packing::Int8,
+            cost,
+            load,
+        }
     }
 }
 

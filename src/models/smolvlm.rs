@@ -13,11 +13,12 @@ use crate::{
         config::{Config, within},
         cost::{CostModel, Phase},
         decode::TextGenerator,
+        dense::Sees,
         failed,
         image::{Preparation, Resize},
         meter::Meter,
         ops::{self, Linear},
-        prenorm::{Patches, PreNormBlock, TowerDefaults, TowerShape},
+        prenorm::{Patches, TowerBlocks, TowerDefaults, TowerShape},
         resample::Filter,
     },
 };
@@ -205,7 +206,7 @@ struct Eye {
     patches: Patches,
     /// (patches of a tile, width)
     positions: Tensor,
-    blocks: Vec<PreNormBlock>,
+    blocks: TowerBlocks,
     norm: LayerNorm,
     /// The map of joined states.
     map: Linear,
@@ -244,11 +245,8 @@ impl Eye {
     /// The vectors of a tile, (vectors, width of the decoder).
     fn see(&self, values: Vec<f32>, tile: usize) -> Result<Tensor> {
         let pixels = Tensor::from_vec(values, (1, 3, tile, tile), &self.device)?.to_dtype(self.dtype)?;
-        let mut x = self.patches.forward(&pixels)?.broadcast_add(&self.positions)?;
-        for block in &self.blocks {
-            x = block.forward(&x, None)?;
-        }
-        let x = self.norm.forward(&x)?;
+        let x = self.patches.forward(&pixels)?.broadcast_add(&self.positions)?;
+        let x = self.norm.forward(&self.blocks.forward(x, Sees::All)?)?;
         let (side, factor, width) = (self.side, self.factor, x.dim(2)?);
         let joined = x
             .reshape(&[side / factor, factor, side / factor, factor * width][..])?

@@ -13,18 +13,21 @@ use crate::{
         config::Config,
         conv::{Conv, Features, Norm, Padding, Window},
         cost::CostModel,
+        dense::{Packing, Precision, Sees},
         image::Preparation,
         job::Model,
         ops::{self, Linear},
-        prenorm::{BlockNames, PreNormBlock, TowerDefaults, TowerShape},
+        prenorm::{AttentionBiases, BlockNames, TowerBlocks, TowerDefaults, TowerShape},
     },
 };
 use candle_core::{Result, Tensor, bail};
 use candle_nn::{LayerNorm, Module, VarBuilder};
 
 /// The row of [`super::FAMILIES`].
-pub const FAMILY: Family =
-    Family::classifier("vit", |config| config.is_type(&["vit"], &["ViTForImageClassification"]), cost, load);
+pub const FAMILY: Family = Family {
+    packing: Packing::Int8,
+    ..Family::classifier("vit", |config| config.is_type(&["vit"], &["ViTForImageClassification"]), cost, load)
+};
 
 /// Absent keys have the values of transformers' `ViTConfig`.
 const DEFAULTS: TowerDefaults = TowerDefaults { width: 768, inner: 3072, heads: 12, eps: 1e-12, activation: "gelu" };
@@ -32,15 +35,15 @@ const DEFAULTS: TowerDefaults = TowerDefaults { width: 768, inner: 3072, heads: 
 /// The settings of the network.
 struct Shape {
     tower: TowerShape,
-    has_bias: bool,
+    biases: AttentionBiases,
     /// Height and width of a picture.
     picture: (usize, usize),
     patch: usize,
 }
 
 impl Shape {
-    fn read(config: &Config) -> std::result::Result<Shape, Fault> {
-        let tower = TowerShape::read(config, DEFAULTS)?;
+    fn read(config: &Config, precision: Precision) -> std::result::Result<Shape, Fault> {
+        let tower = TowerShape::read(config, DEFAULTS)?.with(precision);
         let (patch, other) = classify::sides(config, "patch_size", 16)?;
         let picture = classify::sides(config, "image_size", 224)?;
         if patch != other || patch > picture.0.min(picture.1) {
@@ -52,7 +55,9 @@ impl Shape {
             )));
         }
         tower.check_attention(config, "patches", (picture.0 / patch) * (picture.1 / patch) + 1)?;
-        Ok(Shape { tower, has_bias: config.truth("qkv_bias")?.unwrap_or(true), picture, patch })
+        let biases =
+            if config.truth("qkv_bias")? == Some(false) { AttentionBiases::None } else { AttentionBiases::All };
+        Ok(Shape { tower, biases, picture, patch })
     }
 }
 
@@ -73,7 +78,7 @@ struct Vit {
     patches: Conv,
     /// (1, patches + 1, width)
     positions: Tensor,
-    blocks: Vec<PreNormBlock>,
+    blocks: TowerBlocks,
     norm: LayerNorm,
     head: Linear,
     /// Height and width of a picture.
@@ -90,7 +95,7 @@ impl Vit {
             class: e.get((1, 1, w), "cls_token")?,
             patches: Conv::load((3, w), false, window, e.pp("patch_embeddings.projection"), &Norm::Bias, None)?,
             positions: e.get((1, count, w), "position_embeddings")?,
-            blocks: shape.tower.named_blocks(&NAMES, shape.has_bias, &v.pp("encoder.layer"))?,
+            blocks: shape.tower.named_blocks(&NAMES, shape.biases, &v.pp("encoder.layer"))?,
             norm: ops::layer_norm(w, shape.tower.eps, v.pp("layernorm"))?,
             head: ops::linear_with_bias(w, classes, vb.pp("classifier"))?,
             picture: shape.picture,
@@ -106,16 +111,14 @@ impl PictureNetwork for Vit {
             bail!("the image processor prepares pictures of {w}×{h}, but the model requires {width}×{height}")
         }
         let patches = self.patches.forward(picture)?.rows.unsqueeze(0)?;
-        let mut x = (Tensor::cat(&[&self.class, &patches], 1)? + &self.positions)?;
-        for block in &self.blocks {
-            x = block.forward(&x, None)?;
-        }
+        let x = (Tensor::cat(&[&self.class, &patches], 1)? + &self.positions)?;
+        let x = self.blocks.forward(x, Sees::All)?;
         self.head.forward(&self.norm.forward(&x.narrow(1, 0, 1)?.contiguous()?)?.squeeze(0)?)
     }
 }
 
 fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
-    let Shape { tower, picture, patch, .. } = Shape::read(config)?;
+    let Shape { tower, picture, patch, .. } = Shape::read(config, Precision::F32)?;
     let patches = (picture.0 / patch) * (picture.1 / patch);
     let embedding = 2.0 * (patches * 3 * patch * patch * tower.width) as f64;
     let token = tower.transformer().token();
@@ -124,7 +127,7 @@ fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
 
 fn load(checkpoint: &Checkpoint, options: &ModelOptions) -> std::result::Result<Box<dyn Model>, Fault> {
     let (config, classes) = (&checkpoint.config, Classes::read(&checkpoint.config)?);
-    let shape = Shape::read(config)?;
+    let shape = Shape::read(config, options.precision)?;
     let side = shape.picture.0.min(shape.picture.1);
     let preparation = Preparation::of_classifier(&checkpoint.processor("image_processor")?, "ViT", side)?;
     options.classifier(checkpoint, (classes, preparation), |classes, vb| Vit::load(&shape, classes, vb))

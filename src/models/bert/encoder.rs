@@ -7,6 +7,7 @@ use crate::{
         checkpoint::Checkpoint,
         config::{Config, within},
         cost::Phase,
+        dense::{BlockParts, DenseBlock, NormParts, NormPlace, Precision, Sees, Stack},
         failed,
         meter::Meter,
         ops::{self, Activation, Linear, Table},
@@ -70,6 +71,28 @@ fn epsilon(config: &Config) -> std::result::Result<f64, Fault> {
     Ok(config.number("layer_norm_eps", within::EPSILON)?.unwrap_or(1e-12))
 }
 
+/// The settings of a block.
+struct BlockShape {
+    width: usize,
+    inner: usize,
+    heads: usize,
+    eps: f64,
+    activation: Activation,
+}
+
+impl BlockShape {
+    fn read(config: &Config) -> std::result::Result<BlockShape, Fault> {
+        let width = config.size("hidden_size", within::WIDTH)?;
+        Ok(BlockShape {
+            width,
+            inner: config.size("intermediate_size", within::WIDTH)?,
+            heads: config.heads("num_attention_heads", 12, width)?,
+            eps: epsilon(config)?,
+            activation: config.activation("hidden_act", "gelu")?,
+        })
+    }
+}
+
 /// A transformer block with norms after its parts.
 struct Block {
     query: Linear,
@@ -82,31 +105,40 @@ struct Block {
     norm2: LayerNorm,
     activation: Activation,
     heads: usize,
+    eps: f64,
 }
 
 impl Block {
-    fn load(config: &Config, vb: VarBuilder<'_>) -> std::result::Result<Block, Fault> {
-        let w = config.size("hidden_size", within::WIDTH)?;
-        let heads = config.heads("num_attention_heads", 12, w)?;
-        let inner = config.size("intermediate_size", within::WIDTH)?;
-        let eps = epsilon(config)?;
-        let activation = config.activation("hidden_act", "gelu")?;
-        let load = || -> Result<Block> {
-            let (attn, out) = (vb.pp("attention.self"), vb.pp("attention.output"));
-            Ok(Block {
-                query: ops::linear_with_bias(w, w, attn.pp("query"))?,
-                key: ops::linear_with_bias(w, w, attn.pp("key"))?,
-                value: ops::linear_with_bias(w, w, attn.pp("value"))?,
-                out: ops::linear_with_bias(w, w, out.pp("dense"))?,
-                norm1: ops::layer_norm(w, eps, out.pp("LayerNorm"))?,
-                up: ops::linear_with_bias(w, inner, vb.pp("intermediate.dense"))?,
-                down: ops::linear_with_bias(inner, w, vb.pp("output.dense"))?,
-                norm2: ops::layer_norm(w, eps, vb.pp("output.LayerNorm"))?,
-                activation,
-                heads,
-            })
+    fn load(shape: &BlockShape, vb: VarBuilder<'_>) -> Result<Block> {
+        let BlockShape { width: w, inner, heads, eps, activation } = *shape;
+        let (attn, out) = (vb.pp("attention.self"), vb.pp("attention.output"));
+        Ok(Block {
+            query: ops::linear_with_bias(w, w, attn.pp("query"))?,
+            key: ops::linear_with_bias(w, w, attn.pp("key"))?,
+            value: ops::linear_with_bias(w, w, attn.pp("value"))?,
+            out: ops::linear_with_bias(w, w, out.pp("dense"))?,
+            norm1: ops::layer_norm(w, eps, out.pp("LayerNorm"))?,
+            up: ops::linear_with_bias(w, inner, vb.pp("intermediate.dense"))?,
+            down: ops::linear_with_bias(inner, w, vb.pp("output.dense"))?,
+            norm2: ops::layer_norm(w, eps, vb.pp("output.LayerNorm"))?,
+            activation,
+            heads,
+            eps,
+        })
+    }
+
+    /// The same block for a CPU; `None` where candle computes it.
+    fn dense(&self) -> Result<Option<DenseBlock>> {
+        let parts = BlockParts {
+            norms: [NormParts(&self.norm1, self.eps), NormParts(&self.norm2, self.eps)],
+            attention: [&self.query, &self.key, &self.value],
+            out: &self.out,
+            feed_forward: [&self.up, &self.down],
+            activation: self.activation,
+            heads: self.heads,
+            place: NormPlace::After,
         };
-        load().map_err(failed)
+        DenseBlock::new(&parts, Precision::F32)
     }
 
     /// (batch, t, width) -> (batch, t, width)
@@ -128,7 +160,7 @@ pub(in crate::models) struct Encoder {
     positions: Tensor,
     kinds: Tensor,
     norm: LayerNorm,
-    blocks: Vec<Block>,
+    blocks: Stack<Block>,
     /// The padding token, after whose position the others begin.
     padding: Option<u32>,
     width: usize,
@@ -175,13 +207,15 @@ impl Encoder {
         };
         let (tokens, positions, kinds, norm) = embeddings().map_err(failed)?;
         let layers = config.size("num_hidden_layers", within::LAYERS)?;
-        let blocks = (0..layers).map(|n| Block::load(config, vb.pp("encoder.layer").pp(n)));
+        let shape = BlockShape::read(config)?;
+        let blocks = (0..layers).map(|n| Block::load(&shape, vb.pp("encoder.layer").pp(n)));
+        let blocks = Stack::load(blocks, Block::dense).map_err(failed)?;
         Ok(Encoder {
             tokens,
             positions,
             kinds,
             norm,
-            blocks: blocks.collect::<std::result::Result<_, _>>()?,
+            blocks,
             padding,
             width,
             narrowest: width.min(config.size("intermediate_size", within::WIDTH)?),
@@ -200,11 +234,11 @@ impl Encoder {
         let places = texts.iter().flat_map(|text| self.places(&text.ids)).collect();
         let x = self.tokens.rows(&flat(all(|text| &text.ids))?, self.positions.dtype())?.reshape((batch, t, ()))?;
         let x = (x + look_up(&self.kinds, self.types(all(|text| &text.types)))?)?;
-        let mut x = self.norm.forward(&(x + look_up(&self.positions, places)?)?)?;
-        for block in &self.blocks {
-            x = block.forward(&x)?;
+        let x = self.norm.forward(&(x + look_up(&self.positions, places)?)?)?;
+        match &self.blocks {
+            Stack::Dense(blocks) => blocks.forward(&x.contiguous()?, Sees::All),
+            Stack::Tensors(blocks) => blocks.iter().try_fold(x, |x, block| block.forward(&x)),
         }
-        Ok(x)
     }
 
     /// The token types; a model with one type has no other.
@@ -239,20 +273,21 @@ impl TextEncoder for Encoder {
         texts: &[Encoded],
         read: &mut dyn FnMut(&Tensor) -> Result<Vec<f32>>,
     ) -> std::result::Result<Vec<Vec<f32>>, Fault> {
-        in_groups(texts, self.narrowest, &self.meter, |part| self.states(part), read)
+        let may_share = |length: usize| self.blocks.is_dense() || ops::may_share(length, self.narrowest);
+        in_groups(texts, may_share, &self.meter, |part| self.states(part), read)
     }
 }
 
-/// Calls `read` with the states of each text. Texts of one length share a forward pass through layers with at least
-/// `narrowest` outputs. Without padding, a result does not depend on the other texts.
+/// Calls `read` with the states of each text. Texts of one length share a forward pass if `may_share` allows it for that
+/// length. Without padding, a result does not depend on the other texts.
 pub(super) fn in_groups(
     texts: &[Encoded],
-    narrowest: usize,
+    may_share: impl Fn(usize) -> bool,
     meter: &Meter,
     states: impl Fn(&[&Encoded]) -> Result<Tensor>,
     read: &mut dyn FnMut(&Tensor) -> Result<Vec<f32>>,
 ) -> std::result::Result<Vec<Vec<f32>>, Fault> {
-    let most = |length: usize| if ops::may_share(length, narrowest) { MAX_TEXTS } else { 1 };
+    let most = |length: usize| if may_share(length) { MAX_TEXTS } else { 1 };
     let together = |part: &[&Encoded]| {
         let tokens = part.iter().map(|text| text.ids.len()).sum();
         let states = meter.time(Phase::Text, tokens, || states(part)).map_err(failed)?;

@@ -18,6 +18,7 @@ use crate::{
     infer::{
         config::{Config, within},
         cost::{CostModel, Transformer},
+        dense::Packing,
     },
 };
 use encoder::Kin;
@@ -44,6 +45,7 @@ const fn embedder(name: &'static str, recognises: fn(&Config) -> bool) -> Family
         own_labels: false,
         recognises,
         floors: false,
+        packing: Packing::F32,
         cost,
         load: |checkpoint, loading| Ok(Box::new(sentence::Sentences::load(checkpoint, loading)?)),
     }
@@ -79,6 +81,7 @@ const fn head(name: &'static str, about: &'static str, recognises: fn(&Config) -
         own_labels,
         recognises,
         floors: false,
+        packing: Packing::F32,
         cost,
         load: |checkpoint, loading| Ok(Box::new(heads::Classifier::load(checkpoint, loading)?)),
     }

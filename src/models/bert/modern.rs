@@ -7,6 +7,7 @@ use crate::{
     infer::{
         config::{Config, within},
         cost::{CostModel, Transformer},
+        dense::Precision,
         failed,
         meter::Meter,
         ops::{self, Activation, Linear, Table},
@@ -89,10 +90,11 @@ pub(super) fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
 
 /// A linear map that has a bias if the configuration says so.
 pub(super) fn map(input: usize, output: usize, has_bias: bool, vb: VarBuilder<'_>) -> Result<Linear> {
-    match has_bias {
-        true => ops::linear_with_bias(input, output, vb),
-        false => ops::linear_without_bias(input, output, vb),
-    }
+    let map = match has_bias {
+        true => ops::linear_with_bias(input, output, vb.clone())?,
+        false => ops::linear_without_bias(input, output, vb.clone())?,
+    };
+    ops::packed(map, &vb, Precision::F32)
 }
 
 struct Block {
@@ -244,6 +246,6 @@ impl TextEncoder for ModernEncoder {
         read: &mut dyn FnMut(&Tensor) -> Result<Vec<f32>>,
     ) -> std::result::Result<Vec<Vec<f32>>, Fault> {
         let narrowest = self.shape.width.min(self.shape.inner);
-        in_groups(texts, narrowest, &self.meter, |part| self.states(part), read)
+        in_groups(texts, |length| ops::may_share(length, narrowest), &self.meter, |part| self.states(part), read)
     }
 }

@@ -22,6 +22,7 @@ use crate::{
         config::{Config, within},
         contrast::{Contrast, Judge, Lazy, Parts, Perception, SoundTower, TextTower},
         cost::{CostModel, Transformer},
+        dense::Packing,
         failed,
         job::Model,
         labels::LabelVectors,
@@ -47,6 +48,7 @@ pub const FAMILY: Family = Family {
     own_labels: false,
     recognises: |config| config.is_type(&["clap"], &["ClapModel"]),
     floors: false,
+    packing: Packing::F32,
     cost: |config| Settings::read(config).and_then(|settings| settings.cost(config)),
     load,
 };

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::infer::{
     contrast::SoundTower,
+    dense::Precision,
     ops::{self, Activation, Linear},
 };
 use candle_core::{DType, Result, Tensor};
@@ -95,15 +96,16 @@ impl SwinBlock {
         let (grid, inner) = (Grid::new(side, window, shift, vb)?, shape.inner(w));
         let (attention, out) = (vb.pp("attention.self"), vb.pp("attention.output"));
         let table = attention.get(((2 * window - 1).pow(2), heads), "relative_position_bias_table")?.contiguous()?;
+        let pack = |map: Result<Linear>| ops::packed(map?, vb, Precision::F32);
         Ok(SwinBlock {
             before: ops::layer_norm(w, shape.eps, vb.pp("layernorm_before"))?,
-            query: ops::linear(w, w, attention.pp("query"))?,
-            key: ops::linear(w, w, attention.pp("key"))?,
-            value: ops::linear(w, w, attention.pp("value"))?,
-            out: ops::linear_with_bias(w, w, out.pp("dense"))?,
+            query: pack(ops::linear(w, w, attention.pp("query")))?,
+            key: pack(ops::linear(w, w, attention.pp("key")))?,
+            value: pack(ops::linear(w, w, attention.pp("value")))?,
+            out: pack(ops::linear_with_bias(w, w, out.pp("dense")))?,
             after: ops::layer_norm(w, shape.eps, vb.pp("layernorm_after"))?,
-            up: ops::linear_with_bias(w, inner, vb.pp("intermediate.dense"))?,
-            down: ops::linear_with_bias(inner, w, vb.pp("output.dense"))?,
+            up: pack(ops::linear_with_bias(w, inner, vb.pp("intermediate.dense")))?,
+            down: pack(ops::linear_with_bias(inner, w, vb.pp("output.dense")))?,
             activation: shape.activation,
             heads,
             bias: biases(&table, window, heads, &grid)?,
@@ -164,9 +166,10 @@ impl Merging {
             let at = |n: usize| ((2 * (n / half) + row) * side + 2 * (n % half) + column) as u32;
             Tensor::new((0..half * half).map(at).collect::<Vec<_>>(), vb.device())
         };
+        let reduction = ops::linear_without_bias(4 * width, 2 * width, vb.pp("reduction"))?;
         Ok(Merging {
             norm: ops::layer_norm(4 * width, EPS, vb.pp("norm"))?,
-            reduction: ops::linear_without_bias(4 * width, 2 * width, vb.pp("reduction"))?,
+            reduction: ops::packed(reduction, vb, Precision::F32)?,
             corners: [(0, 0), (1, 0), (0, 1), (1, 1)].into_iter().map(corner).collect::<Result<_>>()?,
         })
     }

@@ -8,6 +8,7 @@ use crate::{
         checkpoint::{Checkpoint, SENTENCES},
         config::Config,
         cost::{CostModel, Phase},
+        dense::Packing,
         failed,
         meter::Meter,
         prefix::PromptPosition,
@@ -37,6 +38,7 @@ pub const EMBEDDER: Family = Family {
         let encoder = DecoderStates::load(checkpoint, loading)?;
         Ok(Box::new(Sentences::new(Box::new(encoder), text, checkpoint, loading)?))
     },
+    packing: Packing::AsStored,
     ..crate::models::bert::BERT
 };
 

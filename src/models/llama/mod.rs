@@ -26,6 +26,7 @@ use crate::{
         config::Config,
         cost::{CostModel, Pass, Transformer},
         decode::{CacheRow, Decoder, GeneratorParts, TextGenerator},
+        dense::Packing,
         failed,
         gguf::Gguf,
         ops::{Linear, Table},
@@ -71,6 +72,7 @@ pub const FAMILY: Family = Family {
         )
     },
     floors: false,
+    packing: Packing::AsStored,
     cost,
     load: |checkpoint, loading| Ok(Box::new(generator(checkpoint, loading)?)),
 };

@@ -10,6 +10,7 @@ use crate::{
         config::Config,
         cost::{CostModel, Phase},
         decode::Decoder,
+        dense::Packing,
         failed,
         job::{Input, Job, Model},
         meter::Meter,
@@ -35,6 +36,7 @@ pub const RERANKER: Family = Family {
         Ok(CostModel { text: decoder.prompt, text_tokens, ..CostModel::default() })
     },
     load: |checkpoint, loading| Ok(Box::new(Reranker::load(checkpoint, loading)?)),
+    packing: Packing::AsStored,
     ..bert::CROSS_ENCODER
 };
 

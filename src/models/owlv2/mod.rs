@@ -15,6 +15,7 @@ use crate::{
         config::{Config, within},
         contrast::{LabelReader, Lazy, TowerSource},
         cost::{CostModel, Phase},
+        dense::Packing,
         failed,
         image::{Fingerprint, fingerprint},
         job::{Input, Job, Model},
@@ -39,6 +40,7 @@ pub const FAMILY: Family = Family {
     own_labels: false,
     recognises: |config| config.is_type(&["owlv2"], &["Owlv2ForObjectDetection"]),
     floors: false,
+    packing: Packing::Int8,
     cost: |config| Settings::read(config).map(|settings| settings.cost()),
     load,
 };
@@ -87,6 +89,7 @@ impl Settings {
 
 fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> Result<Box<dyn Model>, Fault> {
     let Settings { towers, width } = Settings::read(&checkpoint.config)?;
+    let towers = towers.with(loading.precision);
     TextTokenizer::limit(checkpoint)?;
     let preparation = SquarePreparation::read(&checkpoint.processor("image_processor")?, towers.side)?;
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;

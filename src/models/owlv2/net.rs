@@ -2,6 +2,7 @@
 
 use crate::{
     infer::{
+        dense::Precision,
         ops::{self, Linear},
         towers::TowerPair,
     },
@@ -39,7 +40,8 @@ struct BoxHead([Linear; 3]);
 
 impl BoxHead {
     fn load(width: usize, vb: &VarBuilder<'_>) -> Result<BoxHead> {
-        let map = |name: &str, out: usize| ops::linear_with_bias(width, out, vb.pp(name));
+        let map =
+            |name: &str, out: usize| ops::packed(ops::linear_with_bias(width, out, vb.pp(name))?, vb, Precision::F32);
         Ok(BoxHead([map("dense0", width)?, map("dense1", width)?, map("dense2", 4)?]))
     }
 

@@ -2,7 +2,10 @@
 //! relative positions (Shaw et al. 2018, arXiv 1803.02155) and of convolutions along time.
 
 use super::shape::{EncoderShape, SCORES_AT_ONCE};
-use crate::infer::ops::{self, Activation, Linear};
+use crate::infer::{
+    dense::{self, Precision},
+    ops::{self, Activation, Linear},
+};
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{Conv2d, Conv2dConfig, LayerNorm, Module, VarBuilder};
 
@@ -74,7 +77,11 @@ impl FeedForward {
 }
 
 fn map(input: usize, output: usize, bias: bool, vb: VarBuilder<'_>) -> Result<Linear> {
-    if bias { ops::linear_with_bias(input, output, vb) } else { ops::linear_without_bias(input, output, vb) }
+    let map = match bias {
+        true => ops::linear_with_bias(input, output, vb.clone())?,
+        false => ops::linear_without_bias(input, output, vb.clone())?,
+    };
+    ops::packed(map, &vb, Precision::F32)
 }
 
 struct Attention {
@@ -99,7 +106,7 @@ impl Attention {
             key: square("k_proj")?,
             value: square("v_proj")?,
             out: square("o_proj")?,
-            position: ops::linear_without_bias(w, w, vb.pp("relative_k_proj"))?,
+            position: map(w, w, false, vb.pp("relative_k_proj"))?,
             content_bias: bias("bias_u")?,
             position_bias: bias("bias_v")?,
             heads,
@@ -123,7 +130,7 @@ impl Attention {
             let near = distances.narrow(1, t - from - n, t + n - 1)?.contiguous()?;
             let raw = q.broadcast_add(&self.position_bias)?.matmul(&near.t()?)?; // (heads, n, t + n - 1)
             let scores = ((contents + shifted(&raw, t)?)? * (d as f64).powf(-0.5))?;
-            candle_nn::ops::softmax_last_dim(&scores)?.matmul(&v)
+            dense::softmax(scores)?.matmul(&v)
         };
         let all = (0..t).step_by(rows).map(piece).collect::<Result<Vec<_>>>()?;
         self.out.forward(&Tensor::cat(&all, 1)?.transpose(0, 1)?.reshape((t, width))?)
@@ -154,7 +161,8 @@ impl Convolution {
         let point = |name: &str, output: usize| -> Result<Linear> {
             let v = vb.pp(name);
             let bias = if shape.convolution_bias { Some(v.get(output, "bias")?) } else { None };
-            Ok(Linear::new(v.get((output, w, 1), "weight")?.squeeze(2)?.contiguous()?, bias))
+            let map = Linear::new(v.get((output, w, 1), "weight")?.squeeze(2)?.contiguous()?, bias);
+            ops::packed(map, &v, Precision::F32)
         };
         let (each, norm) = (vb.pp("depthwise_conv"), vb.pp("norm"));
         let full = |name: &str| norm.get(w, name)?.to_dtype(DType::F32);
@@ -245,7 +253,7 @@ impl FastConformer {
         Ok(FastConformer {
             first,
             halvings: (0..shape.halvings - 1).map(|n| Halving::load(&shape, &layers, n)).collect::<Result<_>>()?,
-            into: ops::linear_with_bias(flat, shape.width, sub.pp("linear"))?,
+            into: map(flat, shape.width, true, sub.pp("linear"))?,
             blocks: (0..shape.layers).map(|n| Block::load(&shape, &vb.pp("layers").pp(n))).collect::<Result<_>>()?,
             device: vb.device().clone(),
             dtype: vb.dtype(),

@@ -21,6 +21,7 @@ use crate::{
         checkpoint::Checkpoint,
         config::Config,
         cost::Phase,
+        dense::Packing,
         failed,
         job::{Input, Job, Model, SoundSource},
         meter::Meter,
@@ -45,6 +46,7 @@ pub const FAMILY: Family = Family {
     own_labels: false,
     recognises: |config| config.is_type(&["parakeet_tdt"], &["ParakeetForTDT"]),
     floors: false,
+    packing: Packing::F32,
     cost: shape::cost,
     load: |checkpoint, loading| Ok(Box::new(Parakeet::load(checkpoint, loading)?)),
 };

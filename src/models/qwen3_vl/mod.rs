@@ -16,6 +16,7 @@ use crate::{
         config::{Config, within},
         cost::{CostModel, Phase},
         decode::TextGenerator,
+        dense::Packing,
         failed,
         meter::Meter,
     },
@@ -33,6 +34,7 @@ pub const FAMILY: Family = Family {
     own_labels: false,
     recognises: |config| config.is_type(&["qwen3_vl"], &["Qwen3VLForConditionalGeneration"]),
     floors: false,
+    packing: Packing::AsStored,
     cost,
     load: |checkpoint, loading| Ok(Box::new(load(checkpoint, loading)?)),
 };

@@ -15,12 +15,13 @@ use crate::{
         config::{Config, within},
         contrast::{Contrast, ImageTower, Judge, Lazy, Parts, Perception, TextTower, project},
         cost::CostModel,
+        dense::{Precision, Sees},
         failed,
         image::{PictureDefaults, Preparation},
         job::Model,
         labels::LabelVectors,
         ops::{self, Linear},
-        prenorm::{FeedForward, Patches, PreNormBlock, TowerDefaults, TowerShape},
+        prenorm::{FeedForward, Patches, TowerBlocks, TowerDefaults, TowerShape},
         text::TextTokenizer,
         towers::{PairDefaults, TokenStates, TowerPair},
     },
@@ -34,7 +35,9 @@ pub const FAMILY: Family = Family::contrastive(
     ("siglip", "scores words against images, each alone; embeds images and text"),
     |config| config.is_type(&["siglip", "siglip2"], &["SiglipModel", "Siglip2Model"]),
     // a text is padded to all its positions
-    |config| Settings::read(config).map(|settings| CostModel { padded: true, ..settings.towers.cost() }),
+    |config| {
+        Settings::read(config, Precision::F32).map(|settings| CostModel { padded: true, ..settings.towers.cost() })
+    },
     load,
 );
 
@@ -57,7 +60,7 @@ struct Settings {
 
 impl Settings {
     /// Fails if a value is out of range, or if the model is one that this code does not compute.
-    fn read(config: &Config) -> std::result::Result<Settings, Fault> {
+    fn read(config: &Config, precision: Precision) -> std::result::Result<Settings, Fault> {
         if config.is_type(&["siglip2"], &["Siglip2Model"]) {
             return Err(Fault::model(
                 "config.json: SigLIP 2 with pictures of any size (NaFlex, `model_type` siglip2) is not supported; use a \
@@ -69,7 +72,7 @@ impl Settings {
             let why = "`vision_use_head` is false, so that the model gives no vector for a picture; expected true";
             return Err(Fault::model(format!("{}: {why}", eye.name())));
         }
-        let towers = TowerPair::read(&eye, &words, DEFAULTS)?;
+        let towers = TowerPair::read(&eye, &words, DEFAULTS)?.with(precision);
         let width = words.count("projection_size", within::WIDTH)?.unwrap_or(towers.text.width);
         if width != towers.image.width {
             let (key, found) = (format!("{}: `hidden_size`", eye.name()), towers.image.width);
@@ -80,7 +83,7 @@ impl Settings {
 }
 
 fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<Box<dyn Model>, Fault> {
-    let settings = Settings::read(&checkpoint.config)?;
+    let settings = Settings::read(&checkpoint.config, loading.precision)?;
     let Settings { towers: TowerPair { side, positions, vocab, .. }, width } = settings;
     let words = checkpoint.config.part("text_config")?;
     TextTokenizer::limit(checkpoint)?;
@@ -116,7 +119,7 @@ struct Vision {
     shape: TowerShape,
     patches: Patches,
     positions: Tensor,
-    blocks: Vec<PreNormBlock>,
+    blocks: TowerBlocks,
     norm: LayerNorm,
     head: Head,
 }
@@ -138,17 +141,14 @@ impl Vision {
 
 impl ImageTower for Vision {
     fn see(&self, pixels: &Tensor) -> Result<Vec<Vec<f32>>> {
-        let mut x = self.patches.forward(pixels)?.broadcast_add(&self.positions)?;
-        for block in &self.blocks {
-            x = block.forward(&x, None)?;
-        }
-        let x = self.norm.forward(&x)?;
+        let x = self.patches.forward(pixels)?.broadcast_add(&self.positions)?;
+        let x = self.norm.forward(&self.blocks.forward(x, Sees::All)?)?;
         // Each picture alone: the head has one row for each, and a vector must not depend on its batch.
         (0..x.dim(0)?).map(|n| ops::unit(&self.head.forward(&x.narrow(0, n, 1)?)?)).collect()
     }
 
     fn may_share(&self) -> bool {
-        self.positions.dim(0).is_ok_and(|rows| self.shape.may_share(rows))
+        self.positions.dim(0).is_ok_and(|rows| self.blocks.may_share(&self.shape, rows))
     }
 }
 
@@ -174,13 +174,14 @@ impl Head {
             let weight = weight.narrow(0, n * w, w)?.contiguous()?;
             Ok(Linear::new(weight, Some(bias.narrow(0, n * w, w)?.contiguous()?)))
         };
+        let pack = |map: Linear| ops::packed(map, vb, shape.precision);
         Ok(Head {
             query: part(0)?.forward(&vb.get((1, 1, w), "probe")?)?,
-            key: part(1)?,
-            value: part(2)?,
-            out: ops::linear_with_bias(w, w, attn.pp("out_proj"))?,
+            key: pack(part(1)?)?,
+            value: pack(part(2)?)?,
+            out: pack(ops::linear_with_bias(w, w, attn.pp("out_proj"))?)?,
             norm: ops::layer_norm(w, shape.eps, vb.pp("layernorm"))?,
-            mlp: FeedForward::load(shape, ["mlp.fc1", "mlp.fc2"], vb)?,
+            mlp: FeedForward::load(shape, ["mlp.fc1", "mlp.fc2"], vb)?.packed(vb, shape.precision)?,
             heads: shape.heads,
         })
     }
@@ -198,7 +199,7 @@ impl Head {
 struct Words {
     shape: TowerShape,
     states: TokenStates,
-    blocks: Vec<PreNormBlock>,
+    blocks: TowerBlocks,
     norm: LayerNorm,
     head: Linear,
 }
@@ -219,16 +220,13 @@ impl Words {
 
 impl TextTower for Words {
     fn read(&self, ids: &[&[u32]], device: &Device) -> Result<Vec<Vec<f32>>> {
-        let mut x = self.states.of(ids, device)?;
-        for block in &self.blocks {
-            x = block.forward(&x, None)?;
-        }
+        let x = self.blocks.forward(self.states.of(ids, device)?, Sees::All)?;
         // The state of the last position, padding included.
         let last = self.norm.forward(&x.narrow(1, ids[0].len() - 1, 1)?.squeeze(1)?.contiguous()?)?;
         project(&last, &self.head)
     }
 
     fn may_share(&self, tokens: usize) -> bool {
-        self.shape.may_share(tokens)
+        self.blocks.may_share(&self.shape, tokens)
     }
 }

@@ -30,6 +30,7 @@ use crate::{
         audio::LogMel,
         checkpoint::Checkpoint,
         config::within,
+        dense::Packing,
         job::{Input, Job, Model, SoundSource},
         meter::Meter,
         processors::LogitsProcessors,
@@ -54,6 +55,7 @@ pub const FAMILY: Family = Family {
     own_labels: false,
     recognises: |config| config.is_type(&["whisper"], &["WhisperForConditionalGeneration"]),
     floors: false,
+    packing: Packing::Int8,
     cost: net::cost,
     load: |checkpoint, loading| Ok(Box::new(Whisper::load(checkpoint, loading)?)),
 };
@@ -95,7 +97,8 @@ impl Whisper {
         let text = TextTokenizer::open(checkpoint, VocabStyle::Bytes)?;
         let vocabulary = checkpoint.config.size("vocab_size", within::VOCABULARY)?;
         let rules = Rules::read(checkpoint, generation.as_ref(), &text, vocabulary)?;
-        let net = Net::load(&checkpoint.config, &checkpoint.weights(loading.dtype, &loading.device)?)?;
+        let net =
+            Net::load(&checkpoint.config, &checkpoint.weights(loading.dtype, &loading.device)?, loading.precision)?;
         let sizes = (net.target_positions, net.source_positions);
         Ok(Whisper {
             alignment: Alignment::read(generation.as_ref(), &checkpoint.config, net.decoder_heads, sizes)?,

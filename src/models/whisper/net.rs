@@ -7,12 +7,22 @@ use crate::{
     infer::{
         config::{Config, within},
         cost::{CostModel, Pass, Transformer},
+        dense::{FrameConvolution, Precision, Sees},
         failed,
         ops::{self, Activation, Linear, Table},
+        prenorm::{AttentionBiases, BlockNames, TowerBlocks, TowerShape},
     },
 };
 use candle_core::{D, DType, Result, Tensor};
-use candle_nn::{Conv1d, Conv1dConfig, LayerNorm, Module, VarBuilder};
+use candle_nn::{LayerNorm, Module, VarBuilder};
+
+/// The names of the layers of an encoder's block.
+const NAMES: BlockNames = BlockNames {
+    norms: ["self_attn_layer_norm", "final_layer_norm"],
+    attention: ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj"],
+    feed_forward: ["fc1", "fc2"],
+};
+const EPS: f64 = 1e-5;
 
 /// The linear maps of one attention; Whisper's keys lack a bias.
 struct Attention {
@@ -24,44 +34,59 @@ struct Attention {
 }
 
 impl Attention {
-    fn load(width: usize, heads: usize, vb: VarBuilder<'_>) -> Result<Attention> {
-        let map = |name| ops::linear_with_bias(width, width, vb.pp(name));
+    fn load(side: &Side, vb: VarBuilder<'_>) -> Result<Attention> {
+        let width = side.width;
+        let pack = |map: Result<Linear>| ops::packed(map?, &vb, side.precision);
+        let map = |name| pack(ops::linear_with_bias(width, width, vb.pp(name)));
         Ok(Attention {
             query: map("q_proj")?,
-            key: ops::linear(width, width, vb.pp("k_proj"))?,
+            key: pack(ops::linear(width, width, vb.pp("k_proj")))?,
             value: map("v_proj")?,
             out: map("out_proj")?,
-            heads,
+            heads: side.heads,
         })
     }
 
-    /// Keys and values of `x`, both (1, s, width).
-    fn keys(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        Ok((self.key.forward(x)?, self.value.forward(x)?))
+    /// (1, t, width) -> (1, heads, t, width / heads)
+    fn split(&self, x: &Tensor) -> Result<Tensor> {
+        let (one, t, width) = x.dims3()?;
+        x.reshape((one, t, self.heads, width / self.heads))?.transpose(1, 2)?.contiguous()
     }
 
-    /// How much some heads attend to each position for one token `x`, (1, 1, width), with keys (1, s, width): a row for each head.
+    /// Keys and values of `x`, (1, s, width): both (1, heads, s, width / heads).
+    fn keys(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        Ok((self.split(&self.key.forward(x)?)?, self.split(&self.value.forward(x)?)?))
+    }
+
+    /// Scaled queries of `x`, (1, t, width): (1, heads, t, width / heads).
+    fn queries(&self, x: &Tensor) -> Result<Tensor> {
+        let d = x.dim(2)? / self.heads;
+        self.split(&self.query.forward(x)?)? * (d as f64).powf(-0.5)
+    }
+
+    /// How much some heads attend to each position for one token `x`, (1, 1, width), with the keys: a row for each head.
     fn weights(&self, x: &Tensor, keys: &Tensor, heads: &[u32]) -> Result<Vec<Vec<f32>>> {
-        let d = keys.dim(2)? / self.heads;
-        let query = (self.query.forward(x)? * (d as f64).powf(-0.5))?;
+        let queries = self.queries(x)?;
         let one = |head: &u32| {
-            let part = |x: &Tensor| x.narrow(2, *head as usize * d, d)?.contiguous();
-            let scores = part(&query)?.matmul(&part(keys)?.t()?)?; // (1, 1, s)
+            let part = |x: &Tensor| x.narrow(1, *head as usize, 1);
+            let scores = part(&queries)?.matmul(&part(keys)?.t()?)?; // (1, 1, 1, s)
             candle_nn::ops::softmax_last_dim(&scores)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
         };
         heads.iter().map(one).collect()
     }
 
     fn forward(&self, x: &Tensor, (k, v): &(Tensor, Tensor), mask: Option<&Tensor>) -> Result<Tensor> {
-        self.out.forward(&ops::attend(&self.query.forward(x)?, k, v, self.heads, mask)?)
+        let mixed = ops::attend_heads(&self.queries(x)?, k, v, mask)?;
+        self.out.forward(&mixed.transpose(1, 2)?.reshape(x.dims())?)
     }
 }
 
+/// A block of the decoder.
 struct Block {
     attention: Attention,
     norm: LayerNorm,
-    /// The decoder's attention to the encoder, with its norm.
-    cross: Option<(Attention, LayerNorm)>,
+    /// The attention to the encoder, with its norm.
+    cross: (Attention, LayerNorm),
     up: Linear,
     down: Linear,
     norm_last: LayerNorm,
@@ -70,18 +95,16 @@ struct Block {
 
 impl Block {
     fn load(side: &Side, vb: VarBuilder<'_>) -> Result<Block> {
-        let (w, eps) = (side.width, 1e-5);
-        let cross = side.cross.then(|| -> Result<_> {
-            let norm = ops::layer_norm(w, eps, vb.pp("encoder_attn_layer_norm"))?;
-            Ok((Attention::load(w, side.heads, vb.pp("encoder_attn"))?, norm))
-        });
+        let w = side.width;
+        let norm = |name: &str| ops::layer_norm(w, EPS, vb.pp(name));
+        let pack = |map: Linear| ops::packed(map, &vb, side.precision);
         Ok(Block {
-            attention: Attention::load(w, side.heads, vb.pp("self_attn"))?,
-            norm: ops::layer_norm(w, eps, vb.pp("self_attn_layer_norm"))?,
-            cross: cross.transpose()?,
-            up: ops::linear_with_bias(w, side.inner, vb.pp("fc1"))?,
-            down: ops::linear_with_bias(side.inner, w, vb.pp("fc2"))?,
-            norm_last: ops::layer_norm(w, eps, vb.pp("final_layer_norm"))?,
+            attention: Attention::load(side, vb.pp("self_attn"))?,
+            norm: norm("self_attn_layer_norm")?,
+            cross: (Attention::load(side, vb.pp("encoder_attn"))?, norm("encoder_attn_layer_norm")?),
+            up: pack(ops::linear_with_bias(w, side.inner, vb.pp("fc1"))?)?,
+            down: pack(ops::linear_with_bias(side.inner, w, vb.pp("fc2"))?)?,
+            norm_last: norm("final_layer_norm")?,
             activation: side.activation,
         })
     }
@@ -105,7 +128,8 @@ fn source_positions(config: &Config) -> std::result::Result<usize, Fault> {
 /// The work of the encoder for a window, and of the decoder for a token.
 pub(super) fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
     let activation = config.activation("activation_function", "gelu")?;
-    let (into, out) = (Side::read(config, "encoder", activation)?, Side::read(config, "decoder", activation)?);
+    let side = |name| Side::read(config, name, activation, Precision::F32);
+    let (into, out) = (side("encoder")?, side("decoder")?);
     let plain = |side: &Side| Transformer::plain(side.width, side.inner, side.layers, side.heads).token();
     let (positions, bins) = (source_positions(config)? as f64, mel_bins(config)? as f64);
     let (width, vocab) = (into.width as f64, config.size("vocab_size", within::VOCABULARY)? as f64);
@@ -130,11 +154,16 @@ struct Side {
     layers: usize,
     heads: usize,
     activation: Activation,
-    cross: bool,
+    precision: Precision,
 }
 
 impl Side {
-    fn read(config: &Config, name: &str, activation: Activation) -> std::result::Result<Side, Fault> {
+    fn read(
+        config: &Config,
+        name: &str,
+        activation: Activation,
+        precision: Precision,
+    ) -> std::result::Result<Side, Fault> {
         let width = config.size("d_model", within::WIDTH)?;
         Ok(Side {
             width,
@@ -142,16 +171,24 @@ impl Side {
             layers: config.size(&format!("{name}_layers"), within::LAYERS)?,
             heads: config.heads(&format!("{name}_attention_heads"), 4, width)?,
             activation,
-            cross: name == "decoder",
+            precision,
         })
     }
 
-    fn blocks(&self, vb: &VarBuilder<'_>) -> Result<Vec<Block>> {
+    /// The blocks of the encoder.
+    fn encoder(&self, vb: &VarBuilder<'_>) -> Result<TowerBlocks> {
+        let Side { width, inner, layers, heads, activation, precision } = *self;
+        let shape = TowerShape { width, inner, layers, heads, eps: EPS, activation, precision };
+        shape.named_blocks(&NAMES, AttentionBiases::NoKeys, &vb.pp("layers"))
+    }
+
+    fn decoder(&self, vb: &VarBuilder<'_>) -> Result<Vec<Block>> {
         (0..self.layers).map(|n| Block::load(self, vb.pp("layers").pp(n))).collect()
     }
 }
 
-/// Keys and values of the decoder for one window: those of the tokens so far, and those of the encoder's output.
+/// Keys and values of the decoder for one window, each (1, heads, s, width / heads): those of the tokens so far, and those
+/// of the encoder's output.
 #[derive(Clone)]
 pub(super) struct WindowCache {
     own: Vec<Option<(Tensor, Tensor)>>,
@@ -161,17 +198,16 @@ pub(super) struct WindowCache {
 
 /// Whisper's network.
 pub(super) struct Net {
-    conv1: Conv1d,
-    conv2: Conv1d,
+    conv1: FrameConvolution,
+    conv2: FrameConvolution,
     positions_in: Tensor,
-    encoder: Vec<Block>,
+    encoder: TowerBlocks,
     norm_in: LayerNorm,
     tokens: Table,
     head: Linear,
     positions_out: Tensor,
     decoder: Vec<Block>,
     norm_out: LayerNorm,
-    activation: Activation,
     /// Frames of a window after the encoder's convolutions.
     pub source_positions: usize,
     /// The maximum tokens of the decoder.
@@ -182,32 +218,34 @@ pub(super) struct Net {
 
 impl Net {
     /// Reads the shapes and the weights.
-    pub(super) fn load(config: &Config, vb: &VarBuilder<'_>) -> std::result::Result<Net, Fault> {
+    pub(super) fn load(config: &Config, vb: &VarBuilder<'_>, precision: Precision) -> std::result::Result<Net, Fault> {
         let activation = config.activation("activation_function", "gelu")?;
-        let (into, out) = (Side::read(config, "encoder", activation)?, Side::read(config, "decoder", activation)?);
+        let side = |name| Side::read(config, name, activation, precision);
+        let (into, out) = (side("encoder")?, side("decoder")?);
         let (w, mels, vocab) = (into.width, mel_bins(config)?, config.size("vocab_size", within::VOCABULARY)?);
         let sources = source_positions(config)?;
         let targets = config.count("max_target_positions", within::POSITIONS)?.unwrap_or(448);
         let load = || -> Result<Net> {
             let vb = if vb.contains_tensor("model.encoder.conv1.weight") { vb.pp("model") } else { vb.clone() };
             let (e, d) = (vb.pp("encoder"), vb.pp("decoder"));
-            let conv = |name: &str, from: usize, stride: usize| -> Result<Conv1d> {
-                let settings = Conv1dConfig { padding: 1, stride, ..Conv1dConfig::default() };
-                Ok(Conv1d::new(e.pp(name).get((w, from, 3), "weight")?, Some(e.pp(name).get(w, "bias")?), settings))
+            let conv = |name: &str, from: usize, stride: usize| {
+                FrameConvolution::load((from, w), stride, Activation::Gelu, &e.pp(name))
             };
             let tokens = ops::table(vocab, w, "embed_tokens.weight", &d)?;
             Ok(Net {
                 conv1: conv("conv1", mels, 1)?,
                 conv2: conv("conv2", w, 2)?,
                 positions_in: e.get((sources, w), "embed_positions.weight")?,
-                encoder: into.blocks(&e)?,
-                norm_in: ops::layer_norm(w, 1e-5, e.pp("layer_norm"))?,
-                head: tokens.head().for_decoding(),
+                encoder: into.encoder(&e)?,
+                norm_in: ops::layer_norm(w, EPS, e.pp("layer_norm"))?,
+                head: match precision {
+                    Precision::F32 => tokens.head().for_decoding(),
+                    Precision::Int8 => ops::packed(tokens.head(), &vb, precision)?,
+                },
                 tokens,
                 positions_out: d.get((targets, w), "embed_positions.weight")?,
-                decoder: out.blocks(&d)?,
-                norm_out: ops::layer_norm(w, 1e-5, d.pp("layer_norm"))?,
-                activation: Activation::Gelu,
+                decoder: out.decoder(&d)?,
+                norm_out: ops::layer_norm(w, EPS, d.pp("layer_norm"))?,
                 source_positions: sources,
                 target_positions: targets,
                 decoder_heads: (out.layers, out.heads),
@@ -218,16 +256,10 @@ impl Net {
 
     /// Encodes a window of features, (1, bins, frames). Gives the cache that the decoder attends to.
     pub(super) fn hear(&self, features: &Tensor) -> Result<WindowCache> {
-        let x = self.activation.forward(&self.conv1.forward(features)?)?;
-        let x = self.activation.forward(&self.conv2.forward(&x)?)?;
-        let mut x = x.transpose(1, 2)?.contiguous()?.broadcast_add(&self.positions_in)?; // (1, positions, width)
-        for block in &self.encoder {
-            let y = block.norm.forward(&x)?;
-            x = (&x + block.attention.forward(&y, &block.attention.keys(&y)?, None)?)?;
-            x = block.feed(&x)?;
-        }
-        let x = self.norm_in.forward(&x)?;
-        let heard = self.decoder.iter().filter_map(|block| block.cross.as_ref().map(|(cross, _)| cross.keys(&x)));
+        let x = self.conv2.forward(&self.conv1.forward(&features.transpose(1, 2)?)?)?;
+        let x = x.broadcast_add(&self.positions_in)?; // (1, positions, width)
+        let x = self.norm_in.forward(&self.encoder.forward(x, Sees::All)?)?;
+        let heard = self.decoder.iter().map(|block| block.cross.0.keys(&x));
         Ok(WindowCache { own: vec![None; self.decoder.len()], heard: heard.collect::<Result<_>>()?, length: 0 })
     }
 
@@ -247,25 +279,24 @@ impl Net {
             let y = block.norm.forward(&x)?;
             let (k, v) = block.attention.keys(&y)?;
             let own = match memory.own[n].take() {
-                Some((before_k, before_v)) => (Tensor::cat(&[&before_k, &k], 1)?, Tensor::cat(&[&before_v, &v], 1)?),
+                Some((before_k, before_v)) => (Tensor::cat(&[&before_k, &k], 2)?, Tensor::cat(&[&before_v, &v], 2)?),
                 None => (k, v),
             };
             x = (&x + block.attention.forward(&y, &own, mask.as_ref())?)?;
             memory.own[n] = Some(own);
-            if let Some((cross, norm)) = &block.cross {
-                let y = norm.forward(&x)?;
-                let (places, heads): (Vec<usize>, Vec<u32>) = wanted
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, (layer, _))| *layer == n)
-                    .map(|(at, (_, head))| (at, *head as u32))
-                    .unzip();
-                if !heads.is_empty() {
-                    let rows = cross.weights(&y, &memory.heard[n].0, &heads)?;
-                    places.into_iter().zip(rows).for_each(|(at, row)| seen[at] = row);
-                }
-                x = (&x + cross.forward(&y, &memory.heard[n], None)?)?;
+            let (cross, norm) = &block.cross;
+            let y = norm.forward(&x)?;
+            let (places, heads): (Vec<usize>, Vec<u32>) = wanted
+                .iter()
+                .enumerate()
+                .filter(|(_, (layer, _))| *layer == n)
+                .map(|(at, (_, head))| (at, *head as u32))
+                .unzip();
+            if !heads.is_empty() {
+                let rows = cross.weights(&y, &memory.heard[n].0, &heads)?;
+                places.into_iter().zip(rows).for_each(|(at, row)| seen[at] = row);
             }
+            x = (&x + cross.forward(&y, &memory.heard[n], None)?)?;
             x = block.feed(&x)?;
         }
         memory.length += t;
