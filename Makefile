@@ -8,7 +8,7 @@ ELENCHUS := $(TARGET)/release/elenchus
 DAY := examples/media/day1.mp4
 REAL := $(abspath $(or $(ELENCHUS_REAL),$(ELENCHUS_MODELS),$(if $(ELENCHUS_CACHE),$(ELENCHUS_CACHE)/models),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/elenchus/models))
 
-.PHONY: cuda help demo quick test fmt lint ruff doc unit clients browser-test book real pytest deny ffmpeg soak bench world starter figures fuzz
+.PHONY: cuda help demo quick test fmt lint ruff doc unit clients browser-test book real pytest deny ffmpeg soak bench bench-quick world starter figures fuzz
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -59,10 +59,10 @@ real: ffmpeg ## fetch real models into ELENCHUS_REAL (~/.cache/elenchus/models),
 	CARGO_PROFILE_DEV_OPT_LEVEL=1 ELENCHUS_REAL="$(REAL)" ELENCHUS_MODELS="$(REAL)" $(CARGO) test --locked $(FEATURES) --test real --test real_clips --test real_dialogues --test parity -- --ignored
 SPEECH := $(firstword $(wildcard ../shared/media/jfk.flac ../../shared/media/jfk.flac))
 
-pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the training texts, the cards)
+pytest: ffmpeg ## the tests of the Python (a day, its answers, the wordings, the training texts, the cards, the benchmarks)
 	@PYTHON="$(PYTHON)" bash training/tools.sh || echo "notice: no day can be rendered; its test will be skipped"
 	@if PYTHON="$(PYTHON)" VENV="$(VENV)" bash training/develop.sh numpy pillow jinja2; then \
-		$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider training/tests; \
+		$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider training/tests benches/tests; \
 	else echo "notice: pytest cannot be installed; the tests of the Python are skipped"; fi
 
 # The server with other programs: the official clients, and a browser. They use the program that `make unit` built.
@@ -107,8 +107,12 @@ ffmpeg:
 		elif command -v brew >/dev/null; then brew install ffmpeg; \
 		else echo "error: install ffmpeg by hand: https://ffmpeg.org/download.html" >&2; exit 1; fi; }
 
-bench: ffmpeg ## run the benchmarks and write benches/RESULTS.md (needs the training environment for PyTorch)
-	bash benches/run.sh
+bench: ffmpeg ## run the benchmarks and write benches/RESULTS.md (PARTS, ROWS: see benches/run.sh; benches/requirements.txt)
+	REAL="$(REAL)" SOUND="$(SPEECH)" bash benches/run.sh
+
+# ROWS=clip,whisper names rows; else those that the changes since BASE (main) touch.
+bench-quick: ffmpeg ## at most 3 minutes: compare the rows that a change touches with other programs
+	@$(or $(filter-out python3,$(PYTHON)),$(VENV)/bin/python) benches/compare --quick --real "$(REAL)" --sound "$(SPEECH)" $(ROWS)
 
 world: ffmpeg ## install the tools for rendering days (espeak-ng, an emoji font; numpy and pillow into .venv)
 	@PYTHON="$(PYTHON)" bash training/tools.sh
