@@ -42,6 +42,7 @@ def arguments():
     add("--real", type=Path, default=env("ELENCHUS_REAL"), help="the folder of `make real`")
     add("--sound", type=Path, default=env("SOUND"), help="a file of English speech")
     add("--pairs", type=int, help="turns of each side")
+    add("--seconds", type=float, help="the least length of a turn")
     add("--threads", default="1,2", help="numbers of threads")
     add("--device", default="cpu", help="cpu or cuda:0")
     add("--json", type=Path, help="also write the outcomes there")
@@ -122,7 +123,7 @@ def main():
         real=asked.real and Path(asked.real).absolute(),
         sound=asked.sound and Path(asked.sound).absolute(),
         pairs=asked.pairs or (3 if asked.quick else 5),
-        seconds=0.5 if asked.quick else 1.0,
+        seconds=asked.seconds or (0.5 if asked.quick else 1.0),
         device=asked.device,
         # what counts more than the settings of a group
         more={} if asked.device == "cpu" else {"dtype": "bf16", "compute": "bf16", "compile": True},

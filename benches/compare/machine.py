@@ -37,11 +37,8 @@ def cores():
 
 def simd():
     """The tier of SIMD instructions that decides the kernels."""
-    flags = set(
-        (re.search(r"^(?:flags|Features)\s*:(.*)$", text("/proc/cpuinfo"), re.M) or [""])[
-            -1
-        ].split()
-    )
+    listed = re.search(r"^(?:flags|Features)\s*:(.*)$", text("/proc/cpuinfo"), re.M)
+    flags = set(listed.group(1).split()) if listed else set()
     tiers = [
         ("AMX", {"amx_int8"}),
         ("AVX-512 VNNI", {"avx512f", "avx512_vnni"}),

@@ -53,7 +53,7 @@ class Outcome:
     @property
     def share(self):
         """The share of the limit that elenchus reached; none if it is unknown."""
-        if not (self.verdict and self.limit and self.row.work):
+        if not (self.verdict and self.verdict.valid and self.limit and self.row.work):
             return None
         return self.verdict.ours * self.row.work / self.limit
 
@@ -181,15 +181,24 @@ def compare(outcome, sides, settings):
 
 
 def limits(settings, threads, names=("product", "reading")):
-    """The rates of the machine: a large product of matrices, and reading of memory, with PyTorch. The best of three turns."""
+    """The rates of the machine with PyTorch: a large product of matrices, and reading of memory.
+
+    On a CPU it is the best rate for each second computed, times the threads: other work slows a turn, and is no limit.
+    """
     found = {}
     command = [settings.python, str(OPPONENTS / "pytorch.py")]
     for name in names:
         try:
             with Side(command, threads, settings.work / "sides.log") as side:
-                side.ask({"do": "load", "work": name, "device": settings.device, **settings.more})
+                load = {"do": "load", "work": name, "device": settings.device}
+                side.ask({**load, **settings.more})
                 go = {"do": "go", "seconds": settings.seconds, "warm": True}
-                found[name, threads] = max(Turn(**side.ask(go)).rate for _ in range(3))
+                turns = [Turn(**side.ask(go)) for _ in range(3)]
         except Failed as why:
             print(f"notice: the limit `{name}` is unknown: {why}", file=sys.stderr)
+            continue
+        if settings.device == "cpu" and all(turn.cpu_rate for turn in turns):
+            found[name, threads] = threads * max(turn.cpu_rate for turn in turns)
+        else:
+            found[name, threads] = max(turn.rate for turn in turns)
     return found

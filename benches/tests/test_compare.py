@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import machine
 import pytest
 import report
 from measure import Pair, Turn, agreement, judge
@@ -120,3 +121,8 @@ def test_the_tables_name_rows_and_files_that_exist():
         p.stem for p in (BENCHES / "opponents").glob("*.py")
     } | {"elenchus"}
     assert len(WORDS) == len(set(WORDS)) == 64
+
+
+def test_this_machine_is_described():
+    assert " cores, " in machine.describe()
+    assert machine.cpu_ticks("self") is None or machine.Others([]).busy() >= 0
