@@ -80,8 +80,8 @@ def size_of(video):
 class Task:
     """A command of elenchus, run with an own memo and journal."""
 
-    def __init__(self, name, words, video, fresh):
-        self.name, self.words, self.video, self.fresh = name, words, video, fresh
+    def __init__(self, name, words, video):
+        self.name, self.words, self.video = name, words, video
 
     def ours(self, asked, folder):
         """(seconds of the process, the work of its run)."""
@@ -174,16 +174,15 @@ def main():
     long = long_video(asked.minutes, asked.work)
     settings = run.Settings(side=[], python=asked.python, work=asked.work, real=None, sound=None)
     rates = run.limits(settings, asked.threads)
-    load = machine.Others([])
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         ask = ["run", "examples/video_qa.yaml", "-i", f"video={DAYS[0]}", "-i"]
         tasks = [
-            Task("first question", [*ask, f"question={FIRST}"], DAYS[0], True),
-            Task("new question", [*ask, f"question={SECOND}"], DAYS[0], False),
+            Task("first question", [*ask, f"question={FIRST}"], DAYS[0]),
+            Task("new question", [*ask, f"question={SECOND}"], DAYS[0]),
         ]
         log = ["run", "examples/video_log.yaml", "-i", f"video={long}"]
-        indexed = Task(f"{asked.minutes:g} minutes indexed", log, long, True)
+        indexed = Task(f"{asked.minutes:g} minutes indexed", log, long)
         rows = []
         for number, group in enumerate((tasks, [indexed])):
             own = folder / f"group{number}"
@@ -199,7 +198,6 @@ def main():
     print(f"| {' | '.join(names)} |\n|{' --- |' * len(names)}")
     for row in rows:
         print(f"| {' | '.join(row)} |")
-    del load
 
 
 if __name__ == "__main__":

@@ -32,9 +32,7 @@ impl Texts {
     }
 
     fn embed(&mut self, texts: Vec<String>) -> Outcome<Vec<Vec<f32>>> {
-        let job = |text: String| {
-            (Request::Embed(EmbedRequest::new(Item::Text(text.clone()))), vec![Input::Text(text)])
-        };
+        let job = |text: String| (Request::Embed(EmbedRequest::new(Item::Text(text.clone()))), vec![Input::Text(text)]);
         vectors(self.model.answer(texts.into_iter().map(job).collect())?)
     }
 }
