@@ -47,9 +47,11 @@ impl Loaded {
         let checkpoint = Checkpoint::open(Path::new(word(asked, "path")?)).map_err(said)?;
         let device = device::open(asked["device"].as_str().unwrap_or("cpu")).map_err(said)?;
         let stored: Option<DType> = checkpoint.stored_dtype().map_err(said)?;
-        let dtype = device::dtype(asked["dtype"].as_str(), stored, &device).map_err(said)?;
+        let (dtype, precision) = device::dtype(asked["dtype"].as_str(), stored, &device).map_err(said)?;
         let family = models::family(asked["family"].as_str(), &checkpoint.config).map_err(said)?;
-        Ok(Loaded((family.load)(&checkpoint, &ModelOptions::new(device, dtype)).map_err(said)?))
+        family.computes_in(precision).map_err(said)?;
+        let options = ModelOptions { precision, ..ModelOptions::new(device, dtype) };
+        Ok(Loaded((family.load)(&checkpoint, &options).map_err(said)?))
     }
 
     /// The replies to requests that the model gets in one call.

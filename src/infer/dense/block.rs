@@ -59,16 +59,18 @@ pub struct DenseBlock {
     place: NormPlace,
 }
 
-/// The rows that a thread takes at once. Their activations should stay in its cache, and the weights are read once for
-/// all of them.
-const ROWS: usize = 96;
+/// The most rows that a thread takes at once. Their activations should stay in its cache, and the weights are read once
+/// for all of them.
+const ROWS: usize = 198;
 /// The products compute so many rows together.
 const TOGETHER: usize = 6;
 
-/// The rows of one piece of work: a share for each thread, but not too few for a product.
+/// The rows of one piece of work: an equal share for each thread, but not too few for a product. Shares above [`ROWS`]
+/// are cut into equal pieces, so that no last piece reads all weights for few rows.
 pub(super) fn share(rows: usize) -> usize {
-    let each = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(TOGETHER);
-    each.clamp(4 * TOGETHER, ROWS)
+    let each = rows.div_ceil(rayon::current_num_threads());
+    let each = each.div_ceil(each.div_ceil(ROWS).max(1));
+    each.next_multiple_of(TOGETHER).max(4 * TOGETHER)
 }
 
 /// The buffers of a thread, taken while in use.
@@ -174,6 +176,11 @@ struct Buffers {
 
 /// The most numbers that a buffer keeps for the next input: 64 MB.
 const KEPT: usize = 1 << 24;
+/// The numbers of the states and buffers of the inputs that pass through all blocks together: 8 MB, a share of a usual
+/// last-level cache.
+const CACHED: usize = 1 << 21;
+/// The least rows of a thread that are worth reading the weights for.
+const WORTH: usize = 96;
 
 /// The blocks of a network, in order.
 pub enum Stack<B> {
@@ -224,10 +231,15 @@ impl DenseBlocks {
         let mut states = with_values(x, |x| Ok(x.to_vec()))?;
         let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         let buffers = &mut *buffers;
+        // states, queries, keys, values and the result of attention are alive at once
+        let rows = (CACHED / (5 * width).max(1)).max(WORTH * rayon::current_num_threads());
+        let group = (rows / t.max(1)).max(1) * t * width;
         // on a thread of the pool, so that each part begins without a message to it
-        if !states.is_empty() {
-            rayon::scope(|_| self.blocks.iter().for_each(|block| block.apply(&mut states, t, sees, buffers)));
-        }
+        rayon::scope(|_| {
+            for states in states.chunks_mut(group.max(1)) {
+                self.blocks.iter().for_each(|block| block.apply(states, t, sees, buffers));
+            }
+        });
         if buffers.joined.len() > KEPT {
             *buffers = Buffers::default();
         }
