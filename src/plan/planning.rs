@@ -335,6 +335,7 @@ impl Planning<'_> {
         // the agents of the cast come first, and then those whose models come with the program
         let own = self.cast.agents.values().map(|bound| bound.name.clone());
         let mut others: Vec<String> = self.library.names(Resource::Agent).into_iter().take(MAX_AGENTS).collect();
+        others.sort();
         others.sort_by_key(|name| !name.starts_with("starter-"));
         own.chain(others).find(|name| answers(name).is_some())
     }
