@@ -47,8 +47,8 @@ impl Agent for MediaAgent {
 
     async fn ask(&self, request: Request, _asking: CallContext) -> Result<Reply, Fault> {
         match request {
-            Request::Frames(FramesRequest { video, sampling }) => {
-                Ok(Reply::Frames(self.store.sample(&video, &sampling).await?))
+            Request::Frames(FramesRequest { video, sampling, distinct }) => {
+                Ok(Reply::Frames(self.store.sample(&video, &sampling, distinct).await?))
             }
             other => {
                 Err(Fault::failed(format!("the media agent samples videos; it cannot answer `{:?}`", other.kind())))

@@ -11,6 +11,8 @@ pub enum Range {
     NotNegative,
     /// 0 to 1.
     Share,
+    /// More than 0, at most 1.
+    PositiveShare,
     /// A factor: 0.001 to 1000.
     Factor,
     /// A penalty: -2 to 2.
@@ -25,6 +27,7 @@ impl Range {
         match self {
             Range::NotNegative => number >= 0.0,
             Range::Share => (0.0..=1.0).contains(&number),
+            Range::PositiveShare => number > 0.0 && number <= 1.0,
             Range::Factor => (1e-3..=1e3).contains(&number),
             Range::Penalty => (-2.0..=2.0).contains(&number),
             Range::WholeFrom(least) => number.fract() == 0.0 && (f64::from(least)..=1e9).contains(&number),
@@ -36,6 +39,7 @@ impl Range {
         match self {
             Range::NotNegative => "0 or more".into(),
             Range::Share => "0 to 1".into(),
+            Range::PositiveShare => "more than 0, at most 1".into(),
             Range::Factor => "0.001 to 1000".into(),
             Range::Penalty => "-2 to 2".into(),
             Range::WholeFrom(least) => format!("a whole number, {least} or more"),
@@ -47,6 +51,7 @@ impl Range {
         match self {
             Range::NotNegative => json_schema!({ "type": "number", "minimum": 0 }),
             Range::Share => json_schema!({ "type": "number", "minimum": 0, "maximum": 1 }),
+            Range::PositiveShare => json_schema!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1 }),
             Range::Factor => json_schema!({ "type": "number", "minimum": 1e-3, "maximum": 1e3 }),
             Range::Penalty => json_schema!({ "type": "number", "minimum": -2, "maximum": 2 }),
             Range::WholeFrom(least) => json_schema!({ "type": "integer", "minimum": least, "maximum": 1e9 }),

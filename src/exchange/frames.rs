@@ -13,6 +13,17 @@ pub struct FramesRequest {
     pub video: Arc<Media>,
     /// The frames that become moments.
     pub sampling: Sampling,
+    /// The least difference (more than 0, at most 1) of a selected frame from the last kept one; a frame below it is
+    /// skipped. All are kept if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distinct: Option<f64>,
+}
+
+impl FramesRequest {
+    /// A request that keeps every selected frame.
+    pub fn new(video: Arc<Media>, sampling: Sampling) -> FramesRequest {
+        FramesRequest { video, sampling, distinct: None }
+    }
 }
 
 /// Selects the frames of a video that become moments.

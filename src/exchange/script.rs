@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn frames() -> Request {
-        Request::Frames(FramesRequest { video: media(), sampling: Sampling::Every(1.0) })
+        Request::Frames(FramesRequest::new(media(), Sampling::Every(1.0)))
     }
 
     fn embed() -> Request {

@@ -58,7 +58,7 @@ fn one_of_each(path: &str) -> Vec<(Request, Reply)> {
     let say = SayRequest::new(messages);
     let look =
         LookRequest { images: vec![what.clone()], video: true, prompt: "Where?".into(), decoding: Decoding::default() };
-    let frames = FramesRequest { video: medium(path), sampling: Sampling::Every(0.1) };
+    let frames = FramesRequest::new(medium(path), Sampling::Every(0.1));
     let among_lines =
         Searched::Lines(vec![GivenLine { text: "keys".into(), start_s: Some(1.0), end_s: None, vectors: Vec::new() }]);
     let (vectors, filter) = (vec![RoleVector { role: "words".into(), vector: vec![1.0] }], LineFilter::default());
@@ -103,6 +103,17 @@ fn every_kind_survives_serialisation() {
         assert_eq!(serde_json::from_str::<Reply>(&json).expect("and come back"), reply);
         assert_eq!(request.fits(&reply), Ok(()));
     }
+}
+
+/// Memo keys and transcripts of earlier versions stay valid.
+#[test]
+fn a_request_for_all_frames_does_not_mention_distinct() {
+    let asked = FramesRequest::new(medium("day.mp4"), Sampling::Every(1.0));
+    let json = serde_json::to_string(&asked).expect("JSON");
+    assert!(json.ends_with(r#""sampling":{"every":1.0}}"#), "{json}");
+    assert_eq!(serde_json::from_str::<FramesRequest>(&json).expect("read"), asked);
+    let distinct = serde_json::to_string(&FramesRequest { distinct: Some(0.02), ..asked }).expect("JSON");
+    assert!(distinct.ends_with(r#""sampling":{"every":1.0},"distinct":0.02}"#), "{distinct}");
 }
 
 #[test]

@@ -79,13 +79,15 @@ pub(crate) struct FrameDecoder {
 }
 
 impl FrameDecoder {
-    /// Starts decoding at the keyframe `margin_s` before the first wanted frame, or (`None`) at the start.
+    /// Starts decoding at the keyframe `margin_s` before the first wanted frame, or (`None`) at the start. With `size`, each
+    /// frame is reduced to it by the mean of areas.
     pub(super) async fn start(
         path: &Path,
         shown: &str,
         picture: &VideoStream,
         wanted: FrameSelection,
         margin_s: Option<f64>,
+        size: Option<(u32, u32)>,
     ) -> Result<FrameDecoder, MediaError> {
         let tools = ffmpeg::tools().await?;
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
@@ -97,8 +99,9 @@ impl FrameDecoder {
             arguments.push(format!("{:.6}", seconds(first) - margin).into());
         }
         arguments.extend(ffmpeg::input(path));
-        let (width, height) = (picture.width, picture.height);
-        let chain = format!("select='{}',scale={width}:{height},format=rgb24,showinfo", wanted.expression());
+        let (width, height) = size.unwrap_or((picture.width, picture.height));
+        let how = if size.is_some() { ":flags=area" } else { "" };
+        let chain = format!("select='{}',scale={width}:{height}{how},format=rgb24,showinfo", wanted.expression());
         arguments.extend(["-map".into(), format!("0:{}", picture.index).into(), "-vf".into(), chain.into()]);
         arguments.extend(tools.passthrough().map(OsString::from));
         arguments.extend(words("-filter_threads 1 -f rawvideo -pix_fmt rgb24 pipe:1"));

@@ -82,6 +82,8 @@ pub(crate) struct MediumDecoder {
     waiting: Mutex<BTreeMap<i64, Waiting>>,
     decoder: tokio::sync::Mutex<Option<FrameDecoder>>,
     sound: tokio::sync::Mutex<Option<SoundDecoder>>,
+    /// The size of the decoded frames; that of the video if absent.
+    size: Option<(u32, u32)>,
     /// Decoders started so far, for the log and the tests.
     started: AtomicUsize,
 }
@@ -123,7 +125,18 @@ impl MediumDecoder {
             waiting: Mutex::default(),
             decoder: tokio::sync::Mutex::default(),
             sound: tokio::sync::Mutex::default(),
+            size: None,
             started: AtomicUsize::new(0),
+        }
+    }
+
+    /// A second decoder of the same medium, whose frames are reduced to `size`.
+    pub(super) fn reduced(&self, size: (u32, u32)) -> MediumDecoder {
+        MediumDecoder {
+            path: self.path.clone(),
+            probe: OnceCell::new_with(self.probe.get().cloned()),
+            size: Some(size),
+            ..MediumDecoder::new(self.media.clone(), None)
         }
     }
 
@@ -278,7 +291,7 @@ impl MediumDecoder {
                 ?margin,
                 "a frame decoder starts"
             );
-            *slot = Some(FrameDecoder::start(&path, &self.media.path, picture, wanted, margin).await?);
+            *slot = Some(FrameDecoder::start(&path, &self.media.path, picture, wanted, margin, self.size).await?);
             if self.decode_to(slot, goal, cache).await? {
                 return Ok(());
             }

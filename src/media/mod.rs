@@ -8,6 +8,7 @@
 
 mod cache;
 mod clip;
+mod distinct;
 mod error;
 mod ffmpeg;
 mod frames;

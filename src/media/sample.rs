@@ -6,7 +6,7 @@
 //! keyframes are reached by seeking (0.15 s each, at any position).
 
 use super::{
-    MediaError, MediaFault,
+    MediaError, MediaFault, distinct,
     medium::MediumDecoder,
     packets::{Chooser, Packet, Reorder, frames, packets, scene_scores},
     probe::{Probe, VideoStream},
@@ -30,11 +30,15 @@ pub(crate) struct Survey {
 /// with the medium. Fails if the medium lacks video or the requested frames.
 pub async fn sample(media: &Arc<Media>, sampling: &Sampling) -> Result<Vec<Moment>, MediaError> {
     let decoder = MediumDecoder::new(media.clone(), None);
-    survey(&decoder, sampling).await.map(|(moments, _)| moments)
+    survey(&decoder, sampling, None).await.map(|(moments, _)| moments)
 }
 
 /// Like [`sample`], with the facts that a decoder needs.
-pub(crate) async fn survey(decoder: &MediumDecoder, sampling: &Sampling) -> Result<(Vec<Moment>, Survey), MediaError> {
+pub(crate) async fn survey(
+    decoder: &MediumDecoder,
+    sampling: &Sampling,
+    distinct: Option<f64>,
+) -> Result<(Vec<Moment>, Survey), MediaError> {
     let media = decoder.media();
     if !media.has_video {
         return Err(MediaError::new(MediaFault::NotInIt, &media.path, "has no video stream"));
@@ -56,8 +60,11 @@ pub(crate) async fn survey(decoder: &MediumDecoder, sampling: &Sampling) -> Resu
         gather = Gather::new(check(sampling, &media.path)?);
         gather.frames(path, &media.path, picture).await?;
     }
-    let survey = gather.finish(media, picture)?;
-    Ok((moments(media, picture, &survey.1, survey.0), survey.1))
+    let (end, mut survey) = gather.finish(media, picture)?;
+    if let Some(least) = distinct {
+        survey.chosen = distinct::keep(decoder, survey.chosen, survey.key_gap, least).await?;
+    }
+    Ok((moments(media, picture, &survey, end), survey))
 }
 
 /// Refuses invalid sampling parameters.

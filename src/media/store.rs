@@ -150,10 +150,16 @@ impl MediaStore {
         Ok(samples)
     }
 
-    /// Like [`super::sample()`], and expects requests for the selected frames: the decoder then skips all others.
-    pub async fn sample(&self, media: &Arc<Media>, sampling: &Sampling) -> Result<Vec<Moment>, MediaError> {
+    /// Like [`super::sample()`], and expects requests for the selected frames: the decoder then skips all others. With
+    /// `distinct`, a frame that differs less than this from the last kept one is skipped, and the kept moment lasts on.
+    pub async fn sample(
+        &self,
+        media: &Arc<Media>,
+        sampling: &Sampling,
+        distinct: Option<f64>,
+    ) -> Result<Vec<Moment>, MediaError> {
         let decoder = self.decoder(media);
-        let (moments, found) = survey(&decoder, sampling).await?;
+        let (moments, found) = survey(&decoder, sampling, distinct).await?;
         let moments = shown(moments, media);
         let times = match media.withheld.is_empty() {
             true => found.chosen,

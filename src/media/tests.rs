@@ -48,7 +48,7 @@ const X264: &str = "-c:v libx264 -preset ultrafast -bf 2 -g 50 -crf 12";
 async fn shown(path: &Path, sampling: Sampling) -> Vec<(f64, u32)> {
     let media = open_path(path).await.unwrap();
     let store = MediaStore::new(MediaLimits::default());
-    let moments = store.sample(&media, &sampling).await.unwrap();
+    let moments = store.sample(&media, &sampling, None).await.unwrap();
     in_order(&moments, &media);
     let mut seen = Vec::new();
     for moment in &moments {
@@ -104,7 +104,7 @@ async fn containers_keep_their_own_time() {
         assert!((media.start.seconds() - start).abs() < 1e-6, "{name}: {:?}", media.start);
         assert!((media.end.seconds() - start - 6.0).abs() < 0.05, "{name}: {:?}", media.end);
         let store = MediaStore::new(MediaLimits::default());
-        let moments = store.sample(&media, &Sampling::Every(1.0)).await.unwrap();
+        let moments = store.sample(&media, &Sampling::Every(1.0), None).await.unwrap();
         in_order(&moments, &media);
         assert_eq!(moments[0].start.base, TimeBase { num: base.0, den: base.1 }, "{name}");
         // the last one first: the decoder has to go back
@@ -167,7 +167,7 @@ async fn frames_are_upright() {
     };
     let media = open_path(&make(&folder, "turned.mp4", turned)).await.unwrap();
     let store = MediaStore::new(MediaLimits::default());
-    let moments = store.sample(&media, &Sampling::Times(vec![1.0])).await.unwrap();
+    let moments = store.sample(&media, &Sampling::Times(vec![1.0]), None).await.unwrap();
     let frame = store.frame(&moments[0]).await.unwrap();
     assert_eq!(frame.dimensions(), (32, 96));
     // turned to the left: the columns are rows, from the bottom up, in the left half
@@ -211,7 +211,7 @@ async fn frames_requested_together_are_decoded_in_one_pass() {
     let media = open_path(&clip).await.unwrap();
     // room for one frame only, so that the requests cannot rely on the cache
     let store = Arc::new(MediaStore::new(MediaLimits { cache_bytes: 10_000, ..MediaLimits::default() }));
-    let moments = store.sample(&media, &Sampling::Every(0.5)).await.unwrap();
+    let moments = store.sample(&media, &Sampling::Every(0.5), None).await.unwrap();
     let mut asked: Vec<usize> = (0..moments.len()).chain(0..moments.len()).collect();
     asked.sort_by_key(|n| n * 7919 % 31);
     let asking: Vec<_> = asked
@@ -477,7 +477,7 @@ async fn real_clips_have_their_own_times() {
             continue;
         }
         let store = MediaStore::new(MediaLimits::default());
-        let moments = store.sample(&media, &Sampling::Every(10.0)).await.unwrap();
+        let moments = store.sample(&media, &Sampling::Every(10.0), None).await.unwrap();
         for moment in moments.iter().rev().take(2) {
             let frame = store.frame(moment).await.unwrap();
             let Time { ticks, base } = moment.start;
@@ -522,7 +522,7 @@ async fn the_last_wanted_frame_does_not_wait_for_the_rest() {
         held.recv().ok();
     });
     let wanted = FrameSelection::These(moments[..3].iter().map(|moment| moment.start.ticks).collect());
-    let mut decoder = FrameDecoder::start(&endless, "endless.ts", &picture, wanted, None).await.unwrap();
+    let mut decoder = FrameDecoder::start(&endless, "endless.ts", &picture, wanted, None, None).await.unwrap();
     for expected in [0, 25, 50] {
         let next = tokio::time::timeout(std::time::Duration::from_secs(40), decoder.next()).await;
         let (_, image) = next.expect("a frame is not held back").unwrap().unwrap();

@@ -84,6 +84,8 @@ schemas! {
     NotNegative => or_template(Range::NotNegative.schema());
     /// [`Range::Share`]
     Share => or_template(Range::Share.schema());
+    /// [`Range::PositiveShare`]
+    PositiveShare => or_template(Range::PositiveShare.schema());
     /// [`Range::WholeFrom`] 0
     WholeFrom0 => or_template(Range::WholeFrom(0).schema());
     /// [`Range::WholeFrom`] 1

@@ -139,9 +139,11 @@ impl Page<'_> {
             None if schema["pattern"] == "\\{\\{" => "template".to_owned(),
             None => kinds,
         };
-        match (schema["minimum"].as_f64(), schema["maximum"].as_f64()) {
-            (Some(least), Some(most)) if most < 1e8 => format!("{kinds}, {least} to {most}"),
-            (Some(least), _) => format!("{kinds}, {least} or more"),
+        let bound = |key: &str| schema[key].as_f64();
+        match (bound("minimum"), bound("exclusiveMinimum"), bound("maximum")) {
+            (Some(least), _, Some(most)) if most < 1e8 => format!("{kinds}, {least} to {most}"),
+            (Some(least), ..) => format!("{kinds}, {least} or more"),
+            (None, Some(below), Some(most)) => format!("{kinds}, more than {below}, at most {most}"),
             _ => kinds,
         }
     }

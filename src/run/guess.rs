@@ -166,7 +166,8 @@ fn heard(asked: &HearRequest, chars: f64) -> Vec<ScriptSegment> {
     (0..count).map(segment).collect()
 }
 
-/// The moments of a video that cannot be sampled quickly.
+/// The moments of a video that cannot be sampled quickly. As many as without `distinct`, because nothing tells how much of
+/// an unseen video is still.
 fn frames(asked: &FramesRequest) -> ScriptReply {
     let length = (asked.video.end.seconds() - asked.video.start.seconds()).max(0.0);
     let count = |each: f64| ScriptReply::Count((length / each).ceil().clamp(1.0, 100_000.0) as usize);
@@ -179,7 +180,8 @@ fn frames(asked: &FramesRequest) -> ScriptReply {
 
 /// True if a request's reply can be had without a model and without decoding a video.
 pub fn is_cheap(request: &Request) -> bool {
-    matches!(request, Request::Frames(FramesRequest { sampling, .. }) if !matches!(sampling, Sampling::Scenes(_)))
+    let Request::Frames(FramesRequest { sampling, distinct, .. }) = request else { return false };
+    !matches!(sampling, Sampling::Scenes(_)) && distinct.is_none()
 }
 
 #[cfg(test)]
@@ -256,7 +258,7 @@ mod tests {
         };
         let Reply::Hear(speech) = check(Request::Hear(hear)) else { panic!("not speech") };
         assert_eq!((speech.len(), speech[0].text.len()), (12, 59));
-        let frames = |sampling| check(Request::Frames(FramesRequest { video: audio.clone(), sampling }));
+        let frames = |sampling| check(Request::Frames(FramesRequest::new(audio.clone(), sampling)));
         let Reply::Frames(moments) = frames(Sampling::Scenes(0.4)) else { panic!("no moments") };
         assert_eq!(moments.len(), 6);
         let Reply::Frames(moments) = frames(Sampling::Every(0.5)) else { panic!("no moments") };

@@ -222,7 +222,7 @@ impl Session {
     ) -> Result<Vec<Moment>, Fault> {
         let roster = self.load(loading).await?;
         let Some(agent) = roster.agents.get(MediaAgent::NAME) else { return Ok(Vec::new()) };
-        let request = Request::Frames(FramesRequest { video: video.clone(), sampling: Sampling::Every(EVERY_S) });
+        let request = Request::Frames(FramesRequest::new(video.clone(), Sampling::Every(EVERY_S)));
         let known = known(&**agent, std::slice::from_ref(&request), tools).await.remove(0);
         let reply = match known {
             Some(reply) => request.in_own_terms(reply),

@@ -1,8 +1,8 @@
 //! `frames`: samples a video into moments. The media agent, which every run has, answers it.
 
-use super::{found, misfit, replies};
+use super::{decoding::number, found, misfit, replies};
 use crate::{
-    dialogue::{Data, Expr, SPAN_USAGE, Span, TextExpr, written},
+    dialogue::{Data, Expr, NumberExpr, SPAN_USAGE, Span, TextExpr, written},
     exchange::{FramesRequest, Reply, Request, Sampling},
     plan::{Answered, Ask, Formula, Planned, Planning, Range, Step, StepError, Turn, Typing, Verb},
     prompt::Scope,
@@ -14,6 +14,8 @@ use std::sync::Arc;
 const MEDIA: &str = "media";
 /// The score of ffmpeg above which a new scene starts, if the step does not set it.
 const SCENE: f64 = 0.3;
+/// The setting that skips near-duplicates, with its range.
+const DISTINCT: (&str, Range) = ("distinct", Range::PositiveShare);
 
 written! { "`frames`",
     /// Moments of a video: one of `every` and `at`.
@@ -28,7 +30,11 @@ written! { "`frames`",
         pub at: Option<Expr>,
         /// For `scenes`: the score (0 to 1) above which a new scene starts; 0.3 if absent.
         #[schemars(with = "Option<crate::plan::range::Share>")]
-        pub threshold: Option<crate::dialogue::NumberExpr>,
+        pub threshold: Option<NumberExpr>,
+        /// Skip a frame that differs less than this from the last kept one, which then lasts on: 0.02 skips still pictures. The
+        /// difference is that of the part, of 8 × 8 parts of the picture, that changed most: the mean change of its colours, 0 to 1.
+        #[schemars(with = "Option<crate::plan::range::PositiveShare>")]
+        pub distinct: Option<NumberExpr>,
     }
 }
 
@@ -50,7 +56,18 @@ impl Verb for Frames {
                 None
             }
         };
-        Some(Arc::new(FramesStep { video: video?, which: which? }))
+        if let (Some(NumberExpr(at)), Some(Which::Times(_))) = (&self.distinct, &which) {
+            let message =
+                "found `distinct` beside given times, expected it beside `every`, keyframes or scenes".to_owned();
+            planning.problem(
+                "too-many",
+                at.0.pos,
+                message,
+                Some("each given time becomes a moment; leave `distinct` out".into()),
+            );
+        }
+        let distinct = number(&self.distinct, DISTINCT.0, DISTINCT.1, planning);
+        Some(Arc::new(FramesStep { video: video?, which: which?, distinct: distinct? }))
     }
 }
 
@@ -92,6 +109,7 @@ impl Frames {
 struct FramesStep {
     video: Formula,
     which: Which,
+    distinct: Option<Formula>,
 }
 
 #[derive(Debug)]
@@ -112,6 +130,9 @@ impl FramesStep {
     /// The type of its value.
     fn ty(&self, typing: &mut Typing<'_>) -> Type {
         typing.expect(&self.video, &[Type::Video], "`video`");
+        if let Some(distinct) = &self.distinct {
+            typing.expect_or_nothing(distinct, &[Type::Number], "`distinct`");
+        }
         match &self.which {
             Which::Fixed(_) => Type::Any,
             Which::Every(formula) => typing.expect(formula, &[Type::Number, Type::Text], "`every`"),
@@ -123,6 +144,19 @@ impl FramesStep {
 }
 
 impl FramesStep {
+    /// The least difference of a frame; `None` also if the template gives nothing.
+    fn distinct(&self, scope: &Scope) -> Result<Option<f64>, StepError> {
+        let Some(formula) = &self.distinct else { return Ok(None) };
+        match formula.eval(scope)? {
+            Value::Nothing => Ok(None),
+            Value::Number(number) if DISTINCT.1.holds(number) => Ok(Some(number)),
+            other => {
+                let (name, expected) = (DISTINCT.0, DISTINCT.1.expected());
+                Err(StepError(format!("found {} for `{name}`, expected {expected}", crate::prompt::show(&other))))
+            }
+        }
+    }
+
     fn sampling(&self, scope: &Scope) -> Result<Sampling, StepError> {
         let number = |value: &Value, what: &str| match value {
             Value::Number(number) if number.is_finite() && *number >= 0.0 => Ok(*number),
@@ -165,7 +199,8 @@ impl Step for FramesStep {
             Value::Video(video) => video,
             other => return Err(StepError(format!("found {} for `video`, expected a video", found(&other)))),
         };
-        let request = Request::Frames(FramesRequest { video, sampling: self.sampling(scope)? });
+        let (sampling, distinct) = (self.sampling(scope)?, self.distinct(scope)?);
+        let request = Request::Frames(FramesRequest { video, sampling, distinct });
         Ok(Turn::Ask(vec![Ask { role: MEDIA.into(), request, sample: 0 }]))
     }
 }

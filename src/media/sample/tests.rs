@@ -19,7 +19,7 @@ async fn cut(folder: &TempDir, name: &str, bytes: &[u8], length: usize, sampling
             Sampling::Times(_) => Sampling::Times(vec![0.0, media.end.seconds() - 0.01]),
             other => other.clone(),
         };
-        let moments = store.sample(&media, &sampling).await.unwrap_or_else(|e| panic!("{name} at {length}: {e}"));
+        let moments = store.sample(&media, &sampling, None).await.unwrap_or_else(|e| panic!("{name} at {length}: {e}"));
         let last = moments.len().saturating_sub(3);
         for moment in moments.iter().take(1).chain(&moments[last..]) {
             let frame = store.frame(moment).await;
