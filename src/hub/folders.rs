@@ -87,6 +87,11 @@ impl Folders {
         self.cache.join("media")
     }
 
+    /// The folder of decoded sound, whose files have no name and go with their process.
+    pub fn sounds(&self) -> PathBuf {
+        self.cache.join("sounds")
+    }
+
     /// Digests of files, cached in the cache folder.
     pub fn digests(&self) -> Digests {
         Digests::at(self.cache.join("digests"))

@@ -11,6 +11,7 @@ use super::{
     probe::{Probe, VideoStream, probe},
     remote,
     sound::SoundDecoder,
+    spool::Spool,
 };
 use crate::{
     files,
@@ -39,6 +40,10 @@ const USUAL_FPS: f64 = 30.0;
 /// How far before the frame a seek aims, in order of the tries. Containers seek by decoding time, and some land too
 /// late.
 const MARGINS_S: [Option<f64>; 3] = [Some(0.5), Some(10.0), None];
+
+/// Maximum number of rates at which the sound of one medium is decoded at the same time. Speech models hear 16 kHz and sound
+/// models 48 kHz. Each rate has a decoding of its own, because its samples must be those of ffmpeg's resampler.
+const MAX_RATES: usize = 2;
 
 /// The path of the bytes of `media`. The folder `fetched` contains downloaded media.
 fn locate(media: &Media, fetched: Option<&Path>) -> PathBuf {
@@ -81,7 +86,10 @@ pub(crate) struct MediumDecoder {
     plan: Mutex<Option<Arc<DecodePlan>>>,
     waiting: Mutex<BTreeMap<i64, Waiting>>,
     decoder: tokio::sync::Mutex<Option<FrameDecoder>>,
-    sound: tokio::sync::Mutex<Option<SoundDecoder>>,
+    /// The decoders of sound, one for each rate in use; the most recently used last.
+    sound: tokio::sync::Mutex<Vec<SoundDecoder>>,
+    /// The folder for decoded sound that does not fit in memory.
+    sounds: Option<PathBuf>,
     /// The size of the decoded frames; that of the video if absent.
     size: Option<(u32, u32)>,
     /// Decoders started so far, for the log and the tests.
@@ -125,9 +133,15 @@ impl MediumDecoder {
             waiting: Mutex::default(),
             decoder: tokio::sync::Mutex::default(),
             sound: tokio::sync::Mutex::default(),
+            sounds: None,
             size: None,
             started: AtomicUsize::new(0),
         }
+    }
+
+    /// The same medium, which may keep decoded sound in this folder.
+    pub(super) fn with_sounds(self, folder: Option<&Path>) -> MediumDecoder {
+        MediumDecoder { sounds: folder.map(Path::to_owned), ..self }
     }
 
     /// A second decoder of the same medium, whose frames are reduced to `size`.
@@ -179,7 +193,7 @@ impl MediumDecoder {
         lock(&self.plan).is_some()
     }
 
-    /// The number of started frame decoders.
+    /// The number of started decoders.
     #[cfg(test)]
     pub(crate) fn started(&self) -> usize {
         self.started.load(Ordering::Relaxed)
@@ -343,12 +357,22 @@ impl MediumDecoder {
     pub(super) async fn samples(&self, from: i64, to: i64, rate_hz: u32) -> Result<Vec<f32>, MediaError> {
         let none = || MediaError::new(MediaFault::NotInIt, &self.media.path, "has no sound");
         let sound = self.probe().await?.sound.as_ref().ok_or_else(none)?;
-        let mut slot = self.sound.lock().await;
-        let running = slot.take_if(|decoder| decoder.rate_hz == rate_hz && decoder.will_give(from));
-        let decoder = match running {
-            Some(decoder) => slot.insert(decoder),
-            None => slot.insert(SoundDecoder::start(&self.path, &self.media.path, sound, rate_hz)?),
+        let mut decoders = self.sound.lock().await;
+        let place = decoders.iter().position(|decoder| decoder.rate_hz == rate_hz);
+        let known = place.map(|place| decoders.remove(place)).filter(|decoder| decoder.will_give(from));
+        let decoder = match known {
+            Some(decoder) => decoder,
+            None => {
+                let started = self.started.fetch_add(1, Ordering::Relaxed) + 1;
+                tracing::debug!(medium = self.media.path, started, rate_hz, "a sound decoder starts");
+                let spool = Spool::Empty(self.sounds.clone());
+                SoundDecoder::start(&self.path, &self.media.path, sound, rate_hz, spool)?
+            }
         };
-        decoder.read(from, to).await
+        if decoders.len() >= MAX_RATES {
+            decoders.remove(0);
+        }
+        decoders.push(decoder);
+        decoders.last_mut().expect("it was just added: this is a bug").read(from, to).await
     }
 }

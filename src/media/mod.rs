@@ -23,6 +23,7 @@ mod remote;
 mod sample;
 mod sniff;
 mod sound;
+mod spool;
 mod still;
 mod store;
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! Sample `i` at rate `r` is the sound at `i / r` seconds of presentation time. Samples before the start of the stream,
 //! in a gap and after its end are silent. The time stamps of its own frame give each sample its position
 //! ([`SamplePositions`]), so the same sound gives the same samples for any start time of the stream. Decoding always
-//! begins at the start of the stream, so that a stretch has the same samples in any order of requests. This is cheap:
-//! sound decodes some hundred times faster than it plays.
+//! begins at the start of the stream, so that a stretch has the same samples in any order of requests. The last minutes are
+//! kept in memory and all before in a file ([`Spool`]), so that later readers decode nothing.
 //!
 //! Mixing and resampling equal those of Whisper's reference loader (ffmpeg's own, to 16 bits).
 
@@ -13,6 +13,7 @@ use super::{
     pipes::Pipes,
     positions::{SamplePositions, filter},
     probe::AudioStream,
+    spool::Spool,
 };
 use std::{collections::VecDeque, ffi::OsString, path::Path};
 
@@ -34,8 +35,10 @@ pub(crate) struct SoundDecoder {
     places: SamplePositions,
     /// Bytes of samples whose positions have not arrived.
     bytes: Vec<u8>,
-    /// The decoded samples that are kept.
+    /// The decoded samples that are kept in memory.
     track: Track,
+    /// Those before.
+    spool: Spool,
 }
 
 /// The most recently decoded samples.
@@ -55,15 +58,17 @@ impl Track {
         self.from.saturating_add(self.kept.len() as i64)
     }
 
-    /// Adds samples that begin at position `at`. Fills a gap with silence; an overlap keeps the older samples.
-    fn put(&mut self, at: i64, samples: impl ExactSizeIterator<Item = i16>) {
+    /// Adds samples that begin at position `at`. Fills a gap with silence; an overlap keeps the older samples. A long gap moves
+    /// all samples before it to `spool`.
+    fn put(&mut self, at: i64, samples: impl ExactSizeIterator<Item = i16>, spool: &mut Spool) {
         if self.kept.is_empty() {
             self.from = at;
         }
         let gap = at.saturating_sub(self.end());
         if gap > self.max as i64 {
-            (self.since, self.from) = (self.end(), at);
-            self.kept.clear();
+            let end = self.end();
+            spool.add(self.from, self.kept.drain(..));
+            (self.since, self.from) = (end, at);
         } else if gap > ROUNDING {
             self.kept.extend(std::iter::repeat_n(0, gap as usize));
         }
@@ -81,11 +86,11 @@ impl Track {
         }
     }
 
-    /// Drops the oldest samples beyond the limit.
-    fn trim(&mut self) {
+    /// Moves the oldest samples beyond the limit to `spool`.
+    fn trim(&mut self, spool: &mut Spool) {
         let over = self.kept.len().saturating_sub(self.max);
         if over > 0 {
-            self.kept.drain(..over);
+            spool.add(self.from, self.kept.drain(..over));
             self.from += over as i64;
             self.since = self.from;
         }
@@ -99,6 +104,7 @@ impl SoundDecoder {
         shown: &str,
         sound: &AudioStream,
         rate_hz: u32,
+        spool: Spool,
     ) -> Result<SoundDecoder, MediaError> {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
         let mut arguments = words("-hide_banner -nostdin -nostats -v info -copyts -threads 1");
@@ -112,17 +118,23 @@ impl SoundDecoder {
             places: SamplePositions::new(rate_hz),
             bytes: Vec::new(),
             track: Track { since: i64::MIN, from: 0, kept: VecDeque::new(), max: KEPT_S * rate_hz as usize },
+            spool,
         })
     }
 
     /// True if the samples from grid position `from` on are still available.
     pub(super) fn will_give(&self, from: i64) -> bool {
-        from >= self.track.since
+        from >= self.track.since || self.spool.is_whole()
     }
 
     /// The samples `from..to` of the grid, -1..1. Cancel-safe.
     pub(super) async fn read(&mut self, from: i64, to: i64) -> Result<Vec<f32>, MediaError> {
         let mut samples = vec![0.0; usize::try_from(to.saturating_sub(from)).unwrap_or(0)];
+        if from < self.track.since && self.spool.copy(&mut samples, from).is_err() {
+            self.spool = Spool::Lost;
+            let what = "decoded sound cannot be read back from the cache folder";
+            return Err(MediaError::new(MediaFault::Unreadable, &self.pipes.shown, what));
+        }
         self.track.copy(i64::MIN, &mut samples, from);
         while self.track.kept.is_empty() || self.track.end() < to {
             let places = &mut self.places;
@@ -136,10 +148,11 @@ impl SoundDecoder {
             let mut known = if self.track.kept.is_empty() { i64::MIN } else { self.track.end() };
             while let Some((at, count)) = self.places.next(self.bytes.len() / 2) {
                 let bytes = self.bytes.drain(..count * 2).collect::<Vec<_>>();
-                self.track.put(at, bytes.chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]])));
+                let heard = bytes.chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]]));
+                self.track.put(at, heard, &mut self.spool);
                 self.track.copy(known, &mut samples, from);
                 known = self.track.end();
-                self.track.trim();
+                self.track.trim(&mut self.spool);
             }
         }
         Ok(samples)

@@ -50,6 +50,8 @@ pub struct MediaStore {
     limits: MediaLimits,
     /// The folder of downloaded media.
     fetched: Option<PathBuf>,
+    /// The folder for decoded sound that does not fit in memory.
+    sounds: Option<PathBuf>,
     cache: Mutex<PictureCache>,
     decoders: Mutex<IndexMap<String, Arc<MediumDecoder>>>,
 }
@@ -60,6 +62,7 @@ impl MediaStore {
         MediaStore {
             limits,
             fetched: None,
+            sounds: None,
             cache: Mutex::new(PictureCache::new(limits.cache_bytes, limits.cache_pictures)),
             decoders: Mutex::default(),
         }
@@ -68,6 +71,12 @@ impl MediaStore {
     /// The same store, reading downloaded media from this folder ([`super::Access::fetched`]).
     pub fn with_fetched(self, folder: PathBuf) -> MediaStore {
         MediaStore { fetched: Some(folder), ..self }
+    }
+
+    /// The same store, which keeps decoded sound that does not fit in memory in files of this folder. They have no name and go
+    /// with the process. Without a folder, a long sound is decoded again for each reader.
+    pub fn with_sounds(self, folder: PathBuf) -> MediaStore {
+        MediaStore { sounds: Some(folder), ..self }
     }
 
     /// The frame shown at `moment.start`. For a sampled moment it is the frame with exactly that presentation time.
@@ -183,7 +192,7 @@ impl MediaStore {
         }
     }
 
-    /// The number of frame decoders started for `media`.
+    /// The number of decoders started for `media`.
     #[cfg(test)]
     pub(crate) fn started(&self, media: &Arc<Media>) -> usize {
         self.decoder(media).started()
@@ -200,7 +209,10 @@ impl MediaStore {
         let mut decoders = lock(&self.decoders);
         let decoder = match decoders.shift_remove(&media.digest) {
             Some(decoder) => decoder,
-            None => Arc::new(MediumDecoder::new(media.clone(), self.fetched.as_deref())),
+            None => {
+                let decoder = MediumDecoder::new(media.clone(), self.fetched.as_deref());
+                Arc::new(decoder.with_sounds(self.sounds.as_deref()))
+            }
         };
         decoders.insert(media.digest.clone(), decoder.clone());
         while decoders.len() > self.limits.decoders.max(1) {

@@ -41,7 +41,8 @@ pub struct Listener {
 impl Engine {
     /// An engine with these settings. Nothing is opened or loaded yet.
     pub fn new(settings: Settings) -> Engine {
-        let store = MediaStore::new(MediaLimits::default()).with_fetched(settings.folders.media());
+        let store = MediaStore::new(MediaLimits::default());
+        let store = store.with_fetched(settings.folders.media()).with_sounds(settings.folders.sounds());
         let vectors = VectorStore::at(&settings.folders.vectors());
         let timings = TimingStore::at(&settings.folders.timings());
         let journal = Arc::new(JournalPlace::at(&settings.journal));

@@ -48,6 +48,45 @@ fn compare(name: &str, heard: &[f32], first: i64, expected: &[f32]) {
     assert_eq!(wrong.first(), None, "{name}: {} of {} samples are wrong", wrong.len(), heard.len());
 }
 
+#[tokio::test]
+async fn a_long_sound_is_decoded_once_for_each_rate() {
+    // low rates, because tests are not optimised
+    const RATE_HZ: u32 = 2000;
+    const WINDOW: usize = 30 * RATE_HZ as usize;
+    let folder = TempDir::new().unwrap();
+    // with a gap of seven minutes in it
+    let sound = "-f lavfi -i aevalsrc='0.7*sin(2*PI*(200*t+0.05*t*t))':s=8000:d=700 \
+                 -af asetpts='PTS+if(gt(T,400),420,0)/TB' -c:a flac OUT";
+    let media = open_path(&make(&folder, "a.mkv", sound)).await.unwrap();
+    assert!((media.end.seconds() - 1120.0).abs() < 1.0, "{:?}", media.end);
+    let sounds = folder.path().join("sounds");
+    let windows = async |store: &MediaStore, rate_hz: u32, from: usize| {
+        let mut all = Vec::new();
+        for from in (from..1120 * rate_hz as usize).step_by(WINDOW) {
+            all.extend(store.window(&media, at(0.0), from..from + WINDOW, rate_hz).await.unwrap());
+        }
+        all
+    };
+    let store = MediaStore::new(MediaLimits::default()).with_sounds(sounds.clone());
+    let first = windows(&store, RATE_HZ, 0).await;
+    assert!(first[410 * RATE_HZ as usize..810 * RATE_HZ as usize].iter().all(|sample| *sample == 0.0));
+    assert!(first[900 * RATE_HZ as usize..][..100].iter().any(|sample| *sample != 0.0));
+    assert_eq!(windows(&store, RATE_HZ, 0).await, first);
+    assert_eq!(store.started(&media), 1);
+    // a reader at another rate does not end the first decoding
+    let other = windows(&store, 1000, 0).await;
+    assert_eq!(windows(&store, RATE_HZ, 7).await[..first.len() - 7], first[7..]);
+    assert_eq!(windows(&store, 1000, 0).await, other);
+    assert_eq!(store.started(&media), 2);
+    assert_eq!(std::fs::read_dir(&sounds).unwrap().count(), 0, "its files have no name");
+
+    // without a folder the same samples take a second decoding
+    let store = MediaStore::new(MediaLimits::default());
+    assert_eq!(windows(&store, RATE_HZ, 0).await, first);
+    assert_eq!(windows(&store, RATE_HZ, 0).await, first);
+    assert_eq!(store.started(&media), 2);
+}
+
 #[test]
 fn samples_keep_their_positions() {
     let mut track = Track { since: i64::MIN, from: 0, kept: VecDeque::new(), max: 6 };
@@ -56,15 +95,16 @@ fn samples_keep_their_positions() {
         track.copy(i64::MIN, &mut samples, -2);
         samples.map(|s| (s * 32768.0) as i64)
     };
-    track.put(0, [1, 2].into_iter());
-    track.put(1, [3].into_iter()); // rounding
+    let spool = &mut Spool::Empty(None);
+    track.put(0, [1, 2].into_iter(), spool);
+    track.put(1, [3].into_iter(), spool); // rounding
     assert_eq!(known(&track), [0, 0, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0]);
-    track.put(6, [4].into_iter()); // a gap
-    track.put(3, [9, 9, 9, 9, 5].into_iter()); // an overlap
+    track.put(6, [4].into_iter(), spool); // a gap
+    track.put(3, [9, 9, 9, 9, 5].into_iter(), spool); // an overlap
     assert_eq!(known(&track), [0, 0, 1, 2, 3, 0, 0, 0, 4, 5, 0, 0]);
-    track.trim();
+    track.trim(spool);
     assert_eq!((known(&track), track.since), ([0, 0, 0, 0, 3, 0, 0, 0, 4, 5, 0, 0], 2));
-    track.put(1000, [6].into_iter()); // a gap longer than the kept samples
+    track.put(1000, [6].into_iter(), spool); // a gap longer than the kept samples
     assert_eq!((track.since, track.from, track.end()), (8, 1000, 1001));
 }
 
