@@ -51,6 +51,15 @@ impl Digests {
         blake3::Hash::from_hex(&digest).map_err(io::Error::other)
     }
 
+    /// The digest of [`Digests::file`] if it is cached for the file as it is now. Reads at most a small file.
+    pub fn known(&self, path: &Path) -> Option<blake3::Hash> {
+        let now = stamp(path).ok()?;
+        if now.bytes < WORTH_IT {
+            return self.file(path).ok();
+        }
+        blake3::Hash::from_hex(recall(&self.note(path)?, &now)?).ok()
+    }
+
     /// SHA-256 of the file's bytes, in hexadecimal digits. Blocks like [`Digests::file`].
     pub fn sha256(&self, path: &Path) -> io::Result<String> {
         self.cached(path, "sha256", |mut file| sum(&ring::digest::SHA256, None, &mut file))
@@ -149,7 +158,7 @@ fn inode(_: &Metadata) -> ((u64, u64), Option<SystemTime>) {
 
 impl Stamp {
     /// True if the last change is so old that another change would change the stamp.
-    fn is_settled(&self) -> bool {
+    pub fn is_settled(&self) -> bool {
         self.changed.is_some_and(|time| time.elapsed().is_ok_and(|age| age > STILL_MOVING))
     }
 

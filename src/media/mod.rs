@@ -10,6 +10,7 @@ mod cache;
 mod clip;
 mod distinct;
 mod error;
+mod facts;
 mod ffmpeg;
 mod frames;
 mod jpeg;

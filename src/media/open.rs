@@ -2,12 +2,16 @@
 
 use super::{
     MediaError, MediaFault,
-    probe::{Probe, decodes, measured_end, probe},
+    facts::{self, Facts},
+    probe::{Probe, decodes, describe, measured_end, read},
     remote, sniff,
 };
 use crate::{
     files,
-    hub::{Folders, Network, digest::Digests},
+    hub::{
+        Folders, Network,
+        digest::{Digests, stamp},
+    },
     value::{Media, StatedTime, Time, WallClock},
 };
 use std::{
@@ -60,7 +64,8 @@ impl Access {
 /// Opens the medium at `path` (relative to the working folder): checks the file, checks that a frame decodes, and
 /// computes the digest of its bytes. An error is one line that names the file and the reason.
 ///
-/// Never waits on a FIFO or device and follows no playlist. Ends within ffprobe's time limit plus the time to read the
+/// A file that was opened before and has not changed is known by its digest, and no process starts. Never waits on a FIFO or device and
+/// follows no playlist. Ends within ffprobe's time limit plus the time to read the
 /// file once.
 pub async fn open(path: &str, access: &Access) -> Result<Arc<Media>, MediaError> {
     if path.is_empty() {
@@ -80,12 +85,29 @@ pub(crate) async fn open_local(local: &Path, shown: &str, access: &Access) -> Re
         move || look(&local, &shown)
     };
     let truncated = blocking(look).await?;
-    let probe = probe(local, shown).await.map_err(|error| match truncated {
-        true if error.kind != MediaFault::NoTool => {
-            MediaError::new(MediaFault::Damaged, shown, "is truncated, and no part of it can be read")
+    // An unchanged file is known by the digest of its bytes, so that nothing has to look into it.
+    let known = {
+        let (local, digests) = (local.to_owned(), access.digests.clone());
+        move || {
+            let digest = digests.known(&local)?.to_hex().to_string();
+            facts::recall(&digest, &digests).map(|facts| (digest, facts))
         }
-        _ => error,
-    })?;
+    };
+    if !truncated
+        && let Some((digest, Facts { said, end })) = blocking(known).await
+        && let Ok(probe) = read(said.as_bytes(), shown)
+    {
+        return Ok(medium(shown, (digest, end), &probe, access));
+    }
+    let before = stamp(local).ok();
+    let said = describe(local, shown).await;
+    let probe =
+        said.as_deref().map_err(Clone::clone).and_then(|said| read(said, shown)).map_err(|error| match truncated {
+            true if error.kind != MediaFault::NoTool => {
+                MediaError::new(MediaFault::Damaged, shown, "is truncated, and no part of it can be read")
+            }
+            _ => error,
+        })?;
     if probe.locked {
         return Err(MediaError::new(MediaFault::Locked, shown, "is encrypted; decrypt it first"));
     }
@@ -107,21 +129,36 @@ pub(crate) async fn open_local(local: &Path, shown: &str, access: &Access) -> Re
             MediaError::new(MediaFault::Damaged, shown, "contains no picture or sound with a presentation time")
         })?,
     };
-    let digest = {
+    let said = said.ok().and_then(|said| String::from_utf8(said).ok()).filter(|_| !truncated);
+    let keep = {
         let (local, shown, digests) = (local.to_owned(), shown.to_owned(), access.digests.clone());
-        move || digest(&local, &shown, &digests)
+        move || {
+            let digest = digest(&local, &shown, &digests)?;
+            // what was said of a file that changed meanwhile may not be about these bytes
+            let unchanged =
+                before.is_some_and(|before| before.is_settled() && stamp(&local).is_ok_and(|now| now == before));
+            if let Some(said) = said.filter(|_| unchanged) {
+                facts::remember(&digest, &Facts { said, end }, &digests);
+            }
+            Ok::<_, MediaError>(digest)
+        }
     };
-    Ok(Media {
+    Ok(medium(shown, (blocking(keep).await?, end), &probe, access))
+}
+
+/// The medium of a file with this digest and end.
+fn medium(shown: &str, (digest, end): (String, Time), probe: &Probe, access: &Access) -> Media {
+    Media {
         path: shown.to_owned(),
-        digest: blocking(digest).await?,
+        digest,
         start: probe.start,
         end,
         has_video: probe.picture.is_some(),
         has_audio: probe.sound.is_some() && !access.mute,
         clock: probe.clock,
-        wall: access.wall_of(shown, &probe),
-        withheld: access.withheld_of(&probe),
-    })
+        wall: access.wall_of(shown, probe),
+        withheld: access.withheld_of(probe),
+    }
 }
 
 /// Checks the file's first bytes. `Ok(truncated)` if ffmpeg may read it.

@@ -62,8 +62,13 @@ pub(crate) struct AudioStream {
     pub start: Time,
 }
 
-/// Reads the description of `path`; errors name it `shown`.
+/// The description of `path`; errors name it `shown`.
 pub(crate) async fn probe(path: &Path, shown: &str) -> Result<Probe, MediaError> {
+    read(&describe(path, shown).await?, shown)
+}
+
+/// ffprobe's description of `path`, as JSON; errors name it `shown`.
+pub(crate) async fn describe(path: &Path, shown: &str) -> Result<Vec<u8>, MediaError> {
     // Eight decoded packets show encryption and whether a frame decodes; ffprobe drains the decoder after them.
     let mut arguments: Vec<OsString> =
         "-v error -of json -show_format -show_streams -show_packets -show_frames -read_intervals %+#8"
@@ -72,7 +77,7 @@ pub(crate) async fn probe(path: &Path, shown: &str) -> Result<Probe, MediaError>
             .collect();
     arguments.extend(ffmpeg::input(path));
     match ffmpeg::run("ffprobe", arguments, PROBE_LIMIT).await {
-        Ok(said) => read(&said.stdout, shown),
+        Ok(said) => Ok(said.stdout),
         Err(ffmpeg::ChildError::Failed(why)) => Err(refused(shown, &why)),
         Err(trouble) => Err(trouble.about(shown)),
     }
@@ -242,7 +247,7 @@ impl RawStream {
 }
 
 /// Parses ffprobe's JSON.
-fn read(json: &[u8], shown: &str) -> Result<Probe, MediaError> {
+pub(crate) fn read(json: &[u8], shown: &str) -> Result<Probe, MediaError> {
     let raw: Raw = serde_json::from_slice(json).map_err(|e| {
         MediaError::new(MediaFault::NotMedia, shown, format!("ffprobe's description cannot be read: {e}"))
     })?;

@@ -1,6 +1,6 @@
 //! Media by URL: refused, or with `--allow-network` downloaded once and then read like any file.
 
-use super::{Access, MediaError, MediaFault, open::open_local};
+use super::{Access, MediaError, MediaFault, facts, open::open_local};
 use crate::{
     files,
     hub::{Network, http},
@@ -108,15 +108,17 @@ pub(crate) fn kept_at(media: &Media, folder: &Path) -> Option<PathBuf> {
     fetched.then(|| folder.join(&media.digest))
 }
 
-/// Removes the traces of a medium outside the memo: the downloaded copy and the cached digest.
+/// Removes the traces of a medium outside the memo: the downloaded copy, the cached digest and the facts of its file.
 pub fn forget(path: &str, digest: &str, access: &Access) -> io::Result<()> {
     access.digests.forget(&files::path(path))?;
+    gone(facts::forget(digest, &access.digests))?;
     access.fetched.as_ref().map_or(Ok(()), |folder| gone(fs::remove_file(folder.join(digest))))
 }
 
-/// Removes every downloaded copy, and partial digests of killed processes.
+/// Removes every downloaded copy, all facts of files, and partial digests of killed processes.
 pub fn forget_all(access: &Access) -> io::Result<()> {
     access.digests.sweep();
+    gone(facts::forget_all(&access.digests))?;
     access.fetched.as_ref().map_or(Ok(()), |folder| gone(fs::remove_dir_all(folder)))
 }
 
