@@ -149,7 +149,7 @@ fn agents_that_do_not_fit_together_take_turns() {
     let answer = |out: &str| serde_json::from_str::<Json>(out).expect("JSON")["answer"].clone();
     let ((apart, notes), (together, none)) = (run("run", "9MB"), run("run", "1GB"));
     assert_eq!(answer(&apart), answer(&together));
-    let note = "cpu has room for 9.0 MB, and the agents need about 12 MB together: they are loaded in turns";
+    let note = "cpu has room for 9.0 MB, and the agents need about 15 MB together: they are loaded in turns";
     assert_eq!((notes.matches(note).count(), none.contains("in turns")), (1, false), "{notes} {none}");
     let plan: Json = serde_json::from_str(&run("plan", "9MB").0).expect("JSON");
     assert_eq!(plan["memory"]["devices"][0]["in_turns"], true, "{plan}");
