@@ -11,7 +11,7 @@ use elenchus::{
     infer::{
         checkpoint::Checkpoint,
         decode::TextGenerator,
-        job::{Job, Model},
+        job::{Job, Model, StepWriter},
     },
     models::{ModelOptions, llama},
 };
@@ -146,6 +146,61 @@ fn decoders_equal_transformers() {
         }
     }
     println!("{} checkpoints, largest difference {worst:e}, {early} end early", cases.len());
+}
+
+/// The greedy tokens of prompts that join in the order `order`, each after `gaps` further steps. With `leaves`, the caller of
+/// that prompt leaves after it joined.
+fn joining(model: &mut dyn StepWriter, prompts: &[&Json], arrivals: &[(usize, usize)], leaves: usize) -> Vec<Vec<u32>> {
+    let mut answers: Vec<_> = prompts.iter().map(|_| None).collect();
+    for (n, gap) in arrivals {
+        let (job, answer) = Job::new(say(prompts[*n]), Vec::new(), 7, None);
+        assert!(model.writes(&job));
+        model.join(vec![job]);
+        for _ in 0..*gap {
+            model.step();
+        }
+        answers[*n] = if *n == leaves { None } else { Some(answer) };
+    }
+    for _ in 0..1000 {
+        if model.step() == 0 {
+            break;
+        }
+    }
+    let said = |reply| match reply {
+        Reply::Say(SayReply { tokens, .. }) => tokens,
+        other => panic!("{other:?}"),
+    };
+    let answers = answers.into_iter().map(|answer| answer.map(|mut answer| answer.try_recv().unwrap().unwrap()));
+    answers.map(|reply| reply.map(said).unwrap_or_default()).collect()
+}
+
+#[test]
+fn replies_do_not_depend_on_the_step_at_which_requests_join() {
+    let mut state = 7u64;
+    let mut random = |most: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % most
+    };
+    for case in cases() {
+        let (name, temp) = (&case["name"], tempfile::tempdir().unwrap());
+        write(&case, temp.path(), Dtype::F32);
+        let answers = case["cases"].as_array().unwrap();
+        // each prompt twice: the second one shares the first one's
+        let prompts: Vec<&Json> = answers.iter().chain(answers).map(|answer| &answer["prompt"]).collect();
+        let alone: Vec<_> =
+            prompts.iter().map(|prompt| together(&mut load(temp.path()).unwrap(), &[prompt]).remove(0)).collect();
+        for round in 0..3 {
+            let mut order: Vec<usize> = (0..prompts.len()).collect();
+            (1..order.len()).rev().for_each(|n| order.swap(n, random(n + 1)));
+            let arrivals: Vec<(usize, usize)> = order.into_iter().map(|n| (n, random(6))).collect();
+            let leaves = if round == 2 { arrivals[0].0 } else { usize::MAX };
+            let mut model = load(temp.path()).unwrap();
+            let found = joining(&mut model, &prompts, &arrivals, leaves);
+            for (n, (found, alone)) in found.iter().zip(&alone).enumerate().filter(|(n, _)| *n != leaves) {
+                assert_eq!(found, alone, "{name}: prompt {n} of {arrivals:?}");
+            }
+        }
+    }
 }
 
 /// The error for a case with other settings.

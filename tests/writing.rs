@@ -37,11 +37,17 @@ impl Prefix for Place {
     fn usable(&self, _: usize, _: usize) -> usize {
         0
     }
+    fn is_steady(&self, _: usize) -> bool {
+        false
+    }
     fn truncate(&mut self, positions: usize) {
         self.read = positions;
     }
     fn copy(&self, positions: usize) -> candle_core::Result<Place> {
         Ok(Place { read: positions, prompt: self.prompt })
+    }
+    fn parts(&self, _: &mut dyn FnMut(usize, usize)) -> Option<()> {
+        None
     }
 }
 
@@ -84,6 +90,7 @@ fn reply(folder: &Path, writes: &str, request: SayRequest) -> SayReply {
         let script = text.encode(writes, false).expect("tokens");
         assert_eq!(text.decode(&script).expect("text"), writes);
         let parts = GeneratorParts {
+            kept_bytes: 0,
             chat: Chat::open(&checkpoint).expect("a template"),
             text,
             ends: vec![END],

@@ -1,7 +1,7 @@
 //! The work of a local model for a request, before the model loads: tokens, pictures, windows of sound and FLOPs.
 //!
 //! The count knows what a model remembers between requests: vectors of pictures and texts, vectors of labels on disk,
-//! and the beginning of the last prompt.
+//! and the prompts that were read last.
 
 use crate::{
     error::Fault,
@@ -12,13 +12,13 @@ use crate::{
         choices,
         cost::{CostModel, Phase},
         labels::{LabelStore, TextUse},
-        prefix::MIN_SHARED,
+        prefix::{KEPT, MIN_SHARED, kept_bytes},
         text::{TextTokenizer, VocabStyle},
     },
     store::timings::{Ratio, Ratios},
     value::Moment,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 /// The maximum texts in a call of an encoder.
 const MAX_TEXTS: f64 = 64.0;
@@ -109,7 +109,11 @@ pub struct Estimator {
     known: Ratios,
     seen: HashSet<(String, i64)>,
     texts: HashSet<String>,
-    last: Vec<u32>,
+    former: VecDeque<Vec<u32>>,
+    /// The bytes of keys and values of former prompts that the model keeps.
+    kept_bytes: usize,
+    /// The most tokens of former prompts that are kept together.
+    pub kept: f64,
     /// The most tokens of a prompt with its reply.
     pub longest: f64,
     /// The most tokens of prompts and replies that are open together.
@@ -148,7 +152,9 @@ impl Estimator {
             known,
             seen: HashSet::new(),
             texts: HashSet::new(),
-            last: Vec::new(),
+            former: VecDeque::new(),
+            kept_bytes: kept_bytes(checkpoint.bytes(None, true).unwrap_or_default()),
+            kept: 0.0,
             longest: 0.0,
             open: 0.0,
             rows: 1,
@@ -213,9 +219,10 @@ impl Estimator {
         let prompt = self.prompt(asked);
         let all = prompt.as_ref().map_or(chars as f64 / TOKEN_CHARS, |ids| ids.len() as f64).max(1.0) + seen;
         let prompt = prompt.unwrap_or_default();
-        let shared = prompt.iter().zip(&self.last).take_while(|(a, b)| a == b).count();
+        let alike = |former: &Vec<u32>| prompt.iter().zip(former).take_while(|(a, b)| a == b).count();
+        let shared = self.former.iter().map(alike).max().unwrap_or(0);
         let shared = if shared < MIN_SHARED { 0 } else { shared.min(prompt.len().saturating_sub(1)) } as f64;
-        self.last = prompt;
+        self.keep(prompt);
         let count = |text: &str| match self.tokens(text, false) {
             Some(ids) => ids.len() as f64,
             None => text.chars().count() as f64 / TOKEN_CHARS,
@@ -240,6 +247,17 @@ impl Estimator {
         let work = looked.with(Phase::Prompt, all - shared, read);
         // the first token of a reply follows from the prompt
         work.with(phase, (written - 1.0).max(0.0), self.cost.reply.causal(written, all))
+    }
+
+    /// Remembers a prompt, and forgets the oldest as the model does.
+    fn keep(&mut self, prompt: Vec<u32>) {
+        self.former.push_back(prompt);
+        let tokens = |former: &VecDeque<Vec<u32>>| former.iter().map(Vec::len).sum::<usize>() as f64;
+        let most = self.kept_bytes as f64 / self.cost.prompt.cache_bytes.max(1.0);
+        while self.former.len() > 1 && (self.former.len() > KEPT || tokens(&self.former) > most) {
+            self.former.pop_front();
+        }
+        self.kept = self.kept.max(tokens(&self.former).min(most));
     }
 
     /// Remembers the size of a cache of keys and values.
@@ -399,7 +417,9 @@ mod tests {
             known: known.collect(),
             seen: HashSet::new(),
             texts: HashSet::new(),
-            last: Vec::new(),
+            former: VecDeque::new(),
+            kept_bytes: 1 << 20,
+            kept: 0.0,
             longest: 0.0,
             open: 0.0,
             rows: 1,

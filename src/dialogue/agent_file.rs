@@ -97,7 +97,7 @@ written! { "`person`",
 written! { "`limits`",
     /// Limits of an agent's work.
     pub struct LimitsWritten {
-        /// Maximum number of requests in one forward pass.
+        /// Maximum number of requests in one forward pass; for a language model, of replies that are written together.
         #[schemars(range(min = 1))]
         pub batch: Option<At<usize>>,
         /// Maximum number of waiting requests.

@@ -1,11 +1,12 @@
 //! Choosing the most likely of given replies, by their log-likelihood after the prompt.
 
 use super::{
+    cost::Phase,
     decode::{CacheRow, Decoder, TextGenerator},
     job::Job,
     prefix::{Prefix, PromptPosition},
     prompts::Prompt,
-    sampling::log_probability,
+    sampling::{finite, log_probability},
 };
 use crate::{
     error::Fault,
@@ -63,7 +64,7 @@ impl<D: Decoder> TextGenerator<D> {
                 sums.push(self.log_likelihood(&options[n], &all, nested));
             }
         }
-        self.last.keep(read, cache);
+        self.prefixes.keep(read, cache);
         let scored = say.choices.iter().zip(&sums).map(|(text, (sum, tokens))| {
             let score = if say.normalise { sum / (*tokens).max(1) as f64 } else { *sum };
             ChoiceScore { text: text.clone(), logprob: score as f32 }
@@ -85,10 +86,10 @@ impl<D: Decoder> TextGenerator<D> {
         inputs: &[Vec<PromptPosition>],
     ) -> Result<Vec<Vec<f32>>, Fault> {
         let busy: Vec<&[PromptPosition]> = inputs.iter().map(Vec::as_slice).filter(|input| !input.is_empty()).collect();
-        match busy.as_slice() {
+        let logits = match busy.as_slice() {
             [] => Ok(Vec::new()),
             [only] => {
-                let logits = self.logits_of(&mut [(&mut *cache, *only)], true);
+                let logits = self.logits_of(Phase::Prompt, only.len(), &mut [(&mut *cache, *only)], true);
                 cache.truncate(length);
                 logits
             }
@@ -96,9 +97,12 @@ impl<D: Decoder> TextGenerator<D> {
                 let copies = busy.iter().map(|_| cache.copy(length)).collect::<candle_core::Result<Vec<_>>>();
                 let mut copies = copies.map_err(super::failed)?;
                 let mut rows: Vec<CacheRow<'_, D::Cache>> = copies.iter_mut().zip(busy).collect();
-                self.logits_of(&mut rows, true)
+                let units = rows.iter().map(|(_, read)| read.len()).sum();
+                self.logits_of(Phase::Prompt, units, &mut rows, true)
             }
-        }
+        }?;
+        logits.iter().try_for_each(|row| finite(row))?;
+        Ok(logits)
     }
 
     /// The sum of the tokens' log-probabilities and their number. `logits` come before each token and after the last

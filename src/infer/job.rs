@@ -70,7 +70,7 @@ impl Job {
         }
     }
 
-    /// True if the caller no longer waits.
+    /// True if the job has a reply, or its caller no longer waits.
     pub fn gone(&self) -> bool {
         self.back.gone()
     }
@@ -189,7 +189,8 @@ impl ReplySender {
         }
     }
 
-    fn gone(&self) -> bool {
+    /// True if the job has a reply, or its caller no longer waits.
+    pub fn gone(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 }
@@ -202,6 +203,27 @@ impl ReplySender {
 pub trait Model {
     /// Answers all of `jobs`.
     fn answer(&mut self, jobs: Vec<Job>);
+
+    /// The model as a writer, if it writes replies in steps.
+    fn writer(&mut self) -> Option<&mut dyn StepWriter> {
+        None
+    }
+}
+
+/// A model that writes replies token by token. Jobs join between two steps, and each leaves with its answer: a short
+/// reply does not wait for a long one, and a new request waits for neither.
+///
+/// Contract: every joined job is answered after finitely many steps. Its reply depends neither on the other jobs nor on
+/// the step at which it joined. A panic may leave jobs unanswered; the worker then answers them, and the writer drops
+/// all that are [`gone`](Job::gone).
+pub trait StepWriter {
+    /// True if the job is written in steps. [`Model::answer`] answers all others, between two steps.
+    fn writes(&self, job: &Job) -> bool;
+    /// Takes further jobs.
+    fn join(&mut self, jobs: Vec<Job>);
+    /// Does one step: reads a piece of the prompts, and adds a token to each reply whose prompt was read. Gives the number of
+    /// jobs that are left.
+    fn step(&mut self) -> usize;
 }
 
 /// A request for samples, sent from a model's thread to the caller's task, which decodes them.

@@ -3,6 +3,7 @@
 
 pub mod audio;
 pub mod background;
+pub mod causal;
 pub mod chat;
 pub mod checkpoint;
 pub mod choices;
@@ -15,6 +16,8 @@ pub mod cost;
 pub mod decode;
 pub mod dense;
 pub mod device;
+mod draft;
+pub mod few;
 pub mod gguf;
 pub mod growth;
 pub mod guard;
@@ -39,6 +42,7 @@ pub mod seen;
 pub mod sentencepiece;
 pub mod text;
 pub mod thinking;
+mod together;
 mod token_bytes;
 pub mod towers;
 pub mod voice;

@@ -1,9 +1,10 @@
-//! The positions that a language model reads, and the cache of its last prompt.
+//! The positions that a language model reads, and the caches of its last prompts.
 //!
 //! Two prompts may share the cache of their common prefix. Pictures of one size have the same placeholder tokens, so
 //! token ids cannot distinguish them: a picture is compared by the digest of its pixels.
 
 use candle_core::Result;
+use std::collections::HashMap;
 
 /// One position of a prompt, as the network reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,60 +43,116 @@ pub trait Prefix: Sized {
     fn announce(&mut self, prompt: usize);
     /// How many of the first `positions` another prompt of `prompt` positions may reuse.
     fn usable(&self, positions: usize, prompt: usize) -> usize;
+    /// True if the next `count` positions are the same in one call as in one call each.
+    fn is_steady(&self, count: usize) -> bool;
     /// Removes everything after the first `positions`.
     fn truncate(&mut self, positions: usize);
-    /// A copy of the first `positions` with storage of its own.
+    /// A copy of the first `positions`. The two change independently.
     fn copy(&self, positions: usize) -> Result<Self>;
+    /// Gives the parts in memory to `part`: an address, which is the same for a part that copies share, and its bytes. None if
+    /// copies share nothing.
+    fn parts(&self, part: &mut dyn FnMut(usize, usize)) -> Option<()>;
+}
+
+/// The number of positions at the beginning that are equal.
+pub fn alike(a: &[PromptPosition], b: &[PromptPosition]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 /// The shortest prefix that is reused, in positions: a shorter one is not worth copying.
 pub const MIN_SHARED: usize = 16;
 
-/// The cache of the last prompt. The next prompt often begins with the same text (the same log, another question).
-#[derive(Debug)]
-pub struct LastPrompt<C> {
-    last: Option<(Vec<PromptPosition>, C)>,
+/// The bytes of keys and values of former prompts that a model keeps: a fifth of its weights, and at least 64 MB. The last prompt
+/// is kept, whatever its size.
+pub fn kept_bytes(weights: u64) -> usize {
+    usize::try_from(weights / 5).unwrap_or(usize::MAX).max(64 << 20)
 }
 
-impl<C: Prefix> LastPrompt<C> {
-    /// A store without a prompt.
-    pub fn none() -> LastPrompt<C> {
-        LastPrompt { last: None }
+/// The number of former prompts: each new prompt is compared with all of them.
+pub const KEPT: usize = 16;
+
+/// A former prompt of which a new one has all but fewer positions is not kept beside it.
+const OWN: usize = 64;
+
+/// The caches of the last prompts. The next prompt often begins as one of them does: the same log and another question, or the
+/// same instructions and another log.
+#[derive(Debug)]
+pub struct Prefixes<C> {
+    /// In the order of their last use.
+    known: Vec<(Vec<PromptPosition>, C)>,
+    most_bytes: usize,
+}
+
+impl<C: Prefix> Prefixes<C> {
+    /// A store without a prompt, for up to `most_bytes`.
+    pub fn new(most_bytes: usize) -> Prefixes<C> {
+        Prefixes { known: Vec::new(), most_bytes }
     }
 
-    /// A cache with the prefix of `read` that the last prompt shares, and the length of the prefix. The last position
-    /// of `read` is never shared, because the network must read it to give logits. With `alone` the last prompt's own
-    /// cache is given away, else a copy.
+    /// The longest prefix of `read` that a known prompt shares: its index and the length.
+    fn longest(&self, read: &[PromptPosition]) -> Option<(usize, usize)> {
+        let most = read.len().saturating_sub(1);
+        let usable = |(known, cache): &(Vec<_>, C)| cache.usable(alike(known, read).min(most), read.len());
+        let lengths = self.known.iter().map(usable).enumerate();
+        lengths.filter(|(_, length)| *length >= MIN_SHARED).max_by_key(|(_, length)| *length)
+    }
+
+    /// The length of the prefix of `read` that [`begin`](Self::begin) would give.
+    pub fn shared(&self, read: &[PromptPosition]) -> usize {
+        self.longest(read).map_or(0, |(_, length)| length)
+    }
+
+    /// A cache with the longest prefix of `read` that a known prompt shares, and the length of the prefix. The last position
+    /// of `read` is never shared, because the network must read it to give logits. With `alone`, a cache whose copies share
+    /// nothing is given away.
     pub fn begin(&mut self, read: &[PromptPosition], alone: bool, empty: impl FnOnce() -> C) -> Result<(C, usize)> {
-        let shared = |known: &[PromptPosition], cache: &C| {
-            let alike = known.iter().zip(read).take_while(|(a, b)| a == b).count();
-            cache.usable(alike.min(read.len().saturating_sub(1)), read.len())
-        };
-        let (mut cache, length) = match self.last.take() {
-            Some((known, mut cache)) if shared(&known, &cache) >= MIN_SHARED => {
-                let length = shared(&known, &cache);
-                if alone {
+        let (mut cache, length) = match self.longest(read) {
+            Some((n, length)) => {
+                let (known, mut cache) = self.known.remove(n);
+                if alone && cache.parts(&mut |_, _| ()).is_none() {
                     cache.truncate(length);
                     (cache, length)
                 } else {
                     let copy = cache.copy(length)?;
-                    self.last = Some((known, cache));
+                    self.known.push((known, cache));
                     (copy, length)
                 }
             }
-            last => {
-                self.last = last;
-                (empty(), 0)
-            }
+            None => (empty(), 0),
         };
         cache.announce(read.len());
         Ok((cache, length))
     }
 
-    /// Remembers a cache and the positions that it holds.
+    /// Remembers a cache and the positions that it holds. The prompts that were used longest ago make room for it.
     pub fn keep(&mut self, read: Vec<PromptPosition>, mut cache: C) {
         cache.truncate(read.len());
-        self.last = Some((read, cache));
+        let covers = |long: &[PromptPosition], short: &[PromptPosition]| {
+            let shared = alike(long, short);
+            shared == short.len() || (shared >= MIN_SHARED && short.len() - shared < OWN)
+        };
+        if self.known.iter().any(|(known, _)| known.starts_with(&read)) {
+            return;
+        }
+        self.known.retain(|(known, _)| !covers(&read, known));
+        if cache.parts(&mut |_, _| ()).is_none() {
+            self.known.clear();
+        }
+        self.known.push((read, cache));
+        while self.known.len() > 1 && (self.known.len() > KEPT || self.bytes() > self.most_bytes) {
+            self.known.remove(0);
+        }
+    }
+
+    /// The bytes of all caches; a shared part counts once.
+    pub fn bytes(&self) -> usize {
+        let mut parts = HashMap::new();
+        for (_, cache) in &self.known {
+            cache.parts(&mut |address, bytes| {
+                parts.insert(address, bytes);
+            });
+        }
+        parts.into_values().sum()
     }
 }
 
@@ -103,20 +160,33 @@ impl<C: Prefix> LastPrompt<C> {
 mod tests {
     use super::*;
 
-    /// A cache that holds the positions it was given.
+    /// A cache that holds the positions it was given, ten of them in each part.
     #[derive(Debug, Clone, PartialEq)]
     struct Fed(Vec<PromptPosition>);
+
+    /// The bytes of a part.
+    const PART: usize = 100;
 
     impl Prefix for Fed {
         fn announce(&mut self, _: usize) {}
         fn usable(&self, positions: usize, _: usize) -> usize {
             positions
         }
+        fn is_steady(&self, _: usize) -> bool {
+            true
+        }
         fn truncate(&mut self, positions: usize) {
             self.0.truncate(positions);
         }
         fn copy(&self, positions: usize) -> Result<Fed> {
             Ok(Fed(self.0[..positions].to_vec()))
+        }
+        fn parts(&self, part: &mut dyn FnMut(usize, usize)) -> Option<()> {
+            for n in 0..self.0.len().div_ceil(10) {
+                let text = format!("{:?}", &self.0[..self.0.len().min(10 * n + 10)]);
+                part(text.bytes().fold(7, |sum, b| usize::from(b).wrapping_add(31_usize.wrapping_mul(sum))), PART);
+            }
+            Some(())
         }
     }
 
@@ -132,7 +202,7 @@ mod tests {
     /// Checks how many positions of the second prompt come from the first one's cache.
     fn check(first: &[PromptPosition], second: &[PromptPosition], expected: usize) {
         for alone in [true, false] {
-            let mut last = LastPrompt::none();
+            let mut last = Prefixes::new(1 << 20);
             assert_eq!(last.begin(first, alone, || Fed(vec![])).unwrap(), (Fed(vec![]), 0));
             last.keep(first.to_vec(), Fed(first.to_vec()));
             let (cache, length) = last.begin(second, alone, || Fed(vec![])).unwrap();
@@ -155,6 +225,32 @@ mod tests {
         // The first picture is the same, the second is not.
         let two = |second: u8| [prompt(1, 24), prompt(second, 24)].concat();
         check(&two(2), &two(3), 33);
+    }
+
+    #[test]
+    fn several_prompts_are_kept_within_their_bytes() {
+        let tokens = |from: u32, count: u32| PromptPosition::tokens(&(from..from + count).collect::<Vec<_>>());
+        let mut known = Prefixes::new(30 * PART);
+        let keep = |known: &mut Prefixes<Fed>, read: Vec<PromptPosition>| known.keep(read.clone(), Fed(read));
+        // a log with two long questions, and another log
+        let (log, other) = (tokens(0, 100), tokens(1000, 100));
+        let question = |from| [log.clone(), tokens(from, 80)].concat();
+        [question(200), question(300), other.clone()].into_iter().for_each(|read| keep(&mut known, read));
+        // the parts of the log count once: 10, two times 8, and 10; the oldest makes room for what exceeds 30
+        assert_eq!((known.bytes(), known.known.len()), (28 * PART, 2));
+        assert_eq!((known.shared(&question(300)), known.shared(&question(200)), known.shared(&other)), (179, 100, 99));
+        assert_eq!(known.shared(&tokens(5, 100)), 0);
+        // a prompt that holds another one takes its place; a shorter one is known already
+        keep(&mut known, [other.clone(), tokens(500, 5)].concat());
+        keep(&mut known, other[..50].to_vec());
+        assert_eq!((known.bytes(), known.known.len()), (29 * PART, 2));
+        // a prompt that is used stays
+        known.begin(&question(300), true, || Fed(vec![])).unwrap();
+        keep(&mut known, tokens(2000, 100));
+        assert_eq!((known.shared(&question(300)), known.shared(&other)), (179, 0));
+        // the last one is kept whatever its size
+        keep(&mut known, tokens(3000, 1000));
+        assert_eq!((known.bytes(), known.known.len()), (100 * PART, 1));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! One OS thread for each loaded model; async code holds a cheap handle. Waiting jobs of one group are answered in one
-//! call of the model, up to a limit.
+//! call of the model, up to a limit. Replies that a model writes in steps are different: waiting jobs join between two
+//! steps, up to the same limit.
 
 use super::{
     failed,
     guard::guarded,
     is_out_of_memory,
-    job::{Job, Model},
+    job::{Job, Model, ReplySender},
 };
 use crate::error::Fault;
 use std::collections::VecDeque;
@@ -88,45 +89,100 @@ impl Worker {
     }
 }
 
-fn serve(mut model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: WorkerLimits, name: &str) {
-    let mut waiting = VecDeque::new();
+/// The loop of a model's thread.
+struct Desk<'a> {
+    model: Box<dyn Model>,
+    limits: WorkerLimits,
+    name: &'a str,
+    waiting: VecDeque<Job>,
+    /// The jobs that the model writes in steps.
+    written: Vec<ReplySender>,
+    /// The number of jobs that the model still has of them.
+    left: usize,
+}
+
+fn serve(model: Box<dyn Model>, mut channel: mpsc::Receiver<Job>, limits: WorkerLimits, name: &str) {
+    let mut desk = Desk { model, limits, name, waiting: VecDeque::new(), written: Vec::new(), left: 0 };
     loop {
-        if waiting.is_empty() {
+        if desk.waiting.is_empty() && desk.left == 0 {
             match channel.blocking_recv() {
-                Some(job) => waiting.push_back(job),
+                Some(job) => desk.waiting.push_back(job),
                 None => return,
             }
         }
-        while let Ok(job) = channel.try_recv() {
-            waiting.push_back(job);
+        while desk.waiting.len() < limits.queue.max(1)
+            && let Ok(job) = channel.try_recv()
+        {
+            desk.waiting.push_back(job);
         }
-        let jobs = gather(&mut waiting, limits.batch.max(1));
+        desk.begin();
+        desk.step();
+    }
+}
+
+impl Desk<'_> {
+    /// Begins the oldest waiting job, and others with it: they join the jobs that are written, or are answered now.
+    fn begin(&mut self) {
+        self.waiting.retain(|job| !job.gone());
+        let Some(first) = self.waiting.front() else { return };
+        let (group, batch) = (first.group(), self.limits.batch.max(1));
+        let mut writer = self.model.writer();
+        let writes = |job: &Job| writer.as_deref().is_some_and(|writer| writer.writes(job));
+        let joins = writes(first);
+        let most = if joins { batch.saturating_sub(self.left) } else { batch };
+        let jobs = gather(&mut self.waiting, most, |job| writes(job) == joins && (joins || job.group() == group));
         if jobs.is_empty() {
-            continue;
+            return;
         }
-        tracing::debug!(jobs = jobs.len(), group = jobs[0].group(), waiting = waiting.len(), "one call");
+        tracing::debug!(jobs = jobs.len(), group, joins, beside = self.left, waiting = self.waiting.len(), "one call");
         let backs: Vec<_> = jobs.iter().map(Job::back).collect();
-        if let Err(why) = guarded(|| model.answer(jobs)) {
-            for back in backs {
-                let fault = match is_out_of_memory(&why) {
-                    true => failed(&why).of(name),
-                    false => Fault::model(format!("{name} could not answer: it panicked: {why}")),
-                };
-                back.send(Err(fault));
+        let done = match writer.as_mut().filter(|_| joins) {
+            Some(writer) => guarded(|| writer.join(jobs)),
+            None => guarded(|| self.model.answer(jobs)),
+        };
+        match done {
+            Ok(()) if joins => {
+                self.left += backs.len();
+                self.written.extend(backs);
             }
+            Ok(()) => {}
+            Err(why) => self.panicked(&why, backs),
+        }
+    }
+
+    /// One step of the replies that are written.
+    fn step(&mut self) {
+        let Some(writer) = self.model.writer().filter(|_| self.left > 0) else { return };
+        match guarded(|| writer.step()) {
+            Ok(left) => {
+                self.left = left;
+                self.written.retain(|back| !back.gone());
+            }
+            Err(why) => {
+                self.left = 0;
+                let open = std::mem::take(&mut self.written);
+                self.panicked(&why, open);
+            }
+        }
+    }
+
+    /// Answers jobs after a panic.
+    fn panicked(&self, why: &str, backs: Vec<ReplySender>) {
+        for back in backs {
+            let fault = match is_out_of_memory(why) {
+                true => failed(why).of(self.name),
+                false => Fault::model(format!("{} could not answer: it panicked: {why}", self.name)),
+            };
+            back.send(Err(fault));
         }
     }
 }
 
-/// The oldest job whose caller still waits, and later ones of its group, in order of arrival, up to `max_jobs`.
-fn gather(waiting: &mut VecDeque<Job>, max_jobs: usize) -> Vec<Job> {
-    waiting.retain(|job| !job.gone());
-    let Some(first) = waiting.pop_front() else { return Vec::new() };
-    let group = first.group();
-    let mut jobs = vec![first];
-    let mut rest = VecDeque::new();
+/// The oldest jobs that `fits` accepts, in order of arrival, up to `most`.
+fn gather(waiting: &mut VecDeque<Job>, most: usize, fits: impl Fn(&Job) -> bool) -> Vec<Job> {
+    let (mut jobs, mut rest) = (Vec::new(), VecDeque::new());
     while let Some(job) = waiting.pop_front() {
-        if jobs.len() < max_jobs && job.group() == group { jobs.push(job) } else { rest.push_back(job) }
+        if jobs.len() < most && fits(&job) { jobs.push(job) } else { rest.push_back(job) }
     }
     *waiting = rest;
     jobs
@@ -137,7 +193,7 @@ mod tests {
     use super::*;
     use crate::{
         exchange::{EmbedRequest, Item, Reply, Request},
-        infer::job::Input,
+        infer::job::{Input, StepWriter},
     };
     use std::sync::mpsc as blocking;
 
@@ -205,6 +261,86 @@ mod tests {
             counts.push(answer.await.unwrap().unwrap());
         }
         assert_eq!(counts, [1.0, 3.0, 3.0, 3.0, 2.0, 2.0].map(|n| Reply::Embed(vec![n])));
+    }
+
+    /// Answers each text after as many steps as the text states, with the largest number of jobs that it had beside others.
+    /// "panic" panics in its first step. It waits for a permit before each step.
+    struct Stepping {
+        open: Vec<(Job, usize, usize)>,
+        permits: blocking::Receiver<()>,
+    }
+    impl Model for Stepping {
+        fn answer(&mut self, jobs: Vec<Job>) {
+            jobs.into_iter().for_each(|job| job.answer(Ok(Reply::Embed(vec![-1.0]))));
+        }
+        fn writer(&mut self) -> Option<&mut dyn StepWriter> {
+            Some(self)
+        }
+    }
+    impl StepWriter for Stepping {
+        fn writes(&self, job: &Job) -> bool {
+            !matches!(job.subject(), Some(Input::Text(text)) if text == "now")
+        }
+        fn join(&mut self, jobs: Vec<Job>) {
+            for job in jobs {
+                let Some(Input::Text(text)) = job.subject() else { panic!("no text") };
+                let steps = text.parse().unwrap_or(0);
+                self.open.push((job, steps, 0));
+            }
+        }
+        fn step(&mut self) -> usize {
+            self.permits.recv().ok();
+            let mut open = std::mem::take(&mut self.open);
+            open.retain(|(job, ..)| !job.gone());
+            let count = open.len();
+            for (job, left, most) in open {
+                let panics = matches!(job.subject(), Some(Input::Text(text)) if text == "panic");
+                assert!(!panics, "told to panic");
+                let most = most.max(count);
+                match left {
+                    0 | 1 => job.answer(Ok(Reply::Embed(vec![most as f32]))),
+                    _ => self.open.push((job, left - 1, most)),
+                }
+            }
+            self.open.len()
+        }
+    }
+
+    #[tokio::test]
+    async fn jobs_join_between_steps_and_leave_alone() {
+        let (permit, permits) = blocking::channel();
+        let load = move || Ok(Box::new(Stepping { open: Vec::new(), permits }) as Box<dyn Model>);
+        let worker = Worker::start("stepping", WorkerLimits { batch: 2, queue: 8 }, load).await.unwrap();
+        let step = || permit.send(()).unwrap();
+        let ask = async |what: &str| {
+            let (asked, answer) = job(what);
+            worker.send(asked).await.unwrap();
+            answer
+        };
+        let long = ask("4").await;
+        step();
+        // these wait during the first step or later; the batch has room for one of them at a time
+        let (first, now, second) = (ask("2").await, ask("now").await, ask("1").await);
+        (0..3).for_each(|_| step());
+        let number = |reply: Result<Reply, Fault>| match reply {
+            Ok(Reply::Embed(numbers)) => numbers[0],
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(number(first.await.unwrap()), 2.0);
+        assert_eq!(number(now.await.unwrap()), -1.0);
+        (0..2).for_each(|_| step());
+        assert_eq!(number(second.await.unwrap()), 2.0);
+        assert_eq!(number(long.await.unwrap()), 2.0);
+        // a panic fails the jobs that are open, and no later one
+        let panics = ask("panic").await;
+        step();
+        assert!(panics.await.unwrap().expect_err("a panic").to_string().contains("told to panic"));
+        let gone = ask("9").await;
+        drop(gone);
+        let last = ask("1").await;
+        (0..2).for_each(|_| step());
+        assert_eq!(number(last.await.unwrap()), 1.0);
+        drop(permit);
     }
 
     #[tokio::test]

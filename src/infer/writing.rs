@@ -1,11 +1,12 @@
 //! One step of a reply that is being generated: the next token, the text so far, stop texts and the end.
 
 use super::{
-    decode::{Decoder, TextGenerator, Writing},
+    decode::{Decoder, TextGenerator},
     prefix::PromptPosition,
     processors::SoFar,
     restrict::Restricted,
     sampling::log_probability,
+    together::Writing,
 };
 use crate::{
     error::Fault,
@@ -14,7 +15,7 @@ use crate::{
 
 impl<D: Decoder> TextGenerator<D> {
     /// Chooses one more token. Gives the reply if the row ends with it.
-    pub(super) fn step(&self, row: &mut Writing<D::Cache>, logits: &mut [f32]) -> Result<Option<Reply>, Fault> {
+    pub(super) fn choose_token(&self, row: &mut Writing<D::Cache>, logits: &mut [f32]) -> Result<Option<Reply>, Fault> {
         if row.max_tokens == 0 {
             return Ok(Some(Reply::Say(SayReply::new("", Finish::Length))));
         }

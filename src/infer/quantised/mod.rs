@@ -48,8 +48,9 @@ enum Held {
     Packed(Vec<QTensor>, Kernel),
 }
 
-/// Up to this many rows of activations are multiplied with the blocks as they are.
-const FEW: usize = 16;
+/// Up to this many rows of activations are multiplied with the blocks as they are. Each row's product is then the same bits for
+/// any number of rows; beyond, it is rounded differently.
+pub const FEW: usize = 16;
 
 /// The values of a tile. Each tile rounds the activations again and waits for all threads, so a small one is slow; while a
 /// tile is packed, it is held twice.

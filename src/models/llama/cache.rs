@@ -2,6 +2,7 @@
 
 use super::sight::Places;
 use crate::infer::{
+    causal::KvBlocks,
     prefix::{Prefix, PromptPosition},
     rope::Rope,
 };
@@ -47,10 +48,27 @@ impl KvBuffer {
     }
 }
 
+/// Keys and values of one layer of one row.
+pub(super) enum LayerCache {
+    /// On a CPU, in f32.
+    Blocks(KvBlocks),
+    /// On other devices, and in other formats.
+    Joined(KvBuffer),
+}
+
+impl LayerCache {
+    fn copy(&self, positions: usize) -> Result<LayerCache> {
+        Ok(match self {
+            LayerCache::Blocks(blocks) => LayerCache::Blocks(blocks.copy(positions)),
+            LayerCache::Joined(buffer) => LayerCache::Joined(buffer.copy(positions)?),
+        })
+    }
+}
+
 /// Keys and values of one row. All positions are kept, also those that left a sliding window, so that the cache can be
 /// truncated to any prefix.
 pub struct KvCache {
-    pub(super) layers: Vec<KvBuffer>,
+    pub(super) layers: Vec<LayerCache>,
     pub(super) length: usize,
     /// The number of positions of the whole prompt, if it was announced.
     prompt: usize,
@@ -64,10 +82,14 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// An empty cache of `layers` layers, whose keys `ropes` rotate.
+    /// An empty cache of `layers` layers, whose keys `ropes` rotate; with `blocks`, for attention in blocks.
     /// With `rereads`, all positions are read again when the sequence needs other frequencies, as in transformers' Phi-3.
-    pub(super) fn new(layers: usize, ropes: Arc<[Rope]>, rereads: bool) -> KvCache {
-        let layers = (0..layers).map(|_| KvBuffer::default()).collect();
+    pub(super) fn new(layers: usize, ropes: Arc<[Rope]>, blocks: bool, rereads: bool) -> KvCache {
+        let empty = || match blocks {
+            true => LayerCache::Blocks(KvBlocks::default()),
+            false => LayerCache::Joined(KvBuffer::default()),
+        };
+        let layers = (0..layers).map(|_| empty()).collect();
         KvCache {
             layers,
             length: 0,
@@ -126,8 +148,18 @@ impl Prefix for KvCache {
         positions.min(alike.last().map_or(0, |(end, _)| *end))
     }
 
+    fn is_steady(&self, count: usize) -> bool {
+        let in_blocks = self.layers.iter().all(|layer| matches!(layer, LayerCache::Blocks(_)));
+        in_blocks && self.regimes(self.sequence(1)) == self.regimes(self.sequence(count))
+    }
+
     fn truncate(&mut self, positions: usize) {
         self.length = self.length.min(positions);
+        for layer in &mut self.layers {
+            if let LayerCache::Blocks(blocks) = layer {
+                blocks.truncate(self.length);
+            }
+        }
         let keep = self.rotated.iter().take_while(|(end, _)| *end < self.length).count();
         self.rotated.truncate(if self.length == 0 { 0 } else { keep + 1 });
         if let Some((end, _)) = self.rotated.last_mut() {
@@ -140,11 +172,19 @@ impl Prefix for KvCache {
     }
 
     fn copy(&self, positions: usize) -> Result<KvCache> {
-        let layers = self.layers.iter().map(|buffer| buffer.copy(positions)).collect::<Result<_>>()?;
+        let layers = self.layers.iter().map(|layer| layer.copy(positions)).collect::<Result<_>>()?;
         let (ropes, rotated) = (self.ropes.clone(), self.rotated.clone());
         let (held, places) = (self.held.clone(), self.places.clone());
         let mut copy = KvCache { layers, length: self.length, prompt: 0, ropes, rotated, held, places };
         copy.truncate(positions);
         Ok(copy)
+    }
+
+    fn parts(&self, part: &mut dyn FnMut(usize, usize)) -> Option<()> {
+        for layer in &self.layers {
+            let LayerCache::Blocks(blocks) = layer else { return None };
+            blocks.sizes().for_each(|(address, bytes)| part(address, bytes));
+        }
+        Some(())
     }
 }

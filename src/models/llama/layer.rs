@@ -1,13 +1,17 @@
 //! The layers of the decoder: norms, attention and feed-forward part.
 
 use super::{
-    KvCache, Step,
+    KvCache,
+    cache::LayerCache,
+    inputs::LayerInputs,
+    map::Map,
     shape::{DecoderShape, Fused},
     weights::Weights,
 };
 use crate::infer::{
+    causal::{self, SeenSpan},
     decode::CacheRow,
-    ops::{self, Activation, Linear},
+    ops::{self, Activation},
 };
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::Module;
@@ -34,16 +38,16 @@ impl RootNorm {
 /// A layer.
 pub(super) struct Layer {
     norm1: RootNorm,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    out: Linear,
+    query: Map,
+    key: Map,
+    value: Map,
+    out: Map,
     /// Qwen3 and Gemma 3 normalise each head of queries and keys.
     head_norms: Option<(RootNorm, RootNorm)>,
     norm2: RootNorm,
-    gate: Linear,
-    up: Linear,
-    down: Linear,
+    gate: Map,
+    up: Map,
+    down: Map,
     activation: Activation,
     /// Gemma 3 normalises the outputs of attention and of the feed-forward part.
     after: Option<(RootNorm, RootNorm)>,
@@ -105,7 +109,7 @@ impl Layer {
     pub(super) fn forward(
         &self,
         x: &Tensor,
-        step: &Step,
+        step: &LayerInputs,
         rows: &mut [CacheRow<'_, KvCache>],
         layer: usize,
     ) -> Result<Tensor> {
@@ -124,7 +128,13 @@ impl Layer {
         }
     }
 
-    fn attend(&self, x: &Tensor, step: &Step, rows: &mut [CacheRow<'_, KvCache>], layer: usize) -> Result<Tensor> {
+    fn attend(
+        &self,
+        x: &Tensor,
+        step: &LayerInputs,
+        rows: &mut [CacheRow<'_, KvCache>],
+        layer: usize,
+    ) -> Result<Tensor> {
         let n = x.dim(0)?;
         let split = |x: Tensor| x.reshape((n, (), step.head)); // (tokens, heads, head)
         let (mut q, mut k) = (split(self.query.forward(x)?)?, split(self.key.forward(x)?)?);
@@ -134,18 +144,22 @@ impl Layer {
         let v = split(self.value.forward(x)?)?.transpose(0, 1)?.contiguous()?;
         let (q, k) = (step.rotate(&q, self.kind)?, step.rotate(&k, self.kind)?); // (heads, tokens, head)
         let q = (q * self.query_scale)?;
-        let mut mixed = Vec::with_capacity(rows.len());
-        let mut at = 0;
+        let (mut mixed, mut blocks, mut at) = (Vec::new(), Vec::new(), 0);
         for (row, (cache, read)) in rows.iter_mut().enumerate() {
-            let t = read.len();
-            let of_row = |x: &Tensor| x.narrow(1, at, t);
-            let (keys, values) = cache.layers[layer].append(&of_row(&k)?, &of_row(&v)?, cache.length)?;
-            let View { from, mask } = &step.views[row][self.kind];
-            let seen = |x: Tensor| x.narrow(1, *from, x.dim(1)? - from);
-            mixed.push(attend_row(&of_row(&q)?, &seen(keys)?, &seen(values)?, mask.as_ref())?);
+            let (t, length) = (read.len(), cache.length);
+            match (&mut cache.layers[layer], &step.views[row][self.kind]) {
+                (LayerCache::Blocks(kv), View::Spans(spans)) => blocks.push(causal::Row { kv, length, spans }),
+                (LayerCache::Joined(kv), View::Masked { from, mask }) => {
+                    let of_row = |x: &Tensor| x.narrow(1, at, t);
+                    let (keys, values) = kv.append(&of_row(&k)?, &of_row(&v)?, length)?;
+                    let seen = |x: Tensor| x.narrow(1, *from, x.dim(1)? - from);
+                    mixed.push(attend_row(&of_row(&q)?, &seen(keys)?, &seen(values)?, mask.as_ref())?);
+                }
+                _ => candle_core::bail!("a cache that does not fit its view: this is a bug"),
+            }
             at += t;
         }
-        Tensor::cat(&mixed, 0)
+        if mixed.is_empty() { causal::attend(&q, &k, &v, &mut blocks) } else { Tensor::cat(&mixed, 0) }
     }
 }
 
@@ -165,14 +179,31 @@ fn attend_row(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Resu
 }
 
 /// The positions that the layers of one type read from the cache of one row.
-pub(super) struct View {
-    /// The first position.
-    from: usize,
-    /// Added to the scores, (t, positions from `from`); none if every position is seen.
-    mask: Option<Tensor>,
+pub(super) enum View {
+    /// What each new position sees, for attention in blocks.
+    Spans(Vec<SeenSpan>),
+    /// For products with all scores.
+    Masked {
+        /// The first position.
+        from: usize,
+        /// Added to the scores, (t, positions from `from`); none if every position is seen.
+        mask: Option<Tensor>,
+    },
 }
 
 impl View {
+    /// What `t` positions that follow `offset` others see in blocks.
+    pub(super) fn spans(t: usize, offset: usize, window: Option<usize>) -> View {
+        let first = |last: usize| window.map_or(0, |window| (last + 1).saturating_sub(window));
+        View::Spans((offset..offset + t).map(|last| (first(last), last + 1)).collect())
+    }
+
+    /// As [`spans`](Self::spans), for a text whose `t` tokens see both sides; half of the window lies on each.
+    pub(super) fn spans_to_both_sides(t: usize, window: Option<usize>) -> View {
+        let reach = window.map_or(t, |window| window / 2);
+        View::Spans((0..t).map(|at| (at.saturating_sub(reach), (at + reach + 1).min(t))).collect())
+    }
+
     /// The view of `t` positions that follow `offset` others.
     pub(super) fn new(t: usize, offset: usize, window: Option<usize>, dtype: DType, device: &Device) -> Result<View> {
         let window = window.filter(|window| offset + t > *window);
@@ -182,13 +213,13 @@ impl View {
             (_, Some(window)) => Some(ops::sliding_mask(t, offset, from, window, dtype, device)?),
             (_, None) => Some(ops::causal_mask(t, offset, dtype, device)?),
         };
-        Ok(View { from, mask })
+        Ok(View::Masked { from, mask })
     }
 
     /// The view of all `t` positions of a text whose tokens see both sides; half of the window lies on each.
     pub(super) fn both_sides(t: usize, window: Option<usize>, dtype: DType, device: &Device) -> Result<View> {
         let reach = window.map(|window| window / 2).filter(|reach| *reach + 1 < t);
         let mask = reach.map(|reach| ops::reaching_mask(t, reach, dtype, device)).transpose()?;
-        Ok(View { from: 0, mask })
+        Ok(View::Masked { from: 0, mask })
     }
 }

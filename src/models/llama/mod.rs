@@ -8,7 +8,9 @@
 
 mod cache;
 mod embedder;
+mod inputs;
 mod layer;
+mod map;
 mod reranker;
 mod rotation;
 mod seeing;
@@ -29,8 +31,8 @@ use crate::{
         dense::Packing,
         failed,
         gguf::Gguf,
-        ops::{Linear, Table},
-        prefix::PromptPosition,
+        ops::Table,
+        prefix::{PromptPosition, kept_bytes},
         processors::LogitsProcessors,
         rope::Rope,
         sampling,
@@ -38,8 +40,10 @@ use crate::{
     },
 };
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{Module, VarBuilder};
+use candle_nn::VarBuilder;
+use inputs::{LayerInputs, RopeLayout};
 use layer::{Layer, RootNorm, View};
+use map::Map;
 use shape::LayerType;
 use std::sync::Arc;
 use weights::{Naming, Weights};
@@ -120,6 +124,7 @@ pub(super) fn parts(
         defaults: sampling::defaults(generation.as_ref())?,
         decode: loading.decode.clone(),
         meter: loading.meter.clone(),
+        kept_bytes: kept_bytes(checkpoint.bytes(Some(loading.dtype.size_in_bytes() as u64), true)?),
         context_tokens: loading.context_tokens.unwrap_or(shape.positions).min(shape.positions),
     })
 }
@@ -179,59 +184,13 @@ fn load_network(checkpoint: &Checkpoint, loading: &ModelOptions, used: Use) -> s
     }
 }
 
-/// The pairs of dimensions of a head that the rotary embedding rotates together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RopeLayout {
-    /// i and i + head/2: the layout of checkpoint folders.
-    Halves,
-    /// 2i and 2i + 1: GGUF files of the architecture `llama` store the rows of queries and keys in this order.
-    Neighbours,
-}
-
-impl RopeLayout {
-    /// The layout of a GGUF file: llama.cpp's converter reorders the rows of `llama` only, whose files may state a window
-    /// and are then `mistral`.
-    fn of_gguf(config: &Config) -> RopeLayout {
-        if config.is_type(&["llama", "mistral"], &[]) { RopeLayout::Neighbours } else { RopeLayout::Halves }
-    }
-}
-
-/// The shared inputs of all layers of one call. Its lists have one entry for each type of layer.
-struct Step {
-    head: usize,
-    layout: RopeLayout,
-    /// Cosines and sines: (tokens of all rows, rotated / 2); none for layers that do not rotate.
-    angles: Vec<Option<(Tensor, Tensor)>>,
-    /// For each row.
-    views: Vec<Vec<View>>,
-}
-
-impl Step {
-    /// (tokens, heads, head) -> rotated by position, (heads, tokens, head)
-    fn rotate(&self, x: &Tensor, kind: usize) -> Result<Tensor> {
-        let x = x.transpose(0, 1)?.contiguous()?;
-        let Some((cos, sin)) = &self.angles[kind] else { return Ok(x) };
-        let rotated = 2 * cos.dim(1)?;
-        let part =
-            if rotated == self.head { x.unsqueeze(0)? } else { x.narrow(2, 0, rotated)?.contiguous()?.unsqueeze(0)? };
-        let part = match self.layout {
-            RopeLayout::Halves => candle_nn::rotary_emb::rope(&part, cos, sin)?.squeeze(0)?,
-            RopeLayout::Neighbours => candle_nn::rotary_emb::rope_i(&part, cos, sin)?.squeeze(0)?,
-        };
-        match rotated == self.head {
-            true => Ok(part),
-            false => Tensor::cat(&[&part, &x.narrow(2, rotated, self.head - rotated)?], 2),
-        }
-    }
-}
-
 /// A decoder-only network of the Llama architecture.
 pub struct Llama {
     tokens: Table,
     layers: Vec<Layer>,
     norm: RootNorm,
     /// The map to the vocabulary.
-    head: Option<Linear>,
+    head: Option<Map>,
     ropes: Arc<[Rope]>,
     shape: DecoderShape,
     layout: RopeLayout,
@@ -281,6 +240,11 @@ impl Llama {
         })
     }
 
+    /// True if attention reads keys and values in blocks: on a CPU.
+    fn in_blocks(&self) -> bool {
+        self.device.is_cpu() && self.dtype == DType::F32
+    }
+
     /// The states after the last layer, not yet normalised: (tokens of all rows, width).
     fn states(&self, rows: &mut [CacheRow<'_, KvCache>]) -> Result<Tensor> {
         // a picture's vectors take the place of those of any token
@@ -312,20 +276,23 @@ impl Llama {
         Ok(states)
     }
 
-    fn step(&self, rows: &mut [CacheRow<'_, KvCache>]) -> Result<Step> {
+    fn step(&self, rows: &mut [CacheRow<'_, KvCache>]) -> Result<LayerInputs> {
         let mut places = Vec::new();
         for (cache, read) in rows.iter_mut().filter(|_| self.sight.sections.is_some()) {
             places.push(cache.places.extend(read, &self.sight)?);
         }
         let rows = &*rows;
         let view = |(cache, read): &CacheRow<'_, KvCache>| {
-            let of = |kind: &LayerType| match self.shape.sees_both_sides {
-                true => View::both_sides(read.len(), kind.window, self.dtype, &self.device),
-                false => View::new(read.len(), cache.length, kind.window, self.dtype, &self.device),
+            let (t, dtype, device) = (read.len(), self.dtype, &self.device);
+            let of = |kind: &LayerType| match (self.in_blocks(), self.shape.sees_both_sides) {
+                (true, true) => Ok(View::spans_to_both_sides(t, kind.window)),
+                (true, false) => Ok(View::spans(t, cache.length, kind.window)),
+                (false, true) => View::both_sides(t, kind.window, dtype, device),
+                (false, false) => View::new(t, cache.length, kind.window, dtype, device),
             };
             self.shape.types.iter().map(of).collect::<Result<Vec<View>>>()
         };
-        Ok(Step {
+        Ok(LayerInputs {
             head: self.shape.head,
             layout: self.layout,
             angles: self.shape.types.iter().map(|kind| self.angles(kind, rows, &places)).collect::<Result<_>>()?,
@@ -366,7 +333,7 @@ impl Decoder for Llama {
     type Cache = KvCache;
 
     fn cache(&self) -> KvCache {
-        KvCache::new(self.layers.len(), self.ropes.clone(), self.shape.rereads)
+        KvCache::new(self.layers.len(), self.ropes.clone(), self.in_blocks(), self.shape.rereads)
     }
 
     fn forward(&self, rows: &mut [CacheRow<'_, KvCache>], all: bool) -> Result<Tensor> {

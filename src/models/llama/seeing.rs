@@ -7,6 +7,7 @@ use crate::{
         decode::{CacheRow, Decoder},
         image::fingerprint,
         meter::Meter,
+        prefix::PromptPosition,
         seen::SeenPicture,
     },
 };
@@ -120,7 +121,7 @@ impl<E: PictureEye> Decoder for SeeingDecoder<E> {
         Ok(seen)
     }
 
-    fn rest(&mut self) {
-        self.text.sight.rest();
+    fn rest(&mut self, prompts: &[&[PromptPosition]]) {
+        self.text.sight.rest(prompts);
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::infer::{image::Fingerprint, prefix::PromptPosition};
 use candle_core::{Result, Tensor, bail};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The vectors that a picture becomes, row by row.
 #[derive(Debug, Clone)]
@@ -45,10 +45,12 @@ impl Sight {
         self.known.entry(print).insert_entry(states).into_mut()
     }
 
-    /// Forgets all pictures if there are many.
-    pub fn rest(&mut self) {
+    /// Forgets the pictures that none of `prompts` contains, if there are many.
+    pub fn rest(&mut self, prompts: &[&[PromptPosition]]) {
         if self.known.len() > KEPT {
-            self.known.clear();
+            let runs = prompts.iter().flat_map(|prompt| runs(prompt.iter()));
+            let needed: HashSet<Fingerprint> = runs.map(|run| run.print).collect();
+            self.known.retain(|print, _| needed.contains(print));
         }
     }
 

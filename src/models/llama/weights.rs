@@ -1,9 +1,11 @@
 //! The source of the decoder's weights: a checkpoint folder, or a GGUF file, whose matrices stay quantised. Both are
 //! read by the names of a checkpoint folder.
 
+use super::map::Map;
 use crate::infer::{
     gguf,
     ops::{self, Linear, Table},
+    weights::AS_STORED,
 };
 use candle_core::{
     DType, Device, Error, Result, Tensor, bail,
@@ -122,7 +124,7 @@ impl Weights {
     }
 
     /// The linear map `name`, `(…, input) -> (…, output)`. Fails if it has a bias against the configuration, or none.
-    pub(super) fn map(&self, name: &str, input: usize, output: usize, biases: Biases) -> Result<Linear> {
+    pub(super) fn map(&self, name: &str, input: usize, output: usize, biases: Biases) -> Result<Map> {
         let own = self.pp(name);
         match (biases.has(name), own.has("bias")) {
             (true, false) => Err(self.lacking(&own.stored_name("bias"))),
@@ -134,15 +136,24 @@ impl Weights {
     }
 
     /// The linear maps whose rows are one after another in `weight`. Only folders have such matrices.
-    pub(super) fn parts<const N: usize>(&self, input: usize, outputs: [usize; N]) -> Result<[Linear; N]> {
-        let whole = self.linear(input, outputs.iter().sum())?;
+    pub(super) fn parts<const N: usize>(&self, input: usize, outputs: [usize; N]) -> Result<[Map; N]> {
+        let Stored::Folder(vb) = &self.stored else { bail!("a quantised matrix cannot be split") };
+        let (weight, bias) = self.floating(vb, input, outputs.iter().sum())?;
         let mut from = 0;
         let mut parts = Vec::with_capacity(N);
         for rows in outputs {
-            parts.push(whole.rows(from, rows)?.for_decoding());
+            let bias = bias.as_ref().map(|bias| bias.narrow(0, from, rows)).transpose()?;
+            parts.push(Map::new(weight.narrow(0, from, rows)?, bias));
             from += rows;
         }
         parts.try_into().map_err(|_| Error::msg("another number of parts: this is a bug"))
+    }
+
+    /// The matrix of a folder, (output, input), as it is stored, and the bias, if there is one.
+    fn floating(&self, vb: &VarBuilder<'static>, input: usize, output: usize) -> Result<(Tensor, Option<Tensor>)> {
+        let vb = vb.pp(&self.path);
+        let bias = if vb.contains_tensor("bias") { Some(vb.get(output, "bias")?) } else { None };
+        Ok((vb.get_with_hints((output, input), "weight", AS_STORED)?, bias))
     }
 
     /// The error for a tensor that must be there, as the reader of this source states it.
@@ -163,9 +174,12 @@ impl Weights {
     }
 
     /// A linear map `(…, input) -> (…, output)`; its bias is read if it exists.
-    fn linear(&self, input: usize, output: usize) -> Result<Linear> {
+    fn linear(&self, input: usize, output: usize) -> Result<Map> {
         let tensors = match &self.stored {
-            Stored::Folder(vb) => return Ok(ops::linear(input, output, vb.pp(&self.path))?.for_decoding()),
+            Stored::Folder(vb) => {
+                let (weight, bias) = self.floating(vb, input, output)?;
+                return Ok(Map::new(weight, bias));
+            }
             Stored::Gguf(tensors, _) => tensors,
         };
         let name = self.stored_name("weight");
@@ -178,12 +192,14 @@ impl Weights {
         };
         if floating {
             let weight = self.narrow(tensors.floating((output, input), &name)?)?;
-            return Ok(Linear::new(weight, bias).for_decoding());
+            return Ok(Map::new(weight, bias));
         }
         if self.device.is_cpu() {
-            return Ok(Linear::quantised(Arc::new(tensors.quantised((output, input), &name)?), bias));
+            let blocks = Arc::new(tensors.quantised((output, input), &name)?);
+            return Ok(Map::quantised(Linear::quantised(blocks, bias)));
         }
-        Ok(Linear::on_device(QMatMul::from_arc(tensors.get((output, input), &name)?)?, bias))
+        let device = QMatMul::from_arc(tensors.get((output, input), &name)?)?;
+        Ok(Map::quantised(Linear::on_device(device, bias)))
     }
 
     /// The table of token vectors; the map to the vocabulary uses it too if they are `tied`.
@@ -205,12 +221,15 @@ impl Weights {
     }
 
     /// The map from the last hidden state to the vocabulary: `lm_head`, or the table of token vectors if they are `tied`.
-    pub(super) fn head(&self, vocab: usize, width: usize, tied: bool, table: &Table) -> Result<Linear> {
+    pub(super) fn head(&self, vocab: usize, width: usize, tied: bool, table: &Table) -> Result<Map> {
         match &self.stored {
             _ if !tied => self.pp("lm_head").linear(width, vocab),
             // The table was dequantised for look-ups; the file's quantised matrix is smaller.
             Stored::Gguf(..) if !self.device.is_cpu() => self.pp("model.embed_tokens").linear(width, vocab),
-            _ => Ok(table.head().for_decoding()),
+            _ => Ok(match table {
+                Table::Floating(table) => Map::new(table.clone(), None),
+                Table::Quantised(_) => Map::quantised(table.head()),
+            }),
         }
     }
 

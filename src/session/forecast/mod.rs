@@ -45,8 +45,9 @@ const FFMPEG_BYTES: u64 = 59_000_000;
 const LIMIT: Duration = Duration::from_secs(60);
 /// The tokens that a decoder reads in one call.
 const PIECE_TOKENS: f64 = 512.0;
-/// The room of a cache of keys and values, as a multiple of its content: it grows by half.
+/// The room of a cache of keys and values, as a multiple of its content: it grows by half. On a CPU it grows by blocks.
 const CACHE_ROOM: f64 = 1.5;
+const CACHE_ROOM_CPU: f64 = 1.1;
 /// The shortest run whose ratio is kept, in seconds of work.
 const MIN_BUSY_S: f64 = 0.2;
 
@@ -227,13 +228,16 @@ fn of_other(agent: &Arc<dyn Agent>, steps: &[StepWork]) -> AgentForecast {
     AgentForecast { agent: name.clone(), local: false, requests, units, flops: 0.0, memory: None, seconds: None }
 }
 
-/// The memory of a model: its weights, the keys and values of its open requests, and the largest activations.
+/// The memory of a model: its weights, the keys and values of its open requests and of former prompts, and the largest activations.
 fn agent_memory(local: &LocalAgent, model: &ModelWork) -> AgentMemory {
     let cost: &CostModel = model.estimator.cost();
     let (longest, rows) = (model.estimator.longest, model.estimator.rows as f64);
     let number = local.number_bytes() as f64 / 4.0;
     let has = |phase: Phase| model.work.of(phase) > 0.0;
-    let cache = cost.prompt.cache_bytes * model.estimator.open * CACHE_ROOM + cost.sound.cache_bytes;
+    let on_cpu = local.need().is_none_or(|need| need.device == "cpu");
+    let room = if on_cpu { CACHE_ROOM_CPU } else { CACHE_ROOM };
+    let held = model.estimator.open * room + model.estimator.kept;
+    let cache = cost.prompt.cache_bytes * held + cost.sound.cache_bytes;
     let piece = longest.min(PIECE_TOKENS);
     let batch = local.spec().limits.batch as f64;
     let written = |tokens: f64| tokens * (cost.reply.bytes + cost.reply.pair_bytes * longest);

@@ -1,0 +1,173 @@
+//! Attention of a decoder on a CPU: keys and values in blocks that several prompts share, and scores that are never written
+//! as a matrix (online softmax; Milakov and Gimelshein 2018, arXiv 1805.02867).
+//!
+//! Each query is computed by the same operations in the same order, whatever is computed beside it: the other rows of a call,
+//! the other positions of its own row, and the number of threads. A result therefore has the same bits in every batch, in
+//! every piece of a prompt, and after every shared prefix.
+
+mod kernel;
+
+use super::linear::in_parallel;
+use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
+use kernel::{QueryChunk, padded};
+use std::{ops::Deref, sync::Arc};
+
+/// The positions of a block.
+pub(super) const BLOCK: usize = 64;
+
+/// The queries of one group of heads that are computed together, so that each block is read from memory once for them.
+const CHUNK: usize = 64;
+
+/// Keys and values of up to [`BLOCK`] positions.
+#[derive(Debug, Clone)]
+struct Block {
+    /// (kv heads, head, block): the keys of a dimension are neighbours.
+    keys: Vec<f32>,
+    /// (kv heads, block, head), where each row is padded.
+    values: Vec<f32>,
+}
+
+/// Keys and values of one layer of one row. A copy shares the blocks; the first to write to a shared block gets its own.
+#[derive(Debug, Clone, Default)]
+pub struct KvBlocks(Vec<Arc<Block>>);
+
+impl KvBlocks {
+    /// Frees the blocks after the first `positions`.
+    pub fn truncate(&mut self, positions: usize) {
+        self.0.truncate(positions.div_ceil(BLOCK));
+    }
+
+    /// A copy of the first `positions`, which shares their blocks.
+    pub fn copy(&self, positions: usize) -> KvBlocks {
+        KvBlocks(self.0.iter().take(positions.div_ceil(BLOCK)).cloned().collect())
+    }
+
+    /// The bytes of each block, with a number that is the same for a shared one.
+    pub fn sizes(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.0.iter().map(|block| (Arc::as_ptr(block).addr(), 4 * (block.keys.len() + block.values.len())))
+    }
+
+    /// Writes the keys and values of `t` positions after the first `length`. `k` and `v` give the vector of a head at one
+    /// of these positions.
+    fn append<'a>(
+        &mut self,
+        (kv_heads, head): (usize, usize),
+        (length, t): (usize, usize),
+        k: impl Fn(usize, usize) -> &'a [f32],
+        v: impl Fn(usize, usize) -> &'a [f32],
+    ) {
+        let wide = padded(head);
+        self.0.resize_with((length + t).div_ceil(BLOCK), || {
+            Arc::new(Block { keys: vec![0.0; kv_heads * head * BLOCK], values: vec![0.0; kv_heads * BLOCK * wide] })
+        });
+        for n in 0..t {
+            let at = (length + n) % BLOCK;
+            let block = Arc::make_mut(&mut self.0[(length + n) / BLOCK]);
+            for kv in 0..kv_heads {
+                let keys = &mut block.keys[kv * head * BLOCK..(kv + 1) * head * BLOCK];
+                keys[at..].iter_mut().step_by(BLOCK).zip(k(kv, n)).for_each(|(to, from)| *to = *from);
+                let values = kv * BLOCK * wide + at * wide;
+                block.values[values..values + head].copy_from_slice(v(kv, n));
+            }
+        }
+    }
+}
+
+/// The positions that a query sees: from the first on, up to before the second.
+pub type SeenSpan = (usize, usize);
+
+/// A row of a call: its keys and values, the positions that these hold, and what each new position sees.
+pub struct Row<'a> {
+    /// Keys and values; the new ones are appended.
+    pub kv: &'a mut KvBlocks,
+    /// The positions before the new ones.
+    pub length: usize,
+    /// What each new position sees.
+    pub spans: &'a [SeenSpan],
+}
+
+/// The queries of one chunk: those of the group of heads that shares the keys `kv`.
+struct Unit {
+    row: usize,
+    kv: usize,
+    /// The first query: position by position, and head by head within a position.
+    from: usize,
+    count: usize,
+}
+
+/// Appends the keys and values of the new positions of all rows, and gives the attention of their queries, (positions of all rows,
+/// heads · head). `q` is (heads, positions of all rows, head), scaled; `k` and `v` are (kv heads, positions of all rows, head).
+pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, rows: &mut [Row<'_>]) -> Result<Tensor> {
+    let ((heads, n, head), kv_heads) = (q.dims3()?, k.dim(0)?);
+    let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
+    let (group, device) = (heads / kv_heads.max(1), q.device().clone());
+    let (q, k, v) = (values(&q), values(&k), values(&v));
+    let (q, k, v) = (q.slice()?, k.slice()?, v.slice()?);
+    let vector = |h: usize, at: usize| (h * n + at) * head..(h * n + at + 1) * head;
+    let (mut units, mut starts, mut at, mut read) = (Vec::new(), Vec::new(), 0, 0);
+    for (number, row) in rows.iter_mut().enumerate() {
+        let t = row.spans.len();
+        row.kv.append(
+            (kv_heads, head),
+            (row.length, t),
+            |kv, n| &k[vector(kv, at + n)],
+            |kv, n| &v[vector(kv, at + n)],
+        );
+        for kv in 0..kv_heads {
+            let chunk = |from: usize| Unit { row: number, kv, from, count: CHUNK.min(t * group - from) };
+            units.extend((0..t * group).step_by(CHUNK).map(chunk));
+        }
+        read += 2 * (row.length + t) * head * kv_heads * (t * group).div_ceil(CHUNK);
+        starts.push(at);
+        at += t;
+    }
+    let most = units.iter().map(|unit| unit.count).max().unwrap_or(0);
+    let mut mixed = vec![0f32; units.len() * most * head];
+    let rows = &*rows;
+    in_parallel(read, &mut mixed, most * head, |u, out| {
+        let Unit { row, kv, from, count } = &units[u];
+        let (start, row) = (starts[*row], &rows[*row]);
+        let (mut queries, mut spans) = (Vec::with_capacity(count * head), Vec::with_capacity(*count));
+        for query in *from..from + count {
+            queries.extend_from_slice(&q[vector(kv * group + query % group, start + query / group)]);
+            spans.push(row.spans[query / group]);
+        }
+        let blocks: Vec<(&[f32], &[f32])> = row.kv.0.iter().map(|block| block.of(*kv, head)).collect();
+        let out = &mut out[..count * head];
+        QueryChunk { queries: &queries, spans: &spans, blocks: &blocks, head, out }.compute();
+    });
+    let mut all = vec![0f32; n * heads * head];
+    for (unit, mixed) in units.iter().zip(mixed.chunks(most.max(1) * head)) {
+        for (n, vector) in mixed.chunks(head).take(unit.count).enumerate() {
+            let (at, h) = (starts[unit.row] + (unit.from + n) / group, unit.kv * group + (unit.from + n) % group);
+            all[(at * heads + h) * head..(at * heads + h + 1) * head].copy_from_slice(vector);
+        }
+    }
+    Tensor::from_vec(all, (n, heads * head), &device)
+}
+
+impl Block {
+    /// The keys and the values of one head.
+    fn of(&self, kv: usize, head: usize) -> (&[f32], &[f32]) {
+        let (keys, values) = (head * BLOCK, BLOCK * padded(head));
+        (&self.keys[kv * keys..(kv + 1) * keys], &self.values[kv * values..(kv + 1) * values])
+    }
+}
+
+/// The numbers of a contiguous tensor: its storage, and where they are.
+struct Values<G>(G, Option<(usize, usize)>);
+
+fn values(x: &Tensor) -> Values<impl Deref<Target = Storage> + '_> {
+    let (storage, layout) = x.storage_and_layout();
+    Values(storage, layout.contiguous_offsets())
+}
+
+impl<G: Deref<Target = Storage>> Values<G> {
+    /// The numbers, if they are in f32 on a CPU.
+    fn slice(&self) -> Result<&[f32]> {
+        match (&*self.0, self.1) {
+            (Storage::Cpu(CpuStorage::F32(values)), Some((from, to))) => Ok(&values[from..to]),
+            _ => bail!("attention in blocks needs contiguous numbers in f32 on a CPU: this is a bug"),
+        }
+    }
+}
