@@ -312,15 +312,16 @@ mod tests {
         let load = move || Ok(Box::new(Stepping { open: Vec::new(), permits }) as Box<dyn Model>);
         let worker = Worker::start("stepping", WorkerLimits { batch: 2, queue: 8 }, load).await.unwrap();
         let step = || permit.send(()).unwrap();
+        // the receiver is in a tuple, because an async block should not yield something to await
         let ask = async |what: &str| {
             let (asked, answer) = job(what);
             worker.send(asked).await.unwrap();
-            answer
+            (answer,)
         };
-        let long = ask("4").await;
+        let (long,) = ask("4").await;
         step();
         // these wait during the first step or later; the batch has room for one of them at a time
-        let (first, now, second) = (ask("2").await, ask("now").await, ask("1").await);
+        let ((first,), (now,), (second,)) = (ask("2").await, ask("now").await, ask("1").await);
         (0..3).for_each(|_| step());
         let number = |reply: Result<Reply, Fault>| match reply {
             Ok(Reply::Embed(numbers)) => numbers[0],
@@ -332,12 +333,12 @@ mod tests {
         assert_eq!(number(second.await.unwrap()), 2.0);
         assert_eq!(number(long.await.unwrap()), 2.0);
         // a panic fails the jobs that are open, and no later one
-        let panics = ask("panic").await;
+        let (panics,) = ask("panic").await;
         step();
         assert!(panics.await.unwrap().expect_err("a panic").to_string().contains("told to panic"));
-        let gone = ask("9").await;
+        let (gone,) = ask("9").await;
         drop(gone);
-        let last = ask("1").await;
+        let (last,) = ask("1").await;
         (0..2).for_each(|_| step());
         assert_eq!(number(last.await.unwrap()), 1.0);
         drop(permit);
