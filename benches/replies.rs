@@ -98,8 +98,9 @@ fn main() {
             (0..8).map(|n| format!("{log}\nQuestion: {}", texts.of(20, n))).collect()
         };
         row("8 questions about one log together", best(|seed| ask(&mut model, &questions(seed), 16)));
-        let asked =
-            |model: &mut dyn Model, prompts: &[String]| prompts.iter().map(|p| ask(model, &[p.clone()], 8)).sum();
+        let asked = |model: &mut dyn Model, prompts: &[String]| {
+            prompts.iter().map(|p| ask(model, std::slice::from_ref(p), 8)).sum()
+        };
         let (one, other) = (questions(50), questions(60));
         let turns: Vec<String> = one.into_iter().zip(other).take(4).flat_map(|(a, b)| [a, b]).collect();
         row("two logs in turn, 8 questions", best(|_| asked(&mut model, &turns)));
