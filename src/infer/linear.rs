@@ -7,6 +7,7 @@
 
 use super::{
     dense::{self, Packed, Precision},
+    few,
     quantised::Quantised,
 };
 use candle_core::{
@@ -184,6 +185,9 @@ pub(super) const PIECE: usize = 1 << 20;
 /// multiplied as a whole. With `decodes`, a single row of activations is multiplied with one row of the matrix after the
 /// other.
 fn multiply_narrow(x: &Tensor, weight: &Tensor, decodes: bool) -> Result<Tensor> {
+    if decodes && x.dim(0)? == 1 && few::fits(weight) {
+        return few::multiply(x, weight);
+    }
     let (storage, layout) = weight.storage_and_layout();
     let halves = match (&*storage, layout.contiguous_offsets()) {
         (Storage::Cpu(CpuStorage::F16(values)), Some((from, to))) => Halves::F16(&values[from..to]),
@@ -191,10 +195,6 @@ fn multiply_narrow(x: &Tensor, weight: &Tensor, decodes: bool) -> Result<Tensor>
         _ => bail!("a matrix of 16-bit numbers must be contiguous"),
     };
     let (n, k) = weight.dims2()?;
-    if decodes && x.dim(0)? == 1 {
-        let x = x.flatten_all()?.to_vec1::<f32>()?;
-        return Tensor::from_vec(multiply_row(&x, &halves, n), (1, n), &Device::Cpu);
-    }
     // The pieces have nearly equal sizes: the library for matrix products has other kernels for few columns.
     let step = n.div_ceil((n * k).div_ceil(PIECE));
     let piece = |at: usize| {
@@ -209,19 +209,6 @@ fn multiply_narrow(x: &Tensor, weight: &Tensor, decodes: bool) -> Result<Tensor>
 
 /// The rows that a thread widens before it takes the next ones.
 const ROWS: usize = 32;
-
-/// The dot products of `x` with `n` rows.
-fn multiply_row(x: &[f32], halves: &Halves<'_>, n: usize) -> Vec<f32> {
-    let (k, mut out) = (x.len(), vec![0f32; n]);
-    in_parallel(n * k, &mut out, ROWS, |chunk, out| {
-        let mut wide = vec![0f32; k];
-        for (row, y) in out.iter_mut().enumerate() {
-            halves.widen((chunk * ROWS + row) * k, &mut wide);
-            *y = f32::vec_dot(k, &wide, x);
-        }
-    });
-    out
-}
 
 /// Numbers with 16 bits.
 enum Halves<'a> {
