@@ -1,19 +1,16 @@
 """ONNX Runtime: vectors of texts with the same weights, exported by PyTorch."""
 
 import os
-from itertools import count
-from pathlib import Path
 
 import numpy as np
-from serve import serve, text
+from serve import Sentences, serve
 
 
-class Texts:
+class Texts(Sentences):
     """Unit vectors of texts: the mean of the last states."""
 
     def __init__(self, asked):
         import onnxruntime as ort
-        from tokenizers import Tokenizer
 
         settings = ort.SessionOptions()
         settings.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
@@ -24,9 +21,7 @@ class Texts:
         self.session = ort.InferenceSession(
             asked["exported"], settings, providers=["CPUExecutionProvider"]
         )
-        self.words, self.read = asked["words"], count()
-        self.tokenizer = Tokenizer.from_file(str(Path(asked["path"]) / "tokenizer.json"))
-        self.tokenizer.enable_padding()
+        self.open_texts(asked)
         self.about = f"ONNX Runtime {ort.__version__}"
 
     def embed(self, texts):
@@ -37,15 +32,6 @@ class Texts:
         kept = mask[..., None].astype(np.float32)
         found = (states * kept).sum(1) / kept.sum(1)
         return found / np.linalg.norm(found, axis=-1, keepdims=True)
-
-    def once(self, asked):
-        self.embed(
-            [text(self.words, next(self.read), asked["words"]) for _ in range(asked["batch"])]
-        )
-        return asked["batch"]
-
-    def check(self, _):
-        return self.embed([text(self.words, 1_000_003 * n, 0) for n in (1, 2, 3)]).tolist()
 
 
 if __name__ == "__main__":

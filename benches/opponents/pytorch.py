@@ -2,12 +2,11 @@
 
 import json
 import os
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 import torch
-from serve import Refused, picture, serve, text
+from serve import Refused, Sentences, picture, serve
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 
@@ -64,17 +63,14 @@ class Pictures(Model):
         return self.embed([picture(self.side, self.side, 1000 * n) for n in (1, 2, 3)]).tolist()
 
 
-class Texts(Model):
+class Texts(Sentences, Model):
     """Unit vectors of texts: the mean of the last states."""
 
     def __init__(self, asked):
-        from tokenizers import Tokenizer
         from transformers import AutoModel
 
         super().__init__(asked, AutoModel)
-        self.words, self.read = asked["words"], count()
-        self.tokenizer = Tokenizer.from_file(str(Path(asked["path"]) / "tokenizer.json"))
-        self.tokenizer.enable_padding()
+        self.open_texts(asked)
         self.states = self.function(
             lambda ids, mask: self.model(input_ids=ids, attention_mask=mask).last_hidden_state
         )
@@ -86,15 +82,6 @@ class Texts(Model):
         states, kept = self.states(ids, mask).float(), mask.unsqueeze(-1)
         found = (states * kept).sum(1) / kept.sum(1)
         return (found / found.norm(dim=-1, keepdim=True)).cpu().numpy()
-
-    def once(self, asked):
-        self.embed(
-            [text(self.words, next(self.read), asked["words"]) for _ in range(asked["batch"])]
-        )
-        return asked["batch"]
-
-    def check(self, _):
-        return self.embed([text(self.words, 1_000_003 * n, 0) for n in (1, 2, 3)]).tolist()
 
 
 class Looking(Model):

@@ -9,6 +9,8 @@ import os
 import sys
 import time
 import traceback
+from itertools import count
+from pathlib import Path
 
 import numpy as np
 
@@ -84,3 +86,24 @@ def prompt(n, length):
         return n // 94**at if at < 3 else n * 17 + at * (at + n % 13 + 3)
 
     return "".join(chr(33 + number(at) % 94) for at in range(length))
+
+
+class Sentences:
+    """Texts whose vectors `embed` gives: what all opponents do with them in the same way."""
+
+    def open_texts(self, asked):
+        """Reads the words that the texts consist of, and the tokenizer."""
+        from tokenizers import Tokenizer
+
+        self.words, self.read = asked["words"], count()
+        self.tokenizer = Tokenizer.from_file(str(Path(asked["path"]) / "tokenizer.json"))
+        self.tokenizer.enable_padding()
+
+    def once(self, asked):
+        self.embed(
+            [text(self.words, next(self.read), asked["words"]) for _ in range(asked["batch"])]
+        )
+        return asked["batch"]
+
+    def check(self, _):
+        return self.embed([text(self.words, 1_000_003 * n, 0) for n in (1, 2, 3)]).tolist()
