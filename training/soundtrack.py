@@ -1,8 +1,10 @@
 """The sound of a day: room tone, sounds and speech."""
 
 import io
+import os
 import random
 import subprocess
+import tempfile
 import wave
 
 import numpy as np
@@ -29,6 +31,9 @@ def speak(text, voice, hurry=1.0):
             "--stdout",
             text,
         ],
+        # espeak-ng opens the sound system, which makes a folder with a random name for a new user;
+        # then the noise in the voice is another. With a folder given, it makes none.
+        env={**os.environ, "PULSE_RUNTIME_PATH": tempfile.gettempdir()},
         capture_output=True,
         check=True,
     )

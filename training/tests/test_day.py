@@ -23,11 +23,15 @@ def digests(folder):
     return found
 
 
-def rendered(folder, hash_seed):
-    """The digests of a day from another process, whose sets have another order."""
+def rendered(folder, home, hash_seed):
+    """The digests of a day from another process, whose sets have another order, for a new user."""
+    home.mkdir()
     command = [sys.executable, "-B", WORLD, "--seed", "777", "--minutes", "0.17", "--out", folder]
     done = subprocess.run(
-        command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, text=True
+        command,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "HOME": str(home)},
+        capture_output=True,
+        text=True,
     )
     if "font is missing" in done.stderr:
         pytest.skip(done.stderr.strip())
@@ -41,7 +45,7 @@ def test_a_day_is_reproducible_byte_for_byte(tmp_path):
     for tool in ("ffmpeg", "espeak-ng"):
         if not shutil.which(tool):
             pytest.skip(f"{tool} is missing")
-    first = rendered(str(tmp_path / "first"), "1")
+    first = rendered(str(tmp_path / "first"), tmp_path / "home-1", "1")
     assert len(first) == 10 and "day.mp4" in first
-    assert first == rendered(str(tmp_path / "second"), "2")
+    assert first == rendered(str(tmp_path / "second"), tmp_path / "home-2", "2")
     assert (first["log.jsonl"], first["cases.jsonl"]) == (LOG, CASES)
