@@ -11,7 +11,7 @@ use super::{
     quantised::Quantised,
 };
 use candle_core::{
-    CpuStorage, DType, Device, Result, Storage, Tensor, bail,
+    CpuStorage, DType, Device, Error, Result, Storage, Tensor, bail,
     quantized::{GgmlType, QMatMul},
     utils::barrier_pool,
 };
@@ -98,6 +98,35 @@ impl Linear {
         Linear { weight: Weight::Quantised(weight), bias, decodes: true }
     }
 
+    /// The products of one input with several maps. Quantised matrices share the rounding of the activations and the threads'
+    /// work where they can.
+    pub fn forward_all<const N: usize>(maps: [&Linear; N], x: &Tensor) -> Result<[Tensor; N]> {
+        let products = match maps.iter().map(|map| map.blocks()).collect::<Option<Vec<_>>>() {
+            Some(blocks) => {
+                let input = blocks.first().map_or(0, |blocks| blocks.dims().1);
+                let products = Quantised::forward_all(&blocks, &flat(&x.to_dtype(DType::F32)?, input)?)?;
+                let finished = |((map, blocks), y): ((&&Linear, &&Quantised), Tensor)| {
+                    map.with_bias(shaped(y, x, blocks.dims().0)?)?.to_dtype(x.dtype())
+                };
+                maps.iter().zip(&blocks).zip(products).map(finished).collect::<Result<Vec<_>>>()?
+            }
+            None => maps.iter().map(|map| map.forward(x)).collect::<Result<Vec<_>>>()?,
+        };
+        products.try_into().map_err(|_| Error::msg("another number of products: this is a bug"))
+    }
+
+    /// Its quantised matrix, on a CPU.
+    fn blocks(&self) -> Option<&Quantised> {
+        if let Weight::Quantised(blocks) = &self.weight { Some(blocks) } else { None }
+    }
+
+    fn with_bias(&self, y: Tensor) -> Result<Tensor> {
+        match &self.bias {
+            Some(bias) => y.broadcast_add(bias),
+            None => Ok(y),
+        }
+    }
+
     /// The map of a quantised matrix on another device. `bias` is in f32.
     pub fn on_device(weight: QMatMul, bias: Option<Tensor>) -> Linear {
         Linear { weight: Weight::Device(weight), bias, decodes: true }
@@ -106,22 +135,21 @@ impl Linear {
 
 impl Module for Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let add = |y: Tensor| match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
-            None => Ok(y),
-        };
         match &self.weight {
             Weight::Packed(packed) => rows(x, (packed.outputs(), packed.inputs()), |x| multiply_packed(x, packed)),
             Weight::Floating(linear) if x.dtype() == DType::F32 && is_narrow(linear.weight()) => {
-                add(rows(x, linear.weight().dims2()?, |x| multiply_narrow(x, linear.weight(), self.decodes))?)
+                let product = |x: &Tensor| multiply_narrow(x, linear.weight(), self.decodes);
+                self.with_bias(rows(x, linear.weight().dims2()?, product)?)
             }
             Weight::Floating(linear) => linear.forward(x),
             Weight::Quantised(blocks) => {
                 let y = rows(&x.to_dtype(DType::F32)?, blocks.dims(), |x| blocks.forward(x))?;
-                add(y)?.to_dtype(x.dtype())
+                self.with_bias(y)?.to_dtype(x.dtype())
             }
             // Some devices cannot multiply quantised weights with half-precision activations.
-            Weight::Device(map) => add(map.forward(&x.to_dtype(DType::F32)?.contiguous()?)?)?.to_dtype(x.dtype()),
+            Weight::Device(map) => {
+                self.with_bias(map.forward(&x.to_dtype(DType::F32)?.contiguous()?)?)?.to_dtype(x.dtype())
+            }
         }
     }
 }
@@ -138,12 +166,24 @@ fn multiply_packed(x: &Tensor, packed: &Packed) -> Result<Tensor> {
 
 /// Applies a product `(m, input) -> (m, output)` to `x`, (…, input).
 fn rows(x: &Tensor, (output, input): (usize, usize), product: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
-    let mut shape = x.dims().to_vec();
-    match shape.last_mut() {
-        Some(last) if *last == input => *last = output,
+    shaped(product(&flat(x, input)?)?, x, output)
+}
+
+/// `x`, (…, input), as (m, input).
+fn flat(x: &Tensor, input: usize) -> Result<Tensor> {
+    match x.dims().last() {
+        Some(last) if *last == input => x.reshape(((), input))?.contiguous(),
         _ => bail!("a map of {input} inputs cannot read the shape {:?}", x.dims()),
     }
-    product(&x.reshape(((), input))?.contiguous()?)?.reshape(shape)
+}
+
+/// `y`, (m, output), with the dimensions of `x`, (…, input).
+fn shaped(y: Tensor, x: &Tensor, output: usize) -> Result<Tensor> {
+    let mut shape = x.dims().to_vec();
+    if let Some(last) = shape.last_mut() {
+        *last = output;
+    }
+    y.reshape(shape)
 }
 
 /// The vectors of tokens, (vocabulary, width), in the format of the file. They may be the weights of the output too.

@@ -1,20 +1,27 @@
 //! Quantised matrices on a CPU, held once.
 //!
 //! candle 0.11.1 keeps a second copy of a quantised matrix in a layout for wide instructions, from its first use on. A
-//! matrix here has one of two forms. The packed one is candle's second copy alone (`packed`); its products are candle's. All
-//! other matrices are held as the blocks of the file. Few rows of activations (decoding) are multiplied with the blocks as
-//! they are. For many rows (a prompt), pieces of the matrix are packed by candle or dequantised, and dropped after use.
+//! matrix here has one of three forms. The packed one is candle's second copy alone (`packed`); its products are candle's. Q8_0 that
+//! candle does not pack has products of our own (`eights`). All other matrices are held as the blocks of the file. Few rows of
+//! activations (decoding) are multiplied with the blocks as they are. For many rows (a prompt), pieces of the matrix are packed
+//! by candle or dequantised, and dropped after use.
 //!
-//! Both ways round the activations in the same way, so that a row's result does not depend on the number of rows. candle
+//! All ways round the activations in the same way, so that a row's result does not depend on the number of rows. candle
 //! has no fast product for Q4_1 and Q5_1: these are always dequantised, and their activations are not rounded.
 
+#[cfg_attr(not(target_arch = "x86_64"), path = "eights_elsewhere.rs")]
+mod eights;
 mod packed;
 
-use super::linear::{PIECE, in_parallel};
+use super::{
+    dense,
+    linear::{PIECE, in_parallel},
+};
 use candle_core::{
     Device, Result, Tensor, bail,
     quantized::{GgmlDType, QStorage, QTensor},
 };
+use eights::Eights;
 use packed::{GROUP, Kernel};
 use std::{borrow::Cow, fmt, ops::Range};
 
@@ -46,6 +53,7 @@ enum Held {
     Blocks(Vec<QTensor>),
     /// With rows of zeros up to a multiple of [`GROUP`].
     Packed(Vec<QTensor>, Kernel),
+    Eights(Eights),
 }
 
 /// Up to this many rows of activations are multiplied with the blocks as they are. Each row's product is then the same bits for
@@ -96,24 +104,42 @@ impl Quantised {
         products: bool,
         read: impl Fn(Range<usize>) -> Result<Vec<u8>> + Send + Sync + 'static,
     ) -> Result<Quantised> {
-        let kernel = if products { Kernel::find(held_as(stored), dims.1)? } else { None };
+        if !products {
+            return Quantised::in_tiles(stored, dims, None, read);
+        }
+        let kernel = Kernel::find(held_as(stored), dims.1)?;
         let mut table = Quantised::open(stored, dims, kernel, &read)?;
         table.source =
             kernel.map(|_| Source(Box::new(move |rows| read(rows).map(|bytes| in_held_type(stored, bytes)))));
         Ok(table)
     }
 
+    /// A matrix for products, packed by `kernel` if candle has one.
     fn open(
         stored: GgmlDType,
         dims: (usize, usize),
         kernel: Option<Kernel>,
         mut read: impl FnMut(Range<usize>) -> Result<Vec<u8>>,
     ) -> Result<Quantised> {
-        let ((n, k), dtype) = (dims, held_as(stored));
-        if !k.is_multiple_of(dtype.block_size()) {
-            bail!("rows of {k} values cannot be cut into blocks of {}", dtype.block_size())
+        let (n, dtype) = (dims.0, held_as(stored));
+        if let (GgmlDType::Q8_0, None, Some(mut eights)) = (dtype, kernel, Eights::new(dims)) {
+            let step = rows_at_once(dims, dtype)?;
+            for at in (0..n).step_by(step) {
+                eights.append(&in_held_type(stored, read(at..n.min(at + step))?));
+            }
+            return Ok(Quantised { held: Held::Eights(eights), source: None, step, dtype, dims });
         }
-        let step = tile_rows(TILE, k);
+        Quantised::in_tiles(stored, dims, kernel, read)
+    }
+
+    fn in_tiles(
+        stored: GgmlDType,
+        dims: (usize, usize),
+        kernel: Option<Kernel>,
+        mut read: impl FnMut(Range<usize>) -> Result<Vec<u8>>,
+    ) -> Result<Quantised> {
+        let ((n, k), dtype) = (dims, held_as(stored));
+        let step = rows_at_once(dims, dtype)?;
         let tile = |at: usize| {
             let rows = step.min(n - at);
             let mut bytes = in_held_type(stored, read(at..at + rows)?);
@@ -137,6 +163,14 @@ impl Quantised {
         self.dims
     }
 
+    /// x·Wᵀ for `x` (m, input) in f32 and each of `maps`: (m, output). They have the same inputs.
+    pub fn forward_all(maps: &[&Quantised], x: &Tensor) -> Result<Vec<Tensor>> {
+        match maps.iter().map(|map| map.eights()).collect::<Option<Vec<_>>>() {
+            Some(eights) => dense::with_values(x, |x| Eights::multiply(&eights, x)),
+            None => maps.iter().map(|map| map.forward(x)).collect(),
+        }
+    }
+
     /// x·Wᵀ for `x` (m, input) in f32: (m, output).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let few = x.dim(0)? <= FEW && has_product(self.dtype);
@@ -153,11 +187,16 @@ impl Quantised {
                 }
             }
             Held::Blocks(tiles) => self.in_pieces(x, tiles, &mut products)?,
+            Held::Eights(eights) => products = dense::with_values(x, |x| Eights::multiply(&[eights], x))?,
         }
         match products.as_slice() {
             [one] => one.contiguous(),
             _ => Tensor::cat(&products, 1),
         }
+    }
+
+    fn eights(&self) -> Option<&Eights> {
+        if let Held::Eights(eights) = &self.held { Some(eights) } else { None }
     }
 
     /// The rows of the tile `n`.
@@ -206,6 +245,7 @@ impl Quantised {
                 (Held::Blocks(tiles), _) => {
                     tiles[id / self.step].embedding(&Tensor::new(&[(id % self.step) as u32], &Device::Cpu)?)
                 }
+                (Held::Eights(eights), _) => Tensor::from_vec(eights.row(id), (1, self.dims.1), &Device::Cpu),
                 (_, Some(source)) => matrix(&source.0(id..id + 1)?, self.dtype, self.dims.1)?.dequantize(&Device::Cpu),
                 _ => bail!("a packed matrix has no rows to look up: this is a bug"),
             }
@@ -224,6 +264,14 @@ fn has_product(dtype: GgmlDType) -> bool {
 fn matrix(bytes: &[u8], dtype: GgmlDType, k: usize) -> Result<QTensor> {
     let rows = bytes.len() / row_bytes(dtype, k);
     QTensor::new(QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, dtype)?, (rows, k))
+}
+
+/// The rows of a matrix of `dims` that are read at once. Fails if blocks do not fit into its rows.
+fn rows_at_once((_, k): (usize, usize), dtype: GgmlDType) -> Result<usize> {
+    match k.is_multiple_of(dtype.block_size()) {
+        true => Ok(tile_rows(TILE, k)),
+        false => bail!("rows of {k} values cannot be cut into blocks of {}", dtype.block_size()),
+    }
 }
 
 /// The rows of a part of at most `values` values, a multiple of 16, for rows of `k` values.
@@ -301,7 +349,7 @@ mod tests {
     #[test]
     fn a_matrix_held_once_multiplies_as_candles() {
         for dtype in TYPES {
-            for n in [1, 30, 48] {
+            for n in [1, 30, 48, 150] {
                 let stored = QTensor::quantize(&wave((n, 512), 0.37), dtype).unwrap();
                 let candles = QMatMul::from_qtensor(QTensor::quantize(&wave((n, 512), 0.37), dtype).unwrap()).unwrap();
                 let x = wave((40, 512), 0.011);
@@ -310,12 +358,17 @@ mod tests {
                     // Both round activations, some types in other blocks.
                     let off_candle = off(&many, &candles.forward(&x).unwrap());
                     assert!(off_candle < 0.05, "{dtype:?} {n}: {off_candle}");
-                    // A row's result does not depend on the number of rows.
-                    for m in [1, 3, FEW] {
-                        let few = ours.forward(&x.narrow(0, 0, m).unwrap()).unwrap();
-                        let off_few = off(&few, &many.narrow(0, 0, m).unwrap());
+                    // A row's result does not depend on the number of rows, and for few not even its last bit.
+                    let few = |m: usize| ours.forward(&x.narrow(0, 0, m).unwrap()).unwrap();
+                    let most = few(FEW);
+                    for m in [1, 2, 3, 7, 13, FEW] {
+                        let off_few = off(&few(m), &many.narrow(0, 0, m).unwrap());
                         assert!(off_few < 1e-4, "{dtype:?} {n}, {m} rows: {off_few}");
+                        let same = off(&few(m), &most.narrow(0, 0, m).unwrap()) == 0.0;
+                        assert!(same || !has_product(dtype), "{dtype:?} {n}, {m} rows");
                     }
+                    let shared = Quantised::forward_all(&[&ours, &ours], &x).unwrap();
+                    assert!(shared.iter().all(|y| off(y, &many) == 0.0), "{dtype:?} {n}");
                 }
             }
         }

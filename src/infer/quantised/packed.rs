@@ -144,7 +144,8 @@ impl Kernel {
     fn tried(dtype: GgmlDType, k: usize) -> Result<Option<Kernel>> {
         // From 32 rows on, candle packs in another layout on processors with AMX.
         const FEW: usize = 31;
-        if !super::has_product(dtype) {
+        // candle reads no rows of zero blocks
+        if !super::has_product(dtype) || k == 0 || !k.is_multiple_of(dtype.block_size()) {
             return Ok(None);
         }
         for least in [1, 2] {

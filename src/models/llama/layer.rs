@@ -120,7 +120,8 @@ impl Layer {
         };
         let x = (x + y)?;
         let y = self.norm2.forward(&x)?;
-        let y = (self.activation.forward(&self.gate.forward(&y)?)? * self.up.forward(&y)?)?;
+        let [gate, up] = Map::forward_all([&self.gate, &self.up], &y)?;
+        let y = (self.activation.forward(&gate)? * up)?;
         let y = self.down.forward(&y)?;
         match &self.after {
             Some((_, norm)) => x + norm.forward(&y)?,
@@ -137,11 +138,12 @@ impl Layer {
     ) -> Result<Tensor> {
         let n = x.dim(0)?;
         let split = |x: Tensor| x.reshape((n, (), step.head)); // (tokens, heads, head)
-        let (mut q, mut k) = (split(self.query.forward(x)?)?, split(self.key.forward(x)?)?);
+        let [q, k, v] = Map::forward_all([&self.query, &self.key, &self.value], x)?;
+        let (mut q, mut k) = (split(q)?, split(k)?);
         if let Some((q_norm, k_norm)) = &self.head_norms {
             (q, k) = (q_norm.forward(&q)?, k_norm.forward(&k)?);
         }
-        let v = split(self.value.forward(x)?)?.transpose(0, 1)?.contiguous()?;
+        let v = split(v)?.transpose(0, 1)?.contiguous()?;
         let (q, k) = (step.rotate(&q, self.kind)?, step.rotate(&k, self.kind)?); // (heads, tokens, head)
         let q = (q * self.query_scale)?;
         let (mut mixed, mut blocks, mut at) = (Vec::new(), Vec::new(), 0);

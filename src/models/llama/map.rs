@@ -2,7 +2,7 @@
 //! any number of rows. Replies that are written together, and drafts, rely on it.
 
 use crate::infer::{few, ops::Linear, quantised::FEW};
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Error, Result, Tensor};
 use candle_nn::Module;
 
 /// A linear map `(rows, input) -> (rows, output)`.
@@ -22,6 +22,15 @@ impl Map {
     /// The map of a quantised matrix: products with few rows are such that need no other.
     pub(super) fn quantised(linear: Linear) -> Map {
         Map { linear, floating: None }
+    }
+
+    /// The products of one input with several maps.
+    pub(super) fn forward_all<const N: usize>(maps: [&Map; N], x: &Tensor) -> Result<[Tensor; N]> {
+        if maps.iter().all(|map| map.floating.is_none()) {
+            return Linear::forward_all(maps.map(|map| &map.linear), x);
+        }
+        let products: Vec<Tensor> = maps.iter().map(|map| map.forward(x)).collect::<Result<_>>()?;
+        products.try_into().map_err(|_| Error::msg("another number of products: this is a bug"))
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
