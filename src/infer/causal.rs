@@ -9,7 +9,8 @@ mod kernel;
 
 use super::linear::in_parallel;
 use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
-use kernel::{QueryChunk, padded};
+use half::f16;
+use kernel::{QueryChunk, Stored, padded};
 use std::{ops::Deref, sync::Arc};
 
 /// The positions of a block.
@@ -18,33 +19,116 @@ pub(super) const BLOCK: usize = 64;
 /// The queries of one group of heads that are computed together, so that each block is read from memory once for them.
 const CHUNK: usize = 64;
 
+/// The format of keys and values that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KvFormat {
+    /// As they are computed.
+    #[default]
+    F32,
+    /// Rounded to 16 bits: half of the memory.
+    F16,
+}
+
+impl KvFormat {
+    /// The name in `kv_cache:` of an agent file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KvFormat::F32 => "f32",
+            KvFormat::F16 => "f16",
+        }
+    }
+
+    /// The format with this name.
+    pub fn named(name: &str) -> Option<KvFormat> {
+        [KvFormat::F32, KvFormat::F16].into_iter().find(|format| format.as_str() == name)
+    }
+
+    /// The bytes of a number.
+    pub fn bytes(self) -> usize {
+        match self {
+            KvFormat::F32 => 4,
+            KvFormat::F16 => 2,
+        }
+    }
+}
+
+/// Numbers that are kept.
+#[derive(Debug, Clone)]
+enum Numbers {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+}
+
+impl Numbers {
+    fn zeros(format: KvFormat, count: usize) -> Numbers {
+        match format {
+            KvFormat::F32 => Numbers::F32(vec![0.0; count]),
+            KvFormat::F16 => Numbers::F16(vec![f16::ZERO; count]),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Numbers::F32(numbers) => 4 * numbers.len(),
+            Numbers::F16(numbers) => 2 * numbers.len(),
+        }
+    }
+
+    /// Writes numbers from the place `at` on, each `step` places after the one before.
+    fn write(&mut self, at: usize, step: usize, numbers: &[f32]) {
+        match self {
+            Numbers::F32(kept) => kept[at..].iter_mut().step_by(step).zip(numbers).for_each(|(to, from)| *to = *from),
+            Numbers::F16(kept) => {
+                let places = kept[at..].iter_mut().step_by(step);
+                places.zip(numbers).for_each(|(to, from)| *to = f16::from_f32(*from));
+            }
+        }
+    }
+
+    fn part(&self, from: usize, count: usize) -> Stored<'_> {
+        match self {
+            Numbers::F32(numbers) => Stored::F32(&numbers[from..from + count]),
+            Numbers::F16(numbers) => Stored::F16(&numbers[from..from + count]),
+        }
+    }
+}
+
 /// Keys and values of up to [`BLOCK`] positions.
 #[derive(Debug, Clone)]
 struct Block {
     /// (kv heads, head, block): the keys of a dimension are neighbours.
-    keys: Vec<f32>,
+    keys: Numbers,
     /// (kv heads, block, head), where each row is padded.
-    values: Vec<f32>,
+    values: Numbers,
 }
 
 /// Keys and values of one layer of one row. A copy shares the blocks; the first to write to a shared block gets its own.
 #[derive(Debug, Clone, Default)]
-pub struct KvBlocks(Vec<Arc<Block>>);
+pub struct KvBlocks {
+    blocks: Vec<Arc<Block>>,
+    format: KvFormat,
+}
 
 impl KvBlocks {
+    /// No positions yet.
+    pub fn new(format: KvFormat) -> KvBlocks {
+        KvBlocks { blocks: Vec::new(), format }
+    }
+
     /// Frees the blocks after the first `positions`.
     pub fn truncate(&mut self, positions: usize) {
-        self.0.truncate(positions.div_ceil(BLOCK));
+        self.blocks.truncate(positions.div_ceil(BLOCK));
     }
 
     /// A copy of the first `positions`, which shares their blocks.
     pub fn copy(&self, positions: usize) -> KvBlocks {
-        KvBlocks(self.0.iter().take(positions.div_ceil(BLOCK)).cloned().collect())
+        let blocks = self.blocks.iter().take(positions.div_ceil(BLOCK)).cloned().collect();
+        KvBlocks { blocks, format: self.format }
     }
 
     /// The bytes of each block, with a number that is the same for a shared one.
     pub fn sizes(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        self.0.iter().map(|block| (Arc::as_ptr(block).addr(), 4 * (block.keys.len() + block.values.len())))
+        self.blocks.iter().map(|block| (Arc::as_ptr(block).addr(), block.keys.bytes() + block.values.bytes()))
     }
 
     /// Writes the keys and values of `t` positions after the first `length`. `k` and `v` give the vector of a head at one
@@ -56,18 +140,16 @@ impl KvBlocks {
         k: impl Fn(usize, usize) -> &'a [f32],
         v: impl Fn(usize, usize) -> &'a [f32],
     ) {
-        let wide = padded(head);
-        self.0.resize_with((length + t).div_ceil(BLOCK), || {
-            Arc::new(Block { keys: vec![0.0; kv_heads * head * BLOCK], values: vec![0.0; kv_heads * BLOCK * wide] })
-        });
+        let (wide, format) = (padded(head), self.format);
+        let zeros = |count: usize| Numbers::zeros(format, kv_heads * BLOCK * count);
+        let block = || Arc::new(Block { keys: zeros(head), values: zeros(wide) });
+        self.blocks.resize_with((length + t).div_ceil(BLOCK), block);
         for n in 0..t {
             let at = (length + n) % BLOCK;
-            let block = Arc::make_mut(&mut self.0[(length + n) / BLOCK]);
+            let block = Arc::make_mut(&mut self.blocks[(length + n) / BLOCK]);
             for kv in 0..kv_heads {
-                let keys = &mut block.keys[kv * head * BLOCK..(kv + 1) * head * BLOCK];
-                keys[at..].iter_mut().step_by(BLOCK).zip(k(kv, n)).for_each(|(to, from)| *to = *from);
-                let values = kv * BLOCK * wide + at * wide;
-                block.values[values..values + head].copy_from_slice(v(kv, n));
+                block.keys.write(kv * head * BLOCK + at, BLOCK, k(kv, n));
+                block.values.write((kv * BLOCK + at) * wide, 1, v(kv, n));
             }
         }
     }
@@ -132,7 +214,7 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, rows: &mut [Row<'_>]) -> Resul
             queries.extend_from_slice(&q[vector(kv * group + query % group, start + query / group)]);
             spans.push(row.spans[query / group]);
         }
-        let blocks: Vec<(&[f32], &[f32])> = row.kv.0.iter().map(|block| block.of(*kv, head)).collect();
+        let blocks: Vec<(Stored<'_>, Stored<'_>)> = row.kv.blocks.iter().map(|block| block.of(*kv, head)).collect();
         let out = &mut out[..count * head];
         QueryChunk { queries: &queries, spans: &spans, blocks: &blocks, head, out }.compute();
     });
@@ -148,9 +230,9 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, rows: &mut [Row<'_>]) -> Resul
 
 impl Block {
     /// The keys and the values of one head.
-    fn of(&self, kv: usize, head: usize) -> (&[f32], &[f32]) {
+    fn of(&self, kv: usize, head: usize) -> (Stored<'_>, Stored<'_>) {
         let (keys, values) = (head * BLOCK, BLOCK * padded(head));
-        (&self.keys[kv * keys..(kv + 1) * keys], &self.values[kv * values..(kv + 1) * values])
+        (self.keys.part(kv * keys, keys), self.values.part(kv * values, values))
     }
 }
 

@@ -148,19 +148,20 @@ impl Preparation {
             return Err(Fault::media("the picture has no pixels".to_owned()));
         }
         let (pixels, width, height) = self.pixels(picture)?;
-        let area = width * height;
-        let mut values = vec![0f32; 3 * area];
-        for (at, pixel) in pixels.chunks_exact(3).enumerate() {
-            for channel in 0..3 {
-                let mut value = f32::from(pixel[channel]);
+        let mut values = Vec::with_capacity(3 * width * height);
+        for channel in 0..3 {
+            // a channel has only 256 different values
+            let table: [f32; 256] = std::array::from_fn(|byte| {
+                let mut value = byte as f32;
                 if let Some(factor) = self.rescale {
                     value = (f64::from(value) * factor) as f32;
                 }
                 if let Some((mean, std)) = self.normalise {
                     value = (value - mean[channel]) / std[channel];
                 }
-                values[channel * area + at] = value;
-            }
+                value
+            });
+            values.extend(pixels.chunks_exact(3).map(|pixel| table[usize::from(pixel[channel])]));
         }
         Ok((values, height, width))
     }

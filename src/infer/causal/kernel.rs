@@ -1,6 +1,7 @@
 //! The attention of some queries that share their keys, block by block, with the widest instructions of the processor.
 
 use super::{BLOCK, SeenSpan};
+use half::{f16, slice::HalfFloatSliceExt};
 use pulp::{Arch, Simd, WithSimd};
 
 /// The length of a row of values in a block, for heads of `head` dimensions: a multiple of every vector's length.
@@ -15,10 +16,31 @@ pub(super) struct QueryChunk<'a> {
     /// What each query sees.
     pub(super) spans: &'a [SeenSpan],
     /// The keys, (head, block), and the values, (block, padded head), of each block.
-    pub(super) blocks: &'a [(&'a [f32], &'a [f32])],
+    pub(super) blocks: &'a [(Stored<'a>, Stored<'a>)],
     pub(super) head: usize,
     /// (queries, head)
     pub(super) out: &'a mut [f32],
+}
+
+/// Numbers of a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stored<'a> {
+    F32(&'a [f32]),
+    F16(&'a [f16]),
+}
+
+impl<'a> Stored<'a> {
+    /// The numbers in f32; narrow ones are widened into `room`.
+    fn wide(self, room: &'a mut Vec<f32>) -> &'a [f32] {
+        match self {
+            Stored::F32(numbers) => numbers,
+            Stored::F16(numbers) => {
+                room.resize(numbers.len(), 0.0);
+                numbers.convert_to_f32_slice(room);
+                room
+            }
+        }
+    }
 }
 
 /// What is known of some queries after a part of the blocks.
@@ -34,18 +56,8 @@ struct Running {
 impl QueryChunk<'_> {
     /// Writes the attention of each query to `out`.
     pub(super) fn compute(self) {
-        widest(self);
+        Arch::new().dispatch(self);
     }
-}
-
-/// Runs work with the widest instructions of the processor.
-fn widest<W: WithSimd>(work: W) -> W::Output {
-    // `Arch` knows AVX2 only with a feature of its crate that nothing else here needs
-    #[cfg(target_arch = "x86_64")]
-    if let (Arch::Scalar, Some(v3)) = (Arch::new(), pulp::x86::V3::try_new()) {
-        return Simd::vectorize(v3, work);
-    }
-    Arch::new().dispatch(work)
 }
 
 impl WithSimd for QueryChunk<'_> {
@@ -58,13 +70,16 @@ impl WithSimd for QueryChunk<'_> {
             Running { most: vec![f32::NEG_INFINITY; count], sum: vec![0.0; count], mixed: vec![0.0; count * wide] };
         let first = self.spans.iter().map(|(from, _)| from / BLOCK).min().unwrap_or(0);
         let last = self.spans.iter().map(|(_, to)| to.div_ceil(BLOCK)).max().unwrap_or(0);
+        let (mut room_of_keys, mut room_of_values) = (Vec::new(), Vec::new());
         for block in first..last {
+            let (keys, values) = self.blocks[block];
+            let held = (block, keys.wide(&mut room_of_keys), values.wide(&mut room_of_values));
             let mut at = 0;
             while at < count {
                 at += match count - at {
-                    1 => self.tile::<S, 1>(simd, block, at, &mut running),
-                    2 | 3 => self.tile::<S, 2>(simd, block, at, &mut running),
-                    _ => self.tile::<S, 4>(simd, block, at, &mut running),
+                    1 => self.tile::<S, 1>(simd, held, at, &mut running),
+                    2 | 3 => self.tile::<S, 2>(simd, held, at, &mut running),
+                    _ => self.tile::<S, 4>(simd, held, at, &mut running),
                 };
             }
         }
@@ -77,9 +92,15 @@ impl WithSimd for QueryChunk<'_> {
 }
 
 impl QueryChunk<'_> {
-    /// Adds one block to `R` queries from `at` on. Gives `R`.
+    /// Adds one block, with its keys and values, to `R` queries from `at` on. Gives `R`.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize>(&self, simd: S, block: usize, at: usize, running: &mut Running) -> usize {
+    fn tile<S: Simd, const R: usize>(
+        &self,
+        simd: S,
+        (block, keys, values): (usize, &[f32], &[f32]),
+        at: usize,
+        running: &mut Running,
+    ) -> usize {
         // what each query sees of the block
         let inside = |n: usize| {
             let (from, to) = self.spans[at + n];
@@ -94,7 +115,6 @@ impl QueryChunk<'_> {
         if low >= high {
             return R;
         }
-        let (keys, values) = self.blocks[block];
         let mut powers = self.scores::<S, R>(simd, keys, at);
         let wide = padded(self.head);
         for n in 0..R {
