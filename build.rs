@@ -1,5 +1,5 @@
 //! Lists the files that the binary contains: the repository's agents, prompts, label lists, casts, dialogues and
-//! starter weights.
+//! starter weights, of these with their digests.
 
 use std::{env, fmt::Write as _, fs, io, path::Path};
 
@@ -28,12 +28,18 @@ fn main() -> io::Result<()> {
             writeln!(code, "    (\"{file}\", text!(\"{file}\")),").expect("a String takes all");
         }
     }
-    for file in listed(Path::new(&root), WEIGHTS, true)? {
-        writeln!(code, "    (\"{file}\", weights!(\"{file}\")),").expect("a String takes all");
-    }
     code.push_str("]\n");
+    let mut weights = String::from("&[\n");
+    for file in listed(Path::new(&root), WEIGHTS, true)? {
+        let digest = blake3::hash(&fs::read(Path::new(&root).join(&file))?);
+        writeln!(weights, "    Carried {{ path: \"{file}\", bytes: weights!(\"{file}\"), digest: \"{digest}\" }},")
+            .expect("a String takes all");
+    }
+    weights.push_str("]\n");
     println!("cargo::rerun-if-changed=build.rs");
-    fs::write(Path::new(&out).join("embedded.rs"), code)
+    println!("cargo::rerun-if-changed={WEIGHTS}");
+    fs::write(Path::new(&out).join("embedded.rs"), code)?;
+    fs::write(Path::new(&out).join("weights.rs"), weights)
 }
 
 /// The files of a folder, relative to `root` and sorted; with `deep`, also those of its subfolders. Empty if it does

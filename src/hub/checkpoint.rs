@@ -78,7 +78,7 @@ impl Resolver {
                 found.ok_or_else(|| self.not_here(source, &cached))
             }
             (WeightsSource::Path(path), Origin::Embedded(folder)) if let Some(name) = in_program(folder, path) => {
-                embedded::folder(&name, &self.cache).map(WeightsPath::Folder)
+                embedded::folder(&name, &self.cache, &self.digests()).map(WeightsPath::Folder)
             }
             (WeightsSource::Path(path), _) => {
                 let folder = self.located(path, origin);
@@ -90,7 +90,7 @@ impl Resolver {
                 }
                 // `starter/clip` also names the checkpoint of the binary, for the user's own agent files
                 match in_program("agents", path).filter(|_| !folder.exists()) {
-                    Some(name) => embedded::folder(&name, &self.cache).map(WeightsPath::Folder),
+                    Some(name) => embedded::folder(&name, &self.cache, &self.digests()).map(WeightsPath::Folder),
                     None if !folder.exists() => Err(self.nowhere(&folder)),
                     None => whole_folder(&folder).map(WeightsPath::Folder),
                 }
