@@ -264,9 +264,10 @@ mod tests {
     }
 
     /// Answers each text after as many steps as the text states, with the largest number of jobs that it had beside others.
-    /// "panic" panics in its first step. It waits for a permit before each step.
+    /// "panic" panics in its first step. It tells of each step before it waits for a permit.
     struct Stepping {
         open: Vec<(Job, usize, usize)>,
+        begun: mpsc::UnboundedSender<()>,
         permits: blocking::Receiver<()>,
     }
     impl Model for Stepping {
@@ -289,6 +290,7 @@ mod tests {
             }
         }
         fn step(&mut self) -> usize {
+            self.begun.send(()).ok();
             self.permits.recv().ok();
             let mut open = std::mem::take(&mut self.open);
             open.retain(|(job, ..)| !job.gone());
@@ -308,8 +310,8 @@ mod tests {
 
     #[tokio::test]
     async fn jobs_join_between_steps_and_leave_alone() {
-        let (permit, permits) = blocking::channel();
-        let load = move || Ok(Box::new(Stepping { open: Vec::new(), permits }) as Box<dyn Model>);
+        let ((permit, permits), (begun, mut steps)) = (blocking::channel(), mpsc::unbounded_channel());
+        let load = move || Ok(Box::new(Stepping { open: Vec::new(), begun, permits }) as Box<dyn Model>);
         let worker = Worker::start("stepping", WorkerLimits { batch: 2, queue: 8 }, load).await.unwrap();
         let step = || permit.send(()).unwrap();
         // the receiver is in a tuple, because an async block should not yield something to await
@@ -319,17 +321,16 @@ mod tests {
             (answer,)
         };
         let (long,) = ask("4").await;
-        step();
-        // these wait during the first step or later; the batch has room for one of them at a time
+        steps.recv().await;
+        // these come during the first step; the batch has room for one of them at a time
         let ((first,), (now,), (second,)) = (ask("2").await, ask("now").await, ask("1").await);
-        (0..3).for_each(|_| step());
+        (0..4).for_each(|_| step());
         let number = |reply: Result<Reply, Fault>| match reply {
             Ok(Reply::Embed(numbers)) => numbers[0],
             other => panic!("{other:?}"),
         };
         assert_eq!(number(first.await.unwrap()), 2.0);
         assert_eq!(number(now.await.unwrap()), -1.0);
-        (0..2).for_each(|_| step());
         assert_eq!(number(second.await.unwrap()), 2.0);
         assert_eq!(number(long.await.unwrap()), 2.0);
         // a panic fails the jobs that are open, and no later one
