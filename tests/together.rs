@@ -8,6 +8,7 @@ use elenchus::{
     error::Fault,
     exchange::{Decoding, Finish, Message, Reply, Request, SayReply, SayRequest},
     infer::{
+        causal::KvFormat,
         checkpoint::Checkpoint,
         decode::TextGenerator,
         job::{Job, Model, StepWriter},
@@ -21,8 +22,13 @@ type Starter = TextGenerator<llama::Llama>;
 type Answer = oneshot::Receiver<Result<Reply, Fault>>;
 
 fn load(path: &str) -> Starter {
+    load_keeping(path, KvFormat::F32)
+}
+
+fn load_keeping(path: &str, kv_cache: KvFormat) -> Starter {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    llama::generator(&Checkpoint::open(&folder).unwrap(), &ModelOptions::new(Device::Cpu, DType::F32)).unwrap()
+    let options = ModelOptions { kv_cache, ..ModelOptions::new(Device::Cpu, DType::F32) };
+    llama::generator(&Checkpoint::open(&folder).unwrap(), &options).unwrap()
 }
 
 fn starter() -> Starter {
@@ -191,6 +197,23 @@ fn drafts_do_not_change_replies_and_save_steps() {
         let (with, without) = steps(&format!("tests/parity/fixtures/{path}{ending}"), &texts);
         assert!(with < without, "{path}: {with} of {without} steps");
     }
+}
+
+#[test]
+fn keys_and_values_in_16_bits_give_the_same_greedy_tokens() {
+    let greedy = requests().into_iter().filter(|(request, _)| request.decoding.temperature == Some(0.0));
+    let mut off = 0f32;
+    for (mut request, seed) in greedy {
+        request.decoding.logprobs = Some(true);
+        let request = (request, seed);
+        let (wide, _) = alone(&mut starter(), &request);
+        let (narrow, _) = alone(&mut load_keeping("agents/starter/lm", KvFormat::F16), &request);
+        assert_eq!((&narrow.tokens, &narrow.text), (&wide.tokens, &wide.text));
+        let pairs = narrow.logprobs.iter().zip(&wide.logprobs);
+        off = pairs.map(|(a, b)| (a.logprob - b.logprob).abs()).fold(off, f32::max);
+    }
+    // they are rounded indeed, and little
+    assert!(off > 0.0 && off < 0.02, "{off}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use super::{
     Agent, CallContext, Card,
     budget::{self, Need},
+    identity::identity,
     listening::Listening,
     pool::{Loader, MemoryPool, Seat},
     work::{self, Estimator},
@@ -15,9 +16,9 @@ use crate::{
     hub::digest::{Digests, Stamp},
     infer::{
         background,
+        causal::KvFormat,
         checkpoint::Checkpoint,
         cost::Phase,
-        dense::Packing,
         device,
         guard::guarded,
         job::{Input, Job, Model, SoundSource},
@@ -47,6 +48,8 @@ pub struct LocalSpec {
     pub family: Option<String>,
     /// The number format: `auto` (default), `f32`, `f16`, `bf16` or `int8`.
     pub dtype: Option<String>,
+    /// The format of the keys and values that a language model keeps.
+    pub kv_cache: KvFormat,
     /// The device: `auto` (default), `cpu`, `cuda:N` or `metal`.
     pub device: Option<String>,
     /// The agent's own decoding defaults.
@@ -161,7 +164,9 @@ impl LocalAgent {
     /// read the configuration.
     pub fn estimator(&self) -> Result<Estimator, Fault> {
         let Prepared { spec, checkpoint, family, loading, .. } = &*self.prepared;
-        let cost = (family.cost)(&checkpoint.config).map_err(|fault| work::unread(fault).of(&spec.name))?;
+        let mut cost = (family.cost)(&checkpoint.config).map_err(|fault| work::unread(fault).of(&spec.name))?;
+        let share = loading.kv_cache.bytes() as f64 / KvFormat::F32.bytes() as f64;
+        [&mut cost.prompt, &mut cost.reply].into_iter().for_each(|pass| pass.cache_bytes *= share);
         Ok(Estimator::open(checkpoint, cost, loading.labels.clone(), spec.decode.clone(), loading.meter.known()))
     }
 
@@ -230,7 +235,7 @@ fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, family: &Family, loading: &Mo
     if !loading.device.is_cpu() {
         return Ok(());
     }
-    let (each, narrow) = (loading.dtype.size_in_bytes() as u64, family.packing == Packing::AsStored);
+    let (each, narrow) = (loading.dtype.size_in_bytes() as u64, !family.packing.packs());
     let weights = checkpoint.bytes(Some(each), narrow)?;
     let need = Need { agent: spec.name.clone(), device: "cpu".to_owned(), weights };
     let problem = budget::check(&[need], &[], budget::free_on, None).err().and_then(|mut problems| problems.pop());
@@ -287,27 +292,20 @@ impl Prepared {
         let hearing = spec.hearing.clone();
         let mut loading = ModelOptions {
             precision,
+            kv_cache: spec.kv_cache,
             decode,
             context_tokens,
             picture_pixels,
             hearing,
             ..ModelOptions::new(device, dtype)
         };
+        family.keeps_as(&loading).map_err(named)?;
         fits(&spec, &checkpoint, family, &loading).map_err(named)?;
-        let decode = serde_json::to_string(&spec.decode).map_err(|e| Fault::model(e.to_string()))?;
-        let context = spec.context_tokens.map_or_else(String::new, |n| n.to_string());
         let stamps = checkpoint.stamps();
         let digest = checkpoint.digest(&spec.digests).map_err(named)?;
         loading.labels = labels(&spec, family, &digest, &loading);
         loading.meter = meter(&spec, family, &digest, &loading);
-        let mut identity = format!("local {} {digest} {} {decode} {context}", family.name, family.computing(&loading));
-        if let Some(pixels) = spec.picture_pixels {
-            identity.push_str(&format!(" pixels {pixels}"));
-        }
-        if spec.hearing != HearingSettings::default() {
-            let HearingSettings { temperatures, previous_text, voice } = &spec.hearing;
-            identity.push_str(&format!(" hearing {temperatures:?} {previous_text} {voice}"));
-        }
+        let mut identity = identity(&spec, family, &digest, &loading)?;
         // vectors that the user made come before those beside the weights
         let calibrated = spec.digests.beside("background").map(|folder| background::in_folder(&folder, &digest));
         if let Some(path) = calibrated.filter(|path| path.exists()) {

@@ -2,6 +2,7 @@
 //! one trait.
 
 pub mod budget;
+mod identity;
 pub mod journal;
 pub mod list;
 mod listening;

@@ -19,7 +19,7 @@ use crate::{
     error::{Fault, FaultKind},
     exchange::{Kind, Modalities, lacks},
     hub::{Catalogue, Network, WeightsPath, WeightsSource, download::DownloadProgress, verdict::plain},
-    infer::{checkpoint::Checkpoint, dense::Packing, worker::WorkerLimits},
+    infer::{checkpoint::Checkpoint, worker::WorkerLimits},
     media::MediaStore,
     models,
     plan::{Plan, Role, USER},
@@ -301,7 +301,7 @@ fn need(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &Ro
 fn is_packed(config: &LocalConfig, checkpoint: &WeightsPath) -> bool {
     let family = |checkpoint: Checkpoint| models::family(config.family.as_deref(), &checkpoint.config);
     let family = Checkpoint::open(checkpoint.path()).and_then(family);
-    family.is_ok_and(|family| family.packing != Packing::AsStored)
+    family.is_ok_and(|family| family.packing.packs())
 }
 
 /// The device that an agent is loaded on.
@@ -318,6 +318,7 @@ fn spec(name: &str, config: &LocalConfig, checkpoint: &WeightsPath, options: &Ro
         device: Some(device(config, options)),
         family: config.family.clone(),
         dtype: config.dtype.clone(),
+        kv_cache: config.kv_cache,
         decode: config.decoding.clone(),
         limits: limits(config.batch, config.queue),
         context_tokens: config.context_tokens,

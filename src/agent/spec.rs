@@ -16,7 +16,7 @@ use crate::{
         inside,
         verdict::{plain, ways_out},
     },
-    infer::{checkpoint::mark, config::Config, gguf::Gguf},
+    infer::{causal::KvFormat, checkpoint::mark, config::Config, gguf::Gguf},
     models,
 };
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -57,6 +57,8 @@ pub struct LocalConfig {
     pub family: Option<String>,
     /// The number format: `f32`, `f16` or `bf16`; if absent, the device determines it.
     pub dtype: Option<String>,
+    /// The format of the keys and values that a language model keeps.
+    pub kv_cache: KvFormat,
     /// The device: `cpu`, `cuda:N` or `metal`; if absent, the best one is used.
     pub device: Option<String>,
     /// The defaults of requests without decoding settings.
@@ -234,6 +236,7 @@ fn local(model: &ModelWritten, file: &AgentFile, origin: &Origin) -> Result<Loca
         origin: origin.clone(),
         family: unless_auto(&model.family),
         dtype: unless_auto(&model.dtype),
+        kv_cache: model.kv_cache.as_ref().and_then(|format| KvFormat::named(&format.value)).unwrap_or_default(),
         device: unless_auto(&model.device),
         decoding: file.decode.as_ref().map(DecodeWritten::decoding).unwrap_or_default(),
         batch: limit(|limits| &limits.batch),

@@ -45,6 +45,8 @@ written! { "`model`",
         pub family: Option<At<String>>,
         /// `auto`, `f32`, `f16`, `bf16` or, on a CPU and for Whisper and image towers, `int8`.
         pub dtype: Option<At<String>>,
+        /// The keys and values that a language model keeps on a CPU: `f32` (the default), or `f16`, which takes half the memory.
+        pub kv_cache: Option<At<String>>,
         /// `auto`, `cpu`, `cuda:0` or `metal`.
         pub device: Option<At<String>>,
     }
@@ -195,6 +197,11 @@ impl AgentFile {
             if let Some(dtype) = model.dtype.as_ref().filter(|dtype| !dtypes.contains(&dtype.as_str())) {
                 let message = format!("found dtype `{}`, expected one of {}", dtype.value, dtypes.join(", "));
                 reading.problem("wrong-value", dtype.pos, message, None);
+            }
+            let formats = ["f32", "f16"];
+            if let Some(format) = model.kv_cache.as_ref().filter(|format| !formats.contains(&format.as_str())) {
+                let message = format!("found kv_cache `{}`, expected {}", format.value, formats.join(" or "));
+                reading.problem("wrong-value", format.pos, message, None);
             }
             if let Some(device) = model.device.as_ref().filter(|device| !is_device(device)) {
                 let message = format!("found device `{}`, expected auto, cpu, cuda:N or metal", device.value);

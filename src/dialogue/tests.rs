@@ -44,10 +44,11 @@ fn every_problem_of_an_agent_file_is_reported() {
     3:48 bad-duration: found number 2 for `timeout`, expected a duration with a unit (write a number and a unit: `500ms`, `2s`, `1.5m`, `1h30m`)
     4:1 duplicate-key: found key `model` a second time; the first is at 2:1
     ");
-    let source = "model: { path: a, hub: b, dtype: f31 }\nendpoint: { url: ftp, model: m }";
+    let source = "model: { path: a, hub: b, dtype: f31, kv_cache: q8 }\nendpoint: { url: ftp, model: m }";
     insta::assert_snapshot!(problems(agent_file(source, "a.yaml")), @r"
     1:24 too-many: found also `hub` in `model`, expected exactly one of path, hub, gguf
     1:34 wrong-value: found dtype `f31`, expected one of auto, f32, f16, bf16, int8
+    1:49 wrong-value: found kv_cache `q8`, expected f32 or f16
     2:11 too-many: found also `endpoint` in an agent file, expected exactly one of model, endpoint, translate, script, person
     2:18 wrong-value: found `ftp`, expected an address that starts with http:// or https://
     ");

@@ -19,8 +19,9 @@ pub mod whisper;
 
 use crate::{
     error::Fault,
-    exchange::{Answers, Decoding, HearingSettings},
+    exchange::{Answers, Decoding, HearingSettings, Kind},
     infer::{
+        causal::KvFormat,
         checkpoint::Checkpoint,
         classes::Classes,
         classify::{self, PictureClassifier, PictureNetwork},
@@ -47,6 +48,8 @@ pub struct ModelOptions {
     pub dtype: DType,
     /// The number format of an encoder's products, if they are computed in f32 on a CPU.
     pub precision: Precision,
+    /// The format of the keys and values that a decoder keeps, if it computes in f32 on a CPU.
+    pub kv_cache: KvFormat,
     /// The agent's own decoding defaults; they come before the checkpoint's.
     pub decode: Decoding,
     /// The maximum tokens of prompt and reply together, if fewer than the model allows.
@@ -69,6 +72,7 @@ impl ModelOptions {
             device,
             dtype,
             precision: Precision::F32,
+            kv_cache: KvFormat::default(),
             decode,
             context_tokens: None,
             picture_pixels: None,
@@ -130,11 +134,30 @@ impl Family {
             .hint(format!("these families do: {able}; a language model has its own formats in a GGUF file")))
     }
 
+    /// Fails if its models keep no keys and values in the format of these options.
+    pub fn keeps_as(&self, options: &ModelOptions) -> Result<(), Fault> {
+        let format = options.kv_cache;
+        if format == KvFormat::default() {
+            return Ok(());
+        }
+        if !self.answers.iter().any(|answers| answers.kind == Kind::Say) {
+            let why = format!("models of the family `{}` have no `kv_cache`", self.name);
+            return Err(Fault::model(why).hint("language models keep keys and values; leave it out here"));
+        }
+        match options.device.is_cpu() && options.dtype == DType::F32 {
+            true => Ok(()),
+            false => {
+                let why = format!("`kv_cache: {}` is for a model that computes in f32 on a CPU", format.as_str());
+                Err(Fault::model(why).hint("elsewhere keys and values have the format of the computation (`dtype`)"))
+            }
+        }
+    }
+
     /// How a model computes, as far as it decides the bits of its results: format, device, and the instructions of packed
     /// products.
     pub fn computing(&self, options: &ModelOptions) -> String {
         let (class, dtype) = (device::class(&options.device), options.dtype.as_str());
-        let is_packed = self.packing != Packing::AsStored && options.device.is_cpu() && options.dtype == DType::F32;
+        let is_packed = self.packing.packs() && options.device.is_cpu() && options.dtype == DType::F32;
         match is_packed {
             true => format!("{dtype} {class} {} {}", options.precision.as_str(), dense::tier()),
             false => format!("{dtype} {class}"),
@@ -221,5 +244,24 @@ pub fn family(name: Option<&str>, config: &Config) -> Result<&'static Family, Fa
                 names()
             ))
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_that_a_family_lacks_are_refused() {
+        let options = ModelOptions { kv_cache: KvFormat::F16, ..ModelOptions::new(Device::Cpu, DType::F32) };
+        for family in FAMILIES {
+            let writes = ["llama", "smolvlm", "qwen3_vl"].contains(&family.name);
+            let refused = family.keeps_as(&options).err().map(|fault| fault.to_string());
+            let expected = format!("models of the family `{}` have no `kv_cache`", family.name);
+            assert_eq!(refused, (!writes).then_some(expected));
+        }
+        let narrow = ModelOptions { dtype: DType::F16, ..options };
+        let refused = llama::FAMILY.keeps_as(&narrow).expect_err("not on this device").to_string();
+        assert_eq!(refused, "`kv_cache: f16` is for a model that computes in f32 on a CPU");
     }
 }

@@ -88,7 +88,7 @@ fn load(
     let vb = checkpoint.weights(loading.dtype, &loading.device)?;
     let sizes = (side / patch, patch, patches);
     let eye = Eye::load(tower, sizes, factor, shape.width, &vb.pp("model")).map_err(failed)?;
-    let network = llama::seeing_network(shape, "model.text_model", vb, None)?;
+    let network = llama::seeing_network(shape, "model.text_model", vb, None)?.keeping(loading.kv_cache);
     let meter = loading.meter.clone();
     let eye = TileEye { eye, rule };
     Ok(TextGenerator::new(SeeingDecoder { text: network, eye, token, meter }, parts))

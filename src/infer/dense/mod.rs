@@ -56,6 +56,13 @@ pub enum Packing {
     Int8,
 }
 
+impl Packing {
+    /// True if matrices are packed, which takes four bytes for each number of them.
+    pub fn packs(self) -> bool {
+        self != Packing::AsStored
+    }
+}
+
 /// Calls `use_values` with the numbers of a tensor of f32 on a CPU, which must be contiguous.
 pub fn with_values<T>(x: &Tensor, use_values: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
     let (storage, layout) = x.storage_and_layout();

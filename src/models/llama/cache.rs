@@ -2,7 +2,7 @@
 
 use super::sight::Places;
 use crate::infer::{
-    causal::KvBlocks,
+    causal::{KvBlocks, KvFormat},
     prefix::{Prefix, PromptPosition},
     rope::Rope,
 };
@@ -50,7 +50,7 @@ impl KvBuffer {
 
 /// Keys and values of one layer of one row.
 pub(super) enum LayerCache {
-    /// On a CPU, in f32.
+    /// On a CPU.
     Blocks(KvBlocks),
     /// On other devices, and in other formats.
     Joined(KvBuffer),
@@ -82,12 +82,12 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// An empty cache of `layers` layers, whose keys `ropes` rotate; with `blocks`, for attention in blocks.
+    /// An empty cache of `layers` layers, whose keys `ropes` rotate; with `blocks`, for attention in blocks of this format.
     /// With `rereads`, all positions are read again when the sequence needs other frequencies, as in transformers' Phi-3.
-    pub(super) fn new(layers: usize, ropes: Arc<[Rope]>, blocks: bool, rereads: bool) -> KvCache {
+    pub(super) fn new(layers: usize, ropes: Arc<[Rope]>, blocks: Option<KvFormat>, rereads: bool) -> KvCache {
         let empty = || match blocks {
-            true => LayerCache::Blocks(KvBlocks::default()),
-            false => LayerCache::Joined(KvBuffer::default()),
+            Some(format) => LayerCache::Blocks(KvBlocks::new(format)),
+            None => LayerCache::Joined(KvBuffer::default()),
         };
         let layers = (0..layers).map(|_| empty()).collect();
         KvCache {

@@ -23,6 +23,7 @@ use crate::{
     error::Fault,
     exchange::{Answers, Kind, Modality},
     infer::{
+        causal::KvFormat,
         chat::{Chat, end_tokens},
         checkpoint::Checkpoint,
         config::Config,
@@ -104,7 +105,7 @@ pub(super) fn cost(config: &Config) -> std::result::Result<CostModel, Fault> {
 pub fn generator(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<TextGenerator<Llama>, Fault> {
     let shape = DecoderShape::read(&checkpoint.config)?;
     let parts = parts(checkpoint, &checkpoint.config, &shape, loading)?;
-    Ok(TextGenerator::new(load_network(checkpoint, loading, Use::Tokens)?, parts))
+    Ok(TextGenerator::new(load_network(checkpoint, loading, Use::Tokens)?.keeping(loading.kv_cache), parts))
 }
 
 /// The parts of a language model besides its network. `config` is that of its text.
@@ -198,6 +199,7 @@ pub struct Llama {
     pub(super) sight: Sight,
     device: Device,
     dtype: DType,
+    kv_cache: KvFormat,
 }
 
 impl Llama {
@@ -237,7 +239,13 @@ impl Llama {
             layout,
             device: weights.device().clone(),
             dtype: weights.dtype(),
+            kv_cache: KvFormat::default(),
         })
+    }
+
+    /// The same network, which keeps keys and values in this format where it attends in blocks.
+    pub(super) fn keeping(self, kv_cache: KvFormat) -> Llama {
+        Llama { kv_cache, ..self }
     }
 
     /// True if attention reads keys and values in blocks: on a CPU.
@@ -333,7 +341,8 @@ impl Decoder for Llama {
     type Cache = KvCache;
 
     fn cache(&self) -> KvCache {
-        KvCache::new(self.layers.len(), self.ropes.clone(), self.in_blocks(), self.shape.rereads)
+        let blocks = self.in_blocks().then_some(self.kv_cache);
+        KvCache::new(self.layers.len(), self.ropes.clone(), blocks, self.shape.rereads)
     }
 
     fn forward(&self, rows: &mut [CacheRow<'_, KvCache>], all: bool) -> Result<Tensor> {

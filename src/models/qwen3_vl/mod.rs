@@ -81,7 +81,7 @@ fn load(
         Some(gguf) => llama::seeing_gguf(gguf, shape, loading, sections)?,
         None => llama::seeing_network(shape, "model.language_model", vb, sections)?,
     };
-    let meter = loading.meter.clone();
+    let (text, meter) = (text.keeping(loading.kv_cache), loading.meter.clone());
     let eye = PatchEye { tower, rule, videos, video_token };
     Ok(TextGenerator::new(SeeingDecoder { text, eye, token, meter }, parts))
 }
