@@ -1,11 +1,18 @@
 //! Lists the files that the binary contains: the repository's agents, prompts, label lists, casts, dialogues and
-//! starter weights, of these with their digests.
+//! starter weights, of these with their digests. Writes the stems of the thesaurus, which a start would take long to find.
 
 use std::{env, fmt::Write as _, fs, io, path::Path};
 
 #[path = "src/dialogue/resource.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the library uses the rest of the table")]
 mod resource;
+
+#[path = "src/prompt/english.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the library uses the rest")]
+mod english;
+
+/// Words that share a sense, and broader senses.
+const THESAURUS: &str = "src/prompt/thesaurus.txt";
 
 /// The starter cast's checkpoints, with all their files.
 const WEIGHTS: &str = "agents/starter";
@@ -36,6 +43,10 @@ fn main() -> io::Result<()> {
             .expect("a String takes all");
     }
     weights.push_str("]\n");
+    let stems = thesaurus(&fs::read_to_string(Path::new(&root).join(THESAURUS))?);
+    fs::write(Path::new(&out).join("thesaurus.txt"), stems)?;
+    println!("cargo::rerun-if-changed={THESAURUS}");
+    println!("cargo::rerun-if-changed=src/prompt/english.rs");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={WEIGHTS}");
     fs::write(Path::new(&out).join("embedded.rs"), code)?;
@@ -63,4 +74,19 @@ fn listed(root: &Path, folder: &str, deep: bool) -> io::Result<Vec<String>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// The lines of the thesaurus with the keys of names in place of names; `prompt/thesaurus` reads them.
+fn thesaurus(text: &str) -> String {
+    let line = |line: &str| {
+        let (broader, names) = line.split_once('\t').unwrap_or(("", line));
+        let key = |name: &str| match (broader, name.split_once('~')) {
+            ("wording", _) => english::stem(name),
+            (_, Some((name, rank))) => format!("{}~{rank}", english::key(name)),
+            (_, None) => english::key(name),
+        };
+        let keys: Vec<String> = names.split(',').filter(|name| !name.is_empty()).map(key).collect();
+        format!("{broader}\t{}\n", keys.join(","))
+    };
+    text.lines().filter(|line| !line.starts_with('#')).map(line).collect()
 }

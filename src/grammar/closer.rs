@@ -1,10 +1,7 @@
 //! Completes a reply that has begun: a parser over single bytes, and a search for a short continuation that ends it.
 
-use super::{Restriction, parsers, track::Track};
-use llguidance::{
-    Matcher,
-    toktrie::{ApproximateTokEnv, SimpleVob, TokEnv},
-};
+use super::{Restriction, byte_parsers, track::Track};
+use llguidance::{Matcher, toktrie::SimpleVob};
 use std::collections::HashSet;
 
 /// The maximum bytes of a completion.
@@ -33,8 +30,7 @@ impl std::fmt::Debug for Closer {
 impl Closer {
     /// An empty text. Fails if the restriction cannot be used.
     pub fn new(restriction: Restriction<'_>) -> Result<Closer, String> {
-        let bytes: TokEnv = ApproximateTokEnv::single_byte_env();
-        let matcher = Matcher::new(Ok(restriction.parser(&parsers(&bytes)?)?));
+        let matcher = Matcher::new(Ok(restriction.parser(byte_parsers()?)?));
         let track = match restriction {
             Restriction::Schema(schema) => Some(Track::new(schema)),
             Restriction::Regex(_) => None,

@@ -17,9 +17,10 @@ pub use typed::{schema_type, validated};
 use llguidance::{
     ParserFactory, TokenParser,
     api::{ParserLimits, TopLevelGrammar},
-    toktrie::{InferenceCapabilities, TokEnv},
+    toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv},
 };
 use serde_json::Value as Json;
+use std::sync::LazyLock;
 
 /// The maximum bytes of a regular expression.
 const MAX_REGEX_BYTES: usize = 4096;
@@ -79,8 +80,18 @@ impl Restriction<'_> {
 
 /// A factory of parsers for the tokens of `tokens`, with the limits of hostile input.
 pub fn parsers(tokens: &TokEnv) -> Result<ParserFactory, String> {
-    let slices = llguidance::earley::SlicedBiasComputer::general_slices();
-    let factory = ParserFactory::new(tokens, InferenceCapabilities::default(), &slices);
+    parsers_with(tokens, &llguidance::earley::SlicedBiasComputer::general_slices())
+}
+
+/// The factory of parsers whose tokens are single bytes. These are too few for slices, which speed up large vocabularies.
+fn byte_parsers() -> Result<&'static ParserFactory, String> {
+    static BYTES: LazyLock<Result<ParserFactory, String>> =
+        LazyLock::new(|| parsers_with(&ApproximateTokEnv::single_byte_env(), &[]));
+    BYTES.as_ref().map_err(Clone::clone)
+}
+
+fn parsers_with(tokens: &TokEnv, slices: &[String]) -> Result<ParserFactory, String> {
+    let factory = ParserFactory::new(tokens, InferenceCapabilities::default(), slices);
     let mut factory = factory.map_err(|error| reason(&error.to_string()))?;
     factory.quiet();
     *factory.limits_mut() = ParserLimits {

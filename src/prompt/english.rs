@@ -73,6 +73,14 @@ pub(crate) fn content<'a>(words: &'a [String], lists: &[&str]) -> Vec<(String, &
     words.iter().filter(counts).map(|word| (stem(word), word.as_str())).collect()
 }
 
+/// The stems of a word or phrase without its articles.
+pub(crate) fn key(name: &str) -> String {
+    const ARTICLES: &str = "a an the my your some";
+    let words = words(name);
+    let own = words.iter().filter(|word| !listed(ARTICLES, word));
+    own.map(|word| stem(word)).collect::<Vec<_>>().join(" ")
+}
+
 pub(crate) fn stems(texts: &[&str]) -> HashSet<String> {
     texts.iter().flat_map(|text| words(text)).map(|word| stem(&word)).collect()
 }

@@ -1,6 +1,6 @@
 //! Which words mean the same, and which name a broader kind: "sofa" and "couch", "animal" and "dog". The data is WordNet's (thesaurus.txt).
 
-use super::english::{listed, stem, words};
+use super::english::stem;
 use std::{
     collections::{HashMap, HashSet},
     sync::LazyLock,
@@ -27,30 +27,32 @@ struct Meaning {
 struct Thesaurus {
     meanings: Vec<Meaning>,
     /// The senses of each word or phrase, by stems, with the rank of the sense.
-    senses: HashMap<String, Vec<(usize, u8)>>,
+    senses: HashMap<&'static str, Vec<(usize, u8)>>,
     /// Labels that an eye tells apart.
-    labels: HashSet<String>,
+    labels: HashSet<&'static str>,
     /// The stems of their words.
-    label_words: HashSet<String>,
+    label_words: HashSet<&'static str>,
     /// The stems of verbs that no label has.
-    wording: HashSet<String>,
+    wording: HashSet<&'static str>,
 }
 
-static THESAURUS: LazyLock<Thesaurus> = LazyLock::new(|| read(include_str!("thesaurus.txt")));
+/// The build has put the stems of words and phrases into the file.
+static THESAURUS: LazyLock<Thesaurus> =
+    LazyLock::new(|| read(include_str!(concat!(env!("OUT_DIR"), "/thesaurus.txt"))));
 
-fn read(text: &str) -> Thesaurus {
+fn read(text: &'static str) -> Thesaurus {
     let mut found = Thesaurus::default();
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
+    for line in text.lines() {
         let (broader, names) = line.split_once('\t').unwrap_or(("", line));
         if broader == "apart" {
-            for label in names.split(',').map(key) {
-                found.label_words.extend(label.split(' ').map(str::to_owned));
+            for label in names.split(',') {
+                found.label_words.extend(label.split(' '));
                 found.labels.insert(label);
             }
             continue;
         }
         if broader == "wording" {
-            found.wording.extend(names.split(',').map(stem));
+            found.wording.extend(names.split(','));
             continue;
         }
         let place = found.meanings.len();
@@ -65,7 +67,7 @@ fn read(text: &str) -> Thesaurus {
         found.meanings.push(Meaning { broader, depth, is_act });
         for name in names.split(',').filter(|name| !name.is_empty()) {
             let (name, rank) = name.split_once('~').unwrap_or((name, "0"));
-            found.senses.entry(key(name)).or_default().push((place, rank.parse().unwrap_or(0)));
+            found.senses.entry(name).or_default().push((place, rank.parse().unwrap_or(0)));
         }
     }
     found
@@ -73,20 +75,12 @@ fn read(text: &str) -> Thesaurus {
 
 /// True for a word that the thesaurus has, in any inflection.
 pub(crate) fn has(word: &str) -> bool {
-    THESAURUS.senses.contains_key(&stem(word))
+    THESAURUS.senses.contains_key(stem(word).as_str())
 }
 
 /// True for the stem of a verb that names nothing which an eye has a label for: "stash", "snap". People word their questions with such verbs.
 pub(crate) fn is_wording(stem: &str) -> bool {
     THESAURUS.wording.contains(stem)
-}
-
-/// The stems of a word or phrase without its articles.
-pub(crate) fn key(name: &str) -> String {
-    const ARTICLES: &str = "a an the my your some";
-    let words = words(name);
-    let own = words.iter().filter(|word| !listed(ARTICLES, word));
-    own.map(|word| stem(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// True if the word or phrase `asked` means the same as `own`, or a broader kind of it. Both are stems, joined by a space.
@@ -118,7 +112,8 @@ pub(crate) fn covers(asked: &str, own: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{covers, key};
+    use super::covers;
+    use crate::prompt::english::key;
 
     #[test]
     fn words_cover_equal_and_narrower_ones() {

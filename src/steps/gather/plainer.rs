@@ -2,7 +2,7 @@
 
 use super::topic::Index;
 use crate::query;
-use regex::{Regex, RegexBuilder};
+use regex_lite::{Regex, RegexBuilder};
 use std::{
     collections::{HashMap, HashSet},
     sync::LazyLock,

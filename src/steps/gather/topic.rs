@@ -8,7 +8,7 @@ use super::{
     spoken::TELLING,
 };
 use crate::prompt::{
-    english::{ASKING, FUNCTION, INTERROGATIVE, content, listed, stem, stems, words},
+    english::{self, ASKING, FUNCTION, INTERROGATIVE, content, listed, stem, stems, words},
     thesaurus,
 };
 use std::collections::{BTreeSet, HashSet};
@@ -147,7 +147,7 @@ impl Index {
         for line in log {
             let parts = parts(&line.text);
             for phrase in [parts.place, parts.activity].into_iter().chain(parts.things()) {
-                let key = thesaurus::key(phrase);
+                let key = english::key(phrase);
                 phrases.extend(key.split(' ').filter(|word| !word.is_empty()).map(str::to_owned));
                 // "playing table tennis" has "table tennis"
                 if let Some((_, object)) = key.split_once(' ') {
@@ -232,7 +232,7 @@ impl Index {
             if content(own, &[FUNCTION, INTERROGATIVE, ASKING]).iter().all(|(stem, _)| LISTS.stay.contains(stem)) {
                 return None;
             }
-            let stem = thesaurus::key(&own.join(" "));
+            let stem = english::key(&own.join(" "));
             if !stem.contains(' ') || self.phrases.contains(&stem) {
                 return None;
             }
