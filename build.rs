@@ -1,7 +1,7 @@
 //! Lists the files that the binary contains: the repository's agents, prompts, label lists, casts, dialogues and
-//! starter weights, of these with their digests. Writes the stems of the thesaurus, which a start would take long to find.
+//! starter weights, of these with their digests. Writes the thesaurus in a form that needs no reading at a start.
 
-use std::{env, fmt::Write as _, fs, io, path::Path};
+use std::{collections::BTreeMap, env, fmt::Write as _, fs, io, path::Path};
 
 #[path = "src/dialogue/resource.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the library uses the rest of the table")]
@@ -43,8 +43,7 @@ fn main() -> io::Result<()> {
             .expect("a String takes all");
     }
     weights.push_str("]\n");
-    let stems = thesaurus(&fs::read_to_string(Path::new(&root).join(THESAURUS))?);
-    fs::write(Path::new(&out).join("thesaurus.txt"), stems)?;
+    thesaurus(&fs::read_to_string(Path::new(&root).join(THESAURUS))?, Path::new(&out))?;
     println!("cargo::rerun-if-changed={THESAURUS}");
     println!("cargo::rerun-if-changed=src/prompt/english.rs");
     println!("cargo::rerun-if-changed=build.rs");
@@ -76,17 +75,37 @@ fn listed(root: &Path, folder: &str, deep: bool) -> io::Result<Vec<String>> {
     Ok(found)
 }
 
-/// The lines of the thesaurus with the keys of names in place of names; `prompt/thesaurus` reads them.
-fn thesaurus(text: &str) -> String {
-    let line = |line: &str| {
-        let (broader, names) = line.split_once('\t').unwrap_or(("", line));
-        let key = |name: &str| match (broader, name.split_once('~')) {
-            ("wording", _) => english::stem(name),
-            (_, Some((name, rank))) => format!("{}~{rank}", english::key(name)),
-            (_, None) => english::key(name),
-        };
-        let keys: Vec<String> = names.split(',').filter(|name| !name.is_empty()).map(key).collect();
-        format!("{broader}\t{}\n", keys.join(","))
-    };
-    text.lines().filter(|line| !line.starts_with('#')).map(line).collect()
+/// Writes the thesaurus as `prompt/thesaurus` reads it: `senses.txt`, sorted lines of a key and the senses that it has, each with
+/// its rank; `lists.txt`, the lines of labels and of wording; `depths.rs`, the distance of each sense from its root, to which 128 is
+/// added for the sense of a verb; `broader.rs`, the broader senses of all; and `starts.rs`, where those of each sense begin.
+fn thesaurus(text: &str, out: &Path) -> io::Result<()> {
+    let (mut senses, mut lists) = (BTreeMap::<String, String>::new(), String::new());
+    let (mut depths, mut broader, mut starts) = (Vec::<u8>::new(), Vec::<u16>::new(), vec![0u16]);
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (above, names) = line.split_once('\t').unwrap_or(("", line));
+        let names = names.split(',').filter(|name| !name.is_empty());
+        if let "apart" | "wording" = above {
+            let key = if above == "apart" { english::key } else { english::stem };
+            lists.push_str(&format!("{above}\t{}\n", names.map(key).collect::<Vec<_>>().join(",")));
+            continue;
+        }
+        let place = depths.len();
+        let above: Vec<u16> = above.split(' ').filter_map(|number| number.parse().ok()).collect();
+        let depth = above.iter().map(|above| (depths[usize::from(*above)] & 127) + 1).min().unwrap_or(0);
+        // the first root is that of all nouns
+        let is_act = above.first().map_or(place > 0, |above| depths[usize::from(*above)] > 127);
+        depths.push(depth + if is_act { 128 } else { 0 });
+        broader.extend(above);
+        starts.push(u16::try_from(broader.len()).expect("fewer than 65,536 broader senses"));
+        for name in names {
+            let (name, rank) = name.split_once('~').unwrap_or((name, "0"));
+            write!(senses.entry(english::key(name)).or_default(), " {place}~{rank}").expect("a String takes all");
+        }
+    }
+    let lines: String = senses.iter().map(|(key, senses)| format!("{key}\t{}\n", senses.trim_start())).collect();
+    fs::write(out.join("senses.txt"), lines)?;
+    fs::write(out.join("lists.txt"), lists)?;
+    fs::write(out.join("depths.rs"), format!("&{depths:?}"))?;
+    fs::write(out.join("broader.rs"), format!("&{broader:?}"))?;
+    fs::write(out.join("starts.rs"), format!("&{starts:?}"))
 }

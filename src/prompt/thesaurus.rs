@@ -1,33 +1,27 @@
 //! Which words mean the same, and which name a broader kind: "sofa" and "couch", "animal" and "dog". The data is WordNet's (thesaurus.txt).
 
 use super::english::stem;
-use std::{
-    collections::{HashMap, HashSet},
-    sync::LazyLock,
-};
+use std::{cmp::Ordering, collections::HashSet, sync::LazyLock};
 
 /// The number of steps from a word to a broader one: "guitar", "stringed instrument", "musical instrument".
 const MOST_STEPS: usize = 7;
 /// Senses this near to the root are too broad to name anything: "entity", "whole", "artifact".
-const BROADEST: usize = 4;
+const BROADEST: u8 = 4;
 /// A word of the log has its two most frequent senses. More would find "halo" in "doughnut".
 const SENSES: u8 = 2;
 
-/// One sense of words.
-struct Meaning {
-    /// The places of the broader senses.
-    broader: Vec<usize>,
-    /// Its distance from the root.
-    depth: usize,
-    /// True if it is the sense of a verb.
-    is_act: bool,
-}
+/// Lines of a key and its senses, each with its rank, in the order of the keys' bytes. The build writes it (`build.rs`), so that
+/// nothing is read at a start.
+static KEYS: &str = include_str!(concat!(env!("OUT_DIR"), "/senses.txt"));
+/// The distance of each sense from its root; 128 more for the sense of a verb.
+static DEPTHS: &[u8] = include!(concat!(env!("OUT_DIR"), "/depths.rs"));
+/// The broader senses of all senses, one after the other, and where those of each begin.
+static ALL_BROADER: &[u16] = include!(concat!(env!("OUT_DIR"), "/broader.rs"));
+static STARTS: &[u16] = include!(concat!(env!("OUT_DIR"), "/starts.rs"));
 
+/// Words that are apart from the senses.
 #[derive(Default)]
-struct Thesaurus {
-    meanings: Vec<Meaning>,
-    /// The senses of each word or phrase, by stems, with the rank of the sense.
-    senses: HashMap<&'static str, Vec<(usize, u8)>>,
+struct Lists {
     /// Labels that an eye tells apart.
     labels: HashSet<&'static str>,
     /// The stems of their words.
@@ -36,62 +30,71 @@ struct Thesaurus {
     wording: HashSet<&'static str>,
 }
 
-/// The build has put the stems of words and phrases into the file.
-static THESAURUS: LazyLock<Thesaurus> =
-    LazyLock::new(|| read(include_str!(concat!(env!("OUT_DIR"), "/thesaurus.txt"))));
-
-fn read(text: &'static str) -> Thesaurus {
-    let mut found = Thesaurus::default();
-    for line in text.lines() {
-        let (broader, names) = line.split_once('\t').unwrap_or(("", line));
-        if broader == "apart" {
-            for label in names.split(',') {
-                found.label_words.extend(label.split(' '));
-                found.labels.insert(label);
-            }
-            continue;
-        }
-        if broader == "wording" {
+static LISTS: LazyLock<Lists> = LazyLock::new(|| {
+    let mut found = Lists::default();
+    for (list, names) in
+        include_str!(concat!(env!("OUT_DIR"), "/lists.txt")).lines().filter_map(|line| line.split_once('\t'))
+    {
+        if list == "wording" {
             found.wording.extend(names.split(','));
             continue;
         }
-        let place = found.meanings.len();
-        let broader: Vec<usize> = broader.split(' ').filter_map(|number| number.parse().ok()).collect();
-        let above = broader.iter().filter_map(|number| found.meanings.get(*number));
-        let depth = above.map(|meaning| meaning.depth + 1).min().unwrap_or(0);
-        // the first root is that of all nouns
-        let is_act = match broader.first() {
-            Some(above) => found.meanings.get(*above).is_some_and(|meaning| meaning.is_act),
-            None => place > 0,
-        };
-        found.meanings.push(Meaning { broader, depth, is_act });
-        for name in names.split(',').filter(|name| !name.is_empty()) {
-            let (name, rank) = name.split_once('~').unwrap_or((name, "0"));
-            found.senses.entry(name).or_default().push((place, rank.parse().unwrap_or(0)));
-        }
+        found.labels.extend(names.split(','));
+        found.label_words.extend(names.split([',', ' ']));
     }
     found
+});
+
+/// The senses of a word or phrase, by its key, with their ranks; none for a key that the thesaurus lacks.
+fn senses(key: &str) -> Vec<(usize, u8)> {
+    let bytes = KEYS.as_bytes();
+    let (mut low, mut high) = (0, bytes.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let start = bytes[low..middle].iter().rposition(|byte| *byte == b'\n').map_or(low, |at| low + at + 1);
+        let end = bytes[start..high].iter().position(|byte| *byte == b'\n').map_or(high, |at| start + at);
+        let Some((own, senses)) = KEYS.get(start..end).and_then(|line| line.split_once('\t')) else { break };
+        match own.cmp(key) {
+            Ordering::Less => low = end + 1,
+            Ordering::Greater => high = start,
+            Ordering::Equal => {
+                let sense = |sense: &str| {
+                    let (place, rank) = sense.split_once('~')?;
+                    Some((place.parse().ok()?, rank.parse().ok()?))
+                };
+                return senses.split(' ').filter_map(sense).collect();
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// The broader senses of a sense.
+fn broader(place: usize) -> impl Iterator<Item = usize> {
+    ALL_BROADER[usize::from(STARTS[place])..usize::from(STARTS[place + 1])].iter().map(|place| usize::from(*place))
 }
 
 /// True for a word that the thesaurus has, in any inflection.
 pub(crate) fn has(word: &str) -> bool {
-    THESAURUS.senses.contains_key(stem(word).as_str())
+    !senses(&stem(word)).is_empty()
 }
 
 /// True for the stem of a verb that names nothing which an eye has a label for: "stash", "snap". People word their questions with such verbs.
 pub(crate) fn is_wording(stem: &str) -> bool {
-    THESAURUS.wording.contains(stem)
+    LISTS.wording.contains(stem)
 }
 
 /// True if the word or phrase `asked` means the same as `own`, or a broader kind of it. Both are stems, joined by a space.
 pub(crate) fn covers(asked: &str, own: &str) -> bool {
-    let thesaurus = &*THESAURUS;
     // "office" and "hat" share a rare sense, but a label never stands for another one or for a part of it
-    let is_label = |name: &str| thesaurus.labels.contains(name);
-    if is_label(asked) && (is_label(own) || thesaurus.label_words.contains(own)) {
+    let is_label = |name: &str| LISTS.labels.contains(name);
+    if is_label(asked) && (is_label(own) || LISTS.label_words.contains(own)) {
         return false;
     }
-    let (Some(asked), Some(own)) = (thesaurus.senses.get(asked), thesaurus.senses.get(own)) else { return false };
+    let (asked, own) = (senses(asked), senses(own));
+    if asked.is_empty() || own.is_empty() {
+        return false;
+    }
     let wanted: HashSet<usize> = asked.iter().map(|(place, _)| *place).collect();
     let mut level: Vec<usize> = own.iter().filter(|(_, rank)| *rank < SENSES).map(|(place, _)| *place).collect();
     if level.iter().any(|place| wanted.contains(place)) {
@@ -99,11 +102,11 @@ pub(crate) fn covers(asked: &str, own: &str) -> bool {
     }
     for step in 0..MOST_STEPS {
         // the broader senses of verbs are soon vague: "move", "act"
-        let above = level.iter().map(|place| &thesaurus.meanings[*place]).filter(|own| step == 0 || !own.is_act);
-        level = above.flat_map(|own| own.broader.iter().copied()).collect();
+        let is_act = |place: usize| DEPTHS[place] > 127;
+        level = level.iter().filter(|place| step == 0 || !is_act(**place)).flat_map(|place| broader(*place)).collect();
         level.sort_unstable();
         level.dedup();
-        if level.iter().any(|place| wanted.contains(place) && thesaurus.meanings[*place].depth >= BROADEST) {
+        if level.iter().any(|place| wanted.contains(place) && DEPTHS[*place] & 127 >= BROADEST) {
             return true;
         }
     }
@@ -112,8 +115,23 @@ pub(crate) fn covers(asked: &str, own: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::covers;
+    use super::{ALL_BROADER, DEPTHS, KEYS, STARTS, covers, senses};
     use crate::prompt::english::key;
+
+    #[test]
+    fn every_key_is_found_with_its_senses() {
+        assert!(KEYS.lines().count() > 20_000);
+        assert_eq!((STARTS.len(), ALL_BROADER.len()), (DEPTHS.len() + 1, usize::from(STARTS[DEPTHS.len()])));
+        for line in KEYS.lines() {
+            let (key, written) = line.split_once('\t').expect("a key");
+            let found = senses(key);
+            assert_eq!(found.len(), written.split(' ').count(), "{key}");
+            assert!(found.iter().all(|(place, _)| *place < DEPTHS.len()), "{key}");
+        }
+        for absent in ["", "zzz", "blorp", "A"] {
+            assert!(senses(absent).is_empty(), "{absent}");
+        }
+    }
 
     #[test]
     fn words_cover_equal_and_narrower_ones() {
