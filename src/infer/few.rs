@@ -7,7 +7,6 @@
 use super::linear::in_parallel;
 use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor, bail, quantized::GgmlType};
 use half::{bf16, f16};
-use pulp::{Arch, Simd, WithSimd};
 
 /// The rows of the matrix that a thread takes at once.
 const ROWS: usize = 32;
@@ -43,7 +42,7 @@ pub fn multiply(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
                 out.chunks_exact_mut(m).zip(rows).for_each(|(out, row)| dots(row, out));
             });
         }
-        CpuStorage::F16(weight) => widened(&weight[from..to], (k, m), &mut columns, widen, dots),
+        CpuStorage::F16(weight) => widened(&weight[from..to], (k, m), &mut columns, f16::to_float, dots),
         CpuStorage::BF16(weight) => widened(&weight[from..to], (k, m), &mut columns, bf16::to_float, dots),
         _ => bail!("few rows cannot be multiplied with this format: this is a bug"),
     }
@@ -75,50 +74,9 @@ fn widened<T: Sync>(
     });
 }
 
-/// Converts f16 to f32, exactly. `half` converts eight numbers in each call of a function, which takes three times as long.
-fn widen(numbers: &[f16], wide: &mut [f32]) {
-    Arch::new().dispatch(Widening { numbers, wide });
-}
-
-struct Widening<'a> {
-    numbers: &'a [f16],
-    wide: &'a mut [f32],
-}
-
-impl WithSimd for Widening<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (wide, number) in self.wide.iter_mut().zip(self.numbers) {
-            let bits = number.to_bits();
-            let magnitude = u32::from(bits & 0x7fff) << 13;
-            let usual = magnitude + ((127 - 15) << 23);
-            // below 2^-14 the exponent is 0, and there is no leading one
-            let small = f32::from_bits(magnitude + ((127 - 14) << 23)) - f32::from_bits((127 - 14) << 23);
-            // infinity and NaN have the largest exponent
-            let large = magnitude | (255 << 23);
-            let value = if magnitude < 1 << 23 { small.to_bits() } else { usual };
-            let value = if magnitude >= 31 << 23 { large } else { value };
-            *wide = f32::from_bits(value | (u32::from(bits & 0x8000) << 16));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_f16_is_widened_exactly() {
-        let all: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
-        let mut wide = vec![0f32; all.len()];
-        widen(&all, &mut wide);
-        for (number, wide) in all.iter().zip(wide) {
-            let expected = number.to_f32();
-            assert!(wide.to_bits() == expected.to_bits() || expected.is_nan() && wide.is_nan(), "{number} {wide}");
-        }
-    }
 
     #[test]
     fn a_row_is_the_same_bits_for_any_number_of_rows() {
