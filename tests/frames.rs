@@ -84,3 +84,30 @@ fn a_dialogue_tests_itself_with_scripted_moments() {
         assert!(code == 2 && err.contains(expected), "{code} {err}");
     }
 }
+
+/// Two steps about the same frames, the second after the first.
+const TWICE: &str = r#"version: 1
+dialogue: twice
+inputs: { video: video }
+cast: { eye: starter-clip }
+steps:
+  moments: { frames: { video: "{{ video }}", every: 1s } }
+  first: { each: moments, rank: { agent: eye, what: "{{ item }}", among: [red, blue], top: 1 } }
+  best: { compute: "{{ first | map('first') | map(attribute='text') | list }}" }
+  second: { each: moments, rank: { agent: eye, what: "{{ item }}", among: ["{{ best[index] }}", "green {{ index }}"], top: 2 } }
+  vectors: { each: second, embed: { agent: eye, what: "{{ moments[index] }}" } }
+answer: "{{ second | map('length') | sum }} {{ vectors | length }}"
+"#;
+
+#[test]
+fn frames_that_an_agent_has_seen_are_not_decoded_again() {
+    let folder = tempfile::tempdir().expect("temp");
+    std::fs::write(folder.path().join("d.yaml"), TWICE).expect("written");
+    // more frames than the pictures that are kept
+    let make = "-v error -nostdin -f lavfi -i testsrc=s=160x120:r=1:d=130 -c:v libx264 -preset ultrafast -g 10 a.mp4";
+    let made = std::process::Command::new("ffmpeg").args(make.split(' ')).current_dir(folder.path()).status();
+    assert!(made.expect("the tests of media need ffmpeg").success());
+    let (out, err, code) = elenchus(folder.path(), &["run", "d.yaml", "-i", "video=a.mp4", "-vv"]);
+    assert_eq!((out.trim(), code), ("260 130", 0), "{err}");
+    assert_eq!(err.matches("a frame decoder starts").count(), 1, "{err}");
+}

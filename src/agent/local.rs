@@ -24,6 +24,7 @@ use crate::{
         job::{Input, Job, Model, SoundSource},
         labels::LabelStore,
         meter::Meter,
+        perceived::frame_print,
         worker::{Worker, WorkerLimits},
     },
     media::MediaStore,
@@ -32,6 +33,7 @@ use crate::{
         TimingStore,
         vectors::{ModelDigest, VectorStore},
     },
+    value::Moment,
 };
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -188,6 +190,12 @@ impl LocalAgent {
         Ok(())
     }
 
+    /// What the model computed for this frame before. None of a frame that the user withholds.
+    fn seen(&self, moment: &Moment) -> Option<Arc<Vec<f32>>> {
+        let withheld = moment.media.withholds(moment.start);
+        (!withheld).then(|| self.prepared.loading.perceived.get(&frame_print(moment))).flatten()
+    }
+
     /// The items of a request for the model, and the sounds among them, whose samples must be served.
     async fn inputs(&self, request: &Request) -> Result<(Vec<Input>, Vec<Listening>), Fault> {
         let (mut inputs, mut sounds) = (Vec::new(), Vec::new());
@@ -195,7 +203,10 @@ impl LocalAgent {
             inputs.push(match item {
                 Item::Text(text) => Input::Text(text),
                 Item::Image(file) => Input::Image(self.store.image(&file).await?),
-                Item::Frame(moment) => Input::Image(self.store.frame(&moment).await?),
+                Item::Frame(moment) => match self.seen(&moment) {
+                    Some(vector) => Input::Seen(vector),
+                    None => Input::Image(self.store.frame(&moment).await?),
+                },
                 Item::Sound(moment) => {
                     let (sound, pulls) = SoundSource::new(moment.start, moment.end);
                     sounds.push(Listening { moment, pulls });

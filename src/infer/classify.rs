@@ -9,10 +9,11 @@ use super::{
     conv::Features,
     cost::Phase,
     failed,
-    image::{Fingerprint, Preparation, fingerprint},
+    image::{Preparation, fingerprint},
     job::{Input, Job, Model},
     meter::Meter,
     not_finite,
+    perceived::Perceived,
 };
 use crate::{
     error::Fault,
@@ -20,7 +21,7 @@ use crate::{
 };
 use ::image::RgbImage;
 use candle_core::{DType, Device, Result, Tensor};
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 /// The requests that an image classifier answers.
 pub const ANSWERS: &[Answers] = &[Answers::new(Kind::Rank, &[Modality::Image])];
@@ -31,15 +32,12 @@ pub trait PictureNetwork {
     fn logits(&self, picture: &Features) -> Result<Tensor>;
 }
 
-/// The maximum logits that are kept: 16 MB. A run asks for the same moment with each of its label lists.
-const MAX_KEPT: usize = 1 << 22;
-
 /// A loaded image classifier.
 pub struct PictureClassifier {
     network: Box<dyn PictureNetwork>,
     classes: Classes,
     preparation: Preparation,
-    seen: HashMap<Fingerprint, Arc<Vec<f32>>>,
+    perceived: Perceived,
     meter: Meter,
     device: Device,
     dtype: DType,
@@ -51,17 +49,18 @@ impl PictureClassifier {
         network: Box<dyn PictureNetwork>,
         classes: Classes,
         preparation: Preparation,
-        (dtype, device, meter): (DType, &Device, &Meter),
+        (dtype, device): (DType, &Device),
+        (perceived, meter): (Perceived, Meter),
     ) -> PictureClassifier {
-        let (seen, device, meter) = (HashMap::new(), device.clone(), meter.clone());
-        PictureClassifier { network, classes, preparation, seen, meter, device, dtype }
+        let device = device.clone();
+        PictureClassifier { network, classes, preparation, perceived, meter, device, dtype }
     }
 
     /// The logits of a picture, from memory if it was seen before.
     fn see(&mut self, picture: &RgbImage) -> std::result::Result<Arc<Vec<f32>>, Fault> {
         let print = fingerprint(picture);
-        if let Some(logits) = self.seen.get(&print) {
-            return Ok(logits.clone());
+        if let Some(logits) = self.perceived.get(&print) {
+            return Ok(logits);
         }
         let (values, height, width) = self.preparation.apply(picture)?;
         let classify = || {
@@ -72,22 +71,23 @@ impl PictureClassifier {
         if let Some(odd) = logits.iter().find(|logit| !logit.is_finite()) {
             return Err(not_finite("the scores", *odd));
         }
-        if (self.seen.len() + 1) * self.classes.count() > MAX_KEPT {
-            self.seen.clear();
-        }
-        self.seen.insert(print, logits.clone());
+        self.perceived.keep(print, logits.clone());
         Ok(logits)
     }
 
     fn rank(&mut self, job: &Job) -> std::result::Result<Reply, Fault> {
-        let (Request::Rank(request), Some(Input::Image(picture))) = (&job.request, job.subject()) else {
-            return Err(Fault::failed("an image classifier ranks pictures only"));
-        };
+        let wrong = || Fault::failed("an image classifier ranks pictures only");
+        let Request::Rank(request) = &job.request else { return Err(wrong()) };
         let RankRequest { among, floor, .. } = request;
         if *floor == FloorUse::Required {
             return Err(Fault::model("an image classifier lacks background vectors, which `floor: true` needs"));
         }
-        let logits = self.see(picture)?;
+        let logits = match job.subject() {
+            Some(Input::Seen(logits)) => logits.clone(),
+            Some(Input::Image(picture)) => self.see(picture)?,
+            _ => return Err(wrong()),
+        };
+        job.note(&self.perceived, &logits);
         Ok(Reply::Rank(match request.wants_own_labels() {
             true => self.classes.all(&logits),
             false => self.classes.among(among, &logits)?,

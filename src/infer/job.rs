@@ -1,9 +1,12 @@
 //! Jobs: requests whose media are decoded or can be pulled, with the channel for the reply.
 
-use super::thinking::Thoughts;
+use super::{
+    perceived::{Perceived, frame_print},
+    thinking::Thoughts,
+};
 use crate::{
     error::Fault,
-    exchange::{Finish, Reply, Request, SayReply, SayRequest},
+    exchange::{Finish, Item, Reply, Request, SayReply, SayRequest},
     value::Time,
 };
 use ::image::RgbImage;
@@ -17,6 +20,9 @@ pub enum Input {
     Text(String),
     /// A decoded picture.
     Image(Arc<RgbImage>),
+    /// What the model computed for this picture before ([`Perceived`](super::perceived::Perceived)). A model that keeps nothing
+    /// there gets none.
+    Seen(Arc<Vec<f32>>),
     /// Sound that is decoded piece by piece.
     Sound(SoundSource),
 }
@@ -59,11 +65,18 @@ impl Job {
         }
     }
 
+    /// Keeps what was computed for its content, if that is a frame: the next request about it needs no pixels.
+    pub fn note(&self, perceived: &Perceived, vector: &Arc<Vec<f32>>) {
+        if let Some(Item::Frame(moment)) = self.request.items().first() {
+            perceived.keep(frame_print(moment), vector.clone());
+        }
+    }
+
     /// Jobs of one group may share a forward pass.
     pub fn group(&self) -> &'static str {
         match (&self.request, self.subject()) {
             (_, Some(Input::Text(_))) => "text",
-            (_, Some(Input::Image(_))) => "image",
+            (_, Some(Input::Image(_) | Input::Seen(_))) => "image",
             (_, Some(Input::Sound(_))) => "sound",
             (Request::Say(say), None) if !say.choices.is_empty() => "choose",
             (request, None) => request.kind().word(),

@@ -28,6 +28,7 @@ pub mod linear;
 pub mod meter;
 pub mod ops;
 mod overflow;
+pub mod perceived;
 pub mod pictures;
 pub mod prefix;
 pub mod prenorm;

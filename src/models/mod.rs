@@ -34,6 +34,7 @@ use crate::{
         job::Model,
         labels::LabelStore,
         meter::Meter,
+        perceived::Perceived,
     },
 };
 use candle_core::{DType, Device};
@@ -60,6 +61,8 @@ pub struct ModelOptions {
     pub hearing: HearingSettings,
     /// Where the vectors of labels are kept between runs.
     pub labels: LabelStore,
+    /// What the model computed for pictures and sounds, shared with its handle.
+    pub perceived: Perceived,
     /// Measures the model's speed.
     pub meter: Meter,
 }
@@ -78,6 +81,7 @@ impl ModelOptions {
             picture_pixels: None,
             hearing: HearingSettings::default(),
             labels,
+            perceived: Perceived::default(),
             meter: Meter::default(),
         }
     }
@@ -91,8 +95,8 @@ impl ModelOptions {
     ) -> Result<Box<dyn Model>, Fault> {
         let vb = checkpoint.weights(self.dtype, &self.device)?;
         let network = Box::new(network(classes.count(), &vb).map_err(failed)?);
-        let computing = (self.dtype, &self.device, &self.meter);
-        Ok(Box::new(PictureClassifier::new(network, classes, preparation, computing)))
+        let kept = (self.perceived.clone(), self.meter.clone());
+        Ok(Box::new(PictureClassifier::new(network, classes, preparation, (self.dtype, &self.device), kept)))
     }
 }
 

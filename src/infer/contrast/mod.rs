@@ -15,9 +15,10 @@ use super::{
     failed,
     image::{Fingerprint, fingerprint},
     job::{Input, Job, Model, SoundSource},
-    labels::{LabelVectors, MAX_CACHED, TextUse},
+    labels::{LabelVectors, TextUse},
     meter::Meter,
     ops,
+    perceived::Perceived,
 };
 use crate::{
     error::Fault,
@@ -67,6 +68,8 @@ pub struct Parts {
     pub width: usize,
     /// The probabilities.
     pub judge: Judge,
+    /// Where the vectors of pictures and of windows of sound are kept.
+    pub perceived: Perceived,
     /// Measures the speed.
     pub meter: Meter,
 }
@@ -78,7 +81,7 @@ pub struct Contrast {
     words: LabelReader,
     judge: Judge,
     /// Vectors of pictures and of windows of sound. A run asks for the same moment with each label list.
-    seen: HashMap<Fingerprint, Arc<Vec<f32>>>,
+    perceived: Perceived,
     floors: Floors,
     device: Device,
     dtype: DType,
@@ -93,7 +96,7 @@ impl Contrast {
         parts: Parts,
         labels: LabelVectors,
     ) -> Result<Contrast, Fault> {
-        let Parts { perception, text, tokens, width, judge, meter } = parts;
+        let Parts { perception, text, tokens, width, judge, perceived, meter } = parts;
         let headers = checkpoint.headers(vb.dtype())?;
         perception.check(&headers)?;
         let words = LabelReader::new(text, tokens, labels);
@@ -101,24 +104,21 @@ impl Contrast {
         let (device, dtype) = (vb.device().clone(), vb.dtype());
         let source = TowerSource::new(checkpoint, vb, meter);
         let floors = Floors::of(checkpoint, width)?;
-        Ok(Contrast { source, perception, words, judge, seen: HashMap::new(), floors, device, dtype })
+        Ok(Contrast { source, perception, words, judge, perceived, floors, device, dtype })
     }
 
     /// Unit vectors of pictures. Pictures that are not in the cache share a forward pass.
     fn see(&mut self, pictures: &[&RgbImage]) -> Result<Vec<Arc<Vec<f32>>>, Fault> {
         let prints: Vec<Fingerprint> = pictures.iter().map(|picture| fingerprint(picture)).collect();
         let mut vectors: HashMap<Fingerprint, Arc<Vec<f32>>> =
-            prints.iter().filter_map(|print| self.seen.get_key_value(print)).map(|(p, v)| (*p, v.clone())).collect();
+            prints.iter().filter_map(|print| Some((*print, self.perceived.get(print)?))).collect();
         let mut unseen: IndexMap<Fingerprint, &RgbImage> = IndexMap::new();
         unseen.extend(prints.iter().zip(pictures).filter(|(p, _)| !vectors.contains_key(*p)).map(|(p, i)| (*p, *i)));
         if !unseen.is_empty() {
             let new = self.look(&unseen.values().copied().collect::<Vec<_>>())?;
-            if self.seen.len() + new.len() > MAX_CACHED {
-                self.seen.clear();
-            }
             let new = unseen.into_keys().zip(new.into_iter().map(Arc::new));
             new.for_each(|(print, vector)| {
-                self.seen.insert(print, vector.clone());
+                self.perceived.keep(print, vector.clone());
                 vectors.insert(print, vector);
             });
         }
@@ -141,15 +141,12 @@ impl Contrast {
                 hasher.update(&sample.to_le_bytes());
             });
             let print = *hasher.finalize().as_bytes();
-            let vector = match self.seen.get(&print) {
-                Some(known) => known.clone(),
+            let vector = match self.perceived.get(&print) {
+                Some(known) => known,
                 None => {
                     let hear = || tower.hear(&samples).map_err(failed);
                     let vector = Arc::new(self.source.meter.time(Phase::Sound, 1, hear)?);
-                    if self.seen.len() >= MAX_CACHED {
-                        self.seen.clear();
-                    }
-                    self.seen.insert(print, vector.clone());
+                    self.perceived.keep(print, vector.clone());
                     vector
                 }
             };
@@ -219,7 +216,9 @@ impl Contrast {
             return sounds.into_iter().map(|sound| self.listen(sound)).collect();
         }
         let pictures = inputs.iter().filter_map(|i| if let Input::Image(p) = i { Some(&**p) } else { None });
-        self.see(&pictures.collect::<Vec<_>>())
+        let mut new = self.see(&pictures.collect::<Vec<_>>())?.into_iter();
+        let known = |input: &&Input| if let Input::Seen(vector) = input { Some(vector.clone()) } else { new.next() };
+        Ok(inputs.iter().filter_map(known).collect())
     }
 
     fn finish(&mut self, request: &Request, what: &[f32]) -> Result<Reply, Fault> {
@@ -247,7 +246,7 @@ impl Model for Contrast {
         let sees = matches!(self.perception, Perception::Pictures { .. });
         let takes = |job: &Job| match job.subject() {
             Some(Input::Text(_)) => true,
-            Some(Input::Image(_)) => sees,
+            Some(Input::Image(_) | Input::Seen(_)) => sees,
             Some(Input::Sound(_)) => !sees,
             None => false,
         };
@@ -262,6 +261,9 @@ impl Model for Contrast {
         };
         let vectors: Vec<Result<_, Fault>> = vectors;
         for (job, vector) in jobs.into_iter().zip(vectors) {
+            if let Ok(vector) = &vector {
+                job.note(&self.perceived, vector);
+            }
             let reply = vector.and_then(|v| self.finish(&job.request, &v));
             job.answer(reply);
         }

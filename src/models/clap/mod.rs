@@ -110,6 +110,7 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
         }),
         width,
         judge: Judge::Softmax { scale: f64::from(scale).exp() },
+        perceived: loading.perceived.clone(),
         meter: loading.meter.clone(),
     };
     let labels = LabelVectors::new(loading.labels.clone(), width);

@@ -108,6 +108,7 @@ fn load(checkpoint: &Checkpoint, loading: &ModelOptions) -> std::result::Result<
         }),
         width,
         judge,
+        perceived: loading.perceived.clone(),
         meter: loading.meter.clone(),
     };
     let labels = LabelVectors::new(loading.labels.clone(), width);
