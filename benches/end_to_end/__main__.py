@@ -2,8 +2,9 @@
 
     python benches/end_to_end [--minutes 60] [--elenchus BINARY] [--eye FOLDER --ear FOLDER --mind FOLDER --cast CAST]
 
-The transcript of each run of elenchus says what it computed: frames, rankings, sound, prompts. The script computes the same with PyTorch,
-and decodes with the same ffmpeg; it has no dialogue, no memo and no journal. Each pair starts both programs anew. Prints Markdown.
+A run of elenchus is recorded once. Its transcript says what was computed: frames, rankings, sound, prompts. The script computes the same
+with PyTorch, and decodes with the same ffmpeg; it has no dialogue, no memo and no journal. Each pair starts both programs anew, and does
+not record. Prints Markdown.
 """
 
 import argparse
@@ -83,17 +84,15 @@ class Task:
     def __init__(self, name, words, video):
         self.name, self.words, self.video = name, words, video
 
-    def ours(self, asked, folder):
-        """(seconds of the process, the work of its run)."""
-        record = folder / "run.jsonl"
-        record.unlink(missing_ok=True)
+    def run(self, asked, folder, more):
+        """(seconds of the process, what it printed). Its memo and journal are in this folder."""
         own = machine.cores()[: asked.threads]
         environment = {**os.environ, **dict.fromkeys(machine.THREADS, str(asked.threads))}
         environment |= {
             "ELENCHUS_CACHE": str(folder / "cache"),
             "ELENCHUS_DATA": str(folder / "data"),
         }
-        command = [asked.elenchus, *self.words, "--cast", asked.cast, "--record", str(record)]
+        command = [asked.elenchus, *self.words, "--cast", asked.cast, *more]
         pin = (lambda: os.sched_setaffinity(0, own)) if own else None
         begun = time.perf_counter()
         done = subprocess.run(
@@ -102,7 +101,20 @@ class Task:
         passed = time.perf_counter() - begun
         if done.returncode:
             sys.exit(f"error: {' '.join(command)}: {done.stderr.strip().splitlines()[-1:]}")
-        return passed, work.read(record)
+        return passed, done.stdout
+
+    def ours(self, asked, folder):
+        """(seconds of the process, seconds of its run)."""
+        passed, printed = self.run(asked, folder, ["--json"])
+        return passed, json.loads(printed)["elapsed_ms"] / 1000
+
+    def recorded(self, asked, folder):
+        """What a run computes, by its transcript."""
+        record = folder / f"{self.name.replace(' ', '-')}.jsonl"
+        self.run(asked, folder, ["--record", str(record)])
+        if asked.keep:
+            shutil.copy(record, asked.keep)
+        return work.read(record)
 
 
 def theirs(asked, task, own_work, folder):
@@ -123,20 +135,22 @@ def theirs(asked, task, own_work, folder):
 def compared(asked, tasks, folder):
     """The rows of these tasks, which share a memo: the pairs' times and the work."""
     times = {task.name: [] for task in tasks}
+    once = folder / "recorded"
+    once.mkdir()
+    for task in tasks:
+        print(f"… {task.name}, recorded", file=sys.stderr)
+        task.work = task.recorded(asked, once)
     for number in range(asked.pairs):
         own = folder / str(number)
         own.mkdir()
         for task in tasks:
             print(f"… {task.name}, pair {number + 1}", file=sys.stderr)
-            whole, own_work = task.ours(asked, own)
-            started, ran, found = theirs(asked, task, own_work, own)
-            times[task.name].append((own_work.run_s, whole, ran, started + ran))
-            task.work, task.found = own_work, found
+            whole, ran_ours = task.ours(asked, own)
+            started, ran, task.found = theirs(asked, task, task.work, own)
+            times[task.name].append((ran_ours, whole, ran, started + ran))
             if asked.keep:
-                asked.keep.mkdir(parents=True, exist_ok=True)
                 name = task.name.replace(" ", "-")
-                shutil.copy(own / "run.jsonl", asked.keep / f"{name}.jsonl")
-                (asked.keep / f"{name}.pytorch.json").write_text(json.dumps(found, indent=1))
+                (asked.keep / f"{name}.pytorch.json").write_text(json.dumps(task.found, indent=1))
     return times
 
 
@@ -171,6 +185,8 @@ COLUMNS = """task | computed | elenchus | PyTorch | ratio | elenchus with start 
 def main():
     asked = arguments()
     asked.work.mkdir(parents=True, exist_ok=True)
+    if asked.keep:
+        asked.keep.mkdir(parents=True, exist_ok=True)
     long = long_video(asked.minutes, asked.work)
     settings = run.Settings(side=[], python=asked.python, work=asked.work, real=None, sound=None)
     rates = run.limits(settings, asked.threads)

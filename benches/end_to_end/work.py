@@ -24,8 +24,6 @@ class Work:
     # exchanges of each kind that were computed, and all exchanges
     counts: dict = field(default_factory=dict)
     exchanges: int = 0
-    # seconds of the run, without the start of the program
-    run_s: float = 0.0
 
     def as_json(self):
         return {**vars(self)}
@@ -47,7 +45,6 @@ def of(lines):
     made, frames, ranks, step = Work(), {}, [], None
     for line in lines:
         if "exchange" not in line:
-            made.run_s = line.get("timing", {}).get("elapsed_ms", 0) / 1000 or made.run_s
             continue
         made.exchanges += 1
         if line["timing"]["attempts"] == 0 or line.get("reply") is None:

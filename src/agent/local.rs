@@ -4,7 +4,7 @@
 use super::{
     Agent, CallContext, Card,
     budget::{self, Need},
-    identity::identity,
+    identity::{self, identity},
     listening::Listening,
     pool::{Loader, MemoryPool, Seat},
     work::{self, Estimator},
@@ -22,17 +22,13 @@ use crate::{
         device,
         guard::guarded,
         job::{Input, Job, Model, SoundSource},
-        labels::LabelStore,
         meter::Meter,
         perceived::frame_print,
         worker::{Worker, WorkerLimits},
     },
     media::MediaStore,
     models::{self, Family, ModelOptions, golden},
-    store::{
-        TimingStore,
-        vectors::{ModelDigest, VectorStore},
-    },
+    store::{TimingStore, vectors::VectorStore},
     value::Moment,
 };
 use async_trait::async_trait;
@@ -253,21 +249,6 @@ fn fits(spec: &LocalSpec, checkpoint: &Checkpoint, family: &Family, loading: &Mo
     problem.map_or(Ok(()), |(message, hint)| Err(Fault::model(message).hint(hint)))
 }
 
-/// Part of the identity of a text's vector. A correction in a family that changes such vectors raises it.
-const TEXT_REVISION: u32 = 1;
-
-/// Everything that decides the vector of a text: the model, and how it is computed.
-fn labels(spec: &LocalSpec, family: &Family, digest: &str, loading: &ModelOptions) -> LabelStore {
-    let identity = format!("text {TEXT_REVISION} {} {digest} {}", family.name, family.computing(loading));
-    LabelStore { store: spec.vectors.clone(), model: Some(ModelDigest::of(&identity)) }
-}
-
-/// The measurements of a model's speed, for everything that decides it.
-fn meter(spec: &LocalSpec, family: &Family, digest: &str, loading: &ModelOptions) -> Meter {
-    let key = format!("{} {digest} {} {}", family.name, family.computing(loading), device::machine());
-    Meter::new(spec.timings.clone(), key)
-}
-
 /// Starts the model's thread, which loads the model.
 fn loader(prepared: Arc<Prepared>) -> Loader {
     Arc::new(move || {
@@ -314,8 +295,8 @@ impl Prepared {
         fits(&spec, &checkpoint, family, &loading).map_err(named)?;
         let stamps = checkpoint.stamps();
         let digest = checkpoint.digest(&spec.digests).map_err(named)?;
-        loading.labels = labels(&spec, family, &digest, &loading);
-        loading.meter = meter(&spec, family, &digest, &loading);
+        loading.labels = identity::labels(&spec, family, &digest, &loading);
+        loading.meter = identity::meter(&spec, family, &digest, &loading);
         let mut identity = identity(&spec, family, &digest, &loading)?;
         // vectors that the user made come before those beside the weights
         let calibrated = spec.digests.beside("background").map(|folder| background::in_folder(&folder, &digest));

@@ -131,6 +131,30 @@ impl KvBlocks {
         self.blocks.iter().map(|block| (Arc::as_ptr(block).addr(), block.keys.bytes() + block.values.bytes()))
     }
 
+    /// Appends keys and values, both (kv heads, positions, head), after the first `length` positions.
+    pub fn extend(&mut self, k: &Tensor, v: &Tensor, length: usize) -> Result<()> {
+        let ((kv_heads, t, head), k, v) = (k.dims3()?, k.contiguous()?, v.contiguous()?);
+        let (k, v) = (values(&k), values(&v));
+        let (k, v) = (k.slice()?, v.slice()?);
+        let vector = |kv: usize, at: usize| (kv * t + at) * head..(kv * t + at + 1) * head;
+        self.append((kv_heads, head), (length, t), |kv, n| &k[vector(kv, n)], |kv, n| &v[vector(kv, n)]);
+        Ok(())
+    }
+
+    /// The products of one query with the keys of a head, for the first `positions`.
+    pub fn scores(&self, kv: usize, query: &[f32], positions: usize) -> Vec<f32> {
+        let mut scores = vec![0f32; self.blocks.len() * BLOCK];
+        for (block, scores) in self.blocks.iter().zip(scores.chunks_exact_mut(BLOCK)) {
+            let mut room = Vec::new();
+            let keys = block.of(kv, query.len()).0.wide(&mut room).chunks_exact(BLOCK);
+            for (q, keys) in query.iter().zip(keys) {
+                scores.iter_mut().zip(keys).for_each(|(score, key)| *score += q * key);
+            }
+        }
+        scores.truncate(positions);
+        scores
+    }
+
     /// Writes the keys and values of `t` positions after the first `length`. `k` and `v` give the vector of a head at one
     /// of these positions.
     fn append<'a>(
@@ -180,32 +204,48 @@ struct Unit {
 /// Appends the keys and values of the new positions of all rows, and gives the attention of their queries, (positions of all rows,
 /// heads · head). `q` is (heads, positions of all rows, head), scaled; `k` and `v` are (kv heads, positions of all rows, head).
 pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, rows: &mut [Row<'_>]) -> Result<Tensor> {
-    let ((heads, n, head), kv_heads) = (q.dims3()?, k.dim(0)?);
-    let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
-    let (group, device) = (heads / kv_heads.max(1), q.device().clone());
-    let (q, k, v) = (values(&q), values(&k), values(&v));
-    let (q, k, v) = (q.slice()?, k.slice()?, v.slice()?);
+    let ((kv_heads, n, head), k, v) = (k.dims3()?, k.contiguous()?, v.contiguous()?);
+    let (k, v) = (values(&k), values(&v));
+    let (k, v) = (k.slice()?, v.slice()?);
+    let mut at = 0;
+    for row in rows.iter_mut() {
+        let vector = |kv: usize, i: usize| (kv * n + at + i) * head..(kv * n + at + i + 1) * head;
+        let t = row.spans.len();
+        row.kv.append((kv_heads, head), (row.length, t), |kv, i| &k[vector(kv, i)], |kv, i| &v[vector(kv, i)]);
+        at += t;
+    }
+    let seen: Vec<_> = rows.iter().map(|row| Seen { kv: row.kv, spans: row.spans }).collect();
+    look(q, kv_heads, &seen)
+}
+
+/// The queries of a row: the keys and values that they look at, and the span of each.
+pub struct Seen<'a> {
+    /// Keys and values.
+    pub kv: &'a KvBlocks,
+    /// What each query sees.
+    pub spans: &'a [SeenSpan],
+}
+
+/// The attention of queries of several rows, (positions of all rows, heads · head). `q` is (heads, positions of all rows, head), scaled.
+pub fn look(q: &Tensor, kv_heads: usize, rows: &[Seen<'_>]) -> Result<Tensor> {
+    let (heads, n, head) = q.dims3()?;
+    let (group, device, q) = (heads / kv_heads.max(1), q.device().clone(), q.contiguous()?);
+    let q = values(&q);
+    let q = q.slice()?;
     let vector = |h: usize, at: usize| (h * n + at) * head..(h * n + at + 1) * head;
     let (mut units, mut starts, mut at, mut read) = (Vec::new(), Vec::new(), 0, 0);
-    for (number, row) in rows.iter_mut().enumerate() {
+    for (number, row) in rows.iter().enumerate() {
         let t = row.spans.len();
-        row.kv.append(
-            (kv_heads, head),
-            (row.length, t),
-            |kv, n| &k[vector(kv, at + n)],
-            |kv, n| &v[vector(kv, at + n)],
-        );
         for kv in 0..kv_heads {
             let chunk = |from: usize| Unit { row: number, kv, from, count: CHUNK.min(t * group - from) };
             units.extend((0..t * group).step_by(CHUNK).map(chunk));
         }
-        read += 2 * (row.length + t) * head * kv_heads * (t * group).div_ceil(CHUNK);
+        read += 2 * row.kv.blocks.len() * BLOCK * head * kv_heads * (t * group).div_ceil(CHUNK);
         starts.push(at);
         at += t;
     }
     let most = units.iter().map(|unit| unit.count).max().unwrap_or(0);
     let mut mixed = vec![0f32; units.len() * most * head];
-    let rows = &*rows;
     in_parallel(read, &mut mixed, most * head, |u, out| {
         let Unit { row, kv, from, count } = &units[u];
         let (start, row) = (starts[*row], &rows[*row]);

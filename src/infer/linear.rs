@@ -64,6 +64,11 @@ impl Linear {
         Linear { decodes: true, ..self }
     }
 
+    /// True if its matrix is stored with 16 bits and is widened while it is multiplied.
+    pub fn is_narrow(&self) -> bool {
+        matches!(&self.weight, Weight::Floating(linear) if is_narrow(linear.weight()))
+    }
+
     /// The map of `count` outputs from the output `from` on. Fails for quantised matrices, whose blocks are not split.
     pub fn rows(&self, from: usize, count: usize) -> Result<Linear> {
         let Weight::Floating(linear) = &self.weight else { bail!("a quantised matrix cannot be split") };

@@ -112,6 +112,11 @@ impl TowerBlocks {
         self.0.is_dense() || ops::may_share(rows, shape.width.min(shape.inner))
     }
 
+    #[cfg(test)]
+    pub(super) fn dense(&self) -> Option<&super::dense::DenseBlocks> {
+        if let Stack::Dense(blocks) = &self.0 { Some(blocks) } else { None }
+    }
+
     /// (batch, t, width) -> (batch, t, width)
     pub fn forward(&self, x: Tensor, sees: Sees) -> Result<Tensor> {
         let blocks = match &self.0 {

@@ -31,7 +31,7 @@ pub(super) enum Stored<'a> {
 
 impl<'a> Stored<'a> {
     /// The numbers in f32; narrow ones are widened into `room`.
-    fn wide(self, room: &'a mut Vec<f32>) -> &'a [f32] {
+    pub(super) fn wide(self, room: &'a mut Vec<f32>) -> &'a [f32] {
         match self {
             Stored::F32(numbers) => numbers,
             Stored::F16(numbers) => {

@@ -19,7 +19,7 @@ pub enum Sees {
 /// The scores that a thread computes at once: 256 kB.
 const SCORES: usize = 1 << 16;
 
-/// The shape of an attention: inputs of `t` rows, each with `heads` times `d` queries, then keys, then values.
+/// The shape of an attention: an input of `t` rows, each with `heads` times `d` queries, then keys, then values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Heads {
     pub(super) t: usize,
@@ -38,26 +38,17 @@ impl Heads {
         self.heads * self.d
     }
 
-    /// Writes softmax(q·kᵀ/√d)·v of each input to `out`, (inputs · t, heads · d). `joined` is (inputs · t, 3 · heads · d).
-    pub(super) fn attend(self, joined: &[f32], out: &mut [f32]) {
-        let (width, t, threads) = (self.width(), self.t, rayon::current_num_threads());
-        if out.len() / (t * width) >= threads {
-            let inputs = joined.par_chunks_exact(t * 3 * width).zip(out.par_chunks_exact_mut(t * width));
-            return inputs.for_each(|(joined, out)| {
-                for head in 0..self.heads {
-                    self.piece(joined, head, &self.keys(joined, head), 0, out);
-                }
-            });
+    /// Writes softmax(q·kᵀ/√d)·v to `out`, (t, heads · d). `joined` is (t, 3 · heads · d). So many threads share the rows.
+    pub(super) fn attend(self, joined: &[f32], out: &mut [f32], threads: usize) {
+        if threads == 1 {
+            return (0..self.heads).for_each(|head| self.piece(joined, head, &self.keys(joined, head), 0, out));
         }
-        // few inputs: their rows are shared among the threads
-        let each = t.div_ceil(threads).max(1);
-        for (joined, out) in joined.chunks_exact(t * 3 * width).zip(out.chunks_exact_mut(t * width)) {
-            let keys: Vec<Keys> = (0..self.heads).into_par_iter().map(|head| self.keys(joined, head)).collect();
-            let pieces = out.par_chunks_mut(each * width).enumerate();
-            pieces.for_each(|(n, out)| {
-                keys.iter().enumerate().for_each(|(head, keys)| self.piece(joined, head, keys, n * each, out));
-            });
-        }
+        let each = self.t.div_ceil(threads).max(1);
+        let keys: Vec<Keys> = (0..self.heads).into_par_iter().map(|head| self.keys(joined, head)).collect();
+        let pieces = out.par_chunks_mut(each * self.width()).enumerate();
+        pieces.for_each(|(n, out)| {
+            keys.iter().enumerate().for_each(|(head, keys)| self.piece(joined, head, keys, n * each, out));
+        });
     }
 
     /// The keys and values of a head, packed.

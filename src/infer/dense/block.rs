@@ -4,17 +4,14 @@ use super::{
     Packed, Precision, Sees,
     attention::Heads,
     has_values,
-    rows::{RowNorm, activate},
+    rows::{PIECE, RowNorm, activate},
     with_values,
 };
 use crate::infer::ops::{Activation, Linear};
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, bail};
 use candle_nn::LayerNorm;
 use rayon::prelude::*;
-use std::{
-    cell::RefCell,
-    sync::{Mutex, PoisonError},
-};
+use std::cell::RefCell;
 
 /// The place of the norms of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +61,20 @@ pub struct DenseBlock {
 const ROWS: usize = 198;
 /// The products compute so many rows together.
 const TOGETHER: usize = 6;
+/// The least rows of a thread that are worth reading all weights for.
+const WORTH: usize = 64;
 
-/// The rows of one piece of work: an equal share for each thread, but not too few for a product. Shares above [`ROWS`]
-/// are cut into equal pieces, so that no last piece reads all weights for few rows.
-pub(super) fn share(rows: usize) -> usize {
-    let each = rows.div_ceil(rayon::current_num_threads());
-    let each = each.div_ceil(each.div_ceil(ROWS).max(1));
-    each.next_multiple_of(TOGETHER).max(4 * TOGETHER)
+/// The rows of one piece of work: an equal share for each thread. Shares above [`ROWS`] are cut into equal pieces, so that no last
+/// piece reads all weights for few rows. Few rows are one piece: the threads share the columns of its products.
+pub(super) fn share(rows: usize, threads: usize) -> usize {
+    let few = rows < WORTH * threads;
+    equal(rows, if few { 1 } else { threads }, ROWS).next_multiple_of(TOGETHER)
+}
+
+/// The size of equal pieces of at most so many rows, as many for each thread.
+fn equal(rows: usize, threads: usize, most: usize) -> usize {
+    let each = rows.div_ceil(threads);
+    each.div_ceil(each.div_ceil(most).max(1))
 }
 
 /// The buffers of a thread, taken while in use.
@@ -82,6 +86,7 @@ struct Scratch {
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static BUFFERS: RefCell<Buffers> = RefCell::default();
 }
 
 impl DenseBlock {
@@ -111,10 +116,10 @@ impl DenseBlock {
         self.joined.inputs()
     }
 
-    /// Replaces the states of inputs of `t` rows each. `buffers` are reused.
-    fn apply(&self, x: &mut [f32], t: usize, sees: Sees, buffers: &mut Buffers) {
+    /// Replaces the states of inputs with so many rows. `buffers` are reused.
+    fn apply(&self, x: &mut [f32], lengths: &[usize], pass: Pass, buffers: &mut Buffers) {
         let width = self.width();
-        let (rows, each) = (x.len() / width, share(x.len() / width));
+        let (rows, each) = (x.len() / width, share(x.len() / width, pass.threads));
         let Buffers { joined, mixed } = buffers;
         joined.resize(rows * 3 * width, 0.0);
         mixed.resize(rows * width, 0.0);
@@ -129,16 +134,22 @@ impl DenseBlock {
                 SCRATCH.set(scratch);
             }
         });
-        Heads { t, heads: self.heads, d: width / self.heads, sees }.attend(joined, mixed);
+        let (mut joined, mut out) = (&joined[..], &mut mixed[..]);
+        for t in lengths {
+            let heads = Heads { t: *t, heads: self.heads, d: width / self.heads, sees: pass.sees };
+            let (this, others) = out.split_at_mut(t * width);
+            heads.attend(&joined[..t * 3 * width], this, pass.threads);
+            (joined, out) = (&joined[t * 3 * width..], others);
+        }
         let pieces = x.par_chunks_mut(each * width).zip(mixed.par_chunks(each * width));
         pieces.for_each(|(x, mixed)| {
             self.out.multiply(mixed, x, true);
-            self.feed(x);
+            self.feed(x, if each < rows { 1 } else { pass.threads });
         });
     }
 
-    /// The feed-forward part of some rows, with the norm before it and those after it.
-    fn feed(&self, x: &mut [f32]) {
+    /// The feed-forward part of some rows, with the norm before it and those after it. So many threads share the activation.
+    fn feed(&self, x: &mut [f32], threads: usize) {
         let mut scratch = SCRATCH.take();
         let Scratch { normed, inner } = &mut scratch;
         inner.resize(x.len() / self.width() * self.up.outputs(), 0.0);
@@ -153,7 +164,10 @@ impl DenseBlock {
                 self.up.multiply(x, inner, false);
             }
         }
-        activate(self.activation, inner);
+        match threads {
+            1 => activate(self.activation, inner),
+            _ => inner.par_chunks_mut(PIECE).for_each(|piece| activate(self.activation, piece)),
+        }
         self.down.multiply(inner, x, true);
         if self.place == NormPlace::After {
             self.norms[1].apply(x);
@@ -179,8 +193,14 @@ const KEPT: usize = 1 << 24;
 /// The numbers of the states and buffers of the inputs that pass through all blocks together: 8 MB, a share of a usual
 /// last-level cache.
 const CACHED: usize = 1 << 21;
-/// The least rows of a thread that are worth reading the weights for.
-const WORTH: usize = 96;
+
+/// How inputs pass through the blocks.
+#[derive(Debug, Clone, Copy)]
+struct Pass {
+    sees: Sees,
+    /// The threads that share the rows of each block.
+    threads: usize,
+}
 
 /// The blocks of a network, in order.
 pub enum Stack<B> {
@@ -204,7 +224,7 @@ impl<B> Stack<B> {
                 None => tensors.push(block),
             }
         }
-        Ok(if tensors.is_empty() { Stack::Dense(DenseBlocks::new(dense)) } else { Stack::Tensors(tensors) })
+        Ok(if tensors.is_empty() { Stack::Dense(DenseBlocks { blocks: dense }) } else { Stack::Tensors(tensors) })
     }
 
     /// True if the result of an input does not depend on those beside it, whatever their number is.
@@ -217,32 +237,68 @@ impl<B> Stack<B> {
 #[derive(Debug)]
 pub struct DenseBlocks {
     blocks: Vec<DenseBlock>,
-    buffers: Mutex<Buffers>,
 }
 
 impl DenseBlocks {
-    fn new(blocks: Vec<DenseBlock>) -> DenseBlocks {
-        DenseBlocks { blocks, buffers: Mutex::default() }
-    }
-
     /// (batch, t, width) -> (batch, t, width), both contiguous and in f32 on a CPU.
     pub fn forward(&self, x: &Tensor, sees: Sees) -> Result<Tensor> {
         let (batch, t, width) = x.dims3()?;
-        let mut states = with_values(x, |x| Ok(x.to_vec()))?;
-        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        let buffers = &mut *buffers;
-        // states, queries, keys, values and the result of attention are alive at once
-        let rows = (CACHED / (5 * width).max(1)).max(WORTH * rayon::current_num_threads());
-        let group = (rows / t.max(1)).max(1) * t * width;
-        // on a thread of the pool, so that each part begins without a message to it
-        rayon::scope(|_| {
-            for states in states.chunks_mut(group.max(1)) {
-                self.blocks.iter().for_each(|block| block.apply(states, t, sees, buffers));
-            }
-        });
-        if buffers.joined.len() > KEPT {
-            *buffers = Buffers::default();
-        }
-        Tensor::from_vec(states, (batch, t, width), &Device::Cpu)
+        self.forward_each(&x.reshape((batch * t, width))?, &vec![t; batch], sees)?.reshape((batch, t, width))
     }
+
+    /// The states of inputs one below the other, which have so many rows: (rows, width) -> (rows, width), both contiguous and in f32
+    /// on a CPU.
+    ///
+    /// Each thread takes some inputs through all blocks, so that no thread waits for another in between. Threads share the rows of the
+    /// inputs that are left over.
+    pub fn forward_each(&self, x: &Tensor, lengths: &[usize], sees: Sees) -> Result<Tensor> {
+        let (rows, width) = x.dims2()?;
+        if lengths.iter().sum::<usize>() != rows {
+            bail!("found {rows} rows for inputs of {lengths:?}: this is a bug");
+        }
+        let mut states = with_values(x, |x| Ok(x.to_vec()))?;
+        let threads = rayon::current_num_threads();
+        let (many, few) = lengths.split_at(lengths.len() - lengths.len() % threads);
+        let (first, mut rest) = states.split_at_mut(many.iter().sum::<usize>() * width);
+        let alone = Pass { sees, threads: 1 };
+        let pieces = pieces(first, many, width, threads).into_par_iter().with_max_len(1);
+        pieces.for_each(|(states, lengths)| self.pass(states, lengths, alone));
+        for t in few {
+            let (states, others) = rest.split_at_mut(t * width);
+            // on a thread of the pool, so that each part begins without a message to it
+            rayon::scope(|_| self.pass(states, &[*t], Pass { sees, threads }));
+            rest = others;
+        }
+        Tensor::from_vec(states, (rows, width), &Device::Cpu)
+    }
+
+    fn pass(&self, states: &mut [f32], lengths: &[usize], pass: Pass) {
+        let mut buffers = BUFFERS.take();
+        self.blocks.iter().for_each(|block| block.apply(states, lengths, pass, &mut buffers));
+        if buffers.joined.len() <= KEPT {
+            BUFFERS.set(buffers);
+        }
+    }
+}
+
+/// Whole inputs in equal groups, whose states and buffers stay in the cache.
+fn pieces<'a, 'b>(
+    mut states: &'a mut [f32],
+    mut lengths: &'b [usize],
+    width: usize,
+    threads: usize,
+) -> Vec<(&'a mut [f32], &'b [usize])> {
+    // states, queries, keys, values and the result of attention are alive at once
+    let most = (CACHED / (5 * width).max(1)).max(ROWS);
+    let (each, mut pieces) = (equal(lengths.iter().sum(), threads, most), Vec::new());
+    while !lengths.is_empty() {
+        let (mut count, mut rows) = (1, lengths[0]);
+        while let Some(next) = lengths.get(count).filter(|next| rows + **next / 2 <= each) {
+            (count, rows) = (count + 1, rows + next);
+        }
+        let (these, others) = states.split_at_mut(rows * width);
+        pieces.push((these, &lengths[..count]));
+        (states, lengths) = (others, &lengths[count..]);
+    }
+    pieces
 }

@@ -66,7 +66,7 @@ impl FrameConvolution {
         })?;
         let (rows, step, outputs) = (frames.div_ceil(self.stride), self.stride * inputs, packed.outputs());
         let mut out = vec![0f32; rows * outputs];
-        let each = share(rows);
+        let each = share(rows, rayon::current_num_threads());
         out.par_chunks_mut(each * outputs).enumerate().for_each(|(n, out)| {
             let (from, count) = (n * each * step, out.len() / outputs);
             let windows = &padded[from..][..(count - 1) * step + WINDOW * inputs];

@@ -18,7 +18,7 @@ mod rows;
 mod tests;
 
 pub use attention::Sees;
-pub use block::{BlockParts, DenseBlock, NormParts, NormPlace, Stack};
+pub use block::{BlockParts, DenseBlock, DenseBlocks, NormParts, NormPlace, Stack};
 pub use convolution::FrameConvolution;
 pub use packed::{Packed, tier};
 pub use rows::{activate, activated, softmax};

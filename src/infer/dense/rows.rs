@@ -52,7 +52,7 @@ pub fn activate(activation: Activation, values: &mut [f32]) {
 }
 
 /// The numbers that a thread takes at once.
-const PIECE: usize = 1 << 14;
+pub(super) const PIECE: usize = 1 << 14;
 
 /// An activation of each number of a tensor for which [`has_values`] holds.
 pub fn activated(activation: Activation, x: &Tensor) -> Result<Tensor> {

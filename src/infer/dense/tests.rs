@@ -148,6 +148,29 @@ fn results_do_not_depend_on_batch_or_threads() {
 }
 
 #[test]
+fn inputs_of_several_lengths_are_computed_as_alone() {
+    let shape = shape(40, 5, Activation::Gelu, Precision::F32);
+    let blocks = shape.named_blocks(&NAMES, AttentionBiases::All, &weights(&shape)).unwrap();
+    let blocks = blocks.dense().expect("packed");
+    let lengths = [1, 33, 7, 300, 2, 198, 5];
+    let x = tensor(&[lengths.iter().sum(), shape.width], 0.37);
+    for sees in [Sees::All, Sees::Before] {
+        let (mut alone, mut from) = (Vec::new(), 0);
+        for t in lengths {
+            alone.extend(values(&blocks.forward_each(&x.narrow(0, from, t).unwrap(), &[t], sees).unwrap()));
+            from += t;
+        }
+        for threads in [1, 2, 3, 8] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let all = pool.install(|| blocks.forward_each(&x, &lengths, sees).unwrap());
+            let differs = alone.iter().zip(values(&all)).position(|(a, b)| a.to_bits() != b.to_bits());
+            assert_eq!(differs, None, "{sees:?} {threads}");
+        }
+        assert!(blocks.forward_each(&x, &lengths[1..], sees).is_err());
+    }
+}
+
+#[test]
 fn a_packed_map_equals_that_of_a_tensor() {
     for (m, k, n) in [(1, 1, 1), (1, 300, 7), (5, 64, 33), (40, 130, 100)] {
         let (weight, bias, x) = (tensor(&[n, k], 0.7), tensor(&[n], 0.3), tensor(&[2, m, k], 0.11));

@@ -225,19 +225,22 @@ impl Encoder {
         })
     }
 
-    /// Texts of one length -> states (batch, t, width).
+    /// The states of texts one below the other, (tokens of all texts, width). Texts of several lengths need blocks that are dense.
     pub(in crate::models) fn states(&self, texts: &[&Encoded]) -> Result<Tensor> {
-        let (batch, t) = (texts.len(), texts[0].ids.len());
-        let flat = |ids: Vec<u32>| Tensor::from_vec(ids, batch * t, &self.device);
-        let look_up = |table: &Tensor, ids| table.index_select(&flat(ids)?, 0)?.reshape((batch, t, ()));
+        let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
+        let flat = |ids: Vec<u32>| Tensor::new(ids, &self.device);
+        let look_up = |table: &Tensor, ids| table.index_select(&flat(ids)?, 0);
         let all = |pick: fn(&Encoded) -> &[u32]| texts.iter().flat_map(|text| pick(text)).copied().collect();
         let places = texts.iter().flat_map(|text| self.places(&text.ids)).collect();
-        let x = self.tokens.rows(&flat(all(|text| &text.ids))?, self.positions.dtype())?.reshape((batch, t, ()))?;
+        let x = self.tokens.rows(&flat(all(|text| &text.ids))?, self.positions.dtype())?;
         let x = (x + look_up(&self.kinds, self.types(all(|text| &text.types)))?)?;
-        let x = self.norm.forward(&(x + look_up(&self.positions, places)?)?)?;
+        let x = self.norm.forward(&(x + look_up(&self.positions, places)?)?)?; // (tokens, width)
         match &self.blocks {
-            Stack::Dense(blocks) => blocks.forward(&x.contiguous()?, Sees::All),
-            Stack::Tensors(blocks) => blocks.iter().try_fold(x, |x, block| block.forward(&x)),
+            Stack::Dense(blocks) => blocks.forward_each(&x.contiguous()?, &lengths, Sees::All),
+            Stack::Tensors(blocks) => {
+                let x = x.reshape((texts.len(), lengths[0], self.width))?;
+                blocks.iter().try_fold(x, |x, block| block.forward(&x))?.flatten(0, 1)
+            }
         }
     }
 
@@ -273,9 +276,34 @@ impl TextEncoder for Encoder {
         texts: &[Encoded],
         read: &mut dyn FnMut(&Tensor) -> Result<Vec<f32>>,
     ) -> std::result::Result<Vec<Vec<f32>>, Fault> {
-        let may_share = |length: usize| self.blocks.is_dense() || ops::may_share(length, self.narrowest);
-        in_groups(texts, may_share, &self.meter, |part| self.states(part), read)
+        let states = |part: &[&Encoded]| self.states(part);
+        if !self.blocks.is_dense() {
+            return in_groups(texts, |length| ops::may_share(length, self.narrowest), &self.meter, states, read);
+        }
+        let mut all = Vec::with_capacity(texts.len());
+        for part in texts.chunks(MAX_TEXTS) {
+            all.extend(together(&part.iter().collect::<Vec<_>>(), &self.meter, states, read)?);
+        }
+        Ok(all)
     }
+}
+
+/// Calls `read` with the states of each text of one forward pass. `states` gives those of all texts, one below the other.
+fn together(
+    texts: &[&Encoded],
+    meter: &Meter,
+    states: impl Fn(&[&Encoded]) -> Result<Tensor>,
+    read: &mut dyn FnMut(&Tensor) -> Result<Vec<f32>>,
+) -> std::result::Result<Vec<Vec<f32>>, Fault> {
+    let tokens = texts.iter().map(|text| text.ids.len()).sum();
+    let states = meter.time(Phase::Text, tokens, || states(texts)).map_err(failed)?;
+    let mut from = 0;
+    let mut one = |text: &&Encoded| {
+        let states = states.narrow(0, from, text.ids.len())?;
+        from += text.ids.len();
+        read(&states)
+    };
+    texts.iter().map(|text| one(text).map_err(failed)).collect()
 }
 
 /// Calls `read` with the states of each text. Texts of one length share a forward pass if `may_share` allows it for that
@@ -288,12 +316,7 @@ pub(super) fn in_groups(
     read: &mut dyn FnMut(&Tensor) -> Result<Vec<f32>>,
 ) -> std::result::Result<Vec<Vec<f32>>, Fault> {
     let most = |length: usize| if may_share(length) { MAX_TEXTS } else { 1 };
-    let together = |part: &[&Encoded]| {
-        let tokens = part.iter().map(|text| text.ids.len()).sum();
-        let states = meter.time(Phase::Text, tokens, || states(part)).map_err(failed)?;
-        (0..part.len()).map(|row| states.get(row).and_then(|states| read(&states)).map_err(failed)).collect()
-    };
-    by_length(texts, |text| text.ids.len(), most, together)
+    by_length(texts, |text| text.ids.len(), most, |part| together(part, meter, &states, read))
 }
 
 /// Fails for settings that change the network in a way that this code does not compute.

@@ -152,7 +152,7 @@ impl ModernEncoder {
         load().map_err(failed)
     }
 
-    /// Texts of one length -> states (batch, t, width).
+    /// The states of texts of one length, one below the other, (batch · t, width).
     fn states(&self, texts: &[&Encoded]) -> Result<Tensor> {
         let (batch, t) = (texts.len(), texts[0].ids.len());
         let ids: Vec<u32> = texts.iter().flat_map(|text| text.ids.iter().copied()).collect();
@@ -168,7 +168,7 @@ impl ModernEncoder {
             let angles = &angles[usize::from(block.is_near)];
             x = self.block(block, &x, angles, mask.as_ref().filter(|_| block.is_near))?;
         }
-        self.last.forward(&x)
+        self.last.forward(&x)?.flatten(0, 1)
     }
 
     /// Cosines and sines of `t` positions, (t, head / 2).

@@ -146,10 +146,10 @@ impl TextTower for Words {
     fn read(&self, ids: &[&[u32]], _device: &Device) -> Result<Vec<Vec<f32>>> {
         let texts: Vec<Encoded> =
             ids.iter().map(|ids| Encoded { ids: ids.to_vec(), types: vec![0; ids.len()] }).collect();
-        let states = self.encoder.states(&texts.iter().collect::<Vec<_>>())?;
+        let states = self.encoder.states(&texts.iter().collect::<Vec<_>>())?; // (batch · t, width)
         // each row alone, so that a vector does not depend on its batch
         let row = |n: usize| -> Result<Vec<f32>> {
-            let first: Tensor = states.narrow(0, n, 1)?.narrow(1, 0, 1)?.squeeze(1)?;
+            let first: Tensor = states.narrow(0, n * ids[0].len(), 1)?;
             ops::unit(&self.projection.forward(&self.pooler.forward(&first)?.tanh()?)?)
         };
         (0..texts.len()).map(row).collect()

@@ -5,6 +5,7 @@ use super::align::Focus;
 use crate::{
     error::Fault,
     infer::{
+        causal::{self, KvBlocks, KvFormat, Seen, SeenSpan},
         config::{Config, within},
         cost::{CostModel, Pass, Transformer},
         dense::{FrameConvolution, Precision, Sees},
@@ -13,7 +14,7 @@ use crate::{
         prenorm::{AttentionBiases, BlockNames, TowerBlocks, TowerShape},
     },
 };
-use candle_core::{D, DType, Result, Tensor};
+use candle_core::{D, DType, Result, Tensor, bail};
 use candle_nn::{LayerNorm, Module, VarBuilder};
 
 /// The names of the layers of an encoder's block.
@@ -34,15 +35,19 @@ struct Attention {
 }
 
 impl Attention {
-    fn load(side: &Side, vb: VarBuilder<'_>) -> Result<Attention> {
+    /// Reads the maps; `keys` holds those of keys and values.
+    fn load(
+        side: &Side,
+        vb: VarBuilder<'_>,
+        keys: impl Fn(&Side, Linear, &VarBuilder<'_>) -> Result<Linear>,
+    ) -> Result<Attention> {
         let width = side.width;
-        let pack = |map: Result<Linear>| ops::packed(map?, &vb, side.precision);
-        let map = |name| pack(ops::linear_with_bias(width, width, vb.pp(name)));
+        let map = |name| ops::linear_with_bias(width, width, vb.pp(name));
         Ok(Attention {
-            query: map("q_proj")?,
-            key: pack(ops::linear(width, width, vb.pp("k_proj")))?,
-            value: map("v_proj")?,
-            out: map("out_proj")?,
+            query: side.token_map(map("q_proj")?, &vb)?,
+            key: keys(side, ops::linear(width, width, vb.pp("k_proj"))?, &vb)?,
+            value: keys(side, map("v_proj")?, &vb)?,
+            out: side.token_map(map("out_proj")?, &vb)?,
             heads: side.heads,
         })
     }
@@ -64,20 +69,68 @@ impl Attention {
         self.split(&self.query.forward(x)?)? * (d as f64).powf(-0.5)
     }
 
-    /// How much some heads attend to each position for one token `x`, (1, 1, width), with the keys: a row for each head.
-    fn weights(&self, x: &Tensor, keys: &Tensor, heads: &[u32]) -> Result<Vec<Vec<f32>>> {
+    /// How much some heads attend to each of the `positions` for one token `x`, (1, 1, width): a row for each head.
+    fn weights(&self, x: &Tensor, kept: &Kept, positions: usize, heads: &[u32]) -> Result<Vec<Vec<f32>>> {
         let queries = self.queries(x)?;
         let one = |head: &u32| {
             let part = |x: &Tensor| x.narrow(1, *head as usize, 1);
-            let scores = part(&queries)?.matmul(&part(keys)?.t()?)?; // (1, 1, 1, s)
-            candle_nn::ops::softmax_last_dim(&scores)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+            match kept {
+                Kept::Blocks(kv) => {
+                    let query: Vec<f32> = part(&queries)?.flatten_all()?.to_vec1()?;
+                    Ok(ops::softmax(&kv.scores(*head as usize, &query, positions), 1.0))
+                }
+                Kept::Joined(Some((keys, _))) => {
+                    let scores = part(&queries)?.matmul(&part(keys)?.t()?)?; // (1, 1, 1, s)
+                    candle_nn::ops::softmax_last_dim(&scores)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+                }
+                Kept::Joined(None) => bail!("there are no keys: this is a bug"),
+            }
         };
         heads.iter().map(one).collect()
     }
 
-    fn forward(&self, x: &Tensor, (k, v): &(Tensor, Tensor), mask: Option<&Tensor>) -> Result<Tensor> {
-        let mixed = ops::attend_heads(&self.queries(x)?, k, v, mask)?;
-        self.out.forward(&mixed.transpose(1, 2)?.reshape(x.dims())?)
+    /// The attention of `x`, (1, t, width); each of its positions sees a span of what is kept. `mask` is the same for scores.
+    fn forward(&self, x: &Tensor, kept: &Kept, spans: &[SeenSpan], mask: Option<&Tensor>) -> Result<Tensor> {
+        let queries = self.queries(x)?;
+        let mixed = match kept {
+            Kept::Blocks(kv) => causal::look(&queries.squeeze(0)?, self.heads, &[Seen { kv, spans }])?,
+            Kept::Joined(Some((k, v))) => ops::attend_heads(&queries, k, v, mask)?.transpose(1, 2)?,
+            Kept::Joined(None) => bail!("there are no keys: this is a bug"),
+        };
+        self.out.forward(&mixed.reshape(x.dims())?)
+    }
+}
+
+/// Keys and values of one attention.
+#[derive(Clone)]
+enum Kept {
+    /// In f32 on a CPU.
+    Blocks(KvBlocks),
+    /// Each (1, heads, s, width / heads); none before the first position.
+    Joined(Option<(Tensor, Tensor)>),
+}
+
+impl Kept {
+    /// No positions yet, of a network that computes like `x`.
+    fn new(x: &Tensor) -> Kept {
+        match x.device().is_cpu() && x.dtype() == DType::F32 {
+            true => Kept::Blocks(KvBlocks::new(KvFormat::F32)),
+            false => Kept::Joined(None),
+        }
+    }
+
+    /// Appends keys and values, both (1, heads, t, width / heads), after the first `length` positions.
+    fn append(&mut self, (k, v): (Tensor, Tensor), length: usize) -> Result<()> {
+        match self {
+            Kept::Blocks(kv) => kv.extend(&k.squeeze(0)?, &v.squeeze(0)?, length)?,
+            Kept::Joined(joined) => {
+                *joined = Some(match joined.take() {
+                    Some((keys, values)) => (Tensor::cat(&[&keys, &k], 2)?, Tensor::cat(&[&values, &v], 2)?),
+                    None => (k, v),
+                });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -97,13 +150,13 @@ impl Block {
     fn load(side: &Side, vb: VarBuilder<'_>) -> Result<Block> {
         let w = side.width;
         let norm = |name: &str| ops::layer_norm(w, EPS, vb.pp(name));
-        let pack = |map: Linear| ops::packed(map, &vb, side.precision);
+        let sound_map = |side: &Side, map, vb: &VarBuilder<'_>| ops::packed(map, vb, side.precision);
         Ok(Block {
-            attention: Attention::load(side, vb.pp("self_attn"))?,
+            attention: Attention::load(side, vb.pp("self_attn"), Side::token_map)?,
             norm: norm("self_attn_layer_norm")?,
-            cross: (Attention::load(side, vb.pp("encoder_attn"))?, norm("encoder_attn_layer_norm")?),
-            up: pack(ops::linear_with_bias(w, side.inner, vb.pp("fc1"))?)?,
-            down: pack(ops::linear_with_bias(side.inner, w, vb.pp("fc2"))?)?,
+            cross: (Attention::load(side, vb.pp("encoder_attn"), sound_map)?, norm("encoder_attn_layer_norm")?),
+            up: side.token_map(ops::linear_with_bias(w, side.inner, vb.pp("fc1"))?, &vb)?,
+            down: side.token_map(ops::linear_with_bias(side.inner, w, vb.pp("fc2"))?, &vb)?,
             norm_last: norm("final_layer_norm")?,
             activation: side.activation,
         })
@@ -175,6 +228,15 @@ impl Side {
         })
     }
 
+    /// A map of the decoder, which reads one token after the other: a matrix of 16-bit numbers stays as it is, because it is read from
+    /// memory for each token; others are packed.
+    fn token_map(&self, map: Linear, vb: &VarBuilder<'_>) -> Result<Linear> {
+        match self.precision == Precision::F32 && map.is_narrow() {
+            true => Ok(map.for_decoding()),
+            false => ops::packed(map, vb, self.precision),
+        }
+    }
+
     /// The blocks of the encoder.
     fn encoder(&self, vb: &VarBuilder<'_>) -> Result<TowerBlocks> {
         let Side { width, inner, layers, heads, activation, precision } = *self;
@@ -187,12 +249,11 @@ impl Side {
     }
 }
 
-/// Keys and values of the decoder for one window, each (1, heads, s, width / heads): those of the tokens so far, and those
-/// of the encoder's output.
+/// Keys and values of the decoder for one window, for each layer: those of the tokens so far, and those of the encoder's output.
 #[derive(Clone)]
 pub(super) struct WindowCache {
-    own: Vec<Option<(Tensor, Tensor)>>,
-    heard: Vec<(Tensor, Tensor)>,
+    own: Vec<Kept>,
+    heard: Vec<Kept>,
     length: usize,
 }
 
@@ -259,31 +320,33 @@ impl Net {
         let x = self.conv2.forward(&self.conv1.forward(&features.transpose(1, 2)?)?)?;
         let x = x.broadcast_add(&self.positions_in)?; // (1, positions, width)
         let x = self.norm_in.forward(&self.encoder.forward(x, Sees::All)?)?;
-        let heard = self.decoder.iter().map(|block| block.cross.0.keys(&x));
-        Ok(WindowCache { own: vec![None; self.decoder.len()], heard: heard.collect::<Result<_>>()?, length: 0 })
+        let heard = |block: &Block| {
+            let mut kept = Kept::new(&x);
+            kept.append(block.cross.0.keys(&x)?, 0)?;
+            Ok(kept)
+        };
+        let heard = self.decoder.iter().map(heard).collect::<Result<_>>()?;
+        Ok(WindowCache { own: vec![Kept::new(&x); self.decoder.len()], heard, length: 0 })
     }
 
     /// Appends `ids` to the text so far. Gives the logits (f32) after the last of them: (vocabulary). `focus` gets the attention
     /// of a single token.
     pub(super) fn say(&self, memory: &mut WindowCache, ids: &[u32], focus: Option<&mut Focus<'_>>) -> Result<Vec<f32>> {
-        let t = ids.len();
+        let (t, length, positions) = (ids.len(), memory.length, self.source_positions);
         let wanted = focus.as_ref().map_or(&[] as &[_], |focus| focus.heads);
         let mut seen: Vec<Vec<f32>> = vec![Vec::new(); wanted.len()];
         let (device, dtype) = (self.positions_out.device(), self.positions_out.dtype());
         let x = self.tokens.rows(&Tensor::new(ids, device)?, dtype)?;
         // `scale_embedding` of the configuration is not applied; transformers ignores it too.
-        let x = (x + self.positions_out.narrow(0, memory.length, t)?)?;
+        let x = (x + self.positions_out.narrow(0, length, t)?)?;
         let mut x = x.unsqueeze(0)?; // (1, t, width)
-        let mask = if t == 1 { None } else { Some(ops::causal_mask(t, memory.length, x.dtype(), x.device())?) };
+        let mask = if t == 1 { None } else { Some(ops::causal_mask(t, length, x.dtype(), x.device())?) };
+        let before: Vec<SeenSpan> = (length..length + t).map(|last| (0, last + 1)).collect();
+        let all = vec![(0, positions); t];
         for (n, block) in self.decoder.iter().enumerate() {
             let y = block.norm.forward(&x)?;
-            let (k, v) = block.attention.keys(&y)?;
-            let own = match memory.own[n].take() {
-                Some((before_k, before_v)) => (Tensor::cat(&[&before_k, &k], 2)?, Tensor::cat(&[&before_v, &v], 2)?),
-                None => (k, v),
-            };
-            x = (&x + block.attention.forward(&y, &own, mask.as_ref())?)?;
-            memory.own[n] = Some(own);
+            memory.own[n].append(block.attention.keys(&y)?, length)?;
+            x = (&x + block.attention.forward(&y, &memory.own[n], &before, mask.as_ref())?)?;
             let (cross, norm) = &block.cross;
             let y = norm.forward(&x)?;
             let (places, heads): (Vec<usize>, Vec<u32>) = wanted
@@ -293,10 +356,10 @@ impl Net {
                 .map(|(at, (_, head))| (at, *head as u32))
                 .unzip();
             if !heads.is_empty() {
-                let rows = cross.weights(&y, &memory.heard[n].0, &heads)?;
+                let rows = cross.weights(&y, &memory.heard[n], positions, &heads)?;
                 places.into_iter().zip(rows).for_each(|(at, row)| seen[at] = row);
             }
-            x = (&x + cross.forward(&y, &memory.heard[n], None)?)?;
+            x = (&x + cross.forward(&y, &memory.heard[n], &all, None)?)?;
             x = block.feed(&x)?;
         }
         memory.length += t;
